@@ -1,0 +1,5 @@
+"""`python -m netc` is `netc`."""
+
+from netc.cli import main
+
+main()

@@ -1,0 +1,165 @@
+"""netc from Python: nets to look into, training, published models."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from netc import registry
+from netc.autodiff import grad
+from netc.commands import train_command
+from netc.contract import Program
+from netc.contract import program as compiled
+from netc.contract import write
+from netc.emit import emit
+from netc.errors import DataError, SpecError, near
+from netc.feeding import draw
+from netc.ir import Graph, Value, leaf
+from netc.layers.context import BATCH, NOISE
+from netc.lower import Lowered, lower
+from netc.net import resolve
+from netc.session import Session
+from netc.spec.job import load_job
+from netc.weights import load_weights
+
+
+class Blob:
+    """An array and its gradient, both writable in place."""
+
+    def __init__(self, data: np.ndarray):
+        self.data = data
+        self.diff = np.zeros_like(data, np.float32)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.data, dtype) if copy or (dtype is not None and dtype != self.data.dtype) else self.data
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.data.shape
+
+    def __repr__(self) -> str:
+        return f"Blob({'x'.join(map(str, self.data.shape))})"
+
+
+class Net:
+    """A net of a file in one phase, to run by hand.
+
+    `params[layer][i]` and `blobs[name]` are Blobs. `forward` fills the blobs, `backward` their diffs and those of the
+    params (which are overwritten, not added to). Inputs keep what was last written to them. Random masks are drawn
+    anew in each forward, from `seed`.
+    """
+
+    def __init__(self, path: str, weights: str | None = None, phase: str = "TRAIN", seed: int = 0):
+        registry.load()
+        job = load_job(path)
+        self.name, self._seed, self._passes = job.name, seed, 0
+        self._lowered: Lowered = lower(resolve(job.net(phase), phase, *job.state(phase), base=job.base), seed=seed)
+        states = {n.attrs["name"]: n for n in Graph("", {str(i): v for i, v in enumerate(self._all)}).leaves("State")}
+        start = {n: np.asarray(s.attrs["start"](), np.float32) for n, s in states.items()}
+        start |= load_weights(weights, states) if weights else {}
+        self._states = {n: Blob(a) for n, a in start.items()}
+        self.params: dict[str, list[Blob]] = {}
+        for name, node in states.items():
+            self.params.setdefault(node.attrs["layer"], []).append(self._states[name])
+        self.blobs = {n: Blob(np.zeros(tuple(map(int, v[-1].shape)), v[-1].dtype)) for n, v in self._lowered.versions.items()}
+
+    @property
+    def inputs(self) -> list[str]:
+        """Names of the blobs that are fed."""
+        return [n.attrs["name"].removeprefix(BATCH) for n in self._leaves if n.attrs["name"].startswith(BATCH)]
+
+    @property
+    def outputs(self) -> list[str]:
+        """Names of the blobs that no layer reads."""
+        return self._lowered.net.outputs
+
+    def forward(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """Run the net on what is given and on what its input blobs hold; returns its outputs and fills every blob."""
+        for name, array in inputs.items():
+            if name not in self.inputs:
+                raise DataError(f"the net has no input {name!r}; {near(name, self.inputs)}")
+            if np.shape(array) != self.blobs[name].shape:
+                raise DataError(f"input {name!r} is {np.shape(array)}, the net takes {self.blobs[name].shape}")
+            self.blobs[name].data[...] = array
+        self._noise = self._draw()
+        self._passes += 1
+        results = self._forward.run(self._feeds(self._forward))
+        for name, array in results.items():
+            if name in self.blobs:
+                self.blobs[name].data = array
+        for name, array in results.items():
+            if name.startswith("next/"):
+                self._states[name.removeprefix("next/")].data[...] = array
+        return {name: self.blobs[name].data for name in self.outputs}
+
+    def backward(self, **top_diffs: np.ndarray) -> dict[str, np.ndarray]:
+        """Fill every diff from the losses (each weighs its loss_weight) and from `top_diffs`; returns the diffs of the inputs."""
+        for name in top_diffs:
+            if name not in self.blobs:
+                raise DataError(f"the net has no blob {name!r}; {near(name, self.blobs)}")
+        session, named = self._backward(frozenset(top_diffs))
+        seeds = {f"seed/{n}": np.asarray(a, np.float32).reshape(self.blobs[n].shape) for n, a in top_diffs.items()}
+        results = session.run(self._feeds(session) | {n: a for n, a in seeds.items() if n in session.inputs}) if named else {}
+        for name, blob in self.blobs.items():
+            blob.diff = results.get(f"blob/{name}", np.zeros(blob.shape, np.float32))
+        for name, state in self._states.items():
+            state.diff = results.get(f"state/{name}", np.zeros(state.shape, np.float32))
+        return {name: self.blobs[name].diff for name in self.inputs}
+
+    @property
+    def _all(self) -> list[Value]:
+        return [*(v[-1] for v in self._lowered.versions.values()), *self._lowered.graph.ends]
+
+    @cached_property
+    def _leaves(self) -> list[Any]:
+        return Graph("", {str(i): v for i, v in enumerate(self._all)}).leaves("Input")
+
+    @cached_property
+    def _forward(self) -> Session:
+        outputs = {n: v[-1] for n, v in self._lowered.versions.items()}
+        return Session(emit(Graph(self.name, outputs, self._lowered.graph.updates)))
+
+    def _backward(self, seeded: frozenset[str]) -> tuple[Session, list[str]]:
+        """The session that gives every diff when the blobs `seeded` get one from outside."""
+        lowered = self._lowered
+        ends: dict[Value, Value | float] = {lowered.loss: 1.0} if lowered.loss is not None else {}
+        for name in seeded:
+            value = lowered.versions[name][-1]
+            ends[value] = leaf("Input", np.float32, value.shape, name=f"seed/{name}")
+        if not ends:
+            raise SpecError(f"{self.name}: the net has no loss; give the diffs of its tops")
+        wanted = {f"blob/{n}": v[0] for n, v in lowered.versions.items() if v[0].dtype.kind == "f"}
+        wanted |= {f"state/{p.node.attrs['name']}": p for p in lowered.parameters}
+        found = {n: g for n, g in zip(wanted, grad(ends, list(wanted.values())), strict=True) if g is not None}
+        return Session(emit(Graph(self.name, found))), list(found)
+
+    def _draw(self) -> dict[str, np.ndarray]:
+        return {n.attrs["name"]: draw(n, self._seed, self._passes) for n in self._leaves if n.attrs["name"].startswith(NOISE)}
+
+    def _feeds(self, session: Session) -> dict[str, np.ndarray]:
+        feeds = {BATCH + n: self.blobs[n].data for n in self.inputs} | self._noise
+        feeds |= {f"state/{n}": b.data for n, b in self._states.items()}
+        return {n: a for n, a in feeds.items() if n in session.inputs}
+
+
+def load(path: str, *overrides: str) -> Program:
+    """The checked program of a net file: its nets, graphs and models. `overrides` are as of --set."""
+    registry.load()
+    return compiled(load_job(path, overrides))
+
+
+def compile(path: str, output: str = "build", **overrides: Any) -> list[Any]:
+    """Write the step contract of a net file into a folder; returns the paths. Overrides as `netc.compile(p, max_iter=9)`: solver fields."""
+    return write(load(path, *_solver(overrides)), output)
+
+
+def train(path: str, runs: str = "runs", zoo: str | None = None, provider: str = "auto", **overrides: Any) -> str:
+    """Train a net file as `netc train` does; keyword arguments are fields of its solver. Returns why it ended."""
+    registry.load()
+    return train_command(load_job(path, _solver(overrides)), provider, None, None, runs, False, (), zoo)
+
+
+def _solver(overrides: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(f"solver.{name}={value}" for name, value in overrides.items())
+

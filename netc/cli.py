@@ -1,0 +1,310 @@
+"""The command line: a function a command. Each imports what it needs when it runs, so that help is quick."""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from netc.errors import NetcError
+from netc.version import VERSION
+
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+class Commands(click.Group):
+    """A click group whose NetcErrors end with their message and exit code, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except NetcError as e:
+            if ctx.params.get("debug"):
+                raise
+            click.echo(f"netc: {e}" if "\n" not in str(e) else f"netc:\n{e}", err=True)
+            ctx.exit(e.exit_code)
+        except KeyboardInterrupt:
+            ctx.exit(130)
+
+
+@click.group(cls=Commands, context_settings=SETTINGS)
+@click.version_option(VERSION)
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+def main(debug: bool) -> None:
+    """Compile, train and publish neural nets that are written as text files."""
+
+
+def options(*names: str) -> Callable[[Any], Any]:
+    """Decorator: options that several commands share."""
+    known = {
+        "set": click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change a field, e.g. solver.max_iter=500."),
+        "plugin": click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="A Python file with layers or optimizers of your own."),
+        "provider": click.option("--provider", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where to run."),
+        "target": click.option("--target", type=click.Choice(["portable", "cuda"]), help="Which bodies of training ops to use [default: the provider's]."),
+        "threads": click.option("--threads", type=click.IntRange(1), help="Threads of one op [default: from the work of a step]."),
+        "zoo": click.option("--zoo", default=lambda: os.environ.get("NETC_ZOO", "model_zoo"), metavar="DIR", help="The zoo [default: $NETC_ZOO, else ./model_zoo]."),
+    }  # fmt: skip
+
+    def add(command: Any) -> Any:
+        for name in reversed(names):
+            command = known[name](command)
+        return command
+
+    return add
+
+
+def _job(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...]) -> Any:
+    from netc import registry
+    from netc.spec.job import load_job
+
+    registry.load(*plugins)
+    return load_job(net, overrides)
+
+
+@main.command()
+@click.argument("net")
+@options("set", "plugin", "provider", "target", "threads", "zoo")
+@click.option("--resume", is_flag=True, help="Go on from the newest snapshot of the newest run of this net.")
+@click.option("--weights", multiple=True, metavar="FILE", help="Start from these weights (.safetensors, .caffemodel), by name.")
+@click.option("--runs", default="runs", show_default=True, metavar="DIR", help="Where runs are kept.")
+@click.option("--publish/--no-publish", default=None, help="Publish the result [default: unless --set changed the net].")
+def train(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], provider: str, target: str | None, threads: int | None, zoo: str,
+          resume: bool, weights: tuple[str, ...], runs: str, publish: bool | None) -> None:  # fmt: skip
+    """Train NET, test it, and publish it into the zoo.
+
+    NET is a net file with a solver in it (YAML or protobuf text), or a Caffe solver file.
+
+    Example: netc train nets/lenet.yaml --set solver.max_iter=500
+    """
+    from netc.commands import train_command
+
+    job = _job(net, overrides, plugins)
+    publish = not overrides if publish is None else publish
+    reason = train_command(job, provider, target, threads, runs, resume, weights, zoo if publish else None)
+    if reason in ("SIGINT", "SIGTERM"):
+        sys.exit(130 if reason == "SIGINT" else 143)
+
+
+@main.command()
+@click.argument("net")
+@options("set", "plugin", "provider", "threads")
+@click.option("--weights", required=True, multiple=True, metavar="FILE", help="Trained weights: .safetensors, .caffemodel or a snapshot.")
+@click.option("--iterations", type=click.IntRange(1), help="Batches to test on [default: one pass over the test set].")
+def test(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], provider: str, threads: int | None, weights: tuple[str, ...], iterations: int | None) -> None:
+    """Run the test phase of NET on trained weights.
+
+    Example: netc test nets/lenet.yaml --weights model_zoo/lenet/1.0.0/start.safetensors
+    """
+    from netc.commands import test_command
+
+    for name, value in test_command(_job(net, overrides, plugins), provider, threads, weights, iterations).items():
+        click.echo(f"{name}: {value:.6g}")
+
+
+@main.command()
+@click.argument("model")
+@click.argument("inputs", nargs=-1, required=True)
+@click.option("--from", "source", metavar="ZOO", help="The zoo that MODEL is in, a folder or an address.")
+@click.option("--top", default=3, show_default=True, type=click.IntRange(1), help="How many classes to show.")
+def predict(model: str, inputs: tuple[str, ...], source: str | None, top: int) -> None:
+    """Run MODEL on image files or .npy arrays. MODEL is a model.onnx, its folder, or a name in the zoo.
+
+    Example: netc predict lenet digit.png
+    """
+    from netc.predicting import Model
+
+    for found in Model(model, source).predict(inputs, top):
+        if found.best:
+            click.echo(f"{found.source}: " + ", ".join(f"{name} {score:.4f}" for name, score in found.best))
+        else:
+            for name, value in found.outputs.items():
+                click.echo(f"{found.source}: {name} {' '.join(f'{v:.6g}' for v in value.reshape(-1))}")
+
+
+@main.command()
+@click.argument("net")
+@options("set", "plugin")
+def check(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...]) -> None:
+    """Check NET without data, and show each layer's output, parameters, multiply-adds and memory.
+
+    Example: netc check nets/lenet.yaml
+    """
+    from netc import checking, contract
+
+    program = contract.program(_job(net, overrides, plugins))
+    lines = [("layer", "type", "output", "parameters", "multiply-adds", "activations")]
+    found = checking.rows(program)
+    lines += [(r.name, r.type, r.shape, f"{r.parameters:,}", f"{r.multiply_adds:,}", f"{r.activation_bytes / 1024:,.0f} KiB") for r in found]
+    total = ("total", "", "", f"{checking.parameter_count(program):,}", f"{sum(r.multiply_adds for r in found):,}", f"{sum(r.activation_bytes for r in found) / 1024:,.0f} KiB")
+    widths = [max(len(line[k]) for line in [*lines, total]) for k in range(6)]
+    for line in [*lines, total]:
+        click.echo("  ".join(c.ljust(w) if k < 3 else c.rjust(w) for k, (c, w) in enumerate(zip(line, widths, strict=True))).rstrip())
+    click.echo("Multiply-adds are of one image, forward. Activations are of a whole training batch.")
+
+
+@main.command("compile")
+@click.argument("net")
+@options("set", "plugin", "target")
+@click.option("-o", "--output", default="build", show_default=True, metavar="DIR", help="Where the models go.")
+def compile_(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], target: str | None, output: str) -> None:
+    """Write the training step of NET as ONNX models, with its start.
+
+    Example: netc compile nets/lenet.yaml -o build/
+    """
+    from netc import contract
+
+    program = contract.program(_job(net, overrides, plugins), "cuda" if target == "cuda" else "cpu")
+    for path in contract.write(program, output):
+        click.echo(path)
+
+
+@main.command("time")
+@click.argument("net")
+@options("set", "plugin", "provider", "threads")
+@click.option("--iterations", default=50, show_default=True, type=click.IntRange(1), help="Steps to measure.")
+def time_(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], provider: str, threads: int | None, iterations: int) -> None:
+    """Milliseconds of each layer of NET, forward, backward and update.
+
+    Example: netc time nets/lenet.yaml
+    """
+    from netc.commands import time_command
+
+    found = time_command(_job(net, overrides, plugins), provider, threads, iterations)
+    names = list(dict.fromkeys(name for name, _ in found.layers))
+    width = max(map(len, names))
+    click.echo(f"{'layer'.ljust(width)}  {'forward':>9}  {'backward':>9}  {'update':>9}")
+    for name in names:
+        click.echo(f"{name.ljust(width)}  " + "  ".join(f"{found.layers.get((name, part), 0):9.3f}" for part in ("forward", "backward", "update")))
+    click.echo(f"one step: {found.step:.3f} ms; with the profiler {found.profiled:.3f} ms")
+
+
+@main.command()
+@click.argument("type", required=False)
+@options("plugin")
+def layers(type: str | None, plugins: tuple[str, ...]) -> None:
+    """List the layer types, or describe one with its fields.
+
+    Example: netc layers Convolution
+    """
+    from netc import registry
+    from netc.reference import describe_layer, summary
+
+    registry.load(*plugins)
+    if type:
+        click.echo(describe_layer(type))
+        return
+    for name in sorted(registry.layer):
+        click.echo(f"{name:24} {summary(registry.layer[name])}")
+
+
+@main.command()
+def devices() -> None:
+    """What this machine offers: onnxruntime, its providers, cores."""
+    import onnxruntime
+
+    from netc.session import cores, cuda_missing
+
+    click.echo(f"onnxruntime {onnxruntime.__version__}")
+    click.echo(f"cpu: {cores()} cores")
+    click.echo(f"cuda: {cuda_missing() or 'ready'}")
+
+
+@main.command()
+@click.argument("path", default="net.yaml")
+@click.option("--data", "source", default="mnist", show_default=True, help="A data set by name, a .csv table or a folder of images per class.")
+def init(path: str, source: str) -> None:
+    """Write a starter net file.
+
+    Example: netc init flowers.yaml --data photos/flowers
+    """
+    from netc.starter import write_starter
+
+    write_starter(path, source)
+    click.echo(f"{path} is written. Check it: netc check {path}. Train it: netc train {path}")
+
+
+@main.command()
+@click.argument("source")
+@click.option("-o", "--output", metavar="FILE", help="Where to; the suffix says which spelling [default: the other one, on the terminal].")
+@click.option("--full", is_flag=True, help="Spell out every name and blob in YAML.")
+def convert(source: str, output: str | None, full: bool) -> None:
+    """Write a net or solver file in another spelling: YAML or protobuf text.
+
+    Example: netc convert nets/lenet.prototxt -o lenet.yaml
+    """
+    from netc.spec.job import convert_file
+
+    click.echo(convert_file(source, output, full), nl=False)
+
+
+@main.command()
+def schema() -> None:
+    """The JSON Schema of net files in YAML, for editors that complete and check.
+
+    Example: netc schema > netc.schema.json
+    """
+    import json
+
+    from netc.spec import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=1))
+
+
+@main.group()
+def zoo() -> None:
+    """Published models: list, show, verify, download."""
+
+
+@zoo.command("list")
+@click.option("--from", "source", metavar="ZOO", help="A folder or an address [default: $NETC_ZOO, else ./model_zoo].")
+def zoo_list(source: str | None) -> None:
+    """The models of a zoo."""
+    from netc.zoo import default_location, entries, human_size
+
+    for entry in entries(source or default_location()):
+        scores = ", ".join(f"{k} {v:.4g}" for k, v in entry.metrics.items())
+        click.echo(f"{entry.name}@{entry.version}  {human_size(entry.size)}  {scores}  {entry.description}")
+
+
+@zoo.command("show")
+@click.argument("model")
+@click.option("--from", "source", metavar="ZOO", help="A folder or an address [default: $NETC_ZOO, else ./model_zoo].")
+def zoo_show(model: str, source: str | None) -> None:
+    """The manifest of MODEL, `name` or `name@version`."""
+    import json
+
+    from netc.zoo import default_location
+    from netc.zoo import show as manifest_of
+
+    click.echo(json.dumps(manifest_of(source or default_location(), model), indent=2))
+
+
+@zoo.command("verify")
+@click.argument("model", required=False)
+@click.option("--from", "source", metavar="ZOO", help="A folder or an address [default: $NETC_ZOO, else ./model_zoo].")
+def zoo_verify(model: str | None, source: str | None) -> None:
+    """Check sizes and hashes of MODEL, or of the whole zoo."""
+    from netc.zoo import default_location
+    from netc.zoo import verify as problems_of
+
+    problems = problems_of(source or default_location(), model)
+    for problem in problems:
+        click.echo(problem, err=True)
+    click.echo("damaged" if problems else "whole")
+    sys.exit(1 if problems else 0)
+
+
+@zoo.command("download")
+@click.argument("model")
+@click.option("--from", "source", metavar="ZOO", help="A folder or an address [default: $NETC_ZOO, else ./model_zoo].")
+@click.option("--to", default=".", show_default=True, metavar="DIR", help="The model goes to DIR/<name>/<version>.")
+def zoo_download(model: str, source: str | None, to: str) -> None:
+    """Download MODEL, `name` or `name@version`, and verify it.
+
+    Example: netc zoo download lenet --from https://example.org/model_zoo --to models
+    """
+    from netc.zoo import download as fetch
+
+    found = fetch(model, source, to)
+    click.echo(f"{found.path}{'' if found.new else ' (was there already)'}")

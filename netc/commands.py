@@ -1,0 +1,127 @@
+"""What the commands train, test and time do, from a job to its end."""
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from netc import contract, snapshot
+from netc.contract import Program
+from netc.errors import SnapshotError, SpecError
+from netc.feeding import Feeder
+from netc.publishing import publish_run
+from netc.report.progress import follow, scores_text
+from netc.run_folder import RunFolder
+from netc.session import Session, States, Stepper, choose_provider, threads_for
+from netc.solver import Finished, Trainer
+from netc.spec import to_yaml
+from netc.spec.job import Job
+from netc.testing import Scores, evaluate
+from netc.timing import Times, time_layers
+from netc.weights import load_weights
+
+
+def train_command(
+    job: Job, provider: str, target: str | None, threads: int | None, runs: str, resume: bool, weights: Sequence[str], zoo: str | None,
+    console: Console | None = None,
+) -> str:
+    """Train to the end and publish into `zoo` unless it is None. Returns why the run ended: see `solver.Finished`."""
+    console = console or Console(highlight=False, soft_wrap=True)
+    program, threads, why = _compiled(job, provider, target, threads)
+    trainer = _trainer(program, threads, runs, resume, weights, console)
+    _greet(program, trainer, why, console)
+    rows = trainer.feeder.batch_size * trainer.iter_size
+    finished = follow(trainer.events(), console, trainer.iteration, trainer.max_iter, rows, job.solver.display)
+    _farewell(program, trainer, finished, zoo, console)
+    return finished.reason
+
+
+def test_command(job: Job, provider: str, threads: int | None, weights: Sequence[str], iterations: int | None) -> Scores:
+    """The scores of the test net on weights from files."""
+    program, threads, _ = _compiled(job, provider, None, threads)
+    states = program.start() | _weights(program, weights)
+    lowered, batch = program.test
+    stepper = Stepper(Session(program.model("test"), program.provider, threads), States({f"state/{n}": a for n, a in states.items()}, program.provider))
+    feeder = Feeder(program.test_net, lowered.graph, program.seed, job.base)
+    return evaluate(stepper, feeder, iterations or (job.solver.test_iter[0] if job.solver.test_iter else None), static=batch != "N")
+
+
+def time_command(job: Job, provider: str, threads: int | None, iterations: int) -> Times:
+    """Milliseconds of each layer on one batch of the training data."""
+    program, threads, _ = _compiled(job, provider, None, threads)
+    feeder = Feeder(program.train_net, program.steps.train, program.seed, job.base)
+    return time_layers(program, feeder(0), iterations, threads)
+
+
+def _compiled(job: Job, provider: str, target: str | None, threads: int | None) -> tuple[Program, int, str]:
+    """The checked program, its threads, and why it runs where it does."""
+    if target == "cuda":
+        if provider == "cpu":
+            raise SpecError("target cuda needs the provider cuda, --provider cpu was given")
+        provider = "cuda"
+    chosen, why = choose_provider(provider)
+    program = contract.program(job, chosen)
+    return program, threads or job.solver.threads or threads_for(program.multiply_adds()), why
+
+
+def _weights(program: Program, files: Sequence[str]) -> dict[str, np.ndarray]:
+    found: dict[str, np.ndarray] = {}
+    for name in (n for text in files for n in text.split(",")):
+        found |= load_weights(name, program.states)
+    return found
+
+
+def _trainer(program: Program, threads: int, runs: str, resume: bool, weights: Sequence[str], console: Console) -> Trainer:
+    name = program.job.name
+    if resume:
+        if weights:
+            raise SpecError("--resume goes on with a run's own states; --weights starts a new one: give one of them")
+        folder = RunFolder.latest(Path(runs), name)
+        found, skipped = snapshot.newest(folder.snapshots)
+        for reason in skipped:
+            console.print(f"skipped a snapshot: {reason}", highlight=False)
+        if found is None:
+            raise SnapshotError(f"{folder.snapshots}: there is no snapshot to resume from")
+        trainer = Trainer(program, folder, threads)
+        trainer.resume(found)
+        console.print(f"resumed from {found.path}", highlight=False)
+        if found.metadata["net_sha256"] != program.job.sha256:
+            console.print("the net or its solver changed since that snapshot: the run goes on, but is not the one it would have been")
+        return trainer
+    start: Mapping[str, np.ndarray] = _weights(program, [*program.job.solver.weights, *weights])
+    folder = RunFolder.new(Path(runs), name, to_yaml(program.job.resolved(), short=False))
+    return Trainer(program, folder, threads, start)
+
+
+def _greet(program: Program, trainer: Trainer, why: str, console: Console) -> None:
+    parameters = sum(int(np.prod(p.shape)) for p in program.train.parameters)
+    console.print(
+        f"{program.job.name}: {len(program.train_net.layers)} layers, {parameters:,} parameters; "
+        f"provider {program.provider} ({why}), {trainer.threads} thread{'s' if trainer.threads > 1 else ''}; run {trainer.folder.path}",
+        highlight=False,
+    )
+
+
+def _farewell(program: Program, trainer: Trainer, finished: Finished, zoo: str | None, console: Console) -> None:
+    if finished.scores:
+        console.print(f"after {finished.iteration} iterations: {scores_text(finished.scores)}", highlight=False)
+    if finished.reason.startswith("SIG"):
+        console.print(f"{finished.reason}: stopped after iteration {finished.iteration}; go on with --resume")
+        return
+    if finished.reason == "patience":
+        best = snapshot.read(trainer.folder.snapshots / "best.safetensors")
+        console.print(f"no better test for {trainer.stale} tests; the best was at iteration {best.metadata['iteration']}")
+        states, scores = best.states, best.metadata["scores"]
+    else:
+        states, scores = trainer.arrays(), finished.scores
+    if zoo is None:
+        console.print("not published (give --publish to publish this run)")
+        return
+    published = publish_run(program, states, scores, Path(zoo), shlex.join(["netc", *sys.argv[1:]]))
+    note = "" if published.new else " (it was there already, identical)"
+    console.print(f"published {published.path}{note}", highlight=False)
+    for warning in published.warnings:
+        console.print(warning, highlight=False)

@@ -1,0 +1,213 @@
+"""The step contract: the models of a net, their metadata and their start. With these files any language can train it.
+
+| model        | inputs                                            | outputs                                         |
+|--------------|---------------------------------------------------|-------------------------------------------------|
+| train.onnx   | batch/<blob>, noise/<name>, lr, state/<name>      | loss, out/<blob>, next/<name> of each state     |
+| gradient.onnx| the same without lr, and grad/<name>, the sum     | grad/<name>, loss, out/<blob>, next/ of statistics |
+| update.onnx  | grad/<name>, lr, state/ of parameters and slots   | next/ of parameters and slots                   |
+| test.onnx    | batch/<blob>, state/ of parameters and statistics | loss, out/<blob>                                |
+| model.onnx   | the net's inputs, batch N                         | its outputs; weights and preprocessing inside   |
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from netc import cost, random, registry, snapshot
+from netc.emit import emit, input_name
+from netc.errors import RunError, SpecError
+from netc.ir import OPSET, Dim, Graph, Node, Value, leaf
+from netc.layers.context import BATCH, NOISE
+from netc.lower import OUT, Lowered, lower, lower_symbolic
+from netc.net import TEST, TRAIN, Net, deployed, resolve
+from netc.passes import freeze, simplify
+from netc.passes.rewrite import rewrite
+from netc.spec.job import Job
+from netc.training import StepGraphs, solver_faults, step_graphs
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Program:
+    """A job compiled: its nets by phase and the graphs of its models. Graphs are made when they are asked for."""
+
+    job: Job
+    provider: str = "cpu"
+
+    @property
+    def seed(self) -> int:
+        return self.job.seed
+
+    @cached_property
+    def train_net(self) -> Net:
+        return resolve(self.job.net(TRAIN), TRAIN, *self.job.state(TRAIN), base=self.job.base)
+
+    @cached_property
+    def test_net(self) -> Net:
+        return resolve(self.job.net(TEST), TEST, *self.job.state(TEST), base=self.job.base)
+
+    @cached_property
+    def train(self) -> Lowered:
+        """The net in phase TRAIN, shapes static."""
+        return lower(self.train_net, seed=self.seed)
+
+    @cached_property
+    def steps(self) -> StepGraphs:
+        """The training graphs."""
+        return step_graphs(self.train, self.job.solver)
+
+    @cached_property
+    def test(self) -> tuple[Lowered, Dim]:
+        """The net in phase TEST, and its batch: "N", or the number that the net pins it to."""
+        return lower_symbolic(self.test_net, self.seed)
+
+    @cached_property
+    def deploy(self) -> tuple[Lowered, Dim]:
+        """The net without labels and losses, and its batch."""
+        return lower_symbolic(deployed(self.test_net), self.seed)
+
+    @cached_property
+    def states(self) -> dict[str, Node]:
+        """Every state of training and testing by name: parameters and statistics in the net's order, then slots."""
+        graphs = [self.steps.train.leaves("State"), self.test[0].graph.leaves("State")]
+        return {n.attrs["name"]: n for nodes in graphs for n in nodes}
+
+    def start(self) -> dict[str, np.ndarray]:
+        """The start value of every state: fillers for parameters, zeros for the rest."""
+        return {name: np.asarray(node.attrs["start"](), np.float32) for name, node in self.states.items()}
+
+    def model(self, kind: str, functions: bool = True, provider: str | None = None) -> onnx.ModelProto:
+        """The model `kind`: "train", "gradient", "update" or "test", with its metadata."""
+        graph = self.graph(kind)
+        provider = provider or self.provider
+        return emit(graph, provider, functions, self.metadata(kind, graph, provider))
+
+    def graph(self, kind: str) -> Graph:
+        """The simplified graph of model `kind`."""
+        graph = self.test[0].graph if kind == "test" else getattr(self.steps, kind)
+        return simplify(graph)
+
+    def deploy_model(self, states: Mapping[str, np.ndarray]) -> onnx.ModelProto:
+        """model.onnx: the deployed net with `states` inside, its inputs and outputs under the blobs' own names."""
+        lowered, batch = self.deploy
+        graph = simplify(freeze(lowered.graph, states))
+        outputs = {name.removeprefix(OUT): value for name, value in graph.outputs.items()}
+        graph = _plain_inputs(Graph(graph.name, outputs))
+        inputs = [_tensor(n.outputs[0]) for n in graph.leaves("Input")]
+        said = self.metadata("model", graph, "cpu") | {"batch": inputs, "batch_axis": batch, "classes": list(self.classes)}
+        return emit(graph, "cpu", True, said)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, where the data set knows them."""
+        return next((layer.source.classes for layer in self.test_net.sources if layer.source and layer.source.classes), ())
+
+    def metadata(self, kind: str, graph: Graph, provider: str) -> dict[str, Any]:
+        """What stands in `metadata_props["netc"]`."""
+        inputs = graph.leaves("Input")
+        noise = [n for n in inputs if n.attrs["name"].startswith(NOISE)]
+        return {
+            "format": FORMAT,
+            "kind": kind,
+            "net": self.job.name,
+            "net_sha256": self.job.sha256,
+            "opset": OPSET,
+            "target": "portable",
+            "providers": [provider],
+            "seed": self.seed,
+            "iter_size": self.job.solver.iter_size,
+            "states": [_state(n, graph) for n in graph.leaves("State")],
+            "noise": [_noise(n, self.seed) for n in noise],
+            "batch": [_tensor(n.outputs[0]) for n in inputs if n.attrs["name"].startswith(BATCH)],
+            "lr": self.schedule() if kind in ("train", "update") else None,
+        }
+
+    def schedule(self) -> dict[str, Any]:
+        """The fields that learning-rate policies read, all that are set."""
+        s = self.job.solver
+        fields = ("base_lr", "lr_policy", "gamma", "power", "stepsize", "max_iter", "warmup_iter", "warmup_lr", "min_lr")
+        return {f: getattr(s, f) for f in fields if s.HasField(f)} | ({"stepvalue": list(s.stepvalue)} if s.stepvalue else {})
+
+    def multiply_adds(self) -> int:
+        """Of one training step."""
+        return cost.total(self.steps.train)
+
+
+def program(job: Job, provider: str = "cpu") -> Program:
+    """The program of a job, everything of it checked. SpecError lists what is wrong with nets and solver together."""
+    made, faults = Program(job, provider), []
+    registry.load()
+    for check in (lambda: made.train_net, lambda: made.test_net):
+        try:
+            check()
+        except SpecError as e:
+            faults += [f for f in e.faults if f not in faults]
+    faults += solver_faults(job)
+    if not faults:
+        for check in (lambda: made.steps, lambda: made.test):
+            try:
+                check()
+            except SpecError as e:
+                faults += [f for f in e.faults if f not in faults]
+    if faults:
+        raise SpecError(*faults)
+    return made
+
+
+def _plain_inputs(graph: Graph) -> Graph:
+    """`graph` with the input `batch/data` called `data`."""
+
+    def rule(node: Node) -> tuple[Value, ...] | None:
+        if node.key != ("netc", "Input"):
+            return None
+        return (leaf("Input", node.types[0].dtype, node.types[0].shape, name=node.attrs["name"].removeprefix(BATCH)),)
+
+    return rewrite(graph, rule)
+
+
+def _state(node: Node, graph: Graph) -> dict[str, Any]:
+    attrs, value = node.attrs, node.outputs[0]
+    updated = {s.node.attrs["name"] for s in graph.updates}
+    name = attrs["name"]
+    return {
+        "name": name,
+        "input": input_name(value),
+        "output": f"next/{name}" if name in updated else None,
+        "kind": attrs["kind"],
+        "layer": attrs["layer"],
+        "blob": attrs["blob"],
+        "share_name": attrs.get("share_name", ""),
+        "lr_mult": attrs["lr_mult"],
+        "decay_mult": attrs["decay_mult"],
+        "shape": list(value.shape),
+    }
+
+
+def _noise(node: Node, seed: int) -> dict[str, Any]:
+    """Enough to make the numbers anywhere: Philox4x64-10 with this key; `netc.random` writes down the conversions."""
+    return _tensor(node.outputs[0]) | {"distribution": node.attrs["distribution"], "key": [str(w) for w in random.key(seed, node.attrs["key"])]}
+
+
+def _tensor(value: Value) -> dict[str, Any]:
+    return {"name": value.node.attrs["name"], "dtype": value.dtype.name, "shape": list(value.shape)}
+
+
+def write(made: Program, folder: str | Path) -> list[Path]:
+    """The files of the step contract in `folder`: train, gradient, update, test, model (at its start) and start.safetensors."""
+    folder, start = Path(folder), made.start()
+    contents = {f"{kind}.onnx": made.model(kind).SerializeToString(deterministic=True) for kind in ("train", "gradient", "update", "test")}
+    contents["model.onnx"] = made.deploy_model(start).SerializeToString(deterministic=True)
+    contents["start.safetensors"] = snapshot.weights_bytes(start)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in contents.items():
+            snapshot.replace_file(folder / name, content)
+    except OSError as e:
+        raise RunError(f"{folder}: cannot be written: {e.strerror or e}") from e
+    return [folder / name for name in contents]

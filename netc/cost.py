@@ -1,0 +1,46 @@
+"""What a graph costs, counted from its shapes: multiply-adds by layer and part, elements of its values."""
+
+from collections import Counter
+from math import prod
+
+from netc.ir import TRAINING, Graph, Node, Shape
+
+
+def multiply_adds(node: Node) -> int:
+    """Multiply-adds of one run of a node; a symbolic batch counts as one. Ops that only touch each element count 0."""
+    if node.op in ("Conv", "ConvInputGrad"):
+        images, weights = (node.outputs[0], node.inputs[1]) if node.op == "Conv" else (node.inputs[0], node.inputs[1])
+        assert images is not None and weights is not None
+        return size(images.shape) * size(weights.shape[1:])
+    if node.op == "ConvTranspose":
+        x, w = node.inputs[:2]
+        assert x is not None and w is not None
+        return size(x.shape) * size(w.shape[1:])
+    if node.key == (TRAINING, "ConvFilterGrad"):
+        dy = node.inputs[1]
+        assert dy is not None
+        return size(dy.shape) * size(node.types[0].shape[1:])
+    if node.op in ("Gemm", "MatMul"):
+        a = node.inputs[0]
+        assert a is not None
+        inner = a.shape[0] if node.attrs.get("transA") else a.shape[-1]
+        return size(node.types[0].shape) * size((inner,))
+    return 0
+
+
+def size(shape: Shape) -> int:
+    """Elements of a shape; a symbolic dimension counts as one."""
+    return prod(d for d in shape if isinstance(d, int))
+
+
+def by_layer(graph: Graph) -> Counter[str]:
+    """Multiply-adds of the graph's nodes by the layer that they came from."""
+    counts: Counter[str] = Counter()
+    for node in graph.nodes:
+        counts[node.origin.layer] += multiply_adds(node)
+    return counts
+
+
+def total(graph: Graph) -> int:
+    """Multiply-adds of one run of the graph."""
+    return sum(by_layer(graph).values())

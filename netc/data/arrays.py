@@ -1,0 +1,76 @@
+"""Arrays of rows: `.npz`, an array a top under the top's name, and `.npy`, one top, which is mapped and not read."""
+
+import zipfile
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from netc.data.source import Description, Request, Table, TopSpec, data_error
+from netc.errors import DataError, near
+from netc.registry import source
+
+
+@source(".npz")
+def npz(request: Request) -> Table:
+    """The arrays named like the layer's tops, row by row."""
+    path, names = request.path, list(request.layer.top)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            there = [n.removesuffix(".npy") for n in archive.namelist()]
+            missing = [f"{path}: there is no array {n!r}; {near(n, there)}" for n in names if n not in there]
+            if missing:
+                raise data_error(missing)
+            headers = []
+            for name in names:
+                with archive.open(f"{name}.npy") as file:
+                    headers.append(_header(file))
+    except (OSError, ValueError, zipfile.BadZipFile) as e:
+        raise DataError(f"{path}: not an .npz file: {e}") from e
+
+    def load() -> tuple[np.ndarray, ...]:
+        with np.load(path, allow_pickle=False) as arrays:
+            return tuple(arrays[name] for name in names)
+
+    return Table(_description(path, names, headers), load)
+
+
+@source(".npy")
+def npy(request: Request) -> Table:
+    """The one array of the file."""
+    path = request.path
+    try:
+        with path.open("rb") as file:
+            header = _header(file)
+    except (OSError, ValueError) as e:
+        raise DataError(f"{path}: not an .npy file: {e}") from e
+    if len(request.layer.top) > 1:
+        raise DataError(f"{path}: one array, but the layer has {len(request.layer.top)} tops; use an .npz file")
+    return Table(_description(path, list(request.layer.top) or ["data"], [header]),
+                 lambda: (np.asarray(np.load(path, mmap_mode="r", allow_pickle=False)),))
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
+    read = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
+    version = np.lib.format.read_magic(file)[0]
+    if version not in read:
+        raise ValueError(f"format version {version}; expected 1 or 2")
+    shape, _, dtype = read[version](file)
+    return shape, dtype
+
+
+def _description(path: Path, names: list[str], headers: list[tuple[tuple[int, ...], np.dtype]]) -> Description:
+    faults = [f"{path}: array {name!r} is {dtype} of shape {shape}; expected numbers, a row after the other"
+              for name, (shape, dtype) in zip(names, headers, strict=True) if dtype.kind not in "fiub" or not shape]
+    rows = {name: shape[0] for name, (shape, _) in zip(names, headers, strict=True) if shape}
+    if len(set(rows.values())) > 1:
+        faults.append(f"{path}: the arrays differ in rows: " + ", ".join(f"{n} {r}" for n, r in rows.items()))
+    if faults:
+        raise data_error(faults)
+    return Description(path.name, tuple(_top(*h) for h in headers), next(iter(rows.values())))
+
+
+def _top(shape: tuple[int, ...], dtype: np.dtype) -> TopSpec:
+    # A byte with neighbours is a pixel. Any other integer is a label or an index.
+    whole = dtype.kind in "iu" and (dtype.itemsize > 1 or len(shape) == 1)
+    return TopSpec("int64" if whole else "float32", shape[1:])

@@ -1,0 +1,152 @@
+"""From a layer to its batches: the source function chosen, its rows held out, ordered, transformed."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from netc import netc_pb2 as pb
+from netc.data.dummy import dummy_batch_size
+from netc.data.order import Order, held_out, in_file_order, shuffled
+from netc.data.source import Description, Request, Selected, Table
+from netc.data.transform import transform, transformed
+from netc.errors import DataError, near
+from netc.random import integers
+from netc.registry import dataset, source
+
+DATABASE_FILES = "data.mdb", "CURRENT"
+
+
+class Source(Protocol):
+    """A data layer at work. `rows` is None where it never ends."""
+
+    description: Description
+    batch_size: int
+    rows: int | None
+
+    def batch(self, iteration: int, sub_batch: int = 0) -> tuple[np.ndarray, ...]:
+        """One array a top, the batch axis first: a function of the seed and these two numbers alone."""
+
+
+def resolve_batch_size(layer: pb.LayerParameter, phase: str) -> int:
+    """The rows of a batch. test_batch_size rules in TEST, where it is set."""
+    if layer.type == "DummyData":
+        return dummy_batch_size(layer)
+    param = layer.data_param
+    size = (phase == "TEST" and param.test_batch_size) or param.batch_size
+    if not size:
+        raise DataError("batch_size is missing; expected a number above 0")
+    return int(size)
+
+
+def describe(layer: pb.LayerParameter, phase: str, base: str | Path = ".") -> Description:
+    """What the layer will give in `phase`. Opens as little as possible; a set that goes by name needs no data."""
+    request = Request(layer, phase, base=Path(base), source=layer.data_param.source)
+    return _described(request, _table(request))
+
+
+def open(layer: pb.LayerParameter, phase: str, seed: int, base: str | Path = ".", iter_size: int = 1) -> Source:
+    """The layer's source, loaded. Training takes `iter_size` batches an iteration."""
+    request = Request(layer, phase, seed, Path(base), layer.data_param.source)
+    return Feed(request, _table(request), iter_size)
+
+
+def test_batches(source: Source) -> int | None:
+    """The batches of one pass over the rows, a short last one among them; None where there is no end."""
+    return None if source.rows is None else -(-source.rows // source.batch_size)
+
+
+class Feed:
+    """The batches of a table.
+
+    TRAIN walks on through the epochs without a gap, so a batch may hold the end of one and the start of the next.
+    TEST walks the rows once in their order, the last batch as short as it comes, and then starts over.
+    """
+
+    def __init__(self, request: Request, table: Table, iter_size: int = 1):
+        self.description, self.rows = _described(request, table), table.description.rows
+        self.batch_size = resolve_batch_size(request.layer, request.phase)
+        if self.rows == 0:
+            raise DataError(f"{table.description.name}: there are no rows")
+        self._columns = table.load()[:len(self.description.tops)]
+        self._transform = transform(request, table.description.tops[0])
+        self._testing, self._iter_size, self._order = request.phase == "TEST", iter_size, _order(request, self.rows)
+
+    def batch(self, iteration: int, sub_batch: int = 0) -> tuple[np.ndarray, ...]:
+        """One array a top, the batch axis first. `sub_batch` counts within an iteration of training."""
+        first, count = (iteration * self._iter_size + sub_batch) * self.batch_size, self.batch_size
+        if self._testing and self.rows is not None:
+            first = iteration * count % (-(-self.rows // count) * count)
+            count = min(count, self.rows - first)
+        rows = self._order(first, count)
+        data, *others = (column[rows] for column in self._columns)
+        typed = zip(others, self.description.tops[1:], strict=True)
+        return self._transform(data, first), *(other.astype(top.dtype, copy=False) for other, top in typed)
+
+
+def _order(request: Request, rows: int | None) -> Order:
+    param, name = request.layer.data_param, request.layer.name
+    if rows is None:
+        return lambda first, count: np.arange(first, first + count)
+    if request.phase == "TEST":
+        return in_file_order(rows)
+    skip = int(integers(request.seed, f"{name}/rand_skip", param.rand_skip, (1,))[0]) if param.rand_skip else 0
+    # A net written for Caffe's databases, which are never shuffled, names a backend.
+    if param.shuffle if param.HasField("shuffle") else not param.HasField("backend"):
+        return shuffled(rows, request.seed, name, skip)
+    return in_file_order(rows, skip)
+
+
+def _described(request: Request, table: Table) -> Description:
+    given, wanted = table.description, len(request.layer.top) or len(table.description.tops)
+    if wanted > len(given.tops):
+        raise DataError(f"{given.name} gives {len(given.tops)} tops; the layer has {wanted}")
+    first = transformed(request.layer.transform_param, given.tops[0])
+    return replace(given, tops=(first, *given.tops[1:wanted]))
+
+
+def _table(request: Request) -> Table:
+    param = request.layer.data_param
+    if not 0 <= param.test_fraction < 1:
+        raise DataError(f"test_fraction is {param.test_fraction}; expected 0 to 1")
+    if param.test_source and param.test_fraction:
+        raise DataError("there are both test_source and test_fraction; give one")
+    table = _source_function(request)(request)
+    if param.test_source and request.phase == "TEST":
+        testing = replace(request, source=param.test_source, classes=table.description.classes)
+        tested = _source_function(testing)(testing)
+        if tested.description.tops != table.description.tops:
+            raise DataError(f"{testing.path}: rows are {tested.description.tops}; expected the training rows' "
+                            f"{table.description.tops}")
+        return tested
+    return _held_out(table, param.test_fraction, request.phase) if param.test_fraction else table
+
+
+def _held_out(table: Table, fraction: float, phase: str) -> Table:
+    described = table.description
+    if table.has_test_rows or described.rows is None:
+        raise DataError(f"{described.name}: test_fraction is not for a source that has test rows of its own, or no end")
+    rows = held_out(described.rows, fraction, phase)
+    return Table(replace(described, rows=len(rows)), lambda: tuple(Selected(c, rows) for c in table.load()))
+
+
+def _source_function(request: Request) -> Callable[[Request], Table]:
+    text, backend = request.source, request.layer.data_param.HasField("backend")
+    if request.layer.type != "Data":
+        return source.find(request.layer.type)
+    if text in dataset:
+        return dataset[text]
+    kinds = sorted(k for k in source if k.startswith("."))
+    wanted = f"expected the name of a data set, a {', '.join(kinds)} file or a folder of images in a folder per class"
+    if not text:
+        raise DataError(f"source is missing; {wanted}")
+    path = request.path
+    if any((path / file).exists() for file in DATABASE_FILES) or (backend and not path.exists()):
+        raise DataError(f"{path}: databases (LMDB, LEVELDB) are not read; {wanted}")
+    if not path.exists():
+        raise DataError(f"{path}: no such file, nor is {text!r} a data set: {near(text, dataset)}")
+    if not path.is_dir() and path.suffix.lower() not in source:
+        raise DataError(f"{path}: files of this kind are not read; {wanted}")
+    return source["folder" if path.is_dir() else path.suffix.lower()]

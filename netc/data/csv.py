@@ -1,0 +1,126 @@
+"""A table of numbers in a text file: every column a feature, one of them the label.
+
+The delimiter is the one of `,` `;` and tab that the first line has most of. The first line is a header if it holds no
+number, or if label_column names one of its cells. Labels that are text, or integers, are classes, numbered in sorted
+order; other numbers are float32 targets.
+"""
+
+import csv as text_csv
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from netc.data.source import Description, Request, Table, TopSpec, data_error
+from netc.errors import DataError, near
+from netc.registry import source
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The cells of a file with the line that each row stands on. `header` names the columns, by number if need be."""
+
+    path: Path
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    lines: tuple[int, ...]
+    sha256: str
+
+
+@source(".csv")
+def csv(request: Request) -> Table:
+    """Features (columns) as float32, and the label unless the layer has one top and names no label_column."""
+    stat = request.path.stat()
+    named = request.layer.data_param.label_column
+    sheet = _sheet(request.path, named, stat.st_mtime_ns, stat.st_size)
+    label = None if len(request.layer.top) == 1 and not named else _label(sheet, named or "-1")
+    features, faults = _features(sheet, label)
+    tops, columns = [TopSpec("float32", features.shape[1:])], [features]
+    classes: tuple[str, ...] = ()
+    if label is not None:
+        targets, classes, wrong = _targets(sheet, label, request.classes)
+        tops, columns = [*tops, TopSpec(str(targets.dtype), ())], [*columns, targets]
+        faults += wrong
+    if faults:
+        raise data_error([text for _, text in sorted(faults)])
+    description = Description(sheet.path.name, tuple(tops), len(sheet.rows), classes, sha256=sheet.sha256)
+    return Table(description, lambda: tuple(columns))
+
+
+@lru_cache(maxsize=4)
+def _sheet(path: Path, label_column: str, modified: int, size: int) -> Sheet:
+    # `modified` and `size` are there for the cache: a file that changed is read again.
+    content = path.read_bytes()
+    try:
+        lines = content.decode("utf-8-sig").splitlines(keepends=True)
+        first = next((line for line in lines if line.strip()), "")
+        reader = text_csv.reader(lines, delimiter=max(",;\t", key=first.count), skipinitialspace=True, strict=True)
+        rows = [(reader.line_num, tuple(cell.strip() for cell in row)) for row in reader if any(map(str.strip, row))]
+    except (UnicodeDecodeError, text_csv.Error) as e:
+        raise DataError(f"{path}: not a table in UTF-8 text: {e}") from e
+    if not rows:
+        raise DataError(f"{path}: the file is empty")
+    header = tuple(str(i) for i in range(len(rows[0][1])))
+    if (label_column in rows[0][1] and not _is_number(label_column)) or not any(map(_is_number, rows[0][1])):
+        header = rows.pop(0)[1]
+    wrong = [f"{path}:{line}: {len(row)} cells; expected {len(header)}, as in the first line"
+             for line, row in rows if len(row) != len(header)]
+    if wrong:
+        raise data_error(wrong)
+    return Sheet(path, header, tuple(row for _, row in rows), tuple(n for n, _ in rows), sha256(content).hexdigest())
+
+
+def _label(sheet: Sheet, column: str) -> int:
+    if column in sheet.header:
+        return sheet.header.index(column)
+    if column.lstrip("-").isdigit() and -len(sheet.header) <= int(column) < len(sheet.header):
+        return int(column) % len(sheet.header)
+    raise DataError(f"{sheet.path}: there is no column {column!r} (label_column); {near(column, sheet.header)}")
+
+
+def _features(sheet: Sheet, label: int | None) -> tuple[np.ndarray, list[tuple[int, str]]]:
+    columns = [i for i in range(len(sheet.header)) if i != label]
+    if not columns:
+        raise DataError(f"{sheet.path}: there is no column besides the label")
+    cells = [[row[i] for i in columns] for row in sheet.rows]
+    if all(map(_are_numbers, cells)):
+        return np.array(cells, np.float32).reshape(len(cells), len(columns)), []
+    faults = [(line, f"{sheet.path}:{line}: column {sheet.header[i]!r} is {cell!r}; expected a number")
+              for line, row in zip(sheet.lines, cells, strict=True)
+              for i, cell in zip(columns, row, strict=True) if not _is_number(cell)]
+    return np.zeros((len(cells), len(columns)), np.float32), faults
+
+
+def _targets(sheet: Sheet, label: int, classes: tuple[str, ...] | None
+             ) -> tuple[np.ndarray, tuple[str, ...], list[tuple[int, str]]]:
+    cells, place = [row[label] for row in sheet.rows], f"column {sheet.header[label]!r}"
+    numbers = _are_numbers(cells)
+    if numbers and (classes == () or (classes is None and not _are_whole(cells))):
+        return np.array(cells, np.float32), (), []
+    if numbers and _are_whole(cells):
+        cells = [str(int(float(cell))) for cell in cells]
+    if classes is None:
+        classes = tuple(sorted({*cells} - {""}, key=int if numbers else None))
+    number = {name: i for i, name in enumerate(classes)}
+    faults = [(line, f"{sheet.path}:{line}: {place} is {cell!r}; " + (
+        near(cell, classes) if cell and classes else f"expected a {'class' if classes else 'number'}"))
+              for line, cell in zip(sheet.lines, cells, strict=True) if cell not in number]
+    return np.array([number.get(cell, 0) for cell in cells], np.int64), classes, faults
+
+
+def _is_number(cell: str) -> bool:
+    return _are_numbers((cell,))
+
+
+def _are_numbers(cells: Iterable[str]) -> bool:
+    try:
+        return all(abs(number) < 3.4e38 for number in map(float, cells))
+    except ValueError:
+        return False
+
+
+def _are_whole(cells: Iterable[str]) -> bool:
+    return all(float(cell).is_integer() for cell in cells)

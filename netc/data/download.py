@@ -1,0 +1,70 @@
+"""One file from the web: resumed where it broke off, verified before it gets its name."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import BinaryIO
+from urllib.request import Request, urlopen
+
+from netc.errors import DataError
+
+CHUNK, PATIENCE = 2**16, 20
+
+
+def download(url: str, path: Path, size: int, digest: str) -> Path:
+    """Makes `path` hold the `size` bytes behind `url` whose sha256 is `digest`; they wait in `path`.part meanwhile."""
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        have = part.stat().st_size if part.exists() else 0
+        if have < size:
+            _fetch(url, part, have, size)
+        with part.open("rb") as file:
+            found = _sha256(file)
+    except OSError as e:
+        raise DataError(f"{url}: {e}") from e
+    if part.stat().st_size != size or found != digest:
+        got = part.stat().st_size
+        part.unlink()
+        raise DataError(f"{url}: {got} bytes with sha256 {found}; expected {size} with {digest}")
+    os.replace(part, path)
+    return path
+
+
+def _fetch(url: str, part: Path, have: int, size: int) -> None:
+    headers = {"User-Agent": "netc"} | ({"Range": f"bytes={have}-"} if have else {})
+    with urlopen(Request(url, headers=headers), timeout=PATIENCE) as answer:
+        # A server that does not know ranges answers 200 and starts at the beginning.
+        have = have if answer.status == 206 else 0
+        with part.open("ab" if have else "wb") as file, _progress(part.stem, have, size) as advance:
+            # One byte more than there should be is enough to see that it is another file.
+            while have <= size and (chunk := answer.read(min(CHUNK, size + 1 - have))):
+                file.write(chunk)
+                have += len(chunk)
+                advance(len(chunk))
+    if have < size:
+        raise OSError(f"broke off after {have} of {size} bytes")
+
+
+def _sha256(file: BinaryIO) -> str:
+    digest = sha256()
+    while chunk := file.read(CHUNK):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+@contextmanager
+def _progress(name: str, have: int, size: int) -> Iterator[Callable[[float], None]]:
+    if not sys.stderr.isatty():
+        yield lambda advance: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(name, total=size, completed=have)
+        yield lambda advance: bar.update(task, advance=advance)

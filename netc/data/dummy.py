@@ -1,0 +1,75 @@
+"""DummyData: tops of constant, uniform or gaussian values, made from the seed. It never ends."""
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from netc import netc_pb2 as pb
+from netc.data.source import Description, Request, Table, TopSpec, data_error
+from netc.errors import DataError, near
+from netc.random import HALVES_PER_BLOCK, normal, uniform
+from netc.registry import source
+
+FILLERS = "constant", "uniform", "gaussian"
+
+
+@source("DummyData")
+def dummy_data(request: Request) -> Table:
+    """A constant filler gives the same rows for ever; a random one gives new rows every time."""
+    layer, shapes = request.layer, _shapes(request.layer)
+    fillers = list(layer.dummy_data_param.data_filler) or [pb.FillerParameter()]
+    fillers = fillers * len(shapes) if len(fillers) == 1 else fillers
+    faults = []
+    if len(fillers) != len(shapes):
+        faults.append(f"there are {len(fillers)} data_fillers; expected 0, 1 or {len(shapes)}, one a top")
+    faults += [f"there is no filler {f.type!r} for data; {near(f.type, FILLERS)}" for f in fillers
+               if f.type not in FILLERS]
+    if any(f.sparse >= 0 for f in fillers):
+        faults.append("`sparse` is not for the fillers of DummyData")
+    if faults:
+        raise data_error(faults)
+    columns = tuple(Drawn(f, shape[1:], request.seed, f"{layer.name}/{i}")
+                    for i, (f, shape) in enumerate(zip(fillers, shapes, strict=True)))
+    tops = tuple(TopSpec("float32", shape[1:]) for shape in shapes)
+    return Table(Description(layer.name, tops, None), lambda: columns)
+
+
+def dummy_batch_size(layer: pb.LayerParameter) -> int:
+    """The first dimension that all tops share."""
+    sizes = {shape[0] for shape in _shapes(layer)}
+    if len(sizes) != 1 or 0 in sizes:
+        raise DataError(f"the tops have {sorted(sizes)} rows; expected one number above 0")
+    return sizes.pop()
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A column of which row r is drawn from blocks of its own, so that a row is the same in every batch."""
+
+    filler: pb.FillerParameter
+    shape: tuple[int, ...]
+    seed: int
+    name: str
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        filler, size = self.filler, prod(self.shape)
+        if filler.type == "constant":
+            return np.full((len(rows), *self.shape), filler.value, np.float32)
+        blocks = -(-size // HALVES_PER_BLOCK)
+        draw, low, width = ((uniform, filler.min, filler.max - filler.min) if filler.type == "uniform"
+                            else (normal, filler.mean, filler.std))
+        drawn = draw(self.seed, self.name, (len(rows), blocks * HALVES_PER_BLOCK), first=int(rows[0]) * blocks)
+        return np.float32(low) + np.float32(width) * drawn[:, :size].reshape(len(rows), *self.shape)
+
+
+def _shapes(layer: pb.LayerParameter) -> list[tuple[int, ...]]:
+    param, tops = layer.dummy_data_param, len(layer.top)
+    shapes = [tuple(shape.dim) for shape in param.shape]
+    if not shapes:
+        sides = [list(side) for side in (param.num, param.channels, param.height, param.width)]
+        shapes = list(zip(*(s * tops if len(s) == 1 else s for s in sides), strict=False))
+    shapes = shapes * tops if len(shapes) == 1 else shapes
+    if len(shapes) != tops or not all(shapes):
+        raise DataError(f"there are {len(shapes)} shapes; expected 1 or {tops}, one a top, of at least one dimension")
+    return shapes

@@ -1,0 +1,37 @@
+"""Which rows make a batch: the stream of rows in training, and rows held out for testing."""
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+
+from netc.random import permutation
+
+Order = Callable[[int, int], np.ndarray]
+
+
+def in_file_order(rows: int, skip: int = 0) -> Order:
+    """(first, count) -> those rows of an endless walk through the file, started `skip` rows in."""
+    return lambda first, count: np.arange(skip + first, skip + first + count) % rows
+
+
+def shuffled(rows: int, seed: int, name: str, skip: int = 0) -> Order:
+    """(first, count) -> those rows of the epochs on end, each epoch in an order of its own; a batch may span two."""
+
+    @lru_cache(maxsize=2)
+    def epoch(number: int) -> np.ndarray:
+        return permutation(seed, f"{name}/shuffle", rows, number)
+
+    def order(first: int, count: int) -> np.ndarray:
+        start, stop = skip + first, skip + first + count
+        parts = [epoch(e)[max(start - e * rows, 0):stop - e * rows] for e in range(start // rows, -(-stop // rows))]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    return order
+
+
+def held_out(rows: int, fraction: float, phase: str) -> np.ndarray:
+    """The rows of `phase` where round(rows * fraction) rows are kept for TEST, the same ones for every net and seed."""
+    mixed = permutation(0, "test_fraction", rows)
+    count = round(rows * fraction)
+    return np.sort(mixed[:count] if phase == "TEST" else mixed[count:])

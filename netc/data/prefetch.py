@@ -1,0 +1,70 @@
+"""Batches made ahead of their use, on a thread of their own."""
+
+from collections.abc import Callable
+from itertools import count
+from queue import Empty, Queue
+from threading import Event, Thread
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Prefetch(Generic[T]):
+    """`prefetch(i)` is `make(i)`, soon: while the caller works, the next `depth` are made.
+
+    Asking for any other number than the next one starts over there. What `make` raises is raised where its number is
+    asked for. Use it in a `with`, or `close()` it; it may be asked again afterwards.
+    """
+
+    def __init__(self, make: Callable[[int], T], depth: int = 4):
+        self._make, self._depth = make, max(depth, 1)
+        self._stop, self._ready, self._next = Event(), Queue[tuple[T | None, BaseException | None]](), 0
+        self._thread: Thread | None = None
+
+    def __call__(self, iteration: int) -> T:
+        if self._thread is None or iteration != self._next:
+            self._start(iteration)
+        value, error = self._ready.get()
+        self._next += 1
+        if error is not None:
+            self.close()
+            raise error
+        return value  # type: ignore[return-value]
+
+    def close(self) -> None:
+        """Ends the thread. What was made ahead is thrown away."""
+        if self._thread is None:
+            return
+        self._stop.set()
+        try:
+            while True:
+                self._ready.get_nowait()
+        except Empty:
+            # The thread can now put the one item that it may hold, and then sees that it is to stop.
+            self._thread.join()
+            self._thread = None
+
+    def __enter__(self) -> "Prefetch[T]":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _start(self, iteration: int) -> None:
+        self.close()
+        self._stop, self._ready, self._next = Event(), Queue(maxsize=self._depth), iteration
+        self._thread = Thread(target=_work, args=(self._make, iteration, self._ready, self._stop),
+                              name="netc-prefetch", daemon=True)
+        self._thread.start()
+
+
+def _work(make: Callable[[int], T], start: int, ready: "Queue[tuple[T | None, BaseException | None]]",
+          stop: Event) -> None:
+    for iteration in count(start):
+        if stop.is_set():
+            return
+        try:
+            ready.put((make(iteration), None))
+        except BaseException as e:
+            ready.put((None, e))
+            return

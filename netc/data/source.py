@@ -1,0 +1,91 @@
+"""What a source of data is: a description that costs little, and columns that are loaded when they are asked for.
+
+A source function, filed under `@source(...)` or `@dataset(...)`, takes a `Request` and returns a `Table`. Which rows
+make a batch, and what is done to them, is the same for every source: `order.py`, `transform.py`, `batches.py`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from netc import netc_pb2 as pb
+from netc.errors import MOST_FAULTS, DataError
+
+
+@dataclass(frozen=True)
+class TopSpec:
+    """A top without its batch axis. dtype is "float32" or "int64"."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a source gives, known before it is loaded. `rows` is None if it never ends, `sha256` "" if it is unknown."""
+
+    name: str
+    tops: tuple[TopSpec, ...]
+    rows: int | None
+    classes: tuple[str, ...] = ()
+    licence: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a source function receives.
+
+    `base` is the directory that relative paths start from: the net file's. `source` is data_param's source, or its
+    test_source; for that one `classes` are those of the training rows, whose numbering it must keep.
+    """
+
+    layer: pb.LayerParameter
+    phase: str
+    seed: int = 0
+    base: Path = Path(".")
+    source: str = ""
+    classes: tuple[str, ...] | None = None
+
+    @property
+    def path(self) -> Path:
+        """`source` as a path."""
+        return self.base / Path(self.source).expanduser()
+
+
+class Column(Protocol):
+    """All rows of one top as they are stored. A NumPy array is one."""
+
+    def __getitem__(self, rows: np.ndarray, /) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a source function returns. `load()` gives one column a top; an endless one is asked for ever larger rows.
+
+    `has_test_rows` says that rows for TEST are set apart by the source itself.
+    """
+
+    description: Description
+    load: Callable[[], tuple[Column, ...]]
+    has_test_rows: bool = False
+
+
+@dataclass(frozen=True)
+class Selected:
+    """Some rows of a column."""
+
+    column: Column
+    rows: np.ndarray
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        return self.column[self.rows[rows]]
+
+
+def data_error(faults: Sequence[str]) -> DataError:
+    """The error that lists `faults`, at most as many as a person reads."""
+    more = [f"... and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else []
+    return DataError("\n".join([*faults[:MOST_FAULTS], *more]))

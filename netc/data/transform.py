@@ -1,0 +1,129 @@
+"""TransformationParameter on batches: crop, mirror, then (pixel - mean) * scale / std_value, in this order.
+
+In TRAIN a crop is random and a row is mirrored with probability 1/2. In TEST a crop is central and nothing is mirrored
+(Caffe mirrors in TEST as well). What row r of the training stream gets is a function of (seed, layer's name, r) alone.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from netc import netc_pb2 as pb
+from netc.data.source import Request, TopSpec
+from netc.errors import DataError
+from netc.random import HALVES_PER_BLOCK, integers
+
+Transform = Callable[[np.ndarray, int], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """(x - mean) * factor. Both broadcast against a row that is not cropped yet; mean is None where it is 0."""
+
+    mean: np.ndarray | None
+    factor: np.ndarray
+
+
+def normalisation(param: pb.TransformationParameter, shape: tuple[int, ...], base: Path = Path("."),
+                  cropped: bool = False) -> Normalisation:
+    """What `param` says of mean_file, mean_value, scale and std_value, for rows of `shape` (channels first).
+
+    `cropped` says that `shape` is what a central crop left; a mean_file is then cropped in the same way.
+    """
+    if param.mean_file and param.mean_value:
+        raise DataError("transform_param has both mean_file and mean_value; give one")
+    if 0 in param.std_value:
+        raise DataError("std_value is 0")
+    mean = _channels("mean_value", param.mean_value, shape)
+    if param.mean_file:
+        mean = _mean_file(base / param.mean_file, shape, cropped)
+    deviation = _channels("std_value", param.std_value, shape)
+    scale = np.float32(param.scale)
+    return Normalisation(mean, np.asarray(scale if deviation is None else scale / deviation, np.float32))
+
+
+def transformed(param: pb.TransformationParameter, top: TopSpec) -> TopSpec:
+    """The top that `param` makes of `top`; a DataError where they do not fit."""
+    if top.dtype != "float32" and param.ByteSize():
+        raise DataError(f"transform_param works on float32, but the first top is {top.dtype}")
+    size = param.resize_height, param.resize_width
+    if any(size) and top.shape[1:] != size:
+        raise DataError(f"resize_height and resize_width are for image files; rows here have shape {top.shape}")
+    if not param.crop_size and not param.mirror:
+        return top
+    if len(top.shape) != 3:
+        raise DataError(f"crop_size and mirror want images (channels, height, width), but a row has shape {top.shape}")
+    channels, height, width = top.shape
+    if param.crop_size > min(height, width):
+        raise DataError(f"crop_size {param.crop_size} is larger than the image, {height} x {width}")
+    return TopSpec(top.dtype, (channels, param.crop_size or height, param.crop_size or width))
+
+
+def transform(request: Request, top: TopSpec) -> Transform:
+    """(stored rows, number of the first of them in the stream) -> float32 rows, for rows described by `top`."""
+    param, cropped = request.layer.transform_param, transformed(request.layer.transform_param, top).shape
+    if top.dtype == "int64":
+        return lambda rows, first: rows.astype(np.int64)
+    norm = normalisation(param, top.shape, request.base)
+    moves = (param.mirror and request.phase == "TRAIN") or cropped != top.shape
+
+    def apply(rows: np.ndarray, first: int) -> np.ndarray:
+        mean = norm.mean
+        if moves:
+            rows, mean = _crop_and_mirror(request, rows, mean, first, top.shape, cropped)
+        if mean is None:
+            return np.multiply(rows, norm.factor, dtype=np.float32, casting="unsafe")
+        centred = np.subtract(rows, mean, dtype=np.float32, casting="unsafe")
+        return np.multiply(centred, norm.factor, out=centred)
+
+    return apply
+
+
+def _crop_and_mirror(request: Request, rows: np.ndarray, mean: np.ndarray | None, first: int, full: tuple[int, ...],
+                     cropped: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray | None]:
+    count, (height, width) = len(rows), cropped[1:]
+    room = full[1] - height + 1, full[2] - width + 1
+    tops, lefts, flips = ([(room[0] - 1) // 2] * count, [(room[1] - 1) // 2] * count, [0] * count)
+    if request.phase == "TRAIN":
+        # A block of the stream a row, so that a row's luck does not hang on the batch that it comes in.
+        luck = integers(request.seed, f"{request.layer.name}/transform", 2**32, (count, HALVES_PER_BLOCK), first=first)
+        tops, lefts = (luck[:, 0] * room[0] >> 32).tolist(), (luck[:, 1] * room[1] >> 32).tolist()
+        flips = (luck[:, 2] >> 31).tolist() if request.layer.transform_param.mirror else flips
+    windows = [(slice(None), slice(y, y + height), slice(x, x + width) if not flip else
+                slice(x + width - 1, x - 1 if x else None, -1)) for y, x, flip in zip(tops, lefts, flips, strict=True)]
+    images = np.empty((count, *cropped), rows.dtype)
+    for image, row, window in zip(images, rows, windows, strict=True):
+        image[...] = row[window]
+    if mean is not None and mean.size > mean.shape[0]:
+        mean = np.stack([mean[window] for window in windows])
+    return images, mean
+
+
+def _channels(field: str, values: Sequence[float], shape: tuple[int, ...]) -> np.ndarray | None:
+    if not values:
+        return None
+    if len(values) not in (1, shape[0] if shape else 1):
+        raise DataError(f"{field} has {len(values)} values; expected 1 or {shape[0] if shape else 1}, one a channel")
+    return np.asarray(values, np.float32).reshape(-1, *[1] * (len(shape) - 1))
+
+
+def _mean_file(path: Path, shape: tuple[int, ...], cropped: bool) -> np.ndarray:
+    try:
+        if path.suffix == ".npy":
+            mean = np.load(path, allow_pickle=False).astype(np.float32)
+        else:
+            blob = pb.BlobProto.FromString(path.read_bytes())
+            dims = tuple(blob.shape.dim) or (blob.num, blob.channels, blob.height, blob.width)
+            mean = np.asarray(blob.data or blob.double_data, np.float32).reshape(dims)
+    except Exception as e:
+        raise DataError(f"{path}: cannot be read as a mean (.npy or a BlobProto): {e}") from e
+    mean = mean[0] if mean.ndim == len(shape) + 1 and len(mean) == 1 else mean
+    found = mean.shape
+    if cropped and mean.ndim == 3 and all(m >= s for m, s in zip(found, shape, strict=True)):
+        y, x = (found[1] - shape[1]) // 2, (found[2] - shape[2]) // 2
+        mean = mean[:, y:y + shape[1], x:x + shape[2]]
+    if mean.shape != shape:
+        raise DataError(f"{path}: the mean has shape {found}; expected that of a row, {shape}")
+    return mean

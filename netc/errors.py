@@ -1,0 +1,96 @@
+"""What netc raises on purpose.
+
+* NetcError              the base; `exit_code` is what the command line ends with
+  x SpecError            a net, solver or argument is wrong (a list of faults, each with its place)
+    x ShapeError         tensors do not fit together
+  x DataError            data is missing, unreadable or does not fit the net
+  x ProviderError        a provider was asked for that this machine lacks
+  x GradientError        an op on the way from the loss has no gradient
+  x SnapshotError        a file of states is missing, damaged or of another net
+  x ZooError             a zoo or a published model is missing, damaged or hostile
+  x RunError             a run failed on its way (NaN, a full disk)
+"""
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Iterable
+
+MOST_FAULTS = 20
+
+
+class NetcError(Exception):
+    """Catch this to catch everything netc raises on purpose."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong. `place` is `file:line:column`, or "" where there is none."""
+
+    place: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.text}" if self.place else self.text
+
+
+class SpecError(NetcError):
+    """A net, solver or argument is wrong; `faults` lists everything found."""
+
+    exit_code = 2
+
+    def __init__(self, *faults: Fault | str):
+        self.faults = tuple(f if isinstance(f, Fault) else Fault("", f) for f in faults)
+        lines = [str(f) for f in self.faults[:MOST_FAULTS]]
+        if len(self.faults) > MOST_FAULTS:
+            lines.append(f"... and {len(self.faults) - MOST_FAULTS} more")
+        super().__init__("\n".join(lines))
+
+
+class ShapeError(SpecError):
+    """Tensors do not fit together."""
+
+
+class DataError(NetcError):
+    """Data is missing, unreadable or does not fit the net."""
+
+    exit_code = 2
+
+
+class ProviderError(NetcError):
+    """A provider was asked for that this machine lacks."""
+
+    exit_code = 2
+
+
+class GradientError(NetcError):
+    """An op on the way from the loss has no gradient."""
+
+    exit_code = 2
+
+
+class SnapshotError(NetcError):
+    """A file of states is missing, damaged or belongs to another net."""
+
+    exit_code = 2
+
+
+class ZooError(NetcError):
+    """A zoo or a published model is missing, damaged or hostile."""
+
+
+class RunError(NetcError):
+    """A run failed on its way."""
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence about an unknown name: what is near it, else what there is."""
+    known = sorted(known)
+    by_lower = {k.lower(): k for k in known}
+    matches = [by_lower[m] for m in get_close_matches(name.lower(), by_lower, n=3)]
+    if matches:
+        return f"did you mean {' or '.join(map(repr, matches))}?"
+    if len(known) > 40:
+        return f"there are {len(known)} others"
+    return f"there are {', '.join(known)}" if known else "there are none"

@@ -1,0 +1,69 @@
+"""What each step is fed: batches from the sources, and random numbers, made ahead on a thread."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from netc import data, random
+from netc.errors import SpecError
+from netc.ir import Graph, Node
+from netc.layers.context import BATCH, NOISE
+from netc.net import Net
+
+Feeds = dict[str, np.ndarray]
+DISTRIBUTIONS: dict[str, Callable[..., np.ndarray]] = {"uniform": random.uniform, "normal": random.normal}
+
+
+class Feeder:
+    """Opens the sources of a net and makes what step (iteration, sub_batch) is fed: a pure function of the seed and these."""
+
+    def __init__(self, net: Net, graph: Graph, seed: int, base: str, iter_size: int = 1):
+        inputs = {n.attrs["name"]: n for n in graph.leaves("Input")}
+        fed = {BATCH + top for layer in net.sources for top in layer.tops}
+        unfed = sorted(n.removeprefix(BATCH) for n in inputs if n.startswith(BATCH) and n not in fed)
+        if unfed:
+            raise SpecError(f"{net.document.place()}: nothing feeds {', '.join(map(repr, unfed))}; a Data layer can")
+        self.iter_size, self.seed = iter_size, seed
+        self.noise = [n for n in inputs.values() if n.attrs["name"].startswith(NOISE)]
+        self.wanted = {n for n in inputs if n.startswith(BATCH)}
+        self.layers = net.sources
+        self.sources = [data.open(layer.param, net.phase, seed, base, iter_size) for layer in net.sources]
+
+    def __call__(self, iteration: int, sub_batch: int = 0) -> Feeds:
+        feeds = {n.attrs["name"]: draw(n, self.seed, iteration, sub_batch) for n in self.noise}
+        for layer, source in zip(self.layers, self.sources, strict=True):
+            for top, array in zip(layer.tops, source.batch(iteration, sub_batch), strict=False):
+                if BATCH + top in self.wanted:
+                    feeds[BATCH + top] = np.ascontiguousarray(array)
+        return feeds
+
+    def counted(self, index: int) -> Feeds:
+        """The feeds of batch `index`, counted over all sub-batches."""
+        return self(*divmod(index, self.iter_size))
+
+    @property
+    def rows(self) -> int | None:
+        """Rows of the first source that ends."""
+        return next((s.rows for s in self.sources if s.rows is not None), None)
+
+    @property
+    def batches(self) -> int | None:
+        """Batches of one pass over that source, the short last one counted."""
+        return next((data.test_batches(s) for s in self.sources if s.rows is not None), None)
+
+    @property
+    def batch_size(self) -> int:
+        return self.sources[0].batch_size if self.sources else 1
+
+    @property
+    def depth(self) -> int:
+        """How many batches to make ahead: the largest `prefetch` of the data layers."""
+        return max((layer.param.data_param.prefetch for layer in self.layers), default=4)
+
+
+def draw(node: Node, seed: int, iteration: int, sub_batch: int = 0) -> np.ndarray:
+    """The random numbers that a noise input is fed in one step."""
+    attrs: Any = node.attrs
+    make = DISTRIBUTIONS[attrs["distribution"]]
+    return make(seed, attrs["key"], tuple(map(int, node.types[0].shape)), iteration=iteration, sub_batch=sub_batch)

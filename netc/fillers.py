@@ -1,0 +1,95 @@
+"""Fillers: how a blob starts (Caffe's filler.hpp). One function each: (shape, parameters, draw) -> float32 array.
+
+`draw` gives uniform [0, 1) and standard normal numbers that depend only on the seed and the blob's name.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil, prod, sqrt
+
+import numpy as np
+
+from netc import netc_pb2 as pb
+from netc import random
+from netc.errors import SpecError
+from netc.registry import filler
+
+Filler = Callable[[tuple[int, ...], pb.FillerParameter, "Draw"], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Draw:
+    """The random numbers of one blob."""
+
+    seed: int
+    name: str
+
+    def uniform(self, shape: tuple[int, ...], stream: int = 0) -> np.ndarray:
+        return random.uniform(self.seed, self.name, shape, iteration=stream)
+
+    def normal(self, shape: tuple[int, ...], stream: int = 0) -> np.ndarray:
+        return random.normal(self.seed, self.name, shape, iteration=stream)
+
+
+def fill(shape: tuple[int, ...], parameters: pb.FillerParameter, seed: int, name: str) -> np.ndarray:
+    """The start of blob `name`: float32 of `shape`. SpecError for an unknown type or a wrong combination."""
+    if parameters.sparse >= 0 and parameters.type != "gaussian":
+        raise SpecError(f"filler {parameters.type!r} cannot be sparse; only gaussian can")
+    return filler.find(parameters.type)(shape, parameters, Draw(seed, name)).astype(np.float32)
+
+
+def _fan(shape: tuple[int, ...], parameters: pb.FillerParameter) -> float:
+    """Inputs or outputs of a unit, or their mean. Caffe takes blob axes 0 and 1 for them whatever they mean."""
+    fan_in = prod(shape) / shape[0]
+    fan_out = prod(shape) / shape[1] if len(shape) > 1 else prod(shape)
+    kinds = {pb.FillerParameter.FAN_IN: fan_in, pb.FillerParameter.FAN_OUT: fan_out, pb.FillerParameter.AVERAGE: (fan_in + fan_out) / 2}
+    return kinds[parameters.variance_norm]
+
+
+@filler("constant")
+def constant(shape: tuple[int, ...], parameters: pb.FillerParameter, draw: Draw) -> np.ndarray:
+    """`value` everywhere."""
+    return np.full(shape, parameters.value)
+
+
+@filler("uniform")
+def uniform(shape: tuple[int, ...], parameters: pb.FillerParameter, draw: Draw) -> np.ndarray:
+    """Even between `min` and `max`."""
+    return parameters.min + (parameters.max - parameters.min) * draw.uniform(shape)
+
+
+@filler("gaussian")
+def gaussian(shape: tuple[int, ...], parameters: pb.FillerParameter, draw: Draw) -> np.ndarray:
+    """Normal with `mean` and `std`; `sparse` keeps that many inputs of a unit on average, the rest is 0."""
+    values = parameters.mean + parameters.std * draw.normal(shape)
+    return values * (draw.uniform(shape, 1) < parameters.sparse / shape[0]) if parameters.sparse >= 0 else values
+
+
+@filler("positive_unitball")
+def positive_unitball(shape: tuple[int, ...], parameters: pb.FillerParameter, draw: Draw) -> np.ndarray:
+    """Uniform, then each row divided by its sum."""
+    values = draw.uniform(shape).reshape(shape[0], -1)
+    return (values / values.sum(1, keepdims=True)).reshape(shape)
+
+
+@filler("xavier")
+def xavier(shape: tuple[int, ...], parameters: pb.FillerParameter, draw: Draw) -> np.ndarray:
+    """Uniform with variance 1 / fan (Glorot and Bengio 2010; the fan is that of the inputs unless variance_norm says)."""
+    return sqrt(3 / _fan(shape, parameters)) * (2 * draw.uniform(shape) - 1)
+
+
+@filler("msra")
+def msra(shape: tuple[int, ...], parameters: pb.FillerParameter, draw: Draw) -> np.ndarray:
+    """Normal with variance 2 / fan (He et al. 2015)."""
+    return sqrt(2 / _fan(shape, parameters)) * draw.normal(shape)
+
+
+@filler("bilinear")
+def bilinear(shape: tuple[int, ...], parameters: pb.FillerParameter, draw: Draw) -> np.ndarray:
+    """Bilinear interpolation, for a Deconvolution that scales up (Long et al. 2015). Square 4-D blobs only."""
+    if len(shape) != 4 or shape[2] != shape[3]:
+        raise SpecError(f"filler 'bilinear' needs a square 4-D blob, not {'x'.join(map(str, shape))}")
+    factor = ceil(shape[3] / 2)
+    centre = (shape[3] - 1) / (2 * factor)
+    line = 1 - np.abs(np.arange(shape[3]) / factor - centre)
+    return np.broadcast_to(np.outer(line, line), shape)

@@ -1,0 +1,304 @@
+"""The graph: immutable nodes that name ONNX ops, and the values between them.
+
+A graph is no container. It is the values that someone asked for; its nodes are whatever
+those values reach. What nothing reaches does not exist, so dead code never does.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from netc.errors import ShapeError
+
+OPSET = 21  # above 21 onnxruntime lacks CUDA kernels for MaxPool, Dropout, Elu and others
+IR_VERSION = 10
+TRAINING = "netc.training"
+SMALL = 1024  # constants up to this size take part in shape inference
+
+Dim = int | str
+Shape = tuple[Dim, ...]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a node came from: a layer, its place in the net file, and the pass that made it."""
+
+    layer: str = ""
+    place: str = ""
+    part: str = "forward"  # forward, backward or update
+
+
+_origin: ContextVar[Origin] = ContextVar("origin", default=Origin())
+
+
+@contextmanager
+def origin(**changes: str) -> Iterator[None]:
+    """Nodes made within come from the current origin with `changes`."""
+    token = _origin.set(replace(_origin.get(), **changes))
+    try:
+        yield
+    finally:
+        _origin.reset(token)
+
+
+@dataclass(frozen=True)
+class Type:
+    """What is known of a tensor before it exists. A dimension is a number, or a name such as "N"."""
+
+    dtype: np.dtype[Any]
+    shape: Shape
+
+    def __str__(self) -> str:
+        return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """One use of an op. `Input`, `State` and `Constant` of domain "netc" are the leaves, `Stop` ends differentiation."""
+
+    op: str
+    inputs: tuple["Value | None", ...]
+    attrs: Mapping[str, Any]
+    types: tuple[Type, ...]
+    domain: str = ""
+    origin: Origin = field(default_factory=lambda: _origin.get())
+    outputs: tuple["Value", ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "outputs", tuple(Value(self, i) for i in range(len(self.types))))
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What registries file the op under."""
+        return self.domain, self.op
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """One output of a node. Arithmetic on values makes nodes."""
+
+    node: Node = field(repr=False)
+    index: int
+
+    @property
+    def type(self) -> Type:
+        return self.node.types[self.index]
+
+    @property
+    def shape(self) -> Shape:
+        return self.type.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.type.dtype
+
+    @property
+    def rank(self) -> int:
+        return len(self.type.shape)
+
+    def __add__(self, other: "Operand") -> "Value":
+        return op.Add(self, other)
+
+    def __radd__(self, other: "Operand") -> "Value":
+        return op.Add(other, self)
+
+    def __sub__(self, other: "Operand") -> "Value":
+        return op.Sub(self, other)
+
+    def __rsub__(self, other: "Operand") -> "Value":
+        return op.Sub(other, self)
+
+    def __mul__(self, other: "Operand") -> "Value":
+        return op.Mul(self, other)
+
+    def __rmul__(self, other: "Operand") -> "Value":
+        return op.Mul(other, self)
+
+    def __truediv__(self, other: "Operand") -> "Value":
+        return op.Div(self, other)
+
+    def __rtruediv__(self, other: "Operand") -> "Value":
+        return op.Div(other, self)
+
+    def __pow__(self, other: "Operand") -> "Value":
+        return op.Pow(self, other)
+
+    def __neg__(self) -> "Value":
+        return op.Neg(self)
+
+    def __gt__(self, other: "Operand") -> "Value":
+        return op.Greater(self, other)
+
+    def __lt__(self, other: "Operand") -> "Value":
+        return op.Less(self, other)
+
+    def __matmul__(self, other: "Value") -> "Value":
+        return op.MatMul(self, other)
+
+
+Operand = Value | float | int | np.ndarray | list[int]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Named outputs, and the states that a run of the graph replaces."""
+
+    name: str
+    outputs: Mapping[str, Value]
+    updates: Mapping[Value, Value] = field(default_factory=dict)
+
+    @property
+    def ends(self) -> list[Value]:
+        return [*self.outputs.values(), *self.updates.values()]
+
+    @property
+    def nodes(self) -> list[Node]:
+        """Every node, each after those it reads."""
+        return toposort(self.ends)
+
+    def leaves(self, kind: str) -> list[Node]:
+        """The `Input`, `State` or `Constant` nodes that the graph reads."""
+        return [n for n in self.nodes if n.key == ("netc", kind)]
+
+
+def leaf(op: str, dtype: Any, shape: Iterable[Dim], /, **attrs: Any) -> Value:
+    """An `Input`, `State` or `Constant` value."""
+    return Node(op, (), attrs, (Type(np.dtype(dtype), tuple(shape)),), "netc").outputs[0]
+
+
+def constant(value: Any, dtype: Any = None) -> Value:
+    """A constant. Without a dtype, Python floats are float32 and ints int64."""
+    if dtype is None and not isinstance(value, np.ndarray | np.generic):
+        dtype = np.float32 if np.asarray(value).dtype.kind == "f" and np.size(value) else np.int64
+    array = np.asarray(value, dtype)
+    return leaf("Constant", array.dtype, array.shape, value=array)
+
+
+def constant_value(value: Value | None) -> np.ndarray | None:
+    """The array behind a constant, None for anything else."""
+    return value.node.attrs["value"] if value is not None and value.node.key == ("netc", "Constant") else None
+
+
+def stop(x: Value) -> Value:
+    """`x`, through which no gradient flows."""
+    return Node("Stop", (x,), {}, (x.type,), "netc").outputs[0]
+
+
+class Ops:
+    """`op.Conv(x, w, strides=[2, 2])` is a Conv node's output, typed and shaped by ONNX's own rule.
+
+    `outputs=2` asks for two of them (a tuple). `shape=` states the shape of the first output where ONNX
+    cannot infer it. Numbers become constants of the first tensor's dtype, lists become int64 constants.
+    ShapeError, with the types that came, where the inputs do not fit the op.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        def apply(*inputs: Any, outputs: int = 1, shape: Iterable[Dim] | None = None, **attrs: Any) -> Any:
+            dtype = next((v.dtype for v in inputs if isinstance(v, Value)), None)
+            values = tuple(_value(v, dtype) for v in inputs)
+            types = _infer(name, values, attrs, outputs, None if shape is None else tuple(shape))
+            node = Node(name, values, attrs, types)
+            return node.outputs[0] if outputs == 1 else node.outputs
+
+        apply.__name__ = name
+        return apply
+
+
+op = Ops()
+
+
+def cast(x: Value, dtype: Any) -> Value:
+    """`x` in another dtype; itself if it has it."""
+    dtype = np.dtype(dtype)
+    return x if x.dtype == dtype else op.Cast(x, to=helper.np_dtype_to_tensor_dtype(dtype))
+
+
+def zeros(shape: Iterable[Dim], dtype: Any = np.float32) -> Value:
+    """A constant of zeros, stored as one number."""
+    return full(shape, 0, dtype)
+
+
+def full(shape: Iterable[Dim], value: float, dtype: Any = np.float32) -> Value:
+    """A constant tensor of one value, stored as one number. ShapeError if a dimension is not known."""
+    shape = tuple(shape)
+    if any(isinstance(d, str) for d in shape):
+        raise ShapeError(f"a constant of shape [{', '.join(map(str, shape))}] needs every dimension")
+    return op.Expand(constant(value, dtype), constant(np.asarray(shape, np.int64))) if shape else constant(value, dtype)
+
+
+def toposort(values: Iterable[Value]) -> list[Node]:
+    """The nodes that `values` reach, each after those it reads, in the order they were asked for."""
+    order: list[Node] = []
+    seen: set[Node] = set()
+    stack = [(v.node, False) for v in reversed(list(values))]
+    while stack:
+        node, done = stack.pop()
+        if done:
+            order.append(node)
+        elif node not in seen:
+            seen.add(node)
+            stack.append((node, True))
+            stack += [(v.node, False) for v in reversed(node.inputs) if v is not None and v.node not in seen]
+    return order
+
+
+def rebuild(node: Node, inputs: tuple[Value | None, ...]) -> Node:
+    """`node` on other inputs of the same types; itself if they are the same."""
+    if all(a is b for a, b in zip(inputs, node.inputs, strict=True)):
+        return node
+    return replace(node, inputs=inputs)
+
+
+def _value(v: Any, dtype: Any) -> Value | None:
+    if v is None or isinstance(v, Value):
+        return v
+    return constant(v, dtype if np.isscalar(v) and not isinstance(v, np.generic) else None)
+
+
+@lru_cache(maxsize=None)
+def _schema(name: str) -> Any:
+    return onnx.defs.get_schema(name, OPSET)
+
+
+def _infer(
+    name: str, inputs: tuple[Value | None, ...], attrs: Mapping[str, Any], outputs: int, stated: Shape | None
+) -> tuple[Type, ...]:
+    """The type of each output, asked of ONNX's rule for the op."""
+    names = ["" if v is None else f"i{k}" for k, v in enumerate(inputs)]
+    proto = helper.make_node(name, names, [f"o{k}" for k in range(outputs)], **attrs)
+    given = [(n, v) for n, v in zip(names, inputs, strict=True) if v is not None]
+    types = {n: helper.make_tensor_type_proto(helper.np_dtype_to_tensor_dtype(v.dtype), v.shape) for n, v in given}
+    arrays = {n: a for n, v in given if (a := constant_value(v)) is not None and a.size <= SMALL}
+    data = {n: numpy_helper.from_array(a) for n, a in arrays.items()}
+    try:
+        found = onnx.shape_inference.infer_node_outputs(
+            _schema(name), proto, types, data, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
+        )
+    except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError) as e:
+        raise ShapeError(f"{_call(name, inputs)}: {_reason(e)}") from e
+    result = []
+    for k, output in enumerate(proto.output):
+        tensor = found[output].tensor_type
+        shape = tuple(d.dim_param or (d.dim_value if d.HasField("dim_value") else None) for d in tensor.shape.dim)
+        if k == 0 and stated is not None:
+            shape = stated
+        elif None in shape or not tensor.HasField("shape"):
+            raise ShapeError(f"{_call(name, inputs)}: the shape of its output depends on data that only a run knows")
+        result.append(Type(np.dtype(helper.tensor_dtype_to_np_dtype(tensor.elem_type)), shape))  # type: ignore[arg-type]
+    return tuple(result)
+
+
+def _call(name: str, inputs: Iterable[Value | None]) -> str:
+    return f"{name}({', '.join('-' if v is None else str(v.type) for v in inputs)})"
+
+
+def _reason(error: Exception) -> str:
+    """ONNX's message without its prefix of brackets and node names."""
+    return str(error).strip().splitlines()[-1].split("] ")[-1]

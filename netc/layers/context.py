@@ -1,0 +1,104 @@
+"""What a layer's function sees beside its bottoms: its message, and where weights, statistics and noise come from."""
+
+from dataclasses import dataclass
+from functools import partial
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from netc import fillers, registry
+from netc import netc_pb2 as pb
+from netc.errors import Fault, SpecError
+from netc.ir import Dim, Shape, Value, leaf, op, stop
+from netc.net import TRAIN, Layer
+
+BATCH = "batch/"
+NOISE = "noise/"
+
+
+def dims(shape: Shape) -> str:
+    """`64x1x28x28`."""
+    return "x".join(map(str, shape)) or "scalar"
+
+
+@dataclass
+class Context:
+    """What a layer's function sees beside its bottoms."""
+
+    layer: Layer
+    phase: str
+    batch: Dim | None
+    seed: int
+    shared: dict[str, Value]
+    states: dict[str, Value]
+    updates: dict[Value, Value]
+    count: int = 0
+
+    @property
+    def param(self) -> pb.LayerParameter:
+        """The layer's message."""
+        return self.layer.param
+
+    @property
+    def training(self) -> bool:
+        return self.phase == TRAIN
+
+    def error(self, text: str, *path: str | int) -> SpecError:
+        """An error about a field of the layer, to be raised."""
+        return SpecError(Fault(self.layer.at(*path), f"layer {self.layer.name!r} ({self.layer.type}): {text}"))
+
+    def weight(self, name: str, shape: tuple[int, ...], filler: pb.FillerParameter) -> Value:
+        """The layer's next parameter: learned, started by `filler`, shared with all of the same `param.name`."""
+        start = partial(fillers.fill, shape, filler, self.seed, f"{self.layer.name}.{name}")
+        registry.filler.find(filler.type)
+        return self._blob("parameter", name, shape, start)
+
+    def statistic(self, name: str, shape: tuple[int, ...]) -> Value:
+        """The layer's next blob that training moves without a gradient (running means), zero at the start."""
+        return self._blob("statistic", name, shape, partial(np.zeros, shape, np.float32))
+
+    def update(self, state: Value, value: Value) -> None:
+        """A training step ends with `value` in `state`."""
+        self.updates[state] = stop(value)
+
+    def noise(self, name: str, shape: Shape, distribution: str = "uniform") -> Value:
+        """Random numbers fed anew each step: uniform in [0, 1), or standard normal."""
+        key = f"{self.layer.name}.{name}"
+        return leaf("Input", np.float32, shape, name=NOISE + key, distribution=distribution, key=key)
+
+    def input(self, top: str, dtype: str, shape: Shape) -> Value:
+        """A blob that is fed; axis 0 is the batch."""
+        return leaf("Input", dtype, (shape[0] if self.batch is None else self.batch, *shape[1:]), name=BATCH + top)
+
+    def _blob(self, kind: str, name: str, shape: tuple[int, ...], start: Any) -> Value:
+        index, self.count = self.count, self.count + 1
+        spec = self.param.param[index] if index < len(self.param.param) else pb.ParamSpec()
+        if kind == "statistic" and spec.HasField("lr_mult") and spec.lr_mult != 0:
+            raise self.error(f"{self.layer.type} moves its statistics itself; their lr_mult must be 0", "param", index, "lr_mult")
+        owner = self.shared.get(spec.name) if spec.name else None
+        if owner is not None:
+            return self._share(owner, spec, shape, index)
+        mults = {"lr_mult": spec.lr_mult, "decay_mult": spec.decay_mult} if kind == "parameter" else {"lr_mult": 0.0, "decay_mult": 0.0}
+        state = leaf(
+            "State", np.float32, shape, name=f"{self.layer.name}.{name}", kind=kind, start=start, layer=self.layer.name, blob=index,
+            share_name=spec.name, spec=spec, **mults,
+        )  # fmt: skip
+        self.states[state.node.attrs["name"]] = state
+        if spec.name:
+            self.shared[spec.name] = state
+        return state
+
+    def _share(self, owner: Value, spec: pb.ParamSpec, shape: tuple[int, ...], index: int) -> Value:
+        """Caffe's rules of sharing: same shape (PERMISSIVE: same count), multipliers set once or equal."""
+        attrs = owner.node.attrs
+        for name in ("lr_mult", "decay_mult"):
+            if spec.HasField(name) and attrs["spec"].HasField(name) and getattr(spec, name) != attrs[name]:
+                raise self.error(f"shares {spec.name!r} with layer {attrs['layer']!r}, which gives another {name}", "param", index, name)
+        if owner.shape == shape:
+            return owner
+        if spec.share_mode == pb.ParamSpec.PERMISSIVE and prod(shape) == prod(map(int, owner.shape)):
+            return op.Reshape(owner, list(shape))
+        raise self.error(
+            f"shares {spec.name!r} of shape {dims(owner.shape)} with layer {attrs['layer']!r}, but needs {dims(shape)}", "param", index, "name"
+        )

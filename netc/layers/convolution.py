@@ -1,0 +1,105 @@
+"""Convolution and its transpose, over any number of spatial axes."""
+
+from dataclasses import dataclass
+
+from netc import netc_pb2 as pb
+from netc.ir import Value, op
+from netc.layers.shape import axis_of, merged, reshape
+from netc.layers.context import Context, dims
+from netc.registry import layer
+
+
+@dataclass(frozen=True)
+class Window:
+    """Kernel, stride, pad and dilation of each spatial axis."""
+
+    kernel: list[int]
+    stride: list[int]
+    pad: list[int]
+    dilation: list[int]
+
+    @property
+    def attrs(self) -> dict[str, list[int]]:
+        """As ONNX has them: pads begin and end."""
+        return {"strides": self.stride, "pads": self.pad * 2, "dilations": self.dilation}
+
+
+@layer("Convolution", bottoms=(1, None), tops=(1, None))
+def convolution(ctx: Context, *xs: Value) -> tuple[Value, ...]:
+    """y = x * W + b (cross-correlation) over the axes after `axis`, output floor((in + 2 pad - dilated kernel) / stride) + 1.
+
+    W is (num_output, channels / group, kernel...). Several bottoms share the weights.
+    """
+    w, b, window = _weights(ctx, xs[0], transposed=False)
+    return tuple(_apply(ctx, x, lambda x: op.Conv(x, w, b, group=ctx.param.convolution_param.group, **window.attrs)) for x in xs)
+
+
+@layer("Deconvolution", bottoms=(1, None), tops=(1, None))
+def deconvolution(ctx: Context, *xs: Value) -> tuple[Value, ...]:
+    """The transpose of Convolution: output stride (in - 1) + dilated kernel - 2 pad. W is (channels, num_output / group, kernel...)."""
+    w, b, window = _weights(ctx, xs[0], transposed=True)
+    return tuple(_apply(ctx, x, lambda x: op.ConvTranspose(x, w, b, group=ctx.param.convolution_param.group, **window.attrs)) for x in xs)
+
+
+def _weights(ctx: Context, x: Value, transposed: bool) -> tuple[Value, Value | None, Window]:
+    p = ctx.param.convolution_param
+    if not p.num_output:
+        raise ctx.error("num_output is missing: how many filters it is to have", "convolution_param")
+    axis = axis_of(ctx, p.axis, x, "convolution_param", "axis")
+    channels, rank = int(x.shape[axis]), x.rank - axis - 1
+    if not p.group or channels % p.group or p.num_output % p.group:
+        raise ctx.error(f"group {p.group} must divide the {channels} channels that come and num_output {p.num_output}", "convolution_param", "group")
+    window = _window(ctx, p, rank)
+    lead = (channels, p.num_output // p.group) if transposed else (p.num_output, channels // p.group)
+    w = ctx.weight("weight", (*lead, *window.kernel[:rank]), p.weight_filler)
+    b = ctx.weight("bias", (p.num_output,), p.bias_filler) if p.bias_term else None
+    if not transposed:
+        _check_fits(ctx, x, axis, window)
+    return w if rank else op.Reshape(w, [*lead, 1]), b, window
+
+
+def _window(ctx: Context, p: pb.ConvolutionParameter, rank: int) -> Window:
+    """The window from Caffe's fields: one number for all axes, one each, or _h and _w for two axes."""
+
+    def sizes(field: str, default: int | None) -> list[int]:
+        values, stem = list(getattr(p, field)), field.removesuffix("_size")
+        if p.HasField(f"{stem}_h") or p.HasField(f"{stem}_w"):
+            if values or rank != 2:
+                raise ctx.error(f"{stem}_h and {stem}_w are for two axes, in place of {field}", "convolution_param", f"{stem}_h")
+            values = [getattr(p, f"{stem}_h"), getattr(p, f"{stem}_w")]
+        return spread(field, values, default)
+
+    def spread(field: str, values: list[int], default: int | None) -> list[int]:
+        if not values and default is None and rank:
+            raise ctx.error(f"{field} is missing", "convolution_param")
+        values = values or [default or 1]
+        if len(values) not in (1, rank) and rank:
+            raise ctx.error(f"{len(values)} {field} for {rank} spatial axes; give one, or one each", "convolution_param", field)
+        if field != "pad" and min(values) < 1:
+            raise ctx.error(f"{field} must be at least 1", "convolution_param", field)
+        return values * rank if len(values) == 1 else values
+
+    window = Window(sizes("kernel_size", None), sizes("stride", 1), sizes("pad", 0) if p.pad or p.HasField("pad_h") or p.HasField("pad_w") else [0] * rank,
+                    spread("dilation", list(p.dilation), 1))  # fmt: skip
+    return window if rank else Window([1], [1], [0], [1])
+
+
+def _check_fits(ctx: Context, x: Value, axis: int, window: Window) -> None:
+    for size, k, p, d in zip(x.shape[axis + 1 :], window.kernel, window.pad, window.dilation, strict=False):
+        extent = d * (k - 1) + 1
+        if isinstance(size, int) and size + 2 * p < extent:
+            raise ctx.error(
+                f"a kernel of {extent} does not fit into {size + 2 * p} ({ctx.layer.bottoms[0]} is {dims(x.shape)}, padding counted)",
+                "convolution_param", "kernel_size",
+            )  # fmt: skip
+
+
+def _apply(ctx: Context, x: Value, convolve) -> Value:  # type: ignore[no-untyped-def]
+    """The convolution with all axes before `axis` as the batch, and at least one spatial axis."""
+    axis = ctx.param.convolution_param.axis % x.rank
+    spatial = list(x.shape[axis + 1 :])
+    if axis == 1 and spatial:
+        return convolve(x)
+    y = convolve(reshape(x, [merged(x.shape[:axis]), x.shape[axis], *(spatial or [1])]))
+    return reshape(y, [*x.shape[:axis], y.shape[1], *(y.shape[2:] if spatial else [])])
+

@@ -1,0 +1,28 @@
+"""Layers that multiply by a matrix."""
+
+from math import prod
+
+from netc.ir import Value, op
+from netc.layers.shape import axis_of
+from netc.layers.context import Context
+from netc.registry import layer
+
+
+@layer("InnerProduct")
+def inner_product(ctx: Context, x: Value) -> Value:
+    """y = x W' + b over all axes from `axis` on, which become one of num_output. W is (num_output, inputs), or turned if `transpose`."""
+    p = ctx.param.inner_product_param
+    if not p.num_output:
+        raise ctx.error("num_output is missing: how many outputs it is to have", "inner_product_param")
+    axis = axis_of(ctx, p.axis, x, "inner_product_param", "axis")
+    size = prod(map(int, x.shape[axis:]))
+    w = ctx.weight("weight", (size, p.num_output) if p.transpose else (p.num_output, size), p.weight_filler)
+    b = ctx.weight("bias", (p.num_output,), p.bias_filler) if p.bias_term else None
+    if axis == 1:
+        flat = x if x.rank == 2 else op.Reshape(x, [0, size])
+        return op.Gemm(flat, w, *([b] if b else []), transB=int(not p.transpose))
+    kept = x.shape[:axis]
+    flat = x if x.rank == axis + 1 else op.Reshape(x, [*[0] * axis, size] if axis else [1, size])
+    y = op.MatMul(flat, w if p.transpose else op.Transpose(w, perm=[1, 0]))
+    y = y if b is None else y + b
+    return y if axis else op.Reshape(y, [*kept, p.num_output])

@@ -1,0 +1,63 @@
+"""Layers that combine blobs element by element, or with a learned blob that broadcasts."""
+
+from functools import reduce
+
+from netc import netc_pb2 as pb
+from netc.ir import Value, op
+from netc.layers.shape import axis_of
+from netc.layers.context import Context, dims
+from netc.registry import layer
+
+
+@layer("Eltwise", bottoms=(2, None))
+def eltwise(ctx: Context, *xs: Value) -> Value:
+    """SUM (weighted by `coeff`), PROD or MAX of blobs of one shape. MAX gives a tie of the first two to the second."""
+    p = ctx.param.eltwise_param
+    for name, x in zip(ctx.layer.bottoms, xs, strict=True):
+        if x.shape != xs[0].shape:
+            raise ctx.error(f"{name} is {dims(x.shape)}, {ctx.layer.bottoms[0]} is {dims(xs[0].shape)}; all must be equal", "bottom")
+    if p.coeff and (len(p.coeff) != len(xs) or p.operation == p.PROD):
+        raise ctx.error(f"{len(p.coeff)} coeff for {len(xs)} bottoms of {pb.EltwiseParameter.EltwiseOp.Name(p.operation)}; one each, SUM only", "eltwise_param", "coeff")
+    if p.operation == p.MAX:
+        return op.Max(*xs)
+    if p.operation == p.PROD:
+        return reduce(lambda a, b: a * b, xs)
+    terms = [x if c == 1 else x * c for x, c in zip(xs, p.coeff or [1.0] * len(xs), strict=True)]
+    return reduce(lambda a, b: a + b, terms)
+
+
+def _broadcast(ctx: Context, v: Value, x: Value, axis: int) -> Value:
+    """v with axes of 1 appended, so that its first axis meets `axis` of x."""
+    if any(a != b for a, b in zip(v.shape, x.shape[axis : axis + v.rank], strict=False)) or axis + v.rank > x.rank:
+        raise ctx.error(f"{dims(v.shape)} does not fit {dims(x.shape)} from axis {axis} on", "bottom", 1)
+    trailing = x.rank - axis - v.rank
+    return op.Reshape(v, [*[0] * v.rank, *[1] * trailing], shape=(*v.shape, *[1] * trailing)) if trailing and v.rank else v
+
+
+def _learned_shape(ctx: Context, x: Value, axis: int, num_axes: int, field: str) -> tuple[int, ...]:
+    end = x.rank if num_axes < 0 else axis + num_axes
+    if end > x.rank:
+        raise ctx.error(f"axes {axis} to {end} of {dims(x.shape)}, which has {x.rank}", field, "num_axes")
+    return tuple(map(int, x.shape[axis:end]))
+
+
+@layer("Scale", bottoms=(1, 2))
+def scale(ctx: Context, x: Value, factor: Value | None = None) -> Value:
+    """y = x * factor (+ bias with bias_term), broadcast from `axis` on. The factor is the second bottom, or learned and starts at 1."""
+    p = ctx.param.scale_param
+    axis = axis_of(ctx, p.axis, x, "scale_param", "axis") if factor is None or factor.rank else 0
+    if factor is None:
+        filler = p.filler if p.HasField("filler") else pb.FillerParameter(value=1)
+        factor = ctx.weight("scale", _learned_shape(ctx, x, axis, p.num_axes, "scale_param"), filler)
+    y = x * _broadcast(ctx, factor, x, axis)
+    return y + _broadcast(ctx, ctx.weight("bias", tuple(map(int, factor.shape)), p.bias_filler), x, axis) if p.bias_term else y
+
+
+@layer("Bias", bottoms=(1, 2))
+def bias(ctx: Context, x: Value, term: Value | None = None) -> Value:
+    """y = x + term, broadcast from `axis` on. The term is the second bottom, or learned and starts at 0."""
+    p = ctx.param.bias_param
+    axis = axis_of(ctx, p.axis, x, "bias_param", "axis") if term is None or term.rank else 0
+    if term is None:
+        term = ctx.weight("bias", _learned_shape(ctx, x, axis, p.num_axes, "bias_param"), p.filler)
+    return x + _broadcast(ctx, term, x, axis)

@@ -1,0 +1,47 @@
+"""Where data enters. What a source delivers was settled when the net was resolved; nothing is opened here."""
+
+from pathlib import Path
+
+import numpy as np
+
+from netc import data
+from netc.ir import Value, constant
+from netc.layers.context import Context
+from netc.net import DEPLOY
+from netc.registry import layer
+
+
+@layer("Input", bottoms=(0, 0), tops=(1, None))
+def input_(ctx: Context) -> tuple[Value, ...]:
+    """Blobs that are fed, of the shapes in input_param: one for all tops, or one each."""
+    shapes, tops = ctx.param.input_param.shape, ctx.layer.tops
+    if len(shapes) not in (1, len(tops)):
+        raise ctx.error(f"{len(shapes)} shapes for {len(tops)} tops; give one, or one each", "input_param", "shape")
+    return tuple(ctx.input(top, "float32", tuple(shapes[k % len(shapes)].dim)) for k, top in enumerate(tops))
+
+
+@layer("Data", bottoms=(0, 0), tops=(1, None), source=True)
+def data_(ctx: Context) -> tuple[Value, ...]:
+    """Batches of a data set: a name (`mnist`), arrays (.npy, .npz), a table (.csv) or a folder of images by class.
+
+    `netc.data` describes the sources. In training and testing the transformations happen there; in a deployed net they are its first nodes.
+    """
+    source, batch = ctx.layer.source, ctx.layer.batch_size
+    assert source is not None and batch is not None
+    tops = tuple(ctx.input(name, top.dtype, (batch, *top.shape)) for name, top in zip(ctx.layer.tops, source.tops, strict=False))
+    return (_transformed(ctx, tops[0]), *tops[1:]) if ctx.phase == DEPLOY else tops
+
+
+@layer("DummyData", bottoms=(0, 0), tops=(1, None), source=True)
+def dummy_data(ctx: Context) -> tuple[Value, ...]:
+    """Blobs of the given shapes, filled by data_filler: a constant once, random numbers anew each step."""
+    return data_(ctx)
+
+
+def _transformed(ctx: Context, x: Value) -> Value:
+    """(x - mean) * scale / std, as the source does it in testing."""
+    assert ctx.layer.source is not None
+    base = Path(ctx.layer.document.path).parent
+    norm = data.normalisation(ctx.param.transform_param, ctx.layer.source.tops[0].shape, base, cropped=True)
+    y = x if norm.mean is None else x - constant(norm.mean)
+    return y if np.all(norm.factor == 1) else y * constant(norm.factor)

@@ -1,0 +1,56 @@
+"""Layers that normalise."""
+
+from math import prod
+
+import numpy as np
+
+from netc.ir import Value, constant, op
+from netc.layers.context import Context, dims
+from netc.registry import layer
+from netc.training_ops.normalization import batch_norm as train_batch_norm
+from netc.training_ops.normalization import per_channel
+
+
+@layer("BatchNorm")
+def batch_norm(ctx: Context, x: Value) -> Value:
+    """(x - mean) / sqrt(variance + eps) per channel (Ioffe and Szegedy 2015), without scale and shift: a Scale layer follows.
+
+    In training the batch's own statistics, which its three blobs sum up with weights falling by moving_average_fraction
+    (mean, unbiased variance, and the sum of the weights); otherwise, or with use_global_stats, those sums over that weight.
+    """
+    p = ctx.param.batch_norm_param
+    if x.rank < 2:
+        raise ctx.error(f"needs 2 axes or more, {dims(x.shape)} came", "bottom")
+    channels = int(x.shape[1])
+    mean, var = ctx.statistic("mean", (channels,)), ctx.statistic("variance", (channels,))
+    weight = ctx.statistic("weight", (1,))
+    if p.use_global_stats if p.HasField("use_global_stats") else not ctx.training:
+        factor = op.Where(op.Equal(weight, 0.0), constant(0.0), op.Reciprocal(weight))
+        return (x - per_channel(mean * factor, x)) / op.Sqrt(per_channel(var * factor, x) + p.eps)
+    y, batch_mean, batch_var, _ = train_batch_norm(x, epsilon=p.eps)
+    count = prod(map(int, x.shape)) // channels
+    keep = np.float32(p.moving_average_fraction)
+    ctx.update(mean, mean * keep + batch_mean)
+    ctx.update(var, var * keep + batch_var * (count / max(1, count - 1)))
+    ctx.update(weight, weight * keep + 1.0)
+    return y
+
+
+@layer("LRN")
+def lrn(ctx: Context, x: Value) -> Value:
+    """x (k + alpha / n * sum of x^2 over n channels)^-beta (Krizhevsky et al. 2012), n = local_size, odd.
+
+    WITHIN_CHANNEL: x (1 + alpha * mean of x^2 over an n by n window)^-beta, zeros beyond the border counted, k unused.
+    """
+    p = ctx.param.lrn_param
+    if p.local_size % 2 == 0:
+        raise ctx.error(f"local_size must be odd, not {p.local_size}", "lrn_param", "local_size")
+    if p.norm_region == p.ACROSS_CHANNELS:
+        if x.rank < 3:
+            raise ctx.error(f"needs 3 axes or more, {dims(x.shape)} came", "bottom")
+        return op.LRN(x, size=p.local_size, alpha=p.alpha, beta=p.beta, bias=p.k)
+    if x.rank != 4:
+        raise ctx.error(f"WITHIN_CHANNEL needs 4 axes (N, C, H, W), {dims(x.shape)} came", "bottom")
+    half = (p.local_size - 1) // 2
+    mean = op.AveragePool(x * x, kernel_shape=[p.local_size] * 2, pads=[half] * 4, count_include_pad=1)
+    return x * op.Pow(mean * p.alpha + 1.0, -p.beta)

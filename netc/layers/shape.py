@@ -1,0 +1,114 @@
+"""Layers that only move elements."""
+
+from math import prod
+
+from netc.errors import ShapeError
+from netc.ir import Dim, Value, op
+from netc.layers.context import Context, dims
+from netc.registry import layer
+
+
+def axis_of(ctx: Context, axis: int, x: Value, *path: str) -> int:
+    """`axis` counted from the front; an error if x has no such axis."""
+    if not -x.rank <= axis < x.rank:
+        raise ctx.error(f"axis {axis} of a blob of shape {dims(x.shape)}, which has {x.rank} axes", *path)
+    return axis % x.rank
+
+
+def reshape(x: Value, shape: list[Dim]) -> Value:
+    """`x` in another shape. A symbolic dimension must stay in its place, or be the only one that moves."""
+    sizes: list[int] = []
+    for i, d in enumerate(shape):
+        sizes.append(d if isinstance(d, int) else 0 if i < x.rank and x.shape[i] == d else -1)
+    if sizes.count(-1) > 1:
+        raise ShapeError(f"cannot reshape {dims(x.shape)} to {dims(tuple(shape))}")
+    return op.Reshape(x, sizes, shape=shape)
+
+
+def merged(shape: tuple[Dim, ...]) -> Dim:
+    """The product of dimensions; with a symbolic one among them only if all others are 1."""
+    known = prod(d for d in shape if isinstance(d, int))
+    names = [d for d in shape if isinstance(d, str)]
+    if names and (known != 1 or len(names) > 1):
+        raise ShapeError(f"axes of sizes {dims(shape)} cannot be merged while the batch is symbolic")
+    return names[0] if names else known
+
+
+@layer("Flatten", in_place=False)
+def flatten(ctx: Context, x: Value) -> Value:
+    """The axes from `axis` to `end_axis` become one."""
+    p = ctx.param.flatten_param
+    first, last = axis_of(ctx, p.axis, x, "flatten_param", "axis"), axis_of(ctx, p.end_axis, x, "flatten_param", "end_axis")
+    if last < first:
+        raise ctx.error(f"end_axis {p.end_axis} stands before axis {p.axis}", "flatten_param", "end_axis")
+    return reshape(x, [*x.shape[:first], merged(x.shape[first : last + 1]), *x.shape[last + 1 :]])
+
+
+@layer("Reshape", in_place=False)
+def reshape_layer(ctx: Context, x: Value) -> Value:
+    """The axes from `axis`, `num_axes` of them (-1: all), become those of `shape`: 0 keeps a size, -1 is inferred."""
+    p = ctx.param.reshape_param
+    start = p.axis if p.axis >= 0 else x.rank + p.axis + 1
+    end = x.rank if p.num_axes < 0 else start + p.num_axes
+    if not 0 <= start <= x.rank or end > x.rank:
+        raise ctx.error(f"axes {start} to {end} of a blob of shape {dims(x.shape)}", "reshape_param", "axis")
+    wanted: list[Dim] = []
+    for i, d in enumerate(p.shape.dim):
+        if d == 0 and start + i >= x.rank:
+            raise ctx.error(f"dim 0 copies axis {start + i}, which {dims(x.shape)} has not", "reshape_param", "shape", "dim", i)
+        wanted.append(x.shape[start + i] if d == 0 else d)
+    if wanted.count(-1) > 1:
+        raise ctx.error("more than one dim of -1", "reshape_param", "shape")
+    replaced, rest = list(x.shape[start:end]), [d for d in wanted if d != -1]
+    for d in [d for d in rest if isinstance(d, str)]:
+        rest.remove(d)
+        replaced.remove(d)
+    have, need = merged(tuple(replaced)), merged(tuple(rest))
+    if -1 in wanted:
+        inferred = have if need == 1 else int(have) // int(need) if int(need) and int(have) % int(need) == 0 else None
+        if inferred is None:
+            raise ctx.error(f"{have} elements do not divide by {need}", "reshape_param", "shape")
+        wanted[wanted.index(-1)] = inferred
+    elif have != need:
+        raise ctx.error(f"{dims(x.shape)} does not fit into {dims(tuple(wanted))}", "reshape_param", "shape")
+    return reshape(x, [*x.shape[:start], *wanted, *x.shape[end:]])
+
+
+@layer("Concat", bottoms=(1, None))
+def concat(ctx: Context, *xs: Value) -> Value:
+    """The bottoms one after another along `axis`; all other axes equal."""
+    p = ctx.param.concat_param
+    axis = axis_of(ctx, p.concat_dim if p.HasField("concat_dim") else p.axis, xs[0], "concat_param", "axis")
+    for name, x in zip(ctx.layer.bottoms, xs, strict=True):
+        if x.rank != xs[0].rank or any(a != b for i, (a, b) in enumerate(zip(x.shape, xs[0].shape, strict=True)) if i != axis):
+            raise ctx.error(f"{name} is {dims(x.shape)}, {ctx.layer.bottoms[0]} is {dims(xs[0].shape)}: only axis {axis} may differ", "bottom")
+    return xs[0] if len(xs) == 1 else op.Concat(*xs, axis=axis)
+
+
+@layer("Slice", tops=(1, None))
+def slice_(ctx: Context, x: Value) -> tuple[Value, ...]:
+    """The parts of x along `axis` between the `slice_point`s; without them, equal parts."""
+    p, count = ctx.param.slice_param, len(ctx.layer.tops)
+    axis = axis_of(ctx, p.slice_dim if p.HasField("slice_dim") else p.axis, x, "slice_param", "axis")
+    if isinstance(x.shape[axis], str):
+        raise ShapeError(f"cannot slice the symbolic axis {axis} of {dims(x.shape)}")
+    size, points = int(x.shape[axis]), list(p.slice_point)
+    if not points and size % count:
+        raise ctx.error(f"axis {axis} of size {size} does not divide into {count} equal tops; give slice_point", "slice_param")
+    ends = [0, *(points or [size // count * k for k in range(1, count)]), size]
+    sizes = [b - a for a, b in zip(ends, ends[1:], strict=False)]
+    if len(sizes) != count or min(sizes) <= 0:
+        raise ctx.error(f"slice_point {points} of axis {axis} of size {size}: need {count - 1} increasing ones for {count} tops", "slice_param", "slice_point")
+    return (x,) if count == 1 else tuple(op.Split(x, sizes, axis=axis, outputs=count))
+
+
+@layer("Split", tops=(1, None), in_place=False)
+def split(ctx: Context, x: Value) -> tuple[Value, ...]:
+    """The same blob under several names; Caffe's files hold it wherever a blob is read twice."""
+    return (x,) * len(ctx.layer.tops)
+
+
+@layer("Silence", bottoms=(1, None), tops=(0, 0))
+def silence(ctx: Context, *xs: Value) -> tuple[Value, ...]:
+    """Reads blobs so that they are no outputs of the net."""
+    return ()

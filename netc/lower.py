@@ -1,0 +1,119 @@
+"""Net to Graph: each layer's function in turn, on the blobs so far."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from netc import registry
+from netc.errors import Fault, NetcError, ShapeError, SpecError
+from netc.ir import Dim, Graph, Value, op, origin, stop
+from netc.layers.context import Context, dims
+from netc.net import DEPLOY, TRAIN, Layer, Net
+
+OUT = "out/"
+SYMBOLIC = "N"
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A net as values. `versions` holds each blob's values in the order they were written (in place: several)."""
+
+    net: Net
+    graph: Graph
+    versions: Mapping[str, tuple[Value, ...]]
+    parameters: tuple[Value, ...]  # states of kind "parameter", shared ones once, in the net's order
+    layer_tops: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+
+    @property
+    def loss(self) -> Value | None:
+        """The weighted sum of all losses, a scalar; None for a net without one."""
+        return self.graph.outputs.get("loss")
+
+
+def lower(net: Net, batch: Dim | None = None, seed: int = 0) -> Lowered:
+    """The graph of `net`: outputs `out/<blob>` for each blob that no layer reads, and `loss` unless it is deployed.
+
+    `batch` is the size of the batch axis of every input, "N" for a symbolic one; by default what the net says.
+    SpecError lists the layers that do not fit, each with the shapes that led to it.
+    """
+    versions: dict[str, tuple[Value, ...]] = {}
+    states: dict[str, Value] = {}
+    updates: dict[Value, Value] = {}
+    shared: dict[str, Value] = {}
+    tops_of: dict[str, tuple[Value, ...]] = {}
+    losses: list[Value] = []
+    faults: list[Fault] = []
+    broken: set[str] = set()
+    for layer in net.layers:
+        if broken.intersection(layer.bottoms):
+            broken.update(layer.tops)
+            continue
+        ctx = Context(layer, net.phase, batch, seed, shared, states, updates)
+        try:
+            with origin(layer=layer.name, place=layer.at()):
+                tops = _run(ctx, [versions[b][-1] for b in layer.bottoms])
+                losses += [_weighted(t, w) for t, w in zip(tops, layer.loss_weights, strict=True) if w]
+        except NetcError as e:
+            faults += _faults(e, layer, net, versions)
+            broken.update(layer.tops)
+            continue
+        tops_of[layer.name] = tops
+        for name, value in zip(layer.tops, tops, strict=True):
+            versions[name] = (*versions.get(name, ()), value)
+    if faults:
+        raise SpecError(*faults)
+    outputs = {OUT + name: versions[name][-1] for name in net.outputs}
+    if losses and net.phase != DEPLOY:
+        outputs = {"loss": sum(losses[1:], losses[0]), **outputs}
+    graph = Graph(net.name, outputs, updates if net.phase == TRAIN else {})
+    return Lowered(net, graph, versions, tuple(s for s in states.values() if s.node.attrs["kind"] == "parameter"), tops_of)
+
+
+def lower_symbolic(net: Net, seed: int = 0) -> tuple[Lowered, Dim]:
+    """`lower` with the batch "N"; where the net pins its batch, with that. And which it was."""
+    try:
+        return lower(net, SYMBOLIC, seed), SYMBOLIC
+    except SpecError:
+        lowered = lower(net, None, seed)
+        sizes = [layer.batch_size for layer in net.sources]
+        return lowered, sizes[0] if sizes and sizes[0] else next(iter(lowered.versions.values()))[0].shape[0]
+
+
+def _run(ctx: Context, bottoms: list[Value]) -> tuple[Value, ...]:
+    """The tops of one layer, its function called on its bottoms."""
+    layer = ctx.layer
+    cut = list(ctx.param.propagate_down)
+    if cut and len(cut) != len(bottoms):
+        raise ctx.error(f"{len(cut)} propagate_down for {len(bottoms)} bottoms; give one each, or none", "propagate_down")
+    bottoms = [stop(b) if cut and not cut[k] else b for k, b in enumerate(bottoms)]
+    tops = registry.layer.find(layer.type)(ctx, *bottoms)
+    tops = tops if isinstance(tops, tuple) else (tops,)
+    if len(ctx.param.param) > ctx.count:
+        raise ctx.error(f"{len(ctx.param.param)} param for {ctx.count} blobs", "param", ctx.count)
+    return tops[: len(layer.tops)]
+
+
+def _weighted(top: Value, weight: float) -> Value:
+    total = op.ReduceSum(top, keepdims=0) if top.rank else top
+    return total if weight == 1 else total * weight
+
+
+def _faults(error: NetcError, layer: Layer, net: Net, versions: Mapping[str, tuple[Value, ...]]) -> list[Fault]:
+    """The error of a layer's function, with the layer's place and the shapes that led there."""
+    if isinstance(error, SpecError) and all(f.place for f in error.faults):
+        return list(error.faults)
+    chain = _chain(layer, net, versions) if isinstance(error, ShapeError) else ""
+    return [Fault(layer.at(), f"layer {layer.name!r} ({layer.type}): {error}{chain}")]
+
+
+def _chain(layer: Layer, net: Net, versions: Mapping[str, tuple[Value, ...]]) -> str:
+    """` (data 64x1x28x28 -> conv1 64x20x24x24 -> ...)`: the way from the data to the layer."""
+    producers = {top: other for other in net.layers for top in other.tops if other is not layer}
+    steps: list[str] = []
+    names = list(layer.bottoms)
+    seen: set[str] = set()
+    while names and names[0] not in seen:
+        seen.add(names[0])
+        steps.append(f"{names[0]} {dims(versions[names[0]][-1].shape)}")
+        names = list(producers[names[0]].bottoms) if names[0] in producers else []
+    others = [f"{b} {dims(versions[b][-1].shape)}" for b in layer.bottoms[1:]]
+    return f"\n    {' -> '.join(reversed(steps))}{' with ' + ', '.join(others) if others else ''} -> {layer.name}" if steps else ""

@@ -1,0 +1,35 @@
+"""Where a NaN came from: the step once more, every value an output, and the first that is not finite."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from netc.emit import emit, input_name
+from netc.ir import Graph, Node
+from netc.session import Session
+
+
+def first_bad(graph: Graph, provider: str, feeds: Mapping[str, np.ndarray], states: Mapping[str, np.ndarray]) -> str:
+    """A sentence that names the first layer, in the order they run, with a value that is NaN or infinite."""
+    for name, array in {**feeds, **states}.items():
+        if not np.isfinite(array).all():
+            return f"{name} already holds {_what(array)} before the step"
+    found: list[Node] = []
+    for node in graph.nodes:
+        if node.domain != "netc" and node.types[0].dtype.kind == "f":
+            found.append(node)
+    outputs = {str(k): node.outputs[0] for k, node in enumerate(found)}
+    session = Session(emit(Graph(graph.name, outputs), provider), provider)
+    leaves = {input_name(n.outputs[0]): n for n in (*graph.leaves("Input"), *graph.leaves("State"))}
+    given = {n: np.asarray({**feeds, **states}[n]) for n in leaves if n in session.inputs}
+    values = session.run(given)
+    for k, node in enumerate(found):
+        if not np.isfinite(values[str(k)]).all():
+            o = node.origin
+            where = f" ({o.place})" if o.place else ""
+            return f"the first is {_what(values[str(k)])} in the {o.part} pass of layer {o.layer!r}{where}, op {node.op}"
+    return "every value of the step is finite when it is run again"
+
+
+def _what(array: np.ndarray) -> str:
+    return "NaN" if np.isnan(array).any() else "infinity"

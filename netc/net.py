@@ -1,0 +1,210 @@
+"""NetParameter to Net: a phase chosen, every name resolved, nothing left to doubt.
+
+`resolve` raises one SpecError that lists all that is wrong. Rules are Caffe's (net.cpp: FilterNet, Init).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from netc import data, registry
+from netc import netc_pb2 as pb
+from netc.errors import Fault, NetcError, SpecError, near
+from netc.spec import Document
+
+TRAIN, TEST, DEPLOY = "TRAIN", "TEST", "DEPLOY"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of a net in one phase. `source` says what a data layer delivers, `index` its place in the file."""
+
+    name: str
+    type: str
+    bottoms: tuple[str, ...]
+    tops: tuple[str, ...]
+    param: pb.LayerParameter
+    loss_weights: tuple[float, ...]
+    document: Document
+    index: int
+    source: data.Description | None = None
+    batch_size: int | None = None
+
+    def at(self, *path: str | int) -> str:
+        """`file:line:column` of a field of the layer."""
+        return self.document.place("layer", self.index, *path)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the layer's decorator says of its type."""
+        return registry.layer.facts[self.type]
+
+
+@dataclass(frozen=True)
+class Net:
+    """Layers in the order they run."""
+
+    name: str
+    phase: str
+    layers: tuple[Layer, ...]
+    document: Document
+
+    @property
+    def param(self) -> pb.NetParameter:
+        return self.document.message
+
+    @property
+    def sources(self) -> list[Layer]:
+        """The layers that deliver batches."""
+        return [layer for layer in self.layers if layer.source is not None]
+
+    @property
+    def outputs(self) -> list[str]:
+        """Blobs that no layer reads, in alphabetical order (Caffe's rule)."""
+        open_blobs: set[str] = set()
+        for layer in self.layers:
+            open_blobs.difference_update(layer.bottoms)
+            open_blobs.update(layer.tops)
+        return sorted(open_blobs)
+
+
+def resolve(
+    document: Document, phase: str = TRAIN, stages: Iterable[str] = (), level: int | None = None, base: str = "."
+) -> Net:
+    """The net of a NetParameter in `phase`. `base` is the folder that data paths are relative to.
+
+    SpecError lists all that is wrong with it.
+    """
+    registry.load()
+    param, faults = document.message, []
+    state = param.state
+    stages, level = {*state.stage, *stages}, state.level if level is None else level
+    chosen = []
+    for i, spec in enumerate(param.layer):
+        if spec.include and spec.exclude:
+            faults.append(Fault(document.place("layer", i, "exclude"), f"layer {spec.name!r} has both include and exclude rules; one kind only"))
+        elif _included(spec, phase, level, stages):
+            chosen.append((i, spec))
+    if not param.layer:
+        faults.append(Fault(document.place(), "the net has no layers"))
+    elif not chosen and not faults:
+        faults.append(Fault(document.place(), f"no layer of the net is included in phase {phase}"))
+    layers = _legacy_inputs(document) + [_layer(document, i, spec, phase, base, faults) for i, spec in chosen]
+    faults += [*_name_faults(layers), *_blob_faults(layers)]
+    if faults:
+        raise SpecError(*sorted(faults, key=_line))
+    return Net(param.name, phase, tuple(layers), document)
+
+
+def deployed(net: Net) -> Net:
+    """`net` (phase TEST) without labels, losses and metrics; a loss of scores leaves what it makes of them (Softmax)."""
+    missing = {top for layer in net.sources for top in layer.tops[1:]}
+    layers: list[Layer] = []
+    for layer in net.layers:
+        if layer.source is not None:
+            layers.append(replace(layer, tops=layer.tops[:1], loss_weights=layer.loss_weights[:1]))
+        elif not (layer.facts.get("loss") or layer.facts.get("metric") or missing.intersection(layer.bottoms)):
+            layers.append(layer)
+        elif kind := layer.facts.get("deployed"):
+            taken = {t for other in (*net.layers, *layers) for t in other.tops}
+            top = next(name for k in range(1, 1000) if (name := f"prob{k if k > 1 else ''}") not in taken)
+            layers.append(replace(layer, type=kind, name=top, bottoms=layer.bottoms[:1], tops=(top,), loss_weights=(0.0,)))
+        else:
+            missing.update(layer.tops)
+    return replace(net, phase=DEPLOY, layers=tuple(layers))
+
+
+def _included(spec: pb.LayerParameter, phase: str, level: int, stages: set[str]) -> bool:
+    if spec.include:
+        return any(_met(rule, phase, level, stages) for rule in spec.include)
+    return not any(_met(rule, phase, level, stages) for rule in spec.exclude)
+
+
+def _met(rule: pb.NetStateRule, phase: str, level: int, stages: set[str]) -> bool:
+    """Caffe's StateMeetsRule: every condition that is set holds."""
+    if rule.HasField("phase") and pb.Phase.Name(rule.phase) != phase:
+        return False
+    if rule.HasField("min_level") and level < rule.min_level or rule.HasField("max_level") and level > rule.max_level:
+        return False
+    return stages.issuperset(rule.stage) and not stages.intersection(rule.not_stage)
+
+
+def _legacy_inputs(document: Document) -> list[Layer]:
+    """`input: "data" input_dim: ...` of older deploy nets, as an Input layer."""
+    param = document.message
+    if not param.input:
+        return []
+    shapes = [list(s.dim) for s in param.input_shape] or [list(param.input_dim[4 * i : 4 * i + 4]) for i in range(len(param.input))]
+    spec = pb.LayerParameter(name="input", type="Input", top=param.input)
+    for dims in shapes:
+        spec.input_param.shape.add(dim=dims)
+    return [Layer("input", "Input", (), tuple(param.input), spec, (0.0,) * len(param.input), document, -1)]
+
+
+def _layer(document: Document, i: int, spec: pb.LayerParameter, phase: str, base: str, faults: list[Fault]) -> Layer:
+    """The layer of `spec`; what is wrong with it is added to `faults`."""
+
+    def fault(text: str, *path: str | int) -> None:
+        faults.append(Fault(document.place("layer", i, *path), f"layer {spec.name!r}: {text}"))
+
+    facts: dict[str, Any] = {}
+    if not spec.type:
+        fault("has no type")
+    elif spec.type not in registry.layer:
+        fault(f"there is no layer type {spec.type!r}; {near(spec.type, registry.layer)}", "type")
+    else:
+        facts = registry.layer.facts[spec.type]
+    tops = tuple(spec.top) or ((spec.name,) if facts.get("loss") else ())
+    weights = tuple(spec.loss_weight)
+    if weights and len(weights) != len(tops):
+        fault(f"{len(weights)} loss_weight for {len(tops)} tops; give one each, or none", "loss_weight")
+    weights = weights or tuple(1.0 if facts.get("loss") and k == 0 else 0.0 for k in range(len(tops)))
+    if facts:
+        for what, names in (("bottom", spec.bottom), ("top", tops)):
+            least, most = facts.get(what + "s", (1, 1))
+            if len(names) < least or (most is not None and len(names) > most):
+                wanted = f"{least}" if least == most else f"{least} or more" if most is None else f"{least} to {most}"
+                fault(f"{spec.type} takes {wanted} {what}s, {len(names)} given" + (f" ({', '.join(names)})" if names else ""), what)
+    source, batch = None, None
+    if facts.get("source"):
+        try:
+            source = data.describe(spec, phase, base)
+            batch = data.resolve_batch_size(spec, phase)
+            if len(tops) > len(source.tops):
+                fault(f"has {len(tops)} tops, its data set delivers {len(source.tops)}", "top")
+        except NetcError as e:
+            fault(str(e), "data_param", "source")
+    return Layer(spec.name, spec.type, tuple(spec.bottom), tops, spec, weights, document, i, source, batch)
+
+
+def _name_faults(layers: list[Layer]) -> Iterable[Fault]:
+    first: dict[str, Layer] = {}
+    for layer in layers:
+        if layer.name in first:
+            yield Fault(layer.at("name"), f"layer {layer.name!r}: {first[layer.name].at()} has the same name")
+        first.setdefault(layer.name, layer)
+
+
+def _blob_faults(layers: list[Layer]) -> Iterable[Fault]:
+    """Bottoms that nothing before them writes, and tops that two layers write."""
+    written: dict[str, Layer] = {}
+    for k, layer in enumerate(layers):
+        for i, bottom in enumerate(layer.bottoms):
+            if bottom not in written:
+                later = next((other for other in layers[k:] if bottom in other.tops), None)
+                hint = near(bottom, written) if later is None else (
+                    f"layer {later.name!r} further down writes it ({later.at()}); layers stand in the order they run"
+                )
+                yield Fault(layer.at("bottom", i), f"layer {layer.name!r}: reads {bottom!r}, which no layer before it writes; {hint}")
+        for i, top in enumerate(layer.tops):
+            in_place = i < len(layer.bottoms) and layer.bottoms[i] == top
+            if in_place and not registry.layer.facts.get(layer.type, {}).get("in_place", True):
+                yield Fault(layer.at("top", i), f"layer {layer.name!r}: {layer.type} cannot run in place")
+            elif top in written and not in_place:
+                yield Fault(layer.at("top", i), f"layer {layer.name!r}: writes {top!r}, which layer {written[top].name!r} ({written[top].at()}) writes too")
+            written.setdefault(top, layer)
+
+
+def _line(fault: Fault) -> tuple[int, int]:
+    numbers = [int(n) for n in fault.place.rsplit(":", 2)[1:] if n.isdigit()]
+    return (numbers[0], numbers[1]) if len(numbers) == 2 else (0, 0)

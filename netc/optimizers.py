@@ -1,0 +1,86 @@
+"""Optimizers (Caffe's solvers). One function each, which is the training op of that name:
+
+    (parameter, gradient, rate, state...) -> (new parameter, new state...)
+
+Its positional arguments after `rate` name its states: each of the parameter's shape and 0 at the start, but `step`, which is
+the number of this update from 1 on. Its keyword arguments are fields of SolverParameter. The gradient comes with L1 or L2 decay
+in it, unless the function takes `weight_decay` itself; `rate` has the parameter's lr_mult in it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from netc import registry
+from netc.ir import Value, op
+from netc.training_ops import training_op
+
+
+def optimizer(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: the function is the solver type, and the training op, `name`."""
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        apply = training_op(name)(function)
+        registry.optimizer(name)(apply)
+        return apply
+
+    return add
+
+
+@optimizer("SGD")
+def sgd(w: Value, g: Value, rate: Value, history: Value, *, momentum: float) -> tuple[Value, ...]:
+    """h = momentum h + rate g; w - h. The rate is inside the history (sgd_solver.cpp)."""
+    history = history * momentum + rate * g
+    return w - history, history
+
+
+@optimizer("Nesterov")
+def nesterov(w: Value, g: Value, rate: Value, history: Value, *, momentum: float) -> tuple[Value, ...]:
+    """h' = momentum h + rate g; w - ((1 + momentum) h' - momentum h) (nesterov_solver.cpp)."""
+    new = history * momentum + rate * g
+    return w - (new * (1 + momentum) - history * momentum), new
+
+
+@optimizer("AdaGrad")
+def adagrad(w: Value, g: Value, rate: Value, history: Value, *, delta: float) -> tuple[Value, ...]:
+    """h = h + g^2; w - rate g / (sqrt(h) + delta) (Duchi et al. 2011)."""
+    history = history + g * g
+    return w - rate * g / (op.Sqrt(history) + delta), history
+
+
+@optimizer("RMSProp")
+def rmsprop(w: Value, g: Value, rate: Value, history: Value, *, rms_decay: float, delta: float) -> tuple[Value, ...]:
+    """h = rms_decay h + (1 - rms_decay) g^2; w - rate g / (sqrt(h) + delta) (Tieleman and Hinton 2012)."""
+    history = history * rms_decay + g * g * (1 - rms_decay)
+    return w - rate * g / (op.Sqrt(history) + delta), history
+
+
+@optimizer("AdaDelta")
+def adadelta(w: Value, g: Value, rate: Value, gradients: Value, updates: Value, *, momentum: float, delta: float) -> tuple[Value, ...]:
+    """u = g sqrt((updates + delta) / (gradients + delta)) with running means of squares of both; w - rate u (Zeiler 2012)."""
+    gradients = gradients * momentum + g * g * (1 - momentum)
+    u = g * op.Sqrt((updates + delta) / (gradients + delta))
+    return w - rate * u, gradients, updates * momentum + u * u * (1 - momentum)
+
+
+def _adam_step(g: Value, m: Value, v: Value, step: Value, momentum: float, momentum2: float, delta: float) -> tuple[Value, ...]:
+    """(step, m, v) of Adam; delta is added to the uncorrected root, as in Caffe's adam_solver.cpp."""
+    m = m * momentum + g * (1 - momentum)
+    v = v * momentum2 + g * g * (1 - momentum2)
+    correction = op.Sqrt(1.0 - op.Pow(momentum2, step)) / (1.0 - op.Pow(momentum, step))
+    return correction * m / (op.Sqrt(v) + delta), m, v
+
+
+@optimizer("Adam")
+def adam(w: Value, g: Value, rate: Value, m: Value, v: Value, step: Value, *, momentum: float, momentum2: float, delta: float) -> tuple[Value, ...]:
+    """w - rate sqrt(1 - momentum2^t) / (1 - momentum^t) m / (sqrt(v) + delta) (Kingma and Ba 2015). momentum is beta 1."""
+    u, m, v = _adam_step(g, m, v, step, momentum, momentum2, delta)
+    return w - rate * u, m, v
+
+
+@optimizer("AdamW")
+def adamw(
+    w: Value, g: Value, rate: Value, m: Value, v: Value, step: Value, *, momentum: float, momentum2: float, delta: float, weight_decay: float
+) -> tuple[Value, ...]:
+    """Adam with the decay outside: w - rate (u + weight_decay w) (Loshchilov and Hutter 2019)."""
+    u, m, v = _adam_step(g, m, v, step, momentum, momentum2, delta)
+    return w - rate * (u + w * weight_decay), m, v

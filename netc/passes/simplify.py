@@ -1,0 +1,55 @@
+"""What onnxruntime leaves undone. 1. x * 1, x / 1, x + 0, x - 0 are x. 2. Two transposes are one, or none. 3. Two reshapes are one.
+
+4. An Expand or Reshape to the shape that is there already is nothing.
+"""
+
+import numpy as np
+
+from netc.ir import Graph, Node, Value, constant_value, op, origin
+from netc.passes.rewrite import rewrite
+
+NEUTRAL = {"Mul": 1, "Div": 1, "Add": 0, "Sub": 0}
+SYMMETRIC = {"Mul", "Add"}
+
+
+def simplify(graph: Graph) -> Graph:
+    """`graph` without steps that change nothing."""
+    return rewrite(graph, _rule)
+
+
+def _rule(node: Node) -> tuple[Value, ...] | None:
+    if node.domain:
+        return None
+    with origin(layer=node.origin.layer, place=node.origin.place, part=node.origin.part):
+        found = _arithmetic(node) if node.op in NEUTRAL else _movement(node)
+    return None if found is None or found.type != node.types[0] else (found,)
+
+
+def _arithmetic(node: Node) -> Value | None:
+    a, b = node.inputs
+    if _is(b, NEUTRAL[node.op]):
+        return a
+    return b if node.op in SYMMETRIC and _is(a, NEUTRAL[node.op]) else None
+
+
+def _is(x: Value | None, number: float) -> bool:
+    array = constant_value(x)
+    return array is not None and array.size == 1 and bool(np.all(array == number))
+
+
+def _movement(node: Node) -> Value | None:
+    x = node.inputs[0] if node.inputs else None
+    if x is None:
+        return None
+    if node.op in ("Reshape", "Expand") and x.shape == node.types[0].shape:
+        return x
+    if node.op == "Reshape" and x.node.key == ("", "Reshape"):
+        shape = node.types[0].shape
+        return op.Reshape(x.node.inputs[0], list(shape)) if all(isinstance(d, int) for d in shape) else None
+    if node.op == "Transpose" and x.node.key == ("", "Transpose"):
+        first, second = (list(n.attrs.get("perm", range(x.rank)[::-1])) for n in (x.node, node))
+        perm = [first[i] for i in second]
+        inner = x.node.inputs[0]
+        assert inner is not None
+        return inner if perm == sorted(perm) else op.Transpose(inner, perm=perm)
+    return None

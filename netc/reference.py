@@ -1,0 +1,48 @@
+"""`netc layers`: the documentation of a layer type, from its docstring and the comments of its messages."""
+
+from collections.abc import Callable, Iterator
+from inspect import getdoc
+from typing import Any
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from netc import netc_pb2 as pb
+from netc import registry
+from netc.spec import comments
+from netc.spec.fields import kind
+
+
+def summary(function: Callable[..., Any]) -> str:
+    """The first line of a docstring."""
+    return (getdoc(function) or "").splitlines()[0] if getdoc(function) else ""
+
+
+def describe_layer(name: str) -> str:
+    """What a layer type does, its bottoms and tops, and its fields with their defaults."""
+    function, facts = registry.layer.find(name), registry.layer.facts[name]
+    lines = [name, "", getdoc(function) or "", ""]
+    lines += [f"{what}: {_count(facts.get(what, (1, 1)))}" for what in ("bottoms", "tops")]
+    for field in kind(name).params:
+        lines += ["", f"{field}:", *_fields(pb.LayerParameter.DESCRIPTOR.fields_by_name[field].message_type)]
+    return "\n".join(lines)
+
+
+def _count(limits: tuple[int, int | None]) -> str:
+    least, most = limits
+    return f"{least}" if least == most else f"{least} or more" if most is None else f"{least} to {most}"
+
+
+def _fields(message: Descriptor) -> Iterator[str]:
+    said = comments(message)
+    for field in message.fields:
+        yield f"  {field.name}: {_type(field)}"
+        yield from (f"      {line}" for line in said.get(field.full_name, "").splitlines())
+
+
+def _type(field: FieldDescriptor) -> str:
+    kinds = {v: k.removeprefix("TYPE_").lower() for k, v in vars(FieldDescriptor).items() if k.startswith("TYPE_")}
+    name = field.message_type.name if field.message_type else "|".join(field.enum_type.values_by_name) if field.enum_type else kinds[field.type]
+    if field.is_repeated:
+        return f"list of {name}"
+    default = field.enum_type.values_by_number[field.default_value].name if field.enum_type else field.default_value
+    return f"{name} [{default}]" if field.has_default_value else name

@@ -1,0 +1,179 @@
+"""States on disk: one .safetensors file a snapshot, with a checksum in its metadata.
+
+A file appears under its name only when it is whole and flushed to disk, so a run that is killed
+while it writes leaves the snapshot before it untouched.
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from netc.errors import SnapshotError
+
+KEY = "netc"
+NAME = re.compile(r"iter_(\d{8,})\.safetensors")
+TEMPORARY = re.compile(r"\.iter_\d{8,}\.safetensors\.(\d+)\.tmp")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """States by name, with what was said about them when they were written."""
+
+    states: dict[str, np.ndarray]
+    metadata: dict[str, Any]
+    path: Path
+
+
+def file_name(iteration: int) -> str:
+    """The name of the snapshot that was taken after `iteration` steps."""
+    return f"iter_{iteration:08d}.safetensors"
+
+
+def write(path: str | Path, states: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> Path:
+    """Writes `states` and the JSON-able `metadata`; whole or not at all. SnapshotError if the disk refuses."""
+    from safetensors.numpy import save
+
+    path = Path(path)
+    # safetensors copies an array's buffer as it lies, so a transposed view would come back scrambled.
+    arrays = {name: np.asarray(states[name], order="C") for name in sorted(states)}
+    said = json.loads(json.dumps(metadata))  # as a reader will get it
+    said["sha256"] = _digest(arrays, said)
+    try:
+        replace_file(path, save(arrays, {KEY: json.dumps(said)}))
+    except OSError as error:
+        raise SnapshotError(f"{path}: cannot be written: {error.strerror or error}") from error
+    return path
+
+
+def weights_bytes(states: Mapping[str, np.ndarray]) -> bytes:
+    """`states` as a plain .safetensors file, the same bytes for the same arrays."""
+    from safetensors.numpy import save
+
+    return save({name: np.asarray(states[name], order="C") for name in sorted(states)})
+
+
+def read(path: str | Path) -> Snapshot:
+    """The snapshot at `path`. SnapshotError if it is missing, damaged or was not written by netc."""
+    path = Path(path)
+    states, texts = _load(path)
+    if KEY not in texts:
+        raise SnapshotError(f"{path}: holds weights but no state of a netc run, so it cannot be resumed from")
+    try:
+        metadata = dict(json.loads(texts[KEY]))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise SnapshotError(f"{path}: its metadata is damaged: {error}") from error
+    if metadata.pop("sha256", None) != _digest(states, metadata):
+        raise SnapshotError(f"{path}: is damaged: its content does not match its checksum")
+    return Snapshot(states, metadata, path)
+
+
+def read_weights(path: str | Path) -> dict[str, np.ndarray]:
+    """The arrays of any .safetensors file, whoever wrote it. A checksum by netc is checked where there is one."""
+    states, texts = _load(Path(path))
+    return read(path).states if KEY in texts else states
+
+
+def newest(directory: str | Path) -> tuple[Snapshot | None, list[str]]:
+    """The snapshot of the highest iteration that verifies, or None; and why each above it was skipped."""
+    skipped: list[str] = []
+    for path in _by_iteration(Path(directory)):
+        try:
+            return read(path), skipped
+        except SnapshotError as error:
+            skipped.append(str(error))
+    return None, skipped
+
+
+def prune(directory: str | Path, keep: int, also: Collection[Path] = ()) -> list[Path]:
+    """Removes all snapshots but the `keep` highest and those in `also`; returns what it removed.
+
+    Unfinished files of processes that are gone go too.
+    """
+    if keep < 1:
+        raise ValueError(f"keep is {keep}; at least the newest snapshot must be kept")
+    kept = {Path(p).absolute() for p in also}
+    removed = [p for p in _by_iteration(Path(directory))[keep:] if p.absolute() not in kept]
+    removed += [p for p in _children(Path(directory)) if (m := TEMPORARY.fullmatch(p.name)) and not _runs(int(m[1]))]
+    for path in removed:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise SnapshotError(f"{path}: cannot be removed: {error.strerror or error}") from error
+    return removed
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Puts `data` at `path` so that a reader, at any moment and after any crash, sees the old file or the new one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        sync_directory(path.parent)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def sync_directory(directory: Path) -> None:
+    """Flushes the names in `directory` to disk; without it a renamed file can vanish in a power cut."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _load(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "np") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except FileNotFoundError:
+        raise SnapshotError(f"{path}: there is no such file") from None
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise SnapshotError(f"{path}: cannot be read as safetensors: {error}") from error
+
+
+def _digest(states: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
+    for name in sorted(states):
+        array = states[name]
+        digest.update(f"\n{name} {array.dtype.name} {array.shape}\n".encode())
+        digest.update(array.astype(array.dtype.newbyteorder("<"), copy=False).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def _children(directory: Path) -> list[Path]:
+    try:
+        return list(directory.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise SnapshotError(f"{directory}: cannot be listed: {error.strerror or error}") from error
+
+
+def _by_iteration(directory: Path) -> list[Path]:
+    found = [(int(m[1]), p) for p in _children(directory) if (m := NAME.fullmatch(p.name))]
+    return [path for _, path in sorted(found, reverse=True)]
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -1,0 +1,246 @@
+"""The loop: steps, tests, snapshots, the end. `Trainer.events()` does the work and tells of it; who listens is not its concern."""
+
+import math
+import signal
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from netc import nan, schedules, snapshot
+from netc.contract import Program
+from netc.data import Prefetch
+from netc.errors import RunError, SnapshotError, SpecError
+from netc.feeding import Feeder, Feeds
+from netc.run_folder import RunFolder
+from netc.session import Session, States, Stepper
+from netc.testing import Scores, evaluate, finite, monitored
+
+DISPLAY = 100  # iterations between log lines where the solver has no `display`
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """One iteration is done. `loss` is the mean over the last average_loss iterations, from before the update."""
+
+    iteration: int
+    loss: float
+    lr: float
+
+
+@dataclass(frozen=True)
+class Tested:
+    """The test net was run on the states after `iteration` iterations. `best`: better than every test before."""
+
+    iteration: int
+    scores: Scores
+    best: bool
+
+
+@dataclass(frozen=True)
+class Snapshotted:
+    """The states after `iteration` iterations are on disk."""
+
+    iteration: int
+    path: Path
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The run is over: "max_iter", "patience" or the name of a signal says why."""
+
+    iteration: int
+    reason: str
+    scores: Scores
+
+
+Event = Stepped | Tested | Snapshotted | Finished
+
+
+class Trainer:
+    """A program on its way: sessions, states, and where it is."""
+
+    def __init__(self, program: Program, folder: RunFolder, threads: int, weights: Mapping[str, np.ndarray] | None = None):
+        self.program, self.folder, self.solver = program, folder, program.job.solver
+        self.iter_size = max(1, self.solver.iter_size)
+        self.threads, self.provider = threads, program.provider
+        self.states = States({f"state/{n}": a for n, a in (program.start() | dict(weights or {})).items()}, self.provider)
+        self.feeder = Feeder(program.train_net, program.steps.train, program.seed, program.job.base, self.iter_size)
+        self.max_iter = max_iterations(program, self.feeder)
+        self.steppers = self._steppers()
+        self.iteration = 0
+        self.recent: deque[float] = deque(maxlen=max(1, self.solver.average_loss))
+        self.best: float | None = None
+        self.stale = 0
+        self.log_length = 0
+        self.asked = ""  # the signal that asked for an end
+        self.snapshot_asked = False
+
+    def _steppers(self) -> dict[str, Stepper]:
+        kinds = ["train"] if self.iter_size == 1 else ["gradient", "update"]
+        if self.iter_size > 1:
+            sums = {n.attrs["name"]: np.zeros(n.types[0].shape, np.float32) for n in self.program.steps.update.leaves("Input") if n.attrs["name"] != "lr"}
+            self.states.add(sums)
+        return {kind: Stepper(Session(self.program.model(kind), self.provider, self.threads), self.states) for kind in kinds}
+
+    def tester(self) -> tuple[Stepper, Feeder]:
+        """The test net on the states of training, opened when it is first needed."""
+        if "test" not in self.steppers:
+            lowered, _ = self.program.test
+            self.steppers["test"] = Stepper(Session(self.program.model("test"), self.provider, self.threads), self.states)
+            self._test_feeder = Feeder(self.program.test_net, lowered.graph, self.program.seed, self.program.job.base)
+        return self.steppers["test"], self._test_feeder
+
+    def test(self) -> Scores:
+        """The scores of the states as they are."""
+        stepper, feeder = self.tester()
+        batches = self.solver.test_iter[0] if self.solver.test_iter else None
+        return evaluate(stepper, feeder, batches, static=self.program.test[1] != "N")
+
+    def resume(self, found: snapshot.Snapshot) -> None:
+        """Go on from a snapshot: states, place, log. SnapshotError if it is of another net."""
+        said = found.metadata
+        expected = {n.removeprefix("state/"): v.shape() for n, v in self.states.current.items() if n.startswith("state/")}
+        given = {n: list(a.shape) for n, a in found.states.items()}
+        if expected != given:
+            wrong = sorted(n for n in expected.keys() | given.keys() if expected.get(n) != given.get(n))
+            raise SnapshotError(f"{found.path}: is of another net: {', '.join(wrong[:5])} differ")
+        if said["seed"] != self.program.seed:
+            raise SnapshotError(f"{found.path}: was made with random_seed {said['seed']}, the net says {self.program.seed}")
+        self.states.set({f"state/{n}": a for n, a in found.states.items()})
+        self.iteration, self.best, self.stale = said["iteration"], said["best"], said["stale"]
+        self.recent.extend(said["recent"])
+        self.log_length = said["log_length"]
+        self.folder.rewind(self.log_length)
+
+    def events(self) -> Iterator[Event]:
+        """Run to the end. RunError if a loss is not finite, naming the layer that made it so."""
+        solver = self.solver
+        with _signals(self), Prefetch(self.feeder.counted, self.feeder.depth) as prefetch:
+            while self.iteration < self.max_iter and not self.asked:
+                if self._due(solver.test_interval) and (self.iteration or solver.test_initialization):
+                    yield self._tested()
+                    if 0 < solver.patience <= self.stale:
+                        break
+                yield self._step(prefetch)
+                if self.snapshot_asked or (self._due(solver.snapshot) and self.iteration < self.max_iter):
+                    self.snapshot_asked = False
+                    yield self.snapshot()
+            reason = self.asked or ("max_iter" if self.iteration >= self.max_iter else "patience")
+            scores: Scores = {}
+            if not self.asked and self.program.test_net.sources:
+                tested = self._tested()
+                scores = tested.scores
+                yield tested
+            yield self.snapshot()
+            yield Finished(self.iteration, reason, scores)
+
+    def _due(self, interval: int) -> bool:
+        return bool(interval) and self.iteration % interval == 0
+
+    def _step(self, prefetch: Callable[[int], Feeds]) -> Stepped:
+        rate = schedules.rate(self.solver, self.iteration, self.max_iter)
+        lr = {"lr": np.asarray(rate, np.float32)}
+        if self.iter_size == 1:
+            feeds = prefetch(self.iteration)
+            loss = self._run("train", feeds | lr)
+        else:
+            first = self.iteration * self.iter_size
+            loss = sum(self._run("gradient", prefetch(first + k)) for k in range(self.iter_size)) / self.iter_size
+            self.steppers["update"].run(lr)
+            self.states.clear("grad/")
+        self.recent.append(loss)
+        stepped = Stepped(self.iteration, sum(self.recent) / len(self.recent), rate)
+        if self.iteration % (self.solver.display or DISPLAY) == 0:
+            self._log({"event": "train", "iteration": self.iteration, "loss": stepped.loss, "lr": rate})
+        self.iteration += 1
+        return stepped
+
+    def _run(self, kind: str, feeds: Feeds) -> float:
+        stepper = self.steppers[kind]
+        results = stepper.run(feeds)
+        if not finite({"loss": results["loss"]}):
+            stepper.undo()
+            states = self.states.arrays()
+            why = nan.first_bad(self.program.graph(kind), self.provider, feeds, states)
+            raise RunError(
+                f"the loss is {float(results['loss'].reshape(()))} at iteration {self.iteration}: {why}. "
+                "A smaller base_lr, warm-up (warmup_iter) or clip_gradients often help"
+            )
+        return float(results["loss"].reshape(()))
+
+    def _tested(self) -> Tested:
+        scores = self.test()
+        name, more_is_better = monitored(self.program.test_net, self.solver.monitor)
+        if name not in scores:
+            raise SpecError(f"{self.program.job.solver_place('monitor')}: the test net has no output {name!r}; it has {', '.join(scores)}")
+        value = scores[name]
+        better = self.best is None or (value > self.best if more_is_better else value < self.best)
+        self.best, self.stale = (value, 0) if better else (self.best, self.stale + 1)
+        self._log({"event": "test", "iteration": self.iteration, **scores})
+        if better and self.iteration:
+            self.folder.write_best(self.arrays(), self._metadata() | {"scores": scores})
+        return Tested(self.iteration, scores, better)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Copies of all states by name."""
+        return {n.removeprefix("state/"): a for n, a in self.states.arrays().items() if n.startswith("state/")}
+
+    def snapshot(self) -> Snapshotted:
+        """The states to disk."""
+        path = self.folder.write(self.iteration, self.arrays(), self._metadata(), self.solver.snapshot_keep)
+        return Snapshotted(self.iteration, path)
+
+    def _metadata(self) -> dict[str, Any]:
+        job = self.program.job
+        return {
+            "format": 1, "net": job.name, "net_sha256": job.sha256, "iteration": self.iteration, "seed": self.program.seed,
+            "recent": list(self.recent), "best": self.best, "stale": self.stale, "log_length": self.log_length,
+            "provider": self.provider, "threads": self.threads, "target": "portable",
+        }  # fmt: skip
+
+    def _log(self, line: dict[str, Any]) -> None:
+        self.folder.log(line)
+        self.log_length += 1
+
+
+def max_iterations(program: Program, feeder: Feeder) -> int:
+    """max_iter, or the iterations of max_epoch epochs."""
+    solver, place = program.job.solver, program.job.solver_place
+    if solver.HasField("max_iter"):
+        return int(solver.max_iter)
+    if feeder.rows is None:
+        raise SpecError(f"{place('max_epoch')}: max_epoch needs a source that ends; give max_iter")
+    return math.ceil(solver.max_epoch * feeder.rows / (feeder.batch_size * max(1, solver.iter_size)))
+
+
+@contextmanager
+def _signals(trainer: Trainer) -> Iterator[None]:
+    """SIGINT and SIGTERM end the run after the step that is running, a second SIGINT at once; SIGHUP takes a snapshot."""
+    old: dict[int, Any] = {}
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if trainer.asked:
+            raise KeyboardInterrupt
+        trainer.asked = signal.Signals(number).name
+
+    def hang_up(number: int, frame: FrameType | None) -> None:
+        trainer.snapshot_asked = True
+
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            old[number] = signal.signal(number, end)
+        if hasattr(signal, "SIGHUP"):
+            old[signal.SIGHUP] = signal.signal(signal.SIGHUP, hang_up)
+    except ValueError:  # not in the main thread: whoever runs it there handles its own signals
+        pass
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)

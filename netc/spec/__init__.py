@@ -1,0 +1,10 @@
+"""Text and binary files to messages, and back: YAML, protobuf text, Caffe's weight files."""
+
+from netc.spec.document import Document
+from netc.spec.job import Job, load_job
+from netc.spec.load import load, parse_yaml
+from netc.spec.prototxt_reader import parse_prototxt
+from netc.spec.schema import comments, json_schema
+from netc.spec.write import to_prototxt, to_yaml
+
+__all__ = ["Document", "Job", "comments", "json_schema", "load", "load_job", "parse_prototxt", "parse_yaml", "to_prototxt", "to_yaml"]

@@ -1,0 +1,36 @@
+"""What reading a text gives: the message, and where in the text each of its fields stands."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+FieldPath = tuple[str | int, ...]
+Position = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Document:
+    """A message with the text that it was read from. `text` is "" for binary files.
+
+    `positions` maps a field's path, such as ("layer", 3, "convolution_param", "kernel_size", 0), to (line, column) from 1.
+    """
+
+    message: Any
+    path: str
+    text: str
+    positions: Mapping[FieldPath, Position] = field(default_factory=dict)
+
+    def place(self, *path: str | int) -> str:
+        """`file:line:column` of a field, or of the nearest field around it; the file alone where nothing is known."""
+        for end in range(len(path), 0, -1):
+            if path[:end] in self.positions:
+                line, column = self.positions[path[:end]]
+                return f"{self.path}:{line}:{column}"
+        return self.path
+
+    @property
+    def sha256(self) -> str:
+        """Of the text; of the message where there is no text."""
+        data = self.text.encode() if self.text else self.message.SerializeToString(deterministic=True)
+        return sha256(data).hexdigest()

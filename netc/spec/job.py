@@ -1,0 +1,204 @@
+"""A job: a net with its solver, as a command reads them from one file or from Caffe's two."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.message import Message
+
+from netc import netc_pb2 as pb
+from netc.errors import Fault, SpecError, near
+from netc.spec.document import Document
+from netc.spec.load import load, parse_yaml
+
+SOLVER_FIELDS = {f.name for f in pb.SolverParameter.DESCRIPTOR.fields}
+NET_FIELDS = {f.name for f in pb.NetParameter.DESCRIPTOR.fields}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to train, and how. `solver_at` is where the solver stands: a document and the path within it."""
+
+    name: str
+    train: Document
+    test: Document
+    solver: pb.SolverParameter
+    solver_at: tuple[Document, tuple[str | int, ...]]
+    overrides: tuple[str, ...] = ()
+
+    def net(self, phase: str) -> Document:
+        """The NetParameter of a phase."""
+        return self.train if phase == "TRAIN" else self.test
+
+    def state(self, phase: str) -> tuple[tuple[str, ...], int | None]:
+        """Stages and level that the solver asks for in a phase."""
+        solver = self.solver
+        state = solver.train_state if phase == "TRAIN" else solver.test_state[0] if solver.test_state else pb.NetState()
+        return tuple(state.stage), state.level if state.HasField("level") else None
+
+    def solver_place(self, *path: str | int) -> str:
+        """`file:line:column` of a field of the solver."""
+        document, start = self.solver_at
+        return document.place(*start, *path)
+
+    @cached_property
+    def seed(self) -> int:
+        """random_seed; 0 where it is unset, so that runs repeat, and a random one for -1."""
+        if self.solver.HasField("random_seed") and self.solver.random_seed == -1:
+            return secrets.randbits(31)
+        return int(self.solver.random_seed) if self.solver.HasField("random_seed") else 0
+
+    @property
+    def base(self) -> str:
+        """The folder that paths of data are relative to: the net file's."""
+        return str(Path(self.train.path).parent)
+
+    @property
+    def sha256(self) -> str:
+        """Of the texts that the job was read from, and of what was changed on the command line."""
+        texts = [self.train.text, self.test.text, self.solver_at[0].text, *self.overrides]
+        return sha256("\0".join(texts).encode()).hexdigest()
+
+    def resolved(self) -> pb.NetParameter:
+        """The whole job as one NetParameter, the solver inside and every override in it."""
+        whole = pb.NetParameter()
+        whole.CopyFrom(self.train.message)
+        whole.solver.CopyFrom(self.solver)
+        for field in ("net", "train_net", "test_net", "net_param", "train_net_param", "test_net_param"):
+            whole.solver.ClearField(field)
+        return whole
+
+
+def load_job(path: str, overrides: Sequence[str] = ()) -> Job:
+    """The job of a net file with a solver in it, or of a solver file that names its net. `overrides` are `path=value`.
+
+    SpecError lists all that is wrong with the files and the overrides.
+    """
+    document = load(path, pb.SolverParameter if _is_solver(path) else pb.NetParameter)
+    if isinstance(document.message, pb.NetParameter):
+        train = test = document
+        solver, at = document.message.solver, (document, ("solver",))
+    else:
+        solver, at = document.message, (document, ())
+        train, test = _nets(document)
+    solver = _copy(solver)
+    train, test, solver = _overridden(train, test, solver, overrides)
+    name = train.message.name or Path(path).stem
+    return Job(_plain(name), train, test, solver, at, tuple(overrides))
+
+
+def _is_solver(path: str) -> bool:
+    """Whether a protobuf text is a solver: what its first field belongs to decides. YAML files are nets."""
+    if Path(path).suffix in (".yaml", ".yml") or not Path(path).is_file():
+        return False
+    for line in Path(path).read_text(errors="replace").splitlines():
+        words = line.split("#")[0].replace(":", " ").replace("{", " ").split()
+        if words:
+            return words[0] in SOLVER_FIELDS - NET_FIELDS
+    return False
+
+
+def _nets(document: Document) -> tuple[Document, Document]:
+    """The nets for training and for testing that a solver names or holds."""
+    solver, found = document.message, []
+    for phase, fields in (("TRAIN", ("train_net_param", "train_net", "net_param", "net")), ("TEST", ("test_net_param", "test_net", "net_param", "net"))):
+        field = next((f for f in fields if (len(getattr(solver, f)) if f.startswith("test") else solver.HasField(f))), None)
+        if field is None:
+            raise SpecError(Fault(document.place(), f"the solver names no net for phase {phase}; give net: \"FILE\""))
+        value = getattr(solver, field)
+        first = value[0] if field.startswith("test") else value
+        if isinstance(first, str):
+            found.append(_named(document, field, first))
+        else:
+            path = (field, 0) if field.startswith("test") else (field,)
+            found.append(replace(document, message=first, positions={p[len(path) :]: at for p, at in document.positions.items() if p[: len(path)] == path}))
+    return found[0], found[1]
+
+
+def _named(document: Document, field: str, name: str) -> Document:
+    """The net file that a solver names, from the current folder as in Caffe, or else from the solver's."""
+    for path in (Path(name), Path(document.path).parent / name):
+        if path.is_file():
+            return load(str(path))
+    raise SpecError(Fault(document.place(field), f"{field}: no such file {name!r}, neither here nor beside the solver"))
+
+
+def _overridden(
+    train: Document, test: Document, solver: pb.SolverParameter, overrides: Sequence[str]
+) -> tuple[Document, Document, pb.SolverParameter]:
+    """The documents and the solver with each `path=value` in them, and all faults of those at once."""
+    faults: list[Fault] = []
+    nets = [_copy(d.message) for d in ((train,) if train is test else (train, test))]
+    for override in overrides:
+        path, equals, value = override.partition("=")
+        try:
+            if not equals:
+                raise SpecError("expected path=value, such as solver.max_iter=500 or layers.conv1.num_output=32")
+            first, _, rest = path.partition(".")
+            if first == "solver" and rest:
+                _merge(solver, _parsed(f"{_nested(rest, value)}", pb.SolverParameter))
+            elif first in ("layers", "layer") and "." in rest:
+                name, _, field = rest.partition(".")
+                for net in nets:
+                    _set_layer(net, name, field, value)
+            elif first in NET_FIELDS:
+                for net in nets:
+                    _merge(net, _parsed(_nested(path, value), pb.NetParameter))
+            else:
+                raise SpecError(f"{first!r} is neither solver, layers nor a field of the net; {near(first, NET_FIELDS | {'solver', 'layers'})}")
+        except SpecError as e:
+            faults += [Fault(f"--set {override}", f.text) for f in e.faults]
+    if faults:
+        raise SpecError(*faults)
+    new = [replace(d, message=m) for d, m in zip((train,) if train is test else (train, test), nets, strict=True)]
+    return new[0], new[-1], solver
+
+
+def _nested(path: str, value: str) -> str:
+    """`a.b=1` as YAML: {a: {b: 1}}."""
+    head, _, rest = path.partition(".")
+    return f"{{{head}: {_nested(rest, value) if rest else value}}}"
+
+
+def _parsed(text: str, message_type: type[Message]) -> Any:
+    return parse_yaml(text, message_type, "--set").message
+
+
+def _set_layer(net: pb.NetParameter, name: str, field: str, value: str) -> None:
+    found = [layer for layer in net.layer if layer.name == name]
+    if not found:
+        raise SpecError(f"there is no layer {name!r}; {near(name, [layer.name for layer in net.layer])}")
+    for layer in found:
+        text = f"{{layers: [{{type: {layer.type}, name: x, bottom: [x, x], top: [x], {_nested(field, value)[1:-1]}}}]}}"
+        change = _parsed(text, pb.NetParameter).layer[0]
+        for fixed in ("name", "type", "bottom", "top"):
+            change.ClearField(fixed)
+        _merge(layer, change)
+
+
+def _merge(target: Message, change: Message) -> None:
+    """Fields of `change` into `target`; lists are replaced, not lengthened."""
+    for field, value in change.ListFields():
+        if field.message_type and not field.is_repeated:
+            _merge(getattr(target, field.name), value)
+        else:
+            target.ClearField(field.name)
+            only = type(change)()
+            getattr(only, field.name).extend(value) if field.is_repeated else setattr(only, field.name, value)
+            target.MergeFrom(only)
+
+
+def _copy(message: Any) -> Any:
+    copy = type(message)()
+    copy.CopyFrom(message)
+    return copy
+
+
+def _plain(name: str) -> str:
+    """A net's name as a folder and a zoo can have it: lower case, `-` for what is neither letter nor digit."""
+    text = "".join(c if c.isalnum() and c.isascii() else "-" if c in " -./" else "_" if c == "_" else "" for c in name.lower())
+    return text.strip("-._") or "net"

@@ -1,0 +1,84 @@
+"""Files and texts to documents, by the suffix of the file."""
+
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import unknown_fields
+from google.protobuf.message import DecodeError, Message
+
+from netc import netc_pb2 as pb
+from netc.errors import Fault, SpecError, near
+from netc.spec.document import Document
+from netc.spec.prototxt_reader import OLD_FORMAT, parse_prototxt
+from netc.spec.reading import NET
+from netc.spec.yaml_reader import parse_yaml as _parse_yaml
+
+YAML = (".yaml", ".yml")
+PROTOTXT = (".prototxt", ".pbtxt", ".txt")
+BINARY = (".caffemodel", ".binaryproto", ".solverstate")
+
+
+def parse_yaml(text: str, message_type: type[Message] = pb.NetParameter, path: str = "<text>") -> Document:
+    """The message that a YAML text spells. SpecError lists everything that is wrong with it."""
+    return _parse_yaml(text, message_type, path)
+
+
+def load(path: str | Path, message_type: type[Message] = pb.NetParameter) -> Document:
+    """The message in a file, YAML, protobuf text or binary by its suffix.
+
+    SpecError lists everything that is wrong with it, each fault with its place.
+    """
+    name, suffix = str(path), Path(path).suffix
+    data = _bytes(Path(path))
+    if suffix not in (*YAML, *PROTOTXT, *BINARY):
+        kinds = f"{', '.join(YAML)} (YAML), {', '.join(PROTOTXT)} (protobuf text) or {', '.join(BINARY)} (binary)"
+        raise SpecError(Fault(name, f"the suffix {suffix!r} does not say what the file is; it is one of {kinds}"))
+    if suffix in BINARY:
+        return Document(parse_binary(data, message_type, name), name, "")
+    document = (parse_yaml if suffix in YAML else parse_prototxt)(_text(data, name), message_type, name)
+    if not document.message.ListFields():
+        raise SpecError(Fault(name, f"the file is empty; a {message_type.DESCRIPTOR.name} should stand in it"))
+    return document
+
+
+def parse_binary(data: bytes, message_type: type[Message], path: str = "<data>") -> Any:
+    """The message in protobuf's binary form. SpecError if it holds none, or one of Caffe's old format."""
+    try:
+        message = message_type.FromString(data)
+    except DecodeError as e:
+        text = f"this is no binary {message_type.DESCRIPTOR.name}, or the file is cut off ({e})"
+        raise SpecError(Fault(path, text)) from e
+    if message.DESCRIPTOR is NET and _has_old_layers(message):
+        raise SpecError(Fault(path, OLD_FORMAT.format(tool="upgrade_net_proto_binary")))
+    return message
+
+
+def _has_old_layers(message: Any) -> bool:
+    unknown: Any = unknown_fields.UnknownFieldSet(message)
+    return any(field.field_number == 2 for field in unknown)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except IsADirectoryError as e:
+        raise SpecError(Fault(str(path), "this is a folder, not a file")) from e
+    except FileNotFoundError as e:
+        if not path.parent.is_dir():
+            raise SpecError(Fault(str(path), f"there is no folder {str(path.parent)!r}")) from e
+        others = [p.name for p in path.parent.iterdir() if p.suffix in (*YAML, *PROTOTXT, *BINARY)]
+        raise SpecError(Fault(str(path), f"there is no such file; {near(path.name, others)}")) from e
+    except OSError as e:
+        raise SpecError(Fault(str(path), f"the file cannot be read: {e.strerror}")) from e
+
+
+def _text(data: bytes, path: str) -> str:
+    """The text in UTF-8, without a byte-order mark."""
+    if b"\0" in data:
+        raise SpecError(Fault(path, f"this is a binary file, where text should be ({len(data)} bytes)"))
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as e:
+        line = data.count(b"\n", 0, e.start) + 1
+        column = e.start - data.rfind(b"\n", 0, e.start)
+        raise SpecError(Fault(f"{path}:{line}:{column}", f"the byte {data[e.start]:#04x} is not UTF-8")) from e

@@ -1,0 +1,253 @@
+"""Protobuf's text format to messages: a reader that keeps places and goes on after a fault."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf import text_encoding, text_format
+from google.protobuf.descriptor import FieldDescriptor as Field
+from google.protobuf.message import Message
+
+from netc import netc_pb2 as pb
+from netc.errors import Fault, SpecError
+from netc.spec.document import Document, FieldPath, Position
+from netc.spec.reading import NET, Reading
+from netc.spec.scalars import INTEGERS, from_text
+
+OLD_FORMAT = "`layers` is Caffe's old format (V1); bring the file up to date with Caffe's {tool} first"
+CLOSING = {"{": "}", "<": ">"}
+BOOLS = {**dict.fromkeys(("true", "True", "t", "1"), "true"), **dict.fromkeys(("false", "False", "f", "0"), "false")}
+TOKEN = re.compile(
+    r"""(?P<space>(?:\s+|\#[^\n]*)+)
+      | (?P<word>-?[A-Za-z_]\w*)
+      | (?P<number>-?(?:\d|\.\d)(?:[eE][-+]|[\w.])*)
+      | (?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
+      | (?P<mark>[{}<>\[\]:;,])""",
+    re.VERBOSE | re.ASCII,
+)
+
+
+@dataclass(frozen=True)
+class Token:
+    """A piece of the text. `kind` is word, number, string, mark, or end."""
+
+    kind: str
+    text: str
+    at: Position
+    start: int
+
+
+class SyntaxFault(Exception):
+    """The text cannot be read on from here."""
+
+
+class Tokens:
+    """The tokens of a text, one after the other."""
+
+    def __init__(self, text: str):
+        self._tokens, self._next = _tokens(text), 0
+
+    @property
+    def peek(self) -> Token:
+        """The token that comes next."""
+        return self._tokens[self._next]
+
+    def take(self) -> Token:
+        """The next token, which is then behind. The end stays."""
+        token = self.peek
+        self._next += token.kind != "end"
+        if token.kind == "stray":
+            reason = "a text without an end on its line" if token.text in "'\"" else f"{token.text!r} has no meaning here"
+            raise SyntaxFault(token.at, reason)
+        return token
+
+    def accept(self, *marks: str) -> Token | None:
+        """The next token if it is one of these marks."""
+        return self.take() if self.peek.kind == "mark" and self.peek.text in marks else None
+
+
+def parse_prototxt(text: str, message_type: type[Message] = pb.NetParameter, path: str = "<text>") -> Document:
+    """The message that a protobuf text spells. SpecError lists everything that is wrong with it."""
+    reading, message = Reading(path, text), message_type()
+    try:
+        _message(reading, Tokens(text), message, (), None)
+    except SyntaxFault as e:
+        reading.fault(*e.args)
+    except RecursionError as e:
+        raise SpecError(Fault(path, "messages stand too deep within each other")) from e
+    return reading.finish(message)
+
+
+def _tokens(text: str) -> list[Token]:
+    """All tokens, then one of kind `end`; a character that fits nowhere has the kind `stray`."""
+    found, start, line, line_start = [], 0, 1, 0
+    while start < len(text):
+        match = TOKEN.match(text, start)
+        kind, piece = (match.lastgroup or "", match[0]) if match else ("stray", text[start])
+        if kind != "space":
+            found.append(Token(kind, piece, (line, start - line_start + 1), start))
+        if "\n" in piece:
+            line, line_start = line + piece.count("\n"), start + piece.rindex("\n") + 1
+        start += len(piece)
+    return [*found, Token("end", "the end of the text", (line, start - line_start + 1), start)]
+
+
+def _message(reading: Reading, tokens: Tokens, message: Any, path: FieldPath, opening: Token | None) -> None:
+    """Read fields up to the bracket that closes `opening`, or up to the end."""
+    counts: dict[str, int] = {}
+    while True:
+        token = tokens.take()
+        closing = CLOSING[opening.text] if opening else None
+        if token.kind == "mark" and token.text == closing or token.kind == "end" and opening is None:
+            return
+        if token.kind == "end" and opening:
+            raise SyntaxFault(opening.at, f"{opening.text!r} is never closed")
+        if token.kind == "mark" and token.text in ";,":
+            continue
+        if token.kind != "word":
+            raise SyntaxFault(token.at, f"the name of a field should stand here; {token.text!r} came")
+        field = message.DESCRIPTOR.fields_by_name.get(token.text)
+        colon = tokens.accept(":")
+        if field is None:
+            _unknown(reading, message, token, path)
+            _skip(tokens)
+        elif field.message_type:
+            _messages(reading, tokens, token, message, field, path, counts)
+        else:
+            if not colon:
+                reading.fault(token.at, f"{token.text} is a single value: a colon follows it")
+            _scalars(reading, tokens, token, message, field, path, counts)
+
+
+def _unknown(reading: Reading, message: Any, token: Token, path: FieldPath) -> None:
+    if message.DESCRIPTOR is NET and token.text == "layers":
+        if (*path, "layers") not in reading.positions:
+            reading.positions[(*path, "layers")] = token.at
+            reading.fault(token.at, OLD_FORMAT.format(tool="upgrade_net_proto_text"))
+    else:
+        reading.unknown(token.at, message.DESCRIPTOR, token.text)
+
+
+def _claim(reading: Reading, token: Token, field: Any, path: FieldPath, counts: dict[str, int]) -> FieldPath:
+    """The path of a field's next value, with its position noted; a second value of a single field is a fault."""
+    here = (*path, field.name)
+    if not field.is_repeated:
+        reading.claim(token.at, here)
+        return here
+    reading.positions.setdefault(here, token.at)
+    index = counts[field.name] = counts.get(field.name, -1) + 1
+    reading.claim(token.at, (*here, index))
+    return (*here, index)
+
+
+def _items(tokens: Tokens) -> Any:
+    """Stand before each value of a list in brackets, or before the one value."""
+    if not tokens.accept("["):
+        yield
+        return
+    while not tokens.accept("]"):
+        yield
+        if not tokens.accept(",") and tokens.peek.text != "]":
+            raise SyntaxFault(tokens.peek.at, f"',' or ']' should stand here; {tokens.peek.text!r} came")
+
+
+def _messages(
+    reading: Reading, tokens: Tokens, name: Token, message: Any, field: Any, path: FieldPath, counts: dict[str, int]
+) -> None:
+    for _ in _items(tokens):
+        opening = tokens.accept("{", "<")
+        if opening is None:
+            reading.fault(tokens.peek.at, f"{field.name} holds fields: '{{' should stand here; {tokens.peek.text!r} came")
+            _skip(tokens)
+            continue
+        here = _claim(reading, name, field, path, counts)
+        target = getattr(message, field.name).add() if field.is_repeated else getattr(message, field.name)
+        if not field.is_repeated:
+            target.SetInParent()
+        if field.message_type.full_name == "google.protobuf.Struct":
+            _struct(reading, tokens, opening, target)
+        else:
+            _message(reading, tokens, target, here, opening)
+
+
+def _struct(reading: Reading, tokens: Tokens, opening: Token, target: Any) -> None:
+    """A Struct is left to protobuf: it is a map, which has a spelling of its own."""
+    closing = _skip_to_close(tokens, opening)
+    try:
+        text_format.Parse(reading.text[opening.start + 1 : closing.start], target)
+    except text_format.ParseError as e:
+        line = opening.at[0] + (e.GetLine() or 1) - 1
+        column = (e.GetColumn() or 1) + (opening.at[1] if line == opening.at[0] else 0)
+        reading.fault((line, column), re.sub(r"^\d+:\d+ : ", "", str(e)))
+
+
+def _scalars(
+    reading: Reading, tokens: Tokens, name: Token, message: Any, field: Any, path: FieldPath, counts: dict[str, int]
+) -> None:
+    for _ in _items(tokens):
+        token = tokens.peek
+        if token.kind not in ("word", "number", "string"):
+            reading.fault(token.at, f"{field.name} is a single value; {token.text!r} came")
+            _skip(tokens)
+            continue
+        _claim(reading, name, field, path, counts)
+        try:
+            value = _value(tokens, field)
+        except ValueError as e:
+            reading.fault(token.at, str(e))
+            continue
+        if field.is_repeated:
+            getattr(message, field.name).append(value)
+        else:
+            setattr(message, field.name, value)
+
+
+def _value(tokens: Tokens, field: Any) -> Any:
+    """The value of a field. ValueError with a sentence if what stands there is none."""
+    token = tokens.take()
+    if token.kind == "string":
+        raw = text_encoding.CUnescape(token.text[1:-1])
+        while tokens.peek.kind == "string":
+            raw += text_encoding.CUnescape(tokens.take().text[1:-1])
+        if field.cpp_type != Field.CPPTYPE_STRING:
+            raise ValueError(f"{field.name} stands without quotes; {token.text} came")
+        return raw if field.type == Field.TYPE_BYTES else raw.decode()
+    if field.cpp_type == Field.CPPTYPE_STRING:
+        raise ValueError(f"{field.name} is a text in quotes; {token.text} came")
+    if field.cpp_type in INTEGERS and re.fullmatch(r"-?0([xX][0-9a-fA-F]+|[0-7]+)", token.text):
+        digits = token.text.lstrip("-")
+        return from_text(field, token.text[: -len(digits)] + str(int(digits, 16 if digits[1] in "xX" else 8)))
+    if field.cpp_type == Field.CPPTYPE_BOOL:
+        return from_text(field, BOOLS.get(token.text, repr(token.text)))
+    if field.cpp_type == Field.CPPTYPE_ENUM and token.kind == "number":
+        known = field.enum_type.values_by_number
+        number = int(token.text) if token.text.isdigit() else -1
+        return from_text(field, known[number].name if number in known else token.text)
+    is_float = field.cpp_type in (Field.CPPTYPE_FLOAT, Field.CPPTYPE_DOUBLE)
+    return from_text(field, token.text.rstrip("fF") if is_float and token.kind == "number" else token.text)
+
+
+def _skip(tokens: Tokens) -> None:
+    """Leave a value behind."""
+    token = tokens.peek
+    if token.kind == "mark" and token.text in "{<[":
+        _skip_to_close(tokens, tokens.take())
+    elif token.kind == "string":
+        while tokens.peek.kind == "string":
+            tokens.take()
+    elif token.kind in ("word", "number"):
+        tokens.take()
+    else:
+        raise SyntaxFault(token.at, f"a value should stand here; {token.text!r} came")
+
+
+def _skip_to_close(tokens: Tokens, opening: Token) -> Token:
+    """Leave everything behind up to the bracket that closes `opening`, and give that."""
+    depth = 1
+    while depth:
+        token = tokens.take()
+        if token.kind == "end":
+            raise SyntaxFault(opening.at, f"{opening.text!r} is never closed")
+        if token.kind == "mark":
+            depth += (token.text in "{<[") - (token.text in "}>]")
+    return token

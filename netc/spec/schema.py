@@ -1,0 +1,124 @@
+"""The proto's comments at run time, and the JSON Schema of the YAML spelling that is made from them."""
+
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
+from netc.spec.fields import KINDS, LAYER_FIELDS, own_fields
+from netc.spec.reading import LAYER, NET
+from netc.spec.scalars import INTEGERS
+
+TEXT = {"type": ["string", "number", "boolean"]}
+NUMBER = {"anyOf": [{"type": "number"}, {"enum": ["inf", "-inf", "nan"]}]}
+BOOL = {"enum": [True, False, "yes", "no", "on", "off", 0, 1]}
+
+
+def comments(descriptor: Any) -> dict[str, str]:
+    """The proto's comments on a message or enum and all in it, by full name (`netc.ReLUParameter.negative_slope`)."""
+    start = descriptor.full_name
+    return {name: text for name, text in _comments().items() if name == start or name.startswith(f"{start}.")}
+
+
+@cache
+def _comments() -> dict[str, str]:
+    file = FileDescriptorSet.FromString((files("netc") / "netc.desc").read_bytes()).file[0]
+    found = {}
+    for location in file.source_code_info.location:
+        item: Any = file
+        name, path = file.package, list(location.path)
+        while path and item is not None:
+            field = item.DESCRIPTOR.fields_by_number[path.pop(0)]
+            item = getattr(item, field.name)[path.pop(0)] if path and field.message_type and field.is_repeated else None
+            name = f"{name}.{getattr(item, 'name', '')}"
+        if item is not None and location.leading_comments:
+            found[name] = " ".join(location.leading_comments.split())
+    return found
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of net files in YAML, with every field's comment as its description."""
+    definitions: dict[str, Any] = {"Layer": _layer()}
+    for type_ in KINDS:
+        definitions[f"layer {type_}"] = _object(_layer_fields(type_), f"A layer of type {type_}.")
+    _define(NET, definitions)
+    for field in LAYER_FIELDS.values():
+        _define(field.message_type, definitions)
+    root = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "netc net", "$ref": "#/$defs/NetParameter"}
+    return {**root, "$defs": definitions}
+
+
+def _define(message: Any, definitions: dict[str, Any]) -> None:
+    """Add a message and all that it holds to the definitions."""
+    if message is None or message.name in definitions or message is LAYER:
+        return
+    if message.full_name == "google.protobuf.Struct":
+        definitions[message.name] = {"type": "object"}
+        return
+    fields = {f.name: _field(f) for f in message.fields}
+    if message is NET:
+        fields["layers"] = fields["layer"]
+    definitions[message.name] = _object(fields, _comments().get(message.full_name, ""))
+    if message.name == "FillerParameter":
+        definitions[message.name] = {"anyOf": [definitions[message.name], {"type": "string"}]}
+    required = [f.name for f in message.fields if f.is_required]
+    if required:
+        definitions[message.name]["required"] = required
+    for field in message.fields:
+        _define(field.message_type, definitions)
+
+
+def _object(fields: dict[str, Any], description: str) -> dict[str, Any]:
+    return {"type": "object", "description": description, "properties": fields, "additionalProperties": False}
+
+
+def _layer_fields(type_: str) -> dict[str, Any]:
+    """What may stand in a layer: LayerParameter's fields, and those of the type's own messages."""
+    own = {name: _field(field) for name, (_, field) in own_fields(type_).items()}
+    return {name: _field(field) for name, field in LAYER_FIELDS.items()} | own
+
+
+def _layer() -> dict[str, Any]:
+    """A layer in each of its forms; types that are not Caffe's may come from plug-ins."""
+    by_type = {type_: {"anyOf": [{"$ref": f"#/$defs/layer {type_}"}, {"type": "null"}]} for type_ in KINDS}
+    plugin = {"anyOf": [_object(_layer_fields(""), "A layer of a plug-in's type."), {"type": "null"}]}
+    short = {"type": "object", "minProperties": 1, "maxProperties": 1, "properties": by_type}
+    short["additionalProperties"] = plugin
+    spelled = {"type": "object", "required": ["type"], "allOf": [_when(type_) for type_ in KINDS]}
+    return {
+        "description": _comments()[LAYER.full_name],
+        "anyOf": [{"enum": list(KINDS)}, {"type": "string"}, {"not": {"required": ["type"]}, **short}, spelled],
+    }
+
+
+def _when(type_: str) -> dict[str, Any]:
+    return {"if": {"properties": {"type": {"const": type_}}}, "then": {"$ref": f"#/$defs/layer {type_}"}}
+
+
+def _field(field: Any) -> dict[str, Any]:
+    """The schema of a field's value, which may be the one element of its list."""
+    one = _value(field)
+    found = {"anyOf": [one, {"type": "array", "items": one}, {"type": "null"}]} if field.is_repeated else one
+    described = {"description": _comments()[field.full_name], **found} if field.full_name in _comments() else found
+    return described | ({"default": _default(field)} if field.has_default_value else {})
+
+
+def _default(field: Any) -> Any:
+    if field.enum_type:
+        return field.enum_type.values_by_number[field.default_value].name
+    return float(f"{field.default_value:.7g}") if field.cpp_type == FieldDescriptor.CPPTYPE_FLOAT else field.default_value
+
+
+def _value(field: Any) -> dict[str, Any]:
+    if field.message_type:
+        return {"$ref": f"#/$defs/{'Layer' if field.message_type is LAYER else field.message_type.name}"}
+    if field.enum_type:
+        return {"enum": [v.name for v in field.enum_type.values]}
+    if field.cpp_type in INTEGERS:
+        least, most = INTEGERS[field.cpp_type]
+        return {"type": "integer", "minimum": least, "maximum": most}
+    if field.cpp_type in (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE):
+        return dict(NUMBER)
+    return dict(BOOL if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL else TEXT)

@@ -1,0 +1,67 @@
+"""Questions to the nodes that PyYAML composes."""
+
+from typing import Any
+
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from netc.spec.document import Position
+from netc.spec.reading import Reading
+from netc.spec.scalars import NUMBER
+
+MERGE = "tag:yaml.org,2002:merge"
+
+
+def at(node: Node) -> Position:
+    """Line and column of a node, from 1."""
+    return node.start_mark.line + 1, node.start_mark.column + 1
+
+
+def named(node: Node) -> str:
+    """What a node is, in a sentence about a wrong one."""
+    if isinstance(node, ScalarNode):
+        return repr(node.value) if given(node) else "nothing"
+    return "a list" if isinstance(node, SequenceNode) else "a mapping"
+
+
+def given(node: ScalarNode) -> bool:
+    """Whether there is a value at all, and be it empty text in quotes."""
+    return node.value != "" or node.style is not None
+
+
+def is_unset(node: Node) -> bool:
+    """Whether the value is a bare `~`: leave the field unset, and take no default of this spelling."""
+    return isinstance(node, ScalarNode) and node.value == "~" and node.style is None
+
+
+def pairs(reading: Reading, node: MappingNode) -> list[tuple[ScalarNode, Node]]:
+    """Keys and values of a mapping, then those that `<<` merges into it and that it does not have itself."""
+    found = []
+    merged: list[Node] = []
+    for key, value in node.value:
+        if key.tag == MERGE:
+            merged += value.value if isinstance(value, SequenceNode) else [value]
+        elif isinstance(key, ScalarNode):
+            found.append((key, value))
+        else:
+            reading.fault(at(key), f"a key is the name of a field; {named(key)} came")
+    for source in merged:
+        if isinstance(source, MappingNode):
+            names = {key.value for key, _ in found}
+            found += [pair for pair in pairs(reading, source) if pair[0].value not in names]
+        else:
+            reading.fault(at(source), f"<< merges mappings; {named(source)} came")
+    return found
+
+
+def struct_value(node: Node) -> Any:
+    """A value without a schema: mappings, lists, texts, numbers, true, false and null, as in JSON."""
+    if isinstance(node, MappingNode):
+        return {str(key.value): struct_value(value) for key, value in node.value}
+    if isinstance(node, SequenceNode):
+        return [struct_value(item) for item in node.value]
+    if not isinstance(node, ScalarNode) or node.style is not None:
+        return node.value
+    plain = {"": None, "~": None, "null": None, "true": True, "false": False}
+    if node.value in plain:
+        return plain[node.value]
+    return float(node.value) if NUMBER.fullmatch(node.value) else node.value

@@ -1,0 +1,155 @@
+"""YAML to messages. PyYAML composes the nodes, which know their places; a field's type decides how its text is read."""
+
+from typing import Any
+
+import yaml
+from google.protobuf.descriptor import FieldDescriptor
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from netc.errors import Fault, SpecError
+from netc.spec.document import Document, FieldPath, Position
+from netc.spec.reading import NET, Reading
+from netc.spec.scalars import from_text
+from netc.spec.yaml_layers import complete, layer_parts, layer_target
+from netc.spec.yaml_nodes import at, given, is_unset, named, pairs, struct_value
+
+MOST_REPEATS = 100_000
+
+
+def parse_yaml(text: str, message_type: type[Any], path: str = "<text>") -> Document:
+    """The message that a YAML text spells. SpecError lists everything that is wrong with it."""
+    reading = Reading(path, text)
+    message = message_type()
+    try:
+        root = _compose(text, path)
+        if root is not None:
+            _bound_aliases(root, path)
+            _message(reading, root, message, ())
+    except RecursionError as e:
+        raise SpecError(Fault(path, "mappings and lists stand too deep within each other")) from e
+    return reading.finish(message)
+
+
+def _compose(text: str, path: str) -> Node | None:
+    try:
+        return yaml.compose(text, yaml.SafeLoader)
+    except yaml.MarkedYAMLError as e:
+        lines = enumerate(text.splitlines(), 1)
+        tabs = [(n, len(line) - len(line.lstrip(" "))) for n, line in lines if line.lstrip(" ").startswith("\t")]
+        if tabs:
+            faults = [Fault(f"{path}:{n}:{k + 1}", "a tab; YAML lets only spaces indent") for n, k in tabs]
+            raise SpecError(*faults) from e
+        mark = e.problem_mark or e.context_mark
+        place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else path
+        raise SpecError(Fault(place, f"this is no YAML: {' '.join(filter(None, (e.context, e.problem)))}")) from e
+    except yaml.reader.ReaderError as e:
+        line = text.count("\n", 0, e.position) + 1
+        column = e.position - text.rfind("\n", 0, e.position)
+        raise SpecError(Fault(f"{path}:{line}:{column}", f"YAML allows no character #x{ord(text[e.position]):04x} here")) from e
+
+
+def _bound_aliases(root: Node, path: str) -> None:
+    """SpecError where an alias holds itself, or where aliases would unfold to too much."""
+    seen: set[int] = set()
+    repeats = 0
+
+    def visit(node: Node, above: tuple[int, ...]) -> None:
+        nonlocal repeats
+        if isinstance(node, ScalarNode):
+            return
+        if id(node) in above:
+            raise SpecError(Fault(_place(path, at(node)), "an alias stands within what it stands for"))
+        repeats += id(node) in seen
+        if repeats > MOST_REPEATS:
+            raise SpecError(Fault(_place(path, at(node)), f"aliases unfold to more than {MOST_REPEATS} lists and mappings"))
+        seen.add(id(node))
+        parts = [n for pair in node.value for n in pair] if isinstance(node, MappingNode) else node.value
+        for part in parts:
+            visit(part, (*above, id(node)))
+
+    visit(root, ())
+
+
+def _place(path: str, position: Position) -> str:
+    return f"{path}:{position[0]}:{position[1]}"
+
+
+def _message(reading: Reading, node: Node, message: Any, path: FieldPath) -> None:
+    """Fill a message from a mapping, or from the other forms that may stand for it."""
+    owner = message.DESCRIPTOR
+    if isinstance(node, ScalarNode) and owner.name == "FillerParameter" and given(node):
+        message.type = node.value
+        return
+    if isinstance(node, ScalarNode) and not given(node):
+        return
+    if not isinstance(node, MappingNode):
+        reading.fault(at(node), f"{path[-1] if path else 'the file'} is a mapping of {owner.name}'s fields; {named(node)} came")
+    elif owner.full_name == "google.protobuf.Struct":
+        message.update(struct_value(node))
+    else:
+        layers: list[tuple[Node, Any, set[str]]] = []
+        for key, value in pairs(reading, node):
+            name = "layer" if owner is NET and key.value == "layers" else key.value
+            field = owner.fields_by_name.get(name)
+            if field is None:
+                reading.unknown(at(key), owner, name)
+            elif owner is NET and name == "layer":
+                layers = _layers(reading, key, value, message, path)
+            else:
+                _field(reading, key, value, message, field, path)
+        complete(reading, layers, message)
+
+
+def _field(reading: Reading, key: Node, value: Node, message: Any, field: FieldDescriptor, path: FieldPath) -> None:
+    here = (*path, field.name)
+    if not reading.claim(at(key), here) or is_unset(value):
+        return
+    if not field.is_repeated:
+        if field.message_type:
+            getattr(message, field.name).SetInParent()
+            _message(reading, value, getattr(message, field.name), here)
+        elif (single := _scalar(reading, value, field)) is not None:
+            setattr(message, field.name, single)
+        return
+    target = getattr(message, field.name)
+    for i, item in enumerate(value.value if isinstance(value, SequenceNode) else [value]):
+        reading.claim(at(item if isinstance(value, SequenceNode) else key), (*here, i))
+        if field.message_type:
+            _message(reading, item, target.add(), (*here, i))
+        elif (single := _scalar(reading, item, field)) is not None:
+            target.append(single)
+
+
+def _scalar(reading: Reading, node: Node, field: FieldDescriptor) -> Any:
+    """The value of a scalar; a fault and None where it is none."""
+    if not isinstance(node, ScalarNode):
+        reading.fault(at(node), f"{field.name} is a single value; {named(node)} came")
+    elif not given(node):
+        reading.fault(at(node), f"{field.name} has no value")
+    else:
+        try:
+            return from_text(field, node.value)
+        except ValueError as e:
+            reading.fault(at(node), str(e))
+    return None
+
+
+def _layers(reading: Reading, key: Node, value: Node, net: Any, path: FieldPath) -> list[tuple[Node, Any, set[str]]]:
+    """Read the layers of a net. Gives each with its node and the names of what was written in it."""
+    found: list[tuple[Node, Any, set[str]]] = []
+    here = (*path, "layer")
+    if not reading.claim(at(key), here) or is_unset(value):
+        return found
+    for i, node in enumerate(value.value if isinstance(value, SequenceNode) else [value]):
+        layer = net.layer.add()
+        reading.claim(at(node), (*here, i))
+        type_node, fields = layer_parts(reading, node)
+        if type_node is not None:
+            layer.type = type_node.value
+            reading.claim(at(type_node), (*here, i, "type"))
+        for key_node, value_node in fields:
+            target, field, inner = layer_target(reading, layer, key_node, (*here, i))
+            if field is not None:
+                _field(reading, key_node, value_node, target, field, inner)
+        found.append((node, layer, {k.value for k, _ in fields}))
+    return found

@@ -1,0 +1,171 @@
+"""Messages to YAML, short or with everything spelled out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+from google.protobuf.descriptor import FieldDescriptor
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from netc.spec.fields import LAYER_FIELDS, kind, own_fields
+from netc.spec.reading import LAYER, NET
+from netc.spec.scalars import to_text
+
+STR = "tag:yaml.org,2002:str"
+RESOLVER = yaml.resolver.Resolver()
+
+
+class Dumper(yaml.SafeDumper):
+    """PyYAML's writer, with the items of a list further in than its key."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        """Never without an indent."""
+        super().increase_indent(flow, False)
+
+
+def to_yaml(message: Any, short: bool = True) -> str:
+    """The YAML that reads as `message`: with the shorthands where they give the same, or fully spelled."""
+    set_fields = [pair for pair in _set_fields(message) if pair[0].message_type is not LAYER]
+    fields = [(_text(f.name), _field(f, value, short)) for f, value in set_fields]
+    if message.DESCRIPTOR is NET and message.layer:
+        layers = _short_layers(message) if short else [_spelled_layer(layer) for layer in message.layer]
+        place = sum(f.index < NET.fields_by_name["layer"].index for f, _ in set_fields)
+        fields.insert(place, (_text("layers" if short else "layer"), _sequence(layers, flow=False)))
+    return str(yaml.serialize(_mapping(fields, flow=False), Dumper=Dumper, width=120, allow_unicode=True))
+
+
+def _set_fields(message: Any) -> list[tuple[Any, Any]]:
+    """The fields that are set and their values, in the order of the proto's text."""
+    return sorted(message.ListFields(), key=lambda pair: pair[0].index)
+
+
+def _text(text: str) -> Node:
+    return ScalarNode(STR, text)
+
+
+def _plain(text: str) -> Node:
+    """A scalar that needs no quotes: numbers, enums, true and false."""
+    return ScalarNode(RESOLVER.resolve(ScalarNode, text, (True, False)), text)
+
+
+def _mapping(items: list[tuple[Node, Node]], flow: bool = True) -> Node:
+    return MappingNode("tag:yaml.org,2002:map", items, flow_style=flow or not items)
+
+
+def _sequence(items: list[Node], flow: bool = True) -> Node:
+    return SequenceNode("tag:yaml.org,2002:seq", items, flow_style=flow or not items)
+
+
+def _field(field: Any, value: Any, short: bool) -> Node:
+    """The node of a field's value. A list of one stands as the one where it is short."""
+    if not field.is_repeated:
+        return _value(field, value, short)
+    items = [_value(field, item, short) for item in value]
+    return items[0] if short and len(items) == 1 else _sequence(items)
+
+
+def _value(field: Any, value: Any, short: bool) -> Node:
+    if field.message_type:
+        return _message(value, short)
+    text = to_text(field, value)
+    return _text(text) if field.cpp_type == FieldDescriptor.CPPTYPE_STRING else _plain(text)
+
+
+def _message(message: Any, short: bool) -> Any:
+    fields = _set_fields(message)
+    if message.DESCRIPTOR.full_name == "google.protobuf.Struct":
+        return _struct(dict(message.items()))
+    if message.DESCRIPTOR is NET:
+        return yaml.compose(to_yaml(message, short), yaml.SafeLoader)
+    if short and message.DESCRIPTOR.name == "FillerParameter" and [f.name for f, _ in fields] == ["type"]:
+        return _text(message.type)
+    return _mapping([(_text(f.name), _field(f, value, short)) for f, value in fields])
+
+
+def _struct(value: Any) -> Node:
+    if isinstance(value, Mapping) or hasattr(value, "items"):
+        return _mapping([(ScalarNode(STR, key, style='"'), _struct(item)) for key, item in sorted(value.items())])
+    if isinstance(value, str):
+        return ScalarNode(STR, value, style='"')
+    if value is None or isinstance(value, bool):
+        return _plain({None: "null", True: "true", False: "false"}[value])
+    if isinstance(value, float):
+        return _plain(repr(value).removesuffix(".0"))
+    return _sequence([_struct(item) for item in value])
+
+
+def _spelled_layer(layer: Any) -> Node:
+    """A layer as a mapping of LayerParameter's own fields, with nothing left to a default of the spelling."""
+    fields = {f.name: _field(f, value, short=False) for f, value in _set_fields(layer)}
+    if layer.type:
+        names = {"bottom": _names(layer.bottom, short=False), "top": _names(layer.top, short=False)}
+        fields = {"name": _plain("~")} | fields | names
+    else:
+        fields.setdefault("type", _plain("~"))
+    order = {name: i for i, name in enumerate(LAYER_FIELDS)}
+    return _mapping([(_text(name), fields[name]) for name in sorted(fields, key=order.__getitem__)], flow=False)
+
+
+def _short_layers(net: Any) -> list[Node]:
+    """Every layer in its shortest form that reads as the same."""
+    unnamed = _default_names(net.layer)
+    newest = net.input[0] if net.input else None
+    nodes = []
+    for layer, names_itself in zip(net.layer, unnamed, strict=True):
+        of_type = kind(layer.type)
+        fields = {f.name: _field(f, value, short=True) for f, value in _set_fields(layer)}
+        if layer.type:
+            bottom_is_default = list(layer.bottom) == of_type.default_bottom(newest)
+            fields["bottom"] = _names(layer.bottom)
+            fields["top"] = _names(layer.top)
+            if bottom_is_default:
+                del fields["bottom"]
+            if list(layer.top) == of_type.default_top(layer.name, layer.bottom, bottom_is_default):
+                del fields["top"]
+            if names_itself:
+                del fields["name"]
+            elif not layer.HasField("name"):
+                fields["name"] = _plain("~")
+            newest = of_type.newest(layer.top, newest)
+        nodes.append(_short_layer(layer, fields))
+    return nodes
+
+
+def _names(names: Any, short: bool = True) -> Node:
+    return _text(names[0]) if short and len(names) == 1 else _sequence([_text(name) for name in names])
+
+
+def _default_names(layers: Any) -> list[bool]:
+    """For each layer, whether it gets its own name by default.
+
+    The reader keeps clear of all names that are written and of those above, so this goes from the last to the first.
+    """
+    found: list[bool] = []
+    written: set[str] = set()
+    for i in range(len(layers) - 1, -1, -1):
+        layer = layers[i]
+        taken = written.union(other.name for other in layers[:i])
+        found.append(bool(layer.type) and layer.HasField("name") and layer.name == kind(layer.type).default_name(taken))
+        if not found[-1]:
+            written.add(layer.name)
+    return found[::-1]
+
+
+def _short_layer(layer: Any, fields: dict[str, Node]) -> Node:
+    """`Type` or `{Type: {fields}}`, with the fields of the type's own messages directly among them."""
+    own = own_fields(layer.type)
+    items: list[tuple[str, Node]] = [(name, fields[name]) for name in ("name", "bottom", "top") if name in fields]
+    for param in reversed(kind(layer.type).params):
+        if layer.HasField(param):
+            message = getattr(layer, param)
+            parts = [(f, _field(f, value, short=True)) for f, value in _set_fields(message)]
+            items += [(f.name, node) for f, node in parts if own[f.name][0] == param]
+            hidden = [(_text(f.name), node) for f, node in parts if own[f.name][0] != param]
+            if hidden or not parts:
+                items.append((param, _mapping(hidden)))
+    done = {"type", "name", "bottom", "top", *kind(layer.type).params}
+    items += [(name, node) for name, node in fields.items() if name not in done]
+    nodes = [(_text(name), node) for name, node in items]
+    if not layer.type.isidentifier() or layer.type in LAYER_FIELDS:
+        return _mapping([(_text("type"), _text(layer.type) if layer.HasField("type") else _plain("~")), *nodes])
+    return _mapping([(_text(layer.type), _mapping(nodes))], flow=False) if nodes else _text(layer.type)

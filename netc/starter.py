@@ -1,0 +1,74 @@
+"""`netc init`: a net file to start from."""
+
+import os
+from pathlib import Path
+
+from netc import data, registry
+from netc import netc_pb2 as pb
+from netc.errors import DataError, SpecError
+
+IMAGES = """\
+# {name}: a small convolutional net for images of {classes} classes. Train it with: netc train {path}
+name: {name}
+layers:
+  - Data: {{source: {source}, batch_size: 64, test_batch_size: 100{data}, scale: 0.00390625}}
+  - Convolution: {{num_output: 20, kernel_size: 5, weight_filler: xavier}}
+  - Pooling: {{kernel_size: 2, stride: 2}}
+  - Convolution: {{num_output: 50, kernel_size: 5, weight_filler: xavier}}
+  - Pooling: {{kernel_size: 2, stride: 2}}
+  - InnerProduct: {{num_output: 200, weight_filler: xavier}}
+  - ReLU
+  - InnerProduct: {{num_output: {classes}, weight_filler: xavier}}
+  - Accuracy
+  - SoftmaxWithLoss
+solver:
+  base_lr: 0.01
+  momentum: 0.9
+  weight_decay: 0.0005
+  max_epoch: 10
+  test_interval: 200
+"""
+
+TABLE = """\
+# {name}: a small net for the rows of a table with {classes} classes. Train it with: netc train {path}
+name: {name}
+layers:
+  - Data: {{source: {source}, batch_size: 16, test_batch_size: 64{data}}}
+  - InnerProduct: {{num_output: 32, weight_filler: xavier}}
+  - ReLU
+  - InnerProduct: {{num_output: {classes}, weight_filler: xavier}}
+  - Accuracy
+  - SoftmaxWithLoss
+solver:
+  type: Adam
+  base_lr: 0.01
+  momentum: 0.9
+  max_epoch: 50
+  test_interval: 50
+"""
+
+
+def starter(path: str, name: str, source: str, classes: int, images: bool, named: bool) -> str:
+    """The text of a starter net. `named` sets have test rows of their own; of others a fifth is held out."""
+    held_out = "" if named else ", test_fraction: 0.2"
+    size = "" if named or not images else ", resize_height: 28, resize_width: 28"
+    return (IMAGES if images else TABLE).format(path=path, name=name, source=source, classes=classes, data=held_out + size)
+
+
+def write_starter(path: str, source: str) -> None:
+    """Write a starter net for a data set by name, a .csv or .npz file or a folder of images. Never over a file that is there."""
+    target = Path(path)
+    if target.exists():
+        raise SpecError(f"{path}: is there already; it is not overwritten")
+    registry.load()
+    named = source in registry.dataset
+    relative = source if named else os.path.relpath(source, target.parent)
+    layer = pb.LayerParameter(name="data", type="Data", top=["data", "label"])
+    layer.data_param.source, layer.data_param.batch_size = relative, 1
+    if Path(source).is_dir():
+        layer.transform_param.resize_height = layer.transform_param.resize_width = 28
+    found = data.describe(layer, "TRAIN", str(target.parent))
+    if not found.classes:
+        raise DataError(f"{source}: its labels are no classes; write the net by hand, `netc layers` lists what there is")
+    text = starter(path, target.stem, relative, len(found.classes), len(found.tops[0].shape) == 3, named)
+    target.write_text(text)

@@ -1,0 +1,46 @@
+"""One pass over the test set: the mean of each scalar output, a short last batch counting by its rows."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from netc.feeding import Feeder
+from netc.lower import OUT
+from netc.net import Net
+from netc.session import Stepper
+
+Scores = dict[str, float]
+
+
+def evaluate(stepper: Stepper, feeder: Feeder, batches: int | None, static: bool) -> Scores:
+    """The mean over `batches` batches (None: one pass) of every output that is a number.
+
+    A net whose batch is `static` cannot take the short last batch of a pass and leaves it out.
+    """
+    count = batches or feeder.batches or 1
+    sums: dict[str, float] = {}
+    rows = 0
+    for index in range(count):
+        feeds = feeder(index)
+        size = max((len(a) for a in feeds.values() if a.ndim), default=1)
+        if static and size < feeder.batch_size:
+            continue
+        rows += size
+        for name, value in stepper.run(feeds).items():
+            if value.size == 1:
+                sums[name] = sums.get(name, 0.0) + float(value.reshape(())) * size
+    means = {name: total / rows for name, total in sums.items()}
+    return {n.removeprefix(OUT): v for n, v in means.items() if n != "loss" or OUT + "loss" not in means}
+
+
+def monitored(net: Net, asked: str) -> tuple[str, bool]:
+    """The output that tells which model is best, and whether more of it is better: `asked`, the first metric, or the loss."""
+    metrics = [layer.tops[0] for layer in net.layers if layer.facts.get("metric") and layer.tops]
+    losses = [layer.tops[0] for layer in net.layers if layer.facts.get("loss") and layer.tops]
+    name = asked or (metrics + losses + ["loss"])[0]
+    return name, name in metrics
+
+
+def finite(values: Mapping[str, np.ndarray]) -> bool:
+    """Whether every number is one."""
+    return all(np.isfinite(v).all() for v in values.values())

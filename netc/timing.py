@@ -1,0 +1,67 @@
+"""`netc time`: milliseconds of each layer, forward, backward and update, from onnxruntime's profile of real steps."""
+
+import json
+import re
+import tempfile
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from netc.contract import Program
+from netc.feeding import Feeds
+from netc.session import Session, States, Stepper
+
+PARTS = ("forward", "backward", "update")
+WARM_UP = 5
+
+
+@dataclass(frozen=True)
+class Times:
+    """Milliseconds by (layer, part), and of the whole step with and without the profiler."""
+
+    layers: dict[tuple[str, str], float]
+    step: float
+    profiled: float
+
+
+def time_layers(program: Program, feeds: Feeds, iterations: int, threads: int) -> Times:
+    """Run `iterations` training steps on the same feeds, once alone and once with the profiler.
+
+    The bodies of training ops are expanded, so that every node has its layer's name.
+    """
+    lr = {"lr": np.asarray(0.0, np.float32)}
+    start = {f"state/{n}": a for n, a in program.start().items()}
+    plain = Stepper(Session(program.model("train"), program.provider, threads), States(start, program.provider))
+    step = _median(plain, feeds | lr, iterations)
+    with tempfile.TemporaryDirectory() as folder:
+        session = Session(program.model("train", functions=False), program.provider, threads, profile=str(Path(folder) / "profile"))
+        profiled = _median(Stepper(session, States(start, program.provider)), feeds | lr, iterations)
+        events = json.loads(Path(session.end_profile()).read_text())
+    totals: dict[tuple[str, str], float] = defaultdict(float)
+    layers = {layer.name for layer in program.train_net.layers}
+    for event in events:
+        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
+            totals[_place(event["name"].removesuffix("_kernel_time"), layers)] += event["dur"] / 1000 / (iterations + WARM_UP)
+    return Times(dict(totals), step, profiled)
+
+
+def _median(stepper: Stepper, feeds: Feeds, iterations: int) -> float:
+    times = []
+    for _ in range(iterations + WARM_UP):
+        begin = time.perf_counter()
+        stepper.run(feeds)
+        times.append(1000 * (time.perf_counter() - begin))
+    return float(np.median(times[WARM_UP:]))
+
+
+def _place(node: str, layers: set[str]) -> tuple[str, str]:
+    """(layer, part) of a node's name, `conv1/backward/ConvFilterGrad/Gemm`; onnxruntime may have put words of its own around it."""
+    for word in re.split(r"[\s:]+", node):
+        for end in range(len(pieces := word.split("/")), 0, -1):
+            if (name := "/".join(pieces[:end])) in layers:
+                part = pieces[end] if end < len(pieces) and pieces[end] in PARTS else "forward"
+                return name, part
+    return "(other)", "update" if "update" in node.split("/") else "forward"

@@ -1,0 +1,157 @@
+"""Graph to Graph: what a training step adds to a net.
+
+Order as in Caffe's ApplyUpdate: sum over iter_size, clip by the norm of that sum, divide by iter_size, add decay, optimize.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from inspect import Parameter, signature
+from typing import Any
+
+import numpy as np
+
+from netc import netc_pb2 as pb
+from netc import registry
+from netc.autodiff import grad
+from netc.errors import Fault, SpecError, near
+from netc.ir import Graph, Value, leaf, op, origin
+from netc.lower import Lowered
+from netc.spec.job import Job
+
+GRAD = "grad/"
+LEGACY_TYPES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")  # by the number of Caffe's old enum
+
+
+@dataclass(frozen=True)
+class StepGraphs:
+    """The graphs of one training step. With iter_size 1 `train` does it alone; else `gradient` sums and `update` applies."""
+
+    train: Graph
+    gradient: Graph
+    update: Graph
+
+
+def step_graphs(lowered: Lowered, solver: pb.SolverParameter) -> StepGraphs:
+    """The training graphs of a lowered net. SpecError if nothing can be learned."""
+    gradients = _gradients(lowered)
+    rate = leaf("Input", np.float32, (), name="lr")
+    sums = {p: leaf("Input", np.float32, p.shape, name=GRAD + p.node.attrs["name"]) for p in gradients}
+    train = _updates(gradients, rate, replaced(solver, iter_size=1))
+    outputs = lowered.graph.outputs
+    added = {GRAD + p.node.attrs["name"]: sums[p] + g for p, g in gradients.items()}
+    return StepGraphs(
+        train=replace(lowered.graph, updates={**lowered.graph.updates, **train}),
+        gradient=replace(lowered.graph, outputs={**outputs, **added}),
+        update=Graph(lowered.graph.name, {}, _updates(sums, rate, solver)),
+    )
+
+
+def solver_faults(job: Job) -> list[Fault]:
+    """What is wrong with a solver: unknown type or policy, fields missing for them, fields that the type does not use."""
+    solver, faults = job.solver, []
+
+    def fault(text: str, *path: str) -> None:
+        faults.append(Fault(job.solver_place(*path), f"solver: {text}"))
+
+    if not solver.HasField("base_lr"):
+        fault("base_lr is missing: the learning rate")
+    if solver.HasField("solver_type") and not solver.HasField("type"):
+        solver.type = LEGACY_TYPES[solver.solver_type]
+    if solver.type not in registry.optimizer:
+        fault(f"there is no solver type {solver.type!r}; {near(solver.type, registry.optimizer)}", "type")
+    else:
+        used = signature(registry.optimizer[solver.type]).parameters
+        unused = [f for f in ("momentum", "momentum2", "rms_decay") if solver.HasField(f) and getattr(solver, f) and f not in used]
+        for name in unused:
+            fault(f"{solver.type} does not use {name}; leave it out", name)
+    policy = solver.lr_policy or "fixed"
+    if policy not in registry.schedule:
+        fault(f"there is no lr_policy {policy!r}; {near(policy, registry.schedule)}", "lr_policy")
+    for name in registry.schedule.facts.get(policy, {}).get("needs", ()):
+        if not (len(solver.stepvalue) if name == "stepvalue" else solver.HasField(name)):
+            fault(f"lr_policy {policy!r} needs {name}", "lr_policy")
+    if solver.HasField("max_iter") == solver.HasField("max_epoch"):
+        fault("give one of max_iter and max_epoch: how long to train", *(["max_epoch"] if solver.HasField("max_epoch") else []))
+    if solver.HasField("stepsize") and solver.stepsize < 1 and policy == "step":
+        fault("stepsize must be at least 1", "stepsize")
+    if solver.regularization_type not in ("L1", "L2"):
+        fault(f"regularization_type is L1 or L2, not {solver.regularization_type!r}", "regularization_type")
+    if solver.iter_size < 1:
+        fault(f"iter_size must be at least 1, not {solver.iter_size}", "iter_size")
+    return faults
+
+
+def replaced(solver: pb.SolverParameter, **fields: Any) -> pb.SolverParameter:
+    """A copy of `solver` with other fields."""
+    copy = pb.SolverParameter()
+    copy.CopyFrom(solver)
+    for name, value in fields.items():
+        setattr(copy, name, value)
+    return copy
+
+
+def _gradients(lowered: Lowered) -> dict[Value, Value]:
+    """The gradient of the loss by each parameter that learns and that the loss depends on."""
+    learned = [p for p in lowered.parameters if p.node.attrs["lr_mult"] != 0]
+    place = lowered.net.document.place()
+    if lowered.loss is None:
+        raise SpecError(f"{place}: the net has no loss in phase TRAIN; add a loss layer, or a loss_weight")
+    found = {p: g for p, g in zip(learned, grad({lowered.loss: 1.0}, learned), strict=True) if g is not None}
+    if not found:
+        raise SpecError(f"{place}: no parameter that learns (lr_mult other than 0) leads to the loss")
+    return found
+
+
+def _updates(gradients: Mapping[Value, Value], rate: Value, solver: pb.SolverParameter) -> dict[Value, Value]:
+    """Each parameter's new value and that of its slots."""
+    with origin(layer="solver", place="", part="update"):
+        gradients = _clipped(gradients, solver.clip_gradients)
+        updates: dict[Value, Value] = {}
+        step = leaf("State", np.float32, (), name="solver.step", kind="slot", start=_zeros(()), layer="", blob=0, lr_mult=0.0, decay_mult=0.0)
+        for p, g in gradients.items():
+            with origin(layer=p.node.attrs["layer"]):
+                g = g / float(solver.iter_size) if solver.iter_size > 1 else g
+                updates |= _optimized(p, g, rate, step + 1.0, solver)
+        if any(step in n.inputs for v in updates.values() for n in Graph("", {"": v}).nodes):
+            updates[step] = step + 1.0
+    return updates
+
+
+def _clipped(gradients: Mapping[Value, Value], most: float) -> Mapping[Value, Value]:
+    """All gradients scaled down so that their joint norm is at most `most`; below 0 means no limit."""
+    if most < 0:
+        return gradients
+    squares = [op.ReduceSumSquare(g, keepdims=0) for g in gradients.values()]
+    norm = op.Sqrt(sum(squares[1:], squares[0]))
+    factor = op.Min(most / norm, 1.0)
+    return {p: g * factor for p, g in gradients.items()}
+
+
+def _optimized(p: Value, g: Value, rate: Value, step: Value, solver: pb.SolverParameter) -> dict[Value, Value]:
+    """The optimizer on one parameter: {state: new value}."""
+    optimize = registry.optimizer.find(solver.type)
+    arguments = signature(optimize).parameters.values()
+    slots = [a.name for a in arguments if a.kind is not Parameter.KEYWORD_ONLY][3:]
+    hyper = {a.name: getattr(solver, a.name) for a in arguments if a.kind is Parameter.KEYWORD_ONLY}
+    attrs = p.node.attrs
+    decay = solver.weight_decay * attrs["decay_mult"]
+    if "weight_decay" in hyper:
+        hyper["weight_decay"] = decay
+    elif decay:
+        g = g + decay * (op.Sign(p) if solver.regularization_type == "L1" else p)
+    local = rate if attrs["lr_mult"] == 1 else rate * attrs["lr_mult"]
+    states = [_slot(p, name) if name != "step" else step for name in slots]
+    new = optimize(p, g, local, *states, **hyper)
+    return {p: new[0], **dict(zip([s for s in states if s is not step], new[1:], strict=True))}
+
+
+def _slot(p: Value, name: str) -> Value:
+    attrs = p.node.attrs
+    return leaf(
+        "State", np.float32, p.shape, name=f"{attrs['name']}.{name}", kind="slot", start=_zeros(p.shape), layer=attrs["layer"],
+        blob=attrs["blob"], lr_mult=0.0, decay_mult=0.0,
+    )  # fmt: skip
+
+
+def _zeros(shape: tuple[Any, ...]) -> Any:
+    return lambda: np.zeros(shape, np.float32)

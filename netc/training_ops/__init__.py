@@ -1,0 +1,9 @@
+"""The custom ops of domain `netc.training`: what a backward pass needs and ONNX lacks.
+
+Each is one function; see `define.py` for how. Optimizers are training ops too (`netc.optimizers`).
+"""
+
+from netc.training_ops import convolution, loss, normalization, pooling  # noqa: F401  (each fills the registry)
+from netc.training_ops.define import Body, body, trace, training_op
+
+__all__ = ["Body", "body", "trace", "training_op"]

@@ -1,0 +1,65 @@
+"""Gradients of pooling over (N, C, H, W). Pads are ONNX's: begin of each axis, then end of each."""
+
+from math import prod
+
+import numpy as np
+
+from netc.ir import Value, cast, constant, op, zeros
+from netc.training_ops.convolution import window
+from netc.training_ops.define import body, training_op
+
+
+@training_op("MaxPoolGrad")
+def max_pool_grad(x: Value, y: Value, dy: Value, *, kernel_shape: list[int], strides: list[int], pads: list[int]) -> Value:
+    """The gradient by x of y = MaxPool(x): each dy goes to the first maximum of its window."""
+    _, indices = op.MaxPool(x, kernel_shape=kernel_shape, strides=strides, pads=pads, outputs=2)
+    flat = op.ScatterElements(zeros([prod(map(int, x.shape))]), op.Reshape(indices, [-1]), op.Reshape(dy, [-1]), reduction="add")
+    return op.Reshape(flat, list(x.shape))
+
+
+@body("MaxPoolGrad", provider="cpu")
+def max_pool_grad_cpu(
+    x: Value, y: Value, dy: Value, *, kernel_shape: list[int], strides: list[int], pads: list[int]
+) -> Value | None:
+    """Windows that tile the image: compare the planes of the windows' elements with y, first winner takes dy.
+
+    The batch is innermost, so that every copy moves whole rows of it; the transposes meet those of ConvFilterGrad and vanish.
+    """
+    n, c, height, width = map(int, x.shape)
+    kh, kw = kernel_shape
+    if any(pads) or strides != kernel_shape or height % kh or width % kw:
+        return None
+    rows, columns = c * (height // kh), width // kw
+    windows = op.Reshape(op.Transpose(x, perm=[1, 2, 3, 0]), [rows, kh, columns, kw, n])
+    top, left = (op.Reshape(op.Transpose(v, perm=[1, 2, 3, 0]), [rows, 1, columns, 1, n]) for v in (y, dy))
+    lines = []
+    for line in _parts(windows, kh, axis=1):
+        parts = []
+        for element in _parts(line, kw, axis=3):
+            parts.append(op.Where(op.Equal(element, top), left, constant(0.0)))
+            left = left - parts[-1]
+        lines.append(op.Concat(*parts, axis=3))
+    dx = op.Reshape(op.Concat(*lines, axis=1), [c, height, width, n])
+    return op.Transpose(dx, perm=[3, 0, 1, 2])
+
+
+def _parts(x: Value, count: int, axis: int) -> tuple[Value, ...]:
+    return (x,) if count == 1 else op.Split(x, num_outputs=count, axis=axis, outputs=count)
+
+
+@training_op("AveragePoolGrad")
+def average_pool_grad(dy: Value, *, spatial: list[int], kernel_shape: list[int], strides: list[int], pads: list[int]) -> Value:
+    """The gradient by x of AveragePool(x, count_include_pad=1), x having the spatial sizes `spatial`."""
+    n, c, height, width = (*map(int, dy.shape[:2]), *spatial)
+    share = np.float32(1 / prod(kernel_shape))
+    if list(dy.shape[2:]) == [1, 1] and kernel_shape == spatial and not any(pads):
+        return op.Expand(dy * share, [n, c, height, width])
+    flat = op.Reshape(dy, [n * c, 1, *dy.shape[2:]])
+    weights = constant(np.full((1, 1, *kernel_shape), share, np.float32))
+    dx = op.ConvTranspose(flat, weights, strides=strides)
+    return op.Reshape(window(dx, pads[:2], spatial), [n, c, height, width])
+
+
+def argmax_in_plane(indices: Value, plane: int) -> Value:
+    """ONNX's index into the whole tensor as Caffe's index into one (H, W) plane, in float."""
+    return cast(op.Mod(indices, plane), np.float32)

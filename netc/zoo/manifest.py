@@ -1,0 +1,168 @@
+"""The manifest of a published model: its fields, what each must hold, and how it is read.
+
+A manifest may come from a stranger, so nothing of it is used before `problems` has passed it.
+"""
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from netc.errors import ZooError
+from netc.zoo.names import is_file_name, is_model_name, is_version
+
+FORMAT = 1
+MOST_BYTES = 1 << 20
+MOST_FILES = 1000
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+# Terminal escapes, lone surrogates and marks that reverse the direction of text: all can make a listing lie.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+
+ROLES = {
+    "model.onnx": "model",
+    "train.onnx": "train",
+    "start.safetensors": "weights",
+    "net.yaml": "net",
+    "labels.txt": "labels",
+    "metrics.json": "metrics",
+    "curves.png": "curves",
+    "test_vectors.npz": "test vectors",
+    "README.md": "card",
+}
+
+
+def parse_json(data: bytes, place: str) -> dict[str, Any]:
+    """The JSON object in `data`. ZooError, naming `place`, if it is none or holds text that no terminal should see."""
+    try:
+        document = json.loads(data)
+        if _unprintable(document):
+            raise ZooError(f"{place}: holds control characters")
+    except (ValueError, RecursionError) as error:
+        raise ZooError(f"{place}: is not JSON: {str(error)[:200]}") from error
+    if not isinstance(document, dict):
+        raise ZooError(f"{place}: wanted a JSON object; got {type(document).__name__}")
+    return document
+
+
+def problems(manifest: Mapping[str, Any]) -> list[str]:
+    """Everything that is wrong with a manifest's fields; empty if nothing is."""
+    if _integer(manifest.get("format")) and manifest["format"] > FORMAT:
+        return [f"its format is {manifest['format']}, this netc reads up to {FORMAT}; a newer netc can read it"]
+    found = wrong_fields(manifest, FIELDS)
+    if found:
+        return found
+    names = [entry["name"].casefold() for entry in manifest["files"]]
+    return [f"files lists {name!r} twice" for name in sorted({n for n in names if names.count(n) > 1})]
+
+
+def wrong_fields(record: Mapping[str, Any], fields: Mapping[str, tuple[str, Callable[[Any], bool]]]) -> list[str]:
+    """One sentence for each of `fields` (name: what is wanted, its test) that `record` lacks or fails."""
+    missing = [f"has no field {name!r} ({wanted})" for name, (wanted, _) in fields.items() if name not in record]
+    return missing + [
+        f"{name} is {_short(record[name])}; wanted {wanted}"
+        for name, (wanted, test) in fields.items()
+        if name in record and not test(record[name])
+    ]
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _unprintable(value: Any) -> bool:
+    if isinstance(value, str):
+        return bool(_UNPRINTABLE.search(value))
+    if isinstance(value, dict):
+        return any(_unprintable(k) or _unprintable(v) for k, v in value.items())
+    return isinstance(value, list) and any(map(_unprintable, value))
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _sha256(value: Any) -> bool:
+    return isinstance(value, str) and bool(_SHA256.fullmatch(value))
+
+
+def _file(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and is_file_name(value.get("name"))
+        and _text(value.get("role"))
+        and _integer(value.get("size"))
+        and 0 <= value["size"] < 1 << 50
+        and _sha256(value.get("sha256"))
+    )
+
+
+def _port(value: Any) -> bool:
+    shape = value.get("shape") if isinstance(value, dict) else None
+    return (
+        isinstance(shape, list)
+        and all((_integer(n) and n >= 0) or _text(n) for n in shape)
+        and _text(value.get("name"))
+        and _text(value.get("dtype"))
+    )
+
+
+def _dataset(value: Any) -> bool:
+    return value is None or (
+        isinstance(value, dict)
+        and _text(value.get("name"))
+        and _text(value.get("licence"))
+        and (_sha256(value.get("sha256")) or value.get("sha256") == "unknown")
+    )
+
+
+def _parent(value: Any) -> bool:
+    return value is None or (
+        isinstance(value, dict) and is_model_name(value.get("name")) and is_version(value.get("version"))
+    )
+
+
+def _metrics(value: Any) -> bool:
+    return isinstance(value, dict) and all(_text(k) and _number(v) for k, v in value.items())
+
+
+def _list_of(test: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and len(value) <= MOST_FILES and all(map(test, value))
+
+
+SHA256 = ("64 hexadecimal digits", _sha256)
+NAME = ("a name of [a-z0-9._-]", is_model_name)
+VERSION = ("three numbers such as 1.0.0", is_version)
+CREATED = ("a UTC date", lambda v: isinstance(v, str) and bool(re.fullmatch(r"\d{4}-\d\d-\d\d", v, re.ASCII)))
+TEXT = ("a text", _text)
+COUNT = ("a whole number", lambda v: _integer(v) and v >= 0)
+METRICS = ("a mapping of names to finite numbers", _metrics)
+
+FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "format": ("a whole number", _integer),
+    "name": NAME,
+    "version": VERSION,
+    "created": CREATED,
+    "description": TEXT,
+    "files": (f"at most {MOST_FILES} of {{name of [a-z0-9._-], role, size, sha256}}", _list_of(_file)),
+    "net_sha256": SHA256,
+    "dataset": ("{name, sha256 or 'unknown', licence} or null", _dataset),
+    "seed": ("a whole number", _integer),
+    "metrics": METRICS,
+    "opset": COUNT,
+    "licence": TEXT,
+    "parent": ("{name, version} or null", _parent),
+    "inputs": ("a list of {name, dtype, shape}", _list_of(_port)),
+    "outputs": ("a list of {name, dtype, shape}", _list_of(_port)),
+    "netc": TEXT,
+    "command": TEXT,
+}

@@ -1,0 +1,191 @@
+"""Publishing: a model becomes a folder of the zoo that never changes again.
+
+All happens under one lock: files are written beside, flushed, renamed into place, and the index comes last.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Any
+
+from netc.errors import ZooError
+from netc.snapshot import sync_directory
+from netc.zoo.card import model_card
+from netc.zoo.folder import external_data
+from netc.zoo.index import checked_manifest, reindex, versions_on_disk
+from netc.zoo.location import CHUNK
+from netc.zoo.manifest import FORMAT, ROLES, parse_json, problems
+from netc.zoo.names import CARD, MANIFEST, is_file_name, is_model_name, version_key
+
+FIRST = "1.0.0"
+LOCK = ".lock"
+
+
+@dataclass(frozen=True)
+class Published:
+    """What stands in the zoo now. `new` is False where the newest version was identical already."""
+
+    name: str
+    version: str
+    path: Path
+    new: bool
+    warnings: tuple[str, ...] = ()  # other versions of the zoo that are damaged and so missing from its index
+
+
+def publish(
+    zoo: str | Path,
+    name: str,
+    files: Mapping[str, bytes | Path],
+    manifest: Mapping[str, Any],
+    version: str | None = None,
+) -> Published:
+    """Adds `files` (name: content or where it lies) and the card as the next patch version, or as `version`.
+
+    `manifest` states the fields of `manifest.FIELDS` that publishing cannot know; `parent` may be left out. Nothing is
+    added where net, seed and files are those of the newest version. ZooError if anything is wrong or cannot be written.
+    """
+    zoo = Path(zoo)
+    _check_names(name, files, version)
+    try:
+        zoo.mkdir(parents=True, exist_ok=True)
+        with _locked(zoo):
+            return _publish(zoo, name, files, manifest, version)
+    except OSError as error:
+        where = error.filename2 or error.filename or zoo
+        raise ZooError(f"{name} cannot be published: {where}: {error.strerror or error}") from error
+
+
+def next_version(versions: list[str]) -> str:
+    """The version above the highest of `versions` by one patch; 1.0.0 if there is none."""
+    if not versions:
+        return FIRST
+    major, minor, patch = max(map(version_key, versions))
+    return f"{major}.{minor}.{patch + 1}"
+
+
+def _check_names(name: str, files: Mapping[str, bytes | Path], version: str | None) -> None:
+    wrong = [] if is_model_name(name) else [f"a model's name is made of [a-z0-9._-]; got {name!r}"]
+    wrong += [f"a file's name is made of [a-z0-9._-]; got {n!r}" for n in files if not is_file_name(n) or n == CARD]
+    if wrong:
+        raise ZooError("\n".join(wrong))
+    if version is not None:
+        version_key(version)
+
+
+@contextmanager
+def _locked(zoo: Path) -> Iterator[None]:
+    """Holds the zoo against other publishers. The system lets go of the lock when a process dies."""
+    import fcntl
+
+    with open(zoo / LOCK, "ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _publish(
+    zoo: Path, name: str, files: Mapping[str, bytes | Path], manifest: Mapping[str, Any], version: str | None
+) -> Published:
+    for leftover in zoo.glob(".publish-*"):
+        shutil.rmtree(leftover)
+    versions = versions_on_disk(zoo, name)
+    if version in versions:
+        raise ZooError(f"{zoo / name / str(version)}: is published already, and a published version never changes")
+    reindex(zoo)
+    staging = zoo / f".publish-{name}"
+    try:
+        staging.mkdir()
+        draft = _complete(manifest, name, version or next_version(versions))
+        draft["files"] = [_store(content, staging / file) for file, content in sorted(files.items())]
+        _check(draft, staging)
+        if version is None and versions and _identity(draft) == _published_identity(zoo, name, versions[-1]):
+            return Published(name, versions[-1], zoo / name / versions[-1], False, tuple(reindex(zoo)))
+        draft["files"].append(_store(model_card(draft).encode(), staging / CARD))
+        _store(_encoded(draft), staging / MANIFEST)
+        sync_directory(staging)
+        target = zoo / name / draft["version"]
+        target.parent.mkdir(exist_ok=True)
+        os.replace(staging, target)
+        sync_directory(target.parent)
+        return Published(name, draft["version"], target, True, tuple(reindex(zoo)))
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _complete(manifest: Mapping[str, Any], name: str, version: str) -> dict[str, Any]:
+    """The manifest with what publishing knows; its files are not listed yet."""
+    known = {
+        "format": FORMAT,
+        "name": name,
+        "version": version,
+        "created": datetime.now(UTC).date().isoformat(),
+    }
+    rest = {key: value for key, value in manifest.items() if key not in known}
+    return {**known, "parent": None, "netc": _netc_version(), **rest}
+
+
+def _netc_version() -> str:
+    try:
+        return installed_version("netc")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _check(draft: Mapping[str, Any], staging: Path) -> None:
+    wrong = [f"manifest: {text}" for text in problems(draft)]
+    names = [entry["name"] for entry in draft["files"]]
+    wrong += [text for name in names if name.endswith(".onnx") for text in external_data(staging / name, names)]
+    if wrong:
+        raise ZooError("\n".join(f"{draft['name']} cannot be published: {text}" for text in wrong))
+    parse_json(_encoded(draft), "manifest")
+
+
+def _encoded(manifest: Mapping[str, Any]) -> bytes:
+    try:
+        return (json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    except (TypeError, ValueError) as error:
+        raise ZooError(f"{manifest['name']} cannot be published: manifest: {error}") from error
+
+
+def _store(content: bytes | Path, target: Path) -> dict[str, Any]:
+    """Copies `content` to `target`, flushed to disk; returns its row in the manifest."""
+    digest, size = hashlib.sha256(), 0
+    with open(target, "xb") as file:
+        for piece in _pieces(content):
+            file.write(piece)
+            digest.update(piece)
+            size += len(piece)
+        file.flush()
+        os.fsync(file.fileno())
+    role = ROLES.get(target.name, "other")
+    return {"name": target.name, "role": role, "size": size, "sha256": digest.hexdigest()}
+
+
+def _pieces(content: bytes | Path) -> Iterator[bytes]:
+    if isinstance(content, bytes):
+        yield content
+        return
+    with open(content, "rb") as file:
+        while piece := file.read(CHUNK):
+            yield piece
+
+
+def _identity(manifest: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What makes two versions the same model. The card is left out: it names the version."""
+    files = sorted((f["name"], f["sha256"]) for f in manifest["files"] if f["name"] != CARD)
+    return manifest["net_sha256"], manifest["seed"], files
+
+
+def _published_identity(zoo: Path, name: str, version: str) -> tuple[Any, ...] | None:
+    path = zoo / name / version / MANIFEST
+    try:
+        return _identity(checked_manifest(path.read_bytes(), str(path), name, version))
+    except (ZooError, OSError):
+        return None  # damaged, and so not the same

@@ -1,0 +1,12 @@
+"""Where tests find recorded results and data; both may be absent, and tests that need them then skip, saying so."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+REFERENCE = Path(os.environ.get("NETC_REFERENCE", ROOT.parent / "shared" / "reference"))
+DATA = Path(os.environ["NETC_DATA"].split(os.pathsep)[0] if "NETC_DATA" in os.environ else ROOT.parent / "shared" / "data")
+
+needs_reference = pytest.mark.skipif(not REFERENCE.is_dir(), reason=f"no recorded results in {REFERENCE}")

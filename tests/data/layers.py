@@ -1,0 +1,16 @@
+"""Data layers for tests, from keyword arguments."""
+
+from google.protobuf import text_format
+
+from netc import netc_pb2 as pb
+
+
+def data_layer(source, batch_size=2, tops=("data", "label"), transform="", **fields):
+    """A Data layer; `transform` is transform_param in text format."""
+    layer = pb.LayerParameter(name="data", type="Data", top=tops)
+    layer.data_param.source, layer.data_param.batch_size = str(source), batch_size
+    for name, value in fields.items():
+        setattr(layer.data_param, name, value)
+    if transform:
+        text_format.Parse(transform, layer.transform_param)
+    return layer

@@ -1,0 +1,69 @@
+"""Arrays on disk."""
+
+import numpy as np
+import pytest
+
+from netc import data
+from netc.data import TopSpec
+from netc.errors import DataError
+from tests.data.layers import data_layer
+
+
+def test_npz_tops_go_by_name(tmp_path):
+    x, y = np.random.default_rng(0).normal(size=(5, 3)), np.arange(5, dtype=np.uint8)
+    np.savez_compressed(tmp_path / "a.npz", y=y, x=x, other=np.zeros(2))
+    layer = data_layer("a.npz", 5, ["x", "y"], shuffle=False)
+    description = data.describe(layer, "TRAIN", tmp_path)
+    assert description.tops == (TopSpec("float32", (3,)), TopSpec("int64", ())) and description.rows == 5
+    got = data.open(layer, "TRAIN", 0, tmp_path).batch(0)
+    assert np.array_equal(got[0], x.astype(np.float32)) and got[1].dtype == np.int64 and got[1].tolist() == y.tolist()
+
+
+@pytest.mark.parametrize("dtype, shape, top", [
+    ("uint8", (4, 1, 2, 2), "float32"), ("float64", (4,), "float32"), ("bool", (4, 2), "float32"),
+    ("int32", (4, 7), "int64"), ("uint8", (4,), "int64"), ("int64", (4,), "int64")])
+def test_dtypes_of_tops(tmp_path, dtype, shape, top):
+    np.savez(tmp_path / "a.npz", data=np.ones(shape, dtype), label=np.zeros(4))
+    layer = data_layer("a.npz")
+    assert data.describe(layer, "TRAIN", tmp_path).tops == (TopSpec(top, shape[1:]), TopSpec("float32", ()))
+    assert [str(b.dtype) for b in data.open(layer, "TRAIN", 0, tmp_path).batch(0)] == [top, "float32"]
+
+
+def test_npy_is_mapped(tmp_path):
+    np.save(tmp_path / "a.npy", np.arange(12, dtype=np.float32).reshape(6, 2))
+    opened = data.open(data_layer("a.npy", 4, ["data"], shuffle=False), "TRAIN", 0, tmp_path)
+    assert isinstance(opened._columns[0].base, np.memmap)
+    values = opened.batch(1)[0]
+    assert type(values) is np.ndarray and values.tolist() == [[8, 9], [10, 11], [0, 1], [2, 3]]
+
+
+def test_test_source(tmp_path):
+    for name, value in (("train", 1), ("test", 2)):
+        np.savez(tmp_path / f"{name}.npz", data=np.full((3, 2), value), label=np.arange(3))
+    layer = data_layer("train.npz", test_source="test.npz")
+    assert [data.open(layer, p, 0, tmp_path).batch(0)[0].max() for p in ("TRAIN", "TEST")] == [1, 2]
+    np.savez(tmp_path / "test.npz", data=np.zeros((3, 4), int), label=np.arange(3))
+    with pytest.raises(DataError, match=r"test.npz: rows are .*expected the training rows'"):
+        data.describe(layer, "TEST", tmp_path)
+
+
+@pytest.mark.parametrize("arrays, message", [
+    ({"dta": np.zeros(2), "label": np.zeros(2)}, "there is no array 'data'; did you mean 'dta'"),
+    ({"data": np.zeros((2, 2)), "label": np.zeros(3)}, "the arrays differ in rows: data 2, label 3"),
+    ({"data": np.array(["a"]), "label": np.float32(1)}, "(?s)'data' is <U1 of shape .*'label' is float32 of shape"),
+    ({"data": np.array([{}]), "label": np.zeros(1)}, "'data' is object"),
+])
+def test_faults_of_npz(tmp_path, arrays, message):
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(DataError, match=message):
+        data.describe(data_layer("a.npz"), "TRAIN", tmp_path)
+
+
+def test_faults_of_files(tmp_path):
+    (tmp_path / "a.npz").write_bytes(b"PK not quite")
+    (tmp_path / "a.npy").write_bytes(b"nothing")
+    np.save(tmp_path / "b.npy", np.zeros(3))
+    for layer, message in ((data_layer("a.npz"), "not an .npz file"), (data_layer("a.npy"), "not an .npy file"),
+                           (data_layer("b.npy"), "one array, but the layer has 2 tops; use an .npz file")):
+        with pytest.raises(DataError, match=message):
+            data.describe(layer, "TRAIN", tmp_path)

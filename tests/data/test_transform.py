@@ -1,0 +1,121 @@
+"""Crop, mirror, mean, scale and deviation, on images whose pixels say where they were."""
+
+import numpy as np
+import pytest
+
+from netc import data
+from netc import netc_pb2 as pb
+from netc.errors import DataError
+from tests.data.layers import data_layer
+
+IMAGES = np.arange(6 * 2 * 5 * 7, dtype=np.uint8).reshape(6, 2, 5, 7)
+
+
+@pytest.fixture
+def batch(tmp_path):
+    """batch(transform, phase, iteration, ...) -> the images of one batch of two, in file order."""
+    np.savez(tmp_path / "images.npz", data=IMAGES, label=np.arange(6))
+
+    def make(transform, phase="TRAIN", iteration=0, size=2, seed=0):
+        layer = data_layer("images.npz", size, transform=transform, shuffle=False)
+        opened = data.open(layer, phase, seed, tmp_path)
+        values = opened.batch(iteration)[0]
+        assert values.dtype == np.float32 and values.shape[1:] == opened.description.tops[0].shape
+        return values
+
+    return make
+
+
+def test_untouched_pixels_are_0_to_255(batch):
+    assert np.array_equal(batch(""), IMAGES[:2])
+
+
+def test_mean_before_scale_and_deviation_after(batch):
+    want = (IMAGES[:2] - np.float32([10, 20]).reshape(2, 1, 1)) * np.float32(0.5) / np.float32([2, 4]).reshape(2, 1, 1)
+    assert np.allclose(batch("mean_value: 10 mean_value: 20 scale: 0.5 std_value: 2 std_value: 4"), want)
+    assert np.array_equal(batch("mean_value: 3"), IMAGES[:2].astype(np.float32) - 3)
+
+
+def test_central_crop_without_mirror_in_test(batch):
+    assert np.array_equal(batch("crop_size: 4 mirror: true", "TEST"), IMAGES[:2, :, 0:4, 1:5])
+
+
+def windows(image, size):
+    for y in range(image.shape[1] - size + 1):
+        for x in range(image.shape[2] - size + 1):
+            for flip in (False, True):
+                window = image[:, y:y + size, x:x + size]
+                yield (y, x, flip), (window[..., ::-1] if flip else window)
+
+
+def test_training_crops_everywhere_and_mirrors_half(batch):
+    seen = []
+    for iteration in range(300):
+        values = batch("crop_size: 4 mirror: true", iteration=iteration)
+        for row, values_of_row in enumerate(values):
+            image = IMAGES[(2 * iteration + row) % 6]
+            (found,) = [where for where, window in windows(image, 4) if np.array_equal(window, values_of_row)]
+            seen.append(found)
+    assert {(y, x) for y, x, _ in seen} == {(y, x) for y in range(2) for x in range(4)}
+    assert abs(np.mean([flip for *_, flip in seen]) - 0.5) < 0.08
+
+
+def test_mirror_alone_keeps_the_size(batch):
+    values = batch("mirror: true", size=6)
+    flipped = [np.array_equal(v, i[..., ::-1]) for v, i in zip(values, IMAGES, strict=True)]
+    assert all(f or np.array_equal(v, i) for f, v, i in zip(flipped, values, IMAGES, strict=True)) and any(flipped)
+
+
+def test_luck_belongs_to_the_row_not_to_the_batch(batch):
+    param = "crop_size: 3 mirror: true"
+    assert np.array_equal(np.concatenate([batch(param, iteration=i) for i in range(6)]),
+                          np.concatenate([batch(param, iteration=i, size=4) for i in range(3)]))
+    assert not np.array_equal(batch(param, size=6, seed=1), batch(param, size=6, seed=2))
+
+
+def test_a_mean_file_is_cropped_and_mirrored_with_its_image(batch, tmp_path):
+    blob = pb.BlobProto(data=IMAGES[0].ravel().tolist(), num=1, channels=2, height=5, width=7)
+    (tmp_path / "mean.binaryproto").write_bytes(blob.SerializeToString())
+    np.save(tmp_path / "mean.npy", IMAGES[0])
+    for name in ("mean.binaryproto", "mean.npy"):
+        # The other images differ from the first by a constant, so that only a mean moved in step leaves one value.
+        values = batch(f'crop_size: 4 mirror: true mean_file: "{name}"', size=3)
+        assert [np.unique(v).tolist() for v in values] == [[0], [70], [140]]
+
+
+def test_normalisation_for_a_net_that_crops_elsewhere(tmp_path):
+    np.save(tmp_path / "mean.npy", IMAGES[0])
+    param = pb.TransformationParameter(mean_file="mean.npy", scale=2, crop_size=4)
+    norm = data.normalisation(param, (2, 4, 4), tmp_path, cropped=True)
+    assert np.array_equal(norm.mean, IMAGES[0][:, 0:4, 1:5]) and norm.factor == 2
+    assert data.normalisation(pb.TransformationParameter(), (3,)).mean is None
+
+
+def test_columns_are_normalised_each_by_its_own(tmp_path):
+    np.savez(tmp_path / "t.npz", data=np.float32([[1, 2], [3, 4]]), label=np.arange(2))
+    layer = data_layer("t.npz", transform="mean_value: 1 mean_value: 2 std_value: 2 std_value: 1", shuffle=False)
+    assert data.open(layer, "TRAIN", 0, tmp_path).batch(0)[0].tolist() == [[0, 0], [1, 2]]
+
+
+@pytest.mark.parametrize("transform, message", [
+    ("crop_size: 6", "crop_size 6 is larger than the image, 5 x 7"),
+    ("mean_value: 1 mean_value: 2 mean_value: 3", "mean_value has 3 values; expected 1 or 2"),
+    ("resize_height: 4 resize_width: 4", r"are for image files; rows here have shape \(2, 5, 7\)"),
+    ("std_value: 0", "std_value is 0"),
+    ('mean_file: "no.npy"', "no.npy: cannot be read as a mean"),
+    ('mean_file: "small.npy"', r"the mean has shape \(2, 2\); expected that of a row, \(2, 5, 7\)"),
+    ('mean_file: "small.npy" mean_value: 1', "both mean_file and mean_value"),
+])
+def test_faults(batch, tmp_path, transform, message):
+    np.save(tmp_path / "small.npy", np.zeros((2, 2)))
+    with pytest.raises(DataError, match=message):
+        batch(transform)
+
+
+def test_what_needs_images_or_floats_says_so(tmp_path):
+    np.savez(tmp_path / "t.npz", data=np.zeros((2, 3)), label=np.arange(2))
+    np.savez(tmp_path / "i.npz", data=np.zeros((2, 3), int), label=np.arange(2))
+    with pytest.raises(DataError, match=r"want images \(channels, height, width\), but a row has shape \(3,\)"):
+        data.describe(data_layer("t.npz", transform="crop_size: 2"), "TRAIN", tmp_path)
+    with pytest.raises(DataError, match="the first top is int64"):
+        data.describe(data_layer("i.npz", transform="scale: 2"), "TRAIN", tmp_path)

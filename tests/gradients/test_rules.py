@@ -1,0 +1,140 @@
+"""Every gradient rule against differences; the keys of the rows are the keys of the rules."""
+
+import numpy as np
+import pytest
+
+import netc.gradients  # noqa: F401
+from netc import registry
+from netc.ir import TRAINING, cast, constant, op, stop
+from netc.training_ops import loss, normalization
+from tests.differences import check_gradient
+
+RNG = np.random.default_rng(0)
+
+
+def normal(*shape):
+    return RNG.normal(size=shape).astype(np.float32)
+
+
+def away(*shape):
+    """Values at least 0.1 from 0, where many ops have a kink."""
+    x = normal(*shape)
+    return x + np.sign(x) * np.float32(0.1)
+
+
+def positive(*shape):
+    return np.abs(normal(*shape)) + np.float32(0.5)
+
+
+def spaced(*shape):
+    """Distinct values 0.1 apart, shuffled: no ties to cross."""
+    return (RNG.permutation(int(np.prod(shape))).reshape(shape) * 0.1 - 1).astype(np.float32)
+
+
+LABELS = np.array([0, 2, 1, 2])
+ROWS = {
+    "Abs": [(op.Abs, away(3, 4))],
+    "Add": [(lambda a, b: a + b, normal(2, 3), normal(3)), (lambda a, b: a + b, normal(3), normal(2, 1, 1))],
+    "AveragePool": [
+        (lambda x: op.AveragePool(x, kernel_shape=[2, 3], strides=[2, 1], pads=[1, 0, 0, 2], count_include_pad=1), normal(2, 3, 5, 6)),
+        (lambda x: op.AveragePool(x, kernel_shape=[3, 3]), normal(2, 3, 3, 3)),
+        (lambda x: op.AveragePool(x, kernel_shape=[2, 2], strides=[3, 3]), normal(2, 3, 6, 6)),
+    ],
+    "Cast": [(lambda x: cast(cast(x, np.float64) * 2.0, np.float32), normal(3))],
+    "Concat": [(lambda a, b, c: op.Concat(a, b, c, axis=1), normal(2, 1), normal(2, 3), normal(2, 2))],
+    "Conv": [
+        (op.Conv, normal(2, 3, 5, 5), normal(4, 3, 3, 3), normal(4)),
+        (lambda x, w: op.Conv(x, w, strides=[2, 2], pads=[1, 1, 1, 1]), normal(2, 2, 6, 6), normal(3, 2, 3, 3)),
+        (lambda x, w: op.Conv(x, w, dilations=[2, 1], group=2), normal(2, 4, 7, 5), normal(6, 2, 3, 2)),
+        (lambda x, w: op.Conv(x, w, strides=[2], pads=[1, 1]), normal(2, 2, 8), normal(3, 2, 4)),
+        (lambda x, w: op.Conv(x, w), normal(1, 2, 4, 3, 4), normal(2, 2, 2, 2, 2)),
+    ],
+    "ConvTranspose": [
+        (op.ConvTranspose, normal(2, 3, 4, 4), normal(3, 2, 3, 3), normal(2)),
+        (lambda x, w: op.ConvTranspose(x, w, strides=[2, 2], pads=[1, 1, 1, 1], group=2), normal(2, 4, 3, 3), normal(4, 2, 3, 3)),
+    ],
+    "Div": [(lambda a, b: a / b, normal(2, 3), positive(3))],
+    "Elu": [(lambda x: op.Elu(x, alpha=0.7), away(3, 4))],
+    "Exp": [(op.Exp, normal(3))],
+    "Expand": [(lambda x: op.Expand(x, [4, 2, 3]), normal(2, 1))],
+    "Gemm": [
+        (lambda a, b, c, i=i, j=j: op.Gemm(a, b, c, transA=i, transB=j, alpha=0.5, beta=2.0), normal(*((3, 2) if i else (2, 3))), normal(*((4, 3) if j else (3, 4))), normal(4))
+        for i in (0, 1) for j in (0, 1)
+    ] + [(lambda a, b: op.Gemm(a, b), normal(2, 3), normal(3, 2))],
+    "LRN": [(lambda x: op.LRN(x, size=3, alpha=0.5, beta=0.75, bias=2.0), normal(2, 5, 3, 3))],
+    "LeakyRelu": [(lambda x: op.LeakyRelu(x, alpha=0.2), away(3, 4))],
+    "Log": [(op.Log, positive(3))],
+    "LogSoftmax": [(lambda x: op.LogSoftmax(x, axis=1), normal(2, 5, 2))],
+    "MatMul": [(lambda a, b: a @ b, normal(2, 3), normal(3, 4)), (lambda a, b: a @ b, normal(5, 2, 3), normal(3, 4))],
+    "Max": [(op.Max, spaced(3, 4), spaced(3, 4) + np.float32(0.05), spaced(3, 4) + np.float32(0.025))],
+    "MaxPool": [
+        (lambda x: op.MaxPool(x, kernel_shape=[2, 2], strides=[2, 2]), spaced(2, 3, 4, 6)),
+        (lambda x: op.MaxPool(x, kernel_shape=[3, 2], strides=[2, 1], pads=[1, 0, 1, 1]), spaced(2, 3, 5, 5)),
+    ],
+    "Mul": [(lambda a, b: a * b, normal(2, 3), normal(2, 1))],
+    "Neg": [(lambda x: -x, normal(3))],
+    "PRelu": [(lambda x, s: op.PRelu(x, op.Reshape(s, [3, 1])), away(2, 3, 4), normal(3)), (op.PRelu, away(2, 3), normal())],
+    "Pow": [(lambda x: x ** 3.0, normal(4)), (op.Pow, positive(3), normal(3))],
+    "Reciprocal": [(op.Reciprocal, positive(3))],
+    "ReduceMean": [(lambda x: op.ReduceMean(x, [1], keepdims=0), normal(2, 3)), (lambda x: op.ReduceMean(x, keepdims=0), normal(2, 3))],
+    "ReduceSum": [(lambda x: op.ReduceSum(x, [0, -1]), normal(2, 3, 2)), (lambda x: op.ReduceSum(x, [1], keepdims=0), normal(2, 3, 2))],
+    "Relu": [(op.Relu, away(3, 4))],
+    "Reshape": [(lambda x: op.Reshape(x, [3, -1]) * 2.0, normal(2, 3))],
+    "Sigmoid": [(op.Sigmoid, normal(3))],
+    "Slice": [(lambda x: op.Slice(x, [1, -2], [3, 9], [0, 2]), normal(4, 2, 5)), (lambda x: op.Slice(x, [1, 0], [3, 1]), normal(4, 2))],
+    "Softmax": [(lambda x: op.Softmax(x, axis=1), normal(2, 5, 2))],
+    "Split": [(lambda x: op.Split(x, [1, 2, 2], axis=1, outputs=3)[1], normal(2, 5))],
+    "Sqrt": [(op.Sqrt, positive(3))],
+    "Squeeze": [(lambda x: op.Squeeze(x, [1]), normal(2, 1, 3))],
+    "Sub": [(lambda a, b: a - b, normal(2, 3), normal(1, 3))],
+    "Tanh": [(op.Tanh, normal(3))],
+    "Transpose": [(lambda x: op.Transpose(x, perm=[2, 0, 1]), normal(2, 3, 4)), (op.Transpose, normal(2, 3))],
+    "Unsqueeze": [(lambda x: op.Unsqueeze(x, [0, 2]), normal(2, 3))],
+    "Where": [(lambda a, b: op.Where(constant(np.array([True, False, True])), a, b), normal(2, 3), normal(3))],
+    f"{TRAINING}.BatchNorm": [(lambda x: normalization.batch_norm(x, epsilon=1e-5)[0], normal(4, 3, 2, 2))],
+    f"{TRAINING}.SigmoidCrossEntropy": [
+        (lambda x, n=n: loss.sigmoid_cross_entropy(x, constant(np.array([[0, 1, 0.5]] * 4, np.float32)), normalization=n), normal(4, 3))
+        for n in ("FULL", "VALID", "BATCH_SIZE", "NONE")
+    ] + [(lambda x: loss.sigmoid_cross_entropy(x, constant(np.array([[0, 1, 2]] * 4, np.float32)), normalization="VALID", ignore_label=2), normal(4, 3))],
+    f"{TRAINING}.SoftmaxCrossEntropy": [
+        (lambda x, t, n=n, i=i: loss.softmax_cross_entropy(x, t, axis=1, normalization=n, ignore_label=i)[0], normal(4, 3), LABELS)
+        for n in ("FULL", "VALID", "BATCH_SIZE", "NONE") for i in (None, 2)
+    ] + [
+        (lambda x, t: loss.softmax_cross_entropy(x, t, axis=1, normalization="VALID", ignore_label=1)[0], normal(2, 3, 2), LABELS.reshape(2, 2)),
+        (lambda x, t: loss.softmax_cross_entropy(x, t, axis=1, normalization="VALID")[1], normal(4, 3), LABELS),
+    ],
+}  # fmt: skip
+FLAT = {"Equal", "Greater", "GreaterOrEqual", "Less", "Not", "OneHot", "Sign"}  # no gradient: nothing to difference
+
+
+def test_every_rule_has_a_row():
+    rules = {f"{domain}.{name}" if domain else name for domain, name in registry.gradient}
+    assert ROWS.keys() | FLAT == rules
+
+
+@pytest.mark.parametrize("provider", ["cpu", "cuda"])
+@pytest.mark.parametrize("name", ROWS)
+def test_gradient(name, provider):
+    """Both sets of bodies: those for CUDA run on the CPU too."""
+    for f, *at in ROWS[name]:
+        check_gradient(f, *at, provider=provider)
+
+
+def test_no_gradient_flows_through_stop():
+    check_gradient(lambda x: stop(x) * 0.0 + x, normal(3))
+
+
+def test_first_winner_takes_the_gradient_of_a_tie():
+    from netc.autodiff import grad
+    from netc.emit import emit
+    from netc.ir import Graph, leaf
+    from netc.session import Session
+
+    x = leaf("Input", np.float32, (1, 1, 2, 4), name="x")
+    for kernel, strides in (([2, 2], [2, 2]), ([2, 2], [2, 1])):
+        y = op.MaxPool(x, kernel_shape=kernel, strides=strides)
+        (dx,) = grad({y: 1.0}, [x])
+        for provider in ("cpu", "cuda"):
+            got = Session(emit(Graph("tie", {"dx": dx}), provider)).run({"x": np.ones((1, 1, 2, 4), np.float32)})["dx"]
+            expected = [[1, 0, 1, 0], [0] * 4] if strides == [2, 2] else [[1, 1, 1, 0], [0] * 4]
+            np.testing.assert_array_equal(got[0, 0], expected)
