@@ -28,7 +28,7 @@ def grad(ends: Mapping[Value, Value | float], wrt: Sequence[Value]) -> list[Valu
             continue
         with origin(layer=node.origin.layer, place=node.origin.place, part="backward"):
             for x, dx in zip(node.inputs, _rule(node)(node, *dys), strict=True):
-                if x in live and dx is not None:
+                if x is not None and x in live and dx is not None:
                     _add(grads, x, sum_to(dx, x))
     return [grads.get(x) for x in wrt]
 

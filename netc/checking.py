@@ -1,7 +1,6 @@
 """`netc check`: what each layer of a net makes and costs, without data."""
 
 from dataclasses import dataclass
-from math import prod
 
 from netc import cost
 from netc.contract import Program
@@ -28,7 +27,7 @@ def rows(program: Program) -> list[Row]:
     found, owners = [], {p: p.node.attrs["layer"] for p in lowered.parameters}
     for layer in program.train_net.layers:
         tops = lowered.layer_tops[layer.name]
-        parameters = sum(prod(map(int, p.shape)) for p, owner in owners.items() if owner == layer.name)
+        parameters = sum(cost.size(p.shape) for p, owner in owners.items() if owner == layer.name)
         size = sum(cost.size(t.shape) * t.dtype.itemsize for t in tops if not _in_place(layer.bottoms, layer.tops))
         found.append(Row(layer.name, layer.type, " ".join(dims(t.shape) for t in tops), parameters, work[layer.name] // batch, size))
     return found
@@ -36,7 +35,7 @@ def rows(program: Program) -> list[Row]:
 
 def parameter_count(program: Program) -> int:
     """Learned numbers of the net, shared ones once."""
-    return sum(prod(map(int, p.shape)) for p in program.train.parameters)
+    return sum(cost.size(p.shape) for p in program.train.parameters)
 
 
 def _batch(program: Program) -> int:

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from netc import contract, snapshot
 from netc.contract import Program
+from netc.cost import size
 from netc.errors import SnapshotError, SpecError
 from netc.feeding import Feeder
 from netc.publishing import publish_run
@@ -97,7 +98,7 @@ def _trainer(program: Program, threads: int, runs: str, resume: bool, weights: S
 
 
 def _greet(program: Program, trainer: Trainer, why: str, console: Console) -> None:
-    parameters = sum(int(np.prod(p.shape)) for p in program.train.parameters)
+    parameters = sum(size(p.shape) for p in program.train.parameters)
     console.print(
         f"{program.job.name}: {len(program.train_net.layers)} layers, {parameters:,} parameters; "
         f"provider {program.provider} ({why}), {trainer.threads} thread{'s' if trainer.threads > 1 else ''}; run {trainer.folder.path}",

@@ -20,7 +20,7 @@ import onnx
 
 from netc import cost, random, registry, snapshot
 from netc.emit import emit, input_name
-from netc.errors import RunError, SpecError
+from netc.errors import Fault, RunError, SpecError
 from netc.ir import OPSET, Dim, Graph, Node, Value, leaf
 from netc.layers.context import BATCH, NOISE
 from netc.lower import OUT, Lowered, lower, lower_symbolic
@@ -141,20 +141,22 @@ class Program:
 
 def program(job: Job, provider: str = "cpu") -> Program:
     """The program of a job, everything of it checked. SpecError lists what is wrong with nets and solver together."""
-    made, faults = Program(job, provider), []
+    made = Program(job, provider)
+    faults: list[Fault] = []
     registry.load()
-    for check in (lambda: made.train_net, lambda: made.test_net):
+
+    def need(part: str) -> None:
         try:
-            check()
+            getattr(made, part)
         except SpecError as e:
-            faults += [f for f in e.faults if f not in faults]
+            faults.extend(f for f in e.faults if f not in faults)
+
+    need("train_net")
+    need("test_net")
     faults += solver_faults(job)
     if not faults:
-        for check in (lambda: made.steps, lambda: made.test):
-            try:
-                check()
-            except SpecError as e:
-                faults += [f for f in e.faults if f not in faults]
+        need("steps")
+        need("test")
     if faults:
         raise SpecError(*faults)
     return made

@@ -9,20 +9,16 @@ from netc.ir import TRAINING, Graph, Node, Shape
 def multiply_adds(node: Node) -> int:
     """Multiply-adds of one run of a node; a symbolic batch counts as one. Ops that only touch each element count 0."""
     if node.op in ("Conv", "ConvInputGrad"):
-        images, weights = (node.outputs[0], node.inputs[1]) if node.op == "Conv" else (node.inputs[0], node.inputs[1])
-        assert images is not None and weights is not None
+        images, weights = (node.outputs[0], node.operands[1]) if node.op == "Conv" else (node.operands[0], node.operands[1])
         return size(images.shape) * size(weights.shape[1:])
     if node.op == "ConvTranspose":
-        x, w = node.inputs[:2]
-        assert x is not None and w is not None
+        x, w = node.operands[:2]
         return size(x.shape) * size(w.shape[1:])
     if node.key == (TRAINING, "ConvFilterGrad"):
-        dy = node.inputs[1]
-        assert dy is not None
+        dy = node.operands[1]
         return size(dy.shape) * size(node.types[0].shape[1:])
     if node.op in ("Gemm", "MatMul"):
-        a = node.inputs[0]
-        assert a is not None
+        a = node.operands[0]
         inner = a.shape[0] if node.attrs.get("transA") else a.shape[-1]
         return size(node.types[0].shape) * size((inner,))
     return 0

@@ -79,6 +79,11 @@ class Node:
         """What registries file the op under."""
         return self.domain, self.op
 
+    @property
+    def operands(self) -> tuple["Value", ...]:
+        """The inputs that are there; an optional one may be left out."""
+        return tuple(v for v in self.inputs if v is not None)
+
 
 @dataclass(frozen=True, eq=False)
 class Value:
@@ -86,6 +91,8 @@ class Value:
 
     node: Node = field(repr=False)
     index: int
+
+    __array_ufunc__ = None  # NumPy leaves arithmetic with a value to the value
 
     @property
     def type(self) -> Type:
@@ -143,7 +150,7 @@ class Value:
         return op.MatMul(self, other)
 
 
-Operand = Value | float | int | np.ndarray | list[int]
+Operand = Value | float | int | np.generic | np.ndarray | list[int]
 
 
 @dataclass(frozen=True)

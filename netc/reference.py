@@ -23,7 +23,8 @@ def describe_layer(name: str) -> str:
     lines = [name, "", getdoc(function) or "", ""]
     lines += [f"{what}: {_count(facts.get(what, (1, 1)))}" for what in ("bottoms", "tops")]
     for field in kind(name).params:
-        lines += ["", f"{field}:", *_fields(pb.LayerParameter.DESCRIPTOR.fields_by_name[field].message_type)]
+        message = pb.LayerParameter.DESCRIPTOR.fields_by_name[field].message_type
+        lines += ["", f"{field}:", *(_fields(message) if message else [])]
     return "\n".join(lines)
 
 

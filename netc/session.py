@@ -17,7 +17,7 @@ from netc.emit import NEXT, STATE
 from netc.errors import ProviderError, RunError
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-MULTIPLY_ADDS_PER_THREAD = 2_000_000
+MULTIPLY_ADDS_PER_THREAD = 8_000_000
 
 
 def choose_provider(asked: str) -> tuple[str, str]:
@@ -46,7 +46,7 @@ def cuda_missing() -> str | None:
 
 
 def threads_for(multiply_adds: int) -> int:
-    """The fixed rule for intra-op threads: one for each 2 million multiply-adds of a step, at most one a core.
+    """The fixed rule for intra-op threads: one for each 8 million multiply-adds of a step, at most one a core.
 
     Nothing is chosen by the clock: two thread counts can differ in the last bit, and a run must repeat.
     """
@@ -66,7 +66,7 @@ class Session:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0" if threads == 1 else "1")
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if profile:
             options.enable_profiling, options.profile_file_prefix = True, profile
         if isinstance(model, onnx.ModelProto):

@@ -84,7 +84,7 @@ class Trainer:
     def _steppers(self) -> dict[str, Stepper]:
         kinds = ["train"] if self.iter_size == 1 else ["gradient", "update"]
         if self.iter_size > 1:
-            sums = {n.attrs["name"]: np.zeros(n.types[0].shape, np.float32) for n in self.program.steps.update.leaves("Input") if n.attrs["name"] != "lr"}
+            sums = {n.attrs["name"]: np.zeros(tuple(map(int, n.types[0].shape)), np.float32) for n in self.program.steps.update.leaves("Input") if n.attrs["name"] != "lr"}
             self.states.add(sums)
         return {kind: Stepper(Session(self.program.model(kind), self.provider, self.threads), self.states) for kind in kinds}
 
@@ -222,7 +222,7 @@ def max_iterations(program: Program, feeder: Feeder) -> int:
 @contextmanager
 def _signals(trainer: Trainer) -> Iterator[None]:
     """SIGINT and SIGTERM end the run after the step that is running, a second SIGINT at once; SIGHUP takes a snapshot."""
-    old: dict[int, Any] = {}
+    old: dict[signal.Signals, Any] = {}
 
     def end(number: int, frame: FrameType | None) -> None:
         if trainer.asked:

@@ -19,13 +19,13 @@ def sub(node: Node, dy: Value) -> Gradients:
 
 @gradient("Mul")
 def mul(node: Node, dy: Value) -> Gradients:
-    a, b = node.inputs
+    a, b = node.operands
     return dy * b, dy * a
 
 
 @gradient("Div")
 def div(node: Node, dy: Value) -> Gradients:
-    b, y = node.inputs[1], node.outputs[0]
+    b, y = node.operands[1], node.outputs[0]
     return dy / b, -dy * y / b
 
 
@@ -36,7 +36,7 @@ def neg(node: Node, dy: Value) -> Gradients:
 
 @gradient("Abs")
 def absolute(node: Node, dy: Value) -> Gradients:
-    return (dy * op.Sign(node.inputs[0]),)
+    return (dy * op.Sign(node.operands[0]),)
 
 
 @gradient("Reciprocal")
@@ -52,7 +52,7 @@ def exp(node: Node, dy: Value) -> Gradients:
 
 @gradient("Log")
 def log(node: Node, dy: Value) -> Gradients:
-    return (dy / node.inputs[0],)
+    return (dy / node.operands[0],)
 
 
 @gradient("Sqrt")
@@ -62,7 +62,7 @@ def sqrt(node: Node, dy: Value) -> Gradients:
 
 @gradient("Pow")
 def power(node: Node, dy: Value) -> Gradients:
-    x, exponent = node.inputs
+    x, exponent = node.operands
     y = node.outputs[0]
     return dy * exponent * op.Pow(x, exponent - 1.0), dy * y * op.Log(x)
 
@@ -73,7 +73,7 @@ def maximum(node: Node, dy: Value) -> Gradients:
     order = [1, 0, *range(2, len(node.inputs))] if len(node.inputs) > 1 else [0]
     found: dict[int, Value] = {}
     for i in order:
-        found[i] = op.Where(op.Equal(node.inputs[i], node.outputs[0]), dy, constant(0, dy.dtype))
+        found[i] = op.Where(op.Equal(node.operands[i], node.outputs[0]), dy, constant(0, dy.dtype))
         dy = dy - found[i]
     return tuple(found[i] for i in range(len(order)))
 
@@ -85,7 +85,7 @@ def relu(node: Node, dy: Value) -> Gradients:
 
 @gradient("LeakyRelu")
 def leaky_relu(node: Node, dy: Value) -> Gradients:
-    return (op.Where(node.inputs[0] > 0.0, dy, dy * node.attrs.get("alpha", 0.01)),)
+    return (op.Where(node.operands[0] > 0.0, dy, dy * node.attrs.get("alpha", 0.01)),)
 
 
 @gradient("PRelu")
@@ -95,7 +95,7 @@ def prelu(node: Node, dy: Value) -> Gradients:
 
 @gradient("Elu")
 def elu(node: Node, dy: Value) -> Gradients:
-    x, y, alpha = node.inputs[0], node.outputs[0], node.attrs.get("alpha", 1.0)
+    x, y, alpha = node.operands[0], node.outputs[0], node.attrs.get("alpha", 1.0)
     return (op.Where(x > 0.0, dy, dy * (y + alpha)),)
 
 
@@ -113,14 +113,14 @@ def tanh(node: Node, dy: Value) -> Gradients:
 
 @gradient("Where")
 def where(node: Node, dy: Value) -> Gradients:
-    condition, zero = node.inputs[0], constant(0, dy.dtype)
+    condition, zero = node.operands[0], constant(0, dy.dtype)
     return None, op.Where(condition, dy, zero), op.Where(condition, zero, dy)
 
 
 @gradient("Cast")
 def cast(node: Node, dy: Value) -> Gradients:
     """Between floats it passes; autodiff casts what comes back. To and from integers there is none."""
-    x, y = node.inputs[0], node.outputs[0]
+    x, y = node.operands[0], node.outputs[0]
     return (dy if x is not None and x.dtype.kind == y.dtype.kind == "f" else None,)
 
 

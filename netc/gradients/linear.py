@@ -14,20 +14,19 @@ def _swapped(x: Value) -> Value:
 @gradient("MatMul")
 def matmul(node: Node, dy: Value) -> Gradients:
     """Of operands with two axes or more; a batch of one side only is summed by autodiff."""
-    a, b = node.inputs
-    assert a is not None and b is not None
+    a, b = node.operands
     return dy @ _swapped(b), _swapped(a) @ dy
 
 
 @gradient("Gemm")
 def gemm(node: Node, dy: Value) -> Gradients:
     """y = alpha A' B' + beta C, where ' transposes if transA, transB say so."""
-    a, b = node.inputs[:2]
+    a, b = node.operands[:2]
     alpha, beta = node.attrs.get("alpha", 1.0), node.attrs.get("beta", 1.0)
     trans_a, trans_b = node.attrs.get("transA", 0), node.attrs.get("transB", 0)
     da = op.Gemm(b, dy, transA=trans_b, transB=1, alpha=alpha) if trans_a else op.Gemm(dy, b, transB=1 - trans_b, alpha=alpha)
     db = op.Gemm(dy, a, transA=1, transB=trans_a, alpha=alpha) if trans_b else op.Gemm(a, dy, transA=1 - trans_a, alpha=alpha)
-    if len(node.inputs) < 3 or node.inputs[2] is None:
+    if len(node.operands) < 3:
         return (da, db, None)[: len(node.inputs)]
     return da, db, dy if beta == 1 else dy * beta
 
@@ -40,9 +39,8 @@ def transpose(node: Node, dy: Value) -> Gradients:
 
 @gradient("Reshape", "Squeeze", "Unsqueeze")
 def reshape(node: Node, dy: Value) -> Gradients:
-    x = node.inputs[0]
-    assert x is not None
-    return op.Reshape(dy, list(x.shape)), *(None for _ in node.inputs[1:])
+    x = node.operands[0]
+    return op.Reshape(dy, list(x.shape)), *(None for _ in node.operands[1:])
 
 
 @gradient("Expand")
@@ -55,7 +53,7 @@ def concat(node: Node, dy: Value) -> Gradients:
     if len(node.inputs) == 1:
         return (dy,)
     axis = node.attrs["axis"]
-    sizes = [int(x.shape[axis]) for x in node.inputs if x is not None]
+    sizes = [int(x.shape[axis]) for x in node.operands]
     return tuple(op.Split(dy, sizes, axis=axis, outputs=len(sizes)))
 
 
@@ -63,20 +61,20 @@ def concat(node: Node, dy: Value) -> Gradients:
 def split(node: Node, *dys: Value | None) -> Gradients:
     parts = [zeros(y.shape, y.dtype) if dy is None else dy for y, dy in zip(node.outputs, dys, strict=True)]
     dx = op.Concat(*parts, axis=node.attrs.get("axis", 0))
-    return dx, *(None for _ in node.inputs[1:])
+    return dx, *(None for _ in node.operands[1:])
 
 
 @gradient("Slice")
 def slice_(node: Node, dy: Value) -> Gradients:
     """Zeros around dy. Starts, ends and axes must be constants, steps 1."""
-    x, starts, ends, axes, steps = (*node.inputs, None, None)[:5]
+    x, (starts, ends, axes, steps) = node.operands[0], (*node.inputs[1:], None, None)[:4]
     begin, end, on = constant_value(starts), constant_value(ends), constant_value(axes)
     step = constant_value(steps)
-    if x is None or begin is None or end is None or (step is not None and (step != 1).any()):
+    if begin is None or end is None or (step is not None and (step != 1).any()):
         raise GradientError("Slice has a gradient only where its bounds are constants and its steps 1")
     pads = [0] * (2 * x.rank)
     for axis, first, last in zip(range(x.rank) if on is None else on, begin, end, strict=True):
         size = int(x.shape[axis])
         pads[axis % x.rank] = min(max(int(first) + (size if first < 0 else 0), 0), size)
         pads[x.rank + axis % x.rank] = size - min(max(int(last) + (size if last < 0 else 0), 0), size)
-    return op.Pad(dy, pads), *(None for _ in node.inputs[1:])
+    return op.Pad(dy, pads), *(None for _ in node.operands[1:])

@@ -21,8 +21,7 @@ def _filter(node: Node, rank: int) -> dict[str, Any]:
 
 @gradient("Conv")
 def conv(node: Node, dy: Value) -> Gradients:
-    x, w, *b = node.inputs
-    assert x is not None and w is not None
+    x, w, *b = node.operands
     attrs, has_bias = _filter(node, x.rank - 2), bool(b)
     dx = convolution.conv_input_grad(dy, w, spatial=list(x.shape[2:]), **attrs)
     dw = convolution.conv_filter_grad(x, dy, kernel_shape=list(w.shape[2:]), bias=int(has_bias), **attrs)
@@ -32,8 +31,7 @@ def conv(node: Node, dy: Value) -> Gradients:
 @gradient("ConvTranspose")
 def conv_transpose(node: Node, dy: Value) -> Gradients:
     """The transpose of a convolution from y to x: the two gradients change roles."""
-    x, w, *b = node.inputs
-    assert x is not None and w is not None
+    x, w, *b = node.operands
     attrs, rank = _filter(node, x.rank - 2), x.rank - 2
     dx = op.Conv(dy, w, **attrs)
     dw = convolution.conv_filter_grad(dy, x, kernel_shape=list(w.shape[2:]), **attrs)
@@ -42,15 +40,13 @@ def conv_transpose(node: Node, dy: Value) -> Gradients:
 
 @gradient("MaxPool")
 def max_pool(node: Node, dy: Value, *unused: Value | None) -> Gradients:
-    x, y = node.inputs[0], node.outputs[0]
-    assert x is not None
+    x, y = node.operands[0], node.outputs[0]
     return (pooling.max_pool_grad(x, y, dy, kernel_shape=node.attrs["kernel_shape"], **_window(node, x.rank - 2)),)
 
 
 @gradient("AveragePool")
 def average_pool(node: Node, dy: Value) -> Gradients:
-    x = node.inputs[0]
-    assert x is not None
+    x = node.operands[0]
     attrs = _window(node, x.rank - 2)
     if any(attrs["pads"]) and not node.attrs.get("count_include_pad", 0):
         raise GradientError("AveragePool has a gradient only where padding counts (count_include_pad=1)")
@@ -60,7 +56,7 @@ def average_pool(node: Node, dy: Value) -> Gradients:
 @gradient("LRN")
 def lrn(node: Node, dy: Value) -> Gradients:
     attrs = {"alpha": 0.0001, "beta": 0.75, "bias": 1.0} | dict(node.attrs)
-    return (normalization.lrn_grad(node.inputs[0], node.outputs[0], dy, **attrs),)
+    return (normalization.lrn_grad(node.operands[0], node.outputs[0], dy, **attrs),)
 
 
 @gradient("BatchNorm", domain=TRAINING)
@@ -73,7 +69,7 @@ def batch_norm(node: Node, dy: Value | None, *statistics: Value | None) -> Gradi
 
 @gradient("SoftmaxCrossEntropy", domain=TRAINING)
 def softmax_cross_entropy(node: Node, dloss: Value | None, dprob: Value | None) -> Gradients:
-    prob, labels = node.outputs[1], node.inputs[1]
+    prob, labels = node.outputs[1], node.operands[1]
     dx = None if dloss is None else loss.softmax_cross_entropy_grad(dloss, prob, labels, **node.attrs)
     if dprob is not None:
         through = (dprob - op.ReduceSum(dprob * prob, [node.attrs["axis"]])) * prob

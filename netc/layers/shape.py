@@ -60,9 +60,9 @@ def reshape_layer(ctx: Context, x: Value) -> Value:
     if wanted.count(-1) > 1:
         raise ctx.error("more than one dim of -1", "reshape_param", "shape")
     replaced, rest = list(x.shape[start:end]), [d for d in wanted if d != -1]
-    for d in [d for d in rest if isinstance(d, str)]:
-        rest.remove(d)
-        replaced.remove(d)
+    for name in [d for d in rest if isinstance(d, str)]:
+        rest.remove(name)
+        replaced.remove(name)
     have, need = merged(tuple(replaced)), merged(tuple(rest))
     if -1 in wanted:
         inferred = have if need == 1 else int(have) // int(need) if int(need) and int(have) % int(need) == 0 else None

@@ -7,4 +7,15 @@ from netc.spec.prototxt_reader import parse_prototxt
 from netc.spec.schema import comments, json_schema
 from netc.spec.write import to_prototxt, to_yaml
 
-__all__ = ["Document", "Job", "comments", "json_schema", "load", "load_job", "parse_prototxt", "parse_yaml", "to_prototxt", "to_yaml"]
+__all__ = [
+    "Document",
+    "Job",
+    "comments",
+    "json_schema",
+    "load",
+    "load_job",
+    "parse_prototxt",
+    "parse_yaml",
+    "to_prototxt",
+    "to_yaml",
+]

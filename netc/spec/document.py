@@ -13,7 +13,8 @@ Position = tuple[int, int]
 class Document:
     """A message with the text that it was read from. `text` is "" for binary files.
 
-    `positions` maps a field's path, such as ("layer", 3, "convolution_param", "kernel_size", 0), to (line, column) from 1.
+    `positions` maps the path of a field, such as ("layer", 3, "convolution_param", "kernel_size", 0), to its line and
+    column, both from 1.
     """
 
     message: Any

@@ -1,5 +1,7 @@
-"""What the YAML spelling knows of Caffe's layer types: the fields that are their own, and what they are called, read and
-write where a file does not say it."""
+"""What the YAML spelling knows of Caffe's layer types.
+
+The fields that are a type's own, and what a layer is called, reads and writes where a file does not say it.
+"""
 
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
@@ -115,5 +117,6 @@ def kind(type_: str) -> Kind:
 
 @cache
 def own_fields(type_: str) -> dict[str, tuple[str, Any]]:
-    """The fields that stand directly in a layer of the type: name to (field of LayerParameter, field of that message)."""
-    return {f.name: (param, f) for param in reversed(kind(type_).params) for f in LAYER_FIELDS[param].message_type.fields}
+    """The fields that stand directly in a layer of the type, by name: the field of LayerParameter, and that within."""
+    params = reversed(kind(type_).params)
+    return {f.name: (param, f) for param in params for f in LAYER_FIELDS[param].message_type.fields}

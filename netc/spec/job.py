@@ -78,17 +78,18 @@ def load_job(path: str, overrides: Sequence[str] = ()) -> Job:
 
     SpecError lists all that is wrong with the files and the overrides.
     """
+    at: tuple[str, ...]
     document = load(path, pb.SolverParameter if _is_solver(path) else pb.NetParameter)
     if isinstance(document.message, pb.NetParameter):
         train = test = document
-        solver, at = document.message.solver, (document, ("solver",))
+        solver, at = document.message.solver, ("solver",)
     else:
-        solver, at = document.message, (document, ())
+        solver, at = document.message, ()
         train, test = _nets(document)
     solver = _copy(solver)
     train, test, solver = _overridden(train, test, solver, overrides)
     name = train.message.name or Path(path).stem
-    return Job(_plain(name), train, test, solver, at, tuple(overrides))
+    return Job(_plain(name), train, test, solver, (document, at), tuple(overrides))
 
 
 def _is_solver(path: str) -> bool:

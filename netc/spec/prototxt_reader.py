@@ -57,7 +57,8 @@ class Tokens:
         token = self.peek
         self._next += token.kind != "end"
         if token.kind == "stray":
-            reason = "a text without an end on its line" if token.text in "'\"" else f"{token.text!r} has no meaning here"
+            quote = token.text in "'\""
+            reason = "a text without an end on its line" if quote else f"{token.text!r} has no meaning here"
             raise SyntaxFault(token.at, reason)
         return token
 
@@ -98,7 +99,7 @@ def _message(reading: Reading, tokens: Tokens, message: Any, path: FieldPath, op
     while True:
         token = tokens.take()
         closing = CLOSING[opening.text] if opening else None
-        if token.kind == "mark" and token.text == closing or token.kind == "end" and opening is None:
+        if (token.kind == "mark" and token.text == closing) or (token.kind == "end" and opening is None):
             return
         if token.kind == "end" and opening:
             raise SyntaxFault(opening.at, f"{opening.text!r} is never closed")
@@ -157,7 +158,8 @@ def _messages(
     for _ in _items(tokens):
         opening = tokens.accept("{", "<")
         if opening is None:
-            reading.fault(tokens.peek.at, f"{field.name} holds fields: '{{' should stand here; {tokens.peek.text!r} came")
+            came = repr(tokens.peek.text)
+            reading.fault(tokens.peek.at, f"{field.name} holds fields: '{{' should stand here; {came} came")
             _skip(tokens)
             continue
         here = _claim(reading, name, field, path, counts)

@@ -7,7 +7,7 @@ from typing import Any
 from netc import netc_pb2 as pb
 from netc.errors import Fault, SpecError, near
 from netc.spec.document import Document, FieldPath, Position
-from netc.spec.fields import KINDS
+from netc.spec.fields import KINDS, LAYER_FIELDS
 
 LAYER: Any = pb.LayerParameter.DESCRIPTOR
 NET: Any = pb.NetParameter.DESCRIPTOR
@@ -69,7 +69,8 @@ def _missing(document: Document) -> list[Fault]:
             faults.append(Fault(document.place(*path), f"{message.name} needs {path[-1]!r}"))
     for i, layer in enumerate(document.message.layer if document.message.DESCRIPTOR is NET else ()):
         for param in KINDS[layer.type].params if layer.type in KINDS else ():
-            needed = [f.name for f in LAYER.fields_by_name[param].message_type.fields if f.is_required]
+            needed = [f.name for f in LAYER_FIELDS[param].message_type.fields if f.is_required]
             if needed and not layer.HasField(param):
-                faults.append(Fault(document.place("layer", i), f"{layer.type} needs {' and '.join(map(repr, needed))}"))
+                text = f"{layer.type} needs {' and '.join(map(repr, needed))}"
+                faults.append(Fault(document.place("layer", i), text))
     return faults

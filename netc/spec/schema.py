@@ -7,9 +7,9 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from netc.spec.fields import KINDS, LAYER_FIELDS, own_fields
+from netc.spec.fields import KINDS, LAYER_FIELDS, kind, own_fields
 from netc.spec.reading import LAYER, NET
-from netc.spec.scalars import INTEGERS
+from netc.spec.scalars import INTEGERS, shortest
 
 TEXT = {"type": ["string", "number", "boolean"]}
 NUMBER = {"anyOf": [{"type": "number"}, {"enum": ["inf", "-inf", "nan"]}]}
@@ -44,15 +44,13 @@ def json_schema() -> dict[str, Any]:
     for type_ in KINDS:
         definitions[f"layer {type_}"] = _object(_layer_fields(type_), f"A layer of type {type_}.")
     _define(NET, definitions)
-    for field in LAYER_FIELDS.values():
-        _define(field.message_type, definitions)
-    root = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "netc net", "$ref": "#/$defs/NetParameter"}
-    return {**root, "$defs": definitions}
+    root = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "netc net"}
+    return {**root, "$ref": "#/$defs/NetParameter", "$defs": definitions}
 
 
 def _define(message: Any, definitions: dict[str, Any]) -> None:
     """Add a message and all that it holds to the definitions."""
-    if message is None or message.name in definitions or message is LAYER:
+    if message.name in definitions:
         return
     if message.full_name == "google.protobuf.Struct":
         definitions[message.name] = {"type": "object"}
@@ -60,14 +58,13 @@ def _define(message: Any, definitions: dict[str, Any]) -> None:
     fields = {f.name: _field(f) for f in message.fields}
     if message is NET:
         fields["layers"] = fields["layer"]
-    definitions[message.name] = _object(fields, _comments().get(message.full_name, ""))
-    if message.name == "FillerParameter":
-        definitions[message.name] = {"anyOf": [definitions[message.name], {"type": "string"}]}
+    definitions[message.name] = _object(fields, _comments()[message.full_name])
     required = [f.name for f in message.fields if f.is_required]
     if required:
         definitions[message.name]["required"] = required
     for field in message.fields:
-        _define(field.message_type, definitions)
+        if field.message_type:
+            _define(field.message_type, definitions)
 
 
 def _object(fields: dict[str, Any], description: str) -> dict[str, Any]:
@@ -76,21 +73,24 @@ def _object(fields: dict[str, Any], description: str) -> dict[str, Any]:
 
 def _layer_fields(type_: str) -> dict[str, Any]:
     """What may stand in a layer: LayerParameter's fields, and those of the type's own messages."""
-    own = {name: _field(field) for name, (_, field) in own_fields(type_).items()}
-    return {name: _field(field) for name, field in LAYER_FIELDS.items()} | own
+    params = kind(type_).params
+    shared = {name: _of(LAYER, name) for name in LAYER_FIELDS if not name.endswith("_param") or name in params}
+    return shared | {name: _of(field.containing_type, name) for name, (_, field) in own_fields(type_).items()}
+
+
+def _of(message: Any, name: str) -> dict[str, str]:
+    return {"$ref": f"#/$defs/{message.name}/properties/{name}"}
 
 
 def _layer() -> dict[str, Any]:
     """A layer in each of its forms; types that are not Caffe's may come from plug-ins."""
     by_type = {type_: {"anyOf": [{"$ref": f"#/$defs/layer {type_}"}, {"type": "null"}]} for type_ in KINDS}
     plugin = {"anyOf": [_object(_layer_fields(""), "A layer of a plug-in's type."), {"type": "null"}]}
-    short = {"type": "object", "minProperties": 1, "maxProperties": 1, "properties": by_type}
-    short["additionalProperties"] = plugin
+    one = {"type": "object", "minProperties": 1, "maxProperties": 1, "not": {"required": ["type"]}}
+    short = {**one, "properties": by_type, "additionalProperties": plugin}
     spelled = {"type": "object", "required": ["type"], "allOf": [_when(type_) for type_ in KINDS]}
-    return {
-        "description": _comments()[LAYER.full_name],
-        "anyOf": [{"enum": list(KINDS)}, {"type": "string"}, {"not": {"required": ["type"]}, **short}, spelled],
-    }
+    forms = [{"enum": list(KINDS)}, {"type": "string"}, short, spelled]
+    return {"description": _comments()[LAYER.full_name], "anyOf": forms}
 
 
 def _when(type_: str) -> dict[str, Any]:
@@ -101,19 +101,22 @@ def _field(field: Any) -> dict[str, Any]:
     """The schema of a field's value, which may be the one element of its list."""
     one = _value(field)
     found = {"anyOf": [one, {"type": "array", "items": one}, {"type": "null"}]} if field.is_repeated else one
-    described = {"description": _comments()[field.full_name], **found} if field.full_name in _comments() else found
-    return described | ({"default": _default(field)} if field.has_default_value else {})
+    default = {"default": _default(field)} if field.has_default_value else {}
+    return {"description": _comments()[field.full_name], **found, **default}
 
 
 def _default(field: Any) -> Any:
     if field.enum_type:
         return field.enum_type.values_by_number[field.default_value].name
-    return float(f"{field.default_value:.7g}") if field.cpp_type == FieldDescriptor.CPPTYPE_FLOAT else field.default_value
+    is_float = field.cpp_type == FieldDescriptor.CPPTYPE_FLOAT
+    return float(shortest(field.default_value)) if is_float else field.default_value
 
 
 def _value(field: Any) -> dict[str, Any]:
     if field.message_type:
-        return {"$ref": f"#/$defs/{'Layer' if field.message_type is LAYER else field.message_type.name}"}
+        name = field.message_type.name
+        short = {"$ref": "#/$defs/Layer"} if field.message_type is LAYER else {"$ref": f"#/$defs/{name}"}
+        return {"anyOf": [short, {"type": "string"}]} if name == "FillerParameter" else short
     if field.enum_type:
         return {"enum": [v.name for v in field.enum_type.values]}
     if field.cpp_type in INTEGERS:

@@ -14,8 +14,8 @@ from netc.spec.load import load
 def read_weights(path: str | Path) -> dict[str, list[np.ndarray]]:
     """The learned blobs of a `.caffemodel`, by layer name. Layers without any are left out.
 
-    Blobs of old files, which have num, channels, height and width for a shape, stay 4-D. SpecError if the file is damaged,
-    of the old format, or names a layer twice with different blobs.
+    Blobs of old files, which have num, channels, height and width for a shape, stay 4-D. SpecError if the file is
+    damaged, of the old format, or has blobs for a layer twice.
     """
     net = load(path, pb.NetParameter).message
     found: dict[str, list[np.ndarray]] = {}
@@ -29,7 +29,7 @@ def read_weights(path: str | Path) -> dict[str, list[np.ndarray]]:
 
 
 def write_weights(path: str | Path, net: pb.NetParameter, weights: Mapping[str, Sequence[np.ndarray]]) -> None:
-    """Write `net` with these blobs in its layers, found by name, as a `.caffemodel`. Blobs that `net` held are dropped."""
+    """Write `net` as a `.caffemodel` with these blobs in its layers, found by name, in place of any it holds."""
     filled = pb.NetParameter()
     filled.CopyFrom(net)
     filled.ClearField("solver")

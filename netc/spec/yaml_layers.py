@@ -52,7 +52,7 @@ def _no_layer(node: Node, fields: Fields) -> str:
 def layer_target(
     reading: Reading, layer: Any, key: ScalarNode, path: FieldPath
 ) -> tuple[Any, FieldDescriptor | None, FieldPath]:
-    """The message that a key of a layer belongs to, the field there, and that message's path. A fault if there is none."""
+    """The message that a key of a layer belongs to, its field there, and that message's path; else a fault, no field."""
     name, own = key.value, own_fields(layer.type)
     if name in own:
         param, field = own[name]
@@ -62,7 +62,7 @@ def layer_target(
         return layer, LAYER_FIELDS[name], path
     known = {n for n in LAYER_FIELDS if not n.endswith("_param")} | own.keys()
     if layer.type and layer.type not in KINDS:
-        hint = f"it is no type of Caffe's ({near(layer.type, KINDS)}), and what a plug-in's layers take stands under `custom`"
+        hint = f"the type is none of Caffe's ({near(layer.type, KINDS)}); a plug-in's parameters stand under `custom`"
     else:
         hint = near(name, known)
     reading.fault(at(key), f"{layer.type or 'the layer'} has no field {name!r}; {hint}")

@@ -35,17 +35,17 @@ def _compose(text: str, path: str) -> Node | None:
         return yaml.compose(text, yaml.SafeLoader)
     except yaml.MarkedYAMLError as e:
         lines = enumerate(text.splitlines(), 1)
-        tabs = [(n, len(line) - len(line.lstrip(" "))) for n, line in lines if line.lstrip(" ").startswith("\t")]
+        tabs = [(n, line.index("\t") + 1) for n, line in lines if line.lstrip(" ").startswith("\t")]
         if tabs:
-            faults = [Fault(f"{path}:{n}:{k + 1}", "a tab; YAML lets only spaces indent") for n, k in tabs]
-            raise SpecError(*faults) from e
+            raise SpecError(*(Fault(_place(path, tab), "a tab; YAML lets only spaces indent") for tab in tabs)) from e
         mark = e.problem_mark or e.context_mark
         place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else path
         raise SpecError(Fault(place, f"this is no YAML: {' '.join(filter(None, (e.context, e.problem)))}")) from e
     except yaml.reader.ReaderError as e:
         line = text.count("\n", 0, e.position) + 1
         column = e.position - text.rfind("\n", 0, e.position)
-        raise SpecError(Fault(f"{path}:{line}:{column}", f"YAML allows no character #x{ord(text[e.position]):04x} here")) from e
+        text = f"YAML allows no character #x{ord(text[e.position]):04x} here"
+        raise SpecError(Fault(_place(path, (line, column)), text)) from e
 
 
 def _bound_aliases(root: Node, path: str) -> None:
@@ -61,7 +61,8 @@ def _bound_aliases(root: Node, path: str) -> None:
             raise SpecError(Fault(_place(path, at(node)), "an alias stands within what it stands for"))
         repeats += id(node) in seen
         if repeats > MOST_REPEATS:
-            raise SpecError(Fault(_place(path, at(node)), f"aliases unfold to more than {MOST_REPEATS} lists and mappings"))
+            text = f"aliases unfold to more than {MOST_REPEATS} lists and mappings"
+            raise SpecError(Fault(_place(path, at(node)), text))
         seen.add(id(node))
         parts = [n for pair in node.value for n in pair] if isinstance(node, MappingNode) else node.value
         for part in parts:
@@ -83,7 +84,8 @@ def _message(reading: Reading, node: Node, message: Any, path: FieldPath) -> Non
     if isinstance(node, ScalarNode) and not given(node):
         return
     if not isinstance(node, MappingNode):
-        reading.fault(at(node), f"{path[-1] if path else 'the file'} is a mapping of {owner.name}'s fields; {named(node)} came")
+        what = path[-1] if path else "the file"
+        reading.fault(at(node), f"{what} is a mapping of {owner.name}'s fields; {named(node)} came")
     elif owner.full_name == "google.protobuf.Struct":
         message.update(struct_value(node))
     else:

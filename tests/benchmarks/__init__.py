@@ -1,0 +1,1 @@
+"""netc against its peers, side by side: `python -m tests.benchmarks`."""

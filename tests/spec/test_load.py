@@ -1,0 +1,81 @@
+"""Files: which reader the suffix picks, and what is said of files that are none."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from netc import netc_pb2 as pb
+from netc.errors import SpecError
+from netc.spec import load, to_prototxt, to_yaml
+from tests.spec.test_yaml import LENET
+
+NET = pb.NetParameter(name="n", layer=[pb.LayerParameter(name="data", type="Input", top=["data"])])
+
+
+def fault(path: Path, message_type: type = pb.NetParameter) -> str:
+    with pytest.raises(SpecError) as caught:
+        load(path, message_type)
+    (found,) = caught.value.faults
+    return str(found).replace(str(path.parent), "D")
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("n.yaml", to_yaml(NET).encode()),
+        ("n.yml", b"\xef\xbb\xbf" + to_yaml(NET).replace("\n", "\r\n").encode()),
+        ("n.prototxt", to_prototxt(NET).encode()),
+        ("n.txt", to_prototxt(NET).encode()),
+        ("n.caffemodel", NET.SerializeToString()),
+    ],
+)
+def test_reads_by_suffix(tmp_path: Path, name: str, data: bytes) -> None:
+    (tmp_path / name).write_bytes(data)
+    document = load(tmp_path / name)
+    assert document.message == NET
+    assert document.path == str(tmp_path / name)
+    assert len(document.sha256) == 64
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "wanted"),
+    [
+        ("n.yaml", b"", "D/n.yaml: the file is empty; a NetParameter should stand in it"),
+        ("n.yaml", b"# nothing\n", "D/n.yaml: the file is empty; a NetParameter should stand in it"),
+        ("n.prototxt", b"\n", "D/n.prototxt: the file is empty; a NetParameter should stand in it"),
+        ("n.yaml", b"name\0", "D/n.yaml: this is a binary file, where text should be (5 bytes)"),
+        ("n.yaml", b"name: x\ninput: caf\xe9", "D/n.yaml:2:11: the byte 0xe9 is not UTF-8"),
+        ("n.caffemodel", b"name: x", "D/n.caffemodel: this is no binary NetParameter, or the file is cut off"),
+        ("n.caffemodel", b"\x12\x02\x22\x00", "D/n.caffemodel: `layers` is Caffe's old format (V1)"),
+        ("n.json", b"{}", "D/n.json: the suffix '.json' does not say what the file is; it is one of .yaml"),
+    ],
+)
+def test_files_that_are_none(tmp_path: Path, name: str, data: bytes, wanted: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    assert fault(tmp_path / name).startswith(wanted)
+
+
+def test_no_such_file(tmp_path: Path) -> None:
+    (tmp_path / "lenet.yaml").write_text(LENET)
+    assert fault(tmp_path / "lenett.yaml") == "D/lenett.yaml: there is no such file; did you mean 'lenet.yaml'?"
+    assert "there is no folder" in fault(tmp_path / "nets" / "lenet.yaml")
+    (tmp_path / "dir.yaml").mkdir()
+    assert fault(tmp_path / "dir.yaml") == "D/dir.yaml: this is a folder, not a file"
+
+
+def test_a_solver_given_for_a_net_and_the_other_way(tmp_path: Path) -> None:
+    (tmp_path / "s.prototxt").write_text("base_lr: 0.1")
+    assert "SolverParameter has" in fault(tmp_path / "s.prototxt")
+    (tmp_path / "n.prototxt").write_text("input: 'x'")
+    assert "is this the file of a net?" in fault(tmp_path / "n.prototxt", pb.SolverParameter)
+
+
+def test_is_fast(tmp_path: Path) -> None:
+    (tmp_path / "lenet.yaml").write_text(LENET)
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        load(tmp_path / "lenet.yaml")
+        times.append(time.perf_counter() - start)
+    assert min(times) < 0.03

@@ -1,0 +1,243 @@
+"""YAML nets: shorthands, values by field type, defaults, places, faults."""
+
+import math
+
+import pytest
+
+from netc import netc_pb2 as pb
+from netc.errors import SpecError
+from netc.spec import parse_prototxt, parse_yaml
+
+LENET = """\
+name: lenet
+layers:
+  - Data: {source: mnist, batch_size: 64, test_batch_size: 100, scale: 0.00390625}
+  - Convolution: {num_output: 20, kernel_size: 5, weight_filler: xavier}
+  - Pooling: {kernel_size: 2, stride: 2}
+  - Convolution: {num_output: 50, kernel_size: 5, weight_filler: xavier}
+  - Pooling: {kernel_size: 2, stride: 2}
+  - InnerProduct: {num_output: 500, weight_filler: xavier}
+  - ReLU
+  - InnerProduct: {num_output: 10, weight_filler: xavier}
+  - Accuracy
+  - SoftmaxWithLoss
+solver: {type: SGD, base_lr: 0.01, momentum: 0.9, max_iter: 10000}
+"""
+
+SAME = """
+name: "lenet"
+layer { name: "data" type: "Data" top: "data" top: "label"
+        transform_param { scale: 0.00390625 } data_param { source: "mnist" batch_size: 64 test_batch_size: 100 } }
+layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1"
+        convolution_param { num_output: 20 kernel_size: 5 weight_filler { type: "xavier" } } }
+layer { name: "pool1" type: "Pooling" bottom: "conv1" top: "pool1" pooling_param { kernel_size: 2 stride: 2 } }
+layer { name: "conv2" type: "Convolution" bottom: "pool1" top: "conv2"
+        convolution_param { num_output: 50 kernel_size: 5 weight_filler { type: "xavier" } } }
+layer { name: "pool2" type: "Pooling" bottom: "conv2" top: "pool2" pooling_param { kernel_size: 2 stride: 2 } }
+layer { name: "ip1" type: "InnerProduct" bottom: "pool2" top: "ip1"
+        inner_product_param { num_output: 500 weight_filler { type: "xavier" } } }
+layer { name: "relu1" type: "ReLU" bottom: "ip1" top: "ip1" }
+layer { name: "ip2" type: "InnerProduct" bottom: "ip1" top: "ip2"
+        inner_product_param { num_output: 10 weight_filler { type: "xavier" } } }
+layer { name: "accuracy" type: "Accuracy" bottom: "ip2" bottom: "label" top: "accuracy" }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip2" bottom: "label" top: "loss" }
+solver { type: "SGD" base_lr: 0.01 momentum: 0.9 max_iter: 10000 }
+"""
+
+
+def layers(text: str) -> list[pb.LayerParameter]:
+    return list(parse_yaml(f"layers: [{text}]").message.layer)
+
+
+def faults(text: str, message_type: type = pb.NetParameter) -> list[str]:
+    with pytest.raises(SpecError) as caught:
+        parse_yaml(text, message_type, "n.yaml")
+    return [str(f) for f in caught.value.faults]
+
+
+def test_lenet_is_what_caffe_spells() -> None:
+    assert parse_yaml(LENET).message == parse_prototxt(SAME).message
+
+
+def test_spelled_out_layers_read_the_same() -> None:
+    spelled = "{type: Convolution, name: c, bottom: [x], top: [y], convolution_param: {num_output: 2, kernel_size: [3, 1]}}"
+    short = "Convolution: {name: c, bottom: x, top: y, num_output: 2, kernel_size: [3, 1]}"
+    assert layers(spelled) == layers(short)
+
+
+def test_layer_and_layers_are_one_field() -> None:
+    assert parse_yaml("layer: [{Data: {source: a}}]").message == parse_yaml("layers: {Data: {source: a}}").message
+
+
+def test_fields_of_both_messages_of_a_data_layer() -> None:
+    (data,) = layers("Data: {source: a, scale: 2, mirror: yes, crop_size: 3, mean_file: m, mean_value: [1, 2]}")
+    assert not data.data_param.HasField("scale")
+    assert data.transform_param == pb.TransformationParameter(
+        scale=2, mirror=True, crop_size=3, mean_file="m", mean_value=[1, 2]
+    )
+
+
+def test_dead_fields_can_still_be_spelled() -> None:
+    (data,) = layers("Data: {source: a, scale: 2, data_param: {scale: 3}}")
+    assert (data.transform_param.scale, data.data_param.scale, data.data_param.source) == (2, 3, "a")
+
+
+def test_default_bottoms_and_tops() -> None:
+    net = layers(
+        "Input: {shape: {dim: [1, 3]}}, InnerProduct: {num_output: 2}, ReLU, {Sigmoid: {top: s}}, {ReLU: {bottom: ip1}},"
+        " {Slice: {top: [a, b]}}, Dropout, {SoftmaxWithLoss: {top: [l, p]}}, {Eltwise: {bottom: [a, b]}}, Silence".replace(
+            "Input: {shape: {dim: [1, 3]}}, InnerProduct: {num_output: 2}",
+            "{Input: {shape: {dim: [1, 3]}}}, {InnerProduct: {num_output: 2}}",
+        )
+    )
+    assert [(list(x.bottom), list(x.top)) for x in net] == [
+        ([], ["data"]),
+        (["data"], ["ip1"]),
+        (["ip1"], ["ip1"]),
+        (["ip1"], ["s"]),
+        (["ip1"], ["relu2"]),
+        (["relu2"], ["a", "b"]),
+        (["a"], ["a"]),
+        (["a", "label"], ["l", "p"]),
+        (["a", "b"], ["eltwise1"]),
+        (["eltwise1"], []),
+    ]
+
+
+def test_default_names_keep_clear_of_written_ones() -> None:
+    net = layers("{Input: {top: x}}, {InnerProduct: {name: ip2}}, InnerProduct, InnerProduct, {InnerProduct: {name: ip1}}")
+    assert [x.name for x in net] == ["data", "ip2", "ip3", "ip4", "ip1"]
+
+
+def test_a_plug_in_type() -> None:
+    source, mine = layers("Mine, {Mine: {custom: {a: 1e-3, b: [on, 'on', true, ~], c: {d: text}}}}")
+    assert (list(source.bottom), source.name, list(source.top)) == ([], "mine1", ["mine1"])
+    assert list(mine.bottom) == ["mine1"]
+    assert dict(mine.custom.items())["a"] == 0.001
+    assert list(mine.custom["b"]) == ["on", "on", True, None]
+    assert mine.custom["c"]["d"] == "text"
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "value"),
+    [
+        ("base_lr", "1e-3", pb.SolverParameter(base_lr=1e-3).base_lr),
+        ("base_lr", ".5", 0.5),
+        ("base_lr", "-.inf", -math.inf),
+        ("base_lr", "'2'", 2.0),
+        ("max_iter", "010", 10),
+        ("max_iter", "-3", -3),
+        ("snapshot_diff", "on", True),
+        ("snapshot_diff", "No", False),
+        ("snapshot_diff", "1", True),
+        ("net", "on", "on"),
+        ("net", "010", "010"),
+        ("net", "''", ""),
+        ("net", "null", "null"),
+        ("solver_mode", "CPU", 0),
+        ("snapshot_format", "SAFETENSORS", 1000),
+        ("test_iter", "7", [7]),
+        ("stepvalue", "[1, 2]", [1, 2]),
+    ],
+)
+def test_values_are_read_by_the_field(field: str, text: str, value: object) -> None:
+    read = getattr(parse_yaml(f"{field}: {text}", pb.SolverParameter).message, field)
+    assert (list(read) if isinstance(value, list) else read) == value
+
+
+def test_nan() -> None:
+    assert math.isnan(parse_yaml("base_lr: .nan", pb.SolverParameter).message.base_lr)
+
+
+def test_tilde_leaves_a_field_unset() -> None:
+    (layer,) = layers("{Input: {name: ~, top: []}}")
+    assert not layer.HasField("name")
+    assert not layer.top
+
+
+def test_a_filler_is_its_type_or_a_mapping() -> None:
+    fillers = layers("{DummyData: {data_filler: [constant, {type: gaussian, std: 2}], shape: {dim: 1}}}")[0].dummy_data_param
+    assert [f.type for f in fillers.data_filler] == ["constant", "gaussian"]
+
+
+def test_anchors_and_merges() -> None:
+    net = parse_yaml(
+        "layers:\n  - Input\n  - InnerProduct: &ip {num_output: 4, weight_filler: &x xavier}\n"
+        "  - InnerProduct: {<<: *ip, num_output: 5}\n  - InnerProduct: {<<: [{bias_term: no}, *ip], bias_filler: *x}\n"
+    ).message
+    assert [x.inner_product_param.num_output for x in net.layer[1:]] == [4, 5, 4]
+    assert [x.inner_product_param.weight_filler.type for x in net.layer[1:]] == ["xavier"] * 3
+    assert not net.layer[3].inner_product_param.bias_term
+
+
+def test_places() -> None:
+    document = parse_yaml(LENET, path="nets/lenet.yaml")
+    assert document.place("layer", 1, "convolution_param", "kernel_size", 0) == "nets/lenet.yaml:4:35"
+    assert document.place("layer", 1, "convolution_param", "pad") == "nets/lenet.yaml:4:5"
+    assert document.place("layer", 6, "bottom", 0) == "nets/lenet.yaml:9:5"
+    assert document.place("solver", "max_iter") == "nets/lenet.yaml:13:53"
+    assert document.place("nothing") == document.place() == "nets/lenet.yaml"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("layers:\n  - Input\n  - Convolution: {kernal_size: 5}",
+         ["n.yaml:3:19: Convolution has no field 'kernal_size'; did you mean 'kernel_size'?"]),
+        ("nmae: x", ["n.yaml:1:1: NetParameter has no field 'nmae'; did you mean 'name'?"]),
+        ("max_iter: 5",
+         ["n.yaml:1:1: NetParameter has no field 'max_iter'; SolverParameter has: in a net file it stands under solver"]),
+        ("layers: [Input, {Convolution: {num_output: many}}]",
+         ["n.yaml:1:44: num_output is a whole number from 0 to 4294967295; 'many' came"]),
+        ("layers: [Input, {Convolution: {num_output: -1}}]",
+         ["n.yaml:1:44: num_output is a whole number from 0 to 4294967295; '-1' came"]),
+        ("layers: [Input, {Convolution: {num_output: }}]", ["n.yaml:1:44: num_output has no value"]),
+        ("layers: [Input, {Convolution: {num_output: [1]}}]", ["n.yaml:1:44: num_output is a single value; a list came"]),
+        ("layers: [Input, {Pooling: {pool: max}}]", ["n.yaml:1:34: pool has no value 'max'; did you mean 'MAX'?"]),
+        ("solver: {base_lr: 1e39}", ["n.yaml:1:19: base_lr is a number below 3.4e38; '1e39' came"]),
+        ("solver: {base_lr: 0,1}", ["n.yaml:1:21: SolverParameter has no field '1'; there are 50 others"]),
+        ("solver: {snapshot_diff: maybe}", ["n.yaml:1:25: snapshot_diff is true or false; 'maybe' came"]),
+        ("solver: 3", ["n.yaml:1:9: solver is a mapping of SolverParameter's fields; '3' came"]),
+        ("- Input", ["n.yaml:1:1: the file is a mapping of NetParameter's fields; a list came"]),
+        ("name: a\nname: b", ["n.yaml:2:1: 'name' is given twice, first at 1:1"]),
+        ("layers: [Input]\nlayer: [Input]", ["n.yaml:2:1: 'layer' is given twice, first at 1:1"]),
+        ("layers: [Input, {Pooling: {stride: 2, pooling_param: {stride: 2}}}]",
+         ["n.yaml:1:55: 'stride' is given twice, first at 1:28"]),
+        ("layers:\n  - Input\n  - Eltwise", ["n.yaml:3:5: Eltwise needs `bottom`: it reads several blobs"]),
+        ("layers: [ReLU]", ["n.yaml:1:10: ReLU needs `bottom`: nothing stands above it that it could read"]),
+        ("layers: [Input, {Clip: {min: 1}}]", ["n.yaml:1:17: ClipParameter needs 'max'"]),
+        ("layers: [Input, Clip]", ["n.yaml:1:17: Clip needs 'min' and 'max'"]),
+        ("layers: [Input, {Convolutoin: {num_output: 1}}]",
+         ["n.yaml:1:32: Convolutoin has no field 'num_output'; the type is none of Caffe's (did you mean 'Convolution' or "
+          "'Deconvolution'?); a plug-in's parameters stand under `custom`"]),
+        ("layers:\n  - Input\n  - Pooling:\n    stride: 2",
+         ["n.yaml:3:5: the fields of 'Pooling' stand further to the right than it does"]),
+        ("layers:\n  Input:\n  Pooling: {stride: 2}",
+         ["n.yaml:2:3: the fields of 'Input' stand further to the right than it does"]),
+        ("layers: [{Input: {}, ReLU: {}}]", ["n.yaml:1:10: layers stand in a list, each after a `- `"]),
+        ("layers: [{name: x, top: y}]",
+         ["n.yaml:1:10: a layer is `Type`, `Type: {fields}` or a mapping with `type`; fields without a type (name, top) came"]),
+        ("layers: [[Input]]",
+         ["n.yaml:1:10: a layer is `Type`, `Type: {fields}` or a mapping with `type`; a list came"]),
+        ("layers: [Input, {ReLU: 3}]", ["n.yaml:1:24: what follows 'ReLU' is a mapping of its fields; '3' came"]),
+        ("name: [a", ["n.yaml:1:9: this is no YAML: while parsing a flow sequence expected ',' or ']', but got '<stream end>'"]),
+        ("layers:\n\t- Input\n  - ReLU", ["n.yaml:2:1: a tab; YAML lets only spaces indent"]),
+        ("name: a\x07b", ["n.yaml:1:8: YAML allows no character #x0007 here"]),
+        ("{[a]: b}", ["n.yaml:1:2: a key is the name of a field; a list came"]),
+        ("<<: 3", ["n.yaml:1:5: << merges mappings; '3' came"]),
+        ("layers: &a [*a]", ["n.yaml:1:9: an alias stands within what it stands for"]),
+        ("[" * 2000 + "]" * 2000, ["n.yaml: mappings and lists stand too deep within each other"]),
+    ],
+)  # fmt: skip
+def test_faults(text: str, wanted: list[str]) -> None:
+    assert faults(text) == wanted
+
+
+def test_all_faults_at_once_in_the_order_of_the_text() -> None:
+    found = faults("nmae: x\nlayers:\n  - Input: {top: 1, tpo: 2}\n  - Pooling: {pool: AVG, kernel_size: x}\nsolver: {gama: 1}")
+    assert [f.split(": ")[0] for f in found] == ["n.yaml:1:1", "n.yaml:3:21", "n.yaml:4:21", "n.yaml:4:39", "n.yaml:5:10"]
+
+
+def test_aliases_do_not_explode() -> None:
+    levels = "".join(f"x{i}: &x{i} [{', '.join([f'*x{i - 1}'] * 9)}]\n" for i in range(1, 10))
+    assert "aliases unfold to more than 100000" in faults(f"x0: &x0 [a]\n{levels}")[0]

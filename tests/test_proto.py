@@ -1,0 +1,85 @@
+"""The schema: that it is Caffe's, that its own fields keep apart, and that what is generated from it is up to date."""
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
+from netc import netc_pb2 as pb
+from netc.spec.schema import comments
+from tests.conftest import REFERENCE, ROOT, needs_reference
+
+LATER = {"V0LayerParameter", "V1LayerParameter"}
+TYPES = {getattr(FieldDescriptor, f"TYPE_{n.upper()}"): n for n in "int32 int64 uint32 float double bool string bytes".split()}
+MESSAGES = pb.DESCRIPTOR.message_types_by_name
+
+
+def rows(name: str) -> list[dict[str, str]]:
+    with (REFERENCE / "caffe" / name).open() as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def type_name(field: FieldDescriptor) -> str:
+    named = field.message_type or field.enum_type
+    return named.full_name.removeprefix("netc.") if named else TYPES[field.type]
+
+
+def default(field: FieldDescriptor) -> str:
+    """As fields.tsv has it: "" where there is none."""
+    if not field.has_default_value:
+        return ""
+    value = field.default_value
+    if field.enum_type:
+        return field.enum_type.values_by_number[value].name
+    return str(value).lower() if isinstance(value, bool) else f"{value:.7g}" if isinstance(value, float) else str(value)
+
+
+def label(field: FieldDescriptor) -> str:
+    return "repeated" if field.is_repeated else "required" if field.is_required else "optional"
+
+
+@needs_reference
+def test_fields_are_caffes() -> None:
+    wanted = {
+        (r["message"], r["field"], int(r["number"]), r["label"], r["type"], r["default"], r["packed"])
+        for r in rows("fields.tsv")
+        if r["message"] not in LATER and r["type"] not in LATER
+    }
+    have = {
+        (m.name, f.name, f.number, label(f), type_name(f), default(f), "packed" if f.is_packed else "")
+        for m in MESSAGES.values()
+        for f in m.fields
+        if f.number < 1000
+    }
+    assert have == wanted
+
+
+@needs_reference
+def test_enums_are_caffes() -> None:
+    enums = [*pb.DESCRIPTOR.enum_types_by_name.values(), *(e for m in MESSAGES.values() for e in m.enum_types)]
+    have = {(e.full_name.removeprefix("netc."), v.name, v.number) for e in enums for v in e.values if v.number < 1000}
+    wanted = {(r["enum"], r["value"], int(r["number"])) for r in rows("enums.tsv")}
+    assert have == {w for w in wanted if w[0].split(".")[0] not in LATER}
+
+
+def test_everything_has_a_comment() -> None:
+    for message in MESSAGES.values():
+        found = comments(message)
+        names = {message.full_name} | {f.full_name for f in message.fields}
+        names |= {f"{e.full_name}.{v.name}" for e in message.enum_types for v in e.values}
+        assert names <= found.keys(), sorted(names - found.keys())
+
+
+def test_generated_files_are_up_to_date(tmp_path: Path) -> None:
+    pytest.importorskip("grpc_tools", reason="grpcio-tools generates the module: pip install netc[dev]")
+    env = {**os.environ, "PYTHON": sys.executable}
+    subprocess.run([ROOT / ".ci" / "generate", tmp_path], check=True, env=env)
+    for name in ("netc_pb2.py", "netc_pb2.pyi"):
+        assert (tmp_path / name).read_text() == (ROOT / "netc" / name).read_text(), f"{name} is old: run .ci/generate"
+    made, kept = (FileDescriptorSet.FromString((d / "netc.desc").read_bytes()) for d in (tmp_path, ROOT / "netc"))
+    assert made == kept, "netc.desc is old: run .ci/generate"
