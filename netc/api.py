@@ -9,9 +9,8 @@ import numpy as np
 from netc import registry
 from netc.autodiff import grad
 from netc.commands import train_command
-from netc.contract import Program
+from netc.contract import Program, write
 from netc.contract import program as compiled
-from netc.contract import write
 from netc.emit import emit
 from netc.errors import DataError, SpecError, near
 from netc.feeding import draw

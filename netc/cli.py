@@ -132,7 +132,7 @@ def check(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...]) -> Non
     """
     from netc import checking, contract
 
-    program = contract.program(_job(net, overrides, plugins))
+    program = contract.program(_job(net, overrides, plugins), needs_solver=False)
     lines = [("layer", "type", "output", "parameters", "multiply-adds", "activations")]
     found = checking.rows(program)
     lines += [(r.name, r.type, r.shape, f"{r.parameters:,}", f"{r.multiply_adds:,}", f"{r.activation_bytes / 1024:,.0f} KiB") for r in found]

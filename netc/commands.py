@@ -14,6 +14,7 @@ from netc.cost import size
 from netc.errors import SnapshotError, SpecError
 from netc.feeding import Feeder
 from netc.publishing import publish_run
+from netc.report.curves import curves_png
 from netc.report.progress import follow, scores_text
 from netc.run_folder import RunFolder
 from netc.session import Session, States, Stepper, choose_provider, threads_for
@@ -42,7 +43,7 @@ def train_command(
 
 def test_command(job: Job, provider: str, threads: int | None, weights: Sequence[str], iterations: int | None) -> Scores:
     """The scores of the test net on weights from files."""
-    program, threads, _ = _compiled(job, provider, None, threads)
+    program, threads, _ = _compiled(job, provider, None, threads, needs_solver=False)
     states = program.start() | _weights(program, weights)
     lowered, batch = program.test
     stepper = Stepper(Session(program.model("test"), program.provider, threads), States({f"state/{n}": a for n, a in states.items()}, program.provider))
@@ -57,14 +58,14 @@ def time_command(job: Job, provider: str, threads: int | None, iterations: int) 
     return time_layers(program, feeder(0), iterations, threads)
 
 
-def _compiled(job: Job, provider: str, target: str | None, threads: int | None) -> tuple[Program, int, str]:
+def _compiled(job: Job, provider: str, target: str | None, threads: int | None, needs_solver: bool = True) -> tuple[Program, int, str]:
     """The checked program, its threads, and why it runs where it does."""
     if target == "cuda":
         if provider == "cpu":
             raise SpecError("target cuda needs the provider cuda, --provider cpu was given")
         provider = "cuda"
     chosen, why = choose_provider(provider)
-    program = contract.program(job, chosen)
+    program = contract.program(job, chosen, needs_solver)
     return program, threads or job.solver.threads or threads_for(program.multiply_adds()), why
 
 
@@ -104,6 +105,15 @@ def _greet(program: Program, trainer: Trainer, why: str, console: Console) -> No
         f"provider {program.provider} ({why}), {trainer.threads} thread{'s' if trainer.threads > 1 else ''}; run {trainer.folder.path}",
         highlight=False,
     )
+    for source in _seen_in_training(program):
+        console.print(f"note: tests read {source!r}, the rows that the net learns from; test_fraction or test_source sets others apart")
+
+
+def _seen_in_training(program: Program) -> list[str]:
+    """Sources whose test rows are the rows that the net learns from."""
+    learned = {layer.param.data_param.source for layer in program.train_net.sources}
+    tested = [layer for layer in program.test_net.sources if layer.source and not layer.source.set_apart]
+    return [layer.param.data_param.source for layer in tested if layer.param.data_param.source in learned]
 
 
 def _farewell(program: Program, trainer: Trainer, finished: Finished, zoo: str | None, console: Console) -> None:
@@ -121,7 +131,8 @@ def _farewell(program: Program, trainer: Trainer, finished: Finished, zoo: str |
     if zoo is None:
         console.print("not published (give --publish to publish this run)")
         return
-    published = publish_run(program, states, scores, Path(zoo), shlex.join(["netc", *sys.argv[1:]]))
+    command = shlex.join(["netc", *sys.argv[1:]])
+    published = publish_run(program, states, scores, Path(zoo), command, curves=curves_png(trainer.folder.lines()))
     note = "" if published.new else " (it was there already, identical)"
     console.print(f"published {published.path}{note}", highlight=False)
     for warning in published.warnings:

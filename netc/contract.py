@@ -21,13 +21,14 @@ import onnx
 from netc import cost, random, registry, snapshot
 from netc.emit import emit, input_name
 from netc.errors import Fault, RunError, SpecError
-from netc.ir import OPSET, Dim, Graph, Node, Value, leaf
+from netc.ir import Graph, Node, Value, leaf
 from netc.layers.context import BATCH, NOISE
 from netc.lower import OUT, Lowered, lower, lower_symbolic
 from netc.net import TEST, TRAIN, Net, deployed, resolve
 from netc.passes import freeze, simplify
 from netc.passes.rewrite import rewrite
 from netc.spec.job import Job
+from netc.tensor_type import OPSET, Dim
 from netc.training import StepGraphs, solver_faults, step_graphs
 
 FORMAT = 1
@@ -72,11 +73,16 @@ class Program:
         """The net without labels and losses, and its batch."""
         return lower_symbolic(deployed(self.test_net), self.seed)
 
+    @property
+    def trains(self) -> bool:
+        """Whether there is a solver."""
+        return bool(self.job.solver.ListFields())
+
     @cached_property
     def states(self) -> dict[str, Node]:
         """Every state of training and testing by name: parameters and statistics in the net's order, then slots."""
-        graphs = [self.steps.train.leaves("State"), self.test[0].graph.leaves("State")]
-        return {n.attrs["name"]: n for nodes in graphs for n in nodes}
+        graphs = [self.steps.train if self.trains else self.train.graph, self.test[0].graph]
+        return {n.attrs["name"]: n for graph in graphs for n in graph.leaves("State")}
 
     def start(self) -> dict[str, np.ndarray]:
         """The start value of every state: fillers for parameters, zeros for the rest."""
@@ -135,11 +141,11 @@ class Program:
         return {f: getattr(s, f) for f in fields if s.HasField(f)} | ({"stepvalue": list(s.stepvalue)} if s.stepvalue else {})
 
     def multiply_adds(self) -> int:
-        """Of one training step."""
-        return cost.total(self.steps.train)
+        """Of one training step; of a forward pass of the training batch where there is no solver."""
+        return cost.total(self.steps.train if self.trains else self.train.graph)
 
 
-def program(job: Job, provider: str = "cpu") -> Program:
+def program(job: Job, provider: str = "cpu", needs_solver: bool = True) -> Program:
     """The program of a job, everything of it checked. SpecError lists what is wrong with nets and solver together."""
     made = Program(job, provider)
     faults: list[Fault] = []
@@ -153,10 +159,13 @@ def program(job: Job, provider: str = "cpu") -> Program:
 
     need("train_net")
     need("test_net")
-    faults += solver_faults(job)
     if not faults:
-        need("steps")
+        need("train")
         need("test")
+    if made.trains or needs_solver:
+        faults += solver_faults(job)
+        if not faults:
+            need("steps")
     if faults:
         raise SpecError(*faults)
     return made

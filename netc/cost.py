@@ -3,7 +3,8 @@
 from collections import Counter
 from math import prod
 
-from netc.ir import TRAINING, Graph, Node, Shape
+from netc.ir import TRAINING, Graph, Node
+from netc.tensor_type import Shape
 
 
 def multiply_adds(node: Node) -> int:

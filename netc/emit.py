@@ -14,7 +14,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from netc.ir import IR_VERSION, OPSET, TRAINING, Graph, Node, Value, constant_value, toposort
+from netc.ir import TRAINING, Graph, Node, Value, constant_value, toposort
+from netc.tensor_type import IR_VERSION, OPSET
 from netc.training_ops import trace
 from netc.training_ops.define import Body, freeze
 

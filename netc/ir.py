@@ -8,22 +8,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import onnx
-from onnx import helper, numpy_helper
+from onnx import helper
 
 from netc.errors import ShapeError
+from netc.tensor_type import Dim, Shape, Type, infer
 
-OPSET = 21  # above 21 onnxruntime lacks CUDA kernels for MaxPool, Dropout, Elu and others
-IR_VERSION = 10
 TRAINING = "netc.training"
-SMALL = 1024  # constants up to this size take part in shape inference
-
-Dim = int | str
-Shape = tuple[Dim, ...]
 
 
 @dataclass(frozen=True)
@@ -35,7 +28,8 @@ class Origin:
     part: str = "forward"  # forward, backward or update
 
 
-_origin: ContextVar[Origin] = ContextVar("origin", default=Origin())
+NOWHERE = Origin()
+_origin: ContextVar[Origin] = ContextVar("origin", default=NOWHERE)
 
 
 @contextmanager
@@ -46,17 +40,6 @@ def origin(**changes: str) -> Iterator[None]:
         yield
     finally:
         _origin.reset(token)
-
-
-@dataclass(frozen=True)
-class Type:
-    """What is known of a tensor before it exists. A dimension is a number, or a name such as "N"."""
-
-    dtype: np.dtype[Any]
-    shape: Shape
-
-    def __str__(self) -> str:
-        return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,7 +193,8 @@ class Ops:
         def apply(*inputs: Any, outputs: int = 1, shape: Iterable[Dim] | None = None, **attrs: Any) -> Any:
             dtype = next((v.dtype for v in inputs if isinstance(v, Value)), None)
             values = tuple(_value(v, dtype) for v in inputs)
-            types = _infer(name, values, attrs, outputs, None if shape is None else tuple(shape))
+            known = [None if v is None else (v.type, constant_value(v)) for v in values]
+            types = infer(name, known, attrs, outputs, None if shape is None else tuple(shape))
             node = Node(name, values, attrs, types)
             return node.outputs[0] if outputs == 1 else node.outputs
 
@@ -267,45 +251,3 @@ def _value(v: Any, dtype: Any) -> Value | None:
     if v is None or isinstance(v, Value):
         return v
     return constant(v, dtype if np.isscalar(v) and not isinstance(v, np.generic) else None)
-
-
-@lru_cache(maxsize=None)
-def _schema(name: str) -> Any:
-    return onnx.defs.get_schema(name, OPSET)
-
-
-def _infer(
-    name: str, inputs: tuple[Value | None, ...], attrs: Mapping[str, Any], outputs: int, stated: Shape | None
-) -> tuple[Type, ...]:
-    """The type of each output, asked of ONNX's rule for the op."""
-    names = ["" if v is None else f"i{k}" for k, v in enumerate(inputs)]
-    proto = helper.make_node(name, names, [f"o{k}" for k in range(outputs)], **attrs)
-    given = [(n, v) for n, v in zip(names, inputs, strict=True) if v is not None]
-    types = {n: helper.make_tensor_type_proto(helper.np_dtype_to_tensor_dtype(v.dtype), v.shape) for n, v in given}
-    arrays = {n: a for n, v in given if (a := constant_value(v)) is not None and a.size <= SMALL}
-    data = {n: numpy_helper.from_array(a) for n, a in arrays.items()}
-    try:
-        found = onnx.shape_inference.infer_node_outputs(
-            _schema(name), proto, types, data, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
-        )
-    except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError) as e:
-        raise ShapeError(f"{_call(name, inputs)}: {_reason(e)}") from e
-    result = []
-    for k, output in enumerate(proto.output):
-        tensor = found[output].tensor_type
-        shape = tuple(d.dim_param or (d.dim_value if d.HasField("dim_value") else None) for d in tensor.shape.dim)
-        if k == 0 and stated is not None:
-            shape = stated
-        elif None in shape or not tensor.HasField("shape"):
-            raise ShapeError(f"{_call(name, inputs)}: the shape of its output depends on data that only a run knows")
-        result.append(Type(np.dtype(helper.tensor_dtype_to_np_dtype(tensor.elem_type)), shape))  # type: ignore[arg-type]
-    return tuple(result)
-
-
-def _call(name: str, inputs: Iterable[Value | None]) -> str:
-    return f"{name}({', '.join('-' if v is None else str(v.type) for v in inputs)})"
-
-
-def _reason(error: Exception) -> str:
-    """ONNX's message without its prefix of brackets and node names."""
-    return str(error).strip().splitlines()[-1].split("] ")[-1]

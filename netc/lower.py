@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 from netc import registry
 from netc.errors import Fault, NetcError, ShapeError, SpecError
-from netc.ir import Dim, Graph, Value, op, origin, stop
+from netc.ir import Graph, Value, op, origin, stop
 from netc.layers.context import Context, dims
 from netc.net import DEPLOY, TRAIN, Layer, Net
+from netc.tensor_type import Dim
 
 OUT = "out/"
 SYMBOLIC = "N"
@@ -50,7 +51,7 @@ def lower(net: Net, batch: Dim | None = None, seed: int = 0) -> Lowered:
         ctx = Context(layer, net.phase, batch, seed, shared, states, updates)
         try:
             with origin(layer=layer.name, place=layer.at()):
-                tops = _run(ctx, [versions[b][-1] for b in layer.bottoms])
+                tops = _run(ctx, [versions[b][-1] for b in layer.bottoms], net.param.force_backward)
                 losses += [_weighted(t, w) for t, w in zip(tops, layer.loss_weights, strict=True) if w]
         except NetcError as e:
             faults += _faults(e, layer, net, versions)
@@ -78,13 +79,14 @@ def lower_symbolic(net: Net, seed: int = 0) -> tuple[Lowered, Dim]:
         return lowered, sizes[0] if sizes and sizes[0] else next(iter(lowered.versions.values()))[0].shape[0]
 
 
-def _run(ctx: Context, bottoms: list[Value]) -> tuple[Value, ...]:
-    """The tops of one layer, its function called on its bottoms."""
+def _run(ctx: Context, bottoms: list[Value], force: bool) -> tuple[Value, ...]:
+    """The tops of one layer, its function called on its bottoms. `force`, the net's force_backward, overrules propagate_down."""
     layer = ctx.layer
     cut = list(ctx.param.propagate_down)
     if cut and len(cut) != len(bottoms):
         raise ctx.error(f"{len(cut)} propagate_down for {len(bottoms)} bottoms; give one each, or none", "propagate_down")
-    bottoms = [stop(b) if cut and not cut[k] else b for k, b in enumerate(bottoms)]
+    if not force:
+        bottoms = [stop(b) if cut and not cut[k] else b for k, b in enumerate(bottoms)]
     tops = registry.layer.find(layer.type)(ctx, *bottoms)
     tops = tops if isinstance(tops, tuple) else (tops,)
     if len(ctx.param.param) > ctx.count:

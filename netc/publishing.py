@@ -13,9 +13,9 @@ from netc import netc_pb2 as pb
 from netc.contract import Program
 from netc.emit import emit
 from netc.errors import RunError
-from netc.ir import OPSET
 from netc.session import Session
 from netc.spec import to_yaml
+from netc.tensor_type import OPSET
 
 VECTORS = 8  # rows in test_vectors.npz
 TOLERANCE = 1e-4

@@ -77,6 +77,7 @@ class Trainer:
         self.recent: deque[float] = deque(maxlen=max(1, self.solver.average_loss))
         self.best: float | None = None
         self.stale = 0
+        self.tested: tuple[int, Scores] | None = None  # the iteration of the newest test, and what it gave
         self.log_length = 0
         self.asked = ""  # the signal that asked for an end
         self.snapshot_asked = False
@@ -115,6 +116,7 @@ class Trainer:
         self.states.set({f"state/{n}": a for n, a in found.states.items()})
         self.iteration, self.best, self.stale = said["iteration"], said["best"], said["stale"]
         self.recent.extend(said["recent"])
+        self.tested = (said["tested"][0], said["tested"][1]) if said["tested"] else None
         self.log_length = said["log_length"]
         self.folder.rewind(self.log_length)
 
@@ -123,21 +125,21 @@ class Trainer:
         solver = self.solver
         with _signals(self), Prefetch(self.feeder.counted, self.feeder.depth) as prefetch:
             while self.iteration < self.max_iter and not self.asked:
-                if self._due(solver.test_interval) and (self.iteration or solver.test_initialization):
-                    yield self._tested()
-                    if 0 < solver.patience <= self.stale:
-                        break
+                if self._due(solver.test_interval) and not self._is_tested and (self.iteration or solver.test_initialization):
+                    yield self._test()
+                if 0 < solver.patience <= self.stale:
+                    break
                 yield self._step(prefetch)
                 if self.snapshot_asked or (self._due(solver.snapshot) and self.iteration < self.max_iter):
                     self.snapshot_asked = False
                     yield self.snapshot()
             reason = self.asked or ("max_iter" if self.iteration >= self.max_iter else "patience")
-            scores: Scores = {}
-            if not self.asked and self.program.test_net.sources:
-                tested = self._tested()
-                scores = tested.scores
-                yield tested
+            if not self.asked and not self._is_tested and self.program.test_net.sources:
+                yield self._test()
             yield self.snapshot()
+            scores = self.tested[1] if self.tested and self._is_tested and not self.asked else {}
+            if not all(map(math.isfinite, scores.values())):
+                raise RunError(f"after {self.iteration} iterations the test gives {scores}; a smaller base_lr often helps")
             yield Finished(self.iteration, reason, scores)
 
     def _due(self, interval: int) -> bool:
@@ -174,7 +176,12 @@ class Trainer:
             )
         return float(results["loss"].reshape(()))
 
-    def _tested(self) -> Tested:
+    @property
+    def _is_tested(self) -> bool:
+        """Whether the states as they are were tested, if only before the run was resumed."""
+        return self.tested is not None and self.tested[0] == self.iteration
+
+    def _test(self) -> Tested:
         scores = self.test()
         name, more_is_better = monitored(self.program.test_net, self.solver.monitor)
         if name not in scores:
@@ -182,8 +189,9 @@ class Trainer:
         value = scores[name]
         better = self.best is None or (value > self.best if more_is_better else value < self.best)
         self.best, self.stale = (value, 0) if better else (self.best, self.stale + 1)
+        self.tested = (self.iteration, scores)
         self._log({"event": "test", "iteration": self.iteration, **scores})
-        if better and self.iteration:
+        if better:
             self.folder.write_best(self.arrays(), self._metadata() | {"scores": scores})
         return Tested(self.iteration, scores, better)
 
@@ -200,7 +208,7 @@ class Trainer:
         job = self.program.job
         return {
             "format": 1, "net": job.name, "net_sha256": job.sha256, "iteration": self.iteration, "seed": self.program.seed,
-            "recent": list(self.recent), "best": self.best, "stale": self.stale, "log_length": self.log_length,
+            "recent": list(self.recent), "best": self.best, "stale": self.stale, "tested": self.tested, "log_length": self.log_length,
             "provider": self.provider, "threads": self.threads, "target": "portable",
         }  # fmt: skip
 

@@ -19,6 +19,7 @@ from netc.lower import Lowered
 from netc.spec.job import Job
 
 GRAD = "grad/"
+NEXT_GRAD = "next/" + GRAD  # an ONNX graph cannot have an input and an output of one name
 LEGACY_TYPES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")  # by the number of Caffe's old enum
 
 
@@ -38,7 +39,7 @@ def step_graphs(lowered: Lowered, solver: pb.SolverParameter) -> StepGraphs:
     sums = {p: leaf("Input", np.float32, p.shape, name=GRAD + p.node.attrs["name"]) for p in gradients}
     train = _updates(gradients, rate, replaced(solver, iter_size=1))
     outputs = lowered.graph.outputs
-    added = {GRAD + p.node.attrs["name"]: sums[p] + g for p, g in gradients.items()}
+    added = {NEXT_GRAD + p.node.attrs["name"]: sums[p] + g for p, g in gradients.items()}
     return StepGraphs(
         train=replace(lowered.graph, updates={**lowered.graph.updates, **train}),
         gradient=replace(lowered.graph, outputs={**outputs, **added}),

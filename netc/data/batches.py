@@ -120,8 +120,10 @@ def _table(request: Request) -> Table:
         if tested.description.tops != table.description.tops:
             raise DataError(f"{testing.path}: rows are {tested.description.tops}; expected the training rows' "
                             f"{table.description.tops}")
-        return tested
-    return _held_out(table, param.test_fraction, request.phase) if param.test_fraction else table
+        return replace(tested, description=replace(tested.description, set_apart=True))
+    return _held_out(table, param.test_fraction, request.phase) if param.test_fraction else replace(
+        table, description=replace(table.description, set_apart=table.has_test_rows or table.description.rows is None)
+    )
 
 
 def _held_out(table: Table, fraction: float, phase: str) -> Table:
@@ -129,7 +131,7 @@ def _held_out(table: Table, fraction: float, phase: str) -> Table:
     if table.has_test_rows or described.rows is None:
         raise DataError(f"{described.name}: test_fraction is not for a source that has test rows of its own, or no end")
     rows = held_out(described.rows, fraction, phase)
-    return Table(replace(described, rows=len(rows)), lambda: tuple(Selected(c, rows) for c in table.load()))
+    return Table(replace(described, rows=len(rows), set_apart=True), lambda: tuple(Selected(c, rows) for c in table.load()))
 
 
 def _source_function(request: Request) -> Callable[[Request], Table]:

@@ -25,7 +25,10 @@ class TopSpec:
 
 @dataclass(frozen=True)
 class Description:
-    """What a source gives, known before it is loaded. `rows` is None if it never ends, `sha256` "" if it is unknown."""
+    """What a source gives, known before it is loaded. `rows` is None if it never ends, `sha256` "" if it is unknown.
+
+    `set_apart` says that the rows for TEST are others than those for TRAIN.
+    """
 
     name: str
     tops: tuple[TopSpec, ...]
@@ -33,6 +36,7 @@ class Description:
     classes: tuple[str, ...] = ()
     licence: str = ""
     sha256: str = ""
+    set_apart: bool = False
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def transpose(node: Node, dy: Value) -> Gradients:
 @gradient("Reshape", "Squeeze", "Unsqueeze")
 def reshape(node: Node, dy: Value) -> Gradients:
     x = node.operands[0]
-    return op.Reshape(dy, list(x.shape)), *(None for _ in node.operands[1:])
+    return op.Reshape(dy, list(x.shape)), *(None for _ in node.inputs[1:])
 
 
 @gradient("Expand")
@@ -61,7 +61,7 @@ def concat(node: Node, dy: Value) -> Gradients:
 def split(node: Node, *dys: Value | None) -> Gradients:
     parts = [zeros(y.shape, y.dtype) if dy is None else dy for y, dy in zip(node.outputs, dys, strict=True)]
     dx = op.Concat(*parts, axis=node.attrs.get("axis", 0))
-    return dx, *(None for _ in node.operands[1:])
+    return dx, *(None for _ in node.inputs[1:])
 
 
 @gradient("Slice")
@@ -77,4 +77,4 @@ def slice_(node: Node, dy: Value) -> Gradients:
         size = int(x.shape[axis])
         pads[axis % x.rank] = min(max(int(first) + (size if first < 0 else 0), 0), size)
         pads[x.rank + axis % x.rank] = size - min(max(int(last) + (size if last < 0 else 0), 0), size)
-    return op.Pad(dy, pads), *(None for _ in node.operands[1:])
+    return op.Pad(dy, pads), *(None for _ in node.inputs[1:])

@@ -25,7 +25,7 @@ def conv(node: Node, dy: Value) -> Gradients:
     attrs, has_bias = _filter(node, x.rank - 2), bool(b)
     dx = convolution.conv_input_grad(dy, w, spatial=list(x.shape[2:]), **attrs)
     dw = convolution.conv_filter_grad(x, dy, kernel_shape=list(w.shape[2:]), bias=int(has_bias), **attrs)
-    return (dx, *dw) if has_bias else (dx, dw)
+    return (dx, *dw) if has_bias else (dx, dw, None)[: len(node.inputs)]
 
 
 @gradient("ConvTranspose")

@@ -22,14 +22,14 @@ def _spread(node: Node, dy: Value) -> Value:
 @gradient("ReduceSum")
 def reduce_sum(node: Node, dy: Value) -> Gradients:
     x = node.operands[0]
-    return op.Expand(_spread(node, dy), list(x.shape)), *(None for _ in node.operands[1:])
+    return op.Expand(_spread(node, dy), list(x.shape)), *(None for _ in node.inputs[1:])
 
 
 @gradient("ReduceMean")
 def reduce_mean(node: Node, dy: Value) -> Gradients:
     x = node.operands[0]
     count = prod(int(x.shape[a]) for a in _axes(node))
-    return op.Expand(_spread(node, dy) * (1 / count), list(x.shape)), *(None for _ in node.operands[1:])
+    return op.Expand(_spread(node, dy) * (1 / count), list(x.shape)), *(None for _ in node.inputs[1:])
 
 
 @gradient("Softmax")

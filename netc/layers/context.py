@@ -10,8 +10,9 @@ import numpy as np
 from netc import fillers, registry
 from netc import netc_pb2 as pb
 from netc.errors import Fault, SpecError
-from netc.ir import Dim, Shape, Value, leaf, op, stop
+from netc.ir import Value, leaf, op, stop
 from netc.net import TRAIN, Layer
+from netc.tensor_type import Dim, Shape
 
 BATCH = "batch/"
 NOISE = "noise/"
@@ -68,8 +69,9 @@ class Context:
         return leaf("Input", np.float32, shape, name=NOISE + key, distribution=distribution, key=key)
 
     def input(self, top: str, dtype: str, shape: Shape) -> Value:
-        """A blob that is fed; axis 0 is the batch."""
-        return leaf("Input", dtype, (shape[0] if self.batch is None else self.batch, *shape[1:]), name=BATCH + top)
+        """A blob that is fed; axis 0, where there is one, is the batch."""
+        batch = shape[:1] if self.batch is None or not shape else (self.batch,)
+        return leaf("Input", dtype, (*batch, *shape[1:]), name=BATCH + top)
 
     def _blob(self, kind: str, name: str, shape: tuple[int, ...], start: Any) -> Value:
         index, self.count = self.count, self.count + 1

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from netc import netc_pb2 as pb
 from netc.ir import Value, op
-from netc.layers.shape import axis_of, merged, reshape
 from netc.layers.context import Context, dims
+from netc.layers.shape import axis_of, merged, reshape
 from netc.registry import layer
 
 

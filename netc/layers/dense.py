@@ -3,8 +3,8 @@
 from math import prod
 
 from netc.ir import Value, op
-from netc.layers.shape import axis_of
 from netc.layers.context import Context
+from netc.layers.shape import axis_of
 from netc.registry import layer
 
 

@@ -4,8 +4,8 @@ from functools import reduce
 
 from netc import netc_pb2 as pb
 from netc.ir import Value, op
-from netc.layers.shape import axis_of
 from netc.layers.context import Context, dims
+from netc.layers.shape import axis_of
 from netc.registry import layer
 
 

@@ -5,8 +5,8 @@ import numpy as np
 from netc import netc_pb2 as pb
 from netc.errors import ShapeError
 from netc.ir import Value, cast, constant, op
-from netc.layers.shape import axis_of, merged, reshape
 from netc.layers.context import Context, dims
+from netc.layers.shape import axis_of, merged, reshape
 from netc.registry import layer
 from netc.training_ops import loss
 

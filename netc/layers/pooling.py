@@ -6,7 +6,7 @@ from math import ceil
 import numpy as np
 
 from netc import netc_pb2 as pb
-from netc.ir import Value, constant, op, stop
+from netc.ir import Value, constant, op
 from netc.layers.context import Context, dims
 from netc.registry import layer
 from netc.training_ops.pooling import argmax_in_plane
@@ -53,7 +53,7 @@ def pooling(ctx: Context, x: Value) -> Value | tuple[Value, ...]:
         if len(ctx.layer.tops) == 1:
             return y
         _, indices = op.MaxPool(x, **window, outputs=2)
-        return y, stop(argmax_in_plane(indices, rows.size * columns.size))
+        return y, argmax_in_plane(indices, rows.size * columns.size)
     if len(ctx.layer.tops) > 1:
         raise ctx.error("only MAX has a second top, the index of the maximum", "top", 1)
     mean = op.AveragePool(x, count_include_pad=1, **window)

@@ -3,9 +3,10 @@
 from math import prod
 
 from netc.errors import ShapeError
-from netc.ir import Dim, Value, op
+from netc.ir import Value, op
 from netc.layers.context import Context, dims
 from netc.registry import layer
+from netc.tensor_type import Dim
 
 
 def axis_of(ctx: Context, axis: int, x: Value, *path: str) -> int:

@@ -65,8 +65,7 @@ class Job:
 
     def resolved(self) -> pb.NetParameter:
         """The whole job as one NetParameter, the solver inside and every override in it."""
-        whole = pb.NetParameter()
-        whole.CopyFrom(self.train.message)
+        whole = _copy(self.train.message) if self.train is self.test else _joined(self.train.message, self.test.message)
         whole.solver.CopyFrom(self.solver)
         for field in ("net", "train_net", "test_net", "net_param", "train_net_param", "test_net_param"):
             whole.solver.ClearField(field)
@@ -140,12 +139,11 @@ def _overridden(
             if not equals:
                 raise SpecError("expected path=value, such as solver.max_iter=500 or layers.conv1.num_output=32")
             first, _, rest = path.partition(".")
-            if first == "solver" and rest:
-                _merge(solver, _parsed(f"{_nested(rest, value)}", pb.SolverParameter))
-            elif first in ("layers", "layer") and "." in rest:
-                name, _, field = rest.partition(".")
+            if first == "solver":
+                _merge(solver, _parsed(_nested(rest, value) if rest else value, pb.SolverParameter))
+            elif first in ("layers", "layer"):
                 for net in nets:
-                    _set_layer(net, name, field, value)
+                    _set_layer(net, rest, value)
             elif first in NET_FIELDS:
                 for net in nets:
                     _merge(net, _parsed(_nested(path, value), pb.NetParameter))
@@ -159,10 +157,24 @@ def _overridden(
     return new[0], new[-1], solver
 
 
+def _joined(train: pb.NetParameter, test: pb.NetParameter) -> pb.NetParameter:
+    """Two nets as one: what both have once, the rest each for its phase."""
+    whole = _copy(train)
+    whole.ClearField("layer")
+    for phase, net, other in (("TRAIN", train, test), ("TEST", test, train)):
+        for layer in net.layer:
+            if layer in other.layer:
+                if phase == "TRAIN":
+                    whole.layer.append(layer)
+                continue
+            layer = whole.layer.add(**{})
+    return whole
+
+
 def _nested(path: str, value: str) -> str:
-    """`a.b=1` as YAML: {a: {b: 1}}."""
-    head, _, rest = path.partition(".")
-    return f"{{{head}: {_nested(rest, value) if rest else value}}}"
+    """`a.b=1` as YAML, a key a line."""
+    keys = path.split(".")
+    return "\n".join(f"{'  ' * k}{key}:" for k, key in enumerate(keys)) + f" {value}"
 
 
 def _parsed(text: str, message_type: type[Message]) -> Any:

@@ -158,9 +158,9 @@ def _messages(
     for _ in _items(tokens):
         opening = tokens.accept("{", "<")
         if opening is None:
-            came = repr(tokens.peek.text)
-            reading.fault(tokens.peek.at, f"{field.name} holds fields: '{{' should stand here; {came} came")
+            token = tokens.peek
             _skip(tokens)
+            reading.fault(token.at, f"{field.name} holds fields: '{{' should stand here; {token.text!r} came")
             continue
         here = _claim(reading, name, field, path, counts)
         target = getattr(message, field.name).add() if field.is_repeated else getattr(message, field.name)
@@ -189,8 +189,8 @@ def _scalars(
     for _ in _items(tokens):
         token = tokens.peek
         if token.kind not in ("word", "number", "string"):
-            reading.fault(token.at, f"{field.name} is a single value; {token.text!r} came")
             _skip(tokens)
+            reading.fault(token.at, f"{field.name} is a single value; {token.text!r} came")
             continue
         _claim(reading, name, field, path, counts)
         try:
@@ -240,7 +240,7 @@ def _skip(tokens: Tokens) -> None:
     elif token.kind in ("word", "number"):
         tokens.take()
     else:
-        raise SyntaxFault(token.at, f"a value should stand here; {token.text!r} came")
+        raise SyntaxFault(token.at, f"a value should stand here; {tokens.take().text!r} came")
 
 
 def _skip_to_close(tokens: Tokens, opening: Token) -> Token:

@@ -1,10 +1,10 @@
 """Messages to YAML, short or with everything spelled out."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import yaml
 from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.struct_pb2 import Struct
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from netc.spec.fields import LAYER_FIELDS, kind, own_fields
@@ -40,7 +40,8 @@ def _set_fields(message: Any) -> list[tuple[Any, Any]]:
 
 
 def _text(text: str) -> Node:
-    return ScalarNode(STR, text)
+    """A text. Only double quotes keep line breaks and what cannot be seen."""
+    return ScalarNode(STR, text, style=None if text.isprintable() else '"')
 
 
 def _plain(text: str) -> Node:
@@ -74,7 +75,7 @@ def _value(field: Any, value: Any, short: bool) -> Node:
 def _message(message: Any, short: bool) -> Any:
     fields = _set_fields(message)
     if message.DESCRIPTOR.full_name == "google.protobuf.Struct":
-        return _struct(dict(message.items()))
+        return _struct(message)
     if message.DESCRIPTOR is NET:
         return yaml.compose(to_yaml(message, short), yaml.SafeLoader)
     if short and message.DESCRIPTOR.name == "FillerParameter" and [f.name for f, _ in fields] == ["type"]:
@@ -83,7 +84,8 @@ def _message(message: Any, short: bool) -> Any:
 
 
 def _struct(value: Any) -> Node:
-    if isinstance(value, Mapping) or hasattr(value, "items"):
+    """A Struct, or a value in one; texts stand in quotes, so that none reads as a number."""
+    if isinstance(value, Struct):
         return _mapping([(ScalarNode(STR, key, style='"'), _struct(item)) for key, item in sorted(value.items())])
     if isinstance(value, str):
         return ScalarNode(STR, value, style='"')

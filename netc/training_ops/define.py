@@ -14,7 +14,8 @@ from inspect import Parameter, signature
 from typing import Any
 
 from netc import registry
-from netc.ir import TRAINING, Node, Type, Value, leaf, origin
+from netc.ir import TRAINING, Node, Value, leaf, origin
+from netc.tensor_type import Type
 
 DEFAULT = "default"
 

@@ -37,7 +37,7 @@ def test_every_message_belongs_to_a_type() -> None:
 
 
 def test_losses() -> None:
-    assert len(LOSSES) == 7 - 1
+    assert len(LOSSES) == 7
     assert "SoftmaxWithLoss" in LOSSES
 
 

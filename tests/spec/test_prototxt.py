@@ -43,10 +43,10 @@ def test_reads_caffes_files_as_protobuf_does(path: object) -> None:
 def test_places() -> None:
     document = parse_prototxt(SPELLINGS, path="n.prototxt")
     assert document.place("name") == "n.prototxt:2:1"
-    assert document.place("layer", 0, "convolution_param", "weight_filler", "std") == "n.prototxt:8:78"
+    assert document.place("layer", 0, "convolution_param", "weight_filler", "std") == "n.prototxt:8:77"
     assert document.place("layer", 0, "loss_weight", 2) == "n.prototxt:6:74"
     assert document.place("layer", 1, "bottom") == "n.prototxt:9:1"
-    assert document.place("layer", 0, "include", 1, "phase") == "n.prototxt:7:32"
+    assert document.place("layer", 0, "include", 1, "phase") == "n.prototxt:7:34"
 
 
 @pytest.mark.parametrize(
@@ -75,14 +75,14 @@ def test_places() -> None:
         ("state { level: 1 }}", ["n.prototxt:1:19: the name of a field should stand here; '}' came"]),
         ("name: 'a\n'", ["n.prototxt:1:7: a text without an end on its line"]),
         ("name: @", ["n.prototxt:1:7: '@' has no meaning here"]),
-        ("name: }", ["n.prototxt:1:7: name is a single value; '}' came", "n.prototxt:1:7: a value should stand here; '}' came"]),
+        ("name: }", ["n.prototxt:1:7: a value should stand here; '}' came"]),
         ("input: ['a' 'b', 'c' 4]", ["n.prototxt:1:22: ',' or ']' should stand here; '4' came"]),
         ("layer { type: 'Clip' }\nlayer { clip_param { max: x } }",
-         ["n.prototxt:2:27: max is a number; 'x' came", "n.prototxt:1:1: Clip needs 'min' and 'max'",
-          "n.prototxt:2:9: ClipParameter needs 'min'"]),
+         ["n.prototxt:2:27: max is a number; 'x' came", "n.prototxt:2:9: ClipParameter needs 'min'",
+          "n.prototxt:1:1: Clip needs 'min' and 'max'"]),
         ("layer {\n custom {\n  fields { kye: 'a' } } }",
          ["n.prototxt:3:12: Message type \"google.protobuf.Struct.FieldsEntry\" has no field named \"kye\"."]),
-        ("state {" * 3000, ["n.prototxt: messages stand too deep within each other"]),
+        ("solver { net_param {" * 3000, ["n.prototxt: messages stand too deep within each other"]),
     ],
 )  # fmt: skip
 def test_faults(text: str, wanted: list[str]) -> None:

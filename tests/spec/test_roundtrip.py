@@ -58,7 +58,7 @@ def messages(draw: Any, descriptor: Any, depth: int) -> Any:
         custom.update(draw(st.dictionaries(TEXT, STRUCTS, max_size=3)))
         return custom
     message = getattr(pb, descriptor.name)()
-    fields = draw(st.lists(st.sampled_from(descriptor.fields), max_size=4, unique_by=lambda f: f.name))
+    fields = draw(st.lists(st.sampled_from(list(descriptor.fields)), max_size=4, unique_by=lambda f: f.name))
     filled(draw, message, fields, depth)
     filled(draw, message, [f for f in descriptor.fields if f.is_required], depth)
     return message
@@ -76,7 +76,6 @@ def layers(draw: Any) -> pb.LayerParameter:
         layer.clip_param.min = layer.clip_param.max = 1
     names = ["name", "bottom", "top"]
     others = draw(st.lists(st.sampled_from([n for n in LAYER_FIELDS if n != "type"]), max_size=2, unique=True))
-    filled(draw, layer, [LAYER_FIELDS[n] for n in {*names, *others} if not layer.HasField(n)] if False else [], 2)
     for name in dict.fromkeys([*(n for n in names if draw(st.integers(0, 5))), *others]):
         layer.ClearField(name)
         filled(draw, layer, [LAYER_FIELDS[name]], 2)
@@ -92,7 +91,7 @@ def nets(draw: Any) -> pb.NetParameter:
 
 
 @given(nets())
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 def test_nets(net: pb.NetParameter) -> None:
     for text in (to_yaml(net), to_yaml(net, short=False)):
         assert parse_yaml(text).message == net, text

@@ -175,7 +175,7 @@ def test_places() -> None:
     assert document.place("layer", 1, "convolution_param", "kernel_size", 0) == "nets/lenet.yaml:4:35"
     assert document.place("layer", 1, "convolution_param", "pad") == "nets/lenet.yaml:4:5"
     assert document.place("layer", 6, "bottom", 0) == "nets/lenet.yaml:9:5"
-    assert document.place("solver", "max_iter") == "nets/lenet.yaml:13:53"
+    assert document.place("solver", "max_iter") == "nets/lenet.yaml:13:51"
     assert document.place("nothing") == document.place() == "nets/lenet.yaml"
 
 
@@ -183,7 +183,7 @@ def test_places() -> None:
     ("text", "wanted"),
     [
         ("layers:\n  - Input\n  - Convolution: {kernal_size: 5}",
-         ["n.yaml:3:19: Convolution has no field 'kernal_size'; did you mean 'kernel_size'?"]),
+         ["n.yaml:3:19: Convolution has no field 'kernal_size'; did you mean 'kernel_size' or 'kernel_w' or 'kernel_h'?"]),
         ("nmae: x", ["n.yaml:1:1: NetParameter has no field 'nmae'; did you mean 'name'?"]),
         ("max_iter: 5",
          ["n.yaml:1:1: NetParameter has no field 'max_iter'; SolverParameter has: in a net file it stands under solver"]),
@@ -191,7 +191,7 @@ def test_places() -> None:
          ["n.yaml:1:44: num_output is a whole number from 0 to 4294967295; 'many' came"]),
         ("layers: [Input, {Convolution: {num_output: -1}}]",
          ["n.yaml:1:44: num_output is a whole number from 0 to 4294967295; '-1' came"]),
-        ("layers: [Input, {Convolution: {num_output: }}]", ["n.yaml:1:44: num_output has no value"]),
+        ("layers: [Input, {Convolution: {num_output: }}]", ["n.yaml:1:43: num_output has no value"]),
         ("layers: [Input, {Convolution: {num_output: [1]}}]", ["n.yaml:1:44: num_output is a single value; a list came"]),
         ("layers: [Input, {Pooling: {pool: max}}]", ["n.yaml:1:34: pool has no value 'max'; did you mean 'MAX'?"]),
         ("solver: {base_lr: 1e39}", ["n.yaml:1:19: base_lr is a number below 3.4e38; '1e39' came"]),

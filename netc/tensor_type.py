@@ -1,0 +1,75 @@
+"""What is known of tensors before they exist: their types, and ONNX's own rules for the types of an op's outputs."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from netc.errors import ShapeError
+
+OPSET = 21  # above 21 onnxruntime lacks CUDA kernels for MaxPool, Dropout, Elu and others
+IR_VERSION = 10
+SMALL = 1024  # constants up to this size take part in shape inference
+
+Dim = int | str
+Shape = tuple[Dim, ...]
+
+
+@dataclass(frozen=True)
+class Type:
+    """What is known of a tensor before it exists. A dimension is a number, or a name such as "N"."""
+
+    dtype: np.dtype[Any]
+    shape: Shape
+
+    def __str__(self) -> str:
+        return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
+
+
+Operand = tuple[Type, np.ndarray | None] | None  # of an input: its type, and its value where it is a constant; None if left out
+
+
+def infer(name: str, inputs: Sequence[Operand], attrs: Mapping[str, Any], outputs: int, stated: Shape | None = None) -> tuple[Type, ...]:
+    """The types of the first `outputs` outputs of an op. `stated` is the shape of the first where ONNX cannot tell it.
+
+    ShapeError, with the types that came, where the inputs do not fit the op.
+    """
+    names = ["" if v is None else f"i{k}" for k, v in enumerate(inputs)]
+    proto = helper.make_node(name, names, [f"o{k}" for k in range(outputs)], **attrs)
+    given = [(n, *v) for n, v in zip(names, inputs, strict=True) if v is not None]
+    types = {n: helper.make_tensor_type_proto(helper.np_dtype_to_tensor_dtype(t.dtype), t.shape) for n, t, _ in given}
+    data = {n: numpy_helper.from_array(a) for n, _, a in given if a is not None and a.size <= SMALL}
+    try:
+        found = onnx.shape_inference.infer_node_outputs(
+            _schema(name), proto, types, data, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
+        )
+    except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError) as e:
+        raise ShapeError(f"{_call(name, inputs)}: {_reason(e)}") from e
+    result = []
+    for k, output in enumerate(proto.output):
+        tensor = found[output].tensor_type
+        shape = tuple(d.dim_param or (d.dim_value if d.HasField("dim_value") else None) for d in tensor.shape.dim)
+        if k == 0 and stated is not None:
+            shape = stated
+        elif None in shape or not tensor.HasField("shape"):
+            raise ShapeError(f"{_call(name, inputs)}: the shape of its output depends on data that only a run knows")
+        result.append(Type(np.dtype(helper.tensor_dtype_to_np_dtype(tensor.elem_type)), shape))  # type: ignore[arg-type]
+    return tuple(result)
+
+
+@cache
+def _schema(name: str) -> Any:
+    return onnx.defs.get_schema(name, OPSET)
+
+
+def _call(name: str, inputs: Iterable[Operand]) -> str:
+    return f"{name}({', '.join('-' if v is None else str(v[0]) for v in inputs)})"
+
+
+def _reason(error: Exception) -> str:
+    """ONNX's message without its prefix of brackets and node names."""
+    return str(error).strip().splitlines()[-1].split("] ")[-1]
