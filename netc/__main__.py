@@ -2,4 +2,4 @@
 
 from netc.cli import main
 
-main()
+main(prog_name="netc")

@@ -16,6 +16,10 @@ SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 class Commands(click.Group):
     """A click group whose NetcErrors end with their message and exit code, without a traceback."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """--debug may stand after the command too."""
+        return super().parse_args(ctx, sorted(args, key=lambda a: a != "--debug"))
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -229,11 +233,14 @@ def init(path: str, source: str) -> None:
 @click.option("-o", "--output", metavar="FILE", help="Where to; the suffix says which spelling [default: the other one, on the terminal].")
 @click.option("--full", is_flag=True, help="Spell out every name and blob in YAML.")
 def convert(source: str, output: str | None, full: bool) -> None:
-    """Write a net or solver file in another spelling: YAML or protobuf text.
+    """Write a net in another spelling: YAML or protobuf text.
+
+    SOURCE is a net file, a Caffe solver file (its net comes along, with the solver inside), or a .caffemodel (its learned
+    blobs are left out).
 
     Example: netc convert nets/lenet.prototxt -o lenet.yaml
     """
-    from netc.spec.job import convert_file
+    from netc.spec.convert import convert_file
 
     click.echo(convert_file(source, output, full), nl=False)
 

@@ -13,7 +13,7 @@ from netc.contract import Program
 from netc.cost import size
 from netc.errors import SnapshotError, SpecError
 from netc.feeding import Feeder
-from netc.publishing import publish_run
+from netc.publishing import check_target, publish_run
 from netc.report.curves import curves_png
 from netc.report.progress import follow, scores_text
 from netc.run_folder import RunFolder
@@ -32,6 +32,8 @@ def train_command(
 ) -> str:
     """Train to the end and publish into `zoo` unless it is None. Returns why the run ended: see `solver.Finished`."""
     console = console or Console(highlight=False, soft_wrap=True)
+    if zoo is not None:
+        check_target(zoo)
     program, threads, why = _compiled(job, provider, target, threads)
     trainer = _trainer(program, threads, runs, resume, weights, console)
     _greet(program, trainer, why, console)

@@ -11,9 +11,9 @@
   x RunError             a run failed on its way (NaN, a full disk)
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import Iterable
+from difflib import SequenceMatcher, get_close_matches
 
 MOST_FAULTS = 20
 
@@ -88,8 +88,10 @@ def near(name: str, known: Iterable[str]) -> str:
     """The end of a sentence about an unknown name: what is near it, else what there is."""
     known = sorted(known)
     by_lower = {k.lower(): k for k in known}
-    matches = [by_lower[m] for m in get_close_matches(name.lower(), by_lower, n=3)]
-    if matches:
+    close = get_close_matches(name.lower(), by_lower, n=3)
+    if close:
+        best = SequenceMatcher(None, name.lower(), close[0]).ratio()
+        matches = [by_lower[m] for m in close if SequenceMatcher(None, name.lower(), m).ratio() > best - 0.1]
         return f"did you mean {' or '.join(map(repr, matches))}?"
     if len(known) > 40:
         return f"there are {len(known)} others"

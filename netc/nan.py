@@ -11,9 +11,11 @@ from netc.session import Session
 
 def first_bad(graph: Graph, provider: str, feeds: Mapping[str, np.ndarray], states: Mapping[str, np.ndarray]) -> str:
     """A sentence that names the first layer, in the order they run, with a value that is NaN or infinite."""
+    layers = {input_name(n.outputs[0]): n.attrs["layer"] for n in graph.leaves("State")}
     for name, array in {**feeds, **states}.items():
         if not np.isfinite(array).all():
-            return f"{name} already holds {_what(array)} before the step"
+            made = f"; the update of layer {layers[name]!r} in the iteration before made it" if layers.get(name) else ""
+            return f"{name} holds {_what(array)} before the step{made}"
     found: list[Node] = []
     for node in graph.nodes:
         if node.domain != "netc" and node.types[0].dtype.kind == "f":

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from netc import data, zoo
-from netc.errors import DataError, ZooError
+from netc.errors import DataError, RunError, ZooError
 from netc.session import Session
 
 
@@ -30,7 +30,10 @@ class Model:
 
     @cached_property
     def session(self) -> Session:
-        return Session(self.path)
+        try:
+            return Session(self.path)
+        except RunError as e:
+            raise DataError(f"{self.path}: no model that runs: {e}") from e
 
     @cached_property
     def labels(self) -> list[str]:
@@ -63,13 +66,15 @@ class Model:
 
     def _rows(self, path: str) -> list[tuple[str, np.ndarray]]:
         shape = self.input_shape[1:]
+        if not Path(path).is_file():
+            raise DataError(f"{path}: there is no such file")
         if Path(path).suffix != ".npy":
             if len(shape) != 3 or shape[0] not in (1, 3):
                 raise DataError(f"{path}: the model takes {'x'.join(map(str, self.input_shape))}, no images; give .npy")
             return [(path, data.read_image(Path(path), int(shape[0]), int(shape[1]), int(shape[2])))]
         try:
             array = np.load(path, allow_pickle=False)
-        except (OSError, ValueError) as e:
+        except (OSError, ValueError, EOFError) as e:
             raise DataError(f"{path}: cannot be read as .npy: {e}") from e
         rows = array[None] if array.ndim == len(shape) else array
         return [(f"{path}[{k}]", row) for k, row in enumerate(rows)]
@@ -90,6 +95,8 @@ def _find(name: str, source: str | None) -> Path:
         return path
     if (path / "model.onnx").is_file():
         return path / "model.onnx"
+    if path.suffix == ".onnx" or path.is_dir():
+        raise DataError(f"{path}: " + ("there is no model.onnx in this folder" if path.is_dir() else "there is no such file"))
     location = source or zoo.default_location()
     if "://" not in str(location):
         entry = zoo.show(location, name)

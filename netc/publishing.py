@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,24 @@ from netc import data, snapshot, zoo
 from netc import netc_pb2 as pb
 from netc.contract import Program
 from netc.emit import emit
-from netc.errors import RunError
+from netc.errors import RunError, ZooError
 from netc.session import Session
 from netc.spec import to_yaml
+from netc.version import VERSION
 from netc.tensor_type import OPSET
 
 VECTORS = 8  # rows in test_vectors.npz
 TOLERANCE = 1e-4
+
+
+def check_target(target: str) -> None:
+    """ZooError if nothing can be published into `target`: asked before a run, so that none ends in vain."""
+    if "://" in target:
+        raise ZooError(f"{target}: a zoo to publish into is a folder; give --zoo DIR, or --no-publish")
+    path = Path(target).absolute()
+    there = next(p for p in (path, *path.parents) if p.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise ZooError(f"{target}: cannot be published into: {there} is {'not writable' if there.is_dir() else 'no folder'}")
 
 
 def publish_run(
@@ -91,6 +103,7 @@ def _manifest(program: Program, model: Any, scores: Mapping[str, float], command
         "opset": OPSET,
         "licence": "unknown",
         "command": command,
+        "netc": VERSION,
         **{kind: [_port(v) for v in values] for kind, values in ports.items()},
     }
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from inspect import getdoc
 from typing import Any
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 
 from netc import netc_pb2 as pb
 from netc import registry
@@ -33,7 +33,7 @@ def _count(limits: tuple[int, int | None]) -> str:
     return f"{least}" if least == most else f"{least} or more" if most is None else f"{least} to {most}"
 
 
-def _fields(message: Descriptor) -> Iterator[str]:
+def _fields(message: Any) -> Iterator[str]:
     said = comments(message)
     for field in message.fields:
         yield f"  {field.name}: {_type(field)}"

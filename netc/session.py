@@ -74,7 +74,7 @@ class Session:
         source = str(model) if isinstance(model, Path) else model
         cuda = [(PROVIDERS["cuda"], {"use_tf32": "0"})] if provider == "cuda" else []
         self.provider = provider
-        self.ort = ort.InferenceSession(source, options, providers=[*cuda, PROVIDERS["cpu"]])
+        self.ort = _guarded(ort.InferenceSession, source, options, [*cuda, PROVIDERS["cpu"]])
         self.inputs = {i.name: i for i in self.ort.get_inputs()}
         self.outputs = [o.name for o in self.ort.get_outputs()]
 

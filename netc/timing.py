@@ -4,7 +4,7 @@ import json
 import re
 import tempfile
 import time
-from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +15,13 @@ from netc.feeding import Feeds
 from netc.session import Session, States, Stepper
 
 PARTS = ("forward", "backward", "update")
+OTHER = "(other)"
 WARM_UP = 5
 
 
 @dataclass(frozen=True)
 class Times:
-    """Milliseconds by (layer, part), and of the whole step with and without the profiler."""
+    """Milliseconds by (layer, part) in the net's order, and of the whole step with and without the profiler."""
 
     layers: dict[tuple[str, str], float]
     step: float
@@ -40,12 +41,12 @@ def time_layers(program: Program, feeds: Feeds, iterations: int, threads: int) -
         session = Session(program.model("train", functions=False), program.provider, threads, profile=str(Path(folder) / "profile"))
         profiled = _median(Stepper(session, States(start, program.provider)), feeds | lr, iterations)
         events = json.loads(Path(session.end_profile()).read_text())
-    totals: dict[tuple[str, str], float] = defaultdict(float)
-    layers = {layer.name for layer in program.train_net.layers}
+    layers = [layer.name for layer in program.train_net.layers]
+    totals = dict.fromkeys([(name, part) for name in [*layers, OTHER] for part in PARTS], 0.0)
     for event in events:
         if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
             totals[_place(event["name"].removesuffix("_kernel_time"), layers)] += event["dur"] / 1000 / (iterations + WARM_UP)
-    return Times(dict(totals), step, profiled)
+    return Times(totals, step, profiled)
 
 
 def _median(stepper: Stepper, feeds: Feeds, iterations: int) -> float:
@@ -57,11 +58,11 @@ def _median(stepper: Stepper, feeds: Feeds, iterations: int) -> float:
     return float(np.median(times[WARM_UP:]))
 
 
-def _place(node: str, layers: set[str]) -> tuple[str, str]:
+def _place(node: str, layers: Collection[str]) -> tuple[str, str]:
     """(layer, part) of a node's name, `conv1/backward/ConvFilterGrad/Gemm`; onnxruntime may have put words of its own around it."""
     for word in re.split(r"[\s:]+", node):
         for end in range(len(pieces := word.split("/")), 0, -1):
             if (name := "/".join(pieces[:end])) in layers:
                 part = pieces[end] if end < len(pieces) and pieces[end] in PARTS else "forward"
                 return name, part
-    return "(other)", "update" if "update" in node.split("/") else "forward"
+    return OTHER, "update" if "update" in node.split("/") else "forward"

@@ -15,7 +15,8 @@ from netc.spec.schema import comments
 from tests.conftest import REFERENCE, ROOT, needs_reference
 
 LATER = {"V0LayerParameter", "V1LayerParameter"}
-TYPES = {getattr(FieldDescriptor, f"TYPE_{n.upper()}"): n for n in "int32 int64 uint32 float double bool string bytes".split()}
+SCALARS = ("int32", "int64", "uint32", "float", "double", "bool", "string", "bytes")
+TYPES = {getattr(FieldDescriptor, f"TYPE_{name.upper()}"): name for name in SCALARS}
 MESSAGES = pb.DESCRIPTOR.message_types_by_name
 
 

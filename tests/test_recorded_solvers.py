@@ -88,8 +88,8 @@ def train(recorded: Recorded) -> tuple[np.ndarray, dict[int, Arrays]]:
 
 
 def deviation(got: np.ndarray, expected: np.ndarray) -> float:
-    """Of the largest magnitude."""
-    return float(np.abs(got - expected.reshape(got.shape)).max() / max(np.abs(expected).max(), 1e-6))
+    """Of the largest magnitude; below 5e-4 (where a true gradient of 0 leaves noise) of that."""
+    return float(np.abs(got - expected.reshape(got.shape)).max() / max(np.abs(expected).max(), 5e-4))
 
 
 @pytest.mark.parametrize("recorded", CASES, indirect=True)

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -136,7 +137,7 @@ def _overridden(
     for override in overrides:
         path, equals, value = override.partition("=")
         try:
-            if not equals:
+            if not equals or not all(path.split(".")):
                 raise SpecError("expected path=value, such as solver.max_iter=500 or layers.conv1.num_output=32")
             first, _, rest = path.partition(".")
             if first == "solver":
@@ -158,17 +159,33 @@ def _overridden(
 
 
 def _joined(train: pb.NetParameter, test: pb.NetParameter) -> pb.NetParameter:
-    """Two nets as one: what both have once, the rest each for its phase."""
+    """Two nets as one: layers that both have once, the others each for its phase, in an order that suits both."""
     whole = _copy(train)
     whole.ClearField("layer")
-    for phase, net, other in (("TRAIN", train, test), ("TEST", test, train)):
-        for layer in net.layer:
-            if layer in other.layer:
-                if phase == "TRAIN":
-                    whole.layer.append(layer)
-                continue
-            layer = whole.layer.add(**{})
+    texts = [[layer.SerializeToString(deterministic=True) for layer in net.layer] for net in (train, test)]
+    for kind, a, b, c, d in SequenceMatcher(None, *texts, autojunk=False).get_opcodes():
+        if kind == "equal":
+            whole.layer.extend(train.layer[a:b])
+        else:
+            whole.layer.extend(only for layer in train.layer[a:b] if (only := _only(layer, pb.TRAIN)))
+            whole.layer.extend(only for layer in test.layer[c:d] if (only := _only(layer, pb.TEST)))
     return whole
+
+
+def _only(layer: pb.LayerParameter, phase: int) -> pb.LayerParameter | None:
+    """`layer` with rules that keep it out of the other phase; None if it never runs in `phase`."""
+    layer = _copy(layer)
+    if layer.exclude:
+        layer.exclude.add(phase=pb.TEST if phase == pb.TRAIN else pb.TRAIN)
+        return layer
+    rules = [rule for rule in layer.include if not rule.HasField("phase") or rule.phase == phase]
+    if layer.include and not rules:
+        return None
+    layer.ClearField("include")
+    layer.include.extend(rules or [pb.NetStateRule()])
+    for rule in layer.include:
+        rule.phase = phase
+    return layer
 
 
 def _nested(path: str, value: str) -> str:
@@ -181,22 +198,32 @@ def _parsed(text: str, message_type: type[Message]) -> Any:
     return parse_yaml(text, message_type, "--set").message
 
 
-def _set_layer(net: pb.NetParameter, name: str, field: str, value: str) -> None:
-    found = [layer for layer in net.layer if layer.name == name]
-    if not found:
-        raise SpecError(f"there is no layer {name!r}; {near(name, [layer.name for layer in net.layer])}")
-    for layer in found:
-        text = f"{{layers: [{{type: {layer.type}, name: x, bottom: [x, x], top: [x], {_nested(field, value)[1:-1]}}}]}}"
-        change = _parsed(text, pb.NetParameter).layer[0]
-        for fixed in ("name", "type", "bottom", "top"):
-            change.ClearField(fixed)
-        _merge(layer, change)
+def _set_layer(net: pb.NetParameter, path: str, value: str) -> None:
+    """Set `name.field` in every layer of that name. A name may have dots in it."""
+    names = {layer.name for layer in net.layer}
+    name = max((n for n in names if path.startswith(f"{n}.")), key=len, default="")
+    field = path.removeprefix(f"{name}.")
+    if not name or not field:
+        said = path.partition(".")[0]
+        raise SpecError(f"a field is missing: layers.{said}.FIELD=value" if said in names else f"there is no layer {said!r}; {near(said, names)}")
+    for layer in net.layer:
+        if layer.name == name:
+            fixed = {"type": layer.type, "name": "x", "bottom": "[x, x]", "top": "[x]"}
+            fixed.pop(field, None)
+            lines = [*(f"{k}: {v}" for k, v in fixed.items()), *_nested(field, value).splitlines()]
+            change = _parsed("layers:\n  - " + "\n    ".join(lines), pb.NetParameter).layer[0]
+            for k in fixed:
+                change.ClearField(k)
+            _merge(layer, change)
 
 
 def _merge(target: Message, change: Message) -> None:
     """Fields of `change` into `target`; lists are replaced, not lengthened."""
     for field, value in change.ListFields():
-        if field.message_type and not field.is_repeated:
+        if field.message_type and field.message_type.GetOptions().map_entry:
+            for key in value:
+                getattr(target, field.name)[key].CopyFrom(value[key])
+        elif field.message_type and not field.is_repeated:
             _merge(getattr(target, field.name), value)
         else:
             target.ClearField(field.name)

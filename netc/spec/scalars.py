@@ -56,7 +56,7 @@ def to_text(field: Any, value: Any) -> str:
 
 def shortest(value: float) -> str:
     """The shortest decimal that gives the same float32."""
-    for digits in range(1, 9):
+    for digits in range(6, 9):
         text = f"{value:.{digits}g}"
         if abs(float(text)) < 3.4028236e38 and struct.pack("f", float(text)) == struct.pack("f", value):
             return text

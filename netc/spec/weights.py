@@ -56,4 +56,4 @@ def to_array(blob: Any, place: str) -> np.ndarray:
 
 def to_blob(array: np.ndarray) -> pb.BlobProto:
     """An array as a BlobProto in single precision."""
-    return pb.BlobProto(shape=pb.BlobShape(dim=array.shape), data=np.ravel(array).astype(np.float32))
+    return pb.BlobProto(shape=pb.BlobShape(dim=array.shape), data=np.ravel(array).astype(np.float32).tolist())

@@ -1,0 +1,36 @@
+"""`netc convert`: a net, or a solver with its net, from one spelling to another."""
+
+from pathlib import Path
+
+from netc.errors import Fault, RunError, SpecError
+from netc.spec.job import load_job
+from netc.spec.load import BINARY, PROTOTXT, YAML
+from netc.spec.write import to_prototxt, to_yaml
+
+
+def convert_file(source: str, output: str | None, full: bool) -> str:
+    """Write the net in `source` to `output` in the spelling of its suffix; returns what to say about it.
+
+    Without `output` it returns the other spelling of the net: protobuf text for YAML, else YAML. A solver comes with its
+    net, which then holds it. `full` spells out every name and blob in YAML. SpecError if the source is wrong.
+    """
+    suffix = Path(output).suffix if output else ".prototxt" if Path(source).suffix in YAML else ".yaml"
+    if suffix not in (*YAML, *PROTOTXT, *BINARY[:1]):
+        known = ", ".join((*YAML, *PROTOTXT, *BINARY[:1]))
+        raise SpecError(Fault(str(output), f"the suffix {suffix!r} does not say which spelling to write; it is one of {known}"))
+    net = load_job(source).resolved()
+    if not net.solver.ListFields():
+        net.ClearField("solver")
+    for layer in net.layer:
+        layer.ClearField("blobs")
+    if suffix in BINARY:
+        content = net.SerializeToString(deterministic=True)
+    else:
+        content = (to_yaml(net, short=not full) if suffix in YAML else to_prototxt(net)).encode()
+    if output is None:
+        return content.decode()
+    try:
+        Path(output).write_bytes(content)
+    except OSError as e:
+        raise RunError(f"{output}: cannot be written: {e.strerror or e}") from e
+    return f"{output} is written\n"

@@ -1,0 +1,139 @@
+"""Optimizers against their formulas in NumPy (float64), through the training graph: decay, clipping, multipliers, their order."""
+
+import numpy as np
+import pytest
+
+from netc import netc_pb2 as pb
+from netc import registry
+from netc.emit import emit
+from netc.lower import lower
+from netc.net import resolve
+from netc.session import Session, States, Stepper
+from netc.spec import parse_prototxt
+from netc.training import step_graphs
+
+registry.load()
+
+NET = """
+layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 4 dim: 3 } } }
+layer { name: "t" type: "Input" top: "t" input_param { shape { dim: 4 dim: 2 } } }
+layer { name: "ip" type: "InnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 2 bias_term: false } param { lr_mult: 2 decay_mult: 3 } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "y" bottom: "t" top: "loss" }
+"""
+RNG = np.random.default_rng(0)
+X, T, W = RNG.normal(size=(8, 4, 3)), RNG.normal(size=(8, 4, 2)), RNG.normal(size=(2, 3))
+RATE, STEPS = 0.05, 8
+
+
+def sgd(w, g, lr, s, p):
+    h = s.get("h", 0) * p.momentum + lr * g
+    return w - h, {"h": h}
+
+
+def nesterov(w, g, lr, s, p):
+    old = s.get("h", 0)
+    h = old * p.momentum + lr * g
+    return w - ((1 + p.momentum) * h - p.momentum * old), {"h": h}
+
+
+def adagrad(w, g, lr, s, p):
+    h = s.get("h", 0) + g**2
+    return w - lr * g / (np.sqrt(h) + p.delta), {"h": h}
+
+
+def rmsprop(w, g, lr, s, p):
+    h = p.rms_decay * s.get("h", 0) + (1 - p.rms_decay) * g**2
+    return w - lr * g / (np.sqrt(h) + p.delta), {"h": h}
+
+
+def adadelta(w, g, lr, s, p):
+    a = p.momentum * s.get("a", 0) + (1 - p.momentum) * g**2
+    u = g * np.sqrt((s.get("b", 0) + p.delta) / (a + p.delta))
+    return w - lr * u, {"a": a, "b": p.momentum * s.get("b", 0) + (1 - p.momentum) * u**2}
+
+
+def adam(w, g, lr, s, p, decay=0.0):
+    m = p.momentum * s.get("m", 0) + (1 - p.momentum) * g
+    v = p.momentum2 * s.get("v", 0) + (1 - p.momentum2) * g**2
+    t = s.get("t", 0) + 1
+    corrected = np.sqrt(1 - p.momentum2**t) / (1 - p.momentum**t) * m / (np.sqrt(v) + p.delta)
+    return w - lr * (corrected + decay * w), {"m": m, "v": v, "t": t}
+
+
+def adamw(w, g, lr, s, p):
+    return adam(w, g, lr, s, p, decay=3 * p.weight_decay)
+
+
+ROWS = {
+    "SGD": (sgd, {"momentum": 0.9}),
+    "Nesterov": (nesterov, {"momentum": 0.9}),
+    "AdaGrad": (adagrad, {"delta": 1e-3}),
+    "RMSProp": (rmsprop, {"rms_decay": 0.9}),
+    "AdaDelta": (adadelta, {"momentum": 0.95, "delta": 1e-6}),
+    "Adam": (adam, {"momentum": 0.9, "momentum2": 0.99}),
+    "AdamW": (adamw, {"momentum": 0.9, "momentum2": 0.999}),
+}
+
+
+def by_formula(step, p: pb.SolverParameter) -> np.ndarray:
+    """The weights after STEPS / iter_size updates: sum, clip by the norm of the sum, divide, decay, step."""
+    w, state = W.copy(), {}
+    for first in range(0, STEPS, p.iter_size):
+        g = sum(((X[k] @ w.T - T[k]).T @ X[k]) / len(X[k]) for k in range(first, first + p.iter_size))
+        norm = np.sqrt((g**2).sum())
+        if 0 <= p.clip_gradients < norm:
+            g = g * p.clip_gradients / norm
+        g = g / p.iter_size
+        if p.type != "AdamW":
+            g = g + 3 * p.weight_decay * (np.sign(w) if p.regularization_type == "L1" else w)
+        w, state = step(w, g, 2 * RATE, state, p)
+    return w
+
+
+def trained(p: pb.SolverParameter, provider: str = "cpu") -> np.ndarray:
+    """The same by netc's training graphs."""
+    graphs = step_graphs(lower(resolve(parse_prototxt(NET))), p)
+    kinds = ["train"] if p.iter_size == 1 else ["gradient", "update"]
+    slots = {n.attrs["name"]: np.zeros(n.types[0].shape, np.float32) for n in getattr(graphs, kinds[-1]).leaves("State")}
+    states = States({f"state/{n}": a for n, a in (slots | {"ip.weight": W.astype(np.float32)}).items()})
+    states.add({"grad/ip.weight": np.zeros(W.shape, np.float32)})
+    steppers = [Stepper(Session(emit(getattr(graphs, kind), provider)), states) for kind in kinds]
+    lr = {"lr": np.asarray(RATE, np.float32)}
+    for k in range(STEPS):
+        steppers[0].run({"batch/x": X[k].astype(np.float32), "batch/t": T[k].astype(np.float32)} | lr)
+        if p.iter_size > 1 and (k + 1) % p.iter_size == 0:
+            steppers[1].run(lr)
+            states.clear("grad/")
+    return states.arrays()["state/ip.weight"]
+
+
+def test_every_optimizer_has_a_row():
+    assert ROWS.keys() == registry.optimizer.keys()
+
+
+@pytest.mark.parametrize("options", [{}, {"weight_decay": 0.1}, {"weight_decay": 0.1, "clip_gradients": 0.5}], ids=["plain", "decay", "clip"])
+@pytest.mark.parametrize("name", ROWS)
+def test_formula(name, options):
+    step, hyper = ROWS[name]
+    p = pb.SolverParameter(type=name, base_lr=RATE, **hyper, **options)
+    np.testing.assert_allclose(trained(p), by_formula(step, p), rtol=2e-5, atol=2e-6)
+
+
+def test_l1_decay():
+    p = pb.SolverParameter(type="SGD", base_lr=RATE, weight_decay=0.1, regularization_type="L1")
+    np.testing.assert_allclose(trained(p), by_formula(sgd, p), rtol=2e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize("clip", [-1.0, 0.5])
+def test_sums_over_sub_batches_are_clipped_before_they_are_divided(clip):
+    p = pb.SolverParameter(type="Adam", base_lr=RATE, momentum=0.9, iter_size=4, clip_gradients=clip, weight_decay=0.1)
+    np.testing.assert_allclose(trained(p), by_formula(adam, p), rtol=2e-5, atol=2e-6)
+
+
+def test_gradients_of_zero_are_not_clipped_to_nan():
+    p = pb.SolverParameter(type="SGD", base_lr=0.0, clip_gradients=1.0)
+    graphs = step_graphs(lower(resolve(parse_prototxt(NET))), p)
+    zeros = {"batch/x": np.zeros((4, 3), np.float32), "batch/t": np.zeros((4, 2), np.float32), "lr": np.asarray(RATE, np.float32)}
+    start = {"state/ip.weight": W.astype(np.float32), "state/ip.weight.history": np.zeros(W.shape, np.float32)}
+    got = Session(emit(graphs.train)).run(zeros | start)
+    np.testing.assert_array_equal(got["next/ip.weight"], start["state/ip.weight"])

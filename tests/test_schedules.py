@@ -1,0 +1,65 @@
+"""Learning-rate policies against their formulas, worked out by hand."""
+
+from math import exp
+
+import pytest
+
+from netc import netc_pb2 as pb
+from netc import registry
+from netc.errors import SpecError
+from netc.schedules import current_step, rate
+
+registry.load()
+
+# fields of the solver, then the rate at some iterations of 100
+ROWS = {
+    "fixed": [({}, {0: 0.5, 99: 0.5})],
+    "step": [({"gamma": 0.1, "stepsize": 10}, {0: 0.5, 9: 0.5, 10: 0.05, 29: 0.005, 30: 0.0005})],
+    "exp": [({"gamma": 0.9}, {0: 0.5, 1: 0.45, 2: 0.405})],
+    "inv": [({"gamma": 1, "power": 0.5}, {0: 0.5, 3: 0.25, 99: 0.05}), ({"gamma": 0.0001, "power": 0.75, "base_lr": 0.01}, {100: 0.00992565})],
+    "multistep": [
+        ({"gamma": 0.1, "stepvalue": [5, 20]}, {0: 0.5, 4: 0.5, 5: 0.05, 19: 0.05, 20: 0.005, 99: 0.005}),
+        ({"gamma": 0.1, "stepvalue": [5, 5, 6]}, {4: 0.5, 5: 0.05, 6: 0.005, 7: 0.0005}),  # one step an iteration at most
+        ({"gamma": 0.1, "stepvalue": [0]}, {0: 0.05, 1: 0.05}),
+    ],
+    "poly": [({"power": 2}, {0: 0.5, 50: 0.125, 100: 0}), ({"power": 1}, {0: 0.5, 75: 0.125})],
+    "sigmoid": [({"gamma": 0.1, "stepsize": 50}, {50: 0.25, 0: 0.5 / (1 + exp(5)), 90: 0.5 / (1 + exp(-4))})],
+    "cosine": [({}, {0: 0.5, 50: 0.25, 100: 0}), ({"min_lr": 0.1}, {0: 0.5, 25: 0.1 + 0.4 * (1 + 0.5**0.5) / 2, 50: 0.3, 100: 0.1})],
+}
+
+
+def solver(policy: str, **fields) -> pb.SolverParameter:
+    return pb.SolverParameter(lr_policy=policy, **({"base_lr": 0.5} | fields))
+
+
+def test_every_policy_has_a_row():
+    assert ROWS.keys() == registry.schedule.keys()
+
+
+@pytest.mark.parametrize("policy", ROWS)
+def test_rates(policy):
+    for fields, expected in ROWS[policy]:
+        for iteration, value in expected.items():
+            assert rate(solver(policy, **fields), iteration, 100) == pytest.approx(value, rel=1e-6, abs=1e-9), (fields, iteration)
+
+
+def test_unset_policy_is_fixed():
+    assert rate(pb.SolverParameter(base_lr=0.5), 7, 100) == 0.5
+
+
+def test_warm_up_leads_in_a_line_to_the_policy():
+    """Iteration k of n has come k + 1 of n + 1 steps of the way; iteration n is the policy's own."""
+    warm = solver("fixed", warmup_iter=4, warmup_lr=0.1)
+    assert [rate(warm, i, 100) for i in range(6)] == pytest.approx([0.18, 0.26, 0.34, 0.42, 0.5, 0.5])
+    falling = solver("exp", gamma=0.5, warmup_iter=1)
+    assert [rate(falling, i, 100) for i in range(3)] == pytest.approx([0.25, 0.25, 0.125])
+
+
+def test_steps_passed():
+    steps = solver("multistep", gamma=0.1, stepvalue=[3, 3, 10])
+    assert [current_step(steps, i) for i in (0, 2, 3, 4, 9, 10, 50)] == [0, 0, 1, 2, 2, 3, 3]
+
+
+def test_unknown_policy_names_what_is_near():
+    with pytest.raises(SpecError, match="no lr_policy 'cosin'; did you mean 'cosine'"):
+        rate(solver("cosin"), 0, 100)

@@ -1,0 +1,76 @@
+"""Bodies of one training op agree: each provider's with the default, on shapes that include the odd ones."""
+
+import numpy as np
+import pytest
+
+import netc.optimizers
+import netc.training_ops  # noqa: F401
+from netc import registry
+from netc.emit import emit
+from netc.ir import TRAINING, Graph, leaf, op
+from netc.session import Session
+from netc.training_ops import convolution, pooling
+from netc.training_ops.define import DEFAULT
+
+RNG = np.random.default_rng(0)
+
+
+def normal(*shape):
+    return RNG.normal(size=shape).astype(np.float32)
+
+
+def ties(*shape):
+    """Few values, so that windows have several maxima."""
+    return RNG.integers(0, 3, shape).astype(np.float32)
+
+
+def max_pool_row(x, kernel, strides, pads=(0, 0, 0, 0)):
+    window = {"kernel_shape": list(kernel), "strides": list(strides), "pads": list(pads)}
+    value = leaf("Input", np.float32, x.shape, name="x0")
+    y = Session(emit(Graph("pool", {"y": op.MaxPool(value, **window)}))).run({"x0": x})["y"]
+    return lambda x, y, dy: pooling.max_pool_grad(x, y, dy, **window), x, y, normal(*y.shape)
+
+
+def filter_row(x, dy, kernel, strides=(1, 1), pads=(0, 0, 0, 0), dilations=(1, 1), group=1, bias=0):
+    attrs = {"strides": list(strides), "pads": list(pads), "dilations": list(dilations)}
+    return lambda x, dy: convolution.conv_filter_grad(x, dy, kernel_shape=list(kernel), group=group, bias=bias, **attrs), x, dy
+
+
+ROWS = {
+    "ConvFilterGrad": [
+        filter_row(normal(4, 3, 8, 7), normal(4, 5, 6, 5), (3, 3)),
+        filter_row(normal(4, 3, 8, 7), normal(4, 5, 6, 5), (3, 3), bias=1),
+        filter_row(normal(2, 3, 9, 9), normal(2, 4, 5, 5), (3, 3), strides=(2, 2), pads=(1, 1, 1, 1)),
+        filter_row(normal(2, 3, 8, 9), normal(2, 4, 3, 4), (3, 2), strides=(2, 2)),
+        filter_row(normal(1, 1, 9, 5), normal(1, 1, 5, 4), (3, 2), dilations=(2, 1)),
+        filter_row(normal(3, 4, 6, 6), normal(3, 6, 4, 4), (3, 3), group=2),
+        filter_row(normal(3, 4, 6), normal(3, 6, 4), (3,), strides=(1,), pads=(0, 0), dilations=(1,)),
+    ],
+    "MaxPoolGrad": [
+        max_pool_row(normal(3, 2, 6, 4), (2, 2), (2, 2)),
+        max_pool_row(ties(3, 2, 6, 4), (2, 2), (2, 2)),
+        max_pool_row(ties(3, 2, 6, 9), (2, 3), (2, 3)),
+        max_pool_row(ties(1, 1, 4, 4), (1, 4), (1, 4)),
+        max_pool_row(ties(2, 3, 5, 5), (2, 2), (2, 2), (0, 0, 1, 1)),
+        max_pool_row(ties(2, 3, 7, 7), (3, 3), (2, 2)),
+    ],
+}
+
+
+def test_every_body_for_a_provider_has_rows():
+    assert {name for name, provider in registry.body if provider != DEFAULT} == ROWS.keys()
+    assert {name for name, _ in registry.body} == registry.training_op.keys()
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_bodies_agree(name):
+    for function, *arrays in ROWS[name]:
+        results = []
+        for provider in ("cpu", "cuda"):
+            values = function(*(leaf("Input", a.dtype, a.shape, name=f"x{i}") for i, a in enumerate(arrays)))
+            outputs = values if isinstance(values, tuple) else (values,)
+            assert outputs[0].node.key == (TRAINING, name)
+            session = Session(emit(Graph(name, {str(i): v for i, v in enumerate(outputs)}), provider))
+            results.append(session.run({f"x{i}": a for i, a in enumerate(arrays) if f"x{i}" in session.inputs}))
+        for key, value in results[0].items():
+            np.testing.assert_allclose(value, results[1][key], rtol=1e-4, atol=1e-5)
