@@ -91,7 +91,7 @@ def near(name: str, known: Iterable[str]) -> str:
     close = get_close_matches(name.lower(), by_lower, n=3)
     if close:
         best = SequenceMatcher(None, name.lower(), close[0]).ratio()
-        matches = [by_lower[m] for m in close if SequenceMatcher(None, name.lower(), m).ratio() > best - 0.1]
+        matches = [by_lower[m] for m in close if SequenceMatcher(None, name.lower(), m).ratio() > best - 0.05]
         return f"did you mean {' or '.join(map(repr, matches))}?"
     if len(known) > 40:
         return f"there are {len(known)} others"

@@ -33,14 +33,26 @@ class Draw:
 
 def fill(shape: tuple[int, ...], parameters: pb.FillerParameter, seed: int, name: str) -> np.ndarray:
     """The start of blob `name`: float32 of `shape`. SpecError for an unknown type or a wrong combination."""
+    check(shape, parameters)
+    return filler.find(parameters.type)(shape, parameters, Draw(seed, name)).astype(np.float32)
+
+
+def check(shape: tuple[int, ...], parameters: pb.FillerParameter) -> None:
+    """SpecError for an unknown type, or one that cannot fill a blob of `shape`. `square` in a decorator asks for a square 4-D one."""
+    filler.find(parameters.type)
     if parameters.sparse >= 0 and parameters.type != "gaussian":
         raise SpecError(f"filler {parameters.type!r} cannot be sparse; only gaussian can")
-    return filler.find(parameters.type)(shape, parameters, Draw(seed, name)).astype(np.float32)
+    if filler.facts[parameters.type].get("square") and (len(shape) != 4 or shape[2] != shape[3]):
+        raise SpecError(f"filler {parameters.type!r} needs a square 4-D blob, not {'x'.join(map(str, shape)) or 'a scalar'}")
+
+
+def _rows(shape: tuple[int, ...]) -> int:
+    return shape[0] if shape else 1
 
 
 def _fan(shape: tuple[int, ...], parameters: pb.FillerParameter) -> float:
     """Inputs or outputs of a unit, or their mean. Caffe takes blob axes 0 and 1 for them whatever they mean."""
-    fan_in = prod(shape) / shape[0]
+    fan_in = prod(shape) / _rows(shape)
     fan_out = prod(shape) / shape[1] if len(shape) > 1 else prod(shape)
     kinds = {pb.FillerParameter.FAN_IN: fan_in, pb.FillerParameter.FAN_OUT: fan_out, pb.FillerParameter.AVERAGE: (fan_in + fan_out) / 2}
     return kinds[parameters.variance_norm]
@@ -62,13 +74,13 @@ def uniform(shape: tuple[int, ...], parameters: pb.FillerParameter, draw: Draw) 
 def gaussian(shape: tuple[int, ...], parameters: pb.FillerParameter, draw: Draw) -> np.ndarray:
     """Normal with `mean` and `std`; `sparse` keeps that many inputs of a unit on average, the rest is 0."""
     values = parameters.mean + parameters.std * draw.normal(shape)
-    return values * (draw.uniform(shape, 1) < parameters.sparse / shape[0]) if parameters.sparse >= 0 else values
+    return values * (draw.uniform(shape, 1) < parameters.sparse / _rows(shape)) if parameters.sparse >= 0 else values
 
 
 @filler("positive_unitball")
 def positive_unitball(shape: tuple[int, ...], parameters: pb.FillerParameter, draw: Draw) -> np.ndarray:
     """Uniform, then each row divided by its sum."""
-    values = draw.uniform(shape).reshape(shape[0], -1)
+    values = draw.uniform(shape).reshape(_rows(shape), -1)
     return (values / values.sum(1, keepdims=True)).reshape(shape)
 
 
@@ -84,11 +96,9 @@ def msra(shape: tuple[int, ...], parameters: pb.FillerParameter, draw: Draw) -> 
     return sqrt(2 / _fan(shape, parameters)) * draw.normal(shape)
 
 
-@filler("bilinear")
+@filler("bilinear", square=True)
 def bilinear(shape: tuple[int, ...], parameters: pb.FillerParameter, draw: Draw) -> np.ndarray:
     """Bilinear interpolation, for a Deconvolution that scales up (Long et al. 2015). Square 4-D blobs only."""
-    if len(shape) != 4 or shape[2] != shape[3]:
-        raise SpecError(f"filler 'bilinear' needs a square 4-D blob, not {'x'.join(map(str, shape))}")
     factor = ceil(shape[3] / 2)
     centre = (shape[3] - 1) / (2 * factor)
     line = 1 - np.abs(np.arange(shape[3]) / factor - centre)

@@ -52,7 +52,7 @@ class Context:
     def weight(self, name: str, shape: tuple[int, ...], filler: pb.FillerParameter) -> Value:
         """The layer's next parameter: learned, started by `filler`, shared with all of the same `param.name`."""
         start = partial(fillers.fill, shape, filler, self.seed, f"{self.layer.name}.{name}")
-        registry.filler.find(filler.type)
+        fillers.check(shape, filler)
         return self._blob("parameter", name, shape, start)
 
     def statistic(self, name: str, shape: tuple[int, ...]) -> Value:

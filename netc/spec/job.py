@@ -140,8 +140,8 @@ def _overridden(
             if not equals or not all(path.split(".")):
                 raise SpecError("expected path=value, such as solver.max_iter=500 or layers.conv1.num_output=32")
             first, _, rest = path.partition(".")
-            if first == "solver":
-                _merge(solver, _parsed(_nested(rest, value) if rest else value, pb.SolverParameter))
+            if first == "solver" and rest:
+                _merge(solver, _parsed(_nested(rest, value), pb.SolverParameter))
             elif first in ("layers", "layer"):
                 for net in nets:
                     _set_layer(net, rest, value)

@@ -60,13 +60,19 @@ def layer_target(
         return getattr(layer, param), field, (*path, param)
     if name in LAYER_FIELDS:
         return layer, LAYER_FIELDS[name], path
-    known = {n for n in LAYER_FIELDS if not n.endswith("_param")} | own.keys()
-    if layer.type and layer.type not in KINDS:
-        hint = f"the type is none of Caffe's ({near(layer.type, KINDS)}); a plug-in's parameters stand under `custom`"
-    else:
-        hint = near(name, known)
-    reading.fault(at(key), f"{layer.type or 'the layer'} has no field {name!r}; {hint}")
+    if not layer.type or layer.type in KINDS:
+        known = {n for n in LAYER_FIELDS if not n.endswith("_param")} | own.keys()
+        reading.fault(at(key), f"{layer.type or 'the layer'} has no field {name!r}; {near(name, known)}")
     return layer, None, path
+
+
+def unknown_type(reading: Reading, type_node: ScalarNode, fields: Fields) -> None:
+    """One fault for a type that is not in the table and yet has fields of its own, which a plug-in's has under `custom`."""
+    own = [key.value for key, _ in fields if key.value not in LAYER_FIELDS]
+    if own and type_node.value not in KINDS:
+        hint = near(type_node.value, KINDS)
+        text = f"there is no layer type {type_node.value!r}; {hint} (a plug-in's type has its fields, {', '.join(own)}, under `custom`)"
+        reading.fault(at(type_node), text)
 
 
 def complete(reading: Reading, layers: list[tuple[Node, Any, set[str]]], net: Any) -> None:

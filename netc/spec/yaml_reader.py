@@ -10,7 +10,7 @@ from netc.errors import Fault, SpecError
 from netc.spec.document import Document, FieldPath, Position
 from netc.spec.reading import NET, Reading
 from netc.spec.scalars import from_text
-from netc.spec.yaml_layers import complete, layer_parts, layer_target
+from netc.spec.yaml_layers import complete, layer_parts, layer_target, unknown_type
 from netc.spec.yaml_nodes import at, given, is_unset, named, pairs, struct_value
 
 MOST_REPEATS = 100_000
@@ -149,6 +149,7 @@ def _layers(reading: Reading, key: Node, value: Node, net: Any, path: FieldPath)
         if type_node is not None:
             layer.type = type_node.value
             reading.claim(at(type_node), (*here, i, "type"))
+            unknown_type(reading, type_node, fields)
         for key_node, value_node in fields:
             target, field, inner = layer_target(reading, layer, key_node, (*here, i))
             if field is not None:

