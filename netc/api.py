@@ -101,9 +101,9 @@ class Net:
         seeds = {f"seed/{n}": np.asarray(a, np.float32).reshape(self.blobs[n].shape) for n, a in top_diffs.items()}
         results = session.run(self._feeds(session) | {n: a for n, a in seeds.items() if n in session.inputs}) if named else {}
         for name, blob in self.blobs.items():
-            blob.diff = results.get(f"blob/{name}", np.zeros(blob.shape, np.float32))
+            blob.diff = results.get(f"diff/blob/{name}", np.zeros(blob.shape, np.float32))
         for name, state in self._states.items():
-            state.diff = results.get(f"state/{name}", np.zeros(state.shape, np.float32))
+            state.diff = results.get(f"diff/state/{name}", np.zeros(state.shape, np.float32))
         return {name: self.blobs[name].diff for name in self.inputs}
 
     @property
@@ -128,8 +128,8 @@ class Net:
             ends[value] = leaf("Input", np.float32, value.shape, name=f"seed/{name}")
         if not ends:
             raise SpecError(f"{self.name}: the net has no loss; give the diffs of its tops")
-        wanted = {f"blob/{n}": v[0] for n, v in lowered.versions.items() if v[0].dtype.kind == "f"}
-        wanted |= {f"state/{p.node.attrs['name']}": p for p in lowered.parameters}
+        wanted = {f"diff/blob/{n}": v[0] for n, v in lowered.versions.items() if v[0].dtype.kind == "f"}
+        wanted |= {f"diff/state/{p.node.attrs['name']}": p for p in lowered.parameters}
         found = {n: g for n, g in zip(wanted, grad(ends, list(wanted.values())), strict=True) if g is not None}
         return Session(emit(Graph(self.name, found))), list(found)
 

@@ -3,7 +3,7 @@
 | model        | inputs                                            | outputs                                         |
 |--------------|---------------------------------------------------|-------------------------------------------------|
 | train.onnx   | batch/<blob>, noise/<name>, lr, state/<name>      | loss, out/<blob>, next/<name> of each state     |
-| gradient.onnx| the same without lr, and grad/<name>, the sum     | grad/<name>, loss, out/<blob>, next/ of statistics |
+| gradient.onnx| the same without lr, and grad/<name>, the sum     | loss, out/<blob>, next/grad/<name>, next/ of statistics |
 | update.onnx  | grad/<name>, lr, state/ of parameters and slots   | next/ of parameters and slots                   |
 | test.onnx    | batch/<blob>, state/ of parameters and statistics | loss, out/<blob>                                |
 | model.onnx   | the net's inputs, batch N                         | its outputs; weights and preprocessing inside   |
@@ -101,12 +101,11 @@ class Program:
 
     def deploy_model(self, states: Mapping[str, np.ndarray]) -> onnx.ModelProto:
         """model.onnx: the deployed net with `states` inside, its inputs and outputs under the blobs' own names."""
-        lowered, batch = self.deploy
-        graph = simplify(freeze(lowered.graph, states))
+        graph = simplify(freeze(self.deploy[0].graph, states))
         outputs = {name.removeprefix(OUT): value for name, value in graph.outputs.items()}
         graph = _plain_inputs(Graph(graph.name, outputs))
         inputs = [_tensor(n.outputs[0]) for n in graph.leaves("Input")]
-        said = self.metadata("model", graph, "cpu") | {"batch": inputs, "batch_axis": batch, "classes": list(self.classes)}
+        said = self.metadata("model", graph, "cpu") | {"batch": inputs, "classes": list(self.classes)}
         return emit(graph, "cpu", True, said)
 
     @property
@@ -132,7 +131,7 @@ class Program:
             "noise": [_noise(n, self.seed) for n in noise],
             "batch": [_tensor(n.outputs[0]) for n in inputs if n.attrs["name"].startswith(BATCH)],
             "lr": self.schedule() if kind in ("train", "update") else None,
-        }
+        } | ({"batch_axis": 0, "batch_size": (self.test if kind == "test" else self.deploy)[1]} if kind in ("test", "model") else {})
 
     def schedule(self) -> dict[str, Any]:
         """The fields that learning-rate policies read, all that are set."""

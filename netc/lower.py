@@ -89,6 +89,8 @@ def _run(ctx: Context, bottoms: list[Value], force: bool) -> tuple[Value, ...]:
         bottoms = [stop(b) if cut and not cut[k] else b for k, b in enumerate(bottoms)]
     tops = registry.layer.find(layer.type)(ctx, *bottoms)
     tops = tops if isinstance(tops, tuple) else (tops,)
+    if len(tops) < len(layer.tops):
+        raise ctx.error(f"{len(layer.tops)} tops are named, the layer has {len(tops)}", "top", len(tops))
     if len(ctx.param.param) > ctx.count:
         raise ctx.error(f"{len(ctx.param.param)} param for {ctx.count} blobs", "param", ctx.count)
     return tops[: len(layer.tops)]
@@ -101,9 +103,9 @@ def _weighted(top: Value, weight: float) -> Value:
 
 def _faults(error: NetcError, layer: Layer, net: Net, versions: Mapping[str, tuple[Value, ...]]) -> list[Fault]:
     """The error of a layer's function, with the layer's place and the shapes that led there."""
-    if isinstance(error, SpecError) and all(f.place for f in error.faults):
-        return list(error.faults)
     chain = _chain(layer, net, versions) if isinstance(error, ShapeError) else ""
+    if isinstance(error, SpecError) and all(f.place for f in error.faults):
+        return [Fault(f.place, f.text + chain) for f in error.faults]
     return [Fault(layer.at(), f"layer {layer.name!r} ({layer.type}): {error}{chain}")]
 
 

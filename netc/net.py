@@ -159,7 +159,7 @@ def _layer(document: Document, i: int, spec: pb.LayerParameter, phase: str, base
     if weights and len(weights) != len(tops):
         fault(f"{len(weights)} loss_weight for {len(tops)} tops; give one each, or none", "loss_weight")
     weights = weights or tuple(1.0 if facts.get("loss") and k == 0 else 0.0 for k in range(len(tops)))
-    if facts:
+    if spec.type in registry.layer:
         for what, names in (("bottom", spec.bottom), ("top", tops)):
             least, most = facts.get(what + "s", (1, 1))
             if len(names) < least or (most is not None and len(names) > most):

@@ -45,11 +45,12 @@ class RunFolder:
 
     @classmethod
     def latest(cls, root: Path, name: str) -> "RunFolder":
-        """The newest run of a net. SnapshotError if there is none."""
-        numbers = sorted(int(p.name) for p in (root / name).glob("*") if p.name.isdigit())
-        if not numbers:
-            raise SnapshotError(f"{root / name}: there is no run of {name} to resume")
-        return cls(root / name / str(numbers[-1]))
+        """The newest run of a net that got as far as a snapshot. SnapshotError if there is none."""
+        numbers = sorted((int(p.name) for p in (root / name).glob("*") if p.name.isdigit()), reverse=True)
+        for folder in (cls(root / name / str(number)) for number in numbers):
+            if any(folder.snapshots.glob("iter_*")):
+                return folder
+        raise SnapshotError(f"{root / name}: there is no run of {name} with a snapshot to resume from")
 
     def log(self, line: Mapping[str, Any]) -> None:
         """Append one JSON object."""

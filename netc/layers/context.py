@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from netc import fillers, registry
+from netc import fillers
 from netc import netc_pb2 as pb
-from netc.errors import Fault, SpecError
+from netc.errors import Fault, ShapeError, SpecError
 from netc.ir import Value, leaf, op, stop
 from netc.net import TRAIN, Layer
 from netc.tensor_type import Dim, Shape
@@ -21,6 +21,13 @@ NOISE = "noise/"
 def dims(shape: Shape) -> str:
     """`64x1x28x28`."""
     return "x".join(map(str, shape)) or "scalar"
+
+
+def sizes(shape: Shape) -> tuple[int, ...]:
+    """The dimensions as numbers. ShapeError if one of them is symbolic."""
+    if any(isinstance(d, str) for d in shape):
+        raise ShapeError(f"{dims(shape)} must be known in numbers")
+    return tuple(int(d) for d in shape)
 
 
 @dataclass
@@ -47,7 +54,14 @@ class Context:
 
     def error(self, text: str, *path: str | int) -> SpecError:
         """An error about a field of the layer, to be raised."""
-        return SpecError(Fault(self.layer.at(*path), f"layer {self.layer.name!r} ({self.layer.type}): {text}"))
+        return SpecError(self._fault(text, path))
+
+    def shape_error(self, text: str, *path: str | int) -> ShapeError:
+        """An error about the shapes of the bottoms, to be raised; how they came about is added to it."""
+        return ShapeError(self._fault(text, path))
+
+    def _fault(self, text: str, path: tuple[str | int, ...]) -> Fault:
+        return Fault(self.layer.at(*path), f"layer {self.layer.name!r} ({self.layer.type}): {text}")
 
     def weight(self, name: str, shape: tuple[int, ...], filler: pb.FillerParameter) -> Value:
         """The layer's next parameter: learned, started by `filler`, shared with all of the same `param.name`."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from netc import netc_pb2 as pb
 from netc.ir import Value, op
-from netc.layers.context import Context, dims
+from netc.layers.context import Context, dims, sizes
 from netc.layers.shape import axis_of, merged, reshape
 from netc.registry import layer
 
@@ -30,42 +30,49 @@ def convolution(ctx: Context, *xs: Value) -> tuple[Value, ...]:
 
     W is (num_output, channels / group, kernel...). Several bottoms share the weights.
     """
-    w, b, window = _weights(ctx, xs[0], transposed=False)
+    w, b, window = _weights(ctx, xs, transposed=False)
     return tuple(_apply(ctx, x, lambda x: op.Conv(x, w, b, group=ctx.param.convolution_param.group, **window.attrs)) for x in xs)
 
 
 @layer("Deconvolution", bottoms=(1, None), tops=(1, None))
 def deconvolution(ctx: Context, *xs: Value) -> tuple[Value, ...]:
     """The transpose of Convolution: output stride (in - 1) + dilated kernel - 2 pad. W is (channels, num_output / group, kernel...)."""
-    w, b, window = _weights(ctx, xs[0], transposed=True)
+    w, b, window = _weights(ctx, xs, transposed=True)
     return tuple(_apply(ctx, x, lambda x: op.ConvTranspose(x, w, b, group=ctx.param.convolution_param.group, **window.attrs)) for x in xs)
 
 
-def _weights(ctx: Context, x: Value, transposed: bool) -> tuple[Value, Value | None, Window]:
-    p = ctx.param.convolution_param
+def _weights(ctx: Context, xs: tuple[Value, ...], transposed: bool) -> tuple[Value, Value | None, Window]:
+    """W, the bias and the window for bottoms that must be of one shape."""
+    p, x, bottoms = ctx.param.convolution_param, xs[0], ctx.layer.bottoms
+    for name, other in zip(bottoms, xs, strict=True):
+        if other.shape != x.shape:
+            raise ctx.shape_error(f"{name} is {dims(other.shape)}, {bottoms[0]} is {dims(x.shape)}; all must be equal", "bottom")
+    if len(ctx.layer.tops) != len(xs):
+        raise ctx.error(f"{len(xs)} bottoms and {len(ctx.layer.tops)} tops; each bottom has its top", "top")
     if not p.num_output:
         raise ctx.error("num_output is missing: how many filters it is to have", "convolution_param")
     axis = axis_of(ctx, p.axis, x, "convolution_param", "axis")
-    channels, rank = int(x.shape[axis]), x.rank - axis - 1
+    (channels,), rank = sizes(x.shape[axis : axis + 1]), x.rank - axis - 1
     if not p.group or channels % p.group or p.num_output % p.group:
         raise ctx.error(f"group {p.group} must divide the {channels} channels that come and num_output {p.num_output}", "convolution_param", "group")
     window = _window(ctx, p, rank)
     lead = (channels, p.num_output // p.group) if transposed else (p.num_output, channels // p.group)
     w = ctx.weight("weight", (*lead, *window.kernel[:rank]), p.weight_filler)
     b = ctx.weight("bias", (p.num_output,), p.bias_filler) if p.bias_term else None
-    if not transposed:
-        _check_fits(ctx, x, axis, window)
+    _check_fits(ctx, x, axis, window, transposed)
     return w if rank else op.Reshape(w, [*lead, 1]), b, window
 
 
 def _window(ctx: Context, p: pb.ConvolutionParameter, rank: int) -> Window:
     """The window from Caffe's fields: one number for all axes, one each, or _h and _w for two axes."""
 
-    def sizes(field: str, default: int | None) -> list[int]:
+    def numbers(field: str, default: int | None) -> list[int]:
         values, stem = list(getattr(p, field)), field.removesuffix("_size")
         if p.HasField(f"{stem}_h") or p.HasField(f"{stem}_w"):
             if values or rank != 2:
                 raise ctx.error(f"{stem}_h and {stem}_w are for two axes, in place of {field}", "convolution_param", f"{stem}_h")
+            if default is None and not (p.HasField(f"{stem}_h") and p.HasField(f"{stem}_w")):
+                raise ctx.error(f"one of {stem}_h and {stem}_w is missing", "convolution_param")
             values = [getattr(p, f"{stem}_h"), getattr(p, f"{stem}_w")]
         return spread(field, values, default)
 
@@ -79,19 +86,19 @@ def _window(ctx: Context, p: pb.ConvolutionParameter, rank: int) -> Window:
             raise ctx.error(f"{field} must be at least 1", "convolution_param", field)
         return values * rank if len(values) == 1 else values
 
-    window = Window(sizes("kernel_size", None), sizes("stride", 1), sizes("pad", 0) if p.pad or p.HasField("pad_h") or p.HasField("pad_w") else [0] * rank,
+    window = Window(numbers("kernel_size", None), numbers("stride", 1), numbers("pad", 0) if p.pad or p.HasField("pad_h") or p.HasField("pad_w") else [0] * rank,
                     spread("dilation", list(p.dilation), 1))  # fmt: skip
     return window if rank else Window([1], [1], [0], [1])
 
 
-def _check_fits(ctx: Context, x: Value, axis: int, window: Window) -> None:
-    for size, k, p, d in zip(x.shape[axis + 1 :], window.kernel, window.pad, window.dilation, strict=False):
-        extent = d * (k - 1) + 1
-        if isinstance(size, int) and size + 2 * p < extent:
-            raise ctx.error(
-                f"a kernel of {extent} does not fit into {size + 2 * p} ({ctx.layer.bottoms[0]} is {dims(x.shape)}, padding counted)",
-                "convolution_param", "kernel_size",
-            )  # fmt: skip
+def _check_fits(ctx: Context, x: Value, axis: int, window: Window, transposed: bool) -> None:
+    for size, k, s, p, d in zip(x.shape[axis + 1 :], window.kernel, window.stride, window.pad, window.dilation, strict=False):
+        extent, bottom = d * (k - 1) + 1, f"{ctx.layer.bottoms[0]} is {dims(x.shape)}"
+        if not transposed and isinstance(size, int) and size + 2 * p < extent:
+            text = f"a kernel of {extent} does not fit into {size + 2 * p} ({bottom}, padding counted)"
+            raise ctx.shape_error(text, "convolution_param", "kernel_size")
+        if transposed and isinstance(size, int) and s * (size - 1) + extent <= 2 * p:
+            raise ctx.shape_error(f"a pad of {p} leaves nothing of {s * (size - 1) + extent} ({bottom})", "convolution_param", "pad")
 
 
 def _apply(ctx: Context, x: Value, convolve) -> Value:  # type: ignore[no-untyped-def]

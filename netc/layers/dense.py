@@ -3,7 +3,7 @@
 from math import prod
 
 from netc.ir import Value, op
-from netc.layers.context import Context
+from netc.layers.context import Context, sizes
 from netc.layers.shape import axis_of
 from netc.registry import layer
 
@@ -15,7 +15,7 @@ def inner_product(ctx: Context, x: Value) -> Value:
     if not p.num_output:
         raise ctx.error("num_output is missing: how many outputs it is to have", "inner_product_param")
     axis = axis_of(ctx, p.axis, x, "inner_product_param", "axis")
-    size = prod(map(int, x.shape[axis:]))
+    size = prod(sizes(x.shape[axis:]))
     w = ctx.weight("weight", (size, p.num_output) if p.transpose else (p.num_output, size), p.weight_filler)
     b = ctx.weight("bias", (p.num_output,), p.bias_filler) if p.bias_term else None
     if axis == 1:

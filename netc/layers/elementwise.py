@@ -4,7 +4,7 @@ from functools import reduce
 
 from netc import netc_pb2 as pb
 from netc.ir import Value, op
-from netc.layers.context import Context, dims
+from netc.layers.context import Context, dims, sizes
 from netc.layers.shape import axis_of
 from netc.registry import layer
 
@@ -15,7 +15,7 @@ def eltwise(ctx: Context, *xs: Value) -> Value:
     p = ctx.param.eltwise_param
     for name, x in zip(ctx.layer.bottoms, xs, strict=True):
         if x.shape != xs[0].shape:
-            raise ctx.error(f"{name} is {dims(x.shape)}, {ctx.layer.bottoms[0]} is {dims(xs[0].shape)}; all must be equal", "bottom")
+            raise ctx.shape_error(f"{name} is {dims(x.shape)}, {ctx.layer.bottoms[0]} is {dims(xs[0].shape)}; all must be equal", "bottom")
     if p.coeff and (len(p.coeff) != len(xs) or p.operation == p.PROD):
         raise ctx.error(f"{len(p.coeff)} coeff for {len(xs)} bottoms of {pb.EltwiseParameter.EltwiseOp.Name(p.operation)}; one each, SUM only", "eltwise_param", "coeff")
     if p.operation == p.MAX:
@@ -29,7 +29,8 @@ def eltwise(ctx: Context, *xs: Value) -> Value:
 def _broadcast(ctx: Context, v: Value, x: Value, axis: int) -> Value:
     """v with axes of 1 appended, so that its first axis meets `axis` of x."""
     if any(a != b for a, b in zip(v.shape, x.shape[axis : axis + v.rank], strict=False)) or axis + v.rank > x.rank:
-        raise ctx.error(f"{dims(v.shape)} does not fit {dims(x.shape)} from axis {axis} on", "bottom", 1)
+        second, first = ctx.layer.bottoms[-1], ctx.layer.bottoms[0]
+        raise ctx.shape_error(f"{second} of shape {dims(v.shape)} does not fit {first} of shape {dims(x.shape)} from axis {axis} on", "bottom", 1)
     trailing = x.rank - axis - v.rank
     return op.Reshape(v, [*[0] * v.rank, *[1] * trailing], shape=(*v.shape, *[1] * trailing)) if trailing and v.rank else v
 
@@ -38,7 +39,7 @@ def _learned_shape(ctx: Context, x: Value, axis: int, num_axes: int, field: str)
     end = x.rank if num_axes < 0 else axis + num_axes
     if end > x.rank:
         raise ctx.error(f"axes {axis} to {end} of {dims(x.shape)}, which has {x.rank}", field, "num_axes")
-    return tuple(map(int, x.shape[axis:end]))
+    return sizes(x.shape[axis:end])
 
 
 @layer("Scale", bottoms=(1, 2))
@@ -50,7 +51,7 @@ def scale(ctx: Context, x: Value, factor: Value | None = None) -> Value:
         filler = p.filler if p.HasField("filler") else pb.FillerParameter(value=1)
         factor = ctx.weight("scale", _learned_shape(ctx, x, axis, p.num_axes, "scale_param"), filler)
     y = x * _broadcast(ctx, factor, x, axis)
-    return y + _broadcast(ctx, ctx.weight("bias", tuple(map(int, factor.shape)), p.bias_filler), x, axis) if p.bias_term else y
+    return y + _broadcast(ctx, ctx.weight("bias", sizes(factor.shape), p.bias_filler), x, axis) if p.bias_term else y
 
 
 @layer("Bias", bottoms=(1, 2))

@@ -6,7 +6,7 @@ import numpy as np
 
 from netc import data
 from netc.ir import Value, constant
-from netc.layers.context import Context
+from netc.layers.context import Context, dims
 from netc.net import DEPLOY
 from netc.registry import layer
 
@@ -17,6 +17,9 @@ def input_(ctx: Context) -> tuple[Value, ...]:
     shapes, tops = ctx.param.input_param.shape, ctx.layer.tops
     if len(shapes) not in (1, len(tops)):
         raise ctx.error(f"{len(shapes)} shapes for {len(tops)} tops; give one, or one each", "input_param", "shape")
+    for i, shape in enumerate(shapes):
+        if any(d < 1 for d in shape.dim):
+            raise ctx.error(f"shape {dims(tuple(shape.dim))}; every dim is 1 or more", "input_param", "shape", i)
     return tuple(ctx.input(top, "float32", tuple(shapes[k % len(shapes)].dim)) for k, top in enumerate(tops))
 
 

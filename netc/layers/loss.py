@@ -5,7 +5,7 @@ import numpy as np
 from netc import netc_pb2 as pb
 from netc.errors import ShapeError
 from netc.ir import Value, cast, constant, op
-from netc.layers.context import Context, dims
+from netc.layers.context import Context, dims, sizes
 from netc.layers.shape import axis_of, merged, reshape
 from netc.registry import layer
 from netc.training_ops import loss
@@ -37,7 +37,7 @@ def _labels(ctx: Context, scores: Value, labels: Value, axis: int) -> Value:
     except ShapeError:
         pass
     a, b = ctx.layer.bottoms[:2]
-    raise ctx.error(f"{b} is {dims(labels.shape)}; for {a} {dims(scores.shape)} with classes on axis {axis} it must be {dims(tuple(wanted))}", "bottom", 1)
+    raise ctx.shape_error(f"{b} is {dims(labels.shape)}; for {a} {dims(scores.shape)} with classes on axis {axis} it must be {dims(tuple(wanted))}", "bottom", 1)
 
 
 @layer("SoftmaxWithLoss", bottoms=(2, 2), tops=(0, 2), loss=True, deployed="Softmax")
@@ -59,7 +59,7 @@ def sigmoid_cross_entropy_loss(ctx: Context, x: Value, targets: Value) -> Value:
         except ShapeError:
             pass
     if x.shape != targets.shape:
-        raise ctx.error(f"{' and '.join(f'{n} {dims(v.shape)}' for n, v in zip(ctx.layer.bottoms, (x, targets), strict=True))} must be of one shape", "bottom")
+        raise ctx.shape_error(f"{' and '.join(f'{n} {dims(v.shape)}' for n, v in zip(ctx.layer.bottoms, (x, targets), strict=True))} must be of one shape", "bottom")
     return loss.sigmoid_cross_entropy(
         x, cast(targets, np.float32), normalization=_normalization(ctx, "BATCH_SIZE"), ignore_label=_ignored(ctx.param.loss_param)
     )
@@ -71,7 +71,7 @@ def euclidean_loss(ctx: Context, a: Value, b: Value) -> Value:
     a, b = cast(a, np.float32), cast(b, np.float32)
     if a.shape != b.shape:
         if merged(a.shape[1:]) != merged(b.shape[1:]) or a.shape[0] != b.shape[0]:
-            raise ctx.error(f"{' and '.join(f'{n} {dims(v.shape)}' for n, v in zip(ctx.layer.bottoms, (a, b), strict=True))} differ in size", "bottom")
+            raise ctx.shape_error(f"{' and '.join(f'{n} {dims(v.shape)}' for n, v in zip(ctx.layer.bottoms, (a, b), strict=True))} differ in size", "bottom")
         b = reshape(b, list(a.shape))
     difference = a - b
     squares = difference * difference
@@ -88,7 +88,7 @@ def accuracy(ctx: Context, scores: Value, labels: Value) -> tuple[Value, ...]:
     p = ctx.param.accuracy_param
     axis = axis_of(ctx, p.axis, scores, "accuracy_param", "axis")
     labels = _labels(ctx, scores, labels, axis)
-    classes = int(scores.shape[axis])
+    (classes,) = sizes(scores.shape[axis : axis + 1])
     if not 1 <= p.top_k <= classes:
         raise ctx.error(f"top_k {p.top_k} of {classes} classes", "accuracy_param", "top_k")
     ignore = _ignored(p)

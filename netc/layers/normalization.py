@@ -5,7 +5,7 @@ from math import prod
 import numpy as np
 
 from netc.ir import Value, constant, op
-from netc.layers.context import Context, dims
+from netc.layers.context import Context, dims, sizes
 from netc.registry import layer
 from netc.training_ops.normalization import batch_norm as train_batch_norm
 from netc.training_ops.normalization import per_channel
@@ -20,7 +20,7 @@ def batch_norm(ctx: Context, x: Value) -> Value:
     """
     p = ctx.param.batch_norm_param
     if x.rank < 2:
-        raise ctx.error(f"needs 2 axes or more, {dims(x.shape)} came", "bottom")
+        raise ctx.shape_error(f"needs 2 axes or more; {ctx.layer.bottoms[0]} is of shape {dims(x.shape)}", "bottom")
     channels = int(x.shape[1])
     mean, var = ctx.statistic("mean", (channels,)), ctx.statistic("variance", (channels,))
     weight = ctx.statistic("weight", (1,))
@@ -28,7 +28,9 @@ def batch_norm(ctx: Context, x: Value) -> Value:
         factor = op.Where(op.Equal(weight, 0.0), constant(0.0), op.Reciprocal(weight))
         return (x - per_channel(mean * factor, x)) / op.Sqrt(per_channel(var * factor, x) + p.eps)
     y, batch_mean, batch_var, _ = train_batch_norm(x, epsilon=p.eps)
-    count = prod(map(int, x.shape)) // channels
+    if not ctx.training:
+        return y
+    count = prod(sizes(x.shape)) // channels
     keep = np.float32(p.moving_average_fraction)
     ctx.update(mean, mean * keep + batch_mean)
     ctx.update(var, var * keep + batch_var * (count / max(1, count - 1)))
@@ -47,10 +49,10 @@ def lrn(ctx: Context, x: Value) -> Value:
         raise ctx.error(f"local_size must be odd, not {p.local_size}", "lrn_param", "local_size")
     if p.norm_region == p.ACROSS_CHANNELS:
         if x.rank < 3:
-            raise ctx.error(f"needs 3 axes or more, {dims(x.shape)} came", "bottom")
+            raise ctx.shape_error(f"needs 3 axes or more; {ctx.layer.bottoms[0]} is of shape {dims(x.shape)}", "bottom")
         return op.LRN(x, size=p.local_size, alpha=p.alpha, beta=p.beta, bias=p.k)
     if x.rank != 4:
-        raise ctx.error(f"WITHIN_CHANNEL needs 4 axes (N, C, H, W), {dims(x.shape)} came", "bottom")
+        raise ctx.shape_error(f"WITHIN_CHANNEL needs 4 axes (N, C, H, W); {ctx.layer.bottoms[0]} is of shape {dims(x.shape)}", "bottom")
     half = (p.local_size - 1) // 2
     mean = op.AveragePool(x * x, kernel_shape=[p.local_size] * 2, pads=[half] * 4, count_include_pad=1)
     return x * op.Pow(mean * p.alpha + 1.0, -p.beta)

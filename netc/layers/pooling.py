@@ -41,7 +41,7 @@ def pooling(ctx: Context, x: Value) -> Value | tuple[Value, ...]:
     if p.pool == p.STOCHASTIC:
         raise ctx.error("STOCHASTIC pooling is not supported; MAX and AVE are", "pooling_param", "pool")
     if x.rank != 4:
-        raise ctx.error(f"pools blobs of 4 axes (N, C, H, W); {ctx.layer.bottoms[0]} is {dims(x.shape)}", "bottom")
+        raise ctx.shape_error(f"pools blobs of 4 axes (N, C, H, W); {ctx.layer.bottoms[0]} is {dims(x.shape)}", "bottom")
     rows, columns = (_axis(ctx, p, i, int(x.shape[2 + i])) for i in (0, 1))
     window = {
         "kernel_shape": [rows.kernel, columns.kernel],
@@ -75,14 +75,14 @@ def _axis(ctx: Context, p: pb.PoolingParameter, i: int, size: int) -> Axis:
             raise ctx.error("global_pooling takes the whole image: no kernel_size, no pad, stride 1", "pooling_param", "global_pooling")
         kernel = size
     if not kernel:
-        raise ctx.error("kernel_size is missing", "pooling_param")
+        raise ctx.error(f"{f'kernel_{letter}' if p.HasField('kernel_h') or p.HasField('kernel_w') else 'kernel_size'} is missing", "pooling_param")
     if not stride:
         raise ctx.error("stride must be at least 1", "pooling_param", "stride")
     if pad >= kernel:
         raise ctx.error(f"pad {pad} must be smaller than the kernel {kernel}", "pooling_param", "pad")
     room = size + 2 * pad - kernel
     if room < 0:
-        raise ctx.error(f"a kernel of {kernel} does not fit into {size + 2 * pad} (padding counted)", "pooling_param", "kernel_size")
+        raise ctx.shape_error(f"a kernel of {kernel} does not fit into {size + 2 * pad} (padding counted)", "pooling_param", "kernel_size")
     out = (room // stride if p.round_mode == p.FLOOR else ceil(room / stride)) + 1
     if (out - 1) * stride >= size + pad:
         out -= 1

@@ -52,9 +52,11 @@ def reshape_layer(ctx: Context, x: Value) -> Value:
     start = p.axis if p.axis >= 0 else x.rank + p.axis + 1
     end = x.rank if p.num_axes < 0 else start + p.num_axes
     if not 0 <= start <= x.rank or end > x.rank:
-        raise ctx.error(f"axes {start} to {end} of a blob of shape {dims(x.shape)}", "reshape_param", "axis")
+        raise ctx.shape_error(f"axis {p.axis} and num_axes {p.num_axes} of a blob of shape {dims(x.shape)}", "reshape_param", "axis")
     wanted: list[Dim] = []
     for i, d in enumerate(p.shape.dim):
+        if d < -1:
+            raise ctx.error(f"dim {d}; a dim is a size, 0 (copy) or -1 (infer)", "reshape_param", "shape", "dim", i)
         if d == 0 and start + i >= x.rank:
             raise ctx.error(f"dim 0 copies axis {start + i}, which {dims(x.shape)} has not", "reshape_param", "shape", "dim", i)
         wanted.append(x.shape[start + i] if d == 0 else d)
@@ -71,7 +73,7 @@ def reshape_layer(ctx: Context, x: Value) -> Value:
             raise ctx.error(f"{have} elements do not divide by {need}", "reshape_param", "shape")
         wanted[wanted.index(-1)] = inferred
     elif have != need:
-        raise ctx.error(f"{dims(x.shape)} does not fit into {dims(tuple(wanted))}", "reshape_param", "shape")
+        raise ctx.shape_error(f"{dims(x.shape)} does not fit into {dims(tuple(wanted))}", "reshape_param", "shape")
     return reshape(x, [*x.shape[:start], *wanted, *x.shape[end:]])
 
 
@@ -82,7 +84,7 @@ def concat(ctx: Context, *xs: Value) -> Value:
     axis = axis_of(ctx, p.concat_dim if p.HasField("concat_dim") else p.axis, xs[0], "concat_param", "axis")
     for name, x in zip(ctx.layer.bottoms, xs, strict=True):
         if x.rank != xs[0].rank or any(a != b for i, (a, b) in enumerate(zip(x.shape, xs[0].shape, strict=True)) if i != axis):
-            raise ctx.error(f"{name} is {dims(x.shape)}, {ctx.layer.bottoms[0]} is {dims(xs[0].shape)}: only axis {axis} may differ", "bottom")
+            raise ctx.shape_error(f"{name} is {dims(x.shape)}, {ctx.layer.bottoms[0]} is {dims(xs[0].shape)}: only axis {axis} may differ", "bottom")
     return xs[0] if len(xs) == 1 else op.Concat(*xs, axis=axis)
 
 

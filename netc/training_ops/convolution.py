@@ -9,6 +9,7 @@ from netc.training_ops.define import body, training_op
 
 # A gathered column matrix needs an index of this many rows at most; beyond it, its memory traffic costs more than it saves.
 MOST_GATHERED_ROWS = 1 << 20
+MOST_COLUMNS = 1 << 22  # elements of the columns of an input gradient; beyond it they leave the cache
 
 
 @training_op("ConvFilterGrad")
@@ -73,6 +74,21 @@ def conv_input_grad(
     exact = all(f - 2 * p == size for f, p, size in zip(full, pads, spatial, strict=False))
     dx = op.ConvTranspose(dy, w, strides=strides, dilations=dilations, group=group, pads=pads if exact else [0] * 2 * rank)
     return dx if exact else window(dx, pads[:rank], spatial)
+
+
+@body("ConvInputGrad", provider="cpu")
+def conv_input_grad_cpu(
+    dy: Value, w: Value, *, spatial: list[int], strides: list[int], pads: list[int], dilations: list[int], group: int = 1
+) -> Value | None:
+    """The same as one batched MatMul and Col2Im, which has no CUDA kernel: fewer and larger products than ConvTranspose makes."""
+    n, m, *out = map(int, dy.shape)
+    channels, *kernel = map(int, w.shape[1:])
+    columns = channels * prod(kernel)
+    if dy.rank != 4 or group != 1 or n * columns * prod(out) > MOST_COLUMNS:
+        return None
+    weights = op.Transpose(op.Reshape(w, [m, columns]), perm=[1, 0])
+    parts = op.MatMul(weights, op.Reshape(dy, [n, m, prod(out)]))
+    return op.Col2Im(parts, spatial, kernel, strides=strides, pads=pads, dilations=dilations, shape=(n, channels, *spatial))
 
 
 def window(x: Value, begin: list[int], size: list[int]) -> Value:

@@ -36,6 +36,11 @@ def filter_row(x, dy, kernel, strides=(1, 1), pads=(0, 0, 0, 0), dilations=(1, 1
     return lambda x, dy: convolution.conv_filter_grad(x, dy, kernel_shape=list(kernel), group=group, bias=bias, **attrs), x, dy
 
 
+def input_row(dy, w, spatial, strides=(1, 1), pads=(0, 0, 0, 0), dilations=(1, 1), group=1):
+    attrs = {"strides": list(strides), "pads": list(pads), "dilations": list(dilations), "spatial": list(spatial)}
+    return lambda dy, w: convolution.conv_input_grad(dy, w, group=group, **attrs), dy, w
+
+
 ROWS = {
     "ConvFilterGrad": [
         filter_row(normal(4, 3, 8, 7), normal(4, 5, 6, 5), (3, 3)),
@@ -45,6 +50,15 @@ ROWS = {
         filter_row(normal(1, 1, 9, 5), normal(1, 1, 5, 4), (3, 2), dilations=(2, 1)),
         filter_row(normal(3, 4, 6, 6), normal(3, 6, 4, 4), (3, 3), group=2),
         filter_row(normal(3, 4, 6), normal(3, 6, 4), (3,), strides=(1,), pads=(0, 0), dilations=(1,)),
+    ],
+    "ConvInputGrad": [
+        input_row(normal(4, 5, 6, 5), normal(5, 3, 3, 3), (8, 7)),
+        input_row(normal(2, 4, 5, 5), normal(4, 3, 3, 3), (9, 9), strides=(2, 2), pads=(1, 1, 1, 1)),
+        input_row(normal(2, 4, 3, 4), normal(4, 3, 3, 2), (8, 9), strides=(2, 2)),
+        input_row(normal(2, 4, 4, 5), normal(4, 3, 3, 2), (8, 9), strides=(2, 2), pads=(1, 1, 1, 1)),
+        input_row(normal(1, 1, 5, 4), normal(1, 1, 3, 2), (9, 5), dilations=(2, 1)),
+        input_row(normal(3, 6, 4, 4), normal(6, 2, 3, 3), (6, 6), group=2),
+        input_row(normal(3, 6, 4), normal(6, 4, 3), (6,), strides=(1,), pads=(0, 0), dilations=(1,)),
     ],
     "MaxPoolGrad": [
         max_pool_row(normal(3, 2, 6, 4), (2, 2), (2, 2)),

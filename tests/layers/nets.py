@@ -1,0 +1,103 @@
+"""Small nets in YAML: run forward, and their gradients against differences."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+
+from netc import registry
+from netc.autodiff import grad
+from netc.emit import emit
+from netc.feeding import draw
+from netc.ir import Graph, Value, op
+from netc.lower import Lowered, lower
+from netc.net import TRAIN, resolve
+from netc.session import Session
+from netc.spec import parse_yaml
+
+F = TypeVar("F", bound=Callable[..., None])
+Arrays = dict[str, np.ndarray]
+COVERED: set[str] = set()  # layer types that a test says something of
+registry.load()
+
+
+def about(*types: str) -> Callable[[F], F]:
+    """Decorator: the test states facts of these layer types."""
+
+    def mark(test: F) -> F:
+        COVERED.update(types)
+        return test
+
+    return mark
+
+
+def net(layers: str, phase: str = TRAIN, inputs: Mapping[str, Any] = {}) -> Lowered:  # noqa: B006
+    """The net of Input layers in the shapes of `inputs`, and then `layers`: lines of a YAML list."""
+    feeds = [f"  - Input: {{name: {n}, top: {n}, shape: [{{dim: {list(np.shape(a))}}}]}}" for n, a in inputs.items()]
+    own = [f"  - {line.strip()}" for line in layers.strip().splitlines()]
+    return lower(resolve(parse_yaml("\n".join(["name: test", "layers:", *feeds, *own])), phase))
+
+
+def states(lowered: Lowered, given: Mapping[str, Any] = {}) -> Arrays:  # noqa: B006
+    """Every state of a net: its start, or what is given."""
+    values = {f"{n}": v[-1] for n, v in lowered.versions.items()}
+    found = {n.attrs["name"]: n for n in Graph("", values, lowered.graph.updates).leaves("State")}
+    assert given.keys() <= found.keys(), (given.keys(), found.keys())
+    start = {n: np.asarray(s.attrs["start"](), np.float32) for n, s in found.items()}
+    return start | {n: np.asarray(a, np.float32).reshape(start[n].shape) for n, a in given.items()}
+
+
+def evaluate(
+    lowered: Lowered, outputs: Mapping[str, Value], inputs: Mapping[str, Any], held: Mapping[str, Any], updates: bool = False,
+    provider: str = "cpu",
+) -> Arrays:
+    """The values of `outputs`."""
+    graph = Graph("test", dict(outputs), lowered.graph.updates if updates else {})
+    session = Session(emit(graph, provider))
+    feeds = {f"batch/{n}": a for n, a in inputs.items()} | {f"state/{n}": a for n, a in held.items()}
+    feeds = {n: np.asarray(a, np.float32) for n, a in feeds.items()}
+    feeds |= {n.attrs["name"]: draw(n, 0, 0) for n in graph.leaves("Input") if n.attrs["name"].startswith("noise/")}
+    return session.run({n: a for n, a in feeds.items() if n in session.inputs})
+
+
+def forward(layers: str, phase: str = TRAIN, given: Mapping[str, Any] = {}, **inputs: Any) -> Arrays:  # noqa: B006
+    """Every blob by name, `loss/total`, and `next/<state>`. Inputs are arrays or nested lists."""
+    lowered = net(layers, phase, inputs)
+    outputs = {n: v[-1] for n, v in lowered.versions.items()}
+    if lowered.loss is not None:
+        outputs["loss/total"] = lowered.loss
+    return evaluate(lowered, outputs, inputs, states(lowered, given), updates=True)
+
+
+def gradient(layers: str, of: str, seed: Any, given: Mapping[str, Any] = {}, **inputs: Any) -> Arrays:  # noqa: B006
+    """The gradient of the sum of `seed` times the blob `of`: by every input, and by every parameter under its name."""
+    lowered = net(layers, TRAIN, inputs)
+    top = lowered.versions[of][-1]
+    weighted = op.ReduceSum(top * np.asarray(np.broadcast_to(seed, tuple(map(int, top.shape))), np.float32), keepdims=0)
+    by = {n: lowered.versions[n][0] for n in inputs} | {p.node.attrs["name"]: p for p in lowered.parameters}
+    found = {f"d/{n}": g for n, g in zip(by, grad({weighted: 1.0}, list(by.values())), strict=True) if g is not None}
+    got = evaluate(lowered, found, inputs, states(lowered, given))
+    return {n.removeprefix("d/"): a for n, a in got.items()}
+
+
+def check_gradient(layers: str, provider: str = "cpu", fixed: tuple[str, ...] = (), step: float = 1e-2, tolerance: float = 1e-2, **inputs: Any) -> None:
+    """The derivative of all open blobs, randomly weighted, along one random direction of inputs and parameters, is its difference."""
+    rng = np.random.default_rng(1)
+    lowered = net(layers, TRAIN, inputs)
+    tops = [lowered.versions[n][-1] for n in lowered.net.outputs if n not in inputs]
+    terms = [op.ReduceSum(t * rng.normal(size=tuple(map(int, t.shape))).astype(np.float32), keepdims=0) for t in tops]
+    held = {n: np.abs(a + rng.normal(size=a.shape)) + 0.5 for n, a in states(lowered).items()}  # variances must be positive
+    here = {n: np.asarray(a, np.float32) for n, a in inputs.items()}
+    by = {n: lowered.versions[n][0] for n in inputs if n not in fixed} | {p.node.attrs["name"]: p for p in lowered.parameters}
+    towards = {n: np.asarray(rng.normal(size=tuple(map(int, v.shape))), np.float32) for n, v in by.items()}
+    found = grad({term: 1.0 for term in terms}, list(by.values()))
+    values = {f"d/{n}": g for n, g in zip(by, found, strict=True) if g is not None}
+    assert len(values) == len(by), f"no gradient by {', '.join(by.keys() - {n.removeprefix('d/') for n in values})}"
+    exact = sum((a.astype(np.float64) * towards[n.removeprefix("d/")]).sum() for n, a in evaluate(lowered, values, here, held, provider=provider).items())
+
+    def at(t: float) -> float:
+        moved = [{n: a + np.float32(t) * towards[n] if n in towards else a for n, a in arrays.items()} for arrays in (here, held)]
+        return sum(float(v) for v in evaluate(lowered, {f"term{k}": t for k, t in enumerate(terms)}, moved[0], moved[1]).values())
+
+    near = (at(step) - at(-step)) / (2 * step)
+    assert abs(exact - near) <= tolerance * max(1.0, abs(exact), abs(near)), f"gradient {exact:.6g}, difference {near:.6g}"

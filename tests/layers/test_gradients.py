@@ -1,0 +1,99 @@
+"""The gradient of every layer, by its inputs and its parameters, against differences."""
+
+import numpy as np
+import pytest
+
+from netc import registry
+from tests.layers.nets import check_gradient
+
+RNG = np.random.default_rng(0)
+
+
+def normal(*shape: int) -> np.ndarray:
+    return RNG.normal(size=shape)
+
+
+def away(*shape: int) -> np.ndarray:
+    """At least 0.2 from 0, where many layers have a kink."""
+    x = normal(*shape)
+    return x + 0.2 * np.sign(x)
+
+
+def spaced(*shape: int) -> np.ndarray:
+    """Distinct values 0.2 apart, shuffled: no ties to cross."""
+    return RNG.permutation(int(np.prod(shape))).reshape(shape) * 0.2 - 1
+
+
+LABELS, MAPS = [0, 2, 1, 2], RNG.integers(0, 3, (2, 1, 2, 2))
+
+# layer lines, then the inputs; `label` stays where it is
+ROWS = {
+    "BatchNorm": [("BatchNorm: {bottom: x}", {"x": normal(4, 3, 2, 2)}), ("BatchNorm: {bottom: x, use_global_stats: true}", {"x": normal(4, 3)})],
+    "Bias": [("Bias: {bottom: x, num_axes: 2}", {"x": normal(2, 3, 4)}), ("Bias: {bottom: [x, b], axis: 2}", {"x": normal(2, 3, 4), "b": normal(4)})],
+    "Concat": [("Concat: {bottom: [x, z]}", {"x": normal(2, 3, 2), "z": normal(2, 1, 2)})],
+    "Convolution": [
+        ("Convolution: {bottom: x, num_output: 4, kernel_size: 3, pad: 1, stride: 2}", {"x": normal(2, 3, 5, 6)}),
+        ("Convolution: {bottom: x, num_output: 4, kernel_size: 2, dilation: 2, group: 2}", {"x": normal(2, 2, 5, 5)}),
+        ("Convolution: {bottom: [x, z], top: [a, b], num_output: 2, kernel_size: 3, axis: 2}", {"x": normal(2, 2, 3, 5), "z": normal(2, 2, 3, 5)}),
+    ],
+    "Deconvolution": [
+        ("Deconvolution: {bottom: x, num_output: 2, kernel_size: 3, pad: 1, stride: 2}", {"x": normal(2, 3, 3, 4)}),
+        ("Deconvolution: {bottom: x, num_output: 4, kernel_size: [2, 3], group: 2, dilation: 2}", {"x": normal(2, 2, 3, 4)}),
+    ],
+    "Dropout": [("Dropout: {bottom: x, dropout_ratio: 0.3}", {"x": normal(5, 6)})],
+    "ELU": [("ELU: {bottom: x, alpha: 0.7}", {"x": away(3, 4)})],
+    "Eltwise": [
+        ("Eltwise: {bottom: [x, y, z], top: s, coeff: [1, -2, 0.5]}", {n: normal(2, 3) for n in "xyz"}),
+        ("Eltwise: {bottom: [x, y, z], top: s, operation: PROD}", {n: normal(2, 3) for n in "xyz"}),
+        ("Eltwise: {bottom: [x, y, z], top: s, operation: MAX}", dict(zip("xyz", spaced(3, 2, 5), strict=True))),
+    ],
+    "EuclideanLoss": [("EuclideanLoss: {bottom: [x, y]}", {"x": normal(3, 4), "y": normal(3, 4)})],
+    "Flatten": [("Flatten: {bottom: x}", {"x": normal(2, 3, 4)})],
+    "InnerProduct": [
+        ("InnerProduct: {bottom: x, num_output: 4}", {"x": normal(2, 3, 2)}),
+        ("InnerProduct: {bottom: x, num_output: 4, axis: 2, transpose: true}", {"x": normal(2, 3, 2)}),
+    ],
+    "LRN": [
+        ("LRN: {bottom: x, local_size: 3, alpha: 0.5, k: 2}", {"x": normal(2, 5, 3, 3)}),
+        ("LRN: {bottom: x, local_size: 3, alpha: 0.5, norm_region: WITHIN_CHANNEL}", {"x": normal(2, 2, 4, 5)}),
+    ],
+    "PReLU": [("PReLU: {bottom: x, top: y}", {"x": away(2, 3, 4)}), ("PReLU: {bottom: x, top: y, channel_shared: true}", {"x": away(2, 3)})],
+    "Pooling": [
+        ("Pooling: {bottom: x, kernel_size: 3, stride: 2}", {"x": spaced(2, 2, 6, 6)}),
+        ("Pooling: {bottom: x, kernel_size: 2, stride: 2}", {"x": spaced(2, 3, 4, 6)}),
+        ("Pooling: {bottom: x, kernel_size: 3, stride: 2, pad: 1, pool: AVE}", {"x": normal(2, 2, 5, 6)}),
+        ("Pooling: {bottom: x, global_pooling: true, pool: AVE}", {"x": normal(2, 2, 3, 4)}),
+    ],
+    "ReLU": [("ReLU: {bottom: x}", {"x": away(3, 4)}), ("ReLU: {bottom: x, negative_slope: 0.3}", {"x": away(3, 4)})],
+    "Reshape": [("Reshape: {bottom: x, shape: {dim: [0, -1, 2]}}", {"x": normal(2, 3, 4)})],
+    "Scale": [
+        ("Scale: {bottom: x, bias_term: true}", {"x": normal(2, 3, 4)}),
+        ("Scale: {bottom: [x, s], axis: 0}", {"x": normal(2, 3, 4), "s": normal(2, 3)}),
+    ],
+    "Sigmoid": [("Sigmoid: {bottom: x}", {"x": normal(3, 4)})],
+    "SigmoidCrossEntropyLoss": [
+        (f"SigmoidCrossEntropyLoss: {{bottom: [x, label], normalization: {mode}, ignore_label: 2}}", {"x": normal(4, 3), "label": RNG.integers(0, 3, (4, 3))})
+        for mode in ("FULL", "VALID", "BATCH_SIZE", "NONE")
+    ],
+    "Slice": [("Slice: {bottom: x, top: [a, b, c], slice_point: [1, 4], axis: 1}", {"x": normal(2, 5)})],
+    "Softmax": [("Softmax: {bottom: x}", {"x": normal(2, 5, 2)})],
+    "SoftmaxWithLoss": [
+        (f"SoftmaxWithLoss: {{bottom: [x, label], normalization: {mode}, ignore_label: 2}}", {"x": normal(2, 3, 2, 2), "label": MAPS})
+        for mode in ("FULL", "VALID", "BATCH_SIZE", "NONE")
+    ] + [("SoftmaxWithLoss: {bottom: [x, label]}", {"x": normal(4, 3), "label": LABELS})],
+    "Split": [("Split: {bottom: x, top: [a, b]}", {"x": normal(2, 3)})],
+    "TanH": [("TanH: {bottom: x}", {"x": normal(3, 4)})],
+}  # fmt: skip
+NO_GRADIENT = {"Accuracy", "Data", "DummyData", "Input", "Silence"}
+
+
+def test_every_layer_has_a_row():
+    assert ROWS.keys() | NO_GRADIENT == registry.layer.keys()
+
+
+@pytest.mark.parametrize("provider", ["cpu", "cuda"])
+@pytest.mark.parametrize("kind", ROWS)
+def test_gradient(kind, provider):
+    """Both sets of bodies: those for CUDA run on the CPU too."""
+    for layers, inputs in ROWS[kind]:
+        check_gradient(layers, provider, fixed=("label",), **inputs)

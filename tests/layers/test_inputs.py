@@ -1,0 +1,45 @@
+"""Layers through which data enters."""
+
+import numpy as np
+
+from netc.feeding import Feeder
+from netc.ir import Graph
+from netc.lower import lower
+from netc.net import TEST, deployed, resolve
+from netc.spec import parse_yaml
+from tests.layers.nets import about, evaluate, net
+
+
+@about("Input")
+def test_one_shape_for_all_tops():
+    lowered = lower(resolve(parse_yaml("layers: [Input: {top: [a, b], shape: [{dim: [2, 3]}]}, Eltwise: {bottom: [a, b], top: y}]")))
+    assert {n: v[-1].shape for n, v in lowered.versions.items()} == {"a": (2, 3), "b": (2, 3), "y": (2, 3)}
+
+
+def test_the_batch_can_be_another_or_symbolic():
+    resolved = resolve(parse_yaml("layers: [Input: {top: x, shape: [{dim: [2, 3]}]}, ReLU]"))
+    for batch, shape in ((None, (2, 3)), (7, (7, 3)), ("N", ("N", 3))):
+        assert lower(resolved, batch).versions["x"][-1].shape == shape
+
+
+@about("DummyData")
+def test_dummy_data():
+    lowered = net("DummyData: {top: [a, b], shape: [{dim: [2, 3]}, {dim: [2]}], data_filler: [{type: constant, value: 2}, {type: uniform}]}")
+    feeds = Feeder(lowered.net, Graph("", {n: v[-1] for n, v in lowered.versions.items()}), 0, ".")
+    first, second = feeds(0), feeds(1)
+    np.testing.assert_array_equal(first["batch/a"], np.full((2, 3), 2))
+    assert first["batch/b"].shape == (2,) and (first["batch/b"] != second["batch/b"]).all()  # random fillers fill anew each step
+
+
+@about("Data")
+def test_a_deployed_net_transforms_as_testing_does(tmp_path):
+    """What the source does to a row in testing, the deployed net does itself: from raw pixels both reach the same blob."""
+    raw = np.random.default_rng(0).integers(0, 256, (6, 3, 4, 4)).astype(np.uint8)
+    np.savez(tmp_path / "a.npz", data=raw, label=np.arange(6))
+    text = f"layers: [Data: {{source: '{tmp_path}/a.npz', batch_size: 6, scale: 0.01, mean_value: [10, 20, 30]}}, TanH]"
+    resolved = resolve(parse_yaml(text), TEST)
+    tested, alone = lower(resolved), lower(deployed(resolved))
+    fed = Feeder(resolved, tested.graph, 0, ".")(0)
+    np.testing.assert_allclose(fed["batch/data"], (raw - np.array([10, 20, 30]).reshape(3, 1, 1)) * 0.01, rtol=1e-5)
+    there = evaluate(tested, {"y": tested.versions["data"][-1]}, {"data": fed["batch/data"]}, {})["y"]
+    np.testing.assert_allclose(evaluate(alone, {"y": alone.versions["data"][-1]}, {"data": raw}, {})["y"], there, rtol=1e-5, atol=1e-6)

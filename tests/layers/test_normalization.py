@@ -1,0 +1,60 @@
+"""BatchNorm and LRN against their formulas."""
+
+import numpy as np
+import pytest
+
+from tests.layers.nets import about, forward
+
+RNG = np.random.default_rng(0)
+
+
+def normal(*shape: int) -> np.ndarray:
+    return RNG.normal(size=shape)
+
+
+@about("BatchNorm")
+@pytest.mark.parametrize("shape", [(4, 3), (4, 3, 2, 5)])
+def test_statistics_of_the_batch_and_their_sums(shape):
+    """The batch is normalised by its biased variance; the sums take up the unbiased one."""
+    x, others = 2 + 3 * normal(*shape), (0, 2, 3)[: len(shape) - 1]
+    got = forward("BatchNorm: {name: bn, bottom: x, top: y, moving_average_fraction: 0.9}", given={"bn.mean": [1, 2, 3], "bn.variance": [1] * 3, "bn.weight": [2]}, x=x)
+    np.testing.assert_allclose(got["y"].mean(others), 0, atol=1e-5)
+    np.testing.assert_allclose(got["y"].var(others), 1, rtol=1e-3)
+    count = x.size // 3
+    np.testing.assert_allclose(got["next/bn.mean"], 0.9 * np.array([1, 2, 3]) + x.mean(others), rtol=1e-4)
+    np.testing.assert_allclose(got["next/bn.variance"], 0.9 + x.var(others) * count / (count - 1), rtol=1e-4)
+    np.testing.assert_allclose(got["next/bn.weight"], [2.8], rtol=1e-6)
+
+
+@pytest.mark.parametrize("text, phase", [("", "TEST"), (", use_global_stats: true", "TRAIN")])
+def test_sums_over_their_weight(text, phase):
+    given = {"bn.mean": [4, 2], "bn.variance": [18, 2], "bn.weight": [2]}
+    got = forward(f"BatchNorm: {{name: bn, bottom: x, top: y, eps: 0{text}}}", phase, given, x=[[5, 1], [2, 3]])
+    np.testing.assert_allclose(got["y"], [[1, 0], [0, 2]], rtol=1e-6)
+    assert not any(name.startswith("next/") for name in got)
+
+
+def test_no_statistics_yet():
+    """Weight 0 stands for mean 0 and variance 0."""
+    got = forward("BatchNorm: {bottom: x, top: y, eps: 0.01}", "TEST", x=[[5, 1], [2, 3]])
+    np.testing.assert_allclose(got["y"], [[50, 10], [20, 30]], rtol=1e-5)
+
+
+@about("LRN")
+@pytest.mark.parametrize("size, alpha, beta, k", [(5, 1, 0.75, 1), (15, 0.5, 0.75, 1), (3, 2, 0.5, 3)])
+def test_across_channels(size, alpha, beta, k):
+    x = normal(2, 7, 3, 3)
+    half = size // 2
+    sums = np.stack([(x[:, max(0, c - half) : c + half + 1] ** 2).sum(1) for c in range(7)], axis=1)
+    got = forward(f"LRN: {{bottom: x, top: y, local_size: {size}, alpha: {alpha}, beta: {beta}, k: {k}}}", x=x)["y"]
+    np.testing.assert_allclose(got, x * (k + alpha / size * sums) ** -beta, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [3, 5, 15])
+def test_within_a_channel(size):
+    """alpha is divided by the window's area, zeros beyond the border counted; k has no part in it."""
+    x, half = normal(2, 3, 5, 6), size // 2
+    padded = np.pad(x**2, ((0, 0), (0, 0), (half, half), (half, half)))
+    sums = sum(padded[:, :, i : i + 5, j : j + 6] for i in range(size) for j in range(size))
+    got = forward(f"LRN: {{bottom: x, top: y, local_size: {size}, alpha: 2, k: 7, norm_region: WITHIN_CHANNEL}}", x=x)["y"]
+    np.testing.assert_allclose(got, x * (1 + 2 / size**2 * sums) ** -0.75, rtol=1e-4, atol=1e-6)

@@ -1,0 +1,67 @@
+"""Pooling: windows at the edges, by hand."""
+
+import numpy as np
+import pytest
+
+from tests.layers.nets import about, forward, gradient
+
+MAGIC = [[35, 1, 6, 26, 19, 24], [3, 32, 7, 21, 23, 25], [31, 9, 2, 22, 27, 20], [8, 28, 33, 17, 10, 15], [30, 5, 34, 12, 14, 16], [4, 36, 29, 13, 18, 11]]
+
+
+def pool(x, **fields) -> np.ndarray:
+    text = ", ".join(f"{k}: {v}" for k, v in fields.items())
+    return forward(f"Pooling: {{bottom: x, top: y, {text}}}", x=np.reshape(x, (1, 1, *np.shape(x))))["y"][0, 0]
+
+
+@about("Pooling")
+def test_max_and_its_index():
+    x = np.broadcast_to([[1, 2, 5, 2, 3], [9, 4, 1, 4, 8], [1, 2, 5, 2, 3]], (2, 2, 3, 5))
+    got = forward("Pooling: {bottom: x, top: [y, mask], kernel_size: 2}", x=x)
+    np.testing.assert_array_equal(got["y"], np.broadcast_to([[9, 5, 5, 8], [9, 5, 5, 8]], (2, 2, 2, 4)))
+    np.testing.assert_array_equal(got["mask"], np.broadcast_to([[5, 2, 2, 9], [5, 12, 12, 9]], (2, 2, 2, 4)))
+
+
+@pytest.mark.parametrize("kernel, expected", [
+    ((3, 2), [[35, 32, 26, 27, 27], [32, 33, 33, 27, 27], [31, 34, 34, 27, 27], [36, 36, 34, 18, 18]]),
+    ((2, 3), [[35, 32, 26, 26], [32, 32, 27, 27], [33, 33, 33, 27], [34, 34, 34, 17], [36, 36, 34, 18]]),
+])  # fmt: skip
+def test_max_over_rectangles(kernel, expected):
+    np.testing.assert_array_equal(pool(MAGIC, kernel_h=kernel[0], kernel_w=kernel[1]), expected)
+
+
+@pytest.mark.parametrize("fields, shape", [
+    ({"kernel_size": 3, "stride": 2}, (3, 2)),
+    ({"kernel_size": 3, "stride": 2, "round_mode": "FLOOR"}, (2, 2)),
+    ({"kernel_size": 3, "stride": 2, "pad": 1, "pool": "AVE"}, (4, 3)),
+    ({"kernel_h": 3, "kernel_w": 2, "stride_h": 3, "stride_w": 1, "pad_h": 1, "pad_w": 0}, (3, 4)),
+    ({"global_pooling": "true"}, (1, 1)),
+    ({"kernel_size": 2, "stride": 3, "pad": 1}, (3, 2)),  # a third column would begin in the padding
+    ({"kernel_size": 1, "stride": 3}, (2, 2)),  # a third row and column would begin beyond the image
+])  # fmt: skip
+def test_sizes_are_rounded_up(fields, shape):
+    assert pool(np.ones((6, 5)), **fields).shape == shape
+
+
+def test_padding_never_wins():
+    np.testing.assert_array_equal(pool([[1, 2, 4], [2, 3, 2], [4, 2, 1]], kernel_size=3, stride=2, pad=2), [[1, 4, 4], [4, 4, 4], [4, 4, 1]])
+    np.testing.assert_array_equal(pool(np.full((2, 2), -3), kernel_size=2, stride=2, pad=1), np.full((2, 2), -3))
+
+
+def test_average_counts_padding_but_not_what_lies_beyond():
+    np.testing.assert_allclose(
+        pool(np.full((3, 3), 2), kernel_size=3, pad=1, pool="AVE"), [[8 / 9, 4 / 3, 8 / 9], [4 / 3, 2, 4 / 3], [8 / 9, 4 / 3, 8 / 9]], rtol=1e-6
+    )
+    np.testing.assert_allclose(pool(np.full((3, 3), 2), kernel_size=2, stride=2, pool="AVE"), np.full((2, 2), 2), rtol=1e-6)
+
+
+def test_gradients():
+    x = np.reshape([[3, 3, 1], [0, 3, 2], [5, 1, 5]], (1, 1, 3, 3))
+    first = gradient("Pooling: {bottom: x, top: y, kernel_size: 2}", "y", [[[[1, 10], [100, 1000]]]], x=x)["x"]
+    np.testing.assert_array_equal(first[0, 0], [[1, 10, 0], [0, 0, 0], [100, 0, 1000]])  # the first of equal values takes all
+    mean = gradient("Pooling: {bottom: x, top: y, kernel_size: 2, stride: 2, pool: AVE}", "y", [[[[4, 2], [2, 1]]]], x=x)["x"]
+    np.testing.assert_allclose(mean[0, 0], np.ones((3, 3)), rtol=1e-6)
+
+
+def test_the_index_has_no_gradient():
+    layers = "Pooling: {bottom: x, top: [y, mask], kernel_size: 2}\nEltwise: {bottom: [y, mask], top: sum}"
+    np.testing.assert_array_equal(gradient(layers, "sum", 1, x=[[[[1, 2], [4, 3]]]])["x"][0, 0], [[0, 0], [1, 0]])
