@@ -98,9 +98,8 @@ class _Writer:
         label = self._label(node, owner)
         for i, value in enumerate(node.outputs):
             self.names[value] = label + (f":{i}" if i else "")
-        proto = helper.make_node(
-            node.op, [self._name(v) for v in node.inputs], [self.names[v] for v in node.outputs], name=label, domain=node.domain, **node.attrs
-        )
+        inputs, outputs = [self._name(v) for v in node.inputs], [self.names[v] for v in node.outputs]
+        proto = helper.make_node(node.op, inputs, outputs, name=label, domain=node.domain, **node.attrs)
         if owner.origin.place:
             proto.metadata_props.add(key="netc.place", value=owner.origin.place)
         if node.domain == TRAINING:

@@ -82,7 +82,8 @@ def resolve(
     chosen = []
     for i, spec in enumerate(param.layer):
         if spec.include and spec.exclude:
-            faults.append(Fault(document.place("layer", i, "exclude"), f"layer {spec.name!r} has both include and exclude rules; one kind only"))
+            text = f"layer {spec.name!r} has both include and exclude rules; one kind only"
+            faults.append(Fault(document.place("layer", i, "exclude"), text))
         elif _included(spec, phase, level, stages):
             chosen.append((i, spec))
     if not param.layer:
@@ -201,7 +202,8 @@ def _blob_faults(layers: list[Layer]) -> Iterable[Fault]:
             if in_place and not registry.layer.facts.get(layer.type, {}).get("in_place", True):
                 yield Fault(layer.at("top", i), f"layer {layer.name!r}: {layer.type} cannot run in place")
             elif top in written and not in_place:
-                yield Fault(layer.at("top", i), f"layer {layer.name!r}: writes {top!r}, which layer {written[top].name!r} ({written[top].at()}) writes too")
+                first = f"layer {written[top].name!r} ({written[top].at()})"
+                yield Fault(layer.at("top", i), f"layer {layer.name!r}: writes {top!r}, which {first} writes too")
             written.setdefault(top, layer)
 
 

@@ -16,8 +16,8 @@ from netc.emit import emit
 from netc.errors import RunError, ZooError
 from netc.session import Session
 from netc.spec import to_yaml
-from netc.version import VERSION
 from netc.tensor_type import OPSET
+from netc.version import VERSION
 
 VECTORS = 8  # rows in test_vectors.npz
 TOLERANCE = 1e-4

@@ -85,8 +85,8 @@ class Trainer:
     def _steppers(self) -> dict[str, Stepper]:
         kinds = ["train"] if self.iter_size == 1 else ["gradient", "update"]
         if self.iter_size > 1:
-            sums = {n.attrs["name"]: np.zeros(tuple(map(int, n.types[0].shape)), np.float32) for n in self.program.steps.update.leaves("Input") if n.attrs["name"] != "lr"}
-            self.states.add(sums)
+            inputs = {n.attrs["name"]: n.types[0].shape for n in self.program.steps.update.leaves("Input")}
+            self.states.add({n: np.zeros(tuple(map(int, shape)), np.float32) for n, shape in inputs.items() if n != "lr"})
         return {kind: Stepper(Session(self.program.model(kind), self.provider, self.threads), self.states) for kind in kinds}
 
     def tester(self) -> tuple[Stepper, Feeder]:

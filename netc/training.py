@@ -108,7 +108,8 @@ def _updates(gradients: Mapping[Value, Value], rate: Value, solver: pb.SolverPar
     with origin(layer="solver", place="", part="update"):
         gradients = _clipped(gradients, solver.clip_gradients)
         updates: dict[Value, Value] = {}
-        step = leaf("State", np.float32, (), name="solver.step", kind="slot", start=_zeros(()), layer="", blob=0, lr_mult=0.0, decay_mult=0.0)
+        facts = {"kind": "slot", "start": _zeros(()), "layer": "", "blob": 0, "lr_mult": 0.0, "decay_mult": 0.0}
+        step = leaf("State", np.float32, (), name="solver.step", **facts)
         for p, g in gradients.items():
             with origin(layer=p.node.attrs["layer"], place=p.node.origin.place):
                 g = g / float(solver.iter_size) if solver.iter_size > 1 else g

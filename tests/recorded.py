@@ -102,7 +102,9 @@ class Run:
                 found[node.attrs["name"]] = array.reshape(tuple(map(int, node.types[0].shape)))
         return found
 
-    def run(self, outputs: Mapping[str, Value], inputs: Mapping[str, np.ndarray], states: Mapping[str, np.ndarray], updates: bool = False) -> Arrays:
+    def run(
+        self, outputs: Mapping[str, Value], inputs: Mapping[str, np.ndarray], states: Mapping[str, np.ndarray], updates: bool = False
+    ) -> Arrays:
         """The values of `outputs`, and `next/` of what the net updates."""
         graph = Graph("case", dict(outputs), self.lowered.graph.updates if updates else {})
         session = Session(emit(graph, self.provider))
