@@ -137,7 +137,8 @@ class Net:
             ends |= {value: weight for top, weight, value in weighted if weight and top not in seeded}
         for name in sorted(seeded):
             value = lowered.versions[name][-1]
-            ends[value] = leaf("Input", np.float32, value.shape, name=f"seed/{name}")
+            seed = leaf("Input", np.float32, value.shape, name=f"seed/{name}")
+            ends[value] = seed + ends[value] if value in ends else seed  # tops of a Split are one value
         if not ends:
             raise SpecError(f"{self.name}: the net has no loss; give the diffs of its tops")
         wanted = {f"diff/blob/{n}": v[0] for n, v in lowered.versions.items() if v[0].dtype.kind == "f"}

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from netc.api import Net
 from netc.autodiff import grad
 from netc.errors import SpecError
 from netc.lower import lower
@@ -71,3 +72,15 @@ def test_the_first_version_of_a_blob_in_place_has_its_own_gradient():
     assert len({first, second, last}) == 3
     assert all(g is not None for g in grad({last: 1.0}, [first, second]))
     assert np.shape(lowered.parameters) == (1,)
+
+
+def test_a_top_behind_which_the_gradient_is_cut_can_be_an_end():
+    cut = "Split: {bottom: x, top: [a, b], propagate_down: false}"
+    assert gradients(cut, "a", "x") == [False]
+
+
+def test_seeds_of_tops_that_are_one_value_add_up(tmp_path):
+    (tmp_path / "net.yaml").write_text("layers: [Input: {top: x, shape: [{dim: [2]}]}, Split: {bottom: x, top: [a, b]}]")
+    net = Net(str(tmp_path / "net.yaml"))
+    net.forward(x=np.ones(2))
+    assert net.backward(a=np.ones(2), b=np.full(2, 3))["x"].tolist() == [4, 4]
