@@ -122,18 +122,17 @@ class _Writer:
         key = repr((self.provider, [str(v.type) if v is not None else "-" for v in node.inputs], freeze(node.attrs)))
         overload = hashlib.sha256(key.encode()).hexdigest()[:12]
         if (node.op, overload) not in self.functions:
-            self.functions[node.op, overload] = onnx.FunctionProto()  # holds the place while bodies that it calls are written
             self.functions[node.op, overload] = self._function_proto(node, body, overload)
         return overload
 
     def _function_proto(self, node: Node, body: Body, overload: str) -> onnx.FunctionProto:
-        inner = _Writer(self.provider, True, functions=self.functions)
+        inner = _Writer(self.provider, False)  # onnxruntime does not find a function that a function calls by overload
         names = [f"in{k}" for k in range(len(body.inputs))]
         inner.names |= {v: n for v, n in zip(body.inputs, names, strict=True) if v is not None}
         inner.write(toposort(body.outputs))
         inner.bind([(v, f"out{k}") for k, v in enumerate(body.outputs)])
         nodes = [helper.make_node("Constant", [], [t.name], value=t) for t in inner.constants] + inner.nodes
-        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(TRAINING, 1)]
+        opsets = [helper.make_opsetid("", OPSET)]
         return helper.make_function(
             TRAINING, node.op, names, [f"out{k}" for k in range(len(body.outputs))], nodes, opsets, sorted(node.attrs), overload=overload
         )

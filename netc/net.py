@@ -165,7 +165,8 @@ def _layer(document: Document, i: int, spec: pb.LayerParameter, phase: str, base
             least, most = facts.get(what + "s", (1, 1))
             if len(names) < least or (most is not None and len(names) > most):
                 wanted = f"{least}" if least == most else f"{least} or more" if most is None else f"{least} to {most}"
-                fault(f"{spec.type} takes {wanted} {what}s, {len(names)} given" + (f" ({', '.join(names)})" if names else ""), what)
+                plural, given = "" if wanted == "1" else "s", f" ({', '.join(names)})" if names else ""
+                fault(f"{spec.type} takes {wanted} {what}{plural}, {len(names)} given{given}", what)
     source, batch = None, None
     if facts.get("source"):
         try:

@@ -144,6 +144,7 @@ def _optimized(p: Value, g: Value, rate: Value, step: Value, solver: pb.SolverPa
     local = rate if attrs["lr_mult"] == 1 else rate * attrs["lr_mult"]
     states = [_slot(p, name) if name != "step" else step for name in slots]
     new = optimize(p, g, local, *states, **hyper)
+    new = new if isinstance(new, tuple) else (new,)
     return {p: new[0], **dict(zip([s for s in states if s is not step], new[1:], strict=True))}
 
 

@@ -144,6 +144,15 @@ def test_statistics_move_in_forward(tmp_path):
     assert all((b != p.data).any() for b, p in zip(before, net.params["bn1"], strict=True))
 
 
+def test_what_no_loss_depends_on_has_no_diff(tmp_path):
+    net = netc.Net(write_small(tmp_path, NET.replace("  - Pooling", "  - BatchNorm\n  - Pooling")))
+    net.forward(data=np.random.default_rng(0).normal(size=(16, 1, 12, 12)))
+    for blob in (net.params["bn1"][0], net.params["ip1"][0], net.blobs["accuracy"]):
+        blob.diff[...] = 7
+    net.backward()
+    assert not net.params["bn1"][0].diff.any() and not net.blobs["accuracy"].diff.any() and (net.params["ip1"][0].diff != 7).any()
+
+
 def test_train_gives_the_run_of_the_command(tmp_path):
     path = write_small(tmp_path)
     assert netc.train(path, runs=str(tmp_path / "runs"), max_iter=12, lr_policy="fixed", test_initialization=False) == "max_iter"
@@ -168,9 +177,27 @@ def test_load_and_compile(tmp_path):
 
 
 def test_names():
-    assert netc.__all__ == sorted([
-        "Blob", "Model", "Net", "NetcError", "Program", "compile", "dataset", "filler", "gradient", "layer", "load", "op",
-        "optimizer", "schedule", "source", "train", "training_op"])
+    assert netc.__all__ == sorted(
+        [
+            "Blob",
+            "Model",
+            "Net",
+            "NetcError",
+            "Program",
+            "compile",
+            "dataset",
+            "filler",
+            "gradient",
+            "layer",
+            "load",
+            "op",
+            "optimizer",
+            "schedule",
+            "source",
+            "train",
+            "training_op",
+        ]
+    )
     assert all(getattr(netc, name) is not None for name in netc.__all__) and netc.NetcError is NetcError
     with pytest.raises(AttributeError, match="module 'netc' has no attribute 'nothing'"):
         _ = netc.nothing

@@ -31,8 +31,10 @@ def trained(tmp_path_factory):
 
 
 def test_help_needs_neither_numpy_nor_onnxruntime():
-    code = ("import sys; from netc.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
-            "print([m for m in ('numpy', 'onnx', 'onnxruntime', 'google.protobuf', 'yaml', 'rich', 'PIL') if m in sys.modules])")
+    code = (
+        "import sys; from netc.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
+        "print([m for m in ('numpy', 'onnx', 'onnxruntime', 'google.protobuf', 'yaml', 'rich', 'PIL') if m in sys.modules])"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout.endswith("\n[]\n")
 
 
@@ -93,7 +95,12 @@ def test_train_from_weights_starts_there(trained, tmp_path):
     options = ["--weights", folder / "zoo/small/1.0.0/start.safetensors", "--no-publish", "--runs", tmp_path]
     first = netc("train", path, *options).stdout.splitlines()[1]
     last = netc("test", path, *options[:2]).stdout
-    assert first == "test at iteration 0: " + ", ".join(f"{n} {float(v):.4f}" for n, v in (line.split(": ") for line in last.splitlines())) + " (best)"
+    assert (
+        first
+        == "test at iteration 0: "
+        + ", ".join(f"{n} {float(v):.4f}" for n, v in (line.split(": ") for line in last.splitlines()))
+        + " (best)"
+    )
 
 
 def test_test_prints_scores(trained):
@@ -114,15 +121,24 @@ def test_check_shows_lenet():
 
 def test_check_needs_no_solver(tmp_path):
     deploy = tmp_path / "deploy.prototxt"
-    deploy.write_text('input: "data" input_dim: 1 input_dim: 3 input_dim: 8 input_dim: 8\n'
-                      'layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param { num_output: 5 } }\n')
+    deploy.write_text(
+        'input: "data" input_dim: 1 input_dim: 3 input_dim: 8 input_dim: 8\n'
+        'layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param { num_output: 5 } }\n'
+    )
     assert netc("check", deploy).stdout.splitlines()[2].split() == ["ip", "InnerProduct", "1x5", "965", "960", "0", "KiB"]
 
 
 def test_set_changes_the_net(tmp_path):
     path = write_small(tmp_path)
-    changes = {"layers.conv1.num_output": "7", "layers.ip1.weight_filler": "{type: gaussian, std: 0.5}", "layers.drop1.dropout_ratio": "0.25",
-               "layers.ip2.param": "[{lr_mult: 2}, {lr_mult: 3}]", "solver.lr_policy": "fixed", "name": "other", "layers.ip1.bottom": "data"}
+    changes = {
+        "layers.conv1.num_output": "7",
+        "layers.ip1.weight_filler": "{type: gaussian, std: 0.5}",
+        "layers.drop1.dropout_ratio": "0.25",
+        "layers.ip2.param": "[{lr_mult: 2}, {lr_mult: 3}]",
+        "solver.lr_policy": "fixed",
+        "name": "other",
+        "layers.ip1.bottom": "data",
+    }
     job = api.load(path, *(f"{k}={v}" for k, v in changes.items())).job
     layers = {layer.name: layer for layer in job.train.message.layer}
     assert layers["conv1"].convolution_param.num_output == 7 and list(layers["conv1"].convolution_param.kernel_size) == [3]
@@ -134,8 +150,9 @@ def test_set_changes_the_net(tmp_path):
 
 def test_compile_writes_models(tmp_path):
     out = netc("compile", write_small(tmp_path), "-o", tmp_path / "build").stdout.splitlines()
-    assert out == [str(tmp_path / "build" / n) for n in (
-        "train.onnx", "gradient.onnx", "update.onnx", "test.onnx", "model.onnx", "start.safetensors")]
+    assert out == [
+        str(tmp_path / "build" / n) for n in ("train.onnx", "gradient.onnx", "update.onnx", "test.onnx", "model.onnx", "start.safetensors")
+    ]
     assert len(onnx.load(out[0]).functions) > 3
     assert netc("compile", write_small(tmp_path), "-o", tmp_path / "cuda", "--target", "cuda").exit_code == 0
     assert (tmp_path / "cuda/train.onnx").read_bytes() != (tmp_path / "build/train.onnx").read_bytes()
@@ -194,7 +211,17 @@ def test_convert_joins_two_nets_of_a_solver(tmp_path):
     assert netc("convert", tmp_path / "solver.prototxt", "-o", tmp_path / "both.yaml").exit_code == 0
     joined, two = api.load(str(tmp_path / "both.yaml")), api.load(str(tmp_path / "solver.prototxt"))
     assert [layer.name for layer in joined.job.train.message.layer] == [
-        "data", "test data", "conv1", "pool1", "ip1", "relu1", "drop1", "ip2", "accuracy", "loss"]
+        "data",
+        "test data",
+        "conv1",
+        "pool1",
+        "ip1",
+        "relu1",
+        "drop1",
+        "ip2",
+        "accuracy",
+        "loss",
+    ]
     for net in ("train_net", "test_net"):
         assert [(x.name, x.batch_size) for x in getattr(joined, net).layers] == [(x.name, x.batch_size) for x in getattr(two, net).layers]
 

@@ -11,15 +11,15 @@ from tests.conftest import ROOT
 NETC = ROOT / "netc"
 
 # A module imports only what stands above it.
-ORDER = """
-    errors version netc_pb2 registry random
-    spec data net
-    tensor_type ir cost fillers training_ops layers gradients lower autodiff
-    optimizers schedules training passes emit native
-    snapshot contract session feeding testing nan run_folder weights solver
-    timing checking zoo predicting publishing starter reference report
-    commands api zoo_commands cli
-""".split()
+ORDER = [
+    *("errors", "version", "netc_pb2", "registry", "random"),
+    *("spec", "data", "net"),
+    *("tensor_type", "ir", "cost", "fillers", "training_ops", "layers", "gradients", "lower", "autodiff"),
+    *("optimizers", "schedules", "training", "passes", "emit", "native"),
+    *("snapshot", "contract", "session", "feeding", "testing", "nan", "run_folder", "weights", "solver"),
+    *("timing", "checking", "zoo", "predicting", "publishing", "starter", "reference", "report"),
+    *("commands", "api", "zoo_commands", "cli"),
+]
 
 # Long by nature, or made by a program.
 LONG = {"netc_pb2.py"}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from netc import registry
+from netc import Net, api, registry, snapshot
 from tests.small_nets import NET, log, netc, write_arrays, write_small
 
 PLUGIN = '''\
@@ -12,6 +12,7 @@ PLUGIN = '''\
 import numpy as np
 
 from netc import filler, gradient, layer, op, optimizer, schedule, source, training_op
+from netc import netc_pb2 as pb
 from netc.data import Description, Table, TopSpec
 
 
@@ -30,20 +31,11 @@ def sin(node, dy):
 def times(ctx, x):
     """y = a x, or a learned, from `custom`: factor, learned."""
     custom = ctx.param.custom
-    if custom["learned"]:
-        factor = ctx.weight("factor", (1,), ctx.filler("four")) if hasattr(ctx, "filler") else ctx.weight("factor", (1,), four())
-        return x * factor
-    return x * custom["factor"]
-
-
-def four():
-    from netc import netc_pb2 as pb
-
-    return pb.FillerParameter(type="four")
+    return x * (ctx.weight("factor", (1,), pb.FillerParameter(type="four")) if custom["learned"] else custom["factor"])
 
 
 @filler("four")
-def fill_four(shape, param, seed, name):
+def fill_four(shape, param, draw):
     return np.full(shape, 4, np.float32)
 
 
@@ -80,8 +72,16 @@ def noise(request):
 @pytest.fixture(scope="module", autouse=True)
 def plugin(tmp_path_factory):
     """The plug-in's file; what it registers is taken back at the end."""
-    tables = [registry.layer, registry.gradient, registry.optimizer, registry.filler, registry.schedule, registry.source,
-              registry.training_op, registry.body]
+    tables = [
+        registry.layer,
+        registry.gradient,
+        registry.optimizer,
+        registry.filler,
+        registry.schedule,
+        registry.source,
+        registry.training_op,
+        registry.body,
+    ]
     registry.load()
     before = [(dict(t), dict(t.facts)) for t in tables]
     file = tmp_path_factory.mktemp("plugin") / "own.py"
@@ -94,16 +94,18 @@ def plugin(tmp_path_factory):
 
 
 def test_a_net_of_plugins_trains(tmp_path, plugin):
-    net = (NET.replace("small.npz", "rows.noise").replace("  - ReLU\n", "  - Wave\n  - Times: {custom: {factor: 2.5, learned: false}}\n"
-           "  - Times: {custom: {learned: true}}\n").replace("base_lr: 0.02, momentum: 0.9", "type: SignSGD, base_lr: 1").replace("inv", "halving"))
+    net = (
+        NET.replace("small.npz", "rows.noise")
+        .replace("  - ReLU\n", "  - Wave\n  - Times: {custom: {factor: 2.5, learned: false}}\n  - Times: {custom: {learned: true}}\n")
+        .replace("base_lr: 0.02, momentum: 0.9", "type: SignSGD, base_lr: 1")
+        .replace("inv", "halving")
+    )
     path = write_small(tmp_path, net)
     (tmp_path / "rows.noise").write_text("100")
     result = netc("train", path, "--plugin", plugin, "--runs", tmp_path / "runs", "--zoo", tmp_path / "zoo")
     assert result.exit_code == 0, result.stderr
     lines = [line for line in log(tmp_path / "runs/small/1") if line["event"] == "train"]
     assert [line["lr"] for line in lines[:3]] == [1, 0.5, 0.25]
-    from netc import snapshot
-
     states = snapshot.newest(tmp_path / "runs/small/1/snapshots")[0].states
     assert states["times2.factor"][0] != 4 and abs(states["times2.factor"][0] - 4) < 0.021
     assert netc("check", path, "--plugin", plugin).exit_code == 0
@@ -111,11 +113,13 @@ def test_a_net_of_plugins_trains(tmp_path, plugin):
 
 
 def test_what_a_plugin_computes(tmp_path, plugin):
-    from netc import Net
-
     registry.load(str(plugin))
-    net = Net(write_small(tmp_path, "name: w\nlayers:\n  - Input: {shape: {dim: [2, 3]}}\n  - Wave: {top: w}\n"
-                                    "  - Times: {custom: {factor: 2.5, learned: false}}\n"))
+    net = Net(
+        write_small(
+            tmp_path,
+            "name: w\nlayers:\n  - Input: {shape: {dim: [2, 3]}}\n  - Wave: {top: w}\n  - Times: {custom: {factor: 2.5, learned: false}}\n",
+        )
+    )
     x = np.array([[0, 1, 2], [3, 4, 5]], np.float32)
     np.testing.assert_allclose(next(iter(net.forward(data=x).values())), 2.5 * np.sin(x), rtol=1e-5)
     net.backward(times1=np.ones((2, 3)))
@@ -128,8 +132,6 @@ def test_the_layer_of_a_plugin_is_listed(plugin):
 
 
 def test_custom_parameters_are_set_from_the_command_line(tmp_path, plugin):
-    from netc import api
-
     registry.load(str(plugin))
     path = write_small(tmp_path, NET.replace("  - ReLU\n", "  - Times: {custom: {factor: 2.5, learned: false}}\n"))
     layer = api.load(path, "layers.times1.custom.factor=3").job.train.message.layer[4]

@@ -65,7 +65,12 @@ def test_rows_of_an_npy_file(zoo, tmp_path):
 
 def test_model_from_python_by_file_folder_and_name(zoo):
     x = np.random.default_rng(0).normal(size=(4, 1, 12, 12)).astype(np.float32)
-    models = [Model(zoo / "zoo/small/1.0.0/model.onnx"), Model(zoo / "zoo/small/1.0.0"), Model("small", str(zoo / "zoo")), Model("small@1.0.0", str(zoo / "zoo"))]
+    models = [
+        Model(zoo / "zoo/small/1.0.0/model.onnx"),
+        Model(zoo / "zoo/small/1.0.0"),
+        Model("small", str(zoo / "zoo")),
+        Model("small@1.0.0", str(zoo / "zoo")),
+    ]
     outputs = [m(x)["prob"] for m in models]
     assert all(np.array_equal(outputs[0], o) for o in outputs) and outputs[0].shape == (4, 10)
     assert models[0].input == "data" and models[0].input_shape == ("N", 1, 12, 12) and models[0].labels == []
@@ -114,7 +119,10 @@ def test_what_cannot_be_predicted(zoo, tmp_path):
 
 
 def test_an_array_model_takes_no_images(tmp_path):
-    table = NET.split("  - Conv")[0].replace("small.npz", "rows.npz") + "  - InnerProduct: {num_output: 2}\n  - SoftmaxWithLoss\nsolver: {base_lr: 1, max_iter: 1}\n"
+    table = (
+        NET.split("  - Conv")[0].replace("small.npz", "rows.npz")
+        + "  - InnerProduct: {num_output: 2}\n  - SoftmaxWithLoss\nsolver: {base_lr: 1, max_iter: 1}\n"
+    )
     np.savez(tmp_path / "rows.npz", data=np.zeros((20, 5), np.float32), label=np.arange(20) % 2)
     assert netc("compile", write_small(tmp_path, table), "-o", tmp_path / "build").exit_code == 0
     with pytest.raises(DataError, match=r"the model takes Nx5, no images; give \.npy"):

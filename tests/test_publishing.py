@@ -25,14 +25,26 @@ def published(program, tmp_path_factory):
     """The folder of a published version, and the states it was made of."""
     random = np.random.default_rng(0)
     states = {n: (a + random.normal(0, 0.1, a.shape)).astype(np.float32) for n, a in program.start().items()}
-    found = publishing.publish_run(program, states, {"accuracy": 0.5}, tmp_path_factory.mktemp("zoo"), "netc train small.yaml", curves=b"png")
+    found = publishing.publish_run(
+        program, states, {"accuracy": 0.5}, tmp_path_factory.mktemp("zoo"), "netc train small.yaml", curves=b"png"
+    )
     assert found.new and found.version == "1.0.0" and not found.warnings
     return found.path, states
 
 
 def test_the_files(published):
     files = {p.name for p in published[0].iterdir()}
-    assert files == {"manifest.json", "README.md", "net.yaml", "model.onnx", "train.onnx", "start.safetensors", "metrics.json", "test_vectors.npz", "curves.png"}
+    assert files == {
+        "manifest.json",
+        "README.md",
+        "net.yaml",
+        "model.onnx",
+        "train.onnx",
+        "start.safetensors",
+        "metrics.json",
+        "test_vectors.npz",
+        "curves.png",
+    }
     assert zoo.verify(published[0].parents[1], "small") == []
 
 

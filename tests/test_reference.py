@@ -22,7 +22,9 @@ def test_fields_have_types_defaults_and_comments():
     text = describe_layer("Pooling")
     assert "  pool: MAX|AVE|STOCHASTIC [MAX]\n" in text and "  stride: uint32 [1]\n      " in text
     text = describe_layer("Convolution")
-    assert "  kernel_size: list of uint32\n" in text and "  weight_filler: FillerParameter\n" in text and "  bias_term: bool [true]\n" in text
+    assert (
+        "  kernel_size: list of uint32\n" in text and "  weight_filler: FillerParameter\n" in text and "  bias_term: bool [true]\n" in text
+    )
     assert "  eps: float [1e-05]\n" in describe_layer("BatchNorm")
     assert "bottoms: 1 or more" in describe_layer("Silence")
 

@@ -15,7 +15,9 @@ counter (float[2] x, float[2] "state/sum", float "state/count", float "state/fix
 
 
 def counter() -> Stepper:
-    model = onnx.parser.parse_model(COUNTER.replace('"state/', "S").replace('"next/', "X").replace('sum"', "sum").replace('count"', "count").replace('fixed"', "fixed"))
+    model = onnx.parser.parse_model(
+        COUNTER.replace('"state/', "S").replace('"next/', "X").replace('sum"', "sum").replace('count"', "count").replace('fixed"', "fixed")
+    )
     names = {"Ssum": "state/sum", "Scount": "state/count", "Sfixed": "state/fixed", "Xsum": "next/sum", "Xcount": "next/count"}
     for node in model.graph.node:
         for part in (node.input, node.output):
@@ -74,8 +76,9 @@ def test_two_sessions_share_states():
 def test_errors_of_onnxruntime_are_run_errors():
     with pytest.raises(RunError, match="onnxruntime: "):
         Session(b"no model")
+    stepper = counter()
     with pytest.raises(RunError, match="onnxruntime: "):
-        counter().session.run({"x": np.zeros(3, np.float32), "state/sum": np.zeros(2, np.float32)})
+        stepper.session.run({**stepper.states.arrays(), "x": np.zeros(3, np.float32)})
 
 
 def test_threads_follow_the_work(monkeypatch):

@@ -35,7 +35,9 @@ def test_no_test_before_the_first_iteration_if_so_asked(tmp_path):
 
 def test_a_net_without_data_to_test_on_is_not_tested(tmp_path):
     net = NET.replace("test_fraction: 0.2", "test_fraction: 0.2, include: {phase: TRAIN}").replace(
-        "  - Convolution", "  - Input: {top: [data, label], shape: [{dim: [1, 1, 12, 12]}, {dim: [1]}], include: {phase: TEST}}\n  - Convolution")
+        "  - Convolution",
+        "  - Input: {top: [data, label], shape: [{dim: [1, 1, 12, 12]}, {dim: [1]}], include: {phase: TEST}}\n  - Convolution",
+    )
     events = told(trainer(tmp_path, "solver.max_iter=3", "solver.test_interval=0", net=net).events())
     assert events == ["s0", "s1", "s2", "w3", "end3"]
 
@@ -55,7 +57,9 @@ def test_the_log_tells_rate_and_scores(tmp_path):
     tested = [e for e in one.events() if isinstance(e, solver.Tested)]
     lines = log(one.folder.path)
     assert [line["lr"] for line in lines if line["event"] == "train"] == pytest.approx([0.02 * (1 + 0.01 * i) ** -0.75 for i in range(10)])
-    assert [{k: v for k, v in line.items() if k not in ("event", "iteration")} for line in lines if line["event"] == "test"] == [t.scores for t in tested]
+    assert [{k: v for k, v in line.items() if k not in ("event", "iteration")} for line in lines if line["event"] == "test"] == [
+        t.scores for t in tested
+    ]
     assert tested[0].scores.keys() == {"accuracy", "loss"}
 
 
@@ -66,8 +70,9 @@ def test_max_epoch(tmp_path):
 
 
 def test_max_epoch_of_an_endless_source_is_an_error(tmp_path):
-    net = NET.replace("Data: {source: small.npz, batch_size: 16, test_fraction: 0.2}",
-                      "DummyData: {shape: [{dim: [16, 1, 12, 12]}, {dim: [16]}]}").replace("max_iter: 60", "max_epoch: 2")
+    net = NET.replace(
+        "Data: {source: small.npz, batch_size: 16, test_fraction: 0.2}", "DummyData: {shape: [{dim: [16, 1, 12, 12]}, {dim: [16]}]}"
+    ).replace("max_iter: 60", "max_epoch: 2")
     with pytest.raises(SpecError, match=r"small.yaml:12:.*max_epoch needs a source that ends"):
         trainer(tmp_path, net=net)
 
@@ -89,7 +94,9 @@ def test_early_stopping_on_the_command_line_publishes_the_best(tmp_path):
     said = int(result.stdout.split("the best was at iteration ")[1].split("\n")[0])
     tests = [line for line in log(tmp_path / "runs/small/1") if line["event"] == "test"]
     assert "no better test for 2 tests" in result.stdout and said == max(tests, key=lambda line: line["accuracy"])["iteration"]
-    again = netc("train", path, "--runs", tmp_path / "runs", "--zoo", tmp_path / "zoo", "--set", "solver.test_interval=1", "--resume", "--publish")
+    again = netc(
+        "train", path, "--runs", tmp_path / "runs", "--zoo", tmp_path / "zoo", "--set", "solver.test_interval=1", "--resume", "--publish"
+    )
     assert again.exit_code == 0 and "it was there already, identical" in again.stdout
 
 
@@ -119,7 +126,9 @@ def test_weights_are_where_it_starts(tmp_path):
 @pytest.mark.parametrize("iter_size", [1, 2])
 def test_nan_stops_the_run_and_names_the_first_layer(tmp_path, iter_size):
     path = write_small(tmp_path)
-    result = netc("train", path, "--no-publish", "--runs", tmp_path, "--set", "solver.base_lr=1e10", "--set", f"solver.iter_size={iter_size}")
+    result = netc(
+        "train", path, "--no-publish", "--runs", tmp_path, "--set", "solver.base_lr=1e10", "--set", f"solver.iter_size={iter_size}"
+    )
     assert result.exit_code == 1
     assert "the loss is nan at iteration" in result.stderr and "A smaller base_lr" in result.stderr
     assert f"in the forward pass of layer 'ip1' ({path}:6:5), op Gemm" in result.stderr, result.stderr

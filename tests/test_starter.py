@@ -21,8 +21,11 @@ def folder_of_images(folder):
 
 @pytest.mark.parametrize("kind", ["csv", "npz", "folder"])
 def test_the_net_for_a_data_set_learns_it(tmp_path, kind):
-    source = {"csv": lambda: ROOT / "nets" / "iris.csv", "npz": lambda: write_arrays(tmp_path, 50),
-              "folder": lambda: folder_of_images(tmp_path / "photos")}[kind]()
+    source = {
+        "csv": lambda: ROOT / "nets" / "iris.csv",
+        "npz": lambda: write_arrays(tmp_path, 50),
+        "folder": lambda: folder_of_images(tmp_path / "photos"),
+    }[kind]()
     result = netc("init", tmp_path / "new.yaml", "--data", source)
     assert result.exit_code == 0 and f"netc train {tmp_path / 'new.yaml'}" in result.stdout
     program = api.load(str(tmp_path / "new.yaml"))
