@@ -8,19 +8,19 @@ import numpy as np
 
 from netc import registry
 from netc.autodiff import grad
-from netc.commands import train_command
+from netc.commands.train import train_command
 from netc.contract import Program, write
 from netc.contract import program as compiled
 from netc.emit import emit
 from netc.errors import DataError, SpecError, near
-from netc.feeding import draw
 from netc.ir import Graph, Value, leaf
 from netc.layers.context import BATCH, NOISE
 from netc.lower import Lowered, lower
 from netc.net import resolve
+from netc.run.feed import draw
+from netc.run.weights import load_weights
 from netc.session import Session
 from netc.spec.job import load_job
-from netc.weights import load_weights
 
 
 class Blob:
@@ -174,4 +174,3 @@ def train(path: str, runs: str = "runs", zoo: str | None = None, provider: str =
 
 def _solver(overrides: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(f"solver.{name}={value}" for name, value in overrides.items())
-

@@ -22,8 +22,15 @@ def grad(ends: Mapping[Value, Value | float], wrt: Sequence[Value]) -> list[Valu
     live = _live(nodes, wrt)
     grads: dict[Value, Value] = {}
     for end, seed in ends.items():
-        _add(grads, end, seed if isinstance(seed, Value) else op.Expand(constant(seed, end.dtype), list(end.shape))
-             if end.shape else constant(seed, end.dtype))
+        _add(
+            grads,
+            end,
+            seed
+            if isinstance(seed, Value)
+            else op.Expand(constant(seed, end.dtype), list(end.shape))
+            if end.shape
+            else constant(seed, end.dtype),
+        )
     for node in reversed(nodes):
         dys = [grads.get(y) for y in node.outputs]
         if node.key == STOP or not any(x in live for x in node.inputs) or all(dy is None for dy in dys):

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
+from netc.commands.zoo import zoo
 from netc.errors import NetcError
 from netc.version import VERSION
-from netc.zoo_commands import zoo
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -84,7 +84,7 @@ def train(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], provid
 
     Example: netc train nets/lenet.yaml --set solver.max_iter=500
     """
-    from netc.commands import train_command
+    from netc.commands.train import train_command
 
     job = _job(net, overrides, plugins)
     publish = not overrides if publish is None else publish
@@ -104,7 +104,7 @@ def test(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], provide
 
     Example: netc test nets/lenet.yaml --weights model_zoo/lenet/1.0.0/start.safetensors
     """
-    from netc.commands import test_command
+    from netc.commands.train import test_command
 
     for name, value in test_command(_job(net, overrides, plugins), provider, threads, weights, iterations).items():
         click.echo(f"{name}: {value:.6g}")
@@ -120,7 +120,7 @@ def predict(model: str, inputs: tuple[str, ...], source: str | None, top: int) -
 
     Example: netc predict lenet digit.png
     """
-    from netc.predicting import Model
+    from netc.commands.predict import Model
 
     for found in Model(model, source).predict(inputs, top):
         if found.best:
@@ -138,7 +138,8 @@ def check(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...]) -> Non
 
     Example: netc check nets/lenet.yaml
     """
-    from netc import checking, contract
+    from netc import contract
+    from netc.commands import check as checking
 
     program = contract.program(_job(net, overrides, plugins), needs_solver=False)
     for line in checking.table(program):
@@ -170,8 +171,8 @@ def time_(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], provid
 
     Example: netc time nets/lenet.yaml
     """
-    from netc.commands import time_command
-    from netc.timing import table
+    from netc.commands.time import table
+    from netc.commands.train import time_command
 
     found = time_command(_job(net, overrides, plugins), provider, threads, iterations)
     for line in table(found):
@@ -187,7 +188,7 @@ def layers(type: str | None, plugins: tuple[str, ...]) -> None:
     Example: netc layers Convolution
     """
     from netc import registry
-    from netc.reference import describe_layer, summary
+    from netc.commands.describe import describe_layer, summary
 
     registry.load(*plugins)
     if type:
@@ -217,7 +218,7 @@ def init(path: str, source: str) -> None:
 
     Example: netc init flowers.yaml --data photos/flowers
     """
-    from netc.starter import write_starter
+    from netc.commands.init import write_starter
 
     write_starter(path, source)
     click.echo(f"{path} is written. Check it: netc check {path}. Train it: netc train {path}")

@@ -68,9 +68,7 @@ class Net:
         return sorted(open_blobs)
 
 
-def resolve(
-    document: Document, phase: str = TRAIN, stages: Iterable[str] = (), level: int | None = None, base: str = "."
-) -> Net:
+def resolve(document: Document, phase: str = TRAIN, stages: Iterable[str] = (), level: int | None = None, base: str = ".") -> Net:
     """The net of a NetParameter in `phase`. `base` is the folder that data paths are relative to.
 
     SpecError lists all that is wrong with it.
@@ -194,8 +192,10 @@ def _blob_faults(layers: list[Layer]) -> Iterable[Fault]:
         for i, bottom in enumerate(layer.bottoms):
             if bottom not in written:
                 later = next((other for other in layers[k:] if bottom in other.tops), None)
-                hint = near(bottom, written) if later is None else (
-                    f"layer {later.name!r} further down writes it ({later.at()}); layers stand in the order they run"
+                hint = (
+                    near(bottom, written)
+                    if later is None
+                    else (f"layer {later.name!r} further down writes it ({later.at()}); layers stand in the order they run")
                 )
                 yield Fault(layer.at("bottom", i), f"layer {layer.name!r}: reads {bottom!r}, which no layer before it writes; {hint}")
         for i, top in enumerate(layer.tops):

@@ -81,8 +81,17 @@ def adam(
 
 @optimizer("AdamW")
 def adamw(
-    w: Value, g: Value, rate: Value, m: Value, v: Value, step: Value,
-    *, momentum: float, momentum2: float, delta: float, weight_decay: float,
+    w: Value,
+    g: Value,
+    rate: Value,
+    m: Value,
+    v: Value,
+    step: Value,
+    *,
+    momentum: float,
+    momentum2: float,
+    delta: float,
+    weight_decay: float,
 ) -> tuple[Value, ...]:
     """Adam with the decay outside: w - rate (u + weight_decay w) (Loshchilov and Hutter 2019)."""
     u, m, v = _adam_step(g, m, v, step, momentum, momentum2, delta)

@@ -13,10 +13,10 @@ import pytest
 from netc import registry
 from netc.autodiff import grad
 from netc.emit import emit
-from netc.feeding import Feeder, draw
 from netc.ir import Graph, Node, Value, constant
 from netc.lower import Lowered, lower
 from netc.net import resolve
+from netc.run.feed import Feeder, draw
 from netc.session import Session
 from netc.spec import parse_prototxt
 from tests.conftest import REFERENCE

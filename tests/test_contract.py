@@ -14,8 +14,8 @@ import pytest
 from netc import api, random, snapshot
 from netc.contract import Program, write
 from netc.emit import emit
-from netc.feeding import Feeder
 from netc.passes import simplify
+from netc.run.feed import Feeder
 from netc.session import Session
 from netc.tensor_type import OPSET
 from tests.conftest import ROOT

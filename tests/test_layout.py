@@ -16,9 +16,8 @@ ORDER = [
     *("spec", "data", "net"),
     *("tensor_type", "ir", "cost", "fillers", "training_ops", "layers", "gradients", "lower", "autodiff"),
     *("optimizers", "schedules", "training", "passes", "emit", "native"),
-    *("snapshot", "contract", "session", "feeding", "testing", "nan", "run_folder", "weights", "solver"),
-    *("timing", "checking", "zoo", "predicting", "publishing", "starter", "reference", "report"),
-    *("commands", "api", "zoo_commands", "cli"),
+    *("snapshot", "contract", "session", "run", "solver", "zoo", "report"),
+    *("commands", "api", "cli"),
 ]
 
 # Long by nature, or made by a program.

@@ -7,7 +7,7 @@ import pytest
 
 from netc import api, snapshot, solver
 from netc.errors import RunError, SpecError
-from netc.run_folder import RunFolder
+from netc.run.folder import RunFolder
 from netc.solver import Finished, Snapshotted, Stepped, Trainer
 from tests.small_nets import NET, log, netc, write_small
 

@@ -110,4 +110,3 @@ def _apply(ctx: Context, x: Value, convolve) -> Value:  # type: ignore[no-untype
         return convolve(x)
     y = convolve(reshape(x, [merged(x.shape[:axis]), x.shape[axis], *(spatial or [1])]))
     return reshape(y, [*x.shape[:axis], y.shape[1], *(y.shape[2:] if spatial else [])])
-

@@ -110,7 +110,7 @@ def _nets(document: Document) -> tuple[Document, Document]:
         fields = (f"{phase}_net_param", f"{phase}_net", "net_param", "net")
         field = next((f for f in fields if (len(getattr(solver, f)) if f.startswith("test") else solver.HasField(f))), None)
         if field is None:
-            raise SpecError(Fault(document.place(), f"the solver names no net for phase {phase.upper()}; give net: \"FILE\""))
+            raise SpecError(Fault(document.place(), f'the solver names no net for phase {phase.upper()}; give net: "FILE"'))
         value = getattr(solver, field)
         first = value[0] if field.startswith("test") else value
         if isinstance(first, str):

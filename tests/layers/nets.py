@@ -8,10 +8,10 @@ import numpy as np
 from netc import registry
 from netc.autodiff import grad
 from netc.emit import emit
-from netc.feeding import draw
 from netc.ir import Graph, Value, op
 from netc.lower import Lowered, lower
 from netc.net import TRAIN, resolve
+from netc.run.feed import draw
 from netc.session import Session
 from netc.spec import parse_yaml
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from netc.feeding import Feeder
 from netc.ir import Graph
 from netc.lower import lower
 from netc.net import TEST, deployed, resolve
+from netc.run.feed import Feeder
 from netc.spec import parse_yaml
 from tests.layers.nets import about, evaluate, net
 

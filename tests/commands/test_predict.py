@@ -11,7 +11,7 @@ from netc import Model
 from netc.errors import DataError
 from netc.session import Session
 from tests.small_nets import NET, netc, write_small
-from tests.test_starter import folder_of_images
+from tests.commands.test_init import folder_of_images
 
 PHOTOS = """\
 name: photos

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load as tensors
 
-from netc import api, publishing, zoo
+from netc import api, zoo
+from netc.commands import publish as publishing
 from netc.errors import RunError, ZooError
 from netc.session import Session
 from netc.spec import load

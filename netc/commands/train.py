@@ -9,25 +9,32 @@ import numpy as np
 from rich.console import Console
 
 from netc import contract, snapshot
+from netc.commands.publish import check_target, publish_run
+from netc.commands.time import Times, time_layers
 from netc.contract import Program
 from netc.cost import size
 from netc.errors import SnapshotError, SpecError
-from netc.feeding import Feeder
-from netc.publishing import check_target, publish_run
 from netc.report.curves import curves_png
 from netc.report.progress import follow, scores_text
-from netc.run_folder import RunFolder
+from netc.run.evaluate import Scores, evaluate
+from netc.run.feed import Feeder
+from netc.run.folder import RunFolder
+from netc.run.weights import load_weights
 from netc.session import Session, States, Stepper, choose_provider, threads_for
 from netc.solver import Finished, Trainer
 from netc.spec import to_yaml
 from netc.spec.job import Job
-from netc.testing import Scores, evaluate
-from netc.timing import Times, time_layers
-from netc.weights import load_weights
 
 
 def train_command(
-    job: Job, provider: str, target: str | None, threads: int | None, runs: str, resume: bool, weights: Sequence[str], zoo: str | None,
+    job: Job,
+    provider: str,
+    target: str | None,
+    threads: int | None,
+    runs: str,
+    resume: bool,
+    weights: Sequence[str],
+    zoo: str | None,
     console: Console | None = None,
 ) -> str:
     """Train to the end and publish into `zoo` unless it is None. Returns why the run ended: see `solver.Finished`."""
@@ -48,7 +55,9 @@ def test_command(job: Job, provider: str, threads: int | None, weights: Sequence
     program, threads, _ = _compiled(job, provider, None, threads, needs_solver=False)
     states = program.start() | _weights(program, weights)
     lowered, batch = program.test
-    stepper = Stepper(Session(program.model("test"), program.provider, threads), States({f"state/{n}": a for n, a in states.items()}, program.provider))
+    stepper = Stepper(
+        Session(program.model("test"), program.provider, threads), States({f"state/{n}": a for n, a in states.items()}, program.provider)
+    )
     feeder = Feeder(program.test_net, lowered.graph, program.seed, job.base)
     return evaluate(stepper, feeder, iterations or (job.solver.test_iter[0] if job.solver.test_iter else None), static=batch != "N")
 

@@ -3,7 +3,7 @@
 import pytest
 
 from netc import registry
-from netc.reference import describe_layer, summary
+from netc.commands.describe import describe_layer, summary
 from netc.spec.fields import kind
 from tests.small_nets import netc
 

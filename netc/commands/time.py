@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from netc.contract import Program
-from netc.feeding import Feeds
+from netc.run.feed import Feeds
 from netc.session import Session, States, Stepper
 
 PARTS = ("forward", "backward", "update")
