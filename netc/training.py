@@ -20,7 +20,6 @@ from netc.spec.job import Job
 
 GRAD = "grad/"
 NEXT_GRAD = "next/" + GRAD  # an ONNX graph cannot have an input and an output of one name
-LEGACY_TYPES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")  # by the number of Caffe's old enum
 
 
 @dataclass(frozen=True)
@@ -56,8 +55,6 @@ def solver_faults(job: Job) -> list[Fault]:
 
     if not solver.HasField("base_lr"):
         fault("base_lr is missing: the learning rate")
-    if solver.HasField("solver_type") and not solver.HasField("type"):
-        solver.type = LEGACY_TYPES[solver.solver_type]
     if solver.type not in registry.optimizer:
         fault(f"there is no solver type {solver.type!r}; {near(solver.type, registry.optimizer)}", "type")
     else:

@@ -280,3 +280,14 @@ def test_paths_in_messages_are_as_the_user_gave_them(tmp_path, monkeypatch):
     write_small(tmp_path, NET.replace("ReLU", "RELU"))
     monkeypatch.chdir(tmp_path.parent)
     assert f"{Path(tmp_path.name) / 'small.yaml'}:7:5: " in netc("check", Path(tmp_path.name) / "small.yaml").stderr
+
+
+def test_a_run_without_its_data_leaves_no_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr("netc.data.sets.unpacked", missing)
+    result = netc("train", "nets/mlp.yaml", "--runs", tmp_path / "runs")
+    assert result.exit_code == 2 and "is not here" in result.output
+    assert not list((tmp_path / "runs").glob("*/*"))
+
+
+def missing(*_):
+    raise DataError("the data set 'mnist' is not here")

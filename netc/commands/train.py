@@ -106,7 +106,11 @@ def _trainer(program: Program, threads: int, runs: str, resume: bool, weights: S
         return trainer
     start: Mapping[str, np.ndarray] = _weights(program, [*program.job.solver.weights, *weights])
     folder = RunFolder.new(Path(runs), name, to_yaml(program.job.resolved(), short=False))
-    return Trainer(program, folder, threads, start)
+    try:
+        return Trainer(program, folder, threads, start)
+    except BaseException:
+        folder.discard()  # a run that cannot start, for want of its data for instance, leaves nothing behind
+        raise
 
 
 def _greet(program: Program, trainer: Trainer, why: str, console: Console) -> None:

@@ -17,6 +17,7 @@ from netc.spec.document import Document
 from netc.spec.load import load, parse_yaml
 
 SOLVER_FIELDS = {f.name for f in pb.SolverParameter.DESCRIPTOR.fields}
+OLD_TYPES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")  # by the number in Caffe's old enum
 NET_FIELDS = {f.name for f in pb.NetParameter.DESCRIPTOR.fields}
 
 
@@ -86,10 +87,17 @@ def load_job(path: str, overrides: Sequence[str] = ()) -> Job:
     else:
         solver, at = document.message, ()
         train, test = _nets(document)
-    solver = _copy(solver)
+    solver = _with_type(_copy(solver))
     train, test, solver = _overridden(train, test, solver, overrides)
     name = train.message.name or Path(path).stem
     return Job(_plain(name), train, test, solver, (document, at), tuple(overrides))
+
+
+def _with_type(solver: pb.SolverParameter) -> pb.SolverParameter:
+    """`solver` with the type that Caffe's old enum names, where only that is given."""
+    if solver.HasField("solver_type") and not solver.HasField("type"):
+        solver.type = OLD_TYPES[solver.solver_type]
+    return solver
 
 
 def _is_solver(path: str) -> bool:
