@@ -8,6 +8,7 @@ from netc import netc_pb2 as pb
 from netc import registry
 from netc.errors import SpecError
 from netc.schedules import current_step, rate
+from netc.spec import load_job
 
 registry.load()
 
@@ -66,3 +67,9 @@ def test_steps_passed():
 def test_unknown_policy_names_what_is_near():
     with pytest.raises(SpecError, match="no lr_policy 'cosin'; did you mean 'cosine'"):
         rate(solver("cosin"), 0, 100)
+
+
+def test_the_old_solver_type_names_the_type(tmp_path):
+    (tmp_path / "solver.prototxt").write_text('net: "net.prototxt" solver_type: ADAM base_lr: 0.1 max_iter: 1')
+    (tmp_path / "net.prototxt").write_text('layer { name: "x" type: "Input" top: "x" }')
+    assert load_job(str(tmp_path / "solver.prototxt")).solver.type == "Adam"

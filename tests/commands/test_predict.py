@@ -10,8 +10,8 @@ from PIL import Image
 from netc import Model
 from netc.errors import DataError
 from netc.session import Session
-from tests.small_nets import NET, netc, write_small
 from tests.commands.test_init import folder_of_images
+from tests.small_nets import NET, netc, write_small
 
 PHOTOS = """\
 name: photos
