@@ -45,7 +45,7 @@ def options(*names: str) -> Callable[[Any], Any]:
         "set": click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change a field, e.g. solver.max_iter=500."),
         "plugin": click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="A Python file with layers or optimizers of your own."),
         "provider": click.option("--provider", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where to run."),
-        "target": click.option("--target", type=click.Choice(["portable", "cuda"]), help="Which bodies of training ops to use [default: the provider's]."),
+        "target": click.option("--target", type=click.Choice(["portable", "native", "cuda"]), help="Which bodies of training ops to use [default: the provider's]."),
         "threads": click.option("--threads", type=click.IntRange(1), help="Threads of one op [default: from the work of a step]."),
         "zoo": click.option("--zoo", default=lambda: os.environ.get("NETC_ZOO", "model_zoo"), metavar="DIR", help="The zoo [default: $NETC_ZOO, else ./model_zoo]."),
     }  # fmt: skip
@@ -158,7 +158,7 @@ def compile_(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], tar
     """
     from netc import contract
 
-    program = contract.program(_job(net, overrides, plugins), "cuda" if target == "cuda" else "cpu")
+    program = contract.program(_job(net, overrides, plugins), "cuda" if target == "cuda" else "cpu", target=target)
     for path in contract.write(program, output):
         click.echo(path)
 
