@@ -204,13 +204,15 @@ def layers(type: str | None, plugins: tuple[str, ...]) -> None:
 
 @main.command()
 def devices() -> None:
-    """What this machine offers: onnxruntime, its providers, cores."""
+    """What this machine offers: onnxruntime, its providers, cores, native kernels."""
     import onnxruntime
 
+    from netc import native
     from netc.session import cores, cuda_missing
 
     click.echo(f"onnxruntime {onnxruntime.__version__}")
     click.echo(f"cpu: {cores()} cores")
+    click.echo(f"native kernels: {native.missing() or 'ready'}")
     click.echo(f"cuda: {cuda_missing() or 'ready'}")
 
 
