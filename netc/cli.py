@@ -47,7 +47,7 @@ def options(*names: str) -> Callable[[Any], Any]:
                                help="A Python file with your own layers, optimizers, sources."),
         "provider": click.option("--provider", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,
                                  help="Where to run."),
-        "target": click.option("--target", type=click.Choice(["portable", "cuda"]), help="Bodies of training ops [default: by provider]."),
+        "target": click.option("--target", type=click.Choice(["portable", "native", "cuda"]), help="How ops run [default: the best here]."),
         "threads": click.option("--threads", type=click.IntRange(1), help="Threads of one op [default: from the work of a step]."),
         "zoo": click.option("--zoo", envvar="NETC_ZOO", default="model_zoo", metavar="DIR",
                             help="The zoo [default: $NETC_ZOO, else ./model_zoo]."),
@@ -157,7 +157,7 @@ def compile_(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], tar
     """
     from netc import contract
 
-    program = contract.program(_job(net, overrides, plugins), "cuda" if target == "cuda" else "cpu")
+    program = contract.program(_job(net, overrides, plugins), "cuda" if target == "cuda" else "cpu", target=target)
     for path in contract.write(program, output):
         click.echo(path)
 
@@ -200,13 +200,15 @@ def layers(type: str | None, plugins: tuple[str, ...]) -> None:
 
 @main.command()
 def devices() -> None:
-    """What this machine offers: onnxruntime, its providers, cores."""
+    """What this machine offers: onnxruntime, its providers, cores, native kernels."""
     import onnxruntime
 
+    from netc import native
     from netc.session import cores, cuda_missing
 
     click.echo(f"onnxruntime {onnxruntime.__version__}")
     click.echo(f"cpu: {cores()} cores")
+    click.echo(f"native kernels: {native.missing() or 'ready'}")
     click.echo(f"cuda: {cuda_missing() or 'ready'}")
 
 

@@ -9,8 +9,8 @@
 | model.onnx   | the net's inputs, batch N                         | its outputs; weights and preprocessing inside   |
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 import onnx
 
-from netc import cost, random, registry, snapshot
+from netc import cost, native, random, registry, snapshot
 from netc.emit import emit, input_name
 from netc.errors import Fault, RunError, SpecError
 from netc.ir import Graph, Node, Value, leaf
 from netc.layers.context import BATCH, NOISE
 from netc.lower import OUT, Lowered, lower, lower_symbolic
 from netc.net import TEST, TRAIN, Net, deployed, resolve
-from netc.passes import freeze, simplify
+from netc.passes import channels_last, freeze, simplify
 from netc.passes.rewrite import rewrite
 from netc.spec.job import Job
 from netc.tensor_type import OPSET, Dim
@@ -40,6 +40,7 @@ class Program:
 
     job: Job
     provider: str = "cpu"
+    target: str = "portable"
 
     @property
     def seed(self) -> int:
@@ -88,16 +89,26 @@ class Program:
         """The start value of every state: fillers for parameters, zeros for the rest."""
         return {name: np.asarray(node.attrs["start"](), np.float32) for name, node in self.states.items()}
 
-    def model(self, kind: str, functions: bool = True, provider: str | None = None) -> onnx.ModelProto:
-        """The model `kind`: "train", "gradient", "update" or "test", with its metadata."""
+    def model(self, kind: str, functions: Collection[str] | bool = True, provider: str | None = None) -> onnx.ModelProto:
+        """The model `kind`: "train", "gradient", "update" or "test", with its metadata. `functions` as in `emit`."""
         graph = self.graph(kind)
         provider = provider or self.provider
         return emit(graph, provider, functions, self.metadata(kind, graph, provider))
 
+    @property
+    def kernels(self) -> Path | None:
+        """The library that its sessions need."""
+        return native.library() if self.target == "native" else None
+
+    @property
+    def portable(self) -> "Program":
+        """The same program for the target that runs everywhere."""
+        return replace(self, provider="cpu", target="portable")
+
     def graph(self, kind: str) -> Graph:
-        """The simplified graph of model `kind`."""
-        graph = self.test[0].graph if kind == "test" else getattr(self.steps, kind)
-        return simplify(graph)
+        """The graph of model `kind`, laid out for the target and simplified."""
+        graph = simplify(self.test[0].graph if kind == "test" else getattr(self.steps, kind))
+        return simplify(channels_last(graph)) if self.target == "native" else graph
 
     def deploy_model(self, states: Mapping[str, np.ndarray]) -> onnx.ModelProto:
         """model.onnx: the deployed net with `states` inside, its inputs and outputs under the blobs' own names."""
@@ -106,7 +117,7 @@ class Program:
         graph = _plain_inputs(Graph(graph.name, outputs))
         inputs = [_tensor(n.outputs[0]) for n in graph.leaves("Input")]
         said = self.metadata("model", graph, "cpu") | {"batch": inputs, "classes": list(self.classes)}
-        return emit(graph, "cpu", True, said)
+        return emit(graph, metadata=said)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -123,7 +134,7 @@ class Program:
             "net": self.job.name,
             "net_sha256": self.job.sha256,
             "opset": OPSET,
-            "target": "portable",
+            "target": "portable" if kind == "model" else self.target,
             "providers": [provider],
             "seed": self.seed,
             "iter_size": self.job.solver.iter_size,
@@ -144,9 +155,9 @@ class Program:
         return cost.total(self.steps.train if self.trains else self.train.graph)
 
 
-def program(job: Job, provider: str = "cpu", needs_solver: bool = True) -> Program:
+def program(job: Job, provider: str = "cpu", needs_solver: bool = True, target: str | None = None) -> Program:
     """The program of a job, everything of it checked. SpecError lists what is wrong with nets and solver together."""
-    made = Program(job, provider)
+    made = Program(job, provider, target or ("cuda" if provider == "cuda" else "portable"))
     faults: list[Fault] = []
     registry.load()
 

@@ -1,12 +1,12 @@
 """Graph to onnx.ModelProto: one file that every stock onnxruntime runs.
 
 Training ops become functions that travel in the model, one per op and overload, the overload naming types,
-attributes and provider. With `functions=False` their bodies stand in the graph itself, under the layers' names.
+attributes and provider. The bodies of ops that `functions` leaves out stand in the graph itself, under the layers' names.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,8 +23,13 @@ NEXT = "next/"
 STATE = "state/"
 
 
-def emit(graph: Graph, provider: str = "cpu", functions: bool = True, metadata: Mapping[str, Any] | None = None) -> onnx.ModelProto:
-    """The ONNX model of `graph` with the bodies of `provider`: inputs and states in, outputs and `next/` states out."""
+def emit(
+    graph: Graph, provider: str = "cpu", functions: Collection[str] | bool = True, metadata: Mapping[str, Any] | None = None
+) -> onnx.ModelProto:
+    """The ONNX model of `graph` with the bodies of `provider`: inputs and states in, outputs and `next/` states out.
+
+    `functions` are the training ops that stay calls: all, none, or those named.
+    """
     writer = _Writer(provider, functions)
     leaves = [n.outputs[0] for n in graph.nodes if n.key in (("netc", "Input"), ("netc", "State"))]
     for value in leaves:
@@ -56,7 +61,7 @@ class _Writer:
     """Collects the protos of one graph or of one function's body."""
 
     provider: str
-    keep_functions: bool
+    calls: Collection[str] | bool
     names: dict[Value, str] = field(default_factory=dict)
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     constants: list[onnx.TensorProto] = field(default_factory=list)
@@ -73,10 +78,13 @@ class _Writer:
                 self.names[node.outputs[0]] = self._name(node.inputs[0])
             elif node.domain == "netc":
                 continue
-            elif node.domain == TRAINING and not self.keep_functions:
+            elif node.domain == TRAINING and not self._calls(node.op):
                 self._expand(node, under or node)
             else:
                 self._node(node, under or node)
+
+    def _calls(self, name: str) -> bool:
+        return self.calls if isinstance(self.calls, bool) else name in self.calls
 
     def bind(self, ends: list[tuple[Value, str]]) -> None:
         """Give each end its name: its node's output is renamed; a leaf, or a second name for one value, gets an Identity."""
@@ -126,7 +134,7 @@ class _Writer:
         return overload
 
     def _function_proto(self, node: Node, body: Body, overload: str) -> onnx.FunctionProto:
-        inner = _Writer(self.provider, False)  # onnxruntime does not find a function that a function calls by overload
+        inner = _Writer(self.provider, False)  # onnxruntime does not find overloads that a function calls
         names = [f"in{k}" for k in range(len(body.inputs))]
         inner.names |= {v: n for v, n in zip(body.inputs, names, strict=True) if v is not None}
         inner.write(toposort(body.outputs))

@@ -59,9 +59,12 @@ def cores() -> int:
 
 
 class Session:
-    """One model, loaded. `run` feeds arrays and gives arrays."""
+    """One model, loaded, with a library of kernels for its training ops if there is one. `run` feeds arrays and gives arrays."""
 
-    def __init__(self, model: onnx.ModelProto | bytes | str | Path, provider: str = "cpu", threads: int = 1, profile: str | None = None):
+    def __init__(
+        self, model: onnx.ModelProto | bytes | str | Path, provider: str = "cpu", threads: int = 1, profile: str | None = None,
+        kernels: Path | None = None,
+    ):  # fmt: skip
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -69,6 +72,8 @@ class Session:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if profile:
             options.enable_profiling, options.profile_file_prefix = True, profile
+        if kernels is not None:
+            _guarded(options.register_custom_ops_library, str(kernels))
         if isinstance(model, onnx.ModelProto):
             model = model.SerializeToString()
         source = str(model) if isinstance(model, Path) else model

@@ -88,13 +88,16 @@ class Trainer:
         if self.iter_size > 1:
             inputs = {n.attrs["name"]: n.types[0].shape for n in self.program.steps.update.leaves("Input")}
             self.states.add({n: np.zeros(tuple(map(int, shape)), np.float32) for n, shape in inputs.items() if n != "lr"})
-        return {kind: Stepper(Session(self.program.model(kind), self.provider, self.threads), self.states) for kind in kinds}
+        return {kind: Stepper(self._session(kind), self.states) for kind in kinds}
+
+    def _session(self, kind: str) -> Session:
+        return Session(self.program.model(kind), self.provider, self.threads, kernels=self.program.kernels)
 
     def tester(self) -> tuple[Stepper, Feeder]:
         """The test net on the states of training, opened when it is first needed."""
         if "test" not in self.steppers:
             lowered, _ = self.program.test
-            self.steppers["test"] = Stepper(Session(self.program.model("test"), self.provider, self.threads), self.states)
+            self.steppers["test"] = Stepper(self._session("test"), self.states)
             self._test_feeder = Feeder(self.program.test_net, lowered.graph, self.program.seed, self.program.job.base)
         return self.steppers["test"], self._test_feeder
 
@@ -210,7 +213,7 @@ class Trainer:
         return {
             "format": 1, "net": job.name, "net_sha256": job.sha256, "iteration": self.iteration, "seed": self.program.seed,
             "recent": list(self.recent), "best": self.best, "stale": self.stale, "tested": self.tested, "log_length": self.log_length,
-            "provider": self.provider, "threads": self.threads, "target": "portable",
+            "provider": self.provider, "threads": self.threads, "target": self.program.target,
         }  # fmt: skip
 
     def _log(self, line: dict[str, Any]) -> None:

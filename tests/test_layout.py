@@ -15,8 +15,8 @@ ORDER = [
     *("errors", "version", "netc_pb2", "registry", "random"),
     *("spec", "data", "net"),
     *("tensor_type", "ir", "cost", "fillers", "training_ops", "layers", "gradients", "lower", "autodiff"),
-    *("optimizers", "schedules", "training", "passes", "emit", "native"),
-    *("snapshot", "contract", "session", "run", "solver", "zoo", "report"),
+    *("optimizers", "schedules", "training", "passes", "emit", "session", "native"),
+    *("snapshot", "contract", "run", "solver", "zoo", "report"),
     *("commands", "api", "cli"),
 ]
 

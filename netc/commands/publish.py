@@ -47,7 +47,7 @@ def publish_run(
     kept = {n: states[n] for n, node in program.states.items() if node.attrs["kind"] in ("parameter", "statistic")}
     files: dict[str, bytes] = {
         "model.onnx": model.SerializeToString(deterministic=True),
-        "train.onnx": program.model("train", provider="cpu").SerializeToString(deterministic=True),
+        "train.onnx": program.portable.model("train").SerializeToString(deterministic=True),
         "start.safetensors": snapshot.weights_bytes(kept),
         "net.yaml": to_yaml(program.job.resolved()).encode(),
         "metrics.json": (json.dumps({k: float(v) for k, v in scores.items()}, indent=2, sort_keys=True) + "\n").encode(),

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from netc.contract import Program
+from netc.native import KERNELS
 from netc.run.feed import Feeds
 from netc.session import Session, States, Stepper
 
@@ -31,14 +32,15 @@ class Times:
 def time_layers(program: Program, feeds: Feeds, iterations: int, threads: int) -> Times:
     """Run `iterations` training steps on the same feeds, once alone and once with the profiler.
 
-    The bodies of training ops are expanded, so that every node has its layer's name.
+    The bodies of training ops without a kernel are expanded, so that every node has its layer's name.
     """
     lr = {"lr": np.asarray(0.0, np.float32)}
     start = {f"state/{n}": a for n, a in program.start().items()}
-    plain = Stepper(Session(program.model("train"), program.provider, threads), States(start, program.provider))
+    plain = Stepper(Session(program.model("train"), program.provider, threads, kernels=program.kernels), States(start, program.provider))
     step = _median(plain, feeds | lr, iterations)
     with tempfile.TemporaryDirectory() as folder:
-        session = Session(program.model("train", functions=False), program.provider, threads, profile=str(Path(folder) / "profile"))
+        model = program.model("train", functions=KERNELS if program.kernels else False)
+        session = Session(model, program.provider, threads, str(Path(folder) / "profile"), program.kernels)
         profiled = _median(Stepper(session, States(start, program.provider)), feeds | lr, iterations)
         events = json.loads(Path(session.end_profile()).read_text())
     layers = [layer.name for layer in program.train_net.layers]

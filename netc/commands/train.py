@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from netc import contract, snapshot
+from netc import contract, native, snapshot
 from netc.commands.publish import check_target, publish_run
 from netc.commands.time import Times, time_layers
 from netc.contract import Program
 from netc.cost import size
-from netc.errors import SnapshotError, SpecError
+from netc.errors import ProviderError, SnapshotError, SpecError
 from netc.report.curves import curves_png
 from netc.report.progress import follow, scores_text
 from netc.run.evaluate import Scores, evaluate
@@ -55,9 +55,8 @@ def test_command(job: Job, provider: str, threads: int | None, weights: Sequence
     program, threads, _ = _compiled(job, provider, None, threads, needs_solver=False)
     states = program.start() | _weights(program, weights)
     lowered, batch = program.test
-    stepper = Stepper(
-        Session(program.model("test"), program.provider, threads), States({f"state/{n}": a for n, a in states.items()}, program.provider)
-    )
+    session = Session(program.model("test"), program.provider, threads, kernels=program.kernels)
+    stepper = Stepper(session, States({f"state/{n}": a for n, a in states.items()}, program.provider))
     feeder = Feeder(program.test_net, lowered.graph, program.seed, job.base)
     return evaluate(stepper, feeder, iterations or (job.solver.test_iter[0] if job.solver.test_iter else None), static=batch != "N")
 
@@ -71,13 +70,27 @@ def time_command(job: Job, provider: str, threads: int | None, iterations: int) 
 
 def _compiled(job: Job, provider: str, target: str | None, threads: int | None, needs_solver: bool = True) -> tuple[Program, int, str]:
     """The checked program, its threads, and why it runs where it does."""
-    if target == "cuda":
-        if provider == "cpu":
-            raise SpecError("target cuda needs the provider cuda, --provider cpu was given")
-        provider = "cuda"
-    chosen, why = choose_provider(provider)
-    program = contract.program(job, chosen, needs_solver)
+    chosen, target, why = choose_target(provider, target)
+    program = contract.program(job, chosen, needs_solver, target)
     return program, threads or job.solver.threads or threads_for(program.multiply_adds()), why
+
+
+def choose_target(provider: str, target: str | None) -> tuple[str, str, str]:
+    """(provider, target, why). Without a target: cuda with its provider, else native where its kernels load, else portable.
+
+    SpecError or ProviderError if what is asked for does not go together, or is not there.
+    """
+    if target == "cuda" and provider == "cpu":
+        raise SpecError("target cuda needs the provider cuda, --provider cpu was given")
+    if target == "native" and provider == "cuda":
+        raise SpecError("target native needs the provider cpu, --provider cuda was given")
+    chosen, why = choose_provider({"cuda": "cuda", "native": "cpu"}.get(target or "", provider))
+    missing = native.missing() if chosen == "cpu" and target in (None, "native") else ""
+    if target == "native" and missing:
+        raise ProviderError(f"target native was asked for, but {missing}")
+    if target is None:
+        target = "cuda" if chosen == "cuda" else "portable" if missing else "native"
+    return chosen, target, why
 
 
 def _weights(program: Program, files: Sequence[str]) -> dict[str, np.ndarray]:
@@ -116,10 +129,10 @@ def _trainer(program: Program, threads: int, runs: str, resume: bool, weights: S
 def _greet(program: Program, trainer: Trainer, why: str, console: Console) -> None:
     parameters = sum(size(p.shape) for p in program.train.parameters)
     console.print(
-        f"{program.job.name}: {len(program.train_net.layers)} layers, {parameters:,} parameters; "
-        f"provider {program.provider} ({why}), {trainer.threads} thread{'s' if trainer.threads > 1 else ''}; run {trainer.folder.path}",
-        highlight=False,
+        f"{program.job.name}: {len(program.train_net.layers)} layers, {parameters:,} parameters; run {trainer.folder.path}", highlight=False
     )
+    threads = f"{trainer.threads} thread{'s' if trainer.threads > 1 else ''}"
+    console.print(f"provider {program.provider} ({why}), target {program.target}, {threads}", highlight=False)
     for source in _seen_in_training(program):
         console.print(f"note: tests read {source!r}, the rows that the net learns from; test_fraction or test_source sets others apart")
 

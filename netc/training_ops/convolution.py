@@ -85,7 +85,7 @@ def conv_input_grad(
     """The gradient by x, whose spatial axes have the sizes `spatial`."""
     rank = len(spatial)
     full = [(int(o) - 1) * s + d * (int(k) - 1) + 1 for o, s, d, k in zip(dy.shape[2:], strides, dilations, w.shape[2:], strict=True)]
-    exact = all(f - 2 * p == size for f, p, size in zip(full, pads, spatial, strict=False))
+    exact = pads[:rank] == pads[rank:] and all(f - 2 * p == size for f, p, size in zip(full, pads, spatial, strict=False))
     dx = op.ConvTranspose(dy, w, strides=strides, dilations=dilations, group=group, pads=pads if exact else [0] * 2 * rank)
     return dx if exact else window(dx, pads[:rank], spatial)
 

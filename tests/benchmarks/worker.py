@@ -8,20 +8,25 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
+from netc import native
 from tests.benchmarks import nets
 
 Step = Callable[[], float]
 
 
-def netc_portable(net: str, states: dict[str, np.ndarray], threads: int) -> Step:
+def netc_step(net: str, states: dict[str, np.ndarray], threads: int, target: str) -> Step:
     """The training graph of netc on onnxruntime's CPU provider."""
     from netc.session import Session, States, Stepper
 
-    program = nets.program(net)
-    stepper = Stepper(Session(program.model("train"), "cpu", threads), States({f"state/{n}": a for n, a in states.items()}))
+    program = replace(nets.program(net), target=target)
+    session = Session(program.model("train"), "cpu", threads, kernels=program.kernels)
+    assert target != "native" or program.kernels, native.missing()
+    stepper = Stepper(session, States({f"state/{n}": a for n, a in states.items()}))
     data, labels = nets.batch(net)
     feeds = {"batch/data": data, "batch/label": labels, "lr": np.asarray(program.job.solver.base_lr, np.float32)}
     return lambda: float(stepper.run(feeds)["loss"])
@@ -55,7 +60,8 @@ def torch_step(net: str, states: dict[str, np.ndarray], threads: int, channels_l
 
 
 CONTENDERS: dict[str, Callable[[str, dict[str, np.ndarray], int], Step]] = {
-    "netc portable": netc_portable,
+    "netc portable": partial(netc_step, target="portable"),
+    "netc native": partial(netc_step, target="native"),
     "torch eager": torch_step,
     "torch channels_last": lambda *a: torch_step(*a, channels_last=True),
     "torch compile": lambda *a: torch_step(*a, compiled=True),

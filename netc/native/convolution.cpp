@@ -1,0 +1,381 @@
+// Convolution of (N, H, W, C) images with (M, C, KH, KW) filters, and its two gradients. No columns are made: tiles read
+// the images themselves, padded where need be. Each number is summed in one order, whatever the number of threads.
+#include <algorithm>
+#include <cstring>
+#include <thread>
+
+#include "kernel.h"
+#include "tiles.h"
+
+namespace netc {
+namespace {
+
+constexpr int64_t kProducts = 1 << 13;  // floats that stay in the first cache
+constexpr int64_t kFewTerms = 16;  // a filter row of fewer terms is too short a loop: rows are then joined
+
+// The attributes of a node.
+struct Window {
+  int64_t stride_h, stride_w, top, left, bottom, right;
+  explicit Window(const Attributes& attributes) {
+    const Shape strides = attributes.integers("strides", 2), pads = attributes.integers("pads", 4);
+    stride_h = strides[0], stride_w = strides[1];
+    top = pads[0], left = pads[1], bottom = pads[2], right = pads[3];
+  }
+};
+
+// One convolution: images of height x width x channels, filters of kernel_h x kernel_w.
+struct Geometry {
+  int64_t height, width, channels, kernel_h, kernel_w, stride_h, stride_w, top, left, bottom, right;
+  Geometry(const Window& w, int64_t height, int64_t width, int64_t channels, int64_t kernel_h, int64_t kernel_w)
+      : height(height), width(width), channels(channels), kernel_h(kernel_h), kernel_w(kernel_w), stride_h(w.stride_h),
+        stride_w(w.stride_w), top(w.top), left(w.left), bottom(w.bottom), right(w.right) {}
+
+  int64_t padded_h() const { return height + top + bottom; }
+  int64_t padded_w() const { return width + left + right; }
+  int64_t out_h() const { return (padded_h() - kernel_h) / stride_h + 1; }
+  int64_t out_w() const { return (padded_w() - kernel_w) / stride_w + 1; }
+  int64_t pixels() const { return out_h() * out_w(); }
+  int64_t image() const { return height * width * channels; }
+
+  // With few channels the rows under a filter become channels: (out_h, padded_w, kernel_h * channels).
+  bool joins_rows() const { return kernel_w * channels < kFewTerms && kernel_h > 1; }
+  bool copies() const { return joins_rows() || (top | left | bottom | right) != 0; }
+  int64_t copy_size() const { return joins_rows() ? out_h() * padded_w() * kernel_h * channels : padded_h() * padded_w() * channels; }
+
+  // How tiles walk an image that is prepared.
+  int64_t depth() const { return joins_rows() ? kernel_h * channels : channels; }
+  int64_t rows() const { return joins_rows() ? 1 : kernel_h; }
+  int64_t row_terms() const { return kernel_w * depth(); }
+  int64_t row_pitch() const { return padded_w() * depth(); }
+  int64_t line_pitch() const { return joins_rows() ? row_pitch() : stride_h * row_pitch(); }
+
+  // Where weight (y, x, c) of a filter stands among the terms.
+  int64_t term(int64_t y, int64_t x, int64_t c) const {
+    return joins_rows() ? (x * kernel_h + y) * channels + c : (y * kernel_w + x) * channels + c;
+  }
+  int64_t terms() const { return kernel_h * kernel_w * channels; }
+};
+
+// A copy of an image with its padding around it.
+void pad_image(const Geometry& g, const float* image, float* copy) {
+  const int64_t c = g.channels, pitch = g.padded_w() * c;
+  std::fill_n(copy, g.top * pitch, 0.0f);
+  for (int64_t y = 0; y < g.height; ++y) {
+    float* row = copy + (g.top + y) * pitch;
+    std::fill_n(row, g.left * c, 0.0f);
+    std::memcpy(row + g.left * c, image + y * g.width * c, g.width * c * sizeof(float));
+    std::fill_n(row + (g.left + g.width) * c, g.right * c, 0.0f);
+  }
+  std::fill_n(copy + (g.top + g.height) * pitch, g.bottom * pitch, 0.0f);
+}
+
+// A copy with padding in which a pixel holds the kernel_h rows below it.
+void join_rows(const Geometry& g, const float* image, float* copy) {
+  const int64_t c = g.channels, depth = g.depth(), end = g.left + g.width;
+  for (int64_t oy = 0; oy < g.out_h(); ++oy, copy += g.row_pitch())
+    for (int64_t k = 0; k < g.kernel_h; ++k) {
+      const int64_t y = oy * g.stride_h + k - g.top;
+      const bool inside = y >= 0 && y < g.height;
+      float* to = copy + k * c;
+      const auto clear = [&](int64_t first, int64_t last) {
+        for (int64_t x = first; x < last; ++x) std::fill_n(to + x * depth, c, 0.0f);
+      };
+      clear(0, inside ? g.left : g.padded_w());
+      if (!inside) continue;
+      clear(end, g.padded_w());
+      const float* from = image + y * g.width * c;
+      for (int64_t x = 0; x < g.width; ++x)
+        for (int64_t i = 0; i < c; ++i) to[(g.left + x) * depth + i] = from[x * c + i];
+    }
+}
+
+// The image as tiles read it: itself, or a copy in `scratch`.
+const float* prepared(const Geometry& g, const float* image, float* scratch) {
+  if (!g.copies()) return image;
+  if (g.joins_rows()) {
+    join_rows(g, image, scratch);
+  } else {
+    pad_image(g, image, scratch);
+  }
+  return scratch;
+}
+
+// A matrix as tiles read it: for each block of its columns, rows of them, with zeros to whole vectors. row(i)(column) gives a number.
+template <class F>
+void pack_rows(int64_t rows, int64_t columns, float* packed, const F& row) {
+  for (const Block& block : blocks_of(columns))
+    for (int64_t i = 0; i < rows; ++i) {
+      const auto number = row(i);
+      for (int k = 0; k < block.vectors * kWidth; ++k) *packed++ = k < block.lanes ? number(block.begin + k) : 0.0f;
+    }
+}
+
+// Filters as tiles read them: a row a term, a column an output. filter(y, x, c) points to the weight of output 0, the others `pitch` apart.
+template <class F>
+void pack(const Geometry& g, int64_t outputs, float* packed, int64_t pitch, const F& filter) {
+  const int64_t c = g.channels;
+  pack_rows(g.terms(), outputs, packed, [&](int64_t term) {
+    const int64_t tap = term / c;
+    const float* w = g.joins_rows() ? filter(tap % g.kernel_h, tap / g.kernel_h, term % c) : filter(tap / g.kernel_w, tap % g.kernel_w, term % c);
+    return [=](int64_t output) { return w[output * pitch]; };
+  });
+}
+
+// One image through packed filters: out is (out_h, out_w, outputs).
+void correlate(const Geometry& g, const float* x, const float* packed, const float* bias, bool relu, int64_t outputs, float* out) {
+  const int64_t width = g.out_w(), terms = g.row_terms();
+  for (const Block& block : blocks_of(outputs)) {
+    const int64_t columns = block.vectors * kWidth;
+    const int pixels = best_pixels(block.vectors, width);
+    const Tile tile = kTiles[block.vectors - 1][pixels - 1];
+    for (int64_t oy = 0; oy < g.out_h(); ++oy) {
+      // Rows of nothing but padding add nothing.
+      const int64_t y = oy * g.stride_h - g.top;
+      const int64_t first = g.joins_rows() ? 0 : std::clamp<int64_t>(-y, 0, g.kernel_h);
+      const int64_t end = g.joins_rows() ? 1 : std::clamp<int64_t>(g.height - y, first, g.kernel_h);
+      for (int64_t o = 0; o < width; o += pixels) {
+        const int64_t ox = std::min(o, width - pixels);
+        const float* corner = x + oy * g.line_pitch() + first * g.row_pitch() + ox * g.stride_w * g.depth();
+        tile({corner, g.stride_w * g.depth(), g.row_pitch(), 1, packed + first * terms * columns, terms * columns, columns, end - first, terms},
+             {out + (oy * width + ox) * outputs + block.begin, outputs, block.lanes, bias ? bias + block.begin : nullptr, relu, false});
+      }
+    }
+    packed += g.terms() * columns;
+  }
+}
+
+// All images through packed filters, each by one thread.
+void correlate_all(const Context& context, ScratchPool& pool, const Geometry& g, const float* x, int64_t n, const float* packed, const float* bias,
+                   bool relu, int64_t outputs, float* y) {
+  context.parallel_for(n, [&](size_t i) {
+    const auto copy = pool.take(g.copies() ? g.copy_size() : 0);
+    correlate(g, prepared(g, x + i * g.image(), copy.data()), packed, bias, relu, outputs, y + i * g.pixels() * outputs);
+  });
+}
+
+// y = x * w + b, and where `relu` is 1 the maximum of that and 0.
+class Conv : public Kernel {
+ public:
+  explicit Conv(const Attributes& attributes) : window_(attributes), relu_(attributes.integer("relu") != 0) {}
+
+  void compute(const Context& context) const override {
+    const auto x = context.input(0), w = context.input(1), b = context.input(2);
+    const int64_t n = x.shape[0], c = x.shape[3], m = w.shape[0], kh = w.shape[2], kw = w.shape[3];
+    const Geometry g(window_, x.shape[1], x.shape[2], c, kh, kw);
+    float* y = context.output(0, {n, g.out_h(), g.out_w(), m});
+    const auto scratch = packed_.take((g.terms() + 1) * padded(m));
+    float *packed = scratch.data(), *bias = packed + g.terms() * padded(m);
+    pack(g, m, packed, c * kh * kw, [&](int64_t ky, int64_t kx, int64_t ci) { return w.data + (ci * kh + ky) * kw + kx; });
+    std::fill_n(bias, padded(m), 0.0f);
+    if (b.data) std::copy_n(b.data, m, bias);
+    correlate_all(context, images_, g, x.data, n, packed, bias, relu_, m, y);
+  }
+
+ private:
+  Window window_;
+  bool relu_;
+  mutable ScratchPool packed_, images_;
+};
+
+// The gradient by x, whose height and width are `spatial`.
+class ConvInputGrad : public Kernel {
+ public:
+  explicit ConvInputGrad(const Attributes& attributes) : window_(attributes), spatial_(attributes.integers("spatial", 2)) {}
+
+  void compute(const Context& context) const override {
+    const auto dy = context.input(0), w = context.input(1);
+    const int64_t c = w.shape[1];
+    const Geometry g(window_, spatial_[0], spatial_[1], c, w.shape[2], w.shape[3]);
+    float* dx = context.output(0, {dy.shape[0], g.height, g.width, c});
+    const bool fits = std::max(g.top, g.bottom) < g.kernel_h && std::max(g.left, g.right) < g.kernel_w;
+    if (g.stride_h == 1 && g.stride_w == 1 && fits && 4 * g.pixels() > 3 * g.height * g.width) {
+      correlated(context, g, dy, w, dx);
+    } else {
+      scattered(context, g, dy, w, dx);
+    }
+  }
+
+ private:
+  // With stride 1: the correlation of dy with the filters turned around, padded so that every pixel of x is reached.
+  void correlated(const Context& context, const Geometry& g, const Tensor<const float>& dy, const Tensor<const float>& w, float* dx) const {
+    const int64_t c = g.channels, m = w.shape[0], kh = g.kernel_h, kw = g.kernel_w;
+    Window turned = window_;
+    turned.top = kh - 1 - g.top, turned.left = kw - 1 - g.left, turned.bottom = kh - 1 - g.bottom, turned.right = kw - 1 - g.right;
+    const Geometry back(turned, g.out_h(), g.out_w(), m, kh, kw);
+    const auto packed = packed_.take(back.terms() * padded(c));
+    pack(back, c, packed.data(), kh * kw, [&](int64_t ky, int64_t kx, int64_t mi) {
+      return w.data + (mi * c * kh + kh - 1 - ky) * kw + kw - 1 - kx;
+    });
+    correlate_all(context, images_, back, dy.data, dy.shape[0], packed.data(), nullptr, false, c, dx);
+  }
+
+  // With any stride: each pixel of dy adds its kernel_w * c numbers to kernel_h rows of the padded dx.
+  void scattered(const Context& context, const Geometry& g, const Tensor<const float>& dy, const Tensor<const float>& w, float* dx) const {
+    const int64_t c = g.channels, m = w.shape[0], kh = g.kernel_h, kw = g.kernel_w, terms = kw * c;
+    const int64_t pitch = g.padded_w() * c, columns = padded(terms);
+    const auto packed = packed_.take(kh * m * columns);
+    std::vector<int64_t> offsets;  // of the terms of a filter row, in w
+    for (int64_t kx = 0; kx < kw; ++kx)
+      for (int64_t ci = 0; ci < c; ++ci) offsets.push_back(ci * kh * kw + kx);
+    for (int64_t ky = 0; ky < kh; ++ky)
+      pack_rows(m, terms, packed.data() + ky * m * columns, [&](int64_t mi) {
+        const float* filter = w.data + (mi * c * kh + ky) * kw;
+        return [filter, &offsets](int64_t term) { return filter[offsets[term]]; };
+      });
+    const int64_t band = std::clamp<int64_t>(kProducts / (g.out_w() * columns), 1, g.out_h());
+    context.parallel_for(dy.shape[0], [&](size_t i) {
+      const auto scratch = images_.take(g.padded_h() * pitch + band * g.out_w() * columns);
+      float *image = scratch.data(), *products = image + g.padded_h() * pitch;
+      std::fill_n(image, g.padded_h() * pitch, 0.0f);
+      for (int64_t first = 0; first < g.out_h(); first += band) {
+        const int64_t lines = std::min(band, g.out_h() - first), pixels = lines * g.out_w();
+        const float* rows = dy.data + (i * g.pixels() + first * g.out_w()) * m;
+        for (int64_t ky = 0; ky < kh; ++ky) {
+          multiply(rows, pixels, m, packed.data() + ky * m * columns, terms, products);
+          // Down the columns: neighbours in a row overlap, and would wait for each other.
+          for (int64_t ox = 0; ox < g.out_w(); ++ox)
+            for (int64_t line = 0; line < lines; ++line)
+              add(products + (line * g.out_w() + ox) * columns, terms, image + ((first + line) * g.stride_h + ky) * pitch + ox * g.stride_w * c);
+        }
+      }
+      for (int64_t y = 0; y < g.height; ++y)
+        std::memcpy(dx + (i * g.height + y) * g.width * c, image + (g.top + y) * pitch + g.left * c, g.width * c * sizeof(float));
+    });
+  }
+
+  static void add(const float* from, int64_t size, float* to) {
+    for_vectors(size, [&](int64_t i, auto count, Ints fresh) {
+      const Floats part = reinterpret_cast<Floats>(reinterpret_cast<Ints>(load(from + i, count)) & fresh);
+      store(to + i, load(to + i, count) + part, count);
+    });
+  }
+
+  // products (rows, padded(columns)) = a (rows, inner) times the packed (inner, columns).
+  static void multiply(const float* a, int64_t rows, int64_t inner, const float* packed, int64_t columns, float* products) {
+    const int64_t pitch = padded(columns);
+    for (const Block& block : blocks_of(columns)) {
+      const int pixels = best_pixels(block.vectors, rows);
+      const int64_t width = block.vectors * kWidth;
+      for (int64_t o = 0; o < rows; o += pixels) {
+        const int64_t row = std::min(o, rows - pixels);
+        kTiles[block.vectors - 1][pixels - 1]({a + row * inner, inner, 0, 1, packed, 0, width, 1, inner},
+                                              {products + row * pitch + block.begin, pitch, block.vectors * kWidth, nullptr, false, false});
+      }
+      packed += inner * width;
+    }
+  }
+
+  Window window_;
+  Shape spatial_;
+  mutable ScratchPool packed_, images_;
+};
+
+// The most work items that pay where more items mean more memory traffic. It does not change results.
+int64_t most_items() { return 2 * std::max<int64_t>(1, std::thread::hardware_concurrency()); }
+
+// The gradients by w and by the bias. A tile of dw walks all images, so that none is summed in parts.
+class ConvFilterGrad : public Kernel {
+ public:
+  explicit ConvFilterGrad(const Attributes& attributes) : window_(attributes), kernel_(attributes.integers("kernel_shape", 2)) {}
+
+  void compute(const Context& context) const override {
+    const auto x = context.input(0), dy = context.input(1);
+    const int64_t n = x.shape[0], c = x.shape[3], m = dy.shape[3];
+    const Geometry g(window_, x.shape[1], x.shape[2], c, kernel_[0], kernel_[1]);
+    const int64_t last = (n - 1) * g.pixels() * m;
+    const auto images = images_.take(g.copies() ? n * g.copy_size() : 0);
+    const auto tail = sums_.take(g.pixels() * m + kWidth * kMostVectors);  // tiles read beyond the end of the last image
+    std::copy_n(dy.data + last, g.pixels() * m, tail.data());
+    const Gradients from{g, n, m, g.copies() ? images.data() : x.data, dy.data, tail.data()};
+    if (g.copies()) context.parallel_for(n, [&](size_t i) { prepared(g, x.data + i * g.image(), images.data() + i * g.copy_size()); });
+    float* dw = context.output(0, {m, c, g.kernel_h, g.kernel_w});
+    filters(context, from, dw);
+    if (float* db = context.output(1, {m})) bias(context, from, db);
+  }
+
+ private:
+  struct Gradients {
+    const Geometry& g;
+    int64_t n, m;
+    const float *x, *dy, *tail;
+    const float* image(int64_t i) const { return x + i * (g.copies() ? g.copy_size() : g.image()); }
+    const float* gradient(int64_t i) const { return i + 1 < n ? dy + i * g.pixels() * m : tail; }
+  };
+
+  // A tile of dw: `pixels` terms of a row of the filters, from `first` on, by a block of outputs.
+  struct Part {
+    Block block;
+    int64_t row, first;
+    int pixels;
+  };
+  static std::vector<Part> parts_of(const Geometry& g, int64_t m) {
+    std::vector<Part> parts;
+    for (int64_t row = 0; row < g.rows(); ++row)
+      for (const Block& block : blocks_of(m)) {
+        const int step = best_pixels(block.vectors, g.row_terms());
+        for (int64_t first = 0; first < g.row_terms(); first += step)
+          parts.push_back({block, row, first, static_cast<int>(std::min<int64_t>(step, g.row_terms() - first))});
+      }
+    return parts;
+  }
+
+  // dw as (terms, padded(m)), terms in tiles; then turned into (m, c, kernel_h, kernel_w).
+  void filters(const Context& context, const Gradients& from, float* dw) const {
+    const Geometry& g = from.g;
+    const int64_t columns = padded(from.m), terms = g.row_terms(), c = g.channels;
+    const std::vector<Part> parts = parts_of(g, from.m);
+    const int64_t groups = std::min<int64_t>(parts.size(), most_items());
+    const auto sums = sums_.take(g.terms() * columns);
+    context.parallel_for(groups, [&](size_t group) {
+      const size_t begin = parts.size() * group / groups, end = parts.size() * (group + 1) / groups;
+      for (int64_t i = 0; i < from.n; ++i)
+        for (size_t k = begin; k < end; ++k) {
+          const Part& part = parts[k];
+          kTiles[part.block.vectors - 1][part.pixels - 1](
+              {from.image(i) + part.row * g.row_pitch() + part.first, 1, g.line_pitch(), g.stride_w * g.depth(),
+               from.gradient(i) + part.block.begin, g.out_w() * from.m, from.m, g.out_h(), g.out_w()},
+              {sums.data() + (part.row * terms + part.first) * columns + part.block.begin, columns, part.block.vectors * kWidth, nullptr, false, i > 0});
+        }
+    });
+    for (int64_t mi = 0; mi < from.m; ++mi)
+      for (int64_t ci = 0; ci < c; ++ci)
+        for (int64_t y = 0; y < g.kernel_h; ++y)
+          for (int64_t x = 0; x < g.kernel_w; ++x) *dw++ = sums.data()[g.term(y, x, ci) * columns + mi];
+  }
+
+  // db: sums within images, then over images.
+  void bias(const Context& context, const Gradients& from, float* db) const {
+    const int64_t m = from.m, columns = padded(m);
+    const auto sums = sums_.take(from.n * columns);
+    context.parallel_for(from.n, [&](size_t i) {
+      const float* dy = from.gradient(i);
+      float* sum = sums.data() + i * columns;
+      std::fill_n(sum, columns, 0.0f);
+      for (const Block& block : blocks_of(m)) {
+        const float one = 1.0f;
+        kTiles[block.vectors - 1][0]({&one, 0, 0, 0, dy + block.begin, 0, m, 1, from.g.pixels()},
+                                     {sum + block.begin, columns, block.vectors * kWidth, nullptr, false, false});
+      }
+    });
+    std::fill_n(db, m, 0.0f);
+    for (int64_t i = 0; i < from.n; ++i)
+      for (int64_t k = 0; k < m; ++k) db[k] += sums.data()[i * columns + k];
+  }
+
+  Window window_;
+  Shape kernel_;
+  mutable ScratchPool images_, sums_;
+};
+
+}  // namespace
+
+std::vector<Op> convolution_ops() {
+  using ort::kFloat;
+  return {
+      Op("NhwcConv", make<Conv>, {kFloat, kFloat, kFloat}, {kFloat}, 2),
+      Op("NhwcConvInputGrad", make<ConvInputGrad>, {kFloat, kFloat}, {kFloat}, 2),
+      Op("NhwcConvFilterGrad", make<ConvFilterGrad>, {kFloat, kFloat}, {kFloat, kFloat}, 2),
+  };
+}
+
+}  // namespace netc

@@ -1,0 +1,155 @@
+// Between kernels and onnxruntime's ABI, and the entry point of the library. No exception crosses it.
+#include "kernel.h"
+
+#include <cstring>
+#include <exception>
+#include <stdexcept>
+
+const ort::Function* ort::api = nullptr;
+
+namespace netc {
+
+void check(OrtStatus* status) {
+  if (!status) return;
+  std::string message = ort::GetErrorMessage(static_cast<const OrtStatus*>(status));
+  ort::ReleaseStatus(status);
+  throw std::runtime_error(message);
+}
+
+int64_t Attributes::integer(const char* name) const {
+  int64_t value = 0;
+  check(ort::KernelInfoGetAttribute_int64(info_, name, &value));
+  return value;
+}
+
+float Attributes::number(const char* name) const {
+  float value = 0;
+  check(ort::KernelInfoGetAttribute_float(info_, name, &value));
+  return value;
+}
+
+Shape Attributes::integers(const char* name, size_t count) const {
+  size_t found = 0;
+  check(ort::KernelInfoGetAttributeArray_int64(info_, name, static_cast<int64_t*>(nullptr), &found));
+  if (found != count) throw std::invalid_argument(std::string(name) + ": " + std::to_string(count) + " numbers are needed");
+  Shape values(count);
+  check(ort::KernelInfoGetAttributeArray_int64(info_, name, values.data(), &found));
+  return values;
+}
+
+const void* Context::input_data(size_t index, Shape& shape) const {
+  size_t count = 0;
+  check(ort::KernelContext_GetInputCount(context_, &count));
+  const OrtValue* value = nullptr;
+  if (index < count) check(ort::KernelContext_GetInput(context_, index, &value));
+  if (!value) return nullptr;
+  OrtTensorTypeAndShapeInfo* info = nullptr;
+  check(ort::GetTensorTypeAndShape(value, &info));
+  std::unique_ptr<OrtTensorTypeAndShapeInfo, void (*)(OrtTensorTypeAndShapeInfo*)> owned(
+      info, [](OrtTensorTypeAndShapeInfo* p) { ort::ReleaseTensorTypeAndShapeInfo(p); });
+  size_t rank = 0;
+  check(ort::GetDimensionsCount(info, &rank));
+  shape.resize(rank);
+  check(ort::GetDimensions(info, shape.data(), rank));
+  void* data = nullptr;
+  check(ort::GetTensorMutableData(const_cast<OrtValue*>(value), &data));
+  return data;
+}
+
+void* Context::output_data(size_t index, const Shape& shape) const {
+  OrtValue* value = nullptr;
+  check(ort::KernelContext_GetOutput(context_, index, shape.data(), shape.size(), &value));
+  if (!value) return nullptr;
+  void* data = nullptr;
+  check(ort::GetTensorMutableData(value, &data));
+  return data;
+}
+
+ScratchPool::Scratch ScratchPool::take(size_t size) {
+  Piece piece;
+  {
+    std::lock_guard<std::mutex> held(lock_);
+    if (!pieces_.empty()) {
+      piece = std::move(pieces_.back());
+      pieces_.pop_back();
+    }
+  }
+  if (piece.size < size) {
+    size_t bytes = (size * sizeof(float) + 63) / 64 * 64;
+    piece.data.reset(static_cast<float*>(std::aligned_alloc(64, bytes)));
+    if (!piece.data) throw std::bad_alloc();
+    piece.size = size;
+  }
+  return Scratch(*this, std::move(piece));
+}
+
+void ScratchPool::give_back(Piece piece) {
+  std::lock_guard<std::mutex> held(lock_);
+  pieces_.push_back(std::move(piece));
+}
+
+namespace {
+
+const Op& self(const OrtCustomOp* op) { return *static_cast<const Op*>(op); }
+
+template <class F>
+OrtStatus* guarded(const F& work) {
+  try {
+    work();
+    return nullptr;
+  } catch (const std::exception& e) {
+    return ort::CreateStatus(ort::kFail, e.what());
+  } catch (...) {
+    return ort::CreateStatus(ort::kFail, "unknown error");
+  }
+}
+
+OrtStatus* create(const OrtCustomOp* op, const ort::Function*, const OrtKernelInfo* info, void** kernel) {
+  return guarded([&] { *kernel = self(op).make(Attributes(info)); });
+}
+
+OrtStatus* compute(void* kernel, OrtKernelContext* context) {
+  return guarded([&] { static_cast<const Kernel*>(kernel)->compute(Context(context)); });
+}
+
+}  // namespace
+
+Op::Op(const char* name, Make make, std::vector<int> inputs, std::vector<int> outputs, size_t required)
+    : OrtCustomOp{}, name(name), make(make), inputs(std::move(inputs)), outputs(std::move(outputs)), required(required) {
+  version = ort::kApiVersion;
+  GetName = [](const OrtCustomOp* op) { return self(op).name; };
+  GetExecutionProviderType = [](const OrtCustomOp*) -> const char* { return nullptr; };
+  GetInputType = [](const OrtCustomOp* op, size_t i) { return self(op).inputs[i]; };
+  GetInputTypeCount = [](const OrtCustomOp* op) { return self(op).inputs.size(); };
+  GetOutputType = [](const OrtCustomOp* op, size_t i) { return self(op).outputs[i]; };
+  GetOutputTypeCount = [](const OrtCustomOp* op) { return self(op).outputs.size(); };
+  KernelDestroy = [](void* kernel) { delete static_cast<Kernel*>(kernel); };
+  GetInputCharacteristic = [](const OrtCustomOp* op, size_t i) { return i < self(op).required ? ort::kRequired : ort::kOptional; };
+  GetOutputCharacteristic = [](const OrtCustomOp*, size_t i) { return i ? ort::kOptional : ort::kRequired; };
+  GetInputMemoryType = [](const OrtCustomOp*, size_t) { return 0; };
+  GetVariadicInputMinArity = GetVariadicInputHomogeneity = [](const OrtCustomOp*) { return 1; };
+  GetVariadicOutputMinArity = GetVariadicOutputHomogeneity = [](const OrtCustomOp*) { return 1; };
+  CreateKernelV2 = create;
+  KernelComputeV2 = netc::compute;
+  GetStartVersion = [](const OrtCustomOp*) { return 1; };
+  GetEndVersion = [](const OrtCustomOp*) { return 1; };
+}
+
+}  // namespace netc
+
+extern "C" __attribute__((visibility("default"))) OrtStatus* RegisterCustomOps(OrtSessionOptions* options, const ort::ApiBase* base) {
+  ort::api = base->GetApi(ort::kApiVersion);
+  if (!ort::api) std::abort();
+  return netc::guarded([&] {
+    static const std::vector<netc::Op> ops = [] {
+      std::vector<netc::Op> all;
+      for (auto family : {netc::convolution_ops, netc::pooling_ops, netc::elementwise_ops})
+        for (const netc::Op& op : family()) all.push_back(op);
+      return all;
+    }();
+    OrtCustomOpDomain* domain = nullptr;
+    netc::check(ort::CreateCustomOpDomain("netc.training", &domain));
+    for (const netc::Op& op : ops) netc::check(ort::CustomOpDomain_Add(domain, static_cast<const OrtCustomOp*>(&op)));
+    netc::check(ort::AddCustomOpDomain(options, domain));
+  });
+}

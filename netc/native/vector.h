@@ -1,0 +1,82 @@
+// Vectors of floats by the compiler's own extension: AVX, NEON or whatever the machine has, without intrinsics.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+namespace netc {
+
+#if defined(__AVX__)
+constexpr int kWidth = 8;  // floats in a vector
+#else
+constexpr int kWidth = 4;
+#endif
+
+#if defined(__AVX512VL__) || defined(__aarch64__)
+constexpr int kAccumulators = 24;  // of 32 registers
+#else
+constexpr int kAccumulators = 12;  // of 16 registers
+#endif
+
+typedef float Floats __attribute__((vector_size(kWidth * sizeof(float)), aligned(4), may_alias));
+typedef int32_t Ints __attribute__((vector_size(kWidth * sizeof(int32_t)), aligned(4), may_alias));
+typedef uint8_t Bytes __attribute__((vector_size(kWidth), aligned(1), may_alias));
+
+inline Floats load(const float* p) { return *reinterpret_cast<const Floats*>(p); }
+inline void store(float* p, Floats v) { *reinterpret_cast<Floats*>(p) = v; }
+inline Floats all(float x) { return x - Floats{}; }
+inline Ints all(int32_t x) { return x - Ints{}; }
+
+// Vectors of fewer lanes, for what is left at an end: the others are 0, and nothing is read or written for them.
+inline Floats load(const float* p, int count) {
+  float lanes[kWidth] = {};
+  for (int i = 0; i < count; ++i) lanes[i] = p[i];
+  return load(lanes);
+}
+inline void store(float* p, Floats v, int count) {
+  float lanes[kWidth];
+  store(lanes, v);
+  int i = 0;
+  if (count & 4) std::memcpy(p, lanes, 4 * sizeof(float)), i = 4;
+  if (count & 2) std::memcpy(p + i, lanes + i, 2 * sizeof(float)), i += 2;
+  if (count & 1) p[i] = lanes[i];
+}
+inline Ints widen(const uint8_t* p) { return __builtin_convertvector(*reinterpret_cast<const Bytes*>(p), Ints); }
+inline Ints widen(const uint8_t* p, int count) {
+  uint8_t lanes[kWidth] = {};
+  std::memcpy(lanes, p, count);
+  return widen(lanes);
+}
+inline void narrow(uint8_t* p, Ints v) { *reinterpret_cast<Bytes*>(p) = __builtin_convertvector(v, Bytes); }
+inline void narrow(uint8_t* p, Ints v, int count) {
+  uint8_t lanes[kWidth];
+  narrow(lanes, v);
+  std::memcpy(p, lanes, count);
+}
+
+// Which lanes are `first` or later.
+inline Ints lanes_from(int first) {
+  Ints mask = {};
+  for (int i = 0; i < kWidth; ++i) mask[i] = i >= first ? -1 : 0;
+  return mask;
+}
+
+// A whole vector in a call that takes a count, known at compile time.
+struct Whole {};
+inline Floats load(const float* p, Whole) { return load(p); }
+inline void store(float* p, Floats v, Whole) { store(p, v); }
+inline Ints widen(const uint8_t* p, Whole) { return widen(p); }
+inline void narrow(uint8_t* p, Ints v, Whole) { narrow(p, v); }
+
+// body(offset, count, fresh) for `size` numbers, a vector each time. The last may overlap the one before, and `fresh` then tells
+// the lanes that were not visited yet; with fewer numbers than a vector has, `count` is that number.
+template <class F>
+inline void for_vectors(int64_t size, const F& body) {
+  const Ints every = lanes_from(0);
+  if (size < kWidth) return body(int64_t{0}, static_cast<int>(size), every);
+  int64_t i = 0;
+  for (; i + kWidth <= size; i += kWidth) body(i, Whole{}, every);
+  if (i < size) body(size - kWidth, Whole{}, lanes_from(static_cast<int>(i - (size - kWidth))));
+}
+
+}  // namespace netc

@@ -1,0 +1,91 @@
+"""Convolution and pooling of (N, H, W, C) images, and their gradients. Weights stay (M, C, KH, KW).
+
+`netc.native` has kernels for these. The bodies turn the images to (N, C, H, W) and back, so that a model with them runs anywhere.
+"""
+
+import numpy as np
+
+from netc.ir import Value, cast, constant, op, zeros
+from netc.training_ops.convolution import conv_filter_grad, conv_input_grad
+from netc.training_ops.define import training_op
+from netc.training_ops.pooling import average_pool_grad
+
+NO_DILATION = [1, 1]
+
+
+def to_channels_last(x: Value) -> Value:
+    """(N, C, H, W) to (N, H, W, C)."""
+    return op.Transpose(x, perm=[0, 2, 3, 1])
+
+
+def to_channels_first(x: Value) -> Value:
+    """(N, H, W, C) to (N, C, H, W)."""
+    return op.Transpose(x, perm=[0, 3, 1, 2])
+
+
+@training_op("NhwcConv")
+def nhwc_conv(x: Value, w: Value, b: Value | None = None, *, strides: list[int], pads: list[int], relu: int = 0) -> Value:
+    """y = x * w + b; with `relu` the maximum of that and 0."""
+    y = op.Conv(to_channels_first(x), w, b, strides=strides, pads=pads)
+    return to_channels_last(op.Relu(y) if relu else y)
+
+
+@training_op("NhwcConvInputGrad")
+def nhwc_conv_input_grad(dy: Value, w: Value, *, spatial: list[int], strides: list[int], pads: list[int]) -> Value:
+    """The gradient by x, whose height and width are `spatial`."""
+    dx = conv_input_grad(to_channels_first(dy), w, spatial=spatial, strides=strides, pads=pads, dilations=NO_DILATION)
+    return to_channels_last(dx)
+
+
+@training_op("NhwcConvFilterGrad")
+def nhwc_conv_filter_grad(x: Value, dy: Value, *, kernel_shape: list[int], strides: list[int], pads: list[int]) -> tuple[Value, ...]:
+    """The gradients by w and by the bias."""
+    images = to_channels_first(x), to_channels_first(dy)
+    return conv_filter_grad(*images, kernel_shape=kernel_shape, strides=strides, pads=pads, dilations=NO_DILATION, bias=1)
+
+
+@training_op("NhwcMaxPool")
+def nhwc_max_pool(x: Value, *, kernel_shape: list[int], strides: list[int], pads: list[int]) -> tuple[Value, ...]:
+    """(y, winner): the maximum of each window, and the first place of it in the window, row by row, as uint8."""
+    _, height, width, _ = x.shape
+    y, index = op.MaxPool(to_channels_first(x), kernel_shape=kernel_shape, strides=strides, pads=pads, outputs=2)
+    top, left = _corners(list(map(int, y.shape[2:])), strides, pads)
+    place = op.Mod(index, int(height) * int(width))
+    row, column = op.Div(place, int(width)), op.Mod(place, int(width))
+    winner = (row - constant(top[:, None])) * kernel_shape[1] + (column - constant(left))
+    return to_channels_last(y), cast(to_channels_last(winner), np.uint8)
+
+
+@training_op("NhwcMaxPoolGrad")
+def nhwc_max_pool_grad(
+    winner: Value, dy: Value, *, spatial: list[int], kernel_shape: list[int], strides: list[int], pads: list[int]
+) -> Value:
+    """The gradient by x: each dy goes to the winner of its window."""
+    (n, out_h, out_w, c), (height, width) = map(int, dy.shape), spatial
+    top, left = _corners([out_h, out_w], strides, pads)
+    place = cast(winner, np.int64)
+    row, column = op.Div(place, kernel_shape[1]), op.Mod(place, kernel_shape[1])
+    row, column = row + constant(top[:, None, None]), column + constant(left[:, None])
+    image = constant(np.arange(n)[:, None, None, None] * height)
+    index = ((image + row) * width + column) * c + constant(np.arange(c))
+    dx = op.ScatterElements(zeros([n * height * width * c]), op.Reshape(index, [-1]), op.Reshape(dy, [-1]), reduction="add")
+    return op.Reshape(dx, [n, height, width, c])
+
+
+@training_op("NhwcAveragePool")
+def nhwc_average_pool(x: Value, *, kernel_shape: list[int], strides: list[int], pads: list[int]) -> Value:
+    """The mean of each window, padding counted as zeros."""
+    y = op.AveragePool(to_channels_first(x), kernel_shape=kernel_shape, strides=strides, pads=pads, count_include_pad=1)
+    return to_channels_last(y)
+
+
+@training_op("NhwcAveragePoolGrad")
+def nhwc_average_pool_grad(dy: Value, *, spatial: list[int], kernel_shape: list[int], strides: list[int], pads: list[int]) -> Value:
+    """The gradient by x: each dy in equal parts to its window."""
+    dx = average_pool_grad(to_channels_first(dy), spatial=spatial, kernel_shape=kernel_shape, strides=strides, pads=pads)
+    return to_channels_last(dx)
+
+
+def _corners(out: list[int], strides: list[int], pads: list[int]) -> tuple[np.ndarray, ...]:
+    """Where windows begin, by row and by column."""
+    return tuple(np.arange(o) * s - p for o, s, p in zip(out, strides, pads, strict=False))

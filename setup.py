@@ -1,0 +1,69 @@
+"""Builds the native kernels where there is a C++ compiler. Without one netc installs all the same, and says so."""
+
+import platform
+import sys
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
+from setuptools.command.build_ext import build_ext
+
+SOURCES = sorted(str(p) for p in Path("netc/native").glob("*.cpp"))
+HEADERS = sorted(str(p) for p in Path("netc/native").glob("*.h"))
+COMMON = [
+    "-O3", "-std=c++17", "-fvisibility=hidden", "-Wno-psabi",
+    "-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros", "-ffp-contract=fast",
+]  # fmt: skip
+X86_TIERS = {
+    "x86_64_v3": ["-march=x86-64-v3"],
+    "x86_64_v4": ["-march=x86-64-v4", "-mprefer-vector-width=256"],
+}
+SUFFIX = ".dylib" if sys.platform == "darwin" else ".so"
+
+
+def kernels() -> list[Extension]:
+    """One library a tier of instruction sets; none on Windows, whose compiler lacks vector types."""
+    if sys.platform == "win32":
+        return []
+    tiers = X86_TIERS if platform.machine().lower() in ("x86_64", "amd64") else {"plain": []}
+    return [
+        Extension(f"netc.native.netc_kernels_{tier}", SOURCES, depends=HEADERS, language="c++", optional=True,
+                  extra_compile_args=COMMON + flags, extra_link_args=["-Wl,-s"] if sys.platform == "linux" else [])
+        for tier, flags in tiers.items()
+    ]  # fmt: skip
+
+
+class BuildKernels(build_ext):
+    """Plain shared libraries: no Python in their names or symbols, each with objects of its own."""
+
+    def get_ext_filename(self, name: str) -> str:
+        return name.replace(".", "/") + SUFFIX
+
+    def get_export_symbols(self, extension: Extension) -> list[str]:
+        return extension.export_symbols
+
+    def build_extension(self, extension: Extension) -> None:
+        shared, self.build_temp = self.build_temp, f"{self.build_temp}/{extension.name}"
+        try:
+            super().build_extension(extension)
+        except Exception as e:
+            self.warn(f"{extension.name} is not built ({e}): netc runs without these kernels, slower")
+        finally:
+            self.build_temp = shared
+
+    def copy_extensions_to_source(self) -> None:
+        """In an editable install too, a library that was not built is left out."""
+        built = self.extensions
+        self.extensions = [e for e in built if Path(self.build_lib, self.get_ext_filename(e.name)).is_file()]
+        super().copy_extensions_to_source()
+        self.extensions = built
+
+
+class Wheel(bdist_wheel):
+    """For every Python: the libraries do not know it."""
+
+    def get_tag(self) -> tuple[str, str, str]:
+        return ("py3", "none", super().get_tag()[2])
+
+
+setup(ext_modules=kernels(), cmdclass={"build_ext": BuildKernels, "bdist_wheel": Wheel})
