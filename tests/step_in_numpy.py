@@ -1,6 +1,6 @@
 """Train a compiled net with NumPy and onnxruntime alone: `python step_in_numpy.py BUILD ARRAYS.npz STEPS`.
 
-It prints the losses of `netc train --threads 1`. BUILD is what `netc compile NET -o BUILD` wrote;
+It prints the losses of `netc train --target portable --threads 1`. BUILD is what `netc compile NET -o BUILD` wrote;
 its Data layer says `shuffle: false`, and its lr_policy is fixed or inv.
 """
 
