@@ -21,6 +21,7 @@ import onnx
 from netc import cost, native, random, registry, snapshot
 from netc.emit import emit, input_name
 from netc.errors import Fault, RunError, SpecError
+from netc.files import replace_file
 from netc.ir import Graph, Node, Value, leaf
 from netc.layers.context import BATCH, NOISE
 from netc.lower import OUT, Lowered, lower, lower_symbolic
@@ -229,7 +230,7 @@ def write(made: Program, folder: str | Path) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in contents.items():
-            snapshot.replace_file(folder / name, content)
+            replace_file(folder / name, content)
     except OSError as e:
         raise RunError(f"{folder}: cannot be written: {e.strerror or e}") from e
     return [folder / name for name in contents]

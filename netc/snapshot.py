@@ -9,7 +9,6 @@ import json
 import os
 import re
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from netc.errors import SnapshotError
+from netc.files import replace_file
 
 KEY = "netc"
 NAME = re.compile(r"iter_(\d{8,})\.safetensors")
@@ -108,30 +108,6 @@ def prune(directory: str | Path, keep: int, also: Collection[Path] = ()) -> list
         except OSError as error:
             raise SnapshotError(f"{path}: cannot be removed: {error.strerror or error}") from error
     return removed
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Puts `data` at `path` so that a reader, at any moment and after any crash, sees the old file or the new one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        sync_directory(path.parent)
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-def sync_directory(directory: Path) -> None:
-    """Flushes the names in `directory` to disk; without it a renamed file can vanish in a power cut."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _load(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:

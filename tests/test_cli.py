@@ -12,7 +12,7 @@ import pytest
 
 from netc import api
 from netc.cli import main
-from netc.spec import load, parse_yaml
+from netc.spec import load, load_job, parse_yaml
 from netc.version import VERSION
 from tests.conftest import ROOT
 from tests.small_nets import NET, netc, write_small
@@ -278,3 +278,8 @@ def test_a_net_of_two_losses_trains(tmp_path):
     path = write_small(tmp_path, NET.replace("  - SoftmaxWithLoss", second))
     result = netc("train", path, "--no-publish", "--runs", tmp_path)
     assert result.exit_code == 0 and "loss2" in result.stdout
+
+
+def test_one_length_on_the_command_line_takes_the_place_of_the_other():
+    job = load_job("nets/mlp.yaml", ["solver.max_iter=5"])
+    assert job.solver.max_iter == 5 and not job.solver.HasField("max_epoch")

@@ -12,7 +12,7 @@ NETC = ROOT / "netc"
 
 # A module imports only what stands above it.
 ORDER = [
-    *("errors", "version", "netc_pb2", "registry", "random"),
+    *("errors", "version", "files", "netc_pb2", "registry", "random"),
     *("spec", "data", "net"),
     *("tensor_type", "ir", "cost", "fillers", "training_ops", "layers", "gradients", "lower", "autodiff"),
     *("optimizers", "schedules", "training", "passes", "emit", "session", "native"),

