@@ -2,7 +2,7 @@
 // the images themselves, padded where need be. Each number is summed in one order, whatever the number of threads.
 #include <algorithm>
 #include <cstring>
-#include <thread>
+#include <type_traits>
 
 #include "kernel.h"
 #include "tiles.h"
@@ -10,6 +10,9 @@
 namespace netc {
 namespace {
 
+constexpr int64_t kItems = 8;          // into which the sums of filter gradients are cut
+constexpr int64_t kSums = 1 << 20;     // floats of all slices of such sums
+constexpr int64_t kBand = 10 << 10;     // floats of images and gradients that stay in the first cache
 constexpr int64_t kProducts = 1 << 13;  // floats that stay in the first cache
 constexpr int64_t kFewTerms = 16;  // a filter row of fewer terms is too short a loop: rows are then joined
 
@@ -84,8 +87,18 @@ void join_rows(const Geometry& g, const float* image, float* copy) {
       if (!inside) continue;
       clear(end, g.padded_w());
       const float* from = image + y * g.width * c;
-      for (int64_t x = 0; x < g.width; ++x)
-        for (int64_t i = 0; i < c; ++i) to[(g.left + x) * depth + i] = from[x * c + i];
+      const auto spread = [&](auto channels) {
+        for (int64_t x = 0; x < g.width; ++x)
+          for (int64_t i = 0; i < channels; ++i) to[(g.left + x) * depth + i] = from[x * channels + i];
+      };
+      // Grey and colour images: a count known at compile time makes a loop without branches.
+      if (c == 1) {
+        spread(std::integral_constant<int64_t, 1>());
+      } else if (c == 3) {
+        spread(std::integral_constant<int64_t, 3>());
+      } else {
+        spread(c);
+      }
     }
 }
 
@@ -270,10 +283,8 @@ class ConvInputGrad : public Kernel {
   mutable ScratchPool packed_, images_;
 };
 
-// The most work items that pay where more items mean more memory traffic. It does not change results.
-int64_t most_items() { return 2 * std::max<int64_t>(1, std::thread::hardware_concurrency()); }
-
-// The gradients by w and by the bias. A tile of dw walks all images, so that none is summed in parts.
+// The gradients by w and by the bias. Images are cut into slices, each summed by one thread, and slices are added in their order.
+// What is cut depends on shapes alone, so that the number of threads changes no bit.
 class ConvFilterGrad : public Kernel {
  public:
   explicit ConvFilterGrad(const Attributes& attributes) : window_(attributes), kernel_(attributes.integers("kernel_shape", 2)) {}
@@ -282,26 +293,39 @@ class ConvFilterGrad : public Kernel {
     const auto x = context.input(0), dy = context.input(1);
     const int64_t n = x.shape[0], c = x.shape[3], m = dy.shape[3];
     const Geometry g(window_, x.shape[1], x.shape[2], c, kernel_[0], kernel_[1]);
-    const int64_t last = (n - 1) * g.pixels() * m;
-    const auto images = images_.take(g.copies() ? n * g.copy_size() : 0);
-    const auto tail = sums_.take(g.pixels() * m + kWidth * kMostVectors);  // tiles read beyond the end of the last image
-    std::copy_n(dy.data + last, g.pixels() * m, tail.data());
-    const Gradients from{g, n, m, g.copies() ? images.data() : x.data, dy.data, tail.data()};
-    if (g.copies()) context.parallel_for(n, [&](size_t i) { prepared(g, x.data + i * g.image(), images.data() + i * g.copy_size()); });
+    const int64_t size = (g.terms() + 1) * padded(m);  // of a slice's sums: a row a term, then the bias
+    const int64_t slices = std::min(n, std::clamp<int64_t>(kSums / size, 1, kItems));
+    const std::vector<Part> parts = parts_of(g, m);
+    const int64_t groups = std::min<int64_t>(kItems / slices, parts.size());
+    const auto tail = images_.take(g.pixels() * m + kWidth * kMostVectors);  // tiles read beyond the end of the last image
+    std::copy_n(dy.data + (n - 1) * g.pixels() * m, g.pixels() * m, tail.data());
+    const auto sums = sums_.take(slices * size);
+    context.parallel_for(slices * groups, [&](size_t item) {
+      const int64_t slice = static_cast<int64_t>(item) / groups, group = static_cast<int64_t>(item) % groups;
+      const auto copy = images_.take(g.copies() ? g.copy_size() : 0);
+      const int64_t first = n * slice / slices;
+      for (int64_t i = first; i < n * (slice + 1) / slices; ++i) {
+        const float* gradient = i + 1 < n ? dy.data + i * g.pixels() * m : tail.data();
+        const float* image = prepared(g, x.data + i * g.image(), copy.data());
+        add_image(g, image, gradient, m, parts, group, groups, sums.data() + slice * size, i == first);
+      }
+    });
     float* dw = context.output(0, {m, c, g.kernel_h, g.kernel_w});
-    filters(context, from, dw);
-    if (float* db = context.output(1, {m})) bias(context, from, db);
+    for (int64_t slice = 1; slice < slices; ++slice)
+      for_vectors(size, [&](int64_t i, auto count, Ints fresh) {
+        const Floats part = reinterpret_cast<Floats>(reinterpret_cast<Ints>(load(sums.data() + slice * size + i, count)) & fresh);
+        store(sums.data() + i, load(sums.data() + i, count) + part, count);
+      });
+    for (int64_t y = 0; y < g.kernel_h; ++y)
+      for (int64_t kx = 0; kx < g.kernel_w; ++kx)
+        for (int64_t ci = 0; ci < c; ++ci) {
+          const float* row = sums.data() + g.term(y, kx, ci) * padded(m);
+          for (int64_t mi = 0; mi < m; ++mi) dw[((mi * c + ci) * g.kernel_h + y) * g.kernel_w + kx] = row[mi];
+        }
+    if (float* db = context.output(1, {m})) std::copy_n(sums.data() + g.terms() * padded(m), m, db);
   }
 
  private:
-  struct Gradients {
-    const Geometry& g;
-    int64_t n, m;
-    const float *x, *dy, *tail;
-    const float* image(int64_t i) const { return x + i * (g.copies() ? g.copy_size() : g.image()); }
-    const float* gradient(int64_t i) const { return i + 1 < n ? dy + i * g.pixels() * m : tail; }
-  };
-
   // A tile of dw: `pixels` terms of a row of the filters, from `first` on, by a block of outputs.
   struct Part {
     Block block;
@@ -319,47 +343,33 @@ class ConvFilterGrad : public Kernel {
     return parts;
   }
 
-  // dw as (terms, padded(m)), terms in tiles; then turned into (m, c, kernel_h, kernel_w).
-  void filters(const Context& context, const Gradients& from, float* dw) const {
-    const Geometry& g = from.g;
-    const int64_t columns = padded(from.m), terms = g.row_terms(), c = g.channels;
-    const std::vector<Part> parts = parts_of(g, from.m);
-    const int64_t groups = std::min<int64_t>(parts.size(), most_items());
-    const auto sums = sums_.take(g.terms() * columns);
-    context.parallel_for(groups, [&](size_t group) {
-      const size_t begin = parts.size() * group / groups, end = parts.size() * (group + 1) / groups;
-      for (int64_t i = 0; i < from.n; ++i)
-        for (size_t k = begin; k < end; ++k) {
-          const Part& part = parts[k];
-          kTiles[part.block.vectors - 1][part.pixels - 1](
-              {from.image(i) + part.row * g.row_pitch() + part.first, 1, g.line_pitch(), g.stride_w * g.depth(),
-               from.gradient(i) + part.block.begin, g.out_w() * from.m, from.m, g.out_h(), g.out_w()},
-              {sums.data() + (part.row * terms + part.first) * columns + part.block.begin, columns, part.block.vectors * kWidth, nullptr, false, i > 0});
-        }
-    });
-    for (int64_t mi = 0; mi < from.m; ++mi)
-      for (int64_t ci = 0; ci < c; ++ci)
-        for (int64_t y = 0; y < g.kernel_h; ++y)
-          for (int64_t x = 0; x < g.kernel_w; ++x) *dw++ = sums.data()[g.term(y, x, ci) * columns + mi];
+  // One image's share of the parts of a group, a band of output rows at a time: what a band reads stays in the first cache.
+  static void add_image(const Geometry& g, const float* image, const float* gradient, int64_t m, const std::vector<Part>& parts, int64_t group,
+                        int64_t groups, float* sums, bool fresh) {
+    const size_t begin = parts.size() * group / groups, end = parts.size() * (group + 1) / groups;
+    const int64_t columns = padded(m), lines = std::clamp<int64_t>(kBand / (g.line_pitch() + g.out_w() * m), 1, g.out_h());
+    for (int64_t line = 0; line < g.out_h(); line += lines)
+      for (size_t k = begin; k < end; ++k) {
+        const Part& part = parts[k];
+        kTiles[part.block.vectors - 1][part.pixels - 1](
+            {image + line * g.line_pitch() + part.row * g.row_pitch() + part.first, 1, g.line_pitch(), g.stride_w * g.depth(),
+             gradient + line * g.out_w() * m + part.block.begin, g.out_w() * m, m, std::min(lines, g.out_h() - line), g.out_w()},
+            {sums + (part.row * g.row_terms() + part.first) * columns + part.block.begin, columns, part.block.vectors * kWidth, nullptr, false,
+             !fresh || line > 0});
+      }
+    if (group == 0) add_columns(gradient, g.pixels(), m, sums + g.terms() * columns, fresh);
   }
 
-  // db: sums within images, then over images.
-  void bias(const Context& context, const Gradients& from, float* db) const {
-    const int64_t m = from.m, columns = padded(m);
-    const auto sums = sums_.take(from.n * columns);
-    context.parallel_for(from.n, [&](size_t i) {
-      const float* dy = from.gradient(i);
-      float* sum = sums.data() + i * columns;
-      std::fill_n(sum, columns, 0.0f);
-      for (const Block& block : blocks_of(m)) {
-        const float one = 1.0f;
-        kTiles[block.vectors - 1][0]({&one, 0, 0, 0, dy + block.begin, 0, m, 1, from.g.pixels()},
-                                     {sum + block.begin, columns, block.vectors * kWidth, nullptr, false, false});
-      }
-    });
-    std::fill_n(db, m, 0.0f);
-    for (int64_t i = 0; i < from.n; ++i)
-      for (int64_t k = 0; k < m; ++k) db[k] += sums.data()[i * columns + k];
+  // The sum of each of m columns. Four sums at a time, since each addition waits for the one before.
+  static void add_columns(const float* rows, int64_t count, int64_t m, float* sums, bool fresh) {
+    for (int64_t v = 0; v < m; v += kWidth) {
+      Floats sum[4] = {fresh ? Floats{} : load(sums + v)};
+      int64_t i = 0;
+      for (; i + 4 <= count; i += 4)
+        for (int k = 0; k < 4; ++k) sum[k] += load(rows + (i + k) * m + v);
+      for (; i < count; ++i) sum[0] += load(rows + i * m + v);
+      store(sums + v, (sum[0] + sum[1]) + (sum[2] + sum[3]));
+    }
   }
 
   Window window_;
