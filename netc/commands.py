@@ -117,9 +117,10 @@ def _trainer(program: Program, threads: int, runs: str, resume: bool, weights: S
 
 def _greet(program: Program, trainer: Trainer, why: str, console: Console) -> None:
     parameters = sum(size(p.shape) for p in program.train.parameters)
+    threads = f"{trainer.threads} thread{'s' if trainer.threads > 1 else ''}"
     console.print(
         f"{program.job.name}: {len(program.train_net.layers)} layers, {parameters:,} parameters; "
-        f"provider {program.provider} ({why}), target {program.target}, {trainer.threads} thread{'s' if trainer.threads > 1 else ''}; run {trainer.folder.path}",
+        f"provider {program.provider} ({why}), target {program.target}, {threads}; run {trainer.folder.path}",
         highlight=False,
     )
     for source in _seen_in_training(program):
