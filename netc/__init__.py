@@ -5,7 +5,7 @@ from typing import Any
 
 _HOMES = {
     "Blob": "netc.api",
-    "Model": "netc.predicting",
+    "Model": "netc.commands.predict",
     "Net": "netc.api",
     "NetcError": "netc.errors",
     "Program": "netc.contract",

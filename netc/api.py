@@ -8,19 +8,19 @@ import numpy as np
 
 from netc import registry
 from netc.autodiff import grad
-from netc.commands import train_command
+from netc.commands.train import train_command
 from netc.contract import Program, write
 from netc.contract import program as compiled
 from netc.emit import emit
 from netc.errors import DataError, SpecError, near
-from netc.feeding import draw
 from netc.ir import Graph, Value, leaf
 from netc.layers.context import BATCH, NOISE
 from netc.lower import Lowered, lower
 from netc.net import resolve
+from netc.run.feed import draw
+from netc.run.weights import load_weights
 from netc.session import Session
 from netc.spec.job import load_job
-from netc.weights import load_weights
 
 
 class Blob:
@@ -61,6 +61,7 @@ class Net:
         self.params: dict[str, list[Blob]] = {}
         for name, node in states.items():
             self.params.setdefault(node.attrs["layer"], []).append(self._states[name])
+        self._backwards: dict[frozenset[str], Session] = {}
         self.blobs = {n: Blob(np.zeros(tuple(map(int, v[-1].shape)), v[-1].dtype)) for n, v in self._lowered.versions.items()}
 
     @property
@@ -86,24 +87,32 @@ class Net:
         results = self._forward.run(self._feeds(self._forward))
         for name, array in results.items():
             if name in self.blobs:
-                self.blobs[name].data = array
+                self.blobs[name].data[...] = array
         for name, array in results.items():
             if name.startswith("next/"):
                 self._states[name.removeprefix("next/")].data[...] = array
         return {name: self.blobs[name].data for name in self.outputs}
 
     def backward(self, **top_diffs: np.ndarray) -> dict[str, np.ndarray]:
-        """Fill every diff from the losses (each weighs its loss_weight) and from `top_diffs`; returns the diffs of the inputs."""
+        """Fill every diff from the losses and from `top_diffs`; returns the diffs of the inputs.
+
+        A loss starts at its loss_weight, unless `top_diffs` names it.
+        """
         for name in top_diffs:
             if name not in self.blobs:
                 raise DataError(f"the net has no blob {name!r}; {near(name, self.blobs)}")
-        session, named = self._backward(frozenset(top_diffs))
+            if np.size(top_diffs[name]) != self.blobs[name].data.size:
+                raise DataError(f"the diff of {name!r} is {np.shape(top_diffs[name])}, the blob is {self.blobs[name].shape}")
+        seeded = frozenset(top_diffs)
+        if seeded not in self._backwards:
+            self._backwards[seeded] = self._backward(seeded)
+        session = self._backwards[seeded]
         seeds = {f"seed/{n}": np.asarray(a, np.float32).reshape(self.blobs[n].shape) for n, a in top_diffs.items()}
-        results = session.run(self._feeds(session) | {n: a for n, a in seeds.items() if n in session.inputs}) if named else {}
+        results = session.run(self._feeds(session) | {n: a for n, a in seeds.items() if n in session.inputs})
         for name, blob in self.blobs.items():
-            blob.diff = results.get(f"diff/blob/{name}", np.zeros(blob.shape, np.float32))
+            blob.diff[...] = results.get(f"diff/blob/{name}", 0)
         for name, state in self._states.items():
-            state.diff = results.get(f"diff/state/{name}", np.zeros(state.shape, np.float32))
+            state.diff[...] = results.get(f"diff/state/{name}", 0)
         return {name: self.blobs[name].diff for name in self.inputs}
 
     @property
@@ -119,19 +128,23 @@ class Net:
         outputs = {n: v[-1] for n, v in self._lowered.versions.items()}
         return Session(emit(Graph(self.name, outputs, self._lowered.graph.updates)))
 
-    def _backward(self, seeded: frozenset[str]) -> tuple[Session, list[str]]:
+    def _backward(self, seeded: frozenset[str]) -> Session:
         """The session that gives every diff when the blobs `seeded` get one from outside."""
         lowered = self._lowered
-        ends: dict[Value, Value | float] = {lowered.loss: 1.0} if lowered.loss is not None else {}
-        for name in seeded:
+        ends: dict[Value, Value | float] = {}
+        for layer in lowered.net.layers:
+            weighted = zip(layer.tops, layer.loss_weights, lowered.layer_tops[layer.name], strict=True)
+            ends |= {value: weight for top, weight, value in weighted if weight and top not in seeded}
+        for name in sorted(seeded):
             value = lowered.versions[name][-1]
-            ends[value] = leaf("Input", np.float32, value.shape, name=f"seed/{name}")
+            seed = leaf("Input", np.float32, value.shape, name=f"seed/{name}")
+            ends[value] = seed + ends[value] if value in ends else seed  # tops of a Split are one value
         if not ends:
             raise SpecError(f"{self.name}: the net has no loss; give the diffs of its tops")
         wanted = {f"diff/blob/{n}": v[0] for n, v in lowered.versions.items() if v[0].dtype.kind == "f"}
         wanted |= {f"diff/state/{p.node.attrs['name']}": p for p in lowered.parameters}
         found = {n: g for n, g in zip(wanted, grad(ends, list(wanted.values())), strict=True) if g is not None}
-        return Session(emit(Graph(self.name, found))), list(found)
+        return Session(emit(Graph(self.name, found)))
 
     def _draw(self) -> dict[str, np.ndarray]:
         return {n.attrs["name"]: draw(n, self._seed, self._passes) for n in self._leaves if n.attrs["name"].startswith(NOISE)}
@@ -161,4 +174,3 @@ def train(path: str, runs: str = "runs", zoo: str | None = None, provider: str =
 
 def _solver(overrides: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(f"solver.{name}={value}" for name, value in overrides.items())
-

@@ -10,6 +10,8 @@ from netc.errors import GradientError
 from netc.ir import Node, Value, cast, constant, op, origin, toposort
 from netc.registry import gradient
 
+STOP = ("netc", "Stop")
+
 
 def grad(ends: Mapping[Value, Value | float], wrt: Sequence[Value]) -> list[Value | None]:
     """The gradient of the sum of `ends`, each weighted elementwise by its seed, by each value of `wrt`.
@@ -20,11 +22,18 @@ def grad(ends: Mapping[Value, Value | float], wrt: Sequence[Value]) -> list[Valu
     live = _live(nodes, wrt)
     grads: dict[Value, Value] = {}
     for end, seed in ends.items():
-        _add(grads, end, seed if isinstance(seed, Value) else op.Expand(constant(seed, end.dtype), list(end.shape))
-             if end.shape else constant(seed, end.dtype))
+        _add(
+            grads,
+            end,
+            seed
+            if isinstance(seed, Value)
+            else op.Expand(constant(seed, end.dtype), list(end.shape))
+            if end.shape
+            else constant(seed, end.dtype),
+        )
     for node in reversed(nodes):
         dys = [grads.get(y) for y in node.outputs]
-        if not any(x in live for x in node.inputs) or all(dy is None for dy in dys):
+        if node.key == STOP or not any(x in live for x in node.inputs) or all(dy is None for dy in dys):
             continue
         with origin(layer=node.origin.layer, place=node.origin.place, part="backward"):
             for x, dx in zip(node.inputs, _rule(node)(node, *dys), strict=True):
@@ -37,7 +46,7 @@ def _live(nodes: Iterable[Node], wrt: Sequence[Value]) -> set[Value | None]:
     """The values through which a gradient by `wrt` flows: nothing is computed towards any other."""
     live: set[Value | None] = set(wrt)
     for node in nodes:
-        if node.key != ("netc", "Stop") and any(x in live for x in node.inputs):
+        if node.key != STOP and any(x in live for x in node.inputs):
             live.update(node.outputs)
     return live
 

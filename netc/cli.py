@@ -1,12 +1,12 @@
 """The command line: a function a command. Each imports what it needs when it runs, so that help is quick."""
 
-import os
 import sys
 from collections.abc import Callable
 from typing import Any
 
 import click
 
+from netc.commands.zoo import zoo
 from netc.errors import NetcError
 from netc.version import VERSION
 
@@ -43,11 +43,14 @@ def options(*names: str) -> Callable[[Any], Any]:
     """Decorator: options that several commands share."""
     known = {
         "set": click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change a field, e.g. solver.max_iter=500."),
-        "plugin": click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="A Python file with layers or optimizers of your own."),
-        "provider": click.option("--provider", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where to run."),
-        "target": click.option("--target", type=click.Choice(["portable", "native", "cuda"]), help="Which bodies of training ops to use [default: the provider's]."),
+        "plugin": click.option("--plugin", "plugins", multiple=True, metavar="FILE",
+                               help="A Python file with your own layers, optimizers, sources."),
+        "provider": click.option("--provider", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,
+                                 help="Where to run."),
+        "target": click.option("--target", type=click.Choice(["portable", "native", "cuda"]), help="How ops run [default: the best here]."),
         "threads": click.option("--threads", type=click.IntRange(1), help="Threads of one op [default: from the work of a step]."),
-        "zoo": click.option("--zoo", default=lambda: os.environ.get("NETC_ZOO", "model_zoo"), metavar="DIR", help="The zoo [default: $NETC_ZOO, else ./model_zoo]."),
+        "zoo": click.option("--zoo", envvar="NETC_ZOO", default="model_zoo", metavar="DIR",
+                            help="The zoo [default: $NETC_ZOO, else ./model_zoo]."),
     }  # fmt: skip
 
     def add(command: Any) -> Any:
@@ -81,7 +84,7 @@ def train(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], provid
 
     Example: netc train nets/lenet.yaml --set solver.max_iter=500
     """
-    from netc.commands import train_command
+    from netc.commands.train import train_command
 
     job = _job(net, overrides, plugins)
     publish = not overrides if publish is None else publish
@@ -95,12 +98,13 @@ def train(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], provid
 @options("set", "plugin", "provider", "threads")
 @click.option("--weights", required=True, multiple=True, metavar="FILE", help="Trained weights: .safetensors, .caffemodel or a snapshot.")
 @click.option("--iterations", type=click.IntRange(1), help="Batches to test on [default: one pass over the test set].")
-def test(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], provider: str, threads: int | None, weights: tuple[str, ...], iterations: int | None) -> None:
+def test(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], provider: str, threads: int | None, weights: tuple[str, ...],
+         iterations: int | None) -> None:  # fmt: skip
     """Run the test phase of NET on trained weights.
 
     Example: netc test nets/lenet.yaml --weights model_zoo/lenet/1.0.0/start.safetensors
     """
-    from netc.commands import test_command
+    from netc.commands.train import test_command
 
     for name, value in test_command(_job(net, overrides, plugins), provider, threads, weights, iterations).items():
         click.echo(f"{name}: {value:.6g}")
@@ -116,7 +120,7 @@ def predict(model: str, inputs: tuple[str, ...], source: str | None, top: int) -
 
     Example: netc predict lenet digit.png
     """
-    from netc.predicting import Model
+    from netc.commands.predict import Model
 
     for found in Model(model, source).predict(inputs, top):
         if found.best:
@@ -134,17 +138,12 @@ def check(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...]) -> Non
 
     Example: netc check nets/lenet.yaml
     """
-    from netc import checking, contract
+    from netc import contract
+    from netc.commands import check as checking
 
     program = contract.program(_job(net, overrides, plugins), needs_solver=False)
-    lines = [("layer", "type", "output", "parameters", "multiply-adds", "activations")]
-    found = checking.rows(program)
-    lines += [(r.name, r.type, r.shape, f"{r.parameters:,}", f"{r.multiply_adds:,}", f"{r.activation_bytes / 1024:,.0f} KiB") for r in found]
-    total = ("total", "", "", f"{checking.parameter_count(program):,}", f"{sum(r.multiply_adds for r in found):,}", f"{sum(r.activation_bytes for r in found) / 1024:,.0f} KiB")
-    widths = [max(len(line[k]) for line in [*lines, total]) for k in range(6)]
-    for line in [*lines, total]:
-        click.echo("  ".join(c.ljust(w) if k < 3 else c.rjust(w) for k, (c, w) in enumerate(zip(line, widths, strict=True))).rstrip())
-    click.echo("Multiply-adds are of one image, forward. Activations are of a whole training batch.")
+    for line in checking.table(program):
+        click.echo(line)
 
 
 @main.command("compile")
@@ -172,15 +171,12 @@ def time_(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], provid
 
     Example: netc time nets/lenet.yaml
     """
-    from netc.commands import time_command
+    from netc.commands.time import table
+    from netc.commands.train import time_command
 
     found = time_command(_job(net, overrides, plugins), provider, threads, iterations)
-    names = list(dict.fromkeys(name for name, _ in found.layers))
-    width = max(map(len, names))
-    click.echo(f"{'layer'.ljust(width)}  {'forward':>9}  {'backward':>9}  {'update':>9}")
-    for name in names:
-        click.echo(f"{name.ljust(width)}  " + "  ".join(f"{found.layers.get((name, part), 0):9.3f}" for part in ("forward", "backward", "update")))
-    click.echo(f"one step: {found.step:.3f} ms; with the profiler {found.profiled:.3f} ms")
+    for line in table(found):
+        click.echo(line)
 
 
 @main.command()
@@ -192,7 +188,7 @@ def layers(type: str | None, plugins: tuple[str, ...]) -> None:
     Example: netc layers Convolution
     """
     from netc import registry
-    from netc.reference import describe_layer, summary
+    from netc.commands.describe import describe_layer, summary
 
     registry.load(*plugins)
     if type:
@@ -218,13 +214,13 @@ def devices() -> None:
 
 @main.command()
 @click.argument("path", default="net.yaml")
-@click.option("--data", "source", default="mnist", show_default=True, help="A data set by name, a .csv table or a folder of images per class.")
+@click.option("--data", "source", default="mnist", show_default=True, help="A data set by name, a .csv or .npz file, a folder per class.")
 def init(path: str, source: str) -> None:
     """Write a starter net file.
 
     Example: netc init flowers.yaml --data photos/flowers
     """
-    from netc.starter import write_starter
+    from netc.commands.init import write_starter
 
     write_starter(path, source)
     click.echo(f"{path} is written. Check it: netc check {path}. Train it: netc train {path}")
@@ -260,60 +256,4 @@ def schema() -> None:
     click.echo(json.dumps(json_schema(), indent=1))
 
 
-@main.group()
-def zoo() -> None:
-    """Published models: list, show, verify, download."""
-
-
-@zoo.command("list")
-@click.option("--from", "source", metavar="ZOO", help="A folder or an address [default: $NETC_ZOO, else ./model_zoo].")
-def zoo_list(source: str | None) -> None:
-    """The models of a zoo."""
-    from netc.zoo import default_location, entries, human_size
-
-    for entry in entries(source or default_location()):
-        scores = ", ".join(f"{k} {v:.4g}" for k, v in entry.metrics.items())
-        click.echo(f"{entry.name}@{entry.version}  {human_size(entry.size)}  {scores}  {entry.description}")
-
-
-@zoo.command("show")
-@click.argument("model")
-@click.option("--from", "source", metavar="ZOO", help="A folder or an address [default: $NETC_ZOO, else ./model_zoo].")
-def zoo_show(model: str, source: str | None) -> None:
-    """The manifest of MODEL, `name` or `name@version`."""
-    import json
-
-    from netc.zoo import default_location
-    from netc.zoo import show as manifest_of
-
-    click.echo(json.dumps(manifest_of(source or default_location(), model), indent=2))
-
-
-@zoo.command("verify")
-@click.argument("model", required=False)
-@click.option("--from", "source", metavar="ZOO", help="A folder or an address [default: $NETC_ZOO, else ./model_zoo].")
-def zoo_verify(model: str | None, source: str | None) -> None:
-    """Check sizes and hashes of MODEL, or of the whole zoo."""
-    from netc.zoo import default_location
-    from netc.zoo import verify as problems_of
-
-    problems = problems_of(source or default_location(), model)
-    for problem in problems:
-        click.echo(problem, err=True)
-    click.echo("damaged" if problems else "whole")
-    sys.exit(1 if problems else 0)
-
-
-@zoo.command("download")
-@click.argument("model")
-@click.option("--from", "source", metavar="ZOO", help="A folder or an address [default: $NETC_ZOO, else ./model_zoo].")
-@click.option("--to", default=".", show_default=True, metavar="DIR", help="The model goes to DIR/<name>/<version>.")
-def zoo_download(model: str, source: str | None, to: str) -> None:
-    """Download MODEL, `name` or `name@version`, and verify it.
-
-    Example: netc zoo download lenet --from https://example.org/model_zoo --to models
-    """
-    from netc.zoo import download as fetch
-
-    found = fetch(model, source, to)
-    click.echo(f"{found.path}{'' if found.new else ' (was there already)'}")
+main.add_command(zoo)

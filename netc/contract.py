@@ -212,7 +212,8 @@ def _state(node: Node, graph: Graph) -> dict[str, Any]:
 
 def _noise(node: Node, seed: int) -> dict[str, Any]:
     """Enough to make the numbers anywhere: Philox4x64-10 with this key; `netc.random` writes down the conversions."""
-    return _tensor(node.outputs[0]) | {"distribution": node.attrs["distribution"], "key": [str(w) for w in random.key(seed, node.attrs["key"])]}
+    key = [str(word) for word in random.key(seed, node.attrs["key"])]
+    return _tensor(node.outputs[0]) | {"distribution": node.attrs["distribution"], "key": key}
 
 
 def _tensor(value: Value) -> dict[str, Any]:

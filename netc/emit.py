@@ -106,9 +106,8 @@ class _Writer:
         label = self._label(node, owner)
         for i, value in enumerate(node.outputs):
             self.names[value] = label + (f":{i}" if i else "")
-        proto = helper.make_node(
-            node.op, [self._name(v) for v in node.inputs], [self.names[v] for v in node.outputs], name=label, domain=node.domain, **node.attrs
-        )
+        inputs, outputs = [self._name(v) for v in node.inputs], [self.names[v] for v in node.outputs]
+        proto = helper.make_node(node.op, inputs, outputs, name=label, domain=node.domain, **node.attrs)
         if owner.origin.place:
             proto.metadata_props.add(key="netc.place", value=owner.origin.place)
         if node.domain == TRAINING:
@@ -141,7 +140,7 @@ class _Writer:
         inner.write(toposort(body.outputs))
         inner.bind([(v, f"out{k}") for k, v in enumerate(body.outputs)])
         nodes = [helper.make_node("Constant", [], [t.name], value=t) for t in inner.constants] + inner.nodes
-        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(TRAINING, 1)]
+        opsets = [helper.make_opsetid("", OPSET)]
         return helper.make_function(
             TRAINING, node.op, names, [f"out{k}" for k in range(len(body.outputs))], nodes, opsets, sorted(node.attrs), overload=overload
         )

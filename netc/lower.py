@@ -111,7 +111,7 @@ def _faults(error: NetcError, layer: Layer, net: Net, versions: Mapping[str, tup
 
 def _chain(layer: Layer, net: Net, versions: Mapping[str, tuple[Value, ...]]) -> str:
     """` (data 64x1x28x28 -> conv1 64x20x24x24 -> ...)`: the way from the data to the layer."""
-    producers = {top: other for other in net.layers for top in other.tops if other is not layer}
+    producers = {top: other for other in net.layers for top in other.tops if other is not layer and top not in other.bottoms}
     steps: list[str] = []
     names = list(layer.bottoms)
     seen: set[str] = set()

@@ -68,9 +68,7 @@ class Net:
         return sorted(open_blobs)
 
 
-def resolve(
-    document: Document, phase: str = TRAIN, stages: Iterable[str] = (), level: int | None = None, base: str = "."
-) -> Net:
+def resolve(document: Document, phase: str = TRAIN, stages: Iterable[str] = (), level: int | None = None, base: str = ".") -> Net:
     """The net of a NetParameter in `phase`. `base` is the folder that data paths are relative to.
 
     SpecError lists all that is wrong with it.
@@ -82,7 +80,8 @@ def resolve(
     chosen = []
     for i, spec in enumerate(param.layer):
         if spec.include and spec.exclude:
-            faults.append(Fault(document.place("layer", i, "exclude"), f"layer {spec.name!r} has both include and exclude rules; one kind only"))
+            text = f"layer {spec.name!r} has both include and exclude rules; one kind only"
+            faults.append(Fault(document.place("layer", i, "exclude"), text))
         elif _included(spec, phase, level, stages):
             chosen.append((i, spec))
     if not param.layer:
@@ -164,7 +163,8 @@ def _layer(document: Document, i: int, spec: pb.LayerParameter, phase: str, base
             least, most = facts.get(what + "s", (1, 1))
             if len(names) < least or (most is not None and len(names) > most):
                 wanted = f"{least}" if least == most else f"{least} or more" if most is None else f"{least} to {most}"
-                fault(f"{spec.type} takes {wanted} {what}s, {len(names)} given" + (f" ({', '.join(names)})" if names else ""), what)
+                plural, given = "" if wanted == "1" else "s", f" ({', '.join(names)})" if names else ""
+                fault(f"{spec.type} takes {wanted} {what}{plural}, {len(names)} given{given}", what)
     source, batch = None, None
     if facts.get("source"):
         try:
@@ -192,8 +192,10 @@ def _blob_faults(layers: list[Layer]) -> Iterable[Fault]:
         for i, bottom in enumerate(layer.bottoms):
             if bottom not in written:
                 later = next((other for other in layers[k:] if bottom in other.tops), None)
-                hint = near(bottom, written) if later is None else (
-                    f"layer {later.name!r} further down writes it ({later.at()}); layers stand in the order they run"
+                hint = (
+                    near(bottom, written)
+                    if later is None
+                    else (f"layer {later.name!r} further down writes it ({later.at()}); layers stand in the order they run")
                 )
                 yield Fault(layer.at("bottom", i), f"layer {layer.name!r}: reads {bottom!r}, which no layer before it writes; {hint}")
         for i, top in enumerate(layer.tops):
@@ -201,7 +203,8 @@ def _blob_faults(layers: list[Layer]) -> Iterable[Fault]:
             if in_place and not registry.layer.facts.get(layer.type, {}).get("in_place", True):
                 yield Fault(layer.at("top", i), f"layer {layer.name!r}: {layer.type} cannot run in place")
             elif top in written and not in_place:
-                yield Fault(layer.at("top", i), f"layer {layer.name!r}: writes {top!r}, which layer {written[top].name!r} ({written[top].at()}) writes too")
+                first = f"layer {written[top].name!r} ({written[top].at()})"
+                yield Fault(layer.at("top", i), f"layer {layer.name!r}: writes {top!r}, which {first} writes too")
             written.setdefault(top, layer)
 
 

@@ -71,7 +71,9 @@ def _adam_step(g: Value, m: Value, v: Value, step: Value, momentum: float, momen
 
 
 @optimizer("Adam")
-def adam(w: Value, g: Value, rate: Value, m: Value, v: Value, step: Value, *, momentum: float, momentum2: float, delta: float) -> tuple[Value, ...]:
+def adam(
+    w: Value, g: Value, rate: Value, m: Value, v: Value, step: Value, *, momentum: float, momentum2: float, delta: float
+) -> tuple[Value, ...]:
     """w - rate sqrt(1 - momentum2^t) / (1 - momentum^t) m / (sqrt(v) + delta) (Kingma and Ba 2015). momentum is beta 1."""
     u, m, v = _adam_step(g, m, v, step, momentum, momentum2, delta)
     return w - rate * u, m, v
@@ -79,7 +81,17 @@ def adam(w: Value, g: Value, rate: Value, m: Value, v: Value, step: Value, *, mo
 
 @optimizer("AdamW")
 def adamw(
-    w: Value, g: Value, rate: Value, m: Value, v: Value, step: Value, *, momentum: float, momentum2: float, delta: float, weight_decay: float
+    w: Value,
+    g: Value,
+    rate: Value,
+    m: Value,
+    v: Value,
+    step: Value,
+    *,
+    momentum: float,
+    momentum2: float,
+    delta: float,
+    weight_decay: float,
 ) -> tuple[Value, ...]:
     """Adam with the decay outside: w - rate (u + weight_decay w) (Loshchilov and Hutter 2019)."""
     u, m, v = _adam_step(g, m, v, step, momentum, momentum2, delta)

@@ -23,14 +23,50 @@ HALVES_PER_BLOCK = 8
 
 # Wichura's AS 241 (PPND16), Applied Statistics 37 (1988): numerators and denominators, highest power first. Its third
 # range begins at exp(-25), below every (half + 1/2) / 2**32, and is left out.
-_CENTRE = ((2509.0809287301226727, 33430.575583588128105, 67265.770927008700853, 45921.953931549871457,
-            13731.693765509461125, 1971.5909503065514427, 133.14166789178437745, 3.387132872796366608),
-           (5226.495278852854561, 28729.085735721942674, 39307.89580009271061, 21213.794301586595867,
-            5394.1960214247511077, 687.1870074920579083, 42.313330701600911252, 1.0))
-_TAIL = ((7.7454501427834140764e-4, 0.0227238449892691845833, 0.24178072517745061177, 1.27045825245236838258,
-          3.64784832476320460504, 5.7694972214606914055, 4.6303378461565452959, 1.42343711074968357734),
-         (1.05075007164441684324e-9, 5.475938084995344946e-4, 0.0151986665636164571966, 0.14810397642748007459,
-          0.68976733498510000455, 1.6763848301838038494, 2.05319162663775882187, 1.0))
+_CENTRE = (
+    (
+        2509.0809287301226727,
+        33430.575583588128105,
+        67265.770927008700853,
+        45921.953931549871457,
+        13731.693765509461125,
+        1971.5909503065514427,
+        133.14166789178437745,
+        3.387132872796366608,
+    ),
+    (
+        5226.495278852854561,
+        28729.085735721942674,
+        39307.89580009271061,
+        21213.794301586595867,
+        5394.1960214247511077,
+        687.1870074920579083,
+        42.313330701600911252,
+        1.0,
+    ),
+)
+_TAIL = (
+    (
+        7.7454501427834140764e-4,
+        0.0227238449892691845833,
+        0.24178072517745061177,
+        1.27045825245236838258,
+        3.64784832476320460504,
+        5.7694972214606914055,
+        4.6303378461565452959,
+        1.42343711074968357734,
+    ),
+    (
+        1.05075007164441684324e-9,
+        5.475938084995344946e-4,
+        0.0151986665636164571966,
+        0.14810397642748007459,
+        0.68976733498510000455,
+        1.6763848301838038494,
+        2.05319162663775882187,
+        1.0,
+    ),
+)
 _LOG2 = 0.6931471805599453
 
 
@@ -41,33 +77,34 @@ def key(seed: int, name: str) -> tuple[int, int]:
     return int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:16], "little")
 
 
-def words(seed: int, name: str, count: int, iteration: int = 0, sub_batch: int = 0, rank: int = 0,
-          first: int = 0) -> np.ndarray:
+def words(seed: int, name: str, count: int, iteration: int = 0, sub_batch: int = 0, rank: int = 0, first: int = 0) -> np.ndarray:
     """`count` raw words as uint64, from the block after number `first` on (four words a block)."""
     counter = np.array((first, iteration, sub_batch, rank), np.uint64)
     return np.random.Philox(key=np.array(key(seed, name), np.uint64), counter=counter).random_raw(count)
 
 
-def uniform(seed: int, name: str, shape: Shape, iteration: int = 0, sub_batch: int = 0, rank: int = 0, first: int = 0,
-            out: np.ndarray | None = None) -> np.ndarray:
+def uniform(
+    seed: int, name: str, shape: Shape, iteration: int = 0, sub_batch: int = 0, rank: int = 0, first: int = 0, out: np.ndarray | None = None
+) -> np.ndarray:
     """float32 in [0, 1), multiples of 2**-24. `out`, a C-contiguous float32 array of `shape`, is filled if given."""
     halves = _halves(words(seed, name, -(-prod(shape) // 2), iteration, sub_batch, rank, first), prod(shape))
     out = np.empty(shape, np.float32) if out is None else out
     # Below 2**24 signed and unsigned agree, and NumPy converts signed integers to float32 several times faster.
-    np.multiply(np.right_shift(halves, 8, out=halves).view(np.int32), np.float32(2**-24), out=out.reshape(-1),
-                dtype=np.float32, casting="unsafe")
+    np.multiply(
+        np.right_shift(halves, 8, out=halves).view(np.int32), np.float32(2**-24), out=out.reshape(-1), dtype=np.float32, casting="unsafe"
+    )
     return out
 
 
-def normal(seed: int, name: str, shape: Shape, iteration: int = 0, sub_batch: int = 0, rank: int = 0,
-           first: int = 0) -> np.ndarray:
+def normal(seed: int, name: str, shape: Shape, iteration: int = 0, sub_batch: int = 0, rank: int = 0, first: int = 0) -> np.ndarray:
     """float32 of mean 0 and deviation 1, at most 6.4 away from 0."""
     halves = _halves(words(seed, name, -(-prod(shape) // 2), iteration, sub_batch, rank, first), prod(shape))
     return _normal_quantile((halves + 0.5) * 2.0**-32).astype(np.float32).reshape(shape)
 
 
-def integers(seed: int, name: str, high: int, shape: Shape, iteration: int = 0, sub_batch: int = 0, rank: int = 0,
-             first: int = 0) -> np.ndarray:
+def integers(
+    seed: int, name: str, high: int, shape: Shape, iteration: int = 0, sub_batch: int = 0, rank: int = 0, first: int = 0
+) -> np.ndarray:
     """int64 in [0, high), high at most 2**32; no value is likelier than another by more than high / 2**32."""
     if not 0 < high <= 2**32:
         raise ValueError(f"high = {high}; expected 1 to 2**32")

@@ -181,4 +181,3 @@ def _guarded(call: Any, *arguments: Any) -> Any:
         if type(e).__module__.startswith("onnxruntime"):
             raise RunError(f"onnxruntime: {e}") from e
         raise
-

@@ -12,14 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from netc import nan, schedules, snapshot
+from netc import schedules, snapshot
 from netc.contract import Program
 from netc.data import Prefetch
 from netc.errors import RunError, SnapshotError, SpecError
-from netc.feeding import Feeder, Feeds
-from netc.run_folder import RunFolder
+from netc.run.evaluate import Scores, evaluate, finite, monitored
+from netc.run.feed import Feeder, Feeds
+from netc.run.folder import RunFolder
+from netc.run.nan import first_bad
 from netc.session import Session, States, Stepper
-from netc.testing import Scores, evaluate, finite, monitored
 
 DISPLAY = 100  # iterations between log lines where the solver has no `display`
 
@@ -85,8 +86,8 @@ class Trainer:
     def _steppers(self) -> dict[str, Stepper]:
         kinds = ["train"] if self.iter_size == 1 else ["gradient", "update"]
         if self.iter_size > 1:
-            sums = {n.attrs["name"]: np.zeros(tuple(map(int, n.types[0].shape)), np.float32) for n in self.program.steps.update.leaves("Input") if n.attrs["name"] != "lr"}
-            self.states.add(sums)
+            inputs = {n.attrs["name"]: n.types[0].shape for n in self.program.steps.update.leaves("Input")}
+            self.states.add({n: np.zeros(tuple(map(int, shape)), np.float32) for n, shape in inputs.items() if n != "lr"})
         return {kind: Stepper(self._session(kind), self.states) for kind in kinds}
 
     def _session(self, kind: str) -> Session:
@@ -172,7 +173,7 @@ class Trainer:
         if not finite({"loss": results["loss"]}):
             stepper.undo()
             states = self.states.arrays()
-            why = nan.first_bad(self.program.graph(kind), self.provider, feeds, states)
+            why = first_bad(self.program.graph(kind), self.provider, feeds, states)
             raise RunError(
                 f"the loss is {float(results['loss'].reshape(()))} at iteration {self.iteration}: {why}. "
                 "A smaller base_lr, warm-up (warmup_iter) or clip_gradients often help"

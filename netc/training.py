@@ -20,7 +20,6 @@ from netc.spec.job import Job
 
 GRAD = "grad/"
 NEXT_GRAD = "next/" + GRAD  # an ONNX graph cannot have an input and an output of one name
-LEGACY_TYPES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")  # by the number of Caffe's old enum
 
 
 @dataclass(frozen=True)
@@ -56,8 +55,6 @@ def solver_faults(job: Job) -> list[Fault]:
 
     if not solver.HasField("base_lr"):
         fault("base_lr is missing: the learning rate")
-    if solver.HasField("solver_type") and not solver.HasField("type"):
-        solver.type = LEGACY_TYPES[solver.solver_type]
     if solver.type not in registry.optimizer:
         fault(f"there is no solver type {solver.type!r}; {near(solver.type, registry.optimizer)}", "type")
     else:
@@ -108,7 +105,8 @@ def _updates(gradients: Mapping[Value, Value], rate: Value, solver: pb.SolverPar
     with origin(layer="solver", place="", part="update"):
         gradients = _clipped(gradients, solver.clip_gradients)
         updates: dict[Value, Value] = {}
-        step = leaf("State", np.float32, (), name="solver.step", kind="slot", start=_zeros(()), layer="", blob=0, lr_mult=0.0, decay_mult=0.0)
+        facts = {"kind": "slot", "start": _zeros(()), "layer": "", "blob": 0, "lr_mult": 0.0, "decay_mult": 0.0}
+        step = leaf("State", np.float32, (), name="solver.step", **facts)
         for p, g in gradients.items():
             with origin(layer=p.node.attrs["layer"], place=p.node.origin.place):
                 g = g / float(solver.iter_size) if solver.iter_size > 1 else g
@@ -143,6 +141,7 @@ def _optimized(p: Value, g: Value, rate: Value, step: Value, solver: pb.SolverPa
     local = rate if attrs["lr_mult"] == 1 else rate * attrs["lr_mult"]
     states = [_slot(p, name) if name != "step" else step for name in slots]
     new = optimize(p, g, local, *states, **hyper)
+    new = new if isinstance(new, tuple) else (new,)
     return {p: new[0], **dict(zip([s for s in states if s is not step], new[1:], strict=True))}
 
 

@@ -13,10 +13,10 @@ import pytest
 from netc import registry
 from netc.autodiff import grad
 from netc.emit import emit
-from netc.feeding import Feeder, draw
 from netc.ir import Graph, Node, Value, constant
 from netc.lower import Lowered, lower
 from netc.net import resolve
+from netc.run.feed import Feeder, draw
 from netc.session import Session
 from netc.spec import parse_prototxt
 from tests.conftest import REFERENCE
@@ -102,15 +102,17 @@ class Run:
                 found[node.attrs["name"]] = array.reshape(tuple(map(int, node.types[0].shape)))
         return found
 
-    def run(self, outputs: Mapping[str, Value], inputs: Mapping[str, np.ndarray], states: Mapping[str, np.ndarray], updates: bool = False) -> Arrays:
+    def run(
+        self, outputs: Mapping[str, Value], inputs: Mapping[str, np.ndarray], states: Mapping[str, np.ndarray], updates: bool = False
+    ) -> Arrays:
         """The values of `outputs`, and `next/` of what the net updates."""
         graph = Graph("case", dict(outputs), self.lowered.graph.updates if updates else {})
         session = Session(emit(graph, self.provider))
         feeds = {f"batch/{n}": a for n, a in inputs.items()} | {f"state/{n}": a for n, a in states.items()}
         feeds |= {n.attrs["name"]: draw(n, 1, 0) for n in graph.leaves("Input") if n.attrs["name"].startswith("noise/")}
-        fed = Graph("", self._values)
         if self.lowered.net.sources:
-            feeds |= Feeder(self.lowered.net, Graph("", {k: v for k, v in fed.outputs.items() if k.split("/")[0] not in inputs}), 0, ".")(0)
+            unfed = {k: v for k, v in self._values.items() if k.split("/")[0] not in inputs}
+            feeds |= Feeder(self.lowered.net, Graph("", unfed), 0, ".")(0)
         return session.run({n: a for n, a in feeds.items() if n in session.inputs})
 
     def forward(self, inputs: Mapping[str, np.ndarray], states: Mapping[str, np.ndarray]) -> Arrays:
@@ -140,12 +142,12 @@ class Run:
         return {n: g for n, g in zip(wanted, found, strict=True) if g is not None}
 
 
-def check(got: np.ndarray, expected: np.ndarray, what: str, scale: float | None = None, tolerance: float = 1e-4) -> None:
-    """Within `tolerance` of the largest magnitude (of the array, or `scale`), and 1e-6."""
+def check(got: np.ndarray, expected: np.ndarray, what: str) -> None:
+    """Within 1e-4 of the largest magnitude, and 1e-6."""
     assert got.shape == expected.shape, f"{what}: shape {got.shape}, recorded {expected.shape}"
     if not expected.size:
         return
-    most = tolerance * (np.abs(expected).max() if scale is None else scale) + 1e-6
+    most = 1e-4 * np.abs(expected).max() + 1e-6
     worst = np.abs(got.astype(np.float64) - expected).max()
     assert worst <= most, f"{what}: off by {worst:.3g}, {most:.3g} allowed"
 

@@ -56,7 +56,9 @@ def netc_process(*arguments: Any, cwd: Path) -> "subprocess.Popen[str]":
     """The command line, in a process of its own."""
     command = [sys.executable, "-m", "netc", *map(str, arguments)]
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    return subprocess.Popen(command, cwd=cwd, env={**os.environ, "PYTHONPATH": path}, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        command, cwd=cwd, env={**os.environ, "PYTHONPATH": path}, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
 
 
 def log(run: Path) -> list[dict[str, Any]]:

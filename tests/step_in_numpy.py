@@ -1,6 +1,7 @@
-"""Train a compiled net with NumPy and onnxruntime alone: `python step_in_numpy.py BUILD ARRAYS.npz STEPS` prints the losses.
+"""Train a compiled net with NumPy and onnxruntime alone: `python step_in_numpy.py BUILD ARRAYS.npz STEPS`.
 
-BUILD is what `netc compile NET -o BUILD` wrote; the net's Data layer says `shuffle: false`, and its policy is fixed or inv.
+It prints the losses of `netc train --threads 1`. BUILD is what `netc compile NET -o BUILD` wrote;
+its Data layer says `shuffle: false`, and its lr_policy is fixed or inv.
 """
 
 import json

@@ -14,8 +14,8 @@ import pytest
 from netc import api, random, snapshot
 from netc.contract import Program, write
 from netc.emit import emit
-from netc.feeding import Feeder
 from netc.passes import simplify
+from netc.run.feed import Feeder
 from netc.session import Session
 from netc.tensor_type import OPSET
 from tests.conftest import ROOT
@@ -41,7 +41,13 @@ def normed(tmp_path_factory) -> Program:
 def build(small, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("build")
     assert [p.name for p in write(small, folder)] == [
-        "train.onnx", "gradient.onnx", "update.onnx", "test.onnx", "model.onnx", "start.safetensors"]
+        "train.onnx",
+        "gradient.onnx",
+        "update.onnx",
+        "test.onnx",
+        "model.onnx",
+        "start.safetensors",
+    ]
     return folder
 
 
@@ -59,7 +65,11 @@ def said(model: onnx.ModelProto) -> dict:
 
 def test_inputs_and_outputs(build):
     slots = [f"{name}.history" for name in PARAMETERS]
-    batch, fed, outputs = {"batch/data", "batch/label"}, {"batch/data", "batch/label", "noise/drop1.mask"}, {"loss", "out/loss", "out/accuracy"}
+    batch, fed, outputs = (
+        {"batch/data", "batch/label"},
+        {"batch/data", "batch/label", "noise/drop1.mask"},
+        {"loss", "out/loss", "out/accuracy"},
+    )
     expected = {
         "train": (fed | {"lr"} | named("state/", PARAMETERS + slots), outputs | named("next/", PARAMETERS + slots)),
         "gradient": (fed | named("state/", PARAMETERS) | named("grad/", PARAMETERS), outputs | named("next/grad/", PARAMETERS)),
@@ -82,16 +92,44 @@ def test_statistics_move_in_train_and_gradient_but_not_in_update_and_test(normed
 def test_metadata_of_train(small):
     text = said(small.model("train"))
     assert {k: text[k] for k in ("format", "kind", "net", "opset", "target", "providers", "seed", "iter_size")} == {
-        "format": 1, "kind": "train", "net": "small", "opset": OPSET, "target": "portable", "providers": ["cpu"], "seed": 0, "iter_size": 1}
+        "format": 1,
+        "kind": "train",
+        "net": "small",
+        "opset": OPSET,
+        "target": "portable",
+        "providers": ["cpu"],
+        "seed": 0,
+        "iter_size": 1,
+    }
     assert text["net_sha256"] == small.job.sha256
     states = {s["name"]: s for s in text["states"]}
     assert list(states)[:2] == ["conv1.weight", "conv1.bias"] and set(states) == {*PARAMETERS, *(f"{p}.history" for p in PARAMETERS)}
-    assert states["ip1.bias"] == {"name": "ip1.bias", "input": "state/ip1.bias", "output": "next/ip1.bias", "kind": "parameter", "layer": "ip1",
-                                  "blob": 1, "share_name": "", "lr_mult": 1.0, "decay_mult": 1.0, "shape": [16]}
+    assert states["ip1.bias"] == {
+        "name": "ip1.bias",
+        "input": "state/ip1.bias",
+        "output": "next/ip1.bias",
+        "kind": "parameter",
+        "layer": "ip1",
+        "blob": 1,
+        "share_name": "",
+        "lr_mult": 1.0,
+        "decay_mult": 1.0,
+        "shape": [16],
+    }
     assert states["ip1.bias.history"]["kind"] == "slot"
-    assert text["noise"] == [{"name": "noise/drop1.mask", "dtype": "float32", "shape": [16, 16], "distribution": "uniform",
-                              "key": [str(w) for w in random.key(0, "drop1.mask")]}]
-    assert text["batch"] == [{"name": "batch/data", "dtype": "float32", "shape": [16, 1, 12, 12]}, {"name": "batch/label", "dtype": "int64", "shape": [16]}]
+    assert text["noise"] == [
+        {
+            "name": "noise/drop1.mask",
+            "dtype": "float32",
+            "shape": [16, 16],
+            "distribution": "uniform",
+            "key": [str(w) for w in random.key(0, "drop1.mask")],
+        }
+    ]
+    assert text["batch"] == [
+        {"name": "batch/data", "dtype": "float32", "shape": [16, 1, 12, 12]},
+        {"name": "batch/label", "dtype": "int64", "shape": [16]},
+    ]
     assert text["lr"] == {"base_lr": pytest.approx(0.02), "lr_policy": "inv", "gamma": pytest.approx(0.01), "power": 0.75, "max_iter": 60}
 
 
@@ -145,7 +183,11 @@ def test_gradient_and_update_are_train(request, net):
     program = request.getfixturevalue(net)
     feeds = step_feeds(program)
     whole = run(program.model("train"), feeds)
-    sums = {n.attrs["name"]: np.zeros(tuple(n.types[0].shape), np.float32) for n in program.graph("gradient").leaves("Input") if n.attrs["name"].startswith("grad/")}
+    sums = {
+        n.attrs["name"]: np.zeros(tuple(n.types[0].shape), np.float32)
+        for n in program.graph("gradient").leaves("Input")
+        if n.attrs["name"].startswith("grad/")
+    }
     half = run(program.model("gradient"), feeds | sums)
     rest = run(program.model("update"), feeds | {n: half[f"next/{n}"] for n in sums})
     parts = {n: a for n, a in half.items() if not n.startswith("next/grad/")} | rest
@@ -262,7 +304,7 @@ def test_the_model_of_the_inlined_deploy_graph_agrees(normed):
 @pytest.mark.parametrize("dropout", [True, False])
 def test_forty_lines_of_numpy_repeat_the_losses_bit_for_bit(tmp_path, dropout):
     path = write_small(tmp_path, IN_ORDER if dropout else IN_ORDER.replace("  - Dropout\n", ""))
-    assert netc("train", path, "--target", "portable", "--no-publish", "--runs", tmp_path / "runs").exit_code == 0
+    assert netc("train", path, "--target", "portable", "--threads", 1, "--no-publish", "--runs", tmp_path / "runs").exit_code == 0
     assert netc("compile", path, "-o", tmp_path / "build").exit_code == 0
     command = [sys.executable, str(SCRIPT), str(tmp_path / "build"), str(tmp_path / "small.npz"), "20"]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
@@ -272,6 +314,11 @@ def test_forty_lines_of_numpy_repeat_the_losses_bit_for_bit(tmp_path, dropout):
 
 def test_the_script_is_forty_lines_of_numpy_and_onnxruntime():
     text = SCRIPT.read_text()
-    imported = {n for node in ast.walk(ast.parse(text)) for n in (
-        [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module] if isinstance(node, ast.ImportFrom) else [])}
+    imported = {
+        n
+        for node in ast.walk(ast.parse(text))
+        for n in (
+            [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module] if isinstance(node, ast.ImportFrom) else []
+        )
+    }
     assert len(text.splitlines()) <= 40 and imported == {"json", "sys", "numpy", "onnxruntime"}

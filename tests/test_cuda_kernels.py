@@ -60,15 +60,20 @@ def without_kernel(model: onnx.ModelProto) -> list[str]:
     for node in graph.node:
         since = onnx.defs.get_schema(node.op_type, OPSET).since_version
         used = list(typed(node, types))
-        fits = [all(kind in limits.get(variable, limits.get(parameter, {kind})) for variable, parameter, kind in used)
-                for versions, limits in kernels().get(node.op_type, []) if covers(versions, since)]
+        fits = [
+            all(kind in limits.get(variable, limits.get(parameter, {kind})) for variable, parameter, kind in used)
+            for versions, limits in kernels().get(node.op_type, [])
+            if covers(versions, since)
+        ]
         if node.op_type != "Constant" and not any(fits):
             missing.append(f"{node.name}: {node.op_type}({', '.join(sorted({kind for *_, kind in used}))})")
     return missing
 
 
 @pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("net", sorted(p.name for p in (ROOT / "nets").iterdir() if p.suffix in (".yaml", ".prototxt") and p.name != "lenet.prototxt"))
+@pytest.mark.parametrize(
+    "net", sorted(p.name for p in (ROOT / "nets").iterdir() if p.suffix in (".yaml", ".prototxt") and p.name != "lenet.prototxt")
+)
 def test_every_op_has_a_cuda_kernel(net, model):
     program = api.load(str(ROOT / "nets" / net))
     graph = simplify(program.deploy[0].graph) if model == "model" else program.graph(model)

@@ -34,12 +34,15 @@ solver { base_lr: 0.1 max_iter: 9 }
 
 # What is replaced by what, the place of the fault, and pieces of the sentence.
 YAML_FAULTS = {
-    "unknown field": ("num_output: 4, kernel", "num_output: 4, kernal", "4:34", ["Convolution has no field 'kernal_size'", "'kernel_size'"]),
+    "unknown field": ("num_output: 4, kernel", "num_output: 4, kernal", "4:34",
+                      ["Convolution has no field 'kernal_size'", "'kernel_size'"]),
     "unknown type": ("Pooling: {kernel_size: 2, stride: 2}", "Poling", "5:5", ["no layer type 'Poling'", "did you mean 'Pooling'"]),
     "unknown bottom": ("{num_output: 16,", "{bottom: pol1, num_output: 16,", "6:20", ["'ip1'", "reads 'pol1'", "did you mean 'pool1'"]),
-    "shape mismatch": ("kernel_size: 3,", "kernel_size: 30,", "4:34", ["'conv1'", "kernel of 30 does not fit into 12", "data is 16x1x12x12"]),
+    "shape mismatch": ("kernel_size: 3,", "kernel_size: 30,", "4:34",
+                       ["'conv1'", "kernel of 30 does not fit into 12", "data is 16x1x12x12"]),
     "missing num_output": ("num_output: 16, ", "", "6:5", ["'ip1' (InnerProduct)", "num_output is missing"]),
-    "duplicate name": ("- ReLU\n  - Dropout", "- ReLU: {name: a}\n  - Dropout: {name: a}", "8:15", ["layer 'a'", "small.yaml:7:5 has the same name"]),
+    "duplicate name": ("- ReLU\n  - Dropout", "- ReLU: {name: a}\n  - Dropout: {name: a}", "8:15",
+                       ["layer 'a'", "small.yaml:7:5 has the same name"]),
     "bad enum": ("{kernel_size: 2,", "{pool: MAXX, kernel_size: 2,", "5:21", ["pool has no value 'MAXX'", "did you mean 'MAX'"]),
     "tabs": ("  - Pooling", "\t- Pooling", "5:1", ["a tab", "only spaces indent"]),
 }  # fmt: skip
@@ -88,12 +91,24 @@ def test_an_empty_and_a_binary_file_in_a_process_of_its_own(tmp_path):
 
 def test_all_faults_of_a_file_are_listed_at_once(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    write_small(tmp_path, NET.replace("kernel_size: 3", "kernal_size: 3").replace("{kernel_size: 2", "{pool: M, kernel_size: 2")
-                .replace("momentum", "momntum"))
+    write_small(
+        tmp_path,
+        NET.replace("kernel_size: 3", "kernal_size: 3")
+        .replace("{kernel_size: 2", "{pool: M, kernel_size: 2")
+        .replace("momentum", "momntum"),
+    )
     assert [line.split(": ")[0] for line in netc("check", "small.yaml").stderr.splitlines()] == [
-        "netc:", "small.yaml:4:34", "small.yaml:5:21", "small.yaml:12:25"]
-    write_small(tmp_path, NET.replace("ReLU", "{type: ReLU, name: ip1, bottom: nothing, top: ip1}").replace("{num_output: 16", "{bottom: x, num_output: 16")
-                .replace("inv", "in"))
+        "netc:",
+        "small.yaml:4:34",
+        "small.yaml:5:21",
+        "small.yaml:12:25",
+    ]
+    write_small(
+        tmp_path,
+        NET.replace("ReLU", "{type: ReLU, name: ip1, bottom: nothing, top: ip1}")
+        .replace("{num_output: 16", "{bottom: x, num_output: 16")
+        .replace("inv", "in"),
+    )
     text = netc("check", "small.yaml").stderr
     assert [line.split(": ")[0] for line in text.splitlines()] == ["netc:", "small.yaml:6:20", "small.yaml:7:29", "small.yaml:12:62"], text
 
@@ -103,6 +118,13 @@ def test_shapes_and_solver_are_listed_together(tmp_path, monkeypatch):
     write_small(tmp_path, NET.replace("kernel_size: 3", "kernel_size: 30").replace("base_lr: 0.02, ", ""))
     text = netc("check", "small.yaml").stderr
     assert "small.yaml:4:34: layer 'conv1'" in text and "solver: base_lr is missing" in text
+
+
+def test_a_fault_of_the_training_net_alone_is_listed_with_the_solver(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_small(tmp_path, NET.replace("solver:", "  - InnerProduct: {include: {phase: TRAIN}}\nsolver:").replace("base_lr: 0.02, ", ""))
+    text = netc("check", "small.yaml").stderr
+    assert "small.yaml:12:5: layer 'ip3' (InnerProduct): num_output is missing" in text and "solver: base_lr is missing" in text
 
 
 SOLVER_FAULTS = {
@@ -145,7 +167,10 @@ def test_wrong_set_paths_are_all_told(tmp_path):
     result = netc("check", path, *(word for change in SET_FAULTS for word in ("--set", change)))
     assert result.exit_code == 2
     for change, sentence in SET_FAULTS.items():
-        assert any(line.startswith(f"--set {change}: ") and sentence in line for line in result.stderr.splitlines()), (change, result.stderr)
+        assert any(line.startswith(f"--set {change}: ") and sentence in line for line in result.stderr.splitlines()), (
+            change,
+            result.stderr,
+        )
 
 
 def test_a_missing_file_names_what_is_near(tmp_path):
@@ -170,7 +195,9 @@ def test_a_data_set_that_is_not_here_names_the_command_that_gets_it(tmp_path, mo
     monkeypatch.setattr("netc.data.sets.download", no_network)
     monkeypatch.setattr("netc.data.sets.MNIST", replace(MNIST, packaged=lambda: None))
     path = write_small(tmp_path, NET.replace("small.npz", "mnist").replace(", test_fraction: 0.2", ""))
-    result = netc("train", path, "--no-publish", "--runs", tmp_path / "runs", NETC_DATA=str(tmp_path / "nowhere"), XDG_CACHE_HOME=str(tmp_path))
+    result = netc(
+        "train", path, "--no-publish", "--runs", tmp_path / "runs", NETC_DATA=str(tmp_path / "nowhere"), XDG_CACHE_HOME=str(tmp_path)
+    )
     assert result.exit_code == 2
     assert "get it with: pip install 'netc[mnist]'" in result.stderr and "(from NETC_DATA)" in result.stderr
 
@@ -237,11 +264,30 @@ def test_near_names_what_is_near_or_what_there_is():
 def test_every_error_has_an_exit_code():
     kinds = [NetcError, *NetcError.__subclasses__(), *SpecError.__subclasses__()]
     assert {k.__name__: k.exit_code for k in kinds} == {
-        "NetcError": 1, "SpecError": 2, "ShapeError": 2, "DataError": 2, "ProviderError": 2, "GradientError": 2,
-        "SnapshotError": 2, "ZooError": 1, "RunError": 1}
+        "NetcError": 1,
+        "SpecError": 2,
+        "ShapeError": 2,
+        "DataError": 2,
+        "ProviderError": 2,
+        "GradientError": 2,
+        "SnapshotError": 2,
+        "ZooError": 1,
+        "RunError": 1,
+    }
 
 
 def test_paths_in_messages_are_as_the_user_gave_them(tmp_path, monkeypatch):
     write_small(tmp_path, NET.replace("ReLU", "RELU"))
     monkeypatch.chdir(tmp_path.parent)
     assert f"{Path(tmp_path.name) / 'small.yaml'}:7:5: " in netc("check", Path(tmp_path.name) / "small.yaml").stderr
+
+
+def test_a_run_without_its_data_leaves_no_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr("netc.data.sets.unpacked", missing)
+    result = netc("train", "nets/mlp.yaml", "--runs", tmp_path / "runs")
+    assert result.exit_code == 2 and "is not here" in result.output
+    assert not list((tmp_path / "runs").glob("*/*"))
+
+
+def missing(*_):
+    raise DataError("the data set 'mnist' is not here")

@@ -17,7 +17,8 @@ registry.load()
 NET = """
 layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 4 dim: 3 } } }
 layer { name: "t" type: "Input" top: "t" input_param { shape { dim: 4 dim: 2 } } }
-layer { name: "ip" type: "InnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 2 bias_term: false } param { lr_mult: 2 decay_mult: 3 } }
+layer { name: "ip" type: "InnerProduct" bottom: "x" top: "y" param { lr_mult: 2 decay_mult: 3 }
+        inner_product_param { num_output: 2 bias_term: false } }
 layer { name: "loss" type: "EuclideanLoss" bottom: "y" bottom: "t" top: "loss" }
 """
 RNG = np.random.default_rng(0)
@@ -111,7 +112,9 @@ def test_every_optimizer_has_a_row():
     assert ROWS.keys() == registry.optimizer.keys()
 
 
-@pytest.mark.parametrize("options", [{}, {"weight_decay": 0.1}, {"weight_decay": 0.1, "clip_gradients": 0.5}], ids=["plain", "decay", "clip"])
+@pytest.mark.parametrize(
+    "options", [{}, {"weight_decay": 0.1}, {"weight_decay": 0.1, "clip_gradients": 0.5}], ids=["plain", "decay", "clip"]
+)
 @pytest.mark.parametrize("name", ROWS)
 def test_formula(name, options):
     step, hyper = ROWS[name]

@@ -32,8 +32,10 @@ def test_key_is_the_head_of_a_sha256():
 
 
 def test_recorded_values():
-    uniform, normal = ([0.30235642194747925, 0.41508620977401733, 0.5559023022651672],
-                       [-0.5176350474357605, -0.21448032557964325, 0.1405881643295288])
+    uniform, normal = (
+        [0.30235642194747925, 0.41508620977401733, 0.5559023022651672],
+        [-0.5176350474357605, -0.21448032557964325, 0.1405881643295288],
+    )
     assert random.uniform(1, "mask", (3,), iteration=2).tolist() == uniform
     assert random.normal(1, "mask", (3,), iteration=2).tolist() == normal
     assert random.integers(1, "mask", 1000, (3,), iteration=2).tolist() == [302, 415, 555]

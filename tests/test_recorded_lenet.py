@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from netc.contract import program
-from netc.run_folder import RunFolder
+from netc.run.folder import RunFolder
+from netc.run.weights import load_weights
 from netc.solver import Trainer
 from netc.spec.job import load_job
-from netc.weights import load_weights
 from tests.conftest import DATA, REFERENCE, ROOT
 
 FOLDER = REFERENCE / "caffe" / "lenet"

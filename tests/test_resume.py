@@ -10,7 +10,11 @@ import pytest
 from netc import snapshot
 from tests.small_nets import NET, log, netc, netc_process, write_small
 
-LONG = NET.replace("max_iter: 60", "max_iter: 1200").replace("test_interval: 15", "test_interval: 150").replace("snapshot: 20", "snapshot: 100")
+LONG = (
+    NET.replace("max_iter: 60", "max_iter: 1200")
+    .replace("test_interval: 15", "test_interval: 150")
+    .replace("snapshot: 20", "snapshot: 100")
+)
 FINAL = snapshot.file_name(1200)
 
 

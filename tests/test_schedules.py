@@ -8,6 +8,7 @@ from netc import netc_pb2 as pb
 from netc import registry
 from netc.errors import SpecError
 from netc.schedules import current_step, rate
+from netc.spec import load_job
 
 registry.load()
 
@@ -16,7 +17,10 @@ ROWS = {
     "fixed": [({}, {0: 0.5, 99: 0.5})],
     "step": [({"gamma": 0.1, "stepsize": 10}, {0: 0.5, 9: 0.5, 10: 0.05, 29: 0.005, 30: 0.0005})],
     "exp": [({"gamma": 0.9}, {0: 0.5, 1: 0.45, 2: 0.405})],
-    "inv": [({"gamma": 1, "power": 0.5}, {0: 0.5, 3: 0.25, 99: 0.05}), ({"gamma": 0.0001, "power": 0.75, "base_lr": 0.01}, {100: 0.00992565})],
+    "inv": [
+        ({"gamma": 1, "power": 0.5}, {0: 0.5, 3: 0.25, 99: 0.05}),
+        ({"gamma": 0.0001, "power": 0.75, "base_lr": 0.01}, {100: 0.00992565}),
+    ],
     "multistep": [
         ({"gamma": 0.1, "stepvalue": [5, 20]}, {0: 0.5, 4: 0.5, 5: 0.05, 19: 0.05, 20: 0.005, 99: 0.005}),
         ({"gamma": 0.1, "stepvalue": [5, 5, 6]}, {4: 0.5, 5: 0.05, 6: 0.005, 7: 0.0005}),  # one step an iteration at most
@@ -63,3 +67,9 @@ def test_steps_passed():
 def test_unknown_policy_names_what_is_near():
     with pytest.raises(SpecError, match="no lr_policy 'cosin'; did you mean 'cosine'"):
         rate(solver("cosin"), 0, 100)
+
+
+def test_the_old_solver_type_names_the_type(tmp_path):
+    (tmp_path / "solver.prototxt").write_text('net: "net.prototxt" solver_type: ADAM base_lr: 0.1 max_iter: 1')
+    (tmp_path / "net.prototxt").write_text('layer { name: "x" type: "Input" top: "x" }')
+    assert load_job(str(tmp_path / "solver.prototxt")).solver.type == "Adam"

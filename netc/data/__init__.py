@@ -15,5 +15,20 @@ from netc.data.sets import cache
 from netc.data.source import Column, Description, Request, Table, TopSpec
 from netc.data.transform import Normalisation, normalisation
 
-__all__ = ["Column", "Description", "Normalisation", "Prefetch", "Request", "Source", "Table", "TopSpec", "cache",
-           "describe", "normalisation", "open", "read_image", "resolve_batch_size", "test_batches"]
+__all__ = [
+    "Column",
+    "Description",
+    "Normalisation",
+    "Prefetch",
+    "Request",
+    "Source",
+    "Table",
+    "TopSpec",
+    "cache",
+    "describe",
+    "normalisation",
+    "open",
+    "read_image",
+    "resolve_batch_size",
+    "test_batches",
+]

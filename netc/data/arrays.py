@@ -46,8 +46,10 @@ def npy(request: Request) -> Table:
         raise DataError(f"{path}: not an .npy file: {e}") from e
     if len(request.layer.top) > 1:
         raise DataError(f"{path}: one array, but the layer has {len(request.layer.top)} tops; use an .npz file")
-    return Table(_description(path, list(request.layer.top) or ["data"], [header]),
-                 lambda: (np.asarray(np.load(path, mmap_mode="r", allow_pickle=False)),))
+    return Table(
+        _description(path, list(request.layer.top) or ["data"], [header]),
+        lambda: (np.asarray(np.load(path, mmap_mode="r", allow_pickle=False)),),
+    )
 
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
@@ -60,8 +62,11 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
 
 
 def _description(path: Path, names: list[str], headers: list[tuple[tuple[int, ...], np.dtype]]) -> Description:
-    faults = [f"{path}: array {name!r} is {dtype} of shape {shape}; expected numbers, a row after the other"
-              for name, (shape, dtype) in zip(names, headers, strict=True) if dtype.kind not in "fiub" or not shape]
+    faults = [
+        f"{path}: array {name!r} is {dtype} of shape {shape}; expected numbers, a row after the other"
+        for name, (shape, dtype) in zip(names, headers, strict=True)
+        if dtype.kind not in "fiub" or not shape
+    ]
     rows = {name: shape[0] for name, (shape, _) in zip(names, headers, strict=True) if shape}
     if len(set(rows.values())) > 1:
         faults.append(f"{path}: the arrays differ in rows: " + ", ".join(f"{n} {r}" for n, r in rows.items()))

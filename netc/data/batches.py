@@ -70,7 +70,7 @@ class Feed:
         self.batch_size = resolve_batch_size(request.layer, request.phase)
         if self.rows == 0:
             raise DataError(f"{table.description.name}: there are no rows")
-        self._columns = table.load()[:len(self.description.tops)]
+        self._columns = table.load()[: len(self.description.tops)]
         self._transform = transform(request, table.description.tops[0])
         self._testing, self._iter_size, self._order = request.phase == "TEST", iter_size, _order(request, self.rows)
 
@@ -118,11 +118,12 @@ def _table(request: Request) -> Table:
         testing = replace(request, source=param.test_source, classes=table.description.classes)
         tested = _source_function(testing)(testing)
         if tested.description.tops != table.description.tops:
-            raise DataError(f"{testing.path}: rows are {tested.description.tops}; expected the training rows' "
-                            f"{table.description.tops}")
+            raise DataError(f"{testing.path}: rows are {tested.description.tops}; expected the training rows' {table.description.tops}")
         return replace(tested, description=replace(tested.description, set_apart=True))
-    return _held_out(table, param.test_fraction, request.phase) if param.test_fraction else replace(
-        table, description=replace(table.description, set_apart=table.has_test_rows or table.description.rows is None)
+    return (
+        _held_out(table, param.test_fraction, request.phase)
+        if param.test_fraction
+        else replace(table, description=replace(table.description, set_apart=table.has_test_rows or table.description.rows is None))
     )
 
 

@@ -66,8 +66,9 @@ def _sheet(path: Path, label_column: str, modified: int, size: int) -> Sheet:
     header = tuple(str(i) for i in range(len(rows[0][1])))
     if (label_column in rows[0][1] and not _is_number(label_column)) or not any(map(_is_number, rows[0][1])):
         header = rows.pop(0)[1]
-    wrong = [f"{path}:{line}: {len(row)} cells; expected {len(header)}, as in the first line"
-             for line, row in rows if len(row) != len(header)]
+    wrong = [
+        f"{path}:{line}: {len(row)} cells; expected {len(header)}, as in the first line" for line, row in rows if len(row) != len(header)
+    ]
     if wrong:
         raise data_error(wrong)
     return Sheet(path, header, tuple(row for _, row in rows), tuple(n for n, _ in rows), sha256(content).hexdigest())
@@ -88,14 +89,16 @@ def _features(sheet: Sheet, label: int | None) -> tuple[np.ndarray, list[tuple[i
     cells = [[row[i] for i in columns] for row in sheet.rows]
     if all(map(_are_numbers, cells)):
         return np.array(cells, np.float32).reshape(len(cells), len(columns)), []
-    faults = [(line, f"{sheet.path}:{line}: column {sheet.header[i]!r} is {cell!r}; expected a number")
-              for line, row in zip(sheet.lines, cells, strict=True)
-              for i, cell in zip(columns, row, strict=True) if not _is_number(cell)]
+    faults = [
+        (line, f"{sheet.path}:{line}: column {sheet.header[i]!r} is {cell!r}; expected a number")
+        for line, row in zip(sheet.lines, cells, strict=True)
+        for i, cell in zip(columns, row, strict=True)
+        if not _is_number(cell)
+    ]
     return np.zeros((len(cells), len(columns)), np.float32), faults
 
 
-def _targets(sheet: Sheet, label: int, classes: tuple[str, ...] | None
-             ) -> tuple[np.ndarray, tuple[str, ...], list[tuple[int, str]]]:
+def _targets(sheet: Sheet, label: int, classes: tuple[str, ...] | None) -> tuple[np.ndarray, tuple[str, ...], list[tuple[int, str]]]:
     cells, place = [row[label] for row in sheet.rows], f"column {sheet.header[label]!r}"
     numbers = _are_numbers(cells)
     if numbers and (classes == () or (classes is None and not _are_whole(cells))):
@@ -105,9 +108,15 @@ def _targets(sheet: Sheet, label: int, classes: tuple[str, ...] | None
     if classes is None:
         classes = tuple(sorted({*cells} - {""}, key=int if numbers else None))
     number = {name: i for i, name in enumerate(classes)}
-    faults = [(line, f"{sheet.path}:{line}: {place} is {cell!r}; " + (
-        near(cell, classes) if cell and classes else f"expected a {'class' if classes else 'number'}"))
-              for line, cell in zip(sheet.lines, cells, strict=True) if cell not in number]
+    faults = [
+        (
+            line,
+            f"{sheet.path}:{line}: {place} is {cell!r}; "
+            + (near(cell, classes) if cell and classes else f"expected a {'class' if classes else 'number'}"),
+        )
+        for line, cell in zip(sheet.lines, cells, strict=True)
+        if cell not in number
+    ]
     return np.array([number.get(cell, 0) for cell in cells], np.int64), classes, faults
 
 

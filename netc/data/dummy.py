@@ -23,14 +23,14 @@ def dummy_data(request: Request) -> Table:
     faults = []
     if len(fillers) != len(shapes):
         faults.append(f"there are {len(fillers)} data_fillers; expected 0, 1 or {len(shapes)}, one a top")
-    faults += [f"there is no filler {f.type!r} for data; {near(f.type, FILLERS)}" for f in fillers
-               if f.type not in FILLERS]
+    faults += [f"there is no filler {f.type!r} for data; {near(f.type, FILLERS)}" for f in fillers if f.type not in FILLERS]
     if any(f.sparse >= 0 for f in fillers):
         faults.append("`sparse` is not for the fillers of DummyData")
     if faults:
         raise data_error(faults)
-    columns = tuple(Drawn(f, shape[1:], request.seed, f"{layer.name}/{i}")
-                    for i, (f, shape) in enumerate(zip(fillers, shapes, strict=True)))
+    columns = tuple(
+        Drawn(f, shape[1:], request.seed, f"{layer.name}/{i}") for i, (f, shape) in enumerate(zip(fillers, shapes, strict=True))
+    )
     tops = tuple(TopSpec("float32", shape[1:]) for shape in shapes)
     return Table(Description(layer.name, tops, None), lambda: columns)
 
@@ -57,8 +57,7 @@ class Drawn:
         if filler.type == "constant":
             return np.full((len(rows), *self.shape), filler.value, np.float32)
         blocks = -(-size // HALVES_PER_BLOCK)
-        draw, low, width = ((uniform, filler.min, filler.max - filler.min) if filler.type == "uniform"
-                            else (normal, filler.mean, filler.std))
+        draw, low, width = (uniform, filler.min, filler.max - filler.min) if filler.type == "uniform" else (normal, filler.mean, filler.std)
         drawn = draw(self.seed, self.name, (len(rows), blocks * HALVES_PER_BLOCK), first=int(rows[0]) * blocks)
         return np.float32(low) + np.float32(width) * drawn[:, :size].reshape(len(rows), *self.shape)
 

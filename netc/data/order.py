@@ -24,7 +24,7 @@ def shuffled(rows: int, seed: int, name: str, skip: int = 0) -> Order:
 
     def order(first: int, count: int) -> np.ndarray:
         start, stop = skip + first, skip + first + count
-        parts = [epoch(e)[max(start - e * rows, 0):stop - e * rows] for e in range(start // rows, -(-stop // rows))]
+        parts = [epoch(e)[max(start - e * rows, 0) : stop - e * rows] for e in range(start // rows, -(-stop // rows))]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     return order

@@ -53,13 +53,11 @@ class Prefetch(Generic[T]):
     def _start(self, iteration: int) -> None:
         self.close()
         self._stop, self._ready, self._next = Event(), Queue(maxsize=self._depth), iteration
-        self._thread = Thread(target=_work, args=(self._make, iteration, self._ready, self._stop),
-                              name="netc-prefetch", daemon=True)
+        self._thread = Thread(target=_work, args=(self._make, iteration, self._ready, self._stop), name="netc-prefetch", daemon=True)
         self._thread.start()
 
 
-def _work(make: Callable[[int], T], start: int, ready: "Queue[tuple[T | None, BaseException | None]]",
-          stop: Event) -> None:
+def _work(make: Callable[[int], T], start: int, ready: "Queue[tuple[T | None, BaseException | None]]", stop: Event) -> None:
     for iteration in count(start):
         if stop.is_set():
             return

@@ -49,21 +49,40 @@ class DataSet:
     def description(self, phase: str) -> Description:
         """Made of the record alone; sha256 is that of the lines `<sha256>  <name>` of the unpacked files."""
         lines = "".join(f"{file.sha256}  {file.name}\n" for file in self.files)
-        return Description(self.name, self.tops, self.rows[phase], self.classes, self.licence,
-                           sha256(lines.encode()).hexdigest())
+        return Description(self.name, self.tops, self.rows[phase], self.classes, self.licence, sha256(lines.encode()).hexdigest())
 
 
 MNIST = DataSet(
     name="mnist",
     files=(
-        File("train-images-idx3-ubyte", 47040016, "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-             9912422, "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
-        File("train-labels-idx1-ubyte", 60008, "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-             28881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
-        File("t10k-images-idx3-ubyte", 7840016, "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-             1648877, "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
-        File("t10k-labels-idx1-ubyte", 10008, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-             4542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
+        File(
+            "train-images-idx3-ubyte",
+            47040016,
+            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+            9912422,
+            "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+        ),
+        File(
+            "train-labels-idx1-ubyte",
+            60008,
+            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+            28881,
+            "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+        ),
+        File(
+            "t10k-images-idx3-ubyte",
+            7840016,
+            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+            1648877,
+            "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+        ),
+        File(
+            "t10k-labels-idx1-ubyte",
+            10008,
+            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+            4542,
+            "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+        ),
     ),
     addresses=("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"),
     licence="none stated by its authors; commonly cited as CC BY-SA 3.0",
@@ -97,8 +116,7 @@ def idx(content: bytes) -> np.ndarray:
 def unpacked(record: DataSet, file: File) -> bytes:
     """The bytes of a set's file from the first place that has it; a DataError that names the places if none has."""
     places = [Path(p) for p in os.environ.get("NETC_DATA", "").split(os.pathsep) if p] + [cache()]
-    for path in (place / sub / name for place in places for sub in (record.name, "")
-                 for name in (f"{file.name}.gz", file.name)):
+    for path in (place / sub / name for place in places for sub in (record.name, "") for name in (f"{file.name}.gz", file.name)):
         if path.is_file():
             return _verified(_read(path), file, str(path))
     if (packaged := record.packaged()) is not None:
@@ -111,9 +129,16 @@ def unpacked(record: DataSet, file: File) -> bytes:
             return _verified(_read(path), file, address)
         except DataError as e:
             failures.append(f"  {e}")
-    raise DataError("\n".join([
-        f"the data set {record.name!r} is not here; get it with: {record.command}", "looked in:",
-        *(f"  {place}{' (from NETC_DATA)' if place != cache() else ''}" for place in places), *failures]))
+    raise DataError(
+        "\n".join(
+            [
+                f"the data set {record.name!r} is not here; get it with: {record.command}",
+                "looked in:",
+                *(f"  {place}{' (from NETC_DATA)' if place != cache() else ''}" for place in places),
+                *failures,
+            ]
+        )
+    )
 
 
 def cache() -> Path:
@@ -132,6 +157,8 @@ def _read(path: Path) -> bytes:
 def _verified(content: bytes, file: File, place: str) -> bytes:
     found = sha256(content).hexdigest()
     if found != file.sha256:
-        raise DataError(f"{place}: unpacked, its sha256 is {found}; expected {file.sha256} ({len(content)} bytes; "
-                        f"expected {file.size}); remove it, or get it anew")
+        raise DataError(
+            f"{place}: unpacked, its sha256 is {found}; expected {file.sha256} ({len(content)} bytes; "
+            f"expected {file.size}); remove it, or get it anew"
+        )
     return content

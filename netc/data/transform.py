@@ -26,8 +26,9 @@ class Normalisation:
     factor: np.ndarray
 
 
-def normalisation(param: pb.TransformationParameter, shape: tuple[int, ...], base: Path = Path("."),
-                  cropped: bool = False) -> Normalisation:
+def normalisation(
+    param: pb.TransformationParameter, shape: tuple[int, ...], base: Path = Path("."), cropped: bool = False
+) -> Normalisation:
     """What `param` says of mean_file, mean_value, scale and std_value, for rows of `shape` (channels first).
 
     `cropped` says that `shape` is what a central crop left; a mean_file is then cropped in the same way.
@@ -81,8 +82,9 @@ def transform(request: Request, top: TopSpec) -> Transform:
     return apply
 
 
-def _crop_and_mirror(request: Request, rows: np.ndarray, mean: np.ndarray | None, first: int, full: tuple[int, ...],
-                     cropped: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray | None]:
+def _crop_and_mirror(
+    request: Request, rows: np.ndarray, mean: np.ndarray | None, first: int, full: tuple[int, ...], cropped: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray | None]:
     count, (height, width) = len(rows), cropped[1:]
     room = full[1] - height + 1, full[2] - width + 1
     tops, lefts, flips = ([(room[0] - 1) // 2] * count, [(room[1] - 1) // 2] * count, [0] * count)
@@ -91,8 +93,10 @@ def _crop_and_mirror(request: Request, rows: np.ndarray, mean: np.ndarray | None
         luck = integers(request.seed, f"{request.layer.name}/transform", 2**32, (count, HALVES_PER_BLOCK), first=first)
         tops, lefts = (luck[:, 0] * room[0] >> 32).tolist(), (luck[:, 1] * room[1] >> 32).tolist()
         flips = (luck[:, 2] >> 31).tolist() if request.layer.transform_param.mirror else flips
-    windows = [(slice(None), slice(y, y + height), slice(x, x + width) if not flip else
-                slice(x + width - 1, x - 1 if x else None, -1)) for y, x, flip in zip(tops, lefts, flips, strict=True)]
+    windows = [
+        (slice(None), slice(y, y + height), slice(x, x + width) if not flip else slice(x + width - 1, x - 1 if x else None, -1))
+        for y, x, flip in zip(tops, lefts, flips, strict=True)
+    ]
     images = np.empty((count, *cropped), rows.dtype)
     for image, row, window in zip(images, rows, windows, strict=True):
         image[...] = row[window]
@@ -123,7 +127,7 @@ def _mean_file(path: Path, shape: tuple[int, ...], cropped: bool) -> np.ndarray:
     found = mean.shape
     if cropped and mean.ndim == 3 and all(m >= s for m, s in zip(found, shape, strict=True)):
         y, x = (found[1] - shape[1]) // 2, (found[2] - shape[2]) // 2
-        mean = mean[:, y:y + shape[1], x:x + shape[2]]
+        mean = mean[:, y : y + shape[1], x : x + shape[2]]
     if mean.shape != shape:
         raise DataError(f"{path}: the mean has shape {found}; expected that of a row, {shape}")
     return mean

@@ -115,6 +115,5 @@ class Context:
             return owner
         if spec.share_mode == pb.ParamSpec.PERMISSIVE and prod(shape) == prod(map(int, owner.shape)):
             return op.Reshape(owner, list(shape))
-        raise self.error(
-            f"shares {spec.name!r} of shape {dims(owner.shape)} with layer {attrs['layer']!r}, but needs {dims(shape)}", "param", index, "name"
-        )
+        text = f"shares {spec.name!r} of shape {dims(owner.shape)} with layer {attrs['layer']!r}, but needs {dims(shape)}"
+        raise self.error(text, "param", index, "name")

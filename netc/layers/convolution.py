@@ -54,7 +54,8 @@ def _weights(ctx: Context, xs: tuple[Value, ...], transposed: bool) -> tuple[Val
     axis = axis_of(ctx, p.axis, x, "convolution_param", "axis")
     (channels,), rank = sizes(x.shape[axis : axis + 1]), x.rank - axis - 1
     if not p.group or channels % p.group or p.num_output % p.group:
-        raise ctx.error(f"group {p.group} must divide the {channels} channels that come and num_output {p.num_output}", "convolution_param", "group")
+        text = f"group {p.group} must divide the {channels} channels that come and num_output {p.num_output}"
+        raise ctx.error(text, "convolution_param", "group")
     window = _window(ctx, p, rank)
     lead = (channels, p.num_output // p.group) if transposed else (p.num_output, channels // p.group)
     w = ctx.weight("weight", (*lead, *window.kernel[:rank]), p.weight_filler)
@@ -86,8 +87,8 @@ def _window(ctx: Context, p: pb.ConvolutionParameter, rank: int) -> Window:
             raise ctx.error(f"{field} must be at least 1", "convolution_param", field)
         return values * rank if len(values) == 1 else values
 
-    window = Window(numbers("kernel_size", None), numbers("stride", 1), numbers("pad", 0) if p.pad or p.HasField("pad_h") or p.HasField("pad_w") else [0] * rank,
-                    spread("dilation", list(p.dilation), 1))  # fmt: skip
+    pad = numbers("pad", 0) if p.pad or p.HasField("pad_h") or p.HasField("pad_w") else [0] * rank
+    window = Window(numbers("kernel_size", None), numbers("stride", 1), pad, spread("dilation", list(p.dilation), 1))
     return window if rank else Window([1], [1], [0], [1])
 
 
@@ -109,4 +110,3 @@ def _apply(ctx: Context, x: Value, convolve) -> Value:  # type: ignore[no-untype
         return convolve(x)
     y = convolve(reshape(x, [merged(x.shape[:axis]), x.shape[axis], *(spatial or [1])]))
     return reshape(y, [*x.shape[:axis], y.shape[1], *(y.shape[2:] if spatial else [])])
-

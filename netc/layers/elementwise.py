@@ -17,7 +17,8 @@ def eltwise(ctx: Context, *xs: Value) -> Value:
         if x.shape != xs[0].shape:
             raise ctx.shape_error(f"{name} is {dims(x.shape)}, {ctx.layer.bottoms[0]} is {dims(xs[0].shape)}; all must be equal", "bottom")
     if p.coeff and (len(p.coeff) != len(xs) or p.operation == p.PROD):
-        raise ctx.error(f"{len(p.coeff)} coeff for {len(xs)} bottoms of {pb.EltwiseParameter.EltwiseOp.Name(p.operation)}; one each, SUM only", "eltwise_param", "coeff")
+        operation = pb.EltwiseParameter.EltwiseOp.Name(p.operation)
+        raise ctx.error(f"{len(p.coeff)} coeff for {len(xs)} bottoms of {operation}; one each, SUM only", "eltwise_param", "coeff")
     if p.operation == p.MAX:
         return op.Max(*xs)
     if p.operation == p.PROD:
@@ -29,8 +30,9 @@ def eltwise(ctx: Context, *xs: Value) -> Value:
 def _broadcast(ctx: Context, v: Value, x: Value, axis: int) -> Value:
     """v with axes of 1 appended, so that its first axis meets `axis` of x."""
     if any(a != b for a, b in zip(v.shape, x.shape[axis : axis + v.rank], strict=False)) or axis + v.rank > x.rank:
-        second, first = ctx.layer.bottoms[-1], ctx.layer.bottoms[0]
-        raise ctx.shape_error(f"{second} of shape {dims(v.shape)} does not fit {first} of shape {dims(x.shape)} from axis {axis} on", "bottom", 1)
+        first, second = ctx.layer.bottoms
+        text = f"{second} of shape {dims(v.shape)} does not fit {first} of shape {dims(x.shape)} from axis {axis} on"
+        raise ctx.shape_error(text, "bottom", 1)
     trailing = x.rank - axis - v.rank
     return op.Reshape(v, [*[0] * v.rank, *[1] * trailing], shape=(*v.shape, *[1] * trailing)) if trailing and v.rank else v
 

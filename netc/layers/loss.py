@@ -37,7 +37,18 @@ def _labels(ctx: Context, scores: Value, labels: Value, axis: int) -> Value:
     except ShapeError:
         pass
     a, b = ctx.layer.bottoms[:2]
-    raise ctx.shape_error(f"{b} is {dims(labels.shape)}; for {a} {dims(scores.shape)} with classes on axis {axis} it must be {dims(tuple(wanted))}", "bottom", 1)
+    place = f"{a} {dims(scores.shape)} with classes on axis {axis}"
+    raise ctx.shape_error(f"{b} is {dims(labels.shape)}; for {place} it must be {dims(tuple(wanted))}", "bottom", 1)
+
+
+def _alike(ctx: Context, a: Value, b: Value) -> Value:
+    """b in the shape of a; both have one batch and the same number of elements in it."""
+    if a.shape == b.shape:
+        return b
+    if a.shape[:1] != b.shape[:1] or merged(a.shape[1:]) != merged(b.shape[1:]):
+        named = " and ".join(f"{n} {dims(v.shape)}" for n, v in zip(ctx.layer.bottoms, (a, b), strict=True))
+        raise ctx.shape_error(f"{named} differ in size", "bottom")
+    return reshape(b, list(a.shape))
 
 
 @layer("SoftmaxWithLoss", bottoms=(2, 2), tops=(0, 2), loss=True, deployed="Softmax")
@@ -53,27 +64,15 @@ def softmax_with_loss(ctx: Context, scores: Value, labels: Value) -> tuple[Value
 @layer("SigmoidCrossEntropyLoss", bottoms=(2, 2), tops=(0, 1), loss=True, deployed="Sigmoid")
 def sigmoid_cross_entropy_loss(ctx: Context, x: Value, targets: Value) -> Value:
     """The cross-entropy of sigmoid(x) against targets in [0, 1], by default the sum over each image, the mean over the batch."""
-    if x.shape != targets.shape:
-        try:
-            targets = reshape(targets, list(x.shape)) if merged(x.shape[1:]) == merged(targets.shape[1:]) else targets
-        except ShapeError:
-            pass
-    if x.shape != targets.shape:
-        raise ctx.shape_error(f"{' and '.join(f'{n} {dims(v.shape)}' for n, v in zip(ctx.layer.bottoms, (x, targets), strict=True))} must be of one shape", "bottom")
-    return loss.sigmoid_cross_entropy(
-        x, cast(targets, np.float32), normalization=_normalization(ctx, "BATCH_SIZE"), ignore_label=_ignored(ctx.param.loss_param)
-    )
+    targets, normalization = cast(_alike(ctx, x, targets), np.float32), _normalization(ctx, "BATCH_SIZE")
+    return loss.sigmoid_cross_entropy(x, targets, normalization=normalization, ignore_label=_ignored(ctx.param.loss_param))
 
 
 @layer("EuclideanLoss", bottoms=(2, 2), tops=(0, 1), loss=True)
 def euclidean_loss(ctx: Context, a: Value, b: Value) -> Value:
     """Half the squared distance of a and b, the mean over the batch."""
     a, b = cast(a, np.float32), cast(b, np.float32)
-    if a.shape != b.shape:
-        if merged(a.shape[1:]) != merged(b.shape[1:]) or a.shape[0] != b.shape[0]:
-            raise ctx.shape_error(f"{' and '.join(f'{n} {dims(v.shape)}' for n, v in zip(ctx.layer.bottoms, (a, b), strict=True))} differ in size", "bottom")
-        b = reshape(b, list(a.shape))
-    difference = a - b
+    difference = a - _alike(ctx, a, b)
     squares = difference * difference
     each = op.ReduceSum(squares, list(range(1, a.rank)), keepdims=0) if a.rank > 1 else squares
     return op.ReduceMean(each, keepdims=0) * 0.5

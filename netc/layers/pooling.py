@@ -75,7 +75,8 @@ def _axis(ctx: Context, p: pb.PoolingParameter, i: int, size: int) -> Axis:
             raise ctx.error("global_pooling takes the whole image: no kernel_size, no pad, stride 1", "pooling_param", "global_pooling")
         kernel = size
     if not kernel:
-        raise ctx.error(f"{f'kernel_{letter}' if p.HasField('kernel_h') or p.HasField('kernel_w') else 'kernel_size'} is missing", "pooling_param")
+        missing = f"kernel_{letter}" if p.HasField("kernel_h") or p.HasField("kernel_w") else "kernel_size"
+        raise ctx.error(f"{missing} is missing", "pooling_param")
     if not stride:
         raise ctx.error("stride must be at least 1", "pooling_param", "stride")
     if pad >= kernel:

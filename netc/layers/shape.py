@@ -84,7 +84,8 @@ def concat(ctx: Context, *xs: Value) -> Value:
     axis = axis_of(ctx, p.concat_dim if p.HasField("concat_dim") else p.axis, xs[0], "concat_param", "axis")
     for name, x in zip(ctx.layer.bottoms, xs, strict=True):
         if x.rank != xs[0].rank or any(a != b for i, (a, b) in enumerate(zip(x.shape, xs[0].shape, strict=True)) if i != axis):
-            raise ctx.shape_error(f"{name} is {dims(x.shape)}, {ctx.layer.bottoms[0]} is {dims(xs[0].shape)}: only axis {axis} may differ", "bottom")
+            text = f"{name} is {dims(x.shape)}, {ctx.layer.bottoms[0]} is {dims(xs[0].shape)}: only axis {axis} may differ"
+            raise ctx.shape_error(text, "bottom")
     return xs[0] if len(xs) == 1 else op.Concat(*xs, axis=axis)
 
 
@@ -101,7 +102,8 @@ def slice_(ctx: Context, x: Value) -> tuple[Value, ...]:
     ends = [0, *(points or [size // count * k for k in range(1, count)]), size]
     sizes = [b - a for a, b in zip(ends, ends[1:], strict=False)]
     if len(sizes) != count or min(sizes) <= 0:
-        raise ctx.error(f"slice_point {points} of axis {axis} of size {size}: need {count - 1} increasing ones for {count} tops", "slice_param", "slice_point")
+        text = f"slice_point {points} of axis {axis} of size {size}: need {count - 1} increasing ones for {count} tops"
+        raise ctx.error(text, "slice_param", "slice_point")
     return (x,) if count == 1 else tuple(op.Split(x, sizes, axis=axis, outputs=count))
 
 

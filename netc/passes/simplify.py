@@ -34,7 +34,7 @@ def _arithmetic(node: Node) -> Value | None:
 
 def _is(x: Value | None, number: float) -> bool:
     array = constant_value(x)
-    return array is not None and array.size == 1 and bool(np.all(array == number))
+    return array is not None and array.size > 0 and bool(np.all(array == number))
 
 
 def _movement(node: Node) -> Value | None:
@@ -44,12 +44,13 @@ def _movement(node: Node) -> Value | None:
     if node.op in ("Reshape", "Expand") and x.shape == node.types[0].shape:
         return x
     if node.op == "Reshape" and x.node.key == ("", "Reshape"):
-        shape = node.types[0].shape
-        return op.Reshape(x.node.inputs[0], list(shape)) if all(isinstance(d, int) for d in shape) else None
+        inner, shape = x.node.operands[0], node.types[0].shape
+        if inner.shape == shape:
+            return inner
+        return op.Reshape(inner, list(shape)) if all(isinstance(d, int) for d in shape) else None
     if node.op == "Transpose" and x.node.key == ("", "Transpose"):
         first, second = (list(n.attrs.get("perm", range(x.rank)[::-1])) for n in (x.node, node))
         perm = [first[i] for i in second]
-        inner = x.node.inputs[0]
-        assert inner is not None
+        inner = x.node.operands[0]
         return inner if perm == sorted(perm) else op.Transpose(inner, perm=perm)
     return None

@@ -18,7 +18,8 @@ def follow(events: Iterable[Event], console: Console, start: int, max_iter: int,
             if isinstance(event, Stepped):
                 view.step(event)
             elif isinstance(event, Tested):
-                console.print(f"test at iteration {event.iteration}: {scores_text(event.scores)}{' (best)' if event.best else ''}", highlight=False)
+                best = " (best)" if event.best else ""
+                console.print(f"test at iteration {event.iteration}: {scores_text(event.scores)}{best}", highlight=False)
             elif isinstance(event, Snapshotted):
                 view.note(f"snapshot {event.path}")
             else:
@@ -70,7 +71,8 @@ class _Bar:
         now = time.monotonic()
         if now - self.shown > 0.25:
             self.shown = now
-            self.progress.update(self.task, completed=event.iteration + 1, loss=f"{event.loss:.4f}", lr=f"{event.lr:.3g}", speed=self.speed.text())
+            loss, lr = f"{event.loss:.4f}", f"{event.lr:.3g}"
+            self.progress.update(self.task, completed=event.iteration + 1, loss=loss, lr=lr, speed=self.speed.text())
         elif event.iteration + 1 == self.progress.tasks[0].total:
             self.progress.update(self.task, completed=event.iteration + 1)
 

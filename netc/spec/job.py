@@ -17,6 +17,7 @@ from netc.spec.document import Document
 from netc.spec.load import load, parse_yaml
 
 SOLVER_FIELDS = {f.name for f in pb.SolverParameter.DESCRIPTOR.fields}
+OLD_TYPES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")  # by the number in Caffe's old enum
 NET_FIELDS = {f.name for f in pb.NetParameter.DESCRIPTOR.fields}
 
 
@@ -86,10 +87,17 @@ def load_job(path: str, overrides: Sequence[str] = ()) -> Job:
     else:
         solver, at = document.message, ()
         train, test = _nets(document)
-    solver = _copy(solver)
+    solver = _with_type(_copy(solver))
     train, test, solver = _overridden(train, test, solver, overrides)
     name = train.message.name or Path(path).stem
     return Job(_plain(name), train, test, solver, (document, at), tuple(overrides))
+
+
+def _with_type(solver: pb.SolverParameter) -> pb.SolverParameter:
+    """`solver` with the type that Caffe's old enum names, where only that is given."""
+    if solver.HasField("solver_type") and not solver.HasField("type"):
+        solver.type = OLD_TYPES[solver.solver_type]
+    return solver
 
 
 def _is_solver(path: str) -> bool:
@@ -106,17 +114,19 @@ def _is_solver(path: str) -> bool:
 def _nets(document: Document) -> tuple[Document, Document]:
     """The nets for training and for testing that a solver names or holds."""
     solver, found = document.message, []
-    for phase, fields in (("TRAIN", ("train_net_param", "train_net", "net_param", "net")), ("TEST", ("test_net_param", "test_net", "net_param", "net"))):
+    for phase in ("train", "test"):
+        fields = (f"{phase}_net_param", f"{phase}_net", "net_param", "net")
         field = next((f for f in fields if (len(getattr(solver, f)) if f.startswith("test") else solver.HasField(f))), None)
         if field is None:
-            raise SpecError(Fault(document.place(), f"the solver names no net for phase {phase}; give net: \"FILE\""))
+            raise SpecError(Fault(document.place(), f'the solver names no net for phase {phase.upper()}; give net: "FILE"'))
         value = getattr(solver, field)
         first = value[0] if field.startswith("test") else value
         if isinstance(first, str):
             found.append(_named(document, field, first))
         else:
             path = (field, 0) if field.startswith("test") else (field,)
-            found.append(replace(document, message=first, positions={p[len(path) :]: at for p, at in document.positions.items() if p[: len(path)] == path}))
+            positions = {p[len(path) :]: at for p, at in document.positions.items() if p[: len(path)] == path}
+            found.append(replace(document, message=first, positions=positions))
     return found[0], found[1]
 
 
@@ -149,7 +159,8 @@ def _overridden(
                 for net in nets:
                     _merge(net, _parsed(_nested(path, value), pb.NetParameter))
             else:
-                raise SpecError(f"{first!r} is neither solver, layers nor a field of the net; {near(first, NET_FIELDS | {'solver', 'layers'})}")
+                hint = near(first, NET_FIELDS | {"solver", "layers"})
+                raise SpecError(f"{first!r} is neither solver, layers nor a field of the net; {hint}")
         except SpecError as e:
             faults += [Fault(f"--set {override}", f.text) for f in e.faults]
     if faults:
@@ -162,8 +173,8 @@ def _joined(train: pb.NetParameter, test: pb.NetParameter) -> pb.NetParameter:
     """Two nets as one: layers that both have once, the others each for its phase, in an order that suits both."""
     whole = _copy(train)
     whole.ClearField("layer")
-    texts = [[layer.SerializeToString(deterministic=True) for layer in net.layer] for net in (train, test)]
-    for kind, a, b, c, d in SequenceMatcher(None, *texts, autojunk=False).get_opcodes():
+    old, new = ([layer.SerializeToString(deterministic=True) for layer in net.layer] for net in (train, test))
+    for kind, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if kind == "equal":
             whole.layer.extend(train.layer[a:b])
         else:
@@ -172,7 +183,7 @@ def _joined(train: pb.NetParameter, test: pb.NetParameter) -> pb.NetParameter:
     return whole
 
 
-def _only(layer: pb.LayerParameter, phase: int) -> pb.LayerParameter | None:
+def _only(layer: pb.LayerParameter, phase: pb.Phase) -> pb.LayerParameter | None:
     """`layer` with rules that keep it out of the other phase; None if it never runs in `phase`."""
     layer = _copy(layer)
     if layer.exclude:
@@ -205,7 +216,8 @@ def _set_layer(net: pb.NetParameter, path: str, value: str) -> None:
     field = path.removeprefix(f"{name}.")
     if not name or not field:
         said = path.partition(".")[0]
-        raise SpecError(f"a field is missing: layers.{said}.FIELD=value" if said in names else f"there is no layer {said!r}; {near(said, names)}")
+        missing = f"a field is missing: layers.{said}.FIELD=value"
+        raise SpecError(missing if said in names else f"there is no layer {said!r}; {near(said, names)}")
     for layer in net.layer:
         if layer.name == name:
             fixed = {"type": layer.type, "name": "x", "bottom": "[x, x]", "top": "[x]"}

@@ -152,9 +152,7 @@ def _items(tokens: Tokens) -> Any:
             raise SyntaxFault(tokens.peek.at, f"',' or ']' should stand here; {tokens.peek.text!r} came")
 
 
-def _messages(
-    reading: Reading, tokens: Tokens, name: Token, message: Any, field: Any, path: FieldPath, counts: dict[str, int]
-) -> None:
+def _messages(reading: Reading, tokens: Tokens, name: Token, message: Any, field: Any, path: FieldPath, counts: dict[str, int]) -> None:
     for _ in _items(tokens):
         opening = tokens.accept("{", "<")
         if opening is None:
@@ -183,9 +181,7 @@ def _struct(reading: Reading, tokens: Tokens, opening: Token, target: Any) -> No
         reading.fault((line, column), re.sub(r"^\d+:\d+ : ", "", str(e)))
 
 
-def _scalars(
-    reading: Reading, tokens: Tokens, name: Token, message: Any, field: Any, path: FieldPath, counts: dict[str, int]
-) -> None:
+def _scalars(reading: Reading, tokens: Tokens, name: Token, message: Any, field: Any, path: FieldPath, counts: dict[str, int]) -> None:
     for _ in _items(tokens):
         token = tokens.peek
         if token.kind not in ("word", "number", "string"):

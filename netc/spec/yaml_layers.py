@@ -49,9 +49,7 @@ def _no_layer(node: Node, fields: Fields) -> str:
     return f"a layer is `Type`, `Type: {{fields}}` or a mapping with `type`; {came} came"
 
 
-def layer_target(
-    reading: Reading, layer: Any, key: ScalarNode, path: FieldPath
-) -> tuple[Any, FieldDescriptor | None, FieldPath]:
+def layer_target(reading: Reading, layer: Any, key: ScalarNode, path: FieldPath) -> tuple[Any, FieldDescriptor | None, FieldPath]:
     """The message that a key of a layer belongs to, its field there, and that message's path; else only a fault."""
     name, own = key.value, own_fields(layer.type)
     if name in own:

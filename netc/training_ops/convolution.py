@@ -14,13 +14,21 @@ MOST_COLUMNS = 1 << 22  # elements of the columns of an input gradient; beyond i
 
 @training_op("ConvFilterGrad")
 def conv_filter_grad(
-    x: Value, dy: Value, *, kernel_shape: list[int], strides: list[int], pads: list[int], dilations: list[int], group: int = 1, bias: int = 0
+    x: Value,
+    dy: Value,
+    *,
+    kernel_shape: list[int],
+    strides: list[int],
+    pads: list[int],
+    dilations: list[int],
+    group: int = 1,
+    bias: int = 0,
 ) -> Value | tuple[Value, ...]:
     """The gradient by w; with `bias` also that by the bias (M,).
 
     A convolution over the batch: x as (C / group, group * N, ...) with dy as the filter, stride and dilation swapped.
     """
-    n, c, m, rank = x.shape[0], int(x.shape[1]), int(dy.shape[1]), x.rank - 2
+    n, c, rank = x.shape[0], int(x.shape[1]), x.rank - 2
     spatial, out = list(x.shape[2:]), list(dy.shape[2:])
     turned = op.Reshape(x, [n, group, c // group, *spatial])
     turned = op.Transpose(turned, perm=[2, 1, 0, *range(3, 3 + rank)])
@@ -36,7 +44,15 @@ def conv_filter_grad(
 
 @body("ConvFilterGrad", provider="cpu")
 def conv_filter_grad_cpu(
-    x: Value, dy: Value, *, kernel_shape: list[int], strides: list[int], pads: list[int], dilations: list[int], group: int = 1, bias: int = 0
+    x: Value,
+    dy: Value,
+    *,
+    kernel_shape: list[int],
+    strides: list[int],
+    pads: list[int],
+    dilations: list[int],
+    group: int = 1,
+    bias: int = 0,
 ) -> Value | tuple[Value, ...] | None:
     """The same as one Gemm: columns gathered as whole rows of the batch, which is innermost."""
     c, (kh, kw) = int(x.shape[1]), (kernel_shape * 2)[:2]
@@ -54,9 +70,7 @@ def conv_filter_grad_cpu(
     return (dw, op.ReduceSum(dy, [1], keepdims=0)) if bias else dw
 
 
-def _columns(
-    c: int, height: int, width: int, kernel: list[int], out: list[int], strides: list[int], dilations: list[int]
-) -> np.ndarray:
+def _columns(c: int, height: int, width: int, kernel: list[int], out: list[int], strides: list[int], dilations: list[int]) -> np.ndarray:
     """For each (channel, kernel y, kernel x, output y, output x) the row of the image that it reads."""
     y = np.arange(kernel[0])[:, None] * dilations[0] + np.arange(out[0])[None, :] * strides[0]
     x = np.arange(kernel[1])[:, None] * dilations[1] + np.arange(out[1])[None, :] * strides[1]

@@ -72,9 +72,7 @@ def sigmoid_cross_entropy(x: Value, targets: Value, *, normalization: str, ignor
 
 
 @training_op("SigmoidCrossEntropyGrad")
-def sigmoid_cross_entropy_grad(
-    dloss: Value, x: Value, targets: Value, *, normalization: str, ignore_label: int | None = None
-) -> Value:
+def sigmoid_cross_entropy_grad(dloss: Value, x: Value, targets: Value, *, normalization: str, ignore_label: int | None = None) -> Value:
     """The gradient by x: (sigmoid(x) - t) * dloss / normaliser, 0 where ignored."""
     valid = _valid(cast(targets, np.int64), ignore_label)
     dx = (op.Sigmoid(x) - targets) * (dloss * _factor(x, valid, 1, normalization))

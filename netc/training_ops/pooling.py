@@ -18,9 +18,7 @@ def max_pool_grad(x: Value, y: Value, dy: Value, *, kernel_shape: list[int], str
 
 
 @body("MaxPoolGrad", provider="cpu")
-def max_pool_grad_cpu(
-    x: Value, y: Value, dy: Value, *, kernel_shape: list[int], strides: list[int], pads: list[int]
-) -> Value | None:
+def max_pool_grad_cpu(x: Value, y: Value, dy: Value, *, kernel_shape: list[int], strides: list[int], pads: list[int]) -> Value | None:
     """Windows that tile the image: compare the planes of the windows' elements with y, first winner takes dy.
 
     The batch is innermost, so that every copy moves whole rows of it; the transposes meet those of ConvFilterGrad and vanish.

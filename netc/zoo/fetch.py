@@ -91,9 +91,7 @@ def _fetch(location: str | Path, manifest: dict[str, Any], folder: Path) -> None
         raise ZooError("\n".join(text.replace(str(folder), f"{location}/{base}", 1) for text in wrong))
 
 
-def _fetch_file(
-    location: str | Path, path: str, file: dict[str, Any], target: Path, advance: Callable[[int], None]
-) -> None:
+def _fetch_file(location: str | Path, path: str, file: dict[str, Any], target: Path, advance: Callable[[int], None]) -> None:
     digest, size = hashlib.sha256(), 0
     with closing(chunks(location, path, file["size"])) as pieces, open(target, "xb") as out:
         for piece in pieces:

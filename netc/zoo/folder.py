@@ -25,9 +25,7 @@ def verify_folder(folder: Path) -> list[str]:
     names = {file["name"] for file in manifest["files"]}
     found = [f"{p}: is not in the manifest" for p in sorted(folder.iterdir()) if p.name not in names | {MANIFEST}]
     for file in manifest["files"]:
-        found += _verify_file(folder, file) or (
-            external_data(folder / file["name"], names) if file["name"].endswith(".onnx") else []
-        )
+        found += _verify_file(folder, file) or (external_data(folder / file["name"], names) if file["name"].endswith(".onnx") else [])
     return found
 
 

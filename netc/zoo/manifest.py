@@ -126,9 +126,7 @@ def _dataset(value: Any) -> bool:
 
 
 def _parent(value: Any) -> bool:
-    return value is None or (
-        isinstance(value, dict) and is_model_name(value.get("name")) and is_version(value.get("version"))
-    )
+    return value is None or (isinstance(value, dict) and is_model_name(value.get("name")) and is_version(value.get("version")))
 
 
 def _metrics(value: Any) -> bool:

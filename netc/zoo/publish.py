@@ -90,9 +90,7 @@ def _locked(zoo: Path) -> Iterator[None]:
         yield
 
 
-def _publish(
-    zoo: Path, name: str, files: Mapping[str, bytes | Path], manifest: Mapping[str, Any], version: str | None
-) -> Published:
+def _publish(zoo: Path, name: str, files: Mapping[str, bytes | Path], manifest: Mapping[str, Any], version: str | None) -> Published:
     for leftover in zoo.glob(".publish-*"):
         shutil.rmtree(leftover)
     versions = versions_on_disk(zoo, name)

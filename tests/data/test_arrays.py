@@ -19,9 +19,17 @@ def test_npz_tops_go_by_name(tmp_path):
     assert np.array_equal(got[0], x.astype(np.float32)) and got[1].dtype == np.int64 and got[1].tolist() == y.tolist()
 
 
-@pytest.mark.parametrize("dtype, shape, top", [
-    ("uint8", (4, 1, 2, 2), "float32"), ("float64", (4,), "float32"), ("bool", (4, 2), "float32"),
-    ("int32", (4, 7), "int64"), ("uint8", (4,), "int64"), ("int64", (4,), "int64")])
+@pytest.mark.parametrize(
+    "dtype, shape, top",
+    [
+        ("uint8", (4, 1, 2, 2), "float32"),
+        ("float64", (4,), "float32"),
+        ("bool", (4, 2), "float32"),
+        ("int32", (4, 7), "int64"),
+        ("uint8", (4,), "int64"),
+        ("int64", (4,), "int64"),
+    ],
+)
 def test_dtypes_of_tops(tmp_path, dtype, shape, top):
     np.savez(tmp_path / "a.npz", data=np.ones(shape, dtype), label=np.zeros(4))
     layer = data_layer("a.npz")
@@ -47,12 +55,15 @@ def test_test_source(tmp_path):
         data.describe(layer, "TEST", tmp_path)
 
 
-@pytest.mark.parametrize("arrays, message", [
-    ({"dta": np.zeros(2), "label": np.zeros(2)}, "there is no array 'data'; did you mean 'dta'"),
-    ({"data": np.zeros((2, 2)), "label": np.zeros(3)}, "the arrays differ in rows: data 2, label 3"),
-    ({"data": np.array(["a"]), "label": np.float32(1)}, "(?s)'data' is <U1 of shape .*'label' is float32 of shape"),
-    ({"data": np.array([{}]), "label": np.zeros(1)}, "'data' is object"),
-])
+@pytest.mark.parametrize(
+    "arrays, message",
+    [
+        ({"dta": np.zeros(2), "label": np.zeros(2)}, "there is no array 'data'; did you mean 'dta'"),
+        ({"data": np.zeros((2, 2)), "label": np.zeros(3)}, "the arrays differ in rows: data 2, label 3"),
+        ({"data": np.array(["a"]), "label": np.float32(1)}, "(?s)'data' is <U1 of shape .*'label' is float32 of shape"),
+        ({"data": np.array([{}]), "label": np.zeros(1)}, "'data' is object"),
+    ],
+)
 def test_faults_of_npz(tmp_path, arrays, message):
     np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises(DataError, match=message):
@@ -63,7 +74,10 @@ def test_faults_of_files(tmp_path):
     (tmp_path / "a.npz").write_bytes(b"PK not quite")
     (tmp_path / "a.npy").write_bytes(b"nothing")
     np.save(tmp_path / "b.npy", np.zeros(3))
-    for layer, message in ((data_layer("a.npz"), "not an .npz file"), (data_layer("a.npy"), "not an .npy file"),
-                           (data_layer("b.npy"), "one array, but the layer has 2 tops; use an .npz file")):
+    for layer, message in (
+        (data_layer("a.npz"), "not an .npz file"),
+        (data_layer("a.npy"), "not an .npy file"),
+        (data_layer("b.npy"), "one array, but the layer has 2 tops; use an .npz file"),
+    ):
         with pytest.raises(DataError, match=message):
             data.describe(layer, "TRAIN", tmp_path)

@@ -37,7 +37,7 @@ def test_what_there_is():
 def test_every_epoch_is_an_order_of_its_own_and_batches_span_them():
     opened = data.open(data_layer("ten", 4), "TRAIN", seed=1)
     stream = rows(opened, *((i,) for i in range(10)))
-    epochs = [stream[i:i + 10] for i in range(0, 40, 10)]
+    epochs = [stream[i : i + 10] for i in range(0, 40, 10)]
     assert all(sorted(epoch) == list(range(10)) for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) == 4
 
@@ -59,9 +59,15 @@ def test_a_batch_larger_than_the_set_holds_several_epochs():
     assert sorted(rows(data.open(data_layer("ten", 30), "TRAIN", 0), (1,))) == sorted([*range(10)] * 3)
 
 
-@pytest.mark.parametrize("fields, in_order", [({}, False), ({"backend": pb.DataParameter.LMDB}, True),
-                                              ({"shuffle": False}, True),
-                                              ({"backend": pb.DataParameter.LMDB, "shuffle": True}, False)])
+@pytest.mark.parametrize(
+    "fields, in_order",
+    [
+        ({}, False),
+        ({"backend": pb.DataParameter.LMDB}, True),
+        ({"shuffle": False}, True),
+        ({"backend": pb.DataParameter.LMDB, "shuffle": True}, False),
+    ],
+)
 def test_training_is_shuffled_unless_the_layer_says_otherwise(fields, in_order):
     opened = data.open(data_layer("ten", 4, **fields), "TRAIN", 0)
     assert (rows(opened, (0,), (1,), (2,)) == [*range(10), 0, 1]) == in_order
@@ -103,15 +109,18 @@ def test_batch_sizes():
         data.resolve_batch_size(data_layer("ten", 0), "TRAIN")
 
 
-@pytest.mark.parametrize("fields, message", [
-    ({"source": "mnits"}, "no such file, nor is 'mnits' a data set: did you mean 'mnist'"),
-    ({"source": ""}, "source is missing; expected the name of a data set, a .csv, .npy, .npz file or a folder"),
-    ({"source": "x_lmdb", "backend": pb.DataParameter.LMDB}, r"x_lmdb: databases \(LMDB, LEVELDB\) are not read"),
-    ({"source": "ten", "tops": "abc"}, "ten gives 2 tops; the layer has 3"),
-    ({"source": "ten", "test_fraction": 1.5}, "test_fraction is 1.5; expected 0 to 1"),
-    ({"source": "ten", "test_fraction": 0.5, "test_source": "ten"}, "both test_source and test_fraction"),
-    ({"source": "mnist", "test_fraction": 0.5}, "test_fraction is not for a source that has test rows of its own"),
-])
+@pytest.mark.parametrize(
+    "fields, message",
+    [
+        ({"source": "mnits"}, "no such file, nor is 'mnits' a data set: did you mean 'mnist'"),
+        ({"source": ""}, "source is missing; expected the name of a data set, a .csv, .npy, .npz file or a folder"),
+        ({"source": "x_lmdb", "backend": pb.DataParameter.LMDB}, r"x_lmdb: databases \(LMDB, LEVELDB\) are not read"),
+        ({"source": "ten", "tops": "abc"}, "ten gives 2 tops; the layer has 3"),
+        ({"source": "ten", "test_fraction": 1.5}, "test_fraction is 1.5; expected 0 to 1"),
+        ({"source": "ten", "test_fraction": 0.5, "test_source": "ten"}, "both test_source and test_fraction"),
+        ({"source": "mnist", "test_fraction": 0.5}, "test_fraction is not for a source that has test rows of its own"),
+    ],
+)
 def test_faults_of_a_layer(fields, message):
     with pytest.raises(DataError, match=message):
         data.describe(data_layer(**fields), "TRAIN")

@@ -30,8 +30,7 @@ def test_text_labels_are_classes_in_sorted_order(table):
     assert x.tolist() == [[1, 2], [3, 4], [-0.5, 0.5]] and y.tolist() == [1, 0, 1] and y.dtype == np.int64
 
 
-@pytest.mark.parametrize("text", ["1;2;0\n3;4;1\n", "1\t2\t0\n3\t4\t1\n", "1, 2, 0\r\n3, 4, 1\r\n\r\n",
-                                  '"1",2,0\n3,4,1'])
+@pytest.mark.parametrize("text", ["1;2;0\n3;4;1\n", "1\t2\t0\n3\t4\t1\n", "1, 2, 0\r\n3, 4, 1\r\n\r\n", '"1",2,0\n3,4,1'])
 def test_delimiters_without_a_header(table, text):
     description, x, y = table(text)
     assert x.tolist() == [[1, 2], [3, 4]] and y.tolist() == [0, 1] and description.classes == ("0", "1")
@@ -81,8 +80,11 @@ def test_everything_wrong_is_listed_by_line(table):
     with pytest.raises(DataError) as caught:
         table("a,b,kind\n1,2,x\n1,?,x\n\nnan,2,x\n1,2,\n")
     lines = [line.split("t.csv:")[1] for line in str(caught.value).splitlines()]
-    assert lines == ["3: column 'b' is '?'; expected a number", "5: column 'a' is 'nan'; expected a number",
-                     "6: column 'kind' is ''; expected a class"]
+    assert lines == [
+        "3: column 'b' is '?'; expected a number",
+        "5: column 'a' is 'nan'; expected a number",
+        "6: column 'kind' is ''; expected a class",
+    ]
 
 
 def test_at_most_twenty_faults_are_listed(table):
@@ -91,14 +93,17 @@ def test_at_most_twenty_faults_are_listed(table):
     assert len(str(caught.value).splitlines()) == 21 and str(caught.value).endswith("... and 30 more")
 
 
-@pytest.mark.parametrize("text, fields, message", [
-    ("1,2\n1,2,3\n1\n", {}, r"(?s)t.csv:2: 3 cells; expected 2.*t.csv:3: 1 cells"),
-    ("", {}, "the file is empty"),
-    ("1\n2\n", {}, "there is no column besides the label"),
-    ("a,kind\n1,2\n", {"label_column": "knd"}, "there is no column 'knd' .label_column.; did you mean 'kind'"),
-    ("1,2\n", {"label_column": "2"}, "there is no column '2'"),
-    ('1,"2\n', {}, "not a table in UTF-8 text"),
-])
+@pytest.mark.parametrize(
+    "text, fields, message",
+    [
+        ("1,2\n1,2,3\n1\n", {}, r"(?s)t.csv:2: 3 cells; expected 2.*t.csv:3: 1 cells"),
+        ("", {}, "the file is empty"),
+        ("1\n2\n", {}, "there is no column besides the label"),
+        ("a,kind\n1,2\n", {"label_column": "knd"}, "there is no column 'knd' .label_column.; did you mean 'kind'"),
+        ("1,2\n", {"label_column": "2"}, "there is no column '2'"),
+        ('1,"2\n', {}, "not a table in UTF-8 text"),
+    ],
+)
 def test_faults(table, text, fields, message):
     with pytest.raises(DataError, match=message):
         table(text, **fields)

@@ -27,7 +27,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/none":
             return self.send_error(404)
         ranged = "Range" in self.headers and self.path != "/whole"
-        body = CONTENT[int(start):] if ranged else CONTENT
+        body = CONTENT[int(start) :] if ranged else CONTENT
         body = {"/short": body[:1000], "/long": CONTENT * 9, "/other": b"x" * len(CONTENT)}.get(self.path, body)
         self.send_response(206 if ranged else 200)
         self.end_headers()
@@ -72,8 +72,10 @@ def test_a_part_that_is_complete_needs_no_server(tmp_path):
     assert download("http://127.0.0.1:9/f", tmp_path / "f.gz", len(CONTENT), DIGEST).read_bytes() == CONTENT
 
 
-@pytest.mark.parametrize("page, message", [("other", f"256000 bytes with sha256 .*expected 256000 with {DIGEST}"),
-                                           ("long", "256001 bytes with sha256"), ("none", "404")])
+@pytest.mark.parametrize(
+    "page, message",
+    [("other", f"256000 bytes with sha256 .*expected 256000 with {DIGEST}"), ("long", "256001 bytes with sha256"), ("none", "404")],
+)
 def test_another_file_is_thrown_away(server, tmp_path, page, message):
     with pytest.raises(DataError, match=f"{page}: .*{message}"):
         download(f"{server[0]}/{page}", tmp_path / "f.gz", len(CONTENT), DIGEST)

@@ -10,14 +10,16 @@ from netc.errors import DataError
 
 
 def dummy(text, tops=("a",)):
-    return text_format.Parse(f"dummy_data_param {{ {text} }}",
-                             pb.LayerParameter(name="dummy", type="DummyData", top=tops))
+    return text_format.Parse(f"dummy_data_param {{ {text} }}", pb.LayerParameter(name="dummy", type="DummyData", top=tops))
 
 
 def test_a_constant_stays_and_random_tops_move_on():
-    layer = dummy("""shape { dim: 50 dim: 3 dim: 7 } data_filler { value: 2 }
+    layer = dummy(
+        """shape { dim: 50 dim: 3 dim: 7 } data_filler { value: 2 }
                      data_filler { type: "uniform" min: 4 max: 6 }
-                     data_filler { type: "gaussian" mean: 5 std: 0.5 }""", "abc")
+                     data_filler { type: "gaussian" mean: 5 std: 0.5 }""",
+        "abc",
+    )
     description, opened = data.describe(layer, "TRAIN"), data.open(layer, "TRAIN", 0)
     assert [t.shape for t in description.tops] == [(3, 7)] * 3 and description.rows is None
     assert data.test_batches(opened) is None and opened.batch_size == 50
@@ -31,8 +33,7 @@ def test_a_constant_stays_and_random_tops_move_on():
 
 
 def test_a_row_is_the_same_in_every_batch():
-    small, large = (data.open(dummy(f'shape {{ dim: {n} dim: 13 }} data_filler {{ type: "gaussian" }}'), "TRAIN", 0)
-                    for n in (2, 6))
+    small, large = (data.open(dummy(f'shape {{ dim: {n} dim: 13 }} data_filler {{ type: "gaussian" }}'), "TRAIN", 0) for n in (2, 6))
     assert np.array_equal(np.concatenate([small.batch(i)[0] for i in range(3)]), large.batch(0)[0])
 
 
@@ -42,13 +43,16 @@ def test_the_old_four_numbers_and_shapes_of_one_axis():
     assert data.open(dummy("shape { dim: 4 }"), "TRAIN", 0).batch(0)[0].tolist() == [0, 0, 0, 0]
 
 
-@pytest.mark.parametrize("text, tops, message", [
-    ("", "a", "there are 0 shapes; expected 1"),
-    ("shape { dim: 1 } shape { dim: 1 }", "abc", "there are 2 shapes; expected 1 or 3"),
-    ("shape { dim: 1 } data_filler {} data_filler {}", "abc", "there are 2 data_fillers; expected 0, 1 or 3"),
-    ('shape { dim: 1 } data_filler { type: "guassian" }', "a", "no filler 'guassian' .* did you mean 'gaussian'"),
-    ('shape { dim: 1 } data_filler { type: "gaussian" sparse: 3 }', "a", "`sparse` is not for"),
-])
+@pytest.mark.parametrize(
+    "text, tops, message",
+    [
+        ("", "a", "there are 0 shapes; expected 1"),
+        ("shape { dim: 1 } shape { dim: 1 }", "abc", "there are 2 shapes; expected 1 or 3"),
+        ("shape { dim: 1 } data_filler {} data_filler {}", "abc", "there are 2 data_fillers; expected 0, 1 or 3"),
+        ('shape { dim: 1 } data_filler { type: "guassian" }', "a", "no filler 'guassian' .* did you mean 'gaussian'"),
+        ('shape { dim: 1 } data_filler { type: "gaussian" sparse: 3 }', "a", "`sparse` is not for"),
+    ],
+)
 def test_faults(text, tops, message):
     with pytest.raises(DataError, match=message):
         data.describe(dummy(text, tops), "TRAIN")

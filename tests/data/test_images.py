@@ -107,8 +107,10 @@ def test_read_image_resizes(tmp_path):
     assert image.dtype == np.uint8 and image.shape == (3, 2, 5) and image[:, 1, 4].tolist() == [1, 2, 3]
 
 
-@pytest.mark.parametrize("transform, message", [("resize_height: 3", "only one of resize_height and resize_width"),
-                                                ("force_color: true force_gray: true", "both force_color")])
+@pytest.mark.parametrize(
+    "transform, message",
+    [("resize_height: 3", "only one of resize_height and resize_width"), ("force_color: true force_gray: true", "both force_color")],
+)
 def test_faults(folder, transform, message):
     with pytest.raises(DataError, match=message):
         data.describe(data_layer("pets", transform=transform), "TRAIN", folder)

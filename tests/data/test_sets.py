@@ -77,8 +77,9 @@ def test_nowhere_names_every_place_and_the_command(places, monkeypatch):
     assert all(str(place) in text for place in places)
 
 
-@pytest.mark.parametrize("content, message", [(gzip.compress(b"else"), "its sha256 is"), (GZ[:-9], "cannot be read"),
-                                              (b"no gzip", "cannot be read")])
+@pytest.mark.parametrize(
+    "content, message", [(gzip.compress(b"else"), "its sha256 is"), (GZ[:-9], "cannot be read"), (b"no gzip", "cannot be read")]
+)
 def test_a_damaged_file_is_an_error_and_not_passed_over(places, content, message):
     (places[0] / f"{FILE.name}.gz").write_bytes(content)
     with pytest.raises(DataError, match=f"{FILE.name}.gz.*{message}"):
@@ -126,8 +127,10 @@ class Evil:
         return print, ("pwned",)
 
 
-@pytest.mark.parametrize("content", [pickle.dumps(Evil()), pickle.dumps((np.zeros(2), Evil()), 2),
-                                     b"cos\nsystem\n(S'true'\ntR.", pickle.dumps(np.random.default_rng, 2)])
+@pytest.mark.parametrize(
+    "content",
+    [pickle.dumps(Evil()), pickle.dumps((np.zeros(2), Evil()), 2), b"cos\nsystem\n(S'true'\ntR.", pickle.dumps(np.random.default_rng, 2)],
+)
 def test_the_unpickler_makes_arrays_and_nothing_else(content, capsys):
     with pytest.raises(DataError, match=r"a pickle asks for .*; only NumPy arrays are read from pickles"):
         load_arrays(content)
@@ -135,9 +138,11 @@ def test_the_unpickler_makes_arrays_and_nothing_else(content, capsys):
 
 
 def test_the_unpickler_reads_arrays_of_python_2():
-    content = (b"\x80\x02cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R(K\x01K\x02\x85"
-               b"cnumpy\ndtype\nU\x02u1K\x00K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89"
-               b"U\x02\x07\xc8tb.")
+    content = (
+        b"\x80\x02cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R(K\x01K\x02\x85"
+        b"cnumpy\ndtype\nU\x02u1K\x00K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89"
+        b"U\x02\x07\xc8tb."
+    )
     assert load_arrays(content).tolist() == [7, 200]
 
 

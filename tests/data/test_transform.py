@@ -44,7 +44,7 @@ def windows(image, size):
     for y in range(image.shape[1] - size + 1):
         for x in range(image.shape[2] - size + 1):
             for flip in (False, True):
-                window = image[:, y:y + size, x:x + size]
+                window = image[:, y : y + size, x : x + size]
                 yield (y, x, flip), (window[..., ::-1] if flip else window)
 
 
@@ -68,8 +68,9 @@ def test_mirror_alone_keeps_the_size(batch):
 
 def test_luck_belongs_to_the_row_not_to_the_batch(batch):
     param = "crop_size: 3 mirror: true"
-    assert np.array_equal(np.concatenate([batch(param, iteration=i) for i in range(6)]),
-                          np.concatenate([batch(param, iteration=i, size=4) for i in range(3)]))
+    assert np.array_equal(
+        np.concatenate([batch(param, iteration=i) for i in range(6)]), np.concatenate([batch(param, iteration=i, size=4) for i in range(3)])
+    )
     assert not np.array_equal(batch(param, size=6, seed=1), batch(param, size=6, seed=2))
 
 
@@ -97,15 +98,18 @@ def test_columns_are_normalised_each_by_its_own(tmp_path):
     assert data.open(layer, "TRAIN", 0, tmp_path).batch(0)[0].tolist() == [[0, 0], [1, 2]]
 
 
-@pytest.mark.parametrize("transform, message", [
-    ("crop_size: 6", "crop_size 6 is larger than the image, 5 x 7"),
-    ("mean_value: 1 mean_value: 2 mean_value: 3", "mean_value has 3 values; expected 1 or 2"),
-    ("resize_height: 4 resize_width: 4", r"are for image files; rows here have shape \(2, 5, 7\)"),
-    ("std_value: 0", "std_value is 0"),
-    ('mean_file: "no.npy"', "no.npy: cannot be read as a mean"),
-    ('mean_file: "small.npy"', r"the mean has shape \(2, 2\); expected that of a row, \(2, 5, 7\)"),
-    ('mean_file: "small.npy" mean_value: 1', "both mean_file and mean_value"),
-])
+@pytest.mark.parametrize(
+    "transform, message",
+    [
+        ("crop_size: 6", "crop_size 6 is larger than the image, 5 x 7"),
+        ("mean_value: 1 mean_value: 2 mean_value: 3", "mean_value has 3 values; expected 1 or 2"),
+        ("resize_height: 4 resize_width: 4", r"are for image files; rows here have shape \(2, 5, 7\)"),
+        ("std_value: 0", "std_value is 0"),
+        ('mean_file: "no.npy"', "no.npy: cannot be read as a mean"),
+        ('mean_file: "small.npy"', r"the mean has shape \(2, 2\); expected that of a row, \(2, 5, 7\)"),
+        ('mean_file: "small.npy" mean_value: 1', "both mean_file and mean_value"),
+    ],
+)
 def test_faults(batch, tmp_path, transform, message):
     np.save(tmp_path / "small.npy", np.zeros((2, 2)))
     with pytest.raises(DataError, match=message):

@@ -12,6 +12,20 @@ from tests.differences import check_gradient
 RNG = np.random.default_rng(0)
 
 
+def gemm(trans_a, trans_b):
+    a, b = normal(*((3, 2) if trans_a else (2, 3))), normal(*((4, 3) if trans_b else (3, 4)))
+    return lambda a, b, c: op.Gemm(a, b, c, transA=trans_a, transB=trans_b, alpha=0.5, beta=2.0), a, b, normal(4)
+
+
+def sigmoid_loss(targets, **attrs):
+    return lambda x: loss.sigmoid_cross_entropy(x, constant(np.array([targets] * 4, np.float32)), **attrs), normal(4, 3)
+
+
+def softmax_loss(output=0, scores=(4, 3), labels=(4,), **attrs):
+    attrs = {"normalization": "VALID", **attrs}
+    return lambda x, t: loss.softmax_cross_entropy(x, t, axis=1, **attrs)[output], normal(*scores), LABELS.reshape(labels)
+
+
 def normal(*shape):
     return RNG.normal(size=shape).astype(np.float32)
 
@@ -57,10 +71,7 @@ ROWS = {
     "Elu": [(lambda x: op.Elu(x, alpha=0.7), away(3, 4))],
     "Exp": [(op.Exp, normal(3))],
     "Expand": [(lambda x: op.Expand(x, [4, 2, 3]), normal(2, 1))],
-    "Gemm": [
-        (lambda a, b, c, i=i, j=j: op.Gemm(a, b, c, transA=i, transB=j, alpha=0.5, beta=2.0), normal(*((3, 2) if i else (2, 3))), normal(*((4, 3) if j else (3, 4))), normal(4))
-        for i in (0, 1) for j in (0, 1)
-    ] + [(lambda a, b: op.Gemm(a, b), normal(2, 3), normal(3, 2))],
+    "Gemm": [*(gemm(i, j) for i in (0, 1) for j in (0, 1)), (lambda a, b: op.Gemm(a, b), normal(2, 3), normal(3, 2))],
     "LRN": [(lambda x: op.LRN(x, size=3, alpha=0.5, beta=0.75, bias=2.0), normal(2, 5, 3, 3))],
     "LeakyRelu": [(lambda x: op.LeakyRelu(x, alpha=0.2), away(3, 4))],
     "Log": [(op.Log, positive(3))],
@@ -93,15 +104,13 @@ ROWS = {
     "Where": [(lambda a, b: op.Where(constant(np.array([True, False, True])), a, b), normal(2, 3), normal(3))],
     f"{TRAINING}.BatchNorm": [(lambda x: normalization.batch_norm(x, epsilon=1e-5)[0], normal(4, 3, 2, 2))],
     f"{TRAINING}.SigmoidCrossEntropy": [
-        (lambda x, n=n: loss.sigmoid_cross_entropy(x, constant(np.array([[0, 1, 0.5]] * 4, np.float32)), normalization=n), normal(4, 3))
-        for n in ("FULL", "VALID", "BATCH_SIZE", "NONE")
-    ] + [(lambda x: loss.sigmoid_cross_entropy(x, constant(np.array([[0, 1, 2]] * 4, np.float32)), normalization="VALID", ignore_label=2), normal(4, 3))],
+        *(sigmoid_loss([0, 1, 0.5], normalization=n) for n in ("FULL", "VALID", "BATCH_SIZE", "NONE")),
+        sigmoid_loss([0, 1, 2], normalization="VALID", ignore_label=2),
+    ],
     f"{TRAINING}.SoftmaxCrossEntropy": [
-        (lambda x, t, n=n, i=i: loss.softmax_cross_entropy(x, t, axis=1, normalization=n, ignore_label=i)[0], normal(4, 3), LABELS)
-        for n in ("FULL", "VALID", "BATCH_SIZE", "NONE") for i in (None, 2)
-    ] + [
-        (lambda x, t: loss.softmax_cross_entropy(x, t, axis=1, normalization="VALID", ignore_label=1)[0], normal(2, 3, 2), LABELS.reshape(2, 2)),
-        (lambda x, t: loss.softmax_cross_entropy(x, t, axis=1, normalization="VALID")[1], normal(4, 3), LABELS),
+        *(softmax_loss(normalization=n, ignore_label=i) for n in ("FULL", "VALID", "BATCH_SIZE", "NONE") for i in (None, 2)),
+        softmax_loss(scores=(2, 3, 2), labels=(2, 2), ignore_label=1),
+        softmax_loss(output=1),
     ],
 }  # fmt: skip
 FLAT = {"Equal", "Greater", "GreaterOrEqual", "Less", "Not", "OneHot", "Sign"}  # no gradient: nothing to difference

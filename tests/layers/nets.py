@@ -8,10 +8,10 @@ import numpy as np
 from netc import registry
 from netc.autodiff import grad
 from netc.emit import emit
-from netc.feeding import draw
 from netc.ir import Graph, Value, op
 from netc.lower import Lowered, lower
 from netc.net import TRAIN, resolve
+from netc.run.feed import draw
 from netc.session import Session
 from netc.spec import parse_yaml
 
@@ -48,7 +48,11 @@ def states(lowered: Lowered, given: Mapping[str, Any] = {}) -> Arrays:  # noqa: 
 
 
 def evaluate(
-    lowered: Lowered, outputs: Mapping[str, Value], inputs: Mapping[str, Any], held: Mapping[str, Any], updates: bool = False,
+    lowered: Lowered,
+    outputs: Mapping[str, Value],
+    inputs: Mapping[str, Any],
+    held: Mapping[str, Any],
+    updates: bool = False,
     provider: str = "cpu",
 ) -> Arrays:
     """The values of `outputs`."""
@@ -80,7 +84,9 @@ def gradient(layers: str, of: str, seed: Any, given: Mapping[str, Any] = {}, **i
     return {n.removeprefix("d/"): a for n, a in got.items()}
 
 
-def check_gradient(layers: str, provider: str = "cpu", fixed: tuple[str, ...] = (), step: float = 1e-2, tolerance: float = 1e-2, **inputs: Any) -> None:
+def check_gradient(
+    layers: str, provider: str = "cpu", fixed: tuple[str, ...] = (), step: float = 1e-2, tolerance: float = 1e-2, **inputs: Any
+) -> None:
     """The derivative of all open blobs, randomly weighted, along one random direction of inputs and parameters, is its difference."""
     rng = np.random.default_rng(1)
     lowered = net(layers, TRAIN, inputs)
@@ -93,7 +99,10 @@ def check_gradient(layers: str, provider: str = "cpu", fixed: tuple[str, ...] = 
     found = grad({term: 1.0 for term in terms}, list(by.values()))
     values = {f"d/{n}": g for n, g in zip(by, found, strict=True) if g is not None}
     assert len(values) == len(by), f"no gradient by {', '.join(by.keys() - {n.removeprefix('d/') for n in values})}"
-    exact = sum((a.astype(np.float64) * towards[n.removeprefix("d/")]).sum() for n, a in evaluate(lowered, values, here, held, provider=provider).items())
+    exact = sum(
+        (a.astype(np.float64) * towards[n.removeprefix("d/")]).sum()
+        for n, a in evaluate(lowered, values, here, held, provider=provider).items()
+    )
 
     def at(t: float) -> float:
         moved = [{n: a + np.float32(t) * towards[n] if n in towards else a for n, a in arrays.items()} for arrays in (here, held)]

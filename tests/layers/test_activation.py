@@ -47,8 +47,12 @@ def test_softmax():
     np.testing.assert_allclose(activate("Softmax").sum(1), 1, rtol=1e-6)
     x = np.log([[1.0, 2, 5], [7, 2, 1]])
     for shift in (0, 80, -80):  # shifts change nothing, and nothing overflows
-        np.testing.assert_allclose(forward("Softmax: {bottom: x, top: y}", x=x + shift)["y"], [[1 / 8, 2 / 8, 5 / 8], [0.7, 0.2, 0.1]], rtol=1e-4)
-    np.testing.assert_allclose(forward("Softmax: {bottom: x, top: y, axis: 0}", x=x)["y"], [[1 / 8, 0.5, 5 / 6], [7 / 8, 0.5, 1 / 6]], rtol=1e-5)
+        np.testing.assert_allclose(
+            forward("Softmax: {bottom: x, top: y}", x=x + shift)["y"], [[1 / 8, 2 / 8, 5 / 8], [0.7, 0.2, 0.1]], rtol=1e-4
+        )
+    np.testing.assert_allclose(
+        forward("Softmax: {bottom: x, top: y, axis: 0}", x=x)["y"], [[1 / 8, 0.5, 5 / 6], [7 / 8, 0.5, 1 / 6]], rtol=1e-5
+    )
 
 
 @about("Dropout")

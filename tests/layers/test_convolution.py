@@ -29,7 +29,9 @@ def naive(x, w, stride, pad, dilation) -> np.ndarray:
     y = np.zeros((len(x), len(w), height, width))
     for i in range(kh):
         for j in range(kw):
-            rows = x[:, :, i * dilation :][:, :, : (height - 1) * stride + 1 : stride, j * dilation :][..., : (width - 1) * stride + 1 : stride]
+            rows = x[:, :, i * dilation :][:, :, : (height - 1) * stride + 1 : stride, j * dilation :][
+                ..., : (width - 1) * stride + 1 : stride
+            ]
             y += np.einsum("nchw,oc->nohw", rows, w[:, :, i, j])
     return y
 
@@ -92,9 +94,7 @@ def test_deconvolution_is_the_transpose(fields):
 
 
 def test_bilinear_upsampling_keeps_a_plane():
-    y = forward(
-        "Deconvolution: {bottom: x, top: y, num_output: 2, group: 2, kernel_size: 4, stride: 2, pad: 1, bias_term: false, weight_filler: bilinear}",
-        x=np.full((1, 2, 5, 5), 3),
-    )["y"]
+    twice = "group: 2, kernel_size: 4, stride: 2, pad: 1, bias_term: false, weight_filler: bilinear"
+    y = forward(f"Deconvolution: {{bottom: x, top: y, num_output: 2, {twice}}}", x=np.full((1, 2, 5, 5), 3))["y"]
     assert y.shape == (1, 2, 10, 10)
     np.testing.assert_allclose(y[:, :, 1:-1, 1:-1], 3, rtol=1e-6)

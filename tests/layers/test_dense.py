@@ -21,7 +21,11 @@ def test_axes_that_are_flattened(axis, size, shape):
 def test_transposed_weights(axis, size):
     w = RNG.normal(size=(5, size))
     plain, turned = (
-        forward(f"InnerProduct: {{name: ip, bottom: x, num_output: 5, axis: {axis}, bias_term: false, transpose: {t}}}", given={"ip.weight": v}, x=X)["ip"]
+        forward(
+            f"InnerProduct: {{name: ip, bottom: x, num_output: 5, axis: {axis}, bias_term: false, transpose: {t}}}",
+            given={"ip.weight": v},
+            x=X,
+        )["ip"]
         for t, v in (("false", w), ("true", w.T))
     )
     np.testing.assert_allclose(plain, turned, rtol=1e-5, atol=1e-6)
@@ -29,5 +33,8 @@ def test_transposed_weights(axis, size):
 
 def test_shared_weights_are_one_parameter():
     shared = "num_output: 3, param: [{name: w}, {name: b}]"
-    lowered = net(f"InnerProduct: {{name: one, bottom: x, {shared}}}\nInnerProduct: {{name: two, bottom: one, {shared}}}", inputs={"x": np.ones((2, 3))})
+    lowered = net(
+        f"InnerProduct: {{name: one, bottom: x, {shared}}}\nInnerProduct: {{name: two, bottom: one, {shared}}}",
+        inputs={"x": np.ones((2, 3))},
+    )
     assert [p.node.attrs["name"] for p in lowered.parameters] == ["one.weight", "one.bias"]

@@ -6,7 +6,13 @@ import pytest
 from tests.layers.nets import about, forward, gradient
 
 X = np.arange(24.0).reshape(2, 3, 4)
-FACTORS = {"axis: 0, num_axes: 1": (2, 1, 1), "axis: 1": (1, 3, 1), "axis: -1": (1, 1, 4), "axis: 1, num_axes: -1": (1, 3, 4), "num_axes: 0": (1, 1, 1)}
+FACTORS = {
+    "axis: 0, num_axes: 1": (2, 1, 1),
+    "axis: 1": (1, 3, 1),
+    "axis: -1": (1, 1, 4),
+    "axis: 1, num_axes: -1": (1, 3, 4),
+    "num_axes: 0": (1, 1, 1),
+}
 
 
 @about("Eltwise")

@@ -24,17 +24,23 @@ def spaced(*shape: int) -> np.ndarray:
     return RNG.permutation(int(np.prod(shape))).reshape(shape) * 0.2 - 1
 
 
-LABELS, MAPS = [0, 2, 1, 2], RNG.integers(0, 3, (2, 1, 2, 2))
+LABELS, MAPS, MARKS = [0, 2, 1, 2], RNG.integers(0, 3, (2, 1, 2, 2)), RNG.integers(0, 3, (4, 3))
 
 # layer lines, then the inputs; `label` stays where it is
 ROWS = {
-    "BatchNorm": [("BatchNorm: {bottom: x}", {"x": normal(4, 3, 2, 2)}), ("BatchNorm: {bottom: x, use_global_stats: true}", {"x": normal(4, 3)})],
-    "Bias": [("Bias: {bottom: x, num_axes: 2}", {"x": normal(2, 3, 4)}), ("Bias: {bottom: [x, b], axis: 2}", {"x": normal(2, 3, 4), "b": normal(4)})],
+    "BatchNorm": [
+        ("BatchNorm: {bottom: x}", {"x": normal(4, 3, 2, 2)}),
+        ("BatchNorm: {bottom: x, use_global_stats: true}", {"x": normal(4, 3)}),
+    ],
+    "Bias": [
+        ("Bias: {bottom: x, num_axes: 2}", {"x": normal(2, 3, 4)}),
+        ("Bias: {bottom: [x, b], axis: 2}", {"x": normal(2, 3, 4), "b": normal(4)}),
+    ],
     "Concat": [("Concat: {bottom: [x, z]}", {"x": normal(2, 3, 2), "z": normal(2, 1, 2)})],
     "Convolution": [
         ("Convolution: {bottom: x, num_output: 4, kernel_size: 3, pad: 1, stride: 2}", {"x": normal(2, 3, 5, 6)}),
         ("Convolution: {bottom: x, num_output: 4, kernel_size: 2, dilation: 2, group: 2}", {"x": normal(2, 2, 5, 5)}),
-        ("Convolution: {bottom: [x, z], top: [a, b], num_output: 2, kernel_size: 3, axis: 2}", {"x": normal(2, 2, 3, 5), "z": normal(2, 2, 3, 5)}),
+        ("Convolution: {bottom: [x, z], top: [a, b], num_output: 2, kernel_size: 3, axis: 2}", {n: normal(2, 2, 3, 5) for n in "xz"}),
     ],
     "Deconvolution": [
         ("Deconvolution: {bottom: x, num_output: 2, kernel_size: 3, pad: 1, stride: 2}", {"x": normal(2, 3, 3, 4)}),
@@ -57,7 +63,10 @@ ROWS = {
         ("LRN: {bottom: x, local_size: 3, alpha: 0.5, k: 2}", {"x": normal(2, 5, 3, 3)}),
         ("LRN: {bottom: x, local_size: 3, alpha: 0.5, norm_region: WITHIN_CHANNEL}", {"x": normal(2, 2, 4, 5)}),
     ],
-    "PReLU": [("PReLU: {bottom: x, top: y}", {"x": away(2, 3, 4)}), ("PReLU: {bottom: x, top: y, channel_shared: true}", {"x": away(2, 3)})],
+    "PReLU": [
+        ("PReLU: {bottom: x, top: y}", {"x": away(2, 3, 4)}),
+        ("PReLU: {bottom: x, top: y, channel_shared: true}", {"x": away(2, 3)}),
+    ],
     "Pooling": [
         ("Pooling: {bottom: x, kernel_size: 3, stride: 2}", {"x": spaced(2, 2, 6, 6)}),
         ("Pooling: {bottom: x, kernel_size: 2, stride: 2}", {"x": spaced(2, 3, 4, 6)}),
@@ -72,7 +81,7 @@ ROWS = {
     ],
     "Sigmoid": [("Sigmoid: {bottom: x}", {"x": normal(3, 4)})],
     "SigmoidCrossEntropyLoss": [
-        (f"SigmoidCrossEntropyLoss: {{bottom: [x, label], normalization: {mode}, ignore_label: 2}}", {"x": normal(4, 3), "label": RNG.integers(0, 3, (4, 3))})
+        (f"SigmoidCrossEntropyLoss: {{bottom: [x, label], normalization: {mode}, ignore_label: 2}}", {"x": normal(4, 3), "label": MARKS})
         for mode in ("FULL", "VALID", "BATCH_SIZE", "NONE")
     ],
     "Slice": [("Slice: {bottom: x, top: [a, b, c], slice_point: [1, 4], axis: 1}", {"x": normal(2, 5)})],

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from netc.feeding import Feeder
 from netc.ir import Graph
 from netc.lower import lower
 from netc.net import TEST, deployed, resolve
+from netc.run.feed import Feeder
 from netc.spec import parse_yaml
 from tests.layers.nets import about, evaluate, net
 
@@ -24,7 +24,9 @@ def test_the_batch_can_be_another_or_symbolic():
 
 @about("DummyData")
 def test_dummy_data():
-    lowered = net("DummyData: {top: [a, b], shape: [{dim: [2, 3]}, {dim: [2]}], data_filler: [{type: constant, value: 2}, {type: uniform}]}")
+    lowered = net(
+        "DummyData: {top: [a, b], shape: [{dim: [2, 3]}, {dim: [2]}], data_filler: [{type: constant, value: 2}, {type: uniform}]}"
+    )
     feeds = Feeder(lowered.net, Graph("", {n: v[-1] for n, v in lowered.versions.items()}), 0, ".")
     first, second = feeds(0), feeds(1)
     np.testing.assert_array_equal(first["batch/a"], np.full((2, 3), 2))

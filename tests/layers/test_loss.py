@@ -74,7 +74,8 @@ def test_a_weight_on_a_blob_in_the_middle():
 
 @about("SigmoidCrossEntropyLoss")
 @pytest.mark.parametrize("text, mask, divisor", [
-    ("", 1, 4), (", normalization: FULL", 1, 12), (", normalization: NONE", 1, 1), (", normalization: VALID, ignore_label: -1", "counted", "counted"),
+    ("", 1, 4), (", normalization: FULL", 1, 12), (", normalization: NONE", 1, 1),
+    (", normalization: VALID, ignore_label: -1", "counted", "counted"),
 ])  # fmt: skip
 def test_sigmoid_cross_entropy(text, mask, divisor):
     x, t = 5 * normal(4, 3), RNG.random((4, 3))

@@ -17,7 +17,11 @@ def normal(*shape: int) -> np.ndarray:
 def test_statistics_of_the_batch_and_their_sums(shape):
     """The batch is normalised by its biased variance; the sums take up the unbiased one."""
     x, others = 2 + 3 * normal(*shape), (0, 2, 3)[: len(shape) - 1]
-    got = forward("BatchNorm: {name: bn, bottom: x, top: y, moving_average_fraction: 0.9}", given={"bn.mean": [1, 2, 3], "bn.variance": [1] * 3, "bn.weight": [2]}, x=x)
+    got = forward(
+        "BatchNorm: {name: bn, bottom: x, top: y, moving_average_fraction: 0.9}",
+        given={"bn.mean": [1, 2, 3], "bn.variance": [1] * 3, "bn.weight": [2]},
+        x=x,
+    )
     np.testing.assert_allclose(got["y"].mean(others), 0, atol=1e-5)
     np.testing.assert_allclose(got["y"].var(others), 1, rtol=1e-3)
     count = x.size // 3

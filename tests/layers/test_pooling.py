@@ -5,7 +5,14 @@ import pytest
 
 from tests.layers.nets import about, forward, gradient
 
-MAGIC = [[35, 1, 6, 26, 19, 24], [3, 32, 7, 21, 23, 25], [31, 9, 2, 22, 27, 20], [8, 28, 33, 17, 10, 15], [30, 5, 34, 12, 14, 16], [4, 36, 29, 13, 18, 11]]
+MAGIC = [
+    [35, 1, 6, 26, 19, 24],
+    [3, 32, 7, 21, 23, 25],
+    [31, 9, 2, 22, 27, 20],
+    [8, 28, 33, 17, 10, 15],
+    [30, 5, 34, 12, 14, 16],
+    [4, 36, 29, 13, 18, 11],
+]
 
 
 def pool(x, **fields) -> np.ndarray:
@@ -43,15 +50,25 @@ def test_sizes_are_rounded_up(fields, shape):
 
 
 def test_padding_never_wins():
-    np.testing.assert_array_equal(pool([[1, 2, 4], [2, 3, 2], [4, 2, 1]], kernel_size=3, stride=2, pad=2), [[1, 4, 4], [4, 4, 4], [4, 4, 1]])
+    np.testing.assert_array_equal(
+        pool([[1, 2, 4], [2, 3, 2], [4, 2, 1]], kernel_size=3, stride=2, pad=2), [[1, 4, 4], [4, 4, 4], [4, 4, 1]]
+    )
     np.testing.assert_array_equal(pool(np.full((2, 2), -3), kernel_size=2, stride=2, pad=1), np.full((2, 2), -3))
 
 
 def test_average_counts_padding_but_not_what_lies_beyond():
     np.testing.assert_allclose(
-        pool(np.full((3, 3), 2), kernel_size=3, pad=1, pool="AVE"), [[8 / 9, 4 / 3, 8 / 9], [4 / 3, 2, 4 / 3], [8 / 9, 4 / 3, 8 / 9]], rtol=1e-6
+        pool(np.full((3, 3), 2), kernel_size=3, pad=1, pool="AVE"),
+        [[8 / 9, 4 / 3, 8 / 9], [4 / 3, 2, 4 / 3], [8 / 9, 4 / 3, 8 / 9]],
+        rtol=1e-6,
     )
     np.testing.assert_allclose(pool(np.full((3, 3), 2), kernel_size=2, stride=2, pool="AVE"), np.full((2, 2), 2), rtol=1e-6)
+
+
+def test_average_where_padding_and_what_lies_beyond_meet():
+    """Along one axis of 4 the windows hold 2 of 3, 3 of 3, and 1 of 2: the third one ends beyond the padding."""
+    share = [2 / 3, 1, 1 / 2]
+    np.testing.assert_allclose(pool(np.full((4, 4), 6), kernel_size=3, stride=2, pad=1, pool="AVE"), 6 * np.outer(share, share), rtol=1e-6)
 
 
 def test_gradients():

@@ -17,6 +17,7 @@ X = np.arange(24.0).reshape(2, 3, 4)
     ("Flatten: {bottom: x, axis: 2, end_axis: 2}", (2, 3, 4)),
     ("Reshape: {bottom: x, shape: {dim: [0, -1]}}", (2, 12)),
     ("Reshape: {bottom: x, shape: {dim: [0, 0, 2, 2]}}", (2, 3, 2, 2)),
+    ("Reshape: {bottom: x, shape: {dim: [0, 2, 2]}, axis: 1}", (2, 3, 2, 2)),
     ("Reshape: {bottom: x, shape: {dim: [12]}, axis: 1}", (2, 12)),
     ("Reshape: {bottom: x, shape: {dim: [1]}, axis: 1, num_axes: 0}", (2, 1, 3, 4)),
     ("Reshape: {bottom: x, shape: {dim: [1, 1]}, axis: -1, num_axes: 0}", (2, 3, 4, 1, 1)),

@@ -105,9 +105,7 @@ ROWS = {
     "NhwcAveragePoolGrad": [pool_grad(nhwc.nhwc_average_pool_grad, *row) for row in POOLS],
     "ReluGrad": [(relu_grad, normal(3, 7), normal(3, 7)), (relu_grad, normal(200, 301), normal(200, 301))],
     "SGD": [(lambda *v: optimizers.sgd(*v, momentum=0.9), normal(*s), normal(*s), RATE, normal(*s)) for s in ((), (5,), (150, 133))],
-    "Adam": [
-        (adam, normal(*s), normal(*s), RATE, normal(*s), positive(*s), STEP) for s in ((3,), (150, 133))
-    ],
+    "Adam": [(adam, normal(*s), normal(*s), RATE, normal(*s), positive(*s), STEP) for s in ((3,), (150, 133))],
 }
 
 

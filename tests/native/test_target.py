@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from netc import api, native, registry
-from netc.commands import choose_target
+from netc.commands.train import choose_target
 from netc.contract import Program
 from netc.errors import ProviderError, SpecError
-from netc.feeding import Feeder
 from netc.ir import TRAINING, Graph
 from netc.native import trial
 from netc.passes import channels_last, simplify
+from netc.run.feed import Feeder
 from netc.session import Session, States, Stepper
 from tests.conftest import DATA, ROOT
 from tests.native.conftest import needs_kernels

@@ -72,9 +72,7 @@ def test_layer_and_layers_are_one_field() -> None:
 def test_fields_of_both_messages_of_a_data_layer() -> None:
     (data,) = layers("Data: {source: a, scale: 2, mirror: yes, crop_size: 3, mean_file: m, mean_value: [1, 2]}")
     assert not data.data_param.HasField("scale")
-    assert data.transform_param == pb.TransformationParameter(
-        scale=2, mirror=True, crop_size=3, mean_file="m", mean_value=[1, 2]
-    )
+    assert data.transform_param == pb.TransformationParameter(scale=2, mirror=True, crop_size=3, mean_file="m", mean_value=[1, 2])
 
 
 def test_dead_fields_can_still_be_spelled() -> None:

@@ -75,9 +75,7 @@ def test_manifests(tmp_path: Path, change: dict[str, Any], said: str) -> None:
     refused(hostile(tmp_path / "zoo", GOOD, **change), tmp_path / "to", said)
 
 
-@pytest.mark.parametrize(
-    "text", ["[" * 100_000, "[]", "9" * 10_000, '{"format": ' + "9" * 5000 + "}", "\xff", "", "<html>"]
-)
+@pytest.mark.parametrize("text", ["[" * 100_000, "[]", "9" * 10_000, '{"format": ' + "9" * 5000 + "}", "\xff", "", "<html>"])
 def test_manifests_and_indexes_that_are_no_json_objects(tmp_path: Path, text: str) -> None:
     folder = hostile(tmp_path / "zoo", GOOD)
     (folder / "toy/1.0.0/manifest.json").write_text(text, "latin-1")
@@ -112,9 +110,7 @@ def test_links(tmp_path: Path, part: str) -> None:
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda p: socket.socket(socket.AF_UNIX).bind(str(p))])
 @pytest.mark.filterwarnings("ignore:unclosed")
-def test_files_that_are_not_plain(
-    tmp_path: Path, make: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_files_that_are_not_plain(tmp_path: Path, make: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch) -> None:
     folder = hostile(tmp_path / "zoo", GOOD)
     monkeypatch.chdir(folder / "toy/1.0.0")  # the address of a socket must be short
     Path("labels.txt").unlink()
@@ -138,9 +134,7 @@ def in_subgraph(where: str) -> bytes:
 
 
 @pytest.mark.parametrize("make", [onnx_bytes, in_subgraph])
-@pytest.mark.parametrize(
-    "where", ["/etc/passwd", "../../../secret", "unlisted.bin", "", "./labels.txt", "labels.txt/../../x"]
-)
+@pytest.mark.parametrize("where", ["/etc/passwd", "../../../secret", "unlisted.bin", "", "./labels.txt", "labels.txt/../../x"])
 def test_external_data_outside_the_folder(tmp_path: Path, make: Callable[[str], bytes], where: str) -> None:
     folder = hostile(tmp_path / "zoo", GOOD | {"model.onnx": make(where)})
     refused(folder, tmp_path / "to", "model.onnx: takes data from .* not one of the model's files")
@@ -152,9 +146,7 @@ def test_external_data_inside_the_folder_is_well(tmp_path: Path) -> None:
 
 
 def test_damaged_graph(tmp_path: Path) -> None:
-    refused(
-        hostile(tmp_path / "zoo", {"model.onnx": b"\xff" * 50}), tmp_path / "to", "model.onnx: is not an ONNX model"
-    )
+    refused(hostile(tmp_path / "zoo", {"model.onnx": b"\xff" * 50}), tmp_path / "to", "model.onnx: is not an ONNX model")
 
 
 class Evil(Quiet):

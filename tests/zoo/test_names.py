@@ -33,9 +33,7 @@ def test_versions_order_by_number() -> None:
     assert next_version(["1.10.0", "1.9.7"]) == "1.10.1"
 
 
-@pytest.mark.parametrize(
-    "text", ["1", "1.0", "1.0.0.0", "01.0.0", "1.0.-1", "1.0.0-rc1", "v1.0.0", "1.0.٣", "1.0.0\n", ""]
-)
+@pytest.mark.parametrize("text", ["1", "1.0", "1.0.0.0", "01.0.0", "1.0.-1", "1.0.0-rc1", "v1.0.0", "1.0.٣", "1.0.0\n", ""])
 def test_bad_versions(text: str) -> None:
     with pytest.raises(ZooError, match="1.0.0; got"):
         version_key(text)

@@ -100,9 +100,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("call", range(2))
-def test_failure_of_each_rename_leaves_the_zoo_readable(
-    toy_zoo: Path, monkeypatch: pytest.MonkeyPatch, call: int
-) -> None:
+def test_failure_of_each_rename_leaves_the_zoo_readable(toy_zoo: Path, monkeypatch: pytest.MonkeyPatch, call: int) -> None:
     """The first rename moves the model into place, the second the index."""
     calls = 0
     rename = os.replace

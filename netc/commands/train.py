@@ -9,25 +9,32 @@ import numpy as np
 from rich.console import Console
 
 from netc import contract, native, snapshot
+from netc.commands.publish import check_target, publish_run
+from netc.commands.time import Times, time_layers
 from netc.contract import Program
 from netc.cost import size
 from netc.errors import ProviderError, SnapshotError, SpecError
-from netc.feeding import Feeder
-from netc.publishing import check_target, publish_run
 from netc.report.curves import curves_png
 from netc.report.progress import follow, scores_text
-from netc.run_folder import RunFolder
+from netc.run.evaluate import Scores, evaluate
+from netc.run.feed import Feeder
+from netc.run.folder import RunFolder
+from netc.run.weights import load_weights
 from netc.session import Session, States, Stepper, choose_provider, threads_for
 from netc.solver import Finished, Trainer
 from netc.spec import to_yaml
 from netc.spec.job import Job
-from netc.testing import Scores, evaluate
-from netc.timing import Times, time_layers
-from netc.weights import load_weights
 
 
 def train_command(
-    job: Job, provider: str, target: str | None, threads: int | None, runs: str, resume: bool, weights: Sequence[str], zoo: str | None,
+    job: Job,
+    provider: str,
+    target: str | None,
+    threads: int | None,
+    runs: str,
+    resume: bool,
+    weights: Sequence[str],
+    zoo: str | None,
     console: Console | None = None,
 ) -> str:
     """Train to the end and publish into `zoo` unless it is None. Returns why the run ended: see `solver.Finished`."""
@@ -112,17 +119,20 @@ def _trainer(program: Program, threads: int, runs: str, resume: bool, weights: S
         return trainer
     start: Mapping[str, np.ndarray] = _weights(program, [*program.job.solver.weights, *weights])
     folder = RunFolder.new(Path(runs), name, to_yaml(program.job.resolved(), short=False))
-    return Trainer(program, folder, threads, start)
+    try:
+        return Trainer(program, folder, threads, start)
+    except BaseException:
+        folder.discard()  # a run that cannot start, for want of its data for instance, leaves nothing behind
+        raise
 
 
 def _greet(program: Program, trainer: Trainer, why: str, console: Console) -> None:
     parameters = sum(size(p.shape) for p in program.train.parameters)
-    threads = f"{trainer.threads} thread{'s' if trainer.threads > 1 else ''}"
     console.print(
-        f"{program.job.name}: {len(program.train_net.layers)} layers, {parameters:,} parameters; "
-        f"provider {program.provider} ({why}), target {program.target}, {threads}; run {trainer.folder.path}",
-        highlight=False,
+        f"{program.job.name}: {len(program.train_net.layers)} layers, {parameters:,} parameters; run {trainer.folder.path}", highlight=False
     )
+    threads = f"{trainer.threads} thread{'s' if trainer.threads > 1 else ''}"
+    console.print(f"provider {program.provider} ({why}), target {program.target}, {threads}", highlight=False)
     for source in _seen_in_training(program):
         console.print(f"note: tests read {source!r}, the rows that the net learns from; test_fraction or test_source sets others apart")
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from netc.feeding import Feeder
 from netc.lower import OUT
 from netc.net import Net
+from netc.run.feed import Feeder
 from netc.session import Stepper
 
 Scores = dict[str, float]

@@ -1,5 +1,6 @@
 """`netc check`: what each layer of a net makes and costs, without data."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from netc import cost
@@ -31,6 +32,23 @@ def rows(program: Program) -> list[Row]:
         size = sum(cost.size(t.shape) * t.dtype.itemsize for t in tops if not _in_place(layer.bottoms, layer.tops))
         found.append(Row(layer.name, layer.type, " ".join(dims(t.shape) for t in tops), parameters, work[layer.name] // batch, size))
     return found
+
+
+def table(program: Program) -> Iterator[str]:
+    """The lines that `netc check` prints: a row for each layer and their total."""
+    found = rows(program)
+    lines = [("layer", "type", "output", "parameters", "multiply-adds", "activations")]
+    lines += [(r.name, r.type, r.shape, *_figures(r.parameters, r.multiply_adds, r.activation_bytes)) for r in found]
+    sums = (parameter_count(program), sum(r.multiply_adds for r in found), sum(r.activation_bytes for r in found))
+    lines.append(("total", "", "", *_figures(*sums)))
+    widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
+    for line in lines:
+        yield "  ".join(text.ljust(width) if k < 3 else text.rjust(width) for k, (text, width) in enumerate(zip(line, widths, strict=True)))
+    yield "Multiply-adds are of one image, forward. Activations are of a whole training batch."
+
+
+def _figures(parameters: int, multiply_adds: int, activation_bytes: int) -> tuple[str, str, str]:
+    return f"{parameters:,}", f"{multiply_adds:,}", f"{activation_bytes / 1024:,.0f} KiB"
 
 
 def parameter_count(program: Program) -> int:

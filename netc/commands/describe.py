@@ -10,6 +10,7 @@ from netc import netc_pb2 as pb
 from netc import registry
 from netc.spec import comments
 from netc.spec.fields import kind
+from netc.spec.scalars import to_text
 
 
 def summary(function: Callable[..., Any]) -> str:
@@ -42,8 +43,8 @@ def _fields(message: Any) -> Iterator[str]:
 
 def _type(field: FieldDescriptor) -> str:
     kinds = {v: k.removeprefix("TYPE_").lower() for k, v in vars(FieldDescriptor).items() if k.startswith("TYPE_")}
-    name = field.message_type.name if field.message_type else "|".join(field.enum_type.values_by_name) if field.enum_type else kinds[field.type]
+    name = field.message_type.name if field.message_type else kinds[field.type]
+    name = "|".join(field.enum_type.values_by_name) if field.enum_type else name
     if field.is_repeated:
         return f"list of {name}"
-    default = field.enum_type.values_by_number[field.default_value].name if field.enum_type else field.default_value
-    return f"{name} [{default}]" if field.has_default_value else name
+    return f"{name} [{to_text(field, field.default_value)}]" if field.has_default_value else name

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from netc import data, registry
 from netc import netc_pb2 as pb
-from netc.errors import DataError, SpecError
+from netc.errors import DataError, RunError, SpecError
 
 IMAGES = """\
 # {name}: a small convolutional net for images of {classes} classes. Train it with: netc train {path}
@@ -56,7 +56,7 @@ def starter(path: str, name: str, source: str, classes: int, images: bool, named
 
 
 def write_starter(path: str, source: str) -> None:
-    """Write a starter net for a data set by name, a .csv or .npz file or a folder of images. Never over a file that is there."""
+    """Write a starter net for a data set by name, a .csv or .npz file, or a folder of images. Never over a file that is there."""
     target = Path(path)
     if target.exists():
         raise SpecError(f"{path}: is there already; it is not overwritten")
@@ -68,7 +68,19 @@ def write_starter(path: str, source: str) -> None:
     if Path(source).is_dir():
         layer.transform_param.resize_height = layer.transform_param.resize_width = 28
     found = data.describe(layer, "TRAIN", str(target.parent))
-    if not found.classes:
+    classes = len(found.classes) or _labels(layer, found, str(target.parent))
+    if not classes:
         raise DataError(f"{source}: its labels are no classes; write the net by hand, `netc layers` lists what there is")
-    text = starter(path, target.stem, relative, len(found.classes), len(found.tops[0].shape) == 3, named)
-    target.write_text(text)
+    images = len(found.tops[0].shape) == 3 and (named or Path(source).is_dir())
+    try:
+        target.write_text(starter(path, target.stem, relative, classes, images, named))
+    except OSError as e:
+        raise RunError(f"{path}: cannot be written: {e.strerror or e}") from e
+
+
+def _labels(layer: pb.LayerParameter, found: data.Description, base: str) -> int:
+    """How many classes the labels of an array file count; 0 where they are no whole numbers."""
+    if len(found.tops) < 2 or found.tops[1] != data.TopSpec("int64", ()) or not found.rows:
+        return 0
+    layer.data_param.batch_size = found.rows
+    return int(data.open(layer, "TEST", 0, base).batch(0)[1].max()) + 1

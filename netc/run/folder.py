@@ -4,6 +4,7 @@ log.jsonl holds no times, so that the log of a run that was killed and resumed i
 """
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,10 @@ class RunFolder:
         except OSError as e:
             raise RunError(f"{parent}: cannot be written: {e.strerror or e}") from e
         return folder
+
+    def discard(self) -> None:
+        """Remove the folder of a run that did not start."""
+        shutil.rmtree(self.path, ignore_errors=True)
 
     @classmethod
     def latest(cls, root: Path, name: str) -> "RunFolder":

@@ -4,15 +4,15 @@ import json
 import re
 import tempfile
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from netc.contract import Program
-from netc.feeding import Feeds
 from netc.native import KERNELS
+from netc.run.feed import Feeds
 from netc.session import Session, States, Stepper
 
 PARTS = ("forward", "backward", "update")
@@ -49,6 +49,16 @@ def time_layers(program: Program, feeds: Feeds, iterations: int, threads: int) -
         if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
             totals[_place(event["name"].removesuffix("_kernel_time"), layers)] += event["dur"] / 1000 / (iterations + WARM_UP)
     return Times(totals, step, profiled)
+
+
+def table(times: Times) -> Iterator[str]:
+    """The lines that `netc time` prints."""
+    names = list(dict.fromkeys(name for name, _ in times.layers))
+    width = max(map(len, names))
+    yield f"{'layer'.ljust(width)}  " + "  ".join(f"{part:>9}" for part in PARTS)
+    for name in names:
+        yield f"{name.ljust(width)}  " + "  ".join(f"{times.layers[name, part]:9.3f}" for part in PARTS)
+    yield f"one step: {times.step:.3f} ms; with the profiler {times.profiled:.3f} ms"
 
 
 def _median(stepper: Stepper, feeds: Feeds, iterations: int) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from netc import snapshot
-from netc.errors import SnapshotError, near
+from netc.errors import SnapshotError
 from netc.ir import Node
 from netc.spec.weights import read_weights
 
@@ -37,7 +37,7 @@ def _by_blob(path: str, states: Mapping[str, Node]) -> dict[str, np.ndarray]:
         if layer not in layers:
             continue
         if blob >= len(layers[layer]):
-            raise SnapshotError(f"{path}: layer {layer!r} has {len(layers[layer])} blobs, the net needs blob {blob} ({name}); {near(layer, layers)}")
+            raise SnapshotError(f"{path}: layer {layer!r} has {len(layers[layer])} blobs, the net needs blob {blob} ({name})")
         found[name] = _fitted(path, name, layers[layer][blob], state)
     return found
 

@@ -16,8 +16,8 @@ from netc.emit import emit
 from netc.errors import RunError, ZooError
 from netc.session import Session
 from netc.spec import to_yaml
-from netc.version import VERSION
 from netc.tensor_type import OPSET
+from netc.version import VERSION
 
 VECTORS = 8  # rows in test_vectors.npz
 TOLERANCE = 1e-4
@@ -34,7 +34,12 @@ def check_target(target: str) -> None:
 
 
 def publish_run(
-    program: Program, states: Mapping[str, np.ndarray], scores: Mapping[str, float], target: Path, command: str, version: str | None = None,
+    program: Program,
+    states: Mapping[str, np.ndarray],
+    scores: Mapping[str, float],
+    target: Path,
+    command: str,
+    version: str | None = None,
     curves: bytes | None = None,
 ) -> zoo.Published:
     """Publish `states` of a program as the next version of its net. RunError if the deployed model fails its test vectors."""

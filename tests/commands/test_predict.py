@@ -1,0 +1,130 @@
+"""`netc predict` and `netc.Model`: a published model on images and arrays."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from netc import Model
+from netc.errors import DataError
+from netc.session import Session
+from tests.commands.test_init import folder_of_images
+from tests.small_nets import NET, netc, write_small
+
+PHOTOS = """\
+name: photos
+layers:
+  - Data: {source: photos, batch_size: 4, test_fraction: 0.2, resize_height: 8, resize_width: 8, scale: 0.00390625, mean_value: 128}
+  - InnerProduct: {num_output: 2, weight_filler: xavier}
+  - Accuracy
+  - SoftmaxWithLoss
+solver: {base_lr: 0.1, momentum: 0.9, max_iter: 60}
+"""
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory):
+    """A zoo with a net for photographs, dark and bright, and one for arrays."""
+    folder = tmp_path_factory.mktemp("zoo")
+    folder_of_images(folder / "photos")
+    for net, name in ((PHOTOS, "photos.yaml"), (NET, "small.yaml")):
+        result = netc("train", write_small(folder, net, name), "--runs", folder / "runs", "--zoo", folder / "zoo")
+        assert result.exit_code == 0, result.stderr
+    return folder
+
+
+def test_an_image_is_read_resized_and_named(zoo, tmp_path):
+    dark, bright = zoo / "photos/dark/0.png", tmp_path / "new.jpg"
+    Image.fromarray(np.full((99, 50, 3), 220, np.uint8)).save(bright)
+    result = netc("predict", "photos", dark, bright, "--from", zoo / "zoo", "--top", 1)
+    assert result.exit_code == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith(f"{dark}: dark 0.") or lines[0] == f"{dark}: dark 1.0000"
+    assert lines[1].startswith(f"{bright}: bright ")
+
+
+def test_grey_transparent_and_palette_images_are_read(zoo, tmp_path):
+    for mode in ("L", "RGBA", "P"):
+        Image.fromarray(np.full((20, 20), 230, np.uint8)).convert(mode).save(tmp_path / f"{mode}.png")
+    found = Model("photos", str(zoo / "zoo")).predict([str(tmp_path / f"{m}.png") for m in ("L", "RGBA", "P")])
+    assert [f.best[0][0] for f in found] == ["bright"] * 3
+
+
+def test_rows_of_an_npy_file(zoo, tmp_path):
+    rows = np.random.default_rng(0).normal(size=(3, 1, 12, 12)).astype(np.float32)
+    np.save(tmp_path / "rows.npy", rows)
+    np.save(tmp_path / "one.npy", rows[1])
+    result = netc("predict", zoo / "zoo/small/1.0.0", tmp_path / "rows.npy", tmp_path / "one.npy", "--top", 2)
+    lines = [line.split(": ")[1] for line in result.stdout.splitlines()]
+    assert len(lines) == 4 and lines[1] == lines[3] and all(len(line.split(", ")) == 2 for line in lines)
+    prob = Session(zoo / "zoo/small/1.0.0/model.onnx").run({"data": rows})["prob"]
+    assert lines[0].startswith(f"{prob[0].argmax()} {prob[0].max():.4f}, ")
+
+
+def test_model_from_python_by_file_folder_and_name(zoo):
+    x = np.random.default_rng(0).normal(size=(4, 1, 12, 12)).astype(np.float32)
+    models = [
+        Model(zoo / "zoo/small/1.0.0/model.onnx"),
+        Model(zoo / "zoo/small/1.0.0"),
+        Model("small", str(zoo / "zoo")),
+        Model("small@1.0.0", str(zoo / "zoo")),
+    ]
+    outputs = [m(x)["prob"] for m in models]
+    assert all(np.array_equal(outputs[0], o) for o in outputs) and outputs[0].shape == (4, 10)
+    assert models[0].input == "data" and models[0].input_shape == ("N", 1, 12, 12) and models[0].labels == []
+    assert Model("photos", str(zoo / "zoo")).labels == ["bright", "dark"]
+
+
+def test_labels_stand_in_the_model_itself_too(zoo, tmp_path):
+    (tmp_path / "alone.onnx").write_bytes((zoo / "zoo/photos/1.0.0/model.onnx").read_bytes())
+    assert Model(tmp_path / "alone.onnx").labels == ["bright", "dark"]
+
+
+def test_outputs_that_are_no_scores_are_printed(tmp_path):
+    path = write_small(tmp_path, NET.replace("  - Accuracy\n  - SoftmaxWithLoss", "  - {type: EuclideanLoss, bottom: [conv1, conv1]}"))
+    build = tmp_path / "build"
+    assert netc("compile", path, "-o", build).exit_code == 0
+    np.save(tmp_path / "x.npy", np.ones((1, 12, 12), np.float32))
+    result = netc("predict", build / "model.onnx", tmp_path / "x.npy")
+    assert result.exit_code == 0 and f"{tmp_path / 'x.npy'}[0]: " in result.stdout
+
+
+def test_what_cannot_be_predicted(zoo, tmp_path):
+    (tmp_path / "text.png").write_text("no image")
+    (tmp_path / "text.npy").write_text("no array")
+    (tmp_path / "text.onnx").write_text("no model")
+    np.save(tmp_path / "shape.npy", np.zeros((5, 5), np.float32))
+    buffer = io.BytesIO()
+    np.save(buffer, np.zeros((1, 12, 12), np.float32))
+    (tmp_path / "cut.npy").write_bytes(buffer.getvalue()[:200])
+    small, model = zoo / "zoo/small/1.0.0", "there is no such file"
+    said = {
+        (small, "none.png"): "none.png: there is no such file",
+        (small, "none.npy"): "none.npy: there is no such file",
+        (small, "text.png"): "text.png: cannot be decoded",
+        (small, "text.npy"): "text.npy: cannot be read as .npy",
+        (small, "cut.npy"): "cut.npy: cannot be read as .npy",
+        (small, "shape.npy"): "the model takes Nx1x12x12",
+        (tmp_path / "none.onnx", "shape.npy"): f"none.onnx: {model}",
+        (tmp_path / "text.onnx", "shape.npy"): "text.onnx: no model that runs",
+        (tmp_path, "shape.npy"): "there is no model.onnx in this folder",
+    }
+    for (name, file), sentence in said.items():
+        result = netc("predict", name, tmp_path / file)
+        assert result.exit_code == 2 and sentence in result.stderr and "Traceback" not in result.stderr, (file, result.stderr)
+    result = netc("predict", "smal", tmp_path / "shape.npy", "--from", zoo / "zoo")
+    assert result.exit_code == 1 and "did you mean 'small'?" in result.stderr
+
+
+def test_an_array_model_takes_no_images(tmp_path):
+    table = (
+        NET.split("  - Conv")[0].replace("small.npz", "rows.npz")
+        + "  - InnerProduct: {num_output: 2}\n  - SoftmaxWithLoss\nsolver: {base_lr: 1, max_iter: 1}\n"
+    )
+    np.savez(tmp_path / "rows.npz", data=np.zeros((20, 5), np.float32), label=np.arange(20) % 2)
+    assert netc("compile", write_small(tmp_path, table), "-o", tmp_path / "build").exit_code == 0
+    with pytest.raises(DataError, match=r"the model takes Nx5, no images; give \.npy"):
+        Model(tmp_path / "build").predict([str(tmp_path / "small.yaml")])
+    assert json.loads(Model(tmp_path / "build").session.ort.get_modelmeta().custom_metadata_map["netc"])["classes"] == []

@@ -1,0 +1,42 @@
+"""Every layer type has a test that states facts of it, and works with a symbolic batch as with a number."""
+
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from netc import registry
+from netc.errors import SpecError
+from netc.lower import lower
+from netc.net import TEST
+from tests.layers.nets import COVERED, evaluate, net, states
+from tests.layers.test_gradients import ROWS
+
+PINNED = {
+    "Bias: {bottom: [x, b], axis: 2}",  # the second input has no batch
+    "Convolution: {bottom: [x, z], top: [a, b], num_output: 2, kernel_size: 3, axis: 2}",  # two batch axes are merged
+}
+
+
+def test_every_layer_has_a_row():
+    for path in Path(__file__).parent.glob("test_*.py"):
+        import_module(f"tests.layers.{path.stem}")
+    assert registry.layer.keys() == COVERED
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_symbolic_batch(kind):
+    """A net lowered for any batch gives what the net of that batch gives."""
+    for layers, inputs in ROWS[kind]:
+        fixed = net(layers, TEST, inputs)
+        try:
+            free = lower(fixed.net, "N")
+        except SpecError:
+            assert layers in PINNED
+            continue
+        held = states(fixed)
+        names = [n for n in fixed.net.outputs if n not in inputs]
+        got, expected = (evaluate(low, {n: low.versions[n][-1] for n in names}, inputs, held) for low in (free, fixed))
+        for name in names:
+            np.testing.assert_allclose(got[name], expected[name], rtol=1e-5, atol=1e-6)

@@ -1,0 +1,90 @@
+"""How netc is laid out: what may import what, how long files are, what stands at the top."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+NETC = ROOT / "netc"
+
+# A module imports only what stands above it.
+ORDER = [
+    *("errors", "version", "netc_pb2", "registry", "random"),
+    *("spec", "data", "net"),
+    *("tensor_type", "ir", "cost", "fillers", "training_ops", "layers", "gradients", "lower", "autodiff"),
+    *("optimizers", "schedules", "training", "passes", "emit", "session", "native"),
+    *("snapshot", "contract", "run", "solver", "zoo", "report"),
+    *("commands", "api", "cli"),
+]
+
+# Long by nature, or made by a program.
+LONG = {"netc_pb2.py"}
+MOST_LINES = 300
+
+
+def modules() -> Iterator[Path]:
+    yield from sorted(p for p in NETC.rglob("*.py"))
+
+
+def home(path: Path) -> str:
+    """The name in ORDER that a file belongs to."""
+    return path.relative_to(NETC).parts[0].removesuffix(".py")
+
+
+def imported(path: Path) -> Iterator[tuple[str, int]]:
+    """Names in ORDER that a file imports, with the line."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [a.name for a in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: netc imports by full names"
+            names = [f"netc.{a.name}" for a in node.names] if node.module == "netc" else [node.module or ""]
+        yield from ((n.split(".")[1], node.lineno) for n in names if n.startswith("netc."))
+
+
+def test_every_module_has_its_place():
+    assert {home(p) for p in modules()} - {"__init__", "__main__"} <= set(ORDER)
+
+
+def test_imports_point_up():
+    wrong = []
+    for path in modules():
+        own = home(path)
+        for name, line in imported(path) if own in ORDER else ():
+            if name != own and ORDER.index(name) > ORDER.index(own):
+                wrong.append(f"{path.relative_to(ROOT)}:{line} imports netc.{name}")
+    assert wrong == []
+
+
+def test_files_are_short():
+    sizes = {str(p.relative_to(NETC)): len(p.read_text().splitlines()) for p in modules()}
+    assert {n: s for n, s in sizes.items() if s > MOST_LINES and n not in LONG} == {}
+
+
+def test_files_say_what_they_are():
+    bare = [str(p.relative_to(NETC)) for p in modules() if p.name not in LONG and not ast.get_docstring(ast.parse(p.read_text()))]
+    assert bare == []
+
+
+def test_public_functions_have_a_docstring():
+    bare = []
+    for path in (p for p in modules() if p.name not in LONG and home(p) != "gradients"):  # a rule is a formula, named by its op
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_") and not ast.get_docstring(node):
+                bare.append(f"{path.relative_to(ROOT)}:{node.lineno} {node.name}")
+    assert bare == []
+
+
+def test_tests_mirror_modules():
+    """A test file under a folder of tests/ tests a folder of netc/."""
+    folders = {p.name for p in (ROOT / "tests").iterdir() if p.is_dir() and any(p.glob("test_*.py"))} - {"benchmarks"}
+    assert folders <= {p.name for p in NETC.iterdir() if p.is_dir()}
+
+
+@pytest.mark.parametrize("word", ["/work/", "shared/", "/tmp/v/"])
+def test_the_product_names_no_path_of_a_machine(word):
+    assert [str(p) for p in modules() if word in p.read_text()] == []
