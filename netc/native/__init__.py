@@ -33,9 +33,9 @@ def missing() -> str | None:
     if os.environ.get("NETC_NATIVE", "1") == "0":
         return "NETC_NATIVE=0 switches native kernels off"
     path = _file()
-    return (
-        "no native kernels are built for this processor (pip install builds them where a C++ compiler is)" if path is None else _fault(path)
-    )
+    if path is None:
+        return "no native kernels are built for this processor (pip install builds them where a C++ compiler is)"
+    return _fault(path)
 
 
 @cache

@@ -2,147 +2,16 @@
 // the images themselves, padded where need be. Each number is summed in one order, whatever the number of threads.
 #include <algorithm>
 #include <cstring>
-#include <thread>
 
-#include "kernel.h"
-#include "tiles.h"
+#include "images.h"
 
 namespace netc {
 namespace {
 
+constexpr int64_t kItems = 8;          // into which the sums of filter gradients are cut
+constexpr int64_t kSums = 1 << 20;     // floats of all slices of such sums
+constexpr int64_t kBand = 10 << 10;     // floats of images and gradients that stay in the first cache
 constexpr int64_t kProducts = 1 << 13;  // floats that stay in the first cache
-constexpr int64_t kFewTerms = 16;  // a filter row of fewer terms is too short a loop: rows are then joined
-
-// The attributes of a node.
-struct Window {
-  int64_t stride_h, stride_w, top, left, bottom, right;
-  explicit Window(const Attributes& attributes) {
-    const Shape strides = attributes.integers("strides", 2), pads = attributes.integers("pads", 4);
-    stride_h = strides[0], stride_w = strides[1];
-    top = pads[0], left = pads[1], bottom = pads[2], right = pads[3];
-  }
-};
-
-// One convolution: images of height x width x channels, filters of kernel_h x kernel_w.
-struct Geometry {
-  int64_t height, width, channels, kernel_h, kernel_w, stride_h, stride_w, top, left, bottom, right;
-  Geometry(const Window& w, int64_t height, int64_t width, int64_t channels, int64_t kernel_h, int64_t kernel_w)
-      : height(height), width(width), channels(channels), kernel_h(kernel_h), kernel_w(kernel_w), stride_h(w.stride_h),
-        stride_w(w.stride_w), top(w.top), left(w.left), bottom(w.bottom), right(w.right) {}
-
-  int64_t padded_h() const { return height + top + bottom; }
-  int64_t padded_w() const { return width + left + right; }
-  int64_t out_h() const { return (padded_h() - kernel_h) / stride_h + 1; }
-  int64_t out_w() const { return (padded_w() - kernel_w) / stride_w + 1; }
-  int64_t pixels() const { return out_h() * out_w(); }
-  int64_t image() const { return height * width * channels; }
-
-  // With few channels the rows under a filter become channels: (out_h, padded_w, kernel_h * channels).
-  bool joins_rows() const { return kernel_w * channels < kFewTerms && kernel_h > 1; }
-  bool copies() const { return joins_rows() || (top | left | bottom | right) != 0; }
-  int64_t copy_size() const { return joins_rows() ? out_h() * padded_w() * kernel_h * channels : padded_h() * padded_w() * channels; }
-
-  // How tiles walk an image that is prepared.
-  int64_t depth() const { return joins_rows() ? kernel_h * channels : channels; }
-  int64_t rows() const { return joins_rows() ? 1 : kernel_h; }
-  int64_t row_terms() const { return kernel_w * depth(); }
-  int64_t row_pitch() const { return padded_w() * depth(); }
-  int64_t line_pitch() const { return joins_rows() ? row_pitch() : stride_h * row_pitch(); }
-
-  // Where weight (y, x, c) of a filter stands among the terms.
-  int64_t term(int64_t y, int64_t x, int64_t c) const {
-    return joins_rows() ? (x * kernel_h + y) * channels + c : (y * kernel_w + x) * channels + c;
-  }
-  int64_t terms() const { return kernel_h * kernel_w * channels; }
-};
-
-// A copy of an image with its padding around it.
-void pad_image(const Geometry& g, const float* image, float* copy) {
-  const int64_t c = g.channels, pitch = g.padded_w() * c;
-  std::fill_n(copy, g.top * pitch, 0.0f);
-  for (int64_t y = 0; y < g.height; ++y) {
-    float* row = copy + (g.top + y) * pitch;
-    std::fill_n(row, g.left * c, 0.0f);
-    std::memcpy(row + g.left * c, image + y * g.width * c, g.width * c * sizeof(float));
-    std::fill_n(row + (g.left + g.width) * c, g.right * c, 0.0f);
-  }
-  std::fill_n(copy + (g.top + g.height) * pitch, g.bottom * pitch, 0.0f);
-}
-
-// A copy with padding in which a pixel holds the kernel_h rows below it.
-void join_rows(const Geometry& g, const float* image, float* copy) {
-  const int64_t c = g.channels, depth = g.depth(), end = g.left + g.width;
-  for (int64_t oy = 0; oy < g.out_h(); ++oy, copy += g.row_pitch())
-    for (int64_t k = 0; k < g.kernel_h; ++k) {
-      const int64_t y = oy * g.stride_h + k - g.top;
-      const bool inside = y >= 0 && y < g.height;
-      float* to = copy + k * c;
-      const auto clear = [&](int64_t first, int64_t last) {
-        for (int64_t x = first; x < last; ++x) std::fill_n(to + x * depth, c, 0.0f);
-      };
-      clear(0, inside ? g.left : g.padded_w());
-      if (!inside) continue;
-      clear(end, g.padded_w());
-      const float* from = image + y * g.width * c;
-      for (int64_t x = 0; x < g.width; ++x)
-        for (int64_t i = 0; i < c; ++i) to[(g.left + x) * depth + i] = from[x * c + i];
-    }
-}
-
-// The image as tiles read it: itself, or a copy in `scratch`.
-const float* prepared(const Geometry& g, const float* image, float* scratch) {
-  if (!g.copies()) return image;
-  if (g.joins_rows()) {
-    join_rows(g, image, scratch);
-  } else {
-    pad_image(g, image, scratch);
-  }
-  return scratch;
-}
-
-// A matrix as tiles read it: for each block of its columns, rows of them, with zeros to whole vectors. row(i)(column) gives a number.
-template <class F>
-void pack_rows(int64_t rows, int64_t columns, float* packed, const F& row) {
-  for (const Block& block : blocks_of(columns))
-    for (int64_t i = 0; i < rows; ++i) {
-      const auto number = row(i);
-      for (int k = 0; k < block.vectors * kWidth; ++k) *packed++ = k < block.lanes ? number(block.begin + k) : 0.0f;
-    }
-}
-
-// Filters as tiles read them: a row a term, a column an output. filter(y, x, c) points to the weight of output 0, the others `pitch` apart.
-template <class F>
-void pack(const Geometry& g, int64_t outputs, float* packed, int64_t pitch, const F& filter) {
-  const int64_t c = g.channels;
-  pack_rows(g.terms(), outputs, packed, [&](int64_t term) {
-    const int64_t tap = term / c;
-    const float* w = g.joins_rows() ? filter(tap % g.kernel_h, tap / g.kernel_h, term % c) : filter(tap / g.kernel_w, tap % g.kernel_w, term % c);
-    return [=](int64_t output) { return w[output * pitch]; };
-  });
-}
-
-// One image through packed filters: out is (out_h, out_w, outputs).
-void correlate(const Geometry& g, const float* x, const float* packed, const float* bias, bool relu, int64_t outputs, float* out) {
-  const int64_t width = g.out_w(), terms = g.row_terms();
-  for (const Block& block : blocks_of(outputs)) {
-    const int64_t columns = block.vectors * kWidth;
-    const int pixels = best_pixels(block.vectors, width);
-    const Tile tile = kTiles[block.vectors - 1][pixels - 1];
-    for (int64_t oy = 0; oy < g.out_h(); ++oy) {
-      // Rows of nothing but padding add nothing.
-      const int64_t y = oy * g.stride_h - g.top;
-      const int64_t first = g.joins_rows() ? 0 : std::clamp<int64_t>(-y, 0, g.kernel_h);
-      const int64_t end = g.joins_rows() ? 1 : std::clamp<int64_t>(g.height - y, first, g.kernel_h);
-      for (int64_t o = 0; o < width; o += pixels) {
-        const int64_t ox = std::min(o, width - pixels);
-        const float* corner = x + oy * g.line_pitch() + first * g.row_pitch() + ox * g.stride_w * g.depth();
-        tile({corner, g.stride_w * g.depth(), g.row_pitch(), 1, packed + first * terms * columns, terms * columns, columns, end - first, terms},
-             {out + (oy * width + ox) * outputs + block.begin, outputs, block.lanes, bias ? bias + block.begin : nullptr, relu, false});
-      }
-    }
-    packed += g.terms() * columns;
-  }
-}
 
 // All images through packed filters, each by one thread.
 void correlate_all(const Context& context, ScratchPool& pool, const Geometry& g, const float* x, int64_t n, const float* packed, const float* bias,
@@ -270,10 +139,8 @@ class ConvInputGrad : public Kernel {
   mutable ScratchPool packed_, images_;
 };
 
-// The most work items that pay where more items mean more memory traffic. It does not change results.
-int64_t most_items() { return 2 * std::max<int64_t>(1, std::thread::hardware_concurrency()); }
-
-// The gradients by w and by the bias. A tile of dw walks all images, so that none is summed in parts.
+// The gradients by w and by the bias. Images are cut into slices, each summed by one thread, and slices are added in their order.
+// What is cut depends on shapes alone, so that the number of threads changes no bit.
 class ConvFilterGrad : public Kernel {
  public:
   explicit ConvFilterGrad(const Attributes& attributes) : window_(attributes), kernel_(attributes.integers("kernel_shape", 2)) {}
@@ -282,26 +149,39 @@ class ConvFilterGrad : public Kernel {
     const auto x = context.input(0), dy = context.input(1);
     const int64_t n = x.shape[0], c = x.shape[3], m = dy.shape[3];
     const Geometry g(window_, x.shape[1], x.shape[2], c, kernel_[0], kernel_[1]);
-    const int64_t last = (n - 1) * g.pixels() * m;
-    const auto images = images_.take(g.copies() ? n * g.copy_size() : 0);
-    const auto tail = sums_.take(g.pixels() * m + kWidth * kMostVectors);  // tiles read beyond the end of the last image
-    std::copy_n(dy.data + last, g.pixels() * m, tail.data());
-    const Gradients from{g, n, m, g.copies() ? images.data() : x.data, dy.data, tail.data()};
-    if (g.copies()) context.parallel_for(n, [&](size_t i) { prepared(g, x.data + i * g.image(), images.data() + i * g.copy_size()); });
+    const int64_t size = (g.terms() + 1) * padded(m);  // of a slice's sums: a row a term, then the bias
+    const int64_t slices = std::min(n, std::clamp<int64_t>(kSums / size, 1, kItems));
+    const std::vector<Part> parts = parts_of(g, m);
+    const int64_t groups = std::min<int64_t>(kItems / slices, parts.size());
+    const auto tail = images_.take(g.pixels() * m + kWidth * kMostVectors);  // tiles read beyond the end of the last image
+    std::copy_n(dy.data + (n - 1) * g.pixels() * m, g.pixels() * m, tail.data());
+    const auto sums = sums_.take(slices * size);
+    context.parallel_for(slices * groups, [&](size_t item) {
+      const int64_t slice = static_cast<int64_t>(item) / groups, group = static_cast<int64_t>(item) % groups;
+      const auto copy = images_.take(g.copies() ? g.copy_size() : 0);
+      const int64_t first = n * slice / slices;
+      for (int64_t i = first; i < n * (slice + 1) / slices; ++i) {
+        const float* gradient = i + 1 < n ? dy.data + i * g.pixels() * m : tail.data();
+        const float* image = prepared(g, x.data + i * g.image(), copy.data());
+        add_image(g, image, gradient, m, parts, group, groups, sums.data() + slice * size, i == first);
+      }
+    });
     float* dw = context.output(0, {m, c, g.kernel_h, g.kernel_w});
-    filters(context, from, dw);
-    if (float* db = context.output(1, {m})) bias(context, from, db);
+    for (int64_t slice = 1; slice < slices; ++slice)
+      for_vectors(size, [&](int64_t i, auto count, Ints fresh) {
+        const Floats part = reinterpret_cast<Floats>(reinterpret_cast<Ints>(load(sums.data() + slice * size + i, count)) & fresh);
+        store(sums.data() + i, load(sums.data() + i, count) + part, count);
+      });
+    for (int64_t y = 0; y < g.kernel_h; ++y)
+      for (int64_t kx = 0; kx < g.kernel_w; ++kx)
+        for (int64_t ci = 0; ci < c; ++ci) {
+          const float* row = sums.data() + g.term(y, kx, ci) * padded(m);
+          for (int64_t mi = 0; mi < m; ++mi) dw[((mi * c + ci) * g.kernel_h + y) * g.kernel_w + kx] = row[mi];
+        }
+    if (float* db = context.output(1, {m})) std::copy_n(sums.data() + g.terms() * padded(m), m, db);
   }
 
  private:
-  struct Gradients {
-    const Geometry& g;
-    int64_t n, m;
-    const float *x, *dy, *tail;
-    const float* image(int64_t i) const { return x + i * (g.copies() ? g.copy_size() : g.image()); }
-    const float* gradient(int64_t i) const { return i + 1 < n ? dy + i * g.pixels() * m : tail; }
-  };
-
   // A tile of dw: `pixels` terms of a row of the filters, from `first` on, by a block of outputs.
   struct Part {
     Block block;
@@ -319,47 +199,33 @@ class ConvFilterGrad : public Kernel {
     return parts;
   }
 
-  // dw as (terms, padded(m)), terms in tiles; then turned into (m, c, kernel_h, kernel_w).
-  void filters(const Context& context, const Gradients& from, float* dw) const {
-    const Geometry& g = from.g;
-    const int64_t columns = padded(from.m), terms = g.row_terms(), c = g.channels;
-    const std::vector<Part> parts = parts_of(g, from.m);
-    const int64_t groups = std::min<int64_t>(parts.size(), most_items());
-    const auto sums = sums_.take(g.terms() * columns);
-    context.parallel_for(groups, [&](size_t group) {
-      const size_t begin = parts.size() * group / groups, end = parts.size() * (group + 1) / groups;
-      for (int64_t i = 0; i < from.n; ++i)
-        for (size_t k = begin; k < end; ++k) {
-          const Part& part = parts[k];
-          kTiles[part.block.vectors - 1][part.pixels - 1](
-              {from.image(i) + part.row * g.row_pitch() + part.first, 1, g.line_pitch(), g.stride_w * g.depth(),
-               from.gradient(i) + part.block.begin, g.out_w() * from.m, from.m, g.out_h(), g.out_w()},
-              {sums.data() + (part.row * terms + part.first) * columns + part.block.begin, columns, part.block.vectors * kWidth, nullptr, false, i > 0});
-        }
-    });
-    for (int64_t mi = 0; mi < from.m; ++mi)
-      for (int64_t ci = 0; ci < c; ++ci)
-        for (int64_t y = 0; y < g.kernel_h; ++y)
-          for (int64_t x = 0; x < g.kernel_w; ++x) *dw++ = sums.data()[g.term(y, x, ci) * columns + mi];
+  // One image's share of the parts of a group, a band of output rows at a time: what a band reads stays in the first cache.
+  static void add_image(const Geometry& g, const float* image, const float* gradient, int64_t m, const std::vector<Part>& parts, int64_t group,
+                        int64_t groups, float* sums, bool fresh) {
+    const size_t begin = parts.size() * group / groups, end = parts.size() * (group + 1) / groups;
+    const int64_t columns = padded(m), lines = std::clamp<int64_t>(kBand / (g.line_pitch() + g.out_w() * m), 1, g.out_h());
+    for (int64_t line = 0; line < g.out_h(); line += lines)
+      for (size_t k = begin; k < end; ++k) {
+        const Part& part = parts[k];
+        kTiles[part.block.vectors - 1][part.pixels - 1](
+            {image + line * g.line_pitch() + part.row * g.row_pitch() + part.first, 1, g.line_pitch(), g.stride_w * g.depth(),
+             gradient + line * g.out_w() * m + part.block.begin, g.out_w() * m, m, std::min(lines, g.out_h() - line), g.out_w()},
+            {sums + (part.row * g.row_terms() + part.first) * columns + part.block.begin, columns, part.block.vectors * kWidth, nullptr, false,
+             !fresh || line > 0});
+      }
+    if (group == 0) add_columns(gradient, g.pixels(), m, sums + g.terms() * columns, fresh);
   }
 
-  // db: sums within images, then over images.
-  void bias(const Context& context, const Gradients& from, float* db) const {
-    const int64_t m = from.m, columns = padded(m);
-    const auto sums = sums_.take(from.n * columns);
-    context.parallel_for(from.n, [&](size_t i) {
-      const float* dy = from.gradient(i);
-      float* sum = sums.data() + i * columns;
-      std::fill_n(sum, columns, 0.0f);
-      for (const Block& block : blocks_of(m)) {
-        const float one = 1.0f;
-        kTiles[block.vectors - 1][0]({&one, 0, 0, 0, dy + block.begin, 0, m, 1, from.g.pixels()},
-                                     {sum + block.begin, columns, block.vectors * kWidth, nullptr, false, false});
-      }
-    });
-    std::fill_n(db, m, 0.0f);
-    for (int64_t i = 0; i < from.n; ++i)
-      for (int64_t k = 0; k < m; ++k) db[k] += sums.data()[i * columns + k];
+  // The sum of each of m columns. Four sums at a time, since each addition waits for the one before.
+  static void add_columns(const float* rows, int64_t count, int64_t m, float* sums, bool fresh) {
+    for (int64_t v = 0; v < m; v += kWidth) {
+      Floats sum[4] = {fresh ? Floats{} : load(sums + v)};
+      int64_t i = 0;
+      for (; i + 4 <= count; i += 4)
+        for (int k = 0; k < 4; ++k) sum[k] += load(rows + (i + k) * m + v);
+      for (; i < count; ++i) sum[0] += load(rows + i * m + v);
+      store(sums + v, (sum[0] + sum[1]) + (sum[2] + sum[3]));
+    }
   }
 
   Window window_;

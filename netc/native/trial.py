@@ -10,14 +10,14 @@ from netc.ir import Graph, leaf
 from netc.session import Session
 from netc.training_ops import channels_last
 
-TOLERANCE = 1e-5
+TOLERANCE = 1e-5  # of the largest number of a result
+SHAPES = {"x": (2, 7, 6, 3), "w": (10, 3, 3, 2), "b": (10,), "history": (10, 3, 3, 2), "rate": ()}
 
 
 def try_kernels(library: Path) -> None:
     """AssertionError where a kernel of `library` and its body differ; RunError where it does not load or run."""
     rng = np.random.default_rng(0)
-    shapes = {"x": (2, 7, 6, 3), "w": (10, 3, 3, 2), "b": (10,), "history": (10, 3, 3, 2), "rate": ()}
-    feeds = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    feeds = {name: rng.normal(size=shape).astype(np.float32) for name, shape in SHAPES.items()}
     model = emit(_step())
     expected = Session(model).run(feeds)
     found = Session(model, kernels=library).run(feeds)
@@ -28,12 +28,7 @@ def try_kernels(library: Path) -> None:
 
 def _step() -> Graph:
     """y = pool(relu(x * w + b)), the gradients of the sum of y / 2 squared, and the update of w."""
-    x, w, b = (
-        leaf("Input", np.float32, (2, 7, 6, 3), name="x"),
-        leaf("Input", np.float32, (10, 3, 3, 2), name="w"),
-        leaf("Input", np.float32, (10,), name="b"),
-    )
-    history, rate = leaf("Input", np.float32, w.shape, name="history"), leaf("Input", np.float32, (), name="rate")
+    x, w, b, history, rate = (leaf("Input", np.float32, shape, name=name) for name, shape in SHAPES.items())
     window = {"strides": [1, 1], "pads": [1, 0, 1, 0]}
     pool = {"kernel_shape": [2, 2], "strides": [2, 2], "pads": [0, 0, 1, 1]}
     hidden = channels_last.nhwc_conv(x, w, b, relu=1, **window)

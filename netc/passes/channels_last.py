@@ -187,9 +187,7 @@ def _elementwise(layout: _Layout, node: Node) -> bool:
             inputs.append(None if value is None else op.Reshape(layout.first(value), [1]) if value.rank else layout.first(value))
         elif value.shape == y.shape:
             inputs.append(layout.last(value))
-        elif (
-            value.rank in (3, 4) and value.shape[-3] == y.shape[1] and all(d == 1 for i, d in enumerate(value.shape) if i != value.rank - 3)
-        ):
+        elif value.shape in ((1, y.shape[1], 1, 1), (y.shape[1], 1, 1)):
             inputs.append(op.Reshape(layout.first(value), [y.shape[1]]))
         else:
             return False

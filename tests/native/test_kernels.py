@@ -1,7 +1,7 @@
 """Each native kernel against the body of its op, on shapes that include the odd ones; its threads; NaN and infinity; runs at once."""
 
-import inspect
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -68,6 +68,10 @@ def pool_grad(function, x, kernel=(2, 2), strides=(2, 2), pads=(0, 0, 0, 0)):
     return lambda winner, dy: function(winner, dy, spatial=list(x[1:3]), **window), winner, dy
 
 
+def adam(*values):
+    return optimizers.adam(*values, momentum=0.9, momentum2=0.999, delta=1e-8)
+
+
 CONVOLUTIONS = [  # x, w, strides, pads
     ((3, 9, 9, 20), (50, 20, 5, 5)),
     ((1, 8, 11, 3), (7, 3, 3, 2)),
@@ -101,18 +105,7 @@ ROWS = {
     "NhwcAveragePoolGrad": [pool_grad(nhwc.nhwc_average_pool_grad, *row) for row in POOLS],
     "ReluGrad": [(relu_grad, normal(3, 7), normal(3, 7)), (relu_grad, normal(200, 301), normal(200, 301))],
     "SGD": [(lambda *v: optimizers.sgd(*v, momentum=0.9), normal(*s), normal(*s), RATE, normal(*s)) for s in ((), (5,), (150, 133))],
-    "Adam": [
-        (
-            lambda *v: optimizers.adam(*v, momentum=0.9, momentum2=0.999, delta=1e-8),
-            normal(*s),
-            normal(*s),
-            RATE,
-            normal(*s),
-            positive(*s),
-            STEP,
-        )
-        for s in ((3,), (150, 133))
-    ],
+    "Adam": [(adam, normal(*s), normal(*s), RATE, normal(*s), positive(*s), STEP) for s in ((3,), (150, 133))],
 }
 
 
@@ -148,20 +141,7 @@ def test_threads_do_not_change_a_bit(name):
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize(
-    "name",
-    [
-        "NhwcConv",
-        "NhwcConvInputGrad",
-        "NhwcConvFilterGrad",
-        "NhwcMaxPoolGrad",
-        "NhwcAveragePool",
-        "NhwcAveragePoolGrad",
-        "ReluGrad",
-        "SGD",
-        "Adam",
-    ],
-)
+@pytest.mark.parametrize("name", sorted(native.KERNELS - {"NhwcMaxPool"}))  # whose body drops NaN
 def test_nan_and_infinity_go_where_the_body_lets_them(name, bad):
     for function, *arrays in ROWS[name]:
         where = 1 if name == "NhwcMaxPoolGrad" else 0
@@ -206,7 +186,7 @@ def test_an_attribute_that_is_not_there_is_an_error_not_a_crash():
 
 
 def test_kernels_are_those_that_the_sources_register():
-    folder = __import__("pathlib").Path(inspect.getfile(native)).parent
+    folder = Path(native.__file__).parent
     text = "".join(p.read_text() for p in folder.glob("*.cpp"))
     assert all(f'Op("{name}", make<' in text for name in native.KERNELS)
     assert text.count('Op("') == len(native.KERNELS)

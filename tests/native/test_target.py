@@ -91,9 +91,8 @@ def ops(graph: Graph) -> list[str]:
 
 
 def graph_of(net: str, folder) -> Graph:
-    return replace(api.load(write_small(folder, HEAD % net + NETS[net].lstrip("\n") + TAIL + SOLVER % "SGD")), target="native").graph(
-        "train"
-    )
+    text = HEAD % net + NETS[net].lstrip("\n") + TAIL + SOLVER % "SGD"
+    return replace(api.load(write_small(folder, text)), target="native").graph("train")
 
 
 def test_images_stay_turned_from_the_first_convolution_to_the_last(tmp_path):
@@ -132,9 +131,8 @@ def test_metadata_says_the_target_and_published_models_are_portable(tmp_path):
     assert target(made.model("train")) == "native"
     assert target(made.portable.model("train")) == "portable"
     assert target(made.deploy_model(made.start())) == "portable"
-    assert made.portable.model("train").SerializeToString(deterministic=True) == api.load(str(tmp_path / "small.yaml")).model(
-        "train"
-    ).SerializeToString(deterministic=True)
+    plain = api.load(str(tmp_path / "small.yaml")).model("train")
+    assert made.portable.model("train").SerializeToString(deterministic=True) == plain.SerializeToString(deterministic=True)
 
 
 def test_switched_off_it_is_portable(monkeypatch):

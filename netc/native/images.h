@@ -1,0 +1,156 @@
+// Images and filters as tiles read them, and the correlation of one image with filters.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <type_traits>
+
+#include "kernel.h"
+#include "tiles.h"
+
+namespace netc {
+
+constexpr int64_t kFewTerms = 16;  // a filter row of fewer terms is too short a loop: rows are then joined
+
+// The attributes of a node.
+struct Window {
+  int64_t stride_h, stride_w, top, left, bottom, right;
+  explicit Window(const Attributes& attributes) {
+    const Shape strides = attributes.integers("strides", 2), pads = attributes.integers("pads", 4);
+    stride_h = strides[0], stride_w = strides[1];
+    top = pads[0], left = pads[1], bottom = pads[2], right = pads[3];
+  }
+};
+
+// One convolution: images of height x width x channels, filters of kernel_h x kernel_w.
+struct Geometry {
+  int64_t height, width, channels, kernel_h, kernel_w, stride_h, stride_w, top, left, bottom, right;
+  Geometry(const Window& w, int64_t height, int64_t width, int64_t channels, int64_t kernel_h, int64_t kernel_w)
+      : height(height), width(width), channels(channels), kernel_h(kernel_h), kernel_w(kernel_w), stride_h(w.stride_h),
+        stride_w(w.stride_w), top(w.top), left(w.left), bottom(w.bottom), right(w.right) {}
+
+  int64_t padded_h() const { return height + top + bottom; }
+  int64_t padded_w() const { return width + left + right; }
+  int64_t out_h() const { return (padded_h() - kernel_h) / stride_h + 1; }
+  int64_t out_w() const { return (padded_w() - kernel_w) / stride_w + 1; }
+  int64_t pixels() const { return out_h() * out_w(); }
+  int64_t image() const { return height * width * channels; }
+
+  // With few channels the rows under a filter become channels: (out_h, padded_w, kernel_h * channels).
+  bool joins_rows() const { return kernel_w * channels < kFewTerms && kernel_h > 1; }
+  bool copies() const { return joins_rows() || (top | left | bottom | right) != 0; }
+  int64_t copy_size() const { return joins_rows() ? out_h() * padded_w() * kernel_h * channels : padded_h() * padded_w() * channels; }
+
+  // How tiles walk an image that is prepared.
+  int64_t depth() const { return joins_rows() ? kernel_h * channels : channels; }
+  int64_t rows() const { return joins_rows() ? 1 : kernel_h; }
+  int64_t row_terms() const { return kernel_w * depth(); }
+  int64_t row_pitch() const { return padded_w() * depth(); }
+  int64_t line_pitch() const { return joins_rows() ? row_pitch() : stride_h * row_pitch(); }
+
+  // Where weight (y, x, c) of a filter stands among the terms.
+  int64_t term(int64_t y, int64_t x, int64_t c) const {
+    return joins_rows() ? (x * kernel_h + y) * channels + c : (y * kernel_w + x) * channels + c;
+  }
+  int64_t terms() const { return kernel_h * kernel_w * channels; }
+};
+
+// A copy of an image with its padding around it.
+inline void pad_image(const Geometry& g, const float* image, float* copy) {
+  const int64_t c = g.channels, pitch = g.padded_w() * c;
+  std::fill_n(copy, g.top * pitch, 0.0f);
+  for (int64_t y = 0; y < g.height; ++y) {
+    float* row = copy + (g.top + y) * pitch;
+    std::fill_n(row, g.left * c, 0.0f);
+    std::memcpy(row + g.left * c, image + y * g.width * c, g.width * c * sizeof(float));
+    std::fill_n(row + (g.left + g.width) * c, g.right * c, 0.0f);
+  }
+  std::fill_n(copy + (g.top + g.height) * pitch, g.bottom * pitch, 0.0f);
+}
+
+// A copy with padding in which a pixel holds the kernel_h rows below it.
+inline void join_rows(const Geometry& g, const float* image, float* copy) {
+  const int64_t c = g.channels, depth = g.depth(), end = g.left + g.width;
+  for (int64_t oy = 0; oy < g.out_h(); ++oy, copy += g.row_pitch())
+    for (int64_t k = 0; k < g.kernel_h; ++k) {
+      const int64_t y = oy * g.stride_h + k - g.top;
+      const bool inside = y >= 0 && y < g.height;
+      float* to = copy + k * c;
+      const auto clear = [&](int64_t first, int64_t last) {
+        for (int64_t x = first; x < last; ++x) std::fill_n(to + x * depth, c, 0.0f);
+      };
+      clear(0, inside ? g.left : g.padded_w());
+      if (!inside) continue;
+      clear(end, g.padded_w());
+      const float* from = image + y * g.width * c;
+      const auto spread = [&](auto channels) {
+        for (int64_t x = 0; x < g.width; ++x)
+          for (int64_t i = 0; i < channels; ++i) to[(g.left + x) * depth + i] = from[x * channels + i];
+      };
+      // Grey and colour images: a count known at compile time makes a loop without branches.
+      if (c == 1) {
+        spread(std::integral_constant<int64_t, 1>());
+      } else if (c == 3) {
+        spread(std::integral_constant<int64_t, 3>());
+      } else {
+        spread(c);
+      }
+    }
+}
+
+// The image as tiles read it: itself, or a copy in `scratch`.
+inline const float* prepared(const Geometry& g, const float* image, float* scratch) {
+  if (!g.copies()) return image;
+  if (g.joins_rows()) {
+    join_rows(g, image, scratch);
+  } else {
+    pad_image(g, image, scratch);
+  }
+  return scratch;
+}
+
+// A matrix as tiles read it: for each block of its columns, rows of them, with zeros to whole vectors. row(i)(column) gives a number.
+template <class F>
+void pack_rows(int64_t rows, int64_t columns, float* packed, const F& row) {
+  for (const Block& block : blocks_of(columns))
+    for (int64_t i = 0; i < rows; ++i) {
+      const auto number = row(i);
+      for (int k = 0; k < block.vectors * kWidth; ++k) *packed++ = k < block.lanes ? number(block.begin + k) : 0.0f;
+    }
+}
+
+// Filters as tiles read them: a row a term, a column an output. filter(y, x, c) points to the weight of output 0, the others `pitch` apart.
+template <class F>
+void pack(const Geometry& g, int64_t outputs, float* packed, int64_t pitch, const F& filter) {
+  const int64_t c = g.channels;
+  pack_rows(g.terms(), outputs, packed, [&](int64_t term) {
+    const int64_t tap = term / c;
+    const float* w = g.joins_rows() ? filter(tap % g.kernel_h, tap / g.kernel_h, term % c) : filter(tap / g.kernel_w, tap % g.kernel_w, term % c);
+    return [=](int64_t output) { return w[output * pitch]; };
+  });
+}
+
+// One image through packed filters: out is (out_h, out_w, outputs).
+inline void correlate(const Geometry& g, const float* x, const float* packed, const float* bias, bool relu, int64_t outputs, float* out) {
+  const int64_t width = g.out_w(), terms = g.row_terms();
+  for (const Block& block : blocks_of(outputs)) {
+    const int64_t columns = block.vectors * kWidth;
+    const int pixels = best_pixels(block.vectors, width);
+    const Tile tile = kTiles[block.vectors - 1][pixels - 1];
+    for (int64_t oy = 0; oy < g.out_h(); ++oy) {
+      // Rows of nothing but padding add nothing.
+      const int64_t y = oy * g.stride_h - g.top;
+      const int64_t first = g.joins_rows() ? 0 : std::clamp<int64_t>(-y, 0, g.kernel_h);
+      const int64_t end = g.joins_rows() ? 1 : std::clamp<int64_t>(g.height - y, first, g.kernel_h);
+      for (int64_t o = 0; o < width; o += pixels) {
+        const int64_t ox = std::min(o, width - pixels);
+        const float* corner = x + oy * g.line_pitch() + first * g.row_pitch() + ox * g.stride_w * g.depth();
+        tile({corner, g.stride_w * g.depth(), g.row_pitch(), 1, packed + first * terms * columns, terms * columns, columns, end - first, terms},
+             {out + (oy * width + ox) * outputs + block.begin, outputs, block.lanes, bias ? bias + block.begin : nullptr, relu, false});
+      }
+    }
+    packed += g.terms() * columns;
+  }
+}
+
+}  // namespace netc
