@@ -172,3 +172,10 @@ def test_nothing_to_resume(finished, tmp_path):
     assert result.exit_code == 2 and "there is no run of small with a snapshot to resume from" in result.stderr
     result = netc("train", finished[0], "--resume", "--weights", "x.safetensors")
     assert result.exit_code == 2 and "give one of them" in result.stderr
+
+
+def test_another_number_of_threads_is_told(copied):
+    path, folder = copied
+    result = netc("train", path, "--no-publish", "--runs", folder.parents[1], "--resume", "--threads", 2)
+    assert result.exit_code == 0
+    assert "that snapshot was made with threads 1, now it is 2: last bits can differ from one run on" in result.stdout

@@ -116,6 +116,11 @@ def _trainer(program: Program, threads: int, runs: str, resume: bool, weights: S
         console.print(f"resumed from {found.path}", highlight=False)
         if found.metadata["net_sha256"] != program.job.sha256:
             console.print("the net or its solver changed since that snapshot: the run goes on, but is not the one it would have been")
+        made = {"provider": program.provider, "target": program.target, "threads": threads}
+        for what, now in made.items():
+            if found.metadata[what] != now:
+                text = f"that snapshot was made with {what} {found.metadata[what]}, now it is {now}: last bits can differ from one run on"
+                console.print(text, highlight=False)
         return trainer
     start: Mapping[str, np.ndarray] = _weights(program, [*program.job.solver.weights, *weights])
     folder = RunFolder.new(Path(runs), name, to_yaml(program.job.resolved(), short=False))
