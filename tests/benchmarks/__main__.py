@@ -54,12 +54,13 @@ def measure(net: str, contenders: list[str], rounds: int, threads: int) -> dict[
 
 
 def table(net: str, times: dict[str, np.ndarray]) -> str:
-    """Medians with quartiles, and how many times as fast netc is."""
-    ours = float(np.median(times["netc portable"])) if "netc portable" in times else float("nan")
-    lines = [f"| {net} | ms a step (quartiles) | netc portable is |", "|---|---|---|"]
+    """Medians with quartiles as Markdown, and each contender's speed as a multiple of the fastest torch variant's."""
+    torch = [float(np.median(values)) for name, values in times.items() if name.startswith("torch")]
+    lines = [f"| {net} | ms a step (quartiles) | speed, best torch = 1 |", "|---|---|---|"]
     for name, values in times.items():
         low, middle, high = np.percentile(values, (25, 50, 75))
-        lines.append(f"| {name} | {middle:.3f} ({low:.3f} - {high:.3f}) | {middle / ours:.2f} x as fast |")
+        ratio = f"{min(torch) / middle:.2f}" if torch else "-"
+        lines.append(f"| {name} | {middle:.3f} ({low:.3f} - {high:.3f}) | {ratio} |")
     return "\n".join(lines) + "\n"
 
 
