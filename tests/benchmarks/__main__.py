@@ -48,8 +48,7 @@ def measure(net: str, contenders: list[str], rounds: int, threads: int) -> dict[
                 answer = _answer(name, worker)
                 times[name] += answer if turn else []  # the first turn warms up
         for worker in workers.values():
-            worker.stdin.close()
-            worker.wait()
+            worker.communicate()  # closes its input, which ends it
     return {name: np.array(values) for name, values in times.items()}
 
 
