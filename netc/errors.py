@@ -8,6 +8,7 @@
   x GradientError        an op on the way from the loss has no gradient
   x SnapshotError        a file of states is missing, damaged or of another net
   x ZooError             a zoo or a published model is missing, damaged or hostile
+    x UnknownModelError  a zoo has no model or version of that name
   x RunError             a run failed on its way (NaN, a full disk)
 """
 
@@ -78,6 +79,12 @@ class SnapshotError(NetcError):
 
 class ZooError(NetcError):
     """A zoo or a published model is missing, damaged or hostile."""
+
+
+class UnknownModelError(ZooError):
+    """A zoo has no model or version of that name."""
+
+    exit_code = 2
 
 
 class RunError(NetcError):

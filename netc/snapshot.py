@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from netc.errors import SnapshotError
+from netc.errors import RunError, SnapshotError
 from netc.files import replace_file
 
 KEY = "netc"
@@ -38,7 +38,7 @@ def file_name(iteration: int) -> str:
 
 
 def write(path: str | Path, states: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> Path:
-    """Writes `states` and the JSON-able `metadata`; whole or not at all. SnapshotError if the disk refuses."""
+    """Writes `states` and the JSON-able `metadata`; whole or not at all. RunError if the disk refuses."""
     from safetensors.numpy import save
 
     path = Path(path)
@@ -49,7 +49,7 @@ def write(path: str | Path, states: Mapping[str, np.ndarray], metadata: Mapping[
     try:
         replace_file(path, save(arrays, {KEY: json.dumps(said)}))
     except OSError as error:
-        raise SnapshotError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise RunError(f"{path}: cannot be written: {error.strerror or error}") from error
     return path
 
 
@@ -106,7 +106,7 @@ def prune(directory: str | Path, keep: int, also: Collection[Path] = ()) -> list
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
-            raise SnapshotError(f"{path}: cannot be removed: {error.strerror or error}") from error
+            raise RunError(f"{path}: cannot be removed: {error.strerror or error}") from error
     return removed
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from netc.data.sets import MNIST
-from netc.errors import MOST_FAULTS, DataError, Fault, NetcError, SpecError, near
+from netc.errors import MOST_FAULTS, DataError, Fault, NetcError, SpecError, ZooError, near
 from tests.small_nets import NET, netc, netc_process, write_small
 
 PROTOTXT = """\
@@ -262,7 +262,7 @@ def test_near_names_what_is_near_or_what_there_is():
 
 
 def test_every_error_has_an_exit_code():
-    kinds = [NetcError, *NetcError.__subclasses__(), *SpecError.__subclasses__()]
+    kinds = [NetcError, *NetcError.__subclasses__(), *SpecError.__subclasses__(), *ZooError.__subclasses__()]
     assert {k.__name__: k.exit_code for k in kinds} == {
         "NetcError": 1,
         "SpecError": 2,
@@ -272,6 +272,7 @@ def test_every_error_has_an_exit_code():
         "GradientError": 2,
         "SnapshotError": 2,
         "ZooError": 1,
+        "UnknownModelError": 2,
         "RunError": 1,
     }
 

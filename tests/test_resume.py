@@ -1,5 +1,7 @@
 """A run that is killed, interrupted or damaged, and resumed, gives the bits of one that was not."""
 
+import errno
+import os
 import shutil
 import signal
 import time
@@ -179,3 +181,27 @@ def test_another_number_of_threads_is_told(copied):
     result = netc("train", path, "--no-publish", "--runs", folder.parents[1], "--resume", "--threads", 2)
     assert result.exit_code == 0
     assert "that snapshot was made with threads 1, now it is 2: last bits can differ from one run on" in result.stdout
+
+
+def test_a_run_that_drew_its_seed_resumes_with_it_and_its_net_file_repeats_it(tmp_path):
+    path = write_small(tmp_path, NET.replace("base_lr", "random_seed: -1, base_lr"))
+    first, other = (trained(path, tmp_path / "runs") for _ in range(2))
+    logs = [(folder / "log.jsonl").read_bytes() for folder in (first, other)]
+    assert logs[0] != logs[1]
+    (other / "snapshots" / snapshot.file_name(60)).unlink()
+    result = netc("train", path, "--no-publish", "--runs", tmp_path / "runs", "--resume")
+    assert result.exit_code == 0, result.stderr
+    assert (other / "log.jsonl").read_bytes() == logs[1]
+    (tmp_path / "again.yaml").write_bytes((first / "net.yaml").read_bytes())
+    assert (trained(str(tmp_path / "again.yaml"), tmp_path / "again") / "log.jsonl").read_bytes() == logs[0]
+
+
+def test_a_full_disk_while_the_log_is_cut_is_told(copied, monkeypatch):
+    path, folder = copied
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    result = netc("train", path, "--no-publish", "--runs", folder.parents[1], "--resume")
+    assert result.exit_code == 1 and "log.jsonl: cannot be written: No space left on device" in result.stderr

@@ -12,7 +12,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from netc import snapshot
-from netc.errors import SnapshotError
+from netc.errors import RunError, SnapshotError
 
 STATES = {
     "conv1.0": np.random.default_rng(0).standard_normal((4, 3, 2)).astype(np.float32),
@@ -164,7 +164,7 @@ def test_a_full_disk_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.Monk
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, call, full)
-    with pytest.raises(SnapshotError, match="iter_00000001.*No space left"):
+    with pytest.raises(RunError, match="iter_00000001.*No space left"):
         snapshot.write(path, {"w": np.zeros(9)}, {})
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
 
@@ -176,7 +176,7 @@ def test_a_write_that_the_system_cuts_short(tmp_path: Path) -> None:
         "from netc import snapshot\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (10000, 10000))\n"
         "try: snapshot.write(sys.argv[1], {'w': np.zeros(100000)}, {})\n"
-        "except snapshot.SnapshotError as error: print(error)\n"
+        "except snapshot.RunError as error: print(error)\n"
     )
     path = take(tmp_path, 1)
     done = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True)
@@ -201,5 +201,5 @@ def test_kill_inside_a_write(tmp_path: Path) -> None:
 
 
 def test_missing_directory(tmp_path: Path) -> None:
-    with pytest.raises(SnapshotError, match="No such file or directory"):
+    with pytest.raises(RunError, match="No such file or directory"):
         snapshot.write(tmp_path / "none" / "s.safetensors", STATES, SAID)

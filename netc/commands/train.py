@@ -21,6 +21,7 @@ from netc.run.feed import Feeder
 from netc.run.folder import RunFolder
 from netc.run.weights import load_weights
 from netc.session import Session, States, Stepper, choose_provider, threads_for
+from netc.snapshot import Snapshot
 from netc.solver import Finished, Trainer
 from netc.spec import to_yaml
 from netc.spec.job import Job
@@ -41,8 +42,13 @@ def train_command(
     console = console or Console(highlight=False, soft_wrap=True)
     if zoo is not None:
         check_target(zoo)
+    if resume and weights:
+        raise SpecError("--resume goes on with a run's own states; --weights starts a new one: give one of them")
+    begun = _begun(job, runs, console) if resume else None
+    if begun and job.draws_seed:
+        job = job.with_seed(begun[1].metadata["seed"])
     program, threads, why = _compiled(job, provider, target, threads)
-    trainer = _trainer(program, threads, runs, resume, weights, console)
+    trainer = _resumed(program, threads, *begun, console) if begun else _started(program, threads, runs, weights)
     _greet(program, trainer, why, console)
     rows = trainer.feeder.batch_size * trainer.iter_size
     finished = follow(trainer.events(), console, trainer.iteration, trainer.max_iter, rows, job.solver.display)
@@ -100,30 +106,34 @@ def _weights(program: Program, files: Sequence[str]) -> dict[str, np.ndarray]:
     return found
 
 
-def _trainer(program: Program, threads: int, runs: str, resume: bool, weights: Sequence[str], console: Console) -> Trainer:
-    name = program.job.name
-    if resume:
-        if weights:
-            raise SpecError("--resume goes on with a run's own states; --weights starts a new one: give one of them")
-        folder = RunFolder.latest(Path(runs), name)
-        found, skipped = snapshot.newest(folder.snapshots)
-        for reason in skipped:
-            console.print(f"skipped a snapshot: {reason}", highlight=False)
-        if found is None:
-            raise SnapshotError(f"{folder.snapshots}: there is no snapshot to resume from")
-        trainer = Trainer(program, folder, threads)
-        trainer.resume(found)
-        console.print(f"resumed from {found.path}", highlight=False)
-        if found.metadata["net_sha256"] != program.job.sha256:
-            console.print("the net or its solver changed since that snapshot: the run goes on, but is not the one it would have been")
-        made = {"provider": program.provider, "target": program.target, "threads": threads}
-        for what, now in made.items():
-            if found.metadata[what] != now:
-                text = f"that snapshot was made with {what} {found.metadata[what]}, now it is {now}: last bits can differ from one run on"
-                console.print(text, highlight=False)
-        return trainer
+def _begun(job: Job, runs: str, console: Console) -> tuple[RunFolder, Snapshot]:
+    """The newest run of the job's net, and its newest snapshot that is whole."""
+    folder = RunFolder.latest(Path(runs), job.name)
+    found, skipped = snapshot.newest(folder.snapshots)
+    for reason in skipped:
+        console.print(f"skipped a snapshot: {reason}", highlight=False)
+    if found is None:
+        raise SnapshotError(f"{folder.snapshots}: there is no snapshot to resume from")
+    return folder, found
+
+
+def _resumed(program: Program, threads: int, folder: RunFolder, found: Snapshot, console: Console) -> Trainer:
+    trainer = Trainer(program, folder, threads)
+    trainer.resume(found)
+    console.print(f"resumed from {found.path}", highlight=False)
+    if found.metadata["net_sha256"] != program.job.sha256:
+        console.print("the net or its solver changed since that snapshot: the run goes on, but is not the one it would have been")
+    made = {"provider": program.provider, "target": program.target, "threads": threads}
+    for what, now in made.items():
+        if found.metadata[what] != now:
+            text = f"that snapshot was made with {what} {found.metadata[what]}, now it is {now}: last bits can differ from one run on"
+            console.print(text, highlight=False)
+    return trainer
+
+
+def _started(program: Program, threads: int, runs: str, weights: Sequence[str]) -> Trainer:
     start: Mapping[str, np.ndarray] = _weights(program, [*program.job.solver.weights, *weights])
-    folder = RunFolder.new(Path(runs), name, to_yaml(program.job.resolved(), short=False))
+    folder = RunFolder.new(Path(runs), program.job.name, to_yaml(program.job.resolved(), short=False))
     try:
         return Trainer(program, folder, threads, start)
     except BaseException:

@@ -79,7 +79,10 @@ class RunFolder:
     def rewind(self, length: int) -> None:
         """Cut the log to its first `length` lines, which a snapshot remembers."""
         kept = "".join(json.dumps(line) + "\n" for line in self.lines()[:length])
-        replace_file(self.log_path, kept.encode())
+        try:
+            replace_file(self.log_path, kept.encode())
+        except OSError as e:
+            raise RunError(f"{self.log_path}: cannot be written: {e.strerror or e}") from e
 
     def write(self, iteration: int, states: Mapping[str, np.ndarray], metadata: Mapping[str, Any], keep: int) -> Path:
         """A snapshot; all but the newest `keep` go."""

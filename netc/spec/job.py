@@ -48,12 +48,21 @@ class Job:
         document, start = self.solver_at
         return document.place(*start, *path)
 
+    @property
+    def draws_seed(self) -> bool:
+        """Whether each start of the job has a seed of its own."""
+        return bool(self.solver.HasField("random_seed") and self.solver.random_seed == -1)
+
     @cached_property
     def seed(self) -> int:
         """random_seed; 0 where it is unset, so that runs repeat, and a random one for -1."""
-        if self.solver.HasField("random_seed") and self.solver.random_seed == -1:
+        if self.draws_seed:
             return secrets.randbits(31)
         return int(self.solver.random_seed) if self.solver.HasField("random_seed") else 0
+
+    def with_seed(self, seed: int) -> "Job":
+        """The same job with the seed of a run that drew one."""
+        return replace(self, solver=_seeded(self.solver, seed))
 
     @property
     def base(self) -> str:
@@ -67,9 +76,9 @@ class Job:
         return sha256("\0".join(texts).encode()).hexdigest()
 
     def resolved(self) -> pb.NetParameter:
-        """The whole job as one NetParameter, the solver inside and every override in it."""
+        """The whole job as one NetParameter, the solver inside, with every override and the seed that was drawn for -1."""
         whole = _copy(self.train.message) if self.train is self.test else _joined(self.train.message, self.test.message)
-        whole.solver.CopyFrom(self.solver)
+        whole.solver.CopyFrom(_seeded(self.solver, self.seed) if self.draws_seed else self.solver)
         for field in ("net", "train_net", "test_net", "net_param", "train_net_param", "test_net_param"):
             whole.solver.ClearField(field)
         return whole
@@ -99,6 +108,12 @@ def _with_type(solver: pb.SolverParameter) -> pb.SolverParameter:
     if solver.HasField("solver_type") and not solver.HasField("type"):
         solver.type = OLD_TYPES[solver.solver_type]
     return solver
+
+
+def _seeded(solver: pb.SolverParameter, seed: int) -> pb.SolverParameter:
+    copy: pb.SolverParameter = _copy(solver)
+    copy.random_seed = seed
+    return copy
 
 
 def _is_solver(path: str) -> bool:

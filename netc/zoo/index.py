@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from netc.errors import ZooError, near
+from netc.errors import UnknownModelError, ZooError, near
 from netc.files import replace_file
 from netc.zoo.location import is_url, read
 from netc.zoo.manifest import COUNT, CREATED, METRICS, NAME, SHA256, TEXT, VERSION, parse_json, problems, wrong_fields
@@ -63,19 +63,19 @@ def entries(location: str | Path) -> list[Entry]:
 
 
 def find(location: str | Path, spec: str) -> Entry:
-    """The entry of `spec`, 'name' (its newest version) or 'name@version'; ZooError says what there is instead."""
+    """The entry of `spec`, 'name' (its newest version) or 'name@version'; UnknownModelError says what there is instead."""
     name, version = parse_spec(spec)
     known = entries(location)
     versions = [entry for entry in known if entry.name == name]
     if not versions:
-        raise ZooError(f"{location}: has no model {name!r}; {near(name, {entry.name for entry in known})}")
+        raise UnknownModelError(f"{location}: has no model {name!r}; {near(name, {entry.name for entry in known})}")
     for entry in versions:
         if entry.version == version:
             return entry
     if version is None:
         return versions[-1]
     there = ", ".join(entry.version for entry in versions)
-    raise ZooError(f"{location}: {name!r} has no version {version}; there is {there}")
+    raise UnknownModelError(f"{location}: {name!r} has no version {version}; there is {there}")
 
 
 def read_manifest(location: str | Path, entry: Entry) -> tuple[dict[str, Any], bytes]:
