@@ -108,8 +108,12 @@ class Program:
 
     def graph(self, kind: str) -> Graph:
         """The graph of model `kind`, laid out for the target and simplified."""
-        graph = simplify(self.test[0].graph if kind == "test" else getattr(self.steps, kind))
+        graph = simplify(self.plain_graph(kind))
         return simplify(channels_last(graph)) if self.target == "native" else graph
+
+    def plain_graph(self, kind: str) -> Graph:
+        """The graph of model `kind` as the layers, their gradients and the optimizer made it."""
+        return self.test[0].graph if kind == "test" else getattr(self.steps, kind)
 
     def deploy_model(self, states: Mapping[str, np.ndarray]) -> onnx.ModelProto:
         """model.onnx: the deployed net with `states` inside, its inputs and outputs under the blobs' own names."""

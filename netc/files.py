@@ -1,8 +1,13 @@
-"""Files that are whole or not there: written beside, flushed, renamed."""
+"""Files that are whole or not there: written beside, flushed, renamed. And where those that can be made again are kept."""
 
 import os
 from contextlib import suppress
 from pathlib import Path
+
+
+def cache_folder() -> Path:
+    """The directory where netc keeps what it can make or get again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "netc"
 
 
 def replace_file(path: Path, data: bytes) -> None:

@@ -59,11 +59,14 @@ def cores() -> int:
 
 
 class Session:
-    """One model, loaded, with a library of kernels for its training ops if there is one. `run` feeds arrays and gives arrays."""
+    """One model, loaded, with a library of kernels for its training ops if there is one. `run` feeds arrays and gives arrays.
+
+    `keep` is where onnxruntime writes the graph that its optimizations make; such a file loads as an `optimized` model.
+    """
 
     def __init__(
         self, model: onnx.ModelProto | bytes | str | Path, provider: str = "cpu", threads: int = 1, profile: str | None = None,
-        kernels: Path | None = None,
+        kernels: Path | None = None, optimized: bool = False, keep: Path | None = None,
     ):  # fmt: skip
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
@@ -72,6 +75,10 @@ class Session:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if profile:
             options.enable_profiling, options.profile_file_prefix = True, profile
+        if optimized:
+            options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+        if keep:
+            options.optimized_model_filepath = str(keep)
         if kernels is not None:
             _guarded(options.register_custom_ops_library, str(kernels))
         if isinstance(model, onnx.ModelProto):

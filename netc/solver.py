@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from netc import schedules, snapshot
+from netc.compiled import session
 from netc.contract import Program
 from netc.data import Prefetch
 from netc.errors import RunError, SnapshotError, SpecError
@@ -20,7 +21,7 @@ from netc.run.evaluate import Scores, evaluate, finite, monitored
 from netc.run.feed import Feeder, Feeds
 from netc.run.folder import RunFolder
 from netc.run.nan import first_bad
-from netc.session import Session, States, Stepper
+from netc.session import States, Stepper
 
 DISPLAY = 100  # iterations between log lines where the solver has no `display`
 
@@ -88,16 +89,13 @@ class Trainer:
         if self.iter_size > 1:
             inputs = {n.attrs["name"]: n.types[0].shape for n in self.program.steps.update.leaves("Input")}
             self.states.add({n: np.zeros(tuple(map(int, shape)), np.float32) for n, shape in inputs.items() if n != "lr"})
-        return {kind: Stepper(self._session(kind), self.states) for kind in kinds}
-
-    def _session(self, kind: str) -> Session:
-        return Session(self.program.model(kind), self.provider, self.threads, kernels=self.program.kernels)
+        return {kind: Stepper(session(self.program, kind, self.threads), self.states) for kind in kinds}
 
     def tester(self) -> tuple[Stepper, Feeder]:
         """The test net on the states of training, opened when it is first needed."""
         if "test" not in self.steppers:
             lowered, _ = self.program.test
-            self.steppers["test"] = Stepper(self._session("test"), self.states)
+            self.steppers["test"] = Stepper(session(self.program, "test", self.threads), self.states)
             self._test_feeder = Feeder(self.program.test_net, lowered.graph, self.program.seed, self.program.job.base)
         return self.steppers["test"], self._test_feeder
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -38,11 +38,36 @@ def infer(name: str, inputs: Sequence[Operand], attrs: Mapping[str, Any], output
 
     ShapeError, with the types that came, where the inputs do not fit the op.
     """
+    known = tuple(v and (v[0], _Small.of(v[1])) for v in inputs)
+    return _inferred(name, known, tuple((k, tuple(v) if isinstance(v, list) else v) for k, v in attrs.items()), outputs, stated)
+
+
+@dataclass(frozen=True)
+class _Small:
+    """A constant that takes part in shape inference, in a form that can be a key."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    content: bytes
+
+    @classmethod
+    def of(cls, array: np.ndarray | None) -> "_Small | None":
+        return cls(array.dtype, array.shape, array.tobytes()) if array is not None and array.size <= SMALL else None
+
+    @property
+    def array(self) -> np.ndarray:
+        return np.frombuffer(self.content, self.dtype).reshape(self.shape)
+
+
+@lru_cache(maxsize=1 << 14)  # a deep net asks the same of each of its blocks
+def _inferred(
+    name: str, inputs: tuple[tuple[Type, _Small | None] | None, ...], attrs: tuple[tuple[str, Any], ...], outputs: int, stated: Shape | None
+) -> tuple[Type, ...]:
     names = ["" if v is None else f"i{k}" for k, v in enumerate(inputs)]
-    proto = helper.make_node(name, names, [f"o{k}" for k in range(outputs)], **attrs)
+    proto = helper.make_node(name, names, [f"o{k}" for k in range(outputs)], **dict(attrs))
     given = [(n, *v) for n, v in zip(names, inputs, strict=True) if v is not None]
     types = {n: helper.make_tensor_type_proto(helper.np_dtype_to_tensor_dtype(t.dtype), t.shape) for n, t, _ in given}
-    data = {n: numpy_helper.from_array(a) for n, _, a in given if a is not None and a.size <= SMALL}
+    data = {n: numpy_helper.from_array(small.array) for n, _, small in given if small is not None}
     try:
         found = onnx.shape_inference.infer_node_outputs(
             _schema(name), proto, types, data, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
@@ -66,7 +91,7 @@ def _schema(name: str) -> Any:
     return onnx.defs.get_schema(name, OPSET)
 
 
-def _call(name: str, inputs: Iterable[Operand]) -> str:
+def _call(name: str, inputs: Iterable[tuple[Type, Any] | None]) -> str:
     return f"{name}({', '.join('-' if v is None else str(v[0]) for v in inputs)})"
 
 

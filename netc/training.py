@@ -14,7 +14,7 @@ from netc import netc_pb2 as pb
 from netc import registry
 from netc.autodiff import grad
 from netc.errors import Fault, SpecError, near
-from netc.ir import Graph, Value, leaf, op, origin
+from netc.ir import Graph, Value, leaf, op, origin, toposort
 from netc.lower import Lowered
 from netc.spec.job import Job
 
@@ -111,7 +111,7 @@ def _updates(gradients: Mapping[Value, Value], rate: Value, solver: pb.SolverPar
             with origin(layer=p.node.attrs["layer"], place=p.node.origin.place):
                 g = g / float(solver.iter_size) if solver.iter_size > 1 else g
                 updates |= _optimized(p, g, rate, step + 1.0, solver)
-        if any(step in n.inputs for v in updates.values() for n in Graph("", {"": v}).nodes):
+        if any(step in n.inputs for n in toposort(updates.values())):
             updates[step] = step + 1.0
     return updates
 

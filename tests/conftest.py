@@ -9,4 +9,6 @@ ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = Path(os.environ.get("NETC_REFERENCE", ROOT.parent / "shared" / "reference"))
 DATA = Path(os.environ["NETC_DATA"].split(os.pathsep)[0] if "NETC_DATA" in os.environ else ROOT.parent / "shared" / "data")
 
+os.environ.setdefault("NETC_CACHE", "0")  # tests leave nothing in the user's cache
+
 needs_reference = pytest.mark.skipif(not REFERENCE.is_dir(), reason=f"no recorded results in {REFERENCE}")

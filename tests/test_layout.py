@@ -16,7 +16,7 @@ ORDER = [
     *("spec", "data", "net"),
     *("tensor_type", "ir", "cost", "fillers", "training_ops", "layers", "gradients", "lower", "autodiff"),
     *("optimizers", "schedules", "training", "passes", "emit", "session", "native"),
-    *("snapshot", "contract", "run", "solver", "zoo", "report"),
+    *("snapshot", "contract", "compiled", "run", "solver", "zoo", "report"),
     *("commands", "api", "cli"),
 ]
 

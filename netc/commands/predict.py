@@ -10,6 +10,7 @@ import numpy as np
 
 from netc import data, zoo
 from netc.errors import DataError, RunError, ZooError
+from netc.files import cache_folder
 from netc.session import Session
 
 
@@ -101,7 +102,7 @@ def _find(name: str, source: str | None) -> Path:
     if "://" not in str(location):
         entry = zoo.show(location, name)
         return Path(location) / entry["name"] / entry["version"] / "model.onnx"
-    found = zoo.download(name, str(location), data.cache() / "models")
+    found = zoo.download(name, str(location), cache_folder() / "models")
     if not (found.path / "model.onnx").exists():
         raise ZooError(f"{found.path}: holds no model.onnx")
     return found.path / "model.onnx"

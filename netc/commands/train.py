@@ -11,6 +11,7 @@ from rich.console import Console
 from netc import contract, native, snapshot
 from netc.commands.publish import check_target, publish_run
 from netc.commands.time import Times, time_layers
+from netc.compiled import session
 from netc.contract import Program
 from netc.cost import size
 from netc.errors import ProviderError, SnapshotError, SpecError
@@ -20,7 +21,7 @@ from netc.run.evaluate import Scores, evaluate
 from netc.run.feed import Feeder
 from netc.run.folder import RunFolder
 from netc.run.weights import load_weights
-from netc.session import Session, States, Stepper, choose_provider, threads_for
+from netc.session import States, Stepper, choose_provider, threads_for
 from netc.snapshot import Snapshot
 from netc.solver import Finished, Trainer
 from netc.spec import to_yaml
@@ -61,8 +62,7 @@ def test_command(job: Job, provider: str, threads: int | None, weights: Sequence
     program, threads, _ = _compiled(job, provider, None, threads, needs_solver=False)
     states = program.start() | _weights(program, weights)
     lowered, batch = program.test
-    session = Session(program.model("test"), program.provider, threads, kernels=program.kernels)
-    stepper = Stepper(session, States({f"state/{n}": a for n, a in states.items()}, program.provider))
+    stepper = Stepper(session(program, "test", threads), States({f"state/{n}": a for n, a in states.items()}, program.provider))
     feeder = Feeder(program.test_net, lowered.graph, program.seed, job.base)
     return evaluate(stepper, feeder, iterations or (job.solver.test_iter[0] if job.solver.test_iter else None), static=batch != "N")
 

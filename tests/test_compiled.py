@@ -1,0 +1,106 @@
+"""The cache of optimized graphs: what is found there gives the same bits, what has changed is not found, what is damaged is made anew."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from netc import api, compiled, native, registry
+from netc.contract import Program
+from netc.run.feed import Feeder
+from netc.session import Session, States, Stepper
+from tests.small_nets import NET, netc, write_small
+
+
+@pytest.fixture
+def graphs(tmp_path, monkeypatch) -> Path:
+    """Where optimized graphs are kept."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("NETC_CACHE", raising=False)
+    return tmp_path / "cache" / "netc" / "graphs"
+
+
+def program(folder: Path, net: str = NET, *overrides: str) -> Program:
+    return api.load(write_small(folder, net), *overrides)
+
+
+def losses(made: Program, session: Session) -> list[float]:
+    states = States({f"state/{n}": a for n, a in made.start().items()})
+    stepper, feeder = Stepper(session, states), Feeder(made.train_net, made.steps.train, made.seed, made.job.base)
+    return [float(stepper.run(feeder(k) | {"lr": np.asarray(0.1, np.float32)})["loss"]) for k in range(5)]
+
+
+@pytest.mark.parametrize("target", ["portable", "native"])
+def test_a_graph_from_the_cache_gives_the_same_bits(tmp_path, graphs, target):
+    if target == "native" and native.missing():
+        pytest.skip(native.missing())
+    made = replace(program(tmp_path), target=target)
+    without = losses(made, Session(made.model("train"), threads=1, kernels=made.kernels))
+    first = losses(made, compiled.session(made, "train", 1))
+    (kept,) = graphs.iterdir()
+    assert kept.stem == compiled.key(made, "train")
+    assert first == losses(made, compiled.session(made, "train", 1)) == without
+    assert list(graphs.iterdir()) == [kept]
+
+
+def test_a_second_start_neither_lays_out_nor_emits(tmp_path, graphs, monkeypatch):
+    compiled.session(program(tmp_path), "train", 1)
+    monkeypatch.setattr(Program, "model", lambda *_: pytest.fail("emitted again"))
+    compiled.session(program(tmp_path), "train", 1)
+
+
+@pytest.mark.parametrize("change", ["layers.ip1.num_output=17", "solver.momentum=0.8", "solver.weight_decay=0.001", "solver.type=Nesterov"])
+def test_another_net_has_another_key(tmp_path, change):
+    first, other = (program(tmp_path, NET, *changes) for changes in ((), (change,)))
+    assert compiled.key(first, "train") != compiled.key(other, "train")
+    assert compiled.key(first, "train") != compiled.key(first, "test")
+
+
+def test_what_a_graph_does_not_depend_on_leaves_its_key(tmp_path):
+    first, other = (
+        program(tmp_path),
+        program(tmp_path, NET, "solver.max_iter=7", "solver.random_seed=3", "layers.ip1.weight_filler.type=msra"),
+    )
+    assert compiled.key(first, "train") == compiled.key(other, "train")
+
+
+def test_a_plug_in_that_changed_has_another_key(tmp_path, monkeypatch):
+    plugin, made, found = tmp_path / "mine.py", program(tmp_path), {}
+    plugin.write_text("def mine(x): return x + x")
+    exec(compile(plugin.read_text(), plugin, "exec"), found)
+    without = compiled.key(made, "train")
+    monkeypatch.setitem(registry.body, ("Mine", "default"), found["mine"])
+    first = compiled.key(made, "train")
+    plugin.write_text("def mine(x): return x + x + x")
+    assert len({without, first, compiled.key(made, "train")}) == 3
+
+
+def test_a_damaged_graph_is_made_anew(tmp_path, graphs):
+    made = program(tmp_path)
+    compiled.session(made, "train", 1)
+    (kept,) = graphs.iterdir()
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[:500])
+    assert losses(made, compiled.session(made, "train", 1))
+    assert kept.read_bytes() == whole
+
+
+def test_a_cache_that_cannot_be_written_is_none(tmp_path, monkeypatch):
+    (tmp_path / "cache").write_text("a file")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    made = program(tmp_path)
+    assert losses(made, compiled.session(made, "train", 1))
+
+
+def test_the_cache_is_switched_off(tmp_path, graphs):
+    result = netc("train", write_small(tmp_path), "--no-publish", "--runs", tmp_path / "runs", NETC_CACHE="0")
+    assert result.exit_code == 0 and not graphs.exists()
+
+
+def test_the_cache_stays_small(tmp_path, graphs, monkeypatch):
+    monkeypatch.setattr(compiled, "MOST_FILES", 3)
+    for momentum in (0.1, 0.2, 0.3, 0.4, 0.5):
+        compiled.session(program(tmp_path, NET, f"solver.momentum={momentum}"), "train", 1)
+    made = [compiled.key(program(tmp_path, NET, f"solver.momentum={m}"), "train") for m in (0.3, 0.4, 0.5)]
+    assert {p.stem for p in graphs.iterdir()} == set(made)
