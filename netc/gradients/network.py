@@ -60,11 +60,11 @@ def lrn(node: Node, dy: Value) -> Gradients:
 
 
 @gradient("BatchNorm", domain=TRAINING)
-def batch_norm(node: Node, dy: Value | None, *statistics: Value | None) -> Gradients:
-    if dy is None or any(s is not None for s in statistics):
-        raise GradientError("the statistics of BatchNorm have no gradient; pass them through stop()")
-    y, _, _, inverse_std = node.outputs
-    return (normalization.batch_norm_grad(y, inverse_std, dy),)
+def batch_norm(node: Node, dy: Value) -> Gradients:
+    """The moments have no gradient of their own: that of x goes through them already."""
+    x, mean, inverse_std, *affine = node.inputs
+    dx, dscale, dbias = normalization.batch_norm_grad(dy, x, mean, inverse_std, *affine[:1])
+    return (dx, None, None, dscale, dbias)[: len(node.inputs)]
 
 
 @gradient("SoftmaxCrossEntropy", domain=TRAINING)

@@ -3,10 +3,11 @@
 from functools import reduce
 
 from netc import netc_pb2 as pb
-from netc.ir import Value, op
+from netc.ir import TRAINING, Value, op
 from netc.layers.context import Context, dims, sizes
 from netc.layers.shape import axis_of
 from netc.registry import layer
+from netc.training_ops.normalization import batch_norm
 
 
 @layer("Eltwise", bottoms=(2, None))
@@ -52,8 +53,11 @@ def scale(ctx: Context, x: Value, factor: Value | None = None) -> Value:
     if factor is None:
         filler = p.filler if p.HasField("filler") else pb.FillerParameter(value=1)
         factor = ctx.weight("scale", _learned_shape(ctx, x, axis, p.num_axes, "scale_param"), filler)
+    bias = ctx.weight("bias", sizes(factor.shape), p.bias_filler) if p.bias_term else None
+    if x.node.key == (TRAINING, "BatchNorm") and len(x.node.inputs) == 3 and axis == 1 and factor.shape == x.shape[1:2]:
+        return batch_norm(*x.node.inputs, factor, bias)  # the two layers are one op
     y = x * _broadcast(ctx, factor, x, axis)
-    return y + _broadcast(ctx, ctx.weight("bias", sizes(factor.shape), p.bias_filler), x, axis) if p.bias_term else y
+    return y if bias is None else y + _broadcast(ctx, bias, x, axis)
 
 
 @layer("Bias", bottoms=(1, 2))

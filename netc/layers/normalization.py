@@ -7,7 +7,7 @@ import numpy as np
 from netc.ir import Value, constant, op
 from netc.layers.context import Context, dims, sizes
 from netc.registry import layer
-from netc.training_ops.normalization import batch_norm as train_batch_norm
+from netc.training_ops import normalization
 from netc.training_ops.normalization import per_channel
 
 
@@ -27,7 +27,8 @@ def batch_norm(ctx: Context, x: Value) -> Value:
     if p.use_global_stats if p.HasField("use_global_stats") else not ctx.training:
         factor = op.Where(op.Equal(weight, 0.0), constant(0.0), op.Reciprocal(weight))
         return (x - per_channel(mean * factor, x)) / op.Sqrt(per_channel(var * factor, x) + p.eps)
-    y, batch_mean, batch_var, _ = train_batch_norm(x, epsilon=p.eps)
+    batch_mean, batch_var, inverse_std = normalization.batch_moments(x, epsilon=p.eps)
+    y = normalization.batch_norm(x, batch_mean, inverse_std)
     if not ctx.training:
         return y
     count = prod(sizes(x.shape)) // channels

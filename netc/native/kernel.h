@@ -154,5 +154,6 @@ Kernel* make(const Attributes& attributes) {
 std::vector<Op> convolution_ops();
 std::vector<Op> pooling_ops();
 std::vector<Op> elementwise_ops();
+std::vector<Op> normalization_ops();
 
 }  // namespace netc

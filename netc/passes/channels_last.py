@@ -2,7 +2,7 @@
 
 1. Conv, MaxPool and AveragePool and their gradients become the ops of `netc.training_ops.channels_last`; those that these do not
    cover (groups, dilations, other ranks) stay. 2. A Relu that alone reads a Conv goes into it; its gradient becomes ReluGrad.
-3. Elementwise ops, Concat of channels, sums over an image and BatchNorm follow their inputs.
+3. Elementwise ops, Concat of channels, sums over an image and BatchNorm, with the Relu after it, follow their inputs.
 Each value has at most two forms, one of them made from the other where it is first asked for: transposes stand at the borders only.
 """
 
@@ -16,7 +16,6 @@ import numpy as np
 from netc.ir import TRAINING, Graph, Node, Value, constant, constant_value, op, origin, rebuild
 from netc.training_ops import channels_last as nhwc
 from netc.training_ops.activation import relu_grad
-from netc.training_ops.normalization import batch_norm, batch_norm_grad
 
 ELEMENTWISE = {
     "Abs", "Add", "Cast", "Div", "Elu", "Equal", "Exp", "Greater", "GreaterOrEqual", "LeakyRelu", "Less", "Log", "Max", "Min", "Mul", "Neg",
@@ -70,6 +69,10 @@ class _Layout:
             self.lasts[value] = _turned(self.firsts[value], nhwc.to_channels_last, [0, 2, 3, 1])
         return self.lasts[value]
 
+    def only_relu(self, value: Value) -> list[Node]:
+        """The Relu that alone reads `value`, or none."""
+        return [n for n in self.readers[value] if n.key == ("", "Relu")] if self.uses[value] == 1 else []
+
     def turned(self, value: Value | None) -> bool:
         """Whether the value is an image that exists with channels last."""
         return value in self.lasts
@@ -99,7 +102,7 @@ def _conv(layout: _Layout, node: Node) -> bool:
     if window is None:
         return False
     x, w, *b = node.operands
-    relu = [n for n in layout.readers[y] if n.key == ("", "Relu")] if layout.uses[y] == 1 else []
+    relu = layout.only_relu(y)
     made = nhwc.nhwc_conv(layout.last(x), layout.first(w), *map(layout.first, b), relu=len(relu), **window)
     layout.lasts[relu[0].outputs[0] if relu else y] = made
     return True
@@ -158,21 +161,25 @@ def _average_pool_grad(layout: _Layout, node: Node) -> bool:
     return True
 
 
-def _where(layout: _Layout, node: Node) -> bool:
-    """The gradient of Relu, which is written as Where(y > 0, dy, 0)."""
-    condition, dy, other = node.operands
-    zero = constant_value(other)
-    greater = condition.node
-    if greater.key != ("", "Greater") or zero is None or zero.any() or dy.dtype != np.float32:
-        return _elementwise(layout, node)
-    y, bound = greater.operands
+def _relu_grad_of(node: Node) -> tuple[Value, Value] | None:
+    """(y, dy) of the gradient of Relu, which is written as Where(y > 0, dy, 0)."""
+    if node.key != ("", "Where") or node.operands[0].node.key != ("", "Greater"):
+        return None
+    (y, bound), dy, zero = node.operands[0].node.operands, node.operands[1], constant_value(node.operands[2])
     number = constant_value(bound)
-    if number is None or number.any() or y.shape != dy.shape:
+    if zero is None or zero.any() or number is None or number.any() or y.shape != dy.shape or dy.dtype != np.float32:
+        return None
+    return y, dy
+
+
+def _where(layout: _Layout, node: Node) -> bool:
+    found = _relu_grad_of(node)
+    if found is None:
         return _elementwise(layout, node)
-    if layout.turned(y) or layout.turned(dy):
-        layout.lasts[node.outputs[0]] = relu_grad(layout.last(y), layout.last(dy))
+    if any(map(layout.turned, found)):
+        layout.lasts[node.outputs[0]] = relu_grad(*map(layout.last, found))
     else:
-        layout.firsts[node.outputs[0]] = relu_grad(layout.first(y), layout.first(dy))
+        layout.firsts[node.outputs[0]] = relu_grad(*map(layout.first, found))
     return True
 
 
@@ -218,27 +225,39 @@ def _reduce(layout: _Layout, node: Node) -> bool:
     return True
 
 
-def _rows(x: Value) -> Value:
-    """An image with channels last as a matrix: a row for each pixel."""
-    return op.Reshape(x, [-1, x.shape[-1]])
+def _turns(layout: _Layout, x: Value) -> bool:
+    return layout.turned(x) and x.dtype == np.float32 and not any(isinstance(d, str) for d in x.shape)
+
+
+def _batch_moments(layout: _Layout, node: Node) -> bool:
+    x = node.operands[0]
+    if not _turns(layout, x):
+        return False
+    layout.firsts |= zip(node.outputs, nhwc.nhwc_batch_moments(layout.last(x), **node.attrs), strict=True)
+    return True
 
 
 def _batch_norm(layout: _Layout, node: Node) -> bool:
-    x = node.operands[0]
-    if not layout.turned(x) or any(isinstance(d, str) for d in x.shape):
+    x, *channels = node.inputs
+    if x is None or not _turns(layout, x):
         return False
-    y, *statistics = batch_norm(_rows(layout.last(x)), **node.attrs)
-    layout.lasts[node.outputs[0]] = op.Reshape(y, list(layout.last(x).shape))
-    layout.firsts |= zip(node.outputs[1:], statistics, strict=True)
+    relu = layout.only_relu(node.outputs[0])
+    made = nhwc.nhwc_batch_norm(layout.last(x), *(v and layout.first(v) for v in channels), relu=len(relu))
+    layout.lasts[relu[0].outputs[0] if relu else node.outputs[0]] = made
     return True
 
 
 def _batch_norm_grad(layout: _Layout, node: Node) -> bool:
-    y, inverse_std, dy = node.operands
-    if not layout.turned(y):
+    dy, x, *channels = node.operands
+    if not _turns(layout, x):
         return False
-    dx = batch_norm_grad(_rows(layout.last(y)), layout.first(inverse_std), _rows(layout.last(dy)))
-    layout.lasts[node.outputs[0]] = op.Reshape(dx, list(layout.last(y).shape))
+    relu = _relu_grad_of(dy.node) if layout.uses[dy] == 1 else None
+    y, dy = relu or (None, dy)
+    channels = [layout.first(v) for v in channels]
+    scale = channels[2] if len(channels) > 2 else None
+    found = nhwc.nhwc_batch_norm_grad(layout.last(dy), layout.last(x), *channels[:2], scale, y and layout.last(y))
+    layout.lasts[node.outputs[0]] = found[0]
+    layout.firsts |= zip(node.outputs[1:], found[1:], strict=True)
     return True
 
 
@@ -254,6 +273,7 @@ RULES: dict[tuple[str, str], Callable[[_Layout, Node], bool]] = {
     (TRAINING, "ConvFilterGrad"): _conv_filter_grad,
     (TRAINING, "MaxPoolGrad"): _max_pool_grad,
     (TRAINING, "AveragePoolGrad"): _average_pool_grad,
+    (TRAINING, "BatchMoments"): _batch_moments,
     (TRAINING, "BatchNorm"): _batch_norm,
     (TRAINING, "BatchNormGrad"): _batch_norm_grad,
 }

@@ -1,4 +1,4 @@
-"""Convolution and pooling of (N, H, W, C) images, and their gradients. Weights stay (M, C, KH, KW).
+"""Convolution, pooling and batch normalization of (N, H, W, C) images, and their gradients. Weights stay (M, C, KH, KW).
 
 `netc.native` has kernels for these. The bodies turn the images to (N, C, H, W) and back, so that a model with them runs anywhere.
 """
@@ -6,8 +6,10 @@
 import numpy as np
 
 from netc.ir import Value, cast, constant, op, zeros
+from netc.training_ops.activation import relu_grad
 from netc.training_ops.convolution import conv_filter_grad, conv_input_grad
 from netc.training_ops.define import training_op
+from netc.training_ops.normalization import batch_moments, batch_norm, batch_norm_grad
 from netc.training_ops.pooling import average_pool_grad
 
 NO_DILATION = [1, 1]
@@ -84,6 +86,36 @@ def nhwc_average_pool_grad(dy: Value, *, spatial: list[int], kernel_shape: list[
     """The gradient by x: each dy in equal parts to its window."""
     dx = average_pool_grad(to_channels_first(dy), spatial=spatial, kernel_shape=kernel_shape, strides=strides, pads=pads)
     return to_channels_last(dx)
+
+
+@training_op("NhwcBatchMoments")
+def nhwc_batch_moments(x: Value, *, epsilon: float) -> tuple[Value, ...]:
+    """(mean, variance, 1 / sqrt(variance + epsilon)) of each channel."""
+    return batch_moments(_rows(x), epsilon=epsilon)
+
+
+@training_op("NhwcBatchNorm")
+def nhwc_batch_norm(
+    x: Value, mean: Value, inverse_std: Value, scale: Value | None = None, bias: Value | None = None, *, relu: int = 0
+) -> Value:
+    """(x - mean) inverse_std scale + bias; with `relu` the maximum of that and 0."""
+    y = op.Reshape(batch_norm(_rows(x), mean, inverse_std, scale, bias), list(x.shape))
+    return op.Relu(y) if relu else y
+
+
+@training_op("NhwcBatchNormGrad")
+def nhwc_batch_norm_grad(
+    dy: Value, x: Value, mean: Value, inverse_std: Value, scale: Value | None = None, y: Value | None = None
+) -> tuple[Value, ...]:
+    """The gradients by x, scale and bias; `y`, if it is there, is the output of the Relu that follows."""
+    dy = dy if y is None else relu_grad(y, dy)
+    dx, dscale, dbias = batch_norm_grad(_rows(dy), _rows(x), mean, inverse_std, scale)
+    return op.Reshape(dx, list(x.shape)), dscale, dbias
+
+
+def _rows(x: Value) -> Value:
+    """An image with channels last as a matrix: a row for each pixel."""
+    return op.Reshape(x, [-1, x.shape[-1]])
 
 
 def _corners(out: list[int], strides: list[int], pads: list[int]) -> tuple[np.ndarray, ...]:

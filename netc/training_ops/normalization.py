@@ -15,21 +15,33 @@ def per_channel(v: Value, x: Value) -> Value:
     return op.Reshape(v, [1, -1, *([1] * (x.rank - 2))], shape=(1, v.shape[0], *([1] * (x.rank - 2))))
 
 
-@training_op("BatchNorm")
-def batch_norm(x: Value, *, epsilon: float) -> tuple[Value, ...]:
-    """(y, mean, var, 1 / std): x normalised by the biased statistics of its batch (Ioffe and Szegedy 2015)."""
+@training_op("BatchMoments")
+def batch_moments(x: Value, *, epsilon: float) -> tuple[Value, ...]:
+    """(mean, variance, 1 / sqrt(variance + epsilon)) of each channel over the batch, (C,) each; the variance is the biased one."""
     mean = op.ReduceMean(x, _others(x), keepdims=1)
     centred = x - mean
-    var = op.ReduceMean(centred * centred, _others(x), keepdims=1)
-    inverse_std = op.Reciprocal(op.Sqrt(var + epsilon))
-    return centred * inverse_std, op.Reshape(mean, [-1]), op.Reshape(var, [-1]), op.Reshape(inverse_std, [-1])
+    var = op.Reshape(op.ReduceMean(centred * centred, _others(x), keepdims=1), [-1])
+    return op.Reshape(mean, [-1]), var, op.Reciprocal(op.Sqrt(var + epsilon))
+
+
+@training_op("BatchNorm")
+def batch_norm(x: Value, mean: Value, inverse_std: Value, scale: Value | None = None, bias: Value | None = None) -> Value:
+    """(x - mean) inverse_std scale + bias, with the moments of x itself (Ioffe and Szegedy 2015)."""
+    factor = inverse_std if scale is None else inverse_std * scale
+    y = (x - per_channel(mean, x)) * per_channel(factor, x)
+    return y if bias is None else y + per_channel(bias, x)
 
 
 @training_op("BatchNormGrad")
-def batch_norm_grad(y: Value, inverse_std: Value, dy: Value) -> Value:
-    """dx = (dy - mean(dy) - y mean(dy y)) / std."""
-    axes = _others(y)
-    return (dy - op.ReduceMean(dy, axes, keepdims=1) - y * op.ReduceMean(dy * y, axes, keepdims=1)) * per_channel(inverse_std, y)
+def batch_norm_grad(dy: Value, x: Value, mean: Value, inverse_std: Value, scale: Value | None = None) -> tuple[Value, ...]:
+    """The gradients by x, scale and bias, through the moments too: dx = (dy - mean(dy) - y mean(dy y)) scale / std, y without scale."""
+    axes = _others(x)
+    share = np.float32(1 / _product([d for i, d in enumerate(x.shape) if i != 1]))
+    y = (x - per_channel(mean, x)) * per_channel(inverse_std, x)
+    dscale, dbias = op.ReduceSum(dy * y, axes, keepdims=0), op.ReduceSum(dy, axes, keepdims=0)
+    factor = inverse_std if scale is None else inverse_std * scale
+    dx = (dy - per_channel(dbias * share, x) - y * per_channel(dscale * share, x)) * per_channel(factor, x)
+    return dx, dscale, dbias
 
 
 def channel_window_sum(x: Value, size: int) -> Value:

@@ -17,6 +17,11 @@ def gemm(trans_a, trans_b):
     return lambda a, b, c: op.Gemm(a, b, c, transA=trans_a, transB=trans_b, alpha=0.5, beta=2.0), a, b, normal(4)
 
 
+def batch_norm(x, *affine):
+    mean, _, inverse_std = normalization.batch_moments(x, epsilon=1e-5)
+    return normalization.batch_norm(x, mean, inverse_std, *affine)
+
+
 def sigmoid_loss(targets, **attrs):
     return lambda x: loss.sigmoid_cross_entropy(x, constant(np.array([targets] * 4, np.float32)), **attrs), normal(4, 3)
 
@@ -102,7 +107,11 @@ ROWS = {
     "Transpose": [(lambda x: op.Transpose(x, perm=[2, 0, 1]), normal(2, 3, 4)), (op.Transpose, normal(2, 3))],
     "Unsqueeze": [(lambda x: op.Unsqueeze(x, [0, 2]), normal(2, 3))],
     "Where": [(lambda a, b: op.Where(constant(np.array([True, False, True])), a, b), normal(2, 3), normal(3))],
-    f"{TRAINING}.BatchNorm": [(lambda x: normalization.batch_norm(x, epsilon=1e-5)[0], normal(4, 3, 2, 2))],
+    f"{TRAINING}.BatchNorm": [
+        (batch_norm, normal(4, 3, 2, 2)),
+        (batch_norm, normal(4, 3, 2, 2), normal(3)),
+        (batch_norm, normal(6, 3), normal(3), normal(3)),
+    ],
     f"{TRAINING}.SigmoidCrossEntropy": [
         *(sigmoid_loss([0, 1, 0.5], normalization=n) for n in ("FULL", "VALID", "BATCH_SIZE", "NONE")),
         sigmoid_loss([0, 1, 2], normalization="VALID", ignore_label=2),

@@ -72,6 +72,29 @@ def adam(*values):
     return optimizers.adam(*values, momentum=0.9, momentum2=0.999, delta=1e-8)
 
 
+def moments(x):
+    return lambda x: nhwc.nhwc_batch_moments(x, epsilon=1e-5), 3 + normal(*x)
+
+
+def batch_norm(x, affine, relu=0):
+    return (
+        lambda *v: nhwc.nhwc_batch_norm(*v, relu=relu),
+        normal(*x),
+        normal(x[-1]),
+        positive(x[-1]),
+        *(normal(x[-1]) for _ in range(affine)),
+    )
+
+
+def batch_norm_grad(x, scale=True, relu=True):
+    def call(dy, x, mean, inverse_std, *more):
+        more = iter(more)
+        return nhwc.nhwc_batch_norm_grad(dy, x, mean, inverse_std, next(more) if scale else None, next(more) if relu else None)
+
+    c = x[-1]
+    return call, normal(*x), normal(*x), normal(c), positive(c), *([normal(c)] if scale else []), *([normal(*x)] if relu else [])
+
+
 CONVOLUTIONS = [  # x, w, strides, pads
     ((3, 9, 9, 20), (50, 20, 5, 5)),
     ((1, 8, 11, 3), (7, 3, 3, 2)),
@@ -94,6 +117,7 @@ POOLS = [  # x, kernel, strides, pads
     ((2, 5, 5, 50), (3, 2), (1, 2), (1, 1, 1, 0)),
     ((1, 4, 4, 32), (4, 4), (1, 1)),
 ]
+NORMALIZED = [(3, 5, 4, 20), (2, 3, 3, 3), (1, 1, 1, 8), (8, 20, 20, 16), (2, 9, 7, 130), (64, 13, 11, 1)]
 RATE, STEP = np.float32(0.1), np.float32(3)
 ROWS = {
     "NhwcConv": [conv(*row) for row in CONVOLUTIONS] + [conv(CONVOLUTIONS[0][0], CONVOLUTIONS[0][1], relu=1, bias=False)],
@@ -103,6 +127,9 @@ ROWS = {
     "NhwcMaxPoolGrad": [pool_grad(nhwc.nhwc_max_pool_grad, *row) for row in POOLS],
     "NhwcAveragePool": [pool(nhwc.nhwc_average_pool, *row) for row in POOLS],
     "NhwcAveragePoolGrad": [pool_grad(nhwc.nhwc_average_pool_grad, *row) for row in POOLS],
+    "NhwcBatchMoments": [moments(x) for x in NORMALIZED],
+    "NhwcBatchNorm": [batch_norm(x, affine) for x in NORMALIZED for affine in (0, 1, 2)] + [batch_norm(NORMALIZED[0], 2, relu=1)],
+    "NhwcBatchNormGrad": [batch_norm_grad(x) for x in NORMALIZED] + [batch_norm_grad(NORMALIZED[0], scale=False, relu=False)],
     "ReluGrad": [(relu_grad, normal(3, 7), normal(3, 7)), (relu_grad, normal(200, 301), normal(200, 301))],
     "SGD": [(lambda *v: optimizers.sgd(*v, momentum=0.9), normal(*s), normal(*s), RATE, normal(*s)) for s in ((), (5,), (150, 133))],
     "Adam": [(adam, normal(*s), normal(*s), RATE, normal(*s), positive(*s), STEP) for s in ((3,), (150, 133))],
