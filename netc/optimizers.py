@@ -3,11 +3,14 @@
     (parameter, gradient, rate, state...) -> (new parameter, new state...)
 
 Its positional arguments after `rate` name its states: each of the parameter's shape and 0 at the start, but `step`, which is
-the number of this update from 1 on. Its keyword arguments are fields of SolverParameter. The gradient comes with L1 or L2 decay
-in it, unless the function takes `weight_decay` itself; `rate` has the parameter's lr_mult in it.
+the number of this update from 1 on. Its keyword arguments are fields of SolverParameter. The op has one more, `weight_decay`:
+the gradient that the function gets has that much of the parameter in it, unless the function takes `weight_decay` itself.
+`rate` has the parameter's lr_mult in it, and `weight_decay` its decay_mult.
 """
 
 from collections.abc import Callable
+from functools import wraps
+from inspect import Parameter, signature
 from typing import Any
 
 from netc import registry
@@ -19,11 +22,24 @@ def optimizer(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorator: the function is the solver type, and the training op, `name`."""
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
-        apply = training_op(name)(function)
+        apply = training_op(name)(function if "weight_decay" in signature(function).parameters else _decayed(function))
         registry.optimizer(name)(apply)
         return apply
 
     return add
+
+
+def _decayed(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` on gradients with L2 decay in them: g + weight_decay w."""
+
+    @wraps(function)
+    def apply(w: Value, g: Value, *rest: Value, weight_decay: float = 0.0, **fields: float) -> Any:
+        return function(w, g + w * weight_decay if weight_decay else g, *rest, **fields)
+
+    own = signature(function)
+    decay = Parameter("weight_decay", Parameter.KEYWORD_ONLY, default=0.0, annotation=float)
+    apply.__signature__ = own.replace(parameters=[*own.parameters.values(), decay])  # type: ignore[attr-defined]
+    return apply
 
 
 @optimizer("SGD")

@@ -134,10 +134,9 @@ def _optimized(p: Value, g: Value, rate: Value, step: Value, solver: pb.SolverPa
     hyper = {a.name: getattr(solver, a.name) for a in arguments if a.kind is Parameter.KEYWORD_ONLY}
     attrs = p.node.attrs
     decay = solver.weight_decay * attrs["decay_mult"]
-    if "weight_decay" in hyper:
-        hyper["weight_decay"] = decay
-    elif decay:
-        g = g + decay * (op.Sign(p) if solver.regularization_type == "L1" else p)
+    hyper["weight_decay"] = 0.0 if solver.regularization_type == "L1" else decay
+    if decay and solver.regularization_type == "L1":
+        g = g + decay * op.Sign(p)
     local = rate if attrs["lr_mult"] == 1 else rate * attrs["lr_mult"]
     states = [_slot(p, name) if name != "step" else step for name in slots]
     new = optimize(p, g, local, *states, **hyper)

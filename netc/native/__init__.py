@@ -12,8 +12,9 @@ from pathlib import Path
 from netc.errors import NetcError
 
 KERNELS = frozenset({
-    "Adam", "NhwcAveragePool", "NhwcAveragePoolGrad", "NhwcBatchMoments", "NhwcBatchNorm", "NhwcBatchNormGrad", "NhwcConv",
-    "NhwcConvFilterGrad", "NhwcConvInputGrad", "NhwcMaxPool", "NhwcMaxPoolGrad", "ReluGrad", "SGD",
+    "AdaDelta", "AdaGrad", "Adam", "AdamW", "Nesterov", "NhwcAveragePool", "NhwcAveragePoolGrad", "NhwcBatchMoments", "NhwcBatchNorm",
+    "NhwcBatchNormGrad", "NhwcConv", "NhwcConvFilterGrad", "NhwcConvInputGrad", "NhwcMaxPool", "NhwcMaxPoolGrad", "RMSProp", "ReluGrad",
+    "SGD",
 })  # fmt: skip
 TIERS = {  # of x86-64, the best first: what a processor must have
     "x86_64_v4": {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},

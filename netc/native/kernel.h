@@ -155,5 +155,6 @@ std::vector<Op> convolution_ops();
 std::vector<Op> pooling_ops();
 std::vector<Op> elementwise_ops();
 std::vector<Op> normalization_ops();
+std::vector<Op> optimizer_ops();
 
 }  // namespace netc
