@@ -13,8 +13,8 @@ from netc.errors import NetcError
 
 KERNELS = frozenset({
     "AdaDelta", "AdaGrad", "Adam", "AdamW", "Nesterov", "NhwcAveragePool", "NhwcAveragePoolGrad", "NhwcBatchMoments", "NhwcBatchNorm",
-    "NhwcBatchNormGrad", "NhwcConv", "NhwcConvFilterGrad", "NhwcConvInputGrad", "NhwcMaxPool", "NhwcMaxPoolGrad", "RMSProp", "ReluGrad",
-    "SGD",
+    "NhwcBatchNormGrad", "NhwcConv", "NhwcConvFilterGrad", "NhwcConvInputGrad", "NhwcLRN", "NhwcLRNGrad", "NhwcMaxPool",
+    "NhwcMaxPoolGrad", "RMSProp", "ReluGrad", "SGD",
 })  # fmt: skip
 TIERS = {  # of x86-64, the best first: what a processor must have
     "x86_64_v4": {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},

@@ -160,6 +160,98 @@ class BatchNormGrad : public Kernel {
   mutable ScratchPool parts_;
 };
 
+// Local response normalization across channels: y = x s^-beta, s = bias + alpha / size times the sum of x^2 over `size` channels.
+class Lrn : public Kernel {
+ public:
+  explicit Lrn(const Attributes& attributes)
+      : size_(attributes.integer("size")), share_(attributes.number("alpha") / static_cast<float>(size_)), beta_(attributes.number("beta")),
+        bias_(attributes.number("bias")) {}
+
+  void compute(const Context& context) const override {
+    const auto x = context.input(0);
+    float* y = context.output(0, x.shape);
+    for_pixels(context, x.shape, [&](int64_t at, int64_t c, float* scales, float* squares) {
+      scales_of(x.data + at, c, squares, scales);
+      powers_of(scales, c, squares);
+      const float* from = x.data + at;
+      float* to = y + at;
+#pragma GCC ivdep
+      for (int64_t i = 0; i < c; ++i) to[i] = from[i] * squares[i];
+    });
+  }
+
+ protected:
+  // each(offset of the pixel, channels, two pieces of scratch of channels + size floats) over all pixels.
+  template <class F>
+  void for_pixels(const Context& context, const Shape& shape, const F& each) const {
+    const Rows of(shape);
+    const int64_t c = of.channels;
+    context.parallel_for(of.chunks(), [&](size_t i) {
+      const auto scratch = scratch_.take(2 * (c + size_));
+      for (int64_t r = 0; r < of.count(i); ++r) each((of.begin(i) + r) * c, c, scratch.data(), scratch.data() + c + size_);
+    });
+  }
+
+  // sums[i] = the sum of `size` terms around term(i), zeros beyond the ends. `padded` holds channels + size floats.
+  template <class F>
+  void window_sums(int64_t c, const F& term, float* padded, float* sums) const {
+    const int64_t before = (size_ - 1) / 2;
+    std::fill_n(padded, before, 0.0f);
+    std::fill_n(padded + before + c, size_ - before, 0.0f);
+#pragma GCC ivdep
+    for (int64_t i = 0; i < c; ++i) padded[before + i] = term(i);
+#pragma GCC ivdep
+    for (int64_t i = 0; i < c; ++i) sums[i] = padded[i];
+    for (int64_t k = 1; k < size_; ++k)
+#pragma GCC ivdep
+      for (int64_t i = 0; i < c; ++i) sums[i] += padded[i + k];
+  }
+
+  void scales_of(const float* x, int64_t c, float* padded, float* scales) const {
+    window_sums(c, [x](int64_t i) { return x[i] * x[i]; }, padded, scales);
+#pragma GCC ivdep
+    for (int64_t i = 0; i < c; ++i) scales[i] = bias_ + share_ * scales[i];
+  }
+
+  // scales^-beta. The exponent that everyone uses is made of roots, which are many times faster than a power.
+  void powers_of(const float* scales, int64_t c, float* powers) const {
+    if (beta_ == 0.75f) {
+#pragma GCC ivdep
+      for (int64_t i = 0; i < c; ++i) {
+        const float root = std::sqrt(scales[i]);
+        powers[i] = 1.0f / (root * std::sqrt(root));
+      }
+    } else {
+      for (int64_t i = 0; i < c; ++i) powers[i] = std::pow(scales[i], -beta_);
+    }
+  }
+
+  int64_t size_;
+  float share_, beta_, bias_;
+  mutable ScratchPool scratch_;
+};
+
+// The gradient by x, given x, y and dy.
+class LrnGrad : public Lrn {
+ public:
+  using Lrn::Lrn;
+
+  void compute(const Context& context) const override {
+    const auto x = context.input(0), y = context.input(1), dy = context.input(2);
+    float* dx = context.output(0, x.shape);
+    for_pixels(context, x.shape, [&](int64_t at, int64_t c, float* scales, float* scratch) {
+      const float *from = x.data + at, *top = y.data + at, *g = dy.data + at;
+      float* to = dx + at;
+      scales_of(from, c, scratch, scales);
+      window_sums(c, [=](int64_t i) { return g[i] * top[i] / scales[i]; }, scratch, to);
+      powers_of(scales, c, scratch);
+      const float factor = 2.0f * share_ * beta_;
+#pragma GCC ivdep
+      for (int64_t i = 0; i < c; ++i) to[i] = g[i] * scratch[i] - factor * from[i] * to[i];
+    });
+  }
+};
+
 }  // namespace
 
 std::vector<Op> normalization_ops() {
@@ -168,6 +260,8 @@ std::vector<Op> normalization_ops() {
       Op("NhwcBatchMoments", make<BatchMoments>, {kFloat}, {kFloat, kFloat, kFloat}, 1),
       Op("NhwcBatchNorm", make<BatchNorm>, {kFloat, kFloat, kFloat, kFloat, kFloat}, {kFloat}, 3),
       Op("NhwcBatchNormGrad", make<BatchNormGrad>, {kFloat, kFloat, kFloat, kFloat, kFloat, kFloat}, {kFloat, kFloat, kFloat}, 4),
+      Op("NhwcLRN", make<Lrn>, {kFloat}, {kFloat}, 1),
+      Op("NhwcLRNGrad", make<LrnGrad>, {kFloat, kFloat, kFloat}, {kFloat}, 3),
   };
 }
 

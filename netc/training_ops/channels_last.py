@@ -1,4 +1,4 @@
-"""Convolution, pooling and batch normalization of (N, H, W, C) images, and their gradients. Weights stay (M, C, KH, KW).
+"""Convolution, pooling and normalization of (N, H, W, C) images, and their gradients. Weights stay (M, C, KH, KW).
 
 `netc.native` has kernels for these. The bodies turn the images to (N, C, H, W) and back, so that a model with them runs anywhere.
 """
@@ -9,7 +9,7 @@ from netc.ir import Value, cast, constant, op, zeros
 from netc.training_ops.activation import relu_grad
 from netc.training_ops.convolution import conv_filter_grad, conv_input_grad
 from netc.training_ops.define import training_op
-from netc.training_ops.normalization import batch_moments, batch_norm, batch_norm_grad
+from netc.training_ops.normalization import batch_moments, batch_norm, batch_norm_grad, lrn_grad
 from netc.training_ops.pooling import average_pool_grad
 
 NO_DILATION = [1, 1]
@@ -111,6 +111,19 @@ def nhwc_batch_norm_grad(
     dy = dy if y is None else relu_grad(y, dy)
     dx, dscale, dbias = batch_norm_grad(_rows(dy), _rows(x), mean, inverse_std, scale)
     return op.Reshape(dx, list(x.shape)), dscale, dbias
+
+
+@training_op("NhwcLRN")
+def nhwc_lrn(x: Value, *, size: int, alpha: float, beta: float, bias: float) -> Value:
+    """x (bias + alpha / size * sum of x^2 over `size` channels)^-beta."""
+    return to_channels_last(op.LRN(to_channels_first(x), size=size, alpha=alpha, beta=beta, bias=bias))
+
+
+@training_op("NhwcLRNGrad")
+def nhwc_lrn_grad(x: Value, y: Value, dy: Value, *, size: int, alpha: float, beta: float, bias: float) -> Value:
+    """The gradient by x of y = LRN(x)."""
+    images = map(to_channels_first, (x, y, dy))
+    return to_channels_last(lrn_grad(*images, size=size, alpha=alpha, beta=beta, bias=bias))
 
 
 def _rows(x: Value) -> Value:

@@ -133,6 +133,17 @@ POOLS = [  # x, kernel, strides, pads
     ((2, 5, 5, 50), (3, 2), (1, 2), (1, 1, 1, 0)),
     ((1, 4, 4, 32), (4, 4), (1, 1)),
 ]
+
+
+def lrn(x, size=5, beta=0.75):
+    return lambda x: nhwc.nhwc_lrn(x, size=size, alpha=0.5, beta=beta, bias=2.0), normal(*x)
+
+
+def lrn_grad(x, size=5, beta=0.75):
+    call = lambda *v: nhwc.nhwc_lrn_grad(*v, size=size, alpha=0.5, beta=beta, bias=2.0)  # noqa: E731
+    return call, normal(*x), normal(*x), normal(*x)
+
+
 NORMALIZED = [(3, 5, 4, 20), (2, 3, 3, 3), (1, 1, 1, 8), (8, 20, 20, 16), (2, 9, 7, 130), (64, 13, 11, 1)]
 ROWS = {
     "NhwcConv": [conv(*row) for row in CONVOLUTIONS] + [conv(CONVOLUTIONS[0][0], CONVOLUTIONS[0][1], relu=1, bias=False)],
@@ -145,6 +156,8 @@ ROWS = {
     "NhwcBatchMoments": [moments(x) for x in NORMALIZED],
     "NhwcBatchNorm": [batch_norm(x, affine) for x in NORMALIZED for affine in (0, 1, 2)] + [batch_norm(NORMALIZED[0], 2, relu=1)],
     "NhwcBatchNormGrad": [batch_norm_grad(x) for x in NORMALIZED] + [batch_norm_grad(NORMALIZED[0], scale=False, relu=False)],
+    "NhwcLRN": [lrn(x) for x in NORMALIZED] + [lrn(NORMALIZED[0], 3, 0.6)],
+    "NhwcLRNGrad": [lrn_grad(x) for x in NORMALIZED] + [lrn_grad(NORMALIZED[0], 3, 0.6)],
     "ReluGrad": [(relu_grad, normal(3, 7), normal(3, 7)), (relu_grad, normal(200, 301), normal(200, 301))],
     **{name: [update(name, shape) for shape in ((), (5,), (150, 133))] for name in UPDATES},
 }
@@ -182,7 +195,9 @@ def test_threads_do_not_change_a_bit(name):
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("name", sorted(native.KERNELS - {"NhwcMaxPool"}))  # whose body drops NaN
+@pytest.mark.parametrize(
+    "name", sorted(native.KERNELS - {"NhwcMaxPool", "NhwcLRN"})
+)  # whose bodies drop NaN, and spread it to all channels
 def test_nan_and_infinity_go_where_the_body_lets_them(name, bad):
     for function, *arrays in ROWS[name]:
         where = 1 if name == "NhwcMaxPoolGrad" else 0

@@ -82,8 +82,9 @@ def test_bodies_compute_what_portable_computes(program, kind):
 @pytest.mark.parametrize("kind", ["train", "test"])
 def test_kernels_compute_what_portable_computes(program, kind):
     expected, found = step(program, kind=kind), step(replace(program, target="native"), native.library(), kind)
+    slack = 1e-4 if program.job.solver.type == "Adam" else 1e-5  # a first step of Adam divides a gradient by its own size
     for name, value in expected.items():
-        np.testing.assert_allclose(found[name], value, rtol=1e-3, atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(found[name], value, rtol=1e-3, atol=slack, err_msg=name)
 
 
 def ops(graph: Graph) -> list[str]:
@@ -110,8 +111,8 @@ def test_normalization_sums_and_global_pooling_stay_turned_too(tmp_path):
 
 def test_what_kernels_do_not_cover_stays(tmp_path):
     found = ops(graph_of("mixed", tmp_path))
-    assert found.count("Conv") == 2 and found.count("ConvFilterGrad") == 2
-    assert found.count("NhwcConv") == 2
+    assert found.count("Conv") == 1 and found.count("ConvFilterGrad") == 1  # the dilated one
+    assert found.count("NhwcConv") == 4
     conv = next(n for n in graph_of("mixed", tmp_path).nodes if n.op == "NhwcConv")
     assert conv.attrs["relu"] == 0  # its output is read before the ReLU too
 
