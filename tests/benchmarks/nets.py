@@ -1,44 +1,87 @@
-"""The nets that are measured, as netc reads them and as a peer builds them, with one batch of random data each."""
+"""The nets that are measured, as netc reads them, with one batch of random data each."""
 
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from netc import registry
 from netc.contract import Program
 from netc.contract import program as compiled
+from netc.layers.context import BATCH
 from netc.spec import load_job
+from netc.spec.job import Job
+from tests.benchmarks import deep_nets
+from tests.conftest import ROOT
 
-NETS = {"lenet": Path("nets/lenet.yaml"), "mlp": Path("nets/mlp.yaml")}
+HERE = Path(__file__).parent / "nets"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A net file, or its text, and how many steps make a turn."""
+
+    source: Path | str
+    steps: int
+
+
+NETS = {
+    "mlp": Measured(ROOT / "nets/mlp.yaml", 200),
+    "lenet": Measured(ROOT / "nets/lenet.yaml", 20),
+    "cifar10_quick": Measured(HERE / "cifar10_quick.yaml", 8),
+    "cifar10_full": Measured(HERE / "cifar10_full.yaml", 6),
+    "mnist_autoencoder": Measured(HERE / "mnist_autoencoder.yaml", 15),
+    "resnet20": Measured(deep_nets.resnet(20, 64), 3),
+    "alexnet": Measured(HERE / "alexnet.yaml", 1),
+    "googlenet": Measured(deep_nets.googlenet(8), 1),
+}
+
+
+def known(net: str) -> Measured:
+    """The net called so, or `resnet<depth>` or `<net>@<batch>` as the curves ask for it."""
+    name, _, batch = net.partition("@")
+    if name in NETS:
+        return NETS[name]
+    return Measured(deep_nets.resnet(int(name.removeprefix("resnet")), int(batch or 64)), 2)
+
+
+@cache
+def job(net: str) -> Job:
+    """The net's job; `<net>@<batch>` is a net at another batch size."""
+    name, _, batch = net.partition("@")
+    source = known(net).source
+    changes = [f"layers.data.data_param.batch_size={batch}"] if batch and isinstance(source, Path) else []
+    if isinstance(source, Path):
+        return load_job(str(source), changes)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / f"{name}.yaml"
+        path.write_text(source)
+        return load_job(str(path))
 
 
 @cache
 def program(net: str) -> Program:
     """The checked program of a net."""
     registry.load()
-    return compiled(load_job(str(NETS[net])))
+    return compiled(job(net))
 
 
 @cache
-def batch(net: str) -> tuple[np.ndarray, np.ndarray]:
-    """Random images and labels of the net's training batch."""
+def batch(net: str) -> dict[str, np.ndarray]:
+    """Random inputs and labels of the net's training batch, by blob."""
     rng = np.random.default_rng(0)
-    lowered = program(net).train
-    data, labels = (lowered.versions[name][0].shape for name in ("data", "label"))
-    return rng.random(data, np.float32), rng.integers(0, 10, labels)
+    inputs = {n.attrs["name"].removeprefix(BATCH): n.types[0] for n in program(net).steps.train.leaves("Input")}
+    made = {}
+    for name in ("data", "label"):
+        if name in inputs:
+            shape = tuple(map(int, inputs[name].shape))
+            made[name] = rng.random(shape, np.float32) if name == "data" else rng.integers(0, 10, shape)
+    return made
 
 
-def _lenet(nn: Any) -> Any:
-    return nn.Sequential(
-        nn.Conv2d(1, 20, 5), nn.MaxPool2d(2), nn.Conv2d(20, 50, 5), nn.MaxPool2d(2), nn.Flatten(),
-        nn.Linear(800, 500), nn.ReLU(), nn.Linear(500, 10),
-    )  # fmt: skip
-
-
-def _mlp(nn: Any) -> Any:
-    return nn.Sequential(nn.Flatten(), nn.Linear(784, 100), nn.ReLU(), nn.Linear(100, 10))
-
-
-TORCH = {"lenet": _lenet, "mlp": _mlp}
+@cache
+def start(net: str) -> dict[str, np.ndarray]:
+    """The parameters that every contender starts from, by name."""
+    return {name: array for name, array in program(net).start().items() if program(net).states[name].attrs["kind"] == "parameter"}

@@ -1,0 +1,39 @@
+"""BVLC Caffe's worker, for the Python that Caffe has (3.8): `python caffe_worker.py SOLVER ARRAYS.npz`.
+
+It speaks as `worker.py` does. ARRAYS holds "blob:<name>" for inputs and "<layer>:<index>" for the blobs that layers start with.
+"""
+
+import json
+import sys
+import time
+
+import caffe
+import numpy as np
+
+
+def main():
+    caffe.set_mode_cpu()
+    solver = caffe.SGDSolver(sys.argv[1])
+    with np.load(sys.argv[2]) as arrays:
+        for key in arrays.files:
+            name, _, index = key.rpartition(":")
+            target = solver.net.blobs[index] if name == "blob" else solver.net.params[name][int(index)]
+            target.data[...] = arrays[key].reshape(target.data.shape)
+    solver.step(1)
+    print(
+        json.dumps({"loss": sum(float(solver.net.blobs[b].data) for b in solver.net.outputs if solver.net.blobs[b].data.size == 1)}),
+        flush=True,
+    )
+    for line in sys.stdin:
+        times = []
+        for _ in range(int(line)):
+            begin = time.perf_counter()
+            solver.step(1)
+            times.append(1000 * (time.perf_counter() - begin))
+        with open("/proc/self/status") as status:
+            peak = next(int(x.split()[1]) for x in status if x.startswith("VmHWM")) / 1024
+        print(json.dumps({"times": times, "memory": peak}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

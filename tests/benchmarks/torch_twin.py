@@ -1,0 +1,98 @@
+"""The PyTorch module of a netc net: the same layers, of torch's own modules and functions, with its loss."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from netc import netc_pb2 as pb
+from netc.net import Layer, Net
+
+Forward = Callable[..., Tensor]
+
+
+class Twin(nn.Module):
+    """Called with the net's inputs by blob; returns the weighted sum of its losses."""
+
+    def __init__(self, net: Net, shapes: Mapping[str, tuple[int, ...]], start: Mapping[str, np.ndarray]):
+        super().__init__()
+        self.steps: list[tuple[Layer, Forward]] = []
+        layers = [layer for layer in net.layers if layer.type not in ("Input", "Data", "Accuracy")]
+        for layer, after in zip(layers, [*layers[1:], None], strict=True):
+            if layer.type == "Scale":
+                continue  # it is in the BatchNorm before it
+            made = MAKERS[layer.type](layer, shapes)
+            if isinstance(made, nn.Module):
+                self.add_module(layer.name.replace(".", "_"), made)
+                owner = after if layer.type == "BatchNorm" and after else layer
+                _fill(made, {n.partition(".")[2]: a for n, a in start.items() if n.partition(".")[0] == owner.name})
+            self.steps.append((layer, made))
+
+    def forward(self, blobs: dict[str, Tensor]) -> Tensor:
+        blobs, losses = dict(blobs), []
+        for layer, run in self.steps:
+            y = run(*(blobs[b] for b in layer.bottoms))
+            if layer.type.endswith("Loss"):
+                losses.append(y * (layer.param.loss_weight[0] if layer.param.loss_weight else 1.0))
+            else:
+                blobs[layer.tops[0]] = y
+        return torch.stack(losses).sum() if len(losses) > 1 else losses[0]
+
+
+def _fill(module: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
+    with torch.no_grad():
+        for name, array in arrays.items():
+            parameter = getattr(module, {"scale": "weight"}.get(name, name))
+            parameter.copy_(torch.from_numpy(array.reshape(parameter.shape)))
+
+
+def _convolution(layer: Layer, shapes: Mapping[str, tuple[int, ...]]) -> nn.Module:
+    p = layer.param.convolution_param
+    stride, pad = (p.stride[0] if p.stride else 1), (p.pad[0] if p.pad else 0)
+    channels = shapes[layer.bottoms[0]][1]
+    return nn.Conv2d(channels, p.num_output, p.kernel_size[0], stride, pad, groups=p.group, bias=p.bias_term)
+
+
+def _inner_product(layer: Layer, shapes: Mapping[str, tuple[int, ...]]) -> nn.Module:
+    p = layer.param.inner_product_param
+    linear = nn.Linear(int(np.prod(shapes[layer.bottoms[0]][1:])), p.num_output)
+    linear.register_forward_pre_hook(lambda _, x: (x[0].flatten(1),))
+    return linear
+
+
+def _pooling(layer: Layer, shapes: Mapping[str, tuple[int, ...]]) -> Forward:
+    p = layer.param.pooling_param
+    if p.global_pooling:
+        return lambda x: functional.adaptive_avg_pool2d(x, 1)
+    run = functional.max_pool2d if p.pool == pb.PoolingParameter.MAX else functional.avg_pool2d
+    return lambda x: run(x, p.kernel_size, p.stride, p.pad, ceil_mode=True)
+
+
+def _lrn(layer: Layer, shapes: Mapping[str, tuple[int, ...]]) -> Forward:
+    p = layer.param.lrn_param
+    size, alpha, beta, k = p.local_size, p.alpha, p.beta, p.k
+    if p.norm_region == pb.LRNParameter.ACROSS_CHANNELS:
+        return lambda x: functional.local_response_norm(x, size, alpha, beta, k)
+    return lambda x: x * (1 + alpha * functional.avg_pool2d(x * x, size, 1, size // 2)) ** -beta
+
+
+def _sigmoid_loss(layer: Layer, shapes: Mapping[str, tuple[int, ...]]) -> Forward:
+    return lambda x, targets: functional.binary_cross_entropy_with_logits(x, targets, reduction="sum") / len(x)
+
+
+MAKERS: dict[str, Callable[[Layer, Mapping[str, tuple[int, ...]]], Any]] = {
+    "BatchNorm": lambda layer, shapes: nn.BatchNorm2d(shapes[layer.bottoms[0]][1]),
+    "Concat": lambda layer, shapes: lambda *xs: torch.cat(xs, 1),
+    "Convolution": _convolution,
+    "Eltwise": lambda layer, shapes: lambda a, b: a + b,
+    "InnerProduct": _inner_product,
+    "LRN": _lrn,
+    "Pooling": _pooling,
+    "ReLU": lambda layer, shapes: functional.relu,
+    "Sigmoid": lambda layer, shapes: torch.sigmoid,
+    "SigmoidCrossEntropyLoss": _sigmoid_loss,
+    "SoftmaxWithLoss": lambda layer, shapes: lambda x, labels: functional.cross_entropy(x.flatten(1), labels),
+}
