@@ -5,7 +5,7 @@ from typing import Any
 from netc.errors import GradientError
 from netc.ir import TRAINING, Node, Value, op
 from netc.registry import gradient
-from netc.training_ops import convolution, loss, normalization, pooling
+from netc.training_ops import activation, convolution, loss, normalization, pooling
 
 Gradients = tuple[Value | None, ...]
 
@@ -65,6 +65,11 @@ def batch_norm(node: Node, dy: Value) -> Gradients:
     x, mean, inverse_std, *affine = node.inputs
     dx, dscale, dbias = normalization.batch_norm_grad(dy, x, mean, inverse_std, *affine[:1])
     return (dx, None, None, dscale, dbias)[: len(node.inputs)]
+
+
+@gradient("Dropout", domain=TRAINING)
+def dropout(node: Node, dy: Value) -> Gradients:
+    return activation.dropout(dy, node.operands[1], **node.attrs), None
 
 
 @gradient("SoftmaxCrossEntropy", domain=TRAINING)

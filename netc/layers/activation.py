@@ -1,12 +1,11 @@
 """Layers that act element by element."""
 
-import numpy as np
-
 from netc import netc_pb2 as pb
-from netc.ir import Value, cast, op
+from netc.ir import Value, op
 from netc.layers.context import Context, dims
 from netc.layers.shape import axis_of
 from netc.registry import layer
+from netc.training_ops import activation
 
 
 @layer("ReLU")
@@ -53,8 +52,7 @@ def dropout(ctx: Context, x: Value) -> Value:
         raise ctx.error(f"dropout_ratio must be at least 0 and below 1, not {ratio:g}", "dropout_param", "dropout_ratio")
     if not ctx.training or ratio == 0:
         return x
-    kept = op.GreaterOrEqual(ctx.noise("mask", x.shape), np.float32(ratio))
-    return x * (cast(kept, x.dtype) * (1 / (1 - ratio)))
+    return activation.dropout(x, ctx.noise("mask", x.shape), ratio=ratio)
 
 
 @layer("Softmax")

@@ -12,8 +12,8 @@ from pathlib import Path
 from netc.errors import NetcError
 
 KERNELS = frozenset({
-    "AdaDelta", "AdaGrad", "Adam", "AdamW", "Nesterov", "NhwcAveragePool", "NhwcAveragePoolGrad", "NhwcBatchMoments", "NhwcBatchNorm",
-    "NhwcBatchNormGrad", "NhwcConv", "NhwcConvFilterGrad", "NhwcConvInputGrad", "NhwcLRN", "NhwcLRNGrad", "NhwcMaxPool",
+    "AdaDelta", "AdaGrad", "Adam", "AdamW", "Dropout", "Nesterov", "NhwcAveragePool", "NhwcAveragePoolGrad", "NhwcBatchMoments",
+    "NhwcBatchNorm", "NhwcBatchNormGrad", "NhwcConv", "NhwcConvFilterGrad", "NhwcConvInputGrad", "NhwcLRN", "NhwcLRNGrad", "NhwcMaxPool",
     "NhwcMaxPoolGrad", "RMSProp", "ReluGrad", "SGD",
 })  # fmt: skip
 TIERS = {  # of x86-64, the best first: what a processor must have

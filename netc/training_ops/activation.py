@@ -1,6 +1,8 @@
-"""Gradients of activations that a kernel of their own makes faster."""
+"""Activations, and gradients of activations, that a kernel of their own makes faster."""
 
-from netc.ir import Value, constant, op
+import numpy as np
+
+from netc.ir import Value, cast, constant, op
 from netc.training_ops.define import training_op
 
 
@@ -8,3 +10,9 @@ from netc.training_ops.define import training_op
 def relu_grad(y: Value, dy: Value) -> Value:
     """The gradient by x of y = Relu(x): dy where y is positive, else 0."""
     return op.Where(y > 0.0, dy, constant(0, dy.dtype))
+
+
+@training_op("Dropout")
+def dropout(x: Value, uniform: Value, *, ratio: float) -> Value:
+    """x / (1 - ratio) where `uniform`, numbers of [0, 1), is at least `ratio`, else 0. Its gradient is the same of dy."""
+    return x * (cast(op.GreaterOrEqual(uniform, np.float32(ratio)), x.dtype) * (1 / (1 - ratio)))

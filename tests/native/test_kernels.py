@@ -13,7 +13,7 @@ from netc.errors import RunError
 from netc.ir import Graph, leaf
 from netc.session import Session
 from netc.training_ops import channels_last as nhwc
-from netc.training_ops.activation import relu_grad
+from netc.training_ops.activation import dropout, relu_grad
 from tests.native.conftest import needs_kernels
 
 pytestmark = needs_kernels
@@ -27,6 +27,10 @@ def normal(*shape):
 
 def positive(*shape):
     return np.abs(normal(*shape))
+
+
+def uniform(*shape):
+    return RNG.random(shape, np.float32)
 
 
 def ties(*shape):
@@ -158,6 +162,7 @@ ROWS = {
     "NhwcBatchNormGrad": [batch_norm_grad(x) for x in NORMALIZED] + [batch_norm_grad(NORMALIZED[0], scale=False, relu=False)],
     "NhwcLRN": [lrn(x) for x in NORMALIZED] + [lrn(NORMALIZED[0], 3, 0.6)],
     "NhwcLRNGrad": [lrn_grad(x) for x in NORMALIZED] + [lrn_grad(NORMALIZED[0], 3, 0.6)],
+    "Dropout": [(lambda *v: dropout(*v, ratio=0.3), normal(*s), uniform(*s)) for s in ((3, 7), (200, 301))],
     "ReluGrad": [(relu_grad, normal(3, 7), normal(3, 7)), (relu_grad, normal(200, 301), normal(200, 301))],
     **{name: [update(name, shape) for shape in ((), (5,), (150, 133))] for name in UPDATES},
 }

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from netc.ir import Node, Value, constant, constant_value, op
+from netc.ir import TRAINING, Node, Value, constant, constant_value, op
 from netc.passes.channels_last.layout import Layout, rule
 from netc.training_ops.activation import relu_grad
 
@@ -35,6 +35,7 @@ def where(layout: Layout, node: Node) -> bool:
     return True
 
 
+@rule("Dropout", domain=TRAINING)
 @rule(
     "Abs",
     "Add",
