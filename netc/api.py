@@ -56,7 +56,7 @@ class Net:
         self._lowered: Lowered = lower(resolve(job.net(phase), phase, *job.state(phase), base=job.base), seed=seed)
         states = {n.attrs["name"]: n for n in Graph("", {str(i): v for i, v in enumerate(self._all)}).leaves("State")}
         start = {n: np.asarray(s.attrs["start"](), np.float32) for n, s in states.items()}
-        start |= load_weights(weights, states) if weights else {}
+        start |= load_weights(weights, states, self._lowered.layer_blobs) if weights else {}
         self._states = {n: Blob(a) for n, a in start.items()}
         self.params: dict[str, list[Blob]] = {}
         for name, node in states.items():

@@ -45,6 +45,7 @@ def options(*names: str) -> Callable[[Any], Any]:
     """Decorator: options that several commands share."""
     known = {
         "set": click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change a field, e.g. solver.max_iter=500."),
+        "unknown": click.option("--allow-unknown", is_flag=True, help="Drop fields that only a fork of Caffe has, with a warning."),
         "plugin": click.option("--plugin", "plugins", multiple=True, metavar="FILE",
                                help="A Python file with your own layers, optimizers, sources."),
         "provider": click.option("--provider", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,
@@ -63,34 +64,44 @@ def options(*names: str) -> Callable[[Any], Any]:
     return add
 
 
-def _job(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...]) -> Any:
+def _job(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool = False) -> Any:
     from netc import registry
     from netc.spec.job import load_job
 
     registry.load(*plugins)
-    return load_job(net, overrides)
+    job = load_job(net, overrides, allow_unknown)
+    for warning in job.warnings:
+        click.echo(f"netc: {warning}", err=True)
+    return job
 
 
 @main.command()
 @click.argument("net")
-@options("set", "plugin", "provider", "target", "threads", "zoo")
+@options("set", "plugin", "unknown", "provider", "target", "threads", "zoo")
 @click.option("--resume", is_flag=True, help="Go on from the newest snapshot of the newest run of this net.")
-@click.option("--weights", multiple=True, metavar="FILE", help="Start from these weights (.safetensors, .caffemodel), by name.")
+@click.option("--snapshot", metavar="FILE", help="Go on from this .solverstate (Caffe's, also .h5) or snapshot.")
+@click.option("--weights", multiple=True, metavar="FILE[,FILE]", help="Start from these weights (.safetensors, .caffemodel), by name.")
 @click.option("--runs", default="runs", show_default=True, metavar="DIR", help="Where runs are kept.")
+@click.option("--caffe-log", is_flag=True, help="Write Caffe's log lines to stderr too, for tools that read them.")
 @click.option("--publish/--no-publish", default=None, help="Publish the result [default: unless --set changed the net].")
-def train(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], provider: str, target: str | None, threads: int | None, zoo: str,
-          resume: bool, weights: tuple[str, ...], runs: str, publish: bool | None) -> None:  # fmt: skip
+def train(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool, provider: str, target: str | None,
+          threads: int | None, zoo: str, resume: bool, snapshot: str | None, weights: tuple[str, ...], runs: str, caffe_log: bool,
+          publish: bool | None) -> None:  # fmt: skip
     """Train NET, test it, and publish it into the zoo.
 
     NET is a net file with a solver in it (YAML or protobuf text), or a Caffe solver file.
 
-    Example: netc train nets/lenet.yaml --set solver.max_iter=500
+    Examples: netc train nets/lenet.yaml --set solver.max_iter=500
+
+    netc train solver.prototxt --weights bvlc_alexnet.caffemodel
     """
     from netc.commands.train import train_command
 
-    job = _job(net, overrides, plugins)
+    job = _job(net, overrides, plugins, allow_unknown)
     publish = not overrides if publish is None else publish
-    reason = train_command(job, provider, target, threads, runs, resume, weights, zoo if publish else None)
+    reason = train_command(
+        job, provider, target, threads, runs, resume, weights, zoo if publish else None, snapshot_file=snapshot, caffe_log=caffe_log
+    )
     if reason in ("SIGINT", "SIGTERM"):
         sys.exit(130 if reason == "SIGINT" else 143)
 

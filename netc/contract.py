@@ -52,8 +52,14 @@ class Program:
         return resolve(self.job.net(TRAIN), TRAIN, *self.job.state(TRAIN), base=self.job.base)
 
     @cached_property
+    def test_nets(self) -> tuple[Net, ...]:
+        """The nets for testing, as many as the solver asks for; the first is the one that is published."""
+        numbers = range(len(self.job.tests))
+        return tuple(resolve(self.job.net(TEST, k), TEST, *self.job.state(TEST, k), base=self.job.base) for k in numbers)
+
+    @property
     def test_net(self) -> Net:
-        return resolve(self.job.net(TEST), TEST, *self.job.state(TEST), base=self.job.base)
+        return self.test_nets[0]
 
     @cached_property
     def train(self) -> Lowered:
@@ -66,9 +72,13 @@ class Program:
         return step_graphs(self.train, self.job.solver)
 
     @cached_property
+    def tests(self) -> tuple[tuple[Lowered, Dim], ...]:
+        """The nets in phase TEST, and the batch of each: "N", or the number that the net pins it to."""
+        return tuple(lower_symbolic(net, self.seed) for net in self.test_nets)
+
+    @property
     def test(self) -> tuple[Lowered, Dim]:
-        """The net in phase TEST, and its batch: "N", or the number that the net pins it to."""
-        return lower_symbolic(self.test_net, self.seed)
+        return self.tests[0]
 
     @cached_property
     def deploy(self) -> tuple[Lowered, Dim]:
@@ -83,15 +93,20 @@ class Program:
     @cached_property
     def states(self) -> dict[str, Node]:
         """Every state of training and testing by name: parameters and statistics in the net's order, then slots."""
-        graphs = [self.steps.train if self.trains else self.train.graph, self.test[0].graph]
+        graphs = [self.steps.train if self.trains else self.train.graph, *(lowered.graph for lowered, _ in self.tests)]
         return {n.attrs["name"]: n for graph in graphs for n in graph.leaves("State")}
+
+    @cached_property
+    def layer_blobs(self) -> dict[str, tuple[Value, ...]]:
+        """The learned blobs of each layer of any of its nets, as Caffe's files number them."""
+        return {k: v for lowered in (*(t for t, _ in self.tests), self.train) for k, v in lowered.layer_blobs.items()}
 
     def start(self) -> dict[str, np.ndarray]:
         """The start value of every state: fillers for parameters, zeros for the rest."""
         return {name: np.asarray(node.attrs["start"](), np.float32) for name, node in self.states.items()}
 
     def model(self, kind: str, functions: Collection[str] | bool = True, provider: str | None = None) -> onnx.ModelProto:
-        """The model `kind`: "train", "gradient", "update" or "test", with its metadata. `functions` as in `emit`."""
+        """The model `kind`: "train", "gradient", "update", "test", "test1", ..., with its metadata. `functions` as in `emit`."""
         graph = self.graph(kind)
         provider = provider or self.provider
         return emit(graph, provider, functions, self.metadata(kind, graph, provider))
@@ -113,7 +128,7 @@ class Program:
 
     def plain_graph(self, kind: str) -> Graph:
         """The graph of model `kind` as the layers, their gradients and the optimizer made it."""
-        return self.test[0].graph if kind == "test" else getattr(self.steps, kind)
+        return self.tests[int(kind[4:] or 0)][0].graph if kind.startswith("test") else getattr(self.steps, kind)
 
     def deploy_model(self, states: Mapping[str, np.ndarray]) -> onnx.ModelProto:
         """model.onnx: the deployed net with `states` inside, its inputs and outputs under the blobs' own names."""
@@ -147,7 +162,13 @@ class Program:
             "noise": [_noise(n, self.seed) for n in noise],
             "batch": [_tensor(n.outputs[0]) for n in inputs if n.attrs["name"].startswith(BATCH)],
             "lr": self.schedule() if kind in ("train", "update") else None,
-        } | ({"batch_axis": 0, "batch_size": (self.test if kind == "test" else self.deploy)[1]} if kind in ("test", "model") else {})
+        } | self._batch_facts(kind)
+
+    def _batch_facts(self, kind: str) -> dict[str, Any]:
+        """Axis and size of the batch of models for testing and of the deployed one."""
+        if kind != "model" and not kind.startswith("test"):
+            return {}
+        return {"batch_axis": 0, "batch_size": self.deploy[1] if kind == "model" else self.tests[int(kind[4:] or 0)][1]}
 
     def schedule(self) -> dict[str, Any]:
         """The fields that learning-rate policies read, all that are set."""
@@ -173,10 +194,10 @@ def program(job: Job, provider: str = "cpu", needs_solver: bool = True, target: 
             faults.extend(f for f in e.faults if f not in faults)
 
     need("train_net")
-    need("test_net")
+    need("test_nets")
     if not faults:
         need("train")
-        need("test")
+        need("tests")
     if made.trains or needs_solver:
         faults += solver_faults(job)
         if not faults:

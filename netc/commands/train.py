@@ -15,8 +15,10 @@ from netc.compiled import session
 from netc.contract import Program
 from netc.cost import size
 from netc.errors import ProviderError, SnapshotError, SpecError
+from netc.report.caffe_log import CaffeLog
 from netc.report.curves import curves_png
 from netc.report.progress import follow, scores_text
+from netc.run import caffe_files
 from netc.run.evaluate import Scores, evaluate
 from netc.run.feed import Feeder
 from netc.run.folder import RunFolder
@@ -38,21 +40,28 @@ def train_command(
     weights: Sequence[str],
     zoo: str | None,
     console: Console | None = None,
+    snapshot_file: str | None = None,
+    caffe_log: bool = False,
 ) -> str:
-    """Train to the end and publish into `zoo` unless it is None. Returns why the run ended: see `solver.Finished`."""
+    """Train to the end and publish into `zoo` unless it is None. Returns why the run ended: see `solver.Finished`.
+
+    `snapshot_file`, a solver state of Caffe or a snapshot of netc, is what a new run goes on from. `caffe_log` writes
+    Caffe's lines to stderr too.
+    """
     console = console or Console(highlight=False, soft_wrap=True)
     if zoo is not None:
         check_target(zoo)
-    if resume and weights:
-        raise SpecError("--resume goes on with a run's own states; --weights starts a new one: give one of them")
+    if sum(map(bool, (resume, weights, snapshot_file))) > 1:
+        raise SpecError("--resume goes on with the newest run, --snapshot with a file, --weights starts a new run: give one of them")
     begun = _begun(job, runs, console) if resume else None
     if begun and job.draws_seed:
         job = job.with_seed(begun[1].metadata["seed"])
     program, threads, why = _compiled(job, provider, target, threads)
-    trainer = _resumed(program, threads, *begun, console) if begun else _started(program, threads, runs, weights)
+    trainer = _resumed(program, threads, *begun, console) if begun else _started(program, threads, runs, weights, snapshot_file, console)
     _greet(program, trainer, why, console)
     rows = trainer.feeder.batch_size * trainer.iter_size
-    finished = follow(trainer.events(), console, trainer.iteration, trainer.max_iter, rows, job.solver.display)
+    events = CaffeLog(program, sys.stderr).told(trainer.events()) if caffe_log else trainer.events()
+    finished = follow(events, console, trainer.iteration, trainer.max_iter, rows, job.solver.display)
     _farewell(program, trainer, finished, zoo, console)
     return finished.reason
 
@@ -102,7 +111,7 @@ def choose_target(provider: str, target: str | None) -> tuple[str, str, str]:
 def _weights(program: Program, files: Sequence[str]) -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
     for name in (n for text in files for n in text.split(",")):
-        found |= load_weights(name, program.states)
+        found |= load_weights(name, program.states, program.layer_blobs)
     return found
 
 
@@ -119,6 +128,12 @@ def _begun(job: Job, runs: str, console: Console) -> tuple[RunFolder, Snapshot]:
 
 def _resumed(program: Program, threads: int, folder: RunFolder, found: Snapshot, console: Console) -> Trainer:
     trainer = Trainer(program, folder, threads)
+    _resume(trainer, program, threads, found, console)
+    return trainer
+
+
+def _resume(trainer: Trainer, program: Program, threads: int, found: Snapshot, console: Console) -> None:
+    """Go on from a snapshot of netc, and say what is other now than it was then."""
     trainer.resume(found)
     console.print(f"resumed from {found.path}", highlight=False)
     if found.metadata["net_sha256"] != program.job.sha256:
@@ -128,17 +143,33 @@ def _resumed(program: Program, threads: int, folder: RunFolder, found: Snapshot,
         if found.metadata[what] != now:
             text = f"that snapshot was made with {what} {found.metadata[what]}, now it is {now}: last bits can differ from one run on"
             console.print(text, highlight=False)
-    return trainer
 
 
-def _started(program: Program, threads: int, runs: str, weights: Sequence[str]) -> Trainer:
-    start: Mapping[str, np.ndarray] = _weights(program, [*program.job.solver.weights, *weights])
+def _started(program: Program, threads: int, runs: str, weights: Sequence[str], snapshot_file: str | None, console: Console) -> Trainer:
+    """A new run, from the start, from weights or from a snapshot (the solver's own `weights` are then left alone, as in Caffe)."""
+    files = [] if snapshot_file else [*program.job.solver.weights, *weights]
+    start: Mapping[str, np.ndarray] = _weights(program, files)
     folder = RunFolder.new(Path(runs), program.job.name, to_yaml(program.job.resolved(), short=False))
     try:
-        return Trainer(program, folder, threads, start)
+        trainer = Trainer(program, folder, threads, start)
+        if snapshot_file:
+            _go_on_from(snapshot_file, trainer, program, threads, console)
+        return trainer
     except BaseException:
         folder.discard()  # a run that cannot start, for want of its data for instance, leaves nothing behind
         raise
+
+
+def _go_on_from(path: str, trainer: Trainer, program: Program, threads: int, console: Console) -> None:
+    """Continue a run of Caffe, or one of netc in a new folder."""
+    if Path(path).suffix == ".safetensors":
+        _resume(trainer, program, threads, snapshot.read(path), console)
+        return
+    found = caffe_files.read_snapshot(path, program)
+    trainer.go_on(found.states, found.iteration)
+    console.print(f"goes on from {path}, iteration {found.iteration}", highlight=False)
+    if note := caffe_files.step_note(found, program):
+        console.print(note, highlight=False)
 
 
 def _greet(program: Program, trainer: Trainer, why: str, console: Console) -> None:

@@ -1,6 +1,6 @@
 """What a layer's function sees beside its bottoms: its message, and where weights, statistics and noise come from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from math import prod
 from typing import Any
@@ -41,7 +41,7 @@ class Context:
     shared: dict[str, Value]
     states: dict[str, Value]
     updates: dict[Value, Value]
-    count: int = 0
+    blobs: list[Value] = field(default_factory=list)
 
     @property
     def param(self) -> pb.LayerParameter:
@@ -88,7 +88,11 @@ class Context:
         return leaf("Input", dtype, (*batch, *shape[1:]), name=BATCH + top)
 
     def _blob(self, kind: str, name: str, shape: tuple[int, ...], start: Any) -> Value:
-        index, self.count = self.count, self.count + 1
+        self.blobs.append(self._new_or_shared(kind, name, shape, start))
+        return self.blobs[-1]
+
+    def _new_or_shared(self, kind: str, name: str, shape: tuple[int, ...], start: Any) -> Value:
+        index = len(self.blobs)
         spec = self.param.param[index] if index < len(self.param.param) else pb.ParamSpec()
         if kind == "statistic" and spec.HasField("lr_mult") and spec.lr_mult != 0:
             raise self.error(f"{self.layer.type} moves its statistics itself; their lr_mult must be 0", "param", index, "lr_mult")
