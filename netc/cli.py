@@ -241,19 +241,27 @@ def init(path: str, source: str) -> None:
 
 @main.command()
 @click.argument("source")
-@click.option("-o", "--output", metavar="FILE", help="Where to; the suffix says which spelling [default: the other one, on the terminal].")
+@click.argument("weights", nargs=-1)
+@options("set", "plugin", "unknown")
+@click.option("-o", "--output", metavar="FILE", help="Where to; the suffix says which form [default: the other spelling, on the terminal].")
 @click.option("--full", is_flag=True, help="Spell out every name and blob in YAML.")
-def convert(source: str, output: str | None, full: bool) -> None:
-    """Write a net in another spelling: YAML or protobuf text.
+def convert(source: str, weights: tuple[str, ...], overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool,
+            output: str | None, full: bool) -> None:  # fmt: skip
+    """Write a net with its WEIGHTS as ONNX, or a net in another spelling: YAML or protobuf text.
 
     SOURCE is a net file, a Caffe solver file (its net comes along, with the solver inside), or a .caffemodel (its learned
-    blobs are left out).
+    blobs are left out). WEIGHTS are .caffemodel, .caffemodel.h5 or .safetensors files.
 
-    Example: netc convert nets/lenet.prototxt -o lenet.yaml
+    Examples: netc convert deploy.prototxt bvlc_alexnet.caffemodel -o alexnet.onnx
+
+    netc convert nets/lenet.prototxt -o lenet.yaml
     """
-    from netc.spec.convert import convert_file
+    from netc.commands.export import export_onnx
+    from netc.spec.convert import convert_job
 
-    click.echo(convert_file(source, output, full), nl=False)
+    job = _job(source, overrides, plugins, allow_unknown)
+    text = export_onnx(job, weights, output) if output and output.endswith(".onnx") else convert_job(job, output, full)
+    click.echo(text, nl=False)
 
 
 @main.command()

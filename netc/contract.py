@@ -26,7 +26,7 @@ from netc.ir import Graph, Node, Value, leaf
 from netc.layers.context import BATCH, NOISE
 from netc.lower import OUT, Lowered, lower, lower_symbolic
 from netc.net import TEST, TRAIN, Net, deployed, resolve
-from netc.passes import channels_last, freeze, simplify
+from netc.passes import channels_last, freeze, resizable, simplify
 from netc.passes.rewrite import rewrite
 from netc.spec.job import Job
 from netc.tensor_type import OPSET, Dim
@@ -130,9 +130,15 @@ class Program:
         """The graph of model `kind` as the layers, their gradients and the optimizer made it."""
         return self.tests[int(kind[4:] or 0)][0].graph if kind.startswith("test") else getattr(self.steps, kind)
 
-    def deploy_model(self, states: Mapping[str, np.ndarray]) -> onnx.ModelProto:
-        """model.onnx: the deployed net with `states` inside, its inputs and outputs under the blobs' own names."""
+    def deploy_model(self, states: Mapping[str, np.ndarray], any_size: bool = False) -> onnx.ModelProto:
+        """model.onnx: the deployed net with `states` inside, its inputs and outputs under the blobs' own names.
+
+        `any_size` makes height and width of the inputs symbolic, "H" and "W", where every layer allows it.
+        """
         graph = simplify(freeze(self.deploy[0].graph, states))
+        if any_size:
+            poolings = {x.name: x.param.pooling_param for x in self.test_net.layers if x.type == "Pooling"}
+            graph = resizable(graph, poolings) or graph
         outputs = {name.removeprefix(OUT): value for name, value in graph.outputs.items()}
         graph = _plain_inputs(Graph(graph.name, outputs))
         inputs = [_tensor(n.outputs[0]) for n in graph.leaves("Input")]

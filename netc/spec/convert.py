@@ -3,22 +3,22 @@
 from pathlib import Path
 
 from netc.errors import Fault, RunError, SpecError
-from netc.spec.job import load_job
+from netc.spec.job import Job
 from netc.spec.load import BINARY, PROTOTXT, YAML
 from netc.spec.write import to_prototxt, to_yaml
 
 
-def convert_file(source: str, output: str | None, full: bool) -> str:
-    """Write the net in `source` to `output` in the spelling of its suffix; returns what to say about it.
+def convert_job(job: Job, output: str | None, full: bool) -> str:
+    """Write the net of `job` to `output` in the spelling of its suffix; returns what to say about it.
 
     Without `output` it returns the other spelling of the net: protobuf text for YAML, else YAML. A solver comes with its
     net, which then holds it. `full` spells out every name and blob in YAML. SpecError if the source is wrong.
     """
-    suffix = Path(output).suffix if output else ".prototxt" if Path(source).suffix in YAML else ".yaml"
+    suffix = Path(output).suffix if output else ".prototxt" if Path(job.train.path).suffix in YAML else ".yaml"
     if suffix not in (*YAML, *PROTOTXT, *BINARY[:1]):
-        known = ", ".join((*YAML, *PROTOTXT, *BINARY[:1]))
+        known = ", ".join((".onnx", *YAML, *PROTOTXT, *BINARY[:1]))
         raise SpecError(Fault(str(output), f"the suffix {suffix!r} does not say which spelling to write; it is one of {known}"))
-    net = load_job(source).resolved()
+    net = job.resolved()
     if not net.solver.ListFields():
         net.ClearField("solver")
     for layer in net.layer:
