@@ -56,7 +56,7 @@ def train_command(
     begun = _begun(job, runs, console) if resume else None
     if begun and job.draws_seed:
         job = job.with_seed(begun[1].metadata["seed"])
-    program, threads, why = _compiled(job, provider, target, threads)
+    program, threads, why = compiled_program(job, provider, target, threads)
     trainer = _resumed(program, threads, *begun, console) if begun else _started(program, threads, runs, weights, snapshot_file, console)
     _greet(program, trainer, why, console)
     rows = trainer.feeder.batch_size * trainer.iter_size
@@ -68,8 +68,8 @@ def train_command(
 
 def test_command(job: Job, provider: str, threads: int | None, weights: Sequence[str], iterations: int | None) -> Scores:
     """The scores of the test net on weights from files."""
-    program, threads, _ = _compiled(job, provider, None, threads, needs_solver=False)
-    states = program.start() | _weights(program, weights)
+    program, threads, _ = compiled_program(job, provider, None, threads, needs_solver=False)
+    states = program.start() | loaded_weights(program, weights)
     lowered, batch = program.test
     stepper = Stepper(session(program, "test", threads), States({f"state/{n}": a for n, a in states.items()}, program.provider))
     feeder = Feeder(program.test_net, lowered.graph, program.seed, job.base)
@@ -78,12 +78,14 @@ def test_command(job: Job, provider: str, threads: int | None, weights: Sequence
 
 def time_command(job: Job, provider: str, threads: int | None, iterations: int) -> Times:
     """Milliseconds of each layer on one batch of the training data."""
-    program, threads, _ = _compiled(job, provider, None, threads)
+    program, threads, _ = compiled_program(job, provider, None, threads)
     feeder = Feeder(program.train_net, program.steps.train, program.seed, job.base)
     return time_layers(program, feeder(0), iterations, threads)
 
 
-def _compiled(job: Job, provider: str, target: str | None, threads: int | None, needs_solver: bool = True) -> tuple[Program, int, str]:
+def compiled_program(
+    job: Job, provider: str, target: str | None, threads: int | None, needs_solver: bool = True
+) -> tuple[Program, int, str]:
     """The checked program, its threads, and why it runs where it does."""
     chosen, target, why = choose_target(provider, target)
     program = contract.program(job, chosen, needs_solver, target)
@@ -108,7 +110,8 @@ def choose_target(provider: str, target: str | None) -> tuple[str, str, str]:
     return chosen, target, why
 
 
-def _weights(program: Program, files: Sequence[str]) -> dict[str, np.ndarray]:
+def loaded_weights(program: Program, files: Sequence[str]) -> dict[str, np.ndarray]:
+    """Start values of a program from files, each `FILE` or `FILE,FILE`; later ones win."""
     found: dict[str, np.ndarray] = {}
     for name in (n for text in files for n in text.split(",")):
         found |= load_weights(name, program.states, program.layer_blobs)
@@ -148,7 +151,7 @@ def _resume(trainer: Trainer, program: Program, threads: int, found: Snapshot, c
 def _started(program: Program, threads: int, runs: str, weights: Sequence[str], snapshot_file: str | None, console: Console) -> Trainer:
     """A new run, from the start, from weights or from a snapshot (the solver's own `weights` are then left alone, as in Caffe)."""
     files = [] if snapshot_file else [*program.job.solver.weights, *weights]
-    start: Mapping[str, np.ndarray] = _weights(program, files)
+    start: Mapping[str, np.ndarray] = loaded_weights(program, files)
     folder = RunFolder.new(Path(runs), program.job.name, to_yaml(program.job.resolved(), short=False))
     try:
         trainer = Trainer(program, folder, threads, start)

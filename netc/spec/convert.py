@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from netc import netc_pb2 as pb
 from netc.errors import Fault, RunError, SpecError
-from netc.spec.job import Job
-from netc.spec.load import BINARY, PROTOTXT, YAML
+from netc.files import replace_file
+from netc.spec.job import Job, is_solver
+from netc.spec.load import BINARY, PROTOTXT, YAML, load
 from netc.spec.write import to_prototxt, to_yaml
 
 
@@ -29,8 +31,27 @@ def convert_job(job: Job, output: str | None, full: bool) -> str:
         content = (to_yaml(net, short=not full) if suffix in YAML else to_prototxt(net)).encode()
     if output is None:
         return content.decode()
+    _write(output, content)
+    return f"{output} is written\n"
+
+
+def upgrade_file(source: str, output: str) -> str:
+    """Write the net or solver in `source` in Caffe's current format to `output`, text or binary by the suffixes.
+
+    Learned blobs are kept. SpecError if the source is wrong.
+    """
+    suffix = Path(output).suffix
+    if suffix not in (*PROTOTXT, *BINARY):
+        raise SpecError(Fault(output, f"the suffix {suffix!r} is none of {', '.join((*PROTOTXT, *BINARY))}"))
+    document = load(source, pb.SolverParameter if is_solver(source) else pb.NetParameter)
+    message = document.message
+    content = message.SerializeToString() if suffix in BINARY else to_prototxt(message).encode()
+    _write(output, content)
+    return "".join(f"{warning}\n" for warning in document.warnings) + f"{output} is written\n"
+
+
+def _write(output: str, content: bytes) -> None:
     try:
-        Path(output).write_bytes(content)
+        replace_file(Path(output), content)
     except OSError as e:
         raise RunError(f"{output}: cannot be written: {e.strerror or e}") from e
-    return f"{output} is written\n"

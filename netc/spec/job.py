@@ -11,7 +11,7 @@ from pathlib import Path
 from netc import netc_pb2 as pb
 from netc.errors import Fault, SpecError
 from netc.spec.document import Document
-from netc.spec.load import load
+from netc.spec.load import PROTOTXT, load
 from netc.spec.overrides import NET_FIELDS, copy_of, overridden
 
 SOLVER_FIELDS = {f.name for f in pb.SolverParameter.DESCRIPTOR.fields}
@@ -106,7 +106,7 @@ def load_job(path: str, overrides: Sequence[str] = (), allow_unknown: bool = Fal
     wrong with the files and the overrides.
     """
     at: tuple[str, ...]
-    document = load(path, pb.SolverParameter if _is_solver(path) else pb.NetParameter, allow_unknown)
+    document = load(path, pb.SolverParameter if is_solver(path) else pb.NetParameter, allow_unknown)
     if isinstance(document.message, pb.NetParameter):
         solver, at = document.message.solver, ("solver",)
         nets = [document] * (1 + _count_of_tests(document, solver, 0))
@@ -178,9 +178,9 @@ def _seeded(solver: pb.SolverParameter, seed: int) -> pb.SolverParameter:
     return copy
 
 
-def _is_solver(path: str) -> bool:
+def is_solver(path: str) -> bool:
     """Whether a protobuf text is a solver: what its first field belongs to decides. YAML files are nets."""
-    if Path(path).suffix in (".yaml", ".yml") or not Path(path).is_file():
+    if Path(path).suffix not in PROTOTXT or not Path(path).is_file():
         return False
     for line in Path(path).read_text(errors="replace").splitlines():
         words = line.split("#")[0].replace(":", " ").replace("{", " ").split()
