@@ -65,13 +65,25 @@ Event = Stepped | Tested | Snapshotted | Finished
 
 
 class Trainer:
-    """A program on its way: sessions, states, and where it is."""
+    """A program on its way through one of its stages: sessions, states, and where it is. `before` are iterations of the stages before."""
 
-    def __init__(self, program: Program, folder: RunFolder, threads: int, weights: Mapping[str, np.ndarray] | None = None):
+    def __init__(
+        self,
+        whole: Program,
+        folder: RunFolder,
+        threads: int,
+        weights: Mapping[str, np.ndarray] | None = None,
+        stage: int = 0,
+        before: int = 0,
+    ):
+        self.whole, self.stage, self.before = whole, stage, before
+        program = whole.stages[stage]
         self.program, self.folder, self.solver = program, folder, program.job.solver
         self.iter_size = max(1, self.solver.iter_size)
         self.threads, self.provider = threads, program.provider
-        self.states = States({f"state/{n}": a for n, a in (program.start() | dict(weights or {})).items()}, self.provider)
+        start = program.start()
+        start |= {n: a for n, a in (weights or {}).items() if n in start}
+        self.states = States({f"state/{n}": a for n, a in start.items()}, self.provider)
         self.feeder = Feeder(program.train_net, program.steps.train, program.seed, program.job.base, self.iter_size)
         self.max_iter = max_iterations(program, self.feeder)
         self.steppers = self._steppers()
@@ -136,13 +148,23 @@ class Trainer:
                     self.snapshot_asked = False
                     yield self.snapshot()
             reason = self.asked or ("max_iter" if self.iteration >= self.max_iter else "patience")
-            if not self.asked and not self._is_tested and self.program.test_net.sources:
+            if not self.asked and not self._is_tested and self.program.layer is None and self.program.test_net.sources:
                 yield self._test()
             yield self.snapshot()
             scores = self.tested[1] if self.tested and self._is_tested and not self.asked else {}
             if not all(map(math.isfinite, scores.values())):
                 raise RunError(f"after {self.iteration} iterations the test gives {scores}; a smaller base_lr often helps")
             yield Finished(self.iteration, reason, scores)
+
+    def successor(self) -> "Trainer | None":
+        """The trainer of the next stage, on what this one learned; None after the last."""
+        if self.program.layer is None:
+            return None
+        nodes = self.program.states
+        learned = {n: a for n, a in self.arrays().items() if nodes[n].attrs["kind"] in ("parameter", "statistic")}
+        after = Trainer(self.whole, self.folder, self.threads, learned, self.stage + 1, self.before + self.max_iter)
+        after.log_length = self.log_length
+        return after
 
     def _due(self, interval: int) -> bool:
         return bool(interval) and self.iteration % interval == 0
@@ -161,7 +183,8 @@ class Trainer:
         self.recent.append(loss)
         stepped = Stepped(self.iteration, sum(self.recent) / len(self.recent), rate)
         if self.iteration % (self.solver.display or DISPLAY) == 0:
-            self._log({"event": "train", "iteration": self.iteration, "loss": stepped.loss, "lr": rate})
+            stage = {"event": "train"} if self.program.layer is None else {"event": "pretrain", "layer": self.program.layer}
+            self._log({**stage, "iteration": self.iteration, "loss": stepped.loss, "lr": rate})
         self.iteration += 1
         return stepped
 
@@ -203,7 +226,7 @@ class Trainer:
 
     def snapshot(self) -> Snapshotted:
         """The states to disk."""
-        path = self.folder.write(self.iteration, self.arrays(), self._metadata(), self.solver.snapshot_keep)
+        path = self.folder.write(self.before + self.iteration, self.arrays(), self._metadata(), self.solver.snapshot_keep)
         return Snapshotted(self.iteration, path)
 
     def _metadata(self) -> dict[str, Any]:
@@ -212,6 +235,7 @@ class Trainer:
             "format": 1, "net": job.name, "net_sha256": job.sha256, "iteration": self.iteration, "seed": self.program.seed,
             "recent": list(self.recent), "best": self.best, "stale": self.stale, "tested": self.tested, "log_length": self.log_length,
             "provider": self.provider, "threads": self.threads, "target": self.program.target,
+            "stage": self.stage, "before": self.before,
         }  # fmt: skip
 
     def _log(self, line: dict[str, Any]) -> None:
