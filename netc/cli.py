@@ -117,14 +117,19 @@ def test(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], provide
 @click.argument("inputs", nargs=-1, required=True)
 @click.option("--from", "source", metavar="ZOO", help="The zoo that MODEL is in, a folder or an address.")
 @click.option("--top", default=3, show_default=True, type=click.IntRange(1), help="How many classes to show.")
-def predict(model: str, inputs: tuple[str, ...], source: str | None, top: int) -> None:
+@click.option("-o", "--output", metavar="FILE", help="Keep all outputs in an .npz file, a row an input, and print nothing.")
+def predict(model: str, inputs: tuple[str, ...], source: str | None, top: int, output: str | None) -> None:
     """Run MODEL on image files or .npy arrays. MODEL is a model.onnx, its folder, or a name in the zoo.
 
     Example: netc predict lenet digit.png
     """
-    from netc.commands.predict import Model
+    from netc.commands.predict import Model, save
 
-    for found in Model(model, source).predict(inputs, top):
+    predictions = Model(model, source).predict(inputs, top)
+    if output:
+        save(predictions, output)
+        return
+    for found in predictions:
         if found.best:
             click.echo(f"{found.source}: " + ", ".join(f"{name} {score:.4f}" for name, score in found.best))
         else:

@@ -97,7 +97,7 @@ def resolve(document: Document, phase: str = TRAIN, stages: Iterable[str] = (), 
 
 
 def deployed(net: Net) -> Net:
-    """`net` (phase TEST) without labels, losses and metrics; a loss of scores leaves what it makes of them (Softmax).
+    """`net` (phase TEST) without labels, losses and metrics; a loss of scores leaves what it makes of them (Softmax), once.
 
     Of a layer with a loss of its own, that loss and what comes after it among its tops are left out.
     """
@@ -110,13 +110,18 @@ def deployed(net: Net) -> Net:
             kept = layer.facts.get("own_loss", len(layer.tops))
             layers.append(replace(layer, tops=layer.tops[:kept], loss_weights=layer.loss_weights[:kept]))
             missing.update(layer.tops[kept:])
-        elif kind := layer.facts.get("deployed"):
+        elif (kind := layer.facts.get("deployed")) and not _made(kind, layer.bottoms[0], net.layers):
             taken = {t for other in (*net.layers, *layers) for t in other.tops}
             top = next(name for k in range(1, 1000) if (name := f"prob{k if k > 1 else ''}") not in taken)
             layers.append(replace(layer, type=kind, name=top, bottoms=layer.bottoms[:1], tops=(top,), loss_weights=(0.0,)))
         else:
             missing.update(layer.tops)
     return replace(net, phase=DEPLOY, layers=tuple(layers))
+
+
+def _made(kind: str, bottom: str, layers: Iterable[Layer]) -> bool:
+    """Whether one of the layers is of this type and leaves `bottom` as it is."""
+    return any(layer.type == kind and layer.bottoms == (bottom,) != layer.tops for layer in layers)
 
 
 def pretraining(net: Net, name: str, place: str, base: str = ".") -> Net:

@@ -104,7 +104,8 @@ def _described(request: Request, table: Table) -> Description:
     if wanted > len(given.tops):
         raise DataError(f"{given.name} gives {len(given.tops)} tops; the layer has {wanted}")
     first = transformed(request.layer.transform_param, given.tops[0])
-    return replace(given, tops=(first, *given.tops[1:wanted]))
+    classes = given.classes if wanted > 1 else ()  # they are of the labels
+    return replace(given, tops=(first, *given.tops[1:wanted]), classes=classes)
 
 
 def _table(request: Request) -> Table:
