@@ -30,7 +30,7 @@ from netc.passes import channels_last, freeze, simplify
 from netc.passes.rewrite import rewrite
 from netc.spec.job import Job
 from netc.tensor_type import OPSET, Dim
-from netc.training import StepGraphs, solver_faults, step_graphs
+from netc.training import StepGraphs, solver_faults, step_graphs, watch_graph
 
 FORMAT = 1
 
@@ -103,7 +103,7 @@ class Program:
         return {name: np.asarray(node.attrs["start"](), np.float32) for name, node in self.states.items()}
 
     def model(self, kind: str, functions: Collection[str] | bool = True, provider: str | None = None) -> onnx.ModelProto:
-        """The model `kind`: "train", "gradient", "update" or "test", with its metadata. `functions` as in `emit`."""
+        """The model `kind`: "train", "gradient", "update", "test" or "watch", with its metadata. `functions` as in `emit`."""
         graph = self.graph(kind)
         provider = provider or self.provider
         return emit(graph, provider, functions, self.metadata(kind, graph, provider))
@@ -125,6 +125,8 @@ class Program:
 
     def plain_graph(self, kind: str) -> Graph:
         """The graph of model `kind` as the layers, their gradients and the optimizer made it."""
+        if kind == "watch":
+            return watch_graph(self.train, self.steps)
         return self.test[0].graph if kind == "test" else getattr(self.steps, kind)
 
     def deploy_model(self, states: Mapping[str, np.ndarray]) -> onnx.ModelProto:

@@ -1,13 +1,10 @@
 """The loop: steps, tests, snapshots, the end. `Trainer.events()` does the work and tells of it; who listens is not its concern."""
 
 import math
-import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -21,7 +18,9 @@ from netc.run.evaluate import Scores, evaluate, finite, monitored
 from netc.run.feed import Feeder, Feeds
 from netc.run.folder import RunFolder
 from netc.run.nan import first_bad
+from netc.run.signals import signals
 from netc.session import States, Stepper
+from netc.training import WATCH
 
 DISPLAY = 100  # iterations between log lines where the solver has no `display`
 
@@ -137,7 +136,7 @@ class Trainer:
     def events(self) -> Iterator[Event]:
         """Run to the end. RunError if a loss is not finite, naming the layer that made it so."""
         solver = self.solver
-        with _signals(self), Prefetch(self.feeder.counted, self.feeder.depth) as prefetch:
+        with signals(self), Prefetch(self.feeder.counted, self.feeder.depth) as prefetch:
             while self.iteration < self.max_iter and not self.asked:
                 if self._due(solver.test_interval) and not self._is_tested and (self.iteration or solver.test_initialization):
                     yield self._test()
@@ -172,21 +171,39 @@ class Trainer:
     def _step(self, prefetch: Callable[[int], Feeds]) -> Stepped:
         rate = schedules.rate(self.solver, self.iteration, self.max_iter)
         lr = {"lr": np.asarray(rate, np.float32)}
+        first = self.iteration * self.iter_size
+        feeds = prefetch(first)
+        if self._due(self.solver.watch_interval):
+            self._watch(feeds | lr)
         if self.iter_size == 1:
-            feeds = prefetch(self.iteration)
             loss = self._run("train", feeds | lr)
         else:
-            first = self.iteration * self.iter_size
-            loss = sum(self._run("gradient", prefetch(first + k)) for k in range(self.iter_size)) / self.iter_size
+            rest = (prefetch(first + k) for k in range(1, self.iter_size))
+            loss = sum(self._run("gradient", batch) for batch in (feeds, *rest)) / self.iter_size
             self.steppers["update"].run(lr)
             self.states.clear("grad/")
         self.recent.append(loss)
         stepped = Stepped(self.iteration, sum(self.recent) / len(self.recent), rate)
         if self.iteration % (self.solver.display or DISPLAY) == 0:
-            stage = {"event": "train"} if self.program.layer is None else {"event": "pretrain", "layer": self.program.layer}
-            self._log({**stage, "iteration": self.iteration, "loss": stepped.loss, "lr": rate})
+            self._log(self._line("train") | {"loss": stepped.loss, "lr": rate})
         self.iteration += 1
         return stepped
+
+    def _line(self, event: str) -> dict[str, Any]:
+        """The start of a line of the log."""
+        layer = self.program.layer
+        stage = {"event": event} if layer is None else {"event": f"pre{event}", "layer": layer}
+        return {**stage, "iteration": self.iteration}
+
+    def _watch(self, feeds: Feeds) -> None:
+        """What the step to come (of iter_size, its first batch) does to each layer, into the log."""
+        if "watch" not in self.steppers:
+            self.steppers["watch"] = Stepper(session(self.program, "watch", self.threads), self.states)
+        layers: dict[str, dict[str, float]] = {}
+        for name, value in self.steppers["watch"].run(feeds).items():
+            layer, _, what = name.removeprefix(WATCH).rpartition("/")
+            layers.setdefault(layer, {})[what] = float(value.reshape(()))
+        self._log(self._line("watch") | {"layers": layers})
 
     def _run(self, kind: str, feeds: Feeds) -> float:
         stepper = self.steppers[kind]
@@ -251,30 +268,3 @@ def max_iterations(program: Program, feeder: Feeder) -> int:
     if feeder.rows is None:
         raise SpecError(f"{place('max_epoch')}: max_epoch needs a source that ends; give max_iter")
     return math.ceil(solver.max_epoch * feeder.rows / (feeder.batch_size * max(1, solver.iter_size)))
-
-
-@contextmanager
-def _signals(trainer: Trainer) -> Iterator[None]:
-    """SIGINT and SIGTERM end the run after the step that is running, a second SIGINT at once; SIGHUP takes a snapshot."""
-    old: dict[signal.Signals, Any] = {}
-
-    def end(number: int, frame: FrameType | None) -> None:
-        if trainer.asked:
-            raise KeyboardInterrupt
-        trainer.asked = signal.Signals(number).name
-
-    def hang_up(number: int, frame: FrameType | None) -> None:
-        trainer.snapshot_asked = True
-
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            old[number] = signal.signal(number, end)
-        if hasattr(signal, "SIGHUP"):
-            old[signal.SIGHUP] = signal.signal(signal.SIGHUP, hang_up)
-    except ValueError:  # not in the main thread: whoever runs it there handles its own signals
-        pass
-    try:
-        yield
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)

@@ -3,6 +3,7 @@
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +24,10 @@ from netc.run.folder import RunFolder
 from netc.run.weights import load_weights
 from netc.session import States, Stepper, choose_provider, threads_for
 from netc.snapshot import Snapshot
-from netc.solver import Finished, Trainer
+from netc.solver import DISPLAY, Finished, Trainer
 from netc.spec import to_yaml
 from netc.spec.job import Job
+from netc.training import replaced
 
 
 def train_command(
@@ -38,13 +40,19 @@ def train_command(
     weights: Sequence[str],
     zoo: str | None,
     console: Console | None = None,
+    watch: bool = False,
 ) -> str:
-    """Train to the end and publish into `zoo` unless it is None. Returns why the run ended: see `solver.Finished`."""
+    """Train to the end and publish into `zoo` unless it is None. `watch` sets solver.watch_interval where it is not set.
+
+    Returns why the run ended: see `solver.Finished`.
+    """
     console = console or Console(highlight=False, soft_wrap=True)
     if zoo is not None:
         check_target(zoo)
     if resume and weights:
         raise SpecError("--resume goes on with a run's own states; --weights starts a new one: give one of them")
+    if watch and not job.solver.watch_interval:
+        job = replace(job, solver=replaced(job.solver, watch_interval=job.solver.display or DISPLAY))
     begun = _begun(job, runs, console) if resume else None
     if begun and job.draws_seed:
         job = job.with_seed(begun[1].metadata["seed"])
