@@ -164,6 +164,11 @@ def test_faults_of_a_stage(tmp_path, stage, at, sentence):
     )
 
 
+def test_a_net_is_trained_without_its_stages(run):
+    program = api.load(run[0], "solver.pretrain=[]")
+    assert [stage.layer for stage in program.stages] == [None]
+
+
 def test_pretraining_reads_rows_without_labels(tmp_path):
     text = NET.replace("test_fraction: 0.2", "test_fraction: 0.2, labelled: 40")
     program = api.load(write_small(tmp_path, text))

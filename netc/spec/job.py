@@ -185,6 +185,8 @@ def _overridden(
             first, _, rest = path.partition(".")
             if first == "solver" and rest:
                 _merge(solver, _parsed(_nested(rest, value), pb.SolverParameter))
+                if value.strip() == "[]":
+                    solver.ClearField(rest)
                 if rest in LENGTHS:
                     solver.ClearField(LENGTHS[rest])
             elif first in ("layers", "layer"):
