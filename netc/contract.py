@@ -77,7 +77,7 @@ class Program:
         """The net without labels and losses, and its batch."""
         return lower_symbolic(deployed(self.test_net), self.seed)
 
-    @property
+    @cached_property
     def stages(self) -> tuple["Program", ...]:
         """The programs that train it one after the other: those of solver.pretrain, and itself."""
         pretrain = enumerate(self.job.solver.pretrain)
