@@ -50,10 +50,11 @@ def main(debug: bool) -> None:
 @click.option("--weights", multiple=True, metavar="FILE[,FILE]", help="Start from these weights (.safetensors, .caffemodel), by name.")
 @click.option("--runs", default="runs", show_default=True, metavar="DIR", help="Where runs are kept.")
 @click.option("--caffe-log", is_flag=True, help="Write Caffe's log lines to stderr too, for tools that read them.")
+@click.option("--watch", is_flag=True, help="Log gradients, updates and activations of every layer (solver.watch_interval).")
 @click.option("--publish/--no-publish", default=None, help="Publish the result [default: unless --set changed the net].")
 def train(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool, provider: str, target: str | None,
           threads: int | None, zoo: str, resume: bool, snapshot: str | None, weights: tuple[str, ...], runs: str, caffe_log: bool,
-          publish: bool | None) -> None:  # fmt: skip
+          watch: bool, publish: bool | None) -> None:  # fmt: skip
     """Train NET, test it, and publish it into the zoo.
 
     NET is a net file with a solver in it (YAML or protobuf text), or a Caffe solver file.
@@ -66,9 +67,8 @@ def train(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_
 
     job = job_of(net, overrides, plugins, allow_unknown)
     publish = not overrides if publish is None else publish
-    reason = train_command(
-        job, provider, target, threads, runs, resume, weights, zoo if publish else None, snapshot_file=snapshot, caffe_log=caffe_log
-    )
+    reason = train_command(job, provider, target, threads, runs, resume, weights, zoo if publish else None, watch=watch,
+                           snapshot_file=snapshot, caffe_log=caffe_log)  # fmt: skip
     if reason in ("SIGINT", "SIGTERM"):
         sys.exit(130 if reason == "SIGINT" else 143)
 
@@ -101,14 +101,19 @@ def test(net: str | None, model: str | None, overrides: tuple[str, ...], plugins
 @click.argument("inputs", nargs=-1, required=True)
 @click.option("--from", "source", metavar="ZOO", help="The zoo that MODEL is in, a folder or an address.")
 @click.option("--top", default=3, show_default=True, type=click.IntRange(1), help="How many classes to show.")
-def predict(model: str, inputs: tuple[str, ...], source: str | None, top: int) -> None:
+@click.option("-o", "--output", metavar="FILE", help="Keep all outputs in an .npz file, a row an input, and print nothing.")
+def predict(model: str, inputs: tuple[str, ...], source: str | None, top: int, output: str | None) -> None:
     """Run MODEL on image files or .npy arrays. MODEL is a model.onnx, its folder, or a name in the zoo.
 
     Example: netc predict lenet digit.png
     """
-    from netc.commands.predict import Model
+    from netc.commands.predict import Model, save
 
-    for found in Model(model, source).predict(inputs, top):
+    predictions = Model(model, source).predict(inputs, top)
+    if output:
+        save(predictions, output)
+        return
+    for found in predictions:
         if found.best:
             click.echo(f"{found.source}: " + ", ".join(f"{name} {score:.4f}" for name, score in found.best))
         else:

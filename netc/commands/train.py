@@ -3,6 +3,7 @@
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,15 +20,16 @@ from netc.report.caffe_log import CaffeLog
 from netc.report.curves import curves_png
 from netc.report.progress import follow, scores_text
 from netc.run import caffe_files
-from netc.run.evaluate import Scores, evaluate
+from netc.run.evaluate import Scores, evaluate, layer_scores
 from netc.run.feed import Feeder
 from netc.run.folder import RunFolder
 from netc.run.weights import load_weights
 from netc.session import States, Stepper, choose_provider, threads_for
 from netc.snapshot import Snapshot
-from netc.solver import Finished, Trainer
+from netc.solver import DISPLAY, Finished, Trainer
 from netc.spec import to_yaml
 from netc.spec.job import Job
+from netc.training import replaced
 
 
 def train_command(
@@ -40,30 +42,45 @@ def train_command(
     weights: Sequence[str],
     zoo: str | None,
     console: Console | None = None,
+    watch: bool = False,
     snapshot_file: str | None = None,
     caffe_log: bool = False,
 ) -> str:
-    """Train to the end and publish into `zoo` unless it is None. Returns why the run ended: see `solver.Finished`.
+    """Train to the end and publish into `zoo` unless it is None. `watch` sets solver.watch_interval where it is not set.
 
     `snapshot_file`, a solver state of Caffe or a snapshot of netc, is what a new run goes on from. `caffe_log` writes
-    Caffe's lines to stderr too.
+    Caffe's lines to stderr too. Returns why the run ended: see `solver.Finished`.
     """
     console = console or Console(highlight=False, soft_wrap=True)
     if zoo is not None:
         check_target(zoo)
     if sum(map(bool, (resume, weights, snapshot_file))) > 1:
         raise SpecError("--resume goes on with the newest run, --snapshot with a file, --weights starts a new run: give one of them")
+    if watch and not job.solver.watch_interval:
+        job = replace(job, solver=replaced(job.solver, watch_interval=job.solver.display or DISPLAY))
     begun = _begun(job, runs, console) if resume else None
     if begun and job.draws_seed:
         job = job.with_seed(begun[1].metadata["seed"])
     program, threads, why = compiled_program(job, provider, target, threads)
     trainer = _resumed(program, threads, *begun, console) if begun else _started(program, threads, runs, weights, snapshot_file, console)
     _greet(program, trainer, why, console)
-    rows = trainer.feeder.batch_size * trainer.iter_size
-    events = CaffeLog(program, sys.stderr).told(trainer.events()) if caffe_log else trainer.events()
-    finished = follow(events, console, trainer.iteration, trainer.max_iter, rows, job.solver.display)
+    finished = _followed(trainer, console, caffe_log)
+    while finished.reason == "max_iter" and (after := trainer.successor()):
+        trainer = after
+        finished = _followed(trainer, console, caffe_log)
     _farewell(program, trainer, finished, zoo, console)
     return finished.reason
+
+
+def _followed(trainer: Trainer, console: Console, caffe_log: bool) -> Finished:
+    """One stage of a run to its end."""
+    if len(trainer.whole.stages) > 1:
+        layer = trainer.program.layer
+        what = "the whole net learns" if layer is None else f"layer {layer!r} learns by its own loss"
+        console.print(f"stage {trainer.stage + 1} of {len(trainer.whole.stages)}: {what}", highlight=False)
+    rows = trainer.feeder.batch_size * trainer.iter_size
+    events = CaffeLog(trainer.program, sys.stderr).told(trainer.events()) if caffe_log else trainer.events()
+    return follow(events, console, trainer.iteration, trainer.max_iter, rows, trainer.solver.display)
 
 
 def test_command(job: Job, provider: str, threads: int | None, weights: Sequence[str], iterations: int | None) -> Scores:
@@ -73,7 +90,9 @@ def test_command(job: Job, provider: str, threads: int | None, weights: Sequence
     lowered, batch = program.test
     stepper = Stepper(session(program, "test", threads), States({f"state/{n}": a for n, a in states.items()}, program.provider))
     feeder = Feeder(program.test_net, lowered.graph, program.seed, job.base)
-    return evaluate(stepper, feeder, iterations or (job.solver.test_iter[0] if job.solver.test_iter else None), static=batch != "N")
+    batches = iterations or (job.solver.test_iter[0] if job.solver.test_iter else None)
+    scores = evaluate(stepper, feeder, batches, static=batch != "N")
+    return scores | layer_scores(program.test_net, states, feeder, batches, program.seed)
 
 
 def time_command(job: Job, provider: str, threads: int | None, iterations: int) -> Times:
@@ -130,9 +149,17 @@ def _begun(job: Job, runs: str, console: Console) -> tuple[RunFolder, Snapshot]:
 
 
 def _resumed(program: Program, threads: int, folder: RunFolder, found: Snapshot, console: Console) -> Trainer:
-    trainer = Trainer(program, folder, threads)
+    trainer = _of_stage(program, threads, folder, found)
     _resume(trainer, program, threads, found, console)
     return trainer
+
+
+def _of_stage(program: Program, threads: int, folder: RunFolder, found: Snapshot) -> Trainer:
+    """The trainer of the stage that a snapshot was taken in."""
+    said, last = found.metadata, len(program.stages) - 1
+    if not 0 <= said.get("stage", last) <= last:
+        raise SnapshotError(f"{found.path}: is of stage {said['stage'] + 1}, the net has {last + 1}; solver.pretrain is not what it was")
+    return Trainer(program, folder, threads, None, said.get("stage", last), said.get("before", 0))
 
 
 def _resume(trainer: Trainer, program: Program, threads: int, found: Snapshot, console: Console) -> None:
@@ -154,25 +181,28 @@ def _started(program: Program, threads: int, runs: str, weights: Sequence[str], 
     start: Mapping[str, np.ndarray] = loaded_weights(program, files)
     folder = RunFolder.new(Path(runs), program.job.name, to_yaml(program.job.resolved(), short=False))
     try:
-        trainer = Trainer(program, folder, threads, start)
-        if snapshot_file:
-            _go_on_from(snapshot_file, trainer, program, threads, console)
-        return trainer
+        if not snapshot_file:
+            return Trainer(program, folder, threads, start)
+        return _gone_on_from(snapshot_file, program, folder, threads, console)
     except BaseException:
         folder.discard()  # a run that cannot start, for want of its data for instance, leaves nothing behind
         raise
 
 
-def _go_on_from(path: str, trainer: Trainer, program: Program, threads: int, console: Console) -> None:
-    """Continue a run of Caffe, or one of netc in a new folder."""
+def _gone_on_from(path: str, program: Program, folder: RunFolder, threads: int, console: Console) -> Trainer:
+    """A run of Caffe, or one of netc, continued in a new folder."""
     if Path(path).suffix == ".safetensors":
-        _resume(trainer, program, threads, snapshot.read(path), console)
-        return
+        taken = snapshot.read(path)
+        trainer = _of_stage(program, threads, folder, taken)
+        _resume(trainer, program, threads, taken, console)
+        return trainer
     found = caffe_files.read_snapshot(path, program)
+    trainer = Trainer(program, folder, threads)
     trainer.go_on(found.states, found.iteration)
     console.print(f"goes on from {path}, iteration {found.iteration}", highlight=False)
     if note := caffe_files.step_note(found, program):
         console.print(note, highlight=False)
+    return trainer
 
 
 def _greet(program: Program, trainer: Trainer, why: str, console: Console) -> None:

@@ -156,6 +156,18 @@ def write_snapshot(prefix: str, program: Program, states: Arrays, iteration: int
     return model, state
 
 
+def write_of_run(program: Program, folder: Path, states: Arrays, before: Arrays, iteration: int) -> tuple[Path, Path]:
+    """`write_snapshot` where snapshot_prefix says, or in `folder`; `before` are the states before the last step."""
+    prefix, name = program.job.solver.snapshot_prefix, program.job.name
+    if not prefix:
+        prefix = str(folder / name)
+    elif prefix.endswith("/") or Path(prefix).is_dir():
+        prefix = str(Path(prefix) / name)
+    learned = {n for n, node in program.states.items() if node.attrs["kind"] == "parameter"}
+    updates = {n: before[n] - a if n in before and n in learned else np.zeros_like(a) for n, a in states.items()}
+    return write_snapshot(prefix, program, states, iteration, updates)
+
+
 def read_snapshot(path: str, program: Program) -> CaffeSnapshot:
     """The states that a `.solverstate`, with the weights that it names, gives to a program; those it says nothing of at their start.
 

@@ -76,6 +76,11 @@ class Job:
         """The same job with the seed of a run that drew one."""
         return replace(self, solver=_seeded(self.solver, seed))
 
+    def pretraining(self, stage: int) -> "Job":
+        """The job of that stage of solver.pretrain: the solver with the stage's fields in place of its own, and without tests."""
+        document, at = self.solver_at
+        return replace(self, solver=_stage_solver(self.solver, stage, self.seed), solver_at=(document, (*at, "pretrain", stage)))
+
     @property
     def base(self) -> str:
         """The folder that paths of data are relative to: the net file's."""
@@ -175,6 +180,18 @@ def _named(document: Document, field: str, name: str, allow_unknown: bool) -> Do
 def _seeded(solver: pb.SolverParameter, seed: int) -> pb.SolverParameter:
     copy: pb.SolverParameter = copy_of(solver)
     copy.random_seed = seed
+    return copy
+
+
+def _stage_solver(solver: pb.SolverParameter, stage: int, seed: int) -> pb.SolverParameter:
+    copy, own = _seeded(solver, seed), solver.pretrain[stage]
+    for name in {*own.DESCRIPTOR.fields_by_name, "pretrain", "test_interval", "patience", "monitor"} - {"layer"}:
+        copy.ClearField(name)
+    for field, value in own.ListFields():
+        if field.is_repeated:
+            getattr(copy, field.name).extend(value)
+        elif field.name != "layer":
+            setattr(copy, field.name, value)
     return copy
 
 

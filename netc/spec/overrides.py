@@ -42,6 +42,8 @@ def _override(nets: Sequence[pb.NetParameter], solver: pb.SolverParameter, overr
     first, _, rest = path.partition(".")
     if first == "solver" and rest:
         _merge(solver, _parsed(_nested(rest, value), pb.SolverParameter))
+        if value.strip() == "[]":
+            solver.ClearField(rest)
         if rest in LENGTHS:
             solver.ClearField(LENGTHS[rest])
     elif first in ("layers", "layer"):

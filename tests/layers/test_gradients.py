@@ -73,6 +73,10 @@ ROWS = {
         ("Pooling: {bottom: x, kernel_size: 3, stride: 2, pad: 1, pool: AVE}", {"x": normal(2, 2, 5, 6)}),
         ("Pooling: {bottom: x, global_pooling: true, pool: AVE}", {"x": normal(2, 2, 3, 4)}),
     ],
+    "RBM": [
+        ("RBM: {bottom: x, num_output: 4}", {"x": normal(3, 2, 2)}),
+        ("RBM: {bottom: x, num_output: 4, hidden: GAUSSIAN}", {"x": normal(3, 5)}),
+    ],
     "ReLU": [("ReLU: {bottom: x}", {"x": away(3, 4)}), ("ReLU: {bottom: x, negative_slope: 0.3}", {"x": away(3, 4)})],
     "Reshape": [("Reshape: {bottom: x, shape: {dim: [0, -1, 2]}}", {"x": normal(2, 3, 4)})],
     "Scale": [
