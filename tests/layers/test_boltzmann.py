@@ -173,6 +173,15 @@ def test_reconstruction_error_and_means_in_place_of_samples():
     np.testing.assert_allclose(got["loss"], (unnormalised(v) - unnormalised(DATA)).mean(), rtol=1e-4, atol=1e-5)
 
 
+def test_no_gradient_flows_through_the_samples():
+    """Nor through means that stand for them: the gradient is that of two free energies at fixed states."""
+    got = gradient(line(", sample_visible: false"), "loss", 1, GIVEN, x=DATA)
+    h = random.uniform(0, "rbm.hidden1", (8, HIDDEN)) < sigmoid(DATA @ W.T + C)
+    v = sigmoid(h @ W + B)
+    np.testing.assert_allclose(got["rbm.weight"], (sigmoid(v @ W.T + C).T @ v - sigmoid(DATA @ W.T + C).T @ DATA) / 8, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(got["rbm.visible_bias"], (v - DATA).mean(0), rtol=1e-4, atol=1e-6)
+
+
 def test_the_data_can_be_drawn():
     gray = np.full((8, VISIBLE), 0.3)
     got = forward(line(", binarize: true"), given=GIVEN, x=gray)
