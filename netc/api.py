@@ -60,7 +60,8 @@ class Net:
         self._states = {n: Blob(a) for n, a in start.items()}
         self.params: dict[str, list[Blob]] = {}
         for name, node in states.items():
-            self.params.setdefault(node.attrs["layer"], []).append(self._states[name])
+            if node.attrs["kind"] != "carry":
+                self.params.setdefault(node.attrs["layer"], []).append(self._states[name])
         self._backwards: dict[frozenset[str], Session] = {}
         self.blobs = {n: Blob(np.zeros(tuple(map(int, v[-1].shape)), v[-1].dtype)) for n, v in self._lowered.versions.items()}
 
