@@ -224,6 +224,11 @@ def full(shape: Iterable[Dim], value: float, dtype: Any = np.float32) -> Value:
     return op.Expand(constant(value, dtype), constant(np.asarray(shape, np.int64))) if shape else constant(value, dtype)
 
 
+def shape_of(x: Value) -> list[int] | Value:
+    """The shape of `x` as Reshape and Expand take it: numbers, or where one is not known, what a run finds."""
+    return op.Shape(x) if any(isinstance(d, str) for d in x.shape) else [int(d) for d in x.shape]
+
+
 def toposort(values: Iterable[Value]) -> list[Node]:
     """The nodes that `values` reach, each after those it reads, in the order they were asked for."""
     order: list[Node] = []

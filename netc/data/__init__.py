@@ -12,7 +12,7 @@ from netc.data.batches import Source, describe, open, resolve_batch_size, test_b
 from netc.data.images import read_image
 from netc.data.prefetch import Prefetch
 from netc.data.source import Column, Description, Request, Table, TopSpec
-from netc.data.transform import Normalisation, normalisation
+from netc.data.transform import Normalisation, normalisation, read_blob
 
 __all__ = [
     "Column",
@@ -26,6 +26,7 @@ __all__ = [
     "describe",
     "normalisation",
     "open",
+    "read_blob",
     "read_image",
     "resolve_batch_size",
     "test_batches",

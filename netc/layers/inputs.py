@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from netc import data
+from netc import netc_pb2 as pb
 from netc.ir import Value, constant
 from netc.layers.context import Context, dims
 from netc.net import DEPLOY
@@ -39,6 +40,15 @@ def data_(ctx: Context) -> tuple[Value, ...]:
 def dummy_data(ctx: Context) -> tuple[Value, ...]:
     """Blobs of the given shapes, filled by data_filler: a constant once, random numbers anew each step."""
     return data_(ctx)
+
+
+@layer("Parameter", bottoms=(0, 0))
+def parameter(ctx: Context) -> Value:
+    """A learned blob as a blob of the net, of shape `shape`, zeros at the start."""
+    shape = tuple(ctx.param.parameter_param.shape.dim)
+    if any(d < 1 for d in shape) or not ctx.param.parameter_param.HasField("shape"):
+        raise ctx.error(f"needs a shape whose every dim is 1 or more; {dims(shape)} came", "parameter_param", "shape")
+    return ctx.weight("value", shape, pb.FillerParameter())
 
 
 def _transformed(ctx: Context, x: Value) -> Value:
