@@ -61,6 +61,7 @@ class Net:
         self.params: dict[str, list[Blob]] = {}
         for name, node in states.items():
             self.params.setdefault(node.attrs["layer"], []).append(self._states[name])
+        self._memory: dict[str, np.ndarray] = {}
         self._backwards: dict[frozenset[str], Session] = {}
         self.blobs = {n: Blob(np.zeros(tuple(map(int, v[-1].shape)), v[-1].dtype)) for n, v in self._lowered.versions.items()}
 
@@ -82,6 +83,7 @@ class Net:
             if np.shape(array) != self.blobs[name].shape:
                 raise DataError(f"input {name!r} is {np.shape(array)}, the net takes {self.blobs[name].shape}")
             self.blobs[name].data[...] = array
+        self._next_of_memory()
         self._noise = self._draw()
         self._passes += 1
         results = self._forward.run(self._feeds(self._forward))
@@ -92,6 +94,26 @@ class Net:
             if name.startswith("next/"):
                 self._states[name.removeprefix("next/")].data[...] = array
         return {name: self.blobs[name].data for name in self.outputs}
+
+    def set_input_arrays(self, data: np.ndarray, labels: np.ndarray) -> None:
+        """What the net's MemoryData layer gives: a batch in each forward pass from now on, from the beginning again at the end.
+
+        DataError unless rows are of the layer's shape and their number is a multiple of its batch_size.
+        """
+        layer = next((x for x in self._lowered.net.layers if x.type == "MemoryData"), None)
+        if layer is None:
+            raise DataError(f"{self.name}: the net has no MemoryData layer")
+        arrays = np.asarray(data, np.float32), np.asarray(labels, np.float32).reshape(-1)
+        shape = self.blobs[layer.tops[0]].shape
+        if arrays[0].shape[1:] != shape[1:] or len(arrays[0]) != len(arrays[1]) or not len(arrays[0]) or len(arrays[0]) % shape[0]:
+            given = f"{np.shape(data)} with {len(arrays[1])} labels"
+            raise DataError(f"layer {layer.name!r} takes a multiple of {shape[0]} rows of {shape[1:]} with a label each; {given} came")
+        self._memory = dict(zip(layer.tops, arrays, strict=False))
+
+    def _next_of_memory(self) -> None:
+        for name, array in self._memory.items():
+            count = len(self.blobs[name].data)
+            self.blobs[name].data[...] = array[np.arange(self._passes * count, (self._passes + 1) * count) % len(array)]
 
     def backward(self, **top_diffs: np.ndarray) -> dict[str, np.ndarray]:
         """Fill every diff from the losses and from `top_diffs`; returns the diffs of the inputs.

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from netc import contract, native, snapshot
+from netc import contract, data, native, snapshot
 from netc.commands.publish import check_target, publish_run
 from netc.commands.time import Times, time_layers
 from netc.compiled import session
@@ -154,9 +154,10 @@ def _greet(program: Program, trainer: Trainer, why: str, console: Console) -> No
 
 def _seen_in_training(program: Program) -> list[str]:
     """Sources whose test rows are the rows that the net learns from."""
-    learned = {layer.param.data_param.source for layer in program.train_net.sources}
+    learned = {data.setting(layer.param, "source") for layer in program.train_net.sources}
     tested = [layer for layer in program.test_net.sources if layer.source and not layer.source.set_apart]
-    return [layer.param.data_param.source for layer in tested if layer.param.data_param.source in learned]
+    read = [data.setting(layer.param, "source") for layer in tested]
+    return [source for source in read if source and source in learned]
 
 
 def _farewell(program: Program, trainer: Trainer, finished: Finished, zoo: str | None, console: Console) -> None:

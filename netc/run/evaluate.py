@@ -21,7 +21,7 @@ def evaluate(stepper: Stepper, feeder: Feeder, batches: int | None, static: bool
     sums: dict[str, float] = {}
     rows = 0
     for index in range(count):
-        feeds = feeder(index)
+        feeds = feeder(index) if batches else feeder.once(index)
         size = max((len(a) for a in feeds.values() if a.ndim), default=1)
         if static and size < feeder.batch_size:
             continue

@@ -38,6 +38,15 @@ class Feeder:
                     feeds[BATCH + top] = np.ascontiguousarray(array)
         return feeds
 
+    def once(self, index: int) -> Feeds:
+        """The feeds of batch `index` of one pass: the last batch holds no row that the first one had."""
+        feeds = self(index)
+        for layer, source in zip(self.layers, self.sources, strict=True):
+            left = source.rows - index * source.batch_size if source.wraps and source.rows is not None else 0
+            if 0 < left < source.batch_size:
+                feeds |= {BATCH + top: feeds[BATCH + top][:left] for top in layer.tops if BATCH + top in feeds}
+        return feeds
+
     def counted(self, index: int) -> Feeds:
         """The feeds of batch `index`, counted over all sub-batches."""
         return self(*divmod(index, self.iter_size))
@@ -59,7 +68,7 @@ class Feeder:
     @property
     def depth(self) -> int:
         """How many batches to make ahead: the largest `prefetch` of the data layers."""
-        return max((layer.param.data_param.prefetch for layer in self.layers), default=4)
+        return max((data.setting(layer.param, "prefetch") for layer in self.layers), default=4)
 
 
 def draw(node: Node, seed: int, iteration: int, sub_batch: int = 0) -> np.ndarray:

@@ -139,7 +139,9 @@ ROWS = {
     "TanH": [("TanH: {bottom: x}", {"x": normal(3, 4)})],
     "Tile": [("Tile: {bottom: x, tiles: 3}", {"x": normal(2, 3, 2)}), ("Tile: {bottom: x, axis: -1, tiles: 2}", {"x": normal(2, 3)})],
 }  # fmt: skip
-NO_GRADIENT = {"Accuracy", "ArgMax", "Data", "DummyData", "Input", "Silence", "Threshold"}
+NO_GRADIENT = {
+    "Accuracy", "ArgMax", "Data", "DummyData", "HDF5Data", "ImageData", "Input", "MemoryData", "Silence", "Threshold", "WindowData",
+}  # fmt: skip
 
 
 def test_every_layer_has_a_row():
