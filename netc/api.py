@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,8 @@ class Net:
         self.params: dict[str, list[Blob]] = {}
         for name, node in states.items():
             self.params.setdefault(node.attrs["layer"], []).append(self._states[name])
+        layers = [x for x in self._lowered.net.layers if x.facts.get("sink")]
+        self._sinks = [(x, x.facts["sink"](x.param, Path(job.base))) for x in layers]
         self._memory: dict[str, np.ndarray] = {}
         self._backwards: dict[frozenset[str], Session] = {}
         self.blobs = {n: Blob(np.zeros(tuple(map(int, v[-1].shape)), v[-1].dtype)) for n, v in self._lowered.versions.items()}
@@ -90,6 +93,8 @@ class Net:
         for name, array in results.items():
             if name in self.blobs:
                 self.blobs[name].data[...] = array
+        for layer, sink in self._sinks:
+            sink.write(*(self.blobs[b].data for b in layer.bottoms))
         for name, array in results.items():
             if name.startswith("next/"):
                 self._states[name.removeprefix("next/")].data[...] = array

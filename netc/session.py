@@ -90,6 +90,10 @@ class Session:
         self.inputs = {i.name: i for i in self.ort.get_inputs()}
         self.outputs = [o.name for o in self.ort.get_outputs()]
 
+    def sized(self, output: str) -> bool:
+        """Whether the shape of an output is known before a run."""
+        return all(isinstance(d, int) for o in self.ort.get_outputs() if o.name == output for d in o.shape)
+
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Every output by name."""
         return dict(zip(self.outputs, _guarded(self.ort.run, None, dict(feeds)), strict=True))
@@ -139,6 +143,7 @@ class Stepper:
         written = {o: o.removeprefix(NEXT) for o in session.outputs if o.startswith(NEXT)}
         self.writes = {o: name if name in states.current else STATE + name for o, name in written.items()}
         self.results = [n for n in session.outputs if n not in self.writes]
+        self._unsized = [n for n in self.results if not session.sized(n)]
         for name in self.writes.values():
             if name not in states.spare:
                 states.spare[name] = states.copy(states.current[name].numpy())
@@ -150,6 +155,8 @@ class Stepper:
         for name, array in feeds.items():
             if name in self.session.inputs:
                 binding.bind_cpu_input(name, array)
+        for name in self._unsized:  # else the buffer of the run before is taken, whatever its size
+            binding.bind_output(name, "cpu")
         _guarded(self.session.ort.run_with_iobinding, binding)
         values = binding.get_outputs()[: len(self.results)]
         self._swap()

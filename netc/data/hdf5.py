@@ -1,4 +1,4 @@
-"""HDF5Data: the data sets of HDF5 files that are named like the layer's tops. Needs the h5py wheel (the extra `caffe`)."""
+"""HDF5 files: read by HDF5Data, written by HDF5Output. Needs the h5py wheel (the extra `caffe`)."""
 
 from dataclasses import dataclass
 from math import prod
@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from netc import netc_pb2 as pb
 from netc.data.images import MEMORY
 from netc.data.source import Column, Description, Request, Table, TopSpec, data_error
-from netc.errors import DataError, near
+from netc.errors import DataError, RunError, near
 from netc.registry import source
 
 
@@ -88,12 +89,44 @@ def _listed(request: Request) -> tuple[Path, ...]:
     return tuple(request.base / line for line in lines if line)
 
 
+class Hdf5Writer:
+    """HDF5Output at work: `data` and `label`, the rows of each batch after those before it. The first batch makes the file anew.
+
+    Arrays have at least four axes, as in Caffe.
+    """
+
+    def __init__(self, layer: pb.LayerParameter, base: Path):
+        if not layer.hdf5_output_param.file_name:
+            raise DataError(f"layer {layer.name!r}: file_name is missing: where to write")
+        self.path, self._mode = base / layer.hdf5_output_param.file_name, "w"
+
+    def write(self, data: np.ndarray, label: np.ndarray) -> None:
+        """Add the rows of a batch. RunError if the disk refuses."""
+        try:
+            with _h5py().File(self.path, self._mode) as file:
+                for name, array in (("data", data), ("label", label)):
+                    rows = array.reshape(*array.shape, *[1] * (4 - array.ndim))
+                    if name not in file:
+                        file.create_dataset(name, data=rows, maxshape=(None, *rows.shape[1:]))
+                        continue
+                    stored = file[name]
+                    stored.resize(len(stored) + len(rows), axis=0)
+                    stored[-len(rows) :] = rows
+        except OSError as e:
+            raise RunError(f"{self.path}: cannot be written: {e}") from e
+        self._mode = "a"
+
+
 def _open(path: Path) -> Any:
+    try:
+        return _h5py().File(path, "r")
+    except OSError as e:
+        raise DataError(f"{path}: cannot be read as HDF5: {e}") from e
+
+
+def _h5py() -> Any:
     try:
         import h5py
     except ImportError as e:
         raise DataError("HDF5 files need h5py: pip install 'netc[caffe]'") from e
-    try:
-        return h5py.File(path, "r")
-    except OSError as e:
-        raise DataError(f"{path}: cannot be read as HDF5: {e}") from e
+    return h5py

@@ -2,6 +2,7 @@
 
 from math import prod
 
+from netc import data
 from netc.errors import ShapeError
 from netc.ir import Value, op
 from netc.layers.context import Context, dims
@@ -153,6 +154,14 @@ def crop(ctx: Context, x: Value, like: Value) -> Value:
 def split(ctx: Context, x: Value) -> tuple[Value, ...]:
     """The same blob under several names; Caffe's files hold it wherever a blob is read twice."""
     return (x,) * len(ctx.layer.tops)
+
+
+@layer("HDF5Output", bottoms=(2, 2), tops=(0, 0), sink=data.Hdf5Writer)
+def hdf5_output(ctx: Context, *xs: Value) -> tuple[Value, ...]:
+    """Writes its bottoms into the HDF5 file `file_name` as `data` and `label`, the rows of every batch that is run, one after another."""
+    if any(not x.rank for x in xs):
+        raise ctx.shape_error("writes rows; a bottom is a single number", "bottom")
+    return ()
 
 
 @layer("Silence", bottoms=(1, None), tops=(0, 0))

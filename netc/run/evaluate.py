@@ -26,7 +26,7 @@ def evaluate(stepper: Stepper, feeder: Feeder, batches: int | None, static: bool
         if static and size < feeder.batch_size:
             continue
         rows += size
-        for name, value in stepper.run(feeds).items():
+        for name, value in feeder.kept(stepper.run(feeds)).items():
             if value.size == 1:
                 sums[name] = sums.get(name, 0.0) + float(value.reshape(())) * size
     means = {name: total / rows for name, total in sums.items()}

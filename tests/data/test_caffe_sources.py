@@ -10,6 +10,7 @@ from PIL import Image
 from netc import data
 from netc import netc_pb2 as pb
 from netc.api import Net
+from netc.commands import train
 from netc.data.bilinear import resize
 from netc.data.datum import to_datum, write_datums
 from netc.errors import DataError
@@ -18,7 +19,9 @@ from netc.lower import lower
 from netc.net import TEST, deployed, resolve
 from netc.run.feed import Feeder
 from netc.spec import parse_yaml
+from netc.spec.job import load_job
 from tests.layers.nets import about
+from tests.recorded import FOLDER
 
 RNG = np.random.default_rng(0)
 
@@ -213,3 +216,43 @@ def test_faults_of_windows(windows, tmp_path):
     (tmp_path / "windows.txt").write_text("0\n")
     with pytest.raises(DataError, match="the image that begins at line 1"):
         data.describe(layer(WINDOWS % ("", "")), "TRAIN", tmp_path)
+
+
+OUTPUT = """
+layers:
+  - Data: {source: rows.npz, batch_size: 2}
+  - HDF5Output: {bottom: [data, label], file_name: out.h5}
+  - Reduction: {bottom: data, operation: SUM}
+"""
+
+
+@about("HDF5Output")
+def test_every_batch_of_a_pass_is_written(tmp_path):
+    """Those of Caffe's second batch too; a new pass writes the file anew."""
+    h5py = pytest.importorskip("h5py")
+    rows = RNG.normal(size=(5, 3)).astype(np.float32)
+    np.savez(tmp_path / "rows.npz", data=rows, label=np.arange(5))
+    (tmp_path / "net.yaml").write_text(OUTPUT)
+    job = load_job(str(tmp_path / "net.yaml"))
+    for _ in range(2):
+        scores = train.test_command(job, "cpu", 1, (), None)
+        with h5py.File(tmp_path / "out.h5") as file:
+            np.testing.assert_array_equal(file["data"][:, :, 0, 0], rows)
+            assert file["label"][:, 0, 0, 0].tolist() == [0, 1, 2, 3, 4]
+    assert scores.keys() == {"reduce1"}
+
+
+def test_forward_from_python_writes_too(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    if not (FOLDER / "data" / "hdf5_output.h5").is_file():
+        pytest.skip(f"no recorded results in {FOLDER}")
+    with np.load(FOLDER / "data" / "hdf5_output.npz") as given:
+        shapes = [f"{{dim: {list(given[n].shape)}}}" for n in ("in_x", "in_t")]
+        net = f"layers: [Input: {{top: [x, t], shape: [{', '.join(shapes)}]}}, HDF5Output: {{bottom: [x, t], file_name: out.h5}}]"
+        (tmp_path / "net.yaml").write_text(net)
+        Net(str(tmp_path / "net.yaml"), phase="TEST").forward(x=given["in_x"], t=given["in_t"])
+    with h5py.File(tmp_path / "out.h5") as got, h5py.File(FOLDER / "data" / "hdf5_output.h5") as expected:
+        assert set(got) == set(expected)
+        for name in expected:
+            assert got[name].shape == expected[name].shape and got[name].dtype == expected[name].dtype
+            np.testing.assert_array_equal(got[name][:], expected[name][:])
