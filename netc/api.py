@@ -9,18 +9,19 @@ import numpy as np
 
 from netc import registry
 from netc.autodiff import grad
+from netc.chain import open_graph
 from netc.commands.train import train_command
 from netc.contract import Program, write
 from netc.contract import program as compiled
-from netc.emit import emit
 from netc.errors import DataError, SpecError, near
 from netc.ir import Graph, Value, leaf
+from netc.layers import python
 from netc.layers.context import BATCH, NOISE
 from netc.lower import Lowered, lower
 from netc.net import resolve
 from netc.run.feed import draw
 from netc.run.weights import load_weights
-from netc.session import Session
+from netc.session import Runs
 from netc.spec.job import load_job
 
 
@@ -47,11 +48,13 @@ class Net:
 
     `params[layer][i]` and `blobs[name]` are Blobs. `forward` fills the blobs, `backward` their diffs and those of the
     params (which are overwritten, not added to). Inputs keep what was last written to them. Random masks are drawn
-    anew in each forward, from `seed`.
+    anew in each forward, from `seed`. `allow_python` lets Python layers run, in all nets from then on.
     """
 
-    def __init__(self, path: str, weights: str | None = None, phase: str = "TRAIN", seed: int = 0):
+    def __init__(self, path: str, weights: str | None = None, phase: str = "TRAIN", seed: int = 0, allow_python: bool = False):
         registry.load()
+        if allow_python:
+            python.allow_python()
         job = load_job(path)
         self.name, self._seed, self._passes = job.name, seed, 0
         self._lowered: Lowered = lower(resolve(job.net(phase), phase, *job.state(phase), base=job.base), seed=seed)
@@ -65,7 +68,7 @@ class Net:
         layers = [x for x in self._lowered.net.layers if x.facts.get("sink")]
         self._sinks = [(x, x.facts["sink"](x.param, Path(job.base))) for x in layers]
         self._memory: dict[str, np.ndarray] = {}
-        self._backwards: dict[frozenset[str], Session] = {}
+        self._backwards: dict[frozenset[str], Runs] = {}
         self.blobs = {n: Blob(np.zeros(tuple(map(int, v[-1].shape)), v[-1].dtype)) for n, v in self._lowered.versions.items()}
 
     @property
@@ -151,11 +154,11 @@ class Net:
         return Graph("", {str(i): v for i, v in enumerate(self._all)}).leaves("Input")
 
     @cached_property
-    def _forward(self) -> Session:
+    def _forward(self) -> Runs:
         outputs = {n: v[-1] for n, v in self._lowered.versions.items()}
-        return Session(emit(Graph(self.name, outputs, self._lowered.graph.updates)))
+        return open_graph(Graph(self.name, outputs, self._lowered.graph.updates))
 
-    def _backward(self, seeded: frozenset[str]) -> Session:
+    def _backward(self, seeded: frozenset[str]) -> Runs:
         """The session that gives every diff when the blobs `seeded` get one from outside."""
         lowered = self._lowered
         ends: dict[Value, Value | float] = {}
@@ -171,12 +174,12 @@ class Net:
         wanted = {f"diff/blob/{n}": v[0] for n, v in lowered.versions.items() if v[0].dtype.kind == "f"}
         wanted |= {f"diff/state/{p.node.attrs['name']}": p for p in lowered.parameters}
         found = {n: g for n, g in zip(wanted, grad(ends, list(wanted.values())), strict=True) if g is not None}
-        return Session(emit(Graph(self.name, found)))
+        return open_graph(Graph(self.name, found))
 
     def _draw(self) -> dict[str, np.ndarray]:
         return {n.attrs["name"]: draw(n, self._seed, self._passes) for n in self._leaves if n.attrs["name"].startswith(NOISE)}
 
-    def _feeds(self, session: Session) -> dict[str, np.ndarray]:
+    def _feeds(self, session: Runs) -> dict[str, np.ndarray]:
         feeds = {BATCH + n: self.blobs[n].data for n in self.inputs} | self._noise
         feeds |= {f"state/{n}": b.data for n, b in self._states.items()}
         return {n: a for n, a in feeds.items() if n in session.inputs}

@@ -16,6 +16,7 @@ from netc.layers import (  # noqa: F401
     margin_loss,
     normalization,
     pooling,
+    python,
     selection,
     shape,
 )

@@ -140,7 +140,7 @@ ROWS = {
     "Tile": [("Tile: {bottom: x, tiles: 3}", {"x": normal(2, 3, 2)}), ("Tile: {bottom: x, axis: -1, tiles: 2}", {"x": normal(2, 3)})],
 }  # fmt: skip
 NO_GRADIENT = {
-    "Accuracy", "ArgMax", "Data", "DummyData", "HDF5Data", "HDF5Output", "ImageData", "Input", "MemoryData", "Silence",
+    "Accuracy", "ArgMax", "Data", "DummyData", "HDF5Data", "HDF5Output", "ImageData", "Input", "MemoryData", "Python", "Silence",
     "Threshold", "WindowData",
 }  # fmt: skip
 

@@ -22,8 +22,9 @@ PINNED = {
 
 
 def test_every_layer_has_a_row():
-    for path in Path(__file__).parent.glob("test_*.py"):
-        import_module(f"tests.layers.{path.stem}")
+    for folder in ("layers", "data"):
+        for path in (Path(__file__).parents[1] / folder).glob("test_*.py"):
+            import_module(f"tests.{folder}.{path.stem}")
     assert registry.layer.keys() == COVERED
 
 
