@@ -17,6 +17,7 @@ COMMON = [
 X86_TIERS = {
     "x86_64_v3": ["-march=x86-64-v3"],
     "x86_64_v4": ["-march=x86-64-v4", "-mprefer-vector-width=256"],
+    "x86_64_v4_wide": ["-march=x86-64-v4", "-mprefer-vector-width=512", "-DNETC_WIDTH=16"],
 }
 SUFFIX = ".dylib" if sys.platform == "darwin" else ".so"
 

@@ -82,9 +82,10 @@ def _job(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...]) -> Any:
 @click.option("--resume", is_flag=True, help="Go on from the newest snapshot of the newest run of this net.")
 @click.option("--weights", multiple=True, metavar="FILE", help="Start from these weights (.safetensors, .caffemodel), by name.")
 @click.option("--runs", default="runs", show_default=True, metavar="DIR", help="Where runs are kept.")
+@click.option("--watch", is_flag=True, help="Log gradients, updates and activations of every layer (solver.watch_interval).")
 @click.option("--publish/--no-publish", default=None, help="Publish the result [default: unless --set changed the net].")
 def train(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], provider: str, target: str | None, threads: int | None, zoo: str,
-          resume: bool, weights: tuple[str, ...], runs: str, publish: bool | None) -> None:  # fmt: skip
+          resume: bool, weights: tuple[str, ...], runs: str, watch: bool, publish: bool | None) -> None:  # fmt: skip
     """Train NET, test it, and publish it into the zoo.
 
     NET is a net file with a solver in it (YAML or protobuf text), or a Caffe solver file.
@@ -95,7 +96,7 @@ def train(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], provid
 
     job = _job(net, overrides, plugins)
     publish = not overrides if publish is None else publish
-    reason = train_command(job, provider, target, threads, runs, resume, weights, zoo if publish else None)
+    reason = train_command(job, provider, target, threads, runs, resume, weights, zoo if publish else None, watch=watch)
     if reason in ("SIGINT", "SIGTERM"):
         sys.exit(130 if reason == "SIGINT" else 143)
 
@@ -122,14 +123,19 @@ def test(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], provide
 @click.argument("inputs", nargs=-1, required=True)
 @click.option("--from", "source", metavar="ZOO", help="The zoo that MODEL is in, a folder or an address.")
 @click.option("--top", default=3, show_default=True, type=click.IntRange(1), help="How many classes to show.")
-def predict(model: str, inputs: tuple[str, ...], source: str | None, top: int) -> None:
+@click.option("-o", "--output", metavar="FILE", help="Keep all outputs in an .npz file, a row an input, and print nothing.")
+def predict(model: str, inputs: tuple[str, ...], source: str | None, top: int, output: str | None) -> None:
     """Run MODEL on image files or .npy arrays. MODEL is a model.onnx, its folder, or a name in the zoo.
 
     Example: netc predict lenet digit.png
     """
-    from netc.commands.predict import Model
+    from netc.commands.predict import Model, save
 
-    for found in Model(model, source).predict(inputs, top):
+    predictions = Model(model, source).predict(inputs, top)
+    if output:
+        save(predictions, output)
+        return
+    for found in predictions:
         if found.best:
             click.echo(f"{found.source}: " + ", ".join(f"{name} {score:.4f}" for name, score in found.best))
         else:

@@ -28,7 +28,7 @@ MOST_FILES = 100
 
 
 def session(made: Program, kind: str, threads: int) -> Session | Chain:
-    """The session of model `kind` ("train", "gradient", "update" or "test"). A cache that cannot be read or written is none."""
+    """The session of model `kind` ("train", "gradient", "update", "test" or "watch"). A cache that cannot be read or written is none."""
     if calls(made.plain_graph(kind)):
         return Chain(made.graph(kind), made.provider, threads, made.kernels)
     if os.environ.get("NETC_CACHE") == "0" or made.provider != "cpu":

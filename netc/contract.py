@@ -25,12 +25,12 @@ from netc.files import replace_file
 from netc.ir import Graph, Node, Value, leaf
 from netc.layers.context import BATCH, NOISE
 from netc.lower import OUT, Lowered, lower, lower_symbolic
-from netc.net import TEST, TRAIN, Net, deployed, resolve
+from netc.net import TEST, TRAIN, Net, deployed, pretraining, resolve
 from netc.passes import channels_last, freeze, simplify
 from netc.passes.rewrite import rewrite
 from netc.spec.job import Job
 from netc.tensor_type import OPSET, Dim
-from netc.training import StepGraphs, solver_faults, step_graphs
+from netc.training import StepGraphs, solver_faults, step_graphs, watch_graph
 
 FORMAT = 1
 
@@ -42,6 +42,7 @@ class Program:
     job: Job
     provider: str = "cpu"
     target: str = "portable"
+    layer: str | None = None  # in a stage of pretraining, the layer that learns
 
     @property
     def seed(self) -> int:
@@ -49,7 +50,8 @@ class Program:
 
     @cached_property
     def train_net(self) -> Net:
-        return resolve(self.job.net(TRAIN), TRAIN, *self.job.state(TRAIN), base=self.job.base)
+        net = resolve(self.job.net(TRAIN), TRAIN, *self.job.state(TRAIN), base=self.job.base)
+        return net if self.layer is None else pretraining(net, self.layer, self.job.solver_place("layer"), self.job.base)
 
     @cached_property
     def test_net(self) -> Net:
@@ -75,6 +77,12 @@ class Program:
         """The net without labels and losses, and its batch."""
         return lower_symbolic(deployed(self.test_net), self.seed)
 
+    @cached_property
+    def stages(self) -> tuple["Program", ...]:
+        """The programs that train it one after the other: those of solver.pretrain, and itself."""
+        pretrain = enumerate(self.job.solver.pretrain)
+        return (*(replace(self, job=self.job.pretraining(k), layer=stage.layer) for k, stage in pretrain), self)
+
     @property
     def trains(self) -> bool:
         """Whether there is a solver."""
@@ -82,8 +90,12 @@ class Program:
 
     @cached_property
     def states(self) -> dict[str, Node]:
-        """Every state of training and testing by name: parameters and statistics in the net's order, then slots."""
+        """Every state of training and testing by name: parameters and statistics in the net's order, then slots.
+
+        A stage of pretraining has the parameters of the whole net, too.
+        """
         graphs = [self.steps.train if self.trains else self.train.graph, self.test[0].graph]
+        graphs += [] if self.layer is None else [replace(self, layer=None).train.graph]
         return {n.attrs["name"]: n for graph in graphs for n in graph.leaves("State")}
 
     def start(self) -> dict[str, np.ndarray]:
@@ -91,7 +103,7 @@ class Program:
         return {name: np.asarray(node.attrs["start"](), np.float32) for name, node in self.states.items()}
 
     def model(self, kind: str, functions: Collection[str] | bool = True, provider: str | None = None) -> onnx.ModelProto:
-        """The model `kind`: "train", "gradient", "update" or "test", with its metadata. `functions` as in `emit`."""
+        """The model `kind`: "train", "gradient", "update", "test" or "watch", with its metadata. `functions` as in `emit`."""
         graph = self.graph(kind)
         provider = provider or self.provider
         return emit(graph, provider, functions, self.metadata(kind, graph, provider))
@@ -113,6 +125,8 @@ class Program:
 
     def plain_graph(self, kind: str) -> Graph:
         """The graph of model `kind` as the layers, their gradients and the optimizer made it."""
+        if kind == "watch":
+            return watch_graph(self.train, self.steps)
         return self.test[0].graph if kind == "test" else getattr(self.steps, kind)
 
     def deploy_model(self, states: Mapping[str, np.ndarray]) -> onnx.ModelProto:
@@ -167,21 +181,23 @@ def program(job: Job, provider: str = "cpu", needs_solver: bool = True, target: 
     faults: list[Fault] = []
     registry.load()
 
-    def need(part: str) -> None:
+    def need(stage: Program, part: str) -> None:
         try:
-            getattr(made, part)
+            getattr(stage, part)
         except SpecError as e:
             faults.extend(f for f in e.faults if f not in faults)
 
-    need("train_net")
-    need("test_net")
+    need(made, "train_net")
+    need(made, "test_net")
     if not faults:
-        need("train")
-        need("test")
+        need(made, "train")
+        need(made, "test")
     if made.trains or needs_solver:
-        faults += solver_faults(job)
-        if not faults:
-            need("steps")
+        for stage in made.stages:
+            faults += solver_faults(stage.job)
+            need(stage, "train_net")
+        for stage in made.stages if not faults else ():
+            need(stage, "steps")
     if faults:
         raise SpecError(*faults)
     return made
@@ -232,9 +248,16 @@ def _tensor(value: Value) -> dict[str, Any]:
 
 
 def write(made: Program, folder: str | Path) -> list[Path]:
-    """The files of the step contract in `folder`: train, gradient, update, test, model (at its start) and start.safetensors."""
+    """The files of the step contract in `folder`: train, gradient, update, test, model (at its start) and start.safetensors.
+
+    Before them a train model for each stage of pretraining: pretrain1.onnx, ...
+    """
     folder, start = Path(folder), made.start()
-    contents = {f"{kind}.onnx": made.model(kind).SerializeToString(deterministic=True) for kind in ("train", "gradient", "update", "test")}
+    contents = {}
+    for number, stage in enumerate(made.stages[:-1], 1):
+        start = stage.start() | start
+        contents[f"pretrain{number}.onnx"] = stage.model("train").SerializeToString(deterministic=True)
+    contents |= {f"{kind}.onnx": made.model(kind).SerializeToString(deterministic=True) for kind in ("train", "gradient", "update", "test")}
     contents["model.onnx"] = made.deploy_model(start).SerializeToString(deterministic=True)
     contents["start.safetensors"] = snapshot.weights_bytes(start)
     try:

@@ -50,7 +50,7 @@ def lower(net: Net, batch: Dim | None = None, seed: int = 0) -> Lowered:
         if broken.intersection(layer.bottoms):
             broken.update(layer.tops)
             continue
-        ctx = Context(layer, net.phase, batch, seed, shared, states, updates)
+        ctx = Context(layer, layer.phase or net.phase, batch, seed, shared, states, updates)
         try:
             with origin(layer=layer.name, place=layer.at()):
                 tops = _run(ctx, [versions[b][-1] for b in layer.bottoms], net.param.force_backward)

@@ -29,6 +29,7 @@ class Layer:
     index: int
     source: data.Description | None = None
     batch_size: int | None = None
+    phase: str | None = None  # that the layer runs in, where it is not the net's
 
     def at(self, *path: str | int) -> str:
         """`file:line:column` of a field of the layer."""
@@ -96,21 +97,62 @@ def resolve(document: Document, phase: str = TRAIN, stages: Iterable[str] = (), 
 
 
 def deployed(net: Net) -> Net:
-    """`net` (phase TEST) without labels, losses and metrics; a loss of scores leaves what it makes of them (Softmax)."""
+    """`net` (phase TEST) without labels, losses and metrics; a loss of scores leaves what it makes of them (Softmax), once.
+
+    Of a layer with a loss of its own, that loss and what comes after it among its tops are left out.
+    """
     missing = {top for layer in net.sources for top in layer.tops[1:]}
     layers: list[Layer] = []
     for layer in net.layers:
         if layer.source is not None:
             layers.append(replace(layer, tops=layer.tops[:1], loss_weights=layer.loss_weights[:1]))
         elif not (layer.facts.get("loss") or layer.facts.get("metric") or missing.intersection(layer.bottoms)):
-            layers.append(layer)
-        elif kind := layer.facts.get("deployed"):
+            kept = layer.facts.get("own_loss", len(layer.tops))
+            layers.append(replace(layer, tops=layer.tops[:kept], loss_weights=layer.loss_weights[:kept]))
+            missing.update(layer.tops[kept:])
+        elif (kind := layer.facts.get("deployed")) and not _made(kind, layer.bottoms[0], net.layers):
             taken = {t for other in (*net.layers, *layers) for t in other.tops}
             top = next(name for k in range(1, 1000) if (name := f"prob{k if k > 1 else ''}") not in taken)
             layers.append(replace(layer, type=kind, name=top, bottoms=layer.bottoms[:1], tops=(top,), loss_weights=(0.0,)))
         else:
             missing.update(layer.tops)
     return replace(net, phase=DEPLOY, layers=tuple(layers))
+
+
+def _made(kind: str, bottom: str, layers: Iterable[Layer]) -> bool:
+    """Whether one of the layers is of this type and leaves `bottom` as it is."""
+    return any(layer.type == kind and layer.bottoms == (bottom,) != layer.tops for layer in layers)
+
+
+def pretraining(net: Net, name: str, place: str, base: str = ".") -> Net:
+    """What layer `name` of `net` (phase TRAIN) learns by its own loss from: it, and the layers that it reads, as they are in testing.
+
+    Data sources give all rows, with labels or without. SpecError at `place` if there is no such layer, or it has no loss of its own.
+    """
+    last = next((layer for layer in net.layers if layer.name == name), None)
+    if last is None:
+        raise SpecError(Fault(place, f"solver: there is no layer {name!r} to pretrain; {near(name, [x.name for x in net.layers])}"))
+    own = last.facts.get("own_loss")
+    if own is None:
+        kinds = ", ".join(sorted(t for t, facts in registry.layer.facts.items() if "own_loss" in facts))
+        raise SpecError(Fault(place, f"solver: layer {name!r} ({last.type}) has no loss of its own to learn by; {kinds} has one"))
+    tops = (*last.tops, *(f"{name} {k}" for k in range(len(last.tops), own + 1)))[: own + 1]
+    kept = [replace(last, tops=tops, loss_weights=tuple(float(k == own) for k in range(own + 1)))]
+    read = set(last.bottoms)
+    for layer in reversed(net.layers[: net.layers.index(last)]):
+        if read.intersection(layer.tops):
+            read.update(layer.bottoms)
+            still = replace(layer, loss_weights=(0.0,) * len(layer.tops), phase=TEST)
+            kept.append(still if layer.source is None else _with_all_rows(layer, base))
+    return replace(net, layers=tuple(reversed(kept)))
+
+
+def _with_all_rows(layer: Layer, base: str) -> Layer:
+    """A source with the rows that have no labels."""
+    param = pb.LayerParameter()
+    param.CopyFrom(layer.param)
+    param.data_param.ClearField("labelled")
+    return replace(layer, param=param, source=data.describe(param, TRAIN, base))
 
 
 def _included(spec: pb.LayerParameter, phase: str, level: int, stages: set[str]) -> bool:
@@ -157,7 +199,8 @@ def _layer(document: Document, i: int, spec: pb.LayerParameter, phase: str, base
     weights = tuple(spec.loss_weight)
     if weights and len(weights) != len(tops):
         fault(f"{len(weights)} loss_weight for {len(tops)} tops; give one each, or none", "loss_weight")
-    weights = weights or tuple(1.0 if facts.get("loss") and k == 0 else 0.0 for k in range(len(tops)))
+    counts = 0 if facts.get("loss") else facts.get("own_loss")
+    weights = weights or tuple(1.0 if k == counts else 0.0 for k in range(len(tops)))
     if spec.type in registry.layer:
         for what, names in (("bottom", spec.bottom), ("top", tops)):
             least, most = facts.get(what + "s", (1, 1))

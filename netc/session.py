@@ -156,10 +156,10 @@ class Stepper:
         written = {o: o.removeprefix(NEXT) for o in session.outputs if o.startswith(NEXT)}
         self.writes = {o: name if name in states.current else STATE + name for o, name in written.items()}
         self.results = [n for n in session.outputs if n not in self.writes]
-        self._unsized = [n for n in self.results if isinstance(session, Session) and not session.sized(n)]
         for name in self.writes.values():
             if name not in states.spare:
                 states.spare[name] = states.copy(states.current[name].numpy())
+        self._resized = [n for n in self.results if isinstance(session, Session) and not session.sized(n)]
         self._bindings: dict[tuple[int, ...], Any] = {}
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -170,7 +170,7 @@ class Stepper:
         for name, array in feeds.items():
             if name in self.session.inputs:
                 binding.bind_cpu_input(name, array)
-        for name in self._unsized:  # else the buffer of the run before is taken, whatever its size
+        for name in self._resized:  # a binding keeps what its last run allocated, which a batch of another size does not fit
             binding.bind_output(name, "cpu")
         _guarded(self.session.ort.run_with_iobinding, binding)
         values = binding.get_outputs()[: len(self.results)]

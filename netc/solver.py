@@ -1,13 +1,10 @@
 """The loop: steps, tests, snapshots, the end. `Trainer.events()` does the work and tells of it; who listens is not its concern."""
 
 import math
-import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -21,7 +18,9 @@ from netc.run.evaluate import Scores, evaluate, finite, monitored
 from netc.run.feed import Feeder, Feeds
 from netc.run.folder import RunFolder
 from netc.run.nan import first_bad
+from netc.run.signals import signals
 from netc.session import States, Stepper
+from netc.training import WATCH
 
 DISPLAY = 100  # iterations between log lines where the solver has no `display`
 
@@ -65,13 +64,25 @@ Event = Stepped | Tested | Snapshotted | Finished
 
 
 class Trainer:
-    """A program on its way: sessions, states, and where it is."""
+    """A program on its way through one of its stages: sessions, states, and where it is. `before` are iterations of the stages before."""
 
-    def __init__(self, program: Program, folder: RunFolder, threads: int, weights: Mapping[str, np.ndarray] | None = None):
+    def __init__(
+        self,
+        whole: Program,
+        folder: RunFolder,
+        threads: int,
+        weights: Mapping[str, np.ndarray] | None = None,
+        stage: int = 0,
+        before: int = 0,
+    ):
+        self.whole, self.stage, self.before = whole, stage, before
+        program = whole.stages[stage]
         self.program, self.folder, self.solver = program, folder, program.job.solver
         self.iter_size = max(1, self.solver.iter_size)
         self.threads, self.provider = threads, program.provider
-        self.states = States({f"state/{n}": a for n, a in (program.start() | dict(weights or {})).items()}, self.provider)
+        start = program.start()
+        start |= {n: a for n, a in (weights or {}).items() if n in start}
+        self.states = States({f"state/{n}": a for n, a in start.items()}, self.provider)
         self.feeder = Feeder(program.train_net, program.steps.train, program.seed, program.job.base, self.iter_size)
         self.max_iter = max_iterations(program, self.feeder)
         self.steppers = self._steppers()
@@ -125,7 +136,7 @@ class Trainer:
     def events(self) -> Iterator[Event]:
         """Run to the end. RunError if a loss is not finite, naming the layer that made it so."""
         solver = self.solver
-        with _signals(self), Prefetch(self.feeder.counted, self.feeder.depth) as prefetch:
+        with signals(self), Prefetch(self.feeder.counted, self.feeder.depth) as prefetch:
             while self.iteration < self.max_iter and not self.asked:
                 if self._due(solver.test_interval) and not self._is_tested and (self.iteration or solver.test_initialization):
                     yield self._test()
@@ -136,7 +147,7 @@ class Trainer:
                     self.snapshot_asked = False
                     yield self.snapshot()
             reason = self.asked or ("max_iter" if self.iteration >= self.max_iter else "patience")
-            if not self.asked and not self._is_tested and self.program.test_net.sources:
+            if not self.asked and not self._is_tested and self.program.layer is None and self.program.test_net.sources:
                 yield self._test()
             yield self.snapshot()
             scores = self.tested[1] if self.tested and self._is_tested and not self.asked else {}
@@ -144,26 +155,55 @@ class Trainer:
                 raise RunError(f"after {self.iteration} iterations the test gives {scores}; a smaller base_lr often helps")
             yield Finished(self.iteration, reason, scores)
 
+    def successor(self) -> "Trainer | None":
+        """The trainer of the next stage, on what this one learned; None after the last."""
+        if self.program.layer is None:
+            return None
+        nodes = self.program.states
+        learned = {n: a for n, a in self.arrays().items() if nodes[n].attrs["kind"] in ("parameter", "statistic")}
+        after = Trainer(self.whole, self.folder, self.threads, learned, self.stage + 1, self.before + self.max_iter)
+        after.log_length = self.log_length
+        return after
+
     def _due(self, interval: int) -> bool:
         return bool(interval) and self.iteration % interval == 0
 
     def _step(self, prefetch: Callable[[int], Feeds]) -> Stepped:
         rate = schedules.rate(self.solver, self.iteration, self.max_iter)
         lr = {"lr": np.asarray(rate, np.float32)}
+        first = self.iteration * self.iter_size
+        feeds = prefetch(first)
+        if self._due(self.solver.watch_interval):
+            self._watch(feeds | lr)
         if self.iter_size == 1:
-            feeds = prefetch(self.iteration)
             loss = self._run("train", feeds | lr)
         else:
-            first = self.iteration * self.iter_size
-            loss = sum(self._run("gradient", prefetch(first + k)) for k in range(self.iter_size)) / self.iter_size
+            rest = (prefetch(first + k) for k in range(1, self.iter_size))
+            loss = sum(self._run("gradient", batch) for batch in (feeds, *rest)) / self.iter_size
             self.steppers["update"].run(lr)
             self.states.clear("grad/")
         self.recent.append(loss)
         stepped = Stepped(self.iteration, sum(self.recent) / len(self.recent), rate)
         if self.iteration % (self.solver.display or DISPLAY) == 0:
-            self._log({"event": "train", "iteration": self.iteration, "loss": stepped.loss, "lr": rate})
+            self._log(self._line("train") | {"loss": stepped.loss, "lr": rate})
         self.iteration += 1
         return stepped
+
+    def _line(self, event: str) -> dict[str, Any]:
+        """The start of a line of the log."""
+        layer = self.program.layer
+        stage = {"event": event} if layer is None else {"event": f"pre{event}", "layer": layer}
+        return {**stage, "iteration": self.iteration}
+
+    def _watch(self, feeds: Feeds) -> None:
+        """What the step to come (of iter_size, its first batch) does to each layer, into the log."""
+        if "watch" not in self.steppers:
+            self.steppers["watch"] = Stepper(session(self.program, "watch", self.threads), self.states)
+        layers: dict[str, dict[str, float]] = {}
+        for name, value in self.steppers["watch"].run(feeds).items():
+            layer, _, what = name.removeprefix(WATCH).rpartition("/")
+            layers.setdefault(layer, {})[what] = float(value.reshape(()))
+        self._log(self._line("watch") | {"layers": layers})
 
     def _run(self, kind: str, feeds: Feeds) -> float:
         stepper = self.steppers[kind]
@@ -203,7 +243,7 @@ class Trainer:
 
     def snapshot(self) -> Snapshotted:
         """The states to disk."""
-        path = self.folder.write(self.iteration, self.arrays(), self._metadata(), self.solver.snapshot_keep)
+        path = self.folder.write(self.before + self.iteration, self.arrays(), self._metadata(), self.solver.snapshot_keep)
         return Snapshotted(self.iteration, path)
 
     def _metadata(self) -> dict[str, Any]:
@@ -212,6 +252,7 @@ class Trainer:
             "format": 1, "net": job.name, "net_sha256": job.sha256, "iteration": self.iteration, "seed": self.program.seed,
             "recent": list(self.recent), "best": self.best, "stale": self.stale, "tested": self.tested, "log_length": self.log_length,
             "provider": self.provider, "threads": self.threads, "target": self.program.target,
+            "stage": self.stage, "before": self.before,
         }  # fmt: skip
 
     def _log(self, line: dict[str, Any]) -> None:
@@ -227,30 +268,3 @@ def max_iterations(program: Program, feeder: Feeder) -> int:
     if feeder.rows is None:
         raise SpecError(f"{place('max_epoch')}: max_epoch needs a source that ends; give max_iter")
     return math.ceil(solver.max_epoch * feeder.rows / (feeder.batch_size * max(1, solver.iter_size)))
-
-
-@contextmanager
-def _signals(trainer: Trainer) -> Iterator[None]:
-    """SIGINT and SIGTERM end the run after the step that is running, a second SIGINT at once; SIGHUP takes a snapshot."""
-    old: dict[signal.Signals, Any] = {}
-
-    def end(number: int, frame: FrameType | None) -> None:
-        if trainer.asked:
-            raise KeyboardInterrupt
-        trainer.asked = signal.Signals(number).name
-
-    def hang_up(number: int, frame: FrameType | None) -> None:
-        trainer.snapshot_asked = True
-
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            old[number] = signal.signal(number, end)
-        if hasattr(signal, "SIGHUP"):
-            old[signal.SIGHUP] = signal.signal(signal.SIGHUP, hang_up)
-    except ValueError:  # not in the main thread: whoever runs it there handles its own signals
-        pass
-    try:
-        yield
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)

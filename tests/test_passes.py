@@ -51,6 +51,25 @@ def test_simplify(case):
     np.testing.assert_array_equal(*(Session(emit(g)).run({"x": X})["y"] for g in (graph, simple)))
 
 
+@pytest.mark.parametrize(
+    ("exponent", "made"),
+    [
+        (0.5, ["Sqrt"]),
+        (-0.75, ["Sqrt", "Sqrt", "Mul", "Reciprocal"]),
+        (-1.75, ["Sqrt", "Sqrt", "Mul", "Mul", "Reciprocal"]),
+        (2.0, ["Mul"]),
+        (2.25, ["Sqrt", "Sqrt", "Mul", "Mul"]),
+        (-1.0, ["Reciprocal"]),
+        (0.3, ["Pow"]),
+        (4.0, ["Pow"]),
+    ],
+)
+def test_powers_of_quarters_are_roots(exponent, made):
+    simple = simplify(Graph("g", {"y": op.Pow(x(), np.float32(exponent))}))
+    assert sorted(n.op for n in simple.nodes if n.domain != "netc") == sorted(made)
+    np.testing.assert_allclose(Session(emit(simple)).run({"x": X + 0.5})["y"], (X + 0.5) ** exponent, rtol=1e-6)
+
+
 def test_a_symbolic_batch_is_kept():
     graph = Graph("g", {"y": op.Reshape(op.Reshape(x(("N", 3, 4)), [-1, 12], shape=("N", 12)), [-1, 4, 3], shape=("N", 4, 3))})
     assert Session(emit(simplify(graph))).run({"x": X})["y"].shape == (2, 4, 3)

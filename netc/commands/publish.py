@@ -91,7 +91,8 @@ def _vectors(program: Program, model: bytes, states: Mapping[str, np.ndarray], i
         if not np.allclose(value, wanted, rtol=TOLERANCE, atol=TOLERANCE):
             raise RunError(f"model.onnx: output {name!r} differs from the net's by {np.abs(value - wanted).max():.3g}; it is not published")
     buffer = io.BytesIO()
-    np.savez(buffer, **{f"input.{n}": a for n, a in given.items()}, **{f"output.{n}": a for n, a in outputs.items()})
+    vectors: dict[str, Any] = {f"input.{n}": a for n, a in given.items()} | {f"output.{n}": a for n, a in outputs.items()}
+    np.savez(buffer, **vectors)
     return buffer.getvalue()
 
 

@@ -3,6 +3,7 @@
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +18,16 @@ from netc.cost import size
 from netc.errors import ProviderError, SnapshotError, SpecError
 from netc.report.curves import curves_png
 from netc.report.progress import follow, scores_text
-from netc.run.evaluate import Scores, evaluate
+from netc.run.evaluate import Scores, evaluate, layer_scores
 from netc.run.feed import Feeder
 from netc.run.folder import RunFolder
 from netc.run.weights import load_weights
 from netc.session import States, Stepper, choose_provider, threads_for
 from netc.snapshot import Snapshot
-from netc.solver import Finished, Trainer
+from netc.solver import DISPLAY, Finished, Trainer
 from netc.spec import to_yaml
 from netc.spec.job import Job
+from netc.training import replaced
 
 
 def train_command(
@@ -38,23 +40,41 @@ def train_command(
     weights: Sequence[str],
     zoo: str | None,
     console: Console | None = None,
+    watch: bool = False,
 ) -> str:
-    """Train to the end and publish into `zoo` unless it is None. Returns why the run ended: see `solver.Finished`."""
+    """Train to the end and publish into `zoo` unless it is None. `watch` sets solver.watch_interval where it is not set.
+
+    Returns why the run ended: see `solver.Finished`.
+    """
     console = console or Console(highlight=False, soft_wrap=True)
     if zoo is not None:
         check_target(zoo)
     if resume and weights:
         raise SpecError("--resume goes on with a run's own states; --weights starts a new one: give one of them")
+    if watch and not job.solver.watch_interval:
+        job = replace(job, solver=replaced(job.solver, watch_interval=job.solver.display or DISPLAY))
     begun = _begun(job, runs, console) if resume else None
     if begun and job.draws_seed:
         job = job.with_seed(begun[1].metadata["seed"])
     program, threads, why = _compiled(job, provider, target, threads)
     trainer = _resumed(program, threads, *begun, console) if begun else _started(program, threads, runs, weights)
     _greet(program, trainer, why, console)
-    rows = trainer.feeder.batch_size * trainer.iter_size
-    finished = follow(trainer.events(), console, trainer.iteration, trainer.max_iter, rows, job.solver.display)
+    finished = _followed(trainer, console)
+    while finished.reason == "max_iter" and (after := trainer.successor()):
+        trainer = after
+        finished = _followed(trainer, console)
     _farewell(program, trainer, finished, zoo, console)
     return finished.reason
+
+
+def _followed(trainer: Trainer, console: Console) -> Finished:
+    """One stage of a run to its end."""
+    if len(trainer.whole.stages) > 1:
+        layer = trainer.program.layer
+        what = "the whole net learns" if layer is None else f"layer {layer!r} learns by its own loss"
+        console.print(f"stage {trainer.stage + 1} of {len(trainer.whole.stages)}: {what}", highlight=False)
+    rows = trainer.feeder.batch_size * trainer.iter_size
+    return follow(trainer.events(), console, trainer.iteration, trainer.max_iter, rows, trainer.solver.display)
 
 
 def test_command(job: Job, provider: str, threads: int | None, weights: Sequence[str], iterations: int | None) -> Scores:
@@ -64,7 +84,9 @@ def test_command(job: Job, provider: str, threads: int | None, weights: Sequence
     lowered, batch = program.test
     stepper = Stepper(session(program, "test", threads), States({f"state/{n}": a for n, a in states.items()}, program.provider))
     feeder = Feeder(program.test_net, lowered.graph, program.seed, job.base)
-    return evaluate(stepper, feeder, iterations or (job.solver.test_iter[0] if job.solver.test_iter else None), static=batch != "N")
+    batches = iterations or (job.solver.test_iter[0] if job.solver.test_iter else None)
+    scores = evaluate(stepper, feeder, batches, static=batch != "N")
+    return scores | layer_scores(program.test_net, states, feeder, batches, program.seed)
 
 
 def time_command(job: Job, provider: str, threads: int | None, iterations: int) -> Times:
@@ -118,7 +140,10 @@ def _begun(job: Job, runs: str, console: Console) -> tuple[RunFolder, Snapshot]:
 
 
 def _resumed(program: Program, threads: int, folder: RunFolder, found: Snapshot, console: Console) -> Trainer:
-    trainer = Trainer(program, folder, threads)
+    said, last = found.metadata, len(program.stages) - 1
+    if not 0 <= said.get("stage", last) <= last:
+        raise SnapshotError(f"{found.path}: is of stage {said['stage'] + 1}, the net has {last + 1}; solver.pretrain is not what it was")
+    trainer = Trainer(program, folder, threads, None, said.get("stage", last), said.get("before", 0))
     trainer.resume(found)
     console.print(f"resumed from {found.path}", highlight=False)
     if found.metadata["net_sha256"] != program.job.sha256:

@@ -1,6 +1,6 @@
 """Gradients of ops that act element by element."""
 
-from netc.ir import Node, Value, constant, op
+from netc.ir import Node, Value, constant, constant_value, op
 from netc.registry import gradient
 from netc.training_ops.normalization import prelu_grad
 
@@ -63,8 +63,9 @@ def sqrt(node: Node, dy: Value) -> Gradients:
 @gradient("Pow")
 def power(node: Node, dy: Value) -> Gradients:
     x, exponent = node.operands
-    y = node.outputs[0]
-    return dy * exponent * op.Pow(x, exponent - 1.0), dy * y * op.Log(x)
+    y, known = node.outputs[0], constant_value(exponent)
+    less = exponent - 1.0 if known is None else constant(known - 1)
+    return dy * exponent * op.Pow(x, less), dy * y * op.Log(x)
 
 
 @gradient("Max")

@@ -1,5 +1,6 @@
 """What a layer's function sees beside its bottoms: its message, and where weights, statistics and noise come from."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from math import prod
@@ -76,6 +77,15 @@ class Context:
     def statistic(self, name: str, shape: tuple[int, ...]) -> Value:
         """The layer's next blob that training moves without a gradient (running means), zero at the start."""
         return self._blob("statistic", name, shape, partial(np.zeros, shape, np.float32))
+
+    def carry(self, name: str, shape: tuple[int, ...], start: Callable[[], np.ndarray]) -> Value:
+        """A state that goes from one training step to the next and is no blob of the layer; `start` makes its first value."""
+        state = leaf(
+            "State", np.float32, shape, name=f"{self.layer.name}.{name}", kind="carry", start=start, layer=self.layer.name, blob=-1,
+            lr_mult=0.0, decay_mult=0.0,
+        )  # fmt: skip
+        self.states[state.node.attrs["name"]] = state
+        return state
 
     def update(self, state: Value, value: Value) -> None:
         """A training step ends with `value` in `state`."""

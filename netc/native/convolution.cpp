@@ -10,7 +10,7 @@ namespace {
 
 constexpr int64_t kItems = 8;          // into which the sums of filter gradients are cut
 constexpr int64_t kSums = 1 << 20;     // floats of all slices of such sums
-constexpr int64_t kBand = 10 << 10;     // floats of images and gradients that stay in the first cache
+constexpr int64_t kBand = 64 << 10;     // floats of images and gradients that stay in the cache while their products are summed
 constexpr int64_t kProducts = 1 << 13;  // floats that stay in the first cache
 
 // All images through packed filters, each by one thread.
@@ -34,7 +34,7 @@ class Conv : public Kernel {
     float* y = context.output(0, {n, g.out_h(), g.out_w(), m});
     const auto scratch = packed_.take((g.terms() + 1) * padded(m));
     float *packed = scratch.data(), *bias = packed + g.terms() * padded(m);
-    pack(g, m, packed, c * kh * kw, [&](int64_t ky, int64_t kx, int64_t ci) { return w.data + (ci * kh + ky) * kw + kx; });
+    pack(context, g, m, packed, c * kh * kw, [&](int64_t ky, int64_t kx, int64_t ci) { return w.data + (ci * kh + ky) * kw + kx; });
     std::fill_n(bias, padded(m), 0.0f);
     if (b.data) std::copy_n(b.data, m, bias);
     correlate_all(context, images_, g, x.data, n, packed, bias, relu_, m, y);
@@ -72,7 +72,7 @@ class ConvInputGrad : public Kernel {
     turned.top = kh - 1 - g.top, turned.left = kw - 1 - g.left, turned.bottom = kh - 1 - g.bottom, turned.right = kw - 1 - g.right;
     const Geometry back(turned, g.out_h(), g.out_w(), m, kh, kw);
     const auto packed = packed_.take(back.terms() * padded(c));
-    pack(back, c, packed.data(), kh * kw, [&](int64_t ky, int64_t kx, int64_t mi) {
+    pack(context, back, c, packed.data(), kh * kw, [&](int64_t ky, int64_t kx, int64_t mi) {
       return w.data + (mi * c * kh + kh - 1 - ky) * kw + kw - 1 - kx;
     });
     correlate_all(context, images_, back, dy.data, dy.shape[0], packed.data(), nullptr, false, c, dx);
@@ -87,7 +87,7 @@ class ConvInputGrad : public Kernel {
     for (int64_t kx = 0; kx < kw; ++kx)
       for (int64_t ci = 0; ci < c; ++ci) offsets.push_back(ci * kh * kw + kx);
     for (int64_t ky = 0; ky < kh; ++ky)
-      pack_rows(m, terms, packed.data() + ky * m * columns, [&](int64_t mi) {
+      pack_rows(context, m, terms, packed.data() + ky * m * columns, [&](int64_t mi) {
         const float* filter = w.data + (mi * c * kh + ky) * kw;
         return [filter, &offsets](int64_t term) { return filter[offsets[term]]; };
       });
@@ -127,7 +127,7 @@ class ConvInputGrad : public Kernel {
       const int64_t width = block.vectors * kWidth;
       for (int64_t o = 0; o < rows; o += pixels) {
         const int64_t row = std::min(o, rows - pixels);
-        kTiles[block.vectors - 1][pixels - 1]({a + row * inner, inner, 0, 1, packed, 0, width, 1, inner},
+        kTiles[block.vectors - 1][pixels - 1]({a + row * inner, inner, packed, kOnce, kOnce, {inner, 1, width}},
                                               {products + row * pitch + block.begin, pitch, block.vectors * kWidth, nullptr, false, false});
       }
       packed += inner * width;
@@ -156,29 +156,32 @@ class ConvFilterGrad : public Kernel {
     const auto tail = images_.take(g.pixels() * m + kWidth * kMostVectors);  // tiles read beyond the end of the last image
     std::copy_n(dy.data + (n - 1) * g.pixels() * m, g.pixels() * m, tail.data());
     const auto sums = sums_.take(slices * size);
+    const int64_t batch = std::clamp<int64_t>(kBand / (g.prepared_size() + g.pixels() * m), 1, n);  // images at once
+    // Copies that several groups read are made once.
+    const bool shared = g.copies() && groups > 1, alone = g.copies() && !shared;
+    const auto all = images_.take(shared ? n * g.copy_size() : 0);
+    if (shared) context.parallel_for(n, [&](size_t i) { prepared(g, x.data + i * g.image(), all.data() + i * g.copy_size()); });
     context.parallel_for(slices * groups, [&](size_t item) {
       const int64_t slice = static_cast<int64_t>(item) / groups, group = static_cast<int64_t>(item) % groups;
-      const auto copy = images_.take(g.copies() ? g.copy_size() : 0);
-      const int64_t first = n * slice / slices;
-      for (int64_t i = first; i < n * (slice + 1) / slices; ++i) {
-        const float* gradient = i + 1 < n ? dy.data + i * g.pixels() * m : tail.data();
-        const float* image = prepared(g, x.data + i * g.image(), copy.data());
-        add_image(g, image, gradient, m, parts, group, groups, sums.data() + slice * size, i == first);
+      const auto own = images_.take(alone ? batch * g.copy_size() : 0);
+      const int64_t first = n * slice / slices, end = n * (slice + 1) / slices;
+      for (int64_t i = first, count; i < end; i += count) {
+        count = std::min({batch, end - i, std::max<int64_t>(1, n - 1 - i)});
+        const float* gradients = i + 1 < n ? dy.data + i * g.pixels() * m : tail.data();
+        const float* images = shared ? all.data() + i * g.copy_size() : x.data + i * g.image();
+        if (alone) {
+          for (int64_t k = 0; k < count; ++k) prepared(g, images + k * g.image(), own.data() + k * g.copy_size());
+          images = own.data();
+        }
+        add_images(g, count, images, gradients, m, parts, group, groups, sums.data() + slice * size, i == first);
       }
     });
-    float* dw = context.output(0, {m, c, g.kernel_h, g.kernel_w});
-    for (int64_t slice = 1; slice < slices; ++slice)
-      for_vectors(size, [&](int64_t i, auto count, Ints fresh) {
-        const Floats part = reinterpret_cast<Floats>(reinterpret_cast<Ints>(load(sums.data() + slice * size + i, count)) & fresh);
-        store(sums.data() + i, load(sums.data() + i, count) + part, count);
-      });
-    for (int64_t y = 0; y < g.kernel_h; ++y)
-      for (int64_t kx = 0; kx < g.kernel_w; ++kx)
-        for (int64_t ci = 0; ci < c; ++ci) {
-          const float* row = sums.data() + g.term(y, kx, ci) * padded(m);
-          for (int64_t mi = 0; mi < m; ++mi) dw[((mi * c + ci) * g.kernel_h + y) * g.kernel_w + kx] = row[mi];
-        }
-    if (float* db = context.output(1, {m})) std::copy_n(sums.data() + g.terms() * padded(m), m, db);
+    store_filters(context, g, sums.data(), slices, size, m, context.output(0, {m, c, g.kernel_h, g.kernel_w}));
+    if (float* db = context.output(1, {m})) {
+      std::fill_n(db, m, 0.0f);
+      for (int64_t slice = 0; slice < slices; ++slice)
+        for (int64_t k = 0; k < m; ++k) db[k] += sums.data()[slice * size + g.terms() * padded(m) + k];
+    }
   }
 
  private:
@@ -199,21 +202,41 @@ class ConvFilterGrad : public Kernel {
     return parts;
   }
 
-  // One image's share of the parts of a group, a band of output rows at a time: what a band reads stays in the first cache.
-  static void add_image(const Geometry& g, const float* image, const float* gradient, int64_t m, const std::vector<Part>& parts, int64_t group,
-                        int64_t groups, float* sums, bool fresh) {
+  // What some images add to the parts of a group, a band of output rows at a time.
+  static void add_images(const Geometry& g, int64_t count, const float* images, const float* gradients, int64_t m, const std::vector<Part>& parts,
+                         int64_t group, int64_t groups, float* sums, bool fresh) {
     const size_t begin = parts.size() * group / groups, end = parts.size() * (group + 1) / groups;
     const int64_t columns = padded(m), lines = std::clamp<int64_t>(kBand / (g.line_pitch() + g.out_w() * m), 1, g.out_h());
     for (int64_t line = 0; line < g.out_h(); line += lines)
       for (size_t k = begin; k < end; ++k) {
         const Part& part = parts[k];
         kTiles[part.block.vectors - 1][part.pixels - 1](
-            {image + line * g.line_pitch() + part.row * g.row_pitch() + part.first, 1, g.line_pitch(), g.stride_w * g.depth(),
-             gradient + line * g.out_w() * m + part.block.begin, g.out_w() * m, m, std::min(lines, g.out_h() - line), g.out_w()},
+            {images + line * g.line_pitch() + part.row * g.row_pitch() + part.first, 1, gradients + line * g.out_w() * m + part.block.begin,
+             {count, g.prepared_size(), g.pixels() * m},
+             {std::min(lines, g.out_h() - line), g.line_pitch(), g.out_w() * m},
+             {g.out_w(), g.stride_w * g.depth(), m}},
             {sums + (part.row * g.row_terms() + part.first) * columns + part.block.begin, columns, part.block.vectors * kWidth, nullptr, false,
              !fresh || line > 0});
       }
-    if (group == 0) add_columns(gradient, g.pixels(), m, sums + g.terms() * columns, fresh);
+    if (group == 0) add_columns(gradients, count * g.pixels(), m, sums + g.terms() * columns, fresh);
+  }
+
+  // The sums of all slices, a row a term, as filters.
+  static void store_filters(const Context& context, const Geometry& g, const float* sums, int64_t slices, int64_t size, int64_t m, float* dw) {
+    const int64_t columns = padded(m);
+    context.parallel_for(columns / kWidth, [&](size_t block) {
+      const int64_t first = block * kWidth, lanes = std::min<int64_t>(kWidth, m - first);
+      float *to = dw + first * g.terms(), numbers[kWidth];
+      for (int64_t ci = 0; ci < g.channels; ++ci)
+        for (int64_t y = 0; y < g.kernel_h; ++y)
+          for (int64_t x = 0; x < g.kernel_w; ++x, ++to) {
+            const float* from = sums + g.term(y, x, ci) * columns + first;
+            Floats sum = load(from);
+            for (int64_t slice = 1; slice < slices; ++slice) sum += load(from + slice * size);
+            store(numbers, sum);
+            for (int64_t k = 0; k < lanes; ++k) to[k * g.terms()] = numbers[k];
+          }
+    });
   }
 
   // The sum of each of m columns. Four sums at a time, since each addition waits for the one before.

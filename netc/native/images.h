@@ -42,6 +42,7 @@ struct Geometry {
   int64_t copy_size() const { return joins_rows() ? out_h() * padded_w() * kernel_h * channels : padded_h() * padded_w() * channels; }
 
   // How tiles walk an image that is prepared.
+  int64_t prepared_size() const { return copies() ? copy_size() : image(); }
   int64_t depth() const { return joins_rows() ? kernel_h * channels : channels; }
   int64_t rows() const { return joins_rows() ? 1 : kernel_h; }
   int64_t row_terms() const { return kernel_w * depth(); }
@@ -109,21 +110,29 @@ inline const float* prepared(const Geometry& g, const float* image, float* scrat
   return scratch;
 }
 
+constexpr int64_t kPackedRows = 64;  // that one thread packs at a time
+
 // A matrix as tiles read it: for each block of its columns, rows of them, with zeros to whole vectors. row(i)(column) gives a number.
 template <class F>
-void pack_rows(int64_t rows, int64_t columns, float* packed, const F& row) {
-  for (const Block& block : blocks_of(columns))
-    for (int64_t i = 0; i < rows; ++i) {
+void pack_rows(const Context& context, int64_t rows, int64_t columns, float* packed, const F& row) {
+  const std::vector<Block> blocks = blocks_of(columns);
+  const int64_t parts = (rows + kPackedRows - 1) / kPackedRows;
+  context.parallel_for(blocks.size() * parts, [&](size_t item) {
+    const Block& block = blocks[item / parts];
+    const int64_t first = item % parts * kPackedRows, end = std::min(rows, first + kPackedRows), width = block.vectors * kWidth;
+    float* to = packed + block.begin * rows + first * width;
+    for (int64_t i = first; i < end; ++i) {
       const auto number = row(i);
-      for (int k = 0; k < block.vectors * kWidth; ++k) *packed++ = k < block.lanes ? number(block.begin + k) : 0.0f;
+      for (int64_t k = 0; k < width; ++k) *to++ = k < block.lanes ? number(block.begin + k) : 0.0f;
     }
+  });
 }
 
 // Filters as tiles read them: a row a term, a column an output. filter(y, x, c) points to the weight of output 0, the others `pitch` apart.
 template <class F>
-void pack(const Geometry& g, int64_t outputs, float* packed, int64_t pitch, const F& filter) {
+void pack(const Context& context, const Geometry& g, int64_t outputs, float* packed, int64_t pitch, const F& filter) {
   const int64_t c = g.channels;
-  pack_rows(g.terms(), outputs, packed, [&](int64_t term) {
+  pack_rows(context, g.terms(), outputs, packed, [&](int64_t term) {
     const int64_t tap = term / c;
     const float* w = g.joins_rows() ? filter(tap % g.kernel_h, tap / g.kernel_h, term % c) : filter(tap / g.kernel_w, tap % g.kernel_w, term % c);
     return [=](int64_t output) { return w[output * pitch]; };
@@ -145,7 +154,7 @@ inline void correlate(const Geometry& g, const float* x, const float* packed, co
       for (int64_t o = 0; o < width; o += pixels) {
         const int64_t ox = std::min(o, width - pixels);
         const float* corner = x + oy * g.line_pitch() + first * g.row_pitch() + ox * g.stride_w * g.depth();
-        tile({corner, g.stride_w * g.depth(), g.row_pitch(), 1, packed + first * terms * columns, terms * columns, columns, end - first, terms},
+        tile({corner, g.stride_w * g.depth(), packed + first * terms * columns, kOnce, {end - first, g.row_pitch(), terms * columns}, {terms, 1, columns}},
              {out + (oy * width + ox) * outputs + block.begin, outputs, block.lanes, bias ? bias + block.begin : nullptr, relu, false});
       }
     }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -15,31 +16,47 @@ constexpr int kMostVectors = kAccumulators >= 24 ? 4 : 3;
 constexpr int kMostPixels = 12;
 constexpr bool fits(int pixels, int vectors) { return pixels * vectors <= kAccumulators; }
 
-// Sum over outer < `outers` and inner < `inners` of a[pixel * step + outer * a_outer + inner * a_inner] times the row
-// b[outer * b_outer + inner * b_inner ...].
-struct Terms {
-  const float* a;
-  int64_t step, a_outer, a_inner;
-  const float* b;
-  int64_t b_outer, b_inner;
-  int64_t outers, inners;
+// A loop of a sum: so many times, each time so far on in `a` and in `b`.
+struct Loop {
+  int64_t count, a, b;
 };
 
+constexpr Loop kOnce{1, 0, 0};
+
+// The sum over three loops, the innermost last, of a[pixel * step] times the row b[0], b[1] ...
+struct Terms {
+  const float* a;
+  int64_t step;
+  const float* b;
+  Loop outer, middle, inner;
+};
+
+// each(pixel, vector) for every register of a tile. Unrolled, so that sums stay in registers.
+template <int pixels, int vectors, class F>
+inline __attribute__((always_inline)) void for_sums(const F& each) {
+#pragma GCC unroll 16
+  for (int p = 0; p < pixels; ++p)
+#pragma GCC unroll 16
+    for (int v = 0; v < vectors; ++v) each(p, v);
+}
+
+// A pixel is reached from the first of its three, so that a pointer for each three and the step are all that addresses need.
 template <int pixels, int vectors>
 inline __attribute__((always_inline)) void add_products(const Terms& t, Floats (&sum)[pixels][vectors]) {
-  const float *a_row = t.a, *b_row = t.b;
-  const int64_t step = t.step, a_inner = t.a_inner, b_inner = t.b_inner;
-  for (int64_t outer = 0; outer < t.outers; ++outer, a_row += t.a_outer, b_row += t.b_outer) {
-    const float *a = a_row, *b = b_row;
-    for (int64_t inner = t.inners; inner > 0; --inner, a += a_inner, b += b_inner) {
-      Floats row[vectors];
-      for (int v = 0; v < vectors; ++v) row[v] = load(b + v * kWidth);
-      for (int p = 0; p < pixels; ++p) {
-        const Floats x = all(a[p * step]);
-        for (int v = 0; v < vectors; ++v) sum[p][v] += x * row[v];
+  constexpr int threes = (pixels + 2) / 3;
+  const int64_t step = t.step;
+  const Loop inner = t.inner;
+  for (int64_t i = 0; i < t.outer.count; ++i)
+    for (int64_t j = 0; j < t.middle.count; ++j) {
+      const float *b = t.b + i * t.outer.b + j * t.middle.b, *a[threes];
+      for (int k = 0; k < threes; ++k) a[k] = t.a + i * t.outer.a + j * t.middle.a + 3 * k * step;
+      for (int64_t left = inner.count; left > 0; --left, b += inner.b) {
+        Floats row[vectors];
+        for (int v = 0; v < vectors; ++v) row[v] = load(b + v * kWidth);
+        for_sums<pixels, vectors>([&](int p, int v) { sum[p][v] += a[p / 3][p % 3 * step] * row[v]; });
+        for (int k = 0; k < threes; ++k) a[k] += inner.a;
       }
     }
-  }
 }
 
 // What a tile starts from and where it goes: `lanes` columns of each row are stored, rows `out_step` apart.
@@ -55,22 +72,23 @@ struct Target {
 template <int pixels, int vectors>
 void tile(const Terms& terms, const Target& to) {
   Floats sum[pixels][vectors];
-  for (int p = 0; p < pixels; ++p)
-    for (int v = 0; v < vectors; ++v) sum[p][v] = to.adds ? load(to.out + p * to.out_step + v * kWidth) : to.bias ? load(to.bias + v * kWidth) : Floats{};
-  add_products<pixels, vectors>(terms, sum);
-  if (to.relu)
-    for (int p = 0; p < pixels; ++p)
-      for (int v = 0; v < vectors; ++v) sum[p][v] = sum[p][v] < Floats{} ? Floats{} : sum[p][v];
-  const int last = to.lanes - (vectors - 1) * kWidth;
-  for (int p = 0; p < pixels; ++p) {
-    float* out = to.out + p * to.out_step;
-    for (int v = 0; v + 1 < vectors; ++v) store(out + v * kWidth, sum[p][v]);
-    if (last >= kWidth) {
-      store(out + (vectors - 1) * kWidth, sum[p][vectors - 1]);
-    } else {
-      store(out + (vectors - 1) * kWidth, sum[p][vectors - 1], last);
-    }
+  if (to.adds) {
+    for_sums<pixels, vectors>([&](int p, int v) { sum[p][v] = load(to.out + p * to.out_step + v * kWidth); });
+  } else {
+    for_sums<pixels, vectors>([&](int p, int v) { sum[p][v] = to.bias ? load(to.bias + v * kWidth) : Floats{}; });
   }
+  add_products<pixels, vectors>(terms, sum);
+  const Floats least = all(to.relu ? 0.0f : -std::numeric_limits<float>::infinity());
+  const int last = to.lanes - (vectors - 1) * kWidth;
+  for_sums<pixels, vectors>([&](int p, int v) {
+    const Floats y = sum[p][v] < least ? least : sum[p][v];
+    float* out = to.out + p * to.out_step + v * kWidth;
+    if (v + 1 < vectors || last >= kWidth) {
+      store(out, y);
+    } else {
+      store(out, y, last);
+    }
+  });
 }
 
 using Tile = void (*)(const Terms&, const Target&);

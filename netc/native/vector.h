@@ -6,8 +6,10 @@
 
 namespace netc {
 
-#if defined(__AVX__)
-constexpr int kWidth = 8;  // floats in a vector
+#if defined(NETC_WIDTH)
+constexpr int kWidth = NETC_WIDTH;  // floats in a vector
+#elif defined(__AVX__)
+constexpr int kWidth = 8;
 #else
 constexpr int kWidth = 4;
 #endif
@@ -36,10 +38,9 @@ inline Floats load(const float* p, int count) {
 inline void store(float* p, Floats v, int count) {
   float lanes[kWidth];
   store(lanes, v);
-  int i = 0;
-  if (count & 4) std::memcpy(p, lanes, 4 * sizeof(float)), i = 4;
-  if (count & 2) std::memcpy(p + i, lanes + i, 2 * sizeof(float)), i += 2;
-  if (count & 1) p[i] = lanes[i];
+  int done = 0;
+  for (int part = kWidth / 2; part > 0; part /= 2)
+    if (count & part) std::memcpy(p + done, lanes + done, part * sizeof(float)), done += part;
 }
 inline Ints widen(const uint8_t* p) { return __builtin_convertvector(*reinterpret_cast<const Bytes*>(p), Ints); }
 inline Ints widen(const uint8_t* p, int count) {

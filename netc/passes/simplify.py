@@ -1,7 +1,11 @@
 """What onnxruntime leaves undone. 1. x * 1, x / 1, x + 0, x - 0 are x. 2. Two transposes are one, or none. 3. Two reshapes are one.
 
-4. An Expand or Reshape to the shape that is there already is nothing.
+4. An Expand or Reshape to the shape that is there already is nothing. 5. A power that is a multiple of a quarter is made of square
+roots and products, which are many times faster.
 """
+
+from functools import reduce
+from operator import mul
 
 import numpy as np
 
@@ -10,6 +14,7 @@ from netc.passes.rewrite import rewrite
 
 NEUTRAL = {"Mul": 1, "Div": 1, "Add": 0, "Sub": 0}
 SYMMETRIC = {"Mul", "Add"}
+LARGEST_POWER = 3
 
 
 def simplify(graph: Graph) -> Graph:
@@ -21,7 +26,7 @@ def _rule(node: Node) -> tuple[Value, ...] | None:
     if node.domain:
         return None
     with origin(layer=node.origin.layer, place=node.origin.place, part=node.origin.part):
-        found = _arithmetic(node) if node.op in NEUTRAL else _movement(node)
+        found = _arithmetic(node) if node.op in NEUTRAL else _power(node) if node.op == "Pow" else _movement(node)
     return None if found is None or found.type != node.types[0] else (found,)
 
 
@@ -35,6 +40,19 @@ def _arithmetic(node: Node) -> Value | None:
 def _is(x: Value | None, number: float) -> bool:
     array = constant_value(x)
     return array is not None and array.size > 0 and bool(np.all(array == number))
+
+
+def _power(node: Node) -> Value | None:
+    x, exponent = node.operands[0], constant_value(node.operands[1])
+    if exponent is None or exponent.size != 1 or x.dtype.kind != "f":
+        return None
+    power = abs(exponent.item())
+    if not 0 < power <= LARGEST_POWER or power % 0.25:
+        return None
+    root = op.Sqrt(x) if power % 1 else x
+    factors = [x] * int(power) + [root] * (power % 1 >= 0.5) + ([op.Sqrt(root)] if power % 0.5 else [])
+    y = reduce(mul, factors)
+    return op.Reciprocal(y) if exponent.item() < 0 else y
 
 
 def _movement(node: Node) -> Value | None:

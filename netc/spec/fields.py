@@ -1,4 +1,4 @@
-"""What the YAML spelling knows of Caffe's layer types.
+"""What the YAML spelling knows of layer types.
 
 The fields that are a type's own, and what a layer is called, reads and writes where a file does not say it.
 """
@@ -29,6 +29,8 @@ TYPES = [
     "Reshape", "SPP", "Scale", "Sigmoid", "SigmoidCrossEntropyLoss", "Silence", "Slice", "Softmax",
     "SoftmaxWithLoss", "Split", "Swish", "TanH", "Threshold", "Tile", "WindowData",
 ]  # fmt: skip
+
+OWN_TYPES = ["RBM"]  # that Caffe does not have
 
 # Messages of the types whose name does not say it (`<Type>Parameter`). Of two fields of one name, the first is meant.
 PARAMS = {
@@ -96,11 +98,11 @@ class Kind:
 
 
 def _kinds() -> dict[str, Kind]:
-    """The table of Caffe's types."""
+    """The table of types: Caffe's and netc's own."""
     params = [f for f in LAYER_FIELDS.values() if f.name.endswith("_param")]
     by_rule = {f.message_type.name.removesuffix("Parameter"): f.name for f in params}
     kinds = {}
-    for type_ in TYPES:
+    for type_ in [*TYPES, *OWN_TYPES]:
         own = PARAMS.get(type_, (by_rule[type_],) if type_ in by_rule else ())
         kinds[type_] = Kind(type_, True, SHORT_NAMES.get(type_, type_.lower()), own)
     return kinds

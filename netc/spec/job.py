@@ -64,6 +64,11 @@ class Job:
         """The same job with the seed of a run that drew one."""
         return replace(self, solver=_seeded(self.solver, seed))
 
+    def pretraining(self, stage: int) -> "Job":
+        """The job of that stage of solver.pretrain: the solver with the stage's fields in place of its own, and without tests."""
+        document, at = self.solver_at
+        return replace(self, solver=_stage_solver(self.solver, stage, self.seed), solver_at=(document, (*at, "pretrain", stage)))
+
     @property
     def base(self) -> str:
         """The folder that paths of data are relative to: the net file's."""
@@ -113,6 +118,18 @@ def _with_type(solver: pb.SolverParameter) -> pb.SolverParameter:
 def _seeded(solver: pb.SolverParameter, seed: int) -> pb.SolverParameter:
     copy: pb.SolverParameter = _copy(solver)
     copy.random_seed = seed
+    return copy
+
+
+def _stage_solver(solver: pb.SolverParameter, stage: int, seed: int) -> pb.SolverParameter:
+    copy, own = _seeded(solver, seed), solver.pretrain[stage]
+    for name in {*own.DESCRIPTOR.fields_by_name, "pretrain", "test_interval", "patience", "monitor"} - {"layer"}:
+        copy.ClearField(name)
+    for field, value in own.ListFields():
+        if field.is_repeated:
+            getattr(copy, field.name).extend(value)
+        elif field.name != "layer":
+            setattr(copy, field.name, value)
     return copy
 
 
@@ -168,6 +185,8 @@ def _overridden(
             first, _, rest = path.partition(".")
             if first == "solver" and rest:
                 _merge(solver, _parsed(_nested(rest, value), pb.SolverParameter))
+                if value.strip() == "[]":
+                    solver.ClearField(rest)
                 if rest in LENGTHS:
                     solver.ClearField(LENGTHS[rest])
             elif first in ("layers", "layer"):

@@ -7,7 +7,7 @@ import netc.gradients  # noqa: F401
 from netc import registry
 from netc.ir import TRAINING, cast, constant, op, stop
 from netc.training_ops import loss, normalization
-from netc.training_ops.activation import dropout
+from netc.training_ops.activation import dropout, softplus
 from tests.differences import check_gradient
 
 RNG = np.random.default_rng(0)
@@ -127,6 +127,7 @@ ROWS = {
         for k in (0, 1)
     ],
     f"{TRAINING}.Dropout": [(lambda x: dropout(x, constant(np.float32([[0, 0.3, 0.6], [0.5, 0.9, 0.1]])), ratio=0.5), normal(2, 3))],
+    f"{TRAINING}.Softplus": [(softplus, away(3, 4)), (lambda x: softplus(x * 30.0), away(3, 4))],
     f"{TRAINING}.SigmoidCrossEntropy": [
         *(sigmoid_loss([0, 1, 0.5], normalization=n) for n in ("FULL", "VALID", "BATCH_SIZE", "NONE")),
         sigmoid_loss([0, 1, 2], normalization="VALID", ignore_label=2),

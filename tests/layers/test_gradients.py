@@ -112,6 +112,10 @@ ROWS = {
         ("Power: {bottom: x, power: 0.5, scale: 2, shift: 9}", {"x": normal(3, 4)}),
         ("Power: {bottom: x, power: 3, scale: -1}", {"x": away(3, 4)}),
     ],
+    "RBM": [
+        ("RBM: {bottom: x, num_output: 4}", {"x": normal(3, 2, 2)}),
+        ("RBM: {bottom: x, num_output: 4, hidden: GAUSSIAN}", {"x": normal(3, 5)}),
+    ],
     "ReLU": [("ReLU: {bottom: x}", {"x": away(3, 4)}), ("ReLU: {bottom: x, negative_slope: 0.3}", {"x": away(3, 4)})],
     "Reduction": [
         (f"Reduction: {{bottom: x, operation: {operation}, axis: 1, coeff: 0.5}}", {"x": away(3, 2, 4)})

@@ -182,11 +182,12 @@ def test_every_kernel_has_rows():
     assert ROWS.keys() == native.KERNELS
 
 
+@pytest.mark.parametrize("library", native.libraries(), ids=lambda path: path.stem)
 @pytest.mark.parametrize(("name", "row"), [(name, i) for name in ROWS for i in range(len(ROWS[name]))])
-def test_kernel_is_its_body(name, row):
+def test_kernel_is_its_body(name, row, library):
     function, *arrays = ROWS[name][row]
     assert [n.op_type for n in model_of(function, arrays).graph.node] == [name]
-    expected, found = run(function, arrays, None), run(function, arrays, native.library())
+    expected, found = run(function, arrays, None), run(function, arrays, library)
     for key, value in expected.items():
         np.testing.assert_allclose(found[key], value, rtol=1e-4, atol=2e-5 * max(1, np.abs(value).max()), err_msg=key)
 

@@ -161,7 +161,7 @@ def test_native_is_chosen_where_its_kernels_load():
 def test_a_library_that_does_not_load_is_not_used(tmp_path, monkeypatch):
     path = tmp_path / f"netc_kernels_bad{native.SUFFIX}"
     path.write_bytes(b"no library")
-    monkeypatch.setattr(native, "_file", lambda: path)
+    monkeypatch.setattr(native, "_fastest", lambda: path)
     monkeypatch.delenv("NETC_NATIVE", raising=False)
     assert native.library() is None and native.missing().startswith("netc_kernels_bad")
 
@@ -200,3 +200,17 @@ def test_train_and_time_on_the_command_line(tmp_path):
     np.testing.assert_allclose(*losses, rtol=1e-3)
     timed = netc("time", net, "--iterations", "2")
     assert timed.exit_code == 0, timed.output
+
+
+@pytest.mark.parametrize(
+    ("vendor", "flags", "expected"),
+    [
+        ("AuthenticAMD", native.AVX2 | native.AVX512 | {"avx_vnni"}, ["x86_64_v4_wide", "x86_64_v4", "x86_64_v3"]),
+        ("AuthenticAMD", native.AVX2 | native.AVX512, ["x86_64_v4", "x86_64_v3"]),
+        ("GenuineIntel", native.AVX2 | native.AVX512, ["x86_64_v4_wide", "x86_64_v4", "x86_64_v3"]),
+        ("GenuineIntel", native.AVX2, ["x86_64_v3"]),
+        ("GenuineIntel", {"sse2"}, []),
+    ],
+)
+def test_tiers_of_a_processor(vendor, flags, expected):
+    assert native.tiers({"vendor_id": vendor, "flags": " ".join(sorted(flags))}) == expected
