@@ -33,7 +33,7 @@ def dummy_data(request: Request) -> Table:
         Drawn(f, shape[1:], request.seed, f"{layer.name}/{i}", shape[0], batch)
         for i, (f, shape) in enumerate(zip(fillers, shapes, strict=True))
     )
-    tops = tuple(TopSpec("float32", shape[1:], shape[0] if shape[0] != batch else 0) for shape in shapes)
+    tops = tuple(TopSpec("float32", shape[1:], rows=shape[0] if shape[0] != batch else 0) for shape in shapes)
     return Table(Description(layer.name, tops, None), lambda: columns)
 
 
