@@ -26,7 +26,7 @@ from netc.ir import Graph, Node, Value, leaf
 from netc.layers.context import BATCH, NOISE
 from netc.lower import OUT, Lowered, lower, lower_symbolic
 from netc.net import TEST, TRAIN, Net, deployed, pretraining, resolve
-from netc.passes import channels_last, freeze, simplify
+from netc.passes import channels_last, freeze, resizable, simplify
 from netc.passes.rewrite import rewrite
 from netc.spec.job import Job
 from netc.tensor_type import OPSET, Dim
@@ -54,8 +54,14 @@ class Program:
         return net if self.layer is None else pretraining(net, self.layer, self.job.solver_place("layer"), self.job.base)
 
     @cached_property
+    def test_nets(self) -> tuple[Net, ...]:
+        """The nets for testing, as many as the solver asks for; the first is the one that is published."""
+        numbers = range(len(self.job.tests))
+        return tuple(resolve(self.job.net(TEST, k), TEST, *self.job.state(TEST, k), base=self.job.base) for k in numbers)
+
+    @property
     def test_net(self) -> Net:
-        return resolve(self.job.net(TEST), TEST, *self.job.state(TEST), base=self.job.base)
+        return self.test_nets[0]
 
     @cached_property
     def train(self) -> Lowered:
@@ -68,9 +74,13 @@ class Program:
         return step_graphs(self.train, self.job.solver)
 
     @cached_property
+    def tests(self) -> tuple[tuple[Lowered, Dim], ...]:
+        """The nets in phase TEST, and the batch of each: "N", or the number that the net pins it to."""
+        return tuple(lower_symbolic(net, self.seed) for net in self.test_nets)
+
+    @property
     def test(self) -> tuple[Lowered, Dim]:
-        """The net in phase TEST, and its batch: "N", or the number that the net pins it to."""
-        return lower_symbolic(self.test_net, self.seed)
+        return self.tests[0]
 
     @cached_property
     def deploy(self) -> tuple[Lowered, Dim]:
@@ -94,16 +104,21 @@ class Program:
 
         A stage of pretraining has the parameters of the whole net, too.
         """
-        graphs = [self.steps.train if self.trains else self.train.graph, self.test[0].graph]
+        graphs = [self.steps.train if self.trains else self.train.graph, *(lowered.graph for lowered, _ in self.tests)]
         graphs += [] if self.layer is None else [replace(self, layer=None).train.graph]
         return {n.attrs["name"]: n for graph in graphs for n in graph.leaves("State")}
+
+    @cached_property
+    def layer_blobs(self) -> dict[str, tuple[Value, ...]]:
+        """The learned blobs of each layer of any of its nets, as Caffe's files number them."""
+        return {k: v for lowered in (*(t for t, _ in self.tests), self.train) for k, v in lowered.layer_blobs.items()}
 
     def start(self) -> dict[str, np.ndarray]:
         """The start value of every state: fillers for parameters, zeros for the rest."""
         return {name: np.asarray(node.attrs["start"](), np.float32) for name, node in self.states.items()}
 
     def model(self, kind: str, functions: Collection[str] | bool = True, provider: str | None = None) -> onnx.ModelProto:
-        """The model `kind`: "train", "gradient", "update", "test" or "watch", with its metadata. `functions` as in `emit`."""
+        """The model `kind`: "train", "gradient", "update", "watch", "test", "test1", ..., with its metadata. `functions` as in `emit`."""
         graph = self.graph(kind)
         provider = provider or self.provider
         return emit(graph, provider, functions, self.metadata(kind, graph, provider))
@@ -127,11 +142,17 @@ class Program:
         """The graph of model `kind` as the layers, their gradients and the optimizer made it."""
         if kind == "watch":
             return watch_graph(self.train, self.steps)
-        return self.test[0].graph if kind == "test" else getattr(self.steps, kind)
+        return self.tests[int(kind[4:] or 0)][0].graph if kind.startswith("test") else getattr(self.steps, kind)
 
-    def deploy_model(self, states: Mapping[str, np.ndarray]) -> onnx.ModelProto:
-        """model.onnx: the deployed net with `states` inside, its inputs and outputs under the blobs' own names."""
+    def deploy_model(self, states: Mapping[str, np.ndarray], any_size: bool = False) -> onnx.ModelProto:
+        """model.onnx: the deployed net with `states` inside, its inputs and outputs under the blobs' own names.
+
+        `any_size` makes height and width of the inputs symbolic, "H" and "W", where every layer allows it.
+        """
         graph = simplify(freeze(self.deploy[0].graph, states))
+        if any_size:
+            poolings = {x.name: x.param.pooling_param for x in self.test_net.layers if x.type == "Pooling"}
+            graph = resizable(graph, poolings) or graph
         outputs = {name.removeprefix(OUT): value for name, value in graph.outputs.items()}
         graph = _plain_inputs(Graph(graph.name, outputs))
         inputs = [_tensor(n.outputs[0]) for n in graph.leaves("Input")]
@@ -162,7 +183,13 @@ class Program:
             "batch": [_tensor(n.outputs[0]) for n in inputs if n.attrs["name"].startswith(BATCH)],
             "lr": self.schedule() if kind in ("train", "update") else None,
             "dynamic": _dynamic(graph),
-        } | ({"batch_axis": 0, "batch_size": (self.test if kind == "test" else self.deploy)[1]} if kind in ("test", "model") else {})
+        } | self._batch_facts(kind)
+
+    def _batch_facts(self, kind: str) -> dict[str, Any]:
+        """Axis and size of the batch of models for testing and of the deployed one."""
+        if kind != "model" and not kind.startswith("test"):
+            return {}
+        return {"batch_axis": 0, "batch_size": self.deploy[1] if kind == "model" else self.tests[int(kind[4:] or 0)][1]}
 
     def schedule(self) -> dict[str, Any]:
         """The fields that learning-rate policies read, all that are set."""
@@ -188,10 +215,10 @@ def program(job: Job, provider: str = "cpu", needs_solver: bool = True, target: 
             faults.extend(f for f in e.faults if f not in faults)
 
     need(made, "train_net")
-    need(made, "test_net")
+    need(made, "test_nets")
     if not faults:
         need(made, "train")
-        need(made, "test")
+        need(made, "tests")
     if made.trains or needs_solver:
         for stage in made.stages:
             faults += solver_faults(stage.job)

@@ -11,6 +11,7 @@ from netc import data, registry
 from netc import netc_pb2 as pb
 from netc.errors import Fault, NetcError, SpecError, near
 from netc.spec import Document
+from netc.spec.fields import KINDS
 
 TRAIN, TEST, DEPLOY = "TRAIN", "TEST", "DEPLOY"
 
@@ -89,7 +90,7 @@ def resolve(document: Document, phase: str = TRAIN, stages: Iterable[str] = (), 
         faults.append(Fault(document.place(), "the net has no layers"))
     elif not chosen and not faults:
         faults.append(Fault(document.place(), f"no layer of the net is included in phase {phase}"))
-    layers = _legacy_inputs(document) + [_layer(document, i, spec, phase, base, faults) for i, spec in chosen]
+    layers = [_layer(document, i, spec, phase, base, faults) for i, spec in chosen]
     faults += [*_name_faults(layers), *_blob_faults(layers)]
     if faults:
         raise SpecError(*sorted(faults, key=_line))
@@ -176,16 +177,11 @@ def _met(rule: pb.NetStateRule, phase: str, level: int, stages: set[str]) -> boo
     return stages.issuperset(rule.stage) and not stages.intersection(rule.not_stage)
 
 
-def _legacy_inputs(document: Document) -> list[Layer]:
-    """`input: "data" input_dim: ...` of older deploy nets, as an Input layer."""
-    param = document.message
-    if not param.input:
-        return []
-    shapes = [list(s.dim) for s in param.input_shape] or [list(param.input_dim[4 * i : 4 * i + 4]) for i in range(len(param.input))]
-    spec = pb.LayerParameter(name="input", type="Input", top=param.input)
-    for dims in shapes:
-        spec.input_param.shape.add(dim=dims)
-    return [Layer("input", "Input", (), tuple(param.input), spec, (0.0,) * len(param.input), document, -1)]
+def _unknown_type(name: str) -> str:
+    hint = near(name, registry.layer)
+    if name not in KINDS and not hint.startswith("did"):
+        hint = f"BVLC Caffe has none of that name either, so it is a fork's or a plug-in's (--plugin FILE); {hint}"
+    return f"there is no layer type {name!r}; {hint}"
 
 
 def _layer(document: Document, i: int, spec: pb.LayerParameter, phase: str, base: str, faults: list[Fault]) -> Layer:
@@ -198,7 +194,7 @@ def _layer(document: Document, i: int, spec: pb.LayerParameter, phase: str, base
     if not spec.type:
         fault("has no type")
     elif spec.type not in registry.layer:
-        fault(f"there is no layer type {spec.type!r}; {near(spec.type, registry.layer)}", "type")
+        fault(_unknown_type(spec.type), "type")
     else:
         facts = registry.layer.facts[spec.type]
     tops = tuple(spec.top) or ((spec.name,) if facts.get("loss") else ())

@@ -3,17 +3,20 @@
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from netc import netc_pb2 as pb
 from netc import schedules, snapshot
 from netc.compiled import session
 from netc.contract import Program
 from netc.data import Prefetch
 from netc.errors import RunError, SnapshotError, SpecError
+from netc.lower import OUT
+from netc.run import caffe_files
 from netc.run.evaluate import Scores, evaluate, finite, monitored
 from netc.run.feed import Feeder, Feeds
 from netc.run.folder import RunFolder
@@ -27,11 +30,15 @@ DISPLAY = 100  # iterations between log lines where the solver has no `display`
 
 @dataclass(frozen=True)
 class Stepped:
-    """One iteration is done. `loss` is the mean over the last average_loss iterations, from before the update."""
+    """One iteration is done. `loss` is the mean over the last average_loss iterations, from before the update.
+
+    `outputs` are the net's outputs that are numbers, of the last batch.
+    """
 
     iteration: int
     loss: float
     lr: float
+    outputs: Scores = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,7 @@ class Snapshotted:
 
     iteration: int
     path: Path
+    caffe: tuple[Path, ...] = ()  # the .caffemodel and .solverstate beside it, where they are asked for
 
 
 @dataclass(frozen=True)
@@ -86,8 +94,10 @@ class Trainer:
         self.feeder = Feeder(program.train_net, program.steps.train, program.seed, program.job.base, self.iter_size)
         self.max_iter = max_iterations(program, self.feeder)
         self.steppers = self._steppers()
+        self.testers: dict[int, tuple[Stepper, Feeder]] = {}
         self.iteration = 0
         self.recent: deque[float] = deque(maxlen=max(1, self.solver.average_loss))
+        self.outputs: Scores = {}  # of the newest step
         self.best: float | None = None
         self.stale = 0
         self.tested: tuple[int, Scores] | None = None  # the iteration of the newest test, and what it gave
@@ -102,19 +112,23 @@ class Trainer:
             self.states.add({n: np.zeros(tuple(map(int, shape)), np.float32) for n, shape in inputs.items() if n != "lr"})
         return {kind: Stepper(session(self.program, kind, self.threads), self.states) for kind in kinds}
 
-    def tester(self) -> tuple[Stepper, Feeder]:
-        """The test net on the states of training, opened when it is first needed."""
-        if "test" not in self.steppers:
-            lowered, _ = self.program.test
-            self.steppers["test"] = Stepper(session(self.program, "test", self.threads), self.states)
-            self._test_feeder = Feeder(self.program.test_net, lowered.graph, self.program.seed, self.program.job.base)
-        return self.steppers["test"], self._test_feeder
+    def tester(self, number: int = 0) -> tuple[Stepper, Feeder]:
+        """A test net on the states of training, opened when it is first needed."""
+        if number not in self.testers:
+            lowered, _ = self.program.tests[number]
+            stepper = Stepper(session(self.program, f"test{number or ''}", self.threads), self.states)
+            feeder = Feeder(self.program.test_nets[number], lowered.graph, self.program.seed, self.program.job.base)
+            self.testers[number] = (stepper, feeder)
+        return self.testers[number]
 
     def test(self) -> Scores:
-        """The scores of the states as they are."""
-        stepper, feeder = self.tester()
-        batches = self.solver.test_iter[0] if self.solver.test_iter else None
-        return evaluate(stepper, feeder, batches, static=self.program.test[1] != "N")
+        """The scores of the states as they are; those of a second test net are called `accuracy#1` and so on."""
+        scores: Scores = {}
+        for number, (_, batch) in enumerate(self.program.tests):
+            batches = self.solver.test_iter[number] if self.solver.test_iter else None
+            found = evaluate(*self.tester(number), batches, static=batch != "N")
+            scores |= {f"{name}#{number}" if number else name: value for name, value in found.items()}
+        return scores
 
     def resume(self, found: snapshot.Snapshot) -> None:
         """Go on from a snapshot: states, place, log. SnapshotError if it is of another net."""
@@ -126,12 +140,17 @@ class Trainer:
             raise SnapshotError(f"{found.path}: is of another net: {', '.join(wrong[:5])} differ")
         if said["seed"] != self.program.seed:
             raise SnapshotError(f"{found.path}: was made with random_seed {said['seed']}, the net says {self.program.seed}")
-        self.states.set({f"state/{n}": a for n, a in found.states.items()})
-        self.iteration, self.best, self.stale = said["iteration"], said["best"], said["stale"]
+        self.go_on(found.states, said["iteration"])
+        self.best, self.stale = said["best"], said["stale"]
         self.recent.extend(said["recent"])
         self.tested = (said["tested"][0], said["tested"][1]) if said["tested"] else None
-        self.log_length = said["log_length"]
+        self.log_length = min(said["log_length"], len(self.folder.lines()))
         self.folder.rewind(self.log_length)
+
+    def go_on(self, states: Mapping[str, np.ndarray], iteration: int) -> None:
+        """Go on from states that some run had after so many iterations."""
+        self.states.set({f"state/{n}": a for n, a in states.items()})
+        self.iteration = iteration
 
     def events(self) -> Iterator[Event]:
         """Run to the end. RunError if a loss is not finite, naming the layer that made it so."""
@@ -183,7 +202,7 @@ class Trainer:
             self.steppers["update"].run(lr)
             self.states.clear("grad/")
         self.recent.append(loss)
-        stepped = Stepped(self.iteration, sum(self.recent) / len(self.recent), rate)
+        stepped = Stepped(self.iteration, sum(self.recent) / len(self.recent), rate, self.outputs)
         if self.iteration % (self.solver.display or DISPLAY) == 0:
             self._log(self._line("train") | {"loss": stepped.loss, "lr": rate})
         self.iteration += 1
@@ -216,6 +235,8 @@ class Trainer:
                 f"the loss is {float(results['loss'].reshape(()))} at iteration {self.iteration}: {why}. "
                 "A smaller base_lr, warm-up (warmup_iter) or clip_gradients often help"
             )
+        scalars = {n.removeprefix(OUT): v for n, v in results.items() if n.startswith(OUT) and v.size == 1}
+        self.outputs = {n: float(v.reshape(())) for n, v in scalars.items()}
         return float(results["loss"].reshape(()))
 
     @property
@@ -242,9 +263,15 @@ class Trainer:
         return {n.removeprefix("state/"): a for n, a in self.states.arrays().items() if n.startswith("state/")}
 
     def snapshot(self) -> Snapshotted:
-        """The states to disk."""
-        path = self.folder.write(self.before + self.iteration, self.arrays(), self._metadata(), self.solver.snapshot_keep)
-        return Snapshotted(self.iteration, path)
+        """The states to disk; in Caffe's files too where the solver's snapshot_format asks for them."""
+        states = self.arrays()
+        path = self.folder.write(self.before + self.iteration, states, self._metadata(), self.solver.snapshot_keep)
+        if not self.solver.HasField("snapshot_format") or self.solver.snapshot_format == pb.SolverParameter.SAFETENSORS:
+            return Snapshotted(self.iteration, path)
+        before = {n.removeprefix("state/"): v.numpy() for n, v in self.states.spare.items()}
+        return Snapshotted(
+            self.iteration, path, caffe_files.write_of_run(self.program, self.folder.snapshots, states, before, self.iteration)
+        )
 
     def _metadata(self) -> dict[str, Any]:
         job = self.program.job
