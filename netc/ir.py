@@ -235,6 +235,16 @@ def shape_of(x: Value) -> list[int] | Value:
     return op.Shape(x) if any(isinstance(d, str) for d in x.shape) else [int(d) for d in x.shape]
 
 
+def zeros_like(x: Value) -> Value:
+    """Zeros in the shape of x, which a run may have to find."""
+    return op.Expand(constant(0, x.dtype), shape_of(x), shape=x.shape)
+
+
+def symbolic(x: Value) -> bool:
+    """Whether a size of `x` is only known in a run."""
+    return any(isinstance(d, str) for d in x.shape)
+
+
 _needed: ContextVar[Collection[Value | None]] = ContextVar("needed", default=())
 
 

@@ -100,7 +100,8 @@ def resolve(document: Document, phase: str = TRAIN, stages: Iterable[str] = (), 
 def deployed(net: Net) -> Net:
     """`net` (phase TEST) without labels, losses and metrics; a loss of scores leaves what it makes of them (Softmax), once.
 
-    Of a layer with a loss of its own, that loss and what comes after it among its tops are left out.
+    Of a layer with a loss of its own, that loss and what comes after it among its tops are left out. What chooses rows (Filter)
+    by blobs that are not there passes its first bottom on.
     """
     missing = {top for layer in net.sources for top in layer.tops[1:]}
     layers: list[Layer] = []
@@ -111,6 +112,11 @@ def deployed(net: Net) -> Net:
             kept = layer.facts.get("own_loss", len(layer.tops))
             layers.append(replace(layer, tops=layer.tops[:kept], loss_weights=layer.loss_weights[:kept]))
             missing.update(layer.tops[kept:])
+        elif not layer.bottoms or layer.bottoms[0] in missing:
+            missing.update(layer.tops)
+        elif layer.facts.get("passes"):
+            layers.append(replace(layer, type="Split", bottoms=layer.bottoms[:1], tops=layer.tops[:1], loss_weights=layer.loss_weights[:1]))
+            missing.update(layer.tops[1:])
         elif (kind := layer.facts.get("deployed")) and not _made(kind, layer.bottoms[0], net.layers):
             taken = {t for other in (*net.layers, *layers) for t in other.tops}
             top = next(name for k in range(1, 1000) if (name := f"prob{k if k > 1 else ''}") not in taken)

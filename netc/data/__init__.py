@@ -8,6 +8,7 @@ import netc.data.arrays
 import netc.data.csv
 import netc.data.image_list
 import netc.data.images
+import netc.data.leveldb
 import netc.data.lmdb
 import netc.data.memory
 import netc.data.sets

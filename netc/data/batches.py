@@ -167,10 +167,10 @@ def _source_function(request: Request) -> Callable[[Request], Table]:
     if not text:
         raise DataError(f"source is missing; {wanted}")
     path = request.path
-    if (path / "data.mdb").exists() or (backend and not (path / "CURRENT").exists()):
-        return source["lmdb"]
     if (path / "CURRENT").exists():
-        raise DataError(f"{path}: LevelDB is not read, for no maintained package does; write the rows into an LMDB")
+        return source["leveldb"]
+    if (path / "data.mdb").exists() or backend:
+        return source["lmdb"]
     if not path.exists():
         raise DataError(f"{path}: no such file, nor is {text!r} a data set: {near(text, dataset)}")
     if not path.is_dir() and path.suffix.lower() not in source:

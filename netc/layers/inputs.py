@@ -26,7 +26,7 @@ def input_(ctx: Context) -> tuple[Value, ...]:
 
 @layer("Data", bottoms=(0, 0), tops=(1, None), source=True)
 def data_(ctx: Context) -> tuple[Value, ...]:
-    """Batches of a data set: a name (`mnist`), arrays (.npy, .npz), a table (.csv), a folder of images by class, an LMDB.
+    """Batches of a data set: a name (`mnist`), arrays (.npy, .npz), a table (.csv), a folder of images by class, an LMDB or LevelDB.
 
     `netc.data` describes the sources. In training and testing the transformations happen there; in a deployed net they are its first nodes.
     """
