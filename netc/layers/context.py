@@ -12,7 +12,7 @@ from netc import fillers
 from netc import netc_pb2 as pb
 from netc.errors import Fault, ShapeError, SpecError
 from netc.ir import Value, leaf, op, stop
-from netc.net import TRAIN, Layer
+from netc.net import DEPLOY, TRAIN, Layer
 from netc.tensor_type import Dim, Shape
 
 BATCH = "batch/"
@@ -74,11 +74,16 @@ class Context:
         """The layer's next blob that training moves without a gradient (running means), zero at the start."""
         return self._blob("statistic", name, shape, partial(np.zeros, shape, np.float32))
 
-    def carry(self, name: str, shape: tuple[int, ...], start: Callable[[], np.ndarray]) -> Value:
-        """A state that goes from one training step to the next and is no blob of the layer; `start` makes its first value."""
+    def carry(self, name: str, shape: Shape, start: Callable[[], np.ndarray] | None = None) -> Value:
+        """What one batch leaves to the next of its phase: zero at the start, or what `start` makes; `update` it.
+
+        A deployed net takes and gives it. ShapeError if the batch is symbolic in a phase that keeps the state itself.
+        """
+        phase = "" if self.phase == DEPLOY else f".{self.phase.lower()}"
+        start = start or partial(np.zeros, shape if self.phase == DEPLOY else sizes(shape), np.float32)
         state = leaf(
-            "State", np.float32, shape, name=f"{self.layer.name}.{name}", kind="carry", start=start, layer=self.layer.name, blob=-1,
-            lr_mult=0.0, decay_mult=0.0,
+            "State", np.float32, shape, name=f"{self.layer.name}.{name}{phase}", kind="carry", start=start, layer=self.layer.name,
+            blob=-1, lr_mult=0.0, decay_mult=0.0,
         )  # fmt: skip
         self.states[state.node.attrs["name"]] = state
         return state

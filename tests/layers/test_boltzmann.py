@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from netc import random
+from netc import Net, random
 from netc.autodiff import grad
 from netc.emit import emit
 from netc.ir import Graph
@@ -152,14 +152,14 @@ def test_chains_go_on_where_they_were():
     lowered = net(line(", persistent: true"), inputs={"x": DATA})
     (chain,) = (n for n in lowered.graph.leaves("State") if n.attrs["kind"] == "carry")
     start = chain.attrs["start"]()
-    assert chain.attrs["name"] == "rbm.chain" and set(np.unique(start)) == {0, 1}
-    given = {**GIVEN, "rbm.chain": ALL[:8]}
+    assert chain.attrs["name"] == "rbm.chain.train" and set(np.unique(start)) == {0, 1}
+    given = {**GIVEN, "rbm.chain.train": ALL[:8]}
     moved = forward(line(", persistent: true"), given=given, x=DATA)
     other = forward(line(", persistent: true"), given=given, x=1 - DATA)
-    np.testing.assert_array_equal(moved["next/rbm.chain"], other["next/rbm.chain"])  # they do not start at the data
+    np.testing.assert_array_equal(moved["next/rbm.chain.train"], other["next/rbm.chain.train"])  # they do not start at the data
     h = random.uniform(0, "rbm.hidden1", (8, HIDDEN)) < sigmoid(ALL[:8] @ W.T + C)
     v = random.uniform(0, "rbm.visible1", (8, VISIBLE)) < sigmoid(h @ W + B)
-    np.testing.assert_array_equal(moved["next/rbm.chain"], v)
+    np.testing.assert_array_equal(moved["next/rbm.chain.train"], v)
     np.testing.assert_allclose(moved["loss"], (unnormalised(v) - unnormalised(DATA)).mean(), rtol=1e-4)
     assert not any(n.startswith("next/") for n in forward(line(", persistent: true"), "TEST", GIVEN, x=DATA))
 
@@ -171,6 +171,15 @@ def test_reconstruction_error_and_means_in_place_of_samples():
     h = random.uniform(0, "rbm.hidden1", (8, HIDDEN)) < sigmoid(DATA @ W.T + C)
     v = sigmoid(h @ W + B)
     np.testing.assert_allclose(got["loss"], (unnormalised(v) - unnormalised(DATA)).mean(), rtol=1e-4, atol=1e-5)
+
+
+def test_no_gradient_flows_through_the_samples():
+    """Nor through means that stand for them: the gradient is that of two free energies at fixed states."""
+    got = gradient(line(", sample_visible: false"), "loss", 1, GIVEN, x=DATA)
+    h = random.uniform(0, "rbm.hidden1", (8, HIDDEN)) < sigmoid(DATA @ W.T + C)
+    v = sigmoid(h @ W + B)
+    np.testing.assert_allclose(got["rbm.weight"], (sigmoid(v @ W.T + C).T @ v - sigmoid(DATA @ W.T + C).T @ DATA) / 8, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(got["rbm.visible_bias"], (v - DATA).mean(0), rtol=1e-4, atol=1e-6)
 
 
 def test_the_data_can_be_drawn():
@@ -193,3 +202,16 @@ def test_its_loss_leads_to_its_own_parameters_alone():
     assert {n for n in got if n.startswith(("below", "rbm"))} == {"rbm.weight", "rbm.bias", "rbm.visible_bias"}
     through = gradient(layers, "h", 1, x=DATA)
     assert {"below.weight", "rbm.weight", "rbm.bias"} <= through.keys()
+
+
+def test_chains_are_no_blobs_of_the_layer(tmp_path):
+    """From Python the layer has its three; the chains move with each forward pass all the same."""
+    path = tmp_path / "net.yaml"
+    feed = f"  - Input: {{top: x, shape: [{{dim: [8, {VISIBLE}]}}]}}\n"
+    path.write_text(f"layers:\n{feed}  - {line(', persistent: true, weight_filler: xavier')}\n")
+    made = Net(str(path))
+    assert [blob.shape for blob in made.params["rbm"]] == [(HIDDEN, VISIBLE), (HIDDEN,), (VISIBLE,)]
+    first, second = (float(made.forward(x=DATA)["loss"]) for _ in range(2))
+    assert first != second
+    made.backward()
+    assert all(np.abs(blob.diff).sum() > 0 for blob in made.params["rbm"])
