@@ -182,6 +182,7 @@ class Program:
             "noise": [_noise(n, self.seed) for n in noise],
             "batch": [_tensor(n.outputs[0]) for n in inputs if n.attrs["name"].startswith(BATCH)],
             "lr": self.schedule() if kind in ("train", "update") else None,
+            "dynamic": _dynamic(graph),
         } | self._batch_facts(kind)
 
     def _batch_facts(self, kind: str) -> dict[str, Any]:
@@ -238,6 +239,11 @@ def _plain_inputs(graph: Graph) -> Graph:
         return (leaf("Input", node.types[0].dtype, node.types[0].shape, name=node.attrs["name"].removeprefix(BATCH)),)
 
     return rewrite(graph, rule)
+
+
+def _dynamic(graph: Graph) -> list[str]:
+    """Names of the sizes that only a run knows, such as the rows that a Filter leaves."""
+    return sorted({str(n.types[0].shape[0]) for n in graph.nodes if n.op == "Compress"})
 
 
 def _state(node: Node, graph: Graph) -> dict[str, Any]:

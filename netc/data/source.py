@@ -17,10 +17,11 @@ from netc.errors import MOST_FAULTS, DataError
 
 @dataclass(frozen=True)
 class TopSpec:
-    """A top without its batch axis. dtype is "float32" or "int64"."""
+    """A top without its batch axis. dtype is "float32" or "int64". `rows` of it make a batch; 0: as many as the layer says."""
 
     dtype: str
     shape: tuple[int, ...]
+    rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Description:
 class Request:
     """What a source function receives.
 
-    `base` is the directory that relative paths start from: the net file's. `source` is data_param's source, or its
+    `base` is the directory that relative paths start from: the net file's. `source` is that of the layer's message, or data_param's
     test_source; for that one `classes` are those of the training rows, whose numbering it must keep.
     """
 
@@ -70,12 +71,14 @@ class Column(Protocol):
 class Table:
     """What a source function returns. `load()` gives one column a top; an endless one is asked for ever larger rows.
 
-    `has_test_rows` says that rows for TEST are set apart by the source itself.
+    `has_test_rows` says that rows for TEST are set apart by the source itself, `finished` that transform_param is the
+    source's own work and done.
     """
 
     description: Description
     load: Callable[[], tuple[Column, ...]]
     has_test_rows: bool = False
+    finished: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.layers.nets import about, forward
+from tests.layers.nets import about, forward, gradient
 
 RNG = np.random.default_rng(0)
 
@@ -62,3 +62,20 @@ def test_within_a_channel(size):
     sums = sum(padded[:, :, i : i + 5, j : j + 6] for i in range(size) for j in range(size))
     got = forward(f"LRN: {{bottom: x, top: y, local_size: {size}, alpha: 2, k: 7, norm_region: WITHIN_CHANNEL}}", x=x)["y"]
     np.testing.assert_allclose(got, x * (1 + 2 / size**2 * sums) ** -0.75, rtol=1e-4, atol=1e-6)
+
+
+@about("MVN")
+@pytest.mark.parametrize("fields, axes", [("", (2, 3)), (", across_channels: true", (1, 2, 3))])
+def test_mvn(fields, axes):
+    x = normal(2, 3, 4, 5)
+    centred = x - x.mean(axes, keepdims=True)
+    got = forward(f"MVN: {{bottom: x, name: y, normalize_variance: false{fields}}}", x=x)["y"]
+    np.testing.assert_allclose(got, centred, atol=1e-6)
+    got = forward(f"MVN: {{bottom: x, name: y, eps: 0.5{fields}}}", x=x)["y"]
+    np.testing.assert_allclose(got, centred / (x.std(axes, keepdims=True) + 0.5), rtol=1e-5, atol=1e-6)
+
+
+def test_mvn_of_a_constant_image_is_0_with_a_finite_gradient():
+    x = np.ones((1, 2, 2, 2))
+    np.testing.assert_array_equal(forward("MVN: {bottom: x, name: y}", x=x)["y"], np.zeros_like(x))
+    assert np.isfinite(gradient("MVN: {bottom: x, name: y}", "y", x, x=x)["x"]).all()
