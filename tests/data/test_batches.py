@@ -30,7 +30,7 @@ def rows(opened, *steps):
 
 
 def test_what_there_is():
-    layers = {"DummyData", "HDF5Data", "ImageData", "MemoryData", "WindowData"}
+    layers = {"DummyData", "HDF5Data", "ImageData", "MemoryData", "TreeData", "WindowData"}
     assert set(source) == {".csv", ".npy", ".npz", "folder", "leveldb", "lmdb"} | layers
     assert set(dataset) == {"mnist", "ten"}
 
