@@ -128,8 +128,8 @@ def predict(model: str, inputs: tuple[str, ...], source: str | None, top: int, o
 
 @main.command()
 @click.argument("net")
-@options("set", "plugin")
-def check(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...]) -> None:
+@options("set", "plugin", "unknown")
+def check(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool) -> None:
     """Check NET without data, and show each layer's output, parameters, multiply-adds and memory.
 
     Example: netc check nets/lenet.yaml
@@ -137,32 +137,34 @@ def check(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...]) -> Non
     from netc import contract
     from netc.commands import check as checking
 
-    program = contract.program(job_of(net, overrides, plugins), needs_solver=False)
+    program = contract.program(job_of(net, overrides, plugins, allow_unknown), needs_solver=False)
     for line in checking.table(program):
         click.echo(line)
 
 
 @main.command("compile")
 @click.argument("net")
-@options("set", "plugin", "target")
+@options("set", "plugin", "unknown", "target")
 @click.option("-o", "--output", default="build", show_default=True, metavar="DIR", help="Where the models go.")
-def compile_(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], target: str | None, output: str) -> None:
+def compile_(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool, target: str | None, output: str) -> None:
     """Write the training step of NET as ONNX models, with its start.
 
     Example: netc compile nets/lenet.yaml -o build/
     """
     from netc import contract
 
-    program = contract.program(job_of(net, overrides, plugins), "cuda" if target == "cuda" else "cpu", target=target)
+    program = contract.program(job_of(net, overrides, plugins, allow_unknown), "cuda" if target == "cuda" else "cpu", target=target)
     for path in contract.write(program, output):
         click.echo(path)
 
 
 @main.command("time")
 @click.argument("net")
-@options("set", "plugin", "provider", "threads")
+@options("set", "plugin", "unknown", "provider", "threads")
 @click.option("--iterations", default=50, show_default=True, type=click.IntRange(1), help="Steps to measure.")
-def time_(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], provider: str, threads: int | None, iterations: int) -> None:
+def time_(
+    net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool, provider: str, threads: int | None, iterations: int
+) -> None:
     """Milliseconds of each layer of NET, forward, backward and update.
 
     Example: netc time nets/lenet.yaml
@@ -170,7 +172,7 @@ def time_(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], provid
     from netc.commands.time import table
     from netc.commands.train import time_command
 
-    found = time_command(job_of(net, overrides, plugins), provider, threads, iterations)
+    found = time_command(job_of(net, overrides, plugins, allow_unknown), provider, threads, iterations)
     for line in table(found):
         click.echo(line)
 

@@ -21,7 +21,7 @@ def export_onnx(job: Job, weights: Sequence[str], output: str) -> str:
     """
     made = Program(job)
     lowered, _ = made.deploy
-    states = {n.attrs["name"]: n for n in lowered.graph.leaves("State")}
+    states = {n.attrs["name"]: n for n in lowered.graph.leaves("State") if n.attrs["kind"] in ("parameter", "statistic")}
     if states and not weights:
         raise SpecError(Fault(job.train.path, "a net as ONNX needs its weights: netc convert NET WEIGHTS -o model.onnx"))
     found: dict[str, np.ndarray] = {}

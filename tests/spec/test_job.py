@@ -1,0 +1,92 @@
+"""Which nets a solver of Caffe trains and tests: files, inline, several, with states."""
+
+from pathlib import Path
+
+import pytest
+
+from netc import registry
+from netc.contract import program
+from netc.errors import SpecError
+from netc.spec.job import load_job
+from tests.small_nets import netc
+
+NET = """\
+name: "%s"
+layer { name: "d" type: "Input" top: "x" top: "y" input_param { shape { dim: [2, 3] } } }
+layer { name: "ip" type: "InnerProduct" bottom: "x" top: "ip" inner_product_param { num_output: 3 } }
+layer { name: "quick" type: "ReLU" bottom: "ip" top: "ip" include { stage: "quick" } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "ip" bottom: "y" top: "loss" }
+"""
+INLINE = 'test_net_param { name: "inline" input: "x" input_dim: [2, 3, 1, 1] layers { name: "r" type: RELU bottom: "x" top: "r" } }'
+BASE = "base_lr: 0.1 max_iter: 1\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in "abc":
+        (tmp_path / f"{name}.prototxt").write_text(NET % name)
+    return tmp_path
+
+
+def nets(folder: Path, text: str) -> tuple[str, list[str]]:
+    (folder / "s.prototxt").write_text(BASE + text)
+    job = load_job(str(folder / "s.prototxt"))
+    return job.train.message.name, [d.message.name for d in job.tests]
+
+
+@pytest.mark.parametrize(
+    ("text", "tests"),
+    [
+        ('net: "a.prototxt"', ["a"]),
+        ('net: "a.prototxt" test_iter: [1, 2]', ["a", "a"]),
+        ('net: "a.prototxt" test_net: "b.prototxt"', ["b"]),
+        ('net: "a.prototxt" test_net: ["b.prototxt", "c.prototxt"] test_iter: [1, 2, 3]', ["b", "c", "a"]),
+        (f'train_net: "a.prototxt" test_net: "b.prototxt" {INLINE}', ["inline", "b"]),
+        ('net: "a.prototxt" test_state { stage: "x" } test_state { stage: "y" }', ["a", "a"]),
+    ],
+)
+def test_which_nets(folder: Path, text: str, tests: list[str]) -> None:
+    assert nets(folder, text) == ("a", tests)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ('net: "a.prototxt" test_iter: [1, 2]\ntest_state { }', "s.prototxt:3:1: 1 test_state for 2 test nets; give one each, or none"),
+        ('train_net: "a.prototxt" test_net: "b.prototxt"\ntest_iter: [1, 2]', "s.prototxt:3:1: 2 test_iter for 1 test nets"),
+        ("", "the solver names no net for phase TRAIN"),
+        ('train_net: "a.prototxt"', "the solver names no net for phase TEST"),
+        ('net: "d.prototxt"', "no such file 'd.prototxt', neither here nor beside the solver"),
+    ],
+)
+def test_what_does_not_fit(folder: Path, text: str, wanted: str) -> None:
+    with pytest.raises(SpecError, match=wanted.replace("(", r"\(")):
+        nets(folder, text)
+
+
+def test_each_test_net_has_its_state(folder: Path) -> None:
+    (folder / "s.prototxt").write_text(f'{BASE}net: "a.prototxt" test_iter: [1, 1] test_state {{ }} test_state {{ stage: "quick" }}')
+    registry.load()
+    made = program(load_job(str(folder / "s.prototxt")))
+    assert [[layer.name for layer in net.layers] for net in made.test_nets] == [["d", "ip", "loss"], ["d", "ip", "quick", "loss"]]
+    assert made.plain_graph("test1") is made.tests[1][0].graph is not made.plain_graph("test")
+
+
+def test_forks_fields_are_dropped_when_asked(folder: Path) -> None:
+    text = NET % "n" + 'layer { name: "s" type: "Silence" bottom: "loss" permute_param { order: 1 } }'
+    (folder / "fork.prototxt").write_text(text)
+    result = netc("check", folder / "fork.prototxt")
+    assert result.exit_code == 2 and "'permute_param'" in result.stderr and "--allow-unknown drops it" in result.stderr
+    result = netc("draw", folder / "fork.prototxt", "--allow-unknown", "-o", folder / "n.svg")
+    assert result.exit_code == 0
+    assert f"netc: {folder}/fork.prototxt:6:50: LayerParameter has no field 'permute_param'; it is dropped" in result.stderr
+
+
+def test_a_layer_type_of_a_fork(folder: Path) -> None:
+    (folder / "fork.prototxt").write_text(NET % "n" + 'layer { name: "p" type: "DetectionOutput" bottom: "ip" top: "p" }')
+    result = netc("check", folder / "fork.prototxt")
+    assert result.exit_code == 2
+    assert (
+        "there is no layer type 'DetectionOutput'; BVLC Caffe has none of that name either, so it is a fork's or a plug-in's"
+        in result.stderr
+    )
