@@ -42,6 +42,13 @@ class Blob:
     def shape(self) -> tuple[int, ...]:
         return self.data.shape
 
+    def hold(self, array: np.ndarray) -> None:
+        """Take the values of `array`; where it is of another shape, as in a net whose axes change with each batch, the array itself."""
+        if array.shape == self.data.shape:
+            self.data[...] = array
+        else:
+            self.data, self.diff = np.array(array, self.data.dtype), np.zeros(array.shape, np.float32)
+
     def __repr__(self) -> str:
         return f"Blob({'x'.join(map(str, self.data.shape))})"
 
@@ -91,7 +98,7 @@ class Net:
             layer: [self._states[state_of(b).attrs["name"]] for b in blobs] for layer, blobs in lowered.layer_blobs.items() if blobs
         }
         for name, versions in lowered.versions.items():
-            shape, dtype = tuple(map(int, versions[-1].shape)), versions[-1].dtype
+            shape, dtype = tuple(d if isinstance(d, int) else 0 for d in versions[-1].shape), versions[-1].dtype
             if name not in self.blobs:
                 self.blobs[name] = self.blob_type(np.zeros(shape, dtype))
             elif self.blobs[name].shape != shape:
@@ -145,16 +152,17 @@ class Net:
         for name, array in inputs.items():
             if name not in self.inputs:
                 raise DataError(f"the net has no input {name!r}; {near(name, self.inputs)}")
-            if np.shape(array) != self.blobs[name].shape:
-                raise DataError(f"input {name!r} is {np.shape(array)}, the net takes {self.blobs[name].shape}")
-            self.blobs[name].data[...] = array
+            wanted = self._lowered.versions[name][0].shape
+            if len(wanted) != np.ndim(array) or any(w != n for w, n in zip(wanted, np.shape(array), strict=True) if isinstance(w, int)):
+                raise DataError(f"input {name!r} is {np.shape(array)}, the net takes {wanted}")
+            self.blobs[name].hold(np.asarray(array))
         self._next_of_memory()
         self._noise = self._draw()
         self._passes += 1
         results = self._forward.run(self._feeds(self._forward))
         for name, array in results.items():
             if name in self.blobs:
-                self.blobs[name].data[...] = array
+                self.blobs[name].hold(array)
         for layer, sink in self._sinks:
             sink.write(*(self.blobs[b].data for b in layer.bottoms))
         for name, array in results.items():

@@ -108,9 +108,11 @@ def test(net: str | None, model: str | None, overrides: tuple[str, ...], plugins
 @click.option("--top", default=3, show_default=True, type=click.IntRange(1), help="How many classes to show.")
 @click.option("-o", "--output", metavar="FILE", help="Keep all outputs in an .npz file, a row an input, and print nothing.")
 def predict(model: str, inputs: tuple[str, ...], source: str | None, top: int, output: str | None) -> None:
-    """Run MODEL on image files or .npy arrays. MODEL is a model.onnx, its folder, or a name in the zoo.
+    """Run MODEL on image files, .npy arrays, or trees in brackets. MODEL is a model.onnx, its folder, or a name in the zoo.
 
     Example: netc predict lenet digit.png
+
+    Example: netc predict rntn '((not (very good)) .)'
     """
     from netc.commands.predict import Model, save
 
@@ -119,11 +121,7 @@ def predict(model: str, inputs: tuple[str, ...], source: str | None, top: int, o
         save(predictions, output)
         return
     for found in predictions:
-        if found.best:
-            click.echo(f"{found.source}: " + ", ".join(f"{name} {score:.4f}" for name, score in found.best))
-        else:
-            for name, value in found.outputs.items():
-                click.echo(f"{found.source}: {name} {' '.join(f'{v:.6g}' for v in value.reshape(-1))}")
+        click.echo(found.text)
 
 
 @main.command()

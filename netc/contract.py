@@ -18,13 +18,14 @@ from typing import Any
 import numpy as np
 import onnx
 
-from netc import cost, native, random, registry, snapshot
-from netc.emit import emit, input_name
+from netc import cost, data, native, registry, snapshot
+from netc.emit import emit
 from netc.errors import Fault, RunError, SpecError
 from netc.files import replace_file
 from netc.ir import Graph, Node, Value, leaf
 from netc.layers.context import BATCH, NOISE
 from netc.lower import OUT, Lowered, lower, lower_symbolic
+from netc.metadata import dynamic_sizes, noise_facts, state_facts, tensor_facts
 from netc.net import TEST, TRAIN, Net, deployed, pretraining, resolve
 from netc.passes import channels_last, freeze, resizable, simplify
 from netc.passes.rewrite import rewrite
@@ -155,14 +156,21 @@ class Program:
             graph = resizable(graph, poolings) or graph
         outputs = {name.removeprefix(OUT): value for name, value in graph.outputs.items()}
         graph = _plain_inputs(Graph(graph.name, outputs))
-        inputs = [_tensor(n.outputs[0]) for n in graph.leaves("Input")]
-        said = self.metadata("model", graph, "cpu") | {"batch": inputs, "classes": list(self.classes)}
+        inputs = [tensor_facts(n.outputs[0]) for n in graph.leaves("Input")]
+        said = self.metadata("model", graph, "cpu") | {"batch": inputs, "classes": list(self.classes), "vocabulary": list(self.vocabulary)}
+        said["sources"] = [{"type": layer.type, "tops": list(layer.tops)} for layer in deployed(self.test_net).sources]
         return emit(graph, metadata=said)
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, where the data set knows them."""
         return next((layer.source.classes for layer in self.test_net.sources if layer.source and layer.source.classes), ())
+
+    @cached_property
+    def vocabulary(self) -> tuple[str, ...]:
+        """The words behind the numbers that a source gives, from its training rows."""
+        found = (data.vocabulary(layer.param, self.job.base) for layer in self.test_net.sources)
+        return next((v.words for v in found if v is not None), ())
 
     def metadata(self, kind: str, graph: Graph, provider: str) -> dict[str, Any]:
         """What stands in `metadata_props["netc"]`."""
@@ -178,11 +186,12 @@ class Program:
             "providers": [provider],
             "seed": self.seed,
             "iter_size": self.job.solver.iter_size,
-            "states": [_state(n, graph) for n in graph.leaves("State")],
-            "noise": [_noise(n, self.seed) for n in noise],
-            "batch": [_tensor(n.outputs[0]) for n in inputs if n.attrs["name"].startswith(BATCH)],
+            "states": [state_facts(n, graph) for n in graph.leaves("State")],
+            "noise": [noise_facts(n, self.seed) for n in noise],
+            "batch": [tensor_facts(n.outputs[0]) for n in inputs if n.attrs["name"].startswith(BATCH)],
             "lr": self.schedule() if kind in ("train", "update") else None,
-            "dynamic": _dynamic(graph),
+            "reset_interval": self.job.solver.reset_interval,
+            "dynamic": dynamic_sizes(graph),
         } | self._batch_facts(kind)
 
     def _batch_facts(self, kind: str) -> dict[str, Any]:
@@ -239,39 +248,6 @@ def _plain_inputs(graph: Graph) -> Graph:
         return (leaf("Input", node.types[0].dtype, node.types[0].shape, name=node.attrs["name"].removeprefix(BATCH)),)
 
     return rewrite(graph, rule)
-
-
-def _dynamic(graph: Graph) -> list[str]:
-    """Names of the sizes that only a run knows, such as the rows that a Filter leaves."""
-    return sorted({str(n.types[0].shape[0]) for n in graph.nodes if n.op == "Compress"})
-
-
-def _state(node: Node, graph: Graph) -> dict[str, Any]:
-    attrs, value = node.attrs, node.outputs[0]
-    updated = {s.node.attrs["name"] for s in graph.updates}
-    name = attrs["name"]
-    return {
-        "name": name,
-        "input": input_name(value),
-        "output": f"next/{name}" if name in updated else None,
-        "kind": attrs["kind"],
-        "layer": attrs["layer"],
-        "blob": attrs["blob"],
-        "share_name": attrs.get("share_name", ""),
-        "lr_mult": attrs["lr_mult"],
-        "decay_mult": attrs["decay_mult"],
-        "shape": list(value.shape),
-    }
-
-
-def _noise(node: Node, seed: int) -> dict[str, Any]:
-    """Enough to make the numbers anywhere: Philox4x64-10 with this key; `netc.random` writes down the conversions."""
-    key = [str(word) for word in random.key(seed, node.attrs["key"])]
-    return _tensor(node.outputs[0]) | {"distribution": node.attrs["distribution"], "key": key}
-
-
-def _tensor(value: Value) -> dict[str, Any]:
-    return {"name": value.node.attrs["name"], "dtype": value.dtype.name, "shape": list(value.shape)}
 
 
 def write(made: Program, folder: str | Path) -> list[Path]:

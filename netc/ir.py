@@ -191,16 +191,19 @@ class Ops:
     """`op.Conv(x, w, strides=[2, 2])` is a Conv node's output, typed and shaped by ONNX's own rule.
 
     `outputs=2` asks for two of them (a tuple). `shape=` states the shape of the first output where ONNX
-    cannot infer it. Numbers become constants of the first tensor's dtype, lists become int64 constants.
+    cannot infer it, `shapes=` those of several. Numbers become constants of the first tensor's dtype, lists int64 constants.
     ShapeError, with the types that came, where the inputs do not fit the op.
     """
 
     def __getattr__(self, name: str) -> Any:
-        def apply(*inputs: Any, outputs: int = 1, shape: Iterable[Dim] | None = None, **attrs: Any) -> Any:
+        def apply(
+            *inputs: Any, outputs: int = 1, shape: Iterable[Dim] | None = None, shapes: Iterable[Iterable[Dim]] = (), **attrs: Any
+        ) -> Any:
             dtype = next((v.dtype for v in inputs if isinstance(v, Value)), None)
             values = tuple(_value(v, dtype) for v in inputs)
             known = [None if v is None else (v.type, constant_value(v)) for v in values]
-            types = infer(name, known, attrs, outputs, None if shape is None else tuple(shape))
+            stated = tuple(map(tuple, shapes if shape is None else [shape]))
+            types = infer(name, known, attrs, outputs, stated)
             node = Node(name, values, attrs, types)
             return node.outputs[0] if outputs == 1 else node.outputs
 
@@ -233,6 +236,16 @@ def full(shape: Iterable[Dim], value: float, dtype: Any = np.float32) -> Value:
 def shape_of(x: Value) -> list[int] | Value:
     """The shape of `x` as Reshape and Expand take it: numbers, or where one is not known, what a run finds."""
     return op.Shape(x) if any(isinstance(d, str) for d in x.shape) else [int(d) for d in x.shape]
+
+
+def zeros_like(x: Value) -> Value:
+    """Zeros in the shape of x, which a run may have to find."""
+    return op.Expand(constant(0, x.dtype), shape_of(x), shape=x.shape)
+
+
+def symbolic(x: Value) -> bool:
+    """Whether a size of `x` is only known in a run."""
+    return any(isinstance(d, str) for d in x.shape)
 
 
 _needed: ContextVar[Collection[Value | None]] = ContextVar("needed", default=())

@@ -13,7 +13,7 @@ from netc.errors import Fault, NetcError, SpecError, near
 from netc.spec import Document
 from netc.spec.fields import KINDS
 
-TRAIN, TEST, DEPLOY = "TRAIN", "TEST", "DEPLOY"
+TRAIN, VALIDATION, TEST, DEPLOY = "TRAIN", "VALIDATION", "TEST", "DEPLOY"  # a net for TEST serves VALIDATION too, on other rows
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,11 @@ class Net:
         return [layer for layer in self.layers if layer.source is not None]
 
     @property
+    def has_validation(self) -> bool:
+        """Whether a source has rows of its own for choosing the best model."""
+        return any(layer.source is not None and layer.source.has_validation for layer in self.layers)
+
+    @property
     def outputs(self) -> list[str]:
         """Blobs that no layer reads, in alphabetical order (Caffe's rule)."""
         open_blobs: set[str] = set()
@@ -100,17 +105,25 @@ def resolve(document: Document, phase: str = TRAIN, stages: Iterable[str] = (), 
 def deployed(net: Net) -> Net:
     """`net` (phase TEST) without labels, losses and metrics; a loss of scores leaves what it makes of them (Softmax), once.
 
-    Of a layer with a loss of its own, that loss and what comes after it among its tops are left out.
+    Of a layer with a loss of its own, that loss and what comes after it among its tops are left out. What chooses rows (Filter)
+    by blobs that are not there passes its first bottom on.
     """
-    missing = {top for layer in net.sources for top in layer.tops[1:]}
+    inputs = {layer.name: layer.source.inputs for layer in net.layers if layer.source is not None}
+    missing = {top for layer in net.sources for top in layer.tops[inputs[layer.name] :]}
     layers: list[Layer] = []
     for layer in net.layers:
-        if layer.source is not None:
-            layers.append(replace(layer, tops=layer.tops[:1], loss_weights=layer.loss_weights[:1]))
+        if layer.name in inputs:
+            count = inputs[layer.name]
+            layers.append(replace(layer, tops=layer.tops[:count], loss_weights=layer.loss_weights[:count]))
         elif not (layer.facts.get("loss") or layer.facts.get("metric") or missing.intersection(layer.bottoms)):
             kept = layer.facts.get("own_loss", len(layer.tops))
             layers.append(replace(layer, tops=layer.tops[:kept], loss_weights=layer.loss_weights[:kept]))
             missing.update(layer.tops[kept:])
+        elif not layer.bottoms or layer.bottoms[0] in missing:
+            missing.update(layer.tops)
+        elif layer.facts.get("passes"):
+            layers.append(replace(layer, type="Split", bottoms=layer.bottoms[:1], tops=layer.tops[:1], loss_weights=layer.loss_weights[:1]))
+            missing.update(layer.tops[1:])
         elif (kind := layer.facts.get("deployed")) and not _made(kind, layer.bottoms[0], net.layers):
             taken = {t for other in (*net.layers, *layers) for t in other.tops}
             top = next(name for k in range(1, 1000) if (name := f"prob{k if k > 1 else ''}") not in taken)

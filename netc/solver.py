@@ -3,7 +3,6 @@
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,57 +17,15 @@ from netc.errors import RunError, SnapshotError, SpecError
 from netc.lower import OUT
 from netc.run import caffe_files
 from netc.run.evaluate import Scores, evaluate, finite, monitored
+from netc.run.events import Event, Finished, Snapshotted, Stepped, Tested
 from netc.run.feed import Feeder, Feeds
-from netc.run.folder import RunFolder
+from netc.run.folder import BEST, RunFolder
 from netc.run.nan import first_bad
 from netc.run.signals import signals
 from netc.session import States, Stepper
 from netc.training import WATCH
 
 DISPLAY = 100  # iterations between log lines where the solver has no `display`
-
-
-@dataclass(frozen=True)
-class Stepped:
-    """One iteration is done. `loss` is the mean over the last average_loss iterations, from before the update.
-
-    `outputs` are the net's outputs that are numbers, of the last batch.
-    """
-
-    iteration: int
-    loss: float
-    lr: float
-    outputs: Scores = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Tested:
-    """The test net was run on the states after `iteration` iterations. `best`: better than every test before."""
-
-    iteration: int
-    scores: Scores
-    best: bool
-
-
-@dataclass(frozen=True)
-class Snapshotted:
-    """The states after `iteration` iterations are on disk."""
-
-    iteration: int
-    path: Path
-    caffe: tuple[Path, ...] = ()  # the .caffemodel and .solverstate beside it, where they are asked for
-
-
-@dataclass(frozen=True)
-class Finished:
-    """The run is over: "max_iter", "patience" or the name of a signal says why."""
-
-    iteration: int
-    reason: str
-    scores: Scores
-
-
-Event = Stepped | Tested | Snapshotted | Finished
 
 
 class Trainer:
@@ -94,7 +51,7 @@ class Trainer:
         self.feeder = Feeder(program.train_net, program.steps.train, program.seed, program.job.base, self.iter_size)
         self.max_iter = max_iterations(program, self.feeder)
         self.steppers = self._steppers()
-        self.testers: dict[int, tuple[Stepper, Feeder]] = {}
+        self.testers: dict[int, Stepper] = {}
         self.iteration = 0
         self.recent: deque[float] = deque(maxlen=max(1, self.solver.average_loss))
         self.outputs: Scores = {}  # of the newest step
@@ -104,6 +61,8 @@ class Trainer:
         self.log_length = 0
         self.asked = ""  # the signal that asked for an end
         self.snapshot_asked = False
+        self._test_feeders: dict[tuple[int, bool], Feeder] = {}  # by the test net, and whether they are for validation
+        self._slots = [f"state/{n}" for n, node in program.states.items() if node.attrs["kind"] == "slot"]
 
     def _steppers(self) -> dict[str, Stepper]:
         kinds = ["train"] if self.iter_size == 1 else ["gradient", "update"]
@@ -112,21 +71,29 @@ class Trainer:
             self.states.add({n: np.zeros(tuple(map(int, shape)), np.float32) for n, shape in inputs.items() if n != "lr"})
         return {kind: Stepper(session(self.program, kind, self.threads), self.states) for kind in kinds}
 
-    def tester(self, number: int = 0) -> tuple[Stepper, Feeder]:
-        """A test net on the states of training, opened when it is first needed."""
-        if number not in self.testers:
-            lowered, _ = self.program.tests[number]
-            stepper = Stepper(session(self.program, f"test{number or ''}", self.threads), self.states)
-            feeder = Feeder(self.program.test_nets[number], lowered.graph, self.program.seed, self.program.job.base)
-            self.testers[number] = (stepper, feeder)
-        return self.testers[number]
+    @property
+    def validates(self) -> bool:
+        """Whether the data has rows for choosing the best model: the tests during training run on them."""
+        return any(net.has_validation for net in self.program.test_nets)
 
-    def test(self) -> Scores:
-        """The scores of the states as they are; those of a second test net are called `accuracy#1` and so on."""
+    def tester(self, number: int = 0, validation: bool = False) -> tuple[Stepper, Feeder]:
+        """A test net on the states of training, opened when it is first needed, and what feeds it."""
+        program = self.program
+        if number not in self.testers:
+            self.testers[number] = Stepper(session(program, f"test{number or ''}", self.threads), self.states)
+        if (number, validation) not in self._test_feeders:
+            net, graph = program.test_nets[number], program.tests[number][0].graph
+            self._test_feeders[number, validation] = Feeder(net, graph, program.seed, program.job.base, validation=validation)
+        return self.testers[number], self._test_feeders[number, validation]
+
+    def test(self, states: States | None = None, validation: bool = False) -> Scores:
+        """The scores of `states`, or of those of training as they are; those of a second test net are called `accuracy#1` and so on."""
         scores: Scores = {}
         for number, (_, batch) in enumerate(self.program.tests):
             batches = self.solver.test_iter[number] if self.solver.test_iter else None
-            found = evaluate(*self.tester(number), batches, static=batch != "N")
+            stepper, feeder = self.tester(number, validation)
+            stepper = stepper if states is None else Stepper(stepper.session, states)
+            found = evaluate(stepper, feeder, batches, static=batch != "N")
             scores |= {f"{name}#{number}" if number else name: value for name, value in found.items()}
         return scores
 
@@ -169,10 +136,25 @@ class Trainer:
             if not self.asked and not self._is_tested and self.program.layer is None and self.program.test_net.sources:
                 yield self._test()
             yield self.snapshot()
-            scores = self.tested[1] if self.tested and self._is_tested and not self.asked else {}
-            if not all(map(math.isfinite, scores.values())):
-                raise RunError(f"after {self.iteration} iterations the test gives {scores}; a smaller base_lr often helps")
-            yield Finished(self.iteration, reason, scores)
+            yield Finished(self.iteration, reason, *self._outcome(reason))
+
+    def _outcome(self, reason: str) -> tuple[Scores, int | None]:
+        """The scores of the run's model, and the iteration that it is of if it is the best one. RunError if they are not finite."""
+        scores, best = (self.tested[1], None) if self.tested and self._is_tested and not self.asked else ({}, None)
+        if self.best_path.exists() and not self.asked and (self.validates or reason == "patience"):
+            found = snapshot.read(self.best_path)
+            scores, best = found.metadata["scores"], found.metadata["iteration"]
+            if self.validates:
+                scores = self.test(States({f"state/{n}": a for n, a in found.states.items()}, self.provider))
+                self._log({"event": "test", "iteration": best, **scores})
+        if not all(map(math.isfinite, scores.values())):
+            raise RunError(f"after {self.iteration} iterations the test gives {scores}; a smaller base_lr often helps")
+        return scores, best
+
+    @property
+    def best_path(self) -> Path:
+        """Where the states of the best test are."""
+        return self.folder.snapshots / BEST
 
     def successor(self) -> "Trainer | None":
         """The trainer of the next stage, on what this one learned; None after the last."""
@@ -190,6 +172,8 @@ class Trainer:
     def _step(self, prefetch: Callable[[int], Feeds]) -> Stepped:
         rate = schedules.rate(self.solver, self.iteration, self.max_iter)
         lr = {"lr": np.asarray(rate, np.float32)}
+        if self.iteration and self._due(self.solver.reset_interval):
+            self.states.set({n: np.zeros(self.states.current[n].shape(), np.float32) for n in self._slots})
         first = self.iteration * self.iter_size
         feeds = prefetch(first)
         if self._due(self.solver.watch_interval):
@@ -245,7 +229,7 @@ class Trainer:
         return self.tested is not None and self.tested[0] == self.iteration
 
     def _test(self) -> Tested:
-        scores = self.test()
+        scores, rows = self.test(validation=self.validates), "validation" if self.validates else "test"
         name, more_is_better = monitored(self.program.test_net, self.solver.monitor)
         if name not in scores:
             raise SpecError(f"{self.program.job.solver_place('monitor')}: the test net has no output {name!r}; it has {', '.join(scores)}")
@@ -253,10 +237,10 @@ class Trainer:
         better = self.best is None or (value > self.best if more_is_better else value < self.best)
         self.best, self.stale = (value, 0) if better else (self.best, self.stale + 1)
         self.tested = (self.iteration, scores)
-        self._log({"event": "test", "iteration": self.iteration, **scores})
+        self._log({"event": rows, "iteration": self.iteration, **scores})
         if better:
             self.folder.write_best(self.arrays(), self._metadata() | {"scores": scores})
-        return Tested(self.iteration, scores, better)
+        return Tested(self.iteration, scores, better, rows)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Copies of all states by name."""

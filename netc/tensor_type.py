@@ -35,8 +35,8 @@ class Type:
 Operand = tuple[Type, np.ndarray | None] | None  # of an input: its type, and its value where it is a constant; None if left out
 
 
-def infer(name: str, inputs: Sequence[Operand], attrs: Mapping[str, Any], outputs: int, stated: Shape | None = None) -> tuple[Type, ...]:
-    """The types of the first `outputs` outputs of an op. `stated` is the shape of the first where ONNX cannot tell it.
+def infer(name: str, inputs: Sequence[Operand], attrs: Mapping[str, Any], outputs: int, stated: tuple[Shape, ...] = ()) -> tuple[Type, ...]:
+    """The types of the first `outputs` outputs of an op. `stated` are the shapes of the first of them where ONNX cannot tell.
 
     ShapeError, with the types that came, where the inputs do not fit the op.
     """
@@ -63,7 +63,11 @@ class _Small:
 
 @lru_cache(maxsize=1 << 14)  # a deep net asks the same of each of its blocks
 def _inferred(
-    name: str, inputs: tuple[tuple[Type, _Small | None] | None, ...], attrs: tuple[tuple[str, Any], ...], outputs: int, stated: Shape | None
+    name: str,
+    inputs: tuple[tuple[Type, _Small | None] | None, ...],
+    attrs: tuple[tuple[str, Any], ...],
+    outputs: int,
+    stated: tuple[Shape, ...],
 ) -> tuple[Type, ...]:
     names = ["" if v is None else f"i{k}" for k, v in enumerate(inputs)]
     proto = helper.make_node(name, names, [f"o{k}" for k in range(outputs)], **dict(attrs))
@@ -80,8 +84,8 @@ def _inferred(
     for k, output in enumerate(proto.output):
         tensor = found[output].tensor_type
         shape = tuple(d.dim_param or (d.dim_value if d.HasField("dim_value") else None) for d in tensor.shape.dim)
-        if k == 0 and stated is not None:
-            shape = stated
+        if k < len(stated):
+            shape = stated[k]
         elif None in shape or not tensor.HasField("shape"):
             raise ShapeError(f"{_call(name, inputs)}: the shape of its output depends on data that only a run knows")
         check_size(shape, f"{_call(name, inputs)}: its output")

@@ -114,6 +114,8 @@ def solver_faults(job: Job) -> list[Fault]:
         fault("stepsize must be at least 1", "stepsize")
     if solver.regularization_type not in ("L1", "L2"):
         fault(f"regularization_type is L1 or L2, not {solver.regularization_type!r}", "regularization_type")
+    if solver.reset_interval < 0:
+        fault(f"reset_interval is a number of iterations, or 0 for never; not {solver.reset_interval}", "reset_interval")
     if solver.iter_size < 1:
         fault(f"iter_size must be at least 1, not {solver.iter_size}", "iter_size")
     return faults

@@ -10,6 +10,7 @@ from safetensors.numpy import save_file
 import netc
 from netc.errors import DataError, NetcError, SpecError
 from tests.small_nets import NET, log, write_small
+from tests.small_trees import write_trees
 
 LINEAR = """\
 name: linear
@@ -206,3 +207,16 @@ def test_names():
 def test_the_package_itself_imports_nothing_heavy():
     code = "import sys, netc; print([m for m in sys.modules if m.split('.')[0] in ('numpy', 'onnx', 'onnxruntime', 'click')])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_a_net_for_trees_takes_other_shapes_each_time(tmp_path):
+    net = netc.Net(write_trees(tmp_path))
+    for leaves, child in ((2, [[0, 1]]), (3, [[0, 1], [3, 2]])):
+        width = [1] * len(child) + [0] * (6 - len(child))
+        label = np.ones(leaves + len(child), np.int64)
+        net.forward(word=np.arange(leaves), child=np.array(child), width=np.array(width), label=label, root_label=label)
+        net.backward()
+        assert net.blobs["recursive1"].shape == net.blobs["recursive1"].diff.shape == (leaves + len(child), 4)
+        assert (net.params["embed1"][0].diff[:leaves] != 0).any(1).all() and not net.params["embed1"][0].diff[leaves:].any()
+    with pytest.raises(DataError, match=r"input 'child' is \(2,\), the net takes \('inner', 2\)"):
+        net.forward(child=np.array([0, 1]))

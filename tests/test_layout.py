@@ -16,7 +16,7 @@ ORDER = [
     *("spec", "data", "net"),
     *("tensor_type", "ir", "cost", "fillers", "training_ops", "layers", "gradients", "lower", "autodiff"),
     *("optimizers", "schedules", "training", "passes", "emit", "session", "chain", "native"),
-    *("snapshot", "contract", "compiled", "run", "solver", "zoo", "report"),
+    *("snapshot", "metadata", "contract", "compiled", "run", "solver", "zoo", "report"),
     *("commands", "api", "caffe", "cli"),
 ]
 

@@ -7,8 +7,9 @@ import pytest
 
 from netc import api, snapshot, solver
 from netc.errors import RunError, SpecError
+from netc.run.events import Finished, Snapshotted, Stepped
 from netc.run.folder import RunFolder
-from netc.solver import Finished, Snapshotted, Stepped, Trainer
+from netc.solver import Trainer
 from tests.small_nets import NET, log, netc, write_small
 
 SHORT = ("solver.max_iter=10", "solver.test_interval=4", "solver.snapshot=5", "solver.average_loss=1")

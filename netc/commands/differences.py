@@ -29,7 +29,6 @@ DIFFERENCES = (
     Difference(("Dropout",), "a dropout_ratio of 0 or 1 is checked in debug builds only", "0 is no dropout, 1 is an error"),
     Difference(("Parameter",), "with iter_size only the last gradient counts", "gradients add up as everywhere"),
     Difference(("Data", "ImageData"), "mirror flips images in testing too", "only in training"),
-    Difference(("Data",), "reads LevelDB, the default", "LMDB; no maintained package reads LevelDB"),
     Difference(
         ("HDF5Data",),
         "shuffles files, and rows within a file, by C's rand: random_seed has no say",

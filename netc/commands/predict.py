@@ -1,8 +1,8 @@
-"""`netc predict`, and `netc.Model`: a published model on images or arrays."""
+"""`netc predict`, and `netc.Model`: a published model on images, arrays or trees."""
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +11,10 @@ from typing import Any
 import numpy as np
 
 from netc import data, zoo
+from netc.commands.trees import drawn, trees_of
+from netc.data.brackets import Tree
+from netc.data.trees import Forest
+from netc.data.vocabulary import Vocabulary
 from netc.errors import DataError, RunError, ZooError
 from netc.files import cache_folder, replace_file
 from netc.session import Session
@@ -23,6 +27,24 @@ class Prediction:
     source: str
     outputs: dict[str, np.ndarray]
     best: tuple[tuple[str, float], ...]
+
+    @property
+    def text(self) -> str:
+        """The lines that `netc predict` prints."""
+        if self.best:
+            return f"{self.source}: " + ", ".join(f"{name} {score:.4f}" for name, score in self.best)
+        return "\n".join(f"{self.source}: {n} {' '.join(f'{x:.6g}' for x in v.reshape(-1))}" for n, v in self.outputs.items())
+
+
+@dataclass(frozen=True)
+class TreePrediction(Prediction):
+    """What a model makes of a tree: its outputs, a row a node in the order of TreeData, and the likeliest classes of the root."""
+
+    drawing: str
+
+    @property
+    def text(self) -> str:
+        return self.drawing
 
 
 class Model:
@@ -42,10 +64,17 @@ class Model:
     def labels(self) -> list[str]:
         """Names of the classes, empty where there are none."""
         file = self.path.parent / "labels.txt"
-        if file.exists():
-            return file.read_text().splitlines()
-        said = self.session.ort.get_modelmeta().custom_metadata_map.get("netc")
-        return list(json.loads(said).get("classes", [])) if said else []
+        return file.read_text().splitlines() if file.exists() else list(self.metadata.get("classes", []))
+
+    @cached_property
+    def metadata(self) -> dict[str, Any]:
+        """What netc wrote into the model; nothing if it was not netc that made it."""
+        return dict(json.loads(self.session.ort.get_modelmeta().custom_metadata_map.get("netc", "{}")))
+
+    @property
+    def takes_trees(self) -> bool:
+        """Whether its inputs are those of TreeData."""
+        return [s["type"] for s in self.metadata.get("sources", [])] == ["TreeData"]
 
     @property
     def input(self) -> str:
@@ -56,15 +85,19 @@ class Model:
     def input_shape(self) -> tuple[int | str, ...]:
         return tuple(self.session.inputs[self.input].shape)
 
-    def __call__(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
-        """Its outputs for a batch. DataError if the shape does not fit."""
+    def __call__(self, inputs: np.ndarray | Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Its outputs for a batch; of a model with several inputs, for these by name. DataError if the shape does not fit."""
+        if isinstance(inputs, Mapping):
+            return self.session.run(inputs)
         wanted = self.input_shape
         if inputs.ndim != len(wanted) or any(isinstance(w, int) and w != n for w, n in zip(wanted, inputs.shape, strict=False)):
             raise DataError(f"the model takes {'x'.join(map(str, wanted))}, {'x'.join(map(str, inputs.shape))} came")
         return self.session.run({self.input: np.ascontiguousarray(inputs, np.float32)})
 
     def predict(self, paths: Sequence[str], top: int = 5) -> list[Prediction]:
-        """Predictions for image files, and for each row of .npy files."""
+        """Predictions for image files, and for each row of .npy files; of a net for trees, for trees in brackets and files of them."""
+        if self.takes_trees:
+            return [self._tree(name, tree, top) for text in paths for name, tree in trees_of(text)]
         return [self._one(name, row, top) for path in paths for name, row in self._rows(path)]
 
     def _rows(self, path: str) -> list[tuple[str, np.ndarray]]:
@@ -84,16 +117,39 @@ class Model:
 
     def _one(self, name: str, row: np.ndarray, top: int) -> Prediction:
         outputs = {n: v[0] for n, v in self(row[None]).items()}
-        first = next(iter(outputs.values()))
-        if first.ndim != 1 or (len(outputs) > 1 and not self.labels) or (self.labels and len(self.labels) != len(first)):
-            return Prediction(name, outputs, ())
-        order = np.argsort(-first, kind="stable")[:top]
-        return Prediction(name, outputs, tuple((self.labels[i] if self.labels else str(i), float(first[i])) for i in order))
+        several = len(outputs) > 1 and not self.labels
+        return Prediction(name, outputs, () if several else self._best(next(iter(outputs.values())), top))
+
+    def _best(self, scores: np.ndarray, top: int) -> tuple[tuple[str, float], ...]:
+        if scores.ndim != 1 or (self.labels and len(self.labels) != len(scores)):
+            return ()
+        order = np.argsort(-scores, kind="stable")[:top]
+        return tuple((self.labels[i] if self.labels else str(i), float(scores[i])) for i in order)
+
+    def _tree(self, name: str, tree: Tree, top: int) -> Prediction:
+        """A prediction for every node of a tree; the root's is the first in the drawing, and the last row."""
+        tops, vocabulary = self.metadata["sources"][0]["tops"], Vocabulary(tuple(self.metadata["vocabulary"]))
+        levels = int(self.session.inputs[tops[2]].shape[0])
+        if tree.height > levels:
+            raise DataError(f"{name}: a tree of height {tree.height}; the model takes trees up to height {levels}")
+        batch = Forest((tree,), vocabulary, levels).batch(np.zeros(1, np.int64))
+        outputs = self(dict(zip(tops, batch, strict=False)))
+        best = [self._best(row, top) for row in next(iter(outputs.values()))]
+        words = [w if known else f"{w} (unknown)" for w, known in zip(tree.words, batch[0], strict=True)]
+        said = [", ".join(f"{label} {score:.2f}" for label, score in b[:1]) for b in best]
+        return TreePrediction(name, outputs, best[-1], "\n".join(drawn(said, words, batch[1].tolist())))
 
 
 def save(predictions: Sequence[Prediction], path: str) -> None:
-    """The outputs of all inputs as an .npz file: an array an output, a row an input. RunError if it cannot be written."""
+    """The outputs of all inputs as an .npz file: an array an output, a row an input. RunError if it cannot be written.
+
+    DataError if the inputs have outputs of different shapes, as trees of different sizes have.
+    """
     buffer = io.BytesIO()
+    for name in predictions[0].outputs:
+        shapes = sorted({p.outputs[name].shape for p in predictions})
+        if len(shapes) > 1:
+            raise DataError(f"output {name!r} has different shapes, {shapes[0]} and {shapes[1]} among them; keep such inputs one at a time")
     arrays: dict[str, Any] = {n: np.stack([p.outputs[n] for p in predictions]) for n in predictions[0].outputs}
     np.savez(buffer, **arrays)
     try:

@@ -57,6 +57,8 @@ def publish_run(
         files["test_vectors.npz"] = _vectors(program, files["model.onnx"], states, inputs)
     if program.classes:
         files["labels.txt"] = "".join(f"{name}\n" for name in program.classes).encode()
+    if program.vocabulary:
+        files["vocabulary.txt"] = "".join(f"{word}\n" for word in program.vocabulary).encode()
     if curves is not None:
         files["curves.png"] = curves
     return zoo.publish(target, zoo.model_name(program.job.name), files, _manifest(program, model, scores, command), version)
@@ -70,8 +72,11 @@ def raw_inputs(program: Program, rows: int = VECTORS) -> dict[str, np.ndarray]:
         param.CopyFrom(layer.param)
         for field in ("scale", "mean_file", "mean_value", "std_value"):
             param.transform_param.ClearField(field)
+        param.data_param.test_batch_size = rows
         source = data.open(param, "TEST", program.seed, program.job.base)
-        inputs[layer.tops[0]] = np.ascontiguousarray(source.batch(0)[0][:rows])
+        given = source.description.inputs
+        for name, top, array in zip(layer.tops[:given], source.description.tops, source.batch(0), strict=False):
+            inputs[name] = np.ascontiguousarray(array[:rows] if top.batched else array)
     return inputs
 
 

@@ -21,12 +21,13 @@ from netc.report.curves import curves_png
 from netc.report.progress import follow, scores_text
 from netc.run import caffe_files
 from netc.run.evaluate import Scores, evaluate, layer_scores
+from netc.run.events import Finished
 from netc.run.feed import Feeder
 from netc.run.folder import RunFolder
 from netc.run.weights import load_weights
 from netc.session import States, Stepper, choose_provider, threads_for
 from netc.snapshot import Snapshot
-from netc.solver import DISPLAY, Finished, Trainer
+from netc.solver import DISPLAY, Trainer
 from netc.spec import to_yaml
 from netc.spec.job import Job
 from netc.training import replaced
@@ -233,17 +234,17 @@ def _seen_in_training(program: Program) -> list[str]:
 
 
 def _farewell(program: Program, trainer: Trainer, finished: Finished, zoo: str | None, console: Console) -> None:
+    if finished.best is not None:
+        what = "validation" if trainer.validates else "test"
+        ended = f"no better {what} for {trainer.stale} {what}s; " if finished.reason == "patience" else ""
+        console.print(f"{ended}the best was at iteration {finished.best}")
     if finished.scores:
-        console.print(f"after {finished.iteration} iterations: {scores_text(finished.scores)}", highlight=False)
+        iterations = finished.iteration if finished.best is None else finished.best
+        console.print(f"after {iterations} iterations: {scores_text(finished.scores)}", highlight=False)
     if finished.reason.startswith("SIG"):
         console.print(f"{finished.reason}: stopped after iteration {finished.iteration}; go on with --resume")
         return
-    if finished.reason == "patience":
-        best = snapshot.read(trainer.folder.snapshots / "best.safetensors")
-        console.print(f"no better test for {trainer.stale} tests; the best was at iteration {best.metadata['iteration']}")
-        states, scores = best.states, best.metadata["scores"]
-    else:
-        states, scores = trainer.arrays(), finished.scores
+    states = trainer.arrays() if finished.best is None else snapshot.read(trainer.best_path).states
     if zoo is not None and _hosted(program):
         console.print("not published: a net with Python layers is no model that runs elsewhere")
         return
@@ -251,7 +252,7 @@ def _farewell(program: Program, trainer: Trainer, finished: Finished, zoo: str |
         console.print("not published (give --publish to publish this run)")
         return
     command = shlex.join(["netc", *sys.argv[1:]])
-    published = publish_run(program, states, scores, Path(zoo), command, curves=curves_png(trainer.folder.lines()))
+    published = publish_run(program, states, finished.scores, Path(zoo), command, curves=curves_png(trainer.folder.lines()))
     note = "" if published.new else " (it was there already, identical)"
     console.print(f"published {published.path}{note}", highlight=False)
     for warning in published.warnings:

@@ -8,11 +8,13 @@ import netc.data.arrays
 import netc.data.csv
 import netc.data.image_list
 import netc.data.images
+import netc.data.leveldb
 import netc.data.lmdb
 import netc.data.memory
 import netc.data.sets
+import netc.data.trees
 import netc.data.windows  # noqa: F401  (these fill registry.source and registry.dataset)
-from netc.data.batches import Source, describe, open, resolve_batch_size, test_batches
+from netc.data.batches import Source, describe, open, resolve_batch_size, test_batches, vocabulary
 from netc.data.hdf5 import Hdf5Writer
 from netc.data.images import read_image
 from netc.data.prefetch import Prefetch
@@ -39,4 +41,5 @@ __all__ = [
     "resolve_batch_size",
     "setting",
     "test_batches",
+    "vocabulary",
 ]

@@ -13,6 +13,7 @@ from netc.data.order import Order, held_out, in_file_order, shuffled
 from netc.data.settings import keeps_caffes_order, setting, shuffles
 from netc.data.source import Description, Request, Selected, Table
 from netc.data.transform import transform, transformed
+from netc.data.vocabulary import Vocabulary
 from netc.errors import DataError, near
 from netc.random import integers, permutation
 from netc.registry import dataset, source
@@ -37,7 +38,7 @@ def resolve_batch_size(layer: pb.LayerParameter, phase: str) -> int:
     """The rows of a batch. test_batch_size rules in TEST, where it is set."""
     if layer.type == "DummyData":
         return dummy_batch_size(layer)
-    size = (phase == "TEST" and setting(layer, "test_batch_size")) or setting(layer, "batch_size")
+    size = (phase != "TRAIN" and setting(layer, "test_batch_size")) or setting(layer, "batch_size")
     if not size:
         raise DataError("batch_size is missing; expected a number above 0")
     return int(size)
@@ -50,9 +51,15 @@ def describe(layer: pb.LayerParameter, phase: str, base: str | Path = ".") -> De
 
 
 def open(layer: pb.LayerParameter, phase: str, seed: int, base: str | Path = ".", iter_size: int = 1) -> Source:
-    """The layer's source, loaded. Training takes `iter_size` batches an iteration."""
+    """The layer's source, loaded. Training takes `iter_size` batches an iteration. `phase` is TRAIN, VALIDATION or TEST."""
     request = Request(layer, phase, seed, Path(base), setting(layer, "source"))
     return Feed(request, _table(request), iter_size)
+
+
+def vocabulary(layer: pb.LayerParameter, base: str | Path = ".") -> Vocabulary | None:
+    """The words behind the numbers that the layer gives; None if its numbers stand for no words. Loads the training rows."""
+    table = _table(Request(layer, "TRAIN", base=Path(base), source=setting(layer, "source")))
+    return table.vocabulary() if table.vocabulary else None
 
 
 def test_batches(source: Source) -> int | None:
@@ -64,8 +71,8 @@ class Feed:
     """The batches of a table.
 
     TRAIN walks on through the epochs without a gap, so a batch may hold the end of one and the start of the next.
-    TEST walks the rows once in their order, the last batch as short as it comes, and then starts over; where it `wraps`,
-    it walks on as training does.
+    VALIDATION and TEST walk the rows once in their order, the last batch as short as it comes, and then start over; where it
+    `wraps`, they walk on as training does.
     """
 
     def __init__(self, request: Request, table: Table, iter_size: int = 1):
@@ -75,7 +82,7 @@ class Feed:
             raise DataError(f"{table.description.name}: there are no rows")
         self._columns = table.load()[: len(self.description.tops)]
         self._transform = (lambda rows, first: rows) if table.finished else transform(request, table.description.tops[0])
-        self._testing, self._iter_size, self._order = request.phase == "TEST", iter_size, _order(request, self.rows)
+        self._testing, self._iter_size, self._order = request.phase != "TRAIN", iter_size, _order(request, self.rows)
         self.wraps = self._testing and keeps_caffes_order(request.layer)
 
     def batch(self, iteration: int, sub_batch: int = 0) -> tuple[np.ndarray, ...]:
@@ -94,7 +101,7 @@ def _order(request: Request, rows: int | None) -> Order:
     layer, name = request.layer, request.layer.name
     if rows is None:
         return lambda first, count: np.arange(first, first + count)
-    if request.phase == "TEST":
+    if request.phase != "TRAIN":
         return in_file_order(rows)
     most = setting(layer, "rand_skip")
     skip = int(integers(request.seed, f"{name}/rand_skip", most, (1,))[0]) if most else 0
@@ -118,23 +125,31 @@ def _table(request: Request) -> Table:
         raise DataError(f"test_fraction is {param.test_fraction}; expected 0 to 1")
     if param.test_source and param.test_fraction:
         raise DataError("there are both test_source and test_fraction; give one")
-    return _labelled(request, _split(request, _source_function(request)(request)))
+    return _labelled(request, _split(request))
 
 
-def _split(request: Request, table: Table) -> Table:
+def _split(request: Request) -> Table:
     """The rows of the request's phase."""
     param = request.layer.data_param
-    if param.test_source and request.phase == "TEST":
-        testing = replace(request, source=param.test_source, classes=table.description.classes)
+    other = {"VALIDATION": param.validation_source or param.test_source, "TEST": param.test_source}.get(request.phase)
+    if other:
+        training = _source_function(request)(replace(request, phase="TRAIN")).description
+        testing = replace(request, source=other, classes=training.classes)
         tested = _source_function(testing)(testing)
-        if tested.description.tops != table.description.tops:
-            raise DataError(f"{testing.path}: rows are {tested.description.tops}; expected the training rows' {table.description.tops}")
-        return replace(tested, description=replace(tested.description, set_apart=True))
-    return (
-        _held_out(table, param.test_fraction, request.phase)
-        if param.test_fraction
-        else replace(table, description=replace(table.description, set_apart=table.has_test_rows or table.description.rows is None))
-    )
+        if tested.description.tops != training.tops:
+            raise DataError(f"{testing.path}: rows are {tested.description.tops}; expected the training rows' {training.tops}")
+        return _stated(tested, param, set_apart=True)
+    table = _source_function(request)(request)
+    if param.test_fraction:
+        return _stated(_held_out(table, param.test_fraction, request.phase), param, set_apart=True)
+    return _stated(table, param, table.has_test_rows or table.description.rows is None)
+
+
+def _stated(table: Table, param: pb.DataParameter, set_apart: bool) -> Table:
+    """`table` with what its description says of rows for testing and for validation."""
+    described = table.description
+    validation = described.has_validation or bool(param.validation_source)
+    return replace(table, description=replace(described, set_apart=set_apart, has_validation=validation))
 
 
 def _held_out(table: Table, fraction: float, phase: str) -> Table:
@@ -142,7 +157,7 @@ def _held_out(table: Table, fraction: float, phase: str) -> Table:
     if table.has_test_rows or described.rows is None:
         raise DataError(f"{described.name}: test_fraction is not for a source that has test rows of its own, or no end")
     rows = held_out(described.rows, fraction, phase)
-    return Table(replace(described, rows=len(rows), set_apart=True), lambda: tuple(Selected(c, rows) for c in table.load()))
+    return replace(table, description=replace(described, rows=len(rows)), load=lambda: tuple(Selected(c, rows) for c in table.load()))
 
 
 def _labelled(request: Request, table: Table) -> Table:
@@ -153,7 +168,7 @@ def _labelled(request: Request, table: Table) -> Table:
     if described.rows is None or not 0 < param.labelled <= described.rows:
         raise DataError(f"labelled is {param.labelled}; {described.name} has {described.rows or 'no end of'} training rows")
     rows = np.sort(permutation(request.seed, f"{request.layer.name}/labelled", described.rows)[: param.labelled])
-    return Table(replace(described, rows=len(rows)), lambda: tuple(Selected(c, rows) for c in table.load()), table.has_test_rows)
+    return replace(table, description=replace(described, rows=len(rows)), load=lambda: tuple(Selected(c, rows) for c in table.load()))
 
 
 def _source_function(request: Request) -> Callable[[Request], Table]:
@@ -167,10 +182,10 @@ def _source_function(request: Request) -> Callable[[Request], Table]:
     if not text:
         raise DataError(f"source is missing; {wanted}")
     path = request.path
-    if (path / "data.mdb").exists() or (backend and not (path / "CURRENT").exists()):
-        return source["lmdb"]
     if (path / "CURRENT").exists():
-        raise DataError(f"{path}: LevelDB is not read, for no maintained package does; write the rows into an LMDB")
+        return source["leveldb"]
+    if (path / "data.mdb").exists() or backend:
+        return source["lmdb"]
     if not path.exists():
         raise DataError(f"{path}: no such file, nor is {text!r} a data set: {near(text, dataset)}")
     if not path.is_dir() and path.suffix.lower() not in source:

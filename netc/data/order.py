@@ -34,4 +34,4 @@ def held_out(rows: int, fraction: float, phase: str) -> np.ndarray:
     """The rows of `phase` where round(rows * fraction) rows are kept for TEST, the same ones for every net and seed."""
     mixed = permutation(0, "test_fraction", rows)
     count = round(rows * fraction)
-    return np.sort(mixed[:count] if phase == "TEST" else mixed[count:])
+    return np.sort(mixed[count:] if phase == "TRAIN" else mixed[:count])

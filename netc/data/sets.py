@@ -25,13 +25,13 @@ from netc.registry import dataset
 
 @dataclass(frozen=True)
 class File:
-    """A file of a set: its name, and what it is unpacked and as the gzip file that the addresses serve."""
+    """A file of a set: its name, and what it is unpacked and as the gzip file that the addresses serve, if there are any."""
 
     name: str
     size: int
     sha256: str
-    gz_size: int
-    gz_sha256: str
+    gz_size: int = 0
+    gz_sha256: str = ""
 
 
 @dataclass(frozen=True)

@@ -12,23 +12,35 @@ from typing import Protocol
 import numpy as np
 
 from netc import netc_pb2 as pb
+from netc.data.vocabulary import Vocabulary
 from netc.errors import MOST_FAULTS, DataError
 
 
 @dataclass(frozen=True)
 class TopSpec:
-    """A top without its batch axis. dtype is "float32" or "int64". `rows` of it make a batch; 0: as many as the layer says."""
+    """A top without its batch axis. dtype is "float32" or "int64". `rows` of it make a batch; 0: as many as the layer says.
+
+    A source whose rows are no rows of the top (a tree is many nodes) gives the whole shape and is not `batched`; a size that
+    is another in each batch then has a name.
+    """
 
     dtype: str
-    shape: tuple[int, ...]
+    shape: tuple[int | str, ...]
     rows: int = 0
+    batched: bool = True
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The shape, all of it known."""
+        return tuple(map(int, self.shape))
 
 
 @dataclass(frozen=True)
 class Description:
     """What a source gives, known before it is loaded. `rows` is None if it never ends, `sha256` "" if it is unknown.
 
-    `set_apart` says that the rows for TEST are others than those for TRAIN.
+    `set_apart` says that the rows for TEST are others than those for TRAIN, `has_validation` that there are rows for VALIDATION
+    too. The first `inputs` of the tops are what a trained net takes; the others are labels.
     """
 
     name: str
@@ -38,14 +50,16 @@ class Description:
     licence: str = ""
     sha256: str = ""
     set_apart: bool = False
+    has_validation: bool = False
+    inputs: int = 1
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a source function receives.
+    """What a source function receives. `phase` is TRAIN, VALIDATION or TEST; without rows of its own, VALIDATION is TEST.
 
     `base` is the directory that relative paths start from: the net file's. `source` is that of the layer's message, or data_param's
-    test_source; for that one `classes` are those of the training rows, whose numbering it must keep.
+    test_source or validation_source; for these `classes` are those of the training rows, whose numbering they must keep.
     """
 
     layer: pb.LayerParameter
@@ -72,13 +86,14 @@ class Table:
     """What a source function returns. `load()` gives one column a top; an endless one is asked for ever larger rows.
 
     `has_test_rows` says that rows for TEST are set apart by the source itself, `finished` that transform_param is the
-    source's own work and done.
+    source's own work and done. `vocabulary()` gives the words behind numbers.
     """
 
     description: Description
     load: Callable[[], tuple[Column, ...]]
     has_test_rows: bool = False
     finished: bool = False
+    vocabulary: Callable[[], Vocabulary] | None = None
 
 
 @dataclass(frozen=True)

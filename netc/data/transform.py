@@ -56,7 +56,7 @@ def transformed(param: pb.TransformationParameter, top: TopSpec) -> TopSpec:
         return top
     if len(top.shape) != 3:
         raise DataError(f"crop_size and mirror want images (channels, height, width), but a row has shape {top.shape}")
-    channels, height, width = top.shape
+    channels, height, width = top.sizes
     if param.crop_size > min(height, width):
         raise DataError(f"crop_size {param.crop_size} is larger than the image, {height} x {width}")
     return TopSpec(top.dtype, (channels, param.crop_size or height, param.crop_size or width))
@@ -64,16 +64,17 @@ def transformed(param: pb.TransformationParameter, top: TopSpec) -> TopSpec:
 
 def transform(request: Request, top: TopSpec) -> Transform:
     """(stored rows, number of the first of them in the stream) -> float32 rows, for rows described by `top`."""
-    param, cropped = request.layer.transform_param, transformed(request.layer.transform_param, top).shape
+    param, after = request.layer.transform_param, transformed(request.layer.transform_param, top)
     if top.dtype == "int64":
         return lambda rows, first: rows.astype(np.int64)
-    norm = normalisation(param, top.shape, request.base)
-    moves = (param.mirror and request.phase == "TRAIN") or cropped != top.shape
+    cropped = after.sizes
+    norm = normalisation(param, top.sizes, request.base)
+    moves = (param.mirror and request.phase == "TRAIN") or cropped != top.sizes
 
     def apply(rows: np.ndarray, first: int) -> np.ndarray:
         mean = norm.mean
         if moves:
-            rows, mean = _crop_and_mirror(request, rows, mean, first, top.shape, cropped)
+            rows, mean = _crop_and_mirror(request, rows, mean, first, top.sizes, cropped)
         if mean is None:
             return np.multiply(rows, norm.factor, dtype=np.float32, casting="unsafe")
         centred = np.subtract(rows, mean, dtype=np.float32, casting="unsafe")

@@ -1,7 +1,7 @@
 """Gradients of ops that are linear in each input, and of those that only move elements."""
 
 from netc.errors import GradientError
-from netc.ir import Node, Value, constant, constant_value, op, shape_of, zeros
+from netc.ir import Node, Value, constant_value, op, shape_of, zeros_like
 from netc.registry import gradient
 
 Gradients = tuple[Value | None, ...]
@@ -59,7 +59,7 @@ def concat(node: Node, dy: Value) -> Gradients:
 
 @gradient("Split")
 def split(node: Node, *dys: Value | None) -> Gradients:
-    parts = [zeros(y.shape, y.dtype) if dy is None else dy for y, dy in zip(node.outputs, dys, strict=True)]
+    parts = [zeros_like(y) if dy is None else dy for y, dy in zip(node.outputs, dys, strict=True)]
     dx = op.Concat(*parts, axis=node.attrs.get("axis", 0))
     return dx, *(None for _ in node.inputs[1:])
 
@@ -116,8 +116,3 @@ def compress(node: Node, dy: Value) -> Gradients:
         raise GradientError("Compress has a gradient only along axis 0")
     rows = op.Transpose(op.NonZero(chosen, shape=(1, dy.shape[0])), perm=[1, 0])
     return op.ScatterND(zeros_like(x), rows, dy), None
-
-
-def zeros_like(x: Value) -> Value:
-    """Zeros in the shape of x, which a run may have to find."""
-    return op.Expand(constant(0, x.dtype), shape_of(x), shape=x.shape)

@@ -4,7 +4,8 @@ Its docstring is its documentation (`netc layers ReLU`). Facts about the type st
 `tops` (least, most; None: any number; default one), `loss` (its first top counts in the total), `own_loss` (which top is a loss that
 leads to this layer's parameters alone; it and those after it are there when they are named), `metric`, `source`
 (delivers batches), `sink` (a class, made of the layer's message and a folder; its `write` gets the bottoms of every batch
-that is run), `deployed` (the type that replaces it in a deployed net), `in_place` (False forbids it).
+that is run), `deployed` (the type that replaces it in a deployed net), `passes` (there its first
+bottom goes through it where others are missing), `in_place` (False forbids it).
 """
 
 from netc.layers import (  # noqa: F401
@@ -13,12 +14,14 @@ from netc.layers import (  # noqa: F401
     convolution,
     dense,
     elementwise,
+    embed,
     inputs,
     loss,
     margin_loss,
     normalization,
     pooling,
     python,
+    recursive,
     selection,
     shape,
 )

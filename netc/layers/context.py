@@ -20,8 +20,9 @@ NOISE = "noise/"
 
 
 def dims(shape: Shape) -> str:
-    """`64x1x28x28`."""
-    return "x".join(map(str, shape)) or "scalar"
+    """`64x1x28x28`, or `nodes x 25`."""
+    named = any(isinstance(d, str) and d.isalpha() and len(d) > 1 for d in shape)
+    return (" x " if named else "x").join(map(str, shape)) or "scalar"
 
 
 def sizes(shape: Shape) -> tuple[int, ...]:
@@ -99,11 +100,11 @@ class Context:
     def noise(self, name: str, shape: Shape, distribution: str = "uniform") -> Value:
         """Random numbers fed anew each step: uniform in [0, 1), or standard normal."""
         key = f"{self.layer.name}.{name}"
-        return leaf("Input", np.float32, shape, name=NOISE + key, distribution=distribution, key=key)
+        return leaf("Input", np.float32, sizes(shape), name=NOISE + key, distribution=distribution, key=key)
 
-    def input(self, top: str, dtype: str, shape: Shape) -> Value:
-        """A blob that is fed; axis 0, where there is one, is the batch."""
-        batch = shape[:1] if self.batch is None or not shape else (self.batch,)
+    def input(self, top: str, dtype: str, shape: Shape, batched: bool = True) -> Value:
+        """A blob that is fed; axis 0, where there is one, is the batch, unless it is not `batched`."""
+        batch = (self.batch,) if batched and shape and self.batch is not None else shape[:1]
         return leaf("Input", dtype, (*batch, *shape[1:]), name=BATCH + top)
 
     def _blob(self, kind: str, name: str, shape: tuple[int, ...], start: Any) -> Value:

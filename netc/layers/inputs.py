@@ -26,15 +26,14 @@ def input_(ctx: Context) -> tuple[Value, ...]:
 
 @layer("Data", bottoms=(0, 0), tops=(1, None), source=True)
 def data_(ctx: Context) -> tuple[Value, ...]:
-    """Batches of a data set: a name (`mnist`), arrays (.npy, .npz), a table (.csv), a folder of images by class, an LMDB.
+    """Batches of a data set: a name (`mnist`), arrays (.npy, .npz), a table (.csv), a folder of images by class, an LMDB or LevelDB.
 
     `netc.data` describes the sources. In training and testing the transformations happen there; in a deployed net they are its first nodes.
     """
     source, batch = ctx.layer.source, ctx.layer.batch_size
     assert source is not None and batch is not None
-    tops = tuple(
-        ctx.input(name, top.dtype, (top.rows or batch, *top.shape)) for name, top in zip(ctx.layer.tops, source.tops, strict=False)
-    )
+    given = zip(ctx.layer.tops, source.tops, strict=False)
+    tops = tuple(ctx.input(name, t.dtype, (t.rows or batch, *t.shape) if t.batched else t.shape, t.batched) for name, t in given)
     return (_transformed(ctx, tops[0]), *tops[1:]) if ctx.phase == DEPLOY else tops
 
 
@@ -77,10 +76,22 @@ def parameter(ctx: Context) -> Value:
     return ctx.weight("value", shape, pb.FillerParameter())
 
 
+@layer("TreeData", bottoms=(0, 0), tops=(3, 5), source=True)
+def tree_data(ctx: Context) -> tuple[Value, ...]:
+    """Trees with a label at every node, in brackets: the treebank `sst`, a file, or a folder with train.txt, test.txt and dev.txt.
+
+    Five tops: the words of the leaves, the children of the inner nodes, how many of them there are at each height, the labels of all
+    nodes, and those of the roots. Leaves come first in a batch, then inner nodes by height. Each batch has numbers of its own of both.
+    """
+    return data_(ctx)
+
+
 def _transformed(ctx: Context, x: Value) -> Value:
     """(x - mean) * scale / std, as the source does it in testing."""
     assert ctx.layer.source is not None
-    base = Path(ctx.layer.document.path).parent
-    norm = data.normalisation(ctx.param.transform_param, ctx.layer.source.tops[0].shape, base, cropped=True)
+    top, base = ctx.layer.source.tops[0], Path(ctx.layer.document.path).parent
+    if top.dtype != "float32":
+        return x
+    norm = data.normalisation(ctx.param.transform_param, top.sizes, base, cropped=True)
     y = x if norm.mean is None else x - constant(norm.mean)
     return y if np.all(norm.factor == 1) else y * constant(norm.factor)

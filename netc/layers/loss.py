@@ -153,7 +153,7 @@ def accuracy(ctx: Context, scores: Value, labels: Value) -> tuple[Value, ...]:
     below = op.ReduceSum(cast(scores < own, np.float32), [axis], keepdims=0)
     correct = cast(op.GreaterOrEqual(below, np.float32(classes - p.top_k)), np.float32)
     if valid is None:
-        total = op.ReduceMean(correct, keepdims=0)
+        total = loss.mean(correct)
     else:
         counted = cast(valid, np.float32)
         correct = correct * counted

@@ -17,11 +17,12 @@ def batch_reindex(ctx: Context, x: Value, index: Value) -> Value:
     return op.Gather(x, cast(index, np.int64), axis=0)
 
 
-@layer("Filter", bottoms=(2, None), tops=(1, None), in_place=False)
+@layer("Filter", bottoms=(2, None), tops=(1, None), in_place=False, passes=True)
 def filter_(ctx: Context, *bottoms: Value) -> tuple[Value, ...]:
     """The rows of each bottom whose selector, the last bottom, is not 0. How many that is, only a run knows; it may be none.
 
-    No gradient to the selector. A training graph with this layer has an axis whose size is not known.
+    No gradient to the selector. A training graph with this layer has an axis whose size is not known. A deployed net, which
+    has no selector, lets the first bottom through.
     """
     *xs, selector = bottoms
     if len(ctx.layer.tops) != len(xs):
@@ -51,7 +52,7 @@ def reduction(ctx: Context, x: Value) -> Value:
     return y if p.coeff == 1 else y * p.coeff
 
 
-@layer("ArgMax", metric=True)
+@layer("ArgMax")
 def arg_max(ctx: Context, x: Value) -> Value:
     """The indices of the top_k largest values, the larger index first where they are equal. No gradient.
 

@@ -9,7 +9,8 @@ from typing import Any
 def curves_png(lines: Sequence[Mapping[str, Any]]) -> bytes | None:
     """A PNG of the log's lines; None where matplotlib is not installed or there is nothing to draw."""
     steps = [line for line in lines if line["event"] == "train"]
-    tests = [line for line in lines if line["event"] == "test"]
+    kind = "validation" if any(line["event"] == "validation" for line in lines) else "test"
+    tests = [line for line in lines if line["event"] == kind]
     if find_spec("matplotlib") is None or not steps:
         return None
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -21,7 +22,7 @@ def curves_png(lines: Sequence[Mapping[str, Any]]) -> bytes | None:
     names = sorted({name for line in tests for name in line} - {"event", "iteration"})
     for name in names:
         axes = left if "loss" in name else right
-        axes.plot([t["iteration"] for t in tests], [t[name] for t in tests], marker=".", label=f"test {name}")
+        axes.plot([t["iteration"] for t in tests], [t[name] for t in tests], marker=".", label=f"{kind} {name}")
     for axes in (left, right):
         axes.set_xlabel("iteration")
         axes.grid(alpha=0.3)

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from netc.solver import DISPLAY, Event, Finished, Snapshotted, Stepped, Tested
+from netc.run.events import Event, Finished, Snapshotted, Stepped, Tested
+from netc.solver import DISPLAY
 
 
 def follow(events: Iterable[Event], console: Console, start: int, max_iter: int, images: int, display: int = 0) -> Finished:
@@ -19,7 +20,7 @@ def follow(events: Iterable[Event], console: Console, start: int, max_iter: int,
                 view.step(event)
             elif isinstance(event, Tested):
                 best = " (best)" if event.best else ""
-                console.print(f"test at iteration {event.iteration}: {scores_text(event.scores)}{best}", highlight=False)
+                console.print(f"{event.rows} at iteration {event.iteration}: {scores_text(event.scores)}{best}", highlight=False)
             elif isinstance(event, Snapshotted):
                 view.note(f"snapshot {event.path}")
             else:

@@ -1,4 +1,4 @@
-"""One pass over the test set: the mean of each scalar output, a short last batch counting by its rows."""
+"""One pass over the test set: the mean of each scalar output, a batch counting by its labels."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from netc import registry
 from netc.layers.context import BATCH
 from netc.lower import OUT
 from netc.net import Net
-from netc.run.feed import Feeder
+from netc.run.feed import Feeder, Feeds
 from netc.session import Stepper
 
 Scores = dict[str, float]
@@ -17,21 +17,24 @@ Scores = dict[str, float]
 def evaluate(stepper: Stepper, feeder: Feeder, batches: int | None, static: bool) -> Scores:
     """The mean over `batches` batches (None: one pass) of every output that is a number.
 
+    A batch counts by the labels of the layer that made the output, those that it ignores left out; by its rows where it has none.
     A net whose batch is `static` cannot take the short last batch of a pass and leaves it out.
     """
     count = batches or feeder.batches or 1
     sums: dict[str, float] = {}
-    rows = 0
+    totals: dict[str, int] = {}
     for index in range(count):
         feeds = feeder(index) if batches else feeder.once(index)
         size = max((len(a) for a in feeds.values() if a.ndim), default=1)
         if static and size < feeder.batch_size:
             continue
-        rows += size
+        counts = _label_counts(feeder.net, feeds)
         for name, value in feeder.kept(stepper.run(feeds)).items():
             if value.size == 1:
-                sums[name] = sums.get(name, 0.0) + float(value.reshape(())) * size
-    means = {name: total / rows for name, total in sums.items()}
+                weight = counts.get(name, size)
+                sums[name] = sums.get(name, 0.0) + float(value.reshape(())) * weight
+                totals[name] = totals.get(name, 0) + weight
+    means = {name: total / max(1, totals[name]) for name, total in sums.items()}
     return {n.removeprefix(OUT): v for n, v in means.items() if n != "loss" or OUT + "loss" not in means}
 
 
@@ -43,6 +46,19 @@ def layer_scores(net: Net, states: Mapping[str, np.ndarray], feeder: Feeder, bat
         if layer.type in registry.score and len(layer.tops) > layer.facts["own_loss"] and layer.bottoms[0] in sources:
             rows = np.concatenate([feeder(k)[BATCH + layer.bottoms[0]] for k in range(batches or feeder.batches or 1)])
             found |= registry.score[layer.type](layer.param, states, rows, seed)
+    return found
+
+
+def _label_counts(net: Net, feeds: Feeds) -> dict[str, int]:
+    """Of each loss and metric whose labels are fed: how many of them it takes the mean of."""
+    found: dict[str, int] = {}
+    for layer in net.layers:
+        labels = feeds.get(BATCH + layer.bottoms[1]) if len(layer.bottoms) > 1 and layer.tops else None
+        if labels is None or not (layer.facts.get("loss") or layer.facts.get("metric")):
+            continue
+        p = layer.param.accuracy_param if layer.facts.get("metric") else layer.param.loss_param
+        counted = np.count_nonzero(labels != p.ignore_label) if p.HasField("ignore_label") else len(labels)
+        found[OUT + layer.tops[0]] = int(counted)
     return found
 
 

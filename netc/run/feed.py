@@ -11,16 +11,20 @@ from netc.errors import SpecError
 from netc.ir import Graph, Node
 from netc.layers.context import BATCH, NOISE
 from netc.lower import SINK
-from netc.net import Net
+from netc.net import VALIDATION, Net
 
 Feeds = dict[str, np.ndarray]
 DISTRIBUTIONS: dict[str, Callable[..., np.ndarray]] = {"uniform": random.uniform, "normal": random.normal}
 
 
 class Feeder:
-    """Opens the sources of a net and makes what step (iteration, sub_batch) is fed: a pure function of the seed and these."""
+    """Opens the sources of a net and makes what step (iteration, sub_batch) is fed: a pure function of the seed and these.
 
-    def __init__(self, net: Net, graph: Graph, seed: int, base: str, iter_size: int = 1):
+    With `validation`, sources that have rows for it give these.
+    """
+
+    def __init__(self, net: Net, graph: Graph, seed: int, base: str, iter_size: int = 1, validation: bool = False):
+        self.net = net
         inputs = {n.attrs["name"]: n for n in graph.leaves("Input")}
         fed = {BATCH + top for layer in net.sources for top in layer.tops}
         unfed = sorted(n.removeprefix(BATCH) for n in inputs if n.startswith(BATCH) and n not in fed)
@@ -31,7 +35,9 @@ class Feeder:
         self.wanted = {n for n in inputs if n.startswith(BATCH)}
         self.layers = net.sources
         self.sinks = [(layer, layer.facts["sink"](layer.param, Path(base))) for layer in net.layers if layer.facts.get("sink")]
-        self.sources = [data.open(layer.param, net.phase, seed, base, iter_size) for layer in net.sources]
+        validated = [validation and layer.source is not None and layer.source.has_validation for layer in net.sources]
+        phases = [VALIDATION if own else net.phase for own in validated]
+        self.sources = [data.open(layer.param, p, seed, base, iter_size) for layer, p in zip(net.sources, phases, strict=True)]
 
     def __call__(self, iteration: int, sub_batch: int = 0) -> Feeds:
         feeds: Feeds = {}

@@ -16,8 +16,8 @@ SHORT_NAMES = {
     "Data": "data", "Deconvolution": "deconv", "Dropout": "drop", "DummyData": "data", "EuclideanLoss": "loss",
     "HDF5Data": "data", "HDF5Output": "output", "HingeLoss": "loss", "ImageData": "data", "InfogainLoss": "loss",
     "InnerProduct": "ip", "Input": "data", "LRN": "norm", "MemoryData": "data", "MultinomialLogisticLoss": "loss",
-    "Parameter": "param", "Pooling": "pool", "Reduction": "reduce", "SigmoidCrossEntropyLoss": "loss",
-    "Softmax": "prob", "SoftmaxWithLoss": "loss", "WindowData": "data",
+    "Parameter": "param", "Pooling": "pool", "RecursiveNet": "recursive", "RecursiveTensor": "recursive", "Reduction": "reduce",
+    "SigmoidCrossEntropyLoss": "loss", "Softmax": "prob", "SoftmaxWithLoss": "loss", "TreeData": "data", "WindowData": "data",
 }  # fmt: skip
 
 TYPES = [
@@ -30,7 +30,7 @@ TYPES = [
     "SoftmaxWithLoss", "Split", "Swish", "TanH", "Threshold", "Tile", "WindowData",
 ]  # fmt: skip
 
-OWN_TYPES = ["RBM"]  # that Caffe does not have
+OWN_TYPES = ["RBM", "RecursiveNet", "RecursiveTensor", "TreeData"]  # that Caffe does not have
 
 # Messages of the types whose name does not say it (`<Type>Parameter`). Of two fields of one name, the first is meant.
 PARAMS = {
@@ -42,17 +42,20 @@ PARAMS = {
     "LSTM": ("recurrent_param",),
     "MemoryData": ("transform_param", "memory_data_param"),
     "RNN": ("recurrent_param",),
+    "RecursiveNet": ("recursive_param",),
+    "RecursiveTensor": ("recursive_param",),
     "SigmoidCrossEntropyLoss": ("loss_param",),
     "SoftmaxWithLoss": ("softmax_param", "loss_param"),
+    "TreeData": ("data_param", "tree_data_param"),
     "WindowData": ("transform_param", "window_data_param"),
 }
 
 SAMPLES = {"Data", "DummyData", "HDF5Data", "ImageData", "MemoryData", "WindowData"}
-SOURCES = SAMPLES | {"Input", "Parameter"}
+SOURCES = SAMPLES | {"Input", "Parameter", "TreeData"}
 LOSSES = {t for t in TYPES if t.endswith("Loss")}
 ENDS = LOSSES | {"Accuracy"}
 LABELLED = {"SoftmaxWithLoss", "HingeLoss", "MultinomialLogisticLoss", "InfogainLoss", "Accuracy"}
-LISTED = {"BatchReindex", "Concat", "Crop", "Eltwise", "Filter", "HDF5Output", "LSTM", "LSTMUnit", "RNN"}
+LISTED = {"BatchReindex", "Concat", "Crop", "Eltwise", "Filter", "HDF5Output", "LSTM", "LSTMUnit", "RNN", "RecursiveNet", "RecursiveTensor"}
 SEVERAL = LISTED | (LOSSES - LABELLED)
 IN_PLACE = {"BNLL", "Clip", "Dropout", "ELU", "PReLU", "ReLU", "Sigmoid", "Swish", "TanH"}
 # A net commonly has one of these: the first goes without a number.
@@ -88,6 +91,8 @@ class Kind:
         """The blobs written by default."""
         if self.type in SAMPLES:
             return ["data", "label"]
+        if self.type == "TreeData":
+            return ["word", "child", "width", "label", "root_label"]
         if self.type in ("Silence", "HDF5Output"):
             return []
         return list(bottom) if bottom_is_default and self.type in IN_PLACE else [name]

@@ -5,7 +5,7 @@
 
 import numpy as np
 
-from netc.ir import Value, cast, constant, op, zeros
+from netc.ir import Value, cast, constant, op
 from netc.training_ops.activation import relu_grad
 from netc.training_ops.convolution import conv_filter_grad, conv_input_grad
 from netc.training_ops.define import training_op
@@ -63,15 +63,22 @@ def nhwc_max_pool_grad(
     winner: Value, dy: Value, *, spatial: list[int], kernel_shape: list[int], strides: list[int], pads: list[int]
 ) -> Value:
     """The gradient by x: each dy goes to the winner of its window."""
-    (n, out_h, out_w, c), (height, width) = map(int, dy.shape), spatial
+    (out_h, out_w, c), (height, width) = map(int, dy.shape[1:]), spatial
     top, left = _corners([out_h, out_w], strides, pads)
     place = cast(winner, np.int64)
     row, column = op.Div(place, kernel_shape[1]), op.Mod(place, kernel_shape[1])
     row, column = row + constant(top[:, None, None]), column + constant(left[:, None])
-    image = constant(np.arange(n)[:, None, None, None] * height)
-    index = ((image + row) * width + column) * c + constant(np.arange(c))
-    dx = op.ScatterElements(zeros([n * height * width * c]), op.Reshape(index, [-1]), op.Reshape(dy, [-1]), reduction="add")
-    return op.Reshape(dx, [n, height, width, c])
+    index = ((_numbers(place) * height + row) * width + column) * c + constant(np.arange(c))
+    elements = op.Slice(op.Shape(dy), [0], [1]) * (height * width * c)
+    dx = op.Expand(constant(0.0), elements, shape=("elements",))
+    dx = op.ScatterElements(dx, op.Reshape(index, [-1], shape=("places",)), op.Reshape(dy, [-1], shape=("places",)), reduction="add")
+    return op.Reshape(dx, [-1, height, width, c], shape=(dy.shape[0], height, width, c))
+
+
+def _numbers(x: Value) -> Value:
+    """0, 1, 2, ... along the first axis of integers (N, H, W, C), as (N, 1, 1, 1); a run may have to count them."""
+    ones = op.Slice(x, [0, 0, 0], [1, 1, 1], [1, 2, 3]) * 0 + 1
+    return op.CumSum(ones, constant(0)) - 1
 
 
 @training_op("NhwcAveragePool")

@@ -4,7 +4,7 @@ from math import prod
 
 import numpy as np
 
-from netc.ir import Value, constant, op
+from netc.ir import Value, constant, op, symbolic
 from netc.training_ops.define import body, training_op
 
 # A gathered column matrix needs an index of this many rows at most; beyond it, its memory traffic costs more than it saves.
@@ -30,9 +30,9 @@ def conv_filter_grad(
     """
     n, c, rank = x.shape[0], int(x.shape[1]), x.rank - 2
     spatial, out = list(x.shape[2:]), list(dy.shape[2:])
-    turned = op.Reshape(x, [n, group, c // group, *spatial])
+    turned = op.Reshape(x, [0, group, c // group, *spatial], shape=(n, group, c // group, *spatial))
     turned = op.Transpose(turned, perm=[2, 1, 0, *range(3, 3 + rank)])
-    turned = op.Reshape(turned, [c // group, group * n, *spatial])
+    turned = op.Reshape(turned, [c // group, -1, *spatial], shape=(c // group, "rows" if symbolic(x) else group * int(n), *spatial))
     filters = op.Transpose(dy, perm=[1, 0, *range(2, 2 + rank)])
     dw = op.Conv(turned, filters, strides=dilations, dilations=strides, pads=pads, group=group, kernel_shape=out)
     if list(dw.shape[2:]) != kernel_shape:
@@ -57,7 +57,7 @@ def conv_filter_grad_cpu(
     """The same as one Gemm: columns gathered as whole rows of the batch, which is innermost."""
     c, (kh, kw) = int(x.shape[1]), (kernel_shape * 2)[:2]
     m, rows = int(dy.shape[1]), prod(map(int, dy.shape[2:]))
-    if x.rank != 4 or group != 1 or c * kh * kw * rows > MOST_GATHERED_ROWS:
+    if x.rank != 4 or symbolic(x) or group != 1 or c * kh * kw * rows > MOST_GATHERED_ROWS:
         return None
     if any(pads):
         x = op.Pad(x, [0, 0, *pads[:2], 0, 0, *pads[2:]])
@@ -95,6 +95,8 @@ def conv_input_grad_cpu(
     dy: Value, w: Value, *, spatial: list[int], strides: list[int], pads: list[int], dilations: list[int], group: int = 1
 ) -> Value | None:
     """The same as one batched MatMul and Col2Im, which has no CUDA kernel: fewer and larger products than ConvTranspose makes."""
+    if symbolic(dy):
+        return None
     n, m, *out = map(int, dy.shape)
     channels, *kernel = map(int, w.shape[1:])
     columns = channels * prod(kernel)

@@ -4,7 +4,7 @@ from math import prod
 
 import numpy as np
 
-from netc.ir import Value, cast, constant, op, zeros
+from netc.ir import Value, cast, constant, op, shape_of, symbolic, zeros, zeros_like
 from netc.training_ops.convolution import window
 from netc.training_ops.define import body, training_op
 
@@ -13,8 +13,13 @@ from netc.training_ops.define import body, training_op
 def max_pool_grad(x: Value, y: Value, dy: Value, *, kernel_shape: list[int], strides: list[int], pads: list[int]) -> Value:
     """The gradient by x of y = MaxPool(x): each dy goes to the first maximum of its window."""
     _, indices = op.MaxPool(x, kernel_shape=kernel_shape, strides=strides, pads=pads, outputs=2)
-    flat = op.ScatterElements(zeros([prod(map(int, x.shape))]), op.Reshape(indices, [-1]), op.Reshape(dy, [-1]), reduction="add")
-    return op.Reshape(flat, list(x.shape))
+    flat = _flat(zeros_like(x)) if symbolic(x) else zeros([prod(map(int, x.shape))])
+    flat = op.ScatterElements(flat, _flat(indices), _flat(dy), reduction="add")
+    return op.Reshape(flat, shape_of(x), shape=x.shape)
+
+
+def _flat(x: Value) -> Value:
+    return op.Reshape(x, [-1], shape=("elements",) if symbolic(x) else None)
 
 
 @body("MaxPoolGrad", provider="cpu")
@@ -23,7 +28,7 @@ def max_pool_grad_cpu(x: Value, y: Value, dy: Value, *, kernel_shape: list[int],
 
     The batch is innermost, so that every copy moves whole rows of it; the transposes meet those of ConvFilterGrad and vanish.
     """
-    if x.rank != 4:
+    if x.rank != 4 or symbolic(x):
         return None
     n, c, height, width = map(int, x.shape)
     kh, kw = kernel_shape
@@ -50,14 +55,14 @@ def _parts(x: Value, count: int, axis: int) -> tuple[Value, ...]:
 @training_op("AveragePoolGrad")
 def average_pool_grad(dy: Value, *, spatial: list[int], kernel_shape: list[int], strides: list[int], pads: list[int]) -> Value:
     """The gradient by x of AveragePool(x, count_include_pad=1), x having the spatial sizes `spatial`."""
-    n, c, rank = *map(int, dy.shape[:2]), len(spatial)
+    (n, c), rank = dy.shape[:2], len(spatial)
     share = np.float32(1 / prod(kernel_shape))
     if list(dy.shape[2:]) == [1] * rank and kernel_shape == spatial and not any(pads):
-        return op.Expand(dy * share, [n, c, *spatial])
-    flat = op.Reshape(dy, [n * c, 1, *dy.shape[2:]])
+        return op.Expand(dy * share, [1, 1, *spatial])
+    flat = op.Reshape(dy, [-1, 1, *dy.shape[2:]], shape=("planes", 1, *dy.shape[2:]) if symbolic(dy) else None)
     weights = constant(np.full((1, 1, *kernel_shape), share, np.float32))
     dx = op.ConvTranspose(flat, weights, strides=strides)
-    return op.Reshape(window(dx, pads[:rank], spatial), [n, c, *spatial])
+    return op.Reshape(window(dx, pads[:rank], spatial), [-1, c, *spatial], shape=(n, c, *spatial))
 
 
 def argmax_in_plane(indices: Value, plane: int) -> Value:

@@ -82,12 +82,16 @@ def _run(manifest: Mapping[str, Any]) -> list[str]:
             for port in manifest[kind]
         ],
     )
-    # A symbolic dimension, such as the batch N, may be anything; the example takes one.
-    feeds = ", ".join(
-        f"{port['name']!r}: np.zeros({tuple(n if isinstance(n, int) else 1 for n in port['shape'])}, {port['dtype']!r})"
-        for port in manifest["inputs"]
-    )
+    vectors = any(f["name"] == "test_vectors.npz" for f in manifest["files"])
+    feeds = ", ".join(f"{port['name']!r}: {_example(port, vectors)}" for port in manifest["inputs"])
     return ["## Run", ports, "In the folder of the model:", RUN.format(feeds=feeds)]
+
+
+def _example(port: Mapping[str, Any], vectors: bool) -> str:
+    """Python for something to feed: rows of the test vectors, or zeros, for which a symbolic dimension such as the batch N is one."""
+    if vectors:
+        return f"np.load('test_vectors.npz')[{'input.' + port['name']!r}]"
+    return f"np.zeros({tuple(n if isinstance(n, int) else 1 for n in port['shape'])}, {port['dtype']!r})"
 
 
 def _files(manifest: Mapping[str, Any]) -> str:

@@ -25,6 +25,7 @@ ROLES = {
     "start.safetensors": "weights",
     "net.yaml": "net",
     "labels.txt": "labels",
+    "vocabulary.txt": "vocabulary",
     "metrics.json": "metrics",
     "curves.png": "curves",
     "test_vectors.npz": "test vectors",

@@ -28,6 +28,7 @@ def netc_step(net: str, threads: int, target: str) -> Step:
     stepper = Stepper(session(program, "train", threads), states)
     types = {name: np.float32 if "float" in port.type else np.int64 for name, port in stepper.session.inputs.items()}
     feeds = {f"batch/{n}": a.astype(types[f"batch/{n}"]) for n, a in nets.batch(net).items()}
+    feeds |= nets.noise(net)
     feeds["lr"] = np.asarray(program.job.solver.base_lr, np.float32)
     return lambda: float(stepper.run(feeds)["loss"])
 
@@ -41,7 +42,7 @@ def torch_step(net: str, threads: int, channels_last: bool = False, compiled: bo
     torch.set_num_threads(threads)
     program = nets.program(net)
     shapes = {name: tuple(map(int, values[0].shape)) for name, values in program.train.versions.items()}
-    model = Twin(program.train_net, shapes, nets.start(net))
+    model = Twin(program.train_net, shapes, nets.start(net), nets.noise(net))
     solver = program.job.solver
     optimizer = torch.optim.SGD(model.parameters(), solver.base_lr, solver.momentum, weight_decay=solver.weight_decay)
     batch = {name: torch.from_numpy(a) for name, a in nets.batch(net).items()}

@@ -10,7 +10,8 @@ import numpy as np
 from netc import registry
 from netc.contract import Program
 from netc.contract import program as compiled
-from netc.layers.context import BATCH
+from netc.layers.context import BATCH, NOISE
+from netc.run.feed import draw
 from netc.spec import load_job
 from netc.spec.job import Job
 from tests.benchmarks import deep_nets
@@ -27,6 +28,14 @@ class Measured:
     steps: int
 
 
+RBM = """\
+name: rbm
+layers:
+  - Input: {top: data, shape: {dim: [100, 784]}}
+  - RBM: {num_output: 500, top: [hidden, loss], weight_filler: {type: gaussian, std: 0.01}}
+solver: {base_lr: 0.05, momentum: 0.5, max_iter: 100}
+"""
+
 NETS = {
     "mlp": Measured(HERE / "mlp.yaml", 200),
     "lenet": Measured(ROOT / "nets/lenet.yaml", 20),
@@ -35,6 +44,7 @@ NETS = {
     "mnist_autoencoder": Measured(HERE / "mnist_autoencoder.yaml", 15),
     "resnet20": Measured(deep_nets.resnet(20, 64), 3),
     "alexnet": Measured(HERE / "alexnet.yaml", 1),
+    "rbm": Measured(RBM, 50),
     "googlenet": Measured(deep_nets.googlenet(8), 1),
 }
 
@@ -79,6 +89,13 @@ def batch(net: str) -> dict[str, np.ndarray]:
             shape = tuple(map(int, inputs[name].shape))
             made[name] = rng.random(shape, np.float32) if name == "data" else rng.integers(0, 10, shape)
     return made
+
+
+@cache
+def noise(net: str) -> dict[str, np.ndarray]:
+    """The random numbers of the net's first step, by input."""
+    leaves = {n.attrs["name"]: n for n in program(net).steps.train.leaves("Input")}
+    return {name: draw(node, 0, 0) for name, node in leaves.items() if name.startswith(NOISE)}
 
 
 @cache

@@ -17,14 +17,14 @@ Forward = Callable[..., Tensor]
 class Twin(nn.Module):
     """Called with the net's inputs by blob; returns the weighted sum of its losses."""
 
-    def __init__(self, net: Net, shapes: Mapping[str, tuple[int, ...]], start: Mapping[str, np.ndarray]):
+    def __init__(self, net: Net, shapes: Mapping[str, tuple[int, ...]], start: Mapping[str, np.ndarray], noise: Mapping[str, np.ndarray]):
         super().__init__()
         self.steps: list[tuple[Layer, Forward]] = []
         layers = [layer for layer in net.layers if layer.type not in ("Input", "Data", "Accuracy")]
         for layer, after in zip(layers, [*layers[1:], None], strict=True):
             if layer.type == "Scale":
                 continue  # it is in the BatchNorm before it
-            made = MAKERS[layer.type](layer, shapes)
+            made = _RBM(layer, shapes, noise) if layer.type == "RBM" else MAKERS[layer.type](layer, shapes)
             if isinstance(made, nn.Module):
                 self.add_module(layer.name.replace(".", "_"), made)
                 owner = after if layer.type == "BatchNorm" and after else layer
@@ -35,7 +35,7 @@ class Twin(nn.Module):
         blobs, losses = dict(blobs), []
         for layer, run in self.steps:
             y = run(*(blobs[b] for b in layer.bottoms))
-            if layer.type.endswith("Loss"):
+            if layer.type.endswith("Loss") or layer.type == "RBM":
                 losses.append(y * (layer.param.loss_weight[0] if layer.param.loss_weight else 1.0))
             else:
                 blobs[layer.tops[0]] = y
@@ -47,6 +47,28 @@ def _fill(module: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
         for name, array in arrays.items():
             parameter = getattr(module, {"scale": "weight"}.get(name, name))
             parameter.copy_(torch.from_numpy(array.reshape(parameter.shape)))
+
+
+class _RBM(nn.Module):
+    """Called with the data, it gives its own loss, F(v0) - F(v1), with the same random numbers each time."""
+
+    def __init__(self, layer: Layer, shapes: Mapping[str, tuple[int, ...]], noise: Mapping[str, np.ndarray]):
+        super().__init__()
+        hidden, visible = layer.param.rbm_param.num_output, shapes[layer.bottoms[0]][1]
+        sizes = {"weight": (hidden, visible), "bias": (hidden,), "visible_bias": (visible,)}
+        for name, size in sizes.items():
+            self.register_parameter(name, nn.Parameter(torch.zeros(size)))
+        self.uniform = {kind: torch.from_numpy(noise[f"noise/{layer.name}.{kind}1"]) for kind in ("hidden", "visible")}
+
+    def forward(self, v: Tensor) -> Tensor:
+        x = functional.linear(v, self.weight, self.bias)
+        with torch.no_grad():
+            h = (self.uniform["hidden"] < torch.sigmoid(x)).float()
+            sample = (self.uniform["visible"] < torch.sigmoid(torch.addmm(self.visible_bias, h, self.weight))).float()
+        return self.free_energy(v, x) - self.free_energy(sample, functional.linear(sample, self.weight, self.bias))
+
+    def free_energy(self, v: Tensor, x: Tensor) -> Tensor:
+        return -(v @ self.visible_bias + functional.softplus(x).sum(1)).mean()
 
 
 def _convolution(layer: Layer, shapes: Mapping[str, tuple[int, ...]]) -> nn.Module:

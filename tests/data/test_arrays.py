@@ -81,3 +81,14 @@ def test_faults_of_files(tmp_path):
     ):
         with pytest.raises(DataError, match=message):
             data.describe(layer, "TRAIN", tmp_path)
+
+
+def test_validation_source(tmp_path):
+    """Rows that choose the best model; without them those for testing do."""
+    for name, count in (("train", 3), ("validation", 2), ("test", 1)):
+        np.savez(tmp_path / f"{name}.npz", data=np.full((count, 2), count, np.float32), label=np.arange(count))
+    layer = data_layer("train.npz", test_source="test.npz", validation_source="validation.npz")
+    rows = {phase: data.open(layer, phase, 0, tmp_path).rows for phase in ("TRAIN", "VALIDATION", "TEST")}
+    assert rows == {"TRAIN": 3, "VALIDATION": 2, "TEST": 1} and data.describe(layer, "TRAIN", tmp_path).has_validation
+    layer.data_param.ClearField("validation_source")
+    assert data.open(layer, "VALIDATION", 0, tmp_path).rows == 1 and not data.describe(layer, "TRAIN", tmp_path).has_validation

@@ -30,8 +30,8 @@ def rows(opened, *steps):
 
 
 def test_what_there_is():
-    layers = {"DummyData", "HDF5Data", "ImageData", "MemoryData", "WindowData"}
-    assert set(source) == {".csv", ".npy", ".npz", "folder", "lmdb"} | layers
+    layers = {"DummyData", "HDF5Data", "ImageData", "MemoryData", "TreeData", "WindowData"}
+    assert set(source) == {".csv", ".npy", ".npz", "folder", "leveldb", "lmdb"} | layers
     assert set(dataset) == {"mnist", "ten"}
 
 
@@ -151,7 +151,7 @@ def test_a_database_and_a_strange_file_are_named(tmp_path):
     (tmp_path / "db").mkdir()
     (tmp_path / "db" / "CURRENT").touch()
     (tmp_path / "rows.xls").touch()
-    with pytest.raises(DataError, match="db: LevelDB is not read"):
+    with pytest.raises(DataError, match="db: cannot be read as a LevelDB"):
         data.describe(data_layer("db"), "TRAIN", tmp_path)
     with pytest.raises(DataError, match=r"rows.xls: files of this kind are not read"):
         data.describe(data_layer("rows.xls"), "TRAIN", tmp_path)

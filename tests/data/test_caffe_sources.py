@@ -100,7 +100,7 @@ def test_a_database_in_memory_and_on_disk(tmp_path, monkeypatch):
     write_datums(tmp_path / "db", ((f"{k:03}".encode(), to_datum(row, k)) for k, row in enumerate(rows)))
     text = 'type: "Data" top: "data" top: "label" data_param { source: "db" backend: LMDB batch_size: 3 }'
     in_memory = data.open(layer(text), "TEST", 0, tmp_path)
-    monkeypatch.setattr("netc.data.lmdb.MEMORY", 0)
+    monkeypatch.setattr("netc.data.database.MEMORY", 0)
     on_disk = data.open(layer(text), "TEST", 0, tmp_path)
     for opened in (in_memory, on_disk):
         np.testing.assert_array_equal(opened.batch(1)[0], rows[[3, 4, 0]])

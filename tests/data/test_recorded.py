@@ -13,12 +13,11 @@ from tests.recorded import FOLDER, index
 
 DATA = FOLDER / "data"
 CASES = {entry["file"].removesuffix(".npz"): entry for entry in index("data")}
-NOT_READ = {"data_leveldb": "no maintained package reads LevelDB"}
 
 pytestmark = pytest.mark.skipif(not CASES, reason=f"no recorded results in {FOLDER}")
 
 
-@pytest.mark.parametrize("name", sorted(CASES.keys() - {"memory"} - NOT_READ.keys()))
+@pytest.mark.parametrize("name", sorted(CASES.keys() - {"memory"}))
 def test_recorded(name):
     with np.load(DATA / f"{name}.npz") as file:
         arrays = {k: file[k] for k in file.files}

@@ -5,9 +5,13 @@ import pytest
 
 import netc.gradients  # noqa: F401
 from netc import registry
-from netc.ir import TRAINING, cast, constant, op, stop
+from netc.autodiff import grad
+from netc.emit import emit
+from netc.ir import TRAINING, Graph, cast, constant, leaf, op, stop
+from netc.session import Session
 from netc.training_ops import loss, normalization
 from netc.training_ops.activation import dropout, softplus
+from netc.training_ops.recursive import recursive
 from tests.differences import check_gradient
 
 RNG = np.random.default_rng(0)
@@ -32,8 +36,26 @@ def softmax_loss(output=0, scores=(4, 3), labels=(4,), **attrs):
     return lambda x, t: loss.softmax_cross_entropy(x, t, axis=1, **attrs)[output], normal(*scores), LABELS.reshape(labels)
 
 
+def forest(child, width):
+    """All nodes of trees with these inner nodes."""
+
+    def nodes(*arrays):
+        return first(recursive(arrays[0], constant(np.array(child)), constant(np.array(width)), *arrays[1:]))
+
+    return nodes
+
+
+def first(values):
+    return values[0] if isinstance(values, tuple) else values
+
+
 def normal(*shape):
     return RNG.normal(size=shape).astype(np.float32)
+
+
+def small(*shape):
+    """Where tanh is not saturated."""
+    return normal(*shape) * np.float32(0.3)
 
 
 def away(*shape):
@@ -52,6 +74,7 @@ def spaced(*shape):
 
 
 LABELS = np.array([0, 2, 1, 2])
+TREES = [[0, 1], [2, 4], [5, 3]], [1, 1, 1, 0]  # ((2 (0 1)) 3), and a height that no node has
 ROWS = {
     "Abs": [(op.Abs, away(3, 4))],
     "Add": [(lambda a, b: a + b, normal(2, 3), normal(3)), (lambda a, b: a + b, normal(3), normal(2, 1, 1))],
@@ -127,6 +150,11 @@ ROWS = {
         for k in (0, 1)
     ],
     f"{TRAINING}.Dropout": [(lambda x: dropout(x, constant(np.float32([[0, 0.3, 0.6], [0.5, 0.9, 0.1]])), ratio=0.5), normal(2, 3))],
+    f"{TRAINING}.Recursive": [
+        (forest(*TREES), small(4, 3), small(3, 6), small(3), small(3, 6, 6)),
+        (forest(*TREES), small(4, 3), small(3, 6), small(3)),
+        (forest([[0, 1]], [1]), small(2, 2), small(2, 4), small(2), small(2, 4, 4)),
+    ],
     f"{TRAINING}.Softplus": [(softplus, away(3, 4)), (lambda x: softplus(x * 30.0), away(3, 4))],
     f"{TRAINING}.SigmoidCrossEntropy": [
         *(sigmoid_loss([0, 1, 0.5], normalization=n) for n in ("FULL", "VALID", "BATCH_SIZE", "NONE")),
@@ -160,11 +188,6 @@ def test_no_gradient_flows_through_stop():
 
 
 def test_first_winner_takes_the_gradient_of_a_tie():
-    from netc.autodiff import grad
-    from netc.emit import emit
-    from netc.ir import Graph, leaf
-    from netc.session import Session
-
     x = leaf("Input", np.float32, (1, 1, 2, 4), name="x")
     for kernel, strides in (([2, 2], [2, 2]), ([2, 2], [2, 1])):
         y = op.MaxPool(x, kernel_shape=kernel, strides=strides)
@@ -173,3 +196,30 @@ def test_first_winner_takes_the_gradient_of_a_tie():
             got = Session(emit(Graph("tie", {"dx": dx}), provider)).run({"x": np.ones((1, 1, 2, 4), np.float32)})["dx"]
             expected = [[1, 0, 1, 0], [0] * 4] if strides == [2, 2] else [[1, 1, 1, 0], [0] * 4]
             np.testing.assert_array_equal(got[0, 0], expected)
+
+
+SYMBOLIC = [
+    *(softmax_loss(normalization=n, ignore_label=i) for n in ("FULL", "VALID", "BATCH_SIZE", "NONE") for i in (None, 2)),
+    sigmoid_loss([0, 1, 0.5], normalization="FULL"),
+    (lambda x: op.ReduceMean(x, [0], keepdims=0), normal(4, 3)),
+    (lambda x: op.ReduceMean(x, keepdims=0), normal(4, 3)),
+    (lambda x: op.ReduceSum(x, [0]), normal(4, 3)),
+    (lambda x: op.Reshape(x, [-1, 2, 3], shape=("M", 2, 3)), normal(4, 3)),
+    (lambda x, y: x + op.ReduceSum(y, [0]), normal(4, 3), normal(4, 3)),
+    (lambda x, w: x @ w, normal(4, 3), np.eye(3, 2, dtype=np.float32)),
+]
+
+
+@pytest.mark.parametrize("row", range(len(SYMBOLIC)))
+def test_a_gradient_along_an_axis_of_any_size_is_that_of_its_size(row):
+    f, *at = SYMBOLIC[row]
+    found = []
+    for axis in ("N", 4):
+        inputs = [leaf("Input", a.dtype, (axis, *a.shape[1:]) if len(a) == 4 else a.shape, name=f"x{i}") for i, a in enumerate(at)]
+        wrt = [v for v, a in zip(inputs, at, strict=True) if a.dtype.kind == "f"]
+        gradients = grad({f(*inputs): 1.0}, wrt)
+        session = Session(emit(Graph("g", {str(k): g for k, g in enumerate(gradients)})))
+        found.append(session.run({n: a for n, a in ((f"x{i}", a) for i, a in enumerate(at)) if n in session.inputs}))
+    assert found[0].keys() == found[1].keys() and found[0]
+    for name, value in found[0].items():
+        np.testing.assert_allclose(value, found[1][name], rtol=1e-6)

@@ -26,7 +26,9 @@ def spaced(*shape: int) -> np.ndarray:
 
 LABELS, MAPS, MARKS = [0, 2, 1, 2], RNG.integers(0, 3, (2, 1, 2, 2)), RNG.integers(0, 3, (4, 3))
 
-# layer lines, then the inputs; `label` stays where it is
+TREE = {"child": [[0, 1], [2, 3], [4, 5]], "width": [2, 1, 0]}
+
+# layer lines, then the inputs; whole numbers stay where they are
 ROWS = {
     "AbsVal": [("AbsVal: {bottom: x}", {"x": away(3, 4)})],
     "BNLL": [("BNLL: {bottom: x}", {"x": normal(3, 4)})],
@@ -62,6 +64,10 @@ ROWS = {
         ("Eltwise: {bottom: [x, y, z], top: s, coeff: [1, -2, 0.5]}", {n: normal(2, 3) for n in "xyz"}),
         ("Eltwise: {bottom: [x, y, z], top: s, operation: PROD}", {n: normal(2, 3) for n in "xyz"}),
         ("Eltwise: {bottom: [x, y, z], top: s, operation: MAX}", dict(zip("xyz", spaced(3, 2, 5), strict=True))),
+    ],
+    "Embed": [
+        ("Embed: {bottom: label, num_output: 3, input_dim: 4}", {"label": [[0, 2], [3, 2]]}),
+        ("Embed: {bottom: label, num_output: 3, input_dim: 4, bias_term: false}", {"label": [3, 3, 0]}),
     ],
     "EuclideanLoss": [("EuclideanLoss: {bottom: [x, y]}", {"x": normal(3, 4), "y": normal(3, 4)})],
     "Exp": [("Exp: {bottom: x, base: 2, scale: 0.5, shift: 1}", {"x": normal(3, 4)})],
@@ -117,6 +123,8 @@ ROWS = {
         ("RBM: {bottom: x, num_output: 4, hidden: GAUSSIAN}", {"x": normal(3, 5)}),
     ],
     "ReLU": [("ReLU: {bottom: x}", {"x": away(3, 4)}), ("ReLU: {bottom: x, negative_slope: 0.3}", {"x": away(3, 4)})],
+    "RecursiveNet": [("RecursiveNet: {bottom: [x, child, width]}", {"x": 0.1 * normal(4, 2), **TREE})],
+    "RecursiveTensor": [("RecursiveTensor: {bottom: [x, child, width]}", {"x": 0.1 * normal(4, 2), **TREE})],
     "Reduction": [
         (f"Reduction: {{bottom: x, operation: {operation}, axis: 1, coeff: 0.5}}", {"x": away(3, 2, 4)})
         for operation in ("SUM", "ASUM", "SUMSQ", "MEAN")
@@ -145,8 +153,9 @@ ROWS = {
 }  # fmt: skip
 NO_GRADIENT = {
     "Accuracy", "ArgMax", "Data", "DummyData", "HDF5Data", "HDF5Output", "ImageData", "Input", "MemoryData", "Python", "Silence",
-    "Threshold", "WindowData",
+    "Threshold", "TreeData", "WindowData",
 }  # fmt: skip
+WHOLE = ("label", "gain", "child", "width")
 
 
 def test_every_layer_has_a_row():
@@ -158,4 +167,4 @@ def test_every_layer_has_a_row():
 def test_gradient(kind, provider):
     """Both sets of bodies: those for CUDA run on the CPU too."""
     for layers, inputs in ROWS[kind]:
-        check_gradient(layers, provider, fixed=("label", "gain"), **inputs)
+        check_gradient(layers, provider, fixed=WHOLE, **inputs)

@@ -53,3 +53,22 @@ def test_a_learned_blob_starts_at_0():
     np.testing.assert_array_equal(got["w"], np.zeros((2, 3)))
     given = np.arange(6).reshape(2, 3)
     np.testing.assert_array_equal(forward("Parameter: {name: p, top: w, shape: {dim: [2, 3]}}", given={"p.value": given})["w"], given)
+
+
+@about("TreeData")
+def test_a_net_for_trees_has_axes_that_change(tmp_path):
+    """Neither its batches nor its deployed net have a batch axis: nodes, leaves and inner nodes are another number each time."""
+    (tmp_path / "t.txt").write_text("(1 (0 a) (1 b))\n(0 a)\n")
+    text = """
+      layers: [TreeData: {source: t.txt, batch_size: 2, vocabulary_size: 4, max_height: 3}, Embed: {num_output: 2, input_dim: 4},
+        RecursiveNet: {bottom: [embed1, child, width]}, InnerProduct: {num_output: 2}, SoftmaxWithLoss]
+    """
+    found = resolve(parse_yaml(text, path=str(tmp_path / "n.yaml")), TEST, base=str(tmp_path))
+    shapes = {n: v[-1].shape for n, v in lower(found, "N").versions.items()}
+    assert shapes["word"] == ("leaves",) and shapes["child"] == ("inner", 2) and shapes["width"] == (3,)
+    assert shapes["ip1"] == ("nodes", 2) and shapes["label"] == ("nodes",)
+    free = lower(deployed(found))
+    assert {n.attrs["name"]: n.types[0].shape for n in free.graph.leaves("Input")} == {
+        "batch/word": ("leaves",), "batch/child": ("inner", 2), "batch/width": (3,),
+    }  # fmt: skip
+    assert {n: v.shape for n, v in free.graph.outputs.items()} == {"out/prob": ("nodes", 2)}

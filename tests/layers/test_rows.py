@@ -16,6 +16,8 @@ from tests.layers.test_gradients import ROWS
 PINNED = {
     "InfogainLoss",  # the matrix, an input here, has no batch
     "Parameter",  # nor has a learned blob
+    "RecursiveNet: {bottom: [x, child, width]}",  # the number of levels is no batch
+    "RecursiveTensor: {bottom: [x, child, width]}",
     "Bias: {bottom: [x, b], axis: 2}",  # the second input has no batch
     "Convolution: {bottom: [x, z], top: [a, b], num_output: 2, kernel_size: 3, axis: 2}",  # two batch axes are merged
 }

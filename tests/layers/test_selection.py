@@ -5,10 +5,13 @@ import json
 import numpy as np
 import pytest
 
+from netc.autodiff import grad
 from netc.contract import program
+from netc.errors import SpecError
+from netc.net import TRAIN
 from netc.session import Session, States, Stepper
 from netc.spec.job import load_job
-from tests.layers.nets import about, forward, gradient
+from tests.layers.nets import about, evaluate, forward, gradient, net, states
 
 X = np.arange(24.0).reshape(4, 3, 2)
 
@@ -97,3 +100,49 @@ def test_largest_and_where():
     np.testing.assert_array_equal(got, [[[3, 1], [5, 5]], [[1, 0], [4, 4]]])
     np.testing.assert_array_equal(forward("ArgMax: {bottom: x, name: y, axis: 0}", x=x)["y"], [[1, 0, 0, 0]])
     np.testing.assert_array_equal(forward("ArgMax: {bottom: x, name: y, axis: 0, out_max_val: true}", x=x)["y"], [[4, 5, 3, 5]])
+
+
+DEEP = """
+Convolution: {name: c, bottom: fx, top: c, num_output: 4, kernel_size: 3, weight_filler: xavier}
+Pooling: {name: p, bottom: c, kernel_size: 3, stride: 2}
+LRN: {bottom: p, top: n, local_size: 3}
+Convolution: {name: g, bottom: n, top: g, num_output: 4, kernel_size: 2, group: 2, pad: 1, weight_filler: xavier}
+Pooling: {name: q, bottom: g, kernel_size: 2, pool: AVE}
+Deconvolution: {name: d, bottom: q, num_output: 2, kernel_size: 2, stride: 2, weight_filler: xavier}
+Slice: {bottom: d, top: [a, b]}
+MVN: {name: m, bottom: a}
+InnerProduct: {name: ip, bottom: m, num_output: 3, weight_filler: xavier}
+Silence: {bottom: b}
+"""
+
+
+@pytest.mark.parametrize("provider", ["cpu", "cuda"])
+def test_gradients_of_a_deep_net_whose_rows_are_not_counted(provider):
+    """They are those of the net on the chosen rows alone."""
+    x, s = np.random.default_rng(0).normal(size=(5, 3, 9, 9)), np.array([1, 0, 1, 1, 0])
+    found = []
+    for layers, inputs in (("Filter: {bottom: [x, s], top: fx}" + DEEP, {"x": x, "s": s}), (DEEP, {"fx": x[s == 1]})):
+        lowered = net(layers, TRAIN, inputs)
+        by = list(lowered.parameters)
+        values = {f"d{k}": g for k, g in enumerate(grad({lowered.versions["ip"][-1]: 1.0}, by))}
+        held = {n: np.full(a.shape, 0.3) + np.linspace(0, 1, a.size).reshape(a.shape) for n, a in states(lowered).items()}
+        found.append(evaluate(lowered, values, inputs, held, provider=provider))
+    for name, expected in found[1].items():
+        np.testing.assert_allclose(found[0][name], expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
+
+
+def test_what_needs_the_number_of_rows_says_so():
+    with pytest.raises(SpecError, match=r"layer 'drop1' \(Dropout\): f.rowsx3x2 must be known in numbers"):
+        net("Filter: {name: f, bottom: [x, s], top: fx}\nDropout", TRAIN, {"x": X, "s": np.ones(4)})
+
+
+def test_a_deployed_net_lets_all_rows_through(tmp_path):
+    np.savez(tmp_path / "rows.npz", x=np.ones((6, 3), np.float32), label=np.zeros(6, int), s=np.ones(6, np.float32))
+    text = FILTERED.replace("LOSS", "SoftmaxWithLoss")
+    text = text.replace(
+        text[text.index("  - Input") : text.index("  - Filter")], "  - Data: {source: rows.npz, batch_size: 6, top: [x, label, s]}\n"
+    )
+    (tmp_path / "net.yaml").write_text(text)
+    made = program(load_job(str(tmp_path / "net.yaml")))
+    model = Session(made.deploy_model(made.start()))
+    assert {n: a.shape for n, a in model.run({"x": np.ones((4, 3), np.float32)}).items()} == {"prob": (4, 3)}

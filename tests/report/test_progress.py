@@ -8,7 +8,7 @@ from rich.console import Console
 
 from netc import solver
 from netc.report.progress import follow, scores_text
-from netc.solver import Finished, Snapshotted, Stepped
+from netc.run.events import Finished, Snapshotted, Stepped
 
 
 def run(terminal: bool, steps: int = 250, **options) -> tuple[str, Finished]:

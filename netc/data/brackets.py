@@ -1,0 +1,146 @@
+"""Binary trees in Penn brackets: `(3 (2 very) (3 good))` with a label at every node, or `(very good)` without.
+
+Words are separated by blanks, tabs and ends of lines alone: a no-break space is part of a word. In a file each tree begins at the
+start of a line, which the lines that go on with it do not.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from netc.data.source import data_error
+from netc.errors import DataError
+
+TOKEN = re.compile(r"[()]|[^() \t\r\n]+")
+START = re.compile(r"^(?=[^ \t\r\n])", re.MULTILINE)
+NO_LABEL = -1
+
+Part = tuple[int, int]  # a node of a tree, and its height
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Words from left to right; inner nodes, each after its children. A child is the number of a leaf, or ~ that of an inner node."""
+
+    line: int = 1
+    words: list[str] = field(default_factory=list)
+    leaf_labels: list[int] = field(default_factory=list)
+    pairs: list[tuple[int, int]] = field(default_factory=list)
+    heights: list[int] = field(default_factory=list)
+    inner_labels: list[int] = field(default_factory=list)
+
+    @property
+    def label(self) -> int:
+        """The root's."""
+        return (self.inner_labels or self.leaf_labels)[-1]
+
+    @property
+    def height(self) -> int:
+        """The root's; a leaf has 0."""
+        return (self.heights or [0])[-1]
+
+    def _leaf(self, word: str, label: int) -> Part:
+        self.words.append(word)
+        self.leaf_labels.append(label)
+        return len(self.words) - 1, 0
+
+    def _inner(self, left: Part, right: Part, label: int) -> Part:
+        self.pairs.append((left[0], right[0]))
+        self.heights.append(max(left[1], right[1]) + 1)
+        self.inner_labels.append(label)
+        return ~(len(self.pairs) - 1), self.heights[-1]
+
+
+class _Malformed(Exception):
+    """The token that is wrong, by its number, and what is wrong with it."""
+
+
+def read_trees(text: str, name: str) -> list[Tree]:
+    """The labelled trees of a file's text. DataError lists what is malformed, each as `name:line:column: ...`."""
+    found, faults = [], []
+    for line, part in _parts(text):
+        tree = Tree(line)
+        tokens = TOKEN.findall(part)
+        try:
+            _fill(tree, tokens, labelled=True)
+            found.append(tree)
+        except _Malformed as e:
+            faults.append(f"{name}:{_place(part, line, e.args[0])}: {e.args[1]}")
+    if faults:
+        raise data_error(faults)
+    if not found:
+        raise DataError(f"{name}: there are no trees")
+    return found
+
+
+def read_tree(text: str) -> Tree:
+    """One tree, with labels if its first bracket is followed by a number. DataError says what is malformed, and at which column."""
+    tree, tokens = Tree(), TOKEN.findall(text)
+    try:
+        _fill(tree, tokens, labelled=len(tokens) > 1 and tokens[0] == "(" and tokens[1].isdecimal())
+    except _Malformed as e:
+        raise DataError(f"{text}: column {_place(text, 1, e.args[0]).split(':')[1]}: {e.args[1]}") from e
+    return tree
+
+
+def _parts(text: str) -> Iterator[tuple[int, str]]:
+    """(line number, text) of each tree."""
+    starts = [m.start() for m in START.finditer(text)]
+    line, last = 1, 0
+    for start, end in zip(starts, [*starts[1:], len(text)], strict=False):
+        line, last = line + text.count("\n", last, start), start
+        yield line, text[start:end]
+
+
+def _place(part: str, line: int, index: int) -> str:
+    """`line:column` of a token; of the end where there are fewer."""
+    starts = [m.start() for m in TOKEN.finditer(part)]
+    at = starts[index] if index < len(starts) else len(part.rstrip())
+    return f"{line + part.count(chr(10), 0, at)}:{at - part.rfind(chr(10), 0, at)}"
+
+
+def _fill(tree: Tree, tokens: list[str], labelled: bool) -> None:
+    """The nodes of `tokens` into `tree`. _Malformed where they are no tree."""
+    opened: list[tuple[int, list[str | Part]]] = []  # brackets that are open: the number of the token, and what came since
+    root: list[str | Part] = []
+    for index, token in enumerate(tokens):
+        if not opened and root:
+            raise _Malformed(index, f"{token!r} after the end of the tree; a tree has one root, in one pair of brackets")
+        if token == "(":
+            opened.append((index, []))
+        elif token != ")":
+            (opened[-1][1] if opened else root).append(token if labelled else tree._leaf(token, NO_LABEL))
+        elif not opened:
+            raise _Malformed(index, "a closing bracket that none opened")
+        else:
+            start, items = opened.pop()
+            part = (_labelled if labelled else _plain)(tree, items, start)
+            (opened[-1][1] if opened else root).append(part)
+    if opened:
+        raise _Malformed(opened[-1][0], "this bracket is never closed")
+    if not root:
+        raise _Malformed(0, "there is no tree")
+    if isinstance(root[0], str):
+        raise _Malformed(0, f"{root[0]!r} stands in no brackets; a tree is (label word) or (label tree tree)")
+
+
+def _labelled(tree: Tree, items: list[str | Part], start: int) -> Part:
+    match items:
+        case [str(label), *_] if not (label.isdecimal() and label.isascii()):
+            raise _Malformed(start + 1, f"label {label!r}; a bracket is followed by a whole number, 0 or above")
+        case [str(label), str(word)]:
+            return tree._leaf(word, int(label))
+        case [str(label), tuple(left), tuple(right)]:
+            return tree._inner(left, right, int(label))
+        case [str(label), *children]:
+            words = [c for c in children if isinstance(c, str)]
+            came = f"the words {' '.join(words)}" if words == children and words else f"{len(children)} of them"
+            raise _Malformed(start, f"a node is (label word) or (label tree tree): after the label {label} there came {came}")
+    raise _Malformed(start, "a bracket without a label; a node is (label word) or (label tree tree)")
+
+
+def _plain(tree: Tree, items: list[str | Part], start: int) -> Part:
+    match items:
+        case [tuple(left), tuple(right)]:
+            return tree._inner(left, right, NO_LABEL)
+    raise _Malformed(start, f"a bracket holds two words or brackets, such as (very good); {len(items)} came")

@@ -1,0 +1,105 @@
+"""Databases of Caffe's Datums: images and labels in the order of the keys, whatever holds them.
+
+Up to 1 GiB is kept in memory; of a larger database rows are read when they are asked for.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from google.protobuf.message import DecodeError
+
+from netc import netc_pb2 as pb
+from netc.data.datum import to_pixels
+from netc.data.images import MEMORY
+from netc.data.source import Column, Description, Table, TopSpec
+from netc.errors import DataError
+
+
+class Store(Protocol):
+    """What holds keys and values, numbered in the order of the keys."""
+
+    path: Path
+
+    @property
+    def count(self) -> int: ...
+
+    def read(self, rows: Sequence[int]) -> list[tuple[bytes, bytes]]:
+        """The keys and values of some rows."""
+
+
+def table(store: Store) -> Table:
+    """Bytes or floats of (channels, height, width), all of the first one's shape, and labels. Encoded images are blue first."""
+    if not store.count:
+        raise DataError(f"{store.path}: there are no rows in it")
+    ((key, value),) = store.read([0])
+    first = _pixels(store, key, _datum(store, key, value))
+    database = Database(store, first.shape, first.dtype)
+
+    def load() -> tuple[Column, ...]:
+        if store.count * prod(first.shape) * first.itemsize > MEMORY:
+            return Pixels(database), Labels(database)
+        rows = database.datums(np.arange(store.count))
+        return np.stack([database.pixels(*row) for row in rows]), np.array([datum.label for _, datum in rows], np.int64)
+
+    tops = TopSpec("float32", first.shape), TopSpec("int64", ())
+    return Table(Description(store.path.name, tops, store.count), load)
+
+
+@dataclass(frozen=True)
+class Database:
+    """A store whose values are Datums of one shape and type."""
+
+    store: Store
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def datums(self, rows: np.ndarray) -> list[tuple[bytes, pb.Datum]]:
+        """The keys and Datums of some rows."""
+        return [(key, _datum(self.store, key, value)) for key, value in self.store.read(rows.tolist())]
+
+    def pixels(self, key: bytes, datum: pb.Datum) -> np.ndarray:
+        """The array of a Datum. DataError if it has another shape than the first."""
+        array = _pixels(self.store, key, datum)
+        if array.shape != self.shape or array.dtype != self.dtype:
+            found, first = ("x".join(map(str, shape)) for shape in (array.shape, self.shape))
+            raise DataError(f"{_place(self.store, key)} is {array.dtype} {found}, the first is {self.dtype} {first}")
+        return array
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """The images of a database, read when they are asked for."""
+
+    database: Database
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        return np.stack([self.database.pixels(*row) for row in self.database.datums(rows)])
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Its labels."""
+
+    database: Database
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        return np.array([datum.label for _, datum in self.database.datums(rows)], np.int64)
+
+
+def _datum(store: Store, key: bytes, value: bytes) -> pb.Datum:
+    try:
+        return pb.Datum.FromString(value)
+    except DecodeError as e:
+        raise DataError(f"{_place(store, key)} is no Datum: {e}") from e
+
+
+def _pixels(store: Store, key: bytes, datum: pb.Datum) -> np.ndarray:
+    return to_pixels(datum, _place(store, key))
+
+
+def _place(store: Store, key: bytes) -> str:
+    return f"{store.path}: {key.decode(errors='replace')}"

@@ -1,0 +1,31 @@
+"""The words that a net tells apart, and their numbers."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+UNKNOWN = "<unknown>"
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Words by number. Word 0 stands for all that are not among the others."""
+
+    words: tuple[str, ...]
+
+    @classmethod
+    def of(cls, tokens: Iterable[str], size: int | None = None) -> "Vocabulary":
+        """The words of `tokens`, at most `size` with the unknown one: the most frequent first, of equals the first in the alphabet."""
+        ordered = sorted(Counter(tokens).items(), key=lambda entry: (-entry[1], entry[0]))
+        return cls((UNKNOWN, *(word for word, _ in ordered))[:size])
+
+    def ids(self, tokens: Iterable[str]) -> np.ndarray:
+        """The number of each token as int64."""
+        return np.array([self._numbers.get(token, 0) for token in tokens], np.int64)
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {word: number for number, word in enumerate(self.words)}

@@ -1,0 +1,80 @@
+"""Trees in Penn brackets."""
+
+import pytest
+
+from netc.data.brackets import NO_LABEL, read_tree, read_trees
+from netc.errors import DataError
+
+
+def test_a_labelled_tree():
+    (tree,) = read_trees("(3 (2 a) (1 (0 b) (4 c)))\n", "t.txt")
+    assert tree.words == ["a", "b", "c"] and tree.leaf_labels == [2, 0, 4]
+    assert tree.pairs == [(1, 2), (0, ~0)] and tree.heights == [1, 2] and tree.inner_labels == [1, 3]
+    assert (tree.label, tree.height, tree.line) == (3, 2, 1)
+
+
+def test_a_tree_may_go_over_lines_and_be_one_word():
+    trees = read_trees("\n(3 (2 a)\n   (1 b))\n\n(0 c)\r\n", "t.txt")
+    assert [(t.line, t.words, t.label) for t in trees] == [(2, ["a", "b"], 3), (5, ["c"], 0)]
+
+
+def test_a_no_break_space_is_part_of_a_word():
+    assert read_trees("(1 (2 9\u00a01/2) (3 x))", "t.txt")[0].words == ["9\u00a01/2", "x"]
+
+
+def test_a_tree_without_labels():
+    tree = read_tree("((not (very good)) .)")
+    assert tree.words == ["not", "very", "good", "."] and tree.pairs == [(1, 2), (0, ~0), (~1, 3)]
+    assert tree.label == NO_LABEL
+    assert read_tree("good").words == ["good"] and read_tree("(3 (2 very) (3 good))").leaf_labels == [2, 3]
+
+
+FILE = """\
+(3 (2 a) (x b))
+(3 (2 a)
+   (3 b) (4 c))
+(2 d
+(2 e) f
+(3 () (2 a))
+(3 (2 g h))
+i
+(1 (2 j) k)
+"""
+FAULTS = [
+    "t.txt:1:11: label 'x'; a bracket is followed by a whole number, 0 or above",
+    "t.txt:2:1: a node is (label word) or (label tree tree): after the label 3 there came 3 of them",
+    "t.txt:4:1: this bracket is never closed",
+    "t.txt:5:7: 'f' after the end of the tree; a tree has one root, in one pair of brackets",
+    "t.txt:6:4: a bracket without a label; a node is (label word) or (label tree tree)",
+    "t.txt:7:4: a node is (label word) or (label tree tree): after the label 2 there came the words g h",
+    "t.txt:8:1: 'i' stands in no brackets; a tree is (label word) or (label tree tree)",
+    "t.txt:9:1: a node is (label word) or (label tree tree): after the label 1 there came 2 of them",
+]
+
+
+def test_all_that_is_malformed_is_listed_with_its_place():
+    with pytest.raises(DataError) as caught:
+        read_trees(FILE, "t.txt")
+    assert str(caught.value).splitlines() == FAULTS
+
+
+@pytest.mark.parametrize(
+    "text, wanted",
+    [
+        ("(not good", "column 1: this bracket is never closed"),
+        ("not good)", "column 5: 'good' after the end"),
+        (")", "column 1: a closing bracket that none opened"),
+        ("(very very good)", "column 1: a bracket holds two words or brackets, such as (very good); 3 came"),
+        ("((good))", "column 2: a bracket holds two words or brackets, such as (very good); 1 came"),
+        ("", "column 1: there is no tree"),
+    ],
+)
+def test_one_malformed_tree(text, wanted):
+    with pytest.raises(DataError) as caught:
+        read_tree(text)
+    assert wanted in str(caught.value)
+
+
+def test_a_file_without_trees():
+    with pytest.raises(DataError, match=r"t\.txt: there are no trees"):
+        read_trees("\n \n", "t.txt")

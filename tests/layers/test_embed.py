@@ -1,0 +1,23 @@
+"""Embed."""
+
+import numpy as np
+import pytest
+
+from netc.errors import SpecError
+from tests.layers.nets import about, forward, net
+
+TABLE = np.arange(8).reshape(4, 2)
+
+
+@about("Embed")
+def test_rows_of_the_table():
+    layer = "Embed: {name: e, bottom: x, num_output: 2, input_dim: 4, bias_term: %s}"
+    x = [[3, 0], [1, 1]]
+    np.testing.assert_array_equal(forward(layer % "false", given={"e.weight": TABLE}, x=x)["e"], TABLE[np.array(x)])
+    got = forward(layer % "true", given={"e.weight": TABLE, "e.bias": [10, 20]}, x=x)["e"]
+    np.testing.assert_array_equal(got, TABLE[np.array(x)] + [10, 20])
+
+
+def test_sizes_that_are_missing():
+    with pytest.raises(SpecError, match="input_dim is missing"):
+        net("Embed: {bottom: x, num_output: 2}", inputs={"x": [1]})

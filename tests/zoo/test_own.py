@@ -1,0 +1,9 @@
+"""The models that come with netc are whole."""
+
+from tests.conftest import ROOT
+from tests.small_nets import netc
+
+
+def test_every_published_file_is_as_it_was_published():
+    result = netc("zoo", "verify", "--from", ROOT / "model_zoo")
+    assert result.exit_code == 0 and "whole" in result.stdout, result.stdout
