@@ -98,9 +98,10 @@ class Context:
         self.updates[state] = stop(value)
 
     def noise(self, name: str, shape: Shape, distribution: str = "uniform") -> Value:
-        """Random numbers fed anew each step: uniform in [0, 1), or standard normal."""
+        """Random numbers fed anew each step: uniform in [0, 1), or standard normal. Of symbolic dimensions only the batch can be one."""
         key = f"{self.layer.name}.{name}"
-        return leaf("Input", np.float32, sizes(shape), name=NOISE + key, distribution=distribution, key=key)
+        sizes(tuple(d for d in shape if d != self.batch))
+        return leaf("Input", np.float32, shape, name=NOISE + key, distribution=distribution, key=key)
 
     def input(self, top: str, dtype: str, shape: Shape, batched: bool = True) -> Value:
         """A blob that is fed; axis 0, where there is one, is the batch, unless it is not `batched`."""
