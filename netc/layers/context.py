@@ -98,7 +98,7 @@ class Context:
         self.updates[state] = stop(value)
 
     def noise(self, name: str, shape: Shape, distribution: str = "uniform") -> Value:
-        """Random numbers fed anew each step: uniform in [0, 1), or standard normal."""
+        """Random numbers fed anew each step: uniform in [0, 1), or standard normal. Of symbolic dimensions only the batch can be one."""
         key = f"{self.layer.name}.{name}"
         if unknown := [d for d in shape if isinstance(d, str) and d != self.batch]:
             raise self.shape_error(f"random numbers for {dims(shape)} need the size {unknown[0]!r}, which only a run knows")

@@ -25,7 +25,7 @@ def evaluate(stepper: Stepper, feeder: Feeder, batches: int | None, static: bool
     totals: dict[str, int] = {}
     for index in range(count):
         feeds = feeder(index) if batches else feeder.once(index)
-        size = max((len(a) for a in feeds.values() if a.ndim), default=1)
+        size = max((len(a) for n, a in feeds.items() if a.ndim and n.startswith(BATCH)), default=1)
         if static and size < feeder.batch_size:
             continue
         counts = _label_counts(feeder.net, feeds)
