@@ -24,9 +24,14 @@ def table(net: str, results: dict[str, Result], left_out: dict[str, str]) -> str
         low, middle, high = np.percentile(result.times, (25, 50, 75))
         ratio = f"{best / middle:.2f}" if best else "-"
         start = "-" if result.start is None else f"{result.start:.1f}"
-        lines.append(f"| {name} | {middle:.3g} ({low:.3g} - {high:.3g}) | {ratio} | {result.memory:.0f} | {start} |")
+        lines.append(f"| {name} | {number(middle)} ({number(low)} - {number(high)}) | {ratio} | {result.memory:.0f} | {start} |")
     lines += [f"\n{name} {why}." for name, why in left_out.items()]
     return "\n".join(lines) + "\n"
+
+
+def number(value: float) -> str:
+    """Three digits, without an exponent."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def best_torch(results: dict[str, Result]) -> float | None:
@@ -69,7 +74,7 @@ def bars(measured: dict[str, dict[str, Result]]) -> str:
     for net, results in measured.items():
         best = best_torch(results) or next(iter(results.values())).median
         rows.append((net, "", None))
-        rows += [(name, f"{r.median:.3g} ms", best / r.median) for name, r in results.items()]
+        rows += [(name, f"{number(r.median)} ms", best / r.median) for name, r in results.items()]
     most = max((speed for *_, speed in rows if speed), default=1.0)
     scale = (WIDTH - LEFT - 110) / most
     parts = [f'<line x1="{LEFT + scale:.1f}" y1="0" x2="{LEFT + scale:.1f}" y2="{ROW * len(rows)}" stroke="#718096" stroke-dasharray="3"/>']
@@ -98,7 +103,7 @@ def curves(title: str, ticks: list[int], lines: dict[str, list[float]]) -> str:
         at = point(float(x), low)[0]
         parts.append(f'<text x="{at:.1f}" y="280" text-anchor="middle">{tick}</text>')
     for value in (low, high):
-        parts.append(f'<text x="44" y="{point(0, value)[1] + 4:.1f}" text-anchor="end">{np.exp(value):.3g}</text>')
+        parts.append(f'<text x="44" y="{point(0, value)[1] + 4:.1f}" text-anchor="end">{number(np.exp(value))}</text>')
     for name, line in lines.items():
         points = [point(float(x), float(np.log(v))) for x, v in zip(xs, line, strict=True)]
         colour = COLOURS.get(name.split()[0], OTHER)
