@@ -60,7 +60,10 @@ class Net:
         self._states = {n: Blob(a) for n, a in start.items()}
         self.params: dict[str, list[Blob]] = {}
         for name, node in states.items():
-            self.params.setdefault(node.attrs["layer"], []).append(self._states[name])
+            if node.attrs["kind"] != "carry":
+                self.params.setdefault(node.attrs["layer"], []).append(self._states[name])
+        carried = [n for n, s in states.items() if s.attrs["kind"] == "carry"]
+        self._carries = {n: self._states[n].data.copy() for n in carried}  # as the last forward pass found them
         self._backwards: dict[frozenset[str], Session] = {}
         self.blobs = {n: Blob(np.zeros(tuple(map(int, v[-1].shape)), v[-1].dtype)) for n, v in self._lowered.versions.items()}
 
@@ -84,6 +87,7 @@ class Net:
             self.blobs[name].data[...] = array
         self._noise = self._draw()
         self._passes += 1
+        self._carries = {n: self._states[n].data.copy() for n in self._carries}
         results = self._forward.run(self._feeds(self._forward))
         for name, array in results.items():
             if name in self.blobs:
@@ -151,7 +155,7 @@ class Net:
 
     def _feeds(self, session: Session) -> dict[str, np.ndarray]:
         feeds = {BATCH + n: self.blobs[n].data for n in self.inputs} | self._noise
-        feeds |= {f"state/{n}": b.data for n, b in self._states.items()}
+        feeds |= {f"state/{n}": self._carries.get(n, b.data) for n, b in self._states.items()}
         return {n: a for n, a in feeds.items() if n in session.inputs}
 
 

@@ -3,10 +3,10 @@
 | model        | inputs                                            | outputs                                         |
 |--------------|---------------------------------------------------|-------------------------------------------------|
 | train.onnx   | batch/<blob>, noise/<name>, lr, state/<name>      | loss, out/<blob>, next/<name> of each state     |
-| gradient.onnx| the same without lr, and grad/<name>, the sum     | loss, out/<blob>, next/grad/<name>, next/ of statistics |
+| gradient.onnx| the same without lr, and grad/<name>, the sum     | loss, out/<blob>, next/grad/<name>, next/ of statistics and carries |
 | update.onnx  | grad/<name>, lr, state/ of parameters and slots   | next/ of parameters and slots                   |
-| test.onnx    | batch/<blob>, state/ of parameters and statistics | loss, out/<blob>                                |
-| model.onnx   | the net's inputs, batch N                         | its outputs; weights and preprocessing inside   |
+| test.onnx    | batch/<blob>, state/ of parameters, statistics and carries | loss, out/<blob>, next/ of carries     |
+| model.onnx   | the net's inputs, batch N, state/ of carries      | its outputs, next/ of carries; weights and preprocessing inside |
 """
 
 from collections.abc import Collection, Mapping
@@ -119,15 +119,23 @@ class Program:
         """model.onnx: the deployed net with `states` inside, its inputs and outputs under the blobs' own names."""
         graph = simplify(freeze(self.deploy[0].graph, states))
         outputs = {name.removeprefix(OUT): value for name, value in graph.outputs.items()}
-        graph = _plain_inputs(Graph(graph.name, outputs))
+        graph = _plain_inputs(replace(graph, outputs=outputs))
         inputs = [_tensor(n.outputs[0]) for n in graph.leaves("Input")]
-        said = self.metadata("model", graph, "cpu") | {"batch": inputs, "classes": list(self.classes)}
+        said = self.metadata("model", graph, "cpu") | {"batch": inputs, "classes": list(self.classes), **self._reading()}
         return emit(graph, metadata=said)
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, where the data set knows them."""
         return next((layer.source.classes for layer in self.test_net.sources if layer.source and layer.source.classes), ())
+
+    def _reading(self) -> dict[str, Any]:
+        """How texts and series become the inputs of the deployed net: times, tokens and their vocabulary, columns."""
+        found = next((layer.source for layer in self.test_net.sources if layer.source and layer.source.tops[0].batch_axis), None)
+        if found is None:
+            return {}
+        said = {"tokens": found.tokens, "vocabulary": list(found.vocabulary), "columns": list(found.columns), "target": found.target}
+        return {"steps": found.tops[0].shape[0]} | {k: v for k, v in said.items() if v}
 
     def metadata(self, kind: str, graph: Graph, provider: str) -> dict[str, Any]:
         """What stands in `metadata_props["netc"]`."""
@@ -147,7 +155,15 @@ class Program:
             "noise": [_noise(n, self.seed) for n in noise],
             "batch": [_tensor(n.outputs[0]) for n in inputs if n.attrs["name"].startswith(BATCH)],
             "lr": self.schedule() if kind in ("train", "update") else None,
-        } | ({"batch_axis": 0, "batch_size": (self.test if kind == "test" else self.deploy)[1]} if kind in ("test", "model") else {})
+        } | self._batch(kind)
+
+    def _batch(self, kind: str) -> dict[str, Any]:
+        """The axis and the size of the batch of a model that may be run on any; axis 1 where time comes first."""
+        if kind not in ("test", "model"):
+            return {}
+        first = next(iter(self.test_net.described.values()), None)
+        size = (self.test if kind == "test" else self.deploy)[1]
+        return {"batch_axis": first.batch_axis if first else 0, "batch_size": size}
 
     def schedule(self) -> dict[str, Any]:
         """The fields that learning-rate policies read, all that are set."""

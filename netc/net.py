@@ -54,6 +54,11 @@ class Net:
         return self.document.message
 
     @property
+    def described(self) -> dict[str, data.TopSpec]:
+        """What the sources say of their tops, those that a deployed net lacks among them."""
+        return {n: t for layer in self.sources if layer.source for n, t in zip(layer.param.top, layer.source.tops, strict=False)}
+
+    @property
     def sources(self) -> list[Layer]:
         """The layers that deliver batches."""
         return [layer for layer in self.layers if layer.source is not None]
@@ -97,11 +102,13 @@ def resolve(document: Document, phase: str = TRAIN, stages: Iterable[str] = (), 
 
 def deployed(net: Net) -> Net:
     """`net` (phase TEST) without labels, losses and metrics; a loss of scores leaves what it makes of them (Softmax)."""
-    missing = {top for layer in net.sources for top in layer.tops[1:]}
+    kept = {layer.name: [k for k, top in enumerate(layer.source.tops) if k == 0 or top.input] for layer in net.sources if layer.source}
+    missing = {top for layer in net.sources for k, top in enumerate(layer.tops) if k not in kept[layer.name]}
     layers: list[Layer] = []
     for layer in net.layers:
         if layer.source is not None:
-            layers.append(replace(layer, tops=layer.tops[:1], loss_weights=layer.loss_weights[:1]))
+            tops = tuple(t for k, t in enumerate(layer.tops) if k in kept[layer.name])
+            layers.append(replace(layer, tops=tops, loss_weights=layer.loss_weights[: len(tops)]))
         elif not (layer.facts.get("loss") or layer.facts.get("metric") or missing.intersection(layer.bottoms)):
             layers.append(layer)
         elif kind := layer.facts.get("deployed"):

@@ -7,7 +7,9 @@ A user's own source is a function under `@source(".suffix")`, `@source("LayerTyp
 import netc.data.arrays
 import netc.data.csv
 import netc.data.images
-import netc.data.sets  # noqa: F401  (these fill registry.source and registry.dataset)
+import netc.data.sequence_sets
+import netc.data.sets
+import netc.data.text  # noqa: F401  (these fill registry.source and registry.dataset)
 from netc.data.batches import Source, describe, open, resolve_batch_size, test_batches
 from netc.data.images import read_image
 from netc.data.prefetch import Prefetch

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from netc.data.order import held_out
+from netc.data.series import series_table, spread, training_windows
 from netc.data.source import Description, Request, Table, TopSpec, data_error
 from netc.errors import DataError, near
 from netc.registry import source
@@ -36,9 +38,12 @@ def csv(request: Request) -> Table:
     stat = request.path.stat()
     named = request.layer.data_param.label_column
     sheet = _sheet(request.path, named, stat.st_mtime_ns, stat.st_size)
+    if request.layer.data_param.steps:
+        return _windows(request, sheet, _label(sheet, named or "-1"))
     label = None if len(request.layer.top) == 1 and not named else _label(sheet, named or "-1")
     features, faults = _features(sheet, label)
-    tops, columns = [TopSpec("float32", features.shape[1:])], [features]
+    mean, std = spread(features[held_out(len(features), request.layer.data_param.test_fraction, "TRAIN")])
+    tops, columns = [TopSpec("float32", features.shape[1:], mean=mean, std=std)], [features]
     classes: tuple[str, ...] = ()
     if label is not None:
         targets, classes, wrong = _targets(sheet, label, request.classes)
@@ -48,6 +53,16 @@ def csv(request: Request) -> Table:
         raise data_error([text for _, text in sorted(faults)])
     description = Description(sheet.path.name, tuple(tops), len(sheet.rows), classes, sha256=sheet.sha256)
     return Table(description, lambda: tuple(columns))
+
+
+def _windows(request: Request, sheet: Sheet, target: int) -> Table:
+    """With `steps`: windows of all columns, whose label is the next value of the label column."""
+    rows, faults = _features(sheet, None)
+    if faults:
+        raise data_error([text for _, text in sorted(faults)])
+    _, trained = training_windows(request, sheet.path.name, len(rows))
+    described = Description(sheet.path.name, (), len(rows), columns=sheet.header, sha256=sheet.sha256)
+    return series_table(request, described, target, spread(rows[:trained]), lambda: rows)
 
 
 @lru_cache(maxsize=4)

@@ -5,7 +5,7 @@ make a batch, and what is done to them, is the same for every source: `order.py`
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -17,17 +17,33 @@ from netc.errors import MOST_FAULTS, DataError
 
 @dataclass(frozen=True)
 class TopSpec:
-    """A top without its batch axis. dtype is "float32" or "int64"."""
+    """A top without its batch axis. dtype is "float32" or "int64".
+
+    `batch_axis` is where that comes in: 0, or 1 after time. A top that is an `input` goes into a deployed net as the
+    first top does, others are labels. Its integers are below `classes` where that is not 0. mean and std are those of
+    its columns, the last axis, over the training rows.
+    """
 
     dtype: str
     shape: tuple[int, ...]
+    batch_axis: int = 0
+    input: bool = False
+    classes: int = 0
+    mean: tuple[float, ...] = field(default=(), compare=False)
+    std: tuple[float, ...] = field(default=(), compare=False)
+
+    def batched(self, batch: int) -> tuple[int, ...]:
+        """The shape with its batch."""
+        return (*self.shape[: self.batch_axis], batch, *self.shape[self.batch_axis :])
 
 
 @dataclass(frozen=True)
 class Description:
     """What a source gives, known before it is loaded. `rows` is None if it never ends, `sha256` "" if it is unknown.
 
-    `set_apart` says that the rows for TEST are others than those for TRAIN.
+    `set_apart` says that the rows for TEST are others than those for TRAIN. `vocabulary` are the texts that the integers of
+    the first top stand for, `tokens` what they are: "characters" or "words". `columns` are the names of those of a
+    series, whose label is the next value of `target`.
     """
 
     name: str
@@ -37,6 +53,10 @@ class Description:
     licence: str = ""
     sha256: str = ""
     set_apart: bool = False
+    vocabulary: tuple[str, ...] = ()
+    tokens: str = ""
+    columns: tuple[str, ...] = ()
+    target: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,12 +90,16 @@ class Column(Protocol):
 class Table:
     """What a source function returns. `load()` gives one column a top; an endless one is asked for ever larger rows.
 
-    `has_test_rows` says that rows for TEST are set apart by the source itself.
+    `has_test_rows` says that rows for TEST are set apart by the source itself. The rows of a `series` follow one another
+    in time: those held out for TEST are the last ones. Those of a `stream` moreover go on where the row before ends: each
+    place of a batch walks through a part of its own, from batch to batch.
     """
 
     description: Description
     load: Callable[[], tuple[Column, ...]]
     has_test_rows: bool = False
+    series: bool = False
+    stream: bool = False
 
 
 @dataclass(frozen=True)

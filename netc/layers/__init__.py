@@ -5,4 +5,4 @@ Its docstring is its documentation (`netc layers ReLU`). Facts about the type st
 (delivers batches), `deployed` (the type that replaces it in a deployed net), `in_place` (False forbids it).
 """
 
-from netc.layers import activation, convolution, dense, elementwise, inputs, loss, normalization, pooling, shape  # noqa: F401
+from netc.layers import activation, convolution, dense, elementwise, inputs, loss, normalization, pooling, recurrent, shape  # noqa: F401

@@ -1,6 +1,7 @@
 """What a layer's function sees beside its bottoms: its message, and where weights, statistics and noise come from."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from math import prod
 from typing import Any
@@ -9,9 +10,10 @@ import numpy as np
 
 from netc import fillers
 from netc import netc_pb2 as pb
+from netc.data import TopSpec
 from netc.errors import Fault, ShapeError, SpecError
 from netc.ir import Value, leaf, op, stop
-from netc.net import TRAIN, Layer
+from netc.net import DEPLOY, TRAIN, Layer
 from netc.tensor_type import Dim, Shape
 
 BATCH = "batch/"
@@ -41,6 +43,8 @@ class Context:
     shared: dict[str, Value]
     states: dict[str, Value]
     updates: dict[Value, Value]
+    described: Mapping[str, TopSpec] = field(default_factory=dict)  # what sources say of their tops
+    steps: Dim | None = None
     count: int = 0
 
     @property
@@ -73,6 +77,20 @@ class Context:
         """The layer's next blob that training moves without a gradient (running means), zero at the start."""
         return self._blob("statistic", name, shape, partial(np.zeros, shape, np.float32))
 
+    def carry(self, name: str, shape: Shape, start: Callable[[], np.ndarray] | None = None) -> Value:
+        """What one batch leaves to the next of its phase: zero at the start, or what `start` makes; `update` it.
+
+        A deployed net takes and gives it. ShapeError if the batch is symbolic in a phase that keeps the state itself.
+        """
+        phase = "" if self.phase == DEPLOY else f".{self.phase.lower()}"
+        start = start or partial(np.zeros, shape if self.phase == DEPLOY else sizes(shape), np.float32)
+        state = leaf(
+            "State", np.float32, shape, name=f"{self.layer.name}.{name}{phase}", kind="carry", start=start, layer=self.layer.name,
+            blob=-1, lr_mult=0.0, decay_mult=0.0,
+        )  # fmt: skip
+        self.states[state.node.attrs["name"]] = state
+        return state
+
     def update(self, state: Value, value: Value) -> None:
         """A training step ends with `value` in `state`."""
         self.updates[state] = stop(value)
@@ -82,10 +100,14 @@ class Context:
         key = f"{self.layer.name}.{name}"
         return leaf("Input", np.float32, shape, name=NOISE + key, distribution=distribution, key=key)
 
-    def input(self, top: str, dtype: str, shape: Shape) -> Value:
-        """A blob that is fed; axis 0, where there is one, is the batch."""
-        batch = shape[:1] if self.batch is None or not shape else (self.batch,)
-        return leaf("Input", dtype, (*batch, *shape[1:]), name=BATCH + top)
+    def input(self, top: str, dtype: str, shape: Shape, batch_axis: int = 0) -> Value:
+        """A blob that is fed. Axis 0, where there is one, is the batch; with batch_axis 1 it is time, and the batch comes next."""
+        sizes = list(shape)
+        if self.batch is not None and shape:
+            sizes[batch_axis] = self.batch
+        if self.steps is not None and batch_axis == 1:
+            sizes[0] = self.steps
+        return leaf("Input", dtype, sizes, name=BATCH + top)
 
     def _blob(self, kind: str, name: str, shape: tuple[int, ...], start: Any) -> Value:
         index, self.count = self.count, self.count + 1

@@ -2,10 +2,13 @@
 
 from math import prod
 
-from netc.ir import Value, op
+import numpy as np
+
+from netc.ir import Value, cast, op
 from netc.layers.context import Context, sizes
 from netc.layers.shape import axis_of
 from netc.registry import layer
+from netc.training_ops import table as table_ops
 
 
 @layer("InnerProduct")
@@ -26,3 +29,20 @@ def inner_product(ctx: Context, x: Value) -> Value:
     y = op.MatMul(flat, w if p.transpose else op.Transpose(w, perm=[1, 0]))
     y = y if b is None else y + b
     return y if axis else op.Reshape(y, [*kept, p.num_output])
+
+
+@layer("Embed", in_place=False)
+def embed(ctx: Context, x: Value) -> Value:
+    """y = W[x] + b: each index of x becomes a row of the table W (input_dim, num_output), on a new last axis."""
+    p = ctx.param.embed_param
+    below = ctx.described.get(ctx.layer.bottoms[0])
+    most = below.classes if below is not None else 0
+    if not p.num_output or not (p.input_dim or most):
+        missing = "input_dim is missing: the rows of the table" if p.num_output else "num_output is missing: the length of a row"
+        raise ctx.error(missing, "embed_param")
+    if p.input_dim and most > p.input_dim:
+        raise ctx.error(f"{ctx.layer.bottoms[0]} has indices up to {most - 1}, a table of {p.input_dim} rows is too small",
+                        "embed_param", "input_dim")  # fmt: skip
+    table = ctx.weight("weight", (int(p.input_dim or most), int(p.num_output)), p.weight_filler)
+    y = table_ops.embed(table, cast(x, np.int64))
+    return y + ctx.weight("bias", (int(p.num_output),), p.bias_filler) if p.bias_term else y

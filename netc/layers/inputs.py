@@ -29,10 +29,11 @@ def data_(ctx: Context) -> tuple[Value, ...]:
 
     `netc.data` describes the sources. In training and testing the transformations happen there; in a deployed net they are its first nodes.
     """
-    source, batch = ctx.layer.source, ctx.layer.batch_size
-    assert source is not None and batch is not None
-    tops = tuple(ctx.input(name, top.dtype, (batch, *top.shape)) for name, top in zip(ctx.layer.tops, source.tops, strict=False))
-    return (_transformed(ctx, tops[0]), *tops[1:]) if ctx.phase == DEPLOY else tops
+    batch = ctx.layer.batch_size
+    assert batch is not None
+    specs = [(name, ctx.described[name]) for name in ctx.layer.tops]
+    tops = tuple(ctx.input(name, top.dtype, top.batched(batch), top.batch_axis) for name, top in specs)
+    return (_transformed(ctx, tops[0]), *tops[1:]) if ctx.phase == DEPLOY and tops[0].dtype.kind == "f" else tops
 
 
 @layer("DummyData", bottoms=(0, 0), tops=(1, None), source=True)

@@ -15,14 +15,16 @@ Scores = dict[str, float]
 def evaluate(stepper: Stepper, feeder: Feeder, batches: int | None, static: bool) -> Scores:
     """The mean over `batches` batches (None: one pass) of every output that is a number.
 
-    A net whose batch is `static` cannot take the short last batch of a pass and leaves it out.
+    A net whose batch is `static` cannot take the short last batch of a pass and leaves it out. What the net carries from
+    batch to batch, all that a test writes, is zero before the first.
     """
+    stepper.states.zero(stepper.writes.values())
     count = batches or feeder.batches or 1
     sums: dict[str, float] = {}
     rows = 0
     for index in range(count):
         feeds = feeder(index)
-        size = max((len(a) for a in feeds.values() if a.ndim), default=1)
+        size = feeder.size(feeds)
         if static and size < feeder.batch_size:
             continue
         rows += size

@@ -42,6 +42,14 @@ class Feeder:
         """The feeds of batch `index`, counted over all sub-batches."""
         return self(*divmod(index, self.iter_size))
 
+    def size(self, feeds: Feeds) -> int:
+        """The rows of a batch that was fed, of which the last of a test may have fewer."""
+        for layer in self.layers:
+            for top, described in zip(layer.tops, layer.source.tops if layer.source else (), strict=False):
+                if BATCH + top in feeds:
+                    return feeds[BATCH + top].shape[described.batch_axis]
+        return 1
+
     @property
     def rows(self) -> int | None:
         """Rows of the first source that ends."""

@@ -1,4 +1,4 @@
-"""What the YAML spelling knows of Caffe's layer types.
+"""What the YAML spelling knows of layer types.
 
 The fields that are a type's own, and what a layer is called, reads and writes where a file does not say it.
 """
@@ -15,7 +15,7 @@ SHORT_NAMES = {
     "AbsVal": "abs", "BatchNorm": "bn", "BatchReindex": "reindex", "ContrastiveLoss": "loss", "Convolution": "conv",
     "Data": "data", "Deconvolution": "deconv", "Dropout": "drop", "DummyData": "data", "EuclideanLoss": "loss",
     "HDF5Data": "data", "HDF5Output": "output", "HingeLoss": "loss", "ImageData": "data", "InfogainLoss": "loss",
-    "InnerProduct": "ip", "Input": "data", "LRN": "norm", "MemoryData": "data", "MultinomialLogisticLoss": "loss",
+    "InnerProduct": "ip", "Input": "data", "LRN": "norm", "LastStep": "last", "MemoryData": "data", "MultinomialLogisticLoss": "loss",
     "Parameter": "param", "Pooling": "pool", "Reduction": "reduce", "SigmoidCrossEntropyLoss": "loss",
     "Softmax": "prob", "SoftmaxWithLoss": "loss", "WindowData": "data",
 }  # fmt: skip
@@ -30,10 +30,13 @@ TYPES = [
     "SoftmaxWithLoss", "Split", "Swish", "TanH", "Threshold", "Tile", "WindowData",
 ]  # fmt: skip
 
+OWN_TYPES = ["GRU", "LastStep", "Reverse", "Standardize"]  # that Caffe does not have
+
 # Messages of the types whose name does not say it (`<Type>Parameter`). Of two fields of one name, the first is meant.
 PARAMS = {
     "Data": ("transform_param", "data_param"),
     "Deconvolution": ("convolution_param",),
+    "GRU": ("recurrent_param",),
     "Im2col": ("convolution_param",),
     "ImageData": ("transform_param", "image_data_param"),
     "InfogainLoss": ("infogain_loss_param", "loss_param"),
@@ -50,7 +53,7 @@ SOURCES = SAMPLES | {"Input", "Parameter"}
 LOSSES = {t for t in TYPES if t.endswith("Loss")}
 ENDS = LOSSES | {"Accuracy"}
 LABELLED = {"SoftmaxWithLoss", "HingeLoss", "MultinomialLogisticLoss", "InfogainLoss", "Accuracy"}
-LISTED = {"BatchReindex", "Concat", "Crop", "Eltwise", "Filter", "HDF5Output", "LSTM", "LSTMUnit", "RNN"}
+LISTED = {"BatchReindex", "Concat", "Crop", "Eltwise", "Filter", "HDF5Output", "LSTMUnit"}
 SEVERAL = LISTED | (LOSSES - LABELLED)
 IN_PLACE = {"BNLL", "Clip", "Dropout", "ELU", "PReLU", "ReLU", "Sigmoid", "Swish", "TanH"}
 # A net commonly has one of these: the first goes without a number.
@@ -96,11 +99,11 @@ class Kind:
 
 
 def _kinds() -> dict[str, Kind]:
-    """The table of Caffe's types."""
+    """The table of types: Caffe's and netc's own."""
     params = [f for f in LAYER_FIELDS.values() if f.name.endswith("_param")]
     by_rule = {f.message_type.name.removesuffix("Parameter"): f.name for f in params}
     kinds = {}
-    for type_ in TYPES:
+    for type_ in [*TYPES, *OWN_TYPES]:
         own = PARAMS.get(type_, (by_rule[type_],) if type_ in by_rule else ())
         kinds[type_] = Kind(type_, True, SHORT_NAMES.get(type_, type_.lower()), own)
     return kinds

@@ -6,8 +6,10 @@ import pytest
 import netc.gradients  # noqa: F401
 from netc import registry
 from netc.ir import TRAINING, cast, constant, op, stop
-from netc.training_ops import loss, normalization
+from netc.training_ops import loss, normalization, recurrent
 from netc.training_ops.activation import dropout
+from netc.training_ops.table import embed
+from netc.training_ops.time import reverse
 from tests.differences import check_gradient
 
 RNG = np.random.default_rng(0)
@@ -30,6 +32,13 @@ def sigmoid_loss(targets, **attrs):
 def softmax_loss(output=0, scores=(4, 3), labels=(4,), **attrs):
     attrs = {"normalization": "VALID", **attrs}
     return lambda x, t: loss.softmax_cross_entropy(x, t, axis=1, **attrs)[output], normal(*scores), LABELS.reshape(labels)
+
+
+def over_time(layer, gates, states=1, output=0, cont=True, bias=(), **attrs):
+    """A row of a recurrent op: 4 times, 3 columns, 2 hidden units; sequences begin in the midst."""
+    mark = constant(np.float32([[1, 0, 1], [1, 1, 0], [0, 1, 1], [1, 1, 0]])[:, :, None])
+    arrays = normal(4, 3, gates * 2), normal(gates * 2, 2), *(normal(*b) for b in bias), *(normal(3, 2) for _ in range(states))
+    return lambda *values: layer(*values, *([mark] if cont else []), **attrs)[output], *arrays
 
 
 def normal(*shape):
@@ -114,6 +123,17 @@ ROWS = {
         (batch_norm, normal(6, 3), normal(3), normal(3)),
     ],
     f"{TRAINING}.Dropout": [(lambda x: dropout(x, constant(np.float32([[0, 0.3, 0.6], [0.5, 0.9, 0.1]])), ratio=0.5), normal(2, 3))],
+    f"{TRAINING}.Embed": [
+        (lambda t: embed(t, constant(np.array([[0, 2], [2, 2]]))), normal(4, 3)),
+        (lambda t: embed(t, constant(1)), normal(600, 2)),
+    ],
+    f"{TRAINING}.GRU": [over_time(recurrent.gru, 3, output=k, cont=c, bias=((2,),), keep=1 - k) for k in (0, 1) for c in (True, False)],
+    f"{TRAINING}.LSTM": [over_time(recurrent.lstm, 4, 2, output=k, cont=c, keep=k % 2) for k in (0, 1, 2) for c in (True, False)],
+    f"{TRAINING}.RNN": [over_time(recurrent.rnn, 1, output=k, cont=c) for k in (0, 1) for c in (True, False)],
+    f"{TRAINING}.Reverse": [
+        (reverse, normal(3, 2)),
+        (lambda x: reverse(x, constant(np.float32([[0, 1], [1, 0], [0, 1]]))), normal(3, 2, 2)),
+    ],
     f"{TRAINING}.SigmoidCrossEntropy": [
         *(sigmoid_loss([0, 1, 0.5], normalization=n) for n in ("FULL", "VALID", "BATCH_SIZE", "NONE")),
         sigmoid_loss([0, 1, 2], normalization="VALID", ignore_label=2),

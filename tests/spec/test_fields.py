@@ -2,7 +2,7 @@
 
 import pytest
 
-from netc.spec.fields import KINDS, LAYER_FIELDS, LOSSES, PARAMS, SHORT_NAMES, kind, own_fields
+from netc.spec.fields import KINDS, LAYER_FIELDS, LOSSES, OWN_TYPES, PARAMS, SHORT_NAMES, TYPES, kind, own_fields
 
 # Fields that two messages of a type share; the first message of the type is the one that is meant.
 SHARED = {
@@ -13,7 +13,8 @@ SHARED = {
 
 
 def test_there_are_caffes_61_types() -> None:
-    assert len(KINDS) == 61
+    assert len(TYPES) == 61
+    assert len(KINDS) == len(TYPES) + len(OWN_TYPES)
     assert PARAMS.keys() <= KINDS.keys()
     assert SHORT_NAMES.keys() <= KINDS.keys()
 

@@ -54,7 +54,7 @@ def test_places() -> None:
     [
         ("nmae: 'x'", ["n.prototxt:1:1: NetParameter has no field 'nmae'; did you mean 'name'?"]),
         ("layer { kernel: [1, 2] tpye: 'x' 'y' tops { a { } } phase: train }",
-         ["n.prototxt:1:9: LayerParameter has no field 'kernel'; there are 61 others",
+         [f"n.prototxt:1:9: LayerParameter has no field 'kernel'; there are {len(pb.LayerParameter.DESCRIPTOR.fields)} others",
           "n.prototxt:1:24: LayerParameter has no field 'tpye'; did you mean 'type'?",
           "n.prototxt:1:38: LayerParameter has no field 'tops'; did you mean 'top'?",
           "n.prototxt:1:60: phase has no value 'train'; did you mean 'TRAIN'?"]),
