@@ -114,17 +114,34 @@ def test(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], provide
 
 @main.command()
 @click.argument("model")
-@click.argument("inputs", nargs=-1, required=True)
+@click.argument("inputs", nargs=-1)
 @click.option("--from", "source", metavar="ZOO", help="The zoo that MODEL is in, a folder or an address.")
 @click.option("--top", default=3, show_default=True, type=click.IntRange(1), help="How many classes to show.")
-def predict(model: str, inputs: tuple[str, ...], source: str | None, top: int) -> None:
-    """Run MODEL on image files or .npy arrays. MODEL is a model.onnx, its folder, or a name in the zoo.
+@click.option("--prompt", help="A text that a model of texts goes on with.")
+@click.option("--length", type=click.IntRange(1), help="How many tokens to write, or steps to forecast [default: 200 tokens, 1 step].")
+@click.option("--temperature", default=1.0, show_default=True, type=click.FloatRange(0), help="Of the writing: below 1 likelier tokens.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the writing.")
+def predict(model: str, inputs: tuple[str, ...], source: str | None, top: int, prompt: str | None, length: int | None, temperature: float,
+            seed: int) -> None:  # fmt: skip
+    """Run MODEL on INPUTS: image files, .npy arrays, a .csv series, or texts. MODEL is a model.onnx, its folder, or a name in the zoo.
 
-    Example: netc predict lenet digit.png
+    Examples: netc predict lenet digit.png; netc predict char_lstm --prompt "ROMEO:" --length 400
     """
+    from netc.commands import generate
     from netc.commands.predict import Model
 
-    for found in Model(model, source).predict(inputs, top):
+    if (prompt is None) == (not inputs):
+        raise click.UsageError("give INPUTS, or a --prompt for a model that writes")
+    made = Model(model, source)
+    if prompt is not None:
+        click.echo(prompt + generate.write(made, prompt, length or 200, temperature, seed))
+        return
+    if made.said.get("forecasts"):
+        for path in inputs:
+            for k, number in enumerate(generate.forecast(made, path, length or 1), 1):
+                click.echo(f"{path}: {made.said['forecasts']} +{k} {number:.6g}")
+        return
+    for found in made.predict(inputs, top):
         if found.best:
             click.echo(f"{found.source}: " + ", ".join(f"{name} {score:.4f}" for name, score in found.best))
         else:

@@ -134,7 +134,7 @@ class Program:
         found = next((layer.source for layer in self.test_net.sources if layer.source and layer.source.tops[0].batch_axis), None)
         if found is None:
             return {}
-        said = {"tokens": found.tokens, "vocabulary": list(found.vocabulary), "columns": list(found.columns), "target": found.target}
+        said = {"tokens": found.tokens, "vocabulary": list(found.vocabulary), "columns": list(found.columns), "forecasts": found.target}
         return {"steps": found.tops[0].shape[0]} | {k: v for k, v in said.items() if v}
 
     def metadata(self, kind: str, graph: Graph, provider: str) -> dict[str, Any]:

@@ -1,14 +1,16 @@
 """`netc predict`, and `netc.Model`: a published model on images or arrays."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from netc import data, zoo
+from netc.emit import NEXT, STATE
 from netc.errors import DataError, RunError, ZooError
 from netc.files import cache_folder
 from netc.session import Session
@@ -42,8 +44,23 @@ class Model:
         file = self.path.parent / "labels.txt"
         if file.exists():
             return file.read_text().splitlines()
+        return list(self.said.get("classes", []))
+
+    @cached_property
+    def said(self) -> dict[str, Any]:
+        """What netc wrote into its metadata; nothing in a model that others made."""
         said = self.session.ort.get_modelmeta().custom_metadata_map.get("netc")
-        return list(json.loads(said).get("classes", [])) if said else []
+        return dict(json.loads(said)) if said else {}
+
+    @property
+    def batch_axis(self) -> int:
+        """The axis of its first input that is the batch: 1 where time comes first."""
+        return int(self.said.get("batch_axis", 0))
+
+    @property
+    def carries(self) -> list[str]:
+        """The inputs that a run leaves to the next one, whose outputs are called the same with `next/` for `state/`."""
+        return [name for name in self.session.inputs if name.startswith(STATE)]
 
     @property
     def input(self) -> str:
@@ -54,23 +71,35 @@ class Model:
     def input_shape(self) -> tuple[int | str, ...]:
         return tuple(self.session.inputs[self.input].shape)
 
-    def __call__(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
-        """Its outputs for a batch. DataError if the shape does not fit."""
-        wanted = self.input_shape
-        if inputs.ndim != len(wanted) or any(isinstance(w, int) and w != n for w, n in zip(wanted, inputs.shape, strict=False)):
-            raise DataError(f"the model takes {'x'.join(map(str, wanted))}, {'x'.join(map(str, inputs.shape))} came")
-        return self.session.run({self.input: np.ascontiguousarray(inputs, np.float32)})
+    def __call__(self, inputs: np.ndarray | Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Its outputs for a batch, an array for its first input or arrays by name. DataError if the shape does not fit.
+
+        Where time comes first, a sequence runs through all times unless an input says otherwise, and nothing is carried in.
+        """
+        given = dict(inputs) if isinstance(inputs, Mapping) else {self.input: inputs}
+        first, wanted = given[self.input], self.input_shape
+        if first.ndim != len(wanted) or any(isinstance(w, int) and w != n for w, n in zip(wanted, first.shape, strict=False)):
+            raise DataError(f"the model takes {'x'.join(map(str, wanted))}, {'x'.join(map(str, first.shape))} came")
+        for name, port in self.session.inputs.items():
+            if name.startswith(STATE):
+                given.setdefault(name, np.zeros((first.shape[self.batch_axis], *port.shape[1:]), np.float32))
+            elif self.batch_axis == 1 and name != self.input:
+                given.setdefault(name, data.continues(np.full(first.shape[1], first.shape[0]), first.shape[0]).T)
+        types = {"tensor(int64)": np.int64}
+        return self.session.run({n: np.ascontiguousarray(a, types.get(self.session.inputs[n].type, np.float32)) for n, a in given.items()})
 
     def predict(self, paths: Sequence[str], top: int = 5) -> list[Prediction]:
-        """Predictions for image files, and for each row of .npy files."""
+        """Predictions for image files, for each row of .npy files (a sequence is steps x ...), and for texts if the model reads such."""
         return [self._one(name, row, top) for path in paths for name, row in self._rows(path)]
 
     def _rows(self, path: str) -> list[tuple[str, np.ndarray]]:
-        shape = self.input_shape[1:]
+        shape = self.input_shape[: self.batch_axis] + self.input_shape[self.batch_axis + 1 :]
+        if self.said.get("vocabulary"):
+            return [(path, data.encode(data.split(path, self.said["tokens"]), self.said["vocabulary"], "text"))]
         if not Path(path).is_file():
             raise DataError(f"{path}: there is no such file")
         if Path(path).suffix != ".npy":
-            if len(shape) != 3 or shape[0] not in (1, 3):
+            if self.batch_axis or len(shape) != 3 or shape[0] not in (1, 3):
                 raise DataError(f"{path}: the model takes {'x'.join(map(str, self.input_shape))}, no images; give .npy")
             return [(path, data.read_image(Path(path), int(shape[0]), int(shape[1]), int(shape[2])))]
         try:
@@ -81,12 +110,30 @@ class Model:
         return [(f"{path}[{k}]", row) for k, row in enumerate(rows)]
 
     def _one(self, name: str, row: np.ndarray, top: int) -> Prediction:
-        outputs = {n: v[0] for n, v in self(row[None]).items()}
+        outputs = self._outputs(row)
         first = next(iter(outputs.values()))
         if first.ndim != 1 or (self.labels and len(self.labels) != len(first)):
             return Prediction(name, outputs, ())
         order = np.argsort(-first, kind="stable")[:top]
         return Prediction(name, outputs, tuple((self.labels[i] if self.labels else str(i), float(first[i])) for i in order))
+
+
+    def _outputs(self, row: np.ndarray) -> dict[str, np.ndarray]:
+        """The outputs for one row, without their batch axes. A sequence is padded where the model has a fixed number of times."""
+        if not self.batch_axis:
+            return {n: v[0] for n, v in self(row[None]).items()}
+        steps, length = self.input_shape[0], len(row)
+        if isinstance(steps, int):
+            if not 1 <= length <= steps:
+                raise DataError(f"a sequence of {length} steps; the model takes 1 to {steps}")
+            row = np.pad(row, [(0, steps - length), *[(0, 0)] * (row.ndim - 1)])
+        fed = {self.input: row[:, None]}
+        if isinstance(steps, int):
+            marks = [n for n in self.session.inputs if n != self.input and n not in self.carries]
+            fed |= {n: data.continues(np.array([length]), steps).T for n in marks}
+        ports = {o.name: list(o.shape) for o in self.session.ort.get_outputs()}
+        found = {n: v for n, v in self(fed).items() if not n.startswith(NEXT)}
+        return {n: v.take(0, ports[n].index("N") if "N" in ports[n] else 0) for n, v in found.items()}
 
 
 def _find(name: str, source: str | None) -> Path:

@@ -12,7 +12,7 @@ import numpy as np
 from netc import data, snapshot, zoo
 from netc import netc_pb2 as pb
 from netc.contract import Program
-from netc.emit import emit
+from netc.emit import NEXT, STATE, emit
 from netc.errors import RunError, ZooError
 from netc.session import Session
 from netc.spec import to_yaml
@@ -55,7 +55,7 @@ def publish_run(
     inputs = raw_inputs(program)
     if inputs:
         files["test_vectors.npz"] = _vectors(program, files["model.onnx"], states, inputs)
-    if program.classes:
+    if program.classes and not any(name.splitlines() != [name] for name in program.classes):  # the tokens of a text may be line ends
         files["labels.txt"] = "".join(f"{name}\n" for name in program.classes).encode()
     if curves is not None:
         files["curves.png"] = curves
@@ -63,7 +63,7 @@ def publish_run(
 
 
 def raw_inputs(program: Program, rows: int = VECTORS) -> dict[str, np.ndarray]:
-    """The first test rows as a deployed model takes them: cropped, but with mean and scale not yet applied."""
+    """The first test rows as a deployed model takes them: cropped, but with mean and scale not yet applied. Carries are zero."""
     inputs: dict[str, np.ndarray] = {}
     for layer in program.test_net.sources:
         param = pb.LayerParameter()
@@ -71,7 +71,9 @@ def raw_inputs(program: Program, rows: int = VECTORS) -> dict[str, np.ndarray]:
         for field in ("scale", "mean_file", "mean_value", "std_value"):
             param.transform_param.ClearField(field)
         source = data.open(param, "TEST", program.seed, program.job.base)
-        inputs[layer.tops[0]] = np.ascontiguousarray(source.batch(0)[0][:rows])
+        for k, (name, top, array) in enumerate(zip(layer.tops, source.description.tops, source.batch(0), strict=False)):
+            if k == 0 or top.input:
+                inputs[name] = np.ascontiguousarray(array.take(range(min(rows, array.shape[top.batch_axis])), top.batch_axis))
     return inputs
 
 
@@ -79,15 +81,18 @@ def _vectors(program: Program, model: bytes, states: Mapping[str, np.ndarray], i
     """Inputs and outputs of the model, which must agree with the net that has its weights as inputs still."""
     session = Session(model)
     _, batch = program.deploy
+    axes = {name: top.batch_axis for name, top in program.test_net.described.items()}
     if batch != "N":
-        inputs = {n: np.concatenate([a] * -(-int(batch) // len(a)))[: int(batch)] for n, a in inputs.items()}
+        inputs = {n: a.take(np.arange(int(batch)) % a.shape[axes[n]], axes[n]) for n, a in inputs.items()}
+    rows = min(a.shape[axes[n]] for n, a in inputs.items())
     given = {n: a for n, a in inputs.items() if n in session.inputs}
+    given |= {n: np.zeros((rows, *i.shape[1:]), np.float32) for n, i in session.inputs.items() if n.startswith(STATE)}
     outputs = session.run(given)
     open_model = Session(emit(program.deploy[0].graph))
-    feeds = {f"batch/{n}": a for n, a in given.items()} | {f"state/{n}": a for n, a in states.items()}
+    feeds = {n if n.startswith(STATE) else f"batch/{n}": a for n, a in given.items()} | {f"state/{n}": a for n, a in states.items()}
     expected = open_model.run({n: a for n, a in feeds.items() if n in open_model.inputs})
     for name, value in outputs.items():
-        wanted = expected[f"out/{name}"]
+        wanted = expected[name if name.startswith(NEXT) else f"out/{name}"]
         if not np.allclose(value, wanted, rtol=TOLERANCE, atol=TOLERANCE):
             raise RunError(f"model.onnx: output {name!r} differs from the net's by {np.abs(value - wanted).max():.3g}; it is not published")
     buffer = io.BytesIO()

@@ -11,9 +11,12 @@ import netc.data.sequence_sets
 import netc.data.sets
 import netc.data.text  # noqa: F401  (these fill registry.source and registry.dataset)
 from netc.data.batches import Source, describe, open, resolve_batch_size, test_batches
+from netc.data.csv import read_columns
 from netc.data.images import read_image
 from netc.data.prefetch import Prefetch
+from netc.data.sequences import continues
 from netc.data.source import Column, Description, Request, Table, TopSpec
+from netc.data.text import encode, join, split
 from netc.data.transform import Normalisation, normalisation
 
 __all__ = [
@@ -25,10 +28,15 @@ __all__ = [
     "Source",
     "Table",
     "TopSpec",
+    "continues",
     "describe",
+    "encode",
+    "join",
     "normalisation",
     "open",
+    "read_columns",
     "read_image",
     "resolve_batch_size",
+    "split",
     "test_batches",
 ]

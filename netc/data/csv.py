@@ -7,7 +7,7 @@ order; other numbers are float32 targets.
 
 import csv as text_csv
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -87,6 +87,18 @@ def _sheet(path: Path, label_column: str, modified: int, size: int) -> Sheet:
     if wrong:
         raise data_error(wrong)
     return Sheet(path, header, tuple(row for _, row in rows), tuple(n for n, _ in rows), sha256(content).hexdigest())
+
+
+def read_columns(path: Path, names: tuple[str, ...]) -> np.ndarray:
+    """(rows, columns) of a table: the columns of these names, or all where there are as many. DataError for what is no number."""
+    stat = path.stat()
+    sheet = _sheet(path, names[0], stat.st_mtime_ns, stat.st_size)
+    chosen = range(len(names)) if len(sheet.header) == len(names) else [_label(sheet, name) for name in names]
+    part = replace(sheet, header=names, rows=tuple(tuple(row[i] for i in chosen) for row in sheet.rows))
+    rows, faults = _features(part, None)
+    if faults:
+        raise data_error([text for _, text in sorted(faults)])
+    return rows
 
 
 def _label(sheet: Sheet, column: str) -> int:

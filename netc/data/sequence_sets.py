@@ -50,7 +50,7 @@ SUNSPOTS = DataSet(
     licence="public domain (National Geophysical Data Center), in statsmodels (BSD-3-Clause)",
     tops=(),
     rows={"years": 309},
-    classes=("sunspots",),
+    classes=("SUNACTIVITY",),
     packaged=_in_package("statsmodels", "statsmodels/datasets/sunspots", "sunspots.csv"),
     command="pip install statsmodels",
 )

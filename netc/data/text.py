@@ -20,7 +20,7 @@ from netc.errors import MOST_FAULTS, DataError
 from netc.registry import source
 
 UNKNOWN = "<unknown>"
-WORDS = re.compile(r"\w+(?:['’]\w+)*|\n|[^\w\s]")
+WORDS = re.compile(r"\w+?(?=n['’]t\b)|n['’]t\b|['’]\w+|\w+|\n|[^\w\s]")  # clitics apart, as in treebanks: is n't, film 's
 NAMES = {pb.DataParameter.CHARACTERS: "characters", pb.DataParameter.WORDS: "words"}
 
 
@@ -49,7 +49,8 @@ def token_table(request: Request, name: str, content: str, digest: str, licence:
     param, kind = request.layer.data_param, NAMES[request.layer.data_param.tokens]
     tokens = split(content, kind)
     windows, tested = window_count(request, name, len(tokens))
-    vocabulary = request.classes or make_vocabulary(tokens[: (windows - tested) * param.steps + 1], kind, param.most_tokens)
+    trained = tokens[: (windows - tested) * param.steps + 1] if tested else tokens
+    vocabulary = request.classes or make_vocabulary(trained, kind, param.most_tokens)
     codes = encode(tokens, vocabulary, name)
     return text_table(request, Description(Path(name).name, (), windows, vocabulary, licence, digest), lambda: codes)
 
@@ -74,10 +75,10 @@ def split(content: str, tokens: str) -> Sequence[str]:
 
 
 def join(tokens: Sequence[str], kind: str) -> str:
-    """The text of tokens. Words are set apart by spaces, but for marks that follow one."""
+    """The text of tokens. Words are set apart by spaces, but for marks and clitics, which follow one."""
     if kind == "characters":
         return "".join(tokens)
-    spaced = [t if re.fullmatch(r"[.,;:!?)\n]", t) else f" {t}" for t in tokens]
+    spaced = [t if re.fullmatch(r"[.,;:!?)\n]|n?['’]\w+", t) else f" {t}" for t in tokens]
     return "".join(spaced).replace("\n ", "\n").lstrip(" ")
 
 
@@ -91,10 +92,10 @@ def make_vocabulary(tokens: Sequence[str], kind: str, most: int) -> tuple[str, .
 
 
 def encode(tokens: Sequence[str], vocabulary: Sequence[str], place: str) -> np.ndarray:
-    """The index of each token. DataError, with lines and columns, for characters that the vocabulary lacks and has no `<unknown>` for."""
+    """The index of each token, or of it in lower case. DataError, with lines and columns, for characters that the vocabulary lacks and has no `<unknown>` for."""
     number = {token: i for i, token in enumerate(vocabulary)}
     if UNKNOWN in number:
-        return np.array([number.get(t, number[UNKNOWN]) for t in tokens], np.int64)
+        return np.array([number.get(t, number.get(t.lower(), number[UNKNOWN])) for t in tokens], np.int64)
     missing = [i for i, t in enumerate(tokens) if t not in number]
     if missing:
         whole = "".join(tokens)
