@@ -117,7 +117,6 @@ class Model:
         order = np.argsort(-first, kind="stable")[:top]
         return Prediction(name, outputs, tuple((self.labels[i] if self.labels else str(i), float(first[i])) for i in order))
 
-
     def _outputs(self, row: np.ndarray) -> dict[str, np.ndarray]:
         """The outputs for one row, without their batch axes. A sequence is padded where the model has a fixed number of times."""
         if not self.batch_axis:
