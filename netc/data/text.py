@@ -92,7 +92,10 @@ def make_vocabulary(tokens: Sequence[str], kind: str, most: int) -> tuple[str, .
 
 
 def encode(tokens: Sequence[str], vocabulary: Sequence[str], place: str) -> np.ndarray:
-    """The index of each token, or of it in lower case. DataError, with lines and columns, for characters that the vocabulary lacks and has no `<unknown>` for."""
+    """The index of each token, or of it in lower case, or of `<unknown>`.
+
+    DataError, with lines and columns, for characters that a vocabulary without `<unknown>` lacks.
+    """
     number = {token: i for i, token in enumerate(vocabulary)}
     if UNKNOWN in number:
         return np.array([number.get(t, number.get(t.lower(), number[UNKNOWN])) for t in tokens], np.int64)

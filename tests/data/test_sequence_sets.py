@@ -63,9 +63,14 @@ def test_what_is_said_of_the_sunspots_spread():
     np.testing.assert_allclose([rows[:247].mean(), rows[:247].std()], [s[0] for s in sequence_sets.SUNSPOTS_SPREAD], rtol=1e-5)
 
 
-@pytest.mark.parametrize(("name", "fields", "said"), [("sunspots", {"steps": 0}, "steps is missing"),
-                                                      ("sst_sentences", {"most_tokens": 0}, "most_tokens is missing"),
-                                                      ("japanese_vowels", {"steps": 20}, "a sequence of 26 steps; expected 1 to 20")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "fields", "said"),
+    [
+        ("sunspots", {"steps": 0}, "steps is missing"),
+        ("sst_sentences", {"most_tokens": 0}, "most_tokens is missing"),
+        ("japanese_vowels", {"steps": 20}, "a sequence of 26 steps; expected 1 to 20"),
+    ],
+)
 def test_what_is_wrong(name, fields, said):
     if name == "japanese_vowels" and sequence_sets.VOWELS.packaged() is None:
         pytest.skip(sequence_sets.VOWELS.command)
