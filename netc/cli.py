@@ -233,7 +233,9 @@ def devices() -> None:
 
 @main.command()
 @click.argument("path", default="net.yaml")
-@click.option("--data", "source", default="mnist", show_default=True, help="A data set by name, a .csv or .npz file, a folder per class.")
+@click.option(
+    "--data", "source", default="mnist", show_default=True, help="A data set by name, a .csv, .npz or .txt file, a folder per class."
+)
 def init(path: str, source: str) -> None:
     """Write a starter net file.
 
