@@ -1,24 +1,27 @@
 """netc from Python: nets to look into, training, published models."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from netc import netc_pb2 as pb
 from netc import registry
 from netc.autodiff import grad
 from netc.commands.train import train_command
 from netc.contract import Program, write
 from netc.contract import program as compiled
 from netc.emit import emit
-from netc.errors import DataError, SpecError, near
+from netc.errors import DataError, ShapeError, SpecError, near
 from netc.ir import Graph, Value, leaf
-from netc.layers.context import BATCH, NOISE
+from netc.layers.context import BATCH, NOISE, dims
 from netc.lower import Lowered, lower
+from netc.net import Net as ResolvedNet
 from netc.net import resolve
 from netc.run.feed import draw
-from netc.run.weights import load_weights
+from netc.run.weights import load_weights, state_of
 from netc.session import Session
 from netc.spec.job import load_job
 
@@ -49,27 +52,82 @@ class Net:
     anew in each forward, from `seed`.
     """
 
+    blob_type = Blob
+
     def __init__(self, path: str, weights: str | None = None, phase: str = "TRAIN", seed: int = 0):
         registry.load()
         job = load_job(path)
-        self.name, self._seed, self._passes = job.name, seed, 0
-        self._lowered: Lowered = lower(resolve(job.net(phase), phase, *job.state(phase), base=job.base), seed=seed)
-        states = {n.attrs["name"]: n for n in Graph("", {str(i): v for i, v in enumerate(self._all)}).leaves("State")}
-        start = {n: np.asarray(s.attrs["start"](), np.float32) for n, s in states.items()}
-        start |= load_weights(weights, states) if weights else {}
-        self._states = {n: Blob(a) for n, a in start.items()}
-        self.params: dict[str, list[Blob]] = {}
-        for name, node in states.items():
-            if node.attrs["kind"] != "carry":
-                self.params.setdefault(node.attrs["layer"], []).append(self._states[name])
-        carried = [n for n, s in states.items() if s.attrs["kind"] == "carry"]
+        self._begin(job.name, resolve(job.net(phase), phase, *job.state(phase), base=job.base), seed)
+        if weights:
+            self.load(weights)
+
+    def _begin(self, name: str, net: ResolvedNet, seed: int, states: Mapping[str, Blob] | None = None) -> None:
+        """Lower `net`; its states start by their fillers, or are those of `states`."""
+        self.name, self._seed, self._passes = name, seed, 0
+        self._states: dict[str, Blob] = dict(states or {})
+        self.blobs: dict[str, Blob] = {}
+        self._lower(net)
+
+    def _lower(self, net: ResolvedNet) -> None:
+        """The graphs for the shapes that `net` has now; what is there already keeps its values where the shapes allow."""
+        lowered = lower(net, seed=self._seed)
+        self._lowered: Lowered = lowered
+        values = {str(i): v for i, v in enumerate((*(v[-1] for v in lowered.versions.values()), *lowered.graph.ends))}
+        nodes = {state_of(b) for blobs in lowered.layer_blobs.values() for b in blobs} | set(Graph("", values).leaves("State"))
+        carried = [node.attrs["name"] for node in nodes if node.attrs["kind"] == "carry"]
+        for node in nodes:
+            name, shape = node.attrs["name"], tuple(map(int, node.types[0].shape))
+            if name not in self._states:
+                self._states[name] = self.blob_type(np.asarray(node.attrs["start"](), np.float32))
+            elif self._states[name].shape != shape:
+                raise ShapeError(f"{name} is {dims(self._states[name].shape)}, inputs of these shapes need {dims(shape)}")
         self._carries = {n: self._states[n].data.copy() for n in carried}  # as the last forward pass found them
+        self.params: dict[str, list[Blob]] = {
+            layer: [self._states[state_of(b).attrs["name"]] for b in blobs] for layer, blobs in lowered.layer_blobs.items() if blobs
+        }
+        for name, versions in lowered.versions.items():
+            shape, dtype = tuple(map(int, versions[-1].shape)), versions[-1].dtype
+            if name not in self.blobs:
+                self.blobs[name] = self.blob_type(np.zeros(shape, dtype))
+            elif self.blobs[name].shape != shape:
+                self.blobs[name].data, self.blobs[name].diff = np.zeros(shape, dtype), np.zeros(shape, np.float32)
         self._backwards: dict[frozenset[str], Session] = {}
-        self.blobs = {n: Blob(np.zeros(tuple(map(int, v[-1].shape)), v[-1].dtype)) for n, v in self._lowered.versions.items()}
+        self._noise: dict[str, np.ndarray] = {}
+        for cached in ("_leaves", "_forward"):
+            self.__dict__.pop(cached, None)
+
+    def load(self, weights: str) -> None:
+        """The weights of a file into `params`, by the layers' names. SnapshotError if they do not fit."""
+        states = {n.attrs["name"]: n for blobs in self._lowered.layer_blobs.values() for n in map(state_of, blobs)}
+        for name, array in load_weights(weights, states, self._lowered.layer_blobs).items():
+            self._states[name].data[...] = array
+
+    def reshape(self, **shapes: Sequence[int]) -> None:
+        """Other shapes of the inputs, and so of all blobs. SpecError where they do not fit, ShapeError if a parameter would change."""
+        for name in shapes:
+            if name not in self.inputs:
+                raise DataError(f"the net has no input {name!r}; {near(name, self.inputs)}")
+        net = self._lowered.net
+        layers = []
+        for layer in net.layers:
+            if layer.type == "Input" and any(top in shapes for top in layer.tops):
+                given = layer.param.input_param.shape
+                new = [shapes.get(top, given[k % len(given)].dim) for k, top in enumerate(layer.tops)]
+                param = pb.LayerParameter()
+                param.CopyFrom(layer.param)
+                param.ClearField("input_param")
+                param.input_param.shape.extend(pb.BlobShape(dim=shape) for shape in new)
+                layer = replace(layer, param=param)
+            layers.append(layer)
+        self._lower(replace(net, layers=tuple(layers)))
 
     @property
     def inputs(self) -> list[str]:
         """Names of the blobs that are fed."""
+        return self._batch
+
+    @property
+    def _batch(self) -> list[str]:
         return [n.attrs["name"].removeprefix(BATCH) for n in self._leaves if n.attrs["name"].startswith(BATCH)]
 
     @property
@@ -119,13 +177,10 @@ class Net:
             state.diff[...] = results.get(f"diff/state/{name}", 0)
         return {name: self.blobs[name].diff for name in self.inputs}
 
-    @property
-    def _all(self) -> list[Value]:
-        return [*(v[-1] for v in self._lowered.versions.values()), *self._lowered.graph.ends]
-
     @cached_property
     def _leaves(self) -> list[Any]:
-        return Graph("", {str(i): v for i, v in enumerate(self._all)}).leaves("Input")
+        values = (*(v[-1] for v in self._lowered.versions.values()), *self._lowered.graph.ends)
+        return Graph("", {str(i): v for i, v in enumerate(values)}).leaves("Input")
 
     @cached_property
     def _forward(self) -> Session:
@@ -154,7 +209,7 @@ class Net:
         return {n.attrs["name"]: draw(n, self._seed, self._passes) for n in self._leaves if n.attrs["name"].startswith(NOISE)}
 
     def _feeds(self, session: Session) -> dict[str, np.ndarray]:
-        feeds = {BATCH + n: self.blobs[n].data for n in self.inputs} | self._noise
+        feeds = {BATCH + n: self.blobs[n].data for n in self._batch} | self._noise
         feeds |= {f"state/{n}": self._carries.get(n, b.data) for n, b in self._states.items()}
         return {n: a for n, a in feeds.items() if n in session.inputs}
 

@@ -2,11 +2,12 @@
 
 import gc
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import click
 
+from netc.commands import caffe
+from netc.commands.options import job_of, options
 from netc.commands.zoo import zoo
 from netc.errors import NetcError
 from netc.version import VERSION
@@ -41,74 +42,57 @@ def main(debug: bool) -> None:
     gc.set_threshold(100_000)  # a compile makes many objects that stay: to look for garbage among them takes a quarter of its time
 
 
-def options(*names: str) -> Callable[[Any], Any]:
-    """Decorator: options that several commands share."""
-    known = {
-        "set": click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change a field, e.g. solver.max_iter=500."),
-        "plugin": click.option("--plugin", "plugins", multiple=True, metavar="FILE",
-                               help="A Python file with your own layers, optimizers, sources."),
-        "provider": click.option("--provider", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,
-                                 help="Where to run."),
-        "target": click.option("--target", type=click.Choice(["portable", "native", "cuda"]), help="How ops run [default: the best here]."),
-        "threads": click.option("--threads", type=click.IntRange(1), help="Threads of one op [default: from the work of a step]."),
-        "zoo": click.option("--zoo", envvar="NETC_ZOO", default="model_zoo", metavar="DIR",
-                            help="The zoo [default: $NETC_ZOO, else ./model_zoo]."),
-    }  # fmt: skip
-
-    def add(command: Any) -> Any:
-        for name in reversed(names):
-            command = known[name](command)
-        return command
-
-    return add
-
-
-def _job(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...]) -> Any:
-    from netc import registry
-    from netc.spec.job import load_job
-
-    registry.load(*plugins)
-    return load_job(net, overrides)
-
-
 @main.command()
 @click.argument("net")
-@options("set", "plugin", "provider", "target", "threads", "zoo")
+@options("set", "plugin", "unknown", "provider", "target", "threads", "zoo")
 @click.option("--resume", is_flag=True, help="Go on from the newest snapshot of the newest run of this net.")
-@click.option("--weights", multiple=True, metavar="FILE", help="Start from these weights (.safetensors, .caffemodel), by name.")
+@click.option("--snapshot", metavar="FILE", help="Go on from this .solverstate (Caffe's, also .h5) or snapshot.")
+@click.option("--weights", multiple=True, metavar="FILE[,FILE]", help="Start from these weights (.safetensors, .caffemodel), by name.")
 @click.option("--runs", default="runs", show_default=True, metavar="DIR", help="Where runs are kept.")
+@click.option("--caffe-log", is_flag=True, help="Write Caffe's log lines to stderr too, for tools that read them.")
+@click.option("--watch", is_flag=True, help="Log gradients, updates and activations of every layer (solver.watch_interval).")
 @click.option("--publish/--no-publish", default=None, help="Publish the result [default: unless --set changed the net].")
-def train(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], provider: str, target: str | None, threads: int | None, zoo: str,
-          resume: bool, weights: tuple[str, ...], runs: str, publish: bool | None) -> None:  # fmt: skip
+def train(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool, provider: str, target: str | None,
+          threads: int | None, zoo: str, resume: bool, snapshot: str | None, weights: tuple[str, ...], runs: str, caffe_log: bool,
+          watch: bool, publish: bool | None) -> None:  # fmt: skip
     """Train NET, test it, and publish it into the zoo.
 
     NET is a net file with a solver in it (YAML or protobuf text), or a Caffe solver file.
 
-    Example: netc train nets/lenet.yaml --set solver.max_iter=500
+    Examples: netc train nets/lenet.yaml --set solver.max_iter=500
+
+    netc train solver.prototxt --weights bvlc_alexnet.caffemodel
     """
     from netc.commands.train import train_command
 
-    job = _job(net, overrides, plugins)
+    job = job_of(net, overrides, plugins, allow_unknown)
     publish = not overrides if publish is None else publish
-    reason = train_command(job, provider, target, threads, runs, resume, weights, zoo if publish else None)
+    reason = train_command(job, provider, target, threads, runs, resume, weights, zoo if publish else None, watch=watch,
+                           snapshot_file=snapshot, caffe_log=caffe_log)  # fmt: skip
     if reason in ("SIGINT", "SIGTERM"):
         sys.exit(130 if reason == "SIGINT" else 143)
 
 
 @main.command()
-@click.argument("net")
-@options("set", "plugin", "provider", "threads")
+@click.argument("net", required=False)
+@click.option("--model", metavar="NET", help="The net, as Caffe spells it.")
+@options("set", "plugin", "unknown", "provider", "threads")
 @click.option("--weights", required=True, multiple=True, metavar="FILE", help="Trained weights: .safetensors, .caffemodel or a snapshot.")
 @click.option("--iterations", type=click.IntRange(1), help="Batches to test on [default: one pass over the test set].")
-def test(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], provider: str, threads: int | None, weights: tuple[str, ...],
-         iterations: int | None) -> None:  # fmt: skip
+def test(net: str | None, model: str | None, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool, provider: str,
+         threads: int | None, weights: tuple[str, ...], iterations: int | None) -> None:  # fmt: skip
     """Run the test phase of NET on trained weights.
 
-    Example: netc test nets/lenet.yaml --weights model_zoo/lenet/1.0.0/start.safetensors
+    Examples: netc test nets/lenet.yaml --weights model_zoo/lenet/1.0.0/start.safetensors
+
+    netc test --model train_val.prototxt --weights net.caffemodel --iterations 100
     """
     from netc.commands.train import test_command
 
-    for name, value in test_command(_job(net, overrides, plugins), provider, threads, weights, iterations).items():
+    if not net and not model or net and model:
+        raise click.UsageError("give the net once: netc test NET, or netc test --model NET")
+    job = job_of(net or model or "", overrides, plugins, allow_unknown)
+    for name, value in test_command(job, provider, threads, weights, iterations).items():
         click.echo(f"{name}: {value:.6g}")
 
 
@@ -117,18 +101,19 @@ def test(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], provide
 @click.argument("inputs", nargs=-1)
 @click.option("--from", "source", metavar="ZOO", help="The zoo that MODEL is in, a folder or an address.")
 @click.option("--top", default=3, show_default=True, type=click.IntRange(1), help="How many classes to show.")
+@click.option("-o", "--output", metavar="FILE", help="Keep all outputs in an .npz file, a row an input, and print nothing.")
 @click.option("--prompt", help="A text that a model of texts goes on with.")
 @click.option("--length", type=click.IntRange(1), help="How many tokens to write, or steps to forecast [default: 200 tokens, 1 step].")
 @click.option("--temperature", default=1.0, show_default=True, type=click.FloatRange(0), help="Of the writing: below 1 likelier tokens.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the writing.")
-def predict(model: str, inputs: tuple[str, ...], source: str | None, top: int, prompt: str | None, length: int | None, temperature: float,
-            seed: int) -> None:  # fmt: skip
+def predict(model: str, inputs: tuple[str, ...], source: str | None, top: int, output: str | None, prompt: str | None, length: int | None,
+            temperature: float, seed: int) -> None:  # fmt: skip
     """Run MODEL on INPUTS: image files, .npy arrays, a .csv series, or texts. MODEL is a model.onnx, its folder, or a name in the zoo.
 
     Examples: netc predict lenet digit.png; netc predict char_lstm --prompt "ROMEO:" --length 400
     """
     from netc.commands import generate
-    from netc.commands.predict import Model
+    from netc.commands.predict import Model, save
 
     if (prompt is None) == (not inputs):
         raise click.UsageError("give INPUTS, or a --prompt for a model that writes")
@@ -141,7 +126,11 @@ def predict(model: str, inputs: tuple[str, ...], source: str | None, top: int, p
             for k, number in enumerate(generate.forecast(made, path, length or 1), 1):
                 click.echo(f"{path}: {made.said['forecasts']} +{k} {number:.6g}")
         return
-    for found in made.predict(inputs, top):
+    predictions = made.predict(inputs, top)
+    if output:
+        save(predictions, output)
+        return
+    for found in predictions:
         if found.best:
             click.echo(f"{found.source}: " + ", ".join(f"{name} {score:.4f}" for name, score in found.best))
         else:
@@ -160,7 +149,7 @@ def check(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...]) -> Non
     from netc import contract
     from netc.commands import check as checking
 
-    program = contract.program(_job(net, overrides, plugins), needs_solver=False)
+    program = contract.program(job_of(net, overrides, plugins), needs_solver=False)
     for line in checking.table(program):
         click.echo(line)
 
@@ -176,7 +165,7 @@ def compile_(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], tar
     """
     from netc import contract
 
-    program = contract.program(_job(net, overrides, plugins), "cuda" if target == "cuda" else "cpu", target=target)
+    program = contract.program(job_of(net, overrides, plugins), "cuda" if target == "cuda" else "cpu", target=target)
     for path in contract.write(program, output):
         click.echo(path)
 
@@ -193,7 +182,7 @@ def time_(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], provid
     from netc.commands.time import table
     from netc.commands.train import time_command
 
-    found = time_command(_job(net, overrides, plugins), provider, threads, iterations)
+    found = time_command(job_of(net, overrides, plugins), provider, threads, iterations)
     for line in table(found):
         click.echo(line)
 
@@ -249,19 +238,27 @@ def init(path: str, source: str) -> None:
 
 @main.command()
 @click.argument("source")
-@click.option("-o", "--output", metavar="FILE", help="Where to; the suffix says which spelling [default: the other one, on the terminal].")
+@click.argument("weights", nargs=-1)
+@options("set", "plugin", "unknown")
+@click.option("-o", "--output", metavar="FILE", help="Where to; the suffix says which form [default: the other spelling, on the terminal].")
 @click.option("--full", is_flag=True, help="Spell out every name and blob in YAML.")
-def convert(source: str, output: str | None, full: bool) -> None:
-    """Write a net in another spelling: YAML or protobuf text.
+def convert(source: str, weights: tuple[str, ...], overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool,
+            output: str | None, full: bool) -> None:  # fmt: skip
+    """Write a net with its WEIGHTS as ONNX, or a net in another spelling: YAML or protobuf text.
 
     SOURCE is a net file, a Caffe solver file (its net comes along, with the solver inside), or a .caffemodel (its learned
-    blobs are left out).
+    blobs are left out). WEIGHTS are .caffemodel, .caffemodel.h5 or .safetensors files.
 
-    Example: netc convert nets/lenet.prototxt -o lenet.yaml
+    Examples: netc convert deploy.prototxt bvlc_alexnet.caffemodel -o alexnet.onnx
+
+    netc convert nets/lenet.prototxt -o lenet.yaml
     """
-    from netc.spec.convert import convert_file
+    from netc.commands.export import export_onnx
+    from netc.spec.convert import convert_job
 
-    click.echo(convert_file(source, output, full), nl=False)
+    job = job_of(source, overrides, plugins, allow_unknown)
+    text = export_onnx(job, weights, output) if output and output.endswith(".onnx") else convert_job(job, output, full)
+    click.echo(text, nl=False)
 
 
 @main.command()
@@ -277,4 +274,5 @@ def schema() -> None:
     click.echo(json.dumps(json_schema(), indent=1))
 
 
-main.add_command(zoo)
+for command in (zoo, *caffe.COMMANDS):
+    main.add_command(command)

@@ -27,7 +27,7 @@ MOST_FILES = 100
 
 
 def session(made: Program, kind: str, threads: int) -> Session:
-    """The session of model `kind` ("train", "gradient", "update" or "test"). A cache that cannot be read or written is none."""
+    """The session of model `kind` ("train", "gradient", "update", "test" or "watch"). A cache that cannot be read or written is none."""
     if os.environ.get("NETC_CACHE") == "0" or made.provider != "cpu":
         return Session(made.model(kind), made.provider, threads, kernels=made.kernels)
     path = cache_folder() / "graphs" / f"{key(made, kind)}.onnx"

@@ -25,12 +25,12 @@ from netc.files import replace_file
 from netc.ir import Graph, Node, Value, leaf
 from netc.layers.context import BATCH, NOISE
 from netc.lower import OUT, Lowered, lower, lower_symbolic
-from netc.net import TEST, TRAIN, Net, deployed, resolve
-from netc.passes import channels_last, freeze, simplify
+from netc.net import TEST, TRAIN, Net, deployed, pretraining, resolve
+from netc.passes import channels_last, freeze, resizable, simplify
 from netc.passes.rewrite import rewrite
 from netc.spec.job import Job
 from netc.tensor_type import OPSET, Dim
-from netc.training import StepGraphs, solver_faults, step_graphs
+from netc.training import StepGraphs, solver_faults, step_graphs, watch_graph
 
 FORMAT = 1
 
@@ -42,6 +42,7 @@ class Program:
     job: Job
     provider: str = "cpu"
     target: str = "portable"
+    layer: str | None = None  # in a stage of pretraining, the layer that learns
 
     @property
     def seed(self) -> int:
@@ -49,11 +50,18 @@ class Program:
 
     @cached_property
     def train_net(self) -> Net:
-        return resolve(self.job.net(TRAIN), TRAIN, *self.job.state(TRAIN), base=self.job.base)
+        net = resolve(self.job.net(TRAIN), TRAIN, *self.job.state(TRAIN), base=self.job.base)
+        return net if self.layer is None else pretraining(net, self.layer, self.job.solver_place("layer"), self.job.base)
 
     @cached_property
+    def test_nets(self) -> tuple[Net, ...]:
+        """The nets for testing, as many as the solver asks for; the first is the one that is published."""
+        numbers = range(len(self.job.tests))
+        return tuple(resolve(self.job.net(TEST, k), TEST, *self.job.state(TEST, k), base=self.job.base) for k in numbers)
+
+    @property
     def test_net(self) -> Net:
-        return resolve(self.job.net(TEST), TEST, *self.job.state(TEST), base=self.job.base)
+        return self.test_nets[0]
 
     @cached_property
     def train(self) -> Lowered:
@@ -66,14 +74,24 @@ class Program:
         return step_graphs(self.train, self.job.solver)
 
     @cached_property
+    def tests(self) -> tuple[tuple[Lowered, Dim], ...]:
+        """The nets in phase TEST, and the batch of each: "N", or the number that the net pins it to."""
+        return tuple(lower_symbolic(net, self.seed) for net in self.test_nets)
+
+    @property
     def test(self) -> tuple[Lowered, Dim]:
-        """The net in phase TEST, and its batch: "N", or the number that the net pins it to."""
-        return lower_symbolic(self.test_net, self.seed)
+        return self.tests[0]
 
     @cached_property
     def deploy(self) -> tuple[Lowered, Dim]:
         """The net without labels and losses, and its batch."""
         return lower_symbolic(deployed(self.test_net), self.seed)
+
+    @cached_property
+    def stages(self) -> tuple["Program", ...]:
+        """The programs that train it one after the other: those of solver.pretrain, and itself."""
+        pretrain = enumerate(self.job.solver.pretrain)
+        return (*(replace(self, job=self.job.pretraining(k), layer=stage.layer) for k, stage in pretrain), self)
 
     @property
     def trains(self) -> bool:
@@ -82,16 +100,25 @@ class Program:
 
     @cached_property
     def states(self) -> dict[str, Node]:
-        """Every state of training and testing by name: parameters and statistics in the net's order, then slots."""
-        graphs = [self.steps.train if self.trains else self.train.graph, self.test[0].graph]
+        """Every state of training and testing by name: parameters and statistics in the net's order, then slots.
+
+        A stage of pretraining has the parameters of the whole net, too.
+        """
+        graphs = [self.steps.train if self.trains else self.train.graph, *(lowered.graph for lowered, _ in self.tests)]
+        graphs += [] if self.layer is None else [replace(self, layer=None).train.graph]
         return {n.attrs["name"]: n for graph in graphs for n in graph.leaves("State")}
+
+    @cached_property
+    def layer_blobs(self) -> dict[str, tuple[Value, ...]]:
+        """The learned blobs of each layer of any of its nets, as Caffe's files number them."""
+        return {k: v for lowered in (*(t for t, _ in self.tests), self.train) for k, v in lowered.layer_blobs.items()}
 
     def start(self) -> dict[str, np.ndarray]:
         """The start value of every state: fillers for parameters, zeros for the rest."""
         return {name: np.asarray(node.attrs["start"](), np.float32) for name, node in self.states.items()}
 
     def model(self, kind: str, functions: Collection[str] | bool = True, provider: str | None = None) -> onnx.ModelProto:
-        """The model `kind`: "train", "gradient", "update" or "test", with its metadata. `functions` as in `emit`."""
+        """The model `kind`: "train", "gradient", "update", "watch", "test", "test1", ..., with its metadata. `functions` as in `emit`."""
         graph = self.graph(kind)
         provider = provider or self.provider
         return emit(graph, provider, functions, self.metadata(kind, graph, provider))
@@ -113,11 +140,19 @@ class Program:
 
     def plain_graph(self, kind: str) -> Graph:
         """The graph of model `kind` as the layers, their gradients and the optimizer made it."""
-        return self.test[0].graph if kind == "test" else getattr(self.steps, kind)
+        if kind == "watch":
+            return watch_graph(self.train, self.steps)
+        return self.tests[int(kind[4:] or 0)][0].graph if kind.startswith("test") else getattr(self.steps, kind)
 
-    def deploy_model(self, states: Mapping[str, np.ndarray]) -> onnx.ModelProto:
-        """model.onnx: the deployed net with `states` inside, its inputs and outputs under the blobs' own names."""
+    def deploy_model(self, states: Mapping[str, np.ndarray], any_size: bool = False) -> onnx.ModelProto:
+        """model.onnx: the deployed net with `states` inside, its inputs and outputs under the blobs' own names.
+
+        `any_size` makes height and width of the inputs symbolic, "H" and "W", where every layer allows it.
+        """
         graph = simplify(freeze(self.deploy[0].graph, states))
+        if any_size:
+            poolings = {x.name: x.param.pooling_param for x in self.test_net.layers if x.type == "Pooling"}
+            graph = resizable(graph, poolings) or graph
         outputs = {name.removeprefix(OUT): value for name, value in graph.outputs.items()}
         graph = _plain_inputs(replace(graph, outputs=outputs))
         inputs = [_tensor(n.outputs[0]) for n in graph.leaves("Input")]
@@ -155,14 +190,14 @@ class Program:
             "noise": [_noise(n, self.seed) for n in noise],
             "batch": [_tensor(n.outputs[0]) for n in inputs if n.attrs["name"].startswith(BATCH)],
             "lr": self.schedule() if kind in ("train", "update") else None,
-        } | self._batch(kind)
+        } | self._batch_facts(kind)
 
-    def _batch(self, kind: str) -> dict[str, Any]:
-        """The axis and the size of the batch of a model that may be run on any; axis 1 where time comes first."""
-        if kind not in ("test", "model"):
+    def _batch_facts(self, kind: str) -> dict[str, Any]:
+        """Axis and size of the batch of models for testing and of the deployed one; axis 1 where time comes first."""
+        if kind != "model" and not kind.startswith("test"):
             return {}
         first = next(iter(self.test_net.described.values()), None)
-        size = (self.test if kind == "test" else self.deploy)[1]
+        size = self.deploy[1] if kind == "model" else self.tests[int(kind[4:] or 0)][1]
         return {"batch_axis": first.batch_axis if first else 0, "batch_size": size}
 
     def schedule(self) -> dict[str, Any]:
@@ -182,21 +217,23 @@ def program(job: Job, provider: str = "cpu", needs_solver: bool = True, target: 
     faults: list[Fault] = []
     registry.load()
 
-    def need(part: str) -> None:
+    def need(stage: Program, part: str) -> None:
         try:
-            getattr(made, part)
+            getattr(stage, part)
         except SpecError as e:
             faults.extend(f for f in e.faults if f not in faults)
 
-    need("train_net")
-    need("test_net")
+    need(made, "train_net")
+    need(made, "test_nets")
     if not faults:
-        need("train")
-        need("test")
+        need(made, "train")
+        need(made, "tests")
     if made.trains or needs_solver:
-        faults += solver_faults(job)
-        if not faults:
-            need("steps")
+        for stage in made.stages:
+            faults += solver_faults(stage.job)
+            need(stage, "train_net")
+        for stage in made.stages if not faults else ():
+            need(stage, "steps")
     if faults:
         raise SpecError(*faults)
     return made
@@ -242,9 +279,16 @@ def _tensor(value: Value) -> dict[str, Any]:
 
 
 def write(made: Program, folder: str | Path) -> list[Path]:
-    """The files of the step contract in `folder`: train, gradient, update, test, model (at its start) and start.safetensors."""
+    """The files of the step contract in `folder`: train, gradient, update, test, model (at its start) and start.safetensors.
+
+    Before them a train model for each stage of pretraining: pretrain1.onnx, ...
+    """
     folder, start = Path(folder), made.start()
-    contents = {f"{kind}.onnx": made.model(kind).SerializeToString(deterministic=True) for kind in ("train", "gradient", "update", "test")}
+    contents = {}
+    for number, stage in enumerate(made.stages[:-1], 1):
+        start = stage.start() | start
+        contents[f"pretrain{number}.onnx"] = stage.model("train").SerializeToString(deterministic=True)
+    contents |= {f"{kind}.onnx": made.model(kind).SerializeToString(deterministic=True) for kind in ("train", "gradient", "update", "test")}
     contents["model.onnx"] = made.deploy_model(start).SerializeToString(deterministic=True)
     contents["start.safetensors"] = snapshot.weights_bytes(start)
     try:

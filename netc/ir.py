@@ -14,7 +14,7 @@ import numpy as np
 from onnx import helper
 
 from netc.errors import ShapeError
-from netc.tensor_type import Dim, Shape, Type, infer
+from netc.tensor_type import Dim, Shape, Type, check_size, infer
 
 TRAINING = "netc.training"
 
@@ -172,15 +172,20 @@ class Graph:
 
 
 def leaf(op: str, dtype: Any, shape: Iterable[Dim], /, **attrs: Any) -> Value:
-    """An `Input`, `State` or `Constant` value."""
-    return Node(op, (), attrs, (Type(np.dtype(dtype), tuple(shape)),), "netc").outputs[0]
+    """An `Input`, `State` or `Constant` value. ShapeError if it would be too large."""
+    shape = tuple(shape)
+    check_size(shape, attrs.get("name", op))
+    return Node(op, (), attrs, (Type(np.dtype(dtype), shape),), "netc").outputs[0]
 
 
 def constant(value: Any, dtype: Any = None) -> Value:
     """A constant. Without a dtype, Python floats are float32 and ints int64."""
     if dtype is None and not isinstance(value, np.ndarray | np.generic):
         dtype = np.float32 if np.asarray(value).dtype.kind == "f" and np.size(value) else np.int64
-    array = np.asarray(value, dtype)
+    try:
+        array = np.asarray(value, dtype)
+    except OverflowError as e:
+        raise ShapeError(f"{value} is too large for a tensor of {np.dtype(dtype)}") from e
     return leaf("Constant", array.dtype, array.shape, value=array)
 
 

@@ -18,13 +18,18 @@ TIME = "T"
 
 @dataclass(frozen=True)
 class Lowered:
-    """A net as values. `versions` holds each blob's values in the order they were written (in place: several)."""
+    """A net as values. `versions` holds each blob's values in the order they were written (in place: several).
+
+    `layer_blobs` are the learned blobs of each layer as Caffe's files number them; a shared one stands under each layer, as
+    another layer's state, reshaped where the shapes differ.
+    """
 
     net: Net
     graph: Graph
     versions: Mapping[str, tuple[Value, ...]]
     parameters: tuple[Value, ...]  # states of kind "parameter", shared ones once, in the net's order
     layer_tops: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+    layer_blobs: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
 
     @property
     def loss(self) -> Value | None:
@@ -44,6 +49,7 @@ def lower(net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim | None =
     updates: dict[Value, Value] = {}
     shared: dict[str, Value] = {}
     tops_of: dict[str, tuple[Value, ...]] = {}
+    blobs_of: dict[str, tuple[Value, ...]] = {}
     losses: list[Value] = []
     faults: list[Fault] = []
     broken: set[str] = set()
@@ -51,7 +57,7 @@ def lower(net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim | None =
         if broken.intersection(layer.bottoms):
             broken.update(layer.tops)
             continue
-        ctx = Context(layer, net.phase, batch, seed, shared, states, updates, net.described, steps)
+        ctx = Context(layer, layer.phase or net.phase, batch, seed, shared, states, updates, net.described, steps)
         try:
             with origin(layer=layer.name, place=layer.at()):
                 tops = _run(ctx, [versions[b][-1] for b in layer.bottoms], net.param.force_backward)
@@ -60,7 +66,7 @@ def lower(net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim | None =
             faults += _faults(e, layer, net, versions)
             broken.update(layer.tops)
             continue
-        tops_of[layer.name] = tops
+        tops_of[layer.name], blobs_of[layer.name] = tops, tuple(ctx.blobs)
         for name, value in zip(layer.tops, tops, strict=True):
             versions[name] = (*versions.get(name, ()), value)
     if faults:
@@ -70,7 +76,8 @@ def lower(net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim | None =
         outputs = {"loss": sum(losses[1:], losses[0]), **outputs}
     kept = {s: v for s, v in updates.items() if net.phase == TRAIN or s.node.attrs["kind"] == "carry"}
     graph = Graph(net.name, outputs, kept)
-    return Lowered(net, graph, versions, tuple(s for s in states.values() if s.node.attrs["kind"] == "parameter"), tops_of)
+    parameters = tuple(s for s in states.values() if s.node.attrs["kind"] == "parameter")
+    return Lowered(net, graph, versions, parameters, tops_of, blobs_of)
 
 
 def lower_symbolic(net: Net, seed: int = 0) -> tuple[Lowered, Dim]:
@@ -98,8 +105,8 @@ def _run(ctx: Context, bottoms: list[Value], force: bool) -> tuple[Value, ...]:
     tops = tops if isinstance(tops, tuple) else (tops,)
     if len(tops) < len(layer.tops):
         raise ctx.error(f"{len(layer.tops)} tops are named, the layer has {len(tops)}", "top", len(tops))
-    if len(ctx.param.param) > ctx.count:
-        raise ctx.error(f"{len(ctx.param.param)} param for {ctx.count} blobs", "param", ctx.count)
+    if len(ctx.param.param) > len(ctx.blobs):
+        raise ctx.error(f"{len(ctx.param.param)} param for {len(ctx.blobs)} blobs", "param", len(ctx.blobs))
     return tops[: len(layer.tops)]
 
 

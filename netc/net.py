@@ -11,6 +11,7 @@ from netc import data, registry
 from netc import netc_pb2 as pb
 from netc.errors import Fault, NetcError, SpecError, near
 from netc.spec import Document
+from netc.spec.fields import KINDS
 
 TRAIN, TEST, DEPLOY = "TRAIN", "TEST", "DEPLOY"
 
@@ -29,6 +30,7 @@ class Layer:
     index: int
     source: data.Description | None = None
     batch_size: int | None = None
+    phase: str | None = None  # that the layer runs in, where it is not the net's
 
     def at(self, *path: str | int) -> str:
         """`file:line:column` of a field of the layer."""
@@ -93,7 +95,7 @@ def resolve(document: Document, phase: str = TRAIN, stages: Iterable[str] = (), 
         faults.append(Fault(document.place(), "the net has no layers"))
     elif not chosen and not faults:
         faults.append(Fault(document.place(), f"no layer of the net is included in phase {phase}"))
-    layers = _legacy_inputs(document) + [_layer(document, i, spec, phase, base, faults) for i, spec in chosen]
+    layers = [_layer(document, i, spec, phase, base, faults) for i, spec in chosen]
     faults += [*_name_faults(layers), *_blob_faults(layers)]
     if faults:
         raise SpecError(*sorted(faults, key=_line))
@@ -101,23 +103,64 @@ def resolve(document: Document, phase: str = TRAIN, stages: Iterable[str] = (), 
 
 
 def deployed(net: Net) -> Net:
-    """`net` (phase TEST) without labels, losses and metrics; a loss of scores leaves what it makes of them (Softmax)."""
-    kept = {layer.name: [k for k, top in enumerate(layer.source.tops) if k == 0 or top.input] for layer in net.sources if layer.source}
-    missing = {top for layer in net.sources for k, top in enumerate(layer.tops) if k not in kept[layer.name]}
+    """`net` (phase TEST) without labels, losses and metrics; a loss of scores leaves what it makes of them (Softmax), once.
+
+    Of a layer with a loss of its own, that loss and what comes after it among its tops are left out.
+    """
+    inputs = {layer.name: [k for k, top in enumerate(layer.source.tops) if k == 0 or top.input] for layer in net.sources if layer.source}
+    missing = {top for layer in net.sources for k, top in enumerate(layer.tops) if k not in inputs[layer.name]}
     layers: list[Layer] = []
     for layer in net.layers:
         if layer.source is not None:
-            tops = tuple(t for k, t in enumerate(layer.tops) if k in kept[layer.name])
+            tops = tuple(t for k, t in enumerate(layer.tops) if k in inputs[layer.name])
             layers.append(replace(layer, tops=tops, loss_weights=layer.loss_weights[: len(tops)]))
         elif not (layer.facts.get("loss") or layer.facts.get("metric") or missing.intersection(layer.bottoms)):
-            layers.append(layer)
-        elif kind := layer.facts.get("deployed"):
+            kept = layer.facts.get("own_loss", len(layer.tops))
+            layers.append(replace(layer, tops=layer.tops[:kept], loss_weights=layer.loss_weights[:kept]))
+            missing.update(layer.tops[kept:])
+        elif (kind := layer.facts.get("deployed")) and not _made(kind, layer.bottoms[0], net.layers):
             taken = {t for other in (*net.layers, *layers) for t in other.tops}
             top = next(name for k in range(1, 1000) if (name := f"prob{k if k > 1 else ''}") not in taken)
             layers.append(replace(layer, type=kind, name=top, bottoms=layer.bottoms[:1], tops=(top,), loss_weights=(0.0,)))
         else:
             missing.update(layer.tops)
     return replace(net, phase=DEPLOY, layers=tuple(layers))
+
+
+def _made(kind: str, bottom: str, layers: Iterable[Layer]) -> bool:
+    """Whether one of the layers is of this type and leaves `bottom` as it is."""
+    return any(layer.type == kind and layer.bottoms == (bottom,) != layer.tops for layer in layers)
+
+
+def pretraining(net: Net, name: str, place: str, base: str = ".") -> Net:
+    """What layer `name` of `net` (phase TRAIN) learns by its own loss from: it, and the layers that it reads, as they are in testing.
+
+    Data sources give all rows, with labels or without. SpecError at `place` if there is no such layer, or it has no loss of its own.
+    """
+    last = next((layer for layer in net.layers if layer.name == name), None)
+    if last is None:
+        raise SpecError(Fault(place, f"solver: there is no layer {name!r} to pretrain; {near(name, [x.name for x in net.layers])}"))
+    own = last.facts.get("own_loss")
+    if own is None:
+        kinds = ", ".join(sorted(t for t, facts in registry.layer.facts.items() if "own_loss" in facts))
+        raise SpecError(Fault(place, f"solver: layer {name!r} ({last.type}) has no loss of its own to learn by; {kinds} has one"))
+    tops = (*last.tops, *(f"{name} {k}" for k in range(len(last.tops), own + 1)))[: own + 1]
+    kept = [replace(last, tops=tops, loss_weights=tuple(float(k == own) for k in range(own + 1)))]
+    read = set(last.bottoms)
+    for layer in reversed(net.layers[: net.layers.index(last)]):
+        if read.intersection(layer.tops):
+            read.update(layer.bottoms)
+            still = replace(layer, loss_weights=(0.0,) * len(layer.tops), phase=TEST)
+            kept.append(still if layer.source is None else _with_all_rows(layer, base))
+    return replace(net, layers=tuple(reversed(kept)))
+
+
+def _with_all_rows(layer: Layer, base: str) -> Layer:
+    """A source with the rows that have no labels."""
+    param = pb.LayerParameter()
+    param.CopyFrom(layer.param)
+    param.data_param.ClearField("labelled")
+    return replace(layer, param=param, source=data.describe(param, TRAIN, base))
 
 
 def _included(spec: pb.LayerParameter, phase: str, level: int, stages: set[str]) -> bool:
@@ -135,16 +178,11 @@ def _met(rule: pb.NetStateRule, phase: str, level: int, stages: set[str]) -> boo
     return stages.issuperset(rule.stage) and not stages.intersection(rule.not_stage)
 
 
-def _legacy_inputs(document: Document) -> list[Layer]:
-    """`input: "data" input_dim: ...` of older deploy nets, as an Input layer."""
-    param = document.message
-    if not param.input:
-        return []
-    shapes = [list(s.dim) for s in param.input_shape] or [list(param.input_dim[4 * i : 4 * i + 4]) for i in range(len(param.input))]
-    spec = pb.LayerParameter(name="input", type="Input", top=param.input)
-    for dims in shapes:
-        spec.input_param.shape.add(dim=dims)
-    return [Layer("input", "Input", (), tuple(param.input), spec, (0.0,) * len(param.input), document, -1)]
+def _unknown_type(name: str) -> str:
+    hint = near(name, registry.layer)
+    if name not in KINDS and not hint.startswith("did"):
+        hint = f"BVLC Caffe has none of that name either, so it is a fork's or a plug-in's (--plugin FILE); {hint}"
+    return f"there is no layer type {name!r}; {hint}"
 
 
 def _layer(document: Document, i: int, spec: pb.LayerParameter, phase: str, base: str, faults: list[Fault]) -> Layer:
@@ -157,14 +195,15 @@ def _layer(document: Document, i: int, spec: pb.LayerParameter, phase: str, base
     if not spec.type:
         fault("has no type")
     elif spec.type not in registry.layer:
-        fault(f"there is no layer type {spec.type!r}; {near(spec.type, registry.layer)}", "type")
+        fault(_unknown_type(spec.type), "type")
     else:
         facts = registry.layer.facts[spec.type]
     tops = tuple(spec.top) or ((spec.name,) if facts.get("loss") else ())
     weights = tuple(spec.loss_weight)
     if weights and len(weights) != len(tops):
         fault(f"{len(weights)} loss_weight for {len(tops)} tops; give one each, or none", "loss_weight")
-    weights = weights or tuple(1.0 if facts.get("loss") and k == 0 else 0.0 for k in range(len(tops)))
+    counts = 0 if facts.get("loss") else facts.get("own_loss")
+    weights = weights or tuple(1.0 if k == counts else 0.0 for k in range(len(tops)))
     if spec.type in registry.layer:
         for what, names in (("bottom", spec.bottom), ("top", tops)):
             least, most = facts.get(what + "s", (1, 1))

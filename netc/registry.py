@@ -63,8 +63,10 @@ body = Registry("body of training op")
 gradient = Rules("gradient of op", GradientError)
 optimizer = Registry("solver type")
 schedule = Registry("lr_policy")
+score = Registry("score of layer type")
 
-BUILT_IN = ("netc.fillers", "netc.training_ops", "netc.layers", "netc.gradients", "netc.optimizers", "netc.schedules")
+BUILT_IN = ("netc.fillers", "netc.training_ops", "netc.layers", "netc.gradients", "netc.optimizers", "netc.schedules",
+            "netc.run.likelihood")  # fmt: skip
 _loaded: set[str] = set()
 
 

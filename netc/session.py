@@ -146,6 +146,8 @@ class Stepper:
         for name in self.writes.values():
             if name not in states.spare:
                 states.spare[name] = states.copy(states.current[name].numpy())
+        shapes = {o.name: o.shape for o in session.ort.get_outputs()}
+        self._resized = [n for n in self.results if any(isinstance(d, str) for d in shapes[n])]
         self._bindings: dict[tuple[int, ...], Any] = {}
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -154,6 +156,8 @@ class Stepper:
         for name, array in feeds.items():
             if name in self.session.inputs:
                 binding.bind_cpu_input(name, array)
+        for name in self._resized:  # a binding keeps what its last run allocated, which a batch of another size does not fit
+            binding.bind_output(name, "cpu")
         _guarded(self.session.ort.run_with_iobinding, binding)
         values = binding.get_outputs()[: len(self.results)]
         self._swap()

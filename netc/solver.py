@@ -1,38 +1,44 @@
 """The loop: steps, tests, snapshots, the end. `Trainer.events()` does the work and tells of it; who listens is not its concern."""
 
 import math
-import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
 
+from netc import netc_pb2 as pb
 from netc import schedules, snapshot
 from netc.compiled import session
 from netc.contract import Program
 from netc.data import Prefetch
 from netc.errors import RunError, SnapshotError, SpecError
+from netc.lower import OUT
+from netc.run import caffe_files
 from netc.run.evaluate import Scores, evaluate, finite, monitored
 from netc.run.feed import Feeder, Feeds
 from netc.run.folder import RunFolder
 from netc.run.nan import first_bad
+from netc.run.signals import signals
 from netc.session import States, Stepper
+from netc.training import WATCH
 
 DISPLAY = 100  # iterations between log lines where the solver has no `display`
 
 
 @dataclass(frozen=True)
 class Stepped:
-    """One iteration is done. `loss` is the mean over the last average_loss iterations, from before the update."""
+    """One iteration is done. `loss` is the mean over the last average_loss iterations, from before the update.
+
+    `outputs` are the net's outputs that are numbers, of the last batch.
+    """
 
     iteration: int
     loss: float
     lr: float
+    outputs: Scores = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,7 @@ class Snapshotted:
 
     iteration: int
     path: Path
+    caffe: tuple[Path, ...] = ()  # the .caffemodel and .solverstate beside it, where they are asked for
 
 
 @dataclass(frozen=True)
@@ -65,18 +72,32 @@ Event = Stepped | Tested | Snapshotted | Finished
 
 
 class Trainer:
-    """A program on its way: sessions, states, and where it is."""
+    """A program on its way through one of its stages: sessions, states, and where it is. `before` are iterations of the stages before."""
 
-    def __init__(self, program: Program, folder: RunFolder, threads: int, weights: Mapping[str, np.ndarray] | None = None):
+    def __init__(
+        self,
+        whole: Program,
+        folder: RunFolder,
+        threads: int,
+        weights: Mapping[str, np.ndarray] | None = None,
+        stage: int = 0,
+        before: int = 0,
+    ):
+        self.whole, self.stage, self.before = whole, stage, before
+        program = whole.stages[stage]
         self.program, self.folder, self.solver = program, folder, program.job.solver
         self.iter_size = max(1, self.solver.iter_size)
         self.threads, self.provider = threads, program.provider
-        self.states = States({f"state/{n}": a for n, a in (program.start() | dict(weights or {})).items()}, self.provider)
+        start = program.start()
+        start |= {n: a for n, a in (weights or {}).items() if n in start}
+        self.states = States({f"state/{n}": a for n, a in start.items()}, self.provider)
         self.feeder = Feeder(program.train_net, program.steps.train, program.seed, program.job.base, self.iter_size)
         self.max_iter = max_iterations(program, self.feeder)
         self.steppers = self._steppers()
+        self.testers: dict[int, tuple[Stepper, Feeder]] = {}
         self.iteration = 0
         self.recent: deque[float] = deque(maxlen=max(1, self.solver.average_loss))
+        self.outputs: Scores = {}  # of the newest step
         self.best: float | None = None
         self.stale = 0
         self.tested: tuple[int, Scores] | None = None  # the iteration of the newest test, and what it gave
@@ -91,19 +112,23 @@ class Trainer:
             self.states.add({n: np.zeros(tuple(map(int, shape)), np.float32) for n, shape in inputs.items() if n != "lr"})
         return {kind: Stepper(session(self.program, kind, self.threads), self.states) for kind in kinds}
 
-    def tester(self) -> tuple[Stepper, Feeder]:
-        """The test net on the states of training, opened when it is first needed."""
-        if "test" not in self.steppers:
-            lowered, _ = self.program.test
-            self.steppers["test"] = Stepper(session(self.program, "test", self.threads), self.states)
-            self._test_feeder = Feeder(self.program.test_net, lowered.graph, self.program.seed, self.program.job.base)
-        return self.steppers["test"], self._test_feeder
+    def tester(self, number: int = 0) -> tuple[Stepper, Feeder]:
+        """A test net on the states of training, opened when it is first needed."""
+        if number not in self.testers:
+            lowered, _ = self.program.tests[number]
+            stepper = Stepper(session(self.program, f"test{number or ''}", self.threads), self.states)
+            feeder = Feeder(self.program.test_nets[number], lowered.graph, self.program.seed, self.program.job.base)
+            self.testers[number] = (stepper, feeder)
+        return self.testers[number]
 
     def test(self) -> Scores:
-        """The scores of the states as they are."""
-        stepper, feeder = self.tester()
-        batches = self.solver.test_iter[0] if self.solver.test_iter else None
-        return evaluate(stepper, feeder, batches, static=self.program.test[1] != "N")
+        """The scores of the states as they are; those of a second test net are called `accuracy#1` and so on."""
+        scores: Scores = {}
+        for number, (_, batch) in enumerate(self.program.tests):
+            batches = self.solver.test_iter[number] if self.solver.test_iter else None
+            found = evaluate(*self.tester(number), batches, static=batch != "N")
+            scores |= {f"{name}#{number}" if number else name: value for name, value in found.items()}
+        return scores
 
     def resume(self, found: snapshot.Snapshot) -> None:
         """Go on from a snapshot: states, place, log. SnapshotError if it is of another net."""
@@ -115,17 +140,22 @@ class Trainer:
             raise SnapshotError(f"{found.path}: is of another net: {', '.join(wrong[:5])} differ")
         if said["seed"] != self.program.seed:
             raise SnapshotError(f"{found.path}: was made with random_seed {said['seed']}, the net says {self.program.seed}")
-        self.states.set({f"state/{n}": a for n, a in found.states.items()})
-        self.iteration, self.best, self.stale = said["iteration"], said["best"], said["stale"]
+        self.go_on(found.states, said["iteration"])
+        self.best, self.stale = said["best"], said["stale"]
         self.recent.extend(said["recent"])
         self.tested = (said["tested"][0], said["tested"][1]) if said["tested"] else None
-        self.log_length = said["log_length"]
+        self.log_length = min(said["log_length"], len(self.folder.lines()))
         self.folder.rewind(self.log_length)
+
+    def go_on(self, states: Mapping[str, np.ndarray], iteration: int) -> None:
+        """Go on from states that some run had after so many iterations."""
+        self.states.set({f"state/{n}": a for n, a in states.items()})
+        self.iteration = iteration
 
     def events(self) -> Iterator[Event]:
         """Run to the end. RunError if a loss is not finite, naming the layer that made it so."""
         solver = self.solver
-        with _signals(self), Prefetch(self.feeder.counted, self.feeder.depth) as prefetch:
+        with signals(self), Prefetch(self.feeder.counted, self.feeder.depth) as prefetch:
             while self.iteration < self.max_iter and not self.asked:
                 if self._due(solver.test_interval) and not self._is_tested and (self.iteration or solver.test_initialization):
                     yield self._test()
@@ -136,7 +166,7 @@ class Trainer:
                     self.snapshot_asked = False
                     yield self.snapshot()
             reason = self.asked or ("max_iter" if self.iteration >= self.max_iter else "patience")
-            if not self.asked and not self._is_tested and self.program.test_net.sources:
+            if not self.asked and not self._is_tested and self.program.layer is None and self.program.test_net.sources:
                 yield self._test()
             yield self.snapshot()
             scores = self.tested[1] if self.tested and self._is_tested and not self.asked else {}
@@ -144,26 +174,55 @@ class Trainer:
                 raise RunError(f"after {self.iteration} iterations the test gives {scores}; a smaller base_lr often helps")
             yield Finished(self.iteration, reason, scores)
 
+    def successor(self) -> "Trainer | None":
+        """The trainer of the next stage, on what this one learned; None after the last."""
+        if self.program.layer is None:
+            return None
+        nodes = self.program.states
+        learned = {n: a for n, a in self.arrays().items() if nodes[n].attrs["kind"] in ("parameter", "statistic")}
+        after = Trainer(self.whole, self.folder, self.threads, learned, self.stage + 1, self.before + self.max_iter)
+        after.log_length = self.log_length
+        return after
+
     def _due(self, interval: int) -> bool:
         return bool(interval) and self.iteration % interval == 0
 
     def _step(self, prefetch: Callable[[int], Feeds]) -> Stepped:
         rate = schedules.rate(self.solver, self.iteration, self.max_iter)
         lr = {"lr": np.asarray(rate, np.float32)}
+        first = self.iteration * self.iter_size
+        feeds = prefetch(first)
+        if self._due(self.solver.watch_interval):
+            self._watch(feeds | lr)
         if self.iter_size == 1:
-            feeds = prefetch(self.iteration)
             loss = self._run("train", feeds | lr)
         else:
-            first = self.iteration * self.iter_size
-            loss = sum(self._run("gradient", prefetch(first + k)) for k in range(self.iter_size)) / self.iter_size
+            rest = (prefetch(first + k) for k in range(1, self.iter_size))
+            loss = sum(self._run("gradient", batch) for batch in (feeds, *rest)) / self.iter_size
             self.steppers["update"].run(lr)
             self.states.clear("grad/")
         self.recent.append(loss)
-        stepped = Stepped(self.iteration, sum(self.recent) / len(self.recent), rate)
+        stepped = Stepped(self.iteration, sum(self.recent) / len(self.recent), rate, self.outputs)
         if self.iteration % (self.solver.display or DISPLAY) == 0:
-            self._log({"event": "train", "iteration": self.iteration, "loss": stepped.loss, "lr": rate})
+            self._log(self._line("train") | {"loss": stepped.loss, "lr": rate})
         self.iteration += 1
         return stepped
+
+    def _line(self, event: str) -> dict[str, Any]:
+        """The start of a line of the log."""
+        layer = self.program.layer
+        stage = {"event": event} if layer is None else {"event": f"pre{event}", "layer": layer}
+        return {**stage, "iteration": self.iteration}
+
+    def _watch(self, feeds: Feeds) -> None:
+        """What the step to come (of iter_size, its first batch) does to each layer, into the log."""
+        if "watch" not in self.steppers:
+            self.steppers["watch"] = Stepper(session(self.program, "watch", self.threads), self.states)
+        layers: dict[str, dict[str, float]] = {}
+        for name, value in self.steppers["watch"].run(feeds).items():
+            layer, _, what = name.removeprefix(WATCH).rpartition("/")
+            layers.setdefault(layer, {})[what] = float(value.reshape(()))
+        self._log(self._line("watch") | {"layers": layers})
 
     def _run(self, kind: str, feeds: Feeds) -> float:
         stepper = self.steppers[kind]
@@ -176,6 +235,8 @@ class Trainer:
                 f"the loss is {float(results['loss'].reshape(()))} at iteration {self.iteration}: {why}. "
                 "A smaller base_lr, warm-up (warmup_iter) or clip_gradients often help"
             )
+        scalars = {n.removeprefix(OUT): v for n, v in results.items() if n.startswith(OUT) and v.size == 1}
+        self.outputs = {n: float(v.reshape(())) for n, v in scalars.items()}
         return float(results["loss"].reshape(()))
 
     @property
@@ -202,9 +263,15 @@ class Trainer:
         return {n.removeprefix("state/"): a for n, a in self.states.arrays().items() if n.startswith("state/")}
 
     def snapshot(self) -> Snapshotted:
-        """The states to disk."""
-        path = self.folder.write(self.iteration, self.arrays(), self._metadata(), self.solver.snapshot_keep)
-        return Snapshotted(self.iteration, path)
+        """The states to disk; in Caffe's files too where the solver's snapshot_format asks for them."""
+        states = self.arrays()
+        path = self.folder.write(self.before + self.iteration, states, self._metadata(), self.solver.snapshot_keep)
+        if not self.solver.HasField("snapshot_format") or self.solver.snapshot_format == pb.SolverParameter.SAFETENSORS:
+            return Snapshotted(self.iteration, path)
+        before = {n.removeprefix("state/"): v.numpy() for n, v in self.states.spare.items()}
+        return Snapshotted(
+            self.iteration, path, caffe_files.write_of_run(self.program, self.folder.snapshots, states, before, self.iteration)
+        )
 
     def _metadata(self) -> dict[str, Any]:
         job = self.program.job
@@ -212,6 +279,7 @@ class Trainer:
             "format": 1, "net": job.name, "net_sha256": job.sha256, "iteration": self.iteration, "seed": self.program.seed,
             "recent": list(self.recent), "best": self.best, "stale": self.stale, "tested": self.tested, "log_length": self.log_length,
             "provider": self.provider, "threads": self.threads, "target": self.program.target,
+            "stage": self.stage, "before": self.before,
         }  # fmt: skip
 
     def _log(self, line: dict[str, Any]) -> None:
@@ -227,30 +295,3 @@ def max_iterations(program: Program, feeder: Feeder) -> int:
     if feeder.rows is None:
         raise SpecError(f"{place('max_epoch')}: max_epoch needs a source that ends; give max_iter")
     return math.ceil(solver.max_epoch * feeder.rows / (feeder.batch_size * max(1, solver.iter_size)))
-
-
-@contextmanager
-def _signals(trainer: Trainer) -> Iterator[None]:
-    """SIGINT and SIGTERM end the run after the step that is running, a second SIGINT at once; SIGHUP takes a snapshot."""
-    old: dict[signal.Signals, Any] = {}
-
-    def end(number: int, frame: FrameType | None) -> None:
-        if trainer.asked:
-            raise KeyboardInterrupt
-        trainer.asked = signal.Signals(number).name
-
-    def hang_up(number: int, frame: FrameType | None) -> None:
-        trainer.snapshot_asked = True
-
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            old[number] = signal.signal(number, end)
-        if hasattr(signal, "SIGHUP"):
-            old[signal.SIGHUP] = signal.signal(signal.SIGHUP, hang_up)
-    except ValueError:  # not in the main thread: whoever runs it there handles its own signals
-        pass
-    try:
-        yield
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from netc.errors import ShapeError
 
 OPSET = 21  # above 21 onnxruntime lacks CUDA kernels for MaxPool, Dropout, Elu and others
 IR_VERSION = 10
+MOST_VALUES = 2**31 - 1  # of one tensor; Caffe's limit too
 SMALL = 1024  # constants up to this size take part in shape inference
 
 Dim = int | str
@@ -82,8 +84,15 @@ def _inferred(
             shape = stated
         elif None in shape or not tensor.HasField("shape"):
             raise ShapeError(f"{_call(name, inputs)}: the shape of its output depends on data that only a run knows")
+        check_size(shape, f"{_call(name, inputs)}: its output")
         result.append(Type(np.dtype(helper.tensor_dtype_to_np_dtype(tensor.elem_type)), shape))  # type: ignore[arg-type]
     return tuple(result)
+
+
+def check_size(shape: Iterable[Dim | None], what: str) -> None:
+    """ShapeError if a tensor of this shape would hold too many values."""
+    if prod(d for d in shape if isinstance(d, int)) > MOST_VALUES:
+        raise ShapeError(f"{what} would hold more than {MOST_VALUES:,} values ({'x'.join(map(str, shape))})")
 
 
 @cache

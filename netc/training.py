@@ -3,7 +3,7 @@
 Order as in Caffe's ApplyUpdate: sum over iter_size, clip by the norm of that sum, divide by iter_size, add decay, optimize.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from inspect import Parameter, signature
 from typing import Any
@@ -14,11 +14,12 @@ from netc import netc_pb2 as pb
 from netc import registry
 from netc.autodiff import grad
 from netc.errors import Fault, SpecError, near
-from netc.ir import Graph, Value, leaf, op, origin, toposort
+from netc.ir import Graph, Value, cast, leaf, op, origin, toposort
 from netc.lower import Lowered
 from netc.spec.job import Job
 
 GRAD = "grad/"
+WATCH = "watch/"
 NEXT_GRAD = "next/" + GRAD  # an ONNX graph cannot have an input and an output of one name
 
 
@@ -29,6 +30,7 @@ class StepGraphs:
     train: Graph
     gradient: Graph
     update: Graph
+    gradients: Mapping[Value, Value]  # of the loss by each parameter that learns
 
 
 def step_graphs(lowered: Lowered, solver: pb.SolverParameter) -> StepGraphs:
@@ -43,7 +45,45 @@ def step_graphs(lowered: Lowered, solver: pb.SolverParameter) -> StepGraphs:
         train=replace(lowered.graph, updates={**lowered.graph.updates, **train}),
         gradient=replace(lowered.graph, outputs={**outputs, **added}),
         update=Graph(lowered.graph.name, {}, _updates(sums, rate, solver)),
+        gradients=gradients,
     )
+
+
+def watch_graph(lowered: Lowered, steps: StepGraphs) -> Graph:
+    """What a training step does to each layer, as numbers `watch/<layer>/<what>`; it moves no state.
+
+    gradient: the L2 norm of the loss's gradient by the layer's parameters. update: the norm of their change over their own.
+    mean, deviation, zero: of the values of its first top, and the share of them that is 0.
+    """
+    outputs: dict[str, Value] = {}
+    for layer in lowered.net.layers:
+        with origin(layer=layer.name, place=layer.at(), part="watch"):
+            own = [p for p in steps.gradients if p.node.attrs["layer"] == layer.name]
+            top = next((t for t in lowered.layer_tops[layer.name] if t.rank and t.dtype == np.float32), None)
+            found = _learning(own, steps) | ({} if top is None or layer.source else _activation(top))
+        outputs |= {f"{WATCH}{layer.name}/{what}": value for what, value in found.items()}
+    return Graph(lowered.graph.name, outputs)
+
+
+def _learning(parameters: list[Value], steps: StepGraphs) -> dict[str, Value]:
+    if not parameters:
+        return {}
+    changes = [steps.train.updates[p] - p for p in parameters]
+    size = op.Max(_norm(parameters), np.float32(1e-30))
+    return {"gradient": _norm([steps.gradients[p] for p in parameters]), "update": _norm(changes) / size}
+
+
+def _activation(x: Value) -> dict[str, Value]:
+    mean = op.ReduceMean(x, keepdims=0)
+    distance = x - mean
+    zero = op.ReduceMean(cast(op.Equal(x, 0.0), np.float32), keepdims=0)
+    return {"mean": mean, "deviation": op.Sqrt(op.ReduceMean(distance * distance, keepdims=0)), "zero": zero}
+
+
+def _norm(values: Iterable[Value]) -> Value:
+    """The joint L2 norm."""
+    squares = [op.ReduceSumSquare(v, keepdims=0) for v in values]
+    return op.Sqrt(sum(squares[1:], squares[0]))
 
 
 def solver_faults(job: Job) -> list[Fault]:
@@ -120,9 +160,7 @@ def _clipped(gradients: Mapping[Value, Value], most: float) -> Mapping[Value, Va
     """All gradients scaled down so that their joint norm is at most `most`; below 0 means no limit."""
     if most < 0:
         return gradients
-    squares = [op.ReduceSumSquare(g, keepdims=0) for g in gradients.values()]
-    norm = op.Sqrt(sum(squares[1:], squares[0]))
-    factor = op.Min(most / norm, 1.0)
+    factor = op.Min(most / _norm(gradients.values()), 1.0)
     return {p: g * factor for p, g in gradients.items()}
 
 

@@ -12,3 +12,8 @@ DATA = Path(os.environ["NETC_DATA"].split(os.pathsep)[0] if "NETC_DATA" in os.en
 os.environ.setdefault("NETC_CACHE", "0")  # tests leave nothing in the user's cache
 
 needs_reference = pytest.mark.skipif(not REFERENCE.is_dir(), reason=f"no recorded results in {REFERENCE}")
+
+
+def needs_data(folder: str) -> pytest.MarkDecorator:
+    """Skip where a data set is not there."""
+    return pytest.mark.skipif(not (DATA / folder).is_dir(), reason=f"no {folder} in {DATA}; NETC_DATA names the folder of data sets")

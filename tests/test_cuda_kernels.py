@@ -16,7 +16,7 @@ from netc.tensor_type import OPSET
 from tests.conftest import REFERENCE, ROOT
 
 KERNELS = REFERENCE / "onnxruntime" / "kernels.tsv"
-MODELS = ("train", "gradient", "update", "test", "model")
+MODELS = ("train", "gradient", "update", "test", "watch", "model")
 
 pytestmark = pytest.mark.skipif(not KERNELS.is_file(), reason=f"no list of onnxruntime's kernels in {KERNELS}")
 
@@ -77,7 +77,8 @@ def without_kernel(model: onnx.ModelProto) -> list[str]:
 def test_every_op_has_a_cuda_kernel(net, model):
     program = api.load(str(ROOT / "nets" / net))
     graph = simplify(program.deploy[0].graph) if model == "model" else program.graph(model)
-    assert without_kernel(emit(graph, "cuda", functions=False)) == []
+    stages = [stage.graph("train") for stage in program.stages[:-1]] if model == "train" else []
+    assert [fault for g in (graph, *stages) for fault in without_kernel(emit(g, "cuda", functions=False))] == []
 
 
 def test_an_op_without_a_kernel_is_found():

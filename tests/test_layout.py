@@ -17,7 +17,7 @@ ORDER = [
     *("tensor_type", "ir", "cost", "fillers", "training_ops", "layers", "gradients", "lower", "autodiff"),
     *("optimizers", "schedules", "training", "passes", "emit", "session", "native"),
     *("snapshot", "contract", "compiled", "run", "solver", "zoo", "report"),
-    *("commands", "api", "cli"),
+    *("commands", "api", "caffe", "cli"),
 ]
 
 # Long by nature, or made by a program.

@@ -5,7 +5,7 @@ import pytest
 from netc import netc_pb2 as pb
 from netc import registry
 from netc.errors import SpecError
-from netc.net import DEPLOY, TEST, TRAIN, deployed, resolve
+from netc.net import DEPLOY, TEST, TRAIN, deployed, pretraining, resolve
 from netc.spec import parse_prototxt, parse_yaml
 
 registry.load()
@@ -148,6 +148,24 @@ def test_the_deployed_net_has_scores_in_place_of_losses():
         ("prob", "Softmax", ("ip",), ("prob",)),
     ]
     assert found.outputs == ["prob"] and names(tested)[-1] == "of_label"
+
+
+def test_what_a_loss_makes_of_scores_is_not_made_twice():
+    layers = "  - DummyData: {top: [data, target], shape: [{dim: [4, 3]}, {dim: [4, 2]}]}\n  - InnerProduct: {name: ip, num_output: 2}\n"
+    loss = "  - SigmoidCrossEntropyLoss: {bottom: [ip, target]}\n"
+    assert deployed(net(layers + loss, TEST)).outputs == ["prob"]
+    assert deployed(net(layers + loss + "  - Sigmoid: {bottom: ip, top: y}\n", TEST)).outputs == ["y"]
+
+
+def test_a_loss_of_a_layers_own_counts_once_it_is_named():
+    layers = INPUT + "  - RBM: {name: rbm, bottom: data, top: [h, own, error], num_output: 2}\n  - RBM: {name: plain, num_output: 2}\n"
+    whole = net(layers, TRAIN)
+    assert [layer.loss_weights for layer in whole.layers[1:]] == [(0.0, 1.0, 0.0), (0.0,)]
+    alone = pretraining(whole, "plain", "here")
+    assert [(layer.name, layer.tops, layer.loss_weights, layer.phase) for layer in alone.layers[1:]] == [
+        ("rbm", ("h", "own", "error"), (0.0, 0.0, 0.0), TEST),
+        ("plain", ("plain", "plain 1"), (0.0, 1.0), None),
+    ]
 
 
 def test_the_name_of_the_scores_is_free():

@@ -5,7 +5,9 @@ import onnx
 import pytest
 
 from netc import session
+from netc.emit import emit
 from netc.errors import ProviderError, RunError
+from netc.ir import Graph, leaf
 from netc.session import Session, States, Stepper, choose_provider, threads_for
 
 COUNTER = """<ir_version: 10, opset_import: ["": 21]>
@@ -100,3 +102,10 @@ def test_auto_says_what_it_chose(monkeypatch):
 def test_what_is_missing_for_cuda(monkeypatch):
     monkeypatch.setattr(session.ort, "get_available_providers", lambda: ["CPUExecutionProvider"])
     assert "built without CUDA (install onnxruntime-gpu)" in session.cuda_missing()
+
+
+def test_outputs_of_a_symbolic_batch_follow_its_size():
+    x = leaf("Input", np.float32, ("N", 2), name="x")
+    stepper = Stepper(Session(emit(Graph("g", {"y": x + 1.0}))), States({}))
+    for rows in (3, 2, 5):
+        assert stepper.run({"x": np.zeros((rows, 2), np.float32)})["y"].shape == (rows, 2)

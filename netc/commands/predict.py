@@ -1,5 +1,6 @@
 """`netc predict`, and `netc.Model`: a published model on images or arrays."""
 
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import numpy as np
 from netc import data, zoo
 from netc.emit import NEXT, STATE
 from netc.errors import DataError, RunError, ZooError
-from netc.files import cache_folder
+from netc.files import cache_folder, replace_file
 from netc.session import Session
 
 
@@ -112,7 +113,7 @@ class Model:
     def _one(self, name: str, row: np.ndarray, top: int) -> Prediction:
         outputs = self._outputs(row)
         first = next(iter(outputs.values()))
-        if first.ndim != 1 or (self.labels and len(self.labels) != len(first)):
+        if first.ndim != 1 or (len(outputs) > 1 and not self.labels) or (self.labels and len(self.labels) != len(first)):
             return Prediction(name, outputs, ())
         order = np.argsort(-first, kind="stable")[:top]
         return Prediction(name, outputs, tuple((self.labels[i] if self.labels else str(i), float(first[i])) for i in order))
@@ -133,6 +134,17 @@ class Model:
         ports = {o.name: list(o.shape) for o in self.session.ort.get_outputs()}
         found = {n: v for n, v in self(fed).items() if not n.startswith(NEXT)}
         return {n: v.take(0, ports[n].index("N") if "N" in ports[n] else 0) for n, v in found.items()}
+
+
+def save(predictions: Sequence[Prediction], path: str) -> None:
+    """The outputs of all inputs as an .npz file: an array an output, a row an input. RunError if it cannot be written."""
+    buffer = io.BytesIO()
+    arrays: dict[str, Any] = {n: np.stack([p.outputs[n] for p in predictions]) for n in predictions[0].outputs}
+    np.savez(buffer, **arrays)
+    try:
+        replace_file(Path(path), buffer.getvalue())
+    except OSError as e:
+        raise RunError(f"{path}: cannot be written: {e.strerror or e}") from e
 
 
 def _find(name: str, source: str | None) -> Path:

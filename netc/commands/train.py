@@ -3,6 +3,7 @@
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +16,20 @@ from netc.compiled import session
 from netc.contract import Program
 from netc.cost import size
 from netc.errors import ProviderError, SnapshotError, SpecError
+from netc.report.caffe_log import CaffeLog
 from netc.report.curves import curves_png
 from netc.report.progress import follow, scores_text
-from netc.run.evaluate import Scores, evaluate
+from netc.run import caffe_files
+from netc.run.evaluate import Scores, evaluate, layer_scores
 from netc.run.feed import Feeder
 from netc.run.folder import RunFolder
 from netc.run.weights import load_weights
 from netc.session import States, Stepper, choose_provider, threads_for
 from netc.snapshot import Snapshot
-from netc.solver import Finished, Trainer
+from netc.solver import DISPLAY, Finished, Trainer
 from netc.spec import to_yaml
 from netc.spec.job import Job
+from netc.training import replaced
 
 
 def train_command(
@@ -38,43 +42,69 @@ def train_command(
     weights: Sequence[str],
     zoo: str | None,
     console: Console | None = None,
+    watch: bool = False,
+    snapshot_file: str | None = None,
+    caffe_log: bool = False,
 ) -> str:
-    """Train to the end and publish into `zoo` unless it is None. Returns why the run ended: see `solver.Finished`."""
+    """Train to the end and publish into `zoo` unless it is None. `watch` sets solver.watch_interval where it is not set.
+
+    `snapshot_file`, a solver state of Caffe or a snapshot of netc, is what a new run goes on from. `caffe_log` writes
+    Caffe's lines to stderr too. Returns why the run ended: see `solver.Finished`.
+    """
     console = console or Console(highlight=False, soft_wrap=True)
     if zoo is not None:
         check_target(zoo)
-    if resume and weights:
-        raise SpecError("--resume goes on with a run's own states; --weights starts a new one: give one of them")
+    if sum(map(bool, (resume, weights, snapshot_file))) > 1:
+        raise SpecError("--resume goes on with the newest run, --snapshot with a file, --weights starts a new run: give one of them")
+    if watch and not job.solver.watch_interval:
+        job = replace(job, solver=replaced(job.solver, watch_interval=job.solver.display or DISPLAY))
     begun = _begun(job, runs, console) if resume else None
     if begun and job.draws_seed:
         job = job.with_seed(begun[1].metadata["seed"])
-    program, threads, why = _compiled(job, provider, target, threads)
-    trainer = _resumed(program, threads, *begun, console) if begun else _started(program, threads, runs, weights)
+    program, threads, why = compiled_program(job, provider, target, threads)
+    trainer = _resumed(program, threads, *begun, console) if begun else _started(program, threads, runs, weights, snapshot_file, console)
     _greet(program, trainer, why, console)
-    rows = trainer.feeder.batch_size * trainer.iter_size
-    finished = follow(trainer.events(), console, trainer.iteration, trainer.max_iter, rows, job.solver.display)
+    finished = _followed(trainer, console, caffe_log)
+    while finished.reason == "max_iter" and (after := trainer.successor()):
+        trainer = after
+        finished = _followed(trainer, console, caffe_log)
     _farewell(program, trainer, finished, zoo, console)
     return finished.reason
 
 
+def _followed(trainer: Trainer, console: Console, caffe_log: bool) -> Finished:
+    """One stage of a run to its end."""
+    if len(trainer.whole.stages) > 1:
+        layer = trainer.program.layer
+        what = "the whole net learns" if layer is None else f"layer {layer!r} learns by its own loss"
+        console.print(f"stage {trainer.stage + 1} of {len(trainer.whole.stages)}: {what}", highlight=False)
+    rows = trainer.feeder.batch_size * trainer.iter_size
+    events = CaffeLog(trainer.program, sys.stderr).told(trainer.events()) if caffe_log else trainer.events()
+    return follow(events, console, trainer.iteration, trainer.max_iter, rows, trainer.solver.display)
+
+
 def test_command(job: Job, provider: str, threads: int | None, weights: Sequence[str], iterations: int | None) -> Scores:
     """The scores of the test net on weights from files."""
-    program, threads, _ = _compiled(job, provider, None, threads, needs_solver=False)
-    states = program.start() | _weights(program, weights)
+    program, threads, _ = compiled_program(job, provider, None, threads, needs_solver=False)
+    states = program.start() | loaded_weights(program, weights)
     lowered, batch = program.test
     stepper = Stepper(session(program, "test", threads), States({f"state/{n}": a for n, a in states.items()}, program.provider))
     feeder = Feeder(program.test_net, lowered.graph, program.seed, job.base)
-    return evaluate(stepper, feeder, iterations or (job.solver.test_iter[0] if job.solver.test_iter else None), static=batch != "N")
+    batches = iterations or (job.solver.test_iter[0] if job.solver.test_iter else None)
+    scores = evaluate(stepper, feeder, batches, static=batch != "N")
+    return scores | layer_scores(program.test_net, states, feeder, batches, program.seed)
 
 
 def time_command(job: Job, provider: str, threads: int | None, iterations: int) -> Times:
     """Milliseconds of each layer on one batch of the training data."""
-    program, threads, _ = _compiled(job, provider, None, threads)
+    program, threads, _ = compiled_program(job, provider, None, threads)
     feeder = Feeder(program.train_net, program.steps.train, program.seed, job.base)
     return time_layers(program, feeder(0), iterations, threads)
 
 
-def _compiled(job: Job, provider: str, target: str | None, threads: int | None, needs_solver: bool = True) -> tuple[Program, int, str]:
+def compiled_program(
+    job: Job, provider: str, target: str | None, threads: int | None, needs_solver: bool = True
+) -> tuple[Program, int, str]:
     """The checked program, its threads, and why it runs where it does."""
     chosen, target, why = choose_target(provider, target)
     program = contract.program(job, chosen, needs_solver, target)
@@ -99,10 +129,11 @@ def choose_target(provider: str, target: str | None) -> tuple[str, str, str]:
     return chosen, target, why
 
 
-def _weights(program: Program, files: Sequence[str]) -> dict[str, np.ndarray]:
+def loaded_weights(program: Program, files: Sequence[str]) -> dict[str, np.ndarray]:
+    """Start values of a program from files, each `FILE` or `FILE,FILE`; later ones win."""
     found: dict[str, np.ndarray] = {}
     for name in (n for text in files for n in text.split(",")):
-        found |= load_weights(name, program.states)
+        found |= load_weights(name, program.states, program.layer_blobs)
     return found
 
 
@@ -118,7 +149,21 @@ def _begun(job: Job, runs: str, console: Console) -> tuple[RunFolder, Snapshot]:
 
 
 def _resumed(program: Program, threads: int, folder: RunFolder, found: Snapshot, console: Console) -> Trainer:
-    trainer = Trainer(program, folder, threads)
+    trainer = _of_stage(program, threads, folder, found)
+    _resume(trainer, program, threads, found, console)
+    return trainer
+
+
+def _of_stage(program: Program, threads: int, folder: RunFolder, found: Snapshot) -> Trainer:
+    """The trainer of the stage that a snapshot was taken in."""
+    said, last = found.metadata, len(program.stages) - 1
+    if not 0 <= said.get("stage", last) <= last:
+        raise SnapshotError(f"{found.path}: is of stage {said['stage'] + 1}, the net has {last + 1}; solver.pretrain is not what it was")
+    return Trainer(program, folder, threads, None, said.get("stage", last), said.get("before", 0))
+
+
+def _resume(trainer: Trainer, program: Program, threads: int, found: Snapshot, console: Console) -> None:
+    """Go on from a snapshot of netc, and say what is other now than it was then."""
     trainer.resume(found)
     console.print(f"resumed from {found.path}", highlight=False)
     if found.metadata["net_sha256"] != program.job.sha256:
@@ -128,17 +173,36 @@ def _resumed(program: Program, threads: int, folder: RunFolder, found: Snapshot,
         if found.metadata[what] != now:
             text = f"that snapshot was made with {what} {found.metadata[what]}, now it is {now}: last bits can differ from one run on"
             console.print(text, highlight=False)
-    return trainer
 
 
-def _started(program: Program, threads: int, runs: str, weights: Sequence[str]) -> Trainer:
-    start: Mapping[str, np.ndarray] = _weights(program, [*program.job.solver.weights, *weights])
+def _started(program: Program, threads: int, runs: str, weights: Sequence[str], snapshot_file: str | None, console: Console) -> Trainer:
+    """A new run, from the start, from weights or from a snapshot (the solver's own `weights` are then left alone, as in Caffe)."""
+    files = [] if snapshot_file else [*program.job.solver.weights, *weights]
+    start: Mapping[str, np.ndarray] = loaded_weights(program, files)
     folder = RunFolder.new(Path(runs), program.job.name, to_yaml(program.job.resolved(), short=False))
     try:
-        return Trainer(program, folder, threads, start)
+        if not snapshot_file:
+            return Trainer(program, folder, threads, start)
+        return _gone_on_from(snapshot_file, program, folder, threads, console)
     except BaseException:
         folder.discard()  # a run that cannot start, for want of its data for instance, leaves nothing behind
         raise
+
+
+def _gone_on_from(path: str, program: Program, folder: RunFolder, threads: int, console: Console) -> Trainer:
+    """A run of Caffe, or one of netc, continued in a new folder."""
+    if Path(path).suffix == ".safetensors":
+        taken = snapshot.read(path)
+        trainer = _of_stage(program, threads, folder, taken)
+        _resume(trainer, program, threads, taken, console)
+        return trainer
+    found = caffe_files.read_snapshot(path, program)
+    trainer = Trainer(program, folder, threads)
+    trainer.go_on(found.states, found.iteration)
+    console.print(f"goes on from {path}, iteration {found.iteration}", highlight=False)
+    if note := caffe_files.step_note(found, program):
+        console.print(note, highlight=False)
+    return trainer
 
 
 def _greet(program: Program, trainer: Trainer, why: str, console: Console) -> None:

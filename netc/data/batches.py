@@ -13,7 +13,7 @@ from netc.data.order import Order, held_out, in_file_order, shuffled, streams
 from netc.data.source import Description, Request, Selected, Table
 from netc.data.transform import transform, transformed
 from netc.errors import DataError, near
-from netc.random import integers
+from netc.random import integers, permutation
 from netc.registry import dataset, source
 
 DATABASE_FILES = "data.mdb", "CURRENT"
@@ -111,7 +111,8 @@ def _described(request: Request, table: Table) -> Description:
     if wanted > len(given.tops):
         raise DataError(f"{given.name} gives {len(given.tops)} tops; the layer has {wanted}")
     first = transformed(request.layer.transform_param, given.tops[0])
-    return replace(given, tops=(first, *given.tops[1:wanted]))
+    classes = given.classes if wanted > 1 else ()  # they are of the labels
+    return replace(given, tops=(first, *given.tops[1:wanted]), classes=classes)
 
 
 def _table(request: Request) -> Table:
@@ -120,7 +121,12 @@ def _table(request: Request) -> Table:
         raise DataError(f"test_fraction is {param.test_fraction}; expected 0 to 1")
     if param.test_source and param.test_fraction:
         raise DataError("there are both test_source and test_fraction; give one")
-    table = _source_function(request)(request)
+    return _labelled(request, _split(request, _source_function(request)(request)))
+
+
+def _split(request: Request, table: Table) -> Table:
+    """The rows of the request's phase."""
+    param = request.layer.data_param
     if param.test_source and request.phase == "TEST":
         testing = replace(request, source=param.test_source, classes=table.description.classes)
         tested = _source_function(testing)(testing)
@@ -141,6 +147,17 @@ def _held_out(table: Table, fraction: float, phase: str) -> Table:
     rows = held_out(described.rows, fraction, phase, table.series)
     held = replace(described, rows=len(rows), set_apart=True)
     return replace(table, description=held, load=lambda: tuple(Selected(c, rows) for c in table.load()))
+
+
+def _labelled(request: Request, table: Table) -> Table:
+    """The training rows that have labels, where only some have."""
+    param, described = request.layer.data_param, table.description
+    if request.phase != "TRAIN" or not param.HasField("labelled"):
+        return table
+    if described.rows is None or not 0 < param.labelled <= described.rows:
+        raise DataError(f"labelled is {param.labelled}; {described.name} has {described.rows or 'no end of'} training rows")
+    rows = np.sort(permutation(request.seed, f"{request.layer.name}/labelled", described.rows)[: param.labelled])
+    return Table(replace(described, rows=len(rows)), lambda: tuple(Selected(c, rows) for c in table.load()), table.has_test_rows)
 
 
 def _source_function(request: Request) -> Callable[[Request], Table]:

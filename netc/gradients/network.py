@@ -72,6 +72,11 @@ def dropout(node: Node, dy: Value) -> Gradients:
     return activation.dropout(dy, node.operands[1], **node.attrs), None
 
 
+@gradient("Softplus", domain=TRAINING)
+def softplus(node: Node, dy: Value) -> Gradients:
+    return (dy * op.Sigmoid(node.operands[0]),)
+
+
 @gradient("SoftmaxCrossEntropy", domain=TRAINING)
 def softmax_cross_entropy(node: Node, dloss: Value | None, dprob: Value | None) -> Gradients:
     prob, labels = node.outputs[1], node.operands[1]

@@ -45,7 +45,7 @@ class Context:
     updates: dict[Value, Value]
     described: Mapping[str, TopSpec] = field(default_factory=dict)  # what sources say of their tops
     steps: Dim | None = None
-    count: int = 0
+    blobs: list[Value] = field(default_factory=list)
 
     @property
     def param(self) -> pb.LayerParameter:
@@ -110,7 +110,11 @@ class Context:
         return leaf("Input", dtype, sizes, name=BATCH + top)
 
     def _blob(self, kind: str, name: str, shape: tuple[int, ...], start: Any) -> Value:
-        index, self.count = self.count, self.count + 1
+        self.blobs.append(self._new_or_shared(kind, name, shape, start))
+        return self.blobs[-1]
+
+    def _new_or_shared(self, kind: str, name: str, shape: tuple[int, ...], start: Any) -> Value:
+        index = len(self.blobs)
         spec = self.param.param[index] if index < len(self.param.param) else pb.ParamSpec()
         if kind == "statistic" and spec.HasField("lr_mult") and spec.lr_mult != 0:
             raise self.error(f"{self.layer.type} moves its statistics itself; their lr_mult must be 0", "param", index, "lr_mult")

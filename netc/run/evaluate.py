@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from netc import registry
+from netc.layers.context import BATCH
 from netc.lower import OUT
 from netc.net import Net
 from netc.run.feed import Feeder
@@ -33,6 +35,17 @@ def evaluate(stepper: Stepper, feeder: Feeder, batches: int | None, static: bool
                 sums[name] = sums.get(name, 0.0) + float(value.reshape(())) * size
     means = {name: total / rows for name, total in sums.items()}
     return {n.removeprefix(OUT): v for n, v in means.items() if n != "loss" or OUT + "loss" not in means}
+
+
+def layer_scores(net: Net, states: Mapping[str, np.ndarray], feeder: Feeder, batches: int | None, seed: int) -> Scores:
+    """What takes longer than a pass: the scores (`registry.score`) of layers that read the data and whose own loss the net names."""
+    sources = {top for layer in net.sources for top in layer.tops}
+    found: Scores = {}
+    for layer in net.layers:
+        if layer.type in registry.score and len(layer.tops) > layer.facts["own_loss"] and layer.bottoms[0] in sources:
+            rows = np.concatenate([feeder(k)[BATCH + layer.bottoms[0]] for k in range(batches or feeder.batches or 1)])
+            found |= registry.score[layer.type](layer.param, states, rows, seed)
+    return found
 
 
 def monitored(net: Net, asked: str) -> tuple[str, bool]:

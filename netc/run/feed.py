@@ -31,12 +31,13 @@ class Feeder:
         self.sources = [data.open(layer.param, net.phase, seed, base, iter_size) for layer in net.sources]
 
     def __call__(self, iteration: int, sub_batch: int = 0) -> Feeds:
-        feeds = {n.attrs["name"]: draw(n, self.seed, iteration, sub_batch) for n in self.noise}
+        feeds: Feeds = {}
         for layer, source in zip(self.layers, self.sources, strict=True):
             for top, array in zip(layer.tops, source.batch(iteration, sub_batch), strict=False):
                 if BATCH + top in self.wanted:
                     feeds[BATCH + top] = np.ascontiguousarray(array)
-        return feeds
+        rows = next((len(a) for a in feeds.values() if a.ndim), 1)
+        return feeds | {n.attrs["name"]: draw(n, self.seed, iteration, sub_batch, rows) for n in self.noise}
 
     def counted(self, index: int) -> Feeds:
         """The feeds of batch `index`, counted over all sub-batches."""
@@ -70,8 +71,9 @@ class Feeder:
         return max((layer.param.data_param.prefetch for layer in self.layers), default=4)
 
 
-def draw(node: Node, seed: int, iteration: int, sub_batch: int = 0) -> np.ndarray:
-    """The random numbers that a noise input is fed in one step."""
+def draw(node: Node, seed: int, iteration: int, sub_batch: int = 0, rows: int = 1) -> np.ndarray:
+    """The random numbers that a noise input is fed in one step. `rows` stands for a symbolic batch."""
     attrs: Any = node.attrs
     make = DISTRIBUTIONS[attrs["distribution"]]
-    return make(seed, attrs["key"], tuple(map(int, node.types[0].shape)), iteration=iteration, sub_batch=sub_batch)
+    shape = tuple(rows if isinstance(d, str) else int(d) for d in node.types[0].shape)
+    return make(seed, attrs["key"], shape, iteration=iteration, sub_batch=sub_batch)

@@ -2,9 +2,9 @@
 
 from netc.spec.document import Document
 from netc.spec.job import Job, load_job
-from netc.spec.load import load, parse_yaml
-from netc.spec.prototxt_reader import parse_prototxt
+from netc.spec.load import load, parse_prototxt, parse_yaml
 from netc.spec.schema import comments, json_schema
+from netc.spec.upgrade import upgraded
 from netc.spec.write import to_prototxt, to_yaml
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "parse_yaml",
     "to_prototxt",
     "to_yaml",
+    "upgraded",
 ]

@@ -2,23 +2,25 @@
 
 from pathlib import Path
 
+from netc import netc_pb2 as pb
 from netc.errors import Fault, RunError, SpecError
-from netc.spec.job import load_job
-from netc.spec.load import BINARY, PROTOTXT, YAML
+from netc.files import replace_file
+from netc.spec.job import Job, is_solver
+from netc.spec.load import BINARY, PROTOTXT, YAML, load
 from netc.spec.write import to_prototxt, to_yaml
 
 
-def convert_file(source: str, output: str | None, full: bool) -> str:
-    """Write the net in `source` to `output` in the spelling of its suffix; returns what to say about it.
+def convert_job(job: Job, output: str | None, full: bool) -> str:
+    """Write the net of `job` to `output` in the spelling of its suffix; returns what to say about it.
 
     Without `output` it returns the other spelling of the net: protobuf text for YAML, else YAML. A solver comes with its
     net, which then holds it. `full` spells out every name and blob in YAML. SpecError if the source is wrong.
     """
-    suffix = Path(output).suffix if output else ".prototxt" if Path(source).suffix in YAML else ".yaml"
+    suffix = Path(output).suffix if output else ".prototxt" if Path(job.train.path).suffix in YAML else ".yaml"
     if suffix not in (*YAML, *PROTOTXT, *BINARY[:1]):
-        known = ", ".join((*YAML, *PROTOTXT, *BINARY[:1]))
+        known = ", ".join((".onnx", *YAML, *PROTOTXT, *BINARY[:1]))
         raise SpecError(Fault(str(output), f"the suffix {suffix!r} does not say which spelling to write; it is one of {known}"))
-    net = load_job(source).resolved()
+    net = job.resolved()
     if not net.solver.ListFields():
         net.ClearField("solver")
     for layer in net.layer:
@@ -29,8 +31,27 @@ def convert_file(source: str, output: str | None, full: bool) -> str:
         content = (to_yaml(net, short=not full) if suffix in YAML else to_prototxt(net)).encode()
     if output is None:
         return content.decode()
+    _write(output, content)
+    return f"{output} is written\n"
+
+
+def upgrade_file(source: str, output: str) -> str:
+    """Write the net or solver in `source` in Caffe's current format to `output`, text or binary by the suffixes.
+
+    Learned blobs are kept. SpecError if the source is wrong.
+    """
+    suffix = Path(output).suffix
+    if suffix not in (*PROTOTXT, *BINARY):
+        raise SpecError(Fault(output, f"the suffix {suffix!r} is none of {', '.join((*PROTOTXT, *BINARY))}"))
+    document = load(source, pb.SolverParameter if is_solver(source) else pb.NetParameter)
+    message = document.message
+    content = message.SerializeToString() if suffix in BINARY else to_prototxt(message).encode()
+    _write(output, content)
+    return "".join(f"{warning}\n" for warning in document.warnings) + f"{output} is written\n"
+
+
+def _write(output: str, content: bytes) -> None:
     try:
-        Path(output).write_bytes(content)
+        replace_file(Path(output), content)
     except OSError as e:
         raise RunError(f"{output}: cannot be written: {e.strerror or e}") from e
-    return f"{output} is written\n"

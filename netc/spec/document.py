@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
+from netc.errors import Fault
+
 FieldPath = tuple[str | int, ...]
 Position = tuple[int, int]
 
@@ -14,13 +16,14 @@ class Document:
     """A message with the text that it was read from. `text` is "" for binary files.
 
     `positions` maps the path of a field, such as ("layer", 3, "convolution_param", "kernel_size", 0), to its line and
-    column, both from 1.
+    column, both from 1. `warnings` are what was dropped on the way.
     """
 
     message: Any
     path: str
     text: str
     positions: Mapping[FieldPath, Position] = field(default_factory=dict)
+    warnings: tuple[Fault, ...] = ()
 
     def place(self, *path: str | int) -> str:
         """`file:line:column` of a field, or of the nearest field around it; the file alone where nothing is known."""

@@ -30,7 +30,7 @@ TYPES = [
     "SoftmaxWithLoss", "Split", "Swish", "TanH", "Threshold", "Tile", "WindowData",
 ]  # fmt: skip
 
-OWN_TYPES = ["GRU", "LastStep", "Reverse", "Standardize"]  # that Caffe does not have
+OWN_TYPES = ["GRU", "LastStep", "RBM", "Reverse", "Standardize"]  # that Caffe does not have
 
 # Messages of the types whose name does not say it (`<Type>Parameter`). Of two fields of one name, the first is meant.
 PARAMS = {

@@ -7,41 +7,53 @@ from difflib import SequenceMatcher
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
-
-from google.protobuf.message import Message
 
 from netc import netc_pb2 as pb
-from netc.errors import Fault, SpecError, near
+from netc.errors import Fault, SpecError
 from netc.spec.document import Document
-from netc.spec.load import load, parse_yaml
+from netc.spec.load import PROTOTXT, load
+from netc.spec.overrides import NET_FIELDS, copy_of, overridden
 
 SOLVER_FIELDS = {f.name for f in pb.SolverParameter.DESCRIPTOR.fields}
-OLD_TYPES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")  # by the number in Caffe's old enum
-LENGTHS = {"max_iter": "max_epoch", "max_epoch": "max_iter"}  # to set one on the command line is to unset the other
-NET_FIELDS = {f.name for f in pb.NetParameter.DESCRIPTOR.fields}
+
+
+MOST_TESTS = 100
 
 
 @dataclass(frozen=True)
 class Job:
-    """What to train, and how. `solver_at` is where the solver stands: a document and the path within it."""
+    """What to train, and how. `solver_at` is where the solver stands: a document and the path within it.
+
+    `tests` are the nets to test with, at least one; most often the first is `train` itself.
+    """
 
     name: str
     train: Document
-    test: Document
+    tests: tuple[Document, ...]
     solver: pb.SolverParameter
     solver_at: tuple[Document, tuple[str | int, ...]]
     overrides: tuple[str, ...] = ()
 
-    def net(self, phase: str) -> Document:
-        """The NetParameter of a phase."""
-        return self.train if phase == "TRAIN" else self.test
+    @property
+    def test(self) -> Document:
+        """The first net for testing."""
+        return self.tests[0]
 
-    def state(self, phase: str) -> tuple[tuple[str, ...], int | None]:
+    def net(self, phase: str, test: int = 0) -> Document:
+        """The NetParameter of a phase; for TEST, of the test net of that number."""
+        return self.train if phase == "TRAIN" else self.tests[test]
+
+    def state(self, phase: str, test: int = 0) -> tuple[tuple[str, ...], int | None]:
         """Stages and level that the solver asks for in a phase."""
         solver = self.solver
-        state = solver.train_state if phase == "TRAIN" else solver.test_state[0] if solver.test_state else pb.NetState()
+        state = solver.train_state if phase == "TRAIN" else solver.test_state[test] if solver.test_state else pb.NetState()
         return tuple(state.stage), state.level if state.HasField("level") else None
+
+    @property
+    def warnings(self) -> list[str]:
+        """What was dropped from the files, each with its place."""
+        found = [w for d in (self.solver_at[0], self.train, *self.tests) for w in d.warnings]
+        return [str(w) for w in dict.fromkeys(found)]
 
     def solver_place(self, *path: str | int) -> str:
         """`file:line:column` of a field of the solver."""
@@ -64,6 +76,11 @@ class Job:
         """The same job with the seed of a run that drew one."""
         return replace(self, solver=_seeded(self.solver, seed))
 
+    def pretraining(self, stage: int) -> "Job":
+        """The job of that stage of solver.pretrain: the solver with the stage's fields in place of its own, and without tests."""
+        document, at = self.solver_at
+        return replace(self, solver=_stage_solver(self.solver, stage, self.seed), solver_at=(document, (*at, "pretrain", stage)))
+
     @property
     def base(self) -> str:
         """The folder that paths of data are relative to: the net file's."""
@@ -72,53 +89,115 @@ class Job:
     @property
     def sha256(self) -> str:
         """Of the texts that the job was read from, and of what was changed on the command line."""
-        texts = [self.train.text, self.test.text, self.solver_at[0].text, *self.overrides]
+        texts = [self.train.text, *(d.text for d in self.tests), self.solver_at[0].text, *self.overrides]
         return sha256("\0".join(texts).encode()).hexdigest()
 
     def resolved(self) -> pb.NetParameter:
-        """The whole job as one NetParameter, the solver inside, with every override and the seed that was drawn for -1."""
-        whole = _copy(self.train.message) if self.train is self.test else _joined(self.train.message, self.test.message)
+        """The whole job as one NetParameter, the solver inside, with every override and the seed that was drawn for -1.
+
+        Of several test nets that are files of their own it has the first.
+        """
+        whole = copy_of(self.train.message) if self.train is self.test else _joined(self.train.message, self.test.message)
         whole.solver.CopyFrom(_seeded(self.solver, self.seed) if self.draws_seed else self.solver)
         for field in ("net", "train_net", "test_net", "net_param", "train_net_param", "test_net_param"):
             whole.solver.ClearField(field)
         return whole
 
 
-def load_job(path: str, overrides: Sequence[str] = ()) -> Job:
-    """The job of a net file with a solver in it, or of a solver file that names its net. `overrides` are `path=value`.
+def load_job(path: str, overrides: Sequence[str] = (), allow_unknown: bool = False) -> Job:
+    """The job of a net file with a solver in it, or of a solver file that names its nets. `overrides` are `path=value`.
 
-    SpecError lists all that is wrong with the files and the overrides.
+    `allow_unknown` drops fields of protobuf text that netc does not have, see `Job.warnings`. SpecError lists all that is
+    wrong with the files and the overrides.
     """
     at: tuple[str, ...]
-    document = load(path, pb.SolverParameter if _is_solver(path) else pb.NetParameter)
+    document = load(path, pb.SolverParameter if is_solver(path) else pb.NetParameter, allow_unknown)
     if isinstance(document.message, pb.NetParameter):
-        train = test = document
         solver, at = document.message.solver, ("solver",)
+        nets = [document] * (1 + _count_of_tests(document, solver, 0))
     else:
         solver, at = document.message, ()
-        train, test = _nets(document)
-    solver = _with_type(_copy(solver))
-    train, test, solver = _overridden(train, test, solver, overrides)
-    name = train.message.name or Path(path).stem
-    return Job(_plain(name), train, test, solver, (document, at), tuple(overrides))
+        nets = _nets(document, allow_unknown)
+    states = len(solver.test_state)
+    if states not in (0, len(nets) - 1):
+        text = f"{states} test_state for {len(nets) - 1} test nets; give one each, or none"
+        raise SpecError(Fault(document.place(*at, "test_state"), text))
+    nets, solver = overridden(nets, solver, overrides)
+    name = nets[0].message.name or Path(path).stem
+    return Job(_plain(name), nets[0], tuple(nets[1:]), solver, (document, at), tuple(overrides))
 
 
-def _with_type(solver: pb.SolverParameter) -> pb.SolverParameter:
-    """`solver` with the type that Caffe's old enum names, where only that is given."""
-    if solver.HasField("solver_type") and not solver.HasField("type"):
-        solver.type = OLD_TYPES[solver.solver_type]
-    return solver
+def _nets(document: Document, allow_unknown: bool) -> list[Document]:
+    """The nets that a solver names or holds: for training, then those for testing, in the order of its test_iter.
+
+    For testing these are test_net_param, then test_net, then net or net_param as often as test_iter has more numbers.
+    """
+    solver = document.message
+    loaded: dict[str, Document] = {}
+
+    def found(field: str, k: int | None = None) -> Document:
+        path = (field,) if k is None else (field, k)
+        value = getattr(solver, field) if k is None else getattr(solver, field)[k]
+        if isinstance(value, str):
+            if value not in loaded:
+                loaded[value] = _named(document, field, value, allow_unknown)
+            return loaded[value]
+        positions = {p[len(path) :]: at for p, at in document.positions.items() if p[: len(path)] == path}
+        return replace(document, message=value, positions=positions)
+
+    generic = next((f for f in ("net_param", "net") if solver.HasField(f)), None)
+    field = next((f for f in ("train_net_param", "train_net") if solver.HasField(f)), generic)
+    if field is None:
+        raise SpecError(Fault(document.place(), 'the solver names no net for phase TRAIN; give net: "FILE"'))
+    train = found(field)
+    tests = [found(f, k) for f in ("test_net_param", "test_net") for k in range(len(getattr(solver, f)))]
+    if generic is None and not tests:
+        raise SpecError(Fault(document.place(), 'the solver names no net for phase TEST; give net: "FILE"'))
+    if generic is not None:
+        tests += [train if generic == field else found(generic)] * _count_of_tests(document, solver, len(tests))
+    if len(solver.test_iter) not in (0, len(tests)):
+        text = f"{len(solver.test_iter)} test_iter for {len(tests)} test nets; give one each, or none"
+        raise SpecError(Fault(document.place("test_iter"), text))
+    return [train, *tests]
+
+
+def _count_of_tests(document: Document, solver: pb.SolverParameter, specific: int) -> int:
+    """How often the net itself is tested, beside `specific` test nets."""
+    wanted = len(solver.test_iter) or (0 if specific else max(1, len(solver.test_state)))
+    if wanted > MOST_TESTS:
+        raise SpecError(Fault(document.place(), f"{wanted} test nets; {MOST_TESTS} at most"))
+    return max(0, wanted - specific)
+
+
+def _named(document: Document, field: str, name: str, allow_unknown: bool) -> Document:
+    """The net file that a solver names, from the current folder as in Caffe, or else from the solver's."""
+    for path in (Path(name), Path(document.path).parent / name):
+        if path.is_file():
+            return load(str(path), allow_unknown=allow_unknown)
+    raise SpecError(Fault(document.place(field), f"{field}: no such file {name!r}, neither here nor beside the solver"))
 
 
 def _seeded(solver: pb.SolverParameter, seed: int) -> pb.SolverParameter:
-    copy: pb.SolverParameter = _copy(solver)
+    copy: pb.SolverParameter = copy_of(solver)
     copy.random_seed = seed
     return copy
 
 
-def _is_solver(path: str) -> bool:
+def _stage_solver(solver: pb.SolverParameter, stage: int, seed: int) -> pb.SolverParameter:
+    copy, own = _seeded(solver, seed), solver.pretrain[stage]
+    for name in {*own.DESCRIPTOR.fields_by_name, "pretrain", "test_interval", "patience", "monitor"} - {"layer"}:
+        copy.ClearField(name)
+    for field, value in own.ListFields():
+        if field.is_repeated:
+            getattr(copy, field.name).extend(value)
+        elif field.name != "layer":
+            setattr(copy, field.name, value)
+    return copy
+
+
+def is_solver(path: str) -> bool:
     """Whether a protobuf text is a solver: what its first field belongs to decides. YAML files are nets."""
-    if Path(path).suffix in (".yaml", ".yml") or not Path(path).is_file():
+    if Path(path).suffix not in PROTOTXT or not Path(path).is_file():
         return False
     for line in Path(path).read_text(errors="replace").splitlines():
         words = line.split("#")[0].replace(":", " ").replace("{", " ").split()
@@ -127,69 +206,9 @@ def _is_solver(path: str) -> bool:
     return False
 
 
-def _nets(document: Document) -> tuple[Document, Document]:
-    """The nets for training and for testing that a solver names or holds."""
-    solver, found = document.message, []
-    for phase in ("train", "test"):
-        fields = (f"{phase}_net_param", f"{phase}_net", "net_param", "net")
-        field = next((f for f in fields if (len(getattr(solver, f)) if f.startswith("test") else solver.HasField(f))), None)
-        if field is None:
-            raise SpecError(Fault(document.place(), f'the solver names no net for phase {phase.upper()}; give net: "FILE"'))
-        value = getattr(solver, field)
-        first = value[0] if field.startswith("test") else value
-        if isinstance(first, str):
-            found.append(_named(document, field, first))
-        else:
-            path = (field, 0) if field.startswith("test") else (field,)
-            positions = {p[len(path) :]: at for p, at in document.positions.items() if p[: len(path)] == path}
-            found.append(replace(document, message=first, positions=positions))
-    return found[0], found[1]
-
-
-def _named(document: Document, field: str, name: str) -> Document:
-    """The net file that a solver names, from the current folder as in Caffe, or else from the solver's."""
-    for path in (Path(name), Path(document.path).parent / name):
-        if path.is_file():
-            return load(str(path))
-    raise SpecError(Fault(document.place(field), f"{field}: no such file {name!r}, neither here nor beside the solver"))
-
-
-def _overridden(
-    train: Document, test: Document, solver: pb.SolverParameter, overrides: Sequence[str]
-) -> tuple[Document, Document, pb.SolverParameter]:
-    """The documents and the solver with each `path=value` in them, and all faults of those at once."""
-    faults: list[Fault] = []
-    nets = [_copy(d.message) for d in ((train,) if train is test else (train, test))]
-    for override in overrides:
-        path, equals, value = override.partition("=")
-        try:
-            if not equals or not all(path.split(".")):
-                raise SpecError("expected path=value, such as solver.max_iter=500 or layers.conv1.num_output=32")
-            first, _, rest = path.partition(".")
-            if first == "solver" and rest:
-                _merge(solver, _parsed(_nested(rest, value), pb.SolverParameter))
-                if rest in LENGTHS:
-                    solver.ClearField(LENGTHS[rest])
-            elif first in ("layers", "layer"):
-                for net in nets:
-                    _set_layer(net, rest, value)
-            elif first in NET_FIELDS:
-                for net in nets:
-                    _merge(net, _parsed(_nested(path, value), pb.NetParameter))
-            else:
-                hint = near(first, NET_FIELDS | {"solver", "layers"})
-                raise SpecError(f"{first!r} is neither solver, layers nor a field of the net; {hint}")
-        except SpecError as e:
-            faults += [Fault(f"--set {override}", f.text) for f in e.faults]
-    if faults:
-        raise SpecError(*faults)
-    new = [replace(d, message=m) for d, m in zip((train,) if train is test else (train, test), nets, strict=True)]
-    return new[0], new[-1], solver
-
-
 def _joined(train: pb.NetParameter, test: pb.NetParameter) -> pb.NetParameter:
     """Two nets as one: layers that both have once, the others each for its phase, in an order that suits both."""
-    whole = _copy(train)
+    whole = copy_of(train)
     whole.ClearField("layer")
     old, new = ([layer.SerializeToString(deterministic=True) for layer in net.layer] for net in (train, test))
     for kind, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
@@ -203,7 +222,7 @@ def _joined(train: pb.NetParameter, test: pb.NetParameter) -> pb.NetParameter:
 
 def _only(layer: pb.LayerParameter, phase: pb.Phase) -> pb.LayerParameter | None:
     """`layer` with rules that keep it out of the other phase; None if it never runs in `phase`."""
-    layer = _copy(layer)
+    layer = copy_of(layer)
     if layer.exclude:
         layer.exclude.add(phase=pb.TEST if phase == pb.TRAIN else pb.TRAIN)
         return layer
@@ -215,57 +234,6 @@ def _only(layer: pb.LayerParameter, phase: pb.Phase) -> pb.LayerParameter | None
     for rule in layer.include:
         rule.phase = phase
     return layer
-
-
-def _nested(path: str, value: str) -> str:
-    """`a.b=1` as YAML, a key a line."""
-    keys = path.split(".")
-    return "\n".join(f"{'  ' * k}{key}:" for k, key in enumerate(keys)) + f" {value}"
-
-
-def _parsed(text: str, message_type: type[Message]) -> Any:
-    return parse_yaml(text, message_type, "--set").message
-
-
-def _set_layer(net: pb.NetParameter, path: str, value: str) -> None:
-    """Set `name.field` in every layer of that name. A name may have dots in it."""
-    names = {layer.name for layer in net.layer}
-    name = max((n for n in names if path.startswith(f"{n}.")), key=len, default="")
-    field = path.removeprefix(f"{name}.")
-    if not name or not field:
-        said = path.partition(".")[0]
-        missing = f"a field is missing: layers.{said}.FIELD=value"
-        raise SpecError(missing if said in names else f"there is no layer {said!r}; {near(said, names)}")
-    for layer in net.layer:
-        if layer.name == name:
-            fixed = {"type": layer.type, "name": "x", "bottom": "[x, x]", "top": "[x]"}
-            fixed.pop(field, None)
-            lines = [*(f"{k}: {v}" for k, v in fixed.items()), *_nested(field, value).splitlines()]
-            change = _parsed("layers:\n  - " + "\n    ".join(lines), pb.NetParameter).layer[0]
-            for k in fixed:
-                change.ClearField(k)
-            _merge(layer, change)
-
-
-def _merge(target: Message, change: Message) -> None:
-    """Fields of `change` into `target`; lists are replaced, not lengthened."""
-    for field, value in change.ListFields():
-        if field.message_type and field.message_type.GetOptions().map_entry:
-            for key in value:
-                getattr(target, field.name)[key].CopyFrom(value[key])
-        elif field.message_type and not field.is_repeated:
-            _merge(getattr(target, field.name), value)
-        else:
-            target.ClearField(field.name)
-            only = type(change)()
-            getattr(only, field.name).extend(value) if field.is_repeated else setattr(only, field.name, value)
-            target.MergeFrom(only)
-
-
-def _copy(message: Any) -> Any:
-    copy = type(message)()
-    copy.CopyFrom(message)
-    return copy
 
 
 def _plain(name: str) -> str:

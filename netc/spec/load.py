@@ -3,14 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from google.protobuf import unknown_fields
 from google.protobuf.message import DecodeError, Message
 
 from netc import netc_pb2 as pb
 from netc.errors import Fault, SpecError, near
 from netc.spec.document import Document
-from netc.spec.prototxt_reader import OLD_FORMAT, parse_prototxt
-from netc.spec.reading import NET
+from netc.spec.prototxt_reader import parse_prototxt as _parse_prototxt
+from netc.spec.upgrade import upgraded
 from netc.spec.yaml_reader import parse_yaml as _parse_yaml
 
 YAML = (".yaml", ".yml")
@@ -19,46 +18,50 @@ BINARY = (".caffemodel", ".binaryproto", ".solverstate")
 
 
 def parse_yaml(text: str, message_type: type[Message] = pb.NetParameter, path: str = "<text>") -> Document:
-    """The message that a YAML text spells. SpecError lists everything that is wrong with it."""
-    return _parse_yaml(text, message_type, path)
+    """The message that a YAML text spells, in the current format. SpecError lists everything that is wrong with it."""
+    return upgraded(_parse_yaml(text, message_type, path))
 
 
-def load(path: str | Path, message_type: type[Message] = pb.NetParameter) -> Document:
-    """The message in a file, YAML, protobuf text or binary by its suffix.
+def parse_prototxt(text: str, message_type: type[Message] = pb.NetParameter, path: str = "<text>", allow_unknown: bool = False) -> Document:
+    """The message that a protobuf text spells, in the current format. SpecError lists everything that is wrong with it.
 
-    SpecError lists everything that is wrong with it, each fault with its place.
+    `allow_unknown` drops fields that its messages do not have, such as those of forks of Caffe; the document has the warnings.
+    """
+    return upgraded(_parse_prototxt(text, message_type, path, allow_unknown))
+
+
+def load(path: str | Path, message_type: type[Message] = pb.NetParameter, allow_unknown: bool = False) -> Document:
+    """The message in a file, YAML, protobuf text or binary by its suffix, in the current format.
+
+    `allow_unknown` as of `parse_prototxt`. SpecError lists everything that is wrong with it, each fault with its place.
     """
     name, suffix = str(path), Path(path).suffix
-    data = _bytes(Path(path))
+    data = read_bytes(path)
     if suffix not in (*YAML, *PROTOTXT, *BINARY):
         kinds = f"{', '.join(YAML)} (YAML), {', '.join(PROTOTXT)} (protobuf text) or {', '.join(BINARY)} (binary)"
         raise SpecError(Fault(name, f"the suffix {suffix!r} does not say what the file is; it is one of {kinds}"))
     if suffix in BINARY:
         return Document(parse_binary(data, message_type, name), name, "")
-    document = (parse_yaml if suffix in YAML else parse_prototxt)(_text(data, name), message_type, name)
+    text = _text(data, name)
+    document = parse_yaml(text, message_type, name) if suffix in YAML else parse_prototxt(text, message_type, name, allow_unknown)
     if not document.message.ListFields():
         raise SpecError(Fault(name, f"the file is empty; a {message_type.DESCRIPTOR.name} should stand in it"))
     return document
 
 
 def parse_binary(data: bytes, message_type: type[Message], path: str = "<data>") -> Any:
-    """The message in protobuf's binary form. SpecError if it holds none, or one of Caffe's old format."""
+    """The message in protobuf's binary form, in the current format. SpecError if it holds none."""
     try:
         message = message_type.FromString(data)
     except DecodeError as e:
         text = f"this is no binary {message_type.DESCRIPTOR.name}, or the file is cut off ({e})"
         raise SpecError(Fault(path, text)) from e
-    if message.DESCRIPTOR is NET and _has_old_layers(message):
-        raise SpecError(Fault(path, OLD_FORMAT.format(tool="upgrade_net_proto_binary")))
-    return message
+    return upgraded(Document(message, path, "")).message
 
 
-def _has_old_layers(message: Any) -> bool:
-    unknown: Any = unknown_fields.UnknownFieldSet(message)
-    return any(field.field_number == 2 for field in unknown)
-
-
-def _bytes(path: Path) -> bytes:
+def read_bytes(path: str | Path) -> bytes:
+    """The content of a file. SpecError, with what is near, if it cannot be read."""
+    path = Path(path)
     try:
         return path.read_bytes()
     except IsADirectoryError as e:

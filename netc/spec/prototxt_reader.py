@@ -11,10 +11,9 @@ from google.protobuf.message import Message
 from netc import netc_pb2 as pb
 from netc.errors import Fault, SpecError
 from netc.spec.document import Document, FieldPath, Position
-from netc.spec.reading import NET, Reading
+from netc.spec.reading import Reading
 from netc.spec.scalars import INTEGERS, from_text
 
-OLD_FORMAT = "`layers` is Caffe's old format (V1); bring the file up to date with Caffe's {tool} first"
 CLOSING = {"{": "}", "<": ">"}
 BOOLS = {**dict.fromkeys(("true", "True", "t", "1"), "true"), **dict.fromkeys(("false", "False", "f", "0"), "false")}
 TOKEN = re.compile(
@@ -67,9 +66,12 @@ class Tokens:
         return self.take() if self.peek.kind == "mark" and self.peek.text in marks else None
 
 
-def parse_prototxt(text: str, message_type: type[Message] = pb.NetParameter, path: str = "<text>") -> Document:
-    """The message that a protobuf text spells. SpecError lists everything that is wrong with it."""
-    reading, message = Reading(path, text), message_type()
+def parse_prototxt(text: str, message_type: type[Message] = pb.NetParameter, path: str = "<text>", allow_unknown: bool = False) -> Document:
+    """The message that a protobuf text spells. SpecError lists everything that is wrong with it.
+
+    `allow_unknown` drops fields that its messages do not have, with a warning in the document.
+    """
+    reading, message = Reading(path, text, allow_unknown=allow_unknown), message_type()
     try:
         _message(reading, Tokens(text), message, (), None)
     except SyntaxFault as e:
@@ -110,7 +112,7 @@ def _message(reading: Reading, tokens: Tokens, message: Any, path: FieldPath, op
         field = message.DESCRIPTOR.fields_by_name.get(token.text)
         colon = tokens.accept(":")
         if field is None:
-            _unknown(reading, message, token, path)
+            reading.unknown(token.at, message.DESCRIPTOR, token.text, fork=True)
             _skip(tokens)
         elif field.message_type:
             _messages(reading, tokens, token, message, field, path, counts)
@@ -118,15 +120,6 @@ def _message(reading: Reading, tokens: Tokens, message: Any, path: FieldPath, op
             if not colon:
                 reading.fault(token.at, f"{token.text} is a single value: a colon follows it")
             _scalars(reading, tokens, token, message, field, path, counts)
-
-
-def _unknown(reading: Reading, message: Any, token: Token, path: FieldPath) -> None:
-    if message.DESCRIPTOR is NET and token.text == "layers":
-        if (*path, "layers") not in reading.positions:
-            reading.positions[(*path, "layers")] = token.at
-            reading.fault(token.at, OLD_FORMAT.format(tool="upgrade_net_proto_text"))
-    else:
-        reading.unknown(token.at, message.DESCRIPTOR, token.text)
 
 
 def _claim(reading: Reading, token: Token, field: Any, path: FieldPath, counts: dict[str, int]) -> FieldPath:

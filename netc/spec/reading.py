@@ -16,12 +16,17 @@ SOLVER: Any = pb.SolverParameter.DESCRIPTOR
 
 @dataclass(frozen=True)
 class Reading:
-    """The state of one reading: `positions` and `faults` grow while it goes on."""
+    """The state of one reading: `positions`, `faults` and `warnings` grow while it goes on.
+
+    `allow_unknown` makes warnings of the faults of fields that a message does not have.
+    """
 
     path: str
     text: str
     positions: dict[FieldPath, Position] = field(default_factory=dict)
     faults: list[tuple[Position, str]] = field(default_factory=list)
+    allow_unknown: bool = False
+    warnings: list[tuple[Position, str]] = field(default_factory=list)
 
     def fault(self, at: Position, text: str) -> None:
         """Note that something at a position is wrong."""
@@ -36,19 +41,26 @@ class Reading:
         self.positions[path] = at
         return True
 
-    def unknown(self, at: Position, owner: Any, name: str) -> None:
-        """Note a field that a message does not have."""
+    def unknown(self, at: Position, owner: Any, name: str, fork: bool = False) -> None:
+        """Note a field that a message does not have. `fork` says that one of Caffe's many forks may have it."""
         if owner is NET and name in SOLVER.fields_by_name:
             hint = "SolverParameter has: in a net file it stands under solver"
         elif owner is SOLVER and name in NET.fields_by_name:
             hint = "NetParameter has: is this the file of a net?"
+        elif fork and self.allow_unknown:
+            self.warnings.append((at, f"{owner.name} has no field {name!r}; it is dropped"))
+            return
         else:
             hint = near(name, owner.fields_by_name)
+            if fork and (name.endswith("_param") or not hint.startswith("did")):
+                close = f"{hint} Else it" if hint.startswith("did") else "it"
+                hint = f"{close} is a fork's, BVLC Caffe has none of that name (--allow-unknown drops it)"
         self.fault(at, f"{owner.name} has no field {name!r}; {hint}")
 
     def finish(self, message: Any) -> Document:
         """The document, or SpecError with all faults in the order of the text."""
-        document = Document(message, self.path, self.text, self.positions)
+        warnings = tuple(Fault(f"{self.path}:{at[0]}:{at[1]}", text) for at, text in sorted(self.warnings))
+        document = Document(message, self.path, self.text, self.positions, warnings)
         faults = [Fault(f"{self.path}:{at[0]}:{at[1]}", text) for at, text in sorted(self.faults)]
         faults += _missing(document)
         if faults:

@@ -11,6 +11,7 @@ from netc.spec.fields import KINDS, LAYER_FIELDS, kind, own_fields
 from netc.spec.reading import LAYER, NET
 from netc.spec.scalars import INTEGERS, shortest
 
+OLD = {"layers"}  # of V1; the layers of YAML are those of today
 TEXT = {"type": ["string", "number", "boolean"]}
 NUMBER = {"anyOf": [{"type": "number"}, {"enum": ["inf", "-inf", "nan"]}]}
 BOOL = {"enum": [True, False, "yes", "no", "on", "off", 0, 1]}
@@ -55,7 +56,7 @@ def _define(message: Any, definitions: dict[str, Any]) -> None:
     if message.full_name == "google.protobuf.Struct":
         definitions[message.name] = {"type": "object"}
         return
-    fields = {f.name: _field(f) for f in message.fields}
+    fields = {f.name: _field(f) for f in message.fields if f.name not in OLD}
     if message is NET:
         fields["layers"] = fields["layer"]
     definitions[message.name] = _object(fields, _comments()[message.full_name])
@@ -63,7 +64,7 @@ def _define(message: Any, definitions: dict[str, Any]) -> None:
     if required:
         definitions[message.name]["required"] = required
     for field in message.fields:
-        if field.message_type:
+        if field.message_type and field.name not in OLD:
             _define(field.message_type, definitions)
 
 

@@ -16,3 +16,9 @@ def relu_grad(y: Value, dy: Value) -> Value:
 def dropout(x: Value, uniform: Value, *, ratio: float) -> Value:
     """x / (1 - ratio) where `uniform`, numbers of [0, 1), is at least `ratio`, else 0. Its gradient is the same of dy."""
     return x * (cast(op.GreaterOrEqual(uniform, np.float32(ratio)), x.dtype) * (1 / (1 - ratio)))
+
+
+@training_op("Softplus")
+def softplus(x: Value) -> Value:
+    """log(1 + exp(x)), in the form that does not overflow; onnxruntime has no CUDA kernel for ONNX's own."""
+    return op.Max(x, 0.0) + op.Log(1.0 + op.Exp(-op.Abs(x)))

@@ -20,10 +20,7 @@ def main():
             target = solver.net.blobs[index] if name == "blob" else solver.net.params[name][int(index)]
             target.data[...] = arrays[key].reshape(target.data.shape)
     solver.step(1)
-    print(
-        json.dumps({"loss": sum(float(solver.net.blobs[b].data) for b in solver.net.outputs if solver.net.blobs[b].data.size == 1)}),
-        flush=True,
-    )
+    print(json.dumps({"loss": loss_of(solver.net)}), flush=True)
     for line in sys.stdin:
         times = []
         for _ in range(int(line)):
@@ -33,6 +30,12 @@ def main():
         with open("/proc/self/status") as status:
             peak = next(int(x.split()[1]) for x in status if x.startswith("VmHWM")) / 1024
         print(json.dumps({"times": times, "memory": peak}), flush=True)
+
+
+def loss_of(net):
+    """The sum of the losses, each times its weight, which Caffe keeps in the diff of its blob."""
+    losses = [net.blobs[name] for name in net.outputs if net.blobs[name].data.size == 1]
+    return sum(float(loss.data) * float(loss.diff) for loss in losses)
 
 
 if __name__ == "__main__":

@@ -101,6 +101,20 @@ def keras_step(net: str, threads: int) -> Step:
     return lambda: float(run())
 
 
+def onnx_ad_step(net: str, threads: int) -> Step:
+    """Gradients of onnx-ad on onnxruntime."""
+    from tests.benchmarks import onnx_twin
+
+    return onnx_twin.onnx_ad_step(net, threads)
+
+
+def onnxsim_step(net: str, threads: int) -> Step:
+    """The training loop of onnxsim on onnxruntime, which takes all cores."""
+    from tests.benchmarks import onnx_twin
+
+    return onnx_twin.onnxsim_step(net, threads)
+
+
 CONTENDERS: dict[str, Callable[[str, int], Step]] = {
     "netc native": partial(netc_step, target="native"),
     "netc portable": partial(netc_step, target="portable"),
@@ -109,4 +123,6 @@ CONTENDERS: dict[str, Callable[[str, int], Step]] = {
     "torch compile": partial(torch_step, compiled=True),
     "JAX": jax_step,
     "Keras": keras_step,
+    "onnx-ad": onnx_ad_step,
+    "onnxsim": onnxsim_step,
 }

@@ -43,7 +43,7 @@ solver: {{base_lr: 0.01, momentum: 0.9, max_iter: 100}}
 
 
 NETS = {
-    "mlp": Measured(ROOT / "nets/mlp.yaml", 200),
+    "mlp": Measured(HERE / "mlp.yaml", 200),
     "lenet": Measured(ROOT / "nets/lenet.yaml", 20),
     "cifar10_quick": Measured(HERE / "cifar10_quick.yaml", 8),
     "cifar10_full": Measured(HERE / "cifar10_full.yaml", 6),

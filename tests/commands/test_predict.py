@@ -91,6 +91,38 @@ def test_outputs_that_are_no_scores_are_printed(tmp_path):
     assert result.exit_code == 0 and f"{tmp_path / 'x.npy'}[0]: " in result.stdout
 
 
+AUTOENCODER = """\
+name: codes
+layers:
+  - Data: {source: small.npz, top: data, batch_size: 16, test_fraction: 0.2}
+  - InnerProduct: {name: encode, num_output: 3, weight_filler: xavier, param: [{name: w}, {}]}
+  - Split: {top: [codes, code]}
+  - InnerProduct: {name: decode, num_output: 144, transpose: true, param: [{name: w}, {}]}
+  - SigmoidCrossEntropyLoss: {bottom: [decode, data]}
+  - Sigmoid: {bottom: decode, top: reconstruction}
+  - EuclideanLoss: {bottom: [reconstruction, data], top: error, loss_weight: 0}
+solver: {base_lr: 0.0001, max_iter: 3}
+"""
+
+
+def test_codes_and_reconstructions(tmp_path):
+    """An autoencoder gives both, once each, printed or as arrays."""
+    trained = netc("train", write_small(tmp_path, AUTOENCODER), "--runs", tmp_path / "runs", "--zoo", tmp_path / "zoo")
+    assert trained.exit_code == 0, trained.output
+    rows = np.random.default_rng(0).normal(size=(3, 1, 12, 12)).astype(np.float32)
+    np.save(tmp_path / "rows.npy", rows)
+    result = netc("predict", tmp_path / "zoo/codes/1.0.0", tmp_path / "rows.npy")
+    assert [line.split()[1] for line in result.stdout.splitlines()] == ["code", "reconstruction"] * 3
+    kept = netc("predict", tmp_path / "zoo/codes/1.0.0", tmp_path / "rows.npy", "-o", tmp_path / "codes.npz")
+    assert kept.exit_code == 0 and kept.stdout == ""
+    with np.load(tmp_path / "codes.npz") as arrays:
+        assert {n: a.shape for n, a in arrays.items()} == {"code": (3, 3), "reconstruction": (3, 144)}
+        expected = Session(tmp_path / "zoo/codes/1.0.0/model.onnx").run({"data": rows})
+        np.testing.assert_allclose(arrays["code"], expected["code"], rtol=1e-5, atol=1e-6)
+    nowhere = netc("predict", tmp_path / "zoo/codes/1.0.0", tmp_path / "rows.npy", "-o", tmp_path / "none/codes.npz")
+    assert nowhere.exit_code == 1 and "cannot be written" in nowhere.stderr
+
+
 def test_what_cannot_be_predicted(zoo, tmp_path):
     (tmp_path / "text.png").write_text("no image")
     (tmp_path / "text.npy").write_text("no array")

@@ -55,6 +55,26 @@ def test_iter_size_takes_several_batches_an_iteration():
     assert rows(whole, (0,), (1,)) == rows(parts, (0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2))
 
 
+def test_some_rows_alone_have_labels():
+    """Training takes them alone, others for another seed; testing takes all."""
+    layer = data_layer("ten", 4, labelled=4)
+    few = [set(rows(data.open(layer, "TRAIN", seed), (0,), (1,))) for seed in range(5)]
+    assert all(len(found) == 4 for found in few) and len(set(map(frozenset, few))) > 1
+    assert data.describe(layer, "TRAIN").rows == 4 and data.describe(layer, "TEST").rows == 10
+    first, labels = data.open(layer, "TRAIN", 3).batch(0)
+    assert (first[:, 0] * 10 == labels).all()
+    held = data_layer("ten", 4, labelled=4, test_fraction=0.3)
+    assert set(rows(data.open(held, "TRAIN", 0), (0,))).isdisjoint(rows(data.open(held, "TEST", 0), (0,)))
+    for count in (0, 11):
+        with pytest.raises(DataError, match=f"labelled is {count}; ten has 10 training rows"):
+            data.open(data_layer("ten", 4, labelled=count), "TRAIN", 0)
+
+
+def test_without_labels_there_are_no_classes():
+    assert data.describe(data_layer("mnist", 4), "TRAIN").classes == tuple("0123456789")
+    assert data.describe(data_layer("mnist", 4, tops=("data",)), "TRAIN").classes == ()
+
+
 def test_a_batch_larger_than_the_set_holds_several_epochs():
     assert sorted(rows(data.open(data_layer("ten", 30), "TRAIN", 0), (1,))) == sorted([*range(10)] * 3)
 

@@ -7,7 +7,7 @@ import netc.gradients  # noqa: F401
 from netc import registry
 from netc.ir import TRAINING, cast, constant, op, stop
 from netc.training_ops import loss, normalization, recurrent
-from netc.training_ops.activation import dropout
+from netc.training_ops.activation import dropout, softplus
 from netc.training_ops.table import embed
 from netc.training_ops.time import reverse
 from tests.differences import check_gradient
@@ -134,6 +134,7 @@ ROWS = {
         (reverse, normal(3, 2)),
         (lambda x: reverse(x, constant(np.float32([[0, 1], [1, 0], [0, 1]]))), normal(3, 2, 2)),
     ],
+    f"{TRAINING}.Softplus": [(softplus, away(3, 4)), (lambda x: softplus(x * 30.0), away(3, 4))],
     f"{TRAINING}.SigmoidCrossEntropy": [
         *(sigmoid_loss([0, 1, 0.5], normalization=n) for n in ("FULL", "VALID", "BATCH_SIZE", "NONE")),
         sigmoid_loss([0, 1, 2], normalization="VALID", ignore_label=2),

@@ -94,7 +94,10 @@ def check_gradient(
     terms = [op.ReduceSum(t * rng.normal(size=tuple(map(int, t.shape))).astype(np.float32), keepdims=0) for t in tops]
     held = {n: np.abs(a + rng.normal(size=a.shape)) + 0.5 for n, a in states(lowered).items()}  # variances must be positive
     here = {n: np.asarray(a, np.float32) for n, a in inputs.items()}
-    by = {n: lowered.versions[n][0] for n in inputs if n not in fixed} | {p.node.attrs["name"]: p for p in lowered.parameters}
+    reached = Graph("", {str(k): t for k, t in enumerate(tops)}).leaves("State")
+    by = {n: lowered.versions[n][0] for n in inputs if n not in fixed} | {
+        n.attrs["name"]: n.outputs[0] for n in reached if n.attrs["kind"] == "parameter"
+    }
     towards = {n: np.asarray(rng.normal(size=tuple(map(int, v.shape))), np.float32) for n, v in by.items()}
     found = grad({term: 1.0 for term in terms}, list(by.values()))
     values = {f"d/{n}": g for n, g in zip(by, found, strict=True) if g is not None}

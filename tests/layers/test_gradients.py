@@ -88,6 +88,10 @@ ROWS = {
         ("Pooling: {bottom: x, kernel_size: 3, stride: 2, pad: 1, pool: AVE}", {"x": normal(2, 2, 5, 6)}),
         ("Pooling: {bottom: x, global_pooling: true, pool: AVE}", {"x": normal(2, 2, 3, 4)}),
     ],
+    "RBM": [
+        ("RBM: {bottom: x, num_output: 4}", {"x": normal(3, 2, 2)}),
+        ("RBM: {bottom: x, num_output: 4, hidden: GAUSSIAN}", {"x": normal(3, 5)}),
+    ],
     "RNN": [
         (f"RNN: {{bottom: x, {FILLED}}}", {"x": normal(4, 2, 3)}),
         (f"RNN: {{bottom: [x, cont, s, h], top: [y, z], expose_hidden: true, {FILLED}}}",

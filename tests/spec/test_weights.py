@@ -62,7 +62,9 @@ def test_damaged_files(tmp_path: Path) -> None:
 
 
 @needs_reference
-def test_old_format_is_refused() -> None:
-    (path,) = REFERENCE.glob("caffe/upgrade/a2_deploy.before.caffemodel")
-    with pytest.raises(SpecError, match="old format"):
-        read_weights(path)
+def test_old_format() -> None:
+    old, new = (read_weights(REFERENCE / "caffe" / "upgrade" / f"a2_deploy.{when}.caffemodel") for when in ("before", "after"))
+    assert old.keys() == new.keys() == {"c", "f"}
+    for layer, blobs in old.items():
+        for a, b in zip(blobs, new[layer], strict=True):
+            np.testing.assert_array_equal(a.ravel(), b.ravel())

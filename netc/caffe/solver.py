@@ -1,0 +1,143 @@
+"""`caffe.SGDSolver` and the others: training a step at a time, with the net's blobs at hand between the steps."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from netc import netc_pb2 as pb
+from netc import registry, schedules
+from netc.caffe.net import Net
+from netc.contract import Program, program
+from netc.errors import SpecError
+from netc.run.caffe_files import read_snapshot, write_snapshot
+from netc.session import Session
+from netc.spec.job import load_job
+
+
+class Solver:
+    """A solver file at work. `net` trains, `test_nets` share its parameters; `step(n)` goes n iterations on.
+
+    Tests and lines of a log, which Caffe makes on the way, are left to the script; snapshots are taken where the solver asks.
+    """
+
+    type: str | None = None
+
+    def __init__(self, solver_file: str):
+        registry.load()
+        job = load_job(str(solver_file))
+        if self.type is not None and job.solver.type != self.type:
+            raise SpecError(f"{solver_file}: the solver's type is {job.solver.type}; caffe.get_solver makes whichever it is")
+        self._program: Program = program(job)
+        self.param: pb.SolverParameter = job.solver
+        self.net = Net.of_job(job, self._program.train_net)
+        self.test_nets = [Net.of_job(job, net, self.net._states) for net in self._program.test_nets]  # type: ignore[arg-type]
+        self.iter, self.lr = 0, 0.0
+        self._slots = {n: a for n, a in self._program.start().items() if n not in self.net._states}
+        self._update = Session(self._program.model("update"))
+        self._callbacks: list[tuple[Callable[[], Any], Callable[[], Any]]] = []
+        for weights in (name for text in job.solver.weights for name in text.split(",")):
+            self.net.copy_from(weights)
+
+    def step(self, iterations: int) -> None:
+        """So many iterations of training."""
+        for _ in range(iterations):
+            self.net.clear_param_diffs()
+            for start, _ in self._callbacks:
+                start()
+            batches = max(1, self.param.iter_size)
+            for k in range(batches):
+                self.net.seek(self.iter * batches + k)
+                self.net.forward()
+                self.net.backward()
+            for _, ready in self._callbacks:
+                ready()
+            self.apply_update()
+            if self.param.snapshot and self.iter % self.param.snapshot == 0:
+                self.snapshot()
+
+    def apply_update(self) -> None:
+        """The parameters one update on, by the diffs that the net holds; the iteration counts."""
+        last = self.param.max_iter or self.iter + 1
+        self.lr = schedules.rate(self.param, self.iter, last)
+        states = {n: b.data for n, b in self.net._states.items()} | self._slots
+        feeds = {f"state/{n}": a for n, a in states.items()} | {"lr": np.asarray(self.lr, np.float32)}
+        feeds |= {f"grad/{n}": b.diff for n, b in self.net._states.items()}
+        results = self._update.run({n: a for n, a in feeds.items() if n in self._update.inputs})
+        for name, array in results.items():
+            states[name.removeprefix("next/")][...] = array
+        self.iter += 1
+
+    def solve(self, resume_file: str | None = None) -> None:
+        """On to max_iter, and a snapshot at the end unless snapshot_after_train is false."""
+        if resume_file:
+            self.restore(resume_file)
+        self.step(max(0, self.param.max_iter - self.iter))
+        taken = self.param.snapshot and self.iter % self.param.snapshot == 0
+        if self.param.snapshot_after_train and not taken:
+            self.snapshot()
+
+    def restore(self, path: str) -> None:
+        """Go on from a .solverstate and the weights that it names."""
+        found = read_snapshot(str(path), self._program)
+        for name, array in found.states.items():
+            target = self._slots[name] if name in self._slots else self.net._states[name].data
+            target[...] = array
+        self.iter = found.iteration
+
+    def snapshot(self) -> None:
+        """A .caffemodel and a .solverstate, named by snapshot_prefix and the iteration."""
+        job = self._program.job
+        prefix = self.param.snapshot_prefix or str(Path(job.solver_at[0].path).with_suffix(""))
+        states = {n: b.data for n, b in self.net._states.items()}
+        write_snapshot(prefix, self._program, states | self._slots, self.iter, {n: b.diff for n, b in self.net._states.items()})
+
+    def add_callback(self, on_start: Callable[[], Any], on_gradients_ready: Callable[[], Any]) -> None:
+        """Functions that are called before each iteration's first forward, and before its update."""
+        self._callbacks.append((on_start, on_gradients_ready))
+
+    def share_weights(self, net: Net) -> None:
+        """`net` gets the parameters of this solver's net, for both from now on."""
+        net.share_with(self.net)
+
+
+class SGDSolver(Solver):
+    """A solver of type SGD."""
+
+    type = "SGD"
+
+
+class NesterovSolver(Solver):
+    """A solver of type Nesterov."""
+
+    type = "Nesterov"
+
+
+class AdaGradSolver(Solver):
+    """A solver of type AdaGrad."""
+
+    type = "AdaGrad"
+
+
+class RMSPropSolver(Solver):
+    """A solver of type RMSProp."""
+
+    type = "RMSProp"
+
+
+class AdaDeltaSolver(Solver):
+    """A solver of type AdaDelta."""
+
+    type = "AdaDelta"
+
+
+class AdamSolver(Solver):
+    """A solver of type Adam."""
+
+    type = "Adam"
+
+
+def get_solver(solver_file: str) -> Solver:
+    """The solver of a file, whichever type it says."""
+    return Solver(solver_file)

@@ -1,0 +1,44 @@
+"""`netc convert MODEL WEIGHTS -o model.onnx`: a trained net of Caffe, or of netc, as one ONNX file for any runtime."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from netc.contract import Program
+from netc.errors import Fault, RunError, SnapshotError, SpecError
+from netc.files import replace_file
+from netc.layers.context import dims
+from netc.run.weights import load_weights
+from netc.spec.job import Job
+
+
+def export_onnx(job: Job, weights: Sequence[str], output: str) -> str:
+    """Write the net for use, its weights inside; returns what to say about it.
+
+    The batch is symbolic, and so are height and width of a fully convolutional net. SnapshotError if a parameter of the net
+    is in none of the files.
+    """
+    made = Program(job)
+    lowered, _ = made.deploy
+    states = {n.attrs["name"]: n for n in lowered.graph.leaves("State")}
+    if states and not weights:
+        raise SpecError(Fault(job.train.path, "a net as ONNX needs its weights: netc convert NET WEIGHTS -o model.onnx"))
+    found: dict[str, np.ndarray] = {}
+    for name in (n for text in weights for n in text.split(",")):
+        found |= load_weights(name, states, lowered.layer_blobs)
+    missing = sorted({s.attrs["layer"] for n, s in states.items() if n not in found})
+    if missing:
+        text = f"layer{'s' if len(missing) > 1 else ''} {', '.join(missing[:8])}{', ...' if len(missing) > 8 else ''}"
+        raise SnapshotError(f"{', '.join(weights)}: no weights for {text}; they are matched by the layer's name")
+    model = made.deploy_model(found, any_size=True)
+    try:
+        replace_file(Path(output), model.SerializeToString(deterministic=True))
+    except OSError as e:
+        raise RunError(f"{output}: cannot be written: {e.strerror or e}") from e
+    ports = []
+    for port in (*model.graph.input, *model.graph.output):
+        shape = tuple(d.dim_param or d.dim_value for d in port.type.tensor_type.shape.dim)
+        ports.append(f"{port.name} {dims(shape)}")
+    count, inputs = sum(a.size for a in found.values()), len(model.graph.input)
+    return f"{output} is written: {count:,} parameters; {', '.join(ports[:inputs])} -> {', '.join(ports[inputs:])}\n"

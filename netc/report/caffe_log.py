@@ -1,0 +1,81 @@
+"""A run in Caffe's log lines, which parse_log.py, its descendants and many scripts read."""
+
+import os
+import time
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import TextIO
+
+from netc.contract import Program
+from netc.net import Net
+from netc.run.evaluate import Scores
+from netc.solver import DISPLAY, Event, Finished, Snapshotted, Stepped, Tested
+
+
+class CaffeLog:
+    """Writes the lines of a run to `stream` while its events go by."""
+
+    def __init__(self, program: Program, stream: TextIO):
+        self.program, self.stream = program, stream
+        self.display = program.job.solver.display or DISPLAY
+        self.since, self.shown, self.loss = time.perf_counter(), 0, float("nan")
+
+    def told(self, events: Iterable[Event]) -> Iterator[Event]:
+        """The same events, each after its lines."""
+        self._line("solver.cpp", 281, f"Solving {self.program.job.name}")
+        self._line("solver.cpp", 282, f"Learning Rate Policy: {self.program.job.solver.lr_policy or 'fixed'}")
+        for event in events:
+            if isinstance(event, Stepped):
+                self._stepped(event)
+            elif isinstance(event, Tested):
+                self._tested(event)
+            elif isinstance(event, Snapshotted):
+                self._snapshotted(event)
+            else:
+                self._finished(event)
+            yield event
+
+    def _stepped(self, event: Stepped) -> None:
+        self.loss = event.loss
+        if event.iteration % self.display:
+            return
+        now = time.perf_counter()
+        seconds, count = now - self.since, event.iteration - self.shown
+        self.since, self.shown = now, event.iteration
+        speed = count / seconds if seconds else 0.0
+        pace = f"({speed:.6g} iter/s, {seconds:.6g}s/{self.display} iters)"
+        self._line("solver.cpp", 239, f"Iteration {event.iteration} {pace}, loss = {event.loss:.6g}")
+        self._outputs("Train", event.outputs, self.program.train_net)
+        self._line("sgd_solver.cpp", 112, f"Iteration {event.iteration}, lr = {event.lr:.6g}")
+
+    def _tested(self, event: Tested) -> None:
+        for k, net in enumerate(self.program.test_nets):
+            self._line("solver.cpp", 347, f"Iteration {event.iteration}, Testing net (#{k})")
+            own = {n.partition("#")[0]: v for n, v in event.scores.items() if int(n.partition("#")[2] or 0) == k}
+            self._outputs("Test", own, net)
+
+    def _outputs(self, phase: str, values: Scores, net: Net) -> None:
+        """The net's outputs, in alphabetical order, a loss with its part of the total."""
+        weights = {top: w for layer in net.layers for top, w in zip(layer.tops, layer.loss_weights, strict=True)}
+        for number, name in enumerate(n for n in net.outputs if n in values):
+            value, weight = values[name], weights.get(name, 0.0)
+            loss = f" (* {weight:.6g} = {weight * value:.6g} loss)" if weight else ""
+            self._line("solver.cpp", 258 if phase == "Train" else 414, f"    {phase} net output #{number}: {name} = {value:.6g}{loss}")
+
+    def _snapshotted(self, event: Snapshotted) -> None:
+        for path, kind in zip(event.caffe or (event.path,), ("model", "state"), strict=False):
+            form = "HDF5" if path.suffix == ".h5" else "binary proto"
+            if kind == "model":
+                self._line("solver.cpp", 464, f"Snapshotting to {form} file {path}")
+            else:
+                self._line("sgd_solver.cpp", 284, f"Snapshotting solver state to {form} file {path}")
+
+    def _finished(self, event: Finished) -> None:
+        self._line("solver.cpp", 327, f"Iteration {event.iteration}, loss = {self.loss:.6g}")
+        self._line("solver.cpp", 332, "Optimization Done.")
+
+    def _line(self, file: str, number: int, text: str) -> None:
+        """glog's form: level, month and day, time, thread, place."""
+        now = datetime.now()
+        self.stream.write(f"I{now:%m%d %H:%M:%S.%f} {os.getpid():5d} {file}:{number}] {text}\n")
+        self.stream.flush()

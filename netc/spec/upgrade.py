@@ -1,0 +1,203 @@
+"""Caffe's old files brought up to date: V0 and V1 layers, transformations in data layers, inputs, solver types.
+
+The rules, their order and their side effects are those of Caffe's upgrade_proto.cpp, so that a net means what it meant
+there. Places of fields move along, so that errors still point into the text that was read.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from netc import netc_pb2 as pb
+from netc.errors import Fault, SpecError
+from netc.spec.document import Document, FieldPath, Position
+from netc.spec.upgrade_v0 import upgrade_v0
+
+SOLVER_TYPES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")  # by the number in the old enum
+INNER_NETS = ("net_param", "train_net_param", "test_net_param")
+TRANSFORMED = {"DATA": "data_param", "IMAGE_DATA": "image_data_param", "WINDOW_DATA": "window_data_param"}
+TRANSFORMATIONS = ("scale", "mean_file", "crop_size", "mirror")
+
+# Types whose name is not that of V1 with capitals for underscores.
+V1_TYPES = {
+    "NONE": "", "ABSVAL": "AbsVal", "ARGMAX": "ArgMax", "BNLL": "BNLL", "HDF5_DATA": "HDF5Data", "HDF5_OUTPUT": "HDF5Output",
+    "LRN": "LRN", "MVN": "MVN", "RELU": "ReLU", "SOFTMAX_LOSS": "SoftmaxWithLoss", "TANH": "TanH",
+}  # fmt: skip
+PARAM_FIELDS = {"param": "name", "blob_share_mode": "share_mode", "blobs_lr": "lr_mult", "weight_decay": "decay_mult"}
+
+Positions = dict[FieldPath, Position]
+Move = Callable[[FieldPath], FieldPath]
+
+
+def upgraded(document: Document) -> Document:
+    """`document`, a net or a solver, in the current format; itself if it is that already, or is anything else.
+
+    Nets inside a solver are upgraded too (Caffe leaves those as they are, and so cannot use them). SpecError lists what
+    has no meaning today.
+    """
+    if isinstance(document.message, pb.NetParameter):
+        return _net(document)
+    return _solver(document) if isinstance(document.message, pb.SolverParameter) else document
+
+
+def _solver(document: Document) -> Document:
+    solver = document.message
+    for field in INNER_NETS:
+        count = len(getattr(solver, field)) if field == "test_net_param" else int(solver.HasField(field))
+        for k in range(count):
+            document = _inner(document, (field, k) if field == "test_net_param" else (field,))
+    if not document.message.HasField("solver_type"):
+        return document
+    solver = _copy(document.message)
+    if solver.HasField("type"):
+        raise SpecError(Fault(document.place("solver_type"), "solver_type, Caffe's old enum, stands beside type; give one"))
+    solver.type = SOLVER_TYPES[solver.solver_type]
+    solver.ClearField("solver_type")
+    return replace(document, message=solver, positions=_moved(document.positions, lambda p: ("type",) if p[0] == "solver_type" else p))
+
+
+def _inner(document: Document, path: FieldPath) -> Document:
+    """The solver with the net at `path` in the current format."""
+    inside = {p[len(path) :]: at for p, at in document.positions.items() if p[: len(path)] == path and p != path}
+    old = getattr(document.message, str(path[0]))
+    net = _net(Document(old[path[1]] if len(path) > 1 else old, document.path, document.text, inside))
+    solver = _copy(document.message)
+    new = getattr(solver, str(path[0]))
+    (new[path[1]] if len(path) > 1 else new).CopyFrom(net.message)
+    outside = {p: at for p, at in document.positions.items() if p[: len(path)] != path or p == path}
+    positions = outside | {(*path, *p): at for p, at in net.positions.items()}
+    return replace(document, message=solver, positions=positions, warnings=(*document.warnings, *net.warnings))
+
+
+def _net(document: Document) -> Document:
+    for rule in (_v0, _transformations, _v1, _inputs, _batch_norm):
+        document = rule(document)
+    return document
+
+
+def _v0(document: Document) -> Document:
+    """V0 to V1, where any layer has V0's message inside."""
+    if not any(layer.HasField("layer") for layer in document.message.layers):
+        return document
+    return upgrade_v0(document)
+
+
+def _transformations(document: Document) -> Document:
+    """scale, mean_file, crop_size and mirror from V1's data layers into transform_param, which then stands in all of them."""
+
+    def wanted(layer: Any) -> str | None:
+        return TRANSFORMED.get(pb.V1LayerParameter.LayerType.Name(layer.type))
+
+    if not any(getattr(layer, p).HasField(f) for layer in document.message.layers if (p := wanted(layer)) for f in TRANSFORMATIONS):
+        return document
+    net = _copy(document.message)
+    for layer in net.layers:
+        if param := wanted(layer):
+            old = getattr(layer, param)
+            old.SetInParent()
+            layer.transform_param.SetInParent()
+            for field in (f for f in TRANSFORMATIONS if old.HasField(f)):
+                setattr(layer.transform_param, field, getattr(old, field))
+                old.ClearField(field)
+
+    def move(path: FieldPath) -> FieldPath:
+        inside = len(path) > 3 and path[2] in TRANSFORMED.values() and path[3] in TRANSFORMATIONS
+        return (*path[:2], "transform_param", *path[3:]) if inside else path
+
+    return replace(document, message=net, positions=_moved(document.positions, move))
+
+
+def _v1(document: Document) -> Document:
+    """V1 to the current format."""
+    old = document.message
+    if not old.layers:
+        return document
+    if old.layer:
+        text = "the net has both `layer` and `layers`, Caffe's old form (V1); write all of them as `layer`"
+        raise SpecError(Fault(document.place("layers"), text))
+    net = pb.NetParameter()
+    net.CopyFrom(old)
+    net.ClearField("layers")
+    for layer in old.layers:
+        _v1_layer(layer, net.layer.add())
+
+    def move(path: FieldPath) -> FieldPath:
+        if path[0] != "layers":
+            return path
+        if len(path) > 3 and path[2] in PARAM_FIELDS:
+            return ("layer", path[1], "param", path[3], PARAM_FIELDS[str(path[2])])
+        return ("layer", *path[1:])
+
+    return replace(document, message=net, positions=_moved(document.positions, move))
+
+
+def _v1_layer(old: Any, new: Any) -> None:
+    """Fill `new` with what the V1 layer `old` says."""
+    for field, value in old.ListFields():
+        if field.name == "type":
+            name = pb.V1LayerParameter.LayerType.Name(value)
+            new.type = V1_TYPES.get(name, "".join(word.capitalize() for word in name.split("_")))
+        elif field.name in PARAM_FIELDS:
+            for k, item in enumerate(value):
+                while len(new.param) <= k:
+                    new.param.add()
+                setattr(new.param[k], PARAM_FIELDS[field.name], item)
+        elif field.is_repeated:
+            getattr(new, field.name).extend(value)
+        elif field.message_type:
+            getattr(new, field.name).CopyFrom(value)
+        else:
+            setattr(new, field.name, value)
+
+
+def _inputs(document: Document) -> Document:
+    """`input` with `input_shape`, or with four `input_dim` each, as an Input layer in front. Without shapes it goes."""
+    old = document.message
+    if not old.input:
+        return document
+    names, dims = list(old.input), list(old.input_dim)
+    shapes = [list(s.dim) for s in old.input_shape] or [dims[4 * k : 4 * k + 4] for k in range(len(names) if dims else 0)]
+    net = _copy(old)
+    for field in ("input", "input_shape", "input_dim"):
+        net.ClearField(field)
+    if not shapes:
+        return replace(document, message=net)
+    if len(shapes) < len(names) or any(len(s) < 4 for s in shapes if not old.input_shape):
+        what = "input_shape" if old.input_shape else "input_dim"
+        wanted = f"one each ({len(names)})" if old.input_shape else f"four each ({4 * len(names)})"
+        raise SpecError(Fault(document.place(what), f"{len(names)} inputs have {len(getattr(old, what))} {what}; give {wanted}"))
+    layer = pb.LayerParameter(name="input", type="Input", top=names)
+    for shape in shapes[: len(names)]:
+        layer.input_param.shape.add(dim=shape)
+    net.ClearField("layer")
+    net.layer.extend([layer, *old.layer])
+    positions = _moved(document.positions, lambda p: ("layer", int(p[1]) + 1, *p[2:]) if p[0] == "layer" and len(p) > 1 else p)
+    for path, at in document.positions.items():
+        if path[0] == "input":
+            positions[("layer", 0, *(("top", *path[1:]) if len(path) > 1 else ()))] = at
+        elif path[0] == "input_shape":
+            positions[("layer", 0, "input_param", "shape", *path[1:])] = at
+    return replace(document, message=net, positions=positions)
+
+
+def _batch_norm(document: Document) -> Document:
+    """A BatchNorm with three `param`, as nets of early 2015 have: they say that its statistics are not learned."""
+    chosen = [k for k, layer in enumerate(document.message.layer) if layer.type == "BatchNorm" and len(layer.param) == 3]
+    chosen = [k for k in chosen if any(p.lr_mult or p.decay_mult for p in document.message.layer[k].param)]
+    if not chosen:
+        return document
+    net = _copy(document.message)
+    for k in chosen:
+        for spec in net.layer[k].param:
+            spec.lr_mult = spec.decay_mult = 0
+    return replace(document, message=net)
+
+
+def _moved(positions: Any, move: Move) -> Positions:
+    return {move(path): at for path, at in positions.items()}
+
+
+def _copy(message: Any) -> Any:
+    copy = type(message)()
+    copy.CopyFrom(message)
+    return copy

@@ -1,0 +1,201 @@
+"""pycaffe's names one by one: arguments, blobs, gradients that add up, files, NetSpec, io."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import netc
+import netc.caffe as caffe
+from netc import netc_pb2 as pb
+from netc.caffe import layers as L
+from netc.caffe import params as P
+from netc.errors import DataError, NetcError, ShapeError, SpecError
+from tests.recorded import FOLDER, Case, check, index
+
+NET = """\
+name: "n"
+layer { name: "d" type: "Input" top: "x" top: "t" input_param { shape { dim: 2 dim: 3 } shape { dim: 2 dim: 4 } } }
+layer { name: "drop" type: "Silence" bottom: "t" include { stage: "quiet" } }
+layer { name: "ip" type: "InnerProduct" bottom: "x" top: "ip" inner_product_param { num_output: 4 weight_filler { type: "xavier" } } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "ip" bottom: "t" top: "loss" loss_weight: 2 exclude { stage: "quiet" } }
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    (tmp_path / "n.prototxt").write_text(NET)
+    return str(tmp_path / "n.prototxt")
+
+
+def test_both_orders_of_arguments(path: str, tmp_path: Path) -> None:
+    weights = str(tmp_path / "w.caffemodel")
+    net = caffe.Net(path, caffe.TRAIN)
+    net.params["ip"][0].data[...] = 7
+    net.save(weights)
+    old, new = caffe.Net(path, weights, caffe.TEST), caffe.Net(path, caffe.TEST, weights=weights)
+    for made in (old, new, caffe.Net(path, phase=1, weights=weights)):
+        assert (made.params["ip"][0].data == 7).all()
+    quiet = caffe.Net(path, caffe.TEST, stages=["quiet"])
+    assert list(quiet.layer_dict) == ["d", "drop", "ip"] and [layer.type for layer in quiet.layers][1:] == ["Silence", "InnerProduct"]
+    with pytest.raises(SpecError, match="a net has the phase caffe.TRAIN or caffe.TEST; None came"):
+        caffe.Net(path)
+    with pytest.raises(SpecError, match="Net has no argument wieghts"):
+        caffe.Net(path, caffe.TEST, wieghts="x")
+
+
+def test_hdf5_weights(path: str, tmp_path: Path) -> None:
+    pytest.importorskip("h5py", reason="HDF5 files need h5py: pip install netc[caffe]")
+    net, other = caffe.Net(path, caffe.TRAIN), caffe.Net(path, caffe.TRAIN)
+    net.params["ip"][0].data[...] = 5
+    net.save_hdf5(str(tmp_path / "w.caffemodel.h5"))
+    other.load_hdf5(str(tmp_path / "w.caffemodel.h5"))
+    assert (other.params["ip"][0].data == 5).all()
+
+
+def test_what_there_is(path: str) -> None:
+    net = caffe.Net(path, caffe.TRAIN)
+    assert net.inputs == ["x", "t"] and net.outputs == ["loss"]
+    assert net.bottom_names["loss"] == ["ip", "t"] and net.top_names["d"] == ["x", "t"]
+    assert net.blob_loss_weights == {"x": 0, "t": 0, "ip": 0, "loss": 2}
+    blob = net.blobs["x"]
+    assert (blob.num, blob.channels, blob.height, blob.width, blob.count, blob.shape) == (2, 3, 1, 1, 6, (2, 3))
+    assert len(net.layer_dict["ip"].blobs) == 2
+
+
+def test_gradients_of_parameters_add_up_until_they_are_cleared(path: str) -> None:
+    net = caffe.Net(path, caffe.TRAIN)
+    feeds = {"x": np.ones((2, 3)), "t": np.zeros((2, 4))}
+    out = net.forward(blobs=["ip"], **feeds)
+    assert set(out) == {"loss", "ip"}
+    assert set(net.backward(diffs=["ip"])) == {"x", "t", "ip"}
+    once = net.params["ip"][0].diff.copy()
+    np.testing.assert_allclose(once, 2 * out["ip"].T @ feeds["x"] / 2, rtol=1e-5)
+    net.backward()
+    np.testing.assert_allclose(net.params["ip"][0].diff, 2 * once, rtol=1e-6)
+    net.clear_param_diffs()
+    assert not net.params["ip"][0].diff.any()
+    assert list(net.forward(end="ip")) == ["ip"]
+
+
+def test_other_shapes(path: str) -> None:
+    net = caffe.Net(path, caffe.TRAIN)
+    kept = net.blobs["ip"]
+    net.blobs["x"].reshape(5, 3)
+    net.blobs["t"].reshape(5, 4)
+    net.reshape()
+    assert net.blobs["ip"] is kept and kept.shape == (5, 4)
+    net.forward(x=np.ones((5, 3)), t=np.ones((5, 4)))
+    net.blobs["x"].reshape(5, 2)
+    with pytest.raises(ShapeError, match="ip.weight is 4x3, inputs of these shapes need 4x2"):
+        net.forward()
+
+
+@pytest.mark.parametrize(
+    ("call", "wanted"),
+    [
+        (lambda n: n.forward(x=np.ones((2, 3))), "the inputs x came; the net has x, t"),
+        (lambda n: n.forward(start="ip"), "forward.start=LAYER. is not there"),
+        (lambda n: n.backward(end="ip"), "backward.start=LAYER, end=LAYER. is not there"),
+        (lambda n: n.forward(end="pi"), "the net has no layer 'pi'; there are d, ip, loss"),
+    ],
+)
+def test_what_it_cannot(path: str, call, wanted: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(NetcError, match=wanted):
+        call(caffe.Net(path, caffe.TRAIN))
+
+
+def test_shared_parameters_of_two_nets(path: str) -> None:
+    one, other = caffe.Net(path, caffe.TRAIN), caffe.Net(path, caffe.TEST)
+    other.share_with(one)
+    one.params["ip"][0].data[...] = 3
+    assert (other.params["ip"][0].data == 3).all()
+    assert other.forward(x=np.ones((2, 3)), t=np.full((2, 4), 9))["loss"] == 0
+
+
+@pytest.mark.skipif(not index("files"), reason=f"no recorded results in {FOLDER}")
+@pytest.mark.parametrize(("name", "solver"), [("mlp_adam", "AdamSolver"), ("convbn_sgd", "SGDSolver"), ("mlp_diff", "SGDSolver")])
+def test_a_solver_steps_through_a_recorded_run(name: str, solver: str) -> None:
+    case = Case(FOLDER / "files" / f"{name}.npz")
+    found = getattr(caffe, solver)(str(FOLDER / "files" / f"{name}_solver.prototxt"))
+    found.restore(str(FOLDER / "files" / f"{name}_iter_5.solverstate"))
+    losses = []
+    for iteration in range(5, 10):
+        for blob, batches in case.part("in_").items():
+            found.net.blobs[blob].data[...] = batches[iteration]
+        found.step(1)
+        losses.append(float(found.net.blobs["loss"].data))
+    check(np.array(losses), case.arrays["loss"][5:], "the losses")
+    for key, expected in case.part("param_after_").items():
+        layer, _, number = key.rpartition("_")
+        check(found.net.params[layer][int(number)].data, expected, key)
+
+
+def test_a_solver_of_another_type(path: str, tmp_path: Path) -> None:
+    (tmp_path / "s.prototxt").write_text(f'net: "{path}" base_lr: 0.1 max_iter: 2 type: "Adam" snapshot_prefix: "{tmp_path}/s"')
+    with pytest.raises(SpecError, match="the solver's type is Adam; caffe.get_solver makes whichever it is"):
+        caffe.SGDSolver(str(tmp_path / "s.prototxt"))
+    solver = caffe.get_solver(str(tmp_path / "s.prototxt"))
+    called = []
+    solver.add_callback(lambda: called.append("start"), lambda: called.append("ready"))
+    solver.net.blobs["x"].data[...] = 1
+    solver.solve()
+    assert called == ["start", "ready"] * 2 and solver.iter == 2
+    assert sorted(p.name for p in tmp_path.glob("s_iter_*")) == ["s_iter_2.caffemodel", "s_iter_2.solverstate"]
+
+
+def test_net_spec() -> None:
+    n = caffe.NetSpec()
+    n.data = L.Input(shape=[dict(dim=[2, 3])])
+    n["a/b"], n.rest = L.Slice(n.data, slice_point=1, ntop=2)
+    n.ip = L.InnerProduct(n["a/b"], num_output=2, weight_filler=dict(type="gaussian", std=0.1), bias_term=False)
+    n.relu = L.ReLU(n.ip, in_place=True)
+    n.pool = L.Pooling(L.Convolution(n.relu, kernel_size=[3, 2], num_output=1), pool="AVE", kernel_size=2)
+    n.silent = L.Silence(n.rest, ntop=0)
+    net = n.to_proto()
+    assert [(x.name, list(x.bottom), list(x.top)) for x in net.layer] == [
+        ("data", [], ["data"]),
+        ("a/b", ["data"], ["a/b", "rest"]),
+        ("ip", ["a/b"], ["ip"]),
+        ("relu", ["ip"], ["ip"]),
+        ("Convolution1", ["ip"], ["Convolution1"]),
+        ("pool", ["Convolution1"], ["pool"]),
+        ("silent", ["rest"], []),
+    ]
+    assert net.layer[2].inner_product_param.weight_filler == pb.FillerParameter(type="gaussian", std=np.float32(0.1))
+    assert net.layer[4].convolution_param.kernel_size == [3, 2] and net.layer[5].pooling_param.pool == P.Pooling.AVE
+    assert [x.name for x in caffe.to_proto(L.ReLU(L.Input(shape=dict(dim=3)))).layer] == ["Input1", "ReLU1"]
+    with pytest.raises(SpecError, match="Pooling has no field 'kernal_size'; did you mean 'kernel_size'"):
+        caffe.to_proto(L.Pooling(n.data, kernal_size=2))
+    with pytest.raises(SpecError, match="ReLU: bottom 0 is str"):
+        L.ReLU("data")
+    with pytest.raises(SpecError, match="num_output: 'ten' does not fit"):
+        caffe.to_proto(L.InnerProduct(n.data, num_output="ten"))
+
+
+def test_io() -> None:
+    image = np.arange(24, dtype=np.float32).reshape(4, 2, 3)
+    np.testing.assert_array_equal(caffe.io.resize_image(image, (4, 2)), image)
+    assert caffe.io.resize_image(image, (8, 4)).shape == (8, 4, 3)
+    np.testing.assert_allclose(caffe.io.resize_image(image, (2, 1)).mean((0, 1)), image.mean((0, 1)))
+    crops = caffe.io.oversample([image], (2, 2))
+    np.testing.assert_array_equal(crops[5], crops[0][:, ::-1])
+    datum = caffe.io.array_to_datum(image.astype(np.uint8), 3)
+    assert datum.label == 3
+    np.testing.assert_array_equal(caffe.io.datum_to_array(datum), image)
+    blob = caffe.io.array_to_blobproto(image, image + 1)
+    np.testing.assert_array_equal(caffe.io.blobproto_to_array(blob, return_diff=True), image + 1)
+    with pytest.raises(DataError, match="'dta' is no input of the transformer; did you mean 'data'"):
+        caffe.io.Transformer({"data": (1, 3, 4, 2)}).set_raw_scale("dta", 1)
+
+
+def test_netcs_own_net_reshapes_too(path: str) -> None:
+    net = netc.Net(path)
+    net.reshape(x=(7, 3), t=(7, 4))
+    assert net.forward(x=np.ones((7, 3)), t=np.ones((7, 4)))["loss"].shape == ()
+    with pytest.raises(DataError, match="the net has no input 'y'"):
+        net.reshape(y=(1,))
+
+
+def test_layer_types() -> None:
+    assert {"Convolution", "SoftmaxWithLoss"} <= set(caffe.layer_type_list())

@@ -1,0 +1,162 @@
+"""`netc convert NET WEIGHTS -o model.onnx`: Caffe's trained nets on plain onnxruntime, and graphs for images of any size."""
+
+import io
+import lzma
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from netc import netc_pb2 as pb
+from netc import registry
+from netc.cli import main
+from netc.contract import Program
+from netc.data.sets import MNIST, idx, unpacked
+from netc.run.caffe_files import write_model
+from netc.session import Session
+from netc.spec.job import load_job
+from netc.spec.weights import read_blob
+from tests.conftest import DATA, needs_data
+
+MODELS = DATA / "caffemodels"
+V1, MTCNN = MODELS / "v1", MODELS / "mtcnn"
+needs_models = pytest.mark.skipif(not MODELS.is_dir(), reason=f"no trained nets in {MODELS}")
+
+
+def converted(net: Path, weights: Path, output: Path, *options: str) -> ort.InferenceSession:
+    """The net as plain onnxruntime sees it, with two threads."""
+    result = CliRunner().invoke(main, ["convert", str(net), str(weights), "-o", str(output), *options])
+    assert result.exit_code == 0, result.output
+    settings = ort.SessionOptions()
+    settings.intra_op_num_threads = 2
+    return ort.InferenceSession(output.read_bytes(), settings)
+
+
+def accuracy(session: ort.InferenceSession, images: np.ndarray, labels: np.ndarray) -> float:
+    batches = [session.run(None, {"data": images[k : k + 500]})[0].argmax(1) for k in range(0, len(images), 500)]
+    return float(np.mean(np.concatenate(batches) == labels))
+
+
+@needs_models
+@needs_data("mnist")
+def test_lenet_of_2014(tmp_path: Path) -> None:
+    session = converted(V1 / "lenet.prototxt", V1 / "lenet_iter_10000.caffemodel", tmp_path / "lenet.onnx")
+    images, labels = (idx(unpacked(MNIST, file)) for file in MNIST.files[2:])
+    assert accuracy(session, images[:, None].astype(np.float32) / 256, labels) == 0.9905
+
+
+@needs_models
+@needs_data("cifar10")
+def test_cifar10_quick_of_2014(tmp_path: Path) -> None:
+    session = converted(V1 / "cifar10_quick.prototxt", V1 / "cifar10_quick_iter_5000.caffemodel", tmp_path / "quick.onnx")
+    mean = read_blob(V1 / "mean.binaryproto")[0]
+    images, names = [], []
+    with tarfile.open(fileobj=io.BytesIO(lzma.decompress((DATA / "cifar10" / "cifar10_jpg.tar.xz").read_bytes()))) as archive:
+        for member in archive:
+            if member.isfile() and "/test/" in f"/{member.name}":
+                picture = np.asarray(Image.open(io.BytesIO(archive.extractfile(member).read())).convert("RGB"), np.float32)
+                images.append(picture.transpose(2, 0, 1) - mean)
+                names.append(member.name.split("/")[-2])
+    classes = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+    assert len(images) == 10_000
+    assert round(accuracy(session, np.stack(images), np.array([classes.index(n) for n in names])), 3) == 0.735
+
+
+@needs_models
+@pytest.mark.parametrize(
+    ("name", "sizes"),
+    [("det1", [(1, 3, 12, 12), (2, 3, 47, 61), (1, 3, 120, 99)]), ("det2", [(1, 3, 24, 24), (3, 3, 24, 24), (8, 3, 24, 24)])],
+)
+def test_mtcnn_equals_opencvs(name: str, sizes: list[tuple[int, ...]], tmp_path: Path) -> None:
+    cv2 = pytest.importorskip("cv2", reason="OpenCV runs Caffe's nets: pip install 'netc[test]'")
+    net, weights = MTCNN / f"{name}.prototxt", MTCNN / f"{name}.caffemodel"
+    session, theirs = converted(net, weights, tmp_path / "n.onnx"), cv2.dnn.readNetFromCaffe(str(net), str(weights))
+    names = [o.name for o in session.get_outputs()]
+    random = np.random.default_rng(0)
+    for size in sizes:
+        image = random.standard_normal(size).astype(np.float32)
+        theirs.setInput(image)
+        for ours, wanted in zip(session.run(None, {"data": image}), theirs.forward(names), strict=True):
+            np.testing.assert_allclose(ours, wanted, rtol=0, atol=1e-5)
+
+
+ANY_SIZE = """\
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 dim: %d dim: %d } } }
+layer { name: "c1" type: "Convolution" bottom: "data" top: "c1"
+        convolution_param { num_output: 4 kernel_size: 3 stride: 2 pad: 1 weight_filler { type: "xavier" } } }
+layer { name: "bn" type: "BatchNorm" bottom: "c1" top: "c1" }
+layer { name: "sc" type: "Scale" bottom: "c1" top: "c1" scale_param { bias_term: true } }
+layer { name: "n" type: "LRN" bottom: "c1" top: "n" lrn_param { local_size: 3 } }
+layer { name: "p1" type: "Pooling" bottom: "n" top: "p1" pooling_param { pool: AVE kernel_size: 3 stride: 2 %s } }
+layer { name: "p2" type: "Pooling" bottom: "n" top: "p2" pooling_param { pool: MAX kernel_size: 3 stride: 2 %s } }
+layer { name: "cat" type: "Concat" bottom: "p1" bottom: "p2" top: "cat" }
+layer { name: "a" type: "Convolution" bottom: "cat" top: "a" convolution_param { num_output: 2 kernel_size: 1 } }
+layer { name: "b" type: "Convolution" bottom: "cat" top: "b" convolution_param { num_output: 2 kernel_size: 3 pad: 1 } }
+layer { name: "sum" type: "Eltwise" bottom: "a" bottom: "b" top: "sum" }
+layer { name: "e" type: "ELU" bottom: "sum" top: "sum" }
+layer { name: "prob" type: "Softmax" bottom: "sum" top: "prob" }
+layer { name: "g" type: "Pooling" bottom: "cat" top: "g" pooling_param { pool: AVE global_pooling: true } }
+layer { name: "ip" type: "InnerProduct" bottom: "g" top: "ip" inner_product_param { num_output: 3 weight_filler { type: "xavier" } } }
+"""
+
+
+@pytest.mark.parametrize("options", ["", "pad: 1", "round_mode: FLOOR pad: 1", "pad: 2"])
+def test_images_of_any_size(options: str, tmp_path: Path) -> None:
+    """The graph for any size gives at each what the graph that was made for it gives."""
+    registry.load()
+
+    def made(height: int, width: int) -> Program:
+        (tmp_path / "n.prototxt").write_text(ANY_SIZE % (height, width, options, options))
+        return Program(load_job(str(tmp_path / "n.prototxt")))
+
+    random = np.random.default_rng(1)
+    first = made(17, 20)
+    states = {n.attrs["name"]: n for n in first.deploy[0].graph.leaves("State")}
+    weights = {n: np.abs(random.standard_normal(tuple(map(int, s.types[0].shape)))).astype(np.float32) for n, s in states.items()}
+    model = first.deploy_model(weights, any_size=True)
+    assert [d.dim_param for d in model.graph.input[0].type.tensor_type.shape.dim] == ["N", "", "H", "W"]
+    session = Session(model)
+    for height, width in [(17, 20), (12, 13), (31, 64), (18, 19), (9, 10)]:
+        image = random.standard_normal((2, 3, height, width)).astype(np.float32)
+        wanted = Session(made(height, width).deploy_model(weights)).run({"data": image})
+        for name, ours in session.run({"data": image}).items():
+            np.testing.assert_allclose(ours, wanted[name], rtol=1e-5, atol=1e-5, err_msg=f"{name} at {height}x{width}")
+
+
+def test_a_net_bound_to_its_size_keeps_it(tmp_path: Path) -> None:
+    registry.load()
+    flat = 'layer { name: "f" type: "InnerProduct" bottom: "cat" top: "f" inner_product_param { num_output: 2 } }'
+    text = ANY_SIZE % (17, 20, "", "") + flat
+    (tmp_path / "n.prototxt").write_text(text)
+    made = Program(load_job(str(tmp_path / "n.prototxt")))
+    model = made.deploy_model({n.attrs["name"]: n.attrs["start"]() for n in made.deploy[0].graph.leaves("State")}, any_size=True)
+    assert [d.dim_param or d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim] == ["N", 3, 17, 20]
+
+
+def test_weights_that_are_missing(tmp_path: Path) -> None:
+    registry.load()
+    (tmp_path / "n.prototxt").write_text(ANY_SIZE % (17, 20, "", ""))
+    made = Program(load_job(str(tmp_path / "n.prototxt")))
+    lowered = made.deploy[0]
+    states = {n.attrs["name"]: n.attrs["start"]() for n in lowered.graph.leaves("State")}
+    write_model(tmp_path / "w.caffemodel", lowered, states)
+    net = pb.NetParameter.FromString((tmp_path / "w.caffemodel").read_bytes())
+    for layer in net.layer:
+        layer.name = {"a": "other"}.get(layer.name, layer.name)
+    (tmp_path / "less.caffemodel").write_bytes(net.SerializeToString())
+
+    def said(*arguments: str) -> str:
+        result = CliRunner().invoke(main, ["convert", "n.prototxt", *arguments, "-o", str(tmp_path / "m.onnx")])
+        assert result.exit_code == 2 and not (tmp_path / "m.onnx").exists()
+        return result.output
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        assert "a net as ONNX needs its weights: netc convert NET WEIGHTS" in said()
+        assert "less.caffemodel: no weights for layer a; they are matched by the layer's name" in said("less.caffemodel")
+        result = CliRunner().invoke(main, ["convert", "n.prototxt", "w.caffemodel", "-o", "m.onnx"])
+    assert result.output == "m.onnx is written: 320 parameters; data Nx3xHxW -> ip Nx3, prob Nx2xH3xW4\n"
