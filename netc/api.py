@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,20 +11,21 @@ import numpy as np
 from netc import netc_pb2 as pb
 from netc import registry
 from netc.autodiff import grad
+from netc.chain import open_graph
 from netc.commands.train import train_command
 from netc.contract import Program, write
 from netc.contract import program as compiled
-from netc.emit import emit
 from netc.errors import DataError, ShapeError, SpecError, near
 from netc.ir import Graph, Value, leaf
+from netc.layers import python
 from netc.layers.context import BATCH, NOISE, dims
 from netc.lower import Lowered, lower
 from netc.net import Net as ResolvedNet
 from netc.net import resolve
 from netc.run.feed import draw
 from netc.run.weights import load_weights, state_of
-from netc.session import Session
-from netc.spec.job import load_job
+from netc.session import Runs
+from netc.spec.job import Job, load_job
 
 
 class Blob:
@@ -49,21 +51,26 @@ class Net:
 
     `params[layer][i]` and `blobs[name]` are Blobs. `forward` fills the blobs, `backward` their diffs and those of the
     params (which are overwritten, not added to). Inputs keep what was last written to them. Random masks are drawn
-    anew in each forward, from `seed`.
+    anew in each forward, from `seed`. `allow_python` lets Python layers run, in all nets from then on.
     """
 
     blob_type = Blob
 
-    def __init__(self, path: str, weights: str | None = None, phase: str = "TRAIN", seed: int = 0):
+    def __init__(self, path: str, weights: str | None = None, phase: str = "TRAIN", seed: int = 0, allow_python: bool = False):
         registry.load()
+        if allow_python:
+            python.allow_python()
         job = load_job(path)
-        self._begin(job.name, resolve(job.net(phase), phase, *job.state(phase), base=job.base), seed)
+        self._begin(job, resolve(job.net(phase), phase, *job.state(phase), base=job.base), seed)
         if weights:
             self.load(weights)
 
-    def _begin(self, name: str, net: ResolvedNet, seed: int, states: Mapping[str, Blob] | None = None) -> None:
+    def _begin(self, job: Job, net: ResolvedNet, seed: int, states: Mapping[str, Blob] | None = None) -> None:
         """Lower `net`; its states start by their fillers, or are those of `states`."""
-        self.name, self._seed, self._passes = name, seed, 0
+        self.name, self._seed, self._passes = job.name, seed, 0
+        layers = [x for x in net.layers if x.facts.get("sink")]
+        self._sinks = [(x, x.facts["sink"](x.param, Path(job.base))) for x in layers]
+        self._memory: dict[str, np.ndarray] = {}
         self._states: dict[str, Blob] = dict(states or {})
         self.blobs: dict[str, Blob] = {}
         self._lower(net)
@@ -91,7 +98,7 @@ class Net:
                 self.blobs[name] = self.blob_type(np.zeros(shape, dtype))
             elif self.blobs[name].shape != shape:
                 self.blobs[name].data, self.blobs[name].diff = np.zeros(shape, dtype), np.zeros(shape, np.float32)
-        self._backwards: dict[frozenset[str], Session] = {}
+        self._backwards: dict[frozenset[str], Runs] = {}
         self._noise: dict[str, np.ndarray] = {}
         for cached in ("_leaves", "_forward"):
             self.__dict__.pop(cached, None)
@@ -143,6 +150,7 @@ class Net:
             if np.shape(array) != self.blobs[name].shape:
                 raise DataError(f"input {name!r} is {np.shape(array)}, the net takes {self.blobs[name].shape}")
             self.blobs[name].data[...] = array
+        self._next_of_memory()
         self._noise = self._draw()
         self._passes += 1
         self._carries = {n: self._states[n].data.copy() for n in self._carries}
@@ -150,10 +158,32 @@ class Net:
         for name, array in results.items():
             if name in self.blobs:
                 self.blobs[name].data[...] = array
+        for layer, sink in self._sinks:
+            sink.write(*(self.blobs[b].data for b in layer.bottoms))
         for name, array in results.items():
             if name.startswith("next/"):
                 self._states[name.removeprefix("next/")].data[...] = array
         return {name: self.blobs[name].data for name in self.outputs}
+
+    def set_input_arrays(self, data: np.ndarray, labels: np.ndarray) -> None:
+        """What the net's MemoryData layer gives: a batch in each forward pass from now on, from the beginning again at the end.
+
+        DataError unless rows are of the layer's shape and their number is a multiple of its batch_size.
+        """
+        layer = next((x for x in self._lowered.net.layers if x.type == "MemoryData"), None)
+        if layer is None:
+            raise DataError(f"{self.name}: the net has no MemoryData layer")
+        arrays = np.asarray(data, np.float32), np.asarray(labels, np.float32).reshape(-1)
+        shape = self.blobs[layer.tops[0]].shape
+        if arrays[0].shape[1:] != shape[1:] or len(arrays[0]) != len(arrays[1]) or not len(arrays[0]) or len(arrays[0]) % shape[0]:
+            given = f"{np.shape(data)} with {len(arrays[1])} labels"
+            raise DataError(f"layer {layer.name!r} takes a multiple of {shape[0]} rows of {shape[1:]} with a label each; {given} came")
+        self._memory = dict(zip(layer.tops, arrays, strict=False))
+
+    def _next_of_memory(self) -> None:
+        for name, array in self._memory.items():
+            count = len(self.blobs[name].data)
+            self.blobs[name].data[...] = array[np.arange(self._passes * count, (self._passes + 1) * count) % len(array)]
 
     def backward(self, **top_diffs: np.ndarray) -> dict[str, np.ndarray]:
         """Fill every diff from the losses and from `top_diffs`; returns the diffs of the inputs.
@@ -183,11 +213,11 @@ class Net:
         return Graph("", {str(i): v for i, v in enumerate(values)}).leaves("Input")
 
     @cached_property
-    def _forward(self) -> Session:
+    def _forward(self) -> Runs:
         outputs = {n: v[-1] for n, v in self._lowered.versions.items()}
-        return Session(emit(Graph(self.name, outputs, self._lowered.graph.updates)))
+        return open_graph(Graph(self.name, outputs, self._lowered.graph.updates))
 
-    def _backward(self, seeded: frozenset[str]) -> Session:
+    def _backward(self, seeded: frozenset[str]) -> Runs:
         """The session that gives every diff when the blobs `seeded` get one from outside."""
         lowered = self._lowered
         ends: dict[Value, Value | float] = {}
@@ -203,12 +233,12 @@ class Net:
         wanted = {f"diff/blob/{n}": v[0] for n, v in lowered.versions.items() if v[0].dtype.kind == "f"}
         wanted |= {f"diff/state/{p.node.attrs['name']}": p for p in lowered.parameters}
         found = {n: g for n, g in zip(wanted, grad(ends, list(wanted.values())), strict=True) if g is not None}
-        return Session(emit(Graph(self.name, found)))
+        return open_graph(Graph(self.name, found))
 
     def _draw(self) -> dict[str, np.ndarray]:
         return {n.attrs["name"]: draw(n, self._seed, self._passes) for n in self._leaves if n.attrs["name"].startswith(NOISE)}
 
-    def _feeds(self, session: Session) -> dict[str, np.ndarray]:
+    def _feeds(self, session: Runs) -> dict[str, np.ndarray]:
         feeds = {BATCH + n: self.blobs[n].data for n in self._batch} | self._noise
         feeds |= {f"state/{n}": self._carries.get(n, b.data) for n, b in self._states.items()}
         return {n: a for n, a in feeds.items() if n in session.inputs}

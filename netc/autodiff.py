@@ -7,7 +7,7 @@ which nodes matter, summing over several uses, undoing broadcasts, naming the la
 from collections.abc import Iterable, Mapping, Sequence
 
 from netc.errors import GradientError
-from netc.ir import Node, Value, cast, constant, op, origin, toposort
+from netc.ir import Node, Value, cast, constant, needing, op, origin, shape_of, toposort
 from netc.registry import gradient
 
 STOP = ("netc", "Stop")
@@ -27,7 +27,7 @@ def grad(ends: Mapping[Value, Value | float], wrt: Sequence[Value]) -> list[Valu
             end,
             seed
             if isinstance(seed, Value)
-            else op.Expand(constant(seed, end.dtype), list(end.shape))
+            else op.Expand(constant(seed, end.dtype), shape_of(end), shape=end.shape)
             if end.shape
             else constant(seed, end.dtype),
         )
@@ -35,7 +35,7 @@ def grad(ends: Mapping[Value, Value | float], wrt: Sequence[Value]) -> list[Valu
         dys = [grads.get(y) for y in node.outputs]
         if node.key == STOP or not any(x in live for x in node.inputs) or all(dy is None for dy in dys):
             continue
-        with origin(layer=node.origin.layer, place=node.origin.place, part="backward"):
+        with origin(layer=node.origin.layer, place=node.origin.place, part="backward"), needing(live):
             for x, dx in zip(node.inputs, _rule(node)(node, *dys), strict=True):
                 if x is not None and x in live and dx is not None:
                     _add(grads, x, sum_to(dx, x))
@@ -67,11 +67,11 @@ def sum_to(dx: Value, x: Value) -> Value:
     """Undo broadcasting: `dx` summed over the axes along which `x` was stretched, in the dtype of `x`."""
     extra = dx.rank - x.rank
     if extra < 0:
-        return op.Expand(dx, list(x.shape))
+        return op.Expand(dx, shape_of(x), shape=x.shape)
     axes = [*range(extra), *(i + extra for i, n in enumerate(x.shape) if n == 1 and dx.shape[i + extra] != 1)]
     if axes and extra and len(axes) == extra:
         dx = op.ReduceSum(dx, axes, keepdims=0)
     elif axes:
         dx = op.ReduceSum(dx, axes, keepdims=1)
-        dx = op.Reshape(dx, list(x.shape)) if extra else dx
+        dx = op.Reshape(dx, shape_of(x), shape=x.shape) if extra else dx
     return cast(dx, x.dtype)

@@ -19,8 +19,8 @@ class Commands(click.Group):
     """A click group whose NetcErrors end with their message and exit code, without a traceback."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """--debug may stand after the command too."""
-        return super().parse_args(ctx, sorted(args, key=lambda a: a != "--debug"))
+        """--debug and --allow-python may stand after the command too."""
+        return super().parse_args(ctx, sorted(args, key=lambda a: a not in ("--debug", "--allow-python")))
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -37,8 +37,13 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings=SETTINGS)
 @click.version_option(VERSION)
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
-def main(debug: bool) -> None:
+@click.option("--allow-python", is_flag=True, help="Let nets run the Python layers that they name.")
+def main(debug: bool, allow_python: bool) -> None:
     """Compile, train and publish neural nets that are written as text files."""
+    if allow_python:
+        from netc.layers import python
+
+        python.allow_python()
     gc.set_threshold(100_000)  # a compile makes many objects that stay: to look for garbage among them takes a quarter of its time
 
 
@@ -190,7 +195,8 @@ def time_(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], provid
 @main.command()
 @click.argument("type", required=False)
 @options("plugin")
-def layers(type: str | None, plugins: tuple[str, ...]) -> None:
+@click.option("--differences", is_flag=True, help="Where layers do other than BVLC Caffe's, and why.")
+def layers(type: str | None, plugins: tuple[str, ...], differences: bool) -> None:
     """List the layer types, or describe one with its fields.
 
     Example: netc layers Convolution
@@ -199,6 +205,11 @@ def layers(type: str | None, plugins: tuple[str, ...]) -> None:
     from netc.commands.describe import describe_layer, summary
 
     registry.load(*plugins)
+    if differences:
+        from netc.commands.differences import table
+
+        click.echo("\n".join(table(type)))
+        return
     if type:
         click.echo(describe_layer(type))
         return

@@ -17,6 +17,7 @@ import onnx
 import onnxruntime as ort
 
 from netc import registry
+from netc.chain import Chain, calls
 from netc.contract import Program
 from netc.errors import RunError
 from netc.files import cache_folder, replace_file
@@ -26,8 +27,10 @@ from netc.session import Session
 MOST_FILES = 100
 
 
-def session(made: Program, kind: str, threads: int) -> Session:
+def session(made: Program, kind: str, threads: int) -> Session | Chain:
     """The session of model `kind` ("train", "gradient", "update", "test" or "watch"). A cache that cannot be read or written is none."""
+    if calls(made.plain_graph(kind)):
+        return Chain(made.graph(kind), made.provider, threads, made.kernels)
     if os.environ.get("NETC_CACHE") == "0" or made.provider != "cpu":
         return Session(made.model(kind), made.provider, threads, kernels=made.kernels)
     path = cache_folder() / "graphs" / f"{key(made, kind)}.onnx"

@@ -156,21 +156,14 @@ class Program:
         outputs = {name.removeprefix(OUT): value for name, value in graph.outputs.items()}
         graph = _plain_inputs(replace(graph, outputs=outputs))
         inputs = [_tensor(n.outputs[0]) for n in graph.leaves("Input")]
-        said = self.metadata("model", graph, "cpu") | {"batch": inputs, "classes": list(self.classes), **self._reading()}
+        said = self.metadata("model", graph, "cpu") | {"batch": inputs, "classes": list(self.classes)}
+        said |= next((layer.source.reading for layer in self.test_net.sources if layer.source), {})
         return emit(graph, metadata=said)
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, where the data set knows them."""
         return next((layer.source.classes for layer in self.test_net.sources if layer.source and layer.source.classes), ())
-
-    def _reading(self) -> dict[str, Any]:
-        """How texts and series become the inputs of the deployed net: times, tokens and their vocabulary, columns."""
-        found = next((layer.source for layer in self.test_net.sources if layer.source and layer.source.tops[0].batch_axis), None)
-        if found is None:
-            return {}
-        said = {"tokens": found.tokens, "vocabulary": list(found.vocabulary), "columns": list(found.columns), "forecasts": found.target}
-        return {"steps": found.tops[0].shape[0]} | {k: v for k, v in said.items() if v}
 
     def metadata(self, kind: str, graph: Graph, provider: str) -> dict[str, Any]:
         """What stands in `metadata_props["netc"]`."""
@@ -190,6 +183,7 @@ class Program:
             "noise": [_noise(n, self.seed) for n in noise],
             "batch": [_tensor(n.outputs[0]) for n in inputs if n.attrs["name"].startswith(BATCH)],
             "lr": self.schedule() if kind in ("train", "update") else None,
+            "dynamic": _dynamic(graph),
         } | self._batch_facts(kind)
 
     def _batch_facts(self, kind: str) -> dict[str, Any]:
@@ -248,6 +242,11 @@ def _plain_inputs(graph: Graph) -> Graph:
         return (leaf("Input", node.types[0].dtype, node.types[0].shape, name=node.attrs["name"].removeprefix(BATCH)),)
 
     return rewrite(graph, rule)
+
+
+def _dynamic(graph: Graph) -> list[str]:
+    """Names of the sizes that only a run knows, such as the rows that a Filter leaves."""
+    return sorted({str(n.types[0].shape[0]) for n in graph.nodes if n.op == "Compress"})
 
 
 def _state(node: Node, graph: Graph) -> dict[str, Any]:

@@ -14,7 +14,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from netc.ir import TRAINING, Graph, Node, Subgraph, Value, constant_value, toposort
+from netc.errors import SpecError
+from netc.ir import HOST, TRAINING, Graph, Node, Subgraph, Value, constant_value, toposort
 from netc.tensor_type import IR_VERSION, OPSET
 from netc.training_ops import trace
 from netc.training_ops.define import Body, freeze
@@ -28,8 +29,12 @@ def emit(
 ) -> onnx.ModelProto:
     """The ONNX model of `graph` with the bodies of `provider`: inputs and states in, outputs and `next/` states out.
 
-    `functions` are the training ops that stay calls: all, none, or those named.
+    `functions` are the training ops that stay calls: all, none, or those named. SpecError if Python is called in the graph.
     """
+    hosted = next((n for n in graph.nodes if n.domain == HOST), None)
+    if hosted is not None:
+        where = f"{hosted.origin.place}: layer {hosted.origin.layer!r}"
+        raise SpecError(f"{where} runs Python: its net is no single model, so it cannot be published, exported or timed by layer")
     writer = _Writer(provider, functions)
     leaves = [n.outputs[0] for n in graph.nodes if n.key in (("netc", "Input"), ("netc", "State"))]
     for value in leaves:

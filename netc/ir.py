@@ -4,7 +4,7 @@ A graph is no container. It is the values that someone asked for; its nodes are 
 those values reach. What nothing reaches does not exist, so dead code never does.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -17,6 +17,7 @@ from netc.errors import ShapeError
 from netc.tensor_type import Dim, Shape, Type, check_size, infer
 
 TRAINING = "netc.training"
+HOST = "netc.host"  # nodes that are no ops but calls of Python: attrs["call"] takes the inputs' arrays and gives the outputs'
 
 
 @dataclass(frozen=True)
@@ -240,6 +241,29 @@ def full(shape: Iterable[Dim], value: float, dtype: Any = np.float32) -> Value:
     if any(isinstance(d, str) for d in shape):
         raise ShapeError(f"a constant of shape [{', '.join(map(str, shape))}] needs every dimension")
     return op.Expand(constant(value, dtype), constant(np.asarray(shape, np.int64))) if shape else constant(value, dtype)
+
+
+def shape_of(x: Value) -> list[int] | Value:
+    """The shape of `x` as Reshape and Expand take it: numbers, or where one is not known, what a run finds."""
+    return op.Shape(x) if any(isinstance(d, str) for d in x.shape) else [int(d) for d in x.shape]
+
+
+_needed: ContextVar[Collection[Value | None]] = ContextVar("needed", default=())
+
+
+@contextmanager
+def needing(values: Collection[Value | None]) -> Iterator[None]:
+    """Gradients made within are wanted by `values` alone."""
+    token = _needed.set(values)
+    try:
+        yield
+    finally:
+        _needed.reset(token)
+
+
+def needed(x: Value) -> bool:
+    """Whether a gradient by `x` is wanted, for a rule whose work hangs on it."""
+    return x in _needed.get()
 
 
 def toposort(values: Iterable[Value]) -> list[Node]:

@@ -12,6 +12,7 @@ from netc.net import DEPLOY, TRAIN, Layer, Net
 from netc.tensor_type import Dim
 
 OUT = "out/"
+SINK = "sink/"  # a blob that a layer such as HDF5Output takes out of the net
 SYMBOLIC = "N"
 TIME = "T"
 
@@ -51,6 +52,7 @@ def lower(net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim | None =
     tops_of: dict[str, tuple[Value, ...]] = {}
     blobs_of: dict[str, tuple[Value, ...]] = {}
     losses: list[Value] = []
+    sinks: dict[str, Value] = {}
     faults: list[Fault] = []
     broken: set[str] = set()
     for layer in net.layers:
@@ -67,6 +69,8 @@ def lower(net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim | None =
             broken.update(layer.tops)
             continue
         tops_of[layer.name], blobs_of[layer.name] = tops, tuple(ctx.blobs)
+        if layer.facts.get("sink") and net.phase != DEPLOY:
+            sinks |= {f"{SINK}{layer.name}/{k}": versions[b][-1] for k, b in enumerate(layer.bottoms)}
         for name, value in zip(layer.tops, tops, strict=True):
             versions[name] = (*versions.get(name, ()), value)
     if faults:
@@ -75,7 +79,7 @@ def lower(net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim | None =
     if losses and net.phase != DEPLOY:
         outputs = {"loss": sum(losses[1:], losses[0]), **outputs}
     kept = {s: v for s, v in updates.items() if net.phase == TRAIN or s.node.attrs["kind"] == "carry"}
-    graph = Graph(net.name, outputs, kept)
+    graph = Graph(net.name, outputs | sinks, kept)
     parameters = tuple(s for s in states.values() if s.node.attrs["kind"] == "parameter")
     return Lowered(net, graph, versions, parameters, tops_of, blobs_of)
 

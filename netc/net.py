@@ -219,7 +219,7 @@ def _layer(document: Document, i: int, spec: pb.LayerParameter, phase: str, base
             if len(tops) > len(source.tops):
                 fault(f"has {len(tops)} tops, its data set delivers {len(source.tops)}", "top")
         except NetcError as e:
-            fault(str(e), "data_param", "source")
+            fault(str(e), data.message_name(spec), "source")
     return Layer(spec.name, spec.type, tuple(spec.bottom), tops, spec, weights, document, i, source, batch)
 
 

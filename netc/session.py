@@ -7,7 +7,7 @@ since onnxruntime promises no order between an update and another reader of the 
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import onnx
@@ -90,6 +90,10 @@ class Session:
         self.inputs = {i.name: i for i in self.ort.get_inputs()}
         self.outputs = [o.name for o in self.ort.get_outputs()]
 
+    def sized(self, output: str) -> bool:
+        """Whether the shape of an output is known before a run."""
+        return all(isinstance(d, int) for o in self.ort.get_outputs() if o.name == output for d in o.shape)
+
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Every output by name."""
         return dict(zip(self.outputs, _guarded(self.ort.run, None, dict(feeds)), strict=True))
@@ -134,10 +138,23 @@ class States:
         self.set({n: np.zeros(self.current[n].shape(), np.float32) for n in names})
 
 
+class Runs(Protocol):
+    """A session, or a chain of them with calls of Python in between."""
+
+    @property
+    def inputs(self) -> Mapping[str, Any]: ...
+
+    @property
+    def outputs(self) -> list[str]: ...
+
+    def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Every output by name."""
+
+
 class Stepper:
     """A session whose `state/` and `grad/` inputs come from `states`, and whose `next/` outputs go back there."""
 
-    def __init__(self, session: Session, states: States):
+    def __init__(self, session: Runs, states: States):
         self.session, self.states = session, states
         self.reads = [n for n in session.inputs if n in states.current]
         written = {o: o.removeprefix(NEXT) for o in session.outputs if o.startswith(NEXT)}
@@ -146,13 +163,14 @@ class Stepper:
         for name in self.writes.values():
             if name not in states.spare:
                 states.spare[name] = states.copy(states.current[name].numpy())
-        shapes = {o.name: o.shape for o in session.ort.get_outputs()}
-        self._resized = [n for n in self.results if any(isinstance(d, str) for d in shapes[n])]
+        self._resized = [n for n in self.results if isinstance(session, Session) and not session.sized(n)]
         self._bindings: dict[tuple[int, ...], Any] = {}
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """One run on `feeds`; the states move on. Returns the other outputs."""
-        binding = self._binding()
+        if not isinstance(self.session, Session):
+            return self._run_in_parts(feeds)
+        binding = self._binding(self.session)
         for name, array in feeds.items():
             if name in self.session.inputs:
                 binding.bind_cpu_input(name, array)
@@ -163,6 +181,15 @@ class Stepper:
         self._swap()
         return {name: np.array(value.numpy()) for name, value in zip(self.results, values, strict=True)}
 
+    def _run_in_parts(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """A run of what calls Python on its way, with copies of the states."""
+        states = {n: self.states.current[n].numpy() for n in self.reads}
+        results = self.session.run({n: a for n, a in {**feeds, **states}.items() if n in self.session.inputs})
+        for output, name in self.writes.items():
+            self.states.spare[name].update_inplace(np.ascontiguousarray(results[output]))
+        self._swap()
+        return {name: np.array(results[name]) for name in self.results}
+
     def undo(self) -> None:
         """The states as they were before the last run."""
         self._swap()
@@ -172,12 +199,12 @@ class Stepper:
         for name in self.writes.values():
             current[name], spare[name] = spare[name], current[name]
 
-    def _binding(self) -> Any:
+    def _binding(self, session: Session) -> Any:
         """The binding for the buffers that are current now: two of them in turn."""
         current, spare = self.states.current, self.states.spare
         key = (*(id(current[n]) for n in self.reads), *(id(spare[n]) for n in self.writes.values()))
         if key not in self._bindings:
-            binding = self.session.ort.io_binding()
+            binding = session.ort.io_binding()
             for name in self.reads:
                 binding.bind_ortvalue_input(name, current[name])
             for name in self.results:

@@ -226,7 +226,7 @@ class Trainer:
 
     def _run(self, kind: str, feeds: Feeds) -> float:
         stepper = self.steppers[kind]
-        results = stepper.run(feeds)
+        results = self.feeder.kept(stepper.run(feeds))
         if not finite({"loss": results["loss"]}):
             stepper.undo()
             states = self.states.arrays()

@@ -139,12 +139,21 @@ class Run:
         ends = {v: s if isinstance(s, float) else constant(np.asarray(s, np.float32)) for v, s in ends.items()}
         force = self.lowered.net.param.force_backward
         learned = [p for p in self.lowered.parameters if force or p.node.attrs["lr_mult"]]
-        depends = {v for v in self._values.values() if set(Graph("", {"": v}).leaves("State")) & {p.node for p in learned}}
         wanted = {f"dparam/{p.node.attrs['name']}": p for p in learned}
         blobs = {n: v[0] for n, v in self.lowered.versions.items() if v[0].dtype.kind == "f"}
-        wanted |= {f"dblob/{n}": v for n, v in blobs.items() if force or v in depends}
+        depends = self._backward_blobs({p.node for p in learned})
+        wanted |= {f"dblob/{n}": v for n, v in blobs.items() if force or n in depends}
         found = grad(ends, list(wanted.values()))
         return {n: g for n, g in zip(wanted, found, strict=True) if g is not None}
+
+    def _backward_blobs(self, learned: set[Node]) -> set[str]:
+        """The tops of layers that run backward in Caffe: one of their tops or bottoms hangs on what learns."""
+        found: set[str] = set()
+        for layer in self.lowered.net.layers:
+            depends = set(Graph("", dict(enumerate(self.lowered.layer_tops[layer.name]))).leaves("State")) & learned
+            if depends or found.intersection(layer.bottoms):
+                found.update(layer.tops)
+        return found
 
 
 def check(got: np.ndarray, expected: np.ndarray, what: str) -> None:

@@ -10,10 +10,15 @@ import pytest
 from onnx import helper
 
 from netc import api
+from netc.autodiff import grad
 from netc.emit import emit
+from netc.ir import Graph
+from netc.net import TRAIN
 from netc.passes import simplify
 from netc.tensor_type import OPSET
 from tests.conftest import REFERENCE, ROOT
+from tests.layers.nets import net as lowered_net
+from tests.layers.test_gradients import ROWS
 
 KERNELS = REFERENCE / "onnxruntime" / "kernels.tsv"
 MODELS = ("train", "gradient", "update", "test", "watch", "model")
@@ -79,6 +84,17 @@ def test_every_op_has_a_cuda_kernel(net, model):
     graph = simplify(program.deploy[0].graph) if model == "model" else program.graph(model)
     stages = [stage.graph("train") for stage in program.stages[:-1]] if model == "train" else []
     assert [fault for g in (graph, *stages) for fault in without_kernel(emit(g, "cuda", functions=False))] == []
+
+
+@pytest.mark.parametrize("kind", sorted(ROWS))
+def test_every_layer_and_its_gradient_has_cuda_kernels(kind):
+    for layers, inputs in ROWS[kind]:
+        lowered = lowered_net(layers, TRAIN, inputs)
+        outputs = {n: lowered.versions[n][-1] for n in lowered.net.outputs if n not in inputs}
+        by = [lowered.versions[n][0] for n in inputs] + list(lowered.parameters)
+        found = grad({y: 1.0 for y in outputs.values()}, by)
+        graph = Graph("layer", outputs | {f"d{k}": g for k, g in enumerate(found) if g is not None}, lowered.graph.updates)
+        assert without_kernel(emit(simplify(graph), "cuda", functions=False)) == []
 
 
 def test_an_op_without_a_kernel_is_found():

@@ -15,7 +15,7 @@ ORDER = [
     *("errors", "version", "files", "netc_pb2", "registry", "random"),
     *("spec", "data", "net"),
     *("tensor_type", "ir", "cost", "fillers", "training_ops", "layers", "gradients", "lower", "autodiff"),
-    *("optimizers", "schedules", "training", "passes", "emit", "session", "native"),
+    *("optimizers", "schedules", "training", "passes", "emit", "session", "chain", "native"),
     *("snapshot", "contract", "compiled", "run", "solver", "zoo", "report"),
     *("commands", "api", "caffe", "cli"),
 ]

@@ -95,7 +95,7 @@ class Net(api.Net):
         self._feeder: Feeder | None = None
         self._before: list[Callable[..., Any]] = []
         self._after: list[Callable[..., Any]] = []
-        self._begin(job.name, net, seed, states)
+        self._begin(job, net, seed, states)
 
     # -- what there is
 

@@ -8,6 +8,7 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from netc import netc_pb2 as pb
 from netc import registry
+from netc.commands.differences import DIFFERENCES
 from netc.spec import comments
 from netc.spec.fields import kind
 from netc.spec.scalars import to_text
@@ -23,6 +24,8 @@ def describe_layer(name: str) -> str:
     function, facts = registry.layer.find(name), registry.layer.facts[name]
     lines = [name, "", getdoc(function) or "", ""]
     lines += [f"{what}: {_count(facts.get(what, (1, 1)))}" for what in ("bottoms", "tops")]
+    if found := [d for d in DIFFERENCES if name in d.types]:
+        lines += ["", "Other than in Caffe:", *(f"  {d.caffe}; here {d.netc}" for d in found)]
     for field in kind(name).params:
         message = pb.LayerParameter.DESCRIPTOR.fields_by_name[field].message_type
         lines += ["", f"{field}:", *(_fields(message) if message else [])]

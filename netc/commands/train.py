@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from netc import contract, native, snapshot
+from netc import contract, data, native, snapshot
 from netc.commands.publish import check_target, publish_run
 from netc.commands.time import Times, time_layers
 from netc.compiled import session
@@ -212,15 +212,24 @@ def _greet(program: Program, trainer: Trainer, why: str, console: Console) -> No
     )
     threads = f"{trainer.threads} thread{'s' if trainer.threads > 1 else ''}"
     console.print(f"provider {program.provider} ({why}), target {program.target}, {threads}", highlight=False)
+    for name in _hosted(program):
+        text = f"note: layer {name!r} runs Python between parts of the graph: every step copies its blobs and waits for it"
+        console.print(text, highlight=False)
     for source in _seen_in_training(program):
         console.print(f"note: tests read {source!r}, the rows that the net learns from; test_fraction or test_source sets others apart")
 
 
+def _hosted(program: Program) -> list[str]:
+    """The Python layers of the training net."""
+    return [layer.name for layer in program.train_net.layers if layer.type == "Python"]
+
+
 def _seen_in_training(program: Program) -> list[str]:
     """Sources whose test rows are the rows that the net learns from."""
-    learned = {layer.param.data_param.source for layer in program.train_net.sources}
+    learned = {data.setting(layer.param, "source") for layer in program.train_net.sources}
     tested = [layer for layer in program.test_net.sources if layer.source and not layer.source.set_apart]
-    return [layer.param.data_param.source for layer in tested if layer.param.data_param.source in learned]
+    read = [data.setting(layer.param, "source") for layer in tested]
+    return [source for source in read if source and source in learned]
 
 
 def _farewell(program: Program, trainer: Trainer, finished: Finished, zoo: str | None, console: Console) -> None:
@@ -235,6 +244,9 @@ def _farewell(program: Program, trainer: Trainer, finished: Finished, zoo: str |
         states, scores = best.states, best.metadata["scores"]
     else:
         states, scores = trainer.arrays(), finished.scores
+    if zoo is not None and _hosted(program):
+        console.print("not published: a net with Python layers is no model that runs elsewhere")
+        return
     if zoo is None:
         console.print("not published (give --publish to publish this run)")
         return

@@ -6,22 +6,29 @@ A user's own source is a function under `@source(".suffix")`, `@source("LayerTyp
 
 import netc.data.arrays
 import netc.data.csv
+import netc.data.image_list
 import netc.data.images
+import netc.data.lmdb
+import netc.data.memory
 import netc.data.sequence_sets
 import netc.data.sets
-import netc.data.text  # noqa: F401  (these fill registry.source and registry.dataset)
+import netc.data.text
+import netc.data.windows  # noqa: F401  (these fill registry.source and registry.dataset)
 from netc.data.batches import Source, describe, open, resolve_batch_size, test_batches
 from netc.data.csv import read_columns
+from netc.data.hdf5 import Hdf5Writer
 from netc.data.images import read_image
 from netc.data.prefetch import Prefetch
 from netc.data.sequences import continues
+from netc.data.settings import message_name, setting
 from netc.data.source import Column, Description, Request, Table, TopSpec
 from netc.data.text import encode, join, split
-from netc.data.transform import Normalisation, normalisation
+from netc.data.transform import Normalisation, normalisation, read_blob
 
 __all__ = [
     "Column",
     "Description",
+    "Hdf5Writer",
     "Normalisation",
     "Prefetch",
     "Request",
@@ -32,11 +39,14 @@ __all__ = [
     "describe",
     "encode",
     "join",
+    "message_name",
     "normalisation",
     "open",
+    "read_blob",
     "read_columns",
     "read_image",
     "resolve_batch_size",
+    "setting",
     "split",
     "test_batches",
 ]

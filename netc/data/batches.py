@@ -10,21 +10,24 @@ import numpy as np
 from netc import netc_pb2 as pb
 from netc.data.dummy import dummy_batch_size
 from netc.data.order import Order, held_out, in_file_order, shuffled, streams
+from netc.data.settings import keeps_caffes_order, setting, shuffles
 from netc.data.source import Description, Request, Selected, Table
 from netc.data.transform import transform, transformed
 from netc.errors import DataError, near
 from netc.random import integers, permutation
 from netc.registry import dataset, source
 
-DATABASE_FILES = "data.mdb", "CURRENT"
-
 
 class Source(Protocol):
-    """A data layer at work. `rows` is None where it never ends."""
+    """A data layer at work. `rows` is None where it never ends.
+
+    `wraps`: the last batch of a pass in TEST is filled up from the beginning, as Caffe does; else it is short.
+    """
 
     description: Description
     batch_size: int
     rows: int | None
+    wraps: bool
 
     def batch(self, iteration: int, sub_batch: int = 0) -> tuple[np.ndarray, ...]:
         """One array a top, its batch where the top has it: a function of the seed and these two numbers alone."""
@@ -34,8 +37,7 @@ def resolve_batch_size(layer: pb.LayerParameter, phase: str) -> int:
     """The rows of a batch. test_batch_size rules in TEST, where it is set."""
     if layer.type == "DummyData":
         return dummy_batch_size(layer)
-    param = layer.data_param
-    size = (phase == "TEST" and param.test_batch_size) or param.batch_size
+    size = (phase == "TEST" and setting(layer, "test_batch_size")) or setting(layer, "batch_size")
     if not size:
         raise DataError("batch_size is missing; expected a number above 0")
     return int(size)
@@ -43,13 +45,13 @@ def resolve_batch_size(layer: pb.LayerParameter, phase: str) -> int:
 
 def describe(layer: pb.LayerParameter, phase: str, base: str | Path = ".") -> Description:
     """What the layer will give in `phase`. Opens as little as possible; a set that goes by name needs no data."""
-    request = Request(layer, phase, base=Path(base), source=layer.data_param.source)
+    request = Request(layer, phase, base=Path(base), source=setting(layer, "source"))
     return _described(request, _table(request))
 
 
 def open(layer: pb.LayerParameter, phase: str, seed: int, base: str | Path = ".", iter_size: int = 1) -> Source:
     """The layer's source, loaded. Training takes `iter_size` batches an iteration."""
-    request = Request(layer, phase, seed, Path(base), layer.data_param.source)
+    request = Request(layer, phase, seed, Path(base), setting(layer, "source"))
     return Feed(request, _table(request), iter_size)
 
 
@@ -62,7 +64,8 @@ class Feed:
     """The batches of a table.
 
     TRAIN walks on through the epochs without a gap, so a batch may hold the end of one and the start of the next.
-    TEST walks the rows once in their order, the last batch as short as it comes, and then starts over.
+    TEST walks the rows once in their order, the last batch as short as it comes, and then starts over; where it `wraps`,
+    it walks on as training does.
     """
 
     def __init__(self, request: Request, table: Table, iter_size: int = 1):
@@ -71,7 +74,7 @@ class Feed:
         if self.rows == 0:
             raise DataError(f"{table.description.name}: there are no rows")
         self._columns = table.load()[: len(self.description.tops)]
-        self._transform = transform(request, table.description.tops[0])
+        self._transform = (lambda rows, first: rows) if table.finished else transform(request, table.description.tops[0])
         self._testing, self._iter_size, self._order = request.phase == "TEST", iter_size, _order(request, self.rows)
         if table.stream and self.rows:
             if self.rows < self.batch_size:
@@ -79,11 +82,12 @@ class Feed:
                 raise DataError(f"{name}: {self.rows} rows of {request.layer.data_param.steps} steps do not make {self.batch_size} streams")
             self._order = streams(self.rows, self.batch_size)
             self.rows = self.rows // self.batch_size * self.batch_size
+        self.wraps = self._testing and keeps_caffes_order(request.layer)
 
     def batch(self, iteration: int, sub_batch: int = 0) -> tuple[np.ndarray, ...]:
         """One array a top, its batch where the top has it. `sub_batch` counts within an iteration of training."""
         first, count = (iteration * self._iter_size + sub_batch) * self.batch_size, self.batch_size
-        if self._testing and self.rows is not None:
+        if self._testing and self.rows is not None and not self.wraps:
             first = iteration * count % (-(-self.rows // count) * count)
             count = min(count, self.rows - first)
         rows = self._order(first, count)
@@ -94,14 +98,14 @@ class Feed:
 
 
 def _order(request: Request, rows: int | None) -> Order:
-    param, name = request.layer.data_param, request.layer.name
+    layer, name = request.layer, request.layer.name
     if rows is None:
         return lambda first, count: np.arange(first, first + count)
     if request.phase == "TEST":
         return in_file_order(rows)
-    skip = int(integers(request.seed, f"{name}/rand_skip", param.rand_skip, (1,))[0]) if param.rand_skip else 0
-    # A net written for Caffe's databases, which are never shuffled, names a backend.
-    if param.shuffle if param.HasField("shuffle") else not param.HasField("backend"):
+    most = setting(layer, "rand_skip")
+    skip = int(integers(request.seed, f"{name}/rand_skip", most, (1,))[0]) if most else 0
+    if shuffles(layer):
         return shuffled(rows, request.seed, name, skip)
     return in_file_order(rows, skip)
 
@@ -110,7 +114,7 @@ def _described(request: Request, table: Table) -> Description:
     given, wanted = table.description, len(request.layer.top) or len(table.description.tops)
     if wanted > len(given.tops):
         raise DataError(f"{given.name} gives {len(given.tops)} tops; the layer has {wanted}")
-    first = transformed(request.layer.transform_param, given.tops[0])
+    first = given.tops[0] if table.finished else transformed(request.layer.transform_param, given.tops[0])
     classes = given.classes if wanted > 1 else ()  # they are of the labels
     return replace(given, tops=(first, *given.tops[1:wanted]), classes=classes)
 
@@ -171,8 +175,10 @@ def _source_function(request: Request) -> Callable[[Request], Table]:
     if not text:
         raise DataError(f"source is missing; {wanted}")
     path = request.path
-    if any((path / file).exists() for file in DATABASE_FILES) or (backend and not path.exists()):
-        raise DataError(f"{path}: databases (LMDB, LEVELDB) are not read; {wanted}")
+    if (path / "data.mdb").exists() or (backend and not (path / "CURRENT").exists()):
+        return source["lmdb"]
+    if (path / "CURRENT").exists():
+        raise DataError(f"{path}: LevelDB is not read, for no maintained package does; write the rows into an LMDB")
     if not path.exists():
         raise DataError(f"{path}: no such file, nor is {text!r} a data set: {near(text, dataset)}")
     if not path.is_dir() and path.suffix.lower() not in source:

@@ -28,31 +28,40 @@ def dummy_data(request: Request) -> Table:
         faults.append("`sparse` is not for the fillers of DummyData")
     if faults:
         raise data_error(faults)
+    batch = dummy_batch_size(layer)
     columns = tuple(
-        Drawn(f, shape[1:], request.seed, f"{layer.name}/{i}") for i, (f, shape) in enumerate(zip(fillers, shapes, strict=True))
+        Drawn(f, shape[1:], request.seed, f"{layer.name}/{i}", shape[0], batch)
+        for i, (f, shape) in enumerate(zip(fillers, shapes, strict=True))
     )
-    tops = tuple(TopSpec("float32", shape[1:]) for shape in shapes)
+    tops = tuple(TopSpec("float32", shape[1:], rows=shape[0] if shape[0] != batch else 0) for shape in shapes)
     return Table(Description(layer.name, tops, None), lambda: columns)
 
 
 def dummy_batch_size(layer: pb.LayerParameter) -> int:
-    """The first dimension that all tops share."""
-    sizes = {shape[0] for shape in _shapes(layer)}
-    if len(sizes) != 1 or 0 in sizes:
-        raise DataError(f"the tops have {sorted(sizes)} rows; expected one number above 0")
-    return sizes.pop()
+    """The first dimension of the first top."""
+    sizes = [shape[0] for shape in _shapes(layer)]
+    if 0 in sizes:
+        raise DataError(f"the tops have {sizes} rows; expected numbers above 0")
+    return sizes[0]
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A column of which row r is drawn from blocks of its own, so that a row is the same in every batch."""
+    """A column of which row r is drawn from blocks of its own, so that a row is the same in every batch.
+
+    It gives `own` rows for each `batch` that it is asked for.
+    """
 
     filler: pb.FillerParameter
     shape: tuple[int, ...]
     seed: int
     name: str
+    own: int
+    batch: int
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        if self.own != self.batch:
+            rows = np.arange(self.own) + rows[0] // self.batch * self.own
         filler, size = self.filler, prod(self.shape)
         if filler.type == "constant":
             return np.full((len(rows), *self.shape), filler.value, np.float32)

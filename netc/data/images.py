@@ -61,7 +61,7 @@ class Images:
         def read(i: int) -> None:
             out[i] = read_image(self.paths[rows[i]], *self.shape)
 
-        _each(read, range(len(rows)))
+        each(read, range(len(rows)))
         return out
 
 
@@ -111,10 +111,10 @@ def _kinds(paths: tuple[Path, ...]) -> list[tuple[str, int, int]]:
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as e:
             raise DataError(f"{path}: cannot be decoded: {e}") from e
 
-    return _each(kind, paths)
+    return each(kind, paths)
 
 
-def _each(function: Callable[[Any], R], items: Sequence[Any]) -> list[R]:
+def each(function: Callable[[Any], R], items: Sequence[Any]) -> list[R]:
     """function(item) for all items, with threads since Pillow decodes outside the lock; faults are listed at once."""
 
     def attempt(item: Any) -> R | DataError:

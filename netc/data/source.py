@@ -7,7 +7,7 @@ make a batch, and what is done to them, is the same for every source: `order.py`
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from netc.errors import MOST_FAULTS, DataError
 
 @dataclass(frozen=True)
 class TopSpec:
-    """A top without its batch axis. dtype is "float32" or "int64".
+    """A top without its batch axis. dtype is "float32" or "int64". `rows` of it make a batch; 0: as many as the layer says.
 
     `batch_axis` is where that comes in: 0, or 1 after time. A top that is an `input` goes into a deployed net as the
     first top does, others are labels. Its integers are below `classes` where that is not 0. mean and std are those of
@@ -26,6 +26,7 @@ class TopSpec:
 
     dtype: str
     shape: tuple[int, ...]
+    rows: int = 0
     batch_axis: int = 0
     input: bool = False
     classes: int = 0
@@ -34,7 +35,7 @@ class TopSpec:
 
     def batched(self, batch: int) -> tuple[int, ...]:
         """The shape with its batch."""
-        return (*self.shape[: self.batch_axis], batch, *self.shape[self.batch_axis :])
+        return (*self.shape[: self.batch_axis], self.rows or batch, *self.shape[self.batch_axis :])
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,20 @@ class Description:
     columns: tuple[str, ...] = ()
     target: str = ""
 
+    @property
+    def reading(self) -> dict[str, Any]:
+        """How texts and series become inputs of a deployed net: times, tokens and their vocabulary, columns. Empty for other rows."""
+        if not self.tops[0].batch_axis:
+            return {}
+        said = {"tokens": self.tokens, "vocabulary": list(self.vocabulary), "columns": list(self.columns), "forecasts": self.target}
+        return {"steps": self.tops[0].shape[0]} | {k: v for k, v in said.items() if v}
+
 
 @dataclass(frozen=True)
 class Request:
     """What a source function receives.
 
-    `base` is the directory that relative paths start from: the net file's. `source` is data_param's source, or its
+    `base` is the directory that relative paths start from: the net file's. `source` is that of the layer's message, or data_param's
     test_source; for that one `classes` are those of the training rows, whose numbering it must keep.
     """
 
@@ -90,14 +99,16 @@ class Column(Protocol):
 class Table:
     """What a source function returns. `load()` gives one column a top; an endless one is asked for ever larger rows.
 
-    `has_test_rows` says that rows for TEST are set apart by the source itself. The rows of a `series` follow one another
-    in time: those held out for TEST are the last ones. Those of a `stream` moreover go on where the row before ends: each
-    place of a batch walks through a part of its own, from batch to batch.
+    `has_test_rows` says that rows for TEST are set apart by the source itself, `finished` that transform_param is the
+    source's own work and done. The rows of a `series` follow one another in time: those held out for TEST are the last
+    ones. Those of a `stream` moreover go on where the row before ends: each place of a batch walks through a part of its
+    own, from batch to batch.
     """
 
     description: Description
     load: Callable[[], tuple[Column, ...]]
     has_test_rows: bool = False
+    finished: bool = False
     series: bool = False
     stream: bool = False
 

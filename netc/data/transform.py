@@ -113,16 +113,20 @@ def _channels(field: str, values: Sequence[float], shape: tuple[int, ...]) -> np
     return np.asarray(values, np.float32).reshape(-1, *[1] * (len(shape) - 1))
 
 
-def _mean_file(path: Path, shape: tuple[int, ...], cropped: bool) -> np.ndarray:
+def read_blob(path: Path) -> np.ndarray:
+    """The float32 array of an `.npy` file or of a BlobProto in any other. DataError if it is neither."""
     try:
         if path.suffix == ".npy":
-            mean = np.load(path, allow_pickle=False).astype(np.float32)
-        else:
-            blob = pb.BlobProto.FromString(path.read_bytes())
-            dims = tuple(blob.shape.dim) or (blob.num, blob.channels, blob.height, blob.width)
-            mean = np.asarray(blob.data or blob.double_data, np.float32).reshape(dims)
+            return np.load(path, allow_pickle=False).astype(np.float32)
+        blob = pb.BlobProto.FromString(path.read_bytes())
+        dims = tuple(blob.shape.dim) or (blob.num, blob.channels, blob.height, blob.width)
+        return np.asarray(blob.data or blob.double_data, np.float32).reshape(dims)
     except Exception as e:
-        raise DataError(f"{path}: cannot be read as a mean (.npy or a BlobProto): {e}") from e
+        raise DataError(f"{path}: cannot be read as an array (.npy or a BlobProto): {e}") from e
+
+
+def _mean_file(path: Path, shape: tuple[int, ...], cropped: bool) -> np.ndarray:
+    mean = read_blob(path)
     mean = mean[0] if mean.ndim == len(shape) + 1 and len(mean) == 1 else mean
     found = mean.shape
     if cropped and mean.ndim == 3 and all(m >= s for m, s in zip(found, shape, strict=True)):

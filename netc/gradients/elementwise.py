@@ -100,6 +100,19 @@ def elu(node: Node, dy: Value) -> Gradients:
     return (op.Where(x > 0.0, dy, dy * (y + alpha)),)
 
 
+@gradient("Softplus")
+def softplus(node: Node, dy: Value) -> Gradients:
+    return (dy * op.Sigmoid(node.operands[0]),)
+
+
+@gradient("Clip")
+def clip(node: Node, dy: Value) -> Gradients:
+    """It passes between the bounds and on them. The bounds have none."""
+    x, *bounds = node.operands
+    within = op.And(op.GreaterOrEqual(x, bounds[0]), op.LessOrEqual(x, bounds[1]))
+    return op.Where(within, dy, constant(0, dy.dtype)), None, None
+
+
 @gradient("Sigmoid")
 def sigmoid(node: Node, dy: Value) -> Gradients:
     y = node.outputs[0]
@@ -125,7 +138,7 @@ def cast(node: Node, dy: Value) -> Gradients:
     return (dy if x is not None and x.dtype.kind == y.dtype.kind == "f" else None,)
 
 
-@gradient("Equal", "Greater", "GreaterOrEqual", "Less", "Not", "OneHot", "Sign")
+@gradient("Equal", "Greater", "GreaterOrEqual", "Less", "Not", "OneHot", "Shape", "Sign")
 def flat(node: Node, dy: Value) -> Gradients:
     """Steps: the gradient is zero wherever there is one."""
     return (None,) * len(node.inputs)

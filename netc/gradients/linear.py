@@ -1,7 +1,7 @@
 """Gradients of ops that are linear in each input, and of those that only move elements."""
 
 from netc.errors import GradientError
-from netc.ir import Node, Value, constant_value, op, zeros
+from netc.ir import Node, Value, constant, constant_value, op, shape_of, zeros
 from netc.registry import gradient
 
 Gradients = tuple[Value | None, ...]
@@ -40,7 +40,7 @@ def transpose(node: Node, dy: Value) -> Gradients:
 @gradient("Reshape", "Squeeze", "Unsqueeze")
 def reshape(node: Node, dy: Value) -> Gradients:
     x = node.operands[0]
-    return op.Reshape(dy, list(x.shape)), *(None for _ in node.inputs[1:])
+    return op.Reshape(dy, shape_of(x), shape=x.shape), *(None for _ in node.inputs[1:])
 
 
 @gradient("Expand")
@@ -78,3 +78,46 @@ def slice_(node: Node, dy: Value) -> Gradients:
         pads[axis % x.rank] = min(max(int(first) + (size if first < 0 else 0), 0), size)
         pads[x.rank + axis % x.rank] = size - min(max(int(last) + (size if last < 0 else 0), 0), size)
     return op.Pad(dy, pads), *(None for _ in node.inputs[1:])
+
+
+@gradient("Tile")
+def tile(node: Node, dy: Value) -> Gradients:
+    """The sum over the copies."""
+    x, repeats = node.operands[0], constant_value(node.operands[1])
+    if repeats is None:
+        raise GradientError("Tile has a gradient only where its repeats are constants")
+    axis = [i for i, r in enumerate(repeats) if r != 1]
+    split = [d for n, r in zip(x.shape, repeats, strict=True) for d in ((int(r), n) if r != 1 else (n,))]
+    numbers = [d if isinstance(d, int) else 0 if i < x.rank and d == x.shape[i] else -1 for i, d in enumerate(split)]
+    parts = op.Reshape(dy, numbers, shape=tuple(split))
+    return op.ReduceSum(parts, [i + k for k, i in enumerate(axis)], keepdims=0), None
+
+
+@gradient("Gather")
+def gather(node: Node, dy: Value) -> Gradients:
+    """Each row of dy is added to the row that it was read from. Of an index of any shape, along axis 0."""
+    x, index = node.operands
+    if node.attrs.get("axis", 0) != 0:
+        raise GradientError("Gather has a gradient only along axis 0")
+    return op.ScatterND(zeros_like(x), op.Unsqueeze(index, [-1]), dy, reduction="add"), None
+
+
+@gradient("GatherElements")
+def gather_elements(node: Node, dy: Value) -> Gradients:
+    x, index = node.operands
+    return op.ScatterElements(zeros_like(x), index, dy, axis=node.attrs.get("axis", 0), reduction="add"), None
+
+
+@gradient("Compress")
+def compress(node: Node, dy: Value) -> Gradients:
+    """The rows go back to where they were; zeros elsewhere."""
+    x, chosen = node.operands
+    if node.attrs.get("axis") != 0:
+        raise GradientError("Compress has a gradient only along axis 0")
+    rows = op.Transpose(op.NonZero(chosen, shape=(1, dy.shape[0])), perm=[1, 0])
+    return op.ScatterND(zeros_like(x), rows, dy), None
+
+
+def zeros_like(x: Value) -> Value:
+    """Zeros in the shape of x, which a run may have to find."""
+    return op.Expand(constant(0, x.dtype), shape_of(x), shape=x.shape)

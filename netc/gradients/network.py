@@ -90,3 +90,9 @@ def softmax_cross_entropy(node: Node, dloss: Value | None, dprob: Value | None) 
 @gradient("SigmoidCrossEntropy", domain=TRAINING)
 def sigmoid_cross_entropy(node: Node, dloss: Value) -> Gradients:
     return loss.sigmoid_cross_entropy_grad(dloss, *node.inputs, **node.attrs), None
+
+
+@gradient("ContrastiveLoss", domain=TRAINING)
+def contrastive_loss(node: Node, dloss: Value) -> Gradients:
+    da = loss.contrastive_grad(dloss, *node.inputs, **node.attrs)
+    return da, -da, None

@@ -2,7 +2,9 @@
 
 from math import prod
 
-from netc.ir import Node, Value, constant_value, op
+import numpy as np
+
+from netc.ir import Node, Value, cast, constant_value, op, shape_of
 from netc.registry import gradient
 
 Gradients = tuple[Value | None, ...]
@@ -16,20 +18,28 @@ def _axes(node: Node) -> list[int]:
 def _spread(node: Node, dy: Value) -> Value:
     """dy with the folded axes back at size 1, so that it broadcasts against the input."""
     x, axes = node.operands[0], _axes(node)
-    return dy if node.attrs.get("keepdims", 1) else op.Reshape(dy, [1 if i in axes else n for i, n in enumerate(x.shape)])
+    if node.attrs.get("keepdims", 1):
+        return dy
+    missing = [i for i in range(x.rank) if i in axes]
+    known = [1 if i in axes else n for i, n in enumerate(x.shape)]
+    return op.Unsqueeze(dy, missing) if any(isinstance(n, str) for n in known) else op.Reshape(dy, known)
 
 
 @gradient("ReduceSum")
 def reduce_sum(node: Node, dy: Value) -> Gradients:
     x = node.operands[0]
-    return op.Expand(_spread(node, dy), list(x.shape)), *(None for _ in node.inputs[1:])
+    return op.Expand(_spread(node, dy), shape_of(x), shape=x.shape), *(None for _ in node.inputs[1:])
 
 
 @gradient("ReduceMean")
 def reduce_mean(node: Node, dy: Value) -> Gradients:
-    x = node.operands[0]
-    count = prod(int(x.shape[a]) for a in _axes(node))
-    return op.Expand(_spread(node, dy) * (1 / count), list(x.shape)), *(None for _ in node.inputs[1:])
+    x, y = node.operands[0], node.outputs[0]
+    sizes = [x.shape[a] for a in _axes(node)]
+    if any(isinstance(n, str) for n in sizes):
+        share: float | Value = cast(op.Size(y), np.float32) / cast(op.Size(x), np.float32)
+    else:
+        share = 1 / prod(map(int, sizes))
+    return op.Expand(_spread(node, dy) * share, shape_of(x), shape=x.shape), *(None for _ in node.inputs[1:])
 
 
 @gradient("Softmax")

@@ -3,7 +3,8 @@
 Its docstring is its documentation (`netc layers ReLU`). Facts about the type stand in the decorator: `bottoms` and
 `tops` (least, most; None: any number; default one), `loss` (its first top counts in the total), `own_loss` (which top is a loss that
 leads to this layer's parameters alone; it and those after it are there when they are named), `metric`, `source`
-(delivers batches), `deployed` (the type that replaces it in a deployed net), `in_place` (False forbids it).
+(delivers batches), `sink` (a class, made of the layer's message and a folder; its `write` gets the bottoms of every batch
+that is run), `deployed` (the type that replaces it in a deployed net), `in_place` (False forbids it).
 """
 
 from netc.layers import (  # noqa: F401
@@ -14,8 +15,11 @@ from netc.layers import (  # noqa: F401
     elementwise,
     inputs,
     loss,
+    margin_loss,
     normalization,
     pooling,
+    python,
     recurrent,
+    selection,
     shape,
 )

@@ -1,7 +1,11 @@
 """Layers that act element by element."""
 
+from math import log
+
+import numpy as np
+
 from netc import netc_pb2 as pb
-from netc.ir import Value, op
+from netc.ir import Value, cast, constant, op, shape_of
 from netc.layers.context import Context, dims
 from netc.layers.shape import axis_of
 from netc.registry import layer
@@ -42,6 +46,82 @@ def sigmoid(ctx: Context, x: Value) -> Value:
 def tanh(ctx: Context, x: Value) -> Value:
     """y = tanh(x)."""
     return op.Tanh(x)
+
+
+@layer("AbsVal", in_place=False)
+def absolute_value(ctx: Context, x: Value) -> Value:
+    """y = |x|. The gradient at 0 is 0."""
+    return op.Abs(x)
+
+
+@layer("BNLL")
+def bnll(ctx: Context, x: Value) -> Value:
+    """y = log(1 + exp(x)), the binomial normal log likelihood (softplus)."""
+    return op.Softplus(x)
+
+
+@layer("Clip")
+def clip(ctx: Context, x: Value) -> Value:
+    """y = x between `min` and `max`, those two beyond. The gradient passes on the bounds as well."""
+    p = ctx.param.clip_param
+    if p.min > p.max:
+        raise ctx.error(f"min {p.min:g} is above max {p.max:g}", "clip_param", "min")
+    return op.Clip(x, p.min, p.max)
+
+
+@layer("Swish")
+def swish(ctx: Context, x: Value) -> Value:
+    """y = x sigmoid(beta x) (Ramachandran et al. 2017); beta is not learned."""
+    beta = ctx.param.swish_param.beta
+    return x * op.Sigmoid(x if beta == 1 else x * beta)
+
+
+@layer("Threshold")
+def threshold(ctx: Context, x: Value) -> Value:
+    """y = 1 where x > threshold, else 0. No gradient."""
+    return cast(x > ctx.param.threshold_param.threshold, np.float32)
+
+
+@layer("Exp")
+def exponential(ctx: Context, x: Value) -> Value:
+    """y = base^(shift + scale x). A base of -1, the default, is e."""
+    p = ctx.param.exp_param
+    return op.Exp(_affine(x, _log_base(ctx, p, "exp_param"), p))
+
+
+@layer("Log")
+def logarithm(ctx: Context, x: Value) -> Value:
+    """y = log(shift + scale x) to the base `base`. A base of -1, the default, is e."""
+    p = ctx.param.log_param
+    y, unit = op.Log(_affine(x, 1.0, p)), _log_base(ctx, p, "log_param")
+    if not unit:
+        raise ctx.error("there is no logarithm to the base 1", "log_param", "base")
+    return y if unit == 1 else y * (1 / unit)
+
+
+@layer("Power")
+def power(ctx: Context, x: Value) -> Value:
+    """y = (shift + scale x)^power."""
+    p = ctx.param.power_param
+    if p.power * p.scale == 0:
+        if p.power < 0 and p.shift == 0:
+            raise ctx.error(f"0 to the power of {p.power:g}, for shift and scale are 0", "power_param", "power")
+        return op.Expand(constant(np.float32(p.shift) ** np.float32(p.power)), shape_of(x), shape=x.shape)
+    y = _affine(x, 1.0, p)
+    return y if p.power == 1 else op.Pow(y, p.power)
+
+
+def _affine(x: Value, factor: float, p: pb.ExpParameter | pb.LogParameter | pb.PowerParameter) -> Value:
+    """factor (shift + scale x)."""
+    y = x if p.scale * factor == 1 else x * (p.scale * factor)
+    return y + p.shift * factor if p.shift * factor else y
+
+
+def _log_base(ctx: Context, p: pb.ExpParameter | pb.LogParameter, field: str) -> float:
+    """The natural logarithm of `base`."""
+    if p.base != -1 and p.base <= 0:
+        raise ctx.error(f"base must be above 0, or -1 for e, not {p.base:g}", field, "base")
+    return 1.0 if p.base == -1 else log(p.base)
 
 
 @layer("Dropout")

@@ -73,6 +73,10 @@ class Context:
         fillers.check(shape, filler)
         return self._blob("parameter", name, shape, start)
 
+    def parameter(self, name: str, start: np.ndarray) -> Value:
+        """The layer's next parameter, which starts as an array."""
+        return self._blob("parameter", name, start.shape, partial(np.array, start, np.float32))
+
     def statistic(self, name: str, shape: tuple[int, ...]) -> Value:
         """The layer's next blob that training moves without a gradient (running means), zero at the start."""
         return self._blob("statistic", name, shape, partial(np.zeros, shape, np.float32))

@@ -1,9 +1,12 @@
 """Convolution and its transpose, over any number of spatial axes."""
 
 from dataclasses import dataclass
+from math import prod
+
+import numpy as np
 
 from netc import netc_pb2 as pb
-from netc.ir import Value, op
+from netc.ir import Value, constant, op
 from netc.layers.context import Context, dims, sizes
 from netc.layers.shape import axis_of, merged, reshape
 from netc.registry import layer
@@ -39,6 +42,23 @@ def deconvolution(ctx: Context, *xs: Value) -> tuple[Value, ...]:
     """The transpose of Convolution: output stride (in - 1) + dilated kernel - 2 pad. W is (channels, num_output / group, kernel...)."""
     w, b, window = _weights(ctx, xs, transposed=True)
     return tuple(_apply(ctx, x, lambda x: op.ConvTranspose(x, w, b, group=ctx.param.convolution_param.group, **window.attrs)) for x in xs)
+
+
+@layer("Im2col")
+def im2col(ctx: Context, x: Value) -> Value:
+    """The elements under each place of the kernel as channels: (N, C kernel..., out...), any number of spatial axes."""
+    p = ctx.param.convolution_param
+    axis = axis_of(ctx, p.axis, x, "convolution_param", "axis")
+    window = _window(ctx, p, x.rank - axis - 1)
+    _check_fits(ctx, x, axis, window, transposed=False)
+    return _apply(ctx, x, lambda x: columns(x, window.kernel, **window.attrs))
+
+
+def columns(x: Value, kernel: list[int], **window: list[int]) -> Value:
+    """x (N, C, spatial...) as (N, C * kernel..., out...): a convolution of each channel with filters of a single 1."""
+    (channels,), size = sizes(x.shape[1:2]), prod(kernel)
+    ones = np.eye(size, dtype=np.float32).reshape(size, 1, *kernel)
+    return op.Conv(x, constant(np.tile(ones, (channels, *[1] * (x.rank - 1)))), group=channels, **window)
 
 
 def _weights(ctx: Context, xs: tuple[Value, ...], transposed: bool) -> tuple[Value, Value | None, Window]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from netc import data
+from netc import netc_pb2 as pb
 from netc.ir import Value, constant
 from netc.layers.context import Context, dims
 from netc.net import DEPLOY
@@ -25,7 +26,7 @@ def input_(ctx: Context) -> tuple[Value, ...]:
 
 @layer("Data", bottoms=(0, 0), tops=(1, None), source=True)
 def data_(ctx: Context) -> tuple[Value, ...]:
-    """Batches of a data set: a name (`mnist`), arrays (.npy, .npz), a table (.csv) or a folder of images by class.
+    """Batches of a data set: a name (`mnist`), arrays (.npy, .npz), a table (.csv), a folder of images by class, an LMDB.
 
     `netc.data` describes the sources. In training and testing the transformations happen there; in a deployed net they are its first nodes.
     """
@@ -40,6 +41,39 @@ def data_(ctx: Context) -> tuple[Value, ...]:
 def dummy_data(ctx: Context) -> tuple[Value, ...]:
     """Blobs of the given shapes, filled by data_filler: a constant once, random numbers anew each step."""
     return data_(ctx)
+
+
+@layer("ImageData", bottoms=(0, 0), tops=(1, 2), source=True)
+def image_data(ctx: Context) -> tuple[Value, ...]:
+    """Images and labels by a list of files, a path and a whole number on each line. Blue before red, as OpenCV has it."""
+    return data_(ctx)
+
+
+@layer("HDF5Data", bottoms=(0, 0), tops=(1, None), source=True)
+def hdf5_data(ctx: Context) -> tuple[Value, ...]:
+    """Arrays of HDF5 files, each top the data set of its name. `source` lists the files."""
+    return data_(ctx)
+
+
+@layer("MemoryData", bottoms=(0, 0), tops=(1, 2), source=True)
+def memory_data(ctx: Context) -> tuple[Value, ...]:
+    """Images and labels that a program gives: `Net.set_input_arrays`."""
+    return data_(ctx)
+
+
+@layer("WindowData", bottoms=(0, 0), tops=(1, 2), source=True)
+def window_data(ctx: Context) -> tuple[Value, ...]:
+    """Regions of images, drawn at random from a list, warped to squares of crop_size, and their classes; 0 is background."""
+    return data_(ctx)
+
+
+@layer("Parameter", bottoms=(0, 0))
+def parameter(ctx: Context) -> Value:
+    """A learned blob as a blob of the net, of shape `shape`, zeros at the start."""
+    shape = tuple(ctx.param.parameter_param.shape.dim)
+    if any(d < 1 for d in shape) or not ctx.param.parameter_param.HasField("shape"):
+        raise ctx.error(f"needs a shape whose every dim is 1 or more; {dims(shape)} came", "parameter_param", "shape")
+    return ctx.weight("value", shape, pb.FillerParameter())
 
 
 def _transformed(ctx: Context, x: Value) -> Value:

@@ -1,14 +1,19 @@
 """Losses and metrics: scalars. A loss has loss_weight 1 unless the net says otherwise."""
 
+from pathlib import Path
+
 import numpy as np
 
 from netc import netc_pb2 as pb
+from netc.data import read_blob
 from netc.errors import ShapeError
-from netc.ir import Value, cast, constant, op
+from netc.ir import Value, cast, constant, op, stop
 from netc.layers.context import Context, dims, sizes
 from netc.layers.shape import axis_of, merged, reshape
 from netc.registry import layer
 from netc.training_ops import loss
+
+LEAST_PROBABILITY = 1e-20
 
 
 def _normalization(ctx: Context, default: str) -> str:
@@ -47,12 +52,12 @@ def _labels(ctx: Context, scores: Value, labels: Value, axis: int) -> Value:
     raise ctx.shape_error(f"{b} is {dims(labels.shape)}; for {place} it must be {dims(tuple(wanted))}", "bottom", 1)
 
 
-def _alike(ctx: Context, a: Value, b: Value) -> Value:
+def alike(ctx: Context, a: Value, b: Value) -> Value:
     """b in the shape of a; both have one batch and the same number of elements in it."""
     if a.shape == b.shape:
         return b
     if a.shape[:1] != b.shape[:1] or merged(a.shape[1:]) != merged(b.shape[1:]):
-        named = " and ".join(f"{n} {dims(v.shape)}" for n, v in zip(ctx.layer.bottoms, (a, b), strict=True))
+        named = " and ".join(f"{n} {dims(v.shape)}" for n, v in zip(ctx.layer.bottoms, (a, b), strict=False))
         raise ctx.shape_error(f"{named} differ in size", "bottom")
     return reshape(b, list(a.shape))
 
@@ -70,7 +75,7 @@ def softmax_with_loss(ctx: Context, scores: Value, labels: Value) -> tuple[Value
 @layer("SigmoidCrossEntropyLoss", bottoms=(2, 2), tops=(0, 1), loss=True, deployed="Sigmoid")
 def sigmoid_cross_entropy_loss(ctx: Context, x: Value, targets: Value) -> Value:
     """The cross-entropy of sigmoid(x) against targets in [0, 1], by default the sum over each image, the mean over the batch."""
-    targets, normalization = cast(_alike(ctx, x, targets), np.float32), _normalization(ctx, "BATCH_SIZE")
+    targets, normalization = cast(alike(ctx, x, targets), np.float32), _normalization(ctx, "BATCH_SIZE")
     return loss.sigmoid_cross_entropy(x, targets, normalization=normalization, ignore_label=_ignored(ctx.param.loss_param))
 
 
@@ -78,10 +83,61 @@ def sigmoid_cross_entropy_loss(ctx: Context, x: Value, targets: Value) -> Value:
 def euclidean_loss(ctx: Context, a: Value, b: Value) -> Value:
     """Half the squared distance of a and b, the mean over the batch."""
     a, b = cast(a, np.float32), cast(b, np.float32)
-    difference = a - _alike(ctx, a, b)
+    difference = a - alike(ctx, a, b)
     squares = difference * difference
     each = op.ReduceSum(squares, list(range(1, a.rank)), keepdims=0) if a.rank > 1 else squares
-    return op.ReduceMean(each, keepdims=0) * 0.5
+    return loss.mean(each) * 0.5
+
+
+@layer("MultinomialLogisticLoss", bottoms=(2, 2), tops=(0, 1), loss=True)
+def multinomial_logistic_loss(ctx: Context, probabilities: Value, labels: Value) -> Value:
+    """-log of the label's probability, the mean over the batch. For the bottom of a Softmax, SoftmaxWithLoss is more exact.
+
+    A probability is cut at 1e-20 before the log. Its gradient is not cut, so that a label with no chance learns.
+    """
+    labels = _labels(ctx, probabilities, labels, 1)
+    picked = op.GatherElements(probabilities, op.Unsqueeze(labels, [1]), axis=1)
+    cut = picked + stop(op.Max(picked, LEAST_PROBABILITY) - picked)
+    each = -op.Log(cut)
+    return loss.normalised(each, None, 1, "BATCH_SIZE")
+
+
+@layer("InfogainLoss", bottoms=(2, 3), tops=(0, 2), loss=True, deployed="Softmax")
+def infogain_loss(ctx: Context, scores: Value, labels: Value, gain: Value | None = None) -> tuple[Value, ...]:
+    """-sum over classes l of H[label, l] log softmax(scores)[l], by default the mean over all labels that are not ignored.
+
+    H is the third bottom, or a BlobProto in the file `source`. A second top holds the probabilities (no gradient). The log
+    is cut at that of 1e-20, its gradient is not.
+    """
+    axis = axis_of(ctx, ctx.param.infogain_loss_param.axis, scores, "infogain_loss_param", "axis")
+    (classes,) = sizes(scores.shape[axis : axis + 1])
+    labels, ignore = _labels(ctx, scores, labels, axis), _ignored(ctx.param.loss_param)
+    valid = None if ignore is None else op.Not(op.Equal(labels, ignore))
+    known = labels if valid is None else op.Where(valid, labels, constant(0))
+    rows = op.Gather(_infogain(ctx, gain, classes), known, axis=0)  # the classes are the last axis
+    log_softmax = op.LogSoftmax(scores, axis=axis)
+    cut = log_softmax + stop(op.Max(log_softmax, float(np.log(LEAST_PROBABILITY))) - log_softmax)
+    order = [*range(axis), labels.rank, *range(axis, labels.rank)]
+    each = -op.ReduceSum(cut * op.Transpose(rows, perm=order), [axis], keepdims=0)
+    counted = None if valid is None else cast(valid, np.float32)
+    each = each if counted is None else each * counted
+    total = loss.normalised(each, counted, axis, _normalization(ctx, "VALID"))
+    return total, stop(op.Exp(log_softmax))
+
+
+def _infogain(ctx: Context, gain: Value | None, classes: int) -> Value:
+    """H of shape (classes, classes), from the third bottom or the file."""
+    source = ctx.param.infogain_loss_param.source
+    if gain is None and not source:
+        raise ctx.error("needs the matrix H: a third bottom, or the file `source`", "infogain_loss_param")
+    if gain is None:
+        base = Path(ctx.layer.document.path).parent
+        array = read_blob(base / source)
+        gain = constant(array.reshape(array.shape[-2:]) if array.size == classes * classes else array)
+    if merged(gain.shape) != classes * classes:
+        wanted = f"{dims(gain.shape)}; for {classes} classes it must be {classes}x{classes}"
+        raise ctx.shape_error(f"H is {wanted}", "infogain_loss_param" if source else "bottom")
+    return stop(op.Reshape(gain, [classes, classes]))
 
 
 @layer("Accuracy", bottoms=(2, 2), tops=(1, 2), metric=True)

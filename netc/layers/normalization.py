@@ -5,7 +5,7 @@ from math import prod
 import numpy as np
 
 from netc.errors import near
-from netc.ir import Value, constant, op
+from netc.ir import Value, constant, op, stop
 from netc.layers.context import Context, dims, sizes
 from netc.registry import layer
 from netc.training_ops import normalization
@@ -38,6 +38,24 @@ def batch_norm(ctx: Context, x: Value) -> Value:
     ctx.update(var, var * keep + batch_var * (count / max(1, count - 1)))
     ctx.update(weight, weight * keep + 1.0)
     return y
+
+
+@layer("MVN")
+def mvn(ctx: Context, x: Value) -> Value:
+    """x - mean, over the standard deviation + eps unless normalize_variance is false: per image and channel, or across_channels.
+
+    The gradient is that of an eps inside the root, as Caffe has it: the same for a small eps, and finite for a constant image.
+    """
+    p = ctx.param.mvn_param
+    if x.rank < (2 if p.across_channels else 3):
+        raise ctx.shape_error(f"needs axes beyond the channel; {ctx.layer.bottoms[0]} is of shape {dims(x.shape)}", "bottom")
+    axes = list(range(1 if p.across_channels else 2, x.rank))
+    centred = x - op.ReduceMean(x, axes)
+    if not p.normalize_variance:
+        return centred
+    variance = op.ReduceMean(centred * centred, axes)
+    divisor = op.Sqrt(variance) + p.eps
+    return centred / op.Sqrt(variance + stop(divisor * divisor - variance))
 
 
 @layer("LRN")

@@ -1,13 +1,16 @@
-"""Pooling over (N, C, H, W)."""
+"""Pooling over (N, C, spatial...), one to three spatial axes; Caffe's own is over (N, C, H, W)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, prod
 
 import numpy as np
 
 from netc import netc_pb2 as pb
-from netc.ir import Value, constant, op
-from netc.layers.context import Context, dims
+from netc.ir import Value, cast, constant, op, stop
+from netc.layers.context import Context, dims, sizes
+from netc.layers.convolution import columns
+from netc.layers.shape import merged, reshape
 from netc.registry import layer
 from netc.training_ops.pooling import argmax_in_plane
 
@@ -32,59 +35,134 @@ class Axis:
 
 @layer("Pooling", tops=(1, 2))
 def pooling(ctx: Context, x: Value) -> Value | tuple[Value, ...]:
-    """The maximum (MAX) or mean (AVE) of each window. The output size is rounded up unless round_mode is FLOOR.
+    """The maximum (MAX), mean (AVE) or a random element (STOCHASTIC) of each window. The size is rounded up unless round_mode is FLOOR.
 
     MAX: the first maximum of a window gets the gradient; a second top holds its index in the plane (no gradient).
     AVE: padding counts as zeros, what lies beyond it does not count.
+    STOCHASTIC (Zeiler and Fergus 2013), for values that are not negative: in training an element is drawn with a probability
+    proportional to its value, in testing each is weighted by that probability.
+    kernel_shape, strides and pads give a number for each axis, for blobs of one or three spatial axes.
     """
     p = ctx.param.pooling_param
-    if p.pool == p.STOCHASTIC:
-        raise ctx.error("STOCHASTIC pooling is not supported; MAX and AVE are", "pooling_param", "pool")
+    if not 3 <= x.rank <= 5:
+        text = f"pools blobs of 3 to 5 axes (N, C, spatial axes); {ctx.layer.bottoms[0]} is {dims(x.shape)}"
+        raise ctx.shape_error(text, "bottom")
+    axes = [_axis(ctx, p, i, size, x.rank - 2) for i, size in enumerate(sizes(x.shape[2:]))]
+    if p.pool == p.STOCHASTIC and any(a.pad for a in axes):
+        raise ctx.error("STOCHASTIC pooling takes no pad", "pooling_param", "pool")
+    if len(ctx.layer.tops) == 1:
+        return METHODS[p.pool](ctx, x, axes)
+    if p.pool != p.MAX:
+        raise ctx.error("only MAX has a second top, the index of the maximum", "top", 1)
+    y, indices = op.MaxPool(x, **_window(axes), outputs=2)
+    return y, argmax_in_plane(indices, prod(a.size for a in axes))
+
+
+@layer("SPP")
+def spatial_pyramid(ctx: Context, x: Value) -> Value:
+    """Spatial pyramid pooling (He et al. 2014): 1, 4, 16, ... windows that tile the image, pooled and put one after another.
+
+    The top is (N, C (4^pyramid_height - 1) / 3); for a pyramid_height of 1 it stays (N, C, 1, 1).
+    """
+    p = ctx.param.spp_param
     if x.rank != 4:
         raise ctx.shape_error(f"pools blobs of 4 axes (N, C, H, W); {ctx.layer.bottoms[0]} is {dims(x.shape)}", "bottom")
-    rows, columns = (_axis(ctx, p, i, int(x.shape[2 + i])) for i in (0, 1))
-    window = {
-        "kernel_shape": [rows.kernel, columns.kernel],
-        "strides": [rows.stride, columns.stride],
-        "pads": [rows.pad, columns.pad, rows.after, columns.after],
-    }
-    if p.pool == p.MAX:
-        y = op.MaxPool(x, **window)
-        if len(ctx.layer.tops) == 1:
-            return y
-        _, indices = op.MaxPool(x, **window, outputs=2)
-        return y, argmax_in_plane(indices, rows.size * columns.size)
-    if len(ctx.layer.tops) > 1:
-        raise ctx.error("only MAX has a second top, the index of the maximum", "top", 1)
-    mean = op.AveragePool(x, count_include_pad=1, **window)
-    counted = np.outer(rows.lengths, columns.lengths)
-    area = rows.kernel * columns.kernel
+    if not p.pyramid_height:
+        raise ctx.error("pyramid_height is missing: how many levels", "spp_param")
+    levels = [[_bins(ctx, size, 2**level) for size in sizes(x.shape[2:])] for level in range(p.pyramid_height)]
+    parts = [METHODS[p.pool](ctx, x, axes) for axes in levels]
+    if len(parts) == 1:
+        return parts[0]
+    return op.Concat(*(reshape(y, [y.shape[0], merged(y.shape[1:])]) for y in parts), axis=1)
+
+
+def _maximum(ctx: Context, x: Value, axes: list[Axis]) -> Value:
+    return op.MaxPool(x, **_window(axes))
+
+
+def _mean(ctx: Context, x: Value, axes: list[Axis]) -> Value:
+    mean = op.AveragePool(x, count_include_pad=1, **_window(axes))
+    counted = np.ones((), int)
+    for axis in axes:
+        counted = np.multiply.outer(counted, axis.lengths)
+    area = prod(a.kernel for a in axes)
     return mean if (counted == area).all() else mean * constant((area / counted).astype(np.float32))
 
 
-def _axis(ctx: Context, p: pb.PoolingParameter, i: int, size: int) -> Axis:
-    """The windows along spatial axis i of `size`, by Caffe's rule: round, then drop a window that starts in the padding."""
-    letter = "hw"[i]
+def _drawn(ctx: Context, x: Value, axes: list[Axis]) -> Value:
+    """An element of each window by a uniform number u in [0, 1): the first at which the sum so far exceeds u times the whole."""
+    window = _window(axes)
+    elements = columns(x, window.pop("kernel_shape"), **window)
+    spread = reshape(elements, [x.shape[0], x.shape[1], prod(a.kernel for a in axes), *elements.shape[2:]])
+    if not ctx.training:
+        total = op.ReduceSum(spread, [2], keepdims=0)
+        return op.ReduceSum(spread * spread, [2], keepdims=0) / op.Where(total > 0.0, total, constant(np.float32(np.inf)))
+    sums = op.CumSum(stop(spread), constant(2))
+    draw = ctx.noise("draw", (x.shape[0], x.shape[1], 1, *elements.shape[2:]))
+    whole = op.Slice(sums, [-1], [spread.shape[2]], [2])
+    first = op.ArgMax(cast(sums > draw * whole, np.float32), axis=2)
+    return op.Squeeze(op.GatherElements(spread, first, axis=2), [2])
 
-    def number(field: str, stem: str) -> int:
-        return getattr(p, f"{stem}_{letter}") if p.HasField(f"{stem}_{letter}") else getattr(p, field)
 
-    kernel, stride, pad = number("kernel_size", "kernel"), number("stride", "stride"), number("pad", "pad")
+METHODS: dict[int, Callable[[Context, Value, list[Axis]], Value]] = {
+    pb.PoolingParameter.MAX: _maximum, pb.PoolingParameter.AVE: _mean, pb.PoolingParameter.STOCHASTIC: _drawn,
+}  # fmt: skip
+
+
+def _window(axes: list[Axis]) -> dict[str, list[int]]:
+    """As ONNX has it."""
+    pads = [a.pad for a in axes] + [a.after for a in axes]
+    return {"kernel_shape": [a.kernel for a in axes], "strides": [a.stride for a in axes], "pads": pads}
+
+
+def _bins(ctx: Context, size: int, bins: int) -> Axis:
+    """`bins` windows side by side along an axis of `size`, what they lack divided between both ends."""
+    kernel = ceil(size / bins)
+    pad = (kernel * bins - size + 1) // 2
+    if pad >= kernel:
+        text = f"an axis of {size} cannot be cut into {bins} windows of {kernel}; take a smaller pyramid_height"
+        raise ctx.shape_error(text, "spp_param", "pyramid_height")
+    return _windows(size, kernel, kernel, pad, False)
+
+
+def _axis(ctx: Context, p: pb.PoolingParameter, i: int, size: int, rank: int) -> Axis:
+    """The windows along spatial axis i of `rank`."""
+    kernel, stride, pad = (_number(ctx, p, i, rank, *names) for names in FIELDS)
     if p.global_pooling:
         if kernel or pad or stride != 1:
             raise ctx.error("global_pooling takes the whole image: no kernel_size, no pad, stride 1", "pooling_param", "global_pooling")
         kernel = size
     if not kernel:
-        missing = f"kernel_{letter}" if p.HasField("kernel_h") or p.HasField("kernel_w") else "kernel_size"
+        missing = f"kernel_{'hw'[i]}" if p.HasField("kernel_h") or p.HasField("kernel_w") else "kernel_size"
         raise ctx.error(f"{missing} is missing", "pooling_param")
     if not stride:
         raise ctx.error("stride must be at least 1", "pooling_param", "stride")
     if pad >= kernel:
         raise ctx.error(f"pad {pad} must be smaller than the kernel {kernel}", "pooling_param", "pad")
-    room = size + 2 * pad - kernel
-    if room < 0:
+    if size + 2 * pad < kernel:
         raise ctx.shape_error(f"a kernel of {kernel} does not fit into {size + 2 * pad} (padding counted)", "pooling_param", "kernel_size")
-    out = (room // stride if p.round_mode == p.FLOOR else ceil(room / stride)) + 1
+    return _windows(size, kernel, stride, pad, p.round_mode == p.FLOOR)
+
+
+FIELDS = ("kernel_shape", "kernel_size", "kernel"), ("strides", "stride", "stride"), ("pads", "pad", "pad")
+
+
+def _number(ctx: Context, p: pb.PoolingParameter, i: int, rank: int, each: str, one: str, stem: str) -> int:
+    """A field's number for spatial axis i: from the list with one an axis, from _h or _w, or the one for all."""
+    given, letters = list(getattr(p, each)), [f"{stem}_{letter}" for letter in "hw" if p.HasField(f"{stem}_{letter}")]
+    if given and (len(given) != rank or letters or p.HasField(one)):
+        raise ctx.error(f"{each} is one number for each of {rank} spatial axes, in place of {one}", "pooling_param", each)
+    if letters and rank != 2:
+        raise ctx.error(f"{letters[0]} is for two spatial axes; use {each}", "pooling_param", letters[0])
+    if given:
+        return given[i]
+    return getattr(p, f"{stem}_{'hw'[i]}") if rank == 2 and f"{stem}_{'hw'[i]}" in letters else getattr(p, one)
+
+
+def _windows(size: int, kernel: int, stride: int, pad: int, floor: bool) -> Axis:
+    """Caffe's rule: round, then drop a window that starts in the padding. Caffe drops it only where there is padding."""
+    room = size + 2 * pad - kernel
+    out = (room // stride if floor else ceil(room / stride)) + 1
     if (out - 1) * stride >= size + pad:
         out -= 1
     return Axis(kernel, stride, pad, out, max(0, (out - 1) * stride + kernel - size - pad), size)

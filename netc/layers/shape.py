@@ -2,6 +2,7 @@
 
 from math import prod
 
+from netc import data
 from netc.errors import ShapeError
 from netc.ir import Value, op
 from netc.layers.context import Context, dims
@@ -107,10 +108,60 @@ def slice_(ctx: Context, x: Value) -> tuple[Value, ...]:
     return (x,) if count == 1 else tuple(op.Split(x, sizes, axis=axis, outputs=count))
 
 
+@layer("Tile")
+def tile(ctx: Context, x: Value) -> Value:
+    """`tiles` copies of x along `axis`."""
+    p = ctx.param.tile_param
+    axis = axis_of(ctx, p.axis, x, "tile_param", "axis")
+    if not p.HasField("tiles"):
+        raise ctx.error("tiles is missing: how many copies", "tile_param")
+    if p.tiles < 1:
+        raise ctx.error(f"tiles must be 1 or more, not {p.tiles}", "tile_param", "tiles")
+    return x if p.tiles == 1 else op.Tile(x, [p.tiles if i == axis else 1 for i in range(x.rank)], shape=_tiled(x, axis, p.tiles))
+
+
+def _tiled(x: Value, axis: int, tiles: int) -> tuple[Dim, ...]:
+    if isinstance(x.shape[axis], str):
+        raise ShapeError(f"cannot tile the symbolic axis {axis} of {dims(x.shape)}")
+    return (*x.shape[:axis], int(x.shape[axis]) * tiles, *x.shape[axis + 1 :])
+
+
+@layer("Crop", bottoms=(2, 2))
+def crop(ctx: Context, x: Value, like: Value) -> Value:
+    """x cut to the sizes of the second bottom in `axis` and all after it, beginning at `offset`: none, one for all, or one each."""
+    p = ctx.param.crop_param
+    axis = axis_of(ctx, p.axis, x, "crop_param", "axis")
+    if x.rank != like.rank:
+        raise ctx.shape_error(f"{ctx.layer.bottoms[1]} is {dims(like.shape)}, {ctx.layer.bottoms[0]} is {dims(x.shape)}", "bottom", 1)
+    count = x.rank - axis
+    if len(p.offset) not in (0, 1, count):
+        raise ctx.error(f"{len(p.offset)} offset for {count} axes; give none, one, or one each", "crop_param", "offset")
+    begin = [int(o) for o in p.offset] * (count if len(p.offset) == 1 else 1) or [0] * count
+    moved = [(i, b) for i, b in enumerate(begin, axis) if b or x.shape[i] != like.shape[i]]
+    for i, b in moved:
+        have, need = x.shape[i], like.shape[i]
+        if isinstance(have, str) or isinstance(need, str):
+            raise ShapeError(f"cannot crop axis {i} of {dims(x.shape)} to that of {dims(like.shape)}")
+        if b + need > have:
+            text = f"an offset of {b} and a size of {need} do not fit into axis {i} of {dims(x.shape)}"
+            raise ctx.shape_error(text, "crop_param", *(("offset",) if p.offset else ("axis",)))
+    if not moved:
+        return x
+    return op.Slice(x, [b for _, b in moved], [b + int(like.shape[i]) for i, b in moved], [i for i, _ in moved])
+
+
 @layer("Split", tops=(1, None), in_place=False)
 def split(ctx: Context, x: Value) -> tuple[Value, ...]:
     """The same blob under several names; Caffe's files hold it wherever a blob is read twice."""
     return (x,) * len(ctx.layer.tops)
+
+
+@layer("HDF5Output", bottoms=(2, 2), tops=(0, 0), sink=data.Hdf5Writer)
+def hdf5_output(ctx: Context, *xs: Value) -> tuple[Value, ...]:
+    """Writes its bottoms into the HDF5 file `file_name` as `data` and `label`, the rows of every batch that is run, one after another."""
+    if any(not x.rank for x in xs):
+        raise ctx.shape_error("writes rows; a bottom is a single number", "bottom")
+    return ()
 
 
 @layer("Silence", bottoms=(1, None), tops=(0, 0))

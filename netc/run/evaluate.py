@@ -25,12 +25,12 @@ def evaluate(stepper: Stepper, feeder: Feeder, batches: int | None, static: bool
     sums: dict[str, float] = {}
     rows = 0
     for index in range(count):
-        feeds = feeder(index)
+        feeds = feeder(index) if batches else feeder.once(index)
         size = feeder.size(feeds)
         if static and size < feeder.batch_size:
             continue
         rows += size
-        for name, value in stepper.run(feeds).items():
+        for name, value in feeder.kept(stepper.run(feeds)).items():
             if value.size == 1:
                 sums[name] = sums.get(name, 0.0) + float(value.reshape(())) * size
     means = {name: total / rows for name, total in sums.items()}

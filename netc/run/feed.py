@@ -1,6 +1,7 @@
 """What each step is fed: batches from the sources, and random numbers, made ahead on a thread."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from netc import data, random
 from netc.errors import SpecError
 from netc.ir import Graph, Node
 from netc.layers.context import BATCH, NOISE
+from netc.lower import SINK
 from netc.net import Net
 
 Feeds = dict[str, np.ndarray]
@@ -28,6 +30,7 @@ class Feeder:
         self.noise = [n for n in inputs.values() if n.attrs["name"].startswith(NOISE)]
         self.wanted = {n for n in inputs if n.startswith(BATCH)}
         self.layers = net.sources
+        self.sinks = [(layer, layer.facts["sink"](layer.param, Path(base))) for layer in net.layers if layer.facts.get("sink")]
         self.sources = [data.open(layer.param, net.phase, seed, base, iter_size) for layer in net.sources]
 
     def __call__(self, iteration: int, sub_batch: int = 0) -> Feeds:
@@ -36,8 +39,23 @@ class Feeder:
             for top, array in zip(layer.tops, source.batch(iteration, sub_batch), strict=False):
                 if BATCH + top in self.wanted:
                     feeds[BATCH + top] = np.ascontiguousarray(array)
-        rows = next((len(a) for a in feeds.values() if a.ndim), 1)
+        rows = self.size(feeds)
         return feeds | {n.attrs["name"]: draw(n, self.seed, iteration, sub_batch, rows) for n in self.noise}
+
+    def once(self, index: int) -> Feeds:
+        """The feeds of batch `index` of one pass: the last batch holds no row that the first one had."""
+        feeds = self(index)
+        for layer, source in zip(self.layers, self.sources, strict=True):
+            left = source.rows - index * source.batch_size if source.wraps and source.rows is not None else 0
+            if 0 < left < source.batch_size:
+                feeds |= {BATCH + top: feeds[BATCH + top][:left] for top in layer.tops if BATCH + top in feeds}
+        return feeds
+
+    def kept(self, results: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """What a step gave, without that which goes into the net's sinks; those have it now."""
+        for layer, sink in self.sinks:
+            sink.write(*(results[f"{SINK}{layer.name}/{k}"] for k in range(len(layer.bottoms))))
+        return {name: array for name, array in results.items() if not name.startswith(SINK)}
 
     def counted(self, index: int) -> Feeds:
         """The feeds of batch `index`, counted over all sub-batches."""
@@ -45,11 +63,9 @@ class Feeder:
 
     def size(self, feeds: Feeds) -> int:
         """The rows of a batch that was fed, of which the last of a test may have fewer."""
-        for layer in self.layers:
-            for top, described in zip(layer.tops, layer.source.tops if layer.source else (), strict=False):
-                if BATCH + top in feeds:
-                    return feeds[BATCH + top].shape[described.batch_axis]
-        return 1
+        described = [pair for layer in self.layers if layer.source for pair in zip(layer.tops, layer.source.tops, strict=False)]
+        fed = [(feeds[BATCH + name], top.batch_axis) for name, top in described if BATCH + name in feeds]
+        return max((array.shape[axis] for array, axis in fed if array.ndim), default=1)
 
     @property
     def rows(self) -> int | None:
@@ -68,7 +84,7 @@ class Feeder:
     @property
     def depth(self) -> int:
         """How many batches to make ahead: the largest `prefetch` of the data layers."""
-        return max((layer.param.data_param.prefetch for layer in self.layers), default=4)
+        return max((data.setting(layer.param, "prefetch") for layer in self.layers), default=4)
 
 
 def draw(node: Node, seed: int, iteration: int, sub_batch: int = 0, rows: int = 1) -> np.ndarray:

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from netc.emit import emit, input_name
+from netc.chain import open_graph
+from netc.emit import input_name
 from netc.ir import Graph, Node
-from netc.session import Session
 
 
 def first_bad(graph: Graph, provider: str, feeds: Mapping[str, np.ndarray], states: Mapping[str, np.ndarray]) -> str:
@@ -18,10 +18,10 @@ def first_bad(graph: Graph, provider: str, feeds: Mapping[str, np.ndarray], stat
             return f"{name} holds {_what(array)} before the step{made}"
     found: list[Node] = []
     for node in graph.nodes:
-        if node.domain != "netc" and node.types[0].dtype.kind == "f":
+        if node.domain != "netc" and node.types and node.types[0].dtype.kind == "f":
             found.append(node)
     outputs = {str(k): node.outputs[0] for k, node in enumerate(found)}
-    session = Session(emit(Graph(graph.name, outputs), provider), provider)
+    session = open_graph(Graph(graph.name, outputs), provider)
     leaves = {input_name(n.outputs[0]): n for n in (*graph.leaves("Input"), *graph.leaves("State"))}
     given = {n: np.asarray({**feeds, **states}[n]) for n in leaves if n in session.inputs}
     values = session.run(given)

@@ -1,4 +1,4 @@
-"""Gradients of pooling over (N, C, H, W). Pads are ONNX's: begin of each axis, then end of each."""
+"""Gradients of pooling over (N, C, spatial...). Pads are ONNX's: begin of each axis, then end of each."""
 
 from math import prod
 
@@ -23,6 +23,8 @@ def max_pool_grad_cpu(x: Value, y: Value, dy: Value, *, kernel_shape: list[int],
 
     The batch is innermost, so that every copy moves whole rows of it; the transposes meet those of ConvFilterGrad and vanish.
     """
+    if x.rank != 4:
+        return None
     n, c, height, width = map(int, x.shape)
     kh, kw = kernel_shape
     if any(pads) or strides != kernel_shape or height % kh or width % kw:
@@ -48,16 +50,16 @@ def _parts(x: Value, count: int, axis: int) -> tuple[Value, ...]:
 @training_op("AveragePoolGrad")
 def average_pool_grad(dy: Value, *, spatial: list[int], kernel_shape: list[int], strides: list[int], pads: list[int]) -> Value:
     """The gradient by x of AveragePool(x, count_include_pad=1), x having the spatial sizes `spatial`."""
-    n, c, height, width = (*map(int, dy.shape[:2]), *spatial)
+    n, c, rank = *map(int, dy.shape[:2]), len(spatial)
     share = np.float32(1 / prod(kernel_shape))
-    if list(dy.shape[2:]) == [1, 1] and kernel_shape == spatial and not any(pads):
-        return op.Expand(dy * share, [n, c, height, width])
+    if list(dy.shape[2:]) == [1] * rank and kernel_shape == spatial and not any(pads):
+        return op.Expand(dy * share, [n, c, *spatial])
     flat = op.Reshape(dy, [n * c, 1, *dy.shape[2:]])
     weights = constant(np.full((1, 1, *kernel_shape), share, np.float32))
     dx = op.ConvTranspose(flat, weights, strides=strides)
-    return op.Reshape(window(dx, pads[:2], spatial), [n, c, height, width])
+    return op.Reshape(window(dx, pads[:rank], spatial), [n, c, *spatial])
 
 
 def argmax_in_plane(indices: Value, plane: int) -> Value:
-    """ONNX's index into the whole tensor as Caffe's index into one (H, W) plane, in float."""
+    """ONNX's index into the whole tensor as Caffe's index into the plane of one channel, in float."""
     return cast(op.Mod(indices, plane), np.float32)

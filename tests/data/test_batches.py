@@ -30,7 +30,8 @@ def rows(opened, *steps):
 
 
 def test_what_there_is():
-    assert set(source) == {".csv", ".npy", ".npz", ".txt", "folder", "DummyData"}
+    layers = {"DummyData", "HDF5Data", "ImageData", "MemoryData", "WindowData"}
+    assert set(source) == {".csv", ".npy", ".npz", ".txt", "folder", "lmdb"} | layers
     assert set(dataset) == {"mnist", "japanese_vowels", "sst_sentences", "sst_sentences2", "sunspots", "ten", "tinyshakespeare"}
 
 
@@ -134,7 +135,7 @@ def test_batch_sizes():
     [
         ({"source": "mnits"}, "no such file, nor is 'mnits' a data set: did you mean 'mnist'"),
         ({"source": ""}, "source is missing; expected the name of a data set, a .csv, .npy, .npz, .txt file or a folder"),
-        ({"source": "x_lmdb", "backend": pb.DataParameter.LMDB}, r"x_lmdb: databases \(LMDB, LEVELDB\) are not read"),
+        ({"source": "x_lmdb", "backend": pb.DataParameter.LMDB}, "x_lmdb: is no LMDB: there is no data.mdb in it"),
         ({"source": "ten", "tops": "abc"}, "ten gives 2 tops; the layer has 3"),
         ({"source": "ten", "test_fraction": 1.5}, "test_fraction is 1.5; expected 0 to 1"),
         ({"source": "ten", "test_fraction": 0.5, "test_source": "ten"}, "both test_source and test_fraction"),
@@ -148,9 +149,9 @@ def test_faults_of_a_layer(fields, message):
 
 def test_a_database_and_a_strange_file_are_named(tmp_path):
     (tmp_path / "db").mkdir()
-    (tmp_path / "db" / "data.mdb").touch()
+    (tmp_path / "db" / "CURRENT").touch()
     (tmp_path / "rows.xls").touch()
-    with pytest.raises(DataError, match="databases"):
+    with pytest.raises(DataError, match="db: LevelDB is not read"):
         data.describe(data_layer("db"), "TRAIN", tmp_path)
     with pytest.raises(DataError, match=r"rows.xls: files of this kind are not read"):
         data.describe(data_layer("rows.xls"), "TRAIN", tmp_path)

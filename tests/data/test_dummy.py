@@ -58,6 +58,8 @@ def test_faults(text, tops, message):
         data.describe(dummy(text, tops), "TRAIN")
 
 
-def test_tops_of_different_batch_sizes_are_refused():
-    with pytest.raises(DataError, match=r"the tops have \[1, 2\] rows"):
-        data.resolve_batch_size(dummy("shape { dim: 1 } shape { dim: 2 }", "ab"), "TRAIN")
+def test_tops_of_different_batch_sizes():
+    text = 'shape { dim: 2 dim: 3 } shape { dim: 1 } data_filler { type: "gaussian" } data_filler { type: "uniform" }'
+    opened = data.open(dummy(text, "ab"), "TRAIN", 0)
+    assert [a.shape for a in opened.batch(0)] == [(2, 3), (1,)]
+    assert len({float(opened.batch(k)[1][0]) for k in range(5)}) == 5  # new numbers every time

@@ -13,7 +13,7 @@ def activate(layer: str, phase: str = "TRAIN", **given) -> np.ndarray:
     return forward(f"{kind}: {{name: a, bottom: x, top: y{fields and ', ' + fields}}}", phase, given=given, x=X)["y"]
 
 
-@about("ReLU", "ELU", "Sigmoid", "TanH")
+@about("ReLU", "ELU", "Sigmoid", "TanH", "AbsVal", "BNLL", "Clip", "Swish", "Threshold", "Exp", "Log", "Power")
 @pytest.mark.parametrize("layer, expected", [
     ("ReLU", np.maximum(X, 0)),
     ("ReLU negative_slope: 0.1", np.where(X > 0, X, 0.1 * X)),
@@ -21,9 +21,35 @@ def activate(layer: str, phase: str = "TRAIN", **given) -> np.ndarray:
     ("ELU alpha: 0.3", np.where(X > 0, X, 0.3 * (np.exp(np.minimum(X, 0)) - 1))),
     ("Sigmoid", 1 / (1 + np.exp(-X))),
     ("TanH", np.tanh(X)),
+    ("AbsVal", np.abs(X)),
+    ("BNLL", np.log1p(np.exp(X))),
+    ("Clip min: -1, max: 2", np.clip(X, -1, 2)),
+    ("Swish", X / (1 + np.exp(-X))),
+    ("Swish beta: 2", X / (1 + np.exp(-2 * X))),
+    ("Threshold", X > 0),
+    ("Threshold threshold: 0.5", X > 0.5),
+    ("Exp scale: 0.5", np.exp(X / 2)),
+    ("Exp base: 2, scale: 0.5, shift: 3", 2 ** (3 + X / 2)),
+    ("Log shift: 40", np.log(X + 40)),
+    ("Log base: 10, scale: -2, shift: 100", np.log10(100 - 2 * X)),
+    ("Power", X),
+    ("Power power: 2, scale: 3, shift: 1", (1 + 3 * X) ** 2),
+    ("Power power: 3", X**3),
+    ("Power power: 0, shift: 4", np.ones_like(X)),
+    ("Power power: 2, scale: 0, shift: 4", np.full_like(X, 16)),
 ])  # fmt: skip
 def test_formula(layer, expected):
     np.testing.assert_allclose(activate(layer), expected, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("layer, x, slope", [
+    ("Clip: {bottom: x, top: y, min: -1, max: 2}", [-2, -1, 0, 2, 3], [0, 1, 1, 1, 0]),
+    ("AbsVal: {bottom: x, name: y}", [-2, 0, 3], [-1, 0, 1]),
+    ("BNLL: {bottom: x, top: y}", [-200, 0, 200], [0, 0.5, 1]),
+    ("Power: {bottom: x, name: y, power: 2}", [-1, 0, 2], [-2, 0, 4]),
+])  # fmt: skip
+def test_gradients_on_kinks_and_far_away(layer, x, slope):
+    np.testing.assert_allclose(gradient(layer, "y", 1, x=x)["x"], slope, atol=1e-7)
 
 
 @about("PReLU")

@@ -98,3 +98,13 @@ def test_bilinear_upsampling_keeps_a_plane():
     y = forward(f"Deconvolution: {{bottom: x, top: y, num_output: 2, {twice}}}", x=np.full((1, 2, 5, 5), 3))["y"]
     assert y.shape == (1, 2, 10, 10)
     np.testing.assert_allclose(y[:, :, 1:-1, 1:-1], 3, rtol=1e-6)
+
+
+@about("Im2col")
+@pytest.mark.parametrize("fields", [{}, {"stride": 2, "pad": 1}, {"dilation": 2, "pad": 2}])
+def test_columns_times_weights_are_the_convolution(fields):
+    x, w = normal(2, 3, 6, 5), normal(4, 3, 3, 2)
+    text = ", ".join(f"{k}: {v}" for k, v in fields.items())
+    columns = forward(f"Im2col: {{bottom: x, name: y, kernel_size: [3, 2]{text and ', ' + text}}}", x=x)["y"]
+    got = np.einsum("mk,nkhw->nmhw", w.reshape(4, -1), columns)
+    np.testing.assert_allclose(got, convolve(x, w, **fields), rtol=1e-4, atol=1e-5)

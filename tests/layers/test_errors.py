@@ -6,7 +6,7 @@ import pytest
 from netc.errors import SpecError
 from tests.layers.nets import net
 
-INPUTS = {"x": np.ones((2, 3, 4, 4)), "v": np.ones((2, 3)), "l": np.ones(2)}
+INPUTS = {"x": np.ones((2, 3, 4, 4)), "v": np.ones((2, 3)), "l": np.ones(2), "w": np.ones(5)}
 LINE = len(INPUTS) + 3  # the first line of the layer under test
 
 # the layer, the text whose place is named (None: the layer itself), what is said
@@ -30,7 +30,7 @@ ROWS = [
     ("Pooling: {bottom: x, kernel_h: 2}", None, "kernel_w is missing"),
     ("Pooling: {bottom: x, kernel_size: 9}", "kernel_size", "a kernel of 9 does not fit into 4"),
     ("Pooling: {bottom: x, kernel_size: 2, pad: 2}", "pad", "pad 2 must be smaller than the kernel 2"),
-    ("Pooling: {bottom: v, kernel_size: 2}", "bottom", "blobs of 4 axes (N, C, H, W); v is 2x3"),
+    ("Pooling: {bottom: v, kernel_size: 2}", "bottom", "blobs of 3 to 5 axes (N, C, spatial axes); v is 2x3"),
     ("Pooling: {bottom: x, kernel_size: 2, stride: 0}", "stride", "stride must be at least 1"),
     ("Pooling: {bottom: x, kernel_size: 2, pool: AVE, top: [a, b]}", "b]", "only MAX has a second top"),
     ("Pooling: {bottom: x, global_pooling: true, kernel_size: 2}", "global_pooling", "no kernel_size, no pad, stride 1"),
@@ -80,6 +80,35 @@ ROWS = [
     ("Accuracy: {bottom: [v, v]}", "v]", "v is 2x3; for v 2x3 with classes on axis 1 it must be 2"),
     ("Input: {top: [a, b, c], shape: [{dim: 1}, {dim: 2}]}", "shape", "2 shapes for 3 tops; give one, or one each"),
     ("Input: {top: a, shape: [{dim: [2, 0]}]}", "{dim", "shape 2x0; every dim is 1 or more"),
+    ("Pooling: {bottom: x, pool: STOCHASTIC, kernel_size: 3, pad: 1}", "pool", "STOCHASTIC pooling takes no pad"),
+    ("Pooling: {bottom: x, kernel_shape: [2, 2, 2]}", "kernel_shape", "one number for each of 2 spatial axes, in place of kernel_size"),
+    ("SPP: {bottom: v, pyramid_height: 1}", "bottom", "pools blobs of 4 axes (N, C, H, W); v is 2x3"),
+    ("SPP: {bottom: x}", None, "pyramid_height is missing: how many levels"),
+    ("SPP: {bottom: x, pyramid_height: 4}", "pyramid_height", "an axis of 4 cannot be cut into 8 windows of 1"),
+    ("Im2col: {bottom: x, kernel_size: 9}", "kernel_size", "a kernel of 9 does not fit into 4"),
+    ("Clip: {bottom: x, min: 1, max: 0}", "min", "min 1 is above max 0"),
+    ("AbsVal: {bottom: x, top: x}", "top", "AbsVal cannot run in place"),
+    ("Exp: {bottom: x, base: 0}", "base", "base must be above 0, or -1 for e, not 0"),
+    ("Log: {bottom: x, base: 1}", "base", "there is no logarithm to the base 1"),
+    ("Power: {bottom: x, scale: 0, power: -1}", "power", "0 to the power of -1, for shift and scale are 0"),
+    ("MVN: {bottom: v}", "bottom", "needs axes beyond the channel; v is of shape 2x3"),
+    ("Tile: {bottom: x}", None, "tiles is missing: how many copies"),
+    ("Tile: {bottom: x, tiles: 0}", "tiles", "tiles must be 1 or more, not 0"),
+    ("Crop: {bottom: [x, v]}", "v]", "v is 2x3, x is 2x3x4x4"),
+    ("Crop: {bottom: [x, x], offset: [1, 2, 3]}", "offset", "3 offset for 2 axes; give none, one, or one each"),
+    ("Crop: {bottom: [x, x], offset: 1}", "offset", "an offset of 1 and a size of 4 do not fit into axis 2 of 2x3x4x4"),
+    ("BatchReindex: {bottom: [x, v]}", "v]", "v holds row numbers and must have 1 axis; it is 2x3"),
+    ("Filter: {bottom: [x, l], top: [a, b]}", "top", "1 bottoms before the selector and 2 tops; each has its top"),
+    ("Filter: {bottom: [x, v]}", "v]", "the selector v must hold one number a row; it is 2x3"),
+    ("Filter: {bottom: [x, w]}", "x, w", "x is 2x3x4x4, the selector w 5: rows differ"),
+    ("Reduction: {bottom: x, axis: 4}", "axis", "axis 4 of a blob of shape 2x3x4x4"),
+    ("ArgMax: {bottom: v, top_k: 4}", "top_k", "top_k 4 of 3 values"),
+    ("HingeLoss: {bottom: [x, v]}", "v]", "v is 2x3; for x 2x3x4x4 it must hold one label a row"),
+    ("ContrastiveLoss: {bottom: [v, v, v]}", "v]", "v is 2x3; it must hold one number for each pair of 2x3"),
+    ("ContrastiveLoss: {bottom: [v, x, l]}", "bottom", "v 2x3 and x 2x3x4x4 differ in size"),
+    ("InfogainLoss: {bottom: [v, l]}", None, "needs the matrix H: a third bottom, or the file `source`"),
+    ("InfogainLoss: {bottom: [v, l, v]}", "bottom", "H is 2x3; for 3 classes it must be 3x3"),
+    ("Parameter: {top: p, shape: {dim: [2, 0]}}", "shape", "needs a shape whose every dim is 1 or more; 2x0 came"),
     ("ReLU: {bottom: z}", "bottom", "reads 'z', which no layer before it writes"),
 ]  # fmt: skip
 

@@ -30,20 +30,30 @@ LABELS, MAPS, MARKS = [0, 2, 1, 2], RNG.integers(0, 3, (2, 1, 2, 2)), RNG.intege
 
 # layer lines, then the inputs; `label` and `cont` stay where they are
 ROWS = {
+    "AbsVal": [("AbsVal: {bottom: x}", {"x": away(3, 4)})],
+    "BNLL": [("BNLL: {bottom: x}", {"x": normal(3, 4)})],
     "BatchNorm": [
         ("BatchNorm: {bottom: x}", {"x": normal(4, 3, 2, 2)}),
         ("BatchNorm: {bottom: x, use_global_stats: true}", {"x": normal(4, 3)}),
     ],
+    "BatchReindex": [("BatchReindex: {bottom: [x, label]}", {"x": normal(4, 3), "label": [2, 0, 2, 3]})],
     "Bias": [
         ("Bias: {bottom: x, num_axes: 2}", {"x": normal(2, 3, 4)}),
         ("Bias: {bottom: [x, b], axis: 2}", {"x": normal(2, 3, 4), "b": normal(4)}),
     ],
+    "Clip": [("Clip: {bottom: x, min: -0.3, max: 0.5}", {"x": spaced(3, 4) + 0.07})],
     "Concat": [("Concat: {bottom: [x, z]}", {"x": normal(2, 3, 2), "z": normal(2, 1, 2)})],
+    "ContrastiveLoss": [
+        (f"ContrastiveLoss: {{bottom: [x, y, label], margin: 3, legacy_version: {legacy}}}",
+         {"x": normal(6, 4), "y": normal(6, 4), "label": [1, 0, 0, 1, 0, 0]})
+        for legacy in ("false", "true")
+    ],
     "Convolution": [
         ("Convolution: {bottom: x, num_output: 4, kernel_size: 3, pad: 1, stride: 2}", {"x": normal(2, 3, 5, 6)}),
         ("Convolution: {bottom: x, num_output: 4, kernel_size: 2, dilation: 2, group: 2}", {"x": normal(2, 2, 5, 5)}),
         ("Convolution: {bottom: [x, z], top: [a, b], num_output: 2, kernel_size: 3, axis: 2}", {n: normal(2, 2, 3, 5) for n in "xz"}),
     ],
+    "Crop": [("Crop: {bottom: [x, label], offset: [1, 0]}", {"x": normal(2, 3, 4, 5), "label": np.ones((2, 1, 2, 5))})],
     "Deconvolution": [
         ("Deconvolution: {bottom: x, num_output: 2, kernel_size: 3, pad: 1, stride: 2}", {"x": normal(2, 3, 3, 4)}),
         ("Deconvolution: {bottom: x, num_output: 4, kernel_size: [2, 3], group: 2, dilation: 2}", {"x": normal(2, 2, 3, 4)}),
@@ -57,11 +67,25 @@ ROWS = {
         ("Eltwise: {bottom: [x, y, z], top: s, operation: MAX}", dict(zip("xyz", spaced(3, 2, 5), strict=True))),
     ],
     "EuclideanLoss": [("EuclideanLoss: {bottom: [x, y]}", {"x": normal(3, 4), "y": normal(3, 4)})],
+    "Exp": [("Exp: {bottom: x, base: 2, scale: 0.5, shift: 1}", {"x": normal(3, 4)})],
+    "Filter": [
+        ("Filter: {bottom: [x, y, label], top: [a, b]}\nReduction: {name: r, bottom: a, operation: SUMSQ}\nReduction: {bottom: b, axis: 0}",
+         {"x": normal(4, 3), "y": normal(4, 2, 2), "label": [1, 0, 0, 2]}),
+    ],
     "Flatten": [("Flatten: {bottom: x}", {"x": normal(2, 3, 4)})],
     "GRU": [
         (f"GRU: {{bottom: x, {FILLED}}}", {"x": normal(4, 2, 3)}),
         (f"GRU: {{bottom: [x, cont, s], {FILLED}}}", {"x": normal(4, 2, 1, 3), "cont": CONT, "s": normal(2, 2, 2)}),
         (f"GRU: {{bottom: [x, h], top: [y, z], expose_hidden: true, {FILLED}}}", {"x": normal(3, 2, 3), "h": normal(1, 2, 3)}),
+    ],
+    "HingeLoss": [
+        (f"HingeLoss: {{bottom: [x, label], norm: {norm}}}", {"x": away(4, 3), "label": LABELS}) for norm in ("L1", "L2")
+    ],
+    "Im2col": [("Im2col: {bottom: x, kernel_size: [2, 3], stride: 2, pad: 1, dilation: 2}", {"x": normal(2, 3, 5, 6)})],
+    "InfogainLoss": [
+        (f"InfogainLoss: {{bottom: [x, label, gain], normalization: {mode}, ignore_label: 2}}\nSilence: {{bottom: gain}}",
+         {"x": normal(2, 3, 2, 2), "label": MAPS, "gain": np.eye(3) + 0.1})
+        for mode in ("FULL", "VALID", "BATCH_SIZE", "NONE")
     ],
     "InnerProduct": [
         ("InnerProduct: {bottom: x, num_output: 4}", {"x": normal(2, 3, 2)}),
@@ -78,28 +102,48 @@ ROWS = {
          {"x": normal(4, 2, 3), "cont": CONT, "h": normal(1, 2, 3), "c": normal(1, 2, 3)}),
     ],
     "LastStep": [("LastStep: {bottom: [x, cont]}", {"x": normal(4, 2, 3), "cont": CONT}), ("LastStep: {bottom: x}", {"x": normal(4, 2)})],
+    "Log": [("Log: {bottom: x, base: 10, scale: 2, shift: 9}", {"x": normal(3, 4)})],
+    "MVN": [
+        ("MVN: {bottom: x}", {"x": normal(2, 3, 4)}),
+        ("MVN: {bottom: x, across_channels: true}", {"x": normal(2, 3, 4)}),
+        ("MVN: {bottom: x, normalize_variance: false}", {"x": normal(2, 3, 4)}),
+    ],
+    "MultinomialLogisticLoss": [("MultinomialLogisticLoss: {bottom: [x, label]}", {"x": np.abs(normal(4, 3)) + 0.5, "label": LABELS})],
     "PReLU": [
         ("PReLU: {bottom: x, top: y}", {"x": away(2, 3, 4)}),
         ("PReLU: {bottom: x, top: y, channel_shared: true}", {"x": away(2, 3)}),
     ],
+    "Parameter": [("Parameter: {top: w, shape: {dim: [2, 3]}}\nEltwise: {bottom: [x, w], operation: PROD}", {"x": normal(2, 3)})],
     "Pooling": [
         ("Pooling: {bottom: x, kernel_size: 3, stride: 2}", {"x": spaced(2, 2, 6, 6)}),
         ("Pooling: {bottom: x, kernel_size: 2, stride: 2}", {"x": spaced(2, 3, 4, 6)}),
         ("Pooling: {bottom: x, kernel_size: 3, stride: 2, pad: 1, pool: AVE}", {"x": normal(2, 2, 5, 6)}),
         ("Pooling: {bottom: x, global_pooling: true, pool: AVE}", {"x": normal(2, 2, 3, 4)}),
+        ("Pooling: {bottom: x, kernel_size: 3, stride: 2, pool: STOCHASTIC}", {"x": np.abs(normal(2, 2, 6, 5)) + 1}),
+        ("Pooling: {bottom: x, kernel_size: 2, stride: 2, pool: AVE}", {"x": normal(2, 2, 5)}),
+        ("Pooling: {bottom: x, kernel_shape: [2, 1, 3], strides: [1, 1, 2], pads: [1, 0, 1]}", {"x": spaced(2, 2, 3, 2, 5)}),
+    ],
+    "Power": [
+        ("Power: {bottom: x, power: 0.5, scale: 2, shift: 9}", {"x": normal(3, 4)}),
+        ("Power: {bottom: x, power: 3, scale: -1}", {"x": away(3, 4)}),
     ],
     "RBM": [
         ("RBM: {bottom: x, num_output: 4}", {"x": normal(3, 2, 2)}),
         ("RBM: {bottom: x, num_output: 4, hidden: GAUSSIAN}", {"x": normal(3, 5)}),
     ],
     "RNN": [
-        (f"RNN: {{bottom: x, {FILLED}}}", {"x": normal(4, 2, 3)}),
+        (f"RNN: {{bottom: x, {FILLED}}}", {"x": normal(3, 2, 2)}),
         (f"RNN: {{bottom: [x, cont, s, h], top: [y, z], expose_hidden: true, {FILLED}}}",
-         {"x": normal(4, 2, 3), "cont": CONT, "s": normal(2, 2), "h": normal(1, 2, 3)}),
+         {"x": 0.3 * normal(4, 2, 3), "cont": CONT, "s": 0.3 * normal(2, 2), "h": 0.3 * normal(1, 2, 3)}),
     ],
     "ReLU": [("ReLU: {bottom: x}", {"x": away(3, 4)}), ("ReLU: {bottom: x, negative_slope: 0.3}", {"x": away(3, 4)})],
+    "Reduction": [
+        (f"Reduction: {{bottom: x, operation: {operation}, axis: 1, coeff: 0.5}}", {"x": away(3, 2, 4)})
+        for operation in ("SUM", "ASUM", "SUMSQ", "MEAN")
+    ],
     "Reshape": [("Reshape: {bottom: x, shape: {dim: [0, -1, 2]}}", {"x": normal(2, 3, 4)})],
     "Reverse": [("Reverse: {bottom: [x, cont]}", {"x": normal(4, 2, 3), "cont": CONT}), ("Reverse: {bottom: x}", {"x": normal(4, 2)})],
+    "SPP": [(f"SPP: {{bottom: x, pyramid_height: 2, pool: {pool}}}", {"x": spaced(2, 2, 5, 6)}) for pool in ("MAX", "AVE")],
     "Scale": [
         ("Scale: {bottom: x, bias_term: true}", {"x": normal(2, 3, 4)}),
         ("Scale: {bottom: [x, s], axis: 0}", {"x": normal(2, 3, 4), "s": normal(2, 3)}),
@@ -116,9 +160,14 @@ ROWS = {
         for mode in ("FULL", "VALID", "BATCH_SIZE", "NONE")
     ] + [("SoftmaxWithLoss: {bottom: [x, label]}", {"x": normal(4, 3), "label": LABELS})],
     "Split": [("Split: {bottom: x, top: [a, b]}", {"x": normal(2, 3)})],
+    "Swish": [("Swish: {bottom: x, beta: 1.5}", {"x": normal(3, 4)})],
     "TanH": [("TanH: {bottom: x}", {"x": normal(3, 4)})],
+    "Tile": [("Tile: {bottom: x, tiles: 3}", {"x": normal(2, 3, 2)}), ("Tile: {bottom: x, axis: -1, tiles: 2}", {"x": normal(2, 3)})],
 }  # fmt: skip
-NO_GRADIENT = {"Accuracy", "Data", "DummyData", "Input", "Silence"}
+NO_GRADIENT = {
+    "Accuracy", "ArgMax", "Data", "DummyData", "HDF5Data", "HDF5Output", "ImageData", "Input", "MemoryData", "Python", "Silence",
+    "Threshold", "WindowData",
+}  # fmt: skip
 OF_A_SOURCE = {"Standardize"}  # needs what only a source says: tests/layers/test_normalization.py
 
 
@@ -131,4 +180,4 @@ def test_every_layer_has_a_row():
 def test_gradient(kind, provider):
     """Both sets of bodies: those for CUDA run on the CPU too."""
     for layers, inputs in ROWS[kind]:
-        check_gradient(layers, provider, fixed=("label", "cont"), **inputs)
+        check_gradient(layers, provider, fixed=("label", "cont", "gain"), **inputs)

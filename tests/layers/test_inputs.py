@@ -7,7 +7,7 @@ from netc.lower import lower
 from netc.net import TEST, deployed, resolve
 from netc.run.feed import Feeder
 from netc.spec import parse_yaml
-from tests.layers.nets import about, evaluate, net
+from tests.layers.nets import about, evaluate, forward, net
 
 
 @about("Input")
@@ -45,3 +45,11 @@ def test_a_deployed_net_transforms_as_testing_does(tmp_path):
     np.testing.assert_allclose(fed["batch/data"], (raw - np.array([10, 20, 30]).reshape(3, 1, 1)) * 0.01, rtol=1e-5)
     there = evaluate(tested, {"y": tested.versions["data"][-1]}, {"data": fed["batch/data"]}, {})["y"]
     np.testing.assert_allclose(evaluate(alone, {"y": alone.versions["data"][-1]}, {"data": raw}, {})["y"], there, rtol=1e-5, atol=1e-6)
+
+
+@about("Parameter")
+def test_a_learned_blob_starts_at_0():
+    got = forward("Parameter: {name: p, top: w, shape: {dim: [2, 3]}}")
+    np.testing.assert_array_equal(got["w"], np.zeros((2, 3)))
+    given = np.arange(6).reshape(2, 3)
+    np.testing.assert_array_equal(forward("Parameter: {name: p, top: w, shape: {dim: [2, 3]}}", given={"p.value": given})["w"], given)

@@ -102,6 +102,31 @@ def test_euclidean():
     np.testing.assert_allclose(d["b"], -d["a"])
 
 
+@about("MultinomialLogisticLoss")
+def test_multinomial():
+    p, label = [[0.2, 0.8], [0.5, 0.5], [1, 0]], [1, 0, 1]
+    layer = "MultinomialLogisticLoss: {bottom: [p, label], top: loss}"
+    assert forward(layer, p=p, label=label)["loss"] == pytest.approx(-(np.log(0.8) + np.log(0.5) + np.log(1e-20)) / 3)
+    np.testing.assert_allclose(gradient(layer, "loss", 1, p=p, label=label)["p"], [[0, -1 / 2.4], [-1 / 1.5, 0], [0, -1e20 / 3]], rtol=1e-6)
+
+
+@about("InfogainLoss")
+def test_infogain(tmp_path):
+    """With the unit matrix it is SoftmaxWithLoss; the matrix can come from a file."""
+    x, label = RNG.normal(size=(4, 3)), [0, 2, 1, 2]
+    plain = forward("SoftmaxWithLoss: {bottom: [x, label], top: loss, ignore_label: 1}", x=x, label=label)["loss"]
+    layer = "InfogainLoss: {bottom: [x, label, gain], top: [loss, prob], ignore_label: 1}"
+    got = forward(layer, x=x, label=label, gain=np.eye(3))
+    assert got["loss"] == pytest.approx(plain)
+    np.testing.assert_allclose(got["prob"].sum(1), 1, rtol=1e-6)
+    gain = np.array([[1, 0.5, 0], [0, 2, 0], [0.25, 0, 1]])
+    logs = np.log(got["prob"])
+    expected = -sum(gain[k] @ row for k, row in zip(label, logs, strict=True)) / 4
+    np.save(tmp_path / "h.npy", gain)
+    layer = f"InfogainLoss: {{bottom: [x, label], top: loss, source: '{tmp_path}/h.npy'}}"
+    assert forward(layer, x=x, label=label)["loss"] == pytest.approx(expected)
+
+
 def accuracy(text: str, x, label) -> float:
     return float(forward(f"Accuracy: {{bottom: [x, label], top: a{text}}}", "TEST", x=x, label=label)["a"])
 

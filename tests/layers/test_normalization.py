@@ -8,7 +8,7 @@ from netc.lower import lower
 from netc.net import resolve
 from netc.run.feed import Feeder
 from netc.spec import parse_yaml
-from tests.layers.nets import about, evaluate, forward, net
+from tests.layers.nets import about, evaluate, forward, gradient, net
 
 RNG = np.random.default_rng(0)
 
@@ -93,3 +93,20 @@ def test_standardize_and_back(tmp_path):
 def test_standardize_wants_columns():
     with pytest.raises(SpecError, match="no source says how the columns of 'x' are spread"):
         net("Standardize: {bottom: x, top: y}", inputs={"x": np.ones((2, 3))})
+
+
+@about("MVN")
+@pytest.mark.parametrize("fields, axes", [("", (2, 3)), (", across_channels: true", (1, 2, 3))])
+def test_mvn(fields, axes):
+    x = normal(2, 3, 4, 5)
+    centred = x - x.mean(axes, keepdims=True)
+    got = forward(f"MVN: {{bottom: x, name: y, normalize_variance: false{fields}}}", x=x)["y"]
+    np.testing.assert_allclose(got, centred, atol=1e-6)
+    got = forward(f"MVN: {{bottom: x, name: y, eps: 0.5{fields}}}", x=x)["y"]
+    np.testing.assert_allclose(got, centred / (x.std(axes, keepdims=True) + 0.5), rtol=1e-5, atol=1e-6)
+
+
+def test_mvn_of_a_constant_image_is_0_with_a_finite_gradient():
+    x = np.ones((1, 2, 2, 2))
+    np.testing.assert_array_equal(forward("MVN: {bottom: x, name: y}", x=x)["y"], np.zeros_like(x))
+    assert np.isfinite(gradient("MVN: {bottom: x, name: y}", "y", x, x=x)["x"]).all()

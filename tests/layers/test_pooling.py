@@ -82,3 +82,45 @@ def test_gradients():
 def test_the_index_has_no_gradient():
     layers = "Pooling: {bottom: x, top: [y, mask], kernel_size: 2}\nEltwise: {bottom: [y, mask], top: sum}"
     np.testing.assert_array_equal(gradient(layers, "sum", 1, x=[[[[1, 2], [4, 3]]]])["x"][0, 0], [[0, 0], [1, 0]])
+
+
+@pytest.mark.parametrize("method, function", [("MAX", np.max), ("AVE", np.mean)])
+def test_other_numbers_of_axes(method, function):
+    x = np.random.default_rng(0).normal(size=(2, 3, 4, 6, 4))
+    fields = f"pool: {method}, kernel_shape: [2, 3, 2], strides: [2, 3, 2]"
+    blocks = x.reshape(2, 3, 2, 2, 2, 3, 2, 2).transpose(0, 1, 2, 4, 6, 3, 5, 7).reshape(2, 3, 2, 2, 2, 12)
+    np.testing.assert_allclose(forward(f"Pooling: {{bottom: x, name: y, {fields}}}", x=x)["y"], function(blocks, -1), rtol=1e-5)
+    line = x[:, :, 0, 0]
+    got = forward(f"Pooling: {{bottom: x, name: y, pool: {method}, kernel_size: 2, stride: 2}}", x=line)["y"]
+    np.testing.assert_allclose(got, function(line.reshape(2, 3, 2, 2), -1), rtol=1e-5)
+
+
+def test_stochastic():
+    """In testing the expectation; in training elements as often as they are large, never those that are 0, and theirs the gradient."""
+    x = np.broadcast_to(np.array([[1, 0], [2, 5]]), (40, 50, 2, 2)).astype(np.float32)
+    layer = "Pooling: {bottom: x, name: y, kernel_size: 2, pool: STOCHASTIC}"
+    np.testing.assert_allclose(forward(layer, "TEST", x=x)["y"], 30 / 8)
+    assert forward(layer, "TEST", x=x * 0)["y"].max() == 0
+    drawn = forward(layer, "TRAIN", x=x)["y"]
+    shares = [np.mean(drawn == v) for v in (0, 1, 2, 5)]
+    np.testing.assert_allclose(shares, [0, 1 / 8, 2 / 8, 5 / 8], atol=0.03)
+    d = gradient(layer, "y", 1, x=x)["x"]
+    np.testing.assert_array_equal((d * x).sum((2, 3)), drawn[:, :, 0, 0])
+    assert set(np.unique(d)) == {0, 1}
+
+
+def test_stochastic_windows_that_overhang():
+    x = np.arange(1, 26, dtype=np.float32).reshape(1, 1, 5, 5)
+    for phase in ("TRAIN", "TEST"):
+        got = forward("Pooling: {bottom: x, name: y, kernel_size: 2, stride: 2, pool: STOCHASTIC}", phase, x=x)["y"]
+        assert got.shape == (1, 1, 3, 3) and got[0, 0, 2, 2] == 25 and (got > 0).all()
+
+
+@about("SPP")
+@pytest.mark.parametrize("method, function", [("MAX", np.max), ("AVE", np.mean)])
+def test_pyramid(method, function):
+    x = np.random.default_rng(0).normal(size=(2, 3, 8, 4))
+    got = forward(f"SPP: {{bottom: x, name: y, pyramid_height: 3, pool: {method}}}", x=x)["y"]
+    levels = [x.reshape(2, 3, b, 8 // b, b, 4 // b).transpose(0, 1, 2, 4, 3, 5).reshape(2, 3 * b * b, -1) for b in (1, 2, 4)]
+    np.testing.assert_allclose(got, np.concatenate([function(level, -1) for level in levels], 1), rtol=1e-5)
+    assert forward("SPP: {bottom: x, name: y, pyramid_height: 1}", x=x)["y"].shape == (2, 3, 1, 1)

@@ -55,3 +55,24 @@ def test_a_silenced_blob_is_no_output():
     inputs = {"x": X, "z": X}
     assert net("ReLU: {bottom: x, top: y}", inputs=inputs).net.outputs == ["y", "z"]
     assert net("ReLU: {bottom: x, top: y}\nSilence: {bottom: z}", inputs=inputs).net.outputs == ["y"]
+
+
+@about("Tile")
+def test_tile():
+    for axis in (0, 1, -1):
+        np.testing.assert_array_equal(
+            forward(f"Tile: {{bottom: x, name: y, axis: {axis}, tiles: 3}}", x=X)["y"], np.concatenate([X] * 3, axis)
+        )
+
+
+@about("Crop")
+@pytest.mark.parametrize("fields, like, part", [
+    ("", (2, 3, 2), np.s_[:, :, :2]),
+    (", offset: 1", (2, 3, 2), np.s_[:, :, 1:3]),
+    (", axis: 1, offset: [1, 2]", (2, 2, 2), np.s_[:, 1:, 2:]),
+    (", axis: 0, offset: 1", (1, 2, 3), np.s_[1:, 1:, 1:]),
+    (", axis: -1, offset: 0", (2, 9, 4), np.s_[:]),
+])  # fmt: skip
+def test_crop(fields, like, part):
+    got = forward(f"Crop: {{bottom: [x, z], name: y{fields}}}", x=X, z=np.ones(like))["y"]
+    np.testing.assert_array_equal(got, X[part])

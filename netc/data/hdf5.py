@@ -1,0 +1,132 @@
+"""HDF5 files: read by HDF5Data, written by HDF5Output. Needs the h5py wheel (the extra `caffe`)."""
+
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from netc import netc_pb2 as pb
+from netc.data.images import MEMORY
+from netc.data.source import Column, Description, Request, Table, TopSpec, data_error
+from netc.errors import DataError, RunError, near
+from netc.registry import source
+
+
+@source("HDF5Data")
+def hdf5_data(request: Request) -> Table:
+    """`source` lists the files, one a line, relative to the net file; their rows follow one another. Floats, or whole numbers.
+
+    Up to 1 GiB is kept in memory; more is read when it is asked for. Shuffling mixes the rows of all files.
+    """
+    if request.layer.HasField("transform_param"):
+        raise DataError("HDF5Data takes no transform_param: its arrays may have any shape")
+    if not request.source:
+        raise DataError("source is missing; expected a text file that lists HDF5 files")
+    names, files = list(request.layer.top), _listed(request)
+    columns = [_column(files, name) for name in names]
+    rows = {name: int(column.ends[-1]) for name, column in zip(names, columns, strict=True)}
+    if len(set(rows.values())) > 1:
+        raise DataError(f"{request.path}: the tops differ in rows: " + ", ".join(f"{n} {r}" for n, r in rows.items()))
+    tops = tuple(TopSpec("int64" if c.dtype.kind in "iu" else "float32", c.shape) for c in columns)
+    size = sum(rows[n] * prod(c.shape) * c.dtype.itemsize for n, c in zip(names, columns, strict=True))
+
+    def load() -> tuple[Column, ...]:
+        return tuple(c[np.arange(c.ends[-1])] for c in columns) if size <= MEMORY else tuple(columns)
+
+    return Table(Description(request.path.name, tops, next(iter(rows.values()))), load)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A column whose rows stand in several files; file k holds those below ends[k] that no file before it holds."""
+
+    files: tuple[Path, ...]
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    ends: np.ndarray
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        out = np.empty((len(rows), *self.shape), self.dtype)
+        where = np.searchsorted(self.ends, rows, side="right")
+        for k in np.unique(where):
+            places = np.flatnonzero(where == k)
+            wanted, back = np.unique(rows[places] - (self.ends[k - 1] if k else 0), return_inverse=True)
+            with _open(self.files[k]) as file:
+                out[places] = file[self.name][wanted][back]
+        return out
+
+
+def _column(files: tuple[Path, ...], name: str) -> Rows:
+    """The column `name`. DataError lists the files where it is missing, is no numbers, or has rows of another shape."""
+    found, faults = [], []
+    for path in files:
+        with _open(path) as file:
+            if name not in file:
+                faults.append(f"{path}: there is no data set {name!r}; {near(name, file)}")
+                continue
+            found.append((path, tuple(file[name].shape), np.dtype(file[name].dtype)))
+    for path, shape, dtype in found:
+        if dtype.kind not in "fiub" or not shape:
+            faults.append(f"{path}: {name!r} is {dtype} of shape {shape}; expected numbers, a row after the other")
+        elif shape[1:] != found[0][1][1:]:
+            faults.append(f"{path}: rows of {name!r} are {shape[1:]}; those of {found[0][0]} are {found[0][1][1:]}")
+    if faults:
+        raise data_error(faults)
+    ends = np.cumsum([shape[0] for _, shape, _ in found])
+    return Rows(files, name, found[0][1][1:], np.result_type(*(dtype for *_, dtype in found)), ends)
+
+
+def _listed(request: Request) -> tuple[Path, ...]:
+    try:
+        lines = [line.strip() for line in request.path.read_text().splitlines()]
+    except (OSError, UnicodeDecodeError) as e:
+        raise DataError(f"{request.path}: cannot be read as a list of HDF5 files: {e}") from e
+    if not any(lines):
+        raise DataError(f"{request.path}: lists no files")
+    return tuple(request.base / line for line in lines if line)
+
+
+class Hdf5Writer:
+    """HDF5Output at work: `data` and `label`, the rows of each batch after those before it. The first batch makes the file anew.
+
+    Arrays have at least four axes, as in Caffe.
+    """
+
+    def __init__(self, layer: pb.LayerParameter, base: Path):
+        if not layer.hdf5_output_param.file_name:
+            raise DataError(f"layer {layer.name!r}: file_name is missing: where to write")
+        self.path, self._mode = base / layer.hdf5_output_param.file_name, "w"
+
+    def write(self, data: np.ndarray, label: np.ndarray) -> None:
+        """Add the rows of a batch. RunError if the disk refuses."""
+        try:
+            with _h5py().File(self.path, self._mode) as file:
+                for name, array in (("data", data), ("label", label)):
+                    rows = array.reshape(*array.shape, *[1] * (4 - array.ndim))
+                    if name not in file:
+                        file.create_dataset(name, data=rows, maxshape=(None, *rows.shape[1:]))
+                        continue
+                    stored = file[name]
+                    stored.resize(len(stored) + len(rows), axis=0)
+                    stored[-len(rows) :] = rows
+        except OSError as e:
+            raise RunError(f"{self.path}: cannot be written: {e}") from e
+        self._mode = "a"
+
+
+def _open(path: Path) -> Any:
+    try:
+        return _h5py().File(path, "r")
+    except OSError as e:
+        raise DataError(f"{path}: cannot be read as HDF5: {e}") from e
+
+
+def _h5py() -> Any:
+    try:
+        import h5py
+    except ImportError as e:
+        raise DataError("HDF5 files need h5py: pip install 'netc[caffe]'") from e
+    return h5py

@@ -1,0 +1,76 @@
+"""ImageData: images and labels by a text file with a path and a number on each line, as Caffe reads them.
+
+Pixels are bytes, channels first, blue before red (or one grey channel); paths are relative to root_folder.
+"""
+
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+import numpy as np
+
+from netc.data.bilinear import resize
+from netc.data.images import MEMORY, each, read_image
+from netc.data.source import Column, Description, Request, Table, TopSpec, data_error
+from netc.errors import DataError
+from netc.registry import source
+
+
+@source("ImageData")
+def image_data(request: Request) -> Table:
+    """Images resized to new_height x new_width, all of the first one's size without, and their labels."""
+    param = request.layer.image_data_param
+    if bool(param.new_height) != bool(param.new_width):
+        raise DataError("only one of new_height and new_width is given; expected both or none")
+    paths, labels = _listed(request.path, request.base / param.root_folder)
+    channels, size = 3 if param.is_color else 1, (int(param.new_height), int(param.new_width))
+    shape = (channels, *size) if param.new_height else read_image(paths[0], channels).shape
+    images = ListedImages(paths, shape, bool(param.new_height))
+
+    def load() -> tuple[Column, ...]:
+        in_memory = len(paths) * prod(shape) <= MEMORY
+        return (images[np.arange(len(paths))] if in_memory else images), labels
+
+    return Table(Description(request.path.name, (TopSpec("float32", shape), TopSpec("int64", ())), len(paths)), load)
+
+
+@dataclass(frozen=True)
+class ListedImages:
+    """A column of images that are decoded when they are asked for."""
+
+    paths: tuple[Path, ...]
+    shape: tuple[int, ...]
+    resized: bool
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        out = np.empty((len(rows), *self.shape), np.uint8)
+
+        def read(i: int) -> None:
+            path = self.paths[rows[i]]
+            image = read_image(path, self.shape[0])[::-1]
+            if image.shape != self.shape and not self.resized:
+                first, own = ("x".join(map(str, shape[1:])) for shape in (self.shape, image.shape))
+                raise DataError(f"{path}: is {own}, the first image is {first}; give new_height and new_width")
+            out[i] = resize(image, *self.shape[1:])
+
+        each(read, range(len(rows)))
+        return out
+
+
+def _listed(listing: Path, root: Path) -> tuple[tuple[Path, ...], np.ndarray]:
+    """The paths and labels of a list. What follows the last space of a line is the label."""
+    try:
+        lines = [line.strip() for line in listing.read_text().splitlines()]
+    except (OSError, UnicodeDecodeError) as e:
+        raise DataError(f"{listing}: cannot be read as a list of images: {e}") from e
+    paths, labels, faults = [], [], []
+    for number, line in enumerate(lines, 1):
+        path, _, label = line.rpartition(" ")
+        if path and label.removeprefix("-").isdecimal():
+            paths.append(root / path.strip())
+            labels.append(int(label))
+        elif line:
+            faults.append(f"{listing}:{number}: expected a path, a space and a whole number; {line!r} came")
+    if faults or not paths:
+        raise data_error(faults or [f"{listing}: lists no images"])
+    return tuple(paths), np.array(labels, np.int64)

@@ -1,0 +1,19 @@
+"""MemoryData: arrays that a program gives (`Net.set_input_arrays`), batch after batch. A net file alone cannot be fed from it."""
+
+from netc.data.source import Column, Description, Request, Table, TopSpec
+from netc.errors import DataError
+from netc.registry import source
+
+
+@source("MemoryData")
+def memory_data(request: Request) -> Table:
+    """Images of (channels, height, width) as they are given, and labels."""
+    param = request.layer.memory_data_param
+    shape = int(param.channels), int(param.height), int(param.width)
+    if min(shape) < 1:
+        raise DataError(f"channels, height and width are {shape}; each is 1 or more")
+
+    def load() -> tuple[Column, ...]:
+        raise DataError(f"layer {request.layer.name!r}: MemoryData is fed from Python, by Net.set_input_arrays")
+
+    return Table(Description(request.layer.name, (TopSpec("float32", shape), TopSpec("float32", ())), None), load)

@@ -1,0 +1,41 @@
+"""Losses with a margin."""
+
+import numpy as np
+
+from netc.ir import Value, cast, constant, op
+from netc.layers.context import Context, dims, sizes
+from netc.layers.loss import alike
+from netc.layers.shape import merged, reshape
+from netc.registry import layer
+from netc.training_ops import loss
+
+
+@layer("HingeLoss", bottoms=(2, 2), tops=(0, 1), loss=True)
+def hinge_loss(ctx: Context, scores: Value, labels: Value) -> Value:
+    """The sum over classes of max(0, 1 - d score), d = 1 for the label's class and -1 for any other, mean over the batch. L2: squared."""
+    flat = reshape(scores, [scores.shape[0], merged(scores.shape[1:])])
+    (classes,) = sizes(flat.shape[1:])
+    if labels.shape[:1] != scores.shape[:1] or merged(labels.shape[1:]) != 1:
+        a, b = ctx.layer.bottoms
+        raise ctx.shape_error(f"{b} is {dims(labels.shape)}; for {a} {dims(scores.shape)} it must hold one label a row", "bottom", 1)
+    labels = cast(labels if labels.rank == 1 else reshape(labels, [labels.shape[0]]), np.int64)
+    side = op.OneHot(labels, constant(np.array([classes])), constant(np.array([-1, 1], np.float32)), axis=1)
+    short = op.Relu(1.0 - side * flat)
+    p = ctx.param.hinge_loss_param
+    each = op.ReduceSum(short * short if p.norm == p.L2 else short, [1], keepdims=0)
+    return loss.mean(each)
+
+
+@layer("ContrastiveLoss", bottoms=(3, 3), tops=(0, 1), loss=True)
+def contrastive_loss(ctx: Context, a: Value, b: Value, similar: Value) -> Value:
+    """Half the mean of d^2 for pairs that are similar (1), of max(0, margin - d)^2 for others (0), d the distance of a and b.
+
+    Hadsell et al. 2006; with legacy_version max(0, margin - d^2) for the others. No gradient to the third bottom.
+    """
+    p, b = ctx.param.contrastive_loss_param, alike(ctx, a, b)
+    pairs = [reshape(v, [v.shape[0], merged(v.shape[1:])]) for v in (a, b)]
+    if similar.shape[:1] != a.shape[:1] or merged(similar.shape[1:]) != 1:
+        text = f"{ctx.layer.bottoms[2]} is {dims(similar.shape)}; it must hold one number for each pair of {dims(a.shape)}"
+        raise ctx.shape_error(text, "bottom", 2)
+    similar = cast(similar if similar.rank == 1 else reshape(similar, [similar.shape[0]]), np.float32)
+    return loss.contrastive(*pairs, similar, margin=p.margin, legacy=int(p.legacy_version))

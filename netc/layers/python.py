@@ -1,0 +1,184 @@
+"""Python layers: a user's class, run in NumPy between the parts of the graph.
+
+A class has `setup`, `reshape`, `forward` and `backward` as in pycaffe; `PythonLayer` is a base that may be used. Its code
+runs only where the user allowed it: `allow_python()`, `--allow-python`.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from netc.errors import NetcError, RunError
+from netc.ir import HOST, Node, Value, cast
+from netc.layers.context import Context, sizes
+from netc.net import TRAIN
+from netc.registry import layer
+from netc.tensor_type import Type
+
+PHASES = {TRAIN: 0}  # pycaffe's numbers; any other phase is 1
+_allowed: list[bool] = []
+
+
+def allow_python() -> None:
+    """From now on nets may name Python layers, whose code then runs."""
+    _allowed.append(True)
+
+
+class Blob:
+    """An array and its gradient, as a Python layer sees them. `reshape` makes new ones of zeros."""
+
+    def __init__(self, *shape: int):
+        self.data, self.diff = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+
+    def reshape(self, *shape: int) -> None:
+        """Zeros of another shape, unless it has that shape already."""
+        if self.data.shape != tuple(shape):
+            self.data, self.diff = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.data.shape
+
+    @property
+    def count(self) -> int:
+        """How many elements there are."""
+        return int(self.data.size)
+
+    @property
+    def num(self) -> int:
+        return self._axis(0)
+
+    @property
+    def channels(self) -> int:
+        return self._axis(1)
+
+    @property
+    def height(self) -> int:
+        return self._axis(2)
+
+    @property
+    def width(self) -> int:
+        return self._axis(3)
+
+    def _axis(self, k: int) -> int:
+        return int(self.data.shape[k]) if k < self.data.ndim else 1
+
+
+class Blobs(list[Blob]):
+    """The learned blobs of a Python layer."""
+
+    def add_blob(self, *shape: int) -> None:
+        """One more, zeros until the layer writes something into its data."""
+        self.append(Blob(*shape))
+
+
+class PythonLayer:
+    """What a Python layer's class may derive from. `param_str`, `phase` and `blobs` are set before `setup`."""
+
+    param_str: str
+    phase: int
+    blobs: Blobs
+
+    def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        """Once, before anything else."""
+
+    def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        """Gives each top its shape, by those of the bottoms."""
+
+    def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
+        """Fills top[i].data."""
+        raise NotImplementedError
+
+    def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
+        """Fills bottom[i].diff where propagate_down[i], and adds to the diffs of its blobs."""
+        raise NotImplementedError
+
+
+class Hosted:
+    """One Python layer of a net: the user's object and the calls of it."""
+
+    def __init__(self, ctx: Context, bottoms: Sequence[Value]):
+        self.name, self.place = ctx.layer.name, ctx.layer.at()
+        self.error: Callable[[str], NetcError] = ctx.error
+        self.user = _instance(ctx)
+        self.user.param_str, self.user.phase, self.user.blobs = ctx.param.python_param.param_str, PHASES.get(ctx.phase, 1), Blobs()
+        self.bottom = [Blob(*sizes(b.shape)) for b in bottoms]
+        self.top = [Blob(0) for _ in ctx.layer.tops]
+        self._guarded("setup", self.bottom, self.top)
+        self._guarded("reshape", self.bottom, self.top)
+        self.shapes = [t.shape for t in self.top]
+        self.error = lambda text: RunError(f"{self.place}: {text}")
+
+    def forward(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+        """The tops, of bottoms and learned blobs."""
+        self._take(arrays)
+        self._guarded("reshape", self.bottom, self.top)
+        if (found := [t.shape for t in self.top]) != self.shapes:
+            raise self.error(f"layer {self.name!r}: reshape made the tops {found}, before it made them {self.shapes}")
+        self._guarded("forward", self.bottom, self.top)
+        return tuple(np.array(t.data, np.float32, ndmin=t.data.ndim) for t in self.top)
+
+    def backward(self, propagate_down: list[bool], *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+        """The gradients by bottoms and learned blobs, of those, the tops and the gradients by the tops."""
+        rest = self._take(arrays)
+        for blob, data, diff in zip(self.top, rest, rest[len(self.top) :], strict=False):
+            blob.data[...], blob.diff[...] = data, diff
+        learned = [*self.bottom, *self.user.blobs]
+        for blob in learned:
+            blob.diff[...] = 0
+        self._guarded("backward", self.top, propagate_down, self.bottom)
+        return tuple(np.array(blob.diff, np.float32, ndmin=blob.diff.ndim) for blob in learned)
+
+    def _take(self, arrays: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+        blobs = [*self.bottom, *self.user.blobs]
+        for blob, array in zip(blobs, arrays, strict=False):
+            blob.data[...] = array
+        return arrays[len(blobs) :]
+
+    def _guarded(self, method: str, *arguments: Any) -> None:
+        """A call of the user's code; what it raises names the layer."""
+        try:
+            getattr(self.user, method)(*arguments)
+        except Exception as e:
+            raise self.error(f"layer {self.name!r}: {method} of {type(self.user).__name__}: {type(e).__name__}: {e}") from e
+
+
+@layer("Python", bottoms=(0, None), tops=(0, None))
+def python_layer(ctx: Context, *bottoms: Value) -> tuple[Value, ...]:
+    """A class `layer` of the user's module `module`, in NumPy: setup, reshape, forward, backward. Only with --allow-python.
+
+    The module is looked for beside the net file first. The graph is split there: in every step its blobs are copied and the
+    layer is waited for, on the CPU. A loss needs its loss_weight. Blobs that it adds in setup are learned.
+    """
+    _check_allowed(ctx)
+    hosted = Hosted(ctx, [cast(b, np.float32) for b in bottoms])
+    learned = [ctx.parameter(f"blob{k}", blob.data) for k, blob in enumerate(hosted.user.blobs)]
+    inputs = (*(cast(b, np.float32) for b in bottoms), *learned)
+    types = tuple(Type(np.dtype(np.float32), shape) for shape in hosted.shapes)
+    return Node("Python", inputs, {"hosted": hosted, "call": hosted.forward}, types, HOST).outputs
+
+
+def _check_allowed(ctx: Context) -> None:
+    """An error unless the user allowed Python, and the net is no part of a zoo."""
+    text = f"runs code of the module {ctx.param.python_param.module!r}; "
+    if not _allowed:
+        raise ctx.error(text + "--allow-python allows that, if you trust it", "python_param")
+    if (Path(ctx.layer.document.path).resolve().parent / "manifest.json").is_file():
+        raise ctx.error(text + "what came out of a zoo runs none", "python_param")
+
+
+def _instance(ctx: Context) -> Any:
+    p = ctx.param.python_param
+    if not p.module or not p.layer:
+        raise ctx.error("needs `module` and `layer`: a Python module and a class in it", "python_param")
+    folder = str(Path(ctx.layer.document.path).resolve().parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    try:
+        return getattr(import_module(p.module), p.layer)()
+    except Exception as e:
+        raise ctx.error(f"{p.module}.{p.layer} cannot be made: {type(e).__name__}: {e}", "python_param") from e

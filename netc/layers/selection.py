@@ -1,0 +1,79 @@
+"""Layers that choose rows or elements by what others say, and those that fold axes."""
+
+import numpy as np
+
+from netc.ir import Value, cast, op, stop
+from netc.layers.context import Context, dims, sizes
+from netc.layers.shape import axis_of, merged, reshape
+from netc.registry import layer
+
+
+@layer("BatchReindex", bottoms=(2, 2), in_place=False)
+def batch_reindex(ctx: Context, x: Value, index: Value) -> Value:
+    """Row i of the top is row index[i] of the first bottom; rows may come often or never. No gradient to the index."""
+    if index.rank != 1:
+        text = f"{ctx.layer.bottoms[1]} holds row numbers and must have 1 axis; it is {dims(index.shape)}"
+        raise ctx.shape_error(text, "bottom", 1)
+    return op.Gather(x, cast(index, np.int64), axis=0)
+
+
+@layer("Filter", bottoms=(2, None), tops=(1, None), in_place=False)
+def filter_(ctx: Context, *bottoms: Value) -> tuple[Value, ...]:
+    """The rows of each bottom whose selector, the last bottom, is not 0. How many that is, only a run knows; it may be none.
+
+    No gradient to the selector. A training graph with this layer has an axis whose size is not known.
+    """
+    *xs, selector = bottoms
+    if len(ctx.layer.tops) != len(xs):
+        raise ctx.error(f"{len(xs)} bottoms before the selector and {len(ctx.layer.tops)} tops; each has its top", "top")
+    if list(selector.shape[1:]) != [1] * (selector.rank - 1):
+        text = f"the selector {ctx.layer.bottoms[-1]} must hold one number a row; it is {dims(selector.shape)}"
+        raise ctx.shape_error(text, "bottom", len(xs))
+    for k, x in enumerate(xs):
+        if x.shape[:1] != selector.shape[:1]:
+            text = f"{ctx.layer.bottoms[k]} is {dims(x.shape)}, the selector {ctx.layer.bottoms[-1]} {dims(selector.shape)}: rows differ"
+            raise ctx.shape_error(text, "bottom", k)
+    flat = selector if selector.rank == 1 else reshape(selector, [selector.shape[0]])
+    chosen = op.Not(op.Equal(flat, 0))
+    return tuple(op.Compress(x, chosen, axis=0, shape=(f"{ctx.layer.name}.rows", *x.shape[1:])) for x in xs)
+
+
+@layer("Reduction")
+def reduction(ctx: Context, x: Value) -> Value:
+    """SUM, ASUM (of absolute values), SUMSQ (of squares) or MEAN over `axis` and all after it, times coeff."""
+    p = ctx.param.reduction_param
+    axes = list(range(axis_of(ctx, p.axis, x, "reduction_param", "axis"), x.rank))
+    if p.operation == p.MEAN:
+        y = op.ReduceMean(x, axes, keepdims=0)
+    else:
+        each = op.Abs(x) if p.operation == p.ASUM else x * x if p.operation == p.SUMSQ else x
+        y = op.ReduceSum(each, axes, keepdims=0)
+    return y if p.coeff == 1 else y * p.coeff
+
+
+@layer("ArgMax", metric=True)
+def arg_max(ctx: Context, x: Value) -> Value:
+    """The indices of the top_k largest values, the larger index first where they are equal. No gradient.
+
+    With `axis`, indices along it, or with out_max_val the values. Without, over all axes but the first: of shape
+    (N, 1, top_k), with out_max_val (N, 2, top_k), the indices and then the values.
+    """
+    p = ctx.param.argmax_param
+    if p.HasField("axis"):
+        axis = axis_of(ctx, p.axis, x, "argmax_param", "axis")
+        values, indices = _largest(ctx, x, axis)
+        return values if p.out_max_val else indices
+    ones = [1] * max(0, x.rank - 3)
+    values, indices = _largest(ctx, reshape(x, [x.shape[0], merged(x.shape[1:])]), 1)
+    parts = [reshape(v, [x.shape[0], 1, p.top_k, *ones]) for v in ((indices, values) if p.out_max_val else (indices,))]
+    return op.Concat(*parts, axis=1) if len(parts) > 1 else parts[0]
+
+
+def _largest(ctx: Context, x: Value, axis: int) -> tuple[Value, Value]:
+    """(values, indices as floats) of the top_k along `axis`. TopK gives a tie to the smaller index, so it sees the axis turned round."""
+    (size,), k = sizes(x.shape[axis : axis + 1]), ctx.param.argmax_param.top_k
+    if not 1 <= k <= size:
+        raise ctx.error(f"top_k {k} of {size} values", "argmax_param", "top_k")
+    turned = op.Slice(stop(x), [size - 1], [-size - 1], [axis], [-1])
+    values, indices = op.TopK(turned, [k], axis=axis, outputs=2)
+    return values, cast(size - 1 - indices, np.float32)

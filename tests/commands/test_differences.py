@@ -1,0 +1,22 @@
+"""The table of differences to Caffe: types that there are, shown by `netc layers`, and every recorded difference in it."""
+
+from netc.commands.describe import describe_layer
+from netc.commands.differences import DIFFERENCES, table
+from netc.spec.fields import TYPES
+from tests.layers.test_recorded import CASES, DIFFERS
+from tests.small_nets import netc
+
+
+def test_types_are_those_of_caffe():
+    assert {t for d in DIFFERENCES for t in d.types} <= set(TYPES)
+
+
+def test_what_recorded_cases_differ_in_stands_there():
+    listed = {t for d in DIFFERENCES for t in d.types}
+    assert {CASES[name]["type"] for name in DIFFERS if name in CASES} <= listed
+
+
+def test_they_are_shown():
+    assert netc("layers", "--differences").stdout.splitlines() == table()
+    assert "Other than in Caffe" in describe_layer("HDF5Output") and "dies at the second batch" in describe_layer("HDF5Output")
+    assert "Other than in Caffe" not in describe_layer("TanH")

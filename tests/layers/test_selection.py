@@ -1,0 +1,99 @@
+"""Layers that choose rows or elements, and those that fold axes."""
+
+import json
+
+import numpy as np
+import pytest
+
+from netc.contract import program
+from netc.session import Session, States, Stepper
+from netc.spec.job import load_job
+from tests.layers.nets import about, forward, gradient
+
+X = np.arange(24.0).reshape(4, 3, 2)
+
+
+@about("BatchReindex")
+def test_rows_by_number():
+    got = forward("BatchReindex: {bottom: [x, i], name: y}", x=X, i=[3, 0, 0])["y"]
+    np.testing.assert_array_equal(got, X[[3, 0, 0]])
+    d = gradient("BatchReindex: {bottom: [x, i], name: y}", "y", np.ones((3, 3, 2)), x=X, i=[3, 0, 0])
+    np.testing.assert_array_equal(d["x"][:, 0, 0], [2, 0, 0, 1])  # a row that came twice gets both gradients
+    assert "i" not in d
+
+
+@about("Filter")
+@pytest.mark.parametrize("selector", [[1, 0, 0, 7], [0, 0, 0, 0], [1, 1, -1, 1]])
+def test_filter(selector):
+    rows = np.array(selector) != 0
+    got = forward("Filter: {bottom: [x, l, s], top: [a, b]}", x=X, l=[0, 1, 2, 3], s=selector)
+    np.testing.assert_array_equal(got["a"], X[rows])
+    np.testing.assert_array_equal(got["b"], np.arange(4)[rows])
+
+
+FILTERED = """
+name: filtered
+layers:
+  - Input: {top: [x, label, s], shape: [{dim: [6, 3]}, {dim: 6}, {dim: 6}]}
+  - Filter: {name: f, bottom: [x, label, s], top: [fx, fl]}
+  - InnerProduct: {name: ip, bottom: fx, num_output: 4}
+  - ReLU: {bottom: ip, top: ip}
+  - InnerProduct: {name: out, bottom: ip, num_output: 3}
+  - LOSS: {bottom: [out, fl]}
+solver: {base_lr: 0.1, max_iter: 1}
+"""
+
+
+@pytest.mark.parametrize("loss", ["SoftmaxWithLoss", "HingeLoss"])
+def test_training_on_what_was_filtered(tmp_path, loss):
+    """A step on six rows of which some are chosen changes the weights as a step on those rows alone does."""
+    rng = np.random.default_rng(0)
+    x, label = rng.normal(size=(6, 3)).astype(np.float32), rng.integers(0, 3, 6).astype(np.float32)
+
+    def step(text: str, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        (tmp_path / "net.yaml").write_text(text.replace("LOSS", loss))
+        made = program(load_job(str(tmp_path / "net.yaml")))
+        start = {n: np.linspace(0.1, 1, a.size, dtype=np.float32).reshape(a.shape) for n, a in made.start().items()}
+        states = States({f"state/{n}": a for n, a in start.items()})
+        stepper = Stepper(Session(made.model("train")), states)
+        result = stepper.run({f"batch/{n}": np.asarray(a, np.float32) for n, a in feeds.items()} | {"lr": np.array(0.1, np.float32)})
+        return {**states.arrays(), "loss": result["loss"]}
+
+    chosen = np.array([0, 1, 0, 0, 1, 1], bool)
+    got = step(FILTERED, {"x": x, "label": label, "s": chosen})
+    plain = FILTERED.replace("  - Filter: {name: f, bottom: [x, label, s], top: [fx, fl]}\n", "").replace("fx", "x").replace("fl", "label")
+    plain = plain.replace("label, s]", "label]").replace(", {dim: 6}]", "]")
+    expected = step(plain.replace("[6, 3]", "[3, 3]").replace("dim: 6", "dim: 3"), {"x": x[chosen], "label": label[chosen]})
+    for name, value in expected.items():
+        np.testing.assert_allclose(got[name], value, rtol=1e-5, atol=1e-6)
+    none = step(FILTERED, {"x": x, "label": label, "s": np.zeros(6)})
+    assert float(none["loss"]) == 0 and all(np.isfinite(a).all() for a in none.values())  # no row: nothing to learn
+
+
+def test_metadata_names_the_size_that_is_not_known(tmp_path):
+    (tmp_path / "net.yaml").write_text(FILTERED.replace("LOSS", "SoftmaxWithLoss"))
+    made = program(load_job(str(tmp_path / "net.yaml")))
+    assert json.loads(made.model("train").metadata_props[0].value)["dynamic"] == ["f.rows"]
+
+
+@about("Reduction")
+@pytest.mark.parametrize("operation, function", [
+    ("SUM", lambda x, axes: x.sum(axes)),
+    ("ASUM", lambda x, axes: np.abs(x).sum(axes)),
+    ("SUMSQ", lambda x, axes: (x * x).sum(axes)),
+    ("MEAN", lambda x, axes: x.mean(axes)),
+])  # fmt: skip
+def test_reduction(operation, function):
+    for axis, axes in ((0, (0, 1, 2)), (1, (1, 2)), (-1, (2,))):
+        got = forward(f"Reduction: {{bottom: x, name: y, operation: {operation}, axis: {axis}, coeff: 0.5}}", x=X - 9)["y"]
+        np.testing.assert_allclose(got, 0.5 * function(X - 9, axes))
+
+
+@about("ArgMax")
+def test_largest_and_where():
+    x = np.array([[1.0, 5, 3, 5], [4, 4, 0, 1]])
+    np.testing.assert_array_equal(forward("ArgMax: {bottom: x, name: y, top_k: 2}", x=x)["y"], [[[3, 1]], [[1, 0]]])
+    got = forward("ArgMax: {bottom: x, name: y, top_k: 2, out_max_val: true}", x=x)["y"]
+    np.testing.assert_array_equal(got, [[[3, 1], [5, 5]], [[1, 0], [4, 4]]])
+    np.testing.assert_array_equal(forward("ArgMax: {bottom: x, name: y, axis: 0}", x=x)["y"], [[1, 0, 0, 0]])
+    np.testing.assert_array_equal(forward("ArgMax: {bottom: x, name: y, axis: 0, out_max_val: true}", x=x)["y"], [[4, 5, 3, 5]])
