@@ -135,7 +135,22 @@ def deployed(net: Net) -> Net:
             layers.append(replace(layer, type=kind, name=top, bottoms=layer.bottoms[:1], tops=(top,), loss_weights=(0.0,)))
         else:
             missing.update(layer.tops)
-    return replace(net, phase=DEPLOY, layers=tuple(layers))
+    return replace(net, phase=DEPLOY, layers=tuple(_without_idle_inputs(net.layers, layers)))
+
+
+def _without_idle_inputs(before: Iterable[Layer], layers: list[Layer]) -> Iterable[Layer]:
+    """`layers` without the blobs of Input layers that only layers which are gone read: labels."""
+    idle = {b for layer in before for b in layer.bottoms} - {b for layer in layers for b in layer.bottoms}
+    for layer in layers:
+        numbers = [k for k, top in enumerate(layer.tops) if top not in idle]
+        if layer.type != "Input" or len(numbers) == len(layer.tops):
+            yield layer
+        elif numbers:
+            param, shapes = pb.LayerParameter(), layer.param.input_param.shape
+            param.CopyFrom(layer.param)
+            param.input_param.ClearField("shape")
+            param.input_param.shape.extend(shapes[k % len(shapes)] for k in numbers)
+            yield replace(layer, param=param, tops=tuple(layer.tops[k] for k in numbers), loss_weights=(0.0,) * len(numbers))
 
 
 def _made(kind: str, bottom: str, layers: Iterable[Layer]) -> bool:

@@ -172,3 +172,17 @@ def test_the_name_of_the_scores_is_free():
     layers = "  - DummyData: {top: [data, label], shape: [{dim: [4, 3]}, {dim: [4]}]}\n"
     layers += "  - InnerProduct: {name: prob, num_output: 2}\n  - SoftmaxWithLoss\n"
     assert deployed(net(layers, TEST)).outputs == ["prob2"]
+
+
+def test_a_deployed_net_takes_no_labels():
+    layers = """\
+  - Input: {top: [label, data, mask], shape: [{dim: 4}, {dim: [4, 3]}, {dim: [4, 2]}]}
+  - Input: {name: weights, top: w, shape: {dim: 4}}
+  - InnerProduct: {bottom: data, num_output: 2}
+  - SoftmaxWithLoss: {bottom: [ip1, label]}
+  - EuclideanLoss: {bottom: [ip1, mask], name: other}
+  - Silence: {bottom: w}
+"""
+    found = deployed(net(layers, TEST))
+    assert [(x.name, x.tops) for x in found.layers if x.type == "Input"] == [("data", ("data",)), ("weights", ("w",))]
+    assert found.layers[0].param.input_param.shape[0].dim == [4, 3]

@@ -101,9 +101,11 @@ class Context:
         self.updates[state] = stop(value)
 
     def noise(self, name: str, shape: Shape, distribution: str = "uniform") -> Value:
-        """Random numbers fed anew each step: uniform in [0, 1), or standard normal."""
+        """Random numbers fed anew each step: uniform in [0, 1), or standard normal. Of symbolic dimensions only the batch can be one."""
         key = f"{self.layer.name}.{name}"
-        return leaf("Input", np.float32, sizes(shape), name=NOISE + key, distribution=distribution, key=key)
+        if unknown := [d for d in shape if isinstance(d, str) and d != self.batch]:
+            raise self.shape_error(f"random numbers for {dims(shape)} need the size {unknown[0]!r}, which only a run knows")
+        return leaf("Input", np.float32, shape, name=NOISE + key, distribution=distribution, key=key)
 
     def input(self, top: str, dtype: str, shape: Shape, batch_axis: int | None = 0) -> Value:
         """A blob that is fed. Axis 0, where there is one, is the batch; with batch_axis 1 it is time, and the batch comes next.

@@ -40,22 +40,28 @@ class Feeder:
         self.sources = [data.open(layer.param, p, seed, base, iter_size) for layer, p in zip(net.sources, phases, strict=True)]
 
     def __call__(self, iteration: int, sub_batch: int = 0) -> Feeds:
+        return self._with_noise(self._batches(iteration, sub_batch), iteration, sub_batch)
+
+    def once(self, index: int) -> Feeds:
+        """The feeds of batch `index` of one pass: the last batch holds no row that the first one had."""
+        feeds = self._batches(index, 0)
+        for layer, source in zip(self.layers, self.sources, strict=True):
+            left = source.rows - index * source.batch_size if source.wraps and source.rows is not None else 0
+            if 0 < left < source.batch_size:
+                feeds |= {BATCH + top: feeds[BATCH + top][:left] for top in layer.tops if BATCH + top in feeds}
+        return self._with_noise(feeds, index, 0)
+
+    def _batches(self, iteration: int, sub_batch: int) -> Feeds:
         feeds: Feeds = {}
         for layer, source in zip(self.layers, self.sources, strict=True):
             for top, array in zip(layer.tops, source.batch(iteration, sub_batch), strict=False):
                 if BATCH + top in self.wanted:
                     feeds[BATCH + top] = np.ascontiguousarray(array)
+        return feeds
+
+    def _with_noise(self, feeds: Feeds, iteration: int, sub_batch: int) -> Feeds:
         rows = self.size(feeds)
         return feeds | {n.attrs["name"]: draw(n, self.seed, iteration, sub_batch, rows) for n in self.noise}
-
-    def once(self, index: int) -> Feeds:
-        """The feeds of batch `index` of one pass: the last batch holds no row that the first one had."""
-        feeds = self(index)
-        for layer, source in zip(self.layers, self.sources, strict=True):
-            left = source.rows - index * source.batch_size if source.wraps and source.rows is not None else 0
-            if 0 < left < source.batch_size:
-                feeds |= {BATCH + top: feeds[BATCH + top][:left] for top in layer.tops if BATCH + top in feeds}
-        return feeds
 
     def kept(self, results: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """What a step gave, without that which goes into the net's sinks; those have it now."""

@@ -73,6 +73,26 @@ def test_a_run_that_goes_on_from_a_snapshot_gives_the_same_bits(trained, tmp_pat
         np.testing.assert_array_equal(array, resumed[name])
 
 
+@pytest.mark.parametrize("interval, falls", [(3, True), (0, False)])
+def test_the_optimizers_history_starts_anew(tmp_path, interval, falls):
+    """AdaGrad's sums of squares never fall, but where they start again from zero."""
+    path, sums = write_trees(tmp_path, NET.replace("reset_interval: 25", f"reset_interval: {interval}")), []
+    for iterations in (3, 4):
+        arguments = [
+            "--set",
+            f"solver.max_iter={iterations}",
+            "--set",
+            "solver.test_interval=0",
+            "--no-publish",
+            "--runs",
+            tmp_path / "runs",
+        ]
+        assert netc("train", path, *arguments).exit_code == 0
+        run = max((tmp_path / "runs/small").iterdir(), key=lambda folder: int(folder.name))
+        sums.append(snapshot.read(run / "snapshots" / snapshot.file_name(iterations)).states["ip1.weight.history"])
+    assert (sums[1] < sums[0]).any() == falls
+
+
 def test_the_models_say_which_axes_change(trained, tmp_path):
     folder, _ = trained
     assert netc("compile", folder / "small.yaml", "-o", tmp_path).exit_code == 0

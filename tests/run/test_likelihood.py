@@ -76,3 +76,10 @@ def test_the_test_command_tells_it(tmp_path, visible, monkeypatch):
     assert said.keys() == {"loss", "reconstruction_error"} | (
         {"log_probability", "log_partition_deviation"} if visible == "BINARY" else set()
     )
+
+
+def test_a_pinned_batch_leaves_out_the_short_last_one(tmp_path):
+    """Random numbers are of the whole batch there, the data are not."""
+    pinned = NET.replace("  - RBM", "  - Reshape: {top: flat, shape: {dim: [16, 144]}}\n  - RBM")
+    result = netc("train", write_small(tmp_path, pinned), "--no-publish", "--runs", tmp_path / "runs")
+    assert result.exit_code == 0 and "reconstruction_error" in result.stdout, result.output
