@@ -55,10 +55,9 @@ def publish_run(
     inputs = raw_inputs(program)
     if inputs:
         files["test_vectors.npz"] = _vectors(program, files["model.onnx"], states, inputs)
-    if program.classes and not any(name.splitlines() != [name] for name in program.classes):  # the tokens of a text may be line ends
-        files["labels.txt"] = "".join(f"{name}\n" for name in program.classes).encode()
-    if program.vocabulary:
-        files["vocabulary.txt"] = "".join(f"{word}\n" for word in program.vocabulary).encode()
+    for name, words in (("labels.txt", program.classes), ("vocabulary.txt", program.vocabulary)):
+        if words and all(word.splitlines() == [word] for word in words):  # the tokens of a text may be line ends
+            files[name] = "".join(f"{word}\n" for word in words).encode()
     if curves is not None:
         files["curves.png"] = curves
     return zoo.publish(target, zoo.model_name(program.job.name), files, _manifest(program, model, scores, command), version)
@@ -74,8 +73,9 @@ def raw_inputs(program: Program, rows: int = VECTORS) -> dict[str, np.ndarray]:
             param.transform_param.ClearField(field)
         param.data_param.test_batch_size = rows
         source = data.open(param, "TEST", program.seed, program.job.base)
+        batch = source.batch(0)
         for k in source.description.inputs:
-            array, axis = source.batch(0)[k], source.description.tops[k].batch_axis
+            array, axis = batch[k], source.description.tops[k].batch_axis
             inputs[layer.tops[k]] = np.ascontiguousarray(array if axis is None else array.take(range(min(rows, array.shape[axis])), axis))
     return inputs
 

@@ -27,6 +27,7 @@ from netc.errors import DataError
 from netc.registry import source
 
 PARTS = {"TRAIN": "train.txt", "VALIDATION": "dev.txt", "TEST": "test.txt"}
+TOPS = 5
 Batch = tuple[np.ndarray, ...]
 
 
@@ -91,7 +92,7 @@ class _Tops:
 
     def columns(self) -> tuple["_Top", ...]:
         self.forest()
-        return tuple(_Top(self, k) for k in range(5))
+        return tuple(_Top(self, k) for k in range(TOPS))
 
 
 @dataclass(frozen=True, eq=False)
