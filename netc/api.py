@@ -88,12 +88,14 @@ class Net:
         self._lowered: Lowered = lowered
         values = {str(i): v for i, v in enumerate((*(v[-1] for v in lowered.versions.values()), *lowered.graph.ends))}
         nodes = {state_of(b) for blobs in lowered.layer_blobs.values() for b in blobs} | set(Graph("", values).leaves("State"))
+        carried = [node.attrs["name"] for node in nodes if node.attrs["kind"] == "carry"]
         for node in nodes:
             name, shape = node.attrs["name"], tuple(map(int, node.types[0].shape))
             if name not in self._states:
                 self._states[name] = self.blob_type(np.asarray(node.attrs["start"](), np.float32))
             elif self._states[name].shape != shape:
                 raise ShapeError(f"{name} is {dims(self._states[name].shape)}, inputs of these shapes need {dims(shape)}")
+        self._carries = {n: self._states[n].data.copy() for n in carried}  # as the last forward pass found them
         self.params: dict[str, list[Blob]] = {
             layer: [self._states[state_of(b).attrs["name"]] for b in blobs] for layer, blobs in lowered.layer_blobs.items() if blobs
         }
@@ -159,6 +161,7 @@ class Net:
         self._next_of_memory()
         self._noise = self._draw()
         self._passes += 1
+        self._carries = {n: self._states[n].data.copy() for n in self._carries}
         results = self._forward.run(self._feeds(self._forward))
         for name, array in results.items():
             if name in self.blobs:
@@ -245,7 +248,7 @@ class Net:
 
     def _feeds(self, session: Runs) -> dict[str, np.ndarray]:
         feeds = {BATCH + n: self.blobs[n].data for n in self._batch} | self._noise
-        feeds |= {f"state/{n}": b.data for n, b in self._states.items()}
+        feeds |= {f"state/{n}": self._carries.get(n, b.data) for n, b in self._states.items()}
         return {n: a for n, a in feeds.items() if n in session.inputs}
 
 

@@ -103,20 +103,39 @@ def test(net: str | None, model: str | None, overrides: tuple[str, ...], plugins
 
 @main.command()
 @click.argument("model")
-@click.argument("inputs", nargs=-1, required=True)
+@click.argument("inputs", nargs=-1)
 @click.option("--from", "source", metavar="ZOO", help="The zoo that MODEL is in, a folder or an address.")
 @click.option("--top", default=3, show_default=True, type=click.IntRange(1), help="How many classes to show.")
 @click.option("-o", "--output", metavar="FILE", help="Keep all outputs in an .npz file, a row an input, and print nothing.")
-def predict(model: str, inputs: tuple[str, ...], source: str | None, top: int, output: str | None) -> None:
-    """Run MODEL on image files, .npy arrays, or trees in brackets. MODEL is a model.onnx, its folder, or a name in the zoo.
+@click.option("--prompt", help="A text that a model of texts goes on with.")
+@click.option("--length", type=click.IntRange(1), help="How many tokens to write, or steps to forecast [default: 200 tokens, 1 step].")
+@click.option("--temperature", default=1.0, show_default=True, type=click.FloatRange(0), help="Of the writing: below 1 likelier tokens.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the writing.")
+def predict(model: str, inputs: tuple[str, ...], source: str | None, top: int, output: str | None, prompt: str | None, length: int | None,
+            temperature: float, seed: int) -> None:  # fmt: skip
+    """Run MODEL on INPUTS: image files, .npy arrays, a .csv series, texts, or trees in brackets.
 
-    Example: netc predict lenet digit.png
+    MODEL is a model.onnx, its folder, or a name in the zoo.
 
-    Example: netc predict rntn '((not (very good)) .)'
+    Examples: netc predict lenet digit.png; netc predict char_lstm --prompt "ROMEO:" --length 400
+
+    netc predict rntn '((not (very good)) .)'
     """
+    from netc.commands import generate
     from netc.commands.predict import Model, save
 
-    predictions = Model(model, source).predict(inputs, top)
+    if (prompt is None) == (not inputs):
+        raise click.UsageError("give INPUTS, or a --prompt for a model that writes")
+    made = Model(model, source)
+    if prompt is not None:
+        click.echo(prompt + generate.write(made, prompt, length or 200, temperature, seed))
+        return
+    if made.metadata.get("forecasts"):
+        for path in inputs:
+            for k, number in enumerate(generate.forecast(made, path, length or 1), 1):
+                click.echo(f"{path}: {made.metadata['forecasts']} +{k} {number:.6g}")
+        return
+    predictions = made.predict(inputs, top)
     if output:
         save(predictions, output)
         return
@@ -216,7 +235,9 @@ def devices() -> None:
 
 @main.command()
 @click.argument("path", default="net.yaml")
-@click.option("--data", "source", default="mnist", show_default=True, help="A data set by name, a .csv or .npz file, a folder per class.")
+@click.option(
+    "--data", "source", default="mnist", show_default=True, help="A data set by name, a .csv, .npz or .txt file, a folder per class."
+)
 def init(path: str, source: str) -> None:
     """Write a starter net file.
 

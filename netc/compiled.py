@@ -23,6 +23,7 @@ from netc.errors import RunError
 from netc.files import cache_folder, replace_file
 from netc.ir import Graph, Node, Value
 from netc.session import Session
+from netc.subgraph import Subgraph
 
 MOST_FILES = 100
 
@@ -72,6 +73,8 @@ def _attributes(node: Node) -> Iterator[tuple[str, object]]:
     for name, value in node.attrs.items():
         if isinstance(value, np.ndarray):
             yield name, (value.dtype.str, value.shape, hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest())
+        elif isinstance(value, Subgraph):
+            yield name, (fingerprint(Graph("", {str(k): v for k, v in enumerate(value.outputs)})), len(value.inputs))
         elif not callable(value):
             yield name, value
 

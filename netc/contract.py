@@ -3,10 +3,10 @@
 | model        | inputs                                            | outputs                                         |
 |--------------|---------------------------------------------------|-------------------------------------------------|
 | train.onnx   | batch/<blob>, noise/<name>, lr, state/<name>      | loss, out/<blob>, next/<name> of each state     |
-| gradient.onnx| the same without lr, and grad/<name>, the sum     | loss, out/<blob>, next/grad/<name>, next/ of statistics |
+| gradient.onnx| the same without lr, and grad/<name>, the sum     | loss, out/<blob>, next/grad/<name>, next/ of statistics and carries |
 | update.onnx  | grad/<name>, lr, state/ of parameters and slots   | next/ of parameters and slots                   |
-| test.onnx    | batch/<blob>, state/ of parameters and statistics | loss, out/<blob>                                |
-| model.onnx   | the net's inputs, batch N                         | its outputs; weights and preprocessing inside   |
+| test.onnx    | batch/<blob>, state/ of parameters, statistics and carries | loss, out/<blob>, next/ of carries     |
+| model.onnx   | the net's inputs, batch N, state/ of carries      | its outputs, next/ of carries; weights and preprocessing inside |
 """
 
 from collections.abc import Collection, Mapping
@@ -155,10 +155,11 @@ class Program:
             poolings = {x.name: x.param.pooling_param for x in self.test_net.layers if x.type == "Pooling"}
             graph = resizable(graph, poolings) or graph
         outputs = {name.removeprefix(OUT): value for name, value in graph.outputs.items()}
-        graph = _plain_inputs(Graph(graph.name, outputs))
+        graph = _plain_inputs(replace(graph, outputs=outputs))
         inputs = [tensor_facts(n.outputs[0]) for n in graph.leaves("Input")]
         said = self.metadata("model", graph, "cpu") | {"batch": inputs, "classes": list(self.classes), "vocabulary": list(self.vocabulary)}
         said["sources"] = [{"type": layer.type, "tops": list(layer.tops)} for layer in deployed(self.test_net).sources]
+        said |= next((layer.source.reading for layer in self.test_net.sources if layer.source), {})
         return emit(graph, metadata=said)
 
     @property
@@ -195,10 +196,12 @@ class Program:
         } | self._batch_facts(kind)
 
     def _batch_facts(self, kind: str) -> dict[str, Any]:
-        """Axis and size of the batch of models for testing and of the deployed one."""
+        """Axis and size of the batch of models for testing and of the deployed one; axis 1 where time comes first."""
         if kind != "model" and not kind.startswith("test"):
             return {}
-        return {"batch_axis": 0, "batch_size": self.deploy[1] if kind == "model" else self.tests[int(kind[4:] or 0)][1]}
+        first = next(iter(self.test_net.described.values()), None)
+        size = self.deploy[1] if kind == "model" else self.tests[int(kind[4:] or 0)][1]
+        return {"batch_axis": first.batch_axis if first else 0, "batch_size": size}
 
     def schedule(self) -> dict[str, Any]:
         """The fields that learning-rate policies read, all that are set."""

@@ -16,6 +16,7 @@ from onnx import helper, numpy_helper
 
 from netc.errors import SpecError
 from netc.ir import HOST, TRAINING, Graph, Node, Value, constant_value, toposort
+from netc.subgraph import Subgraph
 from netc.tensor_type import IR_VERSION, OPSET
 from netc.training_ops import trace
 from netc.training_ops.define import Body, freeze
@@ -67,6 +68,7 @@ class _Writer:
 
     provider: str
     calls: Collection[str] | bool
+    prefix: str = ""
     names: dict[Value, str] = field(default_factory=dict)
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     constants: list[onnx.TensorProto] = field(default_factory=list)
@@ -101,23 +103,40 @@ class _Writer:
                 self.nodes.append(helper.make_node("Identity", [taken.get(now, now)], [name], name=f"{name}/Identity"))
             else:
                 taken[now] = name
-        for node in self.nodes:
-            for names in (node.input, node.output):
-                for i, n in enumerate(names):
-                    if n in taken:
-                        names[i] = taken[n]
+        _rename(self.nodes, taken)
 
     def _node(self, node: Node, owner: Node) -> None:
         label = self._label(node, owner)
         for i, value in enumerate(node.outputs):
             self.names[value] = label + (f":{i}" if i else "")
         inputs, outputs = [self._name(v) for v in node.inputs], [self.names[v] for v in node.outputs]
-        proto = helper.make_node(node.op, inputs, outputs, name=label, domain=node.domain, **node.attrs)
+        attrs = dict(node.attrs)
+        for key, inner in node.attrs.items():
+            if isinstance(inner, Subgraph):
+                own = len(inputs) - len(inner.captured)
+                attrs[key] = self._subgraph(inner, inputs[own:], label)
+                inputs = inputs[:own]
+        proto = helper.make_node(node.op, inputs, outputs, name=label, domain=node.domain, **attrs)
         if owner.origin.place:
             proto.metadata_props.add(key="netc.place", value=owner.origin.place)
         if node.domain == TRAINING:
             proto.overload = self._function(node)
         self.nodes.append(proto)
+
+    def _subgraph(self, inner: Subgraph, captured: list[str], label: str) -> onnx.GraphProto:
+        """The proto of a subgraph. Its own names begin with the node's, since ONNX lets none of them hide one from outside."""
+        writer = _Writer(self.provider, self.calls, f"{label}/")
+        writer.names |= {v: f"{label}/in{k}" for k, v in enumerate(inner.inputs)} | dict(zip(inner.captured, captured, strict=True))
+        writer.write(toposort(inner.outputs))
+        ends = [(v, f"{label}/out{k}") for k, v in enumerate(inner.outputs)]
+        writer.bind(ends)
+        nodes = [*writer.constant_nodes, *writer.nodes]
+        return helper.make_graph(nodes, label, [_info(v, writer.names[v]) for v in inner.inputs], [_info(*end) for end in ends])
+
+    @property
+    def constant_nodes(self) -> list[onnx.NodeProto]:
+        """The constants as nodes, for what cannot hold initializers."""
+        return [helper.make_node("Constant", [], [t.name], value=t) for t in self.constants]
 
     def _expand(self, node: Node, owner: Node) -> None:
         """The body of a training op in place of its call, under the names of the layer that called it."""
@@ -144,7 +163,7 @@ class _Writer:
         inner.names |= {v: n for v, n in zip(body.inputs, names, strict=True) if v is not None}
         inner.write(toposort(body.outputs))
         inner.bind([(v, f"out{k}") for k, v in enumerate(body.outputs)])
-        nodes = [helper.make_node("Constant", [], [t.name], value=t) for t in inner.constants] + inner.nodes
+        nodes = [*inner.constant_nodes, *inner.nodes]
         opsets = [helper.make_opsetid("", OPSET)]
         return helper.make_function(
             TRAINING, node.op, names, [f"out{k}" for k in range(len(body.outputs))], nodes, opsets, sorted(node.attrs), overload=overload
@@ -157,7 +176,7 @@ class _Writer:
         """`conv1/Conv`, `conv1/backward/ConvFilterGrad`, ...: unique, readable in a viewer, parsed by `netc time`."""
         where = [owner.origin.layer] if owner.origin.layer else []
         where += [owner.origin.part] if owner.origin.part not in ("forward", "body") else []
-        base = "/".join([*where, *([owner.op] if owner is not node else []), node.op])
+        base = self.prefix + "/".join([*where, *([owner.op] if owner is not node else []), node.op])
         self.counts[base] = self.counts.get(base, 0) + 1
         return base if self.counts[base] == 1 else f"{base}.{self.counts[base]}"
 
@@ -166,10 +185,21 @@ class _Writer:
         assert array is not None
         key = (array.dtype.str, str(array.shape), array.tobytes())
         if key not in self.seen:
-            self.seen[key] = f"constant/{len(self.seen)}"
+            self.seen[key] = f"{self.prefix}constant/{len(self.seen)}"
             self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), self.seen[key]))
         return self.seen[key]
 
 
 def _info(value: Value, name: str) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
+
+
+def _rename(nodes: Iterable[onnx.NodeProto], names: Mapping[str, str]) -> None:
+    """Other names for values, in nodes and in their subgraphs."""
+    for node in nodes:
+        for used in (node.input, node.output):
+            for i, name in enumerate(used):
+                if name in names:
+                    used[i] = names[name]
+        for attribute in node.attribute:
+            _rename(attribute.g.node, names)

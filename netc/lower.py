@@ -1,6 +1,7 @@
 """Net to Graph: each layer's function in turn, on the blobs so far."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from netc import registry
@@ -13,6 +14,7 @@ from netc.tensor_type import Dim
 OUT = "out/"
 SINK = "sink/"  # a blob that a layer such as HDF5Output takes out of the net
 SYMBOLIC = "N"
+TIME = "T"
 
 
 @dataclass(frozen=True)
@@ -36,10 +38,11 @@ class Lowered:
         return self.graph.outputs.get("loss")
 
 
-def lower(net: Net, batch: Dim | None = None, seed: int = 0) -> Lowered:
+def lower(net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim | None = None) -> Lowered:
     """The graph of `net`: outputs `out/<blob>` for each blob that no layer reads, and `loss` unless it is deployed.
 
-    `batch` is the size of the batch axis of every input, "N" for a symbolic one; by default what the net says.
+    `batch` is the size of the batch axis of every input, "N" for a symbolic one; by default what the net says. `steps` is
+    that of time in what sources deliver.
     SpecError lists the layers that do not fit, each with the shapes that led to it.
     """
     versions: dict[str, tuple[Value, ...]] = {}
@@ -56,7 +59,7 @@ def lower(net: Net, batch: Dim | None = None, seed: int = 0) -> Lowered:
         if broken.intersection(layer.bottoms):
             broken.update(layer.tops)
             continue
-        ctx = Context(layer, layer.phase or net.phase, batch, seed, shared, states, updates)
+        ctx = Context(layer, layer.phase or net.phase, batch, seed, shared, states, updates, net.described, steps)
         try:
             with origin(layer=layer.name, place=layer.at()):
                 tops = _run(ctx, [versions[b][-1] for b in layer.bottoms], net.param.force_backward)
@@ -75,19 +78,23 @@ def lower(net: Net, batch: Dim | None = None, seed: int = 0) -> Lowered:
     outputs = {OUT + name: versions[name][-1] for name in net.outputs}
     if losses and net.phase != DEPLOY:
         outputs = {"loss": sum(losses[1:], losses[0]), **outputs}
-    graph = Graph(net.name, outputs | sinks, updates if net.phase == TRAIN else {})
+    kept = {s: v for s, v in updates.items() if net.phase == TRAIN or s.node.attrs["kind"] == "carry"}
+    graph = Graph(net.name, outputs | sinks, kept)
     parameters = tuple(s for s in states.values() if s.node.attrs["kind"] == "parameter")
     return Lowered(net, graph, versions, parameters, tops_of, blobs_of)
 
 
 def lower_symbolic(net: Net, seed: int = 0) -> tuple[Lowered, Dim]:
-    """`lower` with the batch "N"; where the net pins its batch, with that. And which it was."""
-    try:
-        return lower(net, SYMBOLIC, seed), SYMBOLIC
-    except SpecError:
-        lowered = lower(net, None, seed)
-        sizes = [layer.batch_size for layer in net.sources]
-        return lowered, sizes[0] if sizes and sizes[0] else next(iter(lowered.versions.values()))[0].shape[0]
+    """`lower` with the batch "N", and of a deployed net with the times "T"; where the net pins these, with its own. And the batch.
+
+    A net that carries states pins the batch of its tests.
+    """
+    for steps in (TIME, None) if net.phase == DEPLOY and any(top.batch_axis for top in net.described.values()) else (None,):
+        with suppress(SpecError):
+            return lower(net, SYMBOLIC, seed, steps), SYMBOLIC
+    lowered = lower(net, None, seed)
+    sizes = [layer.batch_size for layer in net.sources]
+    return lowered, sizes[0] if sizes and sizes[0] else next(iter(lowered.versions.values()))[0].shape[0]
 
 
 def _run(ctx: Context, bottoms: list[Value], force: bool) -> tuple[Value, ...]:

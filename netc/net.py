@@ -56,6 +56,11 @@ class Net:
         return self.document.message
 
     @property
+    def described(self) -> dict[str, data.TopSpec]:
+        """What the sources say of their tops, those that a deployed net lacks among them."""
+        return {n: t for layer in self.sources if layer.source for n, t in zip(layer.param.top, layer.source.tops, strict=False)}
+
+    @property
     def sources(self) -> list[Layer]:
         """The layers that deliver batches."""
         return [layer for layer in self.layers if layer.source is not None]
@@ -108,13 +113,13 @@ def deployed(net: Net) -> Net:
     Of a layer with a loss of its own, that loss and what comes after it among its tops are left out. What chooses rows (Filter)
     by blobs that are not there passes its first bottom on.
     """
-    inputs = {layer.name: layer.source.inputs for layer in net.layers if layer.source is not None}
-    missing = {top for layer in net.sources for top in layer.tops[inputs[layer.name] :]}
+    inputs = {layer.name: layer.source.inputs for layer in net.sources if layer.source}
+    missing = {top for layer in net.sources for k, top in enumerate(layer.tops) if k not in inputs[layer.name]}
     layers: list[Layer] = []
     for layer in net.layers:
         if layer.name in inputs:
-            count = inputs[layer.name]
-            layers.append(replace(layer, tops=layer.tops[:count], loss_weights=layer.loss_weights[:count]))
+            tops = tuple(t for k, t in enumerate(layer.tops) if k in inputs[layer.name])
+            layers.append(replace(layer, tops=tops, loss_weights=layer.loss_weights[: len(tops)]))
         elif not (layer.facts.get("loss") or layer.facts.get("metric") or missing.intersection(layer.bottoms)):
             kept = layer.facts.get("own_loss", len(layer.tops))
             layers.append(replace(layer, tops=layer.tops[:kept], loss_weights=layer.loss_weights[:kept]))

@@ -5,7 +5,7 @@ since onnxruntime promises no order between an update and another reader of the 
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -131,7 +131,11 @@ class States:
 
     def clear(self, prefix: str) -> None:
         """Zeros in all tensors whose name starts so."""
-        self.set({n: np.zeros(v.shape(), np.float32) for n, v in self.current.items() if n.startswith(prefix)})
+        self.zero(n for n in self.current if n.startswith(prefix))
+
+    def zero(self, names: Iterable[str]) -> None:
+        """Zeros in the tensors of these names."""
+        self.set({n: np.zeros(self.current[n].shape(), np.float32) for n in names})
 
 
 class Runs(Protocol):

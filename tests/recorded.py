@@ -81,6 +81,11 @@ class Run:
         return {n.attrs["name"]: n for n in Graph("", self._values, self.lowered.graph.updates).leaves("State")}
 
     @property
+    def carries(self) -> Arrays:
+        """The states that one pass leaves to the next, at their start."""
+        return {n: s.attrs["start"]() for n, s in self.states.items() if s.attrs["kind"] == "carry"}
+
+    @property
     def _values(self) -> dict[str, Value]:
         return {f"{name}/{i}": v for name, versions in self.lowered.versions.items() for i, v in enumerate(versions)}
 
@@ -173,7 +178,7 @@ def check_forward(case: Case, run: Run, states: Arrays, prefix: str = "", differ
     after = {} if "param_after" in differs else run.recorded(case.part(prefix + "param_after_"))
     for name, expected in after.items():
         check(new[name], expected, f"{prefix}param_after {name}")
-    for name in new.keys() - after.keys():
+    for name in new.keys() - after.keys() - run.carries.keys():
         check(new[name], states[name], f"{prefix}{name} stays")
     return states | new
 
@@ -181,7 +186,7 @@ def check_forward(case: Case, run: Run, states: Arrays, prefix: str = "", differ
 def check_gradients(case: Case, run: Run, states: Arrays, differs: Collection[str] = ()) -> None:
     """The recorded gradients, each there or not there as recorded."""
     weights = {top: w for layer in run.lowered.net.layers for top, w in zip(layer.tops, layer.loss_weights, strict=True)}
-    values = run.gradients({n: a for n, a in case.part("dtop_").items() if not weights.get(n)})
+    values = run.gradients({n: a for n, a in case.part("dtop_").items() if not weights.get(n) and f"dtop_{n}" not in differs})
     got = run.run(values, case.part("in_"), states) if values else {}
     blobs = case.part("din_") | case.part("dblob_")
     for name, expected in blobs.items():
@@ -198,9 +203,9 @@ def check_gradients(case: Case, run: Run, states: Arrays, differs: Collection[st
 
 
 def check_case(case: Case, provider: str, differs: Collection[str] = ()) -> None:
-    """All that is recorded of a case, but `differs`: of out_<blob>, d_<blob>, total_loss and param_after."""
+    """All that is recorded of a case, but `differs`: of out_<blob>, d_<blob>, dtop_<blob>, total_loss and param_after."""
     run = Run(case.lower(case.part("in_")), provider)
-    states = run.recorded({k: v for k, v in case.part("param_").items() if not k.startswith("after_")})
+    states = run.carries | run.recorded({k: v for k, v in case.part("param_").items() if not k.startswith("after_")})
     after = check_forward(case, run, states, differs=differs)
     if case.arrays["backward"]:
         check_gradients(case, run, states, differs)

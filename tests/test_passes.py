@@ -82,7 +82,7 @@ def test_updates_are_simplified_and_states_stay():
 
 
 def test_freeze_puts_states_inside():
-    w = leaf("State", np.float32, (4,), name="w")
+    w = leaf("State", np.float32, (4,), name="w", kind="parameter")
     graph = Graph("g", {"y": x() * w})
     frozen = freeze(graph, {"w": np.array([1, 2, 3, 4], np.float32)})
     assert frozen.leaves("State") == [] and len(graph.leaves("State")) == 1

@@ -43,6 +43,10 @@ DIFFERENCES = (
     ),
     Difference(("Python",), "always runs what a net names", "only with --allow-python; never what came out of a zoo"),
     Difference(("Python",), "a layer without tops runs", "it does not: nothing reads what it does"),
+    Difference(
+        ("RNN", "LSTM"), "exposed states take and give no gradient", "gradients flow through them, so that a decoder trains its encoder"
+    ),
+    Difference(("RNN", "LSTM"), "a cont must be given", "without one each column is one sequence; `carry` says whether it goes on"),
     Difference((), "random numbers hang on what was drawn before", "each is a function of the seed, a name and the iteration"),
     Difference(
         (), "a test goes on where the last one ended; scores are means of batches", "each begins with the first row; rows count alike"

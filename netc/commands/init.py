@@ -47,16 +47,37 @@ solver:
   test_interval: 50
 """
 
+TEXT = """\
+# {name}: an LSTM that learns to go on with a text of {classes} characters. Train it with: netc train {path}
+name: {name}
+layers:
+  - Data: {{source: {source}, batch_size: 32, steps: 64, test_fraction: 0.1}}
+  - Embed: {{num_output: 64, bias_term: false, weight_filler: {{type: gaussian, std: 0.3}}}}
+  - LSTM: {{num_output: 256, carry: true, weight_filler: {{type: uniform, min: -0.08, max: 0.08}}}}
+  - InnerProduct: {{num_output: {classes}, axis: 2, weight_filler: {{type: uniform, min: -0.08, max: 0.08}}}}
+  - Accuracy: {{axis: 2}}
+  - SoftmaxWithLoss: {{axis: 2}}
+solver:
+  type: Adam
+  base_lr: 0.004
+  momentum: 0.9
+  clip_gradients: 5
+  max_iter: 3000
+  test_interval: 500
+"""
+
 
 def starter(path: str, name: str, source: str, classes: int, images: bool, named: bool) -> str:
     """The text of a starter net. `named` sets have test rows of their own; of others a fifth is held out."""
+    if source.endswith(".txt"):
+        return TEXT.format(path=path, name=name, source=source, classes=classes)
     held_out = "" if named else ", test_fraction: 0.2"
     size = "" if named or not images else ", resize_height: 28, resize_width: 28"
     return (IMAGES if images else TABLE).format(path=path, name=name, source=source, classes=classes, data=held_out + size)
 
 
 def write_starter(path: str, source: str) -> None:
-    """Write a starter net for a data set by name, a .csv or .npz file, or a folder of images. Never over a file that is there."""
+    """Write a starter net for a data set by name, a .csv, .npz or .txt file, or a folder of images. Never over a file that is there."""
     target = Path(path)
     if target.exists():
         raise SpecError(f"{path}: is there already; it is not overwritten")
@@ -67,7 +88,11 @@ def write_starter(path: str, source: str) -> None:
     layer.data_param.source, layer.data_param.batch_size = relative, 1
     if Path(source).is_dir():
         layer.transform_param.resize_height = layer.transform_param.resize_width = 28
+    if Path(source).suffix == ".txt":
+        layer.data_param.steps, layer.data_param.test_fraction = 64, 0.1
     found = data.describe(layer, "TRAIN", str(target.parent))
+    if found.tops[0].batch_axis and not found.tokens:
+        raise DataError(f"{source}: its rows are sequences; write the net by hand, with RNN, LSTM or GRU, and LastStep")
     classes = len(found.classes) or _labels(layer, found, str(target.parent))
     if not classes:
         raise DataError(f"{source}: its labels are no classes; write the net by hand, `netc layers` lists what there is")

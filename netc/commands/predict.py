@@ -1,4 +1,4 @@
-"""`netc predict`, and `netc.Model`: a published model on images, arrays or trees."""
+"""`netc predict`, and `netc.Model`: a published model on images, arrays, texts or trees."""
 
 import io
 import json
@@ -15,6 +15,7 @@ from netc.commands.trees import drawn, trees_of
 from netc.data.brackets import Tree
 from netc.data.trees import Forest
 from netc.data.vocabulary import Vocabulary
+from netc.emit import NEXT, STATE
 from netc.errors import DataError, RunError, ZooError
 from netc.files import cache_folder, replace_file
 from netc.session import Session
@@ -72,9 +73,25 @@ class Model:
         return dict(json.loads(self.session.ort.get_modelmeta().custom_metadata_map.get("netc", "{}")))
 
     @property
+    def vocabulary(self) -> Vocabulary | None:
+        """The words behind the integers that it takes; None if it takes none."""
+        words = self.metadata.get("vocabulary")
+        return Vocabulary(tuple(words)) if words else None
+
+    @property
     def takes_trees(self) -> bool:
         """Whether its inputs are those of TreeData."""
         return [s["type"] for s in self.metadata.get("sources", [])] == ["TreeData"]
+
+    @property
+    def batch_axis(self) -> int:
+        """The axis of its first input that is the batch: 1 where time comes first."""
+        return int(self.metadata.get("batch_axis") or 0)
+
+    @property
+    def carries(self) -> list[str]:
+        """The inputs that a run leaves to the next one, whose outputs are called the same with `next/` for `state/`."""
+        return [name for name in self.session.inputs if name.startswith(STATE)]
 
     @property
     def input(self) -> str:
@@ -86,26 +103,39 @@ class Model:
         return tuple(self.session.inputs[self.input].shape)
 
     def __call__(self, inputs: np.ndarray | Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Its outputs for a batch; of a model with several inputs, for these by name. DataError if the shape does not fit."""
-        if isinstance(inputs, Mapping):
-            return self.session.run(inputs)
-        wanted = self.input_shape
-        if inputs.ndim != len(wanted) or any(isinstance(w, int) and w != n for w, n in zip(wanted, inputs.shape, strict=False)):
-            raise DataError(f"the model takes {'x'.join(map(str, wanted))}, {'x'.join(map(str, inputs.shape))} came")
-        return self.session.run({self.input: np.ascontiguousarray(inputs, np.float32)})
+        """Its outputs for a batch, an array for its first input or arrays by name. DataError if the shape does not fit.
+
+        Where time comes first, a sequence runs through all times unless an input says otherwise, and nothing is carried in.
+        """
+        given = dict(inputs) if isinstance(inputs, Mapping) else {self.input: inputs}
+        first, wanted = given[self.input], self.input_shape
+        if first.ndim != len(wanted) or any(isinstance(w, int) and w != n for w, n in zip(wanted, first.shape, strict=False)):
+            raise DataError(f"the model takes {'x'.join(map(str, wanted))}, {'x'.join(map(str, first.shape))} came")
+        for name, port in self.session.inputs.items():
+            if name.startswith(STATE):
+                given.setdefault(name, np.zeros((first.shape[self.batch_axis], *port.shape[1:]), np.float32))
+            elif self.batch_axis == 1 and name != self.input:
+                given.setdefault(name, data.continues(np.full(first.shape[1], first.shape[0]), first.shape[0]).T)
+        types = {"tensor(int64)": np.int64}
+        return self.session.run({n: np.ascontiguousarray(a, types.get(self.session.inputs[n].type, np.float32)) for n, a in given.items()})
 
     def predict(self, paths: Sequence[str], top: int = 5) -> list[Prediction]:
-        """Predictions for image files, and for each row of .npy files; of a net for trees, for trees in brackets and files of them."""
+        """Predictions for image files, for each row of .npy files (a sequence is steps x ...), and for texts or trees if it takes such.
+
+        Trees stand in brackets, or in files of them.
+        """
         if self.takes_trees:
             return [self._tree(name, tree, top) for text in paths for name, tree in trees_of(text)]
         return [self._one(name, row, top) for path in paths for name, row in self._rows(path)]
 
     def _rows(self, path: str) -> list[tuple[str, np.ndarray]]:
-        shape = self.input_shape[1:]
+        shape = self.input_shape[: self.batch_axis] + self.input_shape[self.batch_axis + 1 :]
+        if self.vocabulary:
+            return [(path, data.encode(data.split(path, self.metadata["tokens"]), self.vocabulary, "text"))]
         if not Path(path).is_file():
             raise DataError(f"{path}: there is no such file")
         if Path(path).suffix != ".npy":
-            if len(shape) != 3 or shape[0] not in (1, 3):
+            if self.batch_axis or len(shape) != 3 or shape[0] not in (1, 3):
                 raise DataError(f"{path}: the model takes {'x'.join(map(str, self.input_shape))}, no images; give .npy")
             return [(path, data.read_image(Path(path), int(shape[0]), int(shape[1]), int(shape[2])))]
         try:
@@ -116,7 +146,7 @@ class Model:
         return [(f"{path}[{k}]", row) for k, row in enumerate(rows)]
 
     def _one(self, name: str, row: np.ndarray, top: int) -> Prediction:
-        outputs = {n: v[0] for n, v in self(row[None]).items()}
+        outputs = self._outputs(row)
         several = len(outputs) > 1 and not self.labels
         return Prediction(name, outputs, () if several else self._best(next(iter(outputs.values())), top))
 
@@ -128,7 +158,7 @@ class Model:
 
     def _tree(self, name: str, tree: Tree, top: int) -> Prediction:
         """A prediction for every node of a tree; the root's is the first in the drawing, and the last row."""
-        tops, vocabulary = self.metadata["sources"][0]["tops"], Vocabulary(tuple(self.metadata["vocabulary"]))
+        tops, vocabulary = self.metadata["sources"][0]["tops"], self.vocabulary or Vocabulary(())
         levels = int(self.session.inputs[tops[2]].shape[0])
         if tree.height > levels:
             raise DataError(f"{name}: a tree of height {tree.height}; the model takes trees up to height {levels}")
@@ -138,6 +168,23 @@ class Model:
         words = [w if known else f"{w} (unknown)" for w, known in zip(tree.words, batch[0], strict=True)]
         said = [", ".join(f"{label} {score:.2f}" for label, score in b[:1]) for b in best]
         return TreePrediction(name, outputs, best[-1], "\n".join(drawn(said, words, batch[1].tolist())))
+
+    def _outputs(self, row: np.ndarray) -> dict[str, np.ndarray]:
+        """The outputs for one row, without their batch axes. A sequence is padded where the model has a fixed number of times."""
+        if not self.batch_axis:
+            return {n: v[0] for n, v in self(row[None]).items()}
+        steps, length = self.input_shape[0], len(row)
+        if isinstance(steps, int):
+            if not 1 <= length <= steps:
+                raise DataError(f"a sequence of {length} steps; the model takes 1 to {steps}")
+            row = np.pad(row, [(0, steps - length), *[(0, 0)] * (row.ndim - 1)])
+        fed = {self.input: row[:, None]}
+        if isinstance(steps, int):
+            marks = [n for n in self.session.inputs if n != self.input and n not in self.carries]
+            fed |= {n: data.continues(np.array([length]), steps).T for n in marks}
+        ports = {o.name: list(o.shape) for o in self.session.ort.get_outputs()}
+        found = {n: v for n, v in self(fed).items() if not n.startswith(NEXT)}
+        return {n: v.take(0, ports[n].index("N") if "N" in ports[n] else 0) for n, v in found.items()}
 
 
 def save(predictions: Sequence[Prediction], path: str) -> None:

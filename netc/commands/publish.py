@@ -12,7 +12,7 @@ import numpy as np
 from netc import data, snapshot, zoo
 from netc import netc_pb2 as pb
 from netc.contract import Program
-from netc.emit import emit
+from netc.emit import NEXT, STATE, emit
 from netc.errors import RunError, ZooError
 from netc.session import Session
 from netc.spec import to_yaml
@@ -55,17 +55,16 @@ def publish_run(
     inputs = raw_inputs(program)
     if inputs:
         files["test_vectors.npz"] = _vectors(program, files["model.onnx"], states, inputs)
-    if program.classes:
-        files["labels.txt"] = "".join(f"{name}\n" for name in program.classes).encode()
-    if program.vocabulary:
-        files["vocabulary.txt"] = "".join(f"{word}\n" for word in program.vocabulary).encode()
+    for name, words in (("labels.txt", program.classes), ("vocabulary.txt", program.vocabulary)):
+        if words and all(word.splitlines() == [word] for word in words):  # the tokens of a text may be line ends
+            files[name] = "".join(f"{word}\n" for word in words).encode()
     if curves is not None:
         files["curves.png"] = curves
     return zoo.publish(target, zoo.model_name(program.job.name), files, _manifest(program, model, scores, command), version)
 
 
 def raw_inputs(program: Program, rows: int = VECTORS) -> dict[str, np.ndarray]:
-    """The first test rows as a deployed model takes them: cropped, but with mean and scale not yet applied."""
+    """The first test rows as a deployed model takes them: cropped, but with mean and scale not yet applied. Carries are zero."""
     inputs: dict[str, np.ndarray] = {}
     for layer in program.test_net.sources:
         param = pb.LayerParameter()
@@ -74,9 +73,10 @@ def raw_inputs(program: Program, rows: int = VECTORS) -> dict[str, np.ndarray]:
             param.transform_param.ClearField(field)
         param.data_param.test_batch_size = rows
         source = data.open(param, "TEST", program.seed, program.job.base)
-        given = source.description.inputs
-        for name, top, array in zip(layer.tops[:given], source.description.tops, source.batch(0), strict=False):
-            inputs[name] = np.ascontiguousarray(array[:rows] if top.batched else array)
+        batch = source.batch(0)
+        for k in source.description.inputs:
+            array, axis = batch[k], source.description.tops[k].batch_axis
+            inputs[layer.tops[k]] = np.ascontiguousarray(array if axis is None else array.take(range(min(rows, array.shape[axis])), axis))
     return inputs
 
 
@@ -84,15 +84,18 @@ def _vectors(program: Program, model: bytes, states: Mapping[str, np.ndarray], i
     """Inputs and outputs of the model, which must agree with the net that has its weights as inputs still."""
     session = Session(model)
     _, batch = program.deploy
+    axes = {name: top.batch_axis or 0 for name, top in program.test_net.described.items()}
     if batch != "N":
-        inputs = {n: np.concatenate([a] * -(-int(batch) // len(a)))[: int(batch)] for n, a in inputs.items()}
+        inputs = {n: a.take(np.arange(int(batch)) % a.shape[axes[n]], axes[n]) for n, a in inputs.items()}
+    rows = min(a.shape[axes[n]] for n, a in inputs.items())
     given = {n: a for n, a in inputs.items() if n in session.inputs}
+    given |= {n: np.zeros((rows, *i.shape[1:]), np.float32) for n, i in session.inputs.items() if n.startswith(STATE)}
     outputs = session.run(given)
     open_model = Session(emit(program.deploy[0].graph))
-    feeds = {f"batch/{n}": a for n, a in given.items()} | {f"state/{n}": a for n, a in states.items()}
+    feeds = {n if n.startswith(STATE) else f"batch/{n}": a for n, a in given.items()} | {f"state/{n}": a for n, a in states.items()}
     expected = open_model.run({n: a for n, a in feeds.items() if n in open_model.inputs})
     for name, value in outputs.items():
-        wanted = expected[f"out/{name}"]
+        wanted = expected[name if name.startswith(NEXT) else f"out/{name}"]
         if not np.allclose(value, wanted, rtol=TOLERANCE, atol=TOLERANCE):
             raise RunError(f"model.onnx: output {name!r} differs from the net's by {np.abs(value - wanted).max():.3g}; it is not published")
     buffer = io.BytesIO()

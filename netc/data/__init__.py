@@ -11,15 +11,20 @@ import netc.data.images
 import netc.data.leveldb
 import netc.data.lmdb
 import netc.data.memory
+import netc.data.sequence_sets
 import netc.data.sets
+import netc.data.text
 import netc.data.trees
 import netc.data.windows  # noqa: F401  (these fill registry.source and registry.dataset)
 from netc.data.batches import Source, describe, open, resolve_batch_size, test_batches, vocabulary
+from netc.data.csv import read_columns
 from netc.data.hdf5 import Hdf5Writer
 from netc.data.images import read_image
 from netc.data.prefetch import Prefetch
+from netc.data.sequences import continues
 from netc.data.settings import message_name, setting
 from netc.data.source import Column, Description, Request, Table, TopSpec
+from netc.data.text import encode, join, split
 from netc.data.transform import Normalisation, normalisation, read_blob
 
 __all__ = [
@@ -32,14 +37,19 @@ __all__ = [
     "Source",
     "Table",
     "TopSpec",
+    "continues",
     "describe",
+    "encode",
+    "join",
     "message_name",
     "normalisation",
     "open",
     "read_blob",
+    "read_columns",
     "read_image",
     "resolve_batch_size",
     "setting",
+    "split",
     "test_batches",
     "vocabulary",
 ]

@@ -6,6 +6,7 @@ from typing import IO
 
 import numpy as np
 
+from netc.data.sequences import CONT, LENGTH, over_time
 from netc.data.source import Description, Request, Table, TopSpec, data_error
 from netc.errors import DataError, near
 from netc.registry import source
@@ -13,11 +14,14 @@ from netc.registry import source
 
 @source(".npz")
 def npz(request: Request) -> Table:
-    """The arrays named like the layer's tops, row by row."""
-    path, names = request.path, list(request.layer.top)
+    """The arrays named like the layer's tops, row by row. With time_major their second axis is time; `length` makes `cont`."""
+    path, names, made = request.path, list(request.layer.top), None
     try:
         with zipfile.ZipFile(path) as archive:
             there = [n.removesuffix(".npy") for n in archive.namelist()]
+            if request.layer.data_param.time_major and CONT in names and CONT not in there and LENGTH in there:
+                made = names.index(CONT)
+                names[made] = LENGTH
             missing = [f"{path}: there is no array {n!r}; {near(n, there)}" for n in names if n not in there]
             if missing:
                 raise data_error(missing)
@@ -32,7 +36,8 @@ def npz(request: Request) -> Table:
         with np.load(path, allow_pickle=False) as arrays:
             return tuple(arrays[name] for name in names)
 
-    return Table(_description(path, names, headers), load)
+    table = Table(_description(path, names, headers), load)
+    return over_time(request, table, made) if request.layer.data_param.time_major else table
 
 
 @source(".npy")

@@ -9,7 +9,7 @@ import numpy as np
 
 from netc import netc_pb2 as pb
 from netc.data.dummy import dummy_batch_size
-from netc.data.order import Order, held_out, in_file_order, shuffled
+from netc.data.order import Order, held_out, in_file_order, shuffled, streams
 from netc.data.settings import keeps_caffes_order, setting, shuffles
 from netc.data.source import Description, Request, Selected, Table
 from netc.data.transform import transform, transformed
@@ -31,7 +31,7 @@ class Source(Protocol):
     wraps: bool
 
     def batch(self, iteration: int, sub_batch: int = 0) -> tuple[np.ndarray, ...]:
-        """One array a top, the batch axis first: a function of the seed and these two numbers alone."""
+        """One array a top, its batch where the top has it: a function of the seed and these two numbers alone."""
 
 
 def resolve_batch_size(layer: pb.LayerParameter, phase: str) -> int:
@@ -83,10 +83,16 @@ class Feed:
         self._columns = table.load()[: len(self.description.tops)]
         self._transform = (lambda rows, first: rows) if table.finished else transform(request, table.description.tops[0])
         self._testing, self._iter_size, self._order = request.phase != "TRAIN", iter_size, _order(request, self.rows)
+        if table.stream and self.rows:
+            if self.rows < self.batch_size:
+                name = table.description.name
+                raise DataError(f"{name}: {self.rows} rows of {request.layer.data_param.steps} steps do not make {self.batch_size} streams")
+            self._order = streams(self.rows, self.batch_size)
+            self.rows = self.rows // self.batch_size * self.batch_size
         self.wraps = self._testing and keeps_caffes_order(request.layer)
 
     def batch(self, iteration: int, sub_batch: int = 0) -> tuple[np.ndarray, ...]:
-        """One array a top, the batch axis first. `sub_batch` counts within an iteration of training."""
+        """One array a top, its batch where the top has it. `sub_batch` counts within an iteration of training."""
         first, count = (iteration * self._iter_size + sub_batch) * self.batch_size, self.batch_size
         if self._testing and self.rows is not None and not self.wraps:
             first = iteration * count % (-(-self.rows // count) * count)
@@ -94,7 +100,8 @@ class Feed:
         rows = self._order(first, count)
         data, *others = (column[rows] for column in self._columns)
         typed = zip(others, self.description.tops[1:], strict=True)
-        return self._transform(data, first), *(other.astype(top.dtype, copy=False) for other, top in typed)
+        arrays = self._transform(data, first), *(other.astype(top.dtype, copy=False) for other, top in typed)
+        return tuple(np.moveaxis(a, 0, top.batch_axis or 0) for a, top in zip(arrays, self.description.tops, strict=True))
 
 
 def _order(request: Request, rows: int | None) -> Order:
@@ -138,6 +145,7 @@ def _split(request: Request) -> Table:
         tested = _source_function(testing)(testing)
         if tested.description.tops != training.tops:
             raise DataError(f"{testing.path}: rows are {tested.description.tops}; expected the training rows' {training.tops}")
+        tested = replace(tested, description=replace(tested.description, tops=training.tops))  # with their mean and std
         return _stated(tested, param, set_apart=True)
     table = _source_function(request)(request)
     if param.test_fraction:
@@ -156,7 +164,7 @@ def _held_out(table: Table, fraction: float, phase: str) -> Table:
     described = table.description
     if table.has_test_rows or described.rows is None:
         raise DataError(f"{described.name}: test_fraction is not for a source that has test rows of its own, or no end")
-    rows = held_out(described.rows, fraction, phase)
+    rows = held_out(described.rows, fraction, phase, table.series)
     return replace(table, description=replace(described, rows=len(rows)), load=lambda: tuple(Selected(c, rows) for c in table.load()))
 
 

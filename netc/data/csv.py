@@ -7,13 +7,15 @@ order; other numbers are float32 targets.
 
 import csv as text_csv
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
+from netc.data.order import held_out
+from netc.data.series import series_table, spread, training_windows
 from netc.data.source import Description, Request, Table, TopSpec, data_error
 from netc.errors import DataError, near
 from netc.registry import source
@@ -36,9 +38,12 @@ def csv(request: Request) -> Table:
     stat = request.path.stat()
     named = request.layer.data_param.label_column
     sheet = _sheet(request.path, named, stat.st_mtime_ns, stat.st_size)
+    if request.layer.data_param.steps:
+        return _windows(request, sheet, _label(sheet, named or "-1"))
     label = None if len(request.layer.top) == 1 and not named else _label(sheet, named or "-1")
     features, faults = _features(sheet, label)
-    tops, columns = [TopSpec("float32", features.shape[1:])], [features]
+    mean, std = spread(features[held_out(len(features), request.layer.data_param.test_fraction, "TRAIN")])
+    tops, columns = [TopSpec("float32", features.shape[1:], mean=mean, std=std)], [features]
     classes: tuple[str, ...] = ()
     if label is not None:
         targets, classes, wrong = _targets(sheet, label, request.classes)
@@ -48,6 +53,16 @@ def csv(request: Request) -> Table:
         raise data_error([text for _, text in sorted(faults)])
     description = Description(sheet.path.name, tuple(tops), len(sheet.rows), classes, sha256=sheet.sha256)
     return Table(description, lambda: tuple(columns))
+
+
+def _windows(request: Request, sheet: Sheet, target: int) -> Table:
+    """With `steps`: windows of all columns, whose label is the next value of the label column."""
+    rows, faults = _features(sheet, None)
+    if faults:
+        raise data_error([text for _, text in sorted(faults)])
+    _, trained = training_windows(request, sheet.path.name, len(rows))
+    described = Description(sheet.path.name, (), len(rows), columns=sheet.header, sha256=sheet.sha256)
+    return series_table(request, described, target, spread(rows[:trained]), lambda: rows)
 
 
 @lru_cache(maxsize=4)
@@ -72,6 +87,18 @@ def _sheet(path: Path, label_column: str, modified: int, size: int) -> Sheet:
     if wrong:
         raise data_error(wrong)
     return Sheet(path, header, tuple(row for _, row in rows), tuple(n for n, _ in rows), sha256(content).hexdigest())
+
+
+def read_columns(path: Path, names: tuple[str, ...]) -> np.ndarray:
+    """(rows, columns) of a table: the columns of these names, or all where there are as many. DataError for what is no number."""
+    stat = path.stat()
+    sheet = _sheet(path, names[0], stat.st_mtime_ns, stat.st_size)
+    chosen = range(len(names)) if len(sheet.header) == len(names) else [_label(sheet, name) for name in names]
+    part = replace(sheet, header=names, rows=tuple(tuple(row[i] for i in chosen) for row in sheet.rows))
+    rows, faults = _features(part, None)
+    if faults:
+        raise data_error([text for _, text in sorted(faults)])
+    return rows
 
 
 def _label(sheet: Sheet, column: str) -> int:

@@ -30,8 +30,22 @@ def shuffled(rows: int, seed: int, name: str, skip: int = 0) -> Order:
     return order
 
 
-def held_out(rows: int, fraction: float, phase: str) -> np.ndarray:
-    """The rows of `phase` where round(rows * fraction) rows are kept for TEST, the same ones for every net and seed."""
-    mixed = permutation(0, "test_fraction", rows)
+def streams(rows: int, batch_size: int) -> Order:
+    """(first, count) -> for each place of the batches, the next row of its own `rows // batch_size` ones, endlessly."""
+    length = rows // batch_size
+
+    def order(first: int, count: int) -> np.ndarray:
+        number = np.arange(first, first + count)
+        return number % batch_size * length + number // batch_size % length
+
+    return order
+
+
+def held_out(rows: int, fraction: float, phase: str, series: bool = False) -> np.ndarray:
+    """The rows of `phase` where round(rows * fraction) rows are kept for TEST, the same ones for every net and seed.
+
+    Of a `series` they are the last.
+    """
     count = round(rows * fraction)
+    mixed = np.arange(rows)[::-1] if series else permutation(0, "test_fraction", rows)
     return np.sort(mixed[count:] if phase == "TRAIN" else mixed[:count])

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import numpy as np
@@ -25,18 +26,30 @@ from netc.registry import dataset
 
 @dataclass(frozen=True)
 class File:
-    """A file of a set: its name, and what it is unpacked and as the gzip file that the addresses serve, if there are any."""
+    """A file of a set: its name, and what it is unpacked and as the gzip file that the addresses serve.
+
+    Without gz_sha256 they serve it as it is, as `at` if that is another name.
+    """
 
     name: str
     size: int
     sha256: str
     gz_size: int = 0
     gz_sha256: str = ""
+    at: str = ""
+
+    @property
+    def served(self) -> tuple[str, int, str]:
+        """(name, size, sha256) at the addresses."""
+        return (f"{self.name}.gz", self.gz_size, self.gz_sha256) if self.gz_sha256 else (self.at or self.name, self.size, self.sha256)
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set. `packaged()` gives its unpacked files by name, or None where no package that ships it is here."""
+    """A data set. `packaged()` gives its unpacked files by name, or None where no package that ships it is here.
+
+    `folder` is where the files lie in a directory of NETC_DATA, if not under the set's name.
+    """
 
     name: str
     files: tuple[File, ...]
@@ -47,11 +60,16 @@ class DataSet:
     classes: tuple[str, ...]
     packaged: Callable[[], dict[str, bytes] | None]
     command: str
+    folder: str = ""
+
+    @property
+    def sha256(self) -> str:
+        """That of the lines `<sha256>  <name>` of the unpacked files."""
+        return sha256("".join(f"{file.sha256}  {file.name}\n" for file in self.files).encode()).hexdigest()
 
     def description(self, phase: str) -> Description:
-        """Made of the record alone; sha256 is that of the lines `<sha256>  <name>` of the unpacked files."""
-        lines = "".join(f"{file.sha256}  {file.name}\n" for file in self.files)
-        return Description(self.name, self.tops, self.rows[phase], self.classes, self.licence, sha256(lines.encode()).hexdigest())
+        """Made of the record alone."""
+        return Description(self.name, self.tops, self.rows[phase], self.classes, self.licence, self.sha256)
 
 
 MNIST = DataSet(
@@ -107,6 +125,14 @@ def mnist(request: Request) -> Table:
     return Table(MNIST.description(request.phase), load, has_test_rows=True)
 
 
+def package_file(package: str, path: str) -> bytes | None:
+    """A file of an installed package, which is not imported; None where it is not there."""
+    try:
+        return Path(str(distribution(package).locate_file(path))).read_bytes()
+    except (PackageNotFoundError, OSError):
+        return None
+
+
 def idx(content: bytes) -> np.ndarray:
     """The array of unsigned bytes in an IDX file."""
     if content[:3] != b"\0\0\x08":
@@ -118,18 +144,20 @@ def idx(content: bytes) -> np.ndarray:
 def unpacked(record: DataSet, file: File) -> bytes:
     """The bytes of a set's file from the first place that has it; a DataError that names the places if none has."""
     places = [Path(p) for p in os.environ.get("NETC_DATA", "").split(os.pathsep) if p] + [cache_folder()]
-    for path in (place / sub / name for place in places for sub in (record.name, "") for name in (f"{file.name}.gz", file.name)):
+    subs = (record.folder or record.name, "")
+    for path in (place / sub / name for place in places for sub in subs for name in (f"{file.name}.gz", file.name)):
         if path.is_file():
             return _verified(_read(path), file, str(path))
     if (packaged := record.packaged()) is not None:
         content = _verified(packaged[file.name], file, f"{file.name} as packaged")
-        _keep(cache_folder() / record.name / file.name, content)
+        _keep(cache_folder() / (record.folder or record.name) / file.name, content)
         return content
     failures = []
     for address in record.addresses:
         try:
-            path = cache_folder() / record.name / f"{file.name}.gz"
-            download(f"{address}{path.name}", path, file.gz_size, file.gz_sha256)
+            name, size, digest = file.served
+            path = cache_folder() / (record.folder or record.name) / (f"{file.name}.gz" if file.gz_sha256 else file.name)
+            download(f"{address}{name}", path, size, digest)
             return _verified(_read(path), file, address)
         except DataError as e:
             failures.append(f"  {e}")

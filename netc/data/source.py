@@ -5,9 +5,9 @@ make a batch, and what is done to them, is the same for every source: `order.py`
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -20,19 +20,31 @@ from netc.errors import MOST_FAULTS, DataError
 class TopSpec:
     """A top without its batch axis. dtype is "float32" or "int64". `rows` of it make a batch; 0: as many as the layer says.
 
-    A source whose rows are no rows of the top (a tree is many nodes) gives the whole shape and is not `batched`; a size that
-    is another in each batch then has a name.
+    `batch_axis` is where that comes in: 0, or 1 after time. It is None where the rows of the source are no rows of the top (a tree
+    is many nodes): the shape is then the whole one, and a size that is another in each batch has a name. A top that is an `input`
+    goes into a deployed net as the first top does, others are labels. Its integers are below `classes` where that is not 0. mean
+    and std are those of its columns, the last axis, over the training rows.
     """
 
     dtype: str
     shape: tuple[int | str, ...]
     rows: int = 0
-    batched: bool = True
+    batch_axis: int | None = 0
+    input: bool = False
+    classes: int = 0
+    mean: tuple[float, ...] = field(default=(), compare=False)
+    std: tuple[float, ...] = field(default=(), compare=False)
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """The shape, all of it known."""
         return tuple(map(int, self.shape))
+
+    def with_batch(self, batch: int) -> tuple[int | str, ...]:
+        """The shape with its batch."""
+        if self.batch_axis is None:
+            return self.shape
+        return (*self.shape[: self.batch_axis], self.rows or batch, *self.shape[self.batch_axis :])
 
 
 @dataclass(frozen=True)
@@ -40,7 +52,8 @@ class Description:
     """What a source gives, known before it is loaded. `rows` is None if it never ends, `sha256` "" if it is unknown.
 
     `set_apart` says that the rows for TEST are others than those for TRAIN, `has_validation` that there are rows for VALIDATION
-    too. The first `inputs` of the tops are what a trained net takes; the others are labels.
+    too. `tokens` is "characters" or "words" where the first top is a text. `columns` are the names of those of a series, whose
+    label is the next value of `target`.
     """
 
     name: str
@@ -51,7 +64,22 @@ class Description:
     sha256: str = ""
     set_apart: bool = False
     has_validation: bool = False
-    inputs: int = 1
+    tokens: str = ""
+    columns: tuple[str, ...] = ()
+    target: str = ""
+
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        """The tops that a deployed net takes, by their numbers."""
+        return tuple(k for k, top in enumerate(self.tops) if k == 0 or top.input)
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """How texts and series become inputs of a deployed net: times, tokens, columns. Empty for other rows."""
+        if not self.tops[0].batch_axis:
+            return {}
+        said = {"tokens": self.tokens, "columns": list(self.columns), "forecasts": self.target}
+        return {"steps": self.tops[0].shape[0]} | {k: v for k, v in said.items() if v}
 
 
 @dataclass(frozen=True)
@@ -86,13 +114,17 @@ class Table:
     """What a source function returns. `load()` gives one column a top; an endless one is asked for ever larger rows.
 
     `has_test_rows` says that rows for TEST are set apart by the source itself, `finished` that transform_param is the
-    source's own work and done. `vocabulary()` gives the words behind numbers.
+    source's own work and done. The rows of a `series` follow one another in time: those held out for TEST are the last
+    ones. Those of a `stream` moreover go on where the row before ends: each place of a batch walks through a part of its
+    own, from batch to batch. `vocabulary()` gives the words behind the integers of the first top.
     """
 
     description: Description
     load: Callable[[], tuple[Column, ...]]
     has_test_rows: bool = False
     finished: bool = False
+    series: bool = False
+    stream: bool = False
     vocabulary: Callable[[], Vocabulary] | None = None
 
 

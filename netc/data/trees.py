@@ -27,7 +27,7 @@ from netc.errors import DataError
 from netc.registry import source
 
 PARTS = {"TRAIN": "train.txt", "VALIDATION": "dev.txt", "TEST": "test.txt"}
-INPUTS = 3  # tops that a trained net takes: words, children, widths
+TOPS = 5
 Batch = tuple[np.ndarray, ...]
 
 
@@ -92,7 +92,7 @@ class _Tops:
 
     def columns(self) -> tuple["_Top", ...]:
         self.forest()
-        return tuple(_Top(self, k) for k in range(INPUTS + 2))
+        return tuple(_Top(self, k) for k in range(TOPS))
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,13 +111,13 @@ def tree_data(request: Request) -> Table:
     param = request.layer.tree_data_param
     if not param.vocabulary_size:
         raise DataError("vocabulary_size is missing: how many words are told apart, with one that stands for all others")
-    tops = tuple(
-        TopSpec("int64", shape, batched=False) for shape in (("leaves",), ("inner", 2), (param.max_height,), ("nodes",), ("nodes",))
-    )
+    word = TopSpec("int64", ("leaves",), batch_axis=None, input=True, classes=int(param.vocabulary_size))
+    child, width = (replace(word, shape=shape, classes=0) for shape in (("inner", 2), (int(param.max_height),)))
+    label = TopSpec("int64", ("nodes",), batch_axis=None)
     forest = cache(lambda: _forest(request))
     record = _record(request)
     described = record.description(request.phase) if record else _described(request, forest())
-    described = replace(described, tops=tops, inputs=INPUTS, has_validation=record is not None or described.has_validation)
+    described = replace(described, tops=(word, child, width, label, label), has_validation=record is not None or described.has_validation)
     parted = record is not None or request.path.is_dir()
     return Table(described, _Tops(forest).columns, has_test_rows=parted, vocabulary=lambda: forest().vocabulary)
 

@@ -12,7 +12,7 @@ UNKNOWN = "<unknown>"
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Words by number. Word 0 stands for all that are not among the others."""
+    """Words by number, or characters. Where word 0 is `<unknown>`, it stands for all that are not among the others."""
 
     words: tuple[str, ...]
 
@@ -21,6 +21,14 @@ class Vocabulary:
         """The words of `tokens`, at most `size` with the unknown one: the most frequent first, of equals the first in the alphabet."""
         ordered = sorted(Counter(tokens).items(), key=lambda entry: (-entry[1], entry[0]))
         return cls((UNKNOWN, *(word for word, _ in ordered))[:size])
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether no number stands for words that are not among these."""
+        return UNKNOWN not in self._numbers
+
+    def __contains__(self, token: str) -> bool:
+        return token in self._numbers
 
     def ids(self, tokens: Iterable[str]) -> np.ndarray:
         """The number of each token as int64."""

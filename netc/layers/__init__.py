@@ -21,6 +21,7 @@ from netc.layers import (  # noqa: F401
     normalization,
     pooling,
     python,
+    recurrent,
     recursive,
     selection,
     shape,

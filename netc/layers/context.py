@@ -1,6 +1,6 @@
 """What a layer's function sees beside its bottoms: its message, and where weights, statistics and noise come from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from math import prod
@@ -10,6 +10,7 @@ import numpy as np
 
 from netc import fillers
 from netc import netc_pb2 as pb
+from netc.data import TopSpec
 from netc.errors import Fault, ShapeError, SpecError
 from netc.ir import Value, leaf, op, stop
 from netc.net import DEPLOY, TRAIN, Layer
@@ -43,6 +44,8 @@ class Context:
     shared: dict[str, Value]
     states: dict[str, Value]
     updates: dict[Value, Value]
+    described: Mapping[str, TopSpec] = field(default_factory=dict)  # what sources say of their tops
+    steps: Dim | None = None
     blobs: list[Value] = field(default_factory=list)
 
     @property
@@ -104,10 +107,17 @@ class Context:
             raise self.shape_error(f"random numbers for {dims(shape)} need the size {unknown[0]!r}, which only a run knows")
         return leaf("Input", np.float32, shape, name=NOISE + key, distribution=distribution, key=key)
 
-    def input(self, top: str, dtype: str, shape: Shape, batched: bool = True) -> Value:
-        """A blob that is fed; axis 0, where there is one, is the batch, unless it is not `batched`."""
-        batch = (self.batch,) if batched and shape and self.batch is not None else shape[:1]
-        return leaf("Input", dtype, (*batch, *shape[1:]), name=BATCH + top)
+    def input(self, top: str, dtype: str, shape: Shape, batch_axis: int | None = 0) -> Value:
+        """A blob that is fed. Axis 0, where there is one, is the batch; with batch_axis 1 it is time, and the batch comes next.
+
+        With None the shape is as it is given.
+        """
+        sizes = list(shape)
+        if self.batch is not None and shape and batch_axis is not None:
+            sizes[batch_axis] = self.batch
+        if self.steps is not None and batch_axis == 1:
+            sizes[0] = self.steps
+        return leaf("Input", dtype, sizes, name=BATCH + top)
 
     def _blob(self, kind: str, name: str, shape: tuple[int, ...], start: Any) -> Value:
         self.blobs.append(self._new_or_shared(kind, name, shape, start))

@@ -2,18 +2,24 @@
 
 import numpy as np
 
-from netc.ir import Value, cast, op
+from netc.ir import Value, cast
 from netc.layers.context import Context
 from netc.registry import layer
+from netc.training_ops import table as table_ops
 
 
 @layer("Embed", in_place=False)
 def embed(ctx: Context, x: Value) -> Value:
-    """For each number in x that row of a learned table (input_dim, num_output), plus a bias: the shape of x with one axis more."""
+    """y = W[x] + b: each index of x becomes a row of the table W (input_dim, num_output), on a new last axis."""
     p = ctx.param.embed_param
-    for name in ("num_output", "input_dim"):
-        if not getattr(p, name):
-            raise ctx.error(f"{name} is missing; input_dim rows of num_output numbers each", "embed_param")
-    table = ctx.weight("weight", (p.input_dim, p.num_output), p.weight_filler)
-    y = op.Gather(table, cast(x, np.int64), axis=0)
-    return y + ctx.weight("bias", (p.num_output,), p.bias_filler) if p.bias_term else y
+    below = ctx.described.get(ctx.layer.bottoms[0])
+    most = below.classes if below is not None else 0
+    if not p.num_output or not (p.input_dim or most):
+        missing = "input_dim is missing: the rows of the table" if p.num_output else "num_output is missing: the length of a row"
+        raise ctx.error(missing, "embed_param")
+    if p.input_dim and most > p.input_dim:
+        raise ctx.error(f"{ctx.layer.bottoms[0]} has indices up to {most - 1}, a table of {p.input_dim} rows is too small",
+                        "embed_param", "input_dim")  # fmt: skip
+    table = ctx.weight("weight", (int(p.input_dim or most), int(p.num_output)), p.weight_filler)
+    y = table_ops.embed(table, cast(x, np.int64))
+    return y + ctx.weight("bias", (int(p.num_output),), p.bias_filler) if p.bias_term else y

@@ -30,10 +30,10 @@ def data_(ctx: Context) -> tuple[Value, ...]:
 
     `netc.data` describes the sources. In training and testing the transformations happen there; in a deployed net they are its first nodes.
     """
-    source, batch = ctx.layer.source, ctx.layer.batch_size
-    assert source is not None and batch is not None
-    given = zip(ctx.layer.tops, source.tops, strict=False)
-    tops = tuple(ctx.input(name, t.dtype, (t.rows or batch, *t.shape) if t.batched else t.shape, t.batched) for name, t in given)
+    batch = ctx.layer.batch_size
+    assert batch is not None
+    specs = [(name, ctx.described[name]) for name in ctx.layer.tops]
+    tops = tuple(ctx.input(name, top.dtype, top.with_batch(batch), top.batch_axis) for name, top in specs)
     return (_transformed(ctx, tops[0]), *tops[1:]) if ctx.phase == DEPLOY else tops
 
 

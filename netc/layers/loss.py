@@ -32,6 +32,12 @@ def _labels(ctx: Context, scores: Value, labels: Value, axis: int) -> Value:
     """Labels as int64, one for each place of the scores without `axis`."""
     wanted = [*scores.shape[:axis], *scores.shape[axis + 1 :]]
     labels = cast(labels, np.int64)
+    known = ctx.described.get(ctx.layer.bottoms[1])
+    if known is not None and isinstance(scores.shape[axis], int) and known.classes > int(scores.shape[axis]):
+        a, b = ctx.layer.bottoms[:2]
+        raise ctx.shape_error(
+            f"{b} has {known.classes} classes, {a} {dims(scores.shape)} scores {scores.shape[axis]} on axis {axis}", "bottom"
+        )
     if list(labels.shape) == wanted:
         return labels
     try:

@@ -4,6 +4,7 @@ from math import prod
 
 import numpy as np
 
+from netc.errors import near
 from netc.ir import Value, constant, op, stop
 from netc.layers.context import Context, dims, sizes
 from netc.registry import layer
@@ -75,3 +76,22 @@ def lrn(ctx: Context, x: Value) -> Value:
     half = (p.local_size - 1) // 2
     mean = op.AveragePool(x * x, kernel_shape=[p.local_size] * 2, pads=[half] * 4, count_include_pad=1)
     return x * op.Pow(mean * p.alpha + 1.0, -p.beta)
+
+
+@layer("Standardize")
+def standardize(ctx: Context, x: Value) -> Value:
+    """(x - mean) / std of each column, the last axis, over the rows that a source trains on; with `inverse` x std + mean.
+
+    `blob` names the top of a Data layer whose columns are meant, by default the bottom.
+    """
+    p = ctx.param.standardize_param
+    name = p.blob or ctx.layer.bottoms[0]
+    source = ctx.described.get(name)
+    if source is None or not source.mean:
+        known = [n for n, top in ctx.described.items() if top.mean]
+        raise ctx.error(f"no source says how the columns of {name!r} are spread; {near(name, known)}", "standardize_param", "blob")
+    if x.shape[-1:] != (len(source.mean),) and len(source.mean) > 1:
+        text = f"{ctx.layer.bottoms[0]} is {dims(x.shape)}, {name} has {len(source.mean)} columns"
+        raise ctx.shape_error(text, "bottom")
+    mean, std = (constant(np.asarray(v, np.float32)) for v in (source.mean, source.std))
+    return x * std + mean if p.inverse else (x - mean) / std

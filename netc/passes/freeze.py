@@ -9,9 +9,10 @@ from netc.passes.rewrite import rewrite
 
 
 def freeze(graph: Graph, states: Mapping[str, np.ndarray]) -> Graph:
-    """`graph` with each state replaced by its value in `states`; KeyError if one has none."""
+    """`graph` with each state replaced by its value in `states`, but those that it carries. KeyError if one has none."""
 
     def rule(node: Node) -> tuple[Value, ...] | None:
-        return (constant(states[node.attrs["name"]]),) if node.key == ("netc", "State") else None
+        kept = node.key != ("netc", "State") or node.attrs["kind"] == "carry"
+        return None if kept else (constant(states[node.attrs["name"]]),)
 
     return rewrite(graph, rule)

@@ -18,14 +18,16 @@ def evaluate(stepper: Stepper, feeder: Feeder, batches: int | None, static: bool
     """The mean over `batches` batches (None: one pass) of every output that is a number.
 
     A batch counts by the labels of the layer that made the output, those that it ignores left out; by its rows where it has none.
-    A net whose batch is `static` cannot take the short last batch of a pass and leaves it out.
+    A net whose batch is `static` cannot take the short last batch of a pass and leaves it out. What the net carries from
+    batch to batch, all that a test writes, is zero before the first.
     """
+    stepper.states.zero(stepper.writes.values())
     count = batches or feeder.batches or 1
     sums: dict[str, float] = {}
     totals: dict[str, int] = {}
     for index in range(count):
         feeds = feeder(index) if batches else feeder.once(index)
-        size = max((len(a) for n, a in feeds.items() if a.ndim and n.startswith(BATCH)), default=1)
+        size = feeder.size(feeds)
         if static and size < feeder.batch_size:
             continue
         counts = _label_counts(feeder.net, feeds)
@@ -57,7 +59,7 @@ def _label_counts(net: Net, feeds: Feeds) -> dict[str, int]:
         if labels is None or not (layer.facts.get("loss") or layer.facts.get("metric")):
             continue
         p = layer.param.accuracy_param if layer.facts.get("metric") else layer.param.loss_param
-        counted = np.count_nonzero(labels != p.ignore_label) if p.HasField("ignore_label") else len(labels)
+        counted = np.count_nonzero(labels != p.ignore_label) if p.HasField("ignore_label") else labels.size
         found[OUT + layer.tops[0]] = int(counted)
     return found
 

@@ -60,7 +60,7 @@ class Feeder:
         return feeds
 
     def _with_noise(self, feeds: Feeds, iteration: int, sub_batch: int) -> Feeds:
-        rows = next((len(a) for a in feeds.values() if a.ndim), 1)
+        rows = self.size(feeds)
         return feeds | {n.attrs["name"]: draw(n, self.seed, iteration, sub_batch, rows) for n in self.noise}
 
     def kept(self, results: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -72,6 +72,12 @@ class Feeder:
     def counted(self, index: int) -> Feeds:
         """The feeds of batch `index`, counted over all sub-batches."""
         return self(*divmod(index, self.iter_size))
+
+    def size(self, feeds: Feeds) -> int:
+        """The rows of a batch that was fed, of which the last of a test may have fewer."""
+        described = [pair for layer in self.layers if layer.source for pair in zip(layer.tops, layer.source.tops, strict=False)]
+        fed = [(feeds[BATCH + name], top.batch_axis or 0) for name, top in described if BATCH + name in feeds]
+        return max((array.shape[axis] for array, axis in fed if array.ndim), default=1)
 
     @property
     def rows(self) -> int | None:

@@ -15,7 +15,7 @@ SHORT_NAMES = {
     "AbsVal": "abs", "BatchNorm": "bn", "BatchReindex": "reindex", "ContrastiveLoss": "loss", "Convolution": "conv",
     "Data": "data", "Deconvolution": "deconv", "Dropout": "drop", "DummyData": "data", "EuclideanLoss": "loss",
     "HDF5Data": "data", "HDF5Output": "output", "HingeLoss": "loss", "ImageData": "data", "InfogainLoss": "loss",
-    "InnerProduct": "ip", "Input": "data", "LRN": "norm", "MemoryData": "data", "MultinomialLogisticLoss": "loss",
+    "InnerProduct": "ip", "Input": "data", "LRN": "norm", "LastStep": "last", "MemoryData": "data", "MultinomialLogisticLoss": "loss",
     "Parameter": "param", "Pooling": "pool", "RecursiveNet": "recursive", "RecursiveTensor": "recursive", "Reduction": "reduce",
     "SigmoidCrossEntropyLoss": "loss", "Softmax": "prob", "SoftmaxWithLoss": "loss", "TreeData": "data", "WindowData": "data",
 }  # fmt: skip
@@ -30,12 +30,13 @@ TYPES = [
     "SoftmaxWithLoss", "Split", "Swish", "TanH", "Threshold", "Tile", "WindowData",
 ]  # fmt: skip
 
-OWN_TYPES = ["RBM", "RecursiveNet", "RecursiveTensor", "TreeData"]  # that Caffe does not have
+OWN_TYPES = ["GRU", "LastStep", "RBM", "RecursiveNet", "RecursiveTensor", "Reverse", "Standardize", "TreeData"]  # that Caffe does not have
 
 # Messages of the types whose name does not say it (`<Type>Parameter`). Of two fields of one name, the first is meant.
 PARAMS = {
     "Data": ("transform_param", "data_param"),
     "Deconvolution": ("convolution_param",),
+    "GRU": ("recurrent_param",),
     "Im2col": ("convolution_param",),
     "ImageData": ("transform_param", "image_data_param"),
     "InfogainLoss": ("infogain_loss_param", "loss_param"),
@@ -55,7 +56,7 @@ SOURCES = SAMPLES | {"Input", "Parameter", "TreeData"}
 LOSSES = {t for t in TYPES if t.endswith("Loss")}
 ENDS = LOSSES | {"Accuracy"}
 LABELLED = {"SoftmaxWithLoss", "HingeLoss", "MultinomialLogisticLoss", "InfogainLoss", "Accuracy"}
-LISTED = {"BatchReindex", "Concat", "Crop", "Eltwise", "Filter", "HDF5Output", "LSTM", "LSTMUnit", "RNN", "RecursiveNet", "RecursiveTensor"}
+LISTED = {"BatchReindex", "Concat", "Crop", "Eltwise", "Filter", "HDF5Output", "LSTMUnit", "RecursiveNet", "RecursiveTensor"}
 SEVERAL = LISTED | (LOSSES - LABELLED)
 IN_PLACE = {"BNLL", "Clip", "Dropout", "ELU", "PReLU", "ReLU", "Sigmoid", "Swish", "TanH"}
 # A net commonly has one of these: the first goes without a number.

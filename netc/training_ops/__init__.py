@@ -10,7 +10,10 @@ from netc.training_ops import (  # noqa: F401  (each fills the registry)
     loss,
     normalization,
     pooling,
+    recurrent,
     recursive,
+    table,
+    time,
 )
 from netc.training_ops.define import Body, body, trace, training_op
 

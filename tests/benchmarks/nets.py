@@ -36,6 +36,22 @@ layers:
 solver: {base_lr: 0.05, momentum: 0.5, max_iter: 100}
 """
 
+
+def recurrent(kind: str, steps: int, batch: int, inputs: int, hidden: int) -> str:
+    """One recurrent layer, whose last step is classified."""
+    return f"""\
+name: {kind.lower()}
+layers:
+  - Input: {{top: data, shape: {{dim: [{steps}, {batch}, {inputs}]}}}}
+  - Input: {{top: label, shape: {{dim: {batch}}}}}
+  - {kind}: {{bottom: data, num_output: {hidden}, weight_filler: {{type: uniform, min: -0.1, max: 0.1}}}}
+  - LastStep
+  - InnerProduct: {{num_output: 10, weight_filler: xavier}}
+  - SoftmaxWithLoss
+solver: {{base_lr: 0.01, momentum: 0.9, max_iter: 100}}
+"""
+
+
 NETS = {
     "mlp": Measured(HERE / "mlp.yaml", 200),
     "lenet": Measured(ROOT / "nets/lenet.yaml", 20),
@@ -46,6 +62,10 @@ NETS = {
     "alexnet": Measured(HERE / "alexnet.yaml", 1),
     "rbm": Measured(RBM, 50),
     "googlenet": Measured(deep_nets.googlenet(8), 1),
+    "lstm": Measured(recurrent("LSTM", 64, 32, 64, 128), 15),
+    "lstm256": Measured(recurrent("LSTM", 32, 20, 128, 256), 15),
+    "gru": Measured(recurrent("GRU", 64, 32, 64, 128), 15),
+    "gru256": Measured(recurrent("GRU", 32, 20, 128, 256), 15),
 }
 
 

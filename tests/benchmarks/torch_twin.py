@@ -44,6 +44,9 @@ class Twin(nn.Module):
 
 def _fill(module: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
     with torch.no_grad():
+        if isinstance(module, _Recurrent):
+            module.fill(arrays)
+            return
         for name, array in arrays.items():
             parameter = getattr(module, {"scale": "weight"}.get(name, name))
             parameter.copy_(torch.from_numpy(array.reshape(parameter.shape)))
@@ -69,6 +72,26 @@ class _RBM(nn.Module):
 
     def free_energy(self, v: Tensor, x: Tensor) -> Tensor:
         return -(v @ self.visible_bias + functional.softplus(x).sum(1)).mean()
+
+
+class _Recurrent(nn.Module):
+    """An LSTM or a GRU under the names that netc's weights have; of torch's two biases the second is zero, but for a GRU's last third."""
+
+    def __init__(self, layer: Layer, shapes: Mapping[str, tuple[int, ...]]):
+        super().__init__()
+        self.kind, hidden = layer.type, layer.param.recurrent_param.num_output
+        self.net = getattr(nn, layer.type)(shapes[layer.bottoms[0]][2], hidden)
+
+    def fill(self, arrays: Mapping[str, np.ndarray]) -> None:
+        net = self.net
+        net.bias_hh_l0.zero_()
+        for name, mine in (("weight_x", net.weight_ih_l0), ("weight_h", net.weight_hh_l0), ("bias", net.bias_ih_l0)):
+            parts = np.split(arrays[name], 4 if self.kind == "LSTM" else 3)
+            ordered = [parts[k] for k in (0, 1, 3, 2)] if self.kind == "LSTM" else parts  # i f o g to i f g o
+            mine.copy_(torch.from_numpy(np.concatenate(ordered)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x)[0]
 
 
 def _convolution(layer: Layer, shapes: Mapping[str, tuple[int, ...]]) -> nn.Module:
@@ -110,7 +133,10 @@ MAKERS: dict[str, Callable[[Layer, Mapping[str, tuple[int, ...]]], Any]] = {
     "Concat": lambda layer, shapes: lambda *xs: torch.cat(xs, 1),
     "Convolution": _convolution,
     "Eltwise": lambda layer, shapes: lambda a, b: a + b,
+    "GRU": _Recurrent,
     "InnerProduct": _inner_product,
+    "LSTM": _Recurrent,
+    "LastStep": lambda layer, shapes: lambda x: x[-1],
     "LRN": _lrn,
     "Pooling": _pooling,
     "ReLU": lambda layer, shapes: functional.relu,

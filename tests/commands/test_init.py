@@ -58,3 +58,15 @@ def test_sources_that_no_net_can_be_made_for(tmp_path):
     result = netc("init", tmp_path / "no" / "net.yaml")
     assert result.exit_code == 1 and "cannot be written" in result.stderr
     assert not (tmp_path / "net.yaml").exists()
+
+
+def test_a_text(tmp_path):
+    (tmp_path / "t.txt").write_text("to be or not to be\n" * 300)
+    assert netc("init", tmp_path / "t.yaml", "--data", tmp_path / "t.txt").exit_code == 0
+    result = netc("check", tmp_path / "t.yaml")
+    assert result.exit_code == 0 and "64x32x8" in result.stdout
+
+
+def test_sequences_have_no_starter(tmp_path):
+    result = netc("init", tmp_path / "v.yaml", "--data", "japanese_vowels")
+    assert result.exit_code == 2 and "its rows are sequences" in result.stderr

@@ -31,8 +31,8 @@ def rows(opened, *steps):
 
 def test_what_there_is():
     layers = {"DummyData", "HDF5Data", "ImageData", "MemoryData", "TreeData", "WindowData"}
-    assert set(source) == {".csv", ".npy", ".npz", "folder", "leveldb", "lmdb"} | layers
-    assert set(dataset) == {"mnist", "ten"}
+    assert set(source) == {".csv", ".npy", ".npz", ".txt", "folder", "leveldb", "lmdb"} | layers
+    assert set(dataset) == {"mnist", "japanese_vowels", "sst_sentences", "sst_sentences2", "sunspots", "ten", "tinyshakespeare"}
 
 
 def test_every_epoch_is_an_order_of_its_own_and_batches_span_them():
@@ -134,7 +134,7 @@ def test_batch_sizes():
     "fields, message",
     [
         ({"source": "mnits"}, "no such file, nor is 'mnits' a data set: did you mean 'mnist'"),
-        ({"source": ""}, "source is missing; expected the name of a data set, a .csv, .npy, .npz file or a folder"),
+        ({"source": ""}, "source is missing; expected the name of a data set, a .csv, .npy, .npz, .txt file or a folder"),
         ({"source": "x_lmdb", "backend": pb.DataParameter.LMDB}, "x_lmdb: is no LMDB: there is no data.mdb in it"),
         ({"source": "ten", "tops": "abc"}, "ten gives 2 tops; the layer has 3"),
         ({"source": "ten", "test_fraction": 1.5}, "test_fraction is 1.5; expected 0 to 1"),

@@ -50,7 +50,7 @@ def test_a_batch_of_single_words():
 
 def test_a_file(tmp_path):
     source = data.open(layer(written(tmp_path / "t.txt")), "TEST", 0)
-    assert source.rows == 3 and source.description.classes == ("0", "1", "2", "3", "4") and source.description.inputs == 3
+    assert source.rows == 3 and source.description.classes == ("0", "1", "2", "3", "4") and source.description.inputs == (0, 1, 2)
     assert [len(a) for a in source.batch(0)] == [4, 2, 5, 6, 6] and [len(a) for a in source.batch(1)] == [4, 3, 5, 7, 7]
     assert all(a.dtype == np.int64 for a in source.batch(0))
 

@@ -9,9 +9,11 @@ from netc.autodiff import grad
 from netc.emit import emit
 from netc.ir import TRAINING, Graph, cast, constant, leaf, op, stop
 from netc.session import Session
-from netc.training_ops import loss, normalization
+from netc.training_ops import loss, normalization, recurrent
 from netc.training_ops.activation import dropout, softplus
 from netc.training_ops.recursive import recursive
+from netc.training_ops.table import embed
+from netc.training_ops.time import reverse
 from tests.differences import check_gradient
 
 RNG = np.random.default_rng(0)
@@ -47,6 +49,13 @@ def forest(child, width):
 
 def first(values):
     return values[0] if isinstance(values, tuple) else values
+
+
+def over_time(layer, gates, states=1, output=0, cont=True, bias=(), **attrs):
+    """A row of a recurrent op: 4 times, 3 columns, 2 hidden units; sequences begin in the midst."""
+    mark = constant(np.float32([[1, 0, 1], [1, 1, 0], [0, 1, 1], [1, 1, 0]])[:, :, None])
+    arrays = normal(4, 3, gates * 2), normal(gates * 2, 2), *(normal(*b) for b in bias), *(normal(3, 2) for _ in range(states))
+    return lambda *values: layer(*values, *([mark] if cont else []), **attrs)[output], *arrays
 
 
 def normal(*shape):
@@ -154,6 +163,17 @@ ROWS = {
         (forest(*TREES), small(4, 3), small(3, 6), small(3), small(3, 6, 6)),
         (forest(*TREES), small(4, 3), small(3, 6), small(3)),
         (forest([[0, 1]], [1]), small(2, 2), small(2, 4), small(2), small(2, 4, 4)),
+    ],
+    f"{TRAINING}.Embed": [
+        (lambda t: embed(t, constant(np.array([[0, 2], [2, 2]]))), normal(4, 3)),
+        (lambda t: embed(t, constant(1)), normal(600, 2)),
+    ],
+    f"{TRAINING}.GRU": [over_time(recurrent.gru, 3, output=k, cont=c, bias=((2,),), keep=1 - k) for k in (0, 1) for c in (True, False)],
+    f"{TRAINING}.LSTM": [over_time(recurrent.lstm, 4, 2, output=k, cont=c, keep=k % 2) for k in (0, 1, 2) for c in (True, False)],
+    f"{TRAINING}.RNN": [over_time(recurrent.rnn, 1, output=k, cont=c) for k in (0, 1) for c in (True, False)],
+    f"{TRAINING}.Reverse": [
+        (reverse, normal(3, 2)),
+        (lambda x: reverse(x, constant(np.float32([[0, 1], [1, 0], [0, 1]]))), normal(3, 2, 2)),
     ],
     f"{TRAINING}.Softplus": [(softplus, away(3, 4)), (lambda x: softplus(x * 30.0), away(3, 4))],
     f"{TRAINING}.SigmoidCrossEntropy": [

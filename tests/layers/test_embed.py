@@ -18,6 +18,7 @@ def test_rows_of_the_table():
     np.testing.assert_array_equal(got, TABLE[np.array(x)] + [10, 20])
 
 
-def test_sizes_that_are_missing():
-    with pytest.raises(SpecError, match="input_dim is missing"):
-        net("Embed: {bottom: x, num_output: 2}", inputs={"x": [1]})
+@pytest.mark.parametrize("missing, given", [("input_dim", "num_output"), ("num_output", "input_dim")])
+def test_sizes_that_are_missing(missing, given):
+    with pytest.raises(SpecError, match=f"{missing} is missing"):
+        net(f"Embed: {{bottom: x, {given}: 2}}", inputs={"x": [1]})

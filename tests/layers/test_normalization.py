@@ -1,9 +1,14 @@
-"""BatchNorm and LRN against their formulas."""
+"""BatchNorm, LRN and Standardize against their formulas."""
 
 import numpy as np
 import pytest
 
-from tests.layers.nets import about, forward, gradient
+from netc.errors import SpecError
+from netc.lower import lower
+from netc.net import resolve
+from netc.run.feed import Feeder
+from netc.spec import parse_yaml
+from tests.layers.nets import about, evaluate, forward, gradient, net
 
 RNG = np.random.default_rng(0)
 
@@ -62,6 +67,32 @@ def test_within_a_channel(size):
     sums = sum(padded[:, :, i : i + 5, j : j + 6] for i in range(size) for j in range(size))
     got = forward(f"LRN: {{bottom: x, top: y, local_size: {size}, alpha: 2, k: 7, norm_region: WITHIN_CHANNEL}}", x=x)["y"]
     np.testing.assert_allclose(got, x * (1 + 2 / size**2 * sums) ** -0.75, rtol=1e-4, atol=1e-6)
+
+
+@about("Standardize")
+def test_standardize_and_back(tmp_path):
+    """By the mean and the deviation of the training rows; what is turned back is in the units of the label."""
+    text = "a,b,c\n" + "".join(f"{k},7,{10 * k}\n" for k in range(10))
+    (tmp_path / "t.csv").write_text(text)
+    lines = f"""layers:
+  - Data: {{source: '{tmp_path}/t.csv', steps: 2, batch_size: 3, test_fraction: 0.5}}
+  - Standardize: {{top: z}}
+  - Standardize: {{bottom: label, top: unit}}
+  - Standardize: {{bottom: unit, top: back, blob: label, inverse: true}}"""
+    lowered = lower(resolve(parse_yaml(lines)))
+    values = {n: lowered.versions[n][-1] for n in ("z", "unit", "back")}
+    fed = Feeder(lowered.net, lowered.graph, 0, ".")(0)
+    got = evaluate(lowered, values, {n.removeprefix("batch/"): a for n, a in fed.items()}, {})
+    trained = np.array([[k, 7, 10 * k] for k in range(6)])  # windows of rows 0 to 3, the last with row 5 as its label
+    std = np.array([trained[:, 0].std(), 1, trained[:, 2].std()])
+    np.testing.assert_allclose(got["z"], (fed["batch/data"] - trained.mean(0)) / std, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(got["unit"], (fed["batch/label"] - trained[:, 2].mean()) / std[2], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(got["back"], fed["batch/label"], rtol=1e-5)
+
+
+def test_standardize_wants_columns():
+    with pytest.raises(SpecError, match="no source says how the columns of 'x' are spread"):
+        net("Standardize: {bottom: x, top: y}", inputs={"x": np.ones((2, 3))})
 
 
 @about("MVN")

@@ -8,11 +8,17 @@ from tests.recorded import FOLDER, Case, Run, check, check_case, index
 CASES = {entry["file"].removesuffix(".npz"): entry for entry in index("layers")}
 
 # Where netc means to differ: what of the case, and why.
+STATES = {"dtop_hT", "dtop_cT", "d_h0", "d_c0"}
 DIFFERS = {
     "bn_batch_test": ({"param_after"}, "testing leaves the statistics as training made them, with use_global_stats: false as well"),
     "clip_inplace": ({"d_x"}, "the gradient in place is that of the values that came, not of the clipped ones"),
     "power_linear": ({"d_x"}, "the gradient in place is scale times that of the top, not scale squared"),
     "elt_sum_one": ({"out_a", "d_a"}, "a sum in place keeps its first bottom: values are never overwritten"),
+    **{
+        f"{kind}_expose{static}": (STATES, "gradients flow through exposed states, so that a decoder trains its encoder")
+        for kind in ("lstm", "rnn")
+        for static in ("", "_static")
+    },
 }
 
 pytestmark = pytest.mark.skipif(not CASES, reason=f"no recorded results in {FOLDER}")

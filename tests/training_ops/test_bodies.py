@@ -9,8 +9,9 @@ from netc import registry
 from netc.emit import emit
 from netc.ir import TRAINING, Graph, leaf, op
 from netc.session import Session
-from netc.training_ops import convolution, pooling
+from netc.training_ops import convolution, pooling, recurrent
 from netc.training_ops.define import DEFAULT
+from netc.training_ops.table import embed_grad
 
 RNG = np.random.default_rng(0)
 
@@ -41,6 +42,28 @@ def input_row(dy, w, spatial, strides=(1, 1), pads=(0, 0, 0, 0), dilations=(1, 1
     return lambda dy, w: convolution.conv_input_grad(dy, w, group=group, **attrs), dy, w
 
 
+def marks(steps, n):
+    return RNG.integers(0, 2, (steps, n, 1)).astype(np.float32)
+
+
+def over_time(steps, op, gates, *states, cont=True, **attrs):
+    """Times, 3 columns, 2 hidden units."""
+    return (
+        lambda *values: op(*values, **attrs),
+        normal(steps, 3, gates * 2),
+        normal(gates * 2, 2),
+        *states,
+        *([marks(steps, 3)] if cont else []),
+    )
+
+
+def back_in_time(steps, op, gates, ends, *kept):
+    """The gradients by y and `ends` last states, wh, the first h, cont, and what was kept: y, and for each of `kept` so many parts."""
+    lasts, y = [normal(3, 2) for _ in range(ends)], normal(steps, 3, 2)
+    own = normal(gates * 2, 2), normal(3, 2), marks(steps, 3)
+    return op, normal(steps, 3, 2), *lasts, *((*own, y, *(normal(steps, 3, 2 * k) for k in kept)) if kept else (y, *own))
+
+
 ROWS = {
     "ConvFilterGrad": [
         filter_row(normal(4, 3, 8, 7), normal(4, 5, 6, 5), (3, 3)),
@@ -60,6 +83,16 @@ ROWS = {
         input_row(normal(3, 6, 4, 4), normal(6, 2, 3, 3), (6, 6), group=2),
         input_row(normal(3, 6, 4), normal(6, 4, 3), (6,), strides=(1,), pads=(0, 0), dilations=(1,)),
     ],
+    "EmbedGrad": [
+        (lambda i, dy: embed_grad(i, dy, rows=5), np.array([[0, 4, 2], [2, 2, 0]]), normal(2, 3, 4)),
+        (lambda i, dy: embed_grad(i, dy, rows=5000), np.array([0, 4999, 0]), normal(3, 2)),
+    ],
+    "GRU": [over_time(t, recurrent.gru, 3, normal(2), normal(3, 2), cont=c, keep=k) for t, c, k in ((4, True, 1), (1, False, 0))],
+    "GRUGrad": [back_in_time(t, recurrent.gru_grad, 3, 1, 2, 1, 1) for t in (4, 1)],
+    "LSTM": [over_time(t, recurrent.lstm, 4, normal(3, 2), normal(3, 2), cont=c, keep=k) for t, c, k in ((4, True, 1), (1, False, 0))],
+    "LSTMGrad": [back_in_time(t, recurrent.lstm_grad, 4, 2, 3, 1, 1, 1) for t in (4, 1)],
+    "RNN": [over_time(t, recurrent.rnn, 1, normal(3, 2), cont=c) for t, c in ((4, True), (1, False))],
+    "RNNGrad": [back_in_time(t, recurrent.rnn_grad, 1, 1) for t in (4, 1)],
     "MaxPoolGrad": [
         max_pool_row(normal(3, 2, 6, 4), (2, 2), (2, 2)),
         max_pool_row(ties(3, 2, 6, 4), (2, 2), (2, 2)),

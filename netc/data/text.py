@@ -1,0 +1,129 @@
+"""A text as one long row of tokens, cut into windows of `steps` of them; the label of each token is the next one.
+
+The vocabulary is that of the training part: the first of the text, up to `test_fraction`. A character that it lacks is an
+error at its place. Of words, those that it lacks are one token, and so are characters where `most_tokens` asks for it.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from netc import netc_pb2 as pb
+from netc.data.source import Description, Request, Table, TopSpec, data_error
+from netc.data.vocabulary import Vocabulary
+from netc.errors import MOST_FAULTS, DataError
+from netc.registry import source
+
+WORDS = re.compile(r"\w+?(?=n['’]t\b)|n['’]t\b|['’]\w+|\w+|\n|[^\w\s]")  # clitics apart, as in treebanks: is n't, film 's
+NAMES = {pb.DataParameter.CHARACTERS: "characters", pb.DataParameter.WORDS: "words"}
+
+
+@dataclass(frozen=True)
+class Windows:
+    """A column: window r is the `steps` tokens from `steps` r on, and `ahead` further."""
+
+    tokens: np.ndarray
+    steps: int
+    ahead: int
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        return self.tokens[np.asarray(rows)[:, None] * self.steps + np.arange(self.ahead, self.steps + self.ahead)]
+
+
+@source(".txt")
+def text(request: Request) -> Table:
+    """Characters or words of a file in UTF-8."""
+    stat = request.path.stat()
+    content, digest = _content(request.path, stat.st_mtime_ns, stat.st_size)
+    return token_table(request, str(request.path), content, digest)
+
+
+def token_table(request: Request, name: str, content: str, digest: str, licence: str = "") -> Table:
+    """The table of a text, its vocabulary made of its training part."""
+    param, kind = request.layer.data_param, NAMES[request.layer.data_param.tokens]
+    tokens = split(content, kind)
+    windows, tested = window_count(request, name, len(tokens))
+    trained = tokens[: (windows - tested) * param.steps + 1] if tested else tokens
+    vocabulary = Vocabulary(request.classes) if request.classes else make_vocabulary(trained, kind, param.most_tokens)
+    codes = encode(tokens, vocabulary, name)
+    return text_table(request, Description(Path(name).name, (), windows, vocabulary.words, licence, digest), lambda: codes)
+
+
+def text_table(request: Request, described: Description, codes: Callable[[], np.ndarray]) -> Table:
+    """The table of a text whose tokens are the indices that codes() gives. `described` has its windows, and its vocabulary as classes."""
+    steps, classes = int(request.layer.data_param.steps), described.classes
+    top = TopSpec("int64", (steps,), batch_axis=1, input=True, classes=len(classes))
+    label = TopSpec("int64", (steps,), batch_axis=1, classes=len(classes))
+    description = replace(described, tops=(top, label), tokens=NAMES[request.layer.data_param.tokens])
+
+    def load() -> tuple[Windows, ...]:
+        tokens = codes()
+        return Windows(tokens, steps, 0), Windows(tokens, steps, 1)
+
+    return Table(description, load, series=True, stream=True, vocabulary=lambda: Vocabulary(classes))
+
+
+def split(content: str, tokens: str) -> Sequence[str]:
+    """The tokens of a text: its characters, or its words, marks and ends of line."""
+    return content if tokens == "characters" else WORDS.findall(content)
+
+
+def join(tokens: Sequence[str], kind: str) -> str:
+    """The text of tokens. Words are set apart by spaces, but for marks and clitics, which follow one."""
+    if kind == "characters":
+        return "".join(tokens)
+    spaced = [t if re.fullmatch(r"[.,;:!?)\n]|n?['’]\w+", t) else f" {t}" for t in tokens]
+    return "".join(spaced).replace("\n ", "\n").lstrip(" ")
+
+
+def make_vocabulary(tokens: Sequence[str], kind: str, most: int) -> Vocabulary:
+    """Every token in sorted order; the `most` frequent ones where that is not 0. `<unknown>` comes first where tokens may be missing."""
+    if not most and kind == "characters":
+        return Vocabulary(tuple(sorted(set(tokens))))
+    unknown, *frequent = Vocabulary.of(tokens, most or None).words
+    return Vocabulary((unknown, *sorted(frequent)))
+
+
+def encode(tokens: Sequence[str], vocabulary: Vocabulary, place: str) -> np.ndarray:
+    """The number of each token, or of it in lower case, or of `<unknown>`.
+
+    DataError, with lines and columns, for characters that a vocabulary without `<unknown>` lacks.
+    """
+    if not vocabulary.is_closed:
+        return vocabulary.ids(t if t in vocabulary else t.lower() for t in tokens)
+    missing = [i for i, t in enumerate(tokens) if t not in vocabulary]
+    if missing:
+        whole = "".join(tokens)
+        raise data_error([_outside(whole, i, place, len(vocabulary.words)) for i in missing[: MOST_FAULTS + 1]])
+    return vocabulary.ids(tokens)
+
+
+def _outside(text: str, at: int, place: str, count: int) -> str:
+    line, column = text.count("\n", 0, at) + 1, at - (text.rfind("\n", 0, at) + 1) + 1
+    return f"{place}:{line}:{column}: the character {text[at]!r} is not among the {count} of the training text"
+
+
+def window_count(request: Request, name: str, tokens: int) -> tuple[int, int]:
+    """How many windows there are, and how many of them are held out."""
+    param = request.layer.data_param
+    if not param.steps:
+        raise DataError("steps is missing: how many tokens of the text make a window")
+    windows = (tokens - 1) // param.steps
+    if windows < 1:
+        raise DataError(f"{name}: {tokens} tokens; expected more than steps, {param.steps}")
+    return windows, round(windows * param.test_fraction)
+
+
+@lru_cache(maxsize=4)
+def _content(path: Path, modified: int, size: int) -> tuple[str, str]:
+    # `modified` and `size` are there for the cache: a file that changed is read again.
+    content = path.read_bytes()
+    try:
+        return content.decode("utf-8-sig").replace("\r\n", "\n"), sha256(content).hexdigest()
+    except UnicodeDecodeError as e:
+        raise DataError(f"{path}: not a text in UTF-8: {e}") from e

@@ -1,0 +1,188 @@
+"""Layers over time. Blobs are (T, N, ...): time first, then the batch.
+
+A bottom `cont` (T, N) is 0 where a sequence begins and 1 where it goes on: what came before a 0 counts for nothing. Steps
+after the end of a sequence are sequences of their own, so that a column holds one of any length: 0 1 1 1 0 0.
+"""
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from netc.ir import Value, cast, constant, op, zeros
+from netc.layers.context import Context, dims, sizes
+from netc.registry import layer
+from netc.tensor_type import Dim
+from netc.training_ops import recurrent, time
+
+
+@dataclass(frozen=True)
+class Bottoms:
+    """What a recurrent layer reads: x (T, N, ...), cont (T, N, 1), a static input (N, ...), the first states (1, N, H)."""
+
+    x: Value
+    cont: Value | None
+    static: Value | None
+    first: tuple[Value, ...]
+
+
+def _bottoms(ctx: Context, bottoms: tuple[Value, ...], states: int) -> Bottoms:
+    """The bottoms by their roles, in Caffe's order. A cont is the second of two axes, first states are the last `states`."""
+    x, rest = bottoms[0], list(bottoms[1:])
+    if x.rank < 2:
+        raise ctx.shape_error(f"{ctx.layer.bottoms[0]} is {dims(x.shape)}; it must be time x batch x ...", "bottom")
+    cont = cast(rest.pop(0), np.float32) if rest and rest[0].rank == 2 else None
+    if cont is not None and cont.shape != x.shape[:2]:
+        text = f"{ctx.layer.bottoms[1]} is {dims(cont.shape)}; a cont is time x batch as {ctx.layer.bottoms[0]}, {dims(x.shape[:2])}"
+        raise ctx.shape_error(text, "bottom", 1)
+    exposed = states if ctx.param.recurrent_param.expose_hidden and len(rest) >= states else 0
+    first = tuple(rest[len(rest) - exposed :])
+    static = rest[: len(rest) - exposed]
+    if len(static) > 1:
+        raise ctx.error(f"{len(bottoms)} bottoms; it takes x, cont, a static input, and with expose_hidden {states} first states", "bottom")
+    wanted = (1, x.shape[1], ctx.param.recurrent_param.num_output)
+    for name, value in zip(ctx.layer.bottoms[len(bottoms) - exposed :], first, strict=True):
+        if value.shape != wanted:
+            raise ctx.shape_error(f"{name} is {dims(value.shape)}; a first state is {dims(wanted)}", "bottom")
+    if static and static[0].shape[:1] != x.shape[1:2]:
+        raise ctx.shape_error(f"the static input is {dims(static[0].shape)}; its first axis must be the batch of {dims(x.shape)}", "bottom")
+    return Bottoms(x, None if cont is None else op.Unsqueeze(cont, [2]), static[0] if static else None, first)
+
+
+class Recurrence:
+    """What RNN, LSTM and GRU have in common: their input's part of the gates, their states, their tops."""
+
+    def __init__(self, ctx: Context, bottoms: tuple[Value, ...], names: tuple[str, ...]):
+        self.ctx, self.names = ctx, names
+        self.p = ctx.param.recurrent_param
+        if not self.p.num_output:
+            raise ctx.error("num_output is missing: the size of the hidden state", "recurrent_param")
+        self.hidden = int(self.p.num_output)
+        self.read = _bottoms(ctx, bottoms, len(names))
+        self.cont = self.read.cont
+        carries = self.p.carry if self.p.HasField("carry") else self.cont is not None and not self.p.expose_hidden
+        if carries and self.p.expose_hidden:
+            raise ctx.error("carry and expose_hidden exclude each other: the first states come from the batch before, or from bottoms",
+                            "recurrent_param", "carry")  # fmt: skip
+        n = self.read.x.shape[1]
+        self.carried = [ctx.carry(name, (n, self.hidden)) for name in names] if carries else []
+
+    def gates(self, count: int) -> Value:
+        """wx x + b (+ ws s): (T, N, count H), its weights made in Caffe's order."""
+        x, size = self.read.x, count * self.hidden
+        w = self.weight("weight_x", size, prod(sizes(x.shape[2:])))
+        b = self.ctx.weight("bias", (size,), self.p.bias_filler)
+        y = _applied(x, w, b)
+        if self.read.static is None:
+            return y
+        s = self.read.static
+        w = self.weight("weight_static", size, prod(sizes(s.shape[1:])))
+        flat = s if s.rank == 2 else op.Reshape(s, [0, int(w.shape[1])], shape=(s.shape[0], int(w.shape[1])))
+        return y + op.Unsqueeze(op.Gemm(flat, w, transB=1), [0])
+
+    def weight(self, name: str, rows: int, columns: int) -> Value:
+        """A matrix, started by weight_filler."""
+        return self.ctx.weight(name, (rows, columns), self.p.weight_filler)
+
+    def first(self) -> list[Value]:
+        """The states before the first time: from bottoms, from the batch before, or zero."""
+        n = self.read.x.shape[1]
+        if self.read.first:
+            return [op.Reshape(s, [-1, self.hidden], shape=(n, self.hidden)) for s in self.read.first]
+        return list(self.carried) or [_zero_state(self.read.x, self.hidden) for _ in self.names]
+
+    def tops(self, y: Value, *last: Value) -> tuple[Value, ...]:
+        """The output and, with expose_hidden, the last states. States that are carried get their new value."""
+        for state, value in zip(self.carried, last, strict=False):
+            self.ctx.update(state, value)
+        return (y, *(op.Unsqueeze(v, [0]) for v in last)) if self.p.expose_hidden else (y,)
+
+
+def _applied(x: Value, w: Value, b: Value) -> Value:
+    """w x + b over the last axes of x (T, N, ...)."""
+    steps, n, inputs = *x.shape[:2], int(w.shape[1])
+    if isinstance(steps, int) and isinstance(n, int):
+        return op.Reshape(op.Gemm(op.Reshape(x, [steps * n, inputs]), w, b, transB=1), [steps, n, int(w.shape[0])])
+    flat = x if x.rank == 3 else op.Reshape(x, [0, 0, inputs], shape=(steps, n, inputs))
+    return op.MatMul(flat, op.Transpose(w, perm=[1, 0])) + b
+
+
+def _zero_state(x: Value, hidden: int) -> Value:
+    """Zeros (N, H) for the batch of x, which may be symbolic."""
+    n: Dim = x.shape[1]
+    if isinstance(n, int):
+        return zeros((n, hidden))
+    shape = op.Concat(op.Shape(x, start=1, end=2), constant(np.array([hidden])), axis=0)
+    return op.Expand(constant(0.0), shape, shape=(n, hidden))
+
+
+@layer("RNN", bottoms=(1, 4), tops=(1, 2), in_place=False)
+def rnn(ctx: Context, *bottoms: Value) -> tuple[Value, ...]:
+    """h = tanh(Wx x + Wh h + b), y = tanh(Wo h + bo) (Elman 1990, in Caffe's form).
+
+    Bottoms: x, cont, a static input; with expose_hidden the first h as well, and the last h is a second top.
+    """
+    layer = Recurrence(ctx, bottoms, ("h",))
+    xw = layer.gates(1)
+    wh = layer.weight("weight_h", layer.hidden, layer.hidden)
+    wo, bo = layer.weight("weight_o", layer.hidden, layer.hidden), ctx.weight("bias_o", (layer.hidden,), layer.p.bias_filler)
+    h, last = recurrent.rnn(xw, wh, *layer.first(), *_given(layer.cont))
+    return layer.tops(op.Tanh(_applied(h, wo, bo)), last)
+
+
+@layer("LSTM", bottoms=(1, 5), tops=(1, 3), in_place=False)
+def lstm(ctx: Context, *bottoms: Value) -> tuple[Value, ...]:
+    """c = f c + i g, h = o tanh(c), with gates i, f, o of sigmoid and g of tanh (Hochreiter and Schmidhuber 1997; Gers et al. 2000).
+
+    Bottoms: x, cont, a static input; with expose_hidden the first h and c as well, and the last h and c are further tops.
+    """
+    layer = Recurrence(ctx, bottoms, ("h", "c"))
+    xw = layer.gates(4)
+    wh = layer.weight("weight_h", 4 * layer.hidden, layer.hidden)
+    y, h, c, *_ = recurrent.lstm(xw, wh, *layer.first(), *_given(layer.cont), keep=int(ctx.training))
+    return layer.tops(y, h, c)
+
+
+@layer("GRU", bottoms=(1, 4), tops=(1, 2), in_place=False)
+def gru(ctx: Context, *bottoms: Value) -> tuple[Value, ...]:
+    """h = (1 - z) n + z h, n = tanh(Wn x + r (Un h + bn)), with gates r and z of sigmoid (Cho et al. 2014, reset after the product).
+
+    Bottoms: x, cont, a static input; with expose_hidden the first h as well, and the last h is a second top.
+    """
+    layer = Recurrence(ctx, bottoms, ("h",))
+    xw = layer.gates(3)
+    wh = layer.weight("weight_h", 3 * layer.hidden, layer.hidden)
+    bh = ctx.weight("bias_h", (layer.hidden,), layer.p.bias_filler)
+    y, h, *_ = recurrent.gru(xw, wh, bh, *layer.first(), *_given(layer.cont), keep=int(ctx.training))
+    return layer.tops(y, h)
+
+
+@layer("Reverse", bottoms=(1, 2), in_place=False)
+def reverse(ctx: Context, x: Value, cont: Value | None = None) -> Value:
+    """Each sequence of x (T, N, ...) backwards in its own place. For two directions: Reverse, a recurrent layer, Reverse, Concat."""
+    cont = _cont(ctx, x, cont)
+    sizes(x.shape[:1])
+    return time.reverse(x, *_given(cont))
+
+
+@layer("LastStep", bottoms=(1, 2), in_place=False)
+def last_step(ctx: Context, x: Value, cont: Value | None = None) -> Value:
+    """(N, ...): x (T, N, ...) at the last time of the sequence that each column begins with."""
+    cont = _cont(ctx, x, cont)
+    if cont is None:
+        return op.Squeeze(op.Slice(x, [-1], [2**31], [0], shape=(1, *x.shape[1:])), [0])
+    sizes(x.shape[:1])
+    last = time.last_of_first(cont)
+    weights = op.Unsqueeze(last, list(range(2, x.rank))) if x.rank > 2 else last
+    return op.ReduceSum(x * weights, [0], keepdims=0)
+
+
+def _cont(ctx: Context, x: Value, cont: Value | None) -> Value | None:
+    if x.rank < 2 or (cont is not None and cont.shape != x.shape[:2]):
+        shapes = " and ".join(f"{n} {dims(v.shape)}" for n, v in zip(ctx.layer.bottoms, (x, cont), strict=False) if v is not None)
+        raise ctx.shape_error(f"{shapes}; it takes time x batch x ..., and a cont time x batch", "bottom")
+    return None if cont is None else cast(cont, np.float32)
+
+
+def _given(*values: Value | None) -> tuple[Value, ...]:
+    return tuple(v for v in values if v is not None)

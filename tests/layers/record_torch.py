@@ -1,0 +1,28 @@
+"""Makes torch_recurrent.npz: what the LSTM and the GRU of torch 2.13.0 give, with their gradients.
+
+Run: python tests/layers/record_torch.py
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+T, N, INPUTS, HIDDEN = 20, 3, 6, 8
+
+
+def record(kind: str) -> dict[str, np.ndarray]:
+    """Arrays of one case, float32: x (T, N, I), weights as torch has them, y, dy and the gradients of sum(y dy)."""
+    torch.manual_seed(0)
+    net = getattr(torch.nn, kind)(INPUTS, HIDDEN)
+    x = torch.randn(T, N, INPUTS, requires_grad=True)
+    y, _ = net(x)
+    dy = torch.randn_like(y)
+    (y * dy).sum().backward()
+    found = {"x": x, "y": y, "dy": dy, "dx": x.grad}
+    found |= {name: p for name, p in net.named_parameters()} | {f"d{name}": p.grad for name, p in net.named_parameters()}
+    return {f"{kind}/{name.removesuffix('_l0')}": value.detach().numpy() for name, value in found.items()}
+
+
+if __name__ == "__main__":
+    np.savez_compressed(Path(__file__).with_name("torch_recurrent.npz"), **record("LSTM"), **record("GRU"))

@@ -1,0 +1,187 @@
+"""Layers over time, against formulas, torch's recorded numbers, and each other."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from netc.errors import SpecError
+from netc.lower import lower
+from netc.net import TEST
+from tests.layers.nets import about, evaluate, forward, gradient, net, states
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(6, 3, 4)).astype(np.float32)
+# Columns: one sequence of 6; one of 4, then two steps of padding; two sequences of 2 and 3, then padding.
+CONT = np.array([[0, 0, 0], [1, 1, 1], [1, 1, 0], [1, 1, 1], [1, 0, 1], [1, 0, 0]], np.float32)
+PARTS = [[(0, 6)], [(0, 4), (4, 5), (5, 6)], [(0, 2), (2, 5), (5, 6)]]
+UNIFORM = "weight_filler: {type: uniform, min: -0.5, max: 0.5}, bias_filler: {type: uniform, min: -0.5, max: 0.5}"
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    with np.load(Path(__file__).with_name("torch_recurrent.npz")) as file:
+        return {name: file[name] for name in file.files}
+
+
+def turned(kind, part):
+    """torch's rows of gates, i f g o for an LSTM, in netc's order."""
+    if kind == "GRU":
+        return part
+    i, f, g, o = np.split(part, 4)
+    return np.concatenate([i, f, o, g])
+
+
+def from_torch(kind, of, d=""):
+    """netc's weights from torch's, whose biases of a gate are two."""
+    w = {"r.weight_x": turned(kind, of[f"{kind}/{d}weight_ih"]), "r.weight_h": turned(kind, of[f"{kind}/{d}weight_hh"])}
+    x, h = of[f"{kind}/{d}bias_ih"], of[f"{kind}/{d}bias_hh"]
+    if kind == "LSTM":
+        return w | {"r.bias": turned(kind, x if d else x + h)}
+    size = len(x) // 3
+    own = np.concatenate([np.zeros(2 * size, np.float32), np.ones(size, np.float32)])
+    return w | {"r.bias": x if d else x + h * (1 - own), "r.bias_h": h[2 * size :]}
+
+
+@about("LSTM", "GRU")
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_values_and_gradients_are_torchs(recorded, kind):
+    lines, x = f"{kind}: {{name: r, bottom: x, num_output: 8}}", recorded[f"{kind}/x"]
+    given = from_torch(kind, recorded)
+    np.testing.assert_allclose(forward(lines, given=given, x=x)["r"], recorded[f"{kind}/y"], rtol=1e-4, atol=1e-5)
+    got = gradient(lines, "r", recorded[f"{kind}/dy"], given, x=x)
+    for name, expected in ({"x": recorded[f"{kind}/dx"]} | from_torch(kind, recorded, "d")).items():
+        assert np.abs(got[name] - expected).max() <= 1e-4 * np.abs(expected).max(), name
+
+
+@about("RNN")
+def test_rnn_is_its_formula():
+    names = {"r.weight_x": (2, 4), "r.bias": (2,), "r.weight_h": (2, 2), "r.weight_o": (2, 2), "r.bias_o": (2,)}
+    w = {n: RNG.normal(size=shape) for n, shape in names.items()}
+    h, expected = np.zeros((3, 2)), []
+    for x in X:
+        h = np.tanh(x @ w["r.weight_x"].T + h @ w["r.weight_h"].T + w["r.bias"])
+        expected.append(np.tanh(h @ w["r.weight_o"].T + w["r.bias_o"]))
+    np.testing.assert_allclose(forward("RNN: {name: r, bottom: x, num_output: 2}", given=w, x=X)["r"], expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_a_column_of_many_sequences_is_each_alone(kind):
+    lines = f"{kind}: {{name: r, bottom: [x, cont], num_output: 5, {UNIFORM}}}"
+    whole = forward(lines, x=X, cont=CONT)["r"]
+    for column, parts in enumerate(PARTS):
+        for first, last in parts:
+            x, alone = X[first:last, column : column + 1], np.ones((last - first, 1))
+            alone[0] = 0
+            np.testing.assert_allclose(
+                whole[first:last, column : column + 1], forward(lines, x=x, cont=alone)["r"], rtol=1e-4, atol=1e-5
+            )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_two_batches_that_carry_are_one_long(kind):
+    def run(x, **given):
+        return forward(f"{kind}: {{name: r, bottom: x, num_output: 5, carry: true, {UNIFORM}}}", given=given, x=x)
+
+    whole, first = run(X), run(X[:4])
+    carried = {n.removeprefix("next/"): a for n, a in first.items() if n.startswith("next/")}
+    assert carried.keys() == ({"r.h.train", "r.c.train"} if kind == "LSTM" else {"r.h.train"})
+    second = run(X[4:], **carried)
+    np.testing.assert_allclose(np.concatenate([first["r"], second["r"]]), whole["r"], rtol=1e-4, atol=1e-5)
+
+
+def test_what_a_batch_leaves_is_cut_by_cont():
+    lines = f"LSTM: {{name: r, bottom: [x, cont], num_output: 5, {UNIFORM}}}"
+    kept = {f"r.{n}.train": np.ones((3, 5)) for n in "hc"}
+    np.testing.assert_array_equal(forward(lines, given=kept, x=X, cont=CONT)["r"], forward(lines, x=X, cont=CONT)["r"])
+    goes_on = np.ones_like(CONT)
+    assert np.abs(forward(lines, given=kept, x=X, cont=goes_on)["r"] - forward(lines, x=X, cont=goes_on)["r"]).max() > 0.01
+
+
+@pytest.mark.parametrize(("fields", "carries"), [("", False), ("carry: true", True), ("bottom: [x, cont]", True),
+                                                 ("bottom: [x, cont], carry: false", False)])  # fmt: skip
+def test_when_a_layer_carries(fields, carries):
+    fields = fields if "bottom" in fields else f"bottom: x, {fields}"
+    lowered = net(f"GRU: {{num_output: 2, {fields.rstrip(', ')}}}", inputs={"x": X, "cont": CONT})
+    assert bool(lowered.graph.updates) == carries
+
+
+def test_a_decoder_goes_on_from_its_encoder():
+    """expose_hidden: the last states of one layer are the first of another, and gradients flow through them."""
+    lines = f"""LSTM: {{name: encoder, bottom: a, top: [e, h, c], num_output: 5, expose_hidden: true, {UNIFORM}}}
+        LSTM: {{name: decoder, bottom: [b, h, c], top: [d, h2, c2], num_output: 5, expose_hidden: true, {UNIFORM}}}"""
+    got = forward(lines, a=X[:4], b=X[4:])
+    one = {n.replace("encoder", "decoder"): a for n, a in states(net(lines, inputs={"a": X[:4], "b": X[4:]})).items() if "encoder" in n}
+    whole = forward(lines.splitlines()[0].replace("bottom: a", "bottom: x"), x=X)["e"]
+    assert got["h2"].shape == (1, 3, 5)
+    np.testing.assert_allclose(forward(lines, given=one, a=X[:4], b=X[4:])["d"], whole[4:], rtol=1e-4, atol=1e-5)
+    assert np.abs(gradient(lines, "d", 1, a=X[:4], b=X[4:])["encoder.weight_h"]).max() > 0
+
+
+@about("Reverse")
+def test_reverse_turns_each_sequence_in_its_place():
+    expected = X.copy()
+    for column, parts in enumerate(PARTS):
+        for first, last in parts:
+            expected[first:last, column] = X[first:last, column][::-1]
+    np.testing.assert_array_equal(forward("Reverse: {bottom: [x, cont], top: y}", x=X, cont=CONT)["y"], expected)
+    np.testing.assert_array_equal(forward("Reverse: {bottom: x, top: y}", x=X)["y"], X[::-1])
+    np.testing.assert_array_equal(forward("Reverse: {bottom: [x, cont], top: y}", x=X[:, :, 0], cont=CONT)["y"], expected[:, :, 0])
+
+
+@about("LastStep")
+def test_last_step_is_that_of_the_first_sequence():
+    expected = np.stack([X[parts[0][1] - 1, column] for column, parts in enumerate(PARTS)])
+    np.testing.assert_allclose(forward("LastStep: {bottom: [x, cont], top: y}", x=X, cont=CONT)["y"], expected)
+    np.testing.assert_allclose(forward("LastStep: {bottom: [x, cont], top: y}", x=X, cont=np.maximum(CONT, 0 * CONT))["y"], expected)
+    np.testing.assert_array_equal(forward("LastStep: {bottom: x, top: y}", x=X)["y"], X[-1])
+    one = forward("LastStep: {bottom: [x, cont], top: y}", x=X[:1], cont=CONT[:1])["y"]
+    np.testing.assert_array_equal(one, X[0])
+
+
+def test_padding_has_no_say():
+    """Both directions and the last step: what stands after the end of a sequence changes nothing."""
+    lines = f"""Reverse: {{name: back, bottom: [x, cont]}}
+        GRU: {{name: one, bottom: [x, cont], num_output: 3, {UNIFORM}}}
+        GRU: {{name: two, bottom: [back, cont], num_output: 3, {UNIFORM}}}
+        LastStep: {{name: a, bottom: [one, cont]}}
+        LastStep: {{name: b, bottom: [two, cont]}}
+        Concat: {{bottom: [a, b], top: y}}"""
+    cont, other = CONT[:, 1:2], X[:, 1:2].copy()
+    other[4:] = 100
+    np.testing.assert_array_equal(forward(lines, x=X[:, 1:2], cont=cont)["y"], forward(lines, x=other, cont=cont)["y"])
+    np.testing.assert_allclose(forward(lines, x=X[:, 1:2], cont=cont)["y"], forward(lines, x=X[:4, 1:2], cont=cont[:4])["y"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_any_number_of_times_and_columns(kind):
+    """With time and batch symbolic, as a deployed net has them, the same numbers."""
+    fixed = net(f"{kind}: {{name: r, bottom: x, num_output: 5, {UNIFORM}}}", TEST, {"x": X})
+    layer = fixed.net.layers[0]
+    layer.param.input_param.shape[0].dim[:] = X.shape
+    free = lower(fixed.net, "T")
+    assert free.versions["r"][-1].shape == ("T", 3, 5)
+    held = states(fixed)
+    got = evaluate(free, {"y": free.versions["r"][-1]}, {"x": X}, held)["y"]
+    np.testing.assert_allclose(got, evaluate(fixed, {"y": fixed.versions["r"][-1]}, {"x": X}, held, provider="cuda")["y"], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("LSTM: {bottom: x}", "num_output is missing"),
+        ("LSTM: {bottom: flat, num_output: 2}", "flat is 6; it must be time x batch x ..."),
+        ("GRU: {bottom: [x, short], num_output: 2}", "short is 5x3; a cont is time x batch as x, 6x3"),
+        ("GRU: {bottom: [x, cont, x], num_output: 2}", "its first axis must be the batch of 6x3x4"),
+        ("LSTM: {bottom: [x, cont, x, x, x], num_output: 2}", "it takes x, cont, a static input"),
+        ("LSTM: {bottom: [x, cont, x, x], top: [y, h, c], num_output: 2, expose_hidden: true}", "a first state is 1x3x2"),
+        (
+            "LSTM: {bottom: x, top: [y, h, c], num_output: 2, expose_hidden: true, carry: true}",
+            "carry and expose_hidden exclude each other",
+        ),
+        ("Reverse: {bottom: [x, short]}", "x 6x3x4 and short 5x3; it takes time x batch"),
+    ],
+)
+def test_what_is_wrong(lines, said):
+    with pytest.raises(SpecError, match=said.replace("+", r"\+")):
+        net(lines, inputs={"x": X, "cont": CONT, "short": CONT[:5], "flat": X[:, 0, 0]})

@@ -1,0 +1,39 @@
+"""The recurrent nets of nets/, as far as seconds go: what each reaches is in the first lines of its file."""
+
+import numpy as np
+import pytest
+
+from netc.data import sequence_sets
+from netc.data.sets import unpacked
+from netc.errors import DataError
+from tests.conftest import ROOT
+from tests.small_nets import log, netc
+
+
+def series():
+    try:
+        lines = unpacked(sequence_sets.SUNSPOTS, sequence_sets.SUNSPOTS.files[0]).decode().split()[1:]
+    except DataError as e:
+        pytest.skip(str(e))
+    return np.array([float(line.split(",")[1]) for line in lines])
+
+
+def autoregression(trained, values, order=9):
+    """One-step forecasts of `values[order:]` by least squares on `trained`."""
+
+    def lagged(x):
+        return np.stack([np.ones(len(x) - order), *(x[k : len(x) - order + k] for k in range(order))], 1)
+
+    weights = np.linalg.lstsq(lagged(trained), trained[order:], rcond=None)[0]
+    return lagged(values) @ weights
+
+
+def test_sunspots_are_forecast_as_well_as_by_an_autoregression(tmp_path):
+    """Of the last fifth of the years: at least 25 % below persistence, at most 10 % above AR(9)."""
+    years, tested = series(), 57
+    result = netc("train", ROOT / "nets/sunspots_lstm.yaml", "--no-publish", "--runs", tmp_path)
+    assert result.exit_code == 0, result.stderr
+    reached = np.sqrt(2 * log(tmp_path / "sunspots_lstm/1")[-1]["loss"])  # the loss is half the mean square
+    persistence = np.sqrt(np.mean(np.diff(years)[-tested:] ** 2))
+    regression = np.sqrt(np.mean((autoregression(years[:-tested], years)[-tested:] - years[-tested:]) ** 2))
+    assert reached <= 0.75 * persistence and reached <= 1.1 * regression, (reached, persistence, regression)
