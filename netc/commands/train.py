@@ -251,9 +251,16 @@ def _farewell(program: Program, trainer: Trainer, finished: Finished, zoo: str |
     if zoo is None:
         console.print("not published (give --publish to publish this run)")
         return
-    command = shlex.join(["netc", *sys.argv[1:]])
+    command = shlex.join(["netc", *without_folders(sys.argv[1:])])
     published = publish_run(program, states, finished.scores, Path(zoo), command, curves=curves_png(trainer.folder.lines()))
     note = "" if published.new else " (it was there already, identical)"
     console.print(f"published {published.path}{note}", highlight=False)
     for warning in published.warnings:
         console.print(warning, highlight=False)
+
+
+def without_folders(arguments: Sequence[str]) -> list[str]:
+    """A command's arguments less those that say where this machine keeps things, which are nothing to publish."""
+    own = ("--runs", "--zoo")
+    pairs = zip(("", *arguments), arguments, strict=False)
+    return [a for before, a in pairs if before not in own and a not in own and not a.startswith(tuple(f"{o}=" for o in own))]

@@ -8,6 +8,7 @@ from safetensors.numpy import load as tensors
 
 from netc import api, zoo
 from netc.commands import publish as publishing
+from netc.commands.train import without_folders
 from netc.errors import RunError, ZooError
 from netc.session import Session
 from netc.spec import load
@@ -113,3 +114,8 @@ def test_anyone_can_train_on(published, tmp_path):
     net = write_small(tmp_path, SCALED)
     result = netc("train", net, "--no-publish", "--runs", tmp_path, "--weights", path / "start.safetensors", "--set", "solver.max_iter=2")
     assert result.exit_code == 0, result.stderr
+
+
+def test_a_published_command_says_nothing_of_folders():
+    given = ["train", "nets/lenet.yaml", "--runs", "/home/me/runs", "--zoo=/home/me/zoo", "--set", "solver.max_iter=5"]
+    assert without_folders(given) == ["train", "nets/lenet.yaml", "--set", "solver.max_iter=5"]
