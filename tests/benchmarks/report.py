@@ -110,7 +110,11 @@ def curves(title: str, ticks: list[int], lines: dict[str, list[float]]) -> str:
         dashes = ' stroke-dasharray="4"' if name.endswith("portable") else ""
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"{dashes}/>')
-        parts.append(f'<text x="{points[-1][0] + 6:.1f}" y="{points[-1][1] + 4:.1f}">{name}</text>')
+    label = 0.0  # labels stand apart where lines end together
+    for name, line in sorted(lines.items(), key=lambda item: -item[1][-1]):
+        x, y = point(float(xs[-1]), float(np.log(line[-1])))
+        label = max(y + 4, label + 14)
+        parts.append(f'<text x="{x + 6:.1f}" y="{label:.1f}">{name}</text>')
     return _svg(parts, 620, 290)
 
 
