@@ -75,13 +75,20 @@ def lower(net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim | None =
             versions[name] = (*versions.get(name, ()), value)
     if faults:
         raise SpecError(*faults)
+    graph = _graph(net, versions, losses, sinks, updates)
+    parameters = tuple(s for s in states.values() if s.node.attrs["kind"] == "parameter")
+    return Lowered(net, graph, versions, parameters, tops_of, blobs_of)
+
+
+def _graph(
+    net: Net, versions: Mapping[str, tuple[Value, ...]], losses: list[Value], sinks: Mapping[str, Value], updates: Mapping[Value, Value]
+) -> Graph:
+    """What a run of the net gives, and the states that it moves: all of them in training, else what one batch leaves to the next."""
     outputs = {OUT + name: versions[name][-1] for name in net.outputs}
     if losses and net.phase != DEPLOY:
         outputs = {"loss": sum(losses[1:], losses[0]), **outputs}
     kept = {s: v for s, v in updates.items() if net.phase == TRAIN or s.node.attrs["kind"] == "carry"}
-    graph = Graph(net.name, outputs | sinks, kept)
-    parameters = tuple(s for s in states.values() if s.node.attrs["kind"] == "parameter")
-    return Lowered(net, graph, versions, parameters, tops_of, blobs_of)
+    return Graph(net.name, {**outputs, **sinks}, kept)
 
 
 def lower_symbolic(net: Net, seed: int = 0) -> tuple[Lowered, Dim]:

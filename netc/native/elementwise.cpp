@@ -17,18 +17,25 @@ void for_chunks(const Context& context, int64_t size, const F& each) {
   });
 }
 
+// Output i is f(number i of the first input, number i of the second).
+template <class F>
+void map_pairs(const Context& context, const F& f) {
+  const auto first = context.input(0), second = context.input(1);
+  float* out = context.output(0, first.shape);
+  for_chunks(context, first.size(), [&](int64_t begin, int64_t end) {
+    const float *__restrict a = first.data, *__restrict b = second.data;
+    float* __restrict y = out;
+    const F each = f;
+    for (int64_t i = begin; i < end; ++i) y[i] = each(a[i], b[i]);
+  });
+}
+
 // dx = dy where y > 0, else 0.
 class ReluGrad : public Kernel {
  public:
   explicit ReluGrad(const Attributes&) {}
   void compute(const Context& context) const override {
-    const auto y = context.input(0), dy = context.input(1);
-    float* out = context.output(0, y.shape);
-    for_chunks(context, y.size(), [&](int64_t begin, int64_t end) {
-      const float *__restrict a = y.data, *__restrict g = dy.data;
-      float* __restrict dx = out;
-      for (int64_t i = begin; i < end; ++i) dx[i] = a[i] > 0.0f ? g[i] : 0.0f;
-    });
+    map_pairs(context, [](float y, float dy) { return y > 0.0f ? dy : 0.0f; });
   }
 };
 
@@ -38,14 +45,7 @@ class Dropout : public Kernel {
   explicit Dropout(const Attributes& attributes)
       : ratio_(attributes.number("ratio")), scale_(static_cast<float>(1.0 / (1.0 - static_cast<double>(ratio_)))) {}
   void compute(const Context& context) const override {
-    const auto x = context.input(0), uniform = context.input(1);
-    float* out = context.output(0, x.shape);
-    for_chunks(context, x.size(), [&](int64_t begin, int64_t end) {
-      const float *__restrict from = x.data, *__restrict u = uniform.data;
-      float* __restrict y = out;
-      const float ratio = ratio_, scale = scale_;
-      for (int64_t i = begin; i < end; ++i) y[i] = from[i] * (u[i] >= ratio ? scale : 0.0f);
-    });
+    map_pairs(context, [ratio = ratio_, scale = scale_](float x, float uniform) { return x * (uniform >= ratio ? scale : 0.0f); });
   }
 
  private:
