@@ -4,10 +4,12 @@ import sys
 
 import click
 
+from netc.cli.group import main
+
 FROM = click.option("--from", "source", metavar="ZOO", help="A folder or an address [default: $NETC_ZOO, else ./model_zoo].")
 
 
-@click.group()
+@main.group()
 def zoo() -> None:
     """Published models: list, show, verify, download."""
 

@@ -1,0 +1,43 @@
+"""The program `netc`: the group that every command belongs to, and how errors end it."""
+
+import gc
+from typing import Any
+
+import click
+
+from netc.errors import NetcError
+from netc.version import VERSION
+
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+class Commands(click.Group):
+    """A click group whose NetcErrors end with their message and exit code, without a traceback."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """--debug and --allow-python may stand after the command too."""
+        return super().parse_args(ctx, sorted(args, key=lambda a: a not in ("--debug", "--allow-python")))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except NetcError as e:
+            if ctx.params.get("debug"):
+                raise
+            click.echo(f"netc: {e}" if "\n" not in str(e) else f"netc:\n{e}", err=True)
+            ctx.exit(e.exit_code)
+        except KeyboardInterrupt:
+            ctx.exit(130)
+
+
+@click.group(cls=Commands, context_settings=SETTINGS)
+@click.version_option(VERSION)
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@click.option("--allow-python", is_flag=True, help="Let nets run the Python layers that they name.")
+def main(debug: bool, allow_python: bool) -> None:
+    """Compile, train and publish neural nets that are written as text files."""
+    if allow_python:
+        from netc.layers import python
+
+        python.allow_python()
+    gc.set_threshold(100_000)  # a compile makes many objects that stay: to look for garbage among them takes a quarter of its time

@@ -1,0 +1,142 @@
+"""Commands that run nets: train, test, time, predict, extract-features."""
+
+import sys
+
+import click
+
+from netc.cli.group import main
+from netc.cli.options import job_of, options
+
+
+@main.command()
+@click.argument("net")
+@options("set", "plugin", "unknown", "provider", "target", "threads", "zoo")
+@click.option("--resume", is_flag=True, help="Go on from the newest snapshot of the newest run of this net.")
+@click.option("--snapshot", metavar="FILE", help="Go on from this .solverstate (Caffe's, also .h5) or snapshot.")
+@click.option("--weights", multiple=True, metavar="FILE[,FILE]", help="Start from these weights (.safetensors, .caffemodel), by name.")
+@click.option("--runs", default="runs", show_default=True, metavar="DIR", help="Where runs are kept.")
+@click.option("--caffe-log", is_flag=True, help="Write Caffe's log lines to stderr too, for tools that read them.")
+@click.option("--watch", is_flag=True, help="Log gradients, updates and activations of every layer (solver.watch_interval).")
+@click.option("--publish/--no-publish", default=None, help="Publish the result [default: unless --set changed the net].")
+def train(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool, provider: str, target: str | None,
+          threads: int | None, zoo: str, resume: bool, snapshot: str | None, weights: tuple[str, ...], runs: str, caffe_log: bool,
+          watch: bool, publish: bool | None) -> None:  # fmt: skip
+    """Train NET, test it, and publish it into the zoo.
+
+    NET is a net file with a solver in it (YAML or protobuf text), or a Caffe solver file.
+
+    Examples: netc train nets/lenet.yaml --set solver.max_iter=500
+
+    netc train solver.prototxt --weights bvlc_alexnet.caffemodel
+    """
+    from netc.commands.train import train_command
+
+    job = job_of(net, overrides, plugins, allow_unknown)
+    publish = not overrides if publish is None else publish
+    reason = train_command(job, provider, target, threads, runs, resume, weights, zoo if publish else None, watch=watch,
+                           snapshot_file=snapshot, caffe_log=caffe_log)  # fmt: skip
+    if reason in ("SIGINT", "SIGTERM"):
+        sys.exit(130 if reason == "SIGINT" else 143)
+
+
+@main.command()
+@click.argument("net", required=False)
+@click.option("--model", metavar="NET", help="The net, as Caffe spells it.")
+@options("set", "plugin", "unknown", "provider", "threads")
+@click.option("--weights", required=True, multiple=True, metavar="FILE", help="Trained weights: .safetensors, .caffemodel or a snapshot.")
+@click.option("--iterations", type=click.IntRange(1), help="Batches to test on [default: one pass over the test set].")
+def test(net: str | None, model: str | None, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool, provider: str,
+         threads: int | None, weights: tuple[str, ...], iterations: int | None) -> None:  # fmt: skip
+    """Run the test phase of NET on trained weights.
+
+    Examples: netc test nets/lenet.yaml --weights model_zoo/lenet/1.0.0/start.safetensors
+
+    netc test --model train_val.prototxt --weights net.caffemodel --iterations 100
+    """
+    from netc.commands.train import test_command
+
+    if not net and not model or net and model:
+        raise click.UsageError("give the net once: netc test NET, or netc test --model NET")
+    job = job_of(net or model or "", overrides, plugins, allow_unknown)
+    for name, value in test_command(job, provider, threads, weights, iterations).items():
+        click.echo(f"{name}: {value:.6g}")
+
+
+@main.command("time")
+@click.argument("net")
+@options("set", "plugin", "unknown", "provider", "threads")
+@click.option("--iterations", default=50, show_default=True, type=click.IntRange(1), help="Steps to measure.")
+def time_(
+    net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool, provider: str, threads: int | None, iterations: int
+) -> None:
+    """Milliseconds of each layer of NET, forward, backward and update.
+
+    Example: netc time nets/lenet.yaml
+    """
+    from netc.commands.time import table
+    from netc.commands.train import time_command
+
+    found = time_command(job_of(net, overrides, plugins, allow_unknown), provider, threads, iterations)
+    for line in table(found):
+        click.echo(line)
+
+
+@main.command()
+@click.argument("model")
+@click.argument("inputs", nargs=-1)
+@click.option("--from", "source", metavar="ZOO", help="The zoo that MODEL is in, a folder or an address.")
+@click.option("--top", default=3, show_default=True, type=click.IntRange(1), help="How many classes to show.")
+@click.option("-o", "--output", metavar="FILE", help="Keep all outputs in an .npz file, a row an input, and print nothing.")
+@click.option("--prompt", help="A text that a model of texts goes on with.")
+@click.option("--length", type=click.IntRange(1), help="How many tokens to write, or steps to forecast [default: 200 tokens, 1 step].")
+@click.option("--temperature", default=1.0, show_default=True, type=click.FloatRange(0), help="Of the writing: below 1 likelier tokens.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the writing.")
+def predict(model: str, inputs: tuple[str, ...], source: str | None, top: int, output: str | None, prompt: str | None, length: int | None,
+            temperature: float, seed: int) -> None:  # fmt: skip
+    """Run MODEL on INPUTS: image files, .npy arrays, a .csv series, texts, or trees in brackets.
+
+    MODEL is a model.onnx, its folder, or a name in the zoo.
+
+    Examples: netc predict lenet digit.png; netc predict char_lstm --prompt "ROMEO:" --length 400
+
+    netc predict rntn '((not (very good)) .)'
+    """
+    from netc.commands import generate
+    from netc.commands.predict import Model, save
+
+    if (prompt is None) == (not inputs):
+        raise click.UsageError("give INPUTS, or a --prompt for a model that writes")
+    made = Model(model, source)
+    if prompt is not None:
+        click.echo(prompt + generate.write(made, prompt, length or 200, temperature, seed))
+        return
+    if made.metadata.get("forecasts"):
+        for path in inputs:
+            for k, number in enumerate(generate.forecast(made, path, length or 1), 1):
+                click.echo(f"{path}: {made.metadata['forecasts']} +{k} {number:.6g}")
+        return
+    predictions = made.predict(inputs, top)
+    if output:
+        save(predictions, output)
+        return
+    for found in predictions:
+        click.echo(found.text)
+
+
+@main.command("extract-features")
+@click.argument("net")
+@options("set", "plugin", "unknown", "provider", "threads")
+@click.option("--weights", required=True, multiple=True, metavar="FILE", help="Trained weights.")
+@click.option("--blobs", required=True, metavar="NAME[,NAME]", help="Blobs of the test net.")
+@click.option("--iterations", type=click.IntRange(1), help="Batches [default: one pass over the test set].")
+@click.option("-o", "--output", required=True, metavar="FILE", help="A .npz file, else an LMDB of float Datums (one blob).")
+def extract_features(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool, provider: str,
+                     threads: int | None, weights: tuple[str, ...], blobs: str, iterations: int | None, output: str) -> None:  # fmt: skip
+    """Write what the test phase of NET puts into some blobs, a row for each row of its data.
+
+    Example: netc extract-features lenet.yaml --weights lenet.caffemodel --blobs ip1 -o features.npz
+    """
+    from netc.commands.features import features_command
+
+    job = job_of(net, overrides, plugins, allow_unknown)
+    click.echo(features_command(job, provider, threads, weights, blobs.split(","), iterations, output))
