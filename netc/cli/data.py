@@ -7,7 +7,10 @@ from netc.cli.group import main
 
 @main.group()
 def data() -> None:
-    """Make Caffe's databases and mean images."""
+    """Make Caffe's databases and mean images.
+
+    Example: netc data mean train_lmdb
+    """
 
 
 @data.command("convert-imageset")

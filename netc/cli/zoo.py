@@ -11,13 +11,19 @@ FROM = click.option("--from", "source", metavar="ZOO", help="A folder or an addr
 
 @main.group()
 def zoo() -> None:
-    """Published models: list, show, verify, download."""
+    """Published models: list, show, verify, download.
+
+    Example: netc zoo list --from model_zoo
+    """
 
 
 @zoo.command("list")
 @FROM
 def zoo_list(source: str | None) -> None:
-    """The models of a zoo."""
+    """The models of a zoo.
+
+    Example: netc zoo list
+    """
     from netc.zoo import default_location, entries, human_size
 
     for entry in entries(source or default_location()):
@@ -29,7 +35,10 @@ def zoo_list(source: str | None) -> None:
 @click.argument("model")
 @FROM
 def zoo_show(model: str, source: str | None) -> None:
-    """The manifest of MODEL, `name` or `name@version`."""
+    """The manifest of MODEL, `name` or `name@version`.
+
+    Example: netc zoo show mlp@1.0.1
+    """
     import json
 
     from netc.zoo import default_location
@@ -42,7 +51,10 @@ def zoo_show(model: str, source: str | None) -> None:
 @click.argument("model", required=False)
 @FROM
 def zoo_verify(model: str | None, source: str | None) -> None:
-    """Check sizes and hashes of MODEL, or of the whole zoo."""
+    """Check sizes and hashes of MODEL, or of the whole zoo.
+
+    Example: netc zoo verify mlp
+    """
     from netc.zoo import default_location
     from netc.zoo import verify as problems_of
 
