@@ -61,7 +61,7 @@ def blocks(page: str) -> Iterator[Block]:
 
 def run_page(path: Path, folder: Path) -> None:
     """Run the blocks of a page with `folder` as the current one. AssertionError, with the line, where one is wrong."""
-    printed = None
+    printed, words = None, ""
     for block in blocks(path.read_text()):
         if not block.is_run:
             printed = None
