@@ -34,7 +34,7 @@ from netc.spec import parse_prototxt, parse_yaml
 SHORT = ["--set", "solver.max_iter=20", "--set", "solver.test_iter=2", "--set", "solver.display=10", "--publish"]
 RUN = ("sh", "python")
 KNOWN = (*RUN, "yaml", "prototxt", "text", "csv")
-FENCE = re.compile(r"^```(\S+)(.*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^```(\S+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"[-+]?\d[\d,.]*(?:e[-+]?\d+)?|\b(?:nan|inf)\b|\b(?:native|portable|cuda|cpu)\b")
 ABSENT = re.compile(r"the data set '.*' is not here")
 
@@ -61,19 +61,19 @@ def blocks(page: str) -> Iterator[Block]:
 
 def run_page(path: Path, folder: Path) -> None:
     """Run the blocks of a page with `folder` as the current one. AssertionError, with the line, where one is wrong."""
+    names: dict[str, object] = {"__name__": "__main__"}  # what the Python blocks of a page share
     printed, words = None, ""
     for block in blocks(path.read_text()):
-        if not block.is_run:
-            printed = None
-            continue
         try:
-            if block.language == "text":
+            if not block.is_run:
+                printed = None
+            elif block.language == "text":
                 assert printed is not None, "this is the output of no block"
                 compare(block.text, printed, "short" in words)
             else:
-                printed, words = _run(block, folder), block.words
-        except AssertionError as e:
-            raise AssertionError(f"{path.name}:{block.line}: {e}") from e
+                printed, words = _run(block, folder, names), block.words
+        except Exception as e:
+            raise AssertionError(f"{path.name}:{block.line}: {type(e).__name__}: {e}") from e
 
 
 def compare(expected: str, printed: str, short: bool = False) -> None:
@@ -95,7 +95,7 @@ def _pattern(line: str) -> str:
     return re.sub(r"(?:\\ )+", r"\\s+", text).replace(re.escape("\0"), f"(?:{NUMBER.pattern})")
 
 
-def _run(block: Block, folder: Path) -> str:
+def _run(block: Block, folder: Path, names: dict[str, object]) -> str:
     """Do what a block says; what it printed."""
     name = re.match(r"(?:#|//) (\S+\.\w+)", block.text)
     if name and block.language != "sh":
@@ -106,22 +106,22 @@ def _run(block: Block, folder: Path) -> str:
     elif block.language == "prototxt":
         parse_prototxt(block.text, pb.NetParameter if "layer" in block.text else pb.SolverParameter)
     elif block.language == "python" and not name:
-        return _python(block.text)
+        return _python(block.text, names)
     elif block.language == "sh":
         return "".join(_shell(block, folder))
     return ""
 
 
 def _whole(text: str) -> str:
-    """A part of a net in YAML as a net."""
+    """A part of a net in YAML as a net: layers get a source of data above them."""
     first = next(line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#"))
-    return f"layers:\n{text}" if first.lstrip().startswith("- ") else text
+    return f"layers:\n- Data\n{text}" if first.lstrip().startswith("- ") else text
 
 
-def _python(text: str) -> str:
+def _python(text: str, names: dict[str, object]) -> str:
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        exec(compile(text, "<page>", "exec"), {"__name__": "__main__"})
+        exec(compile(text, "<page>", "exec"), names)
     return out.getvalue()
 
 
