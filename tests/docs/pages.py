@@ -149,5 +149,7 @@ def _sh(line: str, folder: Path) -> tuple[int, str]:
     root = Path(__file__).parents[2]
     script = f'netc() {{ "{sys.executable}" -m netc "$@"; }}\npython() {{ "{sys.executable}" "$@"; }}\n{line}'
     paths = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
-    result = subprocess.run(["bash", "-c", script], cwd=folder, text=True, capture_output=True, env={**os.environ, "PYTHONPATH": paths})
+    result = subprocess.run(
+        ["bash", "-c", script], cwd=folder, text=True, capture_output=True, env={**os.environ, "PYTHONPATH": paths}, timeout=60
+    )
     return result.returncode, result.stdout + result.stderr
