@@ -1,4 +1,5 @@
-"""Who is measured: a function each, which makes a step of training out of a net's name. A step returns the loss before it, or NaN where its library tells none.
+"""Who is measured: a function each, which makes a step of training out of a net's name. A step returns the
+loss before it, or NaN where its library tells none.
 
 A contender that cannot be imported, or lacks a layer of the net, raises; it is then left out of the table, which says so.
 """

@@ -26,7 +26,7 @@ solver: {base_lr: 0.01, max_iter: 100}
 
 
 def batch() -> dict[str, np.ndarray]:
-    """The blobs of one batch, by name. Its trees are as high as those of sentences: three nodes in four part from their first word alone."""
+    """The blobs of one batch, by name. Its trees are as high as those of sentences: most nodes part from their first word alone."""
     rng = np.random.default_rng(0)
     text = "\n".join(_tree(rng, int(rng.integers(WORDS // 2, WORDS + WORDS // 2 + 2))) for _ in range(TREES))
     trees = tuple(read_trees(text, "random trees"))
