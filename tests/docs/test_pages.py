@@ -10,7 +10,7 @@ import pytest
 
 from netc import registry
 from netc.cli import main
-from netc.commands.topics import PAGES
+from netc.commands.topics import PAGES, find
 from netc.layers import python
 from tests.conftest import ROOT
 from tests.docs.pages import blocks, compare, run_page
@@ -90,6 +90,13 @@ def test_commands_in_the_text_are_there(path):
             command = command.commands[words.pop(0)]
         options = {o for p in command.params for o in (*p.opts, *p.secondary_opts)} | {"--debug", "--allow-python", "--help", "--version"}
         assert {w.partition("=")[0] for w in words if w.startswith("-")} <= options, f"`netc {span}`"
+        if span.startswith("help ") and words[0].upper() != words[0]:
+            assert find(words[0], {}), f"`netc {span}`"
+
+
+def test_every_net_is_in_the_readme():
+    text = (ROOT / "README.md").read_text()
+    assert [p.stem for p in (ROOT / "nets").glob("*.yaml") if f"`{p.stem}`" not in text] == []
 
 
 def test_every_page_is_listed():
