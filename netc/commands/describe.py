@@ -1,4 +1,4 @@
-"""`netc layers`: the documentation of a layer type, from its docstring and the comments of its messages."""
+"""`netc layers` and `netc help`: what there is on a layer type or a field, from docstrings and the comments of the schema."""
 
 from collections.abc import Callable, Iterator
 from inspect import getdoc
