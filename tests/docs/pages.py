@@ -7,7 +7,7 @@ A block says by its first word what is done with it:
     yaml    a net or a part of one: read, and so checked; with a first line `# name.yaml`, kept as that file
     prototxt  the same
     text    must be found in what the block before it printed: line by line, in order, numbers alike; `...` stands for anything
-    csv     kept as the file that its first line names, `# name.csv`
+    csv     kept as the file that the word after it names
 
 Any of them with `not run` after it is left alone, as are blocks of other languages; `NOT_RUN` in test_pages.py counts these.
 `short` trains the nets of a `sh` block for a few steps only: `netc train` then gets `SHORT` as arguments.
@@ -97,10 +97,11 @@ def _pattern(line: str) -> str:
 
 def _run(block: Block, folder: Path, names: dict[str, object]) -> str:
     """Do what a block says; what it printed."""
-    name = re.match(r"(?:#|//) (\S+\.\w+)", block.text)
-    if name and block.language != "sh":
-        text = block.text.partition("\n")[2] if block.language == "csv" else block.text
-        (folder / name[1]).write_text(text)
+    name = re.match(r"# (\S+\.\w+)", block.text)
+    if block.language == "csv":
+        (folder / block.words).write_text(block.text)
+    elif name and block.language != "sh":
+        (folder / name[1]).write_text(block.text)
     if block.language == "yaml":
         parse_yaml(_whole(block.text), pb.NetParameter)
     elif block.language == "prototxt":
