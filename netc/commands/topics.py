@@ -17,7 +17,7 @@ from netc.spec.fields import KINDS, own_fields
 # In the order in which `netc help` lists them.
 PAGES = (
     "nets", "training", "data", "predict", "zoo", "recurrent", "trees", "rbm", "autoencoders", "gradients", "caffe", "plugins", "step-file",
-    "reproducibility", "speed", "cuda", "errors", "inside",
+    "reproducibility", "speed", "cuda", "errors", "words", "inside",
 )  # fmt: skip
 OLD = ("V1LayerParameter", "V0LayerParameter")  # of Caffe's files before 2015
 MESSAGES = [m for name, m in pb.DESCRIPTOR.message_types_by_name.items() if name not in OLD]
@@ -47,13 +47,19 @@ def title(name: str) -> str:
     return page(name).partition("\n")[0].removeprefix("# ")
 
 
+def words() -> dict[str, str]:
+    """The rows of the page `words`: what each word means."""
+    rows = [line.strip("| ").split(" | ") for line in page("words").splitlines() if line.startswith("| ")]
+    return {word: meaning for word, meaning in rows[1:]}
+
+
 def contents() -> str:
     """What `netc help` prints without a topic."""
     width = max(map(len, PAGES)) + 2
     lines = ["Pages, each `netc help PAGE`:", "", *(f"  {name.ljust(width)}{title(name)}" for name in PAGES), ""]
     lines += [
         "A topic may also be a command (train), a layer type (Convolution), a solver type (Adam), an lr_policy (step),",
-        "a filler (xavier), a data set (mnist), a kind of file (.csv) or a field (solver.momentum, kernel_size).",
+        "a filler (xavier), a data set (mnist), a kind of file (.csv), a field (solver.momentum, kernel_size) or a word (blob).",
     ]
     return "\n".join(lines)
 
@@ -72,6 +78,7 @@ def find(name: str, commands: Mapping[str, Callable[[], str]]) -> list[Topic]:
 
 def _topics(commands: Mapping[str, Callable[[], str]]) -> Iterator[Topic]:
     yield from (Topic("page", name, partial(page, name)) for name in PAGES)
+    yield from (Topic("word", word, partial("{}: {}".format, word, meaning)) for word, meaning in words().items())
     yield from (Topic("command", name, text) for name, text in commands.items())
     yield from (Topic("layer type", name, partial(describe_layer, name)) for name in registry.layer)
     tables = (registry.optimizer, _solver_type), (registry.schedule, _policy), (registry.filler, _filler)

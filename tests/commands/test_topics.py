@@ -33,16 +33,19 @@ def test_every_field_is_a_topic_under_each_of_its_names():
 
 @pytest.mark.parametrize("topic, texts", [
     ("Convolution", ["Convolution\n", "kernel_size: list of uint32", "Size of the kernel along each spatial axis, in pixels."]),
-    ("convolution", ["kernel_size: list of uint32"]),
+    ("convolution", ["the same small window", "The layer type Convolution: netc help Convolution"]),
     ("solver.momentum", ["SolverParameter.momentum: float", "Share of the last update that is kept"]),
     ("lr_policy", ["SolverParameter.lr_policy", "PretrainParameter.lr_policy"]),
     ("Pooling.pool", ["PoolingParameter.pool", "MAX: The largest.", "AVE: The mean."]),
     ("solver", ["NetParameter.solver", "base_lr: float"]),
+    ("relu", ["ReLU\n", "negative_slope: float [0]"]),
     ("Adam", ["Adam (solver type)", "Kingma and Ba", "momentum2: float [0.999]"]),
     ("step", ["step (lr_policy)", "stepsize: int32"]),
     ("xavier", ["xavier (filler)", "variance_norm"]),
     ("mnist", ["mnist (data set)", "Handwritten digits"]),
     (".csv", [".csv (data source)"]),
+    ("blob", ["blob: an array with a name"]),
+    ("Momentum", ["momentum: the share", "SolverParameter.momentum"]),
     ("zoo list", ["Usage: netc zoo list"]),
     ("zoo", ["# The zoo", "The command zoo: netc zoo --help"]),
     ("data", ["# Data", "The layer type Data: netc help Data"]),
@@ -58,7 +61,7 @@ def test_a_field_of_several_messages_is_told_once_for_each():
 
 
 @pytest.mark.parametrize("name, near", [
-    ("Convlution", "'Convolution'"), ("momentun", "'momentum'"), ("solver.momentun", "'solver.momentum'"), ("trainin", "'training'"),
+    ("Poolin", "'Pooling'"), ("momentun", "'momentum'"), ("solver.momentun", "'solver.momentum'"), ("trainin", "'training'"),
 ])  # fmt: skip
 def test_an_unknown_topic_names_the_near_ones(name, near):
     result = netc("help", name)

@@ -1,5 +1,6 @@
 """README.md and the pages of `netc help`: every block that can be run is run, every link and every command that is named is there."""
 
+import configparser
 import re
 import shutil
 import sys
@@ -92,6 +93,13 @@ def test_commands_in_the_text_are_there(path):
         assert {w.partition("=")[0] for w in words if w.startswith("-")} <= options, f"`netc {span}`"
         if span.startswith("help ") and words[0].upper() != words[0]:
             assert find(words[0], {}), f"`netc {span}`"
+
+
+def test_extras_that_are_named_are_there():
+    extras = configparser.ConfigParser()
+    extras.read(ROOT / "setup.cfg")
+    named = {e for path in FILES for e in re.findall(r"netc\[(\w+)\]", path.read_text())}
+    assert named and named <= set(extras["options.extras_require"])
 
 
 def test_every_net_is_in_the_readme():
