@@ -102,6 +102,15 @@ def test_extras_that_are_named_are_there():
     assert named and named <= set(extras["options.extras_require"])
 
 
+@pytest.mark.parametrize("page, table", [
+    ("training", registry.optimizer), ("training", registry.schedule), ("nets", registry.filler), ("data", registry.dataset),
+], ids=lambda x: getattr(x, "kind", x))  # fmt: skip
+def test_lists_on_pages_are_whole(page, table):
+    registry.load()
+    text = (DOCS / f"{page}.md").read_text()
+    assert [name for name in table if not re.search(rf"\b{name}\b", text)] == []
+
+
 def test_every_net_is_in_the_readme():
     text = (ROOT / "README.md").read_text()
     assert [p.stem for p in (ROOT / "nets").glob("*.yaml") if f"netc train nets/{p.name}" not in text] == []
