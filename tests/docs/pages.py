@@ -36,6 +36,7 @@ RUN = ("sh", "python")
 KNOWN = (*RUN, "yaml", "prototxt", "text", "csv")
 FENCE = re.compile(r"^```(\S+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"[-+]?\d[\d,.]*(?:e[-+]?\d+)?|\b(?:nan|inf)\b|\b(?:native|portable|cuda|cpu)\b")
+PAGE = "<page>"  # what Python blocks are called
 ABSENT = re.compile(r"the data set '.*' is not here")
 
 
@@ -122,7 +123,7 @@ def _whole(text: str) -> str:
 def _python(text: str, names: dict[str, object]) -> str:
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        exec(compile(text, "<page>", "exec"), names)
+        exec(compile(text, PAGE, "exec"), names)
     return out.getvalue()
 
 
