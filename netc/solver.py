@@ -17,7 +17,7 @@ from netc.errors import RunError, SnapshotError, SpecError
 from netc.lower import OUT
 from netc.run import caffe_files
 from netc.run.evaluate import Scores, evaluate, finite, monitored
-from netc.run.events import Event, Finished, Snapshotted, Stepped, Tested
+from netc.run.events import Began, Event, Finished, Logged, Snapshotted, Stepped, Tested
 from netc.run.feed import Feeder, Feeds
 from netc.run.folder import BEST, RunFolder
 from netc.run.nan import first_bad
@@ -59,6 +59,7 @@ class Trainer:
         self.stale = 0
         self.tested: tuple[int, Scores] | None = None  # the iteration of the newest test, and what it gave
         self.log_length = 0
+        self._unsaid: deque[str] = deque()  # lines of the log that no event told of yet
         self.asked = ""  # the signal that asked for an end
         self.snapshot_asked = False
         self._test_feeders: dict[tuple[int, bool], Feeder] = {}  # by the test net, and whether they are for validation
@@ -121,6 +122,14 @@ class Trainer:
 
     def events(self) -> Iterator[Event]:
         """Run to the end. RunError if a loss is not finite, naming the layer that made it so."""
+        yield Began(self.stage, len(self.whole.stages), self.iteration, self.max_iter, self.program.layer)
+        for event in self._worked():
+            while self._unsaid:
+                yield Logged(self._unsaid.popleft())
+            yield event
+
+    def _worked(self) -> Iterator[Event]:
+        """The events of the work itself."""
         solver = self.solver
         with signals(self), Prefetch(self.feeder.counted, self.feeder.depth) as prefetch:
             while self.iteration < self.max_iter and not self.asked:
@@ -267,7 +276,7 @@ class Trainer:
         }  # fmt: skip
 
     def _log(self, line: dict[str, Any]) -> None:
-        self.folder.log(line)
+        self._unsaid.append(self.folder.log(line))
         self.log_length += 1
 
 

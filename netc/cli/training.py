@@ -29,12 +29,13 @@ def train(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_
 
     netc train solver.prototxt --weights bvlc_alexnet.caffemodel
     """
+    from netc.commands.options import TrainOptions
     from netc.commands.train import train_command
 
     job = job_of(net, overrides, plugins, allow_unknown)
     publish = not overrides if publish is None else publish
-    reason = train_command(job, provider, target, threads, runs, resume, weights, zoo if publish else None, watch=watch,
-                           snapshot_file=snapshot, caffe_log=caffe_log)  # fmt: skip
+    into = zoo if publish else None
+    reason = train_command(job, TrainOptions(provider, target, threads, runs, into, resume, snapshot, weights, watch, caffe_log))
     if reason in ("SIGINT", "SIGTERM"):
         sys.exit(130 if reason == "SIGINT" else 143)
 
@@ -53,7 +54,7 @@ def test(net: str | None, model: str | None, overrides: tuple[str, ...], plugins
 
     netc test --model train_val.prototxt --weights net.caffemodel --iterations 100
     """
-    from netc.commands.train import test_command
+    from netc.commands.test import test_command
 
     if not net and not model or net and model:
         raise click.UsageError("give the net once: netc test NET, or netc test --model NET")
@@ -73,8 +74,7 @@ def time_(
 
     Example: netc time nets/lenet.yaml
     """
-    from netc.commands.time import table
-    from netc.commands.train import time_command
+    from netc.commands.time import table, time_command
 
     found = time_command(job_of(net, overrides, plugins, allow_unknown), provider, threads, iterations)
     for line in table(found):

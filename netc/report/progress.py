@@ -1,32 +1,39 @@
 """A run on the terminal: a live bar where there is one, plain lines elsewhere."""
 
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from netc.run.events import Event, Finished, Snapshotted, Stepped, Tested
+from netc.run.events import Began, Event, Finished, Snapshotted, Stepped, Tested
 from netc.solver import DISPLAY
 
 
-def follow(events: Iterable[Event], console: Console, start: int, max_iter: int, images: int, display: int = 0) -> Finished:
-    """Show events as they come; the last one is returned. `images` is the number of rows in one iteration."""
-    finished: Finished | None = None
-    with _view(console, start, max_iter, images, display or DISPLAY) as view:
-        for event in events:
-            if isinstance(event, Stepped):
-                view.step(event)
+@contextmanager
+def progress(console: Console, images: int, display: int = 0) -> Iterator[Callable[[Event], None]]:
+    """What shows the events that it is told of. `images` is the number of rows in one iteration."""
+    with ExitStack() as stack:
+        views: list[_Bar | _Lines] = []
+
+        def told(event: Event) -> None:
+            if isinstance(event, Began):
+                if event.stages > 1:
+                    what = "the whole net learns" if event.layer is None else f"layer {event.layer!r} learns by its own loss"
+                    console.print(f"stage {event.stage + 1} of {event.stages}: {what}", highlight=False)
+                views[:] = [stack.enter_context(_view(console, event.iteration, event.max_iter, images, display or DISPLAY))]
+            elif isinstance(event, Stepped):
+                views[0].step(event)
             elif isinstance(event, Tested):
                 best = " (best)" if event.best else ""
                 console.print(f"{event.rows} at iteration {event.iteration}: {scores_text(event.scores)}{best}", highlight=False)
             elif isinstance(event, Snapshotted):
-                view.note(f"snapshot {event.path}")
-            else:
-                finished = event
-    assert finished is not None
-    return finished
+                views[0].note(f"snapshot {event.path}")
+            elif isinstance(event, Finished):
+                stack.close()
+
+        yield told
 
 
 def scores_text(scores: dict[str, float]) -> str:

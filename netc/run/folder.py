@@ -58,13 +58,15 @@ class RunFolder:
                 return folder
         raise SnapshotError(f"{root / name}: there is no run of {name} with a snapshot to resume from")
 
-    def log(self, line: Mapping[str, Any]) -> None:
-        """Append one JSON object."""
+    def log(self, line: Mapping[str, Any]) -> str:
+        """Append one JSON object; the line that it became, without its end."""
+        text = json.dumps(line)
         try:
             with self.log_path.open("a") as file:
-                file.write(json.dumps(line) + "\n")
+                file.write(text + "\n")
         except OSError as e:
             raise RunError(f"{self.log_path}: cannot be written: {e.strerror or e}") from e
+        return text
 
     def lines(self) -> list[dict[str, Any]]:
         """The log so far; a last line that a kill cut short is left out."""

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from netc import solver
-from netc.report.progress import follow, scores_text
-from netc.run.events import Finished, Snapshotted, Stepped
+from netc.report.progress import progress, scores_text
+from netc.run import events as run_events
+from netc.run.events import Began, Finished, Snapshotted, Stepped
 
 
 def run(terminal: bool, steps: int = 250, **options) -> tuple[str, Finished]:
@@ -16,15 +16,17 @@ def run(terminal: bool, steps: int = 250, **options) -> tuple[str, Finished]:
     console = Console(file=out, force_terminal=terminal, width=120, highlight=False, soft_wrap=True)
     end = Finished(steps, "max_iter", {"accuracy": 0.5})
     events = [
-        solver.Tested(0, {"accuracy": 0.1, "loss": 2.5}, True),
+        Began(0, 1, 0, steps),
+        run_events.Tested(0, {"accuracy": 0.1, "loss": 2.5}, True),
         *(Stepped(i, 1 / (i + 1), 0.01) for i in range(steps)),
         Snapshotted(steps, Path("runs/x/1/snapshots/iter.safetensors")),
-        solver.Tested(steps, {"accuracy": 0.05}, False),
+        run_events.Tested(steps, {"accuracy": 0.05}, False),
         end,
     ]
-    found = follow(iter(events), console, 0, steps, 64, **options)
-    assert found is end
-    return out.getvalue(), found
+    with progress(console, 64, **options) as told:
+        for event in events:
+            told(event)
+    return out.getvalue(), end
 
 
 def test_lines_where_there_is_no_terminal():
