@@ -81,15 +81,25 @@ def read_weights(path: str | Path) -> dict[str, np.ndarray]:
     return read(path).states if KEY in texts else states
 
 
-def newest(directory: str | Path) -> tuple[Snapshot | None, list[str]]:
-    """The snapshot of the highest iteration that verifies, or None; and why each above it was skipped."""
-    skipped: list[str] = []
+def newest(directory: str | Path) -> tuple[Snapshot | None, dict[Path, str]]:
+    """The snapshot of the highest iteration that verifies, or None; and those above it, with why each was skipped."""
+    skipped: dict[Path, str] = {}
     for path in _by_iteration(Path(directory)):
         try:
             return read(path), skipped
         except SnapshotError as error:
-            skipped.append(str(error))
+            skipped[path] = str(error)
     return None, skipped
+
+
+def set_aside(path: Path) -> Path:
+    """A damaged snapshot under a name that no run takes for one, so that it neither counts nor is in the way; its new path."""
+    aside = path.with_name(f"{path.name}.damaged")
+    try:
+        os.replace(path, aside)
+    except OSError as error:
+        raise RunError(f"{path}: cannot be renamed: {error.strerror or error}") from error
+    return aside
 
 
 def prune(directory: str | Path, keep: int, also: Collection[Path] = ()) -> list[Path]:

@@ -106,7 +106,7 @@ def test_a_stage_that_is_interrupted_says_so_and_goes_on(run, tmp_path):
     result = netc(
         "train", path, "--runs", tmp_path / "runs", "--resume", "--set", "solver.pretrain={layer: rbm1, max_iter: 30, base_lr: 1}"
     )
-    assert result.exit_code == 2 and "is of another net" in result.stderr
+    assert result.exit_code == 2 and "solver.pretrain.1: gone" in result.stderr
 
 
 def test_weights_are_what_the_first_stage_starts_from(run, tmp_path):

@@ -118,17 +118,18 @@ def test_newest_that_verifies(tmp_path: Path) -> None:
         take(tmp_path, iteration)
     (tmp_path / "best.safetensors").write_bytes(b"")
     found, skipped = snapshot.newest(tmp_path)
-    assert found is not None and found.metadata["iteration"] == 100000000 and skipped == []
+    assert found is not None and found.metadata["iteration"] == 100000000 and skipped == {}
     found.path.write_bytes(b"x" * 100)
     (tmp_path / snapshot.file_name(99999999)).write_bytes(b"")
     found, skipped = snapshot.newest(tmp_path)
     assert found is not None and found.metadata["iteration"] == 1000
-    assert ["iter_100000000" in skipped[0], "iter_99999999" in skipped[1]] == [True, True]
+    assert [path.name for path in skipped] == ["iter_100000000.safetensors", "iter_99999999.safetensors"]
+    assert all(path.name in reason for path, reason in skipped.items())
 
 
 def test_newest_of_nothing(tmp_path: Path) -> None:
-    assert snapshot.newest(tmp_path) == (None, [])
-    assert snapshot.newest(tmp_path / "none") == (None, [])
+    assert snapshot.newest(tmp_path) == (None, {})
+    assert snapshot.newest(tmp_path / "none") == (None, {})
     (tmp_path / snapshot.file_name(1)).write_bytes(b"")
     found, skipped = snapshot.newest(tmp_path)
     assert found is None and len(skipped) == 1
@@ -196,7 +197,7 @@ def test_kill_inside_a_write(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", program, tmp_path / snapshot.file_name(2)])
     assert done.returncode == -9 and len(list(tmp_path.iterdir())) == 2
     found, skipped = snapshot.newest(tmp_path)
-    assert found is not None and found.metadata == {"iteration": 1} and skipped == []
+    assert found is not None and found.metadata == {"iteration": 1} and skipped == {}
     assert len(snapshot.prune(tmp_path, 1)) == 1
 
 

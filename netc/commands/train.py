@@ -33,15 +33,15 @@ def train_command(job: Job, options: TrainOptions, console: Console | None = Non
         check_target(options.zoo)
     if options.watch and not job.solver.watch_interval:
         job = replace(job, solver=replaced(job.solver, watch_interval=job.solver.display or DISPLAY))
-    begun = begun_run(job, options.runs, console) if options.resume else None
-    if begun and job.draws_seed:
-        job = job.with_seed(begun[1].metadata["seed"])
-    program, threads, why = compiled_program(job, options.provider, options.target, options.threads)
-    trainer = resumed_trainer(program, threads, *begun, console) if begun else new_trainer(program, threads, options, console)
-    _greet(program, trainer, why, console)
     with ExitStack() as stack:
+        begun = begun_run(job, options.runs, stack) if options.resume else None
+        if begun and job.draws_seed:
+            job = job.with_seed(begun.found.metadata["seed"])
+        program, threads, why = compiled_program(job, options.provider, options.target, options.threads)
+        trainer = resumed_trainer(program, threads, begun, console) if begun else new_trainer(program, threads, options, console, stack)
+        _greet(program, trainer, why, console)
         trainer, finished = _run(trainer, followers(trainer, options, console, stack))
-    end_run(program, trainer, finished, options.zoo, console)
+        end_run(program, trainer, finished, options.zoo, console)
     return finished.reason
 
 

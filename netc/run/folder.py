@@ -5,7 +5,8 @@ log.jsonl holds no times, so that the log of a run that was killed and resumed i
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ import numpy as np
 
 from netc import snapshot
 from netc.errors import RunError, SnapshotError
-from netc.files import replace_file
+from netc.files import locked, replace_file, sync_directory, sync_file
 
 BEST = "best.safetensors"
+LOCK = ".lock"
 
 
 class RunFolder:
@@ -23,7 +25,7 @@ class RunFolder:
 
     def __init__(self, path: Path):
         self.path = path
-        self.log_path, self.snapshots = path / "log.jsonl", path / "snapshots"
+        self.log_path, self.snapshots, self.net_path = path / "log.jsonl", path / "snapshots", path / "net.yaml"
 
     @classmethod
     def new(cls, root: Path, name: str, net_text: str) -> "RunFolder":
@@ -40,10 +42,27 @@ class RunFolder:
                     number += 1
             folder = cls(parent / str(number))
             folder.snapshots.mkdir()
-            (folder.path / "net.yaml").write_text(net_text)
+            replace_file(folder.net_path, net_text.encode())
+            sync_directory(parent)
         except OSError as e:
             raise RunError(f"{parent}: cannot be written: {e.strerror or e}") from e
         return folder
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """No other process goes on with the run in the meantime. SnapshotError if one does already."""
+        try:
+            with locked(self.path / LOCK, wait=False):
+                yield
+        except BlockingIOError:
+            raise SnapshotError(f"{self.path}: another process is writing this run; wait for it, or end it first") from None
+
+    def rewrite_net(self, net_text: str) -> None:
+        """Another net.yaml, of a run that goes on with other lengths."""
+        try:
+            replace_file(self.net_path, net_text.encode())
+        except OSError as e:
+            raise RunError(f"{self.net_path}: cannot be written: {e.strerror or e}") from e
 
     def discard(self) -> None:
         """Remove the folder of a run that did not start."""
@@ -78,16 +97,23 @@ class RunFolder:
                 break
         return lines
 
-    def rewind(self, length: int) -> None:
-        """Cut the log to its first `length` lines, which a snapshot remembers."""
-        kept = "".join(json.dumps(line) + "\n" for line in self.lines()[:length])
+    def rewind(self, length: int) -> int:
+        """Cut the log to its first `length` lines, which a snapshot remembers. How many there are now: fewer if some are lost."""
+        whole = self.log_path.read_bytes().splitlines(keepends=True) if self.log_path.exists() else []
+        kept = whole[: min(length, len(self.lines()))]
         try:
-            replace_file(self.log_path, kept.encode())
+            replace_file(self.log_path, b"".join(line.rstrip(b"\n") + b"\n" for line in kept))
         except OSError as e:
             raise RunError(f"{self.log_path}: cannot be written: {e.strerror or e}") from e
+        return len(kept)
 
     def write(self, iteration: int, states: Mapping[str, np.ndarray], metadata: Mapping[str, Any], keep: int) -> Path:
-        """A snapshot; all but the newest `keep` go."""
+        """A snapshot, once the log that it remembers is on disk; all but the newest `keep` go."""
+        if self.log_path.exists():
+            try:
+                sync_file(self.log_path)
+            except OSError as e:
+                raise RunError(f"{self.log_path}: cannot be written: {e.strerror or e}") from e
         path = snapshot.write(self.snapshots / snapshot.file_name(iteration), states, metadata)
         snapshot.prune(self.snapshots, max(keep, 1), {self.snapshots / BEST})
         return path
