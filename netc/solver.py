@@ -17,7 +17,7 @@ from netc.errors import DivergedError, RunError, SnapshotError, SpecError
 from netc.lower import OUT
 from netc.run import caffe_files
 from netc.run.evaluate import Scores, Stopped, finite, monitored
-from netc.run.events import Began, Event, Finished, Logged, Snapshotted, Stepped, Tested
+from netc.run.events import Began, Event, Finished, Logged, Skipped, Snapshotted, Stepped, Tested
 from netc.run.feed import Feeder, Feeds
 from netc.run.folder import BEST, RunFolder
 from netc.run.nan import first_bad, spoiled
@@ -64,6 +64,7 @@ class Trainer:
         self.log_length = 0
         self.kept: Path | None = None  # the newest snapshot
         self._unsaid: deque[str] = deque()  # lines of the log that no event told of yet
+        self._skipped = set[str]()  # images that an event told of
         self.asked = ""  # the signal that asked for an end
         self.snapshot_asked = False
         self._slots = [f"state/{n}" for n, node in program.states.items() if node.attrs["kind"] == "slot"]
@@ -117,9 +118,14 @@ class Trainer:
             yield from self._said()
             raise type(e)(f"{e}\n{self._way_on(e)}") from e
 
-    def _said(self) -> Iterator[Logged]:
+    def _said(self) -> Iterator[Logged | Skipped]:
+        """What happened beside the work since the last event."""
         while self._unsaid:
             yield Logged(self._unsaid.popleft())
+        for text in [*self.feeder.skipped(), *self.tests.skipped()]:
+            if text not in self._skipped:
+                self._skipped.add(text)
+                yield Skipped(text, len(self._skipped))
 
     def _way_on(self, error: RunError) -> str:
         """What is left of a run that failed, and what a person can do with it."""

@@ -23,7 +23,7 @@ Entry = tuple[bytes, bytes]
 @source("leveldb")
 def leveldb(request: Request) -> Table:
     """The Datums of a LevelDB."""
-    return table(LevelDb(request.path))
+    return table(LevelDb(request.path), request)
 
 
 class LevelDb:

@@ -19,7 +19,7 @@ def lmdb(request: Request) -> Table:
     """The Datums of an LMDB."""
     with READING:
         next(datums(request.path), None)  # which says what is wrong with it
-    return table(Lmdb(request.path))
+    return table(Lmdb(request.path), request)
 
 
 class Lmdb:

@@ -4,7 +4,7 @@ A source function, filed under `@source(...)` or `@dataset(...)`, takes a `Reque
 make a batch, and what is done to them, is the same for every source: `order.py`, `transform.py`, `batches.py`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -137,6 +137,14 @@ class Selected:
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
         return self.column[self.rows[rows]]
+
+
+class UndecodableError(DataError):
+    """Rows that cannot be decoded: what is wrong with each, by its place among the rows that were asked for."""
+
+    def __init__(self, faults: Mapping[int, str]):
+        super().__init__(str(data_error(list(faults.values()))))
+        self.faults = faults
 
 
 def data_error(faults: Sequence[str]) -> DataError:

@@ -12,7 +12,8 @@ import numpy as np
 
 from netc import netc_pb2 as pb
 from netc.data.bilinear import resize
-from netc.data.images import each, read_image
+from netc.data.decoding import each
+from netc.data.images import read_image
 from netc.data.source import Description, Request, Table, TopSpec
 from netc.data.transform import Normalisation, normalisation
 from netc.errors import DataError

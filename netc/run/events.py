@@ -25,6 +25,14 @@ class Logged:
 
 
 @dataclass(frozen=True)
+class Skipped:
+    """An image that cannot be decoded was skipped; `text` names it, and says what is wrong. It is the `count`th of this stage."""
+
+    text: str
+    count: int
+
+
+@dataclass(frozen=True)
 class Stepped:
     """One iteration is done. `loss` is the mean over the last average_loss iterations, from before the update.
 
@@ -72,4 +80,4 @@ class Finished:
     best: int | None = None
 
 
-Event = Began | Logged | Stepped | Tested | Snapshotted | Finished
+Event = Began | Logged | Skipped | Stepped | Tested | Snapshotted | Finished

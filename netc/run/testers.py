@@ -36,6 +36,10 @@ class Testers:
             scores |= {f"{name}#{number}" if number else name: value for name, value in found.items()}
         return scores
 
+    def skipped(self) -> list[str]:
+        """What is wrong with each row that could not be decoded and was skipped so far."""
+        return [text for feeder in self._feeders.values() for text in feeder.skipped()]
+
     def _tester(self, number: int, validation: bool) -> tuple[Stepper, Feeder]:
         """A test net on the states of training, and what feeds it."""
         program = self.program
