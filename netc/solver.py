@@ -18,6 +18,7 @@ from netc.lower import OUT
 from netc.run import caffe_files
 from netc.run.evaluate import Scores, Stopped, finite, monitored
 from netc.run.events import Began, Event, Finished, Logged, Skipped, Snapshotted, Stepped, Tested
+from netc.run.failure import ADVICE, with_way_on
 from netc.run.feed import Feeder, Feeds
 from netc.run.folder import BEST, RunFolder
 from netc.run.nan import first_bad, spoiled
@@ -27,7 +28,6 @@ from netc.run.testers import Testers
 from netc.session import States, Stepper
 from netc.training import WATCH
 
-ADVICE = "A smaller base_lr, warm-up (warmup_iter) or clip_gradients often help"
 DISPLAY = 100  # iterations between log lines where the solver has no `display`
 
 
@@ -116,7 +116,7 @@ class Trainer:
                 yield event
         except RunError as e:
             yield from self._said()
-            raise type(e)(f"{e}\n{self._way_on(e)}") from e
+            raise with_way_on(e, self.kept) from e
 
     def _said(self) -> Iterator[Logged | Skipped]:
         """What happened beside the work since the last event."""
@@ -126,14 +126,6 @@ class Trainer:
             if text not in self._skipped:
                 self._skipped.add(text)
                 yield Skipped(text, len(self._skipped))
-
-    def _way_on(self, error: RunError) -> str:
-        """What is left of a run that failed, and what a person can do with it."""
-        if self.kept is None:
-            return "there is no snapshot of this run yet; solver.snapshot takes one each so many iterations"
-        if isinstance(error, DivergedError):
-            return f"the newest snapshot is of before that; a new run, with another solver, goes on from it: --snapshot {self.kept}"
-        return f"the newest snapshot, {self.kept}, is whole; once the cause is gone, --resume goes on from it"
 
     @property
     def is_over(self) -> bool:

@@ -17,10 +17,12 @@ from netc.cli.options import job_of, options
 @click.option("--runs", default="runs", show_default=True, metavar="DIR", help="Where runs are kept.")
 @click.option("--caffe-log", is_flag=True, help="Write Caffe's log lines to stderr too, for tools that read them.")
 @click.option("--watch", is_flag=True, help="Log gradients, updates and activations of every layer (solver.watch_interval).")
+@click.option("--quiet", is_flag=True, help="Print the result alone.")
+@click.option("--json", "as_json", is_flag=True, help="Print the lines of log.jsonl, a JSON object each; notes go to stderr.")
 @click.option("--publish/--no-publish", default=None, help="Publish the result [default: unless --set changed the net].")
 def train(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool, provider: str, target: str | None,
           threads: int | None, zoo: str, resume: bool, snapshot: str | None, weights: tuple[str, ...], runs: str, caffe_log: bool,
-          watch: bool, publish: bool | None) -> None:  # fmt: skip
+          watch: bool, quiet: bool, as_json: bool, publish: bool | None) -> None:  # fmt: skip
     """Train NET, test it, and publish it into the zoo.
 
     NET is a net file with a solver in it (YAML or protobuf text), or a Caffe solver file.
@@ -34,8 +36,9 @@ def train(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_
 
     job = job_of(net, overrides, plugins, allow_unknown)
     publish = not overrides if publish is None else publish
-    into = zoo if publish else None
-    reason = train_command(job, TrainOptions(provider, target, threads, runs, into, resume, snapshot, weights, watch, caffe_log))
+    asked = TrainOptions(provider, target, threads, runs, zoo if publish else None, resume, snapshot, weights, watch, caffe_log,
+                         quiet, as_json)  # fmt: skip
+    reason = train_command(job, asked)
     if reason in ("SIGINT", "SIGTERM"):
         sys.exit(130 if reason == "SIGINT" else 143)
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 
 from netc import snapshot
 from netc.commands.options import TrainOptions
 from netc.commands.program import loaded_weights
 from netc.contract import Program
 from netc.errors import SnapshotError, SpecError
+from netc.report.screen import Screen
 from netc.run import caffe_files
 from netc.run.folder import RunFolder
 from netc.snapshot import Snapshot
@@ -49,21 +49,21 @@ def begun_run(job: Job, runs: str, stack: ExitStack) -> Begun:
     return Begun(folder, found, skipped)
 
 
-def resumed_trainer(program: Program, threads: int, begun: Begun, console: Console) -> Trainer:
+def resumed_trainer(program: Program, threads: int, begun: Begun, shown: Screen) -> Trainer:
     """The trainer of a run that was begun, in the stage of its snapshot. SpecError if what it learns by is no longer the same."""
     lengths = _changed_lengths(program.job, begun.folder)
     for path, reason in begun.skipped.items():
-        console.print(f"skipped a snapshot: {reason}; it is {snapshot.set_aside(path).name} now", highlight=False)
+        shown.note(f"skipped a snapshot: {reason}; it is {snapshot.set_aside(path).name} now")
     trainer = _of_stage(program, threads, begun.folder, begun.found)
-    _resume(trainer, program, threads, begun.found, console)
+    _resume(trainer, program, threads, begun.found, shown)
     if lengths:
         begun.folder.rewrite_net(_net_text(program.job))
-        console.print(f"changed since the run began: {', '.join(lengths)}", highlight=False)
+        shown.note(f"changed since the run began: {', '.join(lengths)}")
         if program.job.solver.lr_policy in BY_LENGTH:
-            console.print(f"the rate of {program.job.solver.lr_policy} hangs on the length: from here on it is that of the new length")
+            shown.note(f"the rate of {program.job.solver.lr_policy} hangs on the length: from here on it is that of the new length")
     if trainer.is_over and trainer.stage == len(program.stages) - 1:
         text = f"this run is finished: it made all its {trainer.iteration} iterations; a larger solver.max_iter makes it longer"
-        console.print(text, highlight=False)
+        shown.note(text)
     return trainer
 
 
@@ -83,7 +83,7 @@ def _net_text(job: Job) -> str:
     return to_yaml(job.resolved(), short=False)
 
 
-def new_trainer(program: Program, threads: int, options: TrainOptions, console: Console, stack: ExitStack) -> Trainer:
+def new_trainer(program: Program, threads: int, options: TrainOptions, shown: Screen, stack: ExitStack) -> Trainer:
     """A new run, from the start, from weights or from a snapshot (the solver's own `weights` are then left alone, as in Caffe)."""
     files = [] if options.snapshot_file else [*program.job.solver.weights, *options.weights]
     start: Mapping[str, np.ndarray] = loaded_weights(program, files)
@@ -92,7 +92,7 @@ def new_trainer(program: Program, threads: int, options: TrainOptions, console: 
         stack.enter_context(folder.held())
         if not options.snapshot_file:
             return Trainer(program, folder, threads, start)
-        return _gone_on_from(options.snapshot_file, program, folder, threads, console)
+        return _gone_on_from(options.snapshot_file, program, folder, threads, shown)
     except BaseException:
         folder.discard()  # a run that cannot start, for want of its data for instance, leaves nothing behind
         raise
@@ -106,32 +106,32 @@ def _of_stage(program: Program, threads: int, folder: RunFolder, found: Snapshot
     return Trainer(program, folder, threads, None, said.get("stage", last), said.get("before", 0))
 
 
-def _resume(trainer: Trainer, program: Program, threads: int, found: Snapshot, console: Console) -> None:
+def _resume(trainer: Trainer, program: Program, threads: int, found: Snapshot, shown: Screen) -> None:
     """Go on from a snapshot of netc, and say what is other now than it was then."""
     lost = trainer.resume(found)
-    console.print(f"resumed from {found.path}", highlight=False)
+    shown.say(f"resumed from {found.path}")
     if lost and found.path.parent == trainer.folder.snapshots:
-        console.print(f"{trainer.folder.log_path}: {lost} lines that the snapshot remembers are not there", highlight=False)
+        shown.note(f"{trainer.folder.log_path}: {lost} lines that the snapshot remembers are not there")
     made = {"provider": program.provider, "target": program.target, "threads": threads}
     for what, now in made.items():
         if found.metadata[what] != now:
             text = f"that snapshot was made with {what} {found.metadata[what]}, now it is {now}: last bits can differ from one run on"
-            console.print(text, highlight=False)
+            shown.note(text)
 
 
-def _gone_on_from(path: str, program: Program, folder: RunFolder, threads: int, console: Console) -> Trainer:
+def _gone_on_from(path: str, program: Program, folder: RunFolder, threads: int, shown: Screen) -> Trainer:
     """A run of Caffe, or one of netc, continued in a new folder."""
     if Path(path).suffix == ".safetensors":
         taken = snapshot.read(path)
         trainer = _of_stage(program, threads, folder, taken)
-        _resume(trainer, program, threads, taken, console)
+        _resume(trainer, program, threads, taken, shown)
         if taken.metadata["net_sha256"] != program.job.sha256:
-            console.print("the net or its solver is another than that snapshot's", highlight=False)
+            shown.note("the net or its solver is another than that snapshot's")
         return trainer
     found = caffe_files.read_snapshot(path, program)
     trainer = Trainer(program, folder, threads)
     trainer.go_on(found.states, found.iteration)
-    console.print(f"goes on from {path}, iteration {found.iteration}", highlight=False)
+    shown.say(f"goes on from {path}, iteration {found.iteration}")
     if note := caffe_files.step_note(found, program):
-        console.print(note, highlight=False)
+        shown.note(note)
     return trainer

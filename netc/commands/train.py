@@ -5,8 +5,6 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
-from rich.console import Console
-
 from netc import data
 from netc.commands.end import end_run, hosted
 from netc.commands.options import TrainOptions
@@ -17,7 +15,9 @@ from netc.contract import Program
 from netc.cost import size
 from netc.report.caffe_log import CaffeLog
 from netc.report.progress import progress
+from netc.report.screen import Screen, screen
 from netc.run.events import Event, Finished
+from netc.run.plan import plan
 from netc.solver import DISPLAY, Trainer
 from netc.spec.job import Job
 from netc.training import replaced
@@ -25,10 +25,10 @@ from netc.training import replaced
 Follower = Callable[[Event], None]
 
 
-def train_command(job: Job, options: TrainOptions, console: Console | None = None) -> str:
+def train_command(job: Job, options: TrainOptions, shown: Screen | None = None) -> str:
     """Train to the end and publish. Returns why the run ended: see `events.Finished`."""
     options.check()
-    console = console or Console(highlight=False, soft_wrap=True)
+    shown = shown or screen(options.quiet, options.as_json)
     if options.zoo is not None:
         check_target(options.zoo)
     if options.watch and not job.solver.watch_interval:
@@ -38,17 +38,16 @@ def train_command(job: Job, options: TrainOptions, console: Console | None = Non
         if begun and job.draws_seed:
             job = job.with_seed(begun.found.metadata["seed"])
         program, threads, why = compiled_program(job, options.provider, options.target, options.threads)
-        trainer = resumed_trainer(program, threads, begun, console) if begun else new_trainer(program, threads, options, console, stack)
-        _greet(program, trainer, why, console)
-        trainer, finished = _run(trainer, followers(trainer, options, console, stack))
-        end_run(program, trainer, finished, options.zoo, console)
+        trainer = resumed_trainer(program, threads, begun, shown) if begun else new_trainer(program, threads, options, shown, stack)
+        _greet(program, trainer, why, shown)
+        trainer, finished = _run(trainer, followers(trainer, options, shown, stack))
+        end_run(program, trainer, finished, options.zoo, shown)
     return finished.reason
 
 
-def followers(trainer: Trainer, options: TrainOptions, console: Console, stack: ExitStack) -> list[Follower]:
+def followers(trainer: Trainer, options: TrainOptions, shown: Screen, stack: ExitStack) -> list[Follower]:
     """Who is told of the events of a run, in this order. What has to be closed after the run, however it ends, goes onto `stack`."""
-    rows = trainer.feeder.batch_size * trainer.iter_size
-    found: list[Follower] = [stack.enter_context(progress(console, rows, trainer.solver.display))]
+    found: list[Follower] = [stack.enter_context(progress(shown, plan(trainer.whole), trainer.solver.display))]
     if options.caffe_log:
         found.append(CaffeLog(trainer.whole, sys.stderr))
     return found
@@ -67,18 +66,16 @@ def _run(trainer: Trainer, told: Sequence[Follower]) -> tuple[Trainer, Finished]
         trainer = after
 
 
-def _greet(program: Program, trainer: Trainer, why: str, console: Console) -> None:
+def _greet(program: Program, trainer: Trainer, why: str, shown: Screen) -> None:
     parameters = sum(size(p.shape) for p in program.train.parameters)
-    console.print(
-        f"{program.job.name}: {len(program.train_net.layers)} layers, {parameters:,} parameters; run {trainer.folder.path}", highlight=False
-    )
+    shown.say(f"{program.job.name}: {len(program.train_net.layers)} layers, {parameters:,} parameters; run {trainer.folder.path}")
     threads = f"{trainer.threads} thread{'s' if trainer.threads > 1 else ''}"
-    console.print(f"provider {program.provider} ({why}), target {program.target}, {threads}", highlight=False)
+    shown.say(f"provider {program.provider} ({why}), target {program.target}, {threads}")
     for name in hosted(program):
         text = f"note: layer {name!r} runs Python between parts of the graph: every step copies its blobs and waits for it"
-        console.print(text, highlight=False)
+        shown.note(text)
     for source in _seen_in_training(program):
-        console.print(f"note: tests read {source!r}, the rows that the net learns from; test_fraction or test_source sets others apart")
+        shown.note(f"note: tests read {source!r}, the rows that the net learns from; test_fraction or test_source sets others apart")
 
 
 def _seen_in_training(program: Program) -> list[str]:

@@ -17,7 +17,7 @@ from netc.data.transform import transform, transformed
 from netc.data.vocabulary import Vocabulary
 from netc.errors import DataError, near
 from netc.random import integers, permutation
-from netc.registry import dataset, source
+from netc.registry import Registry, dataset, source
 
 
 class Source(Protocol):
@@ -137,7 +137,8 @@ def _described(request: Request, table: Table) -> Description:
         raise DataError(f"{given.name} gives {len(given.tops)} tops; the layer has {wanted}")
     first = given.tops[0] if table.finished else transformed(request.layer.transform_param, given.tops[0])
     classes = given.classes if wanted > 1 else ()  # they are of the labels
-    return replace(given, tops=(first, *given.tops[1:wanted]), classes=classes)
+    kinds, name = _source_name(request)
+    return replace(given, tops=(first, *given.tops[1:wanted]), classes=classes, noun=kinds.facts[name].get("noun", "rows"))
 
 
 def _table(request: Request) -> Table:
@@ -194,22 +195,28 @@ def _labelled(request: Request, table: Table) -> Table:
 
 
 def _source_function(request: Request) -> Callable[[Request], Table]:
+    kinds, name = _source_name(request)
+    return kinds.find(name)
+
+
+def _source_name(request: Request) -> tuple[Registry, str]:
+    """The table that the source's function is in, and its name there. DataError if there is none for it."""
     text, backend = request.source, request.layer.data_param.HasField("backend")
     if request.layer.type != "Data":
-        return source.find(request.layer.type)
+        return source, request.layer.type
     if text in dataset:
-        return dataset[text]
+        return dataset, text
     kinds = sorted(k for k in source if k.startswith("."))
     wanted = f"expected the name of a data set, a {', '.join(kinds)} file or a folder of images in a folder per class"
     if not text:
         raise DataError(f"source is missing; {wanted}")
     path = request.path
     if (path / "CURRENT").exists():
-        return source["leveldb"]
+        return source, "leveldb"
     if (path / "data.mdb").exists() or backend:
-        return source["lmdb"]
+        return source, "lmdb"
     if not path.exists():
         raise DataError(f"{path}: no such file, nor is {text!r} a data set: {near(text, dataset)}")
     if not path.is_dir() and path.suffix.lower() not in source:
         raise DataError(f"{path}: files of this kind are not read; {wanted}")
-    return source["folder" if path.is_dir() else path.suffix.lower()]
+    return source, "folder" if path.is_dir() else path.suffix.lower()

@@ -20,7 +20,7 @@ FOOTER, LOG_BLOCK, LOG_HEADER = 48, 32768, 7
 Entry = tuple[bytes, bytes]
 
 
-@source("leveldb")
+@source("leveldb", noun="images")
 def leveldb(request: Request) -> Table:
     """The Datums of a LevelDB."""
     return table(LevelDb(request.path), request)

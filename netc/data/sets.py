@@ -114,7 +114,7 @@ MNIST = DataSet(
 )
 
 
-@dataset("mnist")
+@dataset("mnist", noun="images")
 def mnist(request: Request) -> Table:
     """Handwritten digits, 28 x 28 bytes each, 60,000 to train on and 10,000 to test with."""
     images, labels = MNIST.files[:2] if request.phase == "TRAIN" else MNIST.files[2:]

@@ -53,7 +53,7 @@ class Description:
 
     `set_apart` says that the rows for TEST are others than those for TRAIN, `has_validation` that there are rows for VALIDATION
     too. `tokens` is "characters" or "words" where the first top is a text. `columns` are the names of those of a series, whose
-    label is the next value of `target`.
+    label is the next value of `target`. `noun` says what a speed counts: images, sentences, tokens.
     """
 
     name: str
@@ -67,6 +67,12 @@ class Description:
     tokens: str = ""
     columns: tuple[str, ...] = ()
     target: str = ""
+    noun: str = field(default="rows", compare=False)
+
+    @property
+    def per_row(self) -> int:
+        """How many of what the noun says a row is: a row of a text is many tokens."""
+        return self.tops[0].sizes[0] if self.noun == "tokens" else 1
 
     @property
     def inputs(self) -> tuple[int, ...]:
