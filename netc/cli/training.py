@@ -43,6 +43,34 @@ def train(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_
         sys.exit(130 if reason == "SIGINT" else 143)
 
 
+@main.command("verify-resume")
+@click.argument("net")
+@options("set", "plugin", "unknown", "provider", "target", "threads")
+@click.option("--iterations", default=40, show_default=True, type=click.IntRange(4), help="Of each stage of the runs.")
+@click.option("--seed", default=0, show_default=True, help="Of the iterations after which a run is stopped and killed.")
+@click.pass_context
+def verify_resume(ctx: click.Context, net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool, provider: str,
+                  target: str | None, threads: int | None, iterations: int, seed: int) -> None:  # fmt: skip
+    """Prove that a run of NET that is stopped, or killed, and resumed is the run itself, bit for bit.
+
+    Trains a few iterations straight, and twice with an end in between, and compares every state and every logged number.
+
+    Example: netc verify-resume nets/lenet.yaml --iterations 100
+    """
+    from netc.commands.verify_resume import Recipe
+    from netc.commands.verify_resume import verify_resume as verify
+
+    python = bool(ctx.find_root().params["allow_python"])
+    equal = False
+    for said in verify(Recipe(net, overrides, plugins, allow_unknown, python, provider, target, threads), iterations, seed):
+        if isinstance(said, bool):
+            equal = said
+        else:
+            click.echo(said)
+    click.echo(f"{net} resumes exactly" if equal else f"{net} does NOT resume exactly")
+    sys.exit(0 if equal else 1)
+
+
 @main.command()
 @click.argument("net", required=False)
 @click.option("--model", metavar="NET", help="The net, as Caffe spells it.")

@@ -25,8 +25,8 @@ from netc.training import replaced
 Follower = Callable[[Event], None]
 
 
-def train_command(job: Job, options: TrainOptions, shown: Screen | None = None) -> str:
-    """Train to the end and publish. Returns why the run ended: see `events.Finished`."""
+def train_command(job: Job, options: TrainOptions, shown: Screen | None = None, told: Sequence[Follower] = ()) -> str:
+    """Train to the end and publish. Returns why the run ended: see `events.Finished`. `told` are followers beside its own."""
     options.check()
     shown = shown or screen(options.quiet, options.as_json)
     if options.zoo is not None:
@@ -40,7 +40,7 @@ def train_command(job: Job, options: TrainOptions, shown: Screen | None = None) 
         program, threads, why = compiled_program(job, options.provider, options.target, options.threads)
         trainer = resumed_trainer(program, threads, begun, shown) if begun else new_trainer(program, threads, options, shown, stack)
         _greet(program, trainer, why, shown)
-        trainer, finished = _run(trainer, followers(trainer, options, shown, stack))
+        trainer, finished = _run(trainer, [*followers(trainer, options, shown, stack), *told])
         end_run(program, trainer, finished, options.zoo, shown)
     return finished.reason
 
