@@ -18,7 +18,7 @@ from netc.cli.options import job_of, options
 @click.option("--caffe-log", is_flag=True, help="Write Caffe's log lines to stderr too, for tools that read them.")
 @click.option("--watch", is_flag=True, help="Log gradients, updates and activations of every layer (solver.watch_interval).")
 @click.option("--quiet", is_flag=True, help="Print the result alone.")
-@click.option("--json", "as_json", is_flag=True, help="Print the lines of log.jsonl, a JSON object each; notes go to stderr.")
+@click.option("--json", "as_json", is_flag=True, help="Print the lines of log.jsonl, a JSON object each; all else goes to stderr.")
 @click.option("--publish/--no-publish", default=None, help="Publish the result [default: unless --set changed the net].")
 def train(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool, provider: str, target: str | None,
           threads: int | None, zoo: str, resume: bool, snapshot: str | None, weights: tuple[str, ...], runs: str, caffe_log: bool,

@@ -74,7 +74,7 @@ def _changed_lengths(job: Job, folder: RunFolder) -> list[str]:
     lengths = [path.partition(".")[0] == "solver" and path.partition(".")[2] in LENGTHS for path, _ in found]
     if not all(lengths):
         faults = [f"{path}: {text}" for (path, text), allowed in zip(found, lengths, strict=True) if not allowed]
-        advice = "without --resume a new run begins, and --snapshot FILE or --weights FILE begins one with what this one has learned"
+        advice = "give the net and --set of then; or begin a new run with what this one has learned: --snapshot FILE or --weights FILE"
         raise SpecError(f"{folder.path}: the net is not what it was when this run began; {advice}", *faults)
     return [f"{path}: {text}" for path, text in found]
 

@@ -13,10 +13,12 @@ from netc.commands.publish import check_target
 from netc.commands.start import begun_run, new_trainer, resumed_trainer
 from netc.contract import Program
 from netc.cost import size
+from netc.errors import RunError
 from netc.report.caffe_log import CaffeLog
 from netc.report.progress import progress
-from netc.report.screen import Screen, screen
+from netc.report.screen import Screen, screen, steady
 from netc.run.events import Event, Finished
+from netc.run.failure import with_way_on
 from netc.run.plan import plan
 from netc.solver import DISPLAY, Trainer
 from netc.spec.job import Job
@@ -49,7 +51,7 @@ def followers(trainer: Trainer, options: TrainOptions, shown: Screen, stack: Exi
     """Who is told of the events of a run, in this order. What has to be closed after the run, however it ends, goes onto `stack`."""
     found: list[Follower] = [stack.enter_context(progress(shown, plan(trainer.whole), trainer.solver.display))]
     if options.caffe_log:
-        found.append(CaffeLog(trainer.whole, sys.stderr))
+        found.append(CaffeLog(trainer.whole, steady(sys.stderr)))
     return found
 
 
@@ -57,8 +59,12 @@ def _run(trainer: Trainer, told: Sequence[Follower]) -> tuple[Trainer, Finished]
     """All stages to their end; the trainer of the last one, and how it ended."""
     while True:
         for event in trainer.events():
-            for follower in told:
-                follower(event)
+            try:
+                for follower in told:
+                    follower(event)
+            except OSError as e:
+                fault = RunError(f"{e.filename or 'what tells of the run'}: cannot be written: {e.strerror or e}")
+                raise with_way_on(fault, trainer.kept) from e
         assert isinstance(event, Finished)
         after = trainer.successor() if event.reason == "max_iter" else None
         if after is None:

@@ -35,18 +35,23 @@ class Screen:
 
 
 def screen(quiet: bool = False, as_json: bool = False) -> Screen:
-    """All on stdout; with `quiet` only the results, with `as_json` only the log. Notes are then on stderr."""
+    """All on stdout; with `quiet` only the results, with `as_json` only the log. What a person should know besides is on stderr."""
     out = _console(sys.stdout)
     if not quiet and not as_json:
         return Screen(out, out, out)
     err = _console(sys.stderr)
     silent = Console(quiet=True)
-    return Screen(silent, err, silent, out.file) if as_json else Screen(silent, err, out)  # type: ignore[arg-type]
+    return Screen(silent, err, err, steady(sys.stdout)) if as_json else Screen(silent, err, out)
 
 
 def speaks_unicode(console: Console) -> bool:
     """Whether a console's stream takes every character."""
     return console.encoding.lower().replace("-", "").startswith("utf")
+
+
+def steady(stream: TextIO) -> TextIO:
+    """The stream, so that no fault of it is an error: characters that it does not know become escapes, and its end is taken quietly."""
+    return Steady(stream)  # type: ignore[return-value]
 
 
 class Steady:
@@ -91,4 +96,4 @@ class Steady:
 
 
 def _console(stream: TextIO) -> Console:
-    return Console(file=Steady(stream), highlight=False, soft_wrap=True)  # type: ignore[arg-type]
+    return Console(file=steady(stream), highlight=False, soft_wrap=True)

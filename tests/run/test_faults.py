@@ -15,7 +15,7 @@ from PIL import Image
 from netc import api, snapshot
 from netc.commands.options import TrainOptions
 from netc.commands.train import train_command
-from netc.errors import DivergedError
+from netc.errors import DivergedError, RunError
 from netc.run import events as run_events
 from netc.run import testers
 from netc.run.evaluate import Stopped
@@ -229,3 +229,39 @@ def test_a_run_that_skips_images_says_so_and_resumes_exactly(tmp_path):
     (run / "snapshots" / snapshot.file_name(60)).unlink()
     assert netc("train", path, "--no-publish", "--runs", tmp_path / "runs", "--resume", *skip).exit_code == 0
     assert (run / "log.jsonl").read_bytes() == whole
+
+
+COUNTING = """
+from netc.registry import source
+from netc.data import Description, Table, TopSpec
+
+class Rows:
+    def __getitem__(self, rows):
+        raise ValueError("row 7 is bad")
+
+@source(".bad")
+def bad(request):
+    return Table(Description("bad", (TopSpec("float32", (1, 12, 12)), TopSpec("int64", ())), 20), lambda: (Rows(), Rows()), True)
+"""
+
+
+def test_what_a_worker_raises_is_shown(tmp_path):
+    """Without a traceback, as a user's own source raises it on the thread that makes batches; --debug has it."""
+    (tmp_path / "bad.py").write_text(COUNTING)
+    (tmp_path / "x.bad").touch()
+    path = write_small(
+        tmp_path, NET.replace("small.npz", "x.bad").replace(", test_fraction: 0.2", "").replace("test_interval: 15", "test_interval: 0")
+    )
+    arguments = ("train", path, "--no-publish", "--runs", tmp_path / "runs", "--plugin", tmp_path / "bad.py")
+    result = netc(*arguments)
+    assert result.exit_code == 1 and result.stderr.startswith("netc: ValueError: row 7 is bad (a fault of netc, of a plug-in")
+    assert isinstance(netc("--debug", *arguments).exception, ValueError)
+
+
+def test_a_follower_whose_file_cannot_be_written_does_not_hide_what_is_kept(tmp_path):
+    def full(event: object) -> None:
+        if isinstance(event, Stepped) and event.iteration == 30:
+            raise OSError(errno.ENOSPC, "No space left on device", "events.out")
+
+    with pytest.raises(RunError, match=r"(?s)events.out: cannot be written: No space left.*iter_00000020.safetensors, is whole"):
+        train_command(load_job(write_small(tmp_path)), TrainOptions(runs=str(tmp_path / "runs"), quiet=True), told=[full])
