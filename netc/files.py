@@ -29,6 +29,13 @@ def replace_file(path: Path, data: bytes) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def sweep(directory: Path) -> None:
+    """Removes what writers that were killed left unfinished. Nobody may be writing there."""
+    for path in directory.glob(".*.tmp"):
+        with suppress(OSError):
+            path.unlink()
+
+
 def sync_directory(directory: Path) -> None:
     """Flushes the names in `directory` to disk; without it a renamed file can vanish in a power cut."""
     descriptor = os.open(directory, os.O_RDONLY)

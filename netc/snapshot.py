@@ -20,7 +20,6 @@ from netc.files import replace_file
 
 KEY = "netc"
 NAME = re.compile(r"iter_(\d{8,})\.safetensors")
-TEMPORARY = re.compile(r"\.iter_\d{8,}\.safetensors\.(\d+)\.tmp")
 
 
 @dataclass(frozen=True)
@@ -103,15 +102,11 @@ def set_aside(path: Path) -> Path:
 
 
 def prune(directory: str | Path, keep: int, also: Collection[Path] = ()) -> list[Path]:
-    """Removes all snapshots but the `keep` highest and those in `also`; returns what it removed.
-
-    Unfinished files of processes that are gone go too.
-    """
+    """Removes all snapshots but the `keep` highest and those in `also`; returns what it removed."""
     if keep < 1:
         raise ValueError(f"keep is {keep}; at least the newest snapshot must be kept")
     kept = {Path(p).absolute() for p in also}
     removed = [p for p in _by_iteration(Path(directory))[keep:] if p.absolute() not in kept]
-    removed += [p for p in _children(Path(directory)) if (m := TEMPORARY.fullmatch(p.name)) and not _runs(int(m[1]))]
     for path in removed:
         try:
             path.unlink(missing_ok=True)
@@ -153,13 +148,3 @@ def _children(directory: Path) -> list[Path]:
 def _by_iteration(directory: Path) -> list[Path]:
     found = [(int(m[1]), p) for p in _children(directory) if (m := NAME.fullmatch(p.name))]
     return [path for _, path in sorted(found, reverse=True)]
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

@@ -1,6 +1,7 @@
 """The loop: steps, tests, snapshots, the end. `Trainer.events()` does the work and tells of it; who listens is not its concern."""
 
 import math
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -63,6 +64,7 @@ class Trainer:
         self.tested: tuple[int, Scores] | None = None  # the iteration of the newest test, and what it gave
         self.log_length = 0
         self.kept: Path | None = None  # the newest snapshot
+        self._kept_at = time.monotonic()
         self._unsaid: deque[str] = deque()  # lines of the log that no event told of yet
         self._skipped = set[str]()  # images that an event told of
         self.asked = ""  # the signal that asked for an end
@@ -142,8 +144,7 @@ class Trainer:
                 if self.asked or self.is_over:
                     break
                 yield self._step(prefetch)
-                if self.snapshot_asked or (self._due(solver.snapshot) and self.iteration < self.max_iter):
-                    self.snapshot_asked = False
+                if self.iteration < self.max_iter and (self.snapshot_asked or self._due(solver.snapshot) or self._is_late()):
                     yield self.snapshot()
             if not self.asked and not self._is_tested and self.program.layer is None and self.program.test_net.sources:
                 yield from self._test()
@@ -176,11 +177,16 @@ class Trainer:
         nodes = self.program.states
         learned = {n: a for n, a in self.arrays().items() if nodes[n].attrs["kind"] in ("parameter", "statistic")}
         after = Trainer(self.whole, self.folder, self.threads, learned, self.stage + 1, self.before + self.max_iter)
-        after.log_length, after.kept = self.log_length, self.kept
+        after.log_length, after.kept, after.asked = self.log_length, self.kept, self.asked
         return after
 
     def _due(self, interval: int) -> bool:
         return bool(interval) and self.iteration % interval == 0
+
+    def _is_late(self) -> bool:
+        """Whether the newest snapshot is old, where iterations do not say when there is one. What is learned does not hang on it."""
+        minutes = 0.0 if self.solver.HasField("snapshot") else self.solver.snapshot_minutes
+        return 0 < minutes * 60 <= time.monotonic() - self._kept_at
 
     def _step(self, prefetch: Callable[[int], Feeds]) -> Stepped:
         rate = schedules.rate(self.solver, self.iteration, self.max_iter)
@@ -271,6 +277,7 @@ class Trainer:
     def snapshot(self) -> Snapshotted:
         """The states to disk; in Caffe's files too where the solver's snapshot_format asks for them."""
         states = self._sound_arrays()
+        self.snapshot_asked, self._kept_at = False, time.monotonic()
         path = self.kept = self.folder.write(self.before + self.iteration, states, self._metadata(), self.solver.snapshot_keep)
         if not self.solver.HasField("snapshot_format") or self.solver.snapshot_format == pb.SolverParameter.SAFETENSORS:
             return Snapshotted(self.iteration, path)

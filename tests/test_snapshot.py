@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 
 from netc import snapshot
 from netc.errors import RunError, SnapshotError
+from netc.files import sweep
 
 STATES = {
     "conv1.0": np.random.default_rng(0).standard_normal((4, 3, 2)).astype(np.float32),
@@ -146,16 +147,6 @@ def test_prune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         snapshot.prune(tmp_path, 0)
 
 
-def test_prune_clears_what_a_killed_process_left(tmp_path: Path) -> None:
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
-    leftover = tmp_path / f".iter_00000007.safetensors.{gone.pid}.tmp"
-    busy = tmp_path / f".iter_00000007.safetensors.{os.getpid()}.tmp"
-    leftover.touch(), busy.touch()
-    assert snapshot.prune(tmp_path, 1) == [leftover]
-    assert busy.exists()
-
-
 @pytest.mark.parametrize("call", ["fsync", "replace"])
 def test_a_full_disk_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
     path = take(tmp_path, 1)
@@ -198,7 +189,8 @@ def test_kill_inside_a_write(tmp_path: Path) -> None:
     assert done.returncode == -9 and len(list(tmp_path.iterdir())) == 2
     found, skipped = snapshot.newest(tmp_path)
     assert found is not None and found.metadata == {"iteration": 1} and skipped == {}
-    assert len(snapshot.prune(tmp_path, 1)) == 1
+    sweep(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == [found.path.name]
 
 
 def test_missing_directory(tmp_path: Path) -> None:

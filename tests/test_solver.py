@@ -1,5 +1,6 @@
 """The loop: its events, when it tests and snapshots, what it logs, how it ends."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +120,16 @@ def test_snapshots_are_kept_as_asked(tmp_path):
     one = trainer(tmp_path, "solver.snapshot=5", "solver.max_iter=30", "solver.snapshot_keep=2")
     list(one.events())
     assert sorted(p.name for p in one.folder.snapshots.iterdir()) == ["best.safetensors", snapshot.file_name(25), snapshot.file_name(30)]
+
+
+@pytest.mark.parametrize("changes, taken", [
+    (["solver.snapshot_minutes=1"], "w4 w8 w10"), (["solver.snapshot=0"], "w10"), (["solver.snapshot_minutes=0"], "w10"), ([], "w10"),
+])  # fmt: skip
+def test_snapshots_come_by_the_clock_where_iterations_do_not_say_when(tmp_path, monkeypatch, changes, taken):
+    one = trainer(tmp_path, "solver.max_iter=10", "solver.test_interval=0", *changes, net=NET.replace("snapshot: 20, ", ""))
+    started = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: started + 15 * one.iteration)  # a step takes 15 seconds
+    assert " ".join(e for e in told(one.events()) if e[0] == "w") == taken
 
 
 def test_weights_are_where_it_starts(tmp_path):

@@ -90,7 +90,8 @@ def test(net: str | None, model: str | None, overrides: tuple[str, ...], plugins
     if not net and not model or net and model:
         raise click.UsageError("give the net once: netc test NET, or netc test --model NET")
     job = job_of(net or model or "", overrides, plugins, allow_unknown)
-    for name, value in test_command(job, provider, threads, weights, iterations).items():
+    scores = test_command(job, provider, threads, weights, iterations, lambda text: click.echo(f"netc: {text}", err=True))
+    for name, value in scores.items():
         click.echo(f"{name}: {value:.6g}")
 
 

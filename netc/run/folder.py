@@ -14,7 +14,7 @@ import numpy as np
 
 from netc import snapshot
 from netc.errors import RunError, SnapshotError
-from netc.files import locked, replace_file, sync_directory, sync_file
+from netc.files import locked, replace_file, sweep, sync_directory, sync_file
 
 BEST = "best.safetensors"
 LOCK = ".lock"
@@ -50,9 +50,11 @@ class RunFolder:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """No other process goes on with the run in the meantime. SnapshotError if one does already."""
+        """No other process goes on with the run in the meantime; what one left unfinished goes. SnapshotError if one is at it."""
         try:
             with locked(self.path / LOCK, wait=False):
+                sweep(self.path)
+                sweep(self.snapshots)
                 yield
         except BlockingIOError:
             raise SnapshotError(f"{self.path}: another process is writing this run; wait for it, or end it first") from None
