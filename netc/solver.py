@@ -156,7 +156,7 @@ class Trainer:
         """The scores of the run's model, and the iteration that it is of if it is the best one. RunError if they are not finite."""
         scores, best = (self.tested[1], None) if self.tested and self._is_tested and not self.asked else ({}, None)
         if self.best_path.exists() and not self.asked and (self.validates or reason == "patience"):
-            found = snapshot.read(self.best_path)
+            found = self.folder.read_best()
             scores, best = found.metadata["scores"], found.metadata["iteration"]
             if self.validates:
                 scores = self.tests.scores(States({f"state/{n}": a for n, a in found.states.items()}, self.provider))

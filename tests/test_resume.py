@@ -127,6 +127,18 @@ def test_a_damaged_snapshot_falls_back_to_the_one_before(finished, copied):
     assert (folder / "log.jsonl").read_bytes() == (finished[1] / "log.jsonl").read_bytes()
 
 
+def test_a_damaged_best_model_is_told_and_can_be_done_without(tmp_path):
+    path = write_small(tmp_path, NET.replace("test_fraction: 0.2", "test_fraction: 0.2, validation_source: small.npz"))
+    folder = trained(path, tmp_path / "runs")
+    damage(folder / "snapshots/best.safetensors")
+    arguments = ("train", path, "--no-publish", "--runs", tmp_path / "runs", "--resume")
+    result = netc(*arguments)
+    assert result.exit_code == 2 and "best.safetensors: is damaged" in result.stderr
+    assert "without that file --resume ends with the states of the last iteration" in result.stderr
+    (folder / "snapshots/best.safetensors").unlink()
+    assert netc(*arguments).exit_code == 0
+
+
 def test_a_run_whose_snapshots_are_all_damaged_cannot_resume(copied):
     path, folder = copied
     for file in (folder / "snapshots").glob("iter_*"):

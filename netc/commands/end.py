@@ -5,7 +5,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from netc import snapshot
 from netc.commands.publish import publish_run
 from netc.contract import Program
 from netc.errors import ZooError
@@ -28,7 +27,7 @@ def end_run(program: Program, trainer: Trainer, finished: Finished, zoo: str | N
     if finished.reason.startswith("SIG"):
         shown.note(f"{finished.reason}: stopped after iteration {finished.iteration}; go on with --resume")
         return
-    states = trainer.arrays() if finished.best is None else snapshot.read(trainer.best_path).states
+    states = trainer.arrays() if finished.best is None else trainer.folder.read_best().states
     if zoo is not None and hosted(program):
         shown.note("not published: a net with Python layers is no model that runs elsewhere")
         return

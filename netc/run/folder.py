@@ -123,3 +123,10 @@ class RunFolder:
     def write_best(self, states: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> Path:
         """The states of the best test so far."""
         return snapshot.write(self.snapshots / BEST, states, metadata)
+
+    def read_best(self) -> snapshot.Snapshot:
+        """The states of the best test. SnapshotError if they are damaged."""
+        try:
+            return snapshot.read(self.snapshots / BEST)
+        except SnapshotError as e:
+            raise SnapshotError(f"{e}; without that file --resume ends with the states of the last iteration") from e
