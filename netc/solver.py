@@ -154,8 +154,9 @@ class Trainer:
 
     def _outcome(self, reason: str) -> tuple[Scores, int | None]:
         """The scores of the run's model, and the iteration that it is of if it is the best one. RunError if they are not finite."""
-        scores, best = (self.tested[1], None) if self.tested and self._is_tested and not self.asked else ({}, None)
-        if self.best_path.exists() and not self.asked and (self.validates or reason == "patience"):
+        ended = not reason.startswith("SIG")
+        scores, best = (self.tested[1], None) if self.tested and self._is_tested and ended else ({}, None)
+        if (self.folder.snapshots / BEST).exists() and ended and (self.validates or reason == "patience"):
             found = self.folder.read_best()
             scores, best = found.metadata["scores"], found.metadata["iteration"]
             if self.validates:
@@ -164,11 +165,6 @@ class Trainer:
         if not all(map(math.isfinite, scores.values())):
             raise DivergedError(f"after {self.iteration} iterations the test gives {scores}. {ADVICE}")
         return scores, best
-
-    @property
-    def best_path(self) -> Path:
-        """Where the states of the best test are."""
-        return self.folder.snapshots / BEST
 
     def successor(self) -> "Trainer | None":
         """The trainer of the next stage, on what this one learned; None after the last."""
