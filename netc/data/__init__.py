@@ -7,12 +7,13 @@ A user's own source is a function under `@source(".suffix")`, `@source("LayerTyp
 import netc.data.arrays
 import netc.data.csv
 import netc.data.image_list
+import netc.data.image_sets
 import netc.data.images
 import netc.data.leveldb
 import netc.data.lmdb
 import netc.data.memory
 import netc.data.sequence_sets
-import netc.data.sets
+import netc.data.table_sets
 import netc.data.text
 import netc.data.trees
 import netc.data.windows  # noqa: F401  (these fill registry.source and registry.dataset)
