@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from netc.data.order import held_out
-from netc.data.series import series_table, spread, training_windows
+from netc.data.series import Spread, series_table, spread, training_windows
 from netc.data.source import Description, Request, Table, TopSpec, data_error
 from netc.errors import DataError, near
 from netc.registry import source
@@ -42,16 +42,19 @@ def csv(request: Request) -> Table:
         return _windows(request, sheet, _label(sheet, named or "-1"))
     label = None if len(request.layer.top) == 1 and not named else _label(sheet, named or "-1")
     features, faults = _features(sheet, label)
-    mean, std = spread(features[held_out(len(features), request.layer.data_param.test_fraction, "TRAIN")])
+    trained = held_out(len(features), request.layer.data_param.test_fraction, "TRAIN")
+    mean, std = spread(features[trained])
     tops, columns = [TopSpec("float32", features.shape[1:], mean=mean, std=std)], [features]
     classes: tuple[str, ...] = ()
     if label is not None:
         targets, classes, wrong = _targets(sheet, label, request.classes)
-        tops, columns = [*tops, TopSpec(str(targets.dtype), ())], [*columns, targets]
+        of_label = Spread((), ()) if targets.dtype == np.int64 else spread(targets[trained][:, None])
+        tops, columns = [*tops, TopSpec(str(targets.dtype), (), mean=of_label.mean, std=of_label.std)], [*columns, targets]
         faults += wrong
     if faults:
         raise data_error([text for _, text in sorted(faults)])
-    description = Description(sheet.path.name, tuple(tops), len(sheet.rows), classes, sha256=sheet.sha256)
+    names = tuple(name for k, name in enumerate(sheet.header) if k != label)
+    description = Description(sheet.path.name, tuple(tops), len(sheet.rows), classes, sha256=sheet.sha256, columns=names)
     return Table(description, lambda: tuple(columns))
 
 
