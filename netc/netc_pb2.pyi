@@ -458,7 +458,7 @@ class TransformationParameter(_message.Message):
     def __init__(self, scale: _Optional[float] = ..., mirror: _Optional[bool] = ..., crop_size: _Optional[int] = ..., mean_file: _Optional[str] = ..., mean_value: _Optional[_Iterable[float]] = ..., force_color: _Optional[bool] = ..., force_gray: _Optional[bool] = ..., resize_height: _Optional[int] = ..., resize_width: _Optional[int] = ..., std_value: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class DataParameter(_message.Message):
-    __slots__ = ("source", "batch_size", "rand_skip", "backend", "scale", "mean_file", "crop_size", "mirror", "force_encoded_color", "prefetch", "test_batch_size", "shuffle", "label_column", "test_source", "test_fraction", "steps", "tokens", "most_tokens", "time_major", "labelled", "validation_source")
+    __slots__ = ("source", "batch_size", "rand_skip", "backend", "scale", "mean_file", "crop_size", "mirror", "force_encoded_color", "prefetch", "test_batch_size", "shuffle", "label_column", "test_source", "test_fraction", "steps", "tokens", "most_tokens", "time_major", "labelled", "validation_source", "regression")
     class DB(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         LEVELDB: _ClassVar[DataParameter.DB]
@@ -492,6 +492,7 @@ class DataParameter(_message.Message):
     TIME_MAJOR_FIELD_NUMBER: _ClassVar[int]
     LABELLED_FIELD_NUMBER: _ClassVar[int]
     VALIDATION_SOURCE_FIELD_NUMBER: _ClassVar[int]
+    REGRESSION_FIELD_NUMBER: _ClassVar[int]
     source: str
     batch_size: int
     rand_skip: int
@@ -513,7 +514,8 @@ class DataParameter(_message.Message):
     time_major: bool
     labelled: int
     validation_source: str
-    def __init__(self, source: _Optional[str] = ..., batch_size: _Optional[int] = ..., rand_skip: _Optional[int] = ..., backend: _Optional[_Union[DataParameter.DB, str]] = ..., scale: _Optional[float] = ..., mean_file: _Optional[str] = ..., crop_size: _Optional[int] = ..., mirror: _Optional[bool] = ..., force_encoded_color: _Optional[bool] = ..., prefetch: _Optional[int] = ..., test_batch_size: _Optional[int] = ..., shuffle: _Optional[bool] = ..., label_column: _Optional[str] = ..., test_source: _Optional[str] = ..., test_fraction: _Optional[float] = ..., steps: _Optional[int] = ..., tokens: _Optional[_Union[DataParameter.Tokens, str]] = ..., most_tokens: _Optional[int] = ..., time_major: _Optional[bool] = ..., labelled: _Optional[int] = ..., validation_source: _Optional[str] = ...) -> None: ...
+    regression: bool
+    def __init__(self, source: _Optional[str] = ..., batch_size: _Optional[int] = ..., rand_skip: _Optional[int] = ..., backend: _Optional[_Union[DataParameter.DB, str]] = ..., scale: _Optional[float] = ..., mean_file: _Optional[str] = ..., crop_size: _Optional[int] = ..., mirror: _Optional[bool] = ..., force_encoded_color: _Optional[bool] = ..., prefetch: _Optional[int] = ..., test_batch_size: _Optional[int] = ..., shuffle: _Optional[bool] = ..., label_column: _Optional[str] = ..., test_source: _Optional[str] = ..., test_fraction: _Optional[float] = ..., steps: _Optional[int] = ..., tokens: _Optional[_Union[DataParameter.Tokens, str]] = ..., most_tokens: _Optional[int] = ..., time_major: _Optional[bool] = ..., labelled: _Optional[int] = ..., validation_source: _Optional[str] = ..., regression: _Optional[bool] = ...) -> None: ...
 
 class TreeDataParameter(_message.Message):
     __slots__ = ("vocabulary_size", "max_height", "binary")
