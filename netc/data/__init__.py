@@ -21,6 +21,7 @@ from netc.data.batches import Source, describe, open, resolve_batch_size, test_b
 from netc.data.csv import read_columns
 from netc.data.hdf5 import Hdf5Writer
 from netc.data.images import read_image
+from netc.data.plain import plain_layer
 from netc.data.prefetch import Prefetch
 from netc.data.sequences import continues
 from netc.data.settings import message_name, setting
@@ -45,6 +46,7 @@ __all__ = [
     "message_name",
     "normalisation",
     "open",
+    "plain_layer",
     "read_blob",
     "read_columns",
     "read_image",

@@ -21,7 +21,6 @@ from netc.data.source import Description, Request, Table, TopSpec, data_error
 from netc.errors import DataError, near
 from netc.registry import source
 
-
 MOST_CLASSES = 20  # different integers that are classes in however small a table
 
 
