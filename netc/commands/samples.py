@@ -78,13 +78,20 @@ def _table(described: data.Description, source: data.Source) -> list[str]:
     for name, x in zip(names, rows.T, strict=True):
         lines.append((name, *(f"{v:.5g}" for v in (x.min(), x.max(), x.mean(), x.std())), histogram(x), *(f"{v:.5g}" for v in x[:ROWS])))
     if len(batch) > 1 and batch[1].ndim == 1:
-        y = batch[1].astype(np.float64)
-        said = [_name(described, int(v)) if batch[1].dtype == np.int64 else f"{v:.5g}" for v in batch[1][:ROWS]]
-        lines.append(("label", *(f"{v:.5g}" for v in (y.min(), y.max(), y.mean(), y.std())), histogram(y), *said))
+        lines.append(_label_line(described, batch[1]))
     widths = [max(len(line[k]) for line in lines) for k in range(len(head))]
-    return [
-        "  ".join(c.ljust(w) if k in (0, 5) else c.rjust(w) for k, (c, w) in enumerate(zip(line, widths, strict=True))) for line in lines
-    ]
+    return ["  ".join(_cell(*pair, left=k in (0, 5)) for k, pair in enumerate(zip(line, widths, strict=True))) for line in lines]
+
+
+def _label_line(described: data.Description, label: np.ndarray) -> tuple[str, ...]:
+    if label.dtype == np.int64:
+        return ("label", "", "", "", "", "", *(_name(described, int(v)) for v in label[:ROWS]))
+    y = label.astype(np.float64)
+    return ("label", *(f"{v:.5g}" for v in (y.min(), y.max(), y.mean(), y.std())), histogram(y), *(f"{v:.5g}" for v in y[:ROWS]))
+
+
+def _cell(text: str, width: int, left: bool) -> str:
+    return text.ljust(width) if left else text.rjust(width)
 
 
 def _texts(layer: pb.LayerParameter, described: data.Description, source: data.Source, base: Path) -> list[str]:
@@ -98,7 +105,7 @@ def _texts(layer: pb.LayerParameter, described: data.Description, source: data.S
         length = batch[0].shape[0] if marks is None else 1 + int(np.count_nonzero(marks[:, k]))
         text = data.join([vocabulary.words[i] for i in batch[0][:length, k]], described.tokens or "words")
         label = f"{_name(described, int(batch[1][k]))}: " if len(batch) > 1 and batch[1].ndim == 1 else ""
-        lines += [f"{label}{text!r}" if not label else f"{label}{text}"]
+        lines.append(f"{label}{text}" if label else repr(text))
     return lines
 
 
@@ -132,7 +139,7 @@ def _sequences(described: data.Description, source: data.Source) -> list[str]:
     for label in sorted(set(labels.tolist()))[:TEXTS]:
         sequence = source.stored(0, np.flatnonzero(labels == label)[:1])[0]
         flat = sequence.reshape(len(sequence), -1)
-        length = int(np.flatnonzero(np.abs(flat).sum(1)).max(initial=0)) + 1  # zeros after the end are padding
+        length = int(np.flatnonzero(flat.any(1)).max(initial=0)) + 1  # zeros after the end are padding
         lines.append(f"{_name(described, label)}: {length} steps of {flat.shape[1]}")
         lines += [f"  {sparkline(flat[:length, k])}" for k in range(min(flat.shape[1], 12))]
     return lines

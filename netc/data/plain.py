@@ -40,6 +40,7 @@ def _named(layer: pb.LayerParameter, source: str) -> None:
         layer.top[:] = ["word", "child", "width", "label", "root_label"]
     elif source.startswith("sst_"):
         param.most_tokens = WORDS
+        layer.top[:] = ["data", "label", "cont"]
     elif source == "tinyshakespeare":
         param.steps, param.test_fraction = TEXT_STEPS, 0.1
     elif source == "sunspots":
