@@ -98,7 +98,7 @@ def images(about: About, classes: int, picture: Picture) -> str:
         more += [f"resize_height: {side * 9 // 8}", f"resize_width: {side * 9 // 8}", f"crop_size: {side}"]
     if picture.mirror:
         more.append("mirror: true")
-    poolings = max(1, min(4, ((side or min(picture.shape[1:])) // LEAST_SIDE).bit_length() - 1))
+    poolings = max(2, min(4, ((side or min(picture.shape[1:])) // LEAST_SIDE).bit_length() - 1))
     lines = [*about.head(f"a small convolutional net for images of {classes} classes")]
     lines.append(about.data(batch, *more, f"mean_value: {picture.mean:g}", f"scale: {picture.scale:g}"))
     for k in range(poolings):
@@ -113,7 +113,7 @@ def table(about: About, classes: int, standardize: bool) -> str:
     """A hidden layer on columns that are standardized, where the source says how they are spread."""
     lines = [*about.head(f"a small net for the rows of a table with {classes} classes"), about.data(16)]
     lines += [*(["  - Standardize"] if standardize else []), *_hidden(), *_classifier(classes)]
-    return "\n".join([*lines, about.solver(16, 0.005, 0.001)])
+    return "\n".join([*lines, about.solver(16, 0.005, 0.01)])
 
 
 def regression(about: About, standardize: bool) -> str:

@@ -27,7 +27,7 @@ from netc.data.sequences import continues
 from netc.data.settings import message_name, setting
 from netc.data.source import Column, Description, Request, Table, TopSpec
 from netc.data.text import encode, join, split
-from netc.data.transform import Normalisation, normalisation, read_blob
+from netc.data.transform import Normalisation, normalisation, read_blob, resized
 
 __all__ = [
     "Column",
@@ -50,6 +50,7 @@ __all__ = [
     "read_blob",
     "read_columns",
     "read_image",
+    "resized",
     "resolve_batch_size",
     "setting",
     "split",
