@@ -162,7 +162,7 @@ class Model:
         return Prediction(name, outputs, () if several else self._best(next(iter(outputs.values())), top))
 
     def _best(self, scores: np.ndarray, top: int) -> tuple[tuple[str, float], ...]:
-        if scores.ndim != 1 or (self.labels and len(self.labels) != len(scores)):
+        if scores.ndim != 1 or len(scores) < 2 or (self.labels and len(self.labels) != len(scores)):
             return ()
         order = np.argsort(-scores, kind="stable")[:top]
         return tuple((self.labels[i] if self.labels else str(i), float(scores[i])) for i in order)
@@ -223,9 +223,11 @@ def _find(name: str, source: str | None) -> Path:
         return path
     if (path / "model.onnx").is_file():
         return path / "model.onnx"
-    if path.suffix == ".onnx" or path.is_dir():
-        raise DataError(f"{path}: " + ("there is no model.onnx in this folder" if path.is_dir() else "there is no such file"))
     location = source or zoo.default_location()
+    if path.suffix == ".onnx":
+        raise DataError(f"{path}: there is no such file")
+    if path.is_dir() and (path.parent != Path(".") or not zoo.holds(location, name)):  # a folder of data may be called as the model
+        raise DataError(f"{path}: there is no model.onnx in this folder")
     if "://" not in str(location):
         entry = zoo.show(location, name)
         return Path(location) / entry["name"] / entry["version"] / "model.onnx"

@@ -8,7 +8,6 @@ hash that is written in its record.
 import os
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -115,10 +114,11 @@ def unpacked(record: DataSet, file: File) -> bytes:
 
 
 def found(record: DataSet, file: File) -> Path | None:
-    """The file, or what it is packed in, in the directories of NETC_DATA and the cache."""
-    names = [f"{file.name}.gz", file.name, *([record.archive.name] if record.archive else [])]
-    paths = (place / sub / name for place in places() for sub in (record.home, "") for name in names)
-    return next((path for path in paths if path.is_file()), None)
+    """The file in the directories of NETC_DATA and the cache; else the archive that holds it there."""
+    homes = [place / sub for place in places() for sub in (record.home, "")]
+    loose = [home / name for home in homes for name in (f"{file.name}.gz", file.name)]
+    packed = [home / record.archive.name for home in homes] if record.archive else []
+    return next((path for path in (*loose, *packed) if path.is_file()), None)
 
 
 def places() -> list[Path]:
@@ -154,7 +154,6 @@ def _downloaded(record: DataSet, file: File, address: str) -> bytes:
     return _verified(read_plain(path), file, address)
 
 
-@lru_cache(maxsize=1)
 def _from_archive(record: DataSet, path: Path) -> dict[str, bytes]:
     """All files of the set, verified, and kept in the cache, since to unpack them takes seconds."""
     folder = record.archive.folder if record.archive else ""
