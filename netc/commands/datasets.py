@@ -53,7 +53,8 @@ def fetch(names: Sequence[str]) -> Iterator[str]:
             continue
         try:
             size = sum(len(unpacked(record, file)) for file in record.files)
-            yield f"{name}: {len(record.files)} files, {_size(size)}, sha256 as recorded; {where(record)}"
+            files = f"{len(record.files)} file{'s' if len(record.files) > 1 else ''}"
+            yield f"{name}: {files}, {_size(size)}, sha256 as recorded; {where(record)}"
         except DataError as e:
             faults.append(str(e))
     if faults:

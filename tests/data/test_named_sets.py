@@ -12,6 +12,7 @@ import pytest
 from netc import data
 from netc.commands import datasets
 from netc.data import image_sets, sets, table_sets
+from netc.data.packages import Package
 from netc.errors import DataError
 from netc.registry import dataset
 from tests.data.layers import data_layer
@@ -92,7 +93,7 @@ def test_a_mirror_is_asked_first(server, monkeypatch):
     (folder / "iris" / "iris.csv").write_bytes(content)
     monkeypatch.setitem(dataset.facts["iris"], "record", record)
     result = netc("data", "fetch", "iris", NETC_MIRROR=f"http://127.0.0.1:9 {address}")
-    assert result.exit_code == 0 and "iris: 1 files, 18 bytes, sha256 as recorded; here: " in result.stdout, result.stderr
+    assert result.exit_code == 0 and "iris: 1 file, 18 bytes, sha256 as recorded; here: " in result.stdout, result.stderr
     assert (cache / "iris" / "iris.csv").read_bytes() == content
     (cache / "iris" / "iris.csv").write_bytes(b"other")
     result = netc("data", "fetch", "iris")
@@ -102,6 +103,18 @@ def test_a_mirror_is_asked_first(server, monkeypatch):
 def test_fetch_names_what_is_near_and_what_is_nowhere(server):
     result = netc("data", "fetch", "mnits", "iriss")
     assert result.exit_code == 2 and "did you mean 'mnist'" in result.stderr and "did you mean 'iris'" in result.stderr
+
+
+def test_what_is_nowhere_is_got_by_hand(server, monkeypatch):
+    record = replace(image_sets.FASHION, addresses=("http://127.0.0.1:9/",), package=Package("dataset-fashion-mnist", "/nowhere"))
+    monkeypatch.setitem(dataset.facts["fashion-mnist"], "record", record)
+    result = netc("data", "fetch", "fashion-mnist")
+    assert result.exit_code == 2 and "get it with: apt install dataset-fashion-mnist" in result.stderr
+    assert (
+        "or put train-images-idx3-ubyte, train-labels-idx1-ubyte, " in result.stderr
+        and "into fashion-mnist/ in a directory" in result.stderr
+    )
+    assert "http://127.0.0.1:9/train-images-idx3-ubyte.gz: " in result.stderr
 
 
 @pytest.mark.parametrize("name", ["iris", "breast_cancer", "diabetes", "digits"])
