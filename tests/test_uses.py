@@ -5,7 +5,7 @@ import pytest
 
 from netc import data
 from netc.commands.predict import Model
-from tests.conftest import ROOT
+from tests.conftest import DATA, ROOT, needs_data
 from tests.data.layers import data_layer
 from tests.small_nets import log, netc
 
@@ -69,3 +69,35 @@ def test_outliers_have_larger_errors_than_by_components(tmp_path):
     assert ours["auc"] >= 0.99 > roc_auc_score(label == 0, away)
     score = Model(tmp_path / "zoo/outliers/1.0.0")(tested.reshape(-1, 1, 8, 8))["score"]
     assert roc_auc_score(label == 0, score) == pytest.approx(ours["auc"], abs=1e-5)
+
+
+@needs_data("mnist")
+def test_codes_serve_few_labels_better_than_pixels(tmp_path):
+    """Of the denoising autoencoder, which knows no label: 100 labels, three draws."""
+    from sklearn.linear_model import LogisticRegression
+
+    zoo, made = ROOT / "model_zoo/denoising_autoencoder/1.0.0", tmp_path / "codes.npz"
+    given = [
+        "--weights",
+        zoo / "start.safetensors",
+        "--set",
+        "layers.data.top=[data, label]",
+        "--blobs",
+        "data,code,label",
+        "--iterations",
+        "30",
+        "-o",
+        made,
+    ]
+    result = netc("extract-features", ROOT / "nets/denoising_autoencoder.yaml", *given, NETC_DATA=str(DATA))
+    assert result.exit_code == 0, result.stderr
+    found = dict(np.load(made))
+    label, gains = found["label"].astype(int), []
+    for order in (np.random.default_rng(seed).permutation(len(label)) for seed in range(3)):
+        fitted, tested = order[:100], order[-2000:]
+        pixels, codes = (
+            LogisticRegression(max_iter=100, tol=0.01).fit(rows[fitted], label[fitted]).score(rows[tested], label[tested])
+            for rows in (found["data"].reshape(len(label), -1), found["code"])
+        )
+        gains.append(codes - pixels)
+    assert np.mean(gains) > 0.015, gains

@@ -66,7 +66,7 @@ class Images:
 
 
 def common_size(root: Path) -> tuple[int, int] | int:
-    """(height, width) of all images in the folder's classes; where they differ the median of their shorter sides."""
+    """(height, width) of all images in the folder's classes; where they differ the median of their shorter sides; 0 without any."""
     part = root / "train" if (root / "train").is_dir() and (root / "test").is_dir() else root
     paths = tuple(file for name in _classes(part) for file in _files(part / name))
     sizes = [kind[1:] for kind in _kinds(paths)]

@@ -27,7 +27,7 @@ def plain_layer(source: str, base: str | Path = ".") -> pb.LayerParameter:
             layer.top[:] = ["data", *(["label"] if "label.npy" in archive.namelist() else [])]
     elif path.is_dir():
         size = common_size(path)
-        if isinstance(size, int):
+        if size and isinstance(size, int):
             side = max([s for s in SIDES if s <= size], default=SIDES[0])
             layer.transform_param.resize_height = layer.transform_param.resize_width = side
     return layer

@@ -62,6 +62,16 @@ def test_a_net_shows_what_its_transforms_leave(tmp_path):
     assert "--layer names a data layer of a net file" in netc("data", "show", tmp_path / "small.npz", "--layer", "data").stderr
 
 
+def test_a_database_and_a_folder_without_images(tmp_path):
+    photos = folder_of_images(tmp_path / "photos")
+    (tmp_path / "list.txt").write_text("".join(f"{name}/{k}.png {n}\n" for n, name in enumerate(("dark", "bright")) for k in range(10)))
+    assert netc("data", "convert-imageset", f"{photos}/", tmp_path / "list.txt", tmp_path / "lmdb").exit_code == 0
+    result = netc("data", "show", tmp_path / "lmdb")
+    assert result.exit_code == 0 and "rows, train  20" in result.stdout and "3x30x40" in result.stdout, result.output
+    (tmp_path / "empty").mkdir()
+    assert "no images in folders per class" in netc("data", "show", tmp_path / "empty").stderr
+
+
 @needs_data("mnist")
 def test_mnist_has_a_picture_of_every_class():
     lines = terminal(look("mnist"), colour=False, width=100)
