@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from netc import api, data, registry
+from netc import contract, data, registry
 from netc import netc_pb2 as pb
 from netc.commands.datasets import record_of, summary, where
 from netc.commands.samples import samples
@@ -14,6 +14,7 @@ from netc.errors import DataError, RunError, SpecError, near
 from netc.files import replace_file
 from netc.report.blocks import picture, sparkline
 from netc.report.sheet import page, sheet_png
+from netc.spec.job import load_job
 
 NETS = (".yaml", ".yml", ".prototxt", ".pbtxt", ".txtpb")
 LOOKED_AT, A_CLASS, MOST_CLASSES = 1000, 10, 20  # rows for ranges; pictures of a class; classes that are shown
@@ -75,7 +76,7 @@ def _layer(target: str, name: str) -> tuple[pb.LayerParameter, Path, bool]:
         if name:
             raise SpecError(f"--layer names a data layer of a net file; {target!r} is none ({', '.join(NETS)})")
         return data.plain_layer(target), Path("."), False
-    program = api.load(target)
+    program = contract.program(load_job(target), needs_solver=False)
     layers = {layer.name: layer.param for layer in program.train_net.sources if layer.source}
     if name and name not in layers:
         raise SpecError(f"{target}: there is no data layer {name!r}; {near(name, layers)}")
