@@ -148,25 +148,25 @@ CIFAR100 = DataSet(
 )
 
 
-@dataset("mnist", record=MNIST)
+@dataset("mnist", record=MNIST, noun="images")
 def mnist(request: Request) -> Table:
     """Handwritten digits, 28 x 28 bytes each, 60,000 to train on and 10,000 to test with."""
     return _idx_table(request, MNIST)
 
 
-@dataset("fashion-mnist", record=FASHION)
+@dataset("fashion-mnist", record=FASHION, noun="images")
 def fashion_mnist(request: Request) -> Table:
     """Articles of clothing in ten kinds (Xiao, Rasul and Vollgraf 2017), in the form and the numbers of MNIST."""
     return _idx_table(request, FASHION)
 
 
-@dataset("cifar10", record=CIFAR10)
+@dataset("cifar10", record=CIFAR10, noun="images")
 def cifar10(request: Request) -> Table:
     """Colour photographs of ten kinds of things (Krizhevsky 2009), 32 x 32, 50,000 to train on and 10,000 to test with."""
     return _cifar_table(request, CIFAR10, (0,))
 
 
-@dataset("cifar100", record=CIFAR100)
+@dataset("cifar100", record=CIFAR100, noun="images")
 def cifar100(request: Request) -> Table:
     """Colour photographs of a hundred kinds of things in twenty groups, which a third top gives (Krizhevsky 2009), 32 x 32."""
     return _cifar_table(request, CIFAR100, (1, 0))
@@ -199,7 +199,11 @@ def _table(request: Request, record: DataSet, load: Callable[[], tuple[np.ndarra
 
 def idx(content: bytes) -> np.ndarray:
     """The array of unsigned bytes in an IDX file."""
-    if content[:3] != b"\0\0\x08":
+    if len(content) < 4 or content[:3] != b"\0\0\x08":
         raise DataError("not an IDX file of unsigned bytes")
-    header = 4 + 4 * content[3]
-    return np.frombuffer(content, np.uint8, offset=header).reshape(np.frombuffer(content[4:header], ">i4"))
+    if len(content) < (header := 4 + 4 * content[3]):
+        raise DataError(f"the IDX file was cut off: its header takes {header} bytes, {len(content)} are there")
+    shape = np.frombuffer(content[4:header], ">i4")
+    if len(content) != (wanted := header + int(np.prod(shape, dtype=object))):
+        raise DataError(f"the IDX file is damaged: bytes of shape {tuple(shape.tolist())} make {wanted}, {len(content)} are there")
+    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)

@@ -189,7 +189,7 @@ def iris(request: Request) -> Table:
     return _table(request, IRIS, lambda: _labelled(IRIS, 1))
 
 
-@dataset("digits", record=DIGITS)
+@dataset("digits", record=DIGITS, noun="images")
 def digits(request: Request) -> Table:
     """Handwritten digits, 8 x 8, from 0 to 16 (Alpaydin and Kaynak 1998): 1,797, of which a fifth is for testing."""
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from netc.report.sparkline import drawn
+
 RAMP = " .:-=+*#%@"
-BARS = "▁▂▃▄▅▆▇█"
 MOST_WIDTH = 32  # characters of a picture; a wider one is made smaller
 
 
@@ -36,12 +37,8 @@ def side_by_side(pictures: Sequence[tuple[str, Sequence[str]]], widths: Sequence
 
 
 def sparkline(values: Sequence[float] | np.ndarray, width: int = 60) -> str:
-    """A character for each value, or for the mean of several where there are more than `width`."""
-    numbers = np.asarray(values, np.float64).reshape(-1)
-    if len(numbers) > width:
-        numbers = np.array([part.mean() for part in np.array_split(numbers, width)])
-    low, span = numbers.min(initial=np.inf), np.ptp(numbers) if len(numbers) else 0.0
-    return "".join(BARS[int((v - low) / span * (len(BARS) - 1) + 0.5) if span else 0] for v in numbers)
+    """A curve of numbers, each character the mean of several where there are more than `width`."""
+    return drawn(np.asarray(values, np.float64).reshape(-1).tolist(), width)
 
 
 def histogram(values: np.ndarray, bins: int = 12) -> str:
