@@ -72,7 +72,7 @@ def find(name: str, commands: Mapping[str, Callable[[], str]]) -> list[Topic]:
     known = list(_topics(commands))
     found = [t for t in known if t.name.lower() == name.lower()]
     if not found:
-        raise SpecError(f"there is no topic {name!r}; {near(name, {t.name for t in known})} `netc help` lists the pages.")
+        raise SpecError(f"there is no topic {name!r} (`netc help` lists the pages); {near(name, {t.name for t in known})}")
     return sorted(found, key=lambda t: t.name != name)
 
 
