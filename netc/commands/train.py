@@ -11,6 +11,7 @@ from rich.console import Console
 
 from netc import contract, data, native, snapshot
 from netc.commands.publish import check_target, publish_run
+from netc.commands.report import recorder
 from netc.commands.time import Times, time_layers
 from netc.compiled import session
 from netc.contract import Program
@@ -19,6 +20,7 @@ from netc.errors import ProviderError, SnapshotError, SpecError
 from netc.report.caffe_log import CaffeLog
 from netc.report.curves import curves_png
 from netc.report.progress import follow, scores_text
+from netc.report.recorder import Recorder
 from netc.run import caffe_files
 from netc.run.evaluate import Scores, evaluate, layer_scores
 from netc.run.events import Finished
@@ -65,22 +67,24 @@ def train_command(
     program, threads, why = compiled_program(job, provider, target, threads)
     trainer = _resumed(program, threads, *begun, console) if begun else _started(program, threads, runs, weights, snapshot_file, console)
     _greet(program, trainer, why, console)
-    finished = _followed(trainer, console, caffe_log)
-    while finished.reason == "max_iter" and (after := trainer.successor()):
-        trainer = after
-        finished = _followed(trainer, console, caffe_log)
+    with recorder(program, trainer, why, console) as recording:
+        finished = _followed(trainer, recording, console, caffe_log)
+        while finished.reason == "max_iter" and (after := trainer.successor()):
+            trainer = after
+            finished = _followed(trainer, recording, console, caffe_log)
     _farewell(program, trainer, finished, zoo, console)
     return finished.reason
 
 
-def _followed(trainer: Trainer, console: Console, caffe_log: bool) -> Finished:
+def _followed(trainer: Trainer, recording: Recorder, console: Console, caffe_log: bool) -> Finished:
     """One stage of a run to its end."""
     if len(trainer.whole.stages) > 1:
         layer = trainer.program.layer
         what = "the whole net learns" if layer is None else f"layer {layer!r} learns by its own loss"
         console.print(f"stage {trainer.stage + 1} of {len(trainer.whole.stages)}: {what}", highlight=False)
     rows = trainer.feeder.batch_size * trainer.iter_size
-    events = CaffeLog(trainer.program, sys.stderr).told(trainer.events()) if caffe_log else trainer.events()
+    events = recording.told(trainer, trainer.events())
+    events = CaffeLog(trainer.program, sys.stderr).told(events) if caffe_log else events
     return follow(events, console, trainer.iteration, trainer.max_iter, rows, trainer.solver.display)
 
 

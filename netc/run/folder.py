@@ -5,7 +5,7 @@ log.jsonl holds no times, so that the log of a run that was killed and resumed i
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,18 @@ class RunFolder:
             except ValueError:
                 break
         return lines
+
+    def lines_from(self, start: int) -> Iterator[tuple[dict[str, Any], int]]:
+        """The lines from byte `start` of the log on that are whole, each with the byte where the next begins."""
+        if not self.log_path.exists():
+            return
+        with self.log_path.open("rb") as file:
+            file.seek(start)
+            for text in file:
+                if not text.endswith(b"\n"):
+                    return
+                start += len(text)
+                yield json.loads(text), start
 
     def rewind(self, length: int) -> None:
         """Cut the log to its first `length` lines, which a snapshot remembers."""

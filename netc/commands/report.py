@@ -1,0 +1,119 @@
+"""`netc report`, and the report that every run leaves: what opens a run for its page."""
+
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from netc import contract, registry
+from netc.commands import generate
+from netc.commands.predict import Model
+from netc.commands.time import time_layers
+from netc.contract import Program
+from netc.errors import NetcError, SpecError, near
+from netc.report import page
+from netc.report.recorder import Recorder, part_of
+from netc.report.run import Run
+from netc.run import record
+from netc.run.feed import Feeder
+from netc.run.folder import RunFolder
+from netc.session import Session, choose_provider
+from netc.solver import Trainer
+from netc.spec.job import Job, load_job
+
+
+class _Made(Model):
+    """A program's model that lies nowhere."""
+
+    def __init__(self, run: Run):
+        self.path = run.path
+        self.session = Session(run.made.deploy_model(run.states), threads=run.threads)
+
+
+def run_of(folder: RunFolder, program: Program, threads: int) -> Run:
+    """A run with its net open, for all sections of a report."""
+
+    def write(prompt: str, length: int, temperature: float) -> str:
+        return generate.write(_Made(run), prompt, length, temperature)
+
+    def time(steps: int) -> dict[tuple[str, str], float]:
+        feeder = Feeder(program.train_net, program.steps.train, program.seed, program.job.base)
+        return time_layers(program, feeder(0), steps, threads).layers
+
+    run = Run(folder, program, threads, write, time)
+    return run
+
+
+def recorder(program: Program, trainer: Trainer, why: str, console: Console) -> Recorder:
+    """What keeps the records of a run that begins or goes on."""
+    part = part_of(shlex.join(["netc", *sys.argv[1:]]), record.environment(program, trainer.threads, why))
+
+    def opened(trainer: Trainer) -> Run:
+        return run_of(trainer.folder, program, trainer.threads)
+
+    return Recorder(program, trainer, part, registry.plugins(), opened, lambda text: console.print(text, highlight=False))
+
+
+def folders(path: str) -> list[Path]:
+    """The runs that a path names: one run, the newest of a net's folder, or all of a folder of such. SpecError if there is none."""
+    root = Path(path)
+    if (root / "net.yaml").is_file():
+        return [root]
+    runs = _numbered(root)
+    if runs:
+        return runs[-1:]
+    found = [run for net in sorted(p for p in root.glob("*") if p.is_dir()) for run in _numbered(net)]
+    if found:
+        return found
+    if root.is_dir():
+        raise SpecError(f"{path}: there is no run in this folder; a run is runs/<net>/<number>")
+    others = [p.name for p in root.parent.glob("*") if p.is_dir()]
+    raise SpecError(f"{path}: no such folder; {near(root.name, others)}")
+
+
+def _numbered(root: Path) -> list[Path]:
+    """The runs of a net, in the order in which they were made."""
+    return sorted((p for p in root.glob("*") if p.name.isdigit() and (p / "net.yaml").is_file()), key=lambda p: int(p.name))
+
+
+def opened(path: Path, plugins: tuple[str, ...] = ()) -> tuple[Run, str]:
+    """A run on disk, its net open; and why it is not open, where it cannot be."""
+    folder, known = RunFolder(path), record.read(path)
+    try:
+        registry.load(*plugins, *(known.plugins if known else ()))
+        said = known.parts[-1].environment if known and known.parts else {}
+        chosen, _ = choose_provider("auto" if said.get("provider", "").startswith("cuda") else "cpu")
+        program = contract.program(
+            _job(path, known), chosen, needs_solver=False, target="native" if said.get("target") == "native" else None
+        )
+        return run_of(folder, program, int(said.get("threads", 1))), ""
+    except NetcError as e:
+        return Run(folder), str(e)
+
+
+def _job(path: Path, known: record.Record | None) -> Job:
+    """The job of a run, with paths of data from where the net file was."""
+    job = load_job(str(path / "net.yaml"))
+    if known is None:
+        return job
+    train = replace(job.train, path=str(Path(known.net).parent / "net.yaml"))
+    return replace(job, name=known.name, train=train)
+
+
+def report_one(path: Path, output: str | None, plugins: tuple[str, ...]) -> list[str]:
+    """Write the report of one run; the lines that say where it is and what it says."""
+    run, closed = opened(path, plugins)
+    written = page.write(run, Path(output) if output else None)
+    lines = [f"{written} is written"]
+    lines += [f"without its net, its states and its data: {closed}"] if closed else []
+    return lines + summary(run)
+
+
+def summary(run: Run) -> list[str]:
+    """The figures of a run in a few lines."""
+    lines = [", ".join(f"{name} {value:.4f}" for name, value in run.scores.items())] if run.scores else []
+    if run.best:
+        lines.append(f"best {run.monitored[0]} {run.best[run.monitored[0]]:.4f} at iteration {run.best['iteration']:,}")
+    return lines
