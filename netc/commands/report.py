@@ -1,7 +1,10 @@
 """`netc report`, and the report that every run leaves: what opens a run for its page."""
 
+import json
+import os
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +16,9 @@ from netc.commands.predict import Model
 from netc.commands.time import time_layers
 from netc.contract import Program
 from netc.errors import NetcError, SpecError, near
-from netc.report import page
+from netc.report import compare, page
+from netc.report.html import seconds
+from netc.report.picture import picture
 from netc.report.recorder import Recorder, part_of
 from netc.report.run import Run
 from netc.run import record
@@ -102,13 +107,30 @@ def _job(path: Path, known: record.Record | None) -> Job:
     return replace(job, name=known.name, train=train)
 
 
-def report_one(path: Path, output: str | None, plugins: tuple[str, ...]) -> list[str]:
-    """Write the report of one run; the lines that say where it is and what it says."""
-    run, closed = opened(path, plugins)
-    written = page.write(run, Path(output) if output else None)
-    lines = [f"{written} is written"]
-    lines += [f"without its net, its states and its data: {closed}"] if closed else []
-    return lines + summary(run)
+def report_command(paths: Sequence[str], output: str | None, plugins: tuple[str, ...]) -> list[str]:
+    """Write the page of a run, or that which compares several; the lines that say where it is and what it says."""
+    runs = [run for path in paths for run in folders(path)]
+    if len(runs) == 1:
+        run, closed = opened(runs[0], plugins)
+        lines = [f"report {page.write(run, Path(output) if output else None)}"]
+        lines += [f"without its net, its states and its data: {closed}"] if closed else []
+        return lines + summary(run)
+    known = [Run(RunFolder(path)) for path in runs]
+    where = Path(output) if output else Path(os.path.commonpath([path.parent for path in runs])) / "comparison.html"
+    return [*compare.lines(compare.comparison(known)), f"comparison {page.write_page(compare.page(known), where)}"]
+
+
+def json_command(paths: Sequence[str]) -> str:
+    """The final figures of one run, or a list of those of several."""
+    found = [compare.figures(Run(RunFolder(run))) for path in paths for run in folders(path)]
+    return json.dumps(found[0] if len(found) == 1 else found, indent=2)
+
+
+def picture_command(paths: Sequence[str], name: str, output: str | None, plugins: tuple[str, ...]) -> str:
+    """Write one chart of a run's report, or of the comparison of several, as an SVG file. SpecError if there is none of that name."""
+    runs = [run for path in paths for run in folders(path)]
+    text = page.page(opened(runs[0], plugins)[0]) if len(runs) == 1 else compare.page([Run(RunFolder(path)) for path in runs])
+    return f"picture {page.write_page(picture(text, name), Path(output or name.replace(' ', '_') + '.svg'))}"
 
 
 def summary(run: Run) -> list[str]:
@@ -116,4 +138,6 @@ def summary(run: Run) -> list[str]:
     lines = [", ".join(f"{name} {value:.4f}" for name, value in run.scores.items())] if run.scores else []
     if run.best:
         lines.append(f"best {run.monitored[0]} {run.best[run.monitored[0]]:.4f} at iteration {run.best['iteration']:,}")
+    if run.record:
+        lines.append(f"{run.record.iteration:,} iterations in {seconds(run.record.seconds)}, {run.record.speed:,.0f} rows a second")
     return lines

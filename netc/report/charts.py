@@ -11,8 +11,8 @@ from markupsafe import Markup, escape
 
 from netc.report.scales import Scale, linear, logarithmic, short
 
-WIDTH, HEIGHT = 720, 300
-LEFT, TOP, BOTTOM = 62, 14, 42
+WIDTH, HEIGHT = 520, 270
+TOP, BOTTOM = 14, 42
 LETTER = 6.4  # the mean width of a letter at 12 pixels
 LINE = 15  # the height of a line of text
 MOST_POINTS = 400  # of a line; more are thinned out
@@ -49,8 +49,9 @@ def lines(name: str, series: Iterable[Series], x_label: str, y_label: str, log: 
     xs, ys = ([p[k] for line in drawn for p in line.points] for k in (0, 1))
     right = 16 + max((len(line.series.name) for line in drawn), default=0) * LETTER if len(drawn) > 1 else 24
     height = max(HEIGHT, len(drawn) * LINE + TOP + BOTTOM)
-    x = linear(min(xs), max(xs), LEFT, WIDTH - right, pad=False)
     y = (logarithmic if log else linear)(min(ys), max(ys), height - BOTTOM, TOP)
+    left = 34 + max(len(short(tick)) for tick in y.ticks) * LETTER
+    x = linear(min(xs), max(xs), left, WIDTH - right, pad=False)
     parts = [_axes(x, y, x_label, y_label)]
     parts += [_line(line, x, y) for line in drawn]
     parts += _names(drawn, x, y) if len(drawn) > 1 else []
@@ -136,7 +137,7 @@ def apart(wanted: Sequence[float], gap: float, top: float, bottom: float) -> lis
 def bars(name: str, rows: Sequence[tuple[str, Sequence[float]]], parts: Sequence[str], unit: str) -> Markup:
     """A horizontal bar a row, of as many stacked `parts` as it has numbers, with its sum."""
     left = 12 + max(len(label) for label, _ in rows) * LETTER
-    right, step = 70, 22
+    right, step = 80, 22
     most = max((sum(values) for _, values in rows), default=0) or 1.0
     found = []
     for k, (label, values) in enumerate(rows):
@@ -191,7 +192,9 @@ def _cell(x: float, y: float, size: float, count: float, share: float, right: bo
     box = Markup(form).format(x, y, size, size, colour, strength, said)
     if size < 22:
         return box
-    return box + Markup('<text x="{:.1f}" y="{:.1f}" text-anchor="middle">{}</text>').format(x + size / 2, y + size / 2 + 4, short(count))
+    form = '<text x="{:.1f}" y="{:.1f}" text-anchor="middle"{}>{}</text>'
+    kind = Markup(' class="on"' if right and strength > 0.5 else "")
+    return box + Markup(form).format(x + size / 2, y + size / 2 + 4, kind, short(count))
 
 
 def _svg(name: str, width: float, height: float, parts: Iterable[Markup], log: bool = False, **scales: Scale) -> Markup:

@@ -30,6 +30,11 @@ def row(*parts: Markup) -> Markup:
     return Markup("<div class='row'>{}</div>").format(Markup("").join(parts))
 
 
+def charts(*figures: Markup) -> Markup:
+    """Charts in two columns where there is room."""
+    return Markup("<div class='charts'>{}</div>").format(Markup("").join(figures))
+
+
 def details(summary: str, content: Markup) -> Markup:
     """What is opened by a click."""
     return Markup("<details><summary>{}</summary>{}</details>").format(summary, content)

@@ -77,5 +77,6 @@ def _template() -> Any:
 
     folder = files("netc.report")
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.globals |= {n: Markup((folder / f"page.{n}").read_text()) for n in ("css", "js")}
+    parts = {"css": "page.css", "chart_css": "chart.css", "js": "page.js"}
+    environment.globals |= {name: Markup((folder / file).read_text()) for name, file in parts.items()}
     return environment.from_string((folder / "page.html").read_text())

@@ -5,6 +5,7 @@ from markupsafe import Markup
 from netc.registry import section
 from netc.report import charts
 from netc.report.charts import Series
+from netc.report.html import charts as side_by_side
 from netc.report.html import figure, row, seconds
 from netc.report.run import Lines, Run
 from netc.report.scales import short
@@ -55,7 +56,7 @@ def curves(run: Run) -> Markup | None:
     found = [figure(charts.lines("loss", losses, "iteration", "loss", log=log))]
     for name in (n for n in run.metrics if n != "loss"):
         found.append(figure(charts.lines(name, [Series(name, *_xy(tests, name), dots=True)], "iteration", f"{kind} {name}")))
-    return Markup("").join(found)
+    return side_by_side(*found)
 
 
 def _xy(lines: Lines, name: str) -> tuple[list[float], list[float]]:

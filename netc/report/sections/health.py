@@ -7,13 +7,14 @@ from markupsafe import Markup
 from netc.registry import section
 from netc.report import charts
 from netc.report.charts import Series
+from netc.report.html import charts as side_by_side
 from netc.report.html import figure, paragraph
 from netc.report.run import Lines, Run
 
 WATCHED = {
     "gradient": (
         "gradient norm", True,
-        "The L2 norm of the loss's gradient by each layer's parameters. Lines far apart: the gradient vanishes or explodes on its way back.",
+        "The L2 norm of the loss's gradient by each layer's parameters. Lines far apart: it vanishes or explodes on its way back.",
     ),
     "update": ("update to weight ratio", True, "The norm of a step over that of the parameters; about 1e-3 is usual."),
     "mean": ("activation mean", False, "The mean of what each layer gives."),
@@ -29,12 +30,11 @@ def gradient_health(run: Run) -> Markup | None:
     lines, before = run.events("watch"), run.events("prewatch")
     if not lines and not before:
         return None
-    found = charts_of(lines) if lines else []
-    if lines and (word := verdict(lines)):
-        found.insert(0, paragraph("{}", word))
+    found = [paragraph("{}", word)] if lines and (word := verdict(lines)) else []
+    found.append(side_by_side(*charts_of(lines)))
     if before:
         found.append(paragraph("In pretraining, each layer by its own loss:"))
-        found += charts_of(before, "pretraining ")[:2]
+        found.append(side_by_side(*charts_of(before, "pretraining ")[:2]))
     return Markup("").join(found)
 
 

@@ -40,15 +40,15 @@ def trees(run: Run) -> Markup | None:
     scores = np.full((len(label), len(found.names)), np.nan, np.float32)
     scores[found.place[first]] = found.scores[first]
     drawn: dict[bool, list[tuple[float, int]]] = {True: [], False: []}
-    for root in np.flatnonzero(root_label >= 0):
-        if LEAST_WORDS <= len(_words(int(root), word, child)) <= MOST_WORDS and np.isfinite(scores[root]).all():
-            drawn[bool(scores[root].argmax() == label[root])].append((-float(scores[root].max()), int(root)))
+    for root in map(int, np.flatnonzero(root_label >= 0)):
+        if LEAST_WORDS <= len(_words(root, word, child)) <= MOST_WORDS and np.isfinite(scores[root]).all():
+            drawn[bool(scores[root].argmax() == label[root])].append((-float(scores[root].max()), root))
     chosen = [("right", sorted(drawn[True])[:RIGHT]), ("wrong", sorted(drawn[False])[:WRONG])]
     parts = [paragraph("The class that the net gives each node; beside a wrong one, crossed through, is the right one. Classes: {}.",
                        ", ".join(f"{k} {n}" if str(k) != n else n for k, n in enumerate(found.names)))]  # fmt: skip
     for kind, roots in chosen:
-        for score, root in roots:
-            picture = tree_svg(root, word, child, label, scores, run.made.vocabulary)
+        for score, number in roots:
+            picture = tree_svg(number, word, child, label, scores, run.made.vocabulary)
             parts.append(figure(picture, f"The root is {kind}, with a share of {-score:.0%}."))
     return Markup("").join(parts)
 
