@@ -13,7 +13,7 @@ from netc.report.scales import Scale, linear, logarithmic, short
 
 WIDTH, HEIGHT = 520, 270
 TOP, BOTTOM = 14, 42
-LETTER = 6.4  # the mean width of a letter at 12 pixels
+LETTER, BOLD = 6.4, 7.3  # the mean width of a letter at 12 pixels
 LINE = 15  # the height of a line of text
 MOST_POINTS = 400  # of a line; more are thinned out
 COLOURS = 8
@@ -47,7 +47,7 @@ def lines(name: str, series: Iterable[Series], x_label: str, y_label: str, log: 
     if not drawn:
         return Markup("")
     xs, ys = ([p[k] for line in drawn for p in line.points] for k in (0, 1))
-    right = 16 + max((len(line.series.name) for line in drawn), default=0) * LETTER if len(drawn) > 1 else 24
+    right = 16 + max(len(line.series.name) for line in drawn) * BOLD if len(drawn) > 1 else 24
     height = max(HEIGHT, len(drawn) * LINE + TOP + BOTTOM)
     y = (logarithmic if log else linear)(min(ys), max(ys), height - BOTTOM, TOP)
     left = 34 + max(len(short(tick)) for tick in y.ticks) * LETTER
@@ -161,28 +161,34 @@ def heat_map(name: str, counts: Sequence[Sequence[float]], labels: Sequence[str]
     """A square of counts, each row shaded by its shares: the diagonal in one colour, all else in another. Numbers where there is room."""
     size = len(labels)
     cell = max(6.0, min(44.0, 620 / size))
-    margin = 30 + max(map(len, labels)) * LETTER
+    left = 30 + max(map(len, labels)) * LETTER
+    turned = max(map(len, labels)) * LETTER * min(12.0, cell) / 12 > cell
+    top = 96.0 if turned else 44.0
     found = []
     for i, row in enumerate(counts):
         total = sum(row) or 1
         for j, count in enumerate(row):
             if count:
-                found.append(_cell(margin + j * cell, 44 + i * cell, cell, count, count / total, i == j, (labels[i], labels[j])))
-        if cell >= 9:
-            at = 44 + (i + 0.5) * cell + 4
-            found.append(Markup('<text x="{:.1f}" y="{:.1f}" text-anchor="end">{}</text>').format(margin - 8, at, labels[i]))
-            found.append(_column_name(margin + (i + 0.5) * cell, labels[i], cell))
+                found.append(_cell(left + j * cell, top + i * cell, cell, count, count / total, i == j, (labels[i], labels[j])))
+        found += _place_names(labels[i], left, top, (i + 0.5) * cell, cell)
     side = size * cell
-    found.append(Markup('<path class="axis" fill="none" d="M{:g} 44h{:g}v{:g}h{:g}z"/>').format(margin, side, side, -side))
-    found.append(Markup('<text class="label" x="{:g}" y="12">{}</text>').format(margin, column_label))
+    found.append(Markup('<path class="axis" fill="none" d="M{:g} {:g}h{:g}v{:g}h{:g}z"/>').format(left, top, side, side, -side))
+    found.append(Markup('<text class="label" x="{:g}" y="12">{}</text>').format(left, column_label))
     place = Markup('<text class="label" transform="translate(12 {:g}) rotate(-90)" text-anchor="middle">{}</text>')
-    return _svg(name, margin + side + 10, 54 + side, [*found, place.format(44 + side / 2, row_label)])
+    found.append(place.format(top + side / 2, row_label))
+    return _svg(name, left + side + (40 if turned else 10), top + side + 10, found)
 
 
-def _column_name(x: float, label: str, cell: float) -> Markup:
-    if len(label) * LETTER <= cell:
-        return Markup('<text x="{:.1f}" y="36" text-anchor="middle">{}</text>').format(x, label)
-    return Markup('<text transform="translate({:.1f} 38) rotate(-35)">{}</text>').format(x, label[:8])
+def _place_names(label: str, left: float, top: float, at: float, cell: float) -> list[Markup]:
+    """A class's name beside its row and above its column, as small as the cells ask for."""
+    size = min(12.0, cell)
+    row = '<text x="{:.1f}" y="{:.1f}" font-size="{:.1f}" text-anchor="end">{}</text>'
+    found = [Markup(row).format(left - 8, top + at + size / 3, size, label)]
+    if len(label) * LETTER * size / 12 <= cell:
+        column = '<text x="{:.1f}" y="{:g}" font-size="{:.1f}" text-anchor="middle">{}</text>'
+        return [*found, Markup(column).format(left + at, top - 8, size, label)]
+    column = '<text transform="translate({:.1f} {:g}) rotate(-50)" font-size="{:.1f}">{}</text>'
+    return [*found, Markup(column).format(left + at, top - 4, size, label[:12])]
 
 
 def _cell(x: float, y: float, size: float, count: float, share: float, right: bool, names: tuple[str, str]) -> Markup:
@@ -193,7 +199,7 @@ def _cell(x: float, y: float, size: float, count: float, share: float, right: bo
     if size < 22:
         return box
     form = '<text x="{:.1f}" y="{:.1f}" text-anchor="middle"{}>{}</text>'
-    kind = Markup(' class="on"' if right and strength > 0.5 else "")
+    kind = Markup(' class="on"' if strength > 0.5 else "")
     return box + Markup(form).format(x + size / 2, y + size / 2 + 4, kind, short(count))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict
 from markupsafe import Markup
 
+from netc import netc_pb2 as pb
 from netc.report import charts
 from netc.report.charts import Series
 from netc.report.html import charts as side_by_side
@@ -60,10 +61,19 @@ def lines(rows: Rows) -> list[str]:
 
 def settings(runs: Sequence[Run]) -> Rows:
     """The settings that are not the same in all runs: their paths, then a value a run, "" where it is not set."""
-    found = [flat(MessageToDict(parse_yaml((run.path / "net.yaml").read_text()).message, preserving_proto_field_name=True)) for run in runs]
+    nets = [parse_yaml((run.path / "net.yaml").read_text()).message for run in runs]
+    common = set.intersection(*({layer.name for layer in net.layer} for net in nets))
+    found = [_settings(net, common) for net in nets]
     paths = list(dict.fromkeys(path for one in found for path in one))
     rows = [(path, *(one.get(path, "") for one in found)) for path in paths]
     return [("setting", *(run.name for run in runs)), *(row for row in rows if len(set(row[1:])) > 1)]
+
+
+def _settings(net: pb.NetParameter, common: set[str]) -> dict[str, str]:
+    """All that a net sets; of layers that not all runs have, the type alone."""
+    said = MessageToDict(net, preserving_proto_field_name=True)
+    said["layer"] = [layer if layer["name"] in common else {"name": layer["name"], "type": layer["type"]} for layer in said["layer"]]
+    return {path: value for path, value in flat(said).items() if not path.endswith(".name") or not path.startswith("layer.")}
 
 
 def flat(value: Any, path: str = "") -> dict[str, str]:

@@ -44,9 +44,9 @@ def logarithmic(low: float, high: float, start: float, end: float) -> Scale:
 
 
 def short(value: float) -> str:
-    """A number as people read it on an axis: 10,000, 0.25, 3e-05."""
+    """A number as people read it on an axis: 10,000, 0.25, 3e-5."""
     if value == 0:
         return "0"
     if abs(value) >= 1e7 or abs(value) < 1e-3:
-        return f"{value:.2g}"
+        return f"{value:.2g}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

@@ -44,7 +44,7 @@ def _best_note(run: Run, name: str) -> str:
 
 @section("Curves")
 def curves(run: Run) -> Markup | None:
-    """Loss and metrics against iterations, with the tests as points."""
+    """Loss, metrics and learning rate against iterations, with the tests as points."""
     steps = run.events("train")
     kind, tests = run.tests
     if not steps and not tests:
@@ -54,23 +54,16 @@ def curves(run: Run) -> Markup | None:
     span = [y for s in losses for y in s.y if y is not None and y > 0]
     log = bool(span) and max(span) > 20 * min(span) and all(y > 0 for s in losses for y in s.y)
     found = [figure(charts.lines("loss", losses, "iteration", "loss", log=log))]
-    for name in (n for n in run.metrics if n != "loss"):
+    for name in (n for n in run.metrics if n != "loss" and len(tests) > 1):
         found.append(figure(charts.lines(name, [Series(name, *_xy(tests, name), dots=True)], "iteration", f"{kind} {name}")))
+    if len(steps) > 1:
+        found.append(figure(charts.lines("learning rate", [Series("learning rate", *_xy(steps, "lr"))], "iteration", "learning rate")))
     return side_by_side(*found)
 
 
 def _xy(lines: Lines, name: str) -> tuple[list[float], list[float]]:
     kept = [line for line in lines if line.get(name) is not None]
     return [line["iteration"] for line in kept], [line[name] for line in kept]
-
-
-@section("Learning rate")
-def learning_rate(run: Run) -> Markup | None:
-    """The rate of each iteration that the log has."""
-    steps = run.events("train")
-    if len(steps) < 2:
-        return None
-    return figure(charts.lines("learning rate", [Series("lr", *_xy(steps, "lr"))], "iteration", "learning rate"))
 
 
 @section("Pretraining")

@@ -11,6 +11,7 @@ from netc.report.html import charts as side_by_side
 from netc.report.html import figure, paragraph
 from netc.report.run import Lines, Run
 
+MOST_LAYERS = 12  # of a chart
 WATCHED = {
     "gradient": (
         "gradient norm", True,
@@ -42,11 +43,18 @@ def charts_of(lines: Lines, prefix: str = "") -> list[Markup]:
     """The charts of what lines watch, where there is anything to see."""
     found = []
     for what, (name, log, caption) in WATCHED.items():
-        layers = list(dict.fromkeys(layer for line in lines for layer, values in line["layers"].items() if what in values))
+        layers = _layers(lines, what)
         series = [_series(lines, layer, what) for layer in layers]
         if any(any(s.y) for s in series):
             found.append(figure(charts.lines(prefix + name, series, "iteration", name, log=log, ordered=True), caption))
     return found
+
+
+def _layers(lines: Lines, what: str) -> list[str]:
+    """The layers of a chart. Of many whose values are shown, those alone that only change values: activations, not what goes into them."""
+    found = {layer: "gradient" in values for line in lines for layer, values in line["layers"].items() if what in values}
+    without = [layer for layer, learns in found.items() if not learns]
+    return without if len(found) > MOST_LAYERS and without else list(found)
 
 
 def _series(lines: Lines, layer: str, what: str) -> Series:

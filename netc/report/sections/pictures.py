@@ -36,7 +36,7 @@ def first_layer(run: Run) -> Markup | None:
         pictures, how = images.shown(weights[kept] / np.where(most > 0, most, 1), -1, 1), "in colour, grey where they are 0"
     else:
         pictures, how = images.signed(weights[kept, 0]), "blue above 0, red below, each by its largest"
-    scale = max(1, round(40 / pictures.shape[2]), round(260 / images.grid(pictures).shape[1]))
+    scale = max(1, round(420 / images.grid(pictures).shape[1]))
     few = f"the {len(kept)} largest of {len(weights)}" if len(kept) < len(weights) else f"all {len(weights)}"
     return figure(images.image(images.grid(pictures), f"weights of {name}", scale), f"The weights of {name}, {few}: {how}.")
 
@@ -104,12 +104,12 @@ def reconstructions(run: Run) -> Markup | None:
     errors = [float(((x - rows) ** 2).sum(1).mean(dtype=np.float64)) for x in (own, linear)]
     pictures = np.concatenate([x[:SHOWN] for x in (rows, own, linear)]).reshape(-1, *source[2])
     sheet = images.grid(images.shown(pictures, float(rows.min()), float(rows.max())), min(SHOWN, len(rows)))
-    said = (
-        f"The mean squared error of a test image is {errors[0]:.2f} by the net and {errors[1]:.2f} by {coding.size} principal components "
-        f"of {count:,} training images: {errors[0] / errors[1]:.0%} of it, from a code of {coding.size} numbers."
-    )
+    lead = paragraph(
+        "The squared error of a test image is {:.2f} by the net, from a code of {} numbers: {:.0%} of the {:.2f} by as many principal "
+        "components of {:,} training images.", errors[0], coding.size, errors[0] / errors[1], errors[1], count,
+    )  # fmt: skip
     caption = f"From top to bottom: test images, what the net makes of them, what {coding.size} principal components make of them."
-    return paragraph("{}", said) + figure(images.image(sheet, "reconstructions", 2), caption)
+    return lead + figure(images.image(sheet, "reconstructions", 2), caption)
 
 
 def _coding(program: Program) -> Coding | None:

@@ -10,6 +10,7 @@ from netc.net import Layer, deployed
 from netc.registry import section
 from netc.report import charts
 from netc.report.charts import Series
+from netc.report.html import charts as side_by_side
 from netc.report.html import figure, paragraph
 from netc.report.run import Run
 from netc.session import Session
@@ -48,12 +49,12 @@ def forecasts(run: Run) -> Markup | None:
         made.append(values["made"].reshape(-1))
     x, y, one = np.concatenate(windows, 1), np.concatenate(truth), np.concatenate(made)
     time = list(range(len(y)))
-    parts = [_errors(source, x, y, one), figure(charts.lines("one step ahead", [
-        Series(source.source.target, time, y.tolist()), Series("forecast", time, one.tolist(), dashed=True)
-    ], "step of the test rows", source.source.target), "Each forecast is made from what came before it.")]  # fmt: skip
+    series = [Series(source.source.target, time, y.tolist()), Series("forecast", time, one.tolist(), dashed=True)]
+    picture = charts.lines("one step ahead", series, "step of the test rows", source.source.target)
+    parts = [figure(picture, "One step ahead: each forecast is made from what came before it.")]
     if len(source.source.columns) == 1:
         parts.append(_on_and_on(run, source, x, y))
-    return Markup("").join(parts)
+    return _errors(source, x, y, one) + side_by_side(*parts)
 
 
 def _errors(source: Layer, x: np.ndarray, y: np.ndarray, made: np.ndarray) -> Markup:
@@ -62,8 +63,8 @@ def _errors(source: Layer, x: np.ndarray, y: np.ndarray, made: np.ndarray) -> Ma
     assert described is not None
     last = x[-1, :, described.columns.index(described.target)]
     own, plain = (float(np.sqrt(np.mean((f - y) ** 2, dtype=np.float64))) for f in (made, last))
-    said = "The root mean squared error of a step is {:.4g}; that of taking the value before is {:.4g}, {:.0%} of which it is."
-    return paragraph("{}", said.format(own, plain, own / plain if plain else 0.0))
+    said = "The root mean squared error of one step ahead is {:.4g}, {:.0%} of that of the value before ({:.4g})."
+    return paragraph(said, own, own / plain if plain else 0.0, plain)
 
 
 def _on_and_on(run: Run, source: Layer, x: np.ndarray, y: np.ndarray) -> Markup:
@@ -80,7 +81,7 @@ def _on_and_on(run: Run, source: Layer, x: np.ndarray, y: np.ndarray) -> Markup:
     series = [Series(described.target, list(range(len(y))), y.tolist())]
     for k, start in enumerate(starts):
         series.append(Series(f"from {start}", list(range(start, start + ahead)), [float(v[k]) for v in found], dashed=True))
-    caption = f"From three places on, {ahead} steps each: every forecast after the first is made from forecasts."
+    caption = f"{ahead} steps ahead from three places: every forecast after the first is made from forecasts."
     return figure(charts.lines("many steps ahead", series, "step of the test rows", described.target), caption)
 
 

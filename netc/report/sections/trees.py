@@ -8,7 +8,7 @@ from markupsafe import Markup
 from netc.layers.context import BATCH
 from netc.registry import section
 from netc.report.charts import LETTER
-from netc.report.html import figure, paragraph
+from netc.report.html import figure, paragraph, row
 from netc.report.run import Run
 
 RIGHT, WRONG = 3, 3
@@ -29,7 +29,7 @@ class Node:
 
 @section("Trees", model=True)
 def trees(run: Run) -> Markup | None:
-    """Test sentences whose root is right, and some whose root is wrong, those first that the net is surest of."""
+    """Test sentences whose root is right, and some whose root is wrong: those whose words it knows, and of these those it is surest of."""
     source = next((x for x in run.made.test_net.sources if x.type == "TreeData"), None)
     found = run.classified
     if source is None or found is None:
@@ -39,18 +39,21 @@ def trees(run: Run) -> Markup | None:
     first = found.batch == 0
     scores = np.full((len(label), len(found.names)), np.nan, np.float32)
     scores[found.place[first]] = found.scores[first]
-    drawn: dict[bool, list[tuple[float, int]]] = {True: [], False: []}
+    drawn: dict[bool, list[tuple[int, float, int]]] = {True: [], False: []}
     for root in map(int, np.flatnonzero(root_label >= 0)):
-        if LEAST_WORDS <= len(_words(root, word, child)) <= MOST_WORDS and np.isfinite(scores[root]).all():
-            drawn[bool(scores[root].argmax() == label[root])].append((-float(scores[root].max()), root))
+        leaves = _words(root, word, child)
+        if LEAST_WORDS <= len(leaves) <= MOST_WORDS and np.isfinite(scores[root]).all():
+            unknown = int((word[leaves] == 0).sum())
+            drawn[bool(scores[root].argmax() == label[root])].append((unknown, -float(scores[root].max()), root))
     chosen = [("right", sorted(drawn[True])[:RIGHT]), ("wrong", sorted(drawn[False])[:WRONG])]
-    parts = [paragraph("The class that the net gives each node; beside a wrong one, crossed through, is the right one. Classes: {}.",
-                       ", ".join(f"{k} {n}" if str(k) != n else n for k, n in enumerate(found.names)))]  # fmt: skip
+    said = ", ".join(f"{k} {n}" if str(k) != n else n for k, n in enumerate(found.names))
+    lead = paragraph("The class that the net gives each node; beside a wrong one, crossed through, is the right one. Classes: {}.", said)
+    parts = []
     for kind, roots in chosen:
-        for score, number in roots:
+        for _, score, number in roots:
             picture = tree_svg(number, word, child, label, scores, run.made.vocabulary)
             parts.append(figure(picture, f"The root is {kind}, with a share of {-score:.0%}."))
-    return Markup("").join(parts)
+    return lead + row(*parts)
 
 
 def _words(root: int, word: np.ndarray, child: np.ndarray) -> list[int]:
@@ -97,7 +100,7 @@ def _drawn(node: Node, top: int, label: np.ndarray, scores: np.ndarray) -> list[
     found = []
     for below in node.children:
         end = MARGIN + RADIUS + (top - below.height) * LEVEL
-        found.append(Markup('<path class="edge" d="M{:.1f} {:g}L{:.1f} {:g}"/>').format(node.x, y, below.x, end))
+        found.append(Markup('<path class="edge" d="M{:.1f} {:g}H{:.1f}V{:g}"/>').format(node.x, y, below.x, end))
     for below in node.children:
         found += _drawn(below, top, label, scores)
     return [*found, *_node(node, y, int(label[node.number]), scores[node.number])]
