@@ -42,7 +42,7 @@ def _pairs(counts: np.ndarray, names: Sequence[str]) -> str:
     """The confusions that are most frequent, in words."""
     off = counts - np.diag(np.diag(counts))
     order = np.argsort(-off, axis=None, kind="stable")[:3]
-    said = [name if name.isalnum() else f"“{name}”" for name in names]
+    said = [name if name.replace(" ", "").isalnum() else f"“{name}”" for name in names]
     pairs = [(int(off.flat[k]), said[k // len(names)], said[k % len(names)]) for k in order if off.flat[k]]
     return "Most often: " + ", ".join(f"{a} taken for {b} ({n:,})" for n, a, b in pairs) + "." if pairs else ""
 
