@@ -14,7 +14,7 @@ from netc.lower import Lowered, lower
 from netc.net import TEST, TRAIN, Layer, resolve
 from netc.spec.job import Job
 
-WIDTH, HEIGHT, ACROSS, DOWN, MARGIN = 168, 52, 24, 28, 16
+WIDTH, HEIGHT, ACROSS, DOWN, MARGIN = 168, 52, 24, 28, 30
 COLOURS = {"source": "#dbe9f6", "loss": "#f9dcd9", "metric": "#efe6f7"}
 LEARNS, PLAIN = "#e0f0dd", "#f2f2f0"
 LETTERS = 27  # that fit into a box

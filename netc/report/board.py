@@ -15,7 +15,6 @@ from netc.training import WATCH
 
 BINS = 60
 MOST_VALUES = 100_000  # of a parameter, evenly chosen, that a histogram counts
-STAGES = {"train": "", "pretrain": "pretrain ", "watch": "", "prewatch": "pretrain "}
 
 
 class Board:
@@ -70,7 +69,7 @@ class Board:
 
     def _line(self, line: Mapping[str, Any]) -> None:
         step, event = self.trainer.before + line["iteration"], line["event"]
-        prefix = f"pretrain {line['layer']}/" if event.startswith("pre") else ""
+        prefix = f"pretrain/{line['layer']}/" if event.startswith("pre") else ""
         if event.endswith("watch"):
             for layer, values in line["layers"].items():
                 for what, value in values.items():

@@ -44,10 +44,10 @@ def first_layer(run: Run) -> Markup | None:
 @section("Samples", model=True)
 def samples(run: Run) -> Markup | None:
     """What an RBM on images believes in: Gibbs chains that begin at test images."""
-    layer = _machine(run.made.test_net)
-    if layer is None:
+    layer, states = _machine(run.made.test_net), run.states
+    if layer is None or f"{layer.name}.visible_bias" not in states:  # which a net that only goes up through it does not keep
         return None
-    p, states = layer.param.rbm_param, run.states
+    p = layer.param.rbm_param
     weight, hidden_bias, visible_bias = (states[f"{layer.name}.{blob}"] for blob in ("weight", "bias", "visible_bias"))
     start = first_images(run.feeder, layer.bottoms[0], CHAINS)
     v, seen = start.reshape(len(start), -1), [start.reshape(len(start), -1)]
