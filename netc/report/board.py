@@ -1,5 +1,6 @@
 """TensorBoard's event files of a run: scalars of the log, histograms of parameters and first-layer filters at tests, the graph."""
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -29,7 +30,9 @@ class Board:
         self.trainer, self.display = trainer, trainer.solver.display or DISPLAY
         start = trainer.before + trainer.iteration
         goes_on = trainer.iteration > 0
-        self.writer = SummaryWriter(str(trainer.folder.path), purge_step=start if goes_on else None, max_queue=1000)
+        own = f".{os.getpid()}.{trainer.stage}.{start}"  # files of one second would else be one
+        purge = start if goes_on else None
+        self.writer = SummaryWriter(str(trainer.folder.path), purge_step=purge, max_queue=1000, filename_suffix=own)
         self.read = 0  # bytes of the log that were told
         if not goes_on and not trainer.stage:
             self.writer._get_file_writer().add_onnx_graph(graph_def(trainer.program.steps.train))
@@ -98,10 +101,6 @@ class Board:
             name, min=values.min(), max=values.max(), num=values.size, sum=values.sum(), sum_squares=np.square(values).sum(),
             bucket_limits=edges[1:].tolist(), bucket_counts=counts.tolist(), global_step=step,
         )  # fmt: skip
-
-    def flush(self) -> None:
-        """What was told so far, on disk."""
-        self.writer.flush()
 
 
 def graph_def(graph: Graph) -> Any:

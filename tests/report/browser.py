@@ -18,7 +18,8 @@ needs_browser = pytest.mark.skipif(PROGRAM is None, reason=f"no browser: none of
 # Each page stands in frames of its own; a frame's document is of the same origin, so it can be looked into.
 MEASURE = """
 const inside = (e) => { for (let p = e; p; p = p.parentElement) if (getComputedStyle(p).overflowX === "auto") return true; return false; };
-const wide = (frame) => [...frame.contentDocument.body.querySelectorAll("*")].filter((e) => !e.closest("svg, script") || e.tagName === "svg")
+const wide = (frame) => [...frame.contentDocument.body.querySelectorAll("*")]
+  .filter((e) => !e.closest("svg, script") || e.tagName === "svg")
   .filter((e) => !inside(e.parentElement) && e.getBoundingClientRect().right > frame.contentWindow.innerWidth + 0.5)
   .map((e) => e.tagName + "." + e.getAttribute("class"));
 addEventListener("load", () => {
@@ -54,8 +55,8 @@ def look(pages: Mapping[str, str], widths: tuple[int, ...], folder: Path) -> tup
         for width in widths
     )
     (folder / "frames.html").write_text(f"<!doctype html><meta charset=utf-8><body>{frames}<script>{MEASURE}</script>")
-    command = [str(PROGRAM), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}", "--enable-logging=stderr",
-               "--disable-background-networking", "--dump-dom", (folder / "frames.html").as_uri()]  # fmt: skip
+    command = [str(PROGRAM), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}",
+               "--enable-logging=stderr", "--disable-background-networking", "--dump-dom", (folder / "frames.html").as_uri()]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     found = re.search(r'<pre id="found">(.*?)</pre>', done.stdout, re.DOTALL)
     assert found, done.stdout[-2000:]
