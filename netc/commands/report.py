@@ -115,7 +115,7 @@ def report_command(paths: Sequence[str], output: str | None, plugins: tuple[str,
         lines = [f"report {page.write(run, Path(output) if output else None)}"]
         lines += [f"without its net, its states and its data: {closed}"] if closed else []
         return lines + summary(run)
-    known = [Run(RunFolder(path)) for path in runs]
+    known = [opened(path, plugins)[0] for path in runs]
     where = Path(output) if output else Path(os.path.commonpath([path.parent for path in runs])) / "comparison.html"
     return [*compare.lines(compare.comparison(known)), f"comparison {page.write_page(compare.page(known), where)}"]
 
@@ -129,7 +129,8 @@ def json_command(paths: Sequence[str]) -> str:
 def picture_command(paths: Sequence[str], name: str, output: str | None, plugins: tuple[str, ...]) -> str:
     """Write one chart of a run's report, or of the comparison of several, as an SVG file. SpecError if there is none of that name."""
     runs = [run for path in paths for run in folders(path)]
-    text = page.page(opened(runs[0], plugins)[0]) if len(runs) == 1 else compare.page([Run(RunFolder(path)) for path in runs])
+    known = [opened(path, plugins)[0] for path in runs]
+    text = page.page(known[0]) if len(runs) == 1 else compare.page(known)
     return f"picture {page.write_page(picture(text, name), Path(output or name.replace(' ', '_') + '.svg'))}"
 
 

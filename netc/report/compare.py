@@ -1,16 +1,19 @@
 """Several runs beside each other: curves over one another, final figures, and the settings that differ."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 from markupsafe import Markup
 
 from netc import netc_pb2 as pb
+from netc.errors import NetcError
 from netc.report import charts
 from netc.report.charts import Series
 from netc.report.html import charts as side_by_side
 from netc.report.html import figure, paragraph, seconds, table
+from netc.report.memory import reach, reach_chart
 from netc.report.page import Filled, render
 from netc.report.run import Run
 from netc.spec import parse_yaml
@@ -109,7 +112,15 @@ def _curves(runs: Sequence[Run]) -> Markup:
         span = [y for s in series for y in s.y]
         log = bool(span) and "loss" in name and min(span) > 0 and max(span) > 20 * min(span)
         found.append(figure(charts.lines(name, series, "iteration", name, log=log)))
-    return side_by_side(*found)
+    return side_by_side(*found, *_memory(runs))
+
+
+def _memory(runs: Sequence[Run]) -> list[Markup]:
+    """How far back the gradients of recurrent nets reach, where several of the runs are of such, and open."""
+    with suppress(NetcError):
+        reached = {run.name: norms for run in runs if run.program and (norms := reach(run))}
+        return [figure(reach_chart(reached), "Of the loss at the last time by what was read before.")] if len(reached) > 1 else []
+    return []
 
 
 def _series(name: str, given: list[dict[str, Any]], what: str, dots: bool) -> Series:

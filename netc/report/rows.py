@@ -96,7 +96,7 @@ def classified(program: Program, feeder: Feeder, states: Mapping[str, np.ndarray
         if size > MOST_SCORES:
             break
     scores, labels, batch, place = (np.concatenate(part) for part in zip(*kept, strict=True))
-    return Classified(_probabilities(scores), labels, batch, place, class_names(program, scores.shape[1]))
+    return Classified(probabilities(scores), labels, batch, place, class_names(program, scores.shape[1]))
 
 
 def class_names(program: Program, count: int) -> tuple[str, ...]:
@@ -104,7 +104,8 @@ def class_names(program: Program, count: int) -> tuple[str, ...]:
     return program.classes if len(program.classes) == count else tuple(map(str, range(count)))
 
 
-def _probabilities(scores: np.ndarray) -> np.ndarray:
+def probabilities(scores: np.ndarray) -> np.ndarray:
+    """Scores (count, classes) as probabilities: as they are if they are some, else their softmax."""
     if (scores >= 0).all() and np.allclose(scores.sum(1), 1, atol=1e-3):
         return scores
     raised = np.exp(scores - scores.max(1, keepdims=True))

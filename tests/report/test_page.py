@@ -20,7 +20,8 @@ SECTIONS = {
     "coder/1": {"Result", "Curves", "Pretraining", "Gradient health", "First layer", "Reconstructions", "Environment", "Command and net"},
     "machine/1": {"Result", "Curves", "First layer", "Samples", "Environment", "Command and net"},
     "trees/1": {"Result", "Curves", "Confusion matrix", "Trees", "Environment", "Command and net"},
-    "letters/1": {"Result", "Curves", "Confusion matrix", "Worst mistakes", "Text that it writes", "Environment", "Command and net"},
+    "letters/1": {"Result", "Curves", "Confusion matrix", "Worst mistakes", "Text that it writes", "Memory", "Environment",
+                  "Command and net"},
     "series/1": {"Result", "Curves", "Forecasts", "Environment", "Command and net"},
 }  # fmt: skip
 

@@ -12,6 +12,7 @@ from netc.report import charts
 from netc.report.charts import Series
 from netc.report.html import charts as side_by_side
 from netc.report.html import figure, paragraph
+from netc.report.memory import reach, reach_chart
 from netc.report.run import Run
 from netc.session import Session
 
@@ -95,3 +96,16 @@ def _stepper(run: Run, source: Layer) -> Callable[[np.ndarray], np.ndarray]:
         return next(iter(session.run({source.tops[0]: np.ascontiguousarray(windows)}).values()))
 
     return step
+
+
+@section("Memory", model=True)
+def memory(run: Run) -> Markup | None:
+    """How far back the gradient of a recurrent net reaches."""
+    norms = reach(run)
+    if len(norms) < 3:
+        return None
+    caption = (
+        "The gradient of the loss at the last time alone by what the recurrent layer reads some times before, the mean norm of the "
+        "rows of a test batch. Where it vanishes, nothing that far back can be learned from."
+    )
+    return figure(reach_chart({"": norms}), caption)
