@@ -131,7 +131,8 @@ def picture_command(paths: Sequence[str], name: str, output: str | None, plugins
     runs = [run for path in paths for run in folders(path)]
     known = [opened(path, plugins)[0] for path in runs]
     text = page.page(known[0]) if len(runs) == 1 else compare.page(known)
-    return f"picture {page.write_page(picture(text, name), Path(output or name.replace(' ', '_') + '.svg'))}"
+    made = picture(text, name, f'netc report {" ".join(run.name for run in known)} --picture "{name}"')
+    return f"picture {page.write_page(made, Path(output or name.replace(' ', '_') + '.svg'))}"
 
 
 def summary(run: Run) -> list[str]:

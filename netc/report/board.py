@@ -32,7 +32,7 @@ class Board:
         goes_on = trainer.iteration > 0
         own = f".{os.getpid()}.{trainer.stage}.{start}"  # files of one second would else be one
         purge = start if goes_on else None
-        self.writer = SummaryWriter(str(trainer.folder.path), purge_step=purge, max_queue=1000, filename_suffix=own)
+        self.writer = SummaryWriter(str(trainer.folder.path), purge_step=purge, max_queue=1000, flush_secs=30, filename_suffix=own)
         self.read = 0  # bytes of the log that were told
         if not goes_on and not trainer.stage:
             self.writer._get_file_writer().add_onnx_graph(graph_def(trainer.program.steps.train))

@@ -13,7 +13,7 @@ from netc.report.scales import Scale, linear, logarithmic, short
 
 WIDTH, HEIGHT = 520, 270
 TOP, BOTTOM = 14, 42
-LETTER, BOLD = 6.4, 7.3  # the mean width of a letter at 12 pixels
+LETTER, BOLD = 7.0, 8.4  # the mean width of a letter at 12 pixels in a font as wide as DejaVu Sans
 LINE = 15  # the height of a line of text
 MOST_POINTS = 400  # of a line; more are thinned out
 COLOURS = 8

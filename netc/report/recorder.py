@@ -57,6 +57,7 @@ class Recorder:
                     board.told(event)
                 yield event
                 if time.perf_counter() - self.written > EVERY:
+                    self._keep()
                     self._report(Run(self.folder))
         finally:
             if board is not None:

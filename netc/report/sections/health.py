@@ -68,7 +68,7 @@ def verdict(lines: Lines) -> str:
     if len(first) < 2 or len(last) < 2:
         return ""
     names = [layer for layer, values in lines[0]["layers"].items() if "gradient" in values]
-    ratios = [f"{gradients[-1] / gradients[0]:,.3g}" if gradients[0] else "infinitely many" for gradients in (first, last)]
+    ratios = [_three_digits(gradients[-1] / gradients[0]) if gradients[0] else "infinitely many" for gradients in (first, last)]
     start, end = lines[0]["iteration"], lines[-1]["iteration"]
     text = f"The gradient of the last layer, {names[-1]}, is {ratios[0]} times that of the first, {names[0]}, at iteration {start:,}"
     return f"{text}, and {ratios[1]} times at {end:,}."
@@ -76,3 +76,7 @@ def verdict(lines: Lines) -> str:
 
 def _gradients(layers: Iterable[dict[str, float]]) -> list[float]:
     return [values["gradient"] for values in layers if "gradient" in values]
+
+
+def _three_digits(ratio: float) -> str:
+    return f"{ratio:.3g}" if ratio < 1000 else f"{float(f'{ratio:.3g}'):,.0f}"
