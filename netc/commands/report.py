@@ -1,6 +1,7 @@
 """`netc report`, and the report that every run leaves: what opens a run for its page."""
 
 import json
+import math
 import os
 import shlex
 import sys
@@ -28,6 +29,8 @@ from netc.session import Session, choose_provider
 from netc.solver import Trainer
 from netc.spec.job import Job, load_job
 
+LEAST, SHARE = 5.0, 0.02  # seconds, and of a run's time, that its report may take for a pass over the test rows
+
 
 class _Made(Model):
     """A program's model that lies nowhere."""
@@ -37,8 +40,8 @@ class _Made(Model):
         self.session = Session(run.made.deploy_model(run.states), threads=run.threads)
 
 
-def run_of(folder: RunFolder, program: Program, threads: int) -> Run:
-    """A run with its net open, for all sections of a report."""
+def run_of(folder: RunFolder, program: Program, threads: int, limit: float = math.inf) -> Run:
+    """A run with its net open, for all sections of a report, which take `limit` seconds for a pass over the test rows."""
 
     def write(prompt: str, length: int, temperature: float) -> str:
         return generate.write(_Made(run), prompt, length, temperature)
@@ -47,7 +50,7 @@ def run_of(folder: RunFolder, program: Program, threads: int) -> Run:
         feeder = Feeder(program.train_net, program.steps.train, program.seed, program.job.base)
         return time_layers(program, feeder(0), steps, threads).layers
 
-    run = Run(folder, program, threads, write, time)
+    run = Run(folder, program, threads, limit, write, time)
     return run
 
 
@@ -56,7 +59,8 @@ def recorder(program: Program, trainer: Trainer, why: str, console: Console) -> 
     part = part_of(shlex.join(["netc", *sys.argv[1:]]), record.environment(program, trainer.threads, why))
 
     def opened(trainer: Trainer) -> Run:
-        return run_of(trainer.folder, program, trainer.threads)
+        known = record.read(trainer.folder.path)
+        return run_of(trainer.folder, program, trainer.threads, max(LEAST, SHARE * known.seconds if known else 0.0))
 
     return Recorder(program, trainer, part, registry.plugins(), opened, lambda text: console.print(text, highlight=False))
 

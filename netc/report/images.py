@@ -2,9 +2,7 @@
 
 import base64
 import io
-from collections.abc import Sequence
 from math import ceil, sqrt
-from typing import Any
 
 import numpy as np
 from markupsafe import Markup
@@ -31,6 +29,12 @@ def shown(images: np.ndarray, low: float, high: float) -> np.ndarray:
     return np.broadcast_to(np.moveaxis(scaled, 1, -1), (*images.shape[:1], *images.shape[2:], 3)).round().astype(np.uint8)
 
 
+def small(pictures: np.ndarray, most: int = 128) -> np.ndarray:
+    """Pictures (count, height, width, 3) of at most `most` pixels a side: of larger ones every second, third, ... pixel."""
+    step = ceil(max(pictures.shape[1:3]) / most)
+    return pictures[:, ::step, ::step]
+
+
 def signed(weights: np.ndarray) -> np.ndarray:
     """Weights (count, height, width), each by its largest: red below zero, blue above it, white at it."""
     most = np.abs(weights).max((1, 2), keepdims=True)
@@ -54,9 +58,3 @@ def image(picture: np.ndarray, text: str, scale: int = 1) -> Markup:
     height, width = picture.shape[:2]
     form = '<img class="pixels" alt="{}" width="{}" height="{}" src="data:image/png;base64,{}">'
     return Markup(form).format(text, width * scale, height * scale, data)
-
-
-def values(rows: Sequence[Any] | np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Rows as images (count, channels, height, width); flat ones that are of no shape but a square become squares."""
-    flat = np.asarray(rows, np.float32)
-    return flat.reshape(len(flat), *shape)

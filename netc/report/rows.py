@@ -1,6 +1,7 @@
 """What a net makes of its rows for testing: blobs batch by batch, and of nets that tell classes apart their scores."""
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,15 +47,21 @@ def test_feeder(program: Program) -> Feeder:
 
 
 def batches(
-    program: Program, feeder: Feeder, states: Mapping[str, np.ndarray], threads: int, blobs: Mapping[str, Value]
+    program: Program, feeder: Feeder, states: Mapping[str, np.ndarray], threads: int, blobs: Mapping[str, Value], limit: float
 ) -> Iterator[tuple[Feeds, Feeds]]:
-    """What each test batch is fed, and values of the test net by name. What the net carries along is zero before the first batch."""
+    """What each test batch is fed, and values of the test net by name, until a pass is done or took `limit` seconds.
+
+    What the net carries along is zero before the first batch.
+    """
     lowered, batch = program.test
     graph = program.laid_out(Graph(program.job.name, blobs, lowered.graph.updates))
     session = Session(emit(graph, program.provider), program.provider, threads, kernels=program.kernels)
     stepper = Stepper(session, States(states, program.provider))
     stepper.states.zero(stepper.writes.values())
+    begin = time.perf_counter()
     for k in range(feeder.batches or 1):
+        if k and time.perf_counter() - begin > limit:
+            return
         feeds = feeder.once(k)
         if batch == "N" or feeder.size(feeds) == feeder.batch_size:
             yield feeds, stepper.run(feeds)
@@ -78,8 +85,8 @@ def classifier(net: Net) -> tuple[str, str, int, int | None] | None:
     return None
 
 
-def classified(program: Program, feeder: Feeder, states: Mapping[str, np.ndarray], threads: int) -> Classified | None:
-    """The test rows with their classes; None of a net that tells none apart. At most MOST_ROWS of images, more of single numbers."""
+def classified(program: Program, passing: Callable[[Mapping[str, Value]], Iterator[tuple[Feeds, Feeds]]]) -> Classified | None:
+    """The test rows with their classes, of the batches that `passing` gives; None of a net that tells none apart."""
     found = classifier(program.test_net)
     label = None if found is None else BATCH + found[1]
     if found is None or label not in {BATCH + top for layer in program.test_net.sources for top in layer.tops}:
@@ -87,7 +94,7 @@ def classified(program: Program, feeder: Feeder, states: Mapping[str, np.ndarray
     blob, _, axis, ignored = found
     kept: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
     size = 0
-    for k, (feeds, values) in enumerate(batches(program, feeder, states, threads, {"scores": program.test[0].versions[blob][-1]})):
+    for k, (feeds, values) in enumerate(passing({"scores": program.test[0].versions[blob][-1]})):
         scores = np.moveaxis(values["scores"], axis, -1)
         flat, labels = scores.reshape(-1, scores.shape[-1]), np.asarray(feeds[label]).reshape(-1).astype(np.int64)
         place = np.flatnonzero((labels != ignored) & (labels >= 0) & (labels < flat.shape[1]))

@@ -1,5 +1,6 @@
 """What a report knows of a run: its folder, its log, and where it is asked for its net, states and test rows."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -26,12 +27,14 @@ NAMES = ("event", "iteration", "layer", "layers", "loss", "lr")
 class Run:
     """A run on disk. `program` is None where its net is not to be opened: while it goes on, or where it cannot be compiled.
 
+    `limit` is how many seconds a pass over the test rows may take: the rest is then left out.
     `write(prompt, length, temperature)` has the model go on with a text, `time(steps)` gives milliseconds by (layer, part).
     """
 
     folder: RunFolder
     program: Program | None = None
     threads: int = 1
+    limit: float = math.inf
     write: Callable[[str, int, float], str] | None = field(default=None, repr=False)
     time: Callable[[int], Mapping[tuple[str, str], float]] | None = field(default=None, repr=False)
 
@@ -118,12 +121,12 @@ class Run:
 
     def batches(self, blobs: Mapping[str, Value]) -> Iterator[tuple[Feeds, Feeds]]:
         """What each batch of test rows is fed, and what the net makes of it: values of the test net by names."""
-        return rows.batches(self.made, self.feeder, self.fed_states, self.threads, blobs)
+        return rows.batches(self.made, self.feeder, self.fed_states, self.threads, blobs, self.limit)
 
     @cached_property
     def classified(self) -> rows.Classified | None:
         """The classes of the test rows, of a net that tells some apart."""
-        return rows.classified(self.made, self.feeder, self.fed_states, self.threads)
+        return rows.classified(self.made, self.batches)
 
     @cached_property
     def fed_states(self) -> dict[str, np.ndarray]:

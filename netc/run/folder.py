@@ -1,4 +1,4 @@
-"""The folder of a run: runs/<net>/<number>/ with net.yaml, log.jsonl and snapshots/.
+"""The folder of a run: runs/<net>/<number>/ with net.yaml, log.jsonl and snapshots/; run.json, report.html and events.* beside them.
 
 log.jsonl holds no times, so that the log of a run that was killed and resumed is that of one that was not, bit for bit.
 """

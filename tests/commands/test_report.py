@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -114,3 +115,8 @@ def test_states_are_those_of_the_models_that_was_chosen(runs):
 def test_no_folder_at_all():
     with pytest.raises(SpecError, match="no such folder"):
         folders("/nowhere/at/all")
+
+
+def test_a_pass_over_the_test_rows_ends_at_its_limit(runs):
+    run, _ = opened(runs / "small/1")
+    assert len(run.classified.labels) == 40 and len(replace(run, limit=0.0).classified.labels) == 16

@@ -67,7 +67,7 @@ def worst_mistakes(run: Run) -> Markup | None:
 
 def _as_pictures(found: Classified, worst: np.ndarray, rows: Sequence[np.ndarray]) -> Markup:
     pictures = np.stack(rows)
-    shown = images.shown(pictures, float(pictures.min()), float(pictures.max()))
+    shown = images.small(images.shown(pictures, float(pictures.min()), float(pictures.max())))
     scale = max(1, round(72 / shown.shape[2]))
     form = Markup("<div class='case'>{}<b>{}</b> {:.0%}<span>is {}, {:.1%}</span></div>")
     cases = []

@@ -1,6 +1,7 @@
 """What nets of images learned: filters, samples of a Boltzmann machine, reconstructions beside those of principal components."""
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 from markupsafe import Markup
@@ -20,6 +21,7 @@ from netc.run.feed import Feeder
 FILTERS = 100
 CHAINS, STEPS = 12, (0, 1, 10, 100, 1000)
 SHOWN = 12
+MOST_PIXELS = 4096  # of an image whose principal components are found by way of a covariance
 
 
 @section("First layer", model=True)
@@ -91,13 +93,15 @@ def reconstructions(run: Run) -> Markup | None:
     """An autoencoder's reconstructions of test images beside those of as many principal components, with the squared errors of both."""
     program = run.made
     coding, source = _coding(program), images_of(program.test_net)
-    if coding is None or source is None:
+    if coding is None or source is None or prod(source[2]) > MOST_PIXELS:
         return None
     value = program.test[0].versions[coding.blob][-1]
     originals, made = [], []
     for feeds, values in run.batches({"made": value}):
         originals.append(feeds[BATCH + source[1]].reshape(len(values["made"]), -1))
         made.append(values["made"].reshape(len(values["made"]), -1))
+        if sum(map(len, made)) >= MOST_ROWS:
+            break
     rows, own = np.concatenate(originals), np.concatenate(made)
     own = 1 / (1 + np.exp(-own)) if coding.sigmoid else own
     linear, count = _principal(program, source[1], coding.size, rows)
