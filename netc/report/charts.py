@@ -47,7 +47,7 @@ def lines(name: str, series: Iterable[Series], x_label: str, y_label: str, log: 
     if not drawn:
         return Markup("")
     xs, ys = ([p[k] for line in drawn for p in line.points] for k in (0, 1))
-    right = 16 + max(len(line.series.name) for line in drawn) * BOLD if len(drawn) > 1 else 24
+    right = 16 + max(len(line.series.name) for line in drawn) * BOLD if len(drawn) > 1 else 30
     height = max(HEIGHT, len(drawn) * LINE + TOP + BOTTOM)
     y = (logarithmic if log else linear)(min(ys), max(ys), height - BOTTOM, TOP)
     left = 34 + max(len(short(tick)) for tick in y.ticks) * LETTER
@@ -206,7 +206,7 @@ def _cell(x: float, y: float, size: float, count: float, share: float, right: bo
 def _svg(name: str, width: float, height: float, parts: Iterable[Markup], log: bool = False, **scales: Scale) -> Markup:
     """The picture; `scales` tell a script how its coordinates are numbers."""
     facts = "".join(f' data-{k}="{s.low:g} {s.high:g} {s.start:g} {s.end:g}"' for k, s in scales.items())
-    head = Markup(
-        '<svg class="chart" role="img" data-name="{}" data-log="{}" viewBox="0 0 {:g} {:g}" width="{:g}" height="{:g}"{}>'
-    ).format(name, int(log), width, height, width, height, Markup(facts))
+    kind = "chart lines" if scales else "chart"
+    form = '<svg class="{}" role="img" data-name="{}" data-log="{}" viewBox="0 0 {:g} {:g}" width="{:g}" height="{:g}"{}>'
+    head = Markup(form).format(kind, name, int(log), width, height, width, height, Markup(facts))
     return head + Markup("<title>{}</title>").format(escape(name)) + Markup("\n").join(parts) + Markup("</svg>")
