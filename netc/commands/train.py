@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from netc.report.progress import follow, scores_text
 from netc.report.recorder import Recorder
 from netc.run import caffe_files
 from netc.run.evaluate import Scores, evaluate, layer_scores
-from netc.run.events import Finished
+from netc.run.events import Event, Finished
 from netc.run.feed import Feeder
 from netc.run.folder import RunFolder
 from netc.run.weights import load_weights
@@ -83,9 +83,16 @@ def _followed(trainer: Trainer, recording: Recorder, console: Console, caffe_log
         what = "the whole net learns" if layer is None else f"layer {layer!r} learns by its own loss"
         console.print(f"stage {trainer.stage + 1} of {len(trainer.whole.stages)}: {what}", highlight=False)
     rows = trainer.feeder.batch_size * trainer.iter_size
-    events = recording.told(trainer, trainer.events())
-    events = CaffeLog(trainer.program, sys.stderr).told(events) if caffe_log else events
+    events = CaffeLog(trainer.program, sys.stderr).told(trainer.events()) if caffe_log else trainer.events()
+    events = _recorded(trainer, recording, events)
     return follow(events, console, trainer.iteration, trainer.max_iter, rows, trainer.solver.display)
+
+
+def _recorded(trainer: Trainer, recording: Recorder, events: Iterable[Event]) -> Iterator[Event]:
+    recording.begin(trainer)
+    for event in events:
+        recording(event)
+        yield event
 
 
 def test_command(job: Job, provider: str, threads: int | None, weights: Sequence[str], iterations: int | None) -> Scores:

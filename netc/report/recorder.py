@@ -1,8 +1,8 @@
 """Follows a run: times it, keeps run.json, TensorBoard's events and the report up to date. None of these ever ends a run."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
@@ -13,7 +13,7 @@ from netc.report import page
 from netc.report.board import Board
 from netc.report.run import Run
 from netc.run import record
-from netc.run.events import Event, Finished, Snapshotted, Stepped
+from netc.run.events import Event, Finished, Snapshotted, Stepped, Tested
 from netc.solver import Trainer
 
 EVERY = 60.0  # seconds between reports while a run goes on
@@ -32,6 +32,7 @@ class Recorder:
         self.record, self.part = replace(known, reason=""), part
         self.steps, self.training, self.other = 0, 0.0, 0.0
         self.written = self.since = time.perf_counter()
+        self.board: Board | None = None
 
     def __enter__(self) -> "Recorder":
         self._keep()
@@ -41,50 +42,58 @@ class Recorder:
         if error is not None:
             reason = "a second signal" if isinstance(error, KeyboardInterrupt) else f"an error: {error}"
             self.record = replace(self.record, reason=reason)
+        self._close()
         self._keep()
         if error is not None and not isinstance(error, NetcError | KeyboardInterrupt):
             return
         self._report(self.run_of(self.trainer) if error is None else Run(self.folder), told=True)
 
-    def told(self, trainer: Trainer, events: Iterable[Event]) -> Iterator[Event]:
-        """The same events of one stage, each noted first."""
+    def begin(self, trainer: Trainer) -> None:
+        """A stage begins, or goes on."""
+        self._close()
         self.trainer = trainer
-        board = self._board(trainer)
-        try:
-            for event in events:
-                self._spent(event)
-                if board is not None:
-                    board.told(event)
-                yield event
-                if time.perf_counter() - self.written > EVERY:
-                    self._keep()
-                    self._report(Run(self.folder))
-        finally:
-            if board is not None:
-                board.close()
+        with self._harmless("no TensorBoard events"):
+            self.board = Board(trainer)
 
-    def _board(self, trainer: Trainer) -> Board | None:
-        try:
-            return Board(trainer)
-        except OSError as e:
-            self.say(f"no TensorBoard events: {e.strerror or e}")
-            return None
-
-    def _spent(self, event: Event) -> None:
-        """The time since the last event, into the part of the run that is going on."""
+    def __call__(self, event: Event) -> None:
+        """Note an event of the stage."""
         now = time.perf_counter()
-        seconds, self.since = now - self.since, now
         if isinstance(event, Stepped):
             self.steps += 1
-            self.training += seconds
-            return
-        self.other += seconds
-        iteration = self.trainer.before + event.iteration
-        self.record = replace(self.record, iteration=iteration)
+            self.training += now - self.since
+        else:
+            self.other += now - self.since
+        if isinstance(event, Tested | Snapshotted | Finished):
+            self._reached(event)
+        if self.board is not None:
+            with self._harmless("no more TensorBoard events"):
+                self.board.told(event)
+        if now - self.written > EVERY:
+            self._keep()
+            self._report(Run(self.folder))
+        self.since = time.perf_counter()
+
+    def _reached(self, event: Tested | Snapshotted | Finished) -> None:
+        self.record = replace(self.record, iteration=self.trainer.before + event.iteration)
         if isinstance(event, Finished):
             self.record = replace(self.record, reason=event.reason, best=event.best, scores=event.scores)
         if isinstance(event, Snapshotted):
             self._keep()
+
+    def _close(self) -> None:
+        if self.board is not None:
+            with self._harmless("no more TensorBoard events"):
+                self.board.close()
+        self.board = None
+
+    @contextmanager
+    def _harmless(self, what: str) -> Iterator[None]:
+        """An error of TensorBoard's files is said; from then on there are none."""
+        try:
+            yield
+        except OSError as e:
+            self.board = None
+            self.say(f"{what}: {e.strerror or e}")
 
     def _keep(self) -> None:
         with suppress(NetcError):  # a disk that is full ends the run where it must, at a snapshot

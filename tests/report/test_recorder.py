@@ -44,3 +44,13 @@ def test_steps_and_seconds_are_counted(tmp_path):
     assert known is not None and [p.steps for p in known.parts] == [60] and known.rows == 16
     assert 0 < known.parts[0].training < known.seconds and known.speed == pytest.approx(60 * 16 / known.parts[0].training)
     assert known.parts[0].environment["onnxruntime"] and known.parts[0].command.startswith("netc ")
+
+
+def test_a_disk_that_takes_no_events_is_said_and_ends_nothing(tmp_path, monkeypatch):
+    def full(self, event):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(recorder.Board, "told", full)
+    result = netc("train", write_small(tmp_path), "--no-publish", "--runs", tmp_path / "runs")
+    assert result.exit_code == 0 and result.stdout.count("no more TensorBoard events: No space left on device") == 1
+    assert "after 60 iterations" in result.stdout and (tmp_path / "runs/small/1/report.html").exists()
