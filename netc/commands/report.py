@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from netc import contract, registry
+from netc.chain import calls
 from netc.commands import generate
 from netc.commands.predict import Model
 from netc.commands.time import time_layers
@@ -50,7 +51,7 @@ def run_of(folder: RunFolder, program: Program, threads: int, limit: float = mat
         feeder = Feeder(program.train_net, program.steps.train, program.seed, program.job.base)
         return time_layers(program, feeder(0), steps, threads).layers
 
-    run = Run(folder, program, threads, limit, write, time)
+    run = Run(folder, program, threads, limit, write, None if calls(program.train.graph) else time)
     return run
 
 

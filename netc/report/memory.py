@@ -6,8 +6,9 @@ import numpy as np
 from markupsafe import Markup
 
 from netc.autodiff import grad
+from netc.chain import open_graph
 from netc.contract import Program
-from netc.emit import emit, input_name
+from netc.emit import input_name
 from netc.ir import Graph, leaf
 from netc.layers.context import BATCH
 from netc.lower import Lowered, lower
@@ -16,7 +17,7 @@ from netc.report import charts
 from netc.report.charts import Series
 from netc.report.rows import classifier, probabilities
 from netc.report.run import Run
-from netc.session import Session
+from netc.session import Runs
 
 RECURRENT = ("RNN", "LSTM", "GRU")
 
@@ -40,7 +41,7 @@ def reach(run: Run) -> list[float]:
     (by_x,) = grad({scores: leaf("Input", np.float32, scores.shape, name="seed")}, [x])
     if by_x is None:
         return []
-    session = Session(emit(Graph("reach", {"scores": scores, "gradient": by_x})), threads=run.threads)
+    session = open_graph(Graph("reach", {"scores": scores, "gradient": by_x}), threads=run.threads)
     feeds = _feeds(run, lowered, session)
     given = session.run(feeds | {"seed": np.zeros(tuple(map(int, scores.shape)), np.float32)})["scores"]
     seed = _seed(given, run.feeder.once(0)[BATCH + found[1]], found[2])
@@ -66,7 +67,7 @@ def _seed(scores: np.ndarray, labels: np.ndarray, axis: int) -> np.ndarray:
     return np.ascontiguousarray(np.moveaxis(found, -1, axis), np.float32)
 
 
-def _feeds(run: Run, lowered: Lowered, session: Session) -> dict[str, np.ndarray]:
+def _feeds(run: Run, lowered: Lowered, session: Runs) -> dict[str, np.ndarray]:
     """The first test batch and the states; what is carried is zero."""
     states = {f"state/{n}": a for n, a in run.states.items()} | run.feeder.once(0)
     carries = [n for n in lowered.graph.leaves("State") if n.attrs["kind"] == "carry"]

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from netc.chain import open_graph
 from netc.contract import Program
-from netc.emit import emit
 from netc.ir import Graph, Value
 from netc.layers.context import BATCH
 from netc.net import Layer, Net
 from netc.run.feed import Feeder, Feeds
-from netc.session import Session, States, Stepper
+from netc.session import States, Stepper
 
 MOST_SCORES = 20_000_000  # numbers of scores that are kept
 MOST_ROWS = 10_000
@@ -55,7 +55,7 @@ def batches(
     """
     lowered, batch = program.test
     graph = program.laid_out(Graph(program.job.name, blobs, lowered.graph.updates))
-    session = Session(emit(graph, program.provider), program.provider, threads, kernels=program.kernels)
+    session = open_graph(graph, program.provider, threads, program.kernels)
     stepper = Stepper(session, States(states, program.provider))
     stepper.states.zero(stepper.writes.values())
     begin = time.perf_counter()
