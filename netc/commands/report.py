@@ -5,11 +5,9 @@ import math
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-
-from rich.console import Console
 
 from netc import contract, registry
 from netc.chain import calls
@@ -55,15 +53,15 @@ def run_of(folder: RunFolder, program: Program, threads: int, limit: float = mat
     return run
 
 
-def recorder(program: Program, trainer: Trainer, why: str, console: Console) -> Recorder:
-    """What keeps the records of a run that begins or goes on."""
+def recorder(program: Program, trainer: Trainer, why: str, say: Callable[[str], None]) -> Recorder:
+    """What keeps the records of a run that begins or goes on. `why` it runs where it does, `say` takes words for a person."""
     part = part_of(shlex.join(["netc", *sys.argv[1:]]), record.environment(program, trainer.threads, why))
 
     def opened(trainer: Trainer) -> Run:
         known = record.read(trainer.folder.path)
         return run_of(trainer.folder, program, trainer.threads, max(LEAST, SHARE * known.seconds if known else 0.0))
 
-    return Recorder(program, trainer, part, registry.plugins(), opened, lambda text: console.print(text, highlight=False))
+    return Recorder(program, trainer, part, registry.plugins(), opened, say)
 
 
 def folders(path: str) -> list[Path]:

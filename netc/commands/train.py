@@ -67,7 +67,7 @@ def train_command(
     program, threads, why = compiled_program(job, provider, target, threads)
     trainer = _resumed(program, threads, *begun, console) if begun else _started(program, threads, runs, weights, snapshot_file, console)
     _greet(program, trainer, why, console)
-    with recorder(program, trainer, why, console) as recording:
+    with recorder(program, trainer, why, lambda text: console.print(text, highlight=False)) as recording:
         finished = _followed(trainer, recording, console, caffe_log)
         while finished.reason == "max_iter" and (after := trainer.successor()):
             trainer = after
