@@ -22,12 +22,19 @@ const wide = (frame) => [...frame.contentDocument.body.querySelectorAll("*")]
   .filter((e) => !e.closest("svg, script") || e.tagName === "svg")
   .filter((e) => !inside(e.parentElement) && e.getBoundingClientRect().right > frame.contentWindow.innerWidth + 0.5)
   .map((e) => e.tagName + "." + e.getAttribute("class"));
+const hovered = (frame) => {  // what is said where the pointer is in the middle of the first chart
+  const svg = frame.contentDocument.querySelector("svg.lines");
+  if (!svg) return "";
+  const box = svg.getBoundingClientRect();
+  svg.dispatchEvent(new frame.contentWindow.PointerEvent("pointermove", {clientX: box.left + box.width / 2, clientY: box.top + 60}));
+  return frame.contentDocument.querySelector(".hover").innerText;
+};
 addEventListener("load", () => {
   const found = [...document.querySelectorAll("iframe")].map((f) => ({
     name: f.name, width: f.contentWindow.innerWidth, across: f.contentDocument.documentElement.scrollWidth, wide: wide(f),
     resources: f.contentWindow.performance.getEntriesByType("resource").map((e) => e.name),
     sections: [...f.contentDocument.querySelectorAll("h2")].map((e) => e.textContent),
-    hovers: f.contentDocument.querySelectorAll(".hover").length,
+    hovered: hovered(f),
   }));
   document.body.replaceChildren(Object.assign(document.createElement("pre"), { id: "found", textContent: JSON.stringify(found) }));
 });
@@ -36,7 +43,7 @@ addEventListener("load", () => {
 
 @dataclass(frozen=True)
 class Seen:
-    """A page at a width: how wide it is, elements that stick out, what it fetched, its sections, and the boxes its script made."""
+    """A page at a width: how wide it is, elements that stick out, what it fetched, its sections, what it says to a pointer."""
 
     name: str
     width: int
@@ -44,7 +51,7 @@ class Seen:
     wide: list[str]
     resources: list[str]
     sections: list[str]
-    hovers: int
+    hovered: str
 
 
 def look(pages: Mapping[str, str], widths: tuple[int, ...], folder: Path) -> tuple[list[Seen], list[str]]:

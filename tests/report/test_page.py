@@ -104,5 +104,5 @@ def test_in_a_browser_nothing_is_fetched_nothing_fails_and_nothing_sticks_out(pa
     assert console == [] and len(seen) == 14
     for one in seen:
         assert one.across <= one.width and one.wide == [], one
-        assert one.resources == [] and one.hovers == 1
+        assert one.resources == [] and re.match(r"\d+\s+(training loss|error|[a-z]+/\d) -?\d", one.hovered), one
         assert set(one.sections) == SECTIONS.get(one.name, {"Runs", "Curves", "Settings that differ"})
