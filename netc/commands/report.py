@@ -89,6 +89,8 @@ def _numbered(root: Path) -> list[Path]:
 def opened(path: Path, plugins: tuple[str, ...] = ()) -> tuple[Run, str]:
     """A run on disk, its net open; and why it is not open, where it cannot be."""
     folder, known = RunFolder(path), record.read(path)
+    if not any(folder.snapshots.glob("*.safetensors")):
+        return Run(folder), "there is no snapshot of it yet"
     try:
         registry.load(*plugins, *(known.plugins if known else ()))
         said = known.parts[-1].environment if known and known.parts else {}
