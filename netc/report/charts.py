@@ -58,6 +58,20 @@ def lines(name: str, series: Iterable[Series], x_label: str, y_label: str, log: 
     return _svg(name, WIDTH, height, parts, log=log, x=x, y=y)
 
 
+def scatter(name: str, points: Sequence[tuple[float, float]], x_label: str, y_label: str) -> Markup:
+    """Points, with the diagonal that they are on where both numbers agree."""
+    values = [v for point in points for v in point]
+    low, high = min(values), max(values)
+    y = linear(low, high, HEIGHT - BOTTOM, TOP)
+    left = 34 + max(len(short(tick)) for tick in y.ticks) * LETTER
+    x = linear(low, high, left, WIDTH - 30)
+    parts = [_axes(x, y, x_label, y_label)]
+    ends = [(x(v), y(v)) for v in (x.low, x.high)]
+    parts.append(Markup('<path class="axis" d="M{:.1f} {:.1f}L{:.1f} {:.1f}"/>').format(*ends[0], *ends[1]))
+    form = Markup('<circle cx="{:.1f}" cy="{:.1f}" r="3" fill="var(--c0)" fill-opacity=".5"/>')
+    return _svg(name, WIDTH, HEIGHT, [*parts, *(form.format(x(a), y(b)) for a, b in points)], x=x, y=y)
+
+
 def _points(series: Series, log: bool) -> list[tuple[float, float]]:
     pairs = zip(series.x, series.y, strict=True)
     found = [(float(a), float(b)) for a, b in pairs if b is not None and math.isfinite(b) and (b > 0 or not log)]

@@ -79,7 +79,7 @@ def classifier(net: Net) -> tuple[str, str, int, int | None] | None:
                 p.ignore_label if p.HasField("ignore_label") else None,
             )
     for layer in net.layers:
-        if layer.facts.get("metric"):
+        if layer.type == "Accuracy":
             a = layer.param.accuracy_param
             return layer.bottoms[0], layer.bottoms[1], a.axis, a.ignore_label if a.HasField("ignore_label") else None
     return None

@@ -40,9 +40,19 @@ solver: {type: Adam, base_lr: 0.02, momentum: 0.9, max_iter: 150, display: 50}
 """
 
 
+NUMBERS = """\
+name: numbers
+layers:
+  - Data: {source: numbers.npz, batch_size: 20, test_fraction: 0.2}
+  - InnerProduct: {num_output: 1, weight_filler: xavier}
+  - EuclideanLoss: {bottom: [ip1, label]}
+solver: {base_lr: 0.1, max_iter: 60, display: 20}
+"""
+
+
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`runs/` with small/1 and small/2 (images by class; another rate), coder/1, machine/1, trees/1, letters/1 (a text) and series/1."""
+    """`runs/` with small/1 and small/2 (images by class; another rate), and a run of each other kind of net: trees, texts, series, ..."""
     folder = tmp_path_factory.mktemp("report")
     small = write_small(folder, NET.replace("max_iter", "watch_interval: 20, max_iter"))
     small_trees.write_trees(folder, small_trees.NET.replace("name: small", "name: trees"), "trees.yaml")
@@ -50,9 +60,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "one.csv").write_text("b\n" + "".join(f"{10 * np.sin(k / 3):.4f}\n" for k in range(120)))
     (folder / "coder.yaml").write_text(CODER)
     (folder / "machine.yaml").write_text(MACHINE)
+    (folder / "numbers.yaml").write_text(NUMBERS)
+    rows = np.random.default_rng(0).normal(size=(100, 3)).astype(np.float32)
+    np.savez(folder / "numbers.npz", data=rows, label=rows.sum(1, keepdims=True))
     (folder / "series.yaml").write_text(SERIES)
     commands = [(small,), (small, "--set", "solver.base_lr=0.05")]
-    commands += [(folder / f"{name}.yaml",) for name in ("coder", "machine", "trees", "letters", "series")]
+    commands += [(folder / f"{name}.yaml",) for name in ("coder", "machine", "numbers", "trees", "letters", "series")]
     for command in commands:
         result = netc("train", *command, "--no-publish", "--runs", folder / "runs")
         assert result.exit_code == 0 and "report.html" in result.stdout, result.output

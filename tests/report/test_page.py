@@ -19,6 +19,7 @@ SECTIONS = {
                 "Command and net"},
     "coder/1": {"Result", "Curves", "Pretraining", "Gradient health", "First layer", "Reconstructions", "Environment", "Command and net"},
     "machine/1": {"Result", "Curves", "First layer", "Samples", "Environment", "Command and net"},
+    "numbers/1": {"Result", "Curves", "Estimates", "Environment", "Command and net"},
     "trees/1": {"Result", "Curves", "Confusion matrix", "Trees", "Environment", "Command and net"},
     "letters/1": {"Result", "Curves", "Confusion matrix", "Worst mistakes", "Text that it writes", "Memory", "Environment",
                   "Command and net"},
@@ -101,7 +102,7 @@ def test_in_a_browser_nothing_is_fetched_nothing_fails_and_nothing_sticks_out(pa
     result = netc("report", runs / "small/1", runs / "small/2", "-o", tmp_path / "comparison.html")
     assert result.exit_code == 0, result.output
     seen, console = look(pages | {"comparison": (tmp_path / "comparison.html").read_text()}, (1280, 400), tmp_path)
-    assert console == [] and len(seen) == 14
+    assert console == [] and len(seen) == 16
     for one in seen:
         assert one.across <= one.width and one.wide == [], one
         assert one.resources == [] and re.match(r"\d+\s+(training loss|error|[a-z]+/\d) -?\d", one.hovered), one

@@ -4,6 +4,6 @@ A section takes what is known of the run and returns HTML, or None where it does
 its states or its data, and is left out while the run goes on.
 """
 
-from netc.report.sections import headline, health, classes, pictures, trees, sequences, environment  # noqa: I001  their order is the page's
+from netc.report.sections import headline, health, classes, estimates, pictures, trees, sequences, environment  # noqa: I001  their order is the page's
 
-__all__ = ["classes", "environment", "headline", "health", "pictures", "sequences", "trees"]
+__all__ = ["classes", "environment", "estimates", "headline", "health", "pictures", "sequences", "trees"]

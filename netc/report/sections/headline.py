@@ -10,6 +10,7 @@ from netc.report.html import figure, row, seconds
 from netc.report.run import Lines, Run
 from netc.report.scales import short
 
+LESS = ("loss", "error", "rmse")  # names of what is better the smaller it is
 REASONS = {"max_iter": "ran to its end", "patience": "stopped: no better test", "": "still going on"}
 
 
@@ -38,7 +39,7 @@ def _best_note(run: Run, name: str) -> str:
     values = [line[name] for line in run.tests[1] if name in line]
     if len(values) < 2:
         return ""
-    best = min(values) if "loss" in name or "error" in name else max(values)
+    best = min(values) if any(word in name for word in LESS) else max(values)
     return f"best of {run.tests[0]}s {best:.4f}"
 
 
