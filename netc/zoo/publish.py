@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError
@@ -19,9 +18,10 @@ from typing import Any
 from netc.errors import ZooError
 from netc.files import sync_directory
 from netc.zoo.card import model_card
-from netc.zoo.folder import external_data
+from netc.zoo.folder import graph_faults
 from netc.zoo.index import checked_manifest, reindex, versions_on_disk
 from netc.zoo.location import CHUNK
+from netc.zoo.lock import locked
 from netc.zoo.manifest import FORMAT, ROLES, parse_json, problems
 from netc.zoo.names import CARD, MANIFEST, is_file_name, is_model_name, version_key
 
@@ -56,7 +56,7 @@ def publish(
     _check_names(name, files, version)
     try:
         zoo.mkdir(parents=True, exist_ok=True)
-        with _locked(zoo):
+        with locked(zoo / LOCK):
             return _publish(zoo, name, files, manifest, version)
     except OSError as error:
         where = error.filename2 or error.filename or zoo
@@ -78,16 +78,6 @@ def _check_names(name: str, files: Mapping[str, bytes | Path], version: str | No
         raise ZooError("\n".join(wrong))
     if version is not None:
         version_key(version)
-
-
-@contextmanager
-def _locked(zoo: Path) -> Iterator[None]:
-    """Holds the zoo against other publishers. The system lets go of the lock when a process dies."""
-    import fcntl
-
-    with open(zoo / LOCK, "ab") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _publish(zoo: Path, name: str, files: Mapping[str, bytes | Path], manifest: Mapping[str, Any], version: str | None) -> Published:
@@ -139,7 +129,7 @@ def _netc_version() -> str:
 def _check(draft: Mapping[str, Any], staging: Path) -> None:
     wrong = [f"manifest: {text}" for text in problems(draft)]
     names = [entry["name"] for entry in draft["files"]]
-    wrong += [text for name in names if name.endswith(".onnx") for text in external_data(staging / name, names)]
+    wrong += [text for name in names if name.endswith(".onnx") for text in graph_faults(staging / name, names)]
     if wrong:
         raise ZooError("\n".join(f"{draft['name']} cannot be published: {text}" for text in wrong))
     parse_json(_encoded(draft), "manifest")
