@@ -17,10 +17,13 @@ from netc.cli.options import job_of, options
 @click.option("--runs", default="runs", show_default=True, metavar="DIR", help="Where runs are kept.")
 @click.option("--caffe-log", is_flag=True, help="Write Caffe's log lines to stderr too, for tools that read them.")
 @click.option("--watch", is_flag=True, help="Log gradients, updates and activations of every layer (solver.watch_interval).")
-@click.option("--publish/--no-publish", default=None, help="Publish the result [default: unless --set changed the net].")
+@click.option(
+    "--publish/--no-publish", default=None, help="Publish the result [default: unless --set changed the net, or it has no licence]."
+)
+@click.option("--sign", envvar="NETC_SIGN", metavar="KEY", help="Sign what is published with this secret key (netc zoo keygen).")
 def train(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool, provider: str, target: str | None,
           threads: int | None, zoo: str, resume: bool, snapshot: str | None, weights: tuple[str, ...], runs: str, caffe_log: bool,
-          watch: bool, publish: bool | None) -> None:  # fmt: skip
+          watch: bool, publish: bool | None, sign: str | None) -> None:  # fmt: skip
     """Train NET, test it, and publish it into the zoo.
 
     NET is a net file with a solver in it (YAML or protobuf text), or a Caffe solver file.
@@ -29,12 +32,17 @@ def train(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_
 
     netc train solver.prototxt --weights bvlc_alexnet.caffemodel
     """
+    from netc.commands.facts import silence
     from netc.commands.train import train_command
 
     job = job_of(net, overrides, plugins, allow_unknown)
-    publish = not overrides if publish is None else publish
+    if publish is None:
+        publish = not overrides
+        for line in silence(job) if publish else ():
+            click.echo(f"netc: will not be published: {line}", err=True)
+            publish = False
     reason = train_command(job, provider, target, threads, runs, resume, weights, zoo if publish else None, watch=watch,
-                           snapshot_file=snapshot, caffe_log=caffe_log)  # fmt: skip
+                           snapshot_file=snapshot, caffe_log=caffe_log, key=sign)  # fmt: skip
     if reason in ("SIGINT", "SIGTERM"):
         sys.exit(130 if reason == "SIGINT" else 143)
 

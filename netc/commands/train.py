@@ -10,6 +10,7 @@ import numpy as np
 from rich.console import Console
 
 from netc import contract, data, native, snapshot
+from netc.commands.facts import remember_parent, remembered_parent
 from netc.commands.publish import check_target, publish_run
 from netc.commands.time import Times, time_layers
 from netc.compiled import session
@@ -46,15 +47,17 @@ def train_command(
     watch: bool = False,
     snapshot_file: str | None = None,
     caffe_log: bool = False,
+    key: str | None = None,
 ) -> str:
     """Train to the end and publish into `zoo` unless it is None. `watch` sets solver.watch_interval where it is not set.
 
     `snapshot_file`, a solver state of Caffe or a snapshot of netc, is what a new run goes on from. `caffe_log` writes
-    Caffe's lines to stderr too. Returns why the run ended: see `solver.Finished`.
+    Caffe's lines to stderr too. `key` is a file with a secret key that signs what is published. Returns why the run
+    ended: see `solver.Finished`.
     """
     console = console or Console(highlight=False, soft_wrap=True)
     if zoo is not None:
-        check_target(zoo)
+        check_target(zoo, job, key)
     if sum(map(bool, (resume, weights, snapshot_file))) > 1:
         raise SpecError("--resume goes on with the newest run, --snapshot with a file, --weights starts a new run: give one of them")
     if watch and not job.solver.watch_interval:
@@ -69,7 +72,7 @@ def train_command(
     while finished.reason == "max_iter" and (after := trainer.successor()):
         trainer = after
         finished = _followed(trainer, console, caffe_log)
-    _farewell(program, trainer, finished, zoo, console)
+    _farewell(program, trainer, finished, zoo, console, key)
     return finished.reason
 
 
@@ -182,6 +185,7 @@ def _started(program: Program, threads: int, runs: str, weights: Sequence[str], 
     start: Mapping[str, np.ndarray] = loaded_weights(program, files)
     folder = RunFolder.new(Path(runs), program.job.name, to_yaml(program.job.resolved(), short=False))
     try:
+        remember_parent(folder.path, files)
         if not snapshot_file:
             return Trainer(program, folder, threads, start)
         return _gone_on_from(snapshot_file, program, folder, threads, console)
@@ -233,7 +237,7 @@ def _seen_in_training(program: Program) -> list[str]:
     return [source for source in read if source and source in learned]
 
 
-def _farewell(program: Program, trainer: Trainer, finished: Finished, zoo: str | None, console: Console) -> None:
+def _farewell(program: Program, trainer: Trainer, finished: Finished, zoo: str | None, console: Console, key: str | None) -> None:
     if finished.best is not None:
         what = "validation" if trainer.validates else "test"
         ended = f"no better {what} for {trainer.stale} {what}s; " if finished.reason == "patience" else ""
@@ -252,7 +256,8 @@ def _farewell(program: Program, trainer: Trainer, finished: Finished, zoo: str |
         console.print("not published (give --publish to publish this run)")
         return
     command = shlex.join(["netc", *without_folders(sys.argv[1:])])
-    published = publish_run(program, states, finished.scores, Path(zoo), command, curves=curves_png(trainer.folder.lines()))
+    curves, parent = curves_png(trainer.folder.lines()), remembered_parent(trainer.folder.path)
+    published = publish_run(program, states, finished.scores, Path(zoo), command, curves=curves, parent=parent, key=key)
     note = "" if published.new else " (it was there already, identical)"
     console.print(f"published {published.path}{note}", highlight=False)
     for warning in published.warnings:
@@ -261,6 +266,6 @@ def _farewell(program: Program, trainer: Trainer, finished: Finished, zoo: str |
 
 def without_folders(arguments: Sequence[str]) -> list[str]:
     """A command's arguments less those that say where this machine keeps things, which are nothing to publish."""
-    own = ("--runs", "--zoo")
+    own = ("--runs", "--zoo", "--sign")
     pairs = zip(("", *arguments), arguments, strict=False)
     return [a for before, a in pairs if before not in own and a not in own and not a.startswith(tuple(f"{o}=" for o in own))]

@@ -1,7 +1,7 @@
 """One model's folder: whether it is, byte for byte, what its manifest states, and harmless to load."""
 
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +11,24 @@ from netc.errors import ZooError
 from netc.zoo.index import checked_manifest
 from netc.zoo.location import chunks
 from netc.zoo.manifest import MOST_BYTES
+from netc.zoo.minisign import MOST_BYTES as MOST_SIGNATURE
+from netc.zoo.minisign import PublicKey, check
 from netc.zoo.names import MANIFEST, SIGNATURE
 
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 
 
-def verify_folder(folder: Path) -> list[str]:
-    """What is wrong with the model in `folder`, which is named after its version, in a folder of its name."""
+def verify_folder(folder: Path, keys: Sequence[PublicKey] = ()) -> list[str]:
+    """What is wrong with the model in `folder`, which is named after its version, in a folder of its name.
+
+    With `keys` it must be signed by one of them.
+    """
     absolute = folder.absolute()
     try:
         data = b"".join(chunks(folder, MANIFEST, MOST_BYTES))
         manifest = checked_manifest(data, str(folder / MANIFEST), absolute.parent.name, absolute.name)
+        if keys:
+            check(b"".join(chunks(folder, SIGNATURE, MOST_SIGNATURE)), data, list(keys), str(folder / SIGNATURE))
     except ZooError as error:
         return str(error).splitlines()
     names = {file["name"] for file in manifest["files"]}

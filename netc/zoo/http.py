@@ -111,7 +111,7 @@ class _Paced(io.RawIOBase):
 class _Response(http.client.HTTPResponse):
     def __init__(self, *arguments: Any, **options: Any):
         super().__init__(*arguments, **options)
-        self.fp = io.BufferedReader(_Paced(self.fp.detach()))  # type: ignore[attr-defined]
+        self.fp = io.BufferedReader(_Paced(self.fp.detach()))
 
 
 class _HttpConnection(http.client.HTTPConnection):

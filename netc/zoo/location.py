@@ -1,4 +1,4 @@
-"""Where a zoo lies: a directory, an http(s) address, or one that fsspec knows (s3://, hf://). Read alike, as bytes of at most a stated number."""
+"""Where a zoo lies: a directory, an http(s) address, or one that fsspec knows (s3://, hf://). All are read alike, piece by piece."""
 
 import os
 import stat
@@ -73,9 +73,11 @@ def _open_file(root: Path, path: str) -> BinaryIO:
             raise ZooError(f"{place}: is a link, which a zoo must not hold")
     # O_NONBLOCK: opening a pipe that nobody writes would wait for ever.
     descriptor = os.open(place, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
         os.close(descriptor)
-        raise ZooError(f"{place}: is not a plain file")
+        what = "is not a plain file" if status.st_nlink < 2 else "has another name (a hard link), under which it could change"
+        raise ZooError(f"{place}: {what}")
     return os.fdopen(descriptor, "rb")
 
 

@@ -8,6 +8,7 @@ import re
 from netc.errors import ZooError
 
 MANIFEST, INDEX, CARD, SIGNATURE, ALIASES = "manifest.json", "index.json", "README.md", "manifest.json.minisig", "aliases.json"
+LOCK = ".lock"
 LONGEST = 100
 LATEST = "latest"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*(\.[a-z0-9_-]+)*")

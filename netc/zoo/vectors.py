@@ -43,7 +43,9 @@ def training_steps(model: bytes | Path, start: Arrays, feeds: Arrays, most: int 
         results = session.run({n: a for n, a in feeds.items() if n in session.inputs} | {s["input"]: values[s["name"]] for s in states})
         values |= {s["name"]: results[s["output"]] for s in states if s["output"]}
         losses.append(results["loss"])
-    return {"loss": np.array(losses, np.float32).reshape(-1)} | {AFTER + s["name"]: samples(values[s["name"]]) for s in states if s["output"]}
+    return {"loss": np.array(losses, np.float32).reshape(-1)} | {
+        AFTER + s["name"]: samples(values[s["name"]]) for s in states if s["output"]
+    }
 
 
 def samples(array: np.ndarray) -> np.ndarray:

@@ -88,5 +88,6 @@ def reseal(folder: Path, **entry: Any) -> None:
     """Makes the index fit whatever lies as the manifest of toy 1.0.0, except for what `entry` says."""
     digest = hashlib.sha256((folder / "toy/1.0.0/manifest.json").read_bytes()).hexdigest()
     told = {key: value for key, value in stated().items() if key in ("description", "licence", "metrics")}
-    told |= {"name": "toy", "version": "1.0.0", "created": "2026-01-01", "size": 1, "manifest_sha256": digest}
+    told |= {"name": "toy", "version": "1.0.0", "created": "2026-01-01", "size": 1}
+    told |= {"manifest_sha256": digest, "signed": False, "aliases": []}
     (folder / "index.json").write_text(json.dumps({"format": 1, "models": [told | entry]}))
