@@ -74,9 +74,10 @@ def _open_file(root: Path, path: str) -> BinaryIO:
     # O_NONBLOCK: opening a pipe that nobody writes would wait for ever.
     descriptor = os.open(place, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+    plain = stat.S_ISREG(status.st_mode)
+    if not plain or status.st_nlink > 1:
         os.close(descriptor)
-        what = "is not a plain file" if status.st_nlink < 2 else "has another name (a hard link), under which it could change"
+        what = "has another name (a hard link), under which it could change" if plain else "is not a plain file"
         raise ZooError(f"{place}: {what}")
     return os.fdopen(descriptor, "rb")
 

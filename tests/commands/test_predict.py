@@ -21,6 +21,8 @@ layers:
   - Accuracy
   - SoftmaxWithLoss
 solver: {base_lr: 0.1, momentum: 0.9, max_iter: 60}
+licence: unknown
+dataset_licence: unknown
 """
 
 

@@ -81,8 +81,8 @@ def test_no_zoo_on_a_server(served: str, tmp_path: Path) -> None:
         zoo.entries("http://127.0.0.1:1")
     with pytest.raises(ZooError, match="answers nonsense"):
         zoo.entries("http://127.0.0.1:port")
-    with pytest.raises(ZooError, match="got ftp://"):
-        zoo.entries("ftp://example.org/zoo")
+    with pytest.raises(ZooError, match="got nosuch://"):
+        zoo.entries("nosuch://example.org/zoo")
 
 
 def test_python_m_http_server(toy_zoo: Path, tmp_path: Path) -> None:
