@@ -136,3 +136,16 @@ def zoo_reindex(zoo: str) -> None:
     for problem in problems:
         click.echo(problem, err=True)
     sys.exit(1 if problems else 0)
+
+
+@zoo.command("serve")
+@click.argument("folder", envvar="NETC_ZOO", default="model_zoo", metavar="[DIR]")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 is any that is free.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on; 0.0.0.0 lets other machines in.")
+def zoo_serve(folder: str, port: int, host: str) -> None:
+    """Serve the zoo in DIR: pages for people, and an address for `netc zoo download --from`."""
+    from netc.zoo.serve import server
+
+    made = server(folder, host, port)
+    click.echo(f"{folder} is at http://{f'[{host}]' if ':' in host else host}:{made.port}/ (Ctrl-C ends)")
+    made.serve_forever()

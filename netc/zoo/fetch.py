@@ -19,7 +19,7 @@ from netc.files import sync_directory
 from netc.zoo.card import human_size
 from netc.zoo.folder import graph_faults, verify_folder
 from netc.zoo.index import Entry, find, read_manifest
-from netc.zoo.location import CHUNK, Cut, chunks, default_location, is_url, read
+from netc.zoo.location import CHUNK, Cut, chunks, default_location, read
 from netc.zoo.lock import locked
 from netc.zoo.minisign import MOST_BYTES, PublicKey, check
 from netc.zoo.names import MANIFEST, SIGNATURE
@@ -79,7 +79,7 @@ def _kept_if_cut(partial: Path) -> Iterator[None]:
     try:
         yield
     except Cut as error:
-        raise Cut(f"{error}\nwhat came is kept; the same command goes on from there") from error
+        raise Cut(f"{error}; what came is kept, and the same command goes on from there") from error
     except KeyboardInterrupt:
         raise
     except BaseException:
@@ -161,8 +161,7 @@ def _received(location: str | Path, path: str, file: dict[str, Any], target: Pat
                         digest.update(piece)
                         advance(len(piece))
                 if out.tell() < file["size"]:
-                    kind = Cut if is_url(location) else ZooError
-                    raise kind(f"{location}/{path}: ends after {out.tell()} bytes; the manifest states {file['size']}")
+                    raise ZooError(f"{location}/{path}: ends after {out.tell()} bytes; the manifest states {file['size']}")
             except Cut:
                 tries = 0 if out.tell() - size >= CHUNK else tries + 1
                 if tries >= TRIES:

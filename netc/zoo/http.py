@@ -27,6 +27,8 @@ def pieces_of(location: str, path: str, start: int = 0) -> Generator[bytes, None
                 if len(piece) > left:
                     yield piece[left:]
                 left = max(0, left - len(piece))
+            if response.length:
+                raise Cut(f"{place}: ends {response.length} bytes early")
     except urllib.error.HTTPError as error:
         error.close()
         kind = Cut if error.code in PASSING else ZooError

@@ -57,7 +57,7 @@ def read(location: str | Path, path: str, limit: int) -> bytes:
 
 def _file_pieces(root: Path, path: str, start: int) -> Generator[bytes, None, None]:
     try:
-        with _open_file(root, path) as file:
+        with open_file(root, path) as file:
             file.seek(start)
             while piece := file.read(CHUNK):
                 yield piece
@@ -65,7 +65,8 @@ def _file_pieces(root: Path, path: str, start: int) -> Generator[bytes, None, No
         raise ZooError(f"{root}/{path}: {error.strerror or error}") from error
 
 
-def _open_file(root: Path, path: str) -> BinaryIO:
+def open_file(root: Path, path: str) -> BinaryIO:
+    """A file of a zoo in a directory. ZooError if it, or a folder on the way, is a link, or if it is no plain file."""
     place = root
     for part in path.split("/"):
         place /= part

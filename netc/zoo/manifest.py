@@ -183,7 +183,7 @@ ALIAS_LIST = ("a list of words of [a-z0-9_-]", _list_of(is_alias))
 METRICS = ("a mapping of names to finite numbers", _metrics)
 
 FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "format": ("a whole number", _integer),
+    "format": (f"{FORMAT}", lambda v: _integer(v) and v == FORMAT),
     "name": NAME,
     "version": VERSION,
     "created": CREATED,

@@ -9,7 +9,11 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import pytest
 from onnx import TensorProto, helper
+
+from netc import zoo
+from netc.errors import ZooError
 
 
 def onnx_bytes(external: str | None = None) -> bytes:
@@ -63,6 +67,18 @@ def serving(handler: Callable[..., Any]) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def refused(source: str | Path, to: Path, said: str, kept: bool = False) -> None:
+    """Downloading fails with a sentence that matches `said` and leaves nothing behind, inside `to` or beside it.
+
+    With `kept`, what came before a connection broke may be left to go on from.
+    """
+    before = {p for p in to.parent.rglob("*") if to not in p.parents and p != to}
+    with pytest.raises(ZooError, match=said):
+        zoo.download("toy", source, to)
+    assert not to.exists() or all(kept and p.name.startswith(".download-toy-1.0.0-") for p in to.iterdir())
+    assert {p for p in to.parent.rglob("*") if to not in p.parents and p != to} == before
 
 
 def row(name: str, data: bytes) -> dict[str, Any]:
