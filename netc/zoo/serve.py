@@ -6,6 +6,7 @@ The address is a zoo to download from: files lie where they lie in the directory
 
 import os
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,7 +66,8 @@ def application(zoo: Path, host: str = "") -> App:
         except ZooError as error:
             response = _page(error_page("The zoo is damaged", str(error)), 500)
         except HTTPException as error:
-            response = error.get_response(environ)
+            gone = error.code == 404
+            response = _page(error_page("There is no such page", request.path), 404) if gone else error.get_response(environ)
         response.headers.extend(HEADERS)
         return response(environ, start_response)
 
@@ -145,7 +147,7 @@ def _file(root: Path, path: str, request: "Request", digest: str | None) -> "Res
     kind = TYPES.get(Path(path).suffix, "application/octet-stream")
     response = Response(wrap_file(request.environ, file), content_type=f"{kind}; charset=utf-8" if kind.startswith("text") else kind)
     response.direct_passthrough = True
-    response.content_length, response.last_modified = status.st_size, status.st_mtime
+    response.content_length, response.last_modified = status.st_size, datetime.fromtimestamp(status.st_mtime, UTC)
     response.set_etag(digest or f"{status.st_mtime_ns}-{status.st_size}")
     response.cache_control.no_cache = True
     try:
