@@ -6,6 +6,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from netc import zoo
 from netc.contract import Program
 from netc.cost import size
@@ -37,12 +39,12 @@ def silence(job: Job) -> list[str]:
     return found
 
 
-def stated(program: Program, model: Any, scores: Mapping[str, float], command: str) -> dict[str, Any]:
-    """The fields of a manifest that a run knows."""
+def stated(program: Program, model: Any, scores: Mapping[str, float], command: str, inputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """The fields of a manifest that a run knows. `inputs` are those of the test vectors."""
     said, layer = program.job.train.message, next(iter(program.test_net.sources), None)
     source = layer.source if layer else None
     licence = (source.licence if source else "") or said.dataset_licence
-    optional = {"intended_use": said.intended_use, "limits": said.limits, "preprocessing": list(_preprocessing(program))}
+    optional = {"intended_use": said.intended_use, "limits": said.limits, "preprocessing": list(_preprocessing(program, inputs))}
     return {
         "description": said.description or f"{program.job.name}, trained by netc" + (f" on {source.name}" if source else ""),
         "net_sha256": program.job.sha256,
@@ -71,14 +73,18 @@ def _port(value: Any) -> dict[str, Any]:
     }
 
 
-def _preprocessing(program: Program) -> Iterator[str]:
-    """What whoever feeds the model has to know of its inputs, and of its classes."""
+def _preprocessing(program: Program, inputs: Mapping[str, np.ndarray]) -> Iterator[str]:
+    """What whoever feeds the model has to know of its inputs, and of its classes. `inputs` are those of its test vectors."""
     for layer in program.test_net.sources:
-        if layer.source is None:
+        fed = [top for top in layer.tops if top in inputs]
+        if layer.source is None or not fed:
             continue
-        yield from _values(layer, layer.source.tops[0].dtype, layer.source.tokens)
-        if layer.source.tops[0].batch_axis == 1:
-            yield f"`{layer.tops[0]}`: the first axis is time, the second the batch."
+        yield _values(layer, layer.source.tokens, inputs[fed[0]])
+        if layer.type == "TreeData":
+            yield f"`{fed[1]}` has the two children of each inner node, `{fed[2]}` how many inner nodes there are at each height."
+        elif layer.source.tops[0].batch_axis == 1:
+            yield f"`{fed[0]}`: the first axis is time, the second the batch."
+            yield from (f"`{top}`: 0 at the first step of a sequence, 1 at its others, 0 after its end." for top in fed[1:])
     carried = [n.attrs["name"] for n in program.deploy[0].graph.leaves("State") if n.attrs["kind"] == "carry"]
     if carried:
         names = ", ".join(f"`{STATE}{name}`" for name in carried)
@@ -87,16 +93,17 @@ def _preprocessing(program: Program) -> Iterator[str]:
         yield "Scores of classes are in the order of the lines of labels.txt."
 
 
-def _values(layer: Layer, dtype: str, tokens: str) -> Iterator[str]:
+def _values(layer: Layer, tokens: str, array: np.ndarray) -> str:
+    """What the first input is: numbers of words, or raw values and what the model itself does to them."""
     top, param = layer.tops[0], layer.param.transform_param
-    if tokens:
-        yield f"`{top}`: numbers of {tokens}, counted from 0 in the order of the vocabulary."
-    elif dtype != "int64":
-        mean = [f"{v:g}" for v in param.mean_value] or (["the mean image"] if param.mean_file else [])
-        done = [f"subtracts {', '.join(mean)}"] if mean else []
-        done += [f"multiplies by {param.scale:.9g}"] if param.HasField("scale") else []
-        done += [f"divides by {', '.join(f'{v:g}' for v in param.std_value)}"] if param.std_value else []
-        yield f"`{top}`: values as the data set has them" + (f"; the model itself {', then '.join(done)}." if done else ".")
+    if tokens or array.dtype.kind == "i":
+        return f"`{top}`: numbers of {tokens or 'words'}, counted from 0 in the order of the vocabulary."
+    mean = [f"{v:g}" for v in param.mean_value] or (["the mean image"] if param.mean_file else [])
+    done = [f"subtracts {', '.join(mean)}"] if mean else []
+    done += [f"multiplies by {param.scale:.9g}"] if param.HasField("scale") else []
+    done += [f"divides by {', '.join(f'{v:g}' for v in param.std_value)}"] if param.std_value else []
+    itself = f"; the model itself {', then '.join(done)}" if done else ""
+    return f"`{top}`: values as the data set has them{itself}. In the test vectors they run from {array.min():g} to {array.max():g}."
 
 
 def remember_parent(folder: Path, weights: Sequence[str]) -> None:

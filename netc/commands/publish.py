@@ -14,6 +14,7 @@ from netc.commands.facts import silence, stated
 from netc.contract import Program
 from netc.emit import NEXT, STATE, emit
 from netc.errors import RunError, SpecError, ZooError
+from netc.layers.context import NOISE
 from netc.run.feed import Feeder
 from netc.session import Session
 from netc.spec import to_yaml
@@ -71,8 +72,8 @@ def publish_run(
         "net.yaml": to_yaml(program.job.resolved()).encode(),
         "metrics.json": (json.dumps({k: float(v) for k, v in scores.items()}, indent=2, sort_keys=True) + "\n").encode(),
     }
-    manifest: dict[str, Any] = stated(program, model, scores, command) | {"parent": parent}
     inputs = raw_inputs(program)
+    manifest: dict[str, Any] = stated(program, model, scores, command, inputs) | {"parent": parent}
     if inputs:
         files[vectors.OUTPUTS] = _vectors(program, files["model.onnx"], states, inputs)
         steps = _training_vectors(program, files["train.onnx"], kept)
@@ -130,6 +131,8 @@ def _training_vectors(program: Program, train: bytes, start: Mapping[str, np.nda
     feeds = Feeder(program.train_net, portable.steps.train, program.seed, program.job.base)(0)
     if sum(a.nbytes for a in feeds.values()) > vectors.MOST_FEEDS:
         return None
+    # Random numbers of 8 bits serve as well, and pack well.
+    feeds |= {n: (np.floor(a * 256) / 256).astype(a.dtype) for n, a in feeds.items() if n.startswith(NOISE)}
     feeds |= {"lr": np.asarray(program.job.solver.base_lr, np.float32)}
     found = vectors.training_steps(train, start, feeds)
     wrong = [name for name, array in found.items() if not np.isfinite(array).all()]
