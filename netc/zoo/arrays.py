@@ -52,8 +52,10 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], Any]:
 def npz(arrays: Mapping[str, np.ndarray]) -> bytes:
     """The bytes of an .npz file, packed, the same for the same arrays."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w") as archive:
         for name, array in arrays.items():
-            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as file:
+            member = zipfile.ZipInfo(f"{name}.npy")  # dated 1980, whenever it is made
+            member.compress_type = zipfile.ZIP_DEFLATED
+            with archive.open(member, "w", force_zip64=True) as file:
                 np.lib.format.write_array(file, np.asarray(array), allow_pickle=False)
     return buffer.getvalue()
