@@ -66,14 +66,18 @@ solver:
   test_interval: 500
 """
 
+LICENCE = "licence: unknown  # of the published model: an SPDX name such as Apache-2.0\n"
+DATASET_LICENCE = "dataset_licence: unknown  # of the training data, likewise\n"
+
 
 def starter(path: str, name: str, source: str, classes: int, images: bool, named: bool) -> str:
-    """The text of a starter net. `named` sets have test rows of their own; of others a fifth is held out."""
+    """The text of a starter net. `named` sets have test rows and a licence of their own; of others a fifth is held out."""
+    licences = LICENCE + ("" if named else DATASET_LICENCE)
     if source.endswith(".txt"):
-        return TEXT.format(path=path, name=name, source=source, classes=classes)
+        return TEXT.format(path=path, name=name, source=source, classes=classes) + licences
     held_out = "" if named else ", test_fraction: 0.2"
     size = "" if named or not images else ", resize_height: 28, resize_width: 28"
-    return (IMAGES if images else TABLE).format(path=path, name=name, source=source, classes=classes, data=held_out + size)
+    return (IMAGES if images else TABLE).format(path=path, name=name, source=source, classes=classes, data=held_out + size) + licences
 
 
 def write_starter(path: str, source: str) -> None:
