@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from netc.errors import ZooError
+from netc.errors import CutError, ZooError
 from netc.files import sync_directory
 from netc.zoo.card import human_size
 from netc.zoo.folder import graph_faults, verify_folder
 from netc.zoo.index import Entry, find, read_manifest
-from netc.zoo.location import CHUNK, Cut, chunks, default_location, read
+from netc.zoo.location import CHUNK, chunks, default_location, read
 from netc.zoo.lock import locked
 from netc.zoo.minisign import MOST_BYTES, PublicKey, check
 from netc.zoo.names import MANIFEST, SIGNATURE
@@ -78,8 +78,8 @@ def _kept_if_cut(partial: Path) -> Iterator[None]:
     partial.mkdir(exist_ok=True)
     try:
         yield
-    except Cut as error:
-        raise Cut(f"{error}; what came is kept, and the same command goes on from there") from error
+    except CutError as error:
+        raise CutError(f"{error}; what came is kept, and the same command goes on from there") from error
     except KeyboardInterrupt:
         raise
     except BaseException:
@@ -162,7 +162,7 @@ def _received(location: str | Path, path: str, file: dict[str, Any], target: Pat
                         advance(len(piece))
                 if out.tell() < file["size"]:
                     raise ZooError(f"{location}/{path}: ends after {out.tell()} bytes; the manifest states {file['size']}")
-            except Cut:
+            except CutError:
                 tries = 0 if out.tell() - size >= CHUNK else tries + 1
                 if tries >= TRIES:
                     raise

@@ -9,8 +9,8 @@ import urllib.request
 from collections.abc import Generator
 from typing import IO, Any
 
-from netc.errors import ZooError
-from netc.zoo.location import CHUNK, Cut
+from netc.errors import CutError, ZooError
+from netc.zoo.location import CHUNK
 
 PATIENCE = 30.0  # seconds without a byte
 GRACE, SLOWEST = 60.0, 1000  # after so many seconds a response must have come at so many bytes a second
@@ -18,7 +18,7 @@ PASSING = (429, 502, 503, 504)  # a server that may answer the next time
 
 
 def pieces_of(location: str, path: str, start: int = 0) -> Generator[bytes, None, None]:
-    """The bytes of `location`/`path` from `start` on. Cut where the connection breaks or is too slow; ZooError for all else."""
+    """The bytes of `location`/`path` from `start` on. CutError where the connection breaks or is too slow; ZooError for all else."""
     place = f"{location.rstrip('/')}/{path}"
     try:
         with _opened(place, start) as response:
@@ -28,15 +28,15 @@ def pieces_of(location: str, path: str, start: int = 0) -> Generator[bytes, None
                     yield piece[left:]
                 left = max(0, left - len(piece))
             if response.length:
-                raise Cut(f"{place}: ends {response.length} bytes early")
+                raise CutError(f"{place}: ends {response.length} bytes early")
     except urllib.error.HTTPError as error:
         error.close()
-        kind = Cut if error.code in PASSING else ZooError
+        kind = CutError if error.code in PASSING else ZooError
         raise kind(f"{place}: the server answers {error.code} {str(error.reason)[:100]!r}") from None
     except urllib.error.URLError as error:
-        raise Cut(f"{place}: {error.reason}") from error
+        raise CutError(f"{place}: {error.reason}") from error
     except (http.client.IncompleteRead, OSError) as error:
-        raise Cut(f"{place}: {error}") from error
+        raise CutError(f"{place}: {error}") from error
     except (http.client.HTTPException, ValueError) as error:
         raise ZooError(f"{place}: the server answers nonsense: {repr(error)[:200]}") from error
 

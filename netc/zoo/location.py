@@ -6,14 +6,10 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from netc.errors import ZooError
+from netc.errors import CutError, ZooError
 
 CHUNK = 1 << 16
 EXTRAS = {"s3": "s3", "s3a": "s3", "hf": "hf"}  # what installs the library of a kind of address
-
-
-class Cut(ZooError):
-    """The connection broke or was too slow: what came so far is good, and may be gone on from."""
 
 
 def default_location() -> str:
@@ -32,7 +28,7 @@ def is_url(location: str | Path) -> bool:
 def chunks(location: str | Path, path: str, limit: int, start: int = 0) -> Generator[bytes, None, None]:
     """The bytes from `start` on of `path` (checked names joined by '/') in the zoo, piece by piece.
 
-    ZooError beyond `limit` bytes, those before `start` counted. Cut where a connection breaks on the way.
+    ZooError beyond `limit` bytes, those before `start` counted. CutError where a connection breaks on the way.
     """
     if not is_url(location):
         pieces = _file_pieces(Path(location), path, start)
@@ -95,7 +91,7 @@ def _fsspec_pieces(location: str, path: str, start: int) -> Generator[bytes, Non
     except ZooError:
         raise
     except Exception as error:  # each library behind fsspec has errors of its own
-        raise Cut(f"{location}/{path}: {str(error)[:300] or type(error).__name__}") from error
+        raise CutError(f"{location}/{path}: {str(error)[:300] or type(error).__name__}") from error
 
 
 def _file_system(location: str) -> tuple[Any, str]:

@@ -4,11 +4,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from netc.errors import ZooError
+from netc.errors import CutError, ZooError
 from netc.zoo.fetch import download
 from netc.zoo.folder import verify_folder
 from netc.zoo.index import Entry, entries, find, read_manifest, versions_on_disk
-from netc.zoo.location import Cut, is_url
+from netc.zoo.location import is_url
 from netc.zoo.manifest import parse_json
 from netc.zoo.minisign import PublicKey
 from netc.zoo.names import INDEX, MANIFEST, is_model_name
@@ -38,7 +38,7 @@ def _verify_entry(location: str | Path, entry: Entry, run: bool, keys: Sequence[
                 found = download(f"{entry.name}@{entry.version}", location, folder, keys)
                 return _run(found.path) if run else []
         read_manifest(location, entry)
-    except Cut as error:
+    except CutError as error:
         return [str(error.__cause__)]  # nothing is kept here to go on from
     except ZooError as error:
         return str(error).splitlines()
