@@ -25,7 +25,7 @@ from netc.zoo import pages, serve  # noqa: E402
 def serving(folder: Path) -> Iterator[Any]:
     """ask(path, method, headers) -> (status, headers, body) of a server on the loopback."""
     made = serve.server(folder, port=0)
-    thread = threading.Thread(target=made.serve_forever)
+    thread = threading.Thread(target=made.serve_forever, args=(0.01,))
     thread.start()
 
     def ask(path: str, method: str = "GET", **headers: str) -> tuple[int, http.client.HTTPMessage, bytes]:
