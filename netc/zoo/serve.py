@@ -69,6 +69,7 @@ def application(zoo: Path, host: str = "") -> App:
             gone = error.code == 404
             response = _page(error_page("There is no such page", request.path), 404) if gone else error.get_response(environ)
         response.headers.extend(HEADERS)
+        response.headers.pop("Date", None)  # the server says it
         return response(environ, start_response)
 
     return app

@@ -121,6 +121,7 @@ def test_head_and_headers(ask: Any, path: str) -> None:
     got, head = ask(path), ask(path, "HEAD")
     assert head[0] == got[0] and head[2] == b"" and head[1]["Content-Length"] == got[1]["Content-Length"] == str(len(got[2]))
     for headers in (got[1], head[1]):
+        assert len(headers.get_all("Date", [])) == 1
         assert "default-src 'none'" in headers["Content-Security-Policy"] and "unsafe" not in headers["Content-Security-Policy"]
         assert headers["X-Content-Type-Options"] == "nosniff" and headers["Referrer-Policy"] == "no-referrer"
 
