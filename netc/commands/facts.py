@@ -20,6 +20,7 @@ from netc.tensor_type import OPSET
 from netc.version import VERSION
 
 PARENT = "parent.json"  # in the folder of a run, so that a run which is resumed still knows it
+SAID = ("description", "licence", "dataset_licence", "intended_use", "limits")  # fields of a net that change nothing of a run
 LICENCES = "an SPDX name such as Apache-2.0, or `unknown`"
 
 

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from netc.errors import UnknownModelError, ZooError, near
-from netc.files import replace_file
+from netc.files import locked, replace_file
 from netc.zoo.aliases import aliases_of, encoded
 from netc.zoo.folder import verify_folder
 from netc.zoo.index import find, reindex
-from netc.zoo.lock import locked
 from netc.zoo.manifest import parse_json
 from netc.zoo.minisign import sign
 from netc.zoo.names import ALIASES, LATEST, LOCK, MANIFEST, SIGNATURE, is_alias

@@ -10,8 +10,8 @@ from safetensors.numpy import load as tensors
 
 from netc import api, zoo
 from netc.commands import publish as publishing
+from netc.commands.end import without_folders
 from netc.commands.facts import parent_of
-from netc.commands.train import without_folders
 from netc.errors import RunError, ZooError
 from netc.session import Session
 from netc.spec import load
@@ -142,8 +142,11 @@ def test_silence_about_licences_is_not_published(tmp_path):
     assert "small.npz has no licence that netc knows; add `dataset_licence:`" in data
     result = netc("train", path, *options, "--publish")
     assert result.exit_code == 2 and "`licence:`" in result.stderr and "`dataset_licence:`" in result.stderr
-    result = netc("train", path, *options, "--publish", "--set", "licence=unknown", "--set", "dataset_licence=unknown")
+    with open(path, "a") as file:
+        file.write("licence: MIT\ndataset_licence: unknown\n")
+    result = netc("train", path, *options, "--resume")  # the run is over, and is published now that its net says what it must
     assert result.exit_code == 0, result.stderr
+    assert zoo.show(tmp_path / "zoo", "small")["licence"] == "MIT"
     assert zoo.show(tmp_path / "zoo", "small")["dataset"]["licence"] == "unknown"
 
 
