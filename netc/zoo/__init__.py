@@ -9,7 +9,7 @@ from netc.zoo.arrays import npz, read_arrays
 from netc.zoo.card import human_size, model_card
 from netc.zoo.fetch import Downloaded, download
 from netc.zoo.folder import verify_folder
-from netc.zoo.index import Entry, checked_manifest, entries, find, reindex, show
+from netc.zoo.index import Entry, checked_manifest, entries, find, holds, reindex, show
 from netc.zoo.location import default_location, is_url
 from netc.zoo.manifest import parse_json
 from netc.zoo.minisign import generate, public_keys, secret_key
@@ -28,6 +28,7 @@ __all__ = [
     "entries",
     "find",
     "generate",
+    "holds",
     "human_size",
     "is_url",
     "model_card",
