@@ -6,8 +6,6 @@ import pytest
 
 from tests.zoo import fuzz
 
-pytest.importorskip("jinja2", reason="pages need the extra `serve`")
-
 
 @pytest.fixture(scope="module")
 def originals() -> dict[str, bytes]:
