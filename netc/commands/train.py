@@ -34,7 +34,7 @@ def train_command(job: Job, options: TrainOptions, shown: Screen | None = None, 
     options.check()
     shown = shown or screen(options.quiet, options.as_json)
     if options.zoo is not None:
-        check_target(options.zoo)
+        check_target(options.zoo, job, options.key)
     if options.watch and not job.solver.watch_interval:
         job = replace(job, solver=replaced(job.solver, watch_interval=job.solver.display or DISPLAY))
     with ExitStack() as stack:
@@ -46,7 +46,7 @@ def train_command(job: Job, options: TrainOptions, shown: Screen | None = None, 
         _greet(program, trainer, why, shown)
         with recorder(program, trainer, why, shown.say) as recording:
             trainer, finished = _run(trainer, recording, [*followers(trainer, options, shown, stack), *told])
-        end_run(program, trainer, finished, options.zoo, shown)
+        end_run(program, trainer, finished, options, shown)
     return finished.reason
 
 

@@ -161,6 +161,8 @@ layers:
   - InnerProduct: {name: ip, bottom: x, num_output: 2, weight_filler: xavier}
   - LOSS
 solver: {base_lr: 0.1, max_iter: 30, display: 10, OPTION}
+licence: unknown
+dataset_licence: unknown
 """
 
 
