@@ -18,7 +18,7 @@ from netc.contract import program as compiled
 from netc.errors import DataError, ShapeError, SpecError, near
 from netc.ir import Graph, Value, leaf
 from netc.layers import python
-from netc.layers.context import BATCH, NOISE, dims
+from netc.layers.context import BATCH, NOISE, SINK, dims
 from netc.lower import Lowered, lower
 from netc.net import Net as ResolvedNet
 from netc.net import resolve
@@ -222,7 +222,8 @@ class Net:
 
     @cached_property
     def _forward(self) -> Runs:
-        outputs = {n: v[-1] for n, v in self._lowered.versions.items()}
+        outputs = {n: v for n, v in self._lowered.graph.outputs.items() if n.startswith(SINK)}
+        outputs |= {n: v[-1] for n, v in self._lowered.versions.items()}
         return open_graph(Graph(self.name, outputs, self._lowered.graph.updates))
 
     def _backward(self, seeded: frozenset[str]) -> Runs:

@@ -1,4 +1,7 @@
-"""`netc time`: milliseconds of each layer, forward, backward and update, from onnxruntime's profile of real steps."""
+"""`netc time`: milliseconds of each layer, forward, backward and update, from onnxruntime's profile of real steps.
+
+Calls of Python layers are timed by the clock.
+"""
 
 import json
 import re
@@ -7,9 +10,11 @@ import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from netc.chain import Chain, open_graph
 from netc.contract import Program
 from netc.native import KERNELS
 from netc.run.feed import Feeds
@@ -17,6 +22,7 @@ from netc.session import Session, States, Stepper
 
 PARTS = ("forward", "backward", "update")
 OTHER = "(other)"
+KERNEL = "_kernel_time"  # the end of an event's name in onnxruntime's profile
 WARM_UP = 5
 
 
@@ -34,20 +40,23 @@ def time_layers(program: Program, feeds: Feeds, iterations: int, threads: int) -
 
     The bodies of training ops without a kernel are expanded, so that every node has its layer's name.
     """
-    lr = {"lr": np.asarray(0.0, np.float32)}
+    feeds = feeds | {"lr": np.asarray(0.0, np.float32)}
     start = {f"state/{n}": a for n, a in program.start().items()}
-    plain = Stepper(Session(program.model("train"), program.provider, threads, kernels=program.kernels), States(start, program.provider))
-    step = _median(plain, feeds | lr, iterations)
+
+    def measured(**options: Any) -> tuple[Session | Chain, float]:
+        session = open_graph(program.graph("train"), program.provider, threads, program.kernels, **options)
+        return session, _median(Stepper(session, States(start, program.provider)), feeds, iterations)
+
+    _, step = measured()
     with tempfile.TemporaryDirectory() as folder:
-        model = program.model("train", functions=KERNELS if program.kernels else False)
-        session = Session(model, program.provider, threads, str(Path(folder) / "profile"), program.kernels)
-        profiled = _median(Stepper(session, States(start, program.provider)), feeds | lr, iterations)
-        events = json.loads(Path(session.end_profile()).read_text())
+        session, profiled = measured(profile=str(Path(folder) / "profile"), functions=KERNELS if program.kernels else False)
+        events = [event for path in session.end_profiles() for event in json.loads(Path(path).read_text())]
     layers = [layer.name for layer in program.train_net.layers]
     totals = dict.fromkeys([(name, part) for name in [*layers, OTHER] for part in PARTS], 0.0)
-    for event in events:
-        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
-            totals[_place(event["name"].removesuffix("_kernel_time"), layers)] += event["dur"] / 1000 / (iterations + WARM_UP)
+    spent = [(_place(e["name"].removesuffix(KERNEL), layers), e["dur"] / 1000) for e in events if e["name"].endswith(KERNEL)]
+    calls = session.spent.items() if isinstance(session, Chain) else ()
+    for place, milliseconds in (*spent, *((place, 1000 * seconds) for place, seconds in calls)):
+        totals[place] += milliseconds / (iterations + WARM_UP)
     return Times(totals, step, profiled)
 
 

@@ -18,6 +18,7 @@ from netc.tensor_type import Dim, Shape
 
 BATCH = "batch/"
 NOISE = "noise/"
+SINK = "sink/"  # a blob that a layer such as HDF5Output takes out of the net
 
 
 def dims(shape: Shape) -> str:
@@ -44,6 +45,7 @@ class Context:
     shared: dict[str, Value]
     states: dict[str, Value]
     updates: dict[Value, Value]
+    sinks: dict[str, Value]
     described: Mapping[str, TopSpec] = field(default_factory=dict)  # what sources say of their tops
     steps: Dim | None = None
     blobs: list[Value] = field(default_factory=list)
@@ -99,6 +101,11 @@ class Context:
     def update(self, state: Value, value: Value) -> None:
         """A training step ends with `value` in `state`."""
         self.updates[state] = stop(value)
+
+    def keep(self, *values: Value) -> None:
+        """Values that each run makes, though no layer reads them; not in a deployed net."""
+        if self.phase != DEPLOY:
+            self.sinks |= {f"{SINK}{self.layer.name}/{k}": value for k, value in enumerate(values)}
 
     def noise(self, name: str, shape: Shape, distribution: str = "uniform") -> Value:
         """Random numbers fed anew each step: uniform in [0, 1), or standard normal. Of symbolic dimensions only the batch can be one."""

@@ -161,6 +161,7 @@ def hdf5_output(ctx: Context, *xs: Value) -> tuple[Value, ...]:
     """Writes its bottoms into the HDF5 file `file_name` as `data` and `label`, the rows of every batch that is run, one after another."""
     if any(not x.rank for x in xs):
         raise ctx.shape_error("writes rows; a bottom is a single number", "bottom")
+    ctx.keep(*xs)
     return ()
 
 
