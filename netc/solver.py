@@ -133,7 +133,7 @@ class Trainer:
                     self.snapshot_asked = False
                     yield self.snapshot()
             reason = self.asked or ("max_iter" if self.iteration >= self.max_iter else "patience")
-            if not self.asked and not self._is_tested and self.program.layer is None:
+            if not self.asked and not self._is_tested and self.program.layer is None and self.program.test_net.feeds_itself:
                 yield self._test()
             yield self.snapshot()
             yield Finished(self.iteration, reason, *self._outcome(reason))

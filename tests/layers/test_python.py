@@ -301,7 +301,7 @@ def test_a_compiled_chain_trains_in_any_loop(write, tmp_path):
     chained, net, made = json.loads((tmp_path / "b" / "train.json").read_text()), Net(write()), {}
     states = load_file(tmp_path / "b" / "start.safetensors")
     for _ in range(3):
-        there = {"batch/x": X, "batch/t": T, "lr": np.float32(0.1)} | {f"state/{n}": a for n, a in states.items()}
+        there = {"batch/x": X, "batch/t": T, "lr": np.array(0.1, np.float32)} | {f"state/{n}": a for n, a in states.items()}
         for step in chained["steps"]:
             if "model" in step:
                 session = ort.InferenceSession(tmp_path / "b" / step["model"])
@@ -316,7 +316,7 @@ def test_a_compiled_chain_trains_in_any_loop(write, tmp_path):
             np.testing.assert_allclose(there[chained["outputs"][f"next/{name}"]], blob.data, rtol=1e-5, atol=1e-6)
             states[name] = there[chained["outputs"][f"next/{name}"]]
         np.testing.assert_allclose(there[chained["outputs"]["loss"]], expected.reshape(()), rtol=1e-5)
-    assert chained["kind"] == "train" and [s["name"] for s in chained["states"]] == ["ip.weight", "ip.bias", "w.blob0"]
+    assert chained["kind"] == "train" and {"ip.weight", "ip.bias", "w.blob0"} <= {s["name"] for s in chained["states"]}
 
 
 def test_time_counts_the_calls(tmp_path, write):
