@@ -37,17 +37,18 @@ class Lowered:
         return self.graph.outputs.get("loss")
 
 
-def lower(net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim | None = None) -> Lowered:
+def lower(net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim | None = None, owned: Mapping[str, Value] | None = None) -> Lowered:
     """The graph of `net`: outputs `out/<blob>` for each blob that no layer reads, and `loss` unless it is deployed.
 
     `batch` is the size of the batch axis of every input, "N" for a symbolic one; by default what the net says. `steps` is
-    that of time in what sources deliver.
+    that of time in what sources deliver. `owned` are parameters that `net` shares with layers which are not among its own, by
+    their param's name.
     SpecError lists the layers that do not fit, each with the shapes that led to it.
     """
     versions: dict[str, tuple[Value, ...]] = {}
     states: dict[str, Value] = {}
     updates: dict[Value, Value] = {}
-    shared: dict[str, Value] = {}
+    shared: dict[str, Value] = dict(owned or {})
     tops_of: dict[str, tuple[Value, ...]] = {}
     blobs_of: dict[str, tuple[Value, ...]] = {}
     losses: list[Value] = []

@@ -137,6 +137,7 @@ class Context:
             raise self.error(f"{self.layer.type} moves its statistics itself; their lr_mult must be 0", "param", index, "lr_mult")
         owner = self.shared.get(spec.name) if spec.name else None
         if owner is not None:
+            self.states.setdefault(owner.node.attrs["name"], owner)
             return self._share(owner, spec, shape, index)
         mults = {"lr_mult": spec.lr_mult, "decay_mult": spec.decay_mult} if kind == "parameter" else {"lr_mult": 0.0, "decay_mult": 0.0}
         state = leaf(
