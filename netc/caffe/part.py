@@ -106,7 +106,7 @@ class LayerRuns:
                 part.held = {n: overwritten[at] for n in part.read if (at := (n, self._version(n, run.start))) in overwritten}
                 if part.hosts:  # a Python layer may want to know what its own forward did
                     part.forward()
-                part._noise |= {n: a for n, a in self.net._noise.items() if n in part._noise}
+                part._noise = part._draw() | self.net._noise
                 part.backward(**seeds(part))
                 add(states, learned)
                 add(part.blobs, given)

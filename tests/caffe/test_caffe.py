@@ -99,7 +99,7 @@ def test_other_shapes(path: str) -> None:
         (lambda n: n.backward(start="d", end="loss"), "layer 'd' runs before layer 'loss'"),
         (lambda n: n.forward(end="pi"), "the net has no layer 'pi'; there are d, ip, loss"),
         (lambda n: n.forward(end="ip", x=np.ones((3, 3)), t=np.ones((2, 4))), r"input 'x' is .3, 3., the net takes .2, 3."),
-        (lambda n: n.backward(start="ip", pi=np.ones((2, 4))), "the net has no blob 'pi'; did you mean 'ip'"),
+        (lambda n: n.backward(start="ip", pi=np.ones((2, 4))), "the net has no blob 'pi'; there are ip, loss, t, x"),
         (lambda n: n.forward_all(), "arrays for the net's inputs are needed: x, t"),
     ],
 )
@@ -206,6 +206,21 @@ def test_backward_begins_with_what_the_tops_hold(tmp_path: Path) -> None:
     once = loss.backward()["x"].copy()
     loss.blobs["loss"].diff[...] = 6
     np.testing.assert_allclose(loss.backward()["x"], 3 * once, rtol=1e-6)
+
+
+def test_a_mask_is_one_both_ways(tmp_path: Path) -> None:
+    drop = 'layer { name: "mask" type: "Dropout" bottom: "x" top: "drop" }\n'
+    (tmp_path / "n.prototxt").write_text(
+        NET.replace('layer { name: "ip"', drop + 'layer { name: "ip"').replace("dim: 2 dim: 3", "dim: 40 dim: 3")
+    )
+    net = caffe.Net(str(tmp_path / "n.prototxt"), caffe.TRAIN, stages=["quiet"])
+    seen = []
+    for options in ({}, {"end": "mask"}, {"start": "mask", "end": "mask"}):
+        net.forward(**{} if seen else {"x": np.ones((40, 3)), "t": np.ones((2, 4))}, **options)
+        net.blobs["drop"].diff[...] = 1
+        seen.append(net.blobs["drop"].data.copy())
+        np.testing.assert_array_equal(net.backward(start="mask")["x"], seen[-1])
+    assert any((seen[0] != other).any() for other in seen[1:])
 
 
 def test_forward_and_backward_of_more_rows_than_a_batch(path: str) -> None:
