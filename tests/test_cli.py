@@ -158,6 +158,14 @@ def test_compile_writes_models(tmp_path):
     assert result.exit_code == 1 and "cannot be written" in result.stderr
 
 
+@pytest.mark.parametrize(("mode", "why"), [("CPU", "asked for"), ("GPU", "no device today")])
+def test_a_solver_may_ask_for_the_cpu(tmp_path, monkeypatch, mode, why):
+    monkeypatch.setattr("netc.session.cuda_missing", lambda: "no device today")
+    options = ("--runs", tmp_path / "runs", "--no-publish", "--set", "solver.max_iter=1", "--set", f"solver.solver_mode={mode}")
+    result = netc("train", write_small(tmp_path), *options)
+    assert result.exit_code == 0 and f"provider cpu ({why})" in result.stdout
+
+
 def test_time_has_a_row_for_each_layer(tmp_path):
     lines = netc("time", write_small(tmp_path), "--iterations", 3).stdout.splitlines()
     names = [line.split()[0] for line in lines[1:-1]]

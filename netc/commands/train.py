@@ -57,7 +57,7 @@ def train_command(
         check_target(zoo)
     if sum(map(bool, (resume, weights, snapshot_file))) > 1:
         raise SpecError("--resume goes on with the newest run, --snapshot with a file, --weights starts a new run: give one of them")
-    if watch and not job.solver.watch_interval:
+    if (watch or job.solver.debug_info or job.train.message.debug_info) and not job.solver.watch_interval:
         job = replace(job, solver=replaced(job.solver, watch_interval=job.solver.display or DISPLAY))
     begun = _begun(job, runs, console) if resume else None
     if begun and job.draws_seed:
@@ -107,7 +107,8 @@ def compiled_program(
     job: Job, provider: str, target: str | None, threads: int | None, needs_solver: bool = True
 ) -> tuple[Program, int, str]:
     """The checked program, its threads, and why it runs where it does."""
-    chosen, target, why = choose_target(provider, target)
+    asks_for_cpu = job.solver.HasField("solver_mode") and job.solver.solver_mode == job.solver.CPU
+    chosen, target, why = choose_target("cpu" if asks_for_cpu and provider == "auto" and target != "cuda" else provider, target)
     program = contract.program(job, chosen, needs_solver, target)
     return program, threads or job.solver.threads or threads_for(program.multiply_adds()), why
 

@@ -95,6 +95,14 @@ def test_a_layer_type_of_a_fork(folder: Path) -> None:
     )
 
 
+def test_stage_and_level_from_the_command_line_reach_all_nets(folder: Path) -> None:
+    (folder / "s.prototxt").write_text(f'{BASE}net: "a.prototxt" test_net: "b.prototxt"')
+    registry.load()
+    made = program(load_job(str(folder / "s.prototxt"), ["state.stage=[quick]", "state.level=1"]))
+    for net in (made.train_net, *made.test_nets):
+        assert [layer.name for layer in net.layers] == ["d", "ip", "quick", "loss"]
+
+
 OTHER = """\
 state { stage: "own" }
 layer { name: "d" type: "Input" top: "x" top: "y" input_param { shape { dim: [5, 3] } } exclude { stage: "never" } }
