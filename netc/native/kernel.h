@@ -156,5 +156,6 @@ std::vector<Op> pooling_ops();
 std::vector<Op> elementwise_ops();
 std::vector<Op> normalization_ops();
 std::vector<Op> optimizer_ops();
+std::vector<Op> recurrent_ops();
 
 }  // namespace netc

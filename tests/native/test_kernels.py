@@ -13,6 +13,7 @@ from netc.errors import RunError
 from netc.ir import Graph, leaf
 from netc.session import Session
 from netc.training_ops import channels_last as nhwc
+from netc.training_ops import recurrent
 from netc.training_ops.activation import dropout, relu_grad
 from tests.native.conftest import needs_kernels
 
@@ -115,6 +116,26 @@ def batch_norm_grad(x, scale=True, relu=True):
     return call, normal(*x), normal(*x), normal(c), positive(c), *([normal(c)] if scale else []), *([normal(*x)] if relu else [])
 
 
+def lstm(steps, n, hidden, cont=True, keep=1):
+    marks = [RNG.integers(0, 2, (steps, n, 1)).astype(np.float32)] if cont else []
+    states = normal(n, hidden), normal(n, hidden)
+    return lambda *v: recurrent.lstm(*v, keep=keep), normal(steps, n, 4 * hidden), normal(4 * hidden, hidden), *states, *marks
+
+
+def lstm_grad(steps, n, hidden, cont=True, last=True):
+    """With or without a cont and gradients by the last states."""
+    marks = [RNG.integers(0, 2, (steps, n, 1)).astype(np.float32)] if cont else []
+    lasts = [normal(n, hidden), normal(n, hidden)] if last else []
+    kept = [uniform(steps, n, k * hidden) for k in (3, 1, 1, 1)]
+
+    def call(dy, *v):
+        v = iter(v)
+        dh, dc = (next(v), next(v)) if last else (None, None)
+        return recurrent.lstm_grad(dy, dh, dc, next(v), next(v) if cont else None, *v)
+
+    return call, normal(steps, n, hidden), *lasts, normal(4 * hidden, hidden), *marks, *kept
+
+
 CONVOLUTIONS = [  # x, w, strides, pads
     ((3, 9, 9, 20), (50, 20, 5, 5)),
     ((1, 8, 11, 3), (7, 3, 3, 2)),
@@ -149,7 +170,10 @@ def lrn_grad(x, size=5, beta=0.75):
 
 
 NORMALIZED = [(3, 5, 4, 20), (2, 3, 3, 3), (1, 1, 1, 8), (8, 20, 20, 16), (2, 9, 7, 130), (64, 13, 11, 1)]
+SEQUENCES = [(5, 3, 2), (1, 1, 7), (4, 20, 33), (3, 37, 16)]  # times, columns, hidden units
 ROWS = {
+    "LSTM": [lstm(*s, cont=k % 2 == 0, keep=int(k < 3)) for k, s in enumerate(SEQUENCES)],
+    "LSTMGrad": [lstm_grad(*s, cont=k % 2 == 0, last=k % 3 == 0) for k, s in enumerate(SEQUENCES)],
     "NhwcConv": [conv(*row) for row in CONVOLUTIONS] + [conv(CONVOLUTIONS[0][0], CONVOLUTIONS[0][1], relu=1, bias=False)],
     "NhwcConvInputGrad": [input_grad(*row) for row in CONVOLUTIONS],
     "NhwcConvFilterGrad": [filter_grad(*row) for row in CONVOLUTIONS],
