@@ -1,6 +1,7 @@
 """pycaffe's habits: `import netc.caffe as caffe` for scripts that were written for Caffe's Python module.
 
 Nets, solvers, io and NetSpec are here, with pycaffe's names and meanings. GPU calls choose nothing: netc runs on the CPU here.
+Python layers run after `allow_python()`.
 """
 
 from netc import registry
@@ -35,6 +36,7 @@ from netc.caffe.state import (
     solver_rank,
 )
 from netc.layers.python import PythonLayer as Layer
+from netc.layers.python import allow_python
 from netc.version import VERSION as __version__
 
 
@@ -46,7 +48,7 @@ def layer_type_list() -> list[str]:
 
 __all__ = [
     "TEST", "TRAIN", "AdaDeltaSolver", "AdaGradSolver", "AdamSolver", "Blob", "Classifier", "Detector", "Layer", "Net", "NesterovSolver",
-    "NetSpec", "RMSPropSolver", "SGDSolver", "Solver", "Timer", "__version__", "coord_map", "draw", "get_solver", "has_nccl", "init_log",
+    "NetSpec", "RMSPropSolver", "SGDSolver", "Solver", "Timer", "__version__", "allow_python", "coord_map", "draw", "get_solver", "has_nccl", "init_log",
     "io", "layer_type_list", "layers", "log", "params", "proto", "set_device", "set_mode_cpu", "set_mode_gpu", "set_multiprocess",
     "set_random_seed", "set_solver_count", "set_solver_rank", "solver_count", "solver_rank", "to_proto",
 ]  # fmt: skip

@@ -232,6 +232,9 @@ def test_it_runs_only_where_that_is_allowed(write, tmp_path, monkeypatch):
     monkeypatch.setattr(python, "_allowed", [])
     with pytest.raises(SpecError, match=r"layer 'w' \(Python\): runs code of the module .*--allow-python allows that"):
         Net(write())
+    caffe.allow_python()
+    caffe.Net(write(), caffe.TRAIN)
+    monkeypatch.setattr(python, "_allowed", [])
     result = CliRunner().invoke(main, ["check", write()])
     assert result.exit_code == 2 and "--allow-python" in result.output
     result = CliRunner().invoke(main, ["check", write(), "--allow-python"])
