@@ -92,6 +92,7 @@ class LayerRuns:
                 part.held = {}
                 part.forward()
                 self.net._noise |= part._noise
+                self.net._carries |= part._carries
             self._call("after_forward", run)
 
     def backward(self, layers: range) -> None:
@@ -107,6 +108,7 @@ class LayerRuns:
                 if part.hosts:  # a Python layer may want to know what its own forward did
                     part.forward()
                 part._noise = part._draw() | self.net._noise
+                part._carries |= {n: a for n, a in self.net._carries.items() if n in part._carries}
                 part.backward(**seeds(part))
                 add(states, learned)
                 add(part.blobs, given)

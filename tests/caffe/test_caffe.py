@@ -223,6 +223,28 @@ def test_a_mask_is_one_both_ways(tmp_path: Path) -> None:
     assert any((seen[0] != other).any() for other in seen[1:])
 
 
+def test_a_recurrent_state_is_that_of_the_forward_pass(tmp_path: Path) -> None:
+    """The second batch goes on from the first; backward in a part begins where its forward did."""
+    lstm = """\
+layer { name: "d" type: "Input" top: "x" top: "cont" input_param { shape { dim: 4 dim: 2 dim: 3 } shape { dim: 4 dim: 2 } } }
+layer { name: "r" type: "LSTM" bottom: "x" bottom: "cont" top: "r" recurrent_param { num_output: 3 weight_filler { type: "xavier" } } }
+layer { name: "t" type: "TanH" bottom: "r" top: "t" }
+"""
+    (tmp_path / "n.prototxt").write_text(lstm)
+    diffs, x = [], np.random.default_rng(0).normal(size=(4, 2, 3))
+    for options in ({}, {"end": "r"}):
+        net = caffe.Net(str(tmp_path / "n.prototxt"), caffe.TRAIN)
+        for _ in range(2):
+            net.forward(x=x, cont=np.ones((4, 2)), **options)
+        net.blobs["r"].diff[...] = 1
+        diffs.append(net.backward(start="r")["x"].copy())
+        np.testing.assert_allclose(diffs[0], diffs[-1], rtol=1e-5)
+    fresh = caffe.Net(str(tmp_path / "n.prototxt"), caffe.TRAIN)
+    fresh.forward(x=x, cont=np.ones((4, 2)))
+    fresh.blobs["r"].diff[...] = 1
+    assert np.abs(fresh.backward(start="r")["x"] - diffs[0]).max() > 1e-3
+
+
 def test_forward_and_backward_of_more_rows_than_a_batch(path: str) -> None:
     net, random = caffe.Net(path, caffe.TEST, stages=["quiet"]), np.random.default_rng(0)
     x, dy = random.normal(size=(5, 3)).astype(np.float32), random.normal(size=(5, 4)).astype(np.float32)
