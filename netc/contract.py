@@ -143,6 +143,8 @@ class Program:
         """The graph of model `kind` as the layers, their gradients and the optimizer made it."""
         if kind == "watch":
             return watch_graph(self.train, self.steps)
+        if kind == "forward":
+            return self.train.graph
         return self.tests[int(kind[4:] or 0)][0].graph if kind.startswith("test") else getattr(self.steps, kind)
 
     def deploy_model(self, states: Mapping[str, np.ndarray], any_size: bool = False) -> onnx.ModelProto:

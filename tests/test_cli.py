@@ -175,6 +175,19 @@ def test_time_has_a_row_for_each_layer(tmp_path):
     assert re.fullmatch(r"one step: \d+\.\d{3} ms; with the profiler \d+\.\d{3} ms", lines[-1])
 
 
+def test_time_without_solver_loss_and_data(tmp_path):
+    net = """layer { name: "data" type: "Input" top: "data" input_param { shape { dim: [4, 3, 20, 20] } } }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv" convolution_param { num_output: 8 kernel_size: 5 } }
+"""
+    loss = 'layer { name: "loss" type: "EuclideanLoss" bottom: "conv" bottom: "conv" top: "loss" }\n'
+    for text, learns in ((net, False), (net + loss, True)):
+        (tmp_path / "n.prototxt").write_text(text)
+        result = netc("time", tmp_path / "n.prototxt", "--iterations", 3)
+        assert result.exit_code == 0, result.stderr
+        row = next(line for line in result.stdout.splitlines() if line.startswith("conv")).split()
+        assert float(row[1]) > 0 and (float(row[2]) > 0) == learns and float(row[3]) == 0
+
+
 def test_devices():
     lines = netc("devices").stdout.splitlines()
     assert lines[0].startswith("onnxruntime 1.") and re.fullmatch(r"cpu: \d+ cores?", lines[1])

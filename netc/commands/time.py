@@ -16,9 +16,12 @@ import numpy as np
 
 from netc.chain import Chain, open_graph
 from netc.contract import Program
+from netc.ir import Graph
+from netc.layers.context import NOISE
 from netc.native import KERNELS
-from netc.run.feed import Feeds
+from netc.run.feed import Feeder, Feeds, draw
 from netc.session import Session, States, Stepper
+from netc.training import GRAD
 
 PARTS = ("forward", "backward", "update")
 OTHER = "(other)"
@@ -35,16 +38,19 @@ class Times:
     profiled: float
 
 
-def time_layers(program: Program, feeds: Feeds, iterations: int, threads: int) -> Times:
-    """Run `iterations` training steps on the same feeds, once alone and once with the profiler.
+def time_layers(program: Program, iterations: int, threads: int) -> Times:
+    """Run `iterations` training steps on one batch, once alone and once with the profiler.
 
-    The bodies of training ops without a kernel are expanded, so that every node has its layer's name.
+    Without a solver a step is forward and backward, and without a loss forward alone. The bodies of training ops without a
+    kernel are expanded, so that every node has its layer's name.
     """
-    feeds = feeds | {"lr": np.asarray(0.0, np.float32)}
-    start = {f"state/{n}": a for n, a in program.start().items()}
+    graph = program.graph("train" if program.trains else "gradient" if program.train.loss is not None else "forward")
+    feeds = _feeds(program, graph) | {"lr": np.asarray(0.0, np.float32)}
+    sums = {n: a for n, a in feeds.items() if n.startswith(GRAD)}
+    start = sums | {f"state/{n}": a for n, a in program.start().items()}
 
     def measured(**options: Any) -> tuple[Session | Chain, float]:
-        session = open_graph(program.graph("train"), program.provider, threads, program.kernels, **options)
+        session = open_graph(graph, program.provider, threads, program.kernels, **options)
         return session, _median(Stepper(session, States(start, program.provider)), feeds, iterations)
 
     _, step = measured()
@@ -58,6 +64,16 @@ def time_layers(program: Program, feeds: Feeds, iterations: int, threads: int) -
     for place, milliseconds in (*spent, *((place, 1000 * seconds) for place, seconds in calls)):
         totals[place] += milliseconds / (iterations + WARM_UP)
     return Times(totals, step, profiled)
+
+
+def _feeds(program: Program, graph: Graph) -> Feeds:
+    """The first batch of the net's sources, or zeros where its inputs are for a program to feed; zeros for sums of gradients."""
+    inputs = {n.attrs["name"]: n for n in graph.leaves("Input")}
+    net = program.train_net
+    feeds = Feeder(net, graph, program.seed, program.job.base)(0) if net.feeds_itself else {}
+    feeds |= {n: draw(node, program.seed, 0) for n, node in inputs.items() if n.startswith(NOISE) and n not in feeds}
+    unfed = {n: node.types[0] for n, node in inputs.items() if n not in feeds}
+    return feeds | {n: np.zeros(tuple(map(int, t.shape)), t.dtype) for n, t in unfed.items()}
 
 
 def table(times: Times) -> Iterator[str]:

@@ -98,9 +98,8 @@ def test_command(job: Job, provider: str, threads: int | None, weights: Sequence
 
 def time_command(job: Job, provider: str, threads: int | None, iterations: int) -> Times:
     """Milliseconds of each layer on one batch of the training data."""
-    program, threads, _ = compiled_program(job, provider, None, threads)
-    feeder = Feeder(program.train_net, program.steps.train, program.seed, job.base)
-    return time_layers(program, feeder(0), iterations, threads)
+    program, threads, _ = compiled_program(job, provider, None, threads, needs_solver=False)
+    return time_layers(program, iterations, threads)
 
 
 def compiled_program(
