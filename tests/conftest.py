@@ -17,3 +17,8 @@ needs_reference = pytest.mark.skipif(not REFERENCE.is_dir(), reason=f"no recorde
 def needs_data(folder: str) -> pytest.MarkDecorator:
     """Skip where a data set is not there."""
     return pytest.mark.skipif(not (DATA / folder).is_dir(), reason=f"no {folder} in {DATA}; NETC_DATA names the folder of data sets")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How often tests/run/test_kill.py ends a run with kill -9: `pytest tests/run/test_kill.py --kills 50`."""
+    parser.addoption("--kills", type=int, default=3, help="How often a run is killed in tests/run/test_kill.py.")

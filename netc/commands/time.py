@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 
 from netc.chain import Chain, open_graph
+from netc.commands.program import compiled_program
 from netc.contract import Program
 from netc.ir import Graph
 from netc.layers.context import NOISE
 from netc.native import KERNELS
 from netc.run.feed import Feeder, Feeds, draw
 from netc.session import Session, States, Stepper
+from netc.spec.job import Job
 from netc.training import GRAD
 
 PARTS = ("forward", "backward", "update")
@@ -36,6 +38,12 @@ class Times:
     layers: dict[tuple[str, str], float]
     step: float
     profiled: float
+
+
+def time_command(job: Job, provider: str, threads: int | None, iterations: int) -> Times:
+    """Milliseconds of each layer on one batch of the training data."""
+    program, threads, _ = compiled_program(job, provider, None, threads, needs_solver=False)
+    return time_layers(program, iterations, threads)
 
 
 def time_layers(program: Program, iterations: int, threads: int) -> Times:
