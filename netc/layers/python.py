@@ -194,4 +194,5 @@ def _instance(ctx: Context) -> Any:
     try:
         return getattr(import_module(p.module), p.layer)()
     except Exception as e:
-        raise ctx.error(f"{p.module}.{p.layer} cannot be made: {type(e).__name__}: {e}", "python_param") from e
+        hint = "; pycaffe's names are here: import netc.caffe as caffe" if getattr(e, "name", "") == "caffe" else ""
+        raise ctx.error(f"{p.module}.{p.layer} cannot be made: {type(e).__name__}: {e}{hint}", "python_param") from e
