@@ -64,6 +64,7 @@ gradient = Rules("gradient of op", GradientError)
 optimizer = Registry("solver type")
 schedule = Registry("lr_policy")
 score = Registry("score of layer type")
+section = Registry("section of a report")
 
 BUILT_IN = ("netc.fillers", "netc.training_ops", "netc.layers", "netc.gradients", "netc.optimizers", "netc.schedules",
             "netc.run.likelihood")  # fmt: skip
@@ -93,3 +94,8 @@ def load(*plugins: str) -> None:
         except Exception as e:
             raise SpecError(f"plug-in {plugin}: {type(e).__name__}: {e}") from e
         _loaded.add(str(path))
+
+
+def plugins() -> tuple[str, ...]:
+    """The plug-in files that were loaded."""
+    return tuple(sorted(_loaded - {"netc"}))

@@ -18,4 +18,4 @@ def draw_net_to_file(caffe_net: pb.NetParameter, filename: str, rankdir: str = "
     if Path(filename).suffix != ".svg" or rankdir != "TB":
         raise SpecError(f"{filename}, {rankdir}: nets are drawn as .svg files, from top to bottom (TB)")
     net = resolve(parse_prototxt(to_prototxt(caffe_net), path=caffe_net.name or "the net"), PHASES[phase])
-    replace_file(Path(filename), svg(net, lower(net)).encode())
+    replace_file(Path(filename), svg([lower(net)]).encode())
