@@ -12,7 +12,6 @@ from netc.net import DEPLOY, TRAIN, Layer, Net
 from netc.tensor_type import Dim
 
 OUT = "out/"
-SINK = "sink/"  # a blob that a layer such as HDF5Output takes out of the net
 SYMBOLIC = "N"
 TIME = "T"
 
@@ -38,17 +37,18 @@ class Lowered:
         return self.graph.outputs.get("loss")
 
 
-def lower(net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim | None = None) -> Lowered:
+def lower(net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim | None = None, owned: Mapping[str, Value] | None = None) -> Lowered:
     """The graph of `net`: outputs `out/<blob>` for each blob that no layer reads, and `loss` unless it is deployed.
 
     `batch` is the size of the batch axis of every input, "N" for a symbolic one; by default what the net says. `steps` is
-    that of time in what sources deliver.
+    that of time in what sources deliver. `owned` are parameters that `net` shares with layers which are not among its own, by
+    their param's name.
     SpecError lists the layers that do not fit, each with the shapes that led to it.
     """
     versions: dict[str, tuple[Value, ...]] = {}
     states: dict[str, Value] = {}
     updates: dict[Value, Value] = {}
-    shared: dict[str, Value] = {}
+    shared: dict[str, Value] = dict(owned or {})
     tops_of: dict[str, tuple[Value, ...]] = {}
     blobs_of: dict[str, tuple[Value, ...]] = {}
     losses: list[Value] = []
@@ -59,7 +59,7 @@ def lower(net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim | None =
         if broken.intersection(layer.bottoms):
             broken.update(layer.tops)
             continue
-        ctx = Context(layer, layer.phase or net.phase, batch, seed, shared, states, updates, net.described, steps)
+        ctx = Context(layer, layer.phase or net.phase, batch, seed, shared, states, updates, sinks, net.described, steps)
         try:
             with origin(layer=layer.name, place=layer.at()):
                 tops = _run(ctx, [versions[b][-1] for b in layer.bottoms], net.param.force_backward)
@@ -69,8 +69,6 @@ def lower(net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim | None =
             broken.update(layer.tops)
             continue
         tops_of[layer.name], blobs_of[layer.name] = tops, tuple(ctx.blobs)
-        if layer.facts.get("sink") and net.phase != DEPLOY:
-            sinks |= {f"{SINK}{layer.name}/{k}": versions[b][-1] for k, b in enumerate(layer.bottoms)}
         for name, value in zip(layer.tops, tops, strict=True):
             versions[name] = (*versions.get(name, ()), value)
     if faults:

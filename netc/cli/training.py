@@ -112,7 +112,9 @@ def time_(
 ) -> None:
     """Milliseconds of each layer of NET, forward, backward and update.
 
-    Example: netc time nets/lenet.yaml
+    NET may be without a solver (then there is no update), without a loss (nor backward), and without data (inputs are zeros then).
+
+    Examples: netc time nets/lenet.yaml; netc time deploy.prototxt
     """
     from netc.commands.time import table, time_command
 

@@ -35,7 +35,8 @@ def train_command(job: Job, options: TrainOptions, shown: Screen | None = None, 
     shown = shown or screen(options.quiet, options.as_json)
     if options.zoo is not None:
         check_target(options.zoo, job, options.key)
-    if options.watch and not job.solver.watch_interval:
+    asked = options.watch or job.solver.debug_info or job.train.message.debug_info
+    if asked and not job.solver.watch_interval:
         job = replace(job, solver=replaced(job.solver, watch_interval=job.solver.display or DISPLAY))
     with ExitStack() as stack:
         begun = begun_run(job, options.runs, stack) if options.resume else None

@@ -9,8 +9,7 @@ import numpy as np
 from netc import data, random
 from netc.errors import SpecError
 from netc.ir import Graph, Node
-from netc.layers.context import BATCH, NOISE
-from netc.lower import SINK
+from netc.layers.context import BATCH, NOISE, SINK
 from netc.net import VALIDATION, Net
 
 Feeds = dict[str, np.ndarray]
