@@ -8,7 +8,10 @@ from netc.cli.options import options
 
 @main.group()
 def data() -> None:
-    """See data sets, get those that go by name, make Caffe's databases and mean images."""
+    """See data sets, get those that go by name, make Caffe's databases and mean images.
+
+    Example: netc data show mnist
+    """
 
 
 @data.command("list")

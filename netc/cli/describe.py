@@ -46,7 +46,10 @@ def schema() -> None:
 
 @main.command()
 def devices() -> None:
-    """What this machine offers: onnxruntime, its providers, cores, native kernels."""
+    """What this machine offers: onnxruntime, its providers, cores, native kernels.
+
+    Example: netc devices
+    """
     import onnxruntime
 
     from netc import native

@@ -44,7 +44,12 @@ class Commands(click.Group):
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 @click.option("--allow-python", is_flag=True, help="Let nets run the Python layers that they name.")
 def main(debug: bool, allow_python: bool) -> None:
-    """Compile, train and publish neural nets that are written as text files."""
+    """Compile, train and publish neural nets that are written as text files.
+
+    Example: netc train nets/lenet.yaml
+
+    `netc help` lists pages that explain; `netc help Convolution` or `netc help solver.momentum` a type or a field.
+    """
     if allow_python:
         from netc.layers import python
 

@@ -17,13 +17,18 @@ def zoo() -> None:
 
     A MODEL is `name`, `name@1`, `name@1.2`, `name@1.2.3`, `name@latest` or `name@alias`. A zoo is a folder, an http(s) address, or
     one such as s3://bucket/zoo or hf://user/zoo.
+
+    Example: netc zoo list --from https://example.org/model_zoo
     """
 
 
 @zoo.command("list")
 @FROM
 def zoo_list(source: str | None) -> None:
-    """The models of a zoo."""
+    """The models of a zoo.
+
+    Example: netc zoo list
+    """
     from netc.zoo import default_location, entries, human_size
 
     for entry in entries(source or default_location()):
@@ -36,7 +41,10 @@ def zoo_list(source: str | None) -> None:
 @click.argument("model")
 @FROM
 def zoo_show(model: str, source: str | None) -> None:
-    """The manifest of MODEL."""
+    """The manifest of MODEL.
+
+    Example: netc zoo show mlp@1.0
+    """
     import json
 
     from netc.zoo import default_location
@@ -105,7 +113,10 @@ def zoo_alias(model: str, alias: str | None, zoo: str, remove: tuple[str, ...]) 
 @zoo.command("keygen")
 @click.argument("prefix", default="netc")
 def zoo_keygen(prefix: str) -> None:
-    """Make a pair of keys to sign models with, PREFIX.key (keep it secret) and PREFIX.pub, in the format of minisign."""
+    """Make a pair of keys to sign models with, PREFIX.key (keep it secret) and PREFIX.pub, in the format of minisign.
+
+    Example: netc zoo keygen mine
+    """
     from netc.zoo import generate
 
     for path in generate(prefix):
@@ -129,7 +140,10 @@ def zoo_sign(model: str, key: str, zoo: str) -> None:
 @zoo.command("reindex")
 @options("zoo")
 def zoo_reindex(zoo: str) -> None:
-    """Rebuild index.json after models were copied into the zoo, or out of it."""
+    """Rebuild index.json after models were copied into the zoo, or out of it.
+
+    Example: netc zoo reindex
+    """
     from netc.zoo import reindex
 
     problems = reindex(zoo)
@@ -143,7 +157,10 @@ def zoo_reindex(zoo: str) -> None:
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 is any that is free.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on; 0.0.0.0 lets other machines in.")
 def zoo_serve(folder: str, port: int, host: str) -> None:
-    """Serve the zoo in DIR: pages for people, and an address for `netc zoo download --from`."""
+    """Serve the zoo in DIR: pages for people, and an address for `netc zoo download --from`.
+
+    Example: netc zoo serve model_zoo --port 8000
+    """
     from netc.zoo.serve import server
 
     made = server(folder, host, port)

@@ -1,4 +1,4 @@
-"""`netc layers`: the documentation of a layer type, from its docstring and the comments of its messages."""
+"""`netc layers` and `netc help`: what there is on a layer type or a field, from docstrings and the comments of the schema."""
 
 from collections.abc import Callable, Iterator
 from inspect import getdoc
@@ -27,8 +27,7 @@ def describe_layer(name: str) -> str:
     if found := [d for d in DIFFERENCES if name in d.types]:
         lines += ["", "Other than in Caffe:", *(f"  {d.caffe}; here {d.netc}" for d in found)]
     for field in kind(name).params:
-        message = pb.LayerParameter.DESCRIPTOR.fields_by_name[field].message_type
-        lines += ["", f"{field}:", *(_fields(message) if message else [])]
+        lines += ["", f"{field}:", *describe_message(pb.LayerParameter.DESCRIPTOR.fields_by_name[field].message_type)]
     return "\n".join(lines)
 
 
@@ -37,11 +36,16 @@ def _count(limits: tuple[int, int | None]) -> str:
     return f"{least}" if least == most else f"{least} or more" if most is None else f"{least} to {most}"
 
 
-def _fields(message: Any) -> Iterator[str]:
-    said = comments(message)
+def describe_message(message: Any) -> Iterator[str]:
+    """The lines of a message's fields."""
     for field in message.fields:
-        yield f"  {field.name}: {_type(field)}"
-        yield from (f"      {line}" for line in said.get(field.full_name, "").splitlines())
+        yield from (f"  {line}" for line in describe_field(field))
+
+
+def describe_field(field: FieldDescriptor, name: str = "") -> Iterator[str]:
+    """The lines of a field, as `name` or its own: type and default, then its comment."""
+    yield f"{name or field.name}: {_type(field)}"
+    yield from (f"    {line}" for line in comments(field.containing_type).get(field.full_name, "").splitlines())
 
 
 def _type(field: FieldDescriptor) -> str:

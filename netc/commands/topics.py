@@ -1,0 +1,147 @@
+"""What `netc help TOPIC` says: a page of netc/docs, or what the registries and the schema's comments have on a name."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from importlib.resources import files
+from inspect import Parameter, getdoc, signature
+from typing import Any
+
+from netc import netc_pb2 as pb
+from netc import registry
+from netc.commands.describe import describe_field, describe_layer, describe_message, summary
+from netc.errors import SpecError, near
+from netc.spec import comments
+from netc.spec.fields import KINDS, own_fields
+
+# In the order in which `netc help` lists them.
+PAGES = (
+    "nets", "training", "data", "predict", "zoo", "recurrent", "trees", "rbm", "autoencoders", "gradients", "caffe", "plugins", "step-file",
+    "reproducibility", "speed", "cuda", "errors", "words", "inside",
+)  # fmt: skip
+OLD = ("V1LayerParameter", "V0LayerParameter")  # of Caffe's files before 2015
+MESSAGES = [m for name, m in pb.DESCRIPTOR.message_types_by_name.items() if name not in OLD]
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One answer. `kind` says what `name` is the name of; a page's text is Markdown, any other is plain."""
+
+    kind: str
+    name: str
+    text: Callable[[], str]
+
+    @property
+    def is_page(self) -> bool:
+        """Whether its text is Markdown."""
+        return self.kind == "page"
+
+
+def page(name: str) -> str:
+    """The Markdown of a page."""
+    return (files("netc") / "docs" / f"{name}.md").read_text(encoding="utf-8")
+
+
+def title(name: str) -> str:
+    """The heading of a page."""
+    return page(name).partition("\n")[0].removeprefix("# ")
+
+
+def words() -> dict[str, str]:
+    """The rows of the page `words`: what each word means."""
+    rows = [line.strip("| ").split(" | ") for line in page("words").splitlines() if line.startswith("| ")]
+    return {word: meaning for word, meaning in rows[1:]}
+
+
+def contents() -> str:
+    """What `netc help` prints without a topic."""
+    width = max(map(len, PAGES)) + 2
+    lines = ["Pages, each `netc help PAGE`:", "", *(f"  {name.ljust(width)}{title(name)}" for name in PAGES), ""]
+    lines += [
+        "A topic may also be a command (train), a layer type (Convolution), a solver type (Adam), an lr_policy (step),",
+        "a filler (xavier), a data set (mnist), a kind of file (.csv), a field (solver.momentum, kernel_size) or a word (blob).",
+    ]
+    return "\n".join(lines)
+
+
+def find(name: str, commands: Mapping[str, Callable[[], str]]) -> list[Topic]:
+    """The topics called `name`, those with its very letters first. `commands` are the texts of commands, by their names.
+
+    SpecError, with what is near, if there is none.
+    """
+    known = list(_topics(commands))
+    found = [t for t in known if t.name.lower() == name.lower()]
+    if not found:
+        raise SpecError(f"there is no topic {name!r} (`netc help` lists the pages); {near(name, {t.name for t in known})}")
+    return sorted(found, key=lambda t: t.name != name)
+
+
+def _topics(commands: Mapping[str, Callable[[], str]]) -> Iterator[Topic]:
+    yield from (Topic("page", name, partial(page, name)) for name in PAGES)
+    yield from (Topic("word", word, partial("{}: {}".format, word, meaning)) for word, meaning in words().items())
+    yield from (Topic("command", name, text) for name, text in commands.items())
+    yield from (Topic("layer type", name, partial(describe_layer, name)) for name in registry.layer)
+    tables = (registry.optimizer, _solver_type), (registry.schedule, _policy), (registry.filler, _filler)
+    yield from (Topic(table.kind, name, partial(text, name)) for table, text in tables for name in table)
+    kinds = {table.kind: table.keys() - registry.layer.keys() for table in (registry.dataset, registry.source)}
+    yield from (Topic(kind, name, partial(_source, kind, name)) for kind, names in kinds.items() for name in names)
+    yield from (Topic("field", name, partial(_field, field)) for name, field in _fields())
+
+
+def _source(kind: str, name: str) -> str:
+    table = registry.dataset if kind == registry.dataset.kind else registry.source
+    return f"{name} ({kind})\n\n{getdoc(table[name]) or ''}"
+
+
+def _solver_type(name: str) -> str:
+    function = registry.optimizer[name]
+    used = [p.name for p in signature(function).parameters.values() if p.kind is Parameter.KEYWORD_ONLY]
+    return "\n".join(
+        [f"{name} (solver type)", "", summary(function), "", "Fields of the solver that it reads:", *_of(pb.SolverParameter, used)]
+    )
+
+
+def _policy(name: str) -> str:
+    needs = registry.schedule.facts[name].get("needs", ())
+    needed = ["", "Fields of the solver that it needs:", *_of(pb.SolverParameter, needs)] if needs else []
+    return "\n".join([f"{name} (lr_policy)", "", summary(registry.schedule[name]), *needed])
+
+
+def _filler(name: str) -> str:
+    return "\n".join(
+        [
+            f"{name} (filler)",
+            "",
+            summary(registry.filler[name]),
+            "",
+            "Fields of a filler:",
+            *describe_message(pb.FillerParameter.DESCRIPTOR),
+        ]
+    )
+
+
+def _of(message: Any, names: Any) -> Iterator[str]:
+    for name in names:
+        yield from (f"  {line}" for line in describe_field(message.DESCRIPTOR.fields_by_name[name]))
+
+
+def _fields() -> Iterator[tuple[str, Any]]:
+    """Every field under the names that a person may try: `momentum`, `solver.momentum`, `Pooling.stride`, `SolverParameter.momentum`."""
+    holders = [f for m in MESSAGES for f in m.fields if f.message_type]
+    for message in MESSAGES:
+        above = {f.name for f in holders if f.message_type is message}
+        for field in message.fields:
+            yield from ((name, field) for name in (field.name, f"{message.name}.{field.name}", *(f"{a}.{field.name}" for a in above)))
+    for kind in KINDS:
+        yield from ((f"{kind}.{name}", field) for name, (_, field) in own_fields(kind).items())
+
+
+def _field(field: Any) -> str:
+    """A field; the values of its enum, the fields of its message."""
+    lines = list(describe_field(field, f"{field.containing_type.name}.{field.name}"))
+    if field.enum_type:
+        said = comments(field.containing_type) | comments(field.enum_type)
+        lines += [f"    {v.name}: {said.get(f'{field.enum_type.full_name}.{v.name}', '')}" for v in field.enum_type.values]
+    if field.message_type and field.message_type in MESSAGES:
+        lines += ["", *describe_message(field.message_type)]
+    return "\n".join(lines)

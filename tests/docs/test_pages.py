@@ -1,0 +1,140 @@
+"""README.md and the pages of `netc help`: every block that can be run is run, every link and every command that is named is there."""
+
+import configparser
+import inspect
+import re
+import shutil
+import sys
+from collections import Counter
+
+import click
+import pytest
+
+from netc import registry
+from netc.cli import main
+from netc.commands.topics import PAGES, find
+from netc.layers import python
+from tests.conftest import ROOT
+from tests.docs.pages import PAGE, blocks, compare, run_page
+
+DOCS = ROOT / "netc" / "docs"
+FILES = [ROOT / "README.md", *(DOCS / f"{name}.md" for name in PAGES)]
+# Blocks that no test runs: what installs, downloads, needs a GPU or another language.
+NOT_RUN = {
+    "README.md": 2,
+    "cuda.md": 1,
+    "data.md": 1,
+    "errors.md": 2,
+    "inside.md": 2,
+    "plugins.md": 1,
+    "rbm.md": 2,
+    "step-file.md": 2,
+    "zoo.md": 1,
+}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with nets/ and model_zoo/ as the current one; what plug-ins and Python layers register is taken back."""
+    shutil.copytree(ROOT / "nets", tmp_path / "nets")
+    shutil.copytree(ROOT / "model_zoo", tmp_path / "model_zoo")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    allowed, loaded, modules = list(python._allowed), set(registry._loaded), set(sys.modules)
+    yield tmp_path
+    for table in (t for t in vars(registry).values() if isinstance(t, registry.Registry)):
+        for name in [n for n, f in table.items() if inspect.unwrap(f).__code__.co_filename.startswith((str(tmp_path), PAGE))]:
+            del table[name], table.facts[name]
+    python._allowed[:] = allowed
+    registry._loaded.intersection_update(loaded | {"netc"})
+    for name in set(sys.modules) - modules:
+        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+def test_the_blocks_of_a_page_run(path, folder):
+    run_page(path, folder)
+
+
+def test_what_is_not_run_is_counted():
+    counts = Counter(path.name for path in FILES for block in blocks(path.read_text()) if not block.is_run)
+    assert dict(counts) == NOT_RUN
+
+
+def test_fences_have_a_language():
+    bare = [
+        path.name for path in FILES if len(re.findall(r"^```", path.read_text(), re.MULTILINE)) != 2 * len(list(blocks(path.read_text())))
+    ]
+    assert bare == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+def test_links_lead_somewhere(path):
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text())
+    assert [link for link in links if "://" not in link and not (path.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+def test_commands_in_the_text_are_there(path):
+    """`netc train NET --resume` within a line: the command and its options."""
+    registry.load()
+    for span in re.findall(r"`netc ([^`\n]+)`", re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)):
+        words, command = span.replace("...", "x").split(), main
+        while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+            assert words[0] in command.commands, f"`netc {span}`"
+            command = command.commands[words.pop(0)]
+        options = {o for p in command.params for o in (*p.opts, *p.secondary_opts)} | {"--debug", "--allow-python", "--help", "--version"}
+        assert {w.partition("=")[0] for w in words if w.startswith("-")} <= options, f"`netc {span}`"
+        if span.startswith("help ") and words[0].upper() != words[0]:
+            assert find(words[0], {}), f"`netc {span}`"
+
+
+def test_extras_that_are_named_are_there():
+    extras = configparser.ConfigParser()
+    extras.read(ROOT / "setup.cfg")
+    named = {e for path in FILES for e in re.findall(r"netc\[(\w+)\]", path.read_text())}
+    assert named and named <= set(extras["options.extras_require"])
+
+
+@pytest.mark.parametrize("page, table", [
+    ("training", registry.optimizer), ("training", registry.schedule), ("nets", registry.filler), ("data", registry.dataset),
+], ids=lambda x: getattr(x, "kind", x))  # fmt: skip
+def test_lists_on_pages_are_whole(page, table):
+    registry.load()
+    text = (DOCS / f"{page}.md").read_text()
+    assert [name for name in table if not re.search(rf"\b{name}\b", text)] == []
+
+
+def test_every_net_is_in_the_readme():
+    text = (ROOT / "README.md").read_text()
+    assert [p.stem for p in (ROOT / "nets").glob("*.yaml") if f"netc train nets/{p.name}" not in text] == []
+
+
+def test_every_page_is_listed():
+    assert sorted(p.stem for p in DOCS.glob("*.md")) == sorted(PAGES)
+
+
+@pytest.mark.parametrize("expected", ["b 3", "a ...\n...\nb 2", "a.*", "a 1 ... x"])
+def test_expected_output_can_fail(expected):
+    with pytest.raises(AssertionError):
+        compare(expected.replace("3", "x"), "b 7\na 12\n")
+
+
+def test_expected_output_may_have_other_numbers():
+    compare("a 1.5\n...\nb 2 (...)", "a 7\nmore\nb 1e-3 (why)\n")
+
+
+def commands(group: click.Group = main, before: str = "") -> dict[str, click.Command]:
+    """Every command and sub-command by its words."""
+    found: dict[str, click.Command] = {}
+    for name, command in group.commands.items():
+        found[before + name] = command
+        if isinstance(command, click.Group):
+            found |= commands(command, f"{before}{name} ")
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(commands()))
+def test_every_command_has_an_example(name):
+    assert re.search(rf"Examples?: (.*; |.*\n\n\s*)?netc {name}\b", commands()[name].help or "", re.DOTALL)
