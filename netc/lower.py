@@ -15,6 +15,7 @@ OUT = "out/"
 SINK = "sink/"  # a blob that a layer such as HDF5Output takes out of the net
 SYMBOLIC = "N"
 TIME = "T"
+MOST_STEPS = 12  # of the way to a layer that an error shows
 
 
 @dataclass(frozen=True)
@@ -135,14 +136,25 @@ def _faults(error: NetcError, layer: Layer, net: Net, versions: Mapping[str, tup
 
 
 def _chain(layer: Layer, net: Net, versions: Mapping[str, tuple[Value, ...]]) -> str:
-    """` (data 64x1x28x28 -> conv1 64x20x24x24 -> ...)`: the way from the data to the layer."""
+    """`data 64x1x28x28 (line 3) -> conv1 64x20x24x24 (line 4) -> ...`: the way from the data to the layer, on a line of its own."""
     producers = {top: other for other in net.layers for top in other.tops if other is not layer and top not in other.bottoms}
+
+    def step(blob: str) -> str:
+        return f"{blob} {dims(versions[blob][-1].shape)}{_line(producers[blob]) if blob in producers else ''}"
+
     steps: list[str] = []
     names = list(layer.bottoms)
     seen: set[str] = set()
     while names and names[0] not in seen:
         seen.add(names[0])
-        steps.append(f"{names[0]} {dims(versions[names[0]][-1].shape)}")
+        steps.append(step(names[0]))
         names = list(producers[names[0]].bottoms) if names[0] in producers else []
-    others = [f"{b} {dims(versions[b][-1].shape)}" for b in layer.bottoms[1:]]
-    return f"\n    {' -> '.join(reversed(steps))}{' with ' + ', '.join(others) if others else ''} -> {layer.name}" if steps else ""
+    steps = [*steps[: MOST_STEPS - 1], "...", steps[-1]] if len(steps) > MOST_STEPS else steps
+    others = f" with {', '.join(map(step, layer.bottoms[1:]))}" if layer.bottoms[1:] else ""
+    return f"\n    {' -> '.join(reversed(steps))}{others} -> {layer.name}{_line(layer)}" if steps else ""
+
+
+def _line(layer: Layer) -> str:
+    """` (line 9)`, where the text that the layer stands in is known."""
+    _, _, line_column = layer.at().removeprefix(layer.document.path).partition(":")
+    return f" (line {line_column.partition(':')[0]})" if line_column else ""

@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from netc.errors import NetcError
+from netc.cli.faults import show
+from netc.errors import NetcError, near
 from netc.version import VERSION
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -18,13 +19,20 @@ class Commands(click.Group):
         """--debug and --allow-python may stand after the command too."""
         return super().parse_args(ctx, sorted(args, key=lambda a: a not in ("--debug", "--allow-python")))
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first argument names. UsageError, with what is near, if there is none of that name."""
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            ctx.fail(f"there is no command {name!r}; {near(name, self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except NetcError as e:
             if ctx.params.get("debug"):
                 raise
-            click.echo(f"netc: {e}" if "\n" not in str(e) else f"netc:\n{e}", err=True)
+            show(e)
             ctx.exit(e.exit_code)
         except KeyboardInterrupt:
             ctx.exit(130)

@@ -7,7 +7,7 @@ from typing import IO
 import numpy as np
 
 from netc.data.sequences import CONT, LENGTH, over_time
-from netc.data.source import Description, Request, Table, TopSpec, data_error
+from netc.data.source import Description, Request, Table, TopSpec
 from netc.errors import DataError, near
 from netc.registry import source
 
@@ -24,7 +24,7 @@ def npz(request: Request) -> Table:
                 names[made] = LENGTH
             missing = [f"{path}: there is no array {n!r}; {near(n, there)}" for n in names if n not in there]
             if missing:
-                raise data_error(missing)
+                raise DataError(*missing)
             headers = []
             for name in names:
                 with archive.open(f"{name}.npy") as file:
@@ -76,7 +76,7 @@ def _description(path: Path, names: list[str], headers: list[tuple[tuple[int, ..
     if len(set(rows.values())) > 1:
         faults.append(f"{path}: the arrays differ in rows: " + ", ".join(f"{n} {r}" for n, r in rows.items()))
     if faults:
-        raise data_error(faults)
+        raise DataError(*faults)
     return Description(path.name, tuple(_top(*h) for h in headers), next(iter(rows.values())))
 
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from netc import netc_pb2 as pb
-from netc.data.source import Column, Description, Request, Table, TopSpec, data_error
+from netc.data.source import Column, Description, Request, Table, TopSpec
 from netc.errors import DataError
 from netc.registry import source
 
@@ -126,7 +126,7 @@ def each(function: Callable[[Any], R], items: Sequence[Any]) -> list[R]:
     with ThreadPoolExecutor() as pool:
         results = list(pool.map(attempt, items))
     if faults := [str(r) for r in results if isinstance(r, DataError)]:
-        raise data_error(faults)
+        raise DataError(*faults)
     return results  # type: ignore[return-value]
 
 

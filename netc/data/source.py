@@ -4,7 +4,7 @@ A source function, filed under `@source(...)` or `@dataset(...)`, takes a `Reque
 make a batch, and what is done to them, is the same for every source: `order.py`, `transform.py`, `batches.py`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,7 +13,6 @@ import numpy as np
 
 from netc import netc_pb2 as pb
 from netc.data.vocabulary import Vocabulary
-from netc.errors import MOST_FAULTS, DataError
 
 
 @dataclass(frozen=True)
@@ -137,9 +136,3 @@ class Selected:
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
         return self.column[self.rows[rows]]
-
-
-def data_error(faults: Sequence[str]) -> DataError:
-    """The error that lists `faults`, at most as many as a person reads."""
-    more = [f"... and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else []
-    return DataError("\n".join([*faults[:MOST_FAULTS], *more]))
