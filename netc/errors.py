@@ -12,11 +12,13 @@
   x RunError             a run failed on its way (NaN, a full disk)
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import SequenceMatcher, get_close_matches
 
 MOST_FAULTS = 20
+PLACE = re.compile(r":(\d+):(\d+)$")
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,17 @@ class UnknownModelError(ZooError):
 
 class RunError(NetcError):
     """A run failed on its way."""
+
+
+def path_of(fault: Fault) -> str:
+    """The file that a fault is in."""
+    return PLACE.sub("", fault.place)
+
+
+def line_of(fault: Fault) -> tuple[int, int]:
+    """Line and column of a fault; (0, 0) where it has none."""
+    found = PLACE.search(fault.place)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 def near(name: str, known: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from netc import registry
 from netc.errors import Fault, NetcError, ShapeError, SpecError
 from netc.ir import Graph, Value, op, origin, stop
 from netc.layers.context import Context, dims
-from netc.net import DEPLOY, TRAIN, Layer, Net
+from netc.net import BROKEN, DEPLOY, TRAIN, Layer, Net
 from netc.tensor_type import Dim
 
 OUT = "out/"
@@ -46,6 +46,17 @@ def lower(net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim | None =
     that of time in what sources deliver.
     SpecError lists the layers that do not fit, each with the shapes that led to it.
     """
+    lowered, faults = lower_judged(net, batch, seed, steps)
+    if lowered is None:
+        raise SpecError(*faults)
+    return lowered
+
+
+def lower_judged(net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim | None = None) -> tuple[Lowered | None, list[Fault]]:
+    """What `lower` gives, or the faults of the layers that do not fit.
+
+    Of a net with faults (`judged`), those layers are judged that do not hang on what is in doubt.
+    """
     versions: dict[str, tuple[Value, ...]] = {}
     states: dict[str, Value] = {}
     updates: dict[Value, Value] = {}
@@ -57,7 +68,7 @@ def lower(net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim | None =
     faults: list[Fault] = []
     broken: set[str] = set()
     for layer in net.layers:
-        if broken.intersection(layer.bottoms):
+        if layer.doubt == BROKEN or broken.intersection(layer.bottoms) or not versions.keys() >= set(layer.bottoms):
             broken.update(layer.tops)
             continue
         ctx = Context(layer, layer.phase or net.phase, batch, seed, shared, states, updates, net.described, steps)
@@ -66,7 +77,7 @@ def lower(net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim | None =
                 tops = _run(ctx, [versions[b][-1] for b in layer.bottoms], net.param.force_backward)
                 losses += [_weighted(t, w) for t, w in zip(tops, layer.loss_weights, strict=True) if w]
         except NetcError as e:
-            faults += _faults(e, layer, net, versions)
+            faults += [] if layer.doubt else _faults(e, layer, net, versions)
             broken.update(layer.tops)
             continue
         tops_of[layer.name], blobs_of[layer.name] = tops, tuple(ctx.blobs)
@@ -74,11 +85,11 @@ def lower(net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim | None =
             sinks |= {f"{SINK}{layer.name}/{k}": versions[b][-1] for k, b in enumerate(layer.bottoms)}
         for name, value in zip(layer.tops, tops, strict=True):
             versions[name] = (*versions.get(name, ()), value)
-    if faults:
-        raise SpecError(*faults)
+    if faults or broken:
+        return None, faults
     graph = _graph(net, versions, losses, sinks, updates)
     parameters = tuple(s for s in states.values() if s.node.attrs["kind"] == "parameter")
-    return Lowered(net, graph, versions, parameters, tops_of, blobs_of)
+    return Lowered(net, graph, versions, parameters, tops_of, blobs_of), []
 
 
 def _graph(

@@ -4,8 +4,9 @@ import pytest
 
 from netc import netc_pb2 as pb
 from netc import registry
+from netc.derived import deployed, pretraining
 from netc.errors import SpecError
-from netc.net import DEPLOY, TEST, TRAIN, deployed, pretraining, resolve
+from netc.net import DEPLOY, TEST, TRAIN, resolve
 from netc.spec import parse_prototxt, parse_yaml
 
 registry.load()

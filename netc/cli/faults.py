@@ -1,17 +1,15 @@
 """How errors look on a terminal: each fault, the line of text that it is about, and a caret under the column."""
 
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from unicodedata import combining, east_asian_width
 
 import click
 
-from netc.errors import MOST_FAULTS, Fault, NetcError
+from netc.errors import MOST_FAULTS, Fault, NetcError, line_of, path_of
 
 WIDEST = 120  # characters of a line of text that are shown
-PLACE = re.compile(r"(?P<path>.+?):(?P<line>\d+):(?P<column>\d+)", re.DOTALL)
 LARGEST = 2**24  # bytes of a file that is looked into for a line
 
 
@@ -44,12 +42,12 @@ def _fault(fault: Fault, start: str) -> Iterator[str]:
 
 def _excerpt(fault: Fault) -> Iterator[str]:
     """The line that a fault is about, and the caret."""
-    found = PLACE.fullmatch(fault.place)
+    (number, column), text = line_of(fault), None
     if fault.column:
-        number, text, column = "", fault.place, fault.column
-    elif found and (line := _line_of(found["path"], int(found["line"]))) is not None:
-        number, text, column = found["line"], line, int(found["column"])
-    else:
+        text, column = fault.place, fault.column
+    elif number:
+        text = _line_of(path_of(fault), number)
+    if text is None:
         return
     before, after = text[: column - 1], text[column - 1 :]
     if len(text) > WIDEST:
@@ -57,7 +55,7 @@ def _excerpt(fault: Fault) -> Iterator[str]:
         after = after if len(after) < WIDEST // 2 else after[: WIDEST // 2] + "..."
     bar = click.style("|", fg="blue")
     caret = click.style("^", fg="red", bold=True)
-    yield f"  {number:>4} {bar} {_printable(before + after)}"
+    yield f"  {number or '':>4} {bar} {_printable(before + after)}"
     yield f"  {'':4} {bar} {_blank(before)}{caret}"
 
 

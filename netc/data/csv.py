@@ -17,7 +17,7 @@ import numpy as np
 from netc.data.order import held_out
 from netc.data.series import series_table, spread, training_windows
 from netc.data.source import Description, Request, Table, TopSpec
-from netc.errors import DataError, Fault, near
+from netc.errors import DataError, Fault, line_of, near
 from netc.registry import source
 
 
@@ -58,7 +58,7 @@ def csv(request: Request) -> Table:
         tops, columns = [*tops, TopSpec(str(targets.dtype), ())], [*columns, targets]
         faults += wrong
     if faults:
-        raise DataError(*sorted(faults, key=_line))
+        raise DataError(*sorted(faults, key=line_of))
     description = Description(sheet.path.name, tuple(tops), len(sheet.rows), classes, sha256=sheet.sha256)
     return Table(description, lambda: tuple(columns))
 
@@ -67,7 +67,7 @@ def _windows(request: Request, sheet: Sheet, target: int) -> Table:
     """With `steps`: windows of all columns, whose label is the next value of the label column."""
     rows, faults = _features(sheet, None)
     if faults:
-        raise DataError(*sorted(faults, key=_line))
+        raise DataError(*sorted(faults, key=line_of))
     _, trained = training_windows(request, sheet.path.name, len(rows))
     described = Description(sheet.path.name, (), len(rows), columns=sheet.header, sha256=sheet.sha256)
     return series_table(request, described, target, spread(rows[:trained]), lambda: rows)
@@ -107,7 +107,7 @@ def read_columns(path: Path, names: tuple[str, ...]) -> np.ndarray:
     part = replace(sheet, header=names, rows=tuple(tuple(row[i] for i in chosen) for row in sheet.rows))
     rows, faults = _features(part, None)
     if faults:
-        raise DataError(*sorted(faults, key=_line))
+        raise DataError(*sorted(faults, key=line_of))
     return rows
 
 
@@ -158,10 +158,6 @@ def _targets(sheet: Sheet, label: int, classes: tuple[str, ...] | None) -> tuple
 
 def _delimiter(line: str) -> str:
     return max(",;\t", key=line.count)
-
-
-def _line(fault: Fault) -> int:
-    return int(fault.place.rsplit(":", 2)[1])
 
 
 def _is_number(cell: str) -> bool:

@@ -19,7 +19,7 @@ BINARY = (".caffemodel", ".binaryproto", ".solverstate")
 
 def parse_yaml(text: str, message_type: type[Message] = pb.NetParameter, path: str = "<text>") -> Document:
     """The message that a YAML text spells, in the current format. SpecError lists everything that is wrong with it."""
-    return upgraded(_parse_yaml(text, message_type, path))
+    return _whole(_upgraded(_parse_yaml(text, message_type, path)))
 
 
 def parse_prototxt(text: str, message_type: type[Message] = pb.NetParameter, path: str = "<text>", allow_unknown: bool = False) -> Document:
@@ -27,7 +27,7 @@ def parse_prototxt(text: str, message_type: type[Message] = pb.NetParameter, pat
 
     `allow_unknown` drops fields that its messages do not have, such as those of forks of Caffe; the document has the warnings.
     """
-    return upgraded(_parse_prototxt(text, message_type, path, allow_unknown))
+    return _whole(_upgraded(_parse_prototxt(text, message_type, path, allow_unknown)))
 
 
 def load(path: str | Path, message_type: type[Message] = pb.NetParameter, allow_unknown: bool = False) -> Document:
@@ -35,6 +35,11 @@ def load(path: str | Path, message_type: type[Message] = pb.NetParameter, allow_
 
     `allow_unknown` as of `parse_prototxt`. SpecError lists everything that is wrong with it, each fault with its place.
     """
+    return _whole(read(path, message_type, allow_unknown))
+
+
+def read(path: str | Path, message_type: type[Message] = pb.NetParameter, allow_unknown: bool = False) -> Document:
+    """What `load` gives, with the faults of its text as long as the rest can be read. SpecError where it cannot."""
     name, suffix = str(path), Path(path).suffix
     data = read_bytes(path)
     if suffix not in (*YAML, *PROTOTXT, *BINARY):
@@ -43,10 +48,25 @@ def load(path: str | Path, message_type: type[Message] = pb.NetParameter, allow_
     if suffix in BINARY:
         return Document(parse_binary(data, message_type, name), name, "")
     text = _text(data, name)
-    document = parse_yaml(text, message_type, name) if suffix in YAML else parse_prototxt(text, message_type, name, allow_unknown)
-    if not document.message.ListFields():
+    old = _parse_yaml(text, message_type, name) if suffix in YAML else _parse_prototxt(text, message_type, name, allow_unknown)
+    document = _upgraded(old)
+    if not document.message.ListFields() and not document.faults:
         raise SpecError(Fault(name, f"the file is empty; a {message_type.DESCRIPTOR.name} should stand in it"))
     return document
+
+
+def _whole(document: Document) -> Document:
+    """`document`, if nothing is wrong with it."""
+    if document.faults:
+        raise SpecError(*document.faults)
+    return document
+
+
+def _upgraded(document: Document) -> Document:
+    try:
+        return upgraded(document)
+    except SpecError as e:
+        raise SpecError(*document.faults, *e.faults) from e
 
 
 def parse_binary(data: bytes, message_type: type[Message], path: str = "<data>") -> Any:

@@ -14,6 +14,7 @@ from netc.spec.document import Document, FieldPath, Position
 from netc.spec.reading import Reading
 from netc.spec.scalars import INTEGERS, from_text
 
+LAYER_OF_NET: Any = pb.NetParameter.DESCRIPTOR.fields_by_name["layer"]
 CLOSING = {"{": "}", "<": ">"}
 BOOLS = {**dict.fromkeys(("true", "True", "t", "1"), "true"), **dict.fromkeys(("false", "False", "f", "0"), "false")}
 TOKEN = re.compile(
@@ -67,7 +68,7 @@ class Tokens:
 
 
 def parse_prototxt(text: str, message_type: type[Message] = pb.NetParameter, path: str = "<text>", allow_unknown: bool = False) -> Document:
-    """The message that a protobuf text spells. SpecError lists everything that is wrong with it.
+    """The message that a protobuf text spells, with its faults. SpecError, with these, where the rest cannot be read.
 
     `allow_unknown` drops fields that its messages do not have, with a warning in the document.
     """
@@ -76,6 +77,7 @@ def parse_prototxt(text: str, message_type: type[Message] = pb.NetParameter, pat
         _message(reading, Tokens(text), message, (), None)
     except SyntaxFault as e:
         reading.fault(*e.args)
+        raise SpecError(*reading.finish(message).faults) from e
     except RecursionError as e:
         raise SpecError(Fault(path, "messages stand too deep within each other")) from e
     return reading.finish(message)
@@ -112,7 +114,8 @@ def _message(reading: Reading, tokens: Tokens, message: Any, path: FieldPath, op
         field = message.DESCRIPTOR.fields_by_name.get(token.text)
         colon = tokens.accept(":")
         if field is None:
-            reading.unknown(token.at, message.DESCRIPTOR, token.text, fork=True)
+            field = reading.unknown(token.at, message, token.text, path, fork=True)
+        if field is None or not _fits(field, colon, tokens.peek):
             _skip(tokens)
         elif field.message_type:
             _messages(reading, tokens, token, message, field, path, counts)
@@ -120,6 +123,11 @@ def _message(reading: Reading, tokens: Tokens, message: Any, path: FieldPath, op
             if not colon:
                 reading.fault(token.at, f"{token.text} is a single value: a colon follows it")
             _scalars(reading, tokens, token, message, field, path, counts)
+
+
+def _fits(field: Any, colon: Token | None, token: Token) -> bool:
+    """Whether fields follow a field that holds fields; where a near name is taken for what was written, they may not."""
+    return bool(colon) or field.message_type is not None or token.kind not in ("mark",)
 
 
 def _claim(reading: Reading, token: Token, field: Any, path: FieldPath, counts: dict[str, int]) -> FieldPath:
@@ -159,6 +167,9 @@ def _messages(reading: Reading, tokens: Tokens, name: Token, message: Any, field
             target.SetInParent()
         if field.message_type.full_name == "google.protobuf.Struct":
             _struct(reading, tokens, opening, target)
+        elif field is LAYER_OF_NET:
+            with reading.judging(here):
+                _message(reading, tokens, target, here, opening)
         else:
             _message(reading, tokens, target, here, opening)
 

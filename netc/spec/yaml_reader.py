@@ -10,14 +10,14 @@ from netc.errors import Fault, SpecError
 from netc.spec.document import Document, FieldPath, Position
 from netc.spec.reading import NET, Reading
 from netc.spec.scalars import from_text
-from netc.spec.yaml_layers import complete, layer_parts, layer_target, unknown_type
+from netc.spec.yaml_layers import complete, layer_parts, layer_target, type_of
 from netc.spec.yaml_nodes import at, given, is_unset, named, pairs, struct_value
 
 MOST_REPEATS = 100_000
 
 
 def parse_yaml(text: str, message_type: type[Any], path: str = "<text>") -> Document:
-    """The message that a YAML text spells. SpecError lists everything that is wrong with it."""
+    """The message that a YAML text spells, with its faults. SpecError where the text is no YAML."""
     reading = Reading(path, text)
     message = message_type()
     try:
@@ -94,9 +94,14 @@ def _message(reading: Reading, node: Node, message: Any, path: FieldPath) -> Non
             name = "layer" if owner is NET and key.value == "layers" else key.value
             field = owner.fields_by_name.get(name)
             if field is None:
-                reading.unknown(at(key), owner, name)
-            elif owner is NET and name == "layer":
+                field = reading.unknown(at(key), message, name, path)
+            if field is None:
+                continue
+            if owner is NET and field.name == "layer":
                 layers = _layers(reading, key, value, message, path)
+            elif field.name == "solver":
+                with reading.judging((*path, "solver")):
+                    _field(reading, key, value, message, field, path)
             else:
                 _field(reading, key, value, message, field, path)
         complete(reading, layers, message)
@@ -145,14 +150,21 @@ def _layers(reading: Reading, key: Node, value: Node, net: Any, path: FieldPath)
     for i, node in enumerate(value.value if isinstance(value, SequenceNode) else [value]):
         layer = net.layer.add()
         reading.claim(at(node), (*here, i))
-        type_node, fields = layer_parts(reading, node)
-        if type_node is not None:
-            layer.type = type_node.value
-            reading.claim(at(type_node), (*here, i, "type"))
-            unknown_type(reading, type_node, fields)
-        for key_node, value_node in fields:
-            target, field, inner = layer_target(reading, layer, key_node, (*here, i))
-            if field is not None:
-                _field(reading, key_node, value_node, target, field, inner)
-        found.append((node, layer, {k.value for k, _ in fields}))
+        with reading.judging((*here, i)):
+            found.append((node, layer, _layer(reading, node, layer, (*here, i))))
     return found
+
+
+def _layer(reading: Reading, node: Node, layer: Any, path: FieldPath) -> set[str]:
+    """Fill a layer. Gives the names of what was written in it."""
+    type_node, fields = layer_parts(reading, node)
+    if type_node is not None:
+        layer.type = type_of(reading, type_node, fields)
+        reading.claim(at(type_node), (*path, "type"))
+    written = set()
+    for key_node, value_node in fields:
+        target, field, inner = layer_target(reading, layer, key_node, path)
+        if field is not None:
+            _field(reading, key_node, value_node, target, field, inner)
+            written.add(field.name)
+    return written

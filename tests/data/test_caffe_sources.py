@@ -13,10 +13,11 @@ from netc.api import Net
 from netc.commands import train
 from netc.data.bilinear import resize
 from netc.data.datum import to_datum, write_datums
+from netc.derived import deployed
 from netc.errors import DataError
 from netc.ir import Graph
 from netc.lower import lower
-from netc.net import TEST, deployed, resolve
+from netc.net import TEST, resolve
 from netc.run.feed import Feeder
 from netc.spec import parse_yaml
 from netc.spec.job import load_job
