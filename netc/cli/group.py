@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from netc.cli.faults import show
-from netc.errors import NetcError, near
+from netc.errors import NetcError
 from netc.version import VERSION
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -18,13 +18,6 @@ class Commands(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """--debug and --allow-python may stand after the command too."""
         return super().parse_args(ctx, sorted(args, key=lambda a: a not in ("--debug", "--allow-python")))
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that the first argument names. UsageError, with what is near, if there is none of that name."""
-        name = args[0]
-        if self.get_command(ctx, name) is None and not name.startswith("-"):
-            ctx.fail(f"there is no command {name!r}; {near(name, self.list_commands(ctx))}")
-        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

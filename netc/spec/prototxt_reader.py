@@ -115,7 +115,8 @@ def _message(reading: Reading, tokens: Tokens, message: Any, path: FieldPath, op
         colon = tokens.accept(":")
         if field is None:
             field = reading.unknown(token.at, message, token.text, path, fork=True)
-        if field is None or not _fits(field, colon, tokens.peek):
+            field = field if field is not None and _fits(field, tokens.peek) else None
+        if field is None:
             _skip(tokens)
         elif field.message_type:
             _messages(reading, tokens, token, message, field, path, counts)
@@ -125,9 +126,9 @@ def _message(reading: Reading, tokens: Tokens, message: Any, path: FieldPath, op
             _scalars(reading, tokens, token, message, field, path, counts)
 
 
-def _fits(field: Any, colon: Token | None, token: Token) -> bool:
-    """Whether fields follow a field that holds fields; where a near name is taken for what was written, they may not."""
-    return bool(colon) or field.message_type is not None or token.kind not in ("mark",)
+def _fits(field: Any, token: Token) -> bool:
+    """Whether what follows a misspelled name is of the kind that the field wants which must be meant."""
+    return (field.message_type is not None) == (token.kind == "mark" and token.text in "{<")
 
 
 def _claim(reading: Reading, token: Token, field: Any, path: FieldPath, counts: dict[str, int]) -> FieldPath:

@@ -80,7 +80,7 @@ def test_faults_of_a_list(images, tmp_path):
     with pytest.raises(DataError, match="an image 1.png: is 3x8, the first image is 6x8; give new_height and new_width"):
         data.open(layer(LIST + "}"), "TEST", 0, tmp_path)
     (tmp_path / "list.txt").write_text("a.png 1\nb.png\nc.png x\n")
-    with pytest.raises(DataError, match=r"list.txt:2: expected a path, a space and a whole number; 'b.png' came\n.*list.txt:3"):
+    with pytest.raises(DataError, match=r"list.txt:2:1: expected a path, a space and a whole number; 'b.png' came\n.*list.txt:3"):
         data.describe(layer(LIST + "}"), "TEST", tmp_path)
     with pytest.raises(DataError, match="only one of new_height and new_width"):
         data.describe(layer(LIST + "new_height: 3 }"), "TEST", tmp_path)

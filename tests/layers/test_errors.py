@@ -124,7 +124,7 @@ def test_error(layer, at, said):
 
 def test_shape_errors_tell_the_way_to_them():
     layers = "Pooling: {bottom: x, kernel_size: 2, stride: 2}\nReLU\nConvolution: {num_output: 2, kernel_size: 3}"
-    with pytest.raises(SpecError, match=r"does not fit into 2.*\n    x 2x3x4x4 -> pool1 2x3x2x2 -> conv1"):
+    with pytest.raises(SpecError, match=r"does not fit into 2.*\n    x 2x3x4x4 \(line 3\) -> pool1 2x3x2x2 \(line 7\) -> conv1 \(line 9\)"):
         net(layers, inputs=INPUTS)
 
 

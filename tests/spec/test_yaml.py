@@ -205,8 +205,7 @@ def test_places() -> None:
         ("layers: [Input, {Clip: {min: 1}}]", ["n.yaml:1:17: ClipParameter needs 'max'"]),
         ("layers: [Input, Clip]", ["n.yaml:1:17: Clip needs 'min' and 'max'"]),
         ("layers: [Input, {Convolutoin: {num_output: 1}}]",
-         ["n.yaml:1:18: there is no layer type 'Convolutoin'; did you mean 'Convolution'? (a plug-in's type has its fields, "
-          "num_output, under `custom`)"]),
+         ["n.yaml:1:18: there is no layer type 'Convolutoin'; did you mean 'Convolution'?"]),
         ("layers:\n  - Input\n  - Pooling:\n    stride: 2",
          ["n.yaml:3:5: the fields of 'Pooling' stand further to the right than it does"]),
         ("layers:\n  Input:\n  Pooling: {stride: 2}",
