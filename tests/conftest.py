@@ -17,3 +17,7 @@ needs_reference = pytest.mark.skipif(not REFERENCE.is_dir(), reason=f"no recorde
 def needs_data(folder: str) -> pytest.MarkDecorator:
     """Skip where a data set is not there."""
     return pytest.mark.skipif(not (DATA / folder).is_dir(), reason=f"no {folder} in {DATA}; NETC_DATA names the folder of data sets")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--golden-update", action="store_true", help="write what tests/errors/ expects anew (tests/test_error_messages.py)")
