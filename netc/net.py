@@ -3,7 +3,8 @@
 `resolve` raises one SpecError that lists all that is wrong. Rules are Caffe's (net.cpp: FilterNet, Init).
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from netc import data, registry
 from netc import netc_pb2 as pb
 from netc.errors import Fault, NetcError, SpecError, line_of, near
 from netc.spec import Document
-from netc.spec.fields import KINDS
+from netc.spec.fields import KINDS, LABELLED
 from netc.spec.other_names import type_hint
 
 BROKEN, GUESSED = "broken", "guessed"
@@ -62,7 +63,7 @@ class Net:
     @property
     def described(self) -> dict[str, data.TopSpec]:
         """What the sources say of their tops, those that a deployed net lacks among them."""
-        return {n: t for layer in self.sources if layer.source for n, t in zip(layer.param.top, layer.source.tops, strict=False)}
+        return {n: t for layer in self.sources if layer.source for n, t in zip(layer.param.top, layer.source.described, strict=False)}
 
     @property
     def sources(self) -> list[Layer]:
@@ -115,7 +116,7 @@ def judged(
     elif not chosen and not faults:
         faults.append(Fault(document.place(), f"no layer of the net is included in phase {phase}"))
     layers = [_layer(document, i, spec, phase, base, faults) for i, spec in chosen]
-    faults += [*_name_faults(layers), *_blob_faults(layers)]
+    faults += [*_name_faults(layers), *_blob_faults(layers, _left_out(document, chosen, phase))]
     return Net(param.name, phase, tuple(layers), document), sorted(faults, key=line_of)
 
 
@@ -169,7 +170,10 @@ def _layer(document: Document, i: int, spec: pb.LayerParameter, phase: str, base
             if len(names) < least or (most is not None and len(names) > most):
                 wanted = f"{least}" if least == most else f"{least} or more" if most is None else f"{least} to {most}"
                 plural, given = "" if wanted == "1" else "s", f" ({', '.join(names)})" if names else ""
-                fault(f"{type_} takes {wanted} {what}{plural}, {len(names)} given{given}", what)
+                if doubt:
+                    doubt = BROKEN
+                else:
+                    fault(f"{type_} takes {wanted} {what}{plural}, {len(names)} given{given}", what)
     source, batch = None, None
     if facts.get("source"):
         try:
@@ -178,17 +182,20 @@ def _layer(document: Document, i: int, spec: pb.LayerParameter, phase: str, base
             if len(tops) > len(source.tops):
                 fault(f"has {len(tops)} tops, its data set delivers {len(source.tops)}", "top")
         except NetcError as e:
-            faults += [] if doubt == BROKEN else _source_faults(e, document.place("layer", i, data.message_name(spec), "source"), spec.name)
+            faults += [] if doubt == BROKEN else _source_faults(e, document, i, spec.name, data.message_name(spec))
             doubt = BROKEN
     doubt = BROKEN if len(faults) > known else doubt
     return Layer(spec.name, type_, tuple(spec.bottom), tops, spec, weights, document, i, source, batch, doubt=doubt)
 
 
-def _source_faults(error: NetcError, place: str, name: str) -> Iterable[Fault]:
-    """The faults of a data layer's source, at the layer or within its files."""
+def _source_faults(error: NetcError, document: Document, i: int, name: str, message: str) -> Iterable[Fault]:
+    """The faults of a data layer's source: within its files, or at the field of the layer that the sentence names first."""
+    fields = {p[-1]: p for p in document.positions if p[:2] == ("layer", i) and len(p) == 4}
     for fault in error.faults:
+        named = next((fields[word] for word in re.findall(r"\w+", fault.text) if word in fields), ("layer", i, message, "source"))
+        place = document.place(*named)
         if fault.place:
-            yield Fault(fault.place, f"{fault.text} (layer {name!r}, {place}, reads it)")
+            yield Fault(fault.place, f"{fault.text} (layer {name!r} of {place} reads it)")
         else:
             yield Fault(place, f"layer {name!r}: {fault.text}")
 
@@ -197,11 +204,26 @@ def _name_faults(layers: list[Layer]) -> Iterable[Fault]:
     first: dict[str, Layer] = {}
     for layer in layers:
         if layer.name in first:
-            yield Fault(layer.at("name"), f"layer {layer.name!r}: {first[layer.name].at()} has the same name")
+            text = f"the layer at {first[layer.name].at()} has the same name; weights are kept by name, so each layer needs its own"
+            yield Fault(layer.at("name"), f"layer {layer.name!r}: {text}")
         first.setdefault(layer.name, layer)
 
 
-def _blob_faults(layers: list[Layer]) -> Iterable[Fault]:
+def _left_out(document: Document, chosen: Iterable[tuple[int, Any]], phase: str) -> dict[str, str]:
+    """What to say of blobs that only layers write which do not run in this phase."""
+    numbers = {i for i, _ in chosen}
+    said = {}
+    for i, spec in enumerate(document.message.layer):
+        place = document.place("layer", i, "include" if spec.include else "exclude")
+        for top in spec.top if i not in numbers else ():
+            said[top] = (
+                f"in phase {phase} no layer makes {top!r}: {spec.name!r} does not run in it ({place}); "
+                f"let it run there too, or give {phase} a layer of its own that makes {top!r}"
+            )
+    return said
+
+
+def _blob_faults(layers: list[Layer], left_out: Mapping[str, str]) -> Iterable[Fault]:
     """Bottoms that nothing before them writes, and tops that two layers write."""
     written: dict[str, Layer] = {}
     unsure = False  # whether a layer above may write what it does not say
@@ -210,22 +232,25 @@ def _blob_faults(layers: list[Layer]) -> Iterable[Fault]:
         for i, bottom in enumerate(layer.bottoms if stated and not unsure else ()):
             if bottom not in written:
                 later = next((other for other in layers[k:] if bottom in other.tops), None)
-                yield Fault(layer.at("bottom", i), f"layer {layer.name!r}: {_unwritten(bottom, layer, later, written)}")
+                said = left_out.get(bottom) if later is None else None
+                yield Fault(layer.at("bottom", i), f"layer {layer.name!r}: {said or _unwritten(bottom, layer, later, written)}")
         unsure |= bool(layer.doubt) and (not layer.tops or not layer.type) and layer.type not in ENDLESS
         for i, top in enumerate(layer.tops):
             in_place = i < len(layer.bottoms) and layer.bottoms[i] == top
             if in_place and not registry.layer.facts.get(layer.type, {}).get("in_place", True):
-                yield Fault(layer.at("top", i), f"layer {layer.name!r}: {layer.type} cannot run in place")
+                text = f"{layer.type} cannot run in place: give its top a name other than {top!r}"
+                yield Fault(layer.at("top", i), f"layer {layer.name!r}: {text}")
             elif top in written and not in_place:
                 first = f"layer {written[top].name!r} ({written[top].at()})"
-                yield Fault(layer.at("top", i), f"layer {layer.name!r}: writes {top!r}, which {first} writes too")
+                text = f"writes {top!r}, which {first} writes too; only a layer that reads {top!r} may write it, in place"
+                yield Fault(layer.at("top", i), f"layer {layer.name!r}: {text}")
             written.setdefault(top, layer)
 
 
 def _unwritten(bottom: str, layer: Layer, later: Layer | None, written: Iterable[str]) -> str:
     """What is wrong with a bottom that no layer before it writes. `later` is a layer further down that does."""
     if later is None:
-        if bottom == "label" and layer.facts.get("loss", layer.facts.get("metric")):
+        if bottom == "label" and layer.type in LABELLED:
             return f"reads 'label', which no layer before it writes; {layer.type} needs it: the data layer can have it as its second top"
         return f"reads {bottom!r}, which no layer before it writes; {near(bottom, written)}"
     if later is layer:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from netc import netc_pb2 as pb
-from netc import schedules, snapshot
+from netc import registry, schedules, snapshot
 from netc.compiled import session
 from netc.contract import Program
 from netc.data import Prefetch
-from netc.errors import RunError, SnapshotError, SpecError
+from netc.errors import Fault, RunError, SnapshotError, SpecError
 from netc.lower import OUT
 from netc.run import caffe_files
 from netc.run.evaluate import Scores, evaluate, finite, monitored
@@ -215,10 +215,9 @@ class Trainer:
             stepper.undo()
             states = self.states.arrays()
             why = first_bad(self.program.graph(kind), self.provider, feeds, states)
-            raise RunError(
-                f"the loss is {float(results['loss'].reshape(()))} at iteration {self.iteration}: {why}. "
-                "A smaller base_lr, warm-up (warmup_iter) or clip_gradients often help"
-            )
+            loss = float(results["loss"].reshape(()))
+            text = f"the loss is {loss} at iteration {self.iteration}: {why.text}.\n    {_advice(self.solver)}"
+            raise RunError(Fault(why.place, text))
         scalars = {n.removeprefix(OUT): v for n, v in results.items() if n.startswith(OUT) and v.size == 1}
         self.outputs = {n: float(v.reshape(())) for n, v in scalars.items()}
         return float(results["loss"].reshape(()))
@@ -232,7 +231,8 @@ class Trainer:
         scores, rows = self.test(validation=self.validates), "validation" if self.validates else "test"
         name, more_is_better = monitored(self.program.test_net, self.solver.monitor)
         if name not in scores:
-            raise SpecError(f"{self.program.job.solver_place('monitor')}: the test net has no output {name!r}; it has {', '.join(scores)}")
+            text = f"the test net has no output {name!r}; it has {', '.join(scores)}"
+            raise SpecError(Fault(self.program.job.solver_place("monitor"), text))
         value = scores[name]
         better = self.best is None or (value > self.best if more_is_better else value < self.best)
         self.best, self.stale = (value, 0) if better else (self.best, self.stale + 1)
@@ -271,11 +271,19 @@ class Trainer:
         self.log_length += 1
 
 
+def _advice(solver: pb.SolverParameter) -> str:
+    """What to try where the loss is no number."""
+    usual = registry.optimizer.facts[solver.type].get("usual")
+    smaller = solver.base_lr / 10 if usual is None or solver.base_lr <= usual else min(usual, solver.base_lr / 10)
+    rate = f"base_lr is {solver.base_lr:g}: try {smaller:.1g}{f' (usual with {solver.type}: {usual:g})' if usual else ''}"
+    return f"{rate}; warm-up (warmup_iter) and clip_gradients help too, and inputs of about -1 to 1 (`scale`, mean)"
+
+
 def max_iterations(program: Program, feeder: Feeder) -> int:
     """max_iter, or the iterations of max_epoch epochs."""
     solver, place = program.job.solver, program.job.solver_place
     if solver.HasField("max_iter"):
         return int(solver.max_iter)
     if feeder.rows is None:
-        raise SpecError(f"{place('max_epoch')}: max_epoch needs a source that ends; give max_iter")
+        raise SpecError(Fault(place("max_epoch"), "max_epoch needs a source that ends; give max_iter"))
     return math.ceil(solver.max_epoch * feeder.rows / (feeder.batch_size * max(1, solver.iter_size)))

@@ -24,6 +24,7 @@ def said(case: str, folder: Path) -> str:
     command = (FOLDER / case / "command").read_text().strip()
     shutil.copytree(FOLDER / case, folder, dirs_exist_ok=True)
     result = netc(*shlex.split(command)[1:], NETC_DATA="no_data", XDG_CACHE_HOME="no_cache", NETC_ZOO="model_zoo")
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return f"$ {command}\n{result.output}exit {result.exit_code}\n"
 
 

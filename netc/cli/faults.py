@@ -26,17 +26,19 @@ def lines(error: NetcError) -> Iterator[str]:
     several = len(error.faults) > 1
     if several:
         yield click.style("netc:", fg="red", bold=True) + f" {len(error.faults)} faults"
+    shown = Fault("", "")
     for fault in faults:
-        yield from _fault(fault, "" if several else click.style("netc: ", fg="red", bold=True))
+        yield from _fault(fault, "" if several else click.style("netc: ", fg="red", bold=True), fault.place != shown.place)
+        shown = fault
     if len(error.faults) > len(faults):
         yield f"... and {len(error.faults) - len(faults)} more"
 
 
-def _fault(fault: Fault, start: str) -> Iterator[str]:
+def _fault(fault: Fault, start: str, excerpt: bool) -> Iterator[str]:
     sentence, *more = fault.text.split("\n")
     place = click.style(f"{_printable(fault.place)}: ", bold=True) if fault.place else ""
     yield f"{start}{place}{_printable(sentence)}"
-    yield from _excerpt(fault)
+    yield from _excerpt(fault) if excerpt else ()
     yield from map(_printable, more)
 
 

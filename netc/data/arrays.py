@@ -68,7 +68,7 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
 
 def _description(path: Path, names: list[str], headers: list[tuple[tuple[int, ...], np.dtype]]) -> Description:
     faults = [
-        f"{path}: array {name!r} is {dtype} of shape {shape}; expected numbers, a row after the other"
+        f"{path}: array {name!r} is {_named(dtype)} of shape {shape}; expected real numbers, a row after the other"
         for name, (shape, dtype) in zip(names, headers, strict=True)
         if dtype.kind not in "fiub" or not shape
     ]
@@ -78,6 +78,10 @@ def _description(path: Path, names: list[str], headers: list[tuple[tuple[int, ..
     if faults:
         raise DataError(*faults)
     return Description(path.name, tuple(_top(*h) for h in headers), next(iter(rows.values())))
+
+
+def _named(dtype: np.dtype) -> str:
+    return "text" if dtype.kind in "US" else "Python objects" if dtype.kind == "O" else str(dtype)
 
 
 def _top(shape: tuple[int, ...], dtype: np.dtype) -> TopSpec:

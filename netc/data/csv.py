@@ -127,7 +127,7 @@ def _features(sheet: Sheet, label: int | None) -> tuple[np.ndarray, list[Fault]]
     if all(map(_are_numbers, cells)):
         return np.array(cells, np.float32).reshape(len(cells), len(columns)), []
     faults = [
-        Fault(sheet.place(k, i), f"column {sheet.header[i]!r} is {cell!r}; expected a number")
+        Fault(sheet.place(k, i), f"column {sheet.header[i]!r} {_named(cell)}; expected a number")
         for k, row in enumerate(cells)
         for i, cell in zip(columns, row, strict=True)
         if not _is_number(cell)
@@ -148,12 +148,16 @@ def _targets(sheet: Sheet, label: int, classes: tuple[str, ...] | None) -> tuple
     faults = [
         Fault(
             sheet.place(k, label),
-            f"{place} is {cell!r}; " + (near(cell, classes) if cell and classes else f"expected a {'class' if classes else 'number'}"),
+            f"{place} {_named(cell)}; " + (near(cell, classes) if cell and classes else f"expected a {'class' if classes else 'number'}"),
         )
         for k, cell in enumerate(cells)
         if cell not in number
     ]
     return np.array([number.get(cell, 0) for cell in cells], np.int64), classes, faults
+
+
+def _named(cell: str) -> str:
+    return f"is {cell!r}" if cell else "is empty"
 
 
 def _delimiter(line: str) -> str:

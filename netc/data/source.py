@@ -5,7 +5,7 @@ make a batch, and what is done to them, is the same for every source: `order.py`
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -66,6 +66,11 @@ class Description:
     tokens: str = ""
     columns: tuple[str, ...] = ()
     target: str = ""
+
+    @property
+    def described(self) -> tuple[TopSpec, ...]:
+        """The tops, the labels with the number of the classes."""
+        return tuple(replace(t, classes=t.classes or len(self.classes)) if k == 1 else t for k, t in enumerate(self.tops))
 
     @property
     def inputs(self) -> tuple[int, ...]:

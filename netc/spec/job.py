@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from netc import netc_pb2 as pb
-from netc.errors import Fault, SpecError
+from netc.errors import Fault, SpecError, near
 from netc.spec.document import Document
 from netc.spec.load import PROTOTXT, read
 from netc.spec.overrides import NET_FIELDS, copy_of, overridden
@@ -166,11 +166,12 @@ def _nets(document: Document, allow_unknown: bool) -> list[Document]:
     generic = next((f for f in ("net_param", "net") if solver.HasField(f)), None)
     field = next((f for f in ("train_net_param", "train_net") if solver.HasField(f)), generic)
     if field is None:
-        raise SpecError(Fault(document.place(), 'the solver names no net for phase TRAIN; give net: "FILE"'))
+        text = 'this is a solver, and it names no net to train: add net: "FILE", the path of a net from here or from this file'
+        raise SpecError(Fault(document.place(), text))
     train = found(field)
     tests = [found(f, k) for f in ("test_net_param", "test_net") for k in range(len(getattr(solver, f)))]
     if generic is None and not tests:
-        raise SpecError(Fault(document.place(), 'the solver names no net for phase TEST; give net: "FILE"'))
+        raise SpecError(Fault(document.place(), 'the solver names no net to test with: add test_net: "FILE"'))
     if generic is not None:
         tests += [train if generic == field else found(generic)] * _count_of_tests(document, solver, len(tests))
     if len(solver.test_iter) not in (0, len(tests)):
@@ -192,7 +193,9 @@ def _named(document: Document, field: str, name: str, allow_unknown: bool) -> Do
     for path in (Path(name), Path(document.path).parent / name):
         if path.is_file():
             return read(str(path), allow_unknown=allow_unknown)
-    raise SpecError(Fault(document.place(field), f"{field}: no such file {name!r}, neither here nor beside the solver"))
+    beside = {p.name for folder in (Path("."), Path(document.path).parent) for p in folder.glob("*.prototxt")} - {Path(document.path).name}
+    text = f"{field}: there is no file {name!r}, neither here nor beside the solver; {near(name, beside)}"
+    raise SpecError(Fault(document.place(field), text))
 
 
 def _seeded(solver: pb.SolverParameter, seed: int) -> pb.SolverParameter:

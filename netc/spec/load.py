@@ -7,6 +7,7 @@ from google.protobuf.message import DecodeError, Message
 
 from netc import netc_pb2 as pb
 from netc.errors import Fault, SpecError, near
+from netc.spec import magic
 from netc.spec.document import Document
 from netc.spec.prototxt_reader import parse_prototxt as _parse_prototxt
 from netc.spec.upgrade import upgraded
@@ -43,15 +44,15 @@ def read(path: str | Path, message_type: type[Message] = pb.NetParameter, allow_
     name, suffix = str(path), Path(path).suffix
     data = read_bytes(path)
     if suffix not in (*YAML, *PROTOTXT, *BINARY):
-        kinds = f"{', '.join(YAML)} (YAML), {', '.join(PROTOTXT)} (protobuf text) or {', '.join(BINARY)} (binary)"
-        raise SpecError(Fault(name, f"the suffix {suffix!r} does not say what the file is; it is one of {kinds}"))
+        raise SpecError(Fault(name, _wrong_suffix(data, suffix)))
     if suffix in BINARY:
         return Document(parse_binary(data, message_type, name), name, "")
     text = _text(data, name)
     old = _parse_yaml(text, message_type, name) if suffix in YAML else _parse_prototxt(text, message_type, name, allow_unknown)
     document = _upgraded(old)
     if not document.message.ListFields() and not document.faults:
-        raise SpecError(Fault(name, f"the file is empty; a {message_type.DESCRIPTOR.name} should stand in it"))
+        start = "; `netc init net.yaml` writes a net to start from" if message_type is pb.NetParameter else ""
+        raise SpecError(Fault(name, f"the file is empty, where a {message_type.DESCRIPTOR.name} should stand{start}"))
     return document
 
 
@@ -85,7 +86,9 @@ def read_bytes(path: str | Path) -> bytes:
     try:
         return path.read_bytes()
     except IsADirectoryError as e:
-        raise SpecError(Fault(str(path), "this is a folder, not a file")) from e
+        nets = sorted(str(p) for p in path.iterdir() if p.suffix in (*YAML, *PROTOTXT))
+        hint = f"; the nets in it are {', '.join(nets[:5])}{', ...' if len(nets) > 5 else ''}" if nets else ", and has no net in it"
+        raise SpecError(Fault(str(path), f"this is a folder, where the file of a net should be{hint}")) from e
     except FileNotFoundError as e:
         if not path.parent.is_dir():
             raise SpecError(Fault(str(path), f"there is no folder {str(path.parent)!r}")) from e
@@ -95,10 +98,17 @@ def read_bytes(path: str | Path) -> bytes:
         raise SpecError(Fault(str(path), f"the file cannot be read: {e.strerror}")) from e
 
 
+def _wrong_suffix(data: bytes, suffix: str) -> str:
+    if magic.is_onnx(data):
+        return "a net is text; this is an ONNX model; `netc predict` runs it"
+    kinds = f"{', '.join(YAML)} for YAML, {', '.join(PROTOTXT)} for protobuf text, {', '.join(BINARY)} for Caffe's binary files"
+    return f"the suffix {suffix!r} does not say how a net is written here; it is {kinds}"
+
+
 def _text(data: bytes, path: str) -> str:
     """The text in UTF-8, without a byte-order mark."""
     if b"\0" in data:
-        raise SpecError(Fault(path, f"this is a binary file, where text should be ({len(data)} bytes)"))
+        raise SpecError(Fault(path, f"a net is text; this is {magic.described(data)}"))
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as e:

@@ -14,7 +14,9 @@ from netc.spec.document import Document, FieldPath, Position
 from netc.spec.reading import Reading
 from netc.spec.scalars import INTEGERS, from_text
 
-LAYER_OF_NET: Any = pb.NetParameter.DESCRIPTOR.fields_by_name["layer"]
+LAYERS_OF_NET: Any = tuple(pb.NetParameter.DESCRIPTOR.fields_by_name[name] for name in ("layer", "layers"))
+YAML_LIST = re.compile(r"^\s*layers?:\s*\n\s*-\s", re.MULTILINE)
+V1: Any = pb.V1LayerParameter.DESCRIPTOR
 CLOSING = {"{": "}", "<": ">"}
 BOOLS = {**dict.fromkeys(("true", "True", "t", "1"), "true"), **dict.fromkeys(("false", "False", "f", "0"), "false")}
 TOKEN = re.compile(
@@ -73,6 +75,8 @@ def parse_prototxt(text: str, message_type: type[Message] = pb.NetParameter, pat
     `allow_unknown` drops fields that its messages do not have, with a warning in the document.
     """
     reading, message = Reading(path, text, allow_unknown=allow_unknown), message_type()
+    if YAML_LIST.search(text):
+        raise SpecError(Fault(f"{path}:1:1", "this is YAML; the suffix of such a file is .yaml"))
     try:
         _message(reading, Tokens(text), message, (), None)
     except SyntaxFault as e:
@@ -112,6 +116,9 @@ def _message(reading: Reading, tokens: Tokens, message: Any, path: FieldPath, op
         if token.kind != "word":
             raise SyntaxFault(token.at, f"the name of a field should stand here; {token.text!r} came")
         field = message.DESCRIPTOR.fields_by_name.get(token.text)
+        if field is None and token.text in ("layer", "layers") and opening and len(path) > 1:
+            line, column = opening.at
+            raise SyntaxFault(token.at, f"a layer begins within another: the '{{' of line {line}, column {column}, is not closed above it")
         colon = tokens.accept(":")
         if field is None:
             field = reading.unknown(token.at, message, token.text, path, fork=True)
@@ -168,7 +175,7 @@ def _messages(reading: Reading, tokens: Tokens, name: Token, message: Any, field
             target.SetInParent()
         if field.message_type.full_name == "google.protobuf.Struct":
             _struct(reading, tokens, opening, target)
-        elif field is LAYER_OF_NET:
+        elif field in LAYERS_OF_NET:
             with reading.judging(here):
                 _message(reading, tokens, target, here, opening)
         else:
@@ -208,6 +215,9 @@ def _scalars(reading: Reading, tokens: Tokens, name: Token, message: Any, field:
 def _value(tokens: Tokens, field: Any) -> Any:
     """The value of a field. ValueError with a sentence if what stands there is none."""
     token = tokens.take()
+    if token.kind == "string" and field.containing_type is V1 and field.name == "type":
+        kind = token.text[1:-1]
+        raise ValueError(f"`layers` is Caffe's old form (V1), with types such as CONVOLUTION; for {kind!r} begin the layer with `layer {{`")
     if token.kind == "string":
         raw = text_encoding.CUnescape(token.text[1:-1])
         while tokens.peek.kind == "string":

@@ -68,7 +68,8 @@ class Reading:
         """
         owner, meant = message.DESCRIPTOR, ""
         if owner is NET and name in SOLVER.fields_by_name:
-            hint = "SolverParameter has: in a net file it stands under solver"
+            hint = f"it is the solver's: write `solver: {{{name}: ...}}`"
+            self.broken.add(("solver",))
         elif owner is SOLVER and name in NET.fields_by_name:
             hint = "NetParameter has: is this the file of a net?"
         elif fork and self.allow_unknown:

@@ -43,9 +43,9 @@ def _inner(reading: Reading, key: ScalarNode, value: Node) -> Fields:
 def _no_layer(node: Node, fields: Fields) -> str:
     first, value = fields[0] if fields else (None, None)
     if first is not None and isinstance(value, ScalarNode) and not given(value) and first.value not in LAYER_FIELDS:
-        return f"the fields of {first.value!r} stand further to the right than it does"
+        return f"the fields of {first.value!r} stand below it as if beside it: indent them by two more spaces than {first.value!r} itself"
     if len(fields) > 1 and all(key.value not in LAYER_FIELDS for key, _ in fields):
-        return "layers stand in a list, each after a `- `"
+        return f"layers stand in a list: `- {fields[0][0].value}`, each on a line of its own"
     came = f"fields without a type ({', '.join(key.value for key, _ in fields)})" if fields else named(node)
     return f"a layer is `Type`, `Type: {{fields}}` or a mapping with `type`; {came} came"
 
@@ -57,7 +57,7 @@ def layer_target(reading: Reading, layer: Any, key: ScalarNode, path: FieldPath)
         param, field = own[name]
         getattr(layer, param).SetInParent()
         return getattr(layer, param), field, (*path, param)
-    if name in LAYER_FIELDS:
+    if name in LAYER_FIELDS and (not name.endswith("_param") or name in kind(layer.type).params or layer.type not in KINDS):
         return layer, LAYER_FIELDS[name], path
     if not layer.type or layer.type in KINDS:
         return _unknown_field(reading, layer, key, path)
@@ -69,7 +69,7 @@ def _unknown_field(reading: Reading, layer: Any, key: ScalarNode, path: FieldPat
     own = own_fields(layer.type)
     known = {n: ((), f) for n, f in LAYER_FIELDS.items() if not n.endswith("_param")} | {n: ((p,), f) for n, (p, f) in own.items()}
     hint, meant = field_hint(key.value, known)
-    others = sorted(t for t in KINDS if key.value in own_fields(t))
+    others = sorted(t for t in KINDS if key.value in own_fields(t) or key.value in kind(t).params)
     if others and (len(key.value) < 4 or not meant):
         hint, meant = f"it is a field of {', '.join(others[:4])}{' and others' if len(others) > 4 else ''}", ""
     inner, field = known.get(meant, ((), None))
@@ -96,11 +96,11 @@ def type_of(reading: Reading, type_node: ScalarNode, fields: Fields) -> str:
     return meant or name
 
 
-def complete(reading: Reading, layers: list[tuple[Node, Any, set[str]]], net: Any) -> None:
+def complete(reading: Reading, layers: list[tuple[Node, Any, set[str]]], net: Any, path: FieldPath) -> None:
     """Give the layers of a net the names, bottoms and tops that they leave out."""
     taken = {layer.name for _, layer, given_names in layers if "name" in given_names}
     newest = net.input[0] if layers and net.input else None
-    for node, layer, written in layers:
+    for k, (node, layer, written) in enumerate(layers):
         if not layer.type:
             continue
         of_type = kind(layer.type)
@@ -112,7 +112,8 @@ def complete(reading: Reading, layers: list[tuple[Node, Any, set[str]]], net: An
             if bottom is None:
                 several = of_type.default_bottom("") is None
                 reason = "it reads several blobs" if several else "nothing stands above it that it could read"
-                reading.fault(at(node), f"{layer.type} needs `bottom`: {reason}")
+                with reading.judging((*path, "layer", k)):
+                    reading.fault(at(node), f"{layer.type} needs `bottom`: {reason}")
             layer.bottom.extend(bottom or [])
         if "top" not in written:
             layer.top.extend(of_type.default_top(layer.name, layer.bottom, "bottom" not in written))

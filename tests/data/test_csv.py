@@ -83,7 +83,7 @@ def test_everything_wrong_is_listed_by_line(table):
     assert lines == [
         "3:3: column 'b' is '?'; expected a number",
         "5:1: column 'a' is 'nan'; expected a number",
-        "6:5: column 'kind' is ''; expected a class",
+        "6:5: column 'kind' is empty; expected a class",
     ]
 
 

@@ -64,7 +64,7 @@ ROWS = [
     ("Slice: {bottom: x, top: [a, b, c], slice_point: [2, 1]}", "slice_point", "need 2 increasing ones for 3 tops"),
     ("Flatten: {bottom: x, axis: 2, end_axis: 1}", "end_axis", "end_axis 1 stands before axis 2"),
     ("Flatten: {bottom: x, top: x}", "top", "Flatten cannot run in place"),
-    ("Reshape: {bottom: x, shape: {dim: [5, -1]}}", "shape", "96 elements do not divide by 5"),
+    ("Reshape: {bottom: x, shape: {dim: [5, -1]}}", "shape", "the 96 elements of 2x3x4x4 do not divide by 5"),
     ("Reshape: {bottom: x, shape: {dim: [-1, -1]}}", "shape", "more than one dim of -1"),
     ("Reshape: {bottom: x, shape: {dim: [6, 2]}}", "shape", "2x3x4x4 does not fit into 6x2"),
     ("Reshape: {bottom: l, shape: {dim: [2, 0]}}", "0]", "dim 0 copies axis 1, which 2 has not"),
