@@ -68,7 +68,8 @@ class Reading:
         """
         owner, meant = message.DESCRIPTOR, ""
         if owner is NET and name in SOLVER.fields_by_name:
-            hint = f"it is the solver's: write `solver: {{{name}: ...}}`"
+            form = f"solver {{ {name}: ... }}" if fork else f"solver: {{{name}: ...}}"
+            hint = f"it is the solver's: write `{form}`"
             self.broken.add(("solver",))
         elif owner is SOLVER and name in NET.fields_by_name:
             hint = "NetParameter has: is this the file of a net?"

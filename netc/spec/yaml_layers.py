@@ -57,7 +57,7 @@ def layer_target(reading: Reading, layer: Any, key: ScalarNode, path: FieldPath)
         param, field = own[name]
         getattr(layer, param).SetInParent()
         return getattr(layer, param), field, (*path, param)
-    if name in LAYER_FIELDS and (not name.endswith("_param") or name in kind(layer.type).params or layer.type not in KINDS):
+    if name in LAYER_FIELDS:
         return layer, LAYER_FIELDS[name], path
     if not layer.type or layer.type in KINDS:
         return _unknown_field(reading, layer, key, path)
@@ -69,7 +69,7 @@ def _unknown_field(reading: Reading, layer: Any, key: ScalarNode, path: FieldPat
     own = own_fields(layer.type)
     known = {n: ((), f) for n, f in LAYER_FIELDS.items() if not n.endswith("_param")} | {n: ((p,), f) for n, (p, f) in own.items()}
     hint, meant = field_hint(key.value, known)
-    others = sorted(t for t in KINDS if key.value in own_fields(t) or key.value in kind(t).params)
+    others = sorted(t for t in KINDS if key.value in own_fields(t))
     if others and (len(key.value) < 4 or not meant):
         hint, meant = f"it is a field of {', '.join(others[:4])}{' and others' if len(others) > 4 else ''}", ""
     inner, field = known.get(meant, ((), None))
