@@ -1,7 +1,7 @@
 """How errors look on a terminal: each fault, the line of text that it is about, and a caret under the column."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from unicodedata import combining, east_asian_width
 
@@ -18,6 +18,14 @@ def show(error: NetcError) -> None:
     colour = False if os.environ.get("NO_COLOR") else None  # None: click looks at what stderr is
     for line in lines(error):
         click.echo(line, err=True, color=colour)
+
+
+def show_warnings(faults: Sequence[Fault]) -> None:
+    """Write what is worth a second look to stderr."""
+    colour = False if os.environ.get("NO_COLOR") else None
+    for fault in faults:
+        for line in _fault(fault, click.style("warning: ", fg="yellow", bold=True), True):
+            click.echo(line, err=True, color=colour)
 
 
 def lines(error: NetcError) -> Iterator[str]:

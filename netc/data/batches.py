@@ -30,6 +30,9 @@ class Source(Protocol):
     rows: int | None
     wraps: bool
 
+    @property
+    def stored(self) -> int: ...
+
     def batch(self, iteration: int, sub_batch: int = 0) -> tuple[np.ndarray, ...]:
         """One array a top, its batch where the top has it: a function of the seed and these two numbers alone."""
 
@@ -94,6 +97,12 @@ class Feed:
             self._order = streams(self.rows, self.batch_size)
             self.rows = self.rows // self.batch_size * self.batch_size
         self.wraps = self._testing and keeps_caffes_order(request.layer)
+
+    @property
+    def stored(self) -> int:
+        """Bytes of the rows that are kept in memory."""
+        columns = (c.column if isinstance(c, Selected) else c for c in self._columns)
+        return sum(c.nbytes for c in columns if isinstance(c, np.ndarray))
 
     def batch(self, iteration: int, sub_batch: int = 0) -> tuple[np.ndarray, ...]:
         """One array a top, its batch where the top has it. `sub_batch` counts within an iteration of training."""
