@@ -1,13 +1,14 @@
 """`netc config`: every value that a net and its solver run with, and where it comes from."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from google.protobuf.message import Message
 
+from netc.data.settings import shuffles
 from netc.spec import Document, Job
-from netc.spec.fields import KINDS, LAYER_FIELDS
+from netc.spec.fields import KINDS, LAYER_FIELDS, own_fields
 from netc.spec.reading import LAYER, SOLVER
 from netc.spec.scalars import to_text
 
@@ -15,6 +16,7 @@ FILE, SET, RULE, CAFFE, NETC = "file", "--set", "filled in", "Caffe's default", 
 OWN_FROM = 1000  # netc's own fields begin with this number in every message
 # What an unset field means here, where that is not what it means in Caffe.
 READ = {"random_seed": "0", "snapshot_format": "SAFETENSORS", "test_iter": "the whole test set", "display": "100", "lr_policy": "fixed"}
+LISTS = {"stride": "1", "pad": "0", "dilation": "1"}  # what an empty list of these means
 SPOKEN = ("name", "type", "bottom", "top", "include", "exclude", "loss_weight", "param", "propagate_down", "phase")
 
 
@@ -64,7 +66,11 @@ class Walk:
             yield from self._set(layer, old, LAYER.fields_by_name[name], at, prefix)
         for param in KINDS[layer.type].params if layer.type in KINDS else ():
             message, had = getattr(layer, param), None if old is None else getattr(old, param)
-            yield from self.message(message, had, (*at, param), prefix, LAYER_FIELDS[param].number >= OWN_FROM)
+            own = LAYER_FIELDS[param].number >= OWN_FROM
+            fields = [f for f in message.DESCRIPTOR.fields if own_fields(layer.type)[f.name][0] == param]
+            for setting in self.message(message, had, (*at, param), prefix, own, fields):
+                shuffled = setting.path == f"{prefix}shuffle" and setting.origin in (CAFFE, NETC)
+                yield replace(setting, value=str(shuffles(layer)).lower()) if shuffled else setting
         if layer.HasField("custom"):
             for key, value in layer.custom.items():
                 yield Setting(f"{prefix}custom.{key}", str(value), FILE, self.document.place(*at, "custom"))
@@ -73,17 +79,17 @@ class Walk:
         """The values of the solver."""
         for setting in self.message(solver, old, at, "solver.", False, SOLVER.fields):
             name = setting.path.removeprefix("solver.")
-            if setting.origin in (CAFFE, NETC) and name in READ:
-                setting = Setting(setting.path, READ[name], NETC)
-            yield setting
+            unset = setting.origin in (CAFFE, NETC) and name in READ
+            yield replace(setting, value=READ[name], origin=NETC) if unset else setting
 
     def message(self, message: Any, old: Any, at: tuple[str | int, ...], prefix: str, own: bool, fields: Any = None) -> Iterator[Setting]:
         """Every field of a message: those that are set, and single values that are not, by their default."""
         for field in fields or message.DESCRIPTOR.fields:
             if _is_set(message, field):
                 yield from self._set(message, old, field, at, prefix)
-            elif field.message_type is None and (not field.is_repeated or field.name in READ):
-                value = "" if field.is_repeated else to_text(field, field.default_value)
+            elif field.message_type is None and (not field.is_repeated or field.name in {**READ, **LISTS}):
+                value = LISTS.get(field.name, "") if field.is_repeated else to_text(field, field.default_value)
+                value = value if field.is_repeated or field.has_default_value else ""
                 yield Setting(f"{prefix}{field.name}", value, NETC if own or field.number >= OWN_FROM else CAFFE)
             elif field.message_type is not None and field.message_type.name == "FillerParameter":
                 yield Setting(f"{prefix}{field.name}.type", "constant", CAFFE)
@@ -100,7 +106,8 @@ class Walk:
         had = getattr(old, field.name) if old is not None else None
         if field.message_type is None:
             changed = had is not None and (value != had or not _is_set(old, field))
-            known = self.document.states(*here)
+            of_filler = message.DESCRIPTOR.name == "FillerParameter"  # for which its type may stand
+            known = self.document.states(*here) or (of_filler and self.document.states(*at))
             origin = SET if changed else FILE if known else RULE
             text = ", ".join(to_text(field, v) for v in value) if field.is_repeated else to_text(field, value)
             yield Setting(path, text, origin, self.document.place(*here) if origin == FILE else "")
@@ -125,7 +132,7 @@ def _is_set(message: Message, field: Any) -> bool:
 
 def lines(found: list[Setting]) -> Iterator[str]:
     """What `netc config` prints: a line a value, and where it comes from."""
-    rows = [(f"{s.path}: {s.value}", s.place or s.origin) for s in found]
+    rows = [(f"{s.path}: {s.value or 'unset'}", s.place or s.origin) for s in found]
     width = min(60, max((len(left) for left, _ in rows), default=0))
     for left, right in rows:
         yield f"{left.ljust(width)}  {right}"

@@ -12,7 +12,8 @@ from netc.spec import load_job
 from netc.zoo import default_location, show
 
 NET_FILE = "net.yaml"
-UNSET = "(unset)"
+UNSET = "unset"
+FILES = ("solver.net", "solver.train_net", "solver.test_net")  # where nets stand is no difference of theirs
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ def side(name: str) -> Side:
     """The net of a file, of the folder of a run or of a published model, or of a model in the zoo. SpecError if there is none."""
     job = load_job(_file(name))
     found = settings(job)
-    values = {s.path: s.value for s in found}
+    values = {s.path: s.value for s in found if s.path not in FILES}
     layers = {x.name: x.type for net in (job.train, *job.tests) for x in net.message.layer}
     try:
         program = contract.program(job, needs_solver=False)
@@ -67,14 +68,14 @@ def differences(a: Side, b: Side) -> Iterator[str]:
     if [n for n in a.layers if n in both] != both:
         yield "~ the layers stand in another order"
     for path in _changed(a, b, "solver."):
-        yield f"~ {path}: {a.values.get(path, UNSET)} -> {b.values.get(path, UNSET)}"
+        yield f"~ {path}: {a.values.get(path) or UNSET} -> {b.values.get(path) or UNSET}"
     if a.parameters is not None and b.parameters is not None and a.parameters != b.parameters:
         yield f"~ parameters: {a.parameters:,} -> {b.parameters:,}"
 
 
 def _layer(name: str, a: Side, b: Side) -> Iterator[str]:
     for path in _changed(a, b, f"layers.{name}."):
-        yield f"~ {path}: {a.values.get(path, UNSET)} -> {b.values.get(path, UNSET)}"
+        yield f"~ {path}: {a.values.get(path) or UNSET} -> {b.values.get(path) or UNSET}"
     old, new = a.rows.get(name), b.rows.get(name)
     if old is None or new is None:
         return
