@@ -220,6 +220,6 @@ def _guarded(call: Any, *arguments: Any) -> Any:
     try:
         return call(*arguments)
     except Exception as e:
-        if type(e).__module__.startswith("onnxruntime"):
+        if type(e).__module__.startswith("onnxruntime") or isinstance(e, RuntimeError):
             raise RunError(f"onnxruntime: {e}") from e
         raise

@@ -20,6 +20,7 @@ from netc.run.evaluate import Scores, evaluate, finite, monitored
 from netc.run.events import Event, Finished, Snapshotted, Stepped, Tested
 from netc.run.feed import Feeder, Feeds
 from netc.run.folder import BEST, RunFolder
+from netc.run.labels import beyond
 from netc.run.nan import first_bad
 from netc.run.signals import signals
 from netc.session import States, Stepper
@@ -210,7 +211,10 @@ class Trainer:
 
     def _run(self, kind: str, feeds: Feeds) -> float:
         stepper = self.steppers[kind]
-        results = self.feeder.kept(stepper.run(feeds))
+        try:
+            results = self.feeder.kept(stepper.run(feeds))
+        except RunError as e:
+            raise RunError(beyond(self.program.train, feeds) or e.faults[0]) from e
         if not finite({"loss": results["loss"]}):
             stepper.undo()
             states = self.states.arrays()

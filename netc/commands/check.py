@@ -14,11 +14,10 @@ from netc.emit import emit
 from netc.errors import DataError, Fault, SpecError
 from netc.ir import HOST
 from netc.layers.context import dims
-from netc.net import Layer
 from netc.passes import simplify
+from netc.run.labels import scored
 
 Lacks = dict[str, dict[str, dict[str, list[str]]]]
-SCORED = ("SoftmaxWithLoss", "Accuracy", "InfogainLoss", "MultinomialLogisticLoss", "HingeLoss")
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,8 @@ def report(program: Program, everything: bool = False) -> Report:
     looked = list(data_report.look(program, everything))
     seen = [s for s in looked if isinstance(s, Seen)]
     missing = [e for e in looked if isinstance(e, DataError)]
-    faults = [f for s in seen for f in data_report.faults(s, scored(program))]
+    classes = {label: count for label, (count, _) in scored(program.train).items()}
+    faults = [f for s in seen for f in data_report.faults(s, classes)]
     if everything:
         faults += [f for e in missing for f in e.faults]
     if faults:
@@ -82,23 +82,6 @@ def rows(program: Program) -> list[Row]:
         shape = " ".join(dims(t.shape) for t in tops)
         found.append(Row(layer.name, layer.type, shape, seen, parameters, work[layer.name] // batch, size))
     return found
-
-
-def scored(program: Program) -> dict[str, int]:
-    """The number of classes that the net has scores for, by the blob of the labels."""
-    found: dict[str, int] = {}
-    for layer in program.train_net.layers:
-        if layer.type in SCORED and len(layer.bottoms) > 1:
-            shape = program.train.versions[layer.bottoms[0]][-1].shape
-            classes = shape[_axis(layer)]
-            if isinstance(classes, int):
-                found[layer.bottoms[1]] = min(classes, found.get(layer.bottoms[1], classes))
-    return found
-
-
-def _axis(layer: Layer) -> int:
-    param = layer.param
-    return {"SoftmaxWithLoss": param.softmax_param.axis, "Accuracy": param.accuracy_param.axis}.get(layer.type, 1)
 
 
 def _shared_rows(seen: Iterable[Seen]) -> Iterator[Fault]:
@@ -203,7 +186,7 @@ def _figures(parameters: int, multiply_adds: int, activation_bytes: int) -> tupl
 
 
 def _mib(size: int) -> str:
-    return f"{size / 2**20:.1f} MiB"
+    return f"{size / 2**20:.1f} MiB" if size >= 2**20 else f"{size / 2**10:.0f} KiB"
 
 
 def parameter_count(program: Program) -> int:

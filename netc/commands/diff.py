@@ -9,6 +9,7 @@ from netc.commands.check import Row, parameter_count, rows
 from netc.commands.config import settings
 from netc.errors import NetcError, SpecError, UnknownModelError
 from netc.spec import load_job
+from netc.spec.load import BINARY, PROTOTXT, YAML
 from netc.zoo import default_location, show
 
 NET_FILE = "net.yaml"
@@ -46,7 +47,7 @@ def _file(name: str) -> str:
     path = Path(name)
     if path.is_dir() and (path / NET_FILE).is_file():
         return str(path / NET_FILE)
-    if path.exists() or path.suffix:
+    if path.exists() or path.suffix in (*YAML, *PROTOTXT, *BINARY):
         return name
     zoo = default_location()
     try:
