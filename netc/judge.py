@@ -1,10 +1,20 @@
 """All that is wrong with a job at once: its texts, and what can be judged of its nets and its solver in spite of them."""
 
-from netc.errors import Fault, line_of, path_of
+from collections.abc import Sequence
+
+from netc.errors import Fault, SpecError, line_of, path_of
 from netc.lower import lower_judged
 from netc.net import TEST, TRAIN, judged
-from netc.spec.job import Job
+from netc.spec.job import Job, read_job
 from netc.training import solver_faults
+
+
+def judged_job(path: str, overrides: Sequence[str] = (), allow_unknown: bool = False) -> Job:
+    """`load_job`, whose SpecError lists what is wrong with the nets and the solver too, as far as the texts let that be judged."""
+    job = read_job(path, overrides, allow_unknown)
+    if job.faults:
+        raise SpecError(*all_faults(job))
+    return job
 
 
 def all_faults(job: Job) -> list[Fault]:

@@ -155,7 +155,8 @@ def _layer(document: Document, i: int, spec: pb.LayerParameter, phase: str, base
         fault("has no type")
     elif type_ and type_ not in registry.layer:
         hint, type_ = _unknown_type(type_)
-        fault(hint, "type")
+        if not any(f.place == document.place("layer", i, "type") for f in document.faults):
+            fault(hint, "type")
         known, doubt = known + bool(type_), doubt or GUESSED
     facts: dict[str, Any] = registry.layer.facts.get(type_, {})
     tops = tuple(spec.top) or ((spec.name,) if facts.get("loss") else ())
@@ -234,7 +235,8 @@ def _blob_faults(layers: list[Layer], left_out: Mapping[str, str]) -> Iterable[F
                 later = next((other for other in layers[k:] if bottom in other.tops), None)
                 said = left_out.get(bottom) if later is None else None
                 yield Fault(layer.at("bottom", i), f"layer {layer.name!r}: {said or _unwritten(bottom, layer, later, written)}")
-        unsure |= bool(layer.doubt) and (not layer.tops or not layer.type) and layer.type not in ENDLESS
+        told = layer.document.states("layer", layer.index, "top") or (layer.tops and layer.type) or layer.type in ENDLESS
+        unsure |= bool(layer.doubt) and not told
         for i, top in enumerate(layer.tops):
             in_place = i < len(layer.bottoms) and layer.bottoms[i] == top
             if in_place and not registry.layer.facts.get(layer.type, {}).get("in_place", True):

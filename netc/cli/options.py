@@ -5,8 +5,6 @@ from typing import Any
 
 import click
 
-from netc.errors import SpecError
-
 
 def options(*names: str) -> Callable[[Any], Any]:
     """Decorator: options that several commands share."""
@@ -34,14 +32,10 @@ def options(*names: str) -> Callable[[Any], Any]:
 def job_of(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool = False) -> Any:
     """The job of a net file, plug-ins loaded; what was dropped from its files is said on stderr."""
     from netc import registry
-    from netc.spec.job import read_job
+    from netc.judge import judged_job
 
     registry.load(*plugins)
-    job = read_job(net, overrides, allow_unknown)
-    if job.faults:
-        from netc.judge import all_faults
-
-        raise SpecError(*all_faults(job))
+    job = judged_job(net, overrides, allow_unknown)
     for warning in job.warnings:
         click.echo(f"netc: {warning}", err=True)
     return job

@@ -130,17 +130,16 @@ def table(report: Report) -> Iterator[str]:
     yield "Multiply-adds are of one image, forward. Activations are of a whole training batch."
     if len(used) == len(lines[0]):
         yield "A field is what a place sees of the input, and the step from one place to the next."
-    yield from _memory_lines(report.memory)
+    yield from _memory_lines(report.memory, bool(report.missing))
     yield from _provider_lines(report)
     yield from _data_lines(report)
 
 
-def _memory_lines(m: Memory) -> Iterator[str]:
+def _memory_lines(m: Memory, without_data: bool) -> Iterator[str]:
     parts = [("weights", m.weights), ("optimizer", m.optimizer), ("a training step", m.activations), ("a test step", m.testing)]
     parts += [("batches ahead", m.batches)] + ([("data", m.data)] if m.data else [])
-    yield f"memory: {', '.join(f'{name} {_mib(size)}' for name, size in parts)}; a run needs about {_mib(m.peak)}"
-    if m.data is None:
-        yield "  (and its data)"
+    rest = ", and its data" if without_data else ""
+    yield f"memory: {', '.join(f'{name} {_mib(size)}' for name, size in parts)}; a run needs about {_mib(m.peak)}{rest}"
 
 
 def _provider_lines(report: Report) -> Iterator[str]:

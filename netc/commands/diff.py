@@ -8,7 +8,7 @@ from netc import contract
 from netc.commands.check import Row, parameter_count, rows
 from netc.commands.config import settings
 from netc.errors import NetcError, SpecError, UnknownModelError
-from netc.spec import load_job
+from netc.judge import judged_job
 from netc.spec.load import BINARY, PROTOTXT, YAML
 from netc.zoo import default_location, show
 
@@ -31,7 +31,7 @@ class Side:
 
 def side(name: str) -> Side:
     """The net of a file, of the folder of a run or of a published model, or of a model in the zoo. SpecError if there is none."""
-    job = load_job(_file(name))
+    job = judged_job(_file(name))
     found = settings(job)
     values = {s.path: s.value for s in found if s.path not in FILES}
     layers = {x.name: x.type for net in (job.train, *job.tests) for x in net.message.layer}

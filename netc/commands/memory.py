@@ -63,8 +63,15 @@ def memory(program: Program, data: int | None = None) -> Memory:
     depth = max((layer.param.data_param.prefetch for layer in program.train_net.sources), default=4)
     batch = sum(_of(n.types[0]) for n in graph.leaves("Input"))
     training = _peak(program, kind, {}) if program.trains else 0
-    size = next((layer.batch_size for layer in program.test_net.sources if layer.batch_size), 1)
-    return Memory(2 * weights, 2 * slots, training, _peak(program, "test", {"N": size}), batch * (depth + 1), data)
+    testing = _peak(program, "test", {"N": _test_batch(program)})
+    return Memory(2 * weights, 2 * slots, training, testing, batch * (depth + 1), data)
+
+
+def _test_batch(program: Program) -> int:
+    """The rows of a test batch; those of the first Input where no source says it."""
+    sizes = [layer.batch_size for layer in program.test_net.sources if layer.batch_size]
+    shapes = [s.dim[0] for layer in program.test_net.layers for s in layer.param.input_param.shape if s.dim]
+    return (sizes or shapes or [1])[0]
 
 
 def _peak(program: Program, kind: str, sizes: Mapping[str, int]) -> int:
