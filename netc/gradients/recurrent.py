@@ -1,6 +1,6 @@
 """Gradients of ops over time, and of tables."""
 
-from netc.ir import TRAINING, Node, Value, zeros
+from netc.ir import TRAINING, Node, Value, op, zeros
 from netc.registry import gradient
 from netc.training_ops import recurrent, time
 from netc.training_ops.table import embed_grad
@@ -18,27 +18,44 @@ def _kept(node: Node, apply: object) -> tuple[Value, ...]:
     return node.outputs if node.attrs["keep"] else apply(*node.inputs, keep=1)[0].node.outputs  # type: ignore[operator]
 
 
+def _cont(node: Node, place: int) -> Value | None:
+    return node.operands[place] if len(node.inputs) > place else None
+
+
+def _by_weights(dg: Value, wh: Value, y: Value, h: Value, cont: Value | None) -> tuple[Value, Value]:
+    """The gradients by wh and the first h, from dg (T, N, gates H), that by wh h of all times: one product for all times at once."""
+    steps, n, gates = map(int, dg.shape)
+    rows = op.Reshape(dg, [steps * n, gates])
+    dwh = op.Gemm(rows, op.Reshape(recurrent.before(y, h, cont), [steps * n, int(wh.shape[1])]), transA=1)
+    first = op.Reshape(op.Slice(dg if cont is None else dg * cont, [0], [1], [0]), [n, gates])
+    return dwh, first @ wh
+
+
 @gradient("RNN", domain=TRAINING)
 def rnn(node: Node, dy: Value | None, dh: Value | None) -> Gradients:
-    _, wh, h, *cont = node.inputs
-    dxw, dwh, dh0 = recurrent.rnn_grad(_by_y(node, dy), dh, node.outputs[0], wh, h, *cont)
-    return (dxw, dwh, dh0, None)[: len(node.inputs)]
+    (_, wh, h), cont = node.operands[:3], _cont(node, 3)
+    y = node.outputs[0]
+    dg = recurrent.rnn_grad(_by_y(node, dy), dh, y, wh, *([] if cont is None else [cont]))
+    return (dg, *_by_weights(dg, wh, y, h, cont), None)[: len(node.inputs)]
 
 
 @gradient("LSTM", domain=TRAINING)
 def lstm(node: Node, dy: Value | None, dh: Value | None, dc: Value | None, *unused: None) -> Gradients:
-    _, wh, h, _, cont = (*node.inputs, None)[:5]
+    (_, wh, h, _), cont = node.operands[:4], _cont(node, 4)
     y, _, _, *kept = _kept(node, recurrent.lstm)
-    dxw, dwh, dh0, dc0 = recurrent.lstm_grad(_by_y(node, dy), dh, dc, wh, h, cont, y, *kept)
-    return (dxw, dwh, dh0, dc0, None)[: len(node.inputs)]
+    dg, dc0 = recurrent.lstm_grad(_by_y(node, dy), dh, dc, wh, cont, *kept)
+    return (dg, *_by_weights(dg, wh, y, h, cont), dc0, None)[: len(node.inputs)]
 
 
 @gradient("GRU", domain=TRAINING)
 def gru(node: Node, dy: Value | None, dh: Value | None, *unused: None) -> Gradients:
-    _, wh, _, h, cont = (*node.inputs, None)[:5]
+    (_, wh, _, h), cont = node.operands[:4], _cont(node, 4)
     y, _, *kept = _kept(node, recurrent.gru)
-    dxw, dwh, dbh, dh0 = recurrent.gru_grad(_by_y(node, dy), dh, wh, h, cont, y, *kept)
-    return (dxw, dwh, dbh, dh0, None)[: len(node.inputs)]
+    dxw, dg, dhz = recurrent.gru_grad(_by_y(node, dy), dh, wh, h, cont, y, *kept)
+    dwh, dh0 = _by_weights(dg, wh, y, h, cont)
+    hidden = int(h.shape[1])
+    _, inputs = op.Split(dg, [2 * hidden, hidden], axis=2, outputs=2)
+    return (dxw, dwh, op.ReduceSum(inputs, [0, 1], keepdims=0), dh0 + dhz, None)[: len(node.inputs)]
 
 
 @gradient("Embed", domain=TRAINING)

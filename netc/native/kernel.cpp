@@ -144,7 +144,8 @@ extern "C" __attribute__((visibility("default"))) OrtStatus* RegisterCustomOps(O
     static const std::vector<netc::Op> ops = [] {
       std::vector<netc::Op> all;
       for (auto family : 
-           {netc::convolution_ops, netc::pooling_ops, netc::elementwise_ops, netc::normalization_ops, netc::optimizer_ops})
+           {netc::convolution_ops, netc::pooling_ops, netc::elementwise_ops, netc::normalization_ops, netc::optimizer_ops,
+            netc::lstm_ops, netc::gru_ops})
         for (const netc::Op& op : family()) all.push_back(op);
       return all;
     }();

@@ -156,5 +156,7 @@ std::vector<Op> pooling_ops();
 std::vector<Op> elementwise_ops();
 std::vector<Op> normalization_ops();
 std::vector<Op> optimizer_ops();
+std::vector<Op> lstm_ops();
+std::vector<Op> gru_ops();
 
 }  // namespace netc

@@ -1,4 +1,4 @@
-"""Recurrent layers over time, and their gradients. xw (T, N, gates H) is the input's part of the gates, bias included.
+"""Recurrent layers over time, and their gradients by their gates. xw (T, N, gates H) is the input's part of the gates, bias included.
 
 wh is (gates H, H), h and c the (N, H) before the first time. cont (T, N, 1), where it is there, is 0 where a sequence
 begins: what came before counts as zero. With `keep` the ops return too what their gradient wants to know. The CPU runs
@@ -77,7 +77,7 @@ def gru(loop: Loop, xw: Value, wh: Value, bh: Value, h: Value, cont: Value | Non
     return results[0], *last, *results[1:]
 
 
-def _before(y: Value, h: Value, cont: Value | None) -> Value:
+def before(y: Value, h: Value, cont: Value | None) -> Value:
     """The h that each time began with."""
     steps = int(y.shape[0])
     first = op.Reshape(h, [1, *h.shape])
@@ -106,37 +106,23 @@ def _back(dy: Value, dg: Value, wh: Value, rest: Values) -> Value:
     return dy + rest[0] * (dg @ wh) if rest else op.Gemm(dg, wh, dy)
 
 
-def _out(dg: Value, wh: Value, before: Value, cont: Value | None) -> tuple[Value, Value]:
-    """The gradients by wh and by the first h, from those by the gates."""
-    steps, n, gates = map(int, dg.shape)
-    rows = op.Reshape(dg, [steps * n, gates])
-    dwh = op.Gemm(rows, op.Reshape(before, [steps * n, int(wh.shape[1])]), transA=1)
-    return dwh, _first(dg, cont) @ wh
-
-
-def _first(x: Value, cont: Value | None) -> Value:
-    """What x holds at the first time, 0 where a sequence begins there."""
-    first = x if cont is None else x * cont
-    return op.Reshape(op.Slice(first, [0], [1], [0]), list(x.shape[1:]))
-
-
 @loop_op("RNNGrad")
-def rnn_grad(loop: Loop, dy: Value, dh: Value | None, y: Value, wh: Value, h: Value, cont: Value | None = None) -> Values:
-    """The gradients by xw, wh and h, from those by y and the last h."""
+def rnn_grad(loop: Loop, dy: Value, dh: Value | None, y: Value, wh: Value, cont: Value | None = None) -> Value:
+    """The gradient by xw, from those by y and the last h."""
 
     def step(states: Values, xs: Values) -> tuple[Values, Values]:
         dy, slope, *rest = xs
         dg = _back(dy, states[0], wh, tuple(rest)) * slope
         return (dg,), (dg,)
 
-    _, (dg,) = loop(step, [zeros(h.shape)], _xs(_with_last(dy, dh), 1.0 - y * y, _next(cont)), reverse=True)
-    return dg, *_out(dg, wh, _before(y, h, cont), cont)
+    _, (dg,) = loop(step, [zeros(dy.shape[1:])], _xs(_with_last(dy, dh), 1.0 - y * y, _next(cont)), reverse=True)
+    return dg
 
 
 @loop_op("LSTMGrad")
-def lstm_grad(loop: Loop, dy: Value, dh: Value | None, dc: Value | None, wh: Value, h: Value, cont: Value | None, *kept: Value) -> Values:
-    """The gradients by xw, wh, h and c, from those by y and the last h and c. `kept` is y and what `keep` adds."""
-    y, s, g, c, t = kept
+def lstm_grad(loop: Loop, dy: Value, dh: Value | None, dc: Value | None, wh: Value, cont: Value | None, *kept: Value) -> Values:
+    """The gradients by xw and c, from those by y and the last h and c. `kept` is what `keep` adds."""
+    s, g, c, t = kept
     i, f, o = _split(s, 3)
     slope = s - s * s
     mi, mf, mo = _split(slope, 3)
@@ -150,20 +136,22 @@ def lstm_grad(loop: Loop, dy: Value, dh: Value | None, dc: Value | None, wh: Val
         dg = op.Concat(dc, dc, dh, dc, axis=1) * factors
         return (dg, dc * forget), (dg,)
 
-    start = [zeros([h.shape[0], wh.shape[0]]), zeros(h.shape) if dc is None else dc]
+    start = [zeros([dy.shape[1], wh.shape[0]]), zeros(dy.shape[1:]) if dc is None else dc]
     (_, dc0), (dg,) = loop(step, start, _xs(_with_last(dy, dh), factors, through, forget, _next(cont)), reverse=True)
-    return dg, *_out(dg, wh, _before(y, h, cont), cont), dc0
+    return dg, dc0
 
 
 @loop_op("GRUGrad")
 def gru_grad(loop: Loop, dy: Value, dh: Value | None, wh: Value, h: Value, cont: Value | None, *kept: Value) -> Values:
-    """The gradients by xw, wh, bh and h, from those by y and the last h. `kept` is y and what `keep` adds."""
+    """The gradients by xw, by wh h + (0, 0, bh), and by h where it does not pass through wh, from those by y and the last h.
+
+    `kept` is y and what `keep` adds.
+    """
     y, s, n, inputs = kept
-    before = _before(y, h, cont)
     r, z = _split(s, 2)
     mr, mz = _split(s - s * s, 2)
     direct = (1.0 - z) * (1.0 - n * n)
-    factors = op.Concat(direct * (inputs * mr), (before - n) * mz, direct * r, axis=2)
+    factors = op.Concat(direct * (inputs * mr), (before(y, h, cont) - n) * mz, direct * r, axis=2)
     carried = z if cont is None else z * cont
 
     def step(states: Values, xs: Values) -> tuple[Values, Values]:
@@ -175,7 +163,5 @@ def gru_grad(loop: Loop, dy: Value, dh: Value | None, wh: Value, h: Value, cont:
     start = [zeros([h.shape[0], wh.shape[0]]), zeros(h.shape)]
     (_, dhz), (dg, dhs) = loop(step, start, _xs(_with_last(dy, dh), factors, carried, _next(cont)), reverse=True)
     hidden = int(h.shape[1])
-    dgates, dinputs = op.Split(dg, [2 * hidden, hidden], axis=2, outputs=2)
-    dwh, dh0 = _out(dg, wh, before, cont)
-    dxw = op.Concat(dgates, dhs * direct, axis=2)
-    return dxw, dwh, op.ReduceSum(dinputs, [0, 1], keepdims=0), dh0 + dhz
+    dgates, _ = op.Split(dg, [2 * hidden, hidden], axis=2, outputs=2)
+    return op.Concat(dgates, dhs * direct, axis=2), dg, dhz

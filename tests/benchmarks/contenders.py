@@ -1,8 +1,10 @@
-"""Who is measured: a function each, which makes a step of training out of a net's name. A step returns the loss before it.
+"""Who is measured: a function each, which makes a step of training out of a net's name. A step returns the
+loss before it, or NaN where its library tells none.
 
 A contender that cannot be imported, or lacks a layer of the net, raises; it is then left out of the table, which says so.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -47,7 +49,7 @@ def torch_step(net: str, threads: int, channels_last: bool = False, compiled: bo
     optimizer = torch.optim.SGD(model.parameters(), solver.base_lr, solver.momentum, weight_decay=solver.weight_decay)
     batch = {name: torch.from_numpy(a) for name, a in nets.batch(net).items()}
     if channels_last:
-        if batch["data"].dim() != 4:
+        if "data" not in batch or batch["data"].dim() != 4:
             raise ValueError("these are no images")
         model, batch["data"] = model.to(memory_format=torch.channels_last), batch["data"].to(memory_format=torch.channels_last)
     run = torch.compile(model) if compiled else model
@@ -102,6 +104,22 @@ def keras_step(net: str, threads: int) -> Step:
     return lambda: float(run())
 
 
+def sklearn_step(net: str, threads: int) -> Step:
+    """scikit-learn's BernoulliRBM, which trains by persistent contrastive divergence and gives no loss."""
+    from sklearn.neural_network import BernoulliRBM
+
+    if net != "rbm":
+        raise ValueError("this is no RBM")
+    data, solver = nets.batch(net)["data"], nets.program(net).job.solver
+    model = BernoulliRBM(n_components=len(nets.start(net)["rbm1.bias"]), learning_rate=solver.base_lr, batch_size=len(data))
+
+    def step() -> float:
+        model.partial_fit(data)
+        return math.nan
+
+    return step
+
+
 def onnx_ad_step(net: str, threads: int) -> Step:
     """Gradients of onnx-ad on onnxruntime."""
     from tests.benchmarks import onnx_twin
@@ -124,6 +142,7 @@ CONTENDERS: dict[str, Callable[[str, int], Step]] = {
     "torch compile": partial(torch_step, compiled=True),
     "JAX": jax_step,
     "Keras": keras_step,
+    "scikit-learn": sklearn_step,
     "onnx-ad": onnx_ad_step,
     "onnxsim": onnxsim_step,
 }

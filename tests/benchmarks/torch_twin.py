@@ -94,6 +94,29 @@ class _Recurrent(nn.Module):
         return self.net(x)[0]
 
 
+class _RecursiveTensor(nn.Module):
+    """All nodes of a level at once, with the products that netc forms; autograd does the rest."""
+
+    def __init__(self, layer: Layer, shapes: Mapping[str, tuple[int, ...]]):
+        super().__init__()
+        d = shapes[layer.bottoms[0]][1]
+        for name, size in {"weight": (d, 2 * d), "bias": (d,), "tensor": (d, 2 * d, 2 * d)}.items():
+            self.register_parameter(name, nn.Parameter(torch.zeros(size)))
+
+    def forward(self, leaf: Tensor, child: Tensor, width: Tensor) -> Tensor:
+        nodes, d = leaf, len(self.bias)
+        symmetric = ((self.tensor + self.tensor.transpose(1, 2)) * 0.5).reshape(d * 2 * d, 2 * d)
+        for pairs in child.split([n for n in width.tolist() if n]):
+            z = nodes[pairs].reshape(-1, 2 * d)
+            maps = functional.linear(z, symmetric, self.weight.reshape(-1)).reshape(-1, d, 2 * d)
+            nodes = torch.cat([nodes, torch.tanh((maps @ z[:, :, None]).squeeze(2) + self.bias)])
+        return nodes
+
+
+def _embed(layer: Layer, shapes: Mapping[str, tuple[int, ...]]) -> nn.Module:
+    return nn.Embedding(layer.param.embed_param.input_dim, layer.param.embed_param.num_output)
+
+
 def _convolution(layer: Layer, shapes: Mapping[str, tuple[int, ...]]) -> nn.Module:
     p = layer.param.convolution_param
     stride, pad = (p.stride[0] if p.stride else 1), (p.pad[0] if p.pad else 0)
@@ -132,6 +155,7 @@ MAKERS: dict[str, Callable[[Layer, Mapping[str, tuple[int, ...]]], Any]] = {
     "BatchNorm": lambda layer, shapes: nn.BatchNorm2d(shapes[layer.bottoms[0]][1]),
     "Concat": lambda layer, shapes: lambda *xs: torch.cat(xs, 1),
     "Convolution": _convolution,
+    "Embed": _embed,
     "Eltwise": lambda layer, shapes: lambda a, b: a + b,
     "GRU": _Recurrent,
     "InnerProduct": _inner_product,
@@ -139,8 +163,10 @@ MAKERS: dict[str, Callable[[Layer, Mapping[str, tuple[int, ...]]], Any]] = {
     "LastStep": lambda layer, shapes: lambda x: x[-1],
     "LRN": _lrn,
     "Pooling": _pooling,
+    "RecursiveTensor": _RecursiveTensor,
     "ReLU": lambda layer, shapes: functional.relu,
     "Sigmoid": lambda layer, shapes: torch.sigmoid,
     "SigmoidCrossEntropyLoss": _sigmoid_loss,
     "SoftmaxWithLoss": lambda layer, shapes: lambda x, labels: functional.cross_entropy(x.flatten(1), labels),
+    "TanH": lambda layer, shapes: torch.tanh,
 }

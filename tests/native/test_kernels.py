@@ -13,6 +13,7 @@ from netc.errors import RunError
 from netc.ir import Graph, leaf
 from netc.session import Session
 from netc.training_ops import channels_last as nhwc
+from netc.training_ops import recurrent
 from netc.training_ops.activation import dropout, relu_grad
 from tests.native.conftest import needs_kernels
 
@@ -115,6 +116,42 @@ def batch_norm_grad(x, scale=True, relu=True):
     return call, normal(*x), normal(*x), normal(c), positive(c), *([normal(c)] if scale else []), *([normal(*x)] if relu else [])
 
 
+def marks(steps, n, cont):
+    return [RNG.integers(0, 2, (steps, n, 1)).astype(np.float32)] if cont else []
+
+
+def lstm(steps, n, hidden, cont, keep=1):
+    arrays = normal(steps, n, 4 * hidden), normal(4 * hidden, hidden), normal(n, hidden), normal(n, hidden), *marks(steps, n, cont)
+    return lambda *v: recurrent.lstm(*v, keep=keep), *arrays
+
+
+def gru(steps, n, hidden, cont, keep=1):
+    arrays = normal(steps, n, 3 * hidden), normal(3 * hidden, hidden), normal(hidden), normal(n, hidden), *marks(steps, n, cont)
+    return lambda *v: recurrent.gru(*v, keep=keep), *arrays
+
+
+def back_in_time(function, arrays, given):
+    """`function` of the arrays that are given; the others are left out."""
+
+    def call(*values):
+        values = iter(values)
+        return function(*(next(values) if there else None for there in given))
+
+    return call, *(a for a, there in zip(arrays, given, strict=True) if there)
+
+
+def lstm_grad(steps, n, hidden, cont, last):
+    wh, kept = normal(4 * hidden, hidden), [uniform(steps, n, k * hidden) for k in (3, 1, 1, 1)]
+    arrays = normal(steps, n, hidden), normal(n, hidden), normal(n, hidden), wh, *marks(steps, n, True), *kept
+    return back_in_time(recurrent.lstm_grad, arrays, [True, last, last, True, cont, *[True] * 4])
+
+
+def gru_grad(steps, n, hidden, cont, last):
+    wh, kept = normal(3 * hidden, hidden), [uniform(steps, n, k * hidden) for k in (1, 2, 1, 1)]
+    arrays = normal(steps, n, hidden), normal(n, hidden), wh, normal(n, hidden), *marks(steps, n, True), *kept
+    return back_in_time(recurrent.gru_grad, arrays, [True, last, True, True, cont, *[True] * 4])
+
+
 CONVOLUTIONS = [  # x, w, strides, pads
     ((3, 9, 9, 20), (50, 20, 5, 5)),
     ((1, 8, 11, 3), (7, 3, 3, 2)),
@@ -149,7 +186,12 @@ def lrn_grad(x, size=5, beta=0.75):
 
 
 NORMALIZED = [(3, 5, 4, 20), (2, 3, 3, 3), (1, 1, 1, 8), (8, 20, 20, 16), (2, 9, 7, 130), (64, 13, 11, 1)]
+SEQUENCES = [(5, 3, 2), (1, 1, 7), (4, 20, 33), (3, 37, 16)]  # times, columns, hidden units
 ROWS = {
+    "GRU": [gru(*s, cont=k % 2 == 0, keep=int(k < 3)) for k, s in enumerate(SEQUENCES)],
+    "GRUGrad": [gru_grad(*s, cont=k % 2 == 0, last=k % 3 == 0) for k, s in enumerate(SEQUENCES)],
+    "LSTM": [lstm(*s, cont=k % 2 == 0, keep=int(k < 3)) for k, s in enumerate(SEQUENCES)],
+    "LSTMGrad": [lstm_grad(*s, cont=k % 2 == 0, last=k % 3 == 0) for k, s in enumerate(SEQUENCES)],
     "NhwcConv": [conv(*row) for row in CONVOLUTIONS] + [conv(CONVOLUTIONS[0][0], CONVOLUTIONS[0][1], relu=1, bias=False)],
     "NhwcConvInputGrad": [input_grad(*row) for row in CONVOLUTIONS],
     "NhwcConvFilterGrad": [filter_grad(*row) for row in CONVOLUTIONS],

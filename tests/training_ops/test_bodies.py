@@ -57,11 +57,9 @@ def over_time(steps, op, gates, *states, cont=True, **attrs):
     )
 
 
-def back_in_time(steps, op, gates, ends, *kept):
-    """The gradients by y and `ends` last states, wh, the first h, cont, and what was kept: y, and for each of `kept` so many parts."""
-    lasts, y = [normal(3, 2) for _ in range(ends)], normal(steps, 3, 2)
-    own = normal(gates * 2, 2), normal(3, 2), marks(steps, 3)
-    return op, normal(steps, 3, 2), *lasts, *((*own, y, *(normal(steps, 3, 2 * k) for k in kept)) if kept else (y, *own))
+def back_in_time(steps, op, *others):
+    """The gradient by y, and whatever else the op takes; a number stands for so many parts of y's size, kept by the forward op."""
+    return op, normal(steps, 3, 2), *(normal(steps, 3, 2 * x) if isinstance(x, int) else x for x in others)
 
 
 ROWS = {
@@ -88,11 +86,11 @@ ROWS = {
         (lambda i, dy: embed_grad(i, dy, rows=5000), np.array([0, 4999, 0]), normal(3, 2)),
     ],
     "GRU": [over_time(t, recurrent.gru, 3, normal(2), normal(3, 2), cont=c, keep=k) for t, c, k in ((4, True, 1), (1, False, 0))],
-    "GRUGrad": [back_in_time(t, recurrent.gru_grad, 3, 1, 2, 1, 1) for t in (4, 1)],
+    "GRUGrad": [back_in_time(t, recurrent.gru_grad, normal(3, 2), normal(6, 2), normal(3, 2), marks(t, 3), 1, 2, 1, 1) for t in (4, 1)],
     "LSTM": [over_time(t, recurrent.lstm, 4, normal(3, 2), normal(3, 2), cont=c, keep=k) for t, c, k in ((4, True, 1), (1, False, 0))],
-    "LSTMGrad": [back_in_time(t, recurrent.lstm_grad, 4, 2, 3, 1, 1, 1) for t in (4, 1)],
+    "LSTMGrad": [back_in_time(t, recurrent.lstm_grad, normal(3, 2), normal(3, 2), normal(8, 2), marks(t, 3), 3, 1, 1, 1) for t in (4, 1)],
     "RNN": [over_time(t, recurrent.rnn, 1, normal(3, 2), cont=c) for t, c in ((4, True), (1, False))],
-    "RNNGrad": [back_in_time(t, recurrent.rnn_grad, 1, 1) for t in (4, 1)],
+    "RNNGrad": [back_in_time(t, recurrent.rnn_grad, normal(3, 2), 1, normal(2, 2), marks(t, 3)) for t in (4, 1)],
     "MaxPoolGrad": [
         max_pool_row(normal(3, 2, 6, 4), (2, 2), (2, 2)),
         max_pool_row(ties(3, 2, 6, 4), (2, 2), (2, 2)),
