@@ -89,10 +89,10 @@ def _shared_rows(seen: Iterable[Seen]) -> Iterator[Fault]:
     training: set[bytes] = set().union(*(s.hashes for s in seen if s.phase == "TRAIN"))
     for s in seen:
         if s.phase != "TRAIN" and (shared := len(s.hashes & training)):
-            text = f"{shared} different rows of TEST are among the rows of TRAIN, so that tests tell less than they seem to"
+            text = f"rows of TEST that are rows of TRAIN too: {shared}; tests tell less than they seem to"
             yield Fault(s.layer.at(), f"layer {s.layer.name!r}: {text}")
         if s.rows > len(s.hashes):
-            text = f"{s.rows - len(s.hashes)} rows of {s.phase} are copies of others"
+            text = f"rows of {s.phase} that are copies of others: {s.rows - len(s.hashes)}"
             yield Fault(s.layer.at(), f"layer {s.layer.name!r}: {text}")
 
 

@@ -114,7 +114,7 @@ def faults(seen: Seen, scored: dict[str, int]) -> list[Fault]:
     """What is wrong with what was seen. `scored` are the numbers of classes that layers have scores for, by the label's blob."""
     found, layer = list(seen.faults), seen.layer
     if seen.bad:
-        found.append(Fault(layer.at(), f"layer {layer.name!r}: {seen.bad} values of {seen.phase} are NaN or infinite"))
+        found.append(Fault(layer.at(), f"layer {layer.name!r}: values of {seen.phase} that are NaN or infinite: {seen.bad}"))
     label = layer.tops[1] if len(layer.tops) > 1 else ""
     classes = scored.get(label)
     wrong = {k: n for k, n in sorted(seen.labels.items()) if classes is not None and not 0 <= k < classes}
