@@ -92,7 +92,9 @@ def load(*plugins: str) -> None:
         try:
             spec.loader.exec_module(module_from_spec(spec))
         except Exception as e:
-            raise SpecError(Fault(_place_of(e, str(path), plugin), f"the plug-in fails to load: {type(e).__name__}: {e}")) from e
+            raise SpecError(
+                Fault(_place_of(e, str(path), plugin), f"the plug-in fails to load: {type(e).__name__}: {getattr(e, 'msg', e)}")
+            ) from e
         _loaded.add(str(path))
 
 

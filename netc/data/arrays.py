@@ -22,7 +22,11 @@ def npz(request: Request) -> Table:
             if request.layer.data_param.time_major and CONT in names and CONT not in there and LENGTH in there:
                 made = names.index(CONT)
                 names[made] = LENGTH
-            missing = [f"{path}: there is no array {n!r}; {near(n, there)}" for n in names if n not in there]
+            missing = [
+                f"{path}: there is no array {n!r} (arrays go by the names of the layer's tops); {near(n, there)}"
+                for n in names
+                if n not in there
+            ]
             if missing:
                 raise DataError(*missing)
             headers = []

@@ -54,7 +54,7 @@ def _by_blob(path: str, blobs: Blobs) -> dict[str, np.ndarray]:
             continue
         for k, (blob, array) in enumerate(zip(wanted, given, strict=True)):
             state = state_of(blob)
-            if fault := _misfit(path, f"blob {k} of layer {layer!r}", state, array, blob.shape):
+            if fault := _misfit(path, f"blob {k} ({_last_name(state)}) of layer {layer!r}", state, array, blob.shape):
                 faults.append(fault)
                 continue
             found[state.attrs["name"]] = _fitted(array, blob.shape).reshape(tuple(map(int, state.types[0].shape)))
@@ -69,6 +69,11 @@ def _misfit(path: str, name: str, state: Node, array: np.ndarray, wanted: tuple[
         return None
     shapes = f"{'x'.join(map(str, array.shape))} in {path}, but {'x'.join(map(str, wanted))} in the net"
     return Fault(state.origin.place, f"{name} is {shapes}; to train layer {state.attrs['layer']!r} anew, give it another name")
+
+
+def _last_name(state: Node) -> str:
+    """`weight` of the state `conv1.weight`."""
+    return str(state.attrs["name"]).rpartition(".")[2]
 
 
 def _plain(shape: tuple[int, ...], wanted: tuple[int | str, ...]) -> tuple[int, ...]:

@@ -51,8 +51,10 @@ def read(path: str | Path, message_type: type[Message] = pb.NetParameter, allow_
     old = _parse_yaml(text, message_type, name) if suffix in YAML else _parse_prototxt(text, message_type, name, allow_unknown)
     document = _upgraded(old)
     if not document.message.ListFields() and not document.faults:
-        start = "; `netc init net.yaml` writes a net to start from" if message_type is pb.NetParameter else ""
-        raise SpecError(Fault(name, f"the file is empty, where a {message_type.DESCRIPTOR.name} should stand{start}"))
+        wanted = f"a {message_type.DESCRIPTOR.name} should stand in it"
+        if message_type is pb.NetParameter:
+            wanted = "a net has `layers` and, to be trained, a `solver`; `netc init net.yaml` writes one to start from"
+        raise SpecError(Fault(name, f"the file is empty; {wanted}"))
     return document
 
 

@@ -36,7 +36,7 @@ def _inner(reading: Reading, key: ScalarNode, value: Node) -> Fields:
     if isinstance(value, MappingNode):
         return pairs(reading, value)
     if not isinstance(value, ScalarNode) or given(value):
-        reading.fault(at(value), f"what follows {key.value!r} is a mapping of its fields; {named(value)} came")
+        reading.fault(at(value), f"what follows {key.value!r} is a mapping of its fields, `{{field: value, ...}}`; {named(value)} came")
     return []
 
 
@@ -111,7 +111,7 @@ def complete(reading: Reading, layers: list[tuple[Node, Any, set[str]]], net: An
             bottom = of_type.default_bottom(newest)
             if bottom is None:
                 several = of_type.default_bottom("") is None
-                reason = "it reads several blobs" if several else "nothing stands above it that it could read"
+                reason = "it reads several blobs: `bottom: [a, b]`" if several else "nothing stands above it that it could read"
                 with reading.judging((*path, "layer", k)):
                     reading.fault(at(node), f"{layer.type} needs `bottom`: {reason}")
             layer.bottom.extend(bottom or [])

@@ -58,7 +58,7 @@ def test_test_source(tmp_path):
 @pytest.mark.parametrize(
     "arrays, message",
     [
-        ({"dta": np.zeros(2), "label": np.zeros(2)}, "there is no array 'data'; did you mean 'dta'"),
+        ({"dta": np.zeros(2), "label": np.zeros(2)}, "tops\); did you mean 'dta'"),
         ({"data": np.zeros((2, 2)), "label": np.zeros(3)}, "the arrays differ in rows: data 2, label 3"),
         ({"data": np.array(["a"]), "label": np.float32(1)}, "(?s)'data' is text of shape .*'label' is float32 of shape"),
         ({"data": np.array([{}]), "label": np.zeros(1)}, "'data' is Python objects"),

@@ -41,16 +41,16 @@ def test_reads_by_suffix(tmp_path: Path, name: str, data: bytes) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "wanted"),
     [
-        ("n.yaml", b"", "D/n.yaml: the file is empty, where a NetParameter should stand; `netc init net.yaml` writes a net to start from"),
+        ("n.yaml", b"", "D/n.yaml: the file is empty; a net has `layers` and"),
         (
             "n.yaml",
             b"# nothing\n",
-            "D/n.yaml: the file is empty, where a NetParameter should stand; `netc init net.yaml` writes a net to start from",
+            "D/n.yaml: the file is empty; a net has `layers` and",
         ),
         (
             "n.prototxt",
             b"\n",
-            "D/n.prototxt: the file is empty, where a NetParameter should stand; `netc init net.yaml` writes a net to start from",
+            "D/n.prototxt: the file is empty; a net has `layers` and",
         ),
         ("n.yaml", b"name\0", "D/n.yaml: a net is text; this is a binary file of 5 bytes"),
         ("n.yaml", b"name: x\ninput: caf\xe9", "D/n.yaml:2:11: the byte 0xe9 is not UTF-8"),
