@@ -12,6 +12,7 @@ from netc import netc_pb2 as pb
 from netc import registry
 from netc.autodiff import grad
 from netc.chain import open_graph
+from netc.commands.options import TrainOptions
 from netc.commands.train import train_command
 from netc.contract import Program, write
 from netc.contract import program as compiled
@@ -267,7 +268,7 @@ def compile(path: str, output: str = "build", **overrides: Any) -> list[Any]:
 def train(path: str, runs: str = "runs", zoo: str | None = None, provider: str = "auto", **overrides: Any) -> str:
     """Train a net file as `netc train` does; keyword arguments are fields of its solver. Returns why it ended."""
     registry.load()
-    return train_command(judged_job(path, _solver(overrides)), provider, None, None, runs, False, (), zoo)
+    return train_command(judged_job(path, _solver(overrides)), TrainOptions(provider, runs=runs, zoo=zoo))
 
 
 def _solver(overrides: Mapping[str, Any]) -> tuple[str, ...]:

@@ -9,7 +9,8 @@
   x SnapshotError        a file of states is missing, damaged or of another net
   x ZooError             a zoo or a published model is missing, damaged or hostile
     x UnknownModelError  a zoo has no model or version of that name
-  x RunError             a run failed on its way (NaN, a full disk)
+  x RunError             a run failed on its way (a full disk, a dead thread)
+    x DivergedError      a loss, a state or a score is NaN or infinite
 """
 
 import re
@@ -95,6 +96,10 @@ class UnknownModelError(ZooError):
 
 class RunError(NetcError):
     """A run failed on its way."""
+
+
+class DivergedError(RunError):
+    """A loss, a state or a score is NaN or infinite."""
 
 
 def path_of(fault: Fault) -> str:

@@ -1,8 +1,12 @@
 """Files that are whole or not there: written beside, flushed, renamed. And where those that can be made again are kept."""
 
+import errno
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)  # what file systems without locks answer
 
 
 def cache_folder() -> Path:
@@ -25,6 +29,13 @@ def replace_file(path: Path, data: bytes) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def sweep(directory: Path) -> None:
+    """Removes what writers that were killed left unfinished. Nobody may be writing there."""
+    for path in directory.glob(".*.tmp"):
+        with suppress(OSError):
+            path.unlink()
+
+
 def sync_directory(directory: Path) -> None:
     """Flushes the names in `directory` to disk; without it a renamed file can vanish in a power cut."""
     descriptor = os.open(directory, os.O_RDONLY)
@@ -32,3 +43,31 @@ def sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_file(path: Path) -> None:
+    """Flushes what was written into a file to disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def locked(path: Path, wait: bool = True) -> Iterator[None]:
+    """Holds the file at `path` against other processes. The system lets go of it when a process dies, however it dies.
+
+    BlockingIOError if another one has it and this one is not to `wait`. Where the file system knows no locks, nothing is held.
+    """
+    import fcntl
+
+    with open(path, "ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise
+        except OSError as e:
+            if e.errno not in NO_LOCKS:
+                raise
+        yield

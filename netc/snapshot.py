@@ -20,7 +20,6 @@ from netc.files import replace_file
 
 KEY = "netc"
 NAME = re.compile(r"iter_(\d{8,})\.safetensors")
-TEMPORARY = re.compile(r"\.iter_\d{8,}\.safetensors\.(\d+)\.tmp")
 
 
 @dataclass(frozen=True)
@@ -81,27 +80,33 @@ def read_weights(path: str | Path) -> dict[str, np.ndarray]:
     return read(path).states if KEY in texts else states
 
 
-def newest(directory: str | Path) -> tuple[Snapshot | None, list[str]]:
-    """The snapshot of the highest iteration that verifies, or None; and why each above it was skipped."""
-    skipped: list[str] = []
+def newest(directory: str | Path) -> tuple[Snapshot | None, dict[Path, str]]:
+    """The snapshot of the highest iteration that verifies, or None; and those above it, with why each was skipped."""
+    skipped: dict[Path, str] = {}
     for path in _by_iteration(Path(directory)):
         try:
             return read(path), skipped
         except SnapshotError as error:
-            skipped.append(str(error))
+            skipped[path] = str(error)
     return None, skipped
 
 
-def prune(directory: str | Path, keep: int, also: Collection[Path] = ()) -> list[Path]:
-    """Removes all snapshots but the `keep` highest and those in `also`; returns what it removed.
+def set_aside(path: Path) -> Path:
+    """A damaged snapshot under a name that no run takes for one, so that it neither counts nor is in the way; its new path."""
+    aside = path.with_name(f"{path.name}.damaged")
+    try:
+        os.replace(path, aside)
+    except OSError as error:
+        raise RunError(f"{path}: cannot be renamed: {error.strerror or error}") from error
+    return aside
 
-    Unfinished files of processes that are gone go too.
-    """
+
+def prune(directory: str | Path, keep: int, also: Collection[Path] = ()) -> list[Path]:
+    """Removes all snapshots but the `keep` highest and those in `also`; returns what it removed."""
     if keep < 1:
         raise ValueError(f"keep is {keep}; at least the newest snapshot must be kept")
     kept = {Path(p).absolute() for p in also}
     removed = [p for p in _by_iteration(Path(directory))[keep:] if p.absolute() not in kept]
-    removed += [p for p in _children(Path(directory)) if (m := TEMPORARY.fullmatch(p.name)) and not _runs(int(m[1]))]
     for path in removed:
         try:
             path.unlink(missing_ok=True)
@@ -143,13 +148,3 @@ def _children(directory: Path) -> list[Path]:
 def _by_iteration(directory: Path) -> list[Path]:
     found = [(int(m[1]), p) for p in _children(directory) if (m := NAME.fullmatch(p.name))]
     return [path for _, path in sorted(found, reverse=True)]
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

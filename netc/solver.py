@@ -1,6 +1,7 @@
 """The loop: steps, tests, snapshots, the end. `Trainer.events()` does the work and tells of it; who listens is not its concern."""
 
 import math
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -9,20 +10,23 @@ from typing import Any
 import numpy as np
 
 from netc import netc_pb2 as pb
-from netc import registry, schedules, snapshot
+from netc import schedules, snapshot
 from netc.compiled import session
 from netc.contract import Program
 from netc.data import Prefetch
-from netc.errors import Fault, RunError, SnapshotError, SpecError
+from netc.errors import DivergedError, Fault, RunError, SnapshotError, SpecError
 from netc.lower import OUT
 from netc.run import caffe_files
-from netc.run.evaluate import Scores, evaluate, finite, monitored
-from netc.run.events import Event, Finished, Snapshotted, Stepped, Tested
+from netc.run.evaluate import Scores, Stopped, finite, monitored
+from netc.run.events import Began, Event, Finished, Logged, Skipped, Snapshotted, Stepped, Tested
+from netc.run.failure import advice, diverged, with_way_on
 from netc.run.feed import Feeder, Feeds
 from netc.run.folder import BEST, RunFolder
 from netc.run.labels import beyond
-from netc.run.nan import first_bad
+from netc.run.nan import first_bad, spoiled
+from netc.run.plan import max_iterations
 from netc.run.signals import signals
+from netc.run.testers import Testers
 from netc.session import States, Stepper
 from netc.training import WATCH
 
@@ -50,9 +54,9 @@ class Trainer:
         start |= {n: a for n, a in (weights or {}).items() if n in start}
         self.states = States({f"state/{n}": a for n, a in start.items()}, self.provider)
         self.feeder = Feeder(program.train_net, program.steps.train, program.seed, program.job.base, self.iter_size)
-        self.max_iter = max_iterations(program, self.feeder)
+        self.max_iter = max_iterations(program.job, self.feeder.rows, self.feeder.batch_size)
         self.steppers = self._steppers()
-        self.testers: dict[int, Stepper] = {}
+        self.tests = Testers(program, threads, self.states)
         self.iteration = 0
         self.recent: deque[float] = deque(maxlen=max(1, self.solver.average_loss))
         self.outputs: Scores = {}  # of the newest step
@@ -60,9 +64,12 @@ class Trainer:
         self.stale = 0
         self.tested: tuple[int, Scores] | None = None  # the iteration of the newest test, and what it gave
         self.log_length = 0
+        self.kept: Path | None = None  # the newest snapshot
+        self._kept_at = time.monotonic()
+        self._unsaid: deque[str] = deque()  # lines of the log that no event told of yet
+        self._skipped = set[str]()  # images that an event told of
         self.asked = ""  # the signal that asked for an end
         self.snapshot_asked = False
-        self._test_feeders: dict[tuple[int, bool], Feeder] = {}  # by the test net, and whether they are for validation
         self._slots = [f"state/{n}" for n, node in program.states.items() if node.attrs["kind"] == "slot"]
 
     def _steppers(self) -> dict[str, Stepper]:
@@ -74,32 +81,14 @@ class Trainer:
 
     @property
     def validates(self) -> bool:
-        """Whether the data has rows for choosing the best model: the tests during training run on them."""
-        return any(net.has_validation for net in self.program.test_nets)
+        """Whether the data has rows for choosing the best model."""
+        return self.tests.validates
 
-    def tester(self, number: int = 0, validation: bool = False) -> tuple[Stepper, Feeder]:
-        """A test net on the states of training, opened when it is first needed, and what feeds it."""
-        program = self.program
-        if number not in self.testers:
-            self.testers[number] = Stepper(session(program, f"test{number or ''}", self.threads), self.states)
-        if (number, validation) not in self._test_feeders:
-            net, graph = program.test_nets[number], program.tests[number][0].graph
-            self._test_feeders[number, validation] = Feeder(net, graph, program.seed, program.job.base, validation=validation)
-        return self.testers[number], self._test_feeders[number, validation]
+    def resume(self, found: snapshot.Snapshot) -> int:
+        """Go on from a snapshot: states, place, log. How many lines the log lacks of those that the snapshot remembers.
 
-    def test(self, states: States | None = None, validation: bool = False) -> Scores:
-        """The scores of `states`, or of those of training as they are; those of a second test net are called `accuracy#1` and so on."""
-        scores: Scores = {}
-        for number, (_, batch) in enumerate(self.program.tests):
-            batches = self.solver.test_iter[number] if self.solver.test_iter else None
-            stepper, feeder = self.tester(number, validation)
-            stepper = stepper if states is None else Stepper(stepper.session, states)
-            found = evaluate(stepper, feeder, batches, static=batch != "N")
-            scores |= {f"{name}#{number}" if number else name: value for name, value in found.items()}
-        return scores
-
-    def resume(self, found: snapshot.Snapshot) -> None:
-        """Go on from a snapshot: states, place, log. SnapshotError if it is of another net."""
+        SnapshotError if it is of another net.
+        """
         said = found.metadata
         expected = {n.removeprefix("state/"): v.shape() for n, v in self.states.current.items() if n.startswith("state/")}
         given = {n: list(a.shape) for n, a in found.states.items()}
@@ -112,8 +101,9 @@ class Trainer:
         self.best, self.stale = said["best"], said["stale"]
         self.recent.extend(said["recent"])
         self.tested = (said["tested"][0], said["tested"][1]) if said["tested"] else None
-        self.log_length = min(said["log_length"], len(self.folder.lines()))
-        self.folder.rewind(self.log_length)
+        self.log_length = self.folder.rewind(said["log_length"])
+        self.kept = found.path
+        return int(said["log_length"]) - self.log_length
 
     def go_on(self, states: Mapping[str, np.ndarray], iteration: int) -> None:
         """Go on from states that some run had after so many iterations."""
@@ -122,40 +112,60 @@ class Trainer:
 
     def events(self) -> Iterator[Event]:
         """Run to the end. RunError if a loss is not finite, naming the layer that made it so."""
+        yield Began(self.stage, len(self.whole.stages), self.iteration, self.max_iter, self.program.layer)
+        try:
+            for event in self._worked():
+                yield from self._said()
+                yield event
+        except RunError as e:
+            yield from self._said()
+            raise with_way_on(e, self.kept) from e
+
+    def _said(self) -> Iterator[Logged | Skipped]:
+        """What happened beside the work since the last event."""
+        while self._unsaid:
+            yield Logged(self._unsaid.popleft())
+        for text in [*self.feeder.skipped(), *self.tests.skipped()]:
+            if text not in self._skipped:
+                self._skipped.add(text)
+                yield Skipped(text, len(self._skipped))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no step is left to do."""
+        return self.iteration >= self.max_iter or 0 < self.solver.patience <= self.stale
+
+    def _worked(self) -> Iterator[Event]:
+        """The events of the work itself."""
         solver = self.solver
         with signals(self), Prefetch(self.feeder.counted, self.feeder.depth) as prefetch:
             while self.iteration < self.max_iter and not self.asked:
                 if self._due(solver.test_interval) and not self._is_tested and (self.iteration or solver.test_initialization):
-                    yield self._test()
-                if 0 < solver.patience <= self.stale:
+                    yield from self._test()
+                if self.asked or self.is_over:
                     break
                 yield self._step(prefetch)
-                if self.snapshot_asked or (self._due(solver.snapshot) and self.iteration < self.max_iter):
-                    self.snapshot_asked = False
+                if self.iteration < self.max_iter and (self.snapshot_asked or self._due(solver.snapshot) or self._is_late()):
                     yield self.snapshot()
-            reason = self.asked or ("max_iter" if self.iteration >= self.max_iter else "patience")
             if not self.asked and not self._is_tested and self.program.layer is None and self.program.test_net.sources:
-                yield self._test()
+                yield from self._test()
+            reason = self.asked or ("max_iter" if self.iteration >= self.max_iter else "patience")
             yield self.snapshot()
             yield Finished(self.iteration, reason, *self._outcome(reason))
 
     def _outcome(self, reason: str) -> tuple[Scores, int | None]:
         """The scores of the run's model, and the iteration that it is of if it is the best one. RunError if they are not finite."""
-        scores, best = (self.tested[1], None) if self.tested and self._is_tested and not self.asked else ({}, None)
-        if self.best_path.exists() and not self.asked and (self.validates or reason == "patience"):
-            found = snapshot.read(self.best_path)
+        ended = not reason.startswith("SIG")
+        scores, best = (self.tested[1], None) if self.tested and self._is_tested and ended else ({}, None)
+        if (self.folder.snapshots / BEST).exists() and ended and (self.validates or reason == "patience"):
+            found = self.folder.read_best()
             scores, best = found.metadata["scores"], found.metadata["iteration"]
             if self.validates:
-                scores = self.test(States({f"state/{n}": a for n, a in found.states.items()}, self.provider))
+                scores = self.tests.scores(States({f"state/{n}": a for n, a in found.states.items()}, self.provider))
                 self._log({"event": "test", "iteration": best, **scores})
         if not all(map(math.isfinite, scores.values())):
-            raise RunError(f"after {self.iteration} iterations the test gives {scores}; a smaller base_lr often helps")
+            raise DivergedError(f"after {self.iteration} iterations the test gives {scores}. {advice(self.solver)}")
         return scores, best
-
-    @property
-    def best_path(self) -> Path:
-        """Where the states of the best test are."""
-        return self.folder.snapshots / BEST
 
     def successor(self) -> "Trainer | None":
         """The trainer of the next stage, on what this one learned; None after the last."""
@@ -164,11 +174,16 @@ class Trainer:
         nodes = self.program.states
         learned = {n: a for n, a in self.arrays().items() if nodes[n].attrs["kind"] in ("parameter", "statistic")}
         after = Trainer(self.whole, self.folder, self.threads, learned, self.stage + 1, self.before + self.max_iter)
-        after.log_length = self.log_length
+        after.log_length, after.kept, after.asked = self.log_length, self.kept, self.asked
         return after
 
     def _due(self, interval: int) -> bool:
         return bool(interval) and self.iteration % interval == 0
+
+    def _is_late(self) -> bool:
+        """Whether the newest snapshot is old, where iterations do not say when there is one. What is learned does not hang on it."""
+        minutes = 0.0 if self.solver.HasField("snapshot") else self.solver.snapshot_minutes
+        return 0 < minutes * 60 <= time.monotonic() - self._kept_at
 
     def _step(self, prefetch: Callable[[int], Feeds]) -> Stepped:
         rate = schedules.rate(self.solver, self.iteration, self.max_iter)
@@ -217,11 +232,8 @@ class Trainer:
             raise RunError(beyond(self.program.train, feeds) or e.faults[0]) from e
         if not finite({"loss": results["loss"]}):
             stepper.undo()
-            states = self.states.arrays()
-            why = first_bad(self.program.graph(kind), self.provider, feeds, states)
-            loss = float(results["loss"].reshape(()))
-            text = f"the loss is {loss} at iteration {self.iteration}: {why.text}.\n    {_advice(self.solver)}"
-            raise RunError(Fault(why.place, text))
+            why = first_bad(self.program.graph(kind), self.provider, feeds, self.states.arrays())
+            raise diverged(float(results["loss"].reshape(())), self.iteration, why, self.solver)
         scalars = {n.removeprefix(OUT): v for n, v in results.items() if n.startswith(OUT) and v.size == 1}
         self.outputs = {n: float(v.reshape(())) for n, v in scalars.items()}
         return float(results["loss"].reshape(()))
@@ -231,29 +243,42 @@ class Trainer:
         """Whether the states as they are were tested, if only before the run was resumed."""
         return self.tested is not None and self.tested[0] == self.iteration
 
-    def _test(self) -> Tested:
-        scores, rows = self.test(validation=self.validates), "validation" if self.validates else "test"
+    def _test(self) -> Iterator[Tested]:
+        """The test that is due; none where a signal asks for an end: it comes when the run goes on."""
+        try:
+            scores = self.tests.scores(validation=self.validates, stop=lambda: bool(self.asked))
+        except Stopped:
+            return
+        rows = "validation" if self.validates else "test"
         name, more_is_better = monitored(self.program.test_net, self.solver.monitor)
         if name not in scores:
             text = f"the test net has no output {name!r}; it has {', '.join(scores)}"
             raise SpecError(Fault(self.program.job.solver_place("monitor"), text))
         value = scores[name]
-        better = self.best is None or (value > self.best if more_is_better else value < self.best)
+        better = math.isfinite(value) and (self.best is None or (value > self.best if more_is_better else value < self.best))
         self.best, self.stale = (value, 0) if better else (self.best, self.stale + 1)
         self.tested = (self.iteration, scores)
         self._log({"event": rows, "iteration": self.iteration, **scores})
         if better:
-            self.folder.write_best(self.arrays(), self._metadata() | {"scores": scores})
-        return Tested(self.iteration, scores, better, rows)
+            self.folder.write_best(self._sound_arrays(), self._metadata() | {"scores": scores})
+        yield Tested(self.iteration, scores, better, rows)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Copies of all states by name."""
         return {n.removeprefix("state/"): a for n, a in self.states.arrays().items() if n.startswith("state/")}
 
+    def _sound_arrays(self) -> dict[str, np.ndarray]:
+        """Copies of all states for a file, which are not to push a sound one out. DivergedError if a value is not finite."""
+        states = self.arrays()
+        if why := spoiled(states, self.program.states):
+            raise DivergedError(f"after {self.iteration} iterations {why}. {advice(self.solver)}")
+        return states
+
     def snapshot(self) -> Snapshotted:
         """The states to disk; in Caffe's files too where the solver's snapshot_format asks for them."""
-        states = self.arrays()
-        path = self.folder.write(self.before + self.iteration, states, self._metadata(), self.solver.snapshot_keep)
+        states = self._sound_arrays()
+        self.snapshot_asked, self._kept_at = False, time.monotonic()
+        path = self.kept = self.folder.write(self.before + self.iteration, states, self._metadata(), self.solver.snapshot_keep)
         if not self.solver.HasField("snapshot_format") or self.solver.snapshot_format == pb.SolverParameter.SAFETENSORS:
             return Snapshotted(self.iteration, path)
         before = {n.removeprefix("state/"): v.numpy() for n, v in self.states.spare.items()}
@@ -271,23 +296,5 @@ class Trainer:
         }  # fmt: skip
 
     def _log(self, line: dict[str, Any]) -> None:
-        self.folder.log(line)
+        self._unsaid.append(self.folder.log(line))
         self.log_length += 1
-
-
-def _advice(solver: pb.SolverParameter) -> str:
-    """What to try where the loss is no number."""
-    usual = registry.optimizer.facts[solver.type].get("usual")
-    smaller = solver.base_lr / 10 if usual is None or solver.base_lr <= usual else min(usual, solver.base_lr / 10)
-    rate = f"base_lr is {solver.base_lr:g}: try {smaller:.1g}{f' (usual with {solver.type}: {usual:g})' if usual else ''}"
-    return f"{rate}; warm-up (warmup_iter) and clip_gradients help too, and inputs of about -1 to 1 (`scale`, mean)"
-
-
-def max_iterations(program: Program, feeder: Feeder) -> int:
-    """max_iter, or the iterations of max_epoch epochs."""
-    solver, place = program.job.solver, program.job.solver_place
-    if solver.HasField("max_iter"):
-        return int(solver.max_iter)
-    if feeder.rows is None:
-        raise SpecError(Fault(place("max_epoch"), "max_epoch needs a source that ends; give max_iter"))
-    return math.ceil(solver.max_epoch * feeder.rows / (feeder.batch_size * max(1, solver.iter_size)))

@@ -67,7 +67,7 @@ def test_train_tells_what_happens(trained):
     assert lines[0] == f"small: 9 layers, 1,826 parameters; run {folder}/runs/small/1"
     assert re.fullmatch(r"provider cpu \(.+\), target (portable|native), 1 thread", lines[1])
     assert re.fullmatch(r"test at iteration 0: accuracy 0\.\d{4}, loss \d\.\d{4} \(best\)", lines[2])
-    assert re.fullmatch(r"iteration 1 of 60: loss \d\.\d{4}, lr 0.0199, [\d,]+ images/s", lines[4])
+    assert re.fullmatch(r"iteration 1 of 60: loss \d\.\d{4}, lr 0.0199, [\d,]+ rows/s, >0:00 left", lines[4])
     assert f"snapshot {folder}/runs/small/1/snapshots/iter_00000020.safetensors" in lines
     assert re.fullmatch(r"after 60 iterations: accuracy 0\.\d{4}, loss \d\.\d{4}", lines[-2])
     assert lines[-1] == f"published {folder}/zoo/small/1.0.0"

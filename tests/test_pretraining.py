@@ -1,17 +1,23 @@
 """Greedy layer-wise pretraining: stages in a net file, what learns in each, and that they resume."""
 
 import json
+import os
 import shutil
 import signal
+from dataclasses import replace
 
 import numpy as np
 import onnx
 import pytest
 
 from netc import api, snapshot
+from netc.commands.options import TrainOptions
+from netc.commands.train import train_command
 from netc.contract import write
 from netc.errors import SpecError
 from netc.net import TEST
+from netc.run.events import Snapshotted
+from netc.spec.job import load_job
 from tests.small_nets import log, netc, netc_process, write_small
 from tests.test_resume import wait_for
 
@@ -106,7 +112,23 @@ def test_a_stage_that_is_interrupted_says_so_and_goes_on(run, tmp_path):
     result = netc(
         "train", path, "--runs", tmp_path / "runs", "--resume", "--set", "solver.pretrain={layer: rbm1, max_iter: 30, base_lr: 1}"
     )
-    assert result.exit_code == 2 and "is of another net" in result.stderr
+    assert result.exit_code == 2 and "solver.pretrain.1: gone" in result.stderr
+
+
+def test_a_signal_at_the_end_of_a_stage_is_not_lost(run, tmp_path):
+    path, whole = run
+
+    def end(event):
+        if isinstance(event, Snapshotted) and event.iteration == 30:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    options = TrainOptions(runs=str(tmp_path / "runs"), quiet=True)
+    assert train_command(load_job(path, ["solver.snapshot_keep=100"]), options, told=[end]) == "SIGTERM"
+    found, _ = snapshot.newest(tmp_path / "runs/small/1/snapshots")
+    assert (found.metadata["stage"], found.metadata["iteration"]) == (1, 0)
+    options = replace(options, resume=True)
+    assert train_command(load_job(path, ["solver.snapshot_keep=100"]), options) == "max_iter"
+    assert (tmp_path / "runs/small/1/log.jsonl").read_bytes() == (whole / "log.jsonl").read_bytes()
 
 
 def test_weights_are_what_the_first_stage_starts_from(run, tmp_path):

@@ -48,9 +48,8 @@ def assert_same(resumed: Path, whole: Path) -> None:
     assert (resumed / "net.yaml").read_bytes() == (whole / "net.yaml").read_bytes()
 
 
-@pytest.mark.parametrize("iter_size", [1, 2])
-def test_a_killed_run_goes_on_to_the_same_bits(tmp_path, iter_size):
-    path = write_small(tmp_path, LONG.replace("average_loss", f"iter_size: {iter_size}, average_loss"))
+def test_a_killed_run_of_summed_gradients_goes_on_to_the_same_bits(tmp_path):
+    path = write_small(tmp_path, LONG.replace("average_loss", "iter_size: 2, average_loss"))
     whole = trained(path, tmp_path / "whole")
     process = started(tmp_path)
     process.send_signal(signal.SIGKILL)
@@ -123,8 +122,21 @@ def test_a_damaged_snapshot_falls_back_to_the_one_before(finished, copied):
     result = netc("train", path, "--no-publish", "--runs", folder.parents[1], "--resume")
     assert result.exit_code == 0
     assert "skipped a snapshot: " in result.stdout and "iter_00000060.safetensors: is damaged" in result.stdout
+    assert (folder / "snapshots/iter_00000060.safetensors.damaged").exists()
     assert f"resumed from {folder / 'snapshots' / snapshot.file_name(40)}" in result.stdout
     assert (folder / "log.jsonl").read_bytes() == (finished[1] / "log.jsonl").read_bytes()
+
+
+def test_a_damaged_best_model_is_told_and_can_be_done_without(tmp_path):
+    path = write_small(tmp_path, NET.replace("test_fraction: 0.2", "test_fraction: 0.2, validation_source: small.npz"))
+    folder = trained(path, tmp_path / "runs")
+    damage(folder / "snapshots/best.safetensors")
+    arguments = ("train", path, "--no-publish", "--runs", tmp_path / "runs", "--resume")
+    result = netc(*arguments)
+    assert result.exit_code == 2 and "best.safetensors: is damaged" in result.stderr
+    assert "without that file --resume ends with the states of the last iteration" in result.stderr
+    (folder / "snapshots/best.safetensors").unlink()
+    assert netc(*arguments).exit_code == 0
 
 
 def test_a_run_whose_snapshots_are_all_damaged_cannot_resume(copied):
@@ -139,6 +151,7 @@ def test_a_finished_run_resumes_to_its_end_without_a_trace(finished, copied):
     path, folder = copied
     result = netc("train", path, "--no-publish", "--runs", folder.parents[1], "--resume")
     assert result.exit_code == 0 and "after 60 iterations: accuracy" in result.stdout
+    assert "this run is finished: it made all its 60 iterations" in result.stdout
     for name in ("log.jsonl", "snapshots/iter_00000060.safetensors", "snapshots/best.safetensors"):
         assert (folder / name).read_bytes() == (finished[1] / name).read_bytes()
 
@@ -146,26 +159,30 @@ def test_a_finished_run_resumes_to_its_end_without_a_trace(finished, copied):
 def test_a_finished_run_can_be_made_longer(copied):
     path, folder = copied
     result = netc("train", path, "--no-publish", "--runs", folder.parents[1], "--resume", "--set", "solver.max_iter=70")
-    assert result.exit_code == 0 and "the net or its solver changed since that snapshot" in result.stdout
+    assert result.exit_code == 0 and "changed since the run began: solver.max_iter: 60, now 70" in result.stdout
+    assert "max_iter: 70" in (folder / "net.yaml").read_text()
     assert [line["iteration"] for line in log(folder) if line["event"] == "train"] == list(range(70))
 
 
 def test_resume_takes_the_newest_run_with_a_snapshot(copied):
     path, folder = copied
     (folder.parent / "2" / "snapshots").mkdir(parents=True)
+    for days, file in enumerate(sorted(folder.rglob("*"), reverse=True)):  # newest is by number: clocks may go backwards
+        os.utime(file, (1e9 + 86400 * days,) * 2)
     result = netc("train", path, "--no-publish", "--runs", folder.parents[1], "--resume")
     assert result.exit_code == 0 and f"resumed from {folder}" in result.stdout
 
 
 @pytest.mark.parametrize("change, sentence", [
-    ("layers.ip1.num_output=17", "is of another net: ip1.bias, ip1.bias.history, ip1.weight"),
-    ("solver.type=Adam", "is of another net: "),
-    ("solver.random_seed=5", "was made with random_seed 0, the net says 5"),
+    ("layers.ip1.num_output=17", "layers.ip1.inner_product_param.num_output: 16, now 17"),
+    ("solver.type=Adam", "solver.type: unset, now Adam"),
+    ("solver.random_seed=5", "solver.random_seed: unset, now 5"),
 ])  # fmt: skip
 def test_another_net_is_not_resumed(copied, change, sentence):
     path, folder = copied
     result = netc("train", path, "--runs", folder.parents[1], "--resume", "--set", change)
     assert result.exit_code == 2 and sentence in result.stderr, result.stderr
+    assert "the net is not what it was when this run began" in result.stderr
     assert len(log(folder)) == 65  # untouched: 60 iterations and 5 tests
 
 

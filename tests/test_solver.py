@@ -1,12 +1,14 @@
 """The loop: its events, when it tests and snapshots, what it logs, how it ends."""
 
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from netc import api, snapshot, solver
+from netc import api, snapshot
 from netc.errors import RunError, SpecError
+from netc.run import events as run_events
 from netc.run.events import Finished, Snapshotted, Stepped
 from netc.run.folder import RunFolder
 from netc.solver import Trainer
@@ -22,7 +24,8 @@ def trainer(folder: Path, *overrides: str, net: str = NET, **weights: np.ndarray
 
 def told(events) -> list[str]:
     """`s3` a step, `t4` a test, `w5` a snapshot after so many iterations."""
-    return [{Stepped: "s", solver.Tested: "t", Snapshotted: "w", Finished: "end"}[type(e)] + str(e.iteration) for e in events]
+    kinds = {Stepped: "s", run_events.Tested: "t", Snapshotted: "w", Finished: "end"}
+    return [kinds[type(e)] + str(e.iteration) for e in events if type(e) in kinds]
 
 
 def test_events_come_in_order(tmp_path):
@@ -55,7 +58,7 @@ def test_display_and_smoothed_loss(tmp_path):
 
 def test_the_log_tells_rate_and_scores(tmp_path):
     one = trainer(tmp_path, *SHORT)
-    tested = [e for e in one.events() if isinstance(e, solver.Tested)]
+    tested = [e for e in one.events() if isinstance(e, run_events.Tested)]
     lines = log(one.folder.path)
     assert [line["lr"] for line in lines if line["event"] == "train"] == pytest.approx([0.02 * (1 + 0.01 * i) ** -0.75 for i in range(10)])
     assert [{k: v for k, v in line.items() if k not in ("event", "iteration")} for line in lines if line["event"] == "test"] == [
@@ -83,7 +86,7 @@ def test_the_best_model_and_early_stopping(tmp_path):
     one = trainer(tmp_path, *stuck)
     events = list(one.events())
     assert " ".join(told(events)) == "t0 s0 s1 t2 s2 s3 t4 s4 s5 t6 w6 end6"
-    assert events[-1].reason == "patience" and [e.best for e in events if isinstance(e, solver.Tested)] == [True, False, False, False]
+    assert events[-1].reason == "patience" and [e.best for e in events if isinstance(e, run_events.Tested)] == [True, False, False, False]
     best = snapshot.read(one.folder.snapshots / "best.safetensors")
     assert best.metadata["iteration"] == 0 and best.metadata["scores"] == events[-1].scores
 
@@ -103,7 +106,7 @@ def test_early_stopping_on_the_command_line_publishes_the_best(tmp_path):
 
 @pytest.mark.parametrize("name, better", [("accuracy", max), ("loss", min)])
 def test_monitor_picks_the_score(tmp_path, name, better):
-    events = [e for e in trainer(tmp_path, "solver.test_interval=3", f"solver.monitor={name}").events() if isinstance(e, solver.Tested)]
+    events = [e for e in trainer(tmp_path, "solver.test_interval=3", f"solver.monitor={name}").events() if isinstance(e, run_events.Tested)]
     values = [e.scores[name] for e in events]
     assert [e.best for e in events] == [k == values.index(better(values[: k + 1])) for k in range(len(values))]
 
@@ -117,6 +120,16 @@ def test_snapshots_are_kept_as_asked(tmp_path):
     one = trainer(tmp_path, "solver.snapshot=5", "solver.max_iter=30", "solver.snapshot_keep=2")
     list(one.events())
     assert sorted(p.name for p in one.folder.snapshots.iterdir()) == ["best.safetensors", snapshot.file_name(25), snapshot.file_name(30)]
+
+
+@pytest.mark.parametrize("changes, taken", [
+    (["solver.snapshot_minutes=1"], "w4 w8 w10"), (["solver.snapshot=0"], "w10"), (["solver.snapshot_minutes=0"], "w10"), ([], "w10"),
+])  # fmt: skip
+def test_snapshots_come_by_the_clock_where_iterations_do_not_say_when(tmp_path, monkeypatch, changes, taken):
+    one = trainer(tmp_path, "solver.max_iter=10", "solver.test_interval=0", *changes, net=NET.replace("snapshot: 20, ", ""))
+    started = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: started + 15 * one.iteration)  # a step takes 15 seconds
+    assert " ".join(e for e in told(one.events()) if e[0] == "w") == taken
 
 
 def test_weights_are_where_it_starts(tmp_path):

@@ -28,7 +28,16 @@ class Commands(click.Group):
             show(e)
             ctx.exit(e.exit_code)
         except KeyboardInterrupt:
+            click.echo("netc: interrupted", err=True)
             ctx.exit(130)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as e:
+            if ctx.params.get("debug"):
+                raise
+            what = f"{e.filename}: {e.strerror}" if isinstance(e, OSError) and e.filename else f"{type(e).__name__}: {e}"
+            click.echo(f"netc: {what} (a fault of netc, of a plug-in or of this machine; netc --debug shows where)", err=True)
+            ctx.exit(1)
 
 
 @click.group(cls=Commands, context_settings=SETTINGS)

@@ -41,7 +41,7 @@ def check(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_
     from netc import contract
     from netc.cli.faults import show_warnings
     from netc.commands import check as checking
-    from netc.commands.train import choose_target
+    from netc.commands.program import choose_target
 
     provider, target, _ = choose_target("cpu", None)
     job = job_of(net, overrides, plugins, allow_unknown)

@@ -17,10 +17,12 @@ from netc.cli.options import job_of, options
 @click.option("--runs", default="runs", show_default=True, metavar="DIR", help="Where runs are kept.")
 @click.option("--caffe-log", is_flag=True, help="Write Caffe's log lines to stderr too, for tools that read them.")
 @click.option("--watch", is_flag=True, help="Log gradients, updates and activations of every layer (solver.watch_interval).")
+@click.option("--quiet", is_flag=True, help="Print the result alone.")
+@click.option("--json", "as_json", is_flag=True, help="Print the lines of log.jsonl, a JSON object each; all else goes to stderr.")
 @click.option("--publish/--no-publish", default=None, help="Publish the result [default: unless --set changed the net].")
 def train(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool, provider: str, target: str | None,
           threads: int | None, zoo: str, resume: bool, snapshot: str | None, weights: tuple[str, ...], runs: str, caffe_log: bool,
-          watch: bool, publish: bool | None) -> None:  # fmt: skip
+          watch: bool, quiet: bool, as_json: bool, publish: bool | None) -> None:  # fmt: skip
     """Train NET, test it, and publish it into the zoo.
 
     NET is a net file with a solver in it (YAML or protobuf text), or a Caffe solver file.
@@ -29,14 +31,44 @@ def train(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_
 
     netc train solver.prototxt --weights bvlc_alexnet.caffemodel
     """
+    from netc.commands.options import TrainOptions
     from netc.commands.train import train_command
 
     job = job_of(net, overrides, plugins, allow_unknown)
     publish = not overrides if publish is None else publish
-    reason = train_command(job, provider, target, threads, runs, resume, weights, zoo if publish else None, watch=watch,
-                           snapshot_file=snapshot, caffe_log=caffe_log)  # fmt: skip
+    asked = TrainOptions(provider, target, threads, runs, zoo if publish else None, resume, snapshot, weights, watch, caffe_log,
+                         quiet, as_json)  # fmt: skip
+    reason = train_command(job, asked)
     if reason in ("SIGINT", "SIGTERM"):
         sys.exit(130 if reason == "SIGINT" else 143)
+
+
+@main.command("verify-resume")
+@click.argument("net")
+@options("set", "plugin", "unknown", "provider", "target", "threads")
+@click.option("--iterations", default=40, show_default=True, type=click.IntRange(4), help="Of each stage of the runs.")
+@click.option("--seed", default=0, show_default=True, help="Of the iterations after which a run is stopped and killed.")
+@click.pass_context
+def verify_resume(ctx: click.Context, net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool, provider: str,
+                  target: str | None, threads: int | None, iterations: int, seed: int) -> None:  # fmt: skip
+    """Prove that a run of NET that is stopped, or killed, and resumed is the run itself, bit for bit.
+
+    Trains a few iterations straight, and twice with an end in between, and compares every state and every logged number.
+
+    Example: netc verify-resume nets/lenet.yaml --iterations 100
+    """
+    from netc.commands.verify_resume import Recipe
+    from netc.commands.verify_resume import verify_resume as verify
+
+    python = bool(ctx.find_root().params["allow_python"])
+    equal = False
+    for said in verify(Recipe(net, overrides, plugins, allow_unknown, python, provider, target, threads), iterations, seed):
+        if isinstance(said, bool):
+            equal = said
+        else:
+            click.echo(said)
+    click.echo(f"{net} resumes exactly" if equal else f"{net} does NOT resume exactly")
+    sys.exit(0 if equal else 1)
 
 
 @main.command()
@@ -53,12 +85,13 @@ def test(net: str | None, model: str | None, overrides: tuple[str, ...], plugins
 
     netc test --model train_val.prototxt --weights net.caffemodel --iterations 100
     """
-    from netc.commands.train import test_command
+    from netc.commands.test import test_command
 
     if not net and not model or net and model:
         raise click.UsageError("give the net once: netc test NET, or netc test --model NET")
     job = job_of(net or model or "", overrides, plugins, allow_unknown)
-    for name, value in test_command(job, provider, threads, weights, iterations).items():
+    scores = test_command(job, provider, threads, weights, iterations, lambda text: click.echo(f"netc: {text}", err=True))
+    for name, value in scores.items():
         click.echo(f"{name}: {value:.6g}")
 
 
@@ -73,8 +106,7 @@ def time_(
 
     Example: netc time nets/lenet.yaml
     """
-    from netc.commands.time import table
-    from netc.commands.train import time_command
+    from netc.commands.time import table, time_command
 
     found = time_command(job_of(net, overrides, plugins, allow_unknown), provider, threads, iterations)
     for line in table(found):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from netc import netc_pb2 as pb
-from netc.commands.train import compiled_program, loaded_weights
+from netc.commands.program import compiled_program, loaded_weights
 from netc.data.datum import to_datum, write_datums
 from netc.emit import emit
 from netc.errors import RunError, SpecError, near

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from netc.commands.program import compiled_program
 from netc.contract import Program
 from netc.native import KERNELS
-from netc.run.feed import Feeds
+from netc.run.feed import Feeder, Feeds
 from netc.session import Session, States, Stepper
+from netc.spec.job import Job
 
 PARTS = ("forward", "backward", "update")
 OTHER = "(other)"
@@ -27,6 +29,13 @@ class Times:
     layers: dict[tuple[str, str], float]
     step: float
     profiled: float
+
+
+def time_command(job: Job, provider: str, threads: int | None, iterations: int) -> Times:
+    """Milliseconds of each layer on one batch of the training data."""
+    program, threads, _ = compiled_program(job, provider, None, threads)
+    feeder = Feeder(program.train_net, program.steps.train, program.seed, job.base)
+    return time_layers(program, feeder(0), iterations, threads)
 
 
 def time_layers(program: Program, feeds: Feeds, iterations: int, threads: int) -> Times:

@@ -1,6 +1,8 @@
 """Arrays of rows: `.npz`, an array a top under the top's name, and `.npy`, one top, which is mapped and not read."""
 
 import zipfile
+import zlib
+from math import prod
 from pathlib import Path
 from typing import IO
 
@@ -32,13 +34,16 @@ def npz(request: Request) -> Table:
             headers = []
             for name in names:
                 with archive.open(f"{name}.npy") as file:
-                    headers.append(_header(file))
+                    headers.append(_header(file, archive.getinfo(f"{name}.npy").file_size))
     except (OSError, ValueError, zipfile.BadZipFile) as e:
         raise DataError(f"{path}: not an .npz file: {e}") from e
 
     def load() -> tuple[np.ndarray, ...]:
-        with np.load(path, allow_pickle=False) as arrays:
-            return tuple(arrays[name] for name in names)
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return tuple(arrays[name] for name in names)
+        except (OSError, ValueError, zipfile.BadZipFile, zlib.error) as e:
+            raise DataError(f"{path}: is damaged, or was cut off: {e}") from e
 
     table = Table(_description(path, names, headers), load)
     return over_time(request, table, made) if request.layer.data_param.time_major else table
@@ -50,7 +55,7 @@ def npy(request: Request) -> Table:
     path = request.path
     try:
         with path.open("rb") as file:
-            header = _header(file)
+            header = _header(file, path.stat().st_size)
     except (OSError, ValueError) as e:
         raise DataError(f"{path}: not an .npy file: {e}") from e
     if len(request.layer.top) > 1:
@@ -61,12 +66,16 @@ def npy(request: Request) -> Table:
     )
 
 
-def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
+def _header(file: IO[bytes], size: int) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and dtype of an array in a file of `size` bytes. ValueError if these do not hold it."""
     read = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
     version = np.lib.format.read_magic(file)[0]
     if version not in read:
         raise ValueError(f"format version {version}; expected 1 or 2")
     shape, _, dtype = read[version](file)
+    wanted = file.tell() + prod(shape) * dtype.itemsize
+    if size < wanted and not dtype.hasobject:
+        raise ValueError(f"it was cut off: {dtype} of shape {shape} takes {wanted} bytes, {size} are there")
     return shape, dtype
 
 

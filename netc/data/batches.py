@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from netc import netc_pb2 as pb
+from netc.data.decoding import StandIns, skips
 from netc.data.dummy import dummy_batch_size
 from netc.data.order import Order, held_out, in_file_order, shuffled, streams
 from netc.data.settings import keeps_caffes_order, setting, shuffles
@@ -16,7 +17,7 @@ from netc.data.transform import normalisation, transform, transformed
 from netc.data.vocabulary import Vocabulary
 from netc.errors import DataError, close, near
 from netc.random import integers, permutation
-from netc.registry import dataset, source
+from netc.registry import Registry, dataset, source
 
 
 class Source(Protocol):
@@ -35,6 +36,9 @@ class Source(Protocol):
 
     def batch(self, iteration: int, sub_batch: int = 0) -> tuple[np.ndarray, ...]:
         """One array a top, its batch where the top has it: a function of the seed and these two numbers alone."""
+
+    def skipped(self) -> list[str]:
+        """What is wrong with each row that could not be decoded and was skipped so far."""
 
 
 def resolve_batch_size(layer: pb.LayerParameter, phase: str) -> int:
@@ -97,6 +101,12 @@ class Feed:
             self._order = streams(self.rows, self.batch_size)
             self.rows = self.rows // self.batch_size * self.batch_size
         self.wraps = self._testing and keeps_caffes_order(request.layer)
+        step = self.batch_size if self.rows is None else 1  # a source without an end gives each place of a batch rows of its own
+        self._stand_ins = StandIns(table.description.name, self.rows, step) if skips(request) else None
+
+    def skipped(self) -> list[str]:
+        """What is wrong with each row that could not be decoded and was skipped so far."""
+        return list(self._stand_ins.skipped.values()) if self._stand_ins else []
 
     @property
     def stored(self) -> int:
@@ -111,7 +121,11 @@ class Feed:
             first = iteration * count % (-(-self.rows // count) * count)
             count = min(count, self.rows - first)
         rows = self._order(first, count)
-        data, *others = (column[rows] for column in self._columns)
+        if self._stand_ins is None:
+            data = self._columns[0][rows]
+        else:
+            rows, data = self._stand_ins.read(self._columns[0], rows)
+        others = [column[rows] for column in self._columns[1:]]
         typed = zip(others, self.description.tops[1:], strict=True)
         arrays = self._transform(data, first), *(other.astype(top.dtype, copy=False) for other, top in typed)
         return tuple(np.moveaxis(a, 0, top.batch_axis or 0) for a, top in zip(arrays, self.description.tops, strict=True))
@@ -136,7 +150,8 @@ def _described(request: Request, table: Table) -> Description:
         raise DataError(f"{given.name} gives {len(given.tops)} tops; the layer has {wanted}")
     first = given.tops[0] if table.finished else transformed(request.layer.transform_param, given.tops[0])
     classes = given.classes if wanted > 1 else ()  # they are of the labels
-    return replace(given, tops=(first, *given.tops[1:wanted]), classes=classes)
+    kinds, name = _source_name(request)
+    return replace(given, tops=(first, *given.tops[1:wanted]), classes=classes, noun=kinds.facts[name].get("noun", "rows"))
 
 
 def _table(request: Request) -> Table:
@@ -193,25 +208,31 @@ def _labelled(request: Request, table: Table) -> Table:
 
 
 def _source_function(request: Request) -> Callable[[Request], Table]:
+    kinds, name = _source_name(request)
+    return kinds.find(name)
+
+
+def _source_name(request: Request) -> tuple[Registry, str]:
+    """The table that the source's function is in, and its name there. DataError if there is none for it."""
     text, backend = request.source, request.layer.data_param.HasField("backend")
     if request.layer.type != "Data":
-        return source.find(request.layer.type)
+        return source, request.layer.type
     if text in dataset:
-        return dataset[text]
+        return dataset, text
     kinds = sorted(k for k in source if k.startswith("."))
     wanted = f"expected the name of a data set, a {', '.join(kinds)} file or a folder of images in a folder per class"
     if not text:
         raise DataError(f"source is missing; {wanted}")
     path = request.path
     if (path / "CURRENT").exists():
-        return source["leveldb"]
+        return source, "leveldb"
     if (path / "data.mdb").exists() or backend:
-        return source["lmdb"]
+        return source, "lmdb"
     if not path.exists():
         raise DataError(_not_there(path, text))
     if not path.is_dir() and path.suffix.lower() not in source:
         raise DataError(f"{path}: files of this kind are not read; {wanted}")
-    return source["folder" if path.is_dir() else path.suffix.lower()]
+    return source, "folder" if path.is_dir() else path.suffix.lower()
 
 
 def _not_there(path: Path, text: str) -> str:

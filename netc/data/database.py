@@ -14,8 +14,9 @@ from google.protobuf.message import DecodeError
 
 from netc import netc_pb2 as pb
 from netc.data.datum import to_pixels
+from netc.data.decoding import each, in_memory, skips
 from netc.data.images import MEMORY
-from netc.data.source import Column, Description, Table, TopSpec
+from netc.data.source import Column, Description, Request, Table, TopSpec, UndecodableError
 from netc.errors import DataError
 
 
@@ -31,19 +32,18 @@ class Store(Protocol):
         """The keys and values of some rows."""
 
 
-def table(store: Store) -> Table:
+def table(store: Store, request: Request) -> Table:
     """Bytes or floats of (channels, height, width), all of the first one's shape, and labels. Encoded images are blue first."""
     if not store.count:
         raise DataError(f"{store.path}: there are no rows in it")
-    ((key, value),) = store.read([0])
-    first = _pixels(store, key, _datum(store, key, value))
+    first = _first(store, skips(request))
     database = Database(store, first.shape, first.dtype)
 
     def load() -> tuple[Column, ...]:
         if store.count * prod(first.shape) * first.itemsize > MEMORY:
             return Pixels(database), Labels(database)
-        rows = database.datums(np.arange(store.count))
-        return np.stack([database.pixels(*row) for row in rows]), np.array([datum.label for _, datum in rows], np.int64)
+        rows = np.arange(store.count)
+        return in_memory(Pixels(database), store.count, skips(request)), Labels(database)[rows]
 
     tops = TopSpec("float32", first.shape), TopSpec("int64", ())
     return Table(Description(store.path.name, tops, store.count), load)
@@ -77,7 +77,7 @@ class Pixels:
     database: Database
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
-        return np.stack([self.database.pixels(*row) for row in self.database.datums(rows)])
+        return np.stack(each(lambda row: self.database.pixels(*row), self.database.datums(rows), threads=False))
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,18 @@ class Labels:
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
         return np.array([datum.label for _, datum in self.database.datums(rows)], np.int64)
+
+
+def _first(store: Store, skip: bool) -> np.ndarray:
+    """The first image; with `skip`, the first that can be decoded."""
+    for row in range(store.count):
+        ((key, value),) = store.read([row])
+        try:
+            return _pixels(store, key, _datum(store, key, value))
+        except UndecodableError:
+            if not skip:
+                raise
+    raise DataError(f"{store.path}: not one of its {store.count} images can be decoded")
 
 
 def _datum(store: Store, key: bytes, value: bytes) -> pb.Datum:

@@ -10,6 +10,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from netc import netc_pb2 as pb
+from netc.data.source import UndecodableError
 from netc.errors import DataError, RunError
 
 PER_COMMIT = 1000
@@ -85,7 +86,7 @@ def _decoded(data: bytes, place: str) -> np.ndarray:
         with Image.open(io.BytesIO(data)) as file:
             pixels = np.asarray(file.convert("L") if file.mode == "L" else file.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as e:
-        raise DataError(f"{place}: cannot be decoded: {e}") from e
+        raise UndecodableError({0: f"{place}: cannot be decoded: {e}"}) from e
     return pixels[None] if pixels.ndim == 2 else pixels[:, :, ::-1].transpose(2, 0, 1)
 
 

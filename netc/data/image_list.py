@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from netc.data.bilinear import resize
-from netc.data.images import MEMORY, each, read_image
-from netc.data.source import Column, Description, Request, Table, TopSpec
+from netc.data.decoding import each, in_memory, skips
+from netc.data.images import MEMORY, read_image
+from netc.data.source import Column, Description, Request, Table, TopSpec, UndecodableError
 from netc.errors import DataError, Fault
 from netc.registry import source
 
 
-@source("ImageData")
+@source("ImageData", noun="images")
 def image_data(request: Request) -> Table:
     """Images resized to new_height x new_width, all of the first one's size without, and their labels."""
     param = request.layer.image_data_param
@@ -24,12 +25,12 @@ def image_data(request: Request) -> Table:
         raise DataError("only one of new_height and new_width is given; expected both or none")
     paths, labels = _listed(request.path, request.base / param.root_folder)
     channels, size = 3 if param.is_color else 1, (int(param.new_height), int(param.new_width))
-    shape = (channels, *size) if param.new_height else read_image(paths[0], channels).shape
+    shape = (channels, *size) if param.new_height else _first(paths, channels, skips(request)).shape
     images = ListedImages(paths, shape, bool(param.new_height))
 
     def load() -> tuple[Column, ...]:
-        in_memory = len(paths) * prod(shape) <= MEMORY
-        return (images[np.arange(len(paths))] if in_memory else images), labels
+        small = len(paths) * prod(shape) <= MEMORY
+        return (in_memory(images, len(paths), skips(request)) if small else images), labels
 
     return Table(Description(request.path.name, (TopSpec("float32", shape), TopSpec("int64", ())), len(paths)), load)
 
@@ -55,6 +56,17 @@ class ListedImages:
 
         each(read, range(len(rows)))
         return out
+
+
+def _first(paths: tuple[Path, ...], channels: int, skip: bool) -> np.ndarray:
+    """The first image; with `skip`, the first that can be decoded."""
+    for path in paths:
+        try:
+            return read_image(path, channels)
+        except UndecodableError:
+            if not skip:
+                raise
+    raise DataError(f"not one of {len(paths)} images can be decoded; the first is {paths[0]}")
 
 
 def _listed(listing: Path, root: Path) -> tuple[tuple[Path, ...], np.ndarray]:

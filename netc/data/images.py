@@ -4,18 +4,16 @@ Images are decoded with Pillow to bytes, channels first, RGB; to one channel whe
 in sorted order. Up to 1 GiB of decoded images are kept in memory; more are decoded whenever they are asked for.
 """
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
 from pathlib import Path
-from typing import Any, TypeVar
 
 import numpy as np
 
 from netc import netc_pb2 as pb
-from netc.data.source import Column, Description, Request, Table, TopSpec
+from netc.data.decoding import each, in_memory, skips
+from netc.data.source import Column, Description, Request, Table, TopSpec, UndecodableError
 from netc.errors import DataError
 from netc.registry import source
 
@@ -23,10 +21,8 @@ SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".t
 GREY, COLOUR = ("1", "L", "LA"), ("CMYK", "P", "PA", "RGB", "RGBA", "RGBX", "YCbCr")
 MEMORY = 2**30
 
-R = TypeVar("R")
 
-
-@source("folder")
+@source("folder", noun="images")
 def folder(request: Request) -> Table:
     """Images and the numbers of their classes, resized to resize_height x resize_width unless all are of one size."""
     root, split = request.path, all((request.path / name).is_dir() for name in ("train", "test"))
@@ -37,13 +33,13 @@ def folder(request: Request) -> Table:
     files = [(file, number) for number, name in enumerate(classes) for file in _files(part / name)]
     if not files:
         raise DataError(f"{part}: no images in folders per class (looked for {' '.join(SUFFIXES)})")
-    paths, shape = tuple(file for file, _ in files), _shape(request.layer.transform_param, tuple(f for f, _ in files))
+    paths, shape = tuple(file for file, _ in files), _shape(request.layer.transform_param, tuple(f for f, _ in files), skips(request))
     tops = TopSpec("float32", shape), TopSpec("int64", ())
     images = Images(paths, shape)
 
     def load() -> tuple[Column, ...]:
-        in_memory = len(paths) * prod(shape) <= MEMORY
-        return (images[np.arange(len(paths))] if in_memory else images), np.array([n for _, n in files])
+        small = len(paths) * prod(shape) <= MEMORY
+        return (in_memory(images, len(paths), skips(request)) if small else images), np.array([n for _, n in files])
 
     return Table(Description(root.name, tops, len(files), classes), load, has_test_rows=split)
 
@@ -74,14 +70,14 @@ def read_image(path: Path, channels: int, height: int = 0, width: int = 0) -> np
             _check_mode(path, file.mode)
             image = file.convert("L" if channels == 1 else "RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as e:
-        raise DataError(f"{path}: cannot be decoded: {e}") from e
+        raise UndecodableError({0: f"{path}: cannot be decoded: {e}"}) from e
     if height and image.size != (width, height):
         image = image.resize((width, height), Image.Resampling.BILINEAR)
     pixels = np.asarray(image)
     return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
 
 
-def _shape(param: pb.TransformationParameter, paths: tuple[Path, ...]) -> tuple[int, ...]:
+def _shape(param: pb.TransformationParameter, paths: tuple[Path, ...], skip: bool) -> tuple[int, ...]:
     if bool(param.resize_height) != bool(param.resize_width):
         raise DataError("only one of resize_height and resize_width is given; expected both or none")
     if param.force_color and param.force_gray:
@@ -89,50 +85,40 @@ def _shape(param: pb.TransformationParameter, paths: tuple[Path, ...]) -> tuple[
     channels, size = 3 if param.force_color else 1 if param.force_gray else 0, (param.resize_height, param.resize_width)
     if channels and param.resize_height:
         return channels, *size
-    kinds = _kinds(paths)
+    kinds = _kinds(paths, skip)
     if not param.resize_height:
-        sizes = {kind[1:]: path for kind, path in zip(kinds, paths, strict=True)}
+        sizes = {kind[1:]: path for kind, path in zip(kinds, paths, strict=True) if kind}
         if len(sizes) > 1:
             some = "; ".join(f"{path} is {h} x {w}" for (h, w), path in list(sizes.items())[:3])
             raise DataError(f"the images are of {len(sizes)} sizes ({some}); give resize_height and resize_width")
         size = next(iter(sizes))
-    return channels or (1 if all(mode in GREY for mode, *_ in kinds) else 3), *size
+    return channels or (1 if all(kind[0] in GREY for kind in kinds if kind) else 3), *size
 
 
 @lru_cache(maxsize=4)
-def _kinds(paths: tuple[Path, ...]) -> list[tuple[str, int, int]]:
+def _kinds(paths: tuple[Path, ...], skip: bool) -> list[tuple[str, int, int] | None]:
+    """Mode, height and width of each image; None for one that cannot be opened where these are skipped."""
     from PIL import Image
 
-    def kind(path: Path) -> tuple[str, int, int]:
+    def kind(path: Path) -> tuple[str, int, int] | None:
         try:
             with Image.open(path) as file:
                 _check_mode(path, file.mode)
                 return file.mode, file.height, file.width
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as e:
-            raise DataError(f"{path}: cannot be decoded: {e}") from e
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, UndecodableError) as e:
+            if skip:
+                return None
+            raise e if isinstance(e, UndecodableError) else UndecodableError({0: f"{path}: cannot be decoded: {e}"}) from e
 
-    return each(kind, paths)
-
-
-def each(function: Callable[[Any], R], items: Sequence[Any]) -> list[R]:
-    """function(item) for all items, with threads since Pillow decodes outside the lock; faults are listed at once."""
-
-    def attempt(item: Any) -> R | DataError:
-        try:
-            return function(item)
-        except DataError as e:
-            return e
-
-    with ThreadPoolExecutor() as pool:
-        results = list(pool.map(attempt, items))
-    if faults := [str(r) for r in results if isinstance(r, DataError)]:
-        raise DataError(*faults)
-    return results  # type: ignore[return-value]
+    kinds = each(kind, paths)
+    if not any(kinds):
+        raise DataError(f"not one of {len(paths)} images can be opened; the first is {paths[0]}")
+    return kinds
 
 
 def _check_mode(path: Path, mode: str) -> None:
     if mode not in GREY + COLOUR:
-        raise DataError(f"{path}: pixels are of Pillow's mode {mode!r}; expected 8 bits a channel")
+        raise UndecodableError({0: f"{path}: pixels are of Pillow's mode {mode!r}; expected 8 bits a channel"})
 
 
 def _classes(root: Path) -> tuple[str, ...]:

@@ -20,10 +20,10 @@ FOOTER, LOG_BLOCK, LOG_HEADER = 48, 32768, 7
 Entry = tuple[bytes, bytes]
 
 
-@source("leveldb")
+@source("leveldb", noun="images")
 def leveldb(request: Request) -> Table:
     """The Datums of a LevelDB."""
-    return table(LevelDb(request.path))
+    return table(LevelDb(request.path), request)
 
 
 class LevelDb:

@@ -14,12 +14,12 @@ from netc.registry import source
 READING = Lock()  # a database can be open only once in a process
 
 
-@source("lmdb")
+@source("lmdb", noun="images")
 def lmdb(request: Request) -> Table:
     """The Datums of an LMDB."""
     with READING:
         next(datums(request.path), None)  # which says what is wrong with it
-    return table(Lmdb(request.path))
+    return table(Lmdb(request.path), request)
 
 
 class Lmdb:

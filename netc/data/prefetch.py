@@ -6,7 +6,11 @@ from queue import Empty, Queue
 from threading import Event, Thread
 from typing import Generic, TypeVar
 
+from netc.errors import RunError
+
 T = TypeVar("T")
+JOIN = 10.0  # seconds that a thread which reads still may take to end; it is then left alone, and ends with the process
+PATIENCE = 1.0  # seconds between two looks at whether the thread lives while it makes nothing
 
 
 class Prefetch(Generic[T]):
@@ -24,12 +28,22 @@ class Prefetch(Generic[T]):
     def __call__(self, iteration: int) -> T:
         if self._thread is None or iteration != self._next:
             self._start(iteration)
-        value, error = self._ready.get()
+        value, error = self._taken()
         self._next += 1
         if error is not None:
             self.close()
             raise error
         return value  # type: ignore[return-value]
+
+    def _taken(self) -> tuple[T | None, BaseException | None]:
+        """What is ready next. A thread that ended without a word, killed by the system's want of memory for instance, is an error."""
+        while True:
+            try:
+                return self._ready.get(timeout=PATIENCE)
+            except Empty:
+                if self._thread is None or self._thread.is_alive() or not self._ready.empty():
+                    continue
+                return None, RunError(f"the thread that makes batches ahead ended before batch {self._next}")
 
     def close(self) -> None:
         """Ends the thread. What was made ahead is thrown away."""
@@ -41,7 +55,7 @@ class Prefetch(Generic[T]):
                 self._ready.get_nowait()
         except Empty:
             # The thread can now put the one item that it may hold, and then sees that it is to stop.
-            self._thread.join()
+            self._thread.join(timeout=JOIN)
             self._thread = None
 
     def __enter__(self) -> "Prefetch[T]":

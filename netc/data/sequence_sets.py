@@ -75,7 +75,7 @@ VOWELS = DataSet(
 LONGEST_SENTENCE, NEUTRAL = 56, 2  # words of a sentence of the treebank, and the grade in its middle
 
 
-@dataset("tinyshakespeare")
+@dataset("tinyshakespeare", noun="tokens")
 def tinyshakespeare(request: Request) -> Table:
     """A million characters of Shakespeare's plays (Karpathy 2015), 65 of them distinct, or their words."""
     record, param = SHAKESPEARE, request.layer.data_param
@@ -90,7 +90,7 @@ def tinyshakespeare(request: Request) -> Table:
     return text_table(request, described, lambda: encode(content(), Vocabulary(record.classes), record.name))
 
 
-@dataset("sunspots")
+@dataset("sunspots", noun="windows")
 def sunspots(request: Request) -> Table:
     """Sunspots a year, 1700 to 2008."""
     record = SUNSPOTS
@@ -105,7 +105,7 @@ def sunspots(request: Request) -> Table:
     return series_table(request, described, 0, SUNSPOTS_SPREAD, load)
 
 
-@dataset("japanese_vowels")
+@dataset("japanese_vowels", noun="sequences")
 def japanese_vowels(request: Request) -> Table:
     """Nine men say two vowels: 12 cepstral coefficients of 7 to 29 times, the label is the speaker."""
     record, steps = VOWELS, int(request.layer.data_param.steps) or VOWELS.rows["steps"]
@@ -123,13 +123,13 @@ def japanese_vowels(request: Request) -> Table:
     return Table(Description(described.name, tops, described.rows, described.classes, described.licence, described.sha256), load, True)
 
 
-@dataset("sst_sentences")
+@dataset("sst_sentences", noun="sentences")
 def sst_sentences(request: Request) -> Table:
     """Sentences of film reviews with five grades of sentiment (Socher et al. 2013), in lower case."""
     return _sentences(request, SST, "sst_sentences")
 
 
-@dataset("sst_sentences2")
+@dataset("sst_sentences2", noun="sentences")
 def sst_sentences2(request: Request) -> Table:
     """The sentences that are not neutral, negative or positive."""
     return _sentences(request, BINARY, "sst_sentences2")

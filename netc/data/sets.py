@@ -114,7 +114,7 @@ MNIST = DataSet(
 )
 
 
-@dataset("mnist")
+@dataset("mnist", noun="images")
 def mnist(request: Request) -> Table:
     """Handwritten digits, 28 x 28 bytes each, 60,000 to train on and 10,000 to test with."""
     images, labels = MNIST.files[:2] if request.phase == "TRAIN" else MNIST.files[2:]
@@ -135,10 +135,14 @@ def package_file(package: str, path: str) -> bytes | None:
 
 def idx(content: bytes) -> np.ndarray:
     """The array of unsigned bytes in an IDX file."""
-    if content[:3] != b"\0\0\x08":
+    if len(content) < 4 or content[:3] != b"\0\0\x08":
         raise DataError("not an IDX file of unsigned bytes")
-    header = 4 + 4 * content[3]
-    return np.frombuffer(content, np.uint8, offset=header).reshape(np.frombuffer(content[4:header], ">i4"))
+    if len(content) < (header := 4 + 4 * content[3]):
+        raise DataError(f"the IDX file was cut off: its header takes {header} bytes, {len(content)} are there")
+    shape = np.frombuffer(content[4:header], ">i4")
+    if len(content) != (wanted := header + int(np.prod(shape, dtype=object))):
+        raise DataError(f"the IDX file is damaged: bytes of shape {tuple(shape.tolist())} make {wanted}, {len(content)} are there")
+    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
 
 
 def unpacked(record: DataSet, file: File) -> bytes:

@@ -4,7 +4,7 @@ A source function, filed under `@source(...)` or `@dataset(...)`, takes a `Reque
 make a batch, and what is done to them, is the same for every source: `order.py`, `transform.py`, `batches.py`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +13,7 @@ import numpy as np
 
 from netc import netc_pb2 as pb
 from netc.data.vocabulary import Vocabulary
+from netc.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Description:
 
     `set_apart` says that the rows for TEST are others than those for TRAIN, `has_validation` that there are rows for VALIDATION
     too. `tokens` is "characters" or "words" where the first top is a text. `columns` are the names of those of a series, whose
-    label is the next value of `target`.
+    label is the next value of `target`. `noun` says what a speed counts: images, sentences, tokens.
     """
 
     name: str
@@ -66,6 +67,12 @@ class Description:
     tokens: str = ""
     columns: tuple[str, ...] = ()
     target: str = ""
+    noun: str = field(default="rows", compare=False)
+
+    @property
+    def per_row(self) -> int:
+        """How many of what the noun says a row is: a row of a text is many tokens."""
+        return self.tops[0].sizes[0] if self.noun == "tokens" else 1
 
     @property
     def described(self) -> tuple[TopSpec, ...]:
@@ -141,3 +148,11 @@ class Selected:
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
         return self.column[self.rows[rows]]
+
+
+class UndecodableError(DataError):
+    """Rows that cannot be decoded: what is wrong with each, by its place among the rows that were asked for."""
+
+    def __init__(self, rows: Mapping[int, str]):
+        super().__init__(*rows.values())
+        self.rows = rows

@@ -35,7 +35,7 @@ class Windows:
         return self.tokens[np.asarray(rows)[:, None] * self.steps + np.arange(self.ahead, self.steps + self.ahead)]
 
 
-@source(".txt")
+@source(".txt", noun="tokens")
 def text(request: Request) -> Table:
     """Characters or words of a file in UTF-8."""
     stat = request.path.stat()

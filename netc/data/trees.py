@@ -105,7 +105,7 @@ class _Top:
         return found
 
 
-@source("TreeData")
+@source("TreeData", noun="trees")
 def tree_data(request: Request) -> Table:
     """The trees of the treebank `sst`, of a file, or of a folder with train.txt, test.txt and perhaps dev.txt."""
     param = request.layer.tree_data_param

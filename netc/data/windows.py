@@ -12,7 +12,8 @@ import numpy as np
 
 from netc import netc_pb2 as pb
 from netc.data.bilinear import resize
-from netc.data.images import each, read_image
+from netc.data.decoding import each
+from netc.data.images import read_image
 from netc.data.source import Description, Request, Table, TopSpec
 from netc.data.transform import Normalisation, normalisation
 from netc.errors import DataError
@@ -32,7 +33,7 @@ class Window:
     corners: tuple[int, int, int, int]
 
 
-@source("WindowData")
+@source("WindowData", noun="images")
 def window_data(request: Request) -> Table:
     """Windows drawn at random, for ever, and their classes. Pixels are blue, green, red; what lies beyond an image is 0."""
     param, transform = request.layer.window_data_param, request.layer.transform_param

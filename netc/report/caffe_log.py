@@ -2,38 +2,41 @@
 
 import os
 import time
-from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import TextIO
 
 from netc.contract import Program
 from netc.net import Net
 from netc.run.evaluate import Scores
-from netc.solver import DISPLAY, Event, Finished, Snapshotted, Stepped, Tested
+from netc.run.events import Began, Event, Finished, Snapshotted, Stepped, Tested
+from netc.solver import DISPLAY
 
 
 class CaffeLog:
-    """Writes the lines of a run to `stream` while its events go by."""
+    """Writes the lines of a run to `stream` while its events are told to it."""
 
-    def __init__(self, program: Program, stream: TextIO):
-        self.program, self.stream = program, stream
-        self.display = program.job.solver.display or DISPLAY
+    def __init__(self, whole: Program, stream: TextIO):
+        self.whole, self.program, self.stream, self.display = whole, whole, stream, DISPLAY
         self.since, self.shown, self.loss = time.perf_counter(), 0, float("nan")
 
-    def told(self, events: Iterable[Event]) -> Iterator[Event]:
-        """The same events, each after its lines."""
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Began):
+            self._began(event)
+        elif isinstance(event, Stepped):
+            self._stepped(event)
+        elif isinstance(event, Tested):
+            self._tested(event)
+        elif isinstance(event, Snapshotted):
+            self._snapshotted(event)
+        elif isinstance(event, Finished):
+            self._finished(event)
+
+    def _began(self, event: Began) -> None:
+        self.program = self.whole.stages[event.stage]
+        self.display = self.program.job.solver.display or DISPLAY
+        self.since, self.shown = time.perf_counter(), event.iteration
         self._line("solver.cpp", 281, f"Solving {self.program.job.name}")
         self._line("solver.cpp", 282, f"Learning Rate Policy: {self.program.job.solver.lr_policy or 'fixed'}")
-        for event in events:
-            if isinstance(event, Stepped):
-                self._stepped(event)
-            elif isinstance(event, Tested):
-                self._tested(event)
-            elif isinstance(event, Snapshotted):
-                self._snapshotted(event)
-            else:
-                self._finished(event)
-            yield event
 
     def _stepped(self, event: Stepped) -> None:
         self.loss = event.loss

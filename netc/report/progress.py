@@ -1,32 +1,65 @@
-"""A run on the terminal: a live bar where there is one, plain lines elsewhere."""
+"""A run on the terminal: a live bar where there is one, plain lines elsewhere, or the lines of its log."""
 
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
+from rich.table import Column
 
-from netc.run.events import Event, Finished, Snapshotted, Stepped, Tested
+from netc.report.pace import Pace, time_text
+from netc.report.screen import Screen, speaks_unicode
+from netc.report.sparkline import ASCII, BLOCKS, Sparkline
+from netc.run.events import Began, Event, Finished, Logged, Skipped, Snapshotted, Stepped, Tested
+from netc.run.plan import Stage
 from netc.solver import DISPLAY
 
+REFRESH = 0.25  # seconds between two looks of the bar
+# What stands in the bar, with the columns that a terminal must have for it.
+BAR = (
+    (0, "{task.completed}/{task.total}"),
+    (30, "loss {task.fields[loss]}"),
+    (48, "{task.fields[curve]}"),
+    (64, "{task.fields[left]} left"),
+    (84, "{task.fields[speed]}"),
+    (120, "lr {task.fields[lr]}"),
+)
 
-def follow(events: Iterable[Event], console: Console, start: int, max_iter: int, images: int, display: int = 0) -> Finished:
-    """Show events as they come; the last one is returned. `images` is the number of rows in one iteration."""
-    finished: Finished | None = None
-    with _view(console, start, max_iter, images, display or DISPLAY) as view:
-        for event in events:
-            if isinstance(event, Stepped):
+
+@contextmanager
+def progress(screen: Screen, stages: Sequence[Stage], display: int = 0) -> Iterator[Callable[[Event], None]]:
+    """What shows the events of a run that it is told of. A line stands for `display` iterations where there is no bar."""
+    pace = Pace(stages)
+    with ExitStack() as bars:
+        view: _Bar | _Lines = _Lines(screen, pace, display or DISPLAY)
+
+        def told(event: Event) -> None:
+            nonlocal view
+            pace(event)
+            if isinstance(event, Began):
+                if event.stages > 1:
+                    what = "the whole net learns" if event.layer is None else f"layer {event.layer!r} learns by its own loss"
+                    screen.say(f"stage {event.stage + 1} of {event.stages}: {what}")
+                if screen.progress.is_terminal and not screen.progress.is_dumb_terminal:
+                    view = _Bar(bars.enter_context(_live(screen.progress)), screen, pace)
+            elif isinstance(event, Stepped):
                 view.step(event)
             elif isinstance(event, Tested):
                 best = " (best)" if event.best else ""
-                console.print(f"{event.rows} at iteration {event.iteration}: {scores_text(event.scores)}{best}", highlight=False)
+                screen.say(f"{event.rows} at iteration {event.iteration}: {scores_text(event.scores)}{best}")
             elif isinstance(event, Snapshotted):
-                view.note(f"snapshot {event.path}")
-            else:
-                finished = event
-    assert finished is not None
-    return finished
+                view.snapshot(f"snapshot {event.path}")
+            elif isinstance(event, Skipped):
+                screen.note(f"skipped: {event.text} ({event.count} so far)")
+            elif isinstance(event, Logged) and screen.log:
+                screen.log.write(f"{event.line}\n")
+                screen.log.flush()
+            elif isinstance(event, Finished):
+                bars.close()
+
+        yield told
 
 
 def scores_text(scores: dict[str, float]) -> str:
@@ -34,64 +67,53 @@ def scores_text(scores: dict[str, float]) -> str:
     return ", ".join(f"{name} {value:.4f}" for name, value in scores.items())
 
 
-@contextmanager
-def _view(console: Console, start: int, max_iter: int, images: int, display: int) -> Iterator["_Bar | _Lines"]:
-    if not console.is_terminal:
-        yield _Lines(console, max_iter, images, display)
-        return
-    columns = (
-        TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("loss {task.fields[loss]}"),
-        TextColumn("lr {task.fields[lr]}"), TextColumn("{task.fields[speed]} images/s"), TimeRemainingColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=console, refresh_per_second=8) as progress:
-        yield _Bar(progress, start, max_iter, images)
-
-
-class _Speed:
-    """Images a second since the last time it was asked."""
-
-    def __init__(self, images: int):
-        self.images, self.count, self.since = images, 0, time.perf_counter()
-
-    def text(self) -> str:
-        now = time.perf_counter()
-        rate = self.count * self.images / max(now - self.since, 1e-9)
-        self.count, self.since = 0, now
-        return f"{rate:,.0f}"
+def _live(console: Console) -> Progress:
+    """The bar, as much of it as the terminal has room for."""
+    width = console.width
+    texts = [TextColumn(text, table_column=Column(no_wrap=True, overflow="crop")) for least, text in BAR if width >= least]
+    bar: list[ProgressColumn] = [BarColumn(bar_width=min(40, width - 84))] if width >= 100 else []
+    return Progress(*bar, *texts, console=console, auto_refresh=False)
 
 
 class _Bar:
     """The live progress bar."""
 
-    def __init__(self, progress: Progress, start: int, max_iter: int, images: int):
-        self.progress, self.speed, self.shown = progress, _Speed(images), 0.0
-        self.task = progress.add_task("train", total=max_iter, completed=start, loss="-", lr="-", speed="-")
+    def __init__(self, live: Progress, screen: Screen, pace: Pace):
+        self.live, self.pace, self.shown = live, pace, 0.0
+        self.curve = Sparkline(marks=BLOCKS if speaks_unicode(screen.progress) else ASCII)
+        first: dict[str, Any] = {"loss": "-", "lr": "-", "speed": "", "curve": "", "left": "-"}
+        self.task = live.add_task("", total=pace.max_iter, completed=pace.iteration, **first)
 
     def step(self, event: Stepped) -> None:
-        self.speed.count += 1
+        self.curve.add(event.loss)
         now = time.monotonic()
-        if now - self.shown > 0.25:
-            self.shown = now
-            loss, lr = f"{event.loss:.4f}", f"{event.lr:.3g}"
-            self.progress.update(self.task, completed=event.iteration + 1, loss=loss, lr=lr, speed=self.speed.text())
-        elif event.iteration + 1 == self.progress.tasks[0].total:
-            self.progress.update(self.task, completed=event.iteration + 1)
+        if now - self.shown < REFRESH and self.pace.iteration < self.pace.max_iter:
+            return
+        self.shown = now
+        fields: dict[str, Any] = {"loss": f"{event.loss:.4f}", "lr": f"{event.lr:.3g}", "curve": str(self.curve)}
+        fields |= {"speed": _speed_text(self.pace), "left": time_text(self.pace.left)}
+        self.live.update(self.task, completed=self.pace.iteration, **fields)
+        self.live.refresh()
 
-    def note(self, text: str) -> None:
+    def snapshot(self, text: str) -> None:
         """Snapshots need no line on a terminal."""
 
 
 class _Lines:
     """One line each `display` iterations."""
 
-    def __init__(self, console: Console, max_iter: int, images: int, display: int):
-        self.console, self.max_iter, self.display, self.speed = console, max_iter, display, _Speed(images)
+    def __init__(self, screen: Screen, pace: Pace, display: int):
+        self.screen, self.pace, self.display = screen, pace, display
 
     def step(self, event: Stepped) -> None:
-        self.speed.count += 1
         if event.iteration % self.display == 0:
-            text = f"iteration {event.iteration} of {self.max_iter}: loss {event.loss:.4f}, lr {event.lr:.3g}"
-            self.note(text + (f", {self.speed.text()} images/s" if event.iteration else ""))
+            parts = [f"loss {event.loss:.4f}", f"lr {event.lr:.3g}", _speed_text(self.pace)]
+            parts += [f"{time_text(self.pace.left)} left"] if self.pace.left else []
+            self.screen.say(f"iteration {event.iteration} of {self.pace.max_iter}: {', '.join(filter(None, parts))}")
 
-    def note(self, text: str) -> None:
-        self.console.print(text, highlight=False, soft_wrap=True)
+    def snapshot(self, text: str) -> None:
+        self.screen.say(text)
+
+
+def _speed_text(pace: Pace) -> str:
+    return f"{pace.speed:,.0f} {pace.stages[pace.stage].noun}/s" if pace.speed else ""

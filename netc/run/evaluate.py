@@ -1,6 +1,6 @@
 """One pass over the test set: the mean of each scalar output, a batch counting by its labels."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -14,18 +14,24 @@ from netc.session import Stepper
 Scores = dict[str, float]
 
 
-def evaluate(stepper: Stepper, feeder: Feeder, batches: int | None, static: bool) -> Scores:
+class Stopped(Exception):
+    """A test was given up before its end."""
+
+
+def evaluate(stepper: Stepper, feeder: Feeder, batches: int | None, static: bool, stop: Callable[[], bool] = lambda: False) -> Scores:
     """The mean over `batches` batches (None: one pass) of every output that is a number.
 
     A batch counts by the labels of the layer that made the output, those that it ignores left out; by its rows where it has none.
     A net whose batch is `static` cannot take the short last batch of a pass and leaves it out. What the net carries from
-    batch to batch, all that a test writes, is zero before the first.
+    batch to batch, all that a test writes, is zero before the first. Raises Stopped once `stop()` is true.
     """
     stepper.states.zero(stepper.writes.values())
     count = batches or feeder.batches or 1
     sums: dict[str, float] = {}
     totals: dict[str, int] = {}
     for index in range(count):
+        if stop():
+            raise Stopped
         feeds = feeder(index) if batches else feeder.once(index)
         size = feeder.size(feeds)
         if static and size < feeder.batch_size:

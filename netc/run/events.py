@@ -7,6 +7,32 @@ from netc.run.evaluate import Scores
 
 
 @dataclass(frozen=True)
+class Began:
+    """A stage begins, or goes on, after `iteration` of its `max_iter` iterations. `layer` is what learns in a stage of pretraining."""
+
+    stage: int
+    stages: int
+    iteration: int
+    max_iter: int
+    layer: str | None = None
+
+
+@dataclass(frozen=True)
+class Logged:
+    """A line was added to log.jsonl: a JSON object, without the line's end."""
+
+    line: str
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """An image that cannot be decoded was skipped; `text` names it, and says what is wrong. It is the `count`th of this stage."""
+
+    text: str
+    count: int
+
+
+@dataclass(frozen=True)
 class Stepped:
     """One iteration is done. `loss` is the mean over the last average_loss iterations, from before the update.
 
@@ -54,4 +80,4 @@ class Finished:
     best: int | None = None
 
 
-Event = Stepped | Tested | Snapshotted | Finished
+Event = Began | Logged | Skipped | Stepped | Tested | Snapshotted | Finished

@@ -79,6 +79,10 @@ class Feeder:
         fed = [(feeds[BATCH + name], top.batch_axis or 0) for name, top in described if BATCH + name in feeds]
         return max((array.shape[axis] for array, axis in fed if array.ndim), default=1)
 
+    def skipped(self) -> list[str]:
+        """What is wrong with each row that could not be decoded and was skipped so far."""
+        return [text for source in self.sources for text in source.skipped()]
+
     @property
     def rows(self) -> int | None:
         """Rows of the first source that ends."""

@@ -5,7 +5,8 @@ log.jsonl holds no times, so that the log of a run that was killed and resumed i
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ import numpy as np
 
 from netc import snapshot
 from netc.errors import RunError, SnapshotError
-from netc.files import replace_file
+from netc.files import locked, replace_file, sweep, sync_directory, sync_file
 
 BEST = "best.safetensors"
+LOCK = ".lock"
 
 
 class RunFolder:
@@ -23,7 +25,7 @@ class RunFolder:
 
     def __init__(self, path: Path):
         self.path = path
-        self.log_path, self.snapshots = path / "log.jsonl", path / "snapshots"
+        self.log_path, self.snapshots, self.net_path = path / "log.jsonl", path / "snapshots", path / "net.yaml"
 
     @classmethod
     def new(cls, root: Path, name: str, net_text: str) -> "RunFolder":
@@ -40,10 +42,29 @@ class RunFolder:
                     number += 1
             folder = cls(parent / str(number))
             folder.snapshots.mkdir()
-            (folder.path / "net.yaml").write_text(net_text)
+            replace_file(folder.net_path, net_text.encode())
+            sync_directory(parent)
         except OSError as e:
             raise RunError(f"{parent}: cannot be written: {e.strerror or e}") from e
         return folder
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """No other process goes on with the run in the meantime; what one left unfinished goes. SnapshotError if one is at it."""
+        try:
+            with locked(self.path / LOCK, wait=False):
+                sweep(self.path)
+                sweep(self.snapshots)
+                yield
+        except BlockingIOError:
+            raise SnapshotError(f"{self.path}: another process is writing this run; wait for it, or end it first") from None
+
+    def rewrite_net(self, net_text: str) -> None:
+        """Another net.yaml, of a run that goes on with other lengths."""
+        try:
+            replace_file(self.net_path, net_text.encode())
+        except OSError as e:
+            raise RunError(f"{self.net_path}: cannot be written: {e.strerror or e}") from e
 
     def discard(self) -> None:
         """Remove the folder of a run that did not start."""
@@ -58,13 +79,15 @@ class RunFolder:
                 return folder
         raise SnapshotError(f"{root / name}: there is no run of {name} with a snapshot to resume from")
 
-    def log(self, line: Mapping[str, Any]) -> None:
-        """Append one JSON object."""
+    def log(self, line: Mapping[str, Any]) -> str:
+        """Append one JSON object; the line that it became, without its end."""
+        text = json.dumps(line)
         try:
             with self.log_path.open("a") as file:
-                file.write(json.dumps(line) + "\n")
+                file.write(text + "\n")
         except OSError as e:
             raise RunError(f"{self.log_path}: cannot be written: {e.strerror or e}") from e
+        return text
 
     def lines(self) -> list[dict[str, Any]]:
         """The log so far; a last line that a kill cut short is left out."""
@@ -76,16 +99,23 @@ class RunFolder:
                 break
         return lines
 
-    def rewind(self, length: int) -> None:
-        """Cut the log to its first `length` lines, which a snapshot remembers."""
-        kept = "".join(json.dumps(line) + "\n" for line in self.lines()[:length])
+    def rewind(self, length: int) -> int:
+        """Cut the log to its first `length` lines, which a snapshot remembers. How many there are now: fewer if some are lost."""
+        whole = self.log_path.read_bytes().splitlines(keepends=True) if self.log_path.exists() else []
+        kept = whole[: min(length, len(self.lines()))]
         try:
-            replace_file(self.log_path, kept.encode())
+            replace_file(self.log_path, b"".join(line.rstrip(b"\n") + b"\n" for line in kept))
         except OSError as e:
             raise RunError(f"{self.log_path}: cannot be written: {e.strerror or e}") from e
+        return len(kept)
 
     def write(self, iteration: int, states: Mapping[str, np.ndarray], metadata: Mapping[str, Any], keep: int) -> Path:
-        """A snapshot; all but the newest `keep` go."""
+        """A snapshot, once the log that it remembers is on disk; all but the newest `keep` go."""
+        if self.log_path.exists():
+            try:
+                sync_file(self.log_path)
+            except OSError as e:
+                raise RunError(f"{self.log_path}: cannot be written: {e.strerror or e}") from e
         path = snapshot.write(self.snapshots / snapshot.file_name(iteration), states, metadata)
         snapshot.prune(self.snapshots, max(keep, 1), {self.snapshots / BEST})
         return path
@@ -93,3 +123,10 @@ class RunFolder:
     def write_best(self, states: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> Path:
         """The states of the best test so far."""
         return snapshot.write(self.snapshots / BEST, states, metadata)
+
+    def read_best(self) -> snapshot.Snapshot:
+        """The states of the best test. SnapshotError if they are damaged."""
+        try:
+            return snapshot.read(self.snapshots / BEST)
+        except SnapshotError as e:
+            raise SnapshotError(f"{e}; without that file --resume ends with the states of the last iteration") from e

@@ -33,5 +33,14 @@ def first_bad(graph: Graph, provider: str, feeds: Mapping[str, np.ndarray], stat
     return Fault("", "every value of the step is finite when it is run again")
 
 
+def spoiled(states: Mapping[str, np.ndarray], nodes: Mapping[str, Node]) -> str | None:
+    """A sentence that names the first state with a value that is NaN or infinite; None if there is none."""
+    for name, array in states.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            layer = nodes[name].attrs["layer"]
+            return f"{name} holds {_what(array)}" + (f"; the last update of layer {layer!r} made it" if layer else "")
+    return None
+
+
 def _what(array: np.ndarray) -> str:
     return "NaN" if np.isnan(array).any() else "infinity"

@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from netc.errors import ZooError
-from netc.files import sync_directory
+from netc.files import locked, sync_directory
 from netc.zoo.card import model_card
 from netc.zoo.folder import external_data
 from netc.zoo.index import checked_manifest, reindex, versions_on_disk
@@ -56,7 +55,7 @@ def publish(
     _check_names(name, files, version)
     try:
         zoo.mkdir(parents=True, exist_ok=True)
-        with _locked(zoo):
+        with locked(zoo / LOCK):
             return _publish(zoo, name, files, manifest, version)
     except OSError as error:
         where = error.filename2 or error.filename or zoo
@@ -78,16 +77,6 @@ def _check_names(name: str, files: Mapping[str, bytes | Path], version: str | No
         raise ZooError("\n".join(wrong))
     if version is not None:
         version_key(version)
-
-
-@contextmanager
-def _locked(zoo: Path) -> Iterator[None]:
-    """Holds the zoo against other publishers. The system lets go of the lock when a process dies."""
-    import fcntl
-
-    with open(zoo / LOCK, "ab") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _publish(zoo: Path, name: str, files: Mapping[str, bytes | Path], manifest: Mapping[str, Any], version: str | None) -> Published:

@@ -8,7 +8,7 @@ from safetensors.numpy import load as tensors
 
 from netc import api, zoo
 from netc.commands import publish as publishing
-from netc.commands.train import without_folders
+from netc.commands.end import without_folders
 from netc.errors import RunError, ZooError
 from netc.session import Session
 from netc.spec import load

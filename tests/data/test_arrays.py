@@ -1,5 +1,7 @@
 """Arrays on disk."""
 
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -58,7 +60,7 @@ def test_test_source(tmp_path):
 @pytest.mark.parametrize(
     "arrays, message",
     [
-        ({"dta": np.zeros(2), "label": np.zeros(2)}, "tops\); did you mean 'dta'"),
+        ({"dta": np.zeros(2), "label": np.zeros(2)}, r"tops\); did you mean 'dta'"),
         ({"data": np.zeros((2, 2)), "label": np.zeros(3)}, "the arrays differ in rows: data 2, label 3"),
         ({"data": np.array(["a"]), "label": np.float32(1)}, "(?s)'data' is text of shape .*'label' is float32 of shape"),
         ({"data": np.array([{}]), "label": np.zeros(1)}, "'data' is Python objects"),
@@ -92,3 +94,26 @@ def test_validation_source(tmp_path):
     assert rows == {"TRAIN": 3, "VALIDATION": 2, "TEST": 1} and data.describe(layer, "TRAIN", tmp_path).has_validation
     layer.data_param.ClearField("validation_source")
     assert data.open(layer, "VALIDATION", 0, tmp_path).rows == 1 and not data.describe(layer, "TRAIN", tmp_path).has_validation
+
+
+def test_files_that_were_cut_off(tmp_path):
+    """Found before anything is loaded: a map of such a file would end the process."""
+    np.save(tmp_path / "a.npy", np.zeros((50, 4), np.float32))
+    whole = (tmp_path / "a.npy").read_bytes()
+    (tmp_path / "a.npy").write_bytes(whole[:-10])
+    with pytest.raises(DataError, match=r"a.npy: .*cut off: float32 of shape \(50, 4\) takes 928 bytes, 918 are there"):
+        data.describe(data_layer("a.npy", tops=["data"]), "TRAIN", tmp_path)
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("data.npy", whole[:-10])
+    with pytest.raises(DataError, match=r"a.npz: .*cut off: .* takes 928 bytes, 918 are there"):
+        data.describe(data_layer("a.npz", tops=["data"]), "TRAIN", tmp_path)
+    np.savez(tmp_path / "a.npz", data=np.zeros((50, 4)))
+    (tmp_path / "a.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:-10])
+    with pytest.raises(DataError, match="a.npz: not an .npz file"):
+        data.describe(data_layer("a.npz", tops=["data"]), "TRAIN", tmp_path)
+    np.savez(tmp_path / "a.npz", data=np.arange(20000.0))
+    content = bytearray((tmp_path / "a.npz").read_bytes())
+    content[100_000] ^= 1
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(DataError, match="a.npz: is damaged, or was cut off: Bad CRC-32"):
+        data.open(data_layer("a.npz", tops=["data"]), "TRAIN", 0, tmp_path)

@@ -10,7 +10,7 @@ from PIL import Image
 from netc import data
 from netc import netc_pb2 as pb
 from netc.api import Net
-from netc.commands import train
+from netc.commands import test as testing
 from netc.data.bilinear import resize
 from netc.data.datum import to_datum, write_datums
 from netc.derived import deployed
@@ -236,7 +236,7 @@ def test_every_batch_of_a_pass_is_written(tmp_path):
     (tmp_path / "net.yaml").write_text(OUTPUT)
     job = load_job(str(tmp_path / "net.yaml"))
     for _ in range(2):
-        scores = train.test_command(job, "cpu", 1, (), None)
+        scores = testing.test_command(job, "cpu", 1, (), None)
         with h5py.File(tmp_path / "out.h5") as file:
             np.testing.assert_array_equal(file["data"][:, :, 0, 0], rows)
             assert file["label"][:, 0, 0, 0].tolist() == [0, 1, 2, 3, 4]

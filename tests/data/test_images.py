@@ -120,3 +120,44 @@ def test_no_images(tmp_path):
     (tmp_path / "a").mkdir()
     with pytest.raises(DataError, match="no images in folders per class"):
         data.describe(data_layer("."), "TRAIN", tmp_path)
+
+
+SKIP = "on_error: SKIP"
+
+
+@pytest.mark.parametrize("memory", [images.MEMORY, 1])
+def test_what_cannot_be_decoded_is_skipped_where_that_is_asked_for(folder, memory, monkeypatch):
+    monkeypatch.setattr(images, "MEMORY", memory)
+    (folder / "pets" / "cat" / "bad.png").write_bytes(b"not an image")
+    good = (folder / "pets" / "dog" / "2.png").read_bytes()
+    (folder / "pets" / "dog" / "2.png").write_bytes(good[:-30])  # its header is whole
+    source = data.open(data_layer("pets", 5, transform=SKIP, shuffle=False), "TRAIN", 0, folder)
+    assert source.rows == 5 and isinstance(source._columns[0], images.Images) == (memory == 1)
+    x, y = source.batch(0)
+    # cat/a, cat/bad, dog/0, dog/1, dog/2: what follows a bad one stands in for it, with its own label, around the end
+    assert x[:, 0, 1, 2].tolist() == [0, 200, 200, 201, 0] and y.tolist() == [0, 1, 1, 1, 0]
+    assert [text.split("pets/")[1].split(":")[0] for text in source.skipped()] == ["cat/bad.png", "dog/2.png"]
+    again = data.open(data_layer("pets", 2, transform=SKIP, shuffle=False), "TRAIN", 0, folder)
+    assert np.array_equal(again.batch(2)[0], np.concatenate([x[4:], x[:1]]))  # as after a resume: nothing hangs on what was read before
+
+
+def test_a_row_set_apart_for_tests_never_stands_in(folder):
+    for k in range(12):
+        save(folder / "pets" / "dog" / f"{k}.png", (4, 6, 3), (k + 1, 1, 1))
+    for k in (1, 4, 5):
+        (folder / "pets" / "dog" / f"{k}.png").write_bytes(b"")
+    layer = data_layer("pets", 1, transform=SKIP + " resize_height: 4 resize_width: 6 force_color: true", test_fraction=0.5, shuffle=False)
+    seen = {}
+    for phase in ("TRAIN", "TEST"):
+        source = data.open(layer, phase, 0, folder)
+        seen[phase] = {float(source.batch(k)[0][0, 0, 0, 0]) for k in range(source.rows)}
+    assert not seen["TRAIN"] & seen["TEST"] and len(seen["TRAIN"] | seen["TEST"]) == 10
+
+
+def test_nothing_that_can_be_decoded(folder):
+    for path in (folder / "pets").rglob("?.*"):
+        path.write_bytes(b"")
+    with pytest.raises(DataError, match="not one of 4 images can be opened"):
+        data.describe(data_layer("pets", transform=SKIP), "TRAIN", folder)
+    with pytest.raises(DataError, match="cannot be decoded"):
+        data.open(data_layer("pets", transform=SKIP + " resize_height: 4 resize_width: 6 force_color: true"), "TRAIN", 0, folder).batch(0)

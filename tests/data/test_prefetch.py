@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from netc.data import Prefetch
+from netc.data import Prefetch, prefetch
+from netc.errors import RunError
 
 
 def alive():
@@ -55,3 +56,10 @@ def test_close_ends_the_thread_at_any_moment(depth):
         prefetch.close()
         prefetch.close()
         assert not alive()
+
+
+def test_a_thread_that_died_is_an_error_and_no_hang(monkeypatch):
+    monkeypatch.setattr(prefetch, "PATIENCE", 0.01)
+    monkeypatch.setattr(prefetch, "_work", lambda *_: None)
+    with Prefetch(lambda i: i) as made, pytest.raises(RunError, match="the thread that makes batches ahead ended before batch 0"):
+        made(0)

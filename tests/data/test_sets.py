@@ -92,6 +92,10 @@ def test_idx():
     assert sets.idx(CONTENT).tolist() == [[97, 98, 99], [100, 101, 102]]
     with pytest.raises(DataError, match="not an IDX file"):
         sets.idx(b"\0\0\x09\x01")
+    with pytest.raises(DataError, match=r"bytes of shape \(2, 3\) make 18, 17 are there"):
+        sets.idx(CONTENT[:-1])
+    with pytest.raises(DataError, match="its header takes 12 bytes, 6 are there"):
+        sets.idx(CONTENT[:6])
 
 
 def test_mnist_is_described_without_its_data(places, monkeypatch):

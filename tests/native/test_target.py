@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from netc import api, native, registry
-from netc.commands.train import choose_target
+from netc.commands.program import choose_target
 from netc.contract import Program
 from netc.errors import ProviderError, SpecError
 from netc.ir import TRAINING, Graph

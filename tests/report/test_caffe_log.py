@@ -35,8 +35,9 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     registry.load()
     made, stream = program(load_job(str(folder / "n.yaml"))), io.StringIO()
     trainer = Trainer(made, RunFolder.new(folder, "small", ""), 1)
-    for _ in CaffeLog(made, stream).told(trainer.events()):
-        pass
+    follower = CaffeLog(made, stream)
+    for event in trainer.events():
+        follower(event)
     return stream.getvalue().splitlines()
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,11 @@ from rich.console import Console
 
 from netc import netc_pb2 as pb
 from netc import registry, schedules, snapshot
+from netc.commands.options import TrainOptions
 from netc.commands.train import train_command
 from netc.contract import Program, program
 from netc.errors import SnapshotError, SpecError
+from netc.report.screen import Screen
 from netc.run import caffe_files
 from netc.session import Session, States, Stepper
 from netc.spec import parse_prototxt
@@ -192,12 +195,13 @@ def test_a_run_there_and_back_is_the_run_itself(form: str, tmp_path: Path) -> No
     shutil.copy(Path(__file__).parents[2] / "nets" / "iris.csv", tmp_path)
     (tmp_path / "iris.yaml").write_text(IRIS % (form, tmp_path / "p"))
     job = load_job(str(tmp_path / "iris.yaml"))
-    arguments = (job, "cpu", "portable", 1, str(tmp_path / "runs"), False, (), None, Console(quiet=True))
-    assert train_command(*arguments) == "max_iter"
+    silent = Screen(*[Console(quiet=True)] * 3)
+    options = TrainOptions("cpu", "portable", 1, str(tmp_path / "runs"))
+    assert train_command(job, options, silent) == "max_iter"
     state = tmp_path / f"p_iter_3.solverstate{'.h5' if form == 'HDF5' else ''}"
-    assert train_command(*arguments, snapshot_file=str(state)) == "max_iter"
+    assert train_command(job, replace(options, snapshot_file=str(state)), silent) == "max_iter"
     netcs = tmp_path / "runs" / "iris" / "1" / "snapshots" / "iter_00000003.safetensors"
-    assert train_command(*arguments, snapshot_file=str(netcs)) == "max_iter"
+    assert train_command(job, replace(options, snapshot_file=str(netcs)), silent) == "max_iter"
     ends = [snapshot.read(tmp_path / "runs" / "iris" / str(k) / "snapshots" / "iter_00000006.safetensors").states for k in (1, 2, 3)]
     for name, array in ends[0].items():
         np.testing.assert_array_equal(ends[1][name], array)

@@ -1,0 +1,59 @@
+"""How a run ends: what it reached is said, and its model is published."""
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from netc.commands.publish import publish_run
+from netc.contract import Program
+from netc.errors import ZooError
+from netc.report.curves import curves_png
+from netc.report.progress import scores_text
+from netc.report.screen import Screen
+from netc.run.events import Finished
+from netc.solver import Trainer
+
+
+def end_run(program: Program, trainer: Trainer, finished: Finished, zoo: str | None, shown: Screen) -> None:
+    """Say how a run ended, and publish its model into `zoo` unless it is None."""
+    if finished.best is not None:
+        what = "validation" if trainer.validates else "test"
+        ended = f"no better {what} for {trainer.stale} {what}s; " if finished.reason == "patience" else ""
+        shown.say(f"{ended}the best was at iteration {finished.best}")
+    if finished.scores:
+        iterations = finished.iteration if finished.best is None else finished.best
+        shown.result(f"after {iterations} iterations: {scores_text(finished.scores)}")
+    if finished.reason.startswith("SIG"):
+        shown.note(f"{finished.reason}: stopped after iteration {finished.iteration}; go on with --resume")
+        return
+    states = trainer.arrays() if finished.best is None else trainer.folder.read_best().states
+    if zoo is not None and hosted(program):
+        shown.note("not published: a net with Python layers is no model that runs elsewhere")
+        return
+    if zoo is None:
+        shown.say("not published (give --publish to publish this run)")
+        return
+    command = shlex.join(["netc", *without_folders(sys.argv[1:])])
+    try:
+        published = publish_run(program, states, finished.scores, Path(zoo), command, curves=curves_png(trainer.folder.lines()))
+    except ZooError as e:
+        raise ZooError(
+            f"{e}\nthe run itself is whole in {trainer.folder.path}; --resume --publish publishes it without training again"
+        ) from e
+    note = "" if published.new else " (it was there already, identical)"
+    shown.result(f"published {published.path}{note}")
+    for warning in published.warnings:
+        shown.note(warning)
+
+
+def without_folders(arguments: Sequence[str]) -> list[str]:
+    """A command's arguments less those that say where this machine keeps things, which are nothing to publish."""
+    own = ("--runs", "--zoo")
+    pairs = zip(("", *arguments), arguments, strict=False)
+    return [a for before, a in pairs if before not in own and a not in own and not a.startswith(tuple(f"{o}=" for o in own))]
+
+
+def hosted(program: Program) -> list[str]:
+    """The Python layers of the training net."""
+    return [layer.name for layer in program.train_net.layers if layer.type == "Python"]

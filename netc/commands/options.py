@@ -1,0 +1,36 @@
+"""What a user asks of a training, beside the net itself."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from netc.errors import SpecError
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """The options of `netc train` under their names there. `zoo` is where the result is published, None for nowhere.
+
+    `snapshot_file`, a solver state of Caffe or a snapshot of netc, is what a new run goes on from. `watch` sets
+    solver.watch_interval where it is not set. `caffe_log` writes Caffe's lines to stderr too. `quiet` says nothing but the result,
+    `as_json` prints the lines of the log instead.
+    """
+
+    provider: str = "auto"
+    target: str | None = None
+    threads: int | None = None
+    runs: str = "runs"
+    zoo: str | None = None
+    resume: bool = False
+    snapshot_file: str | None = None
+    weights: Sequence[str] = ()
+    watch: bool = False
+    caffe_log: bool = False
+    quiet: bool = False
+    as_json: bool = False
+
+    def check(self) -> None:
+        """SpecError if they do not go together."""
+        if sum(map(bool, (self.resume, self.weights, self.snapshot_file))) > 1:
+            raise SpecError("--resume goes on with the newest run, --snapshot with a file, --weights starts a new run: give one of them")
+        if self.quiet and self.as_json:
+            raise SpecError("--quiet prints the result alone, --json the log: give one of them")

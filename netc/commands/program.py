@@ -1,0 +1,47 @@
+"""What commands that run a net begin with: its program, where it runs, and weights from files."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from netc import contract, native
+from netc.contract import Program
+from netc.errors import ProviderError, SpecError
+from netc.run.weights import load_weights
+from netc.session import choose_provider, threads_for
+from netc.spec.job import Job
+
+
+def compiled_program(
+    job: Job, provider: str, target: str | None, threads: int | None, needs_solver: bool = True
+) -> tuple[Program, int, str]:
+    """The checked program, its threads, and why it runs where it does."""
+    chosen, target, why = choose_target(provider, target)
+    program = contract.program(job, chosen, needs_solver, target)
+    return program, threads or job.solver.threads or threads_for(program.multiply_adds()), why
+
+
+def choose_target(provider: str, target: str | None) -> tuple[str, str, str]:
+    """(provider, target, why). Without a target: cuda with its provider, else native where its kernels load, else portable.
+
+    SpecError or ProviderError if what is asked for does not go together, or is not there.
+    """
+    if target == "cuda" and provider == "cpu":
+        raise SpecError("target cuda needs the provider cuda, --provider cpu was given")
+    if target == "native" and provider == "cuda":
+        raise SpecError("target native needs the provider cpu, --provider cuda was given")
+    chosen, why = choose_provider({"cuda": "cuda", "native": "cpu"}.get(target or "", provider))
+    missing = native.missing() if chosen == "cpu" and target in (None, "native") else ""
+    if target == "native" and missing:
+        raise ProviderError(f"target native was asked for, but {missing}")
+    if target is None:
+        target = "cuda" if chosen == "cuda" else "portable" if missing else "native"
+    return chosen, target, why
+
+
+def loaded_weights(program: Program, files: Sequence[str]) -> dict[str, np.ndarray]:
+    """Start values of a program from files, each `FILE` or `FILE,FILE`; later ones win."""
+    found: dict[str, np.ndarray] = {}
+    for name in (n for text in files for n in text.split(",")):
+        found |= load_weights(name, program.states, program.layer_blobs)
+    return found

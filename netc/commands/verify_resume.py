@@ -1,0 +1,177 @@
+"""`netc verify-resume`: whether a net that is stopped, or killed, and resumed in a fresh process gives the bits of one that was not.
+
+The runs are those of `netc train`, short ones, each in a process of its own.
+"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from google.protobuf.json_format import MessageToDict
+
+from netc import registry, snapshot
+from netc.commands.options import TrainOptions
+from netc.commands.program import compiled_program
+from netc.commands.train import Follower, train_command
+from netc.errors import NetcError, RunError, SpecError
+from netc.layers.python import allow_python
+from netc.run.events import Event, Stepped
+from netc.run.folder import RunFolder
+from netc.spec.job import Job, load_job
+
+CHILD = "import sys; from netc.commands.verify_resume import child; sys.exit(child(sys.argv[1]))"
+LEAST = 4  # iterations, so that there is a snapshot between the first and the last
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a process comes to the net: what `load_job` needs, and the options of training."""
+
+    net: str
+    overrides: tuple[str, ...]
+    plugins: tuple[str, ...] = ()
+    allow_unknown: bool = False
+    allow_python: bool = False
+    provider: str = "auto"
+    target: str | None = None
+    threads: int | None = None
+
+    def job(self) -> Job:
+        """The job, plug-ins loaded."""
+        registry.load(*self.plugins)
+        return load_job(self.net, self.overrides, self.allow_unknown)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run left: the lines of its log, and its last states with what was said of them."""
+
+    lines: list[str]
+    last: snapshot.Snapshot
+
+
+def verify_resume(recipe: Recipe, iterations: int, seed: int) -> Iterator[str | bool]:
+    """Sentences on what was done and found, and at last whether all was equal. RunError if a run fails."""
+    if iterations < LEAST:
+        raise SpecError(f"{iterations} iterations are too few to stop in the middle of; {LEAST} at least")
+    job = recipe.job()
+    compiled_program(job, recipe.provider, recipe.target, recipe.threads)  # says what is wrong before a process is started
+    recipe = replace(recipe, overrides=(*recipe.overrides, *_short(job, iterations)))
+    luck, total = random.Random(seed), iterations * (1 + len(job.solver.pretrain))
+    with tempfile.TemporaryDirectory() as folder:
+        straight = _run(recipe, Path(folder) / "straight")
+        said = straight.last.metadata
+        yield f"straight: {total} iterations, provider {said['provider']}, target {said['target']}, threads {said['threads']}"
+        equal = True
+        for name, number in (("stopped", signal.SIGINT), ("killed", signal.SIGKILL)):
+            at = luck.randrange(total // 4 + 1, total - 1)
+            runs = Path(folder) / name
+            _run(recipe, runs, at, number)
+            found = _run(recipe, runs, resume=True)
+            different = _difference(straight, found)
+            yield f"{name} ({number.name}) after iteration {at}, resumed in a new process: " + (different or _praise(straight))
+            equal = equal and not different
+        if not equal:
+            yield _reason(recipe, job, straight, _run(recipe, Path(folder) / "again"))
+    yield equal
+
+
+def child(text: str) -> int:
+    """A run in a process of its own, from the JSON of its recipe, its folder, and when to stop it by which signal."""
+    said = json.loads(text)
+    given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in said["recipe"].items()}
+    recipe = Recipe(**given)
+    if recipe.allow_python:
+        allow_python()
+    options = TrainOptions(recipe.provider, recipe.target, recipe.threads, said["runs"], resume=said["resume"], quiet=True)
+    steps = 0
+
+    def stop(event: Event) -> None:
+        nonlocal steps
+        steps += isinstance(event, Stepped)
+        if steps == said["at"] and isinstance(event, Stepped):
+            os.kill(os.getpid(), said["signal"])
+
+    told: list[Follower] = [stop] if said["at"] else []
+    try:
+        train_command(recipe.job(), options, told=told)
+    except NetcError as e:
+        print(e, file=sys.stderr)
+        return e.exit_code
+    return 0
+
+
+def _run(recipe: Recipe, runs: Path, at: int = 0, number: int = 0, resume: bool = False) -> Outcome:
+    """A run in a process of its own; with `at` it ends there by signal `number`."""
+    said = {"recipe": asdict(recipe), "runs": str(runs), "at": at, "signal": number, "resume": resume}
+    done = subprocess.run([sys.executable, "-c", CHILD, json.dumps(said)], capture_output=True, text=True)
+    if done.returncode not in (0, -number):
+        raise RunError(f"a run of {recipe.net} failed, {'resumed' if resume else 'from its start'}:\n{done.stderr.strip()}")
+    folder = RunFolder.latest(runs, recipe.job().name)
+    found, _ = snapshot.newest(folder.snapshots)
+    assert found is not None
+    return Outcome(folder.log_path.read_text().splitlines(), found)
+
+
+def _short(job: Job, iterations: int) -> list[str]:
+    """What makes a run of the job a short one that logs every iteration, with snapshots on its way."""
+    solver = job.solver
+    found = [f"solver.max_iter={iterations}", "solver.display=1", f"solver.snapshot={max(1, iterations // 4)}", "solver.patience=0"]
+    found += [f"solver.test_interval={iterations // 2}"] if solver.test_interval else []
+    found += [f"solver.random_seed={job.seed}"] if job.draws_seed else []
+    if solver.pretrain:
+        stages = [MessageToDict(stage, preserving_proto_field_name=True) for stage in solver.pretrain]
+        stages = [{k: v for k, v in stage.items() if k != "max_epoch"} | {"max_iter": iterations} for stage in stages]
+        found.append(f"solver.pretrain={json.dumps(stages)}")
+    return found
+
+
+def _praise(straight: Outcome) -> str:
+    return f"equal, {len(straight.lines)} lines of the log and {len(straight.last.states)} states, bit for bit"
+
+
+def _difference(straight: Outcome, other: Outcome) -> str | None:
+    """The first line of the log and the first state that differ; None if none does."""
+    found = []
+    for number, (one, two) in enumerate(zip(straight.lines, other.lines, strict=False), 1):
+        if one != two:
+            found.append(f"line {number} of the log is {two}, straight it is {one}")
+            break
+    if not found and len(straight.lines) != len(other.lines):
+        found.append(f"the log has {len(other.lines)} lines, straight {len(straight.lines)}")
+    for name, wanted in straight.last.states.items():
+        got = other.last.states.get(name)
+        if got is None or got.tobytes() != wanted.tobytes():
+            by = "" if got is None else f" by up to {np.abs(got.astype(np.float64) - wanted).max():.3g}"
+            found.append(f"the first state that differs is {name}{by}")
+            break
+    return "NOT equal: " + "; ".join(found) if found else None
+
+
+def _reason(recipe: Recipe, job: Job, straight: Outcome, again: Outcome) -> str:
+    """Why that may be. A second straight run tells whether the net repeats at all."""
+    said = straight.last.metadata
+    likely = []
+    if said["provider"] == "cuda":
+        likely.append("CUDA kernels may add in another order each time (--provider cpu does not)")
+    if said["threads"] > 1:
+        likely.append(f"{said['threads']} threads may share out the work differently (--threads 1 does not)")
+    likely += [f"layer {n!r} runs Python, which may keep something of its own" for n in _python_layers(job)]
+    likely += [f"the plug-in {plugin} may keep something of its own" for plugin in recipe.plugins]
+    end = f": {'; '.join(likely)}" if likely else "; nothing is known to be the cause"
+    if _difference(straight, again):
+        return f"two straight runs are not equal either, so it is not the resuming{end}"
+    return f"two straight runs are equal, so something is kept that is in no snapshot{end}"
+
+
+def _python_layers(job: Job) -> Sequence[str]:
+    return [layer.name for layer in job.train.message.layer if layer.type == "Python"]

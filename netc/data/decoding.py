@@ -1,0 +1,102 @@
+"""Decoding many rows at once, and what becomes of those that cannot be decoded."""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+from netc.data.source import Column, Request, UndecodableError
+from netc.errors import DataError
+
+R = TypeVar("R")
+
+
+def skips(request: Request) -> bool:
+    """Whether the layer's on_error is SKIP."""
+    return bool(request.layer.transform_param.on_error == request.layer.transform_param.SKIP)
+
+
+def each(function: Callable[[Any], R], items: Sequence[Any], threads: bool = True) -> list[R]:
+    """function(item) for all items, with `threads` since Pillow decodes outside the lock; faults are listed at once.
+
+    UndecodableError if no item is wrong in any other way, by the items' places.
+    """
+
+    def attempt(item: Any) -> R | DataError:
+        try:
+            return function(item)
+        except DataError as e:
+            return e
+
+    if threads:
+        with ThreadPoolExecutor() as pool:
+            results = list(pool.map(attempt, items))
+    else:
+        results = list(map(attempt, items))
+    faults = {k: r for k, r in enumerate(results) if isinstance(r, DataError)}
+    if others := [str(e) for e in faults.values() if not isinstance(e, UndecodableError)]:
+        raise DataError(*others)
+    if faults:
+        raise UndecodableError({k: str(e) for k, e in faults.items()})
+    return results  # type: ignore[return-value]
+
+
+def in_memory(column: Column, count: int, skip: bool) -> Column:
+    """A column that is decoded when it is asked for, decoded once and for all.
+
+    With `skip` rows that cannot be decoded are an error no sooner than they are asked for.
+    """
+    try:
+        return column[np.arange(count)]
+    except UndecodableError as e:
+        if not skip or len(e.rows) == count:
+            raise
+        good = np.array([row for row in range(count) if row not in e.rows])
+        return Kept(column[good], np.searchsorted(good, np.arange(count)), e.rows)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A column in memory, row r at places[r] of `array`, but for the rows in `faults`."""
+
+    array: np.ndarray
+    places: np.ndarray
+    faults: Mapping[int, str]
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        if bad := {k: self.faults[row] for k, row in enumerate(rows.tolist()) if row in self.faults}:
+            raise UndecodableError(bad)
+        return self.array[self.places[rows]]
+
+
+class StandIns:
+    """Rows in place of those that cannot be decoded: the next one that can, `step` rows on each time, around the end of `rows`.
+
+    So batches keep their sizes, and which row is taken is a function of the data alone. `skipped` says what is wrong, by row.
+    """
+
+    def __init__(self, name: str, rows: int | None, step: int = 1):
+        self.name, self.rows, self.step = name, rows, step
+        self.skipped: dict[int, str] = {}
+
+    def read(self, column: Column, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The rows that stand for `rows`, and what the column has there. DataError if there is nothing that can be decoded."""
+        for _ in range(self.rows or MOST_IN_VAIN):
+            chosen = np.array([self._of(row) for row in rows.tolist()]) if self.skipped else rows
+            try:
+                return chosen, column[chosen]
+            except UndecodableError as e:
+                self.skipped |= {int(chosen[k]): text for k, text in e.rows.items()}
+                if len(self.skipped) == self.rows:
+                    break
+        raise DataError(f"{self.name}: {len(self.skipped)} rows after one another cannot be decoded; {next(iter(self.skipped.values()))}")
+
+    def _of(self, row: int) -> int:
+        while row in self.skipped:
+            row = row + self.step if self.rows is None else (row + self.step) % self.rows
+        return row
+
+
+MOST_IN_VAIN = 1000  # attempts at a row of a source without an end

@@ -1,0 +1,32 @@
+"""What a person can do with a run that failed."""
+
+from pathlib import Path
+
+from netc import netc_pb2 as pb
+from netc import registry
+from netc.errors import DivergedError, Fault, RunError
+
+
+def advice(solver: pb.SolverParameter) -> str:
+    """What to try where a loss is no number."""
+    usual = registry.optimizer.facts[solver.type].get("usual")
+    smaller = solver.base_lr / 10 if usual is None or solver.base_lr <= usual else min(usual, solver.base_lr / 10)
+    rate = f"base_lr is {solver.base_lr:g}: try {smaller:.1g}{f' (usual with {solver.type}: {usual:g})' if usual else ''}"
+    return f"{rate}; warm-up (warmup_iter) and clip_gradients help too, and inputs of about -1 to 1 (`scale`, mean)"
+
+
+def diverged(loss: float, iteration: int, why: Fault, solver: pb.SolverParameter) -> DivergedError:
+    """The error of a loss that is no number; `why` names the layer where that began."""
+    return DivergedError(Fault(why.place, f"the loss is {loss} at iteration {iteration}: {why.text}.\n    {advice(solver)}"))
+
+
+def with_way_on(error: RunError, kept: Path | None) -> RunError:
+    """The error with a sentence on what is left of the run: `kept` is its newest snapshot."""
+    if kept is None:
+        text = "there is no snapshot of this run yet; solver.snapshot takes one each so many iterations"
+    elif isinstance(error, DivergedError):
+        text = f"the newest snapshot is of before that; a new run, with another solver, goes on from it: --snapshot {kept}"
+    else:
+        text = f"the newest snapshot, {kept}, is whole; once the cause is gone, --resume goes on from it"
+    first, *others = error.faults
+    return type(error)(Fault(first.place, f"{first.text}\n    {text}"), *others)
