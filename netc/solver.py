@@ -233,7 +233,7 @@ class Trainer:
         if not finite({"loss": results["loss"]}):
             stepper.undo()
             why = first_bad(self.program.graph(kind), self.provider, feeds, self.states.arrays())
-            raise diverged(float(results["loss"].reshape(())), self.iteration, why, self.solver)
+            raise diverged(float(results["loss"].reshape(())), self.iteration, why, self.solver, self.max_iter)
         scalars = {n.removeprefix(OUT): v for n, v in results.items() if n.startswith(OUT) and v.size == 1}
         self.outputs = {n: float(v.reshape(())) for n, v in scalars.items()}
         return float(results["loss"].reshape(()))

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from netc import netc_pb2 as pb
-from netc import registry
+from netc import registry, schedules
 from netc.errors import DivergedError, Fault, RunError
 
 
@@ -15,9 +15,11 @@ def advice(solver: pb.SolverParameter) -> str:
     return f"{rate}; warm-up (warmup_iter) and clip_gradients help too, and inputs of about -1 to 1 (`scale`, mean)"
 
 
-def diverged(loss: float, iteration: int, why: Fault, solver: pb.SolverParameter) -> DivergedError:
+def diverged(loss: float, iteration: int, why: Fault, solver: pb.SolverParameter, max_iter: int) -> DivergedError:
     """The error of a loss that is no number; `why` names the layer where that began."""
-    return DivergedError(Fault(why.place, f"the loss is {loss} at iteration {iteration}: {why.text}.\n    {advice(solver)}"))
+    now = schedules.rate(solver, iteration, max_iter)
+    grown = f"the rate has grown to {now:.3g} by then ({solver.lr_policy}); " if now > 2 * solver.base_lr else ""
+    return DivergedError(Fault(why.place, f"the loss is {loss} at iteration {iteration}: {why.text}.\n    {grown}{advice(solver)}"))
 
 
 def with_way_on(error: RunError, kept: Path | None) -> RunError:
