@@ -161,7 +161,7 @@ class Program:
         inputs = [tensor_facts(n.outputs[0]) for n in graph.leaves("Input")]
         said = self.metadata("model", graph, "cpu") | {"batch": inputs, "classes": list(self.classes), "vocabulary": list(self.vocabulary)}
         said["sources"] = [{"type": layer.type, "tops": list(layer.tops)} for layer in deployed(self.test_net).sources]
-        said |= next((layer.source.reading for layer in self.test_net.sources if layer.source), {})
+        said |= next((layer.source.reading | data.resized(layer.param) for layer in self.test_net.sources if layer.source), {})
         return emit(graph, metadata=said)
 
     @property

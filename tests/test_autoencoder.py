@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from netc import api
-from netc.data.sets import MNIST, idx, unpacked
+from netc.data.image_sets import MNIST, idx
+from netc.data.sets import unpacked
 from netc.session import Session
 from tests.conftest import DATA, ROOT
 from tests.small_nets import netc, write_small

@@ -1,13 +1,78 @@
-"""`netc data`: making data sets."""
+"""`netc data`: seeing, getting and making data sets."""
 
 import click
 
 from netc.cli.group import main
+from netc.cli.options import options
 
 
 @main.group()
 def data() -> None:
-    """Make Caffe's databases and mean images."""
+    """See data sets, get those that go by name, make Caffe's databases and mean images."""
+
+
+@data.command("list")
+@options("plugin")
+def list_(plugins: tuple[str, ...]) -> None:
+    """List the data sets that go by name: what they are, their size and licence, where they are or how they come.
+
+    Example: netc data list
+    """
+    from netc import registry
+    from netc.commands.datasets import listed
+
+    registry.load(*plugins)
+    for name, what, size, licence, where in listed():
+        click.echo(f"{name:16} {what}")
+        click.echo(f"{'':16} {'; '.join(filter(None, (size, where, licence)))}")
+
+
+@data.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+def fetch(names: tuple[str, ...]) -> None:
+    """Get data sets by their names, unless they are here, into the user's cache: verified, and resumed where it broke off.
+
+    NETC_MIRROR holds addresses, set apart by spaces, that are asked before a set's own; each has a folder for every set.
+
+    Example: netc data fetch mnist fashion-mnist
+    """
+    from netc import registry
+    from netc.commands import datasets
+
+    registry.load()
+    for line in datasets.fetch(names):
+        click.echo(line)
+
+
+@data.command()
+@click.argument("source")
+@click.option("--layer", default="", metavar="NAME", help="Which data layer of a net file [default: its first].")
+@click.option("-o", "--output", metavar="FILE", help="Write a page (.html) or a picture (.png) in place of the text.")
+@options("plugin")
+def show(source: str, layer: str, output: str | None, plugins: tuple[str, ...]) -> None:
+    """Show what a net will see of SOURCE: pictures or rows, classes, ranges, rows to train on and to test with.
+
+    SOURCE is a data set by name, a folder or file as a Data layer reads it, or a net file, whose transforms are then done.
+
+    Examples: netc data show mnist; netc data show photos/ -o photos.html
+
+    netc data show nets/lenet.yaml
+    """
+    import os
+    import shutil
+    import sys
+
+    from netc import registry
+    from netc.commands import show as showing
+
+    registry.load(*plugins)
+    found = showing.look(source, layer)
+    if output:
+        click.echo(showing.write(found, output))
+        return
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    for line in showing.terminal(found, colour, shutil.get_terminal_size().columns):
+        click.echo(line)
 
 
 @data.command("convert-imageset")

@@ -14,14 +14,14 @@ from netc.cli.options import job_of, options
     "--data", "source", default="mnist", show_default=True, help="A data set by name, a .csv, .npz or .txt file, a folder per class."
 )
 def init(path: str, source: str) -> None:
-    """Write a starter net file.
+    """Write a starter net file, made for the data: its size, its classes or numbers, how many rows there are.
 
     Example: netc init flowers.yaml --data photos/flowers
     """
     from netc.commands.init import write_starter
 
-    write_starter(path, source)
-    click.echo(f"{path} is written. Check it: netc check {path}. Train it: netc train {path}")
+    found = write_starter(path, source)
+    click.echo(f"{path} is written, for {found}. Check it: netc check {path}. Train it: netc train {path}")
 
 
 @main.command()

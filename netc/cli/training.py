@@ -125,7 +125,7 @@ def time_(
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the writing.")
 def predict(model: str, inputs: tuple[str, ...], source: str | None, top: int, output: str | None, prompt: str | None, length: int | None,
             temperature: float, seed: int) -> None:  # fmt: skip
-    """Run MODEL on INPUTS: image files, .npy arrays, a .csv series, texts, or trees in brackets.
+    """Run MODEL on INPUTS: image files, .npy arrays, a .csv table or series, texts, or trees in brackets.
 
     MODEL is a model.onnx, its folder, or a name in the zoo.
 

@@ -79,7 +79,7 @@ def look(program: Program, everything: bool) -> Iterator[Seen | DataError]:
 
 def _seen(layer: Layer, phase: str, program: Program, everything: bool) -> Seen:
     source = data.open(_plain(layer.param) if everything else layer.param, phase, program.seed, program.job.base)
-    seen = Seen(layer, phase, of=source.rows, stored=source.stored)
+    seen = Seen(layer, phase, of=source.rows, stored=source.bytes_kept)
     wanted = source.rows if everything and source.rows else min(SAMPLE, source.rows or SAMPLE)
     for k in range(-(-wanted // source.batch_size)):
         try:

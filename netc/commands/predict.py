@@ -140,16 +140,27 @@ class Model:
             return [(path, data.encode(data.split(path, self.metadata["tokens"]), self.vocabulary, "text"))]
         if not Path(path).is_file():
             raise DataError(f"{path}: there is no such file")
+        columns = tuple(self.metadata.get("columns", ()))
+        if Path(path).suffix == ".csv" and not self.batch_axis and shape == (len(columns),):
+            return [(f"{path}[{k}]", row) for k, row in enumerate(data.read_columns(Path(path), columns))]
         if Path(path).suffix != ".npy":
             if self.batch_axis or len(shape) != 3 or shape[0] not in (1, 3):
-                raise DataError(f"{path}: the model takes {'x'.join(map(str, self.input_shape))}, no images; give .npy")
-            return [(path, data.read_image(Path(path), int(shape[0]), int(shape[1]), int(shape[2])))]
+                kinds = ".npy or .csv" if columns else ".npy"
+                raise DataError(f"{path}: the model takes {'x'.join(map(str, self.input_shape))}, no images; give {kinds}")
+            return [(path, self._image(path, tuple(map(int, shape))))]
         try:
             array = np.load(path, allow_pickle=False)
         except (OSError, ValueError, EOFError) as e:
             raise DataError(f"{path}: cannot be read as .npy: {e}") from e
         rows = array[None] if array.ndim == len(shape) else array
         return [(f"{path}[{k}]", row) for k, row in enumerate(rows)]
+
+    def _image(self, path: str, shape: tuple[int, ...]) -> np.ndarray:
+        """An image file as the net's tests see it: resized, and the middle cut out where the net was made to."""
+        channels, height, width = shape
+        larger, wider = self.metadata.get("resize", (height, width))
+        top, left = (larger - height) // 2, (wider - width) // 2
+        return data.read_image(Path(path), channels, larger, wider)[:, top : top + height, left : left + width]
 
     def _one(self, name: str, row: np.ndarray, top: int) -> Prediction:
         outputs = self._outputs(row)
@@ -158,7 +169,7 @@ class Model:
 
     def _best(self, scores: np.ndarray, top: int) -> tuple[tuple[str, float], ...]:
         self._check_labels(scores)
-        if scores.ndim != 1 or (self.labels and len(self.labels) != len(scores)):
+        if scores.ndim != 1 or len(scores) < 2 or (self.labels and len(self.labels) != len(scores)):
             return ()
         order = np.argsort(-scores, kind="stable")[:top]
         return tuple((self.labels[i] if self.labels else str(i), float(scores[i])) for i in order)
@@ -219,9 +230,11 @@ def _find(name: str, source: str | None) -> Path:
         return path
     if (path / "model.onnx").is_file():
         return path / "model.onnx"
-    if path.suffix == ".onnx" or path.is_dir():
-        raise DataError(f"{path}: " + ("there is no model.onnx in this folder" if path.is_dir() else "there is no such file"))
     location = source or zoo.default_location()
+    if path.suffix == ".onnx":
+        raise DataError(f"{path}: there is no such file")
+    if path.is_dir() and (path.parent != Path(".") or not zoo.holds(location, name)):  # a folder of data may be called as the model
+        raise DataError(f"{path}: there is no model.onnx in this folder")
     if "://" not in str(location):
         entry = zoo.show(location, name)
         return Path(location) / entry["name"] / entry["version"] / "model.onnx"

@@ -7,12 +7,13 @@ A user's own source is a function under `@source(".suffix")`, `@source("LayerTyp
 import netc.data.arrays
 import netc.data.csv
 import netc.data.image_list
+import netc.data.image_sets
 import netc.data.images
 import netc.data.leveldb
 import netc.data.lmdb
 import netc.data.memory
 import netc.data.sequence_sets
-import netc.data.sets
+import netc.data.table_sets
 import netc.data.text
 import netc.data.trees
 import netc.data.windows  # noqa: F401  (these fill registry.source and registry.dataset)
@@ -21,12 +22,13 @@ from netc.data.csv import read_columns
 from netc.data.download import no_downloads
 from netc.data.hdf5 import Hdf5Writer
 from netc.data.images import read_image
+from netc.data.plain import plain_layer
 from netc.data.prefetch import Prefetch
 from netc.data.sequences import continues
 from netc.data.settings import message_name, setting
 from netc.data.source import Column, Description, Request, Table, TopSpec
 from netc.data.text import encode, join, split
-from netc.data.transform import Normalisation, normalisation, read_blob
+from netc.data.transform import Normalisation, normalisation, read_blob, resized
 
 __all__ = [
     "Column",
@@ -46,9 +48,11 @@ __all__ = [
     "no_downloads",
     "normalisation",
     "open",
+    "plain_layer",
     "read_blob",
     "read_columns",
     "read_image",
+    "resized",
     "resolve_batch_size",
     "setting",
     "split",

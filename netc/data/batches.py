@@ -32,10 +32,13 @@ class Source(Protocol):
     wraps: bool
 
     @property
-    def stored(self) -> int: ...
+    def bytes_kept(self) -> int: ...
 
     def batch(self, iteration: int, sub_batch: int = 0) -> tuple[np.ndarray, ...]:
         """One array a top, its batch where the top has it: a function of the seed and these two numbers alone."""
+
+    def stored(self, top: int, rows: np.ndarray) -> np.ndarray:
+        """Rows of a top, by their numbers, as they are stored: before any order or transform."""
 
     def skipped(self) -> list[str]:
         """What is wrong with each row that could not be decoded and was skipped so far."""
@@ -109,7 +112,7 @@ class Feed:
         return list(self._stand_ins.skipped.values()) if self._stand_ins else []
 
     @property
-    def stored(self) -> int:
+    def bytes_kept(self) -> int:
         """Bytes of the rows that are kept in memory."""
         columns = (c.column if isinstance(c, Selected) else c for c in self._columns)
         return sum(c.nbytes for c in columns if isinstance(c, np.ndarray))
@@ -129,6 +132,10 @@ class Feed:
         typed = zip(others, self.description.tops[1:], strict=True)
         arrays = self._transform(data, first), *(other.astype(top.dtype, copy=False) for other, top in typed)
         return tuple(np.moveaxis(a, 0, top.batch_axis or 0) for a, top in zip(arrays, self.description.tops, strict=True))
+
+    def stored(self, top: int, rows: np.ndarray) -> np.ndarray:
+        """Rows of a top, by their numbers, as they are stored: before any order or transform."""
+        return np.asarray(self._columns[top][rows])
 
 
 def _order(request: Request, rows: int | None) -> Order:

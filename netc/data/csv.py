@@ -2,11 +2,11 @@
 
 The delimiter is the one of `,` `;` and tab that the first line has most of. The first line is a header if it holds no
 number, or if label_column names one of its cells. Labels that are text, or integers, are classes, numbered in sorted
-order; other numbers are float32 targets.
+order; other numbers, and integers of very many values, are float32 targets.
 """
 
 import csv as text_csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
@@ -14,11 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
+from netc import netc_pb2 as pb
 from netc.data.order import held_out
-from netc.data.series import series_table, spread, training_windows
+from netc.data.series import Spread, series_table, spread, training_windows
 from netc.data.source import Description, Request, Table, TopSpec
 from netc.errors import DataError, Fault, line_of, near
 from netc.registry import source
+
+MOST_CLASSES = 20  # different integers that are classes in however small a table
 
 
 @dataclass(frozen=True)
@@ -50,16 +53,19 @@ def csv(request: Request) -> Table:
         return _windows(request, sheet, _label(sheet, named or "-1"))
     label = None if len(request.layer.top) == 1 and not named else _label(sheet, named or "-1")
     features, faults = _features(sheet, label)
-    mean, std = spread(features[held_out(len(features), request.layer.data_param.test_fraction, "TRAIN")])
+    trained = held_out(len(features), request.layer.data_param.test_fraction, "TRAIN")
+    mean, std = spread(features[trained])
     tops, columns = [TopSpec("float32", features.shape[1:], mean=mean, std=std)], [features]
     classes: tuple[str, ...] = ()
     if label is not None:
-        targets, classes, wrong = _targets(sheet, label, request.classes)
-        tops, columns = [*tops, TopSpec(str(targets.dtype), ())], [*columns, targets]
+        targets, classes, wrong = _targets(sheet, label, request)
+        of_label = Spread((), ()) if targets.dtype == np.int64 else spread(targets[trained][:, None])
+        tops, columns = [*tops, TopSpec(str(targets.dtype), (), mean=of_label.mean, std=of_label.std)], [*columns, targets]
         faults += wrong
     if faults:
         raise DataError(*sorted(faults, key=line_of))
-    description = Description(sheet.path.name, tuple(tops), len(sheet.rows), classes, sha256=sheet.sha256)
+    names = tuple(name for k, name in enumerate(sheet.header) if k != label)
+    description = Description(sheet.path.name, tuple(tops), len(sheet.rows), classes, sha256=sheet.sha256, columns=names)
     return Table(description, lambda: tuple(columns))
 
 
@@ -135,10 +141,10 @@ def _features(sheet: Sheet, label: int | None) -> tuple[np.ndarray, list[Fault]]
     return np.zeros((len(cells), len(columns)), np.float32), faults
 
 
-def _targets(sheet: Sheet, label: int, classes: tuple[str, ...] | None) -> tuple[np.ndarray, tuple[str, ...], list[Fault]]:
+def _targets(sheet: Sheet, label: int, request: Request) -> tuple[np.ndarray, tuple[str, ...], list[Fault]]:
     cells, place = [row[label] for row in sheet.rows], f"column {sheet.header[label]!r}"
-    numbers = _are_numbers(cells)
-    if numbers and (classes == () or (classes is None and not _are_whole(cells))):
+    numbers, classes = _are_numbers(cells), request.classes
+    if numbers and (classes == () or (classes is None and _are_measures(cells, request.layer.data_param))):
         return np.array(cells, np.float32), (), []
     if numbers and _are_whole(cells):
         cells = [str(int(float(cell))) for cell in cells]
@@ -154,6 +160,12 @@ def _targets(sheet: Sheet, label: int, classes: tuple[str, ...] | None) -> tuple
         if cell not in number
     ]
     return np.array([number.get(cell, 0) for cell in cells], np.int64), classes, faults
+
+
+def _are_measures(cells: Sequence[str], param: pb.DataParameter) -> bool:
+    """Whether numbers are to be foretold themselves, rather than being the names of classes."""
+    many = len(set(cells)) > max(MOST_CLASSES, len(cells) / 4)
+    return not _are_whole(cells) or (param.regression if param.HasField("regression") else many)
 
 
 def _named(cell: str) -> str:

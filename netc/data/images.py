@@ -61,6 +61,16 @@ class Images:
         return out
 
 
+def common_size(root: Path) -> tuple[int, int] | int:
+    """(height, width) of all images in the folder's classes; where they differ the median of their shorter sides; 0 without any."""
+    part = root / "train" if (root / "train").is_dir() and (root / "test").is_dir() else root
+    paths = tuple(file for name in _classes(part) for file in _files(part / name))
+    sizes = [kind[1:] for kind in _kinds(paths, True) if kind] if paths else []
+    if len(set(sizes)) == 1:
+        return sizes[0]
+    return int(np.median([min(size) for size in sizes])) if sizes else 0
+
+
 def read_image(path: Path, channels: int, height: int = 0, width: int = 0) -> np.ndarray:
     """An image file as uint8 of (channels, height, width), 1 channel grey or 3 RGB, resized unless height is 0."""
     from PIL import Image

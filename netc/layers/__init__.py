@@ -18,6 +18,7 @@ from netc.layers import (  # noqa: F401
     inputs,
     loss,
     margin_loss,
+    metric,
     normalization,
     pooling,
     python,

@@ -30,7 +30,9 @@ TYPES = [
     "SoftmaxWithLoss", "Split", "Swish", "TanH", "Threshold", "Tile", "WindowData",
 ]  # fmt: skip
 
-OWN_TYPES = ["GRU", "LastStep", "RBM", "RecursiveNet", "RecursiveTensor", "Reverse", "Standardize", "TreeData"]  # that Caffe does not have
+OWN_TYPES = [  # that Caffe does not have
+    "AUC", "GRU", "LastStep", "R2", "RBM", "RecursiveNet", "RecursiveTensor", "Reverse", "Standardize", "TreeData",
+]  # fmt: skip
 
 # Messages of the types whose name does not say it (`<Type>Parameter`). Of two fields of one name, the first is meant.
 PARAMS = {
@@ -54,8 +56,9 @@ PARAMS = {
 SAMPLES = {"Data", "DummyData", "HDF5Data", "ImageData", "MemoryData", "WindowData"}
 SOURCES = SAMPLES | {"Input", "Parameter", "TreeData"}
 LOSSES = {t for t in TYPES if t.endswith("Loss")}
-ENDS = LOSSES | {"Accuracy"}
-LABELLED = {"SoftmaxWithLoss", "HingeLoss", "MultinomialLogisticLoss", "InfogainLoss", "Accuracy"}
+METRICS = {"AUC", "Accuracy", "R2"}
+ENDS = LOSSES | METRICS
+LABELLED = {"SoftmaxWithLoss", "HingeLoss", "MultinomialLogisticLoss", "InfogainLoss"} | METRICS
 LISTED = {"BatchReindex", "Concat", "Crop", "Eltwise", "Filter", "HDF5Output", "LSTMUnit", "RecursiveNet", "RecursiveTensor"}
 SEVERAL = LISTED | (LOSSES - LABELLED)
 IN_PLACE = {"BNLL", "Clip", "Dropout", "ELU", "PReLU", "ReLU", "Sigmoid", "Swish", "TanH"}

@@ -6,7 +6,7 @@ each file beside it.
 
 from netc.zoo.card import human_size, model_card
 from netc.zoo.fetch import Downloaded, download
-from netc.zoo.index import Entry, entries, reindex, show
+from netc.zoo.index import Entry, entries, holds, reindex, show
 from netc.zoo.location import default_location
 from netc.zoo.names import model_name
 from netc.zoo.publish import Published, publish
@@ -19,6 +19,7 @@ __all__ = [
     "default_location",
     "download",
     "entries",
+    "holds",
     "human_size",
     "model_card",
     "model_name",

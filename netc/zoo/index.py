@@ -103,6 +103,15 @@ def show(location: str | Path, spec: str) -> dict[str, Any]:
     return read_manifest(location, find(location, spec))[0]
 
 
+def holds(location: str | Path, spec: str) -> bool:
+    """Whether the zoo at `location`, if there is one, has 'name' or 'name@version'."""
+    try:
+        find(location, spec)
+    except ZooError:
+        return False
+    return True
+
+
 def versions_on_disk(zoo: Path, name: str) -> list[str]:
     """The versions of `name` that have a folder in the zoo, lowest first, damaged ones included."""
     folder = zoo / name

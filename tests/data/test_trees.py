@@ -122,7 +122,7 @@ def test_the_treebank_is_known_without_its_files(monkeypatch, tmp_path):
     monkeypatch.setenv("NETC_DATA", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert [data.describe(layer("sst"), p).rows for p in ("TRAIN", "VALIDATION", "TEST")] == [8544, 1101, 2210]
-    with pytest.raises(DataError, match="unzip trainDevTestTrees_PTB.zip"):
+    with pytest.raises(DataError, match="netc data fetch sst"):
         data.open(layer("sst"), "TRAIN", 0)
 
 

@@ -173,8 +173,8 @@ ROWS = {
     "Tile": [("Tile: {bottom: x, tiles: 3}", {"x": normal(2, 3, 2)}), ("Tile: {bottom: x, axis: -1, tiles: 2}", {"x": normal(2, 3)})],
 }  # fmt: skip
 NO_GRADIENT = {
-    "Accuracy", "ArgMax", "Data", "DummyData", "HDF5Data", "HDF5Output", "ImageData", "Input", "MemoryData", "Python", "Silence",
-    "Threshold", "TreeData", "WindowData",
+    "AUC", "Accuracy", "ArgMax", "Data", "DummyData", "HDF5Data", "HDF5Output", "ImageData", "Input", "MemoryData", "Python", "R2",
+    "Silence", "Threshold", "TreeData", "WindowData",
 }  # fmt: skip
 OF_A_SOURCE = {"Standardize"}  # needs what only a source says: tests/layers/test_normalization.py
 

@@ -1,0 +1,70 @@
+"""`netc data list` and `netc data fetch`: the data sets that go by name, where they are, and getting them."""
+
+from collections.abc import Iterator, Sequence
+
+from netc import registry
+from netc.data.sets import DataSet, found, how_to_get, mirrors, unpacked
+from netc.errors import DataError, SpecError, near
+
+
+def listed() -> Iterator[tuple[str, str, str, str, str]]:
+    """(name, what it is, size, licence, where it is or how it comes) of every data set."""
+    for name in sorted(registry.dataset):
+        record, what = record_of(name), summary(name)
+        if record is None:
+            yield name, what, "", "", "a plug-in's"
+        else:
+            yield name, what, _size(record.download_size), record.licence, where(record)
+
+
+def record_of(name: str) -> DataSet | None:
+    """The record of a data set; None where a plug-in keeps none."""
+    record = registry.dataset.facts[name].get("record")
+    return record if isinstance(record, DataSet) else None
+
+
+def summary(name: str) -> str:
+    """What a data set is: the first line of its function's docstring."""
+    return (registry.dataset[name].__doc__ or "").strip().partition("\n")[0]
+
+
+def where(record: DataSet) -> str:
+    """Where a set is on this machine, or how it comes."""
+    paths = [found(record, file) for file in record.files]
+    if all(paths):
+        return f"here: {paths[0].parent}"  # type: ignore[union-attr]
+    if record.package and record.package.place is not None:
+        return f"here: package {record.package.name}"
+    if record.addresses or mirrors(record):
+        return f"netc data fetch {record.name}"
+    return how_to_get(record)
+
+
+def fetch(names: Sequence[str]) -> Iterator[str]:
+    """Gets the files of data sets into the cache, unless they are here; a line for each set. Unknown names are said before any work."""
+    unknown = [f"there is no data set {name!r}; {near(name, registry.dataset)}" for name in names if name not in registry.dataset]
+    if unknown:
+        raise SpecError(*unknown)
+    faults = []
+    for name in names:
+        record = record_of(name)
+        if record is None:
+            faults.append(f"{name}: comes from a plug-in, which gets it itself")
+            continue
+        try:
+            size = sum(len(unpacked(record, file)) for file in record.files)
+            files = f"{len(record.files)} file{'s' if len(record.files) > 1 else ''}"
+            yield f"{name}: {files}, {_size(size)}, sha256 as recorded; {where(record)}"
+        except DataError as e:
+            faults.append(str(e))
+    if faults:
+        raise DataError("\n".join(faults))
+
+
+def _size(count: float) -> str:
+    """Bytes as a person reads them."""
+    for unit in ("bytes", "KB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} GB"

@@ -1,0 +1,145 @@
+"""Samples of a data set for `netc data show`: pictures of each class, columns of a table, texts, trees, series."""
+
+from pathlib import Path
+
+import numpy as np
+
+from netc import data
+from netc import netc_pb2 as pb
+from netc.commands.trees import drawn
+from netc.report.blocks import histogram, sparkline
+
+A_CLASS, MOST_CLASSES, ROWS, TEXTS = 10, 20, 3, 3
+Pictures = list[tuple[str, np.ndarray]]
+Found = tuple[list[str], Pictures]
+
+
+def samples(layer: pb.LayerParameter, described: data.Description, source: data.Source, base: Path, of_net: bool) -> Found:
+    """Lines and pictures, by what the rows are. `of_net`: as the layer's transforms leave them, else as they are stored."""
+    first = described.tops[0]
+    if layer.type == "TreeData":
+        return _trees(layer, described, source, base), []
+    if first.batch_axis == 1:
+        if first.dtype == "int64":
+            return _texts(layer, described, source, base), []
+        return (_series if described.target else _sequences)(described, source), []
+    if len(first.shape) == 3 and first.shape[0] in (1, 3):
+        return [], _seen(described, source) if of_net else _stored(described, source)
+    if len(first.shape) == 1:
+        return _table(described, source), []
+    return [], []
+
+
+def _stored(described: data.Description, source: data.Source) -> Pictures:
+    """Up to ten rows of each class."""
+    if not source.rows:
+        return _seen(described, source)
+    if len(described.tops) > 1 and described.tops[1].dtype == "int64":
+        labels = source.stored(1, np.arange(source.rows)).reshape(source.rows, -1)[:, 0].astype(int)
+        chosen = [np.flatnonzero(labels == k)[:A_CLASS] for k in sorted(set(labels.tolist()))[:MOST_CLASSES]]
+        rows = np.concatenate(chosen)
+        captions = [_name(described, k) for k in labels[rows]]
+    else:
+        rows = np.arange(min(source.rows, A_CLASS))
+        captions = [f"row {k}" for k in rows]
+    return _as_bytes(captions, source.stored(0, rows))
+
+
+def _seen(described: data.Description, source: data.Source) -> Pictures:
+    """The first rows that training sees."""
+    batch = source.batch(0)
+    count = min(len(batch[0]), A_CLASS * A_CLASS)
+    labelled = len(batch) > 1 and batch[1].dtype == np.int64 and batch[1].ndim == 1
+    captions = [_name(described, int(batch[1][k])) if labelled else f"row {k}" for k in range(count)]
+    found = _as_bytes(captions, batch[0][:count])
+    order = {name: k for k, name in enumerate(described.classes)}
+    return sorted(found, key=lambda pair: order.get(pair[0], 0))
+
+
+def _as_bytes(captions: list[str], images: np.ndarray) -> Pictures:
+    """Values as bytes: as they are where they are bytes, else from the least to the largest."""
+    if images.dtype != np.uint8:
+        low, high = float(images.min()), float(images.max())
+        images = ((images - low) * (255 / (high - low) if high > low else 0)).astype(np.uint8)
+    return list(zip(captions, images, strict=True))
+
+
+def _name(described: data.Description, label: int) -> str:
+    return described.classes[label] if 0 <= label < len(described.classes) else str(label)
+
+
+def _table(described: data.Description, source: data.Source) -> list[str]:
+    """A line a column: range, mean, deviation, how its values are spread, and the first rows."""
+    batch = source.batch(0)
+    rows, (count, width) = batch[0].astype(np.float64), batch[0].shape
+    names = described.columns if len(described.columns) == width else tuple(str(k) for k in range(width))
+    head = ("column", "least", "most", "mean", "std", "spread", *(f"row {k}" for k in range(min(ROWS, count))))
+    lines = [head]
+    for name, x in zip(names, rows.T, strict=True):
+        lines.append((name, *(f"{v:.5g}" for v in (x.min(), x.max(), x.mean(), x.std())), histogram(x), *(f"{v:.5g}" for v in x[:ROWS])))
+    if len(batch) > 1 and batch[1].ndim == 1:
+        lines.append(_label_line(described, batch[1]))
+    widths = [max(len(line[k]) for line in lines) for k in range(len(head))]
+    return ["  ".join(_cell(*pair, left=k in (0, 5)) for k, pair in enumerate(zip(line, widths, strict=True))) for line in lines]
+
+
+def _label_line(described: data.Description, label: np.ndarray) -> tuple[str, ...]:
+    if label.dtype == np.int64:
+        return ("label", "", "", "", "", "", *(_name(described, int(v)) for v in label[:ROWS]))
+    y = label.astype(np.float64)
+    return ("label", *(f"{v:.5g}" for v in (y.min(), y.max(), y.mean(), y.std())), histogram(y), *(f"{v:.5g}" for v in y[:ROWS]))
+
+
+def _cell(text: str, width: int, left: bool) -> str:
+    return text.ljust(width) if left else text.rjust(width)
+
+
+def _texts(layer: pb.LayerParameter, described: data.Description, source: data.Source, base: Path) -> list[str]:
+    """The first windows of a text or sentences, with their labels."""
+    vocabulary, batch = data.vocabulary(layer, base), source.batch(0)
+    if vocabulary is None:
+        return []
+    marks = batch[2] if len(batch) > 2 else None
+    lines = [f"{len(vocabulary.words):,} different {described.tokens or 'tokens'}", ""]
+    for k in range(min(TEXTS, batch[0].shape[1])):
+        length = batch[0].shape[0] if marks is None else 1 + int(np.count_nonzero(marks[:, k]))
+        text = data.join([vocabulary.words[i] for i in batch[0][:length, k]], described.tokens or "words")
+        label = f"{_name(described, int(batch[1][k]))}: " if len(batch) > 1 and batch[1].ndim == 1 else ""
+        lines.append(f"{label}{text}" if label else repr(text))
+    return lines
+
+
+def _trees(layer: pb.LayerParameter, described: data.Description, source: data.Source, base: Path) -> list[str]:
+    """The first two trees, a label at every node."""
+    vocabulary = data.vocabulary(layer, base)
+    lines = []
+    for row in range(2):
+        words, child, _, labels = (source.stored(k, np.array([row])) for k in range(4))
+        said = [_name(described, int(k)) if k >= 0 else "-" for k in labels]
+        lines += [*drawn(said, [vocabulary.words[w] if vocabulary else str(w) for w in words], child.tolist()), ""]
+    return lines
+
+
+def _series(described: data.Description, source: data.Source) -> list[str]:
+    """Each column over all training windows, and the first window with the value that follows."""
+    count = source.rows or 0
+    last = source.stored(0, np.arange(count))[:, -1]
+    width = max(map(len, described.columns))
+    lines = [f"{name.ljust(width)}  {sparkline(last[:, k], 72)}" for k, name in enumerate(described.columns)]
+    window, after = source.stored(0, np.array([0]))[0], source.stored(1, np.array([0])).reshape(-1)
+    lines += ["", f"a window of {len(window)} rows, and {described.target} in the row after:"]
+    return [*lines, *(f"{n.ljust(width)}  {sparkline(window[:, k])}" for k, n in enumerate(described.columns)), f"-> {after[0]:.6g}"]
+
+
+def _sequences(described: data.Description, source: data.Source) -> list[str]:
+    """The channels of the first sequence of each class, a line each."""
+    rows = np.arange(source.rows or 0)
+    labels = source.stored(1, rows).reshape(len(rows), -1)[:, 0].astype(int) if len(described.tops) > 1 else np.zeros(len(rows), int)
+    lines: list[str] = []
+    for label in sorted(set(labels.tolist()))[:TEXTS]:
+        sequence = source.stored(0, np.flatnonzero(labels == label)[:1])[0]
+        flat = sequence.reshape(len(sequence), -1)
+        length = int(np.flatnonzero(flat.any(1)).max(initial=0)) + 1  # zeros after the end are padding
+        lines.append(f"{_name(described, label)}: {length} steps of {flat.shape[1]}")
+        lines += [f"  {sparkline(flat[:length, k])}" for k in range(min(flat.shape[1], 12))]
+    return lines

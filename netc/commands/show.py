@@ -1,0 +1,140 @@
+"""`netc data show`: what a net will see of a data set, as text, as an HTML page or as a picture."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from netc import contract, data, registry
+from netc import netc_pb2 as pb
+from netc.commands.datasets import record_of, summary, where
+from netc.commands.samples import samples
+from netc.data.sets import how_to_get
+from netc.errors import DataError, RunError, SpecError, near
+from netc.files import replace_file
+from netc.report.blocks import picture, sparkline
+from netc.report.sheet import page, sheet_png
+from netc.spec.job import load_job
+
+NETS = (".yaml", ".yml", ".prototxt", ".pbtxt", ".txtpb")
+LOOKED_AT, A_CLASS, MOST_CLASSES = 1000, 10, 20  # rows for ranges; pictures of a class; classes that are shown
+
+
+@dataclass(frozen=True)
+class Look:
+    """What there is to see: facts by name, lines of text, and pictures, uint8 (1 or 3, height, width), each with its class."""
+
+    title: str
+    facts: tuple[tuple[str, str], ...]
+    lines: tuple[str, ...]
+    pictures: tuple[tuple[str, np.ndarray], ...]
+
+
+def look(target: str, layer_name: str = "") -> Look:
+    """A look at a data set by name, a file or folder, or a data layer of a net file."""
+    registry.load()
+    layer, base, of_net = _layer(target, layer_name)
+    described = data.describe(layer, "TRAIN", base)
+    phases = ["TRAIN", *(["VALIDATION"] if described.has_validation else []), *(["TEST"] if _tested(layer, described) else [])]
+    opened = {phase: data.open(_sized(layer, phase, base), phase, 0, base) for phase in phases}
+    facts, lines = _facts(target, described, opened), _classes(described, opened)
+    kept, pictures = samples(layer, described, opened["TRAIN"], base, of_net)
+    return Look(described.name if not of_net else f"{described.name} as {target} reads it", facts, (*lines, *kept), tuple(pictures))
+
+
+def terminal(found: Look, colour: bool, width: int) -> list[str]:
+    """The lines for a terminal."""
+    from netc.report.blocks import MOST_WIDTH, side_by_side
+
+    names = max((len(name) for name, _ in found.facts), default=0)
+    out = [found.title, *(f"  {name.ljust(names)}  {text}" for name, text in found.facts), ""]
+    first = {caption: image for caption, image in reversed(found.pictures)}
+    order = list(dict.fromkeys(caption for caption, _ in found.pictures))[:10]
+    shown = [(caption, picture(first[caption], colour)) for caption in order]
+    widths = [min(MOST_WIDTH, first[caption].shape[2]) for caption in order]
+    return [*out, *side_by_side(shown, widths, width), *found.lines]
+
+
+def write(found: Look, path: str) -> str:
+    """Keep a look as .html or .png; returns what to say. SpecError for another suffix, or a .png of what has no pictures."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in (".html", ".png"):
+        raise SpecError(f"{path}: expected a name that ends in .html or .png")
+    if suffix == ".png" and not found.pictures:
+        raise SpecError(f"{path}: the rows of {found.title} are no images; give a .html file")
+    content = sheet_png(found.pictures) if suffix == ".png" else page(found.title, found.facts, found.lines, found.pictures).encode()
+    try:
+        replace_file(Path(path), content)
+    except OSError as e:
+        raise RunError(f"{path}: cannot be written: {e.strerror or e}") from e
+    return f"{path} is written"
+
+
+def _layer(target: str, name: str) -> tuple[pb.LayerParameter, Path, bool]:
+    """The layer to look at, the folder that its paths start from, and whether a net says how to read it."""
+    if Path(target).suffix.lower() not in NETS or target in registry.dataset:
+        if name:
+            raise SpecError(f"--layer names a data layer of a net file; {target!r} is none ({', '.join(NETS)})")
+        return data.plain_layer(target), Path("."), False
+    program = contract.program(load_job(target), needs_solver=False)
+    layers = {layer.name: layer.param for layer in program.train_net.sources if layer.source}
+    if name and name not in layers:
+        raise SpecError(f"{target}: there is no data layer {name!r}; {near(name, layers)}")
+    if not layers:
+        raise DataError(f"{target}: the net has no layer that reads data")
+    return layers[name or next(iter(layers))], Path(program.job.base), True
+
+
+def _tested(layer: pb.LayerParameter, described: data.Description) -> bool:
+    return described.set_apart or bool(layer.data_param.test_source or layer.data_param.test_fraction)
+
+
+def _sized(layer: pb.LayerParameter, phase: str, base: Path) -> pb.LayerParameter:
+    """The layer with batches of as many rows as are looked at."""
+    rows, sized = data.describe(layer, phase, base).rows, pb.LayerParameter()
+    sized.CopyFrom(layer)
+    message = getattr(sized, data.message_name(sized))
+    if layer.type != "DummyData":
+        message.batch_size = min(rows or A_CLASS, LOOKED_AT)
+        if "test_batch_size" in message.DESCRIPTOR.fields_by_name:
+            message.ClearField("test_batch_size")
+    return sized
+
+
+def _facts(target: str, described: data.Description, opened: dict[str, data.Source]) -> tuple[tuple[str, str], ...]:
+    found = []
+    if target in registry.dataset:
+        record = record_of(target)
+        found = [("what", summary(target))]
+        if record:
+            found += [("from", record.url), ("where", where(record)), ("get it with", how_to_get(record))]
+    found += [("licence", described.licence)] if described.licence else []
+    found += [(f"rows, {phase.lower()}", f"{source.rows:,}" if source.rows is not None else "no end") for phase, source in opened.items()]
+    if "TEST" not in opened:
+        found.append(("rows, test", "none; test_fraction: 0.2 holds a fifth out"))
+    batch = opened["TRAIN"].batch(0)
+    for k, (top, array) in enumerate(zip(described.tops, batch, strict=True)):
+        shape = "x".join(map(str, top.shape)) or "one number"
+        spread = "" if top.dtype == "int64" or not array.size else f", mean {array.mean(dtype=float):.4g}, std {array.std(dtype=float):.4g}"
+        ends = f"{array.min():.6g} to {array.max():.6g}" if array.size else "empty"
+        found.append((f"top {k + 1}", f"{top.dtype}, {shape}; {ends}{spread}"))
+    return tuple(found)
+
+
+def _classes(described: data.Description, opened: dict[str, data.Source]) -> list[str]:
+    """How many rows each class has."""
+    if (
+        len(described.tops) < 2
+        or (described.tops[1].dtype, described.tops[1].shape) != ("int64", ())
+        or described.tops[0].batch_axis is None
+    ):
+        return []
+    counts = {p: np.bincount(s.stored(1, np.arange(s.rows or 0)).astype(np.int64)) for p, s in opened.items() if s.rows}
+    names = list(described.classes) or [str(k) for k in range(max(map(len, counts.values())))]
+    width = max(len("class"), *(len(n) for n in names))
+    lines = [f"{'class'.ljust(width)}  " + "  ".join(f"{p.lower():>10}" for p in counts)]
+    for k, name in enumerate(names[:MOST_CLASSES]):
+        lines.append(f"{name.ljust(width)}  " + "  ".join(f"{c[k] if k < len(c) else 0:>10,}" for c in counts.values()))
+    if len(names) > MOST_CLASSES:
+        lines.append(f"... and {len(names) - MOST_CLASSES} more; all: {sparkline(next(iter(counts.values())))}")
+    return [*lines, ""]

@@ -1,0 +1,139 @@
+"""The nets that `netc init` writes: for images, tables with classes, tables with a number to foretell, texts."""
+
+from dataclasses import dataclass, replace
+
+STEPS = 800  # iterations that a small set is trained for, within the bounds of epochs
+LEAST_EPOCHS, MOST_EPOCHS = 10, 60
+SMALL = 4000  # images, below which a net has half the channels
+LEAST_SIDE = 4  # pixels that are left after the last pooling
+
+SOLVER = """\
+solver:
+  type: Adam
+  base_lr: {rate}
+  momentum: 0.9
+  weight_decay: {decay}
+  lr_policy: cosine
+  max_epoch: {epochs}
+  test_interval: {interval}
+"""
+
+TEXT = """\
+# {name}: an LSTM that learns to go on with a text of {classes} characters. Train it with: netc train {path}
+name: {name}
+layers:
+  - Data: {{source: {source}, batch_size: 32, steps: 64, test_fraction: 0.1}}
+  - Embed: {{num_output: 64, bias_term: false, weight_filler: {{type: gaussian, std: 0.3}}}}
+  - LSTM: {{num_output: 256, carry: true, weight_filler: {{type: uniform, min: -0.08, max: 0.08}}}}
+  - InnerProduct: {{num_output: {classes}, axis: 2, weight_filler: {{type: uniform, min: -0.08, max: 0.08}}}}
+  - Accuracy: {{axis: 2}}
+  - SoftmaxWithLoss: {{axis: 2}}
+solver:
+  type: Adam
+  base_lr: 0.004
+  momentum: 0.9
+  clip_gradients: 5
+  max_iter: 3000
+  test_interval: 500
+"""
+
+
+@dataclass(frozen=True)
+class About:
+    """What every starter says: the net's name, its file, its source, and how many rows it trains on and holds out."""
+
+    name: str
+    path: str
+    source: str
+    rows: int
+    fraction: float = 0
+
+    def held_out(self, fraction: float) -> "About":
+        """With a share of the rows kept for testing."""
+        return replace(self, fraction=fraction)
+
+    @property
+    def trained(self) -> int:
+        """Rows to train on."""
+        return self.rows - round(self.rows * self.fraction)
+
+    def head(self, what: str) -> list[str]:
+        """The first lines of the file."""
+        return [f"# {self.name}: {what}. Train it with: netc train {self.path}", f"name: {self.name}", "layers:"]
+
+    def data(self, batch: int, *more: str) -> str:
+        """The data layer. A small test set makes one batch."""
+        tested = round(self.rows * self.fraction)
+        fields = [f"source: {self.source}", f"batch_size: {batch}", f"test_batch_size: {tested if 0 < tested <= 1000 else 100}"]
+        own = ", ".join([*fields, *([f"test_fraction: {self.fraction:g}"] if self.fraction else [])])
+        return f"  - Data: {{{own}" + (",\n      " + ", ".join(more) if more else "") + "}"
+
+    def solver(self, batch: int, rate: float, decay: float) -> str:
+        """As many epochs as make a few hundred iterations of a small set, and a test about ten times."""
+        an_epoch = max(1, self.trained // batch)
+        epochs = min(MOST_EPOCHS, max(LEAST_EPOCHS, -(-STEPS // an_epoch)))
+        return SOLVER.format(rate=rate, decay=decay, epochs=epochs, interval=max(1, epochs * an_epoch // 10))
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Images: (channels, height, width), the side that unlike ones are brought to (0: all are alike), whether the mirror image of one
+    is of its class, and what their values are shifted and scaled by.
+    """
+
+    shape: tuple[int, ...]
+    side: int
+    mirror: bool
+    mean: float
+    scale: float
+
+
+def images(about: About, classes: int, picture: Picture) -> str:
+    """Convolutions of 3 x 3 and poolings until few pixels are left.
+
+    Images of unlike sizes are made a little larger than the net sees, so that a random part is cut out.
+    """
+    batch, more, side = 32 if about.rows < SMALL else 64, [], picture.side
+    if side:
+        more += [f"resize_height: {side * 9 // 8}", f"resize_width: {side * 9 // 8}", f"crop_size: {side}"]
+    if picture.mirror:
+        more.append("mirror: true")
+    poolings = max(2, min(4, ((side or min(picture.shape[1:])) // LEAST_SIDE).bit_length() - 1))
+    lines = [*about.head(f"a small convolutional net for images of {classes} classes")]
+    lines.append(about.data(batch, *more, f"mean_value: {picture.mean:g}", f"scale: {picture.scale:g}"))
+    for k in range(poolings):
+        channels = (16 if about.rows < SMALL else 32) << min(k, 2)
+        lines.append(f"  - Convolution: {{num_output: {channels}, kernel_size: 3, pad: 1, weight_filler: msra}}")
+        lines += ["  - ReLU", "  - Pooling: {kernel_size: 2, stride: 2}"]
+    lines += ["  - Dropout: {dropout_ratio: 0.5}", *_classifier(classes)]
+    return "\n".join([*lines, about.solver(batch, 0.001, 0.0005)])
+
+
+def table(about: About, classes: int, standardize: bool) -> str:
+    """A hidden layer on columns that are standardized, where the source says how they are spread."""
+    lines = [*about.head(f"a small net for the rows of a table with {classes} classes"), about.data(16)]
+    lines += [*(["  - Standardize"] if standardize else []), *_hidden(), *_classifier(classes)]
+    return "\n".join([*lines, about.solver(16, 0.005, 0.01)])
+
+
+def regression(about: About, standardize: bool) -> str:
+    """A hidden layer, its target in units of its spread; the output and its errors in those of the table."""
+    lines = [*about.head("a small net that foretells a number from the rows of a table"), about.data(16)]
+    lines += [*(["  - Standardize"] if standardize else []), *_hidden()]
+    lines.append("  - InnerProduct: {name: ip2, num_output: 1, weight_filler: xavier}")
+    lines += ["  - Standardize: {bottom: label, top: target}", "  - EuclideanLoss: {bottom: [ip2, target]}"]
+    lines += ["  - Standardize: {bottom: ip2, name: forecast, blob: label, inverse: true}", "  - R2: {top: [r2, rmse]}"]
+    return "\n".join([*lines, about.solver(16, 0.003, 0.01)])
+
+
+def text(about: About, classes: int) -> str:
+    """An LSTM on characters."""
+    return TEXT.format(path=about.path, name=about.name, source=about.source, classes=classes)
+
+
+def _hidden() -> list[str]:
+    return ["  - InnerProduct: {num_output: 32, weight_filler: xavier}", "  - ReLU"]
+
+
+def _classifier(classes: int) -> list[str]:
+    return [f"  - InnerProduct: {{num_output: {classes}, weight_filler: xavier}}", "  - Accuracy", "  - SoftmaxWithLoss"]

@@ -1,0 +1,47 @@
+"""The layer that reads a data set where no net says how: for `netc data show` and `netc init`."""
+
+import zipfile
+from pathlib import Path
+
+from netc import netc_pb2 as pb
+from netc.data.images import common_size
+from netc.registry import dataset
+
+SIDES = (28, 32, 48, 64, 96)  # pixels that images of unlike sizes are brought to
+TEXT_STEPS, SERIES_STEPS, WORDS = 64, 22, 6000
+
+
+def plain_layer(source: str, base: str | Path = ".") -> pb.LayerParameter:
+    """A layer of one row a batch, with the settings that its source cannot do without."""
+    layer = pb.LayerParameter(name="data", type="Data", top=["data", "label"])
+    param, path = layer.data_param, Path(base) / Path(source).expanduser()
+    param.source, param.batch_size = source, 1
+    if source in dataset:
+        _named(layer, source)
+    elif path.suffix == ".txt":
+        param.steps, param.test_fraction = TEXT_STEPS, 0.1
+    elif path.suffix == ".npy":
+        layer.top[:] = ["data"]
+    elif path.suffix == ".npz" and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            layer.top[:] = ["data", *(["label"] if "label.npy" in archive.namelist() else [])]
+    elif path.is_dir():
+        size = common_size(path)
+        if size and isinstance(size, int):
+            side = max([s for s in SIDES if s <= size], default=SIDES[0])
+            layer.transform_param.resize_height = layer.transform_param.resize_width = side
+    return layer
+
+
+def _named(layer: pb.LayerParameter, source: str) -> None:
+    param = layer.data_param
+    if source == "sst":
+        layer.type, layer.tree_data_param.vocabulary_size = "TreeData", WORDS
+        layer.top[:] = ["word", "child", "width", "label", "root_label"]
+    elif source.startswith("sst_"):
+        param.most_tokens = WORDS
+        layer.top[:] = ["data", "label", "cont"]
+    elif source == "tinyshakespeare":
+        param.steps, param.test_fraction = TEXT_STEPS, 0.1
+    elif source == "sunspots":
+        param.steps, param.test_fraction = SERIES_STEPS, 0.2

@@ -1,0 +1,111 @@
+"""`netc data list` and `netc data show`: what a net will see, in the terminal, as a page and as a picture."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from netc.commands.show import look, terminal
+from netc.report.blocks import picture, side_by_side, sparkline
+from tests.commands.test_init import folder_of_images
+from tests.conftest import ROOT, needs_data
+from tests.small_nets import netc, write_small
+
+
+def test_the_list_says_where_each_set_is(tmp_path):
+    result = netc("data", "list", NETC_DATA=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    cifar = lines.index(next(line for line in lines if line.startswith("cifar10 ")))
+    assert "170 MB; netc data fetch cifar10; none stated" in lines[cifar + 1]
+    (tmp_path / "tinyshakespeare.txt").write_text("here")
+    assert f"here: {tmp_path};" in netc("data", "list", NETC_DATA=str(tmp_path), XDG_CACHE_HOME=str(tmp_path)).stdout
+
+
+def test_a_folder_of_images_of_unlike_sizes(tmp_path):
+    photos = folder_of_images(tmp_path / "photos")
+    Image.fromarray(np.zeros((50, 41, 3), np.uint8)).save(photos / "dark" / "large.png")
+    result = netc("data", "show", photos)
+    assert result.exit_code == 0 and "rows, train  21" in result.stdout and "3x28x28; 0 to 2" in result.stdout
+    assert "dark            11" in result.stdout and "rows, test   none; test_fraction" in result.stdout
+    dark = [line[:28] for line in result.stdout.splitlines() if line.startswith(" ") and len(line) >= 58]
+    assert dark and not set("".join(dark)) & set("#%@")
+
+
+def test_a_page_and_a_picture(tmp_path):
+    photos = folder_of_images(tmp_path / "photos")
+    for name in ("a.html", "a.png"):
+        assert netc("data", "show", photos, "-o", tmp_path / name).stdout == f"{tmp_path / name} is written\n"
+    sheet = np.asarray(Image.open(tmp_path / "a.png"))
+    bright, dark = sheet[: len(sheet) // 2, 100:], sheet[len(sheet) // 2 :, 100:]
+    assert np.median(bright) > 150 > 100 > np.median(dark)
+    page = (tmp_path / "a.html").read_text()
+    assert "<th>rows, train</th><td>20</td>" in page and "data:image/png;base64," in page and "http" not in page
+    result = netc("data", "show", "nets/iris.csv", "-o", tmp_path / "b.png")
+    assert result.exit_code == 2 and "are no images; give a .html file" in result.stderr
+    assert "ends in .html or .png" in netc("data", "show", photos, "-o", tmp_path / "a.pdf").stderr
+
+
+def test_a_table_has_a_line_a_column():
+    result = netc("data", "show", ROOT / "nets/iris.csv")
+    lines = result.stdout.splitlines()
+    column = next(line for line in lines if line.startswith("petal_length"))
+    assert column.split()[1:5] == ["1", "6.9", "3.758", "1.7594"]
+    assert any(line.startswith("setosa") and line.endswith("50") for line in lines)
+
+
+def test_a_net_shows_what_its_transforms_leave(tmp_path):
+    path = write_small(tmp_path)
+    found = look(path)
+    assert found.title == f"small.npz as {path} reads it" and dict(found.facts)["rows, train"] == "160"
+    assert netc("data", "show", path, "--layer", "dat").exit_code == 2
+    assert "did you mean 'data'?" in netc("data", "show", path, "--layer", "dat").stderr
+    assert "--layer names a data layer of a net file" in netc("data", "show", tmp_path / "small.npz", "--layer", "data").stderr
+
+
+def test_a_database_and_a_folder_without_images(tmp_path):
+    photos = folder_of_images(tmp_path / "photos")
+    (tmp_path / "list.txt").write_text("".join(f"{name}/{k}.png {n}\n" for n, name in enumerate(("dark", "bright")) for k in range(10)))
+    assert netc("data", "convert-imageset", f"{photos}/", tmp_path / "list.txt", tmp_path / "lmdb").exit_code == 0
+    result = netc("data", "show", tmp_path / "lmdb")
+    assert result.exit_code == 0 and "rows, train  20" in result.stdout and "3x30x40" in result.stdout, result.output
+    (tmp_path / "empty").mkdir()
+    assert "no images in folders per class" in netc("data", "show", tmp_path / "empty").stderr
+
+
+@needs_data("mnist")
+def test_mnist_has_a_picture_of_every_class():
+    lines = terminal(look("mnist"), colour=False, width=100)
+    assert "rows, train  60,000" in "\n".join(lines) and sum(line.count("@") for line in lines) > 200
+    assert any(line.startswith("0 ") and "1 " in line and "2 " in line for line in lines)  # three beside each other
+
+
+@pytest.mark.parametrize(
+    "name, word", [("sst", "├── "), ("sst_sentences", "positive: "), ("tinyshakespeare", "First Citizen:"), ("sunspots", "▆")]
+)
+def test_trees_texts_and_series(name, word):
+    result = netc("data", "show", name)
+    if result.exit_code == 2 and "is not here" in result.stderr:
+        pytest.skip(result.stderr)
+    assert result.exit_code == 0 and word in result.stdout
+
+
+def test_names_that_are_near():
+    result = netc("data", "show", "mnits")
+    assert result.exit_code == 2 and "did you mean 'mnist'?" in result.stderr
+
+
+def test_pictures_as_characters():
+    image = np.zeros((1, 4, 3), np.uint8)
+    image[0, :2, 0] = 255
+    assert picture(image, colour=False) == ["@  ", "   "]
+    assert picture(image, colour=True)[0].startswith("\x1b[38;2;255;255;255;48;2;255;255;255m▀\x1b[38;2;0;0;0")
+    wide = picture(np.full((3, 100, 200), 255, np.uint8), colour=False)
+    assert {len(line) for line in wide} == {32} and len(wide) == 8
+    lines = side_by_side([("one", ["ab"]), ("two", ["cd", "ef"]), ("three", ["gh"])], [3, 3, 3], 8)
+    assert lines == ["one  two", "ab  cd", "     ef", "", "thr", "gh", ""]
+
+
+def test_sparklines():
+    assert sparkline([0, 1, 2, 7]) == "▁▂▃█" and sparkline([3, 3]) == "▁▁" and sparkline([]) == ""
+    assert len(sparkline(np.arange(1000), 50)) == 50
+    assert sparkline(np.arange(8)) == "▁▂▃▄▅▆▇█"

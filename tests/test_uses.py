@@ -1,0 +1,103 @@
+"""Nets for everyday uses against scikit-learn on the same rows: what each reaches is in the first lines of its file."""
+
+import numpy as np
+import pytest
+
+from netc import data
+from netc.commands.predict import Model
+from tests.conftest import DATA, ROOT, needs_data
+from tests.data.layers import data_layer
+from tests.small_nets import log, netc
+
+pytest.importorskip("sklearn", reason="pip install scikit-learn")
+
+
+def rows(name):
+    """Training rows and labels, test rows and labels."""
+    for phase in ("TRAIN", "TEST"):
+        source = data.open(data_layer(name, 1), phase, 0)
+        every = np.arange(source.rows)
+        yield from (source.stored(0, every).reshape(source.rows, -1), source.stored(1, every))
+
+
+def trained(name, folder):
+    """The last line of the log of a net of nets/ that is trained and published."""
+    result = netc("train", ROOT / f"nets/{name}.yaml", "--runs", folder / "runs", "--zoo", folder / "zoo")
+    assert result.exit_code == 0, result.stderr
+    return log(folder / f"runs/{name}/1")[-1]
+
+
+def test_cancer_is_found_as_by_a_logistic_regression(tmp_path):
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    x, y, tested, label = rows("breast_cancer")
+    theirs = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(x, y).score(tested, label)
+    ours = trained("breast_cancer", tmp_path)
+    assert ours["accuracy"] >= theirs - 0.01 and ours["auc"] >= 0.99
+
+
+def test_a_progression_is_foretold_as_by_least_squares(tmp_path):
+    """And a .csv of patients is read, its columns by their names in any order."""
+    from sklearn.linear_model import LinearRegression
+
+    x, y, tested, label = rows("diabetes")
+    ours = trained("regression", tmp_path)
+    assert ours["r2"] >= LinearRegression().fit(x, y).score(tested, label) - 0.02 and 40 < ours["rmse"] < 52
+    columns = data.describe(data_layer("diabetes"), "TRAIN").columns
+    order = [*range(5, 10), *range(5)]
+    lines = [",".join(["patient", *(columns[k] for k in order)]), *(",".join(["7", *(str(row[k]) for k in order)]) for row in tested[:3])]
+    (tmp_path / "patients.csv").write_text("\n".join(lines))
+    result = netc("predict", "regression", tmp_path / "patients.csv", "--from", tmp_path / "zoo")
+    assert result.exit_code == 0, result.stderr
+    found = [line.split(": progression ") for line in result.stdout.splitlines()]
+    model = Model(tmp_path / "zoo/regression/1.0.0")
+    np.testing.assert_allclose([float(v) for _, v in found], model(tested[:3])["progression"][:, 0], rtol=1e-4)
+    assert [name for name, _ in found] == [f"{tmp_path / 'patients.csv'}[{k}]" for k in range(3)]
+
+
+def test_outliers_have_larger_errors_than_by_components(tmp_path):
+    """Digits of 0 are none of the training rows; they are told from others better than by eight components."""
+    from sklearn.decomposition import PCA
+    from sklearn.metrics import roc_auc_score
+
+    x, y, tested, label = rows("digits")
+    normal = PCA(8).fit(x[y > 0] / 16)
+    away = ((tested / 16 - normal.inverse_transform(normal.transform(tested / 16))) ** 2).sum(1)
+    ours = trained("outliers", tmp_path)
+    assert ours["auc"] >= 0.99 > roc_auc_score(label == 0, away)
+    score = Model(tmp_path / "zoo/outliers/1.0.0")(tested.reshape(-1, 1, 8, 8))["score"]
+    assert roc_auc_score(label == 0, score) == pytest.approx(ours["auc"], abs=1e-5)
+
+
+@needs_data("mnist")
+def test_codes_serve_few_labels_better_than_pixels(tmp_path):
+    """Of the denoising autoencoder, which knows no label: 100 labels, three draws."""
+    from sklearn.linear_model import LogisticRegression
+
+    zoo, made = ROOT / "model_zoo/denoising_autoencoder/1.0.0", tmp_path / "codes.npz"
+    given = [
+        "--weights",
+        zoo / "start.safetensors",
+        "--set",
+        "layers.data.top=[data, label]",
+        "--blobs",
+        "data,code,label",
+        "--iterations",
+        "30",
+        "-o",
+        made,
+    ]
+    result = netc("extract-features", ROOT / "nets/denoising_autoencoder.yaml", *given, NETC_DATA=str(DATA))
+    assert result.exit_code == 0, result.stderr
+    found = dict(np.load(made))
+    label, gains = found["label"].astype(int), []
+    for order in (np.random.default_rng(seed).permutation(len(label)) for seed in range(3)):
+        fitted, tested = order[:100], order[-2000:]
+        pixels, codes = (
+            LogisticRegression(max_iter=100, tol=0.01).fit(rows[fitted], label[fitted]).score(rows[tested], label[tested])
+            for rows in (found["data"].reshape(len(label), -1), found["code"])
+        )
+        gains.append(codes - pixels)
+    assert np.mean(gains) > 0.015, gains
