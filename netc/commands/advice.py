@@ -177,17 +177,18 @@ def vanishing(checked: Checked) -> Iterator[Fault]:
 
 @check
 def dead_tops(checked: Checked) -> Iterator[Fault]:
-    """Blobs that nothing reads, and learned layers that lead to no loss."""
+    """Learned layers that lead to no loss, and blobs of training alone that nothing reads; others are outputs of the model."""
     program = checked.program
     reached = set(program.steps.gradients) if program.trains and program.train.loss is not None else None
     for layer in checked.layers:
         own = [p for p in program.train.parameters if p.node.attrs["layer"] == layer.name and p.node.attrs["lr_mult"]]
         if own and reached is not None and not reached.intersection(own):
             yield _fault(layer, "learns nothing: no loss hangs on it")
+    tested = {x.name for x in program.test_net.layers}
     for name in program.train_net.outputs:
         layer = next(x for x in reversed(checked.layers) if name in x.tops)
         ends = layer.facts.get("loss") or layer.facts.get("metric") or any(layer.loss_weights)
-        if not ends and not layer.source and len(layer.tops) == 1:
+        if not ends and not layer.source and layer.name not in tested:
             yield _fault(layer, f"nothing reads its top {name!r}; leave the layer out, or let Silence read it")
 
 

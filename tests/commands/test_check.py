@@ -129,7 +129,7 @@ WARNED = {
     "one_class": (HEAD.replace("small.npz", "one.npz") + END.replace("10", "1") + SOLVER, "the softmax of one score is always 1"),
     "equal_losses": (HEAD + END + "  - HingeLoss: {bottom: [ip1, label]}\n" + SOLVER, "'loss', 'loss2' count alike"),
     "vanishing": (HEAD + SIGMOIDS + END + SOLVER, "the 6th Sigmoid above one another"),
-    "dead_tops": (HEAD + END + f"  - InnerProduct: {{bottom: data, num_output: 3, {X}}}\n" + SOLVER, "nothing reads its top 'ip2'"),
+    "dead_tops": (HEAD + END + f"  - InnerProduct: {{bottom: data, num_output: 3, {X}}}\n" + SOLVER, "learns nothing: no loss hangs on it"),
     "foreign_messages": (HEAD + END.replace("num_output: 10", "num_output: 10, lrn_param: {}") + SOLVER, "which is for LRN"),
     "metrics_in_training_only": (HEAD + END.replace("Accuracy", "Accuracy: {include: {phase: TRAIN}}") + SOLVER, "runs in training only"),
     "order_of_rows": (HEAD.replace("16", "16, shuffle: false") + END + SOLVER, "`shuffle: true` mixes them"),
