@@ -85,9 +85,11 @@ class Chain:
         return {name: there[given] for name, given in self._split.outputs.items()}
 
 
-def open_graph(graph: Graph, provider: str = "cpu") -> Session | Chain:
+def open_graph(graph: Graph, provider: str = "cpu", threads: int = 1, kernels: Path | None = None) -> Session | Chain:
     """What runs a graph."""
-    return Chain(graph, provider) if calls(graph) else Session(emit(graph, provider), provider)
+    if calls(graph):
+        return Chain(graph, provider, threads, kernels)
+    return Session(emit(graph, provider), provider, threads, kernels=kernels)
 
 
 def _session(graph: Graph, provider: str, threads: int, kernels: Path | None) -> Session | None:

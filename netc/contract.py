@@ -138,7 +138,11 @@ class Program:
 
     def graph(self, kind: str) -> Graph:
         """The graph of model `kind`, laid out for the target and simplified."""
-        graph = simplify(self.plain_graph(kind))
+        return self.laid_out(self.plain_graph(kind))
+
+    def laid_out(self, graph: Graph) -> Graph:
+        """`graph` as the target runs it, simplified."""
+        graph = simplify(graph)
         return simplify(channels_last(graph)) if self.target == "native" else graph
 
     def plain_graph(self, kind: str) -> Graph:

@@ -20,8 +20,8 @@ def multiply_adds(node: Node) -> int:
         return size(dy.shape) * size(node.types[0].shape[1:])
     if node.domain == TRAINING and node.op in ("RNN", "LSTM", "GRU"):  # gates (T, N, G) and y (T, N, H): h times (G, H) at each time
         return size(node.operands[0].shape) * size(node.types[0].shape[2:])
-    if node.domain == TRAINING and node.op in ("RNNGrad", "LSTMGrad", "GRUGrad"):  # the same back, and the product that makes (G, H)
-        return 2 * size(node.types[0].shape) * size(node.types[1].shape[1:])
+    if node.domain == TRAINING and node.op in ("RNNGrad", "LSTMGrad", "GRUGrad"):  # the same back, from dy (T, N, H)
+        return size(node.types[0].shape) * size(node.operands[0].shape[2:])
     if node.op in ("Gemm", "MatMul"):
         a = node.operands[0]
         inner = a.shape[0] if node.attrs.get("transA") else a.shape[-1]

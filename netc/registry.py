@@ -65,6 +65,7 @@ gradient = Rules("gradient of op", GradientError)
 optimizer = Registry("solver type")
 schedule = Registry("lr_policy")
 score = Registry("score of layer type")
+section = Registry("section of a report")
 
 BUILT_IN = ("netc.fillers", "netc.training_ops", "netc.layers", "netc.gradients", "netc.optimizers", "netc.schedules",
             "netc.run.likelihood")  # fmt: skip
@@ -96,6 +97,11 @@ def load(*plugins: str) -> None:
                 Fault(_place_of(e, str(path), plugin), f"the plug-in fails to load: {type(e).__name__}: {getattr(e, 'msg', e)}")
             ) from e
         _loaded.add(str(path))
+
+
+def plugins() -> tuple[str, ...]:
+    """The plug-in files that were loaded."""
+    return tuple(sorted(_loaded - {"netc"}))
 
 
 def _place_of(error: Exception, path: str, name: str) -> str:

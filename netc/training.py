@@ -29,6 +29,7 @@ LIMITS = (
 ROOTS = ("momentum", "momentum2", "rms_decay")  # of which a 1 would forget nothing, ever
 GRAD = "grad/"
 WATCH = "watch/"
+SATURATED = 0.05  # of its range from an end: where a sigmoid has less than a fifth of its steepest slope
 NEXT_GRAD = "next/" + GRAD  # an ONNX graph cannot have an input and an output of one name
 
 
@@ -62,14 +63,15 @@ def watch_graph(lowered: Lowered, steps: StepGraphs) -> Graph:
     """What a training step does to each layer, as numbers `watch/<layer>/<what>`; it moves no state.
 
     gradient: the L2 norm of the loss's gradient by the layer's parameters. update: the norm of their change over their own.
-    mean, deviation, zero: of the values of its first top, and the share of them that is 0.
+    mean, deviation, zero: of the values of its first top, and the share of them that is 0. saturated, of layers that state a `range`:
+    the share that is within a twentieth of the range from its ends.
     """
     outputs: dict[str, Value] = {}
     for layer in lowered.net.layers:
         with origin(layer=layer.name, place=layer.at(), part="watch"):
             own = [p for p in steps.gradients if p.node.attrs["layer"] == layer.name]
             top = next((t for t in lowered.layer_tops[layer.name] if t.rank and t.dtype == np.float32), None)
-            found = _learning(own, steps) | ({} if top is None or layer.source else _activation(top))
+            found = _learning(own, steps) | ({} if top is None or layer.source else _activation(top, layer.facts.get("range")))
         outputs |= {f"{WATCH}{layer.name}/{what}": value for what, value in found.items()}
     return Graph(lowered.graph.name, outputs)
 
@@ -82,11 +84,18 @@ def _learning(parameters: list[Value], steps: StepGraphs) -> dict[str, Value]:
     return {"gradient": _norm([steps.gradients[p] for p in parameters]), "update": _norm(changes) / size}
 
 
-def _activation(x: Value) -> dict[str, Value]:
+def _activation(x: Value, ends: tuple[float, float] | None) -> dict[str, Value]:
     mean = op.ReduceMean(x, keepdims=0)
     distance = x - mean
-    zero = op.ReduceMean(cast(op.Equal(x, 0.0), np.float32), keepdims=0)
-    return {"mean": mean, "deviation": op.Sqrt(op.ReduceMean(distance * distance, keepdims=0)), "zero": zero}
+    found = {"mean": mean, "deviation": op.Sqrt(op.ReduceMean(distance * distance, keepdims=0)), "zero": _share(op.Equal(x, 0.0))}
+    if ends:
+        middle, reach = sum(ends) / 2, (ends[1] - ends[0]) / 2
+        found["saturated"] = _share(op.Abs(x - middle) > reach * (1 - 2 * SATURATED))
+    return found
+
+
+def _share(true: Value) -> Value:
+    return op.ReduceMean(cast(true, np.float32), keepdims=0)
 
 
 def _norm(values: Iterable[Value]) -> Value:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from netc import api, cost
 from netc.data import sequence_sets
 from netc.data.sets import unpacked
 from netc.errors import DataError
@@ -37,3 +38,10 @@ def test_sunspots_are_forecast_as_well_as_by_an_autoregression(tmp_path):
     persistence = np.sqrt(np.mean(np.diff(years)[-tested:] ** 2))
     regression = np.sqrt(np.mean((autoregression(years[:-tested], years)[-tested:] - years[-tested:]) ** 2))
     assert reached <= 0.75 * persistence and reached <= 1.1 * regression, (reached, persistence, regression)
+
+
+@pytest.mark.parametrize("name, gates, rest", [("rnn", 1, 256 * 256), ("lstm", 4, 0), ("gru", 3, 0)])
+def test_a_step_of_the_layer_costs_three_times_its_products(name, gates, rest):
+    """Of 64 times and 32 rows, of an input of 64 and 256 units: forward, by the inputs, by the weights. Caffe's RNN has an output layer."""
+    step = api.load(str(ROOT / f"nets/char_{name}.yaml")).steps.train
+    assert cost.by_layer(step)[f"{name}1"] == 3 * 64 * 32 * (gates * 256 * (64 + 256) + rest)

@@ -75,7 +75,7 @@ def test_sigint_finishes_the_step_and_resume_goes_on(tmp_path):
     stopped = int(out.split("SIGINT: stopped after iteration ")[1].split(";")[0])
     folder = tmp_path / "runs/small/1"
     assert 200 <= stopped < 1200 and (folder / "snapshots" / snapshot.file_name(stopped)).exists()
-    assert "go on with --resume" in out
+    assert "go on with --resume" in out and "ended by SIGINT" in (folder / "report.html").read_text()
     assert netc("train", path, "--no-publish", "--runs", tmp_path / "runs", "--resume").exit_code == 0
     assert_same(folder, trained(path, tmp_path / "whole"))
 

@@ -38,6 +38,18 @@ def test_the_gradient_vanishes_in_deep_sigmoid_nets_and_not_with_relu_and_msra(t
     assert 1 / 30 <= ratio["ReLU"] <= 30
 
 
+def test_how_saturated_activations_are(tmp_path):
+    """Of a sigmoid and a tanh whose inputs are large, and small."""
+    for scale, low, high in ((0.01, 0.0, 0.0), (30.0, 0.8, 1.0)):
+        filler = f"{{type: gaussian, std: {scale}}}"
+        net = (HEAD + "  - InnerProduct: {num_output: 50, weight_filler: FILLER}\n  - Sigmoid\n"
+               "  - InnerProduct: {num_output: 50, weight_filler: FILLER}\n  - TanH\n" + TAIL).replace("FILLER", filler)  # fmt: skip
+        found = watched(write_small(tmp_path, net))
+        for layer in ("sigmoid1", "tanh1"):
+            assert low <= found[f"watch/{layer}/saturated"] <= high
+        assert "watch/ip1/saturated" not in found
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("watch")

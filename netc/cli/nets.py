@@ -107,16 +107,20 @@ def diff(a: str, b: str, plugins: tuple[str, ...]) -> None:
 @main.command()
 @click.argument("net")
 @options("set", "plugin", "unknown")
-@click.option("--phase", type=click.Choice(["TRAIN", "TEST"]), default="TRAIN", show_default=True, help="Whose layers to draw.")
+@click.option("--phase", type=click.Choice(["TRAIN", "TEST"]), help="Whose layers to draw [default: those of both, marked].")
+@click.option("--graph", type=click.Choice(["layers", "training"]), default="layers", show_default=True, help="What to draw.")
 @click.option("-o", "--output", required=True, metavar="FILE.svg", help="Where to.")
-def draw(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool, phase: str, output: str) -> None:
-    """Draw the layers of NET and what flows between them as an SVG.
+def draw(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool, phase: str | None, graph: str,
+         output: str) -> None:  # fmt: skip
+    """Draw NET as an SVG: its layers with their shapes, or the graph of a training step.
 
-    Example: netc draw nets/lenet.yaml -o lenet.svg
+    Examples: netc draw nets/lenet.yaml -o lenet.svg
+
+    netc draw nets/lenet.yaml --graph training -o step.svg
     """
     from netc.commands.draw import draw_command
 
-    click.echo(draw_command(job_of(net, overrides, plugins, allow_unknown), phase, output))
+    click.echo(draw_command(job_of(net, overrides, plugins, allow_unknown), phase, output, graph))
 
 
 @main.command("compile")

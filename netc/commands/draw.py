@@ -1,83 +1,137 @@
 """`netc draw`: the layers of a net as an SVG, made here: no program outside is asked."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from netc import contract
+from netc.commands import draw_training
 from netc.errors import RunError, SpecError
 from netc.files import replace_file
 from netc.layers.context import dims
 from netc.lower import Lowered, lower
-from netc.net import Layer, Net, resolve
+from netc.net import TEST, TRAIN, Layer, resolve
 from netc.spec.job import Job
 
-WIDTH, HEIGHT, ACROSS, DOWN, MARGIN = 150, 38, 24, 34, 16
+WIDTH, HEIGHT, ACROSS, DOWN, MARGIN = 168, 52, 24, 28, 30
 COLOURS = {"source": "#dbe9f6", "loss": "#f9dcd9", "metric": "#efe6f7"}
 LEARNS, PLAIN = "#e0f0dd", "#f2f2f0"
+LETTERS = 27  # that fit into a box
+
+Key = tuple[object, ...]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A layer of the nets that are drawn, with the phases that it is in."""
+
+    layer: Layer
+    shapes: str
+    learns: bool
+    phases: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Box:
     """A layer on the picture: its row from the top, its place in the row."""
 
-    layer: Layer
+    drawn: Drawn
     row: int
     column: float
 
 
-def draw_command(job: Job, phase: str, output: str) -> str:
-    """Write the picture of a phase of a job's net; returns what to say about it."""
-    net = resolve(job.net(phase), phase, *job.state(phase), base=job.base)
+def draw_command(job: Job, phase: str | None, output: str, graph: str) -> str:
+    """Write the picture of a job's net, of one phase or both, or of its training graph; returns what to say about it."""
+    if graph == "training":
+        program = contract.program(job)
+        text, said = draw_training.svg(program), draw_training.said(program)
+    else:
+        phases = [phase] if phase else [TRAIN, TEST]
+        lowered = [lower(resolve(job.net(p), p, *job.state(p), base=job.base)) for p in phases]
+        text, said = svg(lowered), f"{len(layers_of(lowered))} layers"
     try:
-        replace_file(Path(output), svg(net, lower(net)).encode())
+        replace_file(Path(output), text.encode())
     except OSError as e:
         raise RunError(f"{output}: cannot be written: {e.strerror or e}") from e
-    return f"{output} is written: {len(net.layers)} layers"
+    return f"{output} is written: {said}"
 
 
-def svg(net: Net, lowered: Lowered) -> str:
-    """A box a layer, in the order in which they run from top to bottom; arrows carry the blobs' shapes."""
-    arrows = _arrows(net)
-    boxes = _places(net, arrows)
+def svg(lowered: Sequence[Lowered]) -> str:
+    """A box a layer with its shapes, in the order in which they run from top to bottom; what is in one of several phases alone says so."""
+    drawn, arrows = layers_of(lowered), _arrows(lowered)
+    boxes = _places(drawn, arrows)
     width = MARGIN * 2 + max(_x(b) for b in boxes.values()) + WIDTH
     height = MARGIN * 2 + max(_y(b) for b in boxes.values()) + HEIGHT
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{-MARGIN} {-MARGIN} {width:g} {height:g}" width="{width:g}" height="{height:g}" '
+    parts = [_arrow(boxes[source], boxes[target]) for source, target in arrows]
+    parts += [_box(box, len(lowered)) for box in boxes.values()]
+    return document(lowered[0].net.name or "net", (-MARGIN, -MARGIN, width, height), parts)
+
+
+def document(title: str, view: tuple[float, float, float, float], parts: Iterable[str]) -> str:
+    """An SVG file with an arrow's head called `end`."""
+    x, y, width, height = view
+    head = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{x:g} {y:g} {width:g} {height:g}" width="{width:g}" height="{height:g}" '
         'font-family="sans-serif" font-size="11" text-anchor="middle">',
-        f"<title>{escape(net.name or 'net')}</title>",
+        f"<title>{escape(title)}</title>",
         '<defs><marker id="end" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
         '<path d="M0 0 8 4 0 8z" fill="#777"/></marker></defs>',
     ]
-    for source, target, blob in arrows:
-        parts += _arrow(boxes[source], boxes[target], dims(lowered.versions[blob][0].shape))
-    parts += [_box(box, lowered) for box in boxes.values()]
-    return "\n".join([*parts, "</svg>"]) + "\n"
+    return "\n".join([*head, *parts, "</svg>"]) + "\n"
 
 
-def _arrows(net: Net) -> list[tuple[str, str, str]]:
-    """(layer, layer, blob): who reads whose top; a blob changed in place comes from whoever changed it last."""
-    made: dict[str, str] = {}
-    found = []
-    for layer in net.layers:
-        found += [(made[bottom], layer.name, bottom) for bottom in dict.fromkeys(layer.bottoms)]
-        made |= dict.fromkeys(layer.tops, layer.name)
+def layers_of(lowered: Sequence[Lowered]) -> dict[Key, Drawn]:
+    """The layers of all nets, in an order that suits each: one that several nets have once."""
+    found: dict[Key, Drawn] = {}
+    for one in lowered:
+        keys: list[Key] = list(found)
+        at = 0
+        for layer in one.net.layers:
+            key = _key(layer)
+            if key in found:
+                at = keys.index(key) + 1
+                found[key] = Drawn(layer, found[key].shapes, found[key].learns, (*found[key].phases, one.net.phase))
+                continue
+            tops = zip(layer.tops, one.layer_tops[layer.name], strict=False)
+            shapes = ", ".join(dims(top.shape) for _, top in tops)
+            found[key] = Drawn(layer, shapes, bool(one.layer_blobs[layer.name]), (one.net.phase,))
+            keys.insert(at, key)
+            at += 1
+        found = {key: found[key] for key in keys}
+    if not found:
+        raise SpecError("the net has no layers")
     return found
 
 
-def _places(net: Net, arrows: list[tuple[str, str, str]]) -> dict[str, Box]:
+def _key(layer: Layer) -> Key:
+    """What is the same for a layer in two phases: its name, its type, and its place where two of a file share a name."""
+    return layer.name, layer.type, layer.bottoms, layer.tops, tuple(str(rule) for rule in layer.param.include)
+
+
+def _arrows(lowered: Sequence[Lowered]) -> list[tuple[Key, Key]]:
+    """(layer, layer): who reads whose top; a blob changed in place comes from whoever changed it last."""
+    found: list[tuple[Key, Key, str]] = []
+    for one in lowered:
+        made: dict[str, Key] = {}
+        for layer in one.net.layers:
+            found += [(made[bottom], _key(layer), bottom) for bottom in dict.fromkeys(layer.bottoms)]
+            made |= dict.fromkeys(layer.tops, _key(layer))
+    return [(source, target) for source, target, _ in dict.fromkeys(found)]
+
+
+def _places(drawn: dict[Key, Drawn], arrows: list[tuple[Key, Key]]) -> dict[Key, Box]:
     """Each layer a row below the lowest that it reads, as near as may be to the middle of those."""
-    if not net.layers:
-        raise SpecError("the net has no layers")
-    boxes: dict[str, Box] = {}
+    boxes: dict[Key, Box] = {}
     taken: dict[int, set[float]] = {}
-    for layer in net.layers:
-        above = [boxes[source] for source, target, _ in arrows if target == layer.name]
+    for key, layer in drawn.items():
+        above = [boxes[source] for source, target in arrows if target == key and source in boxes]
         row = max((b.row + 1 for b in above), default=0)
         wanted = sum(b.column for b in above) / len(above) if above else 0.0
-        free = (wanted + step * side for step in range(len(net.layers) + 1) for side in (1, -1))
+        free = (wanted + step * side for step in range(len(drawn) + 1) for side in (1, -1))
         column = next(c for c in free if c >= 0 and all(abs(c - other) >= 1 for other in taken.get(row, set())))
         taken.setdefault(row, set()).add(column)
-        boxes[layer.name] = Box(layer, row, column)
+        boxes[key] = Box(layer, row, column)
     return boxes
 
 
@@ -89,26 +143,36 @@ def _y(box: Box) -> float:
     return box.row * (HEIGHT + DOWN)
 
 
-def _box(box: Box, lowered: Lowered) -> str:
-    facts = box.layer.facts
+def _box(box: Box, nets: int) -> str:
+    drawn, facts = box.drawn, box.drawn.layer.facts
     kind = next((k for k in COLOURS if facts.get(k)), None)
-    colour = COLOURS[kind] if kind else LEARNS if lowered.layer_blobs[box.layer.name] else PLAIN
+    colour = COLOURS[kind] if kind else LEARNS if drawn.learns else PLAIN
+    only = len(drawn.phases) < nets
+    kind_text = drawn.layer.type + (f", {drawn.phases[0]} only" if only else "")
     x, y = _x(box), _y(box)
-    return (
-        f'<g><rect x="{x:g}" y="{y:g}" width="{WIDTH}" height="{HEIGHT}" rx="5" fill="{colour}" stroke="#999"/>'
-        f'<text x="{x + WIDTH / 2:g}" y="{y + 16:g}" font-weight="bold">{escape(_short(box.layer.name))}</text>'
-        f'<text x="{x + WIDTH / 2:g}" y="{y + 30:g}">{escape(_short(box.layer.type))}</text></g>'
+    lines = [(16, "bold", drawn.layer.name), (30, "normal", kind_text), (44, "normal", drawn.shapes)]
+    texts = (
+        f'<text x="{x + WIDTH / 2:g}" y="{y + down:g}" font-weight="{weight}">{escape(_short(text))}</text>' for down, weight, text in lines
     )
+    dash = ' stroke-dasharray="4 3"' if only else ""
+    rect = f'<rect x="{x:g}" y="{y:g}" width="{WIDTH}" height="{HEIGHT}" rx="5" fill="{colour}" stroke="#999"{dash}/>'
+    return f"<g>{rect}{''.join(texts)}</g>"
 
 
-def _arrow(source: Box, target: Box, label: str) -> list[str]:
+def _arrow(source: Box, target: Box) -> str:
+    """Down to the next row; past other rows from the side, so that it does not run behind their boxes."""
     x0, y0, x1, y1 = _x(source) + WIDTH / 2, _y(source) + HEIGHT, _x(target) + WIDTH / 2, _y(target)
-    bend = (y1 - y0) / 2
-    way = f"M{x0:g} {y0:g}C{x0:g} {y0 + bend:g} {x1:g} {y1 - bend:g} {x1:g} {y1:g}"
-    path = f'<path d="{way}" fill="none" stroke="#777" marker-end="url(#end)"/>'
-    place = f'x="{(x0 + x1) / 2 + 4:g}" y="{(y0 + y1) / 2 + 3:g}"'
-    return [path, f'<text {place} fill="#555" font-size="9" text-anchor="start">{escape(label)}</text>']
+    if target.row - source.row > 1:
+        x0, y0 = _x(source) + WIDTH, _y(source) + HEIGHT / 2
+        out = max(x0 + ACROSS, x1)
+        turn = f"C{out:g} {y0:g} {out:g} {y0:g} {out:g} {y0 + DOWN:g}"
+        way = f"M{x0:g} {y0:g}{turn}L{out:g} {y1 - DOWN:g}C{out:g} {y1:g} {x1:g} {y1 - DOWN:g} {x1:g} {y1:g}"
+    else:
+        bend = (y1 - y0) / 2
+        way = f"M{x0:g} {y0:g}C{x0:g} {y0 + bend:g} {x1:g} {y1 - bend:g} {x1:g} {y1:g}"
+    return f'<path d="{way}" fill="none" stroke="#777" marker-end="url(#end)"/>'
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= 22 else text[:10] + "…" + text[-10:]
+    half = LETTERS // 2
+    return text if len(text) <= LETTERS else text[:half] + "…" + text[-half:]

@@ -10,12 +10,14 @@ from netc.commands.end import end_run, hosted
 from netc.commands.options import TrainOptions
 from netc.commands.program import compiled_program
 from netc.commands.publish import check_target
+from netc.commands.report import recorder
 from netc.commands.start import begun_run, new_trainer, resumed_trainer
 from netc.contract import Program
 from netc.cost import size
 from netc.errors import RunError
 from netc.report.caffe_log import CaffeLog
 from netc.report.progress import progress
+from netc.report.recorder import Recorder
 from netc.report.screen import Screen, screen, steady
 from netc.run.events import Event, Finished
 from netc.run.failure import with_way_on
@@ -42,7 +44,8 @@ def train_command(job: Job, options: TrainOptions, shown: Screen | None = None, 
         program, threads, why = compiled_program(job, options.provider, options.target, options.threads)
         trainer = resumed_trainer(program, threads, begun, shown) if begun else new_trainer(program, threads, options, shown, stack)
         _greet(program, trainer, why, shown)
-        trainer, finished = _run(trainer, [*followers(trainer, options, shown, stack), *told])
+        with recorder(program, trainer, why, shown.say) as recording:
+            trainer, finished = _run(trainer, recording, [*followers(trainer, options, shown, stack), *told])
         end_run(program, trainer, finished, options.zoo, shown)
     return finished.reason
 
@@ -55,12 +58,14 @@ def followers(trainer: Trainer, options: TrainOptions, shown: Screen, stack: Exi
     return found
 
 
-def _run(trainer: Trainer, told: Sequence[Follower]) -> tuple[Trainer, Finished]:
+def _run(trainer: Trainer, recording: Recorder, told: Sequence[Follower]) -> tuple[Trainer, Finished]:
     """All stages to their end; the trainer of the last one, and how it ended."""
+    followed: list[Follower] = [recording, *told]
     while True:
+        recording.begin(trainer)
         for event in trainer.events():
             try:
-                for follower in told:
+                for follower in followed:
                     follower(event)
             except OSError as e:
                 fault = RunError(f"{e.filename or 'what tells of the run'}: cannot be written: {e.strerror or e}")

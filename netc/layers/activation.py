@@ -36,13 +36,13 @@ def elu(ctx: Context, x: Value) -> Value:
     return op.Elu(x, alpha=ctx.param.elu_param.alpha)
 
 
-@layer("Sigmoid")
+@layer("Sigmoid", range=(0.0, 1.0))
 def sigmoid(ctx: Context, x: Value) -> Value:
     """y = 1 / (1 + exp(-x))."""
     return op.Sigmoid(x)
 
 
-@layer("TanH")
+@layer("TanH", range=(-1.0, 1.0))
 def tanh(ctx: Context, x: Value) -> Value:
     """y = tanh(x)."""
     return op.Tanh(x)

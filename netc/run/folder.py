@@ -1,4 +1,4 @@
-"""The folder of a run: runs/<net>/<number>/ with net.yaml, log.jsonl and snapshots/.
+"""The folder of a run: runs/<net>/<number>/ with net.yaml, log.jsonl and snapshots/; run.json, report.html and events.* beside them.
 
 log.jsonl holds no times, so that the log of a run that was killed and resumed is that of one that was not, bit for bit.
 """
@@ -98,6 +98,18 @@ class RunFolder:
             except ValueError:
                 break
         return lines
+
+    def lines_from(self, start: int) -> Iterator[tuple[dict[str, Any], int]]:
+        """The lines from byte `start` of the log on that are whole, each with the byte where the next begins."""
+        if not self.log_path.exists():
+            return
+        with self.log_path.open("rb") as file:
+            file.seek(start)
+            for text in file:
+                if not text.endswith(b"\n"):
+                    return
+                start += len(text)
+                yield json.loads(text), start
 
     def rewind(self, length: int) -> int:
         """Cut the log to its first `length` lines, which a snapshot remembers. How many there are now: fewer if some are lost."""

@@ -1,0 +1,33 @@
+"""Commands on runs that were made: report."""
+
+import click
+
+from netc.cli.group import main
+from netc.cli.options import options
+
+
+@main.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+@options("plugin")
+@click.option("-o", "--output", metavar="FILE", help="Where to [default: report.html in the run, comparison.html above several].")
+@click.option("--json", "as_json", is_flag=True, help="Print the final figures as JSON, and write nothing.")
+@click.option("--picture", metavar="NAME", help="Write one chart alone, by its name, as an SVG.")
+def report(runs: tuple[str, ...], plugins: tuple[str, ...], output: str | None, as_json: bool, picture: str | None) -> None:
+    """Write the page of a run, or one that compares several.
+
+    RUN is the folder of a run, of a net (its newest run counts) or of all runs.
+
+    Examples: netc report runs/lenet
+
+    netc report runs/lenet/1 runs/lenet/2 -o comparison.html
+
+    netc report runs/deep_sigmoid_mlp --picture "gradient norm" -o vanishing.svg
+    """
+    from netc.commands.report import json_command, picture_command, report_command
+
+    if as_json:
+        click.echo(json_command(runs))
+    elif picture:
+        click.echo(picture_command(runs, picture, output, plugins))
+    else:
+        click.echo("\n".join(report_command(runs, output, plugins)))

@@ -1,0 +1,150 @@
+"""`netc report`, and the report that every run leaves: what opens a run for its page."""
+
+import json
+import math
+import os
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from netc import contract, registry
+from netc.chain import calls
+from netc.commands import generate
+from netc.commands.predict import Model
+from netc.commands.time import time_layers
+from netc.contract import Program
+from netc.errors import NetcError, SpecError, near
+from netc.report import compare, page
+from netc.report.html import seconds
+from netc.report.picture import picture
+from netc.report.recorder import Recorder, part_of
+from netc.report.run import Run
+from netc.run import record
+from netc.run.feed import Feeder
+from netc.run.folder import RunFolder
+from netc.session import Session, choose_provider
+from netc.solver import Trainer
+from netc.spec.job import Job, load_job
+
+LEAST, SHARE = 5.0, 0.02  # seconds, and of a run's time, that its report may take for a pass over the test rows
+
+
+class _Made(Model):
+    """A program's model that lies nowhere."""
+
+    def __init__(self, run: Run):
+        self.path = run.path
+        self.session = Session(run.made.deploy_model(run.states), threads=run.threads)
+
+
+def run_of(folder: RunFolder, program: Program, threads: int, limit: float = math.inf) -> Run:
+    """A run with its net open, for all sections of a report, which take `limit` seconds for a pass over the test rows."""
+
+    def write(prompt: str, length: int, temperature: float) -> str:
+        return generate.write(_Made(run), prompt, length, temperature)
+
+    def time(steps: int) -> dict[tuple[str, str], float]:
+        feeder = Feeder(program.train_net, program.steps.train, program.seed, program.job.base)
+        return time_layers(program, feeder(0), steps, threads).layers
+
+    run = Run(folder, program, threads, limit, write, None if calls(program.train.graph) else time)
+    return run
+
+
+def recorder(program: Program, trainer: Trainer, why: str, say: Callable[[str], None]) -> Recorder:
+    """What keeps the records of a run that begins or goes on. `why` it runs where it does, `say` takes words for a person."""
+    part = part_of(shlex.join(["netc", *sys.argv[1:]]), record.environment(program, trainer.threads, why))
+
+    def opened(trainer: Trainer) -> Run:
+        known = record.read(trainer.folder.path)
+        return run_of(trainer.folder, program, trainer.threads, max(LEAST, SHARE * known.seconds if known else 0.0))
+
+    return Recorder(program, trainer, part, registry.plugins(), opened, say)
+
+
+def folders(path: str) -> list[Path]:
+    """The runs that a path names: one run, the newest of a net's folder, or all of a folder of such. SpecError if there is none."""
+    root = Path(path)
+    if (root / "net.yaml").is_file():
+        return [root]
+    runs = _numbered(root)
+    if runs:
+        return runs[-1:]
+    found = [run for net in sorted(p for p in root.glob("*") if p.is_dir()) for run in _numbered(net)]
+    if found:
+        return found
+    if root.is_dir():
+        raise SpecError(f"{path}: there is no run in this folder; a run is runs/<net>/<number>")
+    others = [p.name for p in root.parent.glob("*") if p.is_dir()]
+    raise SpecError(f"{path}: no such folder; {near(root.name, others)}")
+
+
+def _numbered(root: Path) -> list[Path]:
+    """The runs of a net, in the order in which they were made."""
+    return sorted((p for p in root.glob("*") if p.name.isdigit() and (p / "net.yaml").is_file()), key=lambda p: int(p.name))
+
+
+def opened(path: Path, plugins: tuple[str, ...] = ()) -> tuple[Run, str]:
+    """A run on disk, its net open; and why it is not open, where it cannot be."""
+    folder, known = RunFolder(path), record.read(path)
+    if not any(folder.snapshots.glob("*.safetensors")):
+        return Run(folder), "there is no snapshot of it yet"
+    try:
+        registry.load(*plugins, *(known.plugins if known else ()))
+        said = known.parts[-1].environment if known and known.parts else {}
+        chosen, _ = choose_provider("auto" if said.get("provider", "").startswith("cuda") else "cpu")
+        program = contract.program(
+            _job(path, known), chosen, needs_solver=False, target="native" if said.get("target") == "native" else None
+        )
+        return run_of(folder, program, int(said.get("threads", 1))), ""
+    except NetcError as e:
+        return Run(folder), str(e)
+
+
+def _job(path: Path, known: record.Record | None) -> Job:
+    """The job of a run, with paths of data from where the net file was."""
+    job = load_job(str(path / "net.yaml"))
+    if known is None:
+        return job
+    train = replace(job.train, path=str(Path(known.net).parent / "net.yaml"))
+    return replace(job, name=known.name, train=train)
+
+
+def report_command(paths: Sequence[str], output: str | None, plugins: tuple[str, ...]) -> list[str]:
+    """Write the page of a run, or that which compares several; the lines that say where it is and what it says."""
+    runs = [run for path in paths for run in folders(path)]
+    if len(runs) == 1:
+        run, closed = opened(runs[0], plugins)
+        lines = [f"report {page.write(run, Path(output) if output else None)}"]
+        lines += [f"without its net, its states and its data: {closed}"] if closed else []
+        return lines + summary(run)
+    known = [opened(path, plugins)[0] for path in runs]
+    where = Path(output) if output else Path(os.path.commonpath([path.parent for path in runs])) / "comparison.html"
+    return [*compare.lines(compare.comparison(known)), f"comparison {page.write_page(compare.page(known), where)}"]
+
+
+def json_command(paths: Sequence[str]) -> str:
+    """The final figures of one run, or a list of those of several."""
+    found = [compare.figures(Run(RunFolder(run))) for path in paths for run in folders(path)]
+    return json.dumps(found[0] if len(found) == 1 else found, indent=2)
+
+
+def picture_command(paths: Sequence[str], name: str, output: str | None, plugins: tuple[str, ...]) -> str:
+    """Write one chart of a run's report, or of the comparison of several, as an SVG file. SpecError if there is none of that name."""
+    runs = [run for path in paths for run in folders(path)]
+    known = [opened(path, plugins)[0] for path in runs]
+    text = page.page(known[0]) if len(runs) == 1 else compare.page(known)
+    made = picture(text, name, f'netc report {" ".join(run.name for run in known)} --picture "{name}"')
+    return f"picture {page.write_page(made, Path(output or name.replace(' ', '_') + '.svg'))}"
+
+
+def summary(run: Run) -> list[str]:
+    """The figures of a run in a few lines."""
+    lines = [", ".join(f"{name} {value:.4f}" for name, value in run.scores.items())] if run.scores else []
+    if run.best:
+        lines.append(f"best {run.monitored[0]} {run.best[run.monitored[0]]:.4f} at iteration {run.best['iteration']:,}")
+    if run.record:
+        lines.append(f"{run.record.iteration:,} iterations in {seconds(run.record.seconds)}, {run.record.speed:,.0f} rows a second")
+    return lines

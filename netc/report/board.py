@@ -1,0 +1,140 @@
+"""TensorBoard's event files of a run: scalars of the log, histograms of parameters and first-layer filters at tests, the graph."""
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from netc.ir import Graph, Node
+from netc.layers.context import dims
+from netc.report import images
+from netc.report.filters import first_filters
+from netc.run.events import Event, Finished, Stepped, Tested
+from netc.solver import DISPLAY, Trainer
+from netc.training import WATCH
+
+BINS = 60
+MOST_VALUES = 100_000  # of a parameter, evenly chosen, that a histogram counts
+
+
+class Board:
+    """Follows one stage of a run. What the log says reaches TensorBoard from there, so a run that goes on after a kill shows the same.
+
+    Steps count on through the stages. Where a run is resumed, TensorBoard is told to forget what came later (`purge_step`).
+    """
+
+    def __init__(self, trainer: Trainer):
+        from tensorboardX import SummaryWriter
+
+        self.trainer, self.display = trainer, trainer.solver.display or DISPLAY
+        start = trainer.before + trainer.iteration
+        goes_on = trainer.iteration > 0
+        own = f".{os.getpid()}.{trainer.stage}.{start}"  # files of one second would else be one
+        purge = start if goes_on else None
+        self.writer = SummaryWriter(str(trainer.folder.path), purge_step=purge, max_queue=1000, flush_secs=30, filename_suffix=own)
+        self.read = 0  # bytes of the log that were told
+        if not goes_on and not trainer.stage:
+            self.writer._get_file_writer().add_onnx_graph(graph_def(trainer.program.steps.train))
+        self._skip_told(goes_on)
+
+    def told(self, event: Event) -> None:
+        """What an event adds."""
+        if isinstance(event, Stepped) and event.iteration % self.display:
+            return
+        if isinstance(event, Stepped | Tested):
+            self._follow_log()
+        if isinstance(event, Tested):
+            self._states(self.trainer.before + event.iteration)
+        if isinstance(event, Finished):
+            self._follow_log()
+
+    def close(self) -> None:
+        """All on disk."""
+        self.writer.close()
+
+    def _skip_told(self, goes_on: bool) -> None:
+        """Leave out the lines of the log that earlier event files have and that were not purged."""
+        for line, end in self._new_lines():
+            own = line.get("layer") == self.trainer.program.layer
+            if goes_on and own and line["iteration"] >= self.trainer.iteration:
+                return
+            self.read = end
+
+    def _follow_log(self) -> None:
+        for line, end in self._new_lines():
+            self._line(line)
+            self.read = end
+
+    def _new_lines(self) -> Iterator[tuple[dict[str, Any], int]]:
+        """The log's lines that were not told, each with where it ends."""
+        yield from self.trainer.folder.lines_from(self.read)
+
+    def _line(self, line: Mapping[str, Any]) -> None:
+        step, event = self.trainer.before + line["iteration"], line["event"]
+        prefix = f"pretrain/{line['layer']}/" if event.startswith("pre") else ""
+        if event.endswith("watch"):
+            for layer, values in line["layers"].items():
+                for what, value in values.items():
+                    self.writer.add_scalar(f"{prefix}{WATCH}{what}/{layer}", value, step)
+            return
+        group = prefix or f"{event}/"
+        for name, value in line.items():
+            if name not in ("event", "iteration", "layer"):
+                self.writer.add_scalar("learning_rate" if name == "lr" and not prefix else group + name, value, step)
+
+    def _states(self, step: int) -> None:
+        states = self.trainer.arrays()
+        for name, node in self.trainer.program.states.items():
+            if node.attrs["kind"] == "parameter":
+                self._histogram(name.replace(".", "/"), states[name], step)
+        if found := first_filters(self.trainer.program, states):
+            weights = found[1][:100, 0]
+            self.writer.add_image(f"filters/{found[0]}", images.grid(images.signed(weights)), step, dataformats="HWC")
+
+    def _histogram(self, name: str, array: np.ndarray, step: int) -> None:
+        values = array.reshape(-1)[:: max(1, array.size // MOST_VALUES)].astype(np.float64)
+        if not values.size or not np.isfinite(values).all():
+            return
+        counts, edges = np.histogram(values, BINS)
+        self.writer.add_histogram_raw(
+            name, min=values.min(), max=values.max(), num=values.size, sum=values.sum(), sum_squares=np.square(values).sum(),
+            bucket_limits=edges[1:].tolist(), bucket_counts=counts.tolist(), global_step=step,
+        )  # fmt: skip
+
+
+def graph_def(graph: Graph) -> Any:
+    """A graph in TensorFlow's form, as TensorBoard draws it: nodes named layer/part/op, so that layers open and close."""
+    from tensorboardX.proto.attr_value_pb2 import AttrValue
+    from tensorboardX.proto.graph_pb2 import GraphDef
+    from tensorboardX.proto.node_def_pb2 import NodeDef
+    from tensorboardX.proto.versions_pb2 import VersionDef
+
+    names: dict[Node, str] = {}
+    taken: set[str] = set()
+    made = GraphDef(versions=VersionDef(producer=22))
+    for node in graph.nodes:
+        names[node] = _free(_node_name(node), taken)
+        shapes = " ".join(f"{t.dtype.name} {dims(t.shape)}" for t in node.types)
+        inputs = [names[v.node] + (f":{v.index}" if v.index else "") for v in node.operands]
+        made.node.append(NodeDef(name=names[node], op=node.op, input=inputs, attr={"shape": AttrValue(s=shapes.encode())}))
+    return made
+
+
+def _node_name(node: Node) -> str:
+    if node.key in (("netc", "Input"), ("netc", "State")):
+        name = str(node.attrs["name"]).replace(".", "/")
+        return name if node.op == "State" else f"inputs/{name}"
+    layer = node.origin.layer or "net"
+    return f"{layer}/{node.op}" if node.origin.part == "forward" else f"{layer}/{node.origin.part}/{node.op}"
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """`name`, with a number behind it if it is taken; as TensorFlow allows names."""
+    plain = "".join(c if c.isalnum() and c.isascii() or c in "_./-" else "_" for c in name)
+    plain = plain if plain[0].isalnum() else f"n{plain}"
+    found, count = plain, 1
+    while found in taken:
+        found, count = f"{plain}_{count}", count + 1
+    taken.add(found)
+    return found

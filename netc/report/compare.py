@@ -1,0 +1,128 @@
+"""Several runs beside each other: curves over one another, final figures, and the settings that differ."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+from markupsafe import Markup
+
+from netc import netc_pb2 as pb
+from netc.errors import NetcError
+from netc.report import charts
+from netc.report.charts import Series
+from netc.report.html import charts as side_by_side
+from netc.report.html import figure, paragraph, seconds, table
+from netc.report.memory import reach, reach_chart
+from netc.report.page import Filled, render
+from netc.report.run import Run
+from netc.spec import parse_yaml
+
+MOST_SETTINGS = 60
+Rows = list[tuple[str, ...]]
+
+
+def figures(run: Run) -> dict[str, Any]:
+    """The final figures of a run, as JSON has them. Times and speed are None where the run did not note them."""
+    known, best = run.record, run.best
+    return {
+        "run": str(run.path),
+        "net": known.name if known else run.path.parent.name,
+        "iterations": known.iteration if known else max((line["iteration"] for line in run.lines), default=0),
+        "ended": known.reason if known else None,
+        "scores": run.scores,
+        "best": {"iteration": best["iteration"], run.monitored[0]: best[run.monitored[0]]} if best else None,
+        "parameters": known.parameters if known else None,
+        "seconds": round(known.seconds, 3) if known else None,
+        "rows_per_second": round(known.speed, 1) if known else None,
+    }
+
+
+def comparison(runs: Sequence[Run]) -> Rows:
+    """A table: its head, then a row a run."""
+    scores = list(dict.fromkeys(name for run in runs for name in run.scores))
+    head = ("run", *scores, "best", "at", "iterations", "time", "rows/s", "parameters", "ended")
+    return [head, *(_row(run, scores) for run in runs)]
+
+
+def _row(run: Run, scores: Sequence[str]) -> tuple[str, ...]:
+    said, best = figures(run), run.best
+    found = [f"{run.scores[name]:.4f}" if name in run.scores else "-" for name in scores]
+    found += [f"{best[run.monitored[0]]:.4f}", f"{best['iteration']:,}"] if best else ["-", "-"]
+    found.append(f"{said['iterations']:,}")
+    found += [seconds(said["seconds"]), f"{said['rows_per_second']:,.0f}"] if run.record else ["-", "-"]
+    found += [f"{said['parameters']:,}", said["ended"] or "goes on"] if run.record else ["-", "-"]
+    return (run.name, *found)
+
+
+def lines(rows: Rows) -> list[str]:
+    """A table as lines of text, columns of numbers flush right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    pads = [str.ljust if k in (0, len(widths) - 1) else str.rjust for k in range(len(widths))]
+    return ["  ".join(pad(cell, width) for pad, cell, width in zip(pads, row, widths, strict=True)).rstrip() for row in rows]
+
+
+def settings(runs: Sequence[Run]) -> Rows:
+    """The settings that are not the same in all runs: their paths, then a value a run, "" where it is not set."""
+    nets = [parse_yaml((run.path / "net.yaml").read_text()).message for run in runs]
+    common = set.intersection(*({layer.name for layer in net.layer} for net in nets))
+    found = [_settings(net, common) for net in nets]
+    paths = list(dict.fromkeys(path for one in found for path in one))
+    rows = [(path, *(one.get(path, "") for one in found)) for path in paths]
+    return [("setting", *(run.name for run in runs)), *(row for row in rows if len(set(row[1:])) > 1)]
+
+
+def _settings(net: pb.NetParameter, common: set[str]) -> dict[str, str]:
+    """All that a net sets; of layers that not all runs have, the type alone."""
+    said = MessageToDict(net, preserving_proto_field_name=True)
+    said["layer"] = [layer if layer["name"] in common else {"name": layer["name"], "type": layer["type"]} for layer in said["layer"]]
+    return {path: value for path, value in flat(said).items() if not path.endswith(".name") or not path.startswith("layer.")}
+
+
+def flat(value: Any, path: str = "") -> dict[str, str]:
+    """Nested fields as `path: value`; layers stand under their names, other elements of lists under their numbers."""
+    if isinstance(value, Mapping):
+        return {k: v for name, inner in value.items() for k, v in flat(inner, f"{path}.{name}" if path else name).items()}
+    if isinstance(value, list) and value and isinstance(value[0], Mapping):
+        named = {str(inner.get("name", k)): inner for k, inner in enumerate(value)}
+        return {k: v for name, inner in named.items() for k, v in flat(inner, f"{path}.{name}").items()}
+    return {path: ", ".join(map(str, value)) if isinstance(value, list) else str(value)}
+
+
+def page(runs: Sequence[Run]) -> str:
+    """The HTML of several runs."""
+    rows, differing = comparison(runs), settings(runs)
+    filled = [Filled("Runs", table(rows[0], rows[1:])), Filled("Curves", _curves(runs))]
+    if len(differing) > 1:
+        shown = table(differing[0], differing[1 : MOST_SETTINGS + 1], numbers=False)
+        rest = len(differing) - 1 - MOST_SETTINGS
+        filled.append(Filled("Settings that differ", shown + (paragraph("… and {} more.", rest) if rest > 0 else Markup(""))))
+    else:
+        filled.append(Filled("Settings that differ", paragraph("None: these are runs of one net.")))
+    return render(f"{len(runs)} runs", filled)
+
+
+def _curves(runs: Sequence[Run]) -> Markup:
+    """A chart for the training loss, and one for each metric."""
+    trained = [(run.name, run.events("train"), "loss") for run in runs]
+    tested = [(name, [(run.name, run.tests[1], name) for run in runs]) for name in dict.fromkeys(n for run in runs for n in run.metrics)]
+    found = []
+    for name, parts in [("training loss", trained), *((f"{runs[0].tests[0]} {name}", parts) for name, parts in tested)]:
+        series = [_series(*part, dots=name != "training loss") for part in parts]
+        span = [y for s in series for y in s.y]
+        log = bool(span) and "loss" in name and min(span) > 0 and max(span) > 20 * min(span)
+        found.append(figure(charts.lines(name, series, "iteration", name, log=log)))
+    return side_by_side(*found, *_memory(runs))
+
+
+def _memory(runs: Sequence[Run]) -> list[Markup]:
+    """How far back the gradients of recurrent nets reach, where several of the runs are of such, and open."""
+    with suppress(NetcError):
+        reached = {run.name: norms for run in runs if run.program and (norms := reach(run))}
+        return [figure(reach_chart(reached), "Of the loss at the last time by what was read before.")] if len(reached) > 1 else []
+    return []
+
+
+def _series(name: str, given: list[dict[str, Any]], what: str, dots: bool) -> Series:
+    own = [line for line in given if what in line]
+    return Series(name, [line["iteration"] for line in own], [line[what] for line in own], dots=dots)

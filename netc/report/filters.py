@@ -1,0 +1,25 @@
+"""The weights of the first layer that reads images."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from netc.contract import Program
+from netc.report.rows import images_of
+
+
+def first_filters(program: Program, states: Mapping[str, np.ndarray]) -> tuple[str, np.ndarray] | None:
+    """The first layer with weights on images, and these as (count, channels, height, width); None of a net without one."""
+    found = images_of(program.train_net)
+    if found is None:
+        return None
+    channels, height, width = found[2]
+    for layer in program.train_net.layers:
+        weight = states.get(f"{layer.name}.weight")
+        if weight is None or weight.ndim not in (2, 4):
+            continue
+        if weight.ndim == 4:
+            return (layer.name, weight) if weight.shape[1] in (1, 3) and max(weight.shape[2:]) > 1 else None
+        flat = weight.T if layer.type == "InnerProduct" and layer.param.inner_product_param.transpose else weight
+        return (layer.name, flat.reshape(-1, channels, height, width)) if flat.shape[1] == channels * height * width else None
+    return None

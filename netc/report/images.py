@@ -1,0 +1,60 @@
+"""Pictures out of arrays, as PNG files inside the page: grids of images, and of weights with their signs."""
+
+import base64
+import io
+from math import ceil, sqrt
+
+import numpy as np
+from markupsafe import Markup
+
+GAP = 1
+NEGATIVE, ZERO, POSITIVE = np.array([[196, 60, 50], [250, 250, 248], [36, 96, 176]], np.float32)
+
+
+def grid(images: np.ndarray, columns: int = 0) -> np.ndarray:
+    """(count, height, width, 3) as one picture, row by row; a square one unless `columns` says how many stand in a row."""
+    count, height, width, _ = images.shape
+    columns = min(columns or ceil(sqrt(count)), count)
+    rows = ceil(count / columns)
+    sheet = np.full((rows * (height + GAP) - GAP, columns * (width + GAP) - GAP, 3), 128, np.uint8)
+    for k, image in enumerate(images):
+        y, x = k // columns * (height + GAP), k % columns * (width + GAP)
+        sheet[y : y + height, x : x + width] = image
+    return sheet
+
+
+def shown(images: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Images (count, 1 or 3, height, width) in grey or colour, from black at `low` to white at `high`."""
+    scaled = np.clip((images - low) / (high - low or 1), 0, 1) * 255
+    return np.broadcast_to(np.moveaxis(scaled, 1, -1), (*images.shape[:1], *images.shape[2:], 3)).round().astype(np.uint8)
+
+
+def small(pictures: np.ndarray, most: int = 128) -> np.ndarray:
+    """Pictures (count, height, width, 3) of at most `most` pixels a side: of larger ones every second, third, ... pixel."""
+    step = ceil(max(pictures.shape[1:3]) / most)
+    return pictures[:, ::step, ::step]
+
+
+def signed(weights: np.ndarray) -> np.ndarray:
+    """Weights (count, height, width), each by its largest: red below zero, blue above it, white at it."""
+    most = np.abs(weights).max((1, 2), keepdims=True)
+    share = (weights / np.where(most > 0, most, 1))[..., None]
+    colours = ZERO + np.where(share < 0, -share * (NEGATIVE - ZERO), share * (POSITIVE - ZERO))
+    return colours.round().astype(np.uint8)
+
+
+def png(picture: np.ndarray) -> bytes:
+    """A picture (height, width, 3) as a PNG file."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(picture)).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def image(picture: np.ndarray, text: str, scale: int = 1) -> Markup:
+    """A picture in the page, each pixel `scale` wide. `text` is what it shows, for who cannot see it."""
+    data = base64.b64encode(png(picture)).decode()
+    height, width = picture.shape[:2]
+    form = '<img class="pixels" alt="{}" width="{}" height="{}" src="data:image/png;base64,{}">'
+    return Markup(form).format(text, width * scale, height * scale, data)

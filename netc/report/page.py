@@ -1,0 +1,82 @@
+"""The page of a run: every section that applies, in one HTML file that needs nothing else."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from netc import registry
+from netc.errors import RunError
+from netc.files import replace_file
+from netc.report.html import paragraph
+from netc.report.run import Run
+
+NAME = "report.html"
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A section with its content. `anchor` is its address within the page."""
+
+    title: str
+    content: Markup
+
+    @property
+    def anchor(self) -> str:
+        return "-".join("".join(c if c.isalnum() else " " for c in self.title.lower()).split())
+
+
+def page(run: Run) -> str:
+    """The HTML of a run."""
+    state = "" if run.record and run.record.reason else "going on"
+    return render(run.name, list(sections(run)), state)
+
+
+def sections(run: Run) -> Iterator[Filled]:
+    """The sections that apply, in the order in which they were filed. One that fails says so in its place."""
+    import_module("netc.report.sections")
+    for title, make in registry.section.items():
+        if registry.section.facts[title].get("model") and run.program is None:
+            continue
+        try:
+            content = make(run)
+        except Exception as e:  # whatever is wrong with a picture, the run and the rest of the page are not
+            content = paragraph("<em class='failed'>This section could not be made: {}: {}</em>", type(e).__name__, e)
+        if content:
+            yield Filled(title, content)
+
+
+def render(title: str, filled: list[Filled], state: str = "") -> str:
+    """A page of sections."""
+    text: str = _template().render(title=title, sections=filled, state=state)
+    return text
+
+
+def write(run: Run, path: Path | None = None) -> Path:
+    """The page of a run as a file, by default report.html in its folder. RunError if it cannot be written."""
+    return write_page(page(run), path or run.path / NAME)
+
+
+def write_page(text: str, path: Path) -> Path:
+    """A page as a file, whole or not at all. RunError if it cannot be written."""
+    try:
+        replace_file(path, text.encode())
+    except OSError as e:
+        raise RunError(f"{path}: cannot be written: {e.strerror or e}") from e
+    return path
+
+
+@cache
+def _template() -> Any:
+    from jinja2 import Environment
+
+    folder = files("netc.report")
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    parts = {"css": "page.css", "chart_css": "chart.css", "js": "page.js"}
+    environment.globals |= {name: Markup((folder / file).read_text()) for name, file in parts.items()}
+    return environment.from_string((folder / "page.html").read_text())

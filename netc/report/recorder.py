@@ -1,0 +1,116 @@
+"""Follows a run: times it, keeps run.json, TensorBoard's events and the report up to date. None of these ever ends a run."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import datetime
+from types import TracebackType
+
+from netc.contract import Program
+from netc.errors import NetcError
+from netc.report import page
+from netc.report.board import Board
+from netc.report.run import Run
+from netc.run import record
+from netc.run.events import Event, Finished, Snapshotted, Stepped, Tested
+from netc.solver import Trainer
+
+EVERY = 60.0  # seconds between reports while a run goes on
+
+
+class Recorder:
+    """As a context: at its end, however that comes, the report is written. `run_of` gives all that the report of the end may ask for.
+
+    `say` takes what a person is to know: where the report is, or why there is none.
+    """
+
+    def __init__(self, program: Program, trainer: Trainer, part: record.Part, plugins: tuple[str, ...],
+                 run_of: Callable[[Trainer], Run], say: Callable[[str], None]):  # fmt: skip
+        self.folder, self.run_of, self.say, self.trainer = trainer.folder, run_of, say, trainer
+        known = record.read(self.folder.path) or record.begun(program, trainer.feeder.batch_size * trainer.iter_size, plugins)
+        self.record, self.part = replace(known, reason=""), part
+        self.steps, self.training, self.other = 0, 0.0, 0.0
+        self.written = self.since = time.perf_counter()
+        self.board: Board | None = None
+
+    def __enter__(self) -> "Recorder":
+        self._keep()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if error is not None:
+            reason = "a second signal" if isinstance(error, KeyboardInterrupt) else f"an error: {error}"
+            self.record = replace(self.record, reason=reason)
+        self._close()
+        self._keep()
+        if error is not None and not isinstance(error, NetcError | KeyboardInterrupt):
+            return
+        self._report(self.run_of(self.trainer) if error is None else Run(self.folder), told=True)
+
+    def begin(self, trainer: Trainer) -> None:
+        """A stage begins, or goes on."""
+        self._close()
+        self.trainer = trainer
+        with self._harmless("no TensorBoard events"):
+            self.board = Board(trainer)
+
+    def __call__(self, event: Event) -> None:
+        """Note an event of the stage."""
+        now = time.perf_counter()
+        if isinstance(event, Stepped):
+            self.steps += 1
+            self.training += now - self.since
+        else:
+            self.other += now - self.since
+        if isinstance(event, Tested | Snapshotted | Finished):
+            self._reached(event)
+        if self.board is not None:
+            with self._harmless("no more TensorBoard events"):
+                self.board.told(event)
+        if now - self.written > EVERY:
+            self._keep()
+            self._report(Run(self.folder))
+        self.since = time.perf_counter()
+
+    def _reached(self, event: Tested | Snapshotted | Finished) -> None:
+        self.record = replace(self.record, iteration=self.trainer.before + event.iteration)
+        if isinstance(event, Finished):
+            self.record = replace(self.record, reason=event.reason, best=event.best, scores=event.scores)
+        if isinstance(event, Snapshotted):
+            self._keep()
+
+    def _close(self) -> None:
+        if self.board is not None:
+            with self._harmless("no more TensorBoard events"):
+                self.board.close()
+        self.board = None
+
+    @contextmanager
+    def _harmless(self, what: str) -> Iterator[None]:
+        """An error of TensorBoard's files is said; from then on there are none."""
+        try:
+            yield
+        except OSError as e:
+            self.board = None
+            self.say(f"{what}: {e.strerror or e}")
+
+    def _keep(self) -> None:
+        with suppress(NetcError):  # a disk that is full ends the run where it must, at a snapshot
+            part = replace(self.part, steps=self.steps, training=self.training, other=self.other)
+            replace(self.record, parts=(*self.record.parts, part)).write(self.folder.path)
+
+    def _report(self, run: Run, told: bool = False) -> None:
+        self.written = time.perf_counter()
+        try:
+            path = page.write(run)
+        except Exception as e:
+            self.say(f"no report: {type(e).__name__}: {e}")
+        else:
+            if told:
+                self.say(f"report {path}")
+
+
+def part_of(command: str, environment: dict[str, str]) -> record.Part:
+    """A part of a run that begins now."""
+    return record.Part(command, datetime.now().astimezone().isoformat(timespec="seconds"), environment)

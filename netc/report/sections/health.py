@@ -1,0 +1,82 @@
+"""What training does to each layer: gradients, updates, activations, from the log's `watch` lines."""
+
+from collections.abc import Iterable
+
+from markupsafe import Markup
+
+from netc.registry import section
+from netc.report import charts
+from netc.report.charts import Series
+from netc.report.html import charts as side_by_side
+from netc.report.html import figure, paragraph
+from netc.report.run import Lines, Run
+
+MOST_LAYERS = 12  # of a chart
+WATCHED = {
+    "gradient": (
+        "gradient norm", True,
+        "The L2 norm of the loss's gradient by each layer's parameters. Lines far apart: it vanishes or explodes on its way back.",
+    ),
+    "update": ("update to weight ratio", True, "The norm of a step over that of the parameters; about 1e-3 is usual."),
+    "mean": ("activation mean", False, "The mean of what each layer gives."),
+    "deviation": ("activation deviation", True, "The standard deviation of what each layer gives. Near 0, it gives the same for all rows."),
+    "zero": ("activations at zero", False, "The share of exact zeros: units that a ReLU or dropout switched off."),
+    "saturated": ("activations saturated", False, "The share within a twentieth of the range from its ends, where slopes are small."),
+}  # fmt: skip
+
+
+@section("Gradient health")
+def gradient_health(run: Run) -> Markup | None:
+    """A chart for each thing that is watched, a line for each layer."""
+    lines, before = run.events("watch"), run.events("prewatch")
+    if not lines and not before:
+        return None
+    found = [paragraph("{}", word)] if lines and (word := verdict(lines)) else []
+    found.append(side_by_side(*charts_of(lines)))
+    if before:
+        found.append(paragraph("In pretraining, each layer by its own loss:"))
+        found.append(side_by_side(*charts_of(before, "pretraining ")[:2]))
+    return Markup("").join(found)
+
+
+def charts_of(lines: Lines, prefix: str = "") -> list[Markup]:
+    """The charts of what lines watch, where there is anything to see."""
+    found = []
+    for what, (name, log, caption) in WATCHED.items():
+        layers = _layers(lines, what)
+        series = [_series(lines, layer, what) for layer in layers]
+        if any(any(s.y) for s in series):
+            found.append(figure(charts.lines(prefix + name, series, "iteration", name, log=log, ordered=True), caption))
+    return found
+
+
+def _layers(lines: Lines, what: str) -> list[str]:
+    """The layers of a chart. Of many whose values are shown, those alone that only change values: activations, not what goes into them."""
+    found = {layer: "gradient" in values for line in lines for layer, values in line["layers"].items() if what in values}
+    without = [layer for layer, learns in found.items() if not learns]
+    return without if len(found) > MOST_LAYERS and without else list(found)
+
+
+def _series(lines: Lines, layer: str, what: str) -> Series:
+    own = [line for line in lines if what in line["layers"].get(layer, {})]
+    return Series(layer, [line["iteration"] for line in own], [line["layers"][layer][what] for line in own])
+
+
+def verdict(lines: Lines) -> str:
+    """What the gradients of the first and the last line say, in words; "" of a net with one layer that learns."""
+    first, last = (_gradients(line["layers"].values()) for line in (lines[0], lines[-1]))
+    if len(first) < 2 or len(last) < 2:
+        return ""
+    names = [layer for layer, values in lines[0]["layers"].items() if "gradient" in values]
+    ratios = [_three_digits(gradients[-1] / gradients[0]) if gradients[0] else "infinitely many" for gradients in (first, last)]
+    start, end = lines[0]["iteration"], lines[-1]["iteration"]
+    text = f"The gradient of the last layer, {names[-1]}, is {ratios[0]} times that of the first, {names[0]}, at iteration {start:,}"
+    return f"{text}, and {ratios[1]} times at {end:,}."
+
+
+def _gradients(layers: Iterable[dict[str, float]]) -> list[float]:
+    return [values["gradient"] for values in layers if "gradient" in values]
+
+
+def _three_digits(ratio: float) -> str:
+    return f"{ratio:.3g}" if ratio < 1000 else f"{float(f'{ratio:.3g}'):,.0f}"

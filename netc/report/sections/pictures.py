@@ -1,0 +1,146 @@
+"""What nets of images learned: filters, samples of a Boltzmann machine, reconstructions beside those of principal components."""
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+from markupsafe import Markup
+
+from netc import random
+from netc.contract import Program
+from netc.layers.context import BATCH
+from netc.net import Layer, Net
+from netc.registry import section
+from netc.report import images
+from netc.report.filters import first_filters
+from netc.report.html import figure, paragraph
+from netc.report.rows import MOST_ROWS, first_images, images_of
+from netc.report.run import Run
+from netc.run.feed import Feeder
+
+FILTERS = 100
+CHAINS, STEPS = 12, (0, 1, 10, 100, 1000)
+SHOWN = 12
+MOST_PIXELS = 4096  # of an image whose principal components are found by way of a covariance
+
+
+@section("First layer", model=True)
+def first_layer(run: Run) -> Markup | None:
+    """The weights of the first layer that reads the images."""
+    filters = first_filters(run.made, run.states)
+    if filters is None:
+        return None
+    name, weights = filters
+    norms = np.sqrt((weights.reshape(len(weights), -1) ** 2).sum(1))
+    kept = np.sort(np.argsort(-norms, kind="stable")[:FILTERS])
+    if weights.shape[1] == 3:
+        most = np.abs(weights[kept]).max((1, 2, 3), keepdims=True)
+        pictures, how = images.shown(weights[kept] / np.where(most > 0, most, 1), -1, 1), "in colour, grey where they are 0"
+    else:
+        pictures, how = images.signed(weights[kept, 0]), "blue above 0, red below, each by its largest"
+    scale = max(1, round(420 / images.grid(pictures).shape[1]))
+    few = f"the {len(kept)} largest of {len(weights)}" if len(kept) < len(weights) else f"all {len(weights)}"
+    return figure(images.image(images.grid(pictures), f"weights of {name}", scale), f"The weights of {name}, {few}: {how}.")
+
+
+@section("Samples", model=True)
+def samples(run: Run) -> Markup | None:
+    """What an RBM on images believes in: Gibbs chains that begin at test images."""
+    layer, states = _machine(run.made.test_net), run.states
+    if layer is None or f"{layer.name}.visible_bias" not in states:  # which a net that only goes up through it does not keep
+        return None
+    p = layer.param.rbm_param
+    weight, hidden_bias, visible_bias = (states[f"{layer.name}.{blob}"] for blob in ("weight", "bias", "visible_bias"))
+    start = first_images(run.feeder, layer.bottoms[0], CHAINS)
+    v, seen = start.reshape(len(start), -1), [start.reshape(len(start), -1)]
+    for step in range(1, STEPS[-1] + 1):
+        h = _drawn(v @ weight.T + hidden_bias, p.hidden != p.BINARY, run.made.seed, "report.hidden", step)[1]
+        mean, v = _drawn(h @ weight + visible_bias, p.visible != p.BINARY, run.made.seed, "report.visible", step)
+        if step in STEPS:
+            seen.append(mean)
+    pictures = np.concatenate(seen).reshape(-1, *start.shape[1:])
+    sheet = images.grid(images.shown(pictures, 0.0, float(start.max())), len(start))
+    counts = ", ".join(f"{s:,}" for s in STEPS[1:])
+    caption = f"A chain a column: a test image, then the means of the pixels after {counts} steps of Gibbs sampling."
+    return figure(images.image(sheet, "Gibbs chains", 2), caption)
+
+
+def _machine(net: Net) -> Layer | None:
+    """The RBM that reads the images."""
+    found = images_of(net)
+    return next((x for x in net.layers if x.type == "RBM" and found and x.bottoms[0] == found[1]), None)
+
+
+def _drawn(x: np.ndarray, gaussian: bool, seed: int, name: str, step: int) -> tuple[np.ndarray, np.ndarray]:
+    """The means of units with input `x`, and a draw of them."""
+    if gaussian:
+        return x, x + random.normal(seed, name, x.shape, iteration=step)
+    mean = 1 / (1 + np.exp(-x))
+    return mean, (random.uniform(seed, name, x.shape, iteration=step) < mean).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How an autoencoder is put together: the blob of the reconstruction, whether it lacks its sigmoid, and the numbers of the code."""
+
+    blob: str
+    sigmoid: bool
+    size: int
+
+
+@section("Reconstructions", model=True)
+def reconstructions(run: Run) -> Markup | None:
+    """An autoencoder's reconstructions of test images beside those of as many principal components, with the squared errors of both."""
+    program = run.made
+    coding, source = _coding(program), images_of(program.test_net)
+    if coding is None or source is None or prod(source[2]) > MOST_PIXELS:
+        return None
+    value = program.test[0].versions[coding.blob][-1]
+    originals, made = [], []
+    for feeds, values in run.batches({"made": value}):
+        originals.append(feeds[BATCH + source[1]].reshape(len(values["made"]), -1))
+        made.append(values["made"].reshape(len(values["made"]), -1))
+        if sum(map(len, made)) >= MOST_ROWS:
+            break
+    rows, own = np.concatenate(originals), np.concatenate(made)
+    own = 1 / (1 + np.exp(-own)) if coding.sigmoid else own
+    linear, count = _principal(program, source[1], coding.size, rows)
+    errors = [float(((x - rows) ** 2).sum(1).mean(dtype=np.float64)) for x in (own, linear)]
+    pictures = np.concatenate([x[:SHOWN] for x in (rows, own, linear)]).reshape(-1, *source[2])
+    sheet = images.grid(images.shown(pictures, float(rows.min()), float(rows.max())), min(SHOWN, len(rows)))
+    lead = paragraph(
+        "The squared error of a test image is {:.2f} by the net, from a code of {} numbers: {:.0%} of the {:.2f} by as many principal "
+        "components of {:,} training images.", errors[0], coding.size, errors[0] / errors[1], errors[1], count,
+    )  # fmt: skip
+    caption = f"From top to bottom: test images, what the net makes of them, what {coding.size} principal components make of them."
+    return lead + figure(images.image(sheet, "reconstructions", 2), caption)
+
+
+def _coding(program: Program) -> Coding | None:
+    """Of a net that is trained to give what it reads; None of any other."""
+    net, fed = program.test_net, {top for layer in program.test_net.sources for top in layer.tops[:1]}
+    losses = [x for x in net.layers if x.facts.get("loss") and len(x.bottoms) == 2 and x.bottoms[1] in fed]
+    kinds = {x.type: x.bottoms[0] for x in losses}
+    blob = kinds.get("EuclideanLoss") or kinds.get("SigmoidCrossEntropyLoss")
+    if blob is None:
+        return None
+    lowered = program.test[0]
+    learned = [x for x in net.layers if lowered.layer_blobs[x.name]]
+    sizes = [int(np.prod([d for d in lowered.layer_tops[x.name][0].shape[1:] if isinstance(d, int)])) for x in learned]
+    return Coding(blob, "EuclideanLoss" not in kinds, min(sizes)) if sizes else None
+
+
+def _principal(program: Program, blob: str, size: int, rows: np.ndarray) -> tuple[np.ndarray, int]:
+    """`rows` from their first `size` principal components; and of how many training rows these are."""
+    feeder = Feeder(program.train_net, program.train.graph, program.seed, program.job.base)
+    parts: list[np.ndarray] = []
+    wanted = min(MOST_ROWS, feeder.rows or MOST_ROWS)
+    for k in range(-(-wanted // feeder.batch_size)):
+        batch = feeder(k)[BATCH + blob]
+        parts.append(batch.reshape(len(batch), -1))
+    known = np.concatenate(parts)
+    mean = known.mean(0)
+    centred = known - mean
+    _, directions = np.linalg.eigh(centred.T @ centred)
+    kept = directions[:, -size:]
+    return (rows - mean) @ kept @ kept.T + mean, len(known)

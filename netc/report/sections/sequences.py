@@ -1,0 +1,111 @@
+"""What nets of sequences give: a text that goes on, forecasts against what came."""
+
+from collections.abc import Callable
+
+import numpy as np
+from markupsafe import Markup
+
+from netc.layers.context import BATCH
+from netc.net import Layer, deployed
+from netc.registry import section
+from netc.report import charts
+from netc.report.charts import Series
+from netc.report.html import charts as side_by_side
+from netc.report.html import figure, paragraph
+from netc.report.memory import reach, reach_chart
+from netc.report.run import Run
+from netc.session import Session
+
+LENGTH, TEMPERATURES = 400, (0.5, 1.0)
+AHEAD, STARTS = 20, 3
+
+
+@section("Text that it writes", model=True)
+def text(run: Run) -> Markup | None:
+    """How a model of texts goes on, careful and free."""
+    source = next((x.source for x in run.made.test_net.sources if x.source and x.source.tokens), None)
+    if source is None or run.write is None or run.made.classes != run.made.vocabulary:
+        return None
+    prompt = "\n" if source.tokens == "characters" and "\n" in run.made.vocabulary else run.made.vocabulary[-1]
+    length = LENGTH if source.tokens == "characters" else LENGTH // 5
+    found = []
+    for temperature in TEMPERATURES:
+        found.append(paragraph("At temperature {}:", temperature))
+        found.append(Markup("<pre class='text'>{}</pre>").format(run.write(prompt, length, temperature).strip("\n")))
+    return Markup("").join(found)
+
+
+@section("Forecasts", model=True)
+def forecasts(run: Run) -> Markup | None:
+    """Forecasts of the test rows of a series: one step ahead, and on from their own forecasts."""
+    program = run.made
+    source = next((x for x in program.test_net.sources if x.source and x.source.target), None)
+    scores = next((x.bottoms[0] for x in program.test_net.layers if x.facts.get("loss") and len(x.bottoms) == 2), None)
+    if source is None or scores is None or source.source is None:
+        return None
+    windows, truth, made = [], [], []
+    for feeds, values in run.batches({"made": program.test[0].versions[scores][-1]}):
+        windows.append(feeds[BATCH + source.tops[0]])
+        truth.append(feeds[BATCH + source.tops[1]].reshape(-1))
+        made.append(values["made"].reshape(-1))
+    x, y, one = np.concatenate(windows, 1), np.concatenate(truth), np.concatenate(made)
+    time = list(range(len(y)))
+    series = [Series(source.source.target, time, y.tolist()), Series("forecast", time, one.tolist(), dashed=True)]
+    picture = charts.lines("one step ahead", series, "step of the test rows", source.source.target)
+    parts = [figure(picture, "One step ahead: each forecast is made from what came before it.")]
+    if len(source.source.columns) == 1:
+        parts.append(_on_and_on(run, source, x, y))
+    return _errors(source, x, y, one) + side_by_side(*parts)
+
+
+def _errors(source: Layer, x: np.ndarray, y: np.ndarray, made: np.ndarray) -> Markup:
+    """The error beside that of the last value, the forecast that costs nothing."""
+    described = source.source
+    assert described is not None
+    last = x[-1, :, described.columns.index(described.target)]
+    own, plain = (float(np.sqrt(np.mean((f - y) ** 2, dtype=np.float64))) for f in (made, last))
+    said = "The root mean squared error of one step ahead is {:.4g}, {:.0%} of that of the value before ({:.4g})."
+    return paragraph(said, own, own / plain if plain else 0.0, plain)
+
+
+def _on_and_on(run: Run, source: Layer, x: np.ndarray, y: np.ndarray) -> Markup:
+    """Forecasts from forecasts, from some places of the test rows on, against what came."""
+    described, ahead = source.source, min(AHEAD, max(1, x.shape[1] // 2))
+    assert described is not None
+    step = _stepper(run, source)
+    starts = np.linspace(0, x.shape[1] - ahead, STARTS).astype(int)
+    window, found = x[:, starts], []
+    for _ in range(ahead):
+        value = step(window).reshape(-1)
+        found.append(value)
+        window = np.concatenate([window[1:], value[None, :, None]])
+    series = [Series(described.target, list(range(len(y))), y.tolist())]
+    for k, start in enumerate(starts):
+        series.append(Series(f"from {start}", list(range(start, start + ahead)), [float(v[k]) for v in found], dashed=True))
+    caption = f"{ahead} steps ahead from three places: every forecast after the first is made from forecasts."
+    return figure(charts.lines("many steps ahead", series, "step of the test rows", described.target), caption)
+
+
+def _stepper(run: Run, source: Layer) -> Callable[[np.ndarray], np.ndarray]:
+    """The deployed net on windows (steps, batch, columns)."""
+    session = Session(run.made.deploy_model(run.states), threads=run.threads)
+    others = [n for n in session.inputs if n != source.tops[0]]
+    assert not others and deployed(run.made.test_net).sources
+
+    def step(windows: np.ndarray) -> np.ndarray:
+        return next(iter(session.run({source.tops[0]: np.ascontiguousarray(windows)}).values()))
+
+    return step
+
+
+@section("Memory", model=True)
+def memory(run: Run) -> Markup | None:
+    """How far back the gradient of a recurrent net reaches."""
+    norms = reach(run)
+    if len(norms) < 3:
+        return None
+    caption = (
+        "The gradient of the loss at the last time alone by what the recurrent layer reads some times before, the mean norm of the "
+        "rows of a test batch. Where it vanishes, nothing that far back can be learned from."
+    )
+    return figure(reach_chart({"": norms}), caption)

@@ -1,0 +1,123 @@
+"""Sentences as trees, with what the net says of every node."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from markupsafe import Markup
+
+from netc.layers.context import BATCH
+from netc.registry import section
+from netc.report.charts import LETTER
+from netc.report.html import figure, paragraph, row
+from netc.report.run import Run
+
+RIGHT, WRONG = 3, 3
+LEAST_WORDS, MOST_WORDS = 4, 14
+LEVEL, RADIUS, MARGIN = 38, 10, 14
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node of a tree by its number in the batch. `span` are the x of its first and last word."""
+
+    number: int
+    x: float
+    height: int
+    children: tuple["Node", ...]
+    word: str = ""
+
+
+@section("Trees", model=True)
+def trees(run: Run) -> Markup | None:
+    """Test sentences whose root is right, and some whose root is wrong: those whose words it knows, and of these those it is surest of."""
+    source = next((x for x in run.made.test_net.sources if x.type == "TreeData"), None)
+    found = run.classified
+    if source is None or found is None:
+        return None
+    feeds = run.feeder.once(0)
+    word, child, _, label, root_label = (feeds[BATCH + top] for top in source.tops[:5])
+    first = found.batch == 0
+    scores = np.full((len(label), len(found.names)), np.nan, np.float32)
+    scores[found.place[first]] = found.scores[first]
+    drawn: dict[bool, list[tuple[int, float, int]]] = {True: [], False: []}
+    for root in map(int, np.flatnonzero(root_label >= 0)):
+        leaves = _words(root, word, child)
+        if LEAST_WORDS <= len(leaves) <= MOST_WORDS and np.isfinite(scores[root]).all():
+            unknown = int((word[leaves] == 0).sum())
+            drawn[bool(scores[root].argmax() == label[root])].append((unknown, -float(scores[root].max()), root))
+    chosen = [("right", sorted(drawn[True])[:RIGHT]), ("wrong", sorted(drawn[False])[:WRONG])]
+    said = ", ".join(f"{k} {n}" if str(k) != n else n for k, n in enumerate(found.names))
+    lead = paragraph("The class that the net gives each node; beside a wrong one, crossed through, is the right one. Classes: {}.", said)
+    parts = []
+    for kind, roots in chosen:
+        for _, score, number in roots:
+            picture = tree_svg(number, word, child, label, scores, run.made.vocabulary)
+            parts.append(figure(picture, f"The root is {kind}, with a share of {-score:.0%}."))
+    return lead + row(*parts)
+
+
+def _words(root: int, word: np.ndarray, child: np.ndarray) -> list[int]:
+    """The leaves below a node, from left to right."""
+    stack, found = [root], []
+    while stack:
+        node = stack.pop()
+        if node < len(word):
+            found.append(node)
+        else:
+            stack += [int(c) for c in reversed(child[node - len(word)])]
+    return found
+
+
+def tree_svg(root: int, word: np.ndarray, child: np.ndarray, label: np.ndarray, scores: np.ndarray, vocabulary: tuple[str, ...]) -> Markup:
+    """A tree, its words at the bottom."""
+    places: dict[int, tuple[float, str]] = {}
+    right = float(MARGIN)
+    for leaf in _words(root, word, child):
+        text = vocabulary[word[leaf]] if word[leaf] < len(vocabulary) else str(word[leaf])
+        width = max(2 * RADIUS + 14, len(text) * LETTER + 12)
+        places[leaf] = right + width / 2, text
+        right += width
+    tree = _placed(root, len(word), child, places)
+    bottom = MARGIN + tree.height * LEVEL + RADIUS
+    parts = [Markup("").join(_drawn(tree, tree.height, label, scores))]
+    parts += [
+        Markup('<text x="{:.1f}" y="{:g}" text-anchor="middle">{}</text>').format(x, bottom + 24, text) for x, text in places.values()
+    ]
+    size = Markup('viewBox="0 0 {0:.0f} {1:.0f}" width="{0:.0f}" height="{1:.0f}"').format(right + MARGIN, bottom + 32)
+    return Markup('<svg role="img" {}><title>tree</title>{}</svg>').format(size, Markup("").join(parts))
+
+
+def _placed(node: int, leaves: int, child: np.ndarray, places: dict[int, tuple[float, str]]) -> Node:
+    if node < leaves:
+        return Node(node, places[node][0], 0, (), places[node][1])
+    below = tuple(_placed(int(c), leaves, child, places) for c in child[node - leaves])
+    return Node(node, sum(b.x for b in below) / len(below), 1 + max(b.height for b in below), below)
+
+
+def _drawn(node: Node, top: int, label: np.ndarray, scores: np.ndarray) -> list[Markup]:
+    """Edges first, so that nodes lie on them."""
+    y = MARGIN + RADIUS + (top - node.height) * LEVEL
+    found = []
+    for below in node.children:
+        end = MARGIN + RADIUS + (top - below.height) * LEVEL
+        found.append(Markup('<path class="edge" d="M{:.1f} {:g}H{:.1f}V{:g}"/>').format(node.x, y, below.x, end))
+    for below in node.children:
+        found += _drawn(below, top, label, scores)
+    return [*found, *_node(node, y, int(label[node.number]), scores[node.number])]
+
+
+def _node(node: Node, y: float, label: int, scores: np.ndarray) -> list[Markup]:
+    if not np.isfinite(scores).all():
+        return [Markup('<circle class="unlabelled" cx="{:.1f}" cy="{:g}" r="4"/>').format(node.x, y)]
+    taken = int(scores.argmax())
+    share = taken / max(1, len(scores) - 1) * 2 - 1  # classes in an order: from one end to the other
+    colour, strength = ("--bad" if share < 0 else "--good"), abs(share)
+    form = '<circle cx="{:.1f}" cy="{:g}" r="{}" fill="var({})" fill-opacity="{:.2f}" stroke="var(--soft)"/>'
+    ground = Markup('<circle cx="{:.1f}" cy="{:g}" r="{}" fill="var(--paper)"/>').format(node.x, y, RADIUS)
+    found = [ground, Markup(form).format(node.x, y, RADIUS, colour, 0.15 + 0.75 * strength)]
+    found.append(Markup('<text x="{:.1f}" y="{:g}" text-anchor="middle" class="in">{}</text>').format(node.x, y + 4, taken))
+    if taken != label and label >= 0:
+        a, b = node.x - RADIUS * 0.7, node.x + RADIUS * 0.7
+        found.append(Markup('<path class="wrong" d="M{:.1f} {:.1f}L{:.1f} {:.1f}"/>').format(a, y + RADIUS * 0.7, b, y - RADIUS * 0.7))
+        found.append(Markup('<text x="{:.1f}" y="{:g}" class="truth">{}</text>').format(node.x + RADIUS + 3, y + 4, label))
+    return found

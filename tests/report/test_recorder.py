@@ -1,0 +1,56 @@
+"""What keeps the records of a run: a page while it goes on, what a disk or a picture that fails does to it."""
+
+import pytest
+
+from netc.report import page, recorder
+from netc.run import record
+from tests.small_nets import netc, write_small
+
+
+def test_a_long_run_has_a_page_while_it_goes_on(tmp_path, monkeypatch):
+    pages = []
+
+    def kept(run, path=None):
+        pages.append(page.page(run))
+        return page.write_page(pages[-1], run.path / page.NAME)
+
+    monkeypatch.setattr(recorder, "EVERY", 0.0)
+    monkeypatch.setattr(recorder.page, "write", kept)
+    assert netc("train", write_small(tmp_path), "--no-publish", "--runs", tmp_path / "runs", "--set", "solver.max_iter=20").exit_code == 0
+    first, last = pages[len(pages) // 2], pages[-1]
+    assert 'http-equiv="refresh"' in first and "still going on" in first
+    assert "<h2>Curves</h2>" in first and "Confusion" not in first and "Environment" in first
+    assert "refresh" not in last and "ran to its end" in last and "<h2>Confusion matrix</h2>" in last
+
+
+def test_a_page_that_cannot_be_made_is_said_and_ends_nothing(tmp_path, monkeypatch):
+    def broken(run):
+        raise ValueError("no page")
+
+    monkeypatch.setattr(recorder.page, "page", broken)
+    result = netc("train", write_small(tmp_path), "--no-publish", "--runs", tmp_path / "runs")
+    assert result.exit_code == 0 and "no report: ValueError: no page" in result.stdout and "after 60 iterations" in result.stdout
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"parts": 3}', '{"parts": [{}], "plugins": []}'])
+def test_a_record_that_is_damaged_is_none(tmp_path, text):
+    (tmp_path / record.NAME).write_text(text)
+    assert record.read(tmp_path) is None
+
+
+def test_steps_and_seconds_are_counted(tmp_path):
+    assert netc("train", write_small(tmp_path), "--no-publish", "--runs", tmp_path / "runs").exit_code == 0
+    known = record.read(tmp_path / "runs/small/1")
+    assert known is not None and [p.steps for p in known.parts] == [60] and known.rows == 16
+    assert 0 < known.parts[0].training < known.seconds and known.speed == pytest.approx(60 * 16 / known.parts[0].training)
+    assert known.parts[0].environment["onnxruntime"] and known.parts[0].command.startswith("netc ")
+
+
+def test_a_disk_that_takes_no_events_is_said_and_ends_nothing(tmp_path, monkeypatch):
+    def full(self, event):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(recorder.Board, "told", full)
+    result = netc("train", write_small(tmp_path), "--no-publish", "--runs", tmp_path / "runs")
+    assert result.exit_code == 0 and result.stdout.count("no more TensorBoard events: No space left on device") == 1
+    assert "after 60 iterations" in result.stdout and (tmp_path / "runs/small/1/report.html").exists()
