@@ -17,13 +17,14 @@ from netc.commands.train import train_command
 from netc.contract import Program, write
 from netc.contract import program as compiled
 from netc.errors import DataError, ShapeError, SpecError, near
-from netc.ir import Graph, Value, leaf
+from netc.ir import HOST, Graph, Node, Value, leaf
 from netc.judge import judged_job
 from netc.layers import python
-from netc.layers.context import BATCH, NOISE, dims
+from netc.layers.context import BATCH, NOISE, SINK, dims
 from netc.lower import Lowered, lower
 from netc.net import Net as ResolvedNet
 from netc.net import resolve
+from netc.passes.rewrite import rewrite
 from netc.run.feed import draw
 from netc.run.weights import load_weights, state_of
 from netc.session import Runs
@@ -64,6 +65,7 @@ class Net:
     """
 
     blob_type = Blob
+    _owned: Mapping[str, Value] = {}  # parameters that layers outside share with these, by their param's name
 
     def __init__(self, path: str, weights: str | None = None, phase: str = "TRAIN", seed: int = 0, allow_python: bool = False):
         registry.load()
@@ -74,19 +76,21 @@ class Net:
         if weights:
             self.load(weights)
 
-    def _begin(self, job: Job, net: ResolvedNet, seed: int, states: Mapping[str, Blob] | None = None) -> None:
-        """Lower `net`; its states start by their fillers, or are those of `states`."""
+    def _begin(
+        self, job: Job, net: ResolvedNet, seed: int, states: Mapping[str, Blob] | None = None, blobs: Mapping[str, Blob] | None = None
+    ) -> None:
+        """Lower `net`; its states start by their fillers, or are those of `states`. `blobs` are those that are there already."""
         self.name, self._seed, self._passes = job.name, seed, 0
         layers = [x for x in net.layers if x.facts.get("sink")]
         self._sinks = [(x, x.facts["sink"](x.param, Path(job.base))) for x in layers]
         self._memory: dict[str, np.ndarray] = {}
         self._states: dict[str, Blob] = dict(states or {})
-        self.blobs: dict[str, Blob] = {}
+        self.blobs: dict[str, Blob] = dict(blobs or {})
         self._lower(net)
 
     def _lower(self, net: ResolvedNet) -> None:
         """The graphs for the shapes that `net` has now; what is there already keeps its values where the shapes allow."""
-        lowered = lower(net, seed=self._seed)
+        lowered = lower(net, seed=self._seed, owned=self._owned)
         self._lowered: Lowered = lowered
         values = {str(i): v for i, v in enumerate((*(v[-1] for v in lowered.versions.values()), *lowered.graph.ends))}
         nodes = {state_of(b) for blobs in lowered.layer_blobs.values() for b in blobs} | set(Graph("", values).leaves("State"))
@@ -109,6 +113,7 @@ class Net:
                 self.blobs[name].data, self.blobs[name].diff = np.zeros(shape, dtype), np.zeros(shape, np.float32)
         self._backwards: dict[frozenset[str], Runs] = {}
         self._noise: dict[str, np.ndarray] = {}
+        self._hosted = {n: np.zeros(tuple(map(int, v.shape)), np.float32) for n, v in _hosted(Graph("", values).nodes).items()}
         for cached in ("_leaves", "_forward"):
             self.__dict__.pop(cached, None)
 
@@ -165,6 +170,7 @@ class Net:
         self._passes += 1
         self._carries = {n: self._states[n].data.copy() for n in self._carries}
         results = self._forward.run(self._feeds(self._forward))
+        self._hosted = {n: results[n] for n in self._hosted}
         for name, array in results.items():
             if name in self.blobs:
                 self.blobs[name].hold(array)
@@ -224,8 +230,11 @@ class Net:
 
     @cached_property
     def _forward(self) -> Runs:
-        outputs = {n: v[-1] for n, v in self._lowered.versions.items()}
-        return open_graph(Graph(self.name, outputs, self._lowered.graph.updates))
+        outputs = {n: v for n, v in self._lowered.graph.outputs.items() if n.startswith(SINK)}
+        outputs |= {n: v[-1] for n, v in self._lowered.versions.items()}
+        updates = self._lowered.graph.updates
+        outputs |= _hosted(Graph("", outputs, updates).nodes)
+        return open_graph(Graph(self.name, outputs, updates))
 
     def _backward(self, seeded: frozenset[str]) -> Runs:
         """The session that gives every diff when the blobs `seeded` get one from outside."""
@@ -243,15 +252,24 @@ class Net:
         wanted = {f"diff/blob/{n}": v[0] for n, v in lowered.versions.items() if v[0].dtype.kind == "f"}
         wanted |= {f"diff/state/{p.node.attrs['name']}": p for p in lowered.parameters}
         found = {n: g for n, g in zip(wanted, grad(ends, list(wanted.values())), strict=True) if g is not None}
-        return open_graph(Graph(self.name, found))
+        return open_graph(rewrite(Graph(self.name, found), _as_it_ran))
 
     def _draw(self) -> dict[str, np.ndarray]:
         return {n.attrs["name"]: draw(n, self._seed, self._passes) for n in self._leaves if n.attrs["name"].startswith(NOISE)}
 
     def _feeds(self, session: Runs) -> dict[str, np.ndarray]:
-        feeds = {BATCH + n: self.blobs[n].data for n in self._batch} | self._noise
+        feeds = {BATCH + n: self.blobs[n].data for n in self._batch} | self._noise | self._hosted
         feeds |= {f"state/{n}": self._carries.get(n, b.data) for n, b in self._states.items()}
         return {n: a for n, a in feeds.items() if n in session.inputs}
+
+
+def _hosted(nodes: Sequence[Node]) -> dict[str, Value]:
+    """What Python layers gave in a forward pass, by the names under which the backward pass gets it: none of them runs twice."""
+    return {f"hosted/{n.origin.layer}/{k}": v for n in nodes if n.key == (HOST, "Python") for k, v in enumerate(n.outputs)}
+
+
+def _as_it_ran(node: Node) -> tuple[Value, ...] | None:
+    return tuple(leaf("Input", v.dtype, v.shape, name=name) for name, v in _hosted([node]).items()) or None
 
 
 def load(path: str, *overrides: str) -> Program:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from netc import cost, data, native, registry, snapshot
+from netc import chain, cost, data, native, registry, snapshot
 from netc.derived import deployed, pretraining
 from netc.emit import emit
 from netc.errors import Fault, RunError, SpecError
@@ -149,6 +149,8 @@ class Program:
         """The graph of model `kind` as the layers, their gradients and the optimizer made it."""
         if kind == "watch":
             return watch_graph(self.train, self.steps)
+        if kind == "forward":
+            return self.train.graph
         return self.tests[int(kind[4:] or 0)][0].graph if kind.startswith("test") else getattr(self.steps, kind)
 
     def deploy_model(self, states: Mapping[str, np.ndarray], any_size: bool = False) -> onnx.ModelProto:
@@ -156,6 +158,11 @@ class Program:
 
         `any_size` makes height and width of the inputs symbolic, "H" and "W", where every layer allows it.
         """
+        graph, said = self.deploy_graph(states, any_size)
+        return emit(graph, metadata=said)
+
+    def deploy_graph(self, states: Mapping[str, np.ndarray], any_size: bool = False) -> tuple[Graph, dict[str, Any]]:
+        """The graph of model.onnx, and its metadata."""
         graph = simplify(freeze(self.deploy[0].graph, states))
         if any_size:
             poolings = {x.name: x.param.pooling_param for x in self.test_net.layers if x.type == "Pooling"}
@@ -166,7 +173,7 @@ class Program:
         said = self.metadata("model", graph, "cpu") | {"batch": inputs, "classes": list(self.classes), "vocabulary": list(self.vocabulary)}
         said["sources"] = [{"type": layer.type, "tops": list(layer.tops)} for layer in deployed(self.test_net).sources]
         said |= next((layer.source.reading | data.resized(layer.param) for layer in self.test_net.sources if layer.source), {})
-        return emit(graph, metadata=said)
+        return graph, said
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -264,15 +271,23 @@ def _plain_inputs(graph: Graph) -> Graph:
 def write(made: Program, folder: str | Path) -> list[Path]:
     """The files of the step contract in `folder`: train, gradient, update, test, model (at its start) and start.safetensors.
 
-    Before them a train model for each stage of pretraining: pretrain1.onnx, ...
+    Before them a train model for each stage of pretraining: pretrain1.onnx, ... A second test net is test1.onnx. What calls
+    Python layers is several models and a .json file: see `chain.files`.
     """
     folder, start = Path(folder), made.start()
-    contents = {}
+    contents: dict[str, bytes] = {}
+
+    def add(name: str, program: Program, kind: str) -> None:
+        graph = program.graph(kind)
+        contents.update(chain.files(name, graph, program.provider, program.metadata(kind, graph, program.provider)))
+
     for number, stage in enumerate(made.stages[:-1], 1):
         start = stage.start() | start
-        contents[f"pretrain{number}.onnx"] = stage.model("train").SerializeToString(deterministic=True)
-    contents |= {f"{kind}.onnx": made.model(kind).SerializeToString(deterministic=True) for kind in ("train", "gradient", "update", "test")}
-    contents["model.onnx"] = made.deploy_model(start).SerializeToString(deterministic=True)
+        add(f"pretrain{number}", stage, "train")
+    for kind in ("train", "gradient", "update", *(f"test{k or ''}" for k in range(len(made.tests)))):
+        add(kind, made, kind)
+    graph, said = made.deploy_graph(start)
+    contents |= chain.files("model", graph, "cpu", said)
     contents["start.safetensors"] = snapshot.weights_bytes(start)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -35,7 +35,7 @@ def emit(
     hosted = next((n for n in graph.nodes if n.domain == HOST), None)
     if hosted is not None:
         where = f"{hosted.origin.place}: layer {hosted.origin.layer!r}"
-        raise SpecError(f"{where} runs Python: its net is no single model, so it cannot be published, exported or timed by layer")
+        raise SpecError(f"{where} runs Python: its net is no single model, so it can neither be published nor exported")
     writer = _Writer(provider, functions)
     leaves = [n.outputs[0] for n in graph.nodes if n.key in (("netc", "Input"), ("netc", "State"))]
     for value in leaves:

@@ -9,6 +9,7 @@
   x SnapshotError        a file of states is missing, damaged or of another net
   x ZooError             a zoo or a published model is missing, damaged or hostile
     x UnknownModelError  a zoo has no model or version of that name
+    x CutError           a connection to a zoo broke
   x RunError             a run failed on its way (a full disk, a dead thread)
     x DivergedError      a loss, a state or a score is NaN or infinite
 """
@@ -92,6 +93,10 @@ class UnknownModelError(ZooError):
     """A zoo has no model or version of that name."""
 
     exit_code = 2
+
+
+class CutError(ZooError):
+    """A connection to a zoo broke or was too slow: what came so far is good, and may be gone on from."""
 
 
 class RunError(NetcError):

@@ -55,19 +55,39 @@ def sync_file(path: Path) -> None:
 
 
 @contextmanager
-def locked(path: Path, wait: bool = True) -> Iterator[None]:
+def locked(path: Path, wait: bool = True, keep: bool = True) -> Iterator[None]:
     """Holds the file at `path` against other processes. The system lets go of it when a process dies, however it dies.
 
     BlockingIOError if another one has it and this one is not to `wait`. Where the file system knows no locks, nothing is held.
+    Without `keep` the file goes in the end.
     """
+    while True:
+        with open(path, "ab") as file:
+            _lock(file.fileno(), wait)
+            if not keep and not _lies_at(path, file.fileno()):
+                continue  # its last holder removed it while this one waited
+            try:
+                yield
+            finally:
+                if not keep:
+                    path.unlink(missing_ok=True)
+            return
+
+
+def _lock(descriptor: int, wait: bool) -> None:
     import fcntl
 
-    with open(path, "ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        raise
+    except OSError as e:
+        if e.errno not in NO_LOCKS:
             raise
-        except OSError as e:
-            if e.errno not in NO_LOCKS:
-                raise
-        yield
+
+
+def _lies_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False

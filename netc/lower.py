@@ -12,7 +12,6 @@ from netc.net import BROKEN, DEPLOY, TRAIN, Layer, Net
 from netc.tensor_type import Dim
 
 OUT = "out/"
-SINK = "sink/"  # a blob that a layer such as HDF5Output takes out of the net
 SYMBOLIC = "N"
 TIME = "T"
 MOST_STEPS = 12  # of the way to a layer that an error shows
@@ -39,20 +38,23 @@ class Lowered:
         return self.graph.outputs.get("loss")
 
 
-def lower(net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim | None = None) -> Lowered:
+def lower(net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim | None = None, owned: Mapping[str, Value] | None = None) -> Lowered:
     """The graph of `net`: outputs `out/<blob>` for each blob that no layer reads, and `loss` unless it is deployed.
 
     `batch` is the size of the batch axis of every input, "N" for a symbolic one; by default what the net says. `steps` is
-    that of time in what sources deliver.
+    that of time in what sources deliver. `owned` are parameters that `net` shares with layers which are not among its own, by
+    their param's name.
     SpecError lists the layers that do not fit, each with the shapes that led to it.
     """
-    lowered, faults = lower_judged(net, batch, seed, steps)
+    lowered, faults = lower_judged(net, batch, seed, steps, owned)
     if lowered is None:
         raise SpecError(*faults)
     return lowered
 
 
-def lower_judged(net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim | None = None) -> tuple[Lowered | None, list[Fault]]:
+def lower_judged(
+    net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim | None = None, owned: Mapping[str, Value] | None = None
+) -> tuple[Lowered | None, list[Fault]]:
     """What `lower` gives, or the faults of the layers that do not fit.
 
     Of a net with faults (`judged`), those layers are judged that do not hang on what is in doubt.
@@ -60,7 +62,7 @@ def lower_judged(net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim |
     versions: dict[str, tuple[Value, ...]] = {}
     states: dict[str, Value] = {}
     updates: dict[Value, Value] = {}
-    shared: dict[str, Value] = {}
+    shared: dict[str, Value] = dict(owned or {})
     tops_of: dict[str, tuple[Value, ...]] = {}
     blobs_of: dict[str, tuple[Value, ...]] = {}
     losses: list[Value] = []
@@ -71,7 +73,7 @@ def lower_judged(net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim |
         if layer.doubt == BROKEN or broken.intersection(layer.bottoms) or not versions.keys() >= set(layer.bottoms):
             broken.update(layer.tops)
             continue
-        ctx = Context(layer, layer.phase or net.phase, batch, seed, shared, states, updates, net.described, steps)
+        ctx = Context(layer, layer.phase or net.phase, batch, seed, shared, states, updates, sinks, net.described, steps)
         try:
             with origin(layer=layer.name, place=layer.at()):
                 tops = _run(ctx, [versions[b][-1] for b in layer.bottoms], net.param.force_backward)
@@ -81,8 +83,6 @@ def lower_judged(net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim |
             broken.update(layer.tops)
             continue
         tops_of[layer.name], blobs_of[layer.name] = tops, tuple(ctx.blobs)
-        if layer.facts.get("sink") and net.phase != DEPLOY:
-            sinks |= {f"{SINK}{layer.name}/{k}": versions[b][-1] for k, b in enumerate(layer.bottoms)}
         for name, value in zip(layer.tops, tops, strict=True):
             versions[name] = (*versions.get(name, ()), value)
     if faults or broken:

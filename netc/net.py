@@ -71,6 +71,11 @@ class Net:
         return [layer for layer in self.layers if layer.source is not None]
 
     @property
+    def feeds_itself(self) -> bool:
+        """Whether nothing must be fed: what it reads comes from sources, or from a user's own layers."""
+        return all(layer.type != "Input" for layer in self.layers)
+
+    @property
     def has_validation(self) -> bool:
         """Whether a source has rows of its own for choosing the best model."""
         return any(layer.source is not None and layer.source.has_validation for layer in self.layers)

@@ -98,9 +98,9 @@ class Session:
         """Every output by name."""
         return dict(zip(self.outputs, _guarded(self.ort.run, None, dict(feeds)), strict=True))
 
-    def end_profile(self) -> str:
-        """Path of the profile that was written."""
-        return str(self.ort.end_profiling())
+    def end_profiles(self) -> list[str]:
+        """Paths of the profiles that were written: one."""
+        return [str(self.ort.end_profiling())]
 
 
 class States:

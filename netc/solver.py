@@ -147,7 +147,7 @@ class Trainer:
                 yield self._step(prefetch)
                 if self.iteration < self.max_iter and (self.snapshot_asked or self._due(solver.snapshot) or self._is_late()):
                     yield self.snapshot()
-            if not self.asked and not self._is_tested and self.program.layer is None and self.program.test_net.sources:
+            if not self.asked and not self._is_tested and self.program.layer is None and self.program.test_net.feeds_itself:
                 yield from self._test()
             reason = self.asked or ("max_iter" if self.iteration >= self.max_iter else "patience")
             yield self.snapshot()

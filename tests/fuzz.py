@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
@@ -55,7 +56,7 @@ TOKENS = [
 
 
 @contextmanager
-def _limits():
+def limits() -> Iterator[None]:
     """No more than SECONDS of time and BYTES of memory beyond what is taken already."""
 
     def late(number: int, frame: FrameType | None) -> None:
@@ -186,7 +187,7 @@ def neighbours(folder: Path) -> None:
 def read(path: Path, target: Program) -> str:
     """What reading ended in: "loads" or "refused". AssertionError where an error does not say where."""
     try:
-        with _limits():
+        with limits():
             if path.suffix == ".caffemodel":
                 load_weights(str(path), target.states, target.layer_blobs)
             else:

@@ -13,6 +13,8 @@ layers:
   - Accuracy: {axis: 2}
   - SoftmaxWithLoss: {axis: 2}
 solver: {type: Adam, base_lr: 0.02, momentum: 0.9, max_iter: 60, test_interval: 20, snapshot: 20, display: 1}
+licence: unknown
+dataset_licence: unknown
 """
 TEXT = "abcd\nbbad\n" * 100  # five characters, of which the last ones tell the next
 

@@ -27,6 +27,8 @@ layers:
   - SoftmaxWithLoss
 solver: {base_lr: 0.02, momentum: 0.9, weight_decay: 0.0005, lr_policy: inv, gamma: 0.01, power: 0.75, max_iter: 60,
   test_interval: 15, snapshot: 20, average_loss: 5, display: 1}
+licence: Apache-2.0
+dataset_licence: unknown
 """
 
 

@@ -16,6 +16,8 @@ layers:
   - Accuracy: {ignore_label: -1}
   - SoftmaxWithLoss: {ignore_label: -1}
 solver: {type: AdaGrad, base_lr: 0.1, max_iter: 60, test_interval: 15, reset_interval: 25, snapshot: 20, display: 1}
+licence: unknown
+dataset_licence: unknown
 """
 WORDS = {"bad": 0, "awful": 0, "a": 1, "the": 1, "film": 1, "plot": 1, "good": 2, "fine": 2}
 

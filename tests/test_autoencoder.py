@@ -27,6 +27,7 @@ layers:
   - Sigmoid: {bottom: decode1, top: reconstruction}
   - EuclideanLoss: {bottom: [reconstruction, data], top: error, loss_weight: 0}
 solver: {type: Adam, base_lr: 0.003, momentum: 0.9, lr_policy: cosine, max_iter: 900}
+licence: unknown
 """
 
 

@@ -159,6 +159,14 @@ def test_compile_writes_models(tmp_path):
     assert result.exit_code == 1 and "cannot be written" in result.stderr
 
 
+@pytest.mark.parametrize(("mode", "why"), [("CPU", "asked for"), ("GPU", "no device today")])
+def test_a_solver_may_ask_for_the_cpu(tmp_path, monkeypatch, mode, why):
+    monkeypatch.setattr("netc.session.cuda_missing", lambda: "no device today")
+    options = ("--runs", tmp_path / "runs", "--no-publish", "--set", "solver.max_iter=1", "--set", f"solver.solver_mode={mode}")
+    result = netc("train", write_small(tmp_path), *options)
+    assert result.exit_code == 0 and f"provider cpu ({why})" in result.stdout
+
+
 def test_time_has_a_row_for_each_layer(tmp_path):
     lines = netc("time", write_small(tmp_path), "--iterations", 3).stdout.splitlines()
     names = [line.split()[0] for line in lines[1:-1]]
@@ -166,6 +174,19 @@ def test_time_has_a_row_for_each_layer(tmp_path):
     figures = {line.split()[0]: list(map(float, line.split()[1:])) for line in lines[1:-1]}
     assert all(v > 0 for v in figures["conv1"]) and figures["pool1"][1] > 0 and figures["pool1"][2] == 0 and figures["ip2"][2] > 0
     assert re.fullmatch(r"one step: \d+\.\d{3} ms; with the profiler \d+\.\d{3} ms", lines[-1])
+
+
+def test_time_without_solver_loss_and_data(tmp_path):
+    net = """layer { name: "data" type: "Input" top: "data" input_param { shape { dim: [4, 3, 20, 20] } } }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv" convolution_param { num_output: 8 kernel_size: 5 } }
+"""
+    loss = 'layer { name: "loss" type: "EuclideanLoss" bottom: "conv" bottom: "conv" top: "loss" }\n'
+    for text, learns in ((net, False), (net + loss, True)):
+        (tmp_path / "n.prototxt").write_text(text)
+        result = netc("time", tmp_path / "n.prototxt", "--iterations", 3)
+        assert result.exit_code == 0, result.stderr
+        row = next(line for line in result.stdout.splitlines() if line.startswith("conv")).split()
+        assert float(row[1]) > 0 and (float(row[2]) > 0) == learns and float(row[3]) == 0
 
 
 def test_devices():

@@ -272,6 +272,7 @@ def test_every_error_has_an_exit_code():
         "SnapshotError": 2,
         "ZooError": 1,
         "UnknownModelError": 2,
+        "CutError": 1,
         "RunError": 1,
     }
 

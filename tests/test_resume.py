@@ -222,3 +222,23 @@ def test_a_full_disk_while_the_log_is_cut_is_told(copied, monkeypatch):
     monkeypatch.setattr(os, "replace", full)
     result = netc("train", path, "--no-publish", "--runs", folder.parents[1], "--resume")
     assert result.exit_code == 1 and "log.jsonl: cannot be written: No space left on device" in result.stderr
+
+
+def test_several_test_nets_in_the_log_after_a_resume_and_in_net_yaml(tmp_path):
+    """Each with its own test_iter. The net.yaml of the run is the same job in one file: trained again, it logs the same."""
+    net, _, _ = NET.partition("solver:")
+    for name, text in (("a", net), ("b", net.replace("batch_size: 16", "batch_size: 8")), ("c", net.replace("  - Dropout\n", ""))):
+        write_small(tmp_path, text, f"{name}.yaml")
+    solver = (
+        'train_net: "a.yaml" test_net: "b.yaml" test_net: "c.yaml" test_iter: 1 test_iter: 2 base_lr: 0.02 max_iter: 30 test_interval: 15'
+    )
+    (tmp_path / "s.prototxt").write_text(solver)
+    run = trained(tmp_path / "s.prototxt", tmp_path / "runs")
+    tests = [line for line in log(run) if line["event"] == "test"]
+    assert [line["iteration"] for line in tests] == [0, 15, 30]
+    assert all({"accuracy", "loss", "accuracy#1", "loss#1"} <= line.keys() and line["loss"] != line["loss#1"] for line in tests)
+    shutil.copy(run / "net.yaml", tmp_path / "whole.yaml")
+    again = trained(tmp_path / "whole.yaml", tmp_path / "again")
+    assert (again / "log.jsonl").read_bytes() == (run / "log.jsonl").read_bytes()
+    resumed = trained(tmp_path / "whole.yaml", tmp_path / "runs", "--resume", "--set", "solver.max_iter=45")
+    assert resumed == run and [line["iteration"] for line in log(run) if "loss#1" in line] == [0, 15, 30, 45]

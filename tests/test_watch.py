@@ -94,10 +94,12 @@ def test_numbers_are_those_of_the_step(run):
     assert line["layers"]["ip1"]["gradient"] == pytest.approx(norm(gradients), rel=1e-2)
 
 
-@pytest.mark.parametrize("iter_size", [1, 2])
-def test_to_watch_changes_nothing(tmp_path, iter_size):
+@pytest.mark.parametrize(
+    ("iter_size", "asked"), [(1, ["--watch"]), (2, ["--set", "solver.debug_info=true"]), (1, ["--set", "debug_info=true"])]
+)
+def test_to_watch_changes_nothing(tmp_path, iter_size, asked):
     path = write_small(tmp_path, NET.replace("average_loss", f"iter_size: {iter_size}, average_loss"))
-    for options in ((), ("--watch",)):
+    for options in ((), asked):
         assert netc("train", path, "--no-publish", "--runs", tmp_path / "runs", *options).exit_code == 0
     plain, seen = (tmp_path / f"runs/small/{k}" for k in (1, 2))
     assert [line for line in log(seen) if line["event"] != "watch"] == log(plain)

@@ -1,11 +1,14 @@
 """pycaffe's habits: `import netc.caffe as caffe` for scripts that were written for Caffe's Python module.
 
 Nets, solvers, io and NetSpec are here, with pycaffe's names and meanings. GPU calls choose nothing: netc runs on the CPU here.
+Python layers run after `allow_python()`.
 """
 
 from netc import registry
-from netc.caffe import io, proto
-from netc.caffe.net import TEST, TRAIN, Blob, Net
+from netc.caffe import coord_map, draw, io, proto
+from netc.caffe.blob import Blob
+from netc.caffe.classifier import Classifier, Detector
+from netc.caffe.net import TEST, TRAIN, Net
 from netc.caffe.net_spec import NetSpec, layers, params, to_proto
 from netc.caffe.solver import (
     AdaDeltaSolver,
@@ -17,7 +20,23 @@ from netc.caffe.solver import (
     Solver,
     get_solver,
 )
-from netc.caffe.state import set_device, set_mode_cpu, set_mode_gpu, set_random_seed
+from netc.caffe.state import (
+    Timer,
+    has_nccl,
+    init_log,
+    log,
+    set_device,
+    set_mode_cpu,
+    set_mode_gpu,
+    set_multiprocess,
+    set_random_seed,
+    set_solver_count,
+    set_solver_rank,
+    solver_count,
+    solver_rank,
+)
+from netc.layers.python import PythonLayer as Layer
+from netc.layers.python import allow_python
 from netc.version import VERSION as __version__
 
 
@@ -28,7 +47,9 @@ def layer_type_list() -> list[str]:
 
 
 __all__ = [
-    "TEST", "TRAIN", "AdaDeltaSolver", "AdaGradSolver", "AdamSolver", "Blob", "Net", "NesterovSolver", "NetSpec", "RMSPropSolver",
-    "SGDSolver", "Solver", "__version__", "get_solver", "io", "layer_type_list", "layers", "params", "proto", "set_device",
-    "set_mode_cpu", "set_mode_gpu", "set_random_seed", "to_proto",
+    "TEST", "TRAIN", "AdaDeltaSolver", "AdaGradSolver", "AdamSolver", "Blob", "Classifier", "Detector", "Layer", "Net",
+    "NesterovSolver", "NetSpec", "RMSPropSolver", "SGDSolver", "Solver", "Timer", "__version__", "allow_python", "coord_map", "draw",
+    "get_solver", "has_nccl", "init_log", "io", "layer_type_list", "layers", "log", "params", "proto", "set_device", "set_mode_cpu",
+    "set_mode_gpu", "set_multiprocess", "set_random_seed", "set_solver_count", "set_solver_rank", "solver_count", "solver_rank",
+    "to_proto",
 ]  # fmt: skip

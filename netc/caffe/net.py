@@ -1,13 +1,14 @@
 """`caffe.Net`: a net to run by hand, with pycaffe's arguments, blobs and files."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from math import prod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from netc import api, registry
+from netc.caffe.blob import Blob, LayerView
+from netc.caffe.part import LayerRuns, add, seeds
 from netc.caffe.state import random_seed
 from netc.errors import DataError, SpecError, near
 from netc.ir import Graph
@@ -21,55 +22,12 @@ TRAIN, TEST = 0, 1
 PHASES = {TRAIN: "TRAIN", TEST: "TEST", "TRAIN": "TRAIN", "TEST": "TEST"}
 
 
-class Blob(api.Blob):
-    """An array and its gradient, with the sizes that Caffe names."""
-
-    @property
-    def count(self) -> int:
-        """How many numbers there are."""
-        return int(self.data.size)
-
-    @property
-    def num(self) -> int:
-        return self._legacy(0)
-
-    @property
-    def channels(self) -> int:
-        return self._legacy(1)
-
-    @property
-    def height(self) -> int:
-        return self._legacy(2)
-
-    @property
-    def width(self) -> int:
-        return self._legacy(3)
-
-    def reshape(self, *shape: int) -> None:
-        """Another shape; values are kept where their number stays. The net follows in its next forward, or reshape."""
-        if prod(shape) == self.data.size:
-            self.data, self.diff = self.data.reshape(shape), self.diff.reshape(shape)
-        else:
-            self.data, self.diff = np.zeros(shape, self.data.dtype), np.zeros(shape, np.float32)
-
-    def _legacy(self, axis: int) -> int:
-        if len(self.shape) > 4:
-            raise DataError(f"num, channels, height and width are of blobs of at most 4 axes; this has {len(self.shape)}")
-        return self.shape[axis] if axis < len(self.shape) else 1
-
-
-class LayerView:
-    """A layer as pycaffe shows it: its type and its blobs."""
-
-    def __init__(self, type_: str, blobs: Sequence[Blob]):
-        self.type, self.blobs = type_, blobs
-
-
 class Net(api.Net):
     """`Net(file, phase, level=0, stages=None, weights=None)`, or as of old `Net(file, weights, phase)`.
 
-    `forward` runs on what the input blobs hold, or on the next batch of the net's data layers. `backward` adds to the diffs of
-    the parameters, as Caffe does; `clear_param_diffs` sets them to 0.
+    `forward` runs on what the input blobs hold, or on the next batch of the net's data layers. `backward` begins with the diffs that
+    the tops hold (those of losses their loss_weight) and adds to the diffs of the parameters, as Caffe does; `clear_param_diffs` sets
+    these to 0.
     """
 
     blob_type = Blob
@@ -93,9 +51,16 @@ class Net(api.Net):
     def _open(self, job: Job, net: ResolvedNet, seed: int, states: Mapping[str, api.Blob] | None = None) -> None:
         self._job = job
         self._feeder: Feeder | None = None
-        self._before: list[Callable[..., Any]] = []
-        self._after: list[Callable[..., Any]] = []
+        self._runs = LayerRuns(self, job)
         self._begin(job, net, seed, states)
+
+    def _lower(self, net: ResolvedNet) -> None:
+        super()._lower(net)
+        self._runs.parts.clear()
+        for layer in net.layers:
+            for top, weight in zip(layer.tops, layer.loss_weights, strict=True):
+                if weight:
+                    self.blobs[top].diff[...] = weight
 
     # -- what there is
 
@@ -142,36 +107,87 @@ class Net(api.Net):
     def forward(  # type: ignore[override]
         self, blobs: Iterable[str] | None = None, start: str | None = None, end: str | None = None, **inputs: Any
     ) -> Any:
-        """Run the net; the outputs, and `blobs` beside them, by name. With `end`, the tops of that layer instead.
+        """Run the layers from `start` to `end`; the outputs, or with `end` the tops of that layer, and `blobs` beside them, by name.
 
-        `inputs` are all of the net's inputs or none. SpecError for `start`: a graph runs as a whole.
+        `inputs` are all of the net's inputs or none. What layers before `start` made stays as it is.
         """
-        if start is not None:
-            raise SpecError("forward(start=LAYER) is not there: the net is one graph, which runs from its inputs on")
         if inputs and set(inputs) != set(self.inputs):
             raise DataError(f"the inputs {', '.join(sorted(inputs))} came; the net has {', '.join(self.inputs)}")
-        if end is not None and end not in self._layer_names:
-            raise SpecError(f"the net has no layer {end!r}; {near(end, self._layer_names)}")
-        self.reshape()
-        self._feed()
-        super().forward(**inputs)
+        layers = self._range(start, end)
         named = self.outputs if end is None else self.top_names[end]
+        if self._runs.as_one(layers, "forward"):
+            self.reshape()
+            self._feed()
+            super().forward(**inputs)
+        else:
+            for name, array in inputs.items():
+                self._take(name, array)
+            if any(self._lowered.net.layers[k].source for k in layers):
+                self._feed()
+                self._next_of_memory()
+                self._passes += 1
+            self._runs.forward(layers)
         return {name: self.blobs[name].data for name in dict.fromkeys([*named, *(blobs or ())])}
 
     def backward(  # type: ignore[override]
         self, diffs: Iterable[str] | None = None, start: str | None = None, end: str | None = None, **top_diffs: Any
     ) -> Any:
-        """The gradients of the losses and of `top_diffs`; the diffs of the inputs, and `diffs` beside them, by name.
+        """Run the layers from `start` back to `end`; the diffs of the inputs, or with `end` of that layer's bottoms, and `diffs`, by name.
 
-        SpecError for `start` and `end`: a graph runs as a whole.
+        It begins with what the diffs of the tops hold that no layer up to `start` reads, or with `top_diffs`.
         """
-        if start is not None or end is not None:
-            raise SpecError("backward(start=LAYER, end=LAYER) is not there: the net is one graph, which runs back to its inputs")
-        before = {name: np.array(blob.diff) for name, blob in self._states.items()}
-        super().backward(**top_diffs)
-        for name, blob in self._states.items():
-            blob.diff += before[name]
-        return {name: self.blobs[name].diff for name in dict.fromkeys([*self.inputs, *(diffs or ())])}
+        layers = self._range(end, start)
+        if self._runs.as_one(layers, "backward"):
+            before = {name: np.array(blob.diff) for name, blob in self._states.items()}
+            super().backward(**seeds(self) | top_diffs)
+            add(self._states, before)
+        else:
+            for name, array in top_diffs.items():
+                self._take_diff(name, array)
+            self._runs.backward(layers)
+        named = self.inputs if end is None else self.bottom_names[end]
+        return {name: self.blobs[name].diff for name in dict.fromkeys([*named, *(diffs or ())])}
+
+    def _range(self, first: str | None, last: str | None) -> range:
+        """The numbers of the layers from one to another, by their names."""
+        names = self._layer_names
+        for name in (first, last):
+            if name is not None and name not in names:
+                raise SpecError(f"the net has no layer {name!r}; {near(name, names)}")
+        begin, end = 0 if first is None else names.index(first), len(names) - 1 if last is None else names.index(last)
+        if begin > end:
+            raise SpecError(f"layer {last!r} runs before layer {first!r}")
+        return range(begin, end + 1)
+
+    def _take_diff(self, name: str, array: Any) -> None:
+        """An array into the diff of a blob."""
+        if name not in self.blobs:
+            raise DataError(f"the net has no blob {name!r}; {near(name, self.blobs)}")
+        if np.size(array) != self.blobs[name].data.size:
+            raise DataError(f"the diff of {name!r} is {np.shape(array)}, the blob is {self.blobs[name].shape}")
+        self.blobs[name].diff[...] = np.reshape(array, self.blobs[name].shape)
+
+    def _take(self, name: str, array: Any) -> None:
+        """An array into an input's blob."""
+        if np.shape(array) != self.blobs[name].shape:
+            raise DataError(f"input {name!r} is {np.shape(array)}, the net takes {self.blobs[name].shape}")
+        self.blobs[name].data[...] = array
+
+    def before_forward(self, function: Callable[[int], Any]) -> None:
+        """`function` is called with a layer's number before each layer runs, which from then on run one by one."""
+        self._runs.calls["before_forward"].append(function)
+
+    def after_forward(self, function: Callable[[int], Any]) -> None:
+        """As before_forward, after each layer."""
+        self._runs.calls["after_forward"].append(function)
+
+    def before_backward(self, function: Callable[[int], Any]) -> None:
+        """As before_forward, before each layer on the way back."""
+        self._runs.calls["before_backward"].append(function)
+
+    def after_backward(self, function: Callable[[int], Any]) -> None:
+        """As before_forward, after each layer on the way back."""
+        self._runs.calls["after_backward"].append(function)
 
     def seek(self, batch: int) -> None:
         """The next forward takes batch number `batch` of the data layers, and its random numbers."""
@@ -179,17 +195,33 @@ class Net(api.Net):
 
     def forward_all(self, blobs: Iterable[str] | None = None, **inputs: np.ndarray) -> dict[str, np.ndarray]:
         """Forward in batches of the net's size, the last filled up with zeros; outputs for every row of `inputs`."""
-        size = self.blobs[self.inputs[0]].shape[0]
-        rows = len(next(iter(inputs.values())))
         found: dict[str, list[np.ndarray]] = {}
+        for batch in self._batches(inputs):
+            _keep(self.forward(blobs, **batch), found)
+        return _joined(found, inputs)
+
+    def forward_backward_all(
+        self, blobs: Iterable[str] | None = None, diffs: Iterable[str] | None = None, **arrays: np.ndarray
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Forward and backward in batches as `forward_all`: the outputs, and the diffs of the inputs, for every row.
+
+        `arrays` are inputs and, by the names of outputs, the diffs to begin with.
+        """
+        outputs = [name for name in self.outputs if name in arrays]
+        found: tuple[dict[str, list[np.ndarray]], dict[str, list[np.ndarray]]] = {}, {}
+        for batch in self._batches(arrays):
+            _keep(self.forward(blobs, **{n: a for n, a in batch.items() if n not in outputs}), found[0])
+            _keep(self.backward(diffs, **{n: batch[n] for n in outputs}), found[1])
+        return _joined(found[0], arrays), _joined(found[1], arrays)
+
+    def _batches(self, arrays: Mapping[str, np.ndarray]) -> Iterator[dict[str, Any]]:
+        """Rows as many as the net's batch has, the last ones filled up with zeros."""
+        if not arrays or not self.inputs:
+            raise DataError(f"arrays for the net's inputs are needed: {', '.join(self.inputs) or 'it has none'}")
+        size, rows = self.blobs[self.inputs[0]].shape[0], len(next(iter(arrays.values())))
         for first in range(0, rows, size):
-            batch: dict[str, Any] = {}
-            for name, array in inputs.items():
-                part = np.asarray(array[first : first + size])
-                batch[name] = np.concatenate([part, np.zeros((size - len(part), *part.shape[1:]), part.dtype)])
-            for name, array in self.forward(blobs, **batch).items():
-                found.setdefault(name, []).append(np.array(array))
-        return {name: np.concatenate(arrays)[:rows] for name, arrays in found.items()}
+            parts = {name: np.asarray(array[first : first + size]) for name, array in arrays.items()}
+            yield {n: np.concatenate([a, np.zeros((size - len(a), *a.shape[1:]), a.dtype)]) for n, a in parts.items()}
 
     def reshape(self, **shapes: Sequence[int]) -> None:
         """The net in the shapes that its input blobs have now, or in `shapes`."""
@@ -239,6 +271,17 @@ class Net(api.Net):
         for name, array in self._feeder(self._passes).items():
             blob = self.blobs[name.removeprefix("batch/")]
             blob.data[: len(array)] = array
+
+
+def _keep(arrays: Mapping[str, np.ndarray], found: dict[str, list[np.ndarray]]) -> None:
+    for name, array in arrays.items():
+        found.setdefault(name, []).append(np.array(array, ndmin=1))
+
+
+def _joined(found: Mapping[str, list[np.ndarray]], arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What batches gave as one array each, of as many rows as came; a number a batch, such as a loss, stays one a batch."""
+    rows = len(next(iter(arrays.values())))
+    return {name: np.concatenate(parts)[:rows] for name, parts in found.items()}
 
 
 def _arguments(given: tuple[Any, ...], named: Mapping[str, Any]) -> tuple[str, str | None, int | None, tuple[str, ...]]:

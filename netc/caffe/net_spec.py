@@ -49,9 +49,15 @@ class Function:
         else:
             layer.top.extend(_name(names, counts, top) for top in self.tops)
         layer.name = names.get(self) or self._default_name(names, layer)
+        layer.MergeFrom(self.to_proto())
+        layers[self] = layer
+
+    def to_proto(self) -> pb.LayerParameter:
+        """The layer's type and fields, without names of blobs."""
+        layer = pb.LayerParameter(type=self.type_name)
         for key, value in self.fields.items():
             _assign(layer, key, value, self.type_name)
-        layers[self] = layer
+        return layer
 
     def _default_name(self, names: dict[Any, str], layer: pb.LayerParameter) -> str:
         own = next((names[t] for t in self.tops if t in names), None)

@@ -1,4 +1,9 @@
-"""What pycaffe keeps for the whole process: the seed. Modes and devices are taken and change nothing."""
+"""What pycaffe keeps for the whole process: the seed. Modes, devices and ranks are taken and change nothing; and a stopwatch."""
+
+import sys
+import time
+
+from netc.errors import SpecError
 
 _seed = 0
 
@@ -24,3 +29,63 @@ def set_mode_gpu() -> None:
 
 def set_device(number: int) -> None:
     """Taken for the scripts that call it; nets run on the CPU all the same."""
+
+
+def has_nccl() -> bool:
+    """Whether several devices train one net: no."""
+    return False
+
+
+def solver_count() -> int:
+    """How many solvers share the work: one."""
+    return 1
+
+
+def solver_rank() -> int:
+    """The number of this solver: the first."""
+    return 0
+
+
+def set_solver_count(count: int) -> None:
+    """One solver is the only count. SpecError for others."""
+    if count != 1:
+        raise SpecError(f"{count} solvers: netc trains a net on one device")
+
+
+def set_solver_rank(rank: int) -> None:
+    """Number 0 is the only rank. SpecError for others."""
+    if rank != 0:
+        raise SpecError(f"rank {rank}: netc trains a net on one device, its rank is 0")
+
+
+def set_multiprocess(multiprocess: bool) -> None:
+    """Taken for the scripts that call it."""
+
+
+def init_log(level: int = 0) -> None:
+    """Taken for the scripts that call it: messages go to stderr anyway."""
+
+
+def log(text: str) -> None:
+    """A message to stderr."""
+    print(text, file=sys.stderr)
+
+
+class Timer:
+    """A stopwatch: start(), stop(), then `ms`."""
+
+    def __init__(self) -> None:
+        self._begin, self._spent = 0.0, 0.0
+
+    def start(self) -> None:
+        """From now on."""
+        self._begin = time.perf_counter()
+
+    def stop(self) -> None:
+        """Until now."""
+        self._spent = time.perf_counter() - self._begin
+
+    @property
+    def ms(self) -> float:
+        """Milliseconds between start and stop."""
+        return 1000 * self._spent

@@ -19,10 +19,13 @@ from netc.cli.options import job_of, options
 @click.option("--watch", is_flag=True, help="Log gradients, updates and activations of every layer (solver.watch_interval).")
 @click.option("--quiet", is_flag=True, help="Print the result alone.")
 @click.option("--json", "as_json", is_flag=True, help="Print the lines of log.jsonl, a JSON object each; all else goes to stderr.")
-@click.option("--publish/--no-publish", default=None, help="Publish the result [default: unless --set changed the net].")
+@click.option(
+    "--publish/--no-publish", default=None, help="Publish the result [default: unless --set changed the net, or it states no licence]."
+)
+@click.option("--sign", envvar="NETC_SIGN", metavar="KEY", help="Sign what is published with this secret key (netc zoo keygen).")
 def train(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool, provider: str, target: str | None,
           threads: int | None, zoo: str, resume: bool, snapshot: str | None, weights: tuple[str, ...], runs: str, caffe_log: bool,
-          watch: bool, quiet: bool, as_json: bool, publish: bool | None) -> None:  # fmt: skip
+          watch: bool, quiet: bool, as_json: bool, publish: bool | None, sign: str | None) -> None:  # fmt: skip
     """Train NET, test it, and publish it into the zoo.
 
     NET is a net file with a solver in it (YAML or protobuf text), or a Caffe solver file.
@@ -31,13 +34,18 @@ def train(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_
 
     netc train solver.prototxt --weights bvlc_alexnet.caffemodel
     """
+    from netc.commands.facts import silence
     from netc.commands.options import TrainOptions
     from netc.commands.train import train_command
 
     job = job_of(net, overrides, plugins, allow_unknown)
-    publish = not overrides if publish is None else publish
+    if publish is None:
+        silent = [] if overrides else silence(job)
+        publish = not overrides and not silent
+        for line in [] if quiet else silent:
+            click.echo(f"netc: will not be published: {line}", err=True)
     asked = TrainOptions(provider, target, threads, runs, zoo if publish else None, resume, snapshot, weights, watch, caffe_log,
-                         quiet, as_json)  # fmt: skip
+                         quiet, as_json, sign)  # fmt: skip
     reason = train_command(job, asked)
     if reason in ("SIGINT", "SIGTERM"):
         sys.exit(130 if reason == "SIGINT" else 143)
@@ -104,7 +112,9 @@ def time_(
 ) -> None:
     """Milliseconds of each layer of NET, forward, backward and update.
 
-    Example: netc time nets/lenet.yaml
+    NET may be without a solver (then there is no update), without a loss (nor backward), and without data (inputs are zeros then).
+
+    Examples: netc time nets/lenet.yaml; netc time deploy.prototxt
     """
     from netc.commands.time import table, time_command
 

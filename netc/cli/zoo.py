@@ -1,17 +1,23 @@
-"""`netc zoo`: the commands list, show, verify and download."""
+"""`netc zoo`: the commands list, show, verify, download, alias, keygen, sign, reindex and serve."""
 
 import sys
 
 import click
 
 from netc.cli.group import main
+from netc.cli.options import options
 
 FROM = click.option("--from", "source", metavar="ZOO", help="A folder or an address [default: $NETC_ZOO, else ./model_zoo].")
+KEY = click.option("--key", envvar="NETC_ZOO_KEY", metavar="PUB", help="A public key, or a file of them: the model must be signed by one.")
 
 
 @main.group()
 def zoo() -> None:
-    """Published models: list, show, verify, download."""
+    """Published models: list, show, verify, download, serve.
+
+    A MODEL is `name`, `name@1`, `name@1.2`, `name@1.2.3`, `name@latest` or `name@alias`. A zoo is a folder, an http(s) address, or
+    one such as s3://bucket/zoo or hf://user/zoo.
+    """
 
 
 @zoo.command("list")
@@ -22,14 +28,15 @@ def zoo_list(source: str | None) -> None:
 
     for entry in entries(source or default_location()):
         scores = ", ".join(f"{k} {v:.4g}" for k, v in entry.metrics.items())
-        click.echo(f"{entry.name}@{entry.version}  {human_size(entry.size)}  {scores}  {entry.description}")
+        names = "".join(f" ({alias})" for alias in entry.aliases) + (" (signed)" if entry.signed else "")
+        click.echo(f"{entry.name}@{entry.version}{names}  {human_size(entry.size)}  {scores}  {' '.join(entry.description.split())}")
 
 
 @zoo.command("show")
 @click.argument("model")
 @FROM
 def zoo_show(model: str, source: str | None) -> None:
-    """The manifest of MODEL, `name` or `name@version`."""
+    """The manifest of MODEL."""
     import json
 
     from netc.zoo import default_location
@@ -41,12 +48,17 @@ def zoo_show(model: str, source: str | None) -> None:
 @zoo.command("verify")
 @click.argument("model", required=False)
 @FROM
-def zoo_verify(model: str | None, source: str | None) -> None:
-    """Check sizes and hashes of MODEL, or of the whole zoo."""
-    from netc.zoo import default_location
+@KEY
+@click.option("--run", is_flag=True, help="Run the test vectors too, and three steps of training.")
+def zoo_verify(model: str | None, source: str | None, key: str | None, run: bool) -> None:
+    """Check sizes and hashes of MODEL, or of the whole zoo.
+
+    Example: netc zoo verify lenet --run --key netc.pub
+    """
+    from netc.zoo import default_location, public_keys
     from netc.zoo import verify as problems_of
 
-    problems = problems_of(source or default_location(), model)
+    problems = problems_of(source or default_location(), model, run, public_keys(key) if key else ())
     for problem in problems:
         click.echo(problem, err=True)
     click.echo("damaged" if problems else "whole")
@@ -56,13 +68,84 @@ def zoo_verify(model: str | None, source: str | None) -> None:
 @zoo.command("download")
 @click.argument("model")
 @FROM
+@KEY
 @click.option("--to", default=".", show_default=True, metavar="DIR", help="The model goes to DIR/<name>/<version>.")
-def zoo_download(model: str, source: str | None, to: str) -> None:
-    """Download MODEL, `name` or `name@version`, and verify it.
+def zoo_download(model: str, source: str | None, key: str | None, to: str) -> None:
+    """Download MODEL and verify it. What a broken connection left is gone on from.
 
-    Example: netc zoo download lenet --from https://example.org/model_zoo --to models
+    Example: netc zoo download lenet@1 --from https://example.org/model_zoo --to models
     """
     from netc.zoo import download as fetch
+    from netc.zoo import public_keys
 
-    found = fetch(model, source, to)
+    found = fetch(model, source, to, public_keys(key) if key else ())
     click.echo(f"{found.path}{'' if found.new else ' (was there already)'}")
+
+
+@zoo.command("alias")
+@click.argument("model")
+@click.argument("alias", required=False)
+@options("zoo")
+@click.option("--remove", multiple=True, metavar="ALIAS", help="An alias to take away.")
+def zoo_alias(model: str, alias: str | None, zoo: str, remove: tuple[str, ...]) -> None:
+    """Let ALIAS stand for the version of MODEL, from now on; without ALIAS, say what there is.
+
+    Example: netc zoo alias lenet@1.0.0 stable
+    """
+    from netc.zoo import alias as aliased
+    from netc.zoo import entries
+
+    name = model.partition("@")[0]
+    words = aliased(zoo, model, alias, remove) if alias or remove else {}
+    words = words or {word: e.version for e in entries(zoo) if e.name == name for word in e.aliases}
+    for word, version in sorted(words.items()):
+        click.echo(f"{name}@{word} is {name}@{version}")
+
+
+@zoo.command("keygen")
+@click.argument("prefix", default="netc")
+def zoo_keygen(prefix: str) -> None:
+    """Make a pair of keys to sign models with, PREFIX.key (keep it secret) and PREFIX.pub, in the format of minisign."""
+    from netc.zoo import generate
+
+    for path in generate(prefix):
+        click.echo(path)
+
+
+@zoo.command("sign")
+@click.argument("model")
+@click.argument("key")
+@options("zoo")
+def zoo_sign(model: str, key: str, zoo: str) -> None:
+    """Sign MODEL, which is published already, with the secret KEY. `netc train --sign KEY` signs what it publishes.
+
+    Example: netc zoo sign lenet@1.0.0 netc.key
+    """
+    from netc.zoo import sign_model
+
+    click.echo(sign_model(zoo, model, key))
+
+
+@zoo.command("reindex")
+@options("zoo")
+def zoo_reindex(zoo: str) -> None:
+    """Rebuild index.json after models were copied into the zoo, or out of it."""
+    from netc.zoo import reindex
+
+    problems = reindex(zoo)
+    for problem in problems:
+        click.echo(problem, err=True)
+    sys.exit(1 if problems else 0)
+
+
+@zoo.command("serve")
+@click.argument("folder", envvar="NETC_ZOO", default="model_zoo", metavar="[DIR]")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 is any that is free.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on; 0.0.0.0 lets other machines in.")
+def zoo_serve(folder: str, port: int, host: str) -> None:
+    """Serve the zoo in DIR: pages for people, and an address for `netc zoo download --from`."""
+    from netc.zoo.serve import server
+
+    made = server(folder, host, port)
+    click.echo(f"{folder} is at http://{f'[{host}]' if ':' in host else host}:{made.port}/ (Ctrl-C ends)")
+    made.serve_forever()

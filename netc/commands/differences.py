@@ -42,15 +42,26 @@ DIFFERENCES = (
         "transform_param's counts; without it the other",
     ),
     Difference(("Python",), "always runs what a net names", "only with --allow-python; never what came out of a zoo"),
-    Difference(("Python",), "a layer without tops runs", "it does not: nothing reads what it does"),
     Difference(
         ("RNN", "LSTM"), "exposed states take and give no gradient", "gradients flow through them, so that a decoder trains its encoder"
     ),
     Difference(("RNN", "LSTM"), "a cont must be given", "without one each column is one sequence; `carry` says whether it goes on"),
+    Difference(("LSTMUnit",), "the gradient by the forget gate is that of a cont of 0 or 1", "it is that of any cont"),
     Difference((), "random numbers hang on what was drawn before", "each is a function of the seed, a name and the iteration"),
     Difference(
         (), "a test goes on where the last one ended; scores are means of batches", "each begins with the first row; rows count alike"
     ),
+    Difference((), "a solver without random_seed gives another run each time", "runs repeat; random_seed: -1 draws a seed"),
+    Difference((), "resuming begins the data anew, with other random numbers", "a resumed run has the bits of one that was not stopped"),
+    Difference((), "snapshots are BINARYPROTO by default", "they are .safetensors; snapshot_format writes and --snapshot reads Caffe's"),
+    Difference((), "HDF5 snapshots of layers with / in their names abort", "they are written and read"),
+    Difference((), "test_iter must be given", "without it a test is one pass over the test set"),
+    Difference((), "nets inside a solver are not brought up to date", "they are, as nets in files"),
+    Difference((), "a text with a field of a fork does not load", "it does with --allow-unknown, which drops the field with a warning"),
+    Difference((), "-level and -stage reach the net for training only", "--set state.level=1 and --set state.stage=[x] reach all nets"),
+    Difference((), "several GPUs train a net (NCCL, layer_wise_reduce)", "one device does"),
+    Difference((), "debug_info prints means of all blobs in each iteration", "it logs what --watch logs"),
+    Difference((), "device_id and engine choose device and code", "CUDA_VISIBLE_DEVICES and --target do"),
     Difference(
         (),
         "labels out of range read other memory in release builds",

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from netc.commands.facts import remembered_parent
+from netc.commands.options import TrainOptions
 from netc.commands.publish import publish_run
 from netc.contract import Program
 from netc.errors import ZooError
@@ -15,8 +17,9 @@ from netc.run.events import Finished
 from netc.solver import Trainer
 
 
-def end_run(program: Program, trainer: Trainer, finished: Finished, zoo: str | None, shown: Screen) -> None:
-    """Say how a run ended, and publish its model into `zoo` unless it is None."""
+def end_run(program: Program, trainer: Trainer, finished: Finished, options: TrainOptions, shown: Screen) -> None:
+    """Say how a run ended, and publish its model where the options say."""
+    zoo = options.zoo
     if finished.best is not None:
         what = "validation" if trainer.validates else "test"
         ended = f"no better {what} for {trainer.stale} {what}s; " if finished.reason == "patience" else ""
@@ -36,7 +39,8 @@ def end_run(program: Program, trainer: Trainer, finished: Finished, zoo: str | N
         return
     command = shlex.join(["netc", *without_folders(sys.argv[1:])])
     try:
-        published = publish_run(program, states, finished.scores, Path(zoo), command, curves=curves_png(trainer.folder.lines()))
+        curves, parent = curves_png(trainer.folder.lines()), remembered_parent(trainer.folder.path)
+        published = publish_run(program, states, finished.scores, Path(zoo), command, curves=curves, parent=parent, key=options.key)
     except ZooError as e:
         raise ZooError(
             f"{e}\nthe run itself is whole in {trainer.folder.path}; --resume --publish publishes it without training again"
@@ -49,7 +53,7 @@ def end_run(program: Program, trainer: Trainer, finished: Finished, zoo: str | N
 
 def without_folders(arguments: Sequence[str]) -> list[str]:
     """A command's arguments less those that say where this machine keeps things, which are nothing to publish."""
-    own = ("--runs", "--zoo")
+    own = ("--runs", "--zoo", "--sign")
     pairs = zip(("", *arguments), arguments, strict=False)
     return [a for before, a in pairs if before not in own and a not in own and not a.startswith(tuple(f"{o}=" for o in own))]
 

@@ -27,6 +27,7 @@ def write_starter(path: str, source: str) -> str:
     base = str(target.parent)
     layer = data.plain_layer(source if source in registry.dataset else os.path.relpath(Path(source).expanduser(), target.parent), base)
     text, said = _starter(layer, base, target)
+    text += starters.licences(known=bool(data.describe(layer, "TRAIN", base).licence))
     try:
         target.write_text(text)
     except OSError as e:

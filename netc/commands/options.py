@@ -12,7 +12,7 @@ class TrainOptions:
 
     `snapshot_file`, a solver state of Caffe or a snapshot of netc, is what a new run goes on from. `watch` sets
     solver.watch_interval where it is not set. `caffe_log` writes Caffe's lines to stderr too. `quiet` says nothing but the result,
-    `as_json` prints the lines of the log instead.
+    `as_json` prints the lines of the log instead. `key` is a file with a secret key that signs what is published.
     """
 
     provider: str = "auto"
@@ -27,6 +27,7 @@ class TrainOptions:
     caffe_log: bool = False
     quiet: bool = False
     as_json: bool = False
+    key: str | None = None
 
     def check(self) -> None:
         """SpecError if they do not go together."""

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -235,10 +236,14 @@ def _find(name: str, source: str | None) -> Path:
         raise DataError(f"{path}: there is no such file")
     if path.is_dir() and (path.parent != Path(".") or not zoo.holds(location, name)):  # a folder of data may be called as the model
         raise DataError(f"{path}: there is no model.onnx in this folder")
-    if "://" not in str(location):
-        entry = zoo.show(location, name)
-        return Path(location) / entry["name"] / entry["version"] / "model.onnx"
-    found = zoo.download(name, str(location), cache_folder() / "models")
-    if not (found.path / "model.onnx").exists():
-        raise ZooError(f"{found.path}: holds no model.onnx")
-    return found.path / "model.onnx"
+    if not zoo.is_url(location):
+        entry = zoo.find(location, name)
+        folder = Path(location) / entry.name / entry.version
+        wrong = zoo.verify_folder(folder)
+        if wrong:
+            raise ZooError("\n".join(wrong))
+    else:  # models of one name in two zoos are two
+        folder = zoo.download(name, str(location), cache_folder() / "models" / sha256(str(location).encode()).hexdigest()[:16]).path
+    if not (folder / "model.onnx").exists():
+        raise ZooError(f"{folder}: holds no model.onnx")
+    return folder / "model.onnx"

@@ -16,7 +16,8 @@ def compiled_program(
     job: Job, provider: str, target: str | None, threads: int | None, needs_solver: bool = True
 ) -> tuple[Program, int, str]:
     """The checked program, its threads, and why it runs where it does."""
-    chosen, target, why = choose_target(provider, target)
+    asks_for_cpu = job.solver.HasField("solver_mode") and job.solver.solver_mode == job.solver.CPU
+    chosen, target, why = choose_target("cpu" if asks_for_cpu and provider == "auto" and target != "cuda" else provider, target)
     program = contract.program(job, chosen, needs_solver, target)
     return program, threads or job.solver.threads or threads_for(program.multiply_adds()), why
 

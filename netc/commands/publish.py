@@ -1,6 +1,5 @@
 """From a finished run to the zoo: the files of a published model, each checked before it is published."""
 
-import io
 import json
 import os
 from collections.abc import Mapping
@@ -11,20 +10,36 @@ import numpy as np
 
 from netc import data, snapshot, zoo
 from netc import netc_pb2 as pb
+from netc.commands.facts import silence, stated
 from netc.contract import Program
 from netc.emit import NEXT, STATE, emit
-from netc.errors import RunError, ZooError
+from netc.errors import RunError, SpecError, ZooError
+from netc.layers.context import NOISE
+from netc.run.feed import Feeder
 from netc.session import Session
 from netc.spec import to_yaml
-from netc.tensor_type import OPSET
-from netc.version import VERSION
+from netc.spec.job import Job
+from netc.zoo import vectors
 
 VECTORS = 8  # rows in test_vectors.npz
 TOLERANCE = 1e-4
+# Training is held more loosely: its steps add the differences up.
+TOLERANCES = {
+    vectors.OUTPUTS: {"relative": TOLERANCE, "absolute": TOLERANCE},
+    vectors.TRAINING: {"relative": 1e-3, "absolute": TOLERANCE},
+}
 
 
-def check_target(target: str) -> None:
-    """ZooError if nothing can be published into `target`: asked before a run, so that none ends in vain."""
+def check_target(target: str, job: Job, key: str | None = None) -> None:
+    """ZooError if nothing can be published into `target`, with the secret `key`: asked before a run, so that none ends in vain.
+
+    SpecError if the net file is silent about what a published model must say.
+    """
+    silent = silence(job)
+    if silent:
+        raise SpecError(*silent, "or give --no-publish")
+    if key is not None:
+        zoo.secret_key(Path(key))
     if "://" in target:
         raise ZooError(f"{target}: a zoo to publish into is a folder; give --zoo DIR, or --no-publish")
     path = Path(target).absolute()
@@ -41,8 +56,13 @@ def publish_run(
     command: str,
     version: str | None = None,
     curves: bytes | None = None,
+    parent: Mapping[str, Any] | None = None,
+    key: str | None = None,
 ) -> zoo.Published:
-    """Publish `states` of a program as the next version of its net. RunError if the deployed model fails its test vectors."""
+    """Publish `states` of a program as the next version of its net, signed if there is a secret `key`.
+
+    RunError if the deployed model fails its test vectors.
+    """
     model = program.deploy_model(states)
     kept = {n: states[n] for n, node in program.states.items() if node.attrs["kind"] in ("parameter", "statistic")}
     files: dict[str, bytes] = {
@@ -53,14 +73,18 @@ def publish_run(
         "metrics.json": (json.dumps({k: float(v) for k, v in scores.items()}, indent=2, sort_keys=True) + "\n").encode(),
     }
     inputs = raw_inputs(program)
+    manifest: dict[str, Any] = stated(program, model, scores, command, inputs) | {"parent": parent}
     if inputs:
-        files["test_vectors.npz"] = _vectors(program, files["model.onnx"], states, inputs)
+        files[vectors.OUTPUTS] = _vectors(program, files["model.onnx"], states, inputs)
+        steps = _training_vectors(program, files["train.onnx"], kept)
+        files |= {vectors.TRAINING: steps} if steps is not None else {}
+        manifest["tolerance"] = {name: TOLERANCES[name] for name in TOLERANCES if name in files}
     for name, words in (("labels.txt", program.classes), ("vocabulary.txt", program.vocabulary)):
         if words and all(word.splitlines() == [word] for word in words):  # the tokens of a text may be line ends
             files[name] = "".join(f"{word}\n" for word in words).encode()
     if curves is not None:
         files["curves.png"] = curves
-    return zoo.publish(target, zoo.model_name(program.job.name), files, _manifest(program, model, scores, command), version)
+    return zoo.publish(target, zoo.model_name(program.job.name), files, manifest, version, key)
 
 
 def raw_inputs(program: Program, rows: int = VECTORS) -> dict[str, np.ndarray]:
@@ -98,36 +122,20 @@ def _vectors(program: Program, model: bytes, states: Mapping[str, np.ndarray], i
         wanted = expected[name if name.startswith(NEXT) else f"out/{name}"]
         if not np.allclose(value, wanted, rtol=TOLERANCE, atol=TOLERANCE):
             raise RunError(f"model.onnx: output {name!r} differs from the net's by {np.abs(value - wanted).max():.3g}; it is not published")
-    buffer = io.BytesIO()
-    vectors: dict[str, Any] = {f"input.{n}": a for n, a in given.items()} | {f"output.{n}": a for n, a in outputs.items()}
-    np.savez(buffer, **vectors)
-    return buffer.getvalue()
+    return zoo.npz({vectors.INPUT + n: a for n, a in given.items()} | {vectors.OUTPUT + n: a for n, a in outputs.items()})
 
 
-def _manifest(program: Program, model: Any, scores: Mapping[str, float], command: str) -> dict[str, Any]:
-    layer = next(iter(program.test_net.sources), None)
-    source = layer.source if layer else None
-    ports = {"inputs": model.graph.input, "outputs": model.graph.output}
-    return {
-        "description": f"{program.job.name}, trained by netc" + (f" on {source.name}" if source else ""),
-        "net_sha256": program.job.sha256,
-        "dataset": {"name": source.name, "sha256": source.sha256 or "unknown", "licence": source.licence or "unknown"} if source else None,
-        "seed": program.seed,
-        "metrics": {k: float(v) for k, v in scores.items()},
-        "opset": OPSET,
-        "licence": "unknown",
-        "command": command,
-        "netc": VERSION,
-        **{kind: [_port(v) for v in values] for kind, values in ports.items()},
-    }
-
-
-def _port(value: Any) -> dict[str, Any]:
-    import onnx
-
-    tensor = value.type.tensor_type
-    return {
-        "name": value.name,
-        "dtype": onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name,
-        "shape": [d.dim_param or d.dim_value for d in tensor.shape.dim],
-    }
+def _training_vectors(program: Program, train: bytes, start: Mapping[str, np.ndarray]) -> bytes | None:
+    """Three steps of train.onnx on the first batch of training; None where that batch is too large to publish."""
+    portable = program.portable
+    feeds = Feeder(program.train_net, portable.steps.train, program.seed, program.job.base)(0)
+    if sum(a.nbytes for a in feeds.values()) > vectors.MOST_FEEDS:
+        return None
+    # Random numbers of 8 bits serve as well, and pack well.
+    feeds |= {n: (np.floor(a * 256) / 256).astype(a.dtype) for n, a in feeds.items() if n.startswith(NOISE)}
+    feeds |= {"lr": np.asarray(program.job.solver.base_lr, np.float32)}
+    found = vectors.training_steps(train, start, feeds)
+    wrong = [name for name, array in found.items() if not np.isfinite(array).all()]
+    if wrong:
+        raise RunError(f"train.onnx: {wrong[0]!r} is not finite after {vectors.STEPS} steps; it is not published")
+    return zoo.npz({vectors.INPUT + n: a for n, a in feeds.items()} | found)

@@ -22,7 +22,6 @@ from netc.report.picture import picture
 from netc.report.recorder import Recorder, part_of
 from netc.report.run import Run
 from netc.run import record
-from netc.run.feed import Feeder
 from netc.run.folder import RunFolder
 from netc.session import Session, choose_provider
 from netc.solver import Trainer
@@ -46,8 +45,7 @@ def run_of(folder: RunFolder, program: Program, threads: int, limit: float = mat
         return generate.write(_Made(run), prompt, length, temperature)
 
     def time(steps: int) -> dict[tuple[str, str], float]:
-        feeder = Feeder(program.train_net, program.steps.train, program.seed, program.job.base)
-        return time_layers(program, feeder(0), steps, threads).layers
+        return time_layers(program, steps, threads).layers
 
     run = Run(folder, program, threads, limit, write, None if calls(program.train.graph) else time)
     return run

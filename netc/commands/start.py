@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from netc import snapshot
+from netc.commands.facts import SAID, remember_parent
 from netc.commands.options import TrainOptions
 from netc.commands.program import loaded_weights
 from netc.contract import Program
@@ -68,10 +69,13 @@ def resumed_trainer(program: Program, threads: int, begun: Begun, shown: Screen)
 
 
 def _changed_lengths(job: Job, folder: RunFolder) -> list[str]:
-    """The solver's lengths that are others than when the run began. SpecError lists all other changes: they would make another run."""
+    """The solver's lengths, and what the net says of itself, where they are others than when the run began.
+
+    SpecError lists all other changes: they would make another run.
+    """
     now = parse_yaml(_net_text(job)).message
     found = [(path, text) for path, text in changes(load(folder.net_path).message, now)]
-    lengths = [path.partition(".")[0] == "solver" and path.partition(".")[2] in LENGTHS for path, _ in found]
+    lengths = [path in SAID or (path.partition(".")[0] == "solver" and path.partition(".")[2] in LENGTHS) for path, _ in found]
     if not all(lengths):
         faults = [f"{path}: {text}" for (path, text), allowed in zip(found, lengths, strict=True) if not allowed]
         advice = "give the net and --set of then; or begin a new run with what this one has learned: --snapshot FILE or --weights FILE"
@@ -90,6 +94,7 @@ def new_trainer(program: Program, threads: int, options: TrainOptions, shown: Sc
     folder = RunFolder.new(Path(options.runs), program.job.name, _net_text(program.job))
     try:
         stack.enter_context(folder.held())
+        remember_parent(folder.path, files)
         if not options.snapshot_file:
             return Trainer(program, folder, threads, start)
         return _gone_on_from(options.snapshot_file, program, folder, threads, shown)

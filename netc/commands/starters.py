@@ -37,6 +37,9 @@ solver:
   test_interval: 500
 """
 
+LICENCE = "licence: unknown  # of the published model: an SPDX name such as Apache-2.0\n"
+DATASET_LICENCE = "dataset_licence: unknown  # of the training data, likewise\n"
+
 
 @dataclass(frozen=True)
 class About:
@@ -129,6 +132,11 @@ def regression(about: About, standardize: bool) -> str:
 def text(about: About, classes: int) -> str:
     """An LSTM on characters."""
     return TEXT.format(path=about.path, name=about.name, source=about.source, classes=classes)
+
+
+def licences(known: bool) -> str:
+    """The last lines of every starter: what publishing asks for. `known` says that the data set states its own licence."""
+    return LICENCE + ("" if known else DATASET_LICENCE)
 
 
 def _hidden() -> list[str]:

@@ -1,4 +1,7 @@
-"""`netc time`: milliseconds of each layer, forward, backward and update, from onnxruntime's profile of real steps."""
+"""`netc time`: milliseconds of each layer, forward, backward and update, from onnxruntime's profile of real steps.
+
+Calls of Python layers are timed by the clock.
+"""
 
 import json
 import re
@@ -7,18 +10,24 @@ import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from netc.chain import Chain, open_graph
 from netc.commands.program import compiled_program
 from netc.contract import Program
+from netc.ir import Graph
+from netc.layers.context import NOISE
 from netc.native import KERNELS
-from netc.run.feed import Feeder, Feeds
+from netc.run.feed import Feeder, Feeds, draw
 from netc.session import Session, States, Stepper
 from netc.spec.job import Job
+from netc.training import GRAD
 
 PARTS = ("forward", "backward", "update")
 OTHER = "(other)"
+KERNEL = "_kernel_time"  # the end of an event's name in onnxruntime's profile
 WARM_UP = 5
 
 
@@ -33,31 +42,46 @@ class Times:
 
 def time_command(job: Job, provider: str, threads: int | None, iterations: int) -> Times:
     """Milliseconds of each layer on one batch of the training data."""
-    program, threads, _ = compiled_program(job, provider, None, threads)
-    feeder = Feeder(program.train_net, program.steps.train, program.seed, job.base)
-    return time_layers(program, feeder(0), iterations, threads)
+    program, threads, _ = compiled_program(job, provider, None, threads, needs_solver=False)
+    return time_layers(program, iterations, threads)
 
 
-def time_layers(program: Program, feeds: Feeds, iterations: int, threads: int) -> Times:
-    """Run `iterations` training steps on the same feeds, once alone and once with the profiler.
+def time_layers(program: Program, iterations: int, threads: int) -> Times:
+    """Run `iterations` training steps on one batch, once alone and once with the profiler.
 
-    The bodies of training ops without a kernel are expanded, so that every node has its layer's name.
+    Without a solver a step is forward and backward, and without a loss forward alone. The bodies of training ops without a
+    kernel are expanded, so that every node has its layer's name.
     """
-    lr = {"lr": np.asarray(0.0, np.float32)}
-    start = {f"state/{n}": a for n, a in program.start().items()}
-    plain = Stepper(Session(program.model("train"), program.provider, threads, kernels=program.kernels), States(start, program.provider))
-    step = _median(plain, feeds | lr, iterations)
+    graph = program.graph("train" if program.trains else "gradient" if program.train.loss is not None else "forward")
+    feeds = _feeds(program, graph) | {"lr": np.asarray(0.0, np.float32)}
+    sums = {n: a for n, a in feeds.items() if n.startswith(GRAD)}
+    start = sums | {f"state/{n}": a for n, a in program.start().items()}
+
+    def measured(**options: Any) -> tuple[Session | Chain, float]:
+        session = open_graph(graph, program.provider, threads, program.kernels, **options)
+        return session, _median(Stepper(session, States(start, program.provider)), feeds, iterations)
+
+    _, step = measured()
     with tempfile.TemporaryDirectory() as folder:
-        model = program.model("train", functions=KERNELS if program.kernels else False)
-        session = Session(model, program.provider, threads, str(Path(folder) / "profile"), program.kernels)
-        profiled = _median(Stepper(session, States(start, program.provider)), feeds | lr, iterations)
-        events = json.loads(Path(session.end_profile()).read_text())
+        session, profiled = measured(profile=str(Path(folder) / "profile"), functions=KERNELS if program.kernels else False)
+        events = [event for path in session.end_profiles() for event in json.loads(Path(path).read_text())]
     layers = [layer.name for layer in program.train_net.layers]
     totals = dict.fromkeys([(name, part) for name in [*layers, OTHER] for part in PARTS], 0.0)
-    for event in events:
-        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
-            totals[_place(event["name"].removesuffix("_kernel_time"), layers)] += event["dur"] / 1000 / (iterations + WARM_UP)
+    spent = [(_place(e["name"].removesuffix(KERNEL), layers), e["dur"] / 1000) for e in events if e["name"].endswith(KERNEL)]
+    calls = session.spent.items() if isinstance(session, Chain) else ()
+    for place, milliseconds in (*spent, *((place, 1000 * seconds) for place, seconds in calls)):
+        totals[place] += milliseconds / (iterations + WARM_UP)
     return Times(totals, step, profiled)
+
+
+def _feeds(program: Program, graph: Graph) -> Feeds:
+    """The first batch of the net's sources, or zeros where its inputs are for a program to feed; zeros for sums of gradients."""
+    inputs = {n.attrs["name"]: n for n in graph.leaves("Input")}
+    net = program.train_net
+    feeds = Feeder(net, graph, program.seed, program.job.base)(0) if net.feeds_itself else {}
+    feeds |= {n: draw(node, program.seed, 0) for n, node in inputs.items() if n.startswith(NOISE) and n not in feeds}
+    unfed = {n: node.types[0] for n, node in inputs.items() if n not in feeds}
+    return feeds | {n: np.zeros(tuple(map(int, t.shape)), t.dtype) for n, t in unfed.items()}
 
 
 def table(times: Times) -> Iterator[str]:

@@ -34,8 +34,9 @@ def train_command(job: Job, options: TrainOptions, shown: Screen | None = None, 
     options.check()
     shown = shown or screen(options.quiet, options.as_json)
     if options.zoo is not None:
-        check_target(options.zoo)
-    if options.watch and not job.solver.watch_interval:
+        check_target(options.zoo, job, options.key)
+    asked = options.watch or job.solver.debug_info or job.train.message.debug_info
+    if asked and not job.solver.watch_interval:
         job = replace(job, solver=replaced(job.solver, watch_interval=job.solver.display or DISPLAY))
     with ExitStack() as stack:
         begun = begun_run(job, options.runs, stack) if options.resume else None
@@ -46,7 +47,7 @@ def train_command(job: Job, options: TrainOptions, shown: Screen | None = None, 
         _greet(program, trainer, why, shown)
         with recorder(program, trainer, why, shown.say) as recording:
             trainer, finished = _run(trainer, recording, [*followers(trainer, options, shown, stack), *told])
-        end_run(program, trainer, finished, options.zoo, shown)
+        end_run(program, trainer, finished, options, shown)
     return finished.reason
 
 

@@ -16,5 +16,6 @@ def python(node: Node, *dys: Value | None) -> Gradients:
     wanted = [needed(x) for x in node.operands[:count]]
     call = partial(hosted.backward, wanted)
     types = tuple(x.type for x in node.operands)
-    found = Node("PythonBackward", (*node.inputs, *node.outputs, *seeds), {"call": call}, types, HOST).outputs
+    attrs = {"call": call, "facts": {**node.attrs["facts"], "method": "backward", "propagate_down": wanted}}
+    found = Node("PythonBackward", (*node.inputs, *node.outputs, *seeds), attrs, types, HOST).outputs
     return tuple(g if k >= count or wanted[k] else None for k, g in enumerate(found))

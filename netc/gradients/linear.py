@@ -1,7 +1,7 @@
 """Gradients of ops that are linear in each input, and of those that only move elements."""
 
 from netc.errors import GradientError
-from netc.ir import Node, Value, constant_value, op, shape_of, zeros_like
+from netc.ir import TRAINING, Node, Value, constant_value, op, shape_of, zeros_like
 from netc.registry import gradient
 
 Gradients = tuple[Value | None, ...]
@@ -78,6 +78,15 @@ def slice_(node: Node, dy: Value) -> Gradients:
         pads[axis % x.rank] = min(max(int(first) + (size if first < 0 else 0), 0), size)
         pads[x.rank + axis % x.rank] = size - min(max(int(last) + (size if last < 0 else 0), 0), size)
     return op.Pad(dy, pads), *(None for _ in node.inputs[1:])
+
+
+@gradient("Crop", domain=TRAINING)
+def crop(node: Node, dy: Value) -> Gradients:
+    """Zeros around dy. The second input gives a size, and so gets none."""
+    x, axis, begin = node.operands[0], node.attrs["axis"], node.attrs["offset"]
+    sizes = zip(x.shape[axis:], begin, dy.shape[axis:], strict=True)
+    end = [0 if a == c else int(a) - b - int(c) for a, b, c in sizes]  # equal ones may be symbolic
+    return op.Pad(dy, [*[0] * axis, *begin, *[0] * axis, *end]), None
 
 
 @gradient("Tile")

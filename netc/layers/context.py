@@ -18,6 +18,7 @@ from netc.tensor_type import Dim, Shape
 
 BATCH = "batch/"
 NOISE = "noise/"
+SINK = "sink/"  # a blob that a layer such as HDF5Output takes out of the net
 
 
 def dims(shape: Shape) -> str:
@@ -44,6 +45,7 @@ class Context:
     shared: dict[str, Value]
     states: dict[str, Value]
     updates: dict[Value, Value]
+    sinks: dict[str, Value]
     described: Mapping[str, TopSpec] = field(default_factory=dict)  # what sources say of their tops
     steps: Dim | None = None
     blobs: list[Value] = field(default_factory=list)
@@ -112,6 +114,11 @@ class Context:
         """A training step ends with `value` in `state`."""
         self.updates[state] = stop(value)
 
+    def keep(self, *values: Value) -> None:
+        """Values that each run makes, though no layer reads them; not in a deployed net."""
+        if self.phase != DEPLOY:
+            self.sinks |= {f"{SINK}{self.layer.name}/{k}": value for k, value in enumerate(values)}
+
     def noise(self, name: str, shape: Shape, distribution: str = "uniform") -> Value:
         """Random numbers fed anew each step: uniform in [0, 1), or standard normal. Of symbolic dimensions only the batch can be one."""
         key = f"{self.layer.name}.{name}"
@@ -142,6 +149,7 @@ class Context:
             raise self.error(f"{self.layer.type} moves its statistics itself; their lr_mult must be 0", "param", index, "lr_mult")
         owner = self.shared.get(spec.name) if spec.name else None
         if owner is not None:
+            self.states.setdefault(owner.node.attrs["name"], owner)
             return self._share(owner, spec, shape, index)
         mults = {"lr_mult": spec.lr_mult, "decay_mult": spec.decay_mult} if kind == "parameter" else {"lr_mult": 0.0, "decay_mult": 0.0}
         state = leaf(

@@ -5,7 +5,7 @@ runs only where the user allowed it: `allow_python()`, `--allow-python`.
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -102,10 +102,10 @@ class Hosted:
     """One Python layer of a net: the user's object and the calls of it."""
 
     def __init__(self, ctx: Context, bottoms: Sequence[Value]):
-        self.name, self.place = ctx.layer.name, ctx.layer.at()
+        self.name, self.place, self.param = ctx.layer.name, ctx.layer.at(), ctx.param.python_param
         self.error: Callable[[str], NetcError] = ctx.error
         self.user = _instance(ctx)
-        self.user.param_str, self.user.phase, self.user.blobs = ctx.param.python_param.param_str, PHASES.get(ctx.phase, 1), Blobs()
+        self.user.param_str, self.user.phase, self.user.blobs = self.param.param_str, PHASES.get(ctx.phase, 1), Blobs()
         self.bottom = [Blob(*sizes(b.shape)) for b in bottoms]
         self.top = [Blob(0) for _ in ctx.layer.tops]
         self._guarded("setup", self.bottom, self.top)
@@ -113,14 +113,21 @@ class Hosted:
         self.shapes = [t.shape for t in self.top]
         self.error = lambda text: RunError(f"{self.place}: {text}")
 
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What there is to know to make such an object elsewhere."""
+        p = self.param
+        return {"module": p.module, "class": p.layer, "param_str": p.param_str, "phase": self.user.phase, "bottoms": len(self.bottom),
+                "blobs": len(self.user.blobs), "tops": len(self.top)}  # fmt: skip
+
     def forward(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        """The tops, of bottoms and learned blobs."""
+        """The tops, of bottoms and learned blobs; a 0 where it has no tops, for the graph to hold on to."""
         self._take(arrays)
         self._guarded("reshape", self.bottom, self.top)
         if (found := [t.shape for t in self.top]) != self.shapes:
             raise self.error(f"layer {self.name!r}: reshape made the tops {found}, before it made them {self.shapes}")
         self._guarded("forward", self.bottom, self.top)
-        return tuple(np.array(t.data, np.float32, ndmin=t.data.ndim) for t in self.top)
+        return tuple(np.array(t.data, np.float32, ndmin=t.data.ndim) for t in self.top) or (np.zeros((), np.float32),)
 
     def backward(self, propagate_down: list[bool], *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         """The gradients by bottoms and learned blobs, of those, the tops and the gradients by the tops."""
@@ -152,14 +159,20 @@ def python_layer(ctx: Context, *bottoms: Value) -> tuple[Value, ...]:
     """A class `layer` of the user's module `module`, in NumPy: setup, reshape, forward, backward. Only with --allow-python.
 
     The module is looked for beside the net file first. The graph is split there: in every step its blobs are copied and the
-    layer is waited for, on the CPU. A loss needs its loss_weight. Blobs that it adds in setup are learned.
+    layer is waited for, on the CPU. A loss needs its loss_weight. Blobs that it adds in setup are learned. One without
+    bottoms is a source; one without tops runs all the same.
     """
     _check_allowed(ctx)
     hosted = Hosted(ctx, [cast(b, np.float32) for b in bottoms])
     learned = [ctx.parameter(f"blob{k}", blob.data) for k, blob in enumerate(hosted.user.blobs)]
     inputs = (*(cast(b, np.float32) for b in bottoms), *learned)
-    types = tuple(Type(np.dtype(np.float32), shape) for shape in hosted.shapes)
-    return Node("Python", inputs, {"hosted": hosted, "call": hosted.forward}, types, HOST).outputs
+    types = tuple(Type(np.dtype(np.float32), shape) for shape in hosted.shapes or [()])
+    attrs = {"hosted": hosted, "call": hosted.forward, "facts": {"method": "forward", **hosted.facts}}
+    outputs = Node("Python", inputs, attrs, types, HOST).outputs
+    if ctx.layer.tops:
+        return outputs
+    ctx.keep(outputs[0])
+    return ()
 
 
 def _check_allowed(ctx: Context) -> None:
@@ -181,4 +194,5 @@ def _instance(ctx: Context) -> Any:
     try:
         return getattr(import_module(p.module), p.layer)()
     except Exception as e:
-        raise ctx.error(f"{p.module}.{p.layer} cannot be made: {type(e).__name__}: {e}", "python_param") from e
+        hint = "; pycaffe's names are here: import netc.caffe as caffe" if getattr(e, "name", "") == "caffe" else ""
+        raise ctx.error(f"{p.module}.{p.layer} cannot be made: {type(e).__name__}: {e}{hint}", "python_param") from e

@@ -9,7 +9,7 @@ from math import prod
 
 import numpy as np
 
-from netc.ir import Value, cast, constant, op, zeros
+from netc.ir import Value, cast, constant, op, stop, zeros
 from netc.layers.context import Context, dims, sizes
 from netc.registry import layer
 from netc.tensor_type import Dim
@@ -141,6 +141,22 @@ def lstm(ctx: Context, *bottoms: Value) -> tuple[Value, ...]:
     wh = layer.weight("weight_h", 4 * layer.hidden, layer.hidden)
     y, h, c, *_ = recurrent.lstm(xw, wh, *layer.first(), *_given(layer.cont), keep=int(ctx.training))
     return layer.tops(y, h, c)
+
+
+@layer("LSTMUnit", bottoms=(3, 3), tops=(2, 2), in_place=False)
+def lstm_unit(ctx: Context, before: Value, gates: Value, cont: Value) -> tuple[Value, ...]:
+    """One step of an LSTM: c = cont f c_prev + i g, h = o tanh(c), of c_prev (1, N, H), gates i, f, o, g (1, N, 4 H) and cont (1, N).
+
+    The gates come before their sigmoid and tanh; tops are c and h. No gradient flows to cont.
+    """
+    if before.rank != 3 or gates.shape != (*before.shape[:2], 4 * sizes(before.shape[2:])[0]) or cont.shape != before.shape[:2]:
+        shapes = ", ".join(f"{n} is {dims(v.shape)}" for n, v in zip(ctx.layer.bottoms, (before, gates, cont), strict=True))
+        raise ctx.shape_error(f"{shapes}; it takes c_prev 1 x N x H, gates 1 x N x 4 H and cont 1 x N", "bottom")
+    hidden = int(before.shape[2])
+    sigmoids, inputs = op.Split(gates, [3 * hidden, hidden], axis=2, outputs=2)
+    i, f, o = op.Split(op.Sigmoid(sigmoids), num_outputs=3, axis=2, outputs=3)
+    new = f * op.Unsqueeze(stop(cast(cont, np.float32)), [2]) * before + i * op.Tanh(inputs)
+    return new, o * op.Tanh(new)
 
 
 @layer("GRU", bottoms=(1, 4), tops=(1, 2), in_place=False)

@@ -8,6 +8,7 @@ from netc.ir import Value, op
 from netc.layers.context import Context, dims
 from netc.registry import layer
 from netc.tensor_type import Dim
+from netc.training_ops.shape import crop as cropped
 
 
 def axis_of(ctx: Context, axis: int, x: Value, *path: str) -> int:
@@ -138,17 +139,15 @@ def crop(ctx: Context, x: Value, like: Value) -> Value:
     if len(p.offset) not in (0, 1, count):
         raise ctx.error(f"{len(p.offset)} offset for {count} axes; give none, one, or one each", "crop_param", "offset")
     begin = [int(o) for o in p.offset] * (count if len(p.offset) == 1 else 1) or [0] * count
-    moved = [(i, b) for i, b in enumerate(begin, axis) if b or x.shape[i] != like.shape[i]]
-    for i, b in moved:
+    for i, b in enumerate(begin, axis):
         have, need = x.shape[i], like.shape[i]
         if isinstance(have, str) or isinstance(need, str):
-            raise ShapeError(f"cannot crop axis {i} of {dims(x.shape)} to that of {dims(like.shape)}")
-        if b + need > have:
+            if b or have != need:
+                raise ShapeError(f"cannot crop axis {i} of {dims(x.shape)} to that of {dims(like.shape)}")
+        elif b + need > have:
             text = f"an offset of {b} and a size of {need} do not fit into axis {i} of {dims(x.shape)}"
             raise ctx.shape_error(text, "crop_param", *(("offset",) if p.offset else ("axis",)))
-    if not moved:
-        return x
-    return op.Slice(x, [b for _, b in moved], [b + int(like.shape[i]) for i, b in moved], [i for i, _ in moved])
+    return cropped(x, like, axis=axis, offset=begin)
 
 
 @layer("Split", tops=(1, None), in_place=False)
@@ -162,6 +161,7 @@ def hdf5_output(ctx: Context, *xs: Value) -> tuple[Value, ...]:
     """Writes its bottoms into the HDF5 file `file_name` as `data` and `label`, the rows of every batch that is run, one after another."""
     if any(not x.rank for x in xs):
         raise ctx.shape_error("writes rows; a bottom is a single number", "bottom")
+    ctx.keep(*xs)
     return ()
 
 

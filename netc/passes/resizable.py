@@ -1,7 +1,8 @@
 """A fully convolutional graph with symbolic height and width, so that it takes images of any size.
 
 1. Inputs of four axes become (N, C, "H", "W").
-2. Convolutions and poolings work out their sizes anew: "H-2", or a numbered name where a stride divides.
+2. Convolutions, their transposes and poolings work out their sizes anew: "H-2", or a numbered name where a stride divides or
+   multiplies. Crop takes those of its second input.
 3. Pooling, which was padded for one size, rounds up as ONNX does (ceil_mode), which is Caffe's rule; global pooling
    becomes ONNX's own.
 4. Ops that act on each pixel alike stay. Anything else that a symbolic size reaches makes the graph not resizable.
@@ -51,7 +52,7 @@ class _Work:
     new: dict[Value, Value] = field(default_factory=dict)
     inputs: list[Value] = field(default_factory=list)
     offsets: dict[str, tuple[str, int]] = field(default_factory=dict)
-    names: dict[tuple[str, int, int, bool], str] = field(default_factory=dict)
+    names: dict[tuple[str | int, ...], str] = field(default_factory=dict)
     averaged: set[Value] = field(default_factory=set)
 
     def node(self, node: Node) -> None:
@@ -98,25 +99,51 @@ class _Work:
         """floor((size + change) / stride) + 1, or rounded up; a name where `size` is one."""
         if isinstance(size, int):
             return -(-(size + change) // stride) + 1 if up else (size + change) // stride + 1
-        if stride == 1:
-            base, offset = self.offsets.get(size, (size, 0))
-            offset += change + 1
-            name = f"{base}{offset:+d}" if offset else base
-            self.offsets[name] = (base, offset)
-            return name
-        key = (size, change, stride, up)
-        return self.names.setdefault(key, f"{self.offsets.get(size, (size, 0))[0].rstrip('0123456789')}{len(self.names) + 1}")
+        return self._moved(size, change + 1) if stride == 1 else self._named(size, change, stride, "up" if up else "down")
+
+    def larger(self, size: Dim, change: int, stride: int) -> Dim:
+        """stride (size - 1) + change; a name where `size` is one."""
+        if isinstance(size, int):
+            return stride * (size - 1) + change
+        return self._moved(size, change - 1) if stride == 1 else self._named(size, change, stride, "times")
+
+    def _moved(self, size: str, by: int) -> str:
+        base, offset = self.offsets.get(size, (size, 0))
+        offset += by
+        name = f"{base}{offset:+d}" if offset else base
+        self.offsets[name] = (base, offset)
+        return name
+
+    def _named(self, *key: str | int) -> str:
+        """One name for all sizes that are worked out in one way from one other."""
+        base = self.offsets.get(str(key[0]), (str(key[0]), 0))[0].rstrip("0123456789")
+        return self.names.setdefault(key, f"{base}{len(self.names) + 1}")
 
 
 def _conv(work: _Work, node: Node, given: list[Value | None]) -> Value:
     x, w = given[0], given[1]
     assert x is not None and w is not None
     rank, attrs = x.rank - SPATIAL, node.attrs
-    pads = list(attrs.get("pads", [0] * rank * 2))
-    extents = [d * (int(k) - 1) + 1 for k, d in zip(w.shape[SPATIAL:], attrs.get("dilations", [1] * rank), strict=True)]
-    strides = list(attrs.get("strides", [1] * rank))
+    pads, strides, extents = _window(w, rank, attrs)
     sizes = [work.size(x.shape[SPATIAL + i], pads[i] + pads[rank + i] - extents[i], strides[i], False) for i in range(rank)]
     return op.Conv(*given, shape=(x.shape[0], w.shape[0], *sizes), **attrs)
+
+
+def _conv_transpose(work: _Work, node: Node, given: list[Value | None]) -> Value:
+    """The other way round: stride (size - 1) + kernel - pads."""
+    x, w = given[0], given[1]
+    assert x is not None and w is not None
+    rank, attrs = x.rank - SPATIAL, node.attrs
+    pads, strides, extents = _window(w, rank, attrs)
+    changes = [extents[i] - pads[i] - pads[rank + i] for i in range(rank)]
+    sizes = [work.larger(x.shape[SPATIAL + i], changes[i], strides[i]) for i in range(rank)]
+    return op.ConvTranspose(*given, shape=(x.shape[0], int(w.shape[1]) * attrs.get("group", 1), *sizes), **attrs)
+
+
+def _window(w: Value, rank: int, attrs: Mapping[str, Any]) -> tuple[list[int], list[int], list[int]]:
+    """Pads, strides, and the sizes of the dilated kernel."""
+    extents = [d * (int(k) - 1) + 1 for k, d in zip(w.shape[SPATIAL:], attrs.get("dilations", [1] * rank), strict=True)]
+    return list(attrs.get("pads", [0] * rank * 2)), list(attrs.get("strides", [1] * rank)), extents
 
 
 def _pool(work: _Work, node: Node, given: list[Value | None]) -> Value:
@@ -138,4 +165,6 @@ def _pool(work: _Work, node: Node, given: list[Value | None]) -> Value:
     return y
 
 
-RULES: dict[str, Callable[[_Work, Node, list[Value | None]], Any]] = {"Conv": _conv, "MaxPool": _pool, "AveragePool": _pool}
+RULES: dict[str, Callable[[_Work, Node, list[Value | None]], Any]] = {
+    "Conv": _conv, "ConvTranspose": _conv_transpose, "MaxPool": _pool, "AveragePool": _pool,
+}  # fmt: skip

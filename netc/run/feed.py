@@ -9,8 +9,7 @@ import numpy as np
 from netc import data, random
 from netc.errors import DataError, Fault, SpecError
 from netc.ir import Graph, Node
-from netc.layers.context import BATCH, NOISE
-from netc.lower import SINK
+from netc.layers.context import BATCH, NOISE, SINK
 from netc.net import VALIDATION, Layer, Net
 
 Feeds = dict[str, np.ndarray]

@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from difflib import SequenceMatcher
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from netc import netc_pb2 as pb
 from netc.errors import Fault, SpecError, near
 from netc.spec.document import Document
+from netc.spec.join import joined
 from netc.spec.load import PROTOTXT, read
 from netc.spec.overrides import NET_FIELDS, copy_of, overridden
 
@@ -94,12 +94,9 @@ class Job:
         return sha256("\0".join(texts).encode()).hexdigest()
 
     def resolved(self) -> pb.NetParameter:
-        """The whole job as one NetParameter, the solver inside, with every override and the seed that was drawn for -1.
-
-        Of several test nets that are files of their own it has the first.
-        """
-        whole = copy_of(self.train.message) if self.train is self.test else _joined(self.train.message, self.test.message)
-        whole.solver.CopyFrom(_seeded(self.solver, self.seed) if self.draws_seed else self.solver)
+        """The whole job as one NetParameter, the solver inside, with every override and the seed that was drawn for -1."""
+        solver = _seeded(self.solver, self.seed) if self.draws_seed else self.solver
+        whole = joined(self.train.message, [test.message for test in self.tests], solver)
         for field in ("net", "train_net", "test_net", "net_param", "train_net_param", "test_net_param"):
             whole.solver.ClearField(field)
         return whole
@@ -225,36 +222,6 @@ def is_solver(path: str) -> bool:
         if words and words[0] in SOLVER_FIELDS ^ NET_FIELDS:
             return words[0] in SOLVER_FIELDS
     return False
-
-
-def _joined(train: pb.NetParameter, test: pb.NetParameter) -> pb.NetParameter:
-    """Two nets as one: layers that both have once, the others each for its phase, in an order that suits both."""
-    whole = copy_of(train)
-    whole.ClearField("layer")
-    old, new = ([layer.SerializeToString(deterministic=True) for layer in net.layer] for net in (train, test))
-    for kind, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        if kind == "equal":
-            whole.layer.extend(train.layer[a:b])
-        else:
-            whole.layer.extend(only for layer in train.layer[a:b] if (only := _only(layer, pb.TRAIN)))
-            whole.layer.extend(only for layer in test.layer[c:d] if (only := _only(layer, pb.TEST)))
-    return whole
-
-
-def _only(layer: pb.LayerParameter, phase: pb.Phase) -> pb.LayerParameter | None:
-    """`layer` with rules that keep it out of the other phase; None if it never runs in `phase`."""
-    layer = copy_of(layer)
-    if layer.exclude:
-        layer.exclude.add(phase=pb.TEST if phase == pb.TRAIN else pb.TRAIN)
-        return layer
-    rules = [rule for rule in layer.include if not rule.HasField("phase") or rule.phase == phase]
-    if layer.include and not rules:
-        return None
-    layer.ClearField("include")
-    layer.include.extend(rules or [pb.NetStateRule()])
-    for rule in layer.include:
-        rule.phase = phase
-    return layer
 
 
 def _plain(name: str) -> str:

@@ -12,6 +12,7 @@ from netc.training_ops import (  # noqa: F401  (each fills the registry)
     pooling,
     recurrent,
     recursive,
+    shape,
     table,
     time,
 )

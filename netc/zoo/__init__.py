@@ -4,10 +4,15 @@
 each file beside it.
 """
 
+from netc.zoo.amend import alias, sign_model
+from netc.zoo.arrays import npz, read_arrays
 from netc.zoo.card import human_size, model_card
 from netc.zoo.fetch import Downloaded, download
-from netc.zoo.index import Entry, entries, holds, reindex, show
-from netc.zoo.location import default_location
+from netc.zoo.folder import verify_folder
+from netc.zoo.index import Entry, checked_manifest, entries, find, holds, reindex, show
+from netc.zoo.location import default_location, is_url
+from netc.zoo.manifest import parse_json
+from netc.zoo.minisign import generate, public_keys, secret_key
 from netc.zoo.names import model_name
 from netc.zoo.publish import Published, publish
 from netc.zoo.verify import verify
@@ -16,15 +21,27 @@ __all__ = [
     "Downloaded",
     "Entry",
     "Published",
+    "alias",
+    "checked_manifest",
     "default_location",
     "download",
     "entries",
+    "find",
+    "generate",
     "holds",
     "human_size",
+    "is_url",
     "model_card",
     "model_name",
+    "npz",
+    "parse_json",
+    "public_keys",
     "publish",
+    "read_arrays",
     "reindex",
+    "secret_key",
     "show",
+    "sign_model",
     "verify",
+    "verify_folder",
 ]

@@ -5,33 +5,32 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from netc.zoo.names import CARD
+from netc.zoo.programs import programs, shape_text
 
-RUN = """```python
-import numpy as np
-import onnxruntime as ort
-
-session = ort.InferenceSession("model.onnx", providers=["CPUExecutionProvider"])
-feeds = {{{feeds}}}
-for output, value in zip(session.get_outputs(), session.run(None, feeds)):
-    print(output.name, value.shape)
-```"""
+NOT_STATED = "Not stated."
 
 
 def model_card(manifest: Mapping[str, Any]) -> str:
-    """The Markdown of a model: what it is, metrics, how to get and run it, files, training, licence."""
+    """The Markdown of a model: what it is, metrics, use and limits, data and licence, how to get and run it, how it was made."""
     sections = [
         f"# {manifest['name']} {manifest['version']}",
         _text(manifest["description"]),
         *_metrics(manifest),
+        "## Intended use",
+        _text(manifest.get("intended_use", NOT_STATED)),
+        "## Limits",
+        _text(manifest.get("limits", NOT_STATED)),
+        "## Licence",
+        f"{_text(manifest['licence'])} (of the weights)",
+        *_data(manifest),
         "## Download",
         f"    netc zoo download {manifest['name']}@{manifest['version']}",
         *_run(manifest),
         "## Files",
         _files(manifest),
+        *_check(manifest),
         "## Training",
         _training(manifest),
-        "## Licence",
-        _text(manifest["licence"]),
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -63,35 +62,46 @@ def _cell(text: str) -> str:
 
 
 def _metrics(manifest: Mapping[str, Any]) -> list[str]:
-    curves = any(f["role"] == "curves" and f["name"] == "curves.png" for f in manifest["files"])
-    picture = ["![Loss and metrics over the training](curves.png)"] if curves else []
+    picture = ["![Loss and metrics over the training](curves.png)"] if _has(manifest, "curves.png") else []
     if not manifest["metrics"]:
         return picture
     rows = [(name, f"{value:.6g}") for name, value in manifest["metrics"].items()]
     return ["## Results", _table(("metric", "value"), rows), *picture]
 
 
+def _data(manifest: Mapping[str, Any]) -> list[str]:
+    data = manifest["dataset"]
+    if not data:
+        return []
+    rows = [("data set", data["name"]), ("licence", data["licence"]), ("sha256", data["sha256"])]
+    return ["## Data", _table(("what", "value"), rows)]
+
+
 def _run(manifest: Mapping[str, Any]) -> list[str]:
-    if not any(f["name"] == "model.onnx" for f in manifest["files"]):
+    if not _has(manifest, "model.onnx"):
         return []
     ports = _table(
         ("", "name", "type", "shape"),
-        [
-            (kind, port["name"], port["dtype"], " x ".join(map(str, port["shape"])) or "scalar")
-            for kind in ("inputs", "outputs")
-            for port in manifest[kind]
-        ],
+        [(kind, port["name"], port["dtype"], shape_text(port["shape"])) for kind in ("inputs", "outputs") for port in manifest[kind]],
     )
-    vectors = any(f["name"] == "test_vectors.npz" for f in manifest["files"])
-    feeds = ", ".join(f"{port['name']!r}: {_example(port, vectors)}" for port in manifest["inputs"])
-    return ["## Run", ports, "In the folder of the model:", RUN.format(feeds=feeds)]
+    facts = "\n".join(f"- {_text(' '.join(fact.split()))}" for fact in manifest.get("preprocessing", ()))
+    found = ["## Run", ports, *([facts] if facts else []), "In the folder of the model:"]
+    for title, language, program in programs(manifest["inputs"], manifest["outputs"], _has(manifest, "test_vectors.npz")):
+        found += [f"### {title}", f"```{language}\n{program}```"]
+    return found
 
 
-def _example(port: Mapping[str, Any], vectors: bool) -> str:
-    """Python for something to feed: rows of the test vectors, or zeros, for which a symbolic dimension such as the batch N is one."""
-    if vectors:
-        return f"np.load('test_vectors.npz')[{'input.' + port['name']!r}]"
-    return f"np.zeros({tuple(n if isinstance(n, int) else 1 for n in port['shape'])}, {port['dtype']!r})"
+def _check(manifest: Mapping[str, Any]) -> list[str]:
+    if not manifest.get("tolerance"):
+        return []
+    rows = [(name, f"{t['relative']:g}", f"{t['absolute']:g}") for name, t in manifest["tolerance"].items()]
+    said = "This runs the model on the inputs that it was published with, and three steps of its training, and compares:"
+    command = f"    netc zoo verify --run {manifest['name']}@{manifest['version']}"
+    return ["## Check", said, command, _table(("vectors", "relative", "absolute tolerance"), rows)]
+
+
+def _has(manifest: Mapping[str, Any], name: str) -> bool:
+    return any(file["name"] == name for file in manifest["files"])
 
 
 def _files(manifest: Mapping[str, Any]) -> str:
@@ -100,12 +110,11 @@ def _files(manifest: Mapping[str, Any]) -> str:
 
 
 def _training(manifest: Mapping[str, Any]) -> str:
-    dataset, parent = manifest["dataset"], manifest["parent"]
+    parent = manifest["parent"]
     rows = [("command", manifest["command"]), ("netc", manifest["netc"]), ("seed", str(manifest["seed"]))]
-    if dataset:
-        rows += [("data set", dataset["name"]), ("data set's licence", dataset["licence"])]
-        rows += [("data set's sha256", dataset["sha256"])]
     if parent:
         rows += [("fine-tuned from", f"{parent['name']}@{parent['version']}")]
+    if "parameters" in manifest:
+        rows += [("parameters", f"{manifest['parameters']:,}")]
     rows += [("net's sha256", manifest["net_sha256"]), ("ONNX opset", str(manifest["opset"]))]
     return _table(("what", "value"), rows)

@@ -1,23 +1,29 @@
-"""Downloading: a model streams into a temporary folder, is verified on the way, and is renamed into place."""
+"""Downloading: a model streams into a temporary folder, is verified on the way, and is renamed into place.
+
+What a broken connection leaves is kept, and gone on from by the next attempt: the hash in the manifest says whether it fits.
+"""
 
 import hashlib
 import os
-import secrets
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from netc.errors import ZooError
-from netc.files import sync_directory
+from netc.errors import CutError, ZooError
+from netc.files import locked, sync_directory
 from netc.zoo.card import human_size
-from netc.zoo.folder import external_data, verify_folder
-from netc.zoo.index import find, read_manifest
-from netc.zoo.location import chunks, default_location
-from netc.zoo.names import MANIFEST
+from netc.zoo.folder import graph_faults, verify_folder
+from netc.zoo.index import Entry, find, read_manifest
+from netc.zoo.location import CHUNK, chunks, default_location, read
+from netc.zoo.minisign import MOST_BYTES, PublicKey, check
+from netc.zoo.names import MANIFEST, SIGNATURE
+
+TRIES, PAUSE = 5, 0.5  # connections in a row that bring less than a CHUNK, and seconds after the first of them
 
 
 @dataclass(frozen=True)
@@ -30,42 +36,74 @@ class Downloaded:
     new: bool
 
 
-def download(spec: str, source: str | Path | None = None, to: str | Path = ".") -> Downloaded:
-    """Copies 'name' or 'name@version' from the zoo `source` to `to`/name/version.
+def download(spec: str, source: str | Path | None = None, to: str | Path = ".", keys: Sequence[PublicKey] = ()) -> Downloaded:
+    """Copies a model, `spec` as `index.chosen` has it, from the zoo `source` to `to`/name/version.
 
-    `source` is a directory or an http(s) address; None is NETC_ZOO, else ./model_zoo. ZooError if the model is not
-    there, is not what its manifest states or is hostile; then nothing is left behind.
+    `source` is a directory or an address; None is NETC_ZOO, else ./model_zoo. With `keys` the model must be signed by one of
+    them. ZooError if it is not there, is not what its manifest states or is hostile; then nothing is left behind, except for
+    what came before a connection broke.
     """
     location = default_location() if source is None else source
     entry = find(location, spec)
     manifest, data = read_manifest(location, entry)
+    signature = _signature(location, entry, data, keys)
     target = Path(to) / entry.name / entry.version
-    if _already(target, data):
+    if _already(target, data, keys):
         return Downloaded(entry.name, entry.version, target, False)
-    temporary = Path(to) / f".download-{entry.name}-{secrets.token_hex(4)}"
+    partial = Path(to) / f".download-{entry.name}-{entry.version}-{entry.manifest_sha256[:12]}"
     try:
-        temporary.mkdir(parents=True)
-        _check_space(temporary, manifest)
-        _fetch(location, manifest, temporary)
-        (temporary / MANIFEST).write_bytes(data)
-        sync_directory(temporary)
-        target.parent.mkdir(exist_ok=True)
-        os.rename(temporary, target)
-        sync_directory(target.parent)
+        Path(to).mkdir(parents=True, exist_ok=True)
+        with locked(partial.with_name(f"{partial.name}.lock"), keep=False):
+            if _already(target, data, keys):  # another process was faster
+                return Downloaded(entry.name, entry.version, target, False)
+            with _kept_if_cut(partial):
+                _check_space(partial, manifest)
+                _fetch(location, manifest, partial)
+                for name, content in ((MANIFEST, data), (SIGNATURE, signature)):
+                    if content is not None:
+                        (partial / name).write_bytes(content)
+                sync_directory(partial)
+                target.parent.mkdir(exist_ok=True)
+                os.rename(partial, target)
+                sync_directory(target.parent)
     except OSError as error:
-        if target.exists() and _already(target, data):  # another process was faster
-            return Downloaded(entry.name, entry.version, target, False)
         raise ZooError(f"{error.filename2 or error.filename or target}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return Downloaded(entry.name, entry.version, target, True)
 
 
-def _already(target: Path, manifest: bytes) -> bool:
+@contextmanager
+def _kept_if_cut(partial: Path) -> Iterator[None]:
+    """A folder to download into. It goes if that fails, unless it was only interrupted."""
+    partial.mkdir(exist_ok=True)
+    try:
+        yield
+    except CutError as error:
+        raise CutError(f"{error}; what came is kept, and the same command goes on from there") from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def _signature(location: str | Path, entry: Entry, data: bytes, keys: Sequence[PublicKey]) -> bytes | None:
+    """The signature of a manifest; None where there is none and none is asked for."""
+    path = f"{entry.name}/{entry.version}/{SIGNATURE}"
+    if not entry.signed and keys:
+        raise ZooError(f"{location}/{entry.name}/{entry.version}: is not signed, and only signed models were asked for")
+    if not entry.signed:
+        return None
+    signature = read(location, path, MOST_BYTES)
+    if keys:
+        check(signature, data, list(keys), f"{location}/{path}")
+    return signature
+
+
+def _already(target: Path, manifest: bytes, keys: Sequence[PublicKey]) -> bool:
     """Whether `target` holds this very model. ZooError if it holds anything else."""
     if not os.path.lexists(target):
         return False
-    wrong = verify_folder(target) if target.is_dir() else [f"{target}: is not a folder"]
+    wrong = verify_folder(target, keys) if target.is_dir() else [f"{target}: is not a folder"]
     if not wrong and (target / MANIFEST).read_bytes() != manifest:
         wrong = [f"{target}: holds another model of the same name and version"]
     if wrong:
@@ -74,7 +112,8 @@ def _already(target: Path, manifest: bytes) -> bool:
 
 
 def _check_space(folder: Path, manifest: dict[str, Any]) -> None:
-    wanted, free = sum(file["size"] for file in manifest["files"]), shutil.disk_usage(folder).free
+    here = sum(p.stat().st_size for p in folder.iterdir())
+    wanted, free = sum(file["size"] for file in manifest["files"]) - here, shutil.disk_usage(folder).free
     if wanted > free:
         raise ZooError(f"{folder.parent}: {human_size(free)} are free; the model has {human_size(wanted)}")
 
@@ -82,29 +121,55 @@ def _check_space(folder: Path, manifest: dict[str, Any]) -> None:
 def _fetch(location: str | Path, manifest: dict[str, Any], folder: Path) -> None:
     names = [file["name"] for file in manifest["files"]]
     base = f"{manifest['name']}/{manifest['version']}"
+    for stranger in folder.iterdir():
+        if stranger.name not in names or not stranger.is_file() or stranger.is_symlink():
+            raise ZooError(f"{stranger}: is nothing that a download left; remove it")
     with _progress(f"{manifest['name']} {manifest['version']}", sum(f["size"] for f in manifest["files"])) as advance:
         for file in manifest["files"]:
             _fetch_file(location, f"{base}/{file['name']}", file, folder / file["name"], advance)
-    wrong = [text for name in names if name.endswith(".onnx") for text in external_data(folder / name, names)]
+    wrong = [text for name in names if name.endswith(".onnx") for text in graph_faults(folder / name, names)]
     if wrong:
         # The folder is about to go, so the sentence names the source.
         raise ZooError("\n".join(text.replace(str(folder), f"{location}/{base}", 1) for text in wrong))
 
 
 def _fetch_file(location: str | Path, path: str, file: dict[str, Any], target: Path, advance: Callable[[int], None]) -> None:
-    digest, size = hashlib.sha256(), 0
-    with closing(chunks(location, path, file["size"])) as pieces, open(target, "xb") as out:
-        for piece in pieces:
-            out.write(piece)
+    """One file, from where an earlier attempt stopped; from its start if what that left proves wrong."""
+    left = target.stat().st_size if target.exists() else 0
+    if left > file["size"]:
+        target.unlink()
+    if _received(location, path, file, target, advance) != file["sha256"]:
+        target.unlink()
+        if not left or _received(location, path, file, target, lambda size: None) != file["sha256"]:
+            raise ZooError(f"{location}/{path}: its sha256 is not the one that the manifest states")
+
+
+def _received(location: str | Path, path: str, file: dict[str, Any], target: Path, advance: Callable[[int], None]) -> str:
+    """The sha256 of a file whose rest has come now; a connection that breaks is made again."""
+    digest, tries = hashlib.sha256(), 0
+    with open(target, "a+b") as out:
+        out.seek(0)
+        while piece := out.read(CHUNK):
             digest.update(piece)
-            size += len(piece)
             advance(len(piece))
-        out.flush()
-        os.fsync(out.fileno())
-    if size < file["size"]:
-        raise ZooError(f"{location}/{path}: ends after {size} bytes; the manifest states {file['size']}")
-    if digest.hexdigest() != file["sha256"]:
-        raise ZooError(f"{location}/{path}: its sha256 is not the one that the manifest states")
+        while (size := out.tell()) < file["size"]:
+            try:
+                with closing(chunks(location, path, file["size"], size)) as pieces:
+                    for piece in pieces:
+                        out.write(piece)
+                        digest.update(piece)
+                        advance(len(piece))
+                if out.tell() < file["size"]:
+                    raise ZooError(f"{location}/{path}: ends after {out.tell()} bytes; the manifest states {file['size']}")
+            except CutError:
+                tries = 0 if out.tell() - size >= CHUNK else tries + 1
+                if tries >= TRIES:
+                    raise
+                time.sleep(PAUSE * 2**tries)
+            finally:
+                out.flush()
+                os.fsync(out.fileno())
+    return digest.hexdigest()
 
 
 @contextmanager

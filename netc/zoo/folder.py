@@ -1,7 +1,7 @@
 """One model's folder: whether it is, byte for byte, what its manifest states, and harmless to load."""
 
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,49 +11,68 @@ from netc.errors import ZooError
 from netc.zoo.index import checked_manifest
 from netc.zoo.location import chunks
 from netc.zoo.manifest import MOST_BYTES
-from netc.zoo.names import MANIFEST
+from netc.zoo.minisign import MOST_BYTES as MOST_SIGNATURE
+from netc.zoo.minisign import PublicKey, check
+from netc.zoo.names import MANIFEST, SIGNATURE
+
+DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 
 
-def verify_folder(folder: Path) -> list[str]:
-    """What is wrong with the model in `folder`, which is named after its version, in a folder of its name."""
+def verify_folder(folder: Path, keys: Sequence[PublicKey] = ()) -> list[str]:
+    """What is wrong with the model in `folder`, which is named after its version, in a folder of its name.
+
+    With `keys` it must be signed by one of them.
+    """
     absolute = folder.absolute()
     try:
         data = b"".join(chunks(folder, MANIFEST, MOST_BYTES))
         manifest = checked_manifest(data, str(folder / MANIFEST), absolute.parent.name, absolute.name)
+        if keys:
+            check(b"".join(chunks(folder, SIGNATURE, MOST_SIGNATURE)), data, list(keys), str(folder / SIGNATURE))
     except ZooError as error:
         return str(error).splitlines()
     names = {file["name"] for file in manifest["files"]}
-    found = [f"{p}: is not in the manifest" for p in sorted(folder.iterdir()) if p.name not in names | {MANIFEST}]
+    found = [f"{p}: is not in the manifest" for p in sorted(folder.iterdir()) if p.name not in names | {MANIFEST, SIGNATURE}]
     for file in manifest["files"]:
-        found += _verify_file(folder, file) or (external_data(folder / file["name"], names) if file["name"].endswith(".onnx") else [])
+        found += _verify_file(folder, file) or (graph_faults(folder / file["name"], names) if file["name"].endswith(".onnx") else [])
     return found
 
 
-def external_data(path: Path, names: Collection[str]) -> list[str]:
-    """What is wrong with an ONNX file: damage, or a tensor whose data is not in one of the `names` beside it."""
+def graph_faults(path: Path, names: Collection[str]) -> list[str]:
+    """What is wrong with an ONNX file: damage, data that is not in one of the `names` beside it, ops that need a library.
+
+    A node is of ONNX's own domains, or the model holds the function that it calls.
+    """
     import onnx
 
     try:
         model = onnx.load(path, load_external_data=False)
-    except DecodeError:
+    except (DecodeError, ValueError):
         return [f"{path}: is not an ONNX model"]
-    found = set()
-    for tensor in _tensors(model):
-        for entry in tensor.external_data:
+    found, functions = set(), {(f.domain, f.name) for f in model.functions}
+    for part in _parts(model):
+        if part.DESCRIPTOR.name == "NodeProto":
+            if part.domain not in DOMAINS and (part.domain, part.op_type) not in functions:
+                found.add(f"{path}: has an op {_told(part.domain)}.{_told(part.op_type)}, which only a library of somebody's could run")
+            continue
+        for entry in part.external_data:
             if entry.key == "location" and entry.value not in names:
                 found.add(f"{path}: takes data from {entry.value[:100]!r}, which is not one of the model's files")
-    return sorted(found)
+    return sorted(found)[:20]
 
 
-def _tensors(message: Message) -> Iterator[Any]:
-    """Every TensorProto anywhere inside a message: initializers, attributes, subgraphs, functions."""
-    if message.DESCRIPTOR.name == "TensorProto":
+def _told(name: str) -> str:
+    return repr(name[:60])[1:-1]
+
+
+def _parts(message: Message) -> Iterator[Any]:
+    """Every TensorProto and NodeProto anywhere inside a message: initializers, attributes, subgraphs, functions."""
+    if message.DESCRIPTOR.name in ("TensorProto", "NodeProto"):
         yield message
-        return
     for field, value in message.ListFields():
         if field.message_type is not None:
             for part in [value] if isinstance(value, Message) else value:
-                yield from _tensors(part)
+                yield from _parts(part)
 
 
 def _verify_file(folder: Path, file: dict[str, Any]) -> list[str]:

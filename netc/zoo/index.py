@@ -8,10 +8,11 @@ from typing import Any
 
 from netc.errors import UnknownModelError, ZooError, near
 from netc.files import replace_file
+from netc.zoo.aliases import aliases_of
 from netc.zoo.location import is_url, read
-from netc.zoo.manifest import COUNT, CREATED, METRICS, NAME, SHA256, TEXT, VERSION, parse_json, problems, wrong_fields
+from netc.zoo.manifest import ALIAS_LIST, COUNT, CREATED, FLAG, METRICS, NAME, SHA256, TEXT, VERSION, parse_json, problems, wrong_fields
 from netc.zoo.manifest import MOST_BYTES as LARGEST_MANIFEST
-from netc.zoo.names import INDEX, MANIFEST, is_model_name, is_version, parse_spec, version_key
+from netc.zoo.names import INDEX, LATEST, MANIFEST, SIGNATURE, is_model_name, is_version, parse_spec, version_key
 
 FORMAT = 1
 MOST_BYTES = 1 << 24
@@ -19,7 +20,7 @@ MOST_BYTES = 1 << 24
 
 @dataclass(frozen=True)
 class Entry:
-    """One published version, as the index tells it. `size` is the bytes of all its files."""
+    """One published version, as the index tells it. `size` is the bytes of all its files, `aliases` other words for the version."""
 
     name: str
     version: str
@@ -29,6 +30,8 @@ class Entry:
     metrics: dict[str, float]
     size: int
     manifest_sha256: str
+    signed: bool
+    aliases: tuple[str, ...]
 
 
 FIELDS = {
@@ -40,6 +43,8 @@ FIELDS = {
     "metrics": METRICS,
     "size": COUNT,
     "manifest_sha256": SHA256,
+    "signed": FLAG,
+    "aliases": ALIAS_LIST,
 }
 
 
@@ -56,26 +61,35 @@ def entries(location: str | Path) -> list[Entry]:
         wrong = wrong_fields(record, FIELDS) if isinstance(record, dict) else ["is not a mapping"]
         if wrong:
             raise ZooError("\n".join(f"{place}: model {i}: {text}" for text in wrong[:20]))
-        found.append(Entry(**{field.name: record[field.name] for field in fields(Entry)}))
+        told = {field.name: record[field.name] for field in fields(Entry)}
+        found.append(Entry(**told | {"aliases": tuple(told["aliases"])}))
     if len({_order(entry) for entry in found}) < len(found):
         raise ZooError(f"{place}: lists a version twice")
+    words = [(entry.name, alias) for entry in found for alias in entry.aliases]
+    if len(set(words)) < len(words):
+        raise ZooError(f"{place}: has an alias of two versions")
     return sorted(found, key=_order)
 
 
 def find(location: str | Path, spec: str) -> Entry:
-    """The entry of `spec`, 'name' (its newest version) or 'name@version'; UnknownModelError says what there is instead."""
-    name, version = parse_spec(spec)
-    known = entries(location)
+    """The entry of `spec`, as `chosen` has it, in the zoo at `location`."""
+    return chosen(entries(location), spec, str(location))
+
+
+def chosen(known: list[Entry], spec: str, place: str) -> Entry:
+    """The newest of `known` that `spec` stands for: 'name', 'name@latest', 'name@1', 'name@1.2', 'name@1.2.3' or 'name@alias'.
+
+    UnknownModelError says what there is instead.
+    """
+    name, wanted = parse_spec(spec)
     versions = [entry for entry in known if entry.name == name]
     if not versions:
-        raise UnknownModelError(f"{location}: has no model {name!r}; {near(name, {entry.name for entry in known})}")
-    for entry in versions:
-        if entry.version == version:
+        raise UnknownModelError(f"{place}: has no model {name!r}; {near(name, {entry.name for entry in known})}")
+    for entry in reversed(versions):
+        if wanted == LATEST or f"{entry.version}.".startswith(f"{wanted}.") or wanted in entry.aliases:
             return entry
-    if version is None:
-        return versions[-1]
-    there = ", ".join(entry.version for entry in versions)
-    raise UnknownModelError(f"{location}: {name!r} has no version {version}; there is {there}")
+    there = ", ".join([entry.version for entry in versions] + sorted(a for entry in versions for a in entry.aliases))
+    raise UnknownModelError(f"{place}: {name!r} has no version {wanted}; there is {there}")
 
 
 def read_manifest(location: str | Path, entry: Entry) -> tuple[dict[str, Any], bytes]:
@@ -99,7 +113,7 @@ def checked_manifest(data: bytes, place: str, name: str, version: str) -> dict[s
 
 
 def show(location: str | Path, spec: str) -> dict[str, Any]:
-    """The manifest of 'name' or 'name@version' in the zoo at `location`."""
+    """The manifest of `spec` (see `chosen`) in the zoo at `location`."""
     return read_manifest(location, find(location, spec))[0]
 
 
@@ -120,15 +134,20 @@ def versions_on_disk(zoo: Path, name: str) -> list[str]:
 
 
 def reindex(zoo: str | Path) -> list[str]:
-    """Rebuilds index.json from the manifests in the directory `zoo`; returns why any was left out.
+    """Rebuilds index.json from the manifests and aliases in the directory `zoo`; returns why any was left out.
 
     Publishing does this itself, under its lock; call it after models were copied or merged into the directory.
     """
     zoo, found, skipped = Path(zoo), [], []
     for name in sorted(p.name for p in zoo.iterdir() if is_model_name(p.name) and p.is_dir()):
+        try:
+            words = aliases_of(zoo, name)
+        except ZooError as error:
+            words = {}
+            skipped.append(str(error))
         for version in versions_on_disk(zoo, name):
             try:
-                found.append(_entry(zoo, name, version))
+                found.append(_entry(zoo, name, version, tuple(sorted(w for w, v in words.items() if v == version))))
             except ZooError as error:
                 skipped.append(str(error))
     models = [asdict(entry) for entry in sorted(found, key=_order)]
@@ -139,13 +158,14 @@ def reindex(zoo: str | Path) -> list[str]:
     return skipped
 
 
-def _entry(zoo: Path, name: str, version: str) -> Entry:
+def _entry(zoo: Path, name: str, version: str, aliases: tuple[str, ...]) -> Entry:
     path = f"{name}/{version}/{MANIFEST}"
     data = read(zoo, path, LARGEST_MANIFEST)
     manifest = checked_manifest(data, f"{zoo}/{path}", name, version)
-    size = sum(file["size"] for file in manifest["files"])
     told = {key: manifest[key] for key in ("created", "description", "licence", "metrics")}
-    return Entry(name, version, size=size, manifest_sha256=hashlib.sha256(data).hexdigest(), **told)
+    told["size"] = sum(file["size"] for file in manifest["files"])
+    signed = (zoo / name / version / SIGNATURE).exists()
+    return Entry(name, version, **told, manifest_sha256=hashlib.sha256(data).hexdigest(), signed=signed, aliases=aliases)
 
 
 def _order(entry: Entry) -> tuple[str, tuple[int, int, int]]:

@@ -10,14 +10,18 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from netc.errors import ZooError
-from netc.zoo.names import is_file_name, is_model_name, is_version
+from netc.zoo.names import is_alias, is_file_name, is_model_name, is_version
 
 FORMAT = 1
 MOST_BYTES = 1 << 20
 MOST_FILES = 1000
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-# Terminal escapes, lone surrogates and marks that reverse the direction of text: all can make a listing lie.
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+# Terminal escapes, lone surrogates, marks that reverse the direction of text or that nobody sees: all can make a listing lie.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+_PORT_NAME = re.compile(r"[^\s`\\\"']([^\n\r\t`\\\"']{0,198}[^\s`\\\"'])?")  # it stands in the programs of the card
+_DTYPE = re.compile(r"(u?int(8|16|32|64)|float(16|32|64)|bfloat16|bool|object)")
 
 ROLES = {
     "model.onnx": "model",
@@ -29,14 +33,15 @@ ROLES = {
     "metrics.json": "metrics",
     "curves.png": "curves",
     "test_vectors.npz": "test vectors",
+    "training_vectors.npz": "training vectors",
     "README.md": "card",
 }
 
 
 def parse_json(data: bytes, place: str) -> dict[str, Any]:
-    """The JSON object in `data`. ZooError, naming `place`, if it is none or holds text that no terminal should see."""
+    """The JSON object in `data`. ZooError, naming `place`, if it is none, says a thing twice, or holds text that no terminal should see."""
     try:
-        document = json.loads(data)
+        document = json.loads(data, object_pairs_hook=_once, parse_constant=_refused)
         if _unprintable(document):
             raise ZooError(f"{place}: holds control characters")
     except (ValueError, RecursionError) as error:
@@ -46,11 +51,22 @@ def parse_json(data: bytes, place: str) -> dict[str, Any]:
     return document
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys differ: of a key that stands twice, two readers may take different values."""
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return dict(pairs)
+
+
+def _refused(constant: str) -> Any:
+    raise ValueError(f"{constant} is no number of JSON")
+
+
 def problems(manifest: Mapping[str, Any]) -> list[str]:
     """Everything that is wrong with a manifest's fields; empty if nothing is."""
     if _integer(manifest.get("format")) and manifest["format"] > FORMAT:
         return [f"its format is {manifest['format']}, this netc reads up to {FORMAT}; a newer netc can read it"]
-    found = wrong_fields(manifest, FIELDS)
+    found = wrong_fields(manifest, FIELDS | {name: rule for name, rule in OPTIONAL.items() if name in manifest})
     if found:
         return found
     names = [entry["name"].casefold() for entry in manifest["files"]]
@@ -89,11 +105,15 @@ def _integer(value: Any) -> bool:
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return (_integer(value) and abs(value) < 1 << 63) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _matches(pattern: re.Pattern[str], value: Any) -> bool:
+    return isinstance(value, str) and bool(pattern.fullmatch(value))
 
 
 def _sha256(value: Any) -> bool:
-    return isinstance(value, str) and bool(_SHA256.fullmatch(value))
+    return _matches(_SHA256, value)
 
 
 def _file(value: Any) -> bool:
@@ -111,9 +131,18 @@ def _port(value: Any) -> bool:
     shape = value.get("shape") if isinstance(value, dict) else None
     return (
         isinstance(shape, list)
-        and all((_integer(n) and n >= 0) or _text(n) for n in shape)
-        and _text(value.get("name"))
-        and _text(value.get("dtype"))
+        and all((_integer(n) and 0 <= n < 1 << 31) or _matches(_PORT_NAME, n) for n in shape)
+        and len(shape) <= 32
+        and _matches(_PORT_NAME, value.get("name"))
+        and _matches(_DTYPE, value.get("dtype"))
+    )
+
+
+def _tolerance(value: Any) -> bool:
+    """File of vectors to how far off a run may be."""
+    return isinstance(value, dict) and all(
+        is_file_name(name) and isinstance(t, dict) and all(_number(t.get(k)) and 0 <= t[k] < 1 for k in ("relative", "absolute"))
+        for name, t in value.items()
     )
 
 
@@ -127,7 +156,12 @@ def _dataset(value: Any) -> bool:
 
 
 def _parent(value: Any) -> bool:
-    return value is None or (isinstance(value, dict) and is_model_name(value.get("name")) and is_version(value.get("version")))
+    return value is None or (
+        isinstance(value, dict)
+        and is_model_name(value.get("name"))
+        and is_version(value.get("version"))
+        and _sha256(value.get("manifest_sha256", "0" * 64))
+    )
 
 
 def _metrics(value: Any) -> bool:
@@ -143,11 +177,13 @@ NAME = ("a name of [a-z0-9._-]", is_model_name)
 VERSION = ("three numbers such as 1.0.0", is_version)
 CREATED = ("a UTC date", lambda v: isinstance(v, str) and bool(re.fullmatch(r"\d{4}-\d\d-\d\d", v, re.ASCII)))
 TEXT = ("a text", _text)
-COUNT = ("a whole number", lambda v: _integer(v) and v >= 0)
+COUNT = ("a whole number", lambda v: _integer(v) and 0 <= v < 1 << 63)
+FLAG = ("true or false", lambda v: isinstance(v, bool))
+ALIAS_LIST = ("a list of words of [a-z0-9_-]", _list_of(is_alias))
 METRICS = ("a mapping of names to finite numbers", _metrics)
 
 FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "format": ("a whole number", _integer),
+    "format": (f"{FORMAT}", lambda v: _integer(v) and v == FORMAT),
     "name": NAME,
     "version": VERSION,
     "created": CREATED,
@@ -159,9 +195,18 @@ FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "metrics": METRICS,
     "opset": COUNT,
     "licence": TEXT,
-    "parent": ("{name, version} or null", _parent),
+    "parent": ("{name, version, manifest_sha256} or null", _parent),
     "inputs": ("a list of {name, dtype, shape}", _list_of(_port)),
     "outputs": ("a list of {name, dtype, shape}", _list_of(_port)),
     "netc": TEXT,
     "command": TEXT,
+}
+
+# What not every model can say.
+OPTIONAL: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "intended_use": TEXT,
+    "limits": TEXT,
+    "preprocessing": ("a list of texts", _list_of(_text)),
+    "parameters": COUNT,
+    "tolerance": ("{file of vectors: {relative, absolute}} with numbers below 1", _tolerance),
 }

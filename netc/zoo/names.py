@@ -7,22 +7,38 @@ import re
 
 from netc.errors import ZooError
 
-MANIFEST, INDEX, CARD = "manifest.json", "index.json", "README.md"
+MANIFEST, INDEX, CARD, SIGNATURE, ALIASES = "manifest.json", "index.json", "README.md", "manifest.json.minisig", "aliases.json"
+LOCK = ".lock"
 LONGEST = 100
+LATEST = "latest"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*(\.[a-z0-9_-]+)*")
+_SELECTOR = re.compile(r"(0|[1-9]\d{0,8})(\.(0|[1-9]\d{0,8})){0,2}", re.ASCII)
+_ALIAS = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+_WINDOWS = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?")  # devices, whatever follows the dot
+# What runs, loads as code, unpickles or is shown as a page when it is opened: no file of a model is any of these.
+_ACTIVE = re.compile(
+    r".*\.(py|pyc|pyd|pyw|so|dll|dylib|exe|com|scr|msi|jar|sh|bat|cmd|ps1|vbs|lnk|desktop|pkl|pickle|joblib|pt|pth|whl|html?|xhtml|svg|m?js)"
+)
 _VERSION = re.compile(r"(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})", re.ASCII)
 
 Version = tuple[int, int, int]
 
 
 def is_model_name(name: object) -> bool:
-    """Whether `name` is made of [a-z0-9._-], opens with a letter or digit and is no path."""
-    return isinstance(name, str) and len(name) <= LONGEST and bool(_NAME.fullmatch(name)) and name != INDEX
+    """Whether `name` is made of [a-z0-9._-], opens with a letter or digit, is no path and nothing that Windows keeps for itself."""
+    return isinstance(name, str) and len(name) <= LONGEST and bool(_NAME.fullmatch(name)) and name != INDEX and not _WINDOWS.fullmatch(name)
 
 
 def is_file_name(name: object) -> bool:
     """Whether a model may have a file of this name beside its manifest."""
-    return name == CARD or (is_model_name(name) and name not in (MANIFEST, CARD.lower()))
+    if not isinstance(name, str) or name == CARD:
+        return name == CARD
+    return is_model_name(name) and name not in (MANIFEST, SIGNATURE, CARD.lower()) and not _ACTIVE.fullmatch(name)
+
+
+def is_alias(name: object) -> bool:
+    """Whether `name` may stand for a version: a word of [a-z0-9_-] that opens with a letter and is not `latest`."""
+    return isinstance(name, str) and bool(_ALIAS.fullmatch(name)) and name != LATEST
 
 
 def is_version(text: object) -> bool:
@@ -44,11 +60,14 @@ def model_name(text: str) -> str:
     return "-".join(words).lstrip("_.-")[:LONGEST].rstrip(".") or "net"
 
 
-def parse_spec(spec: str) -> tuple[str, str | None]:
-    """'lenet@1.0.0' as ('lenet', '1.0.0'); the version is None where none is given. ZooError if it is neither."""
+def parse_spec(spec: str) -> tuple[str, str]:
+    """'lenet@1.2' as ('lenet', '1.2'); the version is 'latest' where none is given. ZooError if it is neither.
+
+    A version may be whole (1.2.3), its beginning (1.2 or 1), `latest` or an alias.
+    """
     name, at, version = spec.partition("@")
     if not is_model_name(name):
         raise ZooError(f"a model is NAME or NAME@VERSION with a name of [a-z0-9._-]; got {spec!r}")
-    if at:
-        version_key(version)
-    return name, version if at else None
+    if at and version != LATEST and not _SELECTOR.fullmatch(version) and not is_alias(version):
+        raise ZooError(f"a version is numbers such as 1, 1.2 or 1.0.0, `latest` or an alias; got {version!r}")
+    return name, version if at else LATEST

@@ -17,15 +17,15 @@ from typing import Any
 
 from netc.errors import ZooError
 from netc.files import locked, sync_directory
+from netc.zoo.amend import sign_folder
 from netc.zoo.card import model_card
-from netc.zoo.folder import external_data
+from netc.zoo.folder import graph_faults
 from netc.zoo.index import checked_manifest, reindex, versions_on_disk
 from netc.zoo.location import CHUNK
 from netc.zoo.manifest import FORMAT, ROLES, parse_json, problems
-from netc.zoo.names import CARD, MANIFEST, is_file_name, is_model_name, version_key
+from netc.zoo.names import CARD, LOCK, MANIFEST, is_file_name, is_model_name, version_key
 
 FIRST = "1.0.0"
-LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -45,18 +45,20 @@ def publish(
     files: Mapping[str, bytes | Path],
     manifest: Mapping[str, Any],
     version: str | None = None,
+    key: str | Path | None = None,
 ) -> Published:
     """Adds `files` (name: content or where it lies) and the card as the next patch version, or as `version`.
 
-    `manifest` states the fields of `manifest.FIELDS` that publishing cannot know; `parent` may be left out. Nothing is
-    added where net, seed and files are those of the newest version. ZooError if anything is wrong or cannot be written.
+    `manifest` states the fields of `manifest.FIELDS` that publishing cannot know, and of `manifest.OPTIONAL` what it likes; `parent`
+    may be left out. `key` is a file with a secret key that signs the manifest, see `minisign`. Nothing is added where net, seed and
+    files are those of the newest version. ZooError if anything is wrong or cannot be written.
     """
     zoo = Path(zoo)
     _check_names(name, files, version)
     try:
         zoo.mkdir(parents=True, exist_ok=True)
         with locked(zoo / LOCK):
-            return _publish(zoo, name, files, manifest, version)
+            return _publish(zoo, name, files, manifest, version, key)
     except OSError as error:
         where = error.filename2 or error.filename or zoo
         raise ZooError(f"{name} cannot be published: {where}: {error.strerror or error}") from error
@@ -72,14 +74,17 @@ def next_version(versions: list[str]) -> str:
 
 def _check_names(name: str, files: Mapping[str, bytes | Path], version: str | None) -> None:
     wrong = [] if is_model_name(name) else [f"a model's name is made of [a-z0-9._-]; got {name!r}"]
-    wrong += [f"a file's name is made of [a-z0-9._-]; got {n!r}" for n in files if not is_file_name(n) or n == CARD]
+    rule = "a file's name is made of [a-z0-9._-] and is no program, page or pickle"
+    wrong += [f"{rule}; got {n!r}" for n in files if not is_file_name(n) or n == CARD]
     if wrong:
         raise ZooError("\n".join(wrong))
     if version is not None:
         version_key(version)
 
 
-def _publish(zoo: Path, name: str, files: Mapping[str, bytes | Path], manifest: Mapping[str, Any], version: str | None) -> Published:
+def _publish(
+    zoo: Path, name: str, files: Mapping[str, bytes | Path], manifest: Mapping[str, Any], version: str | None, key: str | Path | None
+) -> Published:
     for leftover in zoo.glob(".publish-*"):
         shutil.rmtree(leftover)
     versions = versions_on_disk(zoo, name)
@@ -93,9 +98,11 @@ def _publish(zoo: Path, name: str, files: Mapping[str, bytes | Path], manifest: 
         draft["files"] = [_store(content, staging / file) for file, content in sorted(files.items())]
         _check(draft, staging)
         if version is None and versions and _identity(draft) == _published_identity(zoo, name, versions[-1]):
+            sign_folder(zoo / name / versions[-1], key)
             return Published(name, versions[-1], zoo / name / versions[-1], False, tuple(reindex(zoo)))
         draft["files"].append(_store(model_card(draft).encode(), staging / CARD))
         _store(_encoded(draft), staging / MANIFEST)
+        sign_folder(staging, key)
         sync_directory(staging)
         target = zoo / name / draft["version"]
         target.parent.mkdir(exist_ok=True)
@@ -128,7 +135,7 @@ def _netc_version() -> str:
 def _check(draft: Mapping[str, Any], staging: Path) -> None:
     wrong = [f"manifest: {text}" for text in problems(draft)]
     names = [entry["name"] for entry in draft["files"]]
-    wrong += [text for name in names if name.endswith(".onnx") for text in external_data(staging / name, names)]
+    wrong += [text for name in names if name.endswith(".onnx") for text in graph_faults(staging / name, names)]
     if wrong:
         raise ZooError("\n".join(f"{draft['name']} cannot be published: {text}" for text in wrong))
     parse_json(_encoded(draft), "manifest")

@@ -1,41 +1,56 @@
 """Verifying a whole zoo or a model of it, wherever it lies."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
-from netc.errors import ZooError
+from netc.errors import CutError, ZooError
 from netc.zoo.fetch import download
 from netc.zoo.folder import verify_folder
 from netc.zoo.index import Entry, entries, find, read_manifest, versions_on_disk
 from netc.zoo.location import is_url
+from netc.zoo.manifest import parse_json
+from netc.zoo.minisign import PublicKey
 from netc.zoo.names import INDEX, MANIFEST, is_model_name
+from netc.zoo.vectors import run_vectors
 
 
-def verify(location: str | Path, spec: str | None = None) -> list[str]:
+def verify(location: str | Path, spec: str | None = None, run: bool = False, keys: Sequence[PublicKey] = ()) -> list[str]:
     """What is wrong, in sentences; empty if all is well.
 
-    With `spec`, of one model in the zoo at `location`; without, of the whole zoo there, or of the one model's folder.
+    With `spec`, of one model in the zoo at `location`; without, of the whole zoo there, or of the one model's folder. `run` runs
+    the test vectors too, and those of training. With `keys` each model must be signed by one of them.
     """
     try:
         if spec is None and not is_url(location) and (Path(location) / MANIFEST).exists():
-            return verify_folder(Path(location))
+            return _verify_folder(Path(location), run, keys)
         listed = [find(location, spec)] if spec else entries(location)
     except ZooError as error:
         return str(error).splitlines()
-    found = [text for entry in listed for text in _verify_entry(location, entry)]
+    found = [text for entry in listed for text in _verify_entry(location, entry, run, keys)]
     return found if spec or is_url(location) else found + _unlisted(Path(location), listed)
 
 
-def _verify_entry(location: str | Path, entry: Entry) -> list[str]:
+def _verify_entry(location: str | Path, entry: Entry, run: bool, keys: Sequence[PublicKey]) -> list[str]:
     try:
         if is_url(location):
             with tempfile.TemporaryDirectory(prefix="netc-verify-") as folder:
-                download(f"{entry.name}@{entry.version}", location, folder)
-            return []
+                found = download(f"{entry.name}@{entry.version}", location, folder, keys)
+                return _run(found.path) if run else []
         read_manifest(location, entry)
+    except CutError as error:
+        return [str(error.__cause__)]  # nothing is kept here to go on from
     except ZooError as error:
         return str(error).splitlines()
-    return verify_folder(Path(location) / entry.name / entry.version)
+    return _verify_folder(Path(location) / entry.name / entry.version, run, keys)
+
+
+def _verify_folder(folder: Path, run: bool, keys: Sequence[PublicKey]) -> list[str]:
+    return verify_folder(folder, keys) or (_run(folder) if run else [])
+
+
+def _run(folder: Path) -> list[str]:
+    return run_vectors(folder, parse_json((folder / MANIFEST).read_bytes(), str(folder / MANIFEST)))
 
 
 def _unlisted(zoo: Path, listed: list[Entry]) -> list[str]:

@@ -95,14 +95,165 @@ def test_other_shapes(path: str) -> None:
     ("call", "wanted"),
     [
         (lambda n: n.forward(x=np.ones((2, 3))), "the inputs x came; the net has x, t"),
-        (lambda n: n.forward(start="ip"), "forward.start=LAYER. is not there"),
-        (lambda n: n.backward(end="ip"), "backward.start=LAYER, end=LAYER. is not there"),
+        (lambda n: n.forward(start="loss", end="ip"), "layer 'ip' runs before layer 'loss'"),
+        (lambda n: n.backward(start="d", end="loss"), "layer 'd' runs before layer 'loss'"),
         (lambda n: n.forward(end="pi"), "the net has no layer 'pi'; there are d, ip, loss"),
+        (lambda n: n.forward(end="ip", x=np.ones((3, 3)), t=np.ones((2, 4))), r"input 'x' is .3, 3., the net takes .2, 3."),
+        (lambda n: n.backward(start="ip", pi=np.ones((2, 4))), "the net has no blob 'pi'; there are ip, loss, t, x"),
+        (lambda n: n.forward_all(), "arrays for the net's inputs are needed: x, t"),
     ],
 )
 def test_what_it_cannot(path: str, call, wanted: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(NetcError, match=wanted):
         call(caffe.Net(path, caffe.TRAIN))
+
+
+BRANCHES = """\
+layer { name: "d" type: "Input" top: "x" top: "t" input_param { shape { dim: 3 dim: 1 dim: 6 dim: 7 } shape { dim: 3 dim: 2 } } }
+layer { name: "c" type: "Convolution" bottom: "x" top: "c" param { name: "w" }
+        convolution_param { num_output: 2 kernel_size: 3 pad: 1 bias_term: false weight_filler { type: "xavier" } } }
+layer { name: "r" type: "TanH" bottom: "c" top: "c" }
+layer { name: "s" type: "Sigmoid" bottom: "c" top: "s" }
+layer { name: "e" type: "Eltwise" bottom: "c" bottom: "s" top: "e" eltwise_param { operation: PROD } }
+layer { name: "m" type: "Convolution" bottom: "x" top: "m" param { name: "w" }
+        convolution_param { num_output: 2 kernel_size: 3 pad: 1 bias_term: false } }
+layer { name: "sum" type: "Eltwise" bottom: "e" bottom: "m" top: "sum" }
+layer { name: "ip" type: "InnerProduct" bottom: "sum" top: "ip" inner_product_param { num_output: 2 weight_filler { type: "xavier" } } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "ip" bottom: "t" top: "loss" loss_weight: 3 }
+"""
+
+
+@pytest.fixture
+def branches(tmp_path: Path) -> caffe.Net:
+    """A net whose layers share a parameter and read one blob twice, after a pass in both directions."""
+    (tmp_path / "b.prototxt").write_text(BRANCHES)
+    random, net = np.random.default_rng(0), caffe.Net(str(tmp_path / "b.prototxt"), caffe.TRAIN)
+    net.forward(x=random.normal(size=(3, 1, 6, 7)), t=random.normal(size=(3, 2)))
+    net.backward()
+    return net
+
+
+def held(net: caffe.Net) -> dict[str, np.ndarray]:
+    """All that a net's blobs and parameters hold."""
+    blobs = net.blobs | {f"{name}/{k}": blob for name, blobs in net.params.items() for k, blob in enumerate(blobs)}
+    return {f"{name}.{what}": np.array(getattr(blob, what)) for name, blob in blobs.items() for what in ("data", "diff")}
+
+
+def check_held(net: caffe.Net, expected: dict[str, np.ndarray]) -> None:
+    for name, array in held(net).items():
+        np.testing.assert_allclose(array, expected[name], rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def test_layers_run_in_parts(branches: caffe.Net) -> None:
+    """Up to a layer and on from it is all of it, both ways."""
+    net, expected = branches, held(branches)
+    for blob in net.blobs.values():
+        if blob is not net.blobs["x"] and blob is not net.blobs["t"]:
+            blob.data[...] = 0
+    assert list(net.forward(end="e")) == ["e"] and not net.blobs["m"].data.any()
+    assert list(net.forward(start="m", blobs=["m"])) == ["loss", "m"]
+    net.clear_param_diffs()
+    for blob in (b for n, b in net.blobs.items() if n != "loss"):
+        blob.diff[...] = 0
+    assert list(net.backward(end="m")) == ["x"]
+    np.testing.assert_allclose(net.params["c"][0].diff + 0, net.params["m"][0].diff)
+    second = net.blobs["x"].diff.copy()
+    assert list(net.backward(start="e", diffs=["c"])) == ["x", "t", "c"]
+    net.blobs["x"].diff[...] += second
+    check_held(net, expected)
+
+
+def test_layers_are_watched_one_by_one(branches: caffe.Net) -> None:
+    net, expected, heard = branches, held(branches), []
+    for when in ("before_forward", "after_forward", "before_backward", "after_backward"):
+        getattr(net, when)(lambda k, when=when: heard.append((when, k)))
+    net.clear_param_diffs()
+    net.forward()
+    net.backward()
+    assert heard[:4] == [("before_forward", 0), ("after_forward", 0), ("before_forward", 1), ("after_forward", 1)]
+    assert heard[18:20] == [("before_backward", 8), ("after_backward", 8)] and len(heard) == 36
+    check_held(net, expected)
+    net.after_forward(lambda k: net.blobs["sum"].data.fill(0) if k == 6 else None)
+    assert not net.forward(blobs=["ip"])["ip"].any()  # what a listener writes counts; the bias is 0
+
+
+def test_an_image_that_excites_a_layer(branches: caffe.Net, tmp_path: Path) -> None:
+    """An image of another size, up to a layer before the inner product and back, as deep dream does it."""
+    net = branches
+    net.blobs["x"].reshape(1, 1, 9, 11)
+    net.blobs["x"].data[0] = np.random.default_rng(1).normal(size=(1, 9, 11))
+    strength = []
+    for _ in range(5):
+        net.forward(end="e")
+        net.blobs["e"].diff[:] = net.blobs["e"].data
+        net.backward(start="e")
+        strength.append(float((net.blobs["e"].data ** 2).sum()))
+        net.blobs["x"].data[:] += net.blobs["x"].diff[0] * 0.5
+    assert net.blobs["e"].shape == (1, 2, 9, 11) and all(a < b for a, b in zip(strength, strength[1:], strict=False))
+    net.blobs["x"].reshape(3, 1, 6, 7)
+    assert net.forward(blobs=["e"])["e"].shape == (3, 2, 6, 7)
+
+
+def test_backward_begins_with_what_the_tops_hold(tmp_path: Path) -> None:
+    (tmp_path / "n.prototxt").write_text(NET.replace('exclude { stage: "quiet" }', 'include { stage: "loud" }'))
+    net = caffe.Net(str(tmp_path / "n.prototxt"), caffe.TEST, stages=["quiet"])
+    net.forward(x=np.ones((2, 3)), t=np.ones((2, 4)))
+    net.blobs["ip"].diff[0, 1] = 2
+    np.testing.assert_allclose(net.backward()["x"], [2 * net.params["ip"][0].data[1], [0, 0, 0]], rtol=1e-6)
+    loss = caffe.Net(str(tmp_path / "n.prototxt"), caffe.TEST, stages=["loud"])
+    loss.forward(x=np.ones((2, 3)), t=np.ones((2, 4)))
+    assert loss.blobs["loss"].diff == 2
+    once = loss.backward()["x"].copy()
+    loss.blobs["loss"].diff[...] = 6
+    np.testing.assert_allclose(loss.backward()["x"], 3 * once, rtol=1e-6)
+
+
+def test_a_mask_is_one_both_ways(tmp_path: Path) -> None:
+    drop = 'layer { name: "mask" type: "Dropout" bottom: "x" top: "drop" }\n'
+    (tmp_path / "n.prototxt").write_text(
+        NET.replace('layer { name: "ip"', drop + 'layer { name: "ip"').replace("dim: 2 dim: 3", "dim: 40 dim: 3")
+    )
+    net = caffe.Net(str(tmp_path / "n.prototxt"), caffe.TRAIN, stages=["quiet"])
+    seen = []
+    for options in ({}, {"end": "mask"}, {"start": "mask", "end": "mask"}):
+        net.forward(**{} if seen else {"x": np.ones((40, 3)), "t": np.ones((2, 4))}, **options)
+        net.blobs["drop"].diff[...] = 1
+        seen.append(net.blobs["drop"].data.copy())
+        np.testing.assert_array_equal(net.backward(start="mask")["x"], seen[-1])
+    assert any((seen[0] != other).any() for other in seen[1:])
+
+
+def test_a_recurrent_state_is_that_of_the_forward_pass(tmp_path: Path) -> None:
+    """The second batch goes on from the first; backward in a part begins where its forward did."""
+    lstm = """\
+layer { name: "d" type: "Input" top: "x" top: "cont" input_param { shape { dim: 4 dim: 2 dim: 3 } shape { dim: 4 dim: 2 } } }
+layer { name: "r" type: "LSTM" bottom: "x" bottom: "cont" top: "r" recurrent_param { num_output: 3 weight_filler { type: "xavier" } } }
+layer { name: "t" type: "TanH" bottom: "r" top: "t" }
+"""
+    (tmp_path / "n.prototxt").write_text(lstm)
+    diffs, x = [], np.random.default_rng(0).normal(size=(4, 2, 3))
+    for options in ({}, {"end": "r"}):
+        net = caffe.Net(str(tmp_path / "n.prototxt"), caffe.TRAIN)
+        for _ in range(2):
+            net.forward(x=x, cont=np.ones((4, 2)), **options)
+        net.blobs["r"].diff[...] = 1
+        diffs.append(net.backward(start="r")["x"].copy())
+        np.testing.assert_allclose(diffs[0], diffs[-1], rtol=1e-5)
+    fresh = caffe.Net(str(tmp_path / "n.prototxt"), caffe.TRAIN)
+    fresh.forward(x=x, cont=np.ones((4, 2)))
+    fresh.blobs["r"].diff[...] = 1
+    assert np.abs(fresh.backward(start="r")["x"] - diffs[0]).max() > 1e-3
+
+
+def test_forward_and_backward_of_more_rows_than_a_batch(path: str) -> None:
+    net, random = caffe.Net(path, caffe.TEST, stages=["quiet"]), np.random.default_rng(0)
+    x, dy = random.normal(size=(5, 3)).astype(np.float32), random.normal(size=(5, 4)).astype(np.float32)
+    outputs, diffs = net.forward_backward_all(diffs=["ip"], x=x, t=np.zeros((5, 4), np.float32), ip=dy)
+    np.testing.assert_allclose(outputs["ip"], x @ net.params["ip"][0].data.T, rtol=1e-5)
+    np.testing.assert_allclose(diffs["x"], dy @ net.params["ip"][0].data, rtol=1e-5)
+    np.testing.assert_allclose(diffs["ip"], dy)
+    losses, _ = caffe.Net(path, caffe.TRAIN).forward_backward_all(x=x, t=np.zeros((5, 4), np.float32))
+    assert losses["loss"].shape == (3,)
 
 
 def test_shared_parameters_of_two_nets(path: str) -> None:

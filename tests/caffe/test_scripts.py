@@ -63,8 +63,10 @@ def test_learn_by_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert np.mean(found["losses"][-10:]) < 0.95 * found["losses"][0]
     assert 0.1 < found["accuracy"] <= 1
     assert np.abs(found["gradient"]).max() > 0
+    assert 0 < np.abs(found["after"] - found["before"]).mean() < 0.5
+    assert (found["shown"] == found["images"]).all() and (found["other"] != found["images"]).any()
     solver, again = found["solver"], found["again"]
-    assert solver.iter == again.iter == 63 and solver.lr == pytest.approx(0.1)
+    assert solver.iter == again.iter == 64 and solver.lr == pytest.approx(0.1)
     for name, blobs in solver.net.params.items():
         for one, other in zip(blobs, again.net.params[name], strict=True):
             np.testing.assert_array_equal(one.data, other.data)

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+import netc.caffe as caffe
 from netc import netc_pb2 as pb
 from netc import registry
 from netc.cli import main
@@ -126,6 +127,54 @@ def test_images_of_any_size(options: str, tmp_path: Path) -> None:
         wanted = Session(made(height, width).deploy_model(weights)).run({"data": image})
         for name, ours in session.run({"data": image}).items():
             np.testing.assert_allclose(ours, wanted[name], rtol=1e-5, atol=1e-5, err_msg=f"{name} at {height}x{width}")
+
+
+FCN = """\
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: %d dim: %d } } }
+layer { name: "c1" type: "Convolution" bottom: "data" top: "c1"
+        convolution_param { num_output: 4 kernel_size: 3 pad: 20 weight_filler { type: "xavier" } } }
+layer { name: "r1" type: "ReLU" bottom: "c1" top: "c1" }
+layer { name: "p1" type: "Pooling" bottom: "c1" top: "p1" pooling_param { kernel_size: 2 stride: 2 } }
+layer { name: "c2" type: "Convolution" bottom: "p1" top: "c2"
+        convolution_param { num_output: 6 kernel_size: 3 pad: 1 weight_filler { type: "xavier" } } }
+layer { name: "p2" type: "Pooling" bottom: "c2" top: "p2" pooling_param { kernel_size: 2 stride: 2 } }
+layer { name: "fc" type: "Convolution" bottom: "p2" top: "fc"
+        convolution_param { num_output: 8 kernel_size: 5 weight_filler { type: "xavier" } } }
+layer { name: "drop" type: "Dropout" bottom: "fc" top: "fc" }
+layer { name: "score" type: "Convolution" bottom: "fc" top: "score"
+        convolution_param { num_output: 3 kernel_size: 1 weight_filler { type: "xavier" } } }
+layer { name: "up2" type: "Deconvolution" bottom: "score" top: "up2" param { lr_mult: 0 }
+        convolution_param { num_output: 3 kernel_size: 4 stride: 2 group: 3 bias_term: false weight_filler { type: "bilinear" } } }
+layer { name: "skip" type: "Convolution" bottom: "p1" top: "skip"
+        convolution_param { num_output: 3 kernel_size: 1 weight_filler { type: "xavier" } } }
+layer { name: "skipc" type: "Crop" bottom: "skip" bottom: "up2" top: "skipc" crop_param { axis: 2 offset: 3 } }
+layer { name: "fuse" type: "Eltwise" bottom: "up2" bottom: "skipc" top: "fuse" }
+layer { name: "up4" type: "Deconvolution" bottom: "fuse" top: "up4" param { lr_mult: 0 }
+        convolution_param { num_output: 3 kernel_size: 4 stride: 2 bias_term: false weight_filler { type: "xavier" } } }
+layer { name: "cut" type: "Crop" bottom: "up4" bottom: "data" top: "cut" crop_param { axis: 2 offset: 7 offset: 6 } }
+layer { name: "prob" type: "Softmax" bottom: "cut" top: "prob" }
+"""
+
+
+def test_a_segmentation_net_takes_images_of_any_size(tmp_path: Path) -> None:
+    """Deconvolution and Crop too, as in fully convolutional nets with a skip (Long et al. 2015)."""
+
+    def written(height: int, width: int) -> Path:
+        path = tmp_path / f"{height}x{width}.prototxt"
+        path.write_text(FCN % (height, width))
+        return path
+
+    weights, random = tmp_path / "w.caffemodel", np.random.default_rng(1)
+    caffe.Net(str(written(24, 32)), caffe.TEST).save(str(weights))
+    session = converted(written(24, 32), weights, tmp_path / "any.onnx")
+    assert [i.shape for i in (*session.get_inputs(), *session.get_outputs())] == [["N", 3, "H", "W"], ["N", 3, "H", "W"]]
+    for height, width in [(24, 32), (33, 17), (50, 41), (9, 100)]:
+        image = random.standard_normal((2, 3, height, width)).astype(np.float32)
+        net = caffe.Net(str(written(height, width)), str(weights), caffe.TEST)
+        net.blobs["data"].reshape(2, 3, height, width)
+        ours = session.run(None, {"data": image})[0]
+        assert ours.shape == (2, 3, height, width)
+        np.testing.assert_allclose(ours, net.forward(data=image)["prob"], rtol=1e-5, atol=1e-6)
 
 
 def test_a_net_bound_to_its_size_keeps_it(tmp_path: Path) -> None:

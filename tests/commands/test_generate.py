@@ -20,6 +20,8 @@ layers:
   - Standardize: {name: forecast, blob: label, inverse: true}
   - EuclideanLoss: {bottom: [forecast, label]}
 solver: {type: Adam, base_lr: 0.02, momentum: 0.9, max_iter: 150}
+licence: unknown
+dataset_licence: unknown
 """
 SEQUENCES = """\
 name: sequences
@@ -32,6 +34,8 @@ layers:
   - Accuracy
   - SoftmaxWithLoss
 solver: {type: Adam, base_lr: 0.02, momentum: 0.9, max_iter: 60}
+licence: unknown
+dataset_licence: unknown
 """
 
 

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from netc import api
+from netc.commands.facts import silence
 from netc.commands.predict import Model
 from tests.conftest import ROOT
 from tests.small_nets import netc, write_arrays
@@ -30,6 +31,7 @@ def test_the_net_for_a_data_set_learns_it(tmp_path, kind):
     result = netc("init", tmp_path / "new.yaml", "--data", source)
     assert result.exit_code == 0 and f"netc train {tmp_path / 'new.yaml'}" in result.stdout
     program = api.load(str(tmp_path / "new.yaml"))
+    assert silence(program.job) == [], "a starter says what publishing asks for"
     assert program.train.loss.type and program.train_net.layers[0].source.rows == {"csv": 120, "npz": 40, "folder": 16}[kind]
     options = ["--no-publish", "--runs", tmp_path / "runs", "--set", "solver.max_epoch=" + ("50" if kind == "csv" else "1")]
     result = netc("train", tmp_path / "new.yaml", *options)

@@ -21,6 +21,8 @@ layers:
   - Accuracy
   - SoftmaxWithLoss
 solver: {base_lr: 0.1, momentum: 0.9, max_iter: 60}
+licence: unknown
+dataset_licence: unknown
 """
 
 
@@ -102,6 +104,8 @@ layers:
   - Sigmoid: {bottom: decode, top: reconstruction}
   - EuclideanLoss: {bottom: [reconstruction, data], top: error, loss_weight: 0}
 solver: {base_lr: 0.0001, max_iter: 3}
+licence: unknown
+dataset_licence: unknown
 """
 
 

@@ -1,6 +1,8 @@
 """From a run to the zoo: what a published model holds, and that it is what was trained."""
 
+import hashlib
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -9,10 +11,13 @@ from safetensors.numpy import load as tensors
 from netc import api, zoo
 from netc.commands import publish as publishing
 from netc.commands.end import without_folders
+from netc.commands.facts import parent_of
 from netc.errors import RunError, ZooError
 from netc.session import Session
 from netc.spec import load
+from netc.zoo import vectors
 from tests.small_nets import NET, netc, write_small
+from tests.zoo.programs import NODE, node_modules, run_javascript, run_python
 
 SCALED = NET.replace("test_fraction: 0.2", "test_fraction: 0.2, scale: 0.5, mean_value: 1")
 
@@ -45,6 +50,7 @@ def test_the_files(published):
         "start.safetensors",
         "metrics.json",
         "test_vectors.npz",
+        "training_vectors.npz",
         "curves.png",
     }
     assert zoo.verify(published[0].parents[1], "small") == []
@@ -71,6 +77,12 @@ def test_inputs_of_vectors_are_raw(program, published):
         assert any(np.array_equal(raw, image) for image in arrays["data"])
 
 
+def test_the_programs_on_the_card_run(published, tmp_path):
+    assert run_python(published[0]) == "prob (8, 10) True\n"
+    if NODE and node_modules():
+        assert run_javascript(published[0], tmp_path) == "prob [ 1, 10 ]\n"
+
+
 def test_the_manifest(program, published):
     said = json.loads((published[0] / "manifest.json").read_text())
     assert said["net_sha256"] == program.job.sha256 and said["seed"] == 0 and said["opset"] == 21
@@ -78,6 +90,12 @@ def test_the_manifest(program, published):
     assert said["inputs"] == [{"name": "data", "dtype": "float32", "shape": ["N", 1, 12, 12]}]
     assert said["outputs"] == [{"name": "prob", "dtype": "float32", "shape": ["N", 10]}]
     assert said["dataset"]["name"] == "small.npz" and said["command"] == "netc train small.yaml"
+    assert said["licence"] == "Apache-2.0" and said["dataset"]["licence"] == "unknown" and said["parent"] is None
+    assert said["parameters"] == sum(a.size for n, a in published[1].items() if not n.endswith(".history"))
+    first = (
+        "`data`: values as the data set has them; the model itself subtracts 1, then multiplies by 0.5. In the test vectors they run from -"
+    )
+    assert said["preprocessing"][0].startswith(first)
     assert load(published[0] / "net.yaml").message == program.job.resolved()
 
 
@@ -100,13 +118,121 @@ def test_a_model_that_differs_from_the_net_is_not_published(program, published, 
     assert not (tmp_path / "zoo").exists()
 
 
-def test_what_cannot_be_published_into(tmp_path):
-    publishing.check_target(str(tmp_path / "new" / "zoo"))
+def test_what_cannot_be_published_into(program, tmp_path):
+    publishing.check_target(str(tmp_path / "new" / "zoo"), program.job)
     (tmp_path / "file").touch()
     with pytest.raises(ZooError, match="no folder"):
-        publishing.check_target(str(tmp_path / "file" / "zoo"))
+        publishing.check_target(str(tmp_path / "file" / "zoo"), program.job)
     with pytest.raises(ZooError, match="give --zoo DIR"):
-        publishing.check_target("s3://bucket/zoo")
+        publishing.check_target("s3://bucket/zoo", program.job)
+    with pytest.raises(ZooError, match="none.key: cannot be read as a secret key"):
+        publishing.check_target(str(tmp_path), program.job, str(tmp_path / "none.key"))
+
+
+def test_silence_about_licences_is_not_published(tmp_path):
+    path = write_small(tmp_path, NET.replace("licence: Apache-2.0\ndataset_licence: unknown\n", "").replace("max_iter: 60", "max_iter: 2"))
+    options = ["--runs", tmp_path / "runs", "--zoo", tmp_path / "zoo"]
+    result = netc("train", path, *options)
+    assert result.exit_code == 0 and not (tmp_path / "zoo").exists()
+    licence, data = result.stderr.splitlines()
+    assert (
+        f"{path}: does not say under which licence" in licence
+        and "add `licence:` with an SPDX name such as Apache-2.0, or `unknown`" in licence
+    )
+    assert "small.npz has no licence that netc knows; add `dataset_licence:`" in data
+    result = netc("train", path, *options, "--publish")
+    assert result.exit_code == 2 and "`licence:`" in result.stderr and "`dataset_licence:`" in result.stderr
+    with open(path, "a") as file:
+        file.write("licence: MIT\ndataset_licence: unknown\n")
+    result = netc("train", path, *options, "--resume")  # the run is over, and is published now that its net says what it must
+    assert result.exit_code == 0, result.stderr
+    assert zoo.show(tmp_path / "zoo", "small")["licence"] == "MIT"
+    assert zoo.show(tmp_path / "zoo", "small")["dataset"]["licence"] == "unknown"
+
+
+@pytest.fixture(scope="module")
+def run_again(published):
+    """What is wrong with the published model when `name` of it is replaced by what `change` makes of its arrays."""
+
+    def run(tmp_path, name, change):
+        folder = tmp_path / "small/1.0.0"
+        shutil.copytree(published[0], folder)
+        (folder / name).write_bytes(zoo.npz(change(zoo.read_arrays(folder / name))))
+        return vectors.run_vectors(folder, json.loads((folder / "manifest.json").read_text()))
+
+    return run
+
+
+def test_verify_runs_the_vectors_and_three_steps_of_training(published):
+    assert zoo.verify(published[0].parents[1], "small@1.0.0", run=True) == []
+    with np.load(published[0] / "training_vectors.npz") as found:
+        assert found["loss"].shape == (3,) and len(set(found["loss"].tolist())) == 3
+        assert {"input.batch/data", "input.batch/label", "input.lr", "next.ip1.weight.history", "next.conv1.weight"} <= set(found)
+        assert any(name.startswith("input.noise/") for name in found)
+
+
+@pytest.mark.parametrize(
+    "name, array", [("test_vectors.npz", "output.prob"), ("training_vectors.npz", "loss"), ("training_vectors.npz", "next.conv1.weight")]
+)
+def test_vectors_that_a_model_does_not_repeat(run_again, tmp_path, name, array):
+    assert run_again(tmp_path, name, lambda arrays: arrays) == []
+    shutil.rmtree(tmp_path / "small")
+    off = 1.01 if name == "training_vectors.npz" else 1.001
+    (wrong,) = run_again(tmp_path, name, lambda arrays: arrays | {array: arrays[array] * np.float32(off)})
+    assert "differs from its vectors by" in wrong and array.partition(".")[2] in wrong
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda arrays: {},
+        lambda arrays: {n: a for n, a in arrays.items() if not n.startswith("input.")},
+        lambda arrays: arrays | {"input.data": arrays["input.data"][:, :, :5]},
+        lambda arrays: arrays | {"output.other": arrays["output.prob"]},
+        lambda arrays: arrays | {"output.prob": arrays["output.prob"] * np.nan},
+        lambda arrays: arrays | {"output.prob": arrays["output.prob"][:3]},
+    ],
+)
+def test_vectors_that_mean_nothing(run_again, tmp_path, change):
+    (wrong,) = run_again(tmp_path, "test_vectors.npz", change)
+    assert "test_vectors.npz" in wrong or "model.onnx" in wrong
+
+
+def test_a_large_batch_has_no_training_vectors(program, published, tmp_path, monkeypatch):
+    monkeypatch.setattr(vectors, "MOST_FEEDS", 1000)
+    found = publishing.publish_run(program, published[1], {}, tmp_path, "netc")
+    assert not (found.path / "training_vectors.npz").exists() and zoo.verify(tmp_path, run=True) == []
+
+
+def test_a_tuned_model_names_its_parent_after_a_resumption_too(published, tmp_path):
+    path = write_small(tmp_path, SCALED.replace("max_iter: 60", "max_iter: 2").replace("name: small", "name: tuned"))
+    weights = published[0] / "start.safetensors"
+    assert netc("train", path, "--runs", tmp_path / "runs", "--no-publish", "--weights", weights).exit_code == 0
+    result = netc("train", path, "--runs", tmp_path / "runs", "--zoo", tmp_path / "zoo", "--resume")
+    assert result.exit_code == 0, result.stderr
+    parent = zoo.show(tmp_path / "zoo", "tuned")["parent"]
+    digest = hashlib.sha256((published[0] / "manifest.json").read_bytes()).hexdigest()
+    assert parent == {"name": "small", "version": "1.0.0", "manifest_sha256": digest}
+    assert "| fine-tuned from | small@1.0.0 |" in (tmp_path / "zoo/tuned/1.0.0/README.md").read_text()
+
+
+def test_weights_beside_another_manifest_have_no_parent(published, tmp_path):
+    folder = tmp_path / "small/1.0.0"
+    shutil.copytree(published[0], folder)
+    assert parent_of([str(folder / "start.safetensors")])
+    (folder / "start.safetensors").write_bytes(b"other")
+    assert parent_of([str(folder / "start.safetensors")]) is None
+    assert parent_of([str(tmp_path / "none.safetensors")]) is None
+
+
+def test_publishing_signs(tmp_path):
+    pytest.importorskip("cryptography", reason="signatures need the extra `sign`")
+    assert netc("zoo", "keygen", tmp_path / "me").exit_code == 0
+    path = write_small(tmp_path, NET.replace("max_iter: 60", "max_iter: 2"))
+    result = netc("train", path, "--runs", tmp_path / "runs", "--zoo", tmp_path / "zoo", "--sign", tmp_path / "me.key")
+    assert result.exit_code == 0, result.stderr
+    assert netc("zoo", "verify", "small", "--from", tmp_path / "zoo", "--key", tmp_path / "me.pub").exit_code == 0
+    assert "me.key" not in zoo.show(tmp_path / "zoo", "small")["command"]
 
 
 def test_anyone_can_train_on(published, tmp_path):

@@ -12,6 +12,7 @@ from netc.session import Session
 from netc.training_ops import loss, normalization, recurrent
 from netc.training_ops.activation import dropout, softplus
 from netc.training_ops.recursive import recursive
+from netc.training_ops.shape import crop
 from netc.training_ops.table import embed
 from netc.training_ops.time import reverse
 from tests.differences import check_gradient
@@ -163,6 +164,10 @@ ROWS = {
         (forest(*TREES), small(4, 3), small(3, 6), small(3), small(3, 6, 6)),
         (forest(*TREES), small(4, 3), small(3, 6), small(3)),
         (forest([[0, 1]], [1]), small(2, 2), small(2, 4), small(2), small(2, 4, 4)),
+    ],
+    f"{TRAINING}.Crop": [
+        (lambda x: crop(x, constant(np.zeros((2, 3, 2, 3))), axis=1, offset=[1, 0, 2]), normal(2, 4, 2, 5)),
+        (lambda x: crop(x, x, axis=0, offset=[0, 0]), normal(4, 3)),
     ],
     f"{TRAINING}.Embed": [
         (lambda t: embed(t, constant(np.array([[0, 2], [2, 2]]))), normal(4, 3)),

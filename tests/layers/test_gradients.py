@@ -107,6 +107,10 @@ ROWS = {
         (f"LSTM: {{bottom: [x, cont, h, c], top: [y, z, w], expose_hidden: true, {FILLED}}}",
          {"x": normal(4, 2, 3), "cont": CONT, "h": normal(1, 2, 3), "c": normal(1, 2, 3)}),
     ],
+    "LSTMUnit": [
+        ("LSTMUnit: {bottom: [c, gates, cont], top: [d, h]}",
+         {"c": normal(1, 3, 2), "gates": normal(1, 3, 8), "cont": [[1, 0, 1]]}),
+    ],
     "LastStep": [("LastStep: {bottom: [x, cont]}", {"x": normal(4, 2, 3), "cont": CONT}), ("LastStep: {bottom: x}", {"x": normal(4, 2)})],
     "Log": [("Log: {bottom: x, base: 10, scale: 2, shift: 9}", {"x": normal(3, 4)})],
     "MVN": [

@@ -1,11 +1,15 @@
 """Python layers: a user's class between the parts of a graph."""
 
 import json
+from importlib import import_module
 
 import numpy as np
+import onnxruntime as ort
 import pytest
 from click.testing import CliRunner
+from safetensors.numpy import load_file
 
+import netc.caffe as caffe
 from netc import chain
 from netc.api import Net
 from netc.cli import main
@@ -13,11 +17,14 @@ from netc.errors import RunError, SpecError
 from netc.layers import python
 from netc.lower import lower
 from netc.net import resolve
+from netc.snapshot import weights_bytes
 from netc.spec import load
 from netc.training import step_graphs
 from tests.layers.nets import about
 
 MODULE = """
+import time
+
 import numpy as np
 
 
@@ -70,6 +77,43 @@ class Phase:
 
     def backward(self, top, propagate_down, bottom):
         pass
+
+
+class Slow(Distance):  # 10 ms forward, 20 ms backward
+    def forward(self, bottom, top):
+        time.sleep(0.01)
+        super().forward(bottom, top)
+
+    def backward(self, top, propagate_down, bottom):
+        time.sleep(0.02)
+        super().backward(top, propagate_down, bottom)
+
+
+HEARD = []
+
+
+class Hears:
+    def setup(self, bottom, top):
+        assert len(bottom) == 2 and not top
+
+    def reshape(self, bottom, top):
+        pass
+
+    def forward(self, bottom, top):
+        HEARD.append(bottom[0].data.copy())
+
+
+class Rows(Phase):  # four rows with their targets, others in each batch
+    def setup(self, bottom, top):
+        self.random = np.random.default_rng(0)
+
+    def reshape(self, bottom, top):
+        top[0].reshape(4, 3)
+        top[1].reshape(4, 2)
+
+    def forward(self, bottom, top):
+        top[0].data[...] = self.random.normal(size=(4, 3))
+        top[1].data[...] = top[0].data[:, :2] * 2
 
 
 class Wrong(Phase):
@@ -150,8 +194,7 @@ def test_a_gradient_that_nobody_needs_is_not_asked_for(write):
 
 def test_a_graph_is_cut_where_python_is_called(write):
     train = graphs(write()).train
-    assert [[call.layer for call in part.calls] for part in chain.split(train).parts] == [["w"], ["loss"], ["loss"], ["w"], []]
-    assert len(chain.models(train)) == 5
+    assert [[call.origin.layer for call in part.calls] for part in chain.split(train).parts] == [["w"], ["loss"], ["loss"], ["w"], []]
 
 
 TRAINED = """
@@ -161,6 +204,8 @@ layers:
   - InnerProduct: {name: ip, bottom: x, num_output: 2, weight_filler: xavier}
   - LOSS
 solver: {base_lr: 0.1, max_iter: 30, display: 10, OPTION}
+licence: unknown
+dataset_licence: unknown
 """
 
 
@@ -190,6 +235,9 @@ def test_it_runs_only_where_that_is_allowed(write, tmp_path, monkeypatch):
     monkeypatch.setattr(python, "_allowed", [])
     with pytest.raises(SpecError, match=r"layer 'w' \(Python\): runs code of the module .*--allow-python allows that"):
         Net(write())
+    caffe.allow_python()
+    caffe.Net(write(), caffe.TRAIN)
+    monkeypatch.setattr(python, "_allowed", [])
     result = CliRunner().invoke(main, ["check", write()])
     assert result.exit_code == 2 and "--allow-python" in result.output
     result = CliRunner().invoke(main, ["check", write(), "--allow-python"])
@@ -207,6 +255,12 @@ def test_what_is_wrong_is_said_at_its_place(write, layer, said):
         Net(write(PYTHON | {"WEIGHTED": f"Python: {{name: w, bottom: ip, {layer}}}"}))
 
 
+def test_a_module_of_pycaffe_is_told_what_to_import(write, tmp_path):
+    (tmp_path / "of_pycaffe.py").write_text("import caffe\n\n\nclass A(caffe.Layer):\n    pass\n")
+    with pytest.raises(SpecError, match="No module named 'caffe'; pycaffe's names are here: import netc.caffe as caffe"):
+        Net(write(PYTHON | {"WEIGHTED": "Python: {name: w, bottom: ip, module: of_pycaffe, layer: A}"}))
+
+
 def test_what_python_raises_names_the_layer(write):
     net = Net(write({"WEIGHTED": "Python: {name: w, bottom: ip, module: MODULE, layer: Wrong}", "LOSS": "Silence: {bottom: t}"}))
     with pytest.raises(RunError, match="layer 'w': forward of Wrong: KeyError: 'missing'"):
@@ -219,6 +273,97 @@ def test_it_knows_its_phase(write):
     assert found == [0, pytest.approx(np.tanh(1))]
 
 
-def test_such_a_net_is_no_single_model(write):
-    result = CliRunner().invoke(main, ["compile", write(), "--allow-python"])
+def test_such_a_net_is_no_single_model(write, tmp_path):
+    (tmp_path / "w.safetensors").write_bytes(weights_bytes({"ip.weight": np.ones((2, 3)), "ip.bias": np.ones(2), "w.blob0": np.ones(2)}))
+    result = CliRunner().invoke(main, ["convert", write(), str(tmp_path / "w.safetensors"), "-o", str(tmp_path / "m.onnx")])
     assert result.exit_code == 2 and "runs Python: its net is no single model" in result.output
+
+
+def called(made, step, arrays):
+    """What a step of a compiled chain gives: the user's object of its layer does what the step says."""
+    blobs, tops = step["bottoms"] + step["blobs"], step["tops"]
+    held = [python.Blob(*a.shape) for a in arrays[:blobs]] + [python.Blob() for _ in range(tops)]
+    for blob, array in zip(held, arrays, strict=False):
+        blob.data = np.array(array)
+    bottom, top = held[: step["bottoms"]], held[blobs:]
+    if step["layer"] not in made:
+        made[step["layer"]] = getattr(import_module(step["module"]), step["class"])()
+        made[step["layer"]].param_str, made[step["layer"]].blobs = step["param_str"], python.Blobs()
+        made[step["layer"]].setup(bottom, top)
+    user = made[step["layer"]]
+    user.blobs[:] = held[step["bottoms"] : blobs]
+    if step["method"] == "forward":
+        user.reshape(bottom, top)
+        user.forward(bottom, top)
+        return [t.data for t in top]
+    for blob, diff in zip(top, arrays[blobs + tops :], strict=True):
+        blob.diff = diff
+    user.backward(top, step["propagate_down"], bottom)
+    return [blob.diff for blob in held[:blobs]]
+
+
+def test_a_compiled_chain_trains_in_any_loop(write, tmp_path):
+    """The files of netc compile, plain onnxruntime and the user's class give what netc's own net gives."""
+    result = CliRunner().invoke(main, ["compile", write(), "-o", str(tmp_path / "b")], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert {p.name for p in (tmp_path / "b").glob("*")} == {
+        *(f"{kind}.{k}.onnx" for kind, count in (("train", 5), ("gradient", 5), ("test", 3), ("model", 2)) for k in range(1, count + 1)),
+        *(f"{kind}.json" for kind in ("train", "gradient", "test", "model")), "update.onnx", "start.safetensors",
+    }  # fmt: skip
+    chained, net, made = json.loads((tmp_path / "b" / "train.json").read_text()), Net(write()), {}
+    states = load_file(tmp_path / "b" / "start.safetensors")
+    for _ in range(3):
+        there = {"batch/x": X, "batch/t": T, "lr": np.array(0.1, np.float32)} | {f"state/{n}": a for n, a in states.items()}
+        for step in chained["steps"]:
+            if "model" in step:
+                session = ort.InferenceSession(tmp_path / "b" / step["model"])
+                names = [o.name for o in session.get_outputs()]
+                there |= zip(names, session.run(names, {i.name: there[i.name] for i in session.get_inputs()}), strict=True)
+            else:
+                there |= zip(step["outputs"], called(made, step, [there[n] for n in step["inputs"]]), strict=True)
+        expected = net.forward(x=X, t=T)["loss"]
+        net.backward()
+        for name, blob in net._states.items():
+            blob.data -= np.float32(0.1) * blob.diff
+            np.testing.assert_allclose(there[chained["outputs"][f"next/{name}"]], blob.data, rtol=1e-5, atol=1e-6)
+            states[name] = there[chained["outputs"][f"next/{name}"]]
+        np.testing.assert_allclose(there[chained["outputs"]["loss"]], expected.reshape(()), rtol=1e-5)
+    assert chained["kind"] == "train" and {"ip.weight", "ip.bias", "w.blob0"} <= {s["name"] for s in chained["states"]}
+
+
+def test_time_counts_the_calls(tmp_path, write):
+    np.savez(tmp_path / "rows.npz", x=X, t=T)
+    slow = PYTHON["LOSS"].replace("[y, t]", "[ip, t]").replace("Distance", "Slow")
+    result = CliRunner().invoke(main, ["time", write({"LOSS": slow, "OPTION": "type: SGD"}, TRAINED), "--iterations", "3"])
+    assert result.exit_code == 0, result.output
+    row = next(line for line in result.output.splitlines() if line.startswith("loss")).split()
+    assert 5 < float(row[1]) < 50 and 10 < float(row[2]) < 60
+
+
+ENDS = "Python: {name: heard, bottom: [ip, t], top: [], module: MODULE, layer: Hears}"
+BEGINS = "Python: {name: rows, bottom: [], top: [x, t], module: MODULE, layer: Rows}"
+
+
+def test_one_without_tops_runs(write, tmp_path):
+    """In a forward pass, in training, in testing; in pycaffe's net too."""
+    np.savez(tmp_path / "rows.npz", x=X, t=T)
+    path = write({"LOSS": ENDS + "\n  - EuclideanLoss: {bottom: [ip, t]}", "OPTION": "test_interval: 10, test_iter: 2"}, TRAINED)
+    net = caffe.Net(path, caffe.TRAIN)
+    heard = import_module(f"module_{abs(hash(str(tmp_path)))}").HEARD
+    net.forward()
+    np.testing.assert_allclose(heard.pop(), net.blobs["ip"].data, rtol=1e-6)
+    assert net.blobs.keys() == {"x", "t", "ip", "loss"} and not heard
+    result = CliRunner().invoke(main, ["train", path, "--runs", str(tmp_path / "runs"), "--no-publish"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert len(heard) == 30 + 2 * 4  # steps, and tests at 0, 10, 20 and 30
+
+
+def test_one_without_bottoms_is_a_source(write, tmp_path):
+    text = TRAINED.replace("Data: {source: rows.npz, batch_size: 4, shuffle: false, top: [x, t]}", "BEGINS")
+    path = write({"BEGINS": BEGINS, "LOSS": "EuclideanLoss: {bottom: [ip, t]}", "OPTION": "test_interval: 10, test_iter: 2"}, text)
+    result = CliRunner().invoke(main, ["train", path, "--runs", str(tmp_path / "runs"), "--no-publish"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    lines = [json.loads(line) for line in (tmp_path / "runs" / "trained" / "1" / "log.jsonl").read_text().splitlines()]
+    assert [line["iteration"] for line in lines if line["event"] == "test"] == [0, 10, 20, 30]
+    losses = [line["loss"] for line in lines if line["event"] == "train"]
+    assert losses[-1] < 0.9 * losses[0]

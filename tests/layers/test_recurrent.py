@@ -185,3 +185,22 @@ def test_any_number_of_times_and_columns(kind):
 def test_what_is_wrong(lines, said):
     with pytest.raises(SpecError, match=said.replace("+", r"\+")):
         net(lines, inputs={"x": X, "cont": CONT, "short": CONT[:5], "flat": X[:, 0, 0]})
+
+
+@about("LSTMUnit")
+def test_steps_of_one_unit_are_an_lstm():
+    """c and h of LSTMUnit, given wx x + wh h + b, are those of LSTM at each time."""
+    names = {"r.weight_x": (8, 4), "r.bias": (8,), "r.weight_h": (8, 2)}
+    w = {n: RNG.normal(size=shape).astype(np.float32) for n, shape in names.items()}
+    whole = forward("LSTM: {name: r, bottom: [x, cont], num_output: 2}", given=w, x=X, cont=CONT)["r"]
+    c = h = np.zeros((1, 3, 2), np.float32)
+    for x, cont, expected in zip(X, CONT, whole, strict=True):
+        gates = x @ w["r.weight_x"].T + w["r.bias"] + (cont[:, None] * h[0]) @ w["r.weight_h"].T
+        got = forward("LSTMUnit: {bottom: [c_prev, gates, cont], top: [c, h]}", c_prev=c, gates=gates[None], cont=cont[None])
+        c, h = got["c"], got["h"]
+        np.testing.assert_allclose(h[0], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_unit_says_which_shapes_it_takes():
+    with pytest.raises(SpecError, match="c_prev is 1x3x2, gates is 1x3x6, cont is 1x3; it takes c_prev 1 x N x H, gates 1 x N x 4 H"):
+        forward("LSTMUnit: {bottom: [c_prev, gates, cont], top: [c, h]}", c_prev=X[:1, :, :2], gates=np.ones((1, 3, 6)), cont=CONT[:1])

@@ -6,12 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from netc import netc_pb2 as pb
 from netc import registry
 from netc.errors import SpecError
 from netc.lower import lower
 from netc.net import TEST
+from netc.spec import parse_prototxt
+from netc.spec.fields import OWN_TYPES
 from tests.layers.nets import COVERED, evaluate, net, states
 from tests.layers.test_gradients import ROWS
+from tests.recorded import FOLDER, index
 
 PINNED = {
     "InfogainLoss",  # the matrix, an input here, has no batch
@@ -25,6 +29,23 @@ PINNED = {
     "Reverse: {bottom: x}",
 }
 
+# Caffe's 61 types: those that the nets it ships use, those that its V1 format had no name for, and the others.
+SHIPPED = {
+    "ReLU", "Convolution", "Pooling", "InnerProduct", "LRN", "Dropout", "Data", "Accuracy", "Concat", "SoftmaxWithLoss", "Sigmoid",
+    "Input", "Softmax", "HDF5Data", "ImageData", "BatchNorm", "WindowData", "DummyData", "Slice", "ContrastiveLoss", "Flatten",
+    "SigmoidCrossEntropyLoss", "EuclideanLoss", "Python",
+}  # fmt: skip
+YOUNGER = {
+    "BatchNorm", "BatchReindex", "Bias", "Clip", "Crop", "ELU", "Embed", "Filter", "Input", "LSTM", "LSTMUnit", "Log", "PReLU",
+    "Parameter", "Python", "RNN", "Reduction", "Reshape", "SPP", "Scale", "Swish", "Tile",
+}  # fmt: skip
+OTHERS = {
+    "AbsVal", "ArgMax", "BNLL", "Deconvolution", "Eltwise", "Exp", "HDF5Output", "HingeLoss", "Im2col", "InfogainLoss", "MVN",
+    "MemoryData", "MultinomialLogisticLoss", "Power", "Silence", "Split", "TanH", "Threshold",
+}  # fmt: skip
+# A user's own code; images that another library decodes; a file that tests/data compares.
+NOT_RECORDED = {"Python", "ImageData", "WindowData", "HDF5Output"}
+
 OTHER_BATCH = "cont, s", "expose_hidden"  # x has time on axis 0, a static input its batch, first states neither
 
 
@@ -33,6 +54,23 @@ def test_every_layer_has_a_row():
         for path in (Path(__file__).parents[1] / folder).glob("test_*.py"):
             import_module(f"tests.{folder}.{path.stem}")
     assert registry.layer.keys() == COVERED
+
+
+def test_caffes_types_are_all_there():
+    assert (len(SHIPPED), len(YOUNGER), len(SHIPPED | YOUNGER | OTHERS)) == (24, 22, 61)
+    assert registry.layer.keys() - set(OWN_TYPES) == SHIPPED | YOUNGER | OTHERS
+    numbers = [v.number for v in pb.V1LayerParameter.LayerType.DESCRIPTOR.values if v.number]
+    old = parse_prototxt("\n".join(f"layers {{ type: {number} }}" for number in numbers)).message
+    assert sorted(layer.type for layer in old.layer) == sorted((SHIPPED | OTHERS) - YOUNGER)
+
+
+@pytest.mark.skipif(not index("layers"), reason=f"no recorded results in {FOLDER}")
+def test_caffes_types_are_recorded():
+    found = {entry["type"] for entry in index("layers")} | {"Input"}  # which each case has
+    for entry in index("data"):
+        with np.load(FOLDER / "data" / entry["file"]) as file:
+            found.update(layer.type for layer in parse_prototxt(str(file["prototxt"])).message.layer)
+    assert found == (SHIPPED | YOUNGER | OTHERS) - NOT_RECORDED
 
 
 @pytest.mark.parametrize("kind", ROWS)

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from netc import netc_pb2 as pb
 from netc import registry
 from netc.contract import program
 from netc.errors import SpecError
+from netc.net import Layer
+from netc.spec import to_yaml
 from netc.spec.job import load_job
 from tests.small_nets import netc
 
@@ -90,3 +93,55 @@ def test_a_layer_type_of_a_fork(folder: Path) -> None:
         "there is no layer type 'DetectionOutput'; BVLC Caffe has none of that name either, so it is a fork's or a plug-in's"
         in result.stderr
     )
+
+
+def test_stage_and_level_from_the_command_line_reach_all_nets(folder: Path) -> None:
+    (folder / "s.prototxt").write_text(f'{BASE}net: "a.prototxt" test_net: "b.prototxt"')
+    registry.load()
+    made = program(load_job(str(folder / "s.prototxt"), ["state.stage=[quick]", "state.level=1"]))
+    for net in (made.train_net, *made.test_nets):
+        assert [layer.name for layer in net.layers] == ["d", "ip", "quick", "loss"]
+
+
+OTHER = """\
+state { stage: "own" }
+layer { name: "d" type: "Input" top: "x" top: "y" input_param { shape { dim: [5, 3] } } exclude { stage: "never" } }
+layer { name: "ip" type: "InnerProduct" bottom: "x" top: "ip" inner_product_param { num_output: 3 } }
+layer { name: "more" type: "TanH" bottom: "ip" top: "ip" include { stage: "own" } include { phase: TRAIN } }
+layer { name: "quick" type: "ReLU" bottom: "ip" top: "ip" include { stage: "quick" } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "ip" bottom: "y" top: "loss" }
+"""
+ONLY_TRAINED = 'layer { name: "drop" type: "Dropout" bottom: "ip" top: "ip" include { phase: TRAIN } }\n'
+SEVERAL = {
+    "one": 'net: "a.prototxt" test_net: "b.prototxt" test_iter: [3, 4]',
+    "two, and a state for each": 'train_net: "a.prototxt" test_net: ["b.prototxt", "c.prototxt"] test_iter: [3, 4] '
+    'test_state { stage: "quick" } test_state { level: 1 }',
+    "two and itself": 'net: "a.prototxt" test_net: ["b.prototxt", "c.prototxt"] test_iter: [1, 2, 3] train_state { stage: "quick" }',
+    "one twice": 'net: "a.prototxt" test_net: ["b.prototxt", "c.prototxt", "b.prototxt"] test_iter: [1, 2, 3]',
+}
+
+
+@pytest.mark.parametrize("text", SEVERAL.values(), ids=SEVERAL)
+def test_a_job_in_one_file_has_all_its_nets(folder: Path, text: str) -> None:
+    """The net.yaml of a run trains and tests the nets that the solver named."""
+    (folder / "a.prototxt").write_text(NET % "a" + ONLY_TRAINED.replace("ip", "loss"))
+    (folder / "b.prototxt").write_text(OTHER)
+    (folder / "s.prototxt").write_text(BASE + text)
+    registry.load()
+    first = load_job(str(folder / "s.prototxt"))
+    (folder / "net.yaml").write_text(to_yaml(first.resolved(), short=False))
+    second = load_job(str(folder / "net.yaml"))
+    made, again = program(first), program(second)
+    assert second.solver.test_iter == first.solver.test_iter and len(made.test_nets) == len(again.test_nets)
+    for one, other in zip((made.train_net, *made.test_nets), (again.train_net, *again.test_nets), strict=True):
+        assert [_plain(layer) for layer in one.layers] == [_plain(layer) for layer in other.layers]
+    assert load_job(str(folder / "net.yaml")).resolved() == second.resolved()
+
+
+def _plain(layer: Layer) -> pb.LayerParameter:
+    """A layer without the rules by which it is there."""
+    param = pb.LayerParameter()
+    param.CopyFrom(layer.param)
+    param.ClearField("include")
+    param.ClearField("exclude")
+    return param

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from netc import zoo
+from netc.zoo import fetch
 from tests.zoo.toy import Quiet, contents, serving, stated
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No pause before a broken connection is made again."""
+    monkeypatch.setattr(fetch, "PAUSE", 0)
 
 
 @pytest.fixture

@@ -1,11 +1,14 @@
 """The model card: complete, harmless, and its program runs."""
 
-import re
-import subprocess
-import sys
 from pathlib import Path
 
+import numpy as np
+import pytest
+
 from netc import zoo
+from netc.zoo.card import model_card
+from netc.zoo.programs import programs
+from tests.zoo.programs import NODE, program, run_javascript, run_python
 from tests.zoo.toy import contents, onnx_bytes, stated
 
 
@@ -25,12 +28,54 @@ def test_the_card_says_what_matters(toy_zoo: Path) -> None:
         assert text in card, text
 
 
-def test_the_program_on_the_card_runs(toy_zoo: Path) -> None:
-    folder = toy_zoo / "toy/1.0.0"
-    program = re.search(r"```python\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)
-    assert program
-    done = subprocess.run([sys.executable, "-c", program[1]], cwd=folder, capture_output=True, text=True)
-    assert done.stdout == "y (1, 3)\n", done.stderr
+def test_the_python_on_the_card_runs(toy_zoo: Path, tmp_path: Path) -> None:
+    assert run_python(toy_zoo / "toy/1.0.0") == "y (1, 3)\n"
+    inputs = np.arange(6, dtype=np.float32).reshape(2, 3)
+    for outputs, right in ((inputs + [1, 2, 3], True), (inputs, False)):
+        vectors = zoo.npz({"input.x": inputs, "output.y": outputs.astype(np.float32)})
+        path = zoo.publish(tmp_path / "zoo", "toy", contents() | {"test_vectors.npz": vectors}, stated()).path
+        assert run_python(path) == f"y (2, 3) {right}\n"
+
+
+@pytest.mark.skipif(NODE is None, reason="no node here")
+def test_the_javascript_on_the_card_runs(toy_zoo: Path, tmp_path: Path) -> None:
+    said = run_javascript(toy_zoo / "toy/1.0.0", tmp_path)
+    if said is None:
+        pytest.skip("no onnxruntime-node here (npm install onnxruntime-node): its syntax alone was checked")
+    assert said == "y [ 1, 3 ]\n"
+
+
+def test_the_c_sharp_on_the_card(toy_zoo: Path) -> None:
+    """It is not compiled here; its names, types and shapes are those of the model."""
+    text = program(toy_zoo / "toy/1.0.0", "csharp")
+    assert 'NamedOnnxValue.CreateFromTensor("x", new DenseTensor<float>(new int[] { 1, 3 })), // N x 3' in text
+    assert "output.AsTensor<float>()" in text
+    for opening, closing in ("()", "[]", "{}"):
+        assert text.count(opening) == text.count(closing)
+
+
+def test_types_that_a_language_lacks(tmp_path: Path) -> None:
+    ports = [{"name": "x", "dtype": "bfloat16", "shape": ["N", 3]}, {"name": "i", "dtype": "int64", "shape": []}]
+    card = model_card(zoo.show(zoo.publish(tmp_path, "toy", contents(), stated(inputs=ports)).path.parents[1], "toy"))
+    assert "```python" in card and "```javascript" not in card and "```csharp" not in card
+    (_, _, text), *_ = programs(ports[1:], ports[1:], False)[1:]
+    assert 'new ort.Tensor("int64", new BigInt64Array(1), [])' in text
+
+
+def test_what_is_stated_and_what_is_not(tmp_path: Path) -> None:
+    said = {"intended_use": "Adding.", "limits": "Three numbers.", "preprocessing": ["`x`: as it is."], "parameters": 3000}
+    tolerance = {"tolerance": {"test_vectors.npz": {"relative": 0.001, "absolute": 0.0001}}}
+    card = (zoo.publish(tmp_path, "toy", contents(), stated(**said, **tolerance)).path / "README.md").read_text()
+    for text in (
+        "## Intended use\n\nAdding.",
+        "## Limits\n\nThree numbers.",
+        "- `x`: as it is.",
+        "| 3,000 |",
+        "| 0.001 | 0.0001 |",
+    ):
+        assert text in card
+    card = (zoo.publish(tmp_path, "bare", contents(), stated(dataset=None)).path / "README.md").read_text()
+    assert card.count("Not stated.") == 2 and "## Data" not in card and "## Check" not in card
 
 
 def test_no_html_and_no_broken_tables(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import os
 import pty
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,14 @@ def test_download(source: str, toy_zoo: Path, tmp_path: Path) -> None:
     assert files(done.path) == files(toy_zoo / "toy/1.0.0")
     assert [p.name for p in (tmp_path / "here").iterdir()] == ["toy"]
     assert zoo.verify(done.path) == []
+
+
+def test_downloads_at_once(source: str, toy_zoo: Path, tmp_path: Path) -> None:
+    """One fetches, the others wait for it and find it there."""
+    with ThreadPoolExecutor(5) as pool:
+        done = list(pool.map(lambda _: zoo.download("toy", source, tmp_path / "here"), range(5)))
+    assert sorted(d.new for d in done) == [False] * 4 + [True]
+    assert [p.name for p in (tmp_path / "here").iterdir()] == ["toy"] and zoo.verify(done[0].path) == []
 
 
 def test_download_of_what_is_there(source: str, toy_zoo: Path, tmp_path: Path) -> None:
@@ -81,8 +90,8 @@ def test_no_zoo_on_a_server(served: str, tmp_path: Path) -> None:
         zoo.entries("http://127.0.0.1:1")
     with pytest.raises(ZooError, match="answers nonsense"):
         zoo.entries("http://127.0.0.1:port")
-    with pytest.raises(ZooError, match="got ftp://"):
-        zoo.entries("ftp://example.org/zoo")
+    with pytest.raises(ZooError, match="got nosuch://"):
+        zoo.entries("nosuch://example.org/zoo")
 
 
 def test_python_m_http_server(toy_zoo: Path, tmp_path: Path) -> None:

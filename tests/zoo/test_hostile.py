@@ -1,12 +1,12 @@
 """Zoos that mean harm. Each is whole but for the one thing that its case is about, and each is refused."""
 
+import io
 import json
 import os
+import pickle
 import socket
-import urllib.request
+import zipfile
 from collections.abc import Callable
-from functools import partial
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +14,12 @@ import pytest
 from onnx import TensorProto, helper, parser
 
 from netc import zoo
-from netc.errors import ZooError
-from netc.zoo import location
-from tests.zoo.toy import Quiet, hostile, onnx_bytes, reseal, row, serving
+from netc.zoo import arrays
+from netc.zoo.manifest import FIELDS, OPTIONAL, problems
+from tests.small_nets import netc
+from tests.zoo.toy import hostile, onnx_bytes, refused, reseal, row, stated
 
 GOOD = {"labels.txt": b"a\n"}
-
-
-def refused(source: str | Path, to: Path, said: str) -> None:
-    """Downloading fails with a sentence that matches `said` and leaves nothing behind, inside `to` or beside it."""
-    before = {p for p in to.parent.rglob("*") if to not in p.parents and p != to}
-    with pytest.raises(ZooError, match=said):
-        zoo.download("toy", source, to)
-    assert not to.exists() or list(to.iterdir()) == []
-    assert {p for p in to.parent.rglob("*") if to not in p.parents and p != to} == before
 
 
 def test_the_helper_makes_a_zoo_that_is_good_otherwise(tmp_path: Path) -> None:
@@ -37,7 +29,9 @@ def test_the_helper_makes_a_zoo_that_is_good_otherwise(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name",
     ["../evil", "..", "/etc/passwd", "a/../../evil", "a\\..\\evil", ".bashrc", "C:evil", "a\0b", "a\nb", "LABELS.TXT"]
-    + ["manifest.json", "", "x" * 300, "\u202egnp.sh", 7, None, ["a"]],
+    + ["manifest.json", "", "x" * 300, "\u202egnp.sh", 7, None, ["a"]]
+    + ["con", "nul.txt", "com1.npz", "l\u0430bels.txt", "layers.py", "kernels.so", "weights.pkl", "page.html", "readme.md"]
+    + ["a..b", "a.", "manifest.json.minisig", "\u200ba", "file:///etc/passwd", "~root", "-rf", "$HOME", "%2e%2e", "a b"],
 )
 def test_names_of_files(tmp_path: Path, name: Any) -> None:
     bad = row("a", b"evil") | {"name": name}
@@ -64,8 +58,22 @@ def test_index_that_points_elsewhere(tmp_path: Path, change: dict[str, str]) -> 
         ({"files": [row("a", b"") | {"size": 1 << 49}]}, "are free"),
         ({"files": [row("a", b"") | {"sha256": "A" * 64}]}, "files"),
         ({"files": [row(f"f{i}", b"") for i in range(1001)]}, "files"),
-        ({"metrics": {"loss": float("nan")}}, "metrics"),
+        ({"files": [row("README.md", b""), row("readme.md", b"")]}, "files"),
+        ({"metrics": {"loss": float("nan")}}, "is not JSON: NaN"),
+        ({"metrics": {"loss": float("inf")}}, "is not JSON: Infinity"),
+        ({"metrics": {"loss": 10**400}}, "metrics"),
+        ({"metrics": {"a\x1b[2J": 1}}, "control characters"),
         ({"description": "\x1b]0;owned\x07"}, "control characters"),
+        ({"description": "safe\u202eelif"}, "control characters"),
+        ({"description": "a\U000e0041b"}, "control characters"),
+        ({"command": "netc\x9b2J"}, "control characters"),
+        ({"inputs": [{"name": "x```\n<script>", "dtype": "float32", "shape": [1]}]}, "inputs"),
+        ({"inputs": [{"name": 'x": __import__("os")', "dtype": "float32", "shape": [1]}]}, "inputs"),
+        ({"inputs": [{"name": "x", "dtype": "float32, __import__('os')", "shape": [1]}]}, "inputs"),
+        ({"inputs": [{"name": "x", "dtype": "float32", "shape": [1] * 99}]}, "inputs"),
+        ({"inputs": [{"name": "x", "dtype": "float32", "shape": [10**30]}]}, "inputs"),
+        ({"parent": {"name": "../x", "version": "1.0.0"}}, "parent"),
+        ({"tolerance": {"test_vectors.npz": {"relative": 10**9, "absolute": 0}}}, "tolerance"),
         ({"licence": "\ud800"}, "control characters"),
         ({"inputs": [{"name": "x", "dtype": "f", "shape": [-1]}]}, "inputs"),
         ({"description": "x" * (1 << 20)}, "longer than the 1048576 bytes"),
@@ -73,6 +81,37 @@ def test_index_that_points_elsewhere(tmp_path: Path, change: dict[str, str]) -> 
 )
 def test_manifests(tmp_path: Path, change: dict[str, Any], said: str) -> None:
     refused(hostile(tmp_path / "zoo", GOOD, **change), tmp_path / "to", said)
+
+
+@pytest.mark.parametrize(
+    "value", [None, True, 7, -1, 1.5, "", "x\n", [], [[]], [None], {}, {"a": {}}, "1" * 10_000], ids=lambda v: repr(v)[:12]
+)
+@pytest.mark.parametrize("field", [*FIELDS, *OPTIONAL])
+def test_fields_of_every_type(field: str, value: Any) -> None:
+    """A wrong value is told with its field, and a right one passes; nothing else is raised."""
+    good = {"format": 1, "name": "toy", "version": "1.0.0", "created": "2026-01-01", "files": [], "parent": None, "netc": "1"}
+    assert problems(good | stated()) == []
+    found = problems(good | stated() | {field: value})
+    assert all(text.startswith((field, "its format")) for text in found)
+    if value in ("", [[]], [None]) or (value == -1 and field != "seed"):
+        assert found
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"format": 1, "format": 1}', '{"format": NaN}', '{"format": -Infinity}', '{"a":' * 5000 + "1" + "}" * 5000, '{"a": "\\ud800"}'],
+    ids=["a key twice", "NaN", "infinity", "deep", "a lone surrogate"],
+)
+def test_json_that_python_would_take(tmp_path: Path, text: str) -> None:
+    folder = hostile(tmp_path / "zoo", GOOD)
+    (folder / "index.json").write_text(text)
+    refused(folder, tmp_path / "to", "index.json: (is not JSON|holds control)")
+
+
+def test_huge_json(tmp_path: Path) -> None:
+    folder = hostile(tmp_path / "zoo", GOOD)
+    (folder / "index.json").write_text(" " * ((1 << 24) + 1))
+    refused(folder, tmp_path / "to", "index.json: is longer than")
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "[]", "9" * 10_000, '{"format": ' + "9" * 5000 + "}", "\xff", "", "<html>"])
@@ -83,6 +122,20 @@ def test_manifests_and_indexes_that_are_no_json_objects(tmp_path: Path, text: st
     refused(folder, tmp_path / "to", "manifest.json: (is not JSON|wanted a JSON object)")
     (folder / "index.json").write_text(text, "latin-1")
     refused(folder, tmp_path / "to", "index.json: (is not JSON|wanted a JSON object)")
+
+
+@pytest.mark.parametrize(
+    "change", [{"aliases": ["../x"]}, {"aliases": ["latest"]}, {"aliases": "stable"}, {"signed": 1}, {"aliases": ["a", "a"]}]
+)
+def test_aliases_that_are_none(tmp_path: Path, change: dict[str, Any]) -> None:
+    refused(hostile(tmp_path / "zoo", GOOD, change), tmp_path / "to", "aliases|signed|has an alias of two versions")
+
+
+@pytest.mark.parametrize("text", ['{"format": 1, "aliases": {"../x": "1.0.0"}}', '{"format": 1, "aliases": {"x": "../1"}}', "[]", "{}"])
+def test_a_file_of_aliases_that_is_none(tmp_path: Path, text: str) -> None:
+    folder = hostile(tmp_path / "zoo", GOOD)
+    (folder / "toy/aliases.json").write_text(text)
+    assert "aliases.json" in zoo.reindex(folder)[0]
 
 
 def test_index_lists_a_version_twice(tmp_path: Path) -> None:
@@ -105,6 +158,14 @@ def test_links(tmp_path: Path, part: str) -> None:
     (folder / part).rename(tmp_path / "elsewhere")
     (folder / part).symlink_to(tmp_path / "elsewhere")
     refused(folder, tmp_path / "to", "is a link")
+    assert zoo.verify(folder)
+
+
+@pytest.mark.parametrize("part", ["toy/1.0.0/labels.txt", "toy/1.0.0/manifest.json", "index.json"])
+def test_hard_links(tmp_path: Path, part: str) -> None:
+    folder = hostile(tmp_path / "zoo", GOOD)
+    os.link(folder / part, tmp_path / "elsewhere")
+    refused(folder, tmp_path / "to", "has another name")
     assert zoo.verify(folder)
 
 
@@ -145,99 +206,110 @@ def test_external_data_inside_the_folder_is_well(tmp_path: Path) -> None:
     assert zoo.download("toy", hostile(tmp_path / "zoo", files), tmp_path / "to").new
 
 
+def calls(domain: str, nested: bool) -> bytes:
+    """A model with an op of `domain`, in a branch of an If if `nested`."""
+    op = f"{domain}.EPContext (v)"
+    branches = ", ".join(f"{name}_branch = {name} () => (float[1] a) {{ a = {op} }}" for name in ("then", "else"))
+    text = f'<ir_version: 10, opset_import: ["": 21, "{domain}": 1]> g (bool c, float[1] v) => (float[1] y)'
+    text += f"{{ y = If (c) <{branches}> }}" if nested else f"{{ y = {op} }}"
+    return parser.parse_model(text).SerializeToString()
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("domain", ["com.microsoft", "evil.ops", "netc.training"])
+def test_ops_that_need_a_library(tmp_path: Path, domain: str, nested: bool) -> None:
+    folder = hostile(tmp_path / "zoo", GOOD | {"model.onnx": calls(domain, nested)})
+    refused(folder, tmp_path / "to", f"model.onnx: has an op {domain}.EPContext, which only a library")
+    assert "which only a library" in zoo.verify(folder)[0]
+
+
+def test_a_model_is_verified_before_it_runs(tmp_path: Path) -> None:
+    folder = hostile(tmp_path / "zoo", GOOD | {"model.onnx": calls("evil.ops", False)})
+    result = netc("predict", "toy", folder / "toy/1.0.0/labels.txt", "--from", folder)
+    assert result.exit_code == 1 and "which only a library" in result.stderr
+
+
+def test_a_python_layer_of_a_zoo_does_not_run(tmp_path: Path) -> None:
+    net = b"layers: [{Input: {shape: {dim: [1]}}}, {Python: {module: os, layer: abort}}]"
+    folder = zoo.download("toy", hostile(tmp_path / "zoo", {"net.yaml": net}), tmp_path / "to").path
+    result = netc("check", folder / "net.yaml")
+    assert result.exit_code == 2 and "--allow-python" in result.stderr
+
+
+def npy(header: str, data: bytes = b"") -> bytes:
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + data
+
+
+def packed(**members: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(f"{name}.npy", data)
+    return buffer.getvalue()
+
+
+class Owned:
+    def __reduce__(self) -> Any:
+        return os.abort, ()
+
+
+def overstated() -> bytes:
+    """An archive whose directory says that its array is small, though it unpacks to more."""
+    data = bytearray(packed(a=npy("{'descr': '<f4', 'fortran_order': False, 'shape': (250000,), }", bytes(1_000_000))))
+    size = (1_000_000 + 10 + 62).to_bytes(4, "little")
+    while (at := data.find(size)) >= 0:
+        data[at : at + 4] = (100).to_bytes(4, "little")
+    return bytes(data)
+
+
+VECTORS = {
+    "pickle": (packed(a=npy("{'descr': '|O', 'fortran_order': False, 'shape': (), }", pickle.dumps(Owned()))), "holds Python objects"),
+    "objects in a record": (
+        packed(a=npy("{'descr': [('a', '|O')], 'fortran_order': False, 'shape': (1,), }", bytes(8))),
+        "holds Python objects",
+    ),
+    "bare pickle": (packed(**{"output.y": pickle.dumps(Owned())}), "can be read"),
+    "lies about its shape": (
+        packed(a=npy("{'descr': '<f4', 'fortran_order': False, 'shape': (10**12,), }".replace("10**12", "1" * 13))),
+        "more than",
+    ),
+    "negative": (packed(a=npy("{'descr': '<f4', 'fortran_order': False, 'shape': (-1,), }", bytes(8))), "test_vectors.npz"),
+    "code": (packed(a=npy("__import__('os').abort()")), "can be read"),
+    "deep": (packed(a=npy("(" * 9000)), "can be read"),
+    "large": (packed(a=bytes(3_000_000)), "unpacks to 3000000 bytes"),
+    "large together": (packed(a=bytes(1_500_000), b=bytes(1_500_000)), "unpacks to 3000000 bytes"),
+    "many": (packed(**{f"a{k}": b"" for k in range(60)}), "in 60 arrays"),
+    "lies about its size": (overstated(), "test_vectors.npz"),
+    "no zip": (b"PK\x03\x04" + bytes(100), "can be read"),
+    "nothing": (b"", "can be read"),
+}
+
+
+@pytest.mark.parametrize("kind", VECTORS)
+def test_vectors_that_mean_harm(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrays, "MOST_BYTES", 2_000_000)
+    monkeypatch.setattr(arrays, "MOST_ARRAYS", 50)
+    data, said = VECTORS[kind]
+    folder = hostile(tmp_path / "zoo", {"model.onnx": onnx_bytes(), "test_vectors.npz": data})
+    (wrong,) = zoo.verify(folder, "toy", run=True)
+    assert "test_vectors.npz: " in wrong and said in wrong
+
+
+def test_a_training_graph_with_states_that_fill_the_memory(tmp_path: Path) -> None:
+    model = helper.make_model(helper.make_graph([], "g", [], []), opset_imports=[helper.make_opsetid("", 21)])
+    said = {"states": [{"name": "a", "input": "a", "output": "b", "shape": [1 << 20, 1 << 20]}]}
+    helper.set_model_props(model, {"netc": json.dumps(said)})
+    vectors = packed(loss=npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }", bytes(4)))
+    folder = hostile(tmp_path / "zoo", {"train.onnx": model.SerializeToString(), "training_vectors.npz": vectors})
+    (wrong,) = zoo.verify(folder, "toy", run=True)
+    assert "train.onnx" in wrong
+
+
+def test_no_listing_drives_a_terminal(tmp_path: Path) -> None:
+    folder = hostile(tmp_path / "zoo", GOOD, {"description": "one\nevil@9.9.9  1 B"}, description="one\nevil@9.9.9  1 B")
+    said = netc("zoo", "list", "--from", folder).stdout
+    assert len(said.splitlines()) == 1 and "\x1b" not in said
+
+
 def test_damaged_graph(tmp_path: Path) -> None:
     refused(hostile(tmp_path / "zoo", {"model.onnx": b"\xff" * 50}), tmp_path / "to", "model.onnx: is not an ONNX model")
-
-
-class Evil(Quiet):
-    """Serves a good zoo, except for the path in `evil`, where `act` does its harm."""
-
-    def __init__(self, *args: Any, evil: str, act: Callable[[BaseHTTPRequestHandler], None], **kwargs: Any):
-        self.evil, self.act = evil, act
-        super().__init__(*args, **kwargs)
-
-    def do_GET(self) -> None:
-        if not self.path.endswith(self.evil):
-            return super().do_GET()
-        try:
-            self.act(self)
-        except OSError:
-            self.close_connection = True
-
-
-def endless(handler: BaseHTTPRequestHandler) -> None:
-    handler.send_response(200)
-    handler.end_headers()
-    while True:
-        handler.wfile.write(b" " * (1 << 16))
-
-
-def redirect(target: str, handler: BaseHTTPRequestHandler) -> None:
-    handler.send_response(302)
-    handler.send_header("Location", target)
-    handler.end_headers()
-
-
-def cut_short(handler: BaseHTTPRequestHandler) -> None:
-    handler.send_response(200)
-    handler.send_header("Content-Length", "1000")
-    handler.end_headers()
-    handler.wfile.write(b"a")
-
-
-def broken_chunks(handler: BaseHTTPRequestHandler) -> None:
-    handler.send_response(200)
-    handler.send_header("Transfer-Encoding", "chunked")
-    handler.end_headers()
-    handler.wfile.write(b"zz\r\nnonsense")
-
-
-def failing(handler: BaseHTTPRequestHandler) -> None:
-    handler.send_error(500)
-
-
-def not_http(handler: BaseHTTPRequestHandler) -> None:
-    handler.wfile.write(b"\x00\x01\x02" * 10)
-
-
-def silent(handler: BaseHTTPRequestHandler) -> None:
-    handler.rfile.read(1)  # nothing comes until the client goes
-
-
-@pytest.mark.parametrize("path", ["index.json", "manifest.json", "labels.txt"])
-@pytest.mark.parametrize(
-    "act, said",
-    [
-        (endless, "is longer than"),
-        (partial(redirect, "file:///etc/passwd"), "file:///etc/passwd"),
-        (partial(redirect, "ftp://127.0.0.1/x"), "ftp://127.0.0.1/x.*refused"),
-        (partial(redirect, "data:text/plain,a"), "data:text/plain"),
-        (partial(redirect, "/labels.txt"), "infinite loop|404"),
-        (cut_short, "is not JSON|its sha256|ends after"),
-        (broken_chunks, "nonsense"),
-        (failing, "answers 500"),
-        (not_http, "nonsense"),
-        (silent, "timed out"),
-    ],
-)
-def test_servers(
-    tmp_path: Path, path: str, act: Callable[[BaseHTTPRequestHandler], None], said: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(location, "PATIENCE", 0.2)
-    folder = hostile(tmp_path / "zoo", GOOD)
-    with serving(partial(Evil, directory=str(folder), evil=path, act=act)) as address:
-        refused(address, tmp_path / "to", said)
-
-
-def test_redirects_within_the_web_are_followed(tmp_path: Path) -> None:
-    folder = hostile(tmp_path / "zoo", GOOD)
-    with serving(partial(Quiet, directory=str(folder))) as good:
-        act = partial(redirect, f"{good}/toy/1.0.0/labels.txt")
-        with serving(partial(Evil, directory=str(folder), evil="labels.txt", act=act)) as address:
-            assert zoo.download("toy", address, tmp_path / "to").new
-
-
-def test_no_redirect_from_https_to_http() -> None:
-    request = urllib.request.Request("https://example.org/zoo/index.json")
-    with open(os.devnull, "rb") as body, pytest.raises(ZooError, match="redirects to 'http://example.org/x'"):
-        location._Redirects().redirect_request(request, body, 302, "", {}, "http://example.org/x")  # type: ignore[arg-type]

@@ -15,7 +15,8 @@ def test_good_names(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [".", "..", "a..b", ".hidden", "a.", "-rf", "a/b", "a\\b", "/etc", "LeNet", "é", "a:b", "~", "", "a b", "a\n"]
-    + ["a\0", "a" * 101, None, 3],
+    + ["a\0", "a" * 101, None, 3]
+    + ["con", "nul.onnx", "com1", "lpt9.npz", "l\u0435net", "ﬁle", "a\u200b"],
 )
 def test_bad_names(name: object) -> None:
     assert not is_model_name(name) and not is_file_name(name)
@@ -27,23 +28,31 @@ def test_the_card_alone_may_have_capitals() -> None:
     assert not is_file_name("manifest.json") and not is_model_name("index.json")
 
 
+@pytest.mark.parametrize(
+    "name", ["layers.py", "kernels.so", "a.tar.dll", "weights.pkl", "page.html", "x.svg", "run.sh", "model.pt", "a.mjs"]
+)
+def test_what_could_run_is_no_file_of_a_model(name: str) -> None:
+    assert is_model_name(name) and not is_file_name(name)
+
+
 def test_versions_order_by_number() -> None:
     assert sorted(["1.10.0", "1.9.0", "10.0.0", "1.9.10"], key=version_key) == ["1.9.0", "1.9.10", "1.10.0", "10.0.0"]
     assert next_version([]) == "1.0.0"
     assert next_version(["1.10.0", "1.9.7"]) == "1.10.1"
 
 
-@pytest.mark.parametrize("text", ["1", "1.0", "1.0.0.0", "01.0.0", "1.0.-1", "1.0.0-rc1", "v1.0.0", "1.0.٣", "1.0.0\n", ""])
+@pytest.mark.parametrize("text", ["1.0.0.0", "01.0.0", "1.0.-1", "1.0.0-rc1", "v1.0.0", "1.0.٣", "1.0.0\n", ""])
 def test_bad_versions(text: str) -> None:
     with pytest.raises(ZooError, match="1.0.0; got"):
         version_key(text)
-    with pytest.raises(ZooError):
+    with pytest.raises(ZooError, match="alias; got"):
         parse_spec(f"lenet@{text}")
 
 
 def test_specs() -> None:
-    assert parse_spec("lenet") == ("lenet", None)
-    assert parse_spec("lenet@1.10.0") == ("lenet", "1.10.0")
+    assert parse_spec("lenet") == parse_spec("lenet@latest") == ("lenet", "latest")
+    for version in ("1", "1.10", "1.10.0", "stable"):
+        assert parse_spec(f"lenet@{version}") == ("lenet", version)
     with pytest.raises(ZooError, match="NAME@VERSION"):
         parse_spec("../lenet@1.0.0")
 

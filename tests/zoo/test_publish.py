@@ -153,23 +153,23 @@ import sys
 from pathlib import Path
 from netc import zoo
 from tests.zoo.toy import contents, stated
-for i in range(5):
+for i in range(2):
     zoo.publish(Path(sys.argv[1]), "toy", contents(), stated(seed=int(sys.argv[2]) * 100 + i))
     zoo.publish(Path(sys.argv[1]), "own-" + sys.argv[2], contents(), stated(seed=i))
 """
 
 
-def test_six_processes_at_once_lose_nothing(tmp_path: Path) -> None:
+def test_ten_processes_at_once_lose_nothing(tmp_path: Path) -> None:
     def run(i: int) -> int:
         return subprocess.call([sys.executable, "-c", MANY, tmp_path / "zoo", str(i)], cwd=Path(__file__).parents[2])
 
-    with ThreadPoolExecutor(6) as pool:
-        assert list(pool.map(run, range(6))) == [0] * 6
-    wanted = [f"own-{i}@1.0.{n}" for i in range(6) for n in range(5)] + [f"toy@1.0.{n}" for n in range(30)]
+    with ThreadPoolExecutor(10) as pool:
+        assert list(pool.map(run, range(10))) == [0] * 10
+    wanted = [f"own-{i}@1.0.{n}" for i in range(10) for n in range(2)] + [f"toy@1.0.{n}" for n in range(20)]
     assert listed(tmp_path / "zoo") == wanted
     assert zoo.verify(tmp_path / "zoo") == []
-    seeds = {zoo.show(tmp_path / "zoo", f"toy@1.0.{n}")["seed"] for n in range(30)}
-    assert seeds == {i * 100 + k for i in range(6) for k in range(5)}
+    seeds = {zoo.show(tmp_path / "zoo", f"toy@1.0.{n}")["seed"] for n in range(20)}
+    assert seeds == {i * 100 + k for i in range(10) for k in range(2)}
 
 
 def test_a_damaged_version_does_not_block_others(toy_zoo: Path) -> None:

@@ -9,7 +9,11 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import pytest
 from onnx import TensorProto, helper
+
+from netc import zoo
+from netc.errors import ZooError
 
 
 def onnx_bytes(external: str | None = None) -> bytes:
@@ -65,6 +69,18 @@ def serving(handler: Callable[..., Any]) -> Iterator[str]:
         server.server_close()
 
 
+def refused(source: str | Path, to: Path, said: str, kept: bool = False) -> None:
+    """Downloading fails with a sentence that matches `said` and leaves nothing behind, inside `to` or beside it.
+
+    With `kept`, what came before a connection broke may be left to go on from.
+    """
+    before = {p for p in to.parent.rglob("*") if to not in p.parents and p != to}
+    with pytest.raises(ZooError, match=said):
+        zoo.download("toy", source, to)
+    assert not to.exists() or all(kept and p.name.startswith(".download-toy-1.0.0-") for p in to.iterdir())
+    assert {p for p in to.parent.rglob("*") if to not in p.parents and p != to} == before
+
+
 def row(name: str, data: bytes) -> dict[str, Any]:
     """A true row of a manifest."""
     return {"name": name, "role": "other", "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
@@ -88,5 +104,6 @@ def reseal(folder: Path, **entry: Any) -> None:
     """Makes the index fit whatever lies as the manifest of toy 1.0.0, except for what `entry` says."""
     digest = hashlib.sha256((folder / "toy/1.0.0/manifest.json").read_bytes()).hexdigest()
     told = {key: value for key, value in stated().items() if key in ("description", "licence", "metrics")}
-    told |= {"name": "toy", "version": "1.0.0", "created": "2026-01-01", "size": 1, "manifest_sha256": digest}
+    told |= {"name": "toy", "version": "1.0.0", "created": "2026-01-01", "size": 1}
+    told |= {"manifest_sha256": digest, "signed": False, "aliases": []}
     (folder / "index.json").write_text(json.dumps({"format": 1, "models": [told | entry]}))

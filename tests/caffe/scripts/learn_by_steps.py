@@ -52,10 +52,17 @@ for _ in range(4):
     correct += sum(solver.test_nets[0].blobs["score"].data.argmax(1) == solver.test_nets[0].blobs["label"].data)
 accuracy = correct / 200
 
+before, shown = (solver.test_nets[0].blobs[name].data.copy() for name in ("score", "data"))
+solver.step(1)
+solver.test_nets[0].forward(start="conv1")  # on the same images, without loading new ones
+after = solver.test_nets[0].blobs["score"].data.copy()
+images = solver.test_nets[0].blobs["data"].data.copy()
+other = solver.test_nets[0].forward(blobs=["data"])["data"].copy()
+
 gradient = solver.net.params["conv1"][0].diff.copy()
 solver.net.save("by_hand.caffemodel")
 solver.snapshot()
 again = caffe.get_solver("solver.prototxt")
-again.restore("net_iter_60.solverstate")
+again.restore("net_iter_61.solverstate")
 solver.step(3)
 again.step(3)

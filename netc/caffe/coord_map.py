@@ -1,0 +1,108 @@
+"""`caffe.coord_map`: where a pixel of one top of a NetSpec lies in another; `crop(a, b)` cuts a to b with the offset that this gives.
+
+A map is (axis, a, b): from spatial axis `axis` on, position x of one blob is a x + b of the other. a and b are fractions, one for
+all spatial axes or one each.
+"""
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from netc.caffe.net_spec import Function, Top, layers
+from netc.errors import SpecError
+
+Map = tuple[int | None, Any, Any]
+SAME: Map = (None, Fraction(1), Fraction(0))
+WINDOWS = {"Convolution": "convolution_param", "Im2col": "convolution_param", "Pooling": "pooling_param"}
+PASSED = {
+    *("AbsVal", "BNLL", "BatchNorm", "Bias", "Clip", "Dropout", "ELU", "Eltwise", "Exp", "LRN", "Log", "MVN", "PReLU", "Power"),
+    *("ReLU", "Scale", "Sigmoid", "Split", "Swish", "TanH", "Threshold", "Softmax"),
+}  # fmt: skip
+
+
+def coord_map(fn: Function) -> Map | None:
+    """From a layer's bottom to its top; None where a layer has none (InnerProduct)."""
+    if fn.type_name in PASSED:
+        return SAME
+    param = fn.to_proto()
+    if fn.type_name == "Crop":
+        p = param.crop_param
+        return p.axis, Fraction(1), -_fractions(p.offset, 0)
+    if fn.type_name == "Deconvolution":
+        axis, stride, extent, pad = _window(param.convolution_param)
+        return axis, stride, (extent - 1) / 2 - pad
+    if fn.type_name not in WINDOWS:
+        return None
+    axis, stride, extent, pad = _window(getattr(param, WINDOWS[fn.type_name]))
+    return axis, 1 / stride, (pad - (extent - 1) / 2) / stride
+
+
+def coord_map_from_to(top_from: Top, top_to: Top) -> Map:
+    """Where a position of `top_from` lies in `top_to`, by a blob that both are made of. SpecError if there is none."""
+    back, forth = _ways(top_from), _ways(top_to)
+    common = next((top for top in forth if top in back), None)
+    if common is None:
+        types = f"{top_from.fn.type_name} and {top_to.fn.type_name}"
+        raise SpecError(f"the tops of {types} come from no common blob by layers that keep places")
+    return _compose(forth[common], _inverse(back[common]))
+
+
+def crop(top_from: Top, top_to: Top) -> Top:
+    """A Crop of `top_from` to the sizes of `top_to`. SpecError if their scales differ, or the offset is no whole number of pixels."""
+    axis, a, b = coord_map_from_to(top_from, top_to)
+    scale, offset = np.atleast_1d(np.asarray(a, object)), np.atleast_1d(np.asarray(-b, object))
+    if any(v != 1 for v in scale):
+        raise SpecError(f"crop: the scales of the tops differ by {', '.join(map(str, scale))}")
+    if any(v < 0 or v.denominator != 1 for v in offset):
+        raise SpecError(f"crop: an offset of {', '.join(map(str, offset))} is no whole number of pixels of 0 or more")
+    made: Top = layers.Crop(top_from, top_to, axis=2 if axis is None else axis, offset=[int(v) for v in offset])
+    return made
+
+
+def _ways(top: Top) -> dict[Top, Map]:
+    """For each blob that `top` is made of: the map from it to `top`. Of Crop only what is cut has a place."""
+    found: dict[Top, Map] = {top: SAME}
+    frontier = [top]
+    while frontier:
+        fn = (now := frontier.pop(0)).fn
+        step = coord_map(fn) if fn.inputs else None
+        for bottom in (fn.inputs[:1] if fn.type_name == "Crop" else fn.inputs) if step else ():
+            if bottom not in found and step:
+                found[bottom] = _compose(found[now], step)
+                frontier.append(bottom)
+    return found
+
+
+def _compose(outer: Map, inner: Map) -> Map:
+    """x to outer(inner(x))."""
+    if outer[0] is not None and inner[0] is not None and outer[0] != inner[0]:
+        raise SpecError(f"the layers between the tops act on axes from {outer[0]} and from {inner[0]} on")
+    return (inner[0] if outer[0] is None else outer[0]), outer[1] * inner[1], outer[1] * inner[2] + outer[2]
+
+
+def _inverse(way: Map) -> Map:
+    axis, a, b = way
+    return axis, 1 / a, -b / a
+
+
+def _window(p: Any) -> tuple[int, Any, Any, Any]:
+    """(first spatial axis, stride, extent of the dilated kernel, pad) of a convolution or a pooling."""
+
+    def numbers(field: str, default: int) -> Any:
+        stem = field.removesuffix("_size")
+        if p.HasField(f"{stem}_h") or p.HasField(f"{stem}_w"):
+            return _fractions([getattr(p, f"{stem}_h"), getattr(p, f"{stem}_w")], default)
+        given = getattr(p, field)
+        return _fractions([given] if isinstance(given, int) else given, default)
+
+    if getattr(p, "global_pooling", False):
+        raise SpecError("a global pooling keeps no places")
+    dilation = _fractions(getattr(p, "dilation", []), 1)
+    return getattr(p, "axis", 1) + 1, numbers("stride", 1), dilation * (numbers("kernel_size", 1) - 1) + 1, numbers("pad", 0)
+
+
+def _fractions(values: Any, default: int) -> Any:
+    """One number for all axes, or an array of one each."""
+    found = np.array([Fraction(int(v)) for v in values] or [Fraction(default)], object)
+    return found[0] if len(found) == 1 else found

@@ -1,0 +1,239 @@
+"""`netc zoo serve`: pages, files in parts, headers, and nothing that no manifest lists."""
+
+import http.client
+import json
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netc import zoo
+from netc.errors import ZooError
+from tests.small_nets import netc
+from tests.zoo.toy import contents, hostile, stated
+
+pytest.importorskip("werkzeug", reason="netc zoo serve needs the extra `serve`")
+from netc.zoo import pages, serve  # noqa: E402
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Any]:
+    """ask(path, method, headers) -> (status, headers, body) of a server on the loopback."""
+    made = serve.server(folder, port=0)
+    thread = threading.Thread(target=made.serve_forever, args=(0.01,))
+    thread.start()
+
+    def ask(path: str, method: str = "GET", **headers: str) -> tuple[int, http.client.HTTPMessage, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", made.port, timeout=30)
+        connection.putrequest(method, path, skip_host="Host" in headers)
+        for name, value in headers.items():
+            connection.putheader(name.replace("_", "-"), value)
+        connection.endheaders()
+        response = connection.getresponse()
+        body = response.read()
+        connection.close()
+        return response.status, response.headers, body
+
+    ask.address = f"http://127.0.0.1:{made.port}"  # type: ignore[attr-defined]
+    try:
+        yield ask
+    finally:
+        made.shutdown()
+        thread.join()
+        made.server_close()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A zoo with two models, one of them in two versions with an alias."""
+    here = tmp_path_factory.mktemp("served") / "zoo"
+    zoo.publish(here, "adder", contents(), stated())
+    zoo.publish(here, "adder", contents(), stated(seed=1, description="Adds <b>three</b> numbers & more."))
+    zoo.publish(here, "digits", contents() | {"big.bin": bytes(range(256)) * 40}, stated(description="Reads digits.", licence="MIT"))
+    zoo.alias(here, "adder@1.0.0", "stable")
+    (here / "adder/1.0.0/secret.txt").write_text("no manifest lists this")
+    (here.parent / "outside.txt").write_text("what lies outside")
+    return here
+
+
+@pytest.fixture(scope="module")
+def ask(folder: Path) -> Iterator[Any]:
+    with serving(folder) as found:
+        yield found
+
+
+def test_it_is_a_zoo_to_download_from(ask: Any, folder: Path, tmp_path: Path) -> None:
+    done = zoo.download("digits", ask.address, tmp_path)
+    assert {p.name: p.read_bytes() for p in done.path.iterdir()} == {p.name: p.read_bytes() for p in (folder / "digits/1.0.0").iterdir()}
+
+
+def names(page: bytes) -> list[str]:
+    return re.findall(r'<h2><a href="/(.*?)/"', page.decode())
+
+
+def test_the_list_and_its_search_without_script(ask: Any) -> None:
+    status, headers, body = ask("/")
+    assert status == 200 and headers["Content-Type"] == "text/html; charset=utf-8"
+    assert names(body) == ["adder/1.0.1", "digits/1.0.0"] and b"2 of 2 models" in body
+    assert b"Adds &lt;b&gt;three&lt;/b&gt; numbers &amp; more." in body
+    adder, digits = "adder/1.0.1", "digits/1.0.0"
+    for query, found in {"READS": [digits], "three+adder": [adder], "mit": [digits], "nothing": [], "": [adder, digits]}.items():
+        assert names(ask(f"/?q={query}")[2]) == found, query
+    page = ask("/?q=%22%3E%3Cscript%3E")[2]
+    assert b"<script>" not in page and b"&#34;&gt;&lt;script&gt;" in page
+
+
+def test_a_model_page(ask: Any) -> None:
+    assert ask("/adder")[:2][1]["Location"] == "/adder/1.0.1/"
+    status, _, body = ask("/adder/1.0.0/")
+    page = body.decode()
+    assert status == 200 and "<h1>adder 1.0.0</h1>" in page and "<td>0.9912</td>" in page and 'href="/adder/1.0.1/"' in page
+    assert '<a href="model.onnx" download>' in page and 'class="language-python"' in page
+    assert "&lt;b&gt;three" in ask("/adder/1.0.1/")[2].decode()
+
+
+def test_ranges_and_conditions(ask: Any, folder: Path) -> None:
+    data, path = bytes(range(256)) * 40, "/digits/1.0.0/big.bin"
+    status, headers, body = ask(path)
+    etag = headers["ETag"]
+    assert (status, body, headers["Accept-Ranges"], headers["Content-Type"]) == (200, data, "bytes", "application/octet-stream")
+    assert etag == f'"{next(f["sha256"] for f in zoo.show(folder, "digits")["files"] if f["name"] == "big.bin")}"'
+    parts = {"0-0": data[:1], "100-199": data[100:200], "10000-": data[10000:], "-5": data[-5:], "10239-99999": data[-1:]}
+    for given, part in parts.items():
+        status, headers, body = ask(path, Range=f"bytes={given}")
+        assert (status, body, headers["Content-Length"]) == (206, part, str(len(part))), given
+        assert headers["Content-Range"].endswith("/10240")
+    assert ask(path, Range="bytes=10240-")[0] == 416
+    assert ask(path, Range="bytes=5-", If_Range=etag)[0] == 206
+    assert ask(path, Range="bytes=5-", If_Range='"other"')[::2] == (200, data)
+    assert ask(path, If_None_Match=etag)[::2] == (304, b"")
+    for given in ("bytes=a-b", "lines=1-2", "bytes=5-2", "bytes=", "bytes=0-1,5-6"):
+        assert ask(path, Range=given)[0] in (200, 416), given
+
+
+@pytest.mark.parametrize("path", ["/", "/digits/1.0.0/", "/digits/1.0.0/big.bin", "/index.json", "/-/style.css", "/none"])
+def test_head_and_headers(ask: Any, path: str) -> None:
+    got, head = ask(path), ask(path, "HEAD")
+    assert head[0] == got[0] and head[2] == b"" and head[1]["Content-Length"] == got[1]["Content-Length"] == str(len(got[2]))
+    for headers in (got[1], head[1]):
+        assert len(headers.get_all("Date", [])) == 1
+        assert "default-src 'none'" in headers["Content-Security-Policy"] and "unsafe" not in headers["Content-Security-Policy"]
+        assert headers["X-Content-Type-Options"] == "nosniff" and headers["Referrer-Policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "NONSENSE"])
+def test_it_takes_nothing(ask: Any, method: str) -> None:
+    status, headers, _ = ask("/", method)
+    assert status == 405 and headers["Allow"] == "GET, HEAD"
+
+
+NOT_SERVED = """\
+/adder/1.0.0/secret.txt /adder/1.0.0/../1.0.0/secret.txt /adder//1.0.0/secret.txt http://x/adder/1.0.0/secret.txt
+/../outside.txt /%2e%2e/outside.txt /..%2foutside.txt //outside.txt /adder/../../outside.txt /adder/1.0.0/..\\..\\outside.txt
+/adder/1.0.0/%2e%2e/%2e%2e/%2e%2e/outside.txt /etc/passwd /.lock /adder/aliases.json /adder/1.0 /adder/9.9.9/ /none/ /index.json/
+/adder/1.0.0/model.onnx/x /adder/1.0.0/a%00b /adder/1.0.0/%ff /-/../pages.py /-/%2e%2e/pages.py /-/base.html /%0d%0aX-Evil:%20yes"""
+
+
+@pytest.mark.parametrize("path", NOT_SERVED.split())
+def test_what_is_not_served(ask: Any, path: str) -> None:
+    status, headers, body = ask(path)
+    assert status in (400, 404, 421) and b"what lies outside" not in body and b"root:" not in body and headers["X-Evil"] is None
+    assert b"no manifest lists this" not in body
+
+
+def test_names_of_this_machine_only(ask: Any, folder: Path) -> None:
+    known, strange = ("localhost:8000", "[::1]:8000", "127.0.0.1"), ("evil.example:80", "127.0.0.1.evil.example", "")
+    for name, status in [(name, 200) for name in known] + [(name, 421) for name in strange]:
+        assert ask("/", Host=name)[0] == status, name
+    from werkzeug.test import Client
+
+    assert Client(serve.application(folder, "0.0.0.0")).get("/", headers={"Host": "zoo.example"}).status_code == 200
+
+
+def test_damage_is_told_and_stays_harmless(tmp_path: Path) -> None:
+    card = b"# <script>alert(1)</script>\n\n[a](javascript:alert(1)) <img src=x onerror=alert(1)> ![c](https://example.org/spy.png)\n"
+    said = '"><script>alert(2)</script>'
+    folder = hostile(tmp_path / "zoo", {"README.md": card}, {"description": said}, description=said)
+    with serving(folder) as ask:
+        for path in ("/", "/toy/1.0.0/"):
+            page = ask(path)[2].decode()
+            assert re.findall(r"<script.*?>", page) in ([], ['<script src="/-/search.js" defer>'])
+            assert "<img src=x" not in page and 'href="javascript' not in page and 'href="data' not in page
+        (folder / "toy/1.0.0/README.md").write_text("another card")
+        page = ask("/toy/1.0.0/")[2]
+        assert b"is not the one that its manifest states" in page and b"another card" not in page
+        (folder / "toy/1.0.0/README.md").unlink()
+        (folder / "toy/1.0.0/README.md").symlink_to("/etc/passwd")
+        assert b"root:" not in ask("/toy/1.0.0/")[2] and ask("/toy/1.0.0/README.md")[0] == 500
+        (folder / "index.json").write_text("[" * 9999)
+        status, _, page = ask("/")
+        assert status == 500 and b"is not JSON" in page
+
+
+class Elements(HTMLParser):
+    """The tags and attributes of a page as a browser finds them."""
+
+    def __init__(self, page: str):
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: list[tuple[str, str | None]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes += attrs
+
+
+MARKDOWN = [
+    *(
+        "<script>alert(1)</script>",
+        "<ScRiPt\n>x",
+        "<svg onload=alert(1)>",
+        "<!-- x -->",
+        "<iframe src=//x>",
+        "&lt;script&gt;",
+        "<a href=x onclick=y>z</a>",
+    ),
+    *(
+        "[x](javascript:alert(1))",
+        "[x](JaVaScRiPt:alert(1))",
+        "[x](&#106;avascript:alert(1))",
+        "<javascript:alert(1)>",
+        "[x](<javascript:alert(1)>)",
+    ),
+    *("[x]: javascript:alert(1)\n\n[x]", "[x](vbscript:x)", "[x](file:///etc/passwd)", "![x](data:text/html;base64,PHN2Zz4=)"),
+    *("```<script>\nx\n```", "| <b> |\n| --- |\n| <i onclick=x> |", '[x](/a "t\\" onclick=\\"y")', '![x" onerror="y](/a)'),
+]
+
+
+@pytest.mark.parametrize("markdown", MARKDOWN)
+def test_markdown_of_a_stranger(markdown: str) -> None:
+    found = Elements(pages.html_of(markdown))
+    assert found.tags <= {"p", "a", "img", "pre", "code", "table", "thead", "tbody", "tr", "th", "td", "blockquote"}
+    assert {name for name, _ in found.attributes} <= {"href", "src", "alt", "title", "rel", "class"}
+    assert all(str(value).startswith(("/", "https:", "http:")) for name, value in found.attributes if name in ("href", "src"))
+
+
+def test_a_folder_that_is_no_zoo(tmp_path: Path) -> None:
+    with pytest.raises(ZooError, match="there is no zoo here"):
+        serve.server(tmp_path)
+    result = netc("zoo", "serve", tmp_path)
+    assert result.exit_code == 1 and "there is no zoo here" in result.stderr
+
+
+def test_an_address_that_is_taken(folder: Path, ask: Any) -> None:
+    with pytest.raises(ZooError, match="cannot be listened on"):
+        serve.server(folder, port=int(ask.address.rpartition(":")[2]))
+
+
+def test_an_index_is_read_anew(tmp_path: Path) -> None:
+    folder = hostile(tmp_path / "zoo", {"labels.txt": b"a\n"})
+    with serving(folder) as ask:
+        assert names(ask("/")[2]) == ["toy/1.0.0"]
+        zoo.publish(folder, "new", contents(), stated())
+        assert names(ask("/")[2]) == ["new/1.0.0", "toy/1.0.0"] and json.loads(ask("/index.json")[2])
