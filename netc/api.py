@@ -18,6 +18,7 @@ from netc.contract import Program, write
 from netc.contract import program as compiled
 from netc.errors import DataError, ShapeError, SpecError, near
 from netc.ir import HOST, Graph, Node, Value, leaf
+from netc.judge import judged_job
 from netc.layers import python
 from netc.layers.context import BATCH, NOISE, SINK, dims
 from netc.lower import Lowered, lower
@@ -27,7 +28,7 @@ from netc.passes.rewrite import rewrite
 from netc.run.feed import draw
 from netc.run.weights import load_weights, state_of
 from netc.session import Runs
-from netc.spec.job import Job, load_job
+from netc.spec.job import Job
 
 
 class Blob:
@@ -70,7 +71,7 @@ class Net:
         registry.load()
         if allow_python:
             python.allow_python()
-        job = load_job(path)
+        job = judged_job(path)
         self._begin(job, resolve(job.net(phase), phase, *job.state(phase), base=job.base), seed)
         if weights:
             self.load(weights)
@@ -274,7 +275,7 @@ def _as_it_ran(node: Node) -> tuple[Value, ...] | None:
 def load(path: str, *overrides: str) -> Program:
     """The checked program of a net file: its nets, graphs and models. `overrides` are as of --set."""
     registry.load()
-    return compiled(load_job(path, overrides))
+    return compiled(judged_job(path, overrides))
 
 
 def compile(path: str, output: str = "build", **overrides: Any) -> list[Any]:
@@ -285,7 +286,7 @@ def compile(path: str, output: str = "build", **overrides: Any) -> list[Any]:
 def train(path: str, runs: str = "runs", zoo: str | None = None, provider: str = "auto", **overrides: Any) -> str:
     """Train a net file as `netc train` does; keyword arguments are fields of its solver. Returns why it ended."""
     registry.load()
-    return train_command(load_job(path, _solver(overrides)), TrainOptions(provider, runs=runs, zoo=zoo))
+    return train_command(judged_job(path, _solver(overrides)), TrainOptions(provider, runs=runs, zoo=zoo))
 
 
 def _solver(overrides: Mapping[str, Any]) -> tuple[str, ...]:

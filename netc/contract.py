@@ -19,14 +19,16 @@ import numpy as np
 import onnx
 
 from netc import chain, cost, data, native, registry, snapshot
+from netc.derived import deployed, pretraining
 from netc.emit import emit
 from netc.errors import Fault, RunError, SpecError
 from netc.files import replace_file
 from netc.ir import Graph, Node, Value, leaf
+from netc.judge import all_faults, net_faults
 from netc.layers.context import BATCH, NOISE
 from netc.lower import OUT, Lowered, lower, lower_symbolic
 from netc.metadata import dynamic_sizes, noise_facts, state_facts, tensor_facts
-from netc.net import TEST, TRAIN, Net, deployed, pretraining, resolve
+from netc.net import TEST, TRAIN, Net, resolve
 from netc.passes import channels_last, freeze, resizable, simplify
 from netc.passes.rewrite import rewrite
 from netc.spec.job import Job
@@ -230,6 +232,8 @@ def program(job: Job, provider: str = "cpu", needs_solver: bool = True, target: 
     made = Program(job, provider, target or ("cuda" if provider == "cuda" else "portable"))
     faults: list[Fault] = []
     registry.load()
+    if job.faults:
+        raise SpecError(*all_faults(job))
 
     def need(stage: Program, part: str) -> None:
         try:
@@ -237,11 +241,11 @@ def program(job: Job, provider: str = "cpu", needs_solver: bool = True, target: 
         except SpecError as e:
             faults.extend(f for f in e.faults if f not in faults)
 
-    need(made, "train_net")
-    need(made, "test_nets")
-    if not faults:
-        need(made, "train")
-        need(made, "tests")
+    for part in ("train_net", "test_nets", "train", "tests"):
+        if not faults:
+            need(made, part)
+    if faults:
+        faults = net_faults(job)
     if made.trains or needs_solver:
         for stage in made.stages:
             faults += solver_faults(stage.job)

@@ -1,7 +1,7 @@
 """What netc raises on purpose.
 
-* NetcError              the base; `exit_code` is what the command line ends with
-  x SpecError            a net, solver or argument is wrong (a list of faults, each with its place)
+* NetcError              the base: a list of faults, each with its place; `exit_code` is what the command line ends with
+  x SpecError            a net, solver or argument is wrong
     x ShapeError         tensors do not fit together
   x DataError            data is missing, unreadable or does not fit the net
   x ProviderError        a provider was asked for that this machine lacks
@@ -14,34 +14,34 @@
     x DivergedError      a loss, a state or a score is NaN or infinite
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import SequenceMatcher, get_close_matches
 
 MOST_FAULTS = 20
-
-
-class NetcError(Exception):
-    """Catch this to catch everything netc raises on purpose."""
-
-    exit_code = 1
+PLACE = re.compile(r":(\d+):(\d+)$")
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong. `place` is `file:line:column`, or "" where there is none."""
+    """One thing that is wrong. `place` is `file:line:column`, or "" where there is none.
+
+    Of what stands on the command line `place` is the argument, and `column` (from 1) where in it.
+    """
 
     place: str
     text: str
+    column: int = 0
 
     def __str__(self) -> str:
         return f"{self.place}: {self.text}" if self.place else self.text
 
 
-class SpecError(NetcError):
-    """A net, solver or argument is wrong; `faults` lists everything found."""
+class NetcError(Exception):
+    """Catch this to catch everything netc raises on purpose. `faults` lists all that is wrong."""
 
-    exit_code = 2
+    exit_code = 1
 
     def __init__(self, *faults: Fault | str):
         self.faults = tuple(f if isinstance(f, Fault) else Fault("", f) for f in faults)
@@ -49,6 +49,12 @@ class SpecError(NetcError):
         if len(self.faults) > MOST_FAULTS:
             lines.append(f"... and {len(self.faults) - MOST_FAULTS} more")
         super().__init__("\n".join(lines))
+
+
+class SpecError(NetcError):
+    """A net, solver or argument is wrong."""
+
+    exit_code = 2
 
 
 class ShapeError(SpecError):
@@ -101,15 +107,34 @@ class DivergedError(RunError):
     """A loss, a state or a score is NaN or infinite."""
 
 
+def path_of(fault: Fault) -> str:
+    """The file that a fault is in."""
+    return PLACE.sub("", fault.place)
+
+
+def line_of(fault: Fault) -> tuple[int, int]:
+    """Line and column of a fault; (0, 0) where it has none."""
+    found = PLACE.search(fault.place)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
 def near(name: str, known: Iterable[str]) -> str:
     """The end of a sentence about an unknown name: what is near it, else what there is."""
     known = sorted(known)
-    by_lower = {k.lower(): k for k in known}
-    close = get_close_matches(name.lower(), by_lower, n=3)
-    if close:
-        best = SequenceMatcher(None, name.lower(), close[0]).ratio()
-        matches = [by_lower[m] for m in close if SequenceMatcher(None, name.lower(), m).ratio() > best - 0.05]
+    matches = close(name, known)
+    if matches:
         return f"did you mean {' or '.join(map(repr, matches))}?"
     if len(known) > 40:
         return f"there are {len(known)} others"
     return f"there are {', '.join(known)}" if known else "there are none"
+
+
+def close(name: str, known: Iterable[str]) -> list[str]:
+    """Those of the known names that look most like `name`, the case of letters aside; else the one that it begins."""
+    by_lower = {k.lower(): k for k in sorted(known)}
+    found = get_close_matches(name.lower(), by_lower, n=3)
+    if found:
+        best = SequenceMatcher(None, name.lower(), found[0]).ratio()
+        return [by_lower[m] for m in found if SequenceMatcher(None, name.lower(), m).ratio() > best - 0.05]
+    begun = [k for lower, k in by_lower.items() if lower.startswith(name.lower())] if len(name) > 2 else []
+    return begun if len(begun) == 1 else []

@@ -8,12 +8,13 @@ from netc import registry
 from netc.errors import Fault, NetcError, ShapeError, SpecError
 from netc.ir import Graph, Value, op, origin, stop
 from netc.layers.context import Context, dims
-from netc.net import DEPLOY, TRAIN, Layer, Net
+from netc.net import BROKEN, DEPLOY, TRAIN, Layer, Net
 from netc.tensor_type import Dim
 
 OUT = "out/"
 SYMBOLIC = "N"
 TIME = "T"
+MOST_STEPS = 12  # of the way to a layer that an error shows
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,19 @@ def lower(net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim | None =
     their param's name.
     SpecError lists the layers that do not fit, each with the shapes that led to it.
     """
+    lowered, faults = lower_judged(net, batch, seed, steps, owned)
+    if lowered is None:
+        raise SpecError(*faults)
+    return lowered
+
+
+def lower_judged(
+    net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim | None = None, owned: Mapping[str, Value] | None = None
+) -> tuple[Lowered | None, list[Fault]]:
+    """What `lower` gives, or the faults of the layers that do not fit.
+
+    Of a net with faults (`judged`), those layers are judged that do not hang on what is in doubt.
+    """
     versions: dict[str, tuple[Value, ...]] = {}
     states: dict[str, Value] = {}
     updates: dict[Value, Value] = {}
@@ -56,7 +70,7 @@ def lower(net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim | None =
     faults: list[Fault] = []
     broken: set[str] = set()
     for layer in net.layers:
-        if broken.intersection(layer.bottoms):
+        if layer.doubt == BROKEN or broken.intersection(layer.bottoms) or not versions.keys() >= set(layer.bottoms):
             broken.update(layer.tops)
             continue
         ctx = Context(layer, layer.phase or net.phase, batch, seed, shared, states, updates, sinks, net.described, steps)
@@ -65,17 +79,17 @@ def lower(net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim | None =
                 tops = _run(ctx, [versions[b][-1] for b in layer.bottoms], net.param.force_backward)
                 losses += [_weighted(t, w) for t, w in zip(tops, layer.loss_weights, strict=True) if w]
         except NetcError as e:
-            faults += _faults(e, layer, net, versions)
+            faults += [] if layer.doubt else _faults(e, layer, net, versions)
             broken.update(layer.tops)
             continue
         tops_of[layer.name], blobs_of[layer.name] = tops, tuple(ctx.blobs)
         for name, value in zip(layer.tops, tops, strict=True):
             versions[name] = (*versions.get(name, ()), value)
-    if faults:
-        raise SpecError(*faults)
+    if faults or broken:
+        return None, faults
     graph = _graph(net, versions, losses, sinks, updates)
     parameters = tuple(s for s in states.values() if s.node.attrs["kind"] == "parameter")
-    return Lowered(net, graph, versions, parameters, tops_of, blobs_of)
+    return Lowered(net, graph, versions, parameters, tops_of, blobs_of), []
 
 
 def _graph(
@@ -133,14 +147,25 @@ def _faults(error: NetcError, layer: Layer, net: Net, versions: Mapping[str, tup
 
 
 def _chain(layer: Layer, net: Net, versions: Mapping[str, tuple[Value, ...]]) -> str:
-    """` (data 64x1x28x28 -> conv1 64x20x24x24 -> ...)`: the way from the data to the layer."""
+    """`data 64x1x28x28 (line 3) -> conv1 64x20x24x24 (line 4) -> ...`: the way from the data to the layer, on a line of its own."""
     producers = {top: other for other in net.layers for top in other.tops if other is not layer and top not in other.bottoms}
+
+    def step(blob: str) -> str:
+        return f"{blob} {dims(versions[blob][-1].shape)}{_line(producers[blob]) if blob in producers else ''}"
+
     steps: list[str] = []
     names = list(layer.bottoms)
     seen: set[str] = set()
     while names and names[0] not in seen:
         seen.add(names[0])
-        steps.append(f"{names[0]} {dims(versions[names[0]][-1].shape)}")
+        steps.append(step(names[0]))
         names = list(producers[names[0]].bottoms) if names[0] in producers else []
-    others = [f"{b} {dims(versions[b][-1].shape)}" for b in layer.bottoms[1:]]
-    return f"\n    {' -> '.join(reversed(steps))}{' with ' + ', '.join(others) if others else ''} -> {layer.name}" if steps else ""
+    steps = [*steps[: MOST_STEPS - 1], "...", steps[-1]] if len(steps) > MOST_STEPS else steps
+    others = f" with {', '.join(map(step, layer.bottoms[1:]))}" if layer.bottoms[1:] else ""
+    return f"\n    {' -> '.join(reversed(steps))}{others} -> {layer.name}{_line(layer)}" if steps else ""
+
+
+def _line(layer: Layer) -> str:
+    """` (line 9)`, where the text that the layer stands in is known."""
+    _, _, line_column = layer.at().removeprefix(layer.document.path).partition(":")
+    return f" (line {line_column.partition(':')[0]})" if line_column else ""

@@ -18,12 +18,12 @@ from netc.ir import Value, op
 from netc.training_ops import training_op
 
 
-def optimizer(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorator: the function is the solver type, and the training op, `name`."""
+def optimizer(name: str, **facts: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: the function is the solver type, and the training op, `name`. `usual` is a rate that often does, for advice."""
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
         apply = training_op(name)(function if "weight_decay" in signature(function).parameters else _decayed(function))
-        registry.optimizer(name)(apply)
+        registry.optimizer(name, **facts)(apply)
         return apply
 
     return add
@@ -42,35 +42,35 @@ def _decayed(function: Callable[..., Any]) -> Callable[..., Any]:
     return apply
 
 
-@optimizer("SGD")
+@optimizer("SGD", usual=0.01)
 def sgd(w: Value, g: Value, rate: Value, history: Value, *, momentum: float) -> tuple[Value, ...]:
     """h = momentum h + rate g; w - h. The rate is inside the history (sgd_solver.cpp)."""
     history = history * momentum + rate * g
     return w - history, history
 
 
-@optimizer("Nesterov")
+@optimizer("Nesterov", usual=0.01)
 def nesterov(w: Value, g: Value, rate: Value, history: Value, *, momentum: float) -> tuple[Value, ...]:
     """h' = momentum h + rate g; w - ((1 + momentum) h' - momentum h) (nesterov_solver.cpp)."""
     new = history * momentum + rate * g
     return w - (new * (1 + momentum) - history * momentum), new
 
 
-@optimizer("AdaGrad")
+@optimizer("AdaGrad", usual=0.01)
 def adagrad(w: Value, g: Value, rate: Value, history: Value, *, delta: float) -> tuple[Value, ...]:
     """h = h + g^2; w - rate g / (sqrt(h) + delta) (Duchi et al. 2011)."""
     history = history + g * g
     return w - rate * g / (op.Sqrt(history) + delta), history
 
 
-@optimizer("RMSProp")
+@optimizer("RMSProp", usual=0.001)
 def rmsprop(w: Value, g: Value, rate: Value, history: Value, *, rms_decay: float, delta: float) -> tuple[Value, ...]:
     """h = rms_decay h + (1 - rms_decay) g^2; w - rate g / (sqrt(h) + delta) (Tieleman and Hinton 2012)."""
     history = history * rms_decay + g * g * (1 - rms_decay)
     return w - rate * g / (op.Sqrt(history) + delta), history
 
 
-@optimizer("AdaDelta")
+@optimizer("AdaDelta", usual=1.0)
 def adadelta(w: Value, g: Value, rate: Value, gradients: Value, updates: Value, *, momentum: float, delta: float) -> tuple[Value, ...]:
     """u = g sqrt((updates + delta) / (gradients + delta)) with running means of squares of both; w - rate u (Zeiler 2012)."""
     gradients = gradients * momentum + g * g * (1 - momentum)
@@ -86,7 +86,7 @@ def _adam_step(g: Value, m: Value, v: Value, step: Value, momentum: float, momen
     return correction * m / (op.Sqrt(v) + delta), m, v
 
 
-@optimizer("Adam")
+@optimizer("Adam", usual=0.001)
 def adam(
     w: Value, g: Value, rate: Value, m: Value, v: Value, step: Value, *, momentum: float, momentum2: float, delta: float
 ) -> tuple[Value, ...]:
@@ -95,7 +95,7 @@ def adam(
     return w - rate * u, m, v
 
 
-@optimizer("AdamW")
+@optimizer("AdamW", usual=0.001)
 def adamw(
     w: Value,
     g: Value,

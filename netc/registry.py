@@ -12,9 +12,10 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any, TypeVar
 
-from netc.errors import GradientError, NetcError, SpecError, near
+from netc.errors import Fault, GradientError, NetcError, SpecError, near
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -88,14 +89,24 @@ def load(*plugins: str) -> None:
             continue
         spec = spec_from_file_location(f"netc_plugin_{path.stem}", path)
         if not path.is_file() or spec is None or spec.loader is None:
-            raise SpecError(f"plug-in {plugin}: no such Python file")
+            raise SpecError(f"plug-in {plugin}: there is no such Python file")
         try:
             spec.loader.exec_module(module_from_spec(spec))
         except Exception as e:
-            raise SpecError(f"plug-in {plugin}: {type(e).__name__}: {e}") from e
+            raise SpecError(
+                Fault(_place_of(e, str(path), plugin), f"the plug-in fails to load: {type(e).__name__}: {getattr(e, 'msg', e)}")
+            ) from e
         _loaded.add(str(path))
 
 
 def plugins() -> tuple[str, ...]:
     """The plug-in files that were loaded."""
     return tuple(sorted(_loaded - {"netc"}))
+
+
+def _place_of(error: Exception, path: str, name: str) -> str:
+    """`file:line:column` of what went wrong in a plug-in: `path`, as the user names it."""
+    if isinstance(error, SyntaxError) and error.filename == path:
+        return f"{name}:{error.lineno}:{error.offset or 1}"
+    lines = [frame.lineno for frame in extract_tb(error.__traceback__) if frame.filename == path]
+    return f"{name}:{lines[-1]}:1" if lines else name

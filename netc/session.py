@@ -71,7 +71,7 @@ class Session:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        options.log_severity_level = 3
+        options.log_severity_level = 4  # its errors are raised, and told once
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if profile:
             options.enable_profiling, options.profile_file_prefix = True, profile
@@ -220,6 +220,6 @@ def _guarded(call: Any, *arguments: Any) -> Any:
     try:
         return call(*arguments)
     except Exception as e:
-        if type(e).__module__.startswith("onnxruntime"):
+        if type(e).__module__.startswith("onnxruntime") or isinstance(e, RuntimeError):
             raise RunError(f"onnxruntime: {e}") from e
         raise

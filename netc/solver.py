@@ -14,14 +14,15 @@ from netc import schedules, snapshot
 from netc.compiled import session
 from netc.contract import Program
 from netc.data import Prefetch
-from netc.errors import DivergedError, RunError, SnapshotError, SpecError
+from netc.errors import DivergedError, Fault, RunError, SnapshotError, SpecError
 from netc.lower import OUT
 from netc.run import caffe_files
 from netc.run.evaluate import Scores, Stopped, finite, monitored
 from netc.run.events import Began, Event, Finished, Logged, Skipped, Snapshotted, Stepped, Tested
-from netc.run.failure import ADVICE, with_way_on
+from netc.run.failure import advice, diverged, with_way_on
 from netc.run.feed import Feeder, Feeds
 from netc.run.folder import BEST, RunFolder
+from netc.run.labels import beyond
 from netc.run.nan import first_bad, spoiled
 from netc.run.plan import max_iterations
 from netc.run.signals import signals
@@ -163,7 +164,7 @@ class Trainer:
                 scores = self.tests.scores(States({f"state/{n}": a for n, a in found.states.items()}, self.provider))
                 self._log({"event": "test", "iteration": best, **scores})
         if not all(map(math.isfinite, scores.values())):
-            raise DivergedError(f"after {self.iteration} iterations the test gives {scores}. {ADVICE}")
+            raise DivergedError(f"after {self.iteration} iterations the test gives {scores}. {advice(self.solver)}")
         return scores, best
 
     def successor(self) -> "Trainer | None":
@@ -225,12 +226,14 @@ class Trainer:
 
     def _run(self, kind: str, feeds: Feeds) -> float:
         stepper = self.steppers[kind]
-        results = self.feeder.kept(stepper.run(feeds))
+        try:
+            results = self.feeder.kept(stepper.run(feeds))
+        except RunError as e:
+            raise RunError(beyond(self.program.train, feeds) or e.faults[0]) from e
         if not finite({"loss": results["loss"]}):
             stepper.undo()
-            states = self.states.arrays()
-            why = first_bad(self.program.graph(kind), self.provider, feeds, states)
-            raise DivergedError(f"the loss is {float(results['loss'].reshape(()))} at iteration {self.iteration}: {why}. {ADVICE}")
+            why = first_bad(self.program.graph(kind), self.provider, feeds, self.states.arrays())
+            raise diverged(float(results["loss"].reshape(())), self.iteration, why, self.solver, self.max_iter)
         scalars = {n.removeprefix(OUT): v for n, v in results.items() if n.startswith(OUT) and v.size == 1}
         self.outputs = {n: float(v.reshape(())) for n, v in scalars.items()}
         return float(results["loss"].reshape(()))
@@ -249,7 +252,8 @@ class Trainer:
         rows = "validation" if self.validates else "test"
         name, more_is_better = monitored(self.program.test_net, self.solver.monitor)
         if name not in scores:
-            raise SpecError(f"{self.program.job.solver_place('monitor')}: the test net has no output {name!r}; it has {', '.join(scores)}")
+            text = f"the test net has no output {name!r}; it has {', '.join(scores)}"
+            raise SpecError(Fault(self.program.job.solver_place("monitor"), text))
         value = scores[name]
         better = math.isfinite(value) and (self.best is None or (value > self.best if more_is_better else value < self.best))
         self.best, self.stale = (value, 0) if better else (self.best, self.stale + 1)
@@ -267,7 +271,7 @@ class Trainer:
         """Copies of all states for a file, which are not to push a sound one out. DivergedError if a value is not finite."""
         states = self.arrays()
         if why := spoiled(states, self.program.states):
-            raise DivergedError(f"after {self.iteration} iterations {why}. {ADVICE}")
+            raise DivergedError(f"after {self.iteration} iterations {why}. {advice(self.solver)}")
         return states
 
     def snapshot(self) -> Snapshotted:

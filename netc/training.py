@@ -6,6 +6,7 @@ Order as in Caffe's ApplyUpdate: sum over iter_size, clip by the norm of that su
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from inspect import Parameter, signature
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,16 @@ from netc.autodiff import grad
 from netc.errors import Fault, SpecError, near
 from netc.ir import Graph, Value, cast, leaf, op, origin, toposort
 from netc.lower import Lowered
+from netc.spec.document import Document
 from netc.spec.job import Job
+from netc.spec.scalars import shortest
 
+LIMITS = (
+    ("base_lr", 0, inf), ("momentum", 0, 1), ("momentum2", 0, 1), ("rms_decay", 0, 1), ("weight_decay", 0, inf), ("gamma", 0, inf),
+    ("warmup_iter", 0, inf), ("warmup_lr", 0, inf), ("min_lr", 0, inf), ("max_iter", 0, inf), ("max_epoch", 0, inf),
+    ("test_interval", 0, inf), ("snapshot", 0, inf), ("reset_interval", 0, inf),
+)  # fmt: skip
+ROOTS = ("momentum", "momentum2", "rms_decay")  # of which a 1 would forget nothing, ever
 GRAD = "grad/"
 WATCH = "watch/"
 SATURATED = 0.05  # of its range from an end: where a sigmoid has less than a fifth of its steepest slope
@@ -102,6 +111,9 @@ def solver_faults(job: Job) -> list[Fault]:
     def fault(text: str, *path: str) -> None:
         faults.append(Fault(job.solver_place(*path), f"solver: {text}"))
 
+    if not solver.ListFields():
+        text = "there is no solver, which says how to train; add one, such as `solver: {base_lr: 0.01, momentum: 0.9, max_iter: 1000}`"
+        return [Fault(job.solver_place(), text)]
     if not solver.HasField("base_lr"):
         fault("base_lr is missing: the learning rate")
     if solver.type not in registry.optimizer:
@@ -123,8 +135,11 @@ def solver_faults(job: Job) -> list[Fault]:
         fault("stepsize must be at least 1", "stepsize")
     if solver.regularization_type not in ("L1", "L2"):
         fault(f"regularization_type is L1 or L2, not {solver.regularization_type!r}", "regularization_type")
-    if solver.reset_interval < 0:
-        fault(f"reset_interval is a number of iterations, or 0 for never; not {solver.reset_interval}", "reset_interval")
+    for name, least, most in LIMITS:
+        value = float(shortest(getattr(solver, name)))
+        if not least <= value <= most or (name in ROOTS and value == 1):
+            limits = f"from 0 to below {most:g}" if name in ROOTS else "0 or more" if most > 1 else f"from {least:g} to {most:g}"
+            fault(f"{name} is {limits}, not {value:g}", name)
     if solver.iter_size < 1:
         fault(f"iter_size must be at least 1, not {solver.iter_size}", "iter_size")
     return faults
@@ -144,11 +159,22 @@ def _gradients(lowered: Lowered) -> dict[Value, Value]:
     learned = [p for p in lowered.parameters if p.node.attrs["lr_mult"] != 0]
     place = lowered.net.document.place()
     if lowered.loss is None:
-        raise SpecError(f"{place}: the net has no loss in phase TRAIN; add a loss layer, or a loss_weight")
+        raise SpecError(_no_loss(lowered.net.document))
     found = {p: g for p, g in zip(learned, grad({lowered.loss: 1.0}, learned), strict=True) if g is not None}
     if not found:
-        raise SpecError(f"{place}: no parameter that learns (lr_mult other than 0) leads to the loss")
+        raise SpecError(Fault(place, "no parameter that learns (lr_mult other than 0) leads to the loss"))
     return found
+
+
+def _no_loss(document: Document) -> Fault:
+    """What to say of a net without a loss in training, which may have one that its rules leave out."""
+    for i, spec in enumerate(document.message.layer):
+        if registry.layer.facts.get(spec.type, {}).get("loss"):
+            at = ("layer", i, "include" if spec.include else "exclude" if spec.exclude else "loss_weight")
+            text = f"the net has no loss in phase TRAIN: layer {spec.name!r} is one, but does not count there; leave this rule out"
+            return Fault(document.place(*at), text)
+    losses = "SoftmaxWithLoss for classes, EuclideanLoss for numbers"
+    return Fault(document.place(), f"the net has no loss in phase TRAIN, so nothing is learned; add one ({losses}), or a loss_weight")
 
 
 def _updates(gradients: Mapping[Value, Value], rate: Value, solver: pb.SolverParameter) -> dict[Value, Value]:

@@ -20,5 +20,6 @@ def needs_data(folder: str) -> pytest.MarkDecorator:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """How often tests/run/test_kill.py ends a run with kill -9: `pytest tests/run/test_kill.py --kills 50`."""
+    """What the tests take from the command line beside pytest's own options."""
+    parser.addoption("--golden-update", action="store_true", help="write what tests/errors/ expects anew (tests/test_error_messages.py)")
     parser.addoption("--kills", type=int, default=3, help="How often a run is killed in tests/run/test_kill.py.")

@@ -21,6 +21,7 @@ from types import FrameType
 from netc import registry
 from netc.contract import Program, program
 from netc.errors import NetcError
+from netc.judge import judged_job
 from netc.run.caffe_files import write_model
 from netc.run.weights import load_weights
 from netc.spec.job import load_job
@@ -190,7 +191,7 @@ def read(path: Path, target: Program) -> str:
             if path.suffix == ".caffemodel":
                 load_weights(str(path), target.states, target.layer_blobs)
             else:
-                program(load_job(str(path)), needs_solver=False)
+                program(judged_job(str(path)), needs_solver=False)
     except NetcError as e:
         assert str(e).startswith(str(path)), f"no place in: {str(e)[:300]}"
         return "refused"

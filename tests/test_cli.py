@@ -111,9 +111,10 @@ def test_test_prints_scores(trained):
 
 def test_check_shows_lenet():
     lines = netc("check", LENET).stdout.splitlines()
-    assert lines[0].split() == ["layer", "type", "output", "parameters", "multiply-adds", "activations"]
-    assert lines[2].split() == ["conv1", "Convolution", "64x20x24x24", "520", "288,000", "2,880", "KiB"]
-    assert lines[-2].split()[:3] == ["total", "431,080", "2,293,000"] and len(set(map(len, lines[:-1]))) == 1
+    assert lines[0].split() == ["layer", "type", "output", "field", "parameters", "multiply-adds", "activations"]
+    assert lines[2].split() == ["conv1", "Convolution", "64x20x24x24", "5/1", "520", "288,000", "2,880", "KiB"]
+    total = next(k for k, line in enumerate(lines) if line.startswith("total"))
+    assert lines[total].split()[:3] == ["total", "431,080", "2,293,000"] and len(set(map(len, lines[: total + 1]))) == 1
 
 
 def test_check_needs_no_solver(tmp_path):

@@ -13,9 +13,9 @@ NETC = ROOT / "netc"
 # A module imports only what stands above it.
 ORDER = [
     *("errors", "version", "files", "netc_pb2", "registry", "random"),
-    *("spec", "data", "net"),
-    *("tensor_type", "ir", "subgraph", "cost", "fillers", "training_ops", "layers", "gradients", "lower", "autodiff"),
-    *("optimizers", "schedules", "training", "passes", "emit", "session", "chain", "native"),
+    *("spec", "data", "net", "derived"),
+    *("tensor_type", "ir", "subgraph", "cost", "receptive", "fillers", "training_ops", "layers", "gradients", "lower", "autodiff"),
+    *("optimizers", "schedules", "training", "judge", "passes", "emit", "kernels", "session", "chain", "native"),
     *("snapshot", "metadata", "contract", "compiled", "run", "solver", "zoo", "report"),
     *("commands", "api", "caffe", "cli"),
 ]

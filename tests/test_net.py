@@ -4,8 +4,9 @@ import pytest
 
 from netc import netc_pb2 as pb
 from netc import registry
+from netc.derived import deployed, pretraining
 from netc.errors import SpecError
-from netc.net import DEPLOY, TEST, TRAIN, deployed, pretraining, resolve
+from netc.net import DEPLOY, TEST, TRAIN, resolve
 from netc.spec import parse_prototxt, parse_yaml
 
 registry.load()
@@ -109,10 +110,11 @@ def test_faults_of_names_and_blobs_are_all_told():
     )
     assert found == [
         "n.yaml:4:21: layer 'a': reads 'dat', which no layer before it writes; did you mean 'data'?",
-        "n.yaml:5:12: layer 'a': n.yaml:4:5 has the same name",
-        "n.yaml:5:21: layer 'a': reads 'later', which no layer before it writes; layer 'later' further down writes it (n.yaml:7:5); "
-        "layers stand in the order they run",
-        "n.yaml:6:35: layer 'c': writes 'label', which layer 'input' (n.yaml:3:5) writes too",
+        "n.yaml:5:12: layer 'a': the layer at n.yaml:4:5 has the same name; weights are kept by name, so each layer needs its own",
+        "n.yaml:5:21: layer 'a': reads 'later', which layer 'later' (n.yaml:7:5) makes further down: move this layer below that, "
+        "or let it read a blob from above",
+        "n.yaml:6:35: layer 'c': writes 'label', which layer 'input' (n.yaml:3:5) writes too; "
+        "only a layer that reads 'label' may write it, in place",
     ]
 
 

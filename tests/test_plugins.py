@@ -146,12 +146,12 @@ def test_custom_parameters_are_set_from_the_command_line(tmp_path, plugin):
 def test_a_plugin_that_does_not_load(tmp_path, text, sentence):
     (tmp_path / "bad.py").write_text(text)
     result = netc("check", write_small(tmp_path), "--plugin", tmp_path / "bad.py")
-    assert result.exit_code == 2 and f"plug-in {tmp_path / 'bad.py'}: " in result.stderr and sentence in result.stderr
+    assert result.exit_code == 2 and f"{tmp_path / 'bad.py'}:" in result.stderr and sentence in result.stderr
 
 
 def test_a_plugin_that_is_not_there(tmp_path):
     result = netc("check", write_small(tmp_path), "--plugin", "none.py")
-    assert result.exit_code == 2 and "plug-in none.py: no such Python file" in result.stderr
+    assert result.exit_code == 2 and "plug-in none.py: there is no such Python file" in result.stderr
 
 
 def test_without_its_plugin_a_net_says_what_is_missing(tmp_path):

@@ -144,8 +144,9 @@ def test_nan_stops_the_run_and_names_the_first_layer(tmp_path, iter_size):
         "train", path, "--no-publish", "--runs", tmp_path, "--set", "solver.base_lr=1e10", "--set", f"solver.iter_size={iter_size}"
     )
     assert result.exit_code == 1
-    assert "the loss is nan at iteration" in result.stderr and "A smaller base_lr" in result.stderr
-    assert f"in the forward pass of layer 'ip1' ({path}:6:5), op Gemm" in result.stderr, result.stderr
+    assert f"{path}:6:5: the loss is nan at iteration" in result.stderr
+    assert "in the forward pass of layer 'ip1', op Gemm" in result.stderr, result.stderr
+    assert "try 0.01 (usual with SGD: 0.01)" in result.stderr
 
 
 def test_nan_in_the_data_is_told_apart(tmp_path):

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from netc.cli.faults import show
 from netc.errors import NetcError
 from netc.version import VERSION
 
@@ -24,7 +25,7 @@ class Commands(click.Group):
         except NetcError as e:
             if ctx.params.get("debug"):
                 raise
-            click.echo(f"netc: {e}" if "\n" not in str(e) else f"netc:\n{e}", err=True)
+            show(e)
             ctx.exit(e.exit_code)
         except KeyboardInterrupt:
             click.echo("netc: interrupted", err=True)

@@ -1,4 +1,6 @@
-"""Commands that read, show and rewrite net files: init, check, draw, compile, convert, upgrade."""
+"""Commands that read, show and rewrite net files: init, check, config, diff, draw, compile, convert, upgrade."""
+
+import sys
 
 import click
 
@@ -25,17 +27,81 @@ def init(path: str, source: str) -> None:
 @main.command()
 @click.argument("net")
 @options("set", "plugin", "unknown")
-def check(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool) -> None:
-    """Check NET without data, and show each layer's output, parameters, multiply-adds and memory.
+@click.option("--data", "everything", is_flag=True, help="Read every row of the data: decodes, labels in range, NaN, copies.")
+@click.option("--json", "as_json", is_flag=True, help="Write it all as JSON.")
+def check(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool, everything: bool, as_json: bool) -> None:
+    """Check NET, and show what each layer makes and costs, what a run needs, where it can run, and what to look at twice.
+
+    Works without data; where they are at hand, a sample is looked at. Ends with 0 if only warnings are found.
 
     Example: netc check nets/lenet.yaml
     """
-    from netc import contract
-    from netc.commands import check as checking
+    import json
 
-    program = contract.program(job_of(net, overrides, plugins, allow_unknown), needs_solver=False)
-    for line in checking.table(program):
+    from netc import contract
+    from netc.cli.faults import show_warnings
+    from netc.commands import check as checking
+    from netc.commands.program import choose_target
+
+    provider, target, _ = choose_target("cpu", None)
+    job = job_of(net, overrides, plugins, allow_unknown)
+    found = checking.report(contract.program(job, provider, needs_solver=False, target=target), everything)
+    if as_json:
+        click.echo(json.dumps(checking.as_json(found), indent=1))
+        return
+    for line in checking.table(found):
         click.echo(line)
+    show_warnings(found.warnings)
+
+
+@main.command()
+@click.argument("net")
+@options("set", "plugin", "unknown")
+@click.option("--json", "as_json", is_flag=True, help="Write it as JSON.")
+def config(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool, as_json: bool) -> None:
+    """Every value that NET and its solver run with, and where it comes from.
+
+    That is a line of a file, --set, a rule that fills in names and blobs, Caffe's default, or netc's where it has its own.
+
+    Example: netc config nets/lenet.yaml --set solver.base_lr=0.1
+    """
+    import json
+
+    from netc.commands import config as configuration
+
+    job = job_of(net, overrides, plugins, allow_unknown)
+    before = job_of(net, (), plugins, allow_unknown) if overrides else None
+    found = configuration.settings(job, before)
+    if as_json:
+        click.echo(json.dumps(configuration.as_json(found), indent=1))
+        return
+    for line in configuration.lines(found):
+        click.echo(line)
+
+
+@main.command()
+@click.argument("a")
+@click.argument("b")
+@options("plugin")
+def diff(a: str, b: str, plugins: tuple[str, ...]) -> None:
+    """What is other in net B than in net A: layers, fields, shapes, parameters, the solver.
+
+    A and B are net files, folders of runs or of published models, or names of models in the zoo. Ends with 0 if they are
+    alike, with 1 if they differ.
+
+    Example: netc diff nets/mlp.yaml runs/mlp/3
+    """
+    from netc import registry
+    from netc.commands import diff as comparing
+
+    registry.load(*plugins)
+    first, second = comparing.side(a), comparing.side(b)
+    found = list(comparing.differences(first, second))
+    for line in found or ["alike"]:
+        click.echo(line)
+    for note in comparing.notes(first, second):
+        click.echo(f"netc: {note}", err=True)
+    sys.exit(1 if found else 0)
 
 
 @main.command()

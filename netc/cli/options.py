@@ -32,10 +32,10 @@ def options(*names: str) -> Callable[[Any], Any]:
 def job_of(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool = False) -> Any:
     """The job of a net file, plug-ins loaded; what was dropped from its files is said on stderr."""
     from netc import registry
-    from netc.spec.job import load_job
+    from netc.judge import judged_job
 
     registry.load(*plugins)
-    job = load_job(net, overrides, allow_unknown)
+    job = judged_job(net, overrides, allow_unknown)
     for warning in job.warnings:
         click.echo(f"netc: {warning}", err=True)
     return job

@@ -1,23 +1,70 @@
-"""`netc check`: what each layer of a net makes and costs, without data."""
+"""`netc check`: what each layer of a net makes and costs, what a run needs, where it can run, and what to look at twice."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from netc import cost
+from netc import cost, kernels, receptive
+from netc.commands import data_report
+from netc.commands.advice import Checked, warnings
+from netc.commands.data_report import Seen
+from netc.commands.memory import Memory, memory
 from netc.contract import Program
+from netc.emit import emit
+from netc.errors import DataError, Fault, SpecError
+from netc.ir import HOST
 from netc.layers.context import dims
+from netc.passes import simplify
+from netc.run.labels import scored
+
+Lacks = dict[str, dict[str, dict[str, list[str]]]]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One layer: the shapes of its tops, its parameters, multiply-adds of one image, bytes of its tops for a training batch."""
+    """One layer: the shapes of its tops, its parameters, multiply-adds of one image, bytes of its tops for a training batch.
+
+    `field` is the receptive field of its first top, size and stride, where that is of places of an image.
+    """
 
     name: str
     type: str
     shape: str
+    field: str
     parameters: int
     multiply_adds: int
     activation_bytes: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that `netc check` says. `lacks` are the ops that a provider has no kernel for, by model and provider, with their layers."""
+
+    rows: list[Row]
+    parameters: int
+    memory: Memory
+    ops: dict[str, int]
+    lacks: Lacks
+    seen: list[Seen]
+    missing: list[DataError]
+    warnings: list[Fault]
+
+
+def report(program: Program, everything: bool = False) -> Report:
+    """The report of a program. `everything` reads each row of its data. SpecError lists what is wrong with those."""
+    looked = list(data_report.look(program, everything))
+    seen = [s for s in looked if isinstance(s, Seen)]
+    missing = [e for e in looked if isinstance(e, DataError)]
+    classes = {label: count for label, (count, _) in scored(program.train).items()}
+    faults = [f for s in seen for f in data_report.faults(s, classes)]
+    if everything:
+        faults += [f for e in missing for f in e.faults]
+    if faults:
+        raise SpecError(*faults)
+    stored = sum(s.stored for s in seen) if seen else None
+    found = warnings(Checked(program, tuple(seen))) + (list(_shared_rows(seen)) if everything else [])
+    ops, lacks = _providers(program)
+    return Report(rows(program), parameter_count(program), memory(program, stored), ops, lacks, seen, missing, found)
 
 
 def rows(program: Program) -> list[Row]:
@@ -25,30 +72,120 @@ def rows(program: Program) -> list[Row]:
     lowered = program.train
     batch = _batch(program)
     work = cost.by_layer(lowered.graph)
+    fields = receptive.fields(v for tops in lowered.layer_tops.values() for v in tops)
     found, owners = [], {p: p.node.attrs["layer"] for p in lowered.parameters}
     for layer in program.train_net.layers:
         tops = lowered.layer_tops[layer.name]
         parameters = sum(cost.size(p.shape) for p, owner in owners.items() if owner == layer.name)
         size = sum(cost.size(t.shape) * t.dtype.itemsize for t in tops if not _in_place(layer.bottoms, layer.tops))
-        found.append(Row(layer.name, layer.type, " ".join(dims(t.shape) for t in tops), parameters, work[layer.name] // batch, size))
+        seen = receptive.text(fields[tops[0]]) if tops and tops[0] in fields and not layer.source else ""
+        shape = " ".join(dims(t.shape) for t in tops)
+        found.append(Row(layer.name, layer.type, shape, seen, parameters, work[layer.name] // batch, size))
     return found
 
 
-def table(program: Program) -> Iterator[str]:
-    """The lines that `netc check` prints: a row for each layer and their total."""
-    found = rows(program)
-    lines = [("layer", "type", "output", "parameters", "multiply-adds", "activations")]
-    lines += [(r.name, r.type, r.shape, *_figures(r.parameters, r.multiply_adds, r.activation_bytes)) for r in found]
-    sums = (parameter_count(program), sum(r.multiply_adds for r in found), sum(r.activation_bytes for r in found))
-    lines.append(("total", "", "", *_figures(*sums)))
+def _shared_rows(seen: Iterable[Seen]) -> Iterator[Fault]:
+    """Test rows that are training rows, to the bit."""
+    training: set[bytes] = set().union(*(s.hashes for s in seen if s.phase == "TRAIN"))
+    for s in seen:
+        if s.phase != "TRAIN" and (shared := len(s.hashes & training)):
+            text = f"rows of TEST that are rows of TRAIN too: {shared}; tests tell less than they seem to"
+            yield Fault(s.layer.at(), f"layer {s.layer.name!r}: {text}")
+        if s.rows > len(s.hashes):
+            text = f"rows of {s.phase} that are copies of others: {s.rows - len(s.hashes)}"
+            yield Fault(s.layer.at(), f"layer {s.layer.name!r}: {text}")
+
+
+def _providers(program: Program) -> tuple[dict[str, int], Lacks]:
+    """How many kinds of ops each model has, and those that a provider lacks."""
+    plain = program.portable
+    graphs = ({"training": plain.plain_graph("train")} if program.trains else {}) | {"deployed": plain.deploy[0].graph}
+    ops: dict[str, int] = {}
+    lacks: Lacks = {}
+    for name, graph in graphs.items():
+        graph = simplify(graph)
+        if any(node.domain == HOST for node in graph.nodes):
+            continue  # Python runs between parts of it, on the CPU
+        ops[name] = len({n.op_type for n in emit(graph, "cpu", functions=False).graph.node} - {"Constant"})
+        lacks[name] = {}
+        for provider in kernels.PROVIDERS:
+            found: dict[str, list[str]] = {}
+            for node in kernels.lacking(emit(graph, "cuda" if provider == "CUDA" else "cpu", functions=False), provider):
+                layers = found.setdefault(node.op_type, [])
+                layers.extend({node.name.split("/")[0]} - set(layers))
+            lacks[name][provider] = found
+    return ops, lacks
+
+
+def table(report: Report) -> Iterator[str]:
+    """The lines that `netc check` prints: a row for each layer and their total, then what a run needs and where it can run."""
+    lines = [("layer", "type", "output", "field", "parameters", "multiply-adds", "activations")]
+    lines += [(r.name, r.type, r.shape, r.field, *_figures(r.parameters, r.multiply_adds, r.activation_bytes)) for r in report.rows]
+    sums = (report.parameters, sum(r.multiply_adds for r in report.rows), sum(r.activation_bytes for r in report.rows))
+    lines.append(("total", "", "", "", *_figures(*sums)))
+    used = [k for k in range(len(lines[0])) if k != 3 or any(r.field for r in report.rows)]
     widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
     for line in lines:
-        yield "  ".join(text.ljust(width) if k < 3 else text.rjust(width) for k, (text, width) in enumerate(zip(line, widths, strict=True)))
+        yield "  ".join(line[k].ljust(widths[k]) if k < 4 else line[k].rjust(widths[k]) for k in used).rstrip()
     yield "Multiply-adds are of one image, forward. Activations are of a whole training batch."
+    if len(used) == len(lines[0]):
+        yield "A field is what a place sees of the input, and the step from one place to the next."
+    yield from _memory_lines(report.memory, bool(report.missing))
+    yield from _provider_lines(report)
+    yield from _data_lines(report)
+
+
+def _memory_lines(m: Memory, without_data: bool) -> Iterator[str]:
+    parts = [("weights", m.weights), ("optimizer", m.optimizer), ("a training step", m.activations), ("a test step", m.testing)]
+    parts += [("batches ahead", m.batches)] + ([("data", m.data)] if m.data else [])
+    rest = ", and its data" if without_data else ""
+    yield f"memory: {', '.join(f'{name} {_mib(size)}' for name, size in parts)}; a run needs about {_mib(m.peak)}{rest}"
+
+
+def _provider_lines(report: Report) -> Iterator[str]:
+    for model, by_provider in report.lacks.items():
+        has_all = [p for p, lacks in by_provider.items() if not lacks]
+        yield f"{model}: {report.ops[model]} kinds of ops; {', '.join(has_all) or 'no provider'} can run all of them"
+        for provider, lacks in by_provider.items():
+            if lacks:
+                said = ", ".join(f"{op} ({', '.join(layers[:3])}{', ...' if len(layers) > 3 else ''})" for op, layers in lacks.items())
+                yield f"  {provider} lacks {said}"
+
+
+def _data_lines(report: Report) -> Iterator[str]:
+    if report.seen:
+        yield "data:"
+    for seen in report.seen:
+        yield from data_report.lines(seen)
+    for first in dict.fromkeys(str(e).splitlines()[0] for e in report.missing):
+        yield f"data: {first}"
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """The report as JSON has it."""
+    seen = [
+        {"layer": s.layer.name, "phase": s.phase, "rows": s.rows, "of": s.of, "labels": {str(k): n for k, n in sorted(s.labels.items())}}
+        | ({"low": s.low, "high": s.high, "mean": s.mean, "deviation": s.deviation} if s.count else {})
+        for s in report.seen
+    ]
+    return {
+        "layers": [asdict(r) for r in report.rows],
+        "parameters": report.parameters,
+        "memory": asdict(report.memory) | {"peak": report.memory.peak},
+        "ops": report.ops,
+        "lacks": report.lacks,
+        "data": seen,
+        "missing": [str(e) for e in report.missing],
+        "warnings": [{"place": f.place, "text": f.text} for f in report.warnings],
+    }
 
 
 def _figures(parameters: int, multiply_adds: int, activation_bytes: int) -> tuple[str, str, str]:
     return f"{parameters:,}", f"{multiply_adds:,}", f"{activation_bytes / 1024:,.0f} KiB"
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:.1f} MiB" if size >= 2**20 else f"{size / 2**10:.0f} KiB"
 
 
 def parameter_count(program: Program) -> int:

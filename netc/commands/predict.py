@@ -17,7 +17,7 @@ from netc.data.brackets import Tree
 from netc.data.trees import Forest
 from netc.data.vocabulary import Vocabulary
 from netc.emit import NEXT, STATE
-from netc.errors import DataError, RunError, ZooError
+from netc.errors import DataError, Fault, RunError, ZooError
 from netc.files import cache_folder, replace_file
 from netc.session import Session
 
@@ -67,6 +67,12 @@ class Model:
         """Names of the classes, empty where there are none."""
         file = self.path.parent / "labels.txt"
         return file.read_text().splitlines() if file.exists() else list(self.metadata.get("classes", []))
+
+    def _check_labels(self, scores: np.ndarray) -> None:
+        """DataError if the file of labels is another net's. Scores of places in an image have labels along another axis."""
+        file = self.path.parent / "labels.txt"
+        if scores.ndim == 1 and file.exists() and len(self.labels) != len(scores):
+            raise DataError(Fault(str(file), f"{len(self.labels)} lines; a line for each of the model's {len(scores)} scores is needed"))
 
     @cached_property
     def metadata(self) -> dict[str, Any]:
@@ -163,6 +169,7 @@ class Model:
         return Prediction(name, outputs, () if several else self._best(next(iter(outputs.values())), top))
 
     def _best(self, scores: np.ndarray, top: int) -> tuple[tuple[str, float], ...]:
+        self._check_labels(scores)
         if scores.ndim != 1 or len(scores) < 2 or (self.labels and len(self.labels) != len(scores)):
             return ()
         order = np.argsort(-scores, kind="stable")[:top]

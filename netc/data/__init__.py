@@ -19,6 +19,7 @@ import netc.data.trees
 import netc.data.windows  # noqa: F401  (these fill registry.source and registry.dataset)
 from netc.data.batches import Source, describe, open, resolve_batch_size, test_batches, vocabulary
 from netc.data.csv import read_columns
+from netc.data.download import no_downloads
 from netc.data.hdf5 import Hdf5Writer
 from netc.data.images import read_image
 from netc.data.plain import plain_layer
@@ -44,6 +45,7 @@ __all__ = [
     "encode",
     "join",
     "message_name",
+    "no_downloads",
     "normalisation",
     "open",
     "plain_layer",

@@ -9,7 +9,7 @@ from typing import IO
 import numpy as np
 
 from netc.data.sequences import CONT, LENGTH, over_time
-from netc.data.source import Description, Request, Table, TopSpec, data_error
+from netc.data.source import Description, Request, Table, TopSpec
 from netc.errors import DataError, near
 from netc.registry import source
 
@@ -24,9 +24,13 @@ def npz(request: Request) -> Table:
             if request.layer.data_param.time_major and CONT in names and CONT not in there and LENGTH in there:
                 made = names.index(CONT)
                 names[made] = LENGTH
-            missing = [f"{path}: there is no array {n!r}; {near(n, there)}" for n in names if n not in there]
+            missing = [
+                f"{path}: there is no array {n!r} (arrays go by the names of the layer's tops); {near(n, there)}"
+                for n in names
+                if n not in there
+            ]
             if missing:
-                raise data_error(missing)
+                raise DataError(*missing)
             headers = []
             for name in names:
                 with archive.open(f"{name}.npy") as file:
@@ -77,7 +81,7 @@ def _header(file: IO[bytes], size: int) -> tuple[tuple[int, ...], np.dtype]:
 
 def _description(path: Path, names: list[str], headers: list[tuple[tuple[int, ...], np.dtype]]) -> Description:
     faults = [
-        f"{path}: array {name!r} is {dtype} of shape {shape}; expected numbers, a row after the other"
+        f"{path}: array {name!r} is {_named(dtype)} of shape {shape}; expected real numbers, a row after the other"
         for name, (shape, dtype) in zip(names, headers, strict=True)
         if dtype.kind not in "fiub" or not shape
     ]
@@ -85,8 +89,12 @@ def _description(path: Path, names: list[str], headers: list[tuple[tuple[int, ..
     if len(set(rows.values())) > 1:
         faults.append(f"{path}: the arrays differ in rows: " + ", ".join(f"{n} {r}" for n, r in rows.items()))
     if faults:
-        raise data_error(faults)
+        raise DataError(*faults)
     return Description(path.name, tuple(_top(*h) for h in headers), next(iter(rows.values())))
+
+
+def _named(dtype: np.dtype) -> str:
+    return "text" if dtype.kind in "US" else "Python objects" if dtype.kind == "O" else str(dtype)
 
 
 def _top(shape: tuple[int, ...], dtype: np.dtype) -> TopSpec:

@@ -13,9 +13,9 @@ from netc.data.dummy import dummy_batch_size
 from netc.data.order import Order, held_out, in_file_order, shuffled, streams
 from netc.data.settings import keeps_caffes_order, setting, shuffles
 from netc.data.source import Description, Request, Selected, Table
-from netc.data.transform import transform, transformed
+from netc.data.transform import normalisation, transform, transformed
 from netc.data.vocabulary import Vocabulary
-from netc.errors import DataError, near
+from netc.errors import DataError, close, near
 from netc.random import integers, permutation
 from netc.registry import Registry, dataset, source
 
@@ -30,6 +30,9 @@ class Source(Protocol):
     batch_size: int
     rows: int | None
     wraps: bool
+
+    @property
+    def bytes_kept(self) -> int: ...
 
     def batch(self, iteration: int, sub_batch: int = 0) -> tuple[np.ndarray, ...]:
         """One array a top, its batch where the top has it: a function of the seed and these two numbers alone."""
@@ -47,14 +50,18 @@ def resolve_batch_size(layer: pb.LayerParameter, phase: str) -> int:
         return dummy_batch_size(layer)
     size = (phase != "TRAIN" and setting(layer, "test_batch_size")) or setting(layer, "batch_size")
     if not size:
-        raise DataError("batch_size is missing; expected a number above 0")
+        raise DataError("batch_size is missing: how many rows a batch has, such as `batch_size: 64`")
     return int(size)
 
 
 def describe(layer: pb.LayerParameter, phase: str, base: str | Path = ".") -> Description:
     """What the layer will give in `phase`. Opens as little as possible; a set that goes by name needs no data."""
     request = Request(layer, phase, base=Path(base), source=setting(layer, "source"))
-    return _described(request, _table(request))
+    table = _table(request)
+    param, first = layer.transform_param, table.description.tops[0]
+    if (param.mean_file or param.mean_value or param.std_value) and not table.finished and first.dtype == "float32":
+        normalisation(param, first.sizes, request.base)  # a mean of another shape is told before the run
+    return _described(request, table)
 
 
 def open(layer: pb.LayerParameter, phase: str, seed: int, base: str | Path = ".", iter_size: int = 1) -> Source:
@@ -103,6 +110,12 @@ class Feed:
     def skipped(self) -> list[str]:
         """What is wrong with each row that could not be decoded and was skipped so far."""
         return list(self._stand_ins.skipped.values()) if self._stand_ins else []
+
+    @property
+    def bytes_kept(self) -> int:
+        """Bytes of the rows that are kept in memory."""
+        columns = (c.column if isinstance(c, Selected) else c for c in self._columns)
+        return sum(c.nbytes for c in columns if isinstance(c, np.ndarray))
 
     def batch(self, iteration: int, sub_batch: int = 0) -> tuple[np.ndarray, ...]:
         """One array a top, its batch where the top has it. `sub_batch` counts within an iteration of training."""
@@ -223,7 +236,18 @@ def _source_name(request: Request) -> tuple[Registry, str]:
     if (path / "data.mdb").exists() or backend:
         return source, "lmdb"
     if not path.exists():
-        raise DataError(f"{path}: no such file, nor is {text!r} a data set: {near(text, dataset)}")
+        raise DataError(_not_there(path, text))
     if not path.is_dir() and path.suffix.lower() not in source:
         raise DataError(f"{path}: files of this kind are not read; {wanted}")
     return source, "folder" if path.is_dir() else path.suffix.lower()
+
+
+def _not_there(path: Path, text: str) -> str:
+    """What to say of a source that is neither a file nor a data set: what is near."""
+    beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    if path.suffix:
+        found = close(path.name, beside)
+        hint = f"did you mean {' or '.join(map(repr, found))}?" if found else "paths start from the net's folder"
+        return f"there is no file {str(path)!r}; {hint}"
+    names = [*dataset, *beside] if close(text, [*dataset, *beside]) else dataset
+    return f"{text!r} is neither a data set nor a file or folder; {near(text, names)}"

@@ -8,8 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from netc.data.source import data_error
-from netc.errors import DataError
+from netc.errors import DataError, Fault
 
 TOKEN = re.compile(r"[()]|[^() \t\r\n]+")
 START = re.compile(r"^(?=[^ \t\r\n])", re.MULTILINE)
@@ -65,9 +64,9 @@ def read_trees(text: str, name: str) -> list[Tree]:
             _fill(tree, tokens, labelled=True)
             found.append(tree)
         except _Malformed as e:
-            faults.append(f"{name}:{_place(part, line, e.args[0])}: {e.args[1]}")
+            faults.append(Fault(f"{name}:{_place(part, line, e.args[0])}", e.args[1]))
     if faults:
-        raise data_error(faults)
+        raise DataError(*faults)
     if not found:
         raise DataError(f"{name}: there are no trees")
     return found

@@ -17,8 +17,8 @@ import numpy as np
 from netc import netc_pb2 as pb
 from netc.data.order import held_out
 from netc.data.series import Spread, series_table, spread, training_windows
-from netc.data.source import Description, Request, Table, TopSpec, data_error
-from netc.errors import DataError, near
+from netc.data.source import Description, Request, Table, TopSpec
+from netc.errors import DataError, Fault, line_of, near
 from netc.registry import source
 
 MOST_CLASSES = 20  # different integers that are classes in however small a table
@@ -33,6 +33,14 @@ class Sheet:
     rows: tuple[tuple[str, ...], ...]
     lines: tuple[int, ...]
     sha256: str
+    text: tuple[str, ...]  # the file's lines
+
+    def place(self, row: int, column: int) -> str:
+        """`file:line:column` of a cell; that of its row where cells stand in quotes."""
+        line = self.text[self.lines[row] - 1]
+        cells = line.split(_delimiter(line))
+        before = sum(len(cell) + 1 for cell in cells[:column]) if len(cells) == len(self.header) else 0
+        return f"{self.path}:{self.lines[row]}:{before + 1}"
 
 
 @source(".csv")
@@ -55,7 +63,7 @@ def csv(request: Request) -> Table:
         tops, columns = [*tops, TopSpec(str(targets.dtype), (), mean=of_label.mean, std=of_label.std)], [*columns, targets]
         faults += wrong
     if faults:
-        raise data_error([text for _, text in sorted(faults)])
+        raise DataError(*sorted(faults, key=line_of))
     names = tuple(name for k, name in enumerate(sheet.header) if k != label)
     description = Description(sheet.path.name, tuple(tops), len(sheet.rows), classes, sha256=sheet.sha256, columns=names)
     return Table(description, lambda: tuple(columns))
@@ -65,7 +73,7 @@ def _windows(request: Request, sheet: Sheet, target: int) -> Table:
     """With `steps`: windows of all columns, whose label is the next value of the label column."""
     rows, faults = _features(sheet, None)
     if faults:
-        raise data_error([text for _, text in sorted(faults)])
+        raise DataError(*sorted(faults, key=line_of))
     _, trained = training_windows(request, sheet.path.name, len(rows))
     described = Description(sheet.path.name, (), len(rows), columns=sheet.header, sha256=sheet.sha256)
     return series_table(request, described, target, spread(rows[:trained]), lambda: rows)
@@ -78,7 +86,7 @@ def _sheet(path: Path, label_column: str, modified: int, size: int) -> Sheet:
     try:
         lines = content.decode("utf-8-sig").splitlines(keepends=True)
         first = next((line for line in lines if line.strip()), "")
-        reader = text_csv.reader(lines, delimiter=max(",;\t", key=first.count), skipinitialspace=True, strict=True)
+        reader = text_csv.reader(lines, delimiter=_delimiter(first), skipinitialspace=True, strict=True)
         rows = [(reader.line_num, tuple(cell.strip() for cell in row)) for row in reader if any(map(str.strip, row))]
     except (UnicodeDecodeError, text_csv.Error) as e:
         raise DataError(f"{path}: not a table in UTF-8 text: {e}") from e
@@ -88,11 +96,13 @@ def _sheet(path: Path, label_column: str, modified: int, size: int) -> Sheet:
     if (label_column in rows[0][1] and not _is_number(label_column)) or not any(map(_is_number, rows[0][1])):
         header = rows.pop(0)[1]
     wrong = [
-        f"{path}:{line}: {len(row)} cells; expected {len(header)}, as in the first line" for line, row in rows if len(row) != len(header)
+        Fault(f"{path}:{line}:1", f"{len(row)} cells; expected {len(header)}, as in the first line")
+        for line, row in rows
+        if len(row) != len(header)
     ]
     if wrong:
-        raise data_error(wrong)
-    return Sheet(path, header, tuple(row for _, row in rows), tuple(n for n, _ in rows), sha256(content).hexdigest())
+        raise DataError(*wrong)
+    return Sheet(path, header, tuple(row for _, row in rows), tuple(n for n, _ in rows), sha256(content).hexdigest(), tuple(lines))
 
 
 def read_columns(path: Path, names: tuple[str, ...]) -> np.ndarray:
@@ -103,7 +113,7 @@ def read_columns(path: Path, names: tuple[str, ...]) -> np.ndarray:
     part = replace(sheet, header=names, rows=tuple(tuple(row[i] for i in chosen) for row in sheet.rows))
     rows, faults = _features(part, None)
     if faults:
-        raise data_error([text for _, text in sorted(faults)])
+        raise DataError(*sorted(faults, key=line_of))
     return rows
 
 
@@ -115,7 +125,7 @@ def _label(sheet: Sheet, column: str) -> int:
     raise DataError(f"{sheet.path}: there is no column {column!r} (label_column); {near(column, sheet.header)}")
 
 
-def _features(sheet: Sheet, label: int | None) -> tuple[np.ndarray, list[tuple[int, str]]]:
+def _features(sheet: Sheet, label: int | None) -> tuple[np.ndarray, list[Fault]]:
     columns = [i for i in range(len(sheet.header)) if i != label]
     if not columns:
         raise DataError(f"{sheet.path}: there is no column besides the label")
@@ -123,15 +133,15 @@ def _features(sheet: Sheet, label: int | None) -> tuple[np.ndarray, list[tuple[i
     if all(map(_are_numbers, cells)):
         return np.array(cells, np.float32).reshape(len(cells), len(columns)), []
     faults = [
-        (line, f"{sheet.path}:{line}: column {sheet.header[i]!r} is {cell!r}; expected a number")
-        for line, row in zip(sheet.lines, cells, strict=True)
+        Fault(sheet.place(k, i), f"column {sheet.header[i]!r} {_named(cell)}; expected a number")
+        for k, row in enumerate(cells)
         for i, cell in zip(columns, row, strict=True)
         if not _is_number(cell)
     ]
     return np.zeros((len(cells), len(columns)), np.float32), faults
 
 
-def _targets(sheet: Sheet, label: int, request: Request) -> tuple[np.ndarray, tuple[str, ...], list[tuple[int, str]]]:
+def _targets(sheet: Sheet, label: int, request: Request) -> tuple[np.ndarray, tuple[str, ...], list[Fault]]:
     cells, place = [row[label] for row in sheet.rows], f"column {sheet.header[label]!r}"
     numbers, classes = _are_numbers(cells), request.classes
     if numbers and (classes == () or (classes is None and _are_measures(cells, request.layer.data_param))):
@@ -142,12 +152,11 @@ def _targets(sheet: Sheet, label: int, request: Request) -> tuple[np.ndarray, tu
         classes = tuple(sorted({*cells} - {""}, key=int if numbers else None))
     number = {name: i for i, name in enumerate(classes)}
     faults = [
-        (
-            line,
-            f"{sheet.path}:{line}: {place} is {cell!r}; "
-            + (near(cell, classes) if cell and classes else f"expected a {'class' if classes else 'number'}"),
+        Fault(
+            sheet.place(k, label),
+            f"{place} {_named(cell)}; " + (near(cell, classes) if cell and classes else f"expected a {'class' if classes else 'number'}"),
         )
-        for line, cell in zip(sheet.lines, cells, strict=True)
+        for k, cell in enumerate(cells)
         if cell not in number
     ]
     return np.array([number.get(cell, 0) for cell in cells], np.int64), classes, faults
@@ -157,6 +166,14 @@ def _are_measures(cells: Sequence[str], param: pb.DataParameter) -> bool:
     """Whether numbers are to be foretold themselves, rather than being the names of classes."""
     many = len(set(cells)) > max(MOST_CLASSES, len(cells) / 4)
     return not _are_whole(cells) or (param.regression if param.HasField("regression") else many)
+
+
+def _named(cell: str) -> str:
+    return f"is {cell!r}" if cell else "is empty"
+
+
+def _delimiter(line: str) -> str:
+    return max(",;\t", key=line.count)
 
 
 def _is_number(cell: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from netc.data.source import Column, Request, UndecodableError, data_error
+from netc.data.source import Column, Request, UndecodableError
 from netc.errors import DataError
 
 R = TypeVar("R")
@@ -37,7 +37,7 @@ def each(function: Callable[[Any], R], items: Sequence[Any], threads: bool = Tru
         results = list(map(attempt, items))
     faults = {k: r for k, r in enumerate(results) if isinstance(r, DataError)}
     if others := [str(e) for e in faults.values() if not isinstance(e, UndecodableError)]:
-        raise data_error(others)
+        raise DataError(*others)
     if faults:
         raise UndecodableError({k: str(e) for k, e in faults.items()})
     return results  # type: ignore[return-value]
@@ -51,10 +51,10 @@ def in_memory(column: Column, count: int, skip: bool) -> Column:
     try:
         return column[np.arange(count)]
     except UndecodableError as e:
-        if not skip or len(e.faults) == count:
+        if not skip or len(e.rows) == count:
             raise
-        good = np.array([row for row in range(count) if row not in e.faults])
-        return Kept(column[good], np.searchsorted(good, np.arange(count)), e.faults)
+        good = np.array([row for row in range(count) if row not in e.rows])
+        return Kept(column[good], np.searchsorted(good, np.arange(count)), e.rows)
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class StandIns:
             try:
                 return chosen, column[chosen]
             except UndecodableError as e:
-                self.skipped |= {int(chosen[k]): text for k, text in e.faults.items()}
+                self.skipped |= {int(chosen[k]): text for k, text in e.rows.items()}
                 if len(self.skipped) == self.rows:
                     break
         raise DataError(f"{self.name}: {len(self.skipped)} rows after one another cannot be decoded; {next(iter(self.skipped.values()))}")

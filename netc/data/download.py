@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
@@ -14,8 +15,23 @@ from netc.errors import DataError
 CHUNK, PATIENCE = 2**16, 20
 
 
+_allowed: ContextVar[bool] = ContextVar("allowed", default=True)
+
+
+@contextmanager
+def no_downloads() -> Iterator[None]:
+    """What is not on this machine is not fetched within: `download` raises a DataError."""
+    token = _allowed.set(False)
+    try:
+        yield
+    finally:
+        _allowed.reset(token)
+
+
 def download(url: str, path: Path, size: int, digest: str) -> Path:
     """Makes `path` hold the `size` bytes behind `url` whose sha256 is `digest`; they wait in `path`.part meanwhile."""
+    if not _allowed.get():
+        raise DataError(f"{url}: not asked for")
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ from math import prod
 import numpy as np
 
 from netc import netc_pb2 as pb
-from netc.data.source import Description, Request, Table, TopSpec, data_error
+from netc.data.source import Description, Request, Table, TopSpec
 from netc.errors import DataError, near
 from netc.random import HALVES_PER_BLOCK, normal, uniform
 from netc.registry import source
@@ -27,7 +27,7 @@ def dummy_data(request: Request) -> Table:
     if any(f.sparse >= 0 for f in fillers):
         faults.append("`sparse` is not for the fillers of DummyData")
     if faults:
-        raise data_error(faults)
+        raise DataError(*faults)
     batch = dummy_batch_size(layer)
     columns = tuple(
         Drawn(f, shape[1:], request.seed, f"{layer.name}/{i}", shape[0], batch)

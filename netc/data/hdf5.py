@@ -9,7 +9,7 @@ import numpy as np
 
 from netc import netc_pb2 as pb
 from netc.data.images import MEMORY
-from netc.data.source import Column, Description, Request, Table, TopSpec, data_error
+from netc.data.source import Column, Description, Request, Table, TopSpec
 from netc.errors import DataError, RunError, near
 from netc.registry import source
 
@@ -74,7 +74,7 @@ def _column(files: tuple[Path, ...], name: str) -> Rows:
         elif shape[1:] != found[0][1][1:]:
             faults.append(f"{path}: rows of {name!r} are {shape[1:]}; those of {found[0][0]} are {found[0][1][1:]}")
     if faults:
-        raise data_error(faults)
+        raise DataError(*faults)
     ends = np.cumsum([shape[0] for _, shape, _ in found])
     return Rows(files, name, found[0][1][1:], np.result_type(*(dtype for *_, dtype in found)), ends)
 

@@ -12,8 +12,8 @@ import numpy as np
 from netc.data.bilinear import resize
 from netc.data.decoding import each, in_memory, skips
 from netc.data.images import MEMORY, read_image
-from netc.data.source import Column, Description, Request, Table, TopSpec, UndecodableError, data_error
-from netc.errors import DataError
+from netc.data.source import Column, Description, Request, Table, TopSpec, UndecodableError
+from netc.errors import DataError, Fault
 from netc.registry import source
 
 
@@ -82,7 +82,7 @@ def _listed(listing: Path, root: Path) -> tuple[tuple[Path, ...], np.ndarray]:
             paths.append(root / path.strip())
             labels.append(int(label))
         elif line:
-            faults.append(f"{listing}:{number}: expected a path, a space and a whole number; {line!r} came")
+            faults.append(Fault(f"{listing}:{number}:1", f"expected a path, a space and a whole number; {line!r} came"))
     if faults or not paths:
-        raise data_error(faults or [f"{listing}: lists no images"])
+        raise DataError(*(faults or [Fault(str(listing), "lists no images")]))
     return tuple(paths), np.array(labels, np.int64)

@@ -12,8 +12,7 @@ import numpy as np
 from netc import netc_pb2 as pb
 from netc.data.datum import datums, to_datum, to_pixels, write_datums
 from netc.data.images import read_image
-from netc.data.source import data_error
-from netc.errors import DataError, RunError
+from netc.errors import DataError, Fault, RunError
 from netc.files import replace_file
 from netc.random import permutation
 
@@ -80,9 +79,9 @@ def _lines(listing: str) -> list[tuple[str, int]]:
         if path and label.lstrip("-").isdigit():
             found.append((path, int(label)))
         elif line.strip():
-            faults.append(f"{listing}:{number}: a line is a path, a space and a whole number; {line.strip()!r} came")
+            faults.append(Fault(f"{listing}:{number}:1", f"a line is a path, a space and a whole number; {line.strip()!r} came"))
     if faults or not found:
-        raise data_error(faults or [f"{listing}: there are no images in it"])
+        raise DataError(*(faults or [Fault(listing, "there are no images in it")]))
     return found
 
 

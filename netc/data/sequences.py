@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from netc.data.source import Column, Request, Table, TopSpec, data_error
+from netc.data.source import Column, Request, Table, TopSpec
 from netc.errors import DataError
 
 CONT = "cont"  # the top that tells recurrent layers where a sequence goes on
@@ -32,7 +32,7 @@ def check_lengths(lengths: np.ndarray, steps: int, name: str) -> None:
     """DataError that names the rows whose length is not 1 to `steps`."""
     wrong = np.flatnonzero((lengths < 1) | (lengths > steps))
     if len(wrong):
-        raise data_error([f"{name}: row {r}: a sequence of {lengths[r]} steps; expected 1 to {steps}, the net's steps" for r in wrong])
+        raise DataError(*[f"{name}: row {r}: a sequence of {lengths[r]} steps; expected 1 to {steps}, the net's steps" for r in wrong])
 
 
 def sequence_tops(first: TopSpec, label: TopSpec, steps: int) -> tuple[TopSpec, ...]:

@@ -4,8 +4,8 @@ A source function, filed under `@source(...)` or `@dataset(...)`, takes a `Reque
 make a batch, and what is done to them, is the same for every source: `order.py`, `transform.py`, `batches.py`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from netc import netc_pb2 as pb
 from netc.data.vocabulary import Vocabulary
-from netc.errors import MOST_FAULTS, DataError
+from netc.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,11 @@ class Description:
     def per_row(self) -> int:
         """How many of what the noun says a row is: a row of a text is many tokens."""
         return self.tops[0].sizes[0] if self.noun == "tokens" else 1
+
+    @property
+    def described(self) -> tuple[TopSpec, ...]:
+        """The tops, the labels with the number of the classes."""
+        return tuple(replace(t, classes=t.classes or len(self.classes)) if k == 1 else t for k, t in enumerate(self.tops))
 
     @property
     def inputs(self) -> tuple[int, ...]:
@@ -148,12 +153,6 @@ class Selected:
 class UndecodableError(DataError):
     """Rows that cannot be decoded: what is wrong with each, by its place among the rows that were asked for."""
 
-    def __init__(self, faults: Mapping[int, str]):
-        super().__init__(str(data_error(list(faults.values()))))
-        self.faults = faults
-
-
-def data_error(faults: Sequence[str]) -> DataError:
-    """The error that lists `faults`, at most as many as a person reads."""
-    more = [f"... and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else []
-    return DataError("\n".join([*faults[:MOST_FAULTS], *more]))
+    def __init__(self, rows: Mapping[int, str]):
+        super().__init__(*rows.values())
+        self.rows = rows

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from netc import netc_pb2 as pb
-from netc.data.source import Description, Request, Table, TopSpec, data_error
+from netc.data.source import Description, Request, Table, TopSpec
 from netc.data.vocabulary import Vocabulary
-from netc.errors import MOST_FAULTS, DataError
+from netc.errors import MOST_FAULTS, DataError, Fault
 from netc.registry import source
 
 WORDS = re.compile(r"\w+?(?=n['’]t\b)|n['’]t\b|['’]\w+|\w+|\n|[^\w\s]")  # clitics apart, as in treebanks: is n't, film 's
@@ -99,13 +99,13 @@ def encode(tokens: Sequence[str], vocabulary: Vocabulary, place: str) -> np.ndar
     missing = [i for i, t in enumerate(tokens) if t not in vocabulary]
     if missing:
         whole = "".join(tokens)
-        raise data_error([_outside(whole, i, place, len(vocabulary.words)) for i in missing[: MOST_FAULTS + 1]])
+        raise DataError(*[_outside(whole, i, place, len(vocabulary.words)) for i in missing[: MOST_FAULTS + 1]])
     return vocabulary.ids(tokens)
 
 
-def _outside(text: str, at: int, place: str, count: int) -> str:
+def _outside(text: str, at: int, place: str, count: int) -> Fault:
     line, column = text.count("\n", 0, at) + 1, at - (text.rfind("\n", 0, at) + 1) + 1
-    return f"{place}:{line}:{column}: the character {text[at]!r} is not among the {count} of the training text"
+    return Fault(f"{place}:{line}:{column}", f"the character {text[at]!r} is not among the {count} of the training text")
 
 
 def window_count(request: Request, name: str, tokens: int) -> tuple[int, int]:

@@ -58,7 +58,7 @@ def transformed(param: pb.TransformationParameter, top: TopSpec) -> TopSpec:
         raise DataError(f"crop_size and mirror want images (channels, height, width), but a row has shape {top.shape}")
     channels, height, width = top.sizes
     if param.crop_size > min(height, width):
-        raise DataError(f"crop_size {param.crop_size} is larger than the image, {height} x {width}")
+        raise DataError(f"crop_size {param.crop_size} is larger than the images, which are {height}x{width}")
     return TopSpec(top.dtype, (channels, param.crop_size or height, param.crop_size or width))
 
 
@@ -140,5 +140,6 @@ def _mean_file(path: Path, shape: tuple[int, ...], cropped: bool) -> np.ndarray:
         y, x = (found[1] - shape[1]) // 2, (found[2] - shape[2]) // 2
         mean = mean[:, y : y + shape[1], x : x + shape[2]]
     if mean.shape != shape:
-        raise DataError(f"{path}: the mean has shape {found}; expected that of a row, {shape}")
+        text = f"mean_file {path} is {'x'.join(map(str, found))}; it must be as the rows are, {'x'.join(map(str, shape))}"
+        raise DataError(f"{text} (`netc data mean` makes one; mean_value takes a number a channel)")
     return mean

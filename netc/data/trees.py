@@ -20,10 +20,10 @@ import numpy as np
 from netc import netc_pb2 as pb
 from netc.data.brackets import NO_LABEL, Tree, read_trees
 from netc.data.sets import DataSet, unpacked
-from netc.data.source import Description, Request, Table, TopSpec, data_error
+from netc.data.source import Description, Request, Table, TopSpec
 from netc.data.sst import BINARY, SST
 from netc.data.vocabulary import Vocabulary
-from netc.errors import DataError
+from netc.errors import DataError, Fault
 from netc.registry import source
 
 PARTS = {"TRAIN": "train.txt", "VALIDATION": "dev.txt", "TEST": "test.txt"}
@@ -143,13 +143,14 @@ def _forest(request: Request) -> Forest:
     faults = []
     for tree in trees:
         if tree.height > param.max_height:
-            faults.append(f"{name}:{tree.line}:1: a tree of height {tree.height}; max_height is {param.max_height}")
+            faults.append(Fault(f"{name}:{tree.line}:1", f"a tree of height {tree.height}; max_height is {param.max_height}"))
         if (label := max(tree.leaf_labels + tree.inner_labels)) > most:
-            faults.append(f"{name}:{tree.line}:1: a tree with the label {label}; the labels of the training trees go from 0 to {most}")
+            text = f"a tree with the label {label}; the labels of the training trees go from 0 to {most}"
+            faults.append(Fault(f"{name}:{tree.line}:1", text))
     if param.binary and (most < 2 or most % 2):
-        faults.append(f"{name}: binary needs labels with a middle one, such as 0 to 4; those of the training trees go from 0 to {most}")
+        faults.append(Fault(name, f"binary needs labels with a middle one, such as 0 to 4; those of training go from 0 to {most}"))
     if faults:
-        raise data_error(faults)
+        raise DataError(*faults)
     classes: tuple[str, ...] = tuple(str(k) for k in range(most + 1))
     if param.binary:
         trees, classes = _binary(trees, most // 2), (f"below {most // 2}", f"above {most // 2}")

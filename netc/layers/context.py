@@ -73,8 +73,20 @@ class Context:
     def weight(self, name: str, shape: tuple[int, ...], filler: pb.FillerParameter) -> Value:
         """The layer's next parameter: learned, started by `filler`, shared with all of the same `param.name`."""
         start = partial(fillers.fill, shape, filler, self.seed, f"{self.layer.name}.{name}")
-        fillers.check(shape, filler)
+        try:
+            fillers.check(shape, filler)
+        except SpecError as e:
+            raise self.error(str(e), *self._path_of(filler)) from e
         return self._blob("parameter", name, shape, start)
+
+    def _path_of(self, filler: pb.FillerParameter) -> tuple[str, ...]:
+        """The fields of the layer's message that lead to a filler."""
+        for param, message in self.param.ListFields():
+            fields = message.ListFields() if param.message_type and not param.is_repeated else ()
+            for inner, value in fields:
+                if inner.message_type is filler.DESCRIPTOR and value == filler:
+                    return param.name, inner.name
+        return ()
 
     def parameter(self, name: str, start: np.ndarray) -> Value:
         """The layer's next parameter, which starts as an array."""

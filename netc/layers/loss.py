@@ -35,9 +35,9 @@ def _labels(ctx: Context, scores: Value, labels: Value, axis: int) -> Value:
     known = ctx.described.get(ctx.layer.bottoms[1])
     if known is not None and isinstance(scores.shape[axis], int) and known.classes > int(scores.shape[axis]):
         a, b = ctx.layer.bottoms[:2]
-        raise ctx.shape_error(
-            f"{b} has {known.classes} classes, {a} {dims(scores.shape)} scores {scores.shape[axis]} on axis {axis}", "bottom"
-        )
+        scored = f"{a} {dims(scores.shape)} has scores for {scores.shape[axis]} on axis {axis}"
+        hint = f"the layer that makes {a!r} needs a num_output of {known.classes}"
+        raise ctx.shape_error(f"{b} is of {known.classes} classes, but {scored}; {hint}", "bottom")
     if list(labels.shape) == wanted:
         return labels
     try:

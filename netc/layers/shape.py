@@ -72,7 +72,8 @@ def reshape_layer(ctx: Context, x: Value) -> Value:
     if -1 in wanted:
         inferred = have if need == 1 else int(have) // int(need) if int(need) and int(have) % int(need) == 0 else None
         if inferred is None:
-            raise ctx.error(f"{have} elements do not divide by {need}", "reshape_param", "shape")
+            text = f"the {have} elements of {dims(tuple(replaced))} do not divide by {dims(tuple(rest))}, which are {need}"
+            raise ctx.shape_error(text, "reshape_param", "shape")
         wanted[wanted.index(-1)] = inferred
     elif have != need:
         raise ctx.shape_error(f"{dims(x.shape)} does not fit into {dims(tuple(wanted))}", "reshape_param", "shape")

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from netc import data, random
-from netc.errors import SpecError
+from netc.errors import DataError, Fault, SpecError
 from netc.ir import Graph, Node
 from netc.layers.context import BATCH, NOISE, SINK
-from netc.net import VALIDATION, Net
+from netc.net import VALIDATION, Layer, Net
 
 Feeds = dict[str, np.ndarray]
 DISTRIBUTIONS: dict[str, Callable[..., np.ndarray]] = {"uniform": random.uniform, "normal": random.normal}
@@ -36,7 +36,7 @@ class Feeder:
         self.sinks = [(layer, layer.facts["sink"](layer.param, Path(base))) for layer in net.layers if layer.facts.get("sink")]
         validated = [validation and layer.source is not None and layer.source.has_validation for layer in net.sources]
         phases = [VALIDATION if own else net.phase for own in validated]
-        self.sources = [data.open(layer.param, p, seed, base, iter_size) for layer, p in zip(net.sources, phases, strict=True)]
+        self.sources = [_opened(layer, p, seed, base, iter_size) for layer, p in zip(net.sources, phases, strict=True)]
 
     def __call__(self, iteration: int, sub_batch: int = 0) -> Feeds:
         return self._with_noise(self._batches(iteration, sub_batch), iteration, sub_batch)
@@ -100,6 +100,15 @@ class Feeder:
     def depth(self) -> int:
         """How many batches to make ahead: the largest `prefetch` of the data layers."""
         return max((data.setting(layer.param, "prefetch") for layer in self.layers), default=4)
+
+
+def _opened(layer: Layer, phase: str, seed: int, base: str, iter_size: int) -> data.Source:
+    """The source of a data layer. DataError at the layer's place, or within its files."""
+    try:
+        return data.open(layer.param, phase, seed, base, iter_size)
+    except DataError as e:
+        place = layer.at(data.message_name(layer.param), "source")
+        raise DataError(*(f if f.place else Fault(place, f"layer {layer.name!r}: {f.text}") for f in e.faults)) from e
 
 
 def draw(node: Node, seed: int, iteration: int, sub_batch: int = 0, rows: int = 1) -> np.ndarray:

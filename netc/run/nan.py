@@ -6,16 +6,17 @@ import numpy as np
 
 from netc.chain import open_graph
 from netc.emit import input_name
+from netc.errors import Fault
 from netc.ir import Graph, Node
 
 
-def first_bad(graph: Graph, provider: str, feeds: Mapping[str, np.ndarray], states: Mapping[str, np.ndarray]) -> str:
-    """A sentence that names the first layer, in the order they run, with a value that is NaN or infinite."""
+def first_bad(graph: Graph, provider: str, feeds: Mapping[str, np.ndarray], states: Mapping[str, np.ndarray]) -> Fault:
+    """What names the first layer, in the order they run, with a value that is NaN or infinite, and its place."""
     layers = {input_name(n.outputs[0]): n.attrs["layer"] for n in graph.leaves("State")}
     for name, array in {**feeds, **states}.items():
         if not np.isfinite(array).all():
             made = f"; the update of layer {layers[name]!r} in the iteration before made it" if layers.get(name) else ""
-            return f"{name} holds {_what(array)} before the step{made}"
+            return Fault("", f"{name} holds {_what(array)} before the step{made}")
     found: list[Node] = []
     for node in graph.nodes:
         if node.domain != "netc" and node.types and node.types[0].dtype.kind == "f":
@@ -28,9 +29,8 @@ def first_bad(graph: Graph, provider: str, feeds: Mapping[str, np.ndarray], stat
     for k, node in enumerate(found):
         if not np.isfinite(values[str(k)]).all():
             o = node.origin
-            where = f" ({o.place})" if o.place else ""
-            return f"the first is {_what(values[str(k)])} in the {o.part} pass of layer {o.layer!r}{where}, op {node.op}"
-    return "every value of the step is finite when it is run again"
+            return Fault(o.place, f"the first is {_what(values[str(k)])} in the {o.part} pass of layer {o.layer!r}, op {node.op}")
+    return Fault("", "every value of the step is finite when it is run again")
 
 
 def spoiled(states: Mapping[str, np.ndarray], nodes: Mapping[str, Node]) -> str | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from netc import data
 from netc.contract import Program
-from netc.errors import SpecError
+from netc.errors import Fault, SpecError
 from netc.net import TRAIN
 from netc.spec.job import Job
 
@@ -16,7 +16,7 @@ def max_iterations(job: Job, rows: int | None, batch_size: int) -> int:
     if solver.HasField("max_iter"):
         return int(solver.max_iter)
     if rows is None:
-        raise SpecError(f"{place('max_epoch')}: max_epoch needs a source that ends; give max_iter")
+        raise SpecError(Fault(place("max_epoch"), "max_epoch needs a source that ends; give max_iter"))
     return math.ceil(solver.max_epoch * rows / (batch_size * max(1, solver.iter_size)))
 
 

@@ -1,13 +1,12 @@
 """Weights from files onto a net: by state name (safetensors) or by layer and blob (Caffe's files)."""
 
 from collections.abc import Mapping, Sequence
-from math import prod
 from pathlib import Path
 
 import numpy as np
 
 from netc import snapshot
-from netc.errors import SnapshotError
+from netc.errors import Fault, SnapshotError
 from netc.ir import Node, Value
 from netc.spec.weights import read_weights
 
@@ -35,31 +34,54 @@ def state_of(blob: Value) -> Node:
 
 def _by_name(path: str, states: Mapping[str, Node]) -> dict[str, np.ndarray]:
     arrays = snapshot.read_weights(path)
-    return {name: _fitted(path, name, arrays[name], states[name].types[0].shape) for name in states if name in arrays}
+    faults = [f for n, s in states.items() if n in arrays and (f := _misfit(path, n, s, arrays[n], s.types[0].shape))]
+    if faults:
+        raise SnapshotError(*faults)
+    return {name: _fitted(arrays[name], states[name].types[0].shape) for name in states if name in arrays}
 
 
 def _by_blob(path: str, blobs: Blobs) -> dict[str, np.ndarray]:
     layers = read_weights(path)
-    found = {}
+    found: dict[str, np.ndarray] = {}
+    faults: list[Fault] = []
     for layer, wanted in blobs.items():
         given = layers.get(layer, [])
         if not wanted or not given:
             continue
         if len(wanted) != len(given):
-            raise SnapshotError(f"{path}: layer {layer!r} has {len(given)} blobs, in the net it has {len(wanted)}")
+            text = f"layer {layer!r} has {len(given)} blobs in {path}, but {len(wanted)} in the net (bias_term says whether it has a bias)"
+            faults.append(Fault(state_of(wanted[0]).origin.place, text))
+            continue
         for k, (blob, array) in enumerate(zip(wanted, given, strict=True)):
             state = state_of(blob)
-            fitted = _fitted(path, f"blob {k} of layer {layer!r}", array, blob.shape)
-            found[state.attrs["name"]] = fitted.reshape(tuple(map(int, state.types[0].shape)))
+            if fault := _misfit(path, f"blob {k} ({_last_name(state)}) of layer {layer!r}", state, array, blob.shape):
+                faults.append(fault)
+                continue
+            found[state.attrs["name"]] = _fitted(array, blob.shape).reshape(tuple(map(int, state.types[0].shape)))
+    if faults:
+        raise SnapshotError(*faults)
     return found
 
 
-def _fitted(path: str, name: str, array: np.ndarray, wanted: tuple[int | str, ...]) -> np.ndarray:
-    """`array` in the wanted shape. Caffe's old files pad shapes with leading ones."""
-    shape = tuple(map(int, wanted))
-    plain = tuple(array.shape)
-    while len(plain) > len(shape) and plain[0] == 1:
-        plain = plain[1:]
-    if plain != shape or array.size != prod(shape):
-        raise SnapshotError(f"{path}: {name} is {'x'.join(map(str, array.shape))}, the net needs {'x'.join(map(str, shape))}")
-    return np.asarray(array, np.float32).reshape(shape)
+def _misfit(path: str, name: str, state: Node, array: np.ndarray, wanted: tuple[int | str, ...]) -> Fault | None:
+    """What is wrong with an array for a state, at the place of its layer; None if it fits."""
+    if _plain(array.shape, wanted) == tuple(map(int, wanted)):
+        return None
+    shapes = f"{'x'.join(map(str, array.shape))} in {path}, but {'x'.join(map(str, wanted))} in the net"
+    return Fault(state.origin.place, f"{name} is {shapes}; to train layer {state.attrs['layer']!r} anew, give it another name")
+
+
+def _last_name(state: Node) -> str:
+    """`weight` of the state `conv1.weight`."""
+    return str(state.attrs["name"]).rpartition(".")[2]
+
+
+def _plain(shape: tuple[int, ...], wanted: tuple[int | str, ...]) -> tuple[int, ...]:
+    """A shape without the leading ones that Caffe's old files pad with."""
+    while len(shape) > len(wanted) and shape[0] == 1:
+        shape = shape[1:]
+    return shape
+
+
+def _fitted(array: np.ndarray, wanted: tuple[int | str, ...]) -> np.ndarray:
+    return np.asarray(array, np.float32).reshape(tuple(map(int, wanted)))

@@ -16,7 +16,8 @@ class Document:
     """A message with the text that it was read from. `text` is "" for binary files.
 
     `positions` maps the path of a field, such as ("layer", 3, "convolution_param", "kernel_size", 0), to its line and
-    column, both from 1. `warnings` are what was dropped on the way.
+    column, both from 1. `warnings` are what was dropped on the way, `faults` what is wrong with the text: `broken` are the layers (and
+    "solver") that it leaves in doubt, `guessed` those that it does not, as near names must be meant. They are named by position.
     """
 
     message: Any
@@ -24,6 +25,9 @@ class Document:
     text: str
     positions: Mapping[FieldPath, Position] = field(default_factory=dict)
     warnings: tuple[Fault, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    broken: frozenset[Position] = frozenset()
+    guessed: frozenset[Position] = frozenset()
 
     def place(self, *path: str | int) -> str:
         """`file:line:column` of a field, or of the nearest field around it; the file alone where nothing is known."""
@@ -32,6 +36,18 @@ class Document:
                 line, column = self.positions[path[:end]]
                 return f"{self.path}:{line}:{column}"
         return self.path
+
+    def is_broken(self, *path: str | int) -> bool:
+        """Whether the text of a layer, or of the solver, leaves in doubt what it says."""
+        return self.positions.get(path, (0, 0)) in self.broken
+
+    def is_guessed(self, *path: str | int) -> bool:
+        """Whether near names were taken for those in the text of a layer."""
+        return self.positions.get(path, (0, 0)) in self.guessed
+
+    def states(self, *path: str | int) -> bool:
+        """Whether the text has this field."""
+        return path in self.positions
 
     @property
     def sha256(self) -> str:

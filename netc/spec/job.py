@@ -8,10 +8,10 @@ from hashlib import sha256
 from pathlib import Path
 
 from netc import netc_pb2 as pb
-from netc.errors import Fault, SpecError
+from netc.errors import Fault, SpecError, near
 from netc.spec.document import Document
 from netc.spec.join import joined
-from netc.spec.load import PROTOTXT, load
+from netc.spec.load import PROTOTXT, read
 from netc.spec.overrides import NET_FIELDS, copy_of, overridden
 
 SOLVER_FIELDS = {f.name for f in pb.SolverParameter.DESCRIPTOR.fields}
@@ -33,6 +33,7 @@ class Job:
     solver: pb.SolverParameter
     solver_at: tuple[Document, tuple[str | int, ...]]
     overrides: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
 
     @property
     def test(self) -> Document:
@@ -107,21 +108,38 @@ def load_job(path: str, overrides: Sequence[str] = (), allow_unknown: bool = Fal
     `allow_unknown` drops fields of protobuf text that netc does not have, see `Job.warnings`. SpecError lists all that is
     wrong with the files and the overrides.
     """
+    job = read_job(path, overrides, allow_unknown)
+    if job.faults:
+        raise SpecError(*job.faults)
+    return job
+
+
+def read_job(path: str, overrides: Sequence[str] = (), allow_unknown: bool = False) -> Job:
+    """What `load_job` gives, with the faults of its texts as long as the rest can be read. SpecError where it cannot."""
     at: tuple[str, ...]
-    document = load(path, pb.SolverParameter if is_solver(path) else pb.NetParameter, allow_unknown)
+    document = read(path, pb.SolverParameter if is_solver(path) else pb.NetParameter, allow_unknown)
     if isinstance(document.message, pb.NetParameter):
         solver, at = document.message.solver, ("solver",)
         nets = [document] * (1 + _count_of_tests(document, solver, 0))
     else:
         solver, at = document.message, ()
-        nets = _nets(document, allow_unknown)
+        nets = _with_faults(document, allow_unknown)
     states = len(solver.test_state)
     if states not in (0, len(nets) - 1):
         text = f"{states} test_state for {len(nets) - 1} test nets; give one each, or none"
-        raise SpecError(Fault(document.place(*at, "test_state"), text))
-    nets, solver = overridden(nets, solver, overrides)
+        raise SpecError(*document.faults, Fault(document.place(*at, "test_state"), text))
+    nets, solver, wrong = overridden(nets, solver, overrides)
+    faults = tuple(dict.fromkeys((*document.faults, *(f for net in nets for f in net.faults), *wrong)))
     name = nets[0].message.name or Path(path).stem
-    return Job(_plain(name), nets[0], tuple(nets[1:]), solver, (document, at), tuple(overrides))
+    return Job(_plain(name), nets[0], tuple(nets[1:]), solver, (document, at), tuple(overrides), faults)
+
+
+def _with_faults(document: Document, allow_unknown: bool) -> list[Document]:
+    """`_nets`; if there are none, the faults of the solver's text are listed too."""
+    try:
+        return _nets(document, allow_unknown)
+    except SpecError as e:
+        raise SpecError(*document.faults, *e.faults) from e
 
 
 def _nets(document: Document, allow_unknown: bool) -> list[Document]:
@@ -145,11 +163,12 @@ def _nets(document: Document, allow_unknown: bool) -> list[Document]:
     generic = next((f for f in ("net_param", "net") if solver.HasField(f)), None)
     field = next((f for f in ("train_net_param", "train_net") if solver.HasField(f)), generic)
     if field is None:
-        raise SpecError(Fault(document.place(), 'the solver names no net for phase TRAIN; give net: "FILE"'))
+        text = 'this is a solver, and it names no net to train: add net: "FILE", the path of a net from here or from this file'
+        raise SpecError(Fault(document.place(), text))
     train = found(field)
     tests = [found(f, k) for f in ("test_net_param", "test_net") for k in range(len(getattr(solver, f)))]
     if generic is None and not tests:
-        raise SpecError(Fault(document.place(), 'the solver names no net for phase TEST; give net: "FILE"'))
+        raise SpecError(Fault(document.place(), 'the solver names no net to test with: add test_net: "FILE"'))
     if generic is not None:
         tests += [train if generic == field else found(generic)] * _count_of_tests(document, solver, len(tests))
     if len(solver.test_iter) not in (0, len(tests)):
@@ -170,8 +189,10 @@ def _named(document: Document, field: str, name: str, allow_unknown: bool) -> Do
     """The net file that a solver names, from the current folder as in Caffe, or else from the solver's."""
     for path in (Path(name), Path(document.path).parent / name):
         if path.is_file():
-            return load(str(path), allow_unknown=allow_unknown)
-    raise SpecError(Fault(document.place(field), f"{field}: no such file {name!r}, neither here nor beside the solver"))
+            return read(str(path), allow_unknown=allow_unknown)
+    beside = {p.name for folder in (Path("."), Path(document.path).parent) for p in folder.glob("*.prototxt")} - {Path(document.path).name}
+    text = f"{field}: there is no file {name!r}, neither here nor beside the solver; {near(name, beside)}"
+    raise SpecError(Fault(document.place(field), text))
 
 
 def _seeded(solver: pb.SolverParameter, seed: int) -> pb.SolverParameter:
@@ -193,13 +214,13 @@ def _stage_solver(solver: pb.SolverParameter, stage: int, seed: int) -> pb.Solve
 
 
 def is_solver(path: str) -> bool:
-    """Whether a protobuf text is a solver: what its first field belongs to decides. YAML files are nets."""
+    """Whether a protobuf text is a solver: the first field that only nets or only solvers have decides. YAML files are nets."""
     if Path(path).suffix not in PROTOTXT or not Path(path).is_file():
         return False
     for line in Path(path).read_text(errors="replace").splitlines():
         words = line.split("#")[0].replace(":", " ").replace("{", " ").split()
-        if words:
-            return words[0] in SOLVER_FIELDS - NET_FIELDS
+        if words and words[0] in SOLVER_FIELDS ^ NET_FIELDS:
+            return words[0] in SOLVER_FIELDS
     return False
 
 

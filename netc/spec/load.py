@@ -7,6 +7,7 @@ from google.protobuf.message import DecodeError, Message
 
 from netc import netc_pb2 as pb
 from netc.errors import Fault, SpecError, near
+from netc.spec import magic
 from netc.spec.document import Document
 from netc.spec.prototxt_reader import parse_prototxt as _parse_prototxt
 from netc.spec.upgrade import upgraded
@@ -19,7 +20,7 @@ BINARY = (".caffemodel", ".binaryproto", ".solverstate")
 
 def parse_yaml(text: str, message_type: type[Message] = pb.NetParameter, path: str = "<text>") -> Document:
     """The message that a YAML text spells, in the current format. SpecError lists everything that is wrong with it."""
-    return upgraded(_parse_yaml(text, message_type, path))
+    return _whole(_upgraded(_parse_yaml(text, message_type, path)))
 
 
 def parse_prototxt(text: str, message_type: type[Message] = pb.NetParameter, path: str = "<text>", allow_unknown: bool = False) -> Document:
@@ -27,7 +28,7 @@ def parse_prototxt(text: str, message_type: type[Message] = pb.NetParameter, pat
 
     `allow_unknown` drops fields that its messages do not have, such as those of forks of Caffe; the document has the warnings.
     """
-    return upgraded(_parse_prototxt(text, message_type, path, allow_unknown))
+    return _whole(_upgraded(_parse_prototxt(text, message_type, path, allow_unknown)))
 
 
 def load(path: str | Path, message_type: type[Message] = pb.NetParameter, allow_unknown: bool = False) -> Document:
@@ -35,18 +36,40 @@ def load(path: str | Path, message_type: type[Message] = pb.NetParameter, allow_
 
     `allow_unknown` as of `parse_prototxt`. SpecError lists everything that is wrong with it, each fault with its place.
     """
+    return _whole(read(path, message_type, allow_unknown))
+
+
+def read(path: str | Path, message_type: type[Message] = pb.NetParameter, allow_unknown: bool = False) -> Document:
+    """What `load` gives, with the faults of its text as long as the rest can be read. SpecError where it cannot."""
     name, suffix = str(path), Path(path).suffix
     data = read_bytes(path)
     if suffix not in (*YAML, *PROTOTXT, *BINARY):
-        kinds = f"{', '.join(YAML)} (YAML), {', '.join(PROTOTXT)} (protobuf text) or {', '.join(BINARY)} (binary)"
-        raise SpecError(Fault(name, f"the suffix {suffix!r} does not say what the file is; it is one of {kinds}"))
+        raise SpecError(Fault(name, _wrong_suffix(data, suffix)))
     if suffix in BINARY:
         return Document(parse_binary(data, message_type, name), name, "")
     text = _text(data, name)
-    document = parse_yaml(text, message_type, name) if suffix in YAML else parse_prototxt(text, message_type, name, allow_unknown)
-    if not document.message.ListFields():
-        raise SpecError(Fault(name, f"the file is empty; a {message_type.DESCRIPTOR.name} should stand in it"))
+    old = _parse_yaml(text, message_type, name) if suffix in YAML else _parse_prototxt(text, message_type, name, allow_unknown)
+    document = _upgraded(old)
+    if not document.message.ListFields() and not document.faults:
+        wanted = f"a {message_type.DESCRIPTOR.name} should stand in it"
+        if message_type is pb.NetParameter:
+            wanted = "a net has `layers` and, to be trained, a `solver`; `netc init net.yaml` writes one to start from"
+        raise SpecError(Fault(name, f"the file is empty; {wanted}"))
     return document
+
+
+def _whole(document: Document) -> Document:
+    """`document`, if nothing is wrong with it."""
+    if document.faults:
+        raise SpecError(*document.faults)
+    return document
+
+
+def _upgraded(document: Document) -> Document:
+    try:
+        return upgraded(document)
+    except SpecError as e:
+        raise SpecError(*document.faults, *e.faults) from e
 
 
 def parse_binary(data: bytes, message_type: type[Message], path: str = "<data>") -> Any:
@@ -65,7 +88,9 @@ def read_bytes(path: str | Path) -> bytes:
     try:
         return path.read_bytes()
     except IsADirectoryError as e:
-        raise SpecError(Fault(str(path), "this is a folder, not a file")) from e
+        nets = sorted(str(p) for p in path.iterdir() if p.suffix in (*YAML, *PROTOTXT))
+        hint = f"; the nets in it are {', '.join(nets[:5])}{', ...' if len(nets) > 5 else ''}" if nets else ", and has no net in it"
+        raise SpecError(Fault(str(path), f"this is a folder, where the file of a net should be{hint}")) from e
     except FileNotFoundError as e:
         if not path.parent.is_dir():
             raise SpecError(Fault(str(path), f"there is no folder {str(path.parent)!r}")) from e
@@ -75,10 +100,17 @@ def read_bytes(path: str | Path) -> bytes:
         raise SpecError(Fault(str(path), f"the file cannot be read: {e.strerror}")) from e
 
 
+def _wrong_suffix(data: bytes, suffix: str) -> str:
+    if magic.is_onnx(data):
+        return "a net is text; this is an ONNX model; `netc predict` runs it"
+    kinds = f"{', '.join(YAML)} for YAML, {', '.join(PROTOTXT)} for protobuf text, {', '.join(BINARY)} for Caffe's binary files"
+    return f"the suffix {suffix!r} does not say how a net is written here; it is {kinds}"
+
+
 def _text(data: bytes, path: str) -> str:
     """The text in UTF-8, without a byte-order mark."""
     if b"\0" in data:
-        raise SpecError(Fault(path, f"this is a binary file, where text should be ({len(data)} bytes)"))
+        raise SpecError(Fault(path, f"a net is text; this is {magic.described(data)}"))
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as e:

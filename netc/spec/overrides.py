@@ -16,8 +16,11 @@ OLD_INPUTS = {"input", "input_shape", "input_dim"}  # reading makes an Input lay
 NET_FIELDS = {f.name for f in pb.NetParameter.DESCRIPTOR.fields}
 
 
-def overridden(nets: Sequence[Document], solver: pb.SolverParameter, overrides: Sequence[str]) -> tuple[list[Document], pb.SolverParameter]:
-    """The documents and the solver with each `path=value` in them. SpecError lists all that is wrong with those.
+Changed = tuple[list[Document], pb.SolverParameter, list[Fault]]
+
+
+def overridden(nets: Sequence[Document], solver: pb.SolverParameter, overrides: Sequence[str]) -> Changed:
+    """The documents and the solver with each `path=value` in them, and what is wrong with those.
 
     A document that stands several times in `nets` is changed once.
     """
@@ -28,11 +31,9 @@ def overridden(nets: Sequence[Document], solver: pb.SolverParameter, overrides: 
         try:
             _override(list(changed.values()), solver, override)
         except SpecError as e:
-            faults += [Fault(f"--set {override}", f.text) for f in e.faults]
-    if faults:
-        raise SpecError(*faults)
+            faults += [Fault(f"--set {override}", f.text, len("--set ") + (f.column or 1)) for f in e.faults]
     new = {id(d): replace(d, message=changed[id(d)]) for d in nets}
-    return [new[id(d)] for d in nets], solver
+    return [new[id(d)] for d in nets], solver, faults
 
 
 def _override(nets: Sequence[pb.NetParameter], solver: pb.SolverParameter, override: str) -> None:
@@ -41,19 +42,19 @@ def _override(nets: Sequence[pb.NetParameter], solver: pb.SolverParameter, overr
         raise SpecError("expected path=value, such as solver.max_iter=500 or layers.conv1.num_output=32")
     first, _, rest = path.partition(".")
     if first == "solver" and rest:
-        _merge(solver, _parsed(_nested(rest, value), pb.SolverParameter))
+        _merge(solver, _parsed(rest, value, pb.SolverParameter, len("solver.")))
         if value.strip() == "[]":
             solver.ClearField(rest)
         if rest in LENGTHS:
             solver.ClearField(LENGTHS[rest])
     elif first in ("layers", "layer"):
         for net in nets:
-            _set_layer(net, rest, value)
+            _set_layer(net, rest, value, len(first) + 1)
     elif first in OLD_INPUTS:
         raise SpecError("the net's inputs are an Input layer: set layers.NAME.shape")
     elif first in NET_FIELDS:
         for net in nets:
-            _merge(net, _parsed(_nested(path, value), pb.NetParameter))
+            _merge(net, _parsed(path, value, pb.NetParameter))
     else:
         hint = near(first, NET_FIELDS | {"solver", "layers"})
         raise SpecError(f"{first!r} is neither solver, layers nor a field of the net; {hint}")
@@ -66,17 +67,30 @@ def copy_of(message: Any) -> Any:
     return copy
 
 
-def _nested(path: str, value: str) -> str:
-    """`a.b=1` as YAML, a key a line."""
+def _parsed(path: str, value: str, message_type: type[Message], start: int = 0, before: Sequence[str] = (), indent: int = 0) -> Any:
+    """The message of `a.b=1` as YAML, a key a line, after the lines `before`. Faults have their column in the argument.
+
+    `start` is how much of the argument stands before `path`.
+    """
     keys = path.split(".")
-    return "\n".join(f"{'  ' * k}{key}:" for k, key in enumerate(keys)) + f" {value}"
+    lines = [f"{' ' * (indent + 2 * k)}{key}:" for k, key in enumerate(keys)]
+    try:
+        return parse_yaml("\n".join([*before, *lines]) + f" {value}", message_type, "--set").message
+    except SpecError as e:
+        raise SpecError(*(Fault("", f.text, start + _column(f, keys, len(before), indent)) for f in e.faults)) from e
 
 
-def _parsed(text: str, message_type: type[Message]) -> Any:
-    return parse_yaml(text, message_type, "--set").message
+def _column(fault: Fault, keys: Sequence[str], before: int, indent: int) -> int:
+    """The column in `a.b=1` of a fault in its YAML."""
+    line, column = (int(n) for n in fault.place.split(":")[1:]) if fault.place.count(":") == 2 else (0, 0)
+    k = line - before - 1
+    if not 0 <= k < len(keys):
+        return 1
+    at_key, beyond = sum(len(key) + 1 for key in keys[:k]), column - (indent + 2 * k + 1)
+    return at_key + 1 + (beyond if beyond < len(keys[k]) else beyond - 1)  # `: ` in YAML is `=` in the argument
 
 
-def _set_layer(net: pb.NetParameter, path: str, value: str) -> None:
+def _set_layer(net: pb.NetParameter, path: str, value: str, start: int) -> None:
     """Set `name.field` in every layer of that name. A name may have dots in it."""
     names = {layer.name for layer in net.layer}
     name = max((n for n in names if path.startswith(f"{n}.")), key=len, default="")
@@ -84,13 +98,14 @@ def _set_layer(net: pb.NetParameter, path: str, value: str) -> None:
     if not name or not field:
         said = path.partition(".")[0]
         missing = f"a field is missing: layers.{said}.FIELD=value"
-        raise SpecError(missing if said in names else f"there is no layer {said!r}; {near(said, names)}")
+        text = missing if said in names else f"there is no layer {said!r}; {near(said, names)}"
+        raise SpecError(Fault("", text, start + (len(said) if said in names else 0) + 1))
     for layer in net.layer:
         if layer.name == name:
             fixed = {"type": layer.type, "name": "x", "bottom": "[x, x]", "top": "[x]"}
             fixed.pop(field, None)
-            lines = [*(f"{k}: {v}" for k, v in fixed.items()), *_nested(field, value).splitlines()]
-            change = _parsed("layers:\n  - " + "\n    ".join(lines), pb.NetParameter).layer[0]
+            lines = ["layers:", *(f"{'    ' if i else '  - '}{k}: {v}" for i, (k, v) in enumerate(fixed.items()))]
+            change = _parsed(field, value, pb.NetParameter, start + len(name) + 1, lines, 4).layer[0]
             for k in fixed:
                 change.ClearField(k)
             _merge(layer, change)

@@ -14,6 +14,9 @@ from netc.spec.document import Document, FieldPath, Position
 from netc.spec.reading import Reading
 from netc.spec.scalars import INTEGERS, from_text
 
+LAYERS_OF_NET: Any = tuple(pb.NetParameter.DESCRIPTOR.fields_by_name[name] for name in ("layer", "layers"))
+YAML_LIST = re.compile(r"^\s*layers?:\s*\n\s*-\s", re.MULTILINE)
+V1: Any = pb.V1LayerParameter.DESCRIPTOR
 CLOSING = {"{": "}", "<": ">"}
 BOOLS = {**dict.fromkeys(("true", "True", "t", "1"), "true"), **dict.fromkeys(("false", "False", "f", "0"), "false")}
 TOKEN = re.compile(
@@ -67,15 +70,18 @@ class Tokens:
 
 
 def parse_prototxt(text: str, message_type: type[Message] = pb.NetParameter, path: str = "<text>", allow_unknown: bool = False) -> Document:
-    """The message that a protobuf text spells. SpecError lists everything that is wrong with it.
+    """The message that a protobuf text spells, with its faults. SpecError, with these, where the rest cannot be read.
 
     `allow_unknown` drops fields that its messages do not have, with a warning in the document.
     """
     reading, message = Reading(path, text, allow_unknown=allow_unknown), message_type()
+    if YAML_LIST.search(text):
+        raise SpecError(Fault(f"{path}:1:1", "this is YAML; the suffix of such a file is .yaml"))
     try:
         _message(reading, Tokens(text), message, (), None)
     except SyntaxFault as e:
         reading.fault(*e.args)
+        raise SpecError(*reading.finish(message).faults) from e
     except RecursionError as e:
         raise SpecError(Fault(path, "messages stand too deep within each other")) from e
     return reading.finish(message)
@@ -110,9 +116,14 @@ def _message(reading: Reading, tokens: Tokens, message: Any, path: FieldPath, op
         if token.kind != "word":
             raise SyntaxFault(token.at, f"the name of a field should stand here; {token.text!r} came")
         field = message.DESCRIPTOR.fields_by_name.get(token.text)
+        if field is None and token.text in ("layer", "layers") and opening and len(path) > 1:
+            line, column = opening.at
+            raise SyntaxFault(token.at, f"a layer begins within another: the '{{' of line {line}, column {column}, is not closed above it")
         colon = tokens.accept(":")
         if field is None:
-            reading.unknown(token.at, message.DESCRIPTOR, token.text, fork=True)
+            field = reading.unknown(token.at, message, token.text, path, fork=True)
+            field = field if field is not None and _fits(field, tokens.peek) else None
+        if field is None:
             _skip(tokens)
         elif field.message_type:
             _messages(reading, tokens, token, message, field, path, counts)
@@ -120,6 +131,11 @@ def _message(reading: Reading, tokens: Tokens, message: Any, path: FieldPath, op
             if not colon:
                 reading.fault(token.at, f"{token.text} is a single value: a colon follows it")
             _scalars(reading, tokens, token, message, field, path, counts)
+
+
+def _fits(field: Any, token: Token) -> bool:
+    """Whether what follows a misspelled name is of the kind that the field wants which must be meant."""
+    return (field.message_type is not None) == (token.kind == "mark" and token.text in "{<")
 
 
 def _claim(reading: Reading, token: Token, field: Any, path: FieldPath, counts: dict[str, int]) -> FieldPath:
@@ -159,6 +175,9 @@ def _messages(reading: Reading, tokens: Tokens, name: Token, message: Any, field
             target.SetInParent()
         if field.message_type.full_name == "google.protobuf.Struct":
             _struct(reading, tokens, opening, target)
+        elif field in LAYERS_OF_NET:
+            with reading.judging(here):
+                _message(reading, tokens, target, here, opening)
         else:
             _message(reading, tokens, target, here, opening)
 
@@ -196,6 +215,9 @@ def _scalars(reading: Reading, tokens: Tokens, name: Token, message: Any, field:
 def _value(tokens: Tokens, field: Any) -> Any:
     """The value of a field. ValueError with a sentence if what stands there is none."""
     token = tokens.take()
+    if token.kind == "string" and field.containing_type is V1 and field.name == "type":
+        kind = token.text[1:-1]
+        raise ValueError(f"`layers` is Caffe's old form (V1), with types such as CONVOLUTION; for {kind!r} begin the layer with `layer {{`")
     if token.kind == "string":
         raw = text_encoding.CUnescape(token.text[1:-1])
         while tokens.peek.kind == "string":

@@ -1,13 +1,16 @@
 """What both readers of text share: positions, faults, and the checks at the end."""
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from netc import netc_pb2 as pb
-from netc.errors import Fault, SpecError, near
+from netc.errors import Fault
 from netc.spec.document import Document, FieldPath, Position
-from netc.spec.fields import KINDS, LAYER_FIELDS
+from netc.spec.fields import KINDS, LAYER_FIELDS, own_fields
+from netc.spec.other_names import field_hint
 
 LAYER: Any = pb.LayerParameter.DESCRIPTOR
 NET: Any = pb.NetParameter.DESCRIPTOR
@@ -18,6 +21,7 @@ SOLVER: Any = pb.SolverParameter.DESCRIPTOR
 class Reading:
     """The state of one reading: `positions`, `faults` and `warnings` grow while it goes on.
 
+    `plain` counts faults after which it is still plain what is meant; `broken` and `guessed` are as in Document, by path.
     `allow_unknown` makes warnings of the faults of fields that a message does not have.
     """
 
@@ -27,50 +31,76 @@ class Reading:
     faults: list[tuple[Position, str]] = field(default_factory=list)
     allow_unknown: bool = False
     warnings: list[tuple[Position, str]] = field(default_factory=list)
+    plain: list[Position] = field(default_factory=list)
+    broken: set[FieldPath] = field(default_factory=set)
+    guessed: set[FieldPath] = field(default_factory=set)
 
-    def fault(self, at: Position, text: str) -> None:
-        """Note that something at a position is wrong."""
+    def fault(self, at: Position, text: str, plain: bool = False) -> None:
+        """Note that something at a position is wrong. `plain`: and yet what is meant can be read on."""
         self.faults.append((at, text))
+        if plain:
+            self.plain.append(at)
+
+    @contextmanager
+    def judging(self, path: FieldPath) -> Iterator[None]:
+        """Faults that are found within are those of what stands at `path`."""
+        faults, plain = len(self.faults), len(self.plain)
+        yield
+        if len(self.faults) - faults > len(self.plain) - plain:
+            self.broken.add(path)
+        elif len(self.faults) > faults:
+            self.guessed.add(path)
 
     def claim(self, at: Position, path: FieldPath) -> bool:
         """Whether the field at `path` comes for the first time; a second time is a fault."""
         if path in self.positions:
             line, column = self.positions[path]
-            self.fault(at, f"{path[-1]!r} is given twice, first at {line}:{column}")
+            name = path[-1] if isinstance(path[-1], str) else path[-2]
+            self.fault(at, f"{name!r} is given twice, first at {line}:{column}", plain=True)
             return False
         self.positions[path] = at
         return True
 
-    def unknown(self, at: Position, owner: Any, name: str, fork: bool = False) -> None:
-        """Note a field that a message does not have. `fork` says that one of Caffe's many forks may have it."""
+    def unknown(self, at: Position, message: Any, name: str, path: FieldPath, fork: bool = False) -> Any:
+        """Note a field that a message does not have. The field that must be meant, if that is plain and it is not there yet.
+
+        `fork` says that one of Caffe's many forks may have it.
+        """
+        owner, meant = message.DESCRIPTOR, ""
         if owner is NET and name in SOLVER.fields_by_name:
-            hint = "SolverParameter has: in a net file it stands under solver"
+            form = f"solver {{ {name}: ... }}" if fork else f"solver: {{{name}: ...}}"
+            hint = f"it is the solver's: write `{form}`"
+            self.broken.add(("solver",))
         elif owner is SOLVER and name in NET.fields_by_name:
             hint = "NetParameter has: is this the file of a net?"
         elif fork and self.allow_unknown:
             self.warnings.append((at, f"{owner.name} has no field {name!r}; it is dropped"))
-            return
+            return None
+        elif owner is LAYER and name in own_fields(message.type):
+            hint = f"in protobuf text it stands in {own_fields(message.type)[name][0]} {{ }}"
         else:
-            hint = near(name, owner.fields_by_name)
-            if fork and (name.endswith("_param") or not hint.startswith("did")):
+            hint, meant = field_hint(name, owner.fields_by_name)
+            if fork and (name.endswith("_param") or not hint.startswith(("did", "here"))):
                 close = f"{hint} Else it" if hint.startswith("did") else "it"
                 hint = f"{close} is a fork's, BVLC Caffe has none of that name (--allow-unknown drops it)"
-        self.fault(at, f"{owner.name} has no field {name!r}; {hint}")
+        taken = (*path, meant) in self.positions
+        self.fault(at, f"{owner.name} has no field {name!r}; {hint}", plain=bool(meant) and not taken)
+        return None if taken else owner.fields_by_name.get(meant)
 
     def finish(self, message: Any) -> Document:
-        """The document, or SpecError with all faults in the order of the text."""
+        """The document, with all faults in the order of the text."""
         warnings = tuple(Fault(f"{self.path}:{at[0]}:{at[1]}", text) for at, text in sorted(self.warnings))
         document = Document(message, self.path, self.text, self.positions, warnings)
         faults = [Fault(f"{self.path}:{at[0]}:{at[1]}", text) for at, text in sorted(self.faults)]
-        faults += _missing(document)
-        if faults:
-            raise SpecError(*faults)
-        return document
+        missing = _missing(document)
+        self.broken.update(path[:2] for path in missing)
+        broken, guessed = (frozenset(self.positions[p] for p in paths if p in self.positions) for paths in (self.broken, self.guessed))
+        return replace(document, faults=(*faults, *missing.values()), broken=broken, guessed=guessed - broken)
 
 
-def _missing(document: Document) -> list[Fault]:
-    """A fault for each required field that is missing, also where the message that a layer's type needs is missing."""
-    faults = []
+def _missing(document: Document) -> dict[FieldPath, Fault]:
+    """A fault for each required field that is missing, by its path, also where the message that a layer's type needs is missing."""
+    faults: dict[FieldPath, Fault] = {}
     for text in document.message.FindInitializationErrors():
         path: list[str | int] = []
         owner = document.message.DESCRIPTOR
@@ -78,11 +108,11 @@ def _missing(document: Document) -> list[Fault]:
             message, owner = owner, owner.fields_by_name[name].message_type
             path += [name, int(index)] if index else [name]
         if tuple(path) not in document.positions:
-            faults.append(Fault(document.place(*path), f"{message.name} needs {path[-1]!r}"))
+            faults[tuple(path)] = Fault(document.place(*path), f"{message.name} needs {path[-1]!r}")
     for i, layer in enumerate(document.message.layer if document.message.DESCRIPTOR is NET else ()):
         for param in KINDS[layer.type].params if layer.type in KINDS else ():
             needed = [f.name for f in LAYER_FIELDS[param].message_type.fields if f.is_required]
             if needed and not layer.HasField(param):
                 text = f"{layer.type} needs {' and '.join(map(repr, needed))}"
-                faults.append(Fault(document.place("layer", i), text))
+                faults["layer", i] = Fault(document.place("layer", i), text)
     return faults

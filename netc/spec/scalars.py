@@ -66,7 +66,9 @@ def shortest(value: float) -> str:
 def _integer(field: Any, text: str) -> int:
     least, most = INTEGERS[field.cpp_type]
     if not re.fullmatch(r"[-+]?\d+", text, re.ASCII) or len(text) > 20 or not least <= int(text) <= most:
-        raise ValueError(f"{field.name} is a whole number from {least} to {most}; {_came(text)}")
+        whole = re.fullmatch(r"[-+]?\d+", text, re.ASCII)
+        limits = "" if not whole else " of 0 or more" if not least and text[0] == "-" else f" from {least} to {most}"
+        raise ValueError(f"{field.name} is a whole number{limits}; {_came(text)}")
     return int(text)
 
 

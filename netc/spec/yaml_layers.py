@@ -5,9 +5,10 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor
 from yaml.nodes import MappingNode, Node, ScalarNode
 
-from netc.errors import near
+from netc import registry
 from netc.spec.document import FieldPath
 from netc.spec.fields import KINDS, LAYER_FIELDS, kind, own_fields
+from netc.spec.other_names import field_hint, type_hint
 from netc.spec.reading import Reading
 from netc.spec.yaml_nodes import at, given, is_unset, named, pairs
 
@@ -35,16 +36,16 @@ def _inner(reading: Reading, key: ScalarNode, value: Node) -> Fields:
     if isinstance(value, MappingNode):
         return pairs(reading, value)
     if not isinstance(value, ScalarNode) or given(value):
-        reading.fault(at(value), f"what follows {key.value!r} is a mapping of its fields; {named(value)} came")
+        reading.fault(at(value), f"what follows {key.value!r} is a mapping of its fields, `{{field: value, ...}}`; {named(value)} came")
     return []
 
 
 def _no_layer(node: Node, fields: Fields) -> str:
     first, value = fields[0] if fields else (None, None)
     if first is not None and isinstance(value, ScalarNode) and not given(value) and first.value not in LAYER_FIELDS:
-        return f"the fields of {first.value!r} stand further to the right than it does"
+        return f"the fields of {first.value!r} stand below it as if beside it: indent them by two more spaces than {first.value!r} itself"
     if len(fields) > 1 and all(key.value not in LAYER_FIELDS for key, _ in fields):
-        return "layers stand in a list, each after a `- `"
+        return f"layers stand in a list: `- {fields[0][0].value}`, each on a line of its own"
     came = f"fields without a type ({', '.join(key.value for key, _ in fields)})" if fields else named(node)
     return f"a layer is `Type`, `Type: {{fields}}` or a mapping with `type`; {came} came"
 
@@ -59,25 +60,47 @@ def layer_target(reading: Reading, layer: Any, key: ScalarNode, path: FieldPath)
     if name in LAYER_FIELDS:
         return layer, LAYER_FIELDS[name], path
     if not layer.type or layer.type in KINDS:
-        known = {n for n in LAYER_FIELDS if not n.endswith("_param")} | own.keys()
-        reading.fault(at(key), f"{layer.type or 'the layer'} has no field {name!r}; {near(name, known)}")
+        return _unknown_field(reading, layer, key, path)
     return layer, None, path
 
 
-def unknown_type(reading: Reading, type_node: ScalarNode, fields: Fields) -> None:
-    """One fault for a type that is not in the table and yet has fields of its own, which a plug-in's has under `custom`."""
-    own = [key.value for key, _ in fields if key.value not in LAYER_FIELDS]
-    if own and type_node.value not in KINDS:
-        hint = near(type_node.value, KINDS)
-        text = f"there is no layer type {type_node.value!r}; {hint} (a plug-in's type has its fields, {', '.join(own)}, under `custom`)"
-        reading.fault(at(type_node), text)
+def _unknown_field(reading: Reading, layer: Any, key: ScalarNode, path: FieldPath) -> tuple[Any, FieldDescriptor | None, FieldPath]:
+    """A fault, and the field that must be meant, if that is plain and it is not there yet."""
+    own = own_fields(layer.type)
+    known = {n: ((), f) for n, f in LAYER_FIELDS.items() if not n.endswith("_param")} | {n: ((p,), f) for n, (p, f) in own.items()}
+    hint, meant = field_hint(key.value, known)
+    others = sorted(t for t in KINDS if key.value in own_fields(t))
+    if others and (len(key.value) < 4 or not meant):
+        hint, meant = f"it is a field of {', '.join(others[:4])}{' and others' if len(others) > 4 else ''}", ""
+    inner, field = known.get(meant, ((), None))
+    taken = (*path, *inner, meant) in reading.positions
+    reading.fault(at(key), f"{layer.type or 'the layer'} has no field {key.value!r}; {hint}", plain=field is not None and not taken)
+    target = layer
+    for name in inner if not taken else ():
+        target = getattr(layer, name)
+        target.SetInParent()
+    return target, None if taken else field, (*path, *inner)
 
 
-def complete(reading: Reading, layers: list[tuple[Node, Any, set[str]]], net: Any) -> None:
+def type_of(reading: Reading, type_node: ScalarNode, fields: Fields) -> str:
+    """The type that is meant. One that is not in the table and yet has fields that do not stand under `custom` is a fault."""
+    name, own = type_node.value, [key.value for key, _ in fields if key.value not in LAYER_FIELDS]
+    if not own or name in KINDS:
+        return name
+    if name in registry.layer:
+        reading.fault(at(type_node), f"{name} is a plug-in's layer, which has its fields under `custom`: {', '.join(own)}")
+        return name
+    hint, meant = type_hint(name, KINDS)
+    more = "" if meant else f" (a plug-in's type has its fields, {', '.join(own)}, under `custom`)"
+    reading.fault(at(type_node), f"there is no layer type {name!r}; {hint}{more}", plain=bool(meant))
+    return meant or name
+
+
+def complete(reading: Reading, layers: list[tuple[Node, Any, set[str]]], net: Any, path: FieldPath) -> None:
     """Give the layers of a net the names, bottoms and tops that they leave out."""
     taken = {layer.name for _, layer, given_names in layers if "name" in given_names}
     newest = net.input[0] if layers and net.input else None
-    for node, layer, written in layers:
+    for k, (node, layer, written) in enumerate(layers):
         if not layer.type:
             continue
         of_type = kind(layer.type)
@@ -88,8 +111,9 @@ def complete(reading: Reading, layers: list[tuple[Node, Any, set[str]]], net: An
             bottom = of_type.default_bottom(newest)
             if bottom is None:
                 several = of_type.default_bottom("") is None
-                reason = "it reads several blobs" if several else "nothing stands above it that it could read"
-                reading.fault(at(node), f"{layer.type} needs `bottom`: {reason}")
+                reason = "it reads several blobs: `bottom: [a, b]`" if several else "nothing stands above it that it could read"
+                with reading.judging((*path, "layer", k)):
+                    reading.fault(at(node), f"{layer.type} needs `bottom`: {reason}")
             layer.bottom.extend(bottom or [])
         if "top" not in written:
             layer.top.extend(of_type.default_top(layer.name, layer.bottom, "bottom" not in written))

@@ -1,5 +1,6 @@
 """YAML to messages. PyYAML composes the nodes, which know their places; a field's type decides how its text is read."""
 
+import re
 from typing import Any
 
 import yaml
@@ -10,14 +11,15 @@ from netc.errors import Fault, SpecError
 from netc.spec.document import Document, FieldPath, Position
 from netc.spec.reading import NET, Reading
 from netc.spec.scalars import from_text
-from netc.spec.yaml_layers import complete, layer_parts, layer_target, unknown_type
+from netc.spec.yaml_layers import complete, layer_parts, layer_target, type_of
 from netc.spec.yaml_nodes import at, given, is_unset, named, pairs, struct_value
 
 MOST_REPEATS = 100_000
+PROTOBUF = re.compile(r"^\s*layers?\s*\{", re.MULTILINE)
 
 
 def parse_yaml(text: str, message_type: type[Any], path: str = "<text>") -> Document:
-    """The message that a YAML text spells. SpecError lists everything that is wrong with it."""
+    """The message that a YAML text spells, with its faults. SpecError where the text is no YAML."""
     reading = Reading(path, text)
     message = message_type()
     try:
@@ -38,14 +40,25 @@ def _compose(text: str, path: str) -> Node | None:
         tabs = [(n, line.index("\t") + 1) for n, line in lines if line.lstrip(" ").startswith("\t")]
         if tabs:
             raise SpecError(*(Fault(_place(path, tab), "a tab; YAML lets only spaces indent") for tab in tabs)) from e
-        mark = e.problem_mark or e.context_mark
-        place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else path
-        raise SpecError(Fault(place, f"this is no YAML: {' '.join(filter(None, (e.context, e.problem)))}")) from e
+        raise SpecError(_no_yaml(text, path, e)) from e
     except yaml.reader.ReaderError as e:
         line = text.count("\n", 0, e.position) + 1
         column = e.position - text.rfind("\n", 0, e.position)
         text = f"YAML allows no character #x{ord(text[e.position]):04x} here"
         raise SpecError(Fault(_place(path, (line, column)), text)) from e
+
+
+def _no_yaml(text: str, path: str, error: yaml.MarkedYAMLError) -> Fault:
+    """What is wrong with a text that YAML's own rules do not allow."""
+    if PROTOBUF.search(text):
+        return Fault(f"{path}:1:1", "this is protobuf text; the suffix of such a file is .prototxt")
+    mark, start = error.problem_mark or error.context_mark, error.context_mark
+    place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else path
+    if start and "flow" in (error.context or ""):
+        bracket = "{" if "mapping" in str(error.context) else "["
+        seen = f"that shows on line {(mark or start).line + 1}"
+        return Fault(_place(path, (start.line + 1, start.column + 1)), f"this {bracket!r} is not closed, or lacks a comma: {seen}")
+    return Fault(place, f"this is no YAML: {' '.join(filter(None, (error.context, error.problem)))}")
 
 
 def _bound_aliases(root: Node, path: str) -> None:
@@ -94,12 +107,17 @@ def _message(reading: Reading, node: Node, message: Any, path: FieldPath) -> Non
             name = "layer" if owner is NET and key.value == "layers" else key.value
             field = owner.fields_by_name.get(name)
             if field is None:
-                reading.unknown(at(key), owner, name)
-            elif owner is NET and name == "layer":
+                field = reading.unknown(at(key), message, name, path)
+            if field is None:
+                continue
+            if owner is NET and field.name == "layer":
                 layers = _layers(reading, key, value, message, path)
+            elif field.name == "solver":
+                with reading.judging((*path, "solver")):
+                    _field(reading, key, value, message, field, path)
             else:
                 _field(reading, key, value, message, field, path)
-        complete(reading, layers, message)
+        complete(reading, layers, message, path)
 
 
 def _field(reading: Reading, key: Node, value: Node, message: Any, field: FieldDescriptor, path: FieldPath) -> None:
@@ -145,14 +163,21 @@ def _layers(reading: Reading, key: Node, value: Node, net: Any, path: FieldPath)
     for i, node in enumerate(value.value if isinstance(value, SequenceNode) else [value]):
         layer = net.layer.add()
         reading.claim(at(node), (*here, i))
-        type_node, fields = layer_parts(reading, node)
-        if type_node is not None:
-            layer.type = type_node.value
-            reading.claim(at(type_node), (*here, i, "type"))
-            unknown_type(reading, type_node, fields)
-        for key_node, value_node in fields:
-            target, field, inner = layer_target(reading, layer, key_node, (*here, i))
-            if field is not None:
-                _field(reading, key_node, value_node, target, field, inner)
-        found.append((node, layer, {k.value for k, _ in fields}))
+        with reading.judging((*here, i)):
+            found.append((node, layer, _layer(reading, node, layer, (*here, i))))
     return found
+
+
+def _layer(reading: Reading, node: Node, layer: Any, path: FieldPath) -> set[str]:
+    """Fill a layer. Gives the names of what was written in it."""
+    type_node, fields = layer_parts(reading, node)
+    if type_node is not None:
+        layer.type = type_of(reading, type_node, fields)
+        reading.claim(at(type_node), (*path, "type"))
+    written = set()
+    for key_node, value_node in fields:
+        target, field, inner = layer_target(reading, layer, key_node, path)
+        if field is not None:
+            _field(reading, key_node, value_node, target, field, inner)
+            written.add(field.name)
+    return written

@@ -111,7 +111,7 @@ def test_sequences_of_any_length(zoo, tmp_path):
         ("series", ["--prompt", "a"], "the model writes no text"),
         ("series", ["s.npz"], "s.npz: no .csv file; the model forecasts b from the last 6 rows of one"),
         ("series", ["few.csv"], "few.csv: 2 rows; the model reads 6"),
-        ("series", ["nan.csv"], "nan.csv:3: column 'b' is 'nan'; expected a number"),
+        ("series", ["nan.csv"], "nan.csv:3:1: column 'b' is 'nan'; expected a number"),
         ("two", ["t.csv", "--length", "2"], "the model forecasts b alone and reads a, b: one step is all it can"),
         ("sequences", ["long.npy"], "a sequence of 9 steps; the model takes 1 to 5"),
         ("letters", [], "give INPUTS, or a --prompt"),

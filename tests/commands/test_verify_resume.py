@@ -51,7 +51,12 @@ def test_a_net_that_does_not(tmp_path, monkeypatch, resumed, again, sentences):
 def test_a_run_that_fails_is_told_and_so_is_a_wrong_net(tmp_path):
     path = write_small(tmp_path)
     result = netc("verify-resume", path, "--set", "solver.base_lr=1e20")
-    assert result.exit_code == 1 and "failed, from its start:\nthe loss is " in result.stderr and "Traceback" not in result.stderr
+    assert (
+        result.exit_code == 1
+        and "failed, from its start:\n" in result.stderr
+        and ": the loss is " in result.stderr
+        and "Traceback" not in result.stderr
+    )
     result = netc("verify-resume", write_small(tmp_path, NET.replace("Pooling", "Poling")))
     assert result.exit_code == 2 and "small.yaml:5:5: there is no layer type 'Poling'" in result.stderr
 

@@ -135,7 +135,7 @@ def test_batch_sizes():
 @pytest.mark.parametrize(
     "fields, message",
     [
-        ({"source": "mnits"}, "no such file, nor is 'mnits' a data set: did you mean 'mnist'"),
+        ({"source": "mnits"}, "'mnits' is neither a data set nor a file or folder; did you mean 'mnist'"),
         ({"source": ""}, "source is missing; expected the name of a data set, a .csv, .npy, .npz, .txt file or a folder"),
         ({"source": "x_lmdb", "backend": pb.DataParameter.LMDB}, "x_lmdb: is no LMDB: there is no data.mdb in it"),
         ({"source": "ten", "tops": "abc"}, "ten gives 2 tops; the layer has 3"),

@@ -13,10 +13,11 @@ from netc.api import Net
 from netc.commands import test as testing
 from netc.data.bilinear import resize
 from netc.data.datum import to_datum, write_datums
+from netc.derived import deployed
 from netc.errors import DataError
 from netc.ir import Graph
 from netc.lower import lower
-from netc.net import TEST, deployed, resolve
+from netc.net import TEST, resolve
 from netc.run.feed import Feeder
 from netc.spec import parse_yaml
 from netc.spec.job import load_job
@@ -79,7 +80,7 @@ def test_faults_of_a_list(images, tmp_path):
     with pytest.raises(DataError, match="an image 1.png: is 3x8, the first image is 6x8; give new_height and new_width"):
         data.open(layer(LIST + "}"), "TEST", 0, tmp_path)
     (tmp_path / "list.txt").write_text("a.png 1\nb.png\nc.png x\n")
-    with pytest.raises(DataError, match=r"list.txt:2: expected a path, a space and a whole number; 'b.png' came\n.*list.txt:3"):
+    with pytest.raises(DataError, match=r"list.txt:2:1: expected a path, a space and a whole number; 'b.png' came\n.*list.txt:3"):
         data.describe(layer(LIST + "}"), "TEST", tmp_path)
     with pytest.raises(DataError, match="only one of new_height and new_width"):
         data.describe(layer(LIST + "new_height: 3 }"), "TEST", tmp_path)

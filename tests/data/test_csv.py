@@ -66,7 +66,7 @@ def test_test_rows_keep_the_numbers_of_the_training_classes(table, tmp_path):
     description, _, y = table("1,daisy\n2,rose\n", phase="TEST", test_source="test.csv")
     assert description.classes == ("daisy", "rose") and y.tolist() == [1, 1]
     (tmp_path / "test.csv").write_text("1,rose\n2,roze\n")
-    with pytest.raises(DataError, match=r"test.csv:2: column '1' is 'roze'; did you mean 'rose'"):
+    with pytest.raises(DataError, match=r"test.csv:2:3: column '1' is 'roze'; did you mean 'rose'"):
         table("1,daisy\n2,rose\n", phase="TEST", test_source="test.csv")
 
 
@@ -81,9 +81,9 @@ def test_everything_wrong_is_listed_by_line(table):
         table("a,b,kind\n1,2,x\n1,?,x\n\nnan,2,x\n1,2,\n")
     lines = [line.split("t.csv:")[1] for line in str(caught.value).splitlines()]
     assert lines == [
-        "3: column 'b' is '?'; expected a number",
-        "5: column 'a' is 'nan'; expected a number",
-        "6: column 'kind' is ''; expected a class",
+        "3:3: column 'b' is '?'; expected a number",
+        "5:1: column 'a' is 'nan'; expected a number",
+        "6:5: column 'kind' is empty; expected a class",
     ]
 
 
@@ -96,7 +96,7 @@ def test_at_most_twenty_faults_are_listed(table):
 @pytest.mark.parametrize(
     "text, fields, message",
     [
-        ("1,2\n1,2,3\n1\n", {}, r"(?s)t.csv:2: 3 cells; expected 2.*t.csv:3: 1 cells"),
+        ("1,2\n1,2,3\n1\n", {}, r"(?s)t.csv:2:1: 3 cells; expected 2.*t.csv:3:1: 1 cells"),
         ("", {}, "the file is empty"),
         ("1\n2\n", {}, "there is no column besides the label"),
         ("a,kind\n1,2\n", {"label_column": "knd"}, "there is no column 'knd' .label_column.; did you mean 'kind'"),

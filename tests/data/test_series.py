@@ -56,8 +56,8 @@ def test_columns_by_name_or_number(table):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("a,b\n1,2\n3,nan\n" * 4, r"t\.csv:3: column 'b' is 'nan'; expected a number"),
-        ("a,b\n1,2\n3,\n", r"t\.csv:3: column 'b' is ''; expected a number"),
+        ("a,b\n1,2\n3,nan\n" * 4, r"t\.csv:3:3: column 'b' is 'nan'; expected a number"),
+        ("a,b\n1,2\n3,\n", r"t\.csv:3:3: column 'b' is empty; expected a number"),
         ("a,b\n1,2\n3,4\n", r"t\.csv: 2 rows; expected more than steps, 4"),
     ],
 )

@@ -101,12 +101,12 @@ def test_columns_are_normalised_each_by_its_own(tmp_path):
 @pytest.mark.parametrize(
     "transform, message",
     [
-        ("crop_size: 6", "crop_size 6 is larger than the image, 5 x 7"),
+        ("crop_size: 6", "crop_size 6 is larger than the images, which are 5x7"),
         ("mean_value: 1 mean_value: 2 mean_value: 3", "mean_value has 3 values; expected 1 or 2"),
         ("resize_height: 4 resize_width: 4", r"are for image files; rows here have shape \(2, 5, 7\)"),
         ("std_value: 0", "std_value is 0"),
         ('mean_file: "no.npy"', "no.npy: cannot be read as an array"),
-        ('mean_file: "small.npy"', r"the mean has shape \(2, 2\); expected that of a row, \(2, 5, 7\)"),
+        ('mean_file: "small.npy"', r"is 2x2; it must be as the rows are, 2x5x7"),
         ('mean_file: "small.npy" mean_value: 1', "both mean_file and mean_value"),
     ],
 )

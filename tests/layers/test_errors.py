@@ -20,12 +20,12 @@ ROWS = [
     ("Convolution: {bottom: x, num_output: 4, kernel_size: [3, 3, 3]}", "kernel_size", "3 kernel_size for 2 spatial axes; give one"),
     ("Convolution: {bottom: x, num_output: 4, kernel_size: 3, stride: 0}", "stride", "stride must be at least 1"),
     ("Convolution: {bottom: x, num_output: 4, kernel_size: 3, axis: 7}", "axis", "axis 7 of a blob of shape 2x3x4x4, which has 4 axes"),
-    ("Convolution: {bottom: x, num_output: 4, kernel_size: 3, weight_filler: xaver}", None, "no filler 'xaver'; did you mean 'xavier'"),
+    ("Convolution: {bottom: x, num_output: 4, kernel_size: 3, weight_filler: xaver}", "weight_filler", "did you mean 'xavier'"),
     ("Convolution: {bottom: [x, v], top: [a, b], num_output: 4, kernel_size: 3}", "bottom", "v is 2x3, x is 2x3x4x4; all must be equal"),
     ("Convolution: {bottom: [x, x], top: a, num_output: 4, kernel_size: 3}", "top", "2 bottoms and 1 tops; each bottom has its top"),
     ("Deconvolution: {bottom: x, kernel_size: 3}", None, "num_output is missing"),
     ("Deconvolution: {bottom: x, num_output: 2, kernel_size: 1, pad: 3}", "pad", "a pad of 3 leaves nothing of 4"),
-    ("Deconvolution: {bottom: x, num_output: 2, kernel_size: [3, 2], weight_filler: bilinear}", None, "a square 4-D blob, not 3x2x3x2"),
+    ("Deconvolution: {bottom: x, num_output: 2, kernel_size: [3, 2], weight_filler: bilinear}", "weight_filler", "not 3x2x3x2"),
     ("Pooling: {bottom: x}", None, "kernel_size is missing"),
     ("Pooling: {bottom: x, kernel_h: 2}", None, "kernel_w is missing"),
     ("Pooling: {bottom: x, kernel_size: 9}", "kernel_size", "a kernel of 9 does not fit into 4"),
@@ -64,7 +64,7 @@ ROWS = [
     ("Slice: {bottom: x, top: [a, b, c], slice_point: [2, 1]}", "slice_point", "need 2 increasing ones for 3 tops"),
     ("Flatten: {bottom: x, axis: 2, end_axis: 1}", "end_axis", "end_axis 1 stands before axis 2"),
     ("Flatten: {bottom: x, top: x}", "top", "Flatten cannot run in place"),
-    ("Reshape: {bottom: x, shape: {dim: [5, -1]}}", "shape", "96 elements do not divide by 5"),
+    ("Reshape: {bottom: x, shape: {dim: [5, -1]}}", "shape", "the 96 elements of 2x3x4x4 do not divide by 5"),
     ("Reshape: {bottom: x, shape: {dim: [-1, -1]}}", "shape", "more than one dim of -1"),
     ("Reshape: {bottom: x, shape: {dim: [6, 2]}}", "shape", "2x3x4x4 does not fit into 6x2"),
     ("Reshape: {bottom: l, shape: {dim: [2, 0]}}", "0]", "dim 0 copies axis 1, which 2 has not"),
@@ -124,7 +124,7 @@ def test_error(layer, at, said):
 
 def test_shape_errors_tell_the_way_to_them():
     layers = "Pooling: {bottom: x, kernel_size: 2, stride: 2}\nReLU\nConvolution: {num_output: 2, kernel_size: 3}"
-    with pytest.raises(SpecError, match=r"does not fit into 2.*\n    x 2x3x4x4 -> pool1 2x3x2x2 -> conv1"):
+    with pytest.raises(SpecError, match=r"does not fit into 2.*\n    x 2x3x4x4 \(line 3\) -> pool1 2x3x2x2 \(line 7\) -> conv1 \(line 9\)"):
         net(layers, inputs=INPUTS)
 
 

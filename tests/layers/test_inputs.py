@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from netc.derived import deployed
 from netc.ir import Graph
 from netc.lower import lower
-from netc.net import TEST, deployed, resolve
+from netc.net import TEST, resolve
 from netc.run.feed import Feeder
 from netc.spec import parse_yaml
 from tests.layers.nets import about, evaluate, forward, net

@@ -86,7 +86,7 @@ def test_a_run_that_is_interrupted_or_fails_leaves_a_page(tmp_path, runs):
     result = netc("train", net, "--no-publish", "--runs", tmp_path, "--set", "solver.base_lr=1e30", "--set", "solver.momentum=0")
     assert result.exit_code == 1
     text = (tmp_path / "small/1/report.html").read_text()
-    assert "ended by an error: the loss is" in text and "Environment" in text
+    assert "ended by an error" in text and ": the loss is" in text and "Environment" in text
 
 
 def test_what_belongs_to_the_reader_is_escaped(tmp_path, runs):

@@ -57,9 +57,9 @@ def test_which_nets(folder: Path, text: str, tests: list[str]) -> None:
     [
         ('net: "a.prototxt" test_iter: [1, 2]\ntest_state { }', "s.prototxt:3:1: 1 test_state for 2 test nets; give one each, or none"),
         ('train_net: "a.prototxt" test_net: "b.prototxt"\ntest_iter: [1, 2]', "s.prototxt:3:1: 2 test_iter for 1 test nets"),
-        ("", "the solver names no net for phase TRAIN"),
-        ('train_net: "a.prototxt"', "the solver names no net for phase TEST"),
-        ('net: "d.prototxt"', "no such file 'd.prototxt', neither here nor beside the solver"),
+        ("", "it names no net to train"),
+        ('train_net: "a.prototxt"', "the solver names no net to test with"),
+        ('net: "d.prototxt"', "there is no file 'd.prototxt', neither here nor beside the solver"),
     ],
 )
 def test_what_does_not_fit(folder: Path, text: str, wanted: str) -> None:

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import numpy as np
 from markupsafe import Markup
 
+from netc.derived import deployed
 from netc.layers.context import BATCH
-from netc.net import Layer, deployed
+from netc.net import Layer
 from netc.registry import section
 from netc.report import charts
 from netc.report.charts import Series

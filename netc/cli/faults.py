@@ -1,0 +1,91 @@
+"""How errors look on a terminal: each fault, the line of text that it is about, and a caret under the column."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from unicodedata import combining, east_asian_width
+
+import click
+
+from netc.errors import MOST_FAULTS, Fault, NetcError, line_of, path_of
+
+WIDEST = 120  # characters of a line of text that are shown
+LARGEST = 2**24  # bytes of a file that is looked into for a line
+
+
+def show(error: NetcError) -> None:
+    """Write the faults of an error to stderr, in colour where that is a terminal and NO_COLOR is not set."""
+    colour = False if os.environ.get("NO_COLOR") else None  # None: click looks at what stderr is
+    for line in lines(error):
+        click.echo(line, err=True, color=colour)
+
+
+def show_warnings(faults: Sequence[Fault]) -> None:
+    """Write what is worth a second look to stderr."""
+    colour = False if os.environ.get("NO_COLOR") else None
+    for fault in faults:
+        for line in _fault(fault, click.style("warning: ", fg="yellow", bold=True), True):
+            click.echo(line, err=True, color=colour)
+
+
+def lines(error: NetcError) -> Iterator[str]:
+    """The lines to show, styled."""
+    faults = error.faults[:MOST_FAULTS]
+    several = len(error.faults) > 1
+    if several:
+        yield click.style("netc:", fg="red", bold=True) + f" {len(error.faults)} faults"
+    shown = Fault("", "")
+    for fault in faults:
+        yield from _fault(fault, "" if several else click.style("netc: ", fg="red", bold=True), fault.place != shown.place)
+        shown = fault
+    if len(error.faults) > len(faults):
+        yield f"... and {len(error.faults) - len(faults)} more"
+
+
+def _fault(fault: Fault, start: str, excerpt: bool) -> Iterator[str]:
+    sentence, *more = fault.text.split("\n")
+    place = click.style(f"{_printable(fault.place)}: ", bold=True) if fault.place else ""
+    yield f"{start}{place}{_printable(sentence)}"
+    yield from _excerpt(fault) if excerpt else ()
+    yield from map(_printable, more)
+
+
+def _excerpt(fault: Fault) -> Iterator[str]:
+    """The line that a fault is about, and the caret."""
+    (number, column), text = line_of(fault), None
+    if fault.column:
+        text, column = fault.place, fault.column
+    elif number:
+        text = _line_of(path_of(fault), number)
+    if text is None:
+        return
+    before, after = text[: column - 1], text[column - 1 :]
+    if len(text) > WIDEST:
+        before = before if len(before) < WIDEST // 2 else "..." + before[-WIDEST // 2 :]
+        after = after if len(after) < WIDEST // 2 else after[: WIDEST // 2] + "..."
+    bar = click.style("|", fg="blue")
+    caret = click.style("^", fg="red", bold=True)
+    yield f"  {number or '':>4} {bar} {_printable(before + after)}"
+    yield f"  {'':4} {bar} {_blank(before)}{caret}"
+
+
+def _line_of(path: str, number: int) -> str | None:
+    """Line `number` of a file; None where there is none to show."""
+    try:
+        if os.path.getsize(path) > LARGEST:
+            return None
+        text = Path(path).read_bytes().decode("utf-8-sig", errors="replace")
+    except (OSError, ValueError):
+        return None
+    rows = text.split("\n")
+    return rows[number - 1].rstrip("\r") if 0 < number <= len(rows) else None
+
+
+def _printable(text: str) -> str:
+    """`text` without what would move a terminal's cursor."""
+    return "".join(c if c.isprintable() or c in "\t\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _blank(text: str) -> str:
+    """White space as wide as `text` is on a terminal."""
+    return "".join(c if c == "\t" else "" if combining(c) else "  " if east_asian_width(c) in "WF" else " " for c in text)

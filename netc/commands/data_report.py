@@ -1,0 +1,136 @@
+"""What the data of a net looks like: values, labels and classes of a sample, or of every row, and what is wrong with them."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+import numpy as np
+
+from netc import data
+from netc import netc_pb2 as pb
+from netc.contract import Program
+from netc.errors import DataError, Fault, NetcError
+from netc.net import TEST, TRAIN, Layer
+
+SAMPLE = 2048  # rows that are looked at where not all are asked for
+DECODED = 64 * 2**20  # bytes of images that are decoded for that
+IMAGES = ("folder", "ImageData", "WindowData")
+
+
+@dataclass
+class Seen:
+    """What was seen of a data layer in one phase. Values are those of the first top, after its transformation."""
+
+    layer: Layer
+    phase: str
+    rows: int = 0
+    of: int | None = None
+    stored: int = 0
+    low: float = np.inf
+    high: float = -np.inf
+    total: float = 0.0
+    squares: float = 0.0
+    count: int = 0
+    bad: int = 0
+    labels: Counter[int] = field(default_factory=Counter)
+    hashes: set[bytes] = field(default_factory=set)
+    faults: list[Fault] = field(default_factory=list)
+
+    @property
+    def mean(self) -> float:
+        return self.total / max(self.count, 1)
+
+    @property
+    def deviation(self) -> float:
+        return float(np.sqrt(max(self.squares / max(self.count, 1) - self.mean**2, 0.0)))
+
+    def add(self, arrays: tuple[np.ndarray, ...], keep: bool) -> None:
+        """One more batch. `keep` remembers each row by its hash."""
+        values = arrays[0]
+        if values.dtype.kind == "f":
+            good = values[np.isfinite(values)].astype(np.float64)
+            self.bad += int(values.size - good.size)
+            if good.size:
+                self.low, self.high = min(self.low, float(good.min())), max(self.high, float(good.max()))
+            self.total, self.squares, self.count = self.total + good.sum(), self.squares + (good**2).sum(), self.count + good.size
+        if len(arrays) > 1 and arrays[1].dtype.kind in "iu" and arrays[1].ndim == 1:
+            self.labels.update(arrays[1].tolist())
+        self.rows += len(values)
+        if keep:
+            self.hashes.update(blake2b(np.ascontiguousarray(row).tobytes(), digest_size=16).digest() for row in values)
+
+
+def look(program: Program, everything: bool) -> Iterator[Seen | DataError]:
+    """The data of each source in training and in testing; a DataError where it is not here. Nothing is downloaded.
+
+    `everything` reads one epoch and remembers its rows; else a sample does, and folders of many images are left alone.
+    """
+    for phase, net in ((TRAIN, program.train_net), (TEST, program.test_net)):
+        for layer in net.sources:
+            if layer.type in ("DummyData", "MemoryData") or (not everything and _is_long(layer)):
+                continue
+            with data.no_downloads():
+                try:
+                    yield _seen(layer, phase, program, everything)
+                except NetcError as e:
+                    yield DataError(*e.faults)
+
+
+def _seen(layer: Layer, phase: str, program: Program, everything: bool) -> Seen:
+    source = data.open(_plain(layer.param) if everything else layer.param, phase, program.seed, program.job.base)
+    seen = Seen(layer, phase, of=source.rows, stored=source.bytes_kept)
+    wanted = source.rows if everything and source.rows else min(SAMPLE, source.rows or SAMPLE)
+    for k in range(-(-wanted // source.batch_size)):
+        try:
+            arrays = source.batch(k)
+        except DataError as e:  # what a batch cannot decode; the others may hold more
+            seen.faults += [Fault(layer.at(), f"layer {layer.name!r}: {f}") for f in e.faults]
+            continue
+        rows_first = tuple(np.moveaxis(a, t.batch_axis or 0, 0) for a, t in zip(arrays, source.description.tops, strict=True))
+        seen.add(tuple(a[: wanted - seen.rows] for a in rows_first), everything)
+    return seen
+
+
+def _plain(layer: pb.LayerParameter) -> pb.LayerParameter:
+    """The layer without what makes a row another one each time."""
+    plain = pb.LayerParameter()
+    plain.CopyFrom(layer)
+    plain.transform_param.ClearField("mirror")
+    plain.transform_param.ClearField("crop_size")
+    return plain
+
+
+def _is_long(layer: Layer) -> bool:
+    """Whether the images of a layer take long to decode."""
+    if layer.source is None or layer.type not in ("Data", "ImageData", "WindowData") or not layer.source.rows:
+        return False
+    top = layer.source.tops[0]
+    folder = layer.type != "Data" or (layer.param.data_param.source and not layer.source.sha256 and len(top.shape) == 3)
+    return bool(folder) and layer.source.rows * int(np.prod(top.sizes)) > DECODED
+
+
+def faults(seen: Seen, scored: dict[str, int]) -> list[Fault]:
+    """What is wrong with what was seen. `scored` are the numbers of classes that layers have scores for, by the label's blob."""
+    found, layer = list(seen.faults), seen.layer
+    if seen.bad:
+        found.append(Fault(layer.at(), f"layer {layer.name!r}: values of {seen.phase} that are NaN or infinite: {seen.bad}"))
+    label = layer.tops[1] if len(layer.tops) > 1 else ""
+    classes = scored.get(label)
+    wrong = {k: n for k, n in sorted(seen.labels.items()) if classes is not None and not 0 <= k < classes}
+    if wrong:
+        some = ", ".join(f"{k} ({n} rows)" for k, n in list(wrong.items())[:5])
+        text = f"labels of {seen.phase} go beyond the {classes} classes that there are scores for (0 to {(classes or 0) - 1}): {some}"
+        found.append(Fault(layer.at(), f"layer {layer.name!r}: {text}"))
+    return found
+
+
+def lines(seen: Seen) -> Iterator[str]:
+    """What `netc check` prints of it."""
+    rows = f"{seen.rows:,} of {seen.of:,} rows" if seen.of and seen.rows < seen.of else f"{seen.rows:,} rows"
+    values = f"; values {seen.low:.4g} to {seen.high:.4g}, mean {seen.mean:.4g}, deviation {seen.deviation:.4g}" if seen.count else ""
+    yield f"  {seen.phase} {seen.layer.name}: {rows}{values}"
+    if seen.labels:
+        least, most = min(seen.labels.values()), max(seen.labels.values())
+        share = f"{least / seen.rows:.3g} to {most / seen.rows:.3g} of the rows each"
+        yield f"    labels {min(seen.labels)} to {max(seen.labels)}, {len(seen.labels)} classes, {share}"

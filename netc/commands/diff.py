@@ -1,0 +1,96 @@
+"""`netc diff`: what is other in one net than in another: layers, fields, shapes, parameters, the solver."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from netc import contract
+from netc.commands.check import Row, parameter_count, rows
+from netc.commands.config import settings
+from netc.errors import NetcError, SpecError, UnknownModelError
+from netc.judge import judged_job
+from netc.spec.load import BINARY, PROTOTXT, YAML
+from netc.zoo import default_location, show
+
+NET_FILE = "net.yaml"
+UNSET = "unset"
+FILES = ("solver.net", "solver.train_net", "solver.test_net")  # where nets stand is no difference of theirs
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two nets: its values by path, its layers' types in their order, and what they make where that can be told."""
+
+    name: str
+    values: dict[str, str]
+    layers: dict[str, str]
+    rows: dict[str, Row]
+    parameters: int | None
+    why: str = ""
+
+
+def side(name: str) -> Side:
+    """The net of a file, of the folder of a run or of a published model, or of a model in the zoo. SpecError if there is none."""
+    job = judged_job(_file(name))
+    found = settings(job)
+    values = {s.path: s.value for s in found if s.path not in FILES}
+    layers = {x.name: x.type for net in (job.train, *job.tests) for x in net.message.layer}
+    try:
+        program = contract.program(job, needs_solver=False)
+    except NetcError as e:
+        return Side(name, values, layers, {}, None, str(e).splitlines()[0])
+    return Side(name, values, layers, {r.name: r for r in rows(program)}, parameter_count(program))
+
+
+def _file(name: str) -> str:
+    """The net file that a name on the command line stands for."""
+    path = Path(name)
+    if path.is_dir() and (path / NET_FILE).is_file():
+        return str(path / NET_FILE)
+    if path.exists() or path.suffix in (*YAML, *PROTOTXT, *BINARY):
+        return name
+    zoo = default_location()
+    try:
+        manifest = show(zoo, name)
+    except UnknownModelError as e:
+        raise SpecError(f"{name}: is no net file, no folder with a {NET_FILE}, and no model: {e}") from e
+    return str(Path(zoo) / manifest["name"] / manifest["version"] / NET_FILE)
+
+
+def differences(a: Side, b: Side) -> Iterator[str]:
+    """Lines that say what differs: `-` is only in the first, `+` only in the second, `~` is other."""
+    for name in [n for n in a.layers if n not in b.layers]:
+        yield f"- layer {name} ({a.layers[name]})"
+    for name in [n for n in b.layers if n not in a.layers]:
+        yield f"+ layer {name} ({b.layers[name]})"
+    both = [n for n in b.layers if n in a.layers]
+    for name in both:
+        yield from _layer(name, a, b)
+    if [n for n in a.layers if n in both] != both:
+        yield "~ the layers stand in another order"
+    for path in _changed(a, b, "solver."):
+        yield f"~ {path}: {a.values.get(path) or UNSET} -> {b.values.get(path) or UNSET}"
+    if a.parameters is not None and b.parameters is not None and a.parameters != b.parameters:
+        yield f"~ parameters: {a.parameters:,} -> {b.parameters:,}"
+
+
+def _layer(name: str, a: Side, b: Side) -> Iterator[str]:
+    for path in _changed(a, b, f"layers.{name}."):
+        yield f"~ {path}: {a.values.get(path) or UNSET} -> {b.values.get(path) or UNSET}"
+    old, new = a.rows.get(name), b.rows.get(name)
+    if old is None or new is None:
+        return
+    if old.shape != new.shape:
+        yield f"~ layers.{name} makes: {old.shape} -> {new.shape}"
+    if old.parameters != new.parameters:
+        yield f"~ layers.{name} learns: {old.parameters:,} -> {new.parameters:,} parameters"
+
+
+def _changed(a: Side, b: Side, prefix: str) -> list[str]:
+    paths = dict.fromkeys(p for values in (a.values, b.values) for p in values if p.startswith(prefix))
+    return [p for p in paths if a.values.get(p) != b.values.get(p)]
+
+
+def notes(a: Side, b: Side) -> list[str]:
+    """Why shapes and parameters could not be compared, if so."""
+    return [f"shapes and parameters are not compared: {s.name}: {s.why}" for s in (a, b) if s.why]

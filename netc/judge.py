@@ -1,0 +1,39 @@
+"""All that is wrong with a job at once: its texts, and what can be judged of its nets and its solver in spite of them."""
+
+from collections.abc import Sequence
+
+from netc.errors import Fault, SpecError, line_of, path_of
+from netc.lower import lower_judged
+from netc.net import TEST, TRAIN, judged
+from netc.spec.job import Job, read_job
+from netc.training import solver_faults
+
+
+def judged_job(path: str, overrides: Sequence[str] = (), allow_unknown: bool = False) -> Job:
+    """`load_job`, whose SpecError lists what is wrong with the nets and the solver too, as far as the texts let that be judged."""
+    job = read_job(path, overrides, allow_unknown)
+    if job.faults:
+        raise SpecError(*all_faults(job))
+    return job
+
+
+def all_faults(job: Job) -> list[Fault]:
+    """What is wrong with the texts of a job, and with its nets and its solver as far as these can be judged nevertheless."""
+    document, at = job.solver_at
+    read = job.solver.ListFields() and not document.is_broken(*at) and (at or not document.faults)
+    found = [*job.faults, *net_faults(job), *(solver_faults(job) if read else ())]
+    files = list(dict.fromkeys(path_of(f) for f in found))
+    return sorted(found, key=lambda f: (files.index(path_of(f)), line_of(f)))
+
+
+def net_faults(job: Job) -> list[Fault]:
+    """What is wrong with the nets of a job: names, blobs, sources and shapes. A layer of several nets is named once."""
+    found: dict[str, list[Fault]] = {}
+    for phase, number in ((TRAIN, 0), *((TEST, k) for k in range(len(job.tests)))):
+        document = job.net(phase, number)
+        net, wrong = judged(document, phase, *job.state(phase, number), base=job.base)
+        places = {f.place for f in (*job.faults, *wrong)}
+        wrong += [f for f in lower_judged(net)[1] if f.place not in places]
+        new = {f.place: [g for g in wrong if g.place == f.place] for f in wrong if f.place not in found}
+        found |= new
+    return [f for faults in found.values() for f in faults]

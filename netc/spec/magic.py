@@ -1,0 +1,40 @@
+"""What a file is that is no text: by its first bytes, so that an error can say what to do with it."""
+
+# First bytes, what such a file is, and what it is for.
+KINDS = (
+    (b"PK\x03\x04", "a ZIP archive (.npz, .pt, .keras)", "arrays are named as `source` of a Data layer"),
+    (b"\x93NUMPY", "a NumPy array (.npy)", "arrays are named as `source` of a Data layer"),
+    (b"\x89HDF\r\n", "an HDF5 file", "weights go to --weights"),
+    (b"\x89PNG", "a PNG image", "images go to `netc predict`"),
+    (b"\xff\xd8\xff", "a JPEG image", "images go to `netc predict`"),
+    (b"\x1f\x8b", "a gzip file", "unpack it first"),
+    (b"\x80\x02", "a pickle of Python", "netc never unpickles"),
+    (b"\x80\x04", "a pickle of Python", "netc never unpickles"),
+    (b"\x7fELF", "a program", ""),
+    (b"%PDF", "a PDF", ""),
+)
+
+
+def described(data: bytes) -> str:
+    """A sentence's end that says what a binary file is, and what it is for."""
+    for start, what, purpose in KINDS:
+        if data.startswith(start):
+            return f"{what}{f'; {purpose}' if purpose else ''}"
+    if is_onnx(data):
+        return "an ONNX model; `netc predict` runs it"
+    if data[:8][7:] == b"\0" and data[8:9] == b"{":
+        return "a .safetensors file; weights go to --weights"
+    return f"a binary file of {len(data)} bytes"
+
+
+def is_onnx(data: bytes) -> bool:
+    """Whether these are the bytes of an ONNX model: its first field is a small version number, and it has a graph."""
+    if data[:1] != b"\x08":
+        return False
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        return bool(onnx.ModelProto.FromString(data).graph.node)
+    except DecodeError:
+        return False

