@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from click.testing import CliRunner, Result
@@ -50,8 +51,10 @@ def write_arrays(folder: Path, rows: int = 200) -> Path:
 
 
 def netc(*arguments: Any, **environment: str) -> Result:
-    """The command line, in this process."""
-    return CliRunner().invoke(main, [str(a) for a in arguments], env=environment, prog_name="netc")
+    """The command line, in this process, whose arguments it sees as its own."""
+    own = [str(a) for a in arguments]
+    with patch.object(sys, "argv", ["netc", *own]):
+        return CliRunner().invoke(main, own, env=environment, prog_name="netc")
 
 
 def netc_process(*arguments: Any, cwd: Path) -> "subprocess.Popen[str]":

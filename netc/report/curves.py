@@ -3,7 +3,13 @@
 import io
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def curves_png(lines: Sequence[Mapping[str, Any]]) -> bytes | None:
@@ -13,22 +19,31 @@ def curves_png(lines: Sequence[Mapping[str, Any]]) -> bytes | None:
     tests = [line for line in lines if line["event"] == kind]
     if find_spec("matplotlib") is None or not steps:
         return None
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
-    figure = Figure(figsize=(8, 4), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    left.plot([s["iteration"] for s in steps], [s["loss"] for s in steps], label="training loss", linewidth=1)
     names = sorted({name for line in tests for name in line} - {"event", "iteration"})
+    metrics = [name for name in names if "loss" not in name]
+    figure = Figure(figsize=(8 if metrics else 4, 4), layout="constrained")
+    axes = figure.subplots(1, 2 if metrics else 1, squeeze=False)[0]
+    axes[0].plot([s["iteration"] for s in steps], [s["loss"] for s in steps], label="training loss", linewidth=1)
     for name in names:
-        axes = left if "loss" in name else right
-        axes.plot([t["iteration"] for t in tests], [t[name] for t in tests], marker=".", label=f"{kind} {name}")
-    for axes in (left, right):
-        axes.set_xlabel("iteration")
-        axes.grid(alpha=0.3)
-        if axes.lines:
-            axes.legend()
-    left.set_yscale("log")
-    buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
-    return buffer.getvalue()
+        axes[-1 if name in metrics else 0].plot(
+            [t["iteration"] for t in tests], [t[name] for t in tests], marker=".", label=f"{kind} {name}"
+        )
+    for each in axes:
+        each.set_xlabel("iteration")
+        each.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        each.grid(alpha=0.3)
+        each.legend()
+    if all(np.min(line.get_ydata()) > 0 for line in axes[0].lines):
+        axes[0].set_yscale("log")
+    return _small_png(figure)
+
+
+def _small_png(figure: "Figure") -> bytes:
+    """A PNG of at most 256 colours, half as long as one of all."""
+    drawn, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn)
+    Image.open(drawn).convert("RGB").quantize(256).save(small, "PNG", optimize=True)
+    return small.getvalue()
