@@ -4,7 +4,7 @@
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -172,14 +172,10 @@ def _layer(document: Document, i: int, spec: pb.LayerParameter, phase: str, base
     weights = weights or tuple(1.0 if k == counts else 0.0 for k in range(len(tops)))
     if type_ in registry.layer and doubt != BROKEN:
         for what, names in (("bottom", spec.bottom), ("top", tops)):
-            least, most = facts.get(what + "s", (1, 1))
-            if len(names) < least or (most is not None and len(names) > most):
-                wanted = f"{least}" if least == most else f"{least} or more" if most is None else f"{least} to {most}"
-                plural, given = "" if wanted == "1" else "s", f" ({', '.join(names)})" if names else ""
-                if doubt:
-                    doubt = BROKEN
-                else:
-                    fault(f"{type_} takes {wanted} {what}{plural}, {len(names)} given{given}", what)
+            if wrong := _wrong_count(type_, what, names, *facts.get(what + "s", (1, 1))):
+                if not doubt:
+                    fault(wrong, what)
+                doubt = doubt and BROKEN
     source, batch = None, None
     if facts.get("source"):
         try:
@@ -192,6 +188,15 @@ def _layer(document: Document, i: int, spec: pb.LayerParameter, phase: str, base
             doubt = BROKEN
     doubt = BROKEN if len(faults) > known else doubt
     return Layer(spec.name, type_, tuple(spec.bottom), tops, spec, weights, document, i, source, batch, doubt=doubt)
+
+
+def _wrong_count(type_: str, what: str, names: Sequence[str], least: int, most: int | None) -> str | None:
+    """A sentence where a layer has too few or too many of its bottoms or tops; `most` is None where there may be any number."""
+    if len(names) >= least and (most is None or len(names) <= most):
+        return None
+    wanted = f"{least}" if least == most else f"{least} or more" if most is None else f"{least} to {most}"
+    plural, given = "" if wanted == "1" else "s", f" ({', '.join(names)})" if names else ""
+    return f"{type_} takes {wanted} {what}{plural}, {len(names)} given{given}"
 
 
 def _source_faults(error: NetcError, document: Document, i: int, name: str, message: str) -> Iterable[Fault]:

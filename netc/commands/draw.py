@@ -1,6 +1,6 @@
 """`netc draw`: the layers of a net as an SVG, made here: no program outside is asked."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -12,6 +12,7 @@ from netc.files import replace_file
 from netc.layers.context import dims
 from netc.lower import Lowered, lower
 from netc.net import TEST, TRAIN, Layer, resolve
+from netc.report.drawing import document
 from netc.spec.job import Job
 
 WIDTH, HEIGHT, ACROSS, DOWN, MARGIN = 168, 52, 24, 28, 30
@@ -66,19 +67,6 @@ def svg(lowered: Sequence[Lowered]) -> str:
     parts = [_arrow(boxes[source], boxes[target]) for source, target in arrows]
     parts += [_box(box, len(lowered)) for box in boxes.values()]
     return document(lowered[0].net.name or "net", (-MARGIN, -MARGIN, width, height), parts)
-
-
-def document(title: str, view: tuple[float, float, float, float], parts: Iterable[str]) -> str:
-    """An SVG file with an arrow's head called `end`."""
-    x, y, width, height = view
-    head = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{x:g} {y:g} {width:g} {height:g}" width="{width:g}" height="{height:g}" '
-        'font-family="sans-serif" font-size="11" text-anchor="middle">',
-        f"<title>{escape(title)}</title>",
-        '<defs><marker id="end" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
-        '<path d="M0 0 8 4 0 8z" fill="#777"/></marker></defs>',
-    ]
-    return "\n".join([*head, *parts, "</svg>"]) + "\n"
 
 
 def layers_of(lowered: Sequence[Lowered]) -> dict[Key, Drawn]:

@@ -8,6 +8,7 @@ from netc.contract import Program
 from netc.ir import Graph, Node
 from netc.layers.context import dims
 from netc.passes import simplify
+from netc.report.drawing import document
 
 WIDTH, ACROSS, DOWN, MARGIN, LINE = 190, 52, 22, 30, 14
 MOST_NODES = 80  # of a graph whose ops are shown one by one
@@ -52,7 +53,6 @@ def group(node: Node) -> Group:
 
 def svg(program: Program) -> str:
     """Three columns of boxes, a row a layer, with the ops of each; arrows are values from group to group."""
-    from netc.commands.draw import document
 
     nodes = ops(program)
     groups: dict[Group, list[Node]] = {}

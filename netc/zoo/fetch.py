@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from netc.errors import CutError, ZooError
-from netc.files import locked, sync_directory
+from netc.files import CHUNK, locked, sync_directory
 from netc.zoo.card import human_size
 from netc.zoo.folder import graph_faults, verify_folder
 from netc.zoo.index import Entry, find, read_manifest
-from netc.zoo.location import CHUNK, chunks, default_location, read
+from netc.zoo.location import chunks, default_location, read
 from netc.zoo.minisign import MOST_BYTES, PublicKey, check
 from netc.zoo.names import MANIFEST, SIGNATURE
 

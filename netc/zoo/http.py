@@ -10,7 +10,7 @@ from collections.abc import Generator
 from typing import IO, Any
 
 from netc.errors import CutError, ZooError
-from netc.zoo.location import CHUNK
+from netc.files import CHUNK
 
 PATIENCE = 30.0  # seconds without a byte
 GRACE, SLOWEST = 60.0, 1000  # after so many seconds a response must have come at so many bytes a second

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from netc.errors import CutError, ZooError
+from netc.files import CHUNK
 
-CHUNK = 1 << 16
 EXTRAS = {"s3": "s3", "s3a": "s3", "hf": "hf"}  # what installs the library of a kind of address
 
 

@@ -16,12 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from netc.errors import ZooError
-from netc.files import locked, sync_directory
+from netc.files import CHUNK, locked, sync_directory
 from netc.zoo.amend import sign_folder
 from netc.zoo.card import model_card
 from netc.zoo.folder import graph_faults
 from netc.zoo.index import checked_manifest, reindex, versions_on_disk
-from netc.zoo.location import CHUNK
 from netc.zoo.manifest import FORMAT, ROLES, parse_json, problems
 from netc.zoo.names import CARD, LOCK, MANIFEST, is_file_name, is_model_name, version_key
 
