@@ -12,8 +12,9 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from random import Random
 from types import FrameType
@@ -198,30 +199,41 @@ def read(path: Path, target: Program) -> str:
     return "loads"
 
 
-def main(count: int, first: int) -> int:
-    """Reads `count` cases; prints what went wrong, and how many ended how."""
-    registry.load()
-    target, files = target_net(), seeds()
+def tried(cases: Iterable[tuple[str, str, Callable[[], str]]]) -> int:
+    """Tries cases (name, kind, what says how it ended); prints what went wrong, and how many ended how. 1 if anything went wrong."""
     ends: collections.Counter[str] = collections.Counter()
     slowest = 0.0
-    with tempfile.TemporaryDirectory() as folder:
-        neighbours(Path(folder))
-        for number in range(first, first + count):
-            suffix, data = mutated(number, files)
-            path = Path(folder) / f"case{suffix}"
-            path.write_bytes(data)
-            begin = time.process_time()
-            try:
-                ends[f"{suffix} {read(path, target)}"] += 1
-            except BaseException as e:
-                ends["wrong"] += 1
-                print(f"case {number}: {type(e).__name__}: {str(e)[:500]}", flush=True)
-                if isinstance(e, KeyboardInterrupt):
-                    raise
-            slowest = max(slowest, time.process_time() - begin)
+    for name, kind, end in cases:
+        begin = time.process_time()
+        try:
+            ends[f"{kind} {end()}"] += 1
+        except BaseException as e:
+            ends["wrong"] += 1
+            print(f"{name}: {type(e).__name__}: {str(e)[:500]}", flush=True)
+            if isinstance(e, KeyboardInterrupt):
+                raise
+        slowest = max(slowest, time.process_time() - begin)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(f"{count} cases: {dict(ends)}; slowest {slowest:.2f} s of CPU, peak {peak} MiB")
+    print(f"{ends.total()} cases: {dict(ends)}; slowest {slowest:.2f} s of CPU, peak {peak} MiB")
     return int(ends["wrong"] > 0)
+
+
+def cases(count: int, first: int, folder: Path) -> Iterator[tuple[str, str, Callable[[], str]]]:
+    """Mutated nets and weights, read in `folder`."""
+    registry.load()
+    target, files = target_net(), seeds()
+    neighbours(folder)
+    for number in range(first, first + count):
+        suffix, data = mutated(number, files)
+        path = folder / f"case{suffix}"
+        path.write_bytes(data)
+        yield f"case {number}", suffix, partial(read, path, target)
+
+
+def main(count: int, first: int) -> int:
+    """Reads `count` cases."""
+    with tempfile.TemporaryDirectory() as folder:
+        return tried(cases(count, first, Path(folder)))
 
 
 if __name__ == "__main__":

@@ -30,8 +30,8 @@ class Commands(click.Group):
         except KeyboardInterrupt:
             click.echo("netc: interrupted", err=True)
             ctx.exit(130)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise  # click ends them, the last without a word: whoever read the output has gone
         except Exception as e:
             if ctx.params.get("debug"):
                 raise

@@ -1,0 +1,13 @@
+"""How errors end the program."""
+
+import subprocess
+import sys
+
+from tests.conftest import ROOT
+
+
+def test_a_reader_that_goes_away_is_no_fault():
+    command = [sys.executable, "-u", "-m", "netc", "config", "nets/lenet.yaml"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        assert process.stderr.read() == "" and process.wait() == 1
