@@ -128,7 +128,7 @@ def test_snapshots_are_kept_as_asked(tmp_path):
 def test_snapshots_come_by_the_clock_where_iterations_do_not_say_when(tmp_path, monkeypatch, changes, taken):
     one = trainer(tmp_path, "solver.max_iter=10", "solver.test_interval=0", *changes, net=NET.replace("snapshot: 20, ", ""))
     started = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: started + 15 * one.iteration)  # a step takes 15 seconds
+    monkeypatch.setattr(time, "monotonic", lambda: started + 16 * one.iteration)  # a step takes 16 seconds
     assert " ".join(e for e in told(one.events()) if e[0] == "w") == taken
 
 
