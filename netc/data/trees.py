@@ -28,6 +28,7 @@ from netc.registry import source
 
 PARTS = {"TRAIN": "train.txt", "VALIDATION": "dev.txt", "TEST": "test.txt"}
 TOPS = 5
+MOST_HEIGHT = 256
 Batch = tuple[np.ndarray, ...]
 
 
@@ -111,6 +112,8 @@ def tree_data(request: Request) -> Table:
     param = request.layer.tree_data_param
     if not param.vocabulary_size:
         raise DataError("vocabulary_size is missing: how many words are told apart, with one that stands for all others")
+    if not 1 <= param.max_height <= MOST_HEIGHT:
+        raise DataError(f"max_height is {param.max_height}; expected 1 to {MOST_HEIGHT}: a graph has ops for each level")
     word = TopSpec("int64", ("leaves",), batch_axis=None, input=True, classes=int(param.vocabulary_size))
     child, width = (replace(word, shape=shape, classes=0) for shape in (("inner", 2), (int(param.max_height),)))
     label = TopSpec("int64", ("nodes",), batch_axis=None)

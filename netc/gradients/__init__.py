@@ -4,4 +4,4 @@ the gradient of the loss by each output in, by each input out (None: there is no
 nothing differentiable reads has dy None. A rule may broadcast freely; autodiff sums what comes back too big.
 """
 
-from netc.gradients import elementwise, host, linear, network, recurrent, reduction  # noqa: F401  (each fills registry.gradient)
+from netc.gradients import elementwise, host, linear, network, recurrent, recursive, reduction  # noqa: F401  (each fills registry.gradient)

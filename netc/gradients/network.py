@@ -5,7 +5,7 @@ from typing import Any
 from netc.errors import GradientError
 from netc.ir import TRAINING, Node, Value, op
 from netc.registry import gradient
-from netc.training_ops import activation, convolution, loss, normalization, pooling, recursive
+from netc.training_ops import activation, convolution, loss, normalization, pooling
 
 Gradients = tuple[Value | None, ...]
 
@@ -75,14 +75,6 @@ def dropout(node: Node, dy: Value) -> Gradients:
 @gradient("Softplus", domain=TRAINING)
 def softplus(node: Node, dy: Value) -> Gradients:
     return (dy * op.Sigmoid(node.operands[0]),)
-
-
-@gradient("Recursive", domain=TRAINING)
-def recursive_(node: Node, dy: Value, *maps: Value | None) -> Gradients:
-    """The maps are for this rule alone."""
-    child, width, w = node.operands[1:4]
-    dleaf, *dweights = recursive.recursive_grad(dy, node.outputs[0], child, width, w, *node.outputs[1:])
-    return dleaf, None, None, *dweights
 
 
 @gradient("SoftmaxCrossEntropy", domain=TRAINING)

@@ -15,7 +15,8 @@ from netc.errors import NetcError
 KERNELS = frozenset({
     "AdaDelta", "AdaGrad", "Adam", "AdamW", "Dropout", "GRU", "GRUGrad", "LSTM", "LSTMGrad", "Nesterov", "NhwcAveragePool",
     "NhwcAveragePoolGrad", "NhwcBatchMoments", "NhwcBatchNorm", "NhwcBatchNormGrad", "NhwcConv", "NhwcConvFilterGrad",
-    "NhwcConvInputGrad", "NhwcLRN", "NhwcLRNGrad", "NhwcMaxPool", "NhwcMaxPoolGrad", "RMSProp", "ReluGrad", "SGD",
+    "NhwcConvInputGrad", "NhwcLRN", "NhwcLRNGrad", "NhwcMaxPool", "NhwcMaxPoolGrad", "RMSProp", "Recursive", "RecursiveGrad", "ReluGrad",
+    "SGD",
 })  # fmt: skip
 AVX2 = {"avx2", "bmi1", "bmi2", "f16c", "fma"}
 AVX512 = {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}

@@ -158,5 +158,6 @@ std::vector<Op> normalization_ops();
 std::vector<Op> optimizer_ops();
 std::vector<Op> lstm_ops();
 std::vector<Op> gru_ops();
+std::vector<Op> recursive_ops();
 
 }  // namespace netc

@@ -30,6 +30,7 @@ constexpr int kFail = 1;
 // Element types of tensors.
 constexpr int kFloat = 1;
 constexpr int kUint8 = 2;
+constexpr int kInt64 = 7;
 
 // Characteristics of inputs.
 constexpr int kRequired = 0;

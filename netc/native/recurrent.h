@@ -6,64 +6,12 @@
 #include <vector>
 
 #include "kernel.h"
-#include "tiles.h"
+#include "packed.h"
+#include "squash.h"
 
 namespace netc {
 
 constexpr int64_t kRows = 8;  // about so many rows of the batch make an item
-
-// tanh as a quotient of two polynomials, to a few units of the last place; it is 1 in single precision beyond 9. NaN stays.
-inline Floats tanh_of(Floats x) {
-  const Floats most = all(9.0f);
-  x = x > most ? most : x;
-  x = x < -most ? -most : x;
-  const Floats z = x * x;
-  Floats p = all(-2.76076847742355e-16f);
-  for (float a : {2.00018790482477e-13f, -8.60467152213735e-11f, 5.12229709037114e-08f, 1.48572235717979e-05f, 6.37261928875436e-04f,
-                  4.89352455891786e-03f})
-    p = p * z + a;
-  Floats q = all(1.19825839466702e-06f);
-  for (float b : {1.18534705686654e-04f, 2.26843463243900e-03f, 4.89352518554385e-03f}) q = q * z + b;
-  return x * p / q;
-}
-
-inline Floats sigmoid_of(Floats x) { return 0.5f * tanh_of(0.5f * x) + 0.5f; }
-
-// A matrix of `depth` rows whose columns stand in blocks, each (depth, its vectors), as tiles read them.
-class Packed {
- public:
-  Packed(int64_t depth, int64_t columns) : depth_(depth), blocks_(blocks_of(columns)) {}
-  size_t size() const { return static_cast<size_t>(depth_ * padded(blocks_.back().begin + blocks_.back().lanes)); }
-
-  // Element (k, column) is from[k * row_step + column * column_step].
-  void fill(const Context& context, float* to, const float* from, int64_t row_step, int64_t column_step) {
-    data_ = to;
-    context.parallel_for(blocks_.size(), [&](size_t i) {
-      const Block& block = blocks_[i];
-      const int64_t width = block.vectors * kWidth;
-      float* row = to + block.begin * depth_;
-      for (int64_t k = 0; k < depth_; ++k, row += width)
-        for (int64_t j = 0; j < width; ++j) row[j] = j < block.lanes ? from[k * row_step + (block.begin + j) * column_step] : 0.0f;
-    });
-  }
-
-  // out = a times this matrix, or with `adds` out += it. The rows of a are `step` apart, those of out `out_step`, which is padded.
-  void product(const float* a, int64_t step, int64_t rows, float* out, int64_t out_step, bool adds) const {
-    for (const Block& block : blocks_) {
-      const int width = block.vectors * kWidth, most = best_pixels(block.vectors, rows);
-      for (int64_t r = 0; r < rows; r += most) {
-        const int pixels = static_cast<int>(std::min<int64_t>(most, rows - r));
-        const Terms terms{a + r * step, step, data_ + block.begin * depth_, kOnce, kOnce, {depth_, 1, width}};
-        kTiles[block.vectors - 1][pixels - 1](terms, {out + r * out_step + block.begin, out_step, width, nullptr, false, adds});
-      }
-    }
-  }
-
- private:
-  int64_t depth_;
-  std::vector<Block> blocks_;
-  const float* data_ = nullptr;
-};
 
 // run.rows(weights, first row, rows, scratch of `floats` for each of its rows) for parts of a batch of n, an even number of them where
 // there are several. The weights wh (gates, hidden) are packed for products with wh', or with wh where the sequence is run `back`.

@@ -59,7 +59,7 @@ def recursive(leaf: Value, child: Value, width: Value, w: Value, b: Value, v: Va
 
 @training_op("RecursiveGrad")
 def recursive_grad(dy: Value, nodes: Value, child: Value, width: Value, w: Value, *maps: Value) -> tuple[Value, ...]:
-    """The gradients by leaf, W, b and, where there are `maps`, V. No level multiplies by V again: dz = 2 dp map - dp W.
+    """The gradients by leaf and by what each inner node is the tanh of, (inner, d). V is not needed again: dz = 2 dp map - dp W.
 
     Each node has one parent at most, so what its parent sends down is gathered, not added up.
     """
@@ -81,15 +81,7 @@ def recursive_grad(dy: Value, nodes: Value, child: Value, width: Value, w: Value
             dz = op.Gemm(dp, w)
         dps.insert(0, dp)
         down = _stacked([op.Reshape(dz, [-1, size], shape=(f"children_of_{rows}", size)), down], f"sent_from_{rows}")
-    dp = _stacked(dps, inner)
-    z = op.Reshape(op.Gather(nodes, child), [-1, 2 * size], shape=(inner, 2 * size))
-    dleaf = dys[0] + op.Gather(down, slots[0])
-    found = dleaf, op.Gemm(dp, z, transA=1), op.ReduceSum(dp, [0], keepdims=0)
-    if not maps:
-        return found
-    outer = op.Reshape(op.Unsqueeze(dp, [2]) * op.Unsqueeze(z, [1]), [-1, size * 2 * size], shape=(inner, size * 2 * size))
-    dv = op.Reshape(op.Gemm(z, outer, transA=1), [2 * size, size, 2 * size])
-    return *found, op.Transpose(dv, perm=[1, 2, 0])
+    return dys[0] + op.Gather(down, slots[0]), _stacked(dps, inner)
 
 
 def _slots(nodes: Value, child: Value) -> Value:

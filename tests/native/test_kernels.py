@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 
 from netc import native, registry
+from netc.data.brackets import read_trees
+from netc.data.trees import Forest
+from netc.data.vocabulary import Vocabulary
 from netc.emit import emit
 from netc.errors import RunError
 from netc.ir import Graph, leaf
 from netc.session import Session
 from netc.training_ops import channels_last as nhwc
-from netc.training_ops import recurrent
+from netc.training_ops import recurrent, recursive
 from netc.training_ops.activation import dropout, relu_grad
 from tests.native.conftest import needs_kernels
 
@@ -152,6 +155,29 @@ def gru_grad(steps, n, hidden, cont, last):
     return back_in_time(recurrent.gru_grad, arrays, [True, last, True, True, cont, *[True] * 4])
 
 
+TREES = "(2 (3 (1 a) (0 b)) (4 c))\n(1 (2 (0 a) (1 (2 b) (3 (4 c) (0 d)))) (1 (1 a) (2 b)))\n(0 a)"
+
+
+def forest(copies=1):
+    """The leaves, `child` and `width` of a batch of trees, and how many nodes it has."""
+    trees = tuple(read_trees("\n".join([TREES] * copies), "trees"))
+    word, child, width, label, _ = Forest(trees, Vocabulary.of("abcd", 4), 6).batch(np.arange(len(trees)))
+    return len(word), child, width, len(label)
+
+
+def recursion(size, tensor, copies=1):
+    leaves, child, width, _ = forest(copies)
+    scale = np.float32(0.5 / size)  # so that sums stay where tanh is not flat
+    weights = normal(size, 2 * size) * scale, normal(size), *([normal(size, 2 * size, 2 * size) * scale] if tensor else [])
+    return recursive.recursive, normal(leaves, size), child, width, *weights
+
+
+def recursion_grad(size, tensor, copies=1):
+    _, child, width, nodes = forest(copies)
+    maps = [normal(int(n), size, 2 * size) for n in width] if tensor else []
+    return recursive.recursive_grad, normal(nodes, size), uniform(nodes, size), child, width, normal(size, 2 * size), *maps
+
+
 CONVOLUTIONS = [  # x, w, strides, pads
     ((3, 9, 9, 20), (50, 20, 5, 5)),
     ((1, 8, 11, 3), (7, 3, 3, 2)),
@@ -192,6 +218,8 @@ ROWS = {
     "GRUGrad": [gru_grad(*s, cont=k % 2 == 0, last=k % 3 == 0) for k, s in enumerate(SEQUENCES)],
     "LSTM": [lstm(*s, cont=k % 2 == 0, keep=int(k < 3)) for k, s in enumerate(SEQUENCES)],
     "LSTMGrad": [lstm_grad(*s, cont=k % 2 == 0, last=k % 3 == 0) for k, s in enumerate(SEQUENCES)],
+    "Recursive": [recursion(3, True), recursion(3, False), recursion(25, True, 20), recursion(40, False, 20)],
+    "RecursiveGrad": [recursion_grad(3, True), recursion_grad(3, False), recursion_grad(25, True, 20), recursion_grad(40, False, 20)],
     "NhwcConv": [conv(*row) for row in CONVOLUTIONS] + [conv(CONVOLUTIONS[0][0], CONVOLUTIONS[0][1], relu=1, bias=False)],
     "NhwcConvInputGrad": [input_grad(*row) for row in CONVOLUTIONS],
     "NhwcConvFilterGrad": [filter_grad(*row) for row in CONVOLUTIONS],
@@ -231,7 +259,7 @@ def test_kernel_is_its_body(name, row, library):
     assert [n.op_type for n in model_of(function, arrays).graph.node] == [name]
     expected, found = run(function, arrays, None), run(function, arrays, library)
     for key, value in expected.items():
-        np.testing.assert_allclose(found[key], value, rtol=1e-4, atol=2e-5 * max(1, np.abs(value).max()), err_msg=key)
+        np.testing.assert_allclose(found[key], value, rtol=1e-4, atol=2e-5 * np.abs(value).max(initial=1), err_msg=key)
 
 
 @pytest.mark.parametrize("name", ROWS)
