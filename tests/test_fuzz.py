@@ -32,3 +32,11 @@ def test_sizes_without_measure(text: str, tmp_path: Path) -> None:
     registry.load()
     (tmp_path / "case.yaml").write_text(text)
     assert fuzz.read(tmp_path / "case.yaml", fuzz.target_net()) == "refused"
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_a_sequence_without_measure_is_a_loop(kind: str, tmp_path: Path) -> None:
+    registry.load()
+    net = f"layers: [{{Input: {{shape: {{dim: [65537, 2, 3]}}}}}}, {{{kind}: {{num_output: 4, weight_filler: xavier}}}}]"
+    (tmp_path / "case.yaml").write_text(net)
+    assert fuzz.read(tmp_path / "case.yaml", fuzz.target_net()) == "loads"

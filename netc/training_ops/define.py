@@ -28,8 +28,11 @@ class Body:
     outputs: tuple[Value, ...]
 
 
-def training_op(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorator: the function becomes the default body of op `name`, and calls of it make one node each."""
+def training_op(name: str, typed_by: str = DEFAULT) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: the function becomes the default body of op `name`, and calls of it make one node each.
+
+    A node's types come from tracing the body of `typed_by`, where the default is long.
+    """
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
         registry.training_op(name)(function)
@@ -40,7 +43,7 @@ def training_op(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]
         def apply(*inputs: Value | None, **attrs: Any) -> Any:
             full = {k: v for k, v in ({**defaults, **attrs}).items() if v is not None}
             types = tuple(None if v is None else v.type for v in inputs)
-            traced = _trace(name, types, freeze(full), DEFAULT)
+            traced = _trace(name, types, freeze(full), typed_by)
             node = Node(name, inputs, full, tuple(v.type for v in traced.outputs), TRAINING)
             return node.outputs[0] if len(node.outputs) == 1 else node.outputs
 
@@ -62,7 +65,7 @@ def trace(node: Node, provider: str) -> Body:
         chosen = _trace(node.op, types, attrs, provider)
         if chosen.outputs:
             found = tuple(v.type for v in chosen.outputs)
-            assert found == node.types, f"{provider} body of {node.op}: {found}, the default gives {node.types}"
+            assert found == node.types, f"{provider} body of {node.op}: {found}, the node has {node.types}"
             return chosen
     return _trace(node.op, types, attrs, DEFAULT)
 

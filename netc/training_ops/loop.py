@@ -61,7 +61,7 @@ def loop_op(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             return with_loop
 
         body(name, "cpu")(form(scan))
-        return training_op(name)(form(unrolled))
+        return training_op(name, typed_by="cpu")(form(unrolled))
 
     return add
 
