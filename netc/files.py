@@ -24,7 +24,7 @@ def replace_file(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-        sync_directory(path.parent)
+        sync(path.parent)
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -37,17 +37,8 @@ def sweep(directory: Path) -> None:
             path.unlink()
 
 
-def sync_directory(directory: Path) -> None:
-    """Flushes the names in `directory` to disk; without it a renamed file can vanish in a power cut."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sync_file(path: Path) -> None:
-    """Flushes what was written into a file to disk."""
+def sync(path: Path) -> None:
+    """Flushes what was written into a file to disk; of a directory its names, without which a renamed file can vanish in a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

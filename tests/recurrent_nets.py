@@ -1,4 +1,4 @@
-"""Small nets that carry their state through a text, and a text that they can learn."""
+"""Small recurrent nets: one that carries its state through a text, with the text, and one that forecasts a series."""
 
 from pathlib import Path
 
@@ -13,6 +13,20 @@ layers:
   - Accuracy: {axis: 2}
   - SoftmaxWithLoss: {axis: 2}
 solver: {type: Adam, base_lr: 0.02, momentum: 0.9, max_iter: 60, test_interval: 20, snapshot: 20, display: 1}
+licence: unknown
+dataset_licence: unknown
+"""
+SERIES = """\
+name: series
+layers:
+  - Data: {source: t.csv, steps: 6, batch_size: 8, test_batch_size: 20, test_fraction: 0.2}
+  - Standardize: {top: z}
+  - GRU: {num_output: 8, weight_filler: xavier}
+  - LastStep
+  - InnerProduct: {num_output: 1, weight_filler: xavier}
+  - Standardize: {name: forecast, blob: label, inverse: true}
+  - EuclideanLoss: {bottom: [forecast, label]}
+solver: {type: Adam, base_lr: 0.02, momentum: 0.9, max_iter: 150}
 licence: unknown
 dataset_licence: unknown
 """

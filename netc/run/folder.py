@@ -14,7 +14,7 @@ import numpy as np
 
 from netc import snapshot
 from netc.errors import RunError, SnapshotError
-from netc.files import locked, replace_file, sweep, sync_directory, sync_file
+from netc.files import locked, replace_file, sweep, sync
 
 BEST = "best.safetensors"
 LOCK = ".lock"
@@ -43,7 +43,7 @@ class RunFolder:
             folder = cls(parent / str(number))
             folder.snapshots.mkdir()
             replace_file(folder.net_path, net_text.encode())
-            sync_directory(parent)
+            sync(parent)
         except OSError as e:
             raise RunError(f"{parent}: cannot be written: {e.strerror or e}") from e
         return folder
@@ -125,7 +125,7 @@ class RunFolder:
         """A snapshot, once the log that it remembers is on disk; all but the newest `keep` go."""
         if self.log_path.exists():
             try:
-                sync_file(self.log_path)
+                sync(self.log_path)
             except OSError as e:
                 raise RunError(f"{self.log_path}: cannot be written: {e.strerror or e}") from e
         path = snapshot.write(self.snapshots / snapshot.file_name(iteration), states, metadata)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from netc.errors import CutError, ZooError
-from netc.files import CHUNK, locked, sync_directory
+from netc.files import CHUNK, locked, sync
 from netc.zoo.card import human_size
 from netc.zoo.folder import graph_faults, verify_folder
 from netc.zoo.index import Entry, find, read_manifest
@@ -62,10 +62,10 @@ def download(spec: str, source: str | Path | None = None, to: str | Path = ".", 
                 for name, content in ((MANIFEST, data), (SIGNATURE, signature)):
                     if content is not None:
                         (partial / name).write_bytes(content)
-                sync_directory(partial)
+                sync(partial)
                 target.parent.mkdir(exist_ok=True)
                 os.rename(partial, target)
-                sync_directory(target.parent)
+                sync(target.parent)
     except OSError as error:
         raise ZooError(f"{error.filename2 or error.filename or target}: {error.strerror or error}") from error
     return Downloaded(entry.name, entry.version, target, True)

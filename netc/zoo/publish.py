@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from netc.errors import ZooError
-from netc.files import CHUNK, locked, sync_directory
+from netc.files import CHUNK, locked, sync
 from netc.zoo.amend import sign_folder
 from netc.zoo.card import model_card
 from netc.zoo.folder import graph_faults
@@ -102,11 +102,11 @@ def _publish(
         draft["files"].append(_store(model_card(draft).encode(), staging / CARD))
         _store(_encoded(draft), staging / MANIFEST)
         sign_folder(staging, key)
-        sync_directory(staging)
+        sync(staging)
         target = zoo / name / draft["version"]
         target.parent.mkdir(exist_ok=True)
         os.replace(staging, target)
-        sync_directory(target.parent)
+        sync(target.parent)
         return Published(name, draft["version"], target, True, tuple(reindex(zoo)))
     finally:
         shutil.rmtree(staging, ignore_errors=True)

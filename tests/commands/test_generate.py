@@ -6,23 +6,9 @@ import pytest
 from netc import Model, data
 from netc.commands import generate
 from netc.errors import DataError
-from tests.recurrent_nets import NET, write_letters
+from tests.recurrent_nets import NET, SERIES, write_letters
 from tests.small_nets import netc
 
-SERIES = """\
-name: series
-layers:
-  - Data: {source: t.csv, steps: 6, batch_size: 8, test_batch_size: 20, test_fraction: 0.2}
-  - Standardize: {top: z}
-  - GRU: {num_output: 8, weight_filler: xavier}
-  - LastStep
-  - InnerProduct: {num_output: 1, weight_filler: xavier}
-  - Standardize: {name: forecast, blob: label, inverse: true}
-  - EuclideanLoss: {bottom: [forecast, label]}
-solver: {type: Adam, base_lr: 0.02, momentum: 0.9, max_iter: 150}
-licence: unknown
-dataset_licence: unknown
-"""
 SEQUENCES = """\
 name: sequences
 layers:

@@ -26,20 +26,6 @@ layers:
   - RBM: {num_output: 24, visible: GAUSSIAN, weight_filler: {type: gaussian, std: 0.05}, top: [hidden, loss, error]}
 solver: {base_lr: 0.01, max_iter: 20, display: 5}
 """
-SERIES = """\
-name: series
-layers:
-  - Data: {source: one.csv, steps: 6, batch_size: 8, test_batch_size: 20, test_fraction: 0.3}
-  - Standardize: {top: z}
-  - GRU: {num_output: 8, weight_filler: xavier}
-  - LastStep
-  - InnerProduct: {num_output: 1, weight_filler: xavier}
-  - Standardize: {name: forecast, blob: label, inverse: true}
-  - EuclideanLoss: {bottom: [forecast, label]}
-solver: {type: Adam, base_lr: 0.02, momentum: 0.9, max_iter: 150, display: 50}
-"""
-
-
 NUMBERS = """\
 name: numbers
 layers:
@@ -63,7 +49,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "numbers.yaml").write_text(NUMBERS)
     rows = np.random.default_rng(0).normal(size=(100, 3)).astype(np.float32)
     np.savez(folder / "numbers.npz", data=rows, label=rows.sum(1, keepdims=True))
-    (folder / "series.yaml").write_text(SERIES)
+    series = recurrent_nets.SERIES.replace("t.csv", "one.csv").replace("test_fraction: 0.2", "test_fraction: 0.3")
+    (folder / "series.yaml").write_text(series.replace("max_iter", "display: 50, max_iter"))
     commands = [(small,), (small, "--set", "solver.base_lr=0.05")]
     commands += [(folder / f"{name}.yaml",) for name in ("coder", "machine", "numbers", "trees", "letters", "series")]
     for command in commands:
