@@ -52,7 +52,7 @@ def entries(location: str | Path) -> list[Entry]:
     """What the zoo at `location` (directory or http(s) address) holds, by name, then by version."""
     place = f"{location}/{INDEX}"
     if not is_url(location) and not (Path(location) / INDEX).exists():
-        raise ZooError(f"{location}: there is no zoo here (no {INDEX})")
+        raise ZooError(f"{location}: there is no zoo here (no {INDEX}); netc train publishes into one, NETC_ZOO or --from names another")
     document = parse_json(read(location, INDEX, MOST_BYTES), place)
     if document.get("format") != FORMAT or not isinstance(document.get("models"), list):
         raise ZooError(f"{place}: wanted format {FORMAT} and a list of models; got format {document.get('format')!r}")
