@@ -62,7 +62,7 @@ def alike(ctx: Context, a: Value, b: Value) -> Value:
     return reshape(b, list(a.shape))
 
 
-@layer("SoftmaxWithLoss", bottoms=(2, 2), tops=(0, 2), loss=True, deployed="Softmax")
+@layer("SoftmaxWithLoss", bottoms=(2, 2), tops=(0, 2), loss=True, deployed="Softmax", class_axis=lambda p: p.softmax_param.axis)
 def softmax_with_loss(ctx: Context, scores: Value, labels: Value) -> tuple[Value, ...]:
     """-log softmax(scores)[label], by default the mean over all labels that are not ignored. A second top holds the probabilities."""
     axis = axis_of(ctx, ctx.param.softmax_param.axis, scores, "softmax_param", "axis")
@@ -89,7 +89,7 @@ def euclidean_loss(ctx: Context, a: Value, b: Value) -> Value:
     return loss.mean(each) * 0.5
 
 
-@layer("MultinomialLogisticLoss", bottoms=(2, 2), tops=(0, 1), loss=True)
+@layer("MultinomialLogisticLoss", bottoms=(2, 2), tops=(0, 1), loss=True, class_axis=lambda p: 1)
 def multinomial_logistic_loss(ctx: Context, probabilities: Value, labels: Value) -> Value:
     """-log of the label's probability, the mean over the batch. For the bottom of a Softmax, SoftmaxWithLoss is more exact.
 
@@ -102,7 +102,7 @@ def multinomial_logistic_loss(ctx: Context, probabilities: Value, labels: Value)
     return loss.normalised(each, None, 1, "BATCH_SIZE")
 
 
-@layer("InfogainLoss", bottoms=(2, 3), tops=(0, 2), loss=True, deployed="Softmax")
+@layer("InfogainLoss", bottoms=(2, 3), tops=(0, 2), loss=True, deployed="Softmax", class_axis=lambda p: p.infogain_loss_param.axis)
 def infogain_loss(ctx: Context, scores: Value, labels: Value, gain: Value | None = None) -> tuple[Value, ...]:
     """-sum over classes l of H[label, l] log softmax(scores)[l], by default the mean over all labels that are not ignored.
 
@@ -140,7 +140,7 @@ def _infogain(ctx: Context, gain: Value | None, classes: int) -> Value:
     return stop(op.Reshape(gain, [classes, classes]))
 
 
-@layer("Accuracy", bottoms=(2, 2), tops=(1, 2), metric=True)
+@layer("Accuracy", bottoms=(2, 2), tops=(1, 2), metric=True, class_axis=lambda p: p.accuracy_param.axis)
 def accuracy(ctx: Context, scores: Value, labels: Value) -> tuple[Value, ...]:
     """The share of labels whose score is among the top_k; a score equal to the label's counts against it. No gradient.
 

@@ -10,7 +10,7 @@ from netc.registry import layer
 from netc.training_ops import loss
 
 
-@layer("HingeLoss", bottoms=(2, 2), tops=(0, 1), loss=True)
+@layer("HingeLoss", bottoms=(2, 2), tops=(0, 1), loss=True, class_axis=lambda p: 1)
 def hinge_loss(ctx: Context, scores: Value, labels: Value) -> Value:
     """The sum over classes of max(0, 1 - d score), d = 1 for the label's class and -1 for any other, mean over the batch. L2: squared."""
     flat = reshape(scores, [scores.shape[0], merged(scores.shape[1:])])

@@ -9,15 +9,17 @@ from netc.layers.context import BATCH
 from netc.lower import Lowered
 from netc.net import Layer
 
-SCORED = ("SoftmaxWithLoss", "Accuracy", "InfogainLoss", "MultinomialLogisticLoss", "HingeLoss")
-
 
 def scored(lowered: Lowered) -> dict[str, tuple[int, Layer]]:
-    """How many classes a net has scores for, by the blob of the labels, and the layer that compares them."""
+    """How many classes a net has scores for, by the blob of the labels, and the layer that compares them.
+
+    Layers that compare scores with labels state `class_axis`, which gives the axis of the classes for a layer's message.
+    """
     found: dict[str, tuple[int, Layer]] = {}
     for layer in lowered.net.layers:
-        if layer.type in SCORED and len(layer.bottoms) > 1:
-            classes = lowered.versions[layer.bottoms[0]][-1].shape[_axis(layer)]
+        axis_of = layer.facts.get("class_axis")
+        if axis_of and len(layer.bottoms) > 1:
+            classes = lowered.versions[layer.bottoms[0]][-1].shape[axis_of(layer.param)]
             if isinstance(classes, int) and classes <= found.get(layer.bottoms[1], (classes, layer))[0]:
                 found[layer.bottoms[1]] = classes, layer
     return found
@@ -32,8 +34,3 @@ def beyond(lowered: Lowered, feeds: Mapping[str, np.ndarray]) -> Fault | None:
             text = f"layer {layer.name!r} ({layer.type}): a label is {int(values.max())}, but {scores}; `netc check --data` counts such"
             return Fault(layer.at(), text)
     return None
-
-
-def _axis(layer: Layer) -> int:
-    param = layer.param
-    return {"SoftmaxWithLoss": param.softmax_param.axis, "Accuracy": param.accuracy_param.axis}.get(layer.type, 1)
