@@ -22,6 +22,7 @@ from netc.contract import Program
 from netc.errors import RunError
 from netc.files import cache_folder, replace_file
 from netc.ir import Graph, Node, Value
+from netc.native import kernels_of
 from netc.session import Session
 from netc.subgraph import Subgraph
 
@@ -33,7 +34,7 @@ def session(made: Program, kind: str, threads: int) -> Session | Chain:
     if calls(made.plain_graph(kind)):
         return Chain(made.graph(kind), made.provider, threads, made.kernels)
     if os.environ.get("NETC_CACHE") == "0" or made.provider != "cpu":
-        return Session(made.model(kind), made.provider, threads, kernels=made.kernels)
+        return _session(made, kind, threads)
     path = cache_folder() / "graphs" / f"{key(made, kind)}.onnx"
     if path.is_file():
         with suppress(RunError, OSError):
@@ -41,6 +42,11 @@ def session(made: Program, kind: str, threads: int) -> Session | Chain:
             os.utime(path)  # the least used go first
             return found
     return _kept(made, kind, threads, path)
+
+
+def _session(made: Program, kind: str, threads: int, keep: Path | None = None) -> Session:
+    model = made.model(kind, kernels=kernels_of(made.kernels))
+    return Session(model, made.provider, threads, kernels=made.kernels, keep=keep)
 
 
 def key(made: Program, kind: str) -> str:
@@ -85,12 +91,12 @@ def _kept(made: Program, kind: str, threads: int, path: Path) -> Session:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _prune(path.parent)
-        found = Session(made.model(kind), made.provider, threads, kernels=made.kernels, keep=temporary)
+        found = _session(made, kind, threads, temporary)
         with suppress(OSError):
             replace_file(path, temporary.read_bytes())
         return found
     except (RunError, OSError):
-        return Session(made.model(kind), made.provider, threads, kernels=made.kernels)
+        return _session(made, kind, threads)
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
