@@ -57,12 +57,12 @@ class Feeder:
         return self.checks.faults(f"a batch of {self.checks.phase}")
 
     def once(self, index: int) -> Feeds:
-        """The feeds of batch `index` of one pass: the last batch holds no row that the first one had."""
+        """The feeds of batch `index` of one pass: the last one has no row of the first, and as few rows of sources without an end."""
         feeds = self._batches(index, 0)
+        left = self.rows - index * self.batch_size if self.rows is not None else 0
         for layer, source in zip(self.layers, self.sources, strict=True):
-            left = source.rows - index * source.batch_size if source.wraps and source.rows is not None else 0
-            if 0 < left < source.batch_size:
-                feeds |= {BATCH + top: feeds[BATCH + top][:left] for top in layer.tops if BATCH + top in feeds}
+            if 0 < left < source.batch_size == self.batch_size and (source.wraps or source.rows is None):
+                feeds |= {BATCH + n: feeds[BATCH + n][:left] for n in layer.tops if len(feeds.get(BATCH + n, ())) == source.batch_size}
         return self._with_noise(feeds, index, 0)
 
     def _batches(self, iteration: int, sub_batch: int) -> Feeds:

@@ -46,9 +46,11 @@ class Found:
             self.places.setdefault(value, place(tuple(where[at].tolist())))
 
     def __str__(self) -> str:
-        said = [_said(value, self.counts[value], self.places[value]) for value in list(self.counts)[:MOST_VALUES]]
-        more = len(self.counts) - MOST_VALUES
-        return ", ".join(said) + (f", and {more} other values" if more > 0 else "")
+        said = [_said(value, self.counts[value], self.places[value]) for value in self.counts]
+        if len(said) <= MOST_VALUES:
+            return ", ".join(said)
+        known = [value for value in self.counts if value == value]
+        return f"{self.counts.total():,} numbers outside, from {min(known):.6g} to {max(known):.6g}, such as {said[0]}"
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class Column:
         names = self.source.description.columns
         if inner and not self.top and len(names) == self.spec.shape[-1]:
             return f", column {names[inner[-1]]!r}"
-        return f", element {', '.join(map(str, inner))}" if inner else ""
+        return f", element {list(inner)}" if inner else ""
 
 
 class Checks:
@@ -198,7 +200,7 @@ def check_blobs(lowered: Lowered, arrays: Mapping[str, np.ndarray], fed: bool) -
             continue
         array, found = arrays[reading.blob], Found()
         found.add(array, reading.domain.wrong(array), partial(_indexed, reading.blob))
-        faults += [_fault(reading, found, "it")] if found.counts else []
+        faults += [_fault(reading, found, "the net")] if found.counts else []
     if faults:
         raise DataError(*faults)
 
@@ -249,14 +251,14 @@ def _base(value: Value) -> Value:
 
 def _fault(reading: Reading, found: Found, of: str) -> Fault:
     layer = reading.layer
-    text = f"layer {layer.name!r} ({layer.type}) reads {reading.blob!r}, {reading.domain}; {of} has {found}"
-    return Fault(layer.at("bottom", reading.bottom), text)
+    text = f"{reading.blob!r} of {of} has {found}; it must hold {reading.domain}"
+    return Fault(layer.at("bottom", reading.bottom), f"layer {layer.name!r} ({layer.type}): {text}")
 
 
 def _no_numbers(column: Column, found: Found, of: str) -> Fault:
     layer, name = column.layer, column.layer.tops[column.top]
-    text = f"layer {layer.name!r}: {of} has {found} in {name!r}; take these rows out of the data, or fill in numbers"
-    return Fault(layer.at(), text)
+    text = f"{name!r} of {of} has {found}; take these rows out of the data, or fill in numbers"
+    return Fault(layer.at(), f"layer {layer.name!r}: {text}")
 
 
 def _said(value: float, count: int, place: str) -> str:
