@@ -104,7 +104,7 @@ class Feed:
         if self.rows == 0:
             raise DataError(f"{table.description.name}: there are no rows")
         self._columns = table.load()[: len(self.description.tops)]
-        self._place, self._tops = table.place, request.layer.top or [str(k) for k in range(len(self._columns))]
+        self._table, self._tops = table, request.layer.top or [str(k) for k in range(len(self._columns))]
         self._transform = (lambda rows, first: rows) if table.finished else transform(request, table.description.tops[0])
         self._testing, self._iter_size, self._order = request.phase != "TRAIN", iter_size, _order(request, self.rows)
         if table.stream and self.rows:
@@ -165,8 +165,8 @@ class Feed:
 
     def place(self, top: int, row: int) -> str:
         """Where a value stands."""
-        named = self._place(top, row) if self._place else ""
-        return named or f"{self.description.name}: {self._tops[top]}[{row}]"
+        table, number = self._table, row if self._table.numbers is None else int(self._table.numbers[row])
+        return table.place(top, number) if table.place else f"{table.description.name}: {self._tops[top]}[{number}]"
 
 
 def _order(request: Request, rows: int | None) -> Order:

@@ -128,7 +128,8 @@ class Table:
     source's own work and done. The rows of a `series` follow one another in time: those held out for TEST are the last
     ones. Those of a `stream` moreover go on where the row before ends: each place of a batch walks through a part of its
     own, from batch to batch. `vocabulary()` gives the words behind the integers of the first top. `place(top, row)` says where a
-    value stands: `file:line:column`, or a file and the place within it.
+    value stands: `file:line:column`, or a file and the place within it. `numbers` are those of the rows, where they are some of all:
+    `place` counts all.
     """
 
     description: Description
@@ -139,12 +140,13 @@ class Table:
     stream: bool = False
     vocabulary: Callable[[], Vocabulary] | None = None
     place: Callable[[int, int], str] | None = None
+    numbers: np.ndarray | None = None
 
     def chosen(self, rows: np.ndarray) -> "Table":
         """The table of some of the rows, by their numbers."""
-        place = None if self.place is None else lambda top, row: self.place(top, int(rows[row]))  # type: ignore[misc]
         described = replace(self.description, rows=len(rows))
-        return replace(self, description=described, load=lambda: tuple(Selected(c, rows) for c in self.load()), place=place)
+        numbers = rows if self.numbers is None else self.numbers[rows]
+        return replace(self, description=described, load=lambda: tuple(Selected(c, rows) for c in self.load()), numbers=numbers)
 
 
 @dataclass(frozen=True)

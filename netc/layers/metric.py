@@ -34,25 +34,24 @@ def auc(ctx: Context, scores: Value, labels: Value) -> Value:
     p = ctx.param.auc_param
     margin = op.Reshape(_margin(ctx, scores, int(p.positive)), [-1], shape=scores.shape[:1])
     labels = reshape(cast(labels, np.int64), [scores.shape[0]])
+    hit, counted = op.Equal(labels, constant(np.int64(p.positive))), None
     if p.HasField("ignore_label"):
         counted = op.Not(op.Equal(labels, int(p.ignore_label)))
-        rows = (f"{ctx.layer.name}.rows",)
-        margin, labels = (op.Compress(v, counted, axis=0, shape=rows) for v in (margin, labels))
-    hit = op.Equal(labels, constant(np.int64(p.positive)))
-    ctx.collect(margin=margin, hit=hit)
-    return _area(margin, hit)
+    rows = (f"{ctx.layer.name}.rows",)
+    kept = [v if counted is None else op.Compress(v, counted, axis=0, shape=rows) for v in (margin, hit)]
+    ctx.collect(margin=kept[0], hit=kept[1])
+    hits = cast(hit if counted is None else op.And(hit, counted), np.int64)
+    return _area(margin, hits, (1 if counted is None else cast(counted, np.int64)) - hits)
 
 
-def _area(margin: Value, hit: Value) -> Value:
-    """AUC of margins (N,) and hits (N,): margins in order, those that are equal counted as one."""
+def _area(margin: Value, hits: Value, misses: Value) -> Value:
+    """AUC of margins (N,) and how many hits and misses each is (N,): margins in order, those that are equal counted as one."""
     count = op.Reshape(op.Size(margin), [1])
     ordered, order = op.TopK(margin, count, axis=0, outputs=2, shapes=[margin.shape] * 2)
-    hits = op.Gather(cast(hit, np.int64), order, axis=0)
-    misses = 1 - hits
     change = op.Not(op.Equal(op.Slice(ordered, [1], [MOST], [0], shape=("M",)), op.Slice(ordered, [0], [-1], [0], shape=("M",))))
     group = op.CumSum(op.Concat(constant(np.array([0])), cast(change, np.int64), axis=0, shape=margin.shape), constant(0))
     none = op.Expand(constant(0), shape_of(margin), shape=margin.shape)
-    hits, misses = (op.ScatterND(none, op.Unsqueeze(group, [1]), v, reduction="add") for v in (hits, misses))
+    hits, misses = (op.ScatterND(none, op.Unsqueeze(group, [1]), op.Gather(v, order, axis=0), reduction="add") for v in (hits, misses))
     above = op.CumSum(misses, constant(0))  # from the highest margin down, so these and those above are not below
     below = op.ReduceSum(misses, keepdims=0) - above
     won = op.ReduceSum(cast(hits, np.float32) * (cast(below, np.float32) + cast(misses, np.float32) * 0.5), keepdims=0)
