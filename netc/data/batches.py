@@ -1,5 +1,6 @@
 """From a layer to its batches: the source function chosen, its rows held out, ordered, transformed."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -42,6 +43,9 @@ class Source(Protocol):
 
     def skipped(self) -> list[str]:
         """What is wrong with each row that could not be decoded and was skipped so far."""
+
+    def notes(self) -> list[str]:
+        """What the rows read so far do not show of what they were read from, such as an alpha channel."""
 
 
 def resolve_batch_size(layer: pb.LayerParameter, phase: str) -> int:
@@ -94,6 +98,7 @@ class Feed:
         self.batch_size = resolve_batch_size(request.layer, request.phase)
         if self.rows == 0:
             raise DataError(f"{table.description.name}: there are no rows")
+        self._notes = table.notes
         self._columns = table.load()[: len(self.description.tops)]
         self._transform = (lambda rows, first: rows) if table.finished else transform(request, table.description.tops[0])
         self._testing, self._iter_size, self._order = request.phase != "TRAIN", iter_size, _order(request, self.rows)
@@ -110,6 +115,10 @@ class Feed:
     def skipped(self) -> list[str]:
         """What is wrong with each row that could not be decoded and was skipped so far."""
         return list(self._stand_ins.skipped.values()) if self._stand_ins else []
+
+    def notes(self) -> list[str]:
+        """What the rows read so far do not show of what they were read from, such as an alpha channel."""
+        return self._notes()
 
     @property
     def bytes_kept(self) -> int:
@@ -231,12 +240,12 @@ def _source_name(request: Request) -> tuple[Registry, str]:
     if not text:
         raise DataError(f"source is missing; {wanted}")
     path = request.path
+    if not os.path.exists(path):  # which is false, too, for what cannot be the name of a file
+        raise DataError(_not_there(path, text))
     if (path / "CURRENT").exists():
         return source, "leveldb"
-    if (path / "data.mdb").exists() or backend:
+    if (path / "data.mdb").exists() or path.suffix == ".mdb" or backend:
         return source, "lmdb"
-    if not path.exists():
-        raise DataError(_not_there(path, text))
     if not path.is_dir() and path.suffix.lower() not in source:
         raise DataError(f"{path}: files of this kind are not read; {wanted}")
     return source, "folder" if path.is_dir() else path.suffix.lower()
@@ -244,7 +253,7 @@ def _source_name(request: Request) -> tuple[Registry, str]:
 
 def _not_there(path: Path, text: str) -> str:
     """What to say of a source that is neither a file nor a data set: what is near."""
-    beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    beside = [p.name for p in path.parent.iterdir()] if os.path.isdir(path.parent) else []
     if path.suffix:
         found = close(path.name, beside)
         hint = f"did you mean {' or '.join(map(repr, found))}?" if found else "paths start from the net's folder"

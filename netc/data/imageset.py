@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from netc import netc_pb2 as pb
-from netc.data.datum import datums, to_datum, to_pixels, write_datums
-from netc.data.images import read_image
+from netc.data.datum import to_datum, to_pixels
+from netc.data.lmdb import datums, write_datums
+from netc.data.pixels import LeftOut, read_image
 from netc.errors import DataError, Fault, RunError
-from netc.files import replace_file
+from netc.files import read_file, read_text, replace_file
 from netc.random import permutation
 
 
@@ -70,7 +71,7 @@ def write_mean(path: str, image: np.ndarray) -> None:
 def _lines(listing: str) -> list[tuple[str, int]]:
     """Paths and labels: a label is what follows the last space."""
     try:
-        text = Path(listing).read_text()
+        text = read_text(listing)
     except (OSError, UnicodeDecodeError) as e:
         raise DataError(f"{listing}: cannot be read: {e}") from e
     found, faults = [], []
@@ -99,5 +100,5 @@ def _items(images: ImageSet, lines: list[tuple[str, int]], skipped: list[str]) -
             raise DataError(f"{path}: is {pixels.shape}, the first image is {first}")
         datum = to_datum(pixels if images.gray else pixels[::-1], label)  # blue first, as OpenCV has it
         if images.encoded and not any(images.size):
-            datum = pb.Datum(data=path.read_bytes(), label=label, encoded=True)
+            datum = pb.Datum(data=read_file(path), label=label, encoded=True)
         yield f"{number:08d}_{name}".encode(), datum

@@ -127,7 +127,8 @@ class Table:
     `has_test_rows` says that rows for TEST are set apart by the source itself, `finished` that transform_param is the
     source's own work and done. The rows of a `series` follow one another in time: those held out for TEST are the last
     ones. Those of a `stream` moreover go on where the row before ends: each place of a batch walks through a part of its
-    own, from batch to batch. `vocabulary()` gives the words behind the integers of the first top.
+    own, from batch to batch. `vocabulary()` gives the words behind the integers of the first top,
+    `notes()` what the rows read so far do not show of what they were read from.
     """
 
     description: Description
@@ -137,6 +138,7 @@ class Table:
     series: bool = False
     stream: bool = False
     vocabulary: Callable[[], Vocabulary] | None = None
+    notes: Callable[[], list[str]] = list
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from netc import netc_pb2 as pb
 from netc.api import Net
 from netc.commands import test as testing
 from netc.data.bilinear import resize
-from netc.data.datum import to_datum, write_datums
+from netc.data.datum import to_datum
+from netc.data.lmdb import write_datums
 from netc.derived import deployed
 from netc.errors import DataError
 from netc.ir import Graph
