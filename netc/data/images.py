@@ -52,10 +52,11 @@ class Images:
     left_out: LeftOut = field(default_factory=LeftOut, compare=False)
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        channels, height, width = self.shape
         out = np.empty((len(rows), *self.shape), np.uint8)
 
         def read(i: int) -> None:
-            out[i] = read_image(self.paths[rows[i]], *self.shape, left_out=self.left_out)
+            out[i] = read_image(self.paths[rows[i]], channels, height, width, left_out=self.left_out)
 
         each(read, range(len(rows)))
         return out

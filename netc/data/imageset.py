@@ -31,17 +31,17 @@ class ImageSet:
     encoded: bool = False
 
 
-def write_database(images: ImageSet, database: str) -> tuple[int, list[str]]:
-    """A new LMDB of the images, under keys `%08d_path`; how many there are, and why others were skipped.
+def write_database(images: ImageSet, database: str) -> tuple[int, list[str], list[str]]:
+    """A new LMDB of the images, under keys `%08d_path`; how many there are, why others were skipped, and what is left out of some.
 
     DataError if the listing is wrong, or, with check_size, where an image has another size than the first.
     """
     if bool(images.size[0]) != bool(images.size[1]):
         raise DataError("only one of the height and the width to resize to is given; give both or none")
-    lines, skipped = _lines(images.listing), list[str]()
+    lines, skipped, left_out = _lines(images.listing), list[str](), LeftOut()
     if images.seed is not None:
         lines = [lines[k] for k in permutation(images.seed, "convert-imageset", len(lines))]
-    return write_datums(database, _items(images, lines, skipped)), skipped
+    return write_datums(database, _items(images, lines, skipped, left_out)), skipped, left_out.notes()
 
 
 def mean_image(database: str) -> np.ndarray:
@@ -86,12 +86,14 @@ def _lines(listing: str) -> list[tuple[str, int]]:
     return found
 
 
-def _items(images: ImageSet, lines: list[tuple[str, int]], skipped: list[str]) -> Iterator[tuple[bytes, pb.Datum]]:
+def _items(
+    images: ImageSet, lines: list[tuple[str, int]], skipped: list[str], left_out: LeftOut
+) -> Iterator[tuple[bytes, pb.Datum]]:
     first: tuple[int, ...] | None = None
     for number, (name, label) in enumerate(lines):
         path = Path(images.root) / name.lstrip("/")
         try:
-            pixels = read_image(path, 1 if images.gray else 3, *images.size)
+            pixels = read_image(path, 1 if images.gray else 3, *images.size, left_out=left_out)
         except DataError as e:
             skipped.append(str(e))
             continue

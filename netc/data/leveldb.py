@@ -107,12 +107,14 @@ def _version(path: Path) -> _Version:
         with bounded(f"{name}: a record of it is damaged"):
             _edit(version, record)
     if version.comparator != COMPARATOR:
-        raise FormatError(f"its keys are in the order of {version.comparator.decode(errors='replace') or 'nothing'}; Caffe's are in that of their bytes")
+        order = version.comparator.decode(errors="replace") or "nothing"
+        raise FormatError(f"its keys are in the order of {order}; Caffe's are in that of their bytes")
     if not {2, 3, 4} <= version.numbers.keys():
         raise FormatError(f"{name} ends before it says which files count: it was cut short")
     here = {int(f.stem) for suffix in ("ldb", "sst") for f in path.glob(f"*.{suffix}") if f.stem.isascii() and f.stem.isdigit()}
     if unknown := sorted(here - version.mentioned):
-        raise FormatError(f"{name} does not know the table {unknown[0]:06}: it was cut short, or the database was not closed (LevelDB repairs it)")
+        text = "it was cut short, or the database was not closed (LevelDB repairs it)"
+        raise FormatError(f"{name} does not know the table {unknown[0]:06}: {text}")
     return version
 
 

@@ -64,8 +64,8 @@ def read_rows(path: Path) -> Rows:
                 _read_leaf(number, page, tree, rows, seen, size)
     counted = seen[BRANCH], seen[LEAF], seen[OVERFLOW], len(rows.keys)
     if counted != (tree.branches, tree.leaves, tree.overflow, tree.entries):
-        said = f"{tree.branches}, {tree.leaves}, {tree.overflow} pages and {tree.entries} entries"
-        raise PageError(f"it should have {said} (branches, leaves, overflow); {', '.join(map(str, counted[:3]))} and {counted[3]} are there")
+        said = f"{tree.branches}, {tree.leaves} and {tree.overflow} pages (branches, leaves, of large values) and {tree.entries} entries"
+        raise PageError(f"it should have {said}; {', '.join(map(str, counted[:3]))} and {counted[3]} are there")
     large = [page for page in rows.pages if page]
     if len(set(large)) != len(large):
         raise PageError("two entries have the same value's pages")

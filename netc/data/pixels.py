@@ -70,7 +70,9 @@ class LeftOut:
         self.found.setdefault(what, {})[place] = None
 
 
-def read_image(image: Path | bytes, channels: int, height: int = 0, width: int = 0, place: str = "", left_out: LeftOut | None = None) -> np.ndarray:
+def read_image(
+    image: Path | bytes, channels: int, height: int = 0, width: int = 0, place: str = "", left_out: LeftOut | None = None
+) -> np.ndarray:
     """An image file, or its bytes, as uint8 of (channels, height, width): 1 grey, 3 RGB, 0 its own. Resized unless height is 0.
 
     UndecodableError names `place`, else the file.

@@ -55,7 +55,8 @@ def window_data(request: Request) -> Table:
         raise DataError(f"{request.path}: has {len(objects)} windows of objects and {len(others)} of background; a batch needs both")
     drawn = Drawn(request, others, objects, first_object, size, _normalisation(request, size))
     tops = TopSpec("float32", (CHANNELS, size, size)), TopSpec("int64", ())
-    return Table(Description(request.path.name, tops, None), lambda: (Pixels(drawn), Classes(drawn)), finished=True, notes=drawn.left_out.notes)
+    columns = Pixels(drawn), Classes(drawn)
+    return Table(Description(request.path.name, tops, None), lambda: columns, finished=True, notes=drawn.left_out.notes)
 
 
 @dataclass(frozen=True)

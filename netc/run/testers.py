@@ -40,6 +40,10 @@ class Testers:
         """What is wrong with each row that could not be decoded and was skipped so far."""
         return [text for feeder in self._feeders.values() for text in feeder.skipped()]
 
+    def notes(self) -> list[str]:
+        """What the rows read so far do not show of what they were read from, such as an alpha channel."""
+        return [text for feeder in self._feeders.values() for text in feeder.notes()]
+
     def _tester(self, number: int, validation: bool) -> tuple[Stepper, Feeder]:
         """A test net on the states of training, and what feeds it."""
         program = self.program

@@ -1,50 +1,19 @@
 """LevelDB's files: tables (recorded ones), logs, deletions, snappy."""
 
-import struct
-
 import numpy as np
 import pytest
 
 from netc.data.datum import to_datum
-from netc.data.leveldb import LOG_BLOCK, LevelDb
+from netc.data.leveldb import LevelDb
+from netc.data.leveldb_files import LOG_BLOCK
 from netc.data.snappy import decompress
 from netc.errors import DataError
+from tests.data.databases import log, write_leveldb
 from tests.recorded import FOLDER
 
 
-def varint(n: int) -> bytes:
-    return bytes([n & 0x7F | 0x80]) + varint(n >> 7) if n > 0x7F else bytes([n])
-
-
-def string(content: bytes) -> bytes:
-    return varint(len(content)) + content
-
-
-def log(record: bytes) -> bytes:
-    """A record in the blocks of a log file, without checksums."""
-    out, kind = b"", 2
-    if len(record) <= LOG_BLOCK - 7:
-        return bytes(4) + struct.pack("<HB", len(record), 1) + record
-    while record:
-        piece, record = record[: LOG_BLOCK - 7], record[LOG_BLOCK - 7 :]
-        out += bytes(4) + struct.pack("<HB", len(piece), kind if record else 4) + piece
-        kind = 3
-    return out
-
-
 def write(folder, *batches):
-    """A database that is all in its log: batches of (key, value), None for a deletion."""
-    folder.mkdir()
-    (folder / "CURRENT").write_text("MANIFEST-000002\n")
-    edit = varint(1) + string(b"leveldb.BytewiseComparator") + varint(2) + varint(3) + varint(3) + varint(4) + varint(4) + varint(0)
-    (folder / "MANIFEST-000002").write_bytes(log(edit))
-    content, sequence = b"", 1
-    for batch in batches:
-        entries = b"".join(b"\0" + string(k) if v is None else b"\1" + string(k) + string(v) for k, v in batch)
-        record, sequence = struct.pack("<QI", sequence, len(batch)) + entries, sequence + len(batch)
-        content += log(record)
-    (folder / "000003.log").write_bytes(content)
-    return LevelDb(folder)
+    return LevelDb(write_leveldb(folder, batches=batches))
 
 
 def test_the_newest_entry_of_a_log_counts(tmp_path):
