@@ -17,7 +17,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "netc"
 
 
-KINDS = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device", stat.S_IFDIR: "a folder"}
+KINDS = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 
 
 class IrregularFileError(OSError):
@@ -25,7 +25,7 @@ class IrregularFileError(OSError):
 
 
 def open_plain(path: str | Path) -> BinaryIO:
-    """A file to read. OSError if there is none; IrregularFileError, at once, for a pipe, a socket, a device or a folder."""
+    """A file to read. OSError if there is none or it is a folder; IrregularFileError, at once, for a pipe, a socket or a device."""
     # O_NONBLOCK: opening a pipe that nobody writes would wait.
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
@@ -51,7 +51,9 @@ def read_text(path: str | Path, encoding: str = "utf-8") -> str:
     return read_file(path).decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _irregular(path: str | Path, mode: int) -> IrregularFileError:
+def _irregular(path: str | Path, mode: int) -> OSError:
+    if stat.S_ISDIR(mode):
+        return IsADirectoryError(errno.EISDIR, "it is a folder, not a file", str(path))
     return IrregularFileError(errno.EINVAL, f"it is {KINDS.get(stat.S_IFMT(mode), 'no plain file')}, not a file", str(path))
 
 

@@ -1,6 +1,7 @@
 """From a layer to its batches: the source function chosen, its rows held out, ordered, transformed."""
 
 import os
+import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from netc.data.source import Description, Request, Selected, Table
 from netc.data.transform import normalisation, transform, transformed
 from netc.data.vocabulary import Vocabulary
 from netc.errors import DataError, close, near
+from netc.files import open_plain
 from netc.random import integers, permutation
 from netc.registry import Registry, dataset, source
 
@@ -166,8 +168,24 @@ def _described(request: Request, table: Table) -> Description:
         raise DataError(f"{given.name} gives {len(given.tops)} tops; the layer has {wanted}")
     first = given.tops[0] if table.finished else transformed(request.layer.transform_param, given.tops[0])
     classes = given.classes if wanted > 1 else ()  # they are of the labels
+    if not given.tokens:  # whose classes are characters or words
+        _check_names(given.name, classes)
     kinds, name = _source_name(request)
     return replace(given, tops=(first, *given.tops[1:wanted]), classes=classes, noun=kinds.facts[name].get("noun", "rows"))
+
+
+def _check_names(source: str, classes: tuple[str, ...]) -> None:
+    """DataError for names of classes that cannot stand on a line of labels.txt: found before the run, not when it is published."""
+    faults = []
+    for name in classes:
+        if any("\ud800" <= letter <= "\udfff" for letter in name):
+            faults.append(f"{source}: the name of the class {name!r} is not UTF-8; rename it")
+        elif not name.strip() or name.splitlines() != [name] or any(unicodedata.category(letter) == "Cc" for letter in name):
+            faults.append(
+                f"{source}: the name of the class {name!r} has an end of a line or a control character in it, or nothing; rename it"
+            )
+    if faults:
+        raise DataError(*faults)
 
 
 def _table(request: Request) -> Table:
@@ -246,9 +264,20 @@ def _source_name(request: Request) -> tuple[Registry, str]:
         return source, "leveldb"
     if (path / "data.mdb").exists() or path.suffix == ".mdb" or backend:
         return source, "lmdb"
+    if not path.is_dir():
+        _check_plain(path)
     if not path.is_dir() and path.suffix.lower() not in source:
         raise DataError(f"{path}: files of this kind are not read; {wanted}")
     return source, "folder" if path.is_dir() else path.suffix.lower()
+
+
+def _check_plain(path: Path) -> None:
+    """DataError for a pipe or a device, which whatever reads it would wait for."""
+    try:
+        with open_plain(path):
+            pass
+    except OSError as e:
+        raise DataError(f"{path}: cannot be read: {e.strerror or e}") from e
 
 
 def _not_there(path: Path, text: str) -> str:

@@ -86,9 +86,7 @@ def _lines(listing: str) -> list[tuple[str, int]]:
     return found
 
 
-def _items(
-    images: ImageSet, lines: list[tuple[str, int]], skipped: list[str], left_out: LeftOut
-) -> Iterator[tuple[bytes, pb.Datum]]:
+def _items(images: ImageSet, lines: list[tuple[str, int]], skipped: list[str], left_out: LeftOut) -> Iterator[tuple[bytes, pb.Datum]]:
     first: tuple[int, ...] | None = None
     for number, (name, label) in enumerate(lines):
         path = Path(images.root) / name.lstrip("/")

@@ -87,7 +87,7 @@ def table_block(file: Path, offset: int, size: int) -> list[Entry]:
         if offset + size + TRAILER > os.fstat(opened.fileno()).st_size:
             raise FormatError(f"{file.name}: a block at {offset} of {size} bytes is not in it")
         opened.seek(offset)
-        content, (kind, checksum) = opened.read(size + 1), struct.unpack("<BI", b"\0" + opened.read(TRAILER - 1))
+        content, checksum = opened.read(size + 1), int.from_bytes(opened.read(TRAILER - 1), "little")
     if checksum != masked_crc32c(content):
         raise FormatError(f"{file.name}: the block at {offset} has not the checksum that is written there")
     content, kind = content[:-1], content[-1]
