@@ -10,7 +10,7 @@ from netc.files import read_text
 
 def trees_of(text: str) -> list[tuple[str, Tree]]:
     """The tree that `text` is, or those of the file that it names."""
-    if not os.path.isfile(text):  # which is false, too, for what is too long to be a name
+    if not os.path.exists(text) or os.path.isdir(text):  # the first is false, too, for what is too long to be a name
         return [(text, read_tree(text))]
     try:
         return [(f"{text}:{tree.line}", tree) for tree in read_trees(read_text(text), text)]

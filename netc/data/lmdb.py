@@ -69,7 +69,7 @@ def write_datums(path: str | Path, items: Iterable[tuple[bytes, pb.Datum]]) -> i
     try:
         import lmdb as library
     except ImportError as e:
-        raise DataError("to write an LMDB needs lmdb: pip install 'netc[caffe]'") from e
+        raise DataError("to write LMDB databases, you need lmdb: pip install 'netc[caffe]'") from e
     count = 0
     if Path(path).exists():
         raise DataError(f"{path}: is there already; a database is written anew")

@@ -84,7 +84,7 @@ def test_wrong_listings_and_sizes(photos: Path, tmp_path: Path) -> None:
     assert result.exit_code == 2 and "a 3.png: is (3, 6, 6), the first image is (3, 6, 5)" in result.stderr
     assert not (tmp_path / "db").exists()
     result = netc("data", "mean", tmp_path / "db")
-    assert result.exit_code == 2 and "is no LMDB" in result.stderr
+    assert result.exit_code == 2 and "db: there is no such file or folder" in result.stderr
 
 
 @pytest.mark.skipif(not index("data"), reason=f"no recorded results in {FOLDER}")

@@ -122,7 +122,8 @@ def test_databases_keep_a_photo_upright(tmp_path):
 
 def test_a_photo_is_classified_alike(tmp_path):
     (tmp_path / "net.yaml").write_text(
-        "layers:\n  - Input: {shape: {dim: [1, 3, 32, 48]}}\n  - InnerProduct: {num_output: 4, weight_filler: xavier}\n  - Softmax\n"
+        "layers:\n  - Input: {shape: {dim: [1, 3, 32, 48]}}\n  - Pooling: {pool: AVE, kernel_size: 16, stride: 16}\n"
+        "  - Power: {scale: 0.02}\n  - Flatten\n  - Softmax\n"
     )
     export_onnx(load_job(str(tmp_path / "net.yaml")), (), str(tmp_path / "model.onnx"))
     model = Model(tmp_path / "model.onnx")
