@@ -1,17 +1,23 @@
 """Caffe's Datum messages: images or features, and a label."""
 
+import struct
+import zlib
+
 import numpy as np
 
 from netc import netc_pb2 as pb
 from netc.data.pixels import LeftOut, read_image
+from netc.data.source import UndecodableError
 from netc.errors import DataError
 
 
 def to_pixels(datum: pb.Datum, place: str, left_out: LeftOut | None = None) -> np.ndarray:
     """The image or features in a Datum, (channels, height, width): uint8, or float32; encoded ones are decoded, blue first.
 
-    DataError names `place`.
+    DataError names `place`; it is an UndecodableError where the Datum has another checksum than it states.
     """
+    if datum.HasField("checksum") and datum.checksum != checksum(datum):
+        raise UndecodableError({0: f"{place}: is damaged: its bytes have not the checksum that is written with them"})
     if datum.encoded:
         return _decoded(datum.data, place, left_out)
     shape = datum.channels, datum.height, datum.width
@@ -19,6 +25,13 @@ def to_pixels(datum: pb.Datum, place: str, left_out: LeftOut | None = None) -> n
     if values.size != int(np.prod(shape, dtype=object)) or min(shape) < 0:
         raise DataError(f"{place}: {values.size} values do not fill {'x'.join(map(str, shape))}")
     return values.reshape(shape)
+
+
+def checksum(datum: pb.Datum) -> int:
+    """The CRC-32 of what a Datum says, its field `checksum` aside: of its numbers in 32 bits, its bytes, its floats."""
+    numbers = struct.pack("<iiiii", datum.channels, datum.height, datum.width, datum.label, datum.encoded)
+    floats = np.array(datum.float_data, "<f4").tobytes() if datum.float_data else b""
+    return zlib.crc32(floats, zlib.crc32(datum.data, zlib.crc32(numbers)))
 
 
 def to_datum(array: np.ndarray, label: int | None = None) -> pb.Datum:

@@ -9,6 +9,7 @@ from google.protobuf.message import DecodeError
 
 from netc import netc_pb2 as pb
 from netc.data.database import table
+from netc.data.datum import checksum
 from netc.data.lmdb_pages import PageError, Rows, read_rows, read_values
 from netc.data.source import Request, Table
 from netc.errors import DataError, RunError
@@ -65,7 +66,7 @@ def datums(path: str | Path) -> Iterator[tuple[bytes, pb.Datum]]:
 
 
 def write_datums(path: str | Path, items: Iterable[tuple[bytes, pb.Datum]]) -> int:
-    """A new LMDB of `items`; their number. DataError if `path` is there already, RunError if the disk refuses."""
+    """A new LMDB of `items`, each with its checksum; their number. DataError if `path` is there already, RunError if the disk refuses."""
     try:
         import lmdb as library
     except ImportError as e:
@@ -77,6 +78,7 @@ def write_datums(path: str | Path, items: Iterable[tuple[bytes, pb.Datum]]) -> i
         with library.open(str(path), map_size=SIZE) as database:
             transaction = database.begin(write=True)
             for count, (key, datum) in enumerate(items, 1):
+                datum.checksum = checksum(datum)
                 transaction.put(key, datum.SerializeToString())
                 if count % PER_COMMIT == 0:
                     transaction.commit()

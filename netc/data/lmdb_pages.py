@@ -8,8 +8,10 @@ cannot be told, one in a key only where it breaks the order.
 
 import os
 import struct
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -48,9 +50,9 @@ class Rows:
     """Keys in their order; of each value where it is in the file, its size, and the page of its own (0: within a leaf)."""
 
     keys: list[bytes] = field(default_factory=list)
-    places: list[int] = field(default_factory=list)
-    sizes: list[int] = field(default_factory=list)
-    pages: list[int] = field(default_factory=list)
+    places: "array[int]" = field(default_factory=partial(array, "Q"))
+    sizes: "array[int]" = field(default_factory=partial(array, "Q"))
+    pages: "array[int]" = field(default_factory=partial(array, "Q"))
 
 
 def read_rows(path: Path) -> Rows:

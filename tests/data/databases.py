@@ -6,6 +6,7 @@ from pathlib import Path
 
 from netc import netc_pb2 as pb
 from netc.data.crc32c import masked_crc32c
+from netc.data.datum import checksum
 from netc.data.leveldb_files import LOG_BLOCK, MAGIC
 
 Row = tuple[bytes, bytes | None]
@@ -125,6 +126,9 @@ def write_lmdb(folder: Path, rows: Sequence[tuple[bytes, bytes]], a_commit: int 
     return folder
 
 
-def datum(pixels: bytes, channels: int, side: int, label: int) -> bytes:
-    """A Datum of bytes."""
-    return pb.Datum(channels=channels, height=side, width=side, data=pixels, label=label).SerializeToString()
+def datum(pixels: bytes, channels: int, side: int, label: int, checked: bool = False) -> bytes:
+    """A Datum of bytes, with the checksum that netc writes or, as Caffe's have it, without."""
+    made = pb.Datum(channels=channels, height=side, width=side, data=pixels, label=label)
+    if checked:
+        made.checksum = checksum(made)
+    return made.SerializeToString()
