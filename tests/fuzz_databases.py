@@ -1,8 +1,8 @@
 """Databases with something wrong in them: `python -m tests.fuzz_databases {leveldb,lmdb} [COUNT [FIRST]]` makes so many and reads each.
 
 A case is its number: the same files every time. Reading may take 5 seconds and 1 GiB, and ends with the pixels and labels that were
-written, or in a DataError. Two things no reader can tell: LMDB has no checksums, so that bytes that are changed within a value are read
-as they are, but for those that netc wrote a checksum with; and a LevelDB whose log ends between two batches is one whose writer ended there.
+written, or in a DataError. Two things no reader can tell: bytes that are changed within a value of an LMDB, unless netc wrote a
+checksum with it, are read as they are; and a LevelDB whose log ends between two batches is one whose writer ended there.
 """
 
 import shutil

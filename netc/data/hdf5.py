@@ -60,7 +60,7 @@ class Rows:
             places = np.flatnonzero(where == k)
             wanted, back = np.unique(rows[places] - (self.ends[k - 1] if k else 0), return_inverse=True)
             with _opened(self.files[k]) as file:
-                out[places] = _found(file, self.name)[wanted][back]
+                out[places] = _found(file, self.name, self.files[k])[wanted][back]
         return out
 
 
@@ -70,7 +70,7 @@ def _column(files: tuple[Path, ...], name: str) -> Rows:
     for path in files:
         try:
             with _opened(path) as file:
-                item = _found(file, name)
+                item = _found(file, name, path)
                 found.append((path, tuple(item.shape), np.dtype(item.dtype)))
         except DataError as e:
             faults += map(str, e.faults)
@@ -139,9 +139,9 @@ def _opened(path: Path) -> Iterator[hdf5.Reader]:
         raise DataError(f"{path}: cannot be read as HDF5: {e}") from e
 
 
-def _found(file: hdf5.Reader, name: str) -> Any:
-    """A data set of a file. Hdf5Error if there is none."""
+def _found(file: hdf5.Reader, name: str, path: Path) -> Any:
+    """A data set of a file. DataError if there is none."""
     found = file.dataset(name)
     if found is None:
-        raise Hdf5Error(f"there is no data set {name!r}; {near(name, file.names)}")
+        raise DataError(f"{path}: there is no data set {name!r}; {near(name, file.names)}")
     return found
