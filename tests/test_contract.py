@@ -22,6 +22,7 @@ from tests.small_nets import NET, log, netc, write_small
 
 SCRIPT = ROOT / "tests" / "step_in_numpy.py"
 IN_ORDER = NET.replace("test_fraction: 0.2", "shuffle: false").replace("average_loss: 5, ", "").replace("max_iter: 60", "max_iter: 20")
+WHOLE = {"sum/accuracy/right", "sum/accuracy/count", "sum/loss/total", "sum/loss/count"}  # of the whole test set
 PARAMETERS = ["conv1.weight", "conv1.bias", "ip1.weight", "ip1.bias", "ip2.weight", "ip2.bias"]
 NORMED = NET.replace("  - Pooling", "  - BatchNorm\n  - Scale: {bias_term: true}\n  - Pooling")
 
@@ -73,7 +74,7 @@ def test_inputs_and_outputs(build):
         "train": (fed | {"lr"} | named("state/", PARAMETERS + slots), outputs | named("next/", PARAMETERS + slots)),
         "gradient": (fed | named("state/", PARAMETERS) | named("grad/", PARAMETERS), outputs | named("next/grad/", PARAMETERS)),
         "update": ({"lr"} | named("grad/", PARAMETERS) | named("state/", PARAMETERS + slots), named("next/", PARAMETERS + slots)),
-        "test": (batch | named("state/", PARAMETERS), outputs),
+        "test": (batch | named("state/", PARAMETERS), outputs | WHOLE),
         "model": ({"data"}, {"prob"}),
     }
     assert {kind: ports(onnx.load(build / f"{kind}.onnx")) for kind in expected} == expected
