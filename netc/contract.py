@@ -120,11 +120,11 @@ class Program:
         """The start value of every state: fillers for parameters, zeros for the rest."""
         return {name: np.asarray(node.attrs["start"](), np.float32) for name, node in self.states.items()}
 
-    def model(self, kind: str, functions: Collection[str] | bool = True, provider: str | None = None) -> onnx.ModelProto:
-        """The model `kind`: "train", "gradient", "update", "watch", "test", "test1", ..., with its metadata. `functions` as in `emit`."""
+    def model(self, kind: str, functions: bool = True, provider: str | None = None, kernels: Collection[str] = ()) -> onnx.ModelProto:
+        """The model `kind`: "train", "gradient", "update", "watch", "test", "test1", ..., with its metadata. The rest as in `emit`."""
         graph = self.graph(kind)
         provider = provider or self.provider
-        return emit(graph, provider, functions, self.metadata(kind, graph, provider))
+        return emit(graph, provider, functions, self.metadata(kind, graph, provider), kernels)
 
     @property
     def kernels(self) -> Path | None:

@@ -159,6 +159,8 @@ def predict(model: str, inputs: tuple[str, ...], source: str | None, top: int, o
                 click.echo(f"{path}: {made.metadata['forecasts']} +{k} {number:.6g}")
         return
     predictions = made.predict(inputs, top)
+    for text in made.left_out.notes():
+        click.echo(f"netc: note: {text}", err=True)
     if output:
         save(predictions, output)
         return

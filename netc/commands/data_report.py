@@ -38,6 +38,7 @@ class Seen:
     labels: Counter[int] = field(default_factory=Counter)
     hashes: set[bytes] = field(default_factory=set)
     faults: list[Fault] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def mean(self) -> float:
@@ -96,6 +97,7 @@ def _seen(layer: Layer, phase: str, program: Program, everything: bool, lowered:
         checks.look(fed, k)
         checks.look_for_nan(fed, k)
     seen.faults += checks.faults(phase)
+    seen.notes = source.notes()
     return seen
 
 
@@ -122,6 +124,7 @@ def lines(seen: Seen) -> Iterator[str]:
     rows = f"{seen.rows:,} of {seen.of:,} rows" if seen.of and seen.rows < seen.of else f"{seen.rows:,} rows"
     values = f"; values {seen.low:.4g} to {seen.high:.4g}, mean {seen.mean:.4g}, deviation {seen.deviation:.4g}" if seen.count else ""
     yield f"  {seen.phase} {seen.layer.name}: {rows}{values}"
+    yield from (f"    {note}" for note in seen.notes)
     if seen.labels:
         least, most = min(seen.labels.values()), max(seen.labels.values())
         share = f"{least / seen.rows:.3g} to {most / seen.rows:.3g} of the rows each"

@@ -15,7 +15,7 @@ from netc.spec.job import Job
 def test_command(
     job: Job, provider: str, threads: int | None, weights: Sequence[str], iterations: int | None, note: Callable[[str], None] = print
 ) -> Scores:
-    """The scores of the test net on weights from files. `note` is told of images that were skipped."""
+    """The scores of the test net on weights from files. `note` is told of images that were skipped, or of which something is left out."""
     program, threads, _ = compiled_program(job, provider, None, threads, needs_solver=False)
     states = program.start() | loaded_weights(program, weights)
     tested = TestNet(program, 0, threads, States({f"state/{n}": a for n, a in states.items()}, program.provider))
@@ -26,6 +26,8 @@ def test_command(
         note(left_out)
     for text in feeder.skipped():
         note(f"skipped: {text}")
+    for text in feeder.notes():
+        note(f"note: {text}")
     return scores | layer_scores(program.test_net, states, feeder, batches, program.seed)
 
 

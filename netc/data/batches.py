@@ -1,5 +1,7 @@
 """From a layer to its batches: the source function chosen, its rows held out, ordered, transformed."""
 
+import os
+import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,7 @@ from netc.data.source import Description, Request, Selected, Table
 from netc.data.transform import normalisation, transform, transformed
 from netc.data.vocabulary import Vocabulary
 from netc.errors import DataError, close, near
+from netc.files import open_plain
 from netc.random import integers, permutation
 from netc.registry import Registry, dataset, source
 
@@ -51,6 +54,9 @@ class Source(Protocol):
 
     def skipped(self) -> list[str]:
         """What is wrong with each row that could not be decoded and was skipped so far."""
+
+    def notes(self) -> list[str]:
+        """What the rows read so far do not show of what they were read from, such as an alpha channel."""
 
 
 def resolve_batch_size(layer: pb.LayerParameter, phase: str) -> int:
@@ -103,6 +109,7 @@ class Feed:
         self.batch_size = resolve_batch_size(request.layer, request.phase)
         if self.rows == 0:
             raise DataError(f"{table.description.name}: there are no rows")
+        self._notes = table.notes
         self._columns = table.load()[: len(self.description.tops)]
         self._table, self._tops = table, request.layer.top or [str(k) for k in range(len(self._columns))]
         self._transform = (lambda rows, first: rows) if table.finished else transform(request, table.description.tops[0])
@@ -120,6 +127,10 @@ class Feed:
     def skipped(self) -> list[str]:
         """What is wrong with each row that could not be decoded and was skipped so far."""
         return list(self._stand_ins.skipped.values()) if self._stand_ins else []
+
+    def notes(self) -> list[str]:
+        """What the rows read so far do not show of what they were read from, such as an alpha channel."""
+        return self._notes()
 
     @property
     def bytes_kept(self) -> int:
@@ -188,8 +199,24 @@ def _described(request: Request, table: Table) -> Description:
         raise DataError(f"{given.name} gives {len(given.tops)} tops; the layer has {wanted}")
     first = given.tops[0] if table.finished else transformed(request.layer.transform_param, given.tops[0])
     classes = given.classes if wanted > 1 else ()  # they are of the labels
+    if not given.tokens:  # whose classes are characters or words
+        _check_names(given.name, classes)
     kinds, name = _source_name(request)
     return replace(given, tops=(first, *given.tops[1:wanted]), classes=classes, noun=kinds.facts[name].get("noun", "rows"))
+
+
+def _check_names(source: str, classes: tuple[str, ...]) -> None:
+    """DataError for names of classes that cannot stand on a line of labels.txt: found before the run, not when it is published."""
+    faults = []
+    for name in classes:
+        if any("\ud800" <= letter <= "\udfff" for letter in name):
+            faults.append(f"{source}: the name of the class {name!r} is not UTF-8; rename it")
+        elif not name.strip() or name.splitlines() != [name] or any(unicodedata.category(letter) == "Cc" for letter in name):
+            faults.append(
+                f"{source}: the name of the class {name!r} has an end of a line or a control character in it, or nothing; rename it"
+            )
+    if faults:
+        raise DataError(*faults)
 
 
 def _table(request: Request) -> Table:
@@ -260,20 +287,31 @@ def _source_name(request: Request) -> tuple[Registry, str]:
     if not text:
         raise DataError(f"source is missing; {wanted}")
     path = request.path
+    if not os.path.exists(path):  # which is false, too, for what cannot be the name of a file
+        raise DataError(_not_there(path, text))
     if (path / "CURRENT").exists():
         return source, "leveldb"
-    if (path / "data.mdb").exists() or backend:
+    if (path / "data.mdb").exists() or path.suffix == ".mdb" or backend:
         return source, "lmdb"
-    if not path.exists():
-        raise DataError(_not_there(path, text))
+    if not path.is_dir():
+        _check_plain(path)
     if not path.is_dir() and path.suffix.lower() not in source:
         raise DataError(f"{path}: files of this kind are not read; {wanted}")
     return source, "folder" if path.is_dir() else path.suffix.lower()
 
 
+def _check_plain(path: Path) -> None:
+    """DataError for a pipe or a device, which whatever reads it would wait for."""
+    try:
+        with open_plain(path):
+            pass
+    except OSError as e:
+        raise DataError(f"{path}: cannot be read: {e.strerror or e}") from e
+
+
 def _not_there(path: Path, text: str) -> str:
     """What to say of a source that is neither a file nor a data set: what is near."""
-    beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    beside = [p.name for p in path.parent.iterdir()] if os.path.isdir(path.parent) else []
     if path.suffix:
         found = close(path.name, beside)
         hint = f"did you mean {' or '.join(map(repr, found))}?" if found else "paths start from the net's folder"

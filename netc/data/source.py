@@ -129,7 +129,7 @@ class Table:
     ones. Those of a `stream` moreover go on where the row before ends: each place of a batch walks through a part of its
     own, from batch to batch. `vocabulary()` gives the words behind the integers of the first top. `place(top, row)` says where a
     value stands: `file:line:column`, or a file and the place within it. `numbers` are those of the rows, where they are some of all:
-    `place` counts all.
+    `place` counts all. `notes()` says what the rows read so far do not show of what they were read from.
     """
 
     description: Description
@@ -141,6 +141,7 @@ class Table:
     vocabulary: Callable[[], Vocabulary] | None = None
     place: Callable[[int, int], str] | None = None
     numbers: np.ndarray | None = None
+    notes: Callable[[], list[str]] = list
 
     def chosen(self, rows: np.ndarray) -> "Table":
         """The table of some of the rows, by their numbers."""

@@ -47,5 +47,5 @@ def _small_png(figure: "Figure") -> bytes:
     """A PNG of at most 256 colours, half as long as one of all."""
     drawn, small = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn)
-    Image.open(drawn).convert("RGB").quantize(256).save(small, "PNG", optimize=True)
+    Image.open(drawn, formats=("PNG",)).convert("RGB").quantize(256).save(small, "PNG", optimize=True)
     return small.getvalue()

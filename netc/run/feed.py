@@ -99,6 +99,10 @@ class Feeder:
         """What is wrong with each row that could not be decoded and was skipped so far."""
         return [text for source in self.sources for text in source.skipped()]
 
+    def notes(self) -> list[str]:
+        """What the rows read so far do not show of what they were read from, such as an alpha channel."""
+        return [text for source in self.sources for text in source.notes()]
+
     @property
     def rows(self) -> int | None:
         """Rows of the first source that ends."""

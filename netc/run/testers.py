@@ -47,6 +47,10 @@ class Testers:
         left_out = [self._net(number).left_out(feeder) for (number, _), feeder in feeders if not self.program.job.solver.test_iter]
         return [*filter(None, left_out), *(text for _, feeder in feeders for text in feeder.skipped())]
 
+    def notes(self) -> list[str]:
+        """What the rows read so far do not show of what they were read from, such as an alpha channel."""
+        return [text for feeder in self._feeders.values() for text in feeder.notes()]
+
     def _net(self, number: int) -> TestNet:
         if number not in self._nets:
             self._nets[number] = TestNet(self.program, number, self.threads, self.states)
