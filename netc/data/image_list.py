@@ -3,6 +3,7 @@
 Pixels are bytes, channels first, blue before red (or one grey channel); paths are relative to root_folder.
 """
 
+import re
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
@@ -25,7 +26,8 @@ def image_data(request: Request) -> Table:
     param = request.layer.image_data_param
     if bool(param.new_height) != bool(param.new_width):
         raise DataError("only one of new_height and new_width is given; expected both or none")
-    paths, labels = _listed(request.path, request.base / param.root_folder)
+    listed, root = read_list(request.path), request.base / param.root_folder
+    paths, labels = tuple(root / path for path, _ in listed), np.array([label for _, label in listed], np.int64)
     channels, size = 3 if param.is_color else 1, (int(param.new_height), int(param.new_width))
     shape = (channels, *size) if param.new_height else _first(paths, channels, skips(request)).shape
     images = ListedImages(paths, shape, bool(param.new_height))
@@ -73,20 +75,21 @@ def _first(paths: tuple[Path, ...], channels: int, skip: bool) -> np.ndarray:
     raise DataError(f"not one of {len(paths)} images can be decoded; the first is {paths[0]}")
 
 
-def _listed(listing: Path, root: Path) -> tuple[tuple[Path, ...], np.ndarray]:
-    """The paths and labels of a list. What follows the last space of a line is the label."""
+def read_list(listing: Path) -> list[tuple[str, int]]:
+    """Path and label of each line of a list: what follows the last space is the label. DataError names all lines that are no such."""
     try:
-        lines = [line.strip() for line in read_text(listing).splitlines()]
+        lines = read_text(listing).split("\n")
     except (OSError, UnicodeDecodeError) as e:
-        raise DataError(f"{listing}: cannot be read as a list of images: {e}") from e
-    paths, labels, faults = [], [], []
-    for number, line in enumerate(lines, 1):
+        raise DataError(f"{listing}: cannot be read as a list of images: {getattr(e, 'strerror', None) or e}") from e
+    found, faults = [], []
+    for number, line in enumerate(map(str.strip, lines), 1):
         path, _, label = line.rpartition(" ")
-        if path and label.removeprefix("-").isdecimal():
-            paths.append(root / path.strip())
-            labels.append(int(label))
+        whole = path and re.fullmatch(r"-?[0-9]+", label)
+        if whole and len(label) < 12 and -(2**31) <= int(label) < 2**31:
+            found.append((path.strip(), int(label)))
         elif line:
-            faults.append(Fault(f"{listing}:{number}:1", f"expected a path, a space and a whole number; {line!r} came"))
-    if faults or not paths:
+            wanted = f"a whole number{' of 32 bits' if whole else ''}"
+            faults.append(Fault(f"{listing}:{number}:1", f"expected a path, a space and {wanted}; {line[:200]!r} came"))
+    if faults or not found:
         raise DataError(*(faults or [Fault(str(listing), "lists no images")]))
-    return tuple(paths), np.array(labels, np.int64)
+    return found
