@@ -808,10 +808,12 @@ class StandardizeParameter(_message.Message):
     def __init__(self, blob: _Optional[str] = ..., inverse: _Optional[bool] = ...) -> None: ...
 
 class AUCParameter(_message.Message):
-    __slots__ = ("positive",)
+    __slots__ = ("positive", "ignore_label")
     POSITIVE_FIELD_NUMBER: _ClassVar[int]
+    IGNORE_LABEL_FIELD_NUMBER: _ClassVar[int]
     positive: int
-    def __init__(self, positive: _Optional[int] = ...) -> None: ...
+    ignore_label: int
+    def __init__(self, positive: _Optional[int] = ..., ignore_label: _Optional[int] = ...) -> None: ...
 
 class BiasParameter(_message.Message):
     __slots__ = ("axis", "num_axes", "filler")

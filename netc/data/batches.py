@@ -43,6 +43,15 @@ class Source(Protocol):
     def stored(self, top: int, rows: np.ndarray) -> np.ndarray:
         """Rows of a top, by their numbers, as they are stored: before any order or transform."""
 
+    def in_memory(self, top: int) -> bool:
+        """Whether all rows of a top are kept in memory, so that looking at them takes no time."""
+
+    def numbers(self, iteration: int, sub_batch: int = 0) -> np.ndarray:
+        """The numbers of the rows of a batch, as `stored` and `place` count them."""
+
+    def place(self, top: int, row: int) -> str:
+        """Where a value stands."""
+
     def skipped(self) -> list[str]:
         """What is wrong with each row that could not be decoded and was skipped so far."""
 
@@ -102,6 +111,7 @@ class Feed:
             raise DataError(f"{table.description.name}: there are no rows")
         self._notes = table.notes
         self._columns = table.load()[: len(self.description.tops)]
+        self._table, self._tops = table, request.layer.top or [str(k) for k in range(len(self._columns))]
         self._transform = (lambda rows, first: rows) if table.finished else transform(request, table.description.tops[0])
         self._testing, self._iter_size, self._order = request.phase != "TRAIN", iter_size, _order(request, self.rows)
         if table.stream and self.rows:
@@ -130,10 +140,7 @@ class Feed:
 
     def batch(self, iteration: int, sub_batch: int = 0) -> tuple[np.ndarray, ...]:
         """One array a top, its batch where the top has it. `sub_batch` counts within an iteration of training."""
-        first, count = (iteration * self._iter_size + sub_batch) * self.batch_size, self.batch_size
-        if self._testing and self.rows is not None and not self.wraps:
-            first = iteration * count % (-(-self.rows // count) * count)
-            count = min(count, self.rows - first)
+        first, count = self._span(iteration, sub_batch)
         rows = self._order(first, count)
         if self._stand_ins is None:
             data = self._columns[0][rows]
@@ -144,9 +151,33 @@ class Feed:
         arrays = self._transform(data, first), *(other.astype(top.dtype, copy=False) for other, top in typed)
         return tuple(np.moveaxis(a, 0, top.batch_axis or 0) for a, top in zip(arrays, self.description.tops, strict=True))
 
+    def _span(self, iteration: int, sub_batch: int) -> tuple[int, int]:
+        """Where a batch begins in the walk through the rows, and how many it has."""
+        first, count = (iteration * self._iter_size + sub_batch) * self.batch_size, self.batch_size
+        if self._testing and self.rows is not None and not self.wraps:
+            first = iteration * count % (-(-self.rows // count) * count)
+            count = min(count, self.rows - first)
+        return first, count
+
     def stored(self, top: int, rows: np.ndarray) -> np.ndarray:
         """Rows of a top, by their numbers, as they are stored: before any order or transform."""
         return np.asarray(self._columns[top][rows])
+
+    def in_memory(self, top: int) -> bool:
+        """Whether all rows of a top are kept in memory, so that looking at them takes no time."""
+        column = self._columns[top]
+        while isinstance(column, Selected):
+            column = column.column
+        return self.rows is not None and isinstance(column, np.ndarray) and not isinstance(column.base, np.memmap)
+
+    def numbers(self, iteration: int, sub_batch: int = 0) -> np.ndarray:
+        """The numbers of the rows of a batch, as `stored` and `place` count them."""
+        return self._order(*self._span(iteration, sub_batch))
+
+    def place(self, top: int, row: int) -> str:
+        """Where a value stands."""
+        table, number = self._table, row if self._table.numbers is None else int(self._table.numbers[row])
+        return table.place(top, number) if table.place else f"{table.description.name}: {self._tops[top]}[{number}]"
 
 
 def _order(request: Request, rows: int | None) -> Order:
@@ -226,8 +257,7 @@ def _held_out(table: Table, fraction: float, phase: str) -> Table:
     described = table.description
     if table.has_test_rows or described.rows is None:
         raise DataError(f"{described.name}: test_fraction is not for a source that has test rows of its own, or no end")
-    rows = held_out(described.rows, fraction, phase, table.series)
-    return replace(table, description=replace(described, rows=len(rows)), load=lambda: tuple(Selected(c, rows) for c in table.load()))
+    return table.chosen(held_out(described.rows, fraction, phase, table.series))
 
 
 def _labelled(request: Request, table: Table) -> Table:
@@ -237,8 +267,7 @@ def _labelled(request: Request, table: Table) -> Table:
         return table
     if described.rows is None or not 0 < param.labelled <= described.rows:
         raise DataError(f"labelled is {param.labelled}; {described.name} has {described.rows or 'no end of'} training rows")
-    rows = np.sort(permutation(request.seed, f"{request.layer.name}/labelled", described.rows)[: param.labelled])
-    return replace(table, description=replace(described, rows=len(rows)), load=lambda: tuple(Selected(c, rows) for c in table.load()))
+    return table.chosen(np.sort(permutation(request.seed, f"{request.layer.name}/labelled", described.rows)[: param.labelled]))
 
 
 def _source_function(request: Request) -> Callable[[Request], Table]:

@@ -47,7 +47,8 @@ def table(store: Store, request: Request) -> Table:
         return in_memory(Pixels(database), store.count, skips(request)), Labels(database)[rows]
 
     tops = TopSpec("float32", first.shape), TopSpec("int64", ())
-    return Table(Description(store.path.name, tops, store.count), load, notes=database.left_out.notes)
+    described = Description(store.path.name, tops, store.count)
+    return Table(described, load, notes=database.left_out.notes, place=lambda top, row: _place(store, store.read([row])[0][0]))
 
 
 @dataclass(frozen=True)

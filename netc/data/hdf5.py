@@ -40,7 +40,8 @@ def hdf5_data(request: Request) -> Table:
     def load() -> tuple[Column, ...]:
         return tuple(c[np.arange(c.ends[-1])] for c in columns) if size <= MEMORY else tuple(columns)
 
-    return Table(Description(request.path.name, tops, next(iter(rows.values()))), load)
+    described = Description(request.path.name, tops, next(iter(rows.values())))
+    return Table(described, load, place=lambda top, row: columns[top].place(row))
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,11 @@ class Rows:
             with _opened(self.files[k]) as file:
                 out[places] = _found(file, self.name, self.files[k])[wanted][back]
         return out
+
+    def place(self, row: int) -> str:
+        """The file that a row stands in, and where."""
+        k = int(np.searchsorted(self.ends, row, side="right"))
+        return f"{self.files[k]}: {self.name}[{row - (int(self.ends[k - 1]) if k else 0)}]"
 
 
 def _column(files: tuple[Path, ...], name: str) -> Rows:

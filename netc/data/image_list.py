@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,7 +28,7 @@ def image_data(request: Request) -> Table:
     if bool(param.new_height) != bool(param.new_width):
         raise DataError("only one of new_height and new_width is given; expected both or none")
     listed, root = read_list(request.path), request.base / param.root_folder
-    paths, labels = tuple(root / path for path, _ in listed), np.array([label for _, label in listed], np.int64)
+    paths, labels = tuple(root / line.path for line in listed), np.array([line.label for line in listed], np.int64)
     channels, size = 3 if param.is_color else 1, (int(param.new_height), int(param.new_width))
     shape = (channels, *size) if param.new_height else _first(paths, channels, skips(request)).shape
     images = ListedImages(paths, shape, bool(param.new_height))
@@ -36,8 +37,8 @@ def image_data(request: Request) -> Table:
         small = len(paths) * prod(shape) <= MEMORY
         return (in_memory(images, len(paths), skips(request)) if small else images), labels
 
-    tops = TopSpec("float32", shape), TopSpec("int64", ())
-    return Table(Description(request.path.name, tops, len(paths)), load, notes=images.left_out.notes)
+    described = Description(request.path.name, (TopSpec("float32", shape), TopSpec("int64", ())), len(paths))
+    return Table(described, load, notes=images.left_out.notes, place=lambda top, row: f"{request.path}:{listed[row].number}:1")
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,16 @@ def _first(paths: tuple[Path, ...], channels: int, skip: bool) -> np.ndarray:
     raise DataError(f"not one of {len(paths)} images can be decoded; the first is {paths[0]}")
 
 
-def read_list(listing: Path) -> list[tuple[str, int]]:
-    """Path and label of each line of a list: what follows the last space is the label. DataError names all lines that are no such."""
+class Line(NamedTuple):
+    """A line of a list: the path and the label on it, and its number."""
+
+    path: str
+    label: int
+    number: int
+
+
+def read_list(listing: Path) -> list[Line]:
+    """The lines of a list. What follows the last space of one is the label. DataError names all lines that are no path and label."""
     try:
         lines = read_text(listing).split("\n")
     except (OSError, UnicodeDecodeError) as e:
@@ -86,7 +95,7 @@ def read_list(listing: Path) -> list[tuple[str, int]]:
         path, _, label = line.rpartition(" ")
         whole = path and re.fullmatch(r"-?[0-9]+", label)
         if whole and len(label) < 12 and -(2**31) <= int(label) < 2**31:
-            found.append((path.strip(), int(label)))
+            found.append(Line(path.strip(), int(label), number))
         elif line:
             wanted = f"a whole number{' of 32 bits' if whole else ''}"
             faults.append(Fault(f"{listing}:{number}:1", f"expected a path, a space and {wanted}; {line[:200]!r} came"))

@@ -11,7 +11,7 @@ import numpy as np
 
 from netc import netc_pb2 as pb
 from netc.data.datum import to_datum, to_pixels
-from netc.data.image_list import read_list
+from netc.data.image_list import Line, read_list
 from netc.data.lmdb import datums, write_datums
 from netc.data.pixels import LeftOut, read_image
 from netc.errors import DataError, RunError
@@ -69,9 +69,9 @@ def write_mean(path: str, image: np.ndarray) -> None:
         raise RunError(f"{path}: cannot be written: {e.strerror or e}") from e
 
 
-def _items(images: ImageSet, lines: list[tuple[str, int]], skipped: list[str], left_out: LeftOut) -> Iterator[tuple[bytes, pb.Datum]]:
+def _items(images: ImageSet, lines: list[Line], skipped: list[str], left_out: LeftOut) -> Iterator[tuple[bytes, pb.Datum]]:
     first: tuple[int, ...] | None = None
-    for number, (name, label) in enumerate(lines):
+    for number, (name, label, _) in enumerate(lines):
         path = Path(images.root) / name.lstrip("/")
         try:
             pixels = read_image(path, 1 if images.gray else 3, *images.size, left_out=left_out)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from netc.run.evaluate import singles
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -22,7 +24,7 @@ def curves_png(lines: Sequence[Mapping[str, Any]]) -> bytes | None:
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    names = sorted({name for line in tests for name in line} - {"event", "iteration"})
+    names = sorted({name for line in tests for name in singles(line)} - {"event", "iteration"})
     metrics = [name for name in names if "loss" not in name]
     figure = Figure(figsize=(8 if metrics else 4, 4), layout="constrained")
     axes = figure.subplots(1, 2 if metrics else 1, squeeze=False)[0]
