@@ -16,7 +16,7 @@ def options(*names: str) -> Callable[[Any], Any]:
         "provider": click.option("--provider", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,
                                  help="Where to run."),
         "target": click.option("--target", type=click.Choice(["portable", "native", "cuda"]), help="How ops run [default: the best here]."),
-        "threads": click.option("--threads", type=click.IntRange(1), help="Threads of one op [default: from the work of a step]."),
+        "threads": click.option("--threads", type=click.IntRange(1, 256), help="Threads of one op [default: from the work of a step]."),
         "zoo": click.option("--zoo", envvar="NETC_ZOO", default="model_zoo", metavar="DIR",
                             help="The zoo [default: $NETC_ZOO, else ./model_zoo]."),
     }  # fmt: skip
