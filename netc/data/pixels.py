@@ -26,7 +26,14 @@ from netc.errors import DataError
 from netc.files import open_plain
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+SUFFIXES = (
+    *(".apng", ".bmp", ".dib", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".mpo"),
+    *(".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"),
+)
+UNREAD = (  # suffixes of images in formats that are not among FORMATS
+    *(".arw", ".avif", ".cr2", ".cr3", ".dng", ".eps", ".exr", ".hdr", ".heic", ".heif", ".ico", ".j2k"),
+    *(".jp2", ".jxl", ".nef", ".orf", ".pcx", ".psd", ".raf", ".rw2", ".svg", ".tga", ".xcf"),
+)
 GREY, COLOUR = ("1", "L", "LA"), ("CMYK", "P", "PA", "RGB", "RGBA", "RGBX", "YCbCr")
 MOST_PIXELS = 178_956_970  # Pillow's own limit: half a gigabyte in three channels
 DEEP = re.compile(r"(?!BGR).*;(12|16|32)")  # the names of Pillow's raw modes; BGR;16 has five bits a channel
