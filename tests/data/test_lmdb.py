@@ -8,7 +8,7 @@ import pytest
 from netc import data
 from netc.data.lmdb import Lmdb
 from netc.errors import DataError
-from tests.data.databases import datum, write_lmdb
+from tests.data.databases import datum, write_leveldb, write_lmdb
 from tests.data.layers import data_layer
 from tests.recorded import FOLDER
 
@@ -80,6 +80,18 @@ def test_what_is_not_there(tmp_path, source, message):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=message):
         data.describe(data_layer(source, backend=pb.DataParameter.LMDB), "TRAIN", tmp_path)
+
+
+def test_a_database_is_told_by_its_files_and_then_by_the_layer(tmp_path):
+    from netc import netc_pb2 as pb
+
+    write_leveldb(tmp_path / "ldb", batches=[[(b"k", datum(bytes(12), 3, 2, 7))]])
+    assert data.open(data_layer("ldb", 1, backend=pb.DataParameter.LMDB), "TEST", 0, tmp_path).batch(0)[1].tolist() == [7]
+    (tmp_path / "ldb" / "CURRENT").unlink()
+    (tmp_path / "none").mkdir()
+    for layer in (data_layer("ldb"), data_layer("none", backend=pb.DataParameter.LEVELDB)):
+        with pytest.raises(DataError, match="cannot be read as a LevelDB: .*CURRENT: No such file"):
+            data.describe(layer, "TRAIN", tmp_path)
 
 
 def test_a_file_that_was_cut_short_is_an_error(file):
