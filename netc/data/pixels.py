@@ -13,7 +13,7 @@ import re
 import struct
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -36,6 +36,7 @@ UNREAD = (  # suffixes of images in formats that are not among FORMATS
 )
 GREY, COLOUR = ("1", "L", "LA"), ("CMYK", "P", "PA", "RGB", "RGBA", "RGBX", "YCbCr")
 MOST_PIXELS = 178_956_970  # Pillow's own limit: half a gigabyte in three channels
+LARGE = 1 << 25  # pixels from which images are decoded one at a time, so that threads do not add up their memory
 DEEP = re.compile(r"(?!BGR).*;(12|16|32)")  # the names of Pillow's raw modes; BGR;16 has five bits a channel
 ORIENTATION = 0x0112
 TURNS = {
@@ -47,7 +48,7 @@ TURNS = {
     7: "TRANSVERSE",
     8: "ROTATE_90",
 }
-OPENING = Lock()
+OPENING, DECODING_LARGE = Lock(), Lock()
 
 
 @dataclass(frozen=True)
@@ -90,12 +91,13 @@ def read_image(
         wanted = "L" if channels == 1 or (not channels and file.mode in GREY) else "RGB"
         if left_out is not None:
             _note(file, left_out, place or str(image))
-        file.load()
-        file.info.pop("transparency", None)  # of no meaning to what is converted, and a warning where it is one of a palette
-        found = _turned(file.convert(wanted), _orientation(file))
-    if height and found.size != (width, height):
-        found = found.resize((width, height), Image.Resampling.BILINEAR)
-    pixels = np.asarray(found)
+        with DECODING_LARGE if file.width * file.height > LARGE else nullcontext():
+            file.load()
+            file.info.pop("transparency", None)  # of no meaning to what is converted, and a warning where it is one of a palette
+            found = _turned(file.convert(wanted), _orientation(file))
+            if height and found.size != (width, height):
+                found = found.resize((width, height), Image.Resampling.BILINEAR)
+            pixels = np.asarray(found)
     return pixels[None] if wanted == "L" else pixels.transpose(2, 0, 1)
 
 
