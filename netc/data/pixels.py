@@ -94,7 +94,7 @@ def read_image(
         with DECODING_LARGE if file.width * file.height > LARGE else nullcontext():
             file.load()
             file.info.pop("transparency", None)  # of no meaning to what is converted, and a warning where it is one of a palette
-            found = _turned(file.convert(wanted), _orientation(file))
+            found = _turned(file if file.mode == wanted else file.convert(wanted), _orientation(file))
             if height and found.size != (width, height):
                 found = found.resize((width, height), Image.Resampling.BILINEAR)
             pixels = np.asarray(found)
