@@ -69,10 +69,8 @@ def check_names(source: str, classes: tuple[str, ...]) -> None:
     faults = []
     for name in classes:
         if any("\ud800" <= letter <= "\udfff" for letter in name):
-            faults.append(f"{source}: the name of the class {name!r} is not UTF-8; rename it")
+            faults.append(f"{source}: the class name {name!r} is not UTF-8; rename it")
         elif not name.strip() or name.splitlines() != [name] or any(unicodedata.category(letter) == "Cc" for letter in name):
-            faults.append(
-                f"{source}: the name of the class {name!r} has an end of a line or a control character in it, or nothing; rename it"
-            )
+            faults.append(f"{source}: the class name {name!r} is empty, or contains a line break or a control character; rename it")
     if faults:
         raise DataError(*faults)

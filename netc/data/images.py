@@ -36,7 +36,7 @@ def folder(request: Request) -> Table:
     tops = TopSpec("float32", shape), TopSpec("int64", ())
     images = Images(paths, shape)
     for passed_over in (f for name in classes for f in _files(part / name, UNREAD)):
-        images.left_out.add("a suffix of a format that is not read: passed over", str(passed_over))
+        images.left_out.add("a format that netc does not read: skipped", str(passed_over))
 
     def load() -> tuple[Column, ...]:
         small = len(paths) * prod(shape) <= MEMORY

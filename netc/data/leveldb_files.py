@@ -53,14 +53,14 @@ def _pieces(name: str, block: bytes, start: int) -> Iterator[tuple[int, bytes]]:
     while at < len(block):
         if LOG_BLOCK - at < LOG_HEADER:
             if block[at:].strip(b"\0"):
-                raise FormatError(f"{name}: what fills its block at {start} is not empty")
+                raise FormatError(f"{name}: the padding of the block at {start} is not empty")
             return
         content = block[at + LOG_HEADER - 1 :]
         checksum, length = struct.unpack("<IH", block[at : at + LOG_HEADER - 1].ljust(LOG_HEADER - 1, b"\0"))
         if len(content) < 1 + length and len(block) < LOG_BLOCK:
             raise FormatError(f"{name} ends within a record")
         if len(content) < 1 + length or checksum != masked_crc32c(content[: 1 + length]):
-            raise FormatError(f"{name}: the record at {start + at} has not the checksum that is written there")
+            raise FormatError(f"{name}: the checksum of the record at {start + at} does not match its bytes")
         yield content[0], content[1 : 1 + length]
         at += LOG_HEADER + length
 
@@ -95,10 +95,10 @@ def table_block(file: Path, offset: int, size: int) -> list[Entry]:
         opened.seek(offset)
         content, checksum = opened.read(size + 1), int.from_bytes(opened.read(TRAILER - 1), "little")
     if checksum != masked_crc32c(content):
-        raise FormatError(f"{file.name}: the block at {offset} has not the checksum that is written there")
+        raise FormatError(f"{file.name}: the checksum of the block at {offset} does not match its bytes")
     content, kind = content[:-1], content[-1]
     if kind not in (0, 1):
-        raise FormatError(f"{file.name} is compressed in a way that is not LevelDB's own")
+        raise FormatError(f"{file.name} is compressed with something other than Snappy")
     with bounded(f"{file.name}: the block at {offset} is damaged"):
         return list(_entries(decompress(content) if kind else content))
 

@@ -139,7 +139,7 @@ def _opened(image: Path | bytes, place: str = "") -> Iterator[Any]:
                 _check(file)
                 yield file
     except UnidentifiedImageError as e:
-        raise UndecodableError({0: f"{place}: cannot be decoded: it is no image in one of the formats {', '.join(FORMATS)}"}) from e
+        raise UndecodableError({0: f"{place}: cannot be decoded: it is not an image in one of the formats {', '.join(FORMATS)}"}) from e
     except DataError:
         raise
     except Exception as e:  # each of Pillow's decoders has errors of its own
@@ -172,11 +172,11 @@ def _is_deep(codec: str, extents: Any, offset: int, args: Any = None) -> bool:
 
 def _note(file: Any, left_out: LeftOut, place: str) -> None:
     if "A" in file.getbands() or file.mode == "PA" or "transparency" in file.info:
-        left_out.add("an alpha channel, which is left out: what it hides is seen", place)
+        left_out.add("an alpha channel, which is dropped: hidden pixels become visible", place)
     with _silent():
         several = file.format != "MPO" and getattr(file, "is_animated", False)  # the others of an MPO belong to its photo
     if several:
-        left_out.add("several frames, of which the first counts", place)
+        left_out.add("several frames, of which only the first is used", place)
 
 
 def _orientation(file: Any) -> int:

@@ -17,7 +17,7 @@ solver: {base_lr: 0.01, momentum: 0.9, max_iter: 2}
 licence: unknown
 dataset_licence: unknown
 """
-SAID = "5 images have an alpha channel, which is left out: what it hides is seen (such as "
+SAID = "5 images have an alpha channel, which is dropped: hidden pixels become visible (such as "
 
 
 @pytest.fixture(scope="module")

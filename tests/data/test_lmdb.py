@@ -113,13 +113,13 @@ def test_a_file_that_shrinks_while_it_is_read(file):
 
 
 @pytest.mark.parametrize("place, new, message", [
-    (16, b"\0", "it does not begin as an LMDB does"),
+    (16, b"\0", "it does not begin like an LMDB file"),
     (20, b"\7", "it is of version 7 of LMDB's format"),
-    (40, b"\1\0\0\0", "its pages have 1 bytes"),
+    (40, b"\1\0\0\0", "its page size is 1, which LMDB does not use"),
     (PAGE + 16, b"\0", "page 1 is no meta page"),
     (PAGE, b"\5", "page 1 is no meta page"),
     (16 + 24 + 96 + 8, b"\x77", "are of the transactions"),
-    (2 * PAGE - 0, None, "which there is not|no leaf of the tree|no branch of the tree"),
+    (2 * PAGE - 0, None, "which does not exist|no leaf of the tree|no branch of the tree"),
 ])  # fmt: skip
 def test_damage_is_named(file, place, new, message):
     content = bytearray(file.read_bytes())
