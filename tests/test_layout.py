@@ -17,7 +17,7 @@ ORDER = [
     *("tensor_type", "ir", "subgraph", "cost", "receptive", "fillers", "training_ops", "layers", "gradients", "lower", "autodiff"),
     *("optimizers", "schedules", "training", "judge", "passes", "emit", "kernels", "session", "chain", "native"),
     *("snapshot", "metadata", "contract", "compiled", "run", "solver", "zoo", "report"),
-    *("commands", "api", "caffe", "cli"),
+    *("commands", "blob", "api", "caffe", "cli"),
 ]
 
 # Long by nature, or made by a program.
