@@ -12,12 +12,12 @@ NETC = ROOT / "netc"
 
 # A module imports only what stands above it.
 ORDER = [
-    *("errors", "version", "files", "netc_pb2", "registry", "random"),
+    *("errors", "version", "files", "typed", "netc_pb2", "registry", "random", "blob"),
     *("spec", "data", "net", "derived"),
     *("tensor_type", "ir", "subgraph", "cost", "receptive", "fillers", "training_ops", "layers", "gradients", "lower", "autodiff"),
     *("optimizers", "schedules", "training", "judge", "passes", "emit", "kernels", "session", "chain", "native"),
     *("snapshot", "metadata", "contract", "compiled", "run", "solver", "zoo", "report"),
-    *("commands", "blob", "api", "caffe", "cli"),
+    *("commands", "api", "caffe", "cli"),
 ]
 
 # Long by nature, or made by a program.

@@ -21,6 +21,7 @@ from netc.report.recorder import Recorder
 from netc.report.screen import Screen, screen, steady
 from netc.run.events import Event, Finished
 from netc.run.failure import with_way_on
+from netc.run.noted import noted
 from netc.run.plan import plan
 from netc.solver import DISPLAY, Trainer
 from netc.spec.job import Job
@@ -39,11 +40,14 @@ def train_command(job: Job, options: TrainOptions, shown: Screen | None = None, 
     if asked and not job.solver.watch_interval:
         job = replace(job, solver=replaced(job.solver, watch_interval=job.solver.display or DISPLAY))
     with ExitStack() as stack:
-        begun = begun_run(job, options.runs, stack) if options.resume else None
+        begun = begun_run(job, options, stack) if options.resume is not None else None
         if begun and job.draws_seed:
-            job = job.with_seed(begun.found.metadata["seed"])
+            job = job.with_seed(noted(begun.found).seed)
         program, threads, why = compiled_program(job, options.provider, options.target, options.threads)
-        trainer = resumed_trainer(program, threads, begun, shown) if begun else new_trainer(program, threads, options, shown, stack)
+        if begun:
+            trainer = resumed_trainer(program, threads, begun, options.allow_changed, shown)
+        else:
+            trainer = new_trainer(program, threads, options, shown, stack)
         _greet(program, trainer, why, shown)
         with recorder(program, trainer, why, shown.say) as recording:
             trainer, finished = _run(trainer, recording, [*followers(trainer, options, shown, stack), *told])

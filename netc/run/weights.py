@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from netc import snapshot
-from netc.errors import Fault, SnapshotError
+from netc.blob import numbers
+from netc.errors import DataError, Fault, SnapshotError
 from netc.ir import Node, Value
 from netc.spec.weights import read_weights
 
@@ -65,6 +66,12 @@ def _by_blob(path: str, blobs: Blobs) -> dict[str, np.ndarray]:
 
 def _misfit(path: str, name: str, state: Node, array: np.ndarray, wanted: tuple[int | str, ...]) -> Fault | None:
     """What is wrong with an array for a state, at the place of its layer; None if it fits."""
+    if array.dtype.kind != "f":
+        return Fault(state.origin.place, f"{name} is {array.dtype} in {path}; weights are floating-point numbers")
+    try:
+        numbers(array, np.dtype(np.float32), name)
+    except DataError as e:
+        return Fault(state.origin.place, f"{path}: {e}")
     if _plain(array.shape, wanted) == tuple(map(int, wanted)):
         return None
     shapes = f"{'x'.join(map(str, array.shape))} in {path}, but {'x'.join(map(str, wanted))} in the net"

@@ -93,7 +93,7 @@ def test_a_full_disk_at_the_first_snapshot(tmp_path, monkeypatch):
     def full(*_: object) -> None:
         raise FULL
 
-    path, folder = write_small(tmp_path), RunFolder.new(tmp_path / "runs", "small", "")
+    path, folder = write_small(tmp_path), RunFolder.new(tmp_path / "runs", "small")
     trainer = Trainer(api.load(path, "solver.test_interval=0"), folder, 1)
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(Exception, match=r"(?s)iter_00000020.safetensors: .* No space left.*there is no snapshot of this run yet"):
@@ -203,7 +203,7 @@ def test_a_run_that_diverges_keeps_its_last_sound_snapshot_and_can_go_on_from_it
 
 
 def test_states_that_are_not_finite_push_no_sound_snapshot_out(tmp_path):
-    trainer = Trainer(api.load(write_small(tmp_path)), RunFolder.new(tmp_path / "runs", "small", ""), 1)
+    trainer = Trainer(api.load(write_small(tmp_path)), RunFolder.new(tmp_path / "runs", "small"), 1)
     told = trainer.events()
     assert any(isinstance(event, run_events.Tested) for event in (next(told) for _ in range(3)))
     before = (trainer.folder.snapshots / "best.safetensors").read_bytes()
