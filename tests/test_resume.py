@@ -238,5 +238,5 @@ def test_several_test_nets_in_the_log_after_a_resume_and_in_net_yaml(tmp_path):
     assert all({"accuracy", "loss", "accuracy#1", "loss#1"} <= line.keys() and line["loss"] != line["loss#1"] for line in tests)
     again = trained(run / "net.yaml", tmp_path / "again")
     assert (again / "log.jsonl").read_bytes() == (run / "log.jsonl").read_bytes()
-    resumed = trained(tmp_path / "whole.yaml", tmp_path / "runs", "--resume", "--set", "solver.max_iter=45")
+    resumed = trained(run / "net.yaml", tmp_path / "runs", "--resume", "--set", "solver.max_iter=45")
     assert resumed == run and [line["iteration"] for line in log(run) if "loss#1" in line] == [0, 15, 30, 45]

@@ -37,7 +37,7 @@ def read_model(path: str | Path) -> dict[str, list[np.ndarray]]:
             if hasattr(item, "dtype") and blob.isdigit() and layer:
                 total += _size(item)
                 _check_total(path, total)
-                found.setdefault(layer, {})[int(blob)] = np.asarray(item[()], np.float32)
+                found.setdefault(layer, {})[int(blob)] = np.asarray(item[()])
 
         file["data"].visititems(visit)
         for layer, blobs in found.items():
@@ -55,7 +55,7 @@ def read_state(path: str | Path) -> tuple[int, str, int, list[np.ndarray]]:
         learned = file["learned_net"][()]
         history = file["history"]
         _check_total(path, sum(_size(item) for item in history.values()))
-        blobs = [np.asarray(history[str(k)][()], np.float32) for k in range(len(history))]
+        blobs = [np.asarray(history[str(k)][()]) for k in range(len(history))]
         text = learned.decode() if isinstance(learned, bytes) else str(learned)
         return int(np.ravel(file["iter"][()])[0]), text, int(np.ravel(file["current_step"][()])[0]), blobs
 
