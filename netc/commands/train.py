@@ -23,6 +23,7 @@ from netc.run.events import Event, Finished
 from netc.run.failure import with_way_on
 from netc.run.noted import noted
 from netc.run.plan import plan
+from netc.run.stuck import Stuck
 from netc.solver import DISPLAY, Trainer
 from netc.spec.job import Job
 from netc.training import replaced
@@ -57,7 +58,8 @@ def train_command(job: Job, options: TrainOptions, shown: Screen | None = None, 
 
 def followers(trainer: Trainer, options: TrainOptions, shown: Screen, stack: ExitStack) -> list[Follower]:
     """Who is told of the events of a run, in this order. What has to be closed after the run, however it ends, goes onto `stack`."""
-    found: list[Follower] = [stack.enter_context(progress(shown, plan(trainer.whole), trainer.solver.display))]
+    shows = stack.enter_context(progress(shown, plan(trainer.whole), trainer.solver.display))
+    found: list[Follower] = [shows, Stuck(trainer.whole, shown.note)]
     if options.caffe_log:
         found.append(CaffeLog(trainer.whole, steady(sys.stderr)))
     return found
