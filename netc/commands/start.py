@@ -104,7 +104,7 @@ def _net_text(job: Job, folder: Path) -> str:
 def new_trainer(program: Program, threads: int, options: TrainOptions, shown: Screen, stack: ExitStack) -> Trainer:
     """A new run, from the start, from weights or from a snapshot (the solver's own `weights` are then left alone, as in Caffe)."""
     files = [] if options.snapshot_file else [*program.job.solver.weights, *options.weights]
-    start: Mapping[str, np.ndarray] = loaded_weights(program, files)
+    start: Mapping[str, np.ndarray] = loaded_weights(program, files, shown.say)
     read = fingerprints(program, registry.plugins())
     folder = RunFolder.new(Path(options.runs), program.job.name)
     try:

@@ -13,9 +13,9 @@ from netc.spec.job import Job
 def test_command(
     job: Job, provider: str, threads: int | None, weights: Sequence[str], iterations: int | None, note: Callable[[str], None] = print
 ) -> Scores:
-    """The scores of the test net on weights from files. `note` is told of images that were skipped."""
+    """The scores of the test net on weights from files. `note` is told of images that were skipped, and of layers without weights."""
     program, threads, _ = compiled_program(job, provider, None, threads, needs_solver=False)
-    states = program.start() | loaded_weights(program, weights)
+    states = program.start() | loaded_weights(program, weights, note, whole=True)
     lowered, batch = program.test
     stepper = Stepper(session(program, "test", threads), States({f"state/{n}": a for n, a in states.items()}, program.provider))
     feeder = Feeder(program.test_net, lowered.graph, program.seed, job.base)
