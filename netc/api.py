@@ -11,7 +11,7 @@ import numpy as np
 from netc import netc_pb2 as pb
 from netc import registry
 from netc.autodiff import grad
-from netc.blob import Blob, numbers
+from netc.blob import Blob, apart, numbers
 from netc.chain import open_graph
 from netc.commands.options import TrainOptions
 from netc.commands.train import train_command
@@ -27,6 +27,7 @@ from netc.net import Net as ResolvedNet
 from netc.net import resolve
 from netc.passes.rewrite import rewrite
 from netc.run.feed import draw
+from netc.run.labels import check_blobs
 from netc.run.weights import load_weights, state_of
 from netc.session import Runs
 from netc.spec.job import Job
@@ -145,22 +146,27 @@ class Net:
                 raise DataError(f"input {name!r} is {np.shape(array)}, the net takes {wanted}")
             self.blobs[name].hold(numbers(array, self.blobs[name].data.dtype, f"input {name!r}"))
         self._next_of_memory()
+        self._check_blobs(fed=True)
         self._noise = self._draw()
         self._passes += 1
         self._carries = {n: self._states[n].data.copy() for n in self._carries}
         self._began = {n: self.blobs[n].data.copy() for n in self._overwritten_inputs}
         results = self._forward.run(self._feeds(self._forward, self._began))
         self._hosted = {n: results[n] for n in self._hosted}
-        self._left = {n: _apart(results[n], self.blobs[n].data) for n in self._watched}
+        self._left = {n: apart(results[n], self.blobs[n].data) for n in self._watched}
         for name, array in results.items():
             if name in self.blobs:
                 self.blobs[name].hold(array)
+        self._check_blobs(fed=False)
         for layer, sink in self._sinks:
             sink.write(*(self.blobs[b].data for b in layer.bottoms))
         for name, array in results.items():
             if name.startswith("next/"):
                 self._states[name.removeprefix("next/")].data[...] = array
         return {name: self.blobs[name].data for name in self.outputs}
+
+    def _check_blobs(self, fed: bool) -> None:
+        check_blobs(self._lowered, {name: blob.data for name, blob in self.blobs.items()}, fed)
 
     def set_input_arrays(self, data: np.ndarray, labels: np.ndarray) -> None:
         """What the net's MemoryData layer gives: a batch in each forward pass from now on, from the beginning again at the end.
@@ -258,11 +264,6 @@ class Net:
         feeds = {BATCH + n: inputs.get(n, self.blobs[n].data) for n in self._batch} | self._noise | self._hosted
         feeds |= {f"state/{n}": self._carries.get(n, b.data) for n, b in self._states.items()}
         return {n: a for n, a in feeds.items() if n in session.inputs}
-
-
-def _apart(array: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """An array that writing to `other` does not change."""
-    return array.copy() if np.may_share_memory(array, other) else array
 
 
 def _hosted(nodes: Sequence[Node]) -> dict[str, Value]:

@@ -48,3 +48,8 @@ def numbers(given: Any, dtype: np.dtype[Any], what: str) -> np.ndarray:
     if dtype.kind == "f" and (np.isinf(cast) > np.isinf(array)).any():
         raise DataError(f"{what} takes numbers of type {dtype}; {np.abs(array).max():g} is too large for that")
     return cast
+
+
+def apart(array: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """An array of these values that writing to `other` does not change."""
+    return array.copy() if np.may_share_memory(array, other) else array

@@ -28,7 +28,7 @@ def typed(value: Any, wanted: Any, what: str = "") -> Any:
     kind = get_origin(wanted) or wanted
     if kind is Any:
         return value
-    if kind is UnionType:
+    if kind is UnionType:  # what a value fits, or comes nearest to
         return _one_of(value, get_args(wanted), what)
     if is_dataclass(kind):
         return _record(value, kind, what)
@@ -49,10 +49,16 @@ def typed(value: Any, wanted: Any, what: str = "") -> Any:
 
 
 def _one_of(value: Any, kinds: tuple[Any, ...], what: str) -> Any:
-    """`value` as the one of several types that it can be; None aside, there is one."""
-    if value is None and NoneType in kinds:
-        return None
-    return typed(value, next(k for k in kinds if k is not NoneType), what)
+    """`value` as the first of several types that it fits."""
+    misfits = []
+    for kind in kinds:
+        try:
+            return typed(value, kind, what)
+        except MisfitError as e:
+            misfits.append(e)
+    wanted = [kind for kind in kinds if kind is not NoneType]
+    deeper = next((k for k, kind in enumerate(kinds) if isinstance(value, get_origin(kind) or kind)), kinds.index(wanted[0]))
+    raise misfits[deeper]
 
 
 def _record(value: Any, kind: Any, what: str) -> Any:

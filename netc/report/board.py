@@ -78,13 +78,17 @@ class Board:
             return
         group = prefix or f"{event}/"
         for name, value in line.items():
-            if name not in ("event", "iteration", "layer"):
+            if isinstance(value, list):
+                for k, one in enumerate(value):
+                    self._scalar(f"{group}{name}/{k}", one, step)
+            elif name not in ("event", "iteration", "layer"):
                 self._scalar("learning_rate" if name == "lr" and not prefix else group + name, value, step)
 
-    def _scalar(self, name: str, value: float, step: int) -> None:
+    def _scalar(self, name: str, value: float | None, step: int) -> None:
         from tensorboardX.summary import scalar
 
-        self.file.add(scalar(name, value), step)
+        if value is not None:
+            self.file.add(scalar(name, value), step)
 
     def _states(self, step: int) -> None:
         from tensorboardX.summary import image

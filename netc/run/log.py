@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from netc.run.evaluate import Score
 from netc.run.noted import Noted
 from netc.typed import MisfitError, typed
 
@@ -32,18 +33,11 @@ def parsed(text: bytes) -> Line | None:
     try:
         line: Line = typed(json.loads(text), dict[str, Any])
         for name, value in line.items():
-            typed(value, _kind(name, value), name)
+            typed(value, dict[str, dict[str, float]] if name == "layers" else str if name in TEXTS else Score | None, name)
         typed(line["iteration"], int)
         return line if line["event"] else None
     except (ValueError, RecursionError, MisfitError, KeyError):
         return None
-
-
-def _kind(name: str, value: Any) -> Any:
-    """The type of a value of a line: a score is a number, or one a class."""
-    if name == "layers":
-        return dict[str, dict[str, float]]
-    return str if name in TEXTS else list[float] if isinstance(value, list) else float
 
 
 def read(path: Path) -> Log:

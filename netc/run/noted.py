@@ -6,6 +6,7 @@ from typing import Any
 
 from netc.contract import Program
 from netc.errors import Fault, SnapshotError
+from netc.run.evaluate import Scores
 from netc.snapshot import Snapshot
 from netc.typed import MisfitError, typed
 
@@ -30,7 +31,7 @@ class Noted:
     recent: tuple[float, ...]
     best: float | None
     stale: int
-    tested: tuple[int, dict[str, float]] | None
+    tested: tuple[int, Scores] | None
     log_length: int
     provider: str
     threads: int
@@ -38,7 +39,7 @@ class Noted:
     stage: int = 0
     before: int = 0
     files: dict[str, str] = field(default_factory=dict)
-    scores: dict[str, float] = field(default_factory=dict)
+    scores: Scores = field(default_factory=dict)
     format: int = FORMAT
 
     @property
