@@ -44,7 +44,7 @@ def lines(error: NetcError) -> Iterator[str]:
 
 def _fault(fault: Fault, start: str, excerpt: bool) -> Iterator[str]:
     sentence, *more = fault.text.split("\n")
-    place = click.style(f"{_printable(fault.place)}: ", bold=True) if fault.place else ""
+    place = click.style(f"{_printable(fault.shown_place)}: ", bold=True) if fault.place else ""
     yield f"{start}{place}{_printable(sentence)}"
     yield from _excerpt(fault) if excerpt else ()
     yield from map(_printable, more)
@@ -55,6 +55,8 @@ def _excerpt(fault: Fault) -> Iterator[str]:
     (number, column), text = line_of(fault), None
     if fault.column:
         text, column = fault.place, fault.column
+    elif fault.is_argument and number:
+        text, number = path_of(fault), 0
     elif number:
         text = _line_of(path_of(fault), number)
     if text is None:
