@@ -20,7 +20,7 @@ from netc import registry
 from netc.chain import Chain, calls
 from netc.contract import Program
 from netc.errors import RunError
-from netc.files import cache_folder, replace_file
+from netc.files import cache_folder, replace_file, scratch
 from netc.ir import Graph, Node, Value
 from netc.session import Session
 from netc.subgraph import Subgraph
@@ -81,19 +81,16 @@ def _attributes(node: Node) -> Iterator[tuple[str, object]]:
 
 def _kept(made: Program, kind: str, threads: int, path: Path) -> Session:
     """A new session, whose optimized graph is left at `path`."""
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _prune(path.parent)
-        found = Session(made.model(kind), made.provider, threads, kernels=made.kernels, keep=temporary)
-        with suppress(OSError):
-            replace_file(path, temporary.read_bytes())
+        with scratch(path.parent) as folder:
+            found = Session(made.model(kind), made.provider, threads, kernels=made.kernels, keep=folder / path.name)
+            with suppress(OSError):
+                replace_file(path, (folder / path.name).read_bytes())
         return found
     except (RunError, OSError):
         return Session(made.model(kind), made.provider, threads, kernels=made.kernels)
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def _prune(folder: Path) -> None:

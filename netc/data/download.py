@@ -11,6 +11,7 @@ from typing import BinaryIO
 from urllib.request import Request, urlopen
 
 from netc.errors import DataError
+from netc.files import open_plain
 
 CHUNK, PATIENCE = 2**16, 20
 
@@ -35,10 +36,10 @@ def download(url: str, path: Path, size: int, digest: str) -> Path:
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        have = part.stat().st_size if part.exists() else 0
+        have = part.lstat().st_size if part.exists() else 0
         if have < size:
             _fetch(url, part, have, size)
-        with part.open("rb") as file:
+        with open_plain(part, os.O_RDONLY) as file:
             found = _sha256(file)
     except OSError as e:
         raise DataError(f"{url}: {e}") from e
@@ -55,7 +56,8 @@ def _fetch(url: str, part: Path, have: int, size: int) -> None:
     with urlopen(Request(url, headers=headers), timeout=PATIENCE) as answer:
         # A server that does not know ranges answers 200 and starts at the beginning.
         have = have if answer.status == 206 else 0
-        with part.open("ab" if have else "wb") as file, _progress(part.stem, have, size) as advance:
+        flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if have else os.O_TRUNC)
+        with open_plain(part, flags) as file, _progress(part.stem, have, size) as advance:
             # One byte more than there should be is enough to see that it is another file.
             while have <= size and (chunk := answer.read(min(CHUNK, size + 1 - have))):
                 file.write(chunk)

@@ -5,7 +5,9 @@ What a broken connection leaves is kept, and gone on from by the next attempt: t
 
 import hashlib
 import os
+import secrets
 import shutil
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from netc.errors import CutError, ZooError
-from netc.files import CHUNK, locked, sync
+from netc.files import CHUNK, locked, open_plain, replace_file, sync
 from netc.zoo.card import human_size
 from netc.zoo.folder import graph_faults, verify_folder
 from netc.zoo.index import Entry, find, read_manifest
@@ -23,6 +25,7 @@ from netc.zoo.location import chunks, default_location, read
 from netc.zoo.minisign import MOST_BYTES, PublicKey, check
 from netc.zoo.names import MANIFEST, SIGNATURE
 
+PARTIAL, FORGOTTEN = ".download-", 7 * 86400.0  # what a broken download is called, and the seconds that it is kept for
 TRIES, PAUSE = 5, 0.5  # connections in a row that bring less than a CHUNK, and seconds after the first of them
 
 
@@ -50,18 +53,21 @@ def download(spec: str, source: str | Path | None = None, to: str | Path = ".", 
     target = Path(to) / entry.name / entry.version
     if _already(target, data, keys):
         return Downloaded(entry.name, entry.version, target, False)
-    partial = Path(to) / f".download-{entry.name}-{entry.version}-{entry.manifest_sha256[:12]}"
+    partial = Path(to) / f"{PARTIAL}{entry.name}-{entry.version}-{entry.manifest_sha256[:12]}"
     try:
         Path(to).mkdir(parents=True, exist_ok=True)
-        with locked(partial.with_name(f"{partial.name}.lock"), keep=False):
+        _sweep(Path(to), partial)
+        with locked(partial.with_name(f"{partial.name}.lock"), keep=False) as alone:
             if _already(target, data, keys):  # another process was faster
                 return Downloaded(entry.name, entry.version, target, False)
+            if not alone:  # two that go on with the same files would mix them
+                partial = partial.with_name(f"{partial.name}-{secrets.token_hex(8)}")
             with _kept_if_cut(partial):
                 _check_space(partial, manifest)
                 _fetch(location, manifest, partial)
                 for name, content in ((MANIFEST, data), (SIGNATURE, signature)):
                     if content is not None:
-                        (partial / name).write_bytes(content)
+                        replace_file(partial / name, content)
                 sync(partial)
                 target.parent.mkdir(exist_ok=True)
                 os.rename(partial, target)
@@ -75,6 +81,9 @@ def download(spec: str, source: str | Path | None = None, to: str | Path = ".", 
 def _kept_if_cut(partial: Path) -> Iterator[None]:
     """A folder to download into. It goes if that fails, unless it was only interrupted."""
     partial.mkdir(exist_ok=True)
+    status = os.lstat(partial)
+    if not stat.S_ISDIR(status.st_mode) or (hasattr(os, "getuid") and status.st_uid != os.getuid()):
+        raise ZooError(f"{partial}: is nothing that a download of yours left; remove it")
     try:
         yield
     except CutError as error:
@@ -84,6 +93,15 @@ def _kept_if_cut(partial: Path) -> Iterator[None]:
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+
+
+def _sweep(to: Path, partial: Path) -> None:
+    """Removes downloads that broke off so long ago that nobody goes on with them."""
+    for left in to.glob(f"{PARTIAL}*"):
+        if left == partial or left.is_symlink() or not left.is_dir():
+            continue
+        if time.time() - max(os.lstat(path).st_mtime for path in (left, *left.iterdir())) > FORGOTTEN:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _signature(location: str | Path, entry: Entry, data: bytes, keys: Sequence[PublicKey]) -> bytes | None:
@@ -147,8 +165,7 @@ def _fetch_file(location: str | Path, path: str, file: dict[str, Any], target: P
 def _received(location: str | Path, path: str, file: dict[str, Any], target: Path, advance: Callable[[int], None]) -> str:
     """The sha256 of a file whose rest has come now; a connection that breaks is made again."""
     digest, tries = hashlib.sha256(), 0
-    with open(target, "a+b") as out:
-        out.seek(0)
+    with open_plain(target, os.O_RDWR | os.O_CREAT) as out:
         while piece := out.read(CHUNK):
             digest.update(piece)
             advance(len(piece))
