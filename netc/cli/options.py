@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from netc import terminal
+
 
 def options(*names: str) -> Callable[[Any], Any]:
     """Decorator: options that several commands share."""
@@ -37,5 +39,5 @@ def job_of(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow
     registry.load(*plugins)
     job = judged_job(net, overrides, allow_unknown)
     for warning in job.warnings:
-        click.echo(f"netc: {warning}", err=True)
+        terminal.say(f"netc: {warning}", err=True)
     return job

@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from netc import terminal
 from netc.cli.group import main
 from netc.cli.options import job_of, options
 
@@ -43,7 +44,7 @@ def train(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_
         silent = [] if overrides else silence(job)
         publish = not overrides and not silent
         for line in [] if quiet else silent:
-            click.echo(f"netc: will not be published: {line}", err=True)
+            terminal.say(f"netc: will not be published: {line}", err=True)
     asked = TrainOptions(provider, target, threads, runs, zoo if publish else None, resume, snapshot, weights, watch, caffe_log,
                          quiet, as_json, sign)  # fmt: skip
     reason = train_command(job, asked)
@@ -98,9 +99,9 @@ def test(net: str | None, model: str | None, overrides: tuple[str, ...], plugins
     if not net and not model or net and model:
         raise click.UsageError("give the net once: netc test NET, or netc test --model NET")
     job = job_of(net or model or "", overrides, plugins, allow_unknown)
-    scores = test_command(job, provider, threads, weights, iterations, lambda text: click.echo(f"netc: {text}", err=True))
+    scores = test_command(job, provider, threads, weights, iterations, lambda text: terminal.say(f"netc: {text}", err=True))
     for name, value in scores.items():
-        click.echo(f"{name}: {value:.6g}")
+        terminal.say(f"{name}: {value:.6g}")
 
 
 @main.command("time")
@@ -120,7 +121,7 @@ def time_(
 
     found = time_command(job_of(net, overrides, plugins, allow_unknown), provider, threads, iterations)
     for line in table(found):
-        click.echo(line)
+        terminal.say(line)
 
 
 @main.command()
@@ -155,7 +156,7 @@ def predict(model: str, inputs: tuple[str, ...], source: str | None, top: int, o
     if made.metadata.get("forecasts"):
         for path in inputs:
             for k, number in enumerate(generate.forecast(made, path, length or 1), 1):
-                click.echo(f"{path}: {made.metadata['forecasts']} +{k} {number:.6g}")
+                terminal.say(f"{path}: {made.metadata['forecasts']} +{k} {number:.6g}")
         return
     predictions = made.predict(inputs, top)
     if output:

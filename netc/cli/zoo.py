@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from netc import terminal
 from netc.cli.group import main
 from netc.cli.options import options
 
@@ -34,7 +35,7 @@ def zoo_list(source: str | None) -> None:
     for entry in entries(source or default_location()):
         scores = ", ".join(f"{k} {v:.4g}" for k, v in entry.metrics.items())
         names = "".join(f" ({alias})" for alias in entry.aliases) + (" (signed)" if entry.signed else "")
-        click.echo(f"{entry.name}@{entry.version}{names}  {human_size(entry.size)}  {scores}  {' '.join(entry.description.split())}")
+        terminal.say(f"{entry.name}@{entry.version}{names}  {human_size(entry.size)}  {scores}  {' '.join(entry.description.split())}")
 
 
 @zoo.command("show")
@@ -68,7 +69,7 @@ def zoo_verify(model: str | None, source: str | None, key: str | None, run: bool
 
     problems = problems_of(source or default_location(), model, run, public_keys(key) if key else ())
     for problem in problems:
-        click.echo(problem, err=True)
+        terminal.say(problem, err=True)
     click.echo("damaged" if problems else "whole")
     sys.exit(1 if problems else 0)
 
@@ -87,7 +88,7 @@ def zoo_download(model: str, source: str | None, key: str | None, to: str) -> No
     from netc.zoo import public_keys
 
     found = fetch(model, source, to, public_keys(key) if key else ())
-    click.echo(f"{found.path}{'' if found.new else ' (was there already)'}")
+    terminal.say(f"{found.path}{'' if found.new else ' (was there already)'}")
 
 
 @zoo.command("alias")
@@ -148,7 +149,7 @@ def zoo_reindex(zoo: str) -> None:
 
     problems = reindex(zoo)
     for problem in problems:
-        click.echo(problem, err=True)
+        terminal.say(problem, err=True)
     sys.exit(1 if problems else 0)
 
 

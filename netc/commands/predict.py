@@ -20,6 +20,7 @@ from netc.emit import NEXT, STATE
 from netc.errors import DataError, Fault, RunError, ZooError
 from netc.files import cache_folder, replace_file
 from netc.session import Session
+from netc.terminal import line
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,8 @@ class Prediction:
     def text(self) -> str:
         """The lines that `netc predict` prints."""
         if self.best:
-            return f"{self.source}: " + ", ".join(f"{name} {score:.4f}" for name, score in self.best)
-        return "\n".join(f"{self.source}: {n} {' '.join(f'{x:.6g}' for x in v.reshape(-1))}" for n, v in self.outputs.items())
+            return line(f"{self.source}: " + ", ".join(f"{name} {score:.4f}" for name, score in self.best))
+        return "\n".join(line(f"{self.source}: {n} ") + f"{' '.join(f'{x:.6g}' for x in v.reshape(-1))}" for n, v in self.outputs.items())
 
 
 @dataclass(frozen=True)

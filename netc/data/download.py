@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.request import Request, urlopen
 
+from netc import terminal
 from netc.errors import DataError
 from netc.files import open_plain
 
@@ -79,10 +80,9 @@ def _progress(name: str, have: int, size: int) -> Iterator[Callable[[float], Non
     if not sys.stderr.isatty():
         yield lambda advance: None
         return
-    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-    columns = TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    columns = TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=terminal.console(sys.stderr), transient=True) as bar:
         task = bar.add_task(name, total=size, completed=have)
         yield lambda advance: bar.update(task, advance=advance)

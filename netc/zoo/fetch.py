@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from netc import terminal
 from netc.errors import CutError, ZooError
 from netc.files import CHUNK, locked, open_plain, replace_file, sync
 from netc.zoo.card import human_size
@@ -195,10 +196,9 @@ def _progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
     if not sys.stderr.isatty():
         yield lambda size: None
         return
-    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
     columns = "{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*columns, console=terminal.console(sys.stderr)) as bar:
         task = bar.add_task(title, total=total)
         yield lambda size: bar.advance(task, size)
