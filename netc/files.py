@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 CHUNK = 1 << 16  # bytes of a long file that are read at a time
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)  # what file systems without locks answer
@@ -65,7 +65,7 @@ def open_plain(path: Path, flags: int) -> BinaryIO:
         os.close(descriptor)
         raise OSError(errno.EINVAL, "is not a plain file", str(path))
     mode = "rb" if flags & (os.O_WRONLY | os.O_RDWR) == 0 else "r+b" if flags & os.O_RDWR else "ab" if flags & os.O_APPEND else "wb"
-    return open(descriptor, mode)
+    return cast(BinaryIO, open(descriptor, mode))
 
 
 def sweep(directory: Path, age: float = 0) -> None:

@@ -67,7 +67,7 @@ def raw(stream: TextIO) -> TextIO:
 def cleaned() -> Iterator[None]:
     """Cleans all that is written to stdout and stderr within, whoever writes it."""
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = (Cleaned(raw(stream)) for stream in before)  # type: ignore[assignment]
+    sys.stdout, sys.stderr = (Cleaned(raw(stream)) for stream in before)
     try:
         yield
     finally:

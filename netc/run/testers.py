@@ -1,6 +1,7 @@
 """The tests of a run: the test nets on the states of training, opened when they are first needed."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from netc.compiled import session
 from netc.contract import Program
@@ -10,10 +11,10 @@ from netc.session import States, Stepper
 
 
 class Testers:
-    """The test nets of a program, on `states`, which training moves on."""
+    """The test nets of a program, on `states`, which training moves on; `folder` is the run's."""
 
-    def __init__(self, program: Program, threads: int, states: States):
-        self.program, self.threads, self.states = program, threads, states
+    def __init__(self, program: Program, threads: int, states: States, folder: Path):
+        self.program, self.threads, self.states, self.folder = program, threads, states, folder
         self._steppers: dict[int, Stepper] = {}
         self._feeders: dict[tuple[int, bool], Feeder] = {}  # by the test net, and whether they are for validation
 
@@ -47,5 +48,7 @@ class Testers:
             self._steppers[number] = Stepper(session(program, f"test{number or ''}", self.threads), self.states)
         if (number, validation) not in self._feeders:
             net, graph = program.test_nets[number], program.tests[number][0].graph
-            self._feeders[number, validation] = Feeder(net, graph, program.seed, program.job.base, validation=validation)
+            self._feeders[number, validation] = Feeder(
+                net, graph, program.seed, program.job.base, validation=validation, folder=self.folder
+            )
         return self._steppers[number], self._feeders[number, validation]
