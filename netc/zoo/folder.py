@@ -8,6 +8,7 @@ from typing import Any
 from google.protobuf.message import DecodeError, Message
 
 from netc.errors import ZooError
+from netc.zoo.bounds import excesses
 from netc.zoo.index import checked_manifest
 from netc.zoo.location import chunks
 from netc.zoo.manifest import MOST_BYTES
@@ -58,6 +59,7 @@ def graph_faults(path: Path, names: Collection[str]) -> list[str]:
         for entry in part.external_data:
             if entry.key == "location" and entry.value not in names:
                 found.add(f"{path}: takes data from {entry.value[:100]!r}, which is not one of the model's files")
+    found.update(f"{path}: {text}" for text in excesses(model))
     return sorted(found)[:20]
 
 
