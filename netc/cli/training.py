@@ -128,14 +128,15 @@ def time_(
 @click.argument("model")
 @click.argument("inputs", nargs=-1)
 @click.option("--from", "source", metavar="ZOO", help="The zoo that MODEL is in, a folder or an address.")
+@options("key")
 @click.option("--top", default=3, show_default=True, type=click.IntRange(1), help="How many classes to show.")
 @click.option("-o", "--output", metavar="FILE", help="Keep all outputs in an .npz file, a row an input, and print nothing.")
 @click.option("--prompt", help="A text that a model of texts goes on with.")
 @click.option("--length", type=click.IntRange(1), help="How many tokens to write, or steps to forecast [default: 200 tokens, 1 step].")
 @click.option("--temperature", default=1.0, show_default=True, type=click.FloatRange(0), help="Of the writing: below 1 likelier tokens.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the writing.")
-def predict(model: str, inputs: tuple[str, ...], source: str | None, top: int, output: str | None, prompt: str | None, length: int | None,
-            temperature: float, seed: int) -> None:  # fmt: skip
+def predict(model: str, inputs: tuple[str, ...], source: str | None, key: str | None, top: int, output: str | None,
+            prompt: str | None, length: int | None, temperature: float, seed: int) -> None:  # fmt: skip
     """Run MODEL on INPUTS: image files, .npy arrays, a .csv table or series, texts, or trees in brackets.
 
     MODEL is a model.onnx, its folder, or a name in the zoo.
@@ -149,7 +150,7 @@ def predict(model: str, inputs: tuple[str, ...], source: str | None, top: int, o
 
     if (prompt is None) == (not inputs):
         raise click.UsageError("give INPUTS, or a --prompt for a model that writes")
-    made = Model(model, source)
+    made = Model(model, source, key)
     if prompt is not None:
         click.echo(prompt + generate.write(made, prompt, length or 200, temperature, seed))
         return

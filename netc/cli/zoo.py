@@ -9,7 +9,6 @@ from netc.cli.group import main
 from netc.cli.options import options
 
 FROM = click.option("--from", "source", metavar="ZOO", help="A folder or an address [default: $NETC_ZOO, else ./model_zoo].")
-KEY = click.option("--key", envvar="NETC_ZOO_KEY", metavar="PUB", help="A public key, or a file of them: the model must be signed by one.")
 
 
 @main.group()
@@ -57,27 +56,28 @@ def zoo_show(model: str, source: str | None) -> None:
 @zoo.command("verify")
 @click.argument("model", required=False)
 @FROM
-@KEY
+@options("key")
 @click.option("--run", is_flag=True, help="Run the test vectors too, and three steps of training.")
 def zoo_verify(model: str | None, source: str | None, key: str | None, run: bool) -> None:
     """Check sizes and hashes of MODEL, or of the whole zoo.
 
     Example: netc zoo verify lenet --run --key netc.pub
     """
-    from netc.zoo import default_location, public_keys
+    from netc.zoo import Untrusted, default_location, trusted_keys
     from netc.zoo import verify as problems_of
 
-    problems = problems_of(source or default_location(), model, run, public_keys(key) if key else ())
+    problems = problems_of(source or default_location(), model, run, trusted_keys(key))
     for problem in problems:
         terminal.say(problem, err=True)
-    click.echo("damaged" if problems else "whole")
+    damaged = any(not isinstance(problem, Untrusted) for problem in problems)
+    click.echo("damaged" if damaged else "whole, but not signed by a key that is trusted" if problems else "whole")
     sys.exit(1 if problems else 0)
 
 
 @zoo.command("download")
 @click.argument("model")
 @FROM
-@KEY
+@options("key")
 @click.option("--to", default=".", show_default=True, metavar="DIR", help="The model goes to DIR/<name>/<version>.")
 def zoo_download(model: str, source: str | None, key: str | None, to: str) -> None:
     """Download MODEL and verify it. What a broken connection left is gone on from.
@@ -85,9 +85,9 @@ def zoo_download(model: str, source: str | None, key: str | None, to: str) -> No
     Example: netc zoo download lenet@1 --from https://example.org/model_zoo --to models
     """
     from netc.zoo import download as fetch
-    from netc.zoo import public_keys
+    from netc.zoo import trusted_keys
 
-    found = fetch(model, source, to, public_keys(key) if key else ())
+    found = fetch(model, source, to, trusted_keys(key))
     terminal.say(f"{found.path}{'' if found.new else ' (was there already)'}")
 
 

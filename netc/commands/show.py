@@ -9,7 +9,6 @@ from netc import contract, data, registry
 from netc import netc_pb2 as pb
 from netc.commands.datasets import record_of, summary, where
 from netc.commands.samples import samples
-from netc.data.sets import how_to_get
 from netc.errors import DataError, RunError, SpecError, near
 from netc.files import replace_file
 from netc.report.blocks import picture, sparkline
@@ -109,7 +108,7 @@ def _facts(target: str, described: data.Description, opened: dict[str, data.Sour
         record = record_of(target)
         found = [("what", summary(target))]
         if record:
-            found += [("from", record.url), ("where", where(record)), ("get it with", how_to_get(record))]
+            found += [("from", record.url), ("where", where(record))]
     found += [("licence", described.licence)] if described.licence else []
     found += [(f"rows, {phase.lower()}", f"{source.rows:,}" if source.rows is not None else "no end") for phase, source in opened.items()]
     if "TEST" not in opened:

@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from netc import terminal
-from netc.errors import CutError, ZooError
-from netc.files import CHUNK, locked, open_plain, replace_file, sync
+from netc.errors import CutError, UntrustedError, ZooError
+from netc.files import CHUNK, cache_folder, locked, open_plain, replace_file, sync
+from netc.zoo import newest
 from netc.zoo.card import human_size
 from netc.zoo.folder import graph_faults, verify_folder
 from netc.zoo.index import Entry, find, read_manifest
-from netc.zoo.location import chunks, default_location, read
-from netc.zoo.minisign import MOST_BYTES, PublicKey, check
+from netc.zoo.location import chunks, default_location, is_url, read
+from netc.zoo.minisign import MOST_BYTES, PublicKey, check, trusted_keys
 from netc.zoo.names import MANIFEST, SIGNATURE
 
 PARTIAL, FORGOTTEN = ".download-", 7 * 86400.0  # what a broken download is called, and the seconds that it is kept for
@@ -49,6 +50,8 @@ def download(spec: str, source: str | Path | None = None, to: str | Path = ".", 
     """
     location = default_location() if source is None else source
     entry = find(location, spec)
+    if keys and is_url(location):
+        newest.check(str(location), spec, entry.version)
     manifest, data = read_manifest(location, entry)
     signature = _signature(location, entry, data, keys)
     target = Path(to) / entry.name / entry.version
@@ -73,9 +76,31 @@ def download(spec: str, source: str | Path | None = None, to: str | Path = ".", 
                 target.parent.mkdir(exist_ok=True)
                 os.rename(partial, target)
                 sync(target.parent)
+            if keys and is_url(location):
+                newest.remember(str(location), entry.name, entry.version)
     except OSError as error:
         raise ZooError(f"{error.filename2 or error.filename or target}: {error.strerror or error}") from error
     return Downloaded(entry.name, entry.version, target, True)
+
+
+def model_folder(spec: str, source: str | Path | None = None, keys: Sequence[PublicKey] | None = None) -> Path:
+    """The folder of a model, whole: where it lies in a zoo in a directory, else in the cache.
+
+    `source` as of `download`. It is signed by one of `keys`; None are those of NETC_ZOO_KEY. ZooError if it is not.
+    """
+    location = default_location() if source is None else source
+    keys = trusted_keys() if keys is None else keys
+    if is_url(location):  # models of one name in two zoos are two
+        return download(spec, location, cache_folder() / "models" / hashlib.sha256(str(location).encode()).hexdigest()[:16], keys).path
+    entry = find(location, spec)
+    return checked_folder(Path(location) / entry.name / entry.version, keys)
+
+
+def checked_folder(folder: Path, keys: Sequence[PublicKey] = ()) -> Path:
+    """The folder of a published model. ZooError if it is damaged, hostile, or not signed by one of `keys`, if there are any."""
+    if wrong := verify_folder(folder, keys):
+        raise ZooError("\n".join(wrong))
+    return folder
 
 
 @contextmanager
@@ -109,7 +134,7 @@ def _signature(location: str | Path, entry: Entry, data: bytes, keys: Sequence[P
     """The signature of a manifest; None where there is none and none is asked for."""
     path = f"{entry.name}/{entry.version}/{SIGNATURE}"
     if not entry.signed and keys:
-        raise ZooError(f"{location}/{entry.name}/{entry.version}: is not signed, and only signed models were asked for")
+        raise UntrustedError(f"{location}/{entry.name}/{entry.version}: is not signed, and only signed models were asked for")
     if not entry.signed:
         return None
     signature = read(location, path, MOST_BYTES)
