@@ -162,8 +162,10 @@ def zoo_serve(folder: str, port: int, host: str) -> None:
 
     Example: netc zoo serve model_zoo --port 8000
     """
-    from netc.zoo.serve import server
+    from netc.zoo.serve import server, warning
 
     made = server(folder, host, port)
+    if text := warning(host):
+        terminal.say(f"netc: {text}", err=True)
     click.echo(f"{folder} is at http://{f'[{host}]' if ':' in host else host}:{made.port}/ (Ctrl-C ends)")
     made.serve_forever()
