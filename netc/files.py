@@ -25,6 +25,46 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "netc"
 
 
+KINDS = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
+
+
+class IrregularFileError(OSError):
+    """What a name leads to is no file whose bytes are there: to read a pipe or a device may take for ever."""
+
+
+def open_plain(path: str | Path) -> BinaryIO:
+    """A file to read. OSError if there is none or it is a folder; IrregularFileError, at once, for a pipe, a socket or a device."""
+    # O_NONBLOCK: opening a pipe that nobody writes would wait.
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except OSError as e:
+        if e.errno == errno.ENXIO:  # a socket
+            raise _irregular(path, os.stat(path).st_mode) from e
+        raise
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        raise _irregular(path, mode)
+    return os.fdopen(descriptor, "rb")
+
+
+def read_file(path: str | Path) -> bytes:
+    """The bytes of a file, as `open_plain` opens it."""
+    with open_plain(path) as file:
+        return file.read()
+
+
+def read_text(path: str | Path, encoding: str = "utf-8") -> str:
+    """The text of a file, as `open_plain` opens it, its ends of lines `\n`. UnicodeDecodeError if it is none."""
+    return read_file(path).decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _irregular(path: str | Path, mode: int) -> OSError:
+    if stat.S_ISDIR(mode):
+        return IsADirectoryError(errno.EISDIR, "it is a folder, not a file", str(path))
+    return IrregularFileError(errno.EINVAL, f"it is {KINDS.get(stat.S_IFMT(mode), 'no plain file')}, not a file", str(path))
+
+
 def replace_file(path: Path, data: bytes) -> None:
     """Puts `data` at `path` so that a reader, at any moment and after any crash, sees the old file or the new one.
 
@@ -33,7 +73,7 @@ def replace_file(path: Path, data: bytes) -> None:
     sweep(path.parent, STALE)
     temporary = path.with_name(_temporary_name())
     try:
-        with open_plain(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as file:
+        with open_unlinked(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as file:
             _held(file.fileno())
             file.write(data)
             file.flush()
@@ -58,7 +98,7 @@ def scratch(directory: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def open_plain(path: Path, flags: int) -> BinaryIO:
+def open_unlinked(path: Path, flags: int) -> BinaryIO:
     """A file opened with `flags` of os.open. OSError if it is a link, or is there already and no plain file: nothing waits for a pipe."""
     descriptor = os.open(path, flags | NO_LINKS, 0o666)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -84,7 +124,7 @@ def _remove(path: Path, status: os.stat_result) -> None:
         shutil.rmtree(path, ignore_errors=True)
         return
     if stat.S_ISREG(status.st_mode):
-        with open_plain(path, os.O_RDONLY) as file:
+        with open_unlinked(path, os.O_RDONLY) as file:
             _lock(file.fileno(), False)
     path.unlink()
 
@@ -115,7 +155,7 @@ def locked(path: Path, wait: bool = True, keep: bool = True) -> Iterator[bool]:
     Without `keep` the file goes in the end.
     """
     while True:
-        with open_plain(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND) as file:
+        with open_unlinked(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND) as file:
             held = _lock(file.fileno(), wait)
             if not keep and not _lies_at(path, file.fileno()):
                 continue  # its last holder removed it while this one waited

@@ -1,92 +1,68 @@
-"""Files that are written beside and renamed: no link is followed, no name is known before, nothing is left."""
+"""Files that are read: plain ones, and what is told at once of what is none."""
 
 import os
-import signal
-import stat
-import subprocess
-import sys
-import time
 
+import numpy as np
 import pytest
 
-from netc.files import STALE, locked, open_plain, replace_file, scratch, sweep
+from netc import data, registry
+from netc.data import plain_layer, read_blob
+from netc.errors import DataError, NetcError
+from netc.files import IrregularFileError, open_plain, read_file, read_text
+from netc.run.weights import load_weights
+from netc.spec.job import load_job
+from tests.data.layers import data_layer
 
 
-@pytest.fixture
-def precious(tmp_path):
-    """A file of somebody's outside the folder that is written into."""
-    path = tmp_path / "outside" / "precious"
-    path.parent.mkdir()
-    path.write_text("keep")
-    return path
+def test_the_bytes_and_the_text_of_a_file(tmp_path):
+    (tmp_path / "a").write_bytes("é\r\nb\rc".encode())
+    (tmp_path / "link").symlink_to("a")
+    assert read_file(tmp_path / "link") == "é\r\nb\rc".encode() and read_text(tmp_path / "a") == "é\nb\nc"
 
 
-def test_a_name_made_of_the_process_cannot_lead_elsewhere(tmp_path, precious):
-    folder = tmp_path / "in"
-    folder.mkdir()
-    for name in (f".a.txt.{os.getpid()}.tmp", ".a.txt.tmp", "a.txt"):
-        (folder / name).symlink_to(precious)
-    replace_file(folder / "a.txt", b"new")
-    assert precious.read_text() == "keep" and (folder / "a.txt").read_bytes() == b"new" and not (folder / "a.txt").is_symlink()
-
-
-def test_the_temporary_name_is_new_and_never_a_link(tmp_path, precious, monkeypatch):
-    monkeypatch.setattr("secrets.token_hex", lambda size: "0" * 2 * size)
-    left = tmp_path / f".netc-{'0' * 16}.tmp"
-    left.symlink_to(precious)
-    with pytest.raises(FileExistsError):
-        replace_file(tmp_path / "a", b"new")
-    assert precious.read_text() == "keep" and not (tmp_path / "a").exists()
-
-
-def test_a_name_of_the_longest_kind_can_be_written(tmp_path):
-    replace_file(tmp_path / ("n" * 255), b"x")
-    assert [p.name for p in tmp_path.iterdir()] == ["n" * 255]
-
-
-def test_a_writer_that_is_killed_leaves_nothing_for_good(tmp_path):
-    program = "import os, signal, sys; os.fsync = lambda d: os.kill(os.getpid(), signal.SIGKILL)\n"
-    program += "from pathlib import Path; from netc.files import replace_file; replace_file(Path(sys.argv[1]), b'x' * 1000)"
-    done = subprocess.run([sys.executable, "-c", program, str(tmp_path / "a")])
-    assert done.returncode == -signal.SIGKILL
-    (left,) = tmp_path.iterdir()
-    replace_file(tmp_path / "b", b"")
-    assert left.exists()  # it may be another's that is at work
-    old = time.time() - 2 * STALE
-    os.utime(left, (old, old))
-    replace_file(tmp_path / "b", b"")
-    assert [p.name for p in tmp_path.iterdir()] == ["b"]
-
-
-def test_what_a_writer_holds_and_what_is_anothers_stay(tmp_path, precious):
-    held = tmp_path / f".netc-{'1' * 16}.tmp"
-    with locked(held):
-        sweep(tmp_path)
-        assert held.exists()
-    others = [tmp_path / ".mine.tmp", tmp_path / ".netc-1.tmp", tmp_path / f".netc-{'g' * 16}.tmp"]
-    for path in others:
-        path.touch()
-    link = tmp_path / f".netc-{'2' * 16}.tmp"
-    link.symlink_to(precious)
-    os.mkfifo(tmp_path / f".netc-{'3' * 16}.tmp")
-    sweep(tmp_path)
-    assert not held.exists() and not link.is_symlink() and all(p.exists() for p in others) and precious.read_text() == "keep"
-
-
-def test_a_scratch_folder_is_private_and_goes(tmp_path):
-    with scratch(tmp_path) as folder:
-        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-        (folder / "x").touch()
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_plain_file_is_opened_and_nothing_else(tmp_path, precious):
-    (tmp_path / "link").symlink_to(precious)
+def test_what_is_no_file(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    for name in ("link", "pipe"):
-        for flags in (os.O_RDONLY, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, os.O_WRONLY | os.O_APPEND):
-            with pytest.raises(OSError):
-                open_plain(tmp_path / name, flags)
-    with pytest.raises(OSError), locked(tmp_path / "link"):
-        pass
-    assert precious.read_text() == "keep"
+    for name, kind in (("pipe", "a pipe"), ("/dev/zero", "a device")):
+        with pytest.raises(IrregularFileError, match=f"it is {kind}, not a file"):
+            open_plain(tmp_path / name)
+    with pytest.raises(IsADirectoryError, match="it is a folder"):
+        open_plain(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        open_plain(tmp_path / "none")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".npz", ".npy", ".txt", ".mdb"])
+def test_a_pipe_as_data_does_not_wait(tmp_path, suffix):
+    registry.load()
+    os.mkfifo(tmp_path / f"data{suffix}")
+    with pytest.raises(DataError, match="it is a pipe, not a file"):
+        data.describe(data_layer(f"data{suffix}"), "TRAIN", tmp_path)
+    with pytest.raises(DataError, match="it is a pipe, not a file"):
+        data.describe(plain_layer(f"data{suffix}", tmp_path), "TRAIN", tmp_path)
+
+
+@pytest.mark.parametrize("suffix", [".yaml", ".prototxt", ".caffemodel", ".h5", ".safetensors", ".npy", ".binaryproto"])
+def test_a_pipe_as_a_net_as_weights_or_as_a_mean_does_not_wait(tmp_path, suffix):
+    path = tmp_path / f"x{suffix}"
+    os.mkfifo(path)
+    reads = {".yaml": load_job, ".prototxt": load_job, ".npy": lambda p: read_blob(path), ".binaryproto": lambda p: read_blob(path)}
+    with pytest.raises(NetcError, match="it is a pipe, not a file"):
+        reads.get(suffix, lambda p: load_weights(p, {}, {}))(str(path))
+
+
+@pytest.mark.parametrize("kind, field", [("ImageData", "image_data_param"), ("HDF5Data", "hdf5_data_param"), ("TreeData", "data_param")])
+def test_a_pipe_as_a_list_does_not_wait(tmp_path, kind, field):
+    layer = data_layer("", 1)
+    layer.type = kind
+    layer.tree_data_param.vocabulary_size = 9
+    os.mkfifo(tmp_path / "list.txt")
+    getattr(layer, field).source = "list.txt"
+    getattr(layer, field).batch_size = 1
+    with pytest.raises(DataError, match="it is a pipe, not a file"):
+        data.describe(layer, "TRAIN", tmp_path)
+
+
+def test_text_of_windows_is_read_as_any(tmp_path):
+    (tmp_path / "list.txt").write_bytes(b"a.png 3\r\n")
+    np.save(tmp_path / "m.npy", np.ones((1, 2, 2), np.float32))
+    assert read_blob(tmp_path / "m.npy").shape == (1, 2, 2) and read_text(tmp_path / "list.txt") == "a.png 3\n"

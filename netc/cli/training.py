@@ -101,7 +101,8 @@ def test(net: str | None, model: str | None, overrides: tuple[str, ...], plugins
     job = job_of(net or model or "", overrides, plugins, allow_unknown)
     scores = test_command(job, provider, threads, weights, iterations, lambda text: terminal.say(f"netc: {text}", err=True))
     for name, value in scores.items():
-        terminal.say(f"{name}: {value:.6g}")
+        numbers = [value] if isinstance(value, float) else value
+        terminal.say(f"{name}: {' '.join('-' if v is None else f'{v:.6g}' for v in numbers)}")
 
 
 @main.command("time")
@@ -160,6 +161,8 @@ def predict(model: str, inputs: tuple[str, ...], source: str | None, key: str | 
                 terminal.say(f"{path}: {made.metadata['forecasts']} +{k} {number:.6g}")
         return
     predictions = made.predict(inputs, top)
+    for text in made.left_out.notes():
+        click.echo(f"netc: note: {text}", err=True)
     if output:
         save(predictions, output)
         return

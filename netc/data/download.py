@@ -18,7 +18,7 @@ from urllib.request import Request, urlopen
 
 from netc import terminal
 from netc.errors import DataError
-from netc.files import open_plain
+from netc.files import open_unlinked
 
 CHUNK, PATIENCE = 2**16, 8  # bytes that are read at a time; seconds without a byte
 PAUSE = 60  # seconds in which a host that did not answer is not asked again
@@ -52,7 +52,7 @@ def download(url: str, path: Path, size: int, digest: str) -> Path:
         have = part.lstat().st_size if part.exists() else 0
         if have < size:
             _fetch(url, part, have, size)
-        with open_plain(part, os.O_RDONLY) as file:
+        with open_unlinked(part, os.O_RDONLY) as file:
             found = _sha256(file)
     except OSError as e:
         raise DataError(f"{url}: {e}") from e
@@ -70,7 +70,7 @@ def _fetch(url: str, part: Path, have: int, size: int) -> None:
         # A server that does not know ranges answers 200 and starts at the beginning.
         have = have if answer.status == 206 else 0
         flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if have else os.O_TRUNC)
-        with open_plain(part, flags) as file, _progress(part.stem, have, size) as advance:
+        with open_unlinked(part, flags) as file, _progress(part.stem, have, size) as advance:
             # One byte more than there should be is enough to see that it is another file.
             while have <= size and (chunk := answer.read(min(CHUNK, size + 1 - have))):
                 file.write(chunk)

@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 
 from netc import netc_pb2 as pb
 from netc.errors import Fault
-from netc.files import open_plain
+from netc.files import open_unlinked
 from netc.spec.document import Document
 
 MANIFEST, MOST_BYTES, MOST_LIST = "manifest.json", 1 << 20, 1 << 26
@@ -30,7 +30,7 @@ def published(path: str | Path) -> bool:
     place = Path(path).resolve()
     folder = place if place.is_dir() else place.parent
     try:
-        with open_plain(folder / MANIFEST, os.O_RDONLY) as file:
+        with open_unlinked(folder / MANIFEST, os.O_RDONLY) as file:
             manifest = json.loads(file.read(MOST_BYTES + 1))
     except (OSError, ValueError, RecursionError):
         return False
@@ -112,7 +112,7 @@ def _paths(message: Message, at: FieldPath = ()) -> Iterator[tuple[FieldPath, st
 def _listed_outside(path: Path) -> str | None:
     """The first path in a list of files that leads out of its folder."""
     try:
-        with open_plain(path, os.O_RDONLY) as file:
+        with open_unlinked(path, os.O_RDONLY) as file:
             words: Any = file.read(MOST_LIST).decode("utf-8", "replace").split()
     except OSError:
         return None

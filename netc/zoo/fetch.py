@@ -18,7 +18,7 @@ from typing import Any
 
 from netc import terminal
 from netc.errors import CutError, UntrustedError, ZooError
-from netc.files import CHUNK, cache_folder, locked, open_plain, replace_file, sync
+from netc.files import CHUNK, cache_folder, locked, open_unlinked, replace_file, sync
 from netc.zoo import newest
 from netc.zoo.card import human_size
 from netc.zoo.folder import graph_faults, verify_folder
@@ -191,7 +191,7 @@ def _fetch_file(location: str | Path, path: str, file: dict[str, Any], target: P
 def _received(location: str | Path, path: str, file: dict[str, Any], target: Path, advance: Callable[[int], None]) -> str:
     """The sha256 of a file whose rest has come now; a connection that breaks is made again."""
     digest, tries = hashlib.sha256(), 0
-    with open_plain(target, os.O_RDWR | os.O_CREAT) as out:
+    with open_unlinked(target, os.O_RDWR | os.O_CREAT) as out:
         while piece := out.read(CHUNK):
             digest.update(piece)
             advance(len(piece))
