@@ -16,7 +16,6 @@ from PIL import Image
 from rich.progress import Progress
 
 from netc import terminal
-from netc.commands.predict import Prediction
 from netc.report.screen import screen
 from tests.conftest import ROOT
 from tests.small_nets import netc
@@ -82,11 +81,6 @@ def test_a_bar_is_drawn_and_its_texts_are_cleaned():
 def test_a_screen_cleans_what_it_says(capsys):
     screen().say("layer '\x1b[2J'\nafter 9 iterations: accuracy 1")
     assert capsys.readouterr().out == "layer '\N{REPLACEMENT CHARACTER}[2J'\n    after 9 iterations: accuracy 1\n"
-
-
-def test_a_class_cannot_forge_a_line():
-    text = Prediction("a\n.png", {}, (("cat\nb.png: dog 1.0000\x1b[2J", 0.5),)).text
-    assert "\n" not in text and harmless(text)
 
 
 @pytest.fixture
