@@ -5,6 +5,7 @@ import json
 import numpy as np
 import onnx
 import pytest
+from numpy.lib.stride_tricks import sliding_window_view
 from onnx.reference import ReferenceEvaluator
 
 from netc.emit import emit
@@ -104,6 +105,16 @@ def test_one_value_under_several_names_and_leaves_as_outputs():
         and found["c"].tolist() == found["d"].tolist() == found["next/w"].tolist() == X.tolist()
     )
     assert found["e"].tolist() == [1, 2]
+
+
+def test_means_over_windows_padded_at_one_end():
+    """onnxruntime 1.24 divides by a wrong number where eight channels are padded at the bottom alone."""
+    images = np.random.default_rng(0).random((2, 8, 6, 7), np.float32)
+    for pads in ([0, 0, 1, 0], [0, 0, 1, 1], [0, 0, 2, 0], [1, 1, 1, 2], [1, 1, 1, 1]):
+        y = op.AveragePool(x(shape=images.shape), kernel_shape=[3, 3], strides=[2, 2], pads=pads, count_include_pad=1)
+        found = run(emit(Graph("g", {"y": y})), x=images)["y"]
+        windows = sliding_window_view(np.pad(images, [(0, 0), (0, 0), pads[::2], pads[1::2]]), (3, 3), (2, 3))[:, :, ::2, ::2]
+        np.testing.assert_allclose(found, windows.mean((4, 5)), rtol=1e-5)
 
 
 def test_an_input_may_be_missing():
