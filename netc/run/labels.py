@@ -20,9 +20,10 @@ from netc.layers.context import BATCH
 from netc.lower import Lowered, Reading
 from netc.net import Layer
 from netc.session import Runs, Stepper
+from netc.spec.fields import KINDS
 
 MOST_VALUES = 5  # different values that a message names
-CHUNK = 65_536  # rows of a column that are looked at together
+CHUNK = 2**20  # numbers of a column that are looked at together
 SAME = {("", "Reshape"), ("", "Squeeze"), ("", "Unsqueeze"), ("", "Identity"), ("netc", "Stop")}  # ops that leave each value as it is
 Place = Callable[[tuple[int, ...]], str]  # where the element of a place in an array stands
 
@@ -76,8 +77,10 @@ class Column:
 
     def parts(self) -> Iterator[tuple[np.ndarray, Place]]:
         """All rows as they are stored, some at a time, and where their elements stand."""
-        for first in range(0, self.source.rows or 0, CHUNK):
-            rows = np.arange(first, min(first + CHUNK, self.source.rows or 0))
+        count, size = self.source.rows or 0, self.source.stored(self.top, np.arange(1)).size
+        step = max(1, CHUNK // max(1, size))
+        for first in range(0, count, step):
+            rows = np.arange(first, min(first + step, count))
             yield self.source.stored(self.top, rows), self.placed(rows, 0)
 
     def placed(self, rows: np.ndarray, axis: int | None) -> Place:
@@ -124,6 +127,10 @@ class Checks:
                 self._direct.append((reading, column))
             elif base.node.key != ("netc", "Input") and all(n.attrs["name"] in self.columns for n in _inputs(reading)):
                 self._derived.append(reading)
+        layers_of_ones_own = [x for x in lowered.net.layers if x.type == "Python" or x.type not in KINDS]
+        gaps = {b for x in layers_of_ones_own for b in x.bottoms}  # what these may do with NaN only they know
+        used = {BATCH + b for x in lowered.net.layers for b in x.bottoms if b not in gaps}
+        self._numbers = [column for name, column in self.columns.items() if name in used]
         self._sessions: dict[Reading, Runs] = {}
         self._found: dict[Reading, Found] = {}
         self._no_numbers: dict[str, Found] = {}
@@ -131,7 +138,7 @@ class Checks:
     def stored(self) -> None:
         """Look at all that is kept in memory. DataError lists what is wrong; what was looked at is let alone from then on."""
         read = [column for _, column in self._direct]
-        for column in (c for c in self.columns.values() if c not in read and c.holds_floats and c.source.in_memory(c.top)):
+        for column in (c for c in self._numbers if c not in read and c.holds_floats and c.source.in_memory(c.top)):
             for array, place in column.parts():
                 self._note_nan(column, array, place)
         looked = [(r, c) for r, c in self._direct if c.source.in_memory(c.top) and (c.top or c.spec.dtype != "float32")]
@@ -168,8 +175,8 @@ class Checks:
 
     def look_for_nan(self, feeds: Mapping[str, np.ndarray], iteration: int, sub_batch: int = 0) -> None:
         """Note what is NaN or infinite in a batch, for `faults`."""
-        for name in feeds.keys() & self.columns.keys():
-            self._note_nan(self.columns[name], feeds[name], self._placed(self.columns[name], iteration, sub_batch))
+        for column in (c for c in self._numbers if c.name in feeds):
+            self._note_nan(column, feeds[column.name], self._placed(column, iteration, sub_batch))
 
     def _note_nan(self, column: Column, array: np.ndarray, place: Place) -> None:
         if array.dtype.kind == "f" and not (finite := np.isfinite(array)).all():

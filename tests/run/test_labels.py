@@ -1,5 +1,7 @@
 """What a net's data may not hold, of every layer that reads labels and of every source: told before the first step, with the row."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -268,6 +270,27 @@ class TestNaN:
         said = refused(tmp_path, self.rows(tmp_path, cells={(3, 1): np.nan, (5, 2): np.nan, (6, 0): np.inf}))
         assert "'data' of TRAIN has infinity at rows.npz: data[6], element [0], NaN in 2 places, the first at rows.npz: data[3]" in said
         assert "take these rows out of the data, or fill in numbers" in said and "base_lr" not in said
+
+    def test_in_a_top_that_no_layer_reads(self, tmp_path):
+        path = write(tmp_path, "  - EuclideanLoss: {bottom: [ip1, ip1]}\n")
+        rows, label = arrays({3: np.nan})
+        np.savez(tmp_path / "rows.npz", data=rows, label=label)
+        assert netc("train", path, "--no-publish", "--runs", tmp_path / "runs").exit_code == 0
+
+    def test_a_layer_of_ones_own_may_take_it_for_a_gap(self, tmp_path):
+        (tmp_path / "plugin.py").write_text("""\
+from netc import layer, op
+from netc.ir import constant
+
+@layer("Filled")
+def filled(ctx, x):
+    return op.Where(op.IsNaN(x), constant(0.0), x)
+""")
+        path = self.rows(tmp_path, cells={(3, 1): np.nan})
+        filled = "  - Filled: {bottom: data, top: whole}\n  - InnerProduct: {bottom: whole"
+        Path(path).write_text(Path(path).read_text().replace("  - InnerProduct: {bottom: data", filled))
+        result = netc("train", path, "--no-publish", "--runs", tmp_path / "runs", "--plugin", tmp_path / "plugin.py")
+        assert result.exit_code == 0, result.output
 
     def test_batch_by_batch(self, tmp_path, monkeypatch):
         monkeypatch.setattr("netc.data.batches.Feed.in_memory", lambda self, top: False)
