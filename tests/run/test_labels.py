@@ -255,6 +255,19 @@ def test_netc_test_and_check_find_them_too(tmp_path):
     )
 
 
+def test_validation_rows_are_looked_at_before_the_first_step(tmp_path):
+    data = "Data: {source: rows.npz, validation_source: chosen.npz, test_source: tested.npz, batch_size: 4}"
+    path = write(tmp_path, READERS["SoftmaxWithLoss"], data=data)
+    for wrong in ("chosen", "tested"):
+        for name in ("chosen", "tested"):
+            rows, label = arrays({2: -1} if name == wrong else {})
+            np.savez(tmp_path / f"{name}.npz", data=rows, label=label)
+        said = refused(tmp_path, path, "--set", "solver.test_initialization=false")
+        phase = {"chosen": "VALIDATION", "tested": "TEST"}[wrong]
+        assert f"of {phase} has -1 at {wrong}.npz: label[2]" in said
+        assert f"of {phase} has -1 at {wrong}.npz: label[2]" in netc("check", path, "--data").stderr
+
+
 class TestNaN:
     """The advice is to mend the data, not to learn more slowly."""
 
