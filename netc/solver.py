@@ -22,7 +22,7 @@ from netc.run.events import Began, Event, Finished, Logged, Skipped, Snapshotted
 from netc.run.failure import advice, diverged, with_way_on
 from netc.run.feed import Feeder, Feeds
 from netc.run.folder import BEST, RunFolder
-from netc.run.labels import run_guarded
+from netc.run.guards import run_guarded
 from netc.run.nan import first_bad, spoiled
 from netc.run.plan import max_iterations
 from netc.run.signals import signals

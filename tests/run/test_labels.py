@@ -225,6 +225,18 @@ class TestMadeByLayers:
         said = netc("train", path, "--no-publish", "--runs", tmp_path / "runs").stderr
         assert "'first' of a batch of TEST has -1 at rows.npz: two[2], element [0]; it must hold whole numbers from 0 to 2" in said
 
+    def test_cut_out_of_some_rows(self, tmp_path):
+        """Where rows are left out, no row is named that it is not."""
+        layers = "  - Filter: {bottom: [ip1, label, chosen], top: [some, kept]}\n  - SoftmaxWithLoss: {bottom: [some, kept]}\n"
+        data = "Data: {source: rows.npz, top: [data, label, chosen], batch_size: 4, shuffle: false}"
+        path = write(tmp_path, layers, data=data)
+        rows, label = arrays({2: -1, 5: -1})
+        chosen = np.ones(20, np.float32)
+        chosen[[0, 2]] = 0  # so the first of them is let alone
+        np.savez(tmp_path / "rows.npz", data=rows, label=label, chosen=chosen)
+        said = netc("train", path, "--no-publish", "--runs", tmp_path / "runs").stderr
+        assert "'kept' of a batch of TEST has -1; it must hold whole numbers from 0 to 2" in said
+
     def test_computed_from_what_is_fed(self, tmp_path):
         layers = "  - Power: {bottom: label, top: less, shift: -1}\n  - SoftmaxWithLoss: {bottom: [ip1, less]}\n"
         path = write(tmp_path, layers, data="Data: {source: rows.npz, batch_size: 4, test_fraction: 0.1}")
