@@ -26,7 +26,7 @@ from netc.net import Net as ResolvedNet
 from netc.net import resolve
 from netc.passes.rewrite import rewrite
 from netc.run.feed import draw, sinks_of
-from netc.run.labels import check_blobs
+from netc.run.guards import check_blobs
 from netc.run.weights import load_weights, state_of
 from netc.session import Runs
 from netc.spec.job import Job

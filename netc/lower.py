@@ -95,8 +95,7 @@ def lower_judged(
         ctx = Context(layer, layer.phase or net.phase, batch, seed, shared, states, updates, sinks, net.described, steps)
         try:
             with origin(layer=layer.name, place=layer.at()):
-                bottoms = [versions[b][-1] for b in layer.bottoms]
-                tops = _run(ctx, bottoms, net.param.force_backward)
+                tops = _run(ctx, bottoms := [versions[b][-1] for b in layer.bottoms], net.param.force_backward)
                 readings += _readings(ctx, bottoms)
                 losses += [_weighted(t, w) for t, w in zip(tops, layer.loss_weights, strict=True) if w]
         except NetcError as e:

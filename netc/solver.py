@@ -24,7 +24,7 @@ from netc.run.events import Began, Event, Finished, Logged, Skipped, Snapshotted
 from netc.run.failure import advice, diverged, with_way_on
 from netc.run.feed import Feeder, Feeds
 from netc.run.folder import BEST, RunFolder
-from netc.run.labels import run_guarded
+from netc.run.guards import run_guarded
 from netc.run.nan import first_bad, spoiled
 from netc.run.noted import Noted, check_states, noted
 from netc.run.plan import max_iterations
