@@ -83,7 +83,7 @@ def read_values(path: Path, rows: Rows, chosen: Sequence[int]) -> list[tuple[byt
             file.seek(rows.places[row] - (HEADER.size if page else 0))
             content = file.read(size + (HEADER.size if page else 0))
             if page and len(content) >= HEADER.size:
-                number, _, kind, low, high = HEADER.unpack_from(content)
+                number, _, kind, _, _ = HEADER.unpack_from(content)
                 if number != page or kind & KINDS != OVERFLOW:
                     raise PageError(f"page {page} is not the value of {rows.keys[row]!r}")
                 content = content[HEADER.size :]
