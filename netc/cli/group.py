@@ -2,10 +2,12 @@
 
 import errno
 import gc
+import sys
 from typing import Any
 
 import click
 
+from netc import terminal
 from netc.cli.faults import show
 from netc.errors import NetcError
 from netc.version import VERSION
@@ -15,6 +17,11 @@ SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 class Commands(click.Group):
     """A click group whose NetcErrors end with their message and exit code, without a traceback."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Whatever is printed, click's own messages among it, is cleaned for the terminal."""
+        with terminal.cleaned():
+            return super().main(*args, **kwargs)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """--debug and --allow-python may stand after the command too."""
@@ -40,7 +47,7 @@ class Commands(click.Group):
                 click.echo(f"netc: {str(e.filename)[:60]}...: too long for the name of a file, so there is none", err=True)
                 ctx.exit(2)
             what = f"{e.filename}: {e.strerror}" if isinstance(e, OSError) and e.filename else f"{type(e).__name__}: {e}"
-            click.echo(f"netc: {what} (a fault of netc, of a plug-in or of this machine; netc --debug shows where)", err=True)
+            terminal.say(f"netc: {what} (a fault of netc, of a plug-in or of this machine; netc --debug shows where)", err=True)
             ctx.exit(1)
 
 
@@ -55,6 +62,8 @@ def main(debug: bool, allow_python: bool) -> None:
 
     `netc help` lists pages that explain; `netc help Convolution` or `netc help solver.momentum` a type or a field.
     """
+    if debug:
+        sys.excepthook = terminal.show_traceback
     if allow_python:
         from netc.layers import python
 
