@@ -119,6 +119,12 @@ def test_nothing_is_read_outside(place, field, path):
     assert said.startswith("2 ") and "may not read" in said and "keep" not in said.replace("keep it", "")
 
 
+@pytest.mark.parametrize("path", ["/etc/passwd", "../../../x.caffemodel", "start.safetensors,/x.caffemodel"])
+def test_no_weights_come_from_outside(place, path):
+    said = unchanged(["train", published(solver=f', weights: ["{path}"]'), "--no-publish"], place)
+    assert said.startswith("2 ") and "may not read" in said
+
+
 @pytest.mark.parametrize("kind, more", [("ImageData", ""), ("HDF5Data", ", top: [data, label]"), ("WindowData", "")])
 def test_no_list_names_files_outside(place, kind, more):
     for number, line in enumerate(("/etc/passwd 0", "x.png 0\n../../../precious.h5 1", "~/precious.h5 0")):
