@@ -23,6 +23,7 @@ from difflib import SequenceMatcher, get_close_matches
 
 MOST_FAULTS = 20
 PLACE = re.compile(r":(\d+):(\d+)$")
+ARGUMENT = "--set "
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,17 @@ class Fault:
     column: int = 0
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.text}" if self.place else self.text
+        return f"{self.shown_place}: {self.text}" if self.place else self.text
+
+    @property
+    def shown_place(self) -> str:
+        """The place as a person reads it: an argument has one line, which is not counted."""
+        return PLACE.sub("", self.place) if self.is_argument and not self.column else self.place
+
+    @property
+    def is_argument(self) -> bool:
+        """Whether the place is an argument of the command line."""
+        return self.place.startswith(ARGUMENT)
 
 
 class NetcError(Exception):

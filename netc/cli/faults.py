@@ -43,7 +43,7 @@ def lines(error: NetcError) -> Iterator[str]:
 
 def _fault(fault: Fault, start: str, excerpt: bool) -> Iterator[str]:
     sentence, *more = fault.text.split("\n")
-    place = click.style(f"{terminal.line(fault.place)}: ", bold=True) if fault.place else ""
+    place = click.style(f"{terminal.line(fault.shown_place)}: ", bold=True) if fault.place else ""
     yield f"{start}{place}{terminal.line(sentence)}"
     yield from _excerpt(fault) if excerpt else ()
     yield from map(terminal.line, more)
@@ -54,6 +54,8 @@ def _excerpt(fault: Fault) -> Iterator[str]:
     (number, column), text = line_of(fault), None
     if fault.column:
         text, column = fault.place, fault.column
+    elif fault.is_argument and number:
+        text, number = path_of(fault), 0
     elif number:
         text = _line_of(path_of(fault), number)
     if text is None:

@@ -1,6 +1,7 @@
 """Commands that run nets: train, test, time, predict, extract-features."""
 
 import sys
+from pathlib import Path
 
 import click
 
@@ -10,9 +11,16 @@ from netc.cli.options import job_of, options
 
 
 @main.command()
-@click.argument("net")
+@click.argument("net", required=False)
 @options("set", "plugin", "unknown", "provider", "target", "threads", "zoo")
-@click.option("--resume", is_flag=True, help="Go on from the newest snapshot of the newest run of this net.")
+@click.option(
+    "--resume",
+    is_flag=False,
+    flag_value="",
+    metavar="[RUN]",
+    help="Go on from the newest snapshot of RUN, a folder or number [default: the newest run of this net].",
+)
+@click.option("--allow-changed", is_flag=True, help="Resume even if files that the net reads have changed since the run began.")
 @click.option("--snapshot", metavar="FILE", help="Go on from this .solverstate (Caffe's, also .h5) or snapshot.")
 @click.option(
     "--weights",
@@ -29,14 +37,16 @@ from netc.cli.options import job_of, options
     "--publish/--no-publish", default=None, help="Publish the result [default: unless --set changed the net, or it states no licence]."
 )
 @click.option("--sign", envvar="NETC_SIGN", metavar="KEY", help="Sign what is published with this secret key (netc zoo keygen).")
-def train(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool, provider: str, target: str | None,
-          threads: int | None, zoo: str, resume: bool, snapshot: str | None, weights: tuple[str, ...], runs: str, caffe_log: bool,
-          watch: bool, quiet: bool, as_json: bool, publish: bool | None, sign: str | None) -> None:  # fmt: skip
+def train(net: str | None, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool, provider: str, target: str | None,
+          threads: int | None, zoo: str, resume: str | None, allow_changed: bool, snapshot: str | None, weights: tuple[str, ...],
+          runs: str, caffe_log: bool, watch: bool, quiet: bool, as_json: bool, publish: bool | None, sign: str | None) -> None:  # fmt: skip
     """Train NET, test it, and publish it into the zoo.
 
     NET is a net file with a solver in it (YAML or protobuf text), or a Caffe solver file.
 
     Examples: netc train nets/lenet.yaml --set solver.max_iter=500
+
+    netc train nets/lenet.yaml --resume runs/lenet/3
 
     netc train solver.prototxt --weights bvlc_alexnet.caffemodel
     """
@@ -44,6 +54,7 @@ def train(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_
     from netc.commands.options import TrainOptions
     from netc.commands.train import train_command
 
+    net, resume = _net_and_run(net, resume)
     job = job_of(net, overrides, plugins, allow_unknown)
     if publish is None:
         silent = [] if overrides else silence(job)
@@ -51,10 +62,20 @@ def train(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_
         for line in [] if quiet else silent:
             terminal.say(f"netc: will not be published: {line}", err=True)
     asked = TrainOptions(provider, target, threads, runs, zoo if publish else None, resume, snapshot, weights, watch, caffe_log,
-                         quiet, as_json, sign)  # fmt: skip
+                         quiet, as_json, sign, allow_changed)  # fmt: skip
     reason = train_command(job, asked)
     if reason in ("SIGINT", "SIGTERM"):
         sys.exit(130 if reason == "SIGINT" else 143)
+
+
+def _net_and_run(net: str | None, resume: str | None) -> tuple[str, str | None]:
+    """The net file and the run to resume. What stands behind --resume may be the net, and a run alone has its net in it."""
+    if net is None and resume and not resume.isdecimal():
+        inside = Path(resume) / "net.yaml"
+        return (str(inside), resume) if inside.is_file() else (resume, "")
+    if net is None:
+        raise click.UsageError("Missing argument 'NET'.")
+    return net, resume
 
 
 @main.command("verify-resume")

@@ -138,9 +138,11 @@ def read_job(path: str, overrides: Sequence[str] = (), allow_unknown: bool = Fal
     if states not in (0, len(nets) - 1):
         text = f"{states} test_state for {len(nets) - 1} test nets; give one each, or none"
         raise SpecError(*document.faults, Fault(document.place(*at, "test_state"), text))
-    nets, solver, wrong = overridden(nets, solver, overrides)
+    made = overridden(nets, solver, overrides)
+    nets, solver = made.nets, made.solver
+    document = replace(document, overrides={(*at, *path): where for path, where in made.places.items()})
     outside = reach.faults(nets, solver, (document, at), _values(overrides))
-    faults = tuple(dict.fromkeys((*document.faults, *(f for net in nets for f in net.faults), *wrong, *outside)))
+    faults = tuple(dict.fromkeys((*document.faults, *(f for net in nets for f in net.faults), *made.faults, *outside)))
     name = nets[0].message.name or Path(path).stem
     return Job(_plain(name), nets[0], tuple(nets[1:]), solver, (document, at), tuple(overrides), faults)
 

@@ -17,6 +17,7 @@ from netc.zoo.minisign import PublicKey, check
 from netc.zoo.names import MANIFEST, SIGNATURE
 
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
+RESERVED = ("ai.onnx", "com.microsoft", "com.ms", "org.pytorch")  # with all below them: onnxruntime has ops of its own there
 
 
 class Untrusted(str):
@@ -57,7 +58,8 @@ def _signature_problems(folder: Path, manifest: bytes, keys: Sequence[PublicKey]
 def graph_faults(path: Path, names: Collection[str]) -> list[str]:
     """What is wrong with an ONNX file: damage, data that is not in one of the `names` beside it, ops that need a library.
 
-    A node is of ONNX's own domains, or the model holds the function that it calls.
+    A node is of ONNX's own domains, or the model holds the function that it calls. A function is of no domain in which onnxruntime
+    has ops, since it would run its own in the place of the function.
     """
     import onnx
 
@@ -66,6 +68,10 @@ def graph_faults(path: Path, names: Collection[str]) -> list[str]:
     except (DecodeError, ValueError):
         return [f"{path}: is not an ONNX model"]
     found, functions = set(), {(f.domain, f.name) for f in model.functions}
+    for domain, name in functions:
+        if not domain or f"{domain}.".startswith(tuple(f"{d}." for d in RESERVED)):
+            what = f"{_told(domain)}.{_told(name)}".lstrip(".")
+            found.add(f"{path}: has a function {what}, where onnxruntime has ops of its own")
     for part in _parts(model):
         if part.DESCRIPTOR.name == "NodeProto":
             if part.domain not in DOMAINS and (part.domain, part.op_type) not in functions:
