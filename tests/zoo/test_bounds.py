@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +132,14 @@ def test_a_published_model_gives_what_ones_own_gives(tmp_path):
     assert isinstance(published.session, LimitedSession) and not isinstance(own.session, LimitedSession)
     assert np.array_equal(published(x)["y"], own(x)["y"])
     assert [published(x)["y"].tolist() for _ in range(3)] == [own(x)["y"].tolist()] * 3
+
+
+def test_questions_of_several_threads_do_not_mix(tmp_path):
+    zoo.publish(tmp_path / "zoo", "toy", {"model.onnx": onnx_bytes()}, stated())
+    made = Model("toy", str(tmp_path / "zoo"))
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda k: made(np.full((1 + k % 5, 3), k, np.float32))["y"], range(200)))
+    assert all(np.array_equal(y, np.tile([k + 1, k + 2, k + 3], (1 + k % 5, 1))) for k, y in enumerate(found))
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "x", "1.5"])

@@ -10,7 +10,9 @@ import pytest
 
 import netc as api
 from netc import caffe, zoo
-from netc.errors import DataError, SpecError
+from netc.errors import DataError, SnapshotError, SpecError
+from netc.layers import python
+from netc.run.caffe_files import _learned
 from netc.spec import reach
 from tests.small_nets import netc
 from tests.zoo.toy import contents, stated
@@ -137,7 +139,8 @@ def test_no_list_names_files_outside(place, kind, more):
         assert said.startswith("2 ") and "which 'list.txt' lists" in said
 
 
-def test_no_python_is_run(place):
+def test_no_python_is_run(place, monkeypatch):
+    monkeypatch.setattr(python, "_allowed", [])
     net = published("  - Python: {name: p, bottom: ip, top: p, module: os, layer: system}\n")
     said = unchanged(["--allow-python", "check", net], place)
     assert said.startswith("2 ") and "may not run Python" in said
@@ -212,3 +215,11 @@ def test_the_zoo_of_ones_own_still_trains(place):
     net = published()
     assert unchanged(["train", net, "--no-publish", "--quiet"], place).startswith("0 ")
     assert np.all([zoo.verify_folder(net.parent) == []])
+
+
+def test_a_solver_state_names_no_weights_outside(place):
+    folder = published(text="name: x").parent
+    (place.parent / "secret.caffemodel").write_bytes(b"")
+    for name in (str(place.parent / "secret.caffemodel"), "../../../../secret.caffemodel"):
+        with pytest.raises(SnapshotError, match="neither here nor beside it"):
+            _learned(str(folder / "x.solverstate"), name)
