@@ -79,8 +79,11 @@ def inside(folder: Path, name: str) -> bool:
 
 def _leaves(folder: Path, name: str) -> bool:
     places = {os.path.realpath(folder), os.path.realpath(".")} if folder != Path(".") else {os.path.realpath(".")}
-    target = os.path.realpath(folder / name)
-    return not any(os.path.commonpath((place, target)) == place for place in places)
+    try:
+        target = os.path.realpath(folder / name)
+        return not any(os.path.commonpath((place, target)) == place for place in places)
+    except ValueError:  # a zero byte, or another drive
+        return True
 
 
 def _wrong(message: Message, path: Path, named: Sequence[str]) -> Iterator[tuple[FieldPath, str]]:

@@ -76,7 +76,7 @@ class LimitedSession:
         finally:
             late.cancel()
         if "error" in said:
-            raise RunError(f"onnxruntime, with {self.memory >> 20} MB ({MEMORY}): {said['error']}")
+            raise RunError(f"onnxruntime, with {self.memory >> 20} MB ({MEMORY}): {' '.join(str(said['error']).split())}")
         return said, arrays
 
     def close(self) -> None:

@@ -184,3 +184,14 @@ def test_ports_that_nothing_can_be_fed_to(tmp_path, ports):
     onnx.save(parser.parse_model(f'<ir_version: 10, opset_import: ["": 21]> g {ports}'), tmp_path / "model.onnx")
     with pytest.raises(DataError):
         Model(tmp_path / "model.onnx").metadata  # noqa: B018
+
+
+def test_an_error_that_quotes_the_model_is_one_line(tmp_path):
+    made = parser.parse_model('<ir_version: 10, opset_import: ["": 21]> g (float[N,3] x) => (float[N,3] y) { y = Neg (x) }')
+    made.graph.node[0].op_type = "No\nnetc: all is well\x1b[2J"
+    zoo.publish(tmp_path / "zoo", "toy", {"model.onnx": onnx_bytes()}, stated())
+    folder = tmp_path / "zoo/toy/1.0.0"
+    (folder / "model.onnx").write_bytes(made.SerializeToString())
+    np.save(tmp_path / "x.npy", np.ones((1, 3), np.float32))
+    found = netc("predict", folder, tmp_path / "x.npy")
+    assert found.exit_code == 2 and found.output.count("\n") == 1 and "\x1b" not in found.output, found.output

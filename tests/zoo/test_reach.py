@@ -199,6 +199,7 @@ def test_a_link_to_a_published_net_is_no_copy(place):
 def test_links_in_the_folder_lead_nowhere(tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in/link").symlink_to("/etc")
+    assert not reach.inside(tmp_path / "in", "a\0b") and reach._leaves(tmp_path, "a\0b")
     assert not reach.inside(tmp_path / "in", "link/passwd") and reach.inside(tmp_path / "in", "a/b.csv")
 
 
