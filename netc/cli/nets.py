@@ -162,7 +162,7 @@ def convert(source: str, weights: tuple[str, ...], overrides: tuple[str, ...], p
 
     job = job_of(source, overrides, plugins, allow_unknown)
     text = export_onnx(job, weights, output) if output and output.endswith(".onnx") else convert_job(job, output, full)
-    click.echo(text, nl=False)
+    terminal.document(text)
 
 
 @main.command()
