@@ -6,6 +6,7 @@ attributes and provider. The bodies of ops that `functions` leaves out stand in 
 
 import hashlib
 import json
+import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -118,7 +119,8 @@ class _Writer:
                 inputs = inputs[:own]
         proto = helper.make_node(node.op, inputs, outputs, name=label, domain=node.domain, **attrs)
         if owner.origin.place:
-            proto.metadata_props.add(key="netc.place", value=owner.origin.place)
+            # Without the folder: a file that is given away says nothing of the machine that it was made on.
+            proto.metadata_props.add(key="netc.place", value=os.path.basename(owner.origin.place))
         if node.domain == TRAINING:
             proto.overload = self._function(node)
         self.nodes.append(proto)
@@ -183,6 +185,9 @@ class _Writer:
     def _constant(self, node: Node) -> str:
         array = constant_value(node.outputs[0])
         assert array is not None
+        if "state" in node.attrs:
+            self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), STATE + node.attrs["state"]))
+            return STATE + str(node.attrs["state"])
         key = (array.dtype.str, str(array.shape), array.tobytes())
         if key not in self.seen:
             self.seen[key] = f"{self.prefix}constant/{len(self.seen)}"

@@ -24,7 +24,6 @@ from netc.run.feed import Feeder, Feeds
 from netc.run.folder import BEST, RunFolder
 from netc.run.labels import beyond
 from netc.run.nan import first_bad, spoiled
-from netc.run.plan import max_iterations
 from netc.run.signals import signals
 from netc.run.testers import Testers
 from netc.session import States, Stepper
@@ -54,7 +53,7 @@ class Trainer:
         start |= {n: a for n, a in (weights or {}).items() if n in start}
         self.states = States({f"state/{n}": a for n, a in start.items()}, self.provider)
         self.feeder = Feeder(program.train_net, program.steps.train, program.seed, program.job.base, self.iter_size)
-        self.max_iter = max_iterations(program.job, self.feeder.rows, self.feeder.batch_size)
+        self.max_iter = schedules.max_iterations(program.job, self.feeder.rows, self.feeder.batch_size)
         self.steppers = self._steppers()
         self.tests = Testers(program, threads, self.states)
         self.iteration = 0

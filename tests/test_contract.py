@@ -12,7 +12,8 @@ import onnx
 import pytest
 
 from netc import api, random, snapshot
-from netc.contract import Program, write
+from netc.bundle import write
+from netc.contract import Program
 from netc.emit import emit
 from netc.passes import simplify
 from netc.run.feed import Feeder

@@ -13,7 +13,7 @@ import pytest
 from netc import api, snapshot
 from netc.commands.options import TrainOptions
 from netc.commands.train import train_command
-from netc.contract import write
+from netc.bundle import write
 from netc.errors import SpecError
 from netc.net import TEST
 from netc.run.events import Snapshotted

@@ -20,7 +20,7 @@ FOOTER, LOG_BLOCK, LOG_HEADER = 48, 32768, 7
 Entry = tuple[bytes, bytes]
 
 
-@source("leveldb", noun="images")
+@source("leveldb", noun="images", channels="BGR")
 def leveldb(request: Request) -> Table:
     """The Datums of a LevelDB."""
     return table(LevelDb(request.path), request)

@@ -14,7 +14,7 @@ from netc.registry import source
 READING = Lock()  # a database can be open only once in a process
 
 
-@source("lmdb", noun="images")
+@source("lmdb", noun="images", channels="BGR")
 def lmdb(request: Request) -> Table:
     """The Datums of an LMDB."""
     with READING:

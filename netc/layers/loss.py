@@ -169,6 +169,6 @@ def accuracy(ctx: Context, scores: Value, labels: Value) -> tuple[Value, ...]:
 
 def _per_class(labels: Value, correct: Value, classes: int) -> Value:
     """correct, averaged over the labels of each class. An ignored label is no class's."""
-    hot = op.OneHot(op.Reshape(labels, [-1], shape=("L",)), constant(np.array([classes])), constant(np.array([0, 1], np.float32)), axis=1)
+    hot = op.OneHot(op.Reshape(labels, [-1], shape=("L",)), constant(classes), constant(np.array([0, 1], np.float32)), axis=1)
     hits = op.ReduceSum(hot * op.Reshape(correct, [-1, 1], shape=("L", 1)), [0], keepdims=0)
     return hits / op.Max(op.ReduceSum(hot, [0], keepdims=0), 1.0)
