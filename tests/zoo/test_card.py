@@ -8,7 +8,8 @@ import pytest
 from netc import zoo
 from netc.zoo.card import model_card
 from netc.zoo.programs import programs
-from tests.zoo.programs import NODE, program, run_javascript, run_python
+from tests.node import NODE
+from tests.zoo.programs import program, run_javascript, run_python
 from tests.zoo.toy import contents, onnx_bytes, stated
 
 
