@@ -166,7 +166,8 @@ class Program:
     def deploy_model(self, states: Mapping[str, np.ndarray] | None, any_size: bool = False) -> onnx.ModelProto:
         """model.onnx: the deployed net with `states` inside, its inputs and outputs under the blobs' own names.
 
-        Without states it is open.onnx, which takes them as inputs. `any_size` makes height and width of the inputs symbolic, "H" and "W", where every layer allows it.
+        Without states it is open.onnx, which takes them as inputs. `any_size` makes height and width of the inputs symbolic, "H" and "W",
+        where every layer allows it.
         """
         graph, said = self.deploy_graph(states, any_size)
         return emit(graph, metadata=said)
@@ -187,11 +188,11 @@ class Program:
         return graph, said
 
     @property
-    def pinned(self) -> list[str]:
+    def pinned(self) -> list[Fault]:
         """What batches and sequences the deployed net takes, and why, where it does not take any."""
         lowered, batch = self.deploy
         takes = "sequences of the training's length alone" if batch == SYMBOLIC else f"batches of {batch} rows alone"
-        return [f"takes {takes}: {pin_text(fault)}" for fault in lowered.pinned]
+        return [Fault(fault.place, f"takes {takes}: {pin_text(fault)}") for fault in lowered.pinned]
 
     @property
     def classes(self) -> tuple[str, ...]:

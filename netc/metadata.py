@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from netc import random
 from netc import netc_pb2 as pb
+from netc import random
 from netc.emit import input_name
 from netc.errors import Fault
 from netc.fillers import Zeros

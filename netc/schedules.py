@@ -67,7 +67,9 @@ class _Seen:
 
     def __getattr__(self, name: str) -> Any:
         if name not in self.fields and name in self.solver.DESCRIPTOR.fields_by_name:
-            text = f'lr_policy {self.policy!r} reads {name}, which its decorator does not name: @schedule("{self.policy}", reads=("{name}",))'
+            text = (
+                f'lr_policy {self.policy!r} reads {name}, which its decorator does not name: @schedule("{self.policy}", reads=("{name}",))'
+            )
             raise SpecError(text)
         return getattr(self.solver, name)
 

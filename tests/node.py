@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def _installed(npm: str) -> Path | str:
     target = cache_folder() / "tests" / f"{PACKAGE}-{VERSION}"
     if not target.is_dir():
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        with tempfile.TemporaryDirectory(dir=target.parent, ignore_cleanup_errors=True) as folder:
             command = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", folder, f"{PACKAGE}@{VERSION}"]
             try:
                 done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=300)
@@ -43,5 +44,6 @@ def _installed(npm: str) -> Path | str:
                 return f"npm does not get {PACKAGE} in five minutes"
             if done.returncode:
                 return f"npm cannot install {PACKAGE}: {' '.join(done.stderr.split())[:200]}"
-            os.replace(Path(folder) / "node_modules", target) if not target.exists() else None
-    return target
+            with suppress(OSError):  # another process was quicker
+                os.replace(folder, target)
+    return target / "node_modules"

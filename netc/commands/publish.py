@@ -17,10 +17,10 @@ from netc.derived import inputs_of
 from netc.emit import STATE
 from netc.errors import RunError, SpecError, ZooError
 from netc.layers.context import NOISE
+from netc.preparation import kept_words
 from netc.run.feed import Feeder
 from netc.session import Session
 from netc.spec import to_yaml
-from netc.preparation import kept_words
 from netc.spec.job import Job
 from netc.spec.private import without_folders
 from netc.zoo import vectors
@@ -125,7 +125,9 @@ def _vectors(program: Program, files: Mapping[str, bytes], states: Mapping[str, 
     expected = opened.run({STATE + n: a for n, a in states.items() if STATE + n in opened.inputs} | given)
     for name, value in outputs.items():
         if not np.allclose(value, expected[name], rtol=TOLERANCE, atol=TOLERANCE):
-            raise RunError(f"model.onnx: output {name!r} differs from the net's by {np.abs(value - expected[name]).max():.3g}; it is not published")
+            raise RunError(
+                f"model.onnx: output {name!r} differs from the net's by {np.abs(value - expected[name]).max():.3g}; it is not published"
+            )
     return zoo.npz({vectors.INPUT + n: a for n, a in given.items()} | {vectors.OUTPUT + n: a for n, a in outputs.items()})
 
 

@@ -104,7 +104,12 @@ def _solver_type(name: str) -> str:
 def _policy(name: str) -> str:
     facts = registry.schedule.facts[name]
     lists = (("needs", "needs"), ("reads", "reads too"))
-    found = [line for kind, word in lists if kind in facts for line in ("", f"Fields of the solver that it {word}:", *_of(pb.SolverParameter, facts[kind]))]
+    found = [
+        line
+        for kind, word in lists
+        if kind in facts
+        for line in ("", f"Fields of the solver that it {word}:", *_of(pb.SolverParameter, facts[kind]))
+    ]
     return "\n".join([f"{name} (lr_policy)", "", summary(registry.schedule[name]), *found])
 
 

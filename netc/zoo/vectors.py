@@ -3,7 +3,7 @@
 `test_vectors.npz` has `input.<name>` and `output.<name>` of model.onnx, and of open.onnx with the states of start.safetensors.
 `training_vectors.npz` is of three steps of the loop that train.json describes, on one batch, `input.<name>`. They begin from
 start.safetensors, other states at the value that train.json states, and each is fed the random numbers of its iteration and its rate,
-which `input.lr` has too. `loss` has the loss of each step; `next.<state>` has up to 64 values of the state after the last one, evenly
+which `input.lr` has too; random numbers that are among the inputs go before those. `loss` has the loss of each step; `next.<state>` has up to 64 values of the state after the last one, evenly
 taken: number k is at position k * size // count of the flat array.
 """
 
@@ -59,11 +59,11 @@ def training_steps(models: Models, start: Arrays, feeds: Arrays, most: int | Non
         rate = {"lr": np.asarray(feeds["lr"].reshape(-1)[k % feeds["lr"].size])} if "lr" in feeds else {}
         drawn = [{s["name"]: _drawn(s, k, part) for s in noise} for part in range(count)]
         if count == 1:
-            losses.append(run("train.onnx", {**feeds, **rate, **drawn[0]})["loss"])
+            losses.append(run("train.onnx", {**drawn[0], **feeds, **rate})["loss"])
             continue
         sums = {n: np.zeros(tuple(i.shape), np.float32) for n, i in sessions["update.onnx"].inputs.items() if n.startswith("grad/")}
         for part in drawn:
-            results = run("gradient.onnx", {**feeds, **part, **sums})
+            results = run("gradient.onnx", {**part, **feeds, **sums})
             sums = {n: results[f"next/{n}"] for n in sums}
             losses.append(results["loss"])
         losses[-count:] = [np.mean(losses[-count:])]

@@ -27,7 +27,10 @@ const jobs = JSON.parse(fs.readFileSync(process.argv[2]));
 const found = [];
 for (const { folder, batches, steps } of jobs) {
   const training = await Training.open(folder, { intraOpNumThreads: 1 }), given = readTensors(batches), losses = [], states = {};
-  const batch = (k, part) => Object.fromEntries(Object.entries(given).filter(([n]) => n.startsWith(`${k}.${part} `)).map(([n, t]) => [n.split(" ")[1], t]));
+  const batch = (k, part) => {
+    const own = Object.entries(given).filter(([name]) => name.startsWith(`${k}.${part} `));
+    return Object.fromEntries(own.map(([name, tensor]) => [name.split(" ")[1], tensor]));
+  };
   for (let k = 0; k < steps; k++) {
     const parts = Array.from({ length: training.said.iter_size }, (_, part) => batch(k, part));
     losses.push((await training.step(...parts)).loss.data[0]);
@@ -77,7 +80,12 @@ def in_node(loops: Path, work: Path, jobs: list[tuple[Path, list[list[Batch]]]])
     (work / "run.mjs").write_text(RUN)
     said = []
     for number, (model, batches) in enumerate(jobs):
-        flat = {f"{k}.{part} {n}": np.ascontiguousarray(a) for k, parts in enumerate(batches) for part, b in enumerate(parts) for n, a in b.items()}
+        flat = {
+            f"{k}.{part} {n}": np.ascontiguousarray(a)
+            for k, parts in enumerate(batches)
+            for part, b in enumerate(parts)
+            for n, a in b.items()
+        }
         (work / f"{number}.safetensors").write_bytes(save(flat))
         said.append({"folder": str(model), "batches": str(work / f"{number}.safetensors"), "steps": len(batches)})
     (work / "jobs.json").write_text(json.dumps(said))
@@ -92,5 +100,3 @@ def off(found: Any, wanted: Any) -> float:
     assert found.shape == wanted.shape and np.isfinite(found).all()
     size = float(np.sqrt(np.mean(wanted**2))) if wanted.size else 1.0
     return float(np.sqrt(np.mean((found - wanted) ** 2))) / (size or 1.0) if wanted.size else 0.0
-
-

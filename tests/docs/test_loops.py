@@ -155,7 +155,9 @@ def test_the_runs_of_netc_are_repeated_in_node(runs, loops, needs_node, tmp_path
 
 def test_rates_of_a_plug_in_are_in_the_file(loops, tmp_path):
     plugin = tmp_path / "plugin.py"
-    plugin.write_text('from netc import schedule\n\n\n@schedule("loops_halving")\ndef halving(solver, iteration, max_iter):\n    return solver.base_lr / 2 ** (iteration // 5)\n')
+    plugin.write_text(
+        'from netc import schedule\n\n\n@schedule("loops_halving")\ndef halving(solver, k, max_iter):\n    return solver.base_lr / 2 ** (k // 5)\n'
+    )
     from netc import registry
 
     registry.load(str(plugin))
@@ -180,9 +182,14 @@ layers:
 """
 
 
-@pytest.mark.parametrize("transform", [
-    "scale: 0.5, mean_value: [1, 2, 3]", "mean_file: mean.npy, crop_size: 5", "mean_value: 4, std_value: [2, 3, 4], crop_size: 4, mirror: true",
-])
+@pytest.mark.parametrize(
+    "transform",
+    [
+        "scale: 0.5, mean_value: [1, 2, 3]",
+        "mean_file: mean.npy, crop_size: 5",
+        "mean_value: 4, std_value: [2, 3, 4], crop_size: 4, mirror: true",
+    ],
+)
 def test_rows_are_prepared_as_netc_prepares_them(transform, loops, tmp_path, needs_node):
     random = np.random.default_rng(0)
     rows = random.integers(0, 256, (6, 3, 8, 9)).astype(np.float32)
