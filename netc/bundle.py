@@ -12,8 +12,10 @@ from netc import chain, snapshot
 from netc.contract import Program
 from netc.errors import RunError
 from netc.files import replace_file
+from netc.ir import Graph
 from netc.metadata import stated_start
 from netc.preparation import batch_facts, kept_words
+from netc.training_ops.define import DEFAULT
 
 Contents = dict[str, bytes]
 START, VOCABULARY = "start.safetensors", "vocabulary.txt"
@@ -23,7 +25,8 @@ def write(made: Program, folder: str | Path, inline: bool = False) -> list[Path]
     """The files of the step contract in `folder`: train, gradient, update, test, model (at its start), open, and start.safetensors.
 
     Before them a train model for each stage of pretraining: pretrain1.onnx, ... A second test net is test1.onnx. What calls
-    Python layers is several models and a .json file: see `chain.files`. With `inline` no model has functions.
+    Python layers is several models and a .json file: see `chain.files`. With `inline` no model has functions, and no loop where the
+    number of times is known.
     """
     folder, contents = Path(folder), dict[str, bytes]()
     for number, stage in enumerate(made.stages[:-1], 1):
@@ -34,7 +37,7 @@ def write(made: Program, folder: str | Path, inline: bool = False) -> list[Path]
     start = _start(made)
     for kind, states in (("model", start), ("open", None)):
         graph, said = made.deploy_graph(states)
-        contents |= chain.files(kind, graph, "cpu", said, not inline)
+        contents |= _files(kind, graph, "cpu", said, inline)
     contents[START] = start_bytes(made, start)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -48,7 +51,7 @@ def write(made: Program, folder: str | Path, inline: bool = False) -> list[Path]
 def model_files(made: Program, kind: str, inline: bool = False) -> Contents:
     """Model `kind` with its metadata."""
     graph = made.graph(kind)
-    return chain.files(kind, graph, made.provider, made.metadata(kind, graph, made.provider), not inline)
+    return _files(kind, graph, made.provider, made.metadata(kind, graph, made.provider), inline)
 
 
 def training_files(made: Program, name: str = "train", inline: bool = False) -> Contents:
@@ -61,9 +64,14 @@ def training_files(made: Program, name: str = "train", inline: bool = False) -> 
     said = made.metadata("train", graph, made.provider)
     said["batch"] = [tensor | facts.get(tensor["name"], {}) for tensor in said["batch"]]
     text = json.dumps(said, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    found = {f"{name}.json": text.encode()} | chain.files(name, graph, made.provider, said, not inline)
+    found = {f"{name}.json": text.encode()} | _files(name, graph, made.provider, said, inline)
     found |= {file: _npy(array) for file, array in means.items()}
     return found | ({VOCABULARY: lines(words)} if kept_words(words) else {})
+
+
+def _files(name: str, graph: Graph, provider: str, said: Mapping[str, Any], inline: bool) -> Contents:
+    """The model of a graph; inline with the default bodies, which have no subgraphs."""
+    return chain.files(name, graph, DEFAULT if inline else provider, said, not inline)
 
 
 def start_bytes(made: Program, states: Mapping[str, np.ndarray]) -> bytes:
