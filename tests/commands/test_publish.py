@@ -265,7 +265,9 @@ def test_verify_runs_open_onnx_too(published, tmp_path):
     folder = tmp_path / "small/1.0.0"
     shutil.copytree(published[0], folder)
     weights = tensors((folder / "start.safetensors").read_bytes())
-    (folder / "start.safetensors").write_bytes(snapshot.weights_bytes(weights | {"ip2.bias": weights["ip2.bias"] + np.arange(10, dtype=np.float32)}))
+    (folder / "start.safetensors").write_bytes(
+        snapshot.weights_bytes(weights | {"ip2.bias": weights["ip2.bias"] + np.arange(10, dtype=np.float32)})
+    )
     found = vectors.run_vectors(folder, json.loads((folder / "manifest.json").read_text()))
     assert any("open.onnx: output 'prob' differs" in text for text in found)
 
