@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from netc.errors import RunError, SnapshotError
-from netc.files import replace_file
+from netc.files import open_plain, replace_file
 
 KEY = "netc"
 NAME = re.compile(r"iter_(\d{8,})\.safetensors")
@@ -119,6 +119,8 @@ def _load(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     from safetensors import SafetensorError, safe_open
 
     try:
+        with open_plain(path):  # which says at once what is no file
+            pass
         with safe_open(path, "np") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except FileNotFoundError:

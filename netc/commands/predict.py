@@ -54,6 +54,7 @@ class Model:
 
     def __init__(self, name_or_path: str | Path, source: str | None = None):
         self.path = _find(str(name_or_path), source)
+        self.left_out = data.LeftOut()
 
     @cached_property
     def session(self) -> Session:
@@ -161,7 +162,7 @@ class Model:
         channels, height, width = shape
         larger, wider = self.metadata.get("resize", (height, width))
         top, left = (larger - height) // 2, (wider - width) // 2
-        return data.read_image(Path(path), channels, larger, wider)[:, top : top + height, left : left + width]
+        return data.read_image(Path(path), channels, larger, wider, left_out=self.left_out)[:, top : top + height, left : left + width]
 
     def _one(self, name: str, row: np.ndarray, top: int) -> Prediction:
         outputs = self._outputs(row)

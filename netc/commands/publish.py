@@ -18,6 +18,7 @@ from netc.emit import STATE
 from netc.errors import RunError, SpecError, ZooError
 from netc.layers.context import NOISE
 from netc.preparation import kept_words
+from netc.run.evaluate import Scores
 from netc.run.feed import Feeder
 from netc.session import Session
 from netc.spec import to_yaml
@@ -55,7 +56,7 @@ def check_target(target: str, job: Job, key: str | None = None) -> None:
 def publish_run(
     program: Program,
     states: Mapping[str, np.ndarray],
-    scores: Mapping[str, float],
+    scores: Scores,
     target: Path,
     command: str,
     version: str | None = None,
@@ -77,7 +78,7 @@ def publish_run(
         **({} if program.job.solver.iter_size <= 1 else model_files(portable, "gradient") | model_files(portable, "update")),
         START: start_bytes(portable, start),
         "net.yaml": to_yaml(without_folders(program.job.resolved())).encode(),
-        "metrics.json": (json.dumps({k: float(v) for k, v in scores.items()}, indent=2, sort_keys=True) + "\n").encode(),
+        "metrics.json": (json.dumps(scores, indent=2, sort_keys=True) + "\n").encode(),
     }
     inputs = raw_inputs(program)
     manifest: dict[str, Any] = stated(program, model, scores, command, inputs) | {"parent": parent}

@@ -21,7 +21,7 @@ from netc.data.batches import Source, describe, open, resolve_batch_size, test_b
 from netc.data.csv import read_columns
 from netc.data.download import no_downloads
 from netc.data.hdf5 import Hdf5Writer
-from netc.data.images import read_image
+from netc.data.pixels import LeftOut, read_image
 from netc.data.plain import plain_layer
 from netc.data.prefetch import Prefetch
 from netc.data.sequences import continues
@@ -34,6 +34,7 @@ __all__ = [
     "Column",
     "Description",
     "Hdf5Writer",
+    "LeftOut",
     "Normalisation",
     "Prefetch",
     "Request",

@@ -3,8 +3,8 @@
 `test_vectors.npz` has `input.<name>` and `output.<name>` of model.onnx, and of open.onnx with the states of start.safetensors.
 `training_vectors.npz` is of three steps of the loop that train.json describes, on one batch, `input.<name>`. They begin from
 start.safetensors, other states at the value that train.json states, and each is fed the random numbers of its iteration and its rate,
-which `input.lr` has too; random numbers that are among the inputs go before those. `loss` has the loss of each step; `next.<state>` has up to 64 values of the state after the last one, evenly
-taken: number k is at position k * size // count of the flat array.
+which `input.lr` has too; random numbers that are among the inputs go before those. `loss` has the loss of each step; `next.<state>` has
+up to 64 values of the state after the last one, evenly taken: number k is at position k * size // count of the flat array.
 """
 
 from collections.abc import Mapping

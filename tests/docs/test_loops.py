@@ -156,7 +156,8 @@ def test_the_runs_of_netc_are_repeated_in_node(runs, loops, needs_node, tmp_path
 def test_rates_of_a_plug_in_are_in_the_file(loops, tmp_path):
     plugin = tmp_path / "plugin.py"
     plugin.write_text(
-        'from netc import schedule\n\n\n@schedule("loops_halving")\ndef halving(solver, k, max_iter):\n    return solver.base_lr / 2 ** (k // 5)\n'
+        'from netc import schedule\n\n\n@schedule("loops_halving")\n'
+        "def halving(solver, k, max_iter):\n    return solver.base_lr / 2 ** (k // 5)\n"
     )
     from netc import registry
 
