@@ -17,8 +17,8 @@ import numpy as np
 from netc import random, snapshot
 from netc.emit import STATE
 from netc.errors import NetcError, ZooError
-from netc.session import Session
 from netc.zoo.arrays import MOST_BYTES, read_arrays
+from netc.zoo.limited import open_model
 from netc.zoo.manifest import parse_json
 
 STEPS = 3
@@ -38,14 +38,14 @@ def training_steps(models: Models, start: Arrays, feeds: Arrays, most: int | Non
     `models` are train.onnx, or gradient.onnx and update.onnx too where an update takes several batches; `lr` of the feeds has a rate a
     step. ZooError if the states, or the random numbers of a step, are more than `most` bytes.
     """
-    sessions = {name: Session(model) for name, model in models.items()}
+    sessions = {name: open_model(model) for name, model in models.items()}
     text = sessions["train.onnx"].ort.get_modelmeta().custom_metadata_map.get("netc", "{}")
     said = parse_json(text.encode(), "train.onnx: metadata")
     states, noise, count = said.get("states", []), said.get("noise", []), said.get("iter_size", 1)
-    if most is not None and max(sum(4 * prod(s["shape"]) for s in part) for part in (states, noise)) > most:
-        raise ZooError(f"its states are larger than {most} bytes")
     if count > MOST_SUB_BATCHES:
         raise ZooError(f"an update takes {count} batches; at most {MOST_SUB_BATCHES} are tried")
+    if most is not None and max(sum(4 * prod(s["shape"]) for s in part) for part in (states, noise * count)) > most:
+        raise ZooError(f"its states, or its random numbers, are larger than {most} bytes")
     values = {s["name"]: start[s["name"]].astype(np.float32) if s["name"] in start else np.zeros(s["shape"], np.float32) for s in states}
     losses = []
 
@@ -101,7 +101,7 @@ def run_vectors(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
 
 
 def _run_outputs(model: Path, tolerance: Mapping[str, float]) -> list[str]:
-    arrays, session = read_arrays(model.parent / OUTPUTS), Session(model)
+    arrays, session = read_arrays(model.parent / OUTPUTS), open_model(model)
     fed = {STATE + n: a.astype(np.float32) for n, a in _start(model.parent).items() if STATE + n in session.inputs}
     results = session.run(fed | _part(arrays, INPUT))
     wanted = _part(arrays, OUTPUT)
