@@ -11,10 +11,11 @@ from netc import netc_pb2 as pb
 from netc import registry
 from netc.autodiff import grad
 from netc.blob import Blob, apart, numbers
+from netc.bundle import write
 from netc.chain import open_graph
 from netc.commands.options import TrainOptions
 from netc.commands.train import train_command
-from netc.contract import Program, write
+from netc.contract import Program
 from netc.contract import program as compiled
 from netc.errors import DataError, ShapeError, SpecError, near
 from netc.ir import HOST, Graph, Node, Value, leaf

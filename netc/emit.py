@@ -6,6 +6,7 @@ by name alone. The bodies of ops that `functions` leaves out stand in the graph 
 """
 
 import json
+import os
 from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -140,7 +141,8 @@ class _Writer:
         name = self._called(node) if node.domain == TRAINING else node.op
         proto = helper.make_node(name, inputs, outputs, name=label, domain=node.domain, **attrs)
         if owner.origin.place:
-            proto.metadata_props.add(key="netc.place", value=owner.origin.place)
+            # Without the folder: a file that is given away says nothing of the machine that it was made on.
+            proto.metadata_props.add(key="netc.place", value=os.path.basename(owner.origin.place))
         self.nodes.append(proto)
 
     def _subgraph(self, inner: Subgraph, captured: list[str], label: str) -> onnx.GraphProto:
@@ -202,6 +204,9 @@ class _Writer:
     def _constant(self, node: Node) -> str:
         array = constant_value(node.outputs[0])
         assert array is not None
+        if "state" in node.attrs:
+            self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), STATE + node.attrs["state"]))
+            return STATE + str(node.attrs["state"])
         key = (array.dtype.str, str(array.shape), array.tobytes())
         if key not in self.seen:
             self.seen[key] = f"{self.prefix}constant/{len(self.seen)}"

@@ -27,7 +27,6 @@ from netc.run.folder import BEST, RunFolder
 from netc.run.guards import run_guarded
 from netc.run.nan import first_bad, spoiled
 from netc.run.noted import Noted, check_states, noted
-from netc.run.plan import max_iterations
 from netc.run.signals import signals
 from netc.run.testers import Testers
 from netc.run.watched import watched
@@ -57,7 +56,7 @@ class Trainer:
         self.states = States({f"state/{n}": a for n, a in start.items()}, self.provider)
         graph, job, lowered = program.steps.train, program.job, program.train
         self.feeder = Feeder(program.train_net, graph, program.seed, job.base, self.iter_size, lowered=lowered, folder=folder.path)
-        self.max_iter = max_iterations(program.job, self.feeder.rows, self.feeder.batch_size)
+        self.max_iter = schedules.max_iterations(program.job, self.feeder.rows, self.feeder.batch_size)
         self.steppers = self._steppers()
         self.tests = Testers(program, threads, self.states, folder.path)
         self.iteration = 0
