@@ -5,7 +5,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from netc.data.trees import Forest
 from netc.data.vocabulary import Vocabulary
 from netc.emit import NEXT, STATE
 from netc.errors import DataError, Fault, RunError, ZooError
-from netc.files import cache_folder, replace_file
+from netc.files import replace_file
 from netc.session import Session
 
 
@@ -237,14 +236,7 @@ def _find(name: str, source: str | None) -> Path:
         raise DataError(f"{path}: there is no such file")
     if path.is_dir() and (path.parent != Path(".") or not zoo.holds(location, name)):  # a folder of data may be called as the model
         raise DataError(f"{path}: there is no model.onnx in this folder")
-    if not zoo.is_url(location):
-        entry = zoo.find(location, name)
-        folder = Path(location) / entry.name / entry.version
-        wrong = zoo.verify_folder(folder)
-        if wrong:
-            raise ZooError("\n".join(wrong))
-    else:  # models of one name in two zoos are two
-        folder = zoo.download(name, str(location), cache_folder() / "models" / sha256(str(location).encode()).hexdigest()[:16]).path
+    folder = zoo.model_folder(name, location)
     if not (folder / "model.onnx").exists():
         raise ZooError(f"{folder}: holds no model.onnx")
     return folder / "model.onnx"

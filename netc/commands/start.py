@@ -10,7 +10,7 @@ import numpy as np
 from netc import registry, snapshot
 from netc.commands.facts import SAID, remember_parent
 from netc.commands.options import TrainOptions
-from netc.commands.program import loaded_weights
+from netc.commands.program import loaded_weights, weights_files
 from netc.contract import Program
 from netc.errors import SnapshotError, SpecError
 from netc.report.screen import Screen
@@ -104,7 +104,7 @@ def _net_text(job: Job, folder: Path) -> str:
 
 def new_trainer(program: Program, threads: int, options: TrainOptions, shown: Screen, stack: ExitStack) -> Trainer:
     """A new run, from the start, from weights or from a snapshot (the solver's own `weights` are then left alone, as in Caffe)."""
-    files = [] if options.snapshot_file else [*program.job.solver.weights, *options.weights]
+    files = [] if options.snapshot_file else weights_files([*program.job.solver.weights, *options.weights])
     start: Mapping[str, np.ndarray] = loaded_weights(program, files, shown.say)
     read = fingerprints(program, registry.plugins())
     folder = RunFolder.new(Path(options.runs), program.job.name)

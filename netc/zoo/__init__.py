@@ -7,7 +7,7 @@ each file beside it.
 from netc.zoo.amend import alias, sign_model
 from netc.zoo.arrays import npz, read_arrays
 from netc.zoo.card import human_size, model_card
-from netc.zoo.fetch import Downloaded, download
+from netc.zoo.fetch import Downloaded, download, model_folder
 from netc.zoo.folder import verify_folder
 from netc.zoo.index import Entry, checked_manifest, entries, find, holds, reindex, show
 from netc.zoo.location import default_location, is_url
@@ -32,6 +32,7 @@ __all__ = [
     "human_size",
     "is_url",
     "model_card",
+    "model_folder",
     "model_name",
     "npz",
     "parse_json",

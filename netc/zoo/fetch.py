@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from netc.errors import CutError, ZooError
-from netc.files import CHUNK, locked, sync
+from netc.files import CHUNK, cache_folder, locked, sync
 from netc.zoo.card import human_size
 from netc.zoo.folder import graph_faults, verify_folder
 from netc.zoo.index import Entry, find, read_manifest
-from netc.zoo.location import chunks, default_location, read
+from netc.zoo.location import chunks, default_location, is_url, read
 from netc.zoo.minisign import MOST_BYTES, PublicKey, check
 from netc.zoo.names import MANIFEST, SIGNATURE
 
@@ -69,6 +69,18 @@ def download(spec: str, source: str | Path | None = None, to: str | Path = ".", 
     except OSError as error:
         raise ZooError(f"{error.filename2 or error.filename or target}: {error.strerror or error}") from error
     return Downloaded(entry.name, entry.version, target, True)
+
+
+def model_folder(spec: str, source: str | Path | None = None) -> Path:
+    """The folder of a model, whole: where it lies in a zoo in a directory, else in the cache. `source` as of `download`."""
+    location = default_location() if source is None else source
+    if is_url(location):  # models of one name in two zoos are two
+        return download(spec, location, cache_folder() / "models" / hashlib.sha256(str(location).encode()).hexdigest()[:16]).path
+    entry = find(location, spec)
+    folder = Path(location) / entry.name / entry.version
+    if wrong := verify_folder(folder):
+        raise ZooError("\n".join(wrong))
+    return folder
 
 
 @contextmanager
