@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,7 @@ from netc.lower import Lowered, lower
 from netc.net import Net as ResolvedNet
 from netc.net import resolve
 from netc.passes.rewrite import rewrite
-from netc.run.feed import draw
+from netc.run.feed import draw, sinks_of
 from netc.run.labels import check_blobs
 from netc.run.weights import load_weights, state_of
 from netc.session import Runs
@@ -60,8 +59,7 @@ class Net:
     ) -> None:
         """Lower `net`; its states start by their fillers, or are those of `states`. `blobs` are those that are there already."""
         self.name, self._seed, self._passes = job.name, seed, 0
-        layers = [x for x in net.layers if x.facts.get("sink")]
-        self._sinks = [(x, x.facts["sink"](x.param, Path(job.base))) for x in layers]
+        self._sinks = sinks_of(net.layers, job.base)
         self._memory: dict[str, np.ndarray] = {}
         self._states: dict[str, Blob] = dict(states or {})
         self.blobs: dict[str, Blob] = dict(blobs or {})

@@ -11,6 +11,7 @@
   x ZooError             a zoo or a published model is missing, damaged or hostile
     x UnknownModelError  a zoo has no model or version of that name
     x CutError           a connection to a zoo broke
+    x UntrustedError     a model is not signed by a key that is trusted
   x RunError             a run failed on its way (a full disk, a dead thread)
     x DivergedError      a loss, a state or a score is NaN or infinite
 """
@@ -115,6 +116,10 @@ class UnknownModelError(ZooError):
 
 class CutError(ZooError):
     """A connection to a zoo broke or was too slow: what came so far is good, and may be gone on from."""
+
+
+class UntrustedError(ZooError):
+    """A model is not signed, or by none of the keys that were asked for."""
 
 
 class RunError(NetcError):

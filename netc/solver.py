@@ -51,11 +51,11 @@ class Trainer:
         start = program.start()
         start |= {n: a for n, a in (weights or {}).items() if n in start}
         self.states = States({f"state/{n}": a for n, a in start.items()}, self.provider)
-        graph, lowered = program.steps.train, program.train
-        self.feeder = Feeder(program.train_net, graph, program.seed, program.job.base, self.iter_size, lowered=lowered)
+        graph, job, lowered = program.steps.train, program.job, program.train
+        self.feeder = Feeder(program.train_net, graph, program.seed, job.base, self.iter_size, lowered=lowered, folder=folder.path)
         self.max_iter = max_iterations(program.job, self.feeder.rows, self.feeder.batch_size)
         self.steppers = self._steppers()
-        self.tests = Testers(program, threads, self.states)
+        self.tests = Testers(program, threads, self.states, folder.path)
         self.iteration = 0
         self.recent: deque[float] = deque(maxlen=max(1, self.solver.average_loss))
         self.outputs: Scores = {}  # of the newest step

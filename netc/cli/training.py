@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from netc import terminal
 from netc.cli.group import main
 from netc.cli.options import job_of, options
 
@@ -59,7 +60,7 @@ def train(net: str | None, overrides: tuple[str, ...], plugins: tuple[str, ...],
         silent = [] if overrides else silence(job)
         publish = not overrides and not silent
         for line in [] if quiet else silent:
-            click.echo(f"netc: will not be published: {line}", err=True)
+            terminal.say(f"netc: will not be published: {line}", err=True)
     asked = TrainOptions(provider, target, threads, runs, zoo if publish else None, resume, snapshot, weights, watch, caffe_log,
                          quiet, as_json, sign, allow_changed)  # fmt: skip
     reason = train_command(job, asked)
@@ -124,10 +125,10 @@ def test(net: str | None, model: str | None, overrides: tuple[str, ...], plugins
     if not net and not model or net and model:
         raise click.UsageError("give the net once: netc test NET, or netc test --model NET")
     job = job_of(net or model or "", overrides, plugins, allow_unknown)
-    scores = test_command(job, provider, threads, weights, iterations, lambda text: click.echo(f"netc: {text}", err=True))
+    scores = test_command(job, provider, threads, weights, iterations, lambda text: terminal.say(f"netc: {text}", err=True))
     for name, value in scores.items():
         numbers = [value] if isinstance(value, float) else value
-        click.echo(f"{name}: {' '.join('-' if v is None else f'{v:.6g}' for v in numbers)}")
+        terminal.say(f"{name}: {' '.join('-' if v is None else f'{v:.6g}' for v in numbers)}")
 
 
 @main.command("time")
@@ -147,21 +148,22 @@ def time_(
 
     found = time_command(job_of(net, overrides, plugins, allow_unknown), provider, threads, iterations)
     for line in table(found):
-        click.echo(line)
+        terminal.say(line)
 
 
 @main.command()
 @click.argument("model")
 @click.argument("inputs", nargs=-1)
 @click.option("--from", "source", metavar="ZOO", help="The zoo that MODEL is in, a folder or an address.")
+@options("key")
 @click.option("--top", default=3, show_default=True, type=click.IntRange(1), help="How many classes to show.")
 @click.option("-o", "--output", metavar="FILE", help="Keep all outputs in an .npz file, a row an input, and print nothing.")
 @click.option("--prompt", help="A text that a model of texts goes on with.")
 @click.option("--length", type=click.IntRange(1), help="How many tokens to write, or steps to forecast [default: 200 tokens, 1 step].")
 @click.option("--temperature", default=1.0, show_default=True, type=click.FloatRange(0), help="Of the writing: below 1 likelier tokens.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the writing.")
-def predict(model: str, inputs: tuple[str, ...], source: str | None, top: int, output: str | None, prompt: str | None, length: int | None,
-            temperature: float, seed: int) -> None:  # fmt: skip
+def predict(model: str, inputs: tuple[str, ...], source: str | None, key: str | None, top: int, output: str | None,
+            prompt: str | None, length: int | None, temperature: float, seed: int) -> None:  # fmt: skip
     """Run MODEL on INPUTS: image files, .npy arrays, a .csv table or series, texts, or trees in brackets.
 
     MODEL is a model.onnx, its folder, or a name in the zoo.
@@ -175,14 +177,14 @@ def predict(model: str, inputs: tuple[str, ...], source: str | None, top: int, o
 
     if (prompt is None) == (not inputs):
         raise click.UsageError("give INPUTS, or a --prompt for a model that writes")
-    made = Model(model, source)
+    made = Model(model, source, key)
     if prompt is not None:
         click.echo(prompt + generate.write(made, prompt, length or 200, temperature, seed))
         return
     if made.metadata.get("forecasts"):
         for path in inputs:
             for k, number in enumerate(generate.forecast(made, path, length or 1), 1):
-                click.echo(f"{path}: {made.metadata['forecasts']} +{k} {number:.6g}")
+                terminal.say(f"{path}: {made.metadata['forecasts']} +{k} {number:.6g}")
         return
     predictions = made.predict(inputs, top)
     for text in made.left_out.notes():

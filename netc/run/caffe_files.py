@@ -162,6 +162,8 @@ def write_of_run(program: Program, folder: Path, states: Arrays, before: Arrays,
     prefix, name = program.job.solver.snapshot_prefix, program.job.name
     if not prefix:
         prefix = str(folder / name)
+    elif program.job.published and prefix not in program.job.named:
+        prefix = str(folder / (Path(prefix).name or name))
     elif prefix.endswith("/") or Path(prefix).is_dir():
         prefix = str(Path(prefix) / name)
     learned = {n for n, node in program.states.items() if node.attrs["kind"] == "parameter"}
