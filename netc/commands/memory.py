@@ -6,17 +6,14 @@ an op that works element by element gives its place to that op's output, as in o
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 
-import numpy as np
-import onnx
-from onnx import helper
-
+from netc.autodiff import STOP
 from netc.contract import Program
-from netc.emit import NEXT
-from netc.ir import Graph
+from netc.ir import TRAINING, Node, Value, toposort
 from netc.tensor_type import Type
+from netc.training_ops import trace
 
 RUNTIME = 22 * 2**20  # of a net of one small layer: sessions, the compiled models, the loop's own code (measured on Linux)
 ARENA = 2.5  # onnxruntime keeps what a session's first run took beside the block that it plans for the later ones (measured: 2.1 to 3.5)
@@ -75,12 +72,11 @@ def _test_batch(program: Program) -> int:
 
 
 def _peak(program: Program, kind: str, sizes: Mapping[str, int]) -> int:
-    if program.target == "native":
-        graph = program.graph(kind)
-        return peak(list(_steps_of_graph(graph, sizes)), graph.outputs.values(), [*graph.updates.values()])
-    model = program.model(kind, functions=False)
-    names = [v.name for v in model.graph.output]
-    return peak(list(_steps_of_model(model, sizes)), names, [n for n in names if n.startswith(NEXT)])
+    graph = program.graph(kind)
+    steps = _Steps(sizes, None if program.target == "native" else program.provider)
+    found = list(steps.of(graph.nodes, {}, None))
+    updates = [steps.names.get(v, v) for v in graph.updates.values()]
+    return peak(found, [*(steps.names.get(v, v) for v in graph.outputs.values()), *updates], updates)
 
 
 def peak(steps: Sequence[Step], ends: Iterable[object], outside: Iterable[object] = ()) -> int:
@@ -106,24 +102,32 @@ def peak(steps: Sequence[Step], ends: Iterable[object], outside: Iterable[object
     return most
 
 
-def _steps_of_graph(graph: Graph, sizes: Mapping[str, int]) -> Iterator[Step]:
-    for node in graph.nodes:
-        if node.domain != "netc":
-            yield Step(node.op, node.operands, {v: _of(v.type, sizes) for v in node.outputs})
+@dataclass
+class _Steps:
+    """Makes the steps of a graph. `bodies` says whose bodies of training ops run, None that kernels do."""
 
+    sizes: Mapping[str, int]
+    bodies: str | None
+    names: dict[Value, object] = field(default_factory=dict)  # of the graph's own values, where they are others' under another name
 
-def _steps_of_model(model: onnx.ModelProto, sizes: Mapping[str, int]) -> Iterator[Step]:
-    graph = onnx.shape_inference.infer_shapes(model).graph
-    known = {v.name: _of_info(v, sizes) for v in (*graph.value_info, *graph.output)}
-    for node in graph.node:
-        if node.op_type != "Constant":
-            yield Step(node.op_type, tuple(filter(None, node.input)), {n: known.get(n, 0) for n in node.output if n})
+    def of(self, nodes: Iterable[Node], names: dict[Value, object], call: Node | None) -> Iterator[Step]:
+        """The steps of nodes. `names` are those of values that come from outside, `call` the call that the nodes are the body of."""
 
+        def name(value: Value) -> object:
+            return names.get(value, value if call is None else (call, value))
 
-def _of_info(value: onnx.ValueInfoProto, sizes: Mapping[str, int]) -> int:
-    tensor = value.type.tensor_type
-    shape = tuple(d.dim_value or d.dim_param for d in tensor.shape.dim)
-    return _of(Type(np.dtype(helper.tensor_dtype_to_np_dtype(tensor.elem_type)), shape), sizes) if tensor.elem_type else 0
+        for node in nodes:
+            if node.key == STOP:
+                names[node.outputs[0]] = name(node.operands[0])
+            elif node.domain == TRAINING and self.bodies is not None:
+                body = trace(node, self.bodies)
+                inner = {i: name(o) for i, o in zip(body.inputs, node.inputs, strict=True) if i is not None and o is not None}
+                yield from self.of(toposort(body.outputs), inner, node)
+                names |= {outer: inner.get(v, (node, v)) for v, outer in zip(body.outputs, node.outputs, strict=True)}
+            elif node.domain != "netc":
+                yield Step(node.op, tuple(map(name, node.operands)), {name(v): _of(v.type, self.sizes) for v in node.outputs})
+        if call is None:
+            self.names = names
 
 
 def _of(type_: Type, sizes: Mapping[str, int] = {}) -> int:  # noqa: B006
