@@ -6,6 +6,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from netc import data, registry
@@ -61,15 +62,15 @@ class Net:
     def param(self) -> pb.NetParameter:
         return self.document.message
 
-    @property
+    @cached_property
     def described(self) -> dict[str, data.TopSpec]:
         """What the sources say of their tops, those that a deployed net lacks among them."""
         return {n: t for layer in self.sources if layer.source for n, t in zip(layer.param.top, layer.source.described, strict=False)}
 
-    @property
-    def sources(self) -> list[Layer]:
+    @cached_property
+    def sources(self) -> tuple[Layer, ...]:
         """The layers that deliver batches."""
-        return [layer for layer in self.layers if layer.source is not None]
+        return tuple(layer for layer in self.layers if layer.source is not None)
 
     @property
     def feeds_itself(self) -> bool:
