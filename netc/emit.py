@@ -210,14 +210,14 @@ class _Writer:
 
 
 def _evenly_padded(node: Node) -> Body | None:
-    """A mean over windows that count their padding, with that padding made before, where it is uneven; None for all else.
+    """A mean over windows that count their padding, with that padding made before, where not all ends have the same; None for all else.
 
-    onnxruntime 1.24 divides by a wrong number at an end that alone is padded.
+    onnxruntime 1.24 divides by a wrong number where there is padding below but none at the left.
     """
     pads = node.attrs.get("pads", [])
     half = len(pads) // 2
     plain = node.attrs.get("count_include_pad") and not node.attrs.get("ceil_mode")
-    if node.key != ("", "AveragePool") or pads[:half] == pads[half:] or not plain:
+    if node.key != ("", "AveragePool") or len({*pads}) < 2 or not plain:
         return None
     x = leaf("Input", node.operands[0].dtype, node.operands[0].shape, name="x")
     padded = op.Pad(x, [0, 0, *pads[:half], 0, 0, *pads[half:]])
