@@ -296,6 +296,7 @@ def test_every_error_has_an_exit_code():
         "GradientError": 2,
         "SnapshotError": 2,
         "ZooError": 1,
+        "UntrustedError": 1,
         "UnknownModelError": 2,
         "CutError": 1,
         "RunError": 1,
