@@ -15,7 +15,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from netc.errors import SpecError
-from netc.ir import HOST, TRAINING, Graph, Node, Value, constant_value, leaf, op, toposort
+from netc.ir import HOST, TRAINING, Graph, Node, Value, constant, constant_value, leaf, op, toposort
 from netc.subgraph import Subgraph
 from netc.tensor_type import IR_VERSION, OPSET
 from netc.training_ops import trace
@@ -109,8 +109,8 @@ class _Writer:
                 continue
             elif node.domain == TRAINING and not self.calls and node.op not in self.kernels:
                 self._expand(node, under or node, trace(node, self.provider))
-            elif (even := _evenly_padded(node)) is not None:
-                self._expand(node, under or node, even)
+            elif (other := _evenly_padded(node) or _compared(node)) is not None:
+                self._expand(node, under or node, other)
             else:
                 self._node(node, under or node)
 
@@ -222,6 +222,20 @@ def _evenly_padded(node: Node) -> Body | None:
     x = leaf("Input", node.operands[0].dtype, node.operands[0].shape, name="x")
     padded = op.Pad(x, [0, 0, *pads[:half], 0, 0, *pads[half:]])
     return Body((x,), (op.AveragePool(padded, **{k: v for k, v in node.attrs.items() if k != "pads"}),))
+
+
+def _compared(node: Node) -> Body | None:
+    """A OneHot of indices of which there may be none, by comparison; None for all else. onnxruntime before 1.27 divides by their number."""
+    if node.key != ("", "OneHot") or not any(isinstance(d, str) for d in node.operands[0].shape):
+        return None
+    indices, (depth, values) = node.operands[0], map(constant_value, node.operands[1:])
+    if depth is None or values is None:
+        return None
+    axis, x = node.attrs.get("axis", -1) % (indices.rank + 1), leaf("Input", indices.dtype, indices.shape, name="indices")
+    numbers = np.arange(depth.item(), dtype=indices.dtype).reshape(-1, *[1] * (indices.rank - axis))
+    positive = op.Where(x < constant(np.zeros((), x.dtype)), x + constant(np.asarray(depth.item(), x.dtype)), x)
+    hot = op.Equal(op.Unsqueeze(positive, [axis]), constant(numbers))
+    return Body((x, None, None), (op.Where(hot, constant(values[1]), constant(values[0])),))
 
 
 def _info(value: Value, name: str) -> onnx.ValueInfoProto:

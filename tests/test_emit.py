@@ -108,6 +108,16 @@ def test_one_value_under_several_names_and_leaves_as_outputs():
     assert found["e"].tolist() == [1, 2]
 
 
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_one_hot_rows_of_no_index(axis):
+    """onnxruntime before 1.27 divides by the number of indices."""
+    indices = leaf("Input", np.int64, ("N", 2), name="x")
+    y = op.OneHot(indices, constant(np.int64([3])), constant(np.float32([0, 1])), axis=axis)
+    session = Session(emit(Graph("g", {"y": y})))
+    for given in (np.array([[0, -1], [2, 1]]), np.zeros((0, 2), np.int64)):
+        np.testing.assert_array_equal(session.run({"x": given})["y"], np.moveaxis(np.eye(3, dtype=np.float32)[given], -1, axis))
+
+
 @pytest.mark.parametrize("channels", [1, 8])
 def test_means_over_windows_with_any_padding(channels):
     """onnxruntime 1.24 divides by a wrong number where there is padding below but none at the left."""
