@@ -57,7 +57,7 @@ class Trainer:
         self.tests = Testers(program, threads, self.states, folder.path)
         self.iteration = 0
         self.recent: deque[float] = deque(maxlen=max(1, self.solver.average_loss))
-        self.outputs: Scores = {}  # of the newest step
+        self.outputs: dict[str, float] = {}  # of the newest step
         self.best: float | None = None
         self.stale = 0
         self.tested: tuple[int, Scores] | None = None  # the iteration of the newest test, and what it gave
