@@ -14,8 +14,16 @@ from netc.data import Description
 from netc.derived import inputs_of
 from netc.layers.context import BATCH
 from netc.net import Layer, Net
+from netc.spec.private import plain_path
 
 CHANNELS = 3
+TREES = (
+    "the words of the leaves, tree after tree",
+    "the two children of each inner node, by the numbers of nodes: leaves come first, then inner nodes by height",
+    "how many inner nodes there are at each height",
+    "the labels of all nodes",
+    "the labels of the roots, -1 at all other nodes",
+)
 
 
 def batch_facts(net: Net, base: str, words: str | tuple[str, ...] = ()) -> tuple[dict[str, dict[str, Any]], dict[str, np.ndarray]]:
@@ -28,14 +36,32 @@ def batch_facts(net: Net, base: str, words: str | tuple[str, ...] = ()) -> tuple
     inputs = inputs_of(net)
     for layer in net.sources:
         assert layer.source is not None
-        for k, (name, top) in enumerate(zip(layer.tops, layer.source.described, strict=False)):
-            said: dict[str, Any] = {"source": layer.source.name, "role": "input" if k in inputs[layer.name] else "label"}
-            said |= {"batch_axis": top.batch_axis} | ({"classes": list(layer.source.classes) or top.classes} if top.classes else {})
+        for k, (name, top) in enumerate(zip(layer.tops, layer.source.tops, strict=False)):
+            said: dict[str, Any] = {"source": plain_path(layer.source.name), "role": "input" if k in inputs[layer.name] else "label"}
+            said |= {"batch_axis": top.batch_axis} | ({"meaning": text} if (text := meaning(layer, k)) else {})
+            if said["role"] == "label" and top.dtype == "int64":
+                said |= _classes(layer.source.classes, top.classes)
             if k == 0:
                 said |= _reading(layer.source, words) | _pixels(layer)
                 said |= _normalised(layer, base, means)
             found[BATCH + name] = said
     return found, means
+
+
+def meaning(layer: Layer, top: int) -> str:
+    """What an input is that is no row of the data set as it stands; "" for others."""
+    assert layer.source is not None
+    if layer.type == "TreeData":
+        return TREES[top]
+    timed = top and top in layer.source.inputs and layer.source.tops[top].batch_axis == 1
+    return "0 at the first step of a sequence, 1 at its others, 0 after its end" if timed else ""
+
+
+def _classes(names: tuple[str, ...], count: int) -> dict[str, Any]:
+    """The names of labels, or how many there are; nothing where neither is known."""
+    if names and count in (0, len(names)):
+        return {"classes": list(names)}
+    return {"classes": count} if count else {}
 
 
 def _reading(source: Description, words: str | tuple[str, ...]) -> dict[str, Any]:

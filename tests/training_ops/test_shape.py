@@ -8,7 +8,7 @@ from netc.emit import emit
 from netc.ir import Graph, leaf
 from netc.session import Session
 from netc.training_ops.define import DEFAULT
-from netc.training_ops.shape import MOST_PARTS, split, split_rows
+from netc.training_ops.shape import split, split_rows
 from tests.conftest import ROOT
 
 
@@ -21,7 +21,7 @@ def test_parts_are_the_rows_in_order(sizes):
     static, run_time = split(x, sizes, 1), split_rows(rows, given, [f"part{k}" for k in range(len(sizes))])
     outputs = {f"a{k}": v + 0.0 for k, v in enumerate(static)} | {f"b{k}": v + 0.0 for k, v in enumerate(run_time)}
     model = emit(Graph("parts", outputs))
-    assert all(len(n.output) <= MOST_PARTS for n in model.graph.node if n.op_type == "Split")
+    assert all(len(n.output) <= 9 for n in model.graph.node if n.op_type == "Split")
     session = Session(model)
     feeds = {"x": array, "rows": array.T.copy(), "sizes": np.array(sizes)}
     found = session.run({n: a for n, a in feeds.items() if n in session.inputs})
@@ -34,4 +34,4 @@ def test_parts_are_the_rows_in_order(sizes):
 def test_no_split_of_a_training_graph_has_more_outputs_than_webgpu_binds(net, provider):
     program = api.load(str(ROOT / "nets" / f"{net}.yaml"))
     nodes = emit(program.graph("train"), provider, functions=False).graph.node
-    assert [n.name for n in nodes if n.op_type == "Split" and len(n.output) > MOST_PARTS] == []
+    assert [n.name for n in nodes if n.op_type == "Split" and len(n.output) > 9] == []
