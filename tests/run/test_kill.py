@@ -39,11 +39,14 @@ def moment(name):
 
 
 class File:
-    def __init__(self, path, mode):
-        self.file, self.name = open(path, mode), os.path.basename(path)
+    def __init__(self, path, mode, **options):
+        self.file, self.name = open(path, mode, **options), os.path.basename(path)
 
     def __enter__(self):
         return self
+
+    def close(self):
+        self.file.close()
 
     def __exit__(self, *_):
         self.file.close()
