@@ -22,7 +22,7 @@ PER_KILL = 400  # iterations for each kill, so that the run is not at its end be
 
 # A plug-in that kills its own process at a moment that is counted: between and within the calls that write files.
 KILLER = """
-import os, signal
+import os, signal, sys
 import netc.files
 from netc.run.folder import RunFolder
 
@@ -39,8 +39,8 @@ def moment(name):
 
 
 class File:
-    def __init__(self, path, mode):
-        self.file, self.name = open(path, mode), os.path.basename(path)
+    def __init__(self, file, name):
+        self.file, self.name = file, name
 
     def __enter__(self):
         return self
@@ -64,10 +64,14 @@ class File:
         return self.file.fileno()
 
 
+def opened(path, *arguments, open_unlinked=netc.files.open_unlinked):
+    return File(open_unlinked(path, *arguments), sys._getframe(1).f_locals["path"].name)  # of what replace_file writes
+
+
 def renamed(old, new, replace=os.replace):
-    moment(f"before the rename of {os.path.basename(old)}")
+    moment(f"before the rename to {os.path.basename(new)}")
     replace(old, new)
-    moment(f"after the rename of {os.path.basename(old)}")
+    moment(f"after the rename to {os.path.basename(new)}")
 
 
 def log(self, line, log=RunFolder.log):
@@ -81,7 +85,7 @@ def log(self, line, log=RunFolder.log):
     return text
 
 
-netc.files.open, os.replace, RunFolder.log = File, renamed, log
+netc.files.open_unlinked, os.replace, RunFolder.log = opened, renamed, log
 """
 
 
