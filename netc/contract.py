@@ -239,7 +239,7 @@ def program(job: Job, provider: str = "cpu", needs_solver: bool = True, target: 
         try:
             getattr(stage, part)
         except SpecError as e:
-            faults.extend(f for f in e.faults if f not in faults)
+            faults[:] = dict.fromkeys((*faults, *e.faults))
 
     for part in ("train_net", "test_nets", "train", "tests"):
         if not faults:

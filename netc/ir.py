@@ -215,6 +215,7 @@ class Ops:
             return node.outputs[0] if outputs == 1 else node.outputs
 
         apply.__name__ = name
+        self.__dict__[name] = apply  # asked for once
         return apply
 
 

@@ -34,6 +34,9 @@ def net_faults(job: Job) -> list[Fault]:
         net, wrong = judged(document, phase, *job.state(phase, number), base=job.base)
         places = {f.place for f in (*job.faults, *wrong)}
         wrong += [f for f in lower_judged(net)[1] if f.place not in places]
-        new = {f.place: [g for g in wrong if g.place == f.place] for f in wrong if f.place not in found}
+        new: dict[str, list[Fault]] = {}
+        for fault in wrong:
+            if fault.place not in found:
+                new.setdefault(fault.place, []).append(fault)
         found |= new
     return [f for faults in found.values() for f in faults]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
@@ -48,6 +49,17 @@ class Document:
     def states(self, *path: str | int) -> bool:
         """Whether the text has this field."""
         return path in self.positions
+
+    def fields_of(self, *path: str | int) -> tuple[FieldPath, ...]:
+        """The paths of the fields below that of a list's element, such as ("layer", 3)."""
+        return self._fields.get(path, ())
+
+    @cached_property
+    def _fields(self) -> Mapping[FieldPath, tuple[FieldPath, ...]]:
+        found: dict[FieldPath, list[FieldPath]] = {}
+        for path in self.positions:
+            found.setdefault(path[:2], []).append(path)
+        return {path: tuple(paths) for path, paths in found.items()}
 
     @property
     def sha256(self) -> str:
