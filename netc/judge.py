@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from netc.errors import Fault, SpecError, line_of, path_of
 from netc.lower import lower_judged
 from netc.net import TEST, TRAIN, judged
+from netc.spec.document import NOTHING, Dropped
 from netc.spec.job import Job, read_job
 from netc.training import solver_faults
 
 
-def judged_job(path: str, overrides: Sequence[str] = (), allow_unknown: bool = False) -> Job:
+def judged_job(path: str, overrides: Sequence[str] = (), dropped: Dropped = NOTHING) -> Job:
     """`load_job`, whose SpecError lists what is wrong with the nets and the solver too, as far as the texts let that be judged."""
-    job = read_job(path, overrides, allow_unknown)
+    job = read_job(path, overrides, dropped)
     if job.faults:
         raise SpecError(*all_faults(job))
     return job

@@ -13,6 +13,32 @@ Position = tuple[int, int]
 
 
 @dataclass(frozen=True)
+class Dropped:
+    """Which fields that netc does not have are dropped: `outside` those that stand outside of layers, `fields` those that are named.
+
+    A field of a layer may change what the layer computes, so only its name drops it: `pooling_param.foo`, or `foo_param`.
+    """
+
+    outside: bool = False
+    fields: frozenset[str] = frozenset()
+
+    def has(self, path: FieldPath, name: str) -> bool:
+        """Whether the field `name` of the message at `path` is dropped."""
+        named = [part for part in path if isinstance(part, str)]
+        inside = bool(set(named) & {"layer", "layers"})
+        return self.name(path, name) in self.fields if inside else self.outside
+
+    @staticmethod
+    def name(path: FieldPath, name: str) -> str:
+        """What names a field of the message at `path`."""
+        named = [part for part in path if isinstance(part, str)]
+        return name if not named or named[-1] in ("layer", "layers") else f"{named[-1]}.{name}"
+
+
+NOTHING = Dropped()
+
+
+@dataclass(frozen=True)
 class Document:
     """A message with the text that it was read from. `text` is "" for binary files.
 

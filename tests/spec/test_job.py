@@ -79,8 +79,8 @@ def test_forks_fields_are_dropped_when_asked(folder: Path) -> None:
     text = NET % "n" + 'layer { name: "s" type: "Silence" bottom: "loss" permute_param { order: 1 } }'
     (folder / "fork.prototxt").write_text(text)
     result = netc("check", folder / "fork.prototxt")
-    assert result.exit_code == 2 and "'permute_param'" in result.stderr and "--allow-unknown drops it" in result.stderr
-    result = netc("draw", folder / "fork.prototxt", "--allow-unknown", "-o", folder / "n.svg")
+    assert result.exit_code == 2 and "'permute_param'" in result.stderr and "--ignore permute_param drops it" in result.stderr
+    result = netc("draw", folder / "fork.prototxt", "--ignore", "permute_param", "-o", folder / "n.svg")
     assert result.exit_code == 0
     assert f"netc: {folder}/fork.prototxt:6:50: LayerParameter has no field 'permute_param'; it is dropped" in result.stderr
 
