@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
-    "Blob": "netc.api",
+    "Blob": "netc.blob",
     "Model": "netc.commands.predict",
     "Net": "netc.api",
     "NetcError": "netc.errors",
@@ -19,6 +19,7 @@ _HOMES = {
     "optimizer": "netc.optimizers",
     "schedule": "netc.registry",
     "source": "netc.registry",
+    "test": "netc.commands.test",
     "train": "netc.api",
     "training_op": "netc.training_ops",
 }

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from netc.errors import RunError, SnapshotError
-from netc.files import replace_file
+from netc.files import open_plain, replace_file
 
 KEY = "netc"
 NAME = re.compile(r"iter_(\d{8,})\.safetensors")
@@ -80,12 +80,17 @@ def read_weights(path: str | Path) -> dict[str, np.ndarray]:
     return read(path).states if KEY in texts else states
 
 
-def newest(directory: str | Path) -> tuple[Snapshot | None, dict[Path, str]]:
-    """The snapshot of the highest iteration that verifies, or None; and those above it, with why each was skipped."""
+def newest(directory: str | Path, check: Callable[[Snapshot], object] = lambda found: None) -> tuple[Snapshot | None, dict[Path, str]]:
+    """The snapshot of the highest iteration that verifies, or None; and those above it, with why each was skipped.
+
+    `check` raises SnapshotError for one that is whole and yet none to take.
+    """
     skipped: dict[Path, str] = {}
     for path in _by_iteration(Path(directory)):
         try:
-            return read(path), skipped
+            found = read(path)
+            check(found)
+            return found, skipped
         except SnapshotError as error:
             skipped[path] = str(error)
     return None, skipped
@@ -119,6 +124,8 @@ def _load(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     from safetensors import SafetensorError, safe_open
 
     try:
+        with open_plain(path):  # which says at once what is no file
+            pass
         with safe_open(path, "np") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except FileNotFoundError:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from netc import netc_pb2 as pb
-from netc.caffe.net import PHASES, TRAIN
+from netc.caffe.arguments import PHASES, TRAIN
 from netc.commands.draw import svg
 from netc.errors import SpecError
 from netc.files import replace_file

@@ -16,7 +16,6 @@ from netc.contract import Program
 from netc.errors import DataError, Fault, SpecError
 from netc.layers.context import dims
 from netc.passes import simplify
-from netc.run.labels import scored
 
 Lacks = dict[str, dict[str, dict[str, list[str]]]]
 
@@ -56,8 +55,7 @@ def report(program: Program, everything: bool = False) -> Report:
     looked = list(data_report.look(program, everything))
     seen = [s for s in looked if isinstance(s, Seen)]
     missing = [e for e in looked if isinstance(e, DataError)]
-    classes = {label: count for label, (count, _) in scored(program.train).items()}
-    faults = [f for s in seen for f in data_report.faults(s, classes)]
+    faults = [f for s in seen for f in s.faults]
     if everything:
         faults += [f for e in missing for f in e.faults]
     if faults:

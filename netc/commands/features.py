@@ -8,7 +8,8 @@ import numpy as np
 
 from netc import netc_pb2 as pb
 from netc.commands.program import compiled_program, loaded_weights
-from netc.data.datum import to_datum, write_datums
+from netc.data.datum import to_datum
+from netc.data.lmdb import write_datums
 from netc.emit import emit
 from netc.errors import RunError, SpecError, near
 from netc.files import replace_file

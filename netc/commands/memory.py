@@ -1,23 +1,23 @@
 """What a run needs of memory: weights, slots, batches and data by their sizes, activations by walking through the step.
 
-A step's tensors are those of the model that runs, with the bodies of training ops in the place of calls where there is no
+A step's tensors are those of the graph that runs, with the bodies of training ops in the place of calls where there is no
 kernel for them. Each lives from the node that makes it to the last one that reads it; one that is read for the last time by
 an op that works element by element gives its place to that op's output, as in onnxruntime's plan.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from math import prod
 
-from netc.autodiff import STOP
 from netc.contract import Program
-from netc.ir import TRAINING, Node, Value, toposort
+from netc.ir import TRAINING, Node, toposort
+from netc.native import kernels_of
 from netc.tensor_type import Type
 from netc.training_ops import trace
 
 RUNTIME = 22 * 2**20  # of a net of one small layer: sessions, the compiled models, the loop's own code (measured on Linux)
 ARENA = 2.5  # onnxruntime keeps what a session's first run took beside the block that it plans for the later ones (measured: 2.1 to 3.5)
-VIEWS = {"Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity"}
+VIEWS = {"Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Stop"}
 ELEMENTWISE = {"Add", "Sub", "Mul", "Div", "Relu", "Sigmoid", "Tanh", "Exp", "Sqrt", "Neg", "Abs", "Max", "Min", "Where", "Clip", "Pow"}
 
 
@@ -73,10 +73,8 @@ def _test_batch(program: Program) -> int:
 
 def _peak(program: Program, kind: str, sizes: Mapping[str, int]) -> int:
     graph = program.graph(kind)
-    steps = _Steps(sizes, None if program.target == "native" else program.provider)
-    found = list(steps.of(graph.nodes, {}, None))
-    updates = [steps.names.get(v, v) for v in graph.updates.values()]
-    return peak(found, [*(steps.names.get(v, v) for v in graph.outputs.values()), *updates], updates)
+    steps = _steps(graph.nodes, program.provider, kernels_of(program.kernels), sizes)
+    return peak(list(steps), graph.outputs.values(), graph.updates.values())
 
 
 def peak(steps: Sequence[Step], ends: Iterable[object], outside: Iterable[object] = ()) -> int:
@@ -102,32 +100,18 @@ def peak(steps: Sequence[Step], ends: Iterable[object], outside: Iterable[object
     return most
 
 
-@dataclass
-class _Steps:
-    """Makes the steps of a graph. `bodies` says whose bodies of training ops run, None that kernels do."""
-
-    sizes: Mapping[str, int]
-    bodies: str | None
-    names: dict[Value, object] = field(default_factory=dict)  # of the graph's own values, where they are others' under another name
-
-    def of(self, nodes: Iterable[Node], names: dict[Value, object], call: Node | None) -> Iterator[Step]:
-        """The steps of nodes. `names` are those of values that come from outside, `call` the call that the nodes are the body of."""
-
-        def name(value: Value) -> object:
-            return names.get(value, value if call is None else (call, value))
-
-        for node in nodes:
-            if node.key == STOP:
-                names[node.outputs[0]] = name(node.operands[0])
-            elif node.domain == TRAINING and self.bodies is not None:
-                body = trace(node, self.bodies)
-                inner = {i: name(o) for i, o in zip(body.inputs, node.inputs, strict=True) if i is not None and o is not None}
-                yield from self.of(toposort(body.outputs), inner, node)
-                names |= {outer: inner.get(v, (node, v)) for v, outer in zip(body.outputs, node.outputs, strict=True)}
-            elif node.domain != "netc":
-                yield Step(node.op, tuple(map(name, node.operands)), {name(v): _of(v.type, self.sizes) for v in node.outputs})
-        if call is None:
-            self.names = names
+def _steps(nodes: Iterable[Node], provider: str, kernels: Collection[str], sizes: Mapping[str, int]) -> Iterator[Step]:
+    """The steps of nodes. A training op without a kernel is those of its body, each value of which is its own in every call."""
+    for node in nodes:
+        if node.domain == TRAINING and node.op not in kernels:
+            body = trace(node, provider)
+            key = {v: outer for v, outer in zip(body.inputs, node.inputs, strict=True) if v is not None}
+            key |= dict(zip(body.outputs, node.outputs, strict=True))
+            for step in _steps(toposort(body.outputs), provider, kernels, sizes):
+                makes = {key.get(v, (node, v)): size for v, size in step.makes.items()}
+                yield Step(step.op, tuple(key.get(v, (node, v)) for v in step.reads), makes)
+        elif node.domain != "netc" or node.op == "Stop":
+            yield Step(node.op, node.operands, {v: _of(v.type, sizes) for v in node.outputs})
 
 
 def _of(type_: Type, sizes: Mapping[str, int] = {}) -> int:  # noqa: B006

@@ -1,13 +1,13 @@
 """What commands that run a net begin with: its program, where it runs, and weights from files."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from netc import contract, native
 from netc.contract import Program
 from netc.errors import ProviderError, SpecError
-from netc.run.weights import load_weights
+from netc.run.weights import found_weights
 from netc.session import choose_provider, threads_for
 from netc.spec.job import Job
 
@@ -40,9 +40,17 @@ def choose_target(provider: str, target: str | None) -> tuple[str, str, str]:
     return chosen, target, why
 
 
-def loaded_weights(program: Program, files: Sequence[str]) -> dict[str, np.ndarray]:
-    """Start values of a program from files, each `FILE` or `FILE,FILE`; later ones win."""
+def loaded_weights(
+    program: Program, files: Sequence[str], say: Callable[[str], object] = lambda text: None, whole: bool = False
+) -> dict[str, np.ndarray]:
+    """Start values of a program from files, each `FILE` or `FILE,FILE`; later ones win.
+
+    `say` takes a line a file: what it gave, or with `whole` only where layers are left without values.
+    """
     found: dict[str, np.ndarray] = {}
     for name in (n for text in files for n in text.split(",")):
-        found |= load_weights(name, program.states, program.layer_blobs)
+        weights = found_weights(name, program.states, program.layer_blobs)
+        if weights.fresh or not whole:
+            say(f"weights {weights}")
+        found |= weights.states
     return found

@@ -9,12 +9,12 @@ from netc import contract, data, registry
 from netc import netc_pb2 as pb
 from netc.commands.datasets import record_of, summary, where
 from netc.commands.samples import samples
-from netc.data.sets import how_to_get
 from netc.errors import DataError, RunError, SpecError, near
 from netc.files import replace_file
 from netc.report.blocks import picture, sparkline
 from netc.report.sheet import page, sheet_png
 from netc.spec.job import load_job
+from netc.terminal import line
 
 NETS = (".yaml", ".yml", ".prototxt", ".pbtxt", ".txtpb")
 LOOKED_AT, A_CLASS, MOST_CLASSES = 1000, 10, 20  # rows for ranges; pictures of a class; classes that are shown
@@ -39,7 +39,8 @@ def look(target: str, layer_name: str = "") -> Look:
     opened = {phase: data.open(_sized(layer, phase, base), phase, 0, base) for phase in phases}
     facts, lines = _facts(target, described, opened), _classes(described, opened)
     kept, pictures = samples(layer, described, opened["TRAIN"], base, of_net)
-    return Look(described.name if not of_net else f"{described.name} as {target} reads it", facts, (*lines, *kept), tuple(pictures))
+    notes = list(dict.fromkeys(text for source in opened.values() for text in source.notes()))
+    return Look(described.name if not of_net else f"{described.name} as {target} reads it", facts, (*lines, *kept, *notes), tuple(pictures))
 
 
 def terminal(found: Look, colour: bool, width: int) -> list[str]:
@@ -47,12 +48,13 @@ def terminal(found: Look, colour: bool, width: int) -> list[str]:
     from netc.report.blocks import MOST_WIDTH, side_by_side
 
     names = max((len(name) for name, _ in found.facts), default=0)
-    out = [found.title, *(f"  {name.ljust(names)}  {text}" for name, text in found.facts), ""]
-    first = {caption: image for caption, image in reversed(found.pictures)}
-    order = list(dict.fromkeys(caption for caption, _ in found.pictures))[:10]
+    out = [line(found.title), *(f"  {name.ljust(names)}  {line(text)}" for name, text in found.facts), ""]
+    pictures = [(line(caption), image) for caption, image in found.pictures]
+    first = {caption: image for caption, image in reversed(pictures)}
+    order = list(dict.fromkeys(caption for caption, _ in pictures))[:10]
     shown = [(caption, picture(first[caption], colour)) for caption in order]
     widths = [min(MOST_WIDTH, first[caption].shape[2]) for caption in order]
-    return [*out, *side_by_side(shown, widths, width), *found.lines]
+    return [*out, *side_by_side(shown, widths, width), *map(line, found.lines)]
 
 
 def write(found: Look, path: str) -> str:
@@ -107,7 +109,7 @@ def _facts(target: str, described: data.Description, opened: dict[str, data.Sour
         record = record_of(target)
         found = [("what", summary(target))]
         if record:
-            found += [("from", record.url), ("where", where(record)), ("get it with", how_to_get(record))]
+            found += [("from", record.url), ("where", where(record)), ("get it with", f"netc data fetch {target}")]
     found += [("licence", described.licence)] if described.licence else []
     found += [(f"rows, {phase.lower()}", f"{source.rows:,}" if source.rows is not None else "no end") for phase, source in opened.items()]
     if "TEST" not in opened:

@@ -1,7 +1,7 @@
 """`netc train`: a job trained to its end, told as it goes, and published."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -21,7 +21,9 @@ from netc.report.recorder import Recorder
 from netc.report.screen import Screen, screen, steady
 from netc.run.events import Event, Finished
 from netc.run.failure import with_way_on
+from netc.run.noted import noted
 from netc.run.plan import plan
+from netc.run.stuck import Stuck
 from netc.solver import DISPLAY, Trainer
 from netc.spec.job import Job
 from netc.training import replaced
@@ -39,21 +41,27 @@ def train_command(job: Job, options: TrainOptions, shown: Screen | None = None, 
     if asked and not job.solver.watch_interval:
         job = replace(job, solver=replaced(job.solver, watch_interval=job.solver.display or DISPLAY))
     with ExitStack() as stack:
-        begun = begun_run(job, options.runs, stack) if options.resume else None
+        begun = begun_run(job, options, stack) if options.resume is not None else None
         if begun and job.draws_seed:
-            job = job.with_seed(begun.found.metadata["seed"])
+            job = job.with_seed(noted(begun.found).seed)
         program, threads, why = compiled_program(job, options.provider, options.target, options.threads)
-        trainer = resumed_trainer(program, threads, begun, shown) if begun else new_trainer(program, threads, options, shown, stack)
+        if begun:
+            trainer = resumed_trainer(program, threads, begun, options.allow_changed, shown)
+        else:
+            trainer = new_trainer(program, threads, options, shown, stack)
         _greet(program, trainer, why, shown)
+        told_at_first = _tell_left_out(trainer, shown)
         with recorder(program, trainer, why, shown.say) as recording:
             trainer, finished = _run(trainer, recording, [*followers(trainer, options, shown, stack), *told])
+        _tell_left_out(trainer, shown, told_at_first)
         end_run(program, trainer, finished, options, shown)
     return finished.reason
 
 
 def followers(trainer: Trainer, options: TrainOptions, shown: Screen, stack: ExitStack) -> list[Follower]:
     """Who is told of the events of a run, in this order. What has to be closed after the run, however it ends, goes onto `stack`."""
-    found: list[Follower] = [stack.enter_context(progress(shown, plan(trainer.whole), trainer.solver.display))]
+    shows = stack.enter_context(progress(shown, plan(trainer.whole), trainer.solver.display))
+    found: list[Follower] = [shows, Stuck(trainer.whole, shown.note)]
     if options.caffe_log:
         found.append(CaffeLog(trainer.whole, steady(sys.stderr)))
     return found
@@ -88,6 +96,15 @@ def _greet(program: Program, trainer: Trainer, why: str, shown: Screen) -> None:
         shown.note(text)
     for source in _seen_in_training(program):
         shown.note(f"note: tests read {source!r}, the rows that the net learns from; test_fraction or test_source sets others apart")
+
+
+def _tell_left_out(trainer: Trainer, shown: Screen, told: Collection[str] = ()) -> list[str]:
+    """Say what is left out of the data: of a set in memory before the run, of a larger one after it. Returns what was said."""
+    found = list(dict.fromkeys([*trainer.feeder.notes(), *trainer.tests.notes()]))
+    for text in found:
+        if text not in told:
+            shown.note(f"note: {text}")
+    return found
 
 
 def _seen_in_training(program: Program) -> list[str]:

@@ -17,16 +17,16 @@ import netc.data.table_sets
 import netc.data.text
 import netc.data.trees
 import netc.data.windows  # noqa: F401  (these fill registry.source and registry.dataset)
-from netc.data.batches import Source, describe, open, resolve_batch_size, test_batches, vocabulary
+from netc.data.batches import describe, open, resolve_batch_size, test_batches, vocabulary
 from netc.data.csv import read_columns
 from netc.data.download import no_downloads
 from netc.data.hdf5 import Hdf5Writer
-from netc.data.images import read_image
+from netc.data.pixels import LeftOut, read_image
 from netc.data.plain import plain_layer
 from netc.data.prefetch import Prefetch
 from netc.data.sequences import continues
 from netc.data.settings import message_name, setting
-from netc.data.source import Column, Description, Request, Table, TopSpec
+from netc.data.source import Column, Description, Request, Source, Table, TopSpec
 from netc.data.text import encode, join, split
 from netc.data.transform import Normalisation, normalisation, read_blob, resized
 
@@ -34,6 +34,7 @@ __all__ = [
     "Column",
     "Description",
     "Hdf5Writer",
+    "LeftOut",
     "Normalisation",
     "Prefetch",
     "Request",

@@ -1,47 +1,21 @@
 """From a layer to its batches: the source function chosen, its rows held out, ordered, transformed."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from netc import netc_pb2 as pb
+from netc.data.choice import check_names, source_function, source_name
 from netc.data.decoding import StandIns, skips
 from netc.data.dummy import dummy_batch_size
 from netc.data.order import Order, held_out, in_file_order, shuffled, streams
 from netc.data.settings import keeps_caffes_order, setting, shuffles
-from netc.data.source import Description, Request, Selected, Table
+from netc.data.source import Description, Request, Selected, Source, Table
 from netc.data.transform import normalisation, transform, transformed
 from netc.data.vocabulary import Vocabulary
-from netc.errors import DataError, close, near
+from netc.errors import DataError
 from netc.random import integers, permutation
-from netc.registry import Registry, dataset, source
-
-
-class Source(Protocol):
-    """A data layer at work. `rows` is None where it never ends.
-
-    `wraps`: the last batch of a pass in TEST is filled up from the beginning, as Caffe does; else it is short.
-    """
-
-    description: Description
-    batch_size: int
-    rows: int | None
-    wraps: bool
-
-    @property
-    def bytes_kept(self) -> int: ...
-
-    def batch(self, iteration: int, sub_batch: int = 0) -> tuple[np.ndarray, ...]:
-        """One array a top, its batch where the top has it: a function of the seed and these two numbers alone."""
-
-    def stored(self, top: int, rows: np.ndarray) -> np.ndarray:
-        """Rows of a top, by their numbers, as they are stored: before any order or transform."""
-
-    def skipped(self) -> list[str]:
-        """What is wrong with each row that could not be decoded and was skipped so far."""
 
 
 def resolve_batch_size(layer: pb.LayerParameter, phase: str) -> int:
@@ -94,7 +68,9 @@ class Feed:
         self.batch_size = resolve_batch_size(request.layer, request.phase)
         if self.rows == 0:
             raise DataError(f"{table.description.name}: there are no rows")
+        self._notes = table.notes
         self._columns = table.load()[: len(self.description.tops)]
+        self._table, self._tops = table, request.layer.top or [str(k) for k in range(len(self._columns))]
         self._transform = (lambda rows, first: rows) if table.finished else transform(request, table.description.tops[0])
         self._testing, self._iter_size, self._order = request.phase != "TRAIN", iter_size, _order(request, self.rows)
         if table.stream and self.rows:
@@ -111,6 +87,10 @@ class Feed:
         """What is wrong with each row that could not be decoded and was skipped so far."""
         return list(self._stand_ins.skipped.values()) if self._stand_ins else []
 
+    def notes(self) -> list[str]:
+        """What the rows read so far do not show of what they were read from, such as an alpha channel."""
+        return self._notes()
+
     @property
     def bytes_kept(self) -> int:
         """Bytes of the rows that are kept in memory."""
@@ -119,10 +99,7 @@ class Feed:
 
     def batch(self, iteration: int, sub_batch: int = 0) -> tuple[np.ndarray, ...]:
         """One array a top, its batch where the top has it. `sub_batch` counts within an iteration of training."""
-        first, count = (iteration * self._iter_size + sub_batch) * self.batch_size, self.batch_size
-        if self._testing and self.rows is not None and not self.wraps:
-            first = iteration * count % (-(-self.rows // count) * count)
-            count = min(count, self.rows - first)
+        first, count = self._span(iteration, sub_batch)
         rows = self._order(first, count)
         if self._stand_ins is None:
             data = self._columns[0][rows]
@@ -133,9 +110,33 @@ class Feed:
         arrays = self._transform(data, first), *(other.astype(top.dtype, copy=False) for other, top in typed)
         return tuple(np.moveaxis(a, 0, top.batch_axis or 0) for a, top in zip(arrays, self.description.tops, strict=True))
 
+    def _span(self, iteration: int, sub_batch: int) -> tuple[int, int]:
+        """Where a batch begins in the walk through the rows, and how many it has."""
+        first, count = (iteration * self._iter_size + sub_batch) * self.batch_size, self.batch_size
+        if self._testing and self.rows is not None and not self.wraps:
+            first = iteration * count % (-(-self.rows // count) * count)
+            count = min(count, self.rows - first)
+        return first, count
+
     def stored(self, top: int, rows: np.ndarray) -> np.ndarray:
         """Rows of a top, by their numbers, as they are stored: before any order or transform."""
         return np.asarray(self._columns[top][rows])
+
+    def in_memory(self, top: int) -> bool:
+        """Whether all rows of a top are kept in memory, so that looking at them takes no time."""
+        column = self._columns[top]
+        while isinstance(column, Selected):
+            column = column.column
+        return self.rows is not None and isinstance(column, np.ndarray) and not isinstance(column.base, np.memmap)
+
+    def numbers(self, iteration: int, sub_batch: int = 0) -> np.ndarray:
+        """The numbers of the rows of a batch, as `stored` and `place` count them."""
+        return self._order(*self._span(iteration, sub_batch))
+
+    def place(self, top: int, row: int) -> str:
+        """Where a value stands."""
+        table, number = self._table, row if self._table.numbers is None else int(self._table.numbers[row])
+        return table.place(top, number) if table.place else f"{table.description.name}: {self._tops[top]}[{number}]"
 
 
 def _order(request: Request, rows: int | None) -> Order:
@@ -157,7 +158,9 @@ def _described(request: Request, table: Table) -> Description:
         raise DataError(f"{given.name} gives {len(given.tops)} tops; the layer has {wanted}")
     first = given.tops[0] if table.finished else transformed(request.layer.transform_param, given.tops[0])
     classes = given.classes if wanted > 1 else ()  # they are of the labels
-    kinds, name = _source_name(request)
+    if not given.tokens:  # whose classes are characters or words
+        check_names(given.name, classes)
+    kinds, name = source_name(request)
     return replace(given, tops=(first, *given.tops[1:wanted]), classes=classes, noun=kinds.facts[name].get("noun", "rows"))
 
 
@@ -175,14 +178,14 @@ def _split(request: Request) -> Table:
     param = request.layer.data_param
     other = {"VALIDATION": param.validation_source or param.test_source, "TEST": param.test_source}.get(request.phase)
     if other:
-        training = _source_function(request)(replace(request, phase="TRAIN")).description
+        training = source_function(request)(replace(request, phase="TRAIN")).description
         testing = replace(request, source=other, classes=training.classes)
-        tested = _source_function(testing)(testing)
+        tested = source_function(testing)(testing)
         if tested.description.tops != training.tops:
             raise DataError(f"{testing.path}: rows are {tested.description.tops}; expected the training rows' {training.tops}")
         tested = replace(tested, description=replace(tested.description, tops=training.tops))  # with their mean and std
         return _stated(tested, param, set_apart=True)
-    table = _source_function(request)(request)
+    table = source_function(request)(request)
     if param.test_fraction:
         return _stated(_held_out(table, param.test_fraction, request.phase), param, set_apart=True)
     return _stated(table, param, table.has_test_rows or table.description.rows is None)
@@ -199,8 +202,7 @@ def _held_out(table: Table, fraction: float, phase: str) -> Table:
     described = table.description
     if table.has_test_rows or described.rows is None:
         raise DataError(f"{described.name}: test_fraction is not for a source that has test rows of its own, or no end")
-    rows = held_out(described.rows, fraction, phase, table.series)
-    return replace(table, description=replace(described, rows=len(rows)), load=lambda: tuple(Selected(c, rows) for c in table.load()))
+    return table.chosen(held_out(described.rows, fraction, phase, table.series))
 
 
 def _labelled(request: Request, table: Table) -> Table:
@@ -210,44 +212,4 @@ def _labelled(request: Request, table: Table) -> Table:
         return table
     if described.rows is None or not 0 < param.labelled <= described.rows:
         raise DataError(f"labelled is {param.labelled}; {described.name} has {described.rows or 'no end of'} training rows")
-    rows = np.sort(permutation(request.seed, f"{request.layer.name}/labelled", described.rows)[: param.labelled])
-    return replace(table, description=replace(described, rows=len(rows)), load=lambda: tuple(Selected(c, rows) for c in table.load()))
-
-
-def _source_function(request: Request) -> Callable[[Request], Table]:
-    kinds, name = _source_name(request)
-    return kinds.find(name)
-
-
-def _source_name(request: Request) -> tuple[Registry, str]:
-    """The table that the source's function is in, and its name there. DataError if there is none for it."""
-    text, backend = request.source, request.layer.data_param.HasField("backend")
-    if request.layer.type != "Data":
-        return source, request.layer.type
-    if text in dataset:
-        return dataset, text
-    kinds = sorted(k for k in source if k.startswith("."))
-    wanted = f"expected the name of a data set, a {', '.join(kinds)} file or a folder of images in a folder per class"
-    if not text:
-        raise DataError(f"source is missing; {wanted}")
-    path = request.path
-    if (path / "CURRENT").exists():
-        return source, "leveldb"
-    if (path / "data.mdb").exists() or backend:
-        return source, "lmdb"
-    if not path.exists():
-        raise DataError(_not_there(path, text))
-    if not path.is_dir() and path.suffix.lower() not in source:
-        raise DataError(f"{path}: files of this kind are not read; {wanted}")
-    return source, "folder" if path.is_dir() else path.suffix.lower()
-
-
-def _not_there(path: Path, text: str) -> str:
-    """What to say of a source that is neither a file nor a data set: what is near."""
-    beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-    if path.suffix:
-        found = close(path.name, beside)
-        hint = f"did you mean {' or '.join(map(repr, found))}?" if found else "paths start from the net's folder"
-        return f"there is no file {str(path)!r}; {hint}"
-    names = [*dataset, *beside] if close(text, [*dataset, *beside]) else dataset
-    return f"{text!r} is neither a data set nor a file or folder; {near(text, names)}"
+    return table.chosen(np.sort(permutation(request.seed, f"{request.layer.name}/labelled", described.rows)[: param.labelled]))

@@ -66,7 +66,7 @@ def csv(request: Request) -> Table:
         raise DataError(*sorted(faults, key=line_of))
     names = tuple(name for k, name in enumerate(sheet.header) if k != label)
     description = Description(sheet.path.name, tuple(tops), len(sheet.rows), classes, sha256=sheet.sha256, columns=names)
-    return Table(description, lambda: tuple(columns))
+    return Table(description, lambda: tuple(columns), place=lambda top, row: sheet.place(row, label if top and label is not None else 0))
 
 
 def _windows(request: Request, sheet: Sheet, target: int) -> Table:

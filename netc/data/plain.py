@@ -22,7 +22,7 @@ def plain_layer(source: str, base: str | Path = ".") -> pb.LayerParameter:
         param.steps, param.test_fraction = TEXT_STEPS, 0.1
     elif path.suffix == ".npy":
         layer.top[:] = ["data"]
-    elif path.suffix == ".npz" and zipfile.is_zipfile(path):
+    elif path.suffix == ".npz" and path.is_file() and zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             layer.top[:] = ["data", *(["label"] if "label.npy" in archive.namelist() else [])]
     elif path.is_dir():

@@ -127,7 +127,9 @@ class Table:
     `has_test_rows` says that rows for TEST are set apart by the source itself, `finished` that transform_param is the
     source's own work and done. The rows of a `series` follow one another in time: those held out for TEST are the last
     ones. Those of a `stream` moreover go on where the row before ends: each place of a batch walks through a part of its
-    own, from batch to batch. `vocabulary()` gives the words behind the integers of the first top.
+    own, from batch to batch. `vocabulary()` gives the words behind the integers of the first top. `place(top, row)` says where a
+    value stands: `file:line:column`, or a file and the place within it. `numbers` are those of the rows, where they are some of all:
+    `place` counts all. `notes()` says what the rows read so far do not show of what they were read from.
     """
 
     description: Description
@@ -137,6 +139,15 @@ class Table:
     series: bool = False
     stream: bool = False
     vocabulary: Callable[[], Vocabulary] | None = None
+    place: Callable[[int, int], str] | None = None
+    numbers: np.ndarray | None = None
+    notes: Callable[[], list[str]] = list
+
+    def chosen(self, rows: np.ndarray) -> "Table":
+        """The table of some of the rows, by their numbers."""
+        described = replace(self.description, rows=len(rows))
+        numbers = rows if self.numbers is None else self.numbers[rows]
+        return replace(self, description=described, load=lambda: tuple(Selected(c, rows) for c in self.load()), numbers=numbers)
 
 
 @dataclass(frozen=True)
@@ -148,6 +159,42 @@ class Selected:
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
         return self.column[self.rows[rows]]
+
+
+class Source(Protocol):
+    """A data layer at work. `rows` is None where it never ends.
+
+    `wraps`: the last batch of a pass in TEST is filled up from the beginning, as Caffe does; else it is short.
+    """
+
+    description: Description
+    batch_size: int
+    rows: int | None
+    wraps: bool
+
+    @property
+    def bytes_kept(self) -> int: ...
+
+    def batch(self, iteration: int, sub_batch: int = 0) -> tuple[np.ndarray, ...]:
+        """One array a top, its batch where the top has it: a function of the seed and these two numbers alone."""
+
+    def stored(self, top: int, rows: np.ndarray) -> np.ndarray:
+        """Rows of a top, by their numbers, as they are stored: before any order or transform."""
+
+    def in_memory(self, top: int) -> bool:
+        """Whether all rows of a top are kept in memory, so that looking at them takes no time."""
+
+    def numbers(self, iteration: int, sub_batch: int = 0) -> np.ndarray:
+        """The numbers of the rows of a batch, as `stored` and `place` count them."""
+
+    def place(self, top: int, row: int) -> str:
+        """Where a value stands."""
+
+    def skipped(self) -> list[str]:
+        """What is wrong with each row that could not be decoded and was skipped so far."""
+
+    def notes(self) -> list[str]:
+        """What the rows read so far do not show of what they were read from, such as an alpha channel."""
 
 
 class UndecodableError(DataError):

@@ -5,7 +5,7 @@ those: class, overlap with an object, x1 y1 x2 y2 (both ends belong to it). A ba
 (label 0, overlap below bg_threshold) first, then a part fg_fraction of objects (overlap of fg_threshold or more).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +13,11 @@ import numpy as np
 from netc import netc_pb2 as pb
 from netc.data.bilinear import resize
 from netc.data.decoding import each
-from netc.data.images import read_image
+from netc.data.pixels import LeftOut, read_image
 from netc.data.source import Description, Request, Table, TopSpec
 from netc.data.transform import Normalisation, normalisation
 from netc.errors import DataError
+from netc.files import read_text
 from netc.random import HALVES_PER_BLOCK, integers
 from netc.registry import source
 
@@ -54,7 +55,8 @@ def window_data(request: Request) -> Table:
         raise DataError(f"{request.path}: has {len(objects)} windows of objects and {len(others)} of background; a batch needs both")
     drawn = Drawn(request, others, objects, first_object, size, _normalisation(request, size))
     tops = TopSpec("float32", (CHANNELS, size, size)), TopSpec("int64", ())
-    return Table(Description(request.path.name, tops, None), lambda: (Pixels(drawn), Classes(drawn)), finished=True)
+    columns = Pixels(drawn), Classes(drawn)
+    return Table(Description(request.path.name, tops, None), lambda: columns, finished=True, notes=drawn.left_out.notes)
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class Drawn:
     first_object: int
     size: int
     norm: Normalisation
+    left_out: LeftOut = field(default_factory=LeftOut, compare=False)
 
     def luck(self, rows: np.ndarray) -> np.ndarray:
         """Whole numbers below 2**32 for each row."""
@@ -82,7 +85,7 @@ class Drawn:
 
     def pixels(self, window: Window, mirrored: bool) -> np.ndarray:
         """The square of a window, normalised."""
-        image = read_image(window.path, CHANNELS)[::-1]
+        image = read_image(window.path, CHANNELS, left_out=self.left_out)[::-1]
         (y, x), patch = _patch(image, window, self.request.layer.window_data_param, self.size, mirrored)
         height, width = patch.shape[1:]
         out = np.zeros((CHANNELS, self.size, self.size), np.float32)
@@ -133,6 +136,9 @@ def _patch(
 ) -> tuple[tuple[int, int], np.ndarray]:
     """The window warped to fit a square of `size`, and where it belongs there: not at (0, 0) where context goes beyond the image."""
     x1, y1, x2, y2 = window.corners
+    if y2 >= image.shape[1] or x2 >= image.shape[2]:
+        size_there = "x".join(map(str, image.shape[1:]))
+        raise DataError(f"{window.path}: is {size_there}; a window goes to row {y2}, column {x2}, counted from 0")
     (top, height), (left, width) = (0, size), (0, size)
     if param.context_pad or param.crop_mode == "square":
         half = np.array([y2 - y1 + 1, x2 - x1 + 1]) / 2
@@ -159,7 +165,7 @@ def _clipped(begin: int, end: int, length: int, size: int, mirrored: bool) -> tu
 
 def _windows(listing: Path, root: Path) -> list[Window]:
     try:
-        lines = [line.split() for line in listing.read_text().splitlines() if line.strip()]
+        lines = [line.split() for line in read_text(listing).splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as e:
         raise DataError(f"{listing}: cannot be read as a list of windows: {e}") from e
     windows, at = list[Window](), 0
@@ -168,11 +174,15 @@ def _windows(listing: Path, root: Path) -> list[Window]:
             if lines[at][0] != "#":
                 raise ValueError("expected `# number` of an image")
             path, count = root / " ".join(lines[at + 1]), int(lines[at + 5][0])
+            if count < 0:
+                raise ValueError(f"it has {count} windows")
             for k in range(count):
                 at_window = lines[at + 6 + k]
                 label, overlap, (x1, y1, x2, y2) = int(at_window[0]), float(at_window[1]), (int(float(v)) for v in at_window[2:])
+                if not (0 <= x1 <= x2 and 0 <= y1 <= y2):
+                    raise ValueError(f"a window from {x1} {y1} to {x2} {y2}")
                 windows.append(Window(path, label, overlap, (x1, y1, x2, y2)))
             at += 6 + count
-    except (ValueError, IndexError) as e:
+    except (ValueError, IndexError, OverflowError) as e:
         raise DataError(f"{listing}: the image that begins at line {at + 1} (blank ones not counted) is not as it should be: {e}") from e
     return windows

@@ -1,5 +1,7 @@
 """`netc init`: the net that it writes trains."""
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -109,3 +111,16 @@ def test_images_of_numbers_that_are_no_bytes(tmp_path):
     write_arrays(tmp_path, 50)
     assert netc("init", tmp_path / "net.yaml", "--data", tmp_path / "small.npz").exit_code == 0
     assert "mean_value: 0.4" in (tmp_path / "net.yaml").read_text() and "Convolution" in (tmp_path / "net.yaml").read_text()
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (8, 8, 3)])
+def test_an_image_of_16_bits_is_refused_by_init_as_by_train(tmp_path, monkeypatch, shape):
+    monkeypatch.chdir(tmp_path)
+    folder_of_images(tmp_path / "photos")
+    assert netc("init", "net.yaml", "--data", "photos").exit_code == 0
+    cv2 = pytest.importorskip("cv2")
+    cv2.imwrite("photos/dark/deep.png", np.full(shape, 3000, np.uint16))
+    for arguments in (("init", "other.yaml", "--data", "photos"), ("check", "net.yaml"), ("train", "net.yaml", "--no-publish")):
+        result = netc(*arguments)
+        assert result.exit_code == 2 and "dark/deep.png: cannot be decoded: its pixels have more than 8 bits a channel" in result.stderr
+    assert not os.path.exists("other.yaml")
