@@ -200,7 +200,7 @@ class Program:
             "providers": [provider],
             "seed": self.seed,
             "iter_size": self.job.solver.iter_size,
-            "states": [state_facts(n, graph) for n in graph.leaves("State")],
+            "states": state_facts(graph),
             "noise": [noise_facts(n, self.seed) for n in noise],
             "batch": [tensor_facts(n.outputs[0]) for n in inputs if n.attrs["name"].startswith(BATCH)],
             "lr": self.schedule() if kind in ("train", "update") else None,

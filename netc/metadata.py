@@ -1,5 +1,6 @@
 """What a model's metadata says of states, random numbers, inputs, and sizes that only a run knows."""
 
+from collections.abc import Collection
 from typing import Any
 
 from netc import random
@@ -15,10 +16,14 @@ def dynamic_sizes(graph: Graph) -> list[str]:
     return sorted(fed | given | {str(n.types[0].shape[0]) for n in graph.nodes if n.op == "Compress"})
 
 
-def state_facts(node: Node, graph: Graph) -> dict[str, Any]:
-    """A state: where a model reads and writes it, and whose it is."""
-    attrs, value = node.attrs, node.outputs[0]
+def state_facts(graph: Graph) -> list[dict[str, Any]]:
+    """The states of a graph: where a model reads and writes each, and whose it is."""
     updated = {s.node.attrs["name"] for s in graph.updates}
+    return [_state_facts(node, updated) for node in graph.leaves("State")]
+
+
+def _state_facts(node: Node, updated: Collection[str]) -> dict[str, Any]:
+    attrs, value = node.attrs, node.outputs[0]
     name = attrs["name"]
     return {
         "name": name,

@@ -13,9 +13,8 @@ from netc.spec import reach
 from netc.spec.document import NOTHING, Document, Dropped
 from netc.spec.join import joined
 from netc.spec.load import PROTOTXT, read
-from netc.spec.overrides import NET_FIELDS, copy_of, overridden
+from netc.spec.overrides import NET_FIELDS, SOLVER_FIELDS, copy_of, overridden
 
-SOLVER_FIELDS = {f.name for f in pb.SolverParameter.DESCRIPTOR.fields}
 MOST_TESTS = 100
 
 

@@ -145,3 +145,9 @@ def _plain(layer: Layer) -> pb.LayerParameter:
     param.ClearField("include")
     param.ClearField("exclude")
     return param
+
+
+@pytest.mark.parametrize(("path", "wanted"), [("base_lr", "solver.base_lr"), ("lr", "solver.base_lr"), ("max_itr", "solver.max_iter")])
+def test_a_field_of_the_solver_that_is_set_without_it(folder: Path, path: str, wanted: str) -> None:
+    result = netc("check", folder / "a.prototxt", "--set", f"{path}=1")
+    assert result.exit_code == 2 and f"did you mean {wanted!r}?" in result.stderr
