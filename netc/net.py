@@ -246,7 +246,10 @@ def _left_out(document: Document, chosen: Iterable[tuple[int, Any]], phase: str)
 def _blob_faults(layers: list[Layer], left_out: Mapping[str, str]) -> Iterable[Fault]:
     """Bottoms that nothing before them writes, and tops that two layers write."""
     written: dict[str, Layer] = {}
-    writers = _writers(layers)
+    writers: dict[str, list[int]] = {}
+    for k, layer in enumerate(layers):
+        for top in layer.tops:
+            writers.setdefault(top, []).append(k)
     unsure = False  # whether a layer above may write what it does not say
     unwritten = 0
     for k, layer in enumerate(layers):
@@ -263,15 +266,6 @@ def _blob_faults(layers: list[Layer], left_out: Mapping[str, str]) -> Iterable[F
         yield from _top_faults(layer, written)
         for top in layer.tops:
             written.setdefault(top, layer)
-
-
-def _writers(layers: list[Layer]) -> Mapping[str, list[int]]:
-    """The numbers of the layers that write each blob."""
-    found: dict[str, list[int]] = {}
-    for k, layer in enumerate(layers):
-        for top in layer.tops:
-            found.setdefault(top, []).append(k)
-    return found
 
 
 def _top_faults(layer: Layer, written: Mapping[str, Layer]) -> Iterable[Fault]:
