@@ -109,6 +109,8 @@ def killed_once(folder: Path, path: str, luck: random.Random, number: int) -> st
         before = lines.stat().st_mtime_ns if lines.exists() else 0
         while process.poll() is None and (not lines.exists() or lines.stat().st_mtime_ns == before):
             time.sleep(0.002)
+        while process.poll() is None and not list(lines.parent.glob("snapshots/iter_*")):  # what is there to go on from
+            time.sleep(0.002)
         delay = luck.uniform(0, 0.3)
         time.sleep(delay)
         process.send_signal(signal.SIGKILL)
