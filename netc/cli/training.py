@@ -26,7 +26,7 @@ from netc.cli.options import job_of, options
     "--weights",
     multiple=True,
     metavar="FILE[,FILE]",
-    help="Start from these weights by their names: a .safetensors, a .caffemodel, or a model in the zoo.",
+    help="Start from these weights, by name: .safetensors, .caffemodel or a model in the zoo.",
 )
 @click.option("--runs", default="runs", show_default=True, metavar="DIR", help="Where runs are kept.")
 @click.option("--caffe-log", is_flag=True, help="Write Caffe's log lines to stderr too, for tools that read them.")

@@ -8,7 +8,6 @@ import numpy as np
 
 from netc import netc_pb2 as pb
 from netc.commands.program import compiled_program, loaded_weights
-from netc.commands.zoo_weights import files_of
 from netc.data.datum import to_datum
 from netc.data.lmdb import write_datums
 from netc.emit import emit
@@ -35,7 +34,7 @@ def features_command(
     graph = simplify(Graph(job.name, {name: lowered.versions[name][-1] for name in blobs}))
     session = Session(emit(graph, program.provider), program.provider, threads)
     feeder = Feeder(program.test_net, graph, program.seed, job.base)
-    states = {f"state/{n}": a for n, a in (program.start() | loaded_weights(program, files_of(weights))).items()}
+    states = {f"state/{n}": a for n, a in (program.start() | loaded_weights(program, weights)).items()}
     states = {n: a for n, a in states.items() if n in session.inputs}
     batches = (session.run(feeder(k) | states) for k in range(iterations or feeder.batches or 1))
     if output.endswith(".npz"):

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 
 from netc import registry
 from netc.commands.program import compiled_program, loaded_weights
-from netc.commands.zoo_weights import files_of
 from netc.judge import judged_job
 from netc.run.evaluate import Scores, evaluate, layer_scores
 from netc.run.feed import Feeder
@@ -21,7 +20,7 @@ def test_command(
     `note` is told of layers without weights, and of images that were skipped or of which something is left out.
     """
     program, threads, _ = compiled_program(job, provider, None, threads, needs_solver=False)
-    states = program.start() | loaded_weights(program, files_of(weights), note, whole=True)
+    states = program.start() | loaded_weights(program, weights, note, whole=True)
     tested = TestNet(program, 0, threads, States({f"state/{n}": a for n, a in states.items()}, program.provider))
     feeder = Feeder(program.test_net, tested.lowered.graph, program.seed, job.base, lowered=tested.lowered)
     batches = iterations or (job.solver.test_iter[0] if job.solver.test_iter else None)

@@ -12,7 +12,6 @@ from netc.commands.program import compiled_program
 from netc.commands.publish import check_target
 from netc.commands.report import recorder
 from netc.commands.start import begun_run, new_trainer, resumed_trainer
-from netc.commands.zoo_weights import files_of
 from netc.contract import Program
 from netc.cost import size
 from netc.errors import RunError
@@ -35,7 +34,6 @@ Follower = Callable[[Event], None]
 def train_command(job: Job, options: TrainOptions, shown: Screen | None = None, told: Sequence[Follower] = ()) -> str:
     """Train to the end and publish. Returns why the run ended: see `events.Finished`. `told` are followers beside its own."""
     options.check()
-    options = replace(options, weights=files_of(options.weights))
     shown = shown or screen(options.quiet, options.as_json)
     if options.zoo is not None:
         check_target(options.zoo, job, options.key)

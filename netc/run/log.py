@@ -33,7 +33,7 @@ def parsed(text: bytes) -> Line | None:
     try:
         line: Line = typed(json.loads(text), dict[str, Any])
         for name, value in line.items():
-            typed(value, dict[str, dict[str, float]] if name == "layers" else str if name in TEXTS else Score | None, name)
+            typed(value, dict[str, dict[str, float]] if name == "layers" else str if name in TEXTS else Score, name)
         typed(line["iteration"], int)
         return line if line["event"] else None
     except (ValueError, RecursionError, MisfitError, KeyError):
