@@ -63,7 +63,8 @@ class LimitedSession:
     def _answer(self, feeds: Mapping[str, np.ndarray] | None = None) -> worker.Message:
         """What the process says: to `feeds`, or when it has loaded the model."""
         given, answers = cast(BinaryIO, self._process.stdin), cast(BinaryIO, self._process.stdout)
-        late = threading.Timer(self.seconds, self._process.kill)
+        seconds = self.seconds if feeds is not None else max(self.seconds, worker.LOADING)
+        late = threading.Timer(seconds, self._process.kill)
         late.daemon = True
         late.start()
         try:
@@ -72,7 +73,7 @@ class LimitedSession:
             said, arrays = worker.receive(answers)
         except (EOFError, ValueError, KeyError, TypeError, MemoryError, OSError) as error:
             self.close()
-            raise RunError(f"the model was ended: it took more than {self.seconds} seconds ({SECONDS}), or its process died") from error
+            raise RunError(f"the model was ended: it took more than {seconds} seconds ({SECONDS}), or its process died") from error
         finally:
             late.cancel()
         if "error" in said:

@@ -12,6 +12,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import onnxruntime as ort
 
+LOADING = 60  # seconds at least that loading may take, the libraries among it
+
 Message = tuple[dict[str, Any], dict[str, np.ndarray]]
 
 
@@ -90,7 +92,7 @@ def _loaded(model: str) -> tuple[ort.InferenceSession, dict[str, Any]]:
 
 
 def _answers(model: str, memory: int, seconds: int, given: BinaryIO, answers: BinaryIO) -> None:
-    _limit(memory, seconds)
+    _limit(memory, max(seconds, LOADING))
     session = None
     while True:
         try:
