@@ -11,11 +11,12 @@ from netc import netc_pb2 as pb
 from netc import registry
 from netc.autodiff import grad
 from netc.blob import Blob, apart, numbers
+from netc.bundle import write
 from netc.chain import open_graph
 from netc.commands.options import TrainOptions
 from netc.commands.program import weights_files
 from netc.commands.train import train_command
-from netc.contract import Program, write
+from netc.contract import Program
 from netc.contract import program as compiled
 from netc.errors import DataError, ShapeError, SpecError, near
 from netc.ir import HOST, Graph, Node, Value, leaf
@@ -27,7 +28,7 @@ from netc.net import Net as ResolvedNet
 from netc.net import resolve
 from netc.passes.rewrite import rewrite
 from netc.run.feed import draw, sinks_of
-from netc.run.labels import check_blobs
+from netc.run.guards import check_blobs
 from netc.run.weights import load_weights, state_of
 from netc.session import Runs
 from netc.spec.job import Job

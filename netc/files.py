@@ -78,7 +78,7 @@ def replace_file(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-            os.replace(temporary, path)
+        os.replace(temporary, path)
         sync(path.parent)
     except BaseException:
         with suppress(OSError):
@@ -113,7 +113,7 @@ def sweep(directory: Path, age: float = 0) -> None:
     now = time.time()
     with suppress(OSError):
         for name in (n for n in os.listdir(directory) if _TEMPORARY.fullmatch(n)):
-            with suppress(OSError):
+            with suppress(OSError, ImportError):  # the latter where the system knows no locks
                 status = os.lstat(directory / name)
                 if now - status.st_mtime >= age and status.st_uid == _user(status):
                     _remove(directory / name, status)

@@ -23,10 +23,9 @@ from netc.run.events import Began, Event, Finished, Logged, Skipped, Snapshotted
 from netc.run.failure import advice, diverged, with_way_on
 from netc.run.feed import Feeder, Feeds
 from netc.run.folder import BEST, RunFolder
-from netc.run.labels import run_guarded
+from netc.run.guards import run_guarded
 from netc.run.nan import first_bad, spoiled
 from netc.run.noted import Noted, check_states, noted
-from netc.run.plan import max_iterations
 from netc.run.signals import signals
 from netc.run.testers import Testers
 from netc.run.watched import watched
@@ -53,12 +52,12 @@ class Trainer:
         self.states = States({f"state/{n}": a for n, a in start.items()}, self.provider)
         graph, job, lowered = program.steps.train, program.job, program.train
         self.feeder = Feeder(program.train_net, graph, program.seed, job.base, self.iter_size, lowered=lowered, folder=folder.path)
-        self.max_iter = max_iterations(program.job, self.feeder.rows, self.feeder.batch_size)
+        self.max_iter = schedules.max_iterations(program.job, self.feeder.rows, self.feeder.batch_size)
         self.steppers = self._steppers()
         self.tests = Testers(program, threads, self.states, folder.path)
         self.iteration = 0
         self.recent: deque[float] = deque(maxlen=max(1, self.solver.average_loss))
-        self.outputs: Scores = {}  # of the newest step
+        self.outputs: dict[str, float] = {}  # of the newest step
         self.best: float | None = None
         self.stale = 0
         self.tested: tuple[int, Scores] | None = None  # the iteration of the newest test, and what it gave

@@ -128,15 +128,17 @@ def draw(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_u
 @click.argument("net")
 @options("set", "plugin", "unknown", "target")
 @click.option("-o", "--output", default="build", show_default=True, metavar="DIR", help="Where the models go.")
-def compile_(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool, target: str | None, output: str) -> None:
-    """Write the training step of NET as ONNX models, with its start.
+@click.option("--inline", is_flag=True, help="Models without functions, for runtimes that know none: OpenVINO, tract, onnx.reference.")
+def compile_(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool, target: str | None, output: str,
+             inline: bool) -> None:  # fmt: skip
+    """Write the training step of NET as ONNX models, with its start and all that a loop needs to know.
 
     Example: netc compile nets/lenet.yaml -o build/
     """
-    from netc import contract
+    from netc import bundle, contract
 
     program = contract.program(job_of(net, overrides, plugins, allow_unknown), "cuda" if target == "cuda" else "cpu", target=target)
-    for path in contract.write(program, output):
+    for path in bundle.write(program, output, inline):
         click.echo(path)
 
 
@@ -162,7 +164,7 @@ def convert(source: str, weights: tuple[str, ...], overrides: tuple[str, ...], p
 
     job = job_of(source, overrides, plugins, allow_unknown)
     text = export_onnx(job, weights, output) if output and output.endswith(".onnx") else convert_job(job, output, full)
-    click.echo(text, nl=False)
+    terminal.document(text)
 
 
 @main.command()

@@ -110,7 +110,13 @@ def verify_resume(ctx: click.Context, net: str, overrides: tuple[str, ...], plug
 @click.argument("net", required=False)
 @click.option("--model", metavar="NET", help="The net, as Caffe spells it.")
 @options("set", "plugin", "unknown", "provider", "threads")
-@click.option("--weights", required=True, multiple=True, metavar="FILE", help="Trained weights: .safetensors, .caffemodel or a snapshot.")
+@click.option(
+    "--weights",
+    required=True,
+    multiple=True,
+    metavar="FILE",
+    help="Trained weights: .safetensors, .caffemodel, a snapshot, or a model in the zoo.",
+)
 @click.option("--iterations", type=click.IntRange(1), help="Batches to test on [default: one pass over the test set].")
 def test(net: str | None, model: str | None, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool, provider: str,
          threads: int | None, weights: tuple[str, ...], iterations: int | None) -> None:  # fmt: skip
@@ -199,7 +205,7 @@ def predict(model: str, inputs: tuple[str, ...], source: str | None, key: str | 
 @main.command("extract-features")
 @click.argument("net")
 @options("set", "plugin", "unknown", "provider", "threads")
-@click.option("--weights", required=True, multiple=True, metavar="FILE", help="Trained weights.")
+@click.option("--weights", required=True, multiple=True, metavar="FILE", help="Trained weights, or a model in the zoo.")
 @click.option("--blobs", required=True, metavar="NAME[,NAME]", help="Blobs of the test net.")
 @click.option("--iterations", type=click.IntRange(1), help="Batches [default: one pass over the test set].")
 @click.option("-o", "--output", required=True, metavar="FILE", help="A .npz file, else an LMDB of float Datums (one blob).")

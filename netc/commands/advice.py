@@ -1,7 +1,8 @@
 """What `netc check` warns of: nets that run, but hardly do what was meant. A function each, which gives the faults that it sees."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from netc import data, registry
 from netc.commands.data_report import Seen
@@ -28,10 +29,19 @@ class Checked:
     def layers(self) -> tuple[Layer, ...]:
         return self.program.train_net.layers
 
+    @cached_property
+    def _makers(self) -> Mapping[tuple[str, str], Layer]:
+        """By the name of a layer and a blob that it reads: the layer that wrote the blob before that."""
+        written: dict[str, Layer] = {}
+        found: dict[tuple[str, str], Layer] = {}
+        for layer in self.layers:
+            found |= {(layer.name, blob): written[blob] for blob in layer.bottoms if blob in written}
+            written |= dict.fromkeys(layer.tops, layer)
+        return found
+
     def maker(self, layer: Layer, blob: str) -> Layer | None:
         """The layer that wrote `blob` before `layer` reads it."""
-        before = self.layers[: self.layers.index(layer)]
-        return next((other for other in reversed(before) if blob in other.tops), None)
+        return self._makers.get((layer.name, blob))
 
     def readers(self, blob: str) -> list[Layer]:
         """The layers that read a blob."""
@@ -179,14 +189,14 @@ def vanishing(checked: Checked) -> Iterator[Fault]:
 def dead_tops(checked: Checked) -> Iterator[Fault]:
     """Learned layers that lead to no loss, and blobs of training alone that nothing reads; others are outputs of the model."""
     program = checked.program
-    reached = set(program.steps.gradients) if program.trains and program.train.loss is not None else None
-    for layer in checked.layers:
-        own = [p for p in program.train.parameters if p.node.attrs["layer"] == layer.name and p.node.attrs["lr_mult"]]
-        if own and reached is not None and not reached.intersection(own):
-            yield _fault(layer, "learns nothing: no loss hangs on it")
+    learning = {p.node.attrs["layer"] for p in program.train.parameters if p.node.attrs["lr_mult"]}
+    if program.trains and program.train.loss is not None:
+        learning -= {p.node.attrs["layer"] for p in program.steps.gradients}
+        yield from (_fault(layer, "learns nothing: no loss hangs on it") for layer in checked.layers if layer.name in learning)
     tested = {x.name for x in program.test_net.layers}
+    makers = {top: layer for layer in checked.layers for top in layer.tops}
     for name in program.train_net.outputs:
-        layer = next(x for x in reversed(checked.layers) if name in x.tops)
+        layer = makers[name]
         ends = layer.facts.get("loss") or layer.facts.get("metric") or any(layer.loss_weights)
         if not ends and not layer.source and layer.name not in tested:
             yield _fault(layer, f"nothing reads its top {name!r}; leave the layer out, or let Silence read it")
@@ -268,3 +278,9 @@ def classes_seen(checked: Checked) -> Iterator[Fault]:
             yield _fault(seen.layer, text)
         if len(seen.labels) == 1 and seen.rows > 1:
             yield _fault(seen.layer, f"all {seen.rows} rows of {seen.phase} that were seen are of class {next(iter(seen.labels))}")
+
+
+@check
+def pinned_batch(checked: Checked) -> Iterator[Fault]:
+    """A deployed net that takes no batch, or no sequence, but one of the file's size."""
+    yield from (Fault(fault.place, f"model.onnx {fault.text}") for fault in checked.program.pinned)

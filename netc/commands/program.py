@@ -7,7 +7,7 @@ import numpy as np
 
 from netc import contract, native, zoo
 from netc.contract import Program
-from netc.errors import ProviderError, SpecError, ZooError
+from netc.errors import ProviderError, SnapshotError, SpecError, ZooError
 from netc.run.weights import CAFFE, found_weights
 from netc.session import choose_provider, threads_for
 from netc.spec.job import Job
@@ -44,20 +44,26 @@ def choose_target(provider: str, target: str | None) -> tuple[str, str, str]:
 
 
 def weights_files(names: Sequence[str]) -> list[str]:
-    """The files of `FILE` or `FILE,FILE`, of which each may be a published model instead: its folder, or `name[@version]` in the zoo."""
+    """The files of `FILE` or `FILE,FILE`, of which each may be a published model instead: its folder, or `name[@version]` in the zoo.
+
+    A model is whole, and signed as NETC_ZOO_KEY asks. SnapshotError if it is not there.
+    """
     return [_weights_file(name) for text in names for name in text.split(",")]
 
 
 def _weights_file(name: str) -> str:
-    path = Path(name)
+    path, model = Path(name), name.partition("@")[0]
     if (path / START).is_file():
         return str(path / START)
-    if path.is_file() or path.suffix in (".safetensors", *CAFFE) or len(path.parts) != 1:
+    if path.exists() or path.suffix in (".safetensors", *CAFFE) or zoo.model_name(model) != model:
         return name
     try:
-        return str(zoo.model_folder(name) / START)
+        found = zoo.model_folder(name) / START
     except ZooError as e:
-        raise ZooError(f"weights {name}: there is no such file, and no such model: {e}") from e
+        raise SnapshotError(f"{name}: is no file of weights, and no model: {e}") from e
+    if not found.is_file():
+        raise SnapshotError(f"{found}: is not there; the model has no weights to start from")
+    return str(found)
 
 
 def loaded_weights(

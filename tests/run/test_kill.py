@@ -39,8 +39,9 @@ def moment(name):
 
 
 class File:
-    def __init__(self, file, name):
-        self.file, self.name = file, name
+    def __init__(self, path, flags, opened=netc.files.open_unlinked):
+        # The file that is written has a random name; replace_file knows whose place it will take.
+        self.file, self.name = opened(path, flags), os.path.basename(sys._getframe(2).f_locals["path"])
 
     def __enter__(self):
         return self
@@ -64,10 +65,6 @@ class File:
         return self.file.fileno()
 
 
-def opened(path, *arguments, open_unlinked=netc.files.open_unlinked):
-    return File(open_unlinked(path, *arguments), sys._getframe(1).f_locals["path"].name)  # of what replace_file writes
-
-
 def renamed(old, new, replace=os.replace):
     moment(f"before the rename to {os.path.basename(new)}")
     replace(old, new)
@@ -85,6 +82,10 @@ def log(self, line, log=RunFolder.log):
     return text
 
 
+def opened(path, flags, plain=netc.files.open_unlinked):
+    return File(path, flags) if sys._getframe(1).f_code.co_name == "replace_file" else plain(path, flags)
+
+
 netc.files.open_unlinked, os.replace, RunFolder.log = opened, renamed, log
 """
 
@@ -96,9 +97,14 @@ def started(folder: Path, path: str, resume: bool, **environment: str) -> "subpr
     return subprocess.Popen(list(map(str, command)), cwd=folder, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
+def snapshots(folder: Path) -> list[Path]:
+    """Those that there is something to go on from; without one a second run would begin."""
+    return list((folder / "runs").glob("small/1/snapshots/iter_*"))
+
+
 def killed_once(folder: Path, path: str, luck: random.Random, number: int) -> str | None:
     """Kill the run once; where it was killed, None if it came to its end before."""
-    resume = bool(list((folder / "runs").glob("small/1/snapshots/iter_*")))
+    resume = bool(snapshots(folder))
     if number % 3:  # by itself: inside the write of a snapshot, or at any write
         inside, most = ("iter_", 12) if number % 3 == 1 else ("", 900)
         process = started(folder, path, resume, KILL_AT=str(luck.randint(1, most)), KILL_IN=inside)
@@ -108,7 +114,7 @@ def killed_once(folder: Path, path: str, luck: random.Random, number: int) -> st
     else:  # by another process, whatever it does just then
         process, lines = started(folder, path, resume), folder / "runs/small/1/log.jsonl"
         before = lines.stat().st_mtime_ns if lines.exists() else 0
-        while process.poll() is None and (not lines.exists() or lines.stat().st_mtime_ns == before):
+        while process.poll() is None and (not lines.exists() or lines.stat().st_mtime_ns == before or not snapshots(folder)):
             time.sleep(0.002)
         delay = luck.uniform(0, 0.3)
         time.sleep(delay)
