@@ -13,6 +13,7 @@ from netc import registry
 from netc.autodiff import grad
 from netc.chain import open_graph
 from netc.commands.options import TrainOptions
+from netc.commands.program import known_rows
 from netc.commands.train import train_command
 from netc.contract import Program, write
 from netc.contract import program as compiled
@@ -23,7 +24,7 @@ from netc.layers import python
 from netc.layers.context import BATCH, NOISE, SINK, dims
 from netc.lower import Lowered, lower
 from netc.net import Net as ResolvedNet
-from netc.net import resolve
+from netc.net import net_of
 from netc.passes.rewrite import rewrite
 from netc.run.feed import draw
 from netc.run.weights import load_weights, state_of
@@ -72,7 +73,7 @@ class Net:
         if allow_python:
             python.allow_python()
         job = judged_job(path)
-        self._begin(job, resolve(job.net(phase), phase, *job.state(phase), base=job.base), seed)
+        self._begin(job, net_of(job, phase, learned=known_rows([weights] if weights else [])), seed)
         if weights:
             self.load(weights)
 

@@ -10,7 +10,8 @@
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import numpy as np
 import onnx
 
 from netc import chain, cost, data, native, registry, snapshot
+from netc import netc_pb2 as pb
 from netc.derived import deployed, pretraining
 from netc.emit import emit
 from netc.errors import Fault, RunError, SpecError
@@ -28,7 +30,7 @@ from netc.judge import all_faults, net_faults
 from netc.layers.context import BATCH, NOISE
 from netc.lower import OUT, Lowered, lower, lower_symbolic
 from netc.metadata import dynamic_sizes, noise_facts, state_facts, tensor_facts
-from netc.net import TEST, TRAIN, Net, resolve
+from netc.net import TEST, TRAIN, Net, judged, resolve
 from netc.passes import channels_last, freeze, resizable, simplify
 from netc.passes.rewrite import rewrite
 from netc.spec.job import Job
@@ -46,6 +48,7 @@ class Program:
     provider: str = "cpu"
     target: str = "portable"
     layer: str | None = None  # in a stage of pretraining, the layer that learns
+    learned: Mapping[str, data.Learned] = field(default_factory=dict)  # what weights from a file know of rows, by the sources' first tops
 
     @property
     def seed(self) -> int:
@@ -53,14 +56,23 @@ class Program:
 
     @cached_property
     def train_net(self) -> Net:
-        net = resolve(self.job.net(TRAIN), TRAIN, *self.job.state(TRAIN), base=self.job.base)
+        net = resolve(self.job.net(TRAIN), TRAIN, *self.job.state(TRAIN), base=self.job.base, learned=self.learned)
         return net if self.layer is None else pretraining(net, self.layer, self.job.solver_place("layer"), self.job.base)
+
+    @cached_property
+    def known(self) -> Mapping[str, data.Learned]:
+        """What the rows that it learns from say of columns and classes, by the first tops of its sources."""
+        if self.layer is None:
+            with suppress(SpecError):
+                return self.train_net.learned
+        return judged(self.job.net(TRAIN), TRAIN, *self.job.state(TRAIN), base=self.job.base, learned=self.learned)[0].learned
 
     @cached_property
     def test_nets(self) -> tuple[Net, ...]:
         """The nets for testing, as many as the solver asks for; the first is the one that is published."""
         numbers = range(len(self.job.tests))
-        return tuple(resolve(self.job.net(TEST, k), TEST, *self.job.state(TEST, k), base=self.job.base) for k in numbers)
+        job, learned = self.job, self.known
+        return tuple(resolve(job.net(TEST, k), TEST, *job.state(TEST, k), base=job.base, learned=learned) for k in numbers)
 
     @property
     def test_net(self) -> Net:
@@ -175,6 +187,18 @@ class Program:
         said |= next((layer.source.reading | data.resized(layer.param) for layer in self.test_net.sources if layer.source), {})
         return graph, said
 
+    def said_of_rows(self) -> dict[str, Any]:
+        """What files of weights keep of the rows that these learned from: see `data.Learned`."""
+        return {top: known.as_json() for top, known in self.known.items() if known.columns or known.classes}
+
+    def resolved(self) -> pb.NetParameter:
+        """The whole job as one NetParameter, see `Job.resolved`; its tables name the columns and classes that they are read by."""
+        whole = self.job.resolved()
+        for layer in whole.layer:
+            if data.is_table(layer) and layer.top and layer.top[0] in self.known:
+                layer.CopyFrom(self.known[layer.top[0]].stated_in(layer))
+        return whole
+
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, where the data set knows them."""
@@ -227,9 +251,11 @@ class Program:
         return cost.total(self.steps.train if self.trains else self.train.graph)
 
 
-def program(job: Job, provider: str = "cpu", needs_solver: bool = True, target: str | None = None) -> Program:
+def program(
+    job: Job, provider: str = "cpu", needs_solver: bool = True, target: str | None = None, learned: Mapping[str, data.Learned] | None = None
+) -> Program:
     """The program of a job, everything of it checked. SpecError lists what is wrong with nets and solver together."""
-    made = Program(job, provider, target or ("cuda" if provider == "cuda" else "portable"))
+    made = Program(job, provider, target or ("cuda" if provider == "cuda" else "portable"), learned=learned or {})
     faults: list[Fault] = []
     registry.load()
     if job.faults:
@@ -245,7 +271,7 @@ def program(job: Job, provider: str = "cpu", needs_solver: bool = True, target: 
         if not faults:
             need(made, part)
     if faults:
-        faults = net_faults(job)
+        faults = net_faults(job, made.learned)
     if made.trains or needs_solver:
         for stage in made.stages:
             faults += solver_faults(stage.job)
@@ -288,7 +314,7 @@ def write(made: Program, folder: str | Path) -> list[Path]:
         add(kind, made, kind)
     graph, said = made.deploy_graph(start)
     contents |= chain.files("model", graph, "cpu", said)
-    contents["start.safetensors"] = snapshot.weights_bytes(start)
+    contents["start.safetensors"] = snapshot.weights_bytes(start, made.said_of_rows())
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in contents.items():

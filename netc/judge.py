@@ -1,7 +1,8 @@
 """All that is wrong with a job at once: its texts, and what can be judged of its nets and its solver in spite of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from netc.data import Learned
 from netc.errors import Fault, SpecError, line_of, path_of
 from netc.lower import lower_judged
 from netc.net import TEST, TRAIN, judged
@@ -26,12 +27,16 @@ def all_faults(job: Job) -> list[Fault]:
     return sorted(found, key=lambda f: (files.index(path_of(f)), line_of(f)))
 
 
-def net_faults(job: Job) -> list[Fault]:
-    """What is wrong with the nets of a job: names, blobs, sources and shapes. A layer of several nets is named once."""
+def net_faults(job: Job, learned: Mapping[str, Learned] | None = None) -> list[Fault]:
+    """What is wrong with the nets of a job: names, blobs, sources and shapes. A layer of several nets is named once.
+
+    `learned` is what weights know of the rows, see `net.resolve`.
+    """
     found: dict[str, list[Fault]] = {}
     for phase, number in ((TRAIN, 0), *((TEST, k) for k in range(len(job.tests)))):
         document = job.net(phase, number)
-        net, wrong = judged(document, phase, *job.state(phase, number), base=job.base)
+        net, wrong = judged(document, phase, *job.state(phase, number), base=job.base, learned=learned)
+        learned = {**(learned or {}), **net.learned} if phase == TRAIN else learned
         places = {f.place for f in (*job.faults, *wrong)}
         wrong += [f for f in lower_judged(net)[1] if f.place not in places]
         new = {f.place: [g for g in wrong if g.place == f.place] for f in wrong if f.place not in found}

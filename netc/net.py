@@ -13,6 +13,7 @@ from netc import netc_pb2 as pb
 from netc.errors import Fault, NetcError, SpecError, line_of, near
 from netc.spec import Document
 from netc.spec.fields import KINDS, LABELLED
+from netc.spec.job import Job
 from netc.spec.other_names import type_hint
 
 BROKEN, GUESSED = "broken", "guessed"
@@ -71,6 +72,11 @@ class Net:
         return [layer for layer in self.layers if layer.source is not None]
 
     @property
+    def learned(self) -> dict[str, data.Learned]:
+        """Of a net in phase TRAIN, what the nets that test it must find in their rows, by the first tops of its sources."""
+        return {layer.tops[0]: data.Learned.of(layer.source) for layer in self.layers if layer.source and layer.tops}
+
+    @property
     def feeds_itself(self) -> bool:
         """Whether nothing must be fed: what it reads comes from sources, or from a user's own layers."""
         return all(layer.type != "Input" for layer in self.layers)
@@ -90,20 +96,24 @@ class Net:
         return sorted(open_blobs)
 
 
-def resolve(document: Document, phase: str = TRAIN, stages: Iterable[str] = (), level: int | None = None, base: str = ".") -> Net:
+def resolve(
+    document: Document, phase: str = TRAIN, stages: Iterable[str] = (), level: int | None = None, base: str = ".",
+    learned: Mapping[str, data.Learned] | None = None,
+) -> Net:  # fmt: skip
     """The net of a NetParameter in `phase`. `base` is the folder that data paths are relative to.
 
-    SpecError lists all that is wrong with it.
+    `learned` says, by the first tops of sources, which columns and classes their rows must have. SpecError lists all that is wrong.
     """
-    net, faults = judged(document, phase, stages, level, base)
+    net, faults = judged(document, phase, stages, level, base, learned)
     if faults:
         raise SpecError(*faults)
     return net
 
 
 def judged(
-    document: Document, phase: str = TRAIN, stages: Iterable[str] = (), level: int | None = None, base: str = "."
-) -> tuple[Net, list[Fault]]:
+    document: Document, phase: str = TRAIN, stages: Iterable[str] = (), level: int | None = None, base: str = ".",
+    learned: Mapping[str, data.Learned] | None = None,
+) -> tuple[Net, list[Fault]]:  # fmt: skip
     """What `resolve` gives, and what is wrong with it beside what is wrong with its text; the layers' `doubt` says of which."""
     registry.load()
     param, faults = document.message, []
@@ -120,9 +130,23 @@ def judged(
         faults.append(Fault(document.place(), "the net has no layers"))
     elif not chosen and not faults:
         faults.append(Fault(document.place(), f"no layer of the net is included in phase {phase}"))
-    layers = [_layer(document, i, spec, phase, base, faults) for i, spec in chosen]
+    layers = [_layer(document, i, spec, phase, base, learned or {}, faults) for i, spec in chosen]
     faults += [*_name_faults(layers), *_blob_faults(layers, _left_out(document, chosen, phase))]
     return Net(param.name, phase, tuple(layers), document), sorted(faults, key=line_of)
+
+
+def net_of(
+    job: Job, phase: str = TRAIN, stages: Iterable[str] | None = None, level: int | None = None,
+    learned: Mapping[str, data.Learned] | None = None,
+) -> Net:  # fmt: skip
+    """The net of a job in `phase`, for testing with the columns and classes of the rows for training; by default the job's own state.
+
+    `learned` is what weights know of those rows, see `resolve`.
+    """
+    if phase != TRAIN:
+        learned = judged(job.net(TRAIN), TRAIN, *job.state(TRAIN), base=job.base, learned=learned)[0].learned
+    state = job.state(phase) if stages is None else (stages, level)
+    return resolve(job.net(phase), phase, *state, base=job.base, learned=learned)
 
 
 def _included(spec: pb.LayerParameter, phase: str, level: int, stages: set[str]) -> bool:
@@ -148,7 +172,9 @@ def _unknown_type(name: str) -> tuple[str, str]:
     return f"there is no layer type {name!r}; {hint}", meant
 
 
-def _layer(document: Document, i: int, spec: pb.LayerParameter, phase: str, base: str, faults: list[Fault]) -> Layer:
+def _layer(
+    document: Document, i: int, spec: pb.LayerParameter, phase: str, base: str, learned: Mapping[str, data.Learned], faults: list[Fault]
+) -> Layer:
     """The layer of `spec`; what is wrong with it is added to `faults`."""
 
     def fault(text: str, *path: str | int) -> None:
@@ -179,7 +205,7 @@ def _layer(document: Document, i: int, spec: pb.LayerParameter, phase: str, base
     source, batch = None, None
     if facts.get("source"):
         try:
-            source = data.describe(spec, phase, base)
+            spec, source = data.read_as_learned(spec, phase, base, learned.get(tops[0]) if tops else None)
             batch = data.resolve_batch_size(spec, phase)
             if len(tops) > len(source.tops):
                 fault(f"has {len(tops)} tops, its data set delivers {len(source.tops)}", "top")

@@ -11,7 +11,7 @@ from netc.errors import RunError, SpecError
 from netc.files import replace_file
 from netc.layers.context import dims
 from netc.lower import Lowered, lower
-from netc.net import TEST, TRAIN, Layer, resolve
+from netc.net import TEST, TRAIN, Layer, net_of
 from netc.report.drawing import document
 from netc.spec.job import Job
 
@@ -49,7 +49,7 @@ def draw_command(job: Job, phase: str | None, output: str, graph: str) -> str:
         text, said = draw_training.svg(program), draw_training.said(program)
     else:
         phases = [phase] if phase else [TRAIN, TEST]
-        lowered = [lower(resolve(job.net(p), p, *job.state(p), base=job.base)) for p in phases]
+        lowered = [lower(net_of(job, p)) for p in phases]
         text, said = svg(lowered), f"{len(layers_of(lowered))} layers"
     try:
         replace_file(Path(output), text.encode())

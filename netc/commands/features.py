@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from netc import netc_pb2 as pb
-from netc.commands.program import compiled_program, loaded_weights
+from netc.commands.program import compiled_program, known_rows, loaded_weights
 from netc.data.datum import to_datum, write_datums
 from netc.emit import emit
 from netc.errors import RunError, SpecError, near
@@ -23,7 +23,7 @@ def features_command(
     job: Job, provider: str, threads: int | None, weights: Sequence[str], blobs: Sequence[str], iterations: int | None, output: str
 ) -> str:
     """Write the blobs' rows into `output`, .npz or an LMDB; returns what to say about it. SpecError if there is no such blob."""
-    program, threads, _ = compiled_program(job, provider, None, threads, needs_solver=False)
+    program, threads, _ = compiled_program(job, provider, None, threads, needs_solver=False, learned=known_rows(weights))
     lowered, _ = program.test
     unknown = [f"the test net has no blob {name!r}; {near(name, lowered.versions)}" for name in blobs if name not in lowered.versions]
     if unknown:

@@ -1,24 +1,28 @@
 """What commands that run a net begin with: its program, where it runs, and weights from files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from netc import contract, native
+from netc import contract, native, snapshot
 from netc.contract import Program
-from netc.errors import ProviderError, SpecError
-from netc.run.weights import load_weights
+from netc.data import Learned
+from netc.errors import ProviderError, SnapshotError, SpecError
+from netc.run.weights import CAFFE, load_weights, state_of
 from netc.session import choose_provider, threads_for
 from netc.spec.job import Job
 
 
 def compiled_program(
-    job: Job, provider: str, target: str | None, threads: int | None, needs_solver: bool = True
-) -> tuple[Program, int, str]:
-    """The checked program, its threads, and why it runs where it does."""
+    job: Job, provider: str, target: str | None, threads: int | None, needs_solver: bool = True,
+    learned: Mapping[str, Learned] | None = None,
+) -> tuple[Program, int, str]:  # fmt: skip
+    """The checked program, its threads, and why it runs where it does. `learned` is what its weights know of the rows they learned from."""
     asks_for_cpu = job.solver.HasField("solver_mode") and job.solver.solver_mode == job.solver.CPU
     chosen, target, why = choose_target("cpu" if asks_for_cpu and provider == "auto" and target != "cuda" else provider, target)
-    program = contract.program(job, chosen, needs_solver, target)
+    program = contract.program(job, chosen, needs_solver, target, learned)
     return program, threads or job.solver.threads or threads_for(program.multiply_adds()), why
 
 
@@ -40,9 +44,43 @@ def choose_target(provider: str, target: str | None) -> tuple[str, str, str]:
     return chosen, target, why
 
 
+def known_rows(files: Sequence[str]) -> dict[str, Learned]:
+    """What files of weights, each `FILE` or `FILE,FILE`, know of the rows they learned from, by the sources' first tops."""
+    found: dict[str, Learned] = {}
+    for name in (n for text in files for n in text.split(",") if Path(n).suffix not in CAFFE):
+        found |= as_learned(snapshot.read_rows(name), name)
+    return found
+
+
+def as_learned(said: Mapping[str, Any], path: str | Path) -> dict[str, Learned]:
+    """What the metadata of a file says of rows. SnapshotError if it is no such thing."""
+    try:
+        return {str(top): Learned.from_json(known) for top, known in said.items()}
+    except (KeyError, TypeError, ValueError) as e:
+        raise SnapshotError(f"{path}: its metadata is damaged: what it says of rows cannot be read ({e})") from e
+
+
 def loaded_weights(program: Program, files: Sequence[str]) -> dict[str, np.ndarray]:
     """Start values of a program from files, each `FILE` or `FILE,FILE`; later ones win."""
     found: dict[str, np.ndarray] = {}
     for name in (n for text in files for n in text.split(",")):
         found |= load_weights(name, program.states, program.layer_blobs)
     return found
+
+
+def reads_anew(program: Program, files: Sequence[str]) -> bool:
+    """Whether the layers that first read the sources take no weights from the files, so that rows may have other columns."""
+    try:
+        taken = loaded_weights(program, files)
+    except SnapshotError:
+        return False
+    blobs = {top for layer in program.train_net.sources for top in layer.tops}
+    for layer in program.train_net.layers:
+        if not blobs.intersection(layer.bottoms):
+            continue
+        own = [state_of(blob).attrs["name"] for blob in program.train.layer_blobs.get(layer.name, ())]
+        if any(name in taken for name in own):
+            return False
+        if not own:
+            blobs.update(layer.tops)
+    return True

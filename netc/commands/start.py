@@ -52,13 +52,13 @@ def begun_run(job: Job, runs: str, stack: ExitStack) -> Begun:
 
 def resumed_trainer(program: Program, threads: int, begun: Begun, shown: Screen) -> Trainer:
     """The trainer of a run that was begun, in the stage of its snapshot. SpecError if what it learns by is no longer the same."""
-    lengths = _changed_lengths(program.job, begun.folder)
+    lengths = _changed_lengths(program, begun.folder)
     for path, reason in begun.skipped.items():
         shown.note(f"skipped a snapshot: {reason}; it is {snapshot.set_aside(path).name} now")
     trainer = _of_stage(program, threads, begun.folder, begun.found)
     _resume(trainer, program, threads, begun.found, shown)
     if lengths:
-        begun.folder.rewrite_net(_net_text(program.job))
+        begun.folder.rewrite_net(_net_text(program))
         shown.note(f"changed since the run began: {', '.join(lengths)}")
         if program.job.solver.lr_policy in BY_LENGTH:
             shown.note(f"the rate of {program.job.solver.lr_policy} hangs on the length: from here on it is that of the new length")
@@ -68,12 +68,12 @@ def resumed_trainer(program: Program, threads: int, begun: Begun, shown: Screen)
     return trainer
 
 
-def _changed_lengths(job: Job, folder: RunFolder) -> list[str]:
+def _changed_lengths(program: Program, folder: RunFolder) -> list[str]:
     """The solver's lengths, and what the net says of itself, where they are others than when the run began.
 
     SpecError lists all other changes: they would make another run.
     """
-    now = parse_yaml(_net_text(job)).message
+    now = parse_yaml(_net_text(program)).message
     found = [(path, text) for path, text in changes(load(folder.net_path).message, now)]
     lengths = [path in SAID or (path.partition(".")[0] == "solver" and path.partition(".")[2] in LENGTHS) for path, _ in found]
     if not all(lengths):
@@ -83,15 +83,15 @@ def _changed_lengths(job: Job, folder: RunFolder) -> list[str]:
     return [f"{path}: {text}" for path, text in found]
 
 
-def _net_text(job: Job) -> str:
-    return to_yaml(job.resolved(), short=False)
+def _net_text(program: Program) -> str:
+    return to_yaml(program.resolved(), short=False)
 
 
 def new_trainer(program: Program, threads: int, options: TrainOptions, shown: Screen, stack: ExitStack) -> Trainer:
     """A new run, from the start, from weights or from a snapshot (the solver's own `weights` are then left alone, as in Caffe)."""
     files = [] if options.snapshot_file else [*program.job.solver.weights, *options.weights]
     start: Mapping[str, np.ndarray] = loaded_weights(program, files)
-    folder = RunFolder.new(Path(options.runs), program.job.name, _net_text(program.job))
+    folder = RunFolder.new(Path(options.runs), program.job.name, _net_text(program))
     try:
         stack.enter_context(folder.held())
         remember_parent(folder.path, files)

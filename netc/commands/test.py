@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from netc.commands.program import compiled_program, loaded_weights
+from netc.commands.program import compiled_program, known_rows, loaded_weights
 from netc.compiled import session
 from netc.run.evaluate import Scores, evaluate, layer_scores
 from netc.run.feed import Feeder
@@ -14,7 +14,7 @@ def test_command(
     job: Job, provider: str, threads: int | None, weights: Sequence[str], iterations: int | None, note: Callable[[str], None] = print
 ) -> Scores:
     """The scores of the test net on weights from files. `note` is told of images that were skipped."""
-    program, threads, _ = compiled_program(job, provider, None, threads, needs_solver=False)
+    program, threads, _ = compiled_program(job, provider, None, threads, needs_solver=False, learned=known_rows(weights))
     states = program.start() | loaded_weights(program, weights)
     lowered, batch = program.test
     stepper = Stepper(session(program, "test", threads), States({f"state/{n}": a for n, a in states.items()}, program.provider))

@@ -2,19 +2,19 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 
-from netc import data
+from netc import data, snapshot
 from netc.commands.end import end_run, hosted
 from netc.commands.options import TrainOptions
-from netc.commands.program import compiled_program
+from netc.commands.program import as_learned, compiled_program, known_rows, reads_anew
 from netc.commands.publish import check_target
 from netc.commands.report import recorder
-from netc.commands.start import begun_run, new_trainer, resumed_trainer
+from netc.commands.start import Begun, begun_run, new_trainer, resumed_trainer
 from netc.contract import Program
 from netc.cost import size
-from netc.errors import RunError
+from netc.errors import RunError, SpecError
 from netc.report.caffe_log import CaffeLog
 from netc.report.progress import progress
 from netc.report.recorder import Recorder
@@ -42,13 +42,32 @@ def train_command(job: Job, options: TrainOptions, shown: Screen | None = None, 
         begun = begun_run(job, options.runs, stack) if options.resume else None
         if begun and job.draws_seed:
             job = job.with_seed(begun.found.metadata["seed"])
-        program, threads, why = compiled_program(job, options.provider, options.target, options.threads)
+        program, threads, why = _compiled(job, options, begun)
         trainer = resumed_trainer(program, threads, begun, shown) if begun else new_trainer(program, threads, options, shown, stack)
         _greet(program, trainer, why, shown)
         with recorder(program, trainer, why, shown.say) as recording:
             trainer, finished = _run(trainer, recording, [*followers(trainer, options, shown, stack), *told])
         end_run(program, trainer, finished, options, shown)
     return finished.reason
+
+
+def _compiled(job: Job, options: TrainOptions, begun: Begun | None) -> tuple[Program, int, str]:
+    """The program, which reads its rows as those were read that its start was learned from."""
+    where = options.provider, options.target, options.threads
+    if begun:
+        return compiled_program(job, *where, learned=as_learned(begun.found.metadata.get(snapshot.ROWS, {}), begun.found.path))
+    if options.snapshot_file:
+        return compiled_program(job, *where, learned=known_rows([options.snapshot_file]))
+    files = [*job.solver.weights, *options.weights]
+    learned = {top: known.for_training() for top, known in known_rows(files).items()}
+    try:
+        return compiled_program(job, *where, learned=learned)
+    except SpecError:
+        with suppress(SpecError):
+            made = compiled_program(job, *where) if learned else None
+            if made and reads_anew(made[0], files):
+                return made
+        raise
 
 
 def followers(trainer: Trainer, options: TrainOptions, shown: Screen, stack: ExitStack) -> list[Follower]:

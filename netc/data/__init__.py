@@ -18,10 +18,11 @@ import netc.data.text
 import netc.data.trees
 import netc.data.windows  # noqa: F401  (these fill registry.source and registry.dataset)
 from netc.data.batches import Source, describe, open, resolve_batch_size, test_batches, vocabulary
-from netc.data.csv import read_columns
+from netc.data.columns import read_columns
 from netc.data.download import no_downloads
 from netc.data.hdf5 import Hdf5Writer
 from netc.data.images import read_image
+from netc.data.learned import Learned, is_table, read_as_learned
 from netc.data.plain import plain_layer
 from netc.data.prefetch import Prefetch
 from netc.data.sequences import continues
@@ -34,6 +35,7 @@ __all__ = [
     "Column",
     "Description",
     "Hdf5Writer",
+    "Learned",
     "Normalisation",
     "Prefetch",
     "Request",
@@ -43,12 +45,14 @@ __all__ = [
     "continues",
     "describe",
     "encode",
+    "is_table",
     "join",
     "message_name",
     "no_downloads",
     "normalisation",
     "open",
     "plain_layer",
+    "read_as_learned",
     "read_blob",
     "read_columns",
     "read_image",
