@@ -12,6 +12,7 @@ from netc import netc_pb2 as pb
 from netc.contract import Program
 from netc.errors import DataError, Fault, NetcError
 from netc.net import TEST, TRAIN, Layer
+from netc.random import permutation
 
 SAMPLE = 2048  # rows that are looked at where not all are asked for
 DECODED = 64 * 2**20  # bytes of images that are decoded for that
@@ -89,7 +90,15 @@ def _seen(layer: Layer, phase: str, program: Program, everything: bool) -> Seen:
             continue
         rows_first = tuple(np.moveaxis(a, t.batch_axis or 0, 0) for a, t in zip(arrays, source.description.tops, strict=True))
         seen.add(tuple(a[: wanted - seen.rows] for a in rows_first), everything)
+    if seen.labels and source.rows and seen.rows < source.rows:
+        seen.labels = _labels(source, source.rows)
     return seen
+
+
+def _labels(source: data.Source, rows: int) -> Counter[int]:
+    """The labels of all rows, where they are in memory; else of rows from everywhere, since those of a class may lie together."""
+    chosen = np.arange(rows) if source.holds(1) else np.sort(permutation(0, "check", rows)[:SAMPLE])
+    return Counter(source.stored(1, chosen).astype(np.int64).tolist())
 
 
 def _plain(layer: pb.LayerParameter) -> pb.LayerParameter:
@@ -132,5 +141,6 @@ def lines(seen: Seen) -> Iterator[str]:
     yield f"  {seen.phase} {seen.layer.name}: {rows}{values}"
     if seen.labels:
         least, most = min(seen.labels.values()), max(seen.labels.values())
-        share = f"{least / seen.rows:.3g} to {most / seen.rows:.3g} of the rows each"
+        counted = sum(seen.labels.values())
+        share = f"{least / counted:.3g} to {most / counted:.3g} of the rows each"
         yield f"    labels {min(seen.labels)} to {max(seen.labels)}, {len(seen.labels)} classes, {share}"

@@ -17,6 +17,7 @@ import netc.data.table_sets
 import netc.data.text
 import netc.data.trees
 import netc.data.windows  # noqa: F401  (these fill registry.source and registry.dataset)
+from netc.data.arrays import CHANNELS, read_npy, read_npz
 from netc.data.batches import Source, describe, open, resolve_batch_size, test_batches, vocabulary
 from netc.data.columns import read_columns
 from netc.data.download import no_downloads
@@ -32,6 +33,7 @@ from netc.data.text import encode, join, split
 from netc.data.transform import Normalisation, normalisation, read_blob, resized
 
 __all__ = [
+    "CHANNELS",
     "Column",
     "Description",
     "Hdf5Writer",
@@ -56,6 +58,8 @@ __all__ = [
     "read_blob",
     "read_columns",
     "read_image",
+    "read_npy",
+    "read_npz",
     "resized",
     "resolve_batch_size",
     "setting",

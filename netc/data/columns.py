@@ -10,7 +10,7 @@ import numpy as np
 
 from netc.data.cells import are_numbers, index, is_number
 from netc.data.sheet import PLACE, Sheet, places, read_sheet
-from netc.errors import DataError, Fault, near
+from netc.errors import DataError, Fault, close, near
 
 
 def matched(sheet: Sheet, names: Sequence[str], label: str = "") -> tuple[list[int], int | None]:
@@ -88,8 +88,9 @@ def _missing(sheet: Sheet, names: Sequence[str], label: str) -> list[Fault]:
     faults = []
     for name in (*names, *([label] if label else [])):
         if name not in sheet.header:
-            what = "the label" if name == label else "which the net reads"
-            faults.append(Fault(sheet.head(), f"there is no column {name!r}, {what}; {near(name, others or sheet.header)}"))
+            what, alike = "the label" if name == label else "which the net reads", close(name, others)
+            place = sheet.head(sheet.header.index(alike[0]) if alike else 0)
+            faults.append(Fault(place, f"there is no column {name!r}, {what}; {near(name, others or sheet.header)}"))
     return faults
 
 

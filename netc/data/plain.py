@@ -4,6 +4,7 @@ import zipfile
 from pathlib import Path
 
 from netc import netc_pb2 as pb
+from netc.data.arrays import array_names, row_shape, seems_channels_last
 from netc.data.images import common_size
 from netc.registry import dataset
 
@@ -20,11 +21,13 @@ def plain_layer(source: str, base: str | Path = ".") -> pb.LayerParameter:
         _named(layer, source)
     elif path.suffix == ".txt":
         param.steps, param.test_fraction = TEXT_STEPS, 0.1
-    elif path.suffix == ".npy":
+    elif path.suffix == ".npy" and path.is_file():
         layer.top[:] = ["data"]
+        param.channels_last = bool(seems_channels_last(row_shape(path, "data")))
     elif path.suffix == ".npz" and zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            layer.top[:] = ["data", *(["label"] if "label.npy" in archive.namelist() else [])]
+        there = array_names(path)
+        layer.top[:] = ["data", *(["label"] if "label" in there else [])]
+        param.channels_last = "data" in there and bool(seems_channels_last(row_shape(path, "data")))
     elif path.is_dir():
         size = common_size(path)
         if size and isinstance(size, int):

@@ -53,7 +53,7 @@ class Description:
 
     `set_apart` says that the rows for TEST are others than those for TRAIN, `has_validation` that there are rows for VALIDATION
     too. `tokens` is "characters" or "words" where the first top is a text. `columns` are the names of those of a table or a series, in
-    the order of the top, and `label` is that of the label; the label of a series is the next value of `target`. `noun` says what a speed counts: images, sentences, tokens.
+    the order of the top, and `label` is that of the label; the label of a series is the next value of `target`. `channels_last`: the source stores images so. `noun` says what a speed counts: images, sentences, tokens.
     """
 
     name: str
@@ -68,6 +68,7 @@ class Description:
     columns: tuple[str, ...] = ()
     target: str = ""
     label: str = ""
+    channels_last: bool = False
     noun: str = field(default="rows", compare=False)
 
     @property
@@ -89,9 +90,10 @@ class Description:
     def reading(self) -> dict[str, Any]:
         """How texts, series and tables become inputs of a deployed net: times, tokens, columns. Empty for other rows."""
         if not self.tops[0].batch_axis:
-            return {"columns": list(self.columns), "label": self.label} if self.columns else {}
-        said = {"tokens": self.tokens, "columns": list(self.columns), "forecasts": self.target}
-        return {"steps": self.tops[0].shape[0]} | {k: v for k, v in said.items() if v}
+            said = {"columns": list(self.columns), "label": self.label} if self.columns else {}
+            return said | ({"channels_last": True} if self.channels_last else {})
+        about = {"tokens": self.tokens, "columns": list(self.columns), "forecasts": self.target}
+        return {"steps": self.tops[0].shape[0]} | {k: v for k, v in about.items() if v}
 
 
 @dataclass(frozen=True)

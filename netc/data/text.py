@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from netc import netc_pb2 as pb
+from netc.data.order import held_count
 from netc.data.source import Description, Request, Table, TopSpec
 from netc.data.vocabulary import Vocabulary
 from netc.errors import MOST_FAULTS, DataError, Fault
@@ -116,7 +117,7 @@ def window_count(request: Request, name: str, tokens: int) -> tuple[int, int]:
     windows = (tokens - 1) // param.steps
     if windows < 1:
         raise DataError(f"{name}: {tokens} tokens; expected more than steps, {param.steps}")
-    return windows, round(windows * param.test_fraction)
+    return windows, held_count(windows, param.test_fraction)
 
 
 @lru_cache(maxsize=4)

@@ -115,5 +115,5 @@ def test_files_that_were_cut_off(tmp_path):
     content = bytearray((tmp_path / "a.npz").read_bytes())
     content[100_000] ^= 1
     (tmp_path / "a.npz").write_bytes(content)
-    with pytest.raises(DataError, match="a.npz: is damaged, or was cut off: Bad CRC-32"):
+    with pytest.raises(DataError, match="a.npz: not an .npz file, or a damaged one: Bad CRC-32"):
         data.open(data_layer("a.npz", tops=["data"]), "TRAIN", 0, tmp_path)
