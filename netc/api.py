@@ -19,12 +19,11 @@ from netc.contract import Program, write
 from netc.contract import program as compiled
 from netc.errors import DataError, ShapeError, SpecError, near
 from netc.ir import HOST, Graph, Node, Value, leaf
-from netc.judge import judged_job
+from netc.judge import judged_job, net_of
 from netc.layers import python
 from netc.layers.context import BATCH, NOISE, SINK, dims
 from netc.lower import Lowered, lower
 from netc.net import Net as ResolvedNet
-from netc.net import net_of
 from netc.passes.rewrite import rewrite
 from netc.run.feed import draw
 from netc.run.weights import load_weights, state_of

@@ -10,7 +10,6 @@
 """
 
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,19 +19,17 @@ import numpy as np
 import onnx
 
 from netc import chain, cost, data, native, registry, snapshot
-from netc import netc_pb2 as pb
 from netc.derived import deployed, pretraining
 from netc.emit import emit
 from netc.errors import Fault, RunError, SpecError
 from netc.files import replace_file
-from netc.ir import Graph, Node, Value, leaf
-from netc.judge import all_faults, net_faults
+from netc.ir import Graph, Node, Value
+from netc.judge import all_faults, learned_of, net_faults
 from netc.layers.context import BATCH, NOISE
 from netc.lower import OUT, Lowered, lower, lower_symbolic
 from netc.metadata import dynamic_sizes, noise_facts, state_facts, tensor_facts
-from netc.net import TEST, TRAIN, Net, judged, resolve
-from netc.passes import channels_last, freeze, resizable, simplify
-from netc.passes.rewrite import rewrite
+from netc.net import TEST, TRAIN, Net, resolve
+from netc.passes import channels_last, freeze, plain_inputs, resizable, simplify
 from netc.spec.job import Job
 from netc.tensor_type import OPSET, Dim
 from netc.training import StepGraphs, solver_faults, step_graphs, watch_graph
@@ -48,7 +45,7 @@ class Program:
     provider: str = "cpu"
     target: str = "portable"
     layer: str | None = None  # in a stage of pretraining, the layer that learns
-    learned: Mapping[str, data.Learned] = field(default_factory=dict)  # what weights from a file know of rows, by the sources' first tops
+    learned: data.Known = field(default_factory=dict)  # what its weights know of rows, by the sources' first tops
 
     @property
     def seed(self) -> int:
@@ -56,23 +53,20 @@ class Program:
 
     @cached_property
     def train_net(self) -> Net:
-        net = resolve(self.job.net(TRAIN), TRAIN, *self.job.state(TRAIN), base=self.job.base, learned=self.learned)
+        net = resolve(self.job.net(TRAIN), TRAIN, *self.job.state(TRAIN), self.job.base, self.learned)
         return net if self.layer is None else pretraining(net, self.layer, self.job.solver_place("layer"), self.job.base)
 
     @cached_property
-    def known(self) -> Mapping[str, data.Learned]:
+    def known(self) -> data.Known:
         """What the rows that it learns from say of columns and classes, by the first tops of its sources."""
-        if self.layer is None:
-            with suppress(SpecError):
-                return self.train_net.learned
-        return judged(self.job.net(TRAIN), TRAIN, *self.job.state(TRAIN), base=self.job.base, learned=self.learned)[0].learned
+        return learned_of(self.job, self.learned)
 
     @cached_property
     def test_nets(self) -> tuple[Net, ...]:
         """The nets for testing, as many as the solver asks for; the first is the one that is published."""
         numbers = range(len(self.job.tests))
-        job, learned = self.job, self.known
-        return tuple(resolve(job.net(TEST, k), TEST, *job.state(TEST, k), base=job.base, learned=learned) for k in numbers)
+        job, known = self.job, self.known
+        return tuple(resolve(job.net(TEST, k), TEST, *job.state(TEST, k), job.base, known) for k in numbers)
 
     @property
     def test_net(self) -> Net:
@@ -180,24 +174,12 @@ class Program:
             poolings = {x.name: x.param.pooling_param for x in self.test_net.layers if x.type == "Pooling"}
             graph = resizable(graph, poolings) or graph
         outputs = {name.removeprefix(OUT): value for name, value in graph.outputs.items()}
-        graph = _plain_inputs(replace(graph, outputs=outputs))
+        graph = plain_inputs(replace(graph, outputs=outputs))
         inputs = [tensor_facts(n.outputs[0]) for n in graph.leaves("Input")]
         said = self.metadata("model", graph, "cpu") | {"batch": inputs, "classes": list(self.classes), "vocabulary": list(self.vocabulary)}
         said["sources"] = [{"type": layer.type, "tops": list(layer.tops)} for layer in deployed(self.test_net).sources]
         said |= next((layer.source.reading | data.resized(layer.param) for layer in self.test_net.sources if layer.source), {})
         return graph, said
-
-    def said_of_rows(self) -> dict[str, Any]:
-        """What files of weights keep of the rows that these learned from: see `data.Learned`."""
-        return {top: known.as_json() for top, known in self.known.items() if known.columns or known.classes}
-
-    def resolved(self) -> pb.NetParameter:
-        """The whole job as one NetParameter, see `Job.resolved`; its tables name the columns and classes that they are read by."""
-        whole = self.job.resolved()
-        for layer in whole.layer:
-            if data.is_table(layer) and layer.top and layer.top[0] in self.known:
-                layer.CopyFrom(self.known[layer.top[0]].stated_in(layer))
-        return whole
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -252,10 +234,10 @@ class Program:
 
 
 def program(
-    job: Job, provider: str = "cpu", needs_solver: bool = True, target: str | None = None, learned: Mapping[str, data.Learned] | None = None
+    job: Job, provider: str = "cpu", needs_solver: bool = True, target: str | None = None, learned: data.Known = data.NOTHING
 ) -> Program:
     """The program of a job, everything of it checked. SpecError lists what is wrong with nets and solver together."""
-    made = Program(job, provider, target or ("cuda" if provider == "cuda" else "portable"), learned=learned or {})
+    made = Program(job, provider, target or ("cuda" if provider == "cuda" else "portable"), learned=learned)
     faults: list[Fault] = []
     registry.load()
     if job.faults:
@@ -283,17 +265,6 @@ def program(
     return made
 
 
-def _plain_inputs(graph: Graph) -> Graph:
-    """`graph` with the input `batch/data` called `data`."""
-
-    def rule(node: Node) -> tuple[Value, ...] | None:
-        if node.key != ("netc", "Input"):
-            return None
-        return (leaf("Input", node.types[0].dtype, node.types[0].shape, name=node.attrs["name"].removeprefix(BATCH)),)
-
-    return rewrite(graph, rule)
-
-
 def write(made: Program, folder: str | Path) -> list[Path]:
     """The files of the step contract in `folder`: train, gradient, update, test, model (at its start) and start.safetensors.
 
@@ -314,7 +285,7 @@ def write(made: Program, folder: str | Path) -> list[Path]:
         add(kind, made, kind)
     graph, said = made.deploy_graph(start)
     contents |= chain.files("model", graph, "cpu", said)
-    contents["start.safetensors"] = snapshot.weights_bytes(start, made.said_of_rows())
+    contents["start.safetensors"] = snapshot.weights_bytes(start, data.rows_said(made.known))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in contents.items():

@@ -1,11 +1,11 @@
 """All that is wrong with a job at once: its texts, and what can be judged of its nets and its solver in spite of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
-from netc.data import Learned
+from netc.data import NOTHING, Known
 from netc.errors import Fault, SpecError, line_of, path_of
 from netc.lower import lower_judged
-from netc.net import TEST, TRAIN, judged
+from netc.net import TEST, TRAIN, Net, judged, resolve
 from netc.spec.job import Job, read_job
 from netc.training import solver_faults
 
@@ -27,7 +27,7 @@ def all_faults(job: Job) -> list[Fault]:
     return sorted(found, key=lambda f: (files.index(path_of(f)), line_of(f)))
 
 
-def net_faults(job: Job, learned: Mapping[str, Learned] | None = None) -> list[Fault]:
+def net_faults(job: Job, learned: Known = NOTHING) -> list[Fault]:
     """What is wrong with the nets of a job: names, blobs, sources and shapes. A layer of several nets is named once.
 
     `learned` is what weights know of the rows, see `net.resolve`.
@@ -36,9 +36,28 @@ def net_faults(job: Job, learned: Mapping[str, Learned] | None = None) -> list[F
     for phase, number in ((TRAIN, 0), *((TEST, k) for k in range(len(job.tests)))):
         document = job.net(phase, number)
         net, wrong = judged(document, phase, *job.state(phase, number), base=job.base, learned=learned)
-        learned = {**(learned or {}), **net.learned} if phase == TRAIN else learned
+        learned = {**learned, **net.learned} if phase == TRAIN else learned
         places = {f.place for f in (*job.faults, *wrong)}
         wrong += [f for f in lower_judged(net)[1] if f.place not in places]
         new = {f.place: [g for g in wrong if g.place == f.place] for f in wrong if f.place not in found}
         found |= new
     return [f for faults in found.values() for f in faults]
+
+
+def net_of(
+    job: Job, phase: str = TRAIN, stages: Iterable[str] | None = None, level: int | None = None,
+    learned: Known = NOTHING,
+) -> Net:  # fmt: skip
+    """The net of a job in `phase`, for testing with the columns and classes of the rows for training; by default the job's own state.
+
+    `learned` is what weights know of those rows, see `net.resolve`.
+    """
+    learned = learned_of(job, learned) if phase != TRAIN else learned
+    state = job.state(phase) if stages is None else (stages, level)
+    return resolve(job.net(phase), phase, *state, base=job.base, learned=learned)
+
+
+def learned_of(job: Job, learned: Known = NOTHING) -> Known:
+    """What the nets that test a job must find in their rows, as far as its training rows can be read. `learned`: see `net.resolve`."""
+    net, _ = judged(job.net(TRAIN), TRAIN, *job.state(TRAIN), job.base, learned)
+    return {**learned, **net.learned}

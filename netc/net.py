@@ -13,7 +13,6 @@ from netc import netc_pb2 as pb
 from netc.errors import Fault, NetcError, SpecError, line_of, near
 from netc.spec import Document
 from netc.spec.fields import KINDS, LABELLED
-from netc.spec.job import Job
 from netc.spec.other_names import type_hint
 
 BROKEN, GUESSED = "broken", "guessed"
@@ -98,7 +97,7 @@ class Net:
 
 def resolve(
     document: Document, phase: str = TRAIN, stages: Iterable[str] = (), level: int | None = None, base: str = ".",
-    learned: Mapping[str, data.Learned] | None = None,
+    learned: data.Known = data.NOTHING,
 ) -> Net:  # fmt: skip
     """The net of a NetParameter in `phase`. `base` is the folder that data paths are relative to.
 
@@ -112,7 +111,7 @@ def resolve(
 
 def judged(
     document: Document, phase: str = TRAIN, stages: Iterable[str] = (), level: int | None = None, base: str = ".",
-    learned: Mapping[str, data.Learned] | None = None,
+    learned: data.Known = data.NOTHING,
 ) -> tuple[Net, list[Fault]]:  # fmt: skip
     """What `resolve` gives, and what is wrong with it beside what is wrong with its text; the layers' `doubt` says of which."""
     registry.load()
@@ -130,23 +129,9 @@ def judged(
         faults.append(Fault(document.place(), "the net has no layers"))
     elif not chosen and not faults:
         faults.append(Fault(document.place(), f"no layer of the net is included in phase {phase}"))
-    layers = [_layer(document, i, spec, phase, base, learned or {}, faults) for i, spec in chosen]
+    layers = [_layer(document, i, spec, phase, base, learned, faults) for i, spec in chosen]
     faults += [*_name_faults(layers), *_blob_faults(layers, _left_out(document, chosen, phase))]
     return Net(param.name, phase, tuple(layers), document), sorted(faults, key=line_of)
-
-
-def net_of(
-    job: Job, phase: str = TRAIN, stages: Iterable[str] | None = None, level: int | None = None,
-    learned: Mapping[str, data.Learned] | None = None,
-) -> Net:  # fmt: skip
-    """The net of a job in `phase`, for testing with the columns and classes of the rows for training; by default the job's own state.
-
-    `learned` is what weights know of those rows, see `resolve`.
-    """
-    if phase != TRAIN:
-        learned = judged(job.net(TRAIN), TRAIN, *job.state(TRAIN), base=job.base, learned=learned)[0].learned
-    state = job.state(phase) if stages is None else (stages, level)
-    return resolve(job.net(phase), phase, *state, base=job.base, learned=learned)
 
 
 def _included(spec: pb.LayerParameter, phase: str, level: int, stages: set[str]) -> bool:
@@ -172,9 +157,7 @@ def _unknown_type(name: str) -> tuple[str, str]:
     return f"there is no layer type {name!r}; {hint}", meant
 
 
-def _layer(
-    document: Document, i: int, spec: pb.LayerParameter, phase: str, base: str, learned: Mapping[str, data.Learned], faults: list[Fault]
-) -> Layer:
+def _layer(document: Document, i: int, spec: pb.LayerParameter, phase: str, base: str, learned: data.Known, faults: list[Fault]) -> Layer:
     """The layer of `spec`; what is wrong with it is added to `faults`."""
 
     def fault(text: str, *path: str | int) -> None:

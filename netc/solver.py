@@ -13,7 +13,7 @@ from netc import netc_pb2 as pb
 from netc import schedules, snapshot
 from netc.compiled import session
 from netc.contract import Program
-from netc.data import Prefetch
+from netc.data import Prefetch, rows_said
 from netc.errors import DivergedError, Fault, RunError, SnapshotError, SpecError
 from netc.lower import OUT
 from netc.run import caffe_files
@@ -292,7 +292,7 @@ class Trainer:
             "format": 1, "net": job.name, "net_sha256": job.sha256, "iteration": self.iteration, "seed": self.program.seed,
             "recent": list(self.recent), "best": self.best, "stale": self.stale, "tested": self.tested, "log_length": self.log_length,
             "provider": self.provider, "threads": self.threads, "target": self.program.target,
-            "stage": self.stage, "before": self.before, snapshot.ROWS: self.whole.said_of_rows(),
+            "stage": self.stage, "before": self.before, snapshot.ROWS: rows_said(self.whole.known),
         }  # fmt: skip
 
     def _log(self, line: dict[str, Any]) -> None:

@@ -13,8 +13,8 @@ from netc.caffe.state import random_seed
 from netc.commands.program import known_rows
 from netc.errors import DataError, SpecError, near
 from netc.ir import Graph
+from netc.judge import net_of
 from netc.net import Net as ResolvedNet
-from netc.net import net_of
 from netc.run.caffe_files import BINARYPROTO, HDF5, write_model
 from netc.run.feed import Feeder
 from netc.spec.job import Job, load_job

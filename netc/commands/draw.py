@@ -9,9 +9,10 @@ from netc import contract
 from netc.commands import draw_training
 from netc.errors import RunError, SpecError
 from netc.files import replace_file
+from netc.judge import net_of
 from netc.layers.context import dims
 from netc.lower import Lowered, lower
-from netc.net import TEST, TRAIN, Layer, net_of
+from netc.net import TEST, TRAIN, Layer
 from netc.report.drawing import document
 from netc.spec.job import Job
 

@@ -67,7 +67,11 @@ def _starter(layer: pb.LayerParameter, base: str, target: Path) -> tuple[str, st
 def _check_channels(shape: tuple[int, ...], source: str, layer: pb.LayerParameter) -> None:
     """DataError where nothing says which axis of an image is its channels."""
     channels = data.CHANNELS
-    if not layer.data_param.channels_last and (shape[0] not in channels or shape[-1] in channels) and Path(source).suffix in (".npy", ".npz"):
+    if (
+        not layer.data_param.channels_last
+        and (shape[0] not in channels or shape[-1] in channels)
+        and Path(source).suffix in (".npy", ".npz")
+    ):
         said = "x".join(map(str, shape))
         text = f"nothing says which axis of its rows, {said}, are the channels of an image; write the net by hand: a Data layer takes"
         raise DataError(f"{source}: {text} channels x height x width, and with `channels_last: true` height x width x channels")

@@ -12,6 +12,7 @@ from netc.commands.facts import SAID, remember_parent
 from netc.commands.options import TrainOptions
 from netc.commands.program import loaded_weights
 from netc.contract import Program
+from netc.data import stated
 from netc.errors import SnapshotError, SpecError
 from netc.report.screen import Screen
 from netc.run import caffe_files
@@ -84,7 +85,7 @@ def _changed_lengths(program: Program, folder: RunFolder) -> list[str]:
 
 
 def _net_text(program: Program) -> str:
-    return to_yaml(program.resolved(), short=False)
+    return to_yaml(stated(program.job.resolved(), program.known), short=False)
 
 
 def new_trainer(program: Program, threads: int, options: TrainOptions, shown: Screen, stack: ExitStack) -> Trainer:

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from pathlib import Path
 
 from netc import data, snapshot
 from netc.commands.end import end_run, hosted
@@ -57,7 +58,8 @@ def _compiled(job: Job, options: TrainOptions, begun: Begun | None) -> tuple[Pro
     if begun:
         return compiled_program(job, *where, learned=as_learned(begun.found.metadata.get(snapshot.ROWS, {}), begun.found.path))
     if options.snapshot_file:
-        return compiled_program(job, *where, learned=known_rows([options.snapshot_file]))
+        own = [options.snapshot_file] if Path(options.snapshot_file).suffix == ".safetensors" else []
+        return compiled_program(job, *where, learned=known_rows(own))
     files = [*job.solver.weights, *options.weights]
     learned = {top: known.for_training() for top, known in known_rows(files).items()}
     try:

@@ -63,9 +63,9 @@ def npy(request: Request) -> Table:
 def read_npy(path: Path, mapped: bool = False) -> np.ndarray:
     """The array of an .npy file, never unpickled. DataError if it is none, or damaged."""
     with _readable(path, ".npy"):
+        with path.open("rb") as file:
+            np.lib.format.read_magic(file)
         found: np.ndarray = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
-        if not isinstance(found, np.ndarray):
-            raise ValueError("it is an archive of arrays")
         return found
 
 
@@ -138,7 +138,9 @@ def _table(request: Request, names: list[str], headers: list[Header], load: Call
     """The table of arrays, images turned round and text made classes."""
     path, last = request.path, request.layer.data_param.channels_last
     texts = [k for k, (shape, dtype) in enumerate(headers) if k == 1 and dtype.kind == "U" and len(shape) == 1]
-    faults = [f for k, (name, header) in enumerate(zip(names, headers, strict=True)) if k not in texts for f in _faults(path, name, *header)]
+    faults = [
+        f for k, (name, header) in enumerate(zip(names, headers, strict=True)) if k not in texts for f in _faults(path, name, *header)
+    ]
     rows = {name: shape[0] for name, (shape, _) in zip(names, headers, strict=True) if shape}
     if len(set(rows.values())) > 1:
         faults.append(f"{path}: the arrays differ in rows: " + ", ".join(f"{n} {r}" for n, r in rows.items()))

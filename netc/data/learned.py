@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from netc import netc_pb2 as pb
@@ -81,9 +82,11 @@ class Learned:
         return replace(described, tops=tuple(replace(top, mean=mean, std=std) for top, (mean, std) in tops))
 
 
-def read_as_learned(
-    layer: pb.LayerParameter, phase: str, base: str, known: Learned | None
-) -> tuple[pb.LayerParameter, Description]:
+Known = Mapping[str, Learned]  # by the first tops of sources
+NOTHING: Known = MappingProxyType({})
+
+
+def read_as_learned(layer: pb.LayerParameter, phase: str, base: str, known: Learned | None) -> tuple[pb.LayerParameter, Description]:
     """The layer and what it delivers in `phase`, its rows read as `known` says."""
     if known is None:
         return layer, describe(layer, phase, base)
@@ -95,6 +98,21 @@ def read_as_learned(
         layer = known.stated_in(layer, described.classes)
         described = describe(layer, phase, base)
     return layer, known.spread_of(described)
+
+
+def rows_said(known: Known) -> dict[str, Any]:
+    """What files of weights keep of the rows that these learned from, by the sources' first tops."""
+    return {top: learned.as_json() for top, learned in known.items() if learned.columns or learned.classes}
+
+
+def stated(net: pb.NetParameter, known: Known) -> pb.NetParameter:
+    """A net whose tables name the columns and classes that they are read by."""
+    filled = pb.NetParameter()
+    filled.CopyFrom(net)
+    for layer in filled.layer:
+        if is_table(layer) and layer.top and layer.top[0] in known:
+            layer.CopyFrom(known[layer.top[0]].stated_in(layer))
+    return filled
 
 
 def _has(layer: pb.LayerParameter, base: str, column: str) -> bool:

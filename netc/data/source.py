@@ -53,7 +53,8 @@ class Description:
 
     `set_apart` says that the rows for TEST are others than those for TRAIN, `has_validation` that there are rows for VALIDATION
     too. `tokens` is "characters" or "words" where the first top is a text. `columns` are the names of those of a table or a series, in
-    the order of the top, and `label` is that of the label; the label of a series is the next value of `target`. `channels_last`: the source stores images so. `noun` says what a speed counts: images, sentences, tokens.
+    the order of the top, and `label` is that of a table's label; the label of a series is the next value of `target`.
+    `channels_last`: the source stores images so. `noun` says what a speed counts: images, sentences, tokens.
     """
 
     name: str
