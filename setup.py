@@ -1,7 +1,9 @@
 """Builds the native kernels where there is a C++ compiler. Without one netc installs all the same, and says so."""
 
+import os
 import platform
 import sys
+from copy import copy
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -37,6 +39,10 @@ def kernels() -> list[Extension]:
 class BuildKernels(build_ext):
     """Plain shared libraries: no Python in their names or symbols, each with objects of its own."""
 
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        self.parallel = self.parallel or os.cpu_count()
+
     def get_ext_filename(self, name: str) -> str:
         return name.replace(".", "/") + SUFFIX
 
@@ -44,13 +50,12 @@ class BuildKernels(build_ext):
         return extension.export_symbols
 
     def build_extension(self, extension: Extension) -> None:
-        shared, self.build_temp = self.build_temp, f"{self.build_temp}/{extension.name}"
+        own = copy(self)  # tiers are built at once
+        own.compiler, own.build_temp = copy(self.compiler), f"{self.build_temp}/{extension.name}"
         try:
-            super().build_extension(extension)
+            super(BuildKernels, own).build_extension(extension)
         except Exception as e:
             self.warn(f"{extension.name} is not built ({e}): netc runs without these kernels, slower")
-        finally:
-            self.build_temp = shared
 
     def copy_extensions_to_source(self) -> None:
         """In an editable install too, a library that was not built is left out."""

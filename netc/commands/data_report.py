@@ -75,7 +75,7 @@ def look(program: Program, everything: bool) -> Iterator[Seen | DataError]:
                 try:
                     yield _seen(layer, phase, program, everything)
                 except NetcError as e:
-                    yield DataError(*e.faults)
+                    yield e if isinstance(e, DataError) else DataError(*e.faults)
 
 
 def _seen(layer: Layer, phase: str, program: Program, everything: bool) -> Seen:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from netc import registry
-from netc.data.sets import DataSet, found, how_to_get, mirrors, unpacked
-from netc.errors import DataError, SpecError, near
+from netc.data.sets import DataSet, found, unpacked
+from netc.errors import DataError, SpecError, UnavailableError, near
 
 
 def listed() -> Iterator[tuple[str, str, str, str, str]]:
@@ -35,9 +35,7 @@ def where(record: DataSet) -> str:
         return f"here: {paths[0].parent}"  # type: ignore[union-attr]
     if record.package and record.package.place is not None:
         return f"here: package {record.package.name}"
-    if record.addresses or mirrors(record):
-        return f"netc data fetch {record.name}"
-    return how_to_get(record)
+    return f"netc data fetch {record.name}"
 
 
 def fetch(names: Sequence[str]) -> Iterator[str]:
@@ -45,11 +43,12 @@ def fetch(names: Sequence[str]) -> Iterator[str]:
     unknown = [f"there is no data set {name!r}; {near(name, registry.dataset)}" for name in names if name not in registry.dataset]
     if unknown:
         raise SpecError(*unknown)
-    faults = []
+    faults, unavailable = [], True
     for name in names:
         record = record_of(name)
         if record is None:
             faults.append(f"{name}: comes from a plug-in, which gets it itself")
+            unavailable = False
             continue
         try:
             size = sum(len(unpacked(record, file)) for file in record.files)
@@ -57,8 +56,9 @@ def fetch(names: Sequence[str]) -> Iterator[str]:
             yield f"{name}: {files}, {_size(size)}, sha256 as recorded; {where(record)}"
         except DataError as e:
             faults.append(str(e))
+            unavailable = unavailable and isinstance(e, UnavailableError)
     if faults:
-        raise DataError("\n".join(faults))
+        raise (UnavailableError if unavailable else DataError)("\n".join(faults))
 
 
 def _size(count: float) -> str:

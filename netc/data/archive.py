@@ -25,6 +25,21 @@ def members(path: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
     return found
 
 
+def member(path: Path, name: str, most: int) -> bytes | None:
+    """One file of a .zip, of at most `most` bytes; None if the archive has none of that name."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if name not in archive.namelist():
+                return None
+            with archive.open(name) as file:
+                content = file.read(most + 1)
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as e:
+        raise DataError(f"{path}: cannot be read as an archive: {e}") from e
+    if len(content) > most:
+        raise DataError(f"{path}: {name} has more than {most} bytes")
+    return content
+
+
 def _tar(path: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     with tarfile.open(path, "r:*") as archive:

@@ -1,20 +1,27 @@
-"""One file from the web: resumed where it broke off, verified before it gets its name."""
+"""One file from the web: resumed where it broke off, verified before it gets its name.
+
+A host that does not answer is given up at once, and not asked again for the set's other files.
+"""
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 from netc.errors import DataError
 
-CHUNK, PATIENCE = 2**16, 20
+CHUNK, PATIENCE = 2**16, 8  # bytes that are read at a time; seconds without a byte
+PAUSE = 60  # seconds in which a host that did not answer is not asked again
 
-
+_silent: dict[str, float] = {}  # hosts that did not answer, and when they may be asked again
 _allowed: ContextVar[bool] = ContextVar("allowed", default=True)
 
 
@@ -28,9 +35,14 @@ def no_downloads() -> Iterator[None]:
         _allowed.reset(token)
 
 
+def allowed() -> bool:
+    """Whether anything may be fetched: not within `no_downloads`."""
+    return _allowed.get()
+
+
 def download(url: str, path: Path, size: int, digest: str) -> Path:
     """Makes `path` hold the `size` bytes behind `url` whose sha256 is `digest`; they wait in `path`.part meanwhile."""
-    if not _allowed.get():
+    if not allowed():
         raise DataError(f"{url}: not asked for")
     part = path.with_name(path.name + ".part")
     try:
@@ -52,7 +64,7 @@ def download(url: str, path: Path, size: int, digest: str) -> Path:
 
 def _fetch(url: str, part: Path, have: int, size: int) -> None:
     headers = {"User-Agent": "netc"} | ({"Range": f"bytes={have}-"} if have else {})
-    with urlopen(Request(url, headers=headers), timeout=PATIENCE) as answer:
+    with _answer(Request(url, headers=headers)) as answer:
         # A server that does not know ranges answers 200 and starts at the beginning.
         have = have if answer.status == 206 else 0
         with part.open("ab" if have else "wb") as file, _progress(part.stem, have, size) as advance:
@@ -63,6 +75,19 @@ def _fetch(url: str, part: Path, have: int, size: int) -> None:
                 advance(len(chunk))
     if have < size:
         raise OSError(f"broke off after {have} of {size} bytes")
+
+
+def _answer(request: Request) -> Any:
+    host = urlsplit(request.full_url).netloc
+    if time.monotonic() < _silent.get(host, 0):
+        raise OSError("its host did not answer a moment ago")
+    try:
+        return urlopen(request, timeout=PATIENCE)
+    except HTTPError:
+        raise
+    except OSError:
+        _silent[host] = time.monotonic() + PAUSE
+        raise
 
 
 def _sha256(file: BinaryIO) -> str:

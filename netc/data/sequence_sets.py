@@ -54,8 +54,7 @@ VOWELS = DataSet(
     tops=(TopSpec("float32", (12,)), TopSpec("int64", (), classes=9)),
     rows={"TRAIN": 270, "TEST": 370, "steps": 29},
     classes=tuple("123456789"),
-    package=Package("aeon", "aeon/datasets/data/JapaneseVowels"),
-    command="pip install --no-deps aeon==1.6.0",
+    package=Package("aeon", "aeon/datasets/data/JapaneseVowels", version="1.6.0"),
     url="https://archive.ics.uci.edu/dataset/128/japanese+vowels",
 )
 

