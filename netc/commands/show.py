@@ -9,10 +9,10 @@ import numpy as np
 from netc import contract, data, registry
 from netc import netc_pb2 as pb
 from netc.commands.datasets import record_of, summary, where
+from netc.commands.output import form, put
 from netc.commands.samples import samples
 from netc.data.sets import how_to_get
-from netc.errors import DataError, RunError, SpecError, near
-from netc.files import replace_file
+from netc.errors import DataError, SpecError, near
 from netc.report.blocks import picture, sparkline
 from netc.report.sheet import page, sheet_png
 from netc.spec.job import load_job
@@ -58,16 +58,11 @@ def terminal(found: Look, colour: bool, width: int) -> list[str]:
 
 def write(found: Look, path: str) -> str:
     """Keep a look as .html or .png; returns what to say. SpecError for another suffix, or a .png of what has no pictures."""
-    suffix = Path(path).suffix.lower()
-    if suffix not in (".html", ".png"):
-        raise SpecError(f"{path}: expected a name that ends in .html or .png")
+    suffix = form(path, (".html", ".png"), "what a data set looks like")
     if suffix == ".png" and not found.pictures:
         raise SpecError(f"{path}: the rows of {found.title} are no images; give a .html file")
     content = sheet_png(found.pictures) if suffix == ".png" else page(found.title, found.facts, found.lines, found.pictures).encode()
-    try:
-        replace_file(Path(path), content)
-    except OSError as e:
-        raise RunError(f"{path}: cannot be written: {e.strerror or e}") from e
+    put(path, content)
     return f"{path} is written"
 
 
