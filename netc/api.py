@@ -72,7 +72,7 @@ class Net:
         if allow_python:
             python.allow_python()
         job = judged_job(path)
-        self._begin(job, net_of(job, phase, learned=known_rows([weights] if weights else [])), seed)
+        self._begin(job, net_of(job.with_learned(known_rows([weights] if weights else [])), phase), seed)
         if weights:
             self.load(weights)
 

@@ -10,7 +10,7 @@
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,14 @@ from netc.derived import deployed, pretraining
 from netc.emit import emit
 from netc.errors import Fault, RunError, SpecError
 from netc.files import replace_file
-from netc.ir import Graph, Node, Value
+from netc.ir import Graph, Node, Value, leaf
 from netc.judge import all_faults, learned_of, net_faults
 from netc.layers.context import BATCH, NOISE
 from netc.lower import OUT, Lowered, lower, lower_symbolic
 from netc.metadata import dynamic_sizes, noise_facts, state_facts, tensor_facts
 from netc.net import TEST, TRAIN, Net, resolve
-from netc.passes import channels_last, freeze, plain_inputs, resizable, simplify
+from netc.passes import channels_last, freeze, resizable, simplify
+from netc.passes.rewrite import rewrite
 from netc.spec.job import Job
 from netc.tensor_type import OPSET, Dim
 from netc.training import StepGraphs, solver_faults, step_graphs, watch_graph
@@ -45,7 +46,6 @@ class Program:
     provider: str = "cpu"
     target: str = "portable"
     layer: str | None = None  # in a stage of pretraining, the layer that learns
-    learned: data.Known = field(default_factory=dict)  # what its weights know of rows, by the sources' first tops
 
     @property
     def seed(self) -> int:
@@ -53,20 +53,15 @@ class Program:
 
     @cached_property
     def train_net(self) -> Net:
-        net = resolve(self.job.net(TRAIN), TRAIN, *self.job.state(TRAIN), self.job.base, self.learned)
+        net = resolve(self.job.net(TRAIN), TRAIN, *self.job.state(TRAIN), self.job.base, self.job.learned)
         return net if self.layer is None else pretraining(net, self.layer, self.job.solver_place("layer"), self.job.base)
-
-    @cached_property
-    def known(self) -> data.Known:
-        """What the rows that it learns from say of columns and classes, by the first tops of its sources."""
-        return learned_of(self.job, self.learned)
 
     @cached_property
     def test_nets(self) -> tuple[Net, ...]:
         """The nets for testing, as many as the solver asks for; the first is the one that is published."""
         numbers = range(len(self.job.tests))
-        job, known = self.job, self.known
-        return tuple(resolve(job.net(TEST, k), TEST, *job.state(TEST, k), job.base, known) for k in numbers)
+        job, learned = self.job, learned_of(self.job)
+        return tuple(resolve(job.net(TEST, k), TEST, *job.state(TEST, k), job.base, learned) for k in numbers)
 
     @property
     def test_net(self) -> Net:
@@ -174,7 +169,7 @@ class Program:
             poolings = {x.name: x.param.pooling_param for x in self.test_net.layers if x.type == "Pooling"}
             graph = resizable(graph, poolings) or graph
         outputs = {name.removeprefix(OUT): value for name, value in graph.outputs.items()}
-        graph = plain_inputs(replace(graph, outputs=outputs))
+        graph = _plain_inputs(replace(graph, outputs=outputs))
         inputs = [tensor_facts(n.outputs[0]) for n in graph.leaves("Input")]
         said = self.metadata("model", graph, "cpu") | {"batch": inputs, "classes": list(self.classes), "vocabulary": list(self.vocabulary)}
         said["sources"] = [{"type": layer.type, "tops": list(layer.tops)} for layer in deployed(self.test_net).sources]
@@ -233,11 +228,9 @@ class Program:
         return cost.total(self.steps.train if self.trains else self.train.graph)
 
 
-def program(
-    job: Job, provider: str = "cpu", needs_solver: bool = True, target: str | None = None, learned: data.Known = data.NOTHING
-) -> Program:
+def program(job: Job, provider: str = "cpu", needs_solver: bool = True, target: str | None = None) -> Program:
     """The program of a job, everything of it checked. SpecError lists what is wrong with nets and solver together."""
-    made = Program(job, provider, target or ("cuda" if provider == "cuda" else "portable"), learned=learned)
+    made = Program(job, provider, target or ("cuda" if provider == "cuda" else "portable"))
     faults: list[Fault] = []
     registry.load()
     if job.faults:
@@ -253,7 +246,7 @@ def program(
         if not faults:
             need(made, part)
     if faults:
-        faults = net_faults(job, made.learned)
+        faults = net_faults(job)
     if made.trains or needs_solver:
         for stage in made.stages:
             faults += solver_faults(stage.job)
@@ -263,6 +256,17 @@ def program(
     if faults:
         raise SpecError(*faults)
     return made
+
+
+def _plain_inputs(graph: Graph) -> Graph:
+    """`graph` with the input `batch/data` called `data`."""
+
+    def rule(node: Node) -> tuple[Value, ...] | None:
+        if node.key != ("netc", "Input"):
+            return None
+        return (leaf("Input", node.types[0].dtype, node.types[0].shape, name=node.attrs["name"].removeprefix(BATCH)),)
+
+    return rewrite(graph, rule)
 
 
 def write(made: Program, folder: str | Path) -> list[Path]:
@@ -285,7 +289,7 @@ def write(made: Program, folder: str | Path) -> list[Path]:
         add(kind, made, kind)
     graph, said = made.deploy_graph(start)
     contents |= chain.files("model", graph, "cpu", said)
-    contents["start.safetensors"] = snapshot.weights_bytes(start, data.rows_said(made.known))
+    contents["start.safetensors"] = snapshot.weights_bytes(start, data.rows_said(made.train_net.learned))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in contents.items():

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from netc.data import NOTHING, Known
+from netc.data import Known
 from netc.errors import Fault, SpecError, line_of, path_of
 from netc.lower import lower_judged
 from netc.net import TEST, TRAIN, Net, judged, resolve
@@ -27,12 +27,10 @@ def all_faults(job: Job) -> list[Fault]:
     return sorted(found, key=lambda f: (files.index(path_of(f)), line_of(f)))
 
 
-def net_faults(job: Job, learned: Known = NOTHING) -> list[Fault]:
-    """What is wrong with the nets of a job: names, blobs, sources and shapes. A layer of several nets is named once.
-
-    `learned` is what weights know of the rows, see `net.resolve`.
-    """
+def net_faults(job: Job) -> list[Fault]:
+    """What is wrong with the nets of a job: names, blobs, sources and shapes. A layer of several nets is named once."""
     found: dict[str, list[Fault]] = {}
+    learned = job.learned
     for phase, number in ((TRAIN, 0), *((TEST, k) for k in range(len(job.tests)))):
         document = job.net(phase, number)
         net, wrong = judged(document, phase, *job.state(phase, number), base=job.base, learned=learned)
@@ -44,20 +42,13 @@ def net_faults(job: Job, learned: Known = NOTHING) -> list[Fault]:
     return [f for faults in found.values() for f in faults]
 
 
-def net_of(
-    job: Job, phase: str = TRAIN, stages: Iterable[str] | None = None, level: int | None = None,
-    learned: Known = NOTHING,
-) -> Net:  # fmt: skip
-    """The net of a job in `phase`, for testing with the columns and classes of the rows for training; by default the job's own state.
-
-    `learned` is what weights know of those rows, see `net.resolve`.
-    """
-    learned = learned_of(job, learned) if phase != TRAIN else learned
-    state = job.state(phase) if stages is None else (stages, level)
-    return resolve(job.net(phase), phase, *state, base=job.base, learned=learned)
+def net_of(job: Job, phase: str = TRAIN, stages: Iterable[str] | None = None, level: int | None = None) -> Net:
+    """The net of a job in `phase`, for testing with the columns and classes of the rows for training; by default the job's own state."""
+    learned = learned_of(job) if phase != TRAIN else job.learned
+    return resolve(job.net(phase), phase, *(job.state(phase) if stages is None else (stages, level)), job.base, learned)
 
 
-def learned_of(job: Job, learned: Known = NOTHING) -> Known:
-    """What the nets that test a job must find in their rows, as far as its training rows can be read. `learned`: see `net.resolve`."""
-    net, _ = judged(job.net(TRAIN), TRAIN, *job.state(TRAIN), job.base, learned)
-    return {**learned, **net.learned}
+def learned_of(job: Job) -> Known:
+    """What the nets that test a job must find in their rows, as far as its training rows can be read."""
+    net, _ = judged(job.net(TRAIN), TRAIN, *job.state(TRAIN), job.base, job.learned)
+    return {**job.learned, **net.learned}

@@ -292,7 +292,7 @@ class Trainer:
             "format": 1, "net": job.name, "net_sha256": job.sha256, "iteration": self.iteration, "seed": self.program.seed,
             "recent": list(self.recent), "best": self.best, "stale": self.stale, "tested": self.tested, "log_length": self.log_length,
             "provider": self.provider, "threads": self.threads, "target": self.program.target,
-            "stage": self.stage, "before": self.before, snapshot.ROWS: rows_said(self.whole.known),
+            "stage": self.stage, "before": self.before, snapshot.ROWS: rows_said(self.whole.train_net.learned),
         }  # fmt: skip
 
     def _log(self, line: dict[str, Any]) -> None:

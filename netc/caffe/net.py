@@ -37,7 +37,7 @@ class Net(api.Net):
         phase, weights, level, stages = _arguments(arguments, named)
         registry.load()
         job = load_job(str(network_file))
-        net = net_of(job, phase, stages, level, known_rows([weights] if weights else []))
+        net = net_of(job.with_learned(known_rows([weights] if weights else [])), phase, stages, level)
         self._open(job, net, random_seed())
         if weights:
             self.copy_from(weights)

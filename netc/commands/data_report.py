@@ -97,7 +97,7 @@ def _seen(layer: Layer, phase: str, program: Program, everything: bool) -> Seen:
 
 def _labels(source: data.Source, rows: int) -> Counter[int]:
     """The labels of all rows, where they are in memory; else of rows from everywhere, since those of a class may lie together."""
-    chosen = np.arange(rows) if source.holds(1) else np.sort(permutation(0, "check", rows)[:SAMPLE])
+    chosen = np.arange(rows) if source.in_memory(1) else np.sort(permutation(0, "check", rows)[:SAMPLE])
     return Counter(source.stored(1, chosen).astype(np.int64).tolist())
 
 

@@ -20,7 +20,7 @@ def export_onnx(job: Job, weights: Sequence[str], output: str) -> str:
     The batch is symbolic, and so are height and width of a fully convolutional net. SnapshotError if a parameter of the net
     is in none of the files.
     """
-    made = Program(job, learned=known_rows(weights))
+    made = Program(job.with_learned(known_rows(weights)))
     lowered, _ = made.deploy
     states = {n.attrs["name"]: n for n in lowered.graph.leaves("State") if n.attrs["kind"] in ("parameter", "statistic")}
     if states and not weights:

@@ -29,7 +29,7 @@ def features_command(
     if suffix not in SEVERAL and len(blobs) > 1:
         kind = suffix if suffix in FILES else "an LMDB"
         raise SpecError(f"{output}: {kind} holds one blob; give a .npz file for {len(blobs)}")
-    program, threads, _ = compiled_program(job, provider, None, threads, needs_solver=False, learned=known_rows(weights))
+    program, threads, _ = compiled_program(job.with_learned(known_rows(weights)), provider, None, threads, needs_solver=False)
     lowered, _ = program.test
     unknown = [f"the test net has no blob {name!r}; {near(name, lowered.versions)}" for name in blobs if name not in lowered.versions]
     if unknown:

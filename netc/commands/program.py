@@ -8,7 +8,7 @@ import numpy as np
 
 from netc import contract, native, snapshot
 from netc.contract import Program
-from netc.data import NOTHING, Known, Learned
+from netc.data import Learned
 from netc.errors import ProviderError, SnapshotError, SpecError
 from netc.run.weights import CAFFE, load_weights, state_of
 from netc.session import choose_provider, threads_for
@@ -16,13 +16,12 @@ from netc.spec.job import Job
 
 
 def compiled_program(
-    job: Job, provider: str, target: str | None, threads: int | None, needs_solver: bool = True,
-    learned: Known = NOTHING,
-) -> tuple[Program, int, str]:  # fmt: skip
-    """The checked program, its threads, and why it runs where it does. `learned` is what its weights know of the rows they learned from."""
+    job: Job, provider: str, target: str | None, threads: int | None, needs_solver: bool = True
+) -> tuple[Program, int, str]:
+    """The checked program, its threads, and why it runs where it does."""
     asks_for_cpu = job.solver.HasField("solver_mode") and job.solver.solver_mode == job.solver.CPU
     chosen, target, why = choose_target("cpu" if asks_for_cpu and provider == "auto" and target != "cuda" else provider, target)
-    program = contract.program(job, chosen, needs_solver, target, learned)
+    program = contract.program(job, chosen, needs_solver, target)
     return program, threads or job.solver.threads or threads_for(program.multiply_adds()), why
 
 

@@ -68,8 +68,8 @@ def publish_run(
     files: dict[str, bytes] = {
         "model.onnx": model.SerializeToString(deterministic=True),
         "train.onnx": program.portable.model("train").SerializeToString(deterministic=True),
-        "start.safetensors": snapshot.weights_bytes(kept, data.rows_said(program.known)),
-        "net.yaml": to_yaml(data.stated(program.job.resolved(), program.known)).encode(),
+        "start.safetensors": snapshot.weights_bytes(kept, data.rows_said(program.train_net.learned)),
+        "net.yaml": to_yaml(data.stated(program.job.resolved(), program.train_net.learned)).encode(),
         "metrics.json": (json.dumps({k: float(v) for k, v in scores.items()}, indent=2, sort_keys=True) + "\n").encode(),
     }
     inputs = raw_inputs(program)

@@ -85,7 +85,7 @@ def _changed_lengths(program: Program, folder: RunFolder) -> list[str]:
 
 
 def _net_text(program: Program) -> str:
-    return to_yaml(stated(program.job.resolved(), program.known), short=False)
+    return to_yaml(stated(program.job.resolved(), program.train_net.learned), short=False)
 
 
 def new_trainer(program: Program, threads: int, options: TrainOptions, shown: Screen, stack: ExitStack) -> Trainer:

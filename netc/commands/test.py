@@ -14,7 +14,7 @@ def test_command(
     job: Job, provider: str, threads: int | None, weights: Sequence[str], iterations: int | None, note: Callable[[str], None] = print
 ) -> Scores:
     """The scores of the test net on weights from files. `note` is told of images that were skipped."""
-    program, threads, _ = compiled_program(job, provider, None, threads, needs_solver=False, learned=known_rows(weights))
+    program, threads, _ = compiled_program(job.with_learned(known_rows(weights)), provider, None, threads, needs_solver=False)
     states = program.start() | loaded_weights(program, weights)
     lowered, batch = program.test
     stepper = Stepper(session(program, "test", threads), States({f"state/{n}": a for n, a in states.items()}, program.provider))

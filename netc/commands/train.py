@@ -56,14 +56,14 @@ def _compiled(job: Job, options: TrainOptions, begun: Begun | None) -> tuple[Pro
     """The program, which reads its rows as those were read that its start was learned from."""
     where = options.provider, options.target, options.threads
     if begun:
-        return compiled_program(job, *where, learned=as_learned(begun.found.metadata.get(snapshot.ROWS, {}), begun.found.path))
+        return compiled_program(job.with_learned(as_learned(begun.found.metadata.get(snapshot.ROWS, {}), begun.found.path)), *where)
     if options.snapshot_file:
         own = [options.snapshot_file] if Path(options.snapshot_file).suffix == ".safetensors" else []
-        return compiled_program(job, *where, learned=known_rows(own))
+        return compiled_program(job.with_learned(known_rows(own)), *where)
     files = [*job.solver.weights, *options.weights]
     learned = {top: known.for_training() for top, known in known_rows(files).items()}
     try:
-        return compiled_program(job, *where, learned=learned)
+        return compiled_program(job.with_learned(learned), *where)
     except SpecError:
         with suppress(SpecError):
             made = compiled_program(job, *where) if learned else None

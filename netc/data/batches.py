@@ -12,7 +12,7 @@ from netc.data.decoding import StandIns, skips
 from netc.data.dummy import dummy_batch_size
 from netc.data.order import Order, held_out, in_file_order, shuffled, streams
 from netc.data.settings import keeps_caffes_order, setting, shuffles
-from netc.data.source import Column, Description, Request, Selected, Table
+from netc.data.source import Description, Request, Selected, Table
 from netc.data.transform import normalisation, transform, transformed
 from netc.data.vocabulary import Vocabulary
 from netc.errors import DataError, close, near
@@ -40,8 +40,8 @@ class Source(Protocol):
     def stored(self, top: int, rows: np.ndarray) -> np.ndarray:
         """Rows of a top, by their numbers, as they are stored: before any order or transform."""
 
-    def holds(self, top: int) -> bool:
-        """Whether all rows of a top are in memory, so that looking at them costs little."""
+    def in_memory(self, top: int) -> bool:
+        """Whether all rows of a top are kept in memory, so that looking at them takes no time."""
 
     def skipped(self) -> list[str]:
         """What is wrong with each row that could not be decoded and was skipped so far."""
@@ -117,11 +117,8 @@ class Feed:
     @property
     def bytes_kept(self) -> int:
         """Bytes of the rows that are kept in memory."""
-        return sum(c.nbytes for c in map(_whole, self._columns) if isinstance(c, np.ndarray))
-
-    def holds(self, top: int) -> bool:
-        """Whether all rows of a top are in memory."""
-        return isinstance(_whole(self._columns[top]), np.ndarray)
+        columns = (c.column if isinstance(c, Selected) else c for c in self._columns)
+        return sum(c.nbytes for c in columns if isinstance(c, np.ndarray))
 
     def batch(self, iteration: int, sub_batch: int = 0) -> tuple[np.ndarray, ...]:
         """One array a top, its batch where the top has it. `sub_batch` counts within an iteration of training."""
@@ -143,10 +140,12 @@ class Feed:
         """Rows of a top, by their numbers, as they are stored: before any order or transform."""
         return np.asarray(self._columns[top][rows])
 
-
-def _whole(column: Column) -> Column:
-    """The column that rows were selected from."""
-    return _whole(column.column) if isinstance(column, Selected) else column
+    def in_memory(self, top: int) -> bool:
+        """Whether all rows of a top are kept in memory, so that looking at them takes no time."""
+        column = self._columns[top]
+        while isinstance(column, Selected):
+            column = column.column
+        return self.rows is not None and isinstance(column, np.ndarray) and not isinstance(column.base, np.memmap)
 
 
 def _order(request: Request, rows: int | None) -> Order:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from netc.data.bilinear import resize
+from netc.data.cells import label_number
 from netc.data.decoding import each, in_memory, skips
 from netc.data.images import MEMORY, read_image
 from netc.data.source import Column, Description, Request, Table, TopSpec, UndecodableError
@@ -78,9 +79,9 @@ def _listed(listing: Path, root: Path) -> tuple[tuple[Path, ...], np.ndarray]:
     paths, labels, faults = [], [], []
     for number, line in enumerate(lines, 1):
         path, _, label = line.rpartition(" ")
-        if path and label.removeprefix("-").isdecimal():
+        if path and (number_of_class := label_number(label)) is not None:
             paths.append(root / path.strip())
-            labels.append(int(label))
+            labels.append(number_of_class)
         elif line:
             faults.append(Fault(f"{listing}:{number}:1", f"expected a path, a space and a whole number; {line!r} came"))
     if faults or not paths:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from netc import netc_pb2 as pb
+from netc.data.cells import label_number
 from netc.data.datum import datums, to_datum, to_pixels, write_datums
 from netc.data.images import read_image
 from netc.errors import DataError, Fault, RunError
@@ -76,8 +77,9 @@ def _lines(listing: str) -> list[tuple[str, int]]:
     found, faults = [], []
     for number, line in enumerate(text.splitlines(), 1):
         path, _, label = line.strip().rpartition(" ")
-        if path and label.lstrip("-").isdigit():
-            found.append((path, int(label)))
+        number_of_class = label_number(label)
+        if path and number_of_class is not None and -(2**31) <= number_of_class < 2**31:  # an int32 in a Datum
+            found.append((path, number_of_class))
         elif line.strip():
             faults.append(Fault(f"{listing}:{number}:1", f"a line is a path, a space and a whole number; {line.strip()!r} came"))
     if faults or not found:

@@ -2,8 +2,7 @@
 
 from netc.passes.channels_last import channels_last
 from netc.passes.freeze import freeze
-from netc.passes.plain_inputs import plain_inputs
 from netc.passes.resizable import resizable
 from netc.passes.simplify import simplify
 
-__all__ = ["channels_last", "freeze", "plain_inputs", "resizable", "simplify"]
+__all__ = ["channels_last", "freeze", "resizable", "simplify"]
