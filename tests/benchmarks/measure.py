@@ -33,20 +33,20 @@ def measure(net: str, contenders: list[str], rounds: int, threads: int) -> tuple
     with TemporaryDirectory() as folder:
         workers, first = {}, {}
         for name in contenders:
-            if (worker := _start(name, net, threads, Path(folder))) is not None:
-                workers[name], first[name] = worker, _answer(worker)  # one after the other: none disturbs another's start
+            if (worker := start(name, net, threads, Path(folder))) is not None:
+                workers[name], first[name] = worker, answer(worker)  # one after the other: none disturbs another's start
         left_out = {c: "is not here" for c in contenders if c not in workers}
         expected = next((a["loss"] for a in first.values() if a), 0.0)
-        for name, answer in first.items():
-            if answer is None:
+        for name, said in first.items():
+            if said is None:
                 left_out[name] = "cannot train this net here"
-            elif not np.isnan(answer["loss"]) and not np.isclose(answer["loss"], expected, rtol=1e-4):
-                left_out[name] = f"gives the loss {answer['loss']:.5g}, the first contender {expected:.5g}"
+            elif not np.isnan(said["loss"]) and not np.isclose(said["loss"], expected, rtol=1e-4):
+                left_out[name] = f"gives the loss {said['loss']:.5g}, the first contender {expected:.5g}"
         for name in left_out.keys() & workers.keys():
-            _end(workers.pop(name))
+            end(workers.pop(name))
         times, memory = _turns(workers, nets.known(net).steps, rounds)
         for worker in workers.values():
-            _end(worker)
+            end(worker)
     return {c: Result(times[c], memory[c], first[c].get("start")) for c in workers}, left_out
 
 
@@ -56,13 +56,14 @@ def _turns(workers: dict[str, Any], steps: int, rounds: int) -> tuple[dict[str, 
     for turn in range(rounds + 1):
         for name, worker in workers.items():
             print(steps, file=worker.stdin, flush=True)
-            answer = _answer(worker)
-            times[name] += answer["times"] if turn else []  # the first turn warms up
-            memory[name] = answer["memory"]
+            said = answer(worker)
+            times[name] += said["times"] if turn else []  # the first turn warms up
+            memory[name] = said["memory"]
     return times, memory
 
 
-def _start(contender: str, net: str, threads: int, folder: Path) -> Any:
+def start(contender: str, net: str, threads: int, folder: Path) -> Any:
+    """The process of a contender; None where Caffe is not here."""
     command: list[str] | None = [sys.executable, "-m", "tests.benchmarks.worker", contender, net, str(threads)]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
     if contender == CAFFE:
@@ -72,7 +73,7 @@ def _start(contender: str, net: str, threads: int, folder: Path) -> Any:
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
 
 
-def _answer(worker: Any) -> Any:
+def answer(worker: Any) -> Any:
     """The worker's next answer; None if it has ended. What libraries print of their own is passed over."""
     for line in worker.stdout:
         if line.startswith("{"):
@@ -80,7 +81,8 @@ def _answer(worker: Any) -> Any:
     return None
 
 
-def _end(worker: Any) -> None:
+def end(worker: Any) -> None:
+    """Ends a contender's process."""
     worker.stdin.close()  # which ends its loop
     worker.wait()
     worker.stdout.close()

@@ -1,9 +1,11 @@
 """The nets that are measured, as netc reads them, with one batch of random data each."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 
@@ -119,6 +121,13 @@ def noise(net: str) -> dict[str, np.ndarray]:
     """The random numbers of the net's first step, by input."""
     leaves = {n.attrs["name"]: n for n in program(net).steps.train.leaves("Input")}
     return {name: draw(node, 0, 0) for name, node in leaves.items() if name.startswith(NOISE)}
+
+
+def feeds(net: str, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """All that a step of the net is fed, in the types of a session's inputs."""
+    types = {name: np.float32 if "float" in port.type else np.int64 for name, port in inputs.items()}
+    found = {f"{BATCH}{n}": a.astype(types[f"{BATCH}{n}"]) for n, a in batch(net).items()} | noise(net)
+    return found | {"lr": np.asarray(program(net).job.solver.base_lr, np.float32)}
 
 
 @cache

@@ -12,11 +12,12 @@ import time
 from pathlib import Path
 
 from tests.benchmarks.contenders import CONTENDERS
+from tests.gpu import speed
 
 
 def main() -> None:
     contender, net, threads = sys.argv[1:]
-    step = CONTENDERS[contender](net, int(threads))
+    step = (CONTENDERS | speed.CONTENDERS)[contender](net, int(threads))
     loss = step()
     print(json.dumps({"loss": loss, "start": age()}), flush=True)
     for line in sys.stdin:

@@ -1,0 +1,1 @@
+"""A check of CUDA in one command: `python -m tests.gpu`."""

@@ -1,0 +1,66 @@
+"""`python -m tests.gpu.losses NET PROVIDER COUNT`: the losses of a net of nets/ on a provider and on the CPU, as one JSON object.
+
+On CUDA a second session refuses every op that CUDA does not run. With the provider cpu the graph that is made for CUDA runs on the CPU:
+its bodies are tried even where there is no GPU.
+"""
+
+import json
+import sys
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from netc import api, data
+from netc.errors import DataError
+from netc.run.feed import Feeder, Feeds
+from netc.session import PROVIDERS, Session, States, Stepper
+from tests.conftest import ROOT
+
+CLOSE = 2e-3  # relative; products are summed in another order on each provider
+FAR = 5e-2  # of nets that draw samples: a probability within the last bits of its random number gives another sample
+
+
+def main(net: str, provider: str, count: int) -> dict[str, Any]:
+    """The row of a net: how far the losses are apart at most, and whether that is well."""
+    program = api.load(str(ROOT / "nets" / f"{net}.yaml"))
+    try:
+        with data.no_downloads():
+            feeder = Feeder(program.train_net, program.steps.train, program.seed, program.job.base)
+            feeds = [feeder(k) for k in range(count)]
+    except DataError:
+        return {"well": "no data"}
+    found, wanted = (losses(program, feeds, made_for, runs_on) for made_for, runs_on in (("cuda", provider), ("cpu", "cpu")))
+    apart = float(np.max(np.abs(found - wanted) / np.maximum(np.abs(wanted), 1e-3)))
+    samples = any(layer.type == "RBM" for layer in program.train_net.layers)
+    row = {"first loss": float(wanted[0]), "last loss": float(found[-1]), "relative difference": apart}
+    well = np.isfinite(found).all() and apart < (FAR if samples else CLOSE)
+    if provider == "cuda":
+        row["left to the CPU"] = left = left_to_the_cpu(program)
+        well = well and (not left or bool(program.metadata("train", program.steps.train, "cuda")["dynamic"]))
+    return {"well": "yes" if well else "no"} | row
+
+
+def losses(program: Any, feeds: list[Feeds], made_for: str, runs_on: str) -> np.ndarray:
+    """The loss of each step, from the net's start, of the graph that is made for one provider and run on another."""
+    session = Session(program.model("train", provider=made_for), runs_on)
+    assert session.ort.get_providers()[0] == PROVIDERS[runs_on]
+    stepper = Stepper(session, States({f"state/{n}": a for n, a in program.start().items()}, runs_on))
+    rate = {"lr": np.asarray(program.job.solver.base_lr, np.float32)}
+    return np.array([float(stepper.run(feed | rate)["loss"]) for feed in feeds])
+
+
+def left_to_the_cpu(program: Any) -> str:
+    """What onnxruntime says if no op of a training step may run on the CPU; "" where none has to."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    try:
+        onnxruntime.InferenceSession(program.model("train", provider="cuda").SerializeToString(), options, providers=[PROVIDERS["cuda"]])
+    except Exception as e:
+        return str(e)[:200]
+    return ""
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(sys.argv[1], sys.argv[2], int(sys.argv[3]))))
