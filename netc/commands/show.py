@@ -11,7 +11,6 @@ from netc import netc_pb2 as pb
 from netc.commands.datasets import record_of, summary, where
 from netc.commands.output import form, put
 from netc.commands.samples import samples
-from netc.data.sets import how_to_get
 from netc.errors import DataError, SpecError, near
 from netc.report.blocks import picture, sparkline
 from netc.report.sheet import page, sheet_png
@@ -103,7 +102,7 @@ def _facts(target: str, described: data.Description, opened: dict[str, data.Sour
         record = record_of(target)
         found = [("what", summary(target))]
         if record:
-            found += [("from", record.url), ("where", where(record)), ("get it with", how_to_get(record))]
+            found += [("from", record.url), ("where", where(record)), ("get it with", f"netc data fetch {record.name}")]
     found += [("licence", described.licence)] if described.licence else []
     found += [(f"rows, {phase.lower()}", f"{source.rows:,}" if source.rows is not None else "no end") for phase, source in opened.items()]
     if "TEST" not in opened:

@@ -12,6 +12,7 @@ import numpy as np
 
 from netc import netc_pb2 as pb
 from netc.data.bilinear import resize
+from netc.data.cells import label_number
 from netc.data.decoding import each
 from netc.data.images import read_image
 from netc.data.source import Description, Request, Table, TopSpec
@@ -170,7 +171,9 @@ def _windows(listing: Path, root: Path) -> list[Window]:
             path, count = root / " ".join(lines[at + 1]), int(lines[at + 5][0])
             for k in range(count):
                 at_window = lines[at + 6 + k]
-                label, overlap, (x1, y1, x2, y2) = int(at_window[0]), float(at_window[1]), (int(float(v)) for v in at_window[2:])
+                label, overlap, (x1, y1, x2, y2) = label_number(at_window[0]), float(at_window[1]), (int(float(v)) for v in at_window[2:])
+                if label is None:
+                    raise ValueError(f"the label {at_window[0]!r} is no whole number")
                 windows.append(Window(path, label, overlap, (x1, y1, x2, y2)))
             at += 6 + count
     except (ValueError, IndexError) as e:
