@@ -81,6 +81,8 @@ def _preprocessing(program: Program, inputs: Mapping[str, np.ndarray]) -> Iterat
         if layer.source is None or not fed:
             continue
         yield _values(layer, layer.source.tokens, inputs[fed[0]])
+        if layer.source.columns:
+            yield f"`{fed[0]}`: the columns {', '.join(layer.source.columns)} of a table, in this order."
         if layer.type == "TreeData":
             yield f"`{fed[1]}` has the two children of each inner node, `{fed[2]}` how many inner nodes there are at each height."
         elif layer.source.tops[0].batch_axis == 1:

@@ -86,7 +86,7 @@ def _read(path: Path, names: tuple[str, ...], modified: int, size: int) -> Sheet
     header = tuple(normalize("NFC", name) for name in first) if named else places(len(first))
     wrong = [(line, len(row)) for line, row in rows if len(row) != len(header)]
     if wrong:
-        more = f" (so are {len(wrong) - 1:,} more lines)" if len(wrong) > 1 else ""
+        more = f" ({len(wrong):,} lines are of other lengths)" if len(wrong) > 1 else ""
         raise DataError(Fault(f"{path}:{wrong[0][0]}:1", f"{wrong[0][1]} cells; expected {len(header)}, as in the first line{more}"))
     rows = rows[1:] if named else rows
     if not rows:
@@ -137,14 +137,16 @@ def _delimiter(line: str) -> str:
 
 
 def _starts(line: str, delimiter: str) -> list[int]:
-    """The column, from 1, at which each cell of a line begins; a delimiter within quotes ends none."""
+    """The column, from 1, at which each cell of a line begins, after its spaces; a delimiter within quotes ends none."""
     found, quoted, begins = [1], False, True
     for at, letter in enumerate(line, 1):
         if letter == '"' and (quoted or begins):
-            quoted, begins = not quoted, quoted
+            quoted, begins = not quoted, False
         elif letter == delimiter and not quoted:
             found.append(at + 1)
             begins = True
-        elif not letter.isspace() or letter == delimiter:
+        elif begins and letter.isspace():
+            found[-1] = at + 1
+        else:
             begins = False
     return found
