@@ -138,14 +138,14 @@ def _delimiter(line: str) -> str:
 
 def _starts(line: str, delimiter: str) -> list[int]:
     """The column, from 1, at which each cell of a line begins, after its spaces; a delimiter within quotes ends none."""
-    found, quoted, begins = [1], False, True
+    found, quoted, closed, begins = [1], False, 0, True
     for at, letter in enumerate(line, 1):
-        if letter == '"' and (quoted or begins):
-            quoted, begins = not quoted, False
+        if letter == '"' and (quoted or begins or closed == at - 1):  # two quotes are one within a cell
+            quoted, begins, closed = not quoted, False, at if quoted else 0
         elif letter == delimiter and not quoted:
             found.append(at + 1)
             begins = True
-        elif begins and letter.isspace():
+        elif begins and letter == " ":
             found[-1] = at + 1
         else:
             begins = False
