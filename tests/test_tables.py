@@ -93,7 +93,9 @@ def test_means_and_deviations_are_those_that_the_net_learned_with(trained, tmp_p
 @pytest.mark.parametrize("key", ["test_source", "validation_source"])
 def test_tests_during_training(trained, tmp_path, key):
     write_tables(tmp_path)
-    net = NET.replace("test_source: test.csv", f"test_source: test.csv, {key}: test.csv" if key != "test_source" else "test_source: test.csv")
+    net = NET.replace(
+        "test_source: test.csv", f"test_source: test.csv, {key}: test.csv" if key != "test_source" else "test_source: test.csv"
+    )
     scores = []
     for text in (net, net.replace(f"{key}: test.csv", f"{key}: test_shuffled.csv")):
         result = run(tmp_path, text, "--no-publish")

@@ -11,7 +11,8 @@ def test_numbers(cell):
 
 
 @pytest.mark.parametrize(
-    "cell", ["", "nan", "NaN", "inf", "-Infinity", "1_000", "0x10", "１", "٣", "1,5", "24 980", "3%", "$3", "1e", "1e39", "--1", "²", "1e999"]
+    "cell",
+    ["", "nan", "NaN", "inf", "-Infinity", "1_000", "0x10", "１", "٣", "1,5", "24 980", "3%", "$3", "1e", "1e39", "--1", "²", "1e999"],
 )
 def test_what_is_no_number(cell):
     assert not is_number(cell) and not are_numbers(["1", cell])
