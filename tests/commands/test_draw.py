@@ -7,6 +7,7 @@ import pytest
 
 from netc import api
 from netc.commands.draw_training import group, ops
+from netc.report.drawing import dot_document
 from tests.conftest import ROOT
 from tests.small_nets import netc
 
@@ -88,4 +89,9 @@ def test_text_for_graphviz(tmp_path, graph):
     arrows = [line.strip().split(" -> ") for line in lines if " -> " in line]
     assert lines[0] == 'digraph "lenet" {' and lines[-1] == "}" and {n for pair in arrows for n in pair} <= set(nodes)
     if graph == "layers":
-        assert len(nodes) == len(arrows) == 10 and any('label="conv1\\nConvolution' in line for line in lines)
+        assert (len(nodes), len(arrows)) == (10, 11) and any('label="conv1\\nConvolution' in line for line in lines)
+
+
+def test_names_in_text_for_graphviz_are_quoted():
+    text = dot_document('a "b"', [("n0", ['x\\"y"', "", "z"], "#fff", True)], [])
+    assert 'digraph "a \\"b\\"" {' in text and 'label="x\\\\\\"y\\"\\nz", fillcolor="#fff", style="rounded,filled,dashed"' in text
