@@ -117,9 +117,9 @@ def _foretold(cells: Sequence[str], measures: Sequence[bool], param: pb.DataPara
     """
     if param.HasField("regression") and param.regression:
         return True
+    fractions = any(measure and not float(cell).is_integer() for cell, measure in zip(cells, measures, strict=True))
     if not all(measures):
         rest = {cell.lower() for cell, measure in zip(cells, measures, strict=True) if not measure}
-        fractions = any(measure and not whole(cell) for cell, measure in zip(cells, measures, strict=True))
         return any(measures) and (fractions or {""} < rest | {""} <= MISSING | {""})
-    many = len(set(map(whole, cells))) > max(MOST_CLASSES, len(cells) / 4)
-    return not _are_whole(cells) or (many and not param.HasField("regression"))
+    many = len({whole(cell) or cell for cell in cells}) > max(MOST_CLASSES, len(cells) / 4)
+    return fractions or (many and not param.HasField("regression"))

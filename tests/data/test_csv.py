@@ -152,6 +152,9 @@ def test_whole_numbers_are_classes_or_measures(tmp_path, values, fields, expecte
         (["3+", "2"], ("2", "3+"), [1, 0]),
         (["nan", "stay"], ("nan", "stay"), [0, 1]),
         (["-1", "1"], ("-1", "1"), [0, 1]),
+        (["1e5", "100000"], ("100000", "1e5"), [1, 0]),
+        (["1e5", "high"], ("1e5", "high"), [0, 1]),
+        ([" 1 ", "1"], ("1",), [0, 0]),
     ],
 )
 def test_labels_are_what_is_written(table, labels, classes, numbers):
