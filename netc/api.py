@@ -26,6 +26,7 @@ from netc.lower import Lowered, lower
 from netc.net import Net as ResolvedNet
 from netc.passes.rewrite import rewrite
 from netc.run.feed import draw
+from netc.run.labels import check_blobs
 from netc.run.weights import load_weights, state_of
 from netc.session import Runs
 from netc.spec.job import Job
@@ -166,6 +167,7 @@ class Net:
                 raise DataError(f"input {name!r} is {np.shape(array)}, the net takes {wanted}")
             self.blobs[name].hold(np.asarray(array))
         self._next_of_memory()
+        self._check_blobs(fed=True)
         self._noise = self._draw()
         self._passes += 1
         self._carries = {n: self._states[n].data.copy() for n in self._carries}
@@ -174,12 +176,16 @@ class Net:
         for name, array in results.items():
             if name in self.blobs:
                 self.blobs[name].hold(array)
+        self._check_blobs(fed=False)
         for layer, sink in self._sinks:
             sink.write(*(self.blobs[b].data for b in layer.bottoms))
         for name, array in results.items():
             if name.startswith("next/"):
                 self._states[name.removeprefix("next/")].data[...] = array
         return {name: self.blobs[name].data for name in self.outputs}
+
+    def _check_blobs(self, fed: bool) -> None:
+        check_blobs(self._lowered, {name: blob.data for name, blob in self.blobs.items()}, fed)
 
     def set_input_arrays(self, data: np.ndarray, labels: np.ndarray) -> None:
         """What the net's MemoryData layer gives: a batch in each forward pass from now on, from the beginning again at the end.

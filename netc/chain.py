@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 
 from netc.emit import NEXT, emit, input_name
 from netc.ir import HOST, Graph, Node, Origin, Value, leaf, rebuild
+from netc.native import kernels_of
 from netc.session import Session
 
 PASSED = "passed/"  # a value that a later part, or a call, reads
@@ -67,12 +68,12 @@ class Chain:
 
     def __init__(
         self, graph: Graph, provider: str = "cpu", threads: int = 1, kernels: Path | None = None, profile: str | None = None,
-        functions: Collection[str] | bool = True,
+        functions: bool = True,
     ):  # fmt: skip
         def session(number: int, part: Graph) -> Session | None:
             """None where there is nothing to compute."""
             own = profile and f"{profile}{number}"
-            return Session(emit(part, provider, functions), provider, threads, own, kernels) if part.outputs else None
+            return _session(part, provider, threads, kernels, own, functions) if part.outputs else None
 
         self._split, self.provider = split(graph), provider
         self._sessions = [session(k, part.graph) for k, part in enumerate(self._split.parts)]
@@ -100,12 +101,16 @@ class Chain:
 
 def open_graph(
     graph: Graph, provider: str = "cpu", threads: int = 1, kernels: Path | None = None, profile: str | None = None,
-    functions: Collection[str] | bool = True,
+    functions: bool = True,
 ) -> Session | Chain:  # fmt: skip
     """What runs a graph. `functions` as in `emit`, `profile` as in Session."""
     if calls(graph):
         return Chain(graph, provider, threads, kernels, profile, functions)
-    return Session(emit(graph, provider, functions), provider, threads, profile, kernels)
+    return _session(graph, provider, threads, kernels, profile, functions)
+
+
+def _session(graph: Graph, provider: str, threads: int, kernels: Path | None, profile: str | None, functions: bool) -> Session:
+    return Session(emit(graph, provider, functions, kernels=kernels_of(kernels)), provider, threads, profile, kernels)
 
 
 def files(kind: str, graph: Graph, provider: str, metadata: Mapping[str, Any]) -> dict[str, bytes]:

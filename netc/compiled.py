@@ -1,13 +1,18 @@
 """Models of a program as onnxruntime optimized them, kept by hash in the cache folder, so that a second start is a short one.
 
 The hash is of the graph as the layers made it, and of all that turns it into what runs: target, kernels, versions, the
-processor, and the source files of netc and of plug-ins. NETC_CACHE=0 switches the cache off.
+processor, and the source files of netc and of plug-ins. A file begins with a digest of this hash and of the model; one that
+does not match is made anew. NETC_CACHE=0 switches the cache off.
 """
 
 import hashlib
 import inspect
+import logging
 import os
 import platform
+import shutil
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -22,10 +27,15 @@ from netc.contract import Program
 from netc.errors import RunError
 from netc.files import cache_folder, replace_file
 from netc.ir import Graph, Node, Value
+from netc.native import kernels_of
 from netc.session import Session
 from netc.subgraph import Subgraph
+from netc.version import VERSION
 
 MOST_FILES = 100
+SUFFIX = ".graph"
+STALE = 24 * 60 * 60  # seconds, after which what a process left unfinished is swept
+_log = logging.getLogger(__name__)
 
 
 def session(made: Program, kind: str, threads: int) -> Session | Chain:
@@ -33,14 +43,14 @@ def session(made: Program, kind: str, threads: int) -> Session | Chain:
     if calls(made.plain_graph(kind)):
         return Chain(made.graph(kind), made.provider, threads, made.kernels)
     if os.environ.get("NETC_CACHE") == "0" or made.provider != "cpu":
-        return Session(made.model(kind), made.provider, threads, kernels=made.kernels)
-    path = cache_folder() / "graphs" / f"{key(made, kind)}.onnx"
-    if path.is_file():
-        with suppress(RunError, OSError):
-            found = Session(path, made.provider, threads, kernels=made.kernels, optimized=True)
-            os.utime(path)  # the least used go first
-            return found
-    return _kept(made, kind, threads, path)
+        return _session(made, kind, threads)
+    path = cache_folder() / "graphs" / f"{key(made, kind)}{SUFFIX}"
+    return _found(made, threads, path) or _kept(made, kind, threads, path)
+
+
+def _session(made: Program, kind: str, threads: int, keep: Path | None = None) -> Session:
+    model = made.model(kind, kernels=kernels_of(made.kernels))
+    return Session(model, made.provider, threads, kernels=made.kernels, keep=keep)
 
 
 def key(made: Program, kind: str) -> str:
@@ -48,7 +58,8 @@ def key(made: Program, kind: str) -> str:
     digest = hashlib.sha256(fingerprint(made.plain_graph(kind)).encode())
     files = [*_sources(), *([made.kernels] if made.kernels else [])]
     stamps = [(str(f), f.stat().st_mtime_ns, f.stat().st_size) for f in files]
-    digest.update(repr((kind, made.provider, made.target, ort.__version__, onnx.__version__, _processor(), stamps)).encode())
+    versions = VERSION, ort.__version__, ort.get_build_info(), onnx.__version__
+    digest.update(repr((kind, made.provider, made.target, versions, _processor(), stamps)).encode())
     return digest.hexdigest()
 
 
@@ -79,28 +90,59 @@ def _attributes(node: Node) -> Iterator[tuple[str, object]]:
             yield name, value
 
 
+def _found(made: Program, threads: int, path: Path) -> Session | None:
+    """The session of what is kept at `path`; None where nothing is, or not what was written there."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    digest, model = data[: hashlib.sha256().digest_size], data[hashlib.sha256().digest_size :]
+    if digest != _digest(path, model):
+        _log.debug("%s is damaged: it is made anew", path)
+        return None
+    try:
+        found = Session(model, made.provider, threads, kernels=made.kernels, optimized=True)
+    except RunError as e:
+        _log.debug("%s does not load (%s): it is made anew", path, e)
+        return None
+    with suppress(OSError):
+        os.utime(path)  # the least used go first
+    return found
+
+
+def _digest(path: Path, model: bytes) -> bytes:
+    return hashlib.sha256(path.stem.encode() + model).digest()
+
+
 def _kept(made: Program, kind: str, threads: int, path: Path) -> Session:
-    """A new session, whose optimized graph is left at `path`."""
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp")
+    """A new session, whose optimized graph is left at `path` where that can be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _prune(path.parent)
-        found = Session(made.model(kind), made.provider, threads, kernels=made.kernels, keep=temporary)
-        with suppress(OSError):
-            replace_file(path, temporary.read_bytes())
+        with tempfile.TemporaryDirectory(prefix=".", dir=path.parent, ignore_cleanup_errors=True) as folder:
+            found = _session(made, kind, threads, Path(folder) / "model.onnx")
+            with suppress(OSError):
+                model = (Path(folder) / "model.onnx").read_bytes()
+                replace_file(path, _digest(path, model) + model)
         return found
     except (RunError, OSError):
-        return Session(made.model(kind), made.provider, threads, kernels=made.kernels)
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        return _session(made, kind, threads)
 
 
 def _prune(folder: Path) -> None:
-    """Removes the graphs that were not used for longest, so that one more makes MOST_FILES."""
-    used = sorted(folder.glob("*.onnx"), key=lambda p: p.stat().st_mtime_ns, reverse=True)
-    for path in used[MOST_FILES - 1 :]:
-        path.unlink(missing_ok=True)
+    """Removes the graphs that were not used for longest, so that one more makes MOST_FILES, and what killed processes left."""
+    used = sorted(((_touched(p), p) for p in folder.glob(f"*{SUFFIX}")), reverse=True)
+    left = [p for p in folder.glob(".*") if _touched(p) < time.time() - STALE]
+    for path in (*(p for _, p in used[MOST_FILES - 1 :]), *left):
+        with suppress(OSError):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _touched(path: Path) -> float:
+    """When a file was last used; 0 where another process has removed it."""
+    with suppress(OSError):
+        return path.stat().st_mtime
+    return 0.0
 
 
 def _sources() -> list[Path]:

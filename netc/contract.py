@@ -5,7 +5,7 @@
 | train.onnx   | batch/<blob>, noise/<name>, lr, state/<name>      | loss, out/<blob>, next/<name> of each state     |
 | gradient.onnx| the same without lr, and grad/<name>, the sum     | loss, out/<blob>, next/grad/<name>, next/ of statistics and carries |
 | update.onnx  | grad/<name>, lr, state/ of parameters and slots   | next/ of parameters and slots                   |
-| test.onnx    | batch/<blob>, state/ of parameters, statistics and carries | loss, out/<blob>, next/ of carries     |
+| test.onnx    | batch/<blob>, state/ of all but slots             | loss, out/<blob>, next/ of carries; sum/ and rows/ of `layers.whole` |
 | model.onnx   | the net's inputs, batch N, state/ of carries      | its outputs, next/ of carries; weights and preprocessing inside |
 """
 
@@ -24,7 +24,7 @@ from netc.emit import emit
 from netc.errors import Fault, RunError, SpecError
 from netc.files import replace_file
 from netc.ir import Graph, Node, Value, leaf
-from netc.judge import all_faults, learned_of, net_faults
+from netc.judge import all_faults, learned_of, net_faults, unequal
 from netc.layers.context import BATCH, NOISE
 from netc.lower import OUT, Lowered, lower, lower_symbolic
 from netc.metadata import dynamic_sizes, noise_facts, state_facts, tensor_facts
@@ -121,11 +121,11 @@ class Program:
         """The start value of every state: fillers for parameters, zeros for the rest."""
         return {name: np.asarray(node.attrs["start"](), np.float32) for name, node in self.states.items()}
 
-    def model(self, kind: str, functions: Collection[str] | bool = True, provider: str | None = None) -> onnx.ModelProto:
-        """The model `kind`: "train", "gradient", "update", "watch", "test", "test1", ..., with its metadata. `functions` as in `emit`."""
+    def model(self, kind: str, functions: bool = True, provider: str | None = None, kernels: Collection[str] = ()) -> onnx.ModelProto:
+        """The model `kind`: "train", "gradient", "update", "watch", "test", "test1", ..., with its metadata. The rest as in `emit`."""
         graph = self.graph(kind)
         provider = provider or self.provider
-        return emit(graph, provider, functions, self.metadata(kind, graph, provider))
+        return emit(graph, provider, functions, self.metadata(kind, graph, provider), kernels)
 
     @property
     def kernels(self) -> Path | None:
@@ -245,7 +245,7 @@ def program(job: Job, provider: str = "cpu", needs_solver: bool = True, target: 
     for part in ("train_net", "test_nets", "train", "tests"):
         if not faults:
             need(made, part)
-    if faults:
+    if faults or any(unequal(net, bool(job.solver.test_iter)) for net in made.test_nets):
         faults = net_faults(job)
     if made.trains or needs_solver:
         for stage in made.stages:

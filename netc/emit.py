@@ -1,12 +1,12 @@
 """Graph to onnx.ModelProto: one file that every stock onnxruntime runs.
 
-Training ops become functions that travel in the model, one per op and overload, the overload naming types,
-attributes and provider. The bodies of ops that `functions` leaves out stand in the graph itself, under the layers' names.
+Training ops become functions that travel in the model. A function is named after its op; where types or attributes give one
+op several bodies, the second is `SGD_2`, the third `SGD_3`: onnxruntime before 1.27, and other hosts still, tell functions apart
+by name alone. The bodies of ops that `functions` leaves out stand in the graph itself, under the layers' names.
 """
 
-import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,24 +19,26 @@ from netc.ir import HOST, TRAINING, Graph, Node, Value, constant_value, toposort
 from netc.subgraph import Subgraph
 from netc.tensor_type import IR_VERSION, OPSET
 from netc.training_ops import trace
-from netc.training_ops.define import Body, freeze
+from netc.training_ops.define import freeze
 
 NEXT = "next/"
 STATE = "state/"
 
 
 def emit(
-    graph: Graph, provider: str = "cpu", functions: Collection[str] | bool = True, metadata: Mapping[str, Any] | None = None
-) -> onnx.ModelProto:
+    graph: Graph, provider: str = "cpu", functions: bool = True, metadata: Mapping[str, Any] | None = None,
+    kernels: Collection[str] = (),
+) -> onnx.ModelProto:  # fmt: skip
     """The ONNX model of `graph` with the bodies of `provider`: inputs and states in, outputs and `next/` states out.
 
-    `functions` are the training ops that stay calls: all, none, or those named. SpecError if Python is called in the graph.
+    `functions`: whether training ops stay calls. `kernels` are the ops that the session has kernels for: these are calls without
+    a function. SpecError if Python is called in the graph.
     """
     hosted = next((n for n in graph.nodes if n.domain == HOST), None)
     if hosted is not None:
         where = f"{hosted.origin.place}: layer {hosted.origin.layer!r}"
         raise SpecError(f"{where} runs Python: its net is no single model, so it can neither be published nor exported")
-    writer = _Writer(provider, functions)
+    writer = _Writer(provider, functions, kernels)
     leaves = [n.outputs[0] for n in graph.nodes if n.key in (("netc", "Input"), ("netc", "State"))]
     for value in leaves:
         writer.names[value] = input_name(value)
@@ -47,10 +49,8 @@ def emit(
     body = helper.make_graph(
         writer.nodes, graph.name or "net", [_info(v, writer.names[v]) for v in leaves], [_info(v, n) for v, n in ends], writer.constants
     )
-    opsets = [helper.make_opsetid("", OPSET)] + ([helper.make_opsetid(TRAINING, 1)] if writer.functions else [])
-    model = helper.make_model(
-        body, opset_imports=opsets, ir_version=IR_VERSION, functions=list(writer.functions.values()), producer_name="netc"
-    )
+    opsets = [helper.make_opsetid("", OPSET)] + ([helper.make_opsetid(TRAINING, 1)] if writer.functions.names else [])
+    model = helper.make_model(body, opset_imports=opsets, ir_version=IR_VERSION, functions=writer.functions.protos, producer_name="netc")
     if metadata is not None:
         helper.set_model_props(model, {"netc": json.dumps(metadata, sort_keys=True)})
     return model
@@ -63,16 +63,38 @@ def input_name(value: Value) -> str:
 
 
 @dataclass
+class _Functions:
+    """The functions of a model: each body once, under a name that no other has."""
+
+    protos: list[onnx.FunctionProto] = field(default_factory=list)
+    names: dict[Hashable, str] = field(default_factory=dict)  # by what a body is made from, and by the body
+
+    def add(self, op: str, proto: onnx.FunctionProto) -> str:
+        """The name of the function, which is kept if no op of this name has such a body yet."""
+        proto.name = op
+        body = op, proto.SerializeToString(deterministic=True)
+        if body not in self.names:
+            taken, number = {f.name for f in self.protos}, 1
+            while proto.name in taken:
+                number += 1
+                proto.name = f"{op}_{number}"
+            self.names[body] = proto.name
+            self.protos.append(proto)
+        return self.names[body]
+
+
+@dataclass
 class _Writer:
     """Collects the protos of one graph or of one function's body."""
 
     provider: str
-    calls: Collection[str] | bool
+    calls: bool
+    kernels: Collection[str] = ()
     prefix: str = ""
     names: dict[Value, str] = field(default_factory=dict)
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     constants: list[onnx.TensorProto] = field(default_factory=list)
-    functions: dict[tuple[str, str], onnx.FunctionProto] = field(default_factory=dict)
+    functions: _Functions = field(default_factory=_Functions)
     seen: dict[tuple[str, str, bytes], str] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
 
@@ -85,13 +107,10 @@ class _Writer:
                 self.names[node.outputs[0]] = self._name(node.inputs[0])
             elif node.domain == "netc":
                 continue
-            elif node.domain == TRAINING and not self._calls(node.op):
+            elif node.domain == TRAINING and not self.calls and node.op not in self.kernels:
                 self._expand(node, under or node)
             else:
                 self._node(node, under or node)
-
-    def _calls(self, name: str) -> bool:
-        return self.calls if isinstance(self.calls, bool) else name in self.calls
 
     def bind(self, ends: list[tuple[Value, str]]) -> None:
         """Give each end its name: its node's output is renamed; a leaf, or a second name for one value, gets an Identity."""
@@ -116,16 +135,15 @@ class _Writer:
                 own = len(inputs) - len(inner.captured)
                 attrs[key] = self._subgraph(inner, inputs[own:], label)
                 inputs = inputs[:own]
-        proto = helper.make_node(node.op, inputs, outputs, name=label, domain=node.domain, **attrs)
+        name = self._called(node) if node.domain == TRAINING else node.op
+        proto = helper.make_node(name, inputs, outputs, name=label, domain=node.domain, **attrs)
         if owner.origin.place:
             proto.metadata_props.add(key="netc.place", value=owner.origin.place)
-        if node.domain == TRAINING:
-            proto.overload = self._function(node)
         self.nodes.append(proto)
 
     def _subgraph(self, inner: Subgraph, captured: list[str], label: str) -> onnx.GraphProto:
         """The proto of a subgraph. Its own names begin with the node's, since ONNX lets none of them hide one from outside."""
-        writer = _Writer(self.provider, self.calls, f"{label}/")
+        writer = _Writer(self.provider, self.calls, self.kernels, f"{label}/", functions=self.functions)
         writer.names |= {v: f"{label}/in{k}" for k, v in enumerate(inner.inputs)} | dict(zip(inner.captured, captured, strict=True))
         writer.write(toposort(inner.outputs))
         ends = [(v, f"{label}/out{k}") for k, v in enumerate(inner.outputs)]
@@ -148,26 +166,26 @@ class _Writer:
         for inner, outer in zip(body.outputs, node.outputs, strict=True):
             self.names[outer] = self.names[inner]
 
-    def _function(self, node: Node) -> str:
-        """The overload of the function that `node` calls, which is written if it is new."""
-        body = trace(node, self.provider)
-        key = repr((self.provider, [str(v.type) if v is not None else "-" for v in node.inputs], freeze(node.attrs)))
-        overload = hashlib.sha256(key.encode()).hexdigest()[:12]
-        if (node.op, overload) not in self.functions:
-            self.functions[node.op, overload] = self._function_proto(node, body, overload)
-        return overload
+    def _called(self, node: Node) -> str:
+        """The op that a call of `node` names: one with a kernel, or a function, which is written if it is new."""
+        if node.op in self.kernels:
+            return self.functions.names.setdefault(node.op, node.op)
+        key = node.op, tuple(v.type if v is not None else None for v in node.inputs), freeze(node.attrs)
+        if key not in self.functions.names:
+            self.functions.names[key] = self.functions.add(node.op, self._function_proto(node))
+        return self.functions.names[key]
 
-    def _function_proto(self, node: Node, body: Body, overload: str) -> onnx.FunctionProto:
-        inner = _Writer(self.provider, False)  # onnxruntime does not find overloads that a function calls
+    def _function_proto(self, node: Node) -> onnx.FunctionProto:
+        body = trace(node, self.provider)
+        inner = _Writer(self.provider, False)  # calls in it are expanded: not every host finds what a function calls
         names = [f"in{k}" for k in range(len(body.inputs))]
         inner.names |= {v: n for v, n in zip(body.inputs, names, strict=True) if v is not None}
         inner.write(toposort(body.outputs))
         inner.bind([(v, f"out{k}") for k, v in enumerate(body.outputs)])
         nodes = [*inner.constant_nodes, *inner.nodes]
         opsets = [helper.make_opsetid("", OPSET)]
-        return helper.make_function(
-            TRAINING, node.op, names, [f"out{k}" for k in range(len(body.outputs))], nodes, opsets, sorted(node.attrs), overload=overload
-        )
+        outputs = [f"out{k}" for k in range(len(body.outputs))]
+        return helper.make_function(TRAINING, node.op, names, outputs, nodes, opsets, sorted(node.attrs))
 
     def _name(self, value: Value | None) -> str:
         return "" if value is None else self.names[value]

@@ -2,9 +2,11 @@
 
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 CHUNK = 1 << 16  # bytes of a long file that are read at a time
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)  # what file systems without locks answer
@@ -13,6 +15,46 @@ NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)  # what
 def cache_folder() -> Path:
     """The directory where netc keeps what it can make or get again."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "netc"
+
+
+KINDS = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
+
+
+class IrregularFileError(OSError):
+    """What a name leads to is no file whose bytes are there: to read a pipe or a device may take for ever."""
+
+
+def open_plain(path: str | Path) -> BinaryIO:
+    """A file to read. OSError if there is none or it is a folder; IrregularFileError, at once, for a pipe, a socket or a device."""
+    # O_NONBLOCK: opening a pipe that nobody writes would wait.
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except OSError as e:
+        if e.errno == errno.ENXIO:  # a socket
+            raise _irregular(path, os.stat(path).st_mode) from e
+        raise
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        raise _irregular(path, mode)
+    return os.fdopen(descriptor, "rb")
+
+
+def read_file(path: str | Path) -> bytes:
+    """The bytes of a file, as `open_plain` opens it."""
+    with open_plain(path) as file:
+        return file.read()
+
+
+def read_text(path: str | Path, encoding: str = "utf-8") -> str:
+    """The text of a file, as `open_plain` opens it, its ends of lines `\n`. UnicodeDecodeError if it is none."""
+    return read_file(path).decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _irregular(path: str | Path, mode: int) -> OSError:
+    if stat.S_ISDIR(mode):
+        return IsADirectoryError(errno.EISDIR, "it is a folder, not a file", str(path))
+    return IrregularFileError(errno.EINVAL, f"it is {KINDS.get(stat.S_IFMT(mode), 'no plain file')}, not a file", str(path))
 
 
 def replace_file(path: Path, data: bytes) -> None:

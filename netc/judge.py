@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from netc.data import Known
+from netc.data.settings import keeps_caffes_order
 from netc.errors import Fault, SpecError, line_of, path_of
 from netc.lower import lower_judged
 from netc.net import TEST, TRAIN, Net, judged, resolve
@@ -27,6 +28,18 @@ def all_faults(job: Job) -> list[Fault]:
     return sorted(found, key=lambda f: (files.index(path_of(f)), line_of(f)))
 
 
+def unequal(net: Net, counted: bool) -> list[Fault]:
+    """Data layers of a test net that do not go through their rows side by side. `counted` says that a test has so many batches."""
+    ended = [layer for layer in net.sources if layer.source and layer.source.rows is not None]
+    if len({(layer.source and layer.source.rows, layer.batch_size) for layer in ended}) < 2:
+        return []
+    if counted and all(keeps_caffes_order(layer.param) for layer in ended):
+        return []  # each walks on by itself, as in Caffe
+    read = [f"{x.name!r} has {x.source.rows} rows in batches of {x.batch_size}" for x in ended if x.source]
+    text = "a test goes through the rows of all data layers side by side, so they need as many rows, in batches of one size"
+    return [Fault(ended[1].at(), f"for testing, {' and '.join(read)}; {text}")]
+
+
 def net_faults(job: Job) -> list[Fault]:
     """What is wrong with the nets of a job: names, blobs, sources and shapes. A layer of several nets is named once."""
     found: dict[str, list[Fault]] = {}
@@ -36,6 +49,7 @@ def net_faults(job: Job) -> list[Fault]:
         net, wrong = judged(document, phase, *job.state(phase, number), base=job.base, learned=learned)
         learned = {**learned, **net.learned} if phase == TRAIN else learned
         places = {f.place for f in (*job.faults, *wrong)}
+        wrong += unequal(net, bool(job.solver.test_iter)) if phase == TEST else []
         wrong += [f for f in lower_judged(net)[1] if f.place not in places]
         new = {f.place: [g for g in wrong if g.place == f.place] for f in wrong if f.place not in found}
         found |= new

@@ -6,15 +6,32 @@ from dataclasses import dataclass, field
 
 from netc import registry
 from netc.errors import Fault, NetcError, ShapeError, SpecError
-from netc.ir import Graph, Value, op, origin, stop
-from netc.layers.context import Context, dims
+from netc.ir import HOST, Graph, Value, op, origin, stop, toposort
+from netc.layers.context import NOISE, Context, dims
+from netc.layers.domain import Domain
 from netc.net import BROKEN, DEPLOY, TRAIN, Layer, Net
 from netc.tensor_type import Dim
 
 OUT = "out/"
+GUARD = "guard/"  # of a bottom that hangs on states: how many of its values are outside its domain, and the largest of them
 SYMBOLIC = "N"
 TIME = "T"
 MOST_STEPS = 12  # of the way to a layer that an error shows
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """A bottom of a layer that may not hold every number: labels, say. `guard` is the output that counts those outside, if there is one."""
+
+    layer: Layer
+    bottom: int
+    value: Value
+    domain: Domain
+    guard: str = ""
+
+    @property
+    def blob(self) -> str:
+        return self.layer.bottoms[self.bottom]
 
 
 @dataclass(frozen=True)
@@ -22,7 +39,7 @@ class Lowered:
     """A net as values. `versions` holds each blob's values in the order they were written (in place: several).
 
     `layer_blobs` are the learned blobs of each layer as Caffe's files number them; a shared one stands under each layer, as
-    another layer's state, reshaped where the shapes differ.
+    another layer's state, reshaped where the shapes differ. `readings` are the bottoms that have a domain.
     """
 
     net: Net
@@ -31,6 +48,7 @@ class Lowered:
     parameters: tuple[Value, ...]  # states of kind "parameter", shared ones once, in the net's order
     layer_tops: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
     layer_blobs: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+    readings: tuple[Reading, ...] = ()
 
     @property
     def loss(self) -> Value | None:
@@ -67,6 +85,7 @@ def lower_judged(
     blobs_of: dict[str, tuple[Value, ...]] = {}
     losses: list[Value] = []
     sinks: dict[str, Value] = {}
+    readings: list[Reading] = []
     faults: list[Fault] = []
     broken: set[str] = set()
     for layer in net.layers:
@@ -76,7 +95,9 @@ def lower_judged(
         ctx = Context(layer, layer.phase or net.phase, batch, seed, shared, states, updates, sinks, net.described, steps)
         try:
             with origin(layer=layer.name, place=layer.at()):
-                tops = _run(ctx, [versions[b][-1] for b in layer.bottoms], net.param.force_backward)
+                bottoms = [versions[b][-1] for b in layer.bottoms]
+                tops = _run(ctx, bottoms, net.param.force_backward)
+                readings += _readings(ctx, bottoms)
                 losses += [_weighted(t, w) for t, w in zip(tops, layer.loss_weights, strict=True) if w]
         except NetcError as e:
             faults += [] if layer.doubt else _faults(e, layer, net, versions)
@@ -89,7 +110,7 @@ def lower_judged(
         return None, faults
     graph = _graph(net, versions, losses, sinks, updates)
     parameters = tuple(s for s in states.values() if s.node.attrs["kind"] == "parameter")
-    return Lowered(net, graph, versions, parameters, tops_of, blobs_of), []
+    return Lowered(net, graph, versions, parameters, tops_of, blobs_of, tuple(readings)), []
 
 
 def _graph(
@@ -131,6 +152,21 @@ def _run(ctx: Context, bottoms: list[Value], force: bool) -> tuple[Value, ...]:
     if len(ctx.param.param) > len(ctx.blobs):
         raise ctx.error(f"{len(ctx.param.param)} param for {len(ctx.blobs)} blobs", "param", len(ctx.blobs))
     return tops[: len(layer.tops)]
+
+
+def _readings(ctx: Context, bottoms: list[Value]) -> list[Reading]:
+    """The bottom of a layer that has a domain. Where it hangs on states or noise, only the run itself can look at it."""
+    reads = ctx.layer.facts.get("reads")
+    if reads is None or reads.bottom >= len(bottoms) or ctx.phase == DEPLOY:
+        return []
+    found = reads.domain(ctx.layer, bottoms, ctx.blobs)
+    if found is None:
+        return []
+    value, guard = stop(bottoms[reads.bottom]), ""
+    if any(n.key == ("netc", "State") or n.domain == HOST or n.attrs.get("name", "").startswith(NOISE) for n in toposort([value])):
+        guard = f"{GUARD}{ctx.layer.name}"
+        ctx.sinks[guard] = found.outside(value)
+    return [Reading(ctx.layer, reads.bottom, value, found, guard)]
 
 
 def _weighted(top: Value, weight: float) -> Value:

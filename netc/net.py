@@ -14,6 +14,7 @@ from netc.errors import Fault, NetcError, SpecError, line_of, near
 from netc.spec import Document
 from netc.spec.fields import KINDS, LABELLED
 from netc.spec.other_names import type_hint
+from netc.spec.ranges import out_of_range
 
 BROKEN, GUESSED = "broken", "guessed"
 ENDLESS = ("Silence", "HDF5Output")  # types that write nothing
@@ -195,6 +196,8 @@ def _layer(document: Document, i: int, spec: pb.LayerParameter, phase: str, base
         except NetcError as e:
             faults += [] if doubt == BROKEN else _source_faults(e, document, i, spec.name, data.message_name(spec))
             doubt = BROKEN
+    for path, text in out_of_range(spec):
+        fault(text, *path)
     doubt = BROKEN if len(faults) > known else doubt
     return Layer(spec.name, type_, tuple(spec.bottom), tops, spec, weights, document, i, source, batch, doubt=doubt)
 

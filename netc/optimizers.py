@@ -19,7 +19,10 @@ from netc.training_ops import training_op
 
 
 def optimizer(name: str, **facts: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorator: the function is the solver type, and the training op, `name`. `usual` is a rate that often does, for advice."""
+    """Decorator: the function is the solver type, and the training op, `name`.
+
+    `usual` is a rate that often does, for advice; `positive` names fields that must be above 0.
+    """
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
         apply = training_op(name)(function if "weight_decay" in signature(function).parameters else _decayed(function))
@@ -70,7 +73,7 @@ def rmsprop(w: Value, g: Value, rate: Value, history: Value, *, rms_decay: float
     return w - rate * g / (op.Sqrt(history) + delta), history
 
 
-@optimizer("AdaDelta", usual=1.0)
+@optimizer("AdaDelta", usual=1.0, positive=("delta",))
 def adadelta(w: Value, g: Value, rate: Value, gradients: Value, updates: Value, *, momentum: float, delta: float) -> tuple[Value, ...]:
     """u = g sqrt((updates + delta) / (gradients + delta)) with running means of squares of both; w - rate u (Zeiler 2012)."""
     gradients = gradients * momentum + g * g * (1 - momentum)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from netc.errors import RunError, SnapshotError
-from netc.files import replace_file
+from netc.files import open_plain, replace_file
 
 KEY = "netc"
 ROWS = "rows"  # in the metadata: the columns and classes of the rows that states learned from
@@ -131,6 +131,8 @@ def _load(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     from safetensors import SafetensorError, safe_open
 
     try:
+        with open_plain(path):  # which says at once what is no file
+            pass
         with safe_open(path, "np") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except FileNotFoundError:

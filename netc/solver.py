@@ -14,15 +14,15 @@ from netc import schedules, snapshot
 from netc.compiled import session
 from netc.contract import Program
 from netc.data import Prefetch, rows_said
-from netc.errors import DivergedError, Fault, RunError, SnapshotError, SpecError
+from netc.errors import DataError, DivergedError, RunError, SnapshotError
 from netc.lower import OUT
 from netc.run import caffe_files
-from netc.run.evaluate import Scores, Stopped, finite, monitored
+from netc.run.evaluate import Scores, Stopped, finite, monitored, monitored_value, values
 from netc.run.events import Began, Event, Finished, Logged, Skipped, Snapshotted, Stepped, Tested
 from netc.run.failure import advice, diverged, with_way_on
 from netc.run.feed import Feeder, Feeds
 from netc.run.folder import BEST, RunFolder
-from netc.run.labels import beyond
+from netc.run.labels import run_guarded
 from netc.run.nan import first_bad, spoiled
 from netc.run.plan import max_iterations
 from netc.run.signals import signals
@@ -53,7 +53,8 @@ class Trainer:
         start = program.start()
         start |= {n: a for n, a in (weights or {}).items() if n in start}
         self.states = States({f"state/{n}": a for n, a in start.items()}, self.provider)
-        self.feeder = Feeder(program.train_net, program.steps.train, program.seed, program.job.base, self.iter_size)
+        graph, lowered = program.steps.train, program.train
+        self.feeder = Feeder(program.train_net, graph, program.seed, program.job.base, self.iter_size, lowered=lowered)
         self.max_iter = max_iterations(program.job, self.feeder.rows, self.feeder.batch_size)
         self.steppers = self._steppers()
         self.tests = Testers(program, threads, self.states)
@@ -138,6 +139,8 @@ class Trainer:
     def _worked(self) -> Iterator[Event]:
         """The events of the work itself."""
         solver = self.solver
+        if self.program.layer is None and self.program.test_net.feeds_itself and not self.is_over:
+            self.tests.open()
         with signals(self), Prefetch(self.feeder.counted, self.feeder.depth) as prefetch:
             while self.iteration < self.max_iter and not self.asked:
                 if self._due(solver.test_interval) and not self._is_tested and (self.iteration or solver.test_initialization):
@@ -163,7 +166,7 @@ class Trainer:
             if self.validates:
                 scores = self.tests.scores(States({f"state/{n}": a for n, a in found.states.items()}, self.provider))
                 self._log({"event": "test", "iteration": best, **scores})
-        if not all(map(math.isfinite, scores.values())):
+        if not all(map(math.isfinite, values(scores))):
             raise DivergedError(f"after {self.iteration} iterations the test gives {scores}. {advice(self.solver)}")
         return scores, best
 
@@ -198,7 +201,7 @@ class Trainer:
             loss = self._run("train", feeds | lr)
         else:
             rest = (prefetch(first + k) for k in range(1, self.iter_size))
-            loss = sum(self._run("gradient", batch) for batch in (feeds, *rest)) / self.iter_size
+            loss = sum(self._run("gradient", batch, k) for k, batch in enumerate((feeds, *rest))) / self.iter_size
             self.steppers["update"].run(lr)
             self.states.clear("grad/")
         self.recent.append(loss)
@@ -224,14 +227,13 @@ class Trainer:
             layers.setdefault(layer, {})[what] = float(value.reshape(()))
         self._log(self._line("watch") | {"layers": layers})
 
-    def _run(self, kind: str, feeds: Feeds) -> float:
+    def _run(self, kind: str, feeds: Feeds, sub_batch: int = 0) -> float:
         stepper = self.steppers[kind]
-        try:
-            results = self.feeder.kept(stepper.run(feeds))
-        except RunError as e:
-            raise RunError(beyond(self.program.train, feeds) or e.faults[0]) from e
+        results = self.feeder.kept(run_guarded(stepper, self.program.train, feeds))
         if not finite({"loss": results["loss"]}):
             stepper.undo()
+            if faults := self.feeder.no_numbers(feeds, self.iteration, sub_batch):
+                raise DataError(*faults)
             why = first_bad(self.program.graph(kind), self.provider, feeds, self.states.arrays())
             raise diverged(float(results["loss"].reshape(())), self.iteration, why, self.solver, self.max_iter)
         scalars = {n.removeprefix(OUT): v for n, v in results.items() if n.startswith(OUT) and v.size == 1}
@@ -251,10 +253,7 @@ class Trainer:
             return
         rows = "validation" if self.validates else "test"
         name, more_is_better = monitored(self.program.test_net, self.solver.monitor)
-        if name not in scores:
-            text = f"the test net has no output {name!r}; it has {', '.join(scores)}"
-            raise SpecError(Fault(self.program.job.solver_place("monitor"), text))
-        value = scores[name]
+        value = monitored_value(scores, name, self.program.job.solver_place("monitor"))
         better = math.isfinite(value) and (self.best is None or (value > self.best if more_is_better else value < self.best))
         self.best, self.stale = (value, 0) if better else (self.best, self.stale + 1)
         self.tested = (self.iteration, scores)

@@ -3,16 +3,16 @@
 Order as in Caffe's ApplyUpdate: sum over iter_size, clip by the norm of that sum, divide by iter_size, add decay, optimize.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from inspect import Parameter, signature
-from math import inf
+from math import inf, isfinite, isnan
 from typing import Any
 
 import numpy as np
 
 from netc import netc_pb2 as pb
-from netc import registry
+from netc import registry, schedules
 from netc.autodiff import grad
 from netc.errors import Fault, SpecError, near
 from netc.ir import Graph, Value, cast, leaf, op, origin, toposort
@@ -22,9 +22,11 @@ from netc.spec.job import Job
 from netc.spec.scalars import shortest
 
 LIMITS = (
-    ("base_lr", 0, inf), ("momentum", 0, 1), ("momentum2", 0, 1), ("rms_decay", 0, 1), ("weight_decay", 0, inf), ("gamma", 0, inf),
+    ("base_lr", 0, inf), ("momentum", 0, 1), ("momentum2", 0, 1), ("rms_decay", 0, 1), ("weight_decay", 0, inf), ("delta", 0, inf),
     ("warmup_iter", 0, inf), ("warmup_lr", 0, inf), ("min_lr", 0, inf), ("max_iter", 0, inf), ("max_epoch", 0, inf),
-    ("test_interval", 0, inf), ("snapshot", 0, inf), ("reset_interval", 0, inf),
+    ("test_interval", 0, inf), ("snapshot", 0, inf), ("reset_interval", 0, inf), ("average_loss", 1, inf), ("display", 0, inf),
+    ("patience", 0, inf), ("watch_interval", 0, inf), ("snapshot_keep", 0, inf), ("snapshot_minutes", 0, inf), ("threads", 0, inf),
+    ("iter_size", 1, inf),
 )  # fmt: skip
 ROOTS = ("momentum", "momentum2", "rms_decay")  # of which a 1 would forget nothing, ever
 GRAD = "grad/"
@@ -108,7 +110,7 @@ def solver_faults(job: Job) -> list[Fault]:
     """What is wrong with a solver: unknown type or policy, fields missing for them, fields that the type does not use."""
     solver, faults = job.solver, []
 
-    def fault(text: str, *path: str) -> None:
+    def fault(text: str, *path: str | int) -> None:
         faults.append(Fault(job.solver_place(*path), f"solver: {text}"))
 
     if not solver.ListFields():
@@ -135,14 +137,33 @@ def solver_faults(job: Job) -> list[Fault]:
         fault("stepsize must be at least 1", "stepsize")
     if solver.regularization_type not in ("L1", "L2"):
         fault(f"regularization_type is L1 or L2, not {solver.regularization_type!r}", "regularization_type")
-    for name, least, most in LIMITS:
-        value = float(shortest(getattr(solver, name)))
-        if not least <= value <= most or (name in ROOTS and value == 1):
-            limits = f"from 0 to below {most:g}" if name in ROOTS else "0 or more" if most > 1 else f"from {least:g} to {most:g}"
-            fault(f"{name} is {limits}, not {value:g}", name)
-    if solver.iter_size < 1:
-        fault(f"iter_size must be at least 1, not {solver.iter_size}", "iter_size")
+    for name, text in _out_of_range(solver, policy):
+        fault(f"{name} is {text}", name)
+    for k, count in enumerate(solver.test_iter):
+        if count < 1:
+            fault(f"test_iter is 1 or more, not {count}; where it is unset, a test is of the whole set", "test_iter", k)
+    if not faults and solver.HasField("max_iter") and (found := schedules.too_large(solver, solver.max_iter)):
+        fault(f"the rate of lr_policy {policy!r} is {found[1]:g} at iteration {found[0]}", "lr_policy")
     return faults
+
+
+def _out_of_range(solver: pb.SolverParameter, policy: str) -> Iterator[tuple[str, str]]:
+    """The fields whose numbers make no sense, whatever they are for or for the policy and the type that are chosen: what each may be."""
+    by_policy = registry.schedule.facts.get(policy, {}).get("not_negative", ())
+    by_type = registry.optimizer.facts.get(solver.type, {}).get("positive", ())
+    for name, least, most in (*LIMITS, *((n, 0, inf) for n in by_policy)):
+        value = float(shortest(getattr(solver, name)))
+        if not least <= value <= most or (name in ROOTS and value == 1) or value == inf:
+            text = f"from 0 to below {most:g}" if name in ROOTS else f"{least:g} or more" if most > 1 else f"from {least:g} to {most:g}"
+            yield name, f"{text}, not {value:g}" + (f", with lr_policy {policy}" if name in by_policy else "")
+    for name in by_type:
+        if getattr(solver, name) == 0:
+            yield name, f"above 0 with {solver.type}, which learns nothing with 0"
+    if solver.clip_gradients == 0 or isnan(solver.clip_gradients):
+        yield "clip_gradients", f"above 0, or negative for no limit, not {solver.clip_gradients:g}"
+    for name in ("gamma", "power"):
+        if name not in by_policy and not isfinite(getattr(solver, name)):
+            yield name, f"a number, not {getattr(solver, name):g}"
 
 
 def replaced(solver: pb.SolverParameter, **fields: Any) -> pb.SolverParameter:

@@ -1,5 +1,8 @@
 """The cache of optimized graphs: what is found there gives the same bits, what has changed is not found, what is damaged is made anew."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,7 +39,7 @@ def test_a_graph_from_the_cache_gives_the_same_bits(tmp_path, graphs, target):
     if target == "native" and native.missing():
         pytest.skip(native.missing())
     made = replace(program(tmp_path), target=target)
-    without = losses(made, Session(made.model("train"), threads=1, kernels=made.kernels))
+    without = losses(made, Session(made.model("train", kernels=native.kernels_of(made.kernels)), threads=1, kernels=made.kernels))
     first = losses(made, compiled.session(made, "train", 1))
     (kept,) = graphs.iterdir()
     assert kept.stem == compiled.key(made, "train")
@@ -76,14 +79,83 @@ def test_a_plug_in_that_changed_has_another_key(tmp_path, monkeypatch):
     assert len({without, first, compiled.key(made, "train")}) == 3
 
 
-def test_a_damaged_graph_is_made_anew(tmp_path, graphs):
+def test_a_damaged_graph_is_made_anew(tmp_path, graphs, caplog):
     made = program(tmp_path)
     compiled.session(made, "train", 1)
     (kept,) = graphs.iterdir()
     whole = kept.read_bytes()
-    kept.write_bytes(whole[:500])
-    assert losses(made, compiled.session(made, "train", 1))
-    assert kept.read_bytes() == whole
+    expected = losses(made, compiled.session(made, "train", 1))
+    other = graphs / f"{'0' * 64}{compiled.SUFFIX}"
+    other.write_bytes(whole)
+    for damaged in (b"", whole[:20], whole[:32], whole[:500], whole + b"\0", whole[32:], b"\xff" * len(whole)):
+        kept.write_bytes(damaged)
+        with caplog.at_level("DEBUG", "netc"):
+            assert losses(made, compiled.session(made, "train", 1)) == expected
+        assert kept.read_bytes() == whole and len(caplog.records) == 1
+        caplog.clear()
+    assert compiled._found(made, 1, other) is None  # a graph under another's name
+
+
+@pytest.mark.parametrize("kind", ["train", "test"])
+def test_a_flipped_bit_never_gives_another_number(tmp_path, graphs, kind):
+    made = program(tmp_path)
+    compiled.session(made, kind, 1)
+    (kept,) = graphs.iterdir()
+    whole, random = kept.read_bytes(), np.random.default_rng(0)
+    for bit in [*range(0, 256, 16), *random.integers(0, 8 * len(whole), 60).tolist()]:
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        kept.write_bytes(damaged)
+        assert compiled._found(made, 1, kept) is None
+
+
+def test_what_onnxruntime_does_not_load_is_made_anew(tmp_path, graphs):
+    made = program(tmp_path)
+    expected = losses(made, compiled.session(made, "train", 1))
+    (kept,) = graphs.iterdir()
+    bad = b"\x12\x02\xff\xfe no model"
+    kept.write_bytes(compiled._digest(kept, bad) + bad)
+    assert losses(made, compiled.session(made, "train", 1)) == expected
+    kept.unlink()
+    kept.mkdir()
+    (kept / "file").touch()
+    assert losses(made, compiled.session(made, "train", 1)) == expected
+    assert [p.name for p in graphs.iterdir()] == [kept.name]
+
+
+def test_another_onnxruntime_has_another_key(tmp_path, monkeypatch):
+    made = program(tmp_path)
+    keys = {compiled.key(made, "train")}
+    for name, value in (("ort.__version__", "1.0"), ("ort.get_build_info", lambda: "other"), ("VERSION", "99")):
+        monkeypatch.setattr(f"netc.compiled.{name}", value)
+        keys.add(compiled.key(made, "train"))
+    assert len(keys) == 4
+
+
+def test_a_cache_that_can_only_be_read_is_used(tmp_path, graphs, monkeypatch):
+    made = program(tmp_path)
+    expected = losses(made, compiled.session(made, "train", 1))
+    monkeypatch.setattr(compiled.os, "utime", lambda _: (_ for _ in ()).throw(PermissionError()))
+    monkeypatch.setattr(compiled, "_kept", lambda *_: pytest.fail("made again"))
+    assert losses(made, compiled.session(made, "train", 1)) == expected
+
+
+def test_processes_at_once_leave_one_whole_graph(tmp_path, graphs):
+    net = write_small(tmp_path)
+    text = "import sys; from netc import api, compiled; compiled.session(api.load(sys.argv[1]), 'train', 1)"
+    running = [subprocess.Popen([sys.executable, "-c", text, str(net)]) for _ in range(3)]
+    assert [process.wait(120) for process in running] == [0, 0, 0]
+    (kept,) = graphs.iterdir()
+    assert compiled._found(program(tmp_path), 1, kept)
+
+
+def test_what_killed_processes_left_is_swept(tmp_path, graphs):
+    for name in (".old", ".new"):
+        (graphs / name).mkdir(parents=True)
+        (graphs / name / "model.onnx").touch()
+    os.utime(graphs / ".old", (0, 0))
+    compiled.session(program(tmp_path), "train", 1)
+    assert {p.name for p in graphs.iterdir() if p.name.startswith(".")} == {".new"}
 
 
 def test_a_cache_that_cannot_be_written_is_none(tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import onnx
 import pytest
+from onnx.reference import ReferenceEvaluator
 
 from netc.emit import emit
 from netc.ir import Graph, cast, constant, full, leaf, op, origin, stop
@@ -59,14 +60,31 @@ def test_training_ops_run_as_functions_and_inlined(provider, functions):
     assert ("Add" in ops) == (provider == "cpu")
 
 
-def test_types_and_attributes_make_overloads():
+def test_each_body_has_a_name_of_its_own():
     v = x()
     values = {"a": twice(v), "b": twice(x(np.float64, name="y")), "c": twice(x(shape=(2,), name="z")), "d": twice(v + 1.0)}
     values |= {"e": split2(v, scale=2.0)[0], "f": split2(v, scale=3.0)[0]}
     model = emit(Graph("g", values))
-    assert sorted(f.name for f in model.functions) == ["Split2", "Split2", "Twice", "Twice", "Twice"]
+    assert [f.name for f in model.functions] == ["Twice", "Split2", "Split2_2"]  # x + x is the same body for other types
+    assert [n.op_type for n in model.graph.node if n.domain] == [*["Twice"] * 4, "Split2", "Split2_2"]
+    assert not any(part.overload for part in (*model.functions, *model.graph.node))
     found = run(model, x=X, y=X.astype(np.float64), z=X[:2])
     assert found["b"].dtype == np.float64 and found["e"].tolist() == (2 * X).tolist() and found["f"].tolist() == (3 * X).tolist()
+
+
+def test_the_reference_evaluator_of_onnx_runs_each_body():
+    values = [split2(x(), scale=scale)[0] for scale in (2.0, 3.0)]
+    model = emit(Graph("g", {"e": values[0], "f": values[1]}))
+    assert [y.tolist() for y in ReferenceEvaluator(model).run(None, {"x": X})] == [(2 * X).tolist(), (3 * X).tolist()]
+
+
+def test_an_op_with_a_kernel_is_a_call_without_a_function():
+    y = twice(split2(x(), scale=2.0)[0]) + twice(cast(x(np.float64, name="y"), np.float32))
+    for functions in (True, False):
+        model = emit(Graph("g", {"y": y}), functions=functions, kernels={"Twice"})
+        assert [n.op_type for n in model.graph.node if n.domain] == (["Split2"] if functions else []) + ["Twice", "Twice"]
+        assert {f.name for f in model.functions} == ({"Split2"} if functions else set())
+        assert "netc.training" in {o.domain for o in model.opset_import}
 
 
 def test_names_of_inputs_outputs_and_states():

@@ -12,10 +12,10 @@ NETC = ROOT / "netc"
 
 # A module imports only what stands above it.
 ORDER = [
-    *("errors", "version", "files", "netc_pb2", "registry", "random"),
+    *("errors", "version", "files", "hdf5", "netc_pb2", "registry", "random"),
     *("spec", "data", "net", "derived"),
     *("tensor_type", "ir", "subgraph", "cost", "receptive", "fillers", "training_ops", "layers", "gradients", "lower", "autodiff"),
-    *("optimizers", "schedules", "training", "judge", "passes", "emit", "kernels", "session", "chain", "native"),
+    *("optimizers", "schedules", "training", "judge", "passes", "emit", "kernels", "session", "native", "chain"),
     *("snapshot", "metadata", "contract", "compiled", "run", "solver", "zoo", "report"),
     *("commands", "api", "caffe", "cli"),
 ]

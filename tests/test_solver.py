@@ -153,7 +153,8 @@ def test_nan_in_the_data_is_told_apart(tmp_path):
     path = write_small(tmp_path)
     np.savez(tmp_path / "small.npz", data=np.full((200, 1, 12, 12), np.nan, np.float32), label=np.zeros(200, np.int64))
     result = netc("train", path, "--no-publish", "--runs", tmp_path)
-    assert result.exit_code == 1 and "batch/data holds NaN before the step" in result.stderr
+    assert result.exit_code == 2 and "'data' of TRAIN has NaN in 23,040 places, the first at small.npz: data[" in result.stderr
+    assert "take these rows out of the data" in result.stderr and "base_lr" not in result.stderr
 
 
 def test_nan_in_a_weight_names_its_layer(tmp_path):

@@ -1,12 +1,14 @@
 """`caffe.io`: images and arrays on their way into a net, with the order of steps that pycaffe has."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from netc import netc_pb2 as pb
 from netc.data.datum import to_datum, to_pixels
+from netc.data.pixels import read_image
 from netc.errors import DataError, near
 from netc.spec.weights import to_array, to_blob
 
@@ -93,15 +95,11 @@ class Transformer:
 
 
 def load_image(path: str, color: bool = True) -> np.ndarray:
-    """An image file as float32 in [0, 1], (height, width, 3), or with one channel where `color` is false."""
-    from PIL import Image
+    """An image file as float32 in [0, 1], (height, width, 3), or with one channel where `color` is false.
 
-    try:
-        with Image.open(path) as file:
-            pixels = np.asarray(file.convert("RGB" if color else "L"), np.float32) / 255
-    except (OSError, SyntaxError, ValueError) as e:
-        raise DataError(f"{path}: cannot be decoded: {e}") from e
-    return pixels if color else pixels[:, :, None]
+    It is turned as its EXIF says, which pycaffe leaves to the caller.
+    """
+    return np.asarray(read_image(Path(path), 3 if color else 1).transpose(1, 2, 0), np.float32) / np.float32(255)
 
 
 def resize_image(image: np.ndarray, size: Sequence[int], interp_order: int = 1) -> np.ndarray:

@@ -101,9 +101,9 @@ def convert_imageset(
 
     size = (resize_height, resize_width)
     wanted = ImageSet(root, listing, gray, seed if shuffle else None, size, check_size, encoded)
-    count, skipped = write_database(wanted, database)
-    for reason in skipped:
-        click.echo(f"skipped {reason}", err=True)
+    count, skipped, notes = write_database(wanted, database)
+    for text in [*(f"skipped {reason}" for reason in skipped), *(f"note: {note}" for note in notes)]:
+        click.echo(text, err=True)
     click.echo(f"{database} is written: {count} images")
 
 

@@ -100,7 +100,8 @@ def test(net: str | None, model: str | None, overrides: tuple[str, ...], plugins
     job = job_of(net or model or "", overrides, plugins, allow_unknown)
     scores = test_command(job, provider, threads, weights, iterations, lambda text: click.echo(f"netc: {text}", err=True))
     for name, value in scores.items():
-        click.echo(f"{name}: {value:.6g}")
+        numbers = [value] if isinstance(value, float) else value
+        click.echo(f"{name}: {' '.join('-' if v is None else f'{v:.6g}' for v in numbers)}")
 
 
 @main.command("time")
@@ -169,6 +170,8 @@ def predict(model: str, inputs: tuple[str, ...], source: str | None, top: int, o
             found.append(outcome)
         else:
             click.echo(outcome.text)
+    for note in made.left_out.notes():
+        click.echo(f"netc: note: {note}", err=True)
     if output and found:
         save(found, output)
     if faults:

@@ -15,7 +15,6 @@ from netc.errors import DataError, Fault, SpecError
 from netc.ir import HOST
 from netc.layers.context import dims
 from netc.passes import simplify
-from netc.run.labels import scored
 
 Lacks = dict[str, dict[str, dict[str, list[str]]]]
 
@@ -55,8 +54,7 @@ def report(program: Program, everything: bool = False) -> Report:
     looked = list(data_report.look(program, everything))
     seen = [s for s in looked if isinstance(s, Seen)]
     missing = [e for e in looked if isinstance(e, DataError)]
-    classes = {label: count for label, (count, _) in scored(program.train).items()}
-    faults = [f for s in seen for f in data_report.faults(s, classes)]
+    faults = [f for s in seen for f in s.faults]
     if everything:
         faults += [f for e in missing for f in e.faults]
     if faults:

@@ -11,8 +11,11 @@ from netc import data
 from netc import netc_pb2 as pb
 from netc.contract import Program
 from netc.errors import DataError, Fault, NetcError
+from netc.layers.context import BATCH
+from netc.lower import Lowered
 from netc.net import TEST, TRAIN, Layer
 from netc.random import permutation
+from netc.run.labels import Checks
 
 SAMPLE = 2048  # rows that are looked at where not all are asked for
 DECODED = 64 * 2**20  # bytes of images that are decoded for that
@@ -33,10 +36,10 @@ class Seen:
     total: float = 0.0
     squares: float = 0.0
     count: int = 0
-    bad: int = 0
     labels: Counter[int] = field(default_factory=Counter)
     hashes: set[bytes] = field(default_factory=set)
     faults: list[Fault] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def mean(self) -> float:
@@ -51,7 +54,6 @@ class Seen:
         values = arrays[0]
         if values.dtype.kind == "f":
             good = values[np.isfinite(values)].astype(np.float64)
-            self.bad += int(values.size - good.size)
             if good.size:
                 self.low, self.high = min(self.low, float(good.min())), max(self.high, float(good.max()))
             self.total, self.squares, self.count = self.total + good.sum(), self.squares + (good**2).sum(), self.count + good.size
@@ -67,20 +69,22 @@ def look(program: Program, everything: bool) -> Iterator[Seen | DataError]:
 
     `everything` reads one epoch and remembers its rows; else a sample does, and folders of many images are left alone.
     """
-    for phase, net in ((TRAIN, program.train_net), (TEST, program.test_net)):
-        for layer in net.sources:
+    for phase, lowered in ((TRAIN, program.train), (TEST, program.test[0])):
+        for layer in lowered.net.sources:
             if layer.type in ("DummyData", "MemoryData") or (not everything and _is_long(layer)):
                 continue
             with data.no_downloads():
                 try:
-                    yield _seen(layer, phase, program, everything)
+                    yield _seen(layer, phase, program, everything, lowered)
                 except NetcError as e:
                     yield e if isinstance(e, DataError) else DataError(*e.faults)
 
 
-def _seen(layer: Layer, phase: str, program: Program, everything: bool) -> Seen:
+def _seen(layer: Layer, phase: str, program: Program, everything: bool, lowered: Lowered) -> Seen:
     source = data.open(_plain(layer.param) if everything else layer.param, phase, program.seed, program.job.base)
     seen = Seen(layer, phase, of=source.rows, stored=source.bytes_kept)
+    checks = Checks(lowered, [layer], [source], phase)
+    axes = [t.batch_axis or 0 for t in source.description.tops]
     wanted = source.rows if everything and source.rows else min(SAMPLE, source.rows or SAMPLE)
     for k in range(-(-wanted // source.batch_size)):
         try:
@@ -88,10 +92,15 @@ def _seen(layer: Layer, phase: str, program: Program, everything: bool) -> Seen:
         except DataError as e:  # what a batch cannot decode; the others may hold more
             seen.faults += [Fault(layer.at(), f"layer {layer.name!r}: {f}") for f in e.faults]
             continue
-        rows_first = tuple(np.moveaxis(a, t.batch_axis or 0, 0) for a, t in zip(arrays, source.description.tops, strict=True))
-        seen.add(tuple(a[: wanted - seen.rows] for a in rows_first), everything)
+        rows_first = [np.moveaxis(a, axis, 0)[: wanted - seen.rows] for a, axis in zip(arrays, axes, strict=True)]
+        seen.add(tuple(rows_first), everything)
+        fed = {BATCH + n: np.moveaxis(a, 0, axis) for n, a, axis in zip(layer.tops, rows_first, axes, strict=False)}
+        checks.look(fed, k)
+        checks.look_for_nan(fed, k)
     if seen.labels and source.rows and seen.rows < source.rows:
         seen.labels = _labels(source, source.rows)
+    seen.faults += checks.faults(phase)
+    seen.notes = source.notes()
     return seen
 
 
@@ -119,26 +128,12 @@ def _is_long(layer: Layer) -> bool:
     return bool(folder) and layer.source.rows * int(np.prod(top.sizes)) > DECODED
 
 
-def faults(seen: Seen, scored: dict[str, int]) -> list[Fault]:
-    """What is wrong with what was seen. `scored` are the numbers of classes that layers have scores for, by the label's blob."""
-    found, layer = list(seen.faults), seen.layer
-    if seen.bad:
-        found.append(Fault(layer.at(), f"layer {layer.name!r}: values of {seen.phase} that are NaN or infinite: {seen.bad}"))
-    label = layer.tops[1] if len(layer.tops) > 1 else ""
-    classes = scored.get(label)
-    wrong = {k: n for k, n in sorted(seen.labels.items()) if classes is not None and not 0 <= k < classes}
-    if wrong:
-        some = ", ".join(f"{k} ({n} rows)" for k, n in list(wrong.items())[:5])
-        text = f"labels of {seen.phase} go beyond the {classes} classes that there are scores for (0 to {(classes or 0) - 1}): {some}"
-        found.append(Fault(layer.at(), f"layer {layer.name!r}: {text}"))
-    return found
-
-
 def lines(seen: Seen) -> Iterator[str]:
     """What `netc check` prints of it."""
     rows = f"{seen.rows:,} of {seen.of:,} rows" if seen.of and seen.rows < seen.of else f"{seen.rows:,} rows"
     values = f"; values {seen.low:.4g} to {seen.high:.4g}, mean {seen.mean:.4g}, deviation {seen.deviation:.4g}" if seen.count else ""
     yield f"  {seen.phase} {seen.layer.name}: {rows}{values}"
+    yield from (f"    {note}" for note in seen.notes)
     if seen.labels:
         least, most = min(seen.labels.values()), max(seen.labels.values())
         counted = sum(seen.labels.values())

@@ -15,6 +15,7 @@ from netc.emit import NEXT, STATE
 from netc.errors import RunError, SpecError, ZooError
 from netc.files import replace_file
 from netc.net import Layer
+from netc.run.evaluate import Scores, singles
 from netc.spec.job import Job
 from netc.tensor_type import OPSET
 from netc.version import VERSION
@@ -40,7 +41,7 @@ def silence(job: Job) -> list[str]:
     return found
 
 
-def stated(program: Program, model: Any, scores: Mapping[str, float], command: str, inputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def stated(program: Program, model: Any, scores: Scores, command: str, inputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """The fields of a manifest that a run knows. `inputs` are those of the test vectors."""
     said, layer = program.job.train.message, next(iter(program.test_net.sources), None)
     source = layer.source if layer else None
@@ -51,7 +52,7 @@ def stated(program: Program, model: Any, scores: Mapping[str, float], command: s
         "net_sha256": program.job.sha256,
         "dataset": {"name": source.name, "sha256": source.sha256 or "unknown", "licence": licence} if source else None,
         "seed": program.seed,
-        "metrics": {k: float(v) for k, v in scores.items()},
+        "metrics": singles(scores),
         "parameters": sum(int(size(p.shape)) for p in program.deploy[0].parameters),
         "opset": OPSET,
         "licence": said.licence,

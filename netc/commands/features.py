@@ -8,7 +8,8 @@ from netc import netc_pb2 as pb
 from netc.commands.output import form, put
 from netc.commands.program import compiled_program, known_rows, loaded_weights
 from netc.commands.results import encoded
-from netc.data.datum import to_datum, write_datums
+from netc.data.datum import to_datum
+from netc.data.lmdb import write_datums
 from netc.emit import emit
 from netc.errors import SpecError, near
 from netc.ir import Graph

@@ -17,7 +17,7 @@ from netc.data.trees import Forest
 from netc.data.vocabulary import Vocabulary
 from netc.emit import NEXT, STATE
 from netc.errors import DataError, Fault, RunError, ZooError
-from netc.files import cache_folder
+from netc.files import cache_folder, read_text
 from netc.session import Session
 
 
@@ -26,6 +26,7 @@ class Model:
 
     def __init__(self, name_or_path: str | Path, source: str | None = None):
         self.path = _find(str(name_or_path), source)
+        self.left_out = data.LeftOut()
 
     @cached_property
     def session(self) -> Session:
@@ -178,7 +179,7 @@ class Model:
         channels, height, width = shape
         larger, wider = self.metadata.get("resize", (height, width))
         top, left = (larger - height) // 2, (wider - width) // 2
-        return data.read_image(Path(path), channels, larger, wider)[:, top : top + height, left : left + width]
+        return data.read_image(Path(path), channels, larger, wider, left_out=self.left_out)[:, top : top + height, left : left + width]
 
     def _one(self, name: str, row: np.ndarray, top: int) -> Prediction:
         outputs = self._outputs(row)
@@ -227,7 +228,7 @@ class Model:
 def read_labels(file: Path) -> list[str]:
     """The names of classes in a file in UTF-8, a line each: text, whatever it looks like. DataError if it cannot be read."""
     try:
-        return file.read_text("utf-8-sig").removesuffix("\n").split("\n")
+        return read_text(file, "utf-8-sig").removesuffix("\n").split("\n")
     except (OSError, UnicodeDecodeError) as e:
         raise DataError(f"{file}: cannot be read as names of classes in UTF-8: {e}") from e
 

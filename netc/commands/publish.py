@@ -15,6 +15,7 @@ from netc.contract import Program
 from netc.emit import NEXT, STATE, emit
 from netc.errors import RunError, SpecError, ZooError
 from netc.layers.context import NOISE
+from netc.run.evaluate import Scores
 from netc.run.feed import Feeder
 from netc.session import Session
 from netc.spec import to_yaml
@@ -51,7 +52,7 @@ def check_target(target: str, job: Job, key: str | None = None) -> None:
 def publish_run(
     program: Program,
     states: Mapping[str, np.ndarray],
-    scores: Mapping[str, float],
+    scores: Scores,
     target: Path,
     command: str,
     version: str | None = None,
@@ -70,7 +71,7 @@ def publish_run(
         "train.onnx": program.portable.model("train").SerializeToString(deterministic=True),
         "start.safetensors": snapshot.weights_bytes(kept, data.rows_said(program.train_net.learned)),
         "net.yaml": to_yaml(data.stated(program.job.resolved(), program.train_net.learned)).encode(),
-        "metrics.json": (json.dumps({k: float(v) for k, v in scores.items()}, indent=2, sort_keys=True) + "\n").encode(),
+        "metrics.json": (json.dumps(scores, indent=2, sort_keys=True) + "\n").encode(),
     }
     inputs = raw_inputs(program)
     manifest: dict[str, Any] = stated(program, model, scores, command, inputs) | {"parent": parent}

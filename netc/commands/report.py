@@ -20,6 +20,7 @@ from netc.errors import NetcError, SpecError, near
 from netc.report import compare, page
 from netc.report.html import seconds
 from netc.report.picture import picture
+from netc.report.progress import scores_text
 from netc.report.recorder import Recorder, part_of
 from netc.report.run import Run
 from netc.run import record
@@ -145,7 +146,7 @@ def picture_command(paths: Sequence[str], name: str, output: str | None, plugins
 
 def summary(run: Run) -> list[str]:
     """The figures of a run in a few lines."""
-    lines = [", ".join(f"{name} {value:.4f}" for name, value in run.scores.items())] if run.scores else []
+    lines = [scores_text(run.scores)] if run.scores else []
     if run.best:
         lines.append(f"best {run.monitored[0]} {run.best[run.monitored[0]]:.4f} at iteration {run.best['iteration']:,}")
     if run.record:

@@ -39,7 +39,8 @@ def look(target: str, layer_name: str = "") -> Look:
     opened = {phase: data.open(_sized(layer, phase, base), phase, 0, base) for phase in phases}
     facts, lines = _facts(target, described, opened), _classes(described, opened)
     kept, pictures = samples(layer, described, opened["TRAIN"], base, of_net)
-    return Look(described.name if not of_net else f"{described.name} as {target} reads it", facts, (*lines, *kept), tuple(pictures))
+    notes = list(dict.fromkeys(text for source in opened.values() for text in source.notes()))
+    return Look(described.name if not of_net else f"{described.name} as {target} reads it", facts, (*lines, *kept, *notes), tuple(pictures))
 
 
 def terminal(found: Look, colour: bool, width: int) -> list[str]:
@@ -102,7 +103,7 @@ def _facts(target: str, described: data.Description, opened: dict[str, data.Sour
         record = record_of(target)
         found = [("what", summary(target))]
         if record:
-            found += [("from", record.url), ("where", where(record)), ("get it with", f"netc data fetch {record.name}")]
+            found += [("from", record.url), ("where", where(record)), ("get it with", f"netc data fetch {target}")]
     found += [("licence", described.licence)] if described.licence else []
     found += [(f"rows, {phase.lower()}", f"{source.rows:,}" if source.rows is not None else "no end") for phase, source in opened.items()]
     if "TEST" not in opened:

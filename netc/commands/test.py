@@ -3,24 +3,27 @@
 from collections.abc import Callable, Sequence
 
 from netc.commands.program import compiled_program, known_rows, loaded_weights
-from netc.compiled import session
 from netc.run.evaluate import Scores, evaluate, layer_scores
 from netc.run.feed import Feeder
-from netc.session import States, Stepper
+from netc.run.tested import TestNet
+from netc.session import States
 from netc.spec.job import Job
 
 
 def test_command(
     job: Job, provider: str, threads: int | None, weights: Sequence[str], iterations: int | None, note: Callable[[str], None] = print
 ) -> Scores:
-    """The scores of the test net on weights from files. `note` is told of images that were skipped."""
+    """The scores of the test net on weights from files. `note` is told of images that were skipped, or of which something is left out."""
     program, threads, _ = compiled_program(job.with_learned(known_rows(weights)), provider, None, threads, needs_solver=False)
     states = program.start() | loaded_weights(program, weights)
-    lowered, batch = program.test
-    stepper = Stepper(session(program, "test", threads), States({f"state/{n}": a for n, a in states.items()}, program.provider))
-    feeder = Feeder(program.test_net, lowered.graph, program.seed, job.base)
+    tested = TestNet(program, 0, threads, States({f"state/{n}": a for n, a in states.items()}, program.provider))
+    feeder = Feeder(program.test_net, tested.lowered.graph, program.seed, job.base, lowered=tested.lowered)
     batches = iterations or (job.solver.test_iter[0] if job.solver.test_iter else None)
-    scores = evaluate(stepper, feeder, batches, static=batch != "N")
+    scores = evaluate(tested, feeder, batches)
+    if batches is None and (left_out := tested.left_out(feeder)):
+        note(left_out)
     for text in feeder.skipped():
         note(f"skipped: {text}")
+    for text in feeder.notes():
+        note(f"note: {text}")
     return scores | layer_scores(program.test_net, states, feeder, batches, program.seed)

@@ -19,7 +19,6 @@ from netc.commands.program import compiled_program
 from netc.contract import Program
 from netc.ir import Graph
 from netc.layers.context import NOISE
-from netc.native import KERNELS
 from netc.run.feed import Feeder, Feeds, draw
 from netc.session import Session, States, Stepper
 from netc.spec.job import Job
@@ -63,7 +62,7 @@ def time_layers(program: Program, iterations: int, threads: int) -> Times:
 
     _, step = measured()
     with tempfile.TemporaryDirectory() as folder:
-        session, profiled = measured(profile=str(Path(folder) / "profile"), functions=KERNELS if program.kernels else False)
+        session, profiled = measured(profile=str(Path(folder) / "profile"), functions=False)
         events = [event for path in session.end_profiles() for event in json.loads(Path(path).read_text())]
     layers = [layer.name for layer in program.train_net.layers]
     totals = dict.fromkeys([(name, part) for name in [*layers, OTHER] for part in PARTS], 0.0)

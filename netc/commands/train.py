@@ -1,7 +1,7 @@
 """`netc train`: a job trained to its end, told as it goes, and published."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -46,8 +46,10 @@ def train_command(job: Job, options: TrainOptions, shown: Screen | None = None, 
         program, threads, why = _compiled(job, options, begun)
         trainer = resumed_trainer(program, threads, begun, shown) if begun else new_trainer(program, threads, options, shown, stack)
         _greet(program, trainer, why, shown)
+        told_at_first = _tell_left_out(trainer, shown)
         with recorder(program, trainer, why, shown.say) as recording:
             trainer, finished = _run(trainer, recording, [*followers(trainer, options, shown, stack), *told])
+        _tell_left_out(trainer, shown, told_at_first)
         end_run(program, trainer, finished, options, shown)
     return finished.reason
 
@@ -109,6 +111,15 @@ def _greet(program: Program, trainer: Trainer, why: str, shown: Screen) -> None:
         shown.note(text)
     for source in _seen_in_training(program):
         shown.note(f"note: tests read {source!r}, the rows that the net learns from; test_fraction or test_source sets others apart")
+
+
+def _tell_left_out(trainer: Trainer, shown: Screen, told: Collection[str] = ()) -> list[str]:
+    """Say what is left out of the data: of a set in memory before the run, of a larger one after it. Returns what was said."""
+    found = list(dict.fromkeys([*trainer.feeder.notes(), *trainer.tests.notes()]))
+    for text in found:
+        if text not in told:
+            shown.note(f"note: {text}")
+    return found
 
 
 def _seen_in_training(program: Program) -> list[str]:

@@ -1,18 +1,19 @@
 """Trees on the command line: read from brackets, drawn with what a model says of each node."""
 
+import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from netc.data.brackets import Tree, read_tree, read_trees
 from netc.errors import DataError
+from netc.files import read_text
 
 
 def trees_of(text: str) -> list[tuple[str, Tree]]:
     """The tree that `text` is, or those of the file that it names."""
-    if not Path(text).is_file():
+    if not os.path.exists(text) or os.path.isdir(text):  # the first is false, too, for what is too long to be a name
         return [(text, read_tree(text))]
     try:
-        return [(f"{text}:{tree.line}", tree) for tree in read_trees(Path(text).read_text(encoding="utf-8"), text)]
+        return [(f"{text}:{tree.line}", tree) for tree in read_trees(read_text(text), text)]
     except (OSError, UnicodeDecodeError) as e:
         raise DataError(f"{text}: cannot be read as trees: {e}") from e
 

@@ -23,8 +23,8 @@ from netc.data.columns import read_columns
 from netc.data.download import no_downloads
 from netc.data.hdf5 import Hdf5Writer
 from netc.data.images import SUFFIXES as IMAGES
-from netc.data.images import read_image
 from netc.data.learned import NOTHING, Known, Learned, read_as_learned, rows_said, stated
+from netc.data.pixels import LeftOut, read_image
 from netc.data.plain import plain_layer
 from netc.data.prefetch import Prefetch
 from netc.data.sequences import continues
@@ -44,6 +44,7 @@ __all__ = [
     "Hdf5Writer",
     "Known",
     "Learned",
+    "LeftOut",
     "Normalisation",
     "Prefetch",
     "Request",

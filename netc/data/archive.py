@@ -1,24 +1,36 @@
 """Files out of .tar.gz and .zip archives: read into memory by their exact names, never written where an archive says.
 
 So no path of an archive leads anywhere. A member is a plain file (no link, no device) of the size that is expected: what is
-larger is not unpacked further.
+larger is not unpacked further, nor is a .tar.gz whose other members or headers unfold to much more than the files that are wanted.
 """
 
+import bz2
+import gzip
+import lzma
+import struct
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, cast
 
 from netc.errors import DataError
+from netc.files import open_plain
+
+DAMAGE = (
+    *(OSError, EOFError, ValueError, RuntimeError, OverflowError, NotImplementedError, KeyError, MemoryError, struct.error),
+    *(zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile),
+)
+BESIDE = 1 << 26  # bytes of a tar that are no wanted file
+PACKED: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 
 
 def members(path: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
     """The files of an archive whose names are in `sizes`, by name. DataError for one that is missing, is no file or of another size."""
     try:
         found = _zip(path, sizes) if path.suffix == ".zip" else _tar(path, sizes)
-    except (OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as e:
+    except DAMAGE as e:
         raise DataError(f"{path}: cannot be read as an archive: {e}") from e
     if missing := [name for name in sizes if name not in found]:
         raise DataError(f"{path}: has no file {', '.join(missing)}")
@@ -28,12 +40,12 @@ def members(path: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
 def member(path: Path, name: str, most: int) -> bytes | None:
     """One file of a .zip, of at most `most` bytes; None if the archive has none of that name."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_plain(path) as packed, zipfile.ZipFile(packed) as archive:
             if name not in archive.namelist():
                 return None
             with archive.open(name) as file:
                 content = file.read(most + 1)
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as e:
+    except DAMAGE as e:
         raise DataError(f"{path}: cannot be read as an archive: {e}") from e
     if len(content) > most:
         raise DataError(f"{path}: {name} has more than {most} bytes")
@@ -42,7 +54,12 @@ def member(path: Path, name: str, most: int) -> bytes | None:
 
 def _tar(path: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
-    with tarfile.open(path, "r:*") as archive:
+    most = 2 * sum(sizes.values()) + BESIDE
+    with (
+        open_plain(path) as packed,
+        _unpacking(packed) as unpacked,
+        tarfile.TarFile(fileobj=cast(Any, _Bounded(unpacked, most))) as archive,
+    ):
         for entry in archive:
             if entry.name in sizes and entry.name not in found:
                 file = archive.extractfile(entry) if entry.isreg() else None
@@ -56,7 +73,7 @@ def _tar(path: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
 
 def _zip(path: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
-    with zipfile.ZipFile(path) as archive:
+    with open_plain(path) as packed, zipfile.ZipFile(packed) as archive:
         for name in sizes.keys() & set(archive.namelist()):
             with archive.open(name) as file:
                 found[name] = _whole(file, sizes[name], f"{path}: {name}")
@@ -68,3 +85,30 @@ def _whole(file: IO[bytes], size: int, place: str) -> bytes:
     if len(content) != size:
         raise DataError(f"{place} has {'more' if len(content) > size else len(content)} bytes; expected {size}")
     return content
+
+
+def _unpacking(packed: IO[bytes]) -> IO[bytes]:
+    """What a packed file unfolds to, as it is read; the file itself if it is not packed."""
+    magic = packed.read(5)
+    packed.seek(0)
+    found: IO[bytes] = next((unpack(packed) for start, unpack in PACKED.items() if magic.startswith(start)), packed)
+    return found
+
+
+class _Bounded:
+    """A file of which no more than `most` bytes are unfolded."""
+
+    def __init__(self, file: IO[bytes], most: int):
+        self._file, self._most, self.tell = file, most, file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        self._check(self.tell() + size if size >= 0 else self._most + 1)
+        return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._check(offset if not whence else self._most + 1)
+        return self._file.seek(offset)
+
+    def _check(self, end: int) -> None:
+        if end > self._most:
+            raise tarfile.ReadError(f"it unfolds to more than {self._most:,} bytes, far more than the files that are wanted")

@@ -1,5 +1,7 @@
 """From a layer to its batches: the source function chosen, its rows held out, ordered, transformed."""
 
+import os
+import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,7 @@ from netc.data.source import Description, Request, Selected, Table
 from netc.data.transform import normalisation, transform, transformed
 from netc.data.vocabulary import Vocabulary
 from netc.errors import DataError, close, near
+from netc.files import open_plain
 from netc.random import integers, permutation
 from netc.registry import Registry, dataset, source
 
@@ -43,8 +46,17 @@ class Source(Protocol):
     def in_memory(self, top: int) -> bool:
         """Whether all rows of a top are kept in memory, so that looking at them takes no time."""
 
+    def numbers(self, iteration: int, sub_batch: int = 0) -> np.ndarray:
+        """The numbers of the rows of a batch, as `stored` and `place` count them."""
+
+    def place(self, top: int, row: int) -> str:
+        """Where a value stands."""
+
     def skipped(self) -> list[str]:
         """What is wrong with each row that could not be decoded and was skipped so far."""
+
+    def notes(self) -> list[str]:
+        """What the rows read so far do not show of what they were read from, such as an alpha channel."""
 
 
 def resolve_batch_size(layer: pb.LayerParameter, phase: str) -> int:
@@ -97,7 +109,9 @@ class Feed:
         self.batch_size = resolve_batch_size(request.layer, request.phase)
         if self.rows == 0:
             raise DataError(f"{table.description.name}: there are no rows")
+        self._notes = table.notes
         self._columns = table.load()[: len(self.description.tops)]
+        self._table, self._tops = table, request.layer.top or [str(k) for k in range(len(self._columns))]
         self._transform = (lambda rows, first: rows) if table.finished else transform(request, table.description.tops[0])
         self._testing, self._iter_size, self._order = request.phase != "TRAIN", iter_size, _order(request, self.rows)
         if table.stream and self.rows:
@@ -114,6 +128,10 @@ class Feed:
         """What is wrong with each row that could not be decoded and was skipped so far."""
         return list(self._stand_ins.skipped.values()) if self._stand_ins else []
 
+    def notes(self) -> list[str]:
+        """What the rows read so far do not show of what they were read from, such as an alpha channel."""
+        return self._notes()
+
     @property
     def bytes_kept(self) -> int:
         """Bytes of the rows that are kept in memory."""
@@ -122,10 +140,7 @@ class Feed:
 
     def batch(self, iteration: int, sub_batch: int = 0) -> tuple[np.ndarray, ...]:
         """One array a top, its batch where the top has it. `sub_batch` counts within an iteration of training."""
-        first, count = (iteration * self._iter_size + sub_batch) * self.batch_size, self.batch_size
-        if self._testing and self.rows is not None and not self.wraps:
-            first = iteration * count % (-(-self.rows // count) * count)
-            count = min(count, self.rows - first)
+        first, count = self._span(iteration, sub_batch)
         rows = self._order(first, count)
         if self._stand_ins is None:
             data = self._columns[0][rows]
@@ -135,6 +150,14 @@ class Feed:
         typed = zip(others, self.description.tops[1:], strict=True)
         arrays = self._transform(data, first), *(other.astype(top.dtype, copy=False) for other, top in typed)
         return tuple(np.moveaxis(a, 0, top.batch_axis or 0) for a, top in zip(arrays, self.description.tops, strict=True))
+
+    def _span(self, iteration: int, sub_batch: int) -> tuple[int, int]:
+        """Where a batch begins in the walk through the rows, and how many it has."""
+        first, count = (iteration * self._iter_size + sub_batch) * self.batch_size, self.batch_size
+        if self._testing and self.rows is not None and not self.wraps:
+            first = iteration * count % (-(-self.rows // count) * count)
+            count = min(count, self.rows - first)
+        return first, count
 
     def stored(self, top: int, rows: np.ndarray) -> np.ndarray:
         """Rows of a top, by their numbers, as they are stored: before any order or transform."""
@@ -146,6 +169,15 @@ class Feed:
         while isinstance(column, Selected):
             column = column.column
         return self.rows is not None and isinstance(column, np.ndarray) and not isinstance(column.base, np.memmap)
+
+    def numbers(self, iteration: int, sub_batch: int = 0) -> np.ndarray:
+        """The numbers of the rows of a batch, as `stored` and `place` count them."""
+        return self._order(*self._span(iteration, sub_batch))
+
+    def place(self, top: int, row: int) -> str:
+        """Where a value stands."""
+        table, number = self._table, row if self._table.numbers is None else int(self._table.numbers[row])
+        return table.place(top, number) if table.place else f"{table.description.name}: {self._tops[top]}[{number}]"
 
 
 def _order(request: Request, rows: int | None) -> Order:
@@ -167,8 +199,24 @@ def _described(request: Request, table: Table) -> Description:
         raise DataError(f"{given.name} gives {len(given.tops)} tops; the layer has {wanted}")
     first = given.tops[0] if table.finished else transformed(request.layer.transform_param, given.tops[0])
     classes = given.classes if wanted > 1 else ()  # they are of the labels
+    if not given.tokens:  # whose classes are characters or words
+        _check_names(given.name, classes)
     kinds, name = _source_name(request)
     return replace(given, tops=(first, *given.tops[1:wanted]), classes=classes, noun=kinds.facts[name].get("noun", "rows"))
+
+
+def _check_names(source: str, classes: tuple[str, ...]) -> None:
+    """DataError for names of classes that cannot stand on a line of labels.txt: found before the run, not when it is published."""
+    faults = []
+    for name in classes:
+        if any("\ud800" <= letter <= "\udfff" for letter in name):
+            faults.append(f"{source}: the name of the class {name!r} is not UTF-8; rename it")
+        elif not name.strip() or name.splitlines() != [name] or any(unicodedata.category(letter) == "Cc" for letter in name):
+            faults.append(
+                f"{source}: the name of the class {name!r} has an end of a line or a control character in it, or nothing; rename it"
+            )
+    if faults:
+        raise DataError(*faults)
 
 
 def _table(request: Request) -> Table:
@@ -209,8 +257,7 @@ def _held_out(table: Table, fraction: float, phase: str) -> Table:
     described = table.description
     if table.has_test_rows or described.rows is None:
         raise DataError(f"{described.name}: test_fraction is not for a source that has test rows of its own, or no end")
-    rows = held_out(described.rows, fraction, phase, table.series)
-    return replace(table, description=replace(described, rows=len(rows)), load=lambda: tuple(Selected(c, rows) for c in table.load()))
+    return table.chosen(held_out(described.rows, fraction, phase, table.series))
 
 
 def _labelled(request: Request, table: Table) -> Table:
@@ -220,8 +267,7 @@ def _labelled(request: Request, table: Table) -> Table:
         return table
     if described.rows is None or not 0 < param.labelled <= described.rows:
         raise DataError(f"labelled is {param.labelled}; {described.name} has {described.rows or 'no end of'} training rows")
-    rows = np.sort(permutation(request.seed, f"{request.layer.name}/labelled", described.rows)[: param.labelled])
-    return replace(table, description=replace(described, rows=len(rows)), load=lambda: tuple(Selected(c, rows) for c in table.load()))
+    return table.chosen(np.sort(permutation(request.seed, f"{request.layer.name}/labelled", described.rows)[: param.labelled]))
 
 
 def _source_function(request: Request) -> Callable[[Request], Table]:
@@ -241,20 +287,31 @@ def _source_name(request: Request) -> tuple[Registry, str]:
     if not text:
         raise DataError(f"source is missing; {wanted}")
     path = request.path
+    if not os.path.exists(path):  # which is false, too, for what cannot be the name of a file
+        raise DataError(_not_there(path, text))
     if (path / "CURRENT").exists():
         return source, "leveldb"
-    if (path / "data.mdb").exists() or backend:
+    if (path / "data.mdb").exists() or path.suffix == ".mdb" or backend:
         return source, "lmdb"
-    if not path.exists():
-        raise DataError(_not_there(path, text))
+    if not path.is_dir():
+        _check_plain(path)
     if not path.is_dir() and path.suffix.lower() not in source:
         raise DataError(f"{path}: files of this kind are not read; {wanted}")
     return source, "folder" if path.is_dir() else path.suffix.lower()
 
 
+def _check_plain(path: Path) -> None:
+    """DataError for a pipe or a device, which whatever reads it would wait for."""
+    try:
+        with open_plain(path):
+            pass
+    except OSError as e:
+        raise DataError(f"{path}: cannot be read: {e.strerror or e}") from e
+
+
 def _not_there(path: Path, text: str) -> str:
     """What to say of a source that is neither a file nor a data set: what is near."""
-    beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    beside = [p.name for p in path.parent.iterdir()] if os.path.isdir(path.parent) else []
     if path.suffix:
         found = close(path.name, beside)
         hint = f"did you mean {' or '.join(map(repr, found))}?" if found else "paths start from the net's folder"

@@ -13,6 +13,7 @@ from netc.errors import DataError, Fault
 TOKEN = re.compile(r"[()]|[^() \t\r\n]+")
 START = re.compile(r"^(?=[^ \t\r\n])", re.MULTILINE)
 NO_LABEL = -1
+MOST_LABEL = 65535  # each number up to the largest label of a treebank is a class
 
 Part = tuple[int, int]  # a node of a tree, and its height
 
@@ -127,6 +128,8 @@ def _labelled(tree: Tree, items: list[str | Part], start: int) -> Part:
     match items:
         case [str(label), *_] if not (label.isdecimal() and label.isascii()):
             raise _Malformed(start + 1, f"label {label!r}; a bracket is followed by a whole number, 0 or above")
+        case [str(label), *_] if len(label) > len(str(MOST_LABEL)) or int(label) > MOST_LABEL:
+            raise _Malformed(start + 1, f"label {label[:40]}; labels go up to {MOST_LABEL}, and each number below is a class")
         case [str(label), str(word)]:
             return tree._leaf(word, int(label))
         case [str(label), tuple(left), tuple(right)]:

@@ -43,7 +43,9 @@ def csv(request: Request) -> Table:
     names = tuple(sheet.header[k] for k in columns)
     named = sheet.header[label] if label is not None else ""
     described = Description(sheet.path.name, tuple(tops), len(sheet.rows), classes, sha256=sheet.sha256, columns=names, label=named)
-    return Table(described, lambda: tuple(arrays))
+    return Table(
+        described, lambda: tuple(arrays), place=lambda top, row: sheet.place(row, label if top and label is not None else columns[0])
+    )
 
 
 def _chosen(request: Request) -> tuple[Sheet, list[int], int | None]:

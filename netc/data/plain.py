@@ -24,7 +24,7 @@ def plain_layer(source: str, base: str | Path = ".") -> pb.LayerParameter:
     elif path.suffix == ".npy" and path.is_file():
         layer.top[:] = ["data"]
         param.channels_last = bool(seems_channels_last(row_shape(path, "data")))
-    elif path.suffix == ".npz" and zipfile.is_zipfile(path):
+    elif path.suffix == ".npz" and path.is_file() and zipfile.is_zipfile(path):
         there = array_names(path)
         layer.top[:] = ["data", *(["label"] if "label" in there else [])]
         param.channels_last = "data" in there and bool(seems_channels_last(row_shape(path, "data")))

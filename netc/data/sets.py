@@ -97,7 +97,7 @@ def unpacked(record: DataSet, file: File) -> bytes:
     if path is not None:
         if record.archive and path.name == record.archive.name:
             return _from_archive(record, path)[file.name]
-        return _verified(read_plain(path), file, str(path))
+        return _verified(read_plain(path, file.size), file, str(path))
     failures = []
     for way in _ways(record, file):
         try:
@@ -178,7 +178,7 @@ def _downloaded(record: DataSet, file: File, address: str) -> bytes:
     name, size, digest = file.served
     path = home / (f"{file.name}.gz" if file.gz_sha256 else file.name)
     download(f"{address}{name}", path, size, digest)
-    return _verified(read_plain(path), file, address)
+    return _verified(read_plain(path, file.size), file, address)
 
 
 def _from_archive(record: DataSet, path: Path) -> dict[str, bytes]:

@@ -15,6 +15,7 @@ from unicodedata import normalize
 
 from netc.data.cells import is_number
 from netc.errors import DataError, Fault
+from netc.files import read_file
 
 SUFFIXES = (".csv", ".tsv")
 PLACE = "#"  # begins the names of columns that have none: #0, #1, ...
@@ -101,7 +102,7 @@ def places(count: int) -> tuple[str, ...]:
 
 def _text(path: Path) -> tuple[str, str]:
     try:
-        content = path.read_bytes()
+        content = read_file(path)
         return content.decode("utf-8-sig"), sha256(content).hexdigest()
     except OSError as e:
         raise DataError(f"{path}: cannot be read: {e.strerror or e}") from e

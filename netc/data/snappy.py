@@ -1,9 +1,14 @@
 """Snappy decompression (github.com/google/snappy, format_description.txt), for LevelDB's blocks."""
 
+MOST_TIMES = 64  # three bytes say "copy 64", so no more than that comes out of one
+MOST_DIGITS = 10  # bytes of a number of 64 bits
+
 
 def decompress(content: bytes) -> bytes:
-    """What was compressed. ValueError if that is not what its length says."""
+    """What was compressed. ValueError or IndexError if that is not what its length says."""
     length, at = varint(content, 0)
+    if length > MOST_TIMES * len(content):
+        raise ValueError(f"snappy data of {length} bytes in {len(content)}")
     out = bytearray()
     while at < len(content):
         tag = content[at]
@@ -15,29 +20,28 @@ def decompress(content: bytes) -> bytes:
                 size, at = int.from_bytes(content[at : at + extra], "little"), at + extra
             out += content[at : at + size + 1]
             at += size + 1
-            continue
-        size, offset, at = _copy(content, tag, at)
-        if not 0 < offset <= len(out):
-            raise ValueError("a copy from before the beginning of snappy data")
-        while size > 0:  # a copy may overlap what it writes
-            piece = out[len(out) - offset :][:size]
-            out += piece
-            size -= len(piece)
-    if len(out) != length:
+        else:
+            size, offset, at = _copy(content, tag, at)
+            if not 0 < offset <= len(out):
+                raise ValueError("a copy from before the beginning of snappy data")
+            piece = bytes(out[len(out) - offset :][:size])
+            out += (piece * (size // len(piece) + 1))[:size]  # a copy may overlap what it writes
+        if len(out) > length:
+            break
+    if len(out) != length or at != len(content):
         raise ValueError(f"snappy data of {len(out)} bytes; {length} were announced")
     return bytes(out)
 
 
 def varint(content: bytes, at: int) -> tuple[int, int]:
-    """A number of seven bits a byte, the lowest first, and where it ends."""
-    value = shift = 0
-    while True:
-        byte = content[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        shift += 7
+    """A number of seven bits a byte, the lowest first, and where it ends. ValueError beyond 64 bits."""
+    value = 0
+    for k in range(MOST_DIGITS):
+        byte = content[at + k]
+        value |= (byte & 0x7F) << 7 * k
         if byte < 0x80:
-            return value, at
+            return value, at + k + 1
+    raise ValueError("a number of more than 64 bits")
 
 
 def _copy(content: bytes, tag: int, at: int) -> tuple[int, int, int]:

@@ -141,7 +141,9 @@ class Table:
     `has_test_rows` says that rows for TEST are set apart by the source itself, `finished` that transform_param is the
     source's own work and done. The rows of a `series` follow one another in time: those held out for TEST are the last
     ones. Those of a `stream` moreover go on where the row before ends: each place of a batch walks through a part of its
-    own, from batch to batch. `vocabulary()` gives the words behind the integers of the first top.
+    own, from batch to batch. `vocabulary()` gives the words behind the integers of the first top. `place(top, row)` says where a
+    value stands: `file:line:column`, or a file and the place within it. `numbers` are those of the rows, where they are some of all:
+    `place` counts all. `notes()` says what the rows read so far do not show of what they were read from.
     """
 
     description: Description
@@ -151,6 +153,15 @@ class Table:
     series: bool = False
     stream: bool = False
     vocabulary: Callable[[], Vocabulary] | None = None
+    place: Callable[[int, int], str] | None = None
+    numbers: np.ndarray | None = None
+    notes: Callable[[], list[str]] = list
+
+    def chosen(self, rows: np.ndarray) -> "Table":
+        """The table of some of the rows, by their numbers."""
+        described = replace(self.description, rows=len(rows))
+        numbers = rows if self.numbers is None else self.numbers[rows]
+        return replace(self, description=described, load=lambda: tuple(Selected(c, rows) for c in self.load()), numbers=numbers)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import numpy as np
 from netc import netc_pb2 as pb
 from netc.data.source import Request, TopSpec
 from netc.errors import DataError
+from netc.files import open_plain, read_file
 from netc.random import HALVES_PER_BLOCK, integers
 
 Transform = Callable[[np.ndarray, int], np.ndarray]
@@ -124,8 +125,9 @@ def read_blob(path: Path) -> np.ndarray:
     """The float32 array of an `.npy` file or of a BlobProto in any other. DataError if it is neither."""
     try:
         if path.suffix == ".npy":
-            return np.load(path, allow_pickle=False).astype(np.float32)
-        blob = pb.BlobProto.FromString(path.read_bytes())
+            with open_plain(path) as file:
+                return np.load(file, allow_pickle=False).astype(np.float32)
+        blob = pb.BlobProto.FromString(read_file(path))
         dims = tuple(blob.shape.dim) or (blob.num, blob.channels, blob.height, blob.width)
         return np.asarray(blob.data or blob.double_data, np.float32).reshape(dims)
     except Exception as e:

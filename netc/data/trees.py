@@ -24,6 +24,7 @@ from netc.data.source import Description, Request, Table, TopSpec
 from netc.data.sst import BINARY, SST
 from netc.data.vocabulary import Vocabulary
 from netc.errors import DataError, Fault
+from netc.files import read_file
 from netc.registry import source
 
 PARTS = {"TRAIN": "train.txt", "VALIDATION": "dev.txt", "TEST": "test.txt"}
@@ -182,7 +183,7 @@ def _content(request: Request, phase: str) -> tuple[str, bytes]:
         )
     path = request.path / PARTS[phase] if request.path.is_dir() else request.path
     try:
-        return str(path), path.read_bytes()
+        return str(path), read_file(path)
     except OSError as e:
         raise DataError(f"{path}: cannot be read: {e.strerror or e}") from e
 

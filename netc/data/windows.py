@@ -5,7 +5,7 @@ those: class, overlap with an object, x1 y1 x2 y2 (both ends belong to it). A ba
 (label 0, overlap below bg_threshold) first, then a part fg_fraction of objects (overlap of fg_threshold or more).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +14,11 @@ from netc import netc_pb2 as pb
 from netc.data.bilinear import resize
 from netc.data.cells import label_number
 from netc.data.decoding import each
-from netc.data.images import read_image
+from netc.data.pixels import LeftOut, read_image
 from netc.data.source import Description, Request, Table, TopSpec
 from netc.data.transform import Normalisation, normalisation
 from netc.errors import DataError
+from netc.files import read_text
 from netc.random import HALVES_PER_BLOCK, integers
 from netc.registry import source
 
@@ -55,7 +56,8 @@ def window_data(request: Request) -> Table:
         raise DataError(f"{request.path}: has {len(objects)} windows of objects and {len(others)} of background; a batch needs both")
     drawn = Drawn(request, others, objects, first_object, size, _normalisation(request, size))
     tops = TopSpec("float32", (CHANNELS, size, size)), TopSpec("int64", ())
-    return Table(Description(request.path.name, tops, None), lambda: (Pixels(drawn), Classes(drawn)), finished=True)
+    columns = Pixels(drawn), Classes(drawn)
+    return Table(Description(request.path.name, tops, None), lambda: columns, finished=True, notes=drawn.left_out.notes)
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Drawn:
     first_object: int
     size: int
     norm: Normalisation
+    left_out: LeftOut = field(default_factory=LeftOut, compare=False)
 
     def luck(self, rows: np.ndarray) -> np.ndarray:
         """Whole numbers below 2**32 for each row."""
@@ -83,7 +86,7 @@ class Drawn:
 
     def pixels(self, window: Window, mirrored: bool) -> np.ndarray:
         """The square of a window, normalised."""
-        image = read_image(window.path, CHANNELS)[::-1]
+        image = read_image(window.path, CHANNELS, left_out=self.left_out)[::-1]
         (y, x), patch = _patch(image, window, self.request.layer.window_data_param, self.size, mirrored)
         height, width = patch.shape[1:]
         out = np.zeros((CHANNELS, self.size, self.size), np.float32)
@@ -160,7 +163,7 @@ def _clipped(begin: int, end: int, length: int, size: int, mirrored: bool) -> tu
 
 def _windows(listing: Path, root: Path) -> list[Window]:
     try:
-        lines = [line.split() for line in listing.read_text().splitlines() if line.strip()]
+        lines = [line.split() for line in read_text(listing).splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as e:
         raise DataError(f"{listing}: cannot be read as a list of windows: {e}") from e
     windows, at = list[Window](), 0

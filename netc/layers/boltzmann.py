@@ -103,6 +103,9 @@ def _check(ctx: Context, p: pb.RBMParameter) -> None:
         raise ctx.error("num_output is missing: how many hidden units", "rbm_param")
     if not p.cd_steps:
         raise ctx.error("cd_steps must be at least 1", "rbm_param", "cd_steps")
+    if p.HasField("sparsity_target") and p.hidden == BINARY and not 0 <= p.sparsity_target <= 1:
+        text = f"sparsity_target is from 0 to 1, as the mean of a BINARY unit is, not {p.sparsity_target:g}"
+        raise ctx.error(text, "rbm_param", "sparsity_target")
     if p.binarize and p.visible != BINARY:
         raise ctx.error("binarize is for BINARY visible units", "rbm_param", "binarize")
 

@@ -13,12 +13,13 @@ from netc import netc_pb2 as pb
 from netc.data import TopSpec
 from netc.errors import Fault, ShapeError, SpecError
 from netc.ir import Value, leaf, op, stop
-from netc.net import DEPLOY, TRAIN, Layer
+from netc.net import DEPLOY, TEST, TRAIN, Layer
 from netc.tensor_type import Dim, Shape
 
 BATCH = "batch/"
 NOISE = "noise/"
 SINK = "sink/"  # a blob that a layer such as HDF5Output takes out of the net
+SUM, ROWS = "sum/", "rows/"  # what a test adds up, and what it puts one after another, over its batches
 
 
 def dims(shape: Shape) -> str:
@@ -118,6 +119,18 @@ class Context:
         """Values that each run makes, though no layer reads them; not in a deployed net."""
         if self.phase != DEPLOY:
             self.sinks |= {f"{SINK}{self.layer.name}/{k}": value for k, value in enumerate(values)}
+
+    def add_up(self, **numbers: Value) -> None:
+        """Numbers, or arrays of one shape, that a test adds up over its batches: the layer's `whole` gets the sums."""
+        self._record(SUM, numbers)
+
+    def collect(self, **rows: Value) -> None:
+        """Arrays that a test puts one after another along their first axis: the layer's `whole` gets them as one."""
+        self._record(ROWS, rows)
+
+    def _record(self, kind: str, values: Mapping[str, Value]) -> None:
+        if self.phase == TEST:
+            self.sinks |= {f"{kind}{self.layer.name}/{name}": stop(value) for name, value in values.items()}
 
     def noise(self, name: str, shape: Shape, distribution: str = "uniform") -> Value:
         """Random numbers fed anew each step: uniform in [0, 1), or standard normal. Of symbolic dimensions only the batch can be one."""

@@ -1,14 +1,23 @@
 """Embed: rows of a table."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from netc.ir import Value, cast
 from netc.layers.context import Context
+from netc.layers.domain import Domain, Reads
+from netc.net import Layer
 from netc.registry import layer
 from netc.training_ops import table as table_ops
 
 
-@layer("Embed", in_place=False)
+def _indices(layer: Layer, bottoms: Sequence[Value], blobs: Sequence[Value]) -> Domain:
+    rows = blobs[0].shape[0]
+    return Domain(0, int(rows) - 1, why=f"its table has {rows} rows")
+
+
+@layer("Embed", in_place=False, reads=Reads(0, _indices))
 def embed(ctx: Context, x: Value) -> Value:
     """y = W[x] + b: each index of x becomes a row of the table W (input_dim, num_output), on a new last axis."""
     p = ctx.param.embed_param

@@ -1,4 +1,4 @@
-"""Losses and metrics: scalars. A loss has loss_weight 1 unless the net says otherwise."""
+"""Losses, and Accuracy: scalars. A loss has loss_weight 1 unless the net says otherwise."""
 
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from netc import netc_pb2 as pb
 from netc.data import read_blob
 from netc.errors import ShapeError
 from netc.ir import Value, cast, constant, op, stop
+from netc.layers import domain, whole
 from netc.layers.context import Context, dims, sizes
 from netc.layers.shape import axis_of, merged, reshape
 from netc.registry import layer
@@ -24,8 +25,16 @@ def _normalization(ctx: Context, default: str) -> str:
     return pb.LossParameter.NormalizationMode.Name(p.normalization) if p.HasField("normalization") else default
 
 
-def _ignored(p: pb.LossParameter | pb.AccuracyParameter) -> int | None:
-    return p.ignore_label if p.HasField("ignore_label") else None
+def _counted(ctx: Context, value: Value, each: Value, axis: int, normalization: str) -> Value:
+    """A loss, of `each` place one number, for which a test adds up what its normaliser counts. Of a loss that is a sum, itself."""
+    ignored = domain.ignored_label(ctx.param.loss_param)
+    if normalization == "NONE":
+        ctx.add_up(total=value)
+        return value
+    if normalization == "VALID" and ignored is not None:
+        valid = op.Not(op.Equal(cast(each, np.int64), ignored))
+        return whole.mean_of(ctx, value, op.ReduceSum(cast(valid, np.int64), keepdims=0))
+    return whole.mean_of(ctx, value, whole.size(each, axis if normalization == "BATCH_SIZE" else None))
 
 
 def _labels(ctx: Context, scores: Value, labels: Value, axis: int) -> Value:
@@ -62,34 +71,42 @@ def alike(ctx: Context, a: Value, b: Value) -> Value:
     return reshape(b, list(a.shape))
 
 
-@layer("SoftmaxWithLoss", bottoms=(2, 2), tops=(0, 2), loss=True, deployed="Softmax", class_axis=lambda p: p.softmax_param.axis)
+@layer(
+    "SoftmaxWithLoss", bottoms=(2, 2), tops=(0, 2), loss=True, whole=whole.mean, deployed="Softmax",
+    reads=domain.labels(lambda p: p.softmax_param.axis, lambda p: p.loss_param),
+)  # fmt: skip
 def softmax_with_loss(ctx: Context, scores: Value, labels: Value) -> tuple[Value, ...]:
     """-log softmax(scores)[label], by default the mean over all labels that are not ignored. A second top holds the probabilities."""
     axis = axis_of(ctx, ctx.param.softmax_param.axis, scores, "softmax_param", "axis")
-    labels = _labels(ctx, scores, labels, axis)
-    return loss.softmax_cross_entropy(
-        scores, labels, axis=axis, normalization=_normalization(ctx, "VALID"), ignore_label=_ignored(ctx.param.loss_param)
-    )
+    labels, normalization = _labels(ctx, scores, labels, axis), _normalization(ctx, "VALID")
+    ignored = domain.ignored_label(ctx.param.loss_param)
+    value, shares = loss.softmax_cross_entropy(scores, labels, axis=axis, normalization=normalization, ignore_label=ignored)
+    return _counted(ctx, value, labels, axis, normalization), shares
 
 
-@layer("SigmoidCrossEntropyLoss", bottoms=(2, 2), tops=(0, 1), loss=True, deployed="Sigmoid")
+@layer(
+    "SigmoidCrossEntropyLoss", bottoms=(2, 2), tops=(0, 1), loss=True, whole=whole.mean, deployed="Sigmoid",
+    reads=domain.numbers(1, 0, 1, ignored=lambda p: p.loss_param),
+)  # fmt: skip
 def sigmoid_cross_entropy_loss(ctx: Context, x: Value, targets: Value) -> Value:
     """The cross-entropy of sigmoid(x) against targets in [0, 1], by default the sum over each image, the mean over the batch."""
     targets, normalization = cast(alike(ctx, x, targets), np.float32), _normalization(ctx, "BATCH_SIZE")
-    return loss.sigmoid_cross_entropy(x, targets, normalization=normalization, ignore_label=_ignored(ctx.param.loss_param))
+    ignored = domain.ignored_label(ctx.param.loss_param)
+    value = loss.sigmoid_cross_entropy(x, targets, normalization=normalization, ignore_label=ignored)
+    return _counted(ctx, value, targets, 1, normalization)
 
 
-@layer("EuclideanLoss", bottoms=(2, 2), tops=(0, 1), loss=True)
+@layer("EuclideanLoss", bottoms=(2, 2), tops=(0, 1), loss=True, whole=whole.mean)
 def euclidean_loss(ctx: Context, a: Value, b: Value) -> Value:
     """Half the squared distance of a and b, the mean over the batch."""
     a, b = cast(a, np.float32), cast(b, np.float32)
     difference = a - alike(ctx, a, b)
     squares = difference * difference
     each = op.ReduceSum(squares, list(range(1, a.rank)), keepdims=0) if a.rank > 1 else squares
-    return loss.mean(each) * 0.5
+    return _counted(ctx, loss.mean(each) * 0.5, each, 1, "BATCH_SIZE")
 
 
-@layer("MultinomialLogisticLoss", bottoms=(2, 2), tops=(0, 1), loss=True, class_axis=lambda p: 1)
+@layer("MultinomialLogisticLoss", bottoms=(2, 2), tops=(0, 1), loss=True, whole=whole.mean, reads=domain.labels(lambda p: 1))
 def multinomial_logistic_loss(ctx: Context, probabilities: Value, labels: Value) -> Value:
     """-log of the label's probability, the mean over the batch. For the bottom of a Softmax, SoftmaxWithLoss is more exact.
 
@@ -99,10 +116,13 @@ def multinomial_logistic_loss(ctx: Context, probabilities: Value, labels: Value)
     picked = op.GatherElements(probabilities, op.Unsqueeze(labels, [1]), axis=1)
     cut = picked + stop(op.Max(picked, LEAST_PROBABILITY) - picked)
     each = -op.Log(cut)
-    return loss.normalised(each, None, 1, "BATCH_SIZE")
+    return _counted(ctx, loss.normalised(each, None, 1, "BATCH_SIZE"), each, 1, "BATCH_SIZE")
 
 
-@layer("InfogainLoss", bottoms=(2, 3), tops=(0, 2), loss=True, deployed="Softmax", class_axis=lambda p: p.infogain_loss_param.axis)
+@layer(
+    "InfogainLoss", bottoms=(2, 3), tops=(0, 2), loss=True, whole=whole.mean, deployed="Softmax",
+    reads=domain.labels(lambda p: p.infogain_loss_param.axis, lambda p: p.loss_param),
+)  # fmt: skip
 def infogain_loss(ctx: Context, scores: Value, labels: Value, gain: Value | None = None) -> tuple[Value, ...]:
     """-sum over classes l of H[label, l] log softmax(scores)[l], by default the mean over all labels that are not ignored.
 
@@ -111,7 +131,7 @@ def infogain_loss(ctx: Context, scores: Value, labels: Value, gain: Value | None
     """
     axis = axis_of(ctx, ctx.param.infogain_loss_param.axis, scores, "infogain_loss_param", "axis")
     (classes,) = sizes(scores.shape[axis : axis + 1])
-    labels, ignore = _labels(ctx, scores, labels, axis), _ignored(ctx.param.loss_param)
+    labels, ignore = _labels(ctx, scores, labels, axis), domain.ignored_label(ctx.param.loss_param)
     valid = None if ignore is None else op.Not(op.Equal(labels, ignore))
     known = labels if valid is None else op.Where(valid, labels, constant(0))
     rows = op.Gather(_infogain(ctx, gain, classes), known, axis=0)  # the classes are the last axis
@@ -121,8 +141,9 @@ def infogain_loss(ctx: Context, scores: Value, labels: Value, gain: Value | None
     each = -op.ReduceSum(cut * op.Transpose(rows, perm=order), [axis], keepdims=0)
     counted = None if valid is None else cast(valid, np.float32)
     each = each if counted is None else each * counted
-    total = loss.normalised(each, counted, axis, _normalization(ctx, "VALID"))
-    return total, stop(op.Exp(log_softmax))
+    normalization = _normalization(ctx, "VALID")
+    total = loss.normalised(each, counted, axis, normalization)
+    return _counted(ctx, total, labels, axis, normalization), stop(op.Exp(log_softmax))
 
 
 def _infogain(ctx: Context, gain: Value | None, classes: int) -> Value:
@@ -140,7 +161,10 @@ def _infogain(ctx: Context, gain: Value | None, classes: int) -> Value:
     return stop(op.Reshape(gain, [classes, classes]))
 
 
-@layer("Accuracy", bottoms=(2, 2), tops=(1, 2), metric=True, class_axis=lambda p: p.accuracy_param.axis)
+@layer(
+    "Accuracy", bottoms=(2, 2), tops=(1, 2), metric=True, whole=whole.accuracy,
+    reads=domain.labels(lambda p: p.accuracy_param.axis, lambda p: p.accuracy_param),
+)  # fmt: skip
 def accuracy(ctx: Context, scores: Value, labels: Value) -> tuple[Value, ...]:
     """The share of labels whose score is among the top_k; a score equal to the label's counts against it. No gradient.
 
@@ -152,23 +176,26 @@ def accuracy(ctx: Context, scores: Value, labels: Value) -> tuple[Value, ...]:
     (classes,) = sizes(scores.shape[axis : axis + 1])
     if not 1 <= p.top_k <= classes:
         raise ctx.error(f"top_k {p.top_k} of {classes} classes", "accuracy_param", "top_k")
-    ignore = _ignored(p)
+    ignore = domain.ignored_label(p)
     valid = None if ignore is None else op.Not(op.Equal(labels, ignore))
     known = labels if valid is None else op.Where(valid, labels, constant(0))
     own = op.GatherElements(scores, op.Unsqueeze(known, [axis]), axis=axis)
     below = op.ReduceSum(cast(scores < own, np.float32), [axis], keepdims=0)
     correct = cast(op.GreaterOrEqual(below, np.float32(classes - p.top_k)), np.float32)
     if valid is None:
-        total = loss.mean(correct)
+        total, counted = loss.mean(correct), whole.size(labels)
     else:
-        counted = cast(valid, np.float32)
-        correct = correct * counted
-        total = op.ReduceSum(correct, keepdims=0) / op.Max(op.ReduceSum(counted, keepdims=0), 1.0)
-    return (total, _per_class(labels, correct, classes)) if len(ctx.layer.tops) > 1 else (total,)
+        correct = correct * cast(valid, np.float32)
+        counted = op.ReduceSum(cast(valid, np.int64), keepdims=0)
+        total = op.ReduceSum(correct, keepdims=0) / op.Max(cast(counted, np.float32), 1.0)
+    ctx.add_up(right=op.ReduceSum(cast(correct, np.int64), keepdims=0), count=counted)
+    return (total, _per_class(ctx, labels, correct, classes)) if len(ctx.layer.tops) > 1 else (total,)
 
 
-def _per_class(labels: Value, correct: Value, classes: int) -> Value:
+def _per_class(ctx: Context, labels: Value, correct: Value, classes: int) -> Value:
     """correct, averaged over the labels of each class. An ignored label is no class's."""
     hot = op.OneHot(op.Reshape(labels, [-1], shape=("L",)), constant(np.array([classes])), constant(np.array([0, 1], np.float32)), axis=1)
-    hits = op.ReduceSum(hot * op.Reshape(correct, [-1, 1], shape=("L", 1)), [0], keepdims=0)
-    return hits / op.Max(op.ReduceSum(hot, [0], keepdims=0), 1.0)
+    right = op.ReduceSum(hot * op.Reshape(correct, [-1, 1], shape=("L", 1)), [0], keepdims=0)
+    labelled = op.ReduceSum(hot, [0], keepdims=0)
+    ctx.add_up(right_of_class=right, of_class=labelled)
+    return right / op.Max(labelled, 1.0)

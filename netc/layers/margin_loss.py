@@ -3,6 +3,7 @@
 import numpy as np
 
 from netc.ir import Value, cast, constant, op
+from netc.layers import domain, whole
 from netc.layers.context import Context, dims, sizes
 from netc.layers.loss import alike
 from netc.layers.shape import merged, reshape
@@ -10,7 +11,7 @@ from netc.registry import layer
 from netc.training_ops import loss
 
 
-@layer("HingeLoss", bottoms=(2, 2), tops=(0, 1), loss=True, class_axis=lambda p: 1)
+@layer("HingeLoss", bottoms=(2, 2), tops=(0, 1), loss=True, whole=whole.mean, reads=domain.labels())
 def hinge_loss(ctx: Context, scores: Value, labels: Value) -> Value:
     """The sum over classes of max(0, 1 - d score), d = 1 for the label's class and -1 for any other, mean over the batch. L2: squared."""
     flat = reshape(scores, [scores.shape[0], merged(scores.shape[1:])])
@@ -23,10 +24,10 @@ def hinge_loss(ctx: Context, scores: Value, labels: Value) -> Value:
     short = op.Relu(1.0 - side * flat)
     p = ctx.param.hinge_loss_param
     each = op.ReduceSum(short * short if p.norm == p.L2 else short, [1], keepdims=0)
-    return loss.mean(each)
+    return whole.mean_of(ctx, loss.mean(each), whole.size(each))
 
 
-@layer("ContrastiveLoss", bottoms=(3, 3), tops=(0, 1), loss=True)
+@layer("ContrastiveLoss", bottoms=(3, 3), tops=(0, 1), loss=True, whole=whole.mean, reads=domain.numbers(2, 0, 1, whole=True))
 def contrastive_loss(ctx: Context, a: Value, b: Value, similar: Value) -> Value:
     """Half the mean of d^2 for pairs that are similar (1), of max(0, margin - d)^2 for others (0), d the distance of a and b.
 
@@ -38,4 +39,5 @@ def contrastive_loss(ctx: Context, a: Value, b: Value, similar: Value) -> Value:
         text = f"{ctx.layer.bottoms[2]} is {dims(similar.shape)}; it must hold one number for each pair of {dims(a.shape)}"
         raise ctx.shape_error(text, "bottom", 2)
     similar = cast(similar if similar.rank == 1 else reshape(similar, [similar.shape[0]]), np.float32)
-    return loss.contrastive(*pairs, similar, margin=p.margin, legacy=int(p.legacy_version))
+    value = loss.contrastive(*pairs, similar, margin=p.margin, legacy=int(p.legacy_version))
+    return whole.mean_of(ctx, value, whole.size(similar))

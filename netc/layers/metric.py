@@ -1,29 +1,62 @@
-"""Metrics of rankings and of regressions. What they say of a test set is exact where one batch holds all of it; else the batches' mean."""
+"""Metrics of rankings and of regressions. In a graph they are of one batch; a test makes them of the whole set (`netc.layers.whole`)."""
+
+from collections.abc import Sequence
+from math import inf
 
 import numpy as np
 
-from netc.ir import Value, cast, constant, op
+from netc.ir import Value, cast, constant, op, shape_of
+from netc.layers import domain, whole
 from netc.layers.context import Context, dims, sizes
 from netc.layers.loss import alike
 from netc.layers.shape import reshape
+from netc.net import Layer
 from netc.registry import layer
 
+MOST = np.iinfo(np.int64).max  # the end of a slice to the end
 
-@layer("AUC", bottoms=(2, 2), tops=(1, 1), metric=True)
+
+def _ranked(layer: Layer, bottoms: Sequence[Value], blobs: Sequence[Value]) -> domain.Domain:
+    """Labels that AUC tells apart: of the classes that there are scores for, or any whole numbers beside one score a row."""
+    ignored, scores = domain.ignored_label(layer.param.auc_param), bottoms[0].shape
+    if len(scores) == 2 and isinstance(scores[1], int) and scores[1] > 1:
+        return domain.Domain(0, scores[1] - 1, ignored=ignored, why=f"{layer.bottoms[0]} has scores for {scores[1]} classes")
+    return domain.Domain(-inf, inf, ignored=ignored)
+
+
+@layer("AUC", bottoms=(2, 2), tops=(1, 1), metric=True, whole=whole.auc, reads=domain.Reads(1, _ranked))
 def auc(ctx: Context, scores: Value, labels: Value) -> Value:
     """The share of pairs of rows, one with the label `positive` and one without, whose scores are in that order; a tie counts half.
 
     That is the area under the curve of hits over false alarms (Hanley and McNeil 1982). Scores are one a row, or one for each
-    class, whose margin over the best other class counts. 1/2 where there is no pair. Memory grows with the square of the batch.
+    class, whose margin over the best other class counts. 1/2 where there is no pair. Rows of the label `ignore_label` do not count.
     """
-    positive = ctx.param.auc_param.positive
-    margin = op.Reshape(_margin(ctx, scores, int(positive)), [-1, 1], shape=(scores.shape[0], 1))
-    hit = reshape(cast(op.Equal(cast(labels, np.int64), constant(np.int64(positive))), np.float32), [scores.shape[0], 1])
-    turned = op.Transpose(margin, perm=[1, 0])
-    order = cast(margin > turned, np.float32) + cast(op.Equal(margin, turned), np.float32) * 0.5
-    pairs = hit * op.Transpose(1.0 - hit, perm=[1, 0])
-    count = op.ReduceSum(pairs, keepdims=0)
-    return op.Where(count > 0.0, op.ReduceSum(order * pairs, keepdims=0) / op.Max(count, 1.0), constant(0.5))
+    p = ctx.param.auc_param
+    margin = op.Reshape(_margin(ctx, scores, int(p.positive)), [-1], shape=scores.shape[:1])
+    labels = reshape(cast(labels, np.int64), [scores.shape[0]])
+    hit, counted = op.Equal(labels, constant(np.int64(p.positive))), None
+    if p.HasField("ignore_label"):
+        counted = op.Not(op.Equal(labels, int(p.ignore_label)))
+    rows = (f"{ctx.layer.name}.rows",)
+    kept = [v if counted is None else op.Compress(v, counted, axis=0, shape=rows) for v in (margin, hit)]
+    ctx.collect(margin=kept[0], hit=kept[1])
+    hits = cast(hit if counted is None else op.And(hit, counted), np.int64)
+    return _area(margin, hits, (1 if counted is None else cast(counted, np.int64)) - hits)
+
+
+def _area(margin: Value, hits: Value, misses: Value) -> Value:
+    """AUC of margins (N,) and how many hits and misses each is (N,): margins in order, those that are equal counted as one."""
+    count = op.Reshape(op.Size(margin), [1])
+    ordered, order = op.TopK(margin, count, axis=0, outputs=2, shapes=[margin.shape] * 2)
+    change = op.Not(op.Equal(op.Slice(ordered, [1], [MOST], [0], shape=("M",)), op.Slice(ordered, [0], [-1], [0], shape=("M",))))
+    group = op.CumSum(op.Concat(constant(np.array([0])), cast(change, np.int64), axis=0, shape=margin.shape), constant(0))
+    none = op.Expand(constant(0), shape_of(margin), shape=margin.shape)
+    hits, misses = (op.ScatterND(none, op.Unsqueeze(group, [1]), op.Gather(v, order, axis=0), reduction="add") for v in (hits, misses))
+    above = op.CumSum(misses, constant(0))  # from the highest margin down, so these and those above are not below
+    below = op.ReduceSum(misses, keepdims=0) - above
+    won = op.ReduceSum(cast(hits, np.float32) * (cast(below, np.float32) + cast(misses, np.float32) * 0.5), keepdims=0)
+    pairs = cast(op.ReduceSum(hits, keepdims=0), np.float32) * cast(op.ReduceSum(misses, keepdims=0), np.float32)
+    return op.Where(pairs > 0.0, won / op.Max(pairs, 1.0), constant(0.5))
 
 
 def _margin(ctx: Context, scores: Value, positive: int) -> Value:
@@ -40,13 +73,14 @@ def _margin(ctx: Context, scores: Value, positive: int) -> Value:
     return own - best
 
 
-@layer("R2", bottoms=(2, 2), tops=(1, 2), metric=True)
+@layer("R2", bottoms=(2, 2), tops=(1, 2), metric=True, whole=whole.r2)
 def r2(ctx: Context, prediction: Value, label: Value) -> tuple[Value, ...]:
     """The coefficient of determination, 1 - sum of (prediction - label)^2 / sum of (label - mean label)^2; 0 where labels are equal.
 
     A second top holds the root of the mean square of prediction - label.
     """
     label = alike(ctx, prediction, label)
+    ctx.collect(prediction=prediction, label=label)
     square = op.ReduceMean((prediction - label) * (prediction - label), keepdims=0)
     away = label - op.ReduceMean(label, [0])
     variance = op.ReduceMean(away * away, keepdims=0)

@@ -1,14 +1,24 @@
 """Layers that choose rows or elements by what others say, and those that fold axes."""
 
+from collections.abc import Sequence
+from math import inf
+
 import numpy as np
 
 from netc.ir import Value, cast, op, stop
 from netc.layers.context import Context, dims, sizes
+from netc.layers.domain import Domain, Reads
 from netc.layers.shape import axis_of, merged, reshape
+from netc.net import Layer
 from netc.registry import layer
 
 
-@layer("BatchReindex", bottoms=(2, 2), in_place=False)
+def _rows(layer: Layer, bottoms: Sequence[Value], blobs: Sequence[Value]) -> Domain:
+    rows = bottoms[0].shape[0]
+    return Domain(0, rows - 1 if isinstance(rows, int) else inf, why=f"{layer.bottoms[0]} has {rows} rows")
+
+
+@layer("BatchReindex", bottoms=(2, 2), in_place=False, reads=Reads(1, _rows))
 def batch_reindex(ctx: Context, x: Value, index: Value) -> Value:
     """Row i of the top is row index[i] of the first bottom; rows may come often or never. No gradient to the index."""
     if index.rank != 1:

@@ -29,6 +29,11 @@ def library() -> Path | None:
     return None if missing() else _fastest()
 
 
+def kernels_of(path: Path | None) -> frozenset[str]:
+    """The ops that a session with the library at `path` has kernels for: none without one."""
+    return KERNELS if path else frozenset()
+
+
 def missing() -> str | None:
     """Why there are no kernels, in a sentence; None if there are."""
     if os.environ.get("NETC_NATIVE", "1") == "0":

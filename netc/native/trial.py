@@ -7,6 +7,7 @@ import numpy as np
 from netc import optimizers
 from netc.emit import emit
 from netc.ir import Graph, leaf
+from netc.native import kernels_of
 from netc.session import Session
 from netc.training_ops import channels_last
 
@@ -18,9 +19,9 @@ def try_kernels(library: Path) -> None:
     """AssertionError where a kernel of `library` and its body differ; RunError where it does not load or run."""
     rng = np.random.default_rng(0)
     feeds = {name: rng.normal(size=shape).astype(np.float32) for name, shape in SHAPES.items()}
-    model = emit(_step())
-    expected = Session(model).run(feeds)
-    found = Session(model, kernels=library).run(feeds)
+    step = _step()
+    expected = Session(emit(step)).run(feeds)
+    found = Session(emit(step, kernels=kernels_of(library)), kernels=library).run(feeds)
     for name, value in expected.items():
         error = float(np.abs(found[name] - value).max())
         assert error <= TOLERANCE * max(1.0, float(np.abs(value).max())), f"{name} is wrong by {error:.3g}"

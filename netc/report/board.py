@@ -80,8 +80,15 @@ class Board:
             return
         group = prefix or f"{event}/"
         for name, value in line.items():
-            if name not in ("event", "iteration", "layer"):
-                self.writer.add_scalar("learning_rate" if name == "lr" and not prefix else group + name, value, step)
+            if isinstance(value, list):
+                for k, one in enumerate(value):
+                    self._scalar(f"{group}{name}/{k}", one, step)
+            elif name not in ("event", "iteration", "layer"):
+                self._scalar("learning_rate" if name == "lr" and not prefix else group + name, value, step)
+
+    def _scalar(self, name: str, value: float | None, step: int) -> None:
+        if value is not None:
+            self.writer.add_scalar(name, value, step)
 
     def _states(self, step: int) -> None:
         states = self.trainer.arrays()

@@ -7,7 +7,7 @@ from typing import TextIO
 
 from netc.contract import Program
 from netc.net import Net
-from netc.run.evaluate import Scores
+from netc.run.evaluate import Score, Scores
 from netc.run.events import Began, Event, Finished, Snapshotted, Stepped, Tested
 from netc.solver import DISPLAY
 
@@ -60,8 +60,9 @@ class CaffeLog:
     def _outputs(self, phase: str, values: Scores, net: Net) -> None:
         """The net's outputs, in alphabetical order, a loss with its part of the total."""
         weights = {top: w for layer in net.layers for top, w in zip(layer.tops, layer.loss_weights, strict=True)}
-        for number, name in enumerate(n for n in net.outputs if n in values):
-            value, weight = values[name], weights.get(name, 0.0)
+        numbers = [(name, v or 0.0) for name in net.outputs if name in values for v in _listed(values[name])]
+        for number, (name, value) in enumerate(numbers):
+            weight = weights.get(name, 0.0)
             loss = f" (* {weight:.6g} = {weight * value:.6g} loss)" if weight else ""
             self._line("solver.cpp", 258 if phase == "Train" else 414, f"    {phase} net output #{number}: {name} = {value:.6g}{loss}")
 
@@ -82,3 +83,8 @@ class CaffeLog:
         now = datetime.now()
         self.stream.write(f"I{now:%m%d %H:%M:%S.%f} {os.getpid():5d} {file}:{number}] {text}\n")
         self.stream.flush()
+
+
+def _listed(value: Score) -> list[float] | list[float | None]:
+    """The numbers of a score, each of which Caffe has a line for; a class without labels has 0 there."""
+    return [value] if isinstance(value, float) else value

@@ -16,6 +16,7 @@ from netc.report.html import figure, paragraph, seconds, table
 from netc.report.memory import reach, reach_chart
 from netc.report.page import Filled, render
 from netc.report.run import Run
+from netc.run.evaluate import singles
 from netc.spec import parse_yaml
 
 MOST_SETTINGS = 60
@@ -40,14 +41,15 @@ def figures(run: Run) -> dict[str, Any]:
 
 def comparison(runs: Sequence[Run]) -> Rows:
     """A table: its head, then a row a run."""
-    scores = list(dict.fromkeys(name for run in runs for name in run.scores))
+    scores = list(dict.fromkeys(name for run in runs for name in singles(run.scores)))
     head = ("run", *scores, "best", "at", "iterations", "time", "rows/s", "parameters", "ended")
     return [head, *(_row(run, scores) for run in runs)]
 
 
 def _row(run: Run, scores: Sequence[str]) -> tuple[str, ...]:
     said, best = figures(run), run.best
-    found = [f"{run.scores[name]:.4f}" if name in run.scores else "-" for name in scores]
+    own = singles(run.scores)
+    found = [f"{own[name]:.4f}" if name in own else "-" for name in scores]
     found += [f"{best[run.monitored[0]]:.4f}", f"{best['iteration']:,}"] if best else ["-", "-"]
     found.append(f"{said['iterations']:,}")
     found += [seconds(said["seconds"]), f"{said['rows_per_second']:,.0f}"] if run.record else ["-", "-"]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from netc.run.evaluate import singles
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -22,7 +24,7 @@ def curves_png(lines: Sequence[Mapping[str, Any]]) -> bytes | None:
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    names = sorted({name for line in tests for name in line} - {"event", "iteration"})
+    names = sorted({name for line in tests for name in singles(line)} - {"event", "iteration"})
     metrics = [name for name in names if "loss" not in name]
     figure = Figure(figsize=(8 if metrics else 4, 4), layout="constrained")
     axes = figure.subplots(1, 2 if metrics else 1, squeeze=False)[0]
@@ -45,5 +47,5 @@ def _small_png(figure: "Figure") -> bytes:
     """A PNG of at most 256 colours, half as long as one of all."""
     drawn, small = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn)
-    Image.open(drawn).convert("RGB").quantize(256).save(small, "PNG", optimize=True)
+    Image.open(drawn, formats=("PNG",)).convert("RGB").quantize(256).save(small, "PNG", optimize=True)
     return small.getvalue()

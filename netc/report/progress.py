@@ -12,10 +12,12 @@ from rich.table import Column
 from netc.report.pace import Pace, time_text
 from netc.report.screen import Screen, speaks_unicode
 from netc.report.sparkline import ASCII, BLOCKS, Sparkline
+from netc.run.evaluate import Score, Scores
 from netc.run.events import Began, Event, Finished, Logged, Skipped, Snapshotted, Stepped, Tested
 from netc.run.plan import Stage
 from netc.solver import DISPLAY
 
+MOST_CLASSES = 10  # whose shares stand in a line
 REFRESH = 0.25  # seconds between two looks of the bar
 # What stands in the bar, with the columns that a terminal must have for it.
 BAR = (
@@ -62,9 +64,18 @@ def progress(screen: Screen, stages: Sequence[Stage], display: int = 0) -> Itera
         yield told
 
 
-def scores_text(scores: dict[str, float]) -> str:
-    """`accuracy 0.9912, loss 0.0271`."""
-    return ", ".join(f"{name} {value:.4f}" for name, value in scores.items())
+def scores_text(scores: Scores) -> str:
+    """`accuracy 0.9912, loss 0.0271, per_class 0.9950 0.9873 -`; of many classes the least and the largest."""
+    return ", ".join(f"{name} {_score_text(value)}" for name, value in scores.items())
+
+
+def _score_text(value: Score) -> str:
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    known = [v for v in value if v is not None]
+    if len(value) > MOST_CLASSES and known:
+        return f"{min(known):.4f} to {max(known):.4f}"
+    return " ".join("-" if v is None else f"{v:.4f}" for v in value)
 
 
 def _live(console: Console) -> Progress:

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from netc.chain import open_graph
 from netc.contract import Program
-from netc.ir import Graph, Value
+from netc.ir import Value
 from netc.layers.context import BATCH
+from netc.lower import Lowered
 from netc.net import Layer, Net
 from netc.run.feed import Feeder, Feeds
-from netc.session import States, Stepper
+from netc.run.tested import TestNet
+from netc.session import States
 
 MOST_SCORES = 20_000_000  # numbers of scores that are kept
 MOST_ROWS = 10_000
@@ -47,24 +48,26 @@ def test_feeder(program: Program) -> Feeder:
 
 
 def batches(
-    program: Program, feeder: Feeder, states: Mapping[str, np.ndarray], threads: int, blobs: Mapping[str, Value], limit: float
+    program: Program, feeder: Feeder, states: Mapping[str, np.ndarray], threads: int, blobs: Mapping[str, str], limit: float
 ) -> Iterator[tuple[Feeds, Feeds]]:
-    """What each test batch is fed, and values of the test net by name, until a pass is done or took `limit` seconds.
+    """What each test batch is fed, and blobs of the test net by other names, until a pass is done or took `limit` seconds.
 
     What the net carries along is zero before the first batch.
     """
-    lowered, batch = program.test
-    graph = program.laid_out(Graph(program.job.name, blobs, lowered.graph.updates))
-    session = open_graph(graph, program.provider, threads, program.kernels)
-    stepper = Stepper(session, States(states, program.provider))
-    stepper.states.zero(stepper.writes.values())
+
+    def values(lowered: Lowered) -> Mapping[str, Value]:
+        return {name: lowered.versions[blob][-1] for name, blob in blobs.items()}
+
+    net = TestNet(program, 0, threads, States(states, program.provider), values)
+    net.restart()
     begin = time.perf_counter()
     for k in range(feeder.batches or 1):
         if k and time.perf_counter() - begin > limit:
             return
         feeds = feeder.once(k)
-        if batch == "N" or feeder.size(feeds) == feeder.batch_size:
-            yield feeds, stepper.run(feeds)
+        found = net.run(feeds, feeder.size(feeds))
+        if found is not None:
+            yield feeds, found
 
 
 def classifier(net: Net) -> tuple[str, str, int, int | None] | None:
@@ -85,7 +88,7 @@ def classifier(net: Net) -> tuple[str, str, int, int | None] | None:
     return None
 
 
-def classified(program: Program, passing: Callable[[Mapping[str, Value]], Iterator[tuple[Feeds, Feeds]]]) -> Classified | None:
+def classified(program: Program, passing: Callable[[Mapping[str, str]], Iterator[tuple[Feeds, Feeds]]]) -> Classified | None:
     """The test rows with their classes, of the batches that `passing` gives; None of a net that tells none apart."""
     found = classifier(program.test_net)
     label = None if found is None else BATCH + found[1]
@@ -94,7 +97,7 @@ def classified(program: Program, passing: Callable[[Mapping[str, Value]], Iterat
     blob, _, axis, ignored = found
     kept: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
     size = 0
-    for k, (feeds, values) in enumerate(passing({"scores": program.test[0].versions[blob][-1]})):
+    for k, (feeds, values) in enumerate(passing({"scores": blob})):
         scores = np.moveaxis(values["scores"], axis, -1)
         flat, labels = scores.reshape(-1, scores.shape[-1]), np.asarray(feeds[label]).reshape(-1).astype(np.int64)
         place = np.flatnonzero((labels != ignored) & (labels >= 0) & (labels < flat.shape[1]))

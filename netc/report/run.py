@@ -12,14 +12,14 @@ import numpy as np
 from netc import snapshot
 from netc.contract import Program
 from netc.errors import SnapshotError
-from netc.ir import Value
 from netc.report import rows
 from netc.run import record
-from netc.run.evaluate import monitored
+from netc.run.evaluate import Scores, monitored, singles
 from netc.run.feed import Feeder, Feeds
 from netc.run.folder import BEST, RunFolder
 
 Lines = list[dict[str, Any]]
+LESS = ("loss", "error", "rmse")  # names of what is better the smaller it is
 NAMES = ("event", "iteration", "layer", "layers", "loss", "lr")
 
 
@@ -75,11 +75,11 @@ class Run:
 
     @property
     def metrics(self) -> list[str]:
-        """The names of what the tests gave, in the log's order."""
-        return list(dict.fromkeys(name for line in self.tests[1] for name in line if name not in ("event", "iteration")))
+        """The names of the numbers that the tests gave, in the log's order."""
+        return list(dict.fromkeys(name for line in self.tests[1] for name in singles(line) if name not in ("event", "iteration")))
 
     @cached_property
-    def scores(self) -> dict[str, float]:
+    def scores(self) -> Scores:
         """Those of the run's model; of a run that has not ended, of its newest test."""
         if self.record and self.record.scores:
             return self.record.scores
@@ -92,7 +92,7 @@ class Run:
         if self.program:
             return monitored(self.program.test_net, self.program.job.solver.monitor)
         name = next((n for n in self.metrics if "loss" not in n), "loss")
-        return name, "accuracy" in name
+        return name, not any(word in name for word in LESS)
 
     @cached_property
     def best(self) -> dict[str, Any] | None:
@@ -119,8 +119,8 @@ class Run:
         """The test rows."""
         return rows.test_feeder(self.made)
 
-    def batches(self, blobs: Mapping[str, Value]) -> Iterator[tuple[Feeds, Feeds]]:
-        """What each batch of test rows is fed, and what the net makes of it: values of the test net by names."""
+    def batches(self, blobs: Mapping[str, str]) -> Iterator[tuple[Feeds, Feeds]]:
+        """What each batch of test rows is fed, and what the net makes of it: blobs of the test net by other names."""
         return rows.batches(self.made, self.feeder, self.fed_states, self.threads, blobs, self.limit)
 
     @cached_property

@@ -10,7 +10,9 @@ from netc import data, random
 from netc.errors import DataError, Fault, SpecError
 from netc.ir import Graph, Node
 from netc.layers.context import BATCH, NOISE, SINK
+from netc.lower import Lowered
 from netc.net import VALIDATION, Layer, Net
+from netc.run.labels import Checks
 
 Feeds = dict[str, np.ndarray]
 DISTRIBUTIONS: dict[str, Callable[..., np.ndarray]] = {"uniform": random.uniform, "normal": random.normal}
@@ -19,10 +21,12 @@ DISTRIBUTIONS: dict[str, Callable[..., np.ndarray]] = {"uniform": random.uniform
 class Feeder:
     """Opens the sources of a net and makes what step (iteration, sub_batch) is fed: a pure function of the seed and these.
 
-    With `validation`, sources that have rows for it give these.
+    With `validation`, sources that have rows for it give these. `lowered` is the net whose layers are asked what they may be fed:
+    DataError for what the sources keep in memory, and for each batch of what they do not.
     """
 
-    def __init__(self, net: Net, graph: Graph, seed: int, base: str, iter_size: int = 1, validation: bool = False):
+    def __init__(self, net: Net, graph: Graph, seed: int, base: str, iter_size: int = 1, validation: bool = False,
+                 lowered: Lowered | None = None):  # fmt: skip
         self.net = net
         inputs = {n.attrs["name"]: n for n in graph.leaves("Input")}
         fed = {BATCH + top for layer in net.sources for top in layer.tops}
@@ -37,17 +41,28 @@ class Feeder:
         validated = [validation and layer.source is not None and layer.source.has_validation for layer in net.sources]
         phases = [VALIDATION if own else net.phase for own in validated]
         self.sources = [_opened(layer, p, seed, base, iter_size) for layer, p in zip(net.sources, phases, strict=True)]
+        phase = VALIDATION if any(validated) else net.phase
+        self.checks = None if lowered is None else Checks(lowered, self.layers, self.sources, phase)
+        if self.checks is not None:
+            self.checks.stored()
 
     def __call__(self, iteration: int, sub_batch: int = 0) -> Feeds:
         return self._with_noise(self._batches(iteration, sub_batch), iteration, sub_batch)
 
+    def no_numbers(self, feeds: Feeds, iteration: int, sub_batch: int = 0) -> list[Fault]:
+        """What is NaN or infinite in a batch that was fed, by its source and row."""
+        if self.checks is None:
+            return []
+        self.checks.look_for_nan(feeds, iteration, sub_batch)
+        return self.checks.faults(f"a batch of {self.checks.phase}")
+
     def once(self, index: int) -> Feeds:
-        """The feeds of batch `index` of one pass: the last batch holds no row that the first one had."""
+        """The feeds of batch `index` of one pass: the last one has no row of the first, and as few rows of sources without an end."""
         feeds = self._batches(index, 0)
+        left = self.rows - index * self.batch_size if self.rows is not None else 0
         for layer, source in zip(self.layers, self.sources, strict=True):
-            left = source.rows - index * source.batch_size if source.wraps and source.rows is not None else 0
-            if 0 < left < source.batch_size:
-                feeds |= {BATCH + top: feeds[BATCH + top][:left] for top in layer.tops if BATCH + top in feeds}
+            if 0 < left < source.batch_size == self.batch_size and (source.wraps or source.rows is None):
+                feeds |= {BATCH + n: feeds[BATCH + n][:left] for n in layer.tops if len(feeds.get(BATCH + n, ())) == source.batch_size}
         return self._with_noise(feeds, index, 0)
 
     def _batches(self, iteration: int, sub_batch: int) -> Feeds:
@@ -56,6 +71,8 @@ class Feeder:
             for top, array in zip(layer.tops, source.batch(iteration, sub_batch), strict=False):
                 if BATCH + top in self.wanted:
                     feeds[BATCH + top] = np.ascontiguousarray(array)
+        if self.checks is not None:
+            self.checks.batch(feeds, iteration, sub_batch)
         return feeds
 
     def _with_noise(self, feeds: Feeds, iteration: int, sub_batch: int) -> Feeds:
@@ -81,6 +98,10 @@ class Feeder:
     def skipped(self) -> list[str]:
         """What is wrong with each row that could not be decoded and was skipped so far."""
         return [text for source in self.sources for text in source.skipped()]
+
+    def notes(self) -> list[str]:
+        """What the rows read so far do not show of what they were read from, such as an alpha channel."""
+        return [text for source in self.sources for text in source.notes()]
 
     @property
     def rows(self) -> int | None:

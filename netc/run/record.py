@@ -13,6 +13,7 @@ from netc.contract import Program
 from netc.cost import size
 from netc.errors import RunError
 from netc.files import replace_file
+from netc.run.evaluate import Scores
 from netc.version import VERSION
 
 NAME = "run.json"
@@ -44,7 +45,7 @@ class Record:
     reason: str = ""
     iteration: int = 0
     best: int | None = None
-    scores: dict[str, float] = field(default_factory=dict)
+    scores: Scores = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:

@@ -1,12 +1,12 @@
-"""The tests of a run: the test nets on the states of training, opened when they are first needed."""
+"""The tests of a run: the test nets on the states of training."""
 
 from collections.abc import Callable
 
-from netc.compiled import session
 from netc.contract import Program
 from netc.run.evaluate import Scores, evaluate
 from netc.run.feed import Feeder
-from netc.session import States, Stepper
+from netc.run.tested import TestNet
+from netc.session import States
 
 
 class Testers:
@@ -14,7 +14,7 @@ class Testers:
 
     def __init__(self, program: Program, threads: int, states: States):
         self.program, self.threads, self.states = program, threads, states
-        self._steppers: dict[int, Stepper] = {}
+        self._nets: dict[int, TestNet] = {}
         self._feeders: dict[tuple[int, bool], Feeder] = {}  # by the test net, and whether they are for validation
 
     @property
@@ -22,30 +22,43 @@ class Testers:
         """Whether the data has rows for choosing the best model: the tests during training run on them."""
         return any(net.has_validation for net in self.program.test_nets)
 
+    def open(self) -> None:
+        """The test rows that training will ask for. DataError if they cannot be read, or hold what the nets cannot take."""
+        for number in range(len(self.program.tests)):
+            self._feeder(number, self.validates)
+
     def scores(self, states: States | None = None, validation: bool = False, stop: Callable[[], bool] = lambda: False) -> Scores:
         """The scores of `states`, or of those of training as they are; those of a second test net are called `accuracy#1` and so on.
 
         Raises evaluate.Stopped once `stop()` is true.
         """
         scores: Scores = {}
-        for number, (_, batch) in enumerate(self.program.tests):
+        for number in range(len(self.program.tests)):
             test_iter = self.program.job.solver.test_iter
-            stepper, feeder = self._tester(number, validation)
-            stepper = stepper if states is None else Stepper(stepper.session, states)
-            found = evaluate(stepper, feeder, test_iter[number] if test_iter else None, static=batch != "N", stop=stop)
+            net = self._net(number) if states is None else self._net(number).on(states)
+            found = evaluate(net, self._feeder(number, validation), test_iter[number] if test_iter else None, stop=stop)
             scores |= {f"{name}#{number}" if number else name: value for name, value in found.items()}
         return scores
 
     def skipped(self) -> list[str]:
-        """What is wrong with each row that could not be decoded and was skipped so far."""
-        return [text for feeder in self._feeders.values() for text in feeder.skipped()]
+        """What is wrong with each row that could not be decoded and was skipped so far, and which rows no test has."""
+        feeders = self._feeders.items()
+        left_out = [self._net(number).left_out(feeder) for (number, _), feeder in feeders if not self.program.job.solver.test_iter]
+        return [*filter(None, left_out), *(text for _, feeder in feeders for text in feeder.skipped())]
 
-    def _tester(self, number: int, validation: bool) -> tuple[Stepper, Feeder]:
-        """A test net on the states of training, and what feeds it."""
+    def notes(self) -> list[str]:
+        """What the rows read so far do not show of what they were read from, such as an alpha channel."""
+        return [text for feeder in self._feeders.values() for text in feeder.notes()]
+
+    def _net(self, number: int) -> TestNet:
+        if number not in self._nets:
+            self._nets[number] = TestNet(self.program, number, self.threads, self.states)
+        return self._nets[number]
+
+    def _feeder(self, number: int, validation: bool) -> Feeder:
         program = self.program
-        if number not in self._steppers:
-            self._steppers[number] = Stepper(session(program, f"test{number or ''}", self.threads), self.states)
         if (number, validation) not in self._feeders:
-            net, graph = program.test_nets[number], program.tests[number][0].graph
-            self._feeders[number, validation] = Feeder(net, graph, program.seed, program.job.base, validation=validation)
-        return self._steppers[number], self._feeders[number, validation]
+            net, lowered = program.test_nets[number], program.tests[number][0]
+            made = Feeder(net, lowered.graph, program.seed, program.job.base, validation=validation, lowered=lowered)
+            self._feeders[number, validation] = made
+        return self._feeders[number, validation]

@@ -7,12 +7,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from netc import hdf5
 from netc.errors import Fault, SpecError
 from netc.files import replace_file
+from netc.hdf5 import SIGNATURE, Hdf5Error
 
 T = TypeVar("T")
 
-SIGNATURE = b"\x89HDF\r\n\x1a\n"
 MOST_TIMES = 8  # Caffe compresses nothing: what unfolds to more than so many times the file is hostile
 
 
@@ -27,22 +28,18 @@ def read_model(path: str | Path) -> dict[str, list[np.ndarray]]:
     A layer's name may have slashes in it, although Caffe itself cannot write those. SpecError if the file is damaged.
     """
 
-    def read(file: Any) -> dict[str, list[np.ndarray]]:
+    def read(file: hdf5.Reader) -> dict[str, list[np.ndarray]]:
         found: dict[str, dict[int, np.ndarray]] = {}
         total = 0
-
-        def visit(name: str, item: Any) -> None:
-            nonlocal total
+        for name, item in file.datasets("data"):
             layer, _, blob = name.rpartition("/")
-            if hasattr(item, "dtype") and blob.isdigit() and layer:
-                total += _size(item)
+            if blob.isascii() and blob.isdigit() and layer:
+                total += item.size * 4
                 _check_total(path, total)
                 found.setdefault(layer, {})[int(blob)] = np.asarray(item[()], np.float32)
-
-        file["data"].visititems(visit)
         for layer, blobs in found.items():
             if sorted(blobs) != list(range(len(blobs))):
-                raise ValueError(f"layer {layer!r} has the blobs {sorted(blobs)}")
+                raise Hdf5Error(f"layer {layer!r} has the blobs {sorted(blobs)}")
         return {layer: [blobs[k] for k in range(len(blobs))] for layer, blobs in found.items()}
 
     return _read(path, read)
@@ -51,13 +48,13 @@ def read_model(path: str | Path) -> dict[str, list[np.ndarray]]:
 def read_state(path: str | Path) -> tuple[int, str, int, list[np.ndarray]]:
     """Iteration, file of the weights, current step and history blobs. SpecError if the file is damaged."""
 
-    def read(file: Any) -> tuple[int, str, int, list[np.ndarray]]:
-        learned = file["learned_net"][()]
-        history = file["history"]
-        _check_total(path, sum(_size(item) for item in history.values()))
+    def read(file: hdf5.Reader) -> tuple[int, str, int, list[np.ndarray]]:
+        history = dict(file.datasets("history"))
+        _check_total(path, sum(item.size * 4 for item in history.values()))
+        if history.keys() != {str(k) for k in range(len(history))}:
+            raise Hdf5Error(f"its history has the blobs {', '.join(sorted(history))}")
         blobs = [np.asarray(history[str(k)][()], np.float32) for k in range(len(history))]
-        text = learned.decode() if isinstance(learned, bytes) else str(learned)
-        return int(np.ravel(file["iter"][()])[0]), text, int(np.ravel(file["current_step"][()])[0]), blobs
+        return _number(file, "iter"), file.text("learned_net"), _number(file, "current_step"), blobs
 
     return _read(path, read)
 
@@ -98,38 +95,28 @@ def write_state(path: str | Path, iteration: int, learned_net: str, current_step
     _write(path, write)
 
 
-def _size(item: Any) -> int:
-    if not hasattr(item, "dtype") or item.dtype.kind not in "fiu":
-        raise ValueError(f"{item.name} holds no numbers")
-    return int(np.prod(item.shape, dtype=object)) * 4
+def _number(file: hdf5.Reader, name: str) -> int:
+    found = file.dataset(name)
+    if found is None or found.size != 1:
+        raise Hdf5Error(f"{name!r} is not one number")
+    return int(np.ravel(found[()])[0])
 
 
 def _check_total(path: str | Path, total: int) -> None:
     if total > max(1 << 20, MOST_TIMES * Path(path).stat().st_size):
-        raise ValueError(f"it would unfold to {total >> 20} MiB")
+        raise Hdf5Error(f"it would unfold to {total >> 20} MiB")
 
 
-def _h5py(path: str | Path) -> Any:
+def _read(path: str | Path, read: Callable[[hdf5.Reader], T]) -> T:
     try:
-        import h5py
-    except ImportError as e:
-        raise SpecError(Fault(str(path), "HDF5 files need h5py: pip install 'netc[caffe]'")) from e
-    return h5py
-
-
-def _read(path: str | Path, read: Callable[[Any], T]) -> T:
-    h5py = _h5py(path)
-    try:
-        with h5py.File(path, "r") as file:
+        with hdf5.opened(path) as file:
             return read(file)
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError, IndexError) as e:
-        text = e.args[0] if e.args else type(e).__name__
-        raise SpecError(Fault(str(path), f"this is no HDF5 snapshot of Caffe, or it is damaged: {text}")) from e
+    except Hdf5Error as e:
+        raise SpecError(Fault(str(path), f"this is no HDF5 snapshot of Caffe, or it is damaged: {e}")) from e
 
 
 def _write(path: str | Path, write: Callable[[Any], None]) -> None:
-    h5py = _h5py(path)
     buffer = io.BytesIO()
-    with h5py.File(buffer, "w") as file:
+    with hdf5.library().File(buffer, "w") as file:
         write(file)
     replace_file(Path(path), buffer.getvalue())

@@ -7,6 +7,7 @@ from google.protobuf.message import DecodeError, Message
 
 from netc import netc_pb2 as pb
 from netc.errors import Fault, SpecError, near
+from netc.files import read_file
 from netc.spec import magic
 from netc.spec.document import Document
 from netc.spec.prototxt_reader import parse_prototxt as _parse_prototxt
@@ -86,7 +87,7 @@ def read_bytes(path: str | Path) -> bytes:
     """The content of a file. SpecError, with what is near, if it cannot be read."""
     path = Path(path)
     try:
-        return path.read_bytes()
+        return read_file(path)
     except IsADirectoryError as e:
         nets = sorted(str(p) for p in path.iterdir() if p.suffix in (*YAML, *PROTOTXT))
         hint = f"; the nets in it are {', '.join(nets[:5])}{', ...' if len(nets) > 5 else ''}" if nets else ", and has no net in it"

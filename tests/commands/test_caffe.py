@@ -36,7 +36,8 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_database_of_images_and_its_mean(photos: Path, tmp_path: Path) -> None:
     pytest.importorskip("lmdb", reason="databases need lmdb: pip install netc[caffe]")
-    from netc.data.datum import datums, to_pixels
+    from netc.data.datum import to_pixels
+    from netc.data.lmdb import datums
 
     result = netc("data", "convert-imageset", photos, photos / "list.txt", tmp_path / "db")
     assert result.exit_code == 0 and result.stdout == f"{tmp_path / 'db'} is written: 3 images\n"
@@ -55,7 +56,8 @@ def test_a_database_of_images_and_its_mean(photos: Path, tmp_path: Path) -> None
 
 def test_encoded_gray_resized_and_shuffled(photos: Path, tmp_path: Path) -> None:
     pytest.importorskip("lmdb", reason="databases need lmdb: pip install netc[caffe]")
-    from netc.data.datum import datums, to_pixels
+    from netc.data.datum import to_pixels
+    from netc.data.lmdb import datums
 
     base = ("data", "convert-imageset", photos, photos / "list.txt")
     assert netc(*base, tmp_path / "e", "--encoded").exit_code == netc(*base, tmp_path / "p").exit_code == 0
@@ -82,7 +84,7 @@ def test_wrong_listings_and_sizes(photos: Path, tmp_path: Path) -> None:
     assert result.exit_code == 2 and "a 3.png: is (3, 6, 6), the first image is (3, 6, 5)" in result.stderr
     assert not (tmp_path / "db").exists()
     result = netc("data", "mean", tmp_path / "db")
-    assert result.exit_code == 2 and "is no LMDB" in result.stderr
+    assert result.exit_code == 2 and "db: there is no such file or folder" in result.stderr
 
 
 @pytest.mark.skipif(not index("data"), reason=f"no recorded results in {FOLDER}")
@@ -119,7 +121,8 @@ def test_features_of_a_test_set(tmp_path: Path) -> None:
         arrays = dict(file)
     assert len(arrays[name]) == len(arrays["label"]) > 0
     pytest.importorskip("lmdb", reason="databases need lmdb: pip install netc[caffe]")
-    from netc.data.datum import datums, to_pixels
+    from netc.data.datum import to_pixels
+    from netc.data.lmdb import datums
 
     assert netc(*base, name, "-o", tmp_path / "f_lmdb", "--iterations", 1).exit_code == 0
     rows = {key: to_pixels(datum, "").reshape(-1) for key, datum in datums(tmp_path / "f_lmdb")}

@@ -93,8 +93,8 @@ def test_data_reads_every_row(tmp_path):
     rows[3, 0, 0, 0], labels[5] = np.nan, 11
     np.savez(tmp_path / "small.npz", data=rows, label=labels)
     result = netc("check", path, "--data")
-    assert result.exit_code == 2 and "that are NaN or infinite: 1" in result.stderr
-    assert "go beyond the 10 classes that there are scores for (0 to 9): 11 (1 rows)" in result.stderr
+    assert result.exit_code == 2 and "has NaN at small.npz: data[3], element [0, 0, 0]; take these rows out" in result.stderr
+    assert "has 11 at small.npz: label[5]; it must hold whole numbers from 0 to 9 (ip2 has scores for 10 classes)" in result.stderr
 
 
 def test_images_that_do_not_decode_are_all_named(tmp_path):

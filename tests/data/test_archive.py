@@ -1,5 +1,7 @@
 """Files out of archives, and what archives must not do."""
 
+import contextlib
+import gzip
 import io
 import tarfile
 import zipfile
@@ -7,6 +9,7 @@ import zipfile
 import pytest
 
 from netc.data.archive import members
+from netc.data.packages import read_plain
 from netc.errors import DataError
 
 
@@ -62,3 +65,37 @@ def test_a_damaged_archive(tmp_path, name):
     whole.write_bytes(whole.read_bytes()[:60])
     with pytest.raises(DataError, match="cannot be read as an archive"):
         members(whole, {"a" if name.endswith("gz") else "trees/a": 9999})
+
+
+def test_what_unfolds_without_end_is_not_unfolded(tmp_path, monkeypatch):
+    """Members that nobody wants, and the headers of a member, are unpacked on the way to the one that is wanted."""
+    monkeypatch.setattr("netc.data.archive.BESIDE", 1 << 20)
+    zeros = bytes(8 << 20)
+    path = tar(tmp_path / "member.tar.gz", ("zeros", zeros), ("in/a.bin", b"abc"))
+    with pytest.raises(DataError, match=r"member.tar.gz: .*it unfolds to more than 1,048,582 bytes"):
+        members(path, {"in/a.bin": 3})
+    with tarfile.open(tmp_path / "header.tar.gz", "w:gz", format=tarfile.PAX_FORMAT) as archive:
+        info = tarfile.TarInfo("x")
+        info.pax_headers = {"comment": "0" * (4 << 20)}
+        archive.addfile(info)
+    with pytest.raises(DataError, match=r"header.tar.gz: .*it unfolds to more than"):
+        members(tmp_path / "header.tar.gz", {"in/a.bin": 3})
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
+def test_each_way_to_pack(tmp_path, mode):
+    with tarfile.open(tmp_path / "a.tar", mode) as archive:
+        info = tarfile.TarInfo("in/a.bin")
+        info.size = 3
+        archive.addfile(info, io.BytesIO(b"abc"))
+    assert members(tmp_path / "a.tar", {"in/a.bin": 3}) == {"in/a.bin": b"abc"}
+    content = (tmp_path / "a.tar").read_bytes()
+    for cut in range(0, len(content), 23):
+        (tmp_path / "a.tar").write_bytes(content[:cut] + b"\xff" + content[cut + 1 :])
+        with contextlib.suppress(DataError):
+            assert members(tmp_path / "a.tar", {"in/a.bin": 3}).keys() == {"in/a.bin"}
+
+
+def test_a_gzip_file_is_unpacked_to_its_size_and_no_further(tmp_path):
+    (tmp_path / "a.gz").write_bytes(gzip.compress(bytes(1 << 24)))
+    assert len(read_plain(tmp_path / "a.gz", 1000)) == 1001

@@ -137,7 +137,7 @@ def test_batch_sizes():
     [
         ({"source": "mnits"}, "'mnits' is neither a data set nor a file or folder; did you mean 'mnist'"),
         ({"source": ""}, "source is missing; expected the name of a data set, a .csv, .npy, .npz, .tsv, .txt file or a folder"),
-        ({"source": "x_lmdb", "backend": pb.DataParameter.LMDB}, "x_lmdb: is no LMDB: there is no data.mdb in it"),
+        ({"source": "x_lmdb", "backend": pb.DataParameter.LMDB}, "'x_lmdb' is neither a data set nor a file or folder"),
         ({"source": "ten", "tops": "abc"}, "ten gives 2 tops; the layer has 3"),
         ({"source": "ten", "test_fraction": 1.5}, "test_fraction is 1.5; expected 0 to 1"),
         ({"source": "ten", "test_fraction": 0.5, "test_source": "ten"}, "both test_source and test_fraction"),

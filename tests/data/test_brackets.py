@@ -78,3 +78,9 @@ def test_one_malformed_tree(text, wanted):
 def test_a_file_without_trees():
     with pytest.raises(DataError, match=r"t\.txt: there are no trees"):
         read_trees("\n \n", "t.txt")
+
+
+@pytest.mark.parametrize("label", ["65536", "9999999999999", "9" * 5000])
+def test_a_label_makes_no_classes_without_end(label):
+    with pytest.raises(DataError, match=r"f:1:2: label 6?\d+; labels go up to 65535, and each number below is a class"):
+        read_trees(f"({label} a)\n", "f")

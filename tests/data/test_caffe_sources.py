@@ -12,7 +12,8 @@ from netc import netc_pb2 as pb
 from netc.api import Net
 from netc.commands import test as testing
 from netc.data.bilinear import resize
-from netc.data.datum import to_datum, write_datums
+from netc.data.datum import to_datum
+from netc.data.lmdb import write_datums
 from netc.derived import deployed
 from netc.errors import DataError
 from netc.ir import Graph
@@ -108,15 +109,14 @@ def test_a_database_in_memory_and_on_disk(tmp_path, monkeypatch):
         assert opened.batch(1)[1].tolist() == [3, 4, 0]
 
 
-@pytest.mark.parametrize("module, text", [
-    ("lmdb", 'type: "Data" data_param { source: "x" backend: LMDB batch_size: 1 }'),
-    ("h5py", 'type: "HDF5Data" top: "data" hdf5_data_param { source: "files.txt" batch_size: 1 }'),
-])  # fmt: skip
-def test_what_is_missing_is_named(tmp_path, monkeypatch, module, text):
+def test_what_is_missing_is_named(tmp_path, monkeypatch):
     (tmp_path / "files.txt").write_text("a.h5\n")
-    monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(DataError, match=rf"need {module}: pip install 'netc\[caffe\]'"):
-        data.describe(layer(text), "TRAIN", tmp_path)
+    for module in ("lmdb", "h5py"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(DataError, match=r"need h5py: pip install 'netc\[caffe\]'"):
+        data.describe(layer('type: "HDF5Data" top: "data" hdf5_data_param { source: "files.txt" batch_size: 1 }'), "TRAIN", tmp_path)
+    with pytest.raises(DataError, match=r"need lmdb: pip install 'netc\[caffe\]'"):
+        write_datums(tmp_path / "db", [])
 
 
 HDF5 = 'type: "HDF5Data" top: "data" top: "label" hdf5_data_param { source: "files.txt" batch_size: 4 '

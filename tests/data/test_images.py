@@ -1,5 +1,7 @@
 """Folders of images, made here."""
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -97,7 +99,7 @@ def test_every_image_that_cannot_be_decoded_is_named(folder, transform):
 
 def test_sixteen_bits_are_refused(tmp_path):
     Image.fromarray(np.full((2, 2), 1000, np.uint16)).save(tmp_path / "deep.png")
-    with pytest.raises(DataError, match="expected 8 bits a channel"):
+    with pytest.raises(DataError, match="more than 8 bits a channel"):
         read_image(tmp_path / "deep.png", 1)
 
 
@@ -161,3 +163,14 @@ def test_nothing_that_can_be_decoded(folder):
         data.describe(data_layer("pets", transform=SKIP), "TRAIN", folder)
     with pytest.raises(DataError, match="cannot be decoded"):
         data.open(data_layer("pets", transform=SKIP + " resize_height: 4 resize_width: 6 force_color: true"), "TRAIN", 0, folder).batch(0)
+
+
+def test_names_of_classes_that_no_list_of_labels_can_hold(folder):
+    """Found before the run: labels.txt is UTF-8, a class a line."""
+    for name in (b"caf\xe9", b"two\nlines", b"tab\there", "line\u2028break".encode()):
+        save(folder / "pets" / os.fsdecode(name) / "a.png", (4, 6, 3), 1)
+    with pytest.raises(DataError) as caught:
+        data.describe(data_layer("pets"), "TRAIN", folder)
+    assert len(caught.value.faults) == 4
+    assert "pets: the name of the class 'caf\\udce9' is not UTF-8; rename it" in str(caught.value)
+    assert "'two\\nlines' has an end of a line or a control character in it" in str(caught.value)

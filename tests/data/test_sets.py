@@ -36,7 +36,7 @@ def places(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("place", [0, 1, 2])
 @pytest.mark.parametrize("sub", ["tiny", ""])
-@pytest.mark.parametrize("suffix, content", [(".gz", GZ), (".gz", gzip.compress(CONTENT, 1)), ("", CONTENT)])
+@pytest.mark.parametrize("suffix, content", [(".gz", GZ), (".gz", gzip.compress(CONTENT, 1, mtime=0)), ("", CONTENT)])
 def test_a_file_is_found(places, place, sub, suffix, content):
     (places[place] / sub).mkdir(parents=True, exist_ok=True)
     (places[place] / sub / f"{FILE.name}{suffix}").write_bytes(content)
@@ -86,7 +86,7 @@ def test_nowhere_names_every_place_and_the_command(places, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "content, message", [(gzip.compress(b"else"), "its sha256 is"), (GZ[:-9], "cannot be read"), (b"no gzip", "cannot be read")]
+    "content, message", [(gzip.compress(b"else", mtime=0), "its sha256 is"), (GZ[:-9], "cannot be read"), (b"no gzip", "cannot be read")]
 )
 def test_a_damaged_file_is_an_error_and_not_passed_over(places, content, message):
     (places[0] / f"{FILE.name}.gz").write_bytes(content)

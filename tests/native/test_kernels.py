@@ -160,13 +160,13 @@ ROWS = {
 }
 
 
-def model_of(function, arrays):
+def model_of(function, arrays, kernels=()):
     values = function(*(leaf("Input", np.asarray(a).dtype, np.shape(a), name=f"x{i}") for i, a in enumerate(arrays)))
-    return emit(Graph("kernel", {str(i): v for i, v in enumerate(values if isinstance(values, tuple) else (values,))}))
+    return emit(Graph("kernel", {str(i): v for i, v in enumerate(values if isinstance(values, tuple) else (values,))}), kernels=kernels)
 
 
 def run(function, arrays, kernels, threads=1):
-    session = Session(model_of(function, arrays), threads=threads, kernels=kernels)
+    session = Session(model_of(function, arrays, native.kernels_of(kernels)), threads=threads, kernels=kernels)
     return session.run({f"x{i}": np.asarray(a) for i, a in enumerate(arrays)})
 
 
@@ -221,7 +221,7 @@ def test_max_pool_keeps_nan():
 def test_sessions_and_runs_at_once_give_what_one_gives():
     rows = [ROWS[name][0] for name in ("NhwcConv", "NhwcConvFilterGrad", "NhwcConvInputGrad")]
     for function, *arrays in rows:
-        sessions = [Session(model_of(function, arrays), threads=2, kernels=native.library()) for _ in range(2)]
+        sessions = [Session(model_of(function, arrays, native.KERNELS), threads=2, kernels=native.library()) for _ in range(2)]
         inputs = [{f"x{i}": normal(*np.shape(a)) for i, a in enumerate(arrays)} for _ in range(4)]
         alone = [sessions[0].run(feeds) for feeds in inputs]
         with ThreadPoolExecutor(8) as pool:
@@ -233,7 +233,7 @@ def test_sessions_and_runs_at_once_give_what_one_gives():
 
 def test_an_attribute_that_is_not_there_is_an_error_not_a_crash():
     function, *arrays = ROWS["NhwcConv"][0]
-    model = model_of(function, arrays)
+    model = model_of(function, arrays, native.KERNELS)
     del model.graph.node[0].attribute[:]
     with pytest.raises(RunError):
         Session(model, kernels=native.library())

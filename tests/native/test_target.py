@@ -63,7 +63,7 @@ def program(request, tmp_path_factory) -> Program:
 
 
 def step(made: Program, kernels=None, kind: str = "train") -> dict[str, np.ndarray]:
-    session = Session(made.model(kind), kernels=kernels)
+    session = Session(made.model(kind, kernels=native.kernels_of(kernels)), kernels=kernels)
     lowered = made.train if kind == "train" else made.test[0]
     feeds = dict(Feeder(made.train_net if kind == "train" else made.test_net, lowered.graph, made.seed, made.job.base)(0))
     feeds |= {f"state/{n}": a for n, a in made.start().items()} | {"lr": np.asarray(0.01, np.float32)}
@@ -183,7 +183,8 @@ def test_losses_of_lenet_agree_over_40_iterations(monkeypatch):
     start = {f"state/{n}": a for n, a in made.start().items()}
     losses = []
     for program in (made, replace(made, target="native")):
-        stepper = Stepper(Session(program.model("train"), threads=2, kernels=program.kernels), States(start))
+        model = program.model("train", kernels=native.kernels_of(program.kernels))
+        stepper = Stepper(Session(model, threads=2, kernels=program.kernels), States(start))
         losses.append([float(stepper.run(dict(feeder(i)) | {"lr": np.asarray(0.01, np.float32)})["loss"]) for i in range(40)])
     np.testing.assert_allclose(*losses, atol=1e-5)
 

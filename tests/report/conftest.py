@@ -40,7 +40,8 @@ solver: {base_lr: 0.1, max_iter: 60, display: 20}
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`runs/` with small/1 and small/2 (images by class; another rate), and a run of each other kind of net: trees, texts, series, ..."""
     folder = tmp_path_factory.mktemp("report")
-    small = write_small(folder, NET.replace("max_iter", "watch_interval: 20, max_iter"))
+    net = NET.replace("max_iter", "watch_interval: 20, max_iter").replace("Accuracy", "Accuracy: {top: [accuracy, of_class]}")
+    small = write_small(folder, net)
     small_trees.write_trees(folder, small_trees.NET.replace("name: small", "name: trees"), "trees.yaml")
     recurrent_nets.write_letters(folder)
     (folder / "one.csv").write_text("b\n" + "".join(f"{10 * np.sin(k / 3):.4f}\n" for k in range(120)))

@@ -15,8 +15,8 @@ from tests.report.browser import look, needs_browser
 from tests.small_nets import netc
 
 SECTIONS = {
-    "small/1": {"Result", "Curves", "Gradient health", "Confusion matrix", "Worst mistakes", "First layer", "Environment",
-                "Command and net"},
+    "small/1": {"Result", "Curves", "Gradient health", "Confusion matrix", "Classes", "Worst mistakes", "First layer",
+                "Environment", "Command and net"},
     "coder/1": {"Result", "Curves", "Pretraining", "Gradient health", "First layer", "Reconstructions", "Environment", "Command and net"},
     "machine/1": {"Result", "Curves", "First layer", "Samples", "Environment", "Command and net"},
     "numbers/1": {"Result", "Curves", "Estimates", "Environment", "Command and net"},

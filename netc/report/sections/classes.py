@@ -11,7 +11,7 @@ from netc.net import Layer
 from netc.registry import section
 from netc.report import charts, images
 from netc.report.html import figure, paragraph, table
-from netc.report.rows import Classified, images_of
+from netc.report.rows import Classified, class_names, images_of
 from netc.report.run import Run
 from netc.report.scales import short
 from netc.run.feed import Feeds
@@ -45,6 +45,23 @@ def _pairs(counts: np.ndarray, names: Sequence[str]) -> str:
     said = [name if name.replace(" ", "").isalnum() else f"“{name}”" for name in names]
     pairs = [(int(off.flat[k]), said[k // len(names)], said[k % len(names)]) for k in order if off.flat[k]]
     return "Most often: " + ", ".join(f"{a} taken for {b} ({n:,})" for n, a, b in pairs) + "." if pairs else ""
+
+
+@section("Classes", model=True)
+def per_class(run: Run) -> Markup | None:
+    """What a metric says of each class, where it has a top for that."""
+    found = {name: value for name, value in run.scores.items() if isinstance(value, list)}
+    if not found:
+        return None
+    size = max(map(len, found.values()))
+    cells = [[_share(value[k] if k < len(value) else None) for value in found.values()] for k in range(min(size, MOST_CLASSES))]
+    rows = [(_visible(name), *own) for name, own in zip(class_names(run.made, size), cells, strict=False)]
+    lead = paragraph("The first {} of {} classes.", MOST_CLASSES, size) if size > MOST_CLASSES else Markup("")
+    return lead + table(("class", *found), rows)
+
+
+def _share(value: float | None) -> str:
+    return "no labels" if value is None else f"{value:.4f}"
 
 
 @section("Worst mistakes", model=True)

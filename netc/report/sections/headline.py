@@ -7,10 +7,10 @@ from netc.report import charts
 from netc.report.charts import Series
 from netc.report.html import charts as side_by_side
 from netc.report.html import figure, row, seconds
-from netc.report.run import Lines, Run
+from netc.report.run import LESS, Lines, Run
 from netc.report.scales import short
+from netc.run.evaluate import singles
 
-LESS = ("loss", "error", "rmse")  # names of what is better the smaller it is
 REASONS = {"max_iter": "ran to its end", "patience": "stopped: no better test", "": "still going on"}
 
 
@@ -18,7 +18,7 @@ REASONS = {"max_iter": "ran to its end", "patience": "stopped: no better test", 
 def result(run: Run) -> Markup:
     """The figures that one looks for first."""
     record, best = run.record, run.best
-    tiles = [(f"{value:.4f}", f"{_kind(run)} {name}", _best_note(run, name)) for name, value in run.scores.items()]
+    tiles = [(f"{value:.4f}", f"{_kind(run)} {name}", _best_note(run, name)) for name, value in singles(run.scores).items()]
     if best:
         tiles.append((short(best["iteration"]), "iteration of the best", f"by {run.monitored[0]}"))
     if record:

@@ -95,9 +95,8 @@ def reconstructions(run: Run) -> Markup | None:
     coding, source = _coding(program), images_of(program.test_net)
     if coding is None or source is None or prod(source[2]) > MOST_PIXELS:
         return None
-    value = program.test[0].versions[coding.blob][-1]
     originals, made = [], []
-    for feeds, values in run.batches({"made": value}):
+    for feeds, values in run.batches({"made": coding.blob}):
         originals.append(feeds[BATCH + source[1]].reshape(len(values["made"]), -1))
         made.append(values["made"].reshape(len(values["made"]), -1))
         if sum(map(len, made)) >= MOST_ROWS:

@@ -45,7 +45,7 @@ def forecasts(run: Run) -> Markup | None:
     if source is None or scores is None or source.source is None:
         return None
     windows, truth, made = [], [], []
-    for feeds, values in run.batches({"made": program.test[0].versions[scores][-1]}):
+    for feeds, values in run.batches({"made": scores}):
         windows.append(feeds[BATCH + source.tops[0]])
         truth.append(feeds[BATCH + source.tops[1]].reshape(-1))
         made.append(values["made"].reshape(-1))

@@ -1,0 +1,88 @@
+"""What the bottoms of a layer may hold, where not every number has a meaning: labels, indices, targets that are probabilities.
+
+A layer's decorator states it, `reads=labels(...)`, and one check (`netc.run.labels`) holds every source of data to it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import inf, prod
+from typing import Any
+
+import numpy as np
+
+from netc.ir import Value, cast, constant, op
+from netc.net import Layer
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Numbers from `low` to `high`, only whole ones where `whole`, and `ignored` beside them. `why` says what sets the limits."""
+
+    low: float
+    high: float
+    whole: bool = True
+    ignored: int | None = None
+    why: str = ""
+
+    def wrong(self, array: np.ndarray) -> np.ndarray:
+        """Where an array holds what is outside."""
+        if array.dtype.kind in "iub":
+            found = (array < self.low) | (array > self.high)
+        else:
+            found = ~((array >= self.low) & (array <= self.high))  # of NaN, too
+            if self.whole:
+                found |= array != np.floor(array)
+        return found if self.ignored is None or not found.any() else found & (array != self.ignored)
+
+    def outside(self, x: Value) -> Value:
+        """(2,) float32: how many elements of a value are outside, and the largest of them."""
+        y = cast(x, np.float32)
+        inside = op.And(op.GreaterOrEqual(y, constant(np.float32(self.low))), op.LessOrEqual(y, constant(np.float32(self.high))))
+        if self.whole and x.dtype.kind == "f":
+            inside = op.And(inside, op.Equal(y, op.Floor(y)))
+        if self.ignored is not None:
+            inside = op.Or(inside, op.Equal(y, constant(np.float32(self.ignored))))
+        count = op.ReduceSum(cast(op.Not(inside), np.float32), keepdims=0)
+        largest = op.ReduceMax(op.Where(inside, constant(np.float32(-inf)), y), keepdims=0)
+        return op.Concat(op.Unsqueeze(count, [0]), op.Unsqueeze(largest, [0]), axis=0)
+
+    def __str__(self) -> str:
+        numbers = "whole numbers" if self.whole else "numbers"
+        limits = "" if self.low == -inf else f" from {self.low:g}" + ("" if self.high == inf else f" to {self.high:.0f}")
+        ignored = "" if self.ignored is None else f", or {self.ignored}, which is ignored"
+        return f"{numbers}{limits}{ignored}{f' ({self.why})' if self.why else ''}"
+
+
+@dataclass(frozen=True)
+class Reads:
+    """Which bottom of a layer has a domain, and the function that gives it of the layer, its bottoms and its learned blobs."""
+
+    bottom: int
+    domain: Callable[[Layer, Sequence[Value], Sequence[Value]], Domain | None]
+
+
+def labels(axis: Callable[[Any], int] | None = None, ignored: Callable[[Any], Any] = lambda p: None) -> Reads:
+    """The second bottom holds labels: whole numbers below the size of the first bottom's `axis`, a function of the layer's message.
+
+    Without one the classes are all axes but the first. `ignored` gives the message that may have an `ignore_label`.
+    """
+
+    def domain(layer: Layer, bottoms: Sequence[Value], blobs: Sequence[Value]) -> Domain | None:
+        shape = bottoms[0].shape
+        sizes = shape[1:] if axis is None else [shape[axis(layer.param)]]
+        if not all(isinstance(d, int) for d in sizes):
+            return None
+        count = prod(map(int, sizes))
+        return Domain(0, count - 1, ignored=ignored_label(ignored(layer.param)), why=f"{layer.bottoms[0]} has scores for {count} classes")
+
+    return Reads(1, domain)
+
+
+def numbers(bottom: int, low: float, high: float, whole: bool = False, ignored: Callable[[Any], Any] = lambda p: None) -> Reads:
+    """A bottom holds numbers from `low` to `high`."""
+    return Reads(bottom, lambda layer, bottoms, blobs: Domain(low, high, whole, ignored_label(ignored(layer.param))))
+
+
+def ignored_label(message: Any) -> int | None:
+    """The `ignore_label` of a message that has one."""
+    return int(message.ignore_label) if message is not None and message.HasField("ignore_label") else None

@@ -1,0 +1,52 @@
+"""Which numbers the fields of layers may have, where their types allow more: a row a field. Fields of solvers: `netc.training`."""
+
+from collections.abc import Iterator
+from math import isfinite, isnan
+from typing import Any
+
+from google.protobuf.descriptor import FieldDescriptor
+
+from netc.spec.scalars import shortest
+
+FLOATS = (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE)
+NOT_NEGATIVE, POSITIVE, SHARE = "0 or more", "above 0", "from 0 to 1"
+TESTS = {NOT_NEGATIVE: lambda v: v >= 0, POSITIVE: lambda v: v > 0, SHARE: lambda v: 0 <= v <= 1}
+RANGES = {
+    "BatchNormParameter.moving_average_fraction": SHARE,
+    "BatchNormParameter.eps": NOT_NEGATIVE,
+    "ContrastiveLossParameter.margin": NOT_NEGATIVE,
+    "DropoutParameter.dropout_ratio": SHARE,
+    "FillerParameter.std": NOT_NEGATIVE,
+    "LRNParameter.alpha": NOT_NEGATIVE,
+    "LRNParameter.k": NOT_NEGATIVE,
+    "MVNParameter.eps": NOT_NEGATIVE,
+    "RBMParameter.sparsity_weight": NOT_NEGATIVE,
+    "TransformationParameter.std_value": POSITIVE,
+    "WindowDataParameter.bg_threshold": SHARE,
+    "WindowDataParameter.fg_fraction": SHARE,
+    "WindowDataParameter.fg_threshold": SHARE,
+}
+UNBOUNDED = ("ClipParameter", "ThresholdParameter")  # bounds, which may be infinite
+STORED = ("BlobProto", "Struct")  # weights; what a plug-in says
+
+
+def out_of_range(message: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """The fields of a message, and of all within it, whose numbers are out of their range: path and sentence."""
+    for field, value in message.ListFields():
+        for k, one in enumerate(value) if field.is_repeated else ((None, value),):
+            at = (*path, field.name) if k is None else (*path, field.name, k)
+            if field.message_type is not None and field.message_type.name not in STORED:
+                yield from out_of_range(one, at)
+            elif field.cpp_type in FLOATS and (wrong := _wrong(field, float(shortest(one)))):
+                yield at, wrong
+    if message.DESCRIPTOR.name == "FillerParameter" and message.type == "uniform" and message.min > message.max:
+        yield (*path, "min"), f"min is {message.min:g}, above max, {message.max:g}"
+
+
+def _wrong(field: Any, value: float) -> str:
+    """What is wrong with the value of a field; "" if nothing is."""
+    message = field.containing_type.name
+    wanted = RANGES.get(f"{message}.{field.name}", "")
+    if isnan(value) or not (isfinite(value) or message in UNBOUNDED):
+        return f"{field.name} is {value:g}; expected a number{f' {wanted}' if wanted else ''}"
+    return f"{field.name} is {wanted}, not {value:g}" if wanted and not TESTS[wanted](value) else ""

@@ -1,0 +1,68 @@
+"""Files that are read: plain ones, and what is told at once of what is none."""
+
+import os
+
+import numpy as np
+import pytest
+
+from netc import data, registry
+from netc.data import plain_layer, read_blob
+from netc.errors import DataError, NetcError
+from netc.files import IrregularFileError, open_plain, read_file, read_text
+from netc.run.weights import load_weights
+from netc.spec.job import load_job
+from tests.data.layers import data_layer
+
+
+def test_the_bytes_and_the_text_of_a_file(tmp_path):
+    (tmp_path / "a").write_bytes("é\r\nb\rc".encode())
+    (tmp_path / "link").symlink_to("a")
+    assert read_file(tmp_path / "link") == "é\r\nb\rc".encode() and read_text(tmp_path / "a") == "é\nb\nc"
+
+
+def test_what_is_no_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for name, kind in (("pipe", "a pipe"), ("/dev/zero", "a device")):
+        with pytest.raises(IrregularFileError, match=f"it is {kind}, not a file"):
+            open_plain(tmp_path / name)
+    with pytest.raises(IsADirectoryError, match="it is a folder"):
+        open_plain(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        open_plain(tmp_path / "none")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".npz", ".npy", ".txt", ".mdb"])
+def test_a_pipe_as_data_does_not_wait(tmp_path, suffix):
+    registry.load()
+    os.mkfifo(tmp_path / f"data{suffix}")
+    with pytest.raises(DataError, match="it is a pipe, not a file"):
+        data.describe(data_layer(f"data{suffix}"), "TRAIN", tmp_path)
+    with pytest.raises(DataError, match="it is a pipe, not a file"):
+        data.describe(plain_layer(f"data{suffix}", tmp_path), "TRAIN", tmp_path)
+
+
+@pytest.mark.parametrize("suffix", [".yaml", ".prototxt", ".caffemodel", ".h5", ".safetensors", ".npy", ".binaryproto"])
+def test_a_pipe_as_a_net_as_weights_or_as_a_mean_does_not_wait(tmp_path, suffix):
+    path = tmp_path / f"x{suffix}"
+    os.mkfifo(path)
+    reads = {".yaml": load_job, ".prototxt": load_job, ".npy": lambda p: read_blob(path), ".binaryproto": lambda p: read_blob(path)}
+    with pytest.raises(NetcError, match="it is a pipe, not a file"):
+        reads.get(suffix, lambda p: load_weights(p, {}, {}))(str(path))
+
+
+@pytest.mark.parametrize("kind, field", [("ImageData", "image_data_param"), ("HDF5Data", "hdf5_data_param"), ("TreeData", "data_param")])
+def test_a_pipe_as_a_list_does_not_wait(tmp_path, kind, field):
+    layer = data_layer("", 1)
+    layer.type = kind
+    layer.tree_data_param.vocabulary_size = 9
+    os.mkfifo(tmp_path / "list.txt")
+    getattr(layer, field).source = "list.txt"
+    getattr(layer, field).batch_size = 1
+    with pytest.raises(DataError, match="it is a pipe, not a file"):
+        data.describe(layer, "TRAIN", tmp_path)
+
+
+def test_text_of_windows_is_read_as_any(tmp_path):
+    (tmp_path / "list.txt").write_bytes(b"a.png 3\r\n")
+    np.save(tmp_path / "m.npy", np.ones((1, 2, 2), np.float32))
+    assert read_blob(tmp_path / "m.npy").shape == (1, 2, 2) and read_text(tmp_path / "list.txt") == "a.png 3\n"
