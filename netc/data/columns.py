@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from netc.data.cells import are_numbers, index, is_number
+from netc.data.cells import index, is_number
 from netc.data.sheet import PLACE, Sheet, places, read_sheet
 from netc.errors import DataError, Fault, close, near
 
@@ -58,11 +58,11 @@ def numbers(sheet: Sheet, chosen: Sequence[int]) -> tuple[np.ndarray, list[Fault
     """(rows, columns) of the chosen columns as float32, and a fault for each column with cells that are no numbers."""
     found, faults = np.zeros((len(sheet.rows), len(chosen)), np.float32), list[Fault]()
     for k, column in enumerate(chosen):
-        cells = [row[column] for row in sheet.rows]
-        if are_numbers(cells):
-            found[:, k] = list(map(float, cells))
+        values = sheet.numbers(column)
+        if values is not None:
+            found[:, k] = values
         else:
-            faults += sheet.faults(column, [r for r, cell in enumerate(cells) if not is_number(cell)], "expected a number")
+            faults += sheet.faults(column, [r for r, row in enumerate(sheet.rows) if not is_number(row[column])], "expected a number")
     return found, faults
 
 

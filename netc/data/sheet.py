@@ -7,13 +7,15 @@ header if it holds no number, or all the names that are looked for. Names are co
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from unicodedata import normalize
 
-from netc.data.cells import is_number
+import numpy as np
+
+from netc.data.cells import are_numbers, is_number
 from netc.errors import DataError, Fault
 from netc.files import read_file
 
@@ -35,6 +37,16 @@ class Sheet:
     sha256: str
     text: tuple[str, ...]  # the file's lines
     delimiter: str
+    kept: dict[int, np.ndarray] = field(default_factory=dict, compare=False, repr=False)  # columns of numbers, which take time to make
+
+    def numbers(self, column: int) -> np.ndarray | None:
+        """A column as float32; None if it has cells that are no numbers."""
+        if column not in self.kept:
+            cells = [row[column] for row in self.rows]
+            if not are_numbers(cells):
+                return None
+            self.kept[column] = np.array(list(map(float, cells)), np.float32)
+        return self.kept[column]
 
     def place(self, row: int, column: int) -> str:
         """`file:line:column` of a cell."""
@@ -70,11 +82,30 @@ def read_sheet(path: Path, names: Iterable[str] = ()) -> Sheet:
         stat = path.stat()
     except OSError as e:
         raise DataError(f"{path}: cannot be read: {e.strerror or e}") from e
-    return _read(path, tuple(names), stat.st_mtime_ns, stat.st_size)
+    found = _read(path, stat.st_mtime_ns, stat.st_size)
+    first_line, first = found.rows[0]
+    named = _is_header(first, tuple(names))
+    header = tuple(normalize("NFC", name) for name in first) if named else places(len(first))
+    rows = found.rows[1:] if named else found.rows
+    if not rows:
+        raise DataError(Fault(f"{path}:{first_line}:1", "there are no rows below the header"))
+    cells, lines = tuple(r for _, r in rows), tuple(n for n, _ in rows)
+    return Sheet(path, header, named, first_line, cells, lines, found.sha256, found.text, found.delimiter, found.kept[named])
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file's rows, each with the line that it begins on, and what sheets keep, without a header and with one."""
+
+    rows: list[tuple[int, tuple[str, ...]]]
+    sha256: str
+    text: tuple[str, ...]
+    delimiter: str
+    kept: tuple[dict[int, np.ndarray], dict[int, np.ndarray]]
 
 
 @lru_cache(maxsize=4)
-def _read(path: Path, names: tuple[str, ...], modified: int, size: int) -> Sheet:
+def _read(path: Path, modified: int, size: int) -> _File:
     # `modified` and `size` are there for the cache: a file that changed is read again.
     text, digest = _text(path)
     lines = list(io.StringIO(text, newline=""))
@@ -82,17 +113,12 @@ def _read(path: Path, names: tuple[str, ...], modified: int, size: int) -> Sheet
     rows = _rows(path, lines, delimiter)
     if not rows:
         raise DataError(f"{path}: the file is empty")
-    first_line, first = rows[0]
-    named = _is_header(first, names)
-    header = tuple(normalize("NFC", name) for name in first) if named else places(len(first))
-    wrong = [(line, len(row)) for line, row in rows if len(row) != len(header)]
+    expected = len(rows[0][1])
+    wrong = [(line, len(row)) for line, row in rows if len(row) != expected]
     if wrong:
         more = f" ({len(wrong):,} lines are of other lengths)" if len(wrong) > 1 else ""
-        raise DataError(Fault(f"{path}:{wrong[0][0]}:1", f"{wrong[0][1]} cells; expected {len(header)}, as in the first line{more}"))
-    rows = rows[1:] if named else rows
-    if not rows:
-        raise DataError(Fault(f"{path}:{first_line}:1", "there are no rows below the header"))
-    return Sheet(path, header, named, first_line, tuple(r for _, r in rows), tuple(n for n, _ in rows), digest, tuple(lines), delimiter)
+        raise DataError(Fault(f"{path}:{wrong[0][0]}:1", f"{wrong[0][1]} cells; expected {expected}, as in the first line{more}"))
+    return _File(rows, digest, tuple(lines), delimiter, ({}, {}))
 
 
 def places(count: int) -> tuple[str, ...]:

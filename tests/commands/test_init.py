@@ -1,5 +1,8 @@
 """`netc init`: the net that it writes trains."""
 
+import os
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -130,3 +133,12 @@ def test_images_with_their_channels_last(tmp_path):
     np.savez(tmp_path / "b.npz", data=images[:, :3], label=label)
     result = netc("init", tmp_path / "b.yaml", "--data", tmp_path / "b.npz")
     assert result.exit_code == 2 and "nothing says which axis of its rows, 3x8x3, are the channels" in result.stderr
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="names of files are UTF-8 there")
+def test_a_name_that_is_no_utf_8(tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9.csv")
+    path.write_text("a,kind\n1,x\n2,y\n")
+    for command in (("init", tmp_path / "new.yaml", "--data", path), ("data", "show", path)):
+        result = netc(*command)
+        assert result.exit_code == 2 and "this name is not UTF-8, and net files are; rename it" in result.stderr, result.stderr
