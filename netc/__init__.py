@@ -19,6 +19,7 @@ _HOMES = {
     "optimizer": "netc.optimizers",
     "schedule": "netc.registry",
     "source": "netc.registry",
+    "test": "netc.commands.test",
     "train": "netc.api",
     "training_op": "netc.training_ops",
 }

@@ -24,7 +24,7 @@ from netc.emit import emit
 from netc.errors import Fault, RunError, SpecError
 from netc.files import replace_file
 from netc.ir import Graph, Node, Value, leaf
-from netc.judge import all_faults, learned_of, net_faults, unequal
+from netc.judge import all_faults, learned_of, net_faults, source_faults
 from netc.layers.context import BATCH, NOISE
 from netc.lower import OUT, Lowered, lower, lower_symbolic
 from netc.metadata import dynamic_sizes, noise_facts, state_facts, tensor_facts
@@ -245,7 +245,7 @@ def program(job: Job, provider: str = "cpu", needs_solver: bool = True, target: 
     for part in ("train_net", "test_nets", "train", "tests"):
         if not faults:
             need(made, part)
-    if faults or any(unequal(net, bool(job.solver.test_iter)) for net in made.test_nets):
+    if faults or any(source_faults(net, bool(job.solver.test_iter)) for net in (made.train_net, *made.test_nets)):
         faults = net_faults(job)
     if made.trains or needs_solver:
         for stage in made.stages:

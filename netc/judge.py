@@ -1,12 +1,12 @@
 """All that is wrong with a job at once: its texts, and what can be judged of its nets and its solver in spite of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from netc.data import Known
-from netc.data.settings import keeps_caffes_order
+from netc.data.settings import keeps_caffes_order, shuffles
 from netc.errors import Fault, SpecError, line_of, path_of
 from netc.lower import lower_judged
-from netc.net import TEST, TRAIN, Net, judged, resolve
+from netc.net import TEST, TRAIN, Layer, Net, judged, resolve
 from netc.spec.job import Job, read_job
 from netc.training import solver_faults
 
@@ -28,9 +28,32 @@ def all_faults(job: Job) -> list[Fault]:
     return sorted(found, key=lambda f: (files.index(path_of(f)), line_of(f)))
 
 
-def unequal(net: Net, counted: bool) -> list[Fault]:
-    """Data layers of a test net that do not go through their rows side by side. `counted` says that a test has so many batches."""
+def source_faults(net: Net, counted: bool) -> list[Fault]:
+    """What is wrong with several data layers that are to go side by side. `counted` says that a test has so many batches."""
     ended = [layer for layer in net.sources if layer.source and layer.source.rows is not None]
+    if len(ended) < 2:
+        return []
+    return _unequal(ended, counted) if net.phase == TEST else list(_mixed(net, {x.name: x for x in ended}))
+
+
+def _mixed(net: Net, ended: dict[str, Layer]) -> Iterator[Fault]:
+    """Losses in training that compare rows of two data layers whose orders differ."""
+    made_of: dict[str, frozenset[str]] = {}
+    for layer in net.layers:
+        below = [made_of.get(b, frozenset()) for b in layer.bottoms]
+        made_of |= dict.fromkeys(layer.tops, frozenset().union(*below, {layer.name} & ended.keys()))
+        if not layer.type.endswith("Loss") or len(below) < 2 or not below[0] or not below[-1] or below[0] & below[-1]:
+            continue
+        a, b = ended[min(below[0])], ended[min(below[-1])]
+        shuffled = [x.name for x in (a, b) if shuffles(x.param)]
+        if shuffled or a.source != b.source and a.source and b.source and a.source.rows != b.source.rows:
+            why = "each has an order of its own (shuffle: false keeps that of the file)" if shuffled else "they have not as many rows"
+            text = f"compares rows of data layer {a.name!r} with those of {b.name!r}, which do not stay together: {why}"
+            yield Fault(layer.at("bottom", len(below) - 1), f"layer {layer.name!r} ({layer.type}): {text}; one source can give both")
+
+
+def _unequal(ended: list[Layer], counted: bool) -> list[Fault]:
+    """Of a test net: they do not go through their rows side by side."""
     if len({(layer.source and layer.source.rows, layer.batch_size) for layer in ended}) < 2:
         return []
     if counted and all(keeps_caffes_order(layer.param) for layer in ended):
@@ -49,7 +72,7 @@ def net_faults(job: Job) -> list[Fault]:
         net, wrong = judged(document, phase, *job.state(phase, number), base=job.base, learned=learned)
         learned = {**learned, **net.learned} if phase == TRAIN else learned
         places = {f.place for f in (*job.faults, *wrong)}
-        wrong += unequal(net, bool(job.solver.test_iter)) if phase == TEST else []
+        wrong += source_faults(net, bool(job.solver.test_iter))
         wrong += [f for f in lower_judged(net)[1] if f.place not in places]
         new = {f.place: [g for g in wrong if g.place == f.place] for f in wrong if f.place not in found}
         found |= new

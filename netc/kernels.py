@@ -12,6 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+import numpy as np
 import onnx
 from onnx import helper
 
@@ -53,15 +54,21 @@ def _allowed(limits: dict[str, list[str]], used: list[tuple[str, str, str]]) -> 
 
 def _typed(node: onnx.NodeProto, types: dict[str, int]) -> Iterator[tuple[str, str, str]]:
     """(type variable, parameter, type) of each tensor of a node."""
-    schema: Any = onnx.defs.get_schema(node.op_type, OPSET)
-    for names, formal in ((node.input, schema.inputs), (node.output, schema.outputs)):
+    for names, formal in zip((node.input, node.output), parameters(node.op_type), strict=True):
         for k, name in enumerate(names):
             if name:
-                parameter = formal[min(k, len(formal) - 1)]
-                yield parameter.type_str, parameter.name, type_name(types[name])
+                yield (*formal[min(k, len(formal) - 1)], type_name(helper.tensor_dtype_to_np_dtype(types[name])))
 
 
-def type_name(code: int) -> str:
+@cache
+def parameters(op: str) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """(type variable, parameter) of an op's inputs, and of its outputs."""
+    schema: Any = onnx.defs.get_schema(op, OPSET)
+    inputs, outputs = ([(p.type_str, p.name) for p in formal] for formal in (schema.inputs, schema.outputs))
+    return inputs, outputs
+
+
+@cache
+def type_name(kind: np.dtype[Any]) -> str:
     """A tensor's type as the table of kernels calls it."""
-    kind = helper.tensor_dtype_to_np_dtype(code).name
-    return NAMES.get(kind, kind)
+    return NAMES.get(kind.name, kind.name)

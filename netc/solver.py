@@ -118,7 +118,7 @@ class Trainer:
             for event in self._worked():
                 yield from self._said()
                 yield event
-        except RunError as e:
+        except (RunError, DataError) as e:
             yield from self._said()
             raise with_way_on(e, self.kept) from e
 

@@ -14,7 +14,7 @@ import numpy as np
 from netc import netc_pb2 as pb
 from netc import registry, schedules
 from netc.autodiff import grad
-from netc.errors import Fault, SpecError, near
+from netc.errors import Fault, SpecError, line_of, near
 from netc.ir import Graph, Value, cast, leaf, op, origin, toposort
 from netc.lower import Lowered
 from netc.spec.document import Document
@@ -144,7 +144,7 @@ def solver_faults(job: Job) -> list[Fault]:
             fault(f"test_iter is 1 or more, not {count}; where it is unset, a test is of the whole set", "test_iter", k)
     if not faults and solver.HasField("max_iter") and (found := schedules.too_large(solver, solver.max_iter)):
         fault(f"the rate of lr_policy {policy!r} is {found[1]:g} at iteration {found[0]}", "lr_policy")
-    return faults
+    return sorted(faults, key=line_of)
 
 
 def _out_of_range(solver: pb.SolverParameter, policy: str) -> Iterator[tuple[str, str]]:

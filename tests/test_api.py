@@ -195,6 +195,7 @@ def test_names():
             "optimizer",
             "schedule",
             "source",
+            "test",
             "train",
             "training_op",
         ]

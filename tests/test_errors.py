@@ -1,5 +1,6 @@
 """What a user sees when something is wrong: the place, a sentence, the exit code; never a traceback."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -131,7 +132,20 @@ SOLVER_FAULTS = {
     "type: RMSProp": ["RMSProp does not use momentum"],
     "lr_policy: stp": ["no lr_policy 'stp'", "'step'"],
     "lr_policy: step": ["lr_policy 'step' needs stepsize"],
-    "iter_size: 0": ["iter_size must be at least 1"],
+    "iter_size: 0": ["iter_size is 1 or more, not 0"],
+    "type: AdaDelta, momentum: 0.9, delta: 0": ["delta is above 0 with AdaDelta"],
+    "delta: -1": ["delta is 0 or more, not -1"],
+    "lr_policy: poly, power: -1": ["power is 0 or more, not -1, with lr_policy poly"],
+    "lr_policy: step, stepsize: 9, gamma: -1": ["gamma is 0 or more, not -1, with lr_policy step"],
+    "lr_policy: exp, gamma: 1.0e+10": ["the rate of lr_policy 'exp' is inf at iteration 59"],
+    "lr_policy: sigmoid, stepsize: 9, gamma: .inf": ["gamma is a number, not inf"],
+    "clip_gradients: 0": ["clip_gradients is above 0, or negative for no limit, not 0"],
+    "test_iter: [0]": ["test_iter is 1 or more, not 0"],
+    "average_loss: 0": ["average_loss is 1 or more, not 0"],
+    "patience: -1": ["patience is 0 or more, not -1"],
+    "max_iter: -5": ["max_iter is 0 or more, not -5"],
+    "momentum: 1": ["momentum is from 0 to below 1, not 1"],
+    "base_lr: .inf": ["base_lr is 0 or more, not inf"],
     "max_epoch: 3": ["give one of max_iter and max_epoch"],
     "regularization_type: L3": ["L1 or L2, not 'L3'"],
 }
@@ -140,8 +154,12 @@ SOLVER_FAULTS = {
 @pytest.mark.parametrize("change", SOLVER_FAULTS)
 def test_a_wrong_solver(tmp_path, monkeypatch, change):
     monkeypatch.chdir(tmp_path)
-    solver = NET.replace("lr_policy: inv, ", "") if "lr_policy" in change else NET
-    write_small(tmp_path, solver.replace("base_lr", f"{change}, base_lr"))
+    lines = NET.splitlines()
+    given = {field.partition(":")[0] for field in change.split(", ")} | ({"gamma", "power"} if "lr_policy" in change else set())
+    for k, line in enumerate(lines):
+        if k > 10:  # a field that the change sets stands once
+            lines[k] = re.sub(rf"\b({'|'.join(given)}): [^,}}]*,? ?", "", line)
+    write_small(tmp_path, "\n".join(lines).replace("solver: {", f"solver: {{{change}, "))
     result = netc("check", "small.yaml")
     assert result.exit_code == 2 and "small.yaml:12:" in result.stderr
     assert all(piece in result.stderr for piece in SOLVER_FAULTS[change]), result.stderr

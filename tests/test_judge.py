@@ -1,10 +1,12 @@
 """One round lists the faults of a text and those of its net; a layer that is in doubt is not blamed, nor what hangs on it."""
 
+import numpy as np
 import pytest
 
 from netc.errors import SpecError
-from netc.judge import judged_job
+from netc.judge import judged_job, net_faults
 from netc.registry import load
+from netc.spec.job import read_job
 
 load()
 DATA = "  - Input: {top: [data, label], shape: [{dim: [8, 1, 12, 12]}, {dim: 8}]}\n"
@@ -64,3 +66,35 @@ def test_nets_of_protobuf_text_and_of_caffes_old_form(tmp_path):
         judged_job(str(tmp_path / "n.prototxt"))
     found = [f.place.removeprefix(f"{tmp_path}/n.prototxt:") for f in caught.value.faults]
     assert found == ["1:85", "2:38", "2:93", "3:74"]
+
+
+class TestSeveralSources:
+    """Two data layers of one net."""
+
+    def faults(self, folder, rows=(20, 20), batches=(4, 4), shuffle="false", solver=""):
+        np.savez(folder / "a.npz", data=np.zeros((rows[0], 3), np.float32))
+        np.savez(folder / "b.npz", label=np.zeros(rows[1], np.int64))
+        path = folder / "two.yaml"
+        path.write_text(f"""\
+layers:
+  - Data: {{source: a.npz, top: data, batch_size: 4, test_batch_size: {batches[0]}, shuffle: {shuffle}}}
+  - Data: {{source: b.npz, top: label, batch_size: 4, test_batch_size: {batches[1]}, shuffle: {shuffle}}}
+  - InnerProduct: {{bottom: data, num_output: 2}}
+  - SoftmaxWithLoss: {{bottom: [ip1, label]}}
+{solver}""")
+        return [f.text for f in net_faults(read_job(str(path)))]
+
+    def test_side_by_side(self, tmp_path):
+        assert self.faults(tmp_path) == []
+
+    def test_of_other_lengths(self, tmp_path):
+        training, testing = self.faults(tmp_path, rows=(20, 18))
+        assert "compares rows of data layer 'data' with those of 'data2', which do not stay together: they" in training
+        assert "for testing, 'data' has 20 rows in batches of 4 and 'data2' has 18 rows in batches of 4" in testing
+
+    def test_in_other_batches(self, tmp_path):
+        assert any("for testing, 'data' has 20 rows in batches of 4" in text for text in self.faults(tmp_path, batches=(4, 5)))
+
+    def test_shuffled_apart(self, tmp_path):
+        (found,) = self.faults(tmp_path, shuffle="true")
+        assert "each has an order of its own (shuffle: false keeps that of the file); one source can give both" in found

@@ -7,7 +7,7 @@ import pytest
 from netc import netc_pb2 as pb
 from netc import registry
 from netc.errors import SpecError
-from netc.schedules import current_step, rate
+from netc.schedules import current_step, rate, too_large
 from netc.spec import load_job
 
 registry.load()
@@ -73,3 +73,18 @@ def test_the_old_solver_type_names_the_type(tmp_path):
     (tmp_path / "solver.prototxt").write_text('net: "net.prototxt" solver_type: ADAM base_lr: 0.1 max_iter: 1')
     (tmp_path / "net.prototxt").write_text('layer { name: "x" type: "Input" top: "x" }')
     assert load_job(str(tmp_path / "solver.prototxt")).solver.type == "Adam"
+
+
+def test_a_rate_that_no_number_holds():
+    growing = solver("exp", gamma=2)
+    assert rate(growing, 5000, 10_000) == float("inf") and too_large(growing, 10_000)[0] == 9999
+    assert too_large(solver("exp", gamma=0.5), 10_000) is None
+    falling = solver("sigmoid", gamma=-1, stepsize=50)  # the only way down by this policy
+    assert rate(falling, 0, 100_000) == pytest.approx(0.5) and rate(falling, 99_999, 100_000) == 0
+    assert too_large(falling, 100_000) is None
+
+
+@pytest.mark.parametrize("policy", registry.schedule)
+def test_fields_that_may_not_be_negative_are_known(policy):
+    names = registry.schedule.facts[policy].get("not_negative", ())
+    assert all(name in pb.SolverParameter.DESCRIPTOR.fields_by_name for name in names)

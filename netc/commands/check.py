@@ -4,15 +4,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from netc import cost, kernels, receptive
+from netc import cost, receptive
+from netc.chain import calls
 from netc.commands import data_report
 from netc.commands.advice import Checked, warnings
 from netc.commands.data_report import Seen
 from netc.commands.memory import Memory, memory
+from netc.commands.providers import kinds, lacking
 from netc.contract import Program
-from netc.emit import emit
 from netc.errors import DataError, Fault, SpecError
-from netc.ir import HOST
 from netc.layers.context import dims
 from netc.passes import simplify
 
@@ -96,23 +96,10 @@ def _shared_rows(seen: Iterable[Seen]) -> Iterator[Fault]:
 
 def _providers(program: Program) -> tuple[dict[str, int], Lacks]:
     """How many kinds of ops each model has, and those that a provider lacks."""
-    plain = program.portable
-    graphs = ({"training": plain.plain_graph("train")} if program.trains else {}) | {"deployed": plain.deploy[0].graph}
-    ops: dict[str, int] = {}
-    lacks: Lacks = {}
-    for name, graph in graphs.items():
-        graph = simplify(graph)
-        if any(node.domain == HOST for node in graph.nodes):
-            continue  # Python runs between parts of it, on the CPU
-        ops[name] = len({n.op_type for n in emit(graph, "cpu", functions=False).graph.node} - {"Constant"})
-        lacks[name] = {}
-        for provider in kernels.PROVIDERS:
-            found: dict[str, list[str]] = {}
-            for node in kernels.lacking(emit(graph, "cuda" if provider == "CUDA" else "cpu", functions=False), provider):
-                layers = found.setdefault(node.op_type, [])
-                layers.extend({node.name.split("/")[0]} - set(layers))
-            lacks[name][provider] = found
-    return ops, lacks
+    graphs = ({"training": program.plain_graph("train")} if program.trains else {}) | {"deployed": program.deploy[0].graph}
+    kept = {name: simplify(graph) for name, graph in graphs.items()}
+    kept = {name: graph for name, graph in kept.items() if not calls(graph)}  # Python runs between parts of it, on the CPU
+    return {name: len(kinds(graph)) for name, graph in kept.items()}, {name: lacking(graph) for name, graph in kept.items()}
 
 
 def table(report: Report) -> Iterator[str]:

@@ -49,8 +49,14 @@ DIFFERENCES = (
     Difference(("LSTMUnit",), "the gradient by the forget gate is that of a cont of 0 or 1", "it is that of any cont"),
     Difference((), "random numbers hang on what was drawn before", "each is a function of the seed, a name and the iteration"),
     Difference(
-        (), "a test goes on where the last one ended; scores are means of batches", "each begins with the first row; rows count alike"
+        (), "a test goes on where the last one ended; scores are means of batches", "each begins with the first row; scores are of all rows"
     ),
+    Difference(
+        ("SoftmaxWithLoss", "MultinomialLogisticLoss", "InfogainLoss", "HingeLoss", "Accuracy", "Embed", "BatchReindex"),
+        "a label or index beyond the classes reads other memory; a fraction is cut off",
+        "both are errors that name the row",
+    ),
+    Difference(("SigmoidCrossEntropyLoss",), "takes any number for a target", "a target beyond 0 to 1 is an error that names the row"),
     Difference((), "a solver without random_seed gives another run each time", "runs repeat; random_seed: -1 draws a seed"),
     Difference((), "resuming begins the data anew, with other random numbers", "a resumed run has the bits of one that was not stopped"),
     Difference((), "snapshots are BINARYPROTO by default", "they are .safetensors; snapshot_format writes and --snapshot reads Caffe's"),

@@ -1,26 +1,23 @@
 """What a run needs of memory: weights, slots, batches and data by their sizes, activations by walking through the step.
 
-A step's tensors are those of the model that runs, with the bodies of training ops in the place of calls where there is no
+A step's tensors are those of the graph that runs, with the bodies of training ops in the place of calls where there is no
 kernel for them. Each lives from the node that makes it to the last one that reads it; one that is read for the last time by
 an op that works element by element gives its place to that op's output, as in onnxruntime's plan.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
-import numpy as np
-import onnx
-from onnx import helper
-
 from netc.contract import Program
-from netc.emit import NEXT
-from netc.ir import Graph
+from netc.ir import TRAINING, Node, toposort
+from netc.native import kernels_of
 from netc.tensor_type import Type
+from netc.training_ops import trace
 
 RUNTIME = 22 * 2**20  # of a net of one small layer: sessions, the compiled models, the loop's own code (measured on Linux)
 ARENA = 2.5  # onnxruntime keeps what a session's first run took beside the block that it plans for the later ones (measured: 2.1 to 3.5)
-VIEWS = {"Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity"}
+VIEWS = {"Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Stop"}
 ELEMENTWISE = {"Add", "Sub", "Mul", "Div", "Relu", "Sigmoid", "Tanh", "Exp", "Sqrt", "Neg", "Abs", "Max", "Min", "Where", "Clip", "Pow"}
 
 
@@ -75,12 +72,9 @@ def _test_batch(program: Program) -> int:
 
 
 def _peak(program: Program, kind: str, sizes: Mapping[str, int]) -> int:
-    if program.target == "native":
-        graph = program.graph(kind)
-        return peak(list(_steps_of_graph(graph, sizes)), graph.outputs.values(), [*graph.updates.values()])
-    model = program.model(kind, functions=False)
-    names = [v.name for v in model.graph.output]
-    return peak(list(_steps_of_model(model, sizes)), names, [n for n in names if n.startswith(NEXT)])
+    graph = program.graph(kind)
+    steps = _steps(graph.nodes, program.provider, kernels_of(program.kernels), sizes)
+    return peak(list(steps), graph.outputs.values(), graph.updates.values())
 
 
 def peak(steps: Sequence[Step], ends: Iterable[object], outside: Iterable[object] = ()) -> int:
@@ -106,24 +100,18 @@ def peak(steps: Sequence[Step], ends: Iterable[object], outside: Iterable[object
     return most
 
 
-def _steps_of_graph(graph: Graph, sizes: Mapping[str, int]) -> Iterator[Step]:
-    for node in graph.nodes:
-        if node.domain != "netc":
+def _steps(nodes: Iterable[Node], provider: str, kernels: Collection[str], sizes: Mapping[str, int]) -> Iterator[Step]:
+    """The steps of nodes. A training op without a kernel is those of its body, each value of which is its own in every call."""
+    for node in nodes:
+        if node.domain == TRAINING and node.op not in kernels:
+            body = trace(node, provider)
+            key = {v: outer for v, outer in zip(body.inputs, node.inputs, strict=True) if v is not None}
+            key |= dict(zip(body.outputs, node.outputs, strict=True))
+            for step in _steps(toposort(body.outputs), provider, kernels, sizes):
+                makes = {key.get(v, (node, v)): size for v, size in step.makes.items()}
+                yield Step(step.op, tuple(key.get(v, (node, v)) for v in step.reads), makes)
+        elif node.domain != "netc" or node.op == "Stop":
             yield Step(node.op, node.operands, {v: _of(v.type, sizes) for v in node.outputs})
-
-
-def _steps_of_model(model: onnx.ModelProto, sizes: Mapping[str, int]) -> Iterator[Step]:
-    graph = onnx.shape_inference.infer_shapes(model).graph
-    known = {v.name: _of_info(v, sizes) for v in (*graph.value_info, *graph.output)}
-    for node in graph.node:
-        if node.op_type != "Constant":
-            yield Step(node.op_type, tuple(filter(None, node.input)), {n: known.get(n, 0) for n in node.output if n})
-
-
-def _of_info(value: onnx.ValueInfoProto, sizes: Mapping[str, int]) -> int:
-    tensor = value.type.tensor_type
-    shape = tuple(d.dim_value or d.dim_param for d in tensor.shape.dim)
-    return _of(Type(np.dtype(helper.tensor_dtype_to_np_dtype(tensor.elem_type)), shape), sizes) if tensor.elem_type else 0
 
 
 def _of(type_: Type, sizes: Mapping[str, int] = {}) -> int:  # noqa: B006

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
+from netc import registry
 from netc.commands.program import compiled_program, known_rows, loaded_weights
+from netc.judge import judged_job
 from netc.run.evaluate import Scores, evaluate, layer_scores
 from netc.run.feed import Feeder
 from netc.run.tested import TestNet
@@ -27,3 +29,12 @@ def test_command(
     for text in feeder.notes():
         note(f"note: {text}")
     return scores | layer_scores(program.test_net, states, feeder, batches, program.seed)
+
+
+def test(path: str, *weights: str, provider: str = "auto", iterations: int | None = None) -> Scores:
+    """The scores of a net file's test net on trained weights, by the outputs' names, as `netc test` prints them.
+
+    A number each, or of a top for each class a list, with None for a class without labels.
+    """
+    registry.load()
+    return test_command(judged_job(path), provider, None, weights, iterations, lambda text: None)

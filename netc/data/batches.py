@@ -1,8 +1,5 @@
 """From a layer to its batches: the source function chosen, its rows held out, ordered, transformed."""
 
-import os
-import unicodedata
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -10,6 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from netc import netc_pb2 as pb
+from netc.data.choice import check_names, source_function, source_name
 from netc.data.decoding import StandIns, skips
 from netc.data.dummy import dummy_batch_size
 from netc.data.order import Order, held_out, in_file_order, shuffled, streams
@@ -17,10 +15,8 @@ from netc.data.settings import keeps_caffes_order, setting, shuffles
 from netc.data.source import Description, Request, Selected, Table
 from netc.data.transform import normalisation, transform, transformed
 from netc.data.vocabulary import Vocabulary
-from netc.errors import DataError, close, near
-from netc.files import open_plain
+from netc.errors import DataError
 from netc.random import integers, permutation
-from netc.registry import Registry, dataset, source
 
 
 class Source(Protocol):
@@ -200,23 +196,9 @@ def _described(request: Request, table: Table) -> Description:
     first = given.tops[0] if table.finished else transformed(request.layer.transform_param, given.tops[0])
     classes = given.classes if wanted > 1 else ()  # they are of the labels
     if not given.tokens:  # whose classes are characters or words
-        _check_names(given.name, classes)
-    kinds, name = _source_name(request)
+        check_names(given.name, classes)
+    kinds, name = source_name(request)
     return replace(given, tops=(first, *given.tops[1:wanted]), classes=classes, noun=kinds.facts[name].get("noun", "rows"))
-
-
-def _check_names(source: str, classes: tuple[str, ...]) -> None:
-    """DataError for names of classes that cannot stand on a line of labels.txt: found before the run, not when it is published."""
-    faults = []
-    for name in classes:
-        if any("\ud800" <= letter <= "\udfff" for letter in name):
-            faults.append(f"{source}: the name of the class {name!r} is not UTF-8; rename it")
-        elif not name.strip() or name.splitlines() != [name] or any(unicodedata.category(letter) == "Cc" for letter in name):
-            faults.append(
-                f"{source}: the name of the class {name!r} has an end of a line or a control character in it, or nothing; rename it"
-            )
-    if faults:
-        raise DataError(*faults)
 
 
 def _table(request: Request) -> Table:
@@ -233,14 +215,14 @@ def _split(request: Request) -> Table:
     param = request.layer.data_param
     other = {"VALIDATION": param.validation_source or param.test_source, "TEST": param.test_source}.get(request.phase)
     if other:
-        training = _source_function(request)(replace(request, phase="TRAIN")).description
+        training = source_function(request)(replace(request, phase="TRAIN")).description
         testing = replace(request, source=other, learned=training)
-        tested = _source_function(testing)(testing)
+        tested = source_function(testing)(testing)
         if tested.description.tops != training.tops:
             raise DataError(f"{testing.path}: rows are {tested.description.tops}; expected the training rows' {training.tops}")
         tested = replace(tested, description=replace(tested.description, tops=training.tops))  # with their mean and std
         return _stated(tested, param, set_apart=True)
-    table = _source_function(request)(request)
+    table = source_function(request)(request)
     if param.test_fraction:
         return _stated(_held_out(table, param.test_fraction, request.phase), param, set_apart=True)
     return _stated(table, param, table.has_test_rows or table.description.rows is None)
@@ -268,53 +250,3 @@ def _labelled(request: Request, table: Table) -> Table:
     if described.rows is None or not 0 < param.labelled <= described.rows:
         raise DataError(f"labelled is {param.labelled}; {described.name} has {described.rows or 'no end of'} training rows")
     return table.chosen(np.sort(permutation(request.seed, f"{request.layer.name}/labelled", described.rows)[: param.labelled]))
-
-
-def _source_function(request: Request) -> Callable[[Request], Table]:
-    kinds, name = _source_name(request)
-    return kinds.find(name)
-
-
-def _source_name(request: Request) -> tuple[Registry, str]:
-    """The table that the source's function is in, and its name there. DataError if there is none for it."""
-    text, backend = request.source, request.layer.data_param.HasField("backend")
-    if request.layer.type != "Data":
-        return source, request.layer.type
-    if text in dataset:
-        return dataset, text
-    kinds = sorted(k for k in source if k.startswith("."))
-    wanted = f"expected the name of a data set, a {', '.join(kinds)} file or a folder of images in a folder per class"
-    if not text:
-        raise DataError(f"source is missing; {wanted}")
-    path = request.path
-    if not os.path.exists(path):  # which is false, too, for what cannot be the name of a file
-        raise DataError(_not_there(path, text))
-    if (path / "CURRENT").exists():
-        return source, "leveldb"
-    if (path / "data.mdb").exists() or path.suffix == ".mdb" or backend:
-        return source, "lmdb"
-    if not path.is_dir():
-        _check_plain(path)
-    if not path.is_dir() and path.suffix.lower() not in source:
-        raise DataError(f"{path}: files of this kind are not read; {wanted}")
-    return source, "folder" if path.is_dir() else path.suffix.lower()
-
-
-def _check_plain(path: Path) -> None:
-    """DataError for a pipe or a device, which whatever reads it would wait for."""
-    try:
-        with open_plain(path):
-            pass
-    except OSError as e:
-        raise DataError(f"{path}: cannot be read: {e.strerror or e}") from e
-
-
-def _not_there(path: Path, text: str) -> str:
-    """What to say of a source that is neither a file nor a data set: what is near."""
-    beside = [p.name for p in path.parent.iterdir()] if os.path.isdir(path.parent) else []
-    if path.suffix:
-        found = close(path.name, beside)
-        hint = f"did you mean {' or '.join(map(repr, found))}?" if found else "paths start from the net's folder"
-        return f"there is no file {str(path)!r}; {hint}"
-    names = [*dataset, *beside] if close(text, [*dataset, *beside]) else dataset
-    return f"{text!r} is neither a data set nor a file or folder; {near(text, names)}"

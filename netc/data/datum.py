@@ -22,7 +22,7 @@ def to_pixels(datum: pb.Datum, place: str, left_out: LeftOut | None = None) -> n
         return _decoded(datum.data, place, left_out)
     shape = datum.channels, datum.height, datum.width
     values = np.frombuffer(datum.data, np.uint8) if datum.data else np.array(datum.float_data, np.float32)
-    if values.size != int(np.prod(shape, dtype=object)) or min(shape) < 0:
+    if values.size != int(np.prod(shape, dtype=object)) or min(shape) < 1:
         raise DataError(f"{place}: {values.size} values do not fill {'x'.join(map(str, shape))}")
     return values.reshape(shape)
 

@@ -3,14 +3,15 @@
 Pixels are bytes, channels first, blue before red (or one grey channel); paths are relative to root_folder.
 """
 
+import re
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from netc.data.bilinear import resize
-from netc.data.cells import label_number
 from netc.data.decoding import each, in_memory, skips
 from netc.data.images import MEMORY
 from netc.data.pixels import LeftOut, read_image
@@ -26,7 +27,8 @@ def image_data(request: Request) -> Table:
     param = request.layer.image_data_param
     if bool(param.new_height) != bool(param.new_width):
         raise DataError("only one of new_height and new_width is given; expected both or none")
-    paths, labels, lines = _listed(request.path, request.base / param.root_folder)
+    listed, root = read_list(request.path), request.base / param.root_folder
+    paths, labels = tuple(root / line.path for line in listed), np.array([line.label for line in listed], np.int64)
     channels, size = 3 if param.is_color else 1, (int(param.new_height), int(param.new_width))
     shape = (channels, *size) if param.new_height else _first(paths, channels, skips(request)).shape
     images = ListedImages(paths, shape, bool(param.new_height))
@@ -36,7 +38,7 @@ def image_data(request: Request) -> Table:
         return (in_memory(images, len(paths), skips(request)) if small else images), labels
 
     described = Description(request.path.name, (TopSpec("float32", shape), TopSpec("int64", ())), len(paths))
-    return Table(described, load, notes=images.left_out.notes, place=lambda top, row: f"{request.path}:{lines[row]}:1")
+    return Table(described, load, notes=images.left_out.notes, place=lambda top, row: f"{request.path}:{listed[row].number}:1")
 
 
 @dataclass(frozen=True)
@@ -74,21 +76,29 @@ def _first(paths: tuple[Path, ...], channels: int, skip: bool) -> np.ndarray:
     raise DataError(f"not one of {len(paths)} images can be decoded; the first is {paths[0]}")
 
 
-def _listed(listing: Path, root: Path) -> tuple[tuple[Path, ...], np.ndarray, list[int]]:
-    """The paths and labels of a list, and the lines that they stand on. What follows the last space of a line is the label."""
+class Line(NamedTuple):
+    """A line of a list: the path and the label on it, and its number."""
+
+    path: str
+    label: int
+    number: int
+
+
+def read_list(listing: Path) -> list[Line]:
+    """The lines of a list. What follows the last space of one is the label. DataError names all lines that are no path and label."""
     try:
-        lines = [line.strip() for line in read_text(listing).splitlines()]
+        lines = read_text(listing).split("\n")
     except (OSError, UnicodeDecodeError) as e:
-        raise DataError(f"{listing}: cannot be read as a list of images: {e}") from e
-    paths, labels, numbers, faults = [], [], [], []
-    for number, line in enumerate(lines, 1):
+        raise DataError(f"{listing}: cannot be read as a list of images: {getattr(e, 'strerror', None) or e}") from e
+    found, faults = [], []
+    for number, line in enumerate(map(str.strip, lines), 1):
         path, _, label = line.rpartition(" ")
-        if path and (number_of_class := label_number(label)) is not None:
-            paths.append(root / path.strip())
-            labels.append(number_of_class)
-            numbers.append(number)
+        whole = path and re.fullmatch(r"-?[0-9]+", label)
+        if whole and len(label) < 12 and -(2**31) <= int(label) < 2**31:
+            found.append(Line(path.strip(), int(label), number))
         elif line:
-            faults.append(Fault(f"{listing}:{number}:1", f"expected a path, a space and a whole number; {line!r} came"))
-    if faults or not paths:
+            wanted = f"a whole number{' of 32 bits' if whole else ''}"
+            faults.append(Fault(f"{listing}:{number}:1", f"expected a path, a space and {wanted}; {line[:200]!r} came"))
+    if faults or not found:
         raise DataError(*(faults or [Fault(str(listing), "lists no images")]))
-    return tuple(paths), np.array(labels, np.int64), numbers
+    return found

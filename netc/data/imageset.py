@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from netc import netc_pb2 as pb
-from netc.data.cells import label_number
 from netc.data.datum import to_datum, to_pixels
+from netc.data.image_list import Line, read_list
 from netc.data.lmdb import datums, write_datums
 from netc.data.pixels import LeftOut, read_image
-from netc.errors import DataError, Fault, RunError
-from netc.files import read_file, read_text, replace_file
+from netc.errors import DataError, RunError
+from netc.files import read_file, replace_file
 from netc.random import permutation
 
 
@@ -39,7 +39,7 @@ def write_database(images: ImageSet, database: str) -> tuple[int, list[str], lis
     """
     if bool(images.size[0]) != bool(images.size[1]):
         raise DataError("only one of the height and the width to resize to is given; give both or none")
-    lines, skipped, left_out = _lines(images.listing), list[str](), LeftOut()
+    lines, skipped, left_out = read_list(Path(images.listing)), list[str](), LeftOut()
     if images.seed is not None:
         lines = [lines[k] for k in permutation(images.seed, "convert-imageset", len(lines))]
     return write_datums(database, _items(images, lines, skipped, left_out)), skipped, left_out.notes()
@@ -69,28 +69,9 @@ def write_mean(path: str, image: np.ndarray) -> None:
         raise RunError(f"{path}: cannot be written: {e.strerror or e}") from e
 
 
-def _lines(listing: str) -> list[tuple[str, int]]:
-    """Paths and labels: a label is what follows the last space."""
-    try:
-        text = read_text(listing)
-    except (OSError, UnicodeDecodeError) as e:
-        raise DataError(f"{listing}: cannot be read: {e}") from e
-    found, faults = [], []
-    for number, line in enumerate(text.splitlines(), 1):
-        path, _, label = line.strip().rpartition(" ")
-        number_of_class = label_number(label)
-        if path and number_of_class is not None and -(2**31) <= number_of_class < 2**31:  # an int32 in a Datum
-            found.append((path, number_of_class))
-        elif line.strip():
-            faults.append(Fault(f"{listing}:{number}:1", f"a line is a path, a space and a whole number; {line.strip()!r} came"))
-    if faults or not found:
-        raise DataError(*(faults or [Fault(listing, "there are no images in it")]))
-    return found
-
-
-def _items(images: ImageSet, lines: list[tuple[str, int]], skipped: list[str], left_out: LeftOut) -> Iterator[tuple[bytes, pb.Datum]]:
+def _items(images: ImageSet, lines: list[Line], skipped: list[str], left_out: LeftOut) -> Iterator[tuple[bytes, pb.Datum]]:
     first: tuple[int, ...] | None = None
-    for number, (name, label) in enumerate(lines):
+    for number, (name, label, _) in enumerate(lines):
         path = Path(images.root) / name.lstrip("/")
         try:
             pixels = read_image(path, 1 if images.gray else 3, *images.size, left_out=left_out)

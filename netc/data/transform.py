@@ -76,10 +76,11 @@ def transform(request: Request, top: TopSpec) -> Transform:
         mean = norm.mean
         if moves:
             rows, mean = _crop_and_mirror(request, rows, mean, first, top.sizes, cropped)
-        if mean is None:
-            return np.multiply(rows, norm.factor, dtype=np.float32, casting="unsafe")
-        centred = np.subtract(rows, mean, dtype=np.float32, casting="unsafe")
-        return np.multiply(centred, norm.factor, out=centred)
+        with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite, which is looked for where it matters
+            if mean is None:
+                return np.multiply(rows, norm.factor, dtype=np.float32, casting="unsafe")
+            centred = np.subtract(rows, mean, dtype=np.float32, casting="unsafe")
+            return np.multiply(centred, norm.factor, out=centred)
 
     return apply
 

@@ -137,6 +137,9 @@ def _patch(
 ) -> tuple[tuple[int, int], np.ndarray]:
     """The window warped to fit a square of `size`, and where it belongs there: not at (0, 0) where context goes beyond the image."""
     x1, y1, x2, y2 = window.corners
+    if y2 >= image.shape[1] or x2 >= image.shape[2]:
+        size_there = "x".join(map(str, image.shape[1:]))
+        raise DataError(f"{window.path}: is {size_there}; a window goes to row {y2}, column {x2}, counted from 0")
     (top, height), (left, width) = (0, size), (0, size)
     if param.context_pad or param.crop_mode == "square":
         half = np.array([y2 - y1 + 1, x2 - x1 + 1]) / 2
@@ -172,13 +175,17 @@ def _windows(listing: Path, root: Path) -> list[Window]:
             if lines[at][0] != "#":
                 raise ValueError("expected `# number` of an image")
             path, count = root / " ".join(lines[at + 1]), int(lines[at + 5][0])
+            if count < 0:
+                raise ValueError(f"it has {count} windows")
             for k in range(count):
                 at_window = lines[at + 6 + k]
                 label, overlap, (x1, y1, x2, y2) = label_number(at_window[0]), float(at_window[1]), (int(float(v)) for v in at_window[2:])
                 if label is None:
                     raise ValueError(f"the label {at_window[0]!r} is no whole number")
+                if not (0 <= x1 <= x2 and 0 <= y1 <= y2):
+                    raise ValueError(f"a window from {x1} {y1} to {x2} {y2}")
                 windows.append(Window(path, label, overlap, (x1, y1, x2, y2)))
             at += 6 + count
-    except (ValueError, IndexError) as e:
+    except (ValueError, IndexError, OverflowError) as e:
         raise DataError(f"{listing}: the image that begins at line {at + 1} (blank ones not counted) is not as it should be: {e}") from e
     return windows

@@ -40,8 +40,8 @@ def auc(ctx: Context, scores: Value, labels: Value) -> Value:
     rows = (f"{ctx.layer.name}.rows",)
     kept = [v if counted is None else op.Compress(v, counted, axis=0, shape=rows) for v in (margin, hit)]
     ctx.collect(margin=kept[0], hit=kept[1])
-    hits = cast(hit if counted is None else op.And(hit, counted), np.int64)
-    return _area(margin, hits, (1 if counted is None else cast(counted, np.int64)) - hits)
+    hits = cast(hit if counted is None else op.And(hit, counted), np.float32)
+    return _area(margin, hits, (1.0 if counted is None else cast(counted, np.float32)) - hits)
 
 
 def _area(margin: Value, hits: Value, misses: Value) -> Value:
@@ -50,12 +50,12 @@ def _area(margin: Value, hits: Value, misses: Value) -> Value:
     ordered, order = op.TopK(margin, count, axis=0, outputs=2, shapes=[margin.shape] * 2)
     change = op.Not(op.Equal(op.Slice(ordered, [1], [MOST], [0], shape=("M",)), op.Slice(ordered, [0], [-1], [0], shape=("M",))))
     group = op.CumSum(op.Concat(constant(np.array([0])), cast(change, np.int64), axis=0, shape=margin.shape), constant(0))
-    none = op.Expand(constant(0), shape_of(margin), shape=margin.shape)
+    none = op.Expand(constant(0.0), shape_of(margin), shape=margin.shape)
     hits, misses = (op.ScatterND(none, op.Unsqueeze(group, [1]), op.Gather(v, order, axis=0), reduction="add") for v in (hits, misses))
     above = op.CumSum(misses, constant(0))  # from the highest margin down, so these and those above are not below
     below = op.ReduceSum(misses, keepdims=0) - above
-    won = op.ReduceSum(cast(hits, np.float32) * (cast(below, np.float32) + cast(misses, np.float32) * 0.5), keepdims=0)
-    pairs = cast(op.ReduceSum(hits, keepdims=0), np.float32) * cast(op.ReduceSum(misses, keepdims=0), np.float32)
+    won = op.ReduceSum(hits * (below + misses * 0.5), keepdims=0)
+    pairs = op.ReduceSum(hits, keepdims=0) * op.ReduceSum(misses, keepdims=0)
     return op.Where(pairs > 0.0, won / op.Max(pairs, 1.0), constant(0.5))
 
 

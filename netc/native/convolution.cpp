@@ -28,11 +28,12 @@ class Conv : public Kernel {
   explicit Conv(const Attributes& attributes) : window_(attributes), relu_(attributes.integer("relu") != 0) {}
 
   void compute(const Context& context) const override {
-    const auto x = context.input(0), w = context.input(1), b = context.input(2);
+    const auto x = context.input(0, {kAny, kSome, kSome, kSome}), w = context.input(1, {kSome, x.shape[3], kSome, kSome});
     const int64_t n = x.shape[0], c = x.shape[3], m = w.shape[0], kh = w.shape[2], kw = w.shape[3];
+    const auto b = context.optional_input(2, {m});
     const Geometry g(window_, x.shape[1], x.shape[2], c, kh, kw);
     float* y = context.output(0, {n, g.out_h(), g.out_w(), m});
-    const auto scratch = packed_.take((g.terms() + 1) * padded(m));
+    const auto scratch = packed_.take(elements({g.terms() + 1, padded(m)}));
     float *packed = scratch.data(), *bias = packed + g.terms() * padded(m);
     pack(context, g, m, packed, c * kh * kw, [&](int64_t ky, int64_t kx, int64_t ci) { return w.data + (ci * kh + ky) * kw + kx; });
     std::fill_n(bias, padded(m), 0.0f);
@@ -49,12 +50,13 @@ class Conv : public Kernel {
 // The gradient by x, whose height and width are `spatial`.
 class ConvInputGrad : public Kernel {
  public:
-  explicit ConvInputGrad(const Attributes& attributes) : window_(attributes), spatial_(attributes.integers("spatial", 2)) {}
+  explicit ConvInputGrad(const Attributes& attributes) : window_(attributes), spatial_(attributes.extents("spatial", 2, 1)) {}
 
   void compute(const Context& context) const override {
-    const auto dy = context.input(0), w = context.input(1);
+    const auto w = context.input(1, {kSome, kSome, kSome, kSome});
     const int64_t c = w.shape[1];
     const Geometry g(window_, spatial_[0], spatial_[1], c, w.shape[2], w.shape[3]);
+    const auto dy = context.input(0, {kAny, g.out_h(), g.out_w(), w.shape[0]});
     float* dx = context.output(0, {dy.shape[0], g.height, g.width, c});
     const bool fits = std::max(g.top, g.bottom) < g.kernel_h && std::max(g.left, g.right) < g.kernel_w;
     if (g.stride_h == 1 && g.stride_w == 1 && fits && 4 * g.pixels() > 3 * g.height * g.width) {
@@ -71,7 +73,7 @@ class ConvInputGrad : public Kernel {
     Window turned = window_;
     turned.top = kh - 1 - g.top, turned.left = kw - 1 - g.left, turned.bottom = kh - 1 - g.bottom, turned.right = kw - 1 - g.right;
     const Geometry back(turned, g.out_h(), g.out_w(), m, kh, kw);
-    const auto packed = packed_.take(back.terms() * padded(c));
+    const auto packed = packed_.take(elements({back.terms(), padded(c)}));
     pack(context, back, c, packed.data(), kh * kw, [&](int64_t ky, int64_t kx, int64_t mi) {
       return w.data + (mi * c * kh + kh - 1 - ky) * kw + kw - 1 - kx;
     });
@@ -82,7 +84,9 @@ class ConvInputGrad : public Kernel {
   void scattered(const Context& context, const Geometry& g, const Tensor<const float>& dy, const Tensor<const float>& w, float* dx) const {
     const int64_t c = g.channels, m = w.shape[0], kh = g.kernel_h, kw = g.kernel_w, terms = kw * c;
     const int64_t pitch = g.padded_w() * c, columns = padded(terms);
-    const auto packed = packed_.take(kh * m * columns);
+    const auto packed = packed_.take(elements({kh, m, columns}));
+    elements({g.out_w(), columns});  // of a row of products
+    elements({g.padded_h(), pitch});
     std::vector<int64_t> offsets;  // of the terms of a filter row, in w
     for (int64_t kx = 0; kx < kw; ++kx)
       for (int64_t ci = 0; ci < c; ++ci) offsets.push_back(ci * kh * kw + kx);
@@ -143,12 +147,15 @@ class ConvInputGrad : public Kernel {
 // What is cut depends on shapes alone, so that the number of threads changes no bit.
 class ConvFilterGrad : public Kernel {
  public:
-  explicit ConvFilterGrad(const Attributes& attributes) : window_(attributes), kernel_(attributes.integers("kernel_shape", 2)) {}
+  explicit ConvFilterGrad(const Attributes& attributes) : window_(attributes), kernel_(attributes.extents("kernel_shape", 2, 1)) {}
 
   void compute(const Context& context) const override {
-    const auto x = context.input(0), dy = context.input(1);
-    const int64_t n = x.shape[0], c = x.shape[3], m = dy.shape[3];
+    const auto x = context.input(0, {kSome, kSome, kSome, kSome});
+    const int64_t n = x.shape[0], c = x.shape[3];
     const Geometry g(window_, x.shape[1], x.shape[2], c, kernel_[0], kernel_[1]);
+    const auto dy = context.input(1, {n, g.out_h(), g.out_w(), kSome});
+    const int64_t m = dy.shape[3];
+    elements({g.terms() + 1, padded(m), kItems});
     const int64_t size = (g.terms() + 1) * padded(m);  // of a slice's sums: a row a term, then the bias
     const int64_t slices = std::min(n, std::clamp<int64_t>(kSums / size, 1, kItems));
     const std::vector<Part> parts = parts_of(g, m);
@@ -159,7 +166,7 @@ class ConvFilterGrad : public Kernel {
     const int64_t batch = std::clamp<int64_t>(kBand / (g.prepared_size() + g.pixels() * m), 1, n);  // images at once
     // Copies that several groups read are made once.
     const bool shared = g.copies() && groups > 1, alone = g.copies() && !shared;
-    const auto all = images_.take(shared ? n * g.copy_size() : 0);
+    const auto all = images_.take(shared ? elements({n, g.copy_size()}) : 0);
     if (shared) context.parallel_for(n, [&](size_t i) { prepared(g, x.data + i * g.image(), all.data() + i * g.copy_size()); });
     context.parallel_for(slices * groups, [&](size_t item) {
       const int64_t slice = static_cast<int64_t>(item) / groups, group = static_cast<int64_t>(item) % groups;
@@ -177,7 +184,7 @@ class ConvFilterGrad : public Kernel {
       }
     });
     store_filters(context, g, sums.data(), slices, size, m, context.output(0, {m, c, g.kernel_h, g.kernel_w}));
-    if (float* db = context.output(1, {m})) {
+    if (float* db = context.optional_output(1, {m})) {
       std::fill_n(db, m, 0.0f);
       for (int64_t slice = 0; slice < slices; ++slice)
         for (int64_t k = 0; k < m; ++k) db[k] += sums.data()[slice * size + g.terms() * padded(m) + k];

@@ -20,7 +20,7 @@ void for_chunks(const Context& context, int64_t size, const F& each) {
 // Output i is f(number i of the first input, number i of the second).
 template <class F>
 void map_pairs(const Context& context, const F& f) {
-  const auto first = context.input(0), second = context.input(1);
+  const auto first = context.input_of_rank(0, 0), second = context.input(1, first.shape);
   float* out = context.output(0, first.shape);
   for_chunks(context, first.size(), [&](int64_t begin, int64_t end) {
     const float *__restrict a = first.data, *__restrict b = second.data;

@@ -11,11 +11,16 @@ class Gru : public Kernel {
   explicit Gru(const Attributes&) {}
 
   void compute(const Context& context) const override {
-    const auto xw = context.input(0), wh = context.input(1), bh = context.input(2), h = context.input(3), cont = context.input(4);
-    const int64_t steps = xw.shape[0], n = xw.shape[1], hidden = wh.shape[1];
-    const Shape all_times{steps, n, hidden};
-    const Run run{xw.data, bh.data, h.data, cont.data, context.output(0, all_times), context.output(1, {n, hidden}),
-                  context.output(2, {steps, n, 2 * hidden}), context.output(3, all_times), context.output(4, all_times), steps, n, hidden};
+    const auto bh = context.input(2, {kSome});
+    const int64_t hidden = bh.shape[0];
+    const auto wh = context.input(1, {3 * hidden, hidden}), xw = context.input(0, {kSome, kSome, 3 * hidden});
+    const int64_t steps = xw.shape[0], n = xw.shape[1];
+    const Shape all_times{steps, n, hidden}, once{n, hidden};
+    const auto h = context.input(3, once), cont = context.optional_input(4, {steps, n, 1});
+    const Run run{xw.data, bh.data, h.data, cont.data, context.output(0, all_times), context.output(1, once),
+                  context.optional_output(2, {steps, n, 2 * hidden}), context.optional_output(3, all_times),
+                  context.optional_output(4, all_times), steps, n, hidden};
+    need(!run.s || (run.candidate && run.inputs), "of outputs 2 to 4 some are left out");
     run_rows(context, pool_, run, wh, false, n, 2 * hidden + padded(3 * hidden));
   }
 
@@ -66,12 +71,14 @@ class GruGrad : public Kernel {
   explicit GruGrad(const Attributes&) {}
 
   void compute(const Context& context) const override {
-    const auto dy = context.input(0), wh = context.input(2);
-    const int64_t steps = dy.shape[0], n = dy.shape[1], hidden = wh.shape[1];
-    const Shape gates{steps, n, 3 * hidden};
-    const Run run{dy.data, context.input(1).data, context.input(3).data, context.input(4).data, context.input(5).data,
-                  context.input(6).data, context.input(7).data, context.input(8).data, context.output(0, gates), context.output(1, gates),
-                  context.output(2, {n, hidden}), steps, n, hidden};
+    const auto dy = context.input(0, {kSome, kSome, kSome});
+    const int64_t steps = dy.shape[0], n = dy.shape[1], hidden = dy.shape[2];
+    const Shape gates{steps, n, 3 * hidden}, once{n, hidden};
+    const auto wh = context.input(2, {3 * hidden, hidden});
+    const Run run{dy.data, context.optional_input(1, once).data, context.input(3, once).data, context.optional_input(4, {steps, n, 1}).data,
+                  context.input(5, dy.shape).data, context.input(6, {steps, n, 2 * hidden}).data, context.input(7, dy.shape).data,
+                  context.input(8, dy.shape).data, context.output(0, gates), context.output(1, gates), context.output(2, once), steps, n,
+                  hidden};
     run_rows(context, pool_, run, wh, true, n, 3 * hidden + padded(hidden));
   }
 

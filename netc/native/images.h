@@ -10,13 +10,14 @@
 
 namespace netc {
 
+constexpr int64_t kMostCopied = 1 << 30;  // floats of an image with its padding
 constexpr int64_t kFewTerms = 16;  // a filter row of fewer terms is too short a loop: rows are then joined
 
 // The attributes of a node.
 struct Window {
   int64_t stride_h, stride_w, top, left, bottom, right;
   explicit Window(const Attributes& attributes) {
-    const Shape strides = attributes.integers("strides", 2), pads = attributes.integers("pads", 4);
+    const Shape strides = attributes.extents("strides", 2, 1), pads = attributes.extents("pads", 4, 0);
     stride_h = strides[0], stride_w = strides[1];
     top = pads[0], left = pads[1], bottom = pads[2], right = pads[3];
   }
@@ -27,7 +28,12 @@ struct Geometry {
   int64_t height, width, channels, kernel_h, kernel_w, stride_h, stride_w, top, left, bottom, right;
   Geometry(const Window& w, int64_t height, int64_t width, int64_t channels, int64_t kernel_h, int64_t kernel_w)
       : height(height), width(width), channels(channels), kernel_h(kernel_h), kernel_w(kernel_w), stride_h(w.stride_h),
-        stride_w(w.stride_w), top(w.top), left(w.left), bottom(w.bottom), right(w.right) {}
+        stride_w(w.stride_w), top(w.top), left(w.left), bottom(w.bottom), right(w.right) {
+    elements({height, width, channels}), elements({kernel_h, kernel_w, channels});
+    need(kernel_h <= padded_h() && kernel_w <= padded_w(), "kernels of ", Shape{kernel_h, kernel_w}, " do not fit into padded images of ",
+         Shape{padded_h(), padded_w()});
+    if (copies()) elements({joins_rows() ? out_h() * kernel_h : padded_h(), padded_w(), channels}, kMostCopied);
+  }
 
   int64_t padded_h() const { return height + top + bottom; }
   int64_t padded_w() const { return width + left + right; }

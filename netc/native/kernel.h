@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <new>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,6 +17,26 @@ namespace netc {
 
 using Shape = std::vector<int64_t>;
 
+// In a shape that is asked for: any size, and any but 0.
+constexpr int64_t kAny = -1;
+constexpr int64_t kSome = -2;
+
+constexpr int64_t kMostExtent = 1 << 24;                 // of an attribute that is a size
+constexpr int64_t kMostElements = int64_t{1} << 33;      // of a tensor
+
+inline std::string text(const char* words) { return words; }
+inline std::string text(int64_t number) { return std::to_string(number); }
+std::string text(const Shape& shape);
+
+// A model may come from anywhere: std::invalid_argument, made of the parts, unless `holds`.
+template <class... Parts>
+inline void need(bool holds, const Parts&... parts) {
+  if (!holds) throw std::invalid_argument((text(parts) + ...));
+}
+
+// The product of sizes; an error where it is larger than `most`.
+int64_t elements(const Shape& sizes, int64_t most = kMostElements);
+
 // Throws what a status says.
 void check(OrtStatus* status);
 
@@ -25,37 +46,64 @@ class Attributes {
   explicit Attributes(const OrtKernelInfo* info) : info_(info) {}
   int64_t integer(const char* name) const;
   float number(const char* name) const;
-  Shape integers(const char* name, size_t count) const;
+  // `count` sizes, none less than `least` or more than kMostExtent.
+  Shape extents(const char* name, size_t count, int64_t least) const;
 
  private:
   const OrtKernelInfo* info_;
 };
 
+// The number of an element type.
+template <class T>
+constexpr int kType = ort::kFloat;
+template <>
+inline constexpr int kType<uint8_t> = ort::kUint8;
+template <>
+inline constexpr int kType<int64_t> = ort::kInt64;
+
 template <class T>
 struct Tensor {
   T* data = nullptr;  // null where an optional input is left out
   Shape shape;
-  int64_t size() const {
-    int64_t n = 1;
-    for (int64_t d : shape) n *= d;
-    return n;
-  }
+  bool there = false;
+  int64_t size() const { return elements(shape); }
 };
 
-// One run of a kernel.
+// One run of a kernel. What a kernel relies on of its tensors is checked here: that they are there, their types and their shapes.
 class Context {
  public:
   explicit Context(OrtKernelContext* context) : context_(context) {}
 
+  // An input of this shape, in which kAny and kSome stand for sizes. An error where it is left out.
   template <class T = float>
-  Tensor<const T> input(size_t index) const {
-    Tensor<const T> tensor;
-    tensor.data = static_cast<const T*>(input_data(index, tensor.shape));
-    return tensor;
+  Tensor<const T> input(size_t index, const Shape& shape) const {
+    return fitting(index, tensor<T>(index, true), shape);
   }
 
+  // The same; without data where it is left out.
+  template <class T = float>
+  Tensor<const T> optional_input(size_t index, const Shape& shape) const {
+    const auto found = tensor<T>(index, false);
+    return found.there ? fitting(index, found, shape) : found;
+  }
+
+  // An input of any shape with at least `rank` dimensions.
+  Tensor<const float> input_of_rank(size_t index, size_t rank) const;
+
+  // The one number of an input.
+  float number(size_t index) const;
+
+  // An error where it is left out.
   template <class T = float>
   T* output(size_t index, const Shape& shape) const {
+    T* data = optional_output<T>(index, shape);
+    need(data || elements(shape) == 0, "output ", static_cast<int64_t>(index), " is left out");
+    return data;
+  }
+
+  // Null where it is left out.
+  template <class T = float>
+  T* optional_output(size_t index, const Shape& shape) const {
     return static_cast<T*>(output_data(index, shape));
   }
 
@@ -86,7 +134,22 @@ class Context {
     }
   };
 
-  const void* input_data(size_t index, Shape& shape) const;
+  template <class T>
+  Tensor<const T> tensor(size_t index, bool required) const {
+    Tensor<const T> found;
+    found.data = static_cast<const T*>(input_data(index, kType<T>, found.shape, found.there));
+    need(found.there || !required, "input ", static_cast<int64_t>(index), " is left out");
+    return found;
+  }
+
+  template <class T>
+  static Tensor<const T> fitting(size_t index, const Tensor<const T>& tensor, const Shape& shape) {
+    check_shape(index, tensor.shape, shape);
+    return tensor;
+  }
+
+  static void check_shape(size_t index, const Shape& found, const Shape& asked);
+  const void* input_data(size_t index, int type, Shape& shape, bool& there) const;
   void* output_data(size_t index, const Shape& shape) const;
   OrtKernelContext* context_;
 };
@@ -119,7 +182,7 @@ class ScratchPool {
   };
 
   // At least `size` floats, their content arbitrary.
-  Scratch take(size_t size);
+  Scratch take(int64_t size);
 
  private:
   void give_back(Piece piece);

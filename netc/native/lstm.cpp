@@ -11,12 +11,16 @@ class Lstm : public Kernel {
   explicit Lstm(const Attributes&) {}
 
   void compute(const Context& context) const override {
-    const auto xw = context.input(0), wh = context.input(1), h = context.input(2), c = context.input(3), cont = context.input(4);
-    const int64_t steps = xw.shape[0], n = xw.shape[1], hidden = wh.shape[1];
+    const auto h = context.input(2, {kSome, kSome});
+    const int64_t n = h.shape[0], hidden = h.shape[1];
+    const auto wh = context.input(1, {4 * hidden, hidden}), xw = context.input(0, {kSome, n, 4 * hidden});
+    const int64_t steps = xw.shape[0];
     const Shape all_times{steps, n, hidden}, once{n, hidden};
+    const auto c = context.input(3, once), cont = context.optional_input(4, {steps, n, 1});
     const Run run{xw.data, h.data, c.data, cont.data, context.output(0, all_times), context.output(1, once), context.output(2, once),
-                  context.output(3, {steps, n, 3 * hidden}), context.output(4, all_times), context.output(5, all_times),
-                  context.output(6, all_times), steps, n, hidden};
+                  context.optional_output(3, {steps, n, 3 * hidden}), context.optional_output(4, all_times),
+                  context.optional_output(5, all_times), context.optional_output(6, all_times), steps, n, hidden};
+    need(!run.s || (run.g && run.before && run.t), "of outputs 3 to 6 some are left out");
     run_rows(context, pool_, run, wh, false, n, 3 * hidden + padded(4 * hidden));
   }
 
@@ -74,11 +78,14 @@ class LstmGrad : public Kernel {
   explicit LstmGrad(const Attributes&) {}
 
   void compute(const Context& context) const override {
-    const auto dy = context.input(0), wh = context.input(3);
-    const int64_t steps = dy.shape[0], n = dy.shape[1], hidden = wh.shape[1];
-    const Run run{dy.data, context.input(1).data, context.input(2).data, context.input(4).data, context.input(5).data,
-                  context.input(6).data, context.input(7).data, context.input(8).data, context.output(0, {steps, n, 4 * hidden}),
-                  context.output(1, {n, hidden}), steps, n, hidden};
+    const auto dy = context.input(0, {kSome, kSome, kSome});
+    const int64_t steps = dy.shape[0], n = dy.shape[1], hidden = dy.shape[2];
+    const Shape once{n, hidden};
+    const auto wh = context.input(3, {4 * hidden, hidden});
+    const Run run{dy.data, context.optional_input(1, once).data, context.optional_input(2, once).data,
+                  context.optional_input(4, {steps, n, 1}).data, context.input(5, {steps, n, 3 * hidden}).data,
+                  context.input(6, dy.shape).data, context.input(7, dy.shape).data, context.input(8, dy.shape).data,
+                  context.output(0, {steps, n, 4 * hidden}), context.output(1, once), steps, n, hidden};
     run_rows(context, pool_, run, wh, true, n, 2 * hidden + padded(hidden));
   }
 

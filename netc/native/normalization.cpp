@@ -15,6 +15,7 @@ constexpr int64_t kChunk = 1 << 13;  // floats that stay in the first cache
 struct Rows {
   int64_t rows, channels, chunk;
   explicit Rows(const Shape& shape) : rows(1), channels(shape.back()) {
+    need(elements(shape) > 0, "input 0 is empty");
     for (size_t i = 0; i + 1 < shape.size(); ++i) rows *= shape[i];
     chunk = std::max<int64_t>(1, kChunk / std::max<int64_t>(1, channels));
   }
@@ -41,7 +42,7 @@ class BatchMoments : public Kernel {
   explicit BatchMoments(const Attributes& attributes) : epsilon_(attributes.number("epsilon")) {}
 
   void compute(const Context& context) const override {
-    const auto x = context.input(0);
+    const auto x = context.input_of_rank(0, 1);
     const Rows of(x.shape);
     const int64_t c = of.channels;
     const auto parts = parts_.take(2 * of.chunks() * c);
@@ -83,10 +84,12 @@ class BatchNorm : public Kernel {
   explicit BatchNorm(const Attributes& attributes) : relu_(attributes.integer("relu") != 0) {}
 
   void compute(const Context& context) const override {
-    const auto x = context.input(0), mean = context.input(1), inverse_std = context.input(2), scale = context.input(3), bias = context.input(4);
-    float* y = context.output(0, x.shape);
+    const auto x = context.input_of_rank(0, 1);
     const Rows of(x.shape);
     const int64_t c = of.channels;
+    const auto mean = context.input(1, {c}), inverse_std = context.input(2, {c});
+    const auto scale = context.optional_input(3, {c}), bias = context.optional_input(4, {c});
+    float* y = context.output(0, x.shape);
     context.parallel_for(of.chunks(), [&](size_t i) {
       const float* from = x.data + of.begin(i) * c;
       float* to = y + of.begin(i) * c;
@@ -112,11 +115,12 @@ class BatchNormGrad : public Kernel {
   explicit BatchNormGrad(const Attributes&) {}
 
   void compute(const Context& context) const override {
-    const auto dy = context.input(0), x = context.input(1), mean = context.input(2), inverse_std = context.input(3);
-    const auto scale = context.input(4), y = context.input(5);
+    const auto dy = context.input_of_rank(0, 1), x = context.input(1, dy.shape);
     const Rows of(x.shape);
     const int64_t c = of.channels;
-    float *dx = context.output(0, x.shape), *dscale = context.output(1, {c}), *dbias = context.output(2, {c});
+    const auto mean = context.input(2, {c}), inverse_std = context.input(3, {c});
+    const auto scale = context.optional_input(4, {c}), y = context.optional_input(5, x.shape);
+    float *dx = context.output(0, x.shape), *dscale = context.optional_output(1, {c}), *dbias = context.optional_output(2, {c});
     const auto through = [&](int64_t at, auto lanes) {
       const Floats g = load(dy.data + at, lanes);
       return y.data ? (load(y.data + at, lanes) > Floats{} ? g : Floats{}) : g;
@@ -165,10 +169,12 @@ class Lrn : public Kernel {
  public:
   explicit Lrn(const Attributes& attributes)
       : size_(attributes.integer("size")), share_(attributes.number("alpha") / static_cast<float>(size_)), beta_(attributes.number("beta")),
-        bias_(attributes.number("bias")) {}
+        bias_(attributes.number("bias")) {
+    need(size_ > 0 && size_ <= kMostExtent, "size: ", size_, " is not between 1 and ", kMostExtent);
+  }
 
   void compute(const Context& context) const override {
-    const auto x = context.input(0);
+    const auto x = context.input_of_rank(0, 1);
     float* y = context.output(0, x.shape);
     for_pixels(context, x.shape, [&](int64_t at, int64_t c, float* scales, float* squares) {
       scales_of(x.data + at, c, squares, scales);
@@ -237,7 +243,7 @@ class LrnGrad : public Lrn {
   using Lrn::Lrn;
 
   void compute(const Context& context) const override {
-    const auto x = context.input(0), y = context.input(1), dy = context.input(2);
+    const auto x = context.input_of_rank(0, 1), y = context.input(1, x.shape), dy = context.input(2, x.shape);
     float* dx = context.output(0, x.shape);
     for_pixels(context, x.shape, [&](int64_t at, int64_t c, float* scales, float* scratch) {
       const float *from = x.data + at, *top = y.data + at, *g = dy.data + at;

@@ -87,13 +87,13 @@ class Update : public Kernel {
   explicit Update(const Attributes& attributes) : rule_(attributes), weight_decay_(attributes.number("weight_decay")) {}
 
   void compute(const Context& context) const override {
-    const auto w = context.input(0), g = context.input(1);
-    const float plain_rate = *context.input(2).data;
+    const auto w = context.input_of_rank(0, 0), g = context.input(1, w.shape);
+    const float plain_rate = context.number(2);
     float rate = plain_rate;
-    if constexpr (Rule::counts) rate *= rule_.correction(*context.input(3 + Rule::states).data);
+    if constexpr (Rule::counts) rate *= rule_.correction(context.number(3 + Rule::states));
     const float *from[Rule::states];
     float *to[Rule::states], *new_w = context.output(0, w.shape);
-    for (int k = 0; k < Rule::states; ++k) from[k] = context.input(3 + k).data, to[k] = context.output(1 + k, w.shape);
+    for (int k = 0; k < Rule::states; ++k) from[k] = context.input(3 + k, w.shape).data, to[k] = context.output(1 + k, w.shape);
     const int64_t size = w.size();
     context.parallel_for((size + kChunk - 1) / kChunk, [&](size_t i) {
       const int64_t begin = static_cast<int64_t>(i) * kChunk;

@@ -55,12 +55,14 @@ constexpr Entry<OrtStatus*(const char* domain, OrtCustomOpDomain**)> CreateCusto
 constexpr Entry<OrtStatus*(OrtCustomOpDomain*, const OrtCustomOp*)> CustomOpDomain_Add{27};
 constexpr Entry<OrtStatus*(OrtSessionOptions*, OrtCustomOpDomain*)> AddCustomOpDomain{28};
 constexpr Entry<OrtStatus*(OrtValue*, void**)> GetTensorMutableData{51};
+constexpr Entry<OrtStatus*(const OrtTensorTypeAndShapeInfo*, int*)> GetTensorElementType{60};
 constexpr Entry<OrtStatus*(const OrtTensorTypeAndShapeInfo*, size_t*)> GetDimensionsCount{61};
 constexpr Entry<OrtStatus*(const OrtTensorTypeAndShapeInfo*, int64_t*, size_t)> GetDimensions{62};
 constexpr Entry<OrtStatus*(const OrtValue*, OrtTensorTypeAndShapeInfo**)> GetTensorTypeAndShape{65};
 constexpr Entry<OrtStatus*(const OrtKernelInfo*, const char*, float*)> KernelInfoGetAttribute_float{85};
 constexpr Entry<OrtStatus*(const OrtKernelInfo*, const char*, int64_t*)> KernelInfoGetAttribute_int64{86};
 constexpr Entry<OrtStatus*(const OrtKernelContext*, size_t*)> KernelContext_GetInputCount{88};
+constexpr Entry<OrtStatus*(const OrtKernelContext*, size_t*)> KernelContext_GetOutputCount{89};
 constexpr Entry<OrtStatus*(const OrtKernelContext*, size_t, const OrtValue**)> KernelContext_GetInput{90};
 constexpr Entry<OrtStatus*(OrtKernelContext*, size_t, const int64_t*, size_t, OrtValue**)> KernelContext_GetOutput{91};
 constexpr Entry<void(OrtStatus*)> ReleaseStatus{93};

@@ -12,10 +12,20 @@ struct Windows {
   int64_t kernel_h, kernel_w, stride_h, stride_w, top, left, bottom, right;
 
   explicit Windows(const Attributes& attributes) {
-    const Shape kernel = attributes.integers("kernel_shape", 2), strides = attributes.integers("strides", 2), pads = attributes.integers("pads", 4);
+    const Shape kernel = attributes.extents("kernel_shape", 2, 1), strides = attributes.extents("strides", 2, 1),
+                pads = attributes.extents("pads", 4, 0);
     kernel_h = kernel[0], kernel_w = kernel[1], stride_h = strides[0], stride_w = strides[1];
     top = pads[0], left = pads[1], bottom = pads[2], right = pads[3];
+    need(std::max(top, bottom) < kernel_h && std::max(left, right) < kernel_w, "pads: a window would lie outside of the image");
   }
+  // An error where a window is larger than an image with its padding.
+  void fit(int64_t height, int64_t width) const {
+    elements({height, width});
+    need(kernel_h <= height + top + bottom && kernel_w <= width + left + right, "kernel_shape: ", Shape{kernel_h, kernel_w},
+         " does not fit into padded images of ", Shape{height + top + bottom, width + left + right});
+  }
+  // The winner in a window is a byte.
+  void fit_bytes() const { need(kernel_h * kernel_w <= 256, "kernel_shape: ", Shape{kernel_h, kernel_w}, " has more than 256 elements"); }
   int64_t out_h(int64_t height) const { return (height + top + bottom - kernel_h) / stride_h + 1; }
   int64_t out_w(int64_t width) const { return (width + left + right - kernel_w) / stride_w + 1; }
 
@@ -46,11 +56,13 @@ class MaxPool : public Kernel {
   explicit MaxPool(const Attributes& attributes) : windows_(attributes) {}
 
   void compute(const Context& context) const override {
-    const auto x = context.input(0);
+    const auto x = context.input(0, {kAny, kSome, kSome, kAny});
     const int64_t n = x.shape[0], height = x.shape[1], width = x.shape[2], c = x.shape[3];
+    windows_.fit(height, width);
     const int64_t out_h = windows_.out_h(height), out_w = windows_.out_w(width);
     float* y = context.output(0, {n, out_h, out_w, c});
-    uint8_t* winner = context.output<uint8_t>(1, {n, out_h, out_w, c});
+    uint8_t* winner = context.optional_output<uint8_t>(1, {n, out_h, out_w, c});
+    if (winner) windows_.fit_bytes();
     context.parallel_for(n, [&](size_t i) {
       const float* image = x.data + i * height * width * c;
       for_windows(windows_, height, width, out_h, out_w, [&](const Window& at, int64_t pixel) {
@@ -82,13 +94,15 @@ class MaxPool : public Kernel {
 // Each dy goes to the winner of its window.
 class MaxPoolGrad : public Kernel {
  public:
-  explicit MaxPoolGrad(const Attributes& attributes) : windows_(attributes), spatial_(attributes.integers("spatial", 2)) {}
+  explicit MaxPoolGrad(const Attributes& attributes) : windows_(attributes), spatial_(attributes.extents("spatial", 2, 1)) {}
 
   void compute(const Context& context) const override {
-    const auto winner = context.input<uint8_t>(0);
-    const auto dy = context.input(1);
-    const int64_t n = dy.shape[0], out_h = dy.shape[1], out_w = dy.shape[2], c = dy.shape[3];
     const int64_t height = spatial_[0], width = spatial_[1];
+    windows_.fit(height, width);
+    windows_.fit_bytes();
+    const auto dy = context.input(1, {kAny, windows_.out_h(height), windows_.out_w(width), kAny});
+    const auto winner = context.input<uint8_t>(0, dy.shape);
+    const int64_t n = dy.shape[0], out_h = dy.shape[1], out_w = dy.shape[2], c = dy.shape[3];
     float* dx = context.output(0, {n, height, width, c});
     const bool tile = windows_.tile(height, width);
     context.parallel_for(n, [&](size_t i) {
@@ -131,8 +145,9 @@ class AveragePool : public Kernel {
   explicit AveragePool(const Attributes& attributes) : windows_(attributes) {}
 
   void compute(const Context& context) const override {
-    const auto x = context.input(0);
+    const auto x = context.input(0, {kAny, kSome, kSome, kAny});
     const int64_t n = x.shape[0], height = x.shape[1], width = x.shape[2], c = x.shape[3];
+    windows_.fit(height, width);
     const int64_t out_h = windows_.out_h(height), out_w = windows_.out_w(width);
     float* y = context.output(0, {n, out_h, out_w, c});
     const float share = 1.0f / static_cast<float>(windows_.kernel_h * windows_.kernel_w);
@@ -158,12 +173,13 @@ class AveragePool : public Kernel {
 // Each dy goes in equal parts to its window.
 class AveragePoolGrad : public Kernel {
  public:
-  explicit AveragePoolGrad(const Attributes& attributes) : windows_(attributes), spatial_(attributes.integers("spatial", 2)) {}
+  explicit AveragePoolGrad(const Attributes& attributes) : windows_(attributes), spatial_(attributes.extents("spatial", 2, 1)) {}
 
   void compute(const Context& context) const override {
-    const auto dy = context.input(0);
-    const int64_t n = dy.shape[0], out_h = dy.shape[1], out_w = dy.shape[2], c = dy.shape[3];
     const int64_t height = spatial_[0], width = spatial_[1];
+    windows_.fit(height, width);
+    const auto dy = context.input(0, {kAny, windows_.out_h(height), windows_.out_w(width), kAny});
+    const int64_t n = dy.shape[0], out_h = dy.shape[1], out_w = dy.shape[2], c = dy.shape[3];
     float* dx = context.output(0, {n, height, width, c});
     const float share = 1.0f / static_cast<float>(windows_.kernel_h * windows_.kernel_w);
     context.parallel_for(n, [&](size_t i) {

@@ -43,13 +43,13 @@ struct Levels {
   void check() const {
     int64_t total = 0;
     for (int64_t k = 0; k < width.size(); ++k) {
-      if (width.data[k] < 0) throw std::invalid_argument("a level of fewer than 0 nodes");
+      need(width.data[k] >= 0 && width.data[k] <= inner - total, "the widths of the levels do not add up to the inner nodes");
       total += width.data[k];
     }
-    if (total != inner) throw std::invalid_argument("the widths of the levels do not add up to the inner nodes");
+    need(total == inner, "the widths of the levels do not add up to the inner nodes");
     each(false, [&](size_t, int64_t begin, int64_t count) {
       for (int64_t i = 2 * begin; i < 2 * (begin + count); ++i)
-        if (child.data[i] < 0 || child.data[i] >= leaves + begin) throw std::out_of_range("a child that is not below its level");
+        need(child.data[i] >= 0 && child.data[i] < leaves + begin, "a child that is not below its level");
     });
   }
 };
@@ -61,15 +61,18 @@ class Recursive : public Kernel {
   explicit Recursive(const Attributes&) {}
 
   void compute(const Context& context) const override {
-    const auto leaf = context.input(0), w = context.input(3), b = context.input(4), v = context.input(5);
-    const auto child = context.input<int64_t>(1), width = context.input<int64_t>(2);
-    const int64_t d = leaf.shape[1], leaves = leaf.shape[0], inner = child.shape[0], cells = d * 2 * d;
+    const auto b = context.input(4, {kSome}), leaf = context.input(0, {kAny, b.shape[0]});
+    const int64_t d = b.shape[0], leaves = leaf.shape[0];
+    const auto child = context.input<int64_t>(1, {kAny, 2}), width = context.input<int64_t>(2, {kAny});
+    const auto w = context.input(3, {d, 2 * d}), v = context.optional_input(5, {d, 2 * d, 2 * d});
+    const int64_t inner = child.shape[0], cells = v.data ? d * 2 * d : 0;
     const Levels levels{child, width, leaves, inner};
     levels.check();
     float* nodes = context.output(0, {leaves + inner, d});
     std::copy_n(leaf.data, leaves * d, nodes);
-    Packed symmetric(2 * d, cells);
+    Packed symmetric(2 * d, std::max<int64_t>(1, cells));
     const int64_t most = width.size() ? *std::max_element(width.data, width.data + width.size()) : 0;
+    elements({most + 4 * d, cells}), elements({inner, 2 * d});
     const auto scratch = pool_.take(symmetric.size() + cells * 2 * d + padded(cells) + inner * 2 * d + most * cells);
     float *sum = scratch.data() + symmetric.size(), *bias = sum + cells * 2 * d, *pairs = bias + padded(cells), *own = pairs + inner * 2 * d;
     if (v.data) {
@@ -78,7 +81,7 @@ class Recursive : public Kernel {
       symmetric.fill(context, scratch.data(), sum, 1, 2 * d);
     }
     levels.each(false, [&](size_t level, int64_t first, int64_t count) {
-      float* kept = v.data ? context.output(1 + level, {count, d, 2 * d}) : nullptr;
+      float* kept = v.data ? context.optional_output(1 + level, {count, d, 2 * d}) : nullptr;
       float* maps = kept ? kept : own;
       for_nodes(context, count, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i)
@@ -122,18 +125,20 @@ class RecursiveGrad : public Kernel {
   explicit RecursiveGrad(const Attributes&) {}
 
   void compute(const Context& context) const override {
-    const auto dy = context.input(0), nodes = context.input(1), w = context.input(4);
-    const auto child = context.input<int64_t>(2), width = context.input<int64_t>(3);
-    const int64_t d = nodes.shape[1], inner = child.shape[0], leaves = nodes.shape[0] - inner;
+    const int64_t d = context.input(4, {kSome, kSome}).shape[0];  // there are so many numbers in memory
+    const auto w = context.input(4, {d, 2 * d}), nodes = context.input(1, {kAny, d}), dy = context.input(0, nodes.shape);
+    const auto child = context.input<int64_t>(2, {kAny, 2}), width = context.input<int64_t>(3, {kAny});
+    const int64_t inner = child.shape[0], leaves = nodes.shape[0] - inner;
+    need(leaves >= 0, "there are more inner nodes than nodes");
     const Levels levels{child, width, leaves, inner};
     levels.check();
     float *dleaf = context.output(0, {leaves, d}), *dp = context.output(1, {inner, d});
-    const bool mapped = context.input(5).data;
+    const bool mapped = context.optional_input(5, {width.size() ? width.data[0] : 0, d, 2 * d}).there;
     const auto scratch = pool_.take((leaves + inner) * d);
     float* sent = scratch.data();
     std::fill_n(sent, (leaves + inner) * d, 0.0f);
     levels.each(true, [&](size_t level, int64_t first, int64_t count) {
-      const auto maps = mapped ? context.input(5 + level) : Tensor<const float>{};
+      const auto maps = mapped ? context.input(5 + level, {count, d, 2 * d}) : Tensor<const float>{};
       for_nodes(context, count, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
           const int64_t node = leaves + first + i;

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from netc import netc_pb2 as pb
 from netc import registry, schedules
-from netc.errors import DivergedError, Fault, RunError
+from netc.errors import DataError, DivergedError, Fault, RunError
 
 
 def advice(solver: pb.SolverParameter) -> str:
@@ -22,8 +22,10 @@ def diverged(loss: float, iteration: int, why: Fault, solver: pb.SolverParameter
     return DivergedError(Fault(why.place, f"the loss is {loss} at iteration {iteration}: {why.text}.\n    {grown}{advice(solver)}"))
 
 
-def with_way_on(error: RunError, kept: Path | None) -> RunError:
+def with_way_on(error: RunError | DataError, kept: Path | None) -> RunError | DataError:
     """The error with a sentence on what is left of the run: `kept` is its newest snapshot."""
+    if kept is None and isinstance(error, DataError):
+        return error
     if kept is None:
         text = "there is no snapshot of this run yet; solver.snapshot takes one each so many iterations"
     elif isinstance(error, DivergedError):

@@ -263,7 +263,7 @@ def _no_numbers(column: Column, found: Found, of: str) -> Fault:
 
 def _said(value: float, count: int, place: str) -> str:
     special = "NaN" if value != value else "infinity" if value > 0 else "-infinity"
-    named = special if not math.isfinite(value) else str(int(value)) if value == int(value) else f"{value:.9g}"
+    named = special if not math.isfinite(value) else str(int(value)) if value == int(value) else str(np.float32(value))
     at = f" at {place}" if place else ""
     return f"{named}{at}" if count == 1 else f"{named} in {count:,} places{f', the first{at}' if at else ''}"
 

@@ -25,7 +25,8 @@ class Testers:
     def open(self) -> None:
         """The test rows that training will ask for. DataError if they cannot be read, or hold what the nets cannot take."""
         for number in range(len(self.program.tests)):
-            self._feeder(number, self.validates)
+            for validation in {self.validates, False}:
+                self._feeder(number, validation)
 
     def scores(self, states: States | None = None, validation: bool = False, stop: Callable[[], bool] = lambda: False) -> Scores:
         """The scores of `states`, or of those of training as they are; those of a second test net are called `accuracy#1` and so on.

@@ -3,7 +3,8 @@
 The fields that are a type's own, and what a layer is called, reads and writes where a file does not say it.
 """
 
-from collections.abc import Container, Iterable
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -75,12 +76,17 @@ class Kind:
     short: str
     params: tuple[str, ...]
 
-    def default_name(self, taken: Container[str]) -> str:
-        """The first free one of conv1, conv2, ... or, for types that a net has once, of loss, loss2, ..."""
-        count = 1
-        while (name := self.short if count == 1 and self.type in SINGLE else f"{self.short}{count}") in taken:
-            count += 1
-        return name
+    def nth_name(self, count: int) -> str:
+        """conv1, conv2, ... or, for types that a net has once, loss, loss2, ..."""
+        return self.short if count == 1 and self.type in SINGLE else f"{self.short}{count}"
+
+    def number(self, name: str) -> int:
+        """Which of the default names this is; 0 if it is none."""
+        digits = name.removeprefix(self.short)
+        if name == self.nth_name(1):
+            return 1
+        plain = name.startswith(self.short) and digits.isdecimal() and digits.isascii() and len(digits) < 10
+        return int(digits) if plain and name == self.nth_name(int(digits)) else 0
 
     def default_bottom(self, newest: str | None) -> list[str] | None:
         """The blobs read by default, given the newest blob. None if there is no default."""
@@ -104,6 +110,41 @@ class Kind:
     def newest(self, top: Iterable[str], newest: str | None) -> str | None:
         """The newest blob after this layer: its first top. Losses and metrics leave it as it was."""
         return newest if self.type in ENDS else next(iter(top), newest)
+
+
+class Names:
+    """The names that layers have, and from which number on default ones are free."""
+
+    def __init__(self, taken: Iterable[str] = ()):
+        self._taken = Counter(taken)
+        self._least: dict[str, tuple[Kind, int]] = {}  # by the kind's first name: the numbers below are taken
+
+    def free(self, of_type: Kind) -> str:
+        """The first default name of a kind that no layer has."""
+        return of_type.nth_name(self._first(of_type))
+
+    def is_default(self, of_type: Kind, name: str) -> bool:
+        """Whether `name`, which one layer has, would be its default name if it had none."""
+        number = of_type.number(name)
+        return 0 < number < self._first(of_type) and self._taken[name] == 1
+
+    def add(self, name: str) -> None:
+        """A layer has this name."""
+        self._taken[name] += 1
+
+    def remove(self, name: str) -> None:
+        """One layer fewer has this name."""
+        self._taken[name] -= 1
+        for key, (of_type, least) in self._least.items() if not self._taken[name] else ():
+            if 0 < (number := of_type.number(name)) < least:
+                self._least[key] = of_type, number
+
+    def _first(self, of_type: Kind) -> int:
+        number = self._least.get(of_type.nth_name(1), (of_type, 1))[1]
+        while self._taken[of_type.nth_name(number)]:
+            number += 1
+        self._least[of_type.nth_name(1)] = of_type, number
+        return number
 
 
 def _kinds() -> dict[str, Kind]:

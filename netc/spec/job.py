@@ -17,8 +17,6 @@ from netc.spec.load import PROTOTXT, read
 from netc.spec.overrides import NET_FIELDS, copy_of, overridden
 
 SOLVER_FIELDS = {f.name for f in pb.SolverParameter.DESCRIPTOR.fields}
-
-
 MOST_TESTS = 100
 
 
@@ -168,6 +166,7 @@ def _nets(document: Document, allow_unknown: bool) -> list[Document]:
         positions = {p[len(path) :]: at for p, at in document.positions.items() if p[: len(path)] == path}
         return replace(document, message=value, positions=positions)
 
+    _check_count(document, len(solver.test_net_param) + len(solver.test_net))
     generic = next((f for f in ("net_param", "net") if solver.HasField(f)), None)
     field = next((f for f in ("train_net_param", "train_net") if solver.HasField(f)), generic)
     if field is None:
@@ -188,9 +187,13 @@ def _nets(document: Document, allow_unknown: bool) -> list[Document]:
 def _count_of_tests(document: Document, solver: pb.SolverParameter, specific: int) -> int:
     """How often the net itself is tested, beside `specific` test nets."""
     wanted = len(solver.test_iter) or (0 if specific else max(1, len(solver.test_state)))
-    if wanted > MOST_TESTS:
-        raise SpecError(Fault(document.place(), f"{wanted} test nets; {MOST_TESTS} at most"))
+    _check_count(document, wanted)
     return max(0, wanted - specific)
+
+
+def _check_count(document: Document, tests: int) -> None:
+    if tests > MOST_TESTS:
+        raise SpecError(Fault(document.place(), f"{tests} test nets; {MOST_TESTS} at most"))
 
 
 def _named(document: Document, field: str, name: str, allow_unknown: bool) -> Document:

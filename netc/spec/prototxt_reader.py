@@ -15,7 +15,7 @@ from netc.spec.reading import Reading
 from netc.spec.scalars import INTEGERS, from_text
 
 LAYERS_OF_NET: Any = tuple(pb.NetParameter.DESCRIPTOR.fields_by_name[name] for name in ("layer", "layers"))
-YAML_LIST = re.compile(r"^\s*layers?:\s*\n\s*-\s", re.MULTILINE)
+YAML_LIST = re.compile(r"^[ \t]*layers?:[ \t\r]*\n\s*-\s", re.MULTILINE)
 V1: Any = pb.V1LayerParameter.DESCRIPTOR
 CLOSING = {"{": "}", "<": ">"}
 BOOLS = {**dict.fromkeys(("true", "True", "t", "1"), "true"), **dict.fromkeys(("false", "False", "f", "0"), "false")}
@@ -88,9 +88,10 @@ def parse_prototxt(text: str, message_type: type[Message] = pb.NetParameter, pat
 
 
 def _tokens(text: str) -> list[Token]:
-    """All tokens, then one of kind `end`; a character that fits nowhere has the kind `stray`."""
-    found, start, line, line_start = [], 0, 1, 0
-    while start < len(text):
+    """All tokens, then one of kind `end`; a character that fits nowhere has the kind `stray`, and is the last: none is read behind it."""
+    found: list[Token] = []
+    start, line, line_start = 0, 1, 0
+    while start < len(text) and not (found and found[-1].kind == "stray"):
         match = TOKEN.match(text, start)
         kind, piece = (match.lastgroup or "", match[0]) if match else ("stray", text[start])
         if kind != "space":

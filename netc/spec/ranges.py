@@ -15,7 +15,6 @@ RANGES = {
     "BatchNormParameter.moving_average_fraction": SHARE,
     "BatchNormParameter.eps": NOT_NEGATIVE,
     "ContrastiveLossParameter.margin": NOT_NEGATIVE,
-    "DropoutParameter.dropout_ratio": SHARE,
     "FillerParameter.std": NOT_NEGATIVE,
     "LRNParameter.alpha": NOT_NEGATIVE,
     "LRNParameter.k": NOT_NEGATIVE,

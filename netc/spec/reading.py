@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from netc import netc_pb2 as pb
-from netc.errors import Fault
+from netc.errors import Fault, SpecError
 from netc.spec.document import Document, FieldPath, Position
 from netc.spec.fields import KINDS, LAYER_FIELDS, own_fields
 from netc.spec.other_names import field_hint
@@ -15,6 +15,7 @@ from netc.spec.other_names import field_hint
 LAYER: Any = pb.LayerParameter.DESCRIPTOR
 NET: Any = pb.NetParameter.DESCRIPTOR
 SOLVER: Any = pb.SolverParameter.DESCRIPTOR
+MOST_FAULTS = 500  # of one text: a search for near names takes its time, and nobody reads on
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,13 @@ class Reading:
     guessed: set[FieldPath] = field(default_factory=set)
 
     def fault(self, at: Position, text: str, plain: bool = False) -> None:
-        """Note that something at a position is wrong. `plain`: and yet what is meant can be read on."""
+        """Note that something at a position is wrong. `plain`: and yet what is meant can be read on.
+
+        SpecError with all of them once there are MOST_FAULTS.
+        """
         self.faults.append((at, text))
+        if len(self.faults) == MOST_FAULTS:
+            raise SpecError(*self._placed(self.faults), Fault(self.path, f"reading ends here, after {MOST_FAULTS} faults"))
         if plain:
             self.plain.append(at)
 
@@ -89,13 +95,16 @@ class Reading:
 
     def finish(self, message: Any) -> Document:
         """The document, with all faults in the order of the text."""
-        warnings = tuple(Fault(f"{self.path}:{at[0]}:{at[1]}", text) for at, text in sorted(self.warnings))
-        document = Document(message, self.path, self.text, self.positions, warnings)
-        faults = [Fault(f"{self.path}:{at[0]}:{at[1]}", text) for at, text in sorted(self.faults)]
+        document = Document(message, self.path, self.text, self.positions, self._placed(self.warnings))
+        faults = self._placed(self.faults)
         missing = _missing(document)
         self.broken.update(path[:2] for path in missing)
         broken, guessed = (frozenset(self.positions[p] for p in paths if p in self.positions) for paths in (self.broken, self.guessed))
         return replace(document, faults=(*faults, *missing.values()), broken=broken, guessed=guessed - broken)
+
+    def _placed(self, found: list[tuple[Position, str]]) -> tuple[Fault, ...]:
+        """Faults in the order of the text."""
+        return tuple(Fault(f"{self.path}:{at[0]}:{at[1]}", text) for at, text in sorted(found))
 
 
 def _missing(document: Document) -> dict[FieldPath, Fault]:

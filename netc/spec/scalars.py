@@ -30,12 +30,12 @@ def from_text(field: Any, text: str) -> Any:
         return _float(field, text)
     if kind == Field.CPPTYPE_BOOL:
         if text.lower() not in BOOLS:
-            raise ValueError(f"{field.name} is true or false; {text!r} came")
+            raise ValueError(f"{field.name} is true or false; {_came(text)}")
         return BOOLS[text.lower()]
     if kind == Field.CPPTYPE_ENUM:
         values = field.enum_type.values_by_name
         if text not in values:
-            raise ValueError(f"{field.name} has no value {text!r}; {near(text, values)}")
+            raise ValueError(f"{field.name} has no value {short(text)!r}; {near(text, values)}")
         return values[text].number
     return _bytes(field, text) if field.type == Field.TYPE_BYTES else text
 
@@ -93,4 +93,9 @@ def _bytes(field: Any, text: str) -> bytes:
 
 
 def _came(text: str) -> str:
-    return f"{text if len(text) < 40 else text[:37] + '...'!r} came" if text else "nothing came"
+    return f"{short(text)!r} came" if text else "nothing came"
+
+
+def short(text: str) -> str:
+    """The text, or its beginning, as a sentence can hold it."""
+    return text if len(text) < 40 else text[:37] + "..."

@@ -14,7 +14,7 @@ from netc.spec.document import Document, FieldPath, Position
 from netc.spec.upgrade_v0 import upgrade_v0
 
 SOLVER_TYPES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")  # by the number in the old enum
-INNER_NETS = ("net_param", "train_net_param", "test_net_param")
+INNER_NETS = ("net_param", "train_net_param")
 TRANSFORMED = {"DATA": "data_param", "IMAGE_DATA": "image_data_param", "WINDOW_DATA": "window_data_param"}
 TRANSFORMATIONS = ("scale", "mean_file", "crop_size", "mirror")
 
@@ -41,11 +41,7 @@ def upgraded(document: Document) -> Document:
 
 
 def _solver(document: Document) -> Document:
-    solver = document.message
-    for field in INNER_NETS:
-        count = len(getattr(solver, field)) if field == "test_net_param" else int(solver.HasField(field))
-        for k in range(count):
-            document = _inner(document, (field, k) if field == "test_net_param" else (field,))
+    document = _with_inner_nets(document)
     if not document.message.HasField("solver_type"):
         return document
     solver = _copy(document.message)
@@ -56,17 +52,32 @@ def _solver(document: Document) -> Document:
     return replace(document, message=solver, positions=_moved(document.positions, lambda p: ("type",) if p[0] == "solver_type" else p))
 
 
-def _inner(document: Document, path: FieldPath) -> Document:
-    """The solver with the net at `path` in the current format."""
-    inside = {p[len(path) :]: at for p, at in document.positions.items() if p[: len(path)] == path and p != path}
-    old = getattr(document.message, str(path[0]))
-    net = _net(Document(old[path[1]] if len(path) > 1 else old, document.path, document.text, inside))
-    solver = _copy(document.message)
-    new = getattr(solver, str(path[0]))
-    (new[path[1]] if len(path) > 1 else new).CopyFrom(net.message)
-    outside = {p: at for p, at in document.positions.items() if p[: len(path)] != path or p == path}
-    positions = outside | {(*path, *p): at for p, at in net.positions.items()}
-    return replace(document, message=solver, positions=positions, warnings=(*document.warnings, *net.warnings))
+def _with_inner_nets(document: Document) -> Document:
+    """The solver with the nets inside it in the current format."""
+    nets = _inner_nets(document.message)
+    if not nets:
+        return document
+    inside: dict[FieldPath, Positions] = {path: {} for path in nets}
+    positions: Positions = {}
+    for p, at in document.positions.items():
+        path = p[:2] if p[:2] in nets else p[:1]
+        if path in nets and p != path:
+            inside[path][p[len(path) :]] = at
+        else:
+            positions[p] = at
+    solver, warnings = _copy(document.message), list(document.warnings)
+    for path, new in _inner_nets(solver).items():
+        net = _net(Document(nets[path], document.path, document.text, inside[path]))
+        new.CopyFrom(net.message)
+        positions |= {(*path, *p): at for p, at in net.positions.items()}
+        warnings += net.warnings
+    return replace(document, message=solver, positions=positions, warnings=tuple(warnings))
+
+
+def _inner_nets(solver: Any) -> dict[FieldPath, Any]:
+    """The nets inside a solver by their paths."""
+    found: dict[FieldPath, Any] = {(field,): getattr(solver, field) for field in INNER_NETS if solver.HasField(field)}
+    return found | {("test_net_param", k): net for k, net in enumerate(solver.test_net_param)}
 
 
 def _net(document: Document) -> Document:

@@ -7,7 +7,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode
 
 from netc import registry
 from netc.spec.document import FieldPath
-from netc.spec.fields import KINDS, LAYER_FIELDS, kind, own_fields
+from netc.spec.fields import KINDS, LAYER_FIELDS, Names, kind, own_fields
 from netc.spec.other_names import field_hint, type_hint
 from netc.spec.reading import Reading
 from netc.spec.yaml_nodes import at, given, is_unset, named, pairs
@@ -98,15 +98,15 @@ def type_of(reading: Reading, type_node: ScalarNode, fields: Fields) -> str:
 
 def complete(reading: Reading, layers: list[tuple[Node, Any, set[str]]], net: Any, path: FieldPath) -> None:
     """Give the layers of a net the names, bottoms and tops that they leave out."""
-    taken = {layer.name for _, layer, given_names in layers if "name" in given_names}
+    names = Names(layer.name for _, layer, given_names in layers if "name" in given_names)
     newest = net.input[0] if layers and net.input else None
     for k, (node, layer, written) in enumerate(layers):
         if not layer.type:
             continue
         of_type = kind(layer.type)
         if "name" not in written:
-            layer.name = of_type.default_name(taken)
-            taken.add(layer.name)
+            layer.name = names.free(of_type)
+            names.add(layer.name)
         if "bottom" not in written:
             bottom = of_type.default_bottom(newest)
             if bottom is None:

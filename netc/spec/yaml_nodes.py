@@ -6,9 +6,10 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from netc.spec.document import Position
 from netc.spec.reading import Reading
-from netc.spec.scalars import NUMBER
+from netc.spec.scalars import NUMBER, short
+from netc.spec.yaml_compose import MERGE
 
-MERGE = "tag:yaml.org,2002:merge"
+DEEPEST = 20  # levels of a value without a schema: protobuf's binary form takes no more than 100 messages within each other
 
 
 def at(node: Node) -> Position:
@@ -19,47 +20,49 @@ def at(node: Node) -> Position:
 def named(node: Node) -> str:
     """What a node is, in a sentence about a wrong one."""
     if isinstance(node, ScalarNode):
-        return repr(node.value) if given(node) else "nothing"
+        return repr(short(node.value)) if given(node) else "nothing"
     return "a list" if isinstance(node, SequenceNode) else "a mapping"
 
 
 def given(node: ScalarNode) -> bool:
     """Whether there is a value at all, and be it empty text in quotes."""
-    return node.value != "" or node.style is not None
+    return node.value != "" or bool(node.style)
 
 
 def is_unset(node: Node) -> bool:
     """Whether the value is a bare `~`: leave the field unset, and take no default of this spelling."""
-    return isinstance(node, ScalarNode) and node.value == "~" and node.style is None
+    return isinstance(node, ScalarNode) and node.value == "~" and not node.style
 
 
 def pairs(reading: Reading, node: MappingNode) -> list[tuple[ScalarNode, Node]]:
     """Keys and values of a mapping, then those that `<<` merges into it and that it does not have itself."""
     found = []
-    merged: list[Node] = []
+    merged: list[tuple[Node, Node]] = []
     for key, value in node.value:
         if key.tag == MERGE:
-            merged += value.value if isinstance(value, SequenceNode) else [value]
+            merged += [(key, source) for source in (value.value if isinstance(value, SequenceNode) else [value])]
         elif isinstance(key, ScalarNode):
             found.append((key, value))
         else:
             reading.fault(at(key), f"a key is the name of a field; {named(key)} came")
-    for source in merged:
+    for key, source in merged:
         if isinstance(source, MappingNode):
             names = {key.value for key, _ in found}
             found += [pair for pair in pairs(reading, source) if pair[0].value not in names]
         else:
-            reading.fault(at(source), f"<< merges mappings; {named(source)} came")
+            reading.fault(at(source if named(source) != "nothing" else key), f"<< merges mappings; {named(source)} came")
     return found
 
 
-def struct_value(node: Node) -> Any:
+def struct_value(reading: Reading, node: Node, depth: int = 0) -> Any:
     """A value without a schema: mappings, lists, texts, numbers, true, false and null, as in JSON."""
+    if depth > DEEPEST:
+        raise RecursionError
     if isinstance(node, MappingNode):
-        return {str(key.value): struct_value(value) for key, value in node.value}
+        return {key.value: struct_value(reading, value, depth + 1) for key, value in pairs(reading, node)}
     if isinstance(node, SequenceNode):
-        return [struct_value(item) for item in node.value]
-    if not isinstance(node, ScalarNode) or node.style is not None:
+        return [struct_value(reading, item, depth + 1) for item in node.value]
+    if not isinstance(node, ScalarNode) or node.style:
         return node.value
     plain = {"": None, "~": None, "null": None, "true": True, "false": False}
     if node.value in plain:

@@ -1,21 +1,17 @@
 """YAML to messages. PyYAML composes the nodes, which know their places; a field's type decides how its text is read."""
 
-import re
 from typing import Any
 
-import yaml
 from google.protobuf.descriptor import FieldDescriptor
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from netc.errors import Fault, SpecError
-from netc.spec.document import Document, FieldPath, Position
+from netc.spec.document import Document, FieldPath
 from netc.spec.reading import NET, Reading
 from netc.spec.scalars import from_text
+from netc.spec.yaml_compose import compose
 from netc.spec.yaml_layers import complete, layer_parts, layer_target, type_of
 from netc.spec.yaml_nodes import at, given, is_unset, named, pairs, struct_value
-
-MOST_REPEATS = 100_000
-PROTOBUF = re.compile(r"^\s*layers?\s*\{", re.MULTILINE)
 
 
 def parse_yaml(text: str, message_type: type[Any], path: str = "<text>") -> Document:
@@ -23,69 +19,12 @@ def parse_yaml(text: str, message_type: type[Any], path: str = "<text>") -> Docu
     reading = Reading(path, text)
     message = message_type()
     try:
-        root = _compose(text, path)
+        root = compose(text, path)
         if root is not None:
-            _bound_aliases(root, path)
             _message(reading, root, message, ())
     except RecursionError as e:
         raise SpecError(Fault(path, "mappings and lists stand too deep within each other")) from e
     return reading.finish(message)
-
-
-def _compose(text: str, path: str) -> Node | None:
-    try:
-        return yaml.compose(text, yaml.SafeLoader)
-    except yaml.MarkedYAMLError as e:
-        lines = enumerate(text.splitlines(), 1)
-        tabs = [(n, line.index("\t") + 1) for n, line in lines if line.lstrip(" ").startswith("\t")]
-        if tabs:
-            raise SpecError(*(Fault(_place(path, tab), "a tab; YAML lets only spaces indent") for tab in tabs)) from e
-        raise SpecError(_no_yaml(text, path, e)) from e
-    except yaml.reader.ReaderError as e:
-        line = text.count("\n", 0, e.position) + 1
-        column = e.position - text.rfind("\n", 0, e.position)
-        text = f"YAML allows no character #x{ord(text[e.position]):04x} here"
-        raise SpecError(Fault(_place(path, (line, column)), text)) from e
-
-
-def _no_yaml(text: str, path: str, error: yaml.MarkedYAMLError) -> Fault:
-    """What is wrong with a text that YAML's own rules do not allow."""
-    if PROTOBUF.search(text):
-        return Fault(f"{path}:1:1", "this is protobuf text; the suffix of such a file is .prototxt")
-    mark, start = error.problem_mark or error.context_mark, error.context_mark
-    place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else path
-    if start and "flow" in (error.context or ""):
-        bracket = "{" if "mapping" in str(error.context) else "["
-        seen = f"that shows on line {(mark or start).line + 1}"
-        return Fault(_place(path, (start.line + 1, start.column + 1)), f"this {bracket!r} is not closed, or lacks a comma: {seen}")
-    return Fault(place, f"this is no YAML: {' '.join(filter(None, (error.context, error.problem)))}")
-
-
-def _bound_aliases(root: Node, path: str) -> None:
-    """SpecError where an alias holds itself, or where aliases would unfold to too much."""
-    seen: set[int] = set()
-    repeats = 0
-
-    def visit(node: Node, above: tuple[int, ...]) -> None:
-        nonlocal repeats
-        if isinstance(node, ScalarNode):
-            return
-        if id(node) in above:
-            raise SpecError(Fault(_place(path, at(node)), "an alias stands within what it stands for"))
-        repeats += id(node) in seen
-        if repeats > MOST_REPEATS:
-            text = f"aliases unfold to more than {MOST_REPEATS} lists and mappings"
-            raise SpecError(Fault(_place(path, at(node)), text))
-        seen.add(id(node))
-        parts = [n for pair in node.value for n in pair] if isinstance(node, MappingNode) else node.value
-        for part in parts:
-            visit(part, (*above, id(node)))
-
-    visit(root, ())
-
-
-def _place(path: str, position: Position) -> str:
-    return f"{path}:{position[0]}:{position[1]}"
 
 
 def _message(reading: Reading, node: Node, message: Any, path: FieldPath) -> None:
@@ -100,7 +39,7 @@ def _message(reading: Reading, node: Node, message: Any, path: FieldPath) -> Non
         what = path[-1] if path else "the file"
         reading.fault(at(node), f"{what} is a mapping of {owner.name}'s fields; {named(node)} came")
     elif owner.full_name == "google.protobuf.Struct":
-        message.update(struct_value(node))
+        message.update(struct_value(reading, node))
     else:
         layers: list[tuple[Node, Any, set[str]]] = []
         for key, value in pairs(reading, node):
@@ -128,7 +67,7 @@ def _field(reading: Reading, key: Node, value: Node, message: Any, field: FieldD
         if field.message_type:
             getattr(message, field.name).SetInParent()
             _message(reading, value, getattr(message, field.name), here)
-        elif (single := _scalar(reading, value, field)) is not None:
+        elif (single := _scalar(reading, key, value, field)) is not None:
             setattr(message, field.name, single)
         return
     target = getattr(message, field.name)
@@ -136,16 +75,16 @@ def _field(reading: Reading, key: Node, value: Node, message: Any, field: FieldD
         reading.claim(at(item if isinstance(value, SequenceNode) else key), (*here, i))
         if field.message_type:
             _message(reading, item, target.add(), (*here, i))
-        elif (single := _scalar(reading, item, field)) is not None:
+        elif (single := _scalar(reading, key, item, field)) is not None:
             target.append(single)
 
 
-def _scalar(reading: Reading, node: Node, field: FieldDescriptor) -> Any:
-    """The value of a scalar; a fault and None where it is none."""
+def _scalar(reading: Reading, key: Node, node: Node, field: FieldDescriptor) -> Any:
+    """The value of a scalar; a fault and None where it is none. One that is not there has no place but its key's."""
     if not isinstance(node, ScalarNode):
         reading.fault(at(node), f"{field.name} is a single value; {named(node)} came")
     elif not given(node):
-        reading.fault(at(node), f"{field.name} has no value")
+        reading.fault(at(key), f"{field.name} has no value")
     else:
         try:
             return from_text(field, node.value)

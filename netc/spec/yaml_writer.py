@@ -7,7 +7,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.struct_pb2 import Struct
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from netc.spec.fields import LAYER_FIELDS, kind, own_fields
+from netc.spec.fields import LAYER_FIELDS, Names, kind, own_fields
 from netc.spec.reading import LAYER, NET
 from netc.spec.scalars import to_text
 
@@ -142,14 +142,12 @@ def _default_names(layers: Any) -> list[bool]:
 
     The reader keeps clear of all names that are written and of those above, so this goes from the last to the first.
     """
+    names = Names(layer.name for layer in layers)
     found: list[bool] = []
-    written: set[str] = set()
-    for i in range(len(layers) - 1, -1, -1):
-        layer = layers[i]
-        taken = written.union(other.name for other in layers[:i])
-        found.append(bool(layer.type) and layer.HasField("name") and layer.name == kind(layer.type).default_name(taken))
-        if not found[-1]:
-            written.add(layer.name)
+    for layer in reversed(layers):
+        found.append(bool(layer.type) and layer.HasField("name") and names.is_default(kind(layer.type), layer.name))
+        if found[-1]:
+            names.remove(layer.name)
     return found[::-1]
 
 

@@ -78,7 +78,7 @@ def test_wrong_listings_and_sizes(photos: Path, tmp_path: Path) -> None:
     (tmp_path / "l.txt").write_text("a.png\nb.png one\n")
     result = netc("data", "convert-imageset", photos, tmp_path / "l.txt", tmp_path / "db")
     assert result.exit_code == 2
-    assert "l.txt:1:1: a line is a path, a space and a whole number; 'a.png' came" in result.stderr and "l.txt:2:" in result.stderr
+    assert "l.txt:1:1: expected a path, a space and a whole number; 'a.png' came" in result.stderr and "l.txt:2:" in result.stderr
     (tmp_path / "l.txt").write_text("a 0.png 0\na 3.png 0\n")
     result = netc("data", "convert-imageset", photos, tmp_path / "l.txt", tmp_path / "db", "--check-size")
     assert result.exit_code == 2 and "a 3.png: is (3, 6, 6), the first image is (3, 6, 5)" in result.stderr

@@ -13,6 +13,8 @@ from netc.api import Net
 from netc.commands import test as testing
 from netc.data.bilinear import resize
 from netc.data.datum import to_datum
+from netc.data.image_list import read_list
+from netc.data.imageset import ImageSet, write_database
 from netc.data.lmdb import write_datums
 from netc.derived import deployed
 from netc.errors import DataError
@@ -257,3 +259,30 @@ def test_forward_from_python_writes_too(tmp_path):
         for name in expected:
             assert got[name].shape == expected[name].shape and got[name].dtype == expected[name].dtype
             np.testing.assert_array_equal(got[name][:], expected[name][:])
+
+
+@pytest.mark.parametrize("label", ["²", "--5", "3000000000", "9" * 5000, "1_0", "1.5"])
+def test_a_label_in_a_list_is_a_whole_number_of_32_bits(tmp_path, label):
+    (tmp_path / "list.txt").write_text(f"a.png {label}\nb.png -1\n")
+    for read in (
+        lambda: read_list(tmp_path / "list.txt"),
+        lambda: write_database(ImageSet(str(tmp_path), str(tmp_path / "list.txt")), str(tmp_path / "db")),
+    ):
+        with pytest.raises(DataError, match=r"list.txt:1:1: expected a path, a space and a whole number") as caught:
+            read()
+        assert len(caught.value.faults) == 1
+
+
+@pytest.mark.parametrize("count, window, message", [
+    ("-6", "1 0.5 0 0 1 1", "it has -6 windows"),
+    ("1", "1 0.5 5 0 1 1", "a window from 5 0 to 1 1"),
+    ("1", "1 0.5 -1 0 1 1", "a window from -1 0 to 1 1"),
+    ("1", "1 0.5 inf 0 1 1", "list.txt: the image that begins at line 1"),
+    ("1", "1 0.9 0 0 9 1", "is 2x3; a window goes to row 1, column 9, counted from 0"),
+])  # fmt: skip
+def test_windows_that_no_image_has(tmp_path, count, window, message):
+    Image.fromarray(np.zeros((2, 3, 3), np.uint8)).save(tmp_path / "a.png")
+    (tmp_path / "list.txt").write_text(f"# 0\na.png\n3\n2\n3\n{count}\n{window}\n")
+    text = 'type: "WindowData" top: "data" top: "label" window_data_param { source: "list.txt" batch_size: 1 fg_fraction: 1 crop_size: 4 }'
+    with pytest.raises(DataError, match=message):
+        data.open(layer(text), "TRAIN", 0, tmp_path).batch(0)

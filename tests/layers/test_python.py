@@ -240,8 +240,10 @@ def test_it_runs_only_where_that_is_allowed(write, tmp_path, monkeypatch):
     monkeypatch.setattr(python, "_allowed", [])
     result = CliRunner().invoke(main, ["check", write()])
     assert result.exit_code == 2 and "--allow-python" in result.output
-    result = CliRunner().invoke(main, ["check", write(), "--allow-python"])
-    assert result.exit_code == 0, result.output
+    for kernels in "10":
+        monkeypatch.setenv("NETC_NATIVE", kernels)
+        result = CliRunner().invoke(main, ["check", write(), "--allow-python"])
+        assert result.exit_code == 0, result.output
 
 
 @pytest.mark.parametrize("layer, said", [

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from netc import api
+import netc as netc_package
+from netc import api, snapshot
 from netc.commands.test import test_command as whole_set
 from netc.errors import SpecError
 from netc.run.evaluate import monitored_value
@@ -172,6 +173,14 @@ solver: {base_lr: 1, max_iter: 60, test_interval: 30}
     assert "per_class: 1 1 -" in result.stdout
     result = netc("train", path, "--no-publish", "--runs", tmp_path / "runs", "--set", "solver.monitor=per_class")
     assert result.exit_code == 2 and "'per_class' is 3 numbers; one is wanted; it has accuracy, loss" in result.stderr
+
+
+def test_scores_from_python(tmp_path):
+    path = _net(tmp_path)
+    weights = tmp_path / "w.safetensors"
+    weights.write_bytes(snapshot.weights_bytes(api.load(str(path)).start()))
+    found = netc_package.test(str(path), str(weights))
+    assert found.keys() == {"auc", "loss"} and found["auc"] == 0.5
 
 
 def test_a_monitor_that_is_not_there():

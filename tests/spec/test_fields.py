@@ -2,7 +2,7 @@
 
 import pytest
 
-from netc.spec.fields import KINDS, LAYER_FIELDS, LOSSES, OWN_TYPES, PARAMS, SHORT_NAMES, TYPES, kind, own_fields
+from netc.spec.fields import KINDS, LAYER_FIELDS, LOSSES, OWN_TYPES, PARAMS, SHORT_NAMES, TYPES, Names, kind, own_fields
 
 # Fields that two messages of a type share; the first message of the type is the one that is meant.
 SHARED = {
@@ -56,5 +56,22 @@ def test_losses() -> None:
     ],
 )
 def test_default_names(type_: str, names: list[str]) -> None:
-    first = kind(type_).default_name(set())
-    assert [first, kind(type_).default_name({first})] == names
+    assert [Names().free(kind(type_)), Names(names[:1]).free(kind(type_))] == names
+    assert [kind(type_).number(name) for name in names] == [1, 2]
+
+
+def test_names_that_are_no_default_ones() -> None:
+    wrong = ("", "conv", "conv0", "conv01", "conv٣", "con1", "conv1.", "conv" + "9" * 5000)
+    assert {kind("Convolution").number(name) for name in wrong} == {0}
+
+
+def test_default_names_in_the_gaps() -> None:
+    names = Names(["conv1", "conv3", "relu61", "conv3"])
+    assert names.free(kind("Convolution")) == "conv2"
+    names.add("conv2")
+    assert names.free(kind("Convolution")) == "conv4"
+    assert names.is_default(kind("Convolution"), "conv2")
+    assert not names.is_default(kind("Convolution"), "conv3")
+    names.remove("conv1")
+    assert not names.is_default(kind("Convolution"), "conv2")
+    assert names.free(kind("Convolution")) == "conv1"
