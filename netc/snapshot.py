@@ -89,7 +89,9 @@ def read_rows(path: str | Path) -> dict[str, Any]:
         said = json.loads(texts[KEY]).get(ROWS, {}) if KEY in texts else json.loads(texts.get(ROWS, "{}"))
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise SnapshotError(f"{path}: its metadata is damaged: {error}") from error
-    return said if isinstance(said, dict) else {}
+    if not isinstance(said, dict):
+        raise SnapshotError(f"{path}: its metadata is damaged: what it says of rows is {said!r:.40}")
+    return said
 
 
 def newest(directory: str | Path) -> tuple[Snapshot | None, dict[Path, str]]:

@@ -184,10 +184,21 @@ def test_a_renamed_column_is_named(trained, command):
     assert "test_renamed.csv:1:3: there is no column 'b', which the net reads; did you mean 'bb'?" in result.stderr
 
 
-def test_damaged_knowledge_of_rows(trained, tmp_path):
+GOOD = {"columns": ["a", "b", "c"], "label": "kind", "classes": ["no", "yes"], "measures": False, "spreads": []}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"data": {"columns": 3}}, {"data": []}, {"data": None}, [], *({"data": GOOD | {key: value}} for key, value in [
+            ("columns", [1, 2, 3]), ("columns", None), ("classes", [None]), ("label", 7), ("measures", "no"), ("spreads", [[1, 2]]),
+            ("spreads", [[["x"], [1]]]), ("spreads", [[[1], [1]]]), ("spreads", 5),
+        ]),
+    ],
+)  # fmt: skip
+def test_damaged_knowledge_of_rows(trained, tmp_path, said):
     found = snapshot.read(weights(trained))
-    for said in ({"data": {"columns": 3}}, {"data": []}, {"data": None}):
-        snapshot.write(tmp_path / "w.safetensors", found.states, found.metadata | {"rows": said})
-        (trained / "d.yaml").write_text(NET)
-        result = netc("test", trained / "d.yaml", "--weights", tmp_path / "w.safetensors")
-        assert result.exit_code == 2 and "its metadata is damaged" in result.stderr, result.stderr
+    snapshot.write(tmp_path / "w.safetensors", found.states, found.metadata | {"rows": said})
+    (trained / "d.yaml").write_text(NET)
+    result = netc("test", trained / "d.yaml", "--weights", tmp_path / "w.safetensors")
+    assert result.exit_code == 2 and "its metadata is damaged" in result.stderr, result.stderr

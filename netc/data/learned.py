@@ -4,7 +4,7 @@ It goes from the training rows to those for testing, into snapshots and into run
 stands in some file.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -24,7 +24,7 @@ class Learned:
     """The columns of the first top, the label's, the classes, and whether the label is a number that is foretold.
 
     `spreads` are mean and std of the columns and of the label. `anew`: a net goes on to learn from other rows, whose label and
-    spread are their own, and whose classes are too, unless all of them are among these.
+    spread are their own, and whose classes are too, unless all of them are among these. The classes of a text are its vocabulary.
     """
 
     columns: tuple[str, ...] = ()
@@ -43,9 +43,14 @@ class Learned:
 
     @classmethod
     def from_json(cls, said: Mapping[str, Any]) -> "Learned":
-        """That of `as_json`."""
-        spreads = tuple((tuple(mean), tuple(std)) for mean, std in said["spreads"])
-        return cls(tuple(said["columns"]), said["label"], tuple(said["classes"]), said["measures"], spreads)
+        """That of `as_json`. KeyError, TypeError or ValueError for what is none: it may come from a stranger's file."""
+        columns, classes, label = tuple(said["columns"]), tuple(said["classes"]), said["label"]
+        spreads = tuple((tuple(map(float, mean)), tuple(map(float, std))) for mean, std in said["spreads"])
+        if not all(isinstance(name, str) for name in (*columns, *classes, label)) or not isinstance(said["measures"], bool):
+            raise TypeError("names of columns and classes are text")
+        if any(len(mean) != len(std) for mean, std in spreads) or (spreads and columns and len(spreads[0][0]) not in (0, len(columns))):
+            raise ValueError("a mean and a deviation belong to each column")
+        return cls(columns, label, classes, said["measures"], spreads)
 
     def as_json(self) -> dict[str, Any]:
         """What JSON can hold of it: all."""
@@ -55,7 +60,7 @@ class Learned:
         """What other rows must have for a net that goes on to learn from them."""
         return replace(self, measures=False, spreads=(), anew=True)
 
-    def stated_in(self, layer: pb.LayerParameter, found: Iterable[str] = ()) -> pb.LayerParameter:
+    def stated_in(self, layer: pb.LayerParameter, found: Collection[str] = ()) -> pb.LayerParameter:
         """A data layer that reads its rows by these columns and classes. What it says of its label column itself stays.
 
         `found` are the classes of the rows, where they are known.
@@ -69,7 +74,8 @@ class Learned:
                 param.label_column = self.label
             if self.measures:
                 param.regression = True
-        ours = {*found} <= {*self.classes} and bool(found) and not param.classes if self.anew else bool(self.classes)
+        text = param.steps and not is_table(layer)  # its classes are its tokens, which the net reads
+        ours = self.classes and (text or not self.anew or (found and not param.classes and {*found} <= {*self.classes}))
         if ours and layer.type == "Data":
             param.classes[:] = self.classes
         return filled

@@ -95,3 +95,15 @@ def test_a_layer_for_testing_has_the_spread_of_the_training_rows(tmp_path):
     (layer,) = net_of(write_net(tmp_path, "t.csv", "test.csv"), "TEST").sources
     assert layer.source.tops[0].mean == (2.0, 15.0) and layer.source.tops[0].std == (1.0, 5.0)
     assert [a.tolist() for a in data.open(layer.param, "TEST", 0, tmp_path).batch(0)] == [[[9, 7]], [1]]
+
+
+def test_a_text_to_go_on_with_keeps_the_numbers_of_characters(tmp_path):
+    (tmp_path / "a.txt").write_text("abcd" * 9)
+    (tmp_path / "b.txt").write_text("bdbd" * 9)
+    (tmp_path / "c.txt").write_text("bcde" * 9)
+    layers = [data_layer(f"{name}.txt", 1, steps=4, shuffle=False) for name in "abc"]
+    learned = Learned.of(data.describe(layers[0], "TRAIN", tmp_path)).for_training()
+    layer, _ = read_as_learned(layers[1], "TRAIN", str(tmp_path), learned)
+    assert data.open(layer, "TRAIN", 0, tmp_path).batch(0)[0][:, 0].tolist() == [1, 3, 1, 3]
+    with pytest.raises(DataError, match="the character 'e' is not among the 4 of the training text"):
+        read_as_learned(layers[2], "TRAIN", str(tmp_path), learned)
