@@ -191,7 +191,7 @@ GOOD = {"columns": ["a", "b", "c"], "label": "kind", "classes": ["no", "yes"], "
     "said",
     [
         {"data": {"columns": 3}}, {"data": []}, {"data": None}, [], *({"data": GOOD | {key: value}} for key, value in [
-            ("columns", [1, 2, 3]), ("columns", None), ("classes", [None]), ("label", 7), ("measures", "no"), ("spreads", [[1, 2]]),
+            ("columns", [1, 2, 3]), ("columns", None), ("classes", [None]), ("classes", ["\ud800"]), ("label", 7), ("measures", "no"), ("spreads", [[1, 2]]),
             ("spreads", [[["x"], [1]]]), ("spreads", [[[1], [1]]]), ("spreads", 5),
         ]),
     ],

@@ -55,7 +55,7 @@ def as_learned(said: Mapping[str, Any], path: str | Path) -> dict[str, Learned]:
     """What the metadata of a file says of rows. SnapshotError if it is no such thing."""
     try:
         return {str(top): Learned.from_json(known) for top, known in said.items()}
-    except (KeyError, TypeError, ValueError) as e:
+    except (AttributeError, KeyError, TypeError, ValueError) as e:
         raise SnapshotError(f"{path}: its metadata is damaged: what it says of rows cannot be read ({e})") from e
 
 

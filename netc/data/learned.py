@@ -48,6 +48,7 @@ class Learned:
         spreads = tuple((tuple(map(float, mean)), tuple(map(float, std))) for mean, std in said["spreads"])
         if not all(isinstance(name, str) for name in (*columns, *classes, label)) or not isinstance(said["measures"], bool):
             raise TypeError("names of columns and classes are text")
+        "".join((*columns, *classes, label)).encode()  # a ValueError for what no net file can hold
         if any(len(mean) != len(std) for mean, std in spreads) or (spreads and columns and len(spreads[0][0]) not in (0, len(columns))):
             raise ValueError("a mean and a deviation belong to each column")
         return cls(columns, label, classes, said["measures"], spreads)
