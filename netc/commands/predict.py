@@ -160,7 +160,8 @@ class Model:
             raise DataError(f"{path}: there is no such file")
         suffix, name = Path(path).suffix.lower(), printable(path)
         if suffix in data.TABLES and self._columns:
-            return [(f"{name}[{k}]", row) for k, row in enumerate(data.read_columns(Path(path), self._columns))]
+            rows = data.read_columns(Path(path), self._columns, self.metadata.get("label", ""), self.metadata.get("classes", ()))
+            return [(f"{name}[{k}]", row) for k, row in enumerate(rows)]
         if suffix != ".npy":
             if not self._takes_images:
                 kinds = ".npy or .csv" if self._columns else ".npy"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from netc.data.cells import index, is_number
+from netc.data.cells import index, is_number, whole
 from netc.data.sheet import PLACE, Sheet, places, read_sheet
 from netc.errors import DataError, Fault, close, near
 
@@ -66,10 +66,17 @@ def numbers(sheet: Sheet, chosen: Sequence[int]) -> tuple[np.ndarray, list[Fault
     return found, faults
 
 
-def read_columns(path: Path, names: Sequence[str]) -> np.ndarray:
-    """(rows, columns) of a table: the columns of these names, as `matched` finds them. DataError for what is missing or no number."""
+def read_columns(path: Path, names: Sequence[str], label: str = "", classes: Sequence[str] = ()) -> np.ndarray:
+    """(rows, columns) of a table: the columns of these names, as `matched` finds them. DataError for what is missing or no number.
+
+    A table without a header may have the `label` too, in the place where it stood, if it holds nothing but names of `classes`.
+    """
     sheet = read_sheet(path, names)
-    rows, faults = numbers(sheet, matched(sheet, names)[0])
+    there = label if label in sheet.header and len(sheet.header) == len(names) + 1 and not sheet.named else ""
+    if there:
+        cells = {row[sheet.header.index(label)] for row in sheet.rows}
+        there = label if all(cell in classes or whole(cell) in classes for cell in cells) else ""
+    rows, faults = numbers(sheet, matched(sheet, names, there)[0])
     if faults:
         raise DataError(*faults)
     return rows

@@ -104,8 +104,10 @@ def test_rows_for_a_model(tmp_path):
     assert data.read_columns(path, ("#0", "#1")).tolist() == [[7, 8]]
     assert data.read_columns(path, ("#1", "#2")).tolist() == [[7, 8]]  # the label stood first
     path.write_text("7,8,9\n")
-    with pytest.raises(DataError, match="3 columns without a header; the net learned from 2"):
-        data.read_columns(path, ("#0", "#1"))
+    for label, classes in (("", ()), ("#2", ("no", "yes")), ("#0", ("8", "9"))):
+        with pytest.raises(DataError, match="3 columns without a header; the net learned from 2"):
+            data.read_columns(path, ("#0", "#1"), label, classes)
+    assert data.read_columns(path, ("#0", "#1"), "#2", ("8", "9")).tolist() == [[7, 8]]  # which nothing but a label can be
 
 
 def test_a_tsv_has_tabs(tmp_path):
