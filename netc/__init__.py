@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
-    "Blob": "netc.api",
+    "Blob": "netc.blob",
     "Model": "netc.commands.predict",
     "Net": "netc.api",
     "NetcError": "netc.errors",

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from netc import netc_pb2 as pb
 from netc import registry
 from netc.autodiff import grad
+from netc.blob import Blob, apart, numbers
 from netc.chain import open_graph
 from netc.commands.options import TrainOptions
 from netc.commands.program import known_rows
@@ -25,44 +25,20 @@ from netc.layers.context import BATCH, NOISE, SINK, dims
 from netc.lower import Lowered, lower
 from netc.net import Net as ResolvedNet
 from netc.passes.rewrite import rewrite
-from netc.run.feed import draw
+from netc.run.feed import draw, sinks_of
 from netc.run.labels import check_blobs
 from netc.run.weights import load_weights, state_of
 from netc.session import Runs
 from netc.spec.job import Job
 
 
-class Blob:
-    """An array and its gradient, both writable in place."""
-
-    def __init__(self, data: np.ndarray):
-        self.data = data
-        self.diff = np.zeros_like(data, np.float32)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.array(self.data, dtype) if copy or (dtype is not None and dtype != self.data.dtype) else self.data
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.data.shape
-
-    def hold(self, array: np.ndarray) -> None:
-        """Take the values of `array`; where it is of another shape, as in a net whose axes change with each batch, the array itself."""
-        if array.shape == self.data.shape:
-            self.data[...] = array
-        else:
-            self.data, self.diff = np.array(array, self.data.dtype), np.zeros(array.shape, np.float32)
-
-    def __repr__(self) -> str:
-        return f"Blob({'x'.join(map(str, self.data.shape))})"
-
-
 class Net:
     """A net of a file in one phase, to run by hand.
 
     `params[layer][i]` and `blobs[name]` are Blobs. `forward` fills the blobs, `backward` their diffs and those of the
-    params (which are overwritten, not added to). Inputs keep what was last written to them. Random masks are drawn
-    anew in each forward, from `seed`. `allow_python` lets Python layers run, in all nets from then on.
+    params (which are overwritten, not added to; those with lr_mult 0 get zeros). Inputs keep what was last written to them, be it
+    by a layer that works in place: `backward` still takes what such an input was before, unless you write to it in between.
+    Random masks are drawn anew in each forward, from `seed`. `allow_python` lets Python layers run, in all nets from then on.
     """
 
     blob_type = Blob
@@ -82,8 +58,7 @@ class Net:
     ) -> None:
         """Lower `net`; its states start by their fillers, or are those of `states`. `blobs` are those that are there already."""
         self.name, self._seed, self._passes = job.name, seed, 0
-        layers = [x for x in net.layers if x.facts.get("sink")]
-        self._sinks = [(x, x.facts["sink"](x.param, Path(job.base))) for x in layers]
+        self._sinks = sinks_of(net.layers, job.base)
         self._memory: dict[str, np.ndarray] = {}
         self._states: dict[str, Blob] = dict(states or {})
         self.blobs: dict[str, Blob] = dict(blobs or {})
@@ -113,6 +88,8 @@ class Net:
             elif self.blobs[name].shape != shape:
                 self.blobs[name].data, self.blobs[name].diff = np.zeros(shape, dtype), np.zeros(shape, np.float32)
         self._backwards: dict[frozenset[str], Runs] = {}
+        self._began: dict[str, np.ndarray] = {}  # inputs that layers write over, as the last forward pass found them
+        self._left: dict[str, np.ndarray] = {}  # what the last forward pass left in the blobs that are watched
         self._noise: dict[str, np.ndarray] = {}
         self._hosted = {n: np.zeros(tuple(map(int, v.shape)), np.float32) for n, v in _hosted(Graph("", values).nodes).items()}
         for cached in ("_leaves", "_forward"):
@@ -165,14 +142,16 @@ class Net:
             wanted = self._lowered.versions[name][0].shape
             if len(wanted) != np.ndim(array) or any(w != n for w, n in zip(wanted, np.shape(array), strict=True) if isinstance(w, int)):
                 raise DataError(f"input {name!r} is {np.shape(array)}, the net takes {wanted}")
-            self.blobs[name].hold(np.asarray(array))
+            self.blobs[name].hold(numbers(array, self.blobs[name].data.dtype, f"input {name!r}"))
         self._next_of_memory()
         self._check_blobs(fed=True)
         self._noise = self._draw()
         self._passes += 1
         self._carries = {n: self._states[n].data.copy() for n in self._carries}
-        results = self._forward.run(self._feeds(self._forward))
+        self._began = {n: self.blobs[n].data.copy() for n in self._overwritten_inputs}
+        results = self._forward.run(self._feeds(self._forward, self._began))
         self._hosted = {n: results[n] for n in self._hosted}
+        self._left = {n: apart(results[n], self.blobs[n].data) for n in self._watched}
         for name, array in results.items():
             if name in self.blobs:
                 self.blobs[name].hold(array)
@@ -221,13 +200,28 @@ class Net:
         if seeded not in self._backwards:
             self._backwards[seeded] = self._backward(seeded)
         session = self._backwards[seeded]
-        seeds = {f"seed/{n}": np.asarray(a, np.float32).reshape(self.blobs[n].shape) for n, a in top_diffs.items()}
-        results = session.run(self._feeds(session) | {n: a for n, a in seeds.items() if n in session.inputs})
+        arrays = {n: numbers(a, np.dtype(np.float32), f"the diff of {n!r}") for n, a in top_diffs.items()}
+        seeds = {f"seed/{n}": a.reshape(self.blobs[n].shape) for n, a in arrays.items()}
+        results = session.run(self._feeds(session, self._inputs_of_forward()) | {n: a for n, a in seeds.items() if n in session.inputs})
         for name, blob in self.blobs.items():
             blob.diff[...] = results.get(f"diff/blob/{name}", 0)
         for name, state in self._states.items():
             state.diff[...] = results.get(f"diff/state/{name}", 0)
         return {name: self.blobs[name].diff for name in self.inputs}
+
+    @property
+    def _overwritten_inputs(self) -> list[str]:
+        """Inputs that a layer in place writes over."""
+        return [n for n in self._batch if len(self._lowered.versions[n]) > 1]
+
+    @property
+    def _watched(self) -> list[str]:
+        """Blobs of which it is kept what a forward pass left there."""
+        return self._overwritten_inputs
+
+    def _inputs_of_forward(self) -> dict[str, np.ndarray]:
+        """The inputs that layers wrote over in the last forward pass, as it found them; but those that were written to since."""
+        return {n: a for n, a in self._began.items() if np.array_equal(self.blobs[n].data, self._left[n], equal_nan=True)}
 
     @cached_property
     def _leaves(self) -> list[Any]:
@@ -256,15 +250,16 @@ class Net:
         if not ends:
             raise SpecError(f"{self.name}: the net has no loss; give the diffs of its tops")
         wanted = {f"diff/blob/{n}": v[0] for n, v in lowered.versions.items() if v[0].dtype.kind == "f"}
-        wanted |= {f"diff/state/{p.node.attrs['name']}": p for p in lowered.parameters}
+        wanted |= {f"diff/state/{p.node.attrs['name']}": p for p in lowered.parameters if p.node.attrs["lr_mult"]}
         found = {n: g for n, g in zip(wanted, grad(ends, list(wanted.values())), strict=True) if g is not None}
         return open_graph(rewrite(Graph(self.name, found), _as_it_ran))
 
     def _draw(self) -> dict[str, np.ndarray]:
         return {n.attrs["name"]: draw(n, self._seed, self._passes) for n in self._leaves if n.attrs["name"].startswith(NOISE)}
 
-    def _feeds(self, session: Runs) -> dict[str, np.ndarray]:
-        feeds = {BATCH + n: self.blobs[n].data for n in self._batch} | self._noise | self._hosted
+    def _feeds(self, session: Runs, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """What a session takes: `inputs`, and what the blobs of the other inputs hold."""
+        feeds = {BATCH + n: inputs.get(n, self.blobs[n].data) for n in self._batch} | self._noise | self._hosted
         feeds |= {f"state/{n}": self._carries.get(n, b.data) for n, b in self._states.items()}
         return {n: a for n, a in feeds.items() if n in session.inputs}
 

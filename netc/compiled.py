@@ -11,7 +11,6 @@ import logging
 import os
 import platform
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -25,7 +24,7 @@ from netc import registry
 from netc.chain import Chain, calls
 from netc.contract import Program
 from netc.errors import RunError
-from netc.files import cache_folder, replace_file
+from netc.files import cache_folder, replace_file, scratch
 from netc.ir import Graph, Node, Value
 from netc.native import kernels_of
 from netc.session import Session
@@ -119,10 +118,10 @@ def _kept(made: Program, kind: str, threads: int, path: Path) -> Session:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _prune(path.parent)
-        with tempfile.TemporaryDirectory(prefix=".", dir=path.parent, ignore_cleanup_errors=True) as folder:
-            found = _session(made, kind, threads, Path(folder) / "model.onnx")
+        with scratch(path.parent) as folder:
+            found = _session(made, kind, threads, folder / "model.onnx")
             with suppress(OSError):
-                model = (Path(folder) / "model.onnx").read_bytes()
+                model = (folder / "model.onnx").read_bytes()
                 replace_file(path, _digest(path, model) + model)
         return found
     except (RunError, OSError):

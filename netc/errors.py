@@ -11,6 +11,7 @@
   x ZooError             a zoo or a published model is missing, damaged or hostile
     x UnknownModelError  a zoo has no model or version of that name
     x CutError           a connection to a zoo broke
+    x UntrustedError     a model is not signed by a key that is trusted
   x RunError             a run failed on its way (a full disk, a dead thread)
     x DivergedError      a loss, a state or a score is NaN or infinite
 """
@@ -22,6 +23,7 @@ from difflib import SequenceMatcher, get_close_matches
 
 MOST_FAULTS = 20
 PLACE = re.compile(r":(\d+):(\d+)$")
+ARGUMENT = "--set "
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,17 @@ class Fault:
     column: int = 0
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.text}" if self.place else self.text
+        return f"{self.shown_place}: {self.text}" if self.place else self.text
+
+    @property
+    def shown_place(self) -> str:
+        """The place as a person reads it: an argument has one line, which is not counted."""
+        return PLACE.sub("", self.place) if self.is_argument and not self.column else self.place
+
+    @property
+    def is_argument(self) -> bool:
+        """Whether the place is an argument of the command line."""
+        return self.place.startswith(ARGUMENT)
 
 
 class NetcError(Exception):
@@ -104,6 +116,10 @@ class UnknownModelError(ZooError):
 
 class CutError(ZooError):
     """A connection to a zoo broke or was too slow: what came so far is good, and may be gone on from."""
+
+
+class UntrustedError(ZooError):
+    """A model is not signed, or by none of the keys that were asked for."""
 
 
 class RunError(NetcError):

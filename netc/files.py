@@ -2,14 +2,22 @@
 
 import errno
 import os
+import re
+import secrets
+import shutil
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 CHUNK = 1 << 16  # bytes of a long file that are read at a time
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)  # what file systems without locks answer
+# O_NONBLOCK: opening a pipe that nobody writes would wait for ever.
+NO_LINKS = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
+STALE = 3600.0  # seconds after which an unfinished file that nobody holds is a dead writer's
+_TEMPORARY = re.compile(r"\.netc-[0-9a-f]{16}\.tmp")
 
 
 def cache_folder() -> Path:
@@ -58,25 +66,76 @@ def _irregular(path: str | Path, mode: int) -> OSError:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Puts `data` at `path` so that a reader, at any moment and after any crash, sees the old file or the new one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Puts `data` at `path` so that a reader, at any moment and after any crash, sees the old file or the new one.
+
+    The bytes are written beside it, under a random name that nobody can have put a link at.
+    """
+    sweep(path.parent, STALE)
+    temporary = path.with_name(_temporary_name())
     try:
-        with open(temporary, "wb") as file:
+        with open_unlinked(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as file:
+            _held(file.fileno())
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+            os.replace(temporary, path)
         sync(path.parent)
-    finally:
+    except BaseException:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+        raise
 
 
-def sweep(directory: Path) -> None:
-    """Removes what writers that were killed left unfinished. Nobody may be writing there."""
-    for path in directory.glob(".*.tmp"):
-        with suppress(OSError):
-            path.unlink()
+@contextmanager
+def scratch(directory: Path) -> Iterator[Path]:
+    """A new folder in `directory` that only this user can enter, removed in the end: for libraries that write files by name."""
+    sweep(directory, STALE)
+    folder = directory / _temporary_name()
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def open_unlinked(path: Path, flags: int) -> BinaryIO:
+    """A file opened with `flags` of os.open. OSError if it is a link, or is there already and no plain file: nothing waits for a pipe."""
+    descriptor = os.open(path, flags | NO_LINKS, 0o666)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "is not a plain file", str(path))
+    mode = "rb" if flags & (os.O_WRONLY | os.O_RDWR) == 0 else "r+b" if flags & os.O_RDWR else "ab" if flags & os.O_APPEND else "wb"
+    return cast(BinaryIO, open(descriptor, mode))
+
+
+def sweep(directory: Path, age: float = 0) -> None:
+    """Removes what writers that were killed left unfinished at least `age` seconds ago. What a writer still holds is left."""
+    now = time.time()
+    with suppress(OSError):
+        for name in (n for n in os.listdir(directory) if _TEMPORARY.fullmatch(n)):
+            with suppress(OSError):
+                status = os.lstat(directory / name)
+                if now - status.st_mtime >= age and status.st_uid == _user(status):
+                    _remove(directory / name, status)
+
+
+def _remove(path: Path, status: os.stat_result) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        shutil.rmtree(path, ignore_errors=True)
+        return
+    if stat.S_ISREG(status.st_mode):
+        with open_unlinked(path, os.O_RDONLY) as file:
+            _lock(file.fileno(), False)
+    path.unlink()
+
+
+def _user(status: os.stat_result) -> int:
+    """This user, where the system knows users."""
+    return os.getuid() if hasattr(os, "getuid") else status.st_uid
+
+
+def _temporary_name() -> str:
+    return f".netc-{secrets.token_hex(8)}.tmp"
 
 
 def sync(path: Path) -> None:
@@ -89,26 +148,27 @@ def sync(path: Path) -> None:
 
 
 @contextmanager
-def locked(path: Path, wait: bool = True, keep: bool = True) -> Iterator[None]:
+def locked(path: Path, wait: bool = True, keep: bool = True) -> Iterator[bool]:
     """Holds the file at `path` against other processes. The system lets go of it when a process dies, however it dies.
 
-    BlockingIOError if another one has it and this one is not to `wait`. Where the file system knows no locks, nothing is held.
+    BlockingIOError if another one has it and this one is not to `wait`. False where the file system knows no locks: nothing is held.
     Without `keep` the file goes in the end.
     """
     while True:
-        with open(path, "ab") as file:
-            _lock(file.fileno(), wait)
+        with open_unlinked(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND) as file:
+            held = _lock(file.fileno(), wait)
             if not keep and not _lies_at(path, file.fileno()):
                 continue  # its last holder removed it while this one waited
             try:
-                yield
+                yield held
             finally:
                 if not keep:
                     path.unlink(missing_ok=True)
             return
 
 
-def _lock(descriptor: int, wait: bool) -> None:
+def _lock(descriptor: int, wait: bool) -> bool:
+    """Whether the file is locked now; False where the file system knows no locks."""
     import fcntl
 
     try:
@@ -118,6 +178,14 @@ def _lock(descriptor: int, wait: bool) -> None:
     except OSError as e:
         if e.errno not in NO_LOCKS:
             raise
+        return False
+    return True
+
+
+def _held(descriptor: int) -> None:
+    """Marks a file that is being written, so that `sweep` leaves it."""
+    with suppress(OSError, ImportError):
+        _lock(descriptor, False)
 
 
 def _lies_at(path: Path, descriptor: int) -> bool:

@@ -91,7 +91,7 @@ class Reader:
     def _below(self, group: Any, path: str, visited: set[int], depth: int) -> Iterator[tuple[str, Any]]:
         place = self._h5py.h5o.get_info(group.id).addr
         if place in visited or depth > MOST_DEPTH:
-            raise Hdf5Error(f"the group {group.name!r} stands in two places, or within itself")
+            raise Hdf5Error(f"the group {group.name!r} appears twice, or within itself")
         visited.add(place)
         for name in group:
             item = self._child(group, name)
@@ -106,7 +106,7 @@ class Reader:
         if name not in group.keys():  # noqa: SIM118 (`in group` would follow links)
             return None
         if group.id.links.get_info(own).type != self._h5py.h5l.TYPE_HARD:
-            raise Hdf5Error(f"{name!r} in {group.name!r} is a link to somewhere else; such are not followed")
+            raise Hdf5Error(f"{name!r} in {group.name!r} is a link to another place; links are not followed")
         return group[name]
 
     def _numbers(self, item: Any) -> Any:
@@ -121,10 +121,10 @@ class Reader:
         """That the bytes of a data set are in this file, and enough for what it claims to be."""
         plan = item.id.get_create_plist()
         if plan.get_external_count() or plan.get_layout() == self._h5py.h5d.VIRTUAL:
-            raise Hdf5Error(f"the values of {item.name!r} are in other files; such are not read")
+            raise Hdf5Error(f"the values of {item.name!r} are stored in other files, which netc does not read")
         used = {plan.get_filter(k)[0] for k in range(plan.get_nfilters())}
         if foreign := sorted(used - FILTERS.keys()):
-            raise Hdf5Error(f"{item.name!r} is packed by the filter {foreign[0]}, which is not HDF5's own")
+            raise Hdf5Error(f"{item.name!r} uses the filter {foreign[0]}, which is not one of HDF5's own")
         size, stored = prod(item.shape or ()) * item.dtype.itemsize, item.id.get_storage_size()
         if size > FEW + MOST_TIMES * stored or not item.dtype.itemsize:
             raise Hdf5Error(f"{item.name!r} claims {size:,} bytes; {stored:,} are stored")

@@ -127,7 +127,7 @@ class States:
     def set(self, arrays: Mapping[str, np.ndarray]) -> None:
         """New values in the buffers that are there."""
         for name, array in arrays.items():
-            self.current[name].update_inplace(np.asarray(array, order="C"))
+            _fill(self.current[name], array, name)
 
     def clear(self, prefix: str) -> None:
         """Zeros in all tensors whose name starts so."""
@@ -186,7 +186,7 @@ class Stepper:
         states = {n: self.states.current[n].numpy() for n in self.reads}
         results = self.session.run({n: a for n, a in {**feeds, **states}.items() if n in self.session.inputs})
         for output, name in self.writes.items():
-            self.states.spare[name].update_inplace(np.ascontiguousarray(results[output]))
+            _fill(self.states.spare[name], results[output], name)
         self._swap()
         return {name: np.array(results[name]) for name in self.results}
 
@@ -213,6 +213,14 @@ class Stepper:
                 binding.bind_ortvalue_output(output, spare[name])
             self._bindings[key] = binding
         return self._bindings[key]
+
+
+def _fill(tensor: ort.OrtValue, array: np.ndarray, name: str) -> None:
+    """The values of an array into a tensor, which copies bytes and looks at nothing. RunError if they are of another type or shape."""
+    if tensor.shape() != list(array.shape) or tensor.element_type() != onnx.helper.np_dtype_to_tensor_dtype(array.dtype):
+        wanted = f"{tensor.data_type()} of shape {tuple(tensor.shape())}"
+        raise RunError(f"{name} is {wanted}; {array.dtype} of shape {array.shape} does not fit there")
+    tensor.update_inplace(np.asarray(array, order="C"))
 
 
 def _guarded(call: Any, *arguments: Any) -> Any:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,12 +94,17 @@ def read_rows(path: str | Path) -> dict[str, Any]:
     return said
 
 
-def newest(directory: str | Path) -> tuple[Snapshot | None, dict[Path, str]]:
-    """The snapshot of the highest iteration that verifies, or None; and those above it, with why each was skipped."""
+def newest(directory: str | Path, check: Callable[[Snapshot], object] = lambda found: None) -> tuple[Snapshot | None, dict[Path, str]]:
+    """The snapshot of the highest iteration that verifies, or None; and those above it, with why each was skipped.
+
+    `check` raises SnapshotError for one that is whole and yet none to take.
+    """
     skipped: dict[Path, str] = {}
     for path in _by_iteration(Path(directory)):
         try:
-            return read(path), skipped
+            found = read(path)
+            check(found)
+            return found, skipped
         except SnapshotError as error:
             skipped[path] = str(error)
     return None, skipped

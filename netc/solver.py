@@ -4,13 +4,15 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from netc import netc_pb2 as pb
-from netc import schedules, snapshot
+from netc import schedules
 from netc.compiled import session
 from netc.contract import Program
 from netc.data import Prefetch, rows_said
@@ -24,28 +26,28 @@ from netc.run.feed import Feeder, Feeds
 from netc.run.folder import BEST, RunFolder
 from netc.run.labels import run_guarded
 from netc.run.nan import first_bad, spoiled
+from netc.run.noted import Noted, check_states, noted
 from netc.run.plan import max_iterations
 from netc.run.signals import signals
 from netc.run.testers import Testers
+from netc.run.watched import watched
 from netc.session import States, Stepper
-from netc.training import WATCH
+from netc.snapshot import Snapshot
 
 DISPLAY = 100  # iterations between log lines where the solver has no `display`
 
 
 class Trainer:
-    """A program on its way through one of its stages: sessions, states, and where it is. `before` are iterations of the stages before."""
+    """A program on its way through one of its stages: sessions, states, and where it is. `before` are iterations of the stages before.
+
+    `files` are fingerprints of what it reads.
+    """
 
     def __init__(
-        self,
-        whole: Program,
-        folder: RunFolder,
-        threads: int,
-        weights: Mapping[str, np.ndarray] | None = None,
-        stage: int = 0,
-        before: int = 0,
-    ):
-        self.whole, self.stage, self.before = whole, stage, before
+        self, whole: Program, folder: RunFolder, threads: int, weights: Mapping[str, np.ndarray] | None = None, stage: int = 0,
+        before: int = 0, files: Mapping[str, str] = MappingProxyType({}),
+    ):  # fmt: skip
+        self.whole, self.stage, self.before, self.files = whole, stage, before, files
         program = whole.stages[stage]
         self.program, self.folder, self.solver = program, folder, program.job.solver
         self.iter_size = max(1, self.solver.iter_size)
@@ -53,11 +55,11 @@ class Trainer:
         start = program.start()
         start |= {n: a for n, a in (weights or {}).items() if n in start}
         self.states = States({f"state/{n}": a for n, a in start.items()}, self.provider)
-        graph, lowered = program.steps.train, program.train
-        self.feeder = Feeder(program.train_net, graph, program.seed, program.job.base, self.iter_size, lowered=lowered)
+        graph, job, lowered = program.steps.train, program.job, program.train
+        self.feeder = Feeder(program.train_net, graph, program.seed, job.base, self.iter_size, lowered=lowered, folder=folder.path)
         self.max_iter = max_iterations(program.job, self.feeder.rows, self.feeder.batch_size)
         self.steppers = self._steppers()
-        self.tests = Testers(program, threads, self.states)
+        self.tests = Testers(program, threads, self.states, folder.path)
         self.iteration = 0
         self.recent: deque[float] = deque(maxlen=max(1, self.solver.average_loss))
         self.outputs: Scores = {}  # of the newest step
@@ -85,26 +87,21 @@ class Trainer:
         """Whether the data has rows for choosing the best model."""
         return self.tests.validates
 
-    def resume(self, found: snapshot.Snapshot) -> int:
+    def resume(self, found: Snapshot) -> int:
         """Go on from a snapshot: states, place, log. How many lines the log lacks of those that the snapshot remembers.
 
         SnapshotError if it is of another net.
         """
-        said = found.metadata
-        expected = {n.removeprefix("state/"): v.shape() for n, v in self.states.current.items() if n.startswith("state/")}
-        given = {n: list(a.shape) for n, a in found.states.items()}
-        if expected != given:
-            wrong = sorted(n for n in expected.keys() | given.keys() if expected.get(n) != given.get(n))
-            raise SnapshotError(f"{found.path}: is of another net: {', '.join(wrong[:5])} differ")
-        if said["seed"] != self.program.seed:
-            raise SnapshotError(f"{found.path}: was made with random_seed {said['seed']}, the net says {self.program.seed}")
-        self.go_on(found.states, said["iteration"])
-        self.best, self.stale = said["best"], said["stale"]
-        self.recent.extend(said["recent"])
-        self.tested = (said["tested"][0], said["tested"][1]) if said["tested"] else None
-        self.log_length = self.folder.rewind(said["log_length"])
+        said = noted(found)
+        check_states(found, self.program)
+        if said.seed != self.program.seed:
+            raise SnapshotError(f"{found.path}: was made with random_seed {said.seed}, the net says {self.program.seed}")
+        self.go_on(found.states, said.iteration)
+        self.best, self.stale, self.tested = said.best, said.stale, said.tested
+        self.recent.extend(said.recent)
+        self.log_length = self.folder.rewind(said, self.program.layer)
         self.kept = found.path
-        return int(said["log_length"]) - self.log_length
+        return said.log_length - self.log_length
 
     def go_on(self, states: Mapping[str, np.ndarray], iteration: int) -> None:
         """Go on from states that some run had after so many iterations."""
@@ -161,8 +158,9 @@ class Trainer:
         ended = not reason.startswith("SIG")
         scores, best = (self.tested[1], None) if self.tested and self._is_tested and ended else ({}, None)
         if (self.folder.snapshots / BEST).exists() and ended and (self.validates or reason == "patience"):
-            found = self.folder.read_best()
-            scores, best = found.metadata["scores"], found.metadata["iteration"]
+            found = self.read_best()
+            said = noted(found)
+            scores, best = said.scores, said.iteration
             if self.validates:
                 scores = self.tests.scores(States({f"state/{n}": a for n, a in found.states.items()}, self.provider))
                 self._log({"event": "test", "iteration": best, **scores})
@@ -176,7 +174,7 @@ class Trainer:
             return None
         nodes = self.program.states
         learned = {n: a for n, a in self.arrays().items() if nodes[n].attrs["kind"] in ("parameter", "statistic")}
-        after = Trainer(self.whole, self.folder, self.threads, learned, self.stage + 1, self.before + self.max_iter)
+        after = Trainer(self.whole, self.folder, self.threads, learned, self.stage + 1, self.before + self.max_iter, self.files)
         after.log_length, after.kept, after.asked = self.log_length, self.kept, self.asked
         return after
 
@@ -221,11 +219,7 @@ class Trainer:
         """What the step to come (of iter_size, its first batch) does to each layer, into the log."""
         if "watch" not in self.steppers:
             self.steppers["watch"] = Stepper(session(self.program, "watch", self.threads), self.states)
-        layers: dict[str, dict[str, float]] = {}
-        for name, value in self.steppers["watch"].run(feeds).items():
-            layer, _, what = name.removeprefix(WATCH).rpartition("/")
-            layers.setdefault(layer, {})[what] = float(value.reshape(()))
-        self._log(self._line("watch") | {"layers": layers})
+        self._log(self._line("watch") | {"layers": watched(self.steppers["watch"], feeds)})
 
     def _run(self, kind: str, feeds: Feeds, sub_batch: int = 0) -> float:
         stepper = self.steppers[kind]
@@ -259,7 +253,7 @@ class Trainer:
         self.tested = (self.iteration, scores)
         self._log({"event": rows, "iteration": self.iteration, **scores})
         if better:
-            self.folder.write_best(self._sound_arrays(), self._metadata() | {"scores": scores})
+            self.folder.write_best(self._sound_arrays(), replace(self._noted(), scores=scores).metadata)
         yield Tested(self.iteration, scores, better, rows)
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -277,7 +271,7 @@ class Trainer:
         """The states to disk; in Caffe's files too where the solver's snapshot_format asks for them."""
         states = self._sound_arrays()
         self.snapshot_asked, self._kept_at = False, time.monotonic()
-        path = self.kept = self.folder.write(self.before + self.iteration, states, self._metadata(), self.solver.snapshot_keep)
+        path = self.kept = self.folder.write(self.before + self.iteration, states, self._noted().metadata, self.solver.snapshot_keep)
         if not self.solver.HasField("snapshot_format") or self.solver.snapshot_format == pb.SolverParameter.SAFETENSORS:
             return Snapshotted(self.iteration, path)
         before = {n.removeprefix("state/"): v.numpy() for n, v in self.states.spare.items()}
@@ -285,14 +279,19 @@ class Trainer:
             self.iteration, path, caffe_files.write_of_run(self.program, self.folder.snapshots, states, before, self.iteration)
         )
 
-    def _metadata(self) -> dict[str, Any]:
+    def read_best(self) -> Snapshot:
+        """The snapshot of the best test. SnapshotError if it is damaged, or of another net."""
+        found = self.folder.read_best()
+        check_states(found, self.program)
+        return found
+
+    def _noted(self) -> Noted:
         job = self.program.job
-        return {
-            "format": 1, "net": job.name, "net_sha256": job.sha256, "iteration": self.iteration, "seed": self.program.seed,
-            "recent": list(self.recent), "best": self.best, "stale": self.stale, "tested": self.tested, "log_length": self.log_length,
-            "provider": self.provider, "threads": self.threads, "target": self.program.target,
-            "stage": self.stage, "before": self.before, snapshot.ROWS: rows_said(self.whole.train_net.learned),
-        }  # fmt: skip
+        return Noted(
+            job.name, job.sha256, self.iteration, self.program.seed, tuple(self.recent), self.best, self.stale, self.tested,
+            self.log_length, self.provider, self.threads, self.program.target, self.stage, self.before, dict(self.files),
+            rows_said(self.whole.train_net.learned),
+        )  # fmt: skip
 
     def _log(self, line: dict[str, Any]) -> None:
         self._unsaid.append(self.folder.log(line))

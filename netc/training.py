@@ -21,11 +21,12 @@ from netc.spec.document import Document
 from netc.spec.job import Job
 from netc.spec.scalars import shortest
 
+MOST_THREADS = 256  # of one operation; thousands would be made one after the other and wait for each other
 LIMITS = (
     ("base_lr", 0, inf), ("momentum", 0, 1), ("momentum2", 0, 1), ("rms_decay", 0, 1), ("weight_decay", 0, inf), ("delta", 0, inf),
     ("warmup_iter", 0, inf), ("warmup_lr", 0, inf), ("min_lr", 0, inf), ("max_iter", 0, inf), ("max_epoch", 0, inf),
     ("test_interval", 0, inf), ("snapshot", 0, inf), ("reset_interval", 0, inf), ("average_loss", 1, inf), ("display", 0, inf),
-    ("patience", 0, inf), ("watch_interval", 0, inf), ("snapshot_keep", 0, inf), ("snapshot_minutes", 0, inf), ("threads", 0, inf),
+    ("patience", 0, inf), ("watch_interval", 0, inf), ("snapshot_keep", 0, inf), ("snapshot_minutes", 0, inf), ("threads", 0, MOST_THREADS),
     ("iter_size", 1, inf),
 )  # fmt: skip
 ROOTS = ("momentum", "momentum2", "rms_decay")  # of which a 1 would forget nothing, ever
@@ -154,7 +155,7 @@ def _out_of_range(solver: pb.SolverParameter, policy: str) -> Iterator[tuple[str
     for name, least, most in (*LIMITS, *((n, 0, inf) for n in by_policy)):
         value = float(shortest(getattr(solver, name)))
         if not least <= value <= most or (name in ROOTS and value == 1) or value == inf:
-            text = f"from 0 to below {most:g}" if name in ROOTS else f"{least:g} or more" if most > 1 else f"from {least:g} to {most:g}"
+            text = f"from 0 to below {most:g}" if name in ROOTS else f"{least:g} or more" if most == inf else f"from {least:g} to {most:g}"
             yield name, f"{text}, not {value:g}" + (f", with lr_policy {policy}" if name in by_policy else "")
     for name in by_type:
         if getattr(solver, name) == 0:

@@ -9,6 +9,7 @@ import pytest
 
 from netc.data.image_sets import MNIST
 from netc.errors import MOST_FAULTS, DataError, Fault, NetcError, SpecError, ZooError, near
+from netc.training import MOST_THREADS
 from tests.small_nets import NET, netc, netc_process, write_small
 
 PROTOTXT = """\
@@ -132,6 +133,7 @@ SOLVER_FAULTS = {
     "type: RMSProp": ["RMSProp does not use momentum"],
     "lr_policy: stp": ["no lr_policy 'stp'", "'step'"],
     "lr_policy: step": ["lr_policy 'step' needs stepsize"],
+    "threads: 1000": ["threads is from 0 to 256, not 1000"],
     "iter_size: 0": ["iter_size is 1 or more, not 0"],
     "type: AdaDelta, momentum: 0.9, delta: 0": ["delta is above 0 with AdaDelta"],
     "delta: -1": ["delta is 0 or more, not -1"],
@@ -163,6 +165,11 @@ def test_a_wrong_solver(tmp_path, monkeypatch, change):
     result = netc("check", "small.yaml")
     assert result.exit_code == 2 and "small.yaml:12:" in result.stderr
     assert all(piece in result.stderr for piece in SOLVER_FAULTS[change]), result.stderr
+
+
+def test_threads_on_the_command_line_are_limited_like_those_of_a_solver(tmp_path):
+    result = netc("train", write_small(tmp_path), "--threads", str(MOST_THREADS + 1))
+    assert result.exit_code == 2 and f"1<=x<={MOST_THREADS}" in result.stderr
 
 
 SET_FAULTS = {
@@ -289,6 +296,7 @@ def test_every_error_has_an_exit_code():
         "GradientError": 2,
         "SnapshotError": 2,
         "ZooError": 1,
+        "UntrustedError": 1,
         "UnknownModelError": 2,
         "CutError": 1,
         "RunError": 1,

@@ -74,11 +74,11 @@ def wide(file, name, folder):
 
 
 FAULTS = {
-    external: "are in other files",
-    virtual: "are in other files",
-    link: "is a link to somewhere else",
-    soft: "is a link to somewhere else",
-    filtered: "packed by the filter 30000",
+    external: "are stored in other files",
+    virtual: "are stored in other files",
+    link: "is a link to another place",
+    soft: "is a link to another place",
+    filtered: "uses the filter 30000",
     huge: "claims 140,737,488,355,328 bytes; 0 are stored",
     datatype: "is a datatype, not a data set",
     text: "holds no numbers",
@@ -123,7 +123,7 @@ def test_groups_within_themselves_and_in_two_places(tmp_path):
     with h5py.File(tmp_path / "w.h5", "w") as file:
         inner = file.create_group("data/a")
         inner["again"] = file["data"]
-    with pytest.raises(SpecError, match="stands in two places, or within itself"):
+    with pytest.raises(SpecError, match="appears twice, or within itself"):
         read_weights(str(tmp_path / "w.h5"))
 
 

@@ -12,7 +12,7 @@ NETC = ROOT / "netc"
 
 # A module imports only what stands above it.
 ORDER = [
-    *("errors", "version", "files", "hdf5", "netc_pb2", "registry", "random"),
+    *("errors", "version", "files", "terminal", "hdf5", "typed", "netc_pb2", "registry", "random", "blob"),
     *("spec", "data", "net", "derived"),
     *("tensor_type", "ir", "subgraph", "cost", "receptive", "fillers", "training_ops", "layers", "gradients", "lower", "autodiff"),
     *("optimizers", "schedules", "training", "judge", "passes", "emit", "kernels", "session", "native", "chain"),

@@ -126,7 +126,7 @@ def test_a_signal_at_the_end_of_a_stage_is_not_lost(run, tmp_path):
     assert train_command(load_job(path, ["solver.snapshot_keep=100"]), options, told=[end]) == "SIGTERM"
     found, _ = snapshot.newest(tmp_path / "runs/small/1/snapshots")
     assert (found.metadata["stage"], found.metadata["iteration"]) == (1, 0)
-    options = replace(options, resume=True)
+    options = replace(options, resume="")
     assert train_command(load_job(path, ["solver.snapshot_keep=100"]), options) == "max_iter"
     assert (tmp_path / "runs/small/1/log.jsonl").read_bytes() == (whole / "log.jsonl").read_bytes()
 

@@ -26,7 +26,7 @@ pytestmark = [
 def train(tmp_path: Path, net: Path, *overrides: str) -> tuple[np.ndarray, dict[str, float]]:
     """The loss of each iteration and the scores at the end, from the run's log."""
     made = program(load_job(str(net), ["solver.display=1", "solver.test_interval=0", *overrides]))
-    folder = RunFolder.new(tmp_path, "lenet", "")
+    folder = RunFolder.new(tmp_path, "lenet")
     for _ in Trainer(made, folder, 1, load_weights(str(FOLDER / "init.caffemodel"), made.states, made.layer_blobs)).events():
         pass
     lines = [json.loads(line) for line in folder.log_path.read_text().splitlines()]

@@ -19,7 +19,7 @@ SHORT = ("solver.max_iter=10", "solver.test_interval=4", "solver.snapshot=5", "s
 
 def trainer(folder: Path, *overrides: str, net: str = NET, **weights: np.ndarray) -> Trainer:
     folder.mkdir(exist_ok=True)
-    return Trainer(api.load(write_small(folder, net), *overrides), RunFolder.new(folder / "runs", "small", ""), 1, weights)
+    return Trainer(api.load(write_small(folder, net), *overrides), RunFolder.new(folder / "runs", "small"), 1, weights)
 
 
 def told(events) -> list[str]:

@@ -142,12 +142,13 @@ def test_a_run_goes_on_by_names(trained, tmp_path):
     write_tables(tmp_path)
     assert run(tmp_path, NET.replace("max_iter: 60", "max_iter: 30"), "--no-publish").exit_code == 0
     shutil.copy(tmp_path / "train_shuffled.csv", tmp_path / "train.csv")
-    result = run(tmp_path, NET, "--no-publish", "--resume")
+    assert run(tmp_path, NET, "--no-publish", "--resume").exit_code == 2  # the file is another
+    result = run(tmp_path, NET, "--no-publish", "--resume", "--allow-changed")
     assert result.exit_code == 0, result.stderr
     want, got = (snapshot.read(f / "runs/tables/1/snapshots/iter_00000060.safetensors").states for f in (trained, tmp_path))
     assert want.keys() == got.keys() and all(np.array_equal(want[k], got[k]) for k in want)
     shutil.copy(tmp_path / "train_renamed.csv", tmp_path / "train.csv")
-    result = run(tmp_path, NET.replace("max_iter: 60", "max_iter: 90"), "--no-publish", "--resume")
+    result = run(tmp_path, NET.replace("max_iter: 60", "max_iter: 90"), "--no-publish", "--resume", "--allow-changed")
     assert result.exit_code == 2 and "there is no column 'b', which the net reads; did you mean 'bb'?" in result.stderr
 
 

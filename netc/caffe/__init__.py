@@ -6,9 +6,10 @@ Python layers run after `allow_python()`.
 
 from netc import registry
 from netc.caffe import coord_map, draw, io, proto
+from netc.caffe.arguments import TEST, TRAIN
 from netc.caffe.blob import Blob
 from netc.caffe.classifier import Classifier, Detector
-from netc.caffe.net import TEST, TRAIN, Net
+from netc.caffe.net import Net
 from netc.caffe.net_spec import NetSpec, layers, params, to_proto
 from netc.caffe.solver import (
     AdaDeltaSolver,

@@ -5,11 +5,11 @@ from math import prod
 
 import numpy as np
 
-from netc import api
+from netc import blob
 from netc.errors import DataError
 
 
-class Blob(api.Blob):
+class Blob(blob.Blob):
     """An array and its gradient, with the sizes that Caffe names."""
 
     @property

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from netc.caffe import io
-from netc.caffe.net import TEST, Net
+from netc.caffe.arguments import TEST
+from netc.caffe.net import Net
 from netc.errors import DataError
 
 

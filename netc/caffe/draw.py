@@ -3,7 +3,7 @@
 from typing import Any
 
 from netc import netc_pb2 as pb
-from netc.caffe.net import PHASES, TRAIN
+from netc.caffe.arguments import PHASES, TRAIN
 from netc.commands.draw import FORMS, dot, svg
 from netc.commands.output import form, put
 from netc.errors import SpecError

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from netc import api, registry
+from netc.blob import numbers
+from netc.caffe.arguments import arguments
 from netc.caffe.blob import Blob, LayerView
 from netc.caffe.part import LayerRuns, add, seeds
 from netc.caffe.state import random_seed
@@ -19,9 +21,6 @@ from netc.run.caffe_files import BINARYPROTO, HDF5, write_model
 from netc.run.feed import Feeder
 from netc.spec.job import Job, load_job
 
-TRAIN, TEST = 0, 1
-PHASES = {TRAIN: "TRAIN", TEST: "TEST", "TRAIN": "TRAIN", "TEST": "TEST"}
-
 
 class Net(api.Net):
     """`Net(file, phase, level=0, stages=None, weights=None)`, or as of old `Net(file, weights, phase)`.
@@ -33,8 +32,8 @@ class Net(api.Net):
 
     blob_type = Blob
 
-    def __init__(self, network_file: str, *arguments: Any, **named: Any):
-        phase, weights, level, stages = _arguments(arguments, named)
+    def __init__(self, network_file: str, *given: Any, **named: Any):
+        phase, weights, level, stages = arguments(given, named)
         registry.load()
         job = load_job(str(network_file))
         net = net_of(job.with_learned(known_rows([weights] if weights else [])), phase, stages, level)
@@ -57,7 +56,7 @@ class Net(api.Net):
 
     def _lower(self, net: ResolvedNet) -> None:
         super()._lower(net)
-        self._runs.parts.clear()
+        self._runs.clear()
         for layer in net.layers:
             for top, weight in zip(layer.tops, layer.loss_weights, strict=True):
                 if weight:
@@ -120,6 +119,7 @@ class Net(api.Net):
             self.reshape()
             self._feed()
             super().forward(**inputs)
+            self._runs.held.clear()
         else:
             for name, array in inputs.items():
                 self._take(name, array)
@@ -135,7 +135,8 @@ class Net(api.Net):
     ) -> Any:
         """Run the layers from `start` back to `end`; the diffs of the inputs, or with `end` of that layer's bottoms, and `diffs`, by name.
 
-        It begins with what the diffs of the tops hold that no layer up to `start` reads, or with `top_diffs`.
+        It begins with what the diffs of the tops hold that no layer up to `start` reads, or with `top_diffs`. A blob that a script
+        wrote to after the forward pass counts as it is now, for the layers that read it.
         """
         layers = self._range(end, start)
         if self._runs.as_one(layers, "backward"):
@@ -166,13 +167,14 @@ class Net(api.Net):
             raise DataError(f"the net has no blob {name!r}; {near(name, self.blobs)}")
         if np.size(array) != self.blobs[name].data.size:
             raise DataError(f"the diff of {name!r} is {np.shape(array)}, the blob is {self.blobs[name].shape}")
-        self.blobs[name].diff[...] = np.reshape(array, self.blobs[name].shape)
+        diff = numbers(array, np.dtype(np.float32), f"the diff of {name!r}")
+        self.blobs[name].diff[...] = diff.reshape(self.blobs[name].shape)
 
     def _take(self, name: str, array: Any) -> None:
         """An array into an input's blob."""
         if np.shape(array) != self.blobs[name].shape:
             raise DataError(f"input {name!r} is {np.shape(array)}, the net takes {self.blobs[name].shape}")
-        self.blobs[name].data[...] = array
+        self.blobs[name].data[...] = numbers(array, self.blobs[name].data.dtype, f"input {name!r}")
 
     def before_forward(self, function: Callable[[int], Any]) -> None:
         """`function` is called with a layer's number before each layer runs, which from then on run one by one."""
@@ -259,6 +261,13 @@ class Net(api.Net):
     load_hdf5 = copy_from
 
     @property
+    def _watched(self) -> list[str]:
+        return list(self.blobs)
+
+    def _inputs_of_forward(self) -> dict[str, np.ndarray]:
+        return self._began
+
+    @property
     def _values(self) -> dict[str, np.ndarray]:
         return {name: blob.data for name, blob in self._states.items()}
 
@@ -283,17 +292,3 @@ def _joined(found: Mapping[str, list[np.ndarray]], arrays: Mapping[str, np.ndarr
     """What batches gave as one array each, of as many rows as came; a number a batch, such as a loss, stays one a batch."""
     rows = len(next(iter(arrays.values())))
     return {name: np.concatenate(parts)[:rows] for name, parts in found.items()}
-
-
-def _arguments(given: tuple[Any, ...], named: Mapping[str, Any]) -> tuple[str, str | None, int | None, tuple[str, ...]]:
-    """Phase, weights, level and stages from either order of pycaffe's arguments."""
-    found = dict(named)
-    unknown = found.keys() - {"phase", "weights", "level", "stages"}
-    if unknown:
-        raise SpecError(f"Net has no argument {', '.join(sorted(unknown))}; it has phase, level, stages and weights")
-    old = bool(given) and isinstance(given[0], str) and given[0] not in PHASES
-    names = ["weights", "phase"] if old else ["phase", "level", "stages", "weights"]
-    found |= dict(zip(names, given, strict=False))
-    if found.get("phase") not in PHASES:
-        raise SpecError(f"a net has the phase caffe.TRAIN or caffe.TEST; {found.get('phase')!r} came")
-    return PHASES[found["phase"]], found.get("weights"), found.get("level"), tuple(found.get("stages") or ())

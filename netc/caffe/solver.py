@@ -90,6 +90,8 @@ class Solver:
         """A .caffemodel and a .solverstate, named by snapshot_prefix and the iteration."""
         job = self._program.job
         prefix = self.param.snapshot_prefix or str(Path(job.solver_at[0].path).with_suffix(""))
+        if job.published:  # its folder stays as it is
+            prefix = Path(prefix).name
         states = {n: b.data for n, b in self.net._states.items()}
         write_snapshot(prefix, self._program, states | self._slots, self.iter, {n: b.diff for n, b in self.net._states.items()})
 

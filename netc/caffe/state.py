@@ -3,6 +3,7 @@
 import sys
 import time
 
+from netc import terminal
 from netc.errors import SpecError
 
 _seed = 0
@@ -68,7 +69,7 @@ def init_log(level: int = 0) -> None:
 
 def log(text: str) -> None:
     """A message to stderr."""
-    print(text, file=sys.stderr)
+    print(terminal.clean(text), file=sys.stderr)
 
 
 class Timer:

@@ -2,6 +2,7 @@
 
 import click
 
+from netc import terminal
 from netc.cli.group import main
 from netc.cli.options import options
 
@@ -26,7 +27,7 @@ def list_(plugins: tuple[str, ...]) -> None:
 
     registry.load(*plugins)
     for name, what, size, licence, where in listed():
-        click.echo(f"{name:16} {what}")
+        terminal.say(f"{name:16} {what}")
         click.echo(f"{'':16} {'; '.join(filter(None, (size, where, licence)))}")
 
 
@@ -44,7 +45,7 @@ def fetch(names: tuple[str, ...]) -> None:
 
     registry.load()
     for line in datasets.fetch(names):
-        click.echo(line)
+        terminal.say(line)
 
 
 @data.command()
@@ -75,7 +76,7 @@ def show(source: str, layer: str, output: str | None, plugins: tuple[str, ...]) 
         return
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     for line in showing.terminal(found, colour, shutil.get_terminal_size().columns):
-        click.echo(line)
+        terminal.own(line)
 
 
 @data.command("convert-imageset")
@@ -103,7 +104,7 @@ def convert_imageset(
     wanted = ImageSet(root, listing, gray, seed if shuffle else None, size, check_size, encoded)
     count, skipped, notes = write_database(wanted, database)
     for text in [*(f"skipped {reason}" for reason in skipped), *(f"note: {note}" for note in notes)]:
-        click.echo(text, err=True)
+        terminal.say(text, err=True)
     click.echo(f"{database} is written: {count} images")
 
 

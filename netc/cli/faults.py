@@ -7,6 +7,7 @@ from unicodedata import combining, east_asian_width
 
 import click
 
+from netc import terminal
 from netc.errors import MOST_FAULTS, Fault, NetcError, line_of, path_of
 
 WIDEST = 120  # characters of a line of text that are shown
@@ -15,17 +16,15 @@ LARGEST = 2**24  # bytes of a file that is looked into for a line
 
 def show(error: NetcError) -> None:
     """Write the faults of an error to stderr, in colour where that is a terminal and NO_COLOR is not set."""
-    colour = False if os.environ.get("NO_COLOR") else None  # None: click looks at what stderr is
     for line in lines(error):
-        click.echo(line, err=True, color=colour)
+        terminal.own(line, err=True)
 
 
 def show_warnings(faults: Sequence[Fault]) -> None:
     """Write what is worth a second look to stderr."""
-    colour = False if os.environ.get("NO_COLOR") else None
     for fault in faults:
         for line in _fault(fault, click.style("warning: ", fg="yellow", bold=True), True):
-            click.echo(line, err=True, color=colour)
+            terminal.own(line, err=True)
 
 
 def lines(error: NetcError) -> Iterator[str]:
@@ -44,10 +43,10 @@ def lines(error: NetcError) -> Iterator[str]:
 
 def _fault(fault: Fault, start: str, excerpt: bool) -> Iterator[str]:
     sentence, *more = fault.text.split("\n")
-    place = click.style(f"{_printable(fault.place)}: ", bold=True) if fault.place else ""
-    yield f"{start}{place}{_printable(sentence)}"
+    place = click.style(f"{terminal.line(fault.shown_place)}: ", bold=True) if fault.place else ""
+    yield f"{start}{place}{terminal.line(sentence)}"
     yield from _excerpt(fault) if excerpt else ()
-    yield from map(_printable, more)
+    yield from map(terminal.line, more)
 
 
 def _excerpt(fault: Fault) -> Iterator[str]:
@@ -55,6 +54,8 @@ def _excerpt(fault: Fault) -> Iterator[str]:
     (number, column), text = line_of(fault), None
     if fault.column:
         text, column = fault.place, fault.column
+    elif fault.is_argument and number:
+        text, number = path_of(fault), 0
     elif number:
         text = _line_of(path_of(fault), number)
     if text is None:
@@ -65,7 +66,7 @@ def _excerpt(fault: Fault) -> Iterator[str]:
         after = after if len(after) < WIDEST // 2 else after[: WIDEST // 2] + "..."
     bar = click.style("|", fg="blue")
     caret = click.style("^", fg="red", bold=True)
-    yield f"  {number or '':>4} {bar} {_printable(before + after)}"
+    yield f"  {number or '':>4} {bar} {terminal.line(before + after)}"
     yield f"  {'':4} {bar} {_blank(before)}{caret}"
 
 
@@ -79,11 +80,6 @@ def _line_of(path: str, number: int) -> str | None:
         return None
     rows = text.split("\n")
     return rows[number - 1].rstrip("\r") if 0 < number <= len(rows) else None
-
-
-def _printable(text: str) -> str:
-    """`text` without what would move a terminal's cursor."""
-    return "".join(c if c.isprintable() or c in "\t\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _blank(text: str) -> str:

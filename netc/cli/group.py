@@ -1,10 +1,12 @@
 """The program `netc`: the group that every command belongs to, and how errors end it."""
 
 import gc
+import sys
 from typing import Any
 
 import click
 
+from netc import terminal
 from netc.cli.faults import show
 from netc.errors import NetcError
 from netc.version import VERSION
@@ -14,6 +16,11 @@ SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 class Commands(click.Group):
     """A click group whose NetcErrors end with their message and exit code, without a traceback."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Whatever is printed, click's own messages among it, is cleaned for the terminal."""
+        with terminal.cleaned():
+            return super().main(*args, **kwargs)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """--debug and --allow-python may stand after the command too."""
@@ -36,7 +43,7 @@ class Commands(click.Group):
             if ctx.params.get("debug"):
                 raise
             what = f"{e.filename}: {e.strerror}" if isinstance(e, OSError) and e.filename else f"{type(e).__name__}: {e}"
-            click.echo(f"netc: {what} (a fault of netc, of a plug-in or of this machine; netc --debug shows where)", err=True)
+            terminal.say(f"netc: {what} (a fault of netc, of a plug-in or of this machine; netc --debug shows where)", err=True)
             ctx.exit(1)
 
 
@@ -51,6 +58,8 @@ def main(debug: bool, allow_python: bool) -> None:
 
     `netc help` lists pages that explain; `netc help Convolution` or `netc help solver.momentum` a type or a field.
     """
+    if debug:
+        sys.excepthook = terminal.show_traceback
     if allow_python:
         from netc.layers import python
 

@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from netc import terminal
 from netc.cli.group import main
 from netc.cli.options import job_of, options
 
@@ -21,7 +22,7 @@ def init(path: str, source: str) -> None:
     from netc.commands.init import write_starter
 
     found = write_starter(path, source)
-    click.echo(f"{path} is written, for {found}. Check it: netc check {path}. Train it: netc train {path}")
+    terminal.say(f"{path} is written, for {found}. Check it: netc check {path}. Train it: netc train {path}")
 
 
 @main.command()
@@ -50,7 +51,7 @@ def check(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_
         click.echo(json.dumps(checking.as_json(found), indent=1))
         return
     for line in checking.table(found):
-        click.echo(line)
+        terminal.say(line)
     show_warnings(found.warnings)
 
 
@@ -76,7 +77,7 @@ def config(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow
         click.echo(json.dumps(configuration.as_json(found), indent=1))
         return
     for line in configuration.lines(found):
-        click.echo(line)
+        terminal.say(line)
 
 
 @main.command()
@@ -98,9 +99,9 @@ def diff(a: str, b: str, plugins: tuple[str, ...]) -> None:
     first, second = comparing.side(a), comparing.side(b)
     found = list(comparing.differences(first, second))
     for line in found or ["alike"]:
-        click.echo(line)
+        terminal.say(line)
     for note in comparing.notes(first, second):
-        click.echo(f"netc: {note}", err=True)
+        terminal.say(f"netc: {note}", err=True)
     sys.exit(1 if found else 0)
 
 

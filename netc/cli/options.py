@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from netc import terminal
+
 
 def options(*names: str) -> Callable[[Any], Any]:
     """Decorator: options that several commands share."""
@@ -16,7 +18,9 @@ def options(*names: str) -> Callable[[Any], Any]:
         "provider": click.option("--provider", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,
                                  help="Where to run."),
         "target": click.option("--target", type=click.Choice(["portable", "native", "cuda"]), help="How ops run [default: the best here]."),
-        "threads": click.option("--threads", type=click.IntRange(1), help="Threads of one op [default: from the work of a step]."),
+        "threads": click.option("--threads", type=click.IntRange(1, 256), help="Threads of one op [default: from the work of a step]."),
+        "key": click.option("--key", metavar="PUB",
+                            help="A public key, or a file of them: the model must be signed by one [default: $NETC_ZOO_KEY]."),
         "zoo": click.option("--zoo", envvar="NETC_ZOO", default="model_zoo", metavar="DIR",
                             help="The zoo [default: $NETC_ZOO, else ./model_zoo]."),
     }  # fmt: skip
@@ -37,5 +41,5 @@ def job_of(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow
     registry.load(*plugins)
     job = judged_job(net, overrides, allow_unknown)
     for warning in job.warnings:
-        click.echo(f"netc: {warning}", err=True)
+        terminal.say(f"netc: {warning}", err=True)
     return job

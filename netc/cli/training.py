@@ -1,17 +1,26 @@
 """Commands that run nets: train, test, time, predict, extract-features."""
 
 import sys
+from pathlib import Path
 
 import click
 
+from netc import terminal
 from netc.cli.group import main
 from netc.cli.options import job_of, options
 
 
 @main.command()
-@click.argument("net")
+@click.argument("net", required=False)
 @options("set", "plugin", "unknown", "provider", "target", "threads", "zoo")
-@click.option("--resume", is_flag=True, help="Go on from the newest snapshot of the newest run of this net.")
+@click.option(
+    "--resume",
+    is_flag=False,
+    flag_value="",
+    metavar="[RUN]",
+    help="Go on from the newest snapshot of RUN, a folder or number [default: the newest run of this net].",
+)
+@click.option("--allow-changed", is_flag=True, help="Resume even if files that the net reads have changed since the run began.")
 @click.option("--snapshot", metavar="FILE", help="Go on from this .solverstate (Caffe's, also .h5) or snapshot.")
 @click.option("--weights", multiple=True, metavar="FILE[,FILE]", help="Start from these weights (.safetensors, .caffemodel), by name.")
 @click.option("--runs", default="runs", show_default=True, metavar="DIR", help="Where runs are kept.")
@@ -23,14 +32,16 @@ from netc.cli.options import job_of, options
     "--publish/--no-publish", default=None, help="Publish the result [default: unless --set changed the net, or it states no licence]."
 )
 @click.option("--sign", envvar="NETC_SIGN", metavar="KEY", help="Sign what is published with this secret key (netc zoo keygen).")
-def train(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool, provider: str, target: str | None,
-          threads: int | None, zoo: str, resume: bool, snapshot: str | None, weights: tuple[str, ...], runs: str, caffe_log: bool,
-          watch: bool, quiet: bool, as_json: bool, publish: bool | None, sign: str | None) -> None:  # fmt: skip
+def train(net: str | None, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool, provider: str, target: str | None,
+          threads: int | None, zoo: str, resume: str | None, allow_changed: bool, snapshot: str | None, weights: tuple[str, ...],
+          runs: str, caffe_log: bool, watch: bool, quiet: bool, as_json: bool, publish: bool | None, sign: str | None) -> None:  # fmt: skip
     """Train NET, test it, and publish it into the zoo.
 
     NET is a net file with a solver in it (YAML or protobuf text), or a Caffe solver file.
 
     Examples: netc train nets/lenet.yaml --set solver.max_iter=500
+
+    netc train nets/lenet.yaml --resume runs/lenet/3
 
     netc train solver.prototxt --weights bvlc_alexnet.caffemodel
     """
@@ -38,17 +49,28 @@ def train(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_
     from netc.commands.options import TrainOptions
     from netc.commands.train import train_command
 
+    net, resume = _net_and_run(net, resume)
     job = job_of(net, overrides, plugins, allow_unknown)
     if publish is None:
         silent = [] if overrides else silence(job)
         publish = not overrides and not silent
         for line in [] if quiet else silent:
-            click.echo(f"netc: will not be published: {line}", err=True)
+            terminal.say(f"netc: will not be published: {line}", err=True)
     asked = TrainOptions(provider, target, threads, runs, zoo if publish else None, resume, snapshot, weights, watch, caffe_log,
-                         quiet, as_json, sign)  # fmt: skip
+                         quiet, as_json, sign, allow_changed)  # fmt: skip
     reason = train_command(job, asked)
     if reason in ("SIGINT", "SIGTERM"):
         sys.exit(130 if reason == "SIGINT" else 143)
+
+
+def _net_and_run(net: str | None, resume: str | None) -> tuple[str, str | None]:
+    """The net file and the run to resume. What stands behind --resume may be the net, and a run alone has its net in it."""
+    if net is None and resume and not resume.isdecimal():
+        inside = Path(resume) / "net.yaml"
+        return (str(inside), resume) if inside.is_file() else (resume, "")
+    if net is None:
+        raise click.UsageError("Missing argument 'NET'.")
+    return net, resume
 
 
 @main.command("verify-resume")
@@ -98,10 +120,10 @@ def test(net: str | None, model: str | None, overrides: tuple[str, ...], plugins
     if not net and not model or net and model:
         raise click.UsageError("give the net once: netc test NET, or netc test --model NET")
     job = job_of(net or model or "", overrides, plugins, allow_unknown)
-    scores = test_command(job, provider, threads, weights, iterations, lambda text: click.echo(f"netc: {text}", err=True))
+    scores = test_command(job, provider, threads, weights, iterations, lambda text: terminal.say(f"netc: {text}", err=True))
     for name, value in scores.items():
         numbers = [value] if isinstance(value, float) else value
-        click.echo(f"{name}: {' '.join('-' if v is None else f'{v:.6g}' for v in numbers)}")
+        terminal.say(f"{name}: {' '.join('-' if v is None else f'{v:.6g}' for v in numbers)}")
 
 
 @main.command("time")
@@ -121,21 +143,22 @@ def time_(
 
     found = time_command(job_of(net, overrides, plugins, allow_unknown), provider, threads, iterations)
     for line in table(found):
-        click.echo(line)
+        terminal.say(line)
 
 
 @main.command()
 @click.argument("model")
 @click.argument("inputs", nargs=-1)
 @click.option("--from", "source", metavar="ZOO", help="The zoo that MODEL is in, a folder or an address.")
+@options("key")
 @click.option("--top", default=3, show_default=True, type=click.IntRange(1), help="How many classes to show.")
 @click.option("-o", "--output", metavar="FILE", help="Keep the outputs, and print nothing: .csv, .tsv, .npz, .npy, .json, .jsonl or .txt.")
 @click.option("--prompt", help="A text that a model of texts goes on with.")
 @click.option("--length", type=click.IntRange(1), help="How many tokens to write, or steps to forecast [default: 200 tokens, 1 step].")
 @click.option("--temperature", default=1.0, show_default=True, type=click.FloatRange(0), help="Of the writing: below 1 likelier tokens.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the writing.")
-def predict(model: str, inputs: tuple[str, ...], source: str | None, top: int, output: str | None, prompt: str | None, length: int | None,
-            temperature: float, seed: int) -> None:  # fmt: skip
+def predict(model: str, inputs: tuple[str, ...], source: str | None, key: str | None, top: int, output: str | None,
+            prompt: str | None, length: int | None, temperature: float, seed: int) -> None:  # fmt: skip
     """Run MODEL on INPUTS: image files or folders of them, .npy arrays, a .csv table or series, texts, or trees in brackets.
 
     MODEL is a model.onnx, its folder, or a name in the zoo. The columns of a table are found by their names. An input that
@@ -157,7 +180,7 @@ def predict(model: str, inputs: tuple[str, ...], source: str | None, top: int, o
         check_form(output)
     elif output:
         form(output, (".txt",), "a text")
-    made = Model(model, source)
+    made = Model(model, source, key)
     if prompt is not None:
         text = prompt + generate.write(made, prompt, length or 200, temperature, seed)
         put(output, f"{text}\n".encode()) if output else click.echo(text)

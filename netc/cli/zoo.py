@@ -4,11 +4,11 @@ import sys
 
 import click
 
+from netc import terminal
 from netc.cli.group import main
 from netc.cli.options import options
 
 FROM = click.option("--from", "source", metavar="ZOO", help="A folder or an address [default: $NETC_ZOO, else ./model_zoo].")
-KEY = click.option("--key", envvar="NETC_ZOO_KEY", metavar="PUB", help="A public key, or a file of them: the model must be signed by one.")
 
 
 @main.group()
@@ -34,7 +34,7 @@ def zoo_list(source: str | None) -> None:
     for entry in entries(source or default_location()):
         scores = ", ".join(f"{k} {v:.4g}" for k, v in entry.metrics.items())
         names = "".join(f" ({alias})" for alias in entry.aliases) + (" (signed)" if entry.signed else "")
-        click.echo(f"{entry.name}@{entry.version}{names}  {human_size(entry.size)}  {scores}  {' '.join(entry.description.split())}")
+        terminal.say(f"{entry.name}@{entry.version}{names}  {human_size(entry.size)}  {scores}  {' '.join(entry.description.split())}")
 
 
 @zoo.command("show")
@@ -56,27 +56,28 @@ def zoo_show(model: str, source: str | None) -> None:
 @zoo.command("verify")
 @click.argument("model", required=False)
 @FROM
-@KEY
+@options("key")
 @click.option("--run", is_flag=True, help="Run the test vectors too, and three steps of training.")
 def zoo_verify(model: str | None, source: str | None, key: str | None, run: bool) -> None:
     """Check sizes and hashes of MODEL, or of the whole zoo.
 
     Example: netc zoo verify lenet --run --key netc.pub
     """
-    from netc.zoo import default_location, public_keys
+    from netc.zoo import Untrusted, default_location, trusted_keys
     from netc.zoo import verify as problems_of
 
-    problems = problems_of(source or default_location(), model, run, public_keys(key) if key else ())
+    problems = problems_of(source or default_location(), model, run, trusted_keys(key))
     for problem in problems:
-        click.echo(problem, err=True)
-    click.echo("damaged" if problems else "whole")
+        terminal.say(problem, err=True)
+    damaged = any(not isinstance(problem, Untrusted) for problem in problems)
+    click.echo("damaged" if damaged else "whole, but not signed by a key that is trusted" if problems else "whole")
     sys.exit(1 if problems else 0)
 
 
 @zoo.command("download")
 @click.argument("model")
 @FROM
-@KEY
+@options("key")
 @click.option("--to", default=".", show_default=True, metavar="DIR", help="The model goes to DIR/<name>/<version>.")
 def zoo_download(model: str, source: str | None, key: str | None, to: str) -> None:
     """Download MODEL and verify it. What a broken connection left is gone on from.
@@ -84,10 +85,10 @@ def zoo_download(model: str, source: str | None, key: str | None, to: str) -> No
     Example: netc zoo download lenet@1 --from https://example.org/model_zoo --to models
     """
     from netc.zoo import download as fetch
-    from netc.zoo import public_keys
+    from netc.zoo import trusted_keys
 
-    found = fetch(model, source, to, public_keys(key) if key else ())
-    click.echo(f"{found.path}{'' if found.new else ' (was there already)'}")
+    found = fetch(model, source, to, trusted_keys(key))
+    terminal.say(f"{found.path}{'' if found.new else ' (was there already)'}")
 
 
 @zoo.command("alias")
@@ -148,7 +149,7 @@ def zoo_reindex(zoo: str) -> None:
 
     problems = reindex(zoo)
     for problem in problems:
-        click.echo(problem, err=True)
+        terminal.say(problem, err=True)
     sys.exit(1 if problems else 0)
 
 
@@ -161,8 +162,10 @@ def zoo_serve(folder: str, port: int, host: str) -> None:
 
     Example: netc zoo serve model_zoo --port 8000
     """
-    from netc.zoo.serve import server
+    from netc.zoo.serve import server, warning
 
     made = server(folder, host, port)
+    if text := warning(host):
+        terminal.say(f"netc: {text}", err=True)
     click.echo(f"{folder} is at http://{f'[{host}]' if ':' in host else host}:{made.port}/ (Ctrl-C ends)")
     made.serve_forever()

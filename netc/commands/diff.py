@@ -10,7 +10,7 @@ from netc.commands.config import settings
 from netc.errors import NetcError, SpecError, UnknownModelError
 from netc.judge import judged_job
 from netc.spec.load import BINARY, PROTOTXT, YAML
-from netc.zoo import default_location, show
+from netc.zoo import model_folder
 
 NET_FILE = "net.yaml"
 UNSET = "unset"
@@ -49,12 +49,10 @@ def _file(name: str) -> str:
         return str(path / NET_FILE)
     if path.exists() or path.suffix in (*YAML, *PROTOTXT, *BINARY):
         return name
-    zoo = default_location()
     try:
-        manifest = show(zoo, name)
+        return str(model_folder(name) / NET_FILE)
     except UnknownModelError as e:
         raise SpecError(f"{name}: is no net file, no folder with a {NET_FILE}, and no model: {e}") from e
-    return str(Path(zoo) / manifest["name"] / manifest["version"] / NET_FILE)
 
 
 def differences(a: Side, b: Side) -> Iterator[str]:

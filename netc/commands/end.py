@@ -30,7 +30,7 @@ def end_run(program: Program, trainer: Trainer, finished: Finished, options: Tra
     if finished.reason.startswith("SIG"):
         shown.note(f"{finished.reason}: stopped after iteration {finished.iteration}; go on with --resume")
         return
-    states = trainer.arrays() if finished.best is None else trainer.folder.read_best().states
+    states = trainer.arrays() if finished.best is None else trainer.read_best().states
     if zoo is not None and hosted(program):
         shown.note("not published: a net with Python layers is no model that runs elsewhere")
         return

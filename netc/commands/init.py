@@ -9,6 +9,7 @@ from netc import data, registry
 from netc import netc_pb2 as pb
 from netc.commands import starters
 from netc.errors import DataError, RunError, SpecError
+from netc.files import replace_file
 
 HELD_OUT, MOST_SIDE = 0.2, 48  # share of the rows for testing; pixels of the images that a small net reads
 MOST_ROWS = 1000  # that are looked at
@@ -29,7 +30,7 @@ def write_starter(path: str, source: str) -> str:
     text, said = _starter(layer, base, target)
     text += starters.licences(known=bool(data.describe(layer, "TRAIN", base).licence))
     try:
-        target.write_text(text)
+        replace_file(target, text.encode())
     except OSError as e:
         raise RunError(f"{path}: cannot be written: {e.strerror or e}") from e
     return said

@@ -1,9 +1,7 @@
 """`netc predict`, and `netc.Model`: a published model on images, arrays, texts or trees."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +15,29 @@ from netc.data.trees import Forest
 from netc.data.vocabulary import Vocabulary
 from netc.emit import NEXT, STATE
 from netc.errors import DataError, Fault, RunError, ZooError
-from netc.files import cache_folder, read_text
+from netc.files import read_text
 from netc.session import Session
+from netc.terminal import line
+from netc.zoo import metadata
+from netc.zoo.limited import LimitedSession, open_model
+from netc.zoo.names import MANIFEST
 
 
 class Model:
-    """A model.onnx with its labels. `name_or_path`: a file, a folder, or `name[@version]` in a zoo (a path or address)."""
+    """A model.onnx with its labels. `name_or_path`: a file, a folder, or `name[@version]` in a zoo (a path or address).
 
-    def __init__(self, name_or_path: str | Path, source: str | None = None):
-        self.path = _find(str(name_or_path), source)
+    A published model must be signed by `key`, a public key or a file of them, or of NETC_ZOO_KEY, where either says so. It runs in a
+    process of its own, with limits of time and memory.
+    """
+
+    def __init__(self, name_or_path: str | Path, source: str | None = None, key: str | None = None):
+        self.path = _find(str(name_or_path), source, key)
         self.left_out = data.LeftOut()
 
     @cached_property
-    def session(self) -> Session:
+    def session(self) -> Session | LimitedSession:
         try:
-            return Session(self.path)
+            return open_model(self.path)
         except RunError as e:
             raise DataError(f"{self.path}: no model that runs: {e}") from e
 
@@ -50,7 +56,9 @@ class Model:
     @cached_property
     def metadata(self) -> dict[str, Any]:
         """What netc wrote into the model; nothing if it was not netc that made it."""
-        return dict(json.loads(self.session.ort.get_modelmeta().custom_metadata_map.get("netc", "{}")))
+        found = metadata.read(self.session.ort.get_modelmeta().custom_metadata_map.get("netc", "{}"), str(self.path))
+        metadata.check_ports(self.session.inputs, self.session.outputs, found, str(self.path))
+        return found
 
     @property
     def vocabulary(self) -> Vocabulary | None:
@@ -193,7 +201,7 @@ class Model:
         if scores.ndim != 1 or len(scores) < 2 or (self.labels and len(self.labels) != len(scores)):
             return ()
         order = np.argsort(-scores, kind="stable")[:top]
-        return tuple((self.labels[i] if self.labels else str(i), float(scores[i])) for i in order)
+        return tuple((line(self.labels[i]) if self.labels else str(i), float(scores[i])) for i in order)
 
     def _tree(self, name: str, tree: Tree, top: int) -> Prediction:
         """A prediction for every node of a tree; the root's is the first in the drawing, and the last row."""
@@ -239,26 +247,22 @@ def printable(path: str) -> str:
     return path.encode(errors="surrogateescape").decode(errors="replace")
 
 
-def _find(name: str, source: str | None) -> Path:
+def _find(name: str, source: str | None, key: str | None) -> Path:
     """model.onnx of a file, a folder or a zoo's model, which is downloaded into the cache if the zoo is remote."""
-    path = Path(name)
-    if path.is_file():
-        return path
-    if (path / "model.onnx").is_file():
-        return path / "model.onnx"
+    path, keys = Path(name), zoo.trusted_keys(key)
+    if path.is_file() or (path / "model.onnx").is_file():
+        found = path if path.is_file() else path / "model.onnx"
+        if keys and (found.parent / MANIFEST).exists():
+            zoo.checked_folder(found.parent, keys)
+        elif key:
+            raise ZooError(f"{found}: is no published model, and only one that is signed was asked for")
+        return found
     location = source or zoo.default_location()
     if path.suffix == ".onnx":
         raise DataError(f"{path}: there is no such file")
     if path.is_dir() and (path.parent != Path(".") or not zoo.holds(location, name)):  # a folder of data may be called as the model
         raise DataError(f"{path}: there is no model.onnx in this folder")
-    if not zoo.is_url(location):
-        entry = zoo.find(location, name)
-        folder = Path(location) / entry.name / entry.version
-        wrong = zoo.verify_folder(folder)
-        if wrong:
-            raise ZooError("\n".join(wrong))
-    else:  # models of one name in two zoos are two
-        folder = zoo.download(name, str(location), cache_folder() / "models" / sha256(str(location).encode()).hexdigest()[:16]).path
+    folder = zoo.model_folder(name, location, keys)
     if not (folder / "model.onnx").exists():
         raise ZooError(f"{folder}: holds no model.onnx")
     return folder / "model.onnx"

@@ -1,6 +1,6 @@
 """What commands that run a net begin with: its program, where it runs, and weights from files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from netc import contract, native, snapshot
 from netc.contract import Program
 from netc.data import Learned
 from netc.errors import ProviderError, SnapshotError, SpecError
-from netc.run.weights import CAFFE, load_weights, state_of
+from netc.run.weights import CAFFE, found_weights, state_of
 from netc.session import choose_provider, threads_for
 from netc.spec.job import Job
 
@@ -59,11 +59,19 @@ def as_learned(said: Mapping[str, Any], path: str | Path) -> dict[str, Learned]:
         raise SnapshotError(f"{path}: its metadata is damaged: what it says of rows cannot be read ({e})") from e
 
 
-def loaded_weights(program: Program, files: Sequence[str]) -> dict[str, np.ndarray]:
-    """Start values of a program from files, each `FILE` or `FILE,FILE`; later ones win."""
+def loaded_weights(
+    program: Program, files: Sequence[str], say: Callable[[str], object] = lambda text: None, whole: bool = False
+) -> dict[str, np.ndarray]:
+    """Start values of a program from files, each `FILE` or `FILE,FILE`; later ones win.
+
+    `say` takes a line a file: what it gave, or with `whole` only where layers are left without values.
+    """
     found: dict[str, np.ndarray] = {}
     for name in (n for text in files for n in text.split(",")):
-        found |= load_weights(name, program.states, program.layer_blobs)
+        weights = found_weights(name, program.states, program.layer_blobs)
+        if weights.fresh or not whole:
+            say(f"weights {weights}")
+        found |= weights.states
     return found
 
 

@@ -89,27 +89,34 @@ def _numbered(root: Path) -> list[Path]:
 def opened(path: Path, plugins: tuple[str, ...] = ()) -> tuple[Run, str]:
     """A run on disk, its net open; and why it is not open, where it cannot be."""
     folder, known = RunFolder(path), record.read(path)
-    if not any(folder.snapshots.glob("*.safetensors")):
-        return Run(folder), "there is no snapshot of it yet"
     try:
         registry.load(*plugins, *(known.plugins if known else ()))
         said = known.parts[-1].environment if known and known.parts else {}
         chosen, _ = choose_provider("auto" if said.get("provider", "").startswith("cuda") else "cpu")
-        program = contract.program(
-            _job(path, known), chosen, needs_solver=False, target="native" if said.get("target") == "native" else None
-        )
-        return run_of(folder, program, int(said.get("threads", 1))), ""
+        target = "native" if said.get("target") == "native" else None
+        program = contract.program(_job(path, known), chosen, needs_solver=False, target=target)
+        threads = said.get("threads", "")
+        run = run_of(folder, program, int(threads) if threads.isdecimal() else 1)
+        assert run.states
+        return run, ""
     except NetcError as e:
         return Run(folder), str(e)
 
 
 def _job(path: Path, known: record.Record | None) -> Job:
-    """The job of a run, with paths of data from where the net file was."""
+    """The job of a run. Modules of its Python layers are looked for where the net file was, too."""
     job = load_job(str(path / "net.yaml"))
     if known is None:
         return job
-    train = replace(job.train, path=str(Path(known.net).parent / "net.yaml"))
-    return replace(job, name=known.name, train=train)
+    if any(layer.type == "Python" for layer in job.train.message.layer):
+        sys.path.append(str(Path(known.net).parent))
+    return replace(job, name=known.name)
+
+
+def damages(run: Run) -> list[str]:
+    """What is wrong with the files of a run, a line each."""
+    log = run.folder.read_log()
+    return [*([run.damage] if run.damage else []), *([f"{run.folder.log_path}: {log.damage}"] if log.damage else [])]
 
 
 def report_command(paths: Sequence[str], output: str | None, plugins: tuple[str, ...]) -> list[str]:
@@ -121,10 +128,11 @@ def report_command(paths: Sequence[str], output: str | None, plugins: tuple[str,
         run, closed = opened(runs[0], plugins)
         lines = [f"report {page.write(run, Path(output) if output else None)}"]
         lines += [f"without its net, its states and its data: {closed}"] if closed else []
-        return lines + summary(run)
+        return lines + damages(run) + summary(run)
     known = [opened(path, plugins)[0] for path in runs]
     where = Path(output) if output else Path(os.path.commonpath([path.parent for path in runs])) / "comparison.html"
-    return [*compare.lines(compare.comparison(known)), f"comparison {page.write_page(compare.page(known), where)}"]
+    wrong = [text for run in known for text in damages(run)]
+    return [*compare.lines(compare.comparison(known)), *wrong, f"comparison {page.write_page(compare.page(known), where)}"]
 
 
 def json_command(paths: Sequence[str]) -> str:

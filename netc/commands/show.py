@@ -15,6 +15,7 @@ from netc.errors import DataError, SpecError, near
 from netc.report.blocks import picture, sparkline
 from netc.report.sheet import page, sheet_png
 from netc.spec.job import load_job
+from netc.terminal import line
 
 NETS = (".yaml", ".yml", ".prototxt", ".pbtxt", ".txtpb")
 LOOKED_AT, A_CLASS, MOST_CLASSES = 1000, 10, 20  # rows for ranges; pictures of a class; classes that are shown
@@ -48,12 +49,13 @@ def terminal(found: Look, colour: bool, width: int) -> list[str]:
     from netc.report.blocks import MOST_WIDTH, side_by_side
 
     names = max((len(name) for name, _ in found.facts), default=0)
-    out = [found.title, *(f"  {name.ljust(names)}  {text}" for name, text in found.facts), ""]
-    first = {caption: image for caption, image in reversed(found.pictures)}
-    order = list(dict.fromkeys(caption for caption, _ in found.pictures))[:10]
+    out = [line(found.title), *(f"  {name.ljust(names)}  {line(text)}" for name, text in found.facts), ""]
+    pictures = [(line(caption), image) for caption, image in found.pictures]
+    first = {caption: image for caption, image in reversed(pictures)}
+    order = list(dict.fromkeys(caption for caption, _ in pictures))[:10]
     shown = [(caption, picture(first[caption], colour)) for caption in order]
     widths = [min(MOST_WIDTH, first[caption].shape[2]) for caption in order]
-    return [*out, *side_by_side(shown, widths, width), *found.lines]
+    return [*out, *side_by_side(shown, widths, width), *map(line, found.lines)]
 
 
 def write(found: Look, path: str) -> str:

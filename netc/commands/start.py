@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from netc import snapshot
+from netc import registry, snapshot
 from netc.commands.facts import SAID, remember_parent
 from netc.commands.options import TrainOptions
 from netc.commands.program import loaded_weights
@@ -17,6 +17,8 @@ from netc.errors import SnapshotError, SpecError
 from netc.report.screen import Screen
 from netc.run import caffe_files
 from netc.run.folder import RunFolder
+from netc.run.inputs import PATHS, ROOT, changed, fingerprints, seen_from
+from netc.run.noted import noted
 from netc.snapshot import Snapshot
 from netc.solver import Trainer
 from netc.spec import load, parse_yaml, to_yaml
@@ -41,25 +43,32 @@ class Begun:
     skipped: Mapping[Path, str]
 
 
-def begun_run(job: Job, runs: str, stack: ExitStack) -> Begun:
-    """The newest run of the job's net, which no other process goes on with until `stack` is closed."""
-    folder = RunFolder.latest(Path(runs), job.name)
+def begun_run(job: Job, options: TrainOptions, stack: ExitStack) -> Begun:
+    """The run that is to go on, which no other process goes on with until `stack` is closed."""
+    folder = RunFolder.chosen(Path(options.runs), job.name, options.resume or "")
     stack.enter_context(folder.held())
-    found, skipped = snapshot.newest(folder.snapshots)
+    found, skipped = snapshot.newest(folder.snapshots, noted)
     if found is None:
         raise SnapshotError("\n".join([f"{folder.snapshots}: there is no snapshot to resume from", *skipped.values()]))
     return Begun(folder, found, skipped)
 
 
-def resumed_trainer(program: Program, threads: int, begun: Begun, shown: Screen) -> Trainer:
+def resumed_trainer(program: Program, threads: int, begun: Begun, allow_changed: bool, shown: Screen) -> Trainer:
     """The trainer of a run that was begun, in the stage of its snapshot. SpecError if what it learns by is no longer the same."""
-    lengths = _changed_lengths(program, begun.folder)
+    files = fingerprints(program, registry.plugins())
+    other = changed(noted(begun.found).files, files)
+    if other and not allow_changed:
+        advice = "put them back, begin a new run, or give --allow-changed to go on with them as they are"
+        raise SpecError(f"{begun.folder.path}: files that this net reads are not what they were when the run began; {advice}", *other)
+    lengths = _changed_lengths(program, begun.folder, moved=not other)
     for path, reason in begun.skipped.items():
         shown.note(f"skipped a snapshot: {reason}; it is {snapshot.set_aside(path).name} now")
-    trainer = _of_stage(program, threads, begun.folder, begun.found)
+    for text in other:
+        shown.note(f"changed since the run began: {text}")
+    trainer = _of_stage(program, threads, begun.folder, begun.found, files)
     _resume(trainer, program, threads, begun.found, shown)
     if lengths:
-        begun.folder.rewrite_net(_net_text(program))
+        begun.folder.write_net(_net_text(program, begun.folder.path))
         shown.note(f"changed since the run began: {', '.join(lengths)}")
         if program.job.solver.lr_policy in BY_LENGTH:
             shown.note(f"the rate of {program.job.solver.lr_policy} hangs on the length: from here on it is that of the new length")
@@ -69,13 +78,15 @@ def resumed_trainer(program: Program, threads: int, begun: Begun, shown: Screen)
     return trainer
 
 
-def _changed_lengths(program: Program, folder: RunFolder) -> list[str]:
+def _changed_lengths(program: Program, folder: RunFolder, moved: bool) -> list[str]:
     """The solver's lengths, and what the net says of itself, where they are others than when the run began.
 
-    SpecError lists all other changes: they would make another run.
+    SpecError lists all other changes: they would make another run. Files that are the same may have `moved`.
     """
-    now = parse_yaml(_net_text(program)).message
+    now = parse_yaml(_net_text(program, folder.path)).message
     found = [(path, text) for path, text in changes(load(folder.net_path).message, now)]
+    paths = {*PATHS, ROOT} if moved else set()
+    found = [(path, text) for path, text in found if path.rpartition(".")[2] not in paths]
     lengths = [path in SAID or (path.partition(".")[0] == "solver" and path.partition(".")[2] in LENGTHS) for path, _ in found]
     if not all(lengths):
         faults = [f"{path}: {text}" for (path, text), allowed in zip(found, lengths, strict=True) if not allowed]
@@ -84,58 +95,69 @@ def _changed_lengths(program: Program, folder: RunFolder) -> list[str]:
     return [f"{path}: {text}" for path, text in found]
 
 
-def _net_text(program: Program) -> str:
-    return to_yaml(stated(program.job.resolved(), program.train_net.learned), short=False)
+def _net_text(program: Program, folder: Path) -> str:
+    """The net of a run as a file in its folder, with which the run can be made again."""
+    job = program.job
+    net = stated(seen_from(folder, job.resolved(), job.base), program.train_net.learned)
+    net.name = net.name or job.name
+    return to_yaml(net, short=False)
 
 
 def new_trainer(program: Program, threads: int, options: TrainOptions, shown: Screen, stack: ExitStack) -> Trainer:
     """A new run, from the start, from weights or from a snapshot (the solver's own `weights` are then left alone, as in Caffe)."""
     files = [] if options.snapshot_file else [*program.job.solver.weights, *options.weights]
-    start: Mapping[str, np.ndarray] = loaded_weights(program, files)
-    folder = RunFolder.new(Path(options.runs), program.job.name, _net_text(program))
+    start: Mapping[str, np.ndarray] = loaded_weights(program, files, shown.say)
+    read = fingerprints(program, registry.plugins())
+    folder = RunFolder.new(Path(options.runs), program.job.name)
     try:
         stack.enter_context(folder.held())
+        folder.write_net(_net_text(program, folder.path))
         remember_parent(folder.path, files)
         if not options.snapshot_file:
-            return Trainer(program, folder, threads, start)
-        return _gone_on_from(options.snapshot_file, program, folder, threads, shown)
+            return Trainer(program, folder, threads, start, files=read)
+        return _gone_on_from(options.snapshot_file, program, folder, threads, read, shown)
     except BaseException:
         folder.discard()  # a run that cannot start, for want of its data for instance, leaves nothing behind
         raise
 
 
-def _of_stage(program: Program, threads: int, folder: RunFolder, found: Snapshot) -> Trainer:
+def _of_stage(program: Program, threads: int, folder: RunFolder, found: Snapshot, files: Mapping[str, str]) -> Trainer:
     """The trainer of the stage that a snapshot was taken in."""
-    said, last = found.metadata, len(program.stages) - 1
-    if not 0 <= said.get("stage", last) <= last:
-        raise SnapshotError(f"{found.path}: is of stage {said['stage'] + 1}, the net has {last + 1}; solver.pretrain is not what it was")
-    return Trainer(program, folder, threads, None, said.get("stage", last), said.get("before", 0))
+    said, last = noted(found), len(program.stages) - 1
+    if said.stage > last:
+        raise SnapshotError(f"{found.path}: is of stage {said.stage + 1}, the net has {last + 1}; solver.pretrain is not what it was")
+    return Trainer(program, folder, threads, None, said.stage, said.before, files)
 
 
 def _resume(trainer: Trainer, program: Program, threads: int, found: Snapshot, shown: Screen) -> None:
     """Go on from a snapshot of netc, and say what is other now than it was then."""
     lost = trainer.resume(found)
     shown.say(f"resumed from {found.path}")
-    if lost and found.path.parent == trainer.folder.snapshots:
+    if damage := trainer.folder.read_log().damage:
+        shown.note(f"{trainer.folder.log_path}: {damage}; all others are kept")
+    if lost > 0 and found.path.parent == trainer.folder.snapshots:
         shown.note(f"{trainer.folder.log_path}: {lost} lines that the snapshot remembers are not there")
     made = {"provider": program.provider, "target": program.target, "threads": threads}
+    said = asdict(noted(found))
     for what, now in made.items():
-        if found.metadata[what] != now:
-            text = f"that snapshot was made with {what} {found.metadata[what]}, now it is {now}: last bits can differ from one run on"
+        if said[what] != now:
+            text = f"that snapshot was made with {what} {said[what]}, now it is {now}: last bits can differ from one run on"
             shown.note(text)
 
 
-def _gone_on_from(path: str, program: Program, folder: RunFolder, threads: int, shown: Screen) -> Trainer:
-    """A run of Caffe, or one of netc, continued in a new folder."""
+def _gone_on_from(path: str, program: Program, folder: RunFolder, threads: int, files: Mapping[str, str], shown: Screen) -> Trainer:
+    """A run of Caffe, or one of netc, continued in a new folder. `files` are the fingerprints of those that the net reads."""
     if Path(path).suffix == ".safetensors":
         taken = snapshot.read(path)
-        trainer = _of_stage(program, threads, folder, taken)
+        trainer = _of_stage(program, threads, folder, taken, files)
         _resume(trainer, program, threads, taken, shown)
-        if taken.metadata["net_sha256"] != program.job.sha256:
+        for text in changed(noted(taken).files, files):
+            shown.note(f"other than when that snapshot was taken: {text}")
+        if noted(taken).net_sha256 != program.job.sha256:
             shown.note("the net or its solver is another than that snapshot's")
         return trainer
     found = caffe_files.read_snapshot(path, program)
-    trainer = Trainer(program, folder, threads)
+    trainer = Trainer(program, folder, threads, files=files)
     trainer.go_on(found.states, found.iteration)
     shown.say(f"goes on from {path}, iteration {found.iteration}")
     if note := caffe_files.step_note(found, program):

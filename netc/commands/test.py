@@ -15,9 +15,12 @@ from netc.spec.job import Job
 def test_command(
     job: Job, provider: str, threads: int | None, weights: Sequence[str], iterations: int | None, note: Callable[[str], None] = print
 ) -> Scores:
-    """The scores of the test net on weights from files. `note` is told of images that were skipped, or of which something is left out."""
+    """The scores of the test net on weights from files.
+
+    `note` is told of layers without weights, and of images that were skipped or of which something is left out.
+    """
     program, threads, _ = compiled_program(job.with_learned(known_rows(weights)), provider, None, threads, needs_solver=False)
-    states = program.start() | loaded_weights(program, weights)
+    states = program.start() | loaded_weights(program, weights, note, whole=True)
     tested = TestNet(program, 0, threads, States({f"state/{n}": a for n, a in states.items()}, program.provider))
     feeder = Feeder(program.test_net, tested.lowered.graph, program.seed, job.base, lowered=tested.lowered)
     batches = iterations or (job.solver.test_iter[0] if job.solver.test_iter else None)

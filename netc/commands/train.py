@@ -6,7 +6,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from netc import data, snapshot
+from netc import data
 from netc.commands.end import end_run, hosted
 from netc.commands.options import TrainOptions
 from netc.commands.program import as_learned, compiled_program, known_rows, reads_anew
@@ -22,7 +22,9 @@ from netc.report.recorder import Recorder
 from netc.report.screen import Screen, screen, steady
 from netc.run.events import Event, Finished
 from netc.run.failure import with_way_on
+from netc.run.noted import noted
 from netc.run.plan import plan
+from netc.run.stuck import Stuck
 from netc.solver import DISPLAY, Trainer
 from netc.spec.job import Job
 from netc.training import replaced
@@ -40,11 +42,14 @@ def train_command(job: Job, options: TrainOptions, shown: Screen | None = None, 
     if asked and not job.solver.watch_interval:
         job = replace(job, solver=replaced(job.solver, watch_interval=job.solver.display or DISPLAY))
     with ExitStack() as stack:
-        begun = begun_run(job, options.runs, stack) if options.resume else None
+        begun = begun_run(job, options, stack) if options.resume is not None else None
         if begun and job.draws_seed:
-            job = job.with_seed(begun.found.metadata["seed"])
+            job = job.with_seed(noted(begun.found).seed)
         program, threads, why = _compiled(job, options, begun)
-        trainer = resumed_trainer(program, threads, begun, shown) if begun else new_trainer(program, threads, options, shown, stack)
+        if begun:
+            trainer = resumed_trainer(program, threads, begun, options.allow_changed, shown)
+        else:
+            trainer = new_trainer(program, threads, options, shown, stack)
         _greet(program, trainer, why, shown)
         told_at_first = _tell_left_out(trainer, shown)
         with recorder(program, trainer, why, shown.say) as recording:
@@ -58,7 +63,7 @@ def _compiled(job: Job, options: TrainOptions, begun: Begun | None) -> tuple[Pro
     """The program, which reads its rows as those were read that its start was learned from."""
     where = options.provider, options.target, options.threads
     if begun:
-        return compiled_program(job.with_learned(as_learned(begun.found.metadata.get(snapshot.ROWS, {}), begun.found.path)), *where)
+        return compiled_program(job.with_learned(as_learned(noted(begun.found).rows, begun.found.path)), *where)
     if options.snapshot_file:
         own = [options.snapshot_file] if Path(options.snapshot_file).suffix == ".safetensors" else []
         return compiled_program(job.with_learned(known_rows(own)), *where)
@@ -76,7 +81,8 @@ def _compiled(job: Job, options: TrainOptions, begun: Begun | None) -> tuple[Pro
 
 def followers(trainer: Trainer, options: TrainOptions, shown: Screen, stack: ExitStack) -> list[Follower]:
     """Who is told of the events of a run, in this order. What has to be closed after the run, however it ends, goes onto `stack`."""
-    found: list[Follower] = [stack.enter_context(progress(shown, plan(trainer.whole), trainer.solver.display))]
+    shows = stack.enter_context(progress(shown, plan(trainer.whole), trainer.solver.display))
+    found: list[Follower] = [shows, Stuck(trainer.whole, shown.note)]
     if options.caffe_log:
         found.append(CaffeLog(trainer.whole, steady(sys.stderr)))
     return found

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from netc.data.brackets import Tree, read_tree, read_trees
 from netc.errors import DataError
 from netc.files import read_text
+from netc.terminal import line
 
 
 def trees_of(text: str) -> list[tuple[str, Tree]]:
@@ -23,9 +24,9 @@ def drawn(said: Sequence[str], words: Sequence[str], child: Sequence[Sequence[in
 
     def lines(node: int, first: str, rest: str) -> list[str]:
         if node < len(words):
-            return [f"{first}{said[node]}  {words[node]}"]
+            return [f"{first}{line(said[node])}  {line(words[node])}"]
         left, right = child[node - len(words)]
         below = lines(left, f"{rest}├── ", f"{rest}│   ") + lines(right, f"{rest}└── ", f"{rest}    ")
-        return [f"{first}{said[node]}", *below]
+        return [f"{first}{line(said[node])}", *below]
 
     return lines(len(words) + len(child) - 1, "", "")

@@ -92,7 +92,7 @@ def child(text: str) -> int:
     recipe = Recipe(**given)
     if recipe.allow_python:
         allow_python()
-    options = TrainOptions(recipe.provider, recipe.target, recipe.threads, said["runs"], resume=said["resume"], quiet=True)
+    options = TrainOptions(recipe.provider, recipe.target, recipe.threads, said["runs"], resume="" if said["resume"] else None, quiet=True)
     steps = 0
 
     def stop(event: Event) -> None:
@@ -116,7 +116,7 @@ def _run(recipe: Recipe, runs: Path, at: int = 0, number: int = 0, resume: bool 
     done = subprocess.run([sys.executable, "-c", CHILD, json.dumps(said)], capture_output=True, text=True)
     if done.returncode not in (0, -number):
         raise RunError(f"a run of {recipe.net} failed, {'resumed' if resume else 'from its start'}:\n{done.stderr.strip()}")
-    folder = RunFolder.latest(runs, recipe.job().name)
+    folder = RunFolder.chosen(runs, recipe.job().name)
     found, _ = snapshot.newest(folder.snapshots)
     assert found is not None
     return Outcome(folder.log_path.read_text().splitlines(), found)

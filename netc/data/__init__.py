@@ -18,7 +18,7 @@ import netc.data.text
 import netc.data.trees
 import netc.data.windows  # noqa: F401  (these fill registry.source and registry.dataset)
 from netc.data.arrays import CHANNELS, channels_first, read_npy, read_npz
-from netc.data.batches import Source, describe, open, resolve_batch_size, test_batches, vocabulary
+from netc.data.batches import describe, open, resolve_batch_size, test_batches, vocabulary
 from netc.data.columns import read_columns
 from netc.data.download import no_downloads
 from netc.data.hdf5 import Hdf5Writer
@@ -30,7 +30,7 @@ from netc.data.prefetch import Prefetch
 from netc.data.sequences import continues
 from netc.data.settings import message_name, setting
 from netc.data.sheet import SUFFIXES as TABLES
-from netc.data.source import Column, Description, Request, Table, TopSpec
+from netc.data.source import Column, Description, Request, Source, Table, TopSpec
 from netc.data.text import encode, join, split
 from netc.data.transform import Normalisation, normalisation, read_blob, resized
 

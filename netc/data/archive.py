@@ -111,4 +111,4 @@ class _Bounded:
 
     def _check(self, end: int) -> None:
         if end > self._most:
-            raise tarfile.ReadError(f"it unfolds to more than {self._most:,} bytes, far more than the files that are wanted")
+            raise tarfile.ReadError(f"it unpacks to more than {self._most:,} bytes, far more than the files that are needed")

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
@@ -12,47 +11,11 @@ from netc.data.decoding import StandIns, skips
 from netc.data.dummy import dummy_batch_size
 from netc.data.order import Order, held_out, in_file_order, shuffled, streams
 from netc.data.settings import keeps_caffes_order, setting, shuffles
-from netc.data.source import Description, Request, Selected, Table
+from netc.data.source import Description, Request, Selected, Source, Table
 from netc.data.transform import normalisation, transform, transformed
 from netc.data.vocabulary import Vocabulary
 from netc.errors import DataError
 from netc.random import integers, permutation
-
-
-class Source(Protocol):
-    """A data layer at work. `rows` is None where it never ends.
-
-    `wraps`: the last batch of a pass in TEST is filled up from the beginning, as Caffe does; else it is short.
-    """
-
-    description: Description
-    batch_size: int
-    rows: int | None
-    wraps: bool
-
-    @property
-    def bytes_kept(self) -> int: ...
-
-    def batch(self, iteration: int, sub_batch: int = 0) -> tuple[np.ndarray, ...]:
-        """One array a top, its batch where the top has it: a function of the seed and these two numbers alone."""
-
-    def stored(self, top: int, rows: np.ndarray) -> np.ndarray:
-        """Rows of a top, by their numbers, as they are stored: before any order or transform."""
-
-    def in_memory(self, top: int) -> bool:
-        """Whether all rows of a top are kept in memory, so that looking at them takes no time."""
-
-    def numbers(self, iteration: int, sub_batch: int = 0) -> np.ndarray:
-        """The numbers of the rows of a batch, as `stored` and `place` count them."""
-
-    def place(self, top: int, row: int) -> str:
-        """Where a value stands."""
-
-    def skipped(self) -> list[str]:
-        """What is wrong with each row that could not be decoded and was skipped so far."""
-
-    def notes(self) -> list[str]:
-        """What the rows read so far do not show of what they were read from, such as an alpha channel."""
 
 
 def resolve_batch_size(layer: pb.LayerParameter, phase: str) -> int:

@@ -19,7 +19,7 @@ def source_function(request: Request) -> Callable[[Request], Table]:
 
 def source_name(request: Request) -> tuple[Registry, str]:
     """The table that the source's function is in, and its name there. DataError if there is none for it."""
-    text, backend = request.source, request.layer.data_param.HasField("backend")
+    text, param = request.source, request.layer.data_param
     if request.layer.type != "Data":
         return source, request.layer.type
     if text in dataset:
@@ -31,10 +31,12 @@ def source_name(request: Request) -> tuple[Registry, str]:
     path = request.path
     if not os.path.exists(path):  # which is false, too, for what cannot be the name of a file
         raise DataError(_not_there(path, text))
-    if (path / "CURRENT").exists():
-        return source, "leveldb"
-    if (path / "data.mdb").exists() or path.suffix == ".mdb" or backend:
+    if (path / "data.mdb").exists() or path.suffix == ".mdb":
         return source, "lmdb"
+    if (path / "CURRENT").exists() or next(path.glob("MANIFEST-*"), None):
+        return source, "leveldb"
+    if param.HasField("backend"):
+        return source, "leveldb" if param.backend == param.LEVELDB else "lmdb"
     if not path.is_dir():
         _check_plain(path)
     if not path.is_dir() and path.suffix.lower() not in source:
@@ -67,10 +69,8 @@ def check_names(source: str, classes: tuple[str, ...]) -> None:
     faults = []
     for name in classes:
         if any("\ud800" <= letter <= "\udfff" for letter in name):
-            faults.append(f"{source}: the name of the class {name!r} is not UTF-8; rename it")
+            faults.append(f"{source}: the class name {name!r} is not UTF-8; rename it")
         elif not name.strip() or name.splitlines() != [name] or any(unicodedata.category(letter) == "Cc" for letter in name):
-            faults.append(
-                f"{source}: the name of the class {name!r} has an end of a line or a control character in it, or nothing; rename it"
-            )
+            faults.append(f"{source}: the class name {name!r} is empty, or contains a line break or a control character; rename it")
     if faults:
         raise DataError(*faults)

@@ -17,7 +17,7 @@ def to_pixels(datum: pb.Datum, place: str, left_out: LeftOut | None = None) -> n
     DataError names `place`; it is an UndecodableError where the Datum has another checksum than it states.
     """
     if datum.HasField("checksum") and datum.checksum != checksum(datum):
-        raise UndecodableError({0: f"{place}: is damaged: its bytes have not the checksum that is written with them"})
+        raise UndecodableError({0: f"{place}: is damaged: its checksum does not match its bytes"})
     if datum.encoded:
         return _decoded(datum.data, place, left_out)
     shape = datum.channels, datum.height, datum.width

@@ -16,7 +16,9 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
+from netc import terminal
 from netc.errors import DataError
+from netc.files import open_unlinked
 
 CHUNK, PATIENCE = 2**16, 8  # bytes that are read at a time; seconds without a byte
 PAUSE = 60  # seconds in which a host that did not answer is not asked again
@@ -47,10 +49,10 @@ def download(url: str, path: Path, size: int, digest: str) -> Path:
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        have = part.stat().st_size if part.exists() else 0
+        have = part.lstat().st_size if part.exists() else 0
         if have < size:
             _fetch(url, part, have, size)
-        with part.open("rb") as file:
+        with open_unlinked(part, os.O_RDONLY) as file:
             found = _sha256(file)
     except OSError as e:
         raise DataError(f"{url}: {e}") from e
@@ -67,7 +69,8 @@ def _fetch(url: str, part: Path, have: int, size: int) -> None:
     with _answer(Request(url, headers=headers)) as answer:
         # A server that does not know ranges answers 200 and starts at the beginning.
         have = have if answer.status == 206 else 0
-        with part.open("ab" if have else "wb") as file, _progress(part.stem, have, size) as advance:
+        flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if have else os.O_TRUNC)
+        with open_unlinked(part, flags) as file, _progress(part.stem, have, size) as advance:
             # One byte more than there should be is enough to see that it is another file.
             while have <= size and (chunk := answer.read(min(CHUNK, size + 1 - have))):
                 file.write(chunk)
@@ -102,10 +105,9 @@ def _progress(name: str, have: int, size: int) -> Iterator[Callable[[float], Non
     if not sys.stderr.isatty():
         yield lambda advance: None
         return
-    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-    columns = TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    columns = TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=terminal.console(sys.stderr), transient=True) as bar:
         task = bar.add_task(name, total=size, completed=have)
         yield lambda advance: bar.update(task, advance=advance)

@@ -98,7 +98,8 @@ def _listed(request: Request) -> tuple[Path, ...]:
         raise DataError(f"{request.path}: cannot be read as a list of HDF5 files: {e}") from e
     if not any(lines):
         raise DataError(f"{request.path}: lists no files")
-    return tuple(request.base / line for line in lines if line)
+    beside = request.path.parent  # of a net that lies elsewhere, as that of a run does
+    return tuple(p if (p := request.base / line).exists() else q if (q := beside / line).exists() else p for line in lines if line)
 
 
 class Hdf5Writer:

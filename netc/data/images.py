@@ -13,7 +13,7 @@ import numpy as np
 
 from netc import netc_pb2 as pb
 from netc.data.decoding import each, in_memory, skips
-from netc.data.pixels import SUFFIXES, Header, LeftOut, read_header, read_image
+from netc.data.pixels import SUFFIXES, UNREAD, Header, LeftOut, read_header, read_image
 from netc.data.source import Column, Description, Request, Table, TopSpec, UndecodableError
 from netc.errors import DataError
 from netc.registry import source
@@ -35,6 +35,8 @@ def folder(request: Request) -> Table:
     paths, shape = tuple(file for file, _ in files), _shape(request.layer.transform_param, tuple(f for f, _ in files), skips(request))
     tops = TopSpec("float32", shape), TopSpec("int64", ())
     images = Images(paths, shape)
+    for passed_over in (f for name in classes for f in _files(part / name, UNREAD)):
+        images.left_out.add("a format that netc does not read: skipped", str(passed_over))
 
     def load() -> tuple[Column, ...]:
         small = len(paths) * prod(shape) <= MEMORY
@@ -112,7 +114,7 @@ def _classes(root: Path) -> tuple[str, ...]:
     return tuple(sorted(f.name for f in root.iterdir() if f.is_dir() and not f.name.startswith(".")))
 
 
-def _files(root: Path) -> list[Path]:
+def _files(root: Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[Path]:
     if not root.is_dir():
         return []
-    return sorted(f for f in root.iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith("."))
+    return sorted(f for f in root.iterdir() if f.suffix.lower() in suffixes and not f.name.startswith("."))

@@ -141,7 +141,7 @@ def _edit(version: _Version, record: bytes) -> None:
             _, at = string(record, at)
             _, at = string(record, at)
         else:
-            raise ValueError(f"it has a field {tag}, which is not LevelDB's")
+            raise ValueError(f"it has a field {tag}, which LevelDB does not write")
 
 
 def _table_file(path: Path, number: int, size: int) -> Path:
@@ -159,7 +159,7 @@ def _parted(internal: bytes, file: Path) -> tuple[bytes, int, int]:
         raise FormatError(f"{file.name}: a key of {len(internal)} bytes")
     (tag,) = struct.unpack("<Q", internal[-8:])
     if tag & 0xFF not in (DELETION, VALUE):
-        raise FormatError(f"{file.name}: an entry of a kind {tag & 0xFF}, which is not LevelDB's")
+        raise FormatError(f"{file.name}: an entry of kind {tag & 0xFF}, which LevelDB does not write")
     return internal[:-8], tag >> 8, tag & 0xFF
 
 
@@ -171,7 +171,7 @@ def _batches(log: Path) -> Iterator[tuple[int, bytes, bytes | None]]:
             sequence, count = struct.unpack_from("<QI", record)
             entries = list(_entries(record, count))
         if expected is not None and sequence != expected:
-            raise FormatError(f"{log.name}: an entry number {sequence} follows; {expected} should")
+            raise FormatError(f"{log.name}: entry number {sequence} follows where {expected} should")
         expected = sequence + count
         yield from ((sequence + k, key, value) for k, (key, value) in enumerate(entries))
 
@@ -181,7 +181,7 @@ def _entries(record: bytes, count: int) -> Iterator[tuple[bytes, bytes | None]]:
     for _ in range(count):
         kind = record[at]
         if kind not in (DELETION, VALUE):
-            raise ValueError(f"an entry of a kind {kind}, which is not LevelDB's")
+            raise ValueError(f"an entry of kind {kind}, which LevelDB does not write")
         key, at = string(record, at + 1)
         value = None
         if kind == VALUE:

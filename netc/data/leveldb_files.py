@@ -8,7 +8,7 @@ from pathlib import Path
 
 from netc.data.crc32c import masked_crc32c
 from netc.data.snappy import decompress, varint
-from netc.files import open_plain, read_file
+from netc.files import open_plain
 
 MAGIC = 0xDB4775248B80FB57
 FOOTER, LOG_BLOCK, LOG_HEADER, TRAILER = 48, 32768, 7, 5
@@ -32,31 +32,37 @@ def bounded(what: str) -> Iterator[None]:
 
 def records(file: Path) -> Iterator[bytes]:
     """The records of a log, put together from their pieces. FormatError for one that is damaged, or does not end."""
-    content, at, parts = read_file(file), 0, list[bytes]()
-    while at < len(content):
-        left = LOG_BLOCK - at % LOG_BLOCK
-        if left < LOG_HEADER:
-            if content[at : at + left].strip(b"\0"):
-                raise FormatError(f"{file.name}: what fills its block at {at} is not empty")
-            at += left
-            continue
-        if at + LOG_HEADER > len(content):
-            raise FormatError(f"{file.name} ends within a record")
-        checksum, length, kind = struct.unpack_from("<IHB", content, at)
-        piece = content[at + LOG_HEADER : at + LOG_HEADER + length]
-        if len(piece) < length:
-            raise FormatError(f"{file.name} ends within a record")
-        if length > left - LOG_HEADER or checksum != masked_crc32c(content[at + LOG_HEADER - 1 : at + LOG_HEADER + length]):
-            raise FormatError(f"{file.name}: the record at {at} has not the checksum that is written there")
-        if kind not in (FULL, FIRST, MIDDLE, LAST) or (kind in (FULL, FIRST)) == bool(parts):
-            raise FormatError(f"{file.name}: the piece of a record at {at} is out of order")
-        at += LOG_HEADER + length
-        parts.append(piece)
-        if kind in (FULL, LAST):
-            yield b"".join(parts)
-            parts = []
+    parts, start = list[bytes](), 0
+    with open_plain(file) as opened:
+        while block := opened.read(LOG_BLOCK):
+            for kind, piece in _pieces(file.name, block, start):
+                if kind not in (FULL, FIRST, MIDDLE, LAST) or (kind in (FULL, FIRST)) == bool(parts):
+                    raise FormatError(f"{file.name}: a piece of a record in the block at {start} is out of order")
+                parts.append(piece)
+                if kind in (FULL, LAST):
+                    yield b"".join(parts)
+                    parts = []
+            start += len(block)
     if parts:
         raise FormatError(f"{file.name} ends within a record")
+
+
+def _pieces(name: str, block: bytes, start: int) -> Iterator[tuple[int, bytes]]:
+    """The pieces of records in a block of a log that begins at `start`, each with its kind."""
+    at = 0
+    while at < len(block):
+        if LOG_BLOCK - at < LOG_HEADER:
+            if block[at:].strip(b"\0"):
+                raise FormatError(f"{name}: the padding of the block at {start} is not empty")
+            return
+        content = block[at + LOG_HEADER - 1 :]
+        checksum, length = struct.unpack("<IH", block[at : at + LOG_HEADER - 1].ljust(LOG_HEADER - 1, b"\0"))
+        if len(content) < 1 + length and len(block) < LOG_BLOCK:
+            raise FormatError(f"{name} ends within a record")
+        if len(content) < 1 + length or checksum != masked_crc32c(content[: 1 + length]):
+            raise FormatError(f"{name}: the checksum of the record at {start + at} does not match its bytes")
+        yield content[0], content[1 : 1 + length]
+        at += LOG_HEADER + length
 
 
 def table_blocks(file: Path) -> Iterator[Place]:
@@ -89,10 +95,10 @@ def table_block(file: Path, offset: int, size: int) -> list[Entry]:
         opened.seek(offset)
         content, checksum = opened.read(size + 1), int.from_bytes(opened.read(TRAILER - 1), "little")
     if checksum != masked_crc32c(content):
-        raise FormatError(f"{file.name}: the block at {offset} has not the checksum that is written there")
+        raise FormatError(f"{file.name}: the checksum of the block at {offset} does not match its bytes")
     content, kind = content[:-1], content[-1]
     if kind not in (0, 1):
-        raise FormatError(f"{file.name} is compressed in a way that is not LevelDB's own")
+        raise FormatError(f"{file.name} is compressed with something other than Snappy")
     with bounded(f"{file.name}: the block at {offset} is damaged"):
         return list(_entries(decompress(content) if kind else content))
 

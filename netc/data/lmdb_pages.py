@@ -97,10 +97,10 @@ def _tree(file: BinaryIO, size: int) -> Tree:
     """The newest tree. Both meta pages must be whole: the older one would lead to rows of an older time."""
     first = file.read(HEADER.size + META.size + TREE.size)
     if len(first) < HEADER.size + META.size + TREE.size or META.unpack_from(first, HEADER.size)[0] != MAGIC:
-        raise PageError("it does not begin as an LMDB does")
+        raise PageError("it does not begin like an LMDB file")
     (page_size,) = struct.unpack_from("<I", first, HEADER.size + META.size)
     if page_size not in PAGE_SIZES:
-        raise PageError(f"its pages have {page_size} bytes, which LMDB has not")
+        raise PageError(f"its page size is {page_size}, which LMDB does not use")
     metas = [_meta(file, number, page_size) for number in (0, 1)]
     (older, _), (newer, tree) = sorted(metas, key=lambda meta: meta[0])
     if newer - older > 1 or (newer and metas[newer % 2][0] != newer):
@@ -142,7 +142,7 @@ def _leaves(file: BinaryIO, tree: Tree, seen: dict[int, int]) -> Iterator[tuple[
     while waiting:
         number, depth = waiting.pop()
         if number in visited or not 2 <= number <= tree.last_page:
-            raise PageError(f"a branch leads to page {number}{', again' if number in visited else ', which there is not'}")
+            raise PageError(f"a branch leads to page {number}{' a second time' if number in visited else ', which does not exist'}")
         visited.add(number)
         file.seek(number * tree.page_size)
         page = file.read(tree.page_size)
@@ -172,7 +172,7 @@ def _read_leaf(number: int, page: bytes, tree: Tree, rows: Rows, seen: dict[int,
             place = own * tree.page_size + HEADER.size
             seen[OVERFLOW] += -(-(HEADER.size + length) // tree.page_size)
             if not 2 <= own <= tree.last_page:
-                raise PageError(f"page {number}: the value of {key[:40]!r} is on page {own}, which there is not")
+                raise PageError(f"page {number}: the value of {key[:40]!r} is on page {own}, which does not exist")
         if place + length > size:
             raise PageError(f"the value of {key[:40]!r} goes beyond the end: the file was cut short")
         rows.keys.append(key)

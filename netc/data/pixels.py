@@ -13,7 +13,7 @@ import re
 import struct
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -26,9 +26,17 @@ from netc.errors import DataError
 from netc.files import open_plain
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+SUFFIXES = (
+    *(".apng", ".bmp", ".dib", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".mpo"),
+    *(".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"),
+)
+UNREAD = (  # suffixes of images in formats that are not among FORMATS
+    *(".arw", ".avif", ".cr2", ".cr3", ".dng", ".eps", ".exr", ".hdr", ".heic", ".heif", ".ico", ".j2k"),
+    *(".jp2", ".jxl", ".nef", ".orf", ".pcx", ".psd", ".raf", ".rw2", ".svg", ".tga", ".xcf"),
+)
 GREY, COLOUR = ("1", "L", "LA"), ("CMYK", "P", "PA", "RGB", "RGBA", "RGBX", "YCbCr")
 MOST_PIXELS = 178_956_970  # Pillow's own limit: half a gigabyte in three channels
+LARGE = 1 << 25  # pixels from which images are decoded one at a time, so that threads do not add up their memory
 DEEP = re.compile(r"(?!BGR).*;(12|16|32)")  # the names of Pillow's raw modes; BGR;16 has five bits a channel
 ORIENTATION = 0x0112
 TURNS = {
@@ -40,7 +48,7 @@ TURNS = {
     7: "TRANSVERSE",
     8: "ROTATE_90",
 }
-OPENING = Lock()
+OPENING, DECODING_LARGE = Lock(), Lock()
 
 
 @dataclass(frozen=True)
@@ -83,12 +91,13 @@ def read_image(
         wanted = "L" if channels == 1 or (not channels and file.mode in GREY) else "RGB"
         if left_out is not None:
             _note(file, left_out, place or str(image))
-        file.load()
-        file.info.pop("transparency", None)  # of no meaning to what is converted, and a warning where it is one of a palette
-        found = _turned(file.convert(wanted), _orientation(file))
-    if height and found.size != (width, height):
-        found = found.resize((width, height), Image.Resampling.BILINEAR)
-    pixels = np.asarray(found)
+        with DECODING_LARGE if file.width * file.height > LARGE else nullcontext():
+            file.load()
+            file.info.pop("transparency", None)  # of no meaning to what is converted, and a warning where it is one of a palette
+            found = _turned(file if file.mode == wanted else file.convert(wanted), _orientation(file))
+            if height and found.size != (width, height):
+                found = found.resize((width, height), Image.Resampling.BILINEAR)
+            pixels = np.asarray(found)
     return pixels[None] if wanted == "L" else pixels.transpose(2, 0, 1)
 
 
@@ -130,7 +139,7 @@ def _opened(image: Path | bytes, place: str = "") -> Iterator[Any]:
                 _check(file)
                 yield file
     except UnidentifiedImageError as e:
-        raise UndecodableError({0: f"{place}: cannot be decoded: it is no image in one of the formats {', '.join(FORMATS)}"}) from e
+        raise UndecodableError({0: f"{place}: cannot be decoded: it is not an image in one of the formats {', '.join(FORMATS)}"}) from e
     except DataError:
         raise
     except Exception as e:  # each of Pillow's decoders has errors of its own
@@ -163,11 +172,11 @@ def _is_deep(codec: str, extents: Any, offset: int, args: Any = None) -> bool:
 
 def _note(file: Any, left_out: LeftOut, place: str) -> None:
     if "A" in file.getbands() or file.mode == "PA" or "transparency" in file.info:
-        left_out.add("an alpha channel, which is left out: what it hides is seen", place)
+        left_out.add("an alpha channel, which is dropped: hidden pixels become visible", place)
     with _silent():
         several = file.format != "MPO" and getattr(file, "is_animated", False)  # the others of an MPO belong to its photo
     if several:
-        left_out.add("several frames, of which the first counts", place)
+        left_out.add("several frames, of which only the first is used", place)
 
 
 def _orientation(file: Any) -> int:

@@ -175,6 +175,42 @@ class Selected:
         return self.column[self.rows[rows]]
 
 
+class Source(Protocol):
+    """A data layer at work. `rows` is None where it never ends.
+
+    `wraps`: the last batch of a pass in TEST is filled up from the beginning, as Caffe does; else it is short.
+    """
+
+    description: Description
+    batch_size: int
+    rows: int | None
+    wraps: bool
+
+    @property
+    def bytes_kept(self) -> int: ...
+
+    def batch(self, iteration: int, sub_batch: int = 0) -> tuple[np.ndarray, ...]:
+        """One array a top, its batch where the top has it: a function of the seed and these two numbers alone."""
+
+    def stored(self, top: int, rows: np.ndarray) -> np.ndarray:
+        """Rows of a top, by their numbers, as they are stored: before any order or transform."""
+
+    def in_memory(self, top: int) -> bool:
+        """Whether all rows of a top are kept in memory, so that looking at them takes no time."""
+
+    def numbers(self, iteration: int, sub_batch: int = 0) -> np.ndarray:
+        """The numbers of the rows of a batch, as `stored` and `place` count them."""
+
+    def place(self, top: int, row: int) -> str:
+        """Where a value stands."""
+
+    def skipped(self) -> list[str]:
+        """What is wrong with each row that could not be decoded and was skipped so far."""
+
+    def notes(self) -> list[str]:
+        """What the rows read so far do not show of what they were read from, such as an alpha channel."""
+
+
 class UndecodableError(DataError):
     """Rows that cannot be decoded: what is wrong with each, by its place among the rows that were asked for."""
 

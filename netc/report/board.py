@@ -9,6 +9,7 @@ import numpy as np
 from netc.ir import Graph, Node
 from netc.layers.context import dims
 from netc.report import images
+from netc.report.event_file import EventFile
 from netc.report.filters import first_filters
 from netc.run.events import Event, Finished, Stepped, Tested
 from netc.solver import DISPLAY, Trainer
@@ -25,17 +26,14 @@ class Board:
     """
 
     def __init__(self, trainer: Trainer):
-        from tensorboardX import SummaryWriter
-
         self.trainer, self.display = trainer, trainer.solver.display or DISPLAY
         start = trainer.before + trainer.iteration
         goes_on = trainer.iteration > 0
         own = f".{os.getpid()}.{trainer.stage}.{start}"  # files of one second would else be one
-        purge = start if goes_on else None
-        self.writer = SummaryWriter(str(trainer.folder.path), purge_step=purge, max_queue=1000, flush_secs=30, filename_suffix=own)
+        self.file = EventFile(trainer.folder.path, own, start if goes_on else None)
         self.read = 0  # bytes of the log that were told
         if not goes_on and not trainer.stage:
-            self.writer._get_file_writer().add_onnx_graph(graph_def(trainer.program.steps.train))
+            self.file.add_graph(graph_def(trainer.program.steps.train))
         self._skip_told(goes_on)
 
     def told(self, event: Event) -> None:
@@ -51,7 +49,7 @@ class Board:
 
     def close(self) -> None:
         """All on disk."""
-        self.writer.close()
+        self.file.close()
 
     def _skip_told(self, goes_on: bool) -> None:
         """Leave out the lines of the log that earlier event files have and that were not purged."""
@@ -76,7 +74,7 @@ class Board:
         if event.endswith("watch"):
             for layer, values in line["layers"].items():
                 for what, value in values.items():
-                    self.writer.add_scalar(f"{prefix}{WATCH}{what}/{layer}", value, step)
+                    self._scalar(f"{prefix}{WATCH}{what}/{layer}", value, step)
             return
         group = prefix or f"{event}/"
         for name, value in line.items():
@@ -87,27 +85,35 @@ class Board:
                 self._scalar("learning_rate" if name == "lr" and not prefix else group + name, value, step)
 
     def _scalar(self, name: str, value: float | None, step: int) -> None:
+        from tensorboardX.summary import scalar
+
         if value is not None:
-            self.writer.add_scalar(name, value, step)
+            self.file.add(scalar(name, value), step)
 
     def _states(self, step: int) -> None:
+        from tensorboardX.summary import image
+
         states = self.trainer.arrays()
         for name, node in self.trainer.program.states.items():
             if node.attrs["kind"] == "parameter":
                 self._histogram(name.replace(".", "/"), states[name], step)
         if found := first_filters(self.trainer.program, states):
             weights = found[1][:100, 0]
-            self.writer.add_image(f"filters/{found[0]}", images.grid(images.signed(weights)), step, dataformats="HWC")
+            pixels = images.grid(images.signed(weights))
+            self.file.add(image(f"filters/{found[0]}", pixels, dataformats="HWC"), step)
 
     def _histogram(self, name: str, array: np.ndarray, step: int) -> None:
         values = array.reshape(-1)[:: max(1, array.size // MOST_VALUES)].astype(np.float64)
         if not values.size or not np.isfinite(values).all():
             return
         counts, edges = np.histogram(values, BINS)
-        self.writer.add_histogram_raw(
+        from tensorboardX.summary import histogram_raw
+
+        made = histogram_raw(
             name, min=values.min(), max=values.max(), num=values.size, sum=values.sum(), sum_squares=np.square(values).sum(),
-            bucket_limits=edges[1:].tolist(), bucket_counts=counts.tolist(), global_step=step,
+            bucket_limits=edges[1:].tolist(), bucket_counts=counts.tolist(),
         )  # fmt: skip
+        self.file.add(made, step)
 
 
 def graph_def(graph: Graph) -> Any:

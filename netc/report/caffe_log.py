@@ -5,6 +5,7 @@ import time
 from datetime import datetime
 from typing import TextIO
 
+from netc import terminal
 from netc.contract import Program
 from netc.net import Net
 from netc.run.evaluate import Score, Scores
@@ -81,7 +82,7 @@ class CaffeLog:
     def _line(self, file: str, number: int, text: str) -> None:
         """glog's form: level, month and day, time, thread, place."""
         now = datetime.now()
-        self.stream.write(f"I{now:%m%d %H:%M:%S.%f} {os.getpid():5d} {file}:{number}] {text}\n")
+        self.stream.write(f"I{now:%m%d %H:%M:%S.%f} {os.getpid():5d} {file}:{number}] {terminal.line(text)}\n")
         self.stream.flush()
 
 

@@ -17,7 +17,7 @@ from netc.report.memory import reach, reach_chart
 from netc.report.page import Filled, render
 from netc.report.run import Run
 from netc.run.evaluate import singles
-from netc.spec import parse_yaml
+from netc.spec import load
 
 MOST_SETTINGS = 60
 Rows = list[tuple[str, ...]]
@@ -65,13 +65,25 @@ def lines(rows: Rows) -> list[str]:
 
 
 def settings(runs: Sequence[Run]) -> Rows:
-    """The settings that are not the same in all runs: their paths, then a value a run, "" where it is not set."""
-    nets = [parse_yaml((run.path / "net.yaml").read_text()).message for run in runs]
+    """The settings that are not the same in all runs: their paths, then a value a run, "" where it is not set.
+
+    Runs whose net.yaml cannot be read are left out.
+    """
+    read = [(run, net) for run in runs if (net := _net(run)) is not None]
+    runs, nets = [run for run, _ in read], [net for _, net in read]
+    if not nets:
+        return []
     common = set.intersection(*({layer.name for layer in net.layer} for net in nets))
     found = [_settings(net, common) for net in nets]
     paths = list(dict.fromkeys(path for one in found for path in one))
     rows = [(path, *(one.get(path, "") for one in found)) for path in paths]
     return [("setting", *(run.name for run in runs)), *(row for row in rows if len(set(row[1:])) > 1)]
+
+
+def _net(run: Run) -> pb.NetParameter | None:
+    with suppress(NetcError):
+        return load(run.path / "net.yaml").message
+    return None
 
 
 def _settings(net: pb.NetParameter, common: set[str]) -> dict[str, str]:

@@ -2,13 +2,15 @@
 
 import sys
 
-from rich.console import Console
 from rich.markdown import Markdown
+
+from netc import terminal
 
 
 def show(text: str) -> None:
     """Print a page."""
     if sys.stdout.isatty():
-        Console(width=min(Console().width, 110)).print(Markdown(text))
+        made = terminal.console()
+        made.print(Markdown(terminal.clean(text)), width=min(made.width, 110))
     else:
-        sys.stdout.write(text)
+        sys.stdout.write(terminal.clean(text))

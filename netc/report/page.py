@@ -1,6 +1,6 @@
 """The page of a run: every section that applies, in one HTML file that needs nothing else."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -11,7 +11,7 @@ from typing import Any
 from markupsafe import Markup
 
 from netc import registry
-from netc.errors import RunError
+from netc.errors import NetcError, RunError
 from netc.files import replace_file
 from netc.report.html import paragraph
 from netc.report.run import Run
@@ -33,8 +33,16 @@ class Filled:
 
 def page(run: Run) -> str:
     """The HTML of a run."""
-    state = "" if run.record and run.record.reason else "going on"
-    return render(run.name, list(sections(run)), state)
+    return render(run.name, list(sections(run)), "" if run.record is None or run.record.reason else "going on", notes(run))
+
+
+def notes(run: Run) -> list[str]:
+    """What there is to know of the page: how the run ended, if not well, and what of its files cannot be read."""
+    reason = run.record.reason if run.record else ""
+    found = [f"This run ended by {reason}"] if reason.startswith("an error") else []
+    found += [f"{run.damage}. Times and speed are not known"] if run.damage else []
+    log = run.folder.read_log()
+    return found + ([f"{run.folder.log_path.name}: {log.damage}; the others are shown"] if log.damage else [])
 
 
 def sections(run: Run) -> Iterator[Filled]:
@@ -45,15 +53,17 @@ def sections(run: Run) -> Iterator[Filled]:
             continue
         try:
             content = make(run)
+        except NetcError as e:
+            content = paragraph("There is nothing to show here: {}", e)
         except Exception as e:  # whatever is wrong with a picture, the run and the rest of the page are not
             content = paragraph("<em class='failed'>This section could not be made: {}: {}</em>", type(e).__name__, e)
         if content:
             yield Filled(title, content)
 
 
-def render(title: str, filled: list[Filled], state: str = "") -> str:
+def render(title: str, filled: list[Filled], state: str = "", notes: Sequence[str] = ()) -> str:
     """A page of sections."""
-    text: str = _template().render(title=title, sections=filled, state=state)
+    text: str = _template().render(title=title, sections=filled, state=state, notes=notes)
     return text
 
 

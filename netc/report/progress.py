@@ -81,7 +81,7 @@ def _score_text(value: Score) -> str:
 def _live(console: Console) -> Progress:
     """The bar, as much of it as the terminal has room for."""
     width = console.width
-    texts = [TextColumn(text, table_column=Column(no_wrap=True, overflow="crop")) for least, text in BAR if width >= least]
+    texts = [TextColumn(text, markup=False, table_column=Column(no_wrap=True, overflow="crop")) for least, text in BAR if width >= least]
     bar: list[ProgressColumn] = [BarColumn(bar_width=min(40, width - 84))] if width >= 100 else []
     return Progress(*bar, *texts, console=console, auto_refresh=False)
 

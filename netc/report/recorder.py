@@ -33,6 +33,7 @@ class Recorder:
         self.steps, self.training, self.other = 0, 0.0, 0.0
         self.written = self.since = time.perf_counter()
         self.board: Board | None = None
+        self.lost = ""  # why TensorBoard has no more events, until that is said
 
     def __enter__(self) -> "Recorder":
         self._keep()
@@ -46,7 +47,11 @@ class Recorder:
         self._keep()
         if error is not None and not isinstance(error, NetcError | KeyboardInterrupt):
             return
-        self._report(self.run_of(self.trainer) if error is None else Run(self.folder), told=True)
+        if error is None:
+            self._say_lost()
+            self._report(self.run_of(self.trainer), told=True)
+        else:
+            self._report(Run(self.folder), told=True, failed=True)
 
     def begin(self, trainer: Trainer) -> None:
         """A stage begins, or goes on."""
@@ -79,6 +84,7 @@ class Recorder:
             self.record = replace(self.record, reason=event.reason, best=event.best, scores=event.scores)
         if isinstance(event, Snapshotted):
             self._keep()
+            self._say_lost()
 
     def _close(self) -> None:
         if self.board is not None:
@@ -88,24 +94,34 @@ class Recorder:
 
     @contextmanager
     def _harmless(self, what: str) -> Iterator[None]:
-        """An error of TensorBoard's files is said; from then on there are none."""
+        """No more events after an error of their file. It is said once a snapshot could be written all the same: else the run ends."""
         try:
             yield
         except OSError as e:
-            self.board = None
-            self.say(f"{what}: {e.strerror or e}")
+            self.lost = f"{what}: {e.strerror or e}"
+            board, self.board = self.board, None
+            if board is not None:
+                with suppress(OSError):
+                    board.close()
+
+    def _say_lost(self) -> None:
+        if self.lost:
+            self.say(self.lost)
+        self.lost = ""
 
     def _keep(self) -> None:
         with suppress(NetcError):  # a disk that is full ends the run where it must, at a snapshot
             part = replace(self.part, steps=self.steps, training=self.training, other=self.other)
             replace(self.record, parts=(*self.record.parts, part)).write(self.folder.path)
 
-    def _report(self, run: Run, told: bool = False) -> None:
+    def _report(self, run: Run, told: bool = False, failed: bool = False) -> None:
+        """The page, and where it is. Of a run that failed, it is not said why there is none: most often for the same reason."""
         self.written = time.perf_counter()
         try:
             path = page.write(run)
         except Exception as e:
-            self.say(f"no report: {type(e).__name__}: {e}")
+            if not failed:
+                self.say(f"no report: {type(e).__name__}: {e}")
         else:
             if told:
                 self.say(f"report {path}")

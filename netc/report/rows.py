@@ -105,6 +105,8 @@ def classified(program: Program, passing: Callable[[Mapping[str, str]], Iterator
         size += flat[place].size
         if size > MOST_SCORES:
             break
+    if not any(len(labels) for _, labels, *_ in kept):
+        return None
     scores, labels, batch, place = (np.concatenate(part) for part in zip(*kept, strict=True))
     return Classified(probabilities(scores), labels, batch, place, class_names(program, scores.shape[1]))
 

@@ -17,6 +17,7 @@ from netc.run import record
 from netc.run.evaluate import Scores, monitored, singles
 from netc.run.feed import Feeder, Feeds
 from netc.run.folder import BEST, RunFolder
+from netc.run.noted import check_states, noted
 
 Lines = list[dict[str, Any]]
 LESS = ("loss", "error", "rmse")  # names of what is better the smaller it is
@@ -55,13 +56,22 @@ class Run:
 
     @cached_property
     def lines(self) -> Lines:
-        """The log."""
-        return self.folder.lines()
+        """The log, its lines that are whole."""
+        return list(self.folder.lines())
 
     @cached_property
+    def _judged(self) -> tuple[record.Record | None, str]:
+        return record.read_judged(self.path)
+
+    @property
     def record(self) -> record.Record | None:
-        """What the run noted of where it ran and how long."""
-        return record.read(self.path)
+        """What the run noted of where it ran and how long; None where that cannot be read."""
+        return self._judged[0]
+
+    @property
+    def damage(self) -> str:
+        """What is wrong with that note; "" if nothing is."""
+        return self._judged[1]
 
     def events(self, kind: str) -> Lines:
         """The log's lines of one event."""
@@ -108,10 +118,11 @@ class Run:
         if self.record and self.record.best is not None and best.exists():
             found = snapshot.read(best)
         else:
-            newest, _ = snapshot.newest(self.folder.snapshots)
+            newest, _ = snapshot.newest(self.folder.snapshots, noted)
             if newest is None:
-                raise SnapshotError(f"{self.folder.snapshots}: there is no snapshot")
+                raise SnapshotError(f"{self.folder.snapshots}: there is no snapshot of this run that can be read")
             found = newest
+        check_states(found, self.made, whole=False)
         return self.made.start() | found.states
 
     @cached_property

@@ -8,6 +8,8 @@ from typing import TextIO
 
 from rich.console import Console
 
+from netc import terminal
+
 
 @dataclass(frozen=True)
 class Screen:
@@ -23,15 +25,15 @@ class Screen:
 
     def say(self, text: str) -> None:
         """How it goes."""
-        self.progress.print(text, highlight=False, markup=False, soft_wrap=True)
+        self.progress.print(terminal.paragraph(text), soft_wrap=True)
 
     def note(self, text: str) -> None:
         """What a person should know, however few words were asked for."""
-        self.notes.print(text, highlight=False, markup=False, soft_wrap=True)
+        self.notes.print(terminal.paragraph(text), soft_wrap=True)
 
     def result(self, text: str) -> None:
         """What came out."""
-        self.results.print(text, highlight=False, markup=False, soft_wrap=True)
+        self.results.print(terminal.paragraph(text), soft_wrap=True)
 
 
 def screen(quiet: bool = False, as_json: bool = False) -> Screen:
@@ -96,4 +98,4 @@ class Steady:
 
 
 def _console(stream: TextIO) -> Console:
-    return Console(file=steady(stream), highlight=False, soft_wrap=True)
+    return terminal.console(steady(terminal.raw(stream)), soft_wrap=True)

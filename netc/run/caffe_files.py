@@ -13,6 +13,7 @@ import numpy as np
 
 from netc import netc_pb2 as pb
 from netc import registry
+from netc.blob import numbers
 from netc.contract import Program
 from netc.errors import RunError, SnapshotError
 from netc.ir import Node
@@ -161,6 +162,8 @@ def write_of_run(program: Program, folder: Path, states: Arrays, before: Arrays,
     prefix, name = program.job.solver.snapshot_prefix, program.job.name
     if not prefix:
         prefix = str(folder / name)
+    elif program.job.published and prefix not in program.job.named:
+        prefix = str(folder / (Path(prefix).name or name))
     elif prefix.endswith("/") or Path(prefix).is_dir():
         prefix = str(Path(prefix) / name)
     learned = {n for n, node in program.states.items() if node.attrs["kind"] == "parameter"}
@@ -185,7 +188,9 @@ def read_snapshot(path: str, program: Program) -> CaffeSnapshot:
         if name in states:
             if array.size != states[name].size:
                 raise SnapshotError(f"{path}: the history of {name} has {array.size} values, the net needs {states[name].size}")
-            states[name] = np.asarray(array, np.float32).reshape(states[name].shape)
+            if array.dtype.kind != "f":
+                raise SnapshotError(f"{path}: the history of {name} is {array.dtype}; floating-point numbers are needed")
+            states[name] = numbers(array, states[name].dtype, f"{path}: the history of {name}").reshape(states[name].shape)
     if "solver.step" in states:
         states["solver.step"] = np.asarray(found.iteration, np.float32)
     return CaffeSnapshot(states, found.iteration, found.current_step)

@@ -1,6 +1,6 @@
 """What each step is fed: batches from the sources, and random numbers, made ahead on a thread."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +13,22 @@ from netc.layers.context import BATCH, NOISE, SINK
 from netc.lower import Lowered
 from netc.net import VALIDATION, Layer, Net
 from netc.run.labels import Checks
+from netc.spec import reach
 
 Feeds = dict[str, np.ndarray]
+OUTPUTS = "outputs"
 DISTRIBUTIONS: dict[str, Callable[..., np.ndarray]] = {"uniform": random.uniform, "normal": random.normal}
 
 
 class Feeder:
     """Opens the sources of a net and makes what step (iteration, sub_batch) is fed: a pure function of the seed and these.
 
-    With `validation`, sources that have rows for it give these. `lowered` is the net whose layers are asked what they may be fed:
-    DataError for what the sources keep in memory, and for each batch of what they do not.
+    With `validation`, sources that have rows for it give these. `folder` is the run's. `lowered` is the net whose layers are asked
+    what they may be fed: DataError for what the sources keep in memory, and for each batch of what they do not.
     """
 
     def __init__(self, net: Net, graph: Graph, seed: int, base: str, iter_size: int = 1, validation: bool = False,
-                 lowered: Lowered | None = None):  # fmt: skip
+                 lowered: Lowered | None = None, folder: Path | None = None):  # fmt: skip
         self.net = net
         inputs = {n.attrs["name"]: n for n in graph.leaves("Input")}
         fed = {BATCH + top for layer in net.sources for top in layer.tops}
@@ -37,7 +39,7 @@ class Feeder:
         self.noise = [n for n in inputs.values() if n.attrs["name"].startswith(NOISE)]
         self.wanted = {n for n in inputs if n.startswith(BATCH)}
         self.layers = net.sources
-        self.sinks = [(layer, layer.facts["sink"](layer.param, Path(base))) for layer in net.layers if layer.facts.get("sink")]
+        self.sinks = sinks_of(net.layers, base, folder)
         validated = [validation and layer.source is not None and layer.source.has_validation for layer in net.sources]
         phases = [VALIDATION if own else net.phase for own in validated]
         self.sources = [_opened(layer, p, seed, base, iter_size) for layer, p in zip(net.sources, phases, strict=True)]
@@ -121,6 +123,28 @@ class Feeder:
     def depth(self) -> int:
         """How many batches to make ahead: the largest `prefetch` of the data layers."""
         return max((data.setting(layer.param, "prefetch") for layer in self.layers), default=4)
+
+
+class _Refused:
+    """What a published net would write where there is no run, and so no folder that it may write into."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def write(self, *arrays: np.ndarray) -> None:
+        """DataError."""
+        raise DataError(f"layer {self.name!r} writes a file; the net came out of a zoo, and writes into the folder of a run alone")
+
+
+def sinks_of(layers: Iterable[Layer], base: str, folder: Path | None = None) -> list[tuple[Layer, Any]]:
+    """What writes down what layers are given: relative to `base`, but of a published net into outputs/ in the `folder` of its run."""
+    found = [layer for layer in layers if layer.facts.get("sink")]
+    place: Path | None = Path(base)
+    if found and reach.published(base):
+        place = folder / OUTPUTS if folder else None
+        if place:
+            place.mkdir(exist_ok=True)
+    return [(layer, layer.facts["sink"](layer.param, place) if place else _Refused(layer.name)) for layer in found]
 
 
 def _opened(layer: Layer, phase: str, seed: int, base: str, iter_size: int) -> data.Source:

@@ -5,7 +5,7 @@ log.jsonl holds no times, so that the log of a run that was killed and resumed i
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ import numpy as np
 from netc import snapshot
 from netc.errors import RunError, SnapshotError
 from netc.files import locked, replace_file, sweep, sync
+from netc.run.log import Line, Log, cut, read, read_from
+from netc.run.noted import Noted
 
 BEST = "best.safetensors"
 LOCK = ".lock"
@@ -28,12 +30,12 @@ class RunFolder:
         self.log_path, self.snapshots, self.net_path = path / "log.jsonl", path / "snapshots", path / "net.yaml"
 
     @classmethod
-    def new(cls, root: Path, name: str, net_text: str) -> "RunFolder":
-        """The next free number under root/name, holding the resolved net."""
+    def new(cls, root: Path, name: str) -> "RunFolder":
+        """The next free number under root/name."""
         parent = root / name
         try:
             parent.mkdir(parents=True, exist_ok=True)
-            number = max((int(p.name) for p in parent.iterdir() if p.name.isdigit()), default=0) + 1
+            number = max((int(p.name) for p in parent.iterdir() if p.name.isdecimal()), default=0) + 1
             while True:
                 try:
                     (parent / str(number)).mkdir()
@@ -42,7 +44,6 @@ class RunFolder:
                     number += 1
             folder = cls(parent / str(number))
             folder.snapshots.mkdir()
-            replace_file(folder.net_path, net_text.encode())
             sync(parent)
         except OSError as e:
             raise RunError(f"{parent}: cannot be written: {e.strerror or e}") from e
@@ -59,8 +60,8 @@ class RunFolder:
         except BlockingIOError:
             raise SnapshotError(f"{self.path}: another process is writing this run; wait for it, or end it first") from None
 
-    def rewrite_net(self, net_text: str) -> None:
-        """Another net.yaml, of a run that goes on with other lengths."""
+    def write_net(self, net_text: str) -> None:
+        """net.yaml: the resolved net, or another of a run that goes on with other lengths."""
         try:
             replace_file(self.net_path, net_text.encode())
         except OSError as e:
@@ -71,9 +72,18 @@ class RunFolder:
         shutil.rmtree(self.path, ignore_errors=True)
 
     @classmethod
-    def latest(cls, root: Path, name: str) -> "RunFolder":
-        """The newest run of a net that got as far as a snapshot. SnapshotError if there is none."""
-        numbers = sorted((int(p.name) for p in (root / name).glob("*") if p.name.isdigit()), reverse=True)
+    def chosen(cls, root: Path, name: str, which: str = "") -> "RunFolder":
+        """The run `which` of a net, a folder or a number; without it the newest one that got as far as a snapshot.
+
+        SnapshotError if there is none.
+        """
+        numbers = sorted((int(p.name) for p in (root / name).glob("*") if p.name.isdecimal()), reverse=True)
+        if which:
+            path = root / name / which if which.isdecimal() else Path(which)
+            if not (path / "net.yaml").is_file():
+                there = f"; there are {', '.join(map(str, sorted(numbers)))}" if numbers else ""
+                raise SnapshotError(f"{path}: there is no such run{there}. A run is a folder such as {root / name / '1'}, or its number")
+            return cls(path)
         for folder in (cls(root / name / str(number)) for number in numbers):
             if any(folder.snapshots.glob("iter_*")):
                 return folder
@@ -89,34 +99,27 @@ class RunFolder:
             raise RunError(f"{self.log_path}: cannot be written: {e.strerror or e}") from e
         return text
 
-    def lines(self) -> list[dict[str, Any]]:
-        """The log so far; a last line that a kill cut short is left out."""
-        lines = []
-        for text in self.log_path.read_text().splitlines() if self.log_path.exists() else []:
-            try:
-                lines.append(json.loads(text))
-            except ValueError:
-                break
-        return lines
-
-    def lines_from(self, start: int) -> Iterator[tuple[dict[str, Any], int]]:
-        """The lines from byte `start` of the log on that are whole, each with the byte where the next begins."""
-        if not self.log_path.exists():
-            return
-        with self.log_path.open("rb") as file:
-            file.seek(start)
-            for text in file:
-                if not text.endswith(b"\n"):
-                    return
-                start += len(text)
-                yield json.loads(text), start
-
-    def rewind(self, length: int) -> int:
-        """Cut the log to its first `length` lines, which a snapshot remembers. How many there are now: fewer if some are lost."""
-        whole = self.log_path.read_bytes().splitlines(keepends=True) if self.log_path.exists() else []
-        kept = whole[: min(length, len(self.lines()))]
+    def read_log(self) -> Log:
+        """The log so far. RunError if it cannot be read."""
         try:
-            replace_file(self.log_path, b"".join(line.rstrip(b"\n") + b"\n" for line in kept))
+            return read(self.log_path)
+        except OSError as e:
+            raise RunError(f"{self.log_path}: cannot be read: {e.strerror or e}") from e
+
+    def lines(self) -> Sequence[Line]:
+        """The lines of the log that are whole."""
+        return self.read_log().lines
+
+    def lines_from(self, start: int) -> Iterator[tuple[Line, int]]:
+        """The lines from byte `start` of the log on that are whole, each with the byte where the next begins."""
+        return read_from(self.log_path, start)
+
+    def rewind(self, said: Noted, layer: str | None) -> int:
+        """Cut the log to the lines that a snapshot of a stage remembers. How many there are now: fewer than then if some are lost."""
+        try:
+            data = self.log_path.read_bytes() if self.log_path.exists() else b""
+            kept, _ = cut(data, said, layer)
+            replace_file(self.log_path, b"".join(line + b"\n" for line in kept))
         except OSError as e:
             raise RunError(f"{self.log_path}: cannot be written: {e.strerror or e}") from e
         return len(kept)

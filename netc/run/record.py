@@ -7,13 +7,13 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from netc.contract import Program
 from netc.cost import size
 from netc.errors import RunError
 from netc.files import replace_file
 from netc.run.evaluate import Scores
+from netc.typed import MisfitError, typed
 from netc.version import VERSION
 
 NAME = "run.json"
@@ -67,12 +67,20 @@ class Record:
 
 def read(folder: Path) -> Record | None:
     """What run.json in the folder says; None where there is none, or none that can be read."""
+    return read_judged(folder)[0]
+
+
+def read_judged(folder: Path) -> tuple[Record | None, str]:
+    """What `read` gives, and what is wrong with the file; "" if nothing is, or if there is none."""
+    path = folder / NAME
     try:
-        said: dict[str, Any] = json.loads((folder / NAME).read_text())
-        parts = tuple(Part(**p) for p in said.pop("parts"))
-        return Record(**said | {"parts": parts, "plugins": tuple(said["plugins"])})
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
+        return typed(json.loads(path.read_bytes()), Record), ""
+    except FileNotFoundError:
+        return None, ""
+    except OSError as e:
+        return None, f"{path}: cannot be read: {e.strerror or e}"
+    except (ValueError, RecursionError, MisfitError) as e:
+        return None, f"{path}: is damaged: {e}"
 
 
 def begun(program: Program, rows: int, plugins: tuple[str, ...]) -> Record:

@@ -1,6 +1,7 @@
 """The tests of a run: the test nets on the states of training."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from netc.contract import Program
 from netc.run.evaluate import Scores, evaluate
@@ -10,10 +11,10 @@ from netc.session import States
 
 
 class Testers:
-    """The test nets of a program, on `states`, which training moves on."""
+    """The test nets of a program, on `states`, which training moves on; `folder` is the run's."""
 
-    def __init__(self, program: Program, threads: int, states: States):
-        self.program, self.threads, self.states = program, threads, states
+    def __init__(self, program: Program, threads: int, states: States, folder: Path):
+        self.program, self.threads, self.states, self.folder = program, threads, states, folder
         self._nets: dict[int, TestNet] = {}
         self._feeders: dict[tuple[int, bool], Feeder] = {}  # by the test net, and whether they are for validation
 
@@ -60,6 +61,6 @@ class Testers:
         program = self.program
         if (number, validation) not in self._feeders:
             net, lowered = program.test_nets[number], program.tests[number][0]
-            made = Feeder(net, lowered.graph, program.seed, program.job.base, validation=validation, lowered=lowered)
+            made = Feeder(net, lowered.graph, program.seed, program.job.base, validation=validation, lowered=lowered, folder=self.folder)
             self._feeders[number, validation] = made
         return self._feeders[number, validation]

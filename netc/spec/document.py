@@ -18,6 +18,7 @@ class Document:
     `positions` maps the path of a field, such as ("layer", 3, "convolution_param", "kernel_size", 0), to its line and
     column, both from 1. `warnings` are what was dropped on the way, `faults` what is wrong with the text: `broken` are the layers (and
     "solver") that it leaves in doubt, `guessed` those that it does not, as near names must be meant. They are named by position.
+    `overrides` has the fields that the command line set: the argument, and the column in it.
     """
 
     message: Any
@@ -28,10 +29,17 @@ class Document:
     faults: tuple[Fault, ...] = ()
     broken: frozenset[Position] = frozenset()
     guessed: frozenset[Position] = frozenset()
+    overrides: Mapping[FieldPath, tuple[str, int]] = field(default_factory=dict)
 
     def place(self, *path: str | int) -> str:
-        """`file:line:column` of a field, or of the nearest field around it; the file alone where nothing is known."""
+        """`file:line:column` of a field, or of the nearest field around it; the file alone where nothing is known.
+
+        Of a field that the command line set, the argument stands for the file.
+        """
         for end in range(len(path), 0, -1):
+            if path[:end] in self.overrides:
+                argument, column = self.overrides[path[:end]]
+                return f"{argument}:1:{column}"
             if path[:end] in self.positions:
                 line, column = self.positions[path[:end]]
                 return f"{self.path}:{line}:{column}"

@@ -36,7 +36,7 @@ def read_model(path: str | Path) -> dict[str, list[np.ndarray]]:
             if blob.isascii() and blob.isdigit() and layer:
                 total += item.size * 4
                 _check_total(path, total)
-                found.setdefault(layer, {})[int(blob)] = np.asarray(item[()], np.float32)
+                found.setdefault(layer, {})[int(blob)] = np.asarray(item[()])
         for layer, blobs in found.items():
             if sorted(blobs) != list(range(len(blobs))):
                 raise Hdf5Error(f"layer {layer!r} has the blobs {sorted(blobs)}")
@@ -53,7 +53,7 @@ def read_state(path: str | Path) -> tuple[int, str, int, list[np.ndarray]]:
         _check_total(path, sum(item.size * 4 for item in history.values()))
         if history.keys() != {str(k) for k in range(len(history))}:
             raise Hdf5Error(f"its history has the blobs {', '.join(sorted(history))}")
-        blobs = [np.asarray(history[str(k)][()], np.float32) for k in range(len(history))]
+        blobs = [np.asarray(history[str(k)][()]) for k in range(len(history))]
         return _number(file, "iter"), file.text("learned_net"), _number(file, "current_step"), blobs
 
     return _read(path, read)

@@ -11,6 +11,7 @@ from typing import Any
 
 from netc import netc_pb2 as pb
 from netc.errors import Fault, SpecError, near
+from netc.spec import reach
 from netc.spec.document import Document
 from netc.spec.join import joined
 from netc.spec.load import PROTOTXT, read
@@ -55,8 +56,19 @@ class Job:
     @property
     def warnings(self) -> list[str]:
         """What was dropped from the files, each with its place."""
-        found = [w for d in (self.solver_at[0], self.train, *self.tests) for w in d.warnings]
+        nets = (self.train, *self.tests)
+        found = [w for d in (self.solver_at[0], *nets) for w in d.warnings] + reach.notes(nets, self.solver, self.solver_at)
         return [str(w) for w in dict.fromkeys(found)]
+
+    @property
+    def published(self) -> bool:
+        """Whether it lies in the folder of a published model, and so is a stranger's."""
+        return any(reach.published(d.path) for d in (self.solver_at[0], self.train, *self.tests))
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The values that the command line sets."""
+        return _values(self.overrides)
 
     def solver_place(self, *path: str | int) -> str:
         """`file:line:column` of a field of the solver."""
@@ -134,10 +146,17 @@ def read_job(path: str, overrides: Sequence[str] = (), allow_unknown: bool = Fal
     if states not in (0, len(nets) - 1):
         text = f"{states} test_state for {len(nets) - 1} test nets; give one each, or none"
         raise SpecError(*document.faults, Fault(document.place(*at, "test_state"), text))
-    nets, solver, wrong = overridden(nets, solver, overrides)
-    faults = tuple(dict.fromkeys((*document.faults, *(f for net in nets for f in net.faults), *wrong)))
+    made = overridden(nets, solver, overrides)
+    nets, solver = made.nets, made.solver
+    document = replace(document, overrides={(*at, *path): where for path, where in made.places.items()})
+    outside = reach.faults(nets, solver, (document, at), _values(overrides))
+    faults = tuple(dict.fromkeys((*document.faults, *(f for net in nets for f in net.faults), *made.faults, *outside)))
     name = nets[0].message.name or Path(path).stem
     return Job(_plain(name), nets[0], tuple(nets[1:]), solver, (document, at), tuple(overrides), faults)
+
+
+def _values(overrides: Sequence[str]) -> tuple[str, ...]:
+    return tuple(override.partition("=")[2].strip().strip("'\"") for override in overrides)
 
 
 def _with_faults(document: Document, allow_unknown: bool) -> list[Document]:
@@ -198,7 +217,12 @@ def _check_count(document: Document, tests: int) -> None:
 
 def _named(document: Document, field: str, name: str, allow_unknown: bool) -> Document:
     """The net file that a solver names, from the current folder as in Caffe, or else from the solver's."""
-    for path in (Path(name), Path(document.path).parent / name):
+    own = reach.published(document.path)
+    if own and not reach.inside(Path(document.path).parent, name):
+        raise SpecError(
+            Fault(document.place(field), f"{field}: {name!r} is outside of the solver's folder, and the solver came out of a zoo")
+        )
+    for path in (Path(document.path).parent / name,) if own else (Path(name), Path(document.path).parent / name):
         if path.is_file():
             return read(str(path), allow_unknown=allow_unknown)
     beside = {p.name for folder in (Path("."), Path(document.path).parent) for p in folder.glob("*.prototxt")} - {Path(document.path).name}

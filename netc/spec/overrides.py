@@ -1,14 +1,14 @@
 """What `--set PATH=VALUE` changes in nets and solver."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from google.protobuf.message import Message
 
 from netc import netc_pb2 as pb
-from netc.errors import Fault, SpecError, near
-from netc.spec.document import Document
+from netc.errors import ARGUMENT, Fault, SpecError, line_of, near
+from netc.spec.document import Document, FieldPath, Position
 from netc.spec.load import parse_yaml
 
 LENGTHS = {"max_iter": "max_epoch", "max_epoch": "max_iter"}  # to set one on the command line is to unset the other
@@ -16,7 +16,18 @@ OLD_INPUTS = {"input", "input_shape", "input_dim"}  # reading makes an Input lay
 NET_FIELDS = {f.name for f in pb.NetParameter.DESCRIPTOR.fields}
 
 
-Changed = tuple[list[Document], pb.SolverParameter, list[Fault]]
+Places = dict[FieldPath, tuple[str, int]]  # fields that were set: the argument, and the column in it
+Columns = dict[FieldPath, int]
+
+
+@dataclass(frozen=True)
+class Changed:
+    """What the overrides make of nets and solver: `places` are those of the solver's fields, `faults` what is wrong with the overrides."""
+
+    nets: list[Document]
+    solver: pb.SolverParameter
+    places: Places
+    faults: tuple[Fault, ...]
 
 
 def overridden(nets: Sequence[Document], solver: pb.SolverParameter, overrides: Sequence[str]) -> Changed:
@@ -27,37 +38,44 @@ def overridden(nets: Sequence[Document], solver: pb.SolverParameter, overrides: 
     faults: list[Fault] = []
     changed = {id(d): copy_of(d.message) for d in nets}
     solver = copy_of(solver)
+    places: dict[int, Places] = {key: {} for key in (*changed, id(solver))}
+    messages = {**{key: message for key, message in changed.items()}, id(solver): solver}
     for override in overrides:
         try:
-            _override(list(changed.values()), solver, override)
+            for key, columns in _override(messages, id(solver), override):
+                places[key] |= {path: (f"{ARGUMENT}{override}", len(ARGUMENT) + column) for path, column in columns.items()}
         except SpecError as e:
-            faults += [Fault(f"--set {override}", f.text, len("--set ") + (f.column or 1)) for f in e.faults]
-    new = {id(d): replace(d, message=changed[id(d)]) for d in nets}
-    return [new[id(d)] for d in nets], solver, faults
+            faults += [Fault(f"{ARGUMENT}{override}", f.text, len(ARGUMENT) + (f.column or 1)) for f in e.faults]
+    new = {id(d): replace(d, message=changed[id(d)], overrides=places[id(d)]) for d in nets}
+    return Changed([new[id(d)] for d in nets], solver, places[id(solver)], tuple(faults))
 
 
-def _override(nets: Sequence[pb.NetParameter], solver: pb.SolverParameter, override: str) -> None:
+def _override(messages: Mapping[int, Any], solver: int, override: str) -> list[tuple[int, Columns]]:
+    """Set a field in the messages, of which one is the solver; where each message now has it from."""
     path, equals, value = override.partition("=")
     if not equals or not all(path.split(".")):
         raise SpecError("expected path=value, such as solver.max_iter=500 or layers.conv1.num_output=32")
     first, _, rest = path.partition(".")
+    nets = {key: message for key, message in messages.items() if key != solver}
     if first == "solver" and rest:
-        _merge(solver, _parsed(rest, value, pb.SolverParameter, len("solver.")))
+        change, columns = _parsed(rest, value, pb.SolverParameter, len("solver."))
+        _merge(messages[solver], change)
         if value.strip() == "[]":
-            solver.ClearField(rest)
+            messages[solver].ClearField(rest)
         if rest in LENGTHS:
-            solver.ClearField(LENGTHS[rest])
-    elif first in ("layers", "layer"):
-        for net in nets:
-            _set_layer(net, rest, value, len(first) + 1)
-    elif first in OLD_INPUTS:
+            messages[solver].ClearField(LENGTHS[rest])
+        return [(solver, columns)]
+    if first in ("layers", "layer"):
+        return [(key, _set_layer(net, rest, value, len(first) + 1)) for key, net in nets.items()]
+    if first in OLD_INPUTS:
         raise SpecError("the net's inputs are an Input layer: set layers.NAME.shape")
-    elif first in NET_FIELDS:
-        for net in nets:
-            _merge(net, _parsed(path, value, pb.NetParameter))
-    else:
+    if first not in NET_FIELDS:
         hint = near(first, NET_FIELDS | {"solver", "layers"})
         raise SpecError(f"{first!r} is neither solver, layers nor a field of the net; {hint}")
+    change, columns = _parsed(path, value, pb.NetParameter)
+    for net in nets.values():
+        _merge(net, change)
+    return [(key, columns) for key in nets]
 
 
 def copy_of(message: Any) -> Any:
@@ -67,22 +85,26 @@ def copy_of(message: Any) -> Any:
     return copy
 
 
-def _parsed(path: str, value: str, message_type: type[Message], start: int = 0, before: Sequence[str] = (), indent: int = 0) -> Any:
-    """The message of `a.b=1` as YAML, a key a line, after the lines `before`. Faults have their column in the argument.
+def _parsed(
+    path: str, value: str, message_type: type[Message], start: int = 0, before: Sequence[str] = (), indent: int = 0
+) -> tuple[Any, Columns]:
+    """The message of `a.b=1` as YAML, a key a line, after the lines `before`; and the columns of its fields in the argument.
 
     `start` is how much of the argument stands before `path`.
     """
     keys = path.split(".")
     lines = [f"{' ' * (indent + 2 * k)}{key}:" for k, key in enumerate(keys)]
     try:
-        return parse_yaml("\n".join([*before, *lines]) + f" {value}", message_type, "--set").message
+        found = parse_yaml("\n".join([*before, *lines]) + f" {value}", message_type, "--set")
     except SpecError as e:
-        raise SpecError(*(Fault("", f.text, start + _column(f, keys, len(before), indent)) for f in e.faults)) from e
+        raise SpecError(*(Fault("", f.text, start + _column(line_of(f), keys, len(before), indent)) for f in e.faults)) from e
+    own = {path: at for path, at in found.positions.items() if at[0] > len(before)}
+    return found.message, {path: start + _column(at, keys, len(before), indent) for path, at in own.items()}
 
 
-def _column(fault: Fault, keys: Sequence[str], before: int, indent: int) -> int:
-    """The column in `a.b=1` of a fault in its YAML."""
-    line, column = (int(n) for n in fault.place.split(":")[1:]) if fault.place.count(":") == 2 else (0, 0)
+def _column(at: Position, keys: Sequence[str], before: int, indent: int) -> int:
+    """The column in `a.b=1` of what stands in its YAML at a line and column."""
+    line, column = at
     k = line - before - 1
     if not 0 <= k < len(keys):
         return 1
@@ -90,8 +112,8 @@ def _column(fault: Fault, keys: Sequence[str], before: int, indent: int) -> int:
     return at_key + 1 + (beyond if beyond < len(keys[k]) else beyond - 1)  # `: ` in YAML is `=` in the argument
 
 
-def _set_layer(net: pb.NetParameter, path: str, value: str, start: int) -> None:
-    """Set `name.field` in every layer of that name. A name may have dots in it."""
+def _set_layer(net: pb.NetParameter, path: str, value: str, start: int) -> Columns:
+    """Set `name.field` in every layer of that name; where each has it from. A name may have dots in it."""
     names = {layer.name for layer in net.layer}
     name = max((n for n in names if path.startswith(f"{n}.")), key=len, default="")
     field = path.removeprefix(f"{name}.")
@@ -100,15 +122,19 @@ def _set_layer(net: pb.NetParameter, path: str, value: str, start: int) -> None:
         missing = f"a field is missing: layers.{said}.FIELD=value"
         text = missing if said in names else f"there is no layer {said!r}; {near(said, names)}"
         raise SpecError(Fault("", text, start + (len(said) if said in names else 0) + 1))
-    for layer in net.layer:
+    columns: Columns = {}
+    for i, layer in enumerate(net.layer):
         if layer.name == name:
             fixed = {"type": layer.type, "name": "x", "bottom": "[x, x]", "top": "[x]"}
             fixed.pop(field, None)
-            lines = ["layers:", *(f"{'    ' if i else '  - '}{k}: {v}" for i, (k, v) in enumerate(fixed.items()))]
-            change = _parsed(field, value, pb.NetParameter, start + len(name) + 1, lines, 4).layer[0]
+            lines = ["layers:", *(f"{'    ' if j else '  - '}{k}: {v}" for j, (k, v) in enumerate(fixed.items()))]
+            parsed, own = _parsed(field, value, pb.NetParameter, start + len(name) + 1, lines, 4)
+            columns |= {("layer", i, *path[2:]): column for path, column in own.items()}
+            change = parsed.layer[0]
             for k in fixed:
                 change.ClearField(k)
             _merge(layer, change)
+    return columns
 
 
 def _merge(target: Message, change: Message) -> None:

@@ -7,12 +7,12 @@ each file beside it.
 from netc.zoo.amend import alias, sign_model
 from netc.zoo.arrays import npz, read_arrays
 from netc.zoo.card import human_size, model_card
-from netc.zoo.fetch import Downloaded, download
-from netc.zoo.folder import verify_folder
+from netc.zoo.fetch import Downloaded, checked_folder, download, model_folder
+from netc.zoo.folder import Untrusted, verify_folder
 from netc.zoo.index import Entry, checked_manifest, entries, find, holds, reindex, show
 from netc.zoo.location import default_location, is_url
 from netc.zoo.manifest import parse_json
-from netc.zoo.minisign import generate, public_keys, secret_key
+from netc.zoo.minisign import generate, public_keys, secret_key, trusted_keys
 from netc.zoo.names import model_name
 from netc.zoo.publish import Published, publish
 from netc.zoo.verify import verify
@@ -21,7 +21,9 @@ __all__ = [
     "Downloaded",
     "Entry",
     "Published",
+    "Untrusted",
     "alias",
+    "checked_folder",
     "checked_manifest",
     "default_location",
     "download",
@@ -32,6 +34,7 @@ __all__ = [
     "human_size",
     "is_url",
     "model_card",
+    "model_folder",
     "model_name",
     "npz",
     "parse_json",
@@ -42,6 +45,7 @@ __all__ = [
     "secret_key",
     "show",
     "sign_model",
+    "trusted_keys",
     "verify",
     "verify_folder",
 ]

@@ -5,7 +5,9 @@ What a broken connection leaves is kept, and gone on from by the next attempt: t
 
 import hashlib
 import os
+import secrets
 import shutil
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,15 +16,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from netc.errors import CutError, ZooError
-from netc.files import CHUNK, locked, sync
+from netc import terminal
+from netc.errors import CutError, UntrustedError, ZooError
+from netc.files import CHUNK, cache_folder, locked, open_unlinked, replace_file, sync
+from netc.zoo import newest
 from netc.zoo.card import human_size
 from netc.zoo.folder import graph_faults, verify_folder
 from netc.zoo.index import Entry, find, read_manifest
-from netc.zoo.location import chunks, default_location, read
-from netc.zoo.minisign import MOST_BYTES, PublicKey, check
+from netc.zoo.location import chunks, default_location, is_url, read
+from netc.zoo.minisign import MOST_BYTES, PublicKey, check, trusted_keys
 from netc.zoo.names import MANIFEST, SIGNATURE
 
+PARTIAL, FORGOTTEN = ".download-", 7 * 86400.0  # what a broken download is called, and the seconds that it is kept for
 TRIES, PAUSE = 5, 0.5  # connections in a row that bring less than a CHUNK, and seconds after the first of them
 
 
@@ -45,36 +50,66 @@ def download(spec: str, source: str | Path | None = None, to: str | Path = ".", 
     """
     location = default_location() if source is None else source
     entry = find(location, spec)
+    if keys and is_url(location):
+        newest.check(str(location), spec, entry.version)
     manifest, data = read_manifest(location, entry)
     signature = _signature(location, entry, data, keys)
     target = Path(to) / entry.name / entry.version
     if _already(target, data, keys):
         return Downloaded(entry.name, entry.version, target, False)
-    partial = Path(to) / f".download-{entry.name}-{entry.version}-{entry.manifest_sha256[:12]}"
+    partial = Path(to) / f"{PARTIAL}{entry.name}-{entry.version}-{entry.manifest_sha256[:12]}"
     try:
         Path(to).mkdir(parents=True, exist_ok=True)
-        with locked(partial.with_name(f"{partial.name}.lock"), keep=False):
+        _sweep(Path(to), partial)
+        with locked(partial.with_name(f"{partial.name}.lock"), keep=False) as alone:
             if _already(target, data, keys):  # another process was faster
                 return Downloaded(entry.name, entry.version, target, False)
+            if not alone:  # two that go on with the same files would mix them
+                partial = partial.with_name(f"{partial.name}-{secrets.token_hex(8)}")
             with _kept_if_cut(partial):
                 _check_space(partial, manifest)
                 _fetch(location, manifest, partial)
                 for name, content in ((MANIFEST, data), (SIGNATURE, signature)):
                     if content is not None:
-                        (partial / name).write_bytes(content)
+                        replace_file(partial / name, content)
                 sync(partial)
                 target.parent.mkdir(exist_ok=True)
                 os.rename(partial, target)
                 sync(target.parent)
+            if keys and is_url(location):
+                newest.remember(str(location), entry.name, entry.version)
     except OSError as error:
         raise ZooError(f"{error.filename2 or error.filename or target}: {error.strerror or error}") from error
     return Downloaded(entry.name, entry.version, target, True)
+
+
+def model_folder(spec: str, source: str | Path | None = None, keys: Sequence[PublicKey] | None = None) -> Path:
+    """The folder of a model, whole: where it lies in a zoo in a directory, else in the cache.
+
+    `source` as of `download`. It is signed by one of `keys`; None are those of NETC_ZOO_KEY. ZooError if it is not.
+    """
+    location = default_location() if source is None else source
+    keys = trusted_keys() if keys is None else keys
+    if is_url(location):  # models of one name in two zoos are two
+        return download(spec, location, cache_folder() / "models" / hashlib.sha256(str(location).encode()).hexdigest()[:16], keys).path
+    entry = find(location, spec)
+    return checked_folder(Path(location) / entry.name / entry.version, keys)
+
+
+def checked_folder(folder: Path, keys: Sequence[PublicKey] = ()) -> Path:
+    """The folder of a published model. ZooError if it is damaged, hostile, or not signed by one of `keys`, if there are any."""
+    if wrong := verify_folder(folder, keys):
+        raise ZooError("\n".join(wrong))
+    return folder
 
 
 @contextmanager
 def _kept_if_cut(partial: Path) -> Iterator[None]:
     """A folder to download into. It goes if that fails, unless it was only interrupted."""
     partial.mkdir(exist_ok=True)
+    status = os.lstat(partial)
+    if not stat.S_ISDIR(status.st_mode) or (hasattr(os, "getuid") and status.st_uid != os.getuid()):
+        raise ZooError(f"{partial}: is nothing that a download of yours left; remove it")
     try:
         yield
     except CutError as error:
@@ -86,11 +121,20 @@ def _kept_if_cut(partial: Path) -> Iterator[None]:
         raise
 
 
+def _sweep(to: Path, partial: Path) -> None:
+    """Removes downloads that broke off so long ago that nobody goes on with them."""
+    for left in to.glob(f"{PARTIAL}*"):
+        if left == partial or left.is_symlink() or not left.is_dir():
+            continue
+        if time.time() - max(os.lstat(path).st_mtime for path in (left, *left.iterdir())) > FORGOTTEN:
+            shutil.rmtree(left, ignore_errors=True)
+
+
 def _signature(location: str | Path, entry: Entry, data: bytes, keys: Sequence[PublicKey]) -> bytes | None:
     """The signature of a manifest; None where there is none and none is asked for."""
     path = f"{entry.name}/{entry.version}/{SIGNATURE}"
     if not entry.signed and keys:
-        raise ZooError(f"{location}/{entry.name}/{entry.version}: is not signed, and only signed models were asked for")
+        raise UntrustedError(f"{location}/{entry.name}/{entry.version}: is not signed, and only signed models were asked for")
     if not entry.signed:
         return None
     signature = read(location, path, MOST_BYTES)
@@ -147,8 +191,7 @@ def _fetch_file(location: str | Path, path: str, file: dict[str, Any], target: P
 def _received(location: str | Path, path: str, file: dict[str, Any], target: Path, advance: Callable[[int], None]) -> str:
     """The sha256 of a file whose rest has come now; a connection that breaks is made again."""
     digest, tries = hashlib.sha256(), 0
-    with open(target, "a+b") as out:
-        out.seek(0)
+    with open_unlinked(target, os.O_RDWR | os.O_CREAT) as out:
         while piece := out.read(CHUNK):
             digest.update(piece)
             advance(len(piece))
@@ -178,10 +221,9 @@ def _progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
     if not sys.stderr.isatty():
         yield lambda size: None
         return
-    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
     columns = "{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*columns, console=terminal.console(sys.stderr)) as bar:
         task = bar.add_task(title, total=total)
         yield lambda size: bar.advance(task, size)

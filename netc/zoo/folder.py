@@ -7,7 +7,8 @@ from typing import Any
 
 from google.protobuf.message import DecodeError, Message
 
-from netc.errors import ZooError
+from netc.errors import UntrustedError, ZooError
+from netc.zoo.bounds import excesses
 from netc.zoo.index import checked_manifest
 from netc.zoo.location import chunks
 from netc.zoo.manifest import MOST_BYTES
@@ -16,6 +17,11 @@ from netc.zoo.minisign import PublicKey, check
 from netc.zoo.names import MANIFEST, SIGNATURE
 
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
+RESERVED = ("ai.onnx", "com.microsoft", "com.ms", "org.pytorch")  # with all below them: onnxruntime has ops of its own there
+
+
+class Untrusted(str):
+    """A problem that is no damage: nobody who is trusted has signed."""
 
 
 def verify_folder(folder: Path, keys: Sequence[PublicKey] = ()) -> list[str]:
@@ -27,21 +33,33 @@ def verify_folder(folder: Path, keys: Sequence[PublicKey] = ()) -> list[str]:
     try:
         data = b"".join(chunks(folder, MANIFEST, MOST_BYTES))
         manifest = checked_manifest(data, str(folder / MANIFEST), absolute.parent.name, absolute.name)
-        if keys:
-            check(b"".join(chunks(folder, SIGNATURE, MOST_SIGNATURE)), data, list(keys), str(folder / SIGNATURE))
     except ZooError as error:
         return str(error).splitlines()
+    untrusted = _signature_problems(folder, data, keys) if keys else []
     names = {file["name"] for file in manifest["files"]}
     found = [f"{p}: is not in the manifest" for p in sorted(folder.iterdir()) if p.name not in names | {MANIFEST, SIGNATURE}]
     for file in manifest["files"]:
         found += _verify_file(folder, file) or (graph_faults(folder / file["name"], names) if file["name"].endswith(".onnx") else [])
-    return found
+    return found + untrusted
+
+
+def _signature_problems(folder: Path, manifest: bytes, keys: Sequence[PublicKey]) -> list[str]:
+    if not (folder / SIGNATURE).exists():
+        return [Untrusted(f"{folder}: is not signed, and only signed models were asked for")]
+    try:
+        check(b"".join(chunks(folder, SIGNATURE, MOST_SIGNATURE)), manifest, list(keys), str(folder / SIGNATURE))
+    except UntrustedError as error:
+        return [Untrusted(error)]
+    except ZooError as error:
+        return [str(error)]
+    return []
 
 
 def graph_faults(path: Path, names: Collection[str]) -> list[str]:
     """What is wrong with an ONNX file: damage, data that is not in one of the `names` beside it, ops that need a library.
 
-    A node is of ONNX's own domains, or the model holds the function that it calls.
+    A node is of ONNX's own domains, or the model holds the function that it calls. A function is of no domain in which onnxruntime
+    has ops, since it would run its own in the place of the function.
     """
     import onnx
 
@@ -50,6 +68,10 @@ def graph_faults(path: Path, names: Collection[str]) -> list[str]:
     except (DecodeError, ValueError):
         return [f"{path}: is not an ONNX model"]
     found, functions = set(), {(f.domain, f.name) for f in model.functions}
+    for domain, name in functions:
+        if not domain or f"{domain}.".startswith(tuple(f"{d}." for d in RESERVED)):
+            what = f"{_told(domain)}.{_told(name)}".lstrip(".")
+            found.add(f"{path}: has a function {what}, where onnxruntime has ops of its own")
     for part in _parts(model):
         if part.DESCRIPTOR.name == "NodeProto":
             if part.domain not in DOMAINS and (part.domain, part.op_type) not in functions:
@@ -58,6 +80,7 @@ def graph_faults(path: Path, names: Collection[str]) -> list[str]:
         for entry in part.external_data:
             if entry.key == "location" and entry.value not in names:
                 found.add(f"{path}: takes data from {entry.value[:100]!r}, which is not one of the model's files")
+    found.update(f"{path}: {text}" for text in excesses(model))
     return sorted(found)[:20]
 
 

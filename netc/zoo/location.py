@@ -61,8 +61,11 @@ def _file_pieces(root: Path, path: str, start: int) -> Generator[bytes, None, No
         raise ZooError(f"{root}/{path}: {error.strerror or error}") from error
 
 
-def open_file(root: Path, path: str) -> BinaryIO:
-    """A file of a zoo in a directory. ZooError if it, or a folder on the way, is a link, or if it is no plain file."""
+def open_file(root: Path, path: str, sole: bool = True) -> BinaryIO:
+    """A file of a zoo in a directory. ZooError if it, or a folder on the way, is a link, or if it is no plain file.
+
+    With `sole` it may have no other name. (Files of an installed package do: installers link them.)
+    """
     place = root
     for part in path.split("/"):
         place /= part
@@ -72,7 +75,7 @@ def open_file(root: Path, path: str) -> BinaryIO:
     descriptor = os.open(place, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     status = os.fstat(descriptor)
     plain = stat.S_ISREG(status.st_mode)
-    if not plain or status.st_nlink > 1:
+    if not plain or (sole and status.st_nlink > 1):
         os.close(descriptor)
         what = "has another name (a hard link), under which it could change" if plain else "is not a plain file"
         raise ZooError(f"{place}: {what}")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from netc.errors import ZooError
+from netc.errors import UntrustedError, ZooError
 
 PLAIN, HASHED, NO_PASSWORD, CHECKSUM = b"Ed", b"ED", b"\0\0", b"B2"
 MOST_BYTES = 1 << 12
@@ -76,7 +76,7 @@ def check(signature: bytes, data: bytes, keys: list[PublicKey], place: str) -> N
     message = hashlib.blake2b(data).digest() if first[:2] == HASHED else data
     by = [key for key in keys if key.id == first[2:10]]
     if not by:
-        raise ZooError(f"{place}: is signed by the key {first[2:10][::-1].hex().upper()}, which is none of those that are trusted")
+        raise UntrustedError(f"{place}: is signed by the key {first[2:10][::-1].hex().upper()}, which is none of those that are trusted")
     public = _ed25519().Ed25519PublicKey.from_public_bytes(by[0].raw)
     try:
         public.verify(first[10:], message)
@@ -99,6 +99,12 @@ def public_keys(given: str | Path) -> list[PublicKey]:
     _ed25519()
     raw = [_decoded(word, 42, str(given)) for word in words]
     return [PublicKey(key[2:10], key[10:]) for key in raw]
+
+
+def trusted_keys(given: str | Path | None = None) -> list[PublicKey]:
+    """The keys that models must be signed by: `given`, as of `public_keys`, else those of NETC_ZOO_KEY; empty where nobody asks."""
+    stated = given or os.environ.get("NETC_ZOO_KEY")
+    return public_keys(stated) if stated else []
 
 
 def secret_key(path: Path) -> tuple[bytes, bytes]:

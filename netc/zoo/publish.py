@@ -6,7 +6,9 @@ All happens under one lock: files are written beside, flushed, renamed into plac
 import hashlib
 import json
 import os
+import secrets
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,15 +18,16 @@ from pathlib import Path
 from typing import Any
 
 from netc.errors import ZooError
-from netc.files import CHUNK, locked, sync
+from netc.files import CHUNK, STALE, locked, sweep, sync
 from netc.zoo.amend import sign_folder
 from netc.zoo.card import model_card
 from netc.zoo.folder import graph_faults
 from netc.zoo.index import checked_manifest, reindex, versions_on_disk
 from netc.zoo.manifest import FORMAT, ROLES, parse_json, problems
-from netc.zoo.names import CARD, LOCK, MANIFEST, is_file_name, is_model_name, version_key
+from netc.zoo.names import CARD, LOCK, MANIFEST, is_file_name, is_model_name, is_version, version_key
 
 FIRST = "1.0.0"
+STAGING = ".publish-"
 
 
 @dataclass(frozen=True)
@@ -56,11 +59,22 @@ def publish(
     _check_names(name, files, version)
     try:
         zoo.mkdir(parents=True, exist_ok=True)
-        with locked(zoo / LOCK):
+        with locked(zoo / LOCK) as alone:
+            _sweep(zoo, 0 if alone else STALE)
             return _publish(zoo, name, files, manifest, version, key)
     except OSError as error:
         where = error.filename2 or error.filename or zoo
         raise ZooError(f"{name} cannot be published: {where}: {error.strerror or error}") from error
+
+
+def _sweep(zoo: Path, age: float) -> None:
+    """Removes what publishers that were killed left: of any age where the lock says that none is at work."""
+    for leftover in zoo.glob(f"{STAGING}*"):
+        if leftover.is_dir() and not leftover.is_symlink() and time.time() - leftover.stat().st_mtime >= age:
+            shutil.rmtree(leftover, ignore_errors=True)
+    for folder in zoo.glob("*/*"):
+        if is_version(folder.name):
+            sweep(folder, STALE)
 
 
 def next_version(versions: list[str]) -> str:
@@ -84,13 +98,11 @@ def _check_names(name: str, files: Mapping[str, bytes | Path], version: str | No
 def _publish(
     zoo: Path, name: str, files: Mapping[str, bytes | Path], manifest: Mapping[str, Any], version: str | None, key: str | Path | None
 ) -> Published:
-    for leftover in zoo.glob(".publish-*"):
-        shutil.rmtree(leftover)
     versions = versions_on_disk(zoo, name)
     if version in versions:
         raise ZooError(f"{zoo / name / str(version)}: is published already, and a published version never changes")
     reindex(zoo)
-    staging = zoo / f".publish-{name}"
+    staging = zoo / f"{STAGING}{secrets.token_hex(8)}"
     try:
         staging.mkdir()
         draft = _complete(manifest, name, version or next_version(versions))

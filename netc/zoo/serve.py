@@ -20,7 +20,6 @@ from netc.zoo.pages import SITE, error_page, list_page, model_page
 if TYPE_CHECKING:
     from werkzeug.wrappers import Request, Response
 
-PATIENCE = 30  # seconds that a client may be silent
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'",
@@ -37,6 +36,8 @@ TYPES = {
     ".png": "image/png",
     ".css": "text/css",
     ".js": "text/javascript",
+    ".mjs": "text/javascript",
+    ".wasm": "application/wasm",
 }
 App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -78,22 +79,21 @@ def application(zoo: Path, host: str = "") -> App:
 def server(zoo: str | Path, host: str = "127.0.0.1", port: int = 8000) -> Any:
     """A server of the zoo in a directory, with `serve_forever()`; port 0 is any that is free. ZooError if it cannot be."""
     try:
-        from werkzeug.serving import WSGIRequestHandler, make_server
+        from netc.zoo.connections import BoundedServer
     except ImportError:
         raise ZooError("netc zoo serve needs pip install 'netc[serve]'") from None
     entries(zoo)  # a folder that is no zoo is told now
-
-    class Handler(WSGIRequestHandler):
-        timeout = PATIENCE
-        server_version, sys_version = "netc", ""
-
-        def log(self, type: str, message: str, *args: Any) -> None:
-            """Nothing: what was asked for is nobody's business."""
-
     try:
-        return make_server(host, port, application(Path(zoo), host), threaded=True, request_handler=Handler)
+        return BoundedServer(host, port, application(Path(zoo), host))
     except (OSError, OverflowError, SystemExit) as error:
         raise ZooError(f"{host}:{port}: cannot be listened on: {getattr(error, 'strerror', None) or error}") from error
+
+
+def warning(host: str) -> str | None:
+    """What it means to listen on `host`; None for this machine alone."""
+    if _is_loopback(host):
+        return None
+    return "every machine that can reach this one may read all of the zoo: there is no password, and http hides nothing on its way"
 
 
 def _answer(zoo: Path, request: "Request") -> "Response":
@@ -108,7 +108,7 @@ def _answer(zoo: Path, request: "Request") -> "Response":
     if request.path == f"/{INDEX}":
         return _file(zoo, INDEX, request, None)
     if parts[0] == "-" and len(parts) == 2 and parts[1] in {p.name for p in SITE.iterdir() if p.suffix in TYPES}:
-        return _file(SITE, parts[1], request, None)
+        return _file(SITE, parts[1], request, None, sole=False)
     if not versions:
         raise NotFound
     if len(parts) == 1:
@@ -138,12 +138,12 @@ def _digest(zoo: Path, entry: Entry, name: str) -> str | None:
     raise NotFound
 
 
-def _file(root: Path, path: str, request: "Request", digest: str | None) -> "Response":
+def _file(root: Path, path: str, request: "Request", digest: str | None, sole: bool = True) -> "Response":
     """A file, or the part of it that is asked for. Its ETag is its hash, or its time and size where no hash is known."""
     from werkzeug.wrappers import Response
     from werkzeug.wsgi import wrap_file
 
-    file = open_file(root, path)
+    file = open_file(root, path, sole)
     status = os.fstat(file.fileno())
     kind = TYPES.get(Path(path).suffix, "application/octet-stream")
     response = Response(wrap_file(request.environ, file), content_type=f"{kind}; charset=utf-8" if kind.startswith("text") else kind)

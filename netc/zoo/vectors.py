@@ -15,8 +15,8 @@ import numpy as np
 
 from netc import snapshot
 from netc.errors import NetcError, ZooError
-from netc.session import Session
 from netc.zoo.arrays import MOST_BYTES, read_arrays
+from netc.zoo.limited import open_model
 from netc.zoo.manifest import parse_json
 
 STEPS = 3
@@ -32,7 +32,7 @@ def training_steps(model: bytes | Path, start: Arrays, feeds: Arrays, most: int 
 
     ZooError if the states are more than `most` bytes.
     """
-    session = Session(model)
+    session = open_model(model)
     metadata = session.ort.get_modelmeta().custom_metadata_map.get("netc", "{}")
     states = parse_json(metadata.encode(), "train.onnx: metadata").get("states", [])
     if most is not None and sum(4 * prod(s["shape"]) for s in states) > most:
@@ -70,7 +70,7 @@ def run_vectors(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
 
 def _run_outputs(folder: Path, tolerance: Mapping[str, float]) -> list[str]:
     arrays = read_arrays(folder / OUTPUTS)
-    results = Session(folder / "model.onnx").run(_part(arrays, INPUT))
+    results = open_model(folder / "model.onnx").run(_part(arrays, INPUT))
     wanted = _part(arrays, OUTPUT)
     if not wanted:
         return [f"{folder / OUTPUTS}: holds no outputs"]

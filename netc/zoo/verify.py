@@ -4,9 +4,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from netc.errors import CutError, ZooError
+from netc.errors import CutError, UntrustedError, ZooError
 from netc.zoo.fetch import download
-from netc.zoo.folder import verify_folder
+from netc.zoo.folder import Untrusted, verify_folder
 from netc.zoo.index import Entry, entries, find, read_manifest, versions_on_disk
 from netc.zoo.location import is_url
 from netc.zoo.manifest import parse_json
@@ -40,6 +40,8 @@ def _verify_entry(location: str | Path, entry: Entry, run: bool, keys: Sequence[
         read_manifest(location, entry)
     except CutError as error:
         return [str(error.__cause__)]  # nothing is kept here to go on from
+    except UntrustedError as error:
+        return [Untrusted(error)]
     except ZooError as error:
         return str(error).splitlines()
     return _verify_folder(Path(location) / entry.name / entry.version, run, keys)

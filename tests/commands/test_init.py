@@ -142,3 +142,16 @@ def test_a_name_that_is_no_utf_8(tmp_path):
     for command in (("init", tmp_path / "new.yaml", "--data", path), ("data", "show", path)):
         result = netc(*command)
         assert result.exit_code == 2 and "this name is not UTF-8, and net files are; rename it" in result.stderr, result.stderr
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (8, 8, 3)])
+def test_an_image_of_16_bits_is_refused_by_init_as_by_train(tmp_path, monkeypatch, shape):
+    monkeypatch.chdir(tmp_path)
+    folder_of_images(tmp_path / "photos")
+    assert netc("init", "net.yaml", "--data", "photos").exit_code == 0
+    cv2 = pytest.importorskip("cv2")
+    cv2.imwrite("photos/dark/deep.png", np.full(shape, 3000, np.uint16))
+    for arguments in (("init", "other.yaml", "--data", "photos"), ("check", "net.yaml"), ("train", "net.yaml", "--no-publish")):
+        result = netc(*arguments)
+        assert result.exit_code == 2 and "dark/deep.png: cannot be decoded: its pixels have more than 8 bits a channel" in result.stderr
+    assert not os.path.exists("other.yaml")

@@ -189,7 +189,7 @@ def test_a_folder_and_a_broken_image_in_it(zoo, tmp_path):
         Model("photos", str(zoo / "zoo")).predict([str(tmp_path / "in")])
     (tmp_path / "none").mkdir()
     result = netc("predict", "photos", "--from", zoo / "zoo", tmp_path / "none")
-    assert result.exit_code == 2 and "there is nothing in this folder that the model reads (looked for .bmp" in result.stderr
+    assert result.exit_code == 2 and "there is nothing in this folder that the model reads (looked for ." in result.stderr
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="names of files are UTF-8 there")

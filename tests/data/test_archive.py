@@ -72,13 +72,13 @@ def test_what_unfolds_without_end_is_not_unfolded(tmp_path, monkeypatch):
     monkeypatch.setattr("netc.data.archive.BESIDE", 1 << 20)
     zeros = bytes(8 << 20)
     path = tar(tmp_path / "member.tar.gz", ("zeros", zeros), ("in/a.bin", b"abc"))
-    with pytest.raises(DataError, match=r"member.tar.gz: .*it unfolds to more than 1,048,582 bytes"):
+    with pytest.raises(DataError, match=r"member.tar.gz: .*it unpacks to more than 1,048,582 bytes"):
         members(path, {"in/a.bin": 3})
     with tarfile.open(tmp_path / "header.tar.gz", "w:gz", format=tarfile.PAX_FORMAT) as archive:
         info = tarfile.TarInfo("x")
         info.pax_headers = {"comment": "0" * (4 << 20)}
         archive.addfile(info)
-    with pytest.raises(DataError, match=r"header.tar.gz: .*it unfolds to more than"):
+    with pytest.raises(DataError, match=r"header.tar.gz: .*it unpacks to more than"):
         members(tmp_path / "header.tar.gz", {"in/a.bin": 3})
 
 

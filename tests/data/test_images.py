@@ -172,5 +172,14 @@ def test_names_of_classes_that_no_list_of_labels_can_hold(folder):
     with pytest.raises(DataError) as caught:
         data.describe(data_layer("pets"), "TRAIN", folder)
     assert len(caught.value.faults) == 4
-    assert "pets: the name of the class 'caf\\udce9' is not UTF-8; rename it" in str(caught.value)
-    assert "'two\\nlines' has an end of a line or a control character in it" in str(caught.value)
+    assert "pets: the class name 'caf\\udce9' is not UTF-8; rename it" in str(caught.value)
+    assert "'two\\nlines' is empty, or contains a line break or a control character" in str(caught.value)
+
+
+def test_images_in_formats_that_are_not_read_are_counted(folder):
+    for name in ("x.heic", "y.AVIF"):
+        (folder / "pets" / "dog" / name).touch()
+    save(folder / "pets" / "cat" / "b.jfif", (4, 6, 3), 9, format="JPEG")
+    source = data.open(data_layer("pets", 1), "TRAIN", 0, folder)
+    assert source.rows == 5
+    assert source.notes() == [f"2 images have a format that netc does not read: skipped (such as {folder}/pets/dog/x.heic)"]

@@ -8,7 +8,7 @@ import pytest
 from netc import data
 from netc.data.lmdb import Lmdb
 from netc.errors import DataError
-from tests.data.databases import datum, write_lmdb
+from tests.data.databases import datum, write_leveldb, write_lmdb
 from tests.data.layers import data_layer
 from tests.recorded import FOLDER
 
@@ -82,6 +82,18 @@ def test_what_is_not_there(tmp_path, source, message):
         data.describe(data_layer(source, backend=pb.DataParameter.LMDB), "TRAIN", tmp_path)
 
 
+def test_a_database_is_told_by_its_files_and_then_by_the_layer(tmp_path):
+    from netc import netc_pb2 as pb
+
+    write_leveldb(tmp_path / "ldb", batches=[[(b"k", datum(bytes(12), 3, 2, 7))]])
+    assert data.open(data_layer("ldb", 1, backend=pb.DataParameter.LMDB), "TEST", 0, tmp_path).batch(0)[1].tolist() == [7]
+    (tmp_path / "ldb" / "CURRENT").unlink()
+    (tmp_path / "none").mkdir()
+    for layer in (data_layer("ldb"), data_layer("none", backend=pb.DataParameter.LEVELDB)):
+        with pytest.raises(DataError, match="cannot be read as a LevelDB: .*CURRENT: No such file"):
+            data.describe(layer, "TRAIN", tmp_path)
+
+
 def test_a_file_that_was_cut_short_is_an_error(file):
     """liblmdb maps the file and reads beyond its end: the process dies of SIGBUS."""
     content = file.read_bytes()
@@ -101,13 +113,13 @@ def test_a_file_that_shrinks_while_it_is_read(file):
 
 
 @pytest.mark.parametrize("place, new, message", [
-    (16, b"\0", "it does not begin as an LMDB does"),
+    (16, b"\0", "it does not begin like an LMDB file"),
     (20, b"\7", "it is of version 7 of LMDB's format"),
-    (40, b"\1\0\0\0", "its pages have 1 bytes"),
+    (40, b"\1\0\0\0", "its page size is 1, which LMDB does not use"),
     (PAGE + 16, b"\0", "page 1 is no meta page"),
     (PAGE, b"\5", "page 1 is no meta page"),
     (16 + 24 + 96 + 8, b"\x77", "are of the transactions"),
-    (2 * PAGE - 0, None, "which there is not|no leaf of the tree|no branch of the tree"),
+    (2 * PAGE - 0, None, "which does not exist|no leaf of the tree|no branch of the tree"),
 ])  # fmt: skip
 def test_damage_is_named(file, place, new, message):
     content = bytearray(file.read_bytes())

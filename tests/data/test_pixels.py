@@ -135,11 +135,11 @@ def test_a_photo_is_classified_alike(tmp_path):
 def test_content_chooses_among_the_formats_alone(tmp_path):
     """An EPS named .png would start Ghostscript; what is a JPEG may be called .png."""
     (tmp_path / "x.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n")
-    with pytest.raises(DataError, match=r"x.png: cannot be decoded: it is no image in one of the formats BMP, GIF, JPEG"):
+    with pytest.raises(DataError, match=r"x.png: cannot be decoded: it is not an image in one of the formats BMP, GIF, JPEG"):
         read_image(tmp_path / "x.png", 3)
     for kind in ("PCX", "TGA", "ICO", "PDF", "JPEG2000"):
         Image.fromarray(UPRIGHT).save(tmp_path / "y.png", kind)
-        with pytest.raises(DataError, match="no image in one of the formats"):
+        with pytest.raises(DataError, match="not an image in one of the formats"):
             read_header(tmp_path / "y.png")
     assert read_image(photo(tmp_path / "z.png", 1), 3).shape == (3, 32, 48)
 
@@ -208,8 +208,8 @@ def test_what_is_left_out_is_counted(tmp_path):
         found = read_image(tmp_path / name, 3, left_out=left)
         assert name < "c" or found[:, 0, 0].tolist() == [255, 0, 0]
     first, second = left.notes()
-    assert first == f"2 images have an alpha channel, which is left out: what it hides is seen (such as {tmp_path}/a.png)"
-    assert second == f"4 images have several frames, of which the first counts (such as {tmp_path}/c.gif)"
+    assert first == f"2 images have an alpha channel, which is dropped: hidden pixels become visible (such as {tmp_path}/a.png)"
+    assert second == f"4 images have several frames, of which only the first is used (such as {tmp_path}/c.gif)"
 
 
 def test_bombs_and_cut_files(tmp_path):

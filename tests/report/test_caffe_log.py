@@ -34,7 +34,7 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     (folder / "n.yaml").write_text(NET)
     registry.load()
     made, stream = program(load_job(str(folder / "n.yaml"))), io.StringIO()
-    trainer = Trainer(made, RunFolder.new(folder, "small", ""), 1)
+    trainer = Trainer(made, RunFolder.new(folder, "small"), 1)
     follower = CaffeLog(made, stream)
     for event in trainer.events():
         follower(event)

@@ -1,8 +1,11 @@
 """What keeps the records of a run: a page while it goes on, what a disk or a picture that fails does to it."""
 
+import gc
+from pathlib import Path
+
 import pytest
 
-from netc.report import page, recorder
+from netc.report import event_file, page, recorder
 from netc.run import record
 from tests.small_nets import netc, write_small
 
@@ -54,3 +57,33 @@ def test_a_disk_that_takes_no_events_is_said_and_ends_nothing(tmp_path, monkeypa
     result = netc("train", write_small(tmp_path), "--no-publish", "--runs", tmp_path / "runs")
     assert result.exit_code == 0 and result.stdout.count("no more TensorBoard events: No space left on device") == 1
     assert "after 60 iterations" in result.stdout and (tmp_path / "runs/small/1/report.html").exists()
+
+
+@pytest.mark.parametrize("call", ["write", "flush"])
+def test_a_full_disk_under_an_event_file_is_said_once_and_by_no_one_else(tmp_path, monkeypatch, capfd, call):
+    """No thread, and no file that is thrown away later, tells of it in its own way."""
+
+    class Full:
+        closed, name = False, "x"
+
+        def write(self, data):
+            if call == "write":
+                raise OSError(28, "No space left on device")
+
+        def flush(self):
+            raise OSError(28, "No space left on device")
+
+        def close(self):
+            self.closed = True
+            self.flush()
+
+    def opened(self, mode="r", *arguments, **options):
+        return Full() if "tfevents" in self.name else open_file(self, mode, *arguments, **options)
+
+    open_file = Path.open
+    monkeypatch.setattr(event_file, "FLUSHED", 0.0)
+    monkeypatch.setattr(Path, "open", opened)
+    result = netc("train", write_small(tmp_path), "--no-publish", "--runs", tmp_path / "runs")
+    gc.collect()
+    assert result.exit_code == 0 and result.output.count("No space left on device") == 1, result.output
+    assert "Traceback" not in "".join(capfd.readouterr())

@@ -2,10 +2,13 @@
 
 import http.client
 import json
+import os
 import re
+import socket
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,7 @@ from tests.small_nets import netc
 from tests.zoo.toy import contents, hostile, stated
 
 pytest.importorskip("werkzeug", reason="netc zoo serve needs the extra `serve`")
-from netc.zoo import pages, serve  # noqa: E402
+from netc.zoo import connections, pages, serve  # noqa: E402
 
 
 @contextmanager
@@ -237,3 +240,95 @@ def test_an_index_is_read_anew(tmp_path: Path) -> None:
         assert names(ask("/")[2]) == ["toy/1.0.0"]
         zoo.publish(folder, "new", contents(), stated())
         assert names(ask("/")[2]) == ["new/1.0.0", "toy/1.0.0"] and json.loads(ask("/index.json")[2])
+
+
+def test_scripts_and_wasm_have_their_types() -> None:
+    assert serve.TYPES[".mjs"] == "text/javascript" and serve.TYPES[".wasm"] == "application/wasm"
+
+
+def test_an_installation_whose_files_are_linked(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Installers such as uv link the files of a package into each environment."""
+    site = tmp_path / "site"
+    site.mkdir()
+    for path in pages.SITE.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+        os.link(tmp_path / path.name, site / path.name)
+    monkeypatch.setattr(serve, "SITE", site)
+    with serving(folder) as ask:
+        status, headers, body = ask("/-/style.css")
+        assert status == 200 and headers["Content-Type"].startswith("text/css") and body
+    zoo.publish(tmp_path / "zoo", "toy", contents(), stated())
+    os.link(tmp_path / "zoo/toy/1.0.0/labels.txt", tmp_path / "another name")
+    with serving(tmp_path / "zoo") as ask:  # a file of the zoo itself could change under its other name
+        assert ask("/toy/1.0.0/labels.txt")[0] == 500
+
+
+@contextmanager
+def slow_clients(folder: Path, monkeypatch: pytest.MonkeyPatch, **bounds: float) -> Iterator[Any]:
+    """A server with other bounds, and connect(text) -> socket."""
+    for name, value in bounds.items():
+        monkeypatch.setattr(connections, name, value)
+    made = serve.server(folder, port=0)
+    threading.Thread(target=made.serve_forever, args=(0.01,), daemon=True).start()
+    with ExitStack() as stack:
+
+        def connect(text: bytes) -> socket.socket:
+            found = stack.enter_context(socket.create_connection(("127.0.0.1", made.port), timeout=10))
+            found.sendall(text)
+            return found
+
+        yield connect
+    made.shutdown()
+    deadline = time.monotonic() + 10
+    while made._open.total() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    made.server_close()
+
+
+ASKED = b"GET /index.json HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize("bound", ["MOST", "MOST_OF_ONE"])
+def test_so_many_connections_and_no_more(folder: Path, monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
+    before = threading.active_count()
+    with slow_clients(folder, monkeypatch, **{bound: 4}) as connect:
+        idle = [connect(b"GET /") for _ in range(4)]
+        time.sleep(0.3)
+        for _ in range(50):
+            assert connect(ASKED).recv(1 << 16).startswith(b"HTTP/1.1 503")
+        assert threading.active_count() <= before + 1 + 4
+        for client in idle:
+            client.close()
+        deadline = time.monotonic() + 10
+        while not connect(ASKED).recv(1 << 16).startswith(b"HTTP/1.1 200"):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+def test_a_question_has_a_deadline(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that drips its headers, each byte in time, is let go of all the same."""
+    with slow_clients(folder, monkeypatch, ASKING=1.0) as connect:
+        client, began = connect(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: "), time.monotonic()
+        with pytest.raises(OSError):
+            while time.monotonic() < began + 20:
+                client.sendall(b"x")
+                time.sleep(0.05)
+        assert time.monotonic() - began < 5
+
+
+def test_a_client_that_reads_nothing_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "zoo"
+    zoo.publish(folder, "big", {"big.bin": bytes(1 << 26)}, stated())
+    with slow_clients(folder, monkeypatch, PATIENCE=0.5, MOST=1) as connect:
+        idle = connect(b"GET /big/1.0.0/big.bin HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        deadline = time.monotonic() + 10
+        while not connect(ASKED).recv(1 << 16).startswith(b"HTTP/1.1 200"):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        idle.close()
+
+
+def test_what_it_means_to_listen_to_others() -> None:
+    assert serve.warning("127.0.0.1") is None and serve.warning("::1") is None and serve.warning("localhost") is None
+    for host in ("0.0.0.0", "::", "192.168.1.7", "example.org", ""):
+        assert "every machine that can reach this one" in str(serve.warning(host))

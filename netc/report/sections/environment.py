@@ -2,11 +2,12 @@
 
 from markupsafe import Markup
 
+from netc.errors import NetcError
 from netc.registry import section
 from netc.report import charts
 from netc.report.html import details, figure, listing, paragraph, row, seconds, table
 from netc.report.run import Run
-from netc.spec import parse_yaml, to_yaml
+from netc.spec import load, to_yaml
 
 MEASURED = 20  # seconds of training from which on layers are timed
 SHARE = 0.01  # of that time, for the measurement
@@ -50,8 +51,9 @@ def environment(run: Run) -> Markup | None:
 def command(run: Run) -> Markup | None:
     """What made this run: the command, and the net with its solver."""
     found = [listing("\n".join(p.command for p in run.record.parts))] if run.record else []
-    file = run.path / "net.yaml"
-    if file.exists():
-        text = file.read_text()
-        found += [listing(to_yaml(parse_yaml(text).message)), details("every field spelled out, as net.yaml has it", listing(text))]
+    try:
+        net = load(run.path / "net.yaml")
+        found += [listing(to_yaml(net.message)), details("every field spelled out, as net.yaml has it", listing(net.text))]
+    except NetcError as e:
+        found.append(paragraph("The net of this run cannot be read: {}", e))
     return Markup("").join(found) or None

@@ -1,0 +1,55 @@
+"""An array and its gradient, as `netc.Net` shows them, and the check that an array can be one."""
+
+from typing import Any
+
+import numpy as np
+
+from netc.errors import DataError
+
+
+class Blob:
+    """An array and its gradient, both writable in place."""
+
+    def __init__(self, data: np.ndarray):
+        self.data = data
+        self.diff = np.zeros_like(data, np.float32)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.data, dtype) if copy or (dtype is not None and dtype != self.data.dtype) else self.data
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.data.shape
+
+    def hold(self, array: np.ndarray) -> None:
+        """Take the values of `array`; where it is of another shape, as in a net whose axes change with each batch, the array itself."""
+        if array.shape == self.data.shape:
+            self.data[...] = array
+        else:
+            self.data, self.diff = np.array(array, self.data.dtype), np.zeros(array.shape, np.float32)
+
+    def __repr__(self) -> str:
+        return f"Blob({'x'.join(map(str, self.data.shape))})"
+
+
+def numbers(given: Any, dtype: np.dtype[Any], what: str) -> np.ndarray:
+    """`given` as an array of `dtype`. DataError, which begins with `what`, if a value would not be the same number there.
+
+    Floating-point numbers may be rounded, but not to infinity.
+    """
+    array = np.asarray(given)
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"{what} takes numbers of type {dtype}; {array.dtype} came")
+    with np.errstate(all="ignore"):
+        cast = array.astype(dtype)
+    if dtype.kind in "iu" and not np.array_equal(cast, array):
+        wrong = array[cast != array]
+        raise DataError(f"{what} takes whole numbers of type {dtype}; {wrong.reshape(-1)[0]:g} came")
+    if dtype.kind == "f" and (np.isinf(cast) > np.isinf(array)).any():
+        raise DataError(f"{what} takes numbers of type {dtype}; {np.abs(array).max():g} is too large for that")
+    return cast
+
+
+def apart(array: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """An array of these values that writing to `other` does not change."""
+    return array.copy() if np.may_share_memory(array, other) else array

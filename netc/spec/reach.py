@@ -1,0 +1,119 @@
+"""Where a net may reach: the one rule for every path that a net file names.
+
+A run writes into its folder, the cache, and where the command line says. A net of one's own may name other places, which is said. A net
+that lies in the folder of a published model is a stranger's: it reads what is in that folder, and writes into the folder of its run alone.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+from google.protobuf.message import Message
+
+from netc import netc_pb2 as pb
+from netc.errors import Fault
+from netc.files import open_unlinked
+from netc.spec.document import Document
+
+MANIFEST, MOST_BYTES, MOST_LIST = "manifest.json", 1 << 20, 1 << 26
+READ = frozenset(("source", "test_source", "validation_source", "mean_file", "root_folder", "net", "train_net", "test_net"))
+WRITTEN = frozenset(("file_name", "snapshot_prefix"))
+LISTS = ("image_data_param", "hdf5_data_param", "window_data_param")  # their source is a list of other files
+YOURS = "it came out of a zoo; what the command line names with --set is allowed, and a copy of the net file is your own"
+FieldPath = tuple[str | int, ...]
+
+
+def published(path: str | Path) -> bool:
+    """Whether a net file, or a folder of them, is a published model's: a manifest lies beside it."""
+    place = Path(path).resolve()
+    folder = place if place.is_dir() else place.parent
+    try:
+        with open_unlinked(folder / MANIFEST, os.O_RDONLY) as file:
+            manifest = json.loads(file.read(MOST_BYTES + 1))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(manifest, dict) and {"net_sha256", "files"} <= manifest.keys()
+
+
+def faults(
+    documents: Sequence[Document], solver: pb.SolverParameter, solver_at: tuple[Document, FieldPath], named: Sequence[str]
+) -> list[Fault]:
+    """What published nets and their solver name outside of their folder. `named` are the values that the command line sets."""
+    document, at = solver_at
+    found = [Fault(d.place(*p), t) for d in _each(documents) if published(d.path) for p, t in _wrong(d.message, Path(d.path), named)]
+    if published(document.path):
+        found += [Fault(document.place(*at, *p), t) for p, t in _wrong(solver, Path(document.path), named)]
+    return list(dict.fromkeys(found))
+
+
+def notes(documents: Sequence[Document], solver: pb.SolverParameter, solver_at: tuple[Document, FieldPath]) -> list[Fault]:
+    """Where a net of one's own writes that is neither in its folder nor in the current one."""
+    found = [
+        Fault(d.place("layer", k, "hdf5_output_param", "file_name"), f"layer {layer.name!r} writes {name!r}, outside of the net's folder")
+        for d in _each(documents)
+        for k, layer in enumerate(d.message.layer)
+        if (name := layer.hdf5_output_param.file_name) and _leaves(Path(d.path).parent, name)
+    ]
+    document, at = solver_at
+    if solver.snapshot_prefix and solver.HasField("snapshot_format") and _leaves(Path("."), solver.snapshot_prefix):
+        text = f"snapshot_prefix: snapshots go to {solver.snapshot_prefix!r}, outside of the current folder"
+        found.append(Fault(document.place(*at, "snapshot_prefix"), text))
+    return list(dict.fromkeys(found))
+
+
+def _each(documents: Sequence[Document]) -> list[Document]:
+    """Each document once, although a net is often its own test net."""
+    return list({id(d): d for d in documents}.values())
+
+
+def inside(folder: Path, name: str) -> bool:
+    """Whether `name`, a path relative to `folder`, stays in it on every system, and whatever links lie there."""
+    if name.startswith("~") or "\0" in name or ".." in (*PurePosixPath(name).parts, *PureWindowsPath(name).parts):
+        return False
+    if PurePosixPath(name).is_absolute() or PureWindowsPath(name).drive or PureWindowsPath(name).root:
+        return False
+    return not _leaves(folder, name)
+
+
+def _leaves(folder: Path, name: str) -> bool:
+    places = {os.path.realpath(folder), os.path.realpath(".")} if folder != Path(".") else {os.path.realpath(".")}
+    target = os.path.realpath(folder / name)
+    return not any(os.path.commonpath((place, target)) == place for place in places)
+
+
+def _wrong(message: Message, path: Path, named: Sequence[str]) -> Iterator[tuple[FieldPath, str]]:
+    """The fields of a published net or solver that lead out of its folder."""
+    for at, value in _paths(message):
+        field = next(part for part in reversed(at) if isinstance(part, str))
+        if value in named:
+            continue
+        if field == "module":
+            yield at, f"{path.name} may not run Python, here {value!r}: {YOURS}"
+        elif not inside(path.resolve().parent, value):
+            yield at, f"{path.name} may not {'write' if field in WRITTEN else 'read'} {value!r}, which is outside of its folder: {YOURS}"
+        elif field == "source" and at[-2] in LISTS and (line := _listed_outside(path.parent / value)):
+            yield at, f"{path.name} may not read {line!r}, which {value!r} lists: {YOURS}"
+
+
+def _paths(message: Message, at: FieldPath = ()) -> Iterator[tuple[FieldPath, str]]:
+    """The path of each field that names a file, and what it names."""
+    for field, value in message.ListFields():
+        if field.name == "solver":  # the solver, with what the command line changed in it, is looked at by itself
+            continue
+        for place, part in [((*at, field.name, k), v) for k, v in enumerate(value)] if field.is_repeated else [((*at, field.name), value)]:
+            if isinstance(part, Message):
+                yield from _paths(part, place)
+            elif isinstance(part, str) and part and (field.name in READ | WRITTEN or (field.name == "module" and "python_param" in at)):
+                yield place, part
+
+
+def _listed_outside(path: Path) -> str | None:
+    """The first path in a list of files that leads out of its folder."""
+    try:
+        with open_unlinked(path, os.O_RDONLY) as file:
+            words: Any = file.read(MOST_LIST).decode("utf-8", "replace").split()
+    except OSError:
+        return None
+    return next((word[:200] for word in words if not inside(path.parent, word)), None)

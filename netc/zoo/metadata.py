@@ -1,0 +1,81 @@
+"""What a model says of itself, read from a file that may come from a stranger: of the types and sizes that netc writes, or refused."""
+
+import json
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import Any
+
+from netc.errors import DataError, Fault
+from netc.zoo.manifest import wrong_fields
+
+MOST_WORDS, MOST_STEPS, MOST_SIDE = 1 << 20, 1 << 20, 1 << 14
+MOST_VALUES = 1 << 28  # of one row of an input
+
+
+def _words(value: Any) -> bool:
+    return isinstance(value, list) and len(value) <= MOST_WORDS and all(isinstance(word, str) for word in value)
+
+
+def _whole(value: Any, most: int, least: int = 0) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def _source(value: Any) -> bool:
+    if not isinstance(value, dict) or not isinstance(value.get("type"), str) or not _words(value.get("tops")):
+        return False
+    return value["type"] != "TreeData" or len(value["tops"]) >= 3
+
+
+RULES = {
+    "classes": ("a list of texts", _words),
+    "vocabulary": ("a list of texts", _words),
+    "columns": ("a list of texts", _words),
+    "tokens": ("a text", lambda v: isinstance(v, str)),
+    "forecasts": ("a text", lambda v: isinstance(v, str)),
+    "label": ("a text", lambda v: isinstance(v, str)),
+    "channels_last": ("true or false", lambda v: isinstance(v, bool)),
+    "sources": ("a list of {type, tops}, three tops of a TreeData at least", lambda v: isinstance(v, list) and all(map(_source, v))),
+    "batch_axis": ("0, 1 or null", lambda v: v is None or _whole(v, 1)),
+    "steps": (f"a whole number up to {MOST_STEPS}", lambda v: _whole(v, MOST_STEPS, 1)),
+    "resize": (
+        f"height and width, each up to {MOST_SIDE}",
+        lambda v: isinstance(v, list) and len(v) == 2 and all(_whole(n, MOST_SIDE, 1) for n in v),
+    ),
+}
+NEEDS = {"forecasts": "steps"}  # what stands for nothing without another
+
+
+def read(text: str, place: str) -> dict[str, Any]:
+    """The metadata in the JSON `text` of the model at `place`. DataError lists all that is not as netc writes it."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(Fault(place, f"its metadata is not JSON: {str(error)[:100]}")) from error
+    if not isinstance(found, dict):
+        raise DataError(Fault(place, f"its metadata is a {type(found).__name__}; expected a mapping"))
+    wrong = wrong_fields(found, {name: rule for name, rule in RULES.items() if found.get(name) is not None})
+    wrong += [f"says {name} without {other}" for name, other in NEEDS.items() if found.get(name) and other not in found]
+    if found.get("vocabulary") and "tokens" not in found:
+        wrong.append("says vocabulary without tokens")
+    if wrong:
+        raise DataError(*(Fault(place, f"its metadata: {sentence}") for sentence in wrong))
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def check_ports(inputs: Mapping[str, Any], outputs: Sequence[str], metadata: Mapping[str, Any], place: str) -> None:
+    """DataError if a model takes nothing, gives nothing, or has an input whose rows no machine holds."""
+    if not inputs or not outputs:
+        raise DataError(
+            Fault(place, f"has {len(inputs)} inputs and {len(outputs)} outputs; a model to predict with has one of each at least")
+        )
+    for name, port in inputs.items():
+        if prod(n for n in port.shape if isinstance(n, int)) > MOST_VALUES:
+            raise DataError(Fault(place, f"its input {name!r} is {'x'.join(map(str, port.shape))}: more than {MOST_VALUES:,} values"))
+    first = next(iter(inputs.values()))
+    axis = metadata.get("batch_axis") or 0
+    if len(first.shape) <= axis:
+        raise DataError(Fault(place, f"its input {first.name!r} has {len(first.shape)} axes; axis {axis} is to be its batch"))
+    trees = [source for source in metadata.get("sources", ()) if source["type"] == "TreeData"]
+    missing = [top for source in trees for top in source["tops"] if top not in inputs]
+    if missing:
+        raise DataError(Fault(place, f"its metadata: a source of trees feeds {missing[0]!r}, which is none of its inputs"))

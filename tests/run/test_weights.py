@@ -1,0 +1,49 @@
+"""What is said of weights from files: which layers have theirs, which begin anew, and what is left over."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.small_nets import NET, netc, write_small
+
+TUNED = NET.replace("InnerProduct: {num_output: 10,", "InnerProduct: {name: fc8, num_output: 10,")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("weights")
+    over = ("solver.max_iter=20", "solver.snapshot_format=BINARYPROTO")
+    result = netc("train", write_small(folder), "--no-publish", "--runs", folder / "runs", *(x for o in over for x in ("--set", o)))
+    assert result.exit_code == 0, result.stderr
+    (folder / "tuned.yaml").write_text(TUNED)
+    return folder
+
+
+def begun(folder: Path, net: str, weights: object, runs: Path) -> str:
+    result = netc("train", folder / net, "--no-publish", "--runs", runs, "--set", "solver.max_iter=2", "--weights", weights)
+    assert result.exit_code == 0, result.stderr
+    return next(line for line in result.output.splitlines() if line.startswith("weights "))
+
+
+@pytest.mark.parametrize("file", ["iter_00000020.safetensors", "small_iter_20.caffemodel"])
+def test_what_training_begins_with(trained: Path, tmp_path: Path, file: str) -> None:
+    path = trained / "runs/small/1/snapshots" / file
+    assert begun(trained, "small.yaml", path, tmp_path) == f"weights {path}: loaded 3 layers (conv1, ip1, ip2)"
+    said = begun(trained, "tuned.yaml", path, tmp_path)
+    assert said == f"weights {path}: loaded 2 layers (conv1, ip1); start fresh: fc8; in the file alone: ip2"
+
+
+def test_a_layer_without_weights_is_told_in_a_test(trained: Path) -> None:
+    path = trained / "runs/small/1/snapshots/iter_00000020.safetensors"
+    result = netc("test", trained / "tuned.yaml", "--weights", path)
+    assert result.exit_code == 0 and "start fresh: fc8" in result.stderr
+    assert "weights " not in netc("test", trained / "small.yaml", "--weights", path).output
+
+
+def test_a_part_of_a_layer(trained: Path, tmp_path: Path) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    arrays = load_file(trained / "runs/small/1/snapshots/iter_00000020.safetensors")
+    save_file({n: a for n, a in arrays.items() if n in ("ip1.weight", "ip2.weight", "ip2.bias")}, tmp_path / "w.safetensors")
+    said = begun(trained, "small.yaml", tmp_path / "w.safetensors", tmp_path)
+    assert said.endswith("loaded 2 layers (ip1, ip2); start fresh: conv1, ip1.bias")
