@@ -3,6 +3,7 @@
 Only where neither table has a header, places count, and then the number of columns must be the same.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from netc.data.cells import index, is_number, whole
 from netc.data.sheet import PLACE, Sheet, places, read_sheet
-from netc.errors import DataError, Fault, close, near
+from netc.errors import MOST_FAULTS, DataError, Fault, close, near
 
 
 def matched(sheet: Sheet, names: Sequence[str], label: str = "") -> tuple[list[int], int | None]:
@@ -31,7 +32,8 @@ def matched(sheet: Sheet, names: Sequence[str], label: str = "") -> tuple[list[i
     faults = [*_missing(sheet, names, label), *_twice(sheet, wanted)]
     if faults:
         raise DataError(*faults)
-    return [sheet.header.index(name) for name in names], sheet.header.index(label) if label else None
+    place = {name: k for k, name in enumerate(sheet.header)}
+    return [place[name] for name in names], place[label] if label else None
 
 
 def all_columns(sheet: Sheet, label: int | None) -> list[int]:
@@ -91,24 +93,30 @@ def _by_place(sheet: Sheet, names: Sequence[str], label: str) -> tuple[list[int]
 
 
 def _missing(sheet: Sheet, names: Sequence[str], label: str) -> list[Fault]:
-    others = [name for name in sheet.header if name not in names and name != label]
-    faults = []
+    """A fault for each name that is not in the header; what is near only for as many as are shown, since to look for it takes time."""
+    there, known = set(sheet.header), {*names, label}
+    others, faults = [name for name in sheet.header if name not in known], list[Fault]()
     for name in (*names, *([label] if label else [])):
-        if name not in sheet.header:
-            what, alike = "the label" if name == label else "which the net reads", close(name, others)
-            place = sheet.head(sheet.header.index(alike[0]) if alike else 0)
-            faults.append(Fault(place, f"there is no column {name!r}, {what}; {near(name, others or sheet.header)}"))
+        if name in there:
+            continue
+        text = f"there is no column {name!r}, {'the label' if name == label else 'which the net reads'}"
+        if len(faults) >= MOST_FAULTS:
+            faults.append(Fault(sheet.head(), text))
+            continue
+        alike = close(name, others)
+        place = sheet.head(sheet.header.index(alike[0]) if alike else 0)
+        hint = f"did you mean {' or '.join(map(repr, alike))}?" if alike else near(name, others or sheet.header)
+        faults.append(Fault(place, f"{text}; {hint}"))
     return faults
 
 
 def _twice(sheet: Sheet, names: Sequence[str]) -> list[Fault]:
     """A fault for each name in the header that stands there more than once."""
-    faults = []
-    for name in dict.fromkeys(names):
-        at = [k for k, other in enumerate(sheet.header) if other == name]
-        if len(at) > 1:
-            text = f"{len(at)} columns are called {name!r}, so that nothing says which is meant: give each a name of its own"
-            faults.append(Fault(sheet.head(at[1]), text))
+    faults, counts = [], Counter(sheet.header)
+    for name in (name for name in dict.fromkeys(names) if counts[name] > 1):
+        second = [k for k, other in enumerate(sheet.header) if other == name][1]
+        text = f"{counts[name]} columns are called {name!r}, so that nothing says which is meant: give each a name of its own"
+        faults.append(Fault(sheet.head(second), text))
     return faults
 
 

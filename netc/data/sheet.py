@@ -163,6 +163,7 @@ def _delimiter(line: str) -> str:
     return max(",;\t", key=line.count)
 
 
+@lru_cache(maxsize=16)
 def _starts(line: str, delimiter: str) -> list[int]:
     """The column, from 1, at which each cell of a line begins, after its spaces; a delimiter within quotes ends none."""
     found, quoted, closed, begins = [1], False, 0, True
