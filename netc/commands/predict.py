@@ -179,6 +179,8 @@ class Model:
         if array.dtype.kind not in "fiub":
             raise DataError(f"{name}: an array of {array.dtype}; expected real numbers")
         rows = array[None] if array.ndim == len(shape) else array
+        if not rows.size:
+            raise DataError(f"{name}: an array of {'x'.join(map(str, array.shape))}, in which there is nothing")
         if self.metadata.get("channels_last") and rows.shape[1:] == (*shape[1:], shape[0]):
             rows = data.channels_first(rows)
         return [(f"{name}[{k}]", row) for k, row in enumerate(rows)]

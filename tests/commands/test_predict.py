@@ -141,6 +141,8 @@ def test_what_cannot_be_predicted(zoo, tmp_path):
     buffer = io.BytesIO()
     np.save(buffer, np.zeros((1, 12, 12), np.float32))
     (tmp_path / "cut.npy").write_bytes(buffer.getvalue()[:200])
+    np.save(tmp_path / "empty.npy", np.zeros((0, 1, 12, 12), np.float32))
+    np.save(tmp_path / "complex.npy", np.zeros((1, 1, 12, 12), np.complex64))
     small, model = zoo / "zoo/small/1.0.0", "there is no such file"
     said = {
         (small, "none.png"): "none.png: there is no such file",
@@ -149,6 +151,8 @@ def test_what_cannot_be_predicted(zoo, tmp_path):
         (small, "text.npy"): "text.npy: not an .npy file",
         (small, "cut.npy"): "cut.npy: not an .npy file",
         (small, "shape.npy"): "the model takes Nx1x12x12",
+        (small, "empty.npy"): "empty.npy: an array of 0x1x12x12, in which there is nothing",
+        (small, "complex.npy"): "complex.npy: an array of complex64; expected real numbers",
         (tmp_path / "none.onnx", "shape.npy"): f"none.onnx: {model}",
         (tmp_path / "text.onnx", "shape.npy"): "text.onnx: no model that runs",
         (tmp_path, "shape.npy"): "there is no model.onnx in this folder",
