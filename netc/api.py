@@ -14,18 +14,17 @@ from netc.blob import Blob, apart, numbers
 from netc.bundle import write
 from netc.chain import open_graph
 from netc.commands.options import TrainOptions
-from netc.commands.program import weights_files
+from netc.commands.program import known_rows, weights_files
 from netc.commands.train import train_command
 from netc.contract import Program
 from netc.contract import program as compiled
 from netc.errors import DataError, ShapeError, SpecError, near
 from netc.ir import HOST, Graph, Node, Value, leaf
-from netc.judge import judged_job
+from netc.judge import judged_job, net_of
 from netc.layers import python
 from netc.layers.context import BATCH, NOISE, SINK, dims
 from netc.lower import Lowered, lower
 from netc.net import Net as ResolvedNet
-from netc.net import resolve
 from netc.passes.rewrite import rewrite
 from netc.run.feed import draw, sinks_of
 from netc.run.guards import check_blobs
@@ -51,7 +50,7 @@ class Net:
         if allow_python:
             python.allow_python()
         job = judged_job(path)
-        self._begin(job, resolve(job.net(phase), phase, *job.state(phase), base=job.base), seed)
+        self._begin(job, net_of(job.with_learned(known_rows([weights] if weights else [])), phase), seed)
         if weights:
             self.load(weights)
 

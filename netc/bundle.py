@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from netc import chain, snapshot
+from netc import chain, data, snapshot
 from netc.contract import Program
 from netc.errors import RunError
 from netc.files import replace_file
@@ -78,7 +78,8 @@ def start_bytes(made: Program, states: Mapping[str, np.ndarray]) -> bytes:
     """start.safetensors: of `states` those that do not start at a stated value; what is carried as bytes where these hold it."""
     nodes = {name: node for stage in made.stages for name, node in stage.states.items()}
     kept = {n: a for n, a in states.items() if stated_start(nodes[n]) is None}
-    return snapshot.weights_bytes({n: _packed(a) if nodes[n].attrs["kind"] == "carry" else a for n, a in kept.items()})
+    packed = {n: _packed(a) if nodes[n].attrs["kind"] == "carry" else a for n, a in kept.items()}
+    return snapshot.weights_bytes(packed, data.rows_said(made.train_net.learned))
 
 
 def lines(words: tuple[str, ...]) -> bytes:

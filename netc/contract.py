@@ -24,7 +24,7 @@ from netc.derived import deployed, pretraining
 from netc.emit import emit
 from netc.errors import Fault, SpecError
 from netc.ir import Graph, Node, Value, leaf
-from netc.judge import all_faults, net_faults, source_faults, width_faults
+from netc.judge import all_faults, learned_of, net_faults, source_faults, width_faults
 from netc.layers.context import BATCH, NOISE
 from netc.lower import OUT, SYMBOLIC, Lowered, lower, lower_symbolic
 from netc.metadata import dynamic_sizes, noise_facts, pin_text, random_facts, reset_facts, state_facts, tensor_facts
@@ -54,14 +54,15 @@ class Program:
 
     @cached_property
     def train_net(self) -> Net:
-        net = resolve(self.job.net(TRAIN), TRAIN, *self.job.state(TRAIN), base=self.job.base)
+        net = resolve(self.job.net(TRAIN), TRAIN, *self.job.state(TRAIN), self.job.base, self.job.learned)
         return net if self.layer is None else pretraining(net, self.layer, self.job.solver_place("layer"), self.job.base)
 
     @cached_property
     def test_nets(self) -> tuple[Net, ...]:
         """The nets for testing, as many as the solver asks for; the first is the one that is published."""
         numbers = range(len(self.job.tests))
-        return tuple(resolve(self.job.net(TEST, k), TEST, *self.job.state(TEST, k), base=self.job.base) for k in numbers)
+        job, learned = self.job, learned_of(self.job)
+        return tuple(resolve(job.net(TEST, k), TEST, *job.state(TEST, k), job.base, learned) for k in numbers)
 
     @property
     def test_net(self) -> Net:

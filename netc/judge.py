@@ -1,12 +1,13 @@
 """All that is wrong with a job at once: its texts, and what can be judged of its nets and its solver in spite of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from netc.data import Known
 from netc.data.settings import keeps_caffes_order, shuffles
 from netc.errors import Fault, SpecError, line_of, path_of
 from netc.layers.context import dims
 from netc.lower import Lowered, lower_judged
-from netc.net import TEST, TRAIN, Layer, Net, judged
+from netc.net import TEST, TRAIN, Layer, Net, judged, resolve
 from netc.spec.document import NOTHING, Dropped
 from netc.spec.job import Job, read_job
 from netc.training import solver_faults
@@ -99,9 +100,11 @@ def net_faults(job: Job) -> list[Fault]:
     """What is wrong with the nets of a job: names, blobs, sources and shapes. A layer of several nets is named once."""
     found: dict[str, list[Fault]] = {}
     nets: list[Lowered | None] = []
+    learned = job.learned
     for phase, number in ((TRAIN, 0), *((TEST, k) for k in range(len(job.tests)))):
         document = job.net(phase, number)
-        net, wrong = judged(document, phase, *job.state(phase, number), base=job.base)
+        net, wrong = judged(document, phase, *job.state(phase, number), base=job.base, learned=learned)
+        learned = {**learned, **net.learned} if phase == TRAIN else learned
         places = {f.place for f in (*job.faults, *wrong)}
         wrong += source_faults(net, bool(job.solver.test_iter))
         lowered, misfits = lower_judged(net)
@@ -115,3 +118,15 @@ def net_faults(job: Job) -> list[Fault]:
                 new.setdefault(fault.place, []).append(fault)
         found |= new
     return [f for faults in found.values() for f in faults]
+
+
+def net_of(job: Job, phase: str = TRAIN, stages: Iterable[str] | None = None, level: int | None = None) -> Net:
+    """The net of a job in `phase`, for testing with the columns and classes of the rows for training; by default the job's own state."""
+    learned = learned_of(job) if phase != TRAIN else job.learned
+    return resolve(job.net(phase), phase, *(job.state(phase) if stages is None else (stages, level)), job.base, learned)
+
+
+def learned_of(job: Job) -> Known:
+    """What the nets that test a job must find in their rows, as far as its training rows can be read."""
+    net, _ = judged(job.net(TRAIN), TRAIN, *job.state(TRAIN), job.base, job.learned)
+    return {**job.learned, **net.learned}

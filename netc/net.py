@@ -78,6 +78,11 @@ class Net:
         return {top: layer for layer in self.layers for top in layer.tops if top not in layer.bottoms}
 
     @property
+    def learned(self) -> dict[str, data.Learned]:
+        """Of a net in phase TRAIN, what the nets that test it must find in their rows, by the first tops of its sources."""
+        return {layer.tops[0]: data.Learned.of(layer.source) for layer in self.layers if layer.source and layer.tops}
+
+    @property
     def feeds_itself(self) -> bool:
         """Whether nothing must be fed: what it reads comes from sources, or from a user's own layers."""
         return all(layer.type != "Input" for layer in self.layers)
@@ -97,20 +102,24 @@ class Net:
         return sorted(open_blobs)
 
 
-def resolve(document: Document, phase: str = TRAIN, stages: Iterable[str] = (), level: int | None = None, base: str = ".") -> Net:
+def resolve(
+    document: Document, phase: str = TRAIN, stages: Iterable[str] = (), level: int | None = None, base: str = ".",
+    learned: data.Known = data.NOTHING,
+) -> Net:  # fmt: skip
     """The net of a NetParameter in `phase`. `base` is the folder that data paths are relative to.
 
-    SpecError lists all that is wrong with it.
+    `learned` says, by the first tops of sources, which columns and classes their rows must have. SpecError lists all that is wrong.
     """
-    net, faults = judged(document, phase, stages, level, base)
+    net, faults = judged(document, phase, stages, level, base, learned)
     if faults:
         raise SpecError(*faults)
     return net
 
 
 def judged(
-    document: Document, phase: str = TRAIN, stages: Iterable[str] = (), level: int | None = None, base: str = "."
-) -> tuple[Net, list[Fault]]:
+    document: Document, phase: str = TRAIN, stages: Iterable[str] = (), level: int | None = None, base: str = ".",
+    learned: data.Known = data.NOTHING,
+) -> tuple[Net, list[Fault]]:  # fmt: skip
     """What `resolve` gives, and what is wrong with it beside what is wrong with its text; the layers' `doubt` says of which."""
     registry.load()
     param, faults = document.message, []
@@ -127,7 +136,7 @@ def judged(
         faults.append(Fault(document.place(), "the net has no layers"))
     elif not chosen and not faults:
         faults.append(Fault(document.place(), f"no layer of the net is included in phase {phase}"))
-    layers = [_layer(document, i, spec, phase, base, faults) for i, spec in chosen]
+    layers = [_layer(document, i, spec, phase, base, learned, faults) for i, spec in chosen]
     faults += [*_name_faults(layers), *_blob_faults(layers, _left_out(document, chosen, phase)), *_range_faults(layers)]
     return Net(param.name, phase, tuple(layers), document), sorted(faults, key=line_of)
 
@@ -155,7 +164,7 @@ def _unknown_type(name: str) -> tuple[str, str]:
     return f"there is no layer type {name!r}; {hint}", meant
 
 
-def _layer(document: Document, i: int, spec: pb.LayerParameter, phase: str, base: str, faults: list[Fault]) -> Layer:
+def _layer(document: Document, i: int, spec: pb.LayerParameter, phase: str, base: str, learned: data.Known, faults: list[Fault]) -> Layer:
     """The layer of `spec`; what is wrong with it is added to `faults`."""
 
     def fault(text: str, *path: str | int) -> None:
@@ -186,7 +195,7 @@ def _layer(document: Document, i: int, spec: pb.LayerParameter, phase: str, base
     source, batch = None, None
     if facts.get("source"):
         try:
-            source = data.describe(spec, phase, base)
+            spec, source = data.read_as_learned(spec, phase, base, learned.get(tops[0]) if tops else None)
             batch = data.resolve_batch_size(spec, phase)
             if len(tops) > len(source.tops):
                 fault(f"has {len(tops)} tops, its data set delivers {len(source.tops)}", "top")

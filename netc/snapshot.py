@@ -19,6 +19,7 @@ from netc.errors import RunError, SnapshotError
 from netc.files import open_plain, replace_file
 
 KEY = "netc"
+ROWS = "rows"  # in the metadata: the columns and classes of the rows that states learned from
 NAME = re.compile(r"iter_(\d{8,})\.safetensors")
 
 
@@ -52,11 +53,12 @@ def write(path: str | Path, states: Mapping[str, np.ndarray], metadata: Mapping[
     return path
 
 
-def weights_bytes(states: Mapping[str, np.ndarray]) -> bytes:
-    """`states` as a plain .safetensors file, the same bytes for the same arrays."""
+def weights_bytes(states: Mapping[str, np.ndarray], rows: Mapping[str, Any] | None = None) -> bytes:
+    """`states` as a plain .safetensors file, the same bytes for the same arrays. `rows` says what rows they learned from."""
     from safetensors.numpy import save
 
-    return save({name: np.asarray(states[name], order="C") for name in sorted(states)})
+    said = {ROWS: json.dumps(rows, sort_keys=True)} if rows else None
+    return save({name: np.asarray(states[name], order="C") for name in sorted(states)}, said)
 
 
 def read(path: str | Path) -> Snapshot:
@@ -78,6 +80,18 @@ def read_weights(path: str | Path) -> dict[str, np.ndarray]:
     """The arrays of any .safetensors file, whoever wrote it. A checksum by netc is checked where there is one."""
     states, texts = _load(Path(path))
     return read(path).states if KEY in texts else states
+
+
+def read_rows(path: str | Path) -> dict[str, Any]:
+    """What a .safetensors file says of the rows that its states learned from; nothing where it is silent."""
+    texts = _load(Path(path))[1]
+    try:
+        said = json.loads(texts[KEY]).get(ROWS, {}) if KEY in texts else json.loads(texts.get(ROWS, "{}"))
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise SnapshotError(f"{path}: its metadata is damaged: {error}") from error
+    if not isinstance(said, dict):
+        raise SnapshotError(f"{path}: its metadata is damaged: what it says of rows is {said!r:.40}")
+    return said
 
 
 def newest(directory: str | Path, check: Callable[[Snapshot], object] = lambda found: None) -> tuple[Snapshot | None, dict[Path, str]]:

@@ -14,7 +14,7 @@ from netc import netc_pb2 as pb
 from netc import schedules
 from netc.compiled import session
 from netc.contract import Program
-from netc.data import Prefetch
+from netc.data import Prefetch, rows_said
 from netc.errors import DataError, DivergedError, RunError, SnapshotError
 from netc.lower import OUT
 from netc.run import caffe_files
@@ -285,6 +285,7 @@ class Trainer:
         return Noted(
             job.name, job.sha256, self.iteration, self.program.seed, tuple(self.recent), self.best, self.stale, self.tested,
             self.log_length, self.provider, self.threads, self.program.target, self.stage, self.before,
+            rows_said(self.whole.train_net.learned),
         )  # fmt: skip
 
     def _log(self, line: dict[str, Any]) -> None:

@@ -12,10 +12,11 @@ from netc.caffe.arguments import arguments
 from netc.caffe.blob import Blob, LayerView
 from netc.caffe.part import LayerRuns, add, seeds
 from netc.caffe.state import random_seed
+from netc.commands.program import known_rows
 from netc.errors import DataError, SpecError, near
 from netc.ir import Graph
+from netc.judge import net_of
 from netc.net import Net as ResolvedNet
-from netc.net import resolve
 from netc.run.caffe_files import BINARYPROTO, HDF5, write_model
 from netc.run.feed import Feeder
 from netc.spec.job import Job, load_job
@@ -35,7 +36,7 @@ class Net(api.Net):
         phase, weights, level, stages = arguments(given, named)
         registry.load()
         job = load_job(str(network_file))
-        net = resolve(job.net(phase), phase, stages, level, base=job.base)
+        net = net_of(job.with_learned(known_rows([weights] if weights else [])), phase, stages, level)
         self._open(job, net, random_seed())
         if weights:
             self.copy_from(weights)

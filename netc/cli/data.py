@@ -116,8 +116,11 @@ def mean(database: str, output: str | None) -> None:
 
     Example: netc data mean train_lmdb mean.binaryproto
     """
+    from netc.commands.output import form
     from netc.data.imageset import mean_image, write_mean
 
+    if output:
+        form(output, (".binaryproto",), "a mean image")
     image = mean_image(database)
     if output:
         write_mean(output, image)

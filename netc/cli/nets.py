@@ -114,10 +114,10 @@ def diff(a: str, b: str, plugins: tuple[str, ...]) -> None:
 @options("set", "plugin", "unknown")
 @click.option("--phase", type=click.Choice(["TRAIN", "TEST"]), help="Whose layers to draw [default: those of both, marked].")
 @click.option("--graph", type=click.Choice(["layers", "training"]), default="layers", show_default=True, help="What to draw.")
-@click.option("-o", "--output", required=True, metavar="FILE.svg", help="Where to.")
+@click.option("-o", "--output", required=True, metavar="FILE", help="Where to: .svg, or .dot for Graphviz.")
 def draw(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped", phase: str | None, graph: str,
          output: str) -> None:  # fmt: skip
-    """Draw NET as an SVG: its layers with their shapes, or the graph of a training step.
+    """Draw NET as an SVG, or as text for Graphviz: its layers with their shapes, or the graph of a training step.
 
     Examples: netc draw nets/lenet.yaml -o lenet.svg
 

@@ -167,43 +167,53 @@ def time_(
 @click.option("--from", "source", metavar="ZOO", help="The zoo that MODEL is in, a folder or an address.")
 @options("key")
 @click.option("--top", default=3, show_default=True, type=click.IntRange(1), help="How many classes to show.")
-@click.option("-o", "--output", metavar="FILE", help="Keep all outputs in an .npz file, a row an input, and print nothing.")
+@click.option("-o", "--output", metavar="FILE", help="Keep the outputs, and print nothing: .csv, .tsv, .npz, .npy, .json, .jsonl or .txt.")
 @click.option("--prompt", help="A text that a model of texts goes on with.")
 @click.option("--length", type=click.IntRange(1), help="How many tokens to write, or steps to forecast [default: 200 tokens, 1 step].")
 @click.option("--temperature", default=1.0, show_default=True, type=click.FloatRange(0), help="Of the writing: below 1 likelier tokens.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the writing.")
 def predict(model: str, inputs: tuple[str, ...], source: str | None, key: str | None, top: int, output: str | None,
             prompt: str | None, length: int | None, temperature: float, seed: int) -> None:  # fmt: skip
-    """Run MODEL on INPUTS: image files, .npy arrays, a .csv table or series, texts, or trees in brackets.
+    """Run MODEL on INPUTS: image files or folders of them, .npy arrays, a .csv table or series, texts, or trees in brackets.
 
-    MODEL is a model.onnx, its folder, or a name in the zoo.
+    MODEL is a model.onnx, its folder, or a name in the zoo. The columns of a table are found by their names. An input that
+    cannot be read is named in the end, when the others are done.
 
     Examples: netc predict lenet digit.png; netc predict char_lstm --prompt "ROMEO:" --length 400
 
     netc predict rntn '((not (very good)) .)'
     """
     from netc.commands import generate
-    from netc.commands.predict import Model, save
+    from netc.commands.output import form, put
+    from netc.commands.predict import Model
+    from netc.commands.results import Prediction, check_form, save
+    from netc.errors import DataError, Fault
 
     if (prompt is None) == (not inputs):
         raise click.UsageError("give INPUTS, or a --prompt for a model that writes")
+    if output and prompt is None:
+        check_form(output)
+    elif output:
+        form(output, (".txt",), "a text")
     made = Model(model, source, key)
     if prompt is not None:
-        click.echo(prompt + generate.write(made, prompt, length or 200, temperature, seed))
+        text = prompt + generate.write(made, prompt, length or 200, temperature, seed)
+        put(output, f"{text}\n".encode()) if output else click.echo(text)
         return
-    if made.metadata.get("forecasts"):
-        for path in inputs:
-            for k, number in enumerate(generate.forecast(made, path, length or 1), 1):
-                terminal.say(f"{path}: {made.metadata['forecasts']} +{k} {number:.6g}")
-        return
-    predictions = made.predict(inputs, top)
-    for text in made.left_out.notes():
-        click.echo(f"netc: note: {text}", err=True)
-    if output:
-        save(predictions, output)
-        return
-    for found in predictions:
-        click.echo(found.text)
+    found, faults = list[Prediction](), list[Fault]()
+    for outcome in generate.outcomes(made, inputs, top, length):
+        if isinstance(outcome, DataError):
+            faults += outcome.faults
+        elif output:
+            found.append(outcome)
+        else:
+            click.echo(outcome.text)
+    for note in made.left_out.notes():
+        click.echo(f"netc: note: {note}", err=True)
+    if output and found:
+        save(found, output)
+    if faults:
+        raise DataError(*faults)
 
 
 @main.command("extract-features")
@@ -212,7 +222,9 @@ def predict(model: str, inputs: tuple[str, ...], source: str | None, key: str | 
 @click.option("--weights", required=True, multiple=True, metavar="FILE", help="Trained weights, or a model in the zoo.")
 @click.option("--blobs", required=True, metavar="NAME[,NAME]", help="Blobs of the test net.")
 @click.option("--iterations", type=click.IntRange(1), help="Batches [default: one pass over the test set].")
-@click.option("-o", "--output", required=True, metavar="FILE", help="A .npz file, else an LMDB of float Datums (one blob).")
+@click.option(
+    "-o", "--output", required=True, metavar="FILE", help="A .npz, .npy or .csv file, else an LMDB of Datums (no suffix, or .lmdb)."
+)
 def extract_features(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped", provider: str,
                      threads: int | None, weights: tuple[str, ...], blobs: str, iterations: int | None, output: str) -> None:  # fmt: skip
     """Write what the test phase of NET puts into some blobs, a row for each row of its data.

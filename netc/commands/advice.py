@@ -283,8 +283,8 @@ def classes_seen(checked: Checked) -> Iterator[Fault]:
             rare, often = min(seen.labels, key=seen.labels.get), max(seen.labels, key=seen.labels.get)  # type: ignore[arg-type]
             text = f"classes of {seen.phase} are uneven: {seen.labels[often]} rows of class {often}, {seen.labels[rare]} of class {rare}"
             yield _fault(seen.layer, text)
-        if len(seen.labels) == 1 and seen.rows > 1:
-            yield _fault(seen.layer, f"all {seen.rows} rows of {seen.phase} that were seen are of class {next(iter(seen.labels))}")
+        if len(seen.labels) == 1 and (rows := sum(seen.labels.values())) > 1:
+            yield _fault(seen.layer, f"all {rows} rows of {seen.phase} that were seen are of class {next(iter(seen.labels))}")
 
 
 @check

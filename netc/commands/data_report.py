@@ -14,6 +14,7 @@ from netc.errors import DataError, Fault, NetcError
 from netc.layers.context import BATCH
 from netc.lower import Lowered
 from netc.net import TEST, TRAIN, VALIDATION, Layer
+from netc.random import permutation
 from netc.run.labels import Checks
 
 SAMPLE = 2048  # rows that are looked at where not all are asked for
@@ -99,9 +100,17 @@ def _seen(layer: Layer, phase: str, program: Program, everything: bool, lowered:
         fed = {BATCH + n: np.moveaxis(a, 0, axis) for n, a, axis in zip(layer.tops, rows_first, axes, strict=False)}
         checks.look(fed, k)
         checks.look_for_nan(fed, k)
+    if seen.labels and source.rows and seen.rows < source.rows:
+        seen.labels = _labels(source, source.rows)
     seen.faults += checks.faults(phase)
     seen.notes = source.notes()
     return seen
+
+
+def _labels(source: data.Source, rows: int) -> Counter[int]:
+    """The labels of all rows, where they are in memory; else of rows from everywhere, since those of a class may lie together."""
+    chosen = np.arange(rows) if source.in_memory(1) else np.sort(permutation(0, "check", rows)[:SAMPLE])
+    return Counter(source.stored(1, chosen).astype(np.int64).tolist())
 
 
 def _plain(layer: pb.LayerParameter) -> pb.LayerParameter:
@@ -130,5 +139,6 @@ def lines(seen: Seen) -> Iterator[str]:
     yield from (f"    {note}" for note in seen.notes)
     if seen.labels:
         least, most = min(seen.labels.values()), max(seen.labels.values())
-        share = f"{least / seen.rows:.3g} to {most / seen.rows:.3g} of the rows each"
+        counted = sum(seen.labels.values())
+        share = f"{least / counted:.3g} to {most / counted:.3g} of the rows each"
         yield f"    labels {min(seen.labels)} to {max(seen.labels)}, {len(seen.labels)} classes, {share}"

@@ -1,18 +1,18 @@
-"""`netc draw`: the layers of a net as an SVG, made here: no program outside is asked."""
+"""`netc draw`: the layers of a net as an SVG, made here with no program outside, or as text for Graphviz."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 
 from netc import contract
 from netc.commands import draw_training
-from netc.errors import RunError, SpecError
-from netc.files import replace_file
+from netc.commands.output import form, put
+from netc.errors import SpecError
+from netc.judge import net_of
 from netc.layers.context import dims
 from netc.lower import Lowered, lower
-from netc.net import TEST, TRAIN, Layer, resolve
-from netc.report.drawing import document
+from netc.net import TEST, TRAIN, Layer
+from netc.report.drawing import document, dot_document
 from netc.spec.job import Job
 
 WIDTH, HEIGHT, ACROSS, DOWN, MARGIN = 168, 52, 24, 28, 30
@@ -20,6 +20,7 @@ COLOURS = {"source": "#dbe9f6", "loss": "#f9dcd9", "metric": "#efe6f7"}
 LEARNS, PLAIN = "#e0f0dd", "#f2f2f0"
 LETTERS = 27  # that fit into a box
 
+FORMS = (".svg", ".dot", ".gv")
 Key = tuple[object, ...]
 
 
@@ -43,18 +44,16 @@ class Box:
 
 
 def draw_command(job: Job, phase: str | None, output: str, graph: str) -> str:
-    """Write the picture of a job's net, of one phase or both, or of its training graph; returns what to say about it."""
+    """Write the picture of a job's net, of one phase or both, or of its training graph, as SVG or DOT; returns what to say about it."""
+    dot_text = form(output, FORMS, "a drawing") != ".svg"
     if graph == "training":
         program = contract.program(job)
-        text, said = draw_training.svg(program), draw_training.said(program)
+        text, said = (draw_training.dot if dot_text else draw_training.svg)(program), draw_training.said(program)
     else:
         phases = [phase] if phase else [TRAIN, TEST]
-        lowered = [lower(resolve(job.net(p), p, *job.state(p), base=job.base)) for p in phases]
-        text, said = svg(lowered), f"{len(layers_of(lowered))} layers"
-    try:
-        replace_file(Path(output), text.encode())
-    except OSError as e:
-        raise RunError(f"{output}: cannot be written: {e.strerror or e}") from e
+        lowered = [lower(net_of(job, p)) for p in phases]
+        text, said = (dot if dot_text else svg)(lowered), f"{len(layers_of(lowered))} layers"
+    put(output, text.encode())
     return f"{output} is written: {said}"
 
 
@@ -67,6 +66,18 @@ def svg(lowered: Sequence[Lowered]) -> str:
     parts = [_arrow(boxes[source], boxes[target]) for source, target in arrows]
     parts += [_box(box, len(lowered)) for box in boxes.values()]
     return document(lowered[0].net.name or "net", (-MARGIN, -MARGIN, width, height), parts)
+
+
+def dot(lowered: Sequence[Lowered]) -> str:
+    """The same as text for Graphviz, which makes PNG, PDF and others of it."""
+    drawn = layers_of(lowered)
+    numbers = {key: f"layer{k}" for k, key in enumerate(drawn)}
+    nodes = []
+    for key, one in drawn.items():
+        only = f", {one.phases[0]} only" if len(one.phases) < len(lowered) else ""
+        lines = [one.layer.name, f"{one.layer.type}{only}", one.shapes]
+        nodes.append((numbers[key], lines, _colour(one), bool(only)))
+    return dot_document(lowered[0].net.name or "net", nodes, [(numbers[a], numbers[b]) for a, b in _arrows(lowered)])
 
 
 def layers_of(lowered: Sequence[Lowered]) -> dict[Key, Drawn]:
@@ -131,10 +142,13 @@ def _y(box: Box) -> float:
     return box.row * (HEIGHT + DOWN)
 
 
+def _colour(drawn: Drawn) -> str:
+    kind = next((k for k in COLOURS if drawn.layer.facts.get(k)), None)
+    return COLOURS[kind] if kind else LEARNS if drawn.learns else PLAIN
+
+
 def _box(box: Box, nets: int) -> str:
-    drawn, facts = box.drawn, box.drawn.layer.facts
-    kind = next((k for k in COLOURS if facts.get(k)), None)
-    colour = COLOURS[kind] if kind else LEARNS if drawn.learns else PLAIN
+    drawn, colour = box.drawn, _colour(box.drawn)
     only = len(drawn.phases) < nets
     kind_text = drawn.layer.type + (f", {drawn.phases[0]} only" if only else "")
     x, y = _x(box), _y(box)

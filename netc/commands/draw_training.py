@@ -8,7 +8,7 @@ from netc.contract import Program
 from netc.ir import Graph, Node
 from netc.layers.context import dims
 from netc.passes import simplify
-from netc.report.drawing import document
+from netc.report.drawing import document, dot_document
 
 WIDTH, ACROSS, DOWN, MARGIN, LINE = 190, 52, 22, 30, 14
 MOST_NODES = 80  # of a graph whose ops are shown one by one
@@ -53,15 +53,7 @@ def group(node: Node) -> Group:
 
 def svg(program: Program) -> str:
     """Three columns of boxes, a row a layer, with the ops of each; arrows are values from group to group."""
-
-    nodes = ops(program)
-    groups: dict[Group, list[Node]] = {}
-    for node in nodes:
-        groups.setdefault(group(node), []).append(node)
-    boxes = _boxes(groups, _layers(program, groups), len(nodes) <= MOST_NODES)
-    arrows = dict.fromkeys(
-        (group(v.node), group(n)) for n in nodes for v in n.operands if v.node.domain != "netc" and group(v.node) != group(n)
-    )
+    boxes, arrows = _drawn(program)
     width = 2 * MARGIN + 3 * WIDTH + 2 * ACROSS
     height = MARGIN + max(b.y + b.height for b in boxes.values())
     heads = [
@@ -70,6 +62,25 @@ def svg(program: Program) -> str:
     ]
     parts = [_arrow(boxes[a], boxes[b]) for a, b in arrows]
     return document(program.job.name, (-MARGIN, -MARGIN - 12, width, height + MARGIN + 12), [*heads, *parts, *map(_box, boxes.values())])
+
+
+def dot(program: Program) -> str:
+    """The same as text for Graphviz."""
+    boxes, arrows = _drawn(program)
+    names = {key: f"part{k}" for k, key in enumerate(boxes)}
+    nodes = [(names[key], [f"{box.title} {key[1]}", *box.lines], box.colour, False) for key, box in boxes.items()]
+    return dot_document(program.job.name, nodes, [(names[a], names[b]) for a, b in arrows])
+
+
+def _drawn(program: Program) -> tuple[dict[Group, Box], list[tuple[Group, Group]]]:
+    """The boxes, and the arrows between them."""
+    nodes = ops(program)
+    groups: dict[Group, list[Node]] = {}
+    for node in nodes:
+        groups.setdefault(group(node), []).append(node)
+    boxes = _boxes(groups, _layers(program, groups), len(nodes) <= MOST_NODES)
+    values = ((v.node, n) for n in nodes for v in n.operands if v.node.domain != "netc")
+    return boxes, list(dict.fromkeys((group(a), group(b)) for a, b in values if group(a) != group(b)))
 
 
 def _layers(program: Program, groups: dict[Group, list[Node]]) -> list[str]:

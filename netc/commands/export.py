@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from netc.commands.program import weights_files
+from netc.commands.program import known_rows, weights_files
 from netc.contract import Program
 from netc.errors import Fault, RunError, SnapshotError, SpecError
 from netc.files import replace_file
@@ -20,7 +20,7 @@ def export_onnx(job: Job, weights: Sequence[str], output: str) -> str:
     The batch is symbolic, and so are height and width of a fully convolutional net. SnapshotError if a parameter of the net
     is in none of the files.
     """
-    made = Program(job)
+    made = Program(job.with_learned(known_rows(weights)))
     lowered, _ = made.deploy
     states = {n.attrs["name"]: n for n in lowered.graph.leaves("State") if n.attrs["kind"] in ("parameter", "statistic")}
     if states and not weights:

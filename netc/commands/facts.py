@@ -84,6 +84,8 @@ def _preprocessing(program: Program, inputs: Mapping[str, np.ndarray]) -> Iterat
         if layer.source is None or not fed:
             continue
         yield _values(layer, layer.source.tokens, inputs[fed[0]])
+        if layer.source.columns:
+            yield f"`{fed[0]}`: the columns {', '.join(layer.source.columns)} of a table, in this order."
         if layer.source.tops[0].batch_axis == 1:
             yield f"`{fed[0]}`: the first axis is time, the second the batch."
         yield from (f"`{top}`: {meaning(layer, layer.tops.index(top)) or 'values as the data set has them'}." for top in fed[1:])

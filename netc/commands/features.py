@@ -1,58 +1,57 @@
 """`netc extract-features`: what the test phase of a net puts into some of its blobs."""
 
-import io
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from netc import netc_pb2 as pb
-from netc.commands.program import compiled_program, loaded_weights
+from netc.commands.output import form, put
+from netc.commands.program import compiled_program, known_rows, loaded_weights
+from netc.commands.results import encoded
 from netc.data.datum import to_datum
 from netc.data.lmdb import write_datums
 from netc.emit import emit
-from netc.errors import RunError, SpecError, near
-from netc.files import replace_file
+from netc.errors import SpecError, near
 from netc.ir import Graph
 from netc.passes import simplify
 from netc.run.feed import Feeder
 from netc.session import Session
 from netc.spec.job import Job
 
+FILES, SEVERAL = (".npz", ".npy", ".csv", ".tsv"), (".npz", ".csv", ".tsv")  # forms; those that hold several blobs
+FORMS = (*FILES, ".lmdb", "")
+
 
 def features_command(
     job: Job, provider: str, threads: int | None, weights: Sequence[str], blobs: Sequence[str], iterations: int | None, output: str
 ) -> str:
-    """Write the blobs' rows into `output`, .npz or an LMDB; returns what to say about it. SpecError if there is no such blob."""
-    program, threads, _ = compiled_program(job, provider, None, threads, needs_solver=False)
+    """Write the blobs' rows into `output`, in the form of its suffix; returns what to say about it. SpecError if there is no such blob."""
+    suffix = form(output, FORMS, "features")
+    if suffix not in SEVERAL and len(blobs) > 1:
+        kind = suffix if suffix in FILES else "an LMDB"
+        raise SpecError(f"{output}: {kind} holds one blob; give a .npz file for {len(blobs)}")
+    program, threads, _ = compiled_program(job.with_learned(known_rows(weights)), provider, None, threads, needs_solver=False)
     lowered, _ = program.test
     unknown = [f"the test net has no blob {name!r}; {near(name, lowered.versions)}" for name in blobs if name not in lowered.versions]
     if unknown:
         raise SpecError(*unknown)
-    if not output.endswith(".npz") and len(blobs) > 1:
-        raise SpecError(f"{output}: an LMDB holds one blob; give a .npz file for {len(blobs)}")
     graph = simplify(Graph(job.name, {name: lowered.versions[name][-1] for name in blobs}))
     session = Session(emit(graph, program.provider), program.provider, threads)
     feeder = Feeder(program.test_net, graph, program.seed, job.base)
     states = {f"state/{n}": a for n, a in (program.start() | loaded_weights(program, weights)).items()}
     states = {n: a for n, a in states.items() if n in session.inputs}
     batches = (session.run(feeder(k) | states) for k in range(iterations or feeder.batches or 1))
-    if output.endswith(".npz"):
-        return _npz(blobs, batches, output)
+    if suffix in FILES:
+        return _file(blobs, batches, output, suffix)
     rows = (row for batch in batches for row in batch[blobs[0]])
     count = write_datums(output, ((f"{k:010d}".encode(), _datum(row)) for k, row in enumerate(rows)))
     return f"{output} is written: {count} rows of {blobs[0]}"
 
 
-def _npz(blobs: Sequence[str], batches: Iterator[dict[str, np.ndarray]], output: str) -> str:
+def _file(blobs: Sequence[str], batches: Iterable[dict[str, np.ndarray]], output: str, suffix: str) -> str:
     found = list(batches)
     arrays = {name: np.concatenate([np.atleast_1d(batch[name]) for batch in found]) for name in blobs}
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)  # type: ignore[arg-type]
-    try:
-        replace_file(Path(output), buffer.getvalue())
-    except OSError as e:
-        raise RunError(f"{output}: cannot be written: {e.strerror or e}") from e
+    put(output, encoded(arrays, suffix))
     return f"{output} is written: " + ", ".join(f"{name} {'x'.join(map(str, a.shape))}" for name, a in arrays.items())
 
 

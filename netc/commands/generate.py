@@ -1,11 +1,13 @@
 """Models that go on: a text from a prompt, a series into its future."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from netc import data, random
-from netc.commands.predict import Model
+from netc.commands.predict import Model, printable
+from netc.commands.results import Forecast, Prediction
 from netc.emit import NEXT, STATE
 from netc.errors import DataError
 
@@ -41,13 +43,13 @@ def _drawn(probabilities: np.ndarray, temperature: float, uniform: float) -> int
     return min(int(np.searchsorted(np.cumsum(weights) / weights.sum(), uniform, side="right")), len(weights) - 1)
 
 
-def forecast(model: Model, path: str, length: int) -> list[float]:
-    """The next `length` values of a series in a .csv, each made from those before it. DataError if the file or the model is not fit."""
-    columns, steps = tuple(model.metadata.get("columns", ())), int(model.metadata["steps"])
-    if Path(path).suffix.lower() != ".csv" or not Path(path).is_file():
-        raise DataError(f"{path}: no .csv file; the model forecasts {model.metadata['forecasts']} from the last {steps} rows of one")
+def forecast(model: Model, path: str, length: int) -> Forecast:
+    """The next `length` values of a series in a table, each made from those before it. DataError if the file or the model is not fit."""
+    columns, steps, name = tuple(model.metadata.get("columns", ())), int(model.metadata["steps"]), model.metadata["forecasts"]
+    if Path(path).suffix.lower() not in data.TABLES or not Path(path).is_file():
+        raise DataError(f"{path}: no .csv file; the model forecasts {name} from the last {steps} rows of one")
     if length > 1 and len(columns) > 1:
-        raise DataError(f"the model forecasts {model.metadata['forecasts']} alone and reads {', '.join(columns)}: one step is all it can")
+        raise DataError(f"the model forecasts {name} alone and reads {', '.join(columns)}: one step is all it can")
     rows = data.read_columns(Path(path), columns)
     if len(rows) < steps:
         raise DataError(f"{path}: {len(rows)} rows; the model reads {steps}")
@@ -56,4 +58,16 @@ def forecast(model: Model, path: str, length: int) -> list[float]:
         value = next(iter(model(rows[-steps:, None]).values())).reshape(-1)[0]
         values.append(float(value))
         rows = np.concatenate([rows, np.full((1, rows.shape[1]), value, np.float32)])
-    return values
+    return Forecast(printable(path), {name: np.array(values)}, (), labels=tuple(f"+{k}" for k in range(1, length + 1)))
+
+
+def outcomes(model: Model, paths: Sequence[str], top: int, length: int | None) -> Iterator[Prediction | DataError]:
+    """What a model makes of each input, a forecast where it forecasts; an error in place of each file that cannot be read."""
+    if not model.metadata.get("forecasts"):
+        yield from model.predict_each(paths, top)
+        return
+    for path in paths:
+        try:
+            yield forecast(model, path, length or 1)
+        except DataError as e:
+            yield e

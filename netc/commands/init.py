@@ -55,12 +55,27 @@ def _starter(layer: pb.LayerParameter, base: str, target: Path) -> tuple[str, st
     classes = len(found.classes) or _labels(layer, found, base)
     if not classes:
         raise DataError(f"{source}: its labels are no classes; write the net by hand, `netc layers` lists what there is")
-    if len(first.shape) == 3 and first.shape[0] in (1, 3):
+    if len(first.shape) == 3:
+        _check_channels(first.sizes, source, layer)
         side = min(int(layer.transform_param.resize_height), MOST_SIDE)
-        picture = starters.Picture(first.sizes, side, first.shape[0] == 3 and Path(base, source).is_dir(), *_spread(layer, base))
+        mirror, last = first.shape[0] == 3 and Path(base, source).is_dir(), layer.data_param.channels_last
+        picture = starters.Picture(first.sizes, side, mirror, *_spread(layer, base), channels_last=last)
         seen = f", of unlike sizes: the net sees them at {side} x {side}" if side else ""
         return starters.images(about, classes, picture), f"{about.rows:,} images of {classes} classes{seen}"
     return starters.table(about, classes, bool(first.mean)), f"{about.rows:,} rows of {classes} classes"
+
+
+def _check_channels(shape: tuple[int, ...], source: str, layer: pb.LayerParameter) -> None:
+    """DataError where nothing says which axis of an image is its channels."""
+    channels = data.CHANNELS
+    if (
+        not layer.data_param.channels_last
+        and (shape[0] not in channels or shape[-1] in channels)
+        and Path(source).suffix in (".npy", ".npz")
+    ):
+        said = "x".join(map(str, shape))
+        text = f"nothing says which axis of its rows, {said}, are the channels of an image; write the net by hand: a Data layer takes"
+        raise DataError(f"{source}: {text} channels x height x width, and with `channels_last: true` height x width x channels")
 
 
 def _spread(layer: pb.LayerParameter, base: str) -> tuple[float, float]:

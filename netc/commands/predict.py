@@ -1,8 +1,6 @@
 """`netc predict`, and `netc.Model`: a published model on images, arrays, texts or trees."""
 
-import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,45 +8,19 @@ from typing import Any
 import numpy as np
 
 from netc import data, zoo
+from netc.commands.results import Prediction, TreePrediction
 from netc.commands.trees import drawn, trees_of
 from netc.data.brackets import Tree
 from netc.data.trees import Forest
 from netc.data.vocabulary import Vocabulary
 from netc.emit import NEXT, STATE
 from netc.errors import DataError, Fault, RunError, ZooError
-from netc.files import replace_file
+from netc.files import read_text
 from netc.session import Session
 from netc.terminal import line
 from netc.zoo import metadata
 from netc.zoo.limited import LimitedSession, open_model
 from netc.zoo.names import MANIFEST
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a model makes of one input: its outputs, and the likeliest classes with their scores, best first."""
-
-    source: str
-    outputs: dict[str, np.ndarray]
-    best: tuple[tuple[str, float], ...]
-
-    @property
-    def text(self) -> str:
-        """The lines that `netc predict` prints."""
-        if self.best:
-            return f"{self.source}: " + ", ".join(f"{name} {score:.4f}" for name, score in self.best)
-        return "\n".join(f"{self.source}: {n} {' '.join(f'{x:.6g}' for x in v.reshape(-1))}" for n, v in self.outputs.items())
-
-
-@dataclass(frozen=True)
-class TreePrediction(Prediction):
-    """What a model makes of a tree: its outputs, a row a node in the order of TreeData, and the likeliest classes of the root."""
-
-    drawing: str
-
-    @property
-    def text(self) -> str:
-        return self.drawing
 
 
 class Model:
@@ -73,7 +45,7 @@ class Model:
     def labels(self) -> list[str]:
         """Names of the classes, empty where there are none."""
         file = self.path.parent / "labels.txt"
-        return file.read_text().splitlines() if file.exists() else list(self.metadata.get("classes", []))
+        return read_labels(file) if file.exists() else list(self.metadata.get("classes", []))
 
     def _check_labels(self, scores: np.ndarray) -> None:
         """DataError if the file of labels is another net's. Scores of places in an image have labels along another axis."""
@@ -136,34 +108,82 @@ class Model:
         return self.session.run({n: np.ascontiguousarray(a, types.get(self.session.inputs[n].type, np.float32)) for n, a in given.items()})
 
     def predict(self, paths: Sequence[str], top: int = 5) -> list[Prediction]:
-        """Predictions for image files, for each row of .npy files (a sequence is steps x ...), and for texts or trees if it takes such.
+        """Predictions for image files, folders of them, each row of .npy files (a sequence is steps x ...) and of .csv tables by the
+        names of their columns, and for texts or trees if it takes such. DataError names all that could not be read.
 
         Trees stand in brackets, or in files of them.
         """
+        found = list(self.predict_each(paths, top))
+        faults = [fault for error in found if isinstance(error, DataError) for fault in error.faults]
+        if faults:
+            raise DataError(*faults)
+        return [p for p in found if isinstance(p, Prediction)]
+
+    def predict_each(self, paths: Sequence[str], top: int = 5) -> Iterator[Prediction | DataError]:
+        """What `predict` gives, one after the other, with an error in place of each file that cannot be read."""
+        for path in paths:
+            try:
+                files = [path] if self.takes_trees or self.vocabulary or not Path(path).is_dir() else self._files(Path(path))
+            except DataError as e:
+                yield e
+                continue
+            for file in files:
+                try:
+                    yield from self._predicted(file, top)
+                except DataError as e:
+                    yield e
+
+    def _predicted(self, path: str, top: int) -> list[Prediction]:
         if self.takes_trees:
-            return [self._tree(name, tree, top) for text in paths for name, tree in trees_of(text)]
-        return [self._one(name, row, top) for path in paths for name, row in self._rows(path)]
+            return [self._tree(name, tree, top) for name, tree in trees_of(path)]
+        return [self._one(name, row, top) for name, row in self._rows(path)]
+
+    def _files(self, folder: Path) -> list[str]:
+        """The files of a folder, and of those in it, that the model can read, in sorted order."""
+        kinds = data.IMAGES if self._takes_images else ((*data.TABLES, ".npy") if self._columns else (".npy",))
+        shown = (f for f in sorted(folder.rglob("*")) if not any(part.startswith(".") for part in f.relative_to(folder).parts))
+        files = [str(f) for f in shown if f.suffix.lower() in kinds and f.is_file()]
+        if not files:
+            raise DataError(f"{folder}: there is nothing in this folder that the model reads (looked for {' '.join(kinds)})")
+        return files
+
+    @property
+    def _row_shape(self) -> tuple[int | str, ...]:
+        return self.input_shape[: self.batch_axis] + self.input_shape[self.batch_axis + 1 :]
+
+    @property
+    def _takes_images(self) -> bool:
+        return not self.batch_axis and len(self._row_shape) == 3 and self._row_shape[0] in (1, 3)
+
+    @property
+    def _columns(self) -> tuple[str, ...]:
+        """The columns of a table that make a row, in their order; empty if it reads no tables."""
+        columns = tuple(self.metadata.get("columns", ()))
+        return columns if not self.batch_axis and self._row_shape == (len(columns),) else ()
 
     def _rows(self, path: str) -> list[tuple[str, np.ndarray]]:
-        shape = self.input_shape[: self.batch_axis] + self.input_shape[self.batch_axis + 1 :]
         if self.vocabulary:
             return [(path, data.encode(data.split(path, self.metadata["tokens"]), self.vocabulary, "text"))]
         if not Path(path).is_file():
             raise DataError(f"{path}: there is no such file")
-        columns = tuple(self.metadata.get("columns", ()))
-        if Path(path).suffix == ".csv" and not self.batch_axis and shape == (len(columns),):
-            return [(f"{path}[{k}]", row) for k, row in enumerate(data.read_columns(Path(path), columns))]
-        if Path(path).suffix != ".npy":
-            if self.batch_axis or len(shape) != 3 or shape[0] not in (1, 3):
-                kinds = ".npy or .csv" if columns else ".npy"
-                raise DataError(f"{path}: the model takes {'x'.join(map(str, self.input_shape))}, no images; give {kinds}")
-            return [(path, self._image(path, tuple(map(int, shape))))]
-        try:
-            array = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as e:
-            raise DataError(f"{path}: cannot be read as .npy: {e}") from e
+        suffix, name = Path(path).suffix.lower(), printable(path)
+        if suffix in data.TABLES and self._columns:
+            rows = data.read_columns(Path(path), self._columns, self.metadata.get("label", ""), self.metadata.get("classes", ()))
+            return [(f"{name}[{k}]", row) for k, row in enumerate(rows)]
+        if suffix != ".npy":
+            if not self._takes_images:
+                kinds = ".npy or .csv" if self._columns else ".npy"
+                raise DataError(f"{name}: the model takes {'x'.join(map(str, self.input_shape))}, no images; give {kinds}")
+            return [(name, self._image(path, tuple(map(int, self._row_shape))))]
+        array, shape = data.read_npy(Path(path)), self._row_shape
+        if array.dtype.kind not in "fiub":
+            raise DataError(f"{name}: an array of {array.dtype}; expected real numbers")
         rows = array[None] if array.ndim == len(shape) else array
-        return [(f"{path}[{k}]", row) for k, row in enumerate(rows)]
+        if not rows.size:
+            raise DataError(f"{name}: an array of {'x'.join(map(str, array.shape))}, in which there is nothing")
+        if self.metadata.get("channels_last") and rows.shape[1:] == (*shape[1:], shape[0]):
+            rows = data.channels_first(rows)
+        return [(f"{name}[{k}]", row) for k, row in enumerate(rows)]
 
     def _image(self, path: str, shape: tuple[int, ...]) -> np.ndarray:
         """An image file as the net's tests see it: resized, and the middle cut out where the net was made to."""
@@ -175,7 +195,8 @@ class Model:
     def _one(self, name: str, row: np.ndarray, top: int) -> Prediction:
         outputs = self._outputs(row)
         several = len(outputs) > 1 and not self.labels
-        return Prediction(name, outputs, () if several else self._best(next(iter(outputs.values())), top))
+        best = () if several else self._best(next(iter(outputs.values())), top)
+        return Prediction(name, outputs, best, labels=tuple(self.labels) if best else ())
 
     def _best(self, scores: np.ndarray, top: int) -> tuple[tuple[str, float], ...]:
         self._check_labels(scores)
@@ -215,22 +236,17 @@ class Model:
         return {n: v.take(0, ports[n].index("N") if "N" in ports[n] else 0) for n, v in found.items()}
 
 
-def save(predictions: Sequence[Prediction], path: str) -> None:
-    """The outputs of all inputs as an .npz file: an array an output, a row an input. RunError if it cannot be written.
-
-    DataError if the inputs have outputs of different shapes, as trees of different sizes have.
-    """
-    buffer = io.BytesIO()
-    for name in predictions[0].outputs:
-        shapes = sorted({p.outputs[name].shape for p in predictions})
-        if len(shapes) > 1:
-            raise DataError(f"output {name!r} has different shapes, {shapes[0]} and {shapes[1]} among them; keep such inputs one at a time")
-    arrays: dict[str, Any] = {n: np.stack([p.outputs[n] for p in predictions]) for n in predictions[0].outputs}
-    np.savez(buffer, **arrays)
+def read_labels(file: Path) -> list[str]:
+    """The names of classes in a file in UTF-8, a line each: text, whatever it looks like. DataError if it cannot be read."""
     try:
-        replace_file(Path(path), buffer.getvalue())
-    except OSError as e:
-        raise RunError(f"{path}: cannot be written: {e.strerror or e}") from e
+        return read_text(file, "utf-8-sig").removesuffix("\n").split("\n")
+    except (OSError, UnicodeDecodeError) as e:
+        raise DataError(f"{file}: cannot be read as names of classes in UTF-8: {e}") from e
+
+
+def printable(path: str) -> str:
+    """A path whose bytes that are no UTF-8 are replaced, so that it can be printed and written."""
+    return path.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _find(name: str, source: str | None, key: str | None) -> Path:

@@ -1,14 +1,16 @@
 """What commands that run a net begin with: its program, where it runs, and weights from files."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from netc import contract, native, zoo
+from netc import contract, native, snapshot, zoo
 from netc.contract import Program
+from netc.data import Learned
 from netc.errors import ProviderError, SnapshotError, SpecError, ZooError
-from netc.run.weights import CAFFE, found_weights
+from netc.run.weights import CAFFE, found_weights, state_of
 from netc.session import choose_provider, threads_for
 from netc.spec.job import Job
 
@@ -66,6 +68,22 @@ def _weights_file(name: str) -> str:
     return str(found)
 
 
+def known_rows(files: Sequence[str]) -> dict[str, Learned]:
+    """What files of weights, see `weights_files`, know of the rows they learned from, by the sources' first tops."""
+    found: dict[str, Learned] = {}
+    for name in (n for n in weights_files(files) if Path(n).suffix not in CAFFE):
+        found |= as_learned(snapshot.read_rows(name), name)
+    return found
+
+
+def as_learned(said: Mapping[str, Any], path: str | Path) -> dict[str, Learned]:
+    """What the metadata of a file says of rows. SnapshotError if it is no such thing."""
+    try:
+        return {str(top): Learned.from_json(known) for top, known in said.items()}
+    except (AttributeError, KeyError, TypeError, ValueError) as e:
+        raise SnapshotError(f"{path}: its metadata is damaged: what it says of rows cannot be read ({e})") from e
+
+
 def loaded_weights(
     program: Program, files: Sequence[str], say: Callable[[str], object] = lambda text: None, whole: bool = False
 ) -> dict[str, np.ndarray]:
@@ -80,3 +98,21 @@ def loaded_weights(
             say(f"weights {weights}")
         found |= weights.states
     return found
+
+
+def reads_anew(program: Program, files: Sequence[str]) -> bool:
+    """Whether the layers that first read the sources take no weights from the files, so that rows may have other columns."""
+    try:
+        taken = loaded_weights(program, files)
+    except SnapshotError:
+        return False
+    blobs = {top for layer in program.train_net.sources for top in layer.tops}
+    for layer in program.train_net.layers:
+        if not blobs.intersection(layer.bottoms):
+            continue
+        own = [state_of(blob).attrs["name"] for blob in program.train.layer_blobs.get(layer.name, ())]
+        if any(name in taken for name in own):
+            return False
+        if not own:
+            blobs.update(layer.tops)
+    return True

@@ -12,6 +12,7 @@ from pathlib import Path
 from netc import contract, registry
 from netc.chain import calls
 from netc.commands import generate
+from netc.commands.output import form
 from netc.commands.predict import Model
 from netc.commands.time import time_layers
 from netc.contract import Program
@@ -120,6 +121,8 @@ def damages(run: Run) -> list[str]:
 
 def report_command(paths: Sequence[str], output: str | None, plugins: tuple[str, ...]) -> list[str]:
     """Write the page of a run, or that which compares several; the lines that say where it is and what it says."""
+    if output:
+        form(output, (".html", ".htm"), "a report")
     runs = [run for path in paths for run in folders(path)]
     if len(runs) == 1:
         run, closed = opened(runs[0], plugins)
@@ -140,6 +143,8 @@ def json_command(paths: Sequence[str]) -> str:
 
 def picture_command(paths: Sequence[str], name: str, output: str | None, plugins: tuple[str, ...]) -> str:
     """Write one chart of a run's report, or of the comparison of several, as an SVG file. SpecError if there is none of that name."""
+    if output:
+        form(output, (".svg",), "a chart")
     runs = [run for path in paths for run in folders(path)]
     known = [opened(path, plugins)[0] for path in runs]
     text = page.page(known[0]) if len(runs) == 1 else compare.page(known)

@@ -1,5 +1,6 @@
 """Samples of a data set for `netc data show`: pictures of each class, columns of a table, texts, trees, series."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -59,8 +60,10 @@ def _seen(described: data.Description, source: data.Source) -> Pictures:
 def _as_bytes(captions: list[str], images: np.ndarray) -> Pictures:
     """Values as bytes: as they are where they are bytes, else from the least to the largest."""
     if images.dtype != np.uint8:
-        low, high = float(images.min()), float(images.max())
-        images = ((images - low) * (255 / (high - low) if high > low else 0)).astype(np.uint8)
+        good = images[np.isfinite(images)]
+        low, high = (float(good.min()), float(good.max())) if good.size else (0.0, 0.0)
+        scaled = (images.astype(np.float64) - low) * (255 / (high - low) if high > low else 0)
+        images = np.clip(np.nan_to_num(scaled, posinf=255), 0, 255).astype(np.uint8)
     return list(zip(captions, images, strict=True))
 
 
@@ -76,7 +79,7 @@ def _table(described: data.Description, source: data.Source) -> list[str]:
     head = ("column", "least", "most", "mean", "std", "spread", *(f"row {k}" for k in range(min(ROWS, count))))
     lines = [head]
     for name, x in zip(names, rows.T, strict=True):
-        lines.append((name, *(f"{v:.5g}" for v in (x.min(), x.max(), x.mean(), x.std())), histogram(x), *(f"{v:.5g}" for v in x[:ROWS])))
+        lines.append((name, *_figures(x)))
     if len(batch) > 1 and batch[1].ndim == 1:
         lines.append(_label_line(described, batch[1]))
     widths = [max(len(line[k]) for line in lines) for k in range(len(head))]
@@ -86,8 +89,15 @@ def _table(described: data.Description, source: data.Source) -> list[str]:
 def _label_line(described: data.Description, label: np.ndarray) -> tuple[str, ...]:
     if label.dtype == np.int64:
         return ("label", "", "", "", "", "", *(_name(described, int(v)) for v in label[:ROWS]))
-    y = label.astype(np.float64)
-    return ("label", *(f"{v:.5g}" for v in (y.min(), y.max(), y.mean(), y.std())), histogram(y), *(f"{v:.5g}" for v in y[:ROWS]))
+    return ("label", *_figures(label.astype(np.float64)))
+
+
+def _figures(x: np.ndarray) -> Iterator[str]:
+    """Least, most, mean and deviation of the finite values, how they are spread, and the first ones."""
+    good = x[np.isfinite(x)]
+    yield from (f"{v:.5g}" for v in ((good.min(), good.max(), good.mean(), good.std()) if good.size else (np.nan,) * 4))
+    yield histogram(x)
+    yield from (f"{v:.5g}" for v in x[:ROWS])
 
 
 def _cell(text: str, width: int, left: bool) -> str:

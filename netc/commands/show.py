@@ -1,5 +1,6 @@
 """`netc data show`: what a net will see of a data set, as text, as an HTML page or as a picture."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,9 +9,9 @@ import numpy as np
 from netc import contract, data, registry
 from netc import netc_pb2 as pb
 from netc.commands.datasets import record_of, summary, where
+from netc.commands.output import form, put
 from netc.commands.samples import samples
-from netc.errors import DataError, RunError, SpecError, near
-from netc.files import replace_file
+from netc.errors import DataError, SpecError, near
 from netc.report.blocks import picture, sparkline
 from netc.report.sheet import page, sheet_png
 from netc.spec.job import load_job
@@ -59,16 +60,11 @@ def terminal(found: Look, colour: bool, width: int) -> list[str]:
 
 def write(found: Look, path: str) -> str:
     """Keep a look as .html or .png; returns what to say. SpecError for another suffix, or a .png of what has no pictures."""
-    suffix = Path(path).suffix.lower()
-    if suffix not in (".html", ".png"):
-        raise SpecError(f"{path}: expected a name that ends in .html or .png")
+    suffix = form(path, (".html", ".png"), "what a data set looks like")
     if suffix == ".png" and not found.pictures:
         raise SpecError(f"{path}: the rows of {found.title} are no images; give a .html file")
     content = sheet_png(found.pictures) if suffix == ".png" else page(found.title, found.facts, found.lines, found.pictures).encode()
-    try:
-        replace_file(Path(path), content)
-    except OSError as e:
-        raise RunError(f"{path}: cannot be written: {e.strerror or e}") from e
+    put(path, content)
     return f"{path} is written"
 
 
@@ -117,9 +113,11 @@ def _facts(target: str, described: data.Description, opened: dict[str, data.Sour
     batch = opened["TRAIN"].batch(0)
     for k, (top, array) in enumerate(zip(described.tops, batch, strict=True)):
         shape = "x".join(map(str, top.shape)) or "one number"
-        spread = "" if top.dtype == "int64" or not array.size else f", mean {array.mean(dtype=float):.4g}, std {array.std(dtype=float):.4g}"
-        ends = f"{array.min():.6g} to {array.max():.6g}" if array.size else "empty"
-        found.append((f"top {k + 1}", f"{top.dtype}, {shape}; {ends}{spread}"))
+        good = array[np.isfinite(array)]
+        spread = "" if top.dtype == "int64" or not good.size else f", mean {good.mean(dtype=float):.4g}, std {good.std(dtype=float):.4g}"
+        ends = f"{good.min():.6g} to {good.max():.6g}" if good.size else "no finite values" if array.size else "empty"
+        bad = f"; {array.size - good.size:,} values are NaN or infinite" if good.size < array.size else ""
+        found.append((f"top {k + 1}", f"{top.dtype}, {shape}; {ends}{spread}{bad}"))
     return tuple(found)
 
 
@@ -131,12 +129,14 @@ def _classes(described: data.Description, opened: dict[str, data.Source]) -> lis
         or described.tops[0].batch_axis is None
     ):
         return []
-    counts = {p: np.bincount(s.stored(1, np.arange(s.rows or 0)).astype(np.int64)) for p, s in opened.items() if s.rows}
-    names = list(described.classes) or [str(k) for k in range(max(map(len, counts.values())))]
-    width = max(len("class"), *(len(n) for n in names))
+    counts = {p: Counter(s.stored(1, np.arange(s.rows or 0)).astype(np.int64).tolist()) for p, s in opened.items() if s.rows}
+    labels = sorted({*range(len(described.classes)), *(label for count in counts.values() for label in count)})
+    names = [described.classes[k] if 0 <= k < len(described.classes) else str(k) for k in labels]
+    width = max(map(len, ["class", *names]))
     lines = [f"{'class'.ljust(width)}  " + "  ".join(f"{p.lower():>10}" for p in counts)]
-    for k, name in enumerate(names[:MOST_CLASSES]):
-        lines.append(f"{name.ljust(width)}  " + "  ".join(f"{c[k] if k < len(c) else 0:>10,}" for c in counts.values()))
+    for label, name in zip(labels[:MOST_CLASSES], names, strict=False):
+        lines.append(f"{name.ljust(width)}  " + "  ".join(f"{count[label]:>10,}" for count in counts.values()))
     if len(names) > MOST_CLASSES:
-        lines.append(f"... and {len(names) - MOST_CLASSES} more; all: {sparkline(next(iter(counts.values())))}")
+        first = next(iter(counts.values()))
+        lines.append(f"... and {len(names) - MOST_CLASSES} more; all: {sparkline([first[label] for label in labels])}")
     return [*lines, ""]

@@ -12,6 +12,7 @@ from netc.commands.facts import SAID, remember_parent
 from netc.commands.options import TrainOptions
 from netc.commands.program import loaded_weights, weights_files
 from netc.contract import Program
+from netc.data import stated
 from netc.errors import SnapshotError, SpecError
 from netc.report.screen import Screen
 from netc.run import caffe_files
@@ -60,7 +61,7 @@ def resumed_trainer(program: Program, threads: int, begun: Begun, allow_changed:
     if other and not allow_changed:
         advice = "put them back, begin a new run, or give --allow-changed to go on with them as they are"
         raise SpecError(f"{begun.folder.path}: files that this net reads are not what they were when the run began; {advice}", *other)
-    lengths = _changed_lengths(program.job, begun.folder, {name for name in files if name in before})
+    lengths = _changed_lengths(program, begun.folder, {name for name in files if name in before})
     for path, reason in begun.skipped.items():
         shown.note(f"skipped a snapshot: {reason}; it is {snapshot.set_aside(path).name} now")
     if other:
@@ -70,7 +71,7 @@ def resumed_trainer(program: Program, threads: int, begun: Begun, allow_changed:
     trainer = _of_stage(program, threads, begun.folder, begun.found)
     _resume(trainer, program, threads, begun.found, shown)
     if lengths:
-        begun.folder.write_net(_net_text(program.job, begun.folder.path))
+        begun.folder.write_net(_net_text(program, begun.folder.path))
         shown.note(f"changed since the run began: {', '.join(lengths)}")
         if program.job.solver.lr_policy in BY_LENGTH:
             shown.note(f"the rate of {program.job.solver.lr_policy} hangs on the length: from here on it is that of the new length")
@@ -80,12 +81,12 @@ def resumed_trainer(program: Program, threads: int, begun: Begun, allow_changed:
     return trainer
 
 
-def _changed_lengths(job: Job, folder: RunFolder, known: Collection[str]) -> list[str]:
+def _changed_lengths(program: Program, folder: RunFolder, known: Collection[str]) -> list[str]:
     """The solver's lengths, and what the net says of itself, where they are others than when the run began.
 
     SpecError lists all other changes: they would make another run. Files that are `known` by their content may have moved.
     """
-    then, now = load(folder.net_path).message, parse_yaml(_net_text(job, folder.path)).message
+    then, now = load(folder.net_path).message, parse_yaml(_net_text(program, folder.path)).message
     found = list(changes(without_folders(then, known), without_folders(now, known)))
     lengths = [path in SAID or (path.partition(".")[0] == "solver" and path.partition(".")[2] in LENGTHS) for path, _ in found]
     if not all(lengths):
@@ -95,9 +96,10 @@ def _changed_lengths(job: Job, folder: RunFolder, known: Collection[str]) -> lis
     return [f"{path}: {text}" for path, text in found]
 
 
-def _net_text(job: Job, folder: Path) -> str:
+def _net_text(program: Program, folder: Path) -> str:
     """The net of a run as a file in its folder, with which the run can be made again."""
-    net = seen_from(folder, job.resolved(), job.base)
+    job = program.job
+    net = stated(seen_from(folder, job.resolved(), job.base), program.train_net.learned)
     net.name = net.name or job.name
     return to_yaml(net, short=False)
 
@@ -110,7 +112,7 @@ def new_trainer(program: Program, threads: int, options: TrainOptions, shown: Sc
     folder = RunFolder.new(Path(options.runs), program.job.name)
     try:
         stack.enter_context(folder.held())
-        folder.write_net(_net_text(program.job, folder.path))
+        folder.write_net(_net_text(program, folder.path))
         remember_parent(folder.path, files)
         remember(folder.path, read)
         if not options.snapshot_file:

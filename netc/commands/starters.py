@@ -89,6 +89,7 @@ class Picture:
     mirror: bool
     mean: float
     scale: float
+    channels_last: bool = False
 
 
 def images(about: About, classes: int, picture: Picture) -> str:
@@ -99,6 +100,8 @@ def images(about: About, classes: int, picture: Picture) -> str:
     batch, more, side = 32 if about.rows < SMALL else 64, [], picture.side
     if side:
         more += [f"resize_height: {side * 9 // 8}", f"resize_width: {side * 9 // 8}", f"crop_size: {side}"]
+    if picture.channels_last:
+        more.append("channels_last: true")
     if picture.mirror:
         more.append("mirror: true")
     poolings = max(2, min(4, ((side or min(picture.shape[1:])) // LEAST_SIDE).bit_length() - 1))

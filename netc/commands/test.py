@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from netc import registry
-from netc.commands.program import compiled_program, loaded_weights
+from netc.commands.program import compiled_program, known_rows, loaded_weights
 from netc.judge import judged_job
 from netc.run.evaluate import Scores, evaluate, layer_scores
 from netc.run.feed import Feeder
@@ -19,7 +19,7 @@ def test_command(
 
     `note` is told of layers without weights, and of images that were skipped or of which something is left out.
     """
-    program, threads, _ = compiled_program(job, provider, None, threads, needs_solver=False)
+    program, threads, _ = compiled_program(job.with_learned(known_rows(weights)), provider, None, threads, needs_solver=False)
     states = program.start() | loaded_weights(program, weights, note, whole=True)
     tested = TestNet(program, 0, threads, States({f"state/{n}": a for n, a in states.items()}, program.provider))
     feeder = Feeder(program.test_net, tested.lowered.graph, program.seed, job.base, lowered=tested.lowered)

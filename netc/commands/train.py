@@ -2,19 +2,20 @@
 
 import sys
 from collections.abc import Callable, Collection, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
+from pathlib import Path
 
 from netc import data
 from netc.commands.end import end_run, hosted
 from netc.commands.options import TrainOptions
-from netc.commands.program import compiled_program
+from netc.commands.program import as_learned, compiled_program, known_rows, reads_anew
 from netc.commands.publish import check_target
 from netc.commands.report import recorder
-from netc.commands.start import begun_run, new_trainer, resumed_trainer
+from netc.commands.start import Begun, begun_run, new_trainer, resumed_trainer
 from netc.contract import Program
 from netc.cost import size
-from netc.errors import RunError
+from netc.errors import RunError, SpecError
 from netc.report.caffe_log import CaffeLog
 from netc.report.progress import progress
 from netc.report.recorder import Recorder
@@ -44,7 +45,7 @@ def train_command(job: Job, options: TrainOptions, shown: Screen | None = None, 
         begun = begun_run(job, options, stack) if options.resume is not None else None
         if begun and job.draws_seed:
             job = job.with_seed(noted(begun.found).seed)
-        program, threads, why = compiled_program(job, options.provider, options.target, options.threads)
+        program, threads, why = _compiled(job, options, begun)
         if begun:
             trainer = resumed_trainer(program, threads, begun, options.allow_changed, shown)
         else:
@@ -56,6 +57,26 @@ def train_command(job: Job, options: TrainOptions, shown: Screen | None = None, 
         _tell_left_out(trainer, shown, told_at_first)
         end_run(program, trainer, finished, options, shown)
     return finished.reason
+
+
+def _compiled(job: Job, options: TrainOptions, begun: Begun | None) -> tuple[Program, int, str]:
+    """The program, which reads its rows as those were read that its start was learned from."""
+    where = options.provider, options.target, options.threads
+    if begun:
+        return compiled_program(job.with_learned(as_learned(noted(begun.found).rows, begun.found.path)), *where)
+    if options.snapshot_file:
+        own = [options.snapshot_file] if Path(options.snapshot_file).suffix == ".safetensors" else []
+        return compiled_program(job.with_learned(known_rows(own)), *where)
+    files = [*job.solver.weights, *options.weights]
+    learned = {top: known.for_training() for top, known in known_rows(files).items()}
+    try:
+        return compiled_program(job.with_learned(learned), *where)
+    except SpecError:
+        with suppress(SpecError):
+            made = compiled_program(job, *where) if learned else None
+            if made and reads_anew(made[0], files):
+                return made
+        raise
 
 
 def followers(trainer: Trainer, options: TrainOptions, shown: Screen, stack: ExitStack) -> list[Follower]:

@@ -17,23 +17,33 @@ import netc.data.table_sets
 import netc.data.text
 import netc.data.trees
 import netc.data.windows  # noqa: F401  (these fill registry.source and registry.dataset)
+from netc.data.arrays import CHANNELS, channels_first, read_npy, read_npz
 from netc.data.batches import describe, open, resolve_batch_size, test_batches, vocabulary
-from netc.data.csv import read_columns
+from netc.data.columns import read_columns
 from netc.data.download import no_downloads
 from netc.data.hdf5 import Hdf5Writer
+from netc.data.images import SUFFIXES as IMAGES
+from netc.data.learned import NOTHING, Known, Learned, read_as_learned, rows_said, stated
 from netc.data.pixels import LeftOut, read_image
 from netc.data.plain import plain_layer
 from netc.data.prefetch import Prefetch
 from netc.data.sequences import continues
 from netc.data.settings import message_name, setting
+from netc.data.sheet import SUFFIXES as TABLES
 from netc.data.source import Column, Description, Request, Source, Table, TopSpec
 from netc.data.text import encode, join, split
 from netc.data.transform import Normalisation, normalisation, read_blob, resized
 
 __all__ = [
+    "CHANNELS",
+    "IMAGES",
+    "NOTHING",
+    "TABLES",
     "Column",
     "Description",
     "Hdf5Writer",
+    "Known",
+    "Learned",
     "LeftOut",
     "Normalisation",
     "Prefetch",
@@ -41,6 +51,7 @@ __all__ = [
     "Source",
     "Table",
     "TopSpec",
+    "channels_first",
     "continues",
     "describe",
     "encode",
@@ -50,13 +61,18 @@ __all__ = [
     "normalisation",
     "open",
     "plain_layer",
+    "read_as_learned",
     "read_blob",
     "read_columns",
     "read_image",
+    "read_npy",
+    "read_npz",
     "resized",
     "resolve_batch_size",
+    "rows_said",
     "setting",
     "split",
+    "stated",
     "test_batches",
     "vocabulary",
 ]

@@ -1,51 +1,50 @@
-"""Arrays of rows: `.npz`, an array a top under the top's name, and `.npy`, one top, which is mapped and not read."""
+"""Arrays of rows: `.npz`, an array a top under the top's name, and `.npy`, one top, which is mapped and not read.
 
+Labels may be text, and are classes then, sorted. Images have their channels first; with channels_last they are turned round.
+"""
+
+import warnings
 import zipfile
-import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from math import prod
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
+from netc.data.cells import in_order
 from netc.data.sequences import CONT, LENGTH, over_time
 from netc.data.source import Description, Request, Table, TopSpec
 from netc.errors import DataError, near
 from netc.registry import source
+
+Header = tuple[tuple[int, ...], np.dtype]
+CHANNELS = (1, 3, 4)  # of images
 
 
 @source(".npz")
 def npz(request: Request) -> Table:
     """The arrays named like the layer's tops, row by row. With time_major their second axis is time; `length` makes `cont`."""
     path, names, made = request.path, list(request.layer.top), None
-    try:
-        with zipfile.ZipFile(path) as archive:
-            there = [n.removesuffix(".npy") for n in archive.namelist()]
-            if request.layer.data_param.time_major and CONT in names and CONT not in there and LENGTH in there:
-                made = names.index(CONT)
-                names[made] = LENGTH
-            missing = [
-                f"{path}: there is no array {n!r} (arrays go by the names of the layer's tops); {near(n, there)}"
-                for n in names
-                if n not in there
-            ]
-            if missing:
-                raise DataError(*missing)
-            headers = []
-            for name in names:
-                with archive.open(f"{name}.npy") as file:
-                    headers.append(_header(file, archive.getinfo(f"{name}.npy").file_size))
-    except (OSError, ValueError, zipfile.BadZipFile) as e:
-        raise DataError(f"{path}: not an .npz file: {e}") from e
+    with _readable(path, ".npz"), zipfile.ZipFile(path) as archive:
+        there = array_names(path)
+        if request.layer.data_param.time_major and CONT in names and CONT not in there and LENGTH in there:
+            made = names.index(CONT)
+            names[made] = LENGTH
+        missing = [
+            f"{path}: there is no array {n!r} (arrays go by the names of the layer's tops); {near(n, there)}"
+            for n in names
+            if n not in there
+        ]
+        if missing:
+            raise DataError(*missing)
+        headers = [_header_in(archive, name) for name in names]
 
     def load() -> tuple[np.ndarray, ...]:
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                return tuple(arrays[name] for name in names)
-        except (OSError, ValueError, zipfile.BadZipFile, zlib.error) as e:
-            raise DataError(f"{path}: is damaged, or was cut off: {e}") from e
+        return tuple(_numbers(array, f"{path}: array {name!r}") for name, array in zip(names, read_npz(path, names), strict=True))
 
-    table = Table(_description(path, names, headers), load)
+    table = _table(request, names, headers, load)
     return over_time(request, table, made) if request.layer.data_param.time_major else table
 
 
@@ -53,20 +52,76 @@ def npz(request: Request) -> Table:
 def npy(request: Request) -> Table:
     """The one array of the file."""
     path = request.path
-    try:
-        with path.open("rb") as file:
-            header = _header(file, path.stat().st_size)
-    except (OSError, ValueError) as e:
-        raise DataError(f"{path}: not an .npy file: {e}") from e
+    with _readable(path, ".npy"), path.open("rb") as file:
+        header = _header(file, path.stat().st_size)
     if len(request.layer.top) > 1:
         raise DataError(f"{path}: one array, but the layer has {len(request.layer.top)} tops; use an .npz file")
-    return Table(
-        _description(path, list(request.layer.top) or ["data"], [header]),
-        lambda: (np.asarray(np.load(path, mmap_mode="r", allow_pickle=False)),),
-    )
+    names = list(request.layer.top) or ["data"]
+    return _table(request, names, [header], lambda: (_numbers(np.asarray(read_npy(path, mapped=True)), str(path)),))
 
 
-def _header(file: IO[bytes], size: int) -> tuple[tuple[int, ...], np.dtype]:
+def read_npy(path: Path, mapped: bool = False) -> np.ndarray:
+    """The array of an .npy file, never unpickled. DataError if it is none, or damaged."""
+    with _readable(path, ".npy"):
+        with path.open("rb") as file:
+            np.lib.format.read_magic(file)
+        found: np.ndarray = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
+        return found
+
+
+def read_npz(path: Path, names: list[str]) -> list[np.ndarray]:
+    """Arrays of an .npz file by their names, never unpickled. DataError if it is none, or damaged."""
+    with _readable(path, ".npz"), np.load(path, allow_pickle=False) as arrays:
+        return [arrays[name] for name in names]
+
+
+def array_names(path: Path) -> list[str]:
+    """The names of the arrays in an .npz file."""
+    with _readable(path, ".npz"), zipfile.ZipFile(path) as archive:
+        return [name.removesuffix(".npy") for name in archive.namelist()]
+
+
+def row_shape(path: Path, name: str) -> tuple[int, ...]:
+    """The shape of a row of an .npy file, or of array `name` of an .npz file."""
+    with _readable(path, path.suffix):
+        if path.suffix == ".npy":
+            with path.open("rb") as file:
+                return _header(file, path.stat().st_size)[0][1:]
+        with zipfile.ZipFile(path) as archive:
+            return _header_in(archive, name)[0][1:]
+
+
+def channels_first(rows: np.ndarray) -> np.ndarray:
+    """Rows of height x width x channels as channels x height x width."""
+    return np.moveaxis(rows, -1, 1)
+
+
+def seems_channels_last(shape: tuple[int | str, ...]) -> bool | None:
+    """Whether a row of three axes is height x width x channels: its last axis, and not its first, is 1, 3 or 4. None where both are."""
+    first, last = (shape[0] in CHANNELS, shape[-1] in CHANNELS) if len(shape) == 3 else (False, False)
+    return None if first and last else last
+
+
+@contextmanager
+def _readable(path: Path, kind: str) -> Iterator[None]:
+    """DataError in place of whatever a damaged file fails with; NumPy's remarks on old files are left out."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except DataError:
+        raise
+    except Exception as e:  # a damaged header or member can fail as zipfile, zlib, tokenize, ast or NumPy like
+        reason = next(iter(str(e).splitlines()), "")[:200] or type(e).__name__
+        raise DataError(f"{path}: not an {kind} file, or a damaged one: {reason}") from e
+
+
+def _header_in(archive: zipfile.ZipFile, name: str) -> Header:
+    with archive.open(f"{name}.npy") as file:
+        return _header(file, archive.getinfo(f"{name}.npy").file_size)
+
+
+def _header(file: IO[bytes], size: int) -> Header:
     """Shape and dtype of an array in a file of `size` bytes. ValueError if these do not hold it."""
     read = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
     version = np.lib.format.read_magic(file)[0]
@@ -79,25 +134,74 @@ def _header(file: IO[bytes], size: int) -> tuple[tuple[int, ...], np.dtype]:
     return shape, dtype
 
 
-def _description(path: Path, names: list[str], headers: list[tuple[tuple[int, ...], np.dtype]]) -> Description:
+def _table(request: Request, names: list[str], headers: list[Header], load: Callable[[], tuple[np.ndarray, ...]]) -> Table:
+    """The table of arrays, images turned round and text made classes."""
+    path, last = request.path, request.layer.data_param.channels_last
+    texts = [k for k, (shape, dtype) in enumerate(headers) if k == 1 and dtype.kind == "U" and len(shape) == 1]
     faults = [
-        f"{path}: array {name!r} is {_named(dtype)} of shape {shape}; expected real numbers, a row after the other"
-        for name, (shape, dtype) in zip(names, headers, strict=True)
-        if dtype.kind not in "fiub" or not shape
+        f for k, (name, header) in enumerate(zip(names, headers, strict=True)) if k not in texts for f in _faults(path, name, *header)
     ]
     rows = {name: shape[0] for name, (shape, _) in zip(names, headers, strict=True) if shape}
     if len(set(rows.values())) > 1:
         faults.append(f"{path}: the arrays differ in rows: " + ", ".join(f"{n} {r}" for n, r in rows.items()))
+    if last and headers[0][0] and len(headers[0][0]) != 4:
+        shape = "x".join(map(str, headers[0][0]))
+        faults.append(f"{path}: channels_last is for rows of height x width x channels; array {names[0]!r} is {shape}")
     if faults:
         raise DataError(*faults)
-    return Description(path.name, tuple(_top(*h) for h in headers), next(iter(rows.values())))
+    classes = _classes(request, load()[1]) if texts else ()
+
+    def made() -> tuple[np.ndarray, ...]:
+        arrays = list(load())
+        if last:
+            arrays[0] = channels_first(arrays[0])
+        if texts:
+            arrays[1] = _numbered(arrays[1], classes, f"{path}: array {names[1]!r}")
+        return tuple(arrays)
+
+    tops = [TopSpec("int64", ()) if k in texts else _top(*header) for k, header in enumerate(headers)]
+    if last:
+        height, width, channels = tops[0].shape
+        tops[0] = TopSpec(tops[0].dtype, (channels, height, width))
+    return Table(Description(path.name, tuple(tops), next(iter(rows.values())), classes, channels_last=last), made)
+
+
+def _faults(path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype) -> Iterator[str]:
+    """What is wrong with an array."""
+    if dtype.kind not in "fiub" or not shape:
+        yield f"{path}: array {name!r} is {_named(dtype)} of shape {shape}; expected real numbers, a row after the other"
+    elif shape[0] and not prod(shape):
+        yield f"{path}: array {name!r} is of shape {shape}: its rows hold no values"
 
 
 def _named(dtype: np.dtype) -> str:
-    return "text" if dtype.kind in "US" else "Python objects" if dtype.kind == "O" else str(dtype)
+    kinds = {"U": "text", "S": "bytes of text", "O": "Python objects", "V": "records", "M": "dates", "m": "times"}
+    return kinds.get(dtype.kind, str(dtype))
 
 
 def _top(shape: tuple[int, ...], dtype: np.dtype) -> TopSpec:
     # A byte with neighbours is a pixel. Any other integer is a label or an index.
     whole = dtype.kind in "iu" and (dtype.itemsize > 1 or len(shape) == 1)
     return TopSpec("int64" if whole else "float32", shape[1:])
+
+
+def _numbers(array: np.ndarray, name: str) -> np.ndarray:
+    """The array in this machine's byte order. DataError for whole numbers beyond int64."""
+    if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
+        raise DataError(f"{name} holds {array.max()}, which is beyond int64")
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def _classes(request: Request, labels: np.ndarray) -> tuple[str, ...]:
+    """The names of classes in the order of their numbers."""
+    return tuple(in_order(set(labels.tolist()))) if request.classes is None else request.classes
+
+
+def _numbered(labels: np.ndarray, classes: tuple[str, ...], name: str) -> np.ndarray:
+    """Labels that are text by the numbers of their classes. DataError for one that is of no class."""
+    number = {label: k for k, label in enumerate(classes)}
+    texts = labels.tolist()
+    wrong = [k for k, label in enumerate(texts) if label not in number]
+    if wrong:
+        raise DataError(f"{name}: row {wrong[0]} is {texts[wrong[0]]!r}; {near(texts[wrong[0]], classes)} ({len(wrong)} rows are wrong)")
+    return np.array([number[label] for label in texts], np.int64)

@@ -180,7 +180,7 @@ def _split(request: Request) -> Table:
     other = {"VALIDATION": param.validation_source or param.test_source, "TEST": param.test_source}.get(request.phase)
     if other:
         training = source_function(request)(replace(request, phase="TRAIN")).description
-        testing = replace(request, source=other, classes=training.classes)
+        testing = replace(request, source=other, learned=training)
         tested = source_function(testing)(testing)
         if tested.description.tops != training.tops:
             raise DataError(f"{testing.path}: rows are {tested.description.tops}; expected the training rows' {training.tops}")

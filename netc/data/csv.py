@@ -1,22 +1,20 @@
 """A table of numbers in a text file: every column a feature, one of them the label.
 
-The delimiter is the one of `,` `;` and tab that the first line has most of. The first line is a header if it holds no
-number, or if label_column names one of its cells. Labels that are text, or integers, are classes, numbered in sorted
-order; other numbers, and integers of very many values, are float32 targets.
+Which columns, and where they stand: `columns.py`; what a number is: `cells.py`. Labels are classes under the names that they are
+written as, sorted; whole numbers in numeric order. Other numbers, and whole ones of very many values, are float32 targets.
 """
 
-import csv as text_csv
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from hashlib import sha256
-from pathlib import Path
+from collections.abc import Sequence
+from unicodedata import normalize
 
 import numpy as np
 
 from netc import netc_pb2 as pb
+from netc.data.cells import MISSING, in_order, is_measure, is_number, whole
+from netc.data.columns import all_columns, label_place, matched, numbers
 from netc.data.order import held_out
 from netc.data.series import Spread, series_table, spread, training_windows
+from netc.data.sheet import SUFFIXES, Sheet, read_sheet
 from netc.data.source import Description, Request, Table, TopSpec
 from netc.errors import DataError, Fault, line_of, near
 from netc.registry import source
@@ -24,168 +22,106 @@ from netc.registry import source
 MOST_CLASSES = 20  # different integers that are classes in however small a table
 
 
-@dataclass(frozen=True)
-class Sheet:
-    """The cells of a file with the line that each row stands on. `header` names the columns, by number if need be."""
-
-    path: Path
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    lines: tuple[int, ...]
-    sha256: str
-    text: tuple[str, ...]  # the file's lines
-
-    def place(self, row: int, column: int) -> str:
-        """`file:line:column` of a cell; that of its row where cells stand in quotes."""
-        line = self.text[self.lines[row] - 1]
-        cells = line.split(_delimiter(line))
-        before = sum(len(cell) + 1 for cell in cells[:column]) if len(cells) == len(self.header) else 0
-        return f"{self.path}:{self.lines[row]}:{before + 1}"
-
-
-@source(".csv")
+@source(*SUFFIXES)
 def csv(request: Request) -> Table:
     """Features (columns) as float32, and the label unless the layer has one top and names no label_column."""
-    stat = request.path.stat()
-    named = request.layer.data_param.label_column
-    sheet = _sheet(request.path, named, stat.st_mtime_ns, stat.st_size)
+    sheet, columns, label = _chosen(request)
     if request.layer.data_param.steps:
-        return _windows(request, sheet, _label(sheet, named or "-1"))
-    label = None if len(request.layer.top) == 1 and not named else _label(sheet, named or "-1")
-    features, faults = _features(sheet, label)
+        return _windows(request, sheet, columns, label)
+    features, faults = numbers(sheet, columns)
     trained = held_out(len(features), request.layer.data_param.test_fraction, "TRAIN")
     mean, std = spread(features[trained])
-    tops, columns = [TopSpec("float32", features.shape[1:], mean=mean, std=std)], [features]
+    tops, arrays = [TopSpec("float32", features.shape[1:], mean=mean, std=std)], [features]
     classes: tuple[str, ...] = ()
     if label is not None:
         targets, classes, wrong = _targets(sheet, label, request)
         of_label = Spread((), ()) if targets.dtype == np.int64 else spread(targets[trained][:, None])
-        tops, columns = [*tops, TopSpec(str(targets.dtype), (), mean=of_label.mean, std=of_label.std)], [*columns, targets]
+        tops, arrays = [*tops, TopSpec(str(targets.dtype), (), mean=of_label.mean, std=of_label.std)], [*arrays, targets]
         faults += wrong
     if faults:
         raise DataError(*sorted(faults, key=line_of))
-    names = tuple(name for k, name in enumerate(sheet.header) if k != label)
-    description = Description(sheet.path.name, tuple(tops), len(sheet.rows), classes, sha256=sheet.sha256, columns=names)
-    return Table(description, lambda: tuple(columns), place=lambda top, row: sheet.place(row, label if top and label is not None else 0))
+    names = tuple(sheet.header[k] for k in columns)
+    named = sheet.header[label] if label is not None else ""
+    described = Description(sheet.path.name, tuple(tops), len(sheet.rows), classes, sha256=sheet.sha256, columns=names, label=named)
+    return Table(
+        described, lambda: tuple(arrays), place=lambda top, row: sheet.place(row, label if top and label is not None else columns[0])
+    )
 
 
-def _windows(request: Request, sheet: Sheet, target: int) -> Table:
+def _chosen(request: Request) -> tuple[Sheet, list[int], int | None]:
+    """The table, and the places of its features, all of them in a series, and of its label."""
+    param, learned = request.layer.data_param, request.learned
+    stated, names = normalize("NFC", param.label_column), tuple(normalize("NFC", name) for name in request.columns)
+    label = stated or (learned.target or learned.label if learned else "")
+    labelled = bool(label) or len(request.layer.top) > 1 or bool(param.steps)
+    sheet = read_sheet(request.path, (*names, *([label] if label and not is_number(label) else [])))
+    if learned and label == stated and sheet.named and learned.label and is_number(stated):
+        label = learned.label  # a number counts the columns of the training rows
+    if not labelled:
+        return sheet, matched(sheet, names)[0] if names else all_columns(sheet, None), None
+    if not names:
+        place = label_place(sheet, label or "-1")
+        return sheet, all_columns(sheet, None if param.steps else place), place
+    if not label or (is_number(label) and label not in sheet.header):
+        label = sheet.header[label_place(sheet, label or "-1")]
+    if param.steps:
+        places = matched(sheet, names)[0]
+        return sheet, places, places[_target(sheet, names, label)]
+    if label in names:
+        raise DataError(Fault(sheet.head(), f"the label {label!r} is among the columns that the net reads; name another label_column"))
+    return sheet, *matched(sheet, names, label)
+
+
+def _target(sheet: Sheet, names: Sequence[str], label: str) -> int:
+    """The place among the columns of a series of the one that is foretold."""
+    if label not in names:
+        raise DataError(f"{sheet.path}: label_column {label!r} is not among the columns that the net reads; {near(label, names)}")
+    return names.index(label)
+
+
+def _windows(request: Request, sheet: Sheet, columns: Sequence[int], label: int | None) -> Table:
     """With `steps`: windows of all columns, whose label is the next value of the label column."""
-    rows, faults = _features(sheet, None)
+    rows, faults = numbers(sheet, columns)
     if faults:
         raise DataError(*sorted(faults, key=line_of))
     _, trained = training_windows(request, sheet.path.name, len(rows))
-    described = Description(sheet.path.name, (), len(rows), columns=sheet.header, sha256=sheet.sha256)
-    return series_table(request, described, target, spread(rows[:trained]), lambda: rows)
-
-
-@lru_cache(maxsize=4)
-def _sheet(path: Path, label_column: str, modified: int, size: int) -> Sheet:
-    # `modified` and `size` are there for the cache: a file that changed is read again.
-    content = path.read_bytes()
-    try:
-        lines = content.decode("utf-8-sig").splitlines(keepends=True)
-        first = next((line for line in lines if line.strip()), "")
-        reader = text_csv.reader(lines, delimiter=_delimiter(first), skipinitialspace=True, strict=True)
-        rows = [(reader.line_num, tuple(cell.strip() for cell in row)) for row in reader if any(map(str.strip, row))]
-    except (UnicodeDecodeError, text_csv.Error) as e:
-        raise DataError(f"{path}: not a table in UTF-8 text: {e}") from e
-    if not rows:
-        raise DataError(f"{path}: the file is empty")
-    header = tuple(str(i) for i in range(len(rows[0][1])))
-    if (label_column in rows[0][1] and not _is_number(label_column)) or not any(map(_is_number, rows[0][1])):
-        header = rows.pop(0)[1]
-    wrong = [
-        Fault(f"{path}:{line}:1", f"{len(row)} cells; expected {len(header)}, as in the first line")
-        for line, row in rows
-        if len(row) != len(header)
-    ]
-    if wrong:
-        raise DataError(*wrong)
-    return Sheet(path, header, tuple(row for _, row in rows), tuple(n for n, _ in rows), sha256(content).hexdigest(), tuple(lines))
-
-
-def read_columns(path: Path, names: tuple[str, ...]) -> np.ndarray:
-    """(rows, columns) of a table: the columns of these names, or all where there are as many. DataError for what is no number."""
-    stat = path.stat()
-    sheet = _sheet(path, names[0], stat.st_mtime_ns, stat.st_size)
-    chosen = range(len(names)) if len(sheet.header) == len(names) else [_label(sheet, name) for name in names]
-    part = replace(sheet, header=names, rows=tuple(tuple(row[i] for i in chosen) for row in sheet.rows))
-    rows, faults = _features(part, None)
-    if faults:
-        raise DataError(*sorted(faults, key=line_of))
-    return rows
-
-
-def _label(sheet: Sheet, column: str) -> int:
-    if column in sheet.header:
-        return sheet.header.index(column)
-    if column.lstrip("-").isdigit() and -len(sheet.header) <= int(column) < len(sheet.header):
-        return int(column) % len(sheet.header)
-    raise DataError(f"{sheet.path}: there is no column {column!r} (label_column); {near(column, sheet.header)}")
-
-
-def _features(sheet: Sheet, label: int | None) -> tuple[np.ndarray, list[Fault]]:
-    columns = [i for i in range(len(sheet.header)) if i != label]
-    if not columns:
-        raise DataError(f"{sheet.path}: there is no column besides the label")
-    cells = [[row[i] for i in columns] for row in sheet.rows]
-    if all(map(_are_numbers, cells)):
-        return np.array(cells, np.float32).reshape(len(cells), len(columns)), []
-    faults = [
-        Fault(sheet.place(k, i), f"column {sheet.header[i]!r} {_named(cell)}; expected a number")
-        for k, row in enumerate(cells)
-        for i, cell in zip(columns, row, strict=True)
-        if not _is_number(cell)
-    ]
-    return np.zeros((len(cells), len(columns)), np.float32), faults
+    names = tuple(sheet.header[k] for k in columns)
+    described = Description(sheet.path.name, (), len(rows), columns=names, sha256=sheet.sha256)
+    return series_table(request, described, list(columns).index(label or 0), spread(rows[:trained]), lambda: rows)
 
 
 def _targets(sheet: Sheet, label: int, request: Request) -> tuple[np.ndarray, tuple[str, ...], list[Fault]]:
-    cells, place = [row[label] for row in sheet.rows], f"column {sheet.header[label]!r}"
-    numbers, classes = _are_numbers(cells), request.classes
-    if numbers and (classes == () or (classes is None and _are_measures(cells, request.layer.data_param))):
-        return np.array(cells, np.float32), (), []
-    if numbers and _are_whole(cells):
-        cells = [str(int(float(cell))) for cell in cells]
+    """The labels as numbers, the names of their classes, and a fault for those that are none."""
+    cells, param, classes = [row[label] for row in sheet.rows], request.layer.data_param, request.classes
+    measures = [is_measure(cell) for cell in cells]
+    if classes == () or (classes is None and _foretold(cells, measures, param)):
+        wrong = [k for k, cell in enumerate(cells) if not is_number(cell)]
+        faults = sheet.faults(label, wrong, "expected a number" + ("" if param.regression else ", as in the other rows"))
+        return np.array([0 if faults else float(cell) for cell in cells], np.float32), (), faults
+    names = [whole(cell) or cell for cell in cells] if _are_whole(cells if classes is None else classes) else cells
     if classes is None:
-        classes = tuple(sorted({*cells} - {""}, key=int if numbers else None))
+        classes = tuple(in_order({*names} - {""}))
     number = {name: i for i, name in enumerate(classes)}
-    faults = [
-        Fault(
-            sheet.place(k, label),
-            f"{place} {_named(cell)}; " + (near(cell, classes) if cell and classes else f"expected a {'class' if classes else 'number'}"),
-        )
-        for k, cell in enumerate(cells)
-        if cell not in number
-    ]
-    return np.array([number.get(cell, 0) for cell in cells], np.int64), classes, faults
+    wrong = [k for k, name in enumerate(names) if name not in number]
+    hint = near(names[wrong[0]], classes) if wrong and names[wrong[0]] and classes else "expected a class"
+    faults = sheet.faults(label, wrong, hint)
+    return np.array([number.get(name, 0) for name in names], np.int64), classes, faults
 
 
-def _are_measures(cells: Sequence[str], param: pb.DataParameter) -> bool:
-    """Whether numbers are to be foretold themselves, rather than being the names of classes."""
-    many = len(set(cells)) > max(MOST_CLASSES, len(cells) / 4)
-    return not _are_whole(cells) or (param.regression if param.HasField("regression") else many)
+def _are_whole(cells: Sequence[str]) -> bool:
+    return all(whole(cell) for cell in cells)
 
 
-def _named(cell: str) -> str:
-    return f"is {cell!r}" if cell else "is empty"
+def _foretold(cells: Sequence[str], measures: Sequence[bool], param: pb.DataParameter) -> bool:
+    """Whether labels are to be foretold themselves, as numbers, rather than being the names of classes.
 
-
-def _delimiter(line: str) -> str:
-    return max(",;\t", key=line.count)
-
-
-def _is_number(cell: str) -> bool:
-    return _are_numbers((cell,))
-
-
-def _are_numbers(cells: Iterable[str]) -> bool:
-    try:
-        return all(abs(number) < 3.4e38 for number in map(float, cells))
-    except ValueError:
-        return False
-
-
-def _are_whole(cells: Iterable[str]) -> bool:
-    return all(float(cell).is_integer() for cell in cells)
+    Numbers with a few cells that are none, gaps for instance, are numbers with faults: they are no classes.
+    """
+    if param.HasField("regression") and param.regression:
+        return True
+    fractions = any(measure and not float(cell).is_integer() for cell, measure in zip(cells, measures, strict=True))
+    if not all(measures):
+        rest = {cell.lower() for cell, measure in zip(cells, measures, strict=True) if not measure}
+        return any(measures) and (fractions or {""} < rest | {""} <= MISSING | {""})
+    many = len({whole(cell) or cell for cell in cells}) > max(MOST_CLASSES, len(cells) / 4)
+    return fractions or (many and not param.HasField("regression"))

@@ -5,6 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from netc.errors import DataError
 from netc.random import permutation
 
 Order = Callable[[int, int], np.ndarray]
@@ -44,8 +45,16 @@ def streams(rows: int, batch_size: int) -> Order:
 def held_out(rows: int, fraction: float, phase: str, series: bool = False) -> np.ndarray:
     """The rows of `phase` where round(rows * fraction) rows are kept for TEST, the same ones for every net and seed.
 
-    Of a `series` they are the last.
+    Of a `series` they are the last. DataError as of `held_count`.
     """
-    count = round(rows * fraction)
+    count = held_count(rows, fraction)
     mixed = np.arange(rows)[::-1] if series else permutation(0, "test_fraction", rows)
     return np.sort(mixed[count:] if phase == "TRAIN" else mixed[:count])
+
+
+def held_count(rows: int, fraction: float) -> int:
+    """How many rows are kept for TEST. DataError if a share that is not 0 keeps none, or leaves none to train on."""
+    count = round(rows * fraction)
+    if fraction and not 0 < count < rows:
+        raise DataError(f"test_fraction {fraction:g} of {rows:,} rows holds out {count:,} and leaves {rows - count:,} to train on")
+    return count

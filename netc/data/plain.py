@@ -4,7 +4,9 @@ import zipfile
 from pathlib import Path
 
 from netc import netc_pb2 as pb
+from netc.data.arrays import array_names, row_shape, seems_channels_last
 from netc.data.images import common_size
+from netc.errors import DataError
 from netc.registry import dataset
 
 SIDES = (28, 32, 48, 64, 96)  # pixels that images of unlike sizes are brought to
@@ -13,6 +15,8 @@ TEXT_STEPS, SERIES_STEPS, WORDS = 64, 22, 6000
 
 def plain_layer(source: str, base: str | Path = ".") -> pb.LayerParameter:
     """A layer of one row a batch, with the settings that its source cannot do without."""
+    if any("\ud800" <= letter <= "\udfff" for letter in source):
+        raise DataError(f"{source}: this name is not UTF-8, and net files are; rename it")
     layer = pb.LayerParameter(name="data", type="Data", top=["data", "label"])
     param, path = layer.data_param, Path(base) / Path(source).expanduser()
     param.source, param.batch_size = source, 1
@@ -20,11 +24,13 @@ def plain_layer(source: str, base: str | Path = ".") -> pb.LayerParameter:
         _named(layer, source)
     elif path.suffix == ".txt":
         param.steps, param.test_fraction = TEXT_STEPS, 0.1
-    elif path.suffix == ".npy":
+    elif path.suffix == ".npy" and path.is_file():
         layer.top[:] = ["data"]
+        param.channels_last = bool(seems_channels_last(row_shape(path, "data")))
     elif path.suffix == ".npz" and path.is_file() and zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            layer.top[:] = ["data", *(["label"] if "label.npy" in archive.namelist() else [])]
+        there = array_names(path)
+        layer.top[:] = ["data", *(["label"] if "label" in there else [])]
+        param.channels_last = "data" in there and bool(seems_channels_last(row_shape(path, "data")))
     elif path.is_dir():
         size = common_size(path)
         if size and isinstance(size, int):

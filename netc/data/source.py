@@ -52,8 +52,9 @@ class Description:
     """What a source gives, known before it is loaded. `rows` is None if it never ends, `sha256` "" if it is unknown.
 
     `set_apart` says that the rows for TEST are others than those for TRAIN, `has_validation` that there are rows for VALIDATION
-    too. `tokens` is "characters" or "words" where the first top is a text. `columns` are the names of those of a table or a series;
-    the label of a series is the next value of `target`. `noun` says what a speed counts: images, sentences, tokens. `channels` is the
+    too. `tokens` is "characters" or "words" where the first top is a text. `columns` are the names of those of a table or a series, in
+    the order of the top, and `label` is that of a table's label; the label of a series is the next value of `target`.
+    `channels_last`: the source stores images so. `noun` says what a speed counts: images, sentences, tokens. `channels` is the
     order of those of images, RGB or BGR, where it is known. Of a `stream` an epoch takes as many rows as make whole batches.
     """
 
@@ -68,6 +69,8 @@ class Description:
     tokens: str = ""
     columns: tuple[str, ...] = ()
     target: str = ""
+    label: str = ""
+    channels_last: bool = False
     noun: str = field(default="rows", compare=False)
     channels: str = field(default="", compare=False)
     stream: bool = field(default=False, compare=False)
@@ -95,9 +98,10 @@ class Description:
     def reading(self) -> dict[str, Any]:
         """How texts, series and tables become inputs of a deployed net: times, tokens, columns. Empty for other rows."""
         if not self.tops[0].batch_axis:
-            return {"columns": list(self.columns)} if self.columns else {}
-        said = {"tokens": self.tokens, "columns": list(self.columns), "forecasts": self.target}
-        return {"steps": self.tops[0].shape[0]} | {k: v for k, v in said.items() if v}
+            said = {"columns": list(self.columns), "label": self.label} if self.columns else {}
+            return said | ({"channels_last": True} if self.channels_last else {})
+        about = {"tokens": self.tokens, "columns": list(self.columns), "forecasts": self.target}
+        return {"steps": self.tops[0].shape[0]} | {k: v for k, v in about.items() if v}
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,7 @@ class Request:
     """What a source function receives. `phase` is TRAIN, VALIDATION or TEST; without rows of its own, VALIDATION is TEST.
 
     `base` is the directory that relative paths start from: the net file's. `source` is that of the layer's message, or data_param's
-    test_source or validation_source; for these `classes` are those of the training rows, whose numbering they must keep.
+    test_source or validation_source; for these `learned` describes the training rows, whose columns and classes they must keep.
     """
 
     layer: pb.LayerParameter
@@ -113,7 +117,17 @@ class Request:
     seed: int = 0
     base: Path = Path(".")
     source: str = ""
-    classes: tuple[str, ...] | None = None
+    learned: Description | None = None
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """The classes in the order of their numbers; () where the labels are no classes, None where the rows themselves say it."""
+        return self.learned.classes if self.learned else tuple(self.layer.data_param.classes) or None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns to read, in order; () where the rows themselves say it."""
+        return self.learned.columns if self.learned else tuple(self.layer.data_param.columns)
 
     @property
     def path(self) -> Path:

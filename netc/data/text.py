@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from netc import netc_pb2 as pb
+from netc.data.order import held_count
 from netc.data.source import Description, Request, Table, TopSpec
 from netc.data.vocabulary import Vocabulary
-from netc.errors import MOST_FAULTS, DataError, Fault
+from netc.errors import DataError, Fault
 from netc.registry import source
 
 WORDS = re.compile(r"\w+?(?=n['’]t\b)|n['’]t\b|['’]\w+|\w+|\n|[^\w\s]")  # clitics apart, as in treebanks: is n't, film 's
@@ -92,20 +93,26 @@ def make_vocabulary(tokens: Sequence[str], kind: str, most: int) -> Vocabulary:
 def encode(tokens: Sequence[str], vocabulary: Vocabulary, place: str) -> np.ndarray:
     """The number of each token, or of it in lower case, or of `<unknown>`.
 
-    DataError, with lines and columns, for characters that a vocabulary without `<unknown>` lacks.
+    DataError, one for each with its first line and column, for characters that a vocabulary without `<unknown>` lacks.
     """
     if not vocabulary.is_closed:
         return vocabulary.ids(t if t in vocabulary else t.lower() for t in tokens)
-    missing = [i for i, t in enumerate(tokens) if t not in vocabulary]
+    missing: dict[str, list[int]] = {}
+    for i, t in enumerate(tokens):
+        if t not in vocabulary:
+            missing.setdefault(t, []).append(i)
     if missing:
         whole = "".join(tokens)
-        raise DataError(*[_outside(whole, i, place, len(vocabulary.words)) for i in missing[: MOST_FAULTS + 1]])
+        raise DataError(*[_outside(whole, found, place, len(vocabulary.words)) for found in missing.values()])
     return vocabulary.ids(tokens)
 
 
-def _outside(text: str, at: int, place: str, count: int) -> Fault:
+def _outside(text: str, found: Sequence[int], place: str, count: int) -> Fault:
+    """The fault for a character at all its places."""
+    at = found[0]
     line, column = text.count("\n", 0, at) + 1, at - (text.rfind("\n", 0, at) + 1) + 1
-    return Fault(f"{place}:{line}:{column}", f"the character {text[at]!r} is not among the {count} of the training text")
+    more = f" (it is there {len(found):,} times)" if len(found) > 1 else ""
+    return Fault(f"{place}:{line}:{column}", f"the character {text[at]!r} is not among the {count} of the training text{more}")
 
 
 def window_count(request: Request, name: str, tokens: int) -> tuple[int, int]:
@@ -116,7 +123,7 @@ def window_count(request: Request, name: str, tokens: int) -> tuple[int, int]:
     windows = (tokens - 1) // param.steps
     if windows < 1:
         raise DataError(f"{name}: {tokens} tokens; expected more than steps, {param.steps}")
-    return windows, round(windows * param.test_fraction)
+    return windows, held_count(windows, param.test_fraction)
 
 
 @lru_cache(maxsize=4)

@@ -12,6 +12,7 @@ import numpy as np
 
 from netc import netc_pb2 as pb
 from netc.data.bilinear import resize
+from netc.data.cells import label_number
 from netc.data.decoding import each
 from netc.data.pixels import LeftOut, read_image
 from netc.data.source import Description, Request, Table, TopSpec
@@ -178,7 +179,9 @@ def _windows(listing: Path, root: Path) -> list[Window]:
                 raise ValueError(f"it has {count} windows")
             for k in range(count):
                 at_window = lines[at + 6 + k]
-                label, overlap, (x1, y1, x2, y2) = int(at_window[0]), float(at_window[1]), (int(float(v)) for v in at_window[2:])
+                label, overlap, (x1, y1, x2, y2) = label_number(at_window[0]), float(at_window[1]), (int(float(v)) for v in at_window[2:])
+                if label is None:
+                    raise ValueError(f"the label {at_window[0]!r} is no whole number")
                 if not (0 <= x1 <= x2 and 0 <= y1 <= y2):
                     raise ValueError(f"a window from {x1} {y1} to {x2} {y2}")
                 windows.append(Window(path, label, overlap, (x1, y1, x2, y2)))

@@ -42,8 +42,8 @@ def sparkline(values: Sequence[float] | np.ndarray, width: int = 60) -> str:
 
 
 def histogram(values: np.ndarray, bins: int = 12) -> str:
-    """How values are spread from their least to their largest, as a sparkline."""
-    counts, _ = np.histogram(values, bins)
+    """How values are spread from their least to their largest, as a sparkline; those that are not finite are left out."""
+    counts, _ = np.histogram(values[np.isfinite(values)], bins)
     return sparkline(counts)
 
 

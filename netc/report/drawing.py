@@ -1,6 +1,6 @@
-"""The frame of a drawing of boxes and arrows, as an SVG file."""
+"""The frame of a drawing of boxes and arrows, as an SVG file or in Graphviz' language."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 
 
@@ -15,3 +15,18 @@ def document(title: str, view: tuple[float, float, float, float], parts: Iterabl
         '<path d="M0 0 8 4 0 8z" fill="#777"/></marker></defs>',
     ]
     return "\n".join([*head, *parts, "</svg>"]) + "\n"
+
+
+def dot_document(title: str, nodes: Iterable[tuple[str, Sequence[str], str, bool]], arrows: Iterable[tuple[str, str]]) -> str:
+    """A DOT file. Of each node: its name, its lines of text, its colour, and whether its frame is dashed."""
+    lines = [f"digraph {_quoted(title)} {{", '  node [shape=box, style="rounded,filled", fontname="sans-serif", fontsize=11]']
+    for name, text, colour, dashed in nodes:
+        style = ', style="rounded,filled,dashed"' if dashed else ""
+        label = "\\n".join(_quoted(line)[1:-1] for line in text if line)
+        lines.append(f'  {name} [label="{label}", fillcolor="{colour}"{style}]')
+    return "\n".join([*lines, *(f"  {a} -> {b}" for a, b in arrows), "}"]) + "\n"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
+    return f'"{escaped}"'

@@ -1,6 +1,7 @@
 """A curve in one line of text."""
 
 from collections.abc import Sequence
+from math import isfinite
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 ASCII = "_.-=+*%#"  # where the terminal has no blocks: low to high by how dark they are
@@ -29,7 +30,8 @@ class Sparkline:
 
 
 def drawn(values: Sequence[float], width: int, marks: str = BLOCKS) -> str:
-    """The curve of some values between their lowest and their highest."""
+    """The curve of some values between their lowest and their highest; those that are not finite are left out."""
+    values = [value for value in values if isfinite(value)]
     if len(values) > width:
         bounds = [k * len(values) // width for k in range(width + 1)]
         values = [sum(values[a:b]) / (b - a) for a, b in zip(bounds, bounds[1:], strict=False)]

@@ -1,11 +1,13 @@
 """A job: a net with its solver, as a command reads them from one file or from Caffe's two."""
 
+import dataclasses
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from netc import netc_pb2 as pb
 from netc.errors import Fault, SpecError, near
@@ -22,7 +24,8 @@ MOST_TESTS = 100
 class Job:
     """What to train, and how. `solver_at` is where the solver stands: a document and the path within it.
 
-    `tests` are the nets to test with, at least one; most often the first is `train` itself.
+    `tests` are the nets to test with, at least one; most often the first is `train` itself. `learned` is what the weights that it
+    starts from know of the rows that they learned from: a `data.Learned` for the first top of a source.
     """
 
     name: str
@@ -32,6 +35,7 @@ class Job:
     solver_at: tuple[Document, tuple[str | int, ...]]
     overrides: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
+    learned: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def test(self) -> Document:
@@ -81,6 +85,10 @@ class Job:
         if self.draws_seed:
             return secrets.randbits(31)
         return int(self.solver.random_seed) if self.solver.HasField("random_seed") else 0
+
+    def with_learned(self, learned: Mapping[str, Any]) -> "Job":
+        """The same job with what its weights know of rows."""
+        return replace(self, learned=learned)
 
     def with_seed(self, seed: int) -> "Job":
         """The same job with the seed of a run that drew one."""

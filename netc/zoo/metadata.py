@@ -32,6 +32,8 @@ RULES = {
     "columns": ("a list of texts", _words),
     "tokens": ("a text", lambda v: isinstance(v, str)),
     "forecasts": ("a text", lambda v: isinstance(v, str)),
+    "label": ("a text", lambda v: isinstance(v, str)),
+    "channels_last": ("true or false", lambda v: isinstance(v, bool)),
     "sources": ("a list of {type, tops}, three tops of a TreeData at least", lambda v: isinstance(v, list) and all(map(_source, v))),
     "batch_axis": ("0, 1 or null", lambda v: v is None or _whole(v, 1)),
     "steps": (f"a whole number up to {MOST_STEPS}", lambda v: _whole(v, MOST_STEPS, 1)),

@@ -112,7 +112,9 @@ def test_maps_by_axis_and_what_has_none() -> None:
 def test_a_net_is_drawn(tmp_path: Path) -> None:
     draw_net_to_file(L.ReLU(L.Input(shape={"dim": [1, 2]})).to_proto(), str(tmp_path / "n.svg"))
     assert "ReLU1" in (tmp_path / "n.svg").read_text()
-    with pytest.raises(SpecError, match="are drawn as .svg files"):
+    draw_net_to_file(L.ReLU(L.Input(shape={"dim": [1, 2]})).to_proto(), str(tmp_path / "n.dot"))
+    assert (tmp_path / "n.dot").read_text().startswith("digraph")
+    with pytest.raises(SpecError, match="netc writes a drawing as .svg, .dot or .gv"):
         draw_net_to_file(L.Input(shape={"dim": [1, 2]}).to_proto(), str(tmp_path / "n.png"))
 
 

@@ -161,3 +161,25 @@ def test_every_warning_has_its_net():
 def test_a_sound_net_has_no_warning(tmp_path):
     result = netc("check", write_small(tmp_path, HEAD + f"  - InnerProduct: {{num_output: 16, {X}}}\n  - ReLU\n" + END + SOLVER))
     assert result.exit_code == 0 and result.stderr == ""
+
+
+@pytest.mark.parametrize("batch", [10, 1000])
+def test_sorted_rows_are_not_uneven(tmp_path, batch):
+    """The rows of a class lie together; those of one sample would be of a few classes."""
+    random = np.random.default_rng(0)
+    label = np.repeat(np.arange(10), 600)
+    np.savez(tmp_path / "sorted.npz", data=random.normal(size=(6000, 4)), label=label)
+    text = f"""\
+name: sorted
+layers:
+  - Data: {{source: sorted.npz, batch_size: {batch}, test_source: sorted.npz, shuffle: false}}
+  - InnerProduct: {{num_output: 10, weight_filler: xavier}}
+  - SoftmaxWithLoss
+solver: {{base_lr: 0.01, max_iter: 1000}}
+"""
+    (tmp_path / "net.yaml").write_text(text)
+    result = netc("check", tmp_path / "net.yaml")
+    assert result.exit_code == 0 and "uneven" not in result.stderr, result.stderr
+    assert "labels 0 to 9, 10 classes, 0.1 to 0.1 of the rows each" in result.stdout
+    np.savez(tmp_path / "sorted.npz", data=random.normal(size=(6000, 4)), label=np.repeat([0, 1], [5900, 100]))
+    assert "classes of TEST are uneven: 5900 rows of class 0, 100 of class 1" in netc("check", tmp_path / "net.yaml").stderr

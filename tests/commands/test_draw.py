@@ -3,8 +3,11 @@
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pytest
+
 from netc import api
 from netc.commands.draw_training import group, ops
+from netc.report.drawing import dot_document
 from tests.conftest import ROOT
 from tests.small_nets import netc
 
@@ -75,3 +78,20 @@ def test_a_large_graph_is_counted(tmp_path):
     assert netc("draw", ROOT / "nets/deep_autoencoder.yaml", "--graph", "training", "-o", tmp_path / "x.svg").exit_code == 0
     drawn = boxes(tmp_path / "x.svg")
     assert ["encode1", "2 Add, 2 Adam"] in drawn and not any("x1000" in line for box in drawn for line in box)
+
+
+@pytest.mark.parametrize("graph", ["layers", "training"])
+def test_text_for_graphviz(tmp_path, graph):
+    result = netc("draw", LENET, "-o", tmp_path / "lenet.dot", "--graph", graph)
+    assert result.exit_code == 0, result.stderr
+    lines = (tmp_path / "lenet.dot").read_text().splitlines()
+    nodes = [line.split(" [")[0].strip() for line in lines if "[label=" in line]
+    arrows = [line.strip().split(" -> ") for line in lines if " -> " in line]
+    assert lines[0] == 'digraph "lenet" {' and lines[-1] == "}" and {n for pair in arrows for n in pair} <= set(nodes)
+    if graph == "layers":
+        assert (len(nodes), len(arrows)) == (10, 11) and any('label="conv1\\nConvolution' in line for line in lines)
+
+
+def test_names_in_text_for_graphviz_are_quoted():
+    text = dot_document('a "b"', [("n0", ['x\\"y"', "", "z"], "#fff", True)], [])
+    assert 'digraph "a \\"b\\"" {' in text and 'label="x\\\\\\"y\\"\\nz", fillcolor="#fff", style="rounded,filled,dashed"' in text

@@ -115,3 +115,15 @@ def test_what_is_wrong(zoo, name, arguments, said, monkeypatch):
 def test_a_batch_of_another_shape_is_told(zoo):
     with pytest.raises(DataError, match="the model takes 5xNx3, 2x2 came"):
         Model("sequences", zoo)(np.zeros((2, 2)))
+
+
+def test_forecasts_and_texts_are_kept(zoo, tmp_path):
+    path = zoo.parent / "one.csv"
+    result = netc("predict", "series", "--from", zoo, path, "--length", 10, "-o", tmp_path / "f.npz")
+    assert result.exit_code == 0 and not result.stdout, result.stderr
+    printed = netc("predict", "series", "--from", zoo, path, "--length", 10).stdout.splitlines()
+    np.testing.assert_allclose(np.load(tmp_path / "f.npz")["b"][0], [float(line.split()[-1]) for line in printed], rtol=1e-5)
+    assert netc("predict", "series", "--from", zoo, path, "--length", 3, "-o", tmp_path / "f.csv").exit_code == 0
+    assert (tmp_path / "f.csv").read_text().startswith("input,b.+1,b.+2,b.+3\n")
+    result = netc("predict", "series", "--from", zoo, path, tmp_path / "none.csv")
+    assert result.exit_code == 2 and result.stdout.count("b +1") == 1 and "none.csv: no .csv file" in result.stderr

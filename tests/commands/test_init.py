@@ -1,6 +1,7 @@
 """`netc init`: the net that it writes trains."""
 
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -111,6 +112,36 @@ def test_images_of_numbers_that_are_no_bytes(tmp_path):
     write_arrays(tmp_path, 50)
     assert netc("init", tmp_path / "net.yaml", "--data", tmp_path / "small.npz").exit_code == 0
     assert "mean_value: 0.4" in (tmp_path / "net.yaml").read_text() and "Convolution" in (tmp_path / "net.yaml").read_text()
+
+
+def test_images_with_their_channels_last(tmp_path):
+    """They are turned round in training and in predictions; where both ends may be channels, nothing is guessed."""
+    random = np.random.default_rng(0)
+    label = np.arange(60) % 2
+    images = random.integers(0, 80, (60, 9, 8, 3)).astype(np.uint8) + (label * 120)[:, None, None, None].astype(np.uint8)
+    np.savez(tmp_path / "a.npz", data=images, label=label)
+    result = netc("init", tmp_path / "net.yaml", "--data", tmp_path / "a.npz")
+    assert result.exit_code == 0 and "60 images of 2 classes" in result.stdout, result.stderr
+    assert "channels_last: true" in (tmp_path / "net.yaml").read_text()
+    more = "--runs", tmp_path / "runs", "--zoo", tmp_path / "zoo", "--set", "solver.max_epoch=20", "--publish"
+    assert netc("train", tmp_path / "net.yaml", *more).exit_code == 0
+    np.save(tmp_path / "rows.npy", images)
+    np.save(tmp_path / "turned.npy", images.transpose(0, 3, 1, 2))
+    found, other = (Model("net", str(tmp_path / "zoo")).predict([str(tmp_path / name)]) for name in ("rows.npy", "turned.npy"))
+    assert np.mean([int(p.best[0][0]) == k for p, k in zip(found, label, strict=True)]) == 1
+    assert [p.best for p in found] == [p.best for p in other]
+    np.savez(tmp_path / "b.npz", data=images[:, :3], label=label)
+    result = netc("init", tmp_path / "b.yaml", "--data", tmp_path / "b.npz")
+    assert result.exit_code == 2 and "nothing says which axis of its rows, 3x8x3, are the channels" in result.stderr
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="names of files are UTF-8 there")
+def test_a_name_that_is_no_utf_8(tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9.csv")
+    path.write_text("a,kind\n1,x\n2,y\n")
+    for command in (("init", tmp_path / "new.yaml", "--data", path), ("data", "show", path)):
+        result = netc(*command)
+        assert result.exit_code == 2 and "this name is not UTF-8, and net files are; rename it" in result.stderr, result.stderr
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (8, 8, 3)])

@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import sys
 
 import numpy as np
 import pytest
@@ -139,14 +141,18 @@ def test_what_cannot_be_predicted(zoo, tmp_path):
     buffer = io.BytesIO()
     np.save(buffer, np.zeros((1, 12, 12), np.float32))
     (tmp_path / "cut.npy").write_bytes(buffer.getvalue()[:200])
+    np.save(tmp_path / "empty.npy", np.zeros((0, 1, 12, 12), np.float32))
+    np.save(tmp_path / "complex.npy", np.zeros((1, 1, 12, 12), np.complex64))
     small, model = zoo / "zoo/small/1.0.0", "there is no such file"
     said = {
         (small, "none.png"): "none.png: there is no such file",
         (small, "none.npy"): "none.npy: there is no such file",
         (small, "text.png"): "text.png: cannot be decoded",
-        (small, "text.npy"): "text.npy: cannot be read as .npy",
-        (small, "cut.npy"): "cut.npy: cannot be read as .npy",
+        (small, "text.npy"): "text.npy: not an .npy file",
+        (small, "cut.npy"): "cut.npy: not an .npy file",
         (small, "shape.npy"): "the model takes Nx1x12x12",
+        (small, "empty.npy"): "empty.npy: an array of 0x1x12x12, in which there is nothing",
+        (small, "complex.npy"): "complex.npy: an array of complex64; expected real numbers",
         (tmp_path / "none.onnx", "shape.npy"): f"none.onnx: {model}",
         (tmp_path / "text.onnx", "shape.npy"): "text.onnx: no model that runs",
         (tmp_path, "shape.npy"): "there is no model.onnx in this folder",
@@ -168,3 +174,31 @@ def test_an_array_model_takes_no_images(tmp_path):
     with pytest.raises(DataError, match=r"the model takes Nx5, no images; give \.npy"):
         Model(tmp_path / "build").predict([str(tmp_path / "small.yaml")])
     assert json.loads(Model(tmp_path / "build").session.ort.get_modelmeta().custom_metadata_map["netc"])["classes"] == []
+
+
+def test_a_folder_and_a_broken_image_in_it(zoo, tmp_path):
+    for k, value in enumerate((20, 230, 30)):
+        (tmp_path / "in" / "deep").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((9, 9, 3), value, np.uint8)).save(tmp_path / "in" / "deep" / f"{k}.png")
+    (tmp_path / "in" / "broken.png").write_bytes(b"no image")
+    (tmp_path / "in" / "notes.txt").write_text("left out")
+    (tmp_path / "in" / ".hidden.png").write_text("left out")
+    result = netc("predict", "photos", "--from", zoo / "zoo", tmp_path / "in", zoo / "photos/dark/0.png")
+    lines = result.stdout.splitlines()
+    assert result.exit_code == 2 and "broken.png: cannot be decoded" in result.stderr
+    assert [line.split(": ")[1].split()[0] for line in lines] == ["dark", "bright", "dark", "dark"]
+    result = netc("predict", "photos", "--from", zoo / "zoo", tmp_path / "in", "-o", tmp_path / "out.csv")
+    assert result.exit_code == 2 and len((tmp_path / "out.csv").read_text().splitlines()) == 4
+    with pytest.raises(DataError, match="broken.png"):
+        Model("photos", str(zoo / "zoo")).predict([str(tmp_path / "in")])
+    (tmp_path / "none").mkdir()
+    result = netc("predict", "photos", "--from", zoo / "zoo", tmp_path / "none")
+    assert result.exit_code == 2 and "there is nothing in this folder that the model reads (looked for ." in result.stderr
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="names of files are UTF-8 there")
+def test_a_name_that_is_no_utf_8(zoo, tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9.png")
+    Image.fromarray(np.full((9, 9, 3), 20, np.uint8)).save(path)
+    result = netc("predict", "photos", "--from", zoo / "zoo", tmp_path, "-o", tmp_path / "out.csv")
+    assert result.exit_code == 0 and "caf\N{REPLACEMENT CHARACTER}.png,dark" in (tmp_path / "out.csv").read_text("utf-8")

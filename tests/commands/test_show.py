@@ -42,7 +42,7 @@ def test_a_page_and_a_picture(tmp_path):
     assert "<th>rows, train</th><td>20</td>" in page and "data:image/png;base64," in page and "http" not in page
     result = netc("data", "show", "nets/iris.csv", "-o", tmp_path / "b.png")
     assert result.exit_code == 2 and "are no images; give a .html file" in result.stderr
-    assert "ends in .html or .png" in netc("data", "show", photos, "-o", tmp_path / "a.pdf").stderr
+    assert "as .html or .png" in netc("data", "show", photos, "-o", tmp_path / "a.pdf").stderr
 
 
 def test_a_table_has_a_line_a_column():
@@ -109,3 +109,20 @@ def test_sparklines():
     assert sparkline([0, 1, 2, 7]) == "▁▂▃█" and sparkline([3, 3]) == "▁▁" and sparkline([]) == ""
     assert len(sparkline(np.arange(1000), 50)) == 50
     assert sparkline(np.arange(8)) == "▁▂▃▄▅▆▇█"
+
+
+def test_values_that_are_not_finite(tmp_path):
+    rows = np.random.default_rng(0).normal(size=(20, 3))
+    rows[3, 0], rows[4, 0], rows[:, 1] = np.nan, np.inf, np.nan
+    np.savez(tmp_path / "t.npz", data=rows, label=np.arange(20) % 3 - 1)
+    result = netc("data", "show", tmp_path / "t.npz")
+    assert result.exit_code == 0 and "22 values are NaN or infinite" in result.stdout, result.stderr
+    lines = result.stdout.splitlines()
+    at = next(k for k, line in enumerate(lines) if line.startswith("column"))
+    first, second = lines[at + 1 : at + 3]
+    finite = rows[np.isfinite(rows[:, 0]), 0]
+    assert first.split()[1:5] == [f"{v:.5g}" for v in (finite.min(), finite.max(), finite.mean(), finite.std())]
+    assert second.split()[1:5] == ["nan"] * 4 and "-1              7" in result.stdout
+    np.savez(tmp_path / "i.npz", data=np.full((5, 1, 4, 4), np.nan), label=np.full(5, 10**15))
+    result = netc("data", "show", tmp_path / "i.npz")
+    assert result.exit_code == 0 and "no finite values" in result.stdout and str(10**15) in result.stdout

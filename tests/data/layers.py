@@ -10,7 +10,10 @@ def data_layer(source, batch_size=2, tops=("data", "label"), transform="", **fie
     layer = pb.LayerParameter(name="data", type="Data", top=tops)
     layer.data_param.source, layer.data_param.batch_size = str(source), batch_size
     for name, value in fields.items():
-        setattr(layer.data_param, name, value)
+        if isinstance(value, list):
+            getattr(layer.data_param, name).extend(value)
+        else:
+            setattr(layer.data_param, name, value)
     if transform:
         text_format.Parse(transform, layer.transform_param)
     return layer

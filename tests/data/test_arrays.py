@@ -1,12 +1,13 @@
 """Arrays on disk."""
 
+import io
 import zipfile
 
 import numpy as np
 import pytest
 
 from netc import data
-from netc.data import TopSpec
+from netc.data import TopSpec, arrays
 from netc.errors import DataError
 from tests.data.layers import data_layer
 
@@ -115,5 +116,123 @@ def test_files_that_were_cut_off(tmp_path):
     content = bytearray((tmp_path / "a.npz").read_bytes())
     content[100_000] ^= 1
     (tmp_path / "a.npz").write_bytes(content)
-    with pytest.raises(DataError, match="a.npz: is damaged, or was cut off: Bad CRC-32"):
+    with pytest.raises(DataError, match="a.npz: not an .npz file, or a damaged one: Bad CRC-32"):
         data.open(data_layer("a.npz", tops=["data"]), "TRAIN", 0, tmp_path)
+
+
+def damaged(kind):
+    """The bytes of a damaged .npz or .npy file."""
+    buffer = io.BytesIO()
+    if kind.startswith("npy"):
+        np.save(buffer, np.zeros((4, 2), np.float32))
+    else:
+        np.savez_compressed(buffer, data=np.random.default_rng(0).normal(size=(400, 2)), label=np.zeros(400, int))
+    content = bytearray(buffer.getvalue())
+    header = content.index(b"descr") if b"descr" in content else 0
+    if kind == "npz zlib":
+        content[200:300] = b"\xff" * 100
+    elif kind == "npz encrypted":
+        for start in (content.index(b"PK\x03\x04") + 6, content.index(b"PK\x01\x02") + 8):
+            content[start] |= 1
+    elif kind == "npz method":
+        for start in (content.index(b"PK\x03\x04") + 8, content.index(b"PK\x01\x02") + 10):
+            content[start] = 77
+    elif kind == "npz end":
+        content = content[:-30]
+    elif kind == "npy token":
+        content[header : header + 5] = b"'''((("[:5]
+    elif kind == "npy dtype":
+        content = bytearray(content.replace(b"<f4", b"<q9"))
+    elif kind == "npy negative":
+        content = bytearray(content.replace(b"(4, 2)", b"(-4,2)"))
+    elif kind == "npy huge":
+        content = bytearray(content.replace(b"(4, 2), }    ", b"(4, 2" + b"0" * 7 + b")"))
+    elif kind == "npy version":
+        content[6] = 9
+    elif kind == "npy cut":
+        content = content[:20]
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["npz zlib", "npz encrypted", "npz method", "npz end", "npy token", "npy dtype", "npy negative", "npy huge", "npy version", "npy cut"],
+)
+def test_damaged_files_are_one_sentence(tmp_path, kind):
+    suffix = kind[:3]
+    (tmp_path / f"a.{suffix}").write_bytes(damaged(kind))
+    layer = data_layer(f"a.{suffix}", 1, ["data", "label"] if suffix == "npz" else ["data"])
+    with pytest.raises(DataError, match=rf"a\.{suffix}") as caught:
+        data.open(layer, "TRAIN", 0, tmp_path)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "array, said",
+    [
+        (np.zeros((4, 0)), "its rows hold no values"),
+        (np.float32(1), r"of shape \(\); expected real numbers"),
+        (np.zeros(4, "M8[s]"), "is dates of shape"),
+        (np.zeros(4, "S3"), "is bytes of text of shape"),
+        (np.zeros(4, [("a", "f4")]), "is records of shape"),
+        (np.zeros(4, np.complex64), "is complex64 of shape"),
+    ],
+)
+def test_arrays_that_are_no_rows_of_numbers(tmp_path, array, said):
+    np.save(tmp_path / "a.npy", array)
+    with pytest.raises(DataError, match=said):
+        data.describe(data_layer("a.npy", 1, ["data"]), "TRAIN", tmp_path)
+
+
+def test_whole_numbers_beyond_int64(tmp_path):
+    np.savez(tmp_path / "a.npz", data=np.zeros((2, 2)), label=np.array([1, 2**63], np.uint64))
+    with pytest.raises(DataError, match="array 'label' holds 9223372036854775808, which is beyond int64"):
+        data.open(data_layer("a.npz"), "TRAIN", 0, tmp_path)
+
+
+def test_another_byte_order(tmp_path):
+    rows = np.arange(6.0).reshape(3, 2)
+    for name, order in (("little", "<"), ("big", ">")):
+        np.savez(tmp_path / f"{name}.npz", data=rows.astype(f"{order}f4"), label=np.arange(3).astype(f"{order}i8"))
+    for name in ("little", "big"):
+        x, y = data.open(data_layer(f"{name}.npz", 3, shuffle=False), "TRAIN", 0, tmp_path).batch(0)
+        assert x.tolist() == rows.tolist() and y.tolist() == [0, 1, 2] and x.dtype.isnative and y.dtype.isnative
+
+
+def test_labels_that_are_text(tmp_path):
+    np.savez(tmp_path / "train.npz", data=np.zeros((3, 2)), label=np.array(["2115", "02115", "x"]))
+    np.savez(tmp_path / "test.npz", data=np.zeros((2, 2)), label=np.array(["x", "2115"]))
+    layer = data_layer("train.npz", 3, shuffle=False, test_source="test.npz", test_batch_size=2)
+    assert data.describe(layer, "TRAIN", tmp_path).classes == ("02115", "2115", "x")
+    assert data.open(layer, "TRAIN", 0, tmp_path).batch(0)[1].tolist() == [1, 0, 2]
+    assert data.open(layer, "TEST", 0, tmp_path).batch(0)[1].tolist() == [2, 1]
+    np.savez(tmp_path / "test.npz", data=np.zeros((2, 2)), label=np.array(["x", "y"]))
+    with pytest.raises(DataError, match="array 'label': row 1 is 'y'; there are 02115, 2115, x .1 rows are wrong."):
+        data.open(layer, "TEST", 0, tmp_path)
+
+
+def test_images_with_their_channels_last(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (4, 5, 6, 3), np.uint8)
+    np.savez(tmp_path / "a.npz", data=images, label=np.arange(4))
+    layer = data_layer("a.npz", 4, shuffle=False, channels_last=True)
+    assert data.describe(layer, "TRAIN", tmp_path).tops[0].shape == (3, 5, 6)
+    np.testing.assert_array_equal(data.open(layer, "TRAIN", 0, tmp_path).batch(0)[0], images.transpose(0, 3, 1, 2))
+    np.savez(tmp_path / "a.npz", data=images.reshape(4, -1), label=np.arange(4))
+    with pytest.raises(DataError, match="channels_last is for rows of height x width x channels; array 'data' is 4x90"):
+        data.describe(layer, "TRAIN", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "shape, last",
+    [
+        ((32, 32, 3), True),
+        ((28, 28, 1), True),
+        ((9, 8, 4), True),
+        ((3, 32, 32), False),
+        ((1, 8, 8), False),
+        ((3, 8, 3), None),
+        ((8, 9), False),
+    ],
+)
+def test_which_axis_the_channels_are(shape, last):
+    assert arrays.seems_channels_last(shape) is last

@@ -31,7 +31,7 @@ def rows(opened, *steps):
 
 def test_what_there_is():
     layers = {"DummyData", "HDF5Data", "ImageData", "MemoryData", "TreeData", "WindowData"}
-    assert set(source) == {".csv", ".npy", ".npz", ".txt", "folder", "leveldb", "lmdb"} | layers
+    assert set(source) == {".csv", ".npy", ".npz", ".tsv", ".txt", "folder", "leveldb", "lmdb"} | layers
     images = {"mnist", "fashion-mnist", "cifar10", "cifar100", "digits"}
     sequences = {"japanese_vowels", "sst", "sst_sentences", "sst_sentences2", "sunspots", "tinyshakespeare"}
     assert set(dataset) == images | sequences | {"iris", "breast_cancer", "diabetes", "ten"}
@@ -136,7 +136,7 @@ def test_batch_sizes():
     "fields, message",
     [
         ({"source": "mnits"}, "'mnits' is neither a data set nor a file or folder; did you mean 'mnist'"),
-        ({"source": ""}, "source is missing; expected the name of a data set, a .csv, .npy, .npz, .txt file or a folder"),
+        ({"source": ""}, "source is missing; expected the name of a data set, a .csv, .npy, .npz, .tsv, .txt file or a folder"),
         ({"source": "x_lmdb", "backend": pb.DataParameter.LMDB}, "'x_lmdb' is neither a data set nor a file or folder"),
         ({"source": "ten", "tops": "abc"}, "ten gives 2 tops; the layer has 3"),
         ({"source": "ten", "test_fraction": 1.5}, "test_fraction is 1.5; expected 0 to 1"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from netc import data
-from netc.data.text import join, make_vocabulary, split
+from netc.data.text import encode, join, make_vocabulary, split
 from netc.data.vocabulary import UNKNOWN, Vocabulary
 from netc.errors import DataError
 from tests.data.layers import data_layer
@@ -118,3 +118,12 @@ def test_what_is_wrong(tmp_path, content, fields, said):
     (tmp_path / "t.txt").write_bytes(content)
     with pytest.raises(DataError, match=said):
         data.open(data_layer(str(tmp_path / "t.txt"), **({"batch_size": 1} | fields)), "TRAIN", seed=0)
+
+
+def test_a_character_that_is_missing_is_told_once():
+    with pytest.raises(DataError) as caught:
+        encode("axbx\nyx", Vocabulary(("\n", "a", "b")), "t.txt")
+    assert [str(f) for f in caught.value.faults] == [
+        "t.txt:1:2: the character 'x' is not among the 3 of the training text (it is there 3 times)",
+        "t.txt:2:1: the character 'y' is not among the 3 of the training text",
+    ]

@@ -1,0 +1,26 @@
+"""What commands write: the form that the suffix of a file asks for, or a refusal that lists the forms there are."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from netc.errors import RunError, SpecError
+from netc.files import replace_file
+
+
+def form(path: str, known: Sequence[str], what: str) -> str:
+    """The suffix of `path` in lower case, one of `known` ("" stands for none). SpecError, before any work, if it asks for another."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in known:
+        kinds = [kind for kind in known if kind]
+        listed = f"{', '.join(kinds[:-1])} or {kinds[-1]}" if len(kinds) > 1 else kinds[0]
+        came = f"the suffix {suffix!r} is none of them" if suffix else "the name has no suffix that says which"
+        raise SpecError(f"{path}: netc writes {what} as {listed}; {came}")
+    return suffix
+
+
+def put(path: str, content: bytes) -> None:
+    """Write a file, whole or not at all. RunError if that fails."""
+    try:
+        replace_file(Path(path), content)
+    except OSError as e:
+        raise RunError(f"{path}: cannot be written: {e.strerror or e}") from e

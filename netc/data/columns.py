@@ -1,0 +1,124 @@
+"""Which columns of a table a net reads: those of the names that it learned from, wherever they stand.
+
+Only where neither table has a header, places count, and then the number of columns must be the same.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from netc.data.cells import index, is_number, whole
+from netc.data.sheet import PLACE, Sheet, places, read_sheet
+from netc.errors import MOST_FAULTS, DataError, Fault, close, near
+
+
+def matched(sheet: Sheet, names: Sequence[str], label: str = "") -> tuple[list[int], int | None]:
+    """The places of the columns `names`, and of `label` if there is one. DataError lists the names that are missing or stand twice.
+
+    A table without a header has the columns of a net that learned from one without: as many, in the same order.
+    """
+    wanted = [*names, *([label] if label else [])]
+    by_place = all(name.startswith(PLACE) and index(name[1:]) is not None for name in wanted)
+    if by_place and not sheet.named:
+        return _by_place(sheet, names, label)
+    if not sheet.named:
+        text = f"there is no header, and the net reads columns by name: give a first line with {_listed(wanted)}"
+        raise DataError(Fault(sheet.head(), text))
+    if by_place and not set(wanted) <= set(sheet.header):
+        text = f"there is a header ({_listed(sheet.header)}), but the net learned from {len(wanted)} columns without one, in their order"
+        raise DataError(Fault(sheet.head(), f"{text}: take the first line away once the columns stand as they stood there"))
+    faults = [*_missing(sheet, names, label), *_twice(sheet, wanted)]
+    if faults:
+        raise DataError(*faults)
+    place = {name: k for k, name in enumerate(sheet.header)}
+    return [place[name] for name in names], place[label] if label else None
+
+
+def all_columns(sheet: Sheet, label: int | None) -> list[int]:
+    """The places of all columns but the label's. DataError if there is none, or if two have one name."""
+    found = [k for k in range(len(sheet.header)) if k != label]
+    if not found:
+        raise DataError(f"{sheet.path}: there is no column besides the label")
+    if faults := _twice(sheet, sheet.header):
+        raise DataError(*faults)
+    return found
+
+
+def label_place(sheet: Sheet, column: str) -> int:
+    """The place of the column that is called so, or that has this number. DataError if there is none."""
+    if column in sheet.header:
+        return sheet.header.index(column)
+    number = index(column)
+    if number is not None and -len(sheet.header) <= number < len(sheet.header):
+        return number % len(sheet.header)
+    raise DataError(f"{sheet.path}: there is no column {column!r} (label_column); {near(column, sheet.header)}")
+
+
+def numbers(sheet: Sheet, chosen: Sequence[int]) -> tuple[np.ndarray, list[Fault]]:
+    """(rows, columns) of the chosen columns as float32, and a fault for each column with cells that are no numbers."""
+    found, faults = np.zeros((len(sheet.rows), len(chosen)), np.float32), list[Fault]()
+    for k, column in enumerate(chosen):
+        values = sheet.numbers(column)
+        if values is not None:
+            found[:, k] = values
+        else:
+            faults += sheet.faults(column, [r for r, row in enumerate(sheet.rows) if not is_number(row[column])], "expected a number")
+    return found, faults
+
+
+def read_columns(path: Path, names: Sequence[str], label: str = "", classes: Sequence[str] = ()) -> np.ndarray:
+    """(rows, columns) of a table: the columns of these names, as `matched` finds them. DataError for what is missing or no number.
+
+    A table without a header may have the `label` too, in the place where it stood, if it holds nothing but names of `classes`.
+    """
+    sheet = read_sheet(path, names)
+    there = label if label in sheet.header and len(sheet.header) == len(names) + 1 and not sheet.named else ""
+    if there:
+        cells = {row[sheet.header.index(label)] for row in sheet.rows}
+        there = label if all(cell in classes or whole(cell) in classes for cell in cells) else ""
+    rows, faults = numbers(sheet, matched(sheet, names, there)[0])
+    if faults:
+        raise DataError(*faults)
+    return rows
+
+
+def _by_place(sheet: Sheet, names: Sequence[str], label: str) -> tuple[list[int], int | None]:
+    order = sorted([*names, *([label] if label else [])], key=lambda name: int(name[1:]))
+    if len(sheet.header) != len(order) or (label and tuple(order) != places(len(order))):
+        said = f"{len(sheet.header)} columns without a header; the net learned from {len(order)}{' with the label' if label else ''}"
+        raise DataError(Fault(sheet.head(), f"{said}, and only their number and order say which is which"))
+    return [order.index(name) for name in names], order.index(label) if label else None
+
+
+def _missing(sheet: Sheet, names: Sequence[str], label: str) -> list[Fault]:
+    """A fault for each name that is not in the header; what is near only for as many as are shown, since to look for it takes time."""
+    there, known = set(sheet.header), {*names, label}
+    others, faults = [name for name in sheet.header if name not in known], list[Fault]()
+    for name in (*names, *([label] if label else [])):
+        if name in there:
+            continue
+        text = f"there is no column {name!r}, {'the label' if name == label else 'which the net reads'}"
+        if len(faults) >= MOST_FAULTS:
+            faults.append(Fault(sheet.head(), text))
+            continue
+        alike = close(name, others)
+        place = sheet.head(sheet.header.index(alike[0]) if alike else 0)
+        hint = f"did you mean {' or '.join(map(repr, alike))}?" if alike else near(name, others or sheet.header)
+        faults.append(Fault(place, f"{text}; {hint}"))
+    return faults
+
+
+def _twice(sheet: Sheet, names: Sequence[str]) -> list[Fault]:
+    """A fault for each name in the header that stands there more than once."""
+    faults, counts = [], Counter(sheet.header)
+    for name in (name for name in dict.fromkeys(names) if counts[name] > 1):
+        second = [k for k, other in enumerate(sheet.header) if other == name][1]
+        text = f"{counts[name]} columns are called {name!r}, so that nothing says which is meant: give each a name of its own"
+        faults.append(Fault(sheet.head(second), text))
+    return faults
+
+
+def _listed(names: Sequence[str], most: int = 12) -> str:
+    return ", ".join(names[:most]) + (f", ... ({len(names)} in all)" if len(names) > most else "")

@@ -1,0 +1,140 @@
+"""What a net that has learned from rows must find in other rows: columns, classes and their order, means and deviations.
+
+It goes from the training rows to those for testing, into snapshots and into run folders, so that no number hangs on where a column
+stands in some file.
+"""
+
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from netc import netc_pb2 as pb
+from netc.data.batches import describe
+from netc.data.sheet import SUFFIXES, read_sheet
+from netc.data.source import Description
+from netc.errors import DataError
+from netc.registry import dataset
+
+
+@dataclass(frozen=True)
+class Learned:
+    """The columns of the first top, the label's, the classes, and whether the label is a number that is foretold.
+
+    `spreads` are mean and std of the columns and of the label. `anew`: a net goes on to learn from other rows, whose label and
+    spread are their own, and whose classes are too, unless all of them are among these. The classes of a text are its vocabulary.
+    """
+
+    columns: tuple[str, ...] = ()
+    label: str = ""
+    classes: tuple[str, ...] = ()
+    measures: bool = False
+    spreads: tuple[tuple[tuple[float, ...], tuple[float, ...]], ...] = ()
+    anew: bool = False
+
+    @classmethod
+    def of(cls, described: Description) -> "Learned":
+        """That of a source of training rows."""
+        measures = len(described.tops) > 1 and described.tops[1].dtype == "float32"
+        spreads = tuple((top.mean, top.std) for top in described.tops)
+        return cls(described.columns, described.target or described.label, described.classes, measures, spreads)
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> "Learned":
+        """That of `as_json`. KeyError, TypeError or ValueError for what is none: it may come from a stranger's file."""
+        columns, classes, label = tuple(said["columns"]), tuple(said["classes"]), said["label"]
+        spreads = tuple((tuple(map(float, mean)), tuple(map(float, std))) for mean, std in said["spreads"])
+        if not all(isinstance(name, str) for name in (*columns, *classes, label)) or not isinstance(said["measures"], bool):
+            raise TypeError("names of columns and classes are text")
+        "".join((*columns, *classes, label)).encode()  # a ValueError for what no net file can hold
+        if any(len(mean) != len(std) for mean, std in spreads) or (spreads and columns and len(spreads[0][0]) not in (0, len(columns))):
+            raise ValueError("a mean and a deviation belong to each column")
+        return cls(columns, label, classes, said["measures"], spreads)
+
+    def as_json(self) -> dict[str, Any]:
+        """What JSON can hold of it: all."""
+        return asdict(self)
+
+    def for_training(self) -> "Learned":
+        """What other rows must have for a net that goes on to learn from them."""
+        return replace(self, measures=False, spreads=(), anew=True)
+
+    def stated_in(self, layer: pb.LayerParameter, found: Collection[str] = ()) -> pb.LayerParameter:
+        """A data layer that reads its rows by these columns and classes. What it says of its label column itself stays.
+
+        `found` are the classes of the rows, where they are known.
+        """
+        filled = pb.LayerParameter()
+        filled.CopyFrom(layer)
+        param = filled.data_param
+        if self.columns and is_table(layer):
+            param.columns[:] = self.columns
+            if self.label and not param.label_column:
+                param.label_column = self.label
+            if self.measures:
+                param.regression = True
+        text = param.steps and not is_table(layer)  # its classes are its tokens, which the net reads
+        ours = self.classes and (text or not self.anew or (found and not param.classes and {*found} <= {*self.classes}))
+        if ours and layer.type == "Data":
+            param.classes[:] = self.classes
+        return filled
+
+    def spread_of(self, described: Description) -> Description:
+        """What describes other rows, with the means and deviations of those that the net learned from."""
+        if len(self.spreads) < len(described.tops) or self.columns != described.columns:
+            return described
+        tops = zip(described.tops, self.spreads, strict=False)
+        return replace(described, tops=tuple(replace(top, mean=mean, std=std) for top, (mean, std) in tops))
+
+
+Known = Mapping[str, Learned]  # by the first tops of sources
+NOTHING: Known = MappingProxyType({})
+
+
+def read_as_learned(layer: pb.LayerParameter, phase: str, base: str, known: Learned | None) -> tuple[pb.LayerParameter, Description]:
+    """The layer and what it delivers in `phase`, its rows read as `known` says. DataError for fields that its source does not have."""
+    if layer.data_param.columns and not is_table(layer):
+        raise DataError(f"columns is for tables ({', '.join(SUFFIXES)}); {layer.data_param.source!r} is none")
+    if layer.data_param.channels_last and Path(layer.data_param.source).suffix.lower() not in (".npy", ".npz"):
+        raise DataError(f"channels_last is for arrays (.npy, .npz); {layer.data_param.source!r} is none")
+    if known is None:
+        return layer, describe(layer, phase, base)
+    if known.anew and not _has(layer, base, known.label):
+        known = replace(known, label="")
+    layer = known.stated_in(layer)
+    described = describe(layer, phase, base)
+    if known.anew and described.classes != known.classes:
+        layer = known.stated_in(layer, described.classes)
+        described = describe(layer, phase, base)
+    return layer, known.spread_of(described)
+
+
+def rows_said(known: Known) -> dict[str, Any]:
+    """What files of weights keep of the rows that these learned from, by the sources' first tops."""
+    return {top: learned.as_json() for top, learned in known.items() if learned.columns or learned.classes}
+
+
+def stated(net: pb.NetParameter, known: Known) -> pb.NetParameter:
+    """A net whose tables name the columns and classes that they are read by."""
+    filled = pb.NetParameter()
+    filled.CopyFrom(net)
+    for layer in filled.layer:
+        if is_table(layer) and layer.top and layer.top[0] in known:
+            layer.CopyFrom(known[layer.top[0]].stated_in(layer))
+    return filled
+
+
+def _has(layer: pb.LayerParameter, base: str, column: str) -> bool:
+    """Whether the table of a layer has a column of that name."""
+    if column and is_table(layer):
+        with suppress(DataError):
+            return column in read_sheet(Path(base) / Path(layer.data_param.source).expanduser()).header
+    return False
+
+
+def is_table(layer: pb.LayerParameter) -> bool:
+    """Whether a layer reads a table in a text file."""
+    source = layer.data_param.source
+    return layer.type == "Data" and source not in dataset and Path(source).suffix.lower() in SUFFIXES

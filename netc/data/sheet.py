@@ -1,0 +1,180 @@
+"""The cells of a table in a text file, each with its place, and whether a header names its columns.
+
+The delimiter is the one of `,` `;` and tab that the first line has most of; of a .tsv file it is a tab. The first line is a
+header if it holds no number, or all the names that are looked for. Names are compared in Unicode's composed form.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from unicodedata import normalize
+
+import numpy as np
+
+from netc.data.cells import are_numbers, is_number
+from netc.errors import DataError, Fault
+from netc.files import read_file
+
+SUFFIXES = (".csv", ".tsv")
+PLACE = "#"  # begins the names of columns that have none: #0, #1, ...
+SHOWN = 5  # lines that a fault lists
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The cells of a file with the line that each row begins on. `header` names the columns, by place unless they are `named`."""
+
+    path: Path
+    header: tuple[str, ...]
+    named: bool
+    header_line: int
+    rows: tuple[tuple[str, ...], ...]
+    lines: tuple[int, ...]
+    sha256: str
+    text: tuple[str, ...]  # the file's lines
+    delimiter: str
+    kept: dict[int, np.ndarray] = field(default_factory=dict, compare=False, repr=False)  # columns of numbers, which take time to make
+
+    def numbers(self, column: int) -> np.ndarray | None:
+        """A column as float32; None if it has cells that are no numbers."""
+        if column not in self.kept:
+            cells = [row[column] for row in self.rows]
+            if not are_numbers(cells):
+                return None
+            self.kept[column] = np.array(list(map(float, cells)), np.float32)
+        return self.kept[column]
+
+    def place(self, row: int, column: int) -> str:
+        """`file:line:column` of a cell."""
+        return self._place(self.lines[row], column)
+
+    def head(self, column: int = 0) -> str:
+        """`file:line:column` of a name in the header; of the first row where there is no header."""
+        return self._place(self.header_line, column)
+
+    def _place(self, line: int, column: int) -> str:
+        starts = _starts(self.text[line - 1], self.delimiter)
+        return f"{self.path}:{line}:{starts[column] if column < len(starts) else 1}"
+
+    def faults(self, column: int, wrong: Sequence[int], wanted: str) -> list[Fault]:
+        """One fault for all cells of a column, by their rows, that are not what is wanted; none if there are none."""
+        if not wrong:
+            return []
+        cell = self.rows[wrong[0]][column]
+        text = f"column {self.header[column]!r} {f'is {cell!r}' if cell else 'is empty'}; {wanted}"
+        if len(wrong) > 1:
+            values = len({self.rows[k][column] for k in wrong})
+            lines = ", ".join(str(self.lines[k]) for k in wrong[:SHOWN]) + (", ..." if len(wrong) > SHOWN else "")
+            text += f" ({len(wrong):,} of {len(self.rows):,} cells are wrong, {values:,} different; lines {lines})"
+        return [Fault(self.place(wrong[0], column), text)]
+
+
+def read_sheet(path: Path, names: Iterable[str] = ()) -> Sheet:
+    """The table in a file. A first line that holds all of `names` is its header even where other names are numbers.
+
+    DataError if it cannot be read, is empty, has no rows, or rows of another length.
+    """
+    try:
+        stat = path.stat()
+    except OSError as e:
+        raise DataError(f"{path}: cannot be read: {e.strerror or e}") from e
+    found = _read(path, stat.st_mtime_ns, stat.st_size)
+    first_line, first = found.rows[0]
+    named = _is_header(first, tuple(names))
+    header = tuple(normalize("NFC", name) for name in first) if named else places(len(first))
+    rows = found.rows[1:] if named else found.rows
+    if not rows:
+        raise DataError(Fault(f"{path}:{first_line}:1", "there are no rows below the header"))
+    cells, lines = tuple(r for _, r in rows), tuple(n for n, _ in rows)
+    return Sheet(path, header, named, first_line, cells, lines, found.sha256, found.text, found.delimiter, found.kept[named])
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file's rows, each with the line that it begins on, and what sheets keep, without a header and with one."""
+
+    rows: list[tuple[int, tuple[str, ...]]]
+    sha256: str
+    text: tuple[str, ...]
+    delimiter: str
+    kept: tuple[dict[int, np.ndarray], dict[int, np.ndarray]]
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path, modified: int, size: int) -> _File:
+    # `modified` and `size` are there for the cache: a file that changed is read again.
+    text, digest = _text(path)
+    lines = list(io.StringIO(text, newline=""))
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(next((line for line in lines if line.strip()), ""))
+    rows = _rows(path, lines, delimiter)
+    if not rows:
+        raise DataError(f"{path}: the file is empty")
+    expected = len(rows[0][1])
+    wrong = [(line, len(row)) for line, row in rows if len(row) != expected]
+    if wrong:
+        more = f" ({len(wrong):,} lines are of other lengths)" if len(wrong) > 1 else ""
+        raise DataError(Fault(f"{path}:{wrong[0][0]}:1", f"{wrong[0][1]} cells; expected {expected}, as in the first line{more}"))
+    return _File(rows, digest, tuple(lines), delimiter, ({}, {}))
+
+
+def places(count: int) -> tuple[str, ...]:
+    """The names of columns without a header."""
+    return tuple(f"{PLACE}{k}" for k in range(count))
+
+
+def _text(path: Path) -> tuple[str, str]:
+    try:
+        content = read_file(path)
+        return content.decode("utf-8-sig"), sha256(content).hexdigest()
+    except OSError as e:
+        raise DataError(f"{path}: cannot be read: {e.strerror or e}") from e
+    except UnicodeDecodeError as e:
+        kind = " (it seems to be UTF-16)" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else ""
+        line = content.count(b"\n", 0, e.start) + 1
+        text = f"not a table in UTF-8 text{kind}: byte 0x{content[e.start]:02x} in line {line}; save it as UTF-8"
+        raise DataError(f"{path}: {text}") from e
+
+
+def _rows(path: Path, lines: list[str], delimiter: str) -> list[tuple[int, tuple[str, ...]]]:
+    """The rows that are not blank, each with the line that it begins on."""
+    found, began = [], 1
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
+    try:
+        for row in reader:
+            cells = tuple(cell.strip() for cell in row)
+            if any(cells):
+                found.append((began, cells))
+            began = reader.line_num + 1
+    except csv.Error as e:
+        raise DataError(Fault(f"{path}:{began}:1", f"not a table in UTF-8 text: {e}")) from e
+    return found
+
+
+def _is_header(first: Sequence[str], names: Sequence[str]) -> bool:
+    wanted = set(names)
+    return bool(wanted and wanted <= {normalize("NFC", c) for c in first}) or not any(map(is_number, first))
+
+
+def _delimiter(line: str) -> str:
+    return max(",;\t", key=line.count)
+
+
+@lru_cache(maxsize=16)
+def _starts(line: str, delimiter: str) -> list[int]:
+    """The column, from 1, at which each cell of a line begins, after its spaces; a delimiter within quotes ends none."""
+    found, quoted, closed, begins = [1], False, 0, True
+    for at, letter in enumerate(line, 1):
+        if letter == '"' and (quoted or begins or closed == at - 1):  # two quotes are one within a cell
+            quoted, begins, closed = not quoted, False, at if quoted else 0
+        elif letter == delimiter and not quoted:
+            found.append(at + 1)
+            begins = True
+        elif begins and letter == " ":
+            found[-1] = at + 1
+        else:
+            begins = False
+    return found
