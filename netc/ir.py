@@ -208,8 +208,7 @@ class Ops:
             values = tuple(_value(v, dtype) for v in inputs)
             known = [None if v is None else (v.type, constant_value(v)) for v in values]
             stated = tuple(map(tuple, shapes if shape is None else [shape]))
-            types = infer(name, known, attrs, outputs, stated)
-            node = Node(name, values, attrs, types)
+            node = Node(name, values, attrs, infer(name, known, attrs, outputs, stated))
             return node.outputs[0] if outputs == 1 else node.outputs
 
         apply.__name__ = name

@@ -68,4 +68,4 @@ def main(debug: bool, allow_python: bool) -> None:
         from netc.layers import python
 
         python.allow_python()
-    gc.set_threshold(100_000)  # a compile makes many objects that stay: to look for garbage among them takes a quarter of its time
+    gc.set_threshold(500_000, 20, 50)  # a compile makes many objects that stay: to look for garbage among them takes a quarter of its time
