@@ -58,7 +58,7 @@ def test_what_the_command_line_sets(name: str, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(hostile_texts, "SIZE", SIZE // 20)
     net = parse_yaml("layers: [Input]", path="n.yaml")
     start = time.process_time()
-    faults = overridden([net], pb.SolverParameter(), [f"layers.data.shape={YAML[name]()}", f"name={YAML[name]()}"])[2]
+    faults = overridden([net], pb.SolverParameter(), [f"layers.data.shape={YAML[name]()}", f"name={YAML[name]()}"]).faults
     assert time.process_time() - start < SECONDS
     assert sum(len(str(fault)) for fault in faults) < 2**24
 
