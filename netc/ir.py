@@ -38,10 +38,8 @@ class origin:  # noqa: N801  (a context manager, as functions are; a generator w
     """Nodes made within come from the current origin with changes, or from `node`'s."""
 
     def __init__(self, node: "Node | None" = None, /, **changes: str):
-        self._origin = _origin.get() if node is None else node.origin
-        if changes:
-            now = self._origin
-            self._origin = Origin(changes.get("layer", now.layer), changes.get("place", now.place), changes.get("part", now.part))
+        now = _origin.get() if node is None else node.origin
+        self._origin = Origin(**{**vars(now), **changes}) if changes else now
 
     def __enter__(self) -> None:
         self._token = _origin.set(self._origin)
@@ -215,6 +213,7 @@ class Ops:
             return node.outputs[0] if outputs == 1 else node.outputs
 
         apply.__name__ = name
+        self.__dict__[name] = apply  # asked for once
         return apply
 
 

@@ -201,7 +201,7 @@ def _faults(error: NetcError, layer: Layer, net: Net, versions: Mapping[str, tup
 
 def _chain(layer: Layer, net: Net, versions: Mapping[str, tuple[Value, ...]]) -> str:
     """`data 64x1x28x28 (line 3) -> conv1 64x20x24x24 (line 4) -> ...`: the way from the data to the layer, on a line of its own."""
-    producers = {top: other for other in net.layers for top in other.tops if other is not layer and top not in other.bottoms}
+    producers = net.makers
 
     def step(blob: str) -> str:
         return f"{blob} {dims(versions[blob][-1].shape)}{_line(producers[blob]) if blob in producers else ''}"

@@ -1,7 +1,7 @@
 """What `netc check` warns of: nets that run, but hardly do what was meant. A function each, which gives the faults that it sees."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from netc import data, registry
@@ -15,6 +15,7 @@ from netc.spec.fields import KINDS, LABELLED, LAYER_FIELDS
 LINEAR = ("InnerProduct", "Convolution", "Deconvolution")
 PASSES = ("Dropout", "Flatten", "Reshape", "Split")
 SQUASHING = ("Sigmoid", "TanH")
+MOST_ALIKE = 5  # warnings of one check that stand in full
 MOST_SQUASHED, MOST_TIMES, LEAST_SHARE, BY_HEART = 5, 30, 0.1, 5
 
 
@@ -59,8 +60,14 @@ def check(function: Check) -> Check:
 
 
 def warnings(checked: Checked) -> list[Fault]:
-    """All that the checks see, each once."""
-    return list(dict.fromkeys(fault for function in CHECKS for fault in function(checked)))
+    """All that the checks see, each once; of one check that many layers fail the first, with the number of the others."""
+    return list(dict.fromkeys(fault for function in CHECKS for fault in _counted(list(dict.fromkeys(function(checked))))))
+
+
+def _counted(found: list[Fault]) -> list[Fault]:
+    if len(found) <= MOST_ALIKE:
+        return found
+    return [replace(found[0], text=f"{found[0].text} (and {len(found) - 1} layers more like this one)")]
 
 
 def _fault(layer: Layer, text: str, *path: str | int) -> Fault:
@@ -111,7 +118,7 @@ def _count(shape: tuple[int | str, ...]) -> int:
 def zero_start(checked: Checked) -> Iterator[Fault]:
     """Weights that start at zero in a net of several layers: the units of a layer stay alike."""
     learned = [x for x in checked.layers if x.type in LINEAR]
-    for layer in learned if len(learned) > 1 else ():
+    for layer in learned if len(learned) > 1 and checked.program.trains else ():
         message = getattr(layer.param, KINDS[layer.type].params[0])
         filler = message.weight_filler
         if filler.type == "constant" and not any(spec.name for spec in layer.param.param):

@@ -13,7 +13,7 @@ from typing import Any
 from netc import netc_pb2 as pb
 from netc.contract import Program
 from netc.errors import RunError, SpecError
-from netc.files import replace_file
+from netc.files import read_file, replace_file
 from netc.typed import MisfitError, typed
 
 NAME = "inputs.json"  # in the folder of a run
@@ -94,7 +94,7 @@ def remembered(folder: Path) -> dict[str, str]:
     """What `remember` noted; nothing where that is not there. SpecError if it cannot be read."""
     path = folder / NAME
     try:
-        said: dict[str, str] = typed(json.loads(path.read_bytes()), dict[str, str])
+        said: dict[str, str] = typed(json.loads(read_file(path)), dict[str, str])
         return said
     except FileNotFoundError:
         return {}

@@ -22,7 +22,7 @@ PER_KILL = 400  # iterations for each kill, so that the run is not at its end be
 
 # A plug-in that kills its own process at a moment that is counted: between and within the calls that write files.
 KILLER = """
-import os, signal, sys
+import os, signal
 import netc.files
 from netc.run.folder import RunFolder
 
@@ -39,12 +39,14 @@ def moment(name):
 
 
 class File:
-    def __init__(self, path, flags, opened=netc.files.open_unlinked):
-        # The file that is written has a random name; replace_file knows whose place it will take.
-        self.file, self.name = opened(path, flags), os.path.basename(sys._getframe(2).f_locals["path"])
+    def __init__(self, path, mode, **options):
+        self.file, self.name = open(path, mode, **options), os.path.basename(path)
 
     def __enter__(self):
         return self
+
+    def close(self):
+        self.file.close()
 
     def __exit__(self, *_):
         self.file.close()
@@ -66,9 +68,9 @@ class File:
 
 
 def renamed(old, new, replace=os.replace):
-    moment(f"before the rename to {os.path.basename(new)}")
+    moment(f"before the rename of {os.path.basename(old)}")
     replace(old, new)
-    moment(f"after the rename to {os.path.basename(new)}")
+    moment(f"after the rename of {os.path.basename(old)}")
 
 
 def log(self, line, log=RunFolder.log):
@@ -82,11 +84,7 @@ def log(self, line, log=RunFolder.log):
     return text
 
 
-def opened(path, flags, plain=netc.files.open_unlinked):
-    return File(path, flags) if sys._getframe(1).f_code.co_name == "replace_file" else plain(path, flags)
-
-
-netc.files.open_unlinked, os.replace, RunFolder.log = opened, renamed, log
+netc.files.open, os.replace, RunFolder.log = File, renamed, log
 """
 
 
