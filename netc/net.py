@@ -128,7 +128,7 @@ def judged(
     elif not chosen and not faults:
         faults.append(Fault(document.place(), f"no layer of the net is included in phase {phase}"))
     layers = [_layer(document, i, spec, phase, base, faults) for i, spec in chosen]
-    faults += [*_name_faults(layers), *_blob_faults(layers, _left_out(document, chosen, phase))]
+    faults += [*_name_faults(layers), *_blob_faults(layers, _left_out(document, chosen, phase)), *_range_faults(layers)]
     return Net(param.name, phase, tuple(layers), document), sorted(faults, key=line_of)
 
 
@@ -193,8 +193,6 @@ def _layer(document: Document, i: int, spec: pb.LayerParameter, phase: str, base
         except NetcError as e:
             faults += [] if doubt == BROKEN else _source_faults(e, document, i, spec.name, data.message_name(spec))
             doubt = BROKEN
-    for path, text in out_of_range(spec):
-        fault(text, *path)
     doubt = BROKEN if len(faults) > known else doubt
     return Layer(spec.name, type_, tuple(spec.bottom), tops, spec, weights, document, i, source, batch, doubt=doubt)
 
@@ -227,6 +225,13 @@ def _name_faults(layers: list[Layer]) -> Iterable[Fault]:
             text = f"the layer at {first[layer.name].at()} has the same name; weights are kept by name, so each layer needs its own"
             yield Fault(layer.at("name"), f"layer {layer.name!r}: {text}")
         first.setdefault(layer.name, layer)
+
+
+def _range_faults(layers: list[Layer]) -> Iterable[Fault]:
+    """Numbers that make no sense in their fields."""
+    for layer in layers:
+        for path, text in out_of_range(layer.param):
+            yield Fault(layer.at(*path), f"layer {layer.name!r}: {text}")
 
 
 def _left_out(document: Document, chosen: Iterable[tuple[int, Any]], phase: str) -> dict[str, str]:

@@ -1,12 +1,14 @@
 """What commands share: options, and the job that they name."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from netc import terminal
-from netc.spec.document import NOTHING, Dropped
+
+if TYPE_CHECKING:
+    from netc.spec.document import Dropped
 
 IGNORED = "netc.ignored"
 
@@ -16,7 +18,9 @@ def _ignored(ctx: click.Context, _: click.Parameter, fields: tuple[str, ...]) ->
     ctx.meta[IGNORED] = frozenset(fields)
 
 
-def _dropped(ctx: click.Context, _: click.Parameter, outside: bool) -> Dropped:
+def _dropped(ctx: click.Context, _: click.Parameter, outside: bool) -> "Dropped":
+    from netc.spec.document import Dropped
+
     return Dropped(outside, ctx.meta.get(IGNORED, frozenset()))
 
 
@@ -55,13 +59,14 @@ def options(*names: str) -> Callable[[Any], Any]:
     return add
 
 
-def job_of(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: Dropped = NOTHING) -> Any:
+def job_of(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped | None" = None) -> Any:
     """The job of a net file, plug-ins loaded; what was dropped from its files is said on stderr."""
     from netc import registry
     from netc.judge import judged_job
+    from netc.spec.document import NOTHING
 
     registry.load(*plugins)
-    job = judged_job(net, overrides, dropped)
+    job = judged_job(net, overrides, dropped or NOTHING)
     for warning in job.warnings:
         terminal.say(f"netc: {warning}", err=True)
     return job

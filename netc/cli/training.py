@@ -2,13 +2,16 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from netc import terminal
 from netc.cli.group import main
 from netc.cli.options import job_of, options
-from netc.spec.document import Dropped
+
+if TYPE_CHECKING:
+    from netc.spec.document import Dropped
 
 
 @main.command()
@@ -23,7 +26,12 @@ from netc.spec.document import Dropped
 )
 @click.option("--allow-changed", is_flag=True, help="Resume even if files that the net reads have changed since the run began.")
 @click.option("--snapshot", metavar="FILE", help="Go on from this .solverstate (Caffe's, also .h5) or snapshot.")
-@click.option("--weights", multiple=True, metavar="FILE[,FILE]", help="Start from these weights (.safetensors, .caffemodel), by name.")
+@click.option(
+    "--weights",
+    multiple=True,
+    metavar="FILE[,FILE]",
+    help="Start from these weights, by name: .safetensors, .caffemodel or a model in the zoo.",
+)
 @click.option("--runs", default="runs", show_default=True, metavar="DIR", help="Where runs are kept.")
 @click.option("--caffe-log", is_flag=True, help="Write Caffe's log lines to stderr too, for tools that read them.")
 @click.option("--watch", is_flag=True, help="Log gradients, updates and activations of every layer (solver.watch_interval).")
@@ -33,7 +41,7 @@ from netc.spec.document import Dropped
     "--publish/--no-publish", default=None, help="Publish the result [default: unless --set changed the net, or it states no licence]."
 )
 @click.option("--sign", envvar="NETC_SIGN", metavar="KEY", help="Sign what is published with this secret key (netc zoo keygen).")
-def train(net: str | None, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: Dropped, provider: str, target: str | None,
+def train(net: str | None, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped", provider: str, target: str | None,
           threads: int | None, zoo: str, resume: str | None, allow_changed: bool, snapshot: str | None, weights: tuple[str, ...],
           runs: str, caffe_log: bool, watch: bool, quiet: bool, as_json: bool, publish: bool | None, sign: str | None) -> None:  # fmt: skip
     """Train NET, test it, and publish it into the zoo.
@@ -80,7 +88,7 @@ def _net_and_run(net: str | None, resume: str | None) -> tuple[str, str | None]:
 @click.option("--iterations", default=40, show_default=True, type=click.IntRange(4), help="Of each stage of the runs.")
 @click.option("--seed", default=0, show_default=True, help="Of the iterations after which a run is stopped and killed.")
 @click.pass_context
-def verify_resume(ctx: click.Context, net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: Dropped, provider: str,
+def verify_resume(ctx: click.Context, net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped", provider: str,
                   target: str | None, threads: int | None, iterations: int, seed: int) -> None:  # fmt: skip
     """Prove that a run of NET that is stopped, or killed, and resumed is the run itself, bit for bit.
 
@@ -106,9 +114,15 @@ def verify_resume(ctx: click.Context, net: str, overrides: tuple[str, ...], plug
 @click.argument("net", required=False)
 @click.option("--model", metavar="NET", help="The net, as Caffe spells it.")
 @options("set", "plugin", "unknown", "provider", "threads")
-@click.option("--weights", required=True, multiple=True, metavar="FILE", help="Trained weights: .safetensors, .caffemodel or a snapshot.")
+@click.option(
+    "--weights",
+    required=True,
+    multiple=True,
+    metavar="FILE",
+    help="Trained weights: .safetensors, .caffemodel, a snapshot, or a model in the zoo.",
+)
 @click.option("--iterations", type=click.IntRange(1), help="Batches to test on [default: one pass over the test set].")
-def test(net: str | None, model: str | None, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: Dropped, provider: str,
+def test(net: str | None, model: str | None, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped", provider: str,
          threads: int | None, weights: tuple[str, ...], iterations: int | None) -> None:  # fmt: skip
     """Run the test phase of NET on trained weights.
 
@@ -132,7 +146,7 @@ def test(net: str | None, model: str | None, overrides: tuple[str, ...], plugins
 @options("set", "plugin", "unknown", "provider", "threads")
 @click.option("--iterations", default=50, show_default=True, type=click.IntRange(1), help="Steps to measure.")
 def time_(
-    net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: Dropped, provider: str, threads: int | None, iterations: int
+    net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped", provider: str, threads: int | None, iterations: int
 ) -> None:
     """Milliseconds of each layer of NET, forward, backward and update.
 
@@ -195,11 +209,11 @@ def predict(model: str, inputs: tuple[str, ...], source: str | None, key: str | 
 @main.command("extract-features")
 @click.argument("net")
 @options("set", "plugin", "unknown", "provider", "threads")
-@click.option("--weights", required=True, multiple=True, metavar="FILE", help="Trained weights.")
+@click.option("--weights", required=True, multiple=True, metavar="FILE", help="Trained weights, or a model in the zoo.")
 @click.option("--blobs", required=True, metavar="NAME[,NAME]", help="Blobs of the test net.")
 @click.option("--iterations", type=click.IntRange(1), help="Batches [default: one pass over the test set].")
 @click.option("-o", "--output", required=True, metavar="FILE", help="A .npz file, else an LMDB of float Datums (one blob).")
-def extract_features(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: Dropped, provider: str,
+def extract_features(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped", provider: str,
                      threads: int | None, weights: tuple[str, ...], blobs: str, iterations: int | None, output: str) -> None:  # fmt: skip
     """Write what the test phase of NET puts into some blobs, a row for each row of its data.
 

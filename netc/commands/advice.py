@@ -285,3 +285,9 @@ def classes_seen(checked: Checked) -> Iterator[Fault]:
             yield _fault(seen.layer, text)
         if len(seen.labels) == 1 and seen.rows > 1:
             yield _fault(seen.layer, f"all {seen.rows} rows of {seen.phase} that were seen are of class {next(iter(seen.labels))}")
+
+
+@check
+def pinned_batch(checked: Checked) -> Iterator[Fault]:
+    """A deployed net that takes no batch, or no sequence, but one of the file's size."""
+    yield from (Fault(fault.place, f"model.onnx {fault.text}") for fault in checked.program.pinned)

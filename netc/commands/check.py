@@ -89,7 +89,7 @@ def _shared_rows(seen: Iterable[Seen]) -> Iterator[Fault]:
     training: set[bytes] = set().union(*(s.hashes for s in seen if s.phase == "TRAIN"))
     for s in seen:
         if s.phase != "TRAIN" and (shared := len(s.hashes & training)):
-            text = f"rows of TEST that are rows of TRAIN too: {shared}; tests tell less than they seem to"
+            text = f"rows of {s.phase} that are rows of TRAIN too: {shared}; tests tell less than they seem to"
             yield Fault(s.layer.at(), f"layer {s.layer.name!r}: {text}")
         if s.rows > len(s.hashes):
             text = f"rows of {s.phase} that are copies of others: {s.rows - len(s.hashes)}"

@@ -128,9 +128,15 @@ def _solver_type(name: str) -> str:
 
 
 def _policy(name: str) -> str:
-    needs = registry.schedule.facts[name].get("needs", ())
-    needed = ["", "Fields of the solver that it needs:", *_of(pb.SolverParameter, needs)] if needs else []
-    return "\n".join([f"{name} (lr_policy)", "", summary(registry.schedule[name]), *needed])
+    facts = registry.schedule.facts[name]
+    lists = (("needs", "needs"), ("reads", "reads too"))
+    found = [
+        line
+        for kind, word in lists
+        if kind in facts
+        for line in ("", f"Fields of the solver that it {word}:", *_of(pb.SolverParameter, facts[kind]))
+    ]
+    return "\n".join([f"{name} (lr_policy)", "", summary(registry.schedule[name]), *found])
 
 
 def _filler(name: str) -> str:
