@@ -260,21 +260,18 @@ def _left_out(document: Document, chosen: Iterable[tuple[int, Any]], phase: str)
 def _blob_faults(layers: list[Layer], left_out: Mapping[str, str]) -> Iterable[Fault]:
     """Bottoms that nothing before them writes, and tops that two layers write."""
     written: dict[str, Layer] = {}
-    writers: dict[str, list[int]] = {}
-    for k, layer in enumerate(layers):
-        for top in layer.tops:
-            writers.setdefault(top, []).append(k)
+    writers = {top: layer for layer in reversed(layers) for top in layer.tops}  # the first of each
     unsure = False  # whether a layer above may write what it does not say
     unwritten = 0
-    for k, layer in enumerate(layers):
+    for layer in layers:
         stated = not layer.doubt or layer.document.states("layer", layer.index, "bottom")
         for i, bottom in enumerate(layer.bottoms if stated and not unsure else ()):
             if bottom not in written:
                 unwritten += 1
-                later = next((layers[j] for j in writers.get(bottom, ()) if j >= k), None)
+                later = writers.get(bottom)
                 said = left_out.get(bottom) if later is None else None
-                known = written if unwritten <= MOST_FAULTS else None  # a search for near names takes its time
-                yield Fault(layer.at("bottom", i), f"layer {layer.name!r}: {said or _unwritten(bottom, layer, later, known)}")
+                said = said or _unwritten(bottom, layer, later, written if unwritten <= MOST_FAULTS else None)  # a search takes its time
+                yield Fault(layer.at("bottom", i), f"layer {layer.name!r}: {said}")
         told = layer.document.states("layer", layer.index, "top") or (layer.tops and layer.type) or layer.type in ENDLESS
         unsure |= bool(layer.doubt) and not told
         yield from _top_faults(layer, written)
@@ -299,10 +296,7 @@ def _top_faults(layer: Layer, written: Mapping[str, Layer]) -> Iterable[Fault]:
 
 
 def _unwritten(bottom: str, layer: Layer, later: Layer | None, written: Iterable[str] | None) -> str:
-    """What is wrong with a bottom that no layer before it writes. `later` is a layer further down that does.
-
-    The hint is a near name among those that are `written`.
-    """
+    """What is wrong with a bottom that no layer before it writes, with what is near among `written`. `later` is a layer that does."""
     if later is None:
         if bottom == "label" and layer.type in LABELLED:
             return f"reads 'label', which no layer before it writes; {layer.type} needs it: the data layer can have it as its second top"
