@@ -24,7 +24,7 @@ from netc.derived import deployed, pretraining
 from netc.emit import emit
 from netc.errors import Fault, SpecError
 from netc.ir import Graph, Node, Value, leaf
-from netc.judge import all_faults, net_faults, source_faults
+from netc.judge import all_faults, net_faults, source_faults, width_faults
 from netc.layers.context import BATCH, NOISE
 from netc.lower import OUT, SYMBOLIC, Lowered, lower, lower_symbolic
 from netc.metadata import dynamic_sizes, noise_facts, pin_text, random_facts, reset_facts, state_facts, tensor_facts
@@ -219,7 +219,7 @@ class Program:
             "providers": [provider],
             "seed": self.seed,
             "iter_size": self.job.solver.iter_size,
-            "states": [state_facts(n, graph) for n in graph.leaves("State")],
+            "states": state_facts(graph),
             "noise": noise,
             "random": random_facts(noise),
             "batch": [tensor_facts(n.outputs[0]) for n in inputs if n.attrs["name"].startswith(BATCH)],
@@ -254,13 +254,15 @@ def program(job: Job, provider: str = "cpu", needs_solver: bool = True, target: 
         try:
             getattr(stage, part)
         except SpecError as e:
-            faults.extend(f for f in e.faults if f not in faults)
+            faults[:] = dict.fromkeys((*faults, *e.faults))
 
     for part in ("train_net", "test_nets", "train", "tests"):
         if not faults:
             need(made, part)
     if faults or any(source_faults(net, bool(job.solver.test_iter)) for net in (made.train_net, *made.test_nets)):
         faults = net_faults(job)
+    for test in () if faults else made.tests:
+        faults += width_faults(made.train, test[0])
     if made.trains or needs_solver:
         for stage in made.stages:
             faults += solver_faults(stage.job)

@@ -101,8 +101,7 @@ def lower_judged(
         ctx = Context(layer, layer.phase or net.phase, batch, seed, shared, states, updates, sinks, net.described, steps)
         try:
             with origin(layer=layer.name, place=layer.at()):
-                bottoms = [versions[b][-1] for b in layer.bottoms]
-                tops = _run(ctx, bottoms, net.param.force_backward)
+                tops = _run(ctx, bottoms := [versions[b][-1] for b in layer.bottoms], net.param.force_backward)
                 readings += _readings(ctx, bottoms)
                 losses += [_weighted(t, w) for t, w in zip(tops, layer.loss_weights, strict=True) if w]
         except NetcError as e:
@@ -202,7 +201,7 @@ def _faults(error: NetcError, layer: Layer, net: Net, versions: Mapping[str, tup
 
 def _chain(layer: Layer, net: Net, versions: Mapping[str, tuple[Value, ...]]) -> str:
     """`data 64x1x28x28 (line 3) -> conv1 64x20x24x24 (line 4) -> ...`: the way from the data to the layer, on a line of its own."""
-    producers = {top: other for other in net.layers for top in other.tops if other is not layer and top not in other.bottoms}
+    producers = net.makers
 
     def step(blob: str) -> str:
         return f"{blob} {dims(versions[blob][-1].shape)}{_line(producers[blob]) if blob in producers else ''}"

@@ -1,6 +1,6 @@
 """What a model's metadata says of states, random numbers, inputs, sizes that only a run knows, and what a batch is pinned by."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from netc import netc_pb2 as pb
@@ -19,10 +19,17 @@ def dynamic_sizes(graph: Graph) -> list[str]:
     return sorted(fed | given | {str(n.types[0].shape[0]) for n in graph.nodes if n.op == "Compress"})
 
 
-def state_facts(node: Node, graph: Graph) -> dict[str, Any]:
-    """A state: where a model reads and writes it, whose it is, and how it starts: at `start`, or where that is None as a file says."""
-    attrs, value = node.attrs, node.outputs[0]
+def state_facts(graph: Graph) -> list[dict[str, Any]]:
+    """The states of a graph: where a model reads and writes each, whose it is, and how it starts.
+
+    It starts at `start`, or where that is None as a file says.
+    """
     updated = {s.node.attrs["name"] for s in graph.updates}
+    return [_state_facts(node, updated) for node in graph.leaves("State")]
+
+
+def _state_facts(node: Node, updated: Collection[str]) -> dict[str, Any]:
+    attrs, value = node.attrs, node.outputs[0]
     name = attrs["name"]
     return {
         "name": name,

@@ -1,15 +1,18 @@
 """What commands that run a net begin with: its program, where it runs, and weights from files."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 
-from netc import contract, native
+from netc import contract, native, zoo
 from netc.contract import Program
-from netc.errors import ProviderError, SpecError
-from netc.run.weights import found_weights
+from netc.errors import ProviderError, SnapshotError, SpecError, ZooError
+from netc.run.weights import CAFFE, found_weights
 from netc.session import choose_provider, threads_for
 from netc.spec.job import Job
+
+START = "start.safetensors"  # the weights of a published model
 
 
 def compiled_program(
@@ -40,15 +43,38 @@ def choose_target(provider: str, target: str | None) -> tuple[str, str, str]:
     return chosen, target, why
 
 
+def weights_files(names: Sequence[str]) -> list[str]:
+    """The files of `FILE` or `FILE,FILE`, of which each may be a published model instead: its folder, or `name[@version]` in the zoo.
+
+    A model is whole, and signed as NETC_ZOO_KEY asks. SnapshotError if it is not there.
+    """
+    return [_weights_file(name) for text in names for name in text.split(",")]
+
+
+def _weights_file(name: str) -> str:
+    path, model = Path(name), name.partition("@")[0]
+    if (path / START).is_file():
+        return str(path / START)
+    if path.exists() or path.suffix in (".safetensors", *CAFFE) or zoo.model_name(model) != model:
+        return name
+    try:
+        found = zoo.model_folder(name) / START
+    except ZooError as e:
+        raise SnapshotError(f"{name}: is no file of weights, and no model: {e}") from e
+    if not found.is_file():
+        raise SnapshotError(f"{found}: is not there; the model has no weights to start from")
+    return str(found)
+
+
 def loaded_weights(
     program: Program, files: Sequence[str], say: Callable[[str], object] = lambda text: None, whole: bool = False
 ) -> dict[str, np.ndarray]:
-    """Start values of a program from files, each `FILE` or `FILE,FILE`; later ones win.
+    """Start values of a program from files, see `weights_files`; later ones win.
 
     `say` takes a line a file: what it gave, or with `whole` only where layers are left without values.
     """
     found: dict[str, np.ndarray] = {}
-    for name in (n for text in files for n in text.split(",")):
+    for name in weights_files(files):
         weights = found_weights(name, program.states, program.layer_blobs)
         if weights.fresh or not whole:
             say(f"weights {weights}")
