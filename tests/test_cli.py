@@ -149,8 +149,10 @@ def test_set_changes_the_net(tmp_path):
 def test_compile_writes_models(tmp_path):
     out = netc("compile", write_small(tmp_path), "-o", tmp_path / "build").stdout.splitlines()
     models = ("train.onnx", "gradient.onnx", "update.onnx", "test.onnx", "model.onnx", "open.onnx")
-    assert out == [str(tmp_path / "build" / n) for n in ("train.json", *models, "start.safetensors")]
+    assert out == [str(tmp_path / "build" / name) for name in ("train.json", *models, "start.safetensors")]
     assert len(onnx.load(out[1]).functions) > 3
+    assert netc("compile", write_small(tmp_path), "-o", tmp_path / "plain", "--inline").exit_code == 0
+    assert all(not onnx.load(tmp_path / "plain" / name).functions for name in models)
     assert netc("compile", write_small(tmp_path), "-o", tmp_path / "cuda", "--target", "cuda").exit_code == 0
     assert (tmp_path / "cuda/train.onnx").read_bytes() != (tmp_path / "build/train.onnx").read_bytes()
     (tmp_path / "file").touch()
