@@ -188,3 +188,13 @@ def test_a_deployed_net_takes_no_labels():
     found = deployed(net(layers, TEST))
     assert [(x.name, x.tops) for x in found.layers if x.type == "Input"] == [("data", ("data",)), ("weights", ("w",))]
     assert found.layers[0].param.input_param.shape[0].dim == [4, 3]
+
+
+def test_scores_of_more_than_a_thousand_losses_have_names():
+    layers = "  - DummyData: {top: [data, label], shape: [{dim: [4, 3]}, {dim: [4]}]}\n  - InnerProduct: {name: prob3, bottom: data, num_output: 2}\n"
+    layers += "".join(
+        f"  - InnerProduct: {{name: ip{k}, bottom: data, num_output: 2}}\n  - SoftmaxWithLoss: {{bottom: [ip{k}, label]}}\n"
+        for k in range(1005)
+    )
+    outputs = deployed(net(layers, TEST)).outputs
+    assert len(outputs) == 1005 + 1 and {"prob", "prob2", "prob4", "prob1006"} <= set(outputs)
