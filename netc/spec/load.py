@@ -11,6 +11,7 @@ from netc.files import read_file
 from netc.spec import magic
 from netc.spec.document import NOTHING, Document, Dropped
 from netc.spec.prototxt_reader import parse_prototxt as _parse_prototxt
+from netc.spec.strangers import discard
 from netc.spec.upgrade import upgraded
 from netc.spec.yaml_reader import parse_yaml as _parse_yaml
 
@@ -47,7 +48,9 @@ def read(path: str | Path, message_type: type[Message] = pb.NetParameter, droppe
     if suffix not in (*YAML, *PROTOTXT, *BINARY):
         raise SpecError(Fault(name, _wrong_suffix(data, suffix)))
     if suffix in BINARY:
-        return Document(parse_binary(data, message_type, name), name, "")
+        message = _decoded(data, message_type, name)
+        warnings = discard(message, name, dropped) if message_type is not pb.BlobProto else ()  # whose numbers alone are read
+        return upgraded(Document(message, name, "", warnings=warnings))
     text = _text(data, name)
     old = _parse_yaml(text, message_type, name) if suffix in YAML else _parse_prototxt(text, message_type, name, dropped)
     document = _upgraded(old)
@@ -74,13 +77,16 @@ def _upgraded(document: Document) -> Document:
 
 
 def parse_binary(data: bytes, message_type: type[Message], path: str = "<data>") -> Any:
-    """The message in protobuf's binary form, in the current format. SpecError if it holds none."""
+    """The message in protobuf's binary form, in the current format, fields of forks left where they are. SpecError if it holds none."""
+    return upgraded(Document(_decoded(data, message_type, path), path, "")).message
+
+
+def _decoded(data: bytes, message_type: type[Message], path: str) -> Any:
     try:
-        message = message_type.FromString(data)
+        return message_type.FromString(data)
     except DecodeError as e:
         text = f"this is no binary {message_type.DESCRIPTOR.name}, or the file is cut off ({e})"
         raise SpecError(Fault(path, text)) from e
-    return upgraded(Document(message, path, "")).message
 
 
 def read_bytes(path: str | Path) -> bytes:

@@ -33,7 +33,7 @@ def read_weights(path: str | Path) -> dict[str, list[np.ndarray]]:
     data = read_bytes(path)
     if hdf5.is_hdf5(data):
         return hdf5.read_model(path)
-    net = parse_binary(data, pb.NetParameter, str(path))
+    net = parse_binary(data, pb.NetParameter, str(path))  # fields of forks do no harm: of its layers, names and blobs alone are read
     found: dict[str, list[np.ndarray]] = {}
     for i, layer in enumerate(net.layer):
         if layer.blobs:
