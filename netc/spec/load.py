@@ -1,5 +1,6 @@
 """Files and texts to documents, by the suffix of the file."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from google.protobuf.message import DecodeError, Message
 from netc import netc_pb2 as pb
 from netc.errors import Fault, SpecError, near
 from netc.files import read_file
-from netc.spec import magic
+from netc.spec import magic, values
 from netc.spec.document import NOTHING, Document, Dropped
 from netc.spec.prototxt_reader import parse_prototxt as _parse_prototxt
 from netc.spec.strangers import discard
@@ -50,7 +51,7 @@ def read(path: str | Path, message_type: type[Message] = pb.NetParameter, droppe
     if suffix in BINARY:
         message = _decoded(data, message_type, name)
         warnings = discard(message, name, dropped) if message_type is not pb.BlobProto else ()  # whose numbers alone are read
-        return upgraded(Document(message, name, "", warnings=warnings))
+        return _upgraded(Document(message, name, "", warnings=warnings))
     text = _text(data, name)
     old = _parse_yaml(text, message_type, name) if suffix in YAML else _parse_prototxt(text, message_type, name, dropped)
     document = _upgraded(old)
@@ -71,7 +72,8 @@ def _whole(document: Document) -> Document:
 
 def _upgraded(document: Document) -> Document:
     try:
-        return upgraded(document)
+        new = upgraded(document)
+        return replace(new, faults=(*new.faults, *values.faults(new)))
     except SpecError as e:
         raise SpecError(*document.faults, *e.faults) from e
 
