@@ -12,7 +12,7 @@ from netc.files import read_file
 from netc.spec import magic, values
 from netc.spec.document import NOTHING, Document, Dropped
 from netc.spec.prototxt_reader import parse_prototxt as _parse_prototxt
-from netc.spec.strangers import discard
+from netc.spec.strangers import MOST_SHOWN, check_texts, discard
 from netc.spec.upgrade import upgraded
 from netc.spec.yaml_reader import parse_yaml as _parse_yaml
 
@@ -50,6 +50,7 @@ def read(path: str | Path, message_type: type[Message] = pb.NetParameter, droppe
         raise SpecError(Fault(name, _wrong_suffix(data, suffix)))
     if suffix in BINARY:
         message = _decoded(data, message_type, name)
+        check_texts(message, name)
         warnings = discard(message, name, dropped) if message_type is not pb.BlobProto else ()  # whose numbers alone are read
         return _upgraded(Document(message, name, "", warnings=warnings))
     text = _text(data, name)
@@ -80,7 +81,10 @@ def _upgraded(document: Document) -> Document:
 
 def parse_binary(data: bytes, message_type: type[Message], path: str = "<data>") -> Any:
     """The message in protobuf's binary form, in the current format, fields of forks left where they are. SpecError if it holds none."""
-    return upgraded(Document(_decoded(data, message_type, path), path, "")).message
+    try:
+        return upgraded(Document(_decoded(data, message_type, path), path, "")).message
+    except UnicodeDecodeError as e:
+        raise SpecError(Fault(path, f"holds a text that is not UTF-8: {e.object[:MOST_SHOWN]!r}")) from e
 
 
 def _decoded(data: bytes, message_type: type[Message], path: str) -> Any:

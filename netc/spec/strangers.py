@@ -1,4 +1,5 @@
-"""Fields of a binary file that netc's messages do not have: a fork's, of which only the numbers are known, or values that no enum has."""
+"""Fields of a binary file that netc's messages do not have: a fork's, of which only the numbers are known, or values that no enum
+has; and texts that are none."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from netc.errors import Fault, SpecError
 from netc.spec.document import Dropped, FieldPath
 
 MOST_NAMES = 3  # of layers in a message
+MOST_SHOWN = 40  # bytes of a text that cannot be read
 
 
 def discard(message: Any, path: str, dropped: Dropped) -> tuple[Fault, ...]:
@@ -33,6 +35,23 @@ def discard(message: Any, path: str, dropped: Dropped) -> tuple[Fault, ...]:
     if found:
         message.DiscardUnknownFields()
     return tuple(Fault(path, f"{_where(layers)}{what}; it is dropped") for (what, _, _), layers in found.items())
+
+
+def check_texts(message: Any, path: str) -> None:
+    """SpecError where a text in `message` is not UTF-8; protobuf gives bytes for such a one."""
+    for owner, name, value in _texts(message):
+        if isinstance(value, bytes):
+            raise SpecError(Fault(path, f"{owner}.{name} is not UTF-8: {value[:MOST_SHOWN]!r}"))
+
+
+def _texts(message: Any) -> Iterator[tuple[str, str, str | bytes]]:
+    """(message, field, value) of every text in a message."""
+    for field, value in message.ListFields():
+        if field.message_type is not None and not field.message_type.GetOptions().map_entry:
+            for inner in value if field.is_repeated else (value,):
+                yield from _texts(inner)
+        elif field.type == field.TYPE_STRING:
+            yield from ((message.DESCRIPTOR.name, field.name, text) for text in (value if field.is_repeated else (value,)))
 
 
 def _strangers(message: Any, path: FieldPath, layer: str) -> Iterator[tuple[FieldPath, Any, int, str]]:

@@ -37,6 +37,8 @@ def read_weights(path: str | Path) -> dict[str, list[np.ndarray]]:
     found: dict[str, list[np.ndarray]] = {}
     for i, layer in enumerate(net.layer):
         if layer.blobs:
+            if isinstance(layer.name, bytes):  # what protobuf gives where it is not UTF-8
+                raise SpecError(Fault(str(path), f"layer {i}: its name is not UTF-8: {layer.name!r}"))
             blobs = [to_array(blob, f"{path}: layer {layer.name!r}, blob {k}") for k, blob in enumerate(layer.blobs)]
             if layer.name in found:
                 raise SpecError(Fault(str(path), f"layer {i}: the name {layer.name!r} comes twice with blobs"))

@@ -83,3 +83,26 @@ def test_pycaffe_ignores_what_it_is_told(tmp_path: Path, monkeypatch: pytest.Mon
         caffe.ignore("relu_param.other")
     caffe.ignore("relu_param.cap")
     assert list(caffe.Net(str(tmp_path / "n.prototxt"), caffe.TEST).blobs) == ["data", "r"]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (b"\x0a\x02\xb2\xe2", r"NetParameter.name is not UTF-8: b'\\xb2\\xe2'"),
+        (b"\xa2\x06\x06\x1a\x04\xd6\xd0\xce\xc4", r"LayerParameter.bottom is not UTF-8: b'\\xd6\\xd0"),
+    ],
+)
+def test_a_text_that_is_not_utf_8_is_an_error(tmp_path: Path, text: bytes, wanted: str) -> None:
+    path = written(tmp_path, outside=text)
+    with pytest.raises(SpecError, match=wanted):
+        load(path)
+    assert list(read_weights(path)) == ["ip"]  # the names of layers with blobs are all that is read
+    path.write_bytes(path.read_bytes() + b"\xa2\x06\x08\x0a\x02\xb2\xe2\x3a\x02\x08\x00")
+    with pytest.raises(SpecError, match="layer [45]: its name is not UTF-8"):
+        read_weights(path)
+
+
+def test_weights_of_a_net_whose_inputs_are_no_texts(tmp_path: Path) -> None:
+    (tmp_path / "n.caffemodel").write_bytes(b"\x1a\x02\xb2\xe2" + pb.NetParameter(input_dim=[1, 1, 1, 1]).SerializeToString())
+    with pytest.raises(SpecError, match="holds a text that is not UTF-8"):
+        read_weights(tmp_path / "n.caffemodel")
