@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from netc import contract, registry
-from netc.commands import check, config, draw
+from netc.commands import check, config, diff, draw
 from netc.judge import all_faults, judged_job
+from netc.spec.changes import changes
 from netc.spec.convert import convert_job
 from netc.spec.job import Job, read_job
+from netc.spec.join import joined
 
 registry.load()
 DATA = "  - DummyData: {name: data, top: [data, label], shape: [{dim: [2, 4, 8, 8]}, {dim: [2]}]}\n"
@@ -26,6 +28,8 @@ BLOCKS = {
     "shared": "  - Convolution: {num_output: 4, kernel_size: 3, pad: 1, param: [{name: w}, {name: b}], weight_filler: msra}\n",
     "residual": "  - Convolution: {name: c#, bottom: data#, num_output: 4, kernel_size: 3, pad: 1, weight_filler: msra}\n"
     "  - Eltwise: {bottom: [data#, c#], top: data##}\n",
+    "losses": "  - InnerProduct: {name: i#, bottom: data, num_output: 3, weight_filler: xavier}\n"
+    "  - SoftmaxWithLoss: {name: l#, bottom: [i#, label]}\n",
     "one bottom too few": "  - Convolution: {bottom: nothing#, num_output: 4, kernel_size: 3, weight_filler: msra}\n",
     "too large a kernel": "  - Pooling: {name: p#, bottom: data, kernel_size: 9}\n",
     "an unknown field": "  - ReLU: {negative_slop: 0.1}\n",
@@ -45,6 +49,15 @@ def wide(count: int) -> str:
     names = [f"ip{k}" for k in range(count)]
     layers = "".join(f"  - InnerProduct: {{name: {n}, bottom: data, num_output: 2, weight_filler: xavier}}\n" for n in names)
     return f"{SOLVER}layers:\n{DATA}{layers}  - Concat: {{bottom: [{', '.join(names)}]}}\n{END}"
+
+
+def parts(count: int) -> str:
+    """A net with a layer of many tops, each of which a layer reads, and one of many bottoms."""
+    tops = ", ".join(f"s{k}" for k in range(count))
+    layers = f"  - InnerProduct: {{name: ip, bottom: data, num_output: {count}, weight_filler: xavier}}\n"
+    layers += f"  - Slice: {{name: slice, bottom: ip, top: [{tops}]}}\n"
+    layers += "".join(f"  - TanH: {{name: t{k}, bottom: s{k}}}\n" for k in range(count))
+    return f"{SOLVER}layers:\n{DATA}{layers}  - Concat: {{bottom: [{', '.join(f't{k}' for k in range(count))}]}}\n{END}"
 
 
 def lines(function: Callable[[], object]) -> int:
@@ -100,6 +113,33 @@ def test_check(tmp_path: Any, shape: str) -> None:
 
 def test_check_of_a_wide_net(tmp_path: Any) -> None:
     assert grows(tmp_path, [wide(k) for k in SIZES], checked) < 2.3
+
+
+def test_check_of_many_tops(tmp_path: Any) -> None:
+    assert grows(tmp_path, [parts(k) for k in SIZES], checked) < 2.3
+
+
+def test_a_table_is_as_long_as_its_lines(tmp_path: Any) -> None:
+    """One long cell does not widen all the others."""
+    (job,) = jobs(tmp_path, [parts(200)])
+    assert max(map(len, check.table(check.report(contract.program(job, target="portable"))))) < 250
+
+
+@pytest.mark.parametrize("name", ["diff", "changes", "join"])
+def test_two_nets(tmp_path: Any, name: str) -> None:
+    def counted(k: int) -> int:
+        jobs(tmp_path, [net("dense", k), net("dense", k).replace("num_output: 8", "num_output: 9")])
+        files = [str(tmp_path / f"{n}.yaml") for n in range(2)]
+        one, other = (read_job(file).train.message for file in files)
+        a, b = map(diff.side, files) if name == "diff" else (None, None)
+        work: dict[str, Callable[[], object]] = {
+            "diff": lambda: list(diff.differences(a, b)),  # type: ignore[arg-type]
+            "changes": lambda: list(changes(one, other)),
+            "join": lambda: joined(one, [other], one.solver),
+        }
+        return lines(work[name])
+
+    assert growth([counted(k) for k in SIZES]) < 2.3
 
 
 def test_compile(tmp_path: Any) -> None:
