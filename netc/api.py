@@ -11,11 +11,12 @@ from netc import netc_pb2 as pb
 from netc import registry
 from netc.autodiff import grad
 from netc.blob import Blob, apart, numbers
+from netc.bundle import write
 from netc.chain import open_graph
 from netc.commands.options import TrainOptions
-from netc.commands.program import known_rows
+from netc.commands.program import known_rows, weights_files
 from netc.commands.train import train_command
-from netc.contract import Program, write
+from netc.contract import Program
 from netc.contract import program as compiled
 from netc.errors import DataError, ShapeError, SpecError, near
 from netc.ir import HOST, Graph, Node, Value, leaf
@@ -26,7 +27,7 @@ from netc.lower import Lowered, lower
 from netc.net import Net as ResolvedNet
 from netc.passes.rewrite import rewrite
 from netc.run.feed import draw, sinks_of
-from netc.run.labels import check_blobs
+from netc.run.guards import check_blobs
 from netc.run.weights import load_weights, state_of
 from netc.session import Runs
 from netc.spec.job import Job
@@ -96,9 +97,9 @@ class Net:
             self.__dict__.pop(cached, None)
 
     def load(self, weights: str) -> None:
-        """The weights of a file into `params`, by the layers' names. SnapshotError if they do not fit."""
+        """The weights of a file, or of a model in the zoo, into `params`, by the layers' names. SnapshotError if they do not fit."""
         states = {n.attrs["name"]: n for blobs in self._lowered.layer_blobs.values() for n in map(state_of, blobs)}
-        for name, array in load_weights(weights, states, self._lowered.layer_blobs).items():
+        for name, array in load_weights(weights_files([weights])[0], states, self._lowered.layer_blobs).items():
             self._states[name].data[...] = array
 
     def reshape(self, **shapes: Sequence[int]) -> None:

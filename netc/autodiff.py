@@ -35,7 +35,7 @@ def grad(ends: Mapping[Value, Value | float], wrt: Sequence[Value]) -> list[Valu
         dys = [grads.get(y) for y in node.outputs]
         if node.key == STOP or not any(x in live for x in node.inputs) or all(dy is None for dy in dys):
             continue
-        with origin(layer=node.origin.layer, place=node.origin.place, part="backward"), needing(live):
+        with origin(node, part="backward"), needing(live):
             for x, dx in zip(node.inputs, _rule(node)(node, *dys), strict=True):
                 if x is not None and x in live and dx is not None:
                     _add(grads, x, sum_to(dx, x))

@@ -113,7 +113,7 @@ def _session(graph: Graph, provider: str, threads: int, kernels: Path | None, pr
     return Session(emit(graph, provider, functions, kernels=kernels_of(kernels)), provider, threads, profile, kernels)
 
 
-def files(kind: str, graph: Graph, provider: str, metadata: Mapping[str, Any]) -> dict[str, bytes]:
+def files(kind: str, graph: Graph, provider: str, metadata: Mapping[str, Any], functions: bool = True) -> dict[str, bytes]:
     """The model of a graph as `<kind>.onnx`; one with calls as `<kind>.1.onnx`, `<kind>.2.onnx`, ... and `<kind>.json`.
 
     That holds the metadata; `steps`: in order each model, and each call with what is called, the arrays that it takes (bottoms
@@ -121,7 +121,7 @@ def files(kind: str, graph: Graph, provider: str, metadata: Mapping[str, Any]) -
     `outputs`: which array each output of the whole is.
     """
     if not calls(graph):
-        return {f"{kind}.onnx": emit(graph, provider, metadata=metadata).SerializeToString(deterministic=True)}
+        return {f"{kind}.onnx": emit(graph, provider, functions, metadata).SerializeToString(deterministic=True)}
     found: dict[str, bytes] = {}
     steps: list[dict[str, Any]] = []
     whole = split(graph)
@@ -129,7 +129,7 @@ def files(kind: str, graph: Graph, provider: str, metadata: Mapping[str, Any]) -
         if part.graph.outputs:
             name = f"{kind}.{len(found) + 1}.onnx"
             said = {**metadata, "part": len(found) + 1}
-            found[name] = emit(part.graph, provider, metadata=said).SerializeToString(deterministic=True)
+            found[name] = emit(part.graph, provider, functions, said).SerializeToString(deterministic=True)
             steps.append({"model": name})
         for call in part.calls:
             steps.append({"layer": call.origin.layer, **call.facts, "inputs": call.inputs, "outputs": call.outputs})

@@ -7,6 +7,7 @@
 | update.onnx  | grad/<name>, lr, state/ of parameters and slots   | next/ of parameters and slots                   |
 | test.onnx    | batch/<blob>, state/ of all but slots             | loss, out/<blob>, next/ of carries; sum/ and rows/ of `layers.whole` |
 | model.onnx   | the net's inputs, batch N, state/ of carries      | its outputs, next/ of carries; weights and preprocessing inside |
+| open.onnx    | the same, and state/ of parameters and statistics | the same                                        |
 """
 
 from collections.abc import Collection, Mapping
@@ -18,16 +19,15 @@ from typing import Any
 import numpy as np
 import onnx
 
-from netc import chain, cost, data, native, registry, snapshot
+from netc import cost, data, native, registry, schedules
 from netc.derived import deployed, pretraining
 from netc.emit import emit
-from netc.errors import Fault, RunError, SpecError
-from netc.files import replace_file
+from netc.errors import Fault, SpecError
 from netc.ir import Graph, Node, Value, leaf
-from netc.judge import all_faults, learned_of, net_faults, source_faults
+from netc.judge import all_faults, learned_of, net_faults, source_faults, width_faults
 from netc.layers.context import BATCH, NOISE
-from netc.lower import OUT, Lowered, lower, lower_symbolic
-from netc.metadata import dynamic_sizes, noise_facts, state_facts, tensor_facts
+from netc.lower import OUT, SYMBOLIC, Lowered, lower, lower_symbolic
+from netc.metadata import dynamic_sizes, noise_facts, pin_text, random_facts, reset_facts, state_facts, tensor_facts
 from netc.net import TEST, TRAIN, Net, resolve
 from netc.passes import channels_last, freeze, resizable, simplify
 from netc.passes.rewrite import rewrite
@@ -36,6 +36,7 @@ from netc.tensor_type import OPSET, Dim
 from netc.training import StepGraphs, solver_faults, step_graphs, watch_graph
 
 FORMAT = 1
+DEPLOYED = ("model", "open")
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,15 @@ class Program:
         provider = provider or self.provider
         return emit(graph, provider, functions, self.metadata(kind, graph, provider), kernels)
 
+    @cached_property
+    def max_iter(self) -> int | None:
+        """How many iterations it trains; None where max_epoch is given and no source ends."""
+        sources = [(layer.source, layer.batch_size) for layer in self.train_net.sources if layer.source is not None]
+        batch = sources[0][1] or 1 if sources else 1
+        rows = next((source.epoch(batch) for source, _ in sources if source.rows is not None), None)
+        known = rows is not None or self.job.solver.HasField("max_iter")
+        return schedules.max_iterations(self.job, rows, batch) if known else None
+
     @property
     def kernels(self) -> Path | None:
         """The library that its sessions need."""
@@ -154,27 +164,36 @@ class Program:
             return self.train.graph
         return self.tests[int(kind[4:] or 0)][0].graph if kind.startswith("test") else getattr(self.steps, kind)
 
-    def deploy_model(self, states: Mapping[str, np.ndarray], any_size: bool = False) -> onnx.ModelProto:
+    def deploy_model(self, states: Mapping[str, np.ndarray] | None, any_size: bool = False) -> onnx.ModelProto:
         """model.onnx: the deployed net with `states` inside, its inputs and outputs under the blobs' own names.
 
-        `any_size` makes height and width of the inputs symbolic, "H" and "W", where every layer allows it.
+        Without states it is open.onnx, which takes them as inputs. `any_size` makes height and width of the inputs symbolic, "H" and "W",
+        where every layer allows it.
         """
         graph, said = self.deploy_graph(states, any_size)
         return emit(graph, metadata=said)
 
-    def deploy_graph(self, states: Mapping[str, np.ndarray], any_size: bool = False) -> tuple[Graph, dict[str, Any]]:
-        """The graph of model.onnx, and its metadata."""
-        graph = simplify(freeze(self.deploy[0].graph, states))
+    def deploy_graph(self, states: Mapping[str, np.ndarray] | None, any_size: bool = False) -> tuple[Graph, dict[str, Any]]:
+        """The graph of model.onnx, of open.onnx without states, and its metadata."""
+        graph = simplify(self.deploy[0].graph if states is None else freeze(self.deploy[0].graph, states))
         if any_size:
             poolings = {x.name: x.param.pooling_param for x in self.test_net.layers if x.type == "Pooling"}
             graph = resizable(graph, poolings) or graph
         outputs = {name.removeprefix(OUT): value for name, value in graph.outputs.items()}
         graph = _plain_inputs(replace(graph, outputs=outputs))
         inputs = [tensor_facts(n.outputs[0]) for n in graph.leaves("Input")]
-        said = self.metadata("model", graph, "cpu") | {"batch": inputs, "classes": list(self.classes), "vocabulary": list(self.vocabulary)}
+        said = self.metadata("open" if states is None else "model", graph, "cpu") | {"batch": inputs, "classes": list(self.classes)}
+        said |= {"vocabulary": list(self.vocabulary)} if states is not None else {}
         said["sources"] = [{"type": layer.type, "tops": list(layer.tops)} for layer in deployed(self.test_net).sources]
         said |= next((layer.source.reading | data.resized(layer.param) for layer in self.test_net.sources if layer.source), {})
         return graph, said
+
+    @property
+    def pinned(self) -> list[Fault]:
+        """What batches and sequences the deployed net takes, and why, where it does not take any."""
+        lowered, batch = self.deploy
+        takes = "sequences of the training's length alone" if batch == SYMBOLIC else f"batches of {batch} rows alone"
+        return [Fault(fault.place, f"takes {takes}: {pin_text(fault)}") for fault in lowered.pinned]
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -190,38 +209,34 @@ class Program:
     def metadata(self, kind: str, graph: Graph, provider: str) -> dict[str, Any]:
         """What stands in `metadata_props["netc"]`."""
         inputs = graph.leaves("Input")
-        noise = [n for n in inputs if n.attrs["name"].startswith(NOISE)]
+        noise = [noise_facts(n, self.seed) for n in inputs if n.attrs["name"].startswith(NOISE)]
         return {
             "format": FORMAT,
             "kind": kind,
             "net": self.job.name,
             "net_sha256": self.job.sha256,
             "opset": OPSET,
-            "target": "portable" if kind == "model" else self.target,
+            "target": "portable" if kind in DEPLOYED else self.target,
             "providers": [provider],
             "seed": self.seed,
             "iter_size": self.job.solver.iter_size,
-            "states": [state_facts(n, graph) for n in graph.leaves("State")],
-            "noise": [noise_facts(n, self.seed) for n in noise],
+            "states": state_facts(graph),
+            "noise": noise,
+            "random": random_facts(noise),
             "batch": [tensor_facts(n.outputs[0]) for n in inputs if n.attrs["name"].startswith(BATCH)],
-            "lr": self.schedule() if kind in ("train", "update") else None,
-            "reset_interval": self.job.solver.reset_interval,
+            "lr": schedules.facts(self.job.solver, self.max_iter) if kind in ("train", "update") else None,
+            "reset": reset_facts(self.job.solver),
             "dynamic": dynamic_sizes(graph),
         } | self._batch_facts(kind)
 
     def _batch_facts(self, kind: str) -> dict[str, Any]:
-        """Axis and size of the batch of models for testing and of the deployed one; axis 1 where time comes first."""
-        if kind != "model" and not kind.startswith("test"):
+        """Axis and size of the batch of models for testing and of the deployed one; axis 1 where time comes first. Why it is pinned."""
+        if kind not in DEPLOYED and not kind.startswith("test"):
             return {}
         first = next(iter(self.test_net.described.values()), None)
-        size = self.deploy[1] if kind == "model" else self.tests[int(kind[4:] or 0)][1]
-        return {"batch_axis": first.batch_axis if first else 0, "batch_size": size}
-
-    def schedule(self) -> dict[str, Any]:
-        """The fields that learning-rate policies read, all that are set."""
-        s = self.job.solver
-        fields = ("base_lr", "lr_policy", "gamma", "power", "stepsize", "max_iter", "warmup_iter", "warmup_lr", "min_lr")
-        return {f: getattr(s, f) for f in fields if s.HasField(f)} | ({"stepvalue": list(s.stepvalue)} if s.stepvalue else {})
+        lowered, size = self.deploy if kind in DEPLOYED else self.tests[int(kind[4:] or 0)]
+        facts = {"batch_axis": first.batch_axis if first else 0, "batch_size": size}
+        return facts | ({"pinned": [pin_text(fault) for fault in lowered.pinned]} if lowered.pinned else {})
 
     def multiply_adds(self) -> int:
         """Of one training step; of a forward pass of the training batch where there is no solver."""
@@ -240,13 +255,15 @@ def program(job: Job, provider: str = "cpu", needs_solver: bool = True, target: 
         try:
             getattr(stage, part)
         except SpecError as e:
-            faults.extend(f for f in e.faults if f not in faults)
+            faults[:] = dict.fromkeys((*faults, *e.faults))
 
     for part in ("train_net", "test_nets", "train", "tests"):
         if not faults:
             need(made, part)
     if faults or any(source_faults(net, bool(job.solver.test_iter)) for net in (made.train_net, *made.test_nets)):
         faults = net_faults(job)
+    for test in () if faults else made.tests:
+        faults += width_faults(made.train, test[0])
     if made.trains or needs_solver:
         for stage in made.stages:
             faults += solver_faults(stage.job)
@@ -267,33 +284,3 @@ def _plain_inputs(graph: Graph) -> Graph:
         return (leaf("Input", node.types[0].dtype, node.types[0].shape, name=node.attrs["name"].removeprefix(BATCH)),)
 
     return rewrite(graph, rule)
-
-
-def write(made: Program, folder: str | Path) -> list[Path]:
-    """The files of the step contract in `folder`: train, gradient, update, test, model (at its start) and start.safetensors.
-
-    Before them a train model for each stage of pretraining: pretrain1.onnx, ... A second test net is test1.onnx. What calls
-    Python layers is several models and a .json file: see `chain.files`.
-    """
-    folder, start = Path(folder), made.start()
-    contents: dict[str, bytes] = {}
-
-    def add(name: str, program: Program, kind: str) -> None:
-        graph = program.graph(kind)
-        contents.update(chain.files(name, graph, program.provider, program.metadata(kind, graph, program.provider)))
-
-    for number, stage in enumerate(made.stages[:-1], 1):
-        start = stage.start() | start
-        add(f"pretrain{number}", stage, "train")
-    for kind in ("train", "gradient", "update", *(f"test{k or ''}" for k in range(len(made.tests)))):
-        add(kind, made, kind)
-    graph, said = made.deploy_graph(start)
-    contents |= chain.files("model", graph, "cpu", said)
-    contents["start.safetensors"] = snapshot.weights_bytes(start, data.rows_said(made.train_net.learned))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in contents.items():
-            replace_file(folder / name, content)
-    except OSError as e:
-        raise RunError(f"{folder}: cannot be written: {e.strerror or e}") from e
-    return [folder / name for name in contents]

@@ -15,7 +15,7 @@ def deployed(net: Net) -> Net:
     Of a layer with a loss of its own, that loss and what comes after it among its tops are left out. What chooses rows (Filter)
     by blobs that are not there passes its first bottom on.
     """
-    inputs = {layer.name: layer.source.inputs for layer in net.sources if layer.source}
+    inputs = inputs_of(net)
     missing = {top for layer in net.sources for k, top in enumerate(layer.tops) if k not in inputs[layer.name]}
     layers: list[Layer] = []
     for layer in net.layers:
@@ -38,6 +38,26 @@ def deployed(net: Net) -> Net:
         else:
             missing.update(layer.tops)
     return replace(net, phase=DEPLOY, layers=tuple(_without_idle_inputs(net.layers, layers)))
+
+
+def inputs_of(net: Net) -> dict[str, tuple[int, ...]]:
+    """By data layer the tops that its deployed net takes, by their numbers.
+
+    The first one and those that the source calls inputs; and what scores are made of: what leads to the first bottom of a loss or a
+    metric by way of other layers. The rest are labels.
+    """
+    judged = {layer.name: layer for layer in net.layers if layer.facts.get("loss") or layer.facts.get("metric")}
+    made = {x.bottoms[0] for x in judged.values() if x.bottoms} if judged else set() if _weighs(net) else set(net.outputs)
+    read: set[str] = set()
+    for layer in reversed(net.layers):
+        if layer.name not in judged and any(top in made or top in read for top in layer.tops):
+            read.update(layer.bottoms[:1] if layer.facts.get("passes") else layer.bottoms)
+    return {x.name: tuple(k for k, t in enumerate(x.tops) if k in x.source.inputs or t in read) for x in net.sources if x.source}
+
+
+def _weighs(net: Net) -> bool:
+    """Whether a layer has a loss_weight, and so is a loss."""
+    return any(any(layer.loss_weights) for layer in net.layers)
 
 
 def _without_idle_inputs(before: Iterable[Layer], layers: list[Layer]) -> Iterable[Layer]:

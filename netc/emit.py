@@ -6,6 +6,7 @@ by name alone. The bodies of ops that `functions` leaves out stand in the graph 
 """
 
 import json
+import os
 from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,11 +16,11 @@ import onnx
 from onnx import helper, numpy_helper
 
 from netc.errors import SpecError
-from netc.ir import HOST, TRAINING, Graph, Node, Value, constant_value, toposort
+from netc.ir import HOST, TRAINING, Graph, Node, Value, constant, constant_value, leaf, op, toposort
 from netc.subgraph import Subgraph
 from netc.tensor_type import IR_VERSION, OPSET
 from netc.training_ops import trace
-from netc.training_ops.define import freeze
+from netc.training_ops.define import Body, freeze
 
 NEXT = "next/"
 STATE = "state/"
@@ -108,7 +109,9 @@ class _Writer:
             elif node.domain == "netc":
                 continue
             elif node.domain == TRAINING and not self.calls and node.op not in self.kernels:
-                self._expand(node, under or node)
+                self._expand(node, under or node, trace(node, self.provider))
+            elif (other := _evenly_padded(node) or _compared(node)) is not None:
+                self._expand(node, under or node, other)
             else:
                 self._node(node, under or node)
 
@@ -138,7 +141,8 @@ class _Writer:
         name = self._called(node) if node.domain == TRAINING else node.op
         proto = helper.make_node(name, inputs, outputs, name=label, domain=node.domain, **attrs)
         if owner.origin.place:
-            proto.metadata_props.add(key="netc.place", value=owner.origin.place)
+            # Without the folder: a file that is given away says nothing of the machine that it was made on.
+            proto.metadata_props.add(key="netc.place", value=os.path.basename(owner.origin.place))
         self.nodes.append(proto)
 
     def _subgraph(self, inner: Subgraph, captured: list[str], label: str) -> onnx.GraphProto:
@@ -156,9 +160,8 @@ class _Writer:
         """The constants as nodes, for what cannot hold initializers."""
         return [helper.make_node("Constant", [], [t.name], value=t) for t in self.constants]
 
-    def _expand(self, node: Node, owner: Node) -> None:
-        """The body of a training op in place of its call, under the names of the layer that called it."""
-        body = trace(node, self.provider)
+    def _expand(self, node: Node, owner: Node, body: Body) -> None:
+        """A body in place of a node, under the names of the layer that it belongs to."""
         for inner, outer in zip(body.inputs, node.inputs, strict=True):
             if inner is not None and outer is not None:
                 self.names[inner] = self._name(outer)
@@ -201,11 +204,43 @@ class _Writer:
     def _constant(self, node: Node) -> str:
         array = constant_value(node.outputs[0])
         assert array is not None
+        if "state" in node.attrs:
+            self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), STATE + node.attrs["state"]))
+            return STATE + str(node.attrs["state"])
         key = (array.dtype.str, str(array.shape), array.tobytes())
         if key not in self.seen:
             self.seen[key] = f"{self.prefix}constant/{len(self.seen)}"
             self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), self.seen[key]))
         return self.seen[key]
+
+
+def _evenly_padded(node: Node) -> Body | None:
+    """A mean over windows that count their padding, with that padding made before, where not all ends have the same; None for all else.
+
+    onnxruntime 1.24 divides by a wrong number where there is padding below but none at the left.
+    """
+    pads = node.attrs.get("pads", [])
+    half = len(pads) // 2
+    plain = node.attrs.get("count_include_pad") and not node.attrs.get("ceil_mode")
+    if node.key != ("", "AveragePool") or len({*pads}) < 2 or not plain:
+        return None
+    x = leaf("Input", node.operands[0].dtype, node.operands[0].shape, name="x")
+    padded = op.Pad(x, [0, 0, *pads[:half], 0, 0, *pads[half:]])
+    return Body((x,), (op.AveragePool(padded, **{k: v for k, v in node.attrs.items() if k != "pads"}),))
+
+
+def _compared(node: Node) -> Body | None:
+    """A OneHot of indices of which there may be none, by comparison; None for all else. onnxruntime before 1.27 divides by their number."""
+    if node.key != ("", "OneHot") or not any(isinstance(d, str) for d in node.operands[0].shape):
+        return None
+    indices, (depth, values) = node.operands[0], map(constant_value, node.operands[1:])
+    if depth is None or values is None:
+        return None
+    axis, x = node.attrs.get("axis", -1) % (indices.rank + 1), leaf("Input", indices.dtype, indices.shape, name="indices")
+    numbers = np.arange(depth.item(), dtype=indices.dtype).reshape(-1, *[1] * (indices.rank - axis))
+    positive = op.Where(x < constant(np.zeros((), x.dtype)), x + constant(np.asarray(depth.item(), x.dtype)), x)
+    hot = op.Equal(op.Unsqueeze(positive, [axis]), constant(numbers))
+    return Body((x, None, None), (op.Where(hot, constant(values[1]), constant(values[0])),))
 
 
 def _info(value: Value, name: str) -> onnx.ValueInfoProto:

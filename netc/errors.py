@@ -20,8 +20,12 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import SequenceMatcher, get_close_matches
+from heapq import nlargest
+from os.path import commonprefix
 
-MOST_FAULTS = 20
+MOST_FAULTS = 20  # that are shown
+MOST_COMPARED = 200  # names, letter by letter
+LONGEST = 200  # letters of a name that are compared
 PLACE = re.compile(r":(\d+):(\d+)$")
 ARGUMENT = "--set "
 
@@ -152,9 +156,23 @@ def near(name: str, known: Iterable[str]) -> str:
     return f"there are {', '.join(known)}" if known else "there are none"
 
 
+def _likeliest(name: str, known: list[str]) -> list[str]:
+    """Of very many names those that share most of their beginning and end with `name`, as a whole comparison takes its time."""
+    if len(known) <= MOST_COMPARED:
+        return known
+    ends = name[::-1].lower()
+
+    def shared(other: str) -> int:
+        lower = other.lower()
+        return len(commonprefix((name.lower(), lower))) + len(commonprefix((ends, lower[::-1]))) - abs(len(name) - len(other))
+
+    return sorted(nlargest(MOST_COMPARED, known, key=shared))
+
+
 def close(name: str, known: Iterable[str]) -> list[str]:
     """Those of the known names that look most like `name`, the case of letters aside; else the one that it begins."""
-    by_lower = {k.lower(): k for k in sorted(known)}
+    name = name[:LONGEST]
+    by_lower = {k.lower(): k for k in _likeliest(name, sorted(known))}
     found = get_close_matches(name.lower(), by_lower, n=3)
     if found:
         best = SequenceMatcher(None, name.lower(), found[0]).ratio()

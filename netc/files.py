@@ -17,7 +17,7 @@ NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)  # what
 # O_NONBLOCK: opening a pipe that nobody writes would wait for ever.
 NO_LINKS = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
 STALE = 3600.0  # seconds after which an unfinished file that nobody holds is a dead writer's
-_TEMPORARY = re.compile(r"\.netc-[0-9a-f]{16}\.tmp")
+_TEMPORARY = re.compile(r"\..*\.netc-[0-9a-f]{16}\.tmp", re.DOTALL)
 
 
 def cache_folder() -> Path:
@@ -71,14 +71,14 @@ def replace_file(path: Path, data: bytes) -> None:
     The bytes are written beside it, under a random name that nobody can have put a link at.
     """
     sweep(path.parent, STALE)
-    temporary = path.with_name(_temporary_name())
+    temporary = path.with_name(_temporary_name(path.name))
     try:
         with open_unlinked(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as file:
             _held(file.fileno())
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-            os.replace(temporary, path)
+        os.replace(temporary, path)
         sync(path.parent)
     except BaseException:
         with suppress(OSError):
@@ -90,7 +90,7 @@ def replace_file(path: Path, data: bytes) -> None:
 def scratch(directory: Path) -> Iterator[Path]:
     """A new folder in `directory` that only this user can enter, removed in the end: for libraries that write files by name."""
     sweep(directory, STALE)
-    folder = directory / _temporary_name()
+    folder = directory / _temporary_name("")
     folder.mkdir(mode=0o700)
     try:
         yield folder
@@ -100,12 +100,12 @@ def scratch(directory: Path) -> Iterator[Path]:
 
 def open_unlinked(path: Path, flags: int) -> BinaryIO:
     """A file opened with `flags` of os.open. OSError if it is a link, or is there already and no plain file: nothing waits for a pipe."""
-    descriptor = os.open(path, flags | NO_LINKS, 0o666)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(errno.EINVAL, "is not a plain file", str(path))
     mode = "rb" if flags & (os.O_WRONLY | os.O_RDWR) == 0 else "r+b" if flags & os.O_RDWR else "ab" if flags & os.O_APPEND else "wb"
-    return cast(BinaryIO, open(descriptor, mode))
+    file = open(path, mode, opener=lambda name, _: os.open(name, flags | NO_LINKS, 0o666))  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "is not a plain file", str(path))
+    return cast(BinaryIO, file)
 
 
 def sweep(directory: Path, age: float = 0) -> None:
@@ -113,7 +113,7 @@ def sweep(directory: Path, age: float = 0) -> None:
     now = time.time()
     with suppress(OSError):
         for name in (n for n in os.listdir(directory) if _TEMPORARY.fullmatch(n)):
-            with suppress(OSError):
+            with suppress(OSError, ImportError):  # the latter where the system knows no locks
                 status = os.lstat(directory / name)
                 if now - status.st_mtime >= age and status.st_uid == _user(status):
                     _remove(directory / name, status)
@@ -134,8 +134,9 @@ def _user(status: os.stat_result) -> int:
     return os.getuid() if hasattr(os, "getuid") else status.st_uid
 
 
-def _temporary_name() -> str:
-    return f".netc-{secrets.token_hex(8)}.tmp"
+def _temporary_name(name: str) -> str:
+    """A name that nobody can know before, short enough for any file system."""
+    return f".{name.encode(errors='surrogateescape')[:150].decode(errors='ignore')}.netc-{secrets.token_hex(8)}.tmp"
 
 
 def sync(path: Path) -> None:

@@ -31,6 +31,16 @@ class Draw:
         return random.normal(self.seed, self.name, shape, iteration=stream)
 
 
+@dataclass(frozen=True)
+class Zeros:
+    """A start of zeros, which a file need not hold: slots and carried states have it."""
+
+    shape: tuple[int | str, ...]
+
+    def __call__(self) -> np.ndarray:
+        return np.zeros(tuple(map(int, self.shape)), np.float32)
+
+
 def fill(shape: tuple[int, ...], parameters: pb.FillerParameter, seed: int, name: str) -> np.ndarray:
     """The start of blob `name`: float32 of `shape`. SpecError for an unknown type or a wrong combination."""
     check(shape, parameters)

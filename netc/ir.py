@@ -7,7 +7,8 @@ those values reach. What nothing reaches does not exist, so dead code never does
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -33,14 +34,18 @@ NOWHERE = Origin()
 _origin: ContextVar[Origin] = ContextVar("origin", default=NOWHERE)
 
 
-@contextmanager
-def origin(**changes: str) -> Iterator[None]:
-    """Nodes made within come from the current origin with `changes`."""
-    token = _origin.set(replace(_origin.get(), **changes))
-    try:
-        yield
-    finally:
-        _origin.reset(token)
+class origin:  # noqa: N801  (a context manager, as functions are; a generator would be five times slower, and each node needs one)
+    """Nodes made within come from the current origin with changes, or from `node`'s."""
+
+    def __init__(self, node: "Node | None" = None, /, **changes: str):
+        now = _origin.get() if node is None else node.origin
+        self._origin = Origin(**{**vars(now), **changes}) if changes else now
+
+    def __enter__(self) -> None:
+        self._token = _origin.set(self._origin)
+
+    def __exit__(self, *error: object) -> None:
+        _origin.reset(self._token)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +61,7 @@ class Node:
     outputs: tuple["Value", ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "outputs", tuple(Value(self, i) for i in range(len(self.types))))
+        object.__setattr__(self, "outputs", tuple([Value(self, i) for i in range(len(self.types))]))
 
     @property
     def key(self) -> tuple[str, str]:
@@ -149,10 +154,10 @@ class Graph:
     def ends(self) -> list[Value]:
         return [*self.outputs.values(), *self.updates.values()]
 
-    @property
-    def nodes(self) -> list[Node]:
+    @cached_property
+    def nodes(self) -> tuple[Node, ...]:
         """Every node, each after those it reads."""
-        return toposort(self.ends)
+        return tuple(toposort(self.ends))
 
     def leaves(self, kind: str) -> list[Node]:
         """The `Input`, `State` or `Constant` nodes that the graph reads."""
@@ -208,6 +213,7 @@ class Ops:
             return node.outputs[0] if outputs == 1 else node.outputs
 
         apply.__name__ = name
+        self.__dict__[name] = apply  # asked for once
         return apply
 
 
@@ -284,9 +290,9 @@ def toposort(values: Iterable[Value]) -> list[Node]:
 
 def rebuild(node: Node, inputs: tuple[Value | None, ...]) -> Node:
     """`node` on other inputs of the same types; itself if they are the same."""
-    if all(a is b for a, b in zip(inputs, node.inputs, strict=True)):
+    if inputs == node.inputs:  # values are equal only to themselves
         return node
-    return replace(node, inputs=inputs)
+    return Node(node.op, inputs, node.attrs, node.types, node.domain, node.origin)
 
 
 def _value(v: Any, dtype: Any) -> Value | None:

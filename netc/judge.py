@@ -5,15 +5,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from netc.data import Known
 from netc.data.settings import keeps_caffes_order, shuffles
 from netc.errors import Fault, SpecError, line_of, path_of
-from netc.lower import lower_judged
+from netc.layers.context import dims
+from netc.lower import Lowered, lower_judged
 from netc.net import TEST, TRAIN, Layer, Net, judged, resolve
+from netc.spec.document import NOTHING, Dropped
 from netc.spec.job import Job, read_job
 from netc.training import solver_faults
 
 
-def judged_job(path: str, overrides: Sequence[str] = (), allow_unknown: bool = False) -> Job:
+def judged_job(path: str, overrides: Sequence[str] = (), dropped: Dropped = NOTHING) -> Job:
     """`load_job`, whose SpecError lists what is wrong with the nets and the solver too, as far as the texts let that be judged."""
-    job = read_job(path, overrides, allow_unknown)
+    job = read_job(path, overrides, dropped)
     if job.faults:
         raise SpecError(*all_faults(job))
     return job
@@ -63,18 +65,57 @@ def _unequal(ended: list[Layer], counted: bool) -> list[Fault]:
     return [Fault(ended[1].at(), f"for testing, {' and '.join(read)}; {text}")]
 
 
+def width_faults(train: Lowered, test: Lowered) -> list[Fault]:
+    """The first layer whose learned blobs have other shapes in testing than in training, with what brings that about."""
+    tested = {layer.name: layer for layer in test.net.layers}
+    for layer in train.net.layers:
+        pairs = zip(train.layer_blobs.get(layer.name, ()), test.layer_blobs.get(layer.name, ()), strict=False)
+        for learned, needed in pairs:
+            if learned.shape != needed.shape:
+                shapes = f"{dims(learned.shape)} in phase TRAIN and {dims(needed.shape)} in phase TEST"
+                why = _difference(train, test, layer, tested[layer.name])
+                return [Fault(layer.at(), f"layer {layer.name!r} ({layer.type}): its weights would be {shapes}; {why}")]
+    return []
+
+
+def _difference(train: Lowered, test: Lowered, learning: Layer, testing: Layer) -> str:
+    """Where the nets of two phases, which come to a layer by other ways, part: the layers that make a blob of it, and their shapes."""
+    seen: set[str] = set()
+    while learning.at() == testing.at() and learning.bottoms and testing.bottoms and learning.bottoms[0] not in seen:
+        seen.add(learning.bottoms[0])
+        maker, other = train.net.makers.get(learning.bottoms[0]), test.net.makers.get(testing.bottoms[0])
+        if maker is None or other is None:
+            break
+        learning, testing = maker, other
+    first, second = (_made(lowered, layer) for lowered, layer in ((train, learning), (test, testing)))
+    return f"TRAIN has {first}, TEST has {second}: give both the same width"
+
+
+def _made(lowered: Lowered, layer: Layer) -> str:
+    shapes = ", ".join(f"{name} {dims(value.shape)}" for name, value in zip(layer.tops, lowered.layer_tops[layer.name], strict=False))
+    return f"layer {layer.name!r} ({layer.at()}) with {shapes}"
+
+
 def net_faults(job: Job) -> list[Fault]:
     """What is wrong with the nets of a job: names, blobs, sources and shapes. A layer of several nets is named once."""
     found: dict[str, list[Fault]] = {}
     learned = job.learned
+    nets: list[Lowered | None] = []
     for phase, number in ((TRAIN, 0), *((TEST, k) for k in range(len(job.tests)))):
         document = job.net(phase, number)
         net, wrong = judged(document, phase, *job.state(phase, number), base=job.base, learned=learned)
         learned = {**learned, **net.learned} if phase == TRAIN else learned
         places = {f.place for f in (*job.faults, *wrong)}
         wrong += source_faults(net, bool(job.solver.test_iter))
-        wrong += [f for f in lower_judged(net)[1] if f.place not in places]
-        new = {f.place: [g for g in wrong if g.place == f.place] for f in wrong if f.place not in found}
+        lowered, misfits = lower_judged(net)
+        wrong += [f for f in misfits if f.place not in places]
+        nets.append(lowered)
+        if nets[0] is not None and lowered is not None:
+            wrong += width_faults(nets[0], lowered)
+        new: dict[str, list[Fault]] = {}
+        for fault in wrong:
+            if fault.place not in found:
+                new.setdefault(fault.place, []).append(fault)
         found |= new
     return [f for faults in found.values() for f in faults]
 

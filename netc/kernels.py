@@ -1,8 +1,8 @@
 """Which ops each of onnxruntime's providers can run: a table of its kernels, and the nodes of a model that it lacks.
 
 `kernels.json.gz` holds, by provider and op of ONNX's own domain, the versions that a kernel serves and the types of its
-type variables. CPU and CUDA are those of onnxruntime's docs/OperatorKernels.md, WebGPU those of the kernel registry in
-onnxruntime/core/providers/webgpu/webgpu_execution_provider.cc, which gives no types.
+type variables. CPU and CUDA are those of onnxruntime's docs/OperatorKernels.md, WebGPU those that the package onnxruntime-ep-webgpu
+0.4.0 registers.
 """
 
 import gzip

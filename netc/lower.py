@@ -1,8 +1,7 @@
 """Net to Graph: each layer's function in turn, on the blobs so far."""
 
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from netc import registry
 from netc.errors import Fault, NetcError, ShapeError, SpecError
@@ -35,11 +34,17 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class Misfit(Fault):
+    """A fault that comes of sizes."""
+
+
+@dataclass(frozen=True)
 class Lowered:
     """A net as values. `versions` holds each blob's values in the order they were written (in place: several).
 
     `layer_blobs` are the learned blobs of each layer as Caffe's files number them; a shared one stands under each layer, as
-    another layer's state, reshaped where the shapes differ. `readings` are the bottoms that have a domain.
+    another layer's state, reshaped where the shapes differ. `readings` are the bottoms that have a domain. `pinned` says why a batch, or a
+    number of times, that could have been any is that of the net file.
     """
 
     net: Net
@@ -49,6 +54,7 @@ class Lowered:
     layer_tops: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
     layer_blobs: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
     readings: tuple[Reading, ...] = ()
+    pinned: tuple[Fault, ...] = ()
 
     @property
     def loss(self) -> Value | None:
@@ -95,8 +101,7 @@ def lower_judged(
         ctx = Context(layer, layer.phase or net.phase, batch, seed, shared, states, updates, sinks, net.described, steps)
         try:
             with origin(layer=layer.name, place=layer.at()):
-                bottoms = [versions[b][-1] for b in layer.bottoms]
-                tops = _run(ctx, bottoms, net.param.force_backward)
+                tops = _run(ctx, bottoms := [versions[b][-1] for b in layer.bottoms], net.param.force_backward)
                 readings += _readings(ctx, bottoms)
                 losses += [_weighted(t, w) for t, w in zip(tops, layer.loss_weights, strict=True) if w]
         except NetcError as e:
@@ -127,14 +132,25 @@ def _graph(
 def lower_symbolic(net: Net, seed: int = 0) -> tuple[Lowered, Dim]:
     """`lower` with the batch "N", and of a deployed net with the times "T"; where the net pins these, with its own. And the batch.
 
-    A net that carries states pins the batch of its tests.
+    A net pins them where sizes do not fit that are only known in a run, see `Lowered.pinned`; one that carries states pins the batch
+    of its tests. SpecError for anything else that is wrong.
     """
-    for steps in (TIME, None) if net.phase == DEPLOY and any(top.batch_axis for top in net.described.values()) else (None,):
-        with suppress(SpecError):
-            return lower(net, SYMBOLIC, seed, steps), SYMBOLIC
-    lowered = lower(net, None, seed)
-    sizes = [layer.batch_size for layer in net.sources]
-    return lowered, sizes[0] if sizes and sizes[0] else next(iter(lowered.versions.values()))[0].shape[0]
+    pinned: tuple[Fault, ...] = ()
+    timed = net.phase == DEPLOY and any(top.batch_axis for top in net.described.values())
+    for batch, steps in ((SYMBOLIC, TIME), (SYMBOLIC, None), (None, None))[0 if timed else 1 :]:
+        lowered, faults = lower_judged(net, batch, seed, steps)
+        if lowered is not None:
+            return replace(lowered, pinned=pinned), batch or _batch(lowered)
+        if batch is None or not all(isinstance(f, Misfit) for f in faults):
+            raise SpecError(*faults)
+        pinned = tuple(faults)
+    raise AssertionError("the net's own sizes are tried last")
+
+
+def _batch(lowered: Lowered) -> Dim:
+    """The batch that a net says."""
+    sizes = [layer.batch_size for layer in lowered.net.sources]
+    return sizes[0] if sizes and sizes[0] else next(iter(lowered.versions.values()))[0].shape[0]
 
 
 def _run(ctx: Context, bottoms: list[Value], force: bool) -> tuple[Value, ...]:
@@ -177,14 +193,15 @@ def _weighted(top: Value, weight: float) -> Value:
 def _faults(error: NetcError, layer: Layer, net: Net, versions: Mapping[str, tuple[Value, ...]]) -> list[Fault]:
     """The error of a layer's function, with the layer's place and the shapes that led there."""
     chain = _chain(layer, net, versions) if isinstance(error, ShapeError) else ""
+    kind = Misfit if isinstance(error, ShapeError) else Fault
     if isinstance(error, SpecError) and all(f.place for f in error.faults):
-        return [Fault(f.place, f.text + chain) for f in error.faults]
-    return [Fault(layer.at(), f"layer {layer.name!r} ({layer.type}): {error}{chain}")]
+        return [kind(f.place, f.text + chain) for f in error.faults]
+    return [kind(layer.at(), f"layer {layer.name!r} ({layer.type}): {error}{chain}")]
 
 
 def _chain(layer: Layer, net: Net, versions: Mapping[str, tuple[Value, ...]]) -> str:
     """`data 64x1x28x28 (line 3) -> conv1 64x20x24x24 (line 4) -> ...`: the way from the data to the layer, on a line of its own."""
-    producers = {top: other for other in net.layers for top in other.tops if other is not layer and top not in other.bottoms}
+    producers = net.makers
 
     def step(blob: str) -> str:
         return f"{blob} {dims(versions[blob][-1].shape)}{_line(producers[blob]) if blob in producers else ''}"

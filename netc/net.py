@@ -6,11 +6,12 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from netc import data, registry
 from netc import netc_pb2 as pb
-from netc.errors import Fault, NetcError, SpecError, line_of, near
+from netc.errors import MOST_FAULTS, Fault, NetcError, SpecError, line_of, near
 from netc.spec import Document
 from netc.spec.fields import KINDS, LABELLED
 from netc.spec.other_names import type_hint
@@ -61,15 +62,20 @@ class Net:
     def param(self) -> pb.NetParameter:
         return self.document.message
 
-    @property
+    @cached_property
     def described(self) -> dict[str, data.TopSpec]:
         """What the sources say of their tops, those that a deployed net lacks among them."""
         return {n: t for layer in self.sources if layer.source for n, t in zip(layer.param.top, layer.source.described, strict=False)}
 
-    @property
-    def sources(self) -> list[Layer]:
+    @cached_property
+    def sources(self) -> tuple[Layer, ...]:
         """The layers that deliver batches."""
-        return [layer for layer in self.layers if layer.source is not None]
+        return tuple(layer for layer in self.layers if layer.source is not None)
+
+    @cached_property
+    def makers(self) -> Mapping[str, Layer]:
+        """The layer that makes each blob; those that write it in place later are not meant."""
+        return {top: layer for layer in self.layers for top in layer.tops if top not in layer.bottoms}
 
     @property
     def learned(self) -> dict[str, data.Learned]:
@@ -131,7 +137,7 @@ def judged(
     elif not chosen and not faults:
         faults.append(Fault(document.place(), f"no layer of the net is included in phase {phase}"))
     layers = [_layer(document, i, spec, phase, base, learned, faults) for i, spec in chosen]
-    faults += [*_name_faults(layers), *_blob_faults(layers, _left_out(document, chosen, phase))]
+    faults += [*_name_faults(layers), *_blob_faults(layers, _left_out(document, chosen, phase)), *_range_faults(layers)]
     return Net(param.name, phase, tuple(layers), document), sorted(faults, key=line_of)
 
 
@@ -196,8 +202,6 @@ def _layer(document: Document, i: int, spec: pb.LayerParameter, phase: str, base
         except NetcError as e:
             faults += [] if doubt == BROKEN else _source_faults(e, document, i, spec.name, data.message_name(spec))
             doubt = BROKEN
-    for path, text in out_of_range(spec):
-        fault(text, *path)
     doubt = BROKEN if len(faults) > known else doubt
     return Layer(spec.name, type_, tuple(spec.bottom), tops, spec, weights, document, i, source, batch, doubt=doubt)
 
@@ -213,7 +217,7 @@ def _wrong_count(type_: str, what: str, names: Sequence[str], least: int, most: 
 
 def _source_faults(error: NetcError, document: Document, i: int, name: str, message: str) -> Iterable[Fault]:
     """The faults of a data layer's source: within its files, or at the field of the layer that the sentence names first."""
-    fields = {p[-1]: p for p in document.positions if p[:2] == ("layer", i) and len(p) == 4}
+    fields = {p[-1]: p for p in document.fields_of("layer", i) if len(p) == 4}
     for fault in error.faults:
         named = next((fields[word] for word in re.findall(r"\w+", fault.text) if word in fields), ("layer", i, message, "source"))
         place = document.place(*named)
@@ -230,6 +234,13 @@ def _name_faults(layers: list[Layer]) -> Iterable[Fault]:
             text = f"the layer at {first[layer.name].at()} has the same name; weights are kept by name, so each layer needs its own"
             yield Fault(layer.at("name"), f"layer {layer.name!r}: {text}")
         first.setdefault(layer.name, layer)
+
+
+def _range_faults(layers: list[Layer]) -> Iterable[Fault]:
+    """Numbers that make no sense in their fields."""
+    for layer in layers:
+        for path, text in out_of_range(layer.param):
+            yield Fault(layer.at(*path), f"layer {layer.name!r}: {text}")
 
 
 def _left_out(document: Document, chosen: Iterable[tuple[int, Any]], phase: str) -> dict[str, str]:
@@ -249,34 +260,53 @@ def _left_out(document: Document, chosen: Iterable[tuple[int, Any]], phase: str)
 def _blob_faults(layers: list[Layer], left_out: Mapping[str, str]) -> Iterable[Fault]:
     """Bottoms that nothing before them writes, and tops that two layers write."""
     written: dict[str, Layer] = {}
+    writers: dict[str, list[int]] = {}
+    for k, layer in enumerate(layers):
+        for top in layer.tops:
+            writers.setdefault(top, []).append(k)
     unsure = False  # whether a layer above may write what it does not say
+    unwritten = 0
     for k, layer in enumerate(layers):
         stated = not layer.doubt or layer.document.states("layer", layer.index, "bottom")
         for i, bottom in enumerate(layer.bottoms if stated and not unsure else ()):
             if bottom not in written:
-                later = next((other for other in layers[k:] if bottom in other.tops), None)
+                unwritten += 1
+                later = next((layers[j] for j in writers.get(bottom, ()) if j >= k), None)
                 said = left_out.get(bottom) if later is None else None
-                yield Fault(layer.at("bottom", i), f"layer {layer.name!r}: {said or _unwritten(bottom, layer, later, written)}")
+                known = written if unwritten <= MOST_FAULTS else None  # a search for near names takes its time
+                yield Fault(layer.at("bottom", i), f"layer {layer.name!r}: {said or _unwritten(bottom, layer, later, known)}")
         told = layer.document.states("layer", layer.index, "top") or (layer.tops and layer.type) or layer.type in ENDLESS
         unsure |= bool(layer.doubt) and not told
-        for i, top in enumerate(layer.tops):
-            in_place = i < len(layer.bottoms) and layer.bottoms[i] == top
-            if in_place and not registry.layer.facts.get(layer.type, {}).get("in_place", True):
-                text = f"{layer.type} cannot run in place: give its top a name other than {top!r}"
-                yield Fault(layer.at("top", i), f"layer {layer.name!r}: {text}")
-            elif top in written and not in_place:
-                first = f"layer {written[top].name!r} ({written[top].at()})"
-                text = f"writes {top!r}, which {first} writes too; only a layer that reads {top!r} may write it, in place"
-                yield Fault(layer.at("top", i), f"layer {layer.name!r}: {text}")
+        yield from _top_faults(layer, written)
+        for top in layer.tops:
             written.setdefault(top, layer)
 
 
-def _unwritten(bottom: str, layer: Layer, later: Layer | None, written: Iterable[str]) -> str:
-    """What is wrong with a bottom that no layer before it writes. `later` is a layer further down that does."""
+def _top_faults(layer: Layer, written: Mapping[str, Layer]) -> Iterable[Fault]:
+    """Tops of a layer that it may not write."""
+    seen: dict[str, Layer] = {}
+    for i, top in enumerate(layer.tops):
+        in_place = i < len(layer.bottoms) and layer.bottoms[i] == top
+        other = written.get(top) or seen.get(top)
+        if in_place and not registry.layer.facts.get(layer.type, {}).get("in_place", True):
+            text = f"{layer.type} cannot run in place: give its top a name other than {top!r}"
+            yield Fault(layer.at("top", i), f"layer {layer.name!r}: {text}")
+        elif other is not None and not in_place:
+            first = f"layer {other.name!r} ({other.at()})"
+            text = f"writes {top!r}, which {first} writes too; only a layer that reads {top!r} may write it, in place"
+            yield Fault(layer.at("top", i), f"layer {layer.name!r}: {text}")
+        seen[top] = layer
+
+
+def _unwritten(bottom: str, layer: Layer, later: Layer | None, written: Iterable[str] | None) -> str:
+    """What is wrong with a bottom that no layer before it writes. `later` is a layer further down that does.
+
+    The hint is a near name among those that are `written`.
+    """
     if later is None:
         if bottom == "label" and layer.type in LABELLED:
             return f"reads 'label', which no layer before it writes; {layer.type} needs it: the data layer can have it as its second top"
-        return f"reads {bottom!r}, which no layer before it writes; {near(bottom, written)}"
+        return f"reads {bottom!r}, which no layer before it writes{'' if written is None else f'; {near(bottom, written)}'}"
     if later is layer:
         return f"reads {bottom!r}, which is its own top: nothing has written it yet"
     place = f"layer {later.name!r} ({later.at()})"

@@ -5,8 +5,9 @@
   four words; NumPy counts up before it makes one, so the first block is number `first` + 1. A stream would have to
   pass 2**64 blocks to reach another, so streams never overlap.
 * Halves: each word gives its low 32 bits, then its high 32 bits. Number i of an array is made of half i.
-* uniform: (half >> 8) / 2**24.  integers: (half * high) >> 32.  normal: the inverse of the normal distribution function
-  at (half + 1/2) / 2**32 in float64, rounded to float32.  permutation: the order that sorts n whole words.
+* uniform: max(half >> 8, 1/2) / 2**24, so that 0 never comes: how `0 < sigmoid(x)` ends hangs on where a host's sigmoid underflows.
+  integers: (half * high) >> 32.  normal: the inverse of the normal distribution function at (half + 1/2) / 2**32 in float64,
+  rounded to float32.  permutation: the order that sorts n whole words.
 
 Nothing here depends on a C library: besides integers only +, -, *, / and sqrt are used, which IEEE 754 rounds exactly.
 """
@@ -23,7 +24,7 @@ HALVES_PER_BLOCK = 8
 
 # Wichura's AS 241 (PPND16), Applied Statistics 37 (1988): numerators and denominators, highest power first. Its third
 # range begins at exp(-25), below every (half + 1/2) / 2**32, and is left out.
-_CENTRE = (
+CENTRE = (
     (
         2509.0809287301226727,
         33430.575583588128105,
@@ -45,7 +46,7 @@ _CENTRE = (
         1.0,
     ),
 )
-_TAIL = (
+TAIL = (
     (
         7.7454501427834140764e-4,
         0.0227238449892691845833,
@@ -79,27 +80,28 @@ def key(seed: int, name: str) -> tuple[int, int]:
 
 def words(seed: int, name: str, count: int, iteration: int = 0, sub_batch: int = 0, rank: int = 0, first: int = 0) -> np.ndarray:
     """`count` raw words as uint64, from the block after number `first` on (four words a block)."""
-    counter = np.array((first, iteration, sub_batch, rank), np.uint64)
-    return np.random.Philox(key=np.array(key(seed, name), np.uint64), counter=counter).random_raw(count)
+    return _words(key(seed, name), count, (first, iteration, sub_batch, rank))
 
 
 def uniform(
     seed: int, name: str, shape: Shape, iteration: int = 0, sub_batch: int = 0, rank: int = 0, first: int = 0, out: np.ndarray | None = None
 ) -> np.ndarray:
-    """float32 in [0, 1), multiples of 2**-24. `out`, a C-contiguous float32 array of `shape`, is filled if given."""
+    """float32 in (0, 1), multiples of 2**-24 or half of that. `out`, a C-contiguous float32 array of `shape`, is filled if given."""
     halves = _halves(words(seed, name, -(-prod(shape) // 2), iteration, sub_batch, rank, first), prod(shape))
-    out = np.empty(shape, np.float32) if out is None else out
-    # Below 2**24 signed and unsigned agree, and NumPy converts signed integers to float32 several times faster.
-    np.multiply(
-        np.right_shift(halves, 8, out=halves).view(np.int32), np.float32(2**-24), out=out.reshape(-1), dtype=np.float32, casting="unsafe"
-    )
-    return out
+    return _uniform(halves, np.empty(shape, np.float32) if out is None else out)
 
 
 def normal(seed: int, name: str, shape: Shape, iteration: int = 0, sub_batch: int = 0, rank: int = 0, first: int = 0) -> np.ndarray:
     """float32 of mean 0 and deviation 1, at most 6.4 away from 0."""
-    halves = _halves(words(seed, name, -(-prod(shape) // 2), iteration, sub_batch, rank, first), prod(shape))
-    return _normal_quantile((halves + 0.5) * 2.0**-32).astype(np.float32).reshape(shape)
+    return _normal(_halves(words(seed, name, -(-prod(shape) // 2), iteration, sub_batch, rank, first), prod(shape)), shape)
+
+
+def draw(distribution: str, stream: tuple[int, int], shape: Shape, iteration: int, sub_batch: int = 0) -> np.ndarray:
+    """float32 numbers, "uniform" or "normal", of the stream with this key, see `key`. ValueError for another distribution."""
+    if distribution not in ("uniform", "normal"):
+        raise ValueError(f"distribution {distribution!r}; expected uniform or normal")
+    halves = _halves(_words(stream, -(-prod(shape) // 2), (0, iteration, sub_batch, 0)), prod(shape))
+    return _uniform(halves, np.empty(shape, np.float32)) if distribution == "uniform" else _normal(halves, shape)
 
 
 def integers(
@@ -117,6 +119,10 @@ def permutation(seed: int, name: str, n: int, iteration: int = 0) -> np.ndarray:
     return np.argsort(words(seed, name, n, iteration), kind="stable")
 
 
+def _words(stream: tuple[int, int], count: int, counter: tuple[int, int, int, int]) -> np.ndarray:
+    return np.random.Philox(key=np.array(stream, np.uint64), counter=np.array(counter, np.uint64)).random_raw(count)
+
+
 def _halves(raw: np.ndarray, count: int) -> np.ndarray:
     halves = raw.view(np.uint32)
     if sys.byteorder == "big":
@@ -124,13 +130,24 @@ def _halves(raw: np.ndarray, count: int) -> np.ndarray:
     return halves[:count]
 
 
+def _uniform(halves: np.ndarray, out: np.ndarray) -> np.ndarray:
+    # Below 2**24 signed and unsigned agree, and NumPy converts signed integers to float32 several times faster.
+    numbers = np.right_shift(halves, 8, out=halves).view(np.int32)
+    np.multiply(numbers, np.float32(2**-24), out=out.reshape(-1), dtype=np.float32, casting="unsafe")
+    return np.maximum(out, np.float32(2**-25), out=out)
+
+
+def _normal(halves: np.ndarray, shape: Shape) -> np.ndarray:
+    return _normal_quantile((halves + 0.5) * 2.0**-32).astype(np.float32).reshape(shape)
+
+
 def _normal_quantile(p: np.ndarray) -> np.ndarray:
     q = p - 0.5
     r = 0.180625 - q * q
-    z = q * _polynomial(_CENTRE[0], r) / _polynomial(_CENTRE[1], r)
+    z = q * _polynomial(CENTRE[0], r) / _polynomial(CENTRE[1], r)
     tail = np.flatnonzero(np.abs(q) > 0.425)
     t = np.sqrt(-_log(0.5 - np.abs(q[tail]))) - 1.6
-    z[tail] = np.copysign(_polynomial(_TAIL[0], t) / _polynomial(_TAIL[1], t), q[tail])
+    z[tail] = np.copysign(_polynomial(TAIL[0], t) / _polynomial(TAIL[1], t), q[tail])
     return z
 
 

@@ -1,28 +1,92 @@
 """Learning-rate policies. One function each: (solver, iteration, max_iter) -> rate. Pure, so that a run resumes anywhere.
 
-`needs` in the decorator names the fields of SolverParameter that a policy cannot do without, `not_negative` those that may not be
-below 0.
+The decorator names the fields of SolverParameter that a policy reads beside base_lr: `needs` those that it cannot do without, `reads`
+the others, and `not_negative` those that may not be below 0. A policy sees no other field, so `facts`, which goes into the models,
+tells all that a loop in another language needs.
 """
 
-from math import cos, inf, isfinite, pi
+from dataclasses import dataclass
+from math import ceil, cos, inf, isfinite, pi
 from math import exp as exponential
+from typing import Any
 
 from netc import netc_pb2 as pb
+from netc import registry
+from netc.errors import Fault, SpecError
 from netc.registry import schedule
+from netc.spec.job import Job
+
+WARMUP = ("warmup_iter", "warmup_lr")
 
 LARGEST = 3.4e38  # that float32 holds
 
 
 def rate(solver: pb.SolverParameter, iteration: int, max_iter: int) -> float:
     """The learning rate of `iteration` (from 0): the policy's, warmed up linearly from warmup_lr over warmup_iter iterations."""
-    policy = schedule.find(solver.lr_policy or "fixed")
+    name = solver.lr_policy or "fixed"
+    seen: Any = _Seen(solver, name, fields(name))
     try:
-        value = policy(solver, iteration, max_iter)
+        value = float(schedule.find(name)(seen, iteration, max_iter))
     except OverflowError:
         value = inf
     if iteration < solver.warmup_iter:
         return solver.warmup_lr + (value - solver.warmup_lr) * (iteration + 1) / (solver.warmup_iter + 1)
     return value
+
+
+def fields(policy: str) -> tuple[str, ...]:
+    """The fields of SolverParameter that a policy reads."""
+    facts = registry.schedule.facts.get(policy, {})
+    return tuple(dict.fromkeys(("base_lr", *facts.get("needs", ()), *facts.get("reads", ()))))
+
+
+def facts(solver: pb.SolverParameter, max_iter: int | None) -> dict[str, Any]:
+    """All that the rates of a run of `max_iter` iterations follow from, with the defaults of what is not set.
+
+    Of a policy that is not netc's own, whose formula no other program knows, `rates` has the rates themselves: pairs of an iteration
+    and the rate from there on.
+    """
+    name = solver.lr_policy or "fixed"
+    values = {f: getattr(solver, f) for f in (*fields(name), *WARMUP)}
+    plain = {f: v if isinstance(v, int | float | str) else list(v) for f, v in values.items()}
+    said = {"lr_policy": name, **plain, "max_iter": max_iter}
+    return said if schedule.find(name).__module__ == __name__ or max_iter is None else {**said, "rates": _rates(solver, max_iter)}
+
+
+def max_iterations(job: Job, rows: int | None, batch_size: int) -> int:
+    """max_iter, or the iterations of max_epoch epochs of so many rows. SpecError if the source has no end."""
+    solver, place = job.solver, job.solver_place
+    if solver.HasField("max_iter"):
+        return int(solver.max_iter)
+    if rows is None:
+        raise SpecError(Fault(place("max_epoch"), "max_epoch needs a source that ends; give max_iter"))
+    return ceil(solver.max_epoch * rows / (batch_size * max(1, solver.iter_size)))
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A solver as a policy sees it: the fields that its decorator names."""
+
+    solver: pb.SolverParameter
+    policy: str
+    fields: tuple[str, ...]
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self.fields and name in self.solver.DESCRIPTOR.fields_by_name:
+            text = (
+                f'lr_policy {self.policy!r} reads {name}, which its decorator does not name: @schedule("{self.policy}", reads=("{name}",))'
+            )
+            raise SpecError(text)
+        return getattr(self.solver, name)
+
+
+def _rates(solver: pb.SolverParameter, max_iter: int) -> list[tuple[int, float]]:
+    found: list[tuple[int, float]] = []
+    for k in range(max_iter):
+        now = rate(solver, k, max_iter)
+        if not found or found[-1][1] != now:
+            found.append((k, now))
+    return found
 
 
 def too_large(solver: pb.SolverParameter, max_iter: int) -> tuple[int, float] | None:
@@ -86,7 +150,7 @@ def sigmoid(solver: pb.SolverParameter, iteration: int, max_iter: int) -> float:
     return solver.base_lr / (1 + exponential(-x)) if x > 0 else solver.base_lr * exponential(x) / (1 + exponential(x))
 
 
-@schedule("cosine")
+@schedule("cosine", reads=("min_lr",))
 def cosine(solver: pb.SolverParameter, iteration: int, max_iter: int) -> float:
     """From base_lr to min_lr along half a cosine over max_iter (Loshchilov and Hutter 2017)."""
     return solver.min_lr + (solver.base_lr - solver.min_lr) * (1 + cos(pi * iteration / max_iter)) / 2

@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -24,10 +23,9 @@ from netc.run.events import Began, Event, Finished, Logged, Skipped, Snapshotted
 from netc.run.failure import advice, diverged, with_way_on
 from netc.run.feed import Feeder, Feeds
 from netc.run.folder import BEST, RunFolder
-from netc.run.labels import run_guarded
+from netc.run.guards import run_guarded
 from netc.run.nan import first_bad, spoiled
 from netc.run.noted import Noted, check_states, noted
-from netc.run.plan import max_iterations
 from netc.run.signals import signals
 from netc.run.testers import Testers
 from netc.run.watched import watched
@@ -38,16 +36,13 @@ DISPLAY = 100  # iterations between log lines where the solver has no `display`
 
 
 class Trainer:
-    """A program on its way through one of its stages: sessions, states, and where it is. `before` are iterations of the stages before.
-
-    `files` are fingerprints of what it reads.
-    """
+    """A program on its way through one of its stages: sessions, states, and where it is. `before` are iterations of the stages before."""
 
     def __init__(
         self, whole: Program, folder: RunFolder, threads: int, weights: Mapping[str, np.ndarray] | None = None, stage: int = 0,
-        before: int = 0, files: Mapping[str, str] = MappingProxyType({}),
+        before: int = 0,
     ):  # fmt: skip
-        self.whole, self.stage, self.before, self.files = whole, stage, before, files
+        self.whole, self.stage, self.before = whole, stage, before
         program = whole.stages[stage]
         self.program, self.folder, self.solver = program, folder, program.job.solver
         self.iter_size = max(1, self.solver.iter_size)
@@ -57,12 +52,12 @@ class Trainer:
         self.states = States({f"state/{n}": a for n, a in start.items()}, self.provider)
         graph, job, lowered = program.steps.train, program.job, program.train
         self.feeder = Feeder(program.train_net, graph, program.seed, job.base, self.iter_size, lowered=lowered, folder=folder.path)
-        self.max_iter = max_iterations(program.job, self.feeder.rows, self.feeder.batch_size)
+        self.max_iter = schedules.max_iterations(program.job, self.feeder.rows, self.feeder.batch_size)
         self.steppers = self._steppers()
         self.tests = Testers(program, threads, self.states, folder.path)
         self.iteration = 0
         self.recent: deque[float] = deque(maxlen=max(1, self.solver.average_loss))
-        self.outputs: Scores = {}  # of the newest step
+        self.outputs: dict[str, float] = {}  # of the newest step
         self.best: float | None = None
         self.stale = 0
         self.tested: tuple[int, Scores] | None = None  # the iteration of the newest test, and what it gave
@@ -174,7 +169,7 @@ class Trainer:
             return None
         nodes = self.program.states
         learned = {n: a for n, a in self.arrays().items() if nodes[n].attrs["kind"] in ("parameter", "statistic")}
-        after = Trainer(self.whole, self.folder, self.threads, learned, self.stage + 1, self.before + self.max_iter, self.files)
+        after = Trainer(self.whole, self.folder, self.threads, learned, self.stage + 1, self.before + self.max_iter)
         after.log_length, after.kept, after.asked = self.log_length, self.kept, self.asked
         return after
 
@@ -289,7 +284,7 @@ class Trainer:
         job = self.program.job
         return Noted(
             job.name, job.sha256, self.iteration, self.program.seed, tuple(self.recent), self.best, self.stale, self.tested,
-            self.log_length, self.provider, self.threads, self.program.target, self.stage, self.before, dict(self.files),
+            self.log_length, self.provider, self.threads, self.program.target, self.stage, self.before,
             rows_said(self.whole.train_net.learned),
         )  # fmt: skip
 

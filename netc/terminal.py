@@ -48,6 +48,11 @@ def say(text: str, err: bool = False) -> None:
     click.echo(line(text), err=err)
 
 
+def document(text: str) -> None:
+    """Print a file's text: as it is into a file or a pipe, cleaned on a terminal."""
+    click.echo(text, nl=False, file=None if sys.stdout.isatty() else raw(sys.stdout))
+
+
 def own(text: str, err: bool = False) -> None:
     """Print a line that netc made with escapes of its own. Nothing of a file may be in it but through `clean`."""
     click.echo(text, file=raw(sys.stderr if err else sys.stdout), color=False if os.environ.get("NO_COLOR") else None)

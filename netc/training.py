@@ -15,6 +15,7 @@ from netc import netc_pb2 as pb
 from netc import registry, schedules
 from netc.autodiff import grad
 from netc.errors import Fault, SpecError, line_of, near
+from netc.fillers import Zeros
 from netc.ir import Graph, Value, cast, leaf, op, origin, toposort
 from netc.lower import Lowered
 from netc.spec.document import Document
@@ -204,7 +205,7 @@ def _updates(gradients: Mapping[Value, Value], rate: Value, solver: pb.SolverPar
     with origin(layer="solver", place="", part="update"):
         gradients = _clipped(gradients, solver.clip_gradients)
         updates: dict[Value, Value] = {}
-        facts = {"kind": "slot", "start": _zeros(()), "layer": "", "blob": 0, "lr_mult": 0.0, "decay_mult": 0.0}
+        facts = {"kind": "slot", "start": Zeros(()), "layer": "", "blob": 0, "lr_mult": 0.0, "decay_mult": 0.0}
         step = leaf("State", np.float32, (), name="solver.step", **facts)
         for p, g in gradients.items():
             with origin(layer=p.node.attrs["layer"], place=p.node.origin.place):
@@ -244,10 +245,6 @@ def _optimized(p: Value, g: Value, rate: Value, step: Value, solver: pb.SolverPa
 def _slot(p: Value, name: str) -> Value:
     attrs = p.node.attrs
     return leaf(
-        "State", np.float32, p.shape, name=f"{attrs['name']}.{name}", kind="slot", start=_zeros(p.shape), layer=attrs["layer"],
+        "State", np.float32, p.shape, name=f"{attrs['name']}.{name}", kind="slot", start=Zeros(p.shape), layer=attrs["layer"],
         blob=attrs["blob"], lr_mult=0.0, decay_mult=0.0,
     )  # fmt: skip
-
-
-def _zeros(shape: tuple[Any, ...]) -> Any:
-    return lambda: np.zeros(shape, np.float32)

@@ -174,7 +174,8 @@ def test_load_and_compile(tmp_path):
     program = netc.load(path, "solver.base_lr=0.5")
     assert isinstance(program, netc.Program) and program.job.solver.base_lr == 0.5
     written = netc.compile(path, str(tmp_path / "build"), base_lr=0.5)
-    assert written[0].name == "train.onnx" and written[0].read_bytes() == program.model("train").SerializeToString(deterministic=True)
+    assert [path.name for path in written[:2]] == ["train.json", "train.onnx"]
+    assert (tmp_path / "build/update.onnx").read_bytes() == program.model("update").SerializeToString(deterministic=True)
 
 
 def test_names():

@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 from netc import Net, api, snapshot
-from netc.contract import write
+from netc.bundle import write
 from netc.session import Session
 from tests.recurrent_nets import NET, write_letters
 from tests.small_nets import log, netc

@@ -1,10 +1,12 @@
 """Graphs as ONNX: names, functions, constants, metadata."""
 
 import json
+from itertools import product
 
 import numpy as np
 import onnx
 import pytest
+from numpy.lib.stride_tricks import sliding_window_view
 from onnx.reference import ReferenceEvaluator
 
 from netc.emit import emit
@@ -104,6 +106,27 @@ def test_one_value_under_several_names_and_leaves_as_outputs():
         and found["c"].tolist() == found["d"].tolist() == found["next/w"].tolist() == X.tolist()
     )
     assert found["e"].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_one_hot_rows_of_no_index(axis):
+    """onnxruntime before 1.27 divides by the number of indices."""
+    indices = leaf("Input", np.int64, ("N", 2), name="x")
+    y = op.OneHot(indices, constant(np.int64([3])), constant(np.float32([0, 1])), axis=axis)
+    session = Session(emit(Graph("g", {"y": y})))
+    for given in (np.array([[0, -1], [2, 1]]), np.zeros((0, 2), np.int64)):
+        np.testing.assert_array_equal(session.run({"x": given})["y"], np.moveaxis(np.eye(3, dtype=np.float32)[given], -1, axis))
+
+
+@pytest.mark.parametrize("channels", [1, 8])
+def test_means_over_windows_with_any_padding(channels):
+    """onnxruntime 1.24 divides by a wrong number where there is padding below but none at the left."""
+    images = np.random.default_rng(0).random((2, channels, 6, 7), np.float32)
+    for pads in (*(list(p) for p in product([0, 1], repeat=4)), [0, 0, 2, 0], [1, 1, 1, 2], [2, 2, 2, 2]):
+        y = op.AveragePool(x(shape=images.shape), kernel_shape=[3, 3], strides=[2, 2], pads=pads, count_include_pad=1)
+        found = run(emit(Graph("g", {"y": y})), x=images)["y"]
+        windows = sliding_window_view(np.pad(images, [(0, 0), (0, 0), pads[::2], pads[1::2]]), (3, 3), (2, 3))[:, :, ::2, ::2]
+        np.testing.assert_allclose(found, windows.mean((4, 5)), rtol=1e-5)
 
 
 def test_an_input_may_be_missing():

@@ -12,6 +12,7 @@ from netc.files import IrregularFileError, open_plain, read_file, read_text
 from netc.run.weights import load_weights
 from netc.spec.job import load_job
 from tests.data.layers import data_layer
+from tests.small_nets import netc
 
 
 def test_the_bytes_and_the_text_of_a_file(tmp_path):
@@ -66,3 +67,10 @@ def test_text_of_windows_is_read_as_any(tmp_path):
     (tmp_path / "list.txt").write_bytes(b"a.png 3\r\n")
     np.save(tmp_path / "m.npy", np.ones((1, 2, 2), np.float32))
     assert read_blob(tmp_path / "m.npy").shape == (1, 2, 2) and read_text(tmp_path / "list.txt") == "a.png 3\n"
+
+
+@pytest.mark.parametrize("arguments", [("data", "show"), ("predict",), ("check",), ("init", "x.yaml", "--data"), ("data", "mean")])
+def test_what_is_too_long_for_a_name_is_an_error_of_the_user(tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    result = netc(*arguments, "a" * 300, *["x.png"] * (arguments == ("predict",)))
+    assert result.exit_code == 2 and "too long" in result.stderr and "fault of netc" not in result.stderr

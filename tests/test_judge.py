@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from netc.contract import program
 from netc.errors import SpecError
 from netc.judge import judged_job, net_faults
 from netc.registry import load
@@ -98,3 +99,41 @@ layers:
     def test_shuffled_apart(self, tmp_path):
         (found,) = self.faults(tmp_path, shuffle="true")
         assert "each has an order of its own (shuffle: false keeps that of the file); one source can give both" in found
+
+
+WIDTHS = """\
+solver: {base_lr: 0.1, max_iter: 3, test_iter: [1]}
+layers:
+  - DummyData: {name: a, top: [data, label], shape: [{dim: [2, 8]}, {dim: [2]}], include: {phase: TRAIN}}
+  - DummyData: {name: b, top: [data, label], shape: [{dim: [2, 6]}, {dim: [2]}], include: {phase: TEST}}
+  - Dropout: {bottom: data, top: data}
+  - InnerProduct: {bottom: data, num_output: 3, weight_filler: xavier}
+  - SoftmaxWithLoss: {bottom: [ip1, label]}
+"""
+
+
+@pytest.mark.parametrize("fault", ["", "  - ReLU: {bottom: nothing}\n"])
+def test_widths_that_differ_between_the_phases(tmp_path, fault):
+    (tmp_path / "n.yaml").write_text(WIDTHS + fault)
+    with pytest.raises(SpecError) as caught:
+        program(read_job(str(tmp_path / "n.yaml")))
+    wanted = "weights would be 3x8 in phase TRAIN and 3x6 in phase TEST; TRAIN has layer 'a'"
+    if fault:
+        assert "reads 'nothing'" in str(caught.value)
+    else:
+        assert [f.place for f in caught.value.faults] == [f"{tmp_path}/n.yaml:6:5"]
+        assert wanted in str(caught.value) and f"n.yaml:3:5) with data 2x8, label 2, TEST has layer 'b' ({tmp_path}/n.yaml:4:5)" in str(
+            caught.value
+        )
+
+
+def test_a_layer_that_is_another_in_each_phase(tmp_path):
+    text = WIDTHS.replace("6]}, {dim: [2]}]", "8]}, {dim: [2]}]").replace(
+        "  - InnerProduct: {", "  - InnerProduct: {name: ip1, top: ip1, include: {phase: TRAIN}, "
+    )
+    text += "  - InnerProduct: {name: ip1, top: ip1, bottom: data, num_output: 5, include: {phase: TEST}}\n  - Silence: {bottom: ip1}\n"
+    (tmp_path / "n.yaml").write_text(text.replace("[ip1, label]}", "[ip1, label], include: {phase: TRAIN}}"))
+    with pytest.raises(
+        SpecError, match="'ip1' .* would be 3x8 in phase TRAIN and 5x8 in phase TEST; TRAIN has layer 'ip1' .*:6:5. with ip1 2x3, TEST"
+    ):
+        program(read_job(str(tmp_path / "n.yaml")))

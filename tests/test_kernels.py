@@ -13,7 +13,7 @@ from netc.net import TRAIN
 from netc.passes import simplify
 from netc.tensor_type import OPSET
 from tests.conftest import ROOT, needs_reference
-from tests.kernel_table import table
+from tests.kernel_table import lists
 from tests.layers.nets import net as lowered_net
 from tests.layers.test_gradients import ROWS
 
@@ -58,7 +58,13 @@ def test_an_op_without_a_kernel_is_found():
     assert not served("Sum", [("T", "data_0", "float")], "WebGPU") and served("Sum", [("T", "data_0", "float")], "CPU")
 
 
+def test_the_table_of_webgpu_knows_types_and_newer_kernels():
+    known = kernels("WebGPU")
+    assert {"Max", "Min", "PRelu", "Split", "ScatterND"} <= set(known) and "OneHot" not in known
+    assert served("Max", [("T", "data_0", "float")], "WebGPU") and not served("Add", [("T", "A", "int64")], "WebGPU")
+
+
 @needs_reference
 def test_the_table_is_that_of_onnxruntimes_lists():
-    for provider, ops in table().items():
+    for provider, ops in lists().items():
         assert kernels(provider) == ops

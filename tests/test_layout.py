@@ -16,7 +16,7 @@ ORDER = [
     *("spec", "data", "net", "derived"),
     *("tensor_type", "ir", "subgraph", "cost", "receptive", "fillers", "training_ops", "layers", "gradients", "lower", "autodiff"),
     *("optimizers", "schedules", "training", "judge", "passes", "emit", "kernels", "session", "native", "chain"),
-    *("snapshot", "metadata", "contract", "compiled", "run", "solver", "zoo", "report"),
+    *("snapshot", "metadata", "preparation", "contract", "bundle", "compiled", "run", "solver", "zoo", "report"),
     *("commands", "api", "caffe", "cli"),
 ]
 

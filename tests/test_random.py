@@ -55,7 +55,7 @@ def test_streams_differ_in_every_coordinate(other):
 
 def test_uniform_statistics():
     x = random.uniform(3, "u", (200, 1000))
-    assert x.dtype == np.float32 and x.shape == (200, 1000) and x.min() >= 0 and x.max() < 1
+    assert x.dtype == np.float32 and x.shape == (200, 1000) and x.min() > 0 and x.max() < 1
     assert abs(x.mean() - 1 / 2) < 2e-3 and abs(x.var() - 1 / 12) < 1e-3
     counts = np.histogram(x, 100, (0, 1))[0]
     assert ((counts - 2000) ** 2 / 2000).sum() < 160
@@ -82,9 +82,25 @@ def test_normal_quantile_is_the_inverse_of_the_distribution_function():
 
 
 def test_the_outermost_normals_are_finite(monkeypatch):
-    monkeypatch.setattr(random, "words", lambda *stream: np.array([0, MASK], np.uint64))
+    monkeypatch.setattr(random, "_words", lambda *stream: np.array([0, MASK], np.uint64))
     low, same, high, _ = random.normal(0, "n", (4,))
     assert low == same == -high and abs(high - NormalDist().inv_cdf(1 - 2**-33)) < 1e-6
+
+
+def test_no_number_is_exactly_0_or_1(monkeypatch):
+    monkeypatch.setattr(random, "_words", lambda *stream: np.array([0, 255 << 32, MASK], np.uint64))
+    lowest, highest = 2**-25, 1 - 2**-24
+    for found in (random.uniform(0, "u", (6,)), random.draw("uniform", (1, 2), (6,), 0)):
+        assert found.tolist() == [lowest, lowest, lowest, lowest, highest, highest]
+    assert np.all(random.draw("normal", (1, 2), (6,), 0) != 0)
+
+
+def test_a_stream_by_its_key_is_that_by_its_name():
+    key = random.key(7, "drop1.mask")
+    for kind in (random.uniform, random.normal):
+        assert np.array_equal(random.draw(kind.__name__, key, (3, 5), 4, 2), kind(7, "drop1.mask", (3, 5), 4, 2))
+    with pytest.raises(ValueError, match="expected uniform or normal"):
+        random.draw("cauchy", key, (3,), 0)
 
 
 def test_integers_cover_their_range_evenly():

@@ -158,3 +158,10 @@ def test_no_module_writes_past_the_cleaning():
     own = re.compile(r"\bConsole\((?!quiet=True)|__stdout__|__stderr__|sys\.std(out|err)\.buffer|os\.write\([12],")
     made = [p.name for p in (ROOT / "netc").rglob("*.py") if p.name != "terminal.py" and own.search(p.read_text())]
     assert made == []
+
+
+def test_a_net_goes_into_a_pipe_as_it_is(tmp_path):
+    (tmp_path / "n.yaml").write_text('name: "a\u202eb"\nlayers:\n  - Input: {top: x, shape: {dim: [1, 2]}}\n', encoding="utf-8")
+    made = subprocess.run([sys.executable, "-m", "netc", "convert", tmp_path / "n.yaml"], cwd=ROOT, capture_output=True)
+    assert made.returncode == 0 and (b"\xe2\x80\xae" in made.stdout or b"\\342\\200\\256" in made.stdout)
+    assert harmless(on_a_terminal("convert", str(tmp_path / "n.yaml")).replace("\n", ""))

@@ -32,7 +32,7 @@ def test_a_name_made_of_the_process_cannot_lead_elsewhere(tmp_path, precious):
 
 def test_the_temporary_name_is_new_and_never_a_link(tmp_path, precious, monkeypatch):
     monkeypatch.setattr("secrets.token_hex", lambda size: "0" * 2 * size)
-    left = tmp_path / f".netc-{'0' * 16}.tmp"
+    left = tmp_path / f".a.netc-{'0' * 16}.tmp"
     left.symlink_to(precious)
     with pytest.raises(FileExistsError):
         replace_file(tmp_path / "a", b"new")
@@ -59,16 +59,16 @@ def test_a_writer_that_is_killed_leaves_nothing_for_good(tmp_path):
 
 
 def test_what_a_writer_holds_and_what_is_anothers_stay(tmp_path, precious):
-    held = tmp_path / f".netc-{'1' * 16}.tmp"
+    held = tmp_path / f".a.netc-{'1' * 16}.tmp"
     with locked(held):
         sweep(tmp_path)
         assert held.exists()
-    others = [tmp_path / ".mine.tmp", tmp_path / ".netc-1.tmp", tmp_path / f".netc-{'g' * 16}.tmp"]
+    others = [tmp_path / ".mine.tmp", tmp_path / ".a.netc-1.tmp", tmp_path / f".a.netc-{'g' * 16}.tmp"]
     for path in others:
         path.touch()
-    link = tmp_path / f".netc-{'2' * 16}.tmp"
+    link = tmp_path / f".a\nb.netc-{'2' * 16}.tmp"
     link.symlink_to(precious)
-    os.mkfifo(tmp_path / f".netc-{'3' * 16}.tmp")
+    os.mkfifo(tmp_path / f"..netc-{'3' * 16}.tmp")
     sweep(tmp_path)
     assert not held.exists() and not link.is_symlink() and all(p.exists() for p in others) and precious.read_text() == "keep"
 

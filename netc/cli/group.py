@@ -1,5 +1,6 @@
 """The program `netc`: the group that every command belongs to, and how errors end it."""
 
+import errno
 import gc
 import sys
 from typing import Any
@@ -42,6 +43,9 @@ class Commands(click.Group):
         except Exception as e:
             if ctx.params.get("debug"):
                 raise
+            if isinstance(e, OSError) and e.errno == errno.ENAMETOOLONG:
+                click.echo(f"netc: {str(e.filename)[:60]}...: too long for the name of a file, so there is none", err=True)
+                ctx.exit(2)
             what = f"{e.filename}: {e.strerror}" if isinstance(e, OSError) and e.filename else f"{type(e).__name__}: {e}"
             terminal.say(f"netc: {what} (a fault of netc, of a plug-in or of this machine; netc --debug shows where)", err=True)
             ctx.exit(1)

@@ -1,12 +1,16 @@
 """Commands that read, show and rewrite net files: init, check, config, diff, draw, compile, convert, upgrade."""
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from netc import terminal
 from netc.cli.group import main
 from netc.cli.options import job_of, options
+
+if TYPE_CHECKING:
+    from netc.spec.document import Dropped
 
 
 @main.command()
@@ -30,7 +34,7 @@ def init(path: str, source: str) -> None:
 @options("set", "plugin", "unknown")
 @click.option("--data", "everything", is_flag=True, help="Read every row of the data: decodes, labels in range, NaN, copies.")
 @click.option("--json", "as_json", is_flag=True, help="Write it all as JSON.")
-def check(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool, everything: bool, as_json: bool) -> None:
+def check(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped", everything: bool, as_json: bool) -> None:
     """Check NET, and show what each layer makes and costs, what a run needs, where it can run, and what to look at twice.
 
     Works without data; where they are at hand, a sample is looked at. Ends with 0 if only warnings are found.
@@ -45,7 +49,7 @@ def check(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_
     from netc.commands.program import choose_target
 
     provider, target, _ = choose_target("cpu", None)
-    job = job_of(net, overrides, plugins, allow_unknown)
+    job = job_of(net, overrides, plugins, dropped)
     found = checking.report(contract.program(job, provider, needs_solver=False, target=target), everything)
     if as_json:
         click.echo(json.dumps(checking.as_json(found), indent=1))
@@ -59,7 +63,7 @@ def check(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_
 @click.argument("net")
 @options("set", "plugin", "unknown")
 @click.option("--json", "as_json", is_flag=True, help="Write it as JSON.")
-def config(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool, as_json: bool) -> None:
+def config(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped", as_json: bool) -> None:
     """Every value that NET and its solver run with, and where it comes from.
 
     That is a line of a file, --set, a rule that fills in names and blobs, Caffe's default, or netc's where it has its own.
@@ -70,8 +74,8 @@ def config(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow
 
     from netc.commands import config as configuration
 
-    job = job_of(net, overrides, plugins, allow_unknown)
-    before = job_of(net, (), plugins, allow_unknown) if overrides else None
+    job = job_of(net, overrides, plugins, dropped)
+    before = job_of(net, (), plugins, dropped) if overrides else None
     found = configuration.settings(job, before)
     if as_json:
         click.echo(json.dumps(configuration.as_json(found), indent=1))
@@ -111,7 +115,7 @@ def diff(a: str, b: str, plugins: tuple[str, ...]) -> None:
 @click.option("--phase", type=click.Choice(["TRAIN", "TEST"]), help="Whose layers to draw [default: those of both, marked].")
 @click.option("--graph", type=click.Choice(["layers", "training"]), default="layers", show_default=True, help="What to draw.")
 @click.option("-o", "--output", required=True, metavar="FILE", help="Where to: .svg, or .dot for Graphviz.")
-def draw(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool, phase: str | None, graph: str,
+def draw(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped", phase: str | None, graph: str,
          output: str) -> None:  # fmt: skip
     """Draw NET as an SVG, or as text for Graphviz: its layers with their shapes, or the graph of a training step.
 
@@ -121,22 +125,24 @@ def draw(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_u
     """
     from netc.commands.draw import draw_command
 
-    click.echo(draw_command(job_of(net, overrides, plugins, allow_unknown), phase, output, graph))
+    click.echo(draw_command(job_of(net, overrides, plugins, dropped), phase, output, graph))
 
 
 @main.command("compile")
 @click.argument("net")
 @options("set", "plugin", "unknown", "target")
 @click.option("-o", "--output", default="build", show_default=True, metavar="DIR", help="Where the models go.")
-def compile_(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool, target: str | None, output: str) -> None:
-    """Write the training step of NET as ONNX models, with its start.
+@click.option("--inline", is_flag=True, help="Models without functions, for runtimes that know none: OpenVINO, tract, onnx.reference.")
+def compile_(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped", target: str | None, output: str,
+             inline: bool) -> None:  # fmt: skip
+    """Write the training step of NET as ONNX models, with its start and all that a loop needs to know.
 
     Example: netc compile nets/lenet.yaml -o build/
     """
-    from netc import contract
+    from netc import bundle, contract
 
-    program = contract.program(job_of(net, overrides, plugins, allow_unknown), "cuda" if target == "cuda" else "cpu", target=target)
-    for path in contract.write(program, output):
+    program = contract.program(job_of(net, overrides, plugins, dropped), "cuda" if target == "cuda" else "cpu", target=target)
+    for path in bundle.write(program, output, inline):
         click.echo(path)
 
 
@@ -146,7 +152,7 @@ def compile_(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], all
 @options("set", "plugin", "unknown")
 @click.option("-o", "--output", metavar="FILE", help="Where to; the suffix says which form [default: the other spelling, on the terminal].")
 @click.option("--full", is_flag=True, help="Spell out every name and blob in YAML.")
-def convert(source: str, weights: tuple[str, ...], overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool,
+def convert(source: str, weights: tuple[str, ...], overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped",
             output: str | None, full: bool) -> None:  # fmt: skip
     """Write a net with its WEIGHTS as ONNX, or a net in another spelling: YAML or protobuf text.
 
@@ -160,15 +166,16 @@ def convert(source: str, weights: tuple[str, ...], overrides: tuple[str, ...], p
     from netc.commands.export import export_onnx
     from netc.spec.convert import convert_job
 
-    job = job_of(source, overrides, plugins, allow_unknown)
+    job = job_of(source, overrides, plugins, dropped)
     text = export_onnx(job, weights, output) if output and output.endswith(".onnx") else convert_job(job, output, full)
-    click.echo(text, nl=False)
+    terminal.document(text)
 
 
 @main.command()
 @click.argument("source")
 @click.argument("output")
-def upgrade(source: str, output: str) -> None:
+@options("unknown")
+def upgrade(source: str, output: str, dropped: "Dropped") -> None:
     """Write SOURCE, a net, weights or a solver in an old format of Caffe (V0, V1), in the current one to OUTPUT.
 
     Their suffixes say what is text and what is binary; values of learned blobs are kept.
@@ -177,4 +184,4 @@ def upgrade(source: str, output: str) -> None:
     """
     from netc.spec.convert import upgrade_file
 
-    click.echo(upgrade_file(source, output), nl=False)
+    click.echo(upgrade_file(source, output, dropped), nl=False)

@@ -2,12 +2,16 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from netc import terminal
 from netc.cli.group import main
 from netc.cli.options import job_of, options
+
+if TYPE_CHECKING:
+    from netc.spec.document import Dropped
 
 
 @main.command()
@@ -22,7 +26,12 @@ from netc.cli.options import job_of, options
 )
 @click.option("--allow-changed", is_flag=True, help="Resume even if files that the net reads have changed since the run began.")
 @click.option("--snapshot", metavar="FILE", help="Go on from this .solverstate (Caffe's, also .h5) or snapshot.")
-@click.option("--weights", multiple=True, metavar="FILE[,FILE]", help="Start from these weights (.safetensors, .caffemodel), by name.")
+@click.option(
+    "--weights",
+    multiple=True,
+    metavar="FILE[,FILE]",
+    help="Start from these weights, by name: .safetensors, .caffemodel or a model in the zoo.",
+)
 @click.option("--runs", default="runs", show_default=True, metavar="DIR", help="Where runs are kept.")
 @click.option("--caffe-log", is_flag=True, help="Write Caffe's log lines to stderr too, for tools that read them.")
 @click.option("--watch", is_flag=True, help="Log gradients, updates and activations of every layer (solver.watch_interval).")
@@ -32,7 +41,7 @@ from netc.cli.options import job_of, options
     "--publish/--no-publish", default=None, help="Publish the result [default: unless --set changed the net, or it states no licence]."
 )
 @click.option("--sign", envvar="NETC_SIGN", metavar="KEY", help="Sign what is published with this secret key (netc zoo keygen).")
-def train(net: str | None, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool, provider: str, target: str | None,
+def train(net: str | None, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped", provider: str, target: str | None,
           threads: int | None, zoo: str, resume: str | None, allow_changed: bool, snapshot: str | None, weights: tuple[str, ...],
           runs: str, caffe_log: bool, watch: bool, quiet: bool, as_json: bool, publish: bool | None, sign: str | None) -> None:  # fmt: skip
     """Train NET, test it, and publish it into the zoo.
@@ -50,7 +59,7 @@ def train(net: str | None, overrides: tuple[str, ...], plugins: tuple[str, ...],
     from netc.commands.train import train_command
 
     net, resume = _net_and_run(net, resume)
-    job = job_of(net, overrides, plugins, allow_unknown)
+    job = job_of(net, overrides, plugins, dropped)
     if publish is None:
         silent = [] if overrides else silence(job)
         publish = not overrides and not silent
@@ -79,7 +88,7 @@ def _net_and_run(net: str | None, resume: str | None) -> tuple[str, str | None]:
 @click.option("--iterations", default=40, show_default=True, type=click.IntRange(4), help="Of each stage of the runs.")
 @click.option("--seed", default=0, show_default=True, help="Of the iterations after which a run is stopped and killed.")
 @click.pass_context
-def verify_resume(ctx: click.Context, net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool, provider: str,
+def verify_resume(ctx: click.Context, net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped", provider: str,
                   target: str | None, threads: int | None, iterations: int, seed: int) -> None:  # fmt: skip
     """Prove that a run of NET that is stopped, or killed, and resumed is the run itself, bit for bit.
 
@@ -92,7 +101,7 @@ def verify_resume(ctx: click.Context, net: str, overrides: tuple[str, ...], plug
 
     python = bool(ctx.find_root().params["allow_python"])
     equal = False
-    for said in verify(Recipe(net, overrides, plugins, allow_unknown, python, provider, target, threads), iterations, seed):
+    for said in verify(Recipe(net, overrides, plugins, dropped, python, provider, target, threads), iterations, seed):
         if isinstance(said, bool):
             equal = said
         else:
@@ -105,9 +114,15 @@ def verify_resume(ctx: click.Context, net: str, overrides: tuple[str, ...], plug
 @click.argument("net", required=False)
 @click.option("--model", metavar="NET", help="The net, as Caffe spells it.")
 @options("set", "plugin", "unknown", "provider", "threads")
-@click.option("--weights", required=True, multiple=True, metavar="FILE", help="Trained weights: .safetensors, .caffemodel or a snapshot.")
+@click.option(
+    "--weights",
+    required=True,
+    multiple=True,
+    metavar="FILE",
+    help="Trained weights: .safetensors, .caffemodel, a snapshot, or a model in the zoo.",
+)
 @click.option("--iterations", type=click.IntRange(1), help="Batches to test on [default: one pass over the test set].")
-def test(net: str | None, model: str | None, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool, provider: str,
+def test(net: str | None, model: str | None, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped", provider: str,
          threads: int | None, weights: tuple[str, ...], iterations: int | None) -> None:  # fmt: skip
     """Run the test phase of NET on trained weights.
 
@@ -119,7 +134,7 @@ def test(net: str | None, model: str | None, overrides: tuple[str, ...], plugins
 
     if not net and not model or net and model:
         raise click.UsageError("give the net once: netc test NET, or netc test --model NET")
-    job = job_of(net or model or "", overrides, plugins, allow_unknown)
+    job = job_of(net or model or "", overrides, plugins, dropped)
     scores = test_command(job, provider, threads, weights, iterations, lambda text: terminal.say(f"netc: {text}", err=True))
     for name, value in scores.items():
         numbers = [value] if isinstance(value, float) else value
@@ -131,7 +146,7 @@ def test(net: str | None, model: str | None, overrides: tuple[str, ...], plugins
 @options("set", "plugin", "unknown", "provider", "threads")
 @click.option("--iterations", default=50, show_default=True, type=click.IntRange(1), help="Steps to measure.")
 def time_(
-    net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool, provider: str, threads: int | None, iterations: int
+    net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped", provider: str, threads: int | None, iterations: int
 ) -> None:
     """Milliseconds of each layer of NET, forward, backward and update.
 
@@ -141,7 +156,7 @@ def time_(
     """
     from netc.commands.time import table, time_command
 
-    found = time_command(job_of(net, overrides, plugins, allow_unknown), provider, threads, iterations)
+    found = time_command(job_of(net, overrides, plugins, dropped), provider, threads, iterations)
     for line in table(found):
         terminal.say(line)
 
@@ -204,13 +219,13 @@ def predict(model: str, inputs: tuple[str, ...], source: str | None, key: str | 
 @main.command("extract-features")
 @click.argument("net")
 @options("set", "plugin", "unknown", "provider", "threads")
-@click.option("--weights", required=True, multiple=True, metavar="FILE", help="Trained weights.")
+@click.option("--weights", required=True, multiple=True, metavar="FILE", help="Trained weights, or a model in the zoo.")
 @click.option("--blobs", required=True, metavar="NAME[,NAME]", help="Blobs of the test net.")
 @click.option("--iterations", type=click.IntRange(1), help="Batches [default: one pass over the test set].")
 @click.option(
     "-o", "--output", required=True, metavar="FILE", help="A .npz, .npy or .csv file, else an LMDB of Datums (no suffix, or .lmdb)."
 )
-def extract_features(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], allow_unknown: bool, provider: str,
+def extract_features(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped", provider: str,
                      threads: int | None, weights: tuple[str, ...], blobs: str, iterations: int | None, output: str) -> None:  # fmt: skip
     """Write what the test phase of NET puts into some blobs, a row for each row of its data.
 
@@ -218,5 +233,5 @@ def extract_features(net: str, overrides: tuple[str, ...], plugins: tuple[str, .
     """
     from netc.commands.features import features_command
 
-    job = job_of(net, overrides, plugins, allow_unknown)
+    job = job_of(net, overrides, plugins, dropped)
     click.echo(features_command(job, provider, threads, weights, blobs.split(","), iterations, output))

@@ -1,7 +1,8 @@
 """What `netc check` warns of: nets that run, but hardly do what was meant. A function each, which gives the faults that it sees."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from netc import data, registry
 from netc.commands.data_report import Seen
@@ -14,6 +15,7 @@ from netc.spec.fields import KINDS, LABELLED, LAYER_FIELDS
 LINEAR = ("InnerProduct", "Convolution", "Deconvolution")
 PASSES = ("Dropout", "Flatten", "Reshape", "Split")
 SQUASHING = ("Sigmoid", "TanH")
+MOST_ALIKE = 5  # warnings of one check that stand in full
 MOST_SQUASHED, MOST_TIMES, LEAST_SHARE, BY_HEART = 5, 30, 0.1, 5
 
 
@@ -28,10 +30,19 @@ class Checked:
     def layers(self) -> tuple[Layer, ...]:
         return self.program.train_net.layers
 
+    @cached_property
+    def _makers(self) -> Mapping[tuple[str, str], Layer]:
+        """By the name of a layer and a blob that it reads: the layer that wrote the blob before that."""
+        written: dict[str, Layer] = {}
+        found: dict[tuple[str, str], Layer] = {}
+        for layer in self.layers:
+            found |= {(layer.name, blob): written[blob] for blob in layer.bottoms if blob in written}
+            written |= dict.fromkeys(layer.tops, layer)
+        return found
+
     def maker(self, layer: Layer, blob: str) -> Layer | None:
         """The layer that wrote `blob` before `layer` reads it."""
-        before = self.layers[: self.layers.index(layer)]
-        return next((other for other in reversed(before) if blob in other.tops), None)
+        return self._makers.get((layer.name, blob))
 
     def readers(self, blob: str) -> list[Layer]:
         """The layers that read a blob."""
@@ -49,8 +60,14 @@ def check(function: Check) -> Check:
 
 
 def warnings(checked: Checked) -> list[Fault]:
-    """All that the checks see, each once."""
-    return list(dict.fromkeys(fault for function in CHECKS for fault in function(checked)))
+    """All that the checks see, each once; of one check that many layers fail the first, with the number of the others."""
+    return list(dict.fromkeys(fault for function in CHECKS for fault in _counted(list(dict.fromkeys(function(checked))))))
+
+
+def _counted(found: list[Fault]) -> list[Fault]:
+    if len(found) <= MOST_ALIKE:
+        return found
+    return [replace(found[0], text=f"{found[0].text} (and {len(found) - 1} layers more like this one)")]
 
 
 def _fault(layer: Layer, text: str, *path: str | int) -> Fault:
@@ -101,7 +118,7 @@ def _count(shape: tuple[int | str, ...]) -> int:
 def zero_start(checked: Checked) -> Iterator[Fault]:
     """Weights that start at zero in a net of several layers: the units of a layer stay alike."""
     learned = [x for x in checked.layers if x.type in LINEAR]
-    for layer in learned if len(learned) > 1 else ():
+    for layer in learned if len(learned) > 1 and checked.program.trains else ():
         message = getattr(layer.param, KINDS[layer.type].params[0])
         filler = message.weight_filler
         if filler.type == "constant" and not any(spec.name for spec in layer.param.param):
@@ -179,14 +196,14 @@ def vanishing(checked: Checked) -> Iterator[Fault]:
 def dead_tops(checked: Checked) -> Iterator[Fault]:
     """Learned layers that lead to no loss, and blobs of training alone that nothing reads; others are outputs of the model."""
     program = checked.program
-    reached = set(program.steps.gradients) if program.trains and program.train.loss is not None else None
-    for layer in checked.layers:
-        own = [p for p in program.train.parameters if p.node.attrs["layer"] == layer.name and p.node.attrs["lr_mult"]]
-        if own and reached is not None and not reached.intersection(own):
-            yield _fault(layer, "learns nothing: no loss hangs on it")
+    learning = {p.node.attrs["layer"] for p in program.train.parameters if p.node.attrs["lr_mult"]}
+    if program.trains and program.train.loss is not None:
+        learning -= {p.node.attrs["layer"] for p in program.steps.gradients}
+        yield from (_fault(layer, "learns nothing: no loss hangs on it") for layer in checked.layers if layer.name in learning)
     tested = {x.name for x in program.test_net.layers}
+    makers = {top: layer for layer in checked.layers for top in layer.tops}
     for name in program.train_net.outputs:
-        layer = next(x for x in reversed(checked.layers) if name in x.tops)
+        layer = makers[name]
         ends = layer.facts.get("loss") or layer.facts.get("metric") or any(layer.loss_weights)
         if not ends and not layer.source and layer.name not in tested:
             yield _fault(layer, f"nothing reads its top {name!r}; leave the layer out, or let Silence read it")
@@ -268,3 +285,9 @@ def classes_seen(checked: Checked) -> Iterator[Fault]:
             yield _fault(seen.layer, text)
         if len(seen.labels) == 1 and (rows := sum(seen.labels.values())) > 1:
             yield _fault(seen.layer, f"all {rows} rows of {seen.phase} that were seen are of class {next(iter(seen.labels))}")
+
+
+@check
+def pinned_batch(checked: Checked) -> Iterator[Fault]:
+    """A deployed net that takes no batch, or no sequence, but one of the file's size."""
+    yield from (Fault(fault.place, f"model.onnx {fault.text}") for fault in checked.program.pinned)

@@ -1,5 +1,6 @@
 """`netc check`: what each layer of a net makes and costs, what a run needs, where it can run, and what to look at twice."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -71,14 +72,15 @@ def rows(program: Program) -> list[Row]:
     batch = _batch(program)
     work = cost.by_layer(lowered.graph)
     fields = receptive.fields(v for tops in lowered.layer_tops.values() for v in tops)
-    found, owners = [], {p: p.node.attrs["layer"] for p in lowered.parameters}
+    found, sizes = [], Counter[str]()
+    for p in lowered.parameters:
+        sizes[p.node.attrs["layer"]] += cost.size(p.shape)
     for layer in program.train_net.layers:
         tops = lowered.layer_tops[layer.name]
-        parameters = sum(cost.size(p.shape) for p, owner in owners.items() if owner == layer.name)
         size = sum(cost.size(t.shape) * t.dtype.itemsize for t in tops if not _in_place(layer.bottoms, layer.tops))
         seen = receptive.text(fields[tops[0]]) if tops and tops[0] in fields and not layer.source else ""
         shape = " ".join(dims(t.shape) for t in tops)
-        found.append(Row(layer.name, layer.type, shape, seen, parameters, work[layer.name] // batch, size))
+        found.append(Row(layer.name, layer.type, shape, seen, sizes[layer.name], work[layer.name] // batch, size))
     return found
 
 
@@ -87,7 +89,7 @@ def _shared_rows(seen: Iterable[Seen]) -> Iterator[Fault]:
     training: set[bytes] = set().union(*(s.hashes for s in seen if s.phase == "TRAIN"))
     for s in seen:
         if s.phase != "TRAIN" and (shared := len(s.hashes & training)):
-            text = f"rows of TEST that are rows of TRAIN too: {shared}; tests tell less than they seem to"
+            text = f"rows of {s.phase} that are rows of TRAIN too: {shared}; tests tell less than they seem to"
             yield Fault(s.layer.at(), f"layer {s.layer.name!r}: {text}")
         if s.rows > len(s.hashes):
             text = f"rows of {s.phase} that are copies of others: {s.rows - len(s.hashes)}"

@@ -13,7 +13,7 @@ from netc.contract import Program
 from netc.errors import DataError, Fault, NetcError
 from netc.layers.context import BATCH
 from netc.lower import Lowered
-from netc.net import TEST, TRAIN, Layer
+from netc.net import TEST, TRAIN, VALIDATION, Layer
 from netc.random import permutation
 from netc.run.labels import Checks
 
@@ -69,8 +69,11 @@ def look(program: Program, everything: bool) -> Iterator[Seen | DataError]:
 
     `everything` reads one epoch and remembers its rows; else a sample does, and folders of many images are left alone.
     """
-    for phase, lowered in ((TRAIN, program.train), (TEST, program.test[0])):
+    nets = [(TRAIN, program.train), *([(VALIDATION, program.test[0])] if everything else []), (TEST, program.test[0])]
+    for phase, lowered in nets:
         for layer in lowered.net.sources:
+            if phase == VALIDATION and not (layer.source and layer.source.has_validation):
+                continue
             if layer.type in ("DummyData", "MemoryData") or (not everything and _is_long(layer)):
                 continue
             with data.no_downloads():

@@ -63,7 +63,11 @@ DIFFERENCES = (
     Difference((), "HDF5 snapshots of layers with / in their names abort", "they are written and read"),
     Difference((), "test_iter must be given", "without it a test is one pass over the test set"),
     Difference((), "nets inside a solver are not brought up to date", "they are, as nets in files"),
-    Difference((), "a text with a field of a fork does not load", "it does with --allow-unknown, which drops the field with a warning"),
+    Difference(
+        (),
+        "a text with a field of a fork does not load",
+        "it does with --allow-unknown or --ignore, with a warning",
+    ),
     Difference((), "-level and -stage reach the net for training only", "--set state.level=1 and --set state.stage=[x] reach all nets"),
     Difference((), "several GPUs train a net (NCCL, layer_wise_reduce)", "one device does"),
     Difference((), "debug_info prints means of all blobs in each iteration", "it logs what --watch logs"),

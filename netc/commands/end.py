@@ -2,7 +2,6 @@
 
 import shlex
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from netc.commands.facts import remembered_parent
@@ -15,6 +14,7 @@ from netc.report.progress import scores_text
 from netc.report.screen import Screen
 from netc.run.events import Finished
 from netc.solver import Trainer
+from netc.spec.private import plain_command
 
 
 def end_run(program: Program, trainer: Trainer, finished: Finished, options: TrainOptions, shown: Screen) -> None:
@@ -37,7 +37,7 @@ def end_run(program: Program, trainer: Trainer, finished: Finished, options: Tra
     if zoo is None:
         shown.say("not published (give --publish to publish this run)")
         return
-    command = shlex.join(["netc", *without_folders(sys.argv[1:])])
+    command = shlex.join(["netc", *plain_command(sys.argv[1:])])
     try:
         curves, parent = curves_png(trainer.folder.lines()), remembered_parent(trainer.folder.path)
         published = publish_run(program, states, finished.scores, Path(zoo), command, curves=curves, parent=parent, key=options.key)
@@ -45,17 +45,12 @@ def end_run(program: Program, trainer: Trainer, finished: Finished, options: Tra
         raise ZooError(
             f"{e}\nthe run itself is whole in {trainer.folder.path}; --resume --publish publishes it without training again"
         ) from e
+    for fault in program.pinned:
+        shown.note(f"model.onnx {fault.text}")
     note = "" if published.new else " (it was there already, identical)"
     shown.result(f"published {published.path}{note}")
     for warning in published.warnings:
         shown.note(warning)
-
-
-def without_folders(arguments: Sequence[str]) -> list[str]:
-    """A command's arguments less those that say where this machine keeps things, which are nothing to publish."""
-    own = ("--runs", "--zoo", "--sign")
-    pairs = zip(("", *arguments), arguments, strict=False)
-    return [a for before, a in pairs if before not in own and a not in own and not a.startswith(tuple(f"{o}=" for o in own))]
 
 
 def hosted(program: Program) -> list[str]:

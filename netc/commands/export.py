@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from netc.commands.program import known_rows
+from netc.commands.program import known_rows, weights_files
 from netc.contract import Program
 from netc.errors import Fault, RunError, SnapshotError, SpecError
 from netc.files import replace_file
@@ -26,7 +26,7 @@ def export_onnx(job: Job, weights: Sequence[str], output: str) -> str:
     if states and not weights:
         raise SpecError(Fault(job.train.path, "a net as ONNX needs its weights: netc convert NET WEIGHTS -o model.onnx"))
     found: dict[str, np.ndarray] = {}
-    for name in (n for text in weights for n in text.split(",")):
+    for name in weights_files(weights):
         found |= load_weights(name, states, lowered.layer_blobs)
     missing = sorted({s.attrs["layer"] for n, s in states.items() if n not in found})
     if missing:

@@ -15,8 +15,10 @@ from netc.emit import NEXT, STATE
 from netc.errors import RunError, SpecError, ZooError
 from netc.files import replace_file
 from netc.net import Layer
+from netc.preparation import kept_words, meaning
 from netc.run.evaluate import Scores, singles
 from netc.spec.job import Job
+from netc.spec.private import plain_path
 from netc.tensor_type import OPSET
 from netc.version import VERSION
 
@@ -50,7 +52,7 @@ def stated(program: Program, model: Any, scores: Scores, command: str, inputs: M
     return {
         "description": said.description or f"{program.job.name}, trained by netc" + (f" on {source.name}" if source else ""),
         "net_sha256": program.job.sha256,
-        "dataset": {"name": source.name, "sha256": source.sha256 or "unknown", "licence": licence} if source else None,
+        "dataset": {"name": plain_path(source.name), "sha256": source.sha256 or "unknown", "licence": licence} if source else None,
         "seed": program.seed,
         "metrics": singles(scores),
         "parameters": sum(int(size(p.shape)) for p in program.deploy[0].parameters),
@@ -84,16 +86,15 @@ def _preprocessing(program: Program, inputs: Mapping[str, np.ndarray]) -> Iterat
         yield _values(layer, layer.source.tokens, inputs[fed[0]])
         if layer.source.columns:
             yield f"`{fed[0]}`: the columns {', '.join(layer.source.columns)} of a table, in this order."
-        if layer.type == "TreeData":
-            yield f"`{fed[1]}` has the two children of each inner node, `{fed[2]}` how many inner nodes there are at each height."
-        elif layer.source.tops[0].batch_axis == 1:
+        if layer.source.tops[0].batch_axis == 1:
             yield f"`{fed[0]}`: the first axis is time, the second the batch."
-            yield from (f"`{top}`: 0 at the first step of a sequence, 1 at its others, 0 after its end." for top in fed[1:])
+        yield from (f"`{top}`: {meaning(layer, layer.tops.index(top)) or 'values as the data set has them'}." for top in fed[1:])
     carried = [n.attrs["name"] for n in program.deploy[0].graph.leaves("State") if n.attrs["kind"] == "carry"]
     if carried:
         names = ", ".join(f"`{STATE}{name}`" for name in carried)
         yield f"{names}: zeros where a sequence begins, later what the run before gave as `{NEXT}`."
-    if program.classes and all(word.splitlines() == [word] for word in program.classes):
+    yield from (f"The model {fault.text}." for fault in program.pinned)
+    if kept_words(program.classes):
         yield "Scores of classes are in the order of the lines of labels.txt."
 
 

@@ -105,7 +105,7 @@ def _steps(nodes: Iterable[Node], provider: str, kernels: Collection[str], sizes
     for node in nodes:
         if node.domain == TRAINING and node.op not in kernels:
             body = trace(node, provider)
-            key = {v: outer for v, outer in zip(body.inputs, node.inputs, strict=True) if v is not None}
+            key: dict[object, object] = {v: outer for v, outer in zip(body.inputs, node.inputs, strict=True) if v is not None}
             key |= dict(zip(body.outputs, node.outputs, strict=True))
             for step in _steps(toposort(body.outputs), provider, kernels, sizes):
                 makes = {key.get(v, (node, v)): size for v, size in step.makes.items()}

@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from netc import contract, native, snapshot
+from netc import contract, native, snapshot, zoo
 from netc.contract import Program
 from netc.data import Learned
-from netc.errors import ProviderError, SnapshotError, SpecError
+from netc.errors import ProviderError, SnapshotError, SpecError, ZooError
 from netc.run.weights import CAFFE, found_weights, state_of
 from netc.session import choose_provider, threads_for
 from netc.spec.job import Job
+
+START = "start.safetensors"  # the weights of a published model
 
 
 def compiled_program(
@@ -44,9 +46,9 @@ def choose_target(provider: str, target: str | None) -> tuple[str, str, str]:
 
 
 def known_rows(files: Sequence[str]) -> dict[str, Learned]:
-    """What files of weights, each `FILE` or `FILE,FILE`, know of the rows they learned from, by the sources' first tops."""
+    """What files of weights, named as for `weights_files`, know of the rows they learned from, by the sources' first tops."""
     found: dict[str, Learned] = {}
-    for name in (n for text in files for n in text.split(",") if Path(n).suffix not in CAFFE):
+    for name in (n for n in weights_files(files) if Path(n).suffix not in CAFFE):
         found |= as_learned(snapshot.read_rows(name), name)
     return found
 
@@ -59,15 +61,38 @@ def as_learned(said: Mapping[str, Any], path: str | Path) -> dict[str, Learned]:
         raise SnapshotError(f"{path}: its metadata is damaged: what it says of rows cannot be read ({e})") from e
 
 
+def weights_files(names: Sequence[str]) -> list[str]:
+    """The files of `FILE` or `FILE,FILE`, of which each may be a published model instead: its folder, or `name[@version]` in the zoo.
+
+    A model is whole, and signed as NETC_ZOO_KEY asks. SnapshotError if it is not there.
+    """
+    return [_weights_file(name) for text in names for name in text.split(",")]
+
+
+def _weights_file(name: str) -> str:
+    path, model = Path(name), name.partition("@")[0]
+    if (path / START).is_file():
+        return str(path / START)
+    if path.exists() or path.suffix in (".safetensors", *CAFFE) or zoo.model_name(model) != model:
+        return name
+    try:
+        found = zoo.model_folder(name) / START
+    except ZooError as e:
+        raise SnapshotError(f"{name}: is no file of weights, and no model: {e}") from e
+    if not found.is_file():
+        raise SnapshotError(f"{found}: is not there; the model has no weights to start from")
+    return str(found)
+
+
 def loaded_weights(
     program: Program, files: Sequence[str], say: Callable[[str], object] = lambda text: None, whole: bool = False
 ) -> dict[str, np.ndarray]:
-    """Start values of a program from files, each `FILE` or `FILE,FILE`; later ones win.
+    """Start values of a program from files, see `weights_files`; later ones win.
 
     `say` takes a line a file: what it gave, or with `whole` only where layers are left without values.
     """
     found: dict[str, np.ndarray] = {}
-    for name in (n for text in files for n in text.split(",")):
+    for name in weights_files(files):
         weights = found_weights(name, program.states, program.layer_blobs)
         if weights.fresh or not whole:
             say(f"weights {weights}")

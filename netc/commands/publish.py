@@ -8,18 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from netc import data, snapshot, zoo
+from netc import data, schedules, zoo
 from netc import netc_pb2 as pb
+from netc.bundle import START, lines, model_files, start_bytes, training_files
 from netc.commands.facts import silence, stated
 from netc.contract import Program
-from netc.emit import NEXT, STATE, emit
+from netc.derived import inputs_of
+from netc.emit import STATE
 from netc.errors import RunError, SpecError, ZooError
 from netc.layers.context import NOISE
+from netc.preparation import kept_words
 from netc.run.evaluate import Scores
 from netc.run.feed import Feeder
 from netc.session import Session
 from netc.spec import to_yaml
 from netc.spec.job import Job
+from netc.spec.private import without_folders
 from netc.zoo import vectors
 
 VECTORS = 8  # rows in test_vectors.npz
@@ -64,25 +68,27 @@ def publish_run(
 
     RunError if the deployed model fails its test vectors.
     """
-    model = program.deploy_model(states)
-    kept = {n: states[n] for n, node in program.states.items() if node.attrs["kind"] in ("parameter", "statistic")}
+    model, portable = program.deploy_model(states), program.portable
+    start = {n: states[n] if n in states and node.attrs["kind"] in ("parameter", "statistic") else node.attrs["start"]()
+             for n, node in program.states.items()}  # fmt: skip
     files: dict[str, bytes] = {
         "model.onnx": model.SerializeToString(deterministic=True),
-        "train.onnx": program.portable.model("train").SerializeToString(deterministic=True),
-        "start.safetensors": snapshot.weights_bytes(kept, data.rows_said(program.train_net.learned)),
-        "net.yaml": to_yaml(data.stated(program.job.resolved(), program.train_net.learned)).encode(),
+        "open.onnx": program.deploy_model(None).SerializeToString(deterministic=True),
+        **training_files(portable),
+        **({} if program.job.solver.iter_size <= 1 else model_files(portable, "gradient") | model_files(portable, "update")),
+        START: start_bytes(portable, start),
+        "net.yaml": to_yaml(data.stated(without_folders(program.job.resolved()), program.train_net.learned)).encode(),
         "metrics.json": (json.dumps(scores, indent=2, sort_keys=True) + "\n").encode(),
     }
     inputs = raw_inputs(program)
     manifest: dict[str, Any] = stated(program, model, scores, command, inputs) | {"parent": parent}
     if inputs:
-        files[vectors.OUTPUTS] = _vectors(program, files["model.onnx"], states, inputs)
-        steps = _training_vectors(program, files["train.onnx"], kept)
+        files[vectors.OUTPUTS] = _vectors(program, files, states, inputs)
+        steps = _training_vectors(portable, files, start)
         files |= {vectors.TRAINING: steps} if steps is not None else {}
         manifest["tolerance"] = {name: TOLERANCES[name] for name in TOLERANCES if name in files}
-    for name, words in (("labels.txt", program.classes), ("vocabulary.txt", program.vocabulary)):
-        if words and all(word.splitlines() == [word] for word in words):  # the tokens of a text may be line ends
-            files[name] = "".join(f"{word}\n" for word in words).encode()
+    if kept_words(program.classes):
+        files["labels.txt"] = lines(program.classes)
     if curves is not None:
         files["curves.png"] = curves
     return zoo.publish(target, zoo.model_name(program.job.name), files, manifest, version, key)
@@ -91,6 +97,7 @@ def publish_run(
 def raw_inputs(program: Program, rows: int = VECTORS) -> dict[str, np.ndarray]:
     """The first test rows as a deployed model takes them: cropped, but with mean and scale not yet applied. Carries are zero."""
     inputs: dict[str, np.ndarray] = {}
+    taken = inputs_of(program.test_net)
     for layer in program.test_net.sources:
         param = pb.LayerParameter()
         param.CopyFrom(layer.param)
@@ -99,15 +106,15 @@ def raw_inputs(program: Program, rows: int = VECTORS) -> dict[str, np.ndarray]:
         param.data_param.test_batch_size = rows
         source = data.open(param, "TEST", program.seed, program.job.base)
         batch = source.batch(0)
-        for k in source.description.inputs:
+        for k in taken[layer.name]:
             array, axis = batch[k], source.description.tops[k].batch_axis
             inputs[layer.tops[k]] = np.ascontiguousarray(array if axis is None else array.take(range(min(rows, array.shape[axis])), axis))
     return inputs
 
 
-def _vectors(program: Program, model: bytes, states: Mapping[str, np.ndarray], inputs: Mapping[str, np.ndarray]) -> bytes:
+def _vectors(program: Program, files: Mapping[str, bytes], states: Mapping[str, np.ndarray], inputs: Mapping[str, np.ndarray]) -> bytes:
     """Inputs and outputs of the model, which must agree with the net that has its weights as inputs still."""
-    session = Session(model)
+    session, opened = Session(files["model.onnx"]), Session(files["open.onnx"])
     _, batch = program.deploy
     axes = {name: top.batch_axis or 0 for name, top in program.test_net.described.items()}
     if batch != "N":
@@ -116,26 +123,24 @@ def _vectors(program: Program, model: bytes, states: Mapping[str, np.ndarray], i
     given = {n: a for n, a in inputs.items() if n in session.inputs}
     given |= {n: np.zeros((rows, *i.shape[1:]), np.float32) for n, i in session.inputs.items() if n.startswith(STATE)}
     outputs = session.run(given)
-    open_model = Session(emit(program.deploy[0].graph))
-    feeds = {n if n.startswith(STATE) else f"batch/{n}": a for n, a in given.items()} | {f"state/{n}": a for n, a in states.items()}
-    expected = open_model.run({n: a for n, a in feeds.items() if n in open_model.inputs})
+    expected = opened.run({STATE + n: a for n, a in states.items() if STATE + n in opened.inputs} | given)
     for name, value in outputs.items():
-        wanted = expected[name if name.startswith(NEXT) else f"out/{name}"]
-        if not np.allclose(value, wanted, rtol=TOLERANCE, atol=TOLERANCE):
-            raise RunError(f"model.onnx: output {name!r} differs from the net's by {np.abs(value - wanted).max():.3g}; it is not published")
+        if not np.allclose(value, expected[name], rtol=TOLERANCE, atol=TOLERANCE):
+            raise RunError(
+                f"model.onnx: output {name!r} differs from the net's by {np.abs(value - expected[name]).max():.3g}; it is not published"
+            )
     return zoo.npz({vectors.INPUT + n: a for n, a in given.items()} | {vectors.OUTPUT + n: a for n, a in outputs.items()})
 
 
-def _training_vectors(program: Program, train: bytes, start: Mapping[str, np.ndarray]) -> bytes | None:
-    """Three steps of train.onnx on the first batch of training; None where that batch is too large to publish."""
-    portable = program.portable
-    feeds = Feeder(program.train_net, portable.steps.train, program.seed, program.job.base)(0)
+def _training_vectors(portable: Program, files: Mapping[str, bytes], start: Mapping[str, np.ndarray]) -> bytes | None:
+    """Three steps of training on its first batch; None where that batch is too large to publish."""
+    feeds = Feeder(portable.train_net, portable.steps.train, portable.seed, portable.job.base)(0)
+    feeds = {n: a for n, a in feeds.items() if not n.startswith(NOISE)}
     if sum(a.nbytes for a in feeds.values()) > vectors.MOST_FEEDS:
         return None
-    # Random numbers of 8 bits serve as well, and pack well.
-    feeds |= {n: (np.floor(a * 256) / 256).astype(a.dtype) for n, a in feeds.items() if n.startswith(NOISE)}
-    feeds |= {"lr": np.asarray(program.job.solver.base_lr, np.float32)}
-    found = vectors.training_steps(train, start, feeds)
+    rates = [schedules.rate(portable.job.solver, k, portable.max_iter or vectors.STEPS) for k in range(vectors.STEPS)]
+    feeds |= {"lr": np.array(rates, np.float32)}
+    found = vectors.training_steps({n: files[n] for n in vectors.STEP_MODELS if n in files}, start, feeds)
     wrong = [name for name, array in found.items() if not np.isfinite(array).all()]
     if wrong:
         raise RunError(f"train.onnx: {wrong[0]!r} is not finite after {vectors.STEPS} steps; it is not published")

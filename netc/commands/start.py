@@ -1,6 +1,6 @@
 """Where a training starts: anew, from weights, from a snapshot, or where the newest run of the net stopped."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,14 +10,14 @@ import numpy as np
 from netc import registry, snapshot
 from netc.commands.facts import SAID, remember_parent
 from netc.commands.options import TrainOptions
-from netc.commands.program import loaded_weights
+from netc.commands.program import loaded_weights, weights_files
 from netc.contract import Program
 from netc.data import stated
 from netc.errors import SnapshotError, SpecError
 from netc.report.screen import Screen
 from netc.run import caffe_files
 from netc.run.folder import RunFolder
-from netc.run.inputs import PATHS, ROOT, changed, fingerprints, seen_from
+from netc.run.inputs import changed, fingerprints, remember, remembered, seen_from, without_folders
 from netc.run.noted import noted
 from netc.snapshot import Snapshot
 from netc.solver import Trainer
@@ -56,16 +56,19 @@ def begun_run(job: Job, options: TrainOptions, stack: ExitStack) -> Begun:
 def resumed_trainer(program: Program, threads: int, begun: Begun, allow_changed: bool, shown: Screen) -> Trainer:
     """The trainer of a run that was begun, in the stage of its snapshot. SpecError if what it learns by is no longer the same."""
     files = fingerprints(program, registry.plugins())
-    other = changed(noted(begun.found).files, files)
+    before = remembered(begun.folder.path)
+    other = changed(before, files)
     if other and not allow_changed:
         advice = "put them back, begin a new run, or give --allow-changed to go on with them as they are"
         raise SpecError(f"{begun.folder.path}: files that this net reads are not what they were when the run began; {advice}", *other)
-    lengths = _changed_lengths(program, begun.folder, moved=not other)
+    lengths = _changed_lengths(program, begun.folder, {name for name in files if name in before})
     for path, reason in begun.skipped.items():
         shown.note(f"skipped a snapshot: {reason}; it is {snapshot.set_aside(path).name} now")
+    if other:
+        remember(begun.folder.path, files)
     for text in other:
         shown.note(f"changed since the run began: {text}")
-    trainer = _of_stage(program, threads, begun.folder, begun.found, files)
+    trainer = _of_stage(program, threads, begun.folder, begun.found)
     _resume(trainer, program, threads, begun.found, shown)
     if lengths:
         begun.folder.write_net(_net_text(program, begun.folder.path))
@@ -78,15 +81,13 @@ def resumed_trainer(program: Program, threads: int, begun: Begun, allow_changed:
     return trainer
 
 
-def _changed_lengths(program: Program, folder: RunFolder, moved: bool) -> list[str]:
+def _changed_lengths(program: Program, folder: RunFolder, known: Collection[str]) -> list[str]:
     """The solver's lengths, and what the net says of itself, where they are others than when the run began.
 
-    SpecError lists all other changes: they would make another run. Files that are the same may have `moved`.
+    SpecError lists all other changes: they would make another run. Files that are `known` by their content may have moved.
     """
-    now = parse_yaml(_net_text(program, folder.path)).message
-    found = [(path, text) for path, text in changes(load(folder.net_path).message, now)]
-    paths = {*PATHS, ROOT} if moved else set()
-    found = [(path, text) for path, text in found if path.rpartition(".")[2] not in paths]
+    then, now = load(folder.net_path).message, parse_yaml(_net_text(program, folder.path)).message
+    found = list(changes(without_folders(then, known), without_folders(now, known)))
     lengths = [path in SAID or (path.partition(".")[0] == "solver" and path.partition(".")[2] in LENGTHS) for path, _ in found]
     if not all(lengths):
         faults = [f"{path}: {text}" for (path, text), allowed in zip(found, lengths, strict=True) if not allowed]
@@ -105,7 +106,7 @@ def _net_text(program: Program, folder: Path) -> str:
 
 def new_trainer(program: Program, threads: int, options: TrainOptions, shown: Screen, stack: ExitStack) -> Trainer:
     """A new run, from the start, from weights or from a snapshot (the solver's own `weights` are then left alone, as in Caffe)."""
-    files = [] if options.snapshot_file else [*program.job.solver.weights, *options.weights]
+    files = [] if options.snapshot_file else weights_files([*program.job.solver.weights, *options.weights])
     start: Mapping[str, np.ndarray] = loaded_weights(program, files, shown.say)
     read = fingerprints(program, registry.plugins())
     folder = RunFolder.new(Path(options.runs), program.job.name)
@@ -113,20 +114,21 @@ def new_trainer(program: Program, threads: int, options: TrainOptions, shown: Sc
         stack.enter_context(folder.held())
         folder.write_net(_net_text(program, folder.path))
         remember_parent(folder.path, files)
+        remember(folder.path, read)
         if not options.snapshot_file:
-            return Trainer(program, folder, threads, start, files=read)
-        return _gone_on_from(options.snapshot_file, program, folder, threads, read, shown)
+            return Trainer(program, folder, threads, start)
+        return _gone_on_from(options.snapshot_file, program, folder, threads, shown)
     except BaseException:
         folder.discard()  # a run that cannot start, for want of its data for instance, leaves nothing behind
         raise
 
 
-def _of_stage(program: Program, threads: int, folder: RunFolder, found: Snapshot, files: Mapping[str, str]) -> Trainer:
+def _of_stage(program: Program, threads: int, folder: RunFolder, found: Snapshot) -> Trainer:
     """The trainer of the stage that a snapshot was taken in."""
     said, last = noted(found), len(program.stages) - 1
     if said.stage > last:
         raise SnapshotError(f"{found.path}: is of stage {said.stage + 1}, the net has {last + 1}; solver.pretrain is not what it was")
-    return Trainer(program, folder, threads, None, said.stage, said.before, files)
+    return Trainer(program, folder, threads, None, said.stage, said.before)
 
 
 def _resume(trainer: Trainer, program: Program, threads: int, found: Snapshot, shown: Screen) -> None:
@@ -145,19 +147,17 @@ def _resume(trainer: Trainer, program: Program, threads: int, found: Snapshot, s
             shown.note(text)
 
 
-def _gone_on_from(path: str, program: Program, folder: RunFolder, threads: int, files: Mapping[str, str], shown: Screen) -> Trainer:
-    """A run of Caffe, or one of netc, continued in a new folder. `files` are the fingerprints of those that the net reads."""
+def _gone_on_from(path: str, program: Program, folder: RunFolder, threads: int, shown: Screen) -> Trainer:
+    """A run of Caffe, or one of netc, continued in a new folder."""
     if Path(path).suffix == ".safetensors":
         taken = snapshot.read(path)
-        trainer = _of_stage(program, threads, folder, taken, files)
+        trainer = _of_stage(program, threads, folder, taken)
         _resume(trainer, program, threads, taken, shown)
-        for text in changed(noted(taken).files, files):
-            shown.note(f"other than when that snapshot was taken: {text}")
         if noted(taken).net_sha256 != program.job.sha256:
             shown.note("the net or its solver is another than that snapshot's")
         return trainer
     found = caffe_files.read_snapshot(path, program)
-    trainer = Trainer(program, folder, threads, files=files)
+    trainer = Trainer(program, folder, threads)
     trainer.go_on(found.states, found.iteration)
     shown.say(f"goes on from {path}, iteration {found.iteration}")
     if note := caffe_files.step_note(found, program):

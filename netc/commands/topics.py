@@ -13,6 +13,7 @@ from netc.commands.describe import describe_field, describe_layer, describe_mess
 from netc.errors import SpecError, near
 from netc.spec import comments
 from netc.spec.fields import KINDS, own_fields
+from netc.spec.other_names import FIELDS, TYPES
 
 # In the order in which `netc help` lists them.
 PAGES = (
@@ -21,6 +22,21 @@ PAGES = (
 )  # fmt: skip
 OLD = ("V1LayerParameter", "V0LayerParameter")  # of Caffe's files before 2015
 MESSAGES = [m for name, m in pb.DESCRIPTOR.message_types_by_name.items() if name not in OLD]
+
+
+# What else a reader may call a topic; other frameworks' names of types and fields (`spec.other_names`) are looked up too.
+SYNONYMS = {
+    "augment": ("transform_param", "mirror", "crop_size"), "augmentation": ("transform_param", "mirror", "crop_size"),
+    "checkpoint": ("snapshot", "reproducibility"), "classes": ("SoftmaxWithLoss", "Accuracy"), "clipping": ("clip_gradients",),
+    "cross_entropy": ("SoftmaxWithLoss",), "data_augmentation": ("transform_param", "mirror", "crop_size"), "dataset": ("data",),
+    "early_stopping": ("patience", "monitor"), "embedding": ("Embed",), "export": ("convert", "step-file"), "flip": ("mirror",),
+    "gpu": ("cuda", "devices"), "inference": ("predict",), "initialization": ("weight_filler", "xavier", "msra"),
+    "l1": ("regularization_type",), "l2": ("weight_decay",), "learning_rate": ("base_lr", "lr_policy"),
+    "lr": ("base_lr", "lr_policy", "lr_mult"), "lr_schedule": ("lr_policy",), "metrics": ("Accuracy", "AUC", "R2"),
+    "onnx": ("step-file", "convert"), "pretrained": ("zoo", "pretrain"), "regularization": ("weight_decay", "Dropout"),
+    "resume": ("train", "reproducibility"), "rotate": ("transform_param",), "schedule": ("lr_policy",), "scheduler": ("lr_policy",),
+    "softmax": ("Softmax", "SoftmaxWithLoss"), "validation": ("test_fraction", "training"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -72,8 +88,18 @@ def find(name: str, commands: Mapping[str, Callable[[], str]]) -> list[Topic]:
     known = list(_topics(commands))
     found = [t for t in known if t.name.lower() == name.lower()]
     if not found:
+        meant = _meant(name)
+        found = [t for other in meant for t in known if t.name == other]
+    if not found:
         raise SpecError(f"there is no topic {name!r} (`netc help` lists the pages); {near(name, {t.name for t in known})}")
     return sorted(found, key=lambda t: t.name != name)
+
+
+def _meant(name: str) -> tuple[str, ...]:
+    """The topics that are meant by a word which names none."""
+    word = name.lower().replace(" ", "_").replace("-", "_")
+    other = {k.lower(): v for k, v in {**{k: t for k, (t, _) in TYPES.items()}, **FIELDS}.items()}
+    return SYNONYMS.get(word) or SYNONYMS.get(word.removesuffix("s")) or ((other[word],) if word in other else ())
 
 
 def _topics(commands: Mapping[str, Callable[[], str]]) -> Iterator[Topic]:
@@ -102,9 +128,15 @@ def _solver_type(name: str) -> str:
 
 
 def _policy(name: str) -> str:
-    needs = registry.schedule.facts[name].get("needs", ())
-    needed = ["", "Fields of the solver that it needs:", *_of(pb.SolverParameter, needs)] if needs else []
-    return "\n".join([f"{name} (lr_policy)", "", summary(registry.schedule[name]), *needed])
+    facts = registry.schedule.facts[name]
+    lists = (("needs", "needs"), ("reads", "reads too"))
+    found = [
+        line
+        for kind, word in lists
+        if kind in facts
+        for line in ("", f"Fields of the solver that it {word}:", *_of(pb.SolverParameter, facts[kind]))
+    ]
+    return "\n".join([f"{name} (lr_policy)", "", summary(registry.schedule[name]), *found])
 
 
 def _filler(name: str) -> str:

@@ -26,6 +26,7 @@ from netc.errors import NetcError, RunError, SpecError
 from netc.layers.python import allow_python
 from netc.run.events import Event, Stepped
 from netc.run.folder import RunFolder
+from netc.spec.document import NOTHING, Dropped
 from netc.spec.job import Job, load_job
 
 CHILD = "import sys; from netc.commands.verify_resume import child; sys.exit(child(sys.argv[1]))"
@@ -39,7 +40,7 @@ class Recipe:
     net: str
     overrides: tuple[str, ...]
     plugins: tuple[str, ...] = ()
-    allow_unknown: bool = False
+    dropped: Dropped = NOTHING
     allow_python: bool = False
     provider: str = "auto"
     target: str | None = None
@@ -48,7 +49,7 @@ class Recipe:
     def job(self) -> Job:
         """The job, plug-ins loaded."""
         registry.load(*self.plugins)
-        return load_job(self.net, self.overrides, self.allow_unknown)
+        return load_job(self.net, self.overrides, self.dropped)
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ class Feed:
                 name = table.description.name
                 raise DataError(f"{name}: {self.rows} rows of {request.layer.data_param.steps} steps do not make {self.batch_size} streams")
             self._order = streams(self.rows, self.batch_size)
-            self.rows = self.rows // self.batch_size * self.batch_size
+            self.rows = self.description.epoch(self.batch_size)
         self.wraps = self._testing and keeps_caffes_order(request.layer)
         step = self.batch_size if self.rows is None else 1  # a source without an end gives each place of a batch rows of its own
         self._stand_ins = StandIns(table.description.name, self.rows, step) if skips(request) else None
@@ -161,7 +161,8 @@ def _described(request: Request, table: Table) -> Description:
     if not given.tokens:  # whose classes are characters or words
         check_names(given.name, classes)
     kinds, name = source_name(request)
-    return replace(given, tops=(first, *given.tops[1:wanted]), classes=classes, noun=kinds.facts[name].get("noun", "rows"))
+    facts = {f: v for f, v in kinds.facts[name].items() if f in ("noun", "channels")}
+    return replace(given, tops=(first, *given.tops[1:wanted]), classes=classes, stream=table.stream, **facts)
 
 
 def _table(request: Request) -> Table:

@@ -21,7 +21,7 @@ from netc.files import read_text
 from netc.registry import source
 
 
-@source("ImageData", noun="images")
+@source("ImageData", noun="images", channels="BGR")
 def image_data(request: Request) -> Table:
     """Images resized to new_height x new_width, all of the first one's size without, and their labels."""
     param = request.layer.image_data_param

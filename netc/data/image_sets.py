@@ -159,13 +159,13 @@ def fashion_mnist(request: Request) -> Table:
     return _idx_table(request, FASHION)
 
 
-@dataset("cifar10", record=CIFAR10, noun="images")
+@dataset("cifar10", record=CIFAR10, noun="images", channels="RGB")
 def cifar10(request: Request) -> Table:
     """Colour photographs of ten kinds of things (Krizhevsky 2009), 32 x 32, 50,000 to train on and 10,000 to test with."""
     return _cifar_table(request, CIFAR10, (0,))
 
 
-@dataset("cifar100", record=CIFAR100, noun="images")
+@dataset("cifar100", record=CIFAR100, noun="images", channels="RGB")
 def cifar100(request: Request) -> Table:
     """Colour photographs of a hundred kinds of things in twenty groups, which a third top gives (Krizhevsky 2009), 32 x 32."""
     return _cifar_table(request, CIFAR100, (1, 0))

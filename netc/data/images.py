@@ -21,7 +21,7 @@ from netc.registry import source
 MEMORY = 2**30
 
 
-@source("folder", noun="images")
+@source("folder", noun="images", channels="RGB")
 def folder(request: Request) -> Table:
     """Images and the numbers of their classes, resized to resize_height x resize_width unless all are of one size."""
     root, split = request.path, all((request.path / name).is_dir() for name in ("train", "test"))

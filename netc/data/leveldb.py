@@ -23,7 +23,7 @@ COMPARATOR = b"leveldb.BytewiseComparator"
 DELETION, VALUE = 0, 1
 
 
-@source("leveldb", noun="images")
+@source("leveldb", noun="images", channels="BGR")
 def leveldb(request: Request) -> Table:
     """The Datums of a LevelDB."""
     return table(LevelDb(request.path), request)

@@ -20,7 +20,7 @@ PER_COMMIT = 1000
 SIZE = 1 << 40  # of the address space that a database may take; the file grows as it is filled
 
 
-@source("lmdb", noun="images")
+@source("lmdb", noun="images", channels="BGR")
 def lmdb(request: Request) -> Table:
     """The Datums of an LMDB: the folder, or the file data.mdb in it."""
     return table(Lmdb(request.path), request)

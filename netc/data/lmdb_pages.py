@@ -83,7 +83,7 @@ def read_values(path: Path, rows: Rows, chosen: Sequence[int]) -> list[tuple[byt
             file.seek(rows.places[row] - (HEADER.size if page else 0))
             content = file.read(size + (HEADER.size if page else 0))
             if page and len(content) >= HEADER.size:
-                number, _, kind, low, high = HEADER.unpack_from(content)
+                number, _, kind, _, _ = HEADER.unpack_from(content)
                 if number != page or kind & KINDS != OVERFLOW:
                     raise PageError(f"page {page} is not the value of {rows.keys[row]!r}")
                 content = content[HEADER.size :]
@@ -103,7 +103,7 @@ def _tree(file: BinaryIO, size: int) -> Tree:
         raise PageError(f"its page size is {page_size}, which LMDB does not use")
     metas = [_meta(file, number, page_size) for number in (0, 1)]
     (older, _), (newer, tree) = sorted(metas, key=lambda meta: meta[0])
-    if newer - older > 1 or (newer and metas[newer % 2][0] != newer):
+    if newer and (newer - older != 1 or metas[newer % 2][0] != newer):
         raise PageError(f"its meta pages are of the transactions {metas[0][0]} and {metas[1][0]}, which do not follow one another")
     if tree.depth > MOST_DEPTH or (tree.root == NO_PAGE) != (tree.entries == 0):
         raise PageError(f"it has {tree.entries} entries in a tree of depth {tree.depth}")

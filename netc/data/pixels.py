@@ -3,8 +3,8 @@
 * The content must be one of FORMATS, whatever the file is called: no other decoder of Pillow's is started.
 * It is turned as its EXIF orientation says, as browsers and viewers turn it. An orientation that is none of the eight counts as 1.
 * Grey (1 bit, L, LA) gives one channel, all else three: red, green, blue. Palettes, CMYK and YCbCr are converted by Pillow.
-* More than 8 bits a channel are refused: which of them count, only who made the image knows.
-* An alpha channel is left out, what it hides is seen; of several frames the first counts. `LeftOut` notes both.
+* More than 8 bits a channel are refused: only who made the image knows which of them matter.
+* An alpha channel is dropped, so that hidden pixels become visible; of several frames the first is used. `LeftOut` notes both.
 """
 
 import io
@@ -13,7 +13,7 @@ import re
 import struct
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -102,7 +102,7 @@ def read_image(
 
 
 def read_header(path: Path) -> Header:
-    """What an image file is, its pixels not decoded where that is not needed to know. UndecodableError if it is none."""
+    """The header of an image file; its pixels are decoded only where that is needed to know. UndecodableError if it is no image."""
     with _opened(path) as file:
         grey = file.mode in GREY
         if (file.format == "TIFF" and file.tag_v2.get(ORIENTATION, 1) > 4) or (file.format == "PNG" and _has_late_exif(path)):
@@ -173,7 +173,8 @@ def _is_deep(codec: str, extents: Any, offset: int, args: Any = None) -> bool:
 def _note(file: Any, left_out: LeftOut, place: str) -> None:
     if "A" in file.getbands() or file.mode == "PA" or "transparency" in file.info:
         left_out.add("an alpha channel, which is dropped: hidden pixels become visible", place)
-    with _silent():
+    several = False
+    with _silent(), suppress(Exception):  # frames that cannot be counted are none that are missed
         several = file.format != "MPO" and getattr(file, "is_animated", False)  # the others of an MPO belong to its photo
     if several:
         left_out.add("several frames, of which only the first is used", place)

@@ -54,7 +54,8 @@ class Description:
     `set_apart` says that the rows for TEST are others than those for TRAIN, `has_validation` that there are rows for VALIDATION
     too. `tokens` is "characters" or "words" where the first top is a text. `columns` are the names of those of a table or a series, in
     the order of the top, and `label` is that of a table's label; the label of a series is the next value of `target`.
-    `channels_last`: the source stores images so. `noun` says what a speed counts: images, sentences, tokens.
+    `channels_last`: the source stores images so. `noun` says what a speed counts: images, sentences, tokens. `channels` is the
+    order of those of images, RGB or BGR, where it is known. Of a `stream` an epoch takes as many rows as make whole batches.
     """
 
     name: str
@@ -71,11 +72,17 @@ class Description:
     label: str = ""
     channels_last: bool = False
     noun: str = field(default="rows", compare=False)
+    channels: str = field(default="", compare=False)
+    stream: bool = field(default=False, compare=False)
 
     @property
     def per_row(self) -> int:
         """How many of what the noun says a row is: a row of a text is many tokens."""
         return self.tops[0].sizes[0] if self.noun == "tokens" else 1
+
+    def epoch(self, batch: int) -> int | None:
+        """The rows that an epoch of training takes, in batches of so many; None if there is no end."""
+        return self.rows // batch * batch if self.stream and self.rows is not None else self.rows
 
     @property
     def described(self) -> tuple[TopSpec, ...]:

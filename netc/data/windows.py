@@ -35,7 +35,7 @@ class Window:
     corners: tuple[int, int, int, int]
 
 
-@source("WindowData", noun="images")
+@source("WindowData", noun="images", channels="BGR")
 def window_data(request: Request) -> Table:
     """Windows drawn at random, for ever, and their classes. Pixels are blue, green, red; what lies beyond an image is 0."""
     param, transform = request.layer.window_data_param, request.layer.transform_param

@@ -3,6 +3,7 @@
 from netc.errors import GradientError
 from netc.ir import TRAINING, Node, Value, constant_value, op, shape_of, zeros_like
 from netc.registry import gradient
+from netc.training_ops.shape import split as split_parts
 
 Gradients = tuple[Value | None, ...]
 
@@ -54,7 +55,7 @@ def concat(node: Node, dy: Value) -> Gradients:
         return (dy,)
     axis = node.attrs["axis"]
     sizes = [int(x.shape[axis]) for x in node.operands]
-    return tuple(op.Split(dy, sizes, axis=axis, outputs=len(sizes)))
+    return split_parts(dy, sizes, axis)
 
 
 @gradient("Split")

@@ -95,7 +95,7 @@ class Context:
 
     def statistic(self, name: str, shape: tuple[int, ...]) -> Value:
         """The layer's next blob that training moves without a gradient (running means), zero at the start."""
-        return self._blob("statistic", name, shape, partial(np.zeros, shape, np.float32))
+        return self._blob("statistic", name, shape, fillers.Zeros(shape))
 
     def carry(self, name: str, shape: Shape, start: Callable[[], np.ndarray] | None = None) -> Value:
         """What one batch leaves to the next of its phase: zero at the start, or what `start` makes; `update` it.
@@ -103,7 +103,7 @@ class Context:
         A deployed net takes and gives it. ShapeError if the batch is symbolic in a phase that keeps the state itself.
         """
         phase = "" if self.phase == DEPLOY else f".{self.phase.lower()}"
-        start = start or partial(np.zeros, shape if self.phase == DEPLOY else sizes(shape), np.float32)
+        start = start or fillers.Zeros(shape if self.phase == DEPLOY else sizes(shape))
         state = leaf(
             "State", np.float32, shape, name=f"{self.layer.name}.{name}{phase}", kind="carry", start=start, layer=self.layer.name,
             blob=-1, lr_mult=0.0, decay_mult=0.0,
@@ -133,7 +133,7 @@ class Context:
             self.sinks |= {f"{kind}{self.layer.name}/{name}": stop(value) for name, value in values.items()}
 
     def noise(self, name: str, shape: Shape, distribution: str = "uniform") -> Value:
-        """Random numbers fed anew each step: uniform in [0, 1), or standard normal. Of symbolic dimensions only the batch can be one."""
+        """Random numbers fed anew each step: uniform in (0, 1), or standard normal. Of symbolic dimensions only the batch can be one."""
         key = f"{self.layer.name}.{name}"
         if unknown := [d for d in shape if isinstance(d, str) and d != self.batch]:
             raise self.shape_error(f"random numbers for {dims(shape)} need the size {unknown[0]!r}, which only a run knows")

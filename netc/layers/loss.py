@@ -194,7 +194,7 @@ def accuracy(ctx: Context, scores: Value, labels: Value) -> tuple[Value, ...]:
 
 def _per_class(ctx: Context, labels: Value, correct: Value, classes: int) -> Value:
     """correct, averaged over the labels of each class. An ignored label is no class's."""
-    hot = op.OneHot(op.Reshape(labels, [-1], shape=("L",)), constant(np.array([classes])), constant(np.array([0, 1], np.float32)), axis=1)
+    hot = op.OneHot(op.Reshape(labels, [-1], shape=("L",)), constant(classes), constant(np.array([0, 1], np.float32)), axis=1)
     right = op.ReduceSum(hot * op.Reshape(correct, [-1, 1], shape=("L", 1)), [0], keepdims=0)
     labelled = op.ReduceSum(hot, [0], keepdims=0)
     ctx.add_up(right_of_class=right, of_class=labelled)

@@ -20,7 +20,7 @@ def hinge_loss(ctx: Context, scores: Value, labels: Value) -> Value:
         a, b = ctx.layer.bottoms
         raise ctx.shape_error(f"{b} is {dims(labels.shape)}; for {a} {dims(scores.shape)} it must hold one label a row", "bottom", 1)
     labels = cast(labels if labels.rank == 1 else reshape(labels, [labels.shape[0]]), np.int64)
-    side = op.OneHot(labels, constant(np.array([classes])), constant(np.array([-1, 1], np.float32)), axis=1)
+    side = op.OneHot(labels, constant(classes), constant(np.array([-1, 1], np.float32)), axis=1)
     short = op.Relu(1.0 - side * flat)
     p = ctx.param.hinge_loss_param
     each = op.ReduceSum(short * short if p.norm == p.L2 else short, [1], keepdims=0)

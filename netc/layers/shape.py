@@ -9,6 +9,7 @@ from netc.layers.context import Context, dims
 from netc.registry import layer
 from netc.tensor_type import Dim
 from netc.training_ops.shape import crop as cropped
+from netc.training_ops.shape import split as split_parts
 
 
 def axis_of(ctx: Context, axis: int, x: Value, *path: str) -> int:
@@ -107,7 +108,7 @@ def slice_(ctx: Context, x: Value) -> tuple[Value, ...]:
     if len(sizes) != count or min(sizes) <= 0:
         text = f"slice_point {points} of axis {axis} of size {size}: need {count - 1} increasing ones for {count} tops"
         raise ctx.error(text, "slice_param", "slice_point")
-    return (x,) if count == 1 else tuple(op.Split(x, sizes, axis=axis, outputs=count))
+    return split_parts(x, sizes, axis)
 
 
 @layer("Tile")

@@ -15,6 +15,7 @@ from netc.passes.rewrite import rewrite
 NEUTRAL = {"Mul": 1, "Div": 1, "Add": 0, "Sub": 0}
 SYMMETRIC = {"Mul", "Add"}
 LARGEST_POWER = 3
+TOUCHED = {*NEUTRAL, "Pow", "Reshape", "Expand", "Transpose"}
 
 
 def simplify(graph: Graph) -> Graph:
@@ -23,9 +24,9 @@ def simplify(graph: Graph) -> Graph:
 
 
 def _rule(node: Node) -> tuple[Value, ...] | None:
-    if node.domain:
+    if node.domain or node.op not in TOUCHED:
         return None
-    with origin(layer=node.origin.layer, place=node.origin.place, part=node.origin.part):
+    with origin(node):
         found = _arithmetic(node) if node.op in NEUTRAL else _power(node) if node.op == "Pow" else _movement(node)
     return None if found is None or found.type != node.types[0] else (found,)
 

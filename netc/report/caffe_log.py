@@ -2,13 +2,14 @@
 
 import os
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TextIO
 
 from netc import terminal
 from netc.contract import Program
 from netc.net import Net
-from netc.run.evaluate import Score, Scores
+from netc.run.evaluate import Score
 from netc.run.events import Began, Event, Finished, Snapshotted, Stepped, Tested
 from netc.solver import DISPLAY
 
@@ -58,7 +59,7 @@ class CaffeLog:
             own = {n.partition("#")[0]: v for n, v in event.scores.items() if int(n.partition("#")[2] or 0) == k}
             self._outputs("Test", own, net)
 
-    def _outputs(self, phase: str, values: Scores, net: Net) -> None:
+    def _outputs(self, phase: str, values: Mapping[str, Score], net: Net) -> None:
         """The net's outputs, in alphabetical order, a loss with its part of the total."""
         weights = {top: w for layer in net.layers for top, w in zip(layer.tops, layer.loss_weights, strict=True)}
         numbers = [(name, v or 0.0) for name in net.outputs if name in values for v in _listed(values[name])]

@@ -138,5 +138,5 @@ def _memory(runs: Sequence[Run]) -> list[Markup]:
 
 
 def _series(name: str, given: list[dict[str, Any]], what: str, dots: bool) -> Series:
-    own = [line for line in given if what in line]
+    own = [line for line in given if what in singles(line)]
     return Series(name, [line["iteration"] for line in own], [line[what] for line in own], dots=dots)

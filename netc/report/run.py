@@ -108,7 +108,7 @@ class Run:
     def best(self) -> dict[str, Any] | None:
         """The line of the best test; of equal ones the first."""
         name, more = self.monitored
-        lines = [line for line in self.tests[1] if name in line]
+        lines = [line for line in self.tests[1] if name in singles(line)]
         return (max if more else min)(lines, key=lambda line: line[name], default=None)
 
     @cached_property

@@ -21,7 +21,7 @@ from netc.lower import Lowered
 from netc.net import TRAIN, Net
 from netc.run.weights import load_weights, state_of
 from netc.schedules import current_step
-from netc.spec import hdf5
+from netc.spec import hdf5, reach
 from netc.spec.weights import SolverState, read_state, write_state, write_weights
 
 Arrays = Mapping[str, np.ndarray]
@@ -207,6 +207,8 @@ def step_note(found: CaffeSnapshot, program: Program) -> str | None:
 def _learned(path: str, name: str) -> str:
     """The file of the weights: as it is named, from the current folder, or else beside the solver's state."""
     places = [Path(name), Path(path).parent / name, Path(path).parent / os.path.basename(name)]
+    if reach.published(path):  # a stranger's names what lies beside it, and nothing else
+        places = places[-1:]
     for place in places:
         if name and place.is_file():
             return str(place)

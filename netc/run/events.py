@@ -42,7 +42,7 @@ class Stepped:
     iteration: int
     loss: float
     lr: float
-    outputs: Scores = field(default_factory=dict)
+    outputs: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

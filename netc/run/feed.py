@@ -1,6 +1,6 @@
 """What each step is fed: batches from the sources, and random numbers, made ahead on a thread."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ from netc.spec import reach
 
 Feeds = dict[str, np.ndarray]
 OUTPUTS = "outputs"
-DISTRIBUTIONS: dict[str, Callable[..., np.ndarray]] = {"uniform": random.uniform, "normal": random.normal}
 
 
 class Feeder:
@@ -159,6 +158,5 @@ def _opened(layer: Layer, phase: str, seed: int, base: str, iter_size: int) -> d
 def draw(node: Node, seed: int, iteration: int, sub_batch: int = 0, rows: int = 1) -> np.ndarray:
     """The random numbers that a noise input is fed in one step. `rows` stands for a symbolic batch."""
     attrs: Any = node.attrs
-    make = DISTRIBUTIONS[attrs["distribution"]]
     shape = tuple(rows if isinstance(d, str) else int(d) for d in node.types[0].shape)
-    return make(seed, attrs["key"], shape, iteration=iteration, sub_batch=sub_batch)
+    return random.draw(attrs["distribution"], random.key(seed, attrs["key"]), shape, iteration, sub_batch)

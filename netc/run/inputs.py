@@ -1,16 +1,22 @@
 """The files that a net reads: their paths in its layers, and fingerprints that tell when one has changed."""
 
 import hashlib
+import json
 import os
 import stat
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from netc import netc_pb2 as pb
 from netc.contract import Program
+from netc.errors import RunError, SpecError
+from netc.files import read_file, replace_file
+from netc.typed import MisfitError, typed
+
+NAME = "inputs.json"  # in the folder of a run
 
 PATHS = ("source", "test_source", "validation_source", "mean_file")  # fields of a layer's messages that name a file or a folder
 ROOT = "root_folder"  # that which the paths in a list begin from, by default the net's folder
@@ -52,6 +58,17 @@ def seen_from(folder: Path, net: pb.NetParameter, base: str) -> pb.NetParameter:
     return moved
 
 
+def without_folders(net: pb.NetParameter, names: Collection[str]) -> pb.NetParameter:
+    """A net without the folders of the files of these names, which are the same wherever they lie."""
+    bare = pb.NetParameter()
+    bare.CopyFrom(net)
+    for _, message, field in _fields(bare):
+        name = Path(getattr(message, "source" if field == ROOT else field)).name
+        if name in names:
+            setattr(message, field, "" if field == ROOT else name)
+    return bare
+
+
 def fingerprints(program: Program, plugins: Sequence[str]) -> dict[str, str]:
     """A fingerprint of each file that the nets of a program read, and of plug-ins and Python layers, by the file's name."""
     job = program.job
@@ -63,6 +80,29 @@ def fingerprints(program: Program, plugins: Sequence[str]) -> dict[str, str]:
     for plugin in plugins:
         digests.setdefault(Path(plugin).name, []).append(_digest({"": Path(plugin)}))
     return {name: hashlib.sha256("".join(sorted(set(parts))).encode()).hexdigest() for name, parts in digests.items()}
+
+
+def remember(folder: Path, files: Mapping[str, str]) -> None:
+    """Notes fingerprints in the folder of a run. RunError if that cannot be written."""
+    try:
+        replace_file(folder / NAME, (json.dumps(files, indent=1, sort_keys=True) + "\n").encode())
+    except OSError as e:
+        raise RunError(f"{folder / NAME}: cannot be written: {e.strerror or e}") from e
+
+
+def remembered(folder: Path) -> dict[str, str]:
+    """What `remember` noted; nothing where that is not there. SpecError if it cannot be read."""
+    path = folder / NAME
+    try:
+        said: dict[str, str] = typed(json.loads(read_file(path)), dict[str, str])
+        return said
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError, MisfitError) as e:
+        text = (
+            f"is damaged, so that nobody can tell whether the files that the net reads have changed: {e}; to go on all the same, delete it"
+        )
+        raise SpecError(f"{path}: {text}") from e
 
 
 def changed(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

@@ -4,53 +4,27 @@ Columns that are kept in memory are looked at whole before the first step; of ot
 that come out of layers are computed beforehand from what is fed or, where they hang on weights, looked at by the run itself.
 """
 
-import math
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from netc import data
 from netc.chain import open_graph
-from netc.errors import DataError, Fault, RunError
-from netc.ir import Graph, Node, Value
+from netc.errors import DataError, Fault
+from netc.ir import Graph, Node
 from netc.layers.context import BATCH
 from netc.lower import Lowered, Reading
 from netc.net import Layer
-from netc.session import Runs, Stepper
+from netc.run.found import Found, Place, base_of, fault_of, nowhere
+from netc.session import Runs
+from netc.spec.fields import KINDS
 
-MOST_VALUES = 5  # different values that a message names
-CHUNK = 65_536  # rows of a column that are looked at together
-SAME = {("", "Reshape"), ("", "Squeeze"), ("", "Unsqueeze"), ("", "Identity"), ("netc", "Stop")}  # ops that leave each value as it is
-Place = Callable[[tuple[int, ...]], str]  # where the element of a place in an array stands
-
-
-@dataclass
-class Found:
-    """Values that were found: how often each, and where the first of it stands."""
-
-    counts: Counter[float] = field(default_factory=Counter)
-    places: dict[float, str] = field(default_factory=dict)
-
-    def add(self, array: np.ndarray, wrong: np.ndarray, place: Place) -> None:
-        """Those of an array that are `wrong`."""
-        if not wrong.any():
-            return
-        where = np.argwhere(wrong)
-        found, first, counts = np.unique(array[wrong], return_index=True, return_counts=True)
-        for value, at, count in zip(found.tolist(), first.tolist(), counts.tolist(), strict=True):
-            value = math.nan if value != value else value  # one NaN for all
-            self.counts[value] += count
-            self.places.setdefault(value, place(tuple(where[at].tolist())))
-
-    def __str__(self) -> str:
-        said = [_said(value, self.counts[value], self.places[value]) for value in self.counts]
-        if len(said) <= MOST_VALUES:
-            return ", ".join(said)
-        known = [value for value in self.counts if value == value]
-        return f"{self.counts.total():,} numbers outside, from {min(known):.6g} to {max(known):.6g}, such as {said[0]}"
+CHUNK = 2**20  # numbers of a column that are looked at together
+ROW_BY_ROW = {
+    *("Reshape", "Squeeze", "Unsqueeze", "Split", "Cast", "Add", "Sub", "Mul", "Div", "Neg", "Abs", "Floor", "Pow", "Clip", "ArgMax"),
+    *("Greater", "Less", "Equal", "Not", "Where", "Identity"),
+}  # ops that, along other axes, take nothing from one row into another
 
 
 @dataclass(frozen=True)
@@ -76,8 +50,10 @@ class Column:
 
     def parts(self) -> Iterator[tuple[np.ndarray, Place]]:
         """All rows as they are stored, some at a time, and where their elements stand."""
-        for first in range(0, self.source.rows or 0, CHUNK):
-            rows = np.arange(first, min(first + CHUNK, self.source.rows or 0))
+        count, size = self.source.rows or 0, self.source.stored(self.top, np.arange(1)).size
+        step = max(1, CHUNK // max(1, size))
+        for first in range(0, count, step):
+            rows = np.arange(first, min(first + step, count))
             yield self.source.stored(self.top, rows), self.placed(rows, 0)
 
     def placed(self, rows: np.ndarray, axis: int | None) -> Place:
@@ -114,7 +90,7 @@ class Checks:
         self._derived: list[Reading] = []
         known = set()
         for reading in lowered.readings:
-            base, d = _base(reading.value), reading.domain
+            base, d = base_of(reading.value), reading.domain
             key = (base, d.low, d.high, d.whole, d.ignored)
             if reading.guard or key in known:
                 continue
@@ -124,6 +100,10 @@ class Checks:
                 self._direct.append((reading, column))
             elif base.node.key != ("netc", "Input") and all(n.attrs["name"] in self.columns for n in _inputs(reading)):
                 self._derived.append(reading)
+        layers_of_ones_own = [x for x in lowered.net.layers if x.type == "Python" or x.type not in KINDS]
+        gaps = {b for x in layers_of_ones_own for b in x.bottoms}  # what these may do with NaN only they know
+        used = {BATCH + b for x in lowered.net.layers for b in x.bottoms if b not in gaps}
+        self._numbers = [column for name, column in self.columns.items() if name in used]
         self._sessions: dict[Reading, Runs] = {}
         self._found: dict[Reading, Found] = {}
         self._no_numbers: dict[str, Found] = {}
@@ -131,7 +111,7 @@ class Checks:
     def stored(self) -> None:
         """Look at all that is kept in memory. DataError lists what is wrong; what was looked at is let alone from then on."""
         read = [column for _, column in self._direct]
-        for column in (c for c in self.columns.values() if c not in read and c.holds_floats and c.source.in_memory(c.top)):
+        for column in (c for c in self._numbers if c not in read and c.holds_floats and c.source.in_memory(c.top)):
             for array, place in column.parts():
                 self._note_nan(column, array, place)
         looked = [(r, c) for r, c in self._direct if c.source.in_memory(c.top) and (c.top or c.spec.dtype != "float32")]
@@ -156,20 +136,21 @@ class Checks:
         for reading in self._derived:
             inputs = _inputs(reading)
             if all(n.attrs["name"] in feeds for n in inputs):
-                place = self._placed(self.columns[inputs[0].attrs["name"]], iteration, sub_batch) if inputs else _nowhere
-                self._note(reading, self._made(reading, feeds), place)
+                fed = [self.columns[n.attrs["name"]] for n in inputs]
+                known = len(fed) == 1 and _keeps_rows(reading, fed[0].spec.batch_axis)
+                self._note(reading, self._made(reading, feeds), self._placed(fed[0], iteration, sub_batch) if known else nowhere)
 
     def faults(self, of: str) -> list[Fault]:
         """What was noted since the last call."""
         found = [_no_numbers(self.columns[name], what, of) for name, what in self._no_numbers.items()]
-        found += [_fault(reading, what, of) for reading, what in self._found.items()]
+        found += [fault_of(reading, what, of) for reading, what in self._found.items()]
         self._found, self._no_numbers = {}, {}
         return found
 
     def look_for_nan(self, feeds: Mapping[str, np.ndarray], iteration: int, sub_batch: int = 0) -> None:
         """Note what is NaN or infinite in a batch, for `faults`."""
-        for name in feeds.keys() & self.columns.keys():
-            self._note_nan(self.columns[name], feeds[name], self._placed(self.columns[name], iteration, sub_batch))
+        for column in (c for c in self._numbers if c.name in feeds):
+            self._note_nan(column, feeds[column.name], self._placed(column, iteration, sub_batch))
 
     def _note_nan(self, column: Column, array: np.ndarray, place: Place) -> None:
         if array.dtype.kind == "f" and not (finite := np.isfinite(array)).all():
@@ -191,85 +172,26 @@ class Checks:
         return self._sessions[reading].run(given)["labels"]
 
 
-def check_blobs(lowered: Lowered, arrays: Mapping[str, np.ndarray], fed: bool) -> None:
-    """DataError for blobs of a net that is run by hand: those that are `fed`, before a run, or those that layers made, after it."""
-    faults = []
-    for reading in lowered.readings:
-        base = _base(reading.value)
-        if (base.node.key == ("netc", "Input")) != fed or _base(lowered.versions[reading.blob][-1]) is not base:
-            continue
-        array, found = arrays[reading.blob], Found()
-        found.add(array, reading.domain.wrong(array), partial(_indexed, reading.blob))
-        faults += [_fault(reading, found, "the net")] if found.counts else []
-    if faults:
-        raise DataError(*faults)
-
-
-def _indexed(blob: str, index: tuple[int, ...]) -> str:
-    return f"{blob}[{', '.join(map(str, index))}]"
-
-
-def run_guarded(stepper: Stepper, lowered: Lowered, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """A run of `lowered`; DataError, the states as they were, if labels that hang on weights are outside of what a layer reads."""
-    try:
-        results = stepper.run(feeds)
-    except RunError as e:
-        outputs = {r.guard: lowered.graph.outputs[r.guard] for r in lowered.readings if r.guard}
-        session = open_graph(Graph("guards", outputs)) if outputs else None
-        given = {**feeds, **stepper.states.arrays()}
-        made = session.run({n: a for n, a in given.items() if n in session.inputs}) if session else {}
-        if faults := _guarded(lowered, made):
-            raise DataError(*faults) from e
-        raise
-    if faults := _guarded(lowered, results):
-        stepper.undo()
-        raise DataError(*faults)
-    return results
-
-
-def _guarded(lowered: Lowered, results: Mapping[str, np.ndarray]) -> list[Fault]:
-    faults = []
-    for reading in (r for r in lowered.readings if r.guard in results):
-        count, value = results[reading.guard].tolist()
-        if count:
-            found = Found(Counter({value: int(count)}), {value: ""})
-            faults.append(_fault(reading, found, "a batch"))
-    return faults
-
-
 def _inputs(reading: Reading) -> list[Node]:
     """What the values of a reading are made of."""
     return Graph("", {"": reading.value}).leaves("Input")
 
 
-def _base(value: Value) -> Value:
-    """The value that has the same elements in the same order, before they were reshaped."""
-    while value.node.key in SAME:
-        value = value.node.operands[0]
-    return value
-
-
-def _fault(reading: Reading, found: Found, of: str) -> Fault:
-    layer = reading.layer
-    text = f"{reading.blob!r} of {of} has {found}; it must hold {reading.domain}"
-    return Fault(layer.at("bottom", reading.bottom), f"layer {layer.name!r} ({layer.type}): {text}")
+def _keeps_rows(reading: Reading, axis: int | None) -> bool:
+    """Whether a value that is made of one input has the rows of it, along the same axis."""
+    nodes = Graph("", {"": reading.value}).nodes
+    inputs = [n for n in nodes if n.key == ("netc", "Input")]
+    if axis is None or len(inputs) != 1:
+        return False
+    rows = inputs[0].types[0].shape[: axis + 1]
+    made = [n for n in nodes if n.domain != "netc"]
+    return all(n.op in ROW_BY_ROW and n.types[0].shape[: axis + 1] == rows and n.attrs.get("axis", -1) not in range(axis + 1) for n in made)
 
 
 def _no_numbers(column: Column, found: Found, of: str) -> Fault:
     layer, name = column.layer, column.layer.tops[column.top]
     text = f"{name!r} of {of} has {found}; take these rows out of the data, or fill in numbers"
     return Fault(layer.at(), f"layer {layer.name!r}: {text}")
-
-
-def _said(value: float, count: int, place: str) -> str:
-    special = "NaN" if value != value else "infinity" if value > 0 else "-infinity"
-    named = special if not math.isfinite(value) else str(int(value)) if value == int(value) else str(np.float32(value))
-    at = f" at {place}" if place else ""
-    return f"{named}{at}" if count == 1 else f"{named} in {count:,} places{f', the first{at}' if at else ''}"
-
-
-def _nowhere(index: tuple[int, ...]) -> str:
-    return ""
 
 
 def _filled(array: np.ndarray, shape: Sequence[int | str]) -> np.ndarray:

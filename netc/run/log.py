@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from netc.files import read_file
 from netc.run.evaluate import Score
 from netc.run.noted import Noted
 from netc.typed import MisfitError, typed
@@ -33,7 +34,7 @@ def parsed(text: bytes) -> Line | None:
     try:
         line: Line = typed(json.loads(text), dict[str, Any])
         for name, value in line.items():
-            typed(value, dict[str, dict[str, float]] if name == "layers" else str if name in TEXTS else Score | None, name)
+            typed(value, dict[str, dict[str, float]] if name == "layers" else str if name in TEXTS else Score, name)
         typed(line["iteration"], int)
         return line if line["event"] else None
     except (ValueError, RecursionError, MisfitError, KeyError):
@@ -42,7 +43,7 @@ def parsed(text: bytes) -> Line | None:
 
 def read(path: Path) -> Log:
     """The log at `path`, an empty one if there is none. A last line that a kill cut short is left out."""
-    texts = path.read_bytes().split(b"\n") if path.exists() else []
+    texts = read_file(path).split(b"\n") if path.exists() else []
     found = [(number, parsed(text)) for number, text in enumerate(texts[:-1], 1)]
     return Log(tuple(line for _, line in found if line is not None), tuple(number for number, line in found if line is None))
 

@@ -20,9 +20,8 @@ class Noted:
     """Where a run was when a snapshot was taken: of the net `net` after `iteration` iterations of a stage.
 
     `recent` are the losses that average_loss takes in, `best` the best test's score and `stale` the tests since, `tested` the
-    newest test, `log_length` the lines of the log, `before` the iterations of the stages before. `files` are fingerprints of the
-    files that the net reads, by their names, `rows` the columns and classes of its rows (`data.rows_said`). `scores` are those of
-    the best test, where the snapshot was taken for it.
+    newest test, `log_length` the lines of the log, `before` the iterations of the stages before. `rows` are the columns and classes
+    of the net's rows (`data.rows_said`). `scores` are those of the best test, where the snapshot was taken for it.
     """
 
     net: str
@@ -39,7 +38,6 @@ class Noted:
     target: str
     stage: int = 0
     before: int = 0
-    files: dict[str, str] = field(default_factory=dict)
     rows: dict[str, Any] = field(default_factory=dict)
     scores: Scores = field(default_factory=dict)
     format: int = FORMAT

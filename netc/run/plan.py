@@ -1,23 +1,10 @@
 """How long a run is: its stages, and what comes in each."""
 
-import math
 from dataclasses import dataclass
 
 from netc import data
 from netc.contract import Program
-from netc.errors import Fault, SpecError
 from netc.net import TRAIN
-from netc.spec.job import Job
-
-
-def max_iterations(job: Job, rows: int | None, batch_size: int) -> int:
-    """max_iter, or the iterations of max_epoch epochs of so many rows. SpecError if the source has no end."""
-    solver, place = job.solver, job.solver_place
-    if solver.HasField("max_iter"):
-        return int(solver.max_iter)
-    if rows is None:
-        raise SpecError(Fault(place("max_epoch"), "max_epoch needs a source that ends; give max_iter"))
-    return math.ceil(solver.max_epoch * rows / (batch_size * max(1, solver.iter_size)))
 
 
 @dataclass(frozen=True)
@@ -54,7 +41,7 @@ class Stage:
 
 
 def plan(program: Program) -> tuple[Stage, ...]:
-    """The stages of a program. It opens no data, so the length of a text in epochs is only about right."""
+    """The stages of a program."""
     return tuple(map(_stage, program.stages))
 
 
@@ -62,11 +49,9 @@ def _stage(program: Program) -> Stage:
     solver, sources = program.job.solver, program.train_net.sources
     described = [layer.source for layer in sources if layer.source]
     batch_size = data.resolve_batch_size(sources[0].param, TRAIN) if sources else 1
-    rows = next((source.rows for source in described if source.rows is not None), None)
-    known = rows is not None or solver.HasField("max_iter")
     per_row, noun = (described[0].per_row, described[0].noun) if described else (1, "rows")
     return Stage(
-        iterations=max_iterations(program.job, rows, batch_size) if known else None,
+        iterations=program.max_iter,
         test_interval=solver.test_interval,
         snapshot_interval=solver.snapshot,
         tested=program.layer is None and bool(program.test_net.sources),

@@ -11,7 +11,7 @@ from pathlib import Path
 from netc.contract import Program
 from netc.cost import size
 from netc.errors import RunError
-from netc.files import replace_file
+from netc.files import read_file, replace_file
 from netc.run.evaluate import Scores
 from netc.typed import MisfitError, typed
 from netc.version import VERSION
@@ -74,7 +74,7 @@ def read_judged(folder: Path) -> tuple[Record | None, str]:
     """What `read` gives, and what is wrong with the file; "" if nothing is, or if there is none."""
     path = folder / NAME
     try:
-        return typed(json.loads(path.read_bytes()), Record), ""
+        return typed(json.loads(read_file(path)), Record), ""
     except FileNotFoundError:
         return None, ""
     except OSError as e:

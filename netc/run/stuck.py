@@ -26,7 +26,8 @@ class Stuck:
         if not isinstance(event, Stepped) or self.said:
             return
         for name in self.counts:
-            at_it = abs(event.outputs.get(name, 0.0) - CEILING) < 1e-3
+            loss = event.outputs.get(name)
+            at_it = isinstance(loss, float) and abs(loss - CEILING) < 1e-3
             self.counts[name] = self.counts[name] + 1 if at_it else 0
         if max(self.counts.values(), default=0) >= STEPS:
             self.said = True

@@ -13,7 +13,7 @@ from netc.errors import SpecError
 from netc.ir import Graph, Value
 from netc.lower import Lowered, lower
 from netc.run.feed import Feeder
-from netc.run.labels import run_guarded
+from netc.run.guards import run_guarded
 from netc.session import Runs, States, Stepper
 
 

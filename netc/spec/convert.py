@@ -5,6 +5,7 @@ from pathlib import Path
 from netc import netc_pb2 as pb
 from netc.errors import Fault, RunError, SpecError
 from netc.files import replace_file
+from netc.spec.document import NOTHING, Dropped
 from netc.spec.job import Job, is_solver
 from netc.spec.load import BINARY, PROTOTXT, YAML, load
 from netc.spec.write import to_prototxt, to_yaml
@@ -35,15 +36,15 @@ def convert_job(job: Job, output: str | None, full: bool) -> str:
     return f"{output} is written\n"
 
 
-def upgrade_file(source: str, output: str) -> str:
+def upgrade_file(source: str, output: str, dropped: Dropped = NOTHING) -> str:
     """Write the net or solver in `source` in Caffe's current format to `output`, text or binary by the suffixes.
 
-    Learned blobs are kept. SpecError if the source is wrong.
+    Learned blobs are kept, `dropped` fields left out. SpecError if the source is wrong.
     """
     suffix = Path(output).suffix
     if suffix not in (*PROTOTXT, *BINARY):
         raise SpecError(Fault(output, f"the suffix {suffix!r} is none of {', '.join((*PROTOTXT, *BINARY))}"))
-    document = load(source, pb.SolverParameter if is_solver(source) else pb.NetParameter)
+    document = load(source, pb.SolverParameter if is_solver(source) else pb.NetParameter, dropped)
     message = document.message
     content = message.SerializeToString() if suffix in BINARY else to_prototxt(message).encode()
     _write(output, content)

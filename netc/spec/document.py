@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
@@ -9,6 +10,32 @@ from netc.errors import Fault
 
 FieldPath = tuple[str | int, ...]
 Position = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """Which fields that netc does not have are dropped: `outside` those that stand outside of layers, `fields` those that are named.
+
+    A field of a layer may change what the layer computes, so only its name drops it: `pooling_param.foo`, or `foo_param`.
+    """
+
+    outside: bool = False
+    fields: frozenset[str] = frozenset()
+
+    def has(self, path: FieldPath, name: str) -> bool:
+        """Whether the field `name` of the message at `path` is dropped."""
+        named = [part for part in path if isinstance(part, str)]
+        inside = bool(set(named) & {"layer", "layers"})
+        return self.name(path, name) in self.fields if inside else self.outside
+
+    @staticmethod
+    def name(path: FieldPath, name: str) -> str:
+        """What names a field of the message at `path`."""
+        named = [part for part in path if isinstance(part, str)]
+        return name if not named or named[-1] in ("layer", "layers") else f"{named[-1]}.{name}"
+
+
+NOTHING = Dropped()
 
 
 @dataclass(frozen=True)
@@ -56,6 +83,17 @@ class Document:
     def states(self, *path: str | int) -> bool:
         """Whether the text has this field."""
         return path in self.positions
+
+    def fields_of(self, *path: str | int) -> tuple[FieldPath, ...]:
+        """The paths of the fields below that of a list's element, such as ("layer", 3)."""
+        return self._fields.get(path, ())
+
+    @cached_property
+    def _fields(self) -> Mapping[FieldPath, tuple[FieldPath, ...]]:
+        found: dict[FieldPath, list[FieldPath]] = {}
+        for path in self.positions:
+            found.setdefault(path[:2], []).append(path)
+        return {path: tuple(paths) for path, paths in found.items()}
 
     @property
     def sha256(self) -> str:

@@ -12,12 +12,11 @@ from typing import Any
 from netc import netc_pb2 as pb
 from netc.errors import Fault, SpecError, near
 from netc.spec import reach
-from netc.spec.document import Document
+from netc.spec.document import NOTHING, Document, Dropped
 from netc.spec.join import joined
 from netc.spec.load import PROTOTXT, read
-from netc.spec.overrides import NET_FIELDS, copy_of, overridden
+from netc.spec.overrides import NET_FIELDS, SOLVER_FIELDS, copy_of, overridden
 
-SOLVER_FIELDS = {f.name for f in pb.SolverParameter.DESCRIPTOR.fields}
 MOST_TESTS = 100
 
 
@@ -120,28 +119,28 @@ class Job:
         return whole
 
 
-def load_job(path: str, overrides: Sequence[str] = (), allow_unknown: bool = False) -> Job:
+def load_job(path: str, overrides: Sequence[str] = (), dropped: Dropped = NOTHING) -> Job:
     """The job of a net file with a solver in it, or of a solver file that names its nets. `overrides` are `path=value`.
 
-    `allow_unknown` drops fields of protobuf text that netc does not have, see `Job.warnings`. SpecError lists all that is
+    `dropped` are fields that netc does not have and that may be left out, see `Job.warnings`. SpecError lists all that is
     wrong with the files and the overrides.
     """
-    job = read_job(path, overrides, allow_unknown)
+    job = read_job(path, overrides, dropped)
     if job.faults:
         raise SpecError(*job.faults)
     return job
 
 
-def read_job(path: str, overrides: Sequence[str] = (), allow_unknown: bool = False) -> Job:
+def read_job(path: str, overrides: Sequence[str] = (), dropped: Dropped = NOTHING) -> Job:
     """What `load_job` gives, with the faults of its texts as long as the rest can be read. SpecError where it cannot."""
     at: tuple[str, ...]
-    document = read(path, pb.SolverParameter if is_solver(path) else pb.NetParameter, allow_unknown)
+    document = read(path, pb.SolverParameter if is_solver(path) else pb.NetParameter, dropped)
     if isinstance(document.message, pb.NetParameter):
         solver, at = document.message.solver, ("solver",)
         nets = [document] * (1 + _count_of_tests(document, solver, 0))
     else:
         solver, at = document.message, ()
-        nets = _with_faults(document, allow_unknown)
+        nets = _with_faults(document, dropped)
     states = len(solver.test_state)
     if states not in (0, len(nets) - 1):
         text = f"{states} test_state for {len(nets) - 1} test nets; give one each, or none"
@@ -159,15 +158,15 @@ def _values(overrides: Sequence[str]) -> tuple[str, ...]:
     return tuple(override.partition("=")[2].strip().strip("'\"") for override in overrides)
 
 
-def _with_faults(document: Document, allow_unknown: bool) -> list[Document]:
+def _with_faults(document: Document, dropped: Dropped) -> list[Document]:
     """`_nets`; if there are none, the faults of the solver's text are listed too."""
     try:
-        return _nets(document, allow_unknown)
+        return _nets(document, dropped)
     except SpecError as e:
         raise SpecError(*document.faults, *e.faults) from e
 
 
-def _nets(document: Document, allow_unknown: bool) -> list[Document]:
+def _nets(document: Document, dropped: Dropped) -> list[Document]:
     """The nets that a solver names or holds: for training, then those for testing, in the order of its test_iter.
 
     For testing these are test_net_param, then test_net, then net or net_param as often as test_iter has more numbers.
@@ -180,7 +179,7 @@ def _nets(document: Document, allow_unknown: bool) -> list[Document]:
         value = getattr(solver, field) if k is None else getattr(solver, field)[k]
         if isinstance(value, str):
             if value not in loaded:
-                loaded[value] = _named(document, field, value, allow_unknown)
+                loaded[value] = _named(document, field, value, dropped)
             return loaded[value]
         positions = {p[len(path) :]: at for p, at in document.positions.items() if p[: len(path)] == path}
         return replace(document, message=value, positions=positions)
@@ -215,7 +214,7 @@ def _check_count(document: Document, tests: int) -> None:
         raise SpecError(Fault(document.place(), f"{tests} test nets; {MOST_TESTS} at most"))
 
 
-def _named(document: Document, field: str, name: str, allow_unknown: bool) -> Document:
+def _named(document: Document, field: str, name: str, dropped: Dropped) -> Document:
     """The net file that a solver names, from the current folder as in Caffe, or else from the solver's."""
     own = reach.published(document.path)
     if own and not reach.inside(Path(document.path).parent, name):
@@ -224,7 +223,7 @@ def _named(document: Document, field: str, name: str, allow_unknown: bool) -> Do
         )
     for path in (Path(document.path).parent / name,) if own else (Path(name), Path(document.path).parent / name):
         if path.is_file():
-            return read(str(path), allow_unknown=allow_unknown)
+            return read(str(path), dropped=dropped)
     beside = {p.name for folder in (Path("."), Path(document.path).parent) for p in folder.glob("*.prototxt")} - {Path(document.path).name}
     text = f"{field}: there is no file {name!r}, neither here nor beside the solver; {near(name, beside)}"
     raise SpecError(Fault(document.place(field), text))

@@ -9,7 +9,7 @@ from netc import netc_pb2 as pb
 from netc.errors import Fault, SpecError, near
 from netc.files import read_file
 from netc.spec import magic
-from netc.spec.document import Document
+from netc.spec.document import NOTHING, Document, Dropped
 from netc.spec.prototxt_reader import parse_prototxt as _parse_prototxt
 from netc.spec.upgrade import upgraded
 from netc.spec.yaml_reader import parse_yaml as _parse_yaml
@@ -24,23 +24,23 @@ def parse_yaml(text: str, message_type: type[Message] = pb.NetParameter, path: s
     return _whole(_upgraded(_parse_yaml(text, message_type, path)))
 
 
-def parse_prototxt(text: str, message_type: type[Message] = pb.NetParameter, path: str = "<text>", allow_unknown: bool = False) -> Document:
+def parse_prototxt(text: str, message_type: type[Message] = pb.NetParameter, path: str = "<text>", dropped: Dropped = NOTHING) -> Document:
     """The message that a protobuf text spells, in the current format. SpecError lists everything that is wrong with it.
 
-    `allow_unknown` drops fields that its messages do not have, such as those of forks of Caffe; the document has the warnings.
+    `dropped` are fields of forks of Caffe, which its messages do not have, that may be left out; the document has the warnings.
     """
-    return _whole(_upgraded(_parse_prototxt(text, message_type, path, allow_unknown)))
+    return _whole(_upgraded(_parse_prototxt(text, message_type, path, dropped)))
 
 
-def load(path: str | Path, message_type: type[Message] = pb.NetParameter, allow_unknown: bool = False) -> Document:
+def load(path: str | Path, message_type: type[Message] = pb.NetParameter, dropped: Dropped = NOTHING) -> Document:
     """The message in a file, YAML, protobuf text or binary by its suffix, in the current format.
 
-    `allow_unknown` as of `parse_prototxt`. SpecError lists everything that is wrong with it, each fault with its place.
+    `dropped` as of `parse_prototxt`. SpecError lists everything that is wrong with it, each fault with its place.
     """
-    return _whole(read(path, message_type, allow_unknown))
+    return _whole(read(path, message_type, dropped))
 
 
-def read(path: str | Path, message_type: type[Message] = pb.NetParameter, allow_unknown: bool = False) -> Document:
+def read(path: str | Path, message_type: type[Message] = pb.NetParameter, dropped: Dropped = NOTHING) -> Document:
     """What `load` gives, with the faults of its text as long as the rest can be read. SpecError where it cannot."""
     name, suffix = str(path), Path(path).suffix
     data = read_bytes(path)
@@ -49,7 +49,7 @@ def read(path: str | Path, message_type: type[Message] = pb.NetParameter, allow_
     if suffix in BINARY:
         return Document(parse_binary(data, message_type, name), name, "")
     text = _text(data, name)
-    old = _parse_yaml(text, message_type, name) if suffix in YAML else _parse_prototxt(text, message_type, name, allow_unknown)
+    old = _parse_yaml(text, message_type, name) if suffix in YAML else _parse_prototxt(text, message_type, name, dropped)
     document = _upgraded(old)
     if not document.message.ListFields() and not document.faults:
         wanted = f"a {message_type.DESCRIPTOR.name} should stand in it"

@@ -7,12 +7,14 @@ from typing import Any
 from google.protobuf.message import Message
 
 from netc import netc_pb2 as pb
-from netc.errors import ARGUMENT, Fault, SpecError, line_of, near
+from netc.errors import ARGUMENT, Fault, SpecError, close, line_of, near
 from netc.spec.document import Document, FieldPath, Position
 from netc.spec.load import parse_yaml
+from netc.spec.other_names import field_hint
 
 LENGTHS = {"max_iter": "max_epoch", "max_epoch": "max_iter"}  # to set one on the command line is to unset the other
 OLD_INPUTS = {"input", "input_shape", "input_dim"}  # reading makes an Input layer of them
+SOLVER_FIELDS = {f.name for f in pb.SolverParameter.DESCRIPTOR.fields}
 NET_FIELDS = {f.name for f in pb.NetParameter.DESCRIPTOR.fields}
 
 
@@ -70,7 +72,9 @@ def _override(messages: Mapping[int, Any], solver: int, override: str) -> list[t
     if first in OLD_INPUTS:
         raise SpecError("the net's inputs are an Input layer: set layers.NAME.shape")
     if first not in NET_FIELDS:
-        hint = near(first, NET_FIELDS | {"solver", "layers"})
+        known = NET_FIELDS | {"solver", "layers"}
+        meant = "" if close(first, known) else field_hint(first, SOLVER_FIELDS)[1] if first not in SOLVER_FIELDS else first
+        hint = f"did you mean 'solver.{meant}'?" if meant else near(first, known)
         raise SpecError(f"{first!r} is neither solver, layers nor a field of the net; {hint}")
     change, columns = _parsed(path, value, pb.NetParameter)
     for net in nets.values():

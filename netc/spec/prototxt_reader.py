@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 
 from netc import netc_pb2 as pb
 from netc.errors import Fault, SpecError
-from netc.spec.document import Document, FieldPath, Position
+from netc.spec.document import NOTHING, Document, Dropped, FieldPath, Position
 from netc.spec.reading import Reading
 from netc.spec.scalars import INTEGERS, from_text
 
@@ -69,12 +69,12 @@ class Tokens:
         return self.take() if self.peek.kind == "mark" and self.peek.text in marks else None
 
 
-def parse_prototxt(text: str, message_type: type[Message] = pb.NetParameter, path: str = "<text>", allow_unknown: bool = False) -> Document:
+def parse_prototxt(text: str, message_type: type[Message] = pb.NetParameter, path: str = "<text>", dropped: Dropped = NOTHING) -> Document:
     """The message that a protobuf text spells, with its faults. SpecError, with these, where the rest cannot be read.
 
-    `allow_unknown` drops fields that its messages do not have, with a warning in the document.
+    `dropped` are fields that its messages do not have and that may be left out, with a warning in the document.
     """
-    reading, message = Reading(path, text, allow_unknown=allow_unknown), message_type()
+    reading, message = Reading(path, text, dropped=dropped), message_type()
     if YAML_LIST.search(text):
         raise SpecError(Fault(f"{path}:1:1", "this is YAML; the suffix of such a file is .yaml"))
     try:

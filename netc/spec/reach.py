@@ -18,7 +18,7 @@ from netc.files import open_unlinked
 from netc.spec.document import Document
 
 MANIFEST, MOST_BYTES, MOST_LIST = "manifest.json", 1 << 20, 1 << 26
-READ = frozenset(("source", "test_source", "validation_source", "mean_file", "root_folder", "net", "train_net", "test_net"))
+READ = frozenset(("source", "test_source", "validation_source", "mean_file", "root_folder", "net", "train_net", "test_net", "weights"))
 WRITTEN = frozenset(("file_name", "snapshot_prefix"))
 LISTS = ("image_data_param", "hdf5_data_param", "window_data_param")  # their source is a list of other files
 YOURS = "it came out of a zoo; what the command line names with --set is allowed, and a copy of the net file is your own"
@@ -79,8 +79,11 @@ def inside(folder: Path, name: str) -> bool:
 
 def _leaves(folder: Path, name: str) -> bool:
     places = {os.path.realpath(folder), os.path.realpath(".")} if folder != Path(".") else {os.path.realpath(".")}
-    target = os.path.realpath(folder / name)
-    return not any(os.path.commonpath((place, target)) == place for place in places)
+    try:
+        target = os.path.realpath(folder / name)
+        return not any(os.path.commonpath((place, target)) == place for place in places)
+    except ValueError:  # a zero byte, or another drive
+        return True
 
 
 def _wrong(message: Message, path: Path, named: Sequence[str]) -> Iterator[tuple[FieldPath, str]]:
@@ -91,7 +94,7 @@ def _wrong(message: Message, path: Path, named: Sequence[str]) -> Iterator[tuple
             continue
         if field == "module":
             yield at, f"{path.name} may not run Python, here {value!r}: {YOURS}"
-        elif not inside(path.resolve().parent, value):
+        elif not all(inside(path.resolve().parent, part) for part in (value.split(",") if field == "weights" else (value,))):
             yield at, f"{path.name} may not {'write' if field in WRITTEN else 'read'} {value!r}, which is outside of its folder: {YOURS}"
         elif field == "source" and at[-2] in LISTS and (line := _listed_outside(path.parent / value)):
             yield at, f"{path.name} may not read {line!r}, which {value!r} lists: {YOURS}"

@@ -8,7 +8,7 @@ from typing import Any
 
 from netc import netc_pb2 as pb
 from netc.errors import Fault, SpecError
-from netc.spec.document import Document, FieldPath, Position
+from netc.spec.document import NOTHING, Document, Dropped, FieldPath, Position
 from netc.spec.fields import KINDS, LAYER_FIELDS, own_fields
 from netc.spec.other_names import field_hint
 
@@ -23,14 +23,14 @@ class Reading:
     """The state of one reading: `positions`, `faults` and `warnings` grow while it goes on.
 
     `plain` counts faults after which it is still plain what is meant; `broken` and `guessed` are as in Document, by path.
-    `allow_unknown` makes warnings of the faults of fields that a message does not have.
+    `dropped` are fields whose faults become warnings, where a message does not have them.
     """
 
     path: str
     text: str
     positions: dict[FieldPath, Position] = field(default_factory=dict)
     faults: list[tuple[Position, str]] = field(default_factory=list)
-    allow_unknown: bool = False
+    dropped: Dropped = NOTHING
     warnings: list[tuple[Position, str]] = field(default_factory=list)
     plain: list[Position] = field(default_factory=list)
     broken: set[FieldPath] = field(default_factory=set)
@@ -79,7 +79,7 @@ class Reading:
             self.broken.add(("solver",))
         elif owner is SOLVER and name in NET.fields_by_name:
             hint = "NetParameter has: is this the file of a net?"
-        elif fork and self.allow_unknown:
+        elif fork and self.dropped.has(path, name):
             self.warnings.append((at, f"{owner.name} has no field {name!r}; it is dropped"))
             return None
         elif owner is LAYER and name in own_fields(message.type):
@@ -88,7 +88,7 @@ class Reading:
             hint, meant = field_hint(name, owner.fields_by_name)
             if fork and (name.endswith("_param") or not hint.startswith(("did", "here"))):
                 close = f"{hint} Else it" if hint.startswith("did") else "it"
-                hint = f"{close} is a fork's, BVLC Caffe has none of that name (--allow-unknown drops it)"
+                hint = f"{close} is a fork's, BVLC Caffe has none of that name; {_how_to_drop(path, name)}"
         taken = (*path, meant) in self.positions
         self.fault(at, f"{owner.name} has no field {name!r}; {hint}", plain=bool(meant) and not taken)
         return None if taken else owner.fields_by_name.get(meant)
@@ -105,6 +105,12 @@ class Reading:
     def _placed(self, found: list[tuple[Position, str]]) -> tuple[Fault, ...]:
         """Faults in the order of the text."""
         return tuple(Fault(f"{self.path}:{at[0]}:{at[1]}", text) for at, text in sorted(found))
+
+
+def _how_to_drop(path: FieldPath, name: str) -> str:
+    if any(part in ("layer", "layers") for part in path):
+        return f"netc cannot know what it does in this layer (--ignore {Dropped.name(path, name)} drops it all the same)"
+    return "--allow-unknown drops it"
 
 
 def _missing(document: Document) -> dict[FieldPath, Fault]:

@@ -13,6 +13,7 @@ from netc.ir import Node, Value, leaf, op, rebuild, toposort
 from netc.subgraph import Subgraph
 from netc.tensor_type import Type
 from netc.training_ops.define import body, training_op
+from netc.training_ops.shape import split
 
 Values = tuple[Value, ...]
 Step = Callable[[Values, Values], tuple[Values, Values]]
@@ -68,9 +69,7 @@ def loop_op(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 def _slices(x: Value) -> Values:
     """What x holds at each time."""
-    steps = int(x.shape[0])
-    parts = op.Split(x, num_outputs=steps, axis=0, outputs=steps) if steps > 1 else (x,)
-    return tuple(op.Squeeze(p, [0]) for p in parts)
+    return tuple(op.Squeeze(p, [0]) for p in split(x, [1] * int(x.shape[0]), 0))
 
 
 def _closed(inputs: Values, outputs: Values) -> tuple[Subgraph, Values]:

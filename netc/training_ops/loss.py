@@ -72,7 +72,7 @@ def softmax_cross_entropy_grad(
 ) -> Value:
     """The gradient by the scores: (probabilities - one-hot labels) * dloss / normaliser, 0 where ignored."""
     valid = _valid(labels, ignore_label)
-    hot = op.OneHot(labels, constant(np.array([prob.shape[axis]])), constant(np.array([0, 1], np.float32)), axis=axis)
+    hot = op.OneHot(labels, constant(prob.shape[axis]), constant(np.array([0, 1], np.float32)), axis=axis)
     scale = dloss * _factor(labels, valid, axis, normalization)
     dx = (prob - hot) * scale
     return dx if valid is None else dx * op.Unsqueeze(valid, [axis])

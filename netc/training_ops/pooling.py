@@ -7,6 +7,7 @@ import numpy as np
 from netc.ir import Value, cast, constant, op, shape_of, symbolic, zeros, zeros_like
 from netc.training_ops.convolution import window
 from netc.training_ops.define import body, training_op
+from netc.training_ops.shape import split
 
 
 @training_op("MaxPoolGrad")
@@ -49,7 +50,7 @@ def max_pool_grad_cpu(x: Value, y: Value, dy: Value, *, kernel_shape: list[int],
 
 
 def _parts(x: Value, count: int, axis: int) -> tuple[Value, ...]:
-    return (x,) if count == 1 else op.Split(x, num_outputs=count, axis=axis, outputs=count)
+    return split(x, [int(x.shape[axis]) // count] * count, axis)
 
 
 @training_op("AveragePoolGrad")

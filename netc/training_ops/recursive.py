@@ -9,18 +9,13 @@ import numpy as np
 from netc.ir import Value, constant, op
 from netc.tensor_type import Dim
 from netc.training_ops.define import training_op
+from netc.training_ops.shape import split_rows
 
 NODES = "nodes"
 
 
 def _level(k: int) -> str:
     return f"level{k + 1}"
-
-
-def _parts(x: Value, sizes: Value, names: list[Dim]) -> tuple[Value, ...]:
-    """The rows of x in parts of `sizes`, which are called `names`."""
-    shapes = [(name, *x.shape[1:]) for name in names]
-    return tuple(op.Split(x, sizes, axis=0, outputs=len(names), shapes=shapes)) if len(names) > 1 else (x,)
 
 
 def _stacked(parts: list[Value], rows: Dim) -> Value:
@@ -45,7 +40,7 @@ def recursive(leaf: Value, child: Value, width: Value, w: Value, b: Value, v: Va
     if v is not None:
         symmetric = op.Reshape((v + op.Transpose(v, perm=[0, 2, 1])) * 0.5, [size * 2 * size, 2 * size])
         flat_w = op.Reshape(w, [size * 2 * size])
-    for k, pairs in enumerate(_parts(child, width, [_level(k) for k in range(levels)])):
+    for k, pairs in enumerate(split_rows(child, width, [_level(k) for k in range(levels)])):
         rows = pairs.shape[0]
         z = op.Reshape(op.Gather(nodes, pairs), [-1, 2 * size], shape=(rows, 2 * size))
         if v is None:
@@ -68,7 +63,7 @@ def recursive_grad(dy: Value, nodes: Value, child: Value, width: Value, w: Value
     leaves = op.Sub(op.Shape(nodes, start=0, end=1), op.Shape(child, start=0, end=1))
     names: list[Dim] = ["leaves", *(_level(k) for k in range(levels))]
     widths = op.Concat(leaves, width, axis=0)
-    dys, slots, slopes = (_parts(x, widths, names) for x in (dy, sent, 1.0 - nodes * nodes))
+    dys, slots, slopes = (split_rows(x, widths, names) for x in (dy, sent, 1.0 - nodes * nodes))
     down = constant(np.zeros((1, size), np.float32))  # what parents send to their children, the newest level first; roots get this row
     dps: list[Value] = []
     for k in reversed(range(1, levels + 1)):

@@ -27,7 +27,7 @@ def embed_grad_cpu(indices: Value, dy: Value, *, rows: int) -> Value | None:
     if rows > MOST_ONE_HOT_ROWS:
         return None
     levels = constant(np.array([0, 1], np.float32))
-    hot = op.OneHot(_flat(indices, 1), constant(np.array([rows])), levels, axis=0)
+    hot = op.OneHot(_flat(indices, 1), constant(rows), levels, axis=0)
     return op.Gemm(hot, _flat(dy, 2))
 
 

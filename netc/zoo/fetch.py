@@ -156,7 +156,7 @@ def _already(target: Path, manifest: bytes, keys: Sequence[PublicKey]) -> bool:
 
 
 def _check_space(folder: Path, manifest: dict[str, Any]) -> None:
-    here = sum(p.stat().st_size for p in folder.iterdir())
+    here = sum(p.lstat().st_size for p in folder.iterdir())
     wanted, free = sum(file["size"] for file in manifest["files"]) - here, shutil.disk_usage(folder).free
     if wanted > free:
         raise ZooError(f"{folder.parent}: {human_size(free)} are free; the model has {human_size(wanted)}")

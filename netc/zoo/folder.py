@@ -16,6 +16,7 @@ from netc.zoo.minisign import MOST_BYTES as MOST_SIGNATURE
 from netc.zoo.minisign import PublicKey, check
 from netc.zoo.names import MANIFEST, SIGNATURE
 
+LARGEST = 1 << 31  # bytes of a message of protobuf
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 RESERVED = ("ai.onnx", "com.microsoft", "com.ms", "org.pytorch")  # with all below them: onnxruntime has ops of its own there
 
@@ -63,6 +64,8 @@ def graph_faults(path: Path, names: Collection[str]) -> list[str]:
     """
     import onnx
 
+    if path.stat().st_size >= LARGEST:
+        return [f"{path}: has 2 GiB or more, which no ONNX model can have"]
     try:
         model = onnx.load(path, load_external_data=False)
     except (DecodeError, ValueError):

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -34,6 +35,7 @@ class LimitedSession:
         self.memory = (_number(MEMORY, MOST_MEMORY) << 20) + 4 * model.stat().st_size
         command = [sys.executable, "-P", worker.__file__, str(model.absolute()), str(self.memory), str(self.seconds)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=os.path.sep)
+        self._lock, self._end = threading.Lock(), weakref.finalize(self, _ended, self._process)
         said, _ = self._answer()
         self.metadata: dict[str, str] = said["metadata"]
         self.inputs = {port["name"]: SimpleNamespace(**port) for port in said["inputs"]}
@@ -55,38 +57,41 @@ class LimitedSession:
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Every output by name."""
-        with suppress(OSError, ValueError):  # the answer says why it ended
-            worker.send(cast(BinaryIO, self._process.stdin), {}, dict(feeds))
-        return self._answer()[1]
+        with self._lock:  # questions of several threads do not mix
+            return self._answer(feeds)[1]
 
-    def _answer(self) -> worker.Message:
+    def _answer(self, feeds: Mapping[str, np.ndarray] | None = None) -> worker.Message:
+        """What the process says: to `feeds`, or when it has loaded the model."""
+        given, answers = cast(BinaryIO, self._process.stdin), cast(BinaryIO, self._process.stdout)
         late = threading.Timer(self.seconds, self._process.kill)
         late.daemon = True
         late.start()
         try:
-            said, arrays = worker.receive(cast(BinaryIO, self._process.stdout))
+            if feeds is not None:
+                worker.send(given, {}, dict(feeds))
+            said, arrays = worker.receive(answers)
         except (EOFError, ValueError, KeyError, TypeError, MemoryError, OSError) as error:
             self.close()
             raise RunError(f"the model was ended: it took more than {self.seconds} seconds ({SECONDS}), or its process died") from error
         finally:
             late.cancel()
         if "error" in said:
-            raise RunError(f"onnxruntime, with {self.memory >> 20} MB ({MEMORY}): {said['error']}")
+            raise RunError(f"onnxruntime, with {self.memory >> 20} MB ({MEMORY}): {' '.join(str(said['error']).split())}")
         return said, arrays
 
     def close(self) -> None:
         """End the process."""
-        with suppress(OSError):
-            self._process.kill()
-        for stream in (self._process.stdin, self._process.stdout):
-            with suppress(OSError):
-                if stream:
-                    stream.close()
-        self._process.wait()
+        self._end()
 
-    def __del__(self) -> None:
-        if hasattr(self, "_process"):
-            self.close()
+
+def _ended(process: "subprocess.Popen[bytes]") -> None:
+    with suppress(OSError):
+        process.kill()
+    for stream in (process.stdin, process.stdout):
+        with suppress(OSError):
+            if stream:
+                stream.close()
+    process.wait()
 
 
 def _number(variable: str, default: int) -> int:

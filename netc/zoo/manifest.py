@@ -25,7 +25,12 @@ _DTYPE = re.compile(r"(u?int(8|16|32|64)|float(16|32|64)|bfloat16|bool|object)")
 
 ROLES = {
     "model.onnx": "model",
+    "open.onnx": "open model",
     "train.onnx": "train",
+    "gradient.onnx": "gradient",
+    "update.onnx": "update",
+    "train.json": "training",
+    "mean.npy": "mean",
     "start.safetensors": "weights",
     "net.yaml": "net",
     "labels.txt": "labels",

@@ -7,14 +7,20 @@ from typing import Any
 
 Port = Mapping[str, Any]
 
-# Element types in JavaScript's typed arrays and in C#.
+# Element types: JavaScript's typed arrays, C#'s types, and whether NumPy knows them.
 TYPES = {
     "float32": ("Float32Array", "float"),
     "float64": ("Float64Array", "double"),
+    "float16": ("Uint16Array", "Float16"),  # the bits of each number
     "int64": ("BigInt64Array", "long"),
     "int32": ("Int32Array", "int"),
-    "uint8": ("Uint8Array", "byte"),
+    "int16": ("Int16Array", "short"),
     "int8": ("Int8Array", "sbyte"),
+    "uint64": ("BigUint64Array", "ulong"),
+    "uint32": ("Uint32Array", "uint"),
+    "uint16": ("Uint16Array", "ushort"),
+    "uint8": ("Uint8Array", "byte"),
+    "bool": ("Uint8Array", "bool"),
 }
 
 PYTHON = """\
@@ -50,20 +56,21 @@ var feeds = new List<NamedOnnxValue>
 {feeds}
 }};
 using var outputs = session.Run(feeds);
-foreach (var output in outputs)
-    Console.WriteLine($"{{output.Name}} {{string.Join(" x ", output.AsTensor<{kind}>().Dimensions.ToArray())}}");
+{outputs}
 """
 
 
 def programs(inputs: Sequence[Port], outputs: Sequence[Port], vectors: bool) -> list[tuple[str, str, str]]:
     """(title, language of the code block, program) for each language that has the types. `vectors`: test_vectors.npz is there."""
-    found = [("Python (onnxruntime)", "python", _python(inputs, vectors))]
-    if all(port["dtype"] in TYPES for port in inputs):
-        found.append(("JavaScript (onnxruntime-node, onnxruntime-web)", "javascript", _filled(JAVASCRIPT, inputs, _javascript)))
-    if all(port["dtype"] in TYPES for port in inputs) and len({port["dtype"] for port in outputs} & TYPES.keys()) == 1:
-        kind = TYPES[outputs[0]["dtype"]][1]
-        found.append(("C# (Microsoft.ML.OnnxRuntime)", "csharp", _filled(C_SHARP, inputs, _c_sharp, kind=kind)))
-    return found
+    if not all(port["dtype"] in TYPES for port in (*inputs, *outputs)):
+        return []
+    feeds = "\n".join(f"    {_c_sharp(port)}, // {shape_text(port['shape'])}" for port in inputs)
+    shown = "\n".join(map(_shown, outputs))
+    return [
+        ("Python (onnxruntime)", "python", _python(inputs, vectors)),
+        ("JavaScript (onnxruntime-node, onnxruntime-web)", "javascript", JAVASCRIPT.format(feeds="\n".join(map(_javascript, inputs)))),
+        ("C# (Microsoft.ML.OnnxRuntime)", "csharp", C_SHARP.format(feeds=feeds, outputs=shown)),
+    ]
 
 
 def shape_text(shape: Sequence[int | str]) -> str:
@@ -78,7 +85,7 @@ def _sizes(port: Port) -> list[int]:
 
 def _python(inputs: Sequence[Port], vectors: bool) -> str:
     def value(port: Port) -> str:
-        return f'vectors["input.{port["name"]}"]' if vectors else f"np.zeros({tuple(_sizes(port))}, np.{port['dtype']})"
+        return f'vectors["input.{port["name"]}"]' if vectors else f'np.zeros({tuple(_sizes(port))}, "{port["dtype"]}")'
 
     feeds = "\n".join(f'    "{p["name"]}": {value(p)},  # {p["dtype"]}, {shape_text(p["shape"])}' for p in inputs)
     before = 'vectors = np.load("test_vectors.npz")\n' if vectors else ""
@@ -86,17 +93,21 @@ def _python(inputs: Sequence[Port], vectors: bool) -> str:
     return PYTHON.format(before=before, feeds=feeds, after=after)
 
 
-def _filled(program: str, inputs: Sequence[Port], line: Any, **words: str) -> str:
-    return program.format(**words, feeds="\n".join(f"    {line(port)}, // {shape_text(port['shape'])}" for port in inputs))
-
-
 def _javascript(port: Port) -> str:
     array, _ = TYPES[port["dtype"]]
     name, sizes = json.dumps(port["name"]), _sizes(port)
-    return f"{name}: new ort.Tensor({json.dumps(port['dtype'])}, new {array}({prod(sizes)}), {json.dumps(sizes)})"
+    made = f"new ort.Tensor({json.dumps(port['dtype'])}, new {array}({prod(sizes)}), {json.dumps(sizes)})"
+    return f"    {name}: {made}, // {shape_text(port['shape'])}"
 
 
 def _c_sharp(port: Port) -> str:
     _, kind = TYPES[port["dtype"]]
     sizes = ", ".join(map(str, _sizes(port)))
     return f"NamedOnnxValue.CreateFromTensor({json.dumps(port['name'])}, new DenseTensor<{kind}>(new int[] {{ {sizes} }}))"
+
+
+def _shown(port: Port) -> str:
+    """The line that prints the shape of an output, by its own type."""
+    name, kind = json.dumps(port["name"]), TYPES[port["dtype"]][1]
+    value = f"outputs.First(o => o.Name == {name}).AsTensor<{kind}>()"
+    return f'Console.WriteLine({name} + " " + string.Join(" x ", {value}.Dimensions.ToArray()));'

@@ -10,6 +10,7 @@ import pytest
 import netc
 import netc.caffe as caffe
 from netc.errors import DataError
+from netc.layers import python
 from tests.recorded import FOLDER, Case, check, index
 
 IN_PLACE = [
@@ -245,12 +246,13 @@ def test_a_python_layer_in_a_part_runs_again_without_a_trace(tmp_path: Path, mon
         "    def backward(self, top, propagate_down, bottom):\n        bottom[0].diff[...] = 2 * self.seen * top[0].diff\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(python, "_allowed", [True])
     twice = 'layer { name: "tanh" type: "Python" bottom: "ip" top: "h" python_param { module: "twice_layer" layer: "Twice" } }'
     text = NET.format(layer=LAYERS["BatchNorm"]).replace('layer { name: "tanh" type: "TanH" bottom: "ip" top: "h" }', twice)
     (tmp_path / "n.prototxt").write_text(text)
     found = []
     for parts in (False, True):
-        net = netc.Net(str(tmp_path / "n.prototxt"), allow_python=True) and caffe.Net(str(tmp_path / "n.prototxt"), caffe.TRAIN)
+        net = caffe.Net(str(tmp_path / "n.prototxt"), caffe.TRAIN)
         net.forward(x=X, t=T)
         if parts:
             net.before_backward(lambda k: None)

@@ -70,7 +70,10 @@ def test_json_has_what_the_table_has(tmp_path):
 
 def test_a_provider_that_lacks_an_op_is_named_with_the_layer(tmp_path):
     result = netc("check", write_small(tmp_path))
-    assert "training: " in result.stdout and "CPU, CUDA can run all of them\n  WebGPU lacks Max (loss)" in result.stdout
+    assert (
+        "training: " in result.stdout
+        and "CPU, CUDA can run all of them\n  WebGPU lacks Unsqueeze (loss, accuracy), OneHot (loss)" in result.stdout
+    )
 
 
 def test_data_that_are_not_here_are_no_fault_and_their_command_is_said(tmp_path, monkeypatch):
@@ -137,6 +140,7 @@ WARNED = {
     "few_iterations": (HEAD + END + SOLVER.replace("60", "5"), "when it has seen 50% of the rows"),
     "scale_of_values": (HEAD.replace("small.npz", "bytes.npz") + END + SOLVER, "`scale: 0.00390625` brings bytes to 0 to 1"),
     "classes_seen": (HEAD.replace("small.npz", "one.npz") + END + SOLVER, "that were seen are of class 0"),
+    "pinned_batch": (HEAD + "  - Reshape: {shape: {dim: [16, 144]}}\n" + END + SOLVER, "model.onnx takes batches of 16 rows alone"),
 }  # fmt: skip
 
 

@@ -80,3 +80,17 @@ def test_a_page_is_laid_out_on_a_terminal_and_plain_elsewhere(monkeypatch, capsy
     markdown.show("# Title\n\nsome *words*\n")
     said = capsys.readouterr().out
     assert "Title" in said and "# " not in said and "*words*" not in said
+
+
+def test_every_synonym_leads_to_a_topic():
+    names = {name for _, name in known()}
+    assert {name for meant in topics.SYNONYMS.values() for name in meant} <= names
+    assert not {word for word in topics.SYNONYMS if word in names}
+
+
+@pytest.mark.parametrize(("word", "wanted"), [
+    ("lr", "Learning rate at the start"), ("augmentation", "TransformationParameter"), ("learning-rates", "Learning rate at the start"),
+    ("Dense", "InnerProduct"), ("epochs", "max_epoch"), ("Checkpoints", "snapshot"),
+])  # fmt: skip
+def test_words_of_others(word, wanted):
+    assert wanted in netc("help", word).stdout

@@ -28,7 +28,7 @@ NOT_RUN = {
     "inside.md": 2,
     "plugins.md": 1,
     "rbm.md": 2,
-    "step-file.md": 2,
+    "step-file.md": 3,
     "zoo.md": 1,
 }
 

@@ -29,9 +29,10 @@ solver: {base_lr: 0.01, max_iter: 20, display: 5}
 NUMBERS = """\
 name: numbers
 layers:
-  - Data: {source: numbers.npz, batch_size: 20, test_fraction: 0.2}
+  - Data: {source: numbers.npz, batch_size: 20, test_batch_size: 7, test_fraction: 0.2}
   - InnerProduct: {num_output: 1, weight_filler: xavier}
   - EuclideanLoss: {bottom: [ip1, label]}
+  - R2: {bottom: [ip1, label], top: [r2, rmse]}
 solver: {base_lr: 0.1, max_iter: 60, display: 20}
 """
 

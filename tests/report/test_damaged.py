@@ -1,6 +1,7 @@
 """`netc report` of runs whose files are damaged, in any way: a page, or a sentence and an exit code, never a fault of netc's."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -49,6 +50,11 @@ def as_folder(path: Path) -> None:
     path.mkdir()
 
 
+def as_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
 DAMAGES: dict[str, Callable[[Path], object]] = {
     "gone": lambda p: p.unlink(),
     "empty": lambda p: p.write_bytes(b""),
@@ -56,6 +62,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "bytes": lambda p: p.write_bytes(bytes(range(256)) * 20),
     "a byte": lambda p: p.write_bytes(p.read_bytes()[:90] + b"\xff" + p.read_bytes()[91:]),
     "a folder": as_folder,
+    "a pipe": as_pipe,
     "deep": lambda p: p.write_bytes(b"[" * 100_000),
 }
 

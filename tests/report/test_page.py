@@ -60,6 +60,19 @@ def test_every_section_is_on_one_of_these_pages(runs):
     assert registry.section.keys() - set.union(*SECTIONS.values()) == {"Time by layer"}
 
 
+def test_there_is_one_root_mean_square(runs, pages):
+    """Of estimates: that of the test, which is of all rows whatever the batches."""
+    tested = json.loads((runs / "numbers/1/log.jsonl").read_text().splitlines()[-1])["rmse"]
+    assert f"The root mean squared error of 20 test rows is {tested:.4f};" in pages["numbers/1"]
+    assert f"<b>{tested:.4f}</b><span>test rmse</span>" in pages["numbers/1"]
+
+
+def test_shares_of_classes_have_a_table(runs, pages):
+    of_class = json.loads((runs / "small/1/log.jsonl").read_text().splitlines()[-1])["of_class"]
+    found = pages["small/1"].partition("<h2>Classes</h2>")[2].partition("<h2>")[0]
+    assert all((f"{v:.4f}" if v is not None else "no labels") in found for v in of_class)
+
+
 def test_figures_are_those_of_the_log(runs, pages):
     line = json.loads((runs / "small/1/log.jsonl").read_text().splitlines()[-1])
     assert line["event"] == "test" and f"<b>{line['accuracy']:.4f}</b><span>test accuracy</span>" in pages["small/1"]

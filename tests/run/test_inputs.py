@@ -72,6 +72,17 @@ def test_a_changed_plugin_stops_a_run_that_goes_on(tmp_path: Path) -> None:
     assert result.exit_code == 2 and "own_schedule.py has another content" in result.stderr
 
 
+@pytest.mark.parametrize("damage", [b"", b"\xff", b"[]", b'{"small.npz": 3}', b"[" * 100_000])
+def test_fingerprints_that_are_damaged(tmp_path: Path, damage: bytes) -> None:
+    net = written(tmp_path, NET)
+    train(net, tmp_path / "runs")
+    (tmp_path / "runs/small/1/inputs.json").write_bytes(damage)
+    result = netc("train", net, "--runs", tmp_path / "runs", "--no-publish", "--set", "solver.max_iter=20", "--resume")
+    assert result.exit_code == 2 and "inputs.json: is damaged" in result.stderr and "delete it" in result.stderr
+    (tmp_path / "runs/small/1/inputs.json").unlink()
+    train(net, tmp_path / "runs", "--resume")
+
+
 def test_the_net_of_a_run_is_trained_again_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     net = written(tmp_path)
     train(net, tmp_path / "runs")
@@ -94,6 +105,15 @@ def test_runs_that_moved_go_on_where_the_files_are_the_same(tmp_path: Path) -> N
     (tmp_path / "far/away").mkdir(parents=True)
     shutil.move(tmp_path / "runs", tmp_path / "far/away/runs")
     train(net, tmp_path / "far/away/runs", "--resume")
+
+
+def test_another_file_or_set_is_another_net(tmp_path: Path) -> None:
+    net = written(tmp_path)
+    train(net, tmp_path / "runs")
+    shutil.copy(tmp_path / "data/small.npz", tmp_path / "data/other.npz")
+    for source in ("../data/other.npz", "digits"):
+        result = netc("train", net, "--no-publish", "--runs", tmp_path / "runs", "--resume", "--set", f"layers.data.source={source}")
+        assert result.exit_code == 2 and ("data_param.source" in result.stderr or "digits" in result.stderr), result.stderr
 
 
 def test_images_of_a_list_are_found_from_the_run(tmp_path: Path) -> None:

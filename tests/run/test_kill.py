@@ -39,11 +39,14 @@ def moment(name):
 
 
 class File:
-    def __init__(self, path, mode):
-        self.file, self.name = open(path, mode), os.path.basename(path)
+    def __init__(self, path, mode, **options):
+        self.file, self.name = open(path, mode, **options), os.path.basename(path)
 
     def __enter__(self):
         return self
+
+    def close(self):
+        self.file.close()
 
     def __exit__(self, *_):
         self.file.close()
@@ -92,9 +95,14 @@ def started(folder: Path, path: str, resume: bool, **environment: str) -> "subpr
     return subprocess.Popen(list(map(str, command)), cwd=folder, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
+def snapshots(folder: Path) -> list[Path]:
+    """Those that there is something to go on from; without one a second run would begin."""
+    return list((folder / "runs").glob("small/1/snapshots/iter_*"))
+
+
 def killed_once(folder: Path, path: str, luck: random.Random, number: int) -> str | None:
     """Kill the run once; where it was killed, None if it came to its end before."""
-    resume = bool(list((folder / "runs").glob("small/1/snapshots/iter_*")))
+    resume = bool(snapshots(folder))
     if number % 3:  # by itself: inside the write of a snapshot, or at any write
         inside, most = ("iter_", 12) if number % 3 == 1 else ("", 900)
         process = started(folder, path, resume, KILL_AT=str(luck.randint(1, most)), KILL_IN=inside)
@@ -104,7 +112,7 @@ def killed_once(folder: Path, path: str, luck: random.Random, number: int) -> st
     else:  # by another process, whatever it does just then
         process, lines = started(folder, path, resume), folder / "runs/small/1/log.jsonl"
         before = lines.stat().st_mtime_ns if lines.exists() else 0
-        while process.poll() is None and (not lines.exists() or lines.stat().st_mtime_ns == before):
+        while process.poll() is None and (not lines.exists() or lines.stat().st_mtime_ns == before or not snapshots(folder)):
             time.sleep(0.002)
         delay = luck.uniform(0, 0.3)
         time.sleep(delay)

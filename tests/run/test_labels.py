@@ -1,5 +1,7 @@
 """What a net's data may not hold, of every layer that reads labels and of every source: told before the first step, with the row."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -223,6 +225,18 @@ class TestMadeByLayers:
         said = netc("train", path, "--no-publish", "--runs", tmp_path / "runs").stderr
         assert "'first' of a batch of TEST has -1 at rows.npz: two[2], element [0]; it must hold whole numbers from 0 to 2" in said
 
+    def test_cut_out_of_some_rows(self, tmp_path):
+        """Where rows are left out, no row is named that it is not."""
+        layers = "  - Filter: {bottom: [ip1, label, chosen], top: [some, kept]}\n  - SoftmaxWithLoss: {bottom: [some, kept]}\n"
+        data = "Data: {source: rows.npz, top: [data, label, chosen], batch_size: 4, shuffle: false}"
+        path = write(tmp_path, layers, data=data)
+        rows, label = arrays({2: -1, 5: -1})
+        chosen = np.ones(20, np.float32)
+        chosen[[0, 2]] = 0  # so the first of them is let alone
+        np.savez(tmp_path / "rows.npz", data=rows, label=label, chosen=chosen)
+        said = netc("train", path, "--no-publish", "--runs", tmp_path / "runs").stderr
+        assert "'kept' of a batch of TEST has -1; it must hold whole numbers from 0 to 2" in said
+
     def test_computed_from_what_is_fed(self, tmp_path):
         layers = "  - Power: {bottom: label, top: less, shift: -1}\n  - SoftmaxWithLoss: {bottom: [ip1, less]}\n"
         path = write(tmp_path, layers, data="Data: {source: rows.npz, batch_size: 4, test_fraction: 0.1}")
@@ -253,6 +267,19 @@ def test_netc_test_and_check_find_them_too(tmp_path):
     )
 
 
+def test_validation_rows_are_looked_at_before_the_first_step(tmp_path):
+    data = "Data: {source: rows.npz, validation_source: chosen.npz, test_source: tested.npz, batch_size: 4}"
+    path = write(tmp_path, READERS["SoftmaxWithLoss"], data=data)
+    for wrong in ("chosen", "tested"):
+        for name in ("chosen", "tested"):
+            rows, label = arrays({2: -1} if name == wrong else {})
+            np.savez(tmp_path / f"{name}.npz", data=rows, label=label)
+        said = refused(tmp_path, path, "--set", "solver.test_initialization=false")
+        phase = {"chosen": "VALIDATION", "tested": "TEST"}[wrong]
+        assert f"of {phase} has -1 at {wrong}.npz: label[2]" in said
+        assert f"of {phase} has -1 at {wrong}.npz: label[2]" in netc("check", path, "--data").stderr
+
+
 class TestNaN:
     """The advice is to mend the data, not to learn more slowly."""
 
@@ -268,6 +295,27 @@ class TestNaN:
         said = refused(tmp_path, self.rows(tmp_path, cells={(3, 1): np.nan, (5, 2): np.nan, (6, 0): np.inf}))
         assert "'data' of TRAIN has infinity at rows.npz: data[6], element [0], NaN in 2 places, the first at rows.npz: data[3]" in said
         assert "take these rows out of the data, or fill in numbers" in said and "base_lr" not in said
+
+    def test_in_a_top_that_no_layer_reads(self, tmp_path):
+        path = write(tmp_path, "  - EuclideanLoss: {bottom: [ip1, ip1]}\n")
+        rows, label = arrays({3: np.nan})
+        np.savez(tmp_path / "rows.npz", data=rows, label=label)
+        assert netc("train", path, "--no-publish", "--runs", tmp_path / "runs").exit_code == 0
+
+    def test_a_layer_of_ones_own_may_take_it_for_a_gap(self, tmp_path):
+        (tmp_path / "plugin.py").write_text("""\
+from netc import layer, op
+from netc.ir import constant
+
+@layer("Filled")
+def filled(ctx, x):
+    return op.Where(op.IsNaN(x), constant(0.0), x)
+""")
+        path = self.rows(tmp_path, cells={(3, 1): np.nan})
+        filled = "  - Filled: {bottom: data, top: whole}\n  - InnerProduct: {bottom: whole"
+        Path(path).write_text(Path(path).read_text().replace("  - InnerProduct: {bottom: data", filled))
+        result = netc("train", path, "--no-publish", "--runs", tmp_path / "runs", "--plugin", tmp_path / "plugin.py")
+        assert result.exit_code == 0, result.output
 
     def test_batch_by_batch(self, tmp_path, monkeypatch):
         monkeypatch.setattr("netc.data.batches.Feed.in_memory", lambda self, top: False)

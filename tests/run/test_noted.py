@@ -61,7 +61,6 @@ WRONG = {
     "before": (-5, "before is -5; 0 or more is needed"),
     "net": (1, "net is 1; a text is needed"),
     "net_sha256": ("gone", "net_sha256 is missing"),
-    "files": ({"small.npz": 3}, "files.small.npz is 3; a text is needed"),
     "scores": ([], "scores is []; an object is needed"),
 }
 

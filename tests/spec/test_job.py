@@ -79,8 +79,8 @@ def test_forks_fields_are_dropped_when_asked(folder: Path) -> None:
     text = NET % "n" + 'layer { name: "s" type: "Silence" bottom: "loss" permute_param { order: 1 } }'
     (folder / "fork.prototxt").write_text(text)
     result = netc("check", folder / "fork.prototxt")
-    assert result.exit_code == 2 and "'permute_param'" in result.stderr and "--allow-unknown drops it" in result.stderr
-    result = netc("draw", folder / "fork.prototxt", "--allow-unknown", "-o", folder / "n.svg")
+    assert result.exit_code == 2 and "'permute_param'" in result.stderr and "--ignore permute_param drops it" in result.stderr
+    result = netc("draw", folder / "fork.prototxt", "--ignore", "permute_param", "-o", folder / "n.svg")
     assert result.exit_code == 0
     assert f"netc: {folder}/fork.prototxt:6:50: LayerParameter has no field 'permute_param'; it is dropped" in result.stderr
 
@@ -145,3 +145,9 @@ def _plain(layer: Layer) -> pb.LayerParameter:
     param.ClearField("include")
     param.ClearField("exclude")
     return param
+
+
+@pytest.mark.parametrize(("path", "wanted"), [("base_lr", "solver.base_lr"), ("lr", "solver.base_lr"), ("max_itr", "solver.max_iter")])
+def test_a_field_of_the_solver_that_is_set_without_it(folder: Path, path: str, wanted: str) -> None:
+    result = netc("check", folder / "a.prototxt", "--set", f"{path}=1")
+    assert result.exit_code == 2 and f"did you mean {wanted!r}?" in result.stderr

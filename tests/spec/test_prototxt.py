@@ -55,8 +55,8 @@ def test_places() -> None:
     [
         ("nmae: 'x'", ["n.prototxt:1:1: NetParameter has no field 'nmae'; did you mean 'name'?"]),
         ("layer { kernel: [1, 2] tpye: 'x' 'y' tops { a { } } phase: train }",
-         ["n.prototxt:1:9: LayerParameter has no field 'kernel'; it is a fork's, BVLC Caffe has none of that name "
-          "(--allow-unknown drops it)",
+         ["n.prototxt:1:9: LayerParameter has no field 'kernel'; it is a fork's, BVLC Caffe has none of that name; "
+          "netc cannot know what it does in this layer (--ignore kernel drops it all the same)",
           "n.prototxt:1:24: LayerParameter has no field 'tpye'; did you mean 'type'?",
           "n.prototxt:1:38: LayerParameter has no field 'tops'; did you mean 'top'?",
           "n.prototxt:1:60: phase has no value 'train'; did you mean 'TRAIN'?"]),

@@ -39,7 +39,7 @@ def test_every_row_is_a_field():
     ],
 )
 def test_out_of_range(tmp_path, layer, sentence):
-    (found,) = said(f"  - {layer}", tmp_path)
+    (found,) = (f for f in said(f"  - {layer}", tmp_path) if "axes" not in f[1])
     column = layer.index(sentence.split()[0] + ":") + 5
     assert found[0] == f"3:{column}" and sentence in found[1]
 

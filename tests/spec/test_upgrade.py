@@ -7,6 +7,7 @@ import pytest
 from netc import netc_pb2 as pb
 from netc.errors import SpecError
 from netc.spec import load, parse_prototxt, to_prototxt
+from netc.spec.document import Dropped
 from tests.conftest import REFERENCE, needs_reference
 from tests.recorded import FOLDER, index
 
@@ -112,13 +113,26 @@ def test_a_field_of_another_v0_type_is_dropped_with_a_warning() -> None:
     assert to_prototxt(document.message) == 'layer {\n  name: "r"\n  type: "ReLU"\n}\n'
 
 
+def test_a_field_of_a_layer_is_dropped_by_its_name_alone() -> None:
+    text = 'zzz: 1\nlayer { name: "p" type: "Pooling" pooling_param { kernel_size: 2 ceil_mode: false } param { foo: 1 } }'
+    with pytest.raises(SpecError) as caught:
+        parse_prototxt(text, path="n", dropped=Dropped(outside=True))
+    assert [f.place for f in caught.value.faults] == ["n:2:66", "n:2:93"]
+    assert "--ignore pooling_param.ceil_mode drops it" in str(caught.value) and "--ignore param.foo drops it" in str(caught.value)
+    document = parse_prototxt(text, path="n", dropped=Dropped(True, frozenset({"pooling_param.ceil_mode", "param.foo"})))
+    assert len(document.warnings) == 3
+
+
 def test_fields_of_forks() -> None:
     text = 'layer { name: "p" type: "Permute"\npermute_param { order: [0, 2] } }'
     with pytest.raises(SpecError) as caught:
         parse_prototxt(text, path="n")
     assert str(caught.value).startswith("n:2:1: LayerParameter has no field 'permute_param'; did you mean")
-    assert str(caught.value).endswith("Else it is a fork's, BVLC Caffe has none of that name (--allow-unknown drops it)")
-    document = parse_prototxt(text, path="n", allow_unknown=True)
+    assert str(caught.value).endswith(
+        "Else it is a fork's, BVLC Caffe has none of that name; netc cannot know what it does "
+        "in this layer (--ignore permute_param drops it all the same)"
+    )
+    document = parse_prototxt(text, path="n", dropped=Dropped(fields=frozenset({"permute_param"})))
     assert [str(w) for w in document.warnings] == ["n:2:1: LayerParameter has no field 'permute_param'; it is dropped"]
     assert document.message.layer[0] == pb.LayerParameter(name="p", type="Permute")
 

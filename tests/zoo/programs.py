@@ -1,18 +1,11 @@
-"""The programs of a model card, run: Python always, JavaScript where node and onnxruntime-node are.
+"""The programs of a model card, run: Python always, JavaScript where node and onnxruntime-node are."""
 
-NETC_NODE_MODULES names a folder `node_modules` with onnxruntime-node in it; the repository's and npm's global one are looked into too.
-"""
-
-import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.conftest import ROOT
-
-NODE = shutil.which("node")
+from tests.node import NODE, node_modules
 
 
 def program(folder: Path, language: str) -> str:
@@ -29,14 +22,6 @@ def run_python(folder: Path) -> str:
     return done.stdout
 
 
-def node_modules() -> Path | None:
-    """A folder with onnxruntime-node."""
-    places = [os.environ.get("NETC_NODE_MODULES", ""), str(ROOT / "node_modules")]
-    if shutil.which("npm"):
-        places.append(subprocess.run(["npm", "root", "-g"], capture_output=True, text=True).stdout.strip())
-    return next((Path(p) for p in places if p and (Path(p) / "onnxruntime-node").is_dir()), None)
-
-
 def run_javascript(folder: Path, work: Path) -> str | None:
     """What the JavaScript of the card prints; None where there is no onnxruntime-node, and only its syntax was checked."""
     assert NODE is not None
@@ -44,7 +29,7 @@ def run_javascript(folder: Path, work: Path) -> str | None:
     script.write_text(program(folder, "javascript"))
     checked = subprocess.run([NODE, "--check", str(script)], capture_output=True, text=True)
     assert checked.returncode == 0, checked.stderr
-    if modules is None:
+    if isinstance(modules, str):
         return None
     (work / "node_modules").symlink_to(modules)
     done = subprocess.run([NODE, str(script)], cwd=folder, capture_output=True, text=True)

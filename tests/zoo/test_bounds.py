@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -133,6 +134,14 @@ def test_a_published_model_gives_what_ones_own_gives(tmp_path):
     assert [published(x)["y"].tolist() for _ in range(3)] == [own(x)["y"].tolist()] * 3
 
 
+def test_questions_of_several_threads_do_not_mix(tmp_path):
+    zoo.publish(tmp_path / "zoo", "toy", {"model.onnx": onnx_bytes()}, stated())
+    made = Model("toy", str(tmp_path / "zoo"))
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda k: made(np.full((1 + k % 5, 3), k, np.float32))["y"], range(200)))
+    assert all(np.array_equal(y, np.tile([k + 1, k + 2, k + 3], (1 + k % 5, 1))) for k, y in enumerate(found))
+
+
 @pytest.mark.parametrize("value", ["0", "-1", "x", "1.5"])
 def test_limits_are_whole_numbers(downloaded, monkeypatch, value):
     folder = downloaded("memory")
@@ -175,3 +184,14 @@ def test_ports_that_nothing_can_be_fed_to(tmp_path, ports):
     onnx.save(parser.parse_model(f'<ir_version: 10, opset_import: ["": 21]> g {ports}'), tmp_path / "model.onnx")
     with pytest.raises(DataError):
         Model(tmp_path / "model.onnx").metadata  # noqa: B018
+
+
+def test_an_error_that_quotes_the_model_is_one_line(tmp_path):
+    made = parser.parse_model('<ir_version: 10, opset_import: ["": 21]> g (float[N,3] x) => (float[N,3] y) { y = Neg (x) }')
+    made.graph.node[0].op_type = "No\nnetc: all is well\x1b[2J"
+    zoo.publish(tmp_path / "zoo", "toy", {"model.onnx": onnx_bytes()}, stated())
+    folder = tmp_path / "zoo/toy/1.0.0"
+    (folder / "model.onnx").write_bytes(made.SerializeToString())
+    np.save(tmp_path / "x.npy", np.ones((1, 3), np.float32))
+    found = netc("predict", folder, tmp_path / "x.npy")
+    assert found.exit_code == 2 and found.output.count("\n") == 1 and "\x1b" not in found.output, found.output

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper
 
 from netc import zoo
 from netc.zoo.card import model_card
-from netc.zoo.programs import programs
-from tests.zoo.programs import NODE, program, run_javascript, run_python
+from netc.zoo.programs import TYPES, programs
+from tests.node import NODE
+from tests.zoo.programs import program, run_javascript, run_python
 from tests.zoo.toy import contents, onnx_bytes, stated
 
 
@@ -49,17 +51,39 @@ def test_the_c_sharp_on_the_card(toy_zoo: Path) -> None:
     """It is not compiled here; its names, types and shapes are those of the model."""
     text = program(toy_zoo / "toy/1.0.0", "csharp")
     assert 'NamedOnnxValue.CreateFromTensor("x", new DenseTensor<float>(new int[] { 1, 3 })), // N x 3' in text
-    assert "output.AsTensor<float>()" in text
+    assert 'outputs.First(o => o.Name == "y").AsTensor<float>()' in text
     for opening, closing in ("()", "[]", "{}"):
         assert text.count(opening) == text.count(closing)
 
 
 def test_types_that_a_language_lacks(tmp_path: Path) -> None:
     ports = [{"name": "x", "dtype": "bfloat16", "shape": ["N", 3]}, {"name": "i", "dtype": "int64", "shape": []}]
-    card = model_card(zoo.show(zoo.publish(tmp_path, "toy", contents(), stated(inputs=ports)).path.parents[1], "toy"))
-    assert "```python" in card and "```javascript" not in card and "```csharp" not in card
+    for place in ("inputs", "outputs"):
+        card = model_card(zoo.show(zoo.publish(tmp_path / place, "toy", contents(), stated(**{place: ports})).path.parents[1], "toy"))
+        assert "```" not in card and "| bfloat16 |" in card
     (_, _, text), *_ = programs(ports[1:], ports[1:], False)[1:]
     assert 'new ort.Tensor("int64", new BigInt64Array(1), [])' in text
+
+
+@pytest.mark.parametrize("dtype", sorted(TYPES))
+def test_the_programs_run_whatever_the_types(tmp_path: Path, dtype: str) -> None:
+    """An input of each type, an output of it first, and one of float32: the programs take and show both."""
+    code = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    x, y = (helper.make_tensor_value_info(name, code, ["N", 2]) for name in "xy")
+    z = helper.make_tensor_value_info("z", TensorProto.FLOAT, ["N", 2])
+    nodes = [helper.make_node("Identity", ["x"], ["y"]), helper.make_node("Cast", ["x"], ["z"], to=TensorProto.FLOAT)]
+    graph = helper.make_graph(nodes, "typed", [x], [y, z])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10).SerializeToString()
+    shape = {"shape": ["N", 2]}
+    said = {"inputs": [{"name": "x", "dtype": dtype, **shape}]}
+    said["outputs"] = [{"name": "y", "dtype": dtype, **shape}, {"name": "z", "dtype": "float32", **shape}]
+    path = zoo.publish(tmp_path / "zoo", "typed", {"model.onnx": model}, stated(**said)).path
+    assert run_python(path) == "y (1, 2)\nz (1, 2)\n"
+    text = program(path, "csharp")
+    kind = TYPES[dtype][1]
+    assert f"DenseTensor<{kind}>" in text and f'"y").AsTensor<{kind}>()' in text and '"z").AsTensor<float>()' in text
+    if NODE and dtype in ("float16", "int64", "bool"):
+        assert run_javascript(path, tmp_path) in ("y [ 1, 2 ]\nz [ 1, 2 ]\n", None)
 
 
 def test_what_is_stated_and_what_is_not(tmp_path: Path) -> None:

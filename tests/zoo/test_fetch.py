@@ -4,6 +4,7 @@ import os
 import pty
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -159,3 +160,30 @@ def test_progress_on_a_terminal_only(toy_zoo: Path, tmp_path: Path) -> None:
     os.close(terminal)
     done = subprocess.run([*command, str(tmp_path / "b")], capture_output=True, env=environment, check=True)
     assert done.stdout == done.stderr == b""
+
+
+def test_a_link_in_the_place_of_a_broken_download_is_not_followed(toy_zoo: Path, tmp_path: Path) -> None:
+    entry, outside, to = zoo.find(toy_zoo, "toy"), tmp_path / "outside", tmp_path / "to"
+    outside.mkdir()
+    to.mkdir()
+    partial = to / f".download-toy-1.0.0-{entry.manifest_sha256[:12]}"
+    partial.symlink_to(outside)
+    with pytest.raises(ZooError, match="is nothing that a download of yours left"):
+        zoo.download("toy", toy_zoo, to)
+    partial.unlink()
+    partial.mkdir()
+    (partial / "labels.txt").symlink_to(outside / "evil")
+    with pytest.raises(ZooError, match="is nothing that a download left"):
+        zoo.download("toy", toy_zoo, to)
+    assert not list(outside.iterdir())
+
+
+def test_downloads_that_broke_off_long_ago_go(toy_zoo: Path, tmp_path: Path) -> None:
+    to = tmp_path / "to"
+    for name, days in (("old", 30), ("new", 1)):
+        (to / f".download-{name}-1.0.0-0").mkdir(parents=True)
+        (to / f".download-{name}-1.0.0-0/model.onnx").touch()
+        for path in (to / f".download-{name}-1.0.0-0/model.onnx", to / f".download-{name}-1.0.0-0"):
+            os.utime(path, (time.time() - days * 86400,) * 2)
+    zoo.download("toy", toy_zoo, to)
+    assert {p.name for p in to.iterdir()} == {"toy", ".download-new-1.0.0-0"}

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ import pytest
 
 from netc import zoo
 from netc.errors import ZooError
+from tests.conftest import ROOT
 from tests.zoo.toy import contents, onnx_bytes, stated
 
 
@@ -200,3 +202,19 @@ def test_a_web_server_may_read_what_is_published(toy_zoo: Path) -> None:
     os.umask(umask)
     for path in toy_zoo.rglob("*"):
         assert path.stat().st_mode & 0o777 == (0o777 if path.is_dir() else 0o666) & ~umask, path
+
+
+def test_what_a_killed_publisher_left_goes_and_links_lead_nowhere(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "precious").write_text("keep")
+    program = "import os, signal, netc.zoo as zoo; kept = os.replace\n"
+    program += "os.replace = lambda a, b: os.kill(os.getpid(), signal.SIGKILL) if '.publish-' in str(a) else kept(a, b)\n"
+    program += "from tests.zoo.toy import contents, stated; zoo.publish('zoo', 'toy', contents(), stated())"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    assert subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment).returncode == -signal.SIGKILL
+    (left,) = (tmp_path / "zoo").glob(".publish-*")
+    (tmp_path / "zoo/.publish-toy").symlink_to(outside)  # a name that could be known before
+    found = zoo.publish(tmp_path / "zoo", "toy", contents(), stated())
+    assert found.version == "1.0.0" and not left.exists() and zoo.verify(tmp_path / "zoo") == []
+    assert [p.name for p in outside.iterdir()] == ["precious"]

@@ -10,7 +10,9 @@ import pytest
 
 import netc as api
 from netc import caffe, zoo
-from netc.errors import DataError, SpecError
+from netc.errors import DataError, SnapshotError, SpecError
+from netc.layers import python
+from netc.run.caffe_files import _learned
 from netc.spec import reach
 from tests.small_nets import netc
 from tests.zoo.toy import contents, stated
@@ -119,6 +121,12 @@ def test_nothing_is_read_outside(place, field, path):
     assert said.startswith("2 ") and "may not read" in said and "keep" not in said.replace("keep it", "")
 
 
+@pytest.mark.parametrize("path", ["/etc/passwd", "../../../x.caffemodel", "start.safetensors,/x.caffemodel"])
+def test_no_weights_come_from_outside(place, path):
+    said = unchanged(["train", published(solver=f', weights: ["{path}"]'), "--no-publish"], place)
+    assert said.startswith("2 ") and "may not read" in said
+
+
 @pytest.mark.parametrize("kind, more", [("ImageData", ""), ("HDF5Data", ", top: [data, label]"), ("WindowData", "")])
 def test_no_list_names_files_outside(place, kind, more):
     for number, line in enumerate(("/etc/passwd 0", "x.png 0\n../../../precious.h5 1", "~/precious.h5 0")):
@@ -131,7 +139,8 @@ def test_no_list_names_files_outside(place, kind, more):
         assert said.startswith("2 ") and "which 'list.txt' lists" in said
 
 
-def test_no_python_is_run(place):
+def test_no_python_is_run(place, monkeypatch):
+    monkeypatch.setattr(python, "_allowed", [])
     net = published("  - Python: {name: p, bottom: ip, top: p, module: os, layer: system}\n")
     said = unchanged(["--allow-python", "check", net], place)
     assert said.startswith("2 ") and "may not run Python" in said
@@ -190,6 +199,7 @@ def test_a_link_to_a_published_net_is_no_copy(place):
 def test_links_in_the_folder_lead_nowhere(tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in/link").symlink_to("/etc")
+    assert not reach.inside(tmp_path / "in", "a\0b") and reach._leaves(tmp_path, "a\0b")
     assert not reach.inside(tmp_path / "in", "link/passwd") and reach.inside(tmp_path / "in", "a/b.csv")
 
 
@@ -206,3 +216,11 @@ def test_the_zoo_of_ones_own_still_trains(place):
     net = published()
     assert unchanged(["train", net, "--no-publish", "--quiet"], place).startswith("0 ")
     assert np.all([zoo.verify_folder(net.parent) == []])
+
+
+def test_a_solver_state_names_no_weights_outside(place):
+    folder = published(text="name: x").parent
+    (place.parent / "secret.caffemodel").write_bytes(b"")
+    for name in (str(place.parent / "secret.caffemodel"), "../../../../secret.caffemodel"):
+        with pytest.raises(SnapshotError, match="neither here nor beside it"):
+            _learned(str(folder / "x.solverstate"), name)

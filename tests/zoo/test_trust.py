@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from netc import Model, zoo
 from netc.errors import UntrustedError, ZooError
@@ -124,3 +125,27 @@ def test_what_was_seen_is_kept_and_damage_of_it_is_none(place):
 def test_untrusted_is_an_error_of_the_zoo(place, keys):
     with pytest.raises(UntrustedError):
         zoo.download("unsigned", "zoo", "to", minisign.public_keys(keys / "me.pub"))
+
+
+NET = """\
+name: net
+layers:
+  - DummyData: {top: [data, label], shape: [{dim: [4, 3]}, {dim: [4]}], data_filler: [{type: gaussian, std: 1}, {type: constant, value: 1}]}
+  - InnerProduct: {name: ip, num_output: 2}
+  - SoftmaxWithLoss
+solver: {base_lr: 0.1, max_iter: 1}
+"""
+
+
+def test_weights_by_the_name_of_a_model(place, address, keys, monkeypatch):
+    arrays = {"ip.weight": np.ones((2, 3), np.float32), "ip.bias": np.ones(2, np.float32)}
+    for name, key in (("plain", None), ("mine", keys / "me.key")):
+        zoo.publish("zoo", name, {"start.safetensors": save(arrays)}, stated(), key=key)
+    (place / "net.yaml").write_text(NET)
+    for command in (["train", "--no-publish"], ["test"], ["extract-features", "--blobs", "ip", "-o", "f.npz"]):
+        for source in ("zoo", address):
+            for model, key, code in (("plain", None, 0), ("mine@1.0", "me", 0), ("plain", "me", 2), ("none", None, 2)):
+                environment = {"NETC_ZOO": source} | ({"NETC_ZOO_KEY": str(keys / f"{key}.pub")} if key else {})
+                found = netc(command[0], "net.yaml", "--weights", model, *command[1:], **environment)
+                assert found.exit_code == code, (command, source, model, found.output)
+    assert np.load("f.npz")["ip"].shape == (4, 2)

@@ -17,7 +17,7 @@ def channels_last(graph: Graph) -> Graph:
     """`graph` with its images turned."""
     layout = Layout(graph)
     for node in graph.nodes:
-        with origin(layer=node.origin.layer, place=node.origin.place, part=node.origin.part):
+        with origin(node):
             layout.add(node)
     outputs = {n: layout.first(v) for n, v in graph.outputs.items()}
     return replace(graph, outputs=outputs, updates={s: layout.first(v) for s, v in graph.updates.items()})

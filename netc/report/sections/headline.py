@@ -36,7 +36,7 @@ def _kind(run: Run) -> str:
 
 
 def _best_note(run: Run, name: str) -> str:
-    values = [line[name] for line in run.tests[1] if name in line]
+    values = [line[name] for line in run.tests[1] if name in singles(line)]
     if len(values) < 2:
         return ""
     best = min(values) if any(word in name for word in LESS) else max(values)

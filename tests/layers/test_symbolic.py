@@ -1,0 +1,22 @@
+"""Layers with a batch of any size: they take it, or what keeps them from it is a matter of sizes."""
+
+import numpy as np
+import pytest
+
+from netc.lower import Misfit, lower_judged, lower_symbolic
+from netc.net import TEST, TRAIN, resolve
+from netc.spec import parse_yaml
+from tests.layers.test_gradients import ROWS
+
+
+@pytest.mark.parametrize("kind", sorted(ROWS))
+def test_what_keeps_a_layer_from_any_batch_is_a_misfit(kind):
+    for layers, inputs in ROWS[kind]:
+        feeds = [f"  - Input: {{name: {n}, top: {n}, shape: [{{dim: {list(np.shape(a))}}}]}}" for n, a in inputs.items()]
+        text = "\n".join(["name: test", "layers:", *feeds, *(f"  - {line.strip()}" for line in layers.strip().splitlines())])
+        for phase in (TRAIN, TEST):
+            net = resolve(parse_yaml(text), phase)
+            lowered, faults = lower_judged(net, "N")
+            assert lowered is not None or (faults and all(isinstance(f, Misfit) for f in faults))
+            found, batch = lower_symbolic(net)
+            assert bool(found.pinned) == (batch != "N")
