@@ -89,10 +89,7 @@ def verify_resume(recipe: Recipe, iterations: int, seed: int) -> Iterator[str | 
 def child(text: str) -> int:
     """A run in a process of its own, from the JSON of its recipe, its folder, and when to stop it by which signal."""
     said = json.loads(text)
-    given, dropped = (
-        {k: tuple(v) if isinstance(v, list) else v for k, v in d.items()} for d in (said["recipe"], said["recipe"]["dropped"])
-    )
-    recipe = Recipe(**given | {"dropped": Dropped(**dropped)})
+    recipe = _recipe(said["recipe"])
     if recipe.allow_python:
         allow_python()
     options = TrainOptions(recipe.provider, recipe.target, recipe.threads, said["runs"], resume="" if said["resume"] else None, quiet=True)
