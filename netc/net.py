@@ -15,7 +15,7 @@ from netc.errors import MOST_FAULTS, Fault, NetcError, SpecError, line_of, near
 from netc.spec import Document
 from netc.spec.fields import KINDS, LABELLED
 from netc.spec.other_names import type_hint
-from netc.spec.ranges import out_of_range
+from netc.spec.ranges import range_faults
 
 BROKEN, GUESSED = "broken", "guessed"
 ENDLESS = ("Silence", "HDF5Output")  # types that write nothing
@@ -137,7 +137,7 @@ def judged(
     elif not chosen and not faults:
         faults.append(Fault(document.place(), f"no layer of the net is included in phase {phase}"))
     layers = [_layer(document, i, spec, phase, base, learned, faults) for i, spec in chosen]
-    faults += [*_name_faults(layers), *_blob_faults(layers, _left_out(document, chosen, phase)), *_range_faults(layers)]
+    faults += [*_name_faults(layers), *_blob_faults(layers, _left_out(document, chosen, phase)), *range_faults(layers)]
     return Net(param.name, phase, tuple(layers), document), sorted(faults, key=line_of)
 
 
@@ -234,13 +234,6 @@ def _name_faults(layers: list[Layer]) -> Iterable[Fault]:
             text = f"the layer at {first[layer.name].at()} has the same name; weights are kept by name, so each layer needs its own"
             yield Fault(layer.at("name"), f"layer {layer.name!r}: {text}")
         first.setdefault(layer.name, layer)
-
-
-def _range_faults(layers: list[Layer]) -> Iterable[Fault]:
-    """Numbers that make no sense in their fields."""
-    for layer in layers:
-        for path, text in out_of_range(layer.param):
-            yield Fault(layer.at(*path), f"layer {layer.name!r}: {text}")
 
 
 def _left_out(document: Document, chosen: Iterable[tuple[int, Any]], phase: str) -> dict[str, str]:

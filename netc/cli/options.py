@@ -15,13 +15,13 @@ IGNORED = "netc.ignored"
 
 def _ignored(ctx: click.Context, _: click.Parameter, fields: tuple[str, ...]) -> None:
     """Keeps the fields for --allow-unknown, which makes one value of both."""
-    ctx.meta[IGNORED] = frozenset(fields)
+    ctx.meta[IGNORED] = fields
 
 
 def _dropped(ctx: click.Context, _: click.Parameter, outside: bool) -> "Dropped":
     from netc.spec.document import Dropped
 
-    return Dropped(outside, ctx.meta.get(IGNORED, frozenset()))
+    return Dropped(outside, ctx.meta.get(IGNORED, ()))
 
 
 def _unknown(command: Any) -> Any:

@@ -77,7 +77,7 @@ def publish_run(
         **training_files(portable),
         **({} if program.job.solver.iter_size <= 1 else model_files(portable, "gradient") | model_files(portable, "update")),
         START: start_bytes(portable, start),
-        "net.yaml": to_yaml(without_folders(data.stated(program.job.resolved(), program.train_net.learned))).encode(),
+        "net.yaml": to_yaml(data.stated(without_folders(program.job.resolved()), program.train_net.learned)).encode(),
         "metrics.json": (json.dumps(scores, indent=2, sort_keys=True) + "\n").encode(),
     }
     inputs = raw_inputs(program)

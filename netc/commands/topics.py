@@ -27,7 +27,7 @@ MESSAGES = [m for name, m in pb.DESCRIPTOR.message_types_by_name.items() if name
 # What else a reader may call a topic; other frameworks' names of types and fields (`spec.other_names`) are looked up too.
 SYNONYMS = {
     "augment": ("transform_param", "mirror", "crop_size"), "augmentation": ("transform_param", "mirror", "crop_size"),
-    "checkpoint": ("snapshot", "reproducibility"), "classes": ("SoftmaxWithLoss", "Accuracy"), "clipping": ("clip_gradients",),
+    "checkpoint": ("snapshot", "reproducibility"), "clipping": ("clip_gradients",),
     "cross_entropy": ("SoftmaxWithLoss",), "data_augmentation": ("transform_param", "mirror", "crop_size"), "dataset": ("data",),
     "early_stopping": ("patience", "monitor"), "embedding": ("Embed",), "export": ("convert", "step-file"), "flip": ("mirror",),
     "gpu": ("cuda", "devices"), "inference": ("predict",), "initialization": ("weight_filler", "xavier", "msra"),

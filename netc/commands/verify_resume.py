@@ -89,8 +89,7 @@ def verify_resume(recipe: Recipe, iterations: int, seed: int) -> Iterator[str | 
 def child(text: str) -> int:
     """A run in a process of its own, from the JSON of its recipe, its folder, and when to stop it by which signal."""
     said = json.loads(text)
-    given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in said["recipe"].items()}
-    recipe = Recipe(**given)
+    recipe = _recipe(said["recipe"])
     if recipe.allow_python:
         allow_python()
     options = TrainOptions(recipe.provider, recipe.target, recipe.threads, said["runs"], resume="" if said["resume"] else None, quiet=True)
@@ -109,6 +108,12 @@ def child(text: str) -> int:
         print(e, file=sys.stderr)
         return e.exit_code
     return 0
+
+
+def _recipe(said: dict[str, Any]) -> Recipe:
+    """A recipe out of JSON."""
+    given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in said.items()}
+    return Recipe(**given | {"dropped": Dropped(said["dropped"]["outside"], tuple(said["dropped"]["fields"]))})
 
 
 def _run(recipe: Recipe, runs: Path, at: int = 0, number: int = 0, resume: bool = False) -> Outcome:

@@ -6,6 +6,7 @@ batch that holds the whole set; NaN in an array of several numbers means that th
 """
 
 from collections.abc import Mapping
+from math import prod
 
 import numpy as np
 
@@ -20,9 +21,11 @@ Tops = tuple[np.ndarray | float, ...]
 def size(x: Value, axes: int | None = None) -> Value:
     """How many elements x has, or its first `axes` axes, as an int64 scalar: a constant where all sizes are known."""
     sizes = x.shape if axes is None else x.shape[:axes]
-    if not any(isinstance(d, str) for d in sizes):
-        return constant(int(np.prod([int(d) for d in sizes], dtype=np.int64)))
-    return op.Size(x) if axes is None else op.ReduceProd(op.Shape(x, end=axes), keepdims=0)
+    count = constant(np.int64(prod(int(d) for d in sizes if not isinstance(d, str))))
+    for axis, dim in enumerate(sizes):
+        if isinstance(dim, str):
+            count = count * op.Squeeze(op.Shape(x, start=axis, end=axis + 1))
+    return count
 
 
 def mean_of(ctx: Context, value: Value, count: Value) -> Value:

@@ -20,7 +20,7 @@ class Dropped:
     """
 
     outside: bool = False
-    fields: frozenset[str] = frozenset()
+    fields: tuple[str, ...] = ()
 
     def has(self, path: FieldPath, name: str) -> bool:
         """Whether the field `name` of the message at `path` is dropped."""

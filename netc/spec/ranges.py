@@ -1,11 +1,12 @@
 """Which numbers the fields of layers may have, where their types allow more: a row a field. Fields of solvers: `netc.training`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import isfinite, isnan
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 
+from netc.errors import Fault
 from netc.spec.scalars import shortest
 
 FLOATS = (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE)
@@ -27,6 +28,13 @@ RANGES = {
 }
 UNBOUNDED = ("ClipParameter", "ThresholdParameter")  # bounds, which may be infinite
 STORED = ("BlobProto", "Struct")  # weights; what a plug-in says
+
+
+def range_faults(layers: Iterable[Any]) -> Iterator[Fault]:
+    """The numbers of a net's layers that make no sense in their fields."""
+    for layer in layers:
+        for path, text in out_of_range(layer.param):
+            yield Fault(layer.at(*path), f"layer {layer.name!r}: {text}")
 
 
 def out_of_range(message: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:

@@ -55,11 +55,16 @@ def read(text: str, place: str) -> dict[str, Any]:
         raise DataError(Fault(place, f"its metadata is a {type(found).__name__}; expected a mapping"))
     wrong = wrong_fields(found, {name: rule for name, rule in RULES.items() if found.get(name) is not None})
     wrong += [f"says {name} without {other}" for name, other in NEEDS.items() if found.get(name) and other not in found]
-    if found.get("vocabulary") and "tokens" not in found:
+    if not wrong and found.get("vocabulary") and "tokens" not in found and not _takes_trees(found):
         wrong.append("says vocabulary without tokens")
     if wrong:
         raise DataError(*(Fault(place, f"its metadata: {sentence}") for sentence in wrong))
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _takes_trees(found: Mapping[str, Any]) -> bool:
+    """Whether words come one by one, so that nothing says how to part a text."""
+    return any(source["type"] == "TreeData" for source in found.get("sources") or ())
 
 
 def check_ports(inputs: Mapping[str, Any], outputs: Sequence[str], metadata: Mapping[str, Any], place: str) -> None:

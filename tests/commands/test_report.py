@@ -94,7 +94,8 @@ def test_a_run_whose_data_is_gone_has_the_rest_of_its_page(tmp_path):
     assert "<h2>Curves</h2>" in text and "Confusion" not in text
     for file in (tmp_path / "runs/small/1/snapshots").iterdir():
         file.unlink()
-    assert "without its net, its states and its data: there is no snapshot of it yet" in netc("report", tmp_path / "runs/small").stdout
+    write_small(tmp_path)
+    assert "there is no snapshot of this run that can be read" in netc("report", tmp_path / "runs/small").stdout
 
 
 def test_a_run_that_was_resumed_has_parts(tmp_path):

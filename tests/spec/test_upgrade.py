@@ -119,7 +119,7 @@ def test_a_field_of_a_layer_is_dropped_by_its_name_alone() -> None:
         parse_prototxt(text, path="n", dropped=Dropped(outside=True))
     assert [f.place for f in caught.value.faults] == ["n:2:66", "n:2:93"]
     assert "--ignore pooling_param.ceil_mode drops it" in str(caught.value) and "--ignore param.foo drops it" in str(caught.value)
-    document = parse_prototxt(text, path="n", dropped=Dropped(True, frozenset({"pooling_param.ceil_mode", "param.foo"})))
+    document = parse_prototxt(text, path="n", dropped=Dropped(True, ("pooling_param.ceil_mode", "param.foo")))
     assert len(document.warnings) == 3
 
 
@@ -132,7 +132,7 @@ def test_fields_of_forks() -> None:
         "Else it is a fork's, BVLC Caffe has none of that name; netc cannot know what it does "
         "in this layer (--ignore permute_param drops it all the same)"
     )
-    document = parse_prototxt(text, path="n", dropped=Dropped(fields=frozenset({"permute_param"})))
+    document = parse_prototxt(text, path="n", dropped=Dropped(fields=("permute_param",)))
     assert [str(w) for w in document.warnings] == ["n:2:1: LayerParameter has no field 'permute_param'; it is dropped"]
     assert document.message.layer[0] == pb.LayerParameter(name="p", type="Permute")
 
