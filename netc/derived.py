@@ -1,7 +1,8 @@
 """Nets made of a net: without labels and losses, as it is published, and the part that a layer learns from alone."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import count
 
 from netc import data, registry
 from netc import netc_pb2 as pb
@@ -16,6 +17,7 @@ def deployed(net: Net) -> Net:
     by blobs that are not there passes its first bottom on.
     """
     inputs = inputs_of(net)
+    free, made = _free_names(net), _made(net)
     missing = {top for layer in net.sources for k, top in enumerate(layer.tops) if k not in inputs[layer.name]}
     layers: list[Layer] = []
     for layer in net.layers:
@@ -31,9 +33,8 @@ def deployed(net: Net) -> Net:
         elif layer.facts.get("passes"):
             layers.append(replace(layer, type="Split", bottoms=layer.bottoms[:1], tops=layer.tops[:1], loss_weights=layer.loss_weights[:1]))
             missing.update(layer.tops[1:])
-        elif (kind := layer.facts.get("deployed")) and not _made(kind, layer.bottoms[0], net.layers):
-            taken = {t for other in (*net.layers, *layers) for t in other.tops}
-            top = next(name for k in range(1, 1000) if (name := f"prob{k if k > 1 else ''}") not in taken)
+        elif (kind := layer.facts.get("deployed")) and (kind, layer.bottoms[:1]) not in made:
+            top = next(free)
             layers.append(replace(layer, type=kind, name=top, bottoms=layer.bottoms[:1], tops=(top,), loss_weights=(0.0,)))
         else:
             missing.update(layer.tops)
@@ -75,9 +76,15 @@ def _without_idle_inputs(before: Iterable[Layer], layers: list[Layer]) -> Iterab
             yield replace(layer, param=param, tops=tuple(layer.tops[k] for k in numbers), loss_weights=(0.0,) * len(numbers))
 
 
-def _made(kind: str, bottom: str, layers: Iterable[Layer]) -> bool:
-    """Whether one of the layers is of this type and leaves `bottom` as it is."""
-    return any(layer.type == kind and layer.bottoms == (bottom,) != layer.tops for layer in layers)
+def _made(net: Net) -> set[tuple[str, tuple[str, ...]]]:
+    """The types and bottoms of the layers that leave their bottoms as they are."""
+    return {(layer.type, layer.bottoms) for layer in net.layers if layer.bottoms != layer.tops}
+
+
+def _free_names(net: Net) -> Iterator[str]:
+    """`prob`, `prob2`, `prob3`, ...: those that no layer and no blob of the net has."""
+    taken = {layer.name for layer in net.layers}.union(*(layer.tops for layer in net.layers))
+    return (name for k in count(1) if (name := f"prob{k if k > 1 else ''}") not in taken)
 
 
 def pretraining(net: Net, name: str, place: str, base: str = ".") -> Net:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 MARK = "\N{REPLACEMENT CHARACTER}"  # as wide as any letter, so that carets stay under what they point at
+WIDEST = 60  # of a column
 # Controls of C0 and C1, the ends of lines that Unicode adds, what turns the direction of text or is not seen at all, and lone halves
 # of characters. Joiners (200C, 200D) are letters' own in many scripts.
 _UNSAFE = "\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff"
@@ -41,6 +42,16 @@ def line(text: str) -> str:
 def paragraph(text: str) -> str:
     """`clean`, with every line but the first set in, so that none passes for another message."""
     return clean(text).replace("\n", "\n    ")
+
+
+def column(texts: Iterable[str]) -> int:
+    """The width of a column: that of its longest text, but WIDEST at most, since every line is padded to it."""
+    return min(WIDEST, max(map(len, texts), default=0))
+
+
+def cut(text: str) -> str:
+    """`text`, or as much of it as a column is wide."""
+    return text if len(text) <= WIDEST else f"{text[: WIDEST - 3]}..."
 
 
 def say(text: str, err: bool = False) -> None:

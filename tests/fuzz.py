@@ -25,6 +25,7 @@ from netc.errors import NetcError
 from netc.judge import judged_job
 from netc.run.caffe_files import write_model
 from netc.run.weights import load_weights
+from netc.spec import load
 from netc.spec.job import load_job
 from tests.conftest import ROOT
 
@@ -190,6 +191,7 @@ def read(path: Path, target: Program) -> str:
     try:
         with limits():
             if path.suffix == ".caffemodel":
+                load(path)
                 load_weights(str(path), target.states, target.layer_blobs)
             else:
                 program(judged_job(str(path)), needs_solver=False)

@@ -188,3 +188,14 @@ def test_a_deployed_net_takes_no_labels():
     found = deployed(net(layers, TEST))
     assert [(x.name, x.tops) for x in found.layers if x.type == "Input"] == [("data", ("data",)), ("weights", ("w",))]
     assert found.layers[0].param.input_param.shape[0].dim == [4, 3]
+
+
+def test_scores_of_more_than_a_thousand_losses_have_names():
+    layers = "  - DummyData: {top: [data, label], shape: [{dim: [4, 3]}, {dim: [4]}]}\n"
+    layers += "  - InnerProduct: {name: prob3, bottom: data, num_output: 2}\n"
+    block = "  - InnerProduct: {name: ip#, bottom: data, num_output: 2}\n  - SoftmaxWithLoss: {bottom: [ip#, label]}\n"
+    outputs = deployed(net(layers + "".join(block.replace("#", str(k)) for k in range(1005)), TEST)).outputs
+    assert len(outputs) == 1006 and {"prob", "prob2", "prob3", "prob4", "prob1006"} == {x for x in outputs if x in NAMES}
+
+
+NAMES = {"prob", "prob2", "prob3", "prob4", "prob1006", "prob1007"}  # prob3 is the layer's own

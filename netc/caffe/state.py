@@ -1,12 +1,14 @@
-"""What pycaffe keeps for the whole process: the seed. Modes, devices and ranks are taken and change nothing; and a stopwatch."""
+"""What pycaffe keeps for the whole process: the seed, and the fields to ignore. Modes, devices, ranks change nothing; and a stopwatch."""
 
 import sys
 import time
 
 from netc import terminal
 from netc.errors import SpecError
+from netc.spec.document import NOTHING, Dropped
 
 _seed = 0
+_dropped = NOTHING
 
 
 def set_random_seed(seed: int) -> None:
@@ -18,6 +20,20 @@ def set_random_seed(seed: int) -> None:
 def random_seed() -> int:
     """The seed for a new net."""
     return _seed
+
+
+def ignore(*fields: str) -> None:
+    """Fields that only a fork of Caffe has, such as `pooling_param.foo`, are dropped from the files of nets that are made from now on.
+
+    A layer may then compute something else than in the fork; without this such a field is an error.
+    """
+    global _dropped
+    _dropped = Dropped(fields=_dropped.fields.union(fields))
+
+
+def dropped() -> Dropped:
+    """What `ignore` was told."""
+    return _dropped
 
 
 def set_mode_cpu() -> None:

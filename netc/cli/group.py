@@ -1,5 +1,6 @@
 """The program `netc`: the group that every command belongs to, and how errors end it."""
 
+import atexit
 import errno
 import gc
 import sys
@@ -12,6 +13,7 @@ from netc.cli.faults import show
 from netc.errors import NetcError
 from netc.version import VERSION
 
+atexit.register(gc.freeze)  # the graphs of a deep net hold each other; to take them apart as the process ends is seconds for nothing
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 

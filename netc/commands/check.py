@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from netc import cost, receptive
+from netc import cost, receptive, terminal
 from netc.chain import calls
 from netc.commands import data_report
 from netc.commands.advice import Checked, warnings
 from netc.commands.data_report import Seen
 from netc.commands.memory import Memory, memory
-from netc.commands.providers import kinds, lacking
+from netc.commands.providers import needs
 from netc.contract import Program
 from netc.errors import DataError, Fault, SpecError
 from netc.layers.context import dims
@@ -77,7 +77,8 @@ def rows(program: Program) -> list[Row]:
         sizes[p.node.attrs["layer"]] += cost.size(p.shape)
     for layer in program.train_net.layers:
         tops = lowered.layer_tops[layer.name]
-        size = sum(cost.size(t.shape) * t.dtype.itemsize for t in tops if not _in_place(layer.bottoms, layer.tops))
+        in_place = not set(layer.bottoms).isdisjoint(layer.tops)
+        size = 0 if in_place else sum(cost.size(t.shape) * t.dtype.itemsize for t in tops)
         seen = receptive.text(fields[tops[0]]) if tops and tops[0] in fields and not layer.source else ""
         shape = " ".join(dims(t.shape) for t in tops)
         found.append(Row(layer.name, layer.type, shape, seen, sizes[layer.name], work[layer.name] // batch, size))
@@ -101,17 +102,20 @@ def _providers(program: Program) -> tuple[dict[str, int], Lacks]:
     graphs = ({"training": program.plain_graph("train")} if program.trains else {}) | {"deployed": program.deploy[0].graph}
     kept = {name: simplify(graph) for name, graph in graphs.items()}
     kept = {name: graph for name, graph in kept.items() if not calls(graph)}  # Python runs between parts of it, on the CPU
-    return {name: len(kinds(graph)) for name, graph in kept.items()}, {name: lacking(graph) for name, graph in kept.items()}
+    found = {name: needs(graph) for name, graph in kept.items()}
+    return {name: len(need.kinds) for name, need in found.items()}, {name: need.lacks for name, need in found.items()}
 
 
 def table(report: Report) -> Iterator[str]:
     """The lines that `netc check` prints: a row for each layer and their total, then what a run needs and where it can run."""
     lines = [("layer", "type", "output", "field", "parameters", "multiply-adds", "activations")]
-    lines += [(r.name, r.type, r.shape, r.field, *_figures(r.parameters, r.multiply_adds, r.activation_bytes)) for r in report.rows]
+    for r in report.rows:
+        figures = _figures(r.parameters, r.multiply_adds, r.activation_bytes)
+        lines.append((r.name, r.type, terminal.cut(r.shape), r.field, *figures))
     sums = (report.parameters, sum(r.multiply_adds for r in report.rows), sum(r.activation_bytes for r in report.rows))
     lines.append(("total", "", "", "", *_figures(*sums)))
     used = [k for k in range(len(lines[0])) if k != 3 or any(r.field for r in report.rows)]
-    widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
+    widths = [terminal.column(line[k] for line in lines) for k in range(len(lines[0]))]
     for line in lines:
         yield "  ".join(line[k].ljust(widths[k]) if k < 4 else line[k].rjust(widths[k]) for k in used).rstrip()
     yield "Multiply-adds are of one image, forward. Activations are of a whole training batch."
@@ -183,7 +187,3 @@ def parameter_count(program: Program) -> int:
 def _batch(program: Program) -> int:
     sizes = [layer.batch_size for layer in program.train_net.sources if layer.batch_size]
     return sizes[0] if sizes else 1
-
-
-def _in_place(bottoms: tuple[str, ...], tops: tuple[str, ...]) -> bool:
-    return bool(set(bottoms) & set(tops))

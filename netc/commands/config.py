@@ -6,6 +6,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from netc import terminal
 from netc.data.settings import shuffles
 from netc.spec import Document, Job
 from netc.spec.fields import KINDS, LAYER_FIELDS, own_fields
@@ -133,7 +134,7 @@ def _is_set(message: Message, field: Any) -> bool:
 def lines(found: list[Setting]) -> Iterator[str]:
     """What `netc config` prints: a line a value, and where it comes from."""
     rows = [(f"{s.path}: {s.value or 'unset'}", s.place or s.origin) for s in found]
-    width = min(60, max((len(left) for left, _ in rows), default=0))
+    width = terminal.column(left for left, _ in rows)
     for left, right in rows:
         yield f"{left.ljust(width)}  {right}"
 

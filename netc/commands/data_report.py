@@ -10,6 +10,7 @@ import numpy as np
 from netc import data
 from netc import netc_pb2 as pb
 from netc.contract import Program
+from netc.derived import inputs_of
 from netc.errors import DataError, Fault, NetcError
 from netc.layers.context import BATCH
 from netc.lower import Lowered
@@ -24,10 +25,16 @@ IMAGES = ("folder", "ImageData", "WindowData")
 
 @dataclass
 class Seen:
-    """What was seen of a data layer in one phase. Values are those of the first top, after its transformation."""
+    """What was seen of a data layer in one phase. Values are those of the first top, after its transformation.
+
+    `inputs` are the numbers of the tops that the net computes from: rows that have all of them alike are copies. `label` is the number
+    of the top with the classes.
+    """
 
     layer: Layer
     phase: str
+    inputs: tuple[int, ...] = (0,)
+    label: int = 1
     rows: int = 0
     of: int | None = None
     stored: int = 0
@@ -57,11 +64,11 @@ class Seen:
             if good.size:
                 self.low, self.high = min(self.low, float(good.min())), max(self.high, float(good.max()))
             self.total, self.squares, self.count = self.total + good.sum(), self.squares + (good**2).sum(), self.count + good.size
-        if len(arrays) > 1 and arrays[1].dtype.kind in "iu" and arrays[1].ndim == 1:
-            self.labels.update(arrays[1].tolist())
+        if len(arrays) > self.label and arrays[self.label].dtype.kind in "iu" and arrays[self.label].ndim == 1:
+            self.labels.update(arrays[self.label].tolist())
         self.rows += len(values)
         if keep:
-            self.hashes.update(blake2b(np.ascontiguousarray(row).tobytes(), digest_size=16).digest() for row in values)
+            self.hashes.update(_hashes([arrays[k] for k in self.inputs]))
 
 
 def look(program: Program, everything: bool) -> Iterator[Seen | DataError]:
@@ -85,7 +92,9 @@ def look(program: Program, everything: bool) -> Iterator[Seen | DataError]:
 
 def _seen(layer: Layer, phase: str, program: Program, everything: bool, lowered: Lowered) -> Seen:
     source = data.open(_plain(layer.param) if everything else layer.param, phase, program.seed, program.job.base)
-    seen = Seen(layer, phase, of=source.rows, stored=source.bytes_kept)
+    inputs = inputs_of(lowered.net)[layer.name] or (0,)
+    label = next((k for k in range(1, len(source.description.tops)) if k not in inputs), 1)
+    seen = Seen(layer, phase, inputs, label, of=source.rows, stored=source.bytes_kept)
     checks = Checks(lowered, [layer], [source], phase)
     axes = [t.batch_axis or 0 for t in source.description.tops]
     wanted = source.rows if everything and source.rows else min(SAMPLE, source.rows or SAMPLE)
@@ -101,16 +110,22 @@ def _seen(layer: Layer, phase: str, program: Program, everything: bool, lowered:
         checks.look(fed, k)
         checks.look_for_nan(fed, k)
     if seen.labels and source.rows and seen.rows < source.rows:
-        seen.labels = _labels(source, source.rows)
+        seen.labels = _labels(source, source.rows, label)
     seen.faults += checks.faults(phase)
     seen.notes = source.notes()
     return seen
 
 
-def _labels(source: data.Source, rows: int) -> Counter[int]:
+def _hashes(tops: list[np.ndarray]) -> Iterator[bytes]:
+    """What stands for each row of tops."""
+    for row in zip(*tops, strict=True):
+        yield blake2b(b"".join(np.ascontiguousarray(part).tobytes() for part in row), digest_size=16).digest()
+
+
+def _labels(source: data.Source, rows: int, label: int) -> Counter[int]:
     """The labels of all rows, where they are in memory; else of rows from everywhere, since those of a class may lie together."""
-    chosen = np.arange(rows) if source.in_memory(1) else np.sort(permutation(0, "check", rows)[:SAMPLE])
-    return Counter(source.stored(1, chosen).astype(np.int64).tolist())
+    chosen = np.arange(rows) if source.in_memory(label) else np.sort(permutation(0, "check", rows)[:SAMPLE])
+    return Counter(source.stored(label, chosen).astype(np.int64).tolist())
 
 
 def _plain(layer: pb.LayerParameter) -> pb.LayerParameter:

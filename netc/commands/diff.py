@@ -1,6 +1,6 @@
 """`netc diff`: what is other in one net than in another: layers, fields, shapes, parameters, the solver."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,18 +62,19 @@ def differences(a: Side, b: Side) -> Iterator[str]:
     for name in [n for n in b.layers if n not in a.layers]:
         yield f"+ layer {name} ({b.layers[name]})"
     both = [n for n in b.layers if n in a.layers]
+    changed = _changed(a, b)
     for name in both:
-        yield from _layer(name, a, b)
-    if [n for n in a.layers if n in both] != both:
+        yield from _layer(name, a, b, changed.get(f"layers.{name}.", ()))
+    if [n for n in a.layers if n in b.layers] != both:
         yield "~ the layers stand in another order"
-    for path in _changed(a, b, "solver."):
+    for path in changed.get("solver.", ()):
         yield f"~ {path}: {a.values.get(path) or UNSET} -> {b.values.get(path) or UNSET}"
     if a.parameters is not None and b.parameters is not None and a.parameters != b.parameters:
         yield f"~ parameters: {a.parameters:,} -> {b.parameters:,}"
 
 
-def _layer(name: str, a: Side, b: Side) -> Iterator[str]:
-    for path in _changed(a, b, f"layers.{name}."):
+def _layer(name: str, a: Side, b: Side, changed: Iterable[str]) -> Iterator[str]:
+    for path in changed:
         yield f"~ {path}: {a.values.get(path) or UNSET} -> {b.values.get(path) or UNSET}"
     old, new = a.rows.get(name), b.rows.get(name)
     if old is None or new is None:
@@ -84,9 +85,21 @@ def _layer(name: str, a: Side, b: Side) -> Iterator[str]:
         yield f"~ layers.{name} learns: {old.parameters:,} -> {new.parameters:,} parameters"
 
 
-def _changed(a: Side, b: Side, prefix: str) -> list[str]:
-    paths = dict.fromkeys(p for values in (a.values, b.values) for p in values if p.startswith(prefix))
-    return [p for p in paths if a.values.get(p) != b.values.get(p)]
+def _changed(a: Side, b: Side) -> dict[str, list[str]]:
+    """The paths of values that differ, by what they begin with: `layers.conv1.` for each layer of both nets, or `solver.`."""
+    found: dict[str, list[str]] = {}
+    for path in dict.fromkeys((*a.values, *b.values)):
+        if a.values.get(path) != b.values.get(path):
+            found.setdefault(_owner(path, a, b), []).append(path)
+    return found
+
+
+def _owner(path: str, a: Side, b: Side) -> str:
+    """What a path begins with. The names of layers may have dots: it is the longest that fits."""
+    kind, *parts = path.split(".")
+    names = (".".join(parts[:k]) for k in range(len(parts) - 1, 0, -1)) if kind == "layers" else ()
+    name = next((n for n in names if n in a.layers and n in b.layers), None)
+    return f"{kind}." if name is None else f"{kind}.{name}."
 
 
 def notes(a: Side, b: Side) -> list[str]:

@@ -1,12 +1,11 @@
 """Which ops a graph runs, the bodies of training ops in the place of their calls, and which of them a provider lacks."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from netc import kernels
 from netc.ir import TRAINING, Graph, Node, toposort
 from netc.training_ops import trace
-from netc.training_ops.define import Body
 
 PROVIDERS = {"CPU": "cpu", "CUDA": "cuda", "WebGPU": "cpu"}  # in the kernels' table, and whose bodies run there
 
@@ -19,44 +18,61 @@ class Use:
     typed: tuple[tuple[str, str, str], ...]
 
 
-def kinds(graph: Graph) -> set[str]:
-    """The kinds of ops that run on the CPU."""
-    return {use.op for use in _uses(graph, "cpu")}
+_Known = dict[object, tuple[Use, ...]]
 
 
-def lacking(graph: Graph) -> dict[str, dict[str, list[str]]]:
-    """By provider the ops for which it has no kernel, each with the layers that use it."""
-    uses = {bodies: _uses(graph, bodies) for bodies in set(PROVIDERS.values())}
-    found: dict[str, dict[str, list[str]]] = {}
-    for provider, bodies in PROVIDERS.items():
-        found[provider] = {}
-        for use, layers in uses[bodies].items():
-            if not kernels.served(use.op, list(use.typed), provider):
-                known = found[provider].setdefault(use.op, [])
-                known += [layer for layer in layers if layer not in set(known)]
+@dataclass(frozen=True)
+class Needs:
+    """`kinds`: the kinds of ops that run on the CPU. `lacks`: by provider the ops without a kernel there, and the layers that use them."""
+
+    kinds: frozenset[str]
+    lacks: dict[str, dict[str, list[str]]]
+
+
+def needs(graph: Graph) -> Needs:
+    """What a graph needs of onnxruntime's providers."""
+    uses = {bodies: _uses(graph, bodies) for bodies in sorted(set(PROVIDERS.values()))}
+    order = {layer: k for k, layer in enumerate(dict.fromkeys(node.origin.layer for node in graph.nodes))}
+    lacks = {
+        provider: {op: sorted(layers, key=order.__getitem__) for op, layers in _lacking(uses[bodies], provider).items()}
+        for provider, bodies in PROVIDERS.items()
+    }
+    return Needs(frozenset(use.op for use in uses["cpu"]), lacks)
+
+
+def _lacking(uses: Mapping[Use, set[str]], provider: str) -> dict[str, set[str]]:
+    """The ops that a provider has no kernel for, and the layers that use them."""
+    found: dict[str, set[str]] = {}
+    for use, layers in uses.items():
+        if not kernels.served(use.op, list(use.typed), provider):
+            found.setdefault(use.op, set()).update(layers)
     return found
 
 
-def _uses(graph: Graph, bodies: str) -> Mapping[Use, Mapping[str, None]]:
-    """Each use of an op once, with the layers that have it, in the graph's order."""
-    found: dict[Use, dict[str, None]] = {}
-    known: dict[int, tuple[Body, list[Use]]] = {}  # the uses in a body, which many nodes call
+def _uses(graph: Graph, bodies: str) -> Mapping[Use, set[str]]:
+    """Each use of an op once, with the layers that have it."""
+    known: _Known = {}
+    layers: dict[tuple[Use, ...], set[str]] = {}
     for node in graph.nodes:
-        for use in _of_node(node, bodies, known):
-            found.setdefault(use, {})[node.origin.layer] = None
+        layers.setdefault(_of_node(node, bodies, known), set()).add(node.origin.layer)
+    found: dict[Use, set[str]] = {}
+    for uses, users in layers.items():
+        for use in uses:
+            found.setdefault(use, set()).update(users)
     return found
 
 
-def _of_node(node: Node, bodies: str, known: dict[int, tuple[Body, list[Use]]]) -> Iterable[Use]:
-    if not node.domain:
-        return [Use(node.op, tuple(_typed(node)))]
-    if node.domain != TRAINING:
-        return []
-    body = trace(node, bodies)
-    if id(body) not in known:
-        inner = dict.fromkeys(use for each in toposort(body.outputs) for use in _of_node(each, bodies, known))
-        known[id(body)] = body, list(inner)
-    return known[id(body)][1]
+def _of_node(node: Node, bodies: str, known: _Known) -> tuple[Use, ...]:
+    """The uses of ops that a node stands for: one, or those in its body. `known` are those of nodes like it."""
+    if node.domain not in ("", TRAINING):
+        return ()
+    body = trace(node, bodies) if node.domain else None
+    key = body or (node.op, tuple([v and v.dtype for v in node.inputs]), tuple([t.dtype for t in node.types]))
+    if key not in known:
+        inner = toposort(body.outputs) if body else ()
+        uses = (use for each in inner for use in _of_node(each, bodies, known)) if body else [Use(node.op, tuple(_typed(node)))]
+        known[key] = tuple(dict.fromkeys(uses))
+    return known[key]
 
 
 def _typed(node: Node) -> Iterator[tuple[str, str, str]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from netc import data
+from netc import data, terminal
 from netc import netc_pb2 as pb
 from netc.commands.trees import drawn
 from netc.report.blocks import histogram, sparkline
@@ -134,7 +134,7 @@ def _series(described: data.Description, source: data.Source) -> list[str]:
     """Each column over all training windows, and the first window with the value that follows."""
     count = source.rows or 0
     last = source.stored(0, np.arange(count))[:, -1]
-    width = max(map(len, described.columns))
+    width = terminal.column(described.columns)
     lines = [f"{name.ljust(width)}  {sparkline(last[:, k], 72)}" for k, name in enumerate(described.columns)]
     window, after = source.stored(0, np.array([0]))[0], source.stored(1, np.array([0])).reshape(-1)
     lines += ["", f"a window of {len(window)} rows, and {described.target} in the row after:"]

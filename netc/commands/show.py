@@ -15,7 +15,7 @@ from netc.errors import DataError, SpecError, near
 from netc.report.blocks import picture, sparkline
 from netc.report.sheet import page, sheet_png
 from netc.spec.job import load_job
-from netc.terminal import line
+from netc.terminal import column, line
 
 NETS = (".yaml", ".yml", ".prototxt", ".pbtxt", ".txtpb")
 LOOKED_AT, A_CLASS, MOST_CLASSES = 1000, 10, 20  # rows for ranges; pictures of a class; classes that are shown
@@ -132,7 +132,7 @@ def _classes(described: data.Description, opened: dict[str, data.Source]) -> lis
     counts = {p: Counter(s.stored(1, np.arange(s.rows or 0)).astype(np.int64).tolist()) for p, s in opened.items() if s.rows}
     labels = sorted({*range(len(described.classes)), *(label for count in counts.values() for label in count)})
     names = [described.classes[k] if 0 <= k < len(described.classes) else str(k) for k in labels]
-    width = max(map(len, ["class", *names]))
+    width = column(["class", *names])
     lines = [f"{'class'.ljust(width)}  " + "  ".join(f"{p.lower():>10}" for p in counts)]
     for label, name in zip(labels[:MOST_CLASSES], names, strict=False):
         lines.append(f"{name.ljust(width)}  " + "  ".join(f"{count[label]:>10,}" for count in counts.values()))

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from netc import terminal
 from netc.chain import Chain, open_graph
 from netc.commands.program import compiled_program
 from netc.contract import Program
@@ -86,7 +87,7 @@ def _feeds(program: Program, graph: Graph) -> Feeds:
 def table(times: Times) -> Iterator[str]:
     """The lines that `netc time` prints."""
     names = list(dict.fromkeys(name for name, _ in times.layers))
-    width = max(map(len, names))
+    width = terminal.column(names)
     yield f"{'layer'.ljust(width)}  " + "  ".join(f"{part:>9}" for part in PARTS)
     for name in names:
         yield f"{name.ljust(width)}  " + "  ".join(f"{times.layers[name, part]:9.3f}" for part in PARTS)

@@ -1,5 +1,6 @@
 """What differs between two nets, field by field."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -50,10 +51,11 @@ def _of_list(field: Any, old: Any, new: Any, path: str) -> Iterator[tuple[str, s
 def _by_name(items: Any) -> dict[str, Any]:
     """Elements by their names, or their numbers; two layers of one name, for two phases, are `data` and `data#2`."""
     found: dict[str, Any] = {}
+    counts = Counter[str]()
     for k, item in enumerate(items):
         name = getattr(item, "name", "") or str(k)
-        count = sum(key.partition("#")[0] == name for key in found)
-        found[f"{name}#{count + 1}" if count else name] = item
+        counts[name] += 1
+        found[f"{name}#{counts[name]}" if counts[name] > 1 else name] = item
     return found
 
 

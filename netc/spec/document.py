@@ -14,7 +14,7 @@ Position = tuple[int, int]
 
 @dataclass(frozen=True)
 class Dropped:
-    """Which fields that netc does not have are dropped: `outside` those that stand outside of layers, `fields` those that are named.
+    """Which fields that netc does not have are dropped: `outside` all that stand outside of layers, `fields` those that are named.
 
     A field of a layer may change what the layer computes, so only its name drops it: `pooling_param.foo`, or `foo_param`.
     """
@@ -26,7 +26,7 @@ class Dropped:
         """Whether the field `name` of the message at `path` is dropped."""
         named = [part for part in path if isinstance(part, str)]
         inside = bool(set(named) & {"layer", "layers"})
-        return self.name(path, name) in self.fields if inside else self.outside
+        return self.name(path, name) in self.fields or (self.outside and not inside)
 
     @staticmethod
     def name(path: FieldPath, name: str) -> str:

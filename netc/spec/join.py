@@ -3,9 +3,10 @@
 Where test nets differ, each has a stage of its own, which its test_state names.
 """
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from difflib import SequenceMatcher
 
 from netc import netc_pb2 as pb
 from netc.spec.overrides import copy_of
@@ -65,14 +66,41 @@ def _merged(uses: Sequence[Use]) -> list[_Entry]:
     for use in uses:
         new = [_Entry(layer, [use]) for layer in use.net.layer]
         found: list[_Entry] = []
-        matcher = SequenceMatcher(None, [e.key for e in entries], [e.key for e in new], autojunk=False)
-        for kind, a, b, c, d in matcher.get_opcodes():
-            if kind == "equal":
-                found += [_Entry(e.layer, [*e.uses, use]) for e in entries[a:b]]
-            else:
-                found += [*entries[a:b], *new[c:d]]
-        entries = found
+        a = b = 0
+        for i, j in _common([e.key for e in entries], [e.key for e in new]):
+            found += [*entries[a:i], *new[b:j], _Entry(entries[i].layer, [*entries[i].uses, use])]
+            a, b = i + 1, j + 1
+        entries = [*found, *entries[a:], *new[b:]]
     return entries
+
+
+def _common(a: Sequence[bytes], b: Sequence[bytes]) -> list[tuple[int, int]]:
+    """Where the longest sequence stands that is in both; the first of equal items is paired with the first, the second with the second.
+
+    Of the pairs it is the longest run whose second numbers rise (patience sorting), in n log n steps.
+    """
+    where = {item: j for j, item in enumerate(_numbered(b))}
+    pairs = [(i, where[item]) for i, item in enumerate(_numbered(a)) if item in where]
+    ends: list[int] = []  # by length, the least number that a run of it ends with
+    last: list[int] = []  # by length, the pair that it ends with
+    before: list[int] = []  # by pair, the one before it in its run
+    for k, (_, j) in enumerate(pairs):
+        length = bisect_left(ends, j)
+        ends[length : length + 1], last[length : length + 1] = [j], [k]
+        before.append(last[length - 1] if length else -1)
+    run, k = [], last[-1] if last else -1
+    while k >= 0:
+        run.append(pairs[k])
+        k = before[k]
+    return run[::-1]
+
+
+def _numbered(items: Sequence[bytes]) -> Iterator[tuple[bytes, int]]:
+    """Each item, and how many equal ones stand before it."""
+    counts = Counter[bytes]()
+    for item in items:
+        yield item, counts[item]
+        counts[item] += 1
 
 
 def _restricted(entry: _Entry, uses: Sequence[Use]) -> pb.LayerParameter | None:

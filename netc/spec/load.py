@@ -1,5 +1,6 @@
 """Files and texts to documents, by the suffix of the file."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,10 @@ from google.protobuf.message import DecodeError, Message
 from netc import netc_pb2 as pb
 from netc.errors import Fault, SpecError, near
 from netc.files import read_file
-from netc.spec import magic
+from netc.spec import magic, values
 from netc.spec.document import NOTHING, Document, Dropped
 from netc.spec.prototxt_reader import parse_prototxt as _parse_prototxt
+from netc.spec.strangers import MOST_SHOWN, check_texts, discard
 from netc.spec.upgrade import upgraded
 from netc.spec.yaml_reader import parse_yaml as _parse_yaml
 
@@ -47,7 +49,10 @@ def read(path: str | Path, message_type: type[Message] = pb.NetParameter, droppe
     if suffix not in (*YAML, *PROTOTXT, *BINARY):
         raise SpecError(Fault(name, _wrong_suffix(data, suffix)))
     if suffix in BINARY:
-        return Document(parse_binary(data, message_type, name), name, "")
+        message = _decoded(data, message_type, name)
+        check_texts(message, name)
+        warnings = discard(message, name, dropped) if message_type is not pb.BlobProto else ()  # whose numbers alone are read
+        return _upgraded(Document(message, name, "", warnings=warnings))
     text = _text(data, name)
     old = _parse_yaml(text, message_type, name) if suffix in YAML else _parse_prototxt(text, message_type, name, dropped)
     document = _upgraded(old)
@@ -68,19 +73,26 @@ def _whole(document: Document) -> Document:
 
 def _upgraded(document: Document) -> Document:
     try:
-        return upgraded(document)
+        new = upgraded(document)
+        return replace(new, faults=(*new.faults, *values.faults(new)))
     except SpecError as e:
         raise SpecError(*document.faults, *e.faults) from e
 
 
 def parse_binary(data: bytes, message_type: type[Message], path: str = "<data>") -> Any:
-    """The message in protobuf's binary form, in the current format. SpecError if it holds none."""
+    """The message in protobuf's binary form, in the current format, fields of forks left where they are. SpecError if it holds none."""
     try:
-        message = message_type.FromString(data)
+        return upgraded(Document(_decoded(data, message_type, path), path, "")).message
+    except UnicodeDecodeError as e:
+        raise SpecError(Fault(path, f"holds a text that is not UTF-8: {e.object[:MOST_SHOWN]!r}")) from e
+
+
+def _decoded(data: bytes, message_type: type[Message], path: str) -> Any:
+    try:
+        return message_type.FromString(data)
     except DecodeError as e:
         text = f"this is no binary {message_type.DESCRIPTOR.name}, or the file is cut off ({e})"
         raise SpecError(Fault(path, text)) from e
-    return upgraded(Document(message, path, "")).message
 
 
 def read_bytes(path: str | Path) -> bytes:

@@ -33,10 +33,12 @@ def read_weights(path: str | Path) -> dict[str, list[np.ndarray]]:
     data = read_bytes(path)
     if hdf5.is_hdf5(data):
         return hdf5.read_model(path)
-    net = parse_binary(data, pb.NetParameter, str(path))
+    net = parse_binary(data, pb.NetParameter, str(path))  # fields of forks do no harm: of its layers, names and blobs alone are read
     found: dict[str, list[np.ndarray]] = {}
     for i, layer in enumerate(net.layer):
         if layer.blobs:
+            if isinstance(layer.name, bytes):  # what protobuf gives where it is not UTF-8
+                raise SpecError(Fault(str(path), f"layer {i}: its name is not UTF-8: {layer.name!r}"))
             blobs = [to_array(blob, f"{path}: layer {layer.name!r}, blob {k}") for k, blob in enumerate(layer.blobs)]
             if layer.name in found:
                 raise SpecError(Fault(str(path), f"layer {i}: the name {layer.name!r} comes twice with blobs"))

@@ -7,9 +7,8 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from netc.spec.document import Position
 from netc.spec.reading import Reading
 from netc.spec.scalars import NUMBER, short
+from netc.spec.values import DEEPEST
 from netc.spec.yaml_compose import MERGE
-
-DEEPEST = 20  # levels of a value without a schema: protobuf's binary form takes no more than 100 messages within each other
 
 
 def at(node: Node) -> Position:

@@ -9,6 +9,7 @@ from netc.errors import Fault, SpecError
 from netc.spec.document import Document, FieldPath
 from netc.spec.reading import NET, Reading
 from netc.spec.scalars import from_text
+from netc.spec.values import TOO_DEEP
 from netc.spec.yaml_compose import compose
 from netc.spec.yaml_layers import complete, layer_parts, layer_target, type_of
 from netc.spec.yaml_nodes import at, given, is_unset, named, pairs, struct_value
@@ -23,7 +24,7 @@ def parse_yaml(text: str, message_type: type[Any], path: str = "<text>") -> Docu
         if root is not None:
             _message(reading, root, message, ())
     except RecursionError as e:
-        raise SpecError(Fault(path, "mappings and lists stand too deep within each other")) from e
+        raise SpecError(Fault(path, TOO_DEEP)) from e
     return reading.finish(message)
 
 

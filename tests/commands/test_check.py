@@ -183,3 +183,31 @@ solver: {{base_lr: 0.01, max_iter: 1000}}
     assert "labels 0 to 9, 10 classes, 0.1 to 0.1 of the rows each" in result.stdout
     np.savez(tmp_path / "sorted.npz", data=random.normal(size=(6000, 4)), label=np.repeat([0, 1], [5900, 100]))
     assert "classes of TEST are uneven: 5900 rows of class 0, 100 of class 1" in netc("check", tmp_path / "net.yaml").stderr
+
+
+TWO = """\
+layers:
+  - Data: {name: data, source: two.npz, batch_size: 10, test_fraction: 0.2, top: [a, b, label]}
+  - Concat: {bottom: [a, b]}
+  - InnerProduct: {num_output: 3, weight_filler: xavier}
+  - SoftmaxWithLoss
+solver: {base_lr: 0.1, max_iter: 20}
+"""
+
+
+def test_a_source_with_two_features(tmp_path):
+    """Rows are copies where both are alike, labels are those of the third top, and NaN is found in the second feature."""
+    random = np.random.default_rng(0)
+    arrays = {"a": np.zeros((60, 4), np.float32), "b": random.normal(size=(60, 3)).astype(np.float32), "label": np.arange(60) % 3}
+    np.savez(tmp_path / "two.npz", **arrays)
+    result = netc("check", write_small(tmp_path, TWO), "--data")
+    assert result.exit_code == 0 and result.stderr == ""
+    assert "10x4 10x3 10" in result.stdout and "TRAIN data: 48 rows" in result.stdout
+    assert result.stdout.count("labels 0 to 2, 3 classes") == 2
+    arrays["b"][50:] = arrays["b"][0]
+    np.savez(tmp_path / "two.npz", **arrays)
+    assert "that are copies of others: " in netc("check", write_small(tmp_path, TWO), "--data").stderr
+    arrays["b"][7, 1] = np.nan
+    np.savez(tmp_path / "two.npz", **arrays)
+    result = netc("check", write_small(tmp_path, TWO), "--data")
+    assert result.exit_code == 2 and "'b' of TRAIN has NaN at two.npz: b[7], element [1]" in result.stderr.replace(str(tmp_path) + "/", "")
