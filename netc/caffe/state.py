@@ -28,7 +28,7 @@ def ignore(*fields: str) -> None:
     A layer may then compute something else than in the fork; without this such a field is an error.
     """
     global _dropped
-    _dropped = Dropped(fields=_dropped.fields.union(fields))
+    _dropped = Dropped(fields=(*_dropped.fields, *fields))
 
 
 def dropped() -> Dropped:
