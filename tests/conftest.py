@@ -11,6 +11,18 @@ DATA = Path(os.environ["NETC_DATA"].split(os.pathsep)[0] if "NETC_DATA" in os.en
 
 os.environ.setdefault("NETC_CACHE", "0")  # tests leave nothing in the user's cache
 
+# Folders and modules that train nets, start processes or read many files. `pytest -m "not slow"` leaves them out and takes a minute.
+SLOW = (
+    "benchmarks", "docs", "native", "zoo", "caffe/test_backward", "caffe/test_nets", "commands/test_export",
+    "commands/test_generate", "commands/test_init", "commands/test_predict", "commands/test_publish", "commands/test_show",
+    "commands/test_verify_resume", "data/test_database_fuzz", "data/test_leveldb", "data/test_named_sets",
+    "data/test_sequence_sets", "data/test_trees", "layers/test_boltzmann", "layers/test_recorded", "report/test_board",
+    "report/test_damaged", "report/test_recorder", "run/test_faults", "run/test_inputs", "run/test_kill",
+    "spec/test_hostile_texts", "spec/test_schema", "test_autoencoder", "test_carry", "test_compiled", "test_gpu_check",
+    "test_kernels", "test_pretraining", "test_recorded_lenet", "test_recurrent_nets", "test_reference", "test_resume",
+    "test_scale", "test_terminal", "test_uses", "test_watch",
+)  # fmt: skip
+
 needs_reference = pytest.mark.skipif(not REFERENCE.is_dir(), reason=f"no recorded results in {REFERENCE}")
 
 
@@ -23,3 +35,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """What the tests take from the command line beside pytest's own options."""
     parser.addoption("--golden-update", action="store_true", help="write what tests/errors/ expects anew (tests/test_error_messages.py)")
     parser.addoption("--kills", type=int, default=3, help="How often a run is killed in tests/run/test_kill.py.")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The marker `slow` on the tests of SLOW."""
+    slow = tuple(str(ROOT / "tests" / name) for name in SLOW)
+    for item in items:
+        path = str(item.path.with_suffix(""))
+        if path in slow or any(path.startswith(f"{folder}{os.sep}") for folder in slow):
+            item.add_marker(pytest.mark.slow)

@@ -4,15 +4,12 @@ import json
 import subprocess
 import sys
 
-import pytest
-
 from tests.conftest import ROOT, needs_data
 from tests.gpu import parts
 from tests.gpu.__main__ import apart
 from tests.gpu.report import table, write
 
 
-@pytest.mark.slow
 @needs_data("mnist")
 def test_every_part_runs_on_the_cpu(tmp_path):
     command = [sys.executable, "-m", "tests.gpu", "--cpu", "--quick", "--net", "logistic", "mlp", "lenet", "--output", str(tmp_path)]

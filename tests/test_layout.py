@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, SLOW
 
 NETC = ROOT / "netc"
 
@@ -83,6 +83,10 @@ def test_tests_mirror_modules():
     """A test file under a folder of tests/ tests a folder of netc/."""
     folders = {p.name for p in (ROOT / "tests").iterdir() if p.is_dir() and any(p.glob("test_*.py"))} - {"benchmarks"}
     assert folders <= {p.name for p in NETC.iterdir() if p.is_dir()}
+
+
+def test_what_is_slow_is_there():
+    assert [name for name in SLOW if not any((ROOT / "tests" / f"{name}{suffix}").exists() for suffix in ("", ".py"))] == []
 
 
 @pytest.mark.parametrize("word", ["/work/", "shared/", "/tmp/v/"])

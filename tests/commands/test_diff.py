@@ -40,8 +40,8 @@ def test_other_order_and_unset_fields(tmp_path):
 def test_a_published_model_and_a_run(tmp_path):
     zoo = str(ROOT / "model_zoo")
     assert netc("diff", "mlp", "nets/mlp.yaml", NETC_ZOO=zoo).stdout == "alike\n"
-    shutil.copytree(ROOT / "model_zoo" / "mlp" / "1.0.0", tmp_path / "run")
-    assert netc("diff", tmp_path / "run", "mlp@1.0.0", NETC_ZOO=zoo).exit_code == 0
+    shutil.copytree(ROOT / "model_zoo" / "mlp" / "1.0.1", tmp_path / "run")
+    assert netc("diff", tmp_path / "run", "mlp@1.0.1", NETC_ZOO=zoo).exit_code == 0
     result = netc("diff", "mlpp", "nets/mlp.yaml", NETC_ZOO=zoo)
     assert result.exit_code == 2 and "did you mean 'mlp'?" in result.stderr
     result = netc("diff", write_small(tmp_path, NET.replace("small.npz", "gone.npz")), "nets/mlp.yaml")

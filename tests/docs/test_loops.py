@@ -84,19 +84,12 @@ def repeats(losses: list[float], states: dict[str, np.ndarray], wanted: dict[str
     return {name: distance for name, distance in found.items() if not distance <= SAME}
 
 
-published_with_facts = pytest.mark.skipif(
-    not all((folder / "train.json").exists() for folder in MODELS.values()), reason="models that were published before train.json was"
-)
-
-
-@published_with_facts
 @pytest.mark.parametrize("name", MODELS)
 def test_every_published_model_repeats_its_vectors_in_python(name, loops):
     batches, wanted = vectors(MODELS[name])
     assert repeats(*in_python(loops, MODELS[name], batches), wanted) == {}
 
 
-@published_with_facts
 def test_every_published_model_repeats_its_vectors_in_node(loops, needs_node, tmp_path):
     jobs = {name: vectors(folder) for name, folder in MODELS.items()}
     found = in_node(loops, tmp_path, [(MODELS[name], batches) for name, (batches, _) in jobs.items()])
