@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -186,8 +186,7 @@ def predict(model: str, inputs: tuple[str, ...], source: str | None, key: str | 
     from netc.commands import generate
     from netc.commands.output import form, put
     from netc.commands.predict import Model
-    from netc.commands.results import Prediction, check_form, save
-    from netc.errors import DataError, Fault
+    from netc.commands.results import check_form
 
     if (prompt is None) == (not inputs):
         raise click.UsageError("give INPUTS, or a --prompt for a model that writes")
@@ -200,6 +199,15 @@ def predict(model: str, inputs: tuple[str, ...], source: str | None, key: str | 
         text = prompt + generate.write(made, prompt, length or 200, temperature, seed)
         put(output, f"{text}\n".encode()) if output else click.echo(text)
         return
+    _predict_all(made, inputs, top, length, output)
+
+
+def _predict_all(made: Any, inputs: tuple[str, ...], top: int, length: int | None, output: str | None) -> None:
+    """Predictions of all inputs that can be read, printed or saved; then DataError names the others."""
+    from netc.commands import generate
+    from netc.commands.results import Prediction, save
+    from netc.errors import DataError, Fault
+
     found, faults = list[Prediction](), list[Fault]()
     for outcome in generate.outcomes(made, inputs, top, length):
         if isinstance(outcome, DataError):
