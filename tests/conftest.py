@@ -1,6 +1,7 @@
 """Where tests find recorded results and data; both may be absent, and tests that need them then skip, saying so."""
 
 import os
+import pty
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,14 @@ needs_reference = pytest.mark.skipif(not REFERENCE.is_dir(), reason=f"no recorde
 def needs_data(folder: str) -> pytest.MarkDecorator:
     """Skip where a data set is not there."""
     return pytest.mark.skipif(not (DATA / folder).is_dir(), reason=f"no {folder} in {DATA}; NETC_DATA names the folder of data sets")
+
+
+def pseudo_terminal() -> tuple[int, int]:
+    """Both ends of one; the test skips where the system has none to give, as in some containers."""
+    try:
+        return pty.openpty()
+    except OSError as e:
+        pytest.skip(f"no pseudo-terminal: {e}")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

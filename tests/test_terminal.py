@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import pty
 import re
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from rich.progress import Progress
 
 from netc import terminal
 from netc.report.screen import screen
-from tests.conftest import ROOT
+from tests.conftest import ROOT, pseudo_terminal
 from tests.small_nets import netc
 
 ATTACKS = {
@@ -101,7 +100,7 @@ def hostile(tmp_path):
 
 def on_a_terminal(*arguments: str, cwd=ROOT) -> str:
     """All that a command writes to a terminal."""
-    master, slave = pty.openpty()
+    master, slave = pseudo_terminal()
     with subprocess.Popen([sys.executable, "-m", "netc", *arguments], cwd=cwd, stdout=slave, stderr=slave, stdin=slave) as process:
         os.close(slave)
         found = b""

@@ -52,7 +52,7 @@ def test_a_progression_is_foretold_as_by_least_squares(tmp_path):
     result = netc("predict", "regression", tmp_path / "patients.csv", "--from", tmp_path / "zoo")
     assert result.exit_code == 0, result.stderr
     found = [line.split(": progression ") for line in result.stdout.splitlines()]
-    model = Model(tmp_path / "zoo/regression/1.0.1")
+    model = Model(tmp_path / "zoo/regression/1.0.0")
     np.testing.assert_allclose([float(v) for _, v in found], model(tested[:3])["progression"][:, 0], rtol=1e-4)
     assert [name for name, _ in found] == [f"{tmp_path / 'patients.csv'}[{k}]" for k in range(3)]
 
@@ -67,7 +67,7 @@ def test_outliers_have_larger_errors_than_by_components(tmp_path):
     away = ((tested / 16 - normal.inverse_transform(normal.transform(tested / 16))) ** 2).sum(1)
     ours = trained("outliers", tmp_path)
     assert ours["auc"] >= 0.99 > roc_auc_score(label == 0, away)
-    score = Model(tmp_path / "zoo/outliers/1.0.1")(tested.reshape(-1, 1, 8, 8))["score"]
+    score = Model(tmp_path / "zoo/outliers/1.0.0")(tested.reshape(-1, 1, 8, 8))["score"]
     assert roc_auc_score(label == 0, score) == pytest.approx(ours["auc"], abs=1e-5)
 
 

@@ -7,8 +7,10 @@ that a file means the same, and its errors read the same, with libyaml and witho
 import re
 from collections.abc import Sequence
 from itertools import islice
+from typing import Any
 
 import yaml
+from yaml.events import CollectionEndEvent, CollectionStartEvent
 from yaml.nodes import MappingNode, Node, ScalarNode
 
 from netc.errors import MOST_FAULTS, Fault, SpecError
@@ -17,6 +19,7 @@ from netc.spec.document import Position
 FREE_REPEATS = 20_000  # nodes that aliases may add to a small file ...
 REPEATS = 0.5  # ... and for each character of a large one
 OTHERWISE = "\t?\ufeff"  # characters that libyaml takes in places where PyYAML does not
+DEEPEST = 200  # mappings and lists within each other
 PROTOBUF = re.compile(r"^[ \t]*layers?[ \t]*\{", re.MULTILINE)
 MERGE = "tag:yaml.org,2002:merge"
 
@@ -45,10 +48,21 @@ def _root(text: str) -> Node | None:
     fast = getattr(yaml, "CSafeLoader", None)
     if fast is not None and not any(character in text for character in OTHERWISE):
         try:
+            _bound_depth(text, fast)
             return yaml.compose(text, fast)
         except (yaml.YAMLError, UnicodeEncodeError):
             pass  # PyYAML's own words for what is wrong
+    _bound_depth(text, yaml.SafeLoader)
     return yaml.compose(text, yaml.SafeLoader)
+
+
+def _bound_depth(text: str, loader: Any) -> None:
+    """RecursionError where a text is deeper than DEEPEST. Events come without recursion, which in libyaml's composer ends the process."""
+    depth = 0
+    for event in yaml.parse(text, loader):
+        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        if depth > DEEPEST:
+            raise RecursionError
 
 
 def _tabs(text: str, path: str) -> list[Fault]:

@@ -51,7 +51,7 @@ def replaced(place: Path, name: str, version: str) -> None:
         shutil.rmtree(place / name / gone)
         for path in {p for pattern in TEXTS for p in ROOT.glob(pattern)}:
             text = path.read_text()
-            changed = re.sub(rf"\b{re.escape(name)}(/|@|\" / \"){re.escape(gone)}\b", rf"{name}\g<1>{version}", text)
+            changed = re.sub(rf"(?<!\"zoo/)\b{re.escape(name)}(/|@|\" / \"){re.escape(gone)}\b", rf"{name}\g<1>{version}", text)
             if changed != text:
                 path.write_text(changed)
                 print(f"  {path.relative_to(ROOT)}: {name} {gone} is {version}")

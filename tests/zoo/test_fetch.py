@@ -1,7 +1,6 @@
 """Listing, showing, verifying and downloading, from a directory and from a web server on the loopback."""
 
 import os
-import pty
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ import pytest
 
 from netc import zoo
 from netc.errors import UnknownModelError, ZooError
+from tests.conftest import pseudo_terminal
 from tests.zoo.toy import contents, stated
 
 
@@ -151,7 +151,7 @@ def test_a_full_disk_leaves_nothing_behind(toy_zoo: Path, tmp_path: Path, monkey
 
 def test_progress_on_a_terminal_only(toy_zoo: Path, tmp_path: Path) -> None:
     program = "import sys; from netc import zoo; zoo.download('toy', sys.argv[1], sys.argv[2])"
-    terminal, its_end = pty.openpty()
+    terminal, its_end = pseudo_terminal()
     environment = os.environ | {"TERM": "xterm", "COLUMNS": "100"}
     command = [sys.executable, "-c", program, str(toy_zoo)]
     subprocess.run([*command, str(tmp_path / "a")], stderr=its_end, env=environment, check=True)
