@@ -92,9 +92,22 @@ def _shape(param: pb.TransformationParameter, paths: tuple[Path, ...], skip: boo
     return channels or (1 if all(header.grey for header in headers if header) else 3), *size
 
 
-@lru_cache(maxsize=4)
 def _headers(paths: tuple[Path, ...], skip: bool) -> list[Header | None]:
     """What each image is; None for one that cannot be opened where these are skipped."""
+    return _headers_now(paths, tuple(map(_stamp, paths)), skip)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError:  # whoever reads it says what is wrong
+        return 0, 0
+    return status.st_mtime_ns, status.st_size
+
+
+@lru_cache(maxsize=4)
+def _headers_now(paths: tuple[Path, ...], stamps: tuple[tuple[int, int], ...], skip: bool) -> list[Header | None]:
+    # `stamps` are there for the cache: images that changed are looked at again.
 
     def header(path: Path) -> Header | None:
         try:

@@ -183,3 +183,13 @@ def test_images_in_formats_that_are_not_read_are_counted(folder):
     source = data.open(data_layer("pets", 1), "TRAIN", 0, folder)
     assert source.rows == 5
     assert source.notes() == [f"2 images have a format that netc does not read: skipped (such as {folder}/pets/dog/x.heic)"]
+
+
+def test_images_that_changed_are_looked_at_again(tmp_path):
+    for name in "ab":
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        Image.new("L", (8, 8)).save(tmp_path / "photos" / name / "1.png")
+    assert images.common_size(tmp_path / "photos") == (8, 8)
+    for name in "ab":
+        Image.new("L", (6, 9)).save(tmp_path / "photos" / name / "1.png")
+    assert images.common_size(tmp_path / "photos") == (9, 6)
