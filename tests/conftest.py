@@ -1,10 +1,14 @@
 """Where tests find recorded results and data; both may be absent, and tests that need them then skip, saying so."""
 
+import inspect
 import os
 import pty
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from netc import registry
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = Path(os.environ.get("NETC_REFERENCE", ROOT.parent / "shared" / "reference"))
@@ -30,6 +34,18 @@ needs_reference = pytest.mark.skipif(not REFERENCE.is_dir(), reason=f"no recorde
 def needs_data(folder: str) -> pytest.MarkDecorator:
     """Skip where a data set is not there."""
     return pytest.mark.skipif(not (DATA / folder).is_dir(), reason=f"no {folder} in {DATA}; NETC_DATA names the folder of data sets")
+
+
+@pytest.fixture(autouse=True)
+def plugins_of_the_test() -> Iterator[None]:
+    """What a test's own plug-in files register is taken back, so that no other test sees it."""
+    before = set(registry.plugins())
+    yield
+    if own := set(registry.plugins()) - before:
+        registry._loaded.difference_update(own)
+        for table in (t for t in vars(registry).values() if isinstance(t, registry.Registry)):
+            for name in [n for n, f in table.items() if inspect.getsourcefile(inspect.unwrap(f)) in own]:
+                del table[name], table.facts[name]
 
 
 def pseudo_terminal() -> tuple[int, int]:
