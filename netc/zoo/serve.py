@@ -152,10 +152,13 @@ def _file(root: Path, path: str, request: "Request", digest: str | None, sole: b
     response.set_etag(digest or f"{status.st_mtime_ns}-{status.st_size}")
     response.cache_control.no_cache = True
     try:
-        return response.make_conditional(request.environ, accept_ranges=True, complete_length=status.st_size)
+        made = response.make_conditional(request.environ, accept_ranges=True, complete_length=status.st_size)
     except BaseException:
         file.close()
         raise
+    if request.method == "HEAD" or made.status_code == 304:
+        file.close()  # nothing of it is sent, so nobody else does
+    return made
 
 
 def _page(text: str, status: int = 200) -> "Response":
