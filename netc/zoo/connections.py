@@ -17,6 +17,7 @@ from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 MOST, MOST_OF_ONE = 64, 32  # connections at once, and of one address
 PATIENCE = 30.0  # seconds that a client may be silent, or take for a piece of an answer
 ASKING = 10.0  # seconds that a client may take for the whole of a question
+ANSWER = "netc.answer"  # where the environment of a request keeps what answers it
 FULL = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\nConnection: close\r\n\r\n"
 
 
@@ -56,6 +57,15 @@ class _Handler(WSGIRequestHandler):
         self._timed.deadline = time.monotonic() + ASKING
         super().handle_one_request()
 
+    def run_wsgi(self) -> None:
+        """An answer. Werkzeug leaves its file open where the client breaks off before all that it sent is read."""
+        self.environ = {}
+        try:
+            super().run_wsgi()
+        finally:
+            if close := getattr(self.environ.get(ANSWER), "close", None):
+                close()
+
     def log(self, type: str, message: str, *args: Any) -> None:
         """Nothing: what was asked for is nobody's business."""
 
@@ -67,7 +77,12 @@ class BoundedServer(ThreadedWSGIServer):
 
     def __init__(self, host: str, port: int, application: Callable[..., Any]):
         self._lock, self._open = threading.Lock(), Counter[str]()
-        super().__init__(host, port, application, handler=_Handler)
+
+        def kept(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+            environ[ANSWER] = application(environ, start_response)
+            return environ[ANSWER]
+
+        super().__init__(host, port, kept, handler=_Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """A thread for a client, if there is room."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -22,6 +22,7 @@ from tests.zoo.toy import contents, hostile, stated
 
 pytest.importorskip("werkzeug", reason="netc zoo serve needs the extra `serve`")
 from netc.zoo import connections, pages, serve  # noqa: E402
+from netc.zoo.location import open_file  # noqa: E402
 
 
 @contextmanager
@@ -316,11 +317,11 @@ def test_a_question_has_a_deadline(folder: Path, monkeypatch: pytest.MonkeyPatch
         assert time.monotonic() - began < 5
 
 
-# The thread that writes to a client may still hold the file when its server ends.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_client_that_reads_nothing_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "zoo"
     zoo.publish(folder, "big", {"big.bin": bytes(1 << 26)}, stated())
+    opened: list[BinaryIO] = []
+    monkeypatch.setattr(serve, "open_file", lambda *said: opened.append(open_file(*said)) or opened[-1])
     with slow_clients(folder, monkeypatch, PATIENCE=0.5, MOST=1) as connect:
         idle = connect(b"GET /big/1.0.0/big.bin HTTP/1.1\r\nHost: localhost\r\n\r\n")
         deadline = time.monotonic() + 10
@@ -328,6 +329,7 @@ def test_a_client_that_reads_nothing_is_let_go(tmp_path: Path, monkeypatch: pyte
             assert time.monotonic() < deadline
             time.sleep(0.05)
         idle.close()
+    assert len(opened) > 1 and all(file.closed for file in opened)
 
 
 def test_what_it_means_to_listen_to_others() -> None:
