@@ -19,7 +19,7 @@ def listed() -> Iterator[tuple[str, str, str, str, str]]:
 
 def record_of(name: str) -> DataSet | None:
     """The record of a data set; None where a plug-in keeps none."""
-    record = registry.dataset.facts[name].get("record")
+    record = registry.dataset.records[name].get("record")
     return record if isinstance(record, DataSet) else None
 
 

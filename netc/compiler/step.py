@@ -75,7 +75,7 @@ def watch_graph(lowered: Lowered, steps: StepGraphs) -> Graph:
         with origin(layer=layer.name, place=layer.at(), part="watch"):
             own = [p for p in steps.gradients if p.node.attrs["layer"] == layer.name]
             top = next((t for t in lowered.layer_tops[layer.name] if t.rank and t.dtype == np.float32), None)
-            found = _learning(own, steps) | ({} if top is None or layer.source else _activation(top, layer.facts.get("range")))
+            found = _learning(own, steps) | ({} if top is None or layer.source else _activation(top, layer.kind.range))
         outputs |= {f"{WATCH}{layer.name}/{what}": value for what, value in found.items()}
     return Graph(lowered.graph.name, outputs)
 
@@ -130,7 +130,7 @@ def solver_faults(job: Job) -> list[Fault]:
     policy = solver.lr_policy or "fixed"
     if policy not in registry.schedule:
         fault(f"there is no lr_policy {policy!r}; {near(policy, registry.schedule)}", "lr_policy")
-    for name in registry.schedule.facts.get(policy, {}).get("needs", ()):
+    for name in registry.schedule.records.get(policy, {}).get("needs", ()):
         if not (len(solver.stepvalue) if name == "stepvalue" else solver.HasField(name)):
             fault(f"lr_policy {policy!r} needs {name}", "lr_policy")
     if solver.HasField("max_iter") == solver.HasField("max_epoch"):
@@ -151,8 +151,8 @@ def solver_faults(job: Job) -> list[Fault]:
 
 def _out_of_range(solver: pb.SolverParameter, policy: str) -> Iterator[tuple[str, str]]:
     """The fields whose numbers make no sense, whatever they are for or for the policy and the type that are chosen: what each may be."""
-    by_policy = registry.schedule.facts.get(policy, {}).get("not_negative", ())
-    by_type = registry.optimizer.facts.get(solver.type, {}).get("positive", ())
+    by_policy = registry.schedule.records.get(policy, {}).get("not_negative", ())
+    by_type = registry.optimizer.records.get(solver.type, {}).get("positive", ())
     for name, least, most in (*LIMITS, *((n, 0, inf) for n in by_policy)):
         value = float(shortest(getattr(solver, name)))
         if not least <= value <= most or (name in ROOTS and value == 1) or value == inf:
@@ -192,7 +192,7 @@ def _gradients(lowered: Lowered) -> dict[Value, Value]:
 def _no_loss(document: Document) -> Fault:
     """What to say of a net without a loss in training, which may have one that its rules leave out."""
     for i, spec in enumerate(document.message.layer):
-        if registry.layer.facts.get(spec.type, {}).get("loss"):
+        if registry.layer_type(spec.type).loss:
             at = ("layer", i, "include" if spec.include else "exclude" if spec.exclude else "loss_weight")
             text = f"the net has no loss in phase TRAIN: layer {spec.name!r} is one, but does not count there; leave this rule out"
             return Fault(document.place(*at), text)

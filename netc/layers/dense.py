@@ -8,7 +8,7 @@ from netc.layers.shape import axis_of
 from netc.registry import layer
 
 
-@layer("InnerProduct")
+@layer("InnerProduct", stem="ip", linear=True)
 def inner_product(ctx: Context, x: Value) -> Value:
     """y = x W' + b over all axes from `axis` on, which become one of num_output. W is (num_output, inputs), or turned if `transpose`."""
     p = ctx.param.inner_product_param

@@ -13,12 +13,10 @@ from netc import data, registry
 from netc import netc_pb2 as pb
 from netc.errors import MOST_FAULTS, Fault, NetcError, SpecError, line_of, near
 from netc.spec import Document
-from netc.spec.fields import KINDS, LABELLED
 from netc.spec.other_names import type_hint
 from netc.spec.ranges import range_faults
 
 BROKEN, GUESSED = "broken", "guessed"
-ENDLESS = ("Silence", "HDF5Output")  # types that write nothing
 TRAIN, VALIDATION, TEST, DEPLOY = "TRAIN", "VALIDATION", "TEST", "DEPLOY"  # a net for TEST serves VALIDATION too, on other rows
 
 
@@ -44,9 +42,9 @@ class Layer:
         return self.document.place("layer", self.index, *path)
 
     @property
-    def facts(self) -> dict[str, Any]:
-        """What the layer's decorator says of its type."""
-        return registry.layer.facts[self.type]
+    def kind(self) -> registry.LayerType:
+        """The properties of the layer's type."""
+        return registry.layer_type(self.type)
 
 
 @dataclass(frozen=True)
@@ -159,7 +157,7 @@ def _met(rule: pb.NetStateRule, phase: str, level: int, stages: set[str]) -> boo
 def _unknown_type(name: str) -> tuple[str, str]:
     """What is wrong with a type, and the one that must be meant, "" if that is not plain."""
     hint, meant = type_hint(name, registry.layer)
-    if name not in KINDS and not hint.startswith(("did", "here")):
+    if not hint.startswith(("did", "here")):
         hint = f"BVLC Caffe has none of that name either, so it is a fork's or a plug-in's (--plugin FILE); {hint}"
     return f"there is no layer type {name!r}; {hint}", meant
 
@@ -179,21 +177,21 @@ def _layer(document: Document, i: int, spec: pb.LayerParameter, phase: str, base
         if not any(f.place == document.place("layer", i, "type") for f in document.faults):
             fault(hint, "type")
         known, doubt = known + bool(type_), doubt or GUESSED
-    facts: dict[str, Any] = registry.layer.facts.get(type_, {})
-    tops = tuple(spec.top) or ((spec.name,) if facts.get("loss") else ())
+    kind = registry.layer_type(type_)
+    tops = tuple(spec.top) or ((spec.name,) if kind.loss else ())
     weights = tuple(spec.loss_weight)
     if weights and len(weights) != len(tops):
         fault(f"{len(weights)} loss_weight for {len(tops)} tops; give one each, or none", "loss_weight")
-    counts = 0 if facts.get("loss") else facts.get("own_loss")
+    counts = 0 if kind.loss else kind.own_loss
     weights = weights or tuple(1.0 if k == counts else 0.0 for k in range(len(tops)))
     if type_ in registry.layer and doubt != BROKEN:
-        for what, names in (("bottom", spec.bottom), ("top", tops)):
-            if wrong := _wrong_count(type_, what, names, *facts.get(what + "s", (1, 1))):
+        for what, names, limits in (("bottom", spec.bottom, kind.bottoms), ("top", tops, kind.tops)):
+            if wrong := _wrong_count(type_, what, names, *limits):
                 if not doubt:
                     fault(wrong, what)
                 doubt = doubt and BROKEN
     source, batch = None, None
-    if facts.get("source"):
+    if kind.source:
         try:
             spec, source = data.read_as_learned(spec, phase, base, learned.get(tops[0]) if tops else None)
             batch = data.resolve_batch_size(spec, phase)
@@ -265,7 +263,7 @@ def _blob_faults(layers: list[Layer], left_out: Mapping[str, str]) -> Iterable[F
                 said = left_out.get(bottom) if later is None else None
                 said = said or _unwritten(bottom, layer, later, written if unwritten <= MOST_FAULTS else None)  # a search takes its time
                 yield Fault(layer.at("bottom", i), f"layer {layer.name!r}: {said}")
-        told = layer.document.states("layer", layer.index, "top") or (layer.tops and layer.type) or layer.type in ENDLESS
+        told = layer.document.states("layer", layer.index, "top") or (layer.tops and layer.type) or layer.kind.writes_nothing
         unsure |= bool(layer.doubt) and not told
         yield from _top_faults(layer, written)
         for top in layer.tops:
@@ -278,7 +276,7 @@ def _top_faults(layer: Layer, written: Mapping[str, Layer]) -> Iterable[Fault]:
     for i, top in enumerate(layer.tops):
         in_place = i < len(layer.bottoms) and layer.bottoms[i] == top
         other = written.get(top) or seen.get(top)
-        if in_place and not registry.layer.facts.get(layer.type, {}).get("in_place", True):
+        if in_place and layer.kind.in_place is False:
             text = f"{layer.type} cannot run in place: give its top a name other than {top!r}"
             yield Fault(layer.at("top", i), f"layer {layer.name!r}: {text}")
         elif other is not None and not in_place:
@@ -291,7 +289,7 @@ def _top_faults(layer: Layer, written: Mapping[str, Layer]) -> Iterable[Fault]:
 def _unwritten(bottom: str, layer: Layer, later: Layer | None, written: Iterable[str] | None) -> str:
     """What is wrong with a bottom that no layer before it writes, with what is near among `written`. `later` is a layer that does."""
     if later is None:
-        if bottom == "label" and layer.type in LABELLED:
+        if bottom == "label" and layer.kind.reads_label:
             return f"reads 'label', which no layer before it writes; {layer.type} needs it: the data layer can have it as its second top"
         return f"reads {bottom!r}, which no layer before it writes{'' if written is None else f'; {near(bottom, written)}'}"
     if later is layer:

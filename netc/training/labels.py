@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from netc import data
+from netc import data, registry
 from netc.compiler.lower import Lowered, Reading
 from netc.errors import DataError, Fault
 from netc.graph.ir import Graph, Node
@@ -17,7 +17,6 @@ from netc.layers.context import BATCH
 from netc.net.resolve import Layer
 from netc.runtime.chain import open_graph
 from netc.runtime.session import Runs
-from netc.spec.fields import KINDS
 from netc.training.bad_values import Found, Place, base_of, fault_of, nowhere
 
 CHUNK = 2**20  # numbers of a column that are looked at together
@@ -100,7 +99,7 @@ class Checks:
                 self._direct.append((reading, column))
             elif base.node.key != ("netc", "Input") and all(n.attrs["name"] in self.columns for n in _inputs(reading)):
                 self._derived.append(reading)
-        layers_of_ones_own = [x for x in lowered.net.layers if x.type == "Python" or x.type not in KINDS]
+        layers_of_ones_own = [x for x in lowered.net.layers if x.type == "Python" or not registry.layer.is_own(x.type)]
         gaps = {b for x in layers_of_ones_own for b in x.bottoms}  # what these may do with NaN only they know
         used = {BATCH + b for x in lowered.net.layers for b in x.bottoms if b not in gaps}
         self._numbers = [column for name, column in self.columns.items() if name in used]

@@ -92,7 +92,7 @@ def test_a_mirror_is_asked_first(server, monkeypatch):
     )
     (folder / "iris").mkdir()
     (folder / "iris" / "iris.csv").write_bytes(content)
-    monkeypatch.setitem(dataset.facts["iris"], "record", record)
+    monkeypatch.setitem(dataset.records["iris"], "record", record)
     result = netc("data", "fetch", "iris", NETC_MIRROR=f"http://127.0.0.1:9 {address}")
     assert result.exit_code == 0 and "iris: 1 file, 18 bytes, sha256 as recorded; here: " in result.stdout, result.stderr
     assert (cache / "iris" / "iris.csv").read_bytes() == content
@@ -108,7 +108,7 @@ def test_fetch_names_what_is_near_and_what_is_nowhere(server):
 
 def test_what_is_nowhere_is_got_by_hand(server, monkeypatch):
     record = replace(images.FASHION, addresses=("http://127.0.0.1:9/",), package=Package("dataset-fashion-mnist", "/nowhere"))
-    monkeypatch.setitem(dataset.facts["fashion-mnist"], "record", record)
+    monkeypatch.setitem(dataset.records["fashion-mnist"], "record", record)
     result = netc("data", "fetch", "fashion-mnist")
     assert result.exit_code == 1 and "or run: apt install dataset-fashion-mnist" in result.stderr
     assert (
