@@ -13,6 +13,7 @@ from netc import data, registry
 from netc.compiler.lower import Lowered, Reading
 from netc.errors import DataError, Fault
 from netc.graph.ir import Graph, Node
+from netc.graph.op_info import info
 from netc.layers.context import BATCH
 from netc.net.resolve import Layer
 from netc.runtime.chain import open_graph
@@ -20,10 +21,6 @@ from netc.runtime.session import Runs
 from netc.training.bad_values import Found, Place, base_of, fault_of, nowhere
 
 CHUNK = 2**20  # numbers of a column that are looked at together
-ROW_BY_ROW = {
-    *("Reshape", "Squeeze", "Unsqueeze", "Split", "Cast", "Add", "Sub", "Mul", "Div", "Neg", "Abs", "Floor", "Pow", "Clip", "ArgMax"),
-    *("Greater", "Less", "Equal", "Not", "Where", "Identity"),
-}  # ops that, along other axes, take nothing from one row into another
 
 
 @dataclass(frozen=True)
@@ -184,7 +181,13 @@ def _keeps_rows(reading: Reading, axis: int | None) -> bool:
         return False
     rows = inputs[0].types[0].shape[: axis + 1]
     made = [n for n in nodes if n.domain != "netc"]
-    return all(n.op in ROW_BY_ROW and n.types[0].shape[: axis + 1] == rows and n.attrs.get("axis", -1) not in range(axis + 1) for n in made)
+    return all(_by_row(n) and n.types[0].shape[: axis + 1] == rows and n.attrs.get("axis", -1) not in range(axis + 1) for n in made)
+
+
+def _by_row(node: Node) -> bool:
+    """Whether an op takes nothing from one row into another, unless it works along their axis."""
+    known = info(node)
+    return known.elementwise or known.view or known.along_axis
 
 
 def _no_numbers(column: Column, found: Found, of: str) -> Fault:

@@ -13,8 +13,8 @@ from netc.compiler.preparation import kept_words, meaning
 from netc.compiler.program import Program
 from netc.errors import RunError, SpecError, ZooError
 from netc.files import replace_file
-from netc.graph.cost import size
 from netc.graph.emit import NEXT, STATE
+from netc.graph.multiply_adds import size
 from netc.graph.tensor_type import OPSET
 from netc.net.resolve import Layer
 from netc.spec.job import Job
