@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from netc.caffe.net_spec import layers as L
 from netc.commands.describe import describe_layer
 from netc.compiler.lower import lower
 from netc.compiler.step import step_graphs
+from netc.errors import SpecError
 from netc.graph.passes import channels_last, simplify
 from netc.net.resolve import judged, resolve
 from netc.registry import layer_type
