@@ -65,8 +65,10 @@ def train(net: str | None, overrides: tuple[str, ...], plugins: tuple[str, ...],
         publish = not overrides and not silent
         for line in [] if quiet else silent:
             terminal.say(f"netc: will not be published: {line}", err=True)
-    asked = TrainOptions(provider, target, threads, runs, zoo if publish else None, resume, snapshot, weights, watch, caffe_log,
-                         quiet, as_json, sign, allow_changed)  # fmt: skip
+    asked = TrainOptions(
+        provider=provider, target=target, threads=threads, runs=runs, zoo=zoo if publish else None, resume=resume, snapshot_file=snapshot,
+        weights=weights, watch=watch, caffe_log=caffe_log, quiet=quiet, as_json=as_json, key=sign, allow_changed=allow_changed,
+    )  # fmt: skip
     reason = train_command(job, asked)
     if reason in ("SIGINT", "SIGTERM"):
         sys.exit(130 if reason == "SIGINT" else 143)
