@@ -55,14 +55,14 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings=SETTINGS)
 @click.version_option(VERSION)
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
-@click.option("--allow-python", is_flag=True, help="Let nets run the Python layers that they name.")
+@click.option("--debug", is_flag=True, help="Show tracebacks of errors.")
+@click.option("--allow-python", is_flag=True, help="Allow nets to run the code of Python layers.")
 def main(debug: bool, allow_python: bool) -> None:
-    """Compile, train and publish neural nets that are written as text files.
+    """Train neural nets that you describe in a YAML file, and publish them as ONNX files.
 
     Example: netc train nets/lenet.yaml
 
-    `netc help` lists pages that explain; `netc help Convolution` or `netc help solver.momentum` a type or a field.
+    For documentation, run `netc help`. To look up a layer type or a field, run `netc help Convolution` or `netc help solver.momentum`.
     """
     if debug:
         sys.excepthook = terminal.show_traceback
