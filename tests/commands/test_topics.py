@@ -44,10 +44,10 @@ def test_every_field_is_a_topic_under_each_of_its_names():
     ("xavier", ["xavier (filler)", "variance_norm"]),
     ("mnist", ["mnist (data set)", "Handwritten digits"]),
     (".csv", [".csv (data source)"]),
-    ("blob", ["blob: an array with a name"]),
-    ("Momentum", ["momentum: the share", "SolverParameter.momentum"]),
+    ("blob", ["blob: a named array"]),
+    ("Momentum", ["momentum: the fraction", "SolverParameter.momentum"]),
     ("zoo list", ["Usage: netc zoo list"]),
-    ("zoo", ["# The zoo", "The command zoo: netc zoo --help"]),
+    ("zoo", ["# Model zoo", "The command zoo: netc zoo --help"]),
     ("data", ["# Data", "The layer type Data: netc help Data"]),
 ])  # fmt: skip
 def test_what_a_topic_says(topic, texts):
