@@ -78,7 +78,7 @@ def check(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], droppe
 def config(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped", as_json: bool) -> None:
     """Show every setting of a net and where it comes from.
 
-    The origin of a value is a line of a file, --set, a name or blob that netc inferred, a default of Caffe, or a default of netc.
+    A value comes from a line of a file, from --set, from a rule that infers names and blobs, or from a default of Caffe or netc.
 
     Example: netc config nets/lenet.yaml --set solver.base_lr=0.1
     """
