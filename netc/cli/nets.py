@@ -48,8 +48,8 @@ def init(path: str, source: str) -> None:
 def check(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped", everything: bool, as_json: bool) -> None:
     """Check a net without training it.
 
-    Shows the shape and cost of each layer of NET, the memory of a run, and likely mistakes. The check works without data. If the
-    data is present, netc reads a sample of it. The exit code is 0 if there are only warnings.
+    Shows the shape and cost of each layer of NET, the memory of a run, which runtimes can run it, and likely mistakes. The check
+    works without data. If the data is present, netc reads a sample of it. The exit code is 0 if there are only warnings.
 
     Example: netc check nets/lenet.yaml
     """
