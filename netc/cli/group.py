@@ -1,4 +1,4 @@
-"""The program `netc`: the group that every command belongs to, and how errors end it."""
+"""The program `netc`: the click group of all commands, and its error handling."""
 
 import atexit
 import errno
@@ -13,20 +13,20 @@ from netc.cli.faults import show
 from netc.errors import NetcError
 from netc.version import VERSION
 
-atexit.register(gc.freeze)  # the graphs of a deep net hold each other; to take them apart as the process ends is seconds for nothing
+atexit.register(gc.freeze)  # collecting the graphs of a deep net at exit would take seconds
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
 class Commands(click.Group):
-    """A click group whose NetcErrors end with their message and exit code, without a traceback."""
+    """A click group that shows a NetcError as its message, with its exit code and without a traceback."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Whatever is printed, click's own messages among it, is cleaned for the terminal."""
+        """Run the command. All output, including click's own messages, is cleaned for the terminal."""
         with terminal.cleaned():
             return super().main(*args, **kwargs)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """--debug and --allow-python may stand after the command too."""
+        """Accept --debug and --allow-python after the command too."""
         return super().parse_args(ctx, sorted(args, key=lambda a: a not in ("--debug", "--allow-python")))
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -41,7 +41,7 @@ class Commands(click.Group):
             click.echo("netc: interrupted", err=True)
             ctx.exit(130)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
-            raise  # click ends them, the last without a word: whoever read the output has gone
+            raise  # click handles these; BrokenPipeError is silent because the reader of the output has closed it
         except Exception as e:
             if ctx.params.get("debug"):
                 raise
@@ -70,4 +70,4 @@ def main(debug: bool, allow_python: bool) -> None:
         from netc.layers import python
 
         python.allow_python()
-    gc.set_threshold(500_000, 20, 50)  # a compile makes many objects that stay: to look for garbage among them takes a quarter of its time
+    gc.set_threshold(500_000, 20, 50)  # compiling creates many long-lived objects; scanning them would take a quarter of the time

@@ -42,7 +42,7 @@ def _context() -> click.Context:
 
 
 def _commands(group: click.Group, context: click.Context, before: str = "") -> Iterator[tuple[str, Callable[[], str]]]:
-    """The help of each command and sub-command, by its words."""
+    """The name of each command and sub-command, and a function that returns its help."""
     for name, command in group.commands.items():
         inner = click.Context(command, context, name)
         yield before + name, partial(command.get_help, inner)

@@ -14,7 +14,7 @@ IGNORED = "netc.ignored"
 
 
 def _ignored(ctx: click.Context, _: click.Parameter, fields: tuple[str, ...]) -> None:
-    """Keeps the fields for --allow-unknown, which makes one value of both."""
+    """Keep the fields of --ignore until --allow-unknown, whose callback combines both into one value."""
     ctx.meta[IGNORED] = fields
 
 
@@ -25,7 +25,7 @@ def _dropped(ctx: click.Context, _: click.Parameter, outside: bool) -> "Dropped"
 
 
 def _unknown(command: Any) -> Any:
-    """Decorator: --allow-unknown and --ignore, which the command gets as one value, `dropped`."""
+    """Decorator that adds --allow-unknown and --ignore. The command receives both as one argument, `dropped`."""
     fields = click.option("--ignore", multiple=True, is_eager=True, expose_value=False, callback=_ignored, metavar="FIELD",
                           help="Ignore this layer field of a Caffe fork, e.g. pooling_param.foo. The layer may then compute "
                                "something else.")  # fmt: skip
@@ -35,7 +35,7 @@ def _unknown(command: Any) -> Any:
 
 
 def options(*names: str) -> Callable[[Any], Any]:
-    """Decorator: options that several commands share."""
+    """Decorator that adds shared options, by their keys in `known`."""
     known: dict[str, Callable[[Any], Any]] = {
         "set": click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE",
                             help="Change a field, e.g. solver.max_iter=500. Can be repeated."),
@@ -63,7 +63,7 @@ def options(*names: str) -> Callable[[Any], Any]:
 
 
 def job_of(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped | None" = None) -> Any:
-    """The job of a net file, plug-ins loaded; what was dropped from its files is said on stderr."""
+    """Load plug-ins and read the job of a net file. Warnings, such as ignored fields, go to stderr."""
     from netc import registry
     from netc.compiler.diagnose import judged_job
     from netc.spec.document import NOTHING

@@ -75,7 +75,7 @@ def train(net: str | None, overrides: tuple[str, ...], plugins: tuple[str, ...],
 
 
 def _net_and_run(net: str | None, resume: str | None) -> tuple[str, str | None]:
-    """The net file and the run to resume. What stands behind --resume may be the net, and a run alone has its net in it."""
+    """The net file and the run to resume. The value of --resume may be the net file. A run's folder contains its net file."""
     if net is None and resume and not resume.isdecimal():
         inside = Path(resume) / "net.yaml"
         return (str(inside), resume) if inside.is_file() else (resume, "")
@@ -223,7 +223,7 @@ def predict(model: str, inputs: tuple[str, ...], source: str | None, key: str | 
 
 
 def _predict_all(made: Any, inputs: tuple[str, ...], top: int, length: int | None, output: str | None) -> None:
-    """Predictions of all inputs that can be read, printed or saved; then DataError names the others."""
+    """Print or save the predictions of all readable inputs. Then raise a DataError that names the others."""
     from netc.errors import DataError, Fault
     from netc.predict import generate
     from netc.predict.results import Prediction, save
