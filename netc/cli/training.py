@@ -223,7 +223,7 @@ def predict(model: str, inputs: tuple[str, ...], source: str | None, key: str | 
 
 
 def _predict_all(made: Any, inputs: tuple[str, ...], top: int, length: int | None, output: str | None) -> None:
-    """Print or save the predictions of all readable inputs. Then raise a DataError that names the others."""
+    """Predictions of all inputs that can be read, printed or saved; then DataError names the others."""
     from netc.errors import DataError, Fault
     from netc.predict import generate
     from netc.predict.results import Prediction, save
