@@ -10,8 +10,8 @@ from setuptools import Extension, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 
-SOURCES = sorted(str(p) for p in Path("netc/native").glob("*.cpp"))
-HEADERS = sorted(str(p) for p in Path("netc/native").glob("*.h"))
+SOURCES = sorted(str(p) for p in Path("netc/runtime/native").glob("*.cpp"))
+HEADERS = sorted(str(p) for p in Path("netc/runtime/native").glob("*.h"))
 COMMON = [
     "-O3", "-std=c++17", "-fvisibility=hidden", "-Wno-psabi",
     "-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros", "-ffp-contract=fast",
@@ -30,7 +30,7 @@ def kernels() -> list[Extension]:
         return []
     tiers = X86_TIERS if platform.machine().lower() in ("x86_64", "amd64") else {"plain": []}
     return [
-        Extension(f"netc.native.netc_kernels_{tier}", SOURCES, depends=HEADERS, language="c++", optional=True,
+        Extension(f"netc.runtime.native.netc_kernels_{tier}", SOURCES, depends=HEADERS, language="c++", optional=True,
                   extra_compile_args=COMMON + flags, extra_link_args=["-Wl,-s"] if sys.platform == "linux" else [])
         for tier, flags in tiers.items()
     ]  # fmt: skip

@@ -4,24 +4,24 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
-    "Blob": "netc.blob",
-    "Model": "netc.commands.predict",
+    "Blob": "netc.runtime.blob",
+    "Model": "netc.predict.model",
     "Net": "netc.api",
     "NetcError": "netc.errors",
-    "Program": "netc.contract",
+    "Program": "netc.compiler.program",
     "compile": "netc.api",
     "dataset": "netc.registry",
     "filler": "netc.registry",
     "gradient": "netc.registry",
     "layer": "netc.registry",
     "load": "netc.api",
-    "op": "netc.ir",
+    "op": "netc.graph.ir",
     "optimizer": "netc.optimizers",
     "schedule": "netc.registry",
     "source": "netc.registry",
     "test": "netc.commands.test",
     "train": "netc.api",
-    "training_op": "netc.training_ops",
+    "training_op": "netc.graph.training_ops",
 }
 
 __all__ = sorted(_HOMES)

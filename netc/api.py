@@ -9,28 +9,28 @@ import numpy as np
 
 from netc import netc_pb2 as pb
 from netc import registry
-from netc.autodiff import grad
-from netc.blob import Blob, apart, numbers
-from netc.bundle import write
-from netc.chain import open_graph
 from netc.commands.options import TrainOptions
 from netc.commands.program import known_rows, weights_files
 from netc.commands.train import train_command
-from netc.contract import Program
-from netc.contract import program as compiled
+from netc.compiler.diagnose import judged_job, net_of
+from netc.compiler.lower import Lowered, lower
+from netc.compiler.program import Program
+from netc.compiler.program import program as compiled
+from netc.compiler.step_files import write
 from netc.errors import DataError, ShapeError, SpecError, near
-from netc.ir import HOST, Graph, Node, Value, leaf
-from netc.judge import judged_job, net_of
+from netc.graph.autodiff import grad
+from netc.graph.ir import HOST, Graph, Node, Value, leaf
+from netc.graph.passes.rewrite import rewrite
 from netc.layers import python
 from netc.layers.context import BATCH, NOISE, SINK, dims
-from netc.lower import Lowered, lower
-from netc.net import Net as ResolvedNet
-from netc.passes.rewrite import rewrite
-from netc.run.feed import draw, sinks_of
-from netc.run.guards import check_blobs
-from netc.run.weights import load_weights, state_of
-from netc.session import Runs
+from netc.net.resolve import Net as ResolvedNet
+from netc.runtime.blob import Blob, apart, numbers
+from netc.runtime.chain import open_graph
+from netc.runtime.session import Runs
 from netc.spec.job import Job
+from netc.train.feed import draw, sinks_of
+from netc.train.guards import check_blobs
+from netc.train.weights import load_weights, state_of
 
 
 class Net:

@@ -14,8 +14,8 @@ from inspect import Parameter, signature
 from typing import Any
 
 from netc import registry
-from netc.ir import Value, op
-from netc.training_ops import training_op
+from netc.graph.ir import Value, op
+from netc.graph.training_ops import training_op
 
 
 def optimizer(name: str, **facts: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

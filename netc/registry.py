@@ -67,8 +67,8 @@ schedule = Registry("lr_policy")
 score = Registry("score of layer type")
 section = Registry("section of a report")
 
-BUILT_IN = ("netc.fillers", "netc.training_ops", "netc.layers", "netc.gradients", "netc.optimizers", "netc.schedules",
-            "netc.run.likelihood")  # fmt: skip
+BUILT_IN = ("netc.fillers", "netc.graph.training_ops", "netc.layers", "netc.graph.gradients", "netc.optimizers", "netc.schedules",
+            "netc.train.likelihood")  # fmt: skip
 _loaded: set[str] = set()
 
 

@@ -18,14 +18,14 @@ os.environ.setdefault("NETC_CACHE", "0")  # tests leave nothing in the user's ca
 
 # Folders and modules that train nets, start processes or read many files. `pytest -m "not slow"` leaves them out and takes a minute.
 SLOW = (
-    "benchmarks", "docs", "native", "zoo", "caffe/test_backward", "caffe/test_nets", "commands/test_export",
-    "commands/test_generate", "commands/test_init", "commands/test_predict", "commands/test_publish", "commands/test_show",
-    "commands/test_verify_resume", "data/test_database_fuzz", "data/test_leveldb", "data/test_named_sets",
-    "data/test_sequence_sets", "data/test_trees", "layers/test_boltzmann", "layers/test_recorded", "report/test_board",
-    "report/test_damaged", "report/test_recorder", "run/test_faults", "run/test_inputs", "run/test_kill",
-    "spec/test_hostile_texts", "spec/test_schema", "test_autoencoder", "test_carry", "test_compiled", "test_gpu_check",
-    "test_kernels", "test_pretraining", "test_recorded_lenet", "test_recurrent_nets", "test_reference", "test_resume",
-    "test_scale", "test_terminal", "test_uses", "test_watch",
+    "benchmarks", "docs", "test_autoencoder", "test_gpu_check", "test_recorded_lenet", "test_recurrent_nets", "test_reference",
+    "test_scale", "test_terminal", "test_uses", "zoo", "caffe/test_backward", "caffe/test_nets", "commands/test_export",
+    "commands/test_init", "commands/test_show", "commands/test_verify_resume", "compiler/test_cache", "data/named/test_named",
+    "data/named/test_sequences", "data/sources/test_database_fuzz", "data/sources/test_leveldb", "data/sources/test_trees",
+    "layers/test_boltzmann", "layers/test_recorded", "predict/test_generate", "predict/test_model", "report/test_board",
+    "report/test_damaged", "report/test_recorder", "runtime/native", "runtime/test_kernel_table", "spec/test_hostile_texts",
+    "spec/test_schema", "train/test_carry", "train/test_faults", "train/test_input_files", "train/test_kill",
+    "train/test_pretraining", "train/test_resume", "train/test_watch", "zoo/test_release",
 )  # fmt: skip
 
 needs_reference = pytest.mark.skipif(not REFERENCE.is_dir(), reason=f"no recorded results in {REFERENCE}")

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from netc.autodiff import grad
-from netc.emit import emit
-from netc.ir import Graph, Value, leaf, op
-from netc.session import Session
+from netc.graph.autodiff import grad
+from netc.graph.emit import emit
+from netc.graph.ir import Graph, Value, leaf, op
+from netc.runtime.session import Session
 
 
 def check_gradient(f: Callable[..., Value], *at: np.ndarray, provider: str = "cpu", step: float = 1e-2, tolerance: float = 2e-2) -> None:

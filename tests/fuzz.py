@@ -20,13 +20,13 @@ from random import Random
 from types import FrameType
 
 from netc import registry
-from netc.contract import Program, program
+from netc.compiler.diagnose import judged_job
+from netc.compiler.program import Program, program
 from netc.errors import NetcError
-from netc.judge import judged_job
-from netc.run.caffe_files import write_model
-from netc.run.weights import load_weights
 from netc.spec import load
 from netc.spec.job import load_job
+from netc.train.caffe_snapshots import write_model
+from netc.train.weights import load_weights
 from tests.conftest import ROOT
 
 SECONDS, BYTES = 5, 1 << 30

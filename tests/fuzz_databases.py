@@ -17,8 +17,8 @@ from random import Random
 import numpy as np
 
 from netc import data, registry
-from netc.data.lmdb_pages import read_rows
 from netc.errors import DataError
+from netc.formats.lmdb import read_rows
 from tests.data.databases import datum, write_leveldb, write_lmdb
 from tests.data.layers import data_layer
 from tests.fuzz import limits, tried

@@ -1,4 +1,4 @@
-"""netc/kernels.json.gz: `python -m tests.kernel_table [LIBRARY]` writes it.
+"""netc/runtime/kernels.json.gz: `python -m tests.kernel_table [LIBRARY]` writes it.
 
 CPU and CUDA are those of onnxruntime's own lists; WebGPU those that the library of the package onnxruntime-ep-webgpu registers, which
 needs a device that WebGPU runs on. Without LIBRARY WebGPU's part stays as it is.
@@ -12,11 +12,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from netc.kernels import kernels
+from netc.runtime.kernel_table import kernels
 from tests.conftest import REFERENCE, ROOT
 
 FOLDER = REFERENCE / "onnxruntime"
-TABLE = ROOT / "netc" / "kernels.json.gz"
+TABLE = ROOT / "netc" / "runtime" / "kernels.json.gz"
 
 
 def versions(text: str) -> tuple[int, int | None]:

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from netc import registry
-from netc.autodiff import grad
-from netc.emit import emit
-from netc.ir import Graph, Node, Value, constant
-from netc.lower import Lowered, lower
-from netc.net import resolve
-from netc.run.feed import Feeder, draw
-from netc.session import Session
+from netc.compiler.lower import Lowered, lower
+from netc.graph.autodiff import grad
+from netc.graph.emit import emit
+from netc.graph.ir import Graph, Node, Value, constant
+from netc.net.resolve import resolve
+from netc.runtime.session import Session
 from netc.spec import parse_prototxt
+from netc.train.feed import Feeder, draw
 from tests.conftest import REFERENCE
 
 FOLDER = REFERENCE / "caffe"

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from netc import api
-from netc.data.image_sets import MNIST, idx
-from netc.data.sets import unpacked
-from netc.session import Session
+from netc.data.named.dataset import unpacked
+from netc.data.named.images import MNIST, idx
+from netc.runtime.session import Session
 from tests.conftest import DATA, ROOT
 from tests.small_nets import netc, write_small
 

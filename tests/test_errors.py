@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netc.data.image_sets import MNIST
+from netc.compiler.step import MOST_THREADS
+from netc.data.named.images import MNIST
 from netc.errors import MOST_FAULTS, DataError, Fault, NetcError, SpecError, ZooError, near
-from netc.training import MOST_THREADS
 from tests.small_nets import NET, netc, netc_process, write_small
 
 PROTOTXT = """\
@@ -216,8 +216,8 @@ def test_a_data_set_that_is_not_here_names_the_command_that_gets_it(tmp_path, mo
     def no_network(*_: object) -> None:
         raise DataError("no network")
 
-    monkeypatch.setattr("netc.data.sets.download", no_network)
-    monkeypatch.setattr("netc.data.image_sets.MNIST", replace(MNIST, package=None))
+    monkeypatch.setattr("netc.data.named.dataset.download", no_network)
+    monkeypatch.setattr("netc.data.named.images.MNIST", replace(MNIST, package=None))
     path = write_small(tmp_path, NET.replace("small.npz", "mnist").replace(", test_fraction: 0.2", ""))
     result = netc(
         "train", path, "--no-publish", "--runs", tmp_path / "runs", NETC_DATA=str(tmp_path / "nowhere"), XDG_CACHE_HOME=str(tmp_path)
@@ -310,7 +310,7 @@ def test_paths_in_messages_are_as_the_user_gave_them(tmp_path, monkeypatch):
 
 
 def test_a_run_without_its_data_leaves_no_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr("netc.data.image_sets.unpacked", missing)
+    monkeypatch.setattr("netc.data.named.images.unpacked", missing)
     result = netc("train", "nets/mlp.yaml", "--runs", tmp_path / "runs")
     assert result.exit_code == 2 and "is not here" in result.output
     assert not list((tmp_path / "runs").glob("*/*"))

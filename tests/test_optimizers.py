@@ -5,12 +5,12 @@ import pytest
 
 from netc import netc_pb2 as pb
 from netc import registry
-from netc.emit import emit
-from netc.lower import lower
-from netc.net import resolve
-from netc.session import Session, States, Stepper
+from netc.compiler.lower import lower
+from netc.compiler.step import step_graphs
+from netc.graph.emit import emit
+from netc.net.resolve import resolve
+from netc.runtime.session import Session, States, Stepper
 from netc.spec import parse_prototxt
-from netc.training import step_graphs
 
 registry.load()
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from netc import Net, api, registry, snapshot
+from netc import Net, api, registry
+from netc.runtime import snapshot
 from tests.small_nets import NET, log, netc, write_arrays, write_small
 
 PLUGIN = '''\

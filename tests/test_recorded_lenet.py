@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from netc.contract import program
-from netc.run.folder import RunFolder
-from netc.run.weights import load_weights
-from netc.solver import Trainer
+from netc.compiler.program import program
 from netc.spec.job import load_job
+from netc.train.folder import RunFolder
+from netc.train.trainer import Trainer
+from netc.train.weights import load_weights
 from tests.conftest import DATA, REFERENCE, ROOT
 
 FOLDER = REFERENCE / "caffe" / "lenet"

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from netc import registry, schedules
-from netc.contract import Program, program
-from netc.session import Session, States, Stepper
+from netc.compiler.program import Program, program
+from netc.runtime.session import Session, States, Stepper
 from netc.spec import parse_prototxt
 from netc.spec.job import load_job
 from tests.recorded import FOLDER, Arrays, Case, index

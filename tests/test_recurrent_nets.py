@@ -3,17 +3,18 @@
 import numpy as np
 import pytest
 
-from netc import api, cost
-from netc.data import sequence_sets
-from netc.data.sets import unpacked
+from netc import api
+from netc.data.named import sequences
+from netc.data.named.dataset import unpacked
 from netc.errors import DataError
+from netc.graph import cost
 from tests.conftest import ROOT
 from tests.small_nets import log, netc
 
 
 def series():
     try:
-        lines = unpacked(sequence_sets.SUNSPOTS, sequence_sets.SUNSPOTS.files[0]).decode().split()[1:]
+        lines = unpacked(sequences.SUNSPOTS, sequences.SUNSPOTS.files[0]).decode().split()[1:]
     except DataError as e:
         pytest.skip(str(e))
     return np.array([float(line.split(",")[1]) for line in lines])

@@ -6,12 +6,12 @@ from onnx import __version__ as version
 from onnx.reference import ReferenceEvaluator
 
 from netc import api
-from netc.emit import emit
 from netc.errors import DataError
-from netc.run.feed import Feeder
-from netc.session import Session
+from netc.graph.emit import emit
+from netc.graph.training_ops.define import DEFAULT
+from netc.runtime.session import Session
 from netc.spec.job import load_job
-from netc.training_ops.define import DEFAULT
+from netc.train.feed import Feeder
 from tests.conftest import ROOT
 
 version_info = tuple(map(int, version.split(".")[:2]))

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from netc import contract, registry
-from netc.commands import check, config, diff, draw
-from netc.judge import all_faults, judged_job
+from netc import registry
+from netc.commands import check, config, diff
+from netc.compiler import program
+from netc.compiler.diagnose import all_faults, judged_job
+from netc.report import net_drawing
 from netc.spec.changes import changes
 from netc.spec.convert import convert_job
 from netc.spec.job import Job, read_job
@@ -84,11 +86,11 @@ def growth(counts: list[int]) -> float:
 
 
 def checked(job: Job) -> None:
-    list(check.table(check.report(contract.program(job, target="portable"))))
+    list(check.table(check.report(program.program(job, target="portable"))))
 
 
 def compiled(job: Job) -> None:
-    contract.program(job, target="portable").model("train").SerializeToString()
+    program.program(job, target="portable").model("train").SerializeToString()
 
 
 def jobs(tmp_path: Any, texts: list[str]) -> list[Job]:
@@ -122,7 +124,7 @@ def test_check_of_many_tops(tmp_path: Any) -> None:
 def test_a_table_is_as_long_as_its_lines(tmp_path: Any) -> None:
     """One long cell does not widen all the others."""
     (job,) = jobs(tmp_path, [parts(200)])
-    assert max(map(len, check.table(check.report(contract.program(job, target="portable"))))) < 250
+    assert max(map(len, check.table(check.report(program.program(job, target="portable"))))) < 250
 
 
 @pytest.mark.parametrize("name", ["diff", "changes", "join"])
@@ -151,7 +153,7 @@ def test_other_commands(tmp_path: Any, command: str) -> None:
     work: dict[str, Callable[[Job], object]] = {
         "convert": lambda job: convert_job(job, str(tmp_path / "n.yaml"), False),
         "config": lambda job: list(config.lines(config.settings(job, None))),
-        "draw": lambda job: draw.draw_command(job, None, str(tmp_path / "n.svg"), "layers"),
+        "draw": lambda job: net_drawing.draw_command(job, None, str(tmp_path / "n.svg"), "layers"),
     }
     assert grows(tmp_path, [net("dense", k) for k in SIZES], work[command]) < 2.3
 

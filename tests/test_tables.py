@@ -7,7 +7,8 @@ import shutil
 import numpy as np
 import pytest
 
-from netc import Model, snapshot
+from netc import Model
+from netc.runtime import snapshot
 from netc.spec import load
 from tests.small_nets import netc
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from netc import data
-from netc.commands.predict import Model
+from netc.predict.model import Model
 from tests.conftest import DATA, ROOT, needs_data
 from tests.data.layers import data_layer
 from tests.small_nets import log, netc

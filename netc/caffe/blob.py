@@ -5,8 +5,8 @@ from math import prod
 
 import numpy as np
 
-from netc import blob
 from netc.errors import DataError
+from netc.runtime import blob
 
 
 class Blob(blob.Blob):

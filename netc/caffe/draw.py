@@ -4,11 +4,11 @@ from typing import Any
 
 from netc import netc_pb2 as pb
 from netc.caffe.arguments import PHASES, TRAIN
-from netc.commands.draw import FORMS, dot, svg
-from netc.commands.output import form, put
+from netc.compiler.lower import lower
 from netc.errors import SpecError
-from netc.lower import lower
-from netc.net import resolve
+from netc.formats.by_suffix import form, put
+from netc.net.resolve import resolve
+from netc.report.net_drawing import FORMS, dot, svg
 from netc.spec import parse_prototxt, to_prototxt
 
 

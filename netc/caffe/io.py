@@ -10,7 +10,7 @@ from netc import netc_pb2 as pb
 from netc.data.datum import to_datum, to_pixels
 from netc.data.pixels import read_image
 from netc.errors import DataError, near
-from netc.spec.weights import to_array, to_blob
+from netc.formats.caffe_weights import to_array, to_blob
 
 
 class Transformer:

@@ -7,19 +7,19 @@ from typing import Any
 import numpy as np
 
 from netc import api, registry
-from netc.blob import numbers
 from netc.caffe.arguments import arguments
 from netc.caffe.blob import Blob, LayerView
 from netc.caffe.part import LayerRuns, add, seeds
 from netc.caffe.state import dropped, random_seed
 from netc.commands.program import known_rows
+from netc.compiler.diagnose import net_of
 from netc.errors import DataError, SpecError, near
-from netc.ir import Graph
-from netc.judge import net_of
-from netc.net import Net as ResolvedNet
-from netc.run.caffe_files import BINARYPROTO, HDF5, write_model
-from netc.run.feed import Feeder
+from netc.graph.ir import Graph
+from netc.net.resolve import Net as ResolvedNet
+from netc.runtime.blob import numbers
 from netc.spec.job import Job, load_job
+from netc.train.caffe_snapshots import BINARYPROTO, HDF5, write_model
+from netc.train.feed import Feeder
 
 
 class Net(api.Net):

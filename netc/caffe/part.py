@@ -8,14 +8,14 @@ import numpy as np
 
 from netc import api, data
 from netc import netc_pb2 as pb
-from netc.blob import Blob
-from netc.chain import open_graph
-from netc.ir import Graph
-from netc.net import Layer
-from netc.net import Net as ResolvedNet
-from netc.run.weights import state_of
-from netc.session import Runs
+from netc.graph.ir import Graph
+from netc.net.resolve import Layer
+from netc.net.resolve import Net as ResolvedNet
+from netc.runtime.blob import Blob
+from netc.runtime.chain import open_graph
+from netc.runtime.session import Runs
 from netc.spec.job import Job
+from netc.train.weights import state_of
 
 WAYS = ("forward", "backward")
 INPUT = "(read)"  # the layer that stands for all that the others read from outside

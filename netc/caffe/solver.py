@@ -10,11 +10,11 @@ from netc import netc_pb2 as pb
 from netc import registry, schedules
 from netc.caffe.net import Net
 from netc.caffe.state import dropped
-from netc.contract import Program, program
+from netc.compiler.program import Program, program
 from netc.errors import SpecError
-from netc.run.caffe_files import read_snapshot, write_snapshot
-from netc.session import Session
+from netc.runtime.session import Session
 from netc.spec.job import load_job
+from netc.train.caffe_snapshots import read_snapshot, write_snapshot
 
 
 class Solver:

@@ -98,7 +98,7 @@ def convert_imageset(
 
     Example: netc data convert-imageset photos/ train.txt train_lmdb --resize-width 256 --resize-height 256
     """
-    from netc.data.imageset import ImageSet, write_database
+    from netc.data.image_database import ImageSet, write_database
 
     size = (resize_height, resize_width)
     wanted = ImageSet(root, listing, gray, seed if shuffle else None, size, check_size, encoded)
@@ -116,8 +116,8 @@ def mean(database: str, output: str | None) -> None:
 
     Example: netc data mean train_lmdb mean.binaryproto
     """
-    from netc.commands.output import form
-    from netc.data.imageset import mean_image, write_mean
+    from netc.data.image_database import mean_image, write_mean
+    from netc.formats.by_suffix import form
 
     if output:
         form(output, (".binaryproto",), "a mean image")

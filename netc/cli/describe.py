@@ -52,8 +52,8 @@ def devices() -> None:
     """
     import onnxruntime
 
-    from netc import native
-    from netc.session import cores, cuda_missing
+    from netc.runtime import native
+    from netc.runtime.session import cores, cuda_missing
 
     click.echo(f"onnxruntime {onnxruntime.__version__}")
     click.echo(f"cpu: {cores()} cores")

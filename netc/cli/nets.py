@@ -43,10 +43,10 @@ def check(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], droppe
     """
     import json
 
-    from netc import contract
     from netc.cli.faults import show_warnings
     from netc.commands import check as checking
     from netc.commands.program import choose_target
+    from netc.compiler import program as contract
 
     provider, target, _ = choose_target("cpu", None)
     job = job_of(net, overrides, plugins, dropped)
@@ -123,7 +123,7 @@ def draw(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped
 
     netc draw nets/lenet.yaml --graph training -o step.svg
     """
-    from netc.commands.draw import draw_command
+    from netc.report.net_drawing import draw_command
 
     click.echo(draw_command(job_of(net, overrides, plugins, dropped), phase, output, graph))
 
@@ -139,10 +139,11 @@ def compile_(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dro
 
     Example: netc compile nets/lenet.yaml -o build/
     """
-    from netc import bundle, contract
+    from netc.compiler import program as contract
+    from netc.compiler import step_files
 
     program = contract.program(job_of(net, overrides, plugins, dropped), "cuda" if target == "cuda" else "cpu", target=target)
-    for path in bundle.write(program, output, inline):
+    for path in step_files.write(program, output, inline):
         click.echo(path)
 
 

@@ -62,7 +62,7 @@ def options(*names: str) -> Callable[[Any], Any]:
 def job_of(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped | None" = None) -> Any:
     """The job of a net file, plug-ins loaded; what was dropped from its files is said on stderr."""
     from netc import registry
-    from netc.judge import judged_job
+    from netc.compiler.diagnose import judged_job
     from netc.spec.document import NOTHING
 
     registry.load(*plugins)

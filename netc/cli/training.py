@@ -54,9 +54,9 @@ def train(net: str | None, overrides: tuple[str, ...], plugins: tuple[str, ...],
 
     netc train solver.prototxt --weights bvlc_alexnet.caffemodel
     """
-    from netc.commands.facts import silence
     from netc.commands.options import TrainOptions
     from netc.commands.train import train_command
+    from netc.zoo.model_info import silence
 
     net, resume = _net_and_run(net, resume)
     job = job_of(net, overrides, plugins, dropped)
@@ -183,10 +183,10 @@ def predict(model: str, inputs: tuple[str, ...], source: str | None, key: str | 
 
     netc predict rntn '((not (very good)) .)'
     """
-    from netc.commands import generate
-    from netc.commands.output import form, put
-    from netc.commands.predict import Model
-    from netc.commands.results import check_form
+    from netc.formats.by_suffix import form, put
+    from netc.predict import generate
+    from netc.predict.model import Model
+    from netc.predict.results import check_form
 
     if (prompt is None) == (not inputs):
         raise click.UsageError("give INPUTS, or a --prompt for a model that writes")
@@ -204,9 +204,9 @@ def predict(model: str, inputs: tuple[str, ...], source: str | None, key: str | 
 
 def _predict_all(made: Any, inputs: tuple[str, ...], top: int, length: int | None, output: str | None) -> None:
     """Predictions of all inputs that can be read, printed or saved; then DataError names the others."""
-    from netc.commands import generate
-    from netc.commands.results import Prediction, save
     from netc.errors import DataError, Fault
+    from netc.predict import generate
+    from netc.predict.results import Prediction, save
 
     found, faults = list[Prediction](), list[Fault]()
     for outcome in generate.outcomes(made, inputs, top, length):

@@ -6,10 +6,10 @@ from functools import cached_property
 
 from netc import data, registry
 from netc.commands.data_report import Seen
-from netc.contract import Program
+from netc.compiler.program import Program
 from netc.data.settings import shuffles
 from netc.errors import Fault
-from netc.net import Layer
+from netc.net.resolve import Layer
 from netc.spec.fields import KINDS, LABELLED, LAYER_FIELDS
 
 LINEAR = ("InnerProduct", "Convolution", "Deconvolution")

@@ -5,17 +5,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from netc import cost, receptive, terminal
-from netc.chain import calls
+from netc import terminal
 from netc.commands import data_report
 from netc.commands.advice import Checked, warnings
 from netc.commands.data_report import Seen
-from netc.commands.memory import Memory, memory
 from netc.commands.providers import needs
-from netc.contract import Program
+from netc.compiler.memory import Memory, memory
+from netc.compiler.program import Program
 from netc.errors import DataError, Fault, SpecError
+from netc.graph import cost, receptive_field
+from netc.graph.passes import simplify
 from netc.layers.context import dims
-from netc.passes import simplify
+from netc.runtime.chain import calls
 
 Lacks = dict[str, dict[str, dict[str, list[str]]]]
 
@@ -71,7 +72,7 @@ def rows(program: Program) -> list[Row]:
     lowered = program.train
     batch = _batch(program)
     work = cost.by_layer(lowered.graph)
-    fields = receptive.fields(v for tops in lowered.layer_tops.values() for v in tops)
+    fields = receptive_field.fields(v for tops in lowered.layer_tops.values() for v in tops)
     found, sizes = [], Counter[str]()
     for p in lowered.parameters:
         sizes[p.node.attrs["layer"]] += cost.size(p.shape)
@@ -79,7 +80,7 @@ def rows(program: Program) -> list[Row]:
         tops = lowered.layer_tops[layer.name]
         in_place = not set(layer.bottoms).isdisjoint(layer.tops)
         size = 0 if in_place else sum(cost.size(t.shape) * t.dtype.itemsize for t in tops)
-        seen = receptive.text(fields[tops[0]]) if tops and tops[0] in fields and not layer.source else ""
+        seen = receptive_field.text(fields[tops[0]]) if tops and tops[0] in fields and not layer.source else ""
         shape = " ".join(dims(t.shape) for t in tops)
         found.append(Row(layer.name, layer.type, shape, seen, sizes[layer.name], work[layer.name] // batch, size))
     return found

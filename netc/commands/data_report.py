@@ -9,14 +9,14 @@ import numpy as np
 
 from netc import data
 from netc import netc_pb2 as pb
-from netc.contract import Program
-from netc.derived import inputs_of
+from netc.compiler.lower import Lowered
+from netc.compiler.program import Program
 from netc.errors import DataError, Fault, NetcError
 from netc.layers.context import BATCH
-from netc.lower import Lowered
-from netc.net import TEST, TRAIN, VALIDATION, Layer
+from netc.net.resolve import TEST, TRAIN, VALIDATION, Layer
+from netc.net.variants import inputs_of
 from netc.random import permutation
-from netc.run.labels import Checks
+from netc.train.labels import Checks
 
 SAMPLE = 2048  # rows that are looked at where not all are asked for
 DECODED = 64 * 2**20  # bytes of images that are decoded for that

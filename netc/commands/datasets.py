@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from netc import registry
-from netc.data.sets import DataSet, found, unpacked
+from netc.data.named.dataset import DataSet, found, unpacked
 from netc.errors import DataError, SpecError, UnavailableError, near
 
 

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from netc import contract
 from netc.commands.check import Row, parameter_count, rows
 from netc.commands.config import settings
+from netc.compiler import program as contract
+from netc.compiler.diagnose import judged_job
 from netc.errors import NetcError, SpecError, UnknownModelError
-from netc.judge import judged_job
-from netc.spec.load import BINARY, PROTOTXT, YAML
+from netc.spec.loader import BINARY, PROTOTXT, YAML
 from netc.zoo import model_folder
 
 NET_FILE = "net.yaml"

@@ -4,17 +4,17 @@ import shlex
 import sys
 from pathlib import Path
 
-from netc.commands.facts import remembered_parent
 from netc.commands.options import TrainOptions
-from netc.commands.publish import publish_run
-from netc.contract import Program
+from netc.compiler.program import Program
 from netc.errors import ZooError
 from netc.report.curves import curves_png
 from netc.report.progress import scores_text
 from netc.report.screen import Screen
-from netc.run.events import Finished
-from netc.solver import Trainer
-from netc.spec.private import plain_command
+from netc.spec.private_paths import plain_command
+from netc.train.events import Finished
+from netc.train.trainer import Trainer
+from netc.zoo.model_info import remembered_parent
+from netc.zoo.release import publish_run
 
 
 def end_run(program: Program, trainer: Trainer, finished: Finished, options: TrainOptions, shown: Screen) -> None:

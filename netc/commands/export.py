@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from netc.commands.program import known_rows, weights_files
-from netc.contract import Program
+from netc.compiler.program import Program
 from netc.errors import Fault, RunError, SnapshotError, SpecError
 from netc.files import replace_file
 from netc.layers.context import dims
-from netc.run.weights import load_weights
 from netc.spec.job import Job
+from netc.train.weights import load_weights
 
 
 def export_onnx(job: Job, weights: Sequence[str], output: str) -> str:

@@ -5,18 +5,18 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from netc import netc_pb2 as pb
-from netc.commands.output import form, put
 from netc.commands.program import compiled_program, known_rows, loaded_weights
-from netc.commands.results import encoded
 from netc.data.datum import to_datum
-from netc.data.lmdb import write_datums
-from netc.emit import emit
+from netc.data.sources.lmdb import write_datums
 from netc.errors import SpecError, near
-from netc.ir import Graph
-from netc.passes import simplify
-from netc.run.feed import Feeder
-from netc.session import Session
+from netc.formats.by_suffix import form, put
+from netc.graph.emit import emit
+from netc.graph.ir import Graph
+from netc.graph.passes import simplify
+from netc.predict.results import encoded
+from netc.runtime.session import Session
 from netc.spec.job import Job
+from netc.train.feed import Feeder
 
 FILES, SEVERAL = (".npz", ".npy", ".csv", ".tsv"), (".npz", ".csv", ".tsv")  # forms; those that hold several blobs
 FORMS = (*FILES, ".lmdb", "")

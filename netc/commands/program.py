@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from netc import contract, native, snapshot, zoo
-from netc.contract import Program
+from netc import zoo
+from netc.compiler import program as contract
+from netc.compiler.program import Program
 from netc.data import Learned
 from netc.errors import ProviderError, SnapshotError, SpecError, ZooError
-from netc.run.weights import CAFFE, found_weights, state_of
-from netc.session import choose_provider, threads_for
+from netc.runtime import native, snapshot
+from netc.runtime.session import choose_provider, threads_for
 from netc.spec.job import Job
+from netc.train.weights import CAFFE, found_weights, state_of
 
 START = "start.safetensors"  # the weights of a published model
 

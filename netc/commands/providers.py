@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from netc import kernels
-from netc.ir import TRAINING, Graph, Node, toposort
-from netc.training_ops import trace
+from netc.graph.ir import TRAINING, Graph, Node, toposort
+from netc.graph.training_ops import trace
+from netc.runtime import kernel_table
 
 PROVIDERS = {"CPU": "cpu", "CUDA": "cuda", "WebGPU": "cpu"}  # in the kernels' table, and whose bodies run there
 
@@ -44,7 +44,7 @@ def _lacking(uses: Mapping[Use, set[str]], provider: str) -> dict[str, set[str]]
     """The ops that a provider has no kernel for, and the layers that use them."""
     found: dict[str, set[str]] = {}
     for use, layers in uses.items():
-        if not kernels.served(use.op, list(use.typed), provider):
+        if not kernel_table.served(use.op, list(use.typed), provider):
             found.setdefault(use.op, set()).update(layers)
     return found
 
@@ -76,7 +76,7 @@ def _of_node(node: Node, bodies: str, known: _Known) -> tuple[Use, ...]:
 
 
 def _typed(node: Node) -> Iterator[tuple[str, str, str]]:
-    for values, formal in zip((node.inputs, node.outputs), kernels.parameters(node.op), strict=True):
+    for values, formal in zip((node.inputs, node.outputs), kernel_table.parameters(node.op), strict=True):
         for k, value in enumerate(values):
             if value is not None:
-                yield (*formal[min(k, len(formal) - 1)], kernels.type_name(value.dtype))
+                yield (*formal[min(k, len(formal) - 1)], kernel_table.type_name(value.dtype))

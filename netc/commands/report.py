@@ -9,25 +9,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from netc import contract, registry
-from netc.chain import calls
-from netc.commands import generate
-from netc.commands.output import form
-from netc.commands.predict import Model
+from netc import registry
 from netc.commands.time import time_layers
-from netc.contract import Program
+from netc.compiler import program as contract
+from netc.compiler.program import Program
 from netc.errors import NetcError, SpecError, near
+from netc.formats.by_suffix import form
+from netc.predict import generate
+from netc.predict.model import Model
 from netc.report import compare, page
 from netc.report.html import seconds
 from netc.report.picture import picture
 from netc.report.progress import scores_text
 from netc.report.recorder import Recorder, part_of
 from netc.report.run import Run
-from netc.run import record
-from netc.run.folder import RunFolder
-from netc.session import Session, choose_provider
-from netc.solver import Trainer
+from netc.runtime.chain import calls
+from netc.runtime.session import Session, choose_provider
 from netc.spec.job import Job, load_job
+from netc.train import record
+from netc.train.folder import RunFolder
+from netc.train.trainer import Trainer
 
 LEAST, SHARE = 5.0, 0.02  # seconds, and of a run's time, that its report may take for a pass over the test rows
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from netc import data, terminal
 from netc import netc_pb2 as pb
-from netc.commands.trees import drawn
+from netc.predict.trees import drawn
 from netc.report.blocks import histogram, sparkline
 
 A_CLASS, MOST_CLASSES, ROWS, TEXTS = 10, 20, 3, 3

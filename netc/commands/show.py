@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from netc import contract, data, registry
+from netc import data, registry
 from netc import netc_pb2 as pb
 from netc.commands.datasets import record_of, summary, where
-from netc.commands.output import form, put
 from netc.commands.samples import samples
+from netc.compiler import program as contract
 from netc.errors import DataError, SpecError, near
+from netc.formats.by_suffix import form, put
 from netc.report.blocks import picture, sparkline
 from netc.report.sheet import page, sheet_png
 from netc.spec.job import load_job

@@ -7,23 +7,24 @@ from pathlib import Path
 
 import numpy as np
 
-from netc import registry, snapshot
-from netc.commands.facts import SAID, remember_parent
+from netc import registry
 from netc.commands.options import TrainOptions
 from netc.commands.program import loaded_weights, weights_files
-from netc.contract import Program
+from netc.compiler.program import Program
 from netc.data import stated
 from netc.errors import SnapshotError, SpecError
 from netc.report.screen import Screen
-from netc.run import caffe_files
-from netc.run.folder import RunFolder
-from netc.run.inputs import changed, fingerprints, remember, remembered, seen_from, without_folders
-from netc.run.noted import noted
-from netc.snapshot import Snapshot
-from netc.solver import Trainer
+from netc.runtime import snapshot
+from netc.runtime.snapshot import Snapshot
 from netc.spec import load, parse_yaml, to_yaml
 from netc.spec.changes import changes
 from netc.spec.job import Job
+from netc.train import caffe_snapshots
+from netc.train.folder import RunFolder
+from netc.train.input_files import changed, fingerprints, remember, remembered, seen_from, without_folders
+from netc.train.snapshot_notes import noted
+from netc.train.trainer import Trainer
+from netc.zoo.model_info import SAID, remember_parent
 
 # Fields of the solver that say how long a run is and when it stops to tell of itself, but not what it learns until then.
 LENGTHS = {
@@ -156,10 +157,10 @@ def _gone_on_from(path: str, program: Program, folder: RunFolder, threads: int, 
         if noted(taken).net_sha256 != program.job.sha256:
             shown.note("the net or its solver is another than that snapshot's")
         return trainer
-    found = caffe_files.read_snapshot(path, program)
+    found = caffe_snapshots.read_snapshot(path, program)
     trainer = Trainer(program, folder, threads)
     trainer.go_on(found.states, found.iteration)
     shown.say(f"goes on from {path}, iteration {found.iteration}")
-    if note := caffe_files.step_note(found, program):
+    if note := caffe_snapshots.step_note(found, program):
         shown.note(note)
     return trainer

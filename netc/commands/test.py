@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 
 from netc import registry
 from netc.commands.program import compiled_program, known_rows, loaded_weights
-from netc.judge import judged_job
-from netc.run.evaluate import Scores, evaluate, layer_scores
-from netc.run.feed import Feeder
-from netc.run.tested import TestNet
-from netc.session import States
+from netc.compiler.diagnose import judged_job
+from netc.runtime.session import States
 from netc.spec.job import Job
+from netc.train.evaluate import Scores, evaluate, layer_scores
+from netc.train.feed import Feeder
+from netc.train.tester import TestNet
 
 
 def test_command(

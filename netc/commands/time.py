@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 
 from netc import terminal
-from netc.chain import Chain, open_graph
 from netc.commands.program import compiled_program
-from netc.contract import Program
-from netc.ir import Graph
+from netc.compiler.program import Program
+from netc.compiler.step import GRAD
+from netc.graph.ir import Graph
 from netc.layers.context import NOISE
-from netc.run.feed import Feeder, Feeds, draw
-from netc.session import Session, States, Stepper
+from netc.runtime.chain import Chain, open_graph
+from netc.runtime.session import Session, States, Stepper
 from netc.spec.job import Job
-from netc.training import GRAD
+from netc.train.feed import Feeder, Feeds, draw
 
 PARTS = ("forward", "backward", "update")
 OTHER = "(other)"

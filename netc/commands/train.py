@@ -10,24 +10,24 @@ from netc import data
 from netc.commands.end import end_run, hosted
 from netc.commands.options import TrainOptions
 from netc.commands.program import as_learned, compiled_program, known_rows, reads_anew
-from netc.commands.publish import check_target
 from netc.commands.report import recorder
 from netc.commands.start import Begun, begun_run, new_trainer, resumed_trainer
-from netc.contract import Program
-from netc.cost import size
+from netc.compiler.program import Program
+from netc.compiler.step import replaced
 from netc.errors import RunError, SpecError
+from netc.graph.cost import size
 from netc.report.caffe_log import CaffeLog
 from netc.report.progress import progress
 from netc.report.recorder import Recorder
 from netc.report.screen import Screen, screen, steady
-from netc.run.events import Event, Finished
-from netc.run.failure import with_way_on
-from netc.run.noted import noted
-from netc.run.plan import plan
-from netc.run.stuck import Stuck
-from netc.solver import DISPLAY, Trainer
 from netc.spec.job import Job
-from netc.training import replaced
+from netc.train.events import Event, Finished
+from netc.train.failure import with_way_on
+from netc.train.saturation import Stuck
+from netc.train.snapshot_notes import noted
+from netc.train.stages import plan
+from netc.train.trainer import DISPLAY, Trainer
+from netc.zoo.release import check_target
 
 Follower = Callable[[Event], None]
 

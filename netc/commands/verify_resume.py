@@ -18,16 +18,17 @@ from typing import Any
 import numpy as np
 from google.protobuf.json_format import MessageToDict
 
-from netc import registry, snapshot
+from netc import registry
 from netc.commands.options import TrainOptions
 from netc.commands.program import compiled_program
 from netc.commands.train import Follower, train_command
 from netc.errors import NetcError, RunError, SpecError
 from netc.layers.python import allow_python
-from netc.run.events import Event, Stepped
-from netc.run.folder import RunFolder
+from netc.runtime import snapshot
 from netc.spec.document import NOTHING, Dropped
 from netc.spec.job import Job, load_job
+from netc.train.events import Event, Stepped
+from netc.train.folder import RunFolder
 
 CHILD = "import sys; from netc.commands.verify_resume import child; sys.exit(child(sys.argv[1]))"
 LEAST = 4  # iterations, so that there is a snapshot between the first and the last

@@ -4,26 +4,23 @@ A user's own source is a function under `@source(".suffix")`, `@source("LayerTyp
 `Request` and returns a `Table`.
 """
 
-import netc.data.arrays
-import netc.data.csv
-import netc.data.image_list
-import netc.data.image_sets
-import netc.data.images
-import netc.data.leveldb
-import netc.data.lmdb
-import netc.data.memory
-import netc.data.sequence_sets
-import netc.data.table_sets
-import netc.data.text
-import netc.data.trees
-import netc.data.windows  # noqa: F401  (these fill registry.source and registry.dataset)
-from netc.data.arrays import CHANNELS, channels_first, read_npy, read_npz
+import netc.data.named.images
+import netc.data.named.sequences
+import netc.data.named.tables
+import netc.data.sources.arrays
+import netc.data.sources.csv
+import netc.data.sources.image_folder
+import netc.data.sources.image_list
+import netc.data.sources.leveldb
+import netc.data.sources.lmdb
+import netc.data.sources.memory_data
+import netc.data.sources.text
+import netc.data.sources.trees
+import netc.data.sources.windows  # noqa: F401  (these fill registry.source and registry.dataset)
 from netc.data.batches import describe, open, resolve_batch_size, test_batches, vocabulary
 from netc.data.columns import read_columns
-from netc.data.download import no_downloads
-from netc.data.hdf5 import Hdf5Writer
-from netc.data.images import SUFFIXES as IMAGES
 from netc.data.learned import NOTHING, Known, Learned, read_as_learned, rows_said, stated
+from netc.data.named.download import no_downloads
 from netc.data.pixels import LeftOut, read_image
 from netc.data.plain import plain_layer
 from netc.data.prefetch import Prefetch
@@ -31,7 +28,10 @@ from netc.data.sequences import continues
 from netc.data.settings import message_name, setting
 from netc.data.sheet import SUFFIXES as TABLES
 from netc.data.source import Column, Description, Request, Source, Table, TopSpec
-from netc.data.text import encode, join, split
+from netc.data.sources.arrays import CHANNELS, channels_first, read_npy, read_npz
+from netc.data.sources.hdf5 import Hdf5Writer
+from netc.data.sources.image_folder import SUFFIXES as IMAGES
+from netc.data.sources.text import encode, join, split
 from netc.data.transform import Normalisation, normalisation, read_blob, resized
 
 __all__ = [

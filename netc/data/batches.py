@@ -8,10 +8,10 @@ import numpy as np
 from netc import netc_pb2 as pb
 from netc.data.choice import check_names, source_function, source_name
 from netc.data.decoding import StandIns, skips
-from netc.data.dummy import dummy_batch_size
 from netc.data.order import Order, held_out, in_file_order, shuffled, streams
 from netc.data.settings import keeps_caffes_order, setting, shuffles
 from netc.data.source import Description, Request, Selected, Source, Table
+from netc.data.sources.dummy import dummy_batch_size
 from netc.data.transform import normalisation, transform, transformed
 from netc.data.vocabulary import Vocabulary
 from netc.errors import DataError

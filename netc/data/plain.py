@@ -4,8 +4,8 @@ import zipfile
 from pathlib import Path
 
 from netc import netc_pb2 as pb
-from netc.data.arrays import array_names, row_shape, seems_channels_last
-from netc.data.images import common_size
+from netc.data.sources.arrays import array_names, row_shape, seems_channels_last
+from netc.data.sources.image_folder import common_size
 from netc.errors import DataError
 from netc.registry import dataset
 

@@ -5,11 +5,11 @@ from math import log
 import numpy as np
 
 from netc import netc_pb2 as pb
-from netc.ir import Value, cast, constant, op, shape_of
+from netc.graph.ir import Value, cast, constant, op, shape_of
+from netc.graph.training_ops import activation
 from netc.layers.context import Context, dims
 from netc.layers.shape import axis_of
 from netc.registry import layer
-from netc.training_ops import activation
 
 
 @layer("ReLU")

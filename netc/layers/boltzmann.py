@@ -13,11 +13,11 @@ import numpy as np
 
 from netc import netc_pb2 as pb
 from netc import random
-from netc.ir import Value, cast, op, stop
+from netc.graph.ir import Value, cast, op, stop
+from netc.graph.tensor_type import Shape
+from netc.graph.training_ops.activation import softplus
 from netc.layers.context import Context, sizes
 from netc.registry import layer
-from netc.tensor_type import Shape
-from netc.training_ops.activation import softplus
 
 Noise = Callable[[str, Shape, str], Value]
 BINARY = pb.RBMParameter.BINARY

@@ -12,9 +12,9 @@ from netc import fillers
 from netc import netc_pb2 as pb
 from netc.data import TopSpec
 from netc.errors import Fault, ShapeError, SpecError
-from netc.ir import Value, leaf, op, stop
-from netc.net import DEPLOY, TEST, TRAIN, Layer
-from netc.tensor_type import Dim, Shape
+from netc.graph.ir import Value, leaf, op, stop
+from netc.graph.tensor_type import Dim, Shape
+from netc.net.resolve import DEPLOY, TEST, TRAIN, Layer
 
 BATCH = "batch/"
 NOISE = "noise/"

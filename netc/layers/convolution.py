@@ -6,7 +6,7 @@ from math import prod
 import numpy as np
 
 from netc import netc_pb2 as pb
-from netc.ir import Value, constant, op
+from netc.graph.ir import Value, constant, op
 from netc.layers.context import Context, dims, sizes
 from netc.layers.shape import axis_of, merged, reshape
 from netc.registry import layer

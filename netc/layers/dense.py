@@ -2,7 +2,7 @@
 
 from math import prod
 
-from netc.ir import Value, op
+from netc.graph.ir import Value, op
 from netc.layers.context import Context, sizes
 from netc.layers.shape import axis_of
 from netc.registry import layer

@@ -1,6 +1,6 @@
 """What the bottoms of a layer may hold, where not every number has a meaning: labels, indices, targets that are probabilities.
 
-A layer's decorator states it, `reads=labels(...)`, and one check (`netc.run.labels`) holds every source of data to it.
+A layer's decorator states it, `reads=labels(...)`, and one check (`netc.train.labels`) holds every source of data to it.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from netc.ir import Value, cast, constant, op
-from netc.net import Layer
+from netc.graph.ir import Value, cast, constant, op
+from netc.net.resolve import Layer
 
 
 @dataclass(frozen=True)

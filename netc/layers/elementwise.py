@@ -3,11 +3,11 @@
 from functools import reduce
 
 from netc import netc_pb2 as pb
-from netc.ir import TRAINING, Value, op
+from netc.graph.ir import TRAINING, Value, op
+from netc.graph.training_ops.normalization import batch_norm
 from netc.layers.context import Context, dims, sizes
 from netc.layers.shape import axis_of
 from netc.registry import layer
-from netc.training_ops.normalization import batch_norm
 
 
 @layer("Eltwise", bottoms=(2, None))

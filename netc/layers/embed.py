@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from netc.ir import Value, cast
+from netc.graph.ir import Value, cast
+from netc.graph.training_ops import table as table_ops
 from netc.layers.context import Context
 from netc.layers.domain import Domain, Reads
-from netc.net import Layer
+from netc.net.resolve import Layer
 from netc.registry import layer
-from netc.training_ops import table as table_ops
 
 
 def _indices(layer: Layer, bottoms: Sequence[Value], blobs: Sequence[Value]) -> Domain:

@@ -6,9 +6,9 @@ import numpy as np
 
 from netc import data
 from netc import netc_pb2 as pb
-from netc.ir import Value, constant
+from netc.graph.ir import Value, constant
 from netc.layers.context import Context, dims
-from netc.net import DEPLOY
+from netc.net.resolve import DEPLOY
 from netc.registry import layer
 
 

@@ -7,12 +7,12 @@ import numpy as np
 from netc import netc_pb2 as pb
 from netc.data import read_blob
 from netc.errors import ShapeError
-from netc.ir import Value, cast, constant, op, stop
+from netc.graph.ir import Value, cast, constant, op, stop
+from netc.graph.training_ops import loss
 from netc.layers import domain, whole
 from netc.layers.context import Context, dims, sizes
 from netc.layers.shape import axis_of, merged, reshape
 from netc.registry import layer
-from netc.training_ops import loss
 
 LEAST_PROBABILITY = 1e-20
 

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from netc.ir import Value, cast, constant, op
+from netc.graph.ir import Value, cast, constant, op
+from netc.graph.training_ops import loss
 from netc.layers import domain, whole
 from netc.layers.context import Context, dims, sizes
 from netc.layers.loss import alike
 from netc.layers.shape import merged, reshape
 from netc.registry import layer
-from netc.training_ops import loss
 
 
 @layer("HingeLoss", bottoms=(2, 2), tops=(0, 1), loss=True, whole=whole.mean, reads=domain.labels())

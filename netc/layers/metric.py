@@ -5,12 +5,12 @@ from math import inf
 
 import numpy as np
 
-from netc.ir import Value, cast, constant, op, shape_of
+from netc.graph.ir import Value, cast, constant, op, shape_of
 from netc.layers import domain, whole
 from netc.layers.context import Context, dims, sizes
 from netc.layers.loss import alike
 from netc.layers.shape import reshape
-from netc.net import Layer
+from netc.net.resolve import Layer
 from netc.registry import layer
 
 MOST = np.iinfo(np.int64).max  # the end of a slice to the end

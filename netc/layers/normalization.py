@@ -5,11 +5,11 @@ from math import prod
 import numpy as np
 
 from netc.errors import near
-from netc.ir import Value, constant, op, stop
+from netc.graph.ir import Value, constant, op, stop
+from netc.graph.training_ops import normalization
+from netc.graph.training_ops.normalization import per_channel
 from netc.layers.context import Context, dims, sizes
 from netc.registry import layer
-from netc.training_ops import normalization
-from netc.training_ops.normalization import per_channel
 
 
 @layer("BatchNorm")

@@ -7,12 +7,12 @@ from math import ceil, prod
 import numpy as np
 
 from netc import netc_pb2 as pb
-from netc.ir import Value, cast, constant, op, stop
+from netc.graph.ir import Value, cast, constant, op, stop
+from netc.graph.training_ops.pooling import argmax_in_plane
 from netc.layers.context import Context, dims, sizes
 from netc.layers.convolution import columns
 from netc.layers.shape import merged, reshape
 from netc.registry import layer
-from netc.training_ops.pooling import argmax_in_plane
 
 
 @dataclass(frozen=True)

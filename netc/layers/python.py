@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from netc.errors import NetcError, RunError
-from netc.ir import HOST, Node, Value, cast
+from netc.graph.ir import HOST, Node, Value, cast
+from netc.graph.tensor_type import Type
 from netc.layers.context import Context, sizes
-from netc.net import TRAIN
+from netc.net.resolve import TRAIN
 from netc.registry import layer
-from netc.tensor_type import Type
 
 PHASES = {TRAIN: 0}  # pycaffe's numbers; any other phase is 1
 _allowed: list[bool] = []

@@ -9,11 +9,11 @@ from math import prod
 
 import numpy as np
 
-from netc.ir import Value, cast, constant, op, stop, zeros
+from netc.graph.ir import Value, cast, constant, op, stop, zeros
+from netc.graph.tensor_type import Dim
+from netc.graph.training_ops import recurrent, time
 from netc.layers.context import Context, dims, sizes
 from netc.registry import layer
-from netc.tensor_type import Dim
-from netc.training_ops import recurrent, time
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from netc.ir import Value, cast
+from netc.graph.ir import Value, cast
+from netc.graph.training_ops.recursive import recursive
 from netc.layers.context import Context, dims
 from netc.registry import layer
-from netc.training_ops.recursive import recursive
 
 
 @layer("RecursiveTensor", bottoms=(3, 3), in_place=False)

@@ -4,12 +4,12 @@ from math import prod
 
 from netc import data
 from netc.errors import ShapeError
-from netc.ir import Value, op
+from netc.graph.ir import Value, op
+from netc.graph.tensor_type import Dim
+from netc.graph.training_ops.shape import crop as cropped
+from netc.graph.training_ops.shape import split as split_parts
 from netc.layers.context import Context, dims
 from netc.registry import layer
-from netc.tensor_type import Dim
-from netc.training_ops.shape import crop as cropped
-from netc.training_ops.shape import split as split_parts
 
 
 def axis_of(ctx: Context, axis: int, x: Value, *path: str) -> int:

@@ -11,7 +11,7 @@ from math import prod
 import numpy as np
 
 from netc import netc_pb2 as pb
-from netc.ir import Value, cast, constant, op
+from netc.graph.ir import Value, cast, constant, op
 from netc.layers.context import Context
 
 Record = Mapping[str, np.ndarray]

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from netc.ir import Graph, Node
+from netc.compiler.step import WATCH
+from netc.graph.ir import Graph, Node
 from netc.layers.context import dims
 from netc.report import images
 from netc.report.event_file import EventFile
 from netc.report.filters import first_filters
-from netc.run.events import Event, Finished, Stepped, Tested
-from netc.solver import DISPLAY, Trainer
-from netc.training import WATCH
+from netc.train.events import Event, Finished, Stepped, Tested
+from netc.train.trainer import DISPLAY, Trainer
 
 BINS = 60
 MOST_VALUES = 100_000  # of a parameter, evenly chosen, that a histogram counts

@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import TextIO
 
 from netc import terminal
-from netc.contract import Program
-from netc.net import Net
-from netc.run.evaluate import Score
-from netc.run.events import Began, Event, Finished, Snapshotted, Stepped, Tested
-from netc.solver import DISPLAY
+from netc.compiler.program import Program
+from netc.net.resolve import Net
+from netc.train.evaluate import Score
+from netc.train.events import Began, Event, Finished, Snapshotted, Stepped, Tested
+from netc.train.trainer import DISPLAY
 
 
 class CaffeLog:

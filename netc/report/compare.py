@@ -13,11 +13,11 @@ from netc.report import charts
 from netc.report.charts import Series
 from netc.report.html import charts as side_by_side
 from netc.report.html import figure, paragraph, seconds, table
-from netc.report.memory import reach, reach_chart
 from netc.report.page import Filled, render
+from netc.report.recurrence import reach, reach_chart
 from netc.report.run import Run
-from netc.run.evaluate import singles
 from netc.spec import load
+from netc.train.evaluate import singles
 
 MOST_SETTINGS = 60
 Rows = list[tuple[str, ...]]

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from netc.contract import Program
-from netc.report.rows import images_of
+from netc.compiler.program import Program
+from netc.report.test_rows import images_of
 
 
 def first_filters(program: Program, states: Mapping[str, np.ndarray]) -> tuple[str, np.ndarray] | None:

@@ -7,14 +7,14 @@ from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
 
-from netc.contract import Program
+from netc.compiler.program import Program
 from netc.errors import NetcError
 from netc.report import page
 from netc.report.board import Board
 from netc.report.run import Run
-from netc.run import record
-from netc.run.events import Event, Finished, Snapshotted, Stepped, Tested
-from netc.solver import Trainer
+from netc.train import record
+from netc.train.events import Event, Finished, Snapshotted, Stepped, Tested
+from netc.train.trainer import Trainer
 
 EVERY = 60.0  # seconds between reports while a run goes on
 

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from netc import snapshot
-from netc.contract import Program
+from netc.compiler.program import Program
 from netc.errors import SnapshotError
-from netc.report import rows
-from netc.run import record
-from netc.run.evaluate import Scores, monitored, singles
-from netc.run.feed import Feeder, Feeds
-from netc.run.folder import BEST, RunFolder
-from netc.run.noted import check_states, noted
+from netc.report import test_rows
+from netc.runtime import snapshot
+from netc.train import record
+from netc.train.evaluate import Scores, monitored, singles
+from netc.train.feed import Feeder, Feeds
+from netc.train.folder import BEST, RunFolder
+from netc.train.snapshot_notes import check_states, noted
 
 Lines = list[dict[str, Any]]
 LESS = ("loss", "error", "rmse")  # names of what is better the smaller it is
@@ -128,16 +128,16 @@ class Run:
     @cached_property
     def feeder(self) -> Feeder:
         """The test rows."""
-        return rows.test_feeder(self.made)
+        return test_rows.test_feeder(self.made)
 
     def batches(self, blobs: Mapping[str, str]) -> Iterator[tuple[Feeds, Feeds]]:
         """What each batch of test rows is fed, and what the net makes of it: blobs of the test net by other names."""
-        return rows.batches(self.made, self.feeder, self.fed_states, self.threads, blobs, self.limit)
+        return test_rows.batches(self.made, self.feeder, self.fed_states, self.threads, blobs, self.limit)
 
     @cached_property
-    def classified(self) -> rows.Classified | None:
+    def classified(self) -> test_rows.Classified | None:
         """The classes of the test rows, of a net that tells some apart."""
-        return rows.classified(self.made, self.batches)
+        return test_rows.classified(self.made, self.batches)
 
     @cached_property
     def fed_states(self) -> dict[str, np.ndarray]:

@@ -2,7 +2,7 @@
 
 from netc.spec.document import Document
 from netc.spec.job import Job, load_job
-from netc.spec.load import load, parse_prototxt, parse_yaml
+from netc.spec.loader import load, parse_prototxt, parse_yaml
 from netc.spec.schema import comments, json_schema
 from netc.spec.upgrade import upgraded
 from netc.spec.write import to_prototxt, to_yaml

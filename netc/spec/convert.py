@@ -7,7 +7,7 @@ from netc.errors import Fault, RunError, SpecError
 from netc.files import replace_file
 from netc.spec.document import NOTHING, Dropped
 from netc.spec.job import Job, is_solver
-from netc.spec.load import BINARY, PROTOTXT, YAML, load
+from netc.spec.loader import BINARY, PROTOTXT, YAML, load
 from netc.spec.write import to_prototxt, to_yaml
 
 

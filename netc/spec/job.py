@@ -11,10 +11,10 @@ from typing import Any
 
 from netc import netc_pb2 as pb
 from netc.errors import Fault, SpecError, near
-from netc.spec import reach
+from netc.spec import paths
 from netc.spec.document import NOTHING, Document, Dropped
 from netc.spec.join import joined
-from netc.spec.load import PROTOTXT, read
+from netc.spec.loader import PROTOTXT, read
 from netc.spec.overrides import NET_FIELDS, SOLVER_FIELDS, copy_of, overridden
 
 MOST_TESTS = 100
@@ -56,13 +56,13 @@ class Job:
     def warnings(self) -> list[str]:
         """What was dropped from the files, each with its place."""
         nets = (self.train, *self.tests)
-        found = [w for d in (self.solver_at[0], *nets) for w in d.warnings] + reach.notes(nets, self.solver, self.solver_at)
+        found = [w for d in (self.solver_at[0], *nets) for w in d.warnings] + paths.notes(nets, self.solver, self.solver_at)
         return [str(w) for w in dict.fromkeys(found)]
 
     @property
     def published(self) -> bool:
         """Whether it lies in the folder of a published model, and so is a stranger's."""
-        return any(reach.published(d.path) for d in (self.solver_at[0], self.train, *self.tests))
+        return any(paths.published(d.path) for d in (self.solver_at[0], self.train, *self.tests))
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -148,7 +148,7 @@ def read_job(path: str, overrides: Sequence[str] = (), dropped: Dropped = NOTHIN
     made = overridden(nets, solver, overrides)
     nets, solver = made.nets, made.solver
     document = replace(document, overrides={(*at, *path): where for path, where in made.places.items()})
-    outside = reach.faults(nets, solver, (document, at), _values(overrides))
+    outside = paths.faults(nets, solver, (document, at), _values(overrides))
     faults = tuple(dict.fromkeys((*document.faults, *(f for net in nets for f in net.faults), *made.faults, *outside)))
     name = nets[0].message.name or Path(path).stem
     return Job(_plain(name), nets[0], tuple(nets[1:]), solver, (document, at), tuple(overrides), faults)
@@ -216,8 +216,8 @@ def _check_count(document: Document, tests: int) -> None:
 
 def _named(document: Document, field: str, name: str, dropped: Dropped) -> Document:
     """The net file that a solver names, from the current folder as in Caffe, or else from the solver's."""
-    own = reach.published(document.path)
-    if own and not reach.inside(Path(document.path).parent, name):
+    own = paths.published(document.path)
+    if own and not paths.inside(Path(document.path).parent, name):
         raise SpecError(
             Fault(document.place(field), f"{field}: {name!r} is outside of the solver's folder, and the solver came out of a zoo")
         )

@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from netc import netc_pb2 as pb
 from netc.errors import ARGUMENT, Fault, SpecError, close, line_of, near
 from netc.spec.document import Document, FieldPath, Position
-from netc.spec.load import parse_yaml
+from netc.spec.loader import parse_yaml
 from netc.spec.other_names import field_hint
 
 LENGTHS = {"max_iter": "max_epoch", "max_epoch": "max_iter"}  # to set one on the command line is to unset the other

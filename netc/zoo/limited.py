@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from netc.errors import RunError
-from netc.session import Session
+from netc.runtime.session import Session
 from netc.zoo import worker
 from netc.zoo.names import MANIFEST
 

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from netc import random, snapshot
-from netc.emit import STATE
+from netc import random
 from netc.errors import NetcError, ZooError
+from netc.graph.emit import STATE
+from netc.runtime import snapshot
 from netc.zoo.arrays import MOST_BYTES, read_arrays
 from netc.zoo.limited import open_model
 from netc.zoo.manifest import parse_json

@@ -7,7 +7,7 @@ same run; other work on the machine spoils them. `--curve batch|depth` measures 
 import argparse
 from pathlib import Path
 
-from netc.session import cores
+from netc.runtime.session import cores
 from tests.benchmarks import nets, pipeline, report
 from tests.benchmarks.contenders import CAFFE, CONTENDERS
 from tests.benchmarks.measure import Result, measure

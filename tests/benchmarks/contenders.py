@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from netc import native
+from netc.runtime import native
 from tests.benchmarks import nets
 
 Step = Callable[[], float]
@@ -21,8 +21,8 @@ CAFFE = "Caffe"  # has a worker of its own
 
 def netc_step(net: str, threads: int, target: str) -> Step:
     """netc's training graph on onnxruntime's CPU provider."""
-    from netc.compiled import session
-    from netc.session import States, Stepper
+    from netc.compiler.cache import session
+    from netc.runtime.session import States, Stepper
 
     program = replace(nets.program(net), target=target)
     assert target != "native" or program.kernels, native.missing()

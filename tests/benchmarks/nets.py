@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from netc import registry
-from netc.contract import Program
-from netc.contract import program as compiled
+from netc.compiler.program import Program
+from netc.compiler.program import program as compiled
 from netc.layers.context import BATCH, NOISE
-from netc.run.feed import draw
 from netc.spec import load_job
 from netc.spec.job import Job
+from netc.train.feed import draw
 from tests.benchmarks import deep_nets, trees
 from tests.conftest import ROOT
 

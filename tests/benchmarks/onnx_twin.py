@@ -7,10 +7,10 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from netc.emit import emit
-from netc.ir import TRAINING, Graph, Value, leaf, op
-from netc.passes import simplify
-from netc.passes.rewrite import rewrite
+from netc.graph.emit import emit
+from netc.graph.ir import TRAINING, Graph, Value, leaf, op
+from netc.graph.passes import simplify
+from netc.graph.passes.rewrite import rewrite
 from tests.benchmarks import nets
 
 STATE = "state/"

@@ -3,7 +3,7 @@
 import numpy as np
 
 from netc.data.brackets import read_trees
-from netc.data.trees import Forest
+from netc.data.sources.trees import Forest
 from netc.data.vocabulary import Vocabulary
 
 TREES, WORDS, VOCABULARY, LEVELS = 27, 19, 6000, 30

@@ -8,7 +8,7 @@ import pytest
 from netc import netc_pb2 as pb
 from netc import registry
 from netc.commands.check import parameter_count
-from netc.contract import Program, program
+from netc.compiler.program import Program, program
 from netc.spec import to_prototxt
 from netc.spec.job import load_job
 from tests.caffe import nets

@@ -37,7 +37,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_database_of_images_and_its_mean(photos: Path, tmp_path: Path) -> None:
     pytest.importorskip("lmdb", reason="databases need lmdb: pip install netc[caffe]")
     from netc.data.datum import to_pixels
-    from netc.data.lmdb import datums
+    from netc.data.sources.lmdb import datums
 
     result = netc("data", "convert-imageset", photos, photos / "list.txt", tmp_path / "db")
     assert result.exit_code == 0 and result.stdout == f"{tmp_path / 'db'} is written: 3 images\n"
@@ -57,7 +57,7 @@ def test_a_database_of_images_and_its_mean(photos: Path, tmp_path: Path) -> None
 def test_encoded_gray_resized_and_shuffled(photos: Path, tmp_path: Path) -> None:
     pytest.importorskip("lmdb", reason="databases need lmdb: pip install netc[caffe]")
     from netc.data.datum import to_pixels
-    from netc.data.lmdb import datums
+    from netc.data.sources.lmdb import datums
 
     base = ("data", "convert-imageset", photos, photos / "list.txt")
     assert netc(*base, tmp_path / "e", "--encoded").exit_code == netc(*base, tmp_path / "p").exit_code == 0
@@ -122,7 +122,7 @@ def test_features_of_a_test_set(tmp_path: Path) -> None:
     assert len(arrays[name]) == len(arrays["label"]) > 0
     pytest.importorskip("lmdb", reason="databases need lmdb: pip install netc[caffe]")
     from netc.data.datum import to_pixels
-    from netc.data.lmdb import datums
+    from netc.data.sources.lmdb import datums
 
     assert netc(*base, name, "-o", tmp_path / "f_lmdb", "--iterations", 1).exit_code == 0
     rows = {key: to_pixels(datum, "").reshape(-1) for key, datum in datums(tmp_path / "f_lmdb")}

@@ -15,13 +15,13 @@ import netc.caffe as caffe
 from netc import netc_pb2 as pb
 from netc import registry
 from netc.cli import main
-from netc.contract import Program
-from netc.data.image_sets import MNIST, idx
-from netc.data.sets import unpacked
-from netc.run.caffe_files import write_model
-from netc.session import Session
+from netc.compiler.program import Program
+from netc.data.named.dataset import unpacked
+from netc.data.named.images import MNIST, idx
+from netc.formats.caffe_weights import read_blob
+from netc.runtime.session import Session
 from netc.spec.job import load_job
-from netc.spec.weights import read_blob
+from netc.train.caffe_snapshots import write_model
 from tests.conftest import DATA, needs_data
 
 MODELS = DATA / "caffemodels"

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from netc import api
-from netc.commands.facts import silence
-from netc.commands.predict import Model
+from netc.predict.model import Model
+from netc.zoo.model_info import silence
 from tests.conftest import ROOT
 from tests.small_nets import netc, write_arrays
 

@@ -8,7 +8,7 @@ import pytest
 
 from netc.commands import verify_resume
 from netc.commands.verify_resume import Outcome, Recipe
-from netc.snapshot import Snapshot
+from netc.runtime.snapshot import Snapshot
 from tests.small_nets import NET, netc, write_small
 
 SAID = {"provider": "cpu", "target": "native", "threads": 2}

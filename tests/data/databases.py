@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from netc import netc_pb2 as pb
-from netc.data.crc32c import masked_crc32c
 from netc.data.datum import checksum
-from netc.data.leveldb_files import LOG_BLOCK, MAGIC
+from netc.formats.crc32c import masked_crc32c
+from netc.formats.leveldb import LOG_BLOCK, MAGIC
 
 Row = tuple[bytes, bytes | None]
 COMPARATOR = b"leveldb.BytewiseComparator"

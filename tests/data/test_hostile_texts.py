@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from netc import data, registry
-from netc.commands.predict import read_labels
 from netc.errors import DataError
+from netc.predict.model import read_labels
 from netc.spec import parse_yaml
 from tests.spec.hostile_texts import filled, numbered
 

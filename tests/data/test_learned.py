@@ -8,9 +8,9 @@ from PIL import Image
 
 from netc import data, registry
 from netc import netc_pb2 as pb
+from netc.compiler.diagnose import net_of
 from netc.data import Learned, read_as_learned, rows_said, stated
 from netc.errors import DataError
-from netc.judge import net_of
 from netc.spec import load_job
 from tests.data.layers import data_layer
 

@@ -15,14 +15,15 @@ from PIL import Image
 from netc import data
 from netc.caffe.io import load_image
 from netc.commands.export import export_onnx
-from netc.commands.predict import Model
-from netc.data import LeftOut, images, read_image
+from netc.data import LeftOut, read_image
 from netc.data.datum import to_pixels
-from netc.data.imageset import ImageSet, write_database
-from netc.data.lmdb import datums
+from netc.data.image_database import ImageSet, write_database
 from netc.data.pixels import read_header
+from netc.data.sources import image_folder
+from netc.data.sources.lmdb import datums
 from netc.errors import DataError
 from netc.netc_pb2 import Datum, LayerParameter
+from netc.predict.model import Model
 from netc.spec.job import load_job
 from tests.conftest import ROOT
 from tests.data.layers import data_layer
@@ -281,7 +282,7 @@ def test_images_too_many_for_memory_are_noted_as_they_are_read(tmp_path, monkeyp
     (tmp_path / "p" / "a").mkdir(parents=True)
     for k in range(3):
         Image.new("RGBA", (2, 2)).save(tmp_path / "p" / "a" / f"{k}.png")
-    monkeypatch.setattr(images, "MEMORY", 1)
+    monkeypatch.setattr(image_folder, "MEMORY", 1)
     source = data.open(data_layer("p", 2, shuffle=False), "TRAIN", 0, tmp_path)
     assert source.notes() == []
     source.batch(0)

@@ -9,12 +9,12 @@ import pytest
 
 from netc import api, data, zoo
 from netc import netc_pb2 as pb
-from netc.bundle import write
-from netc.contract import Program
+from netc.compiler.preparation import batch_facts
+from netc.compiler.program import Program
+from netc.compiler.step_files import write
 from netc.layers.context import BATCH
-from netc.preparation import batch_facts
-from netc.run.feed import Feeder
 from netc.spec.job import load_job
+from netc.train.feed import Feeder
 from netc.zoo.arrays import read_arrays
 from tests.conftest import ROOT
 from tests.docs.loops import in_node, in_python, off, step_module, write_blocks
@@ -130,7 +130,7 @@ def test_a_run_of_netc_is_repeated_in_python_bit_for_bit(name, runs, loops):
 def test_the_states_after_sums_of_batches_are_those_of_the_run(runs, loops, tmp_path):
     build, batches, _ = runs["sums"]
     _, states = in_python(loops, build, batches)
-    from netc import snapshot
+    from netc.runtime import snapshot
     from netc.zoo.vectors import samples
 
     (path,) = (build.parent / "runs/small/1/snapshots").glob("iter_*10.safetensors")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from netc.session import cores
+from netc.runtime.session import cores
 from tests.conftest import ROOT
 
 NETS = sorted(p.stem for p in (ROOT / "nets").glob("*.yaml"))

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from netc.session import Session, States, Stepper
+from netc.runtime.session import Session, States, Stepper
 from tests.benchmarks import nets
 from tests.gpu.parts import Options
 

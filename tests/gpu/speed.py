@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from netc.session import cores
+from netc.runtime.session import cores
 from tests.benchmarks import nets
 from tests.benchmarks.measure import answer, end, start
 from tests.gpu.parts import Options
@@ -25,7 +25,7 @@ Step = Callable[[], float]
 
 def netc_step(net: str, threads: int) -> Step:
     """netc's training graph on the CUDA provider."""
-    from netc.session import Session, States, Stepper
+    from netc.runtime.session import Session, States, Stepper
 
     program = nets.program(net)
     session = Session(program.model("train", provider="cuda"), "cuda", threads)

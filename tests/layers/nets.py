@@ -6,14 +6,14 @@ from typing import Any, TypeVar
 import numpy as np
 
 from netc import registry
-from netc.autodiff import grad
-from netc.emit import emit
-from netc.ir import Graph, Value, op
-from netc.lower import Lowered, lower
-from netc.net import TRAIN, resolve
-from netc.run.feed import draw
-from netc.session import Session
+from netc.compiler.lower import Lowered, lower
+from netc.graph.autodiff import grad
+from netc.graph.emit import emit
+from netc.graph.ir import Graph, Value, op
+from netc.net.resolve import TRAIN, resolve
+from netc.runtime.session import Session
 from netc.spec import parse_yaml
+from netc.train.feed import draw
 
 F = TypeVar("F", bound=Callable[..., None])
 Arrays = dict[str, np.ndarray]

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from netc.api import Net
-from netc.autodiff import grad
+from netc.compiler.lower import lower
+from netc.compiler.step import step_graphs
 from netc.errors import SpecError
-from netc.lower import lower
-from netc.net import resolve
+from netc.graph.autodiff import grad
+from netc.net.resolve import resolve
 from netc.spec import parse_yaml
-from netc.training import step_graphs
 
 TWO_BRANCHES = """
 force_backward: {force}

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from netc import Net, random
-from netc.autodiff import grad
-from netc.emit import emit
-from netc.ir import Graph
+from netc.graph.autodiff import grad
+from netc.graph.emit import emit
+from netc.graph.ir import Graph
 from netc.layers.boltzmann import Machine
-from netc.run.feed import draw
-from netc.session import Session
+from netc.runtime.session import Session
+from netc.train.feed import draw
 from tests.layers.nets import about, evaluate, forward, gradient, net, states
 
 RNG = np.random.default_rng(0)

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from netc.derived import deployed
-from netc.ir import Graph
-from netc.lower import lower
-from netc.net import TEST, resolve
-from netc.run.feed import Feeder
+from netc.compiler.lower import lower
+from netc.graph.ir import Graph
+from netc.net.resolve import TEST, resolve
+from netc.net.variants import deployed
 from netc.spec import parse_yaml
+from netc.train.feed import Feeder
 from tests.layers.nets import about, evaluate, forward, net
 
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from netc.compiler.lower import lower
 from netc.errors import SpecError
-from netc.lower import lower
-from netc.net import resolve
-from netc.run.feed import Feeder
+from netc.net.resolve import resolve
 from netc.spec import parse_yaml
+from netc.train.feed import Feeder
 from tests.layers.nets import about, evaluate, forward, gradient, net
 
 RNG = np.random.default_rng(0)

@@ -10,16 +10,16 @@ from click.testing import CliRunner
 from safetensors.numpy import load_file
 
 import netc.caffe as caffe
-from netc import chain
 from netc.api import Net
 from netc.cli import main
+from netc.compiler.lower import lower
+from netc.compiler.step import step_graphs
 from netc.errors import RunError, SpecError
 from netc.layers import python
-from netc.lower import lower
-from netc.net import resolve
-from netc.snapshot import weights_bytes
+from netc.net.resolve import resolve
+from netc.runtime import chain
+from netc.runtime.snapshot import weights_bytes
 from netc.spec import load
-from netc.training import step_graphs
 from tests.layers.nets import about
 
 MODULE = """

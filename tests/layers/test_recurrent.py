@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from netc.compiler.lower import lower
 from netc.errors import SpecError
-from netc.lower import lower
-from netc.net import TEST
+from netc.net.resolve import TEST
 from tests.layers.nets import about, evaluate, forward, gradient, net, states
 
 RNG = np.random.default_rng(0)

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from netc.autodiff import grad
-from netc.contract import program
+from netc.compiler.program import program
 from netc.errors import SpecError
-from netc.net import TRAIN
-from netc.session import Session, States, Stepper
+from netc.graph.autodiff import grad
+from netc.net.resolve import TRAIN
+from netc.runtime.session import Session, States, Stepper
 from netc.spec.job import load_job
 from tests.layers.nets import about, evaluate, forward, gradient, net, states
 

@@ -5,8 +5,9 @@ import warnings
 import numpy as np
 import pytest
 
-from netc import api, snapshot
+from netc import api
 from netc.report.board import graph_def
+from netc.runtime import snapshot
 from tests.conftest import ROOT
 from tests.small_nets import log, netc
 

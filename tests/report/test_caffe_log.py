@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from netc import registry
-from netc.contract import program
+from netc.compiler.program import program
 from netc.report.caffe_log import CaffeLog
-from netc.run.folder import RunFolder
-from netc.solver import Trainer
 from netc.spec.job import load_job
+from netc.train.folder import RunFolder
+from netc.train.trainer import Trainer
 from tests.small_nets import write_arrays
 
 NET = """\

@@ -7,8 +7,8 @@ import pytest
 from netc import api, data, registry
 from netc.report.pace import Pace, time_text
 from netc.report.sparkline import Sparkline, drawn
-from netc.run import events
-from netc.run.plan import Stage, plan
+from netc.train import events
+from netc.train.stages import Stage, plan
 from tests import recurrent_nets, test_pretraining
 from tests.conftest import needs_data
 from tests.small_nets import write_small

@@ -3,7 +3,7 @@
 import pytest
 
 from netc import netc_pb2 as pb
-from netc.judge import net_faults
+from netc.compiler.diagnose import net_faults
 from netc.registry import load
 from netc.spec.job import read_job
 from netc.spec.ranges import RANGES, out_of_range

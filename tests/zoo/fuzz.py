@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from netc import snapshot, zoo
+from netc import zoo
 from netc.errors import NetcError
+from netc.runtime import snapshot
 from tests.fuzz import BINARY, TEXT, limits, tried
 from tests.zoo.toy import contents, stated
 

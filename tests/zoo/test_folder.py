@@ -7,7 +7,7 @@ import pytest
 from onnx import parser
 from onnxruntime.capi.onnxruntime_pybind11_state import get_all_operator_schema
 
-from netc.session import Session
+from netc.runtime.session import Session
 from netc.zoo.folder import RESERVED, graph_faults
 from tests.zoo.toy import hostile, refused
 

@@ -12,8 +12,8 @@ import netc as api
 from netc import caffe, zoo
 from netc.errors import DataError, SnapshotError, SpecError
 from netc.layers import python
-from netc.run.caffe_files import _learned
-from netc.spec import reach
+from netc.spec import paths
+from netc.train.caffe_snapshots import _learned
 from tests.small_nets import netc
 from tests.zoo.toy import contents, stated
 
@@ -199,17 +199,17 @@ def test_a_link_to_a_published_net_is_no_copy(place):
 def test_links_in_the_folder_lead_nowhere(tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in/link").symlink_to("/etc")
-    assert not reach.inside(tmp_path / "in", "a\0b") and reach._leaves(tmp_path, "a\0b")
-    assert not reach.inside(tmp_path / "in", "link/passwd") and reach.inside(tmp_path / "in", "a/b.csv")
+    assert not paths.inside(tmp_path / "in", "a\0b") and paths._leaves(tmp_path, "a\0b")
+    assert not paths.inside(tmp_path / "in", "link/passwd") and paths.inside(tmp_path / "in", "a/b.csv")
 
 
 def test_other_manifests_make_no_net_a_strangers(tmp_path):
     for text in ('{"name": "my web app"}', "[]", "not json", '"net_sha256 files"'):
         (tmp_path / "manifest.json").write_text(text)
-        assert not reach.published(tmp_path / "net.yaml")
+        assert not paths.published(tmp_path / "net.yaml")
     os.remove(tmp_path / "manifest.json")
     os.mkfifo(tmp_path / "manifest.json")
-    assert not reach.published(tmp_path / "net.yaml")
+    assert not paths.published(tmp_path / "net.yaml")
 
 
 def test_the_zoo_of_ones_own_still_trains(place):

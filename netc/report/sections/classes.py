@@ -7,14 +7,14 @@ from markupsafe import Markup
 
 from netc import data
 from netc.layers.context import BATCH
-from netc.net import Layer
+from netc.net.resolve import Layer
 from netc.registry import section
 from netc.report import charts, images
 from netc.report.html import figure, paragraph, table
-from netc.report.rows import Classified, class_names, images_of
 from netc.report.run import Run
 from netc.report.scales import short
-from netc.run.feed import Feeds
+from netc.report.test_rows import Classified, class_names, images_of
+from netc.train.feed import Feeds
 
 MOST_CLASSES = 100
 PICTURES, ROWS, CONTEXT = 24, 12, 60

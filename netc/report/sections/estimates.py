@@ -5,7 +5,7 @@ from markupsafe import Markup
 
 from netc.layers import whole
 from netc.layers.context import BATCH
-from netc.net import Layer, Net
+from netc.net.resolve import Layer, Net
 from netc.registry import section
 from netc.report import charts
 from netc.report.html import figure, paragraph

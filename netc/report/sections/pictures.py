@@ -7,16 +7,16 @@ import numpy as np
 from markupsafe import Markup
 
 from netc import random
-from netc.contract import Program
+from netc.compiler.program import Program
 from netc.layers.context import BATCH
-from netc.net import Layer, Net
+from netc.net.resolve import Layer, Net
 from netc.registry import section
 from netc.report import images
 from netc.report.filters import first_filters
 from netc.report.html import figure, paragraph
-from netc.report.rows import MOST_ROWS, first_images, images_of
 from netc.report.run import Run
-from netc.run.feed import Feeder
+from netc.report.test_rows import MOST_ROWS, first_images, images_of
+from netc.train.feed import Feeder
 
 FILTERS = 100
 CHAINS, STEPS = 12, (0, 1, 10, 100, 1000)

@@ -5,17 +5,17 @@ from collections.abc import Callable
 import numpy as np
 from markupsafe import Markup
 
-from netc.derived import deployed
 from netc.layers.context import BATCH
-from netc.net import Layer
+from netc.net.resolve import Layer
+from netc.net.variants import deployed
 from netc.registry import section
 from netc.report import charts
 from netc.report.charts import Series
 from netc.report.html import charts as side_by_side
 from netc.report.html import figure, paragraph
-from netc.report.memory import reach, reach_chart
+from netc.report.recurrence import reach, reach_chart
 from netc.report.run import Run
-from netc.session import Session
+from netc.runtime.session import Session
 
 LENGTH, TEMPERATURES = 400, (0.5, 1.0)
 AHEAD, STARTS = 20, 3

@@ -1,0 +1,1 @@
+"""From a net and its solver to the models of the step contract."""

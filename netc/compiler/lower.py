@@ -1,0 +1,224 @@
+"""Net to Graph: each layer's function in turn, on the blobs so far."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from netc import registry
+from netc.errors import Fault, NetcError, ShapeError, SpecError
+from netc.graph.ir import HOST, Graph, Value, op, origin, stop, toposort
+from netc.graph.tensor_type import Dim
+from netc.layers.context import NOISE, Context, dims
+from netc.layers.domain import Domain
+from netc.net.resolve import BROKEN, DEPLOY, TRAIN, Layer, Net
+
+OUT = "out/"
+GUARD = "guard/"  # of a bottom that hangs on states: how many of its values are outside its domain, and the largest of them
+SYMBOLIC = "N"
+TIME = "T"
+MOST_STEPS = 12  # of the way to a layer that an error shows
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """A bottom of a layer that may not hold every number: labels, say. `guard` is the output that counts those outside, if there is one."""
+
+    layer: Layer
+    bottom: int
+    value: Value
+    domain: Domain
+    guard: str = ""
+
+    @property
+    def blob(self) -> str:
+        return self.layer.bottoms[self.bottom]
+
+
+@dataclass(frozen=True)
+class Misfit(Fault):
+    """A fault that comes of sizes."""
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A net as values. `versions` holds each blob's values in the order they were written (in place: several).
+
+    `layer_blobs` are the learned blobs of each layer as Caffe's files number them; a shared one stands under each layer, as
+    another layer's state, reshaped where the shapes differ. `readings` are the bottoms that have a domain. `pinned` says why a batch, or a
+    number of times, that could have been any is that of the net file.
+    """
+
+    net: Net
+    graph: Graph
+    versions: Mapping[str, tuple[Value, ...]]
+    parameters: tuple[Value, ...]  # states of kind "parameter", shared ones once, in the net's order
+    layer_tops: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+    layer_blobs: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+    readings: tuple[Reading, ...] = ()
+    pinned: tuple[Fault, ...] = ()
+
+    @property
+    def loss(self) -> Value | None:
+        """The weighted sum of all losses, a scalar; None for a net without one."""
+        return self.graph.outputs.get("loss")
+
+
+def lower(net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim | None = None, owned: Mapping[str, Value] | None = None) -> Lowered:
+    """The graph of `net`: outputs `out/<blob>` for each blob that no layer reads, and `loss` unless it is deployed.
+
+    `batch` is the size of the batch axis of every input, "N" for a symbolic one; by default what the net says. `steps` is
+    that of time in what sources deliver. `owned` are parameters that `net` shares with layers which are not among its own, by
+    their param's name.
+    SpecError lists the layers that do not fit, each with the shapes that led to it.
+    """
+    lowered, faults = lower_judged(net, batch, seed, steps, owned)
+    if lowered is None:
+        raise SpecError(*faults)
+    return lowered
+
+
+def lower_judged(
+    net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim | None = None, owned: Mapping[str, Value] | None = None
+) -> tuple[Lowered | None, list[Fault]]:
+    """What `lower` gives, or the faults of the layers that do not fit.
+
+    Of a net with faults (`judged`), those layers are judged that do not hang on what is in doubt.
+    """
+    versions: dict[str, tuple[Value, ...]] = {}
+    states: dict[str, Value] = {}
+    updates: dict[Value, Value] = {}
+    shared: dict[str, Value] = dict(owned or {})
+    tops_of: dict[str, tuple[Value, ...]] = {}
+    blobs_of: dict[str, tuple[Value, ...]] = {}
+    losses: list[Value] = []
+    sinks: dict[str, Value] = {}
+    readings: list[Reading] = []
+    faults: list[Fault] = []
+    broken: set[str] = set()
+    for layer in net.layers:
+        if layer.doubt == BROKEN or broken.intersection(layer.bottoms) or not versions.keys() >= set(layer.bottoms):
+            broken.update(layer.tops)
+            continue
+        ctx = Context(layer, layer.phase or net.phase, batch, seed, shared, states, updates, sinks, net.described, steps)
+        try:
+            with origin(layer=layer.name, place=layer.at()):
+                tops = _run(ctx, bottoms := [versions[b][-1] for b in layer.bottoms], net.param.force_backward)
+                readings += _readings(ctx, bottoms)
+                losses += [_weighted(t, w) for t, w in zip(tops, layer.loss_weights, strict=True) if w]
+        except NetcError as e:
+            faults += [] if layer.doubt else _faults(e, layer, net, versions)
+            broken.update(layer.tops)
+            continue
+        tops_of[layer.name], blobs_of[layer.name] = tops, tuple(ctx.blobs)
+        for name, value in zip(layer.tops, tops, strict=True):
+            versions[name] = (*versions.get(name, ()), value)
+    if faults or broken:
+        return None, faults
+    graph = _graph(net, versions, losses, sinks, updates)
+    parameters = tuple(s for s in states.values() if s.node.attrs["kind"] == "parameter")
+    return Lowered(net, graph, versions, parameters, tops_of, blobs_of, tuple(readings)), []
+
+
+def _graph(
+    net: Net, versions: Mapping[str, tuple[Value, ...]], losses: list[Value], sinks: Mapping[str, Value], updates: Mapping[Value, Value]
+) -> Graph:
+    """What a run of the net gives, and the states that it moves: all of them in training, else what one batch leaves to the next."""
+    outputs = {OUT + name: versions[name][-1] for name in net.outputs}
+    if losses and net.phase != DEPLOY:
+        outputs = {"loss": sum(losses[1:], losses[0]), **outputs}
+    kept = {s: v for s, v in updates.items() if net.phase == TRAIN or s.node.attrs["kind"] == "carry"}
+    return Graph(net.name, {**outputs, **sinks}, kept)
+
+
+def lower_symbolic(net: Net, seed: int = 0) -> tuple[Lowered, Dim]:
+    """`lower` with the batch "N", and of a deployed net with the times "T"; where the net pins these, with its own. And the batch.
+
+    A net pins them where sizes do not fit that are only known in a run, see `Lowered.pinned`; one that carries states pins the batch
+    of its tests. SpecError for anything else that is wrong.
+    """
+    pinned: tuple[Fault, ...] = ()
+    timed = net.phase == DEPLOY and any(top.batch_axis for top in net.described.values())
+    for batch, steps in ((SYMBOLIC, TIME), (SYMBOLIC, None), (None, None))[0 if timed else 1 :]:
+        lowered, faults = lower_judged(net, batch, seed, steps)
+        if lowered is not None:
+            return replace(lowered, pinned=pinned), batch or _batch(lowered)
+        if batch is None or not all(isinstance(f, Misfit) for f in faults):
+            raise SpecError(*faults)
+        pinned = tuple(faults)
+    raise AssertionError("the net's own sizes are tried last")
+
+
+def _batch(lowered: Lowered) -> Dim:
+    """The batch that a net says."""
+    sizes = [layer.batch_size for layer in lowered.net.sources]
+    return sizes[0] if sizes and sizes[0] else next(iter(lowered.versions.values()))[0].shape[0]
+
+
+def _run(ctx: Context, bottoms: list[Value], force: bool) -> tuple[Value, ...]:
+    """The tops of one layer, its function called on its bottoms. `force`, the net's force_backward, overrules propagate_down."""
+    layer = ctx.layer
+    cut = list(ctx.param.propagate_down)
+    if cut and len(cut) != len(bottoms):
+        raise ctx.error(f"{len(cut)} propagate_down for {len(bottoms)} bottoms; give one each, or none", "propagate_down")
+    if not force:
+        bottoms = [stop(b) if cut and not cut[k] else b for k, b in enumerate(bottoms)]
+    tops = registry.layer.find(layer.type)(ctx, *bottoms)
+    tops = tops if isinstance(tops, tuple) else (tops,)
+    if len(tops) < len(layer.tops):
+        raise ctx.error(f"{len(layer.tops)} tops are named, the layer has {len(tops)}", "top", len(tops))
+    if len(ctx.param.param) > len(ctx.blobs):
+        raise ctx.error(f"{len(ctx.param.param)} param for {len(ctx.blobs)} blobs", "param", len(ctx.blobs))
+    return tops[: len(layer.tops)]
+
+
+def _readings(ctx: Context, bottoms: list[Value]) -> list[Reading]:
+    """The bottom of a layer that has a domain. Where it hangs on states or noise, only the run itself can look at it."""
+    reads = ctx.layer.facts.get("reads")
+    if reads is None or reads.bottom >= len(bottoms) or ctx.phase == DEPLOY:
+        return []
+    found = reads.domain(ctx.layer, bottoms, ctx.blobs)
+    if found is None:
+        return []
+    value, guard = stop(bottoms[reads.bottom]), ""
+    if any(n.key == ("netc", "State") or n.domain == HOST or n.attrs.get("name", "").startswith(NOISE) for n in toposort([value])):
+        guard = f"{GUARD}{ctx.layer.name}"
+        ctx.sinks[guard] = found.outside(value)
+    return [Reading(ctx.layer, reads.bottom, value, found, guard)]
+
+
+def _weighted(top: Value, weight: float) -> Value:
+    total = op.ReduceSum(top, keepdims=0) if top.rank else top
+    return total if weight == 1 else total * weight
+
+
+def _faults(error: NetcError, layer: Layer, net: Net, versions: Mapping[str, tuple[Value, ...]]) -> list[Fault]:
+    """The error of a layer's function, with the layer's place and the shapes that led there."""
+    chain = _chain(layer, net, versions) if isinstance(error, ShapeError) else ""
+    kind = Misfit if isinstance(error, ShapeError) else Fault
+    if isinstance(error, SpecError) and all(f.place for f in error.faults):
+        return [kind(f.place, f.text + chain) for f in error.faults]
+    return [kind(layer.at(), f"layer {layer.name!r} ({layer.type}): {error}{chain}")]
+
+
+def _chain(layer: Layer, net: Net, versions: Mapping[str, tuple[Value, ...]]) -> str:
+    """`data 64x1x28x28 (line 3) -> conv1 64x20x24x24 (line 4) -> ...`: the way from the data to the layer, on a line of its own."""
+    producers = net.makers
+
+    def step(blob: str) -> str:
+        return f"{blob} {dims(versions[blob][-1].shape)}{_line(producers[blob]) if blob in producers else ''}"
+
+    steps: list[str] = []
+    names = list(layer.bottoms)
+    seen: set[str] = set()
+    while names and names[0] not in seen:
+        seen.add(names[0])
+        steps.append(step(names[0]))
+        names = list(producers[names[0]].bottoms) if names[0] in producers else []
+    steps = [*steps[: MOST_STEPS - 1], "...", steps[-1]] if len(steps) > MOST_STEPS else steps
+    others = f" with {', '.join(map(step, layer.bottoms[1:]))}" if layer.bottoms[1:] else ""
+    return f"\n    {' -> '.join(reversed(steps))}{others} -> {layer.name}{_line(layer)}" if steps else ""
+
+
+def _line(layer: Layer) -> str:
+    """` (line 9)`, where the text that the layer stands in is known."""
+    _, _, line_column = layer.at().removeprefix(layer.document.path).partition(":")
+    return f" (line {line_column.partition(':')[0]})" if line_column else ""

@@ -1,0 +1,119 @@
+"""What a run needs of memory: weights, slots, batches and data by their sizes, activations by walking through the step.
+
+A step's tensors are those of the graph that runs, with the bodies of training ops in the place of calls where there is no
+kernel for them. Each lives from the node that makes it to the last one that reads it; one that is read for the last time by
+an op that works element by element gives its place to that op's output, as in onnxruntime's plan.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+
+from netc.compiler.program import Program
+from netc.graph.ir import TRAINING, Node, toposort
+from netc.graph.tensor_type import Type
+from netc.graph.training_ops import trace
+from netc.runtime.native import kernels_of
+
+RUNTIME = 22 * 2**20  # of a net of one small layer: sessions, the compiled models, the loop's own code (measured on Linux)
+ARENA = 2.5  # onnxruntime keeps what a session's first run took beside the block that it plans for the later ones (measured: 2.1 to 3.5)
+VIEWS = {"Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Stop"}
+ELEMENTWISE = {"Add", "Sub", "Mul", "Div", "Relu", "Sigmoid", "Tanh", "Exp", "Sqrt", "Neg", "Abs", "Max", "Min", "Where", "Clip", "Pow"}
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes, by what they are for. `weights` and `optimizer` count twice, since a step reads one set and writes the other.
+
+    `data` is the data set, where it is kept in memory and is at hand, else None.
+    """
+
+    weights: int
+    optimizer: int
+    activations: int
+    testing: int
+    batches: int
+    data: int | None = None
+
+    @property
+    def peak(self) -> int:
+        """Of training with tests and snapshots, for each of which the states are copied and then written as bytes."""
+        steps = round(ARENA * (self.activations + self.testing))
+        return RUNTIME + 2 * (self.weights + self.optimizer) + self.batches + steps + (self.data or 0)
+
+
+@dataclass(frozen=True)
+class Step:
+    """An op of a run: what it reads, and what it makes with the bytes of each. A view is its input under another name."""
+
+    op: str
+    reads: tuple[object, ...]
+    makes: Mapping[object, int]
+
+
+def memory(program: Program, data: int | None = None) -> Memory:
+    """What a program's training and testing need. `data` are the bytes of the data that stays in memory."""
+    kind = "train" if program.job.solver.iter_size <= 1 else "gradient"
+    slots = sum(_of(n.types[0]) for n in program.states.values() if n.attrs["kind"] == "slot")
+    weights = sum(_of(n.types[0]) for n in program.states.values()) - slots
+    graph = program.steps.train if program.trains else program.train.graph
+    depth = max((layer.param.data_param.prefetch for layer in program.train_net.sources), default=4)
+    batch = sum(_of(n.types[0]) for n in graph.leaves("Input"))
+    training = _peak(program, kind, {}) if program.trains else 0
+    testing = _peak(program, "test", {"N": _test_batch(program)})
+    return Memory(2 * weights, 2 * slots, training, testing, batch * (depth + 1), data)
+
+
+def _test_batch(program: Program) -> int:
+    """The rows of a test batch; those of the first Input where no source says it."""
+    sizes = [layer.batch_size for layer in program.test_net.sources if layer.batch_size]
+    shapes = [s.dim[0] for layer in program.test_net.layers for s in layer.param.input_param.shape if s.dim]
+    return (sizes or shapes or [1])[0]
+
+
+def _peak(program: Program, kind: str, sizes: Mapping[str, int]) -> int:
+    graph = program.graph(kind)
+    steps = _steps(graph.nodes, program.provider, kernels_of(program.kernels), sizes)
+    return peak(list(steps), graph.outputs.values(), graph.updates.values())
+
+
+def peak(steps: Sequence[Step], ends: Iterable[object], outside: Iterable[object] = ()) -> int:
+    """The most bytes that a run's own tensors hold at once. `ends` stay to the end, `outside` are written into memory of states."""
+    sizes = {key: size for step in steps for key, size in step.makes.items()} | dict.fromkeys(outside, 0)
+    viewed = {key: step.reads[0] for step in steps if step.op in VIEWS for key in step.makes}
+
+    def owner(key: object) -> object:
+        while key in viewed:
+            key = viewed[key]
+        return key
+
+    last = {owner(key): k for k, step in enumerate(steps) for key in (*step.makes, *step.reads)}
+    last |= dict.fromkeys(map(owner, ends), len(steps))
+    alive, most = 0, 0
+    for k, step in enumerate(steps):
+        dying = [sizes.get(key, 0) for key in {owner(key) for key in (*step.reads, *step.makes)} if last[key] == k]
+        made = [sizes[key] for key in step.makes if key not in viewed]
+        in_place = step.op in ELEMENTWISE and len(made) == 1 and made[0] in dying
+        alive += sum(made)
+        most = max(most, alive - (made[0] if in_place else 0))
+        alive -= sum(dying)
+    return most
+
+
+def _steps(nodes: Iterable[Node], provider: str, kernels: Collection[str], sizes: Mapping[str, int]) -> Iterator[Step]:
+    """The steps of nodes. A training op without a kernel is those of its body, each value of which is its own in every call."""
+    for node in nodes:
+        if node.domain == TRAINING and node.op not in kernels:
+            body = trace(node, provider)
+            key: dict[object, object] = {v: outer for v, outer in zip(body.inputs, node.inputs, strict=True) if v is not None}
+            key |= dict(zip(body.outputs, node.outputs, strict=True))
+            for step in _steps(toposort(body.outputs), provider, kernels, sizes):
+                makes = {key.get(v, (node, v)): size for v, size in step.makes.items()}
+                yield Step(step.op, tuple(key.get(v, (node, v)) for v in step.reads), makes)
+        elif node.domain != "netc" or node.op == "Stop":
+            yield Step(node.op, node.operands, {v: _of(v.type, sizes) for v in node.outputs})
+
+
+def _of(type_: Type, sizes: Mapping[str, int] = {}) -> int:  # noqa: B006
+    """Bytes of a tensor; a symbolic dimension that `sizes` does not know counts as one."""
+    return prod(d if isinstance(d, int) else sizes.get(d, 1) for d in type_.shape) * type_.dtype.itemsize

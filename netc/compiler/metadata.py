@@ -1,0 +1,96 @@
+"""What a model's metadata says of states, random numbers, inputs, sizes that only a run knows, and what a batch is pinned by."""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from netc import netc_pb2 as pb
+from netc import random
+from netc.compiler.lower import SYMBOLIC
+from netc.errors import Fault
+from netc.fillers import Zeros
+from netc.graph.emit import input_name
+from netc.graph.ir import Graph, Node, Value
+
+
+def dynamic_sizes(graph: Graph) -> list[str]:
+    """Names of the sizes that only a run knows, such as the rows that a Filter leaves, or the nodes of a batch of trees."""
+    fed = {d for n in graph.leaves("Input") for d in n.types[0].shape if isinstance(d, str) and d != SYMBOLIC}
+    given = {d for v in graph.outputs.values() for d in v.shape if isinstance(d, str) and d != SYMBOLIC}
+    return sorted(fed | given | {str(n.types[0].shape[0]) for n in graph.nodes if n.op == "Compress"})
+
+
+def state_facts(graph: Graph) -> list[dict[str, Any]]:
+    """The states of a graph: where a model reads and writes each, whose it is, and how it starts.
+
+    It starts at `start`, or where that is None as a file says.
+    """
+    updated = {s.node.attrs["name"] for s in graph.updates}
+    return [_state_facts(node, updated) for node in graph.leaves("State")]
+
+
+def _state_facts(node: Node, updated: Collection[str]) -> dict[str, Any]:
+    attrs, value = node.attrs, node.outputs[0]
+    name = attrs["name"]
+    return {
+        "name": name,
+        "input": input_name(value),
+        "output": f"next/{name}" if name in updated else None,
+        "kind": attrs["kind"],
+        "start": stated_start(node),
+        "layer": attrs["layer"],
+        "blob": attrs["blob"],
+        "share_name": attrs.get("share_name", ""),
+        "lr_mult": attrs["lr_mult"],
+        "decay_mult": attrs["decay_mult"],
+        "shape": list(value.shape),
+    }
+
+
+def stated_start(node: Node) -> float | None:
+    """The value that all of a state starts at; None where a file has its start, as it has what is learned."""
+    return 0.0 if node.attrs["kind"] in ("slot", "carry") and isinstance(node.attrs["start"], Zeros) else None
+
+
+def noise_facts(node: Node, seed: int) -> dict[str, Any]:
+    """Enough to make the numbers anywhere: Philox4x64-10 with this key; `random_facts` has the rest."""
+    key = [str(word) for word in random.key(seed, node.attrs["key"])]
+    return tensor_facts(node.outputs[0]) | {"distribution": node.attrs["distribution"], "key": key}
+
+
+def random_facts(noise: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """How the random numbers are made; None where there are none. `netc.random` writes it down at length."""
+    kinds = {said["distribution"] for said in noise}
+    if not kinds:
+        return None
+    return {
+        "generator": "Philox4x64-10",
+        "counter": ["block, from 1", "iteration", "sub_batch", "0"],
+        "halves": "of each word the low 32 bits, then the high 32 bits; number i of an array is made of half i",
+        **{kind: CONVERSIONS[kind] for kind in sorted(kinds)},
+    }
+
+
+CONVERSIONS = {
+    "uniform": "max(half >> 8, 1/2) / 2**24",
+    "normal": {
+        "is": "p = (half + 1/2) / 2**32, q = p - 1/2; where |q| <= 0.425 it is q a(r) / b(r) of `centre` with r = 0.180625 - q q, else "
+        "sign(q) a(t) / b(t) of `tail` with t = sqrt(-log(1/2 - |q|)) - 1.6; float64, rounded to float32",
+        "centre": random.CENTRE,
+        "tail": random.TAIL,
+    },
+}
+
+
+def reset_facts(solver: pb.SolverParameter) -> dict[str, Any] | None:
+    """reset_interval: before every iteration but the first whose number it divides, all states of a kind are set to a value."""
+    return {"interval": solver.reset_interval, "kind": "slot", "value": 0.0} if solver.reset_interval else None
+
+
+def pin_text(fault: Fault) -> str:
+    """Why a batch is what the net file says, in a line that names no file."""
+    return fault.text.splitlines()[0]
+
+
+def tensor_facts(value: Value) -> dict[str, Any]:
+    """An input: its name and type."""
+    return {"name": value.node.attrs["name"], "dtype": value.dtype.name, "shape": list(value.shape)}

@@ -1,0 +1,119 @@
+"""How the batches of a net are prepared: what whoever feeds a model has to do to the rows of the data set.
+
+Rows come first. (x - mean) * scale; then in training a random window of the crop's size, mirrored by chance, else the central one; then
+the axis of the batch goes where the input has it.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from netc import data
+from netc.data import Description
+from netc.layers.context import BATCH
+from netc.net.resolve import Layer, Net
+from netc.net.variants import inputs_of
+from netc.spec.private_paths import plain_path
+
+CHANNELS = 3
+TREES = (
+    "the words of the leaves, tree after tree",
+    "the two children of each inner node, by the numbers of nodes: leaves come first, then inner nodes by height",
+    "how many inner nodes there are at each height",
+    "the labels of all nodes",
+    "the labels of the roots, -1 at all other nodes",
+)
+
+
+def batch_facts(net: Net, base: str, words: str | tuple[str, ...] = ()) -> tuple[dict[str, dict[str, Any]], dict[str, np.ndarray]]:
+    """By input, what is known of it and how it is prepared; and the means that are images, by the file's name.
+
+    `words` is the vocabulary of its texts, or the file that has it. DataError if a mean cannot be read.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    means: dict[str, np.ndarray] = {}
+    inputs = inputs_of(net)
+    for layer in net.sources:
+        assert layer.source is not None
+        for k, (name, top) in enumerate(zip(layer.tops, layer.source.tops, strict=False)):
+            said: dict[str, Any] = {"source": plain_path(layer.source.name), "role": "input" if k in inputs[layer.name] else "label"}
+            said |= {"batch_axis": top.batch_axis} | ({"meaning": text} if (text := meaning(layer, k)) else {})
+            if said["role"] == "label" and top.dtype == "int64":
+                said |= _classes(layer.source.classes, top.classes)
+            if k == 0:
+                said |= _reading(layer.source, words) | _pixels(layer)
+                said |= _normalised(layer, base, means)
+            found[BATCH + name] = said
+    return found, means
+
+
+def meaning(layer: Layer, top: int) -> str:
+    """What an input is that is no row of the data set as it stands; "" for others."""
+    assert layer.source is not None
+    if layer.type == "TreeData":
+        return TREES[top]
+    timed = top and top in layer.source.inputs and layer.source.tops[top].batch_axis == 1
+    return "0 at the first step of a sequence, 1 at its others, 0 after its end" if timed else ""
+
+
+def _classes(names: tuple[str, ...], count: int) -> dict[str, Any]:
+    """The names of labels, or how many there are; nothing where neither is known."""
+    if names and count in (0, len(names)):
+        return {"classes": list(names)}
+    return {"classes": count} if count else {}
+
+
+def _reading(source: Description, words: str | tuple[str, ...]) -> dict[str, Any]:
+    """Columns, texts, windows of a series, and how many rows there are."""
+    said: dict[str, Any] = {"rows": source.rows} | source.reading
+    if words and source.tops[0].dtype == "int64":
+        said["vocabulary"] = words if isinstance(words, str) else list(words)
+    return said
+
+
+def _pixels(layer: Layer) -> dict[str, Any]:
+    """Order of the channels, the size that files are brought to, the window, mirroring."""
+    assert layer.source is not None
+    param, top, images = layer.param.transform_param, layer.source.tops[0], layer.param.image_data_param
+    if len(top.shape) != 3 or top.dtype != "float32":
+        return {}
+    order = layer.source.channels if top.shape[0] == CHANNELS else "grey" if top.shape[0] == 1 else ""
+    size = [param.resize_height or images.new_height, param.resize_width or images.new_width]
+    said: dict[str, Any] = {"channels": order} if order else {}
+    said |= {"resize": size} if all(size) else {}
+    said |= {"crop": {"size": list(top.shape[1:]), "training": "random", "testing": "central"}} if param.crop_size else {}
+    return said | ({"mirror": "in training, by chance"} if param.mirror else {})
+
+
+def _normalised(layer: Layer, base: str, means: dict[str, np.ndarray]) -> dict[str, Any]:
+    """mean and scale: a number, a list of one a channel, or for a mean image the file that has it."""
+    assert layer.source is not None
+    said: dict[str, Any]
+    top, param = layer.source.tops[0], layer.param.transform_param
+    if top.dtype != "float32" or layer.type == "TreeData":
+        return {}
+    norm = data.normalisation(param, top.sizes, Path(base), cropped=True)
+    windows = layer.type == "WindowData" and not param.HasField("scale")
+    said = {"mean": 0.0, "scale": float(np.float32(layer.param.window_data_param.scale)) if windows else _plain(norm.factor)}
+    if norm.mean is not None and norm.mean.size <= (top.sizes or (1,))[0]:
+        said["mean"] = _plain(norm.mean)
+    elif norm.mean is not None:
+        said["mean"] = name = f"mean{len(means) + 1 if means else ''}.npy"
+        means[name] = norm.mean if layer.type == "WindowData" else _whole(layer, base)
+    return said
+
+
+def _whole(layer: Layer, base: str) -> np.ndarray:
+    """A mean image in the size of the rows before a window is cut out of them."""
+    mean = np.squeeze(data.read_blob(Path(base) / layer.param.transform_param.mean_file))
+    return np.ascontiguousarray(mean[None] if mean.ndim == 2 else mean, np.float32)
+
+
+def _plain(array: np.ndarray) -> float | list[float]:
+    return float(array.reshape(())) if array.size == 1 else [float(v) for v in array.reshape(-1)]
+
+
+def kept_words(words: tuple[str, ...]) -> bool:
+    """Whether words can stand on lines of a file of their own; the tokens of a text may be line ends."""
+    return bool(words) and all(word.splitlines() == [word] for word in words)

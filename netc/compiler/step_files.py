@@ -1,0 +1,105 @@
+"""The step contract as files: models, their start, and train.json, with which a loop in any language can train."""
+
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from netc import data
+from netc.compiler.metadata import stated_start
+from netc.compiler.preparation import batch_facts, kept_words
+from netc.compiler.program import Program
+from netc.errors import RunError
+from netc.files import replace_file
+from netc.graph.ir import Graph
+from netc.graph.training_ops.define import DEFAULT
+from netc.runtime import chain, snapshot
+
+Contents = dict[str, bytes]
+START, VOCABULARY = "start.safetensors", "vocabulary.txt"
+
+
+def write(made: Program, folder: str | Path, inline: bool = False) -> list[Path]:
+    """The files of the step contract in `folder`: train, gradient, update, test, model (at its start), open, and start.safetensors.
+
+    Before them a train model for each stage of pretraining: pretrain1.onnx, ... A second test net is test1.onnx. What calls
+    Python layers is several models and a .json file: see `chain.files`. With `inline` no model has functions, and no loop where the
+    number of times is known.
+    """
+    folder, contents = Path(folder), dict[str, bytes]()
+    for number, stage in enumerate(made.stages[:-1], 1):
+        contents |= training_files(stage, f"pretrain{number}", inline=inline)
+    contents |= training_files(made, inline=inline)
+    for kind in ("gradient", "update", *(f"test{k or ''}" for k in range(len(made.tests)))):
+        contents |= model_files(made, kind, inline)
+    start = _start(made)
+    for kind, states in (("model", start), ("open", None)):
+        graph, said = made.deploy_graph(states)
+        contents |= _files(kind, graph, "cpu", said, inline)
+    contents[START] = start_bytes(made, start)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in contents.items():
+            replace_file(folder / name, content)
+    except OSError as e:
+        raise RunError(f"{folder}: cannot be written: {e.strerror or e}") from e
+    return [folder / name for name in contents]
+
+
+def model_files(made: Program, kind: str, inline: bool = False) -> Contents:
+    """Model `kind` with its metadata."""
+    graph = made.graph(kind)
+    return _files(kind, graph, made.provider, made.metadata(kind, graph, made.provider), inline)
+
+
+def training_files(made: Program, name: str = "train", inline: bool = False) -> Contents:
+    """train.onnx, as `name`; its metadata as a file, for runtimes that do not read it; and the files which that names.
+
+    Beside what every model says, it says how the inputs are prepared. The files are means of images and the vocabulary.
+    """
+    graph, words = made.graph("train"), made.vocabulary
+    facts, means = batch_facts(made.train_net, made.job.base, VOCABULARY if kept_words(words) else words)
+    said = made.metadata("train", graph, made.provider)
+    said["batch"] = [tensor | facts.get(tensor["name"], {}) for tensor in said["batch"]]
+    text = json.dumps(said, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    found = {f"{name}.json": text.encode()} | _files(name, graph, made.provider, said, inline)
+    found |= {file: _npy(array) for file, array in means.items()}
+    return found | ({VOCABULARY: lines(words)} if kept_words(words) else {})
+
+
+def _files(name: str, graph: Graph, provider: str, said: Mapping[str, Any], inline: bool) -> Contents:
+    """The model of a graph; inline with the default bodies, which have no subgraphs."""
+    return chain.files(name, graph, DEFAULT if inline else provider, said, not inline)
+
+
+def start_bytes(made: Program, states: Mapping[str, np.ndarray]) -> bytes:
+    """start.safetensors: of `states` those that do not start at a stated value; what is carried as bytes where these hold it."""
+    nodes = {name: node for stage in made.stages for name, node in stage.states.items()}
+    kept = {n: a for n, a in states.items() if stated_start(nodes[n]) is None}
+    packed = {n: _packed(a) if nodes[n].attrs["kind"] == "carry" else a for n, a in kept.items()}
+    return snapshot.weights_bytes(packed, data.rows_said(made.train_net.learned))
+
+
+def lines(words: tuple[str, ...]) -> bytes:
+    """Words as a file with one a line."""
+    return "".join(f"{word}\n" for word in words).encode()
+
+
+def _start(made: Program) -> dict[str, np.ndarray]:
+    """The start of every state of every stage."""
+    return {name: array for stage in made.stages for name, array in stage.start().items()}
+
+
+def _packed(array: np.ndarray) -> np.ndarray:
+    whole = array.clip(0, 255).astype(np.uint8)
+    return whole if np.array_equal(whole, array) else array
+
+
+def _npy(array: np.ndarray) -> bytes:
+    buffer: Any = io.BytesIO()
+    np.lib.format.write_array(buffer, array, version=(1, 0), allow_pickle=False)
+    found: bytes = buffer.getvalue()
+    return found

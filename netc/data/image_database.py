@@ -1,0 +1,87 @@
+"""Databases of images in Caffe's form, and the mean of one (convert_imageset and compute_image_mean).
+
+An image is resized by Pillow's bilinear filter, which looks at every pixel, where Caffe's OpenCV looks at four.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from netc import netc_pb2 as pb
+from netc.data.datum import to_datum, to_pixels
+from netc.data.pixels import LeftOut, read_image
+from netc.data.sources.image_list import Line, read_list
+from netc.data.sources.lmdb import datums, write_datums
+from netc.errors import DataError, RunError
+from netc.files import read_file, replace_file
+from netc.random import permutation
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Which images go into a database, and how. `size` is (height, width), 0 for their own; `seed` None for their order."""
+
+    root: str
+    listing: str
+    gray: bool = False
+    seed: int | None = None
+    size: tuple[int, int] = (0, 0)
+    check_size: bool = False
+    encoded: bool = False
+
+
+def write_database(images: ImageSet, database: str) -> tuple[int, list[str], list[str]]:
+    """A new LMDB of the images, under keys `%08d_path`; how many there are, why others were skipped, and what is left out of some.
+
+    DataError if the listing is wrong, or, with check_size, where an image has another size than the first.
+    """
+    if bool(images.size[0]) != bool(images.size[1]):
+        raise DataError("only one of the height and the width to resize to is given; give both or none")
+    lines, skipped, left_out = read_list(Path(images.listing)), list[str](), LeftOut()
+    if images.seed is not None:
+        lines = [lines[k] for k in permutation(images.seed, "convert-imageset", len(lines))]
+    return write_datums(database, _items(images, lines, skipped, left_out)), skipped, left_out.notes()
+
+
+def mean_image(database: str) -> np.ndarray:
+    """The mean of all Datums of an LMDB, (channels, height, width), float32. DataError if their shapes differ."""
+    total, count = None, 0
+    for key, datum in datums(database):
+        pixels = to_pixels(datum, f"{database}: {key.decode(errors='replace')}")
+        total = np.zeros(pixels.shape) if total is None else total
+        if pixels.shape != total.shape:
+            raise DataError(f"{database}: {key.decode(errors='replace')} is {pixels.shape}, those before it are {total.shape}")
+        total, count = total + pixels, count + 1
+    if total is None:
+        raise DataError(f"{database}: there is nothing in it")
+    return (total / count).astype(np.float32)
+
+
+def write_mean(path: str, image: np.ndarray) -> None:
+    """A `.binaryproto` with the mean image, in the four numbers of shape that Caffe reads. RunError if the disk refuses."""
+    channels, height, width = image.shape
+    blob = pb.BlobProto(num=1, channels=channels, height=height, width=width, data=np.ravel(image).tolist())
+    try:
+        replace_file(Path(path), blob.SerializeToString())
+    except OSError as e:
+        raise RunError(f"{path}: cannot be written: {e.strerror or e}") from e
+
+
+def _items(images: ImageSet, lines: list[Line], skipped: list[str], left_out: LeftOut) -> Iterator[tuple[bytes, pb.Datum]]:
+    first: tuple[int, ...] | None = None
+    for number, (name, label, _) in enumerate(lines):
+        path = Path(images.root) / name.lstrip("/")
+        try:
+            pixels = read_image(path, 1 if images.gray else 3, *images.size, left_out=left_out)
+        except DataError as e:
+            skipped.append(str(e))
+            continue
+        first = first or pixels.shape
+        if images.check_size and pixels.shape != first:
+            raise DataError(f"{path}: is {pixels.shape}, the first image is {first}")
+        datum = to_datum(pixels if images.gray else pixels[::-1], label)  # blue first, as OpenCV has it
+        if images.encoded and not any(images.size):
+            datum = pb.Datum(data=read_file(path), label=label, encoded=True)
+        yield f"{number:08d}_{name}".encode(), datum

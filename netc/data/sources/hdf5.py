@@ -1,0 +1,154 @@
+"""HDF5 files: read by HDF5Data, written by HDF5Output. Needs the h5py wheel (the extra `caffe`)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from netc import netc_pb2 as pb
+from netc.data.source import Column, Description, Request, Table, TopSpec
+from netc.data.sources.image_folder import MEMORY
+from netc.errors import DataError, RunError, near
+from netc.files import read_text
+from netc.formats import hdf5
+from netc.formats.hdf5 import Hdf5Error
+from netc.registry import source
+
+
+@source("HDF5Data")
+def hdf5_data(request: Request) -> Table:
+    """`source` lists the files, one a line, relative to the net file; their rows follow one another. Floats, or whole numbers.
+
+    Up to 1 GiB is kept in memory; more is read when it is asked for. Shuffling mixes the rows of all files.
+    """
+    if request.layer.HasField("transform_param"):
+        raise DataError("HDF5Data takes no transform_param: its arrays may have any shape")
+    if not request.source:
+        raise DataError("source is missing; expected a text file that lists HDF5 files")
+    names, files = list(request.layer.top), _listed(request)
+    columns = [_column(files, name) for name in names]
+    rows = {name: int(column.ends[-1]) for name, column in zip(names, columns, strict=True)}
+    if len(set(rows.values())) > 1:
+        raise DataError(f"{request.path}: the tops differ in rows: " + ", ".join(f"{n} {r}" for n, r in rows.items()))
+    tops = tuple(TopSpec("int64" if c.dtype.kind in "iu" else "float32", c.shape) for c in columns)
+    size = sum(rows[n] * prod(c.shape) * c.dtype.itemsize for n, c in zip(names, columns, strict=True))
+
+    def load() -> tuple[Column, ...]:
+        return tuple(c[np.arange(c.ends[-1])] for c in columns) if size <= MEMORY else tuple(columns)
+
+    described = Description(request.path.name, tops, next(iter(rows.values())))
+    return Table(described, load, place=lambda top, row: columns[top].place(row))
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A column whose rows stand in several files; file k holds those below ends[k] that no file before it holds."""
+
+    files: tuple[Path, ...]
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    ends: np.ndarray
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        out = np.empty((len(rows), *self.shape), self.dtype)
+        where = np.searchsorted(self.ends, rows, side="right")
+        for k in np.unique(where):
+            places = np.flatnonzero(where == k)
+            wanted, back = np.unique(rows[places] - (self.ends[k - 1] if k else 0), return_inverse=True)
+            with _opened(self.files[k]) as file:
+                out[places] = _found(file, self.name, self.files[k])[wanted][back]
+        return out
+
+    def place(self, row: int) -> str:
+        """The file that a row stands in, and where."""
+        k = int(np.searchsorted(self.ends, row, side="right"))
+        return f"{self.files[k]}: {self.name}[{row - (int(self.ends[k - 1]) if k else 0)}]"
+
+
+def _column(files: tuple[Path, ...], name: str) -> Rows:
+    """The column `name`. DataError lists the files where it is missing, is no numbers, or has rows of another shape."""
+    found, faults = [], list[str]()
+    for path in files:
+        try:
+            with _opened(path) as file:
+                item = _found(file, name, path)
+                found.append((path, tuple(item.shape), np.dtype(item.dtype)))
+        except DataError as e:
+            faults += map(str, e.faults)
+    for path, shape, _ in found:
+        if not shape:
+            faults.append(f"{path}: {name!r} is one number; expected a row after the other")
+        elif shape[1:] != found[0][1][1:]:
+            faults.append(f"{path}: rows of {name!r} are {shape[1:]}; those of {found[0][0]} are {found[0][1][1:]}")
+    if faults:
+        raise DataError(*faults)
+    ends = np.cumsum([shape[0] for _, shape, _ in found])
+    return Rows(files, name, found[0][1][1:], np.result_type(*(dtype for *_, dtype in found)), ends)
+
+
+def _listed(request: Request) -> tuple[Path, ...]:
+    try:
+        lines = [line.strip() for line in read_text(request.path).splitlines()]
+    except (OSError, UnicodeDecodeError) as e:
+        raise DataError(f"{request.path}: cannot be read as a list of HDF5 files: {e}") from e
+    if not any(lines):
+        raise DataError(f"{request.path}: lists no files")
+    beside = request.path.parent  # of a net that lies elsewhere, as that of a run does
+    return tuple(p if (p := request.base / line).exists() else q if (q := beside / line).exists() else p for line in lines if line)
+
+
+class Hdf5Writer:
+    """HDF5Output at work: `data` and `label`, the rows of each batch after those before it. The first batch makes the file anew.
+
+    Arrays have at least four axes, as in Caffe.
+    """
+
+    def __init__(self, layer: pb.LayerParameter, base: Path):
+        if not layer.hdf5_output_param.file_name:
+            raise DataError(f"layer {layer.name!r}: file_name is missing: where to write")
+        self.path, self._mode = base / layer.hdf5_output_param.file_name, "w"
+
+    def write(self, data: np.ndarray, label: np.ndarray) -> None:
+        """Add the rows of a batch. RunError if the disk refuses."""
+        try:
+            with _library().File(self.path, self._mode) as file:
+                for name, array in (("data", data), ("label", label)):
+                    rows = array.reshape(*array.shape, *[1] * (4 - array.ndim))
+                    if name not in file:
+                        file.create_dataset(name, data=rows, maxshape=(None, *rows.shape[1:]))
+                        continue
+                    stored = file[name]
+                    stored.resize(len(stored) + len(rows), axis=0)
+                    stored[-len(rows) :] = rows
+        except OSError as e:
+            raise RunError(f"{self.path}: cannot be written: {e}") from e
+        self._mode = "a"
+
+
+def _library() -> Any:
+    try:
+        return hdf5.library()
+    except Hdf5Error as e:
+        raise DataError(str(e)) from e
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[hdf5.Reader]:
+    try:
+        with hdf5.opened(path) as file:
+            yield file
+    except Hdf5Error as e:
+        raise DataError(f"{path}: cannot be read as HDF5: {e}") from e
+
+
+def _found(file: hdf5.Reader, name: str, path: Path) -> Any:
+    """A data set of a file. DataError if there is none."""
+    found = file.dataset(name)
+    if found is None:
+        raise DataError(f"{path}: there is no data set {name!r}; {near(name, file.names)}")
+    return found

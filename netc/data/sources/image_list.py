@@ -1,0 +1,104 @@
+"""ImageData: images and labels by a text file with a path and a number on each line, as Caffe reads them.
+
+Pixels are bytes, channels first, blue before red (or one grey channel); paths are relative to root_folder.
+"""
+
+import re
+from dataclasses import dataclass, field
+from math import prod
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from netc.data.bilinear import resize
+from netc.data.decoding import each, in_memory, skips
+from netc.data.pixels import LeftOut, read_image
+from netc.data.source import Column, Description, Request, Table, TopSpec, UndecodableError
+from netc.data.sources.image_folder import MEMORY
+from netc.errors import DataError, Fault
+from netc.files import read_text
+from netc.registry import source
+
+
+@source("ImageData", noun="images", channels="BGR")
+def image_data(request: Request) -> Table:
+    """Images resized to new_height x new_width, all of the first one's size without, and their labels."""
+    param = request.layer.image_data_param
+    if bool(param.new_height) != bool(param.new_width):
+        raise DataError("only one of new_height and new_width is given; expected both or none")
+    listed, root = read_list(request.path), request.base / param.root_folder
+    paths, labels = tuple(root / line.path for line in listed), np.array([line.label for line in listed], np.int64)
+    channels, size = 3 if param.is_color else 1, (int(param.new_height), int(param.new_width))
+    shape = (channels, *size) if param.new_height else _first(paths, channels, skips(request)).shape
+    images = ListedImages(paths, shape, bool(param.new_height))
+
+    def load() -> tuple[Column, ...]:
+        small = len(paths) * prod(shape) <= MEMORY
+        return (in_memory(images, len(paths), skips(request)) if small else images), labels
+
+    described = Description(request.path.name, (TopSpec("float32", shape), TopSpec("int64", ())), len(paths))
+    return Table(described, load, notes=images.left_out.notes, place=lambda top, row: f"{request.path}:{listed[row].number}:1")
+
+
+@dataclass(frozen=True)
+class ListedImages:
+    """A column of images that are decoded when they are asked for."""
+
+    paths: tuple[Path, ...]
+    shape: tuple[int, ...]
+    resized: bool
+    left_out: LeftOut = field(default_factory=LeftOut, compare=False)
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        out = np.empty((len(rows), *self.shape), np.uint8)
+
+        def read(i: int) -> None:
+            path = self.paths[rows[i]]
+            image = read_image(path, self.shape[0], left_out=self.left_out)[::-1]
+            if image.shape != self.shape and not self.resized:
+                first, own = ("x".join(map(str, shape[1:])) for shape in (self.shape, image.shape))
+                raise DataError(f"{path}: is {own}, the first image is {first}; give new_height and new_width")
+            out[i] = resize(image, *self.shape[1:])
+
+        each(read, range(len(rows)))
+        return out
+
+
+def _first(paths: tuple[Path, ...], channels: int, skip: bool) -> np.ndarray:
+    """The first image; with `skip`, the first that can be decoded."""
+    for path in paths:
+        try:
+            return read_image(path, channels)
+        except UndecodableError:
+            if not skip:
+                raise
+    raise DataError(f"not one of {len(paths)} images can be decoded; the first is {paths[0]}")
+
+
+class Line(NamedTuple):
+    """A line of a list: the path and the label on it, and its number."""
+
+    path: str
+    label: int
+    number: int
+
+
+def read_list(listing: Path) -> list[Line]:
+    """The lines of a list. What follows the last space of one is the label. DataError names all lines that are no path and label."""
+    try:
+        lines = read_text(listing).split("\n")
+    except (OSError, UnicodeDecodeError) as e:
+        raise DataError(f"{listing}: cannot be read as a list of images: {getattr(e, 'strerror', None) or e}") from e
+    found, faults = [], []
+    for number, line in enumerate(map(str.strip, lines), 1):
+        path, _, label = line.rpartition(" ")
+        whole = path and re.fullmatch(r"-?[0-9]+", label)
+        if whole and len(label) < 12 and -(2**31) <= int(label) < 2**31:
+            found.append(Line(path.strip(), int(label), number))
+        elif line:
+            wanted = f"a whole number{' of 32 bits' if whole else ''}"
+            faults.append(Fault(f"{listing}:{number}:1", f"expected a path, a space and {wanted}; {line[:200]!r} came"))
+    if faults or not found:
+        raise DataError(*(faults or [Fault(str(listing), "lists no images")]))
+    return found

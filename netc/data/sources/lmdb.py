@@ -1,0 +1,92 @@
+"""LMDB, which Caffe's converters write: the folder, or the file data.mdb in it. To write one needs the lmdb wheel (the extra `caffe`)."""
+
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from google.protobuf.message import DecodeError
+
+from netc import netc_pb2 as pb
+from netc.data.datum import checksum
+from netc.data.source import Request, Table
+from netc.data.sources.database import table
+from netc.errors import DataError, RunError
+from netc.formats.lmdb import PageError, Rows, read_rows, read_values
+from netc.registry import source
+
+FILE = "data.mdb"
+PER_COMMIT = 1000
+SIZE = 1 << 40  # of the address space that a database may take; the file grows as it is filled
+
+
+@source("lmdb", noun="images", channels="BGR")
+def lmdb(request: Request) -> Table:
+    """The Datums of an LMDB: the folder, or the file data.mdb in it."""
+    return table(Lmdb(request.path), request)
+
+
+class Lmdb:
+    """An LMDB read by row numbers. DataError if it is none, or damaged."""
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self._file = self.path / FILE if self.path.is_dir() else self.path
+        if not self._file.exists():
+            raise DataError(f"{path}: {f'there is no {FILE} in this folder' if self.path.is_dir() else 'there is no such file or folder'}")
+        try:
+            status = self._file.stat()
+            self._rows = _rows(self._file, status.st_mtime_ns, status.st_size)
+        except (OSError, PageError) as e:
+            raise DataError(f"{path}: cannot be read as an LMDB: {getattr(e, 'strerror', None) or e}") from e
+        self.count = len(self._rows.keys)
+
+    def read(self, rows: Sequence[int]) -> list[tuple[bytes, bytes]]:
+        """The keys and values of some rows."""
+        try:
+            return read_values(self._file, self._rows, rows)
+        except (OSError, PageError) as e:
+            raise DataError(f"{self.path}: cannot be read as an LMDB: {getattr(e, 'strerror', None) or e}") from e
+
+
+@lru_cache(maxsize=4)
+def _rows(file: Path, changed: int, size: int) -> Rows:
+    return read_rows(file)
+
+
+def datums(path: str | Path) -> Iterator[tuple[bytes, pb.Datum]]:
+    """The keys and Datums of an LMDB, in the order of the keys. DataError if it is none, or damaged."""
+    store = Lmdb(path)
+    for row in range(store.count):
+        ((key, value),) = store.read([row])
+        try:
+            yield key, pb.Datum.FromString(value)
+        except DecodeError as e:
+            raise DataError(f"{path}: {key.decode(errors='replace')} is no Datum: {e}") from e
+
+
+def write_datums(path: str | Path, items: Iterable[tuple[bytes, pb.Datum]]) -> int:
+    """A new LMDB of `items`, each with its checksum; their number. DataError if `path` is there already, RunError if the disk refuses."""
+    try:
+        import lmdb as library
+    except ImportError as e:
+        raise DataError("to write LMDB databases, you need lmdb: pip install 'netc[caffe]'") from e
+    count = 0
+    if Path(path).exists():
+        raise DataError(f"{path}: is there already; a database is written anew")
+    try:
+        with library.open(str(path), map_size=SIZE) as database:
+            transaction = database.begin(write=True)
+            for count, (key, datum) in enumerate(items, 1):
+                datum.checksum = checksum(datum)
+                transaction.put(key, datum.SerializeToString())
+                if count % PER_COMMIT == 0:
+                    transaction.commit()
+                    transaction = database.begin(write=True)
+            transaction.commit()
+    except (OSError, library.Error) as e:
+        raise RunError(f"{path}: cannot be written: {e}") from e
+    except BaseException:
+        shutil.rmtree(path, ignore_errors=True)
+        raise
+    return count

@@ -1,0 +1,77 @@
+"""Reverse-mode differentiation: values in, values out.
+
+The rules of the single ops are in `netc.graph.gradients`. What all of them share is done here, once:
+which nodes matter, summing over several uses, undoing broadcasts, naming the layer in errors.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from netc.errors import GradientError
+from netc.graph.ir import Node, Value, cast, constant, needing, op, origin, shape_of, toposort
+from netc.registry import gradient
+
+STOP = ("netc", "Stop")
+
+
+def grad(ends: Mapping[Value, Value | float], wrt: Sequence[Value]) -> list[Value | None]:
+    """The gradient of the sum of `ends`, each weighted elementwise by its seed, by each value of `wrt`.
+
+    A seed is a value of the end's shape, or a number. None where an end does not depend on the value.
+    """
+    nodes = toposort(ends)
+    live = _live(nodes, wrt)
+    grads: dict[Value, Value] = {}
+    for end, seed in ends.items():
+        _add(
+            grads,
+            end,
+            seed
+            if isinstance(seed, Value)
+            else op.Expand(constant(seed, end.dtype), shape_of(end), shape=end.shape)
+            if end.shape
+            else constant(seed, end.dtype),
+        )
+    for node in reversed(nodes):
+        dys = [grads.get(y) for y in node.outputs]
+        if node.key == STOP or not any(x in live for x in node.inputs) or all(dy is None for dy in dys):
+            continue
+        with origin(node, part="backward"), needing(live):
+            for x, dx in zip(node.inputs, _rule(node)(node, *dys), strict=True):
+                if x is not None and x in live and dx is not None:
+                    _add(grads, x, sum_to(dx, x))
+    return [grads.get(x) for x in wrt]
+
+
+def _live(nodes: Iterable[Node], wrt: Sequence[Value]) -> set[Value | None]:
+    """The values through which a gradient by `wrt` flows: nothing is computed towards any other."""
+    live: set[Value | None] = set(wrt)
+    for node in nodes:
+        if node.key != STOP and any(x in live for x in node.inputs):
+            live.update(node.outputs)
+    return live
+
+
+def _rule(node: Node):  # type: ignore[no-untyped-def]
+    try:
+        return gradient.find(node.key)
+    except GradientError as e:
+        where = f"{node.origin.place}: layer {node.origin.layer!r}: " if node.origin.layer else ""
+        raise GradientError(f"{where}op {node.op} has no gradient") from e
+
+
+def _add(grads: dict[Value, Value], x: Value, dx: Value) -> None:
+    grads[x] = grads[x] + dx if x in grads else dx
+
+
+def sum_to(dx: Value, x: Value) -> Value:
+    """Undo broadcasting: `dx` summed over the axes along which `x` was stretched, in the dtype of `x`."""
+    extra = dx.rank - x.rank
+    if extra < 0:
+        return op.Expand(dx, shape_of(x), shape=x.shape)
+    axes = [*range(extra), *(i + extra for i, n in enumerate(x.shape) if n == 1 and dx.shape[i + extra] != 1)]
+    if axes and extra and len(axes) == extra:
+        dx = op.ReduceSum(dx, axes, keepdims=0)
+    elif axes:
+        dx = op.ReduceSum(dx, axes, keepdims=1)
+        dx = op.Reshape(dx, shape_of(x), shape=x.shape) if extra else dx
+    return cast(dx, x.dtype)

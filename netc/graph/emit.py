@@ -1,0 +1,258 @@
+"""Graph to onnx.ModelProto: one file that every stock onnxruntime runs.
+
+Training ops become functions that travel in the model. A function is named after its op; where types or attributes give one
+op several bodies, the second is `SGD_2`, the third `SGD_3`: onnxruntime before 1.27, and other hosts still, tell functions apart
+by name alone. The bodies of ops that `functions` leaves out stand in the graph itself, under the layers' names.
+"""
+
+import json
+import os
+from collections.abc import Collection, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from netc.errors import SpecError
+from netc.graph.ir import HOST, TRAINING, Graph, Node, Value, constant, constant_value, leaf, op, toposort
+from netc.graph.subgraph import Subgraph
+from netc.graph.tensor_type import IR_VERSION, OPSET
+from netc.graph.training_ops import trace
+from netc.graph.training_ops.define import Body, freeze
+
+NEXT = "next/"
+STATE = "state/"
+
+
+def emit(
+    graph: Graph, provider: str = "cpu", functions: bool = True, metadata: Mapping[str, Any] | None = None,
+    kernels: Collection[str] = (),
+) -> onnx.ModelProto:  # fmt: skip
+    """The ONNX model of `graph` with the bodies of `provider`: inputs and states in, outputs and `next/` states out.
+
+    `functions`: whether training ops stay calls. `kernels` are the ops that the session has kernels for: these are calls without
+    a function. SpecError if Python is called in the graph.
+    """
+    hosted = next((n for n in graph.nodes if n.domain == HOST), None)
+    if hosted is not None:
+        where = f"{hosted.origin.place}: layer {hosted.origin.layer!r}"
+        raise SpecError(f"{where} runs Python: its net is no single model, so it can neither be published nor exported")
+    writer = _Writer(provider, functions, kernels)
+    leaves = [n.outputs[0] for n in graph.nodes if n.key in (("netc", "Input"), ("netc", "State"))]
+    for value in leaves:
+        writer.names[value] = input_name(value)
+    writer.write(graph.nodes)
+    ends = [(v, n) for n, v in graph.outputs.items()]
+    ends += [(new, NEXT + old.node.attrs["name"]) for old, new in graph.updates.items()]
+    writer.bind(ends)
+    body = helper.make_graph(
+        writer.nodes, graph.name or "net", [_info(v, writer.names[v]) for v in leaves], [_info(v, n) for v, n in ends], writer.constants
+    )
+    opsets = [helper.make_opsetid("", OPSET)] + ([helper.make_opsetid(TRAINING, 1)] if writer.functions.names else [])
+    model = helper.make_model(body, opset_imports=opsets, ir_version=IR_VERSION, functions=writer.functions.protos, producer_name="netc")
+    if metadata is not None:
+        helper.set_model_props(model, {"netc": json.dumps(metadata, sort_keys=True)})
+    return model
+
+
+def input_name(value: Value) -> str:
+    """What an `Input` or `State` leaf is called in a model."""
+    node = value.node
+    return (STATE if node.op == "State" else "") + node.attrs["name"]
+
+
+@dataclass
+class _Functions:
+    """The functions of a model: each body once, under a name that no other has."""
+
+    protos: list[onnx.FunctionProto] = field(default_factory=list)
+    names: dict[Hashable, str] = field(default_factory=dict)  # by what a body is made from, and by the body
+
+    def add(self, op: str, proto: onnx.FunctionProto) -> str:
+        """The name of the function, which is kept if no op of this name has such a body yet."""
+        proto.name = op
+        body = op, proto.SerializeToString(deterministic=True)
+        if body not in self.names:
+            taken, number = {f.name for f in self.protos}, 1
+            while proto.name in taken:
+                number += 1
+                proto.name = f"{op}_{number}"
+            self.names[body] = proto.name
+            self.protos.append(proto)
+        return self.names[body]
+
+
+@dataclass
+class _Writer:
+    """Collects the protos of one graph or of one function's body."""
+
+    provider: str
+    calls: bool
+    kernels: Collection[str] = ()
+    prefix: str = ""
+    names: dict[Value, str] = field(default_factory=dict)
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    constants: list[onnx.TensorProto] = field(default_factory=list)
+    functions: _Functions = field(default_factory=_Functions)
+    seen: dict[tuple[str, str, bytes], str] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def write(self, nodes: Iterable[Node], under: Node | None = None) -> None:
+        """The protos of `nodes`, each after those it reads. `under` is the call that they are the body of."""
+        for node in nodes:
+            if node.key == ("netc", "Constant"):
+                self.names[node.outputs[0]] = self._constant(node)
+            elif node.key == ("netc", "Stop"):
+                self.names[node.outputs[0]] = self._name(node.inputs[0])
+            elif node.domain == "netc":
+                continue
+            elif node.domain == TRAINING and not self.calls and node.op not in self.kernels:
+                self._expand(node, under or node, trace(node, self.provider))
+            elif (other := _evenly_padded(node) or _compared(node)) is not None:
+                self._expand(node, under or node, other)
+            else:
+                self._node(node, under or node)
+
+    def bind(self, ends: list[tuple[Value, str]]) -> None:
+        """Give each end its name: its node's output is renamed; a leaf, or a second name for one value, gets an Identity."""
+        taken: dict[str, str] = {}
+        fixed = {self.names[v] for v, _ in ends if v.node.domain == "netc" and v.node.op != "Stop"}
+        for value, name in ends:
+            now = self._name(value)
+            if now in taken or now in fixed or value.node.domain == "netc":
+                self.nodes.append(helper.make_node("Identity", [taken.get(now, now)], [name], name=f"{name}/Identity"))
+            else:
+                taken[now] = name
+        _rename(self.nodes, taken)
+
+    def _node(self, node: Node, owner: Node) -> None:
+        label = self._label(node, owner)
+        for i, value in enumerate(node.outputs):
+            self.names[value] = label + (f":{i}" if i else "")
+        inputs, outputs = [self._name(v) for v in node.inputs], [self.names[v] for v in node.outputs]
+        attrs = dict(node.attrs)
+        for key, inner in node.attrs.items():
+            if isinstance(inner, Subgraph):
+                own = len(inputs) - len(inner.captured)
+                attrs[key] = self._subgraph(inner, inputs[own:], label)
+                inputs = inputs[:own]
+        name = self._called(node) if node.domain == TRAINING else node.op
+        proto = helper.make_node(name, inputs, outputs, name=label, domain=node.domain, **attrs)
+        if owner.origin.place:
+            # Without the folder: a file that is given away says nothing of the machine that it was made on.
+            proto.metadata_props.add(key="netc.place", value=os.path.basename(owner.origin.place))
+        self.nodes.append(proto)
+
+    def _subgraph(self, inner: Subgraph, captured: list[str], label: str) -> onnx.GraphProto:
+        """The proto of a subgraph. Its own names begin with the node's, since ONNX lets none of them hide one from outside."""
+        writer = _Writer(self.provider, self.calls, self.kernels, f"{label}/", functions=self.functions)
+        writer.names |= {v: f"{label}/in{k}" for k, v in enumerate(inner.inputs)} | dict(zip(inner.captured, captured, strict=True))
+        writer.write(toposort(inner.outputs))
+        ends = [(v, f"{label}/out{k}") for k, v in enumerate(inner.outputs)]
+        writer.bind(ends)
+        nodes = [*writer.constant_nodes, *writer.nodes]
+        return helper.make_graph(nodes, label, [_info(v, writer.names[v]) for v in inner.inputs], [_info(*end) for end in ends])
+
+    @property
+    def constant_nodes(self) -> list[onnx.NodeProto]:
+        """The constants as nodes, for what cannot hold initializers."""
+        return [helper.make_node("Constant", [], [t.name], value=t) for t in self.constants]
+
+    def _expand(self, node: Node, owner: Node, body: Body) -> None:
+        """A body in place of a node, under the names of the layer that it belongs to."""
+        for inner, outer in zip(body.inputs, node.inputs, strict=True):
+            if inner is not None and outer is not None:
+                self.names[inner] = self._name(outer)
+        self.write(toposort(body.outputs), owner)
+        for inner, outer in zip(body.outputs, node.outputs, strict=True):
+            self.names[outer] = self.names[inner]
+
+    def _called(self, node: Node) -> str:
+        """The op that a call of `node` names: one with a kernel, or a function, which is written if it is new."""
+        if node.op in self.kernels:
+            return self.functions.names.setdefault(node.op, node.op)
+        key = node.op, tuple(v.type if v is not None else None for v in node.inputs), freeze(node.attrs)
+        if key not in self.functions.names:
+            self.functions.names[key] = self.functions.add(node.op, self._function_proto(node))
+        return self.functions.names[key]
+
+    def _function_proto(self, node: Node) -> onnx.FunctionProto:
+        body = trace(node, self.provider)
+        inner = _Writer(self.provider, False)  # calls in it are expanded: not every host finds what a function calls
+        names = [f"in{k}" for k in range(len(body.inputs))]
+        inner.names |= {v: n for v, n in zip(body.inputs, names, strict=True) if v is not None}
+        inner.write(toposort(body.outputs))
+        inner.bind([(v, f"out{k}") for k, v in enumerate(body.outputs)])
+        nodes = [*inner.constant_nodes, *inner.nodes]
+        opsets = [helper.make_opsetid("", OPSET)]
+        outputs = [f"out{k}" for k in range(len(body.outputs))]
+        return helper.make_function(TRAINING, node.op, names, outputs, nodes, opsets, sorted(node.attrs))
+
+    def _name(self, value: Value | None) -> str:
+        return "" if value is None else self.names[value]
+
+    def _label(self, node: Node, owner: Node) -> str:
+        """`conv1/Conv`, `conv1/backward/ConvFilterGrad`, ...: unique, readable in a viewer, parsed by `netc time`."""
+        where = [owner.origin.layer] if owner.origin.layer else []
+        where += [owner.origin.part] if owner.origin.part not in ("forward", "body") else []
+        base = self.prefix + "/".join([*where, *([owner.op] if owner is not node else []), node.op])
+        self.counts[base] = self.counts.get(base, 0) + 1
+        return base if self.counts[base] == 1 else f"{base}.{self.counts[base]}"
+
+    def _constant(self, node: Node) -> str:
+        array = constant_value(node.outputs[0])
+        assert array is not None
+        if "state" in node.attrs:
+            self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), STATE + node.attrs["state"]))
+            return STATE + str(node.attrs["state"])
+        key = (array.dtype.str, str(array.shape), array.tobytes())
+        if key not in self.seen:
+            self.seen[key] = f"{self.prefix}constant/{len(self.seen)}"
+            self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), self.seen[key]))
+        return self.seen[key]
+
+
+def _evenly_padded(node: Node) -> Body | None:
+    """A mean over windows that count their padding, with that padding made before, where not all ends have the same; None for all else.
+
+    onnxruntime 1.24 divides by a wrong number where there is padding below but none at the left.
+    """
+    pads = node.attrs.get("pads", [])
+    half = len(pads) // 2
+    plain = node.attrs.get("count_include_pad") and not node.attrs.get("ceil_mode")
+    if node.key != ("", "AveragePool") or len({*pads}) < 2 or not plain:
+        return None
+    x = leaf("Input", node.operands[0].dtype, node.operands[0].shape, name="x")
+    padded = op.Pad(x, [0, 0, *pads[:half], 0, 0, *pads[half:]])
+    return Body((x,), (op.AveragePool(padded, **{k: v for k, v in node.attrs.items() if k != "pads"}),))
+
+
+def _compared(node: Node) -> Body | None:
+    """A OneHot of indices of which there may be none, by comparison; None for all else. onnxruntime before 1.27 divides by their number."""
+    if node.key != ("", "OneHot") or not any(isinstance(d, str) for d in node.operands[0].shape):
+        return None
+    indices, (depth, values) = node.operands[0], map(constant_value, node.operands[1:])
+    if depth is None or values is None:
+        return None
+    axis, x = node.attrs.get("axis", -1) % (indices.rank + 1), leaf("Input", indices.dtype, indices.shape, name="indices")
+    numbers = np.arange(depth.item(), dtype=indices.dtype).reshape(-1, *[1] * (indices.rank - axis))
+    positive = op.Where(x < constant(np.zeros((), x.dtype)), x + constant(np.asarray(depth.item(), x.dtype)), x)
+    hot = op.Equal(op.Unsqueeze(positive, [axis]), constant(numbers))
+    return Body((x, None, None), (op.Where(hot, constant(values[1]), constant(values[0])),))
+
+
+def _info(value: Value, name: str) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
+
+
+def _rename(nodes: Iterable[onnx.NodeProto], names: Mapping[str, str]) -> None:
+    """Other names for values, in nodes and in their subgraphs."""
+    for node in nodes:
+        for used in (node.input, node.output):
+            for i, name in enumerate(used):
+                if name in names:
+                    used[i] = names[name]
+        for attribute in node.attribute:
+            _rename(attribute.g.node, names)

@@ -1,0 +1,69 @@
+"""Gradients of ops over time, and of tables."""
+
+from netc.graph.ir import TRAINING, Node, Value, op, zeros
+from netc.graph.training_ops import recurrent, time
+from netc.graph.training_ops.table import embed_grad
+from netc.registry import gradient
+
+Gradients = tuple[Value | None, ...]
+
+
+def _by_y(node: Node, dy: Value | None) -> Value:
+    """dy; zeros where only the last states are read."""
+    return zeros(node.types[0].shape) if dy is None else dy
+
+
+def _kept(node: Node, apply: object) -> tuple[Value, ...]:
+    """All outputs of a node; of one that does not `keep` what its gradient needs, those of one that does."""
+    return node.outputs if node.attrs["keep"] else apply(*node.inputs, keep=1)[0].node.outputs  # type: ignore[operator]
+
+
+def _cont(node: Node, place: int) -> Value | None:
+    return node.operands[place] if len(node.inputs) > place else None
+
+
+def _by_weights(dg: Value, wh: Value, y: Value, h: Value, cont: Value | None) -> tuple[Value, Value]:
+    """The gradients by wh and the first h, from dg (T, N, gates H), that by wh h of all times: one product for all times at once."""
+    steps, n, gates = map(int, dg.shape)
+    rows = op.Reshape(dg, [steps * n, gates])
+    dwh = op.Gemm(rows, op.Reshape(recurrent.before(y, h, cont), [steps * n, int(wh.shape[1])]), transA=1)
+    first = op.Reshape(op.Slice(dg if cont is None else dg * cont, [0], [1], [0]), [n, gates])
+    return dwh, first @ wh
+
+
+@gradient("RNN", domain=TRAINING)
+def rnn(node: Node, dy: Value | None, dh: Value | None) -> Gradients:
+    (_, wh, h), cont = node.operands[:3], _cont(node, 3)
+    y = node.outputs[0]
+    dg = recurrent.rnn_grad(_by_y(node, dy), dh, y, wh, *([] if cont is None else [cont]))
+    return (dg, *_by_weights(dg, wh, y, h, cont), None)[: len(node.inputs)]
+
+
+@gradient("LSTM", domain=TRAINING)
+def lstm(node: Node, dy: Value | None, dh: Value | None, dc: Value | None, *unused: None) -> Gradients:
+    (_, wh, h, _), cont = node.operands[:4], _cont(node, 4)
+    y, _, _, *kept = _kept(node, recurrent.lstm)
+    dg, dc0 = recurrent.lstm_grad(_by_y(node, dy), dh, dc, wh, cont, *kept)
+    return (dg, *_by_weights(dg, wh, y, h, cont), dc0, None)[: len(node.inputs)]
+
+
+@gradient("GRU", domain=TRAINING)
+def gru(node: Node, dy: Value | None, dh: Value | None, *unused: None) -> Gradients:
+    (_, wh, _, h), cont = node.operands[:4], _cont(node, 4)
+    y, _, *kept = _kept(node, recurrent.gru)
+    dxw, dg, dhz = recurrent.gru_grad(_by_y(node, dy), dh, wh, h, cont, y, *kept)
+    dwh, dh0 = _by_weights(dg, wh, y, h, cont)
+    hidden = int(h.shape[1])
+    _, inputs = op.Split(dg, [2 * hidden, hidden], axis=2, outputs=2)
+    return (dxw, dwh, op.ReduceSum(inputs, [0, 1], keepdims=0), dh0 + dhz, None)[: len(node.inputs)]
+
+
+@gradient("Embed", domain=TRAINING)
+def embed(node: Node, dy: Value) -> Gradients:
+    table, indices = node.operands
+    return embed_grad(indices, dy, rows=int(table.shape[0])), None
+
+
+@gradient("Reverse", domain=TRAINING)
+def reverse(node: Node, dy: Value) -> Gradients:
+    return (time.reverse(dy, *node.operands[1:]), None)[: len(node.inputs)]

@@ -1,0 +1,300 @@
+"""The graph: immutable nodes that name ONNX ops, and the values between them.
+
+A graph is no container. It is the values that someone asked for; its nodes are whatever
+those values reach. What nothing reaches does not exist, so dead code never does.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from onnx import helper
+
+from netc.errors import ShapeError
+from netc.graph.tensor_type import Dim, Shape, Type, check_size, infer
+
+TRAINING = "netc.training"
+HOST = "netc.host"  # nodes that are no ops but calls of Python: attrs["call"] takes the inputs' arrays and gives the outputs'
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a node came from: a layer, its place in the net file, and the pass that made it."""
+
+    layer: str = ""
+    place: str = ""
+    part: str = "forward"  # forward, backward or update
+
+
+NOWHERE = Origin()
+_origin: ContextVar[Origin] = ContextVar("origin", default=NOWHERE)
+
+
+class origin:  # noqa: N801  (a context manager, as functions are; a generator would be five times slower, and each node needs one)
+    """Nodes made within come from the current origin with changes, or from `node`'s."""
+
+    def __init__(self, node: "Node | None" = None, /, **changes: str):
+        now = _origin.get() if node is None else node.origin
+        self._origin = Origin(**{**vars(now), **changes}) if changes else now
+
+    def __enter__(self) -> None:
+        self._token = _origin.set(self._origin)
+
+    def __exit__(self, *error: object) -> None:
+        _origin.reset(self._token)
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """One use of an op. `Input`, `State` and `Constant` of domain "netc" are the leaves, `Stop` ends differentiation."""
+
+    op: str
+    inputs: tuple["Value | None", ...]
+    attrs: Mapping[str, Any]
+    types: tuple[Type, ...]
+    domain: str = ""
+    origin: Origin = field(default_factory=lambda: _origin.get())
+    outputs: tuple["Value", ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "outputs", tuple([Value(self, i) for i in range(len(self.types))]))
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What registries file the op under."""
+        return self.domain, self.op
+
+    @property
+    def operands(self) -> tuple["Value", ...]:
+        """The inputs that are there; an optional one may be left out."""
+        return tuple(v for v in self.inputs if v is not None)
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """One output of a node. Arithmetic on values makes nodes."""
+
+    node: Node = field(repr=False)
+    index: int
+
+    __array_ufunc__ = None  # NumPy leaves arithmetic with a value to the value
+
+    @property
+    def type(self) -> Type:
+        return self.node.types[self.index]
+
+    @property
+    def shape(self) -> Shape:
+        return self.type.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.type.dtype
+
+    @property
+    def rank(self) -> int:
+        return len(self.type.shape)
+
+    def __add__(self, other: "Operand") -> "Value":
+        return op.Add(self, other)
+
+    def __radd__(self, other: "Operand") -> "Value":
+        return op.Add(other, self)
+
+    def __sub__(self, other: "Operand") -> "Value":
+        return op.Sub(self, other)
+
+    def __rsub__(self, other: "Operand") -> "Value":
+        return op.Sub(other, self)
+
+    def __mul__(self, other: "Operand") -> "Value":
+        return op.Mul(self, other)
+
+    def __rmul__(self, other: "Operand") -> "Value":
+        return op.Mul(other, self)
+
+    def __truediv__(self, other: "Operand") -> "Value":
+        return op.Div(self, other)
+
+    def __rtruediv__(self, other: "Operand") -> "Value":
+        return op.Div(other, self)
+
+    def __pow__(self, other: "Operand") -> "Value":
+        return op.Pow(self, other)
+
+    def __neg__(self) -> "Value":
+        return op.Neg(self)
+
+    def __gt__(self, other: "Operand") -> "Value":
+        return op.Greater(self, other)
+
+    def __lt__(self, other: "Operand") -> "Value":
+        return op.Less(self, other)
+
+    def __matmul__(self, other: "Value") -> "Value":
+        return op.MatMul(self, other)
+
+
+Operand = Value | float | int | np.generic | np.ndarray | list[int]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Named outputs, and the states that a run of the graph replaces."""
+
+    name: str
+    outputs: Mapping[str, Value]
+    updates: Mapping[Value, Value] = field(default_factory=dict)
+
+    @property
+    def ends(self) -> list[Value]:
+        return [*self.outputs.values(), *self.updates.values()]
+
+    @cached_property
+    def nodes(self) -> tuple[Node, ...]:
+        """Every node, each after those it reads."""
+        return tuple(toposort(self.ends))
+
+    def leaves(self, kind: str) -> list[Node]:
+        """The `Input`, `State` or `Constant` nodes that the graph reads."""
+        return [n for n in self.nodes if n.key == ("netc", kind)]
+
+
+def leaf(op: str, dtype: Any, shape: Iterable[Dim], /, **attrs: Any) -> Value:
+    """An `Input`, `State` or `Constant` value. ShapeError if it would be too large."""
+    shape = tuple(shape)
+    check_size(shape, attrs.get("name", op))
+    return Node(op, (), attrs, (Type(np.dtype(dtype), shape),), "netc").outputs[0]
+
+
+def constant(value: Any, dtype: Any = None) -> Value:
+    """A constant. Without a dtype, Python floats are float32 and ints int64."""
+    if dtype is None and not isinstance(value, np.ndarray | np.generic):
+        dtype = np.float32 if np.asarray(value).dtype.kind == "f" and np.size(value) else np.int64
+    try:
+        array = np.asarray(value, dtype)
+    except OverflowError as e:
+        raise ShapeError(f"{value} is too large for a tensor of {np.dtype(dtype)}") from e
+    return leaf("Constant", array.dtype, array.shape, value=array)
+
+
+def constant_value(value: Value | None) -> np.ndarray | None:
+    """The array behind a constant, None for anything else."""
+    return value.node.attrs["value"] if value is not None and value.node.key == ("netc", "Constant") else None
+
+
+def stop(x: Value) -> Value:
+    """`x`, through which no gradient flows."""
+    return Node("Stop", (x,), {}, (x.type,), "netc").outputs[0]
+
+
+class Ops:
+    """`op.Conv(x, w, strides=[2, 2])` is a Conv node's output, typed and shaped by ONNX's own rule.
+
+    `outputs=2` asks for two of them (a tuple). `shape=` states the shape of the first output where ONNX
+    cannot infer it, `shapes=` those of several. Numbers become constants of the first tensor's dtype, lists int64 constants.
+    ShapeError, with the types that came, where the inputs do not fit the op.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        def apply(
+            *inputs: Any, outputs: int = 1, shape: Iterable[Dim] | None = None, shapes: Iterable[Iterable[Dim]] = (), **attrs: Any
+        ) -> Any:
+            dtype = next((v.dtype for v in inputs if isinstance(v, Value)), None)
+            values = tuple(_value(v, dtype) for v in inputs)
+            known = [None if v is None else (v.type, constant_value(v)) for v in values]
+            stated = tuple(map(tuple, shapes if shape is None else [shape]))
+            node = Node(name, values, attrs, infer(name, known, attrs, outputs, stated))
+            return node.outputs[0] if outputs == 1 else node.outputs
+
+        apply.__name__ = name
+        self.__dict__[name] = apply  # asked for once
+        return apply
+
+
+op = Ops()
+
+
+def cast(x: Value, dtype: Any) -> Value:
+    """`x` in another dtype; itself if it has it."""
+    dtype = np.dtype(dtype)
+    return x if x.dtype == dtype else op.Cast(x, to=helper.np_dtype_to_tensor_dtype(dtype))
+
+
+def zeros(shape: Iterable[Dim], dtype: Any = np.float32) -> Value:
+    """A constant of zeros, stored as one number."""
+    return full(shape, 0, dtype)
+
+
+def full(shape: Iterable[Dim], value: float, dtype: Any = np.float32) -> Value:
+    """A constant tensor of one value, stored as one number. ShapeError if a dimension is not known."""
+    shape = tuple(shape)
+    if any(isinstance(d, str) for d in shape):
+        raise ShapeError(f"a constant of shape [{', '.join(map(str, shape))}] needs every dimension")
+    return op.Expand(constant(value, dtype), constant(np.asarray(shape, np.int64))) if shape else constant(value, dtype)
+
+
+def shape_of(x: Value) -> list[int] | Value:
+    """The shape of `x` as Reshape and Expand take it: numbers, or where one is not known, what a run finds."""
+    return op.Shape(x) if any(isinstance(d, str) for d in x.shape) else [int(d) for d in x.shape]
+
+
+def zeros_like(x: Value) -> Value:
+    """Zeros in the shape of x, which a run may have to find."""
+    return op.Expand(constant(0, x.dtype), shape_of(x), shape=x.shape)
+
+
+def symbolic(x: Value) -> bool:
+    """Whether a size of `x` is only known in a run."""
+    return any(isinstance(d, str) for d in x.shape)
+
+
+_needed: ContextVar[Collection[Value | None]] = ContextVar("needed", default=())
+
+
+@contextmanager
+def needing(values: Collection[Value | None]) -> Iterator[None]:
+    """Gradients made within are wanted by `values` alone."""
+    token = _needed.set(values)
+    try:
+        yield
+    finally:
+        _needed.reset(token)
+
+
+def needed(x: Value) -> bool:
+    """Whether a gradient by `x` is wanted, for a rule whose work hangs on it."""
+    return x in _needed.get()
+
+
+def toposort(values: Iterable[Value]) -> list[Node]:
+    """The nodes that `values` reach, each after those it reads, in the order they were asked for."""
+    order: list[Node] = []
+    seen: set[Node] = set()
+    stack = [(v.node, False) for v in reversed(list(values))]
+    while stack:
+        node, done = stack.pop()
+        if done:
+            order.append(node)
+        elif node not in seen:
+            seen.add(node)
+            stack.append((node, True))
+            stack += [(v.node, False) for v in reversed(node.inputs) if v is not None and v.node not in seen]
+    return order
+
+
+def rebuild(node: Node, inputs: tuple[Value | None, ...]) -> Node:
+    """`node` on other inputs of the same types; itself if they are the same."""
+    if inputs == node.inputs:  # values are equal only to themselves
+        return node
+    return Node(node.op, inputs, node.attrs, node.types, node.domain, node.origin)
+
+
+def _value(v: Any, dtype: Any) -> Value | None:
+    if v is None or isinstance(v, Value):
+        return v
+    return constant(v, dtype if np.isscalar(v) and not isinstance(v, np.generic) else None)

@@ -1,0 +1,8 @@
+"""Graph to Graph: one pass a file, none changes its input."""
+
+from netc.graph.passes.channels_last import channels_last
+from netc.graph.passes.freeze import freeze
+from netc.graph.passes.resizable import resizable
+from netc.graph.passes.simplify import simplify
+
+__all__ = ["channels_last", "freeze", "resizable", "simplify"]

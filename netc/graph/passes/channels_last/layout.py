@@ -1,0 +1,72 @@
+"""The two forms that values of a graph can have, and the table of rules that choose between them."""
+
+from collections import Counter
+from collections.abc import Callable
+
+from netc.graph.ir import Graph, Node, Value, op, rebuild
+from netc.graph.training_ops import channels_last as nhwc
+
+Rule = Callable[["Layout", Node], bool]
+RULES: dict[tuple[str, str], Rule] = {}
+
+
+class Layout:
+    """The new forms of a graph's values: channels first, as they were, and channels last."""
+
+    def __init__(self, graph: Graph):
+        self.firsts: dict[Value, Value] = {}
+        self.lasts: dict[Value, Value] = {}
+        self.winners: dict[Value, Value] = {}
+        self.readers: dict[Value, list[Node]] = {v: [] for v in graph.ends}
+        for node in graph.nodes:
+            for value in node.operands:
+                self.readers.setdefault(value, []).append(node)
+        self.uses = Counter({v: len(nodes) for v, nodes in self.readers.items()}) + Counter(graph.ends)
+
+    def add(self, node: Node) -> None:
+        """The new form of a node's outputs."""
+        if node.outputs[0] in self.lasts:
+            return
+        found = RULES.get(node.key)
+        if found is None or not found(self, node):
+            new = rebuild(node, tuple(None if v is None else self.first(v) for v in node.inputs))
+            self.firsts |= zip(node.outputs, new.outputs, strict=True)
+
+    def first(self, value: Value) -> Value:
+        """The value, an image with channels first."""
+        if value not in self.firsts:
+            self.firsts[value] = _turned(self.lasts[value], nhwc.to_channels_first, [0, 3, 1, 2])
+        return self.firsts[value]
+
+    def last(self, value: Value) -> Value:
+        """The image `value` with channels last."""
+        if value not in self.lasts:
+            self.lasts[value] = _turned(self.firsts[value], nhwc.to_channels_last, [0, 2, 3, 1])
+        return self.lasts[value]
+
+    def only_relu(self, value: Value) -> list[Node]:
+        """The Relu that alone reads `value`, or none."""
+        return [n for n in self.readers[value] if n.key == ("", "Relu")] if self.uses[value] == 1 else []
+
+    def turned(self, value: Value | None) -> bool:
+        """Whether the value is an image that exists with channels last."""
+        return value in self.lasts
+
+
+def rule(*ops: str, domain: str = "") -> Callable[[Rule], Rule]:
+    """Decorator: the function gives the outputs of nodes of these ops their new form, or returns False to leave them as they are."""
+
+    def add(function: Rule) -> Rule:
+        RULES.update({(domain, name): function for name in ops})
+        return function
+
+    return add
+
+
+def _turned(x: Value, transpose: Callable[[Value], Value], perm: list[int]) -> Value:
+    """`x` transposed; reshaped where that is the same."""
+    moved = [i for i in perm if x.shape[i] != 1]
+    if moved != sorted(moved) or any(isinstance(d, str) for d in x.shape[1:]):
+        return transpose(x)
+    shape = [x.shape[i] for i in perm]
+    return op.Reshape(x, [0 if isinstance(d, str) else d for d in shape], shape=shape)

@@ -1,0 +1,23 @@
+"""States become constants: a trained net as one file."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from netc.graph.ir import Graph, Node, Value, leaf
+from netc.graph.passes.rewrite import rewrite
+
+
+def freeze(graph: Graph, states: Mapping[str, np.ndarray]) -> Graph:
+    """`graph` with each state replaced by its value in `states`, but those that it carries. KeyError if one has none.
+
+    Such a constant keeps the state's name.
+    """
+
+    def rule(node: Node) -> tuple[Value, ...] | None:
+        if node.key != ("netc", "State") or node.attrs["kind"] == "carry":
+            return None
+        array = np.asarray(states[node.attrs["name"]])
+        return (leaf("Constant", array.dtype, array.shape, value=array, state=node.attrs["name"]),)
+
+    return rewrite(graph, rule)

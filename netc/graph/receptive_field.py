@@ -1,0 +1,45 @@
+"""Receptive fields: how many places of the input each place of a value sees along each spatial axis, and how far apart they are."""
+
+from collections.abc import Iterable
+
+from netc.graph.ir import TRAINING, Node, Value, toposort
+
+Field = tuple[tuple[int, int], ...]  # size and stride along each spatial axis
+
+
+def fields(values: Iterable[Value]) -> dict[Value, Field]:
+    """The receptive field of each value that has one: of those that convolutions, poolings and ops of each place make of images."""
+    found: dict[Value, Field] = {}
+    for node in toposort(values):
+        seen = [found[v] for v in node.operands if v in found]
+        for value in node.outputs:
+            if node.key == ("netc", "Input") and value.rank > 2:
+                found[value] = ((1, 1),) * (value.rank - 2)
+            elif seen and value.rank - 2 == len(seen[0]) and (field := _through(node, value, seen)) is not None:
+                found[value] = field
+    return found
+
+
+def _through(node: Node, value: Value, seen: list[Field]) -> Field | None:
+    """The field of a node's output, from those of its operands; None where its places are no places of the image."""
+    if node.op in ("Conv", "MaxPool", "AveragePool"):
+        kernel = node.attrs.get("kernel_shape") or node.operands[1].shape[2:]
+        stride, dilation = (node.attrs.get(name) or [1] * len(kernel) for name in ("strides", "dilations"))
+        return tuple((r + (k - 1) * d * j, j * s) for (r, j), k, s, d in zip(seen[0], kernel, stride, dilation, strict=True))
+    spatial = [v.shape[2:] for v in node.operands if v.rank == value.rank]
+    if value.shape[2:] not in spatial or node.op in ("Reshape", "Transpose", "Gather", "MatMul", "Softmax"):
+        return None
+    widened = _lrn(node)
+    return tuple((max(f[axis][0] for f in seen) + widened, seen[0][axis][1]) for axis in range(value.rank - 2))
+
+
+def _lrn(node: Node) -> int:
+    """How much LRN within a channel widens a field; across channels it does not."""
+    within = node.domain == TRAINING and node.op == "LRN" and node.attrs.get("region") == "WITHIN_CHANNEL"
+    return int(node.attrs.get("size", 1)) - 1 if within else 0
+
+
+def text(field: Field) -> str:
+    """`14/4`: the size and the stride; `14x7/4x2` where the axes differ."""
+    alike = [field[0]] if len(set(field)) == 1 else field
+    return "/".join("x".join(str(axis[k]) for axis in alike) for k in (0, 1))

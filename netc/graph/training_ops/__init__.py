@@ -1,0 +1,21 @@
+"""The custom ops of domain `netc.training`: what a backward pass needs and ONNX lacks.
+
+Each is one function; see `define.py` for how. Optimizers are training ops too (`netc.optimizers`).
+"""
+
+from netc.graph.training_ops import (  # noqa: F401  (each fills the registry)
+    activation,
+    channels_last,
+    convolution,
+    loss,
+    normalization,
+    pooling,
+    recurrent,
+    recursive,
+    shape,
+    table,
+    time,
+)
+from netc.graph.training_ops.define import Body, body, trace, training_op
+
+__all__ = ["Body", "body", "trace", "training_op"]

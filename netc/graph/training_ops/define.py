@@ -1,0 +1,88 @@
+"""How a training op is made: a Python function on values, traced into a body when its types are known.
+
+    @training_op("SquareGrad")
+    def square_grad(x, dy): return 2.0 * x * dy
+
+`square_grad(x, dy)` is then one node of domain `netc.training`. Its default body uses only ops that have
+CUDA kernels; `@body("SquareGrad", provider="cpu")` adds another for one provider.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache, wraps
+from inspect import Parameter, signature
+from typing import Any
+
+from netc import registry
+from netc.graph.ir import TRAINING, Node, Value, leaf, origin
+from netc.graph.tensor_type import Type
+
+DEFAULT = "default"
+
+
+@dataclass(frozen=True)
+class Body:
+    """A traced function: what goes in (`Input` leaves) and what comes out."""
+
+    inputs: tuple[Value | None, ...]
+    outputs: tuple[Value, ...]
+
+
+def training_op(name: str, typed_by: str = DEFAULT) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: the function becomes the default body of op `name`, and calls of it make one node each.
+
+    A node's types come from tracing the body of `typed_by`, where the default is long.
+    """
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        registry.training_op(name)(function)
+        registry.body((name, DEFAULT))(function)
+        defaults = {k: p.default for k, p in signature(function).parameters.items() if p.kind is Parameter.KEYWORD_ONLY}
+
+        @wraps(function)
+        def apply(*inputs: Value | None, **attrs: Any) -> Any:
+            full = {k: v for k, v in ({**defaults, **attrs}).items() if v is not None}
+            types = tuple(None if v is None else v.type for v in inputs)
+            traced = _trace(name, types, freeze(full), typed_by)
+            node = Node(name, inputs, full, tuple(v.type for v in traced.outputs), TRAINING)
+            return node.outputs[0] if len(node.outputs) == 1 else node.outputs
+
+        return apply
+
+    return add
+
+
+def body(name: str, provider: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: the function is the body of op `name` on `provider`; it may return None to leave it to the default."""
+    return registry.body((name, provider))
+
+
+def trace(node: Node, provider: str) -> Body:
+    """The body of a training-op node on `provider` ("cpu" or "cuda")."""
+    types = tuple(None if v is None else v.type for v in node.inputs)
+    attrs = freeze(node.attrs)
+    if (node.op, provider) in registry.body:
+        chosen = _trace(node.op, types, attrs, provider)
+        if chosen.outputs:
+            found = tuple(v.type for v in chosen.outputs)
+            assert found == node.types, f"{provider} body of {node.op}: {found}, the node has {node.types}"
+            return chosen
+    return _trace(node.op, types, attrs, DEFAULT)
+
+
+def freeze(attrs: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """Attributes in a form that can be a key."""
+    return tuple(sorted((k, tuple(v) if isinstance(v, list) else v) for k, v in attrs.items()))
+
+
+@lru_cache(maxsize=1024)
+def _trace(name: str, types: tuple[Type | None, ...], attrs: tuple[tuple[str, Any], ...], provider: str) -> Body:
+    function = registry.body.find((name, provider))
+    with origin(layer="", place="", part="body"):
+        names = [f"{n}" for n, p in signature(function).parameters.items() if p.kind is not Parameter.KEYWORD_ONLY]
+        names += [f"{names[-1]}_{k}" for k in range(1, len(types) - len(names) + 1)]
+        inputs = tuple(None if t is None else leaf("Input", t.dtype, t.shape, name=n) for n, t in zip(names, types, strict=False))
+        outputs = function(*inputs, **{k: list(v) if isinstance(v, tuple) else v for k, v in attrs})
+    if outputs is None:
+        return Body(inputs, ())
+    return Body(inputs, outputs if isinstance(outputs, tuple) else (outputs,))

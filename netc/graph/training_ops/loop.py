@@ -1,0 +1,94 @@
+"""Recurrence along the first axis: the same step as one Scan, or as one copy after the other.
+
+A step is a function (states, slices) -> (new states, results): tuples of values, a slice being what xs hold at one time.
+Both forms take (step, states, xs) and return (last states, results of all times on a new first axis).
+"""
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from inspect import signature
+from typing import Any
+
+from netc.graph.ir import Node, Value, leaf, op, rebuild, toposort
+from netc.graph.subgraph import Subgraph
+from netc.graph.tensor_type import Type
+from netc.graph.training_ops.define import body, training_op
+from netc.graph.training_ops.shape import split
+
+Values = tuple[Value, ...]
+Step = Callable[[Values, Values], tuple[Values, Values]]
+Loop = Callable[..., tuple[Values, Values]]
+
+
+def scan(step: Step, states: Sequence[Value], xs: Sequence[Value], reverse: bool = False) -> tuple[Values, Values]:
+    """One Scan: a few nodes for any number of times. What the step reads from outside is captured."""
+    inner_states = tuple(leaf("Input", s.dtype, s.shape, name=f"state{i}") for i, s in enumerate(states))
+    slices = tuple(leaf("Input", x.dtype, x.shape[1:], name=f"x{i}") for i, x in enumerate(xs))
+    new, results = step(inner_states, slices)
+    body, outside = _closed((*inner_states, *slices), (*new, *results))
+    directions = {"scan_input_directions": [int(reverse)] * len(xs), "scan_output_directions": [int(reverse)] * len(results)}
+    types = (*(s.type for s in states), *(Type(r.dtype, (xs[0].shape[0], *r.shape)) for r in results))
+    node = Node("Scan", (*states, *xs, *outside), {"body": body, "num_scan_inputs": len(xs), **directions}, types)
+    return node.outputs[: len(states)], node.outputs[len(states) :]
+
+
+def unrolled(step: Step, states: Sequence[Value], xs: Sequence[Value], reverse: bool = False) -> tuple[Values, Values]:
+    """A copy of the step for each time, so that no op has a subgraph. Where the number of times is symbolic, a Scan."""
+    steps = xs[0].shape[0]
+    if isinstance(steps, str):
+        return scan(step, states, xs, reverse)
+    times = list(zip(*(_slices(x) for x in xs), strict=True))
+    now, results = tuple(states), []
+    for slices in reversed(times) if reverse else times:
+        now, emitted = step(now, slices)
+        results.append([op.Unsqueeze(r, [0]) for r in emitted])
+    ordered = results[::-1] if reverse else results
+    return now, tuple(op.Concat(*column, axis=0) for column in zip(*ordered, strict=True))
+
+
+def loop_op(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: function(loop, *inputs, **attrs) is training op `name`; the loop is unrolled by default, a Scan on the CPU."""
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        own = signature(function)
+        parameters = list(own.parameters.values())[1:]
+
+        def form(loop: Loop) -> Callable[..., Any]:
+            @wraps(function)
+            def with_loop(*inputs: Value | None, **attrs: Any) -> Any:
+                return function(loop, *inputs, **attrs)
+
+            with_loop.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+            return with_loop
+
+        body(name, "cpu")(form(scan))
+        return training_op(name, typed_by="cpu")(form(unrolled))
+
+    return add
+
+
+def _slices(x: Value) -> Values:
+    """What x holds at each time."""
+    return tuple(op.Squeeze(p, [0]) for p in split(x, [1] * int(x.shape[0]), 0))
+
+
+def _closed(inputs: Values, outputs: Values) -> tuple[Subgraph, Values]:
+    """The subgraph between `inputs` and `outputs`, and the values that it reads from outside."""
+    nodes = toposort(outputs)
+    inside: set[Value] = set(inputs)
+    for node in nodes:
+        if any(v in inside for v in node.operands):
+            inside.update(node.outputs)
+    outer: dict[Value, Value] = {}  # each with its leaf; constants go along
+    new: dict[Value, Value] = {v: v for v in inputs}
+
+    def within(v: Value) -> Value:
+        if v in new or v.node.key == ("netc", "Constant"):
+            return new.get(v, v)
+        return outer.setdefault(v, leaf("Input", v.dtype, v.shape, name=f"captured{len(outer)}"))
+
+    for node in nodes:
+        if node.outputs[0] in inside and node.outputs[0] not in new:
+            now = rebuild(node, tuple(None if v is None else within(v) for v in node.inputs))
+            new |= zip(node.outputs, now.outputs, strict=True)
+    return Subgraph(inputs, tuple(outer.values()), tuple(new.get(v) or within(v) for v in outputs)), tuple(outer)

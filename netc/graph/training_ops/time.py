@@ -1,0 +1,38 @@
+"""Where sequences begin and end. cont (T, N) in float is 0 at the first time of each; the times are compared by T x T."""
+
+import numpy as np
+
+from netc.graph.ir import Value, cast, constant, op
+from netc.graph.training_ops.define import training_op
+
+
+@training_op("Reverse")
+def reverse(x: Value, cont: Value | None = None) -> Value:
+    """x (T, N, ...) with each sequence backwards in its place. It undoes itself, so its gradient is the same of dy."""
+    steps = int(x.shape[0])
+    if cont is None:
+        return op.Gather(x, constant(np.arange(steps)[::-1].copy()), axis=0)
+    times = np.arange(steps, dtype=np.float32)
+    begins = op.Unsqueeze(cast(op.Equal(cont, constant(0.0)), np.float32), [0])  # (1, T', N)
+    at = times[None, :, None]
+    earlier = (times[:, None] >= times[None, :])[:, :, None].astype(np.float32)  # (T, T', 1)
+    first = op.ReduceMax(begins * constant(earlier * at), [1], keepdims=0)  # the begin of the sequence that each time is in
+    later = 1 - earlier
+    last = op.ReduceMin(constant(np.float32(steps)) - begins * constant(later * (steps - at)), [1], keepdims=0) - 1.0
+    source = cast(first + last - constant(times[:, None]), np.int64)
+    inner = [*map(int, x.shape[2:])]
+    source = op.Unsqueeze(source, list(range(2, x.rank))) + constant(np.zeros([1, 1, *inner], np.int64)) if inner else source
+    return op.GatherElements(x, source, axis=0)
+
+
+def last_of_first(cont: Value) -> Value:
+    """(T, N), in float: 1 at the last time of the sequence that each column begins with, 0 elsewhere."""
+    steps = int(cont.shape[0])
+    times = np.arange(steps)
+    before = constant(((times[:, None] >= times[None, :]) & (times[None, :] > 0)).astype(np.float32))
+    begun = op.MatMul(before, 1.0 - cont)  # how many other sequences began up to each time
+    inside = cast(begun < 0.5, np.float32)
+    if steps == 1:
+        return inside
+    after = op.Concat(op.Slice(inside, [1], [steps], [0]), op.Slice(inside, [0], [1], [0]) * 0.0, axis=0)
+    return inside - after

@@ -1,0 +1,118 @@
+"""Nets made of a net: without labels and losses, as it is published, and the part that a layer learns from alone."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import count
+
+from netc import data, registry
+from netc import netc_pb2 as pb
+from netc.errors import Fault, SpecError, near
+from netc.net.resolve import DEPLOY, TEST, TRAIN, Layer, Net
+
+
+def deployed(net: Net) -> Net:
+    """`net` (phase TEST) without labels, losses and metrics; a loss of scores leaves what it makes of them (Softmax), once.
+
+    Of a layer with a loss of its own, that loss and what comes after it among its tops are left out. What chooses rows (Filter)
+    by blobs that are not there passes its first bottom on.
+    """
+    inputs = inputs_of(net)
+    free, made = _free_names(net), _made(net)
+    missing = {top for layer in net.sources for k, top in enumerate(layer.tops) if k not in inputs[layer.name]}
+    layers: list[Layer] = []
+    for layer in net.layers:
+        if layer.name in inputs:
+            tops = tuple(t for k, t in enumerate(layer.tops) if k in inputs[layer.name])
+            layers.append(replace(layer, tops=tops, loss_weights=layer.loss_weights[: len(tops)]))
+        elif not (layer.facts.get("loss") or layer.facts.get("metric") or missing.intersection(layer.bottoms)):
+            kept = layer.facts.get("own_loss", len(layer.tops))
+            layers.append(replace(layer, tops=layer.tops[:kept], loss_weights=layer.loss_weights[:kept]))
+            missing.update(layer.tops[kept:])
+        elif not layer.bottoms or layer.bottoms[0] in missing:
+            missing.update(layer.tops)
+        elif layer.facts.get("passes"):
+            layers.append(replace(layer, type="Split", bottoms=layer.bottoms[:1], tops=layer.tops[:1], loss_weights=layer.loss_weights[:1]))
+            missing.update(layer.tops[1:])
+        elif (kind := layer.facts.get("deployed")) and (kind, layer.bottoms[:1]) not in made:
+            top = next(free)
+            layers.append(replace(layer, type=kind, name=top, bottoms=layer.bottoms[:1], tops=(top,), loss_weights=(0.0,)))
+        else:
+            missing.update(layer.tops)
+    return replace(net, phase=DEPLOY, layers=tuple(_without_idle_inputs(net.layers, layers)))
+
+
+def inputs_of(net: Net) -> dict[str, tuple[int, ...]]:
+    """By data layer the tops that its deployed net takes, by their numbers.
+
+    The first one and those that the source calls inputs; and what scores are made of: what leads to the first bottom of a loss or a
+    metric by way of other layers. The rest are labels.
+    """
+    judged = {layer.name: layer for layer in net.layers if layer.facts.get("loss") or layer.facts.get("metric")}
+    made = {x.bottoms[0] for x in judged.values() if x.bottoms} if judged else set() if _weighs(net) else set(net.outputs)
+    read: set[str] = set()
+    for layer in reversed(net.layers):
+        if layer.name not in judged and any(top in made or top in read for top in layer.tops):
+            read.update(layer.bottoms[:1] if layer.facts.get("passes") else layer.bottoms)
+    return {x.name: tuple(k for k, t in enumerate(x.tops) if k in x.source.inputs or t in read) for x in net.sources if x.source}
+
+
+def _weighs(net: Net) -> bool:
+    """Whether a layer has a loss_weight, and so is a loss."""
+    return any(any(layer.loss_weights) for layer in net.layers)
+
+
+def _without_idle_inputs(before: Iterable[Layer], layers: list[Layer]) -> Iterable[Layer]:
+    """`layers` without the blobs of Input layers that only layers which are gone read: labels."""
+    idle = {b for layer in before for b in layer.bottoms} - {b for layer in layers for b in layer.bottoms}
+    for layer in layers:
+        numbers = [k for k, top in enumerate(layer.tops) if top not in idle]
+        if layer.type != "Input" or len(numbers) == len(layer.tops):
+            yield layer
+        elif numbers:
+            param, shapes = pb.LayerParameter(), layer.param.input_param.shape
+            param.CopyFrom(layer.param)
+            param.input_param.ClearField("shape")
+            param.input_param.shape.extend(shapes[k % len(shapes)] for k in numbers)
+            yield replace(layer, param=param, tops=tuple(layer.tops[k] for k in numbers), loss_weights=(0.0,) * len(numbers))
+
+
+def _made(net: Net) -> set[tuple[str, tuple[str, ...]]]:
+    """The types and bottoms of the layers that leave their bottoms as they are."""
+    return {(layer.type, layer.bottoms) for layer in net.layers if layer.bottoms != layer.tops}
+
+
+def _free_names(net: Net) -> Iterator[str]:
+    """`prob`, `prob2`, `prob3`, ...: those that no layer and no blob of the net has."""
+    taken = {layer.name for layer in net.layers}.union(*(layer.tops for layer in net.layers))
+    return (name for k in count(1) if (name := f"prob{k if k > 1 else ''}") not in taken)
+
+
+def pretraining(net: Net, name: str, place: str, base: str = ".") -> Net:
+    """What layer `name` of `net` (phase TRAIN) learns by its own loss from: it, and the layers that it reads, as they are in testing.
+
+    Data sources give all rows, with labels or without. SpecError at `place` if there is no such layer, or it has no loss of its own.
+    """
+    last = next((layer for layer in net.layers if layer.name == name), None)
+    if last is None:
+        raise SpecError(Fault(place, f"solver: there is no layer {name!r} to pretrain; {near(name, [x.name for x in net.layers])}"))
+    own = last.facts.get("own_loss")
+    if own is None:
+        kinds = ", ".join(sorted(t for t, facts in registry.layer.facts.items() if "own_loss" in facts))
+        raise SpecError(Fault(place, f"solver: layer {name!r} ({last.type}) has no loss of its own to learn by; {kinds} has one"))
+    tops = (*last.tops, *(f"{name} {k}" for k in range(len(last.tops), own + 1)))[: own + 1]
+    kept = [replace(last, tops=tops, loss_weights=tuple(float(k == own) for k in range(own + 1)))]
+    read = set(last.bottoms)
+    for layer in reversed(net.layers[: net.layers.index(last)]):
+        if read.intersection(layer.tops):
+            read.update(layer.bottoms)
+            still = replace(layer, loss_weights=(0.0,) * len(layer.tops), phase=TEST)
+            kept.append(still if layer.source is None else _with_all_rows(layer, base))
+    return replace(net, layers=tuple(reversed(kept)))
+
+
+def _with_all_rows(layer: Layer, base: str) -> Layer:
+    """A source with the rows that have no labels."""
+    param = pb.LayerParameter()
+    param.CopyFrom(layer.param)
+    param.data_param.ClearField("labelled")
+    return replace(layer, param=param, source=data.describe(param, TRAIN, base))

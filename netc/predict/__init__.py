@@ -1,0 +1,1 @@
+"""Published models at work: predictions, generated sequences, and what they are written as."""

@@ -1,0 +1,180 @@
+"""`netc draw`: the layers of a net as an SVG, made here with no program outside, or as text for Graphviz."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from netc.compiler import program as contract
+from netc.compiler.diagnose import net_of
+from netc.compiler.lower import Lowered, lower
+from netc.errors import SpecError
+from netc.formats.by_suffix import form, put
+from netc.layers.context import dims
+from netc.net.resolve import TEST, TRAIN, Layer
+from netc.report import step_drawing
+from netc.report.drawing import document, dot_document
+from netc.spec.job import Job
+
+WIDTH, HEIGHT, ACROSS, DOWN, MARGIN = 168, 52, 24, 28, 30
+COLOURS = {"source": "#dbe9f6", "loss": "#f9dcd9", "metric": "#efe6f7"}
+LEARNS, PLAIN = "#e0f0dd", "#f2f2f0"
+LETTERS = 27  # that fit into a box
+
+FORMS = (".svg", ".dot", ".gv")
+Key = tuple[object, ...]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A layer of the nets that are drawn, with the phases that it is in."""
+
+    layer: Layer
+    shapes: str
+    learns: bool
+    phases: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Box:
+    """A layer on the picture: its row from the top, its place in the row."""
+
+    drawn: Drawn
+    row: int
+    column: float
+
+
+def draw_command(job: Job, phase: str | None, output: str, graph: str) -> str:
+    """Write the picture of a job's net, of one phase or both, or of its training graph, as SVG or DOT; returns what to say about it."""
+    dot_text = form(output, FORMS, "a drawing") != ".svg"
+    if graph == "training":
+        program = contract.program(job)
+        text, said = (step_drawing.dot if dot_text else step_drawing.svg)(program), step_drawing.said(program)
+    else:
+        phases = [phase] if phase else [TRAIN, TEST]
+        lowered = [lower(net_of(job, p)) for p in phases]
+        text, said = (dot if dot_text else svg)(lowered), f"{len(layers_of(lowered))} layers"
+    put(output, text.encode())
+    return f"{output} is written: {said}"
+
+
+def svg(lowered: Sequence[Lowered]) -> str:
+    """A box a layer with its shapes, in the order in which they run from top to bottom; what is in one of several phases alone says so."""
+    drawn, arrows = layers_of(lowered), _arrows(lowered)
+    boxes = _places(drawn, arrows)
+    width = MARGIN * 2 + max(_x(b) for b in boxes.values()) + WIDTH
+    height = MARGIN * 2 + max(_y(b) for b in boxes.values()) + HEIGHT
+    parts = [_arrow(boxes[source], boxes[target]) for source, target in arrows]
+    parts += [_box(box, len(lowered)) for box in boxes.values()]
+    return document(lowered[0].net.name or "net", (-MARGIN, -MARGIN, width, height), parts)
+
+
+def dot(lowered: Sequence[Lowered]) -> str:
+    """The same as text for Graphviz, which makes PNG, PDF and others of it."""
+    drawn = layers_of(lowered)
+    numbers = {key: f"layer{k}" for k, key in enumerate(drawn)}
+    nodes = []
+    for key, one in drawn.items():
+        only = f", {one.phases[0]} only" if len(one.phases) < len(lowered) else ""
+        lines = [one.layer.name, f"{one.layer.type}{only}", one.shapes]
+        nodes.append((numbers[key], lines, _colour(one), bool(only)))
+    return dot_document(lowered[0].net.name or "net", nodes, [(numbers[a], numbers[b]) for a, b in _arrows(lowered)])
+
+
+def layers_of(lowered: Sequence[Lowered]) -> dict[Key, Drawn]:
+    """The layers of all nets, in an order that suits each: one that several nets have once."""
+    found: dict[Key, Drawn] = {}
+    for one in lowered:
+        keys: list[Key] = list(found)
+        at = 0
+        for layer in one.net.layers:
+            key = _key(layer)
+            if key in found:
+                at = keys.index(key) + 1
+                found[key] = Drawn(layer, found[key].shapes, found[key].learns, (*found[key].phases, one.net.phase))
+                continue
+            tops = zip(layer.tops, one.layer_tops[layer.name], strict=False)
+            shapes = ", ".join(dims(top.shape) for _, top in tops)
+            found[key] = Drawn(layer, shapes, bool(one.layer_blobs[layer.name]), (one.net.phase,))
+            keys.insert(at, key)
+            at += 1
+        found = {key: found[key] for key in keys}
+    if not found:
+        raise SpecError("the net has no layers")
+    return found
+
+
+def _key(layer: Layer) -> Key:
+    """What is the same for a layer in two phases: its name, its type, and its place where two of a file share a name."""
+    return layer.name, layer.type, layer.bottoms, layer.tops, tuple(str(rule) for rule in layer.param.include)
+
+
+def _arrows(lowered: Sequence[Lowered]) -> list[tuple[Key, Key]]:
+    """(layer, layer): who reads whose top; a blob changed in place comes from whoever changed it last."""
+    found: list[tuple[Key, Key, str]] = []
+    for one in lowered:
+        made: dict[str, Key] = {}
+        for layer in one.net.layers:
+            found += [(made[bottom], _key(layer), bottom) for bottom in dict.fromkeys(layer.bottoms)]
+            made |= dict.fromkeys(layer.tops, _key(layer))
+    return [(source, target) for source, target, _ in dict.fromkeys(found)]
+
+
+def _places(drawn: dict[Key, Drawn], arrows: list[tuple[Key, Key]]) -> dict[Key, Box]:
+    """Each layer a row below the lowest that it reads, as near as may be to the middle of those."""
+    boxes: dict[Key, Box] = {}
+    taken: dict[int, set[float]] = {}
+    for key, layer in drawn.items():
+        above = [boxes[source] for source, target in arrows if target == key and source in boxes]
+        row = max((b.row + 1 for b in above), default=0)
+        wanted = sum(b.column for b in above) / len(above) if above else 0.0
+        free = (wanted + step * side for step in range(len(drawn) + 1) for side in (1, -1))
+        column = next(c for c in free if c >= 0 and all(abs(c - other) >= 1 for other in taken.get(row, set())))
+        taken.setdefault(row, set()).add(column)
+        boxes[key] = Box(layer, row, column)
+    return boxes
+
+
+def _x(box: Box) -> float:
+    return box.column * (WIDTH + ACROSS)
+
+
+def _y(box: Box) -> float:
+    return box.row * (HEIGHT + DOWN)
+
+
+def _colour(drawn: Drawn) -> str:
+    kind = next((k for k in COLOURS if drawn.layer.facts.get(k)), None)
+    return COLOURS[kind] if kind else LEARNS if drawn.learns else PLAIN
+
+
+def _box(box: Box, nets: int) -> str:
+    drawn, colour = box.drawn, _colour(box.drawn)
+    only = len(drawn.phases) < nets
+    kind_text = drawn.layer.type + (f", {drawn.phases[0]} only" if only else "")
+    x, y = _x(box), _y(box)
+    lines = [(16, "bold", drawn.layer.name), (30, "normal", kind_text), (44, "normal", drawn.shapes)]
+    texts = (
+        f'<text x="{x + WIDTH / 2:g}" y="{y + down:g}" font-weight="{weight}">{escape(_short(text))}</text>' for down, weight, text in lines
+    )
+    dash = ' stroke-dasharray="4 3"' if only else ""
+    rect = f'<rect x="{x:g}" y="{y:g}" width="{WIDTH}" height="{HEIGHT}" rx="5" fill="{colour}" stroke="#999"{dash}/>'
+    return f"<g>{rect}{''.join(texts)}</g>"
+
+
+def _arrow(source: Box, target: Box) -> str:
+    """Down to the next row; past other rows from the side, so that it does not run behind their boxes."""
+    x0, y0, x1, y1 = _x(source) + WIDTH / 2, _y(source) + HEIGHT, _x(target) + WIDTH / 2, _y(target)
+    if target.row - source.row > 1:
+        x0, y0 = _x(source) + WIDTH, _y(source) + HEIGHT / 2
+        out = max(x0 + ACROSS, x1)
+        turn = f"C{out:g} {y0:g} {out:g} {y0:g} {out:g} {y0 + DOWN:g}"
+        way = f"M{x0:g} {y0:g}{turn}L{out:g} {y1 - DOWN:g}C{out:g} {y1:g} {x1:g} {y1 - DOWN:g} {x1:g} {y1:g}"
+    else:
+        bend = (y1 - y0) / 2
+        way = f"M{x0:g} {y0:g}C{x0:g} {y0 + bend:g} {x1:g} {y1 - bend:g} {x1:g} {y1:g}"
+    return f'<path d="{way}" fill="none" stroke="#777" marker-end="url(#end)"/>'
+
+
+def _short(text: str) -> str:
+    half = LETTERS // 2
+    return text if len(text) <= LETTERS else text[:half] + "…" + text[-half:]

@@ -1,0 +1,1 @@
+"""Models on onnxruntime: sessions, states in memory and on disk, and the native kernels."""

@@ -1,0 +1,132 @@
+"""Files and texts to documents, by the suffix of the file."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.message import DecodeError, Message
+
+from netc import netc_pb2 as pb
+from netc.errors import Fault, SpecError, near
+from netc.files import read_file
+from netc.spec import file_kinds, values
+from netc.spec.document import NOTHING, Document, Dropped
+from netc.spec.prototxt_reader import parse_prototxt as _parse_prototxt
+from netc.spec.unknown_fields import MOST_SHOWN, check_texts, discard
+from netc.spec.upgrade import upgraded
+from netc.spec.yaml_reader import parse_yaml as _parse_yaml
+
+YAML = (".yaml", ".yml")
+PROTOTXT = (".prototxt", ".pbtxt", ".txt")
+BINARY = (".caffemodel", ".binaryproto", ".solverstate")
+
+
+def parse_yaml(text: str, message_type: type[Message] = pb.NetParameter, path: str = "<text>") -> Document:
+    """The message that a YAML text spells, in the current format. SpecError lists everything that is wrong with it."""
+    return _whole(_upgraded(_parse_yaml(text, message_type, path)))
+
+
+def parse_prototxt(text: str, message_type: type[Message] = pb.NetParameter, path: str = "<text>", dropped: Dropped = NOTHING) -> Document:
+    """The message that a protobuf text spells, in the current format. SpecError lists everything that is wrong with it.
+
+    `dropped` are fields of forks of Caffe, which its messages do not have, that may be left out; the document has the warnings.
+    """
+    return _whole(_upgraded(_parse_prototxt(text, message_type, path, dropped)))
+
+
+def load(path: str | Path, message_type: type[Message] = pb.NetParameter, dropped: Dropped = NOTHING) -> Document:
+    """The message in a file, YAML, protobuf text or binary by its suffix, in the current format.
+
+    `dropped` as of `parse_prototxt`. SpecError lists everything that is wrong with it, each fault with its place.
+    """
+    return _whole(read(path, message_type, dropped))
+
+
+def read(path: str | Path, message_type: type[Message] = pb.NetParameter, dropped: Dropped = NOTHING) -> Document:
+    """What `load` gives, with the faults of its text as long as the rest can be read. SpecError where it cannot."""
+    name, suffix = str(path), Path(path).suffix
+    data = read_bytes(path)
+    if suffix not in (*YAML, *PROTOTXT, *BINARY):
+        raise SpecError(Fault(name, _wrong_suffix(data, suffix)))
+    if suffix in BINARY:
+        message = _decoded(data, message_type, name)
+        check_texts(message, name)
+        warnings = discard(message, name, dropped) if message_type is not pb.BlobProto else ()  # whose numbers alone are read
+        return _upgraded(Document(message, name, "", warnings=warnings))
+    text = _text(data, name)
+    old = _parse_yaml(text, message_type, name) if suffix in YAML else _parse_prototxt(text, message_type, name, dropped)
+    document = _upgraded(old)
+    if not document.message.ListFields() and not document.faults:
+        wanted = f"a {message_type.DESCRIPTOR.name} should stand in it"
+        if message_type is pb.NetParameter:
+            wanted = "a net has `layers` and, to be trained, a `solver`; `netc init net.yaml` writes one to start from"
+        raise SpecError(Fault(name, f"the file is empty; {wanted}"))
+    return document
+
+
+def _whole(document: Document) -> Document:
+    """`document`, if nothing is wrong with it."""
+    if document.faults:
+        raise SpecError(*document.faults)
+    return document
+
+
+def _upgraded(document: Document) -> Document:
+    try:
+        new = upgraded(document)
+        return replace(new, faults=(*new.faults, *values.faults(new)))
+    except SpecError as e:
+        raise SpecError(*document.faults, *e.faults) from e
+
+
+def parse_binary(data: bytes, message_type: type[Message], path: str = "<data>") -> Any:
+    """The message in protobuf's binary form, in the current format, fields of forks left where they are. SpecError if it holds none."""
+    try:
+        return upgraded(Document(_decoded(data, message_type, path), path, "")).message
+    except UnicodeDecodeError as e:
+        raise SpecError(Fault(path, f"holds a text that is not UTF-8: {e.object[:MOST_SHOWN]!r}")) from e
+
+
+def _decoded(data: bytes, message_type: type[Message], path: str) -> Any:
+    try:
+        return message_type.FromString(data)
+    except DecodeError as e:
+        text = f"this is no binary {message_type.DESCRIPTOR.name}, or the file is cut off ({e})"
+        raise SpecError(Fault(path, text)) from e
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """The content of a file. SpecError, with what is near, if it cannot be read."""
+    path = Path(path)
+    try:
+        return read_file(path)
+    except IsADirectoryError as e:
+        nets = sorted(str(p) for p in path.iterdir() if p.suffix in (*YAML, *PROTOTXT))
+        hint = f"; the nets in it are {', '.join(nets[:5])}{', ...' if len(nets) > 5 else ''}" if nets else ", and has no net in it"
+        raise SpecError(Fault(str(path), f"this is a folder, where the file of a net should be{hint}")) from e
+    except FileNotFoundError as e:
+        if not path.parent.is_dir():
+            raise SpecError(Fault(str(path), f"there is no folder {str(path.parent)!r}")) from e
+        others = [p.name for p in path.parent.iterdir() if p.suffix in (*YAML, *PROTOTXT, *BINARY)]
+        raise SpecError(Fault(str(path), f"there is no such file; {near(path.name, others)}")) from e
+    except OSError as e:
+        raise SpecError(Fault(str(path), f"the file cannot be read: {e.strerror}")) from e
+
+
+def _wrong_suffix(data: bytes, suffix: str) -> str:
+    if file_kinds.is_onnx(data):
+        return "a net is text; this is an ONNX model; `netc predict` runs it"
+    kinds = f"{', '.join(YAML)} for YAML, {', '.join(PROTOTXT)} for protobuf text, {', '.join(BINARY)} for Caffe's binary files"
+    return f"the suffix {suffix!r} does not say how a net is written here; it is {kinds}"
+
+
+def _text(data: bytes, path: str) -> str:
+    """The text in UTF-8, without a byte-order mark."""
+    if b"\0" in data:
+        raise SpecError(Fault(path, f"a net is text; this is {file_kinds.described(data)}"))
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as e:
+        line = data.count(b"\n", 0, e.start) + 1
+        column = e.start - data.rfind(b"\n", 0, e.start)
+        raise SpecError(Fault(f"{path}:{line}:{column}", f"the byte {data[e.start]:#04x} is not UTF-8")) from e

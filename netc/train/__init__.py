@@ -1,0 +1,1 @@
+"""Training: the loop, what each step is fed, tests, checkpoints, and the folder of a run."""

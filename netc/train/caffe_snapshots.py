@@ -1,0 +1,236 @@
+"""Runs in Caffe's files: a program's states as a `.caffemodel` and a `.solverstate`, binary or HDF5, and back.
+
+Field by field what Caffe's own Net::ToProto and Solver::Snapshot write, so that a run moves back and forth.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from inspect import Parameter, signature
+from pathlib import Path
+
+import numpy as np
+
+from netc import netc_pb2 as pb
+from netc import registry
+from netc.compiler.lower import Lowered
+from netc.compiler.program import Program
+from netc.errors import RunError, SnapshotError
+from netc.formats import caffe_hdf5
+from netc.formats.caffe_weights import SolverState, read_state, write_state, write_weights
+from netc.graph.ir import Node
+from netc.net.resolve import TRAIN, Net
+from netc.runtime.blob import numbers
+from netc.schedules import current_step
+from netc.spec import paths
+from netc.train.weights import load_weights, state_of
+
+Arrays = Mapping[str, np.ndarray]
+STATISTICS = {"BatchNorm": 3}  # blobs of which Caffe itself notes that they do not learn
+BINARYPROTO, HDF5 = pb.SolverParameter.BINARYPROTO, pb.SolverParameter.HDF5
+
+
+@dataclass(frozen=True)
+class CaffeSnapshot:
+    """What a solver's state gives: states by name, iterations that were done, and the step of its policy."""
+
+    states: dict[str, np.ndarray]
+    iteration: int
+    current_step: int
+
+
+def caffe_net(net: Net) -> pb.NetParameter:
+    """The net as Caffe runs it and writes it into weight files: only the layers of its phase, Split layers put in."""
+    found = pb.NetParameter(layer=[layer.param for layer in net.layers])
+    if net.param.HasField("name"):
+        found.name = net.param.name
+    found = _with_splits(found)
+    for layer in found.layer:
+        _set_up(layer, net.phase)
+    return found
+
+
+def _set_up(layer: pb.LayerParameter, phase: str) -> None:
+    """What Caffe's layers write into their own message when they are made."""
+    layer.ClearField("blobs")
+    layer.phase = pb.TRAIN if phase == TRAIN else pb.TEST
+    if registry.layer.facts[layer.type].get("loss") and not layer.loss_weight:
+        layer.loss_weight.append(1)
+    while len(layer.param) < STATISTICS.get(layer.type, 0):
+        layer.param.add(lr_mult=0)
+
+
+def _with_splits(net: pb.NetParameter) -> pb.NetParameter:
+    """Each top that is read more than once (a loss weight in the file counts as a reader) through a Split (insert_splits.cpp)."""
+    made: dict[str, tuple[int, int]] = {}
+    readers: dict[tuple[int, int], int] = {}
+    sources: dict[tuple[int, int], tuple[int, int]] = {}
+    for i, layer in enumerate(net.layer):
+        for j, bottom in enumerate(layer.bottom):
+            sources[i, j] = made[bottom]
+            readers[made[bottom]] = readers.get(made[bottom], 0) + 1
+        made |= {top: (i, j) for j, top in enumerate(layer.top)}
+        for j, weight in enumerate(layer.loss_weight[: len(layer.top)]):
+            readers[i, j] = readers.get((i, j), 0) + bool(weight)
+    split = pb.NetParameter(name=net.name) if net.HasField("name") else pb.NetParameter()
+    taken: dict[tuple[int, int], int] = {}
+    for i, old in enumerate(net.layer):
+        layer = split.layer.add()
+        layer.CopyFrom(old)
+        for j, bottom in enumerate(old.bottom):
+            source = sources[i, j]
+            if readers[source] > 1:
+                number = taken.get(source, 0)
+                layer.bottom[j] = f"{_split_name(net, source, bottom)}_{number}"
+                taken[source] = number + 1
+        for j, top in enumerate(old.top):
+            if readers.get((i, j), 0) > 1:
+                weight = old.loss_weight[j] if j < len(old.loss_weight) else 0.0
+                _add_split(split, _split_name(net, (i, j), top), top, readers[i, j], weight)
+                if weight:
+                    layer.ClearField("loss_weight")
+                    taken[i, j] = 1
+    return split
+
+
+def _split_name(net: pb.NetParameter, source: tuple[int, int], blob: str) -> str:
+    return f"{blob}_{net.layer[source[0]].name}_{source[1]}_split"
+
+
+def _add_split(net: pb.NetParameter, name: str, bottom: str, count: int, weight: float) -> None:
+    layer = net.layer.add(name=name, type="Split", bottom=[bottom])
+    layer.top.extend(f"{name}_{k}" for k in range(count))
+    if weight:
+        layer.loss_weight.extend([weight] + [0.0] * (count - 1))
+
+
+def owners(lowered: Lowered) -> list[Node]:
+    """The states that are learned blobs, statistics among them, in Caffe's order: shared ones once."""
+    return list(dict.fromkeys(state_of(b) for blobs in lowered.layer_blobs.values() for b in blobs))
+
+
+def write_model(path: str | Path, lowered: Lowered, states: Arrays, form: int = BINARYPROTO, diffs: Arrays | None = None) -> None:
+    """The weights of a net as `.caffemodel`, or `.caffemodel.h5` for HDF5. `diffs`, by state, stand beside them where given."""
+    net = caffe_net(lowered.net)
+    if form == HDF5:
+        first = {node: layer for layer, blobs in reversed(list(lowered.layer_blobs.items())) for node in map(state_of, blobs)}
+
+        def own(arrays: Arrays) -> dict[str, list[np.ndarray | None]]:
+            """Arrays of the layers that own their blobs; None for a blob that is another layer's."""
+            found = {}
+            for layer, blobs in lowered.layer_blobs.items():
+                given = _of_layer(lowered, layer, arrays)
+                found[layer] = [a if first[state_of(b)] == layer else None for b, a in zip(blobs, given, strict=True)]
+            return found
+
+        caffe_hdf5.write_model(path, [layer.name for layer in net.layer], own(states), own(diffs) if diffs else None)
+        return
+    arrays = {layer: _of_layer(lowered, layer, states) for layer in lowered.layer_blobs}
+    write_weights(path, net, arrays, {layer: _of_layer(lowered, layer, diffs) for layer in lowered.layer_blobs} if diffs else None)
+
+
+def _of_layer(lowered: Lowered, layer: str, states: Arrays) -> list[np.ndarray]:
+    blobs = lowered.layer_blobs[layer]
+    return [states[state_of(b).attrs["name"]].reshape(tuple(map(int, b.shape))) for b in blobs]
+
+
+def write_snapshot(prefix: str, program: Program, states: Arrays, iteration: int, diffs: Arrays | None = None) -> tuple[Path, Path]:
+    """`<prefix>_iter_<N>.caffemodel` and `.solverstate`, with `.h5` where the solver's snapshot_format says so; their paths.
+
+    RunError if the disk refuses.
+    """
+    solver = program.job.solver
+    form = solver.snapshot_format
+    suffix = ".h5" if form == HDF5 else ""
+    model, state = (Path(f"{prefix}_iter_{iteration}.{kind}{suffix}") for kind in ("caffemodel", "solverstate"))
+    blobs = owners(program.train)
+    history = [_slot(states, node, slot) for slot in _slots(solver) for node in blobs]
+    step = _step(solver, iteration)
+    try:
+        model.parent.mkdir(parents=True, exist_ok=True)
+        write_model(model, program.train, states, form, diffs if solver.snapshot_diff else None)
+        if form == HDF5:
+            caffe_hdf5.write_state(state, iteration, str(model), step, history)
+        else:
+            write_state(state, SolverState(iteration, str(model), step, tuple(history)))
+    except OSError as e:
+        raise RunError(f"{model}: cannot be written: {e.strerror or e}") from e
+    return model, state
+
+
+def write_of_run(program: Program, folder: Path, states: Arrays, before: Arrays, iteration: int) -> tuple[Path, Path]:
+    """`write_snapshot` where snapshot_prefix says, or in `folder`; `before` are the states before the last step."""
+    prefix, name = program.job.solver.snapshot_prefix, program.job.name
+    if not prefix:
+        prefix = str(folder / name)
+    elif program.job.published and prefix not in program.job.named:
+        prefix = str(folder / (Path(prefix).name or name))
+    elif prefix.endswith("/") or Path(prefix).is_dir():
+        prefix = str(Path(prefix) / name)
+    learned = {n for n, node in program.states.items() if node.attrs["kind"] == "parameter"}
+    updates = {n: before[n] - a if n in before and n in learned else np.zeros_like(a) for n, a in states.items()}
+    return write_snapshot(prefix, program, states, iteration, updates)
+
+
+def read_snapshot(path: str, program: Program) -> CaffeSnapshot:
+    """The states that a `.solverstate`, with the weights that it names, gives to a program; those it says nothing of at their start.
+
+    SnapshotError if it is of another net, or of a solver with another history.
+    """
+    found = read_state(path)
+    solver, blobs = program.job.solver, owners(program.train)
+    slots = _slots(solver)
+    if len(found.history) != len(slots) * len(blobs):
+        text = f"has {len(found.history)} history blobs; this net with solver {solver.type} needs {len(slots) * len(blobs)}"
+        raise SnapshotError(f"{path}: {text}")
+    states = program.start() | load_weights(_learned(path, found.learned_net), program.states, program.layer_blobs)
+    names = [f"{node.attrs['name']}.{slot}" for slot in slots for node in blobs]
+    for name, array in zip(names, found.history, strict=True):
+        if name in states:
+            if array.size != states[name].size:
+                raise SnapshotError(f"{path}: the history of {name} has {array.size} values, the net needs {states[name].size}")
+            if array.dtype.kind != "f":
+                raise SnapshotError(f"{path}: the history of {name} is {array.dtype}; floating-point numbers are needed")
+            states[name] = numbers(array, states[name].dtype, f"{path}: the history of {name}").reshape(states[name].shape)
+    if "solver.step" in states:
+        states["solver.step"] = np.asarray(found.iteration, np.float32)
+    return CaffeSnapshot(states, found.iteration, found.current_step)
+
+
+def step_note(found: CaffeSnapshot, program: Program) -> str | None:
+    """What to say where the file counted other steps of the policy than this solver does; None where they agree."""
+    now = _step(program.job.solver, found.iteration)
+    if found.current_step == now:
+        return None
+    return f"the snapshot was at step {found.current_step} of lr_policy, this solver is at {now}: stepvalue or stepsize differ"
+
+
+def _learned(path: str, name: str) -> str:
+    """The file of the weights: as it is named, from the current folder, or else beside the solver's state."""
+    places = [Path(name), Path(path).parent / name, Path(path).parent / os.path.basename(name)]
+    if paths.published(path):  # a stranger's names what lies beside it, and nothing else
+        places = places[-1:]
+    for place in places:
+        if name and place.is_file():
+            return str(place)
+    raise SnapshotError(f"{path}: its weights, {name!r}, are neither here nor beside it")
+
+
+def _slots(solver: pb.SolverParameter) -> list[str]:
+    """The states of the solver's type for each parameter, but for the step, which Caffe counts by itself."""
+    arguments = signature(registry.optimizer.find(solver.type)).parameters.values()
+    return [a.name for a in arguments if a.kind is not Parameter.KEYWORD_ONLY and a.name != "step"][3:]
+
+
+def _slot(states: Arrays, node: Node, slot: str) -> np.ndarray:
+    """What does not learn has a history of zeros."""
+    shape = tuple(map(int, node.types[0].shape))
+    return states.get(f"{node.attrs['name']}.{slot}", np.zeros(shape, np.float32))
+
+
+def _step(solver: pb.SolverParameter, iteration: int) -> int:
+    """What Caffe's policies that go by steps count: that of the last update."""
+    last = max(0, iteration - 1)
+    if solver.lr_policy == "multistep":
+        return current_step(solver, last)
+    return last // solver.stepsize if solver.lr_policy == "step" and solver.stepsize > 0 else 0

@@ -1,0 +1,156 @@
+"""One pass over a test set: every loss and metric as one batch that holds the whole set would give it, whatever the batches."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from netc import registry
+from netc.compiler.lower import OUT, Lowered
+from netc.errors import DataError, Fault, SpecError
+from netc.graph.tensor_type import Dim
+from netc.layers.context import BATCH, ROWS, SUM
+from netc.net.resolve import Layer, Net
+from netc.train.feed import Feeder
+from netc.train.tester import TestNet
+
+Score = float | list[float | None]  # None where there is none: of a class without labels
+Scores = dict[str, Score]
+
+
+class Stopped(Exception):
+    """A test was given up before its end."""
+
+
+class Tally:
+    """What the batches of a test come to, by the outputs of its net. `batch` is the size that the net is for, "N" for any."""
+
+    def __init__(self, lowered: Lowered, batch: Dim):
+        self.lowered = lowered
+        self._sums: dict[str, np.ndarray | float] = {}
+        self._rows: dict[str, list[np.ndarray]] = {}
+        numbers = [n for n, v in lowered.graph.outputs.items() if not v.rank or (batch != 1 and all(d == 1 for d in v.shape))]
+        self._plain = [n for n in numbers if n == "loss" or n.startswith(OUT)]
+        self._totals = dict.fromkeys(self._plain, 0.0)
+        self._count = 0
+
+    def add(self, results: Mapping[str, np.ndarray], rows: int) -> None:
+        """What one batch of so many rows gave."""
+        for name, array in results.items():
+            if name.startswith(SUM):
+                self._sums[name] = self._sums.get(name, 0.0) + array.astype(np.float64)
+            elif name.startswith(ROWS):
+                self._rows.setdefault(name, []).append(array)
+        for name in self._plain:
+            self._totals[name] += float(results[name].reshape(())) * rows
+        self._count += rows
+
+    def scores(self) -> Scores:
+        """Of every output that is a number, or the numbers of a metric; other numbers are the mean of their batches by rows."""
+        tops = self._tops()
+        found: Scores = {}
+        for name in self.lowered.graph.outputs:
+            top = name.removeprefix(OUT)
+            if name == "loss" and OUT + "loss" not in self.lowered.graph.outputs:
+                found["loss"] = self._loss(tops)
+            elif name.startswith(OUT) and (top in tops or name in self._totals):
+                found[top] = tops[top] if top in tops else self._totals[name] / max(1, self._count)
+        return found
+
+    def _tops(self) -> Scores:
+        """The tops of losses and metrics, which say what they need of the whole set."""
+        found: Scores = {}
+        for layer in self.lowered.net.layers:
+            record = self._record(layer)
+            if record and "whole" in layer.facts:
+                found |= {t: _score(v) for t, v in zip(layer.tops, layer.facts["whole"](layer.param, record), strict=False)}
+        return found
+
+    def _record(self, layer: Layer) -> dict[str, np.ndarray]:
+        prefixes = {kind: f"{kind}{layer.name}/" for kind in (SUM, ROWS)}
+        sums = {n.removeprefix(prefixes[SUM]): np.asarray(v) for n, v in self._sums.items() if n.startswith(prefixes[SUM])}
+        rows = {n.removeprefix(prefixes[ROWS]): np.concatenate(v) for n, v in self._rows.items() if n.startswith(prefixes[ROWS])}
+        return sums | rows
+
+    def _loss(self, tops: Scores) -> Score:
+        """The weighted sum of all losses; of those that say nothing of the whole set, the mean of the batches."""
+        layers = self.lowered.net.layers
+        weights = [(t, w) for x in layers for t, w in zip(x.tops, x.loss_weights, strict=True) if w]
+        values = [(tops.get(t), w) for t, w in weights]
+        if all(isinstance(v, float) for v, _ in values):
+            return math.fsum(v * w for v, w in values if isinstance(v, float))
+        return self._totals["loss"] / max(1, self._count)
+
+
+def evaluate(net: TestNet, feeder: Feeder, batches: int | None, stop: Callable[[], bool] = lambda: False) -> Scores:
+    """The scores over `batches` batches (None: one pass).
+
+    What the net carries from batch to batch is zero before the first. Raises Stopped once `stop()` is true. DataError for what the
+    data may not hold: labels that are no class, NaN.
+    """
+    net.restart()
+    tally = Tally(net.lowered, net.batch)
+    for index in range(batches or feeder.batches or 1):
+        if stop():
+            raise Stopped
+        feeds = feeder(index) if batches else feeder.once(index)
+        rows = feeder.size(feeds)
+        results = net.run(feeds, rows)
+        if results is None:
+            continue
+        if not finite(results) and (faults := feeder.no_numbers(feeds, index)):
+            raise DataError(*faults)
+        tally.add(feeder.kept(results), rows)
+    return tally.scores()
+
+
+def layer_scores(net: Net, states: Mapping[str, np.ndarray], feeder: Feeder, batches: int | None, seed: int) -> Scores:
+    """What takes longer than a pass: the scores (`registry.score`) of layers that read the data and whose own loss the net names."""
+    sources = {top for layer in net.sources for top in layer.tops}
+    found: Scores = {}
+    for layer in net.layers:
+        if layer.type in registry.score and len(layer.tops) > layer.facts["own_loss"] and layer.bottoms[0] in sources:
+            rows = np.concatenate([feeder(k)[BATCH + layer.bottoms[0]] for k in range(batches or feeder.batches or 1)])
+            found |= registry.score[layer.type](layer.param, states, rows, seed)
+    return found
+
+
+def monitored(net: Net, asked: str) -> tuple[str, bool]:
+    """The output that tells which model is best, and whether more of it is better: `asked`, the first metric, or the loss."""
+    metrics = [layer.tops[0] for layer in net.layers if layer.facts.get("metric") and layer.tops]
+    losses = [layer.tops[0] for layer in net.layers if layer.facts.get("loss") and layer.tops]
+    name = asked or (metrics + losses + ["loss"])[0]
+    return name, name in metrics
+
+
+def monitored_value(scores: Scores, name: str, place: str) -> float:
+    """The number that tells which model is best. SpecError, at the `place` that asks for it, if there is none of that name."""
+    value = scores.get(name)
+    if isinstance(value, float):
+        return value
+    numbers = ", ".join(singles(scores))
+    what = f"the test net has no output {name!r}" if value is None else f"{name!r} is {len(value)} numbers; one is wanted"
+    raise SpecError(Fault(place, f"{what}; it has {numbers}"))
+
+
+def singles(scores: Mapping[str, Any]) -> dict[str, float]:
+    """The scores that are one number."""
+    return {name: value for name, value in scores.items() if isinstance(value, float | int)}
+
+
+def values(scores: Scores) -> Iterable[float]:
+    """Every number among the scores."""
+    for value in scores.values():
+        yield from ([value] if isinstance(value, float | int) else (v for v in value if v is not None))
+
+
+def finite(values: Mapping[str, np.ndarray]) -> bool:
+    """Whether every number is one."""
+    return all(np.isfinite(v).all() for v in values.values() if v.dtype.kind == "f")
+
+
+def _score(value: np.ndarray | float) -> Score:
+    """A number as a float, several as a list with None for those that are none."""
+    array = np.asarray(value, np.float64)
+    return [None if np.isnan(v) else float(v) for v in array.reshape(-1)] if array.ndim else float(array)

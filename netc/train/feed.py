@@ -1,0 +1,162 @@
+"""What each step is fed: batches from the sources, and random numbers, made ahead on a thread."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from netc import data, random
+from netc.compiler.lower import Lowered
+from netc.errors import DataError, Fault, SpecError
+from netc.graph.ir import Graph, Node
+from netc.layers.context import BATCH, NOISE, SINK
+from netc.net.resolve import VALIDATION, Layer, Net
+from netc.spec import paths
+from netc.train.labels import Checks
+
+Feeds = dict[str, np.ndarray]
+OUTPUTS = "outputs"
+
+
+class Feeder:
+    """Opens the sources of a net and makes what step (iteration, sub_batch) is fed: a pure function of the seed and these.
+
+    With `validation`, sources that have rows for it give these. `folder` is the run's. `lowered` is the net whose layers are asked
+    what they may be fed: DataError for what the sources keep in memory, and for each batch of what they do not.
+    """
+
+    def __init__(self, net: Net, graph: Graph, seed: int, base: str, iter_size: int = 1, validation: bool = False,
+                 lowered: Lowered | None = None, folder: Path | None = None):  # fmt: skip
+        self.net = net
+        inputs = {n.attrs["name"]: n for n in graph.leaves("Input")}
+        fed = {BATCH + top for layer in net.sources for top in layer.tops}
+        unfed = sorted(n.removeprefix(BATCH) for n in inputs if n.startswith(BATCH) and n not in fed)
+        if unfed:
+            raise SpecError(f"{net.document.place()}: nothing feeds {', '.join(map(repr, unfed))}; a Data layer can")
+        self.iter_size, self.seed = iter_size, seed
+        self.noise = [n for n in inputs.values() if n.attrs["name"].startswith(NOISE)]
+        self.wanted = {n for n in inputs if n.startswith(BATCH)}
+        self.layers = net.sources
+        self.sinks = sinks_of(net.layers, base, folder)
+        validated = [validation and layer.source is not None and layer.source.has_validation for layer in net.sources]
+        phases = [VALIDATION if own else net.phase for own in validated]
+        self.sources = [_opened(layer, p, seed, base, iter_size) for layer, p in zip(net.sources, phases, strict=True)]
+        phase = VALIDATION if any(validated) else net.phase
+        self.checks = None if lowered is None else Checks(lowered, self.layers, self.sources, phase)
+        if self.checks is not None:
+            self.checks.stored()
+
+    def __call__(self, iteration: int, sub_batch: int = 0) -> Feeds:
+        return self._with_noise(self._batches(iteration, sub_batch), iteration, sub_batch)
+
+    def no_numbers(self, feeds: Feeds, iteration: int, sub_batch: int = 0) -> list[Fault]:
+        """What is NaN or infinite in a batch that was fed, by its source and row."""
+        if self.checks is None:
+            return []
+        self.checks.look_for_nan(feeds, iteration, sub_batch)
+        return self.checks.faults(f"a batch of {self.checks.phase}")
+
+    def once(self, index: int) -> Feeds:
+        """The feeds of batch `index` of one pass: the last one has no row of the first, and as few rows of sources without an end."""
+        feeds = self._batches(index, 0)
+        left = self.rows - index * self.batch_size if self.rows is not None else 0
+        for layer, source in zip(self.layers, self.sources, strict=True):
+            if 0 < left < source.batch_size == self.batch_size and (source.wraps or source.rows is None):
+                feeds |= {BATCH + n: feeds[BATCH + n][:left] for n in layer.tops if len(feeds.get(BATCH + n, ())) == source.batch_size}
+        return self._with_noise(feeds, index, 0)
+
+    def _batches(self, iteration: int, sub_batch: int) -> Feeds:
+        feeds: Feeds = {}
+        for layer, source in zip(self.layers, self.sources, strict=True):
+            for top, array in zip(layer.tops, source.batch(iteration, sub_batch), strict=False):
+                if BATCH + top in self.wanted:
+                    feeds[BATCH + top] = np.ascontiguousarray(array)
+        if self.checks is not None:
+            self.checks.batch(feeds, iteration, sub_batch)
+        return feeds
+
+    def _with_noise(self, feeds: Feeds, iteration: int, sub_batch: int) -> Feeds:
+        rows = self.size(feeds)
+        return feeds | {n.attrs["name"]: draw(n, self.seed, iteration, sub_batch, rows) for n in self.noise}
+
+    def kept(self, results: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """What a step gave, without that which goes into the net's sinks; those have it now."""
+        for layer, sink in self.sinks:
+            sink.write(*(results[f"{SINK}{layer.name}/{k}"] for k in range(len(layer.bottoms))))
+        return {name: array for name, array in results.items() if not name.startswith(SINK)}
+
+    def counted(self, index: int) -> Feeds:
+        """The feeds of batch `index`, counted over all sub-batches."""
+        return self(*divmod(index, self.iter_size))
+
+    def size(self, feeds: Feeds) -> int:
+        """The rows of a batch that was fed, of which the last of a test may have fewer."""
+        described = [pair for layer in self.layers if layer.source for pair in zip(layer.tops, layer.source.tops, strict=False)]
+        fed = [(feeds[BATCH + name], top.batch_axis or 0) for name, top in described if BATCH + name in feeds]
+        return max((array.shape[axis] for array, axis in fed if array.ndim), default=1)
+
+    def skipped(self) -> list[str]:
+        """What is wrong with each row that could not be decoded and was skipped so far."""
+        return [text for source in self.sources for text in source.skipped()]
+
+    def notes(self) -> list[str]:
+        """What the rows read so far do not show of what they were read from, such as an alpha channel."""
+        return [text for source in self.sources for text in source.notes()]
+
+    @property
+    def rows(self) -> int | None:
+        """Rows of the first source that ends."""
+        return next((s.rows for s in self.sources if s.rows is not None), None)
+
+    @property
+    def batches(self) -> int | None:
+        """Batches of one pass over that source, the short last one counted."""
+        return next((data.test_batches(s) for s in self.sources if s.rows is not None), None)
+
+    @property
+    def batch_size(self) -> int:
+        return self.sources[0].batch_size if self.sources else 1
+
+    @property
+    def depth(self) -> int:
+        """How many batches to make ahead: the largest `prefetch` of the data layers."""
+        return max((data.setting(layer.param, "prefetch") for layer in self.layers), default=4)
+
+
+class _Refused:
+    """What a published net would write where there is no run, and so no folder that it may write into."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def write(self, *arrays: np.ndarray) -> None:
+        """DataError."""
+        raise DataError(f"layer {self.name!r} writes a file; the net came out of a zoo, and writes into the folder of a run alone")
+
+
+def sinks_of(layers: Iterable[Layer], base: str, folder: Path | None = None) -> list[tuple[Layer, Any]]:
+    """What writes down what layers are given: relative to `base`, but of a published net into outputs/ in the `folder` of its run."""
+    found = [layer for layer in layers if layer.facts.get("sink")]
+    place: Path | None = Path(base)
+    if found and paths.published(base):
+        place = folder / OUTPUTS if folder else None
+        if place:
+            place.mkdir(exist_ok=True)
+    return [(layer, layer.facts["sink"](layer.param, place) if place else _Refused(layer.name)) for layer in found]
+
+
+def _opened(layer: Layer, phase: str, seed: int, base: str, iter_size: int) -> data.Source:
+    """The source of a data layer. DataError at the layer's place, or within its files."""
+    try:
+        return data.open(layer.param, phase, seed, base, iter_size)
+    except DataError as e:
+        place = layer.at(data.message_name(layer.param), "source")
+        raise type(e)(*(f if f.place else Fault(place, f"layer {layer.name!r}: {f.text}") for f in e.faults)) from e
+
+
+def draw(node: Node, seed: int, iteration: int, sub_batch: int = 0, rows: int = 1) -> np.ndarray:
+    """The random numbers that a noise input is fed in one step. `rows` stands for a symbolic batch."""
+    attrs: Any = node.attrs
+    shape = tuple(rows if isinstance(d, str) else int(d) for d in node.types[0].shape)
+    return random.draw(attrs["distribution"], random.key(seed, attrs["key"]), shape, iteration, sub_batch)

@@ -1,0 +1,200 @@
+"""What a net's data may not hold: labels that are no class, targets out of their range, NaN. One check for all sources.
+
+Columns that are kept in memory are looked at whole before the first step; of others each batch before the step that it is for. Labels
+that come out of layers are computed beforehand from what is fed or, where they hang on weights, looked at by the run itself.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from netc import data
+from netc.compiler.lower import Lowered, Reading
+from netc.errors import DataError, Fault
+from netc.graph.ir import Graph, Node
+from netc.layers.context import BATCH
+from netc.net.resolve import Layer
+from netc.runtime.chain import open_graph
+from netc.runtime.session import Runs
+from netc.spec.fields import KINDS
+from netc.train.bad_values import Found, Place, base_of, fault_of, nowhere
+
+CHUNK = 2**20  # numbers of a column that are looked at together
+ROW_BY_ROW = {
+    *("Reshape", "Squeeze", "Unsqueeze", "Split", "Cast", "Add", "Sub", "Mul", "Div", "Neg", "Abs", "Floor", "Pow", "Clip", "ArgMax"),
+    *("Greater", "Less", "Equal", "Not", "Where", "Identity"),
+}  # ops that, along other axes, take nothing from one row into another
+
+
+@dataclass(frozen=True)
+class Column:
+    """A top of an open source."""
+
+    layer: Layer
+    source: data.Source
+    top: int
+
+    @property
+    def name(self) -> str:
+        return BATCH + self.layer.tops[self.top]
+
+    @property
+    def spec(self) -> data.TopSpec:
+        return self.source.description.tops[self.top]
+
+    @property
+    def holds_floats(self) -> bool:
+        """Whether a value can be NaN."""
+        return bool(self.source.stored(self.top, np.arange(1)).dtype.kind == "f")
+
+    def parts(self) -> Iterator[tuple[np.ndarray, Place]]:
+        """All rows as they are stored, some at a time, and where their elements stand."""
+        count, size = self.source.rows or 0, self.source.stored(self.top, np.arange(1)).size
+        step = max(1, CHUNK // max(1, size))
+        for first in range(0, count, step):
+            rows = np.arange(first, min(first + step, count))
+            yield self.source.stored(self.top, rows), self.placed(rows, 0)
+
+    def placed(self, rows: np.ndarray, axis: int | None) -> Place:
+        """Where the elements of an array of these rows stand, the rows being its `axis`."""
+
+        def place(index: tuple[int, ...]) -> str:
+            if axis is None or axis >= len(index) or index[axis] >= len(rows):
+                return ""
+            inner = index[:axis] + index[axis + 1 :]
+            return self.source.place(self.top, int(rows[index[axis]])) + self._within(inner)
+
+        return place
+
+    def _within(self, inner: tuple[int, ...]) -> str:
+        """Which number of a row: the name of a table's column, or its place."""
+        names = self.source.description.columns
+        if inner and not self.top and len(names) == self.spec.shape[-1]:
+            return f", column {names[inner[-1]]!r}"
+        return f", element {list(inner)}" if inner else ""
+
+
+class Checks:
+    """The checks of a net's open sources. `phase` names their rows in messages."""
+
+    def __init__(self, lowered: Lowered, layers: Sequence[Layer], sources: Sequence[data.Source], phase: str):
+        self.phase = phase
+        self.columns = {
+            column.name: column
+            for layer, source in zip(layers, sources, strict=True)
+            for k in range(min(len(layer.tops), len(source.description.tops)))
+            for column in [Column(layer, source, k)]
+        }
+        self._direct: list[tuple[Reading, Column]] = []
+        self._derived: list[Reading] = []
+        known = set()
+        for reading in lowered.readings:
+            base, d = base_of(reading.value), reading.domain
+            key = (base, d.low, d.high, d.whole, d.ignored)
+            if reading.guard or key in known:
+                continue
+            known.add(key)
+            column = self.columns.get(base.node.attrs.get("name", "")) if base.node.key == ("netc", "Input") else None
+            if column is not None:
+                self._direct.append((reading, column))
+            elif base.node.key != ("netc", "Input") and all(n.attrs["name"] in self.columns for n in _inputs(reading)):
+                self._derived.append(reading)
+        layers_of_ones_own = [x for x in lowered.net.layers if x.type == "Python" or x.type not in KINDS]
+        gaps = {b for x in layers_of_ones_own for b in x.bottoms}  # what these may do with NaN only they know
+        used = {BATCH + b for x in lowered.net.layers for b in x.bottoms if b not in gaps}
+        self._numbers = [column for name, column in self.columns.items() if name in used]
+        self._sessions: dict[Reading, Runs] = {}
+        self._found: dict[Reading, Found] = {}
+        self._no_numbers: dict[str, Found] = {}
+
+    def stored(self) -> None:
+        """Look at all that is kept in memory. DataError lists what is wrong; what was looked at is let alone from then on."""
+        read = [column for _, column in self._direct]
+        for column in (c for c in self._numbers if c not in read and c.holds_floats and c.source.in_memory(c.top)):
+            for array, place in column.parts():
+                self._note_nan(column, array, place)
+        looked = [(r, c) for r, c in self._direct if c.source.in_memory(c.top) and (c.top or c.spec.dtype != "float32")]
+        for reading, column in looked:  # a first top of floats is not yet what it will be: its mean is subtracted
+            for array, place in column.parts():
+                self._note(reading, array, place)
+        if faults := self.faults(self.phase):
+            raise DataError(*faults)
+        self._direct = [pair for pair in self._direct if pair not in looked]
+
+    def batch(self, feeds: Mapping[str, np.ndarray], iteration: int, sub_batch: int = 0) -> None:
+        """Look at what was not looked at, in a batch that is to be fed. DataError for what is wrong."""
+        self.look(feeds, iteration, sub_batch)
+        if faults := self.faults(f"a batch of {self.phase}"):
+            raise DataError(*faults)
+
+    def look(self, feeds: Mapping[str, np.ndarray], iteration: int, sub_batch: int = 0) -> None:
+        """Note what is wrong in a batch, for `faults`."""
+        for reading, column in self._direct:
+            if column.name in feeds:
+                self._note(reading, feeds[column.name], self._placed(column, iteration, sub_batch))
+        for reading in self._derived:
+            inputs = _inputs(reading)
+            if all(n.attrs["name"] in feeds for n in inputs):
+                fed = [self.columns[n.attrs["name"]] for n in inputs]
+                known = len(fed) == 1 and _keeps_rows(reading, fed[0].spec.batch_axis)
+                self._note(reading, self._made(reading, feeds), self._placed(fed[0], iteration, sub_batch) if known else nowhere)
+
+    def faults(self, of: str) -> list[Fault]:
+        """What was noted since the last call."""
+        found = [_no_numbers(self.columns[name], what, of) for name, what in self._no_numbers.items()]
+        found += [fault_of(reading, what, of) for reading, what in self._found.items()]
+        self._found, self._no_numbers = {}, {}
+        return found
+
+    def look_for_nan(self, feeds: Mapping[str, np.ndarray], iteration: int, sub_batch: int = 0) -> None:
+        """Note what is NaN or infinite in a batch, for `faults`."""
+        for column in (c for c in self._numbers if c.name in feeds):
+            self._note_nan(column, feeds[column.name], self._placed(column, iteration, sub_batch))
+
+    def _note_nan(self, column: Column, array: np.ndarray, place: Place) -> None:
+        if array.dtype.kind == "f" and not (finite := np.isfinite(array)).all():
+            self._no_numbers.setdefault(column.name, Found()).add(array, ~finite, place)
+
+    def _note(self, reading: Reading, array: np.ndarray, place: Place) -> None:
+        wrong = reading.domain.wrong(array)
+        if wrong.any():
+            self._found.setdefault(reading, Found()).add(array, wrong, place)
+
+    def _placed(self, column: Column, iteration: int, sub_batch: int) -> Place:
+        return column.placed(column.source.numbers(iteration, sub_batch), column.spec.batch_axis)
+
+    def _made(self, reading: Reading, feeds: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The labels that layers make of what is fed."""
+        if reading not in self._sessions:
+            self._sessions[reading] = open_graph(Graph("labels", {"labels": reading.value}))
+        given = {n.attrs["name"]: _filled(feeds[n.attrs["name"]], n.types[0].shape) for n in _inputs(reading)}
+        return self._sessions[reading].run(given)["labels"]
+
+
+def _inputs(reading: Reading) -> list[Node]:
+    """What the values of a reading are made of."""
+    return Graph("", {"": reading.value}).leaves("Input")
+
+
+def _keeps_rows(reading: Reading, axis: int | None) -> bool:
+    """Whether a value that is made of one input has the rows of it, along the same axis."""
+    nodes = Graph("", {"": reading.value}).nodes
+    inputs = [n for n in nodes if n.key == ("netc", "Input")]
+    if axis is None or len(inputs) != 1:
+        return False
+    rows = inputs[0].types[0].shape[: axis + 1]
+    made = [n for n in nodes if n.domain != "netc"]
+    return all(n.op in ROW_BY_ROW and n.types[0].shape[: axis + 1] == rows and n.attrs.get("axis", -1) not in range(axis + 1) for n in made)
+
+
+def _no_numbers(column: Column, found: Found, of: str) -> Fault:
+    layer, name = column.layer, column.layer.tops[column.top]
+    text = f"{name!r} of {of} has {found}; take these rows out of the data, or fill in numbers"
+    return Fault(layer.at(), f"layer {layer.name!r}: {text}")
+
+
+def _filled(array: np.ndarray, shape: Sequence[int | str]) -> np.ndarray:
+    """An array as long as a graph of fixed sizes wants it, its last row repeated."""
+    wanted = [w if isinstance(w, int) else n for w, n in zip(shape, array.shape, strict=True)]
+    return np.pad(array, [(0, max(0, w - n)) for w, n in zip(wanted, array.shape, strict=True)], mode="edge") if array.size else array

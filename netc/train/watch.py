@@ -1,0 +1,14 @@
+"""What `watch` asks of a step: numbers of each layer."""
+
+from netc.compiler.step import WATCH
+from netc.runtime.session import Stepper
+from netc.train.feed import Feeds
+
+
+def watched(stepper: Stepper, feeds: Feeds) -> dict[str, dict[str, float]]:
+    """What the step on `feeds` would do to each layer, by layer and what is measured."""
+    layers: dict[str, dict[str, float]] = {}
+    for name, value in stepper.run(feeds).items():
+        layer, _, what = name.removeprefix(WATCH).rpartition("/")
+        layers.setdefault(layer, {})[what] = float(value.reshape(()))
+    return layers

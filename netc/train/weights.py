@@ -1,0 +1,135 @@
+"""Weights from files onto a net: by state name (safetensors) or by layer and blob (Caffe's files)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from netc.errors import DataError, Fault, SnapshotError
+from netc.formats.caffe_weights import read_weights
+from netc.graph.ir import Node, Value
+from netc.runtime import snapshot
+from netc.runtime.blob import numbers
+
+CAFFE = (".caffemodel", ".h5", ".hdf5")
+Blobs = Mapping[str, Sequence[Value]]
+
+
+MOST_NAMES = 8  # layers that a sentence lists
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a file gives a net: values of states, and the names of layers that have none there, or that only the file has."""
+
+    path: str
+    states: dict[str, np.ndarray]
+    loaded: tuple[str, ...]
+    fresh: tuple[str, ...]
+    unused: tuple[str, ...]
+
+    def __str__(self) -> str:
+        parts = {"start fresh": self.fresh, "in the file alone": self.unused}
+        rest = "".join(f"; {what}: {_names(layers)}" for what, layers in parts.items() if layers)
+        return f"{self.path}: loaded {len(self.loaded)} layer{'s' if len(self.loaded) != 1 else ''} ({_names(self.loaded)}){rest}"
+
+
+def load_weights(path: str, states: Mapping[str, Node], blobs: Blobs) -> dict[str, np.ndarray]:
+    """The values of `found_weights`."""
+    return found_weights(path, states, blobs).states
+
+
+def found_weights(path: str, states: Mapping[str, Node], blobs: Blobs) -> Weights:
+    """The start values of those `states` that the file holds. Layers are matched by name, as Caffe does; slots are left out.
+
+    `blobs` are the learned blobs of each layer, see `Lowered.layer_blobs`. SnapshotError if a shape or the number of a
+    layer's blobs differs, or if nothing matches.
+    """
+    kept = {n: s for n, s in states.items() if s.attrs["kind"] in ("parameter", "statistic")}
+    found, names = _by_blob(path, blobs) if Path(path).suffix in CAFFE else _by_name(path, kept)
+    if not found:
+        raise SnapshotError(f"{path}: holds no weights of this net; the net has {', '.join(sorted(kept)[:8])}")
+    found = {n: a for n, a in found.items() if n in kept}
+    layers = dict.fromkeys(s.attrs["layer"] for s in kept.values())
+    missing = {s.attrs["layer"]: [n for n in kept if n not in found and kept[n].attrs["layer"] == s.attrs["layer"]] for s in kept.values()}
+    loaded = dict.fromkeys(kept[n].attrs["layer"] for n in found)
+    fresh = [name if name not in loaded else ", ".join(missing[name]) for name in layers if missing[name]]
+    own = {*layers, *(layer for layer, wanted in blobs.items() if wanted)}
+    unused = [name for name in names if name not in own]
+    return Weights(path, found, tuple(loaded), tuple(fresh), tuple(dict.fromkeys(unused)))
+
+
+def _names(layers: Sequence[str]) -> str:
+    more = len(layers) - MOST_NAMES
+    return ", ".join(layers[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
+def state_of(blob: Value) -> Node:
+    """The state that is a layer's blob; of one that another layer shares in another shape, that layer's."""
+    return blob.node if blob.node.key == ("netc", "State") else state_of(blob.node.operands[0])
+
+
+def _by_name(path: str, states: Mapping[str, Node]) -> tuple[dict[str, np.ndarray], list[str]]:
+    """The values of states, and the names of the layers of all that the file has: of `conv1.weight` and its slots, `conv1`."""
+    arrays = snapshot.read_weights(path)
+    faults = [f for n, s in states.items() if n in arrays and (f := _misfit(path, n, s, arrays[n], s.types[0].shape))]
+    if faults:
+        raise SnapshotError(*faults)
+    return {name: _fitted(arrays[name], states[name].types[0].shape) for name in states if name in arrays}, [
+        layer for name in arrays if (layer := name.rpartition(".")[0]) and layer not in arrays
+    ]
+
+
+def _by_blob(path: str, blobs: Blobs) -> tuple[dict[str, np.ndarray], list[str]]:
+    """The values of states, and the names of all layers of the file."""
+    layers = read_weights(path)
+    found: dict[str, np.ndarray] = {}
+    faults: list[Fault] = []
+    for layer, wanted in blobs.items():
+        given = layers.get(layer, [])
+        if not wanted or not given:
+            continue
+        if len(wanted) != len(given):
+            text = f"layer {layer!r} has {len(given)} blobs in {path}, but {len(wanted)} in the net (bias_term says whether it has a bias)"
+            faults.append(Fault(state_of(wanted[0]).origin.place, text))
+            continue
+        for k, (blob, array) in enumerate(zip(wanted, given, strict=True)):
+            state = state_of(blob)
+            if fault := _misfit(path, f"blob {k} ({_last_name(state)}) of layer {layer!r}", state, array, blob.shape):
+                faults.append(fault)
+                continue
+            found[state.attrs["name"]] = _fitted(array, blob.shape).reshape(tuple(map(int, state.types[0].shape)))
+    if faults:
+        raise SnapshotError(*faults)
+    return found, list(layers)
+
+
+def _misfit(path: str, name: str, state: Node, array: np.ndarray, wanted: tuple[int | str, ...]) -> Fault | None:
+    """What is wrong with an array for a state, at the place of its layer; None if it fits."""
+    if array.dtype.kind != "f":
+        return Fault(state.origin.place, f"{name} is {array.dtype} in {path}; weights are floating-point numbers")
+    try:
+        numbers(array, np.dtype(np.float32), name)
+    except DataError as e:
+        return Fault(state.origin.place, f"{path}: {e}")
+    if _plain(array.shape, wanted) == tuple(map(int, wanted)):
+        return None
+    shapes = f"{'x'.join(map(str, array.shape))} in {path}, but {'x'.join(map(str, wanted))} in the net"
+    return Fault(state.origin.place, f"{name} is {shapes}; to train layer {state.attrs['layer']!r} anew, give it another name")
+
+
+def _last_name(state: Node) -> str:
+    """`weight` of the state `conv1.weight`."""
+    return str(state.attrs["name"]).rpartition(".")[2]
+
+
+def _plain(shape: tuple[int, ...], wanted: tuple[int | str, ...]) -> tuple[int, ...]:
+    """A shape without the leading ones that Caffe's old files pad with."""
+    while len(shape) > len(wanted) and shape[0] == 1:
+        shape = shape[1:]
+    return shape
+
+
+def _fitted(array: np.ndarray, wanted: tuple[int | str, ...]) -> np.ndarray:
+    return np.asarray(array, np.float32).reshape(tuple(map(int, wanted)))

@@ -1,0 +1,147 @@
+"""From a finished run to the zoo: the files of a published model, each checked before it is published."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from netc import data, schedules, zoo
+from netc import netc_pb2 as pb
+from netc.compiler.preparation import kept_words
+from netc.compiler.program import Program
+from netc.compiler.step_files import START, lines, model_files, start_bytes, training_files
+from netc.errors import RunError, SpecError, ZooError
+from netc.graph.emit import STATE
+from netc.layers.context import NOISE
+from netc.net.variants import inputs_of
+from netc.runtime.session import Session
+from netc.spec import to_yaml
+from netc.spec.job import Job
+from netc.spec.private_paths import without_folders
+from netc.train.evaluate import Scores
+from netc.train.feed import Feeder
+from netc.zoo import vectors
+from netc.zoo.model_info import silence, stated
+
+VECTORS = 8  # rows in test_vectors.npz
+TOLERANCE = 1e-4
+# Training is held more loosely: its steps add the differences up.
+TOLERANCES = {
+    vectors.OUTPUTS: {"relative": TOLERANCE, "absolute": TOLERANCE},
+    vectors.TRAINING: {"relative": 1e-3, "absolute": TOLERANCE},
+}
+
+
+def check_target(target: str, job: Job, key: str | None = None) -> None:
+    """ZooError if nothing can be published into `target`, with the secret `key`: asked before a run, so that none ends in vain.
+
+    SpecError if the net file is silent about what a published model must say.
+    """
+    silent = silence(job)
+    if silent:
+        raise SpecError(*silent, "or give --no-publish")
+    if key is not None:
+        zoo.secret_key(Path(key))
+    if "://" in target:
+        raise ZooError(f"{target}: a zoo to publish into is a folder; give --zoo DIR, or --no-publish")
+    path = Path(target).absolute()
+    there = next(p for p in (path, *path.parents) if p.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise ZooError(f"{target}: cannot be published into: {there} is {'not writable' if there.is_dir() else 'no folder'}")
+
+
+def publish_run(
+    program: Program,
+    states: Mapping[str, np.ndarray],
+    scores: Scores,
+    target: Path,
+    command: str,
+    version: str | None = None,
+    curves: bytes | None = None,
+    parent: Mapping[str, Any] | None = None,
+    key: str | None = None,
+) -> zoo.Published:
+    """Publish `states` of a program as the next version of its net, signed if there is a secret `key`.
+
+    RunError if the deployed model fails its test vectors.
+    """
+    model, portable = program.deploy_model(states), program.portable
+    start = {n: states[n] if n in states and node.attrs["kind"] in ("parameter", "statistic") else node.attrs["start"]()
+             for n, node in program.states.items()}  # fmt: skip
+    files: dict[str, bytes] = {
+        "model.onnx": model.SerializeToString(deterministic=True),
+        "open.onnx": program.deploy_model(None).SerializeToString(deterministic=True),
+        **training_files(portable),
+        **({} if program.job.solver.iter_size <= 1 else model_files(portable, "gradient") | model_files(portable, "update")),
+        START: start_bytes(portable, start),
+        "net.yaml": to_yaml(data.stated(without_folders(program.job.resolved()), program.train_net.learned)).encode(),
+        "metrics.json": (json.dumps(scores, indent=2, sort_keys=True) + "\n").encode(),
+    }
+    inputs = raw_inputs(program)
+    manifest: dict[str, Any] = stated(program, model, scores, command, inputs) | {"parent": parent}
+    if inputs:
+        files[vectors.OUTPUTS] = _vectors(program, files, states, inputs)
+        steps = _training_vectors(portable, files, start)
+        files |= {vectors.TRAINING: steps} if steps is not None else {}
+        manifest["tolerance"] = {name: TOLERANCES[name] for name in TOLERANCES if name in files}
+    if kept_words(program.classes):
+        files["labels.txt"] = lines(program.classes)
+    if curves is not None:
+        files["curves.png"] = curves
+    return zoo.publish(target, zoo.model_name(program.job.name), files, manifest, version, key)
+
+
+def raw_inputs(program: Program, rows: int = VECTORS) -> dict[str, np.ndarray]:
+    """The first test rows as a deployed model takes them: cropped, but with mean and scale not yet applied. Carries are zero."""
+    inputs: dict[str, np.ndarray] = {}
+    taken = inputs_of(program.test_net)
+    for layer in program.test_net.sources:
+        param = pb.LayerParameter()
+        param.CopyFrom(layer.param)
+        for field in ("scale", "mean_file", "mean_value", "std_value"):
+            param.transform_param.ClearField(field)
+        param.data_param.test_batch_size = rows
+        source = data.open(param, "TEST", program.seed, program.job.base)
+        batch = source.batch(0)
+        for k in taken[layer.name]:
+            array, axis = batch[k], source.description.tops[k].batch_axis
+            inputs[layer.tops[k]] = np.ascontiguousarray(array if axis is None else array.take(range(min(rows, array.shape[axis])), axis))
+    return inputs
+
+
+def _vectors(program: Program, files: Mapping[str, bytes], states: Mapping[str, np.ndarray], inputs: Mapping[str, np.ndarray]) -> bytes:
+    """Inputs and outputs of the model, which must agree with the net that has its weights as inputs still."""
+    session, opened = Session(files["model.onnx"]), Session(files["open.onnx"])
+    _, batch = program.deploy
+    axes = {name: top.batch_axis or 0 for name, top in program.test_net.described.items()}
+    if batch != "N":
+        inputs = {n: a.take(np.arange(int(batch)) % a.shape[axes[n]], axes[n]) for n, a in inputs.items()}
+    rows = min(a.shape[axes[n]] for n, a in inputs.items())
+    given = {n: a for n, a in inputs.items() if n in session.inputs}
+    given |= {n: np.zeros((rows, *i.shape[1:]), np.float32) for n, i in session.inputs.items() if n.startswith(STATE)}
+    outputs = session.run(given)
+    expected = opened.run({STATE + n: a for n, a in states.items() if STATE + n in opened.inputs} | given)
+    for name, value in outputs.items():
+        if not np.allclose(value, expected[name], rtol=TOLERANCE, atol=TOLERANCE):
+            raise RunError(
+                f"model.onnx: output {name!r} differs from the net's by {np.abs(value - expected[name]).max():.3g}; it is not published"
+            )
+    return zoo.npz({vectors.INPUT + n: a for n, a in given.items()} | {vectors.OUTPUT + n: a for n, a in outputs.items()})
+
+
+def _training_vectors(portable: Program, files: Mapping[str, bytes], start: Mapping[str, np.ndarray]) -> bytes | None:
+    """Three steps of training on its first batch; None where that batch is too large to publish."""
+    feeds = Feeder(portable.train_net, portable.steps.train, portable.seed, portable.job.base)(0)
+    feeds = {n: a for n, a in feeds.items() if not n.startswith(NOISE)}
+    if sum(a.nbytes for a in feeds.values()) > vectors.MOST_FEEDS:
+        return None
+    rates = [schedules.rate(portable.job.solver, k, portable.max_iter or vectors.STEPS) for k in range(vectors.STEPS)]
+    feeds |= {"lr": np.array(rates, np.float32)}
+    found = vectors.training_steps({n: files[n] for n in vectors.STEP_MODELS if n in files}, start, feeds)
+    wrong = [name for name, array in found.items() if not np.isfinite(array).all()]
+    if wrong:
+        raise RunError(f"train.onnx: {wrong[0]!r} is not finite after {vectors.STEPS} steps; it is not published")
+    return zoo.npz({vectors.INPUT + n: a for n, a in feeds.items()} | found)

@@ -1,0 +1,139 @@
+"""One round lists the faults of a text and those of its net; a layer that is in doubt is not blamed, nor what hangs on it."""
+
+import numpy as np
+import pytest
+
+from netc.compiler.diagnose import judged_job, net_faults
+from netc.compiler.program import program
+from netc.errors import SpecError
+from netc.registry import load
+from netc.spec.job import read_job
+
+load()
+DATA = "  - Input: {top: [data, label], shape: [{dim: [8, 1, 12, 12]}, {dim: 8}]}\n"
+
+
+def places(tmp_path, layers, solver=""):
+    (tmp_path / "n.yaml").write_text(f"layers:\n{DATA}{layers}{solver}")
+    with pytest.raises(SpecError) as caught:
+        judged_job(str(tmp_path / "n.yaml"))
+    return [(f.place.removeprefix(f"{tmp_path}/n.yaml:"), f.text.splitlines()[0]) for f in caught.value.faults]
+
+
+def test_a_value_that_cannot_be_read_leaves_what_hangs_on_it_unjudged(tmp_path):
+    found = places(
+        tmp_path,
+        "  - Convolution: {bottom: data, num_output: ten, kernel_size: 30}\n  - Pooling: {kernel_size: 99}\n"
+        "  - Pooling: {bottom: data, kernel_size: 30}\n",
+    )
+    assert [place for place, _ in found] == ["3:45", "5:29"]
+
+
+def test_near_names_are_taken_for_what_is_meant_below(tmp_path):
+    found = places(tmp_path, "  - Convolution: {bottom: data, num_outputs: 4, kernal_size: 5}\n  - Relu\n  - Pooling: {kernel_size: 9}\n")
+    assert [place for place, _ in found] == ["3:33", "3:49", "4:5", "5:15"]
+    assert found[-1][1] == "layer 'pool1' (Pooling): a kernel of 9 does not fit into 8 (padding counted)"
+
+
+def test_a_layer_whose_name_is_unknown_leaves_blobs_unjudged(tmp_path):
+    found = places(tmp_path, "  - Xyzzy: {bottom: data, top: z, fields: 1}\n  - ReLU: {bottom: z, top: z}\n  - ReLU: {bottom: nothing}\n")
+    assert [place for place, _ in found] == ["3:5", "5:12"]
+
+
+def test_a_field_that_is_meant_and_there_is_not_taken_twice(tmp_path):
+    found = places(tmp_path, "  - Pooling: {bottom: data, kernel_size: 2, kernal_size: 30}\n")
+    assert len(found) == 1 and "has no field 'kernal_size'" in found[0][1]
+
+
+def test_a_solver_in_doubt_is_not_asked_for_more(tmp_path):
+    found = places(tmp_path, "  - ReLU: {bottom: data, top: r}\n", "solver: {base_lr: fast, max_iter: 5, lr_policy: step}\n")
+    assert [place for place, _ in found] == ["4:19"]
+    found = places(tmp_path, "  - ReLU: {bottom: data, top: r}\n", "solver: {learning_rate: 1, lr_policy: step}\n")
+    assert [text for _, text in found] == [
+        "solver: give one of max_iter and max_epoch: how long to train",
+        "SolverParameter has no field 'learning_rate'; here it is called 'base_lr'",
+        "solver: lr_policy 'step' needs gamma",
+        "solver: lr_policy 'step' needs stepsize",
+    ]
+
+
+def test_nets_of_protobuf_text_and_of_caffes_old_form(tmp_path):
+    (tmp_path / "n.prototxt").write_text(
+        'layers { name: "d" type: DATA top: "data" top: "label" data_param { source: "mnist" bach_size: 8 } }\n'
+        'layers { name: "c" type: CONVOLUTION bottom: "dta" top: "c" convolution_param { num_output: x kernel_size: 3 } }\n'
+        'layers { name: "p" type: POOLING bottom: "data" top: "p" pooling_param { kernel_size: 40 } }\n'
+    )
+    with pytest.raises(SpecError) as caught:
+        judged_job(str(tmp_path / "n.prototxt"))
+    found = [f.place.removeprefix(f"{tmp_path}/n.prototxt:") for f in caught.value.faults]
+    assert found == ["1:85", "2:38", "2:93", "3:74"]
+
+
+class TestSeveralSources:
+    """Two data layers of one net."""
+
+    def faults(self, folder, rows=(20, 20), batches=(4, 4), shuffle="false", solver=""):
+        np.savez(folder / "a.npz", data=np.zeros((rows[0], 3), np.float32))
+        np.savez(folder / "b.npz", label=np.zeros(rows[1], np.int64))
+        path = folder / "two.yaml"
+        path.write_text(f"""\
+layers:
+  - Data: {{source: a.npz, top: data, batch_size: 4, test_batch_size: {batches[0]}, shuffle: {shuffle}}}
+  - Data: {{source: b.npz, top: label, batch_size: 4, test_batch_size: {batches[1]}, shuffle: {shuffle}}}
+  - InnerProduct: {{bottom: data, num_output: 2}}
+  - SoftmaxWithLoss: {{bottom: [ip1, label]}}
+{solver}""")
+        return [f.text for f in net_faults(read_job(str(path)))]
+
+    def test_side_by_side(self, tmp_path):
+        assert self.faults(tmp_path) == []
+
+    def test_of_other_lengths(self, tmp_path):
+        training, testing = self.faults(tmp_path, rows=(20, 18))
+        assert "compares rows of data layer 'data' with those of 'data2', which do not stay together: they" in training
+        assert "for testing, 'data' has 20 rows in batches of 4 and 'data2' has 18 rows in batches of 4" in testing
+
+    def test_in_other_batches(self, tmp_path):
+        assert any("for testing, 'data' has 20 rows in batches of 4" in text for text in self.faults(tmp_path, batches=(4, 5)))
+
+    def test_shuffled_apart(self, tmp_path):
+        (found,) = self.faults(tmp_path, shuffle="true")
+        assert "each has an order of its own (shuffle: false keeps that of the file); one source can give both" in found
+
+
+WIDTHS = """\
+solver: {base_lr: 0.1, max_iter: 3, test_iter: [1]}
+layers:
+  - DummyData: {name: a, top: [data, label], shape: [{dim: [2, 8]}, {dim: [2]}], include: {phase: TRAIN}}
+  - DummyData: {name: b, top: [data, label], shape: [{dim: [2, 6]}, {dim: [2]}], include: {phase: TEST}}
+  - Dropout: {bottom: data, top: data}
+  - InnerProduct: {bottom: data, num_output: 3, weight_filler: xavier}
+  - SoftmaxWithLoss: {bottom: [ip1, label]}
+"""
+
+
+@pytest.mark.parametrize("fault", ["", "  - ReLU: {bottom: nothing}\n"])
+def test_widths_that_differ_between_the_phases(tmp_path, fault):
+    (tmp_path / "n.yaml").write_text(WIDTHS + fault)
+    with pytest.raises(SpecError) as caught:
+        program(read_job(str(tmp_path / "n.yaml")))
+    wanted = "weights would be 3x8 in phase TRAIN and 3x6 in phase TEST; TRAIN has layer 'a'"
+    if fault:
+        assert "reads 'nothing'" in str(caught.value)
+    else:
+        assert [f.place for f in caught.value.faults] == [f"{tmp_path}/n.yaml:6:5"]
+        assert wanted in str(caught.value) and f"n.yaml:3:5) with data 2x8, label 2, TEST has layer 'b' ({tmp_path}/n.yaml:4:5)" in str(
+            caught.value
+        )
+
+
+def test_a_layer_that_is_another_in_each_phase(tmp_path):
+    text = WIDTHS.replace("6]}, {dim: [2]}]", "8]}, {dim: [2]}]").replace(
+        "  - InnerProduct: {", "  - InnerProduct: {name: ip1, top: ip1, include: {phase: TRAIN}, "
+    )
+    text += "  - InnerProduct: {name: ip1, top: ip1, bottom: data, num_output: 5, include: {phase: TEST}}\n  - Silence: {bottom: ip1}\n"
+    (tmp_path / "n.yaml").write_text(text.replace("[ip1, label]}", "[ip1, label], include: {phase: TRAIN}}"))
+    with pytest.raises(
+        SpecError, match="'ip1' .* would be 3x8 in phase TRAIN and 5x8 in phase TEST; TRAIN has layer 'ip1' .*:6:5. with ip1 2x3, TEST"
+    ):
+        program(read_job(str(tmp_path / "n.yaml")))

@@ -1,0 +1,79 @@
+"""Texts, series and sequences that go by name. Those whose data is nowhere are skipped."""
+
+import numpy as np
+import pytest
+
+from netc import data
+from netc.data.named import dataset, sequences
+from netc.data.named.dataset import unpacked
+from netc.data.named.sst import BINARY, SST
+from netc.errors import DataError
+from tests.data.layers import data_layer
+
+LAYERS = {
+    "tinyshakespeare": {"steps": 50},
+    "sunspots": {"steps": 10},
+    "japanese_vowels": {},
+    "sst_sentences": {"most_tokens": 1000},
+    "sst_sentences2": {"most_tokens": 1000},
+}
+RECORDS = {r.name: r for r in (sequences.SHAKESPEARE, sequences.SUNSPOTS, sequences.VOWELS)}
+RECORDS |= {"sst_sentences": SST, "sst_sentences2": BINARY}
+
+
+def layer(name, **fields):
+    made = data_layer(name, 30, **(LAYERS[name] | fields))
+    if name.startswith(("japanese", "sst")):
+        made.top[:] = ["data", "label", "cont"]
+    return made
+
+
+@pytest.fixture
+def nowhere(monkeypatch, tmp_path):
+    monkeypatch.setenv("NETC_DATA", str(tmp_path))
+    monkeypatch.setattr(sequences, "unpacked", None)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_description_needs_no_data(name, nowhere):
+    assert data.describe(layer(name), "TRAIN").rows
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("phase", ["TRAIN", "TEST"])
+def test_the_data_is_as_described(name, phase):
+    try:
+        unpacked(RECORDS[name], RECORDS[name].files[0])
+    except DataError as e:
+        pytest.skip(str(e))
+    fields = {"test_fraction": 0.1} if name in ("tinyshakespeare", "sunspots") else {}
+    opened = data.open(layer(name, **fields), phase, seed=0)
+    for top, array in zip(opened.description.tops, opened.batch(0), strict=True):
+        assert array.shape == top.with_batch(30 if opened.rows >= 30 else opened.rows) and array.dtype == top.dtype
+        assert not top.classes or 0 <= array.min() <= array.max() < top.classes
+    columns = opened._columns[0][np.arange(opened.rows)]  # every row is there
+    assert len(columns) == opened.rows
+
+
+def test_what_is_said_of_the_sunspots_spread():
+    try:
+        rows = data.open(layer("sunspots"), "TRAIN", seed=0)._columns[0].rows
+    except DataError as e:
+        pytest.skip(str(e))
+    np.testing.assert_allclose([rows[:247].mean(), rows[:247].std()], [s[0] for s in sequences.SUNSPOTS_SPREAD], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "said"),
+    [
+        ("sunspots", {"steps": 0}, "steps is missing"),
+        ("sst_sentences", {"most_tokens": 0}, "most_tokens is missing"),
+        ("japanese_vowels", {"steps": 20}, "a sequence of 26 steps; expected 1 to 20"),
+    ],
+)
+def test_what_is_wrong(name, fields, said):
+    vowels = sequences.VOWELS
+    if name == "japanese_vowels" and vowels.package.place is None and not all(dataset.found(vowels, file) for file in vowels.files):
+        pytest.skip("netc data fetch japanese_vowels")
+    with pytest.raises(DataError, match=said):
+        data.open(layer(name, **fields), "TRAIN", seed=0)

@@ -1,0 +1,168 @@
+"""Graphs as ONNX: names, functions, constants, metadata."""
+
+import json
+from itertools import product
+
+import numpy as np
+import onnx
+import pytest
+from numpy.lib.stride_tricks import sliding_window_view
+from onnx.reference import ReferenceEvaluator
+
+from netc.graph.emit import emit
+from netc.graph.ir import Graph, cast, constant, full, leaf, op, origin, stop
+from netc.graph.training_ops import body as op_body
+from netc.graph.training_ops import training_op as define
+from netc.registry import body, training_op
+from netc.runtime.session import Session
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _twice():
+    """Twice(x) = 2x, on the CPU x + x; Fourfold(x) = Twice(Twice(x)); Split2(x) = (x, -x)."""
+    added = [("Twice", "default"), ("Twice", "cpu"), ("Fourfold", "default"), ("Split2", "default")]
+
+    global twice, fourfold, split2
+    twice = define("Twice")(lambda x: x * 2.0)
+    op_body("Twice", provider="cpu")(lambda x: x + x)
+    fourfold = define("Fourfold")(lambda x: twice(twice(x)))
+    split2 = define("Split2")(lambda x, *, scale=1.0: (x * scale, -x))
+    yield
+    for name in added:
+        del body[name], body.facts[name]
+    for name in ("Twice", "Fourfold", "Split2"):
+        del training_op[name], training_op.facts[name]
+
+
+def x(dtype=np.float32, shape=(3,), name="x"):
+    return leaf("Input", dtype, shape, name=name)
+
+
+def state(name, shape=(3,)):
+    return leaf("State", np.float32, shape, name=name)
+
+
+X = np.array([1, -2, 3], np.float32)
+
+
+def run(model, **feeds):
+    onnx.checker.check_model(model, full_check=True)
+    return Session(model).run(feeds)
+
+
+@pytest.mark.parametrize("functions", [True, False])
+@pytest.mark.parametrize("provider", ["cpu", "cuda"])
+def test_training_ops_run_as_functions_and_inlined(provider, functions):
+    a, b = split2(fourfold(x()), scale=0.5)
+    model = emit(Graph("g", {"a": a, "b": b}), provider, functions)
+    found = run(model, x=X)
+    assert found["a"].tolist() == (2 * X).tolist() and found["b"].tolist() == (-4 * X).tolist()
+    assert {f.name for f in model.functions} == ({"Fourfold", "Split2"} if functions else set())
+    ops = [n.op_type for f in model.functions for n in f.node] + [n.op_type for n in model.graph.node]
+    assert ("Add" in ops) == (provider == "cpu")
+
+
+def test_each_body_has_a_name_of_its_own():
+    v = x()
+    values = {"a": twice(v), "b": twice(x(np.float64, name="y")), "c": twice(x(shape=(2,), name="z")), "d": twice(v + 1.0)}
+    values |= {"e": split2(v, scale=2.0)[0], "f": split2(v, scale=3.0)[0]}
+    model = emit(Graph("g", values))
+    assert [f.name for f in model.functions] == ["Twice", "Split2", "Split2_2"]  # x + x is the same body for other types
+    assert [n.op_type for n in model.graph.node if n.domain] == [*["Twice"] * 4, "Split2", "Split2_2"]
+    assert not any(part.overload for part in (*model.functions, *model.graph.node))
+    found = run(model, x=X, y=X.astype(np.float64), z=X[:2])
+    assert found["b"].dtype == np.float64 and found["e"].tolist() == (2 * X).tolist() and found["f"].tolist() == (3 * X).tolist()
+
+
+def test_the_reference_evaluator_of_onnx_runs_each_body():
+    values = [split2(x(), scale=scale)[0] for scale in (2.0, 3.0)]
+    model = emit(Graph("g", {"e": values[0], "f": values[1]}))
+    assert [y.tolist() for y in ReferenceEvaluator(model).run(None, {"x": X})] == [(2 * X).tolist(), (3 * X).tolist()]
+
+
+def test_an_op_with_a_kernel_is_a_call_without_a_function():
+    y = twice(split2(x(), scale=2.0)[0]) + twice(cast(x(np.float64, name="y"), np.float32))
+    for functions in (True, False):
+        model = emit(Graph("g", {"y": y}), functions=functions, kernels={"Twice"})
+        assert [n.op_type for n in model.graph.node if n.domain] == (["Split2"] if functions else []) + ["Twice", "Twice"]
+        assert {f.name for f in model.functions} == ({"Split2"} if functions else set())
+        assert "netc.training" in {o.domain for o in model.opset_import}
+
+
+def test_names_of_inputs_outputs_and_states():
+    w = state("conv1.weight")
+    model = emit(Graph("g", {"out/y": x() + w}, {w: w * 2.0}))
+    assert [i.name for i in model.graph.input] == ["x", "state/conv1.weight"]
+    assert [o.name for o in model.graph.output] == ["out/y", "next/conv1.weight"]
+    assert run(model, x=X, **{"state/conv1.weight": X})["next/conv1.weight"].tolist() == (2 * X).tolist()
+
+
+def test_one_value_under_several_names_and_leaves_as_outputs():
+    w, y = state("w"), x() * 2.0
+    model = emit(Graph("g", {"a": y, "b": y, "c": x(name="z"), "d": w, "e": constant(np.float32([1, 2])), "f": stop(y)}, {w: w}))
+    found = run(model, x=X, z=X, **{"state/w": X})
+    assert (
+        all(found[n].tolist() == (2 * X).tolist() for n in "abf")
+        and found["c"].tolist() == found["d"].tolist() == found["next/w"].tolist() == X.tolist()
+    )
+    assert found["e"].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_one_hot_rows_of_no_index(axis):
+    """onnxruntime before 1.27 divides by the number of indices."""
+    indices = leaf("Input", np.int64, ("N", 2), name="x")
+    y = op.OneHot(indices, constant(np.int64([3])), constant(np.float32([0, 1])), axis=axis)
+    session = Session(emit(Graph("g", {"y": y})))
+    for given in (np.array([[0, -1], [2, 1]]), np.zeros((0, 2), np.int64)):
+        np.testing.assert_array_equal(session.run({"x": given})["y"], np.moveaxis(np.eye(3, dtype=np.float32)[given], -1, axis))
+
+
+@pytest.mark.parametrize("channels", [1, 8])
+def test_means_over_windows_with_any_padding(channels):
+    """onnxruntime 1.24 divides by a wrong number where there is padding below but none at the left."""
+    images = np.random.default_rng(0).random((2, channels, 6, 7), np.float32)
+    for pads in (*(list(p) for p in product([0, 1], repeat=4)), [0, 0, 2, 0], [1, 1, 1, 2], [2, 2, 2, 2]):
+        y = op.AveragePool(x(shape=images.shape), kernel_shape=[3, 3], strides=[2, 2], pads=pads, count_include_pad=1)
+        found = run(emit(Graph("g", {"y": y})), x=images)["y"]
+        windows = sliding_window_view(np.pad(images, [(0, 0), (0, 0), pads[::2], pads[1::2]]), (3, 3), (2, 3))[:, :, ::2, ::2]
+        np.testing.assert_allclose(found, windows.mean((4, 5)), rtol=1e-5)
+
+
+def test_an_input_may_be_missing():
+    model = emit(Graph("g", {"y": op.Clip(x(), None, constant(2.0))}))
+    assert run(model, x=X)["y"].tolist() == [1, -2, 2] and model.graph.node[0].input[1] == ""
+
+
+def test_nodes_are_named_by_layer_and_unique():
+    with origin(layer="conv1", place="net.yaml:3:5"):
+        y = twice(op.Relu(op.Relu(x())))
+    with origin(layer="conv1", place="net.yaml:3:5", part="backward"):
+        y = op.Neg(y)
+    model = emit(Graph("g", {"y": y}), functions=False)
+    assert [n.name for n in model.graph.node] == ["conv1/Relu", "conv1/Relu.2", "conv1/Twice/Add", "conv1/backward/Neg"]
+    assert {p.value for n in model.graph.node for p in n.metadata_props} == {"net.yaml:3:5"}
+
+
+def test_equal_constants_are_stored_once_and_by_type():
+    y = (x() + np.float32(3)) * constant(3.0) + cast(constant(3), np.float32)
+    model = emit(Graph("g", {"y": y}))
+    assert sorted((t.data_type, onnx.numpy_helper.to_array(t).tolist()) for t in model.graph.initializer) == [(1, 3.0), (7, 3)]
+
+
+def test_a_filled_tensor_is_one_number():
+    model = emit(Graph("g", {"y": full((100, 100), 2.5)}))
+    assert len(model.SerializeToString()) < 500
+    assert (run(model)["y"] == 2.5).all()
+
+
+def test_metadata_and_versions():
+    model = emit(Graph("g", {"y": twice(x())}), metadata={"b": 1, "a": [2]})
+    assert json.loads({p.key: p.value for p in model.metadata_props}["netc"]) == {"a": [2], "b": 1}
+    assert {o.domain: o.version for o in model.opset_import} == {"": 21, "netc.training": 1} and model.ir_version == 10
+    assert not emit(Graph("g", {"y": x() + 1.0})).metadata_props
+
+
+def test_emitting_changes_nothing_and_repeats():
+    graph = Graph("g", {"y": fourfold(x())})
+    assert emit(graph).SerializeToString(deterministic=True) == emit(graph).SerializeToString(deterministic=True)

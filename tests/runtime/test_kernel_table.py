@@ -1,0 +1,70 @@
+"""On paper: every op of every net in nets/, with its types, has a CUDA kernel in onnxruntime's own list."""
+
+import onnx
+import pytest
+from onnx import helper
+
+from netc import api
+from netc.graph.autodiff import grad
+from netc.graph.emit import emit
+from netc.graph.ir import Graph
+from netc.graph.passes import simplify
+from netc.graph.tensor_type import OPSET
+from netc.net.resolve import TRAIN
+from netc.runtime.kernel_table import kernels, lacking, served
+from tests.conftest import ROOT, needs_reference
+from tests.kernel_table import lists
+from tests.layers.nets import net as lowered_net
+from tests.layers.test_gradients import ROWS
+
+MODELS = ("train", "gradient", "update", "test", "watch", "model")
+
+
+def without_kernel(model: onnx.ModelProto) -> list[str]:
+    """Each node that no CUDA kernel serves, as `name: op`."""
+    return [f"{node.name}: {node.op_type}" for node in lacking(model, "CUDA")]
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(
+    "net", sorted(p.name for p in (ROOT / "nets").iterdir() if p.suffix in (".yaml", ".prototxt") and p.name != "lenet.prototxt")
+)
+def test_every_op_has_a_cuda_kernel(net, model):
+    program = api.load(str(ROOT / "nets" / net))
+    graph = simplify(program.deploy[0].graph) if model == "model" else program.graph(model)
+    stages = [stage.graph("train") for stage in program.stages[:-1]] if model == "train" else []
+    assert [fault for g in (graph, *stages) for fault in without_kernel(emit(g, "cuda", functions=False))] == []
+
+
+@pytest.mark.parametrize("kind", sorted(ROWS))
+def test_every_layer_and_its_gradient_has_cuda_kernels(kind):
+    for layers, inputs in ROWS[kind]:
+        lowered = lowered_net(layers, TRAIN, inputs)
+        outputs = {n: lowered.versions[n][-1] for n in lowered.net.outputs if n not in inputs}
+        by = [lowered.versions[n][0] for n in inputs] + list(lowered.parameters)
+        found = grad({y: 1.0 for y in outputs.values()}, by)
+        graph = Graph("layer", outputs | {f"d{k}": g for k, g in enumerate(found) if g is not None}, lowered.graph.updates)
+        assert without_kernel(emit(simplify(graph), "cuda", functions=False)) == []
+
+
+def test_an_op_without_a_kernel_is_found():
+    x = helper.make_tensor_value_info("x", onnx.TensorProto.INT16, [3])
+    y = helper.make_tensor_value_info("y", onnx.TensorProto.INT16, [3])
+    graph = helper.make_graph([helper.make_node("ReduceSum", ["x"], ["y"], name="sum")], "g", [x], [y], [])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
+    model.graph.output[0].type.tensor_type.shape.dim[0].dim_value = 1
+    assert without_kernel(model) == ["sum: ReduceSum"]
+    assert served("Conv", [("T", "X", "float")], "CUDA") and not served("Conv", [("T", "X", "int8")], "CUDA")
+    assert not served("Sum", [("T", "data_0", "float")], "WebGPU") and served("Sum", [("T", "data_0", "float")], "CPU")
+
+
+def test_the_table_of_webgpu_knows_types_and_newer_kernels():
+    known = kernels("WebGPU")
+    assert {"Max", "Min", "PRelu", "Split", "ScatterND"} <= set(known) and "OneHot" not in known
+    assert served("Max", [("T", "data_0", "float")], "WebGPU") and not served("Add", [("T", "A", "int64")], "WebGPU")
+
+
+@needs_reference
+def test_the_table_is_that_of_onnxruntimes_lists():
+    for provider, ops in lists().items():
+        assert kernels(provider) == ops
