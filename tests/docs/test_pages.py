@@ -107,6 +107,16 @@ def test_lists_on_pages_are_whole(page, table):
     assert [name for name in table if not re.search(rf"\b{name}\b", text)] == []
 
 
+def test_names_in_other_frameworks_are_those_that_help_knows():
+    registry.load()
+    table = re.search(r"\| PyTorch \| Keras \| netc \|\n\|.*\n((?:\|.*\n)+)", (DOCS / "nets.md").read_text())
+    assert table
+    for row in table[1].splitlines():
+        *others, ours = row.strip("|").split("|")
+        for name in re.findall(r"`(\w+)`", "".join(others)):
+            assert {topic.name for topic in find(name, {})} & set(re.findall(r"`(\w+)`", ours)), row
+
+
 def test_every_net_is_on_the_results_page():
     text = (DOCS / "results.md").read_text()
     assert [p.stem for p in (ROOT / "nets").glob("*.yaml") if f"netc train nets/{p.name}" not in text] == []
