@@ -107,7 +107,7 @@ def test_lists_on_pages_are_whole(page, table):
     assert [name for name in table if not re.search(rf"\b{name}\b", text)] == []
 
 
-def test_names_in_other_frameworks_are_those_that_help_knows():
+def test_names_in_other_frameworks_are_those_that_help_knows() -> None:
     registry.load()
     table = re.search(r"\| PyTorch \| Keras \| netc \|\n\|.*\n((?:\|.*\n)+)", (DOCS / "nets.md").read_text())
     assert table
