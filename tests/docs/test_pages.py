@@ -24,7 +24,6 @@ NOT_RUN = {
     "README.md": 1,
     "cuda.md": 1,
     "data.md": 1,
-    "errors.md": 2,
     "inside.md": 2,
     "plugins.md": 1,
     "rbm.md": 2,
