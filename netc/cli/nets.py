@@ -7,7 +7,7 @@ import click
 
 from netc import terminal
 from netc.cli.group import main
-from netc.cli.options import job_of, options
+from netc.cli.options import job_of, note, options
 
 if TYPE_CHECKING:
     from netc.spec.document import Dropped
@@ -91,8 +91,8 @@ def config(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropp
 def diff(a: str, b: str, plugins: tuple[str, ...]) -> None:
     """What is other in net B than in net A: layers, fields, shapes, parameters, the solver.
 
-    A and B are net files, folders of runs or of published models, or names of models in the zoo. Ends with 0 if they are
-    alike, with 1 if they differ.
+    A and B are net files, folders of runs or of published models, names of models in the zoo, or nets that come with netc.
+    Ends with 0 if they are alike, with 1 if they differ.
 
     Example: netc diff nets/mlp.yaml runs/mlp/3
     """
@@ -100,12 +100,12 @@ def diff(a: str, b: str, plugins: tuple[str, ...]) -> None:
     from netc.commands import diff as comparing
 
     registry.load(*plugins)
-    first, second = comparing.side(a), comparing.side(b)
+    first, second = (comparing.side(name, note) for name in (a, b))
     found = list(comparing.differences(first, second))
     for line in found or ["alike"]:
         terminal.say(line)
-    for note in comparing.notes(first, second):
-        terminal.say(f"netc: {note}", err=True)
+    for line in comparing.notes(first, second):
+        note(line)
     sys.exit(1 if found else 0)
 
 

@@ -8,7 +8,7 @@ import click
 
 from netc import terminal
 from netc.cli.group import main
-from netc.cli.options import job_of, options
+from netc.cli.options import job_of, net_file, options
 
 if TYPE_CHECKING:
     from netc.spec.document import Dropped
@@ -46,9 +46,12 @@ def train(net: str | None, overrides: tuple[str, ...], plugins: tuple[str, ...],
           runs: str, caffe_log: bool, watch: bool, quiet: bool, as_json: bool, publish: bool | None, sign: str | None) -> None:  # fmt: skip
     """Train NET, test it, and publish it into the zoo.
 
-    NET is a net file with a solver in it (YAML or protobuf text), or a Caffe solver file.
+    NET is a net file with a solver in it (YAML or protobuf text), or a Caffe solver file. A net that comes with netc goes by
+    its name: if there is no such file, it is copied to nets/ first.
 
-    Examples: netc train nets/lenet.yaml --set solver.max_iter=500
+    Examples: netc train lenet
+
+    netc train nets/lenet.yaml --set solver.max_iter=500
 
     netc train nets/lenet.yaml --resume runs/lenet/3
 
@@ -101,7 +104,7 @@ def verify_resume(ctx: click.Context, net: str, overrides: tuple[str, ...], plug
 
     python = bool(ctx.find_root().params["allow_python"])
     equal = False
-    for said in verify(Recipe(net, overrides, plugins, dropped, python, provider, target, threads), iterations, seed):
+    for said in verify(Recipe(net_file(net), overrides, plugins, dropped, python, provider, target, threads), iterations, seed):
         if isinstance(said, bool):
             equal = said
         else:
