@@ -28,9 +28,9 @@ from netc.runtime.blob import Blob, apart, numbers
 from netc.runtime.chain import open_graph
 from netc.runtime.session import Runs
 from netc.spec.job import Job
-from netc.train.feed import draw, sinks_of
-from netc.train.guards import check_blobs
-from netc.train.weights import load_weights, state_of
+from netc.training.feed import draw, sinks_of
+from netc.training.guards import check_blobs
+from netc.training.weights import load_weights, state_of
 
 
 class Net:

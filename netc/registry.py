@@ -68,7 +68,7 @@ score = Registry("score of layer type")
 section = Registry("section of a report")
 
 BUILT_IN = ("netc.fillers", "netc.graph.training_ops", "netc.layers", "netc.graph.gradients", "netc.optimizers", "netc.schedules",
-            "netc.train.likelihood")  # fmt: skip
+            "netc.training.likelihood")  # fmt: skip
 _loaded: set[str] = set()
 
 

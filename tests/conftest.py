@@ -24,8 +24,8 @@ SLOW = (
     "data/named/test_sequences", "data/sources/test_database_fuzz", "data/sources/test_leveldb", "data/sources/test_trees",
     "layers/test_boltzmann", "layers/test_recorded", "predict/test_generate", "predict/test_model", "report/test_board",
     "report/test_damaged", "report/test_recorder", "runtime/native", "runtime/test_kernel_table", "spec/test_hostile_texts",
-    "spec/test_schema", "train/test_carry", "train/test_faults", "train/test_input_files", "train/test_kill",
-    "train/test_pretraining", "train/test_resume", "train/test_watch", "zoo/test_release",
+    "spec/test_schema", "training/test_carry", "training/test_faults", "training/test_input_files", "training/test_kill",
+    "training/test_pretraining", "training/test_resume", "training/test_watch", "zoo/test_release",
 )  # fmt: skip
 
 needs_reference = pytest.mark.skipif(not REFERENCE.is_dir(), reason=f"no recorded results in {REFERENCE}")

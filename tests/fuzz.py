@@ -25,8 +25,8 @@ from netc.compiler.program import Program, program
 from netc.errors import NetcError
 from netc.spec import load
 from netc.spec.job import load_job
-from netc.train.caffe_snapshots import write_model
-from netc.train.weights import load_weights
+from netc.training.caffe_snapshots import write_model
+from netc.training.weights import load_weights
 from tests.conftest import ROOT
 
 SECONDS, BYTES = 5, 1 << 30

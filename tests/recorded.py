@@ -18,7 +18,7 @@ from netc.graph.ir import Graph, Node, Value, constant
 from netc.net.resolve import resolve
 from netc.runtime.session import Session
 from netc.spec import parse_prototxt
-from netc.train.feed import Feeder, draw
+from netc.training.feed import Feeder, draw
 from tests.conftest import REFERENCE
 
 FOLDER = REFERENCE / "caffe"

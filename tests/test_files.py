@@ -10,7 +10,7 @@ from netc.data import plain_layer, read_blob
 from netc.errors import DataError, NetcError
 from netc.files import IrregularFileError, open_plain, read_file, read_text
 from netc.spec.job import load_job
-from netc.train.weights import load_weights
+from netc.training.weights import load_weights
 from tests.data.layers import data_layer
 from tests.small_nets import netc
 

@@ -14,7 +14,7 @@ NETC = ROOT / "netc"
 ORDER = [
     *("errors", "version", "files", "terminal", "netc_pb2", "registry", "random"),
     *("spec", "formats", "data", "net", "graph", "fillers", "optimizers", "schedules", "runtime", "layers"),
-    *("compiler", "train", "zoo", "predict", "report", "commands", "api", "caffe", "cli"),
+    *("compiler", "training", "zoo", "predict", "report", "commands", "api", "caffe", "cli"),
 ]
 
 # Long by nature, or made by a program.

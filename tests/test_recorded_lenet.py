@@ -9,9 +9,9 @@ import pytest
 
 from netc.compiler.program import program
 from netc.spec.job import load_job
-from netc.train.folder import RunFolder
-from netc.train.trainer import Trainer
-from netc.train.weights import load_weights
+from netc.training.folder import RunFolder
+from netc.training.trainer import Trainer
+from netc.training.weights import load_weights
 from tests.conftest import DATA, REFERENCE, ROOT
 
 FOLDER = REFERENCE / "caffe" / "lenet"

@@ -11,7 +11,7 @@ from netc.graph.emit import emit
 from netc.graph.training_ops.define import DEFAULT
 from netc.runtime.session import Session
 from netc.spec.job import load_job
-from netc.train.feed import Feeder
+from netc.training.feed import Feeder
 from tests.conftest import ROOT
 
 version_info = tuple(map(int, version.split(".")[:2]))

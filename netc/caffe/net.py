@@ -18,8 +18,8 @@ from netc.graph.ir import Graph
 from netc.net.resolve import Net as ResolvedNet
 from netc.runtime.blob import numbers
 from netc.spec.job import Job, load_job
-from netc.train.caffe_snapshots import BINARYPROTO, HDF5, write_model
-from netc.train.feed import Feeder
+from netc.training.caffe_snapshots import BINARYPROTO, HDF5, write_model
+from netc.training.feed import Feeder
 
 
 class Net(api.Net):

@@ -15,7 +15,7 @@ from netc.runtime.blob import Blob
 from netc.runtime.chain import open_graph
 from netc.runtime.session import Runs
 from netc.spec.job import Job
-from netc.train.weights import state_of
+from netc.training.weights import state_of
 
 WAYS = ("forward", "backward")
 INPUT = "(read)"  # the layer that stands for all that the others read from outside

@@ -14,7 +14,7 @@ from netc.compiler.program import Program, program
 from netc.errors import SpecError
 from netc.runtime.session import Session
 from netc.spec.job import load_job
-from netc.train.caffe_snapshots import read_snapshot, write_snapshot
+from netc.training.caffe_snapshots import read_snapshot, write_snapshot
 
 
 class Solver:

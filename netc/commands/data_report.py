@@ -16,7 +16,7 @@ from netc.layers.context import BATCH
 from netc.net.resolve import TEST, TRAIN, VALIDATION, Layer
 from netc.net.variants import inputs_of
 from netc.random import permutation
-from netc.train.labels import Checks
+from netc.training.labels import Checks
 
 SAMPLE = 2048  # rows that are looked at where not all are asked for
 DECODED = 64 * 2**20  # bytes of images that are decoded for that

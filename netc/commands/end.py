@@ -11,8 +11,8 @@ from netc.report.curves import curves_png
 from netc.report.progress import scores_text
 from netc.report.screen import Screen
 from netc.spec.private_paths import plain_command
-from netc.train.events import Finished
-from netc.train.trainer import Trainer
+from netc.training.events import Finished
+from netc.training.trainer import Trainer
 from netc.zoo.model_info import remembered_parent
 from netc.zoo.release import publish_run
 

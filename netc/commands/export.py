@@ -11,7 +11,7 @@ from netc.errors import Fault, RunError, SnapshotError, SpecError
 from netc.files import replace_file
 from netc.layers.context import dims
 from netc.spec.job import Job
-from netc.train.weights import load_weights
+from netc.training.weights import load_weights
 
 
 def export_onnx(job: Job, weights: Sequence[str], output: str) -> str:

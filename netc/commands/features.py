@@ -16,7 +16,7 @@ from netc.graph.passes import simplify
 from netc.predict.results import encoded
 from netc.runtime.session import Session
 from netc.spec.job import Job
-from netc.train.feed import Feeder
+from netc.training.feed import Feeder
 
 FILES, SEVERAL = (".npz", ".npy", ".csv", ".tsv"), (".npz", ".csv", ".tsv")  # forms; those that hold several blobs
 FORMS = (*FILES, ".lmdb", "")

@@ -14,7 +14,7 @@ from netc.errors import ProviderError, SnapshotError, SpecError, ZooError
 from netc.runtime import native, snapshot
 from netc.runtime.session import choose_provider, threads_for
 from netc.spec.job import Job
-from netc.train.weights import CAFFE, found_weights, state_of
+from netc.training.weights import CAFFE, found_weights, state_of
 
 START = "start.safetensors"  # the weights of a published model
 

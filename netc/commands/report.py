@@ -26,9 +26,9 @@ from netc.report.run import Run
 from netc.runtime.chain import calls
 from netc.runtime.session import Session, choose_provider
 from netc.spec.job import Job, load_job
-from netc.train import record
-from netc.train.folder import RunFolder
-from netc.train.trainer import Trainer
+from netc.training import record
+from netc.training.folder import RunFolder
+from netc.training.trainer import Trainer
 
 LEAST, SHARE = 5.0, 0.02  # seconds, and of a run's time, that its report may take for a pass over the test rows
 

@@ -19,11 +19,11 @@ from netc.runtime.snapshot import Snapshot
 from netc.spec import load, parse_yaml, to_yaml
 from netc.spec.changes import changes
 from netc.spec.job import Job
-from netc.train import caffe_snapshots
-from netc.train.folder import RunFolder
-from netc.train.input_files import changed, fingerprints, remember, remembered, seen_from, without_folders
-from netc.train.snapshot_notes import noted
-from netc.train.trainer import Trainer
+from netc.training import caffe_snapshots
+from netc.training.folder import RunFolder
+from netc.training.input_files import changed, fingerprints, remember, remembered, seen_from, without_folders
+from netc.training.snapshot_notes import noted
+from netc.training.trainer import Trainer
 from netc.zoo.model_info import SAID, remember_parent
 
 # Fields of the solver that say how long a run is and when it stops to tell of itself, but not what it learns until then.

@@ -7,9 +7,9 @@ from netc.commands.program import compiled_program, known_rows, loaded_weights
 from netc.compiler.diagnose import judged_job
 from netc.runtime.session import States
 from netc.spec.job import Job
-from netc.train.evaluate import Scores, evaluate, layer_scores
-from netc.train.feed import Feeder
-from netc.train.tester import TestNet
+from netc.training.evaluate import Scores, evaluate, layer_scores
+from netc.training.feed import Feeder
+from netc.training.tester import TestNet
 
 
 def test_command(

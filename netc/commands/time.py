@@ -23,7 +23,7 @@ from netc.layers.context import NOISE
 from netc.runtime.chain import Chain, open_graph
 from netc.runtime.session import Session, States, Stepper
 from netc.spec.job import Job
-from netc.train.feed import Feeder, Feeds, draw
+from netc.training.feed import Feeder, Feeds, draw
 
 PARTS = ("forward", "backward", "update")
 OTHER = "(other)"

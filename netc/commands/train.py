@@ -21,12 +21,12 @@ from netc.report.progress import progress
 from netc.report.recorder import Recorder
 from netc.report.screen import Screen, screen, steady
 from netc.spec.job import Job
-from netc.train.events import Event, Finished
-from netc.train.failure import with_way_on
-from netc.train.saturation import Stuck
-from netc.train.snapshot_notes import noted
-from netc.train.stages import plan
-from netc.train.trainer import DISPLAY, Trainer
+from netc.training.events import Event, Finished
+from netc.training.failure import with_way_on
+from netc.training.saturation import Stuck
+from netc.training.snapshot_notes import noted
+from netc.training.stages import plan
+from netc.training.trainer import DISPLAY, Trainer
 from netc.zoo.release import check_target
 
 Follower = Callable[[Event], None]

@@ -27,8 +27,8 @@ from netc.layers.python import allow_python
 from netc.runtime import snapshot
 from netc.spec.document import NOTHING, Dropped
 from netc.spec.job import Job, load_job
-from netc.train.events import Event, Stepped
-from netc.train.folder import RunFolder
+from netc.training.events import Event, Stepped
+from netc.training.folder import RunFolder
 
 CHILD = "import sys; from netc.commands.verify_resume import child; sys.exit(child(sys.argv[1]))"
 LEAST = 4  # iterations, so that there is a snapshot between the first and the last

@@ -1,6 +1,6 @@
 """What the bottoms of a layer may hold, where not every number has a meaning: labels, indices, targets that are probabilities.
 
-A layer's decorator states it, `reads=labels(...)`, and one check (`netc.train.labels`) holds every source of data to it.
+A layer's decorator states it, `reads=labels(...)`, and one check (`netc.training.labels`) holds every source of data to it.
 """
 
 from collections.abc import Callable, Sequence

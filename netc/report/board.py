@@ -12,8 +12,8 @@ from netc.layers.context import dims
 from netc.report import images
 from netc.report.event_file import EventFile
 from netc.report.filters import first_filters
-from netc.train.events import Event, Finished, Stepped, Tested
-from netc.train.trainer import DISPLAY, Trainer
+from netc.training.events import Event, Finished, Stepped, Tested
+from netc.training.trainer import DISPLAY, Trainer
 
 BINS = 60
 MOST_VALUES = 100_000  # of a parameter, evenly chosen, that a histogram counts

@@ -9,9 +9,9 @@ from typing import TextIO
 from netc import terminal
 from netc.compiler.program import Program
 from netc.net.resolve import Net
-from netc.train.evaluate import Score
-from netc.train.events import Began, Event, Finished, Snapshotted, Stepped, Tested
-from netc.train.trainer import DISPLAY
+from netc.training.evaluate import Score
+from netc.training.events import Began, Event, Finished, Snapshotted, Stepped, Tested
+from netc.training.trainer import DISPLAY
 
 
 class CaffeLog:

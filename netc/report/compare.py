@@ -17,7 +17,7 @@ from netc.report.page import Filled, render
 from netc.report.recurrence import reach, reach_chart
 from netc.report.run import Run
 from netc.spec import load
-from netc.train.evaluate import singles
+from netc.training.evaluate import singles
 
 MOST_SETTINGS = 60
 Rows = list[tuple[str, ...]]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from netc.train.evaluate import singles
+from netc.training.evaluate import singles
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -4,8 +4,8 @@ import math
 import time
 from collections.abc import Callable, Sequence
 
-from netc.train.events import Began, Event, Logged, Skipped, Snapshotted, Stepped, Tested
-from netc.train.stages import Stage
+from netc.training.events import Began, Event, Logged, Skipped, Snapshotted, Stepped, Tested
+from netc.training.stages import Stage
 
 RECENT = 10.0  # seconds within which a duration loses most of its weight
 

@@ -12,10 +12,10 @@ from rich.table import Column
 from netc.report.pace import Pace, time_text
 from netc.report.screen import Screen, speaks_unicode
 from netc.report.sparkline import ASCII, BLOCKS, Sparkline
-from netc.train.evaluate import Score, Scores
-from netc.train.events import Began, Event, Finished, Logged, Skipped, Snapshotted, Stepped, Tested
-from netc.train.stages import Stage
-from netc.train.trainer import DISPLAY
+from netc.training.evaluate import Score, Scores
+from netc.training.events import Began, Event, Finished, Logged, Skipped, Snapshotted, Stepped, Tested
+from netc.training.stages import Stage
+from netc.training.trainer import DISPLAY
 
 MOST_CLASSES = 10  # whose shares stand in a line
 REFRESH = 0.25  # seconds between two looks of the bar

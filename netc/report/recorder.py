@@ -12,9 +12,9 @@ from netc.errors import NetcError
 from netc.report import page
 from netc.report.board import Board
 from netc.report.run import Run
-from netc.train import record
-from netc.train.events import Event, Finished, Snapshotted, Stepped, Tested
-from netc.train.trainer import Trainer
+from netc.training import record
+from netc.training.events import Event, Finished, Snapshotted, Stepped, Tested
+from netc.training.trainer import Trainer
 
 EVERY = 60.0  # seconds between reports while a run goes on
 

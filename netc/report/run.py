@@ -13,11 +13,11 @@ from netc.compiler.program import Program
 from netc.errors import SnapshotError
 from netc.report import test_rows
 from netc.runtime import snapshot
-from netc.train import record
-from netc.train.evaluate import Scores, monitored, singles
-from netc.train.feed import Feeder, Feeds
-from netc.train.folder import BEST, RunFolder
-from netc.train.snapshot_notes import check_states, noted
+from netc.training import record
+from netc.training.evaluate import Scores, monitored, singles
+from netc.training.feed import Feeder, Feeds
+from netc.training.folder import BEST, RunFolder
+from netc.training.snapshot_notes import check_states, noted
 
 Lines = list[dict[str, Any]]
 LESS = ("loss", "error", "rmse")  # names of what is better the smaller it is

@@ -12,8 +12,8 @@ from netc.graph.ir import Value
 from netc.layers.context import BATCH
 from netc.net.resolve import Layer, Net
 from netc.runtime.session import States
-from netc.train.feed import Feeder, Feeds
-from netc.train.tester import TestNet
+from netc.training.feed import Feeder, Feeds
+from netc.training.tester import TestNet
 
 MOST_SCORES = 20_000_000  # numbers of scores that are kept
 MOST_ROWS = 10_000

@@ -19,7 +19,7 @@ from netc.graph.tensor_type import OPSET
 from netc.net.resolve import Layer
 from netc.spec.job import Job
 from netc.spec.private_paths import plain_path
-from netc.train.evaluate import Scores, singles
+from netc.training.evaluate import Scores, singles
 from netc.version import VERSION
 
 PARENT = "parent.json"  # in the folder of a run, so that a run which is resumed still knows it

@@ -21,8 +21,8 @@ from netc.runtime.session import Session
 from netc.spec import to_yaml
 from netc.spec.job import Job
 from netc.spec.private_paths import without_folders
-from netc.train.evaluate import Scores
-from netc.train.feed import Feeder
+from netc.training.evaluate import Scores
+from netc.training.feed import Feeder
 from netc.zoo import vectors
 from netc.zoo.model_info import silence, stated
 

@@ -15,7 +15,7 @@ from netc.compiler.program import program as compiled
 from netc.layers.context import BATCH, NOISE
 from netc.spec import load_job
 from netc.spec.job import Job
-from netc.train.feed import draw
+from netc.training.feed import draw
 from tests.benchmarks import deep_nets, trees
 from tests.conftest import ROOT
 

@@ -21,7 +21,7 @@ from netc.data.named.images import MNIST, idx
 from netc.formats.caffe_weights import read_blob
 from netc.runtime.session import Session
 from netc.spec.job import load_job
-from netc.train.caffe_snapshots import write_model
+from netc.training.caffe_snapshots import write_model
 from tests.conftest import DATA, needs_data
 
 MODELS = DATA / "caffemodels"

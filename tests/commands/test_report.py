@@ -10,7 +10,7 @@ import pytest
 
 from netc.commands.report import folders, opened
 from netc.errors import SpecError
-from netc.train import record
+from netc.training import record
 from tests.small_nets import NET, log, netc, write_small
 
 

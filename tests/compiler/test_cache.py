@@ -14,7 +14,7 @@ from netc.compiler import cache
 from netc.compiler.program import Program
 from netc.runtime import native
 from netc.runtime.session import Session, States, Stepper
-from netc.train.feed import Feeder
+from netc.training.feed import Feeder
 from tests.small_nets import NET, netc, write_small
 
 

@@ -15,7 +15,7 @@ from netc.graph.passes import simplify
 from netc.graph.tensor_type import OPSET
 from netc.runtime import snapshot
 from netc.runtime.session import Session
-from netc.train.feed import Feeder
+from netc.training.feed import Feeder
 from tests.small_nets import NET, log, netc, write_small
 
 WHOLE = {"sum/accuracy/right", "sum/accuracy/count", "sum/loss/total", "sum/loss/count"}  # of the whole test set

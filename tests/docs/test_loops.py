@@ -14,7 +14,7 @@ from netc.compiler.program import Program
 from netc.compiler.step_files import write
 from netc.layers.context import BATCH
 from netc.spec.job import load_job
-from netc.train.feed import Feeder
+from netc.training.feed import Feeder
 from netc.zoo.arrays import read_arrays
 from tests.conftest import ROOT
 from tests.docs.loops import in_node, in_python, off, step_module, write_blocks

@@ -14,7 +14,7 @@ import onnxruntime
 from netc import api, data
 from netc.errors import DataError
 from netc.runtime.session import PROVIDERS, Session, States, Stepper
-from netc.train.feed import Feeder, Feeds
+from netc.training.feed import Feeder, Feeds
 from tests.conftest import ROOT
 
 CLOSE = 2e-3  # relative; products are summed in another order on each provider

@@ -87,8 +87,8 @@ def devices(options: Options) -> Outcome:
 
 @part("tests", "Tests of CUDA", 120)
 def tests(options: Options) -> Outcome:
-    """tests/test_cuda.py. On a GPU none may skip."""
-    done = process("pytest", "-q", "-rs", "tests/test_cuda.py")
+    """tests/runtime/test_cuda.py. On a GPU none may skip."""
+    done = process("pytest", "-q", "-rs", "tests/runtime/test_cuda.py")
     last = (done.stdout.strip().splitlines() or [""])[-1]
     skipped = "skipped" in last and options.provider == "cuda"
     return Outcome(done.returncode == 0 and not skipped, notes=[last, *re.findall(r"^(?:FAILED|SKIPPED|E ) .*", done.stdout, re.M)[:10]])

@@ -13,7 +13,7 @@ from netc.graph.ir import Graph, Value, op
 from netc.net.resolve import TRAIN, resolve
 from netc.runtime.session import Session
 from netc.spec import parse_yaml
-from netc.train.feed import draw
+from netc.training.feed import draw
 
 F = TypeVar("F", bound=Callable[..., None])
 Arrays = dict[str, np.ndarray]

@@ -11,7 +11,7 @@ from netc.graph.emit import emit
 from netc.graph.ir import Graph
 from netc.layers.boltzmann import Machine
 from netc.runtime.session import Session
-from netc.train.feed import draw
+from netc.training.feed import draw
 from tests.layers.nets import about, evaluate, forward, gradient, net, states
 
 RNG = np.random.default_rng(0)

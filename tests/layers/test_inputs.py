@@ -7,7 +7,7 @@ from netc.graph.ir import Graph
 from netc.net.resolve import TEST, resolve
 from netc.net.variants import deployed
 from netc.spec import parse_yaml
-from netc.train.feed import Feeder
+from netc.training.feed import Feeder
 from tests.layers.nets import about, evaluate, forward, net
 
 

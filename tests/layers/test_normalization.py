@@ -7,7 +7,7 @@ from netc.compiler.lower import lower
 from netc.errors import SpecError
 from netc.net.resolve import resolve
 from netc.spec import parse_yaml
-from netc.train.feed import Feeder
+from netc.training.feed import Feeder
 from tests.layers.nets import about, evaluate, forward, gradient, net
 
 RNG = np.random.default_rng(0)

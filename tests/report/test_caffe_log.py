@@ -10,8 +10,8 @@ from netc import registry
 from netc.compiler.program import program
 from netc.report.caffe_log import CaffeLog
 from netc.spec.job import load_job
-from netc.train.folder import RunFolder
-from netc.train.trainer import Trainer
+from netc.training.folder import RunFolder
+from netc.training.trainer import Trainer
 from tests.small_nets import write_arrays
 
 NET = """\

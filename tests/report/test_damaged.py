@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from netc.train import log
+from netc.training import log
 from tests.small_nets import netc, write_small
 
 

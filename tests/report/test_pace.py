@@ -7,11 +7,12 @@ import pytest
 from netc import api, data, registry
 from netc.report.pace import Pace, time_text
 from netc.report.sparkline import Sparkline, drawn
-from netc.train import events
-from netc.train.stages import Stage, plan
-from tests import recurrent_nets, test_pretraining
+from netc.training import events
+from netc.training.stages import Stage, plan
+from tests import recurrent_nets
 from tests.conftest import needs_data
 from tests.small_nets import write_small
+from tests.training import test_pretraining
 
 FIRST = Stage(100, 0, 0, False, 10, "rows", 1000)
 LAST = Stage(1000, 100, 500, True, 10, "rows", 3000)

@@ -10,7 +10,7 @@ from netc import registry
 from netc.report import page
 from netc.report.html import paragraph
 from netc.report.run import Run
-from netc.train.folder import RunFolder
+from netc.training.folder import RunFolder
 from tests.report.browser import look, needs_browser
 from tests.small_nets import netc
 

@@ -9,8 +9,8 @@ from rich.console import Console
 
 from netc.report.progress import progress, scores_text
 from netc.report.screen import Screen, Steady
-from netc.train import events
-from netc.train.stages import Stage
+from netc.training import events
+from netc.training.stages import Stage
 from tests.small_nets import log, netc, write_small
 
 STAGE = Stage(250, 0, 0, True, 64, "images", 1)

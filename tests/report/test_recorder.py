@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from netc.report import event_file, page, recorder
-from netc.train import record
+from netc.training import record
 from tests.small_nets import netc, write_small
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from netc import api
 from netc.runtime.session import Session, States, Stepper, cuda_missing
-from netc.train.feed import Feeder
+from netc.training.feed import Feeder
 from tests.small_nets import write_small
 
 MISSING = cuda_missing()

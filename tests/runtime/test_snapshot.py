@@ -165,7 +165,7 @@ def test_a_write_that_the_system_cuts_short(tmp_path: Path) -> None:
     """RLIMIT_FSIZE makes the write itself fail, half way."""
     program = (
         "import resource, sys, numpy as np\n"
-        "from netc import snapshot\n"
+        "from netc.runtime import snapshot\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (10000, 10000))\n"
         "try: snapshot.write(sys.argv[1], {'w': np.zeros(100000)}, {})\n"
         "except snapshot.RunError as error: print(error)\n"
@@ -181,7 +181,7 @@ def test_kill_inside_a_write(tmp_path: Path) -> None:
     take(tmp_path, 1)
     program = (
         "import os, sys, numpy as np\n"
-        "from netc import snapshot\n"
+        "from netc.runtime import snapshot\n"
         "os.replace = lambda *a: os.kill(os.getpid(), 9)\n"
         "snapshot.write(sys.argv[1], {'w': np.zeros(3)}, {})\n"
     )

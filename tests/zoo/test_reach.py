@@ -13,7 +13,7 @@ from netc import caffe, zoo
 from netc.errors import DataError, SnapshotError, SpecError
 from netc.layers import python
 from netc.spec import paths
-from netc.train.caffe_snapshots import _learned
+from netc.training.caffe_snapshots import _learned
 from tests.small_nets import netc
 from tests.zoo.toy import contents, stated
 

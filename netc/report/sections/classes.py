@@ -14,7 +14,7 @@ from netc.report.html import figure, paragraph, table
 from netc.report.run import Run
 from netc.report.scales import short
 from netc.report.test_rows import Classified, class_names, images_of
-from netc.train.feed import Feeds
+from netc.training.feed import Feeds
 
 MOST_CLASSES = 100
 PICTURES, ROWS, CONTEXT = 24, 12, 60

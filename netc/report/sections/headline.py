@@ -9,7 +9,7 @@ from netc.report.html import charts as side_by_side
 from netc.report.html import figure, row, seconds
 from netc.report.run import LESS, Lines, Run
 from netc.report.scales import short
-from netc.train.evaluate import singles
+from netc.training.evaluate import singles
 
 REASONS = {"max_iter": "ran to its end", "patience": "stopped: no better test", "": "still going on"}
 

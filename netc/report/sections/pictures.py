@@ -16,7 +16,7 @@ from netc.report.filters import first_filters
 from netc.report.html import figure, paragraph
 from netc.report.run import Run
 from netc.report.test_rows import MOST_ROWS, first_images, images_of
-from netc.train.feed import Feeder
+from netc.training.feed import Feeder
 
 FILTERS = 100
 CHAINS, STEPS = 12, (0, 1, 10, 100, 1000)

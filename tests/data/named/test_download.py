@@ -61,8 +61,8 @@ def test_a_host_that_does_not_answer_is_asked_once(tmp_path, monkeypatch):
         opened.append(request.full_url)
         raise URLError("refused")
 
-    monkeypatch.setattr(netc.data.download, "urlopen", refuse)
-    monkeypatch.setattr(netc.data.download, "_silent", {})
+    monkeypatch.setattr(netc.data.named.download, "urlopen", refuse)
+    monkeypatch.setattr(netc.data.named.download, "_silent", {})
     for name in "abc":
         with pytest.raises(DataError, match=f"http://far/{name}: "):
             download(f"http://far/{name}", tmp_path / name, 1, DIGEST)

@@ -17,7 +17,7 @@ from netc.data.named.packages import Package
 from netc.errors import DataError
 from netc.registry import dataset
 from tests.data.layers import data_layer
-from tests.data.test_archive import tar
+from tests.formats.test_archive import tar
 from tests.small_nets import netc
 
 TABLES = {"iris": 4, "breast_cancer": 30, "diabetes": 10}

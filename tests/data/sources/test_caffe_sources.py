@@ -23,7 +23,7 @@ from netc.net.resolve import TEST, resolve
 from netc.net.variants import deployed
 from netc.spec import parse_yaml
 from netc.spec.job import load_job
-from netc.train.feed import Feeder
+from netc.training.feed import Feeder
 from tests.layers.nets import about
 from tests.recorded import FOLDER
 

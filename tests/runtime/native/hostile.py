@@ -1,6 +1,6 @@
 """Kernels given what does not fit: run in a process of its own, which prints each case before it and what came of it after.
 
-`python -m tests.native.hostile [LIBRARY]` prints a JSON line a case: the op, what was changed, and the error, or null.
+`python -m tests.runtime.native.hostile [LIBRARY]` prints a JSON line a case: the op, what was changed, and the error, or null.
 """
 
 import json
@@ -15,7 +15,7 @@ import onnx
 from netc.errors import RunError
 from netc.runtime import native
 from netc.runtime.session import Session
-from tests.native.test_kernels import ROWS, model_of
+from tests.runtime.native.test_kernels import ROWS, model_of
 
 SIZES = (-1, 0, 257, 1 << 31, (1 << 62) + 1)
 HUGE = 1 << 40

@@ -6,7 +6,7 @@ from netc.data.brackets import read_trees
 from netc.data.sources.trees import Forest
 from netc.data.vocabulary import Vocabulary
 from netc.graph.training_ops import recurrent, recursive
-from tests.native.arrays import RNG, normal, uniform
+from tests.runtime.native.arrays import RNG, normal, uniform
 
 
 def marks(steps, n, cont):

@@ -13,7 +13,7 @@ from netc.errors import RunError
 from netc.runtime import native
 from netc.runtime.session import Session
 from tests.conftest import ROOT
-from tests.native.conftest import needs_kernels
+from tests.runtime.native.conftest import needs_kernels
 
 pytestmark = needs_kernels
 
@@ -21,7 +21,7 @@ pytestmark = needs_kernels
 @pytest.fixture(scope="module")
 def outcomes() -> list[tuple[str, str, str | None]]:
     """(op, what was changed, the error if there was one) of every case."""
-    done = subprocess.run([sys.executable, "-m", "tests.native.hostile"], cwd=ROOT, capture_output=True, text=True, timeout=500)
+    done = subprocess.run([sys.executable, "-m", "tests.runtime.native.hostile"], cwd=ROOT, capture_output=True, text=True, timeout=500)
     *lines, last = done.stdout.splitlines()
     assert done.returncode == 0, f"after {last}: {done.stderr[-2000:]}"
     return [(*json.loads(case), json.loads(said)) for case, _, said in (line.partition("\t") for line in (*lines, last))]

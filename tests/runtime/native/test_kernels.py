@@ -15,9 +15,9 @@ from netc.graph.training_ops import channels_last as nhwc
 from netc.graph.training_ops.activation import dropout, relu_grad
 from netc.runtime import native
 from netc.runtime.session import Session
-from tests.native.arrays import normal, positive, ties, uniform
-from tests.native.conftest import needs_kernels
-from tests.native.sequences import gru, gru_grad, lstm, lstm_grad, recursion, recursion_grad
+from tests.runtime.native.arrays import normal, positive, ties, uniform
+from tests.runtime.native.conftest import needs_kernels
+from tests.runtime.native.sequences import gru, gru_grad, lstm, lstm_grad, recursion, recursion_grad
 
 pytestmark = needs_kernels
 registry.load()

@@ -15,9 +15,9 @@ from netc.graph.passes import channels_last, simplify
 from netc.runtime import native
 from netc.runtime.native import trial
 from netc.runtime.session import Session, States, Stepper
-from netc.train.feed import Feeder
+from netc.training.feed import Feeder
 from tests.conftest import DATA, ROOT
-from tests.native.conftest import needs_kernels
+from tests.runtime.native.conftest import needs_kernels
 from tests.small_nets import log, netc, write_small
 
 registry.load()

@@ -6,7 +6,7 @@ import pytest
 from netc import api
 from netc.runtime import snapshot
 from netc.runtime.session import Session
-from netc.train.feed import Feeder
+from netc.training.feed import Feeder
 from tests.small_nets import NET, log, netc, write_small
 
 DEPTH = 8

@@ -8,8 +8,8 @@ from typing import Any
 
 from netc.files import read_file
 from netc.formats.typed_json import MisfitError, typed
-from netc.train.evaluate import Score
-from netc.train.snapshot_notes import Noted
+from netc.training.evaluate import Score
+from netc.training.snapshot_notes import Noted
 
 Line = dict[str, Any]
 TEXTS = ("event", "layer")

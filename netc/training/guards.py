@@ -11,7 +11,7 @@ from netc.errors import DataError, Fault, RunError
 from netc.graph.ir import Graph
 from netc.runtime.chain import open_graph
 from netc.runtime.session import Stepper
-from netc.train.bad_values import Found, base_of, fault_of
+from netc.training.bad_values import Found, base_of, fault_of
 
 
 def check_blobs(lowered: Lowered, arrays: Mapping[str, np.ndarray], fed: bool) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from netc import netc_pb2 as pb
 from netc import registry
-from netc.train.likelihood import BETAS, Parameters, log_partition, log_probability
+from netc.training.likelihood import BETAS, Parameters, log_partition, log_probability
 from tests.small_nets import netc, write_small
 
 RNG = np.random.default_rng(0)
@@ -64,7 +64,7 @@ def test_normal_units_have_none():
 
 @pytest.mark.parametrize("visible", ["GAUSSIAN", "BINARY"])
 def test_the_test_command_tells_it(tmp_path, visible, monkeypatch):
-    monkeypatch.setattr("netc.train.likelihood.BETAS", BETAS[::50])
+    monkeypatch.setattr("netc.training.likelihood.BETAS", BETAS[::50])
     net = NET.replace("GAUSSIAN", visible).replace("test_fraction: 0.2", "test_fraction: 0.2, scale: 0.1, mean_value: -5")
     path = write_small(tmp_path, net)
     trained = netc("train", path, "--no-publish", "--runs", tmp_path / "runs")

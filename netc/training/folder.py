@@ -15,8 +15,8 @@ import numpy as np
 from netc.errors import RunError, SnapshotError
 from netc.files import locked, replace_file, sweep, sync
 from netc.runtime import snapshot
-from netc.train.log import Line, Log, cut, read, read_from
-from netc.train.snapshot_notes import Noted
+from netc.training.log import Line, Log, cut, read, read_from
+from netc.training.snapshot_notes import Noted
 
 BEST = "best.safetensors"
 LOCK = ".lock"

@@ -21,7 +21,7 @@ from netc.runtime import snapshot
 from netc.runtime.session import Session, States, Stepper
 from netc.spec import parse_prototxt
 from netc.spec.job import load_job
-from netc.train import caffe_snapshots
+from netc.training import caffe_snapshots
 from tests.conftest import DATA
 from tests.recorded import FOLDER, Case, check, index
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import numpy as np
 
 from netc.compiler.program import Program
-from netc.train.events import Event, Stepped
-from netc.train.failure import advice
+from netc.training.events import Event, Stepped
+from netc.training.failure import advice
 
 CEILING = -math.log(np.finfo(np.float32).tiny)  # 87.3365
 STEPS = 20

@@ -18,9 +18,9 @@ from netc.errors import SpecError
 from netc.net.resolve import TEST
 from netc.runtime import snapshot
 from netc.spec.job import load_job
-from netc.train.events import Snapshotted
+from netc.training.events import Snapshotted
 from tests.small_nets import log, netc, netc_process, write_small
-from tests.test_resume import wait_for
+from tests.training.test_resume import wait_for
 
 NET = """\
 name: small

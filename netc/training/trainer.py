@@ -19,18 +19,18 @@ from netc.data import Prefetch, rows_said
 from netc.errors import DataError, DivergedError, RunError, SnapshotError
 from netc.runtime.session import States, Stepper
 from netc.runtime.snapshot import Snapshot
-from netc.train import caffe_snapshots
-from netc.train.evaluate import Scores, Stopped, finite, monitored, monitored_value, values
-from netc.train.events import Began, Event, Finished, Logged, Skipped, Snapshotted, Stepped, Tested
-from netc.train.failure import advice, diverged, with_way_on
-from netc.train.feed import Feeder, Feeds
-from netc.train.folder import BEST, RunFolder
-from netc.train.guards import run_guarded
-from netc.train.nan import first_bad, spoiled
-from netc.train.signals import signals
-from netc.train.snapshot_notes import Noted, check_states, noted
-from netc.train.test_nets import Testers
-from netc.train.watch import watched
+from netc.training import caffe_snapshots
+from netc.training.evaluate import Scores, Stopped, finite, monitored, monitored_value, values
+from netc.training.events import Began, Event, Finished, Logged, Skipped, Snapshotted, Stepped, Tested
+from netc.training.failure import advice, diverged, with_way_on
+from netc.training.feed import Feeder, Feeds
+from netc.training.folder import BEST, RunFolder
+from netc.training.guards import run_guarded
+from netc.training.nan import first_bad, spoiled
+from netc.training.signals import signals
+from netc.training.snapshot_notes import Noted, check_states, noted
+from netc.training.test_nets import Testers
+from netc.training.watch import watched
 
 DISPLAY = 100  # iterations between log lines where the solver has no `display`
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from netc import netc_pb2 as pb
 from netc.formats.caffe_weights import to_blob
-from netc.train.input_files import WHOLE, _digest, _in, found, seen_from
+from netc.training.input_files import WHOLE, _digest, _in, found, seen_from
 from tests.small_nets import NET, log, netc, write_small
 
 MEAN = NET.replace("test_fraction: 0.2", "test_fraction: 0.2, mean_file: data/mean.binaryproto")

@@ -13,8 +13,8 @@ from netc.errors import SpecError
 from netc.graph.ir import Graph, Value
 from netc.runtime.chain import open_graph
 from netc.runtime.session import Runs, States, Stepper
-from netc.train.feed import Feeder
-from netc.train.guards import run_guarded
+from netc.training.feed import Feeder
+from netc.training.guards import run_guarded
 
 
 class TestNet:

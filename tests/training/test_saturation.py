@@ -3,8 +3,8 @@
 import pytest
 
 from netc import api
-from netc.train.events import Stepped
-from netc.train.saturation import CEILING, STEPS, Stuck
+from netc.training.events import Stepped
+from netc.training.saturation import CEILING, STEPS, Stuck
 from tests.small_nets import NET, netc, write_small
 
 

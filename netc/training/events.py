@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from netc.train.evaluate import Scores
+from netc.training.evaluate import Scores
 
 
 @dataclass(frozen=True)

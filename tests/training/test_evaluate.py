@@ -11,7 +11,7 @@ from netc.commands.test import test_command as whole_set
 from netc.errors import SpecError
 from netc.runtime import snapshot
 from netc.spec.job import load_job
-from netc.train.evaluate import monitored_value
+from netc.training.evaluate import monitored_value
 from tests.small_nets import log, netc
 
 ROWS, BATCHES = 300, (300, 50, 10, 7, 1)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from netc.compiler.program import Program
 from netc.runtime.session import States
-from netc.train.evaluate import Scores, evaluate
-from netc.train.feed import Feeder
-from netc.train.tester import TestNet
+from netc.training.evaluate import Scores, evaluate
+from netc.training.feed import Feeder
+from netc.training.tester import TestNet
 
 
 class Testers:

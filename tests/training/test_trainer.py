@@ -9,10 +9,10 @@ import pytest
 from netc import api
 from netc.errors import RunError, SpecError
 from netc.runtime import snapshot
-from netc.train import events as run_events
-from netc.train.events import Finished, Snapshotted, Stepped
-from netc.train.folder import RunFolder
-from netc.train.trainer import Trainer
+from netc.training import events as run_events
+from netc.training.events import Finished, Snapshotted, Stepped
+from netc.training.folder import RunFolder
+from netc.training.trainer import Trainer
 from tests.small_nets import NET, log, netc, write_small
 
 SHORT = ("solver.max_iter=10", "solver.test_interval=4", "solver.snapshot=5", "solver.average_loss=1")

@@ -13,7 +13,7 @@ from netc.errors import RunError
 from netc.files import read_file, replace_file
 from netc.formats.typed_json import MisfitError, typed
 from netc.graph.cost import size
-from netc.train.evaluate import Scores
+from netc.training.evaluate import Scores
 from netc.version import VERSION
 
 NAME = "run.json"

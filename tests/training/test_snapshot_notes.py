@@ -14,9 +14,9 @@ from netc import api
 from netc.errors import NetcError, RunError, SnapshotError
 from netc.runtime import snapshot
 from netc.runtime.session import States
-from netc.train import log as logs
-from netc.train.caffe_snapshots import read_snapshot, write_model, write_snapshot
-from netc.train.snapshot_notes import check_states, noted
+from netc.training import log as logs
+from netc.training.caffe_snapshots import read_snapshot, write_model, write_snapshot
+from netc.training.snapshot_notes import check_states, noted
 from tests.small_nets import log, netc, write_small
 
 NAME = snapshot.file_name(20)

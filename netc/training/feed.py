@@ -13,7 +13,7 @@ from netc.graph.ir import Graph, Node
 from netc.layers.context import BATCH, NOISE, SINK
 from netc.net.resolve import VALIDATION, Layer, Net
 from netc.spec import paths
-from netc.train.labels import Checks
+from netc.training.labels import Checks
 
 Feeds = dict[str, np.ndarray]
 OUTPUTS = "outputs"

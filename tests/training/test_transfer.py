@@ -12,8 +12,8 @@ from netc.compiler.program import Program, program
 from netc.errors import SnapshotError
 from netc.graph.ir import Graph
 from netc.spec.job import load_job
-from netc.train.caffe_snapshots import write_model
-from netc.train.weights import load_weights
+from netc.training.caffe_snapshots import write_model
+from netc.training.weights import load_weights
 
 NET = """\
 name: "tuned"

@@ -8,7 +8,7 @@ from netc.compiler.program import Program
 from netc.errors import Fault, SnapshotError
 from netc.formats.typed_json import MisfitError, typed
 from netc.runtime.snapshot import Snapshot
-from netc.train.evaluate import Scores
+from netc.training.evaluate import Scores
 
 FORMAT = 1
 COUNTS = ("iteration", "stale", "log_length", "stage", "before")

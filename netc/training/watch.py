@@ -2,7 +2,7 @@
 
 from netc.compiler.step import WATCH
 from netc.runtime.session import Stepper
-from netc.train.feed import Feeds
+from netc.training.feed import Feeds
 
 
 def watched(stepper: Stepper, feeds: Feeds) -> dict[str, dict[str, float]]:

@@ -305,7 +305,7 @@ class TestNaN:
     def test_a_layer_of_ones_own_may_take_it_for_a_gap(self, tmp_path):
         (tmp_path / "plugin.py").write_text("""\
 from netc import layer, op
-from netc.ir import constant
+from netc.graph.ir import constant
 
 @layer("Filled")
 def filled(ctx, x):

@@ -18,12 +18,12 @@ from netc.commands.train import train_command
 from netc.errors import DivergedError, RunError
 from netc.runtime import snapshot
 from netc.spec.job import load_job
-from netc.train import events as run_events
-from netc.train import test_nets
-from netc.train.evaluate import Stopped
-from netc.train.events import Stepped
-from netc.train.folder import RunFolder
-from netc.train.trainer import Trainer
+from netc.training import events as run_events
+from netc.training import test_nets
+from netc.training.evaluate import Stopped
+from netc.training.events import Stepped
+from netc.training.folder import RunFolder
+from netc.training.trainer import Trainer
 from tests.conftest import ROOT
 from tests.small_nets import NET, log, netc, netc_process, write_small
 

@@ -12,8 +12,8 @@ from netc.errors import DataError, Fault, SpecError
 from netc.graph.tensor_type import Dim
 from netc.layers.context import BATCH, ROWS, SUM
 from netc.net.resolve import Layer, Net
-from netc.train.feed import Feeder
-from netc.train.tester import TestNet
+from netc.training.feed import Feeder
+from netc.training.tester import TestNet
 
 Score = float | list[float | None]  # None where there is none: of a class without labels
 Scores = dict[str, Score]

@@ -23,7 +23,7 @@ from netc.net.resolve import TRAIN, Net
 from netc.runtime.blob import numbers
 from netc.schedules import current_step
 from netc.spec import paths
-from netc.train.weights import load_weights, state_of
+from netc.training.weights import load_weights, state_of
 
 Arrays = Mapping[str, np.ndarray]
 STATISTICS = {"BatchNorm": 3}  # blobs of which Caffe itself notes that they do not learn

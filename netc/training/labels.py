@@ -18,7 +18,7 @@ from netc.net.resolve import Layer
 from netc.runtime.chain import open_graph
 from netc.runtime.session import Runs
 from netc.spec.fields import KINDS
-from netc.train.bad_values import Found, Place, base_of, fault_of, nowhere
+from netc.training.bad_values import Found, Place, base_of, fault_of, nowhere
 
 CHUNK = 2**20  # numbers of a column that are looked at together
 ROW_BY_ROW = {
