@@ -8,7 +8,7 @@ import click
 
 from netc import terminal
 from netc.cli.group import main
-from netc.cli.options import job_of, options
+from netc.cli.options import job_of, net_file, options
 
 if TYPE_CHECKING:
     from netc.spec.document import Dropped
@@ -48,9 +48,12 @@ def train(net: str | None, overrides: tuple[str, ...], plugins: tuple[str, ...],
           runs: str, caffe_log: bool, watch: bool, quiet: bool, as_json: bool, publish: bool | None, sign: str | None) -> None:  # fmt: skip
     """Train a net and publish the result.
 
-    NET is a net file that contains a solver (YAML or protobuf text), or a Caffe solver file.
+    NET is a net file that contains a solver (YAML or protobuf text), a Caffe solver file, or the name of a net that comes with
+    netc. If there is no such file, netc copies that net to nets/ first.
 
-    Examples: netc train nets/lenet.yaml --set solver.max_iter=500
+    Examples: netc train lenet
+
+    netc train nets/lenet.yaml --set solver.max_iter=500
 
     netc train nets/lenet.yaml --resume runs/lenet/3
 
@@ -106,7 +109,7 @@ def verify_resume(ctx: click.Context, net: str, overrides: tuple[str, ...], plug
 
     python = bool(ctx.find_root().params["allow_python"])
     equal = False
-    for said in verify(Recipe(net, overrides, plugins, dropped, python, provider, target, threads), iterations, seed):
+    for said in verify(Recipe(net_file(net), overrides, plugins, dropped, python, provider, target, threads), iterations, seed):
         if isinstance(said, bool):
             equal = said
         else:
