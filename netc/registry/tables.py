@@ -8,7 +8,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from traceback import extract_tb
 
-from netc.errors import Fault, SpecError
+from netc.errors import Diagnostic, SpecError
 from netc.registry.records import LayerType
 from netc.registry.table import Functions, Layers, Registry, Rules, TrainingOps
 
@@ -84,7 +84,7 @@ def _run(plugin: str, path: str) -> None:
         spec.loader.exec_module(module_from_spec(spec))
     except Exception as e:
         text = f"the plug-in fails to load: {type(e).__name__}: {getattr(e, 'msg', e)}"
-        raise SpecError(Fault(_place_of(e, path, plugin), text)) from e
+        raise SpecError(Diagnostic(_place_of(e, path, plugin), text)) from e
 
 
 def _place_of(error: Exception, path: str, name: str) -> str:

@@ -20,6 +20,7 @@ from netc.net.resolve import judged, resolve
 from netc.registry import layer_type
 from netc.spec import json_schema
 from netc.spec.fields import NAMED
+from netc.spec.solver_settings import SolverSettings
 from netc.spec.yaml_reader import parse_yaml
 from tests.layers.formulas import FORMULAS
 
@@ -102,7 +103,7 @@ def shorthand(type_: str) -> str:
     """What a layer below one blob x is called, reads and writes where nothing says it, and what comes after it reads then."""
     document = parse_yaml(f"layers:\n  - Input: {{name: x, top: x}}\n  - {type_}\n  - Softmax", pb.NetParameter)
     _, layer, after = document.message.layer
-    given = any("needs `bottom`" in str(fault) for fault in document.faults)
+    given = any("needs `bottom`" in str(error) for error in document.errors)
     bottoms = "?" if given else " ".join(layer.bottom)
     return f"{layer.name}: {bottoms} > {' '.join(layer.top)}" + ("; an end" if layer.top and layer.top[0] != after.bottom[0] else "")
 
@@ -110,7 +111,7 @@ def shorthand(type_: str) -> str:
 def may_be_in_place(type_: str) -> bool:
     text = f"layers:\n  - Input: {{name: x, top: x, shape: {{dim: 1}}}}\n  - {type_}: {{bottom: x, top: x}}"
     document = parse_yaml(text, pb.NetParameter)
-    return not any("cannot run in place" in str(fault) for fault in judged(document)[1])
+    return not any("cannot run in place" in str(error) for error in judged(document)[1])
 
 
 def moves(type_: str) -> str:
@@ -186,7 +187,9 @@ layers:
 
 def transposes(layer: str) -> int:
     """Those of a training step for the native kernels, of which this layer stands between two convolutions."""
-    step = step_graphs(lower(resolve(parse_yaml(between_convolutions(layer), pb.NetParameter))), pb.SolverParameter(base_lr=0.1))
+    step = step_graphs(
+        lower(resolve(parse_yaml(between_convolutions(layer), pb.NetParameter))), SolverSettings.of(pb.SolverParameter(base_lr=0.1))
+    )
     return sum(node.op == "Transpose" for node in simplify(channels_last(simplify(step.train))).nodes)
 
 
