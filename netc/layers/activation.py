@@ -42,6 +42,13 @@ def sigmoid(ctx: Context, x: Value) -> Value:
     return op.Sigmoid(x)
 
 
+@layer("HardSigmoid", elementwise=True, in_place=True, range=(0.0, 1.0))
+def hard_sigmoid(ctx: Context, x: Value) -> Value:
+    """y = alpha x + beta, 0 where that is negative, 1 where it is above 1."""
+    p = ctx.param.hard_sigmoid_param
+    return op.HardSigmoid(x, alpha=p.alpha, beta=p.beta)
+
+
 @layer("TanH", elementwise=True, in_place=True, range=(-1.0, 1.0))
 def tanh(ctx: Context, x: Value) -> Value:
     """y = tanh(x)."""

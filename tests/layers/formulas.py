@@ -18,6 +18,7 @@ FORMULAS: Mapping[str, Sequence[tuple[str, Callable[[np.ndarray], np.ndarray]]]]
         ("alpha: 0.3", lambda x: np.where(x > 0, x, 0.3 * (np.exp(np.minimum(x, 0)) - 1))),
     ],
     "Exp": [("scale: 0.5", lambda x: np.exp(x / 2)), ("base: 2, scale: 0.5, shift: 3", lambda x: 2 ** (3 + x / 2))],
+    "HardSigmoid": [("", lambda x: np.clip(0.2 * x + 0.5, 0, 1)), ("alpha: 0.5, beta: 0.1", lambda x: np.clip(0.5 * x + 0.1, 0, 1))],
     "Log": [("shift: 40", lambda x: np.log(x + 40)), ("base: 10, scale: -2, shift: 100", lambda x: np.log10(100 - 2 * x))],
     "Power": [
         ("", lambda x: x),
