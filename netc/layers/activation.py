@@ -67,6 +67,18 @@ def bnll(ctx: Context, x: Value) -> Value:
     return op.Softplus(x)
 
 
+@layer("Softplus", elementwise=True, in_place=True)
+def softplus(ctx: Context, x: Value) -> Value:
+    """y = log(1 + exp(x)), a smooth ReLU. Caffe calls it BNLL."""
+    return op.Softplus(x)
+
+
+@layer("Mish", elementwise=True, in_place=True)
+def mish(ctx: Context, x: Value) -> Value:
+    """y = x tanh(log(1 + exp(x))) (Misra 2019)."""
+    return x * op.Tanh(op.Softplus(x))
+
+
 @layer("Clip", elementwise=True, in_place=True)
 def clip(ctx: Context, x: Value) -> Value:
     """y = x between `min` and `max`, those two beyond. The gradient passes on the bounds as well."""

@@ -20,6 +20,7 @@ FORMULAS: Mapping[str, Sequence[tuple[str, Callable[[np.ndarray], np.ndarray]]]]
     "Exp": [("scale: 0.5", lambda x: np.exp(x / 2)), ("base: 2, scale: 0.5, shift: 3", lambda x: 2 ** (3 + x / 2))],
     "HardSigmoid": [("", lambda x: np.clip(0.2 * x + 0.5, 0, 1)), ("alpha: 0.5, beta: 0.1", lambda x: np.clip(0.5 * x + 0.1, 0, 1))],
     "Log": [("shift: 40", lambda x: np.log(x + 40)), ("base: 10, scale: -2, shift: 100", lambda x: np.log10(100 - 2 * x))],
+    "Mish": [("", lambda x: x * np.tanh(np.log1p(np.exp(x))))],
     "Power": [
         ("", lambda x: x),
         ("power: 2, scale: 3, shift: 1", lambda x: (1 + 3 * x) ** 2),
@@ -29,6 +30,7 @@ FORMULAS: Mapping[str, Sequence[tuple[str, Callable[[np.ndarray], np.ndarray]]]]
     ],
     "ReLU": [("", lambda x: np.maximum(x, 0)), ("negative_slope: 0.1", lambda x: np.where(x > 0, x, 0.1 * x))],
     "Sigmoid": [("", lambda x: 1 / (1 + np.exp(-x)))],
+    "Softplus": [("", lambda x: np.log1p(np.exp(x)))],
     "Swish": [("", lambda x: x / (1 + np.exp(-x))), ("beta: 2", lambda x: x / (1 + np.exp(-2 * x)))],
     "TanH": [("", np.tanh)],
     "Threshold": [("", lambda x: x > 0), ("threshold: 0.5", lambda x: x > 0.5)],
