@@ -74,6 +74,11 @@ def note(text: str) -> None:
     terminal.say(f"netc: {text}", err=True)
 
 
+def allows_python() -> bool:
+    """Whether --allow-python stands on the command line: nets may run the Python layers that they name."""
+    return bool(click.get_current_context().find_root().params["allow_python"])
+
+
 def job_of(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped | None" = None) -> Any:
     """Load plug-ins and read the job of a net file. Warnings, such as ignored fields, go to stderr."""
     from netc import registry
@@ -81,7 +86,7 @@ def job_of(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropp
     from netc.spec.document import NOTHING
 
     registry.load(*plugins)
-    job = judged_job(net_file(net), overrides, dropped or NOTHING)
+    job = judged_job(net_file(net), overrides, dropped or NOTHING, allows_python())
     for warning in job.warnings:
         terminal.say(f"netc: {warning}", err=True)
     return job

@@ -13,9 +13,9 @@ from netc.spec.document import NOTHING, Dropped
 from netc.spec.job import Job, read_job
 
 
-def judged_job(path: str, overrides: Sequence[str] = (), dropped: Dropped = NOTHING) -> Job:
+def judged_job(path: str, overrides: Sequence[str] = (), dropped: Dropped = NOTHING, allow_python: bool = False) -> Job:
     """`load_job`, whose SpecError lists what is wrong with the nets and the solver too, as far as the texts let that be judged."""
-    job = read_job(path, overrides, dropped)
+    job = read_job(path, overrides, dropped, allow_python)
     if job.errors:
         raise SpecError(*all_errors(job))
     return job
@@ -44,7 +44,7 @@ def _mixed(net: Net, ended: dict[str, Layer]) -> Iterator[Diagnostic]:
     for layer in net.layers:
         below = [made_of.get(b, frozenset()) for b in layer.bottoms]
         made_of |= dict.fromkeys(layer.tops, frozenset().union(*below, {layer.name} & ended.keys()))
-        if not layer.type.endswith("Loss") or len(below) < 2 or not below[0] or not below[-1] or below[0] & below[-1]:
+        if not layer.kind.loss or len(below) < 2 or not below[0] or not below[-1] or below[0] & below[-1]:
             continue
         a, b = ended[min(below[0])], ended[min(below[-1])]
         shuffled = [x.name for x in (a, b) if shuffles(x.param)]

@@ -10,9 +10,9 @@ import click
 import pytest
 
 from netc import registry
+from netc.caffe import state
 from netc.cli import main
 from netc.commands.topics import PAGES, find
-from netc.layers import python
 from tests.conftest import ROOT
 from tests.docs.pages import blocks, compare, run_page
 
@@ -39,9 +39,9 @@ def folder(tmp_path, monkeypatch):
     shutil.copytree(ROOT / "model_zoo", tmp_path / "model_zoo")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    allowed, modules = list(python._allowed), set(sys.modules)
+    monkeypatch.setattr(state, "_allows_python", False)
+    modules = set(sys.modules)
     yield tmp_path
-    python._allowed[:] = allowed
     for name in set(sys.modules) - modules:
         if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
             del sys.modules[name]
