@@ -4,7 +4,7 @@ import click
 
 from netc import terminal
 from netc.cli.group import main
-from netc.cli.options import options
+from netc.cli.options import net_file, options
 
 
 @main.group()
@@ -74,8 +74,11 @@ def show(source: str, layer: str, output: str | None, plugins: tuple[str, ...]) 
 
     from netc import registry
     from netc.commands import show as showing
+    from netc.spec import shipped
 
     registry.load(*plugins)
+    if source not in registry.dataset and source in shipped.names():
+        source = net_file(source)
     found = showing.look(source, layer)
     if output:
         click.echo(showing.write(found, output))

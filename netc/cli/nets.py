@@ -7,7 +7,7 @@ import click
 
 from netc import terminal
 from netc.cli.group import main
-from netc.cli.options import job_of, options
+from netc.cli.options import job_of, note, options
 
 if TYPE_CHECKING:
     from netc.spec.document import Dropped
@@ -55,7 +55,7 @@ def check(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], droppe
     """
     import json
 
-    from netc.cli.faults import show_warnings
+    from netc.cli.errors import show_warnings
     from netc.commands import check as checking
     from netc.commands.program import choose_target
     from netc.compiler import program as contract
@@ -103,8 +103,8 @@ def config(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropp
 def diff(a: str, b: str, plugins: tuple[str, ...]) -> None:
     """Show the differences between two nets.
 
-    Compares layers, fields, shapes, parameters and the solver. A and B are net files, folders of runs or of published models, or
-    names of models in the zoo. The exit code is 0 if the nets are equal and 1 if they differ.
+    Compares layers, fields, shapes, parameters and the solver. A and B are net files, folders of runs or of published models,
+    names of models in the zoo, or names of nets that come with netc. The exit code is 0 if the nets are equal and 1 if they differ.
 
     Example: netc diff nets/mlp.yaml runs/mlp/3
     """
@@ -112,12 +112,12 @@ def diff(a: str, b: str, plugins: tuple[str, ...]) -> None:
     from netc.commands import diff as comparing
 
     registry.load(*plugins)
-    first, second = comparing.side(a), comparing.side(b)
+    first, second = (comparing.side(name, note) for name in (a, b))
     found = list(comparing.differences(first, second))
     for line in found or ["alike"]:
         terminal.say(line)
-    for note in comparing.notes(first, second):
-        terminal.say(f"netc: {note}", err=True)
+    for line in comparing.notes(first, second):
+        note(line)
     sys.exit(1 if found else 0)
 
 

@@ -62,6 +62,18 @@ def options(*names: str) -> Callable[[Any], Any]:
     return add
 
 
+def net_file(net: str) -> str:
+    """The path of a net file. A net that comes with netc goes by its name: it is copied first, and stderr says where."""
+    from netc.spec import shipped
+
+    return shipped.net_file(net, note)
+
+
+def note(text: str) -> None:
+    """Say on stderr what a user should know."""
+    terminal.say(f"netc: {text}", err=True)
+
+
 def job_of(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped | None" = None) -> Any:
     """Load plug-ins and read the job of a net file. Warnings, such as ignored fields, go to stderr."""
     from netc import registry
@@ -69,7 +81,7 @@ def job_of(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropp
     from netc.spec.document import NOTHING
 
     registry.load(*plugins)
-    job = judged_job(net, overrides, dropped or NOTHING)
+    job = judged_job(net_file(net), overrides, dropped or NOTHING)
     for warning in job.warnings:
         terminal.say(f"netc: {warning}", err=True)
     return job

@@ -8,7 +8,7 @@ import click
 
 from netc import terminal
 from netc.cli.group import main
-from netc.cli.options import job_of, options
+from netc.cli.options import job_of, net_file, options
 
 if TYPE_CHECKING:
     from netc.spec.document import Dropped
@@ -48,9 +48,12 @@ def train(net: str | None, overrides: tuple[str, ...], plugins: tuple[str, ...],
           runs: str, caffe_log: bool, watch: bool, quiet: bool, as_json: bool, publish: bool | None, sign: str | None) -> None:  # fmt: skip
     """Train a net and publish the result.
 
-    NET is a net file that contains a solver (YAML or protobuf text), or a Caffe solver file.
+    NET is a net file that contains a solver (YAML or protobuf text), a Caffe solver file, or the name of a net that comes with
+    netc. If there is no such file, netc copies that net to nets/ first.
 
-    Examples: netc train nets/lenet.yaml --set solver.max_iter=500
+    Examples: netc train lenet
+
+    netc train nets/lenet.yaml --set solver.max_iter=500
 
     netc train nets/lenet.yaml --resume runs/lenet/3
 
@@ -67,8 +70,10 @@ def train(net: str | None, overrides: tuple[str, ...], plugins: tuple[str, ...],
         publish = not overrides and not silent
         for line in [] if quiet else silent:
             terminal.say(f"netc: will not be published: {line}", err=True)
-    asked = TrainOptions(provider, target, threads, runs, zoo if publish else None, resume, snapshot, weights, watch, caffe_log,
-                         quiet, as_json, sign, allow_changed)  # fmt: skip
+    asked = TrainOptions(
+        provider=provider, target=target, threads=threads, runs=runs, zoo=zoo if publish else None, resume=resume, snapshot_file=snapshot,
+        weights=weights, watch=watch, caffe_log=caffe_log, quiet=quiet, as_json=as_json, key=sign, allow_changed=allow_changed,
+    )  # fmt: skip
     reason = train_command(job, asked)
     if reason in ("SIGINT", "SIGTERM"):
         sys.exit(130 if reason == "SIGINT" else 143)
@@ -104,7 +109,7 @@ def verify_resume(ctx: click.Context, net: str, overrides: tuple[str, ...], plug
 
     python = bool(ctx.find_root().params["allow_python"])
     equal = False
-    for said in verify(Recipe(net, overrides, plugins, dropped, python, provider, target, threads), iterations, seed):
+    for said in verify(Recipe(net_file(net), overrides, plugins, dropped, python, provider, target, threads), iterations, seed):
         if isinstance(said, bool):
             equal = said
         else:
@@ -224,14 +229,14 @@ def predict(model: str, inputs: tuple[str, ...], source: str | None, key: str | 
 
 def _predict_all(made: Any, inputs: tuple[str, ...], top: int, length: int | None, output: str | None) -> None:
     """Predictions of all inputs that can be read, printed or saved; then DataError names the others."""
-    from netc.errors import DataError, Fault
+    from netc.errors import DataError, Diagnostic
     from netc.predict import generate
     from netc.predict.results import Prediction, save
 
-    found, faults = list[Prediction](), list[Fault]()
+    found, errors = list[Prediction](), list[Diagnostic]()
     for outcome in generate.outcomes(made, inputs, top, length):
         if isinstance(outcome, DataError):
-            faults += outcome.faults
+            errors += outcome.diagnostics
         elif output:
             found.append(outcome)
         else:
@@ -240,8 +245,8 @@ def _predict_all(made: Any, inputs: tuple[str, ...], top: int, length: int | Non
         click.echo(f"netc: note: {note}", err=True)
     if output and found:
         save(found, output)
-    if faults:
-        raise DataError(*faults)
+    if errors:
+        raise DataError(*errors)
 
 
 @main.command("extract-features")

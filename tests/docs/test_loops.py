@@ -14,6 +14,7 @@ from netc.compiler.program import Program
 from netc.compiler.step_files import write
 from netc.layers.context import BATCH
 from netc.spec.job import load_job
+from netc.spec.solver_settings import SolverSettings
 from netc.training.feed import Feeder
 from netc.zoo.arrays import read_arrays
 from tests.conftest import ROOT
@@ -162,7 +163,7 @@ def test_rates_of_a_plug_in_are_in_the_file(loops, tmp_path):
         from netc import schedules
 
         solver = pb.SolverParameter(base_lr=0.02, lr_policy="loops_halving", warmup_iter=2)
-        assert rates == [schedules.rate(solver, k, STEPS) for k in range(STEPS)]
+        assert rates == [schedules.rate(SolverSettings.of(solver), k, STEPS) for k in range(STEPS)]
     finally:
         for table in (registry.schedule, registry.schedule.facts):
             table.pop("loops_halving")

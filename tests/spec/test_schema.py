@@ -34,7 +34,8 @@ def test_a_layer_has_its_own_fields_and_no_others() -> None:
         assert own_fields(type_).keys() <= fields
     assert "kernel_size" not in definitions["layer ReLU"]["properties"]
     assert definitions["ConvolutionParameter"]["properties"]["group"] == {
-        "description": "Number of groups. Input and output channels are split into groups, and each output group reads only its input group.",
+        "description": "Number of groups. Input and output channels are split into groups, "
+        "and each output group reads only its input group.",
         "type": "integer", "minimum": 0, "maximum": 2**32 - 1, "default": 1,
     }  # fmt: skip
 
