@@ -48,7 +48,7 @@ def test_every_field_is_a_topic_under_each_of_its_names():
     ("Momentum", ["momentum: the share", "SolverParameter.momentum"]),
     ("zoo list", ["Usage: netc zoo list"]),
     ("zoo", ["# The zoo", "The command zoo: netc zoo --help"]),
-    ("data", ["# Data", "The layer type Data: netc help Data"]),
+    ("data", ["# Training data", "The layer type Data: netc help Data"]),
 ])  # fmt: skip
 def test_what_a_topic_says(topic, texts):
     result = netc("help", topic)
