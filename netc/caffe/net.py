@@ -14,6 +14,7 @@ from netc.caffe.state import dropped, random_seed
 from netc.commands.program import known_rows
 from netc.compiler.diagnose import net_of
 from netc.errors import DataError, SpecError, near
+from netc.graph.contract import BATCH
 from netc.graph.ir import Graph
 from netc.net.resolve import Net as ResolvedNet
 from netc.runtime.blob import numbers
@@ -279,7 +280,7 @@ class Net(api.Net):
             tops = {top: self._lowered.versions[top][0] for layer in self._lowered.net.sources for top in layer.tops}
             self._feeder = Feeder(self._lowered.net, Graph("", tops), self._seed, self._job.base)
         for name, array in self._feeder(self._passes).items():
-            blob = self.blobs[name.removeprefix("batch/")]
+            blob = self.blobs[BATCH.bare(name)]
             blob.data[: len(array)] = array
 
 

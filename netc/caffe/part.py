@@ -31,7 +31,7 @@ class Part(api.Net):
         self.hosts = any(layer.type == "Python" for layer in layers)
         self.blob_type = whole.blob_type
         states = [state_of(b) for blobs in whole._lowered.layer_blobs.values() for b in blobs]
-        self._owned = {s.attrs["share_name"]: s.outputs[0] for s in states if s.attrs.get("share_name")}
+        self._owned = {s.state.share_name: s.outputs[0] for s in states if s.state.share_name}
         names = dict.fromkeys([*self.read, *self.made])
         net = _Layers(whole.name, whole._lowered.net.phase, self._fed(layers), whole._lowered.net.document, whole._lowered.net)
         self._begin(job, net, whole._seed, whole._states, {n: whole.blobs[n] for n in names})

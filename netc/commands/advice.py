@@ -196,9 +196,9 @@ def vanishing(checked: Checked) -> Iterator[Fault]:
 def dead_tops(checked: Checked) -> Iterator[Fault]:
     """Learned layers that lead to no loss, and blobs of training alone that nothing reads; others are outputs of the model."""
     program = checked.program
-    learning = {p.node.attrs["layer"] for p in program.train.parameters if p.node.attrs["lr_mult"]}
+    learning = {p.node.state.layer for p in program.train.parameters if p.node.state.lr_mult}
     if program.trains and program.train.loss is not None:
-        learning -= {p.node.attrs["layer"] for p in program.steps.gradients}
+        learning -= {p.node.state.layer for p in program.steps.gradients}
         yield from (_fault(layer, "learns nothing: no loss hangs on it") for layer in checked.layers if layer.name in learning)
     tested = {x.name for x in program.test_net.layers}
     makers = {top: layer for layer in checked.layers for top in layer.tops}

@@ -12,7 +12,7 @@ from netc import netc_pb2 as pb
 from netc.compiler.lower import Lowered
 from netc.compiler.program import Program
 from netc.errors import DataError, Fault, NetcError
-from netc.layers.context import BATCH
+from netc.graph.contract import BATCH
 from netc.net.resolve import TEST, TRAIN, VALIDATION, Layer
 from netc.net.variants import inputs_of
 from netc.random import permutation
@@ -106,7 +106,7 @@ def _seen(layer: Layer, phase: str, program: Program, everything: bool, lowered:
             continue
         rows_first = [np.moveaxis(a, axis, 0)[: wanted - seen.rows] for a, axis in zip(arrays, axes, strict=True)]
         seen.add(tuple(rows_first), everything)
-        fed = {BATCH + n: np.moveaxis(a, 0, axis) for n, a, axis in zip(layer.tops, rows_first, axes, strict=False)}
+        fed = {BATCH(n): np.moveaxis(a, 0, axis) for n, a, axis in zip(layer.tops, rows_first, axes, strict=False)}
         checks.look(fed, k)
         checks.look_for_nan(fed, k)
     if seen.labels and source.rows and seen.rows < source.rows:

@@ -22,13 +22,13 @@ def export_onnx(job: Job, weights: Sequence[str], output: str) -> str:
     """
     made = Program(job.with_learned(known_rows(weights)))
     lowered, _ = made.deploy
-    states = {n.attrs["name"]: n for n in lowered.graph.leaves("State") if n.attrs["kind"] in ("parameter", "statistic")}
+    states = {n.name: n for n in lowered.graph.leaves("State") if n.state.is_weight}
     if states and not weights:
         raise SpecError(Fault(job.train.path, "a net as ONNX needs its weights: netc convert NET WEIGHTS -o model.onnx"))
     found: dict[str, np.ndarray] = {}
     for name in weights_files(weights):
         found |= load_weights(name, states, lowered.layer_blobs)
-    missing = sorted({s.attrs["layer"] for n, s in states.items() if n not in found})
+    missing = sorted({s.state.layer for n, s in states.items() if n not in found})
     if missing:
         text = f"layer{'s' if len(missing) > 1 else ''} {', '.join(missing[:8])}{', ...' if len(missing) > 8 else ''}"
         raise SnapshotError(f"{', '.join(weights)}: no weights for {text}; they are matched by the layer's name")

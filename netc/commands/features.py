@@ -10,6 +10,7 @@ from netc.data.datum import to_datum
 from netc.data.sources.lmdb import write_datums
 from netc.errors import SpecError, near
 from netc.formats.by_suffix import form, put
+from netc.graph.contract import STATE
 from netc.graph.emit import emit
 from netc.graph.ir import Graph
 from netc.graph.passes import simplify
@@ -38,7 +39,7 @@ def features_command(
     graph = simplify(Graph(job.name, {name: lowered.versions[name][-1] for name in blobs}))
     session = Session(emit(graph, program.provider), program.provider, threads)
     feeder = Feeder(program.test_net, graph, program.seed, job.base)
-    states = {f"state/{n}": a for n, a in (program.start() | loaded_weights(program, weights)).items()}
+    states = STATE.named(program.start() | loaded_weights(program, weights))
     states = {n: a for n, a in states.items() if n in session.inputs}
     batches = (session.run(feeder(k) | states) for k in range(iterations or feeder.batches or 1))
     if suffix in FILES:

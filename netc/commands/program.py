@@ -112,7 +112,7 @@ def reads_anew(program: Program, files: Sequence[str]) -> bool:
     for layer in program.train_net.layers:
         if not blobs.intersection(layer.bottoms):
             continue
-        own = [state_of(blob).attrs["name"] for blob in program.train.layer_blobs.get(layer.name, ())]
+        own = [state_of(blob).name for blob in program.train.layer_blobs.get(layer.name, ())]
         if any(name in taken for name in own):
             return False
         if not own:

@@ -21,17 +21,18 @@ import onnx
 
 from netc import data, registry, schedules
 from netc.compiler.diagnose import all_faults, learned_of, net_faults, source_faults, width_faults
-from netc.compiler.lower import OUT, SYMBOLIC, Lowered, lower, lower_symbolic
+from netc.compiler.lower import SYMBOLIC, Lowered, lower, lower_symbolic
 from netc.compiler.metadata import dynamic_sizes, noise_facts, pin_text, random_facts, reset_facts, state_facts, tensor_facts
 from netc.compiler.step import StepGraphs, solver_faults, step_graphs, watch_graph
 from netc.errors import Fault, SpecError
 from netc.graph import cost
+from netc.graph.contract import BATCH, OUT
 from netc.graph.emit import emit
 from netc.graph.ir import Graph, Node, Value, leaf
+from netc.graph.leaves import NoiseInfo
 from netc.graph.passes import channels_last, freeze, resizable, simplify
 from netc.graph.passes.rewrite import rewrite
 from netc.graph.tensor_type import OPSET, Dim
-from netc.layers.context import BATCH, NOISE
 from netc.net.resolve import TEST, TRAIN, Net, resolve
 from netc.net.variants import deployed, pretraining
 from netc.runtime import native
@@ -113,7 +114,7 @@ class Program:
         """
         graphs = [self.steps.train if self.trains else self.train.graph, *(lowered.graph for lowered, _ in self.tests)]
         graphs += [] if self.layer is None else [replace(self, layer=None).train.graph]
-        return {n.attrs["name"]: n for graph in graphs for n in graph.leaves("State")}
+        return {n.name: n for graph in graphs for n in graph.leaves("State")}
 
     @cached_property
     def layer_blobs(self) -> dict[str, tuple[Value, ...]]:
@@ -122,7 +123,7 @@ class Program:
 
     def start(self) -> dict[str, np.ndarray]:
         """The start value of every state: fillers for parameters, zeros for the rest."""
-        return {name: np.asarray(node.attrs["start"](), np.float32) for name, node in self.states.items()}
+        return {name: np.asarray(node.state.start(), np.float32) for name, node in self.states.items()}
 
     def model(self, kind: str, functions: bool = True, provider: str | None = None, kernels: Collection[str] = ()) -> onnx.ModelProto:
         """The model `kind`: "train", "gradient", "update", "watch", "test", "test1", ..., with its metadata. The rest as in `emit`."""
@@ -181,7 +182,7 @@ class Program:
         if any_size:
             poolings = {x.name: x.param.pooling_param for x in self.test_net.layers if x.type == "Pooling"}
             graph = resizable(graph, poolings) or graph
-        outputs = {name.removeprefix(OUT): value for name, value in graph.outputs.items()}
+        outputs = {OUT.bare(name): value for name, value in graph.outputs.items()}
         graph = _plain_inputs(replace(graph, outputs=outputs))
         inputs = [tensor_facts(n.outputs[0]) for n in graph.leaves("Input")]
         said = self.metadata("open" if states is None else "model", graph, "cpu") | {"batch": inputs, "classes": list(self.classes)}
@@ -211,7 +212,7 @@ class Program:
     def metadata(self, kind: str, graph: Graph, provider: str) -> dict[str, Any]:
         """What stands in `metadata_props["netc"]`."""
         inputs = graph.leaves("Input")
-        noise = [noise_facts(n, self.seed) for n in inputs if n.attrs["name"].startswith(NOISE)]
+        noise = [noise_facts(n, n.info, self.seed) for n in inputs if isinstance(n.info, NoiseInfo)]
         return {
             "format": FORMAT,
             "kind": kind,
@@ -225,7 +226,7 @@ class Program:
             "states": state_facts(graph),
             "noise": noise,
             "random": random_facts(noise),
-            "batch": [tensor_facts(n.outputs[0]) for n in inputs if n.attrs["name"].startswith(BATCH)],
+            "batch": [tensor_facts(n.outputs[0]) for n in inputs if n.name in BATCH],
             "lr": schedules.facts(self.job.solver, self.max_iter) if kind in ("train", "update") else None,
             "reset": reset_facts(self.job.solver),
             "dynamic": dynamic_sizes(graph),
@@ -283,6 +284,6 @@ def _plain_inputs(graph: Graph) -> Graph:
     def rule(node: Node) -> tuple[Value, ...] | None:
         if node.key != ("netc", "Input"):
             return None
-        return (leaf("Input", node.types[0].dtype, node.types[0].shape, name=node.attrs["name"].removeprefix(BATCH)),)
+        return (leaf("Input", node.types[0].dtype, node.types[0].shape, name=BATCH.bare(node.name)),)
 
     return rewrite(graph, rule)

@@ -17,7 +17,9 @@ from netc.compiler.lower import Lowered
 from netc.errors import Fault, SpecError, line_of, near
 from netc.fillers import Zeros
 from netc.graph.autodiff import grad
+from netc.graph.contract import GRAD, LR, NEXT, WATCH
 from netc.graph.ir import Graph, Value, cast, leaf, op, origin, toposort
+from netc.graph.leaves import StateInfo
 from netc.spec.document import Document
 from netc.spec.job import Job
 from netc.spec.scalars import shortest
@@ -31,10 +33,7 @@ LIMITS = (
     ("iter_size", 1, inf),
 )  # fmt: skip
 ROOTS = ("momentum", "momentum2", "rms_decay")  # of which a 1 would forget nothing, ever
-GRAD = "grad/"
-WATCH = "watch/"
 SATURATED = 0.05  # of its range from an end: where a sigmoid has less than a fifth of its steepest slope
-NEXT_GRAD = "next/" + GRAD  # an ONNX graph cannot have an input and an output of one name
 
 
 @dataclass(frozen=True)
@@ -50,11 +49,11 @@ class StepGraphs:
 def step_graphs(lowered: Lowered, solver: pb.SolverParameter) -> StepGraphs:
     """The training graphs of a lowered net. SpecError if nothing can be learned."""
     gradients = _gradients(lowered)
-    rate = leaf("Input", np.float32, (), name="lr")
-    sums = {p: leaf("Input", np.float32, p.shape, name=GRAD + p.node.attrs["name"]) for p in gradients}
+    rate = leaf("Input", np.float32, (), name=LR)
+    sums = {p: leaf("Input", np.float32, p.shape, name=GRAD(p.node.name)) for p in gradients}
     train = _updates(gradients, rate, replaced(solver, iter_size=1))
     outputs = lowered.graph.outputs
-    added = {NEXT_GRAD + p.node.attrs["name"]: sums[p] + g for p, g in gradients.items()}
+    added = {NEXT(GRAD(p.node.name)): sums[p] + g for p, g in gradients.items()}
     return StepGraphs(
         train=replace(lowered.graph, updates={**lowered.graph.updates, **train}),
         gradient=replace(lowered.graph, outputs={**outputs, **added}),
@@ -73,10 +72,10 @@ def watch_graph(lowered: Lowered, steps: StepGraphs) -> Graph:
     outputs: dict[str, Value] = {}
     for layer in lowered.net.layers:
         with origin(layer=layer.name, place=layer.at(), part="watch"):
-            own = [p for p in steps.gradients if p.node.attrs["layer"] == layer.name]
+            own = [p for p in steps.gradients if p.node.state.layer == layer.name]
             top = next((t for t in lowered.layer_tops[layer.name] if t.rank and t.dtype == np.float32), None)
             found = _learning(own, steps) | ({} if top is None or layer.source else _activation(top, layer.facts.get("range")))
-        outputs |= {f"{WATCH}{layer.name}/{what}": value for what, value in found.items()}
+        outputs |= {WATCH(f"{layer.name}/{what}"): value for what, value in found.items()}
     return Graph(lowered.graph.name, outputs)
 
 
@@ -179,7 +178,7 @@ def replaced(solver: pb.SolverParameter, **fields: Any) -> pb.SolverParameter:
 
 def _gradients(lowered: Lowered) -> dict[Value, Value]:
     """The gradient of the loss by each parameter that learns and that the loss depends on."""
-    learned = [p for p in lowered.parameters if p.node.attrs["lr_mult"] != 0]
+    learned = [p for p in lowered.parameters if p.node.state.lr_mult != 0]
     place = lowered.net.document.place()
     if lowered.loss is None:
         raise SpecError(_no_loss(lowered.net.document))
@@ -205,10 +204,9 @@ def _updates(gradients: Mapping[Value, Value], rate: Value, solver: pb.SolverPar
     with origin(layer="solver", place="", part="update"):
         gradients = _clipped(gradients, solver.clip_gradients)
         updates: dict[Value, Value] = {}
-        facts = {"kind": "slot", "start": Zeros(()), "layer": "", "blob": 0, "lr_mult": 0.0, "decay_mult": 0.0}
-        step = leaf("State", np.float32, (), name="solver.step", **facts)
+        step = leaf("State", np.float32, (), info=StateInfo("solver.step", "slot", Zeros(())))
         for p, g in gradients.items():
-            with origin(layer=p.node.attrs["layer"], place=p.node.origin.place):
+            with origin(layer=p.node.state.layer, place=p.node.origin.place):
                 g = g / float(solver.iter_size) if solver.iter_size > 1 else g
                 updates |= _optimized(p, g, rate, step + 1.0, solver)
         if any(step in n.inputs for n in toposort(updates.values())):
@@ -230,12 +228,12 @@ def _optimized(p: Value, g: Value, rate: Value, step: Value, solver: pb.SolverPa
     arguments = signature(optimize).parameters.values()
     slots = [a.name for a in arguments if a.kind is not Parameter.KEYWORD_ONLY][3:]
     hyper = {a.name: getattr(solver, a.name) for a in arguments if a.kind is Parameter.KEYWORD_ONLY}
-    attrs = p.node.attrs
-    decay = solver.weight_decay * attrs["decay_mult"]
+    state = p.node.state
+    decay = solver.weight_decay * state.decay_mult
     hyper["weight_decay"] = 0.0 if solver.regularization_type == "L1" else decay
     if decay and solver.regularization_type == "L1":
         g = g + decay * op.Sign(p)
-    local = rate if attrs["lr_mult"] == 1 else rate * attrs["lr_mult"]
+    local = rate if state.lr_mult == 1 else rate * state.lr_mult
     states = [_slot(p, name) if name != "step" else step for name in slots]
     new = optimize(p, g, local, *states, **hyper)
     new = new if isinstance(new, tuple) else (new,)
@@ -243,8 +241,5 @@ def _optimized(p: Value, g: Value, rate: Value, step: Value, solver: pb.SolverPa
 
 
 def _slot(p: Value, name: str) -> Value:
-    attrs = p.node.attrs
-    return leaf(
-        "State", np.float32, p.shape, name=f"{attrs['name']}.{name}", kind="slot", start=Zeros(p.shape), layer=attrs["layer"],
-        blob=attrs["blob"], lr_mult=0.0, decay_mult=0.0,
-    )  # fmt: skip
+    state = p.node.state
+    return leaf("State", np.float32, p.shape, info=StateInfo(f"{state.name}.{name}", "slot", Zeros(p.shape), state.layer, state.blob))

@@ -13,10 +13,10 @@ import numpy as np
 from netc import netc_pb2 as pb
 from netc import schedules
 from netc.compiler.cache import session
-from netc.compiler.lower import OUT
 from netc.compiler.program import Program
 from netc.data import Prefetch, rows_said
 from netc.errors import DataError, DivergedError, RunError, SnapshotError
+from netc.graph.contract import GRAD, LR, OUT, STATE
 from netc.runtime.session import States, Stepper
 from netc.runtime.snapshot import Snapshot
 from netc.training import caffe_snapshots
@@ -49,7 +49,7 @@ class Trainer:
         self.threads, self.provider = threads, program.provider
         start = program.start()
         start |= {n: a for n, a in (weights or {}).items() if n in start}
-        self.states = States({f"state/{n}": a for n, a in start.items()}, self.provider)
+        self.states = States(STATE.named(start), self.provider)
         graph, job, lowered = program.steps.train, program.job, program.train
         self.feeder = Feeder(program.train_net, graph, program.seed, job.base, self.iter_size, lowered=lowered, folder=folder.path)
         self.max_iter = schedules.max_iterations(program.job, self.feeder.rows, self.feeder.batch_size)
@@ -68,13 +68,13 @@ class Trainer:
         self._skipped = set[str]()  # images that an event told of
         self.asked = ""  # the signal that asked for an end
         self.snapshot_asked = False
-        self._slots = [f"state/{n}" for n, node in program.states.items() if node.attrs["kind"] == "slot"]
+        self._slots = [STATE(n) for n, node in program.states.items() if node.state.kind == "slot"]
 
     def _steppers(self) -> dict[str, Stepper]:
         kinds = ["train"] if self.iter_size == 1 else ["gradient", "update"]
         if self.iter_size > 1:
-            inputs = {n.attrs["name"]: n.types[0].shape for n in self.program.steps.update.leaves("Input")}
-            self.states.add({n: np.zeros(tuple(map(int, shape)), np.float32) for n, shape in inputs.items() if n != "lr"})
+            inputs = {n.name: n.types[0].shape for n in self.program.steps.update.leaves("Input")}
+            self.states.add({n: np.zeros(tuple(map(int, shape)), np.float32) for n, shape in inputs.items() if n != LR})
         return {kind: Stepper(session(self.program, kind, self.threads), self.states) for kind in kinds}
 
     @property
@@ -100,7 +100,7 @@ class Trainer:
 
     def go_on(self, states: Mapping[str, np.ndarray], iteration: int) -> None:
         """Go on from states that some run had after so many iterations."""
-        self.states.set({f"state/{n}": a for n, a in states.items()})
+        self.states.set(STATE.named(states))
         self.iteration = iteration
 
     def events(self) -> Iterator[Event]:
@@ -157,7 +157,7 @@ class Trainer:
             said = noted(found)
             scores, best = said.scores, said.iteration
             if self.validates:
-                scores = self.tests.scores(States({f"state/{n}": a for n, a in found.states.items()}, self.provider))
+                scores = self.tests.scores(States(STATE.named(found.states), self.provider))
                 self._log({"event": "test", "iteration": best, **scores})
         if not all(map(math.isfinite, values(scores))):
             raise DivergedError(f"after {self.iteration} iterations the test gives {scores}. {advice(self.solver)}")
@@ -168,7 +168,7 @@ class Trainer:
         if self.program.layer is None:
             return None
         nodes = self.program.states
-        learned = {n: a for n, a in self.arrays().items() if nodes[n].attrs["kind"] in ("parameter", "statistic")}
+        learned = {n: a for n, a in self.arrays().items() if nodes[n].state.is_weight}
         after = Trainer(self.whole, self.folder, self.threads, learned, self.stage + 1, self.before + self.max_iter)
         after.log_length, after.kept, after.asked = self.log_length, self.kept, self.asked
         return after
@@ -183,7 +183,7 @@ class Trainer:
 
     def _step(self, prefetch: Callable[[int], Feeds]) -> Stepped:
         rate = schedules.rate(self.solver, self.iteration, self.max_iter)
-        lr = {"lr": np.asarray(rate, np.float32)}
+        lr = {LR: np.asarray(rate, np.float32)}
         if self.iteration and self._due(self.solver.reset_interval):
             self.states.set({n: np.zeros(self.states.current[n].shape(), np.float32) for n in self._slots})
         first = self.iteration * self.iter_size
@@ -196,7 +196,7 @@ class Trainer:
             rest = (prefetch(first + k) for k in range(1, self.iter_size))
             loss = sum(self._run("gradient", batch, k) for k, batch in enumerate((feeds, *rest))) / self.iter_size
             self.steppers["update"].run(lr)
-            self.states.clear("grad/")
+            self.states.clear(GRAD.text)
         self.recent.append(loss)
         stepped = Stepped(self.iteration, sum(self.recent) / len(self.recent), rate, self.outputs)
         if self.iteration % (self.solver.display or DISPLAY) == 0:
@@ -225,7 +225,7 @@ class Trainer:
                 raise DataError(*faults)
             why = first_bad(self.program.graph(kind), self.provider, feeds, self.states.arrays())
             raise diverged(float(results["loss"].reshape(())), self.iteration, why, self.solver, self.max_iter)
-        scalars = {n.removeprefix(OUT): v for n, v in results.items() if n.startswith(OUT) and v.size == 1}
+        scalars = {n: v for n, v in OUT.within(results).items() if v.size == 1}
         self.outputs = {n: float(v.reshape(())) for n, v in scalars.items()}
         return float(results["loss"].reshape(()))
 
@@ -253,7 +253,7 @@ class Trainer:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Copies of all states by name."""
-        return {n.removeprefix("state/"): a for n, a in self.states.arrays().items() if n.startswith("state/")}
+        return STATE.within(self.states.arrays())
 
     def _sound_arrays(self) -> dict[str, np.ndarray]:
         """Copies of all states for a file, which are not to push a sound one out. DivergedError if a value is not finite."""
@@ -269,7 +269,7 @@ class Trainer:
         path = self.kept = self.folder.write(self.before + self.iteration, states, self._noted().metadata, self.solver.snapshot_keep)
         if not self.solver.HasField("snapshot_format") or self.solver.snapshot_format == pb.SolverParameter.SAFETENSORS:
             return Snapshotted(self.iteration, path)
-        before = {n.removeprefix("state/"): v.numpy() for n, v in self.states.spare.items()}
+        before = {STATE.bare(n): v.numpy() for n, v in self.states.spare.items()}
         return Snapshotted(
             self.iteration, path, caffe_snapshots.write_of_run(self.program, self.folder.snapshots, states, before, self.iteration)
         )

@@ -13,8 +13,8 @@ from netc.compiler.preparation import kept_words, meaning
 from netc.compiler.program import Program
 from netc.errors import RunError, SpecError, ZooError
 from netc.files import replace_file
+from netc.graph.contract import NEXT, STATE
 from netc.graph.cost import size
-from netc.graph.emit import NEXT, STATE
 from netc.graph.tensor_type import OPSET
 from netc.net.resolve import Layer
 from netc.spec.job import Job
@@ -89,10 +89,10 @@ def _preprocessing(program: Program, inputs: Mapping[str, np.ndarray]) -> Iterat
         if layer.source.tops[0].batch_axis == 1:
             yield f"`{fed[0]}`: the first axis is time, the second the batch."
         yield from (f"`{top}`: {meaning(layer, layer.tops.index(top)) or 'values as the data set has them'}." for top in fed[1:])
-    carried = [n.attrs["name"] for n in program.deploy[0].graph.leaves("State") if n.attrs["kind"] == "carry"]
+    carried = [n.name for n in program.deploy[0].graph.leaves("State") if n.state.kind == "carry"]
     if carried:
-        names = ", ".join(f"`{STATE}{name}`" for name in carried)
-        yield f"{names}: zeros where a sequence begins, later what the run before gave as `{NEXT}`."
+        names = ", ".join(f"`{STATE(name)}`" for name in carried)
+        yield f"{names}: zeros where a sequence begins, later what the run before gave as `{NEXT.text}`."
     yield from (f"The model {fault.text}." for fault in program.pinned)
     if kept_words(program.classes):
         yield "Scores of classes are in the order of the lines of labels.txt."

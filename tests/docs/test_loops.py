@@ -12,7 +12,7 @@ from netc import netc_pb2 as pb
 from netc.compiler.preparation import batch_facts
 from netc.compiler.program import Program
 from netc.compiler.step_files import write
-from netc.layers.context import BATCH
+from netc.graph.contract import BATCH
 from netc.spec.job import load_job
 from netc.training.feed import Feeder
 from netc.zoo.arrays import read_arrays
@@ -111,7 +111,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, list
         size = program.job.solver.iter_size
         feeder = Feeder(program.train_net, program.steps.train, program.seed, program.job.base, size)
         losses = [line["loss"] for line in log(folder / "runs/small/1") if line["event"] == "train"]
-        batches = [[{n: a for n, a in feeder(k, j).items() if n.startswith(BATCH)} for j in range(size)] for k in range(len(losses))]
+        batches = [[{n: a for n, a in feeder(k, j).items() if n in BATCH} for j in range(size)] for k in range(len(losses))]
         found[name] = folder / "build", batches, losses
     return found
 

@@ -69,7 +69,7 @@ def test_a_net_for_trees_has_axes_that_change(tmp_path):
     assert shapes["word"] == ("leaves",) and shapes["child"] == ("inner", 2) and shapes["width"] == (3,)
     assert shapes["ip1"] == ("nodes", 2) and shapes["label"] == ("nodes",)
     free = lower(deployed(found))
-    assert {n.attrs["name"]: n.types[0].shape for n in free.graph.leaves("Input")} == {
+    assert {n.name: n.types[0].shape for n in free.graph.leaves("Input")} == {
         "batch/word": ("leaves",), "batch/child": ("inner", 2), "batch/width": (3,),
     }  # fmt: skip
     assert {n: v.shape for n, v in free.graph.outputs.items()} == {"out/prob": ("nodes", 2)}

@@ -73,7 +73,7 @@ def test_a_run_goes_on_to_the_recorded_losses_and_parameters(name: str) -> None:
     blobs = found.train.layer_blobs
     for key, expected in case.part("param_after_").items():
         layer, _, blob = key.rpartition("_")
-        state = caffe_snapshots.state_of(blobs[layer][int(blob)]).attrs["name"]
+        state = caffe_snapshots.state_of(blobs[layer][int(blob)]).name
         check(states.arrays()[f"state/{state}"], expected, f"{key} after {2 * K}")
 
 

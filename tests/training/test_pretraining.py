@@ -145,7 +145,7 @@ def test_layers_below_run_as_in_testing(run):
     _, second, _ = program.stages
     assert [layer.name for layer in second.train_net.layers] == ["data", "rbm1", "drop1", "rbm2"]
     assert [layer.phase for layer in second.train_net.layers] == [None, TEST, TEST, None]
-    noise = {n.attrs["name"] for n in second.steps.train.leaves("Input") if n.attrs["name"].startswith("noise/")}
+    noise = {n.name for n in second.steps.train.leaves("Input") if n.name.startswith("noise/")}
     assert noise == {"noise/rbm2.hidden1", "noise/rbm2.visible1"}  # no mask of the dropout
 
 
@@ -153,7 +153,7 @@ def test_the_deployed_net_has_no_loss_of_a_layer(run, tmp_path):
     text = NET.replace("RBM: {num_output: 12,", "RBM: {num_output: 12, top: [rbm1, own, error],")
     program = api.load(write_small(tmp_path, text))
     graph = program.deploy[0].graph
-    assert list(graph.outputs) == ["out/prob"] and not [n for n in graph.leaves("Input") if n.attrs["name"].startswith("noise/")]
+    assert list(graph.outputs) == ["out/prob"] and not [n for n in graph.leaves("Input") if n.name.startswith("noise/")]
 
 
 def test_compile_writes_a_model_for_each_stage(run, tmp_path):
