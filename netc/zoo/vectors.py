@@ -69,9 +69,7 @@ def training_steps(models: Models, start: Arrays, feeds: Arrays, most: int | Non
             losses.append(results[LOSS])
         losses[-count:] = [np.mean(losses[-count:])]
         run("update.onnx", {**rate, **sums})
-    return {LOSS: np.array(losses, np.float32).reshape(-1)} | {
-        AFTER + s["name"]: samples(values[s["name"]]) for s in states if s["output"]
-    }
+    return {LOSS: np.array(losses, np.float32).reshape(-1)} | {AFTER + s["name"]: samples(values[s["name"]]) for s in states if s["output"]}
 
 
 def _drawn(said: Mapping[str, Any], iteration: int, sub_batch: int) -> np.ndarray:

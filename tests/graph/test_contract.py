@@ -21,18 +21,18 @@ def texts(path: Path) -> Iterator[tuple[int, str]]:
             yield node.lineno, node.value
 
 
-def test_a_prefix_makes_and_reads_names():
+def test_a_prefix_makes_and_reads_names() -> None:
     assert STATE("w") == "state/w" and STATE.bare("state/w") == "w" and STATE.bare("next/w") == "next/w"
     assert "state/w" in STATE and "next/state/w" not in STATE
     assert STATE.named({"w": 1}) == {"state/w": 1} and NEXT.within({"next/w": 1, "state/w": 2}) == {"w": 1}
 
 
-def test_prefixes_are_told_apart():
+def test_prefixes_are_told_apart() -> None:
     found = [prefix.text for prefix in PREFIXES.values()]
     assert all(text.endswith("/") for text in found) and not any(a != b and a.startswith(b) for a in found for b in found)
 
 
-def test_no_prefix_stands_anywhere_else():
+def test_no_prefix_stands_anywhere_else() -> None:
     others = [path for path in sorted((ROOT / "netc").rglob("*.py")) if path != Path(contract.__file__)]
     starts = tuple(prefix.text for prefix in PREFIXES.values())
     found = [f"{path.relative_to(ROOT)}:{line}: {text}" for path in others for line, text in texts(path) if text.startswith(starts)]
