@@ -12,10 +12,9 @@ from netc import registry
 from netc.commands.options import TrainOptions
 from netc.commands.program import known_rows, weights_files
 from netc.commands.train import train_command
-from netc.compiler.diagnose import judged_job, net_of
+from netc.compiler import compilation
 from netc.compiler.lower import Lowered, lower
-from netc.compiler.program import Program
-from netc.compiler.program import program as compiled
+from netc.compiler.program import Program, checked
 from netc.compiler.step_files import write
 from netc.errors import DataError, ShapeError, SpecError, near
 from netc.graph.autodiff import grad
@@ -24,7 +23,7 @@ from netc.graph.ir import HOST, Graph, Node, Value, leaf
 from netc.graph.passes.rewrite import rewrite
 from netc.layers import python
 from netc.layers.context import dims
-from netc.net.resolve import Net as ResolvedNet
+from netc.net.model import Net as ResolvedNet
 from netc.runtime.blob import Blob, apart, numbers
 from netc.runtime.chain import open_graph
 from netc.runtime.session import Runs
@@ -50,8 +49,8 @@ class Net:
         registry.load()
         if allow_python:
             python.allow_python()
-        job = judged_job(path)
-        self._begin(job, net_of(job.with_learned(known_rows([weights] if weights else [])), phase), seed)
+        made = compilation.load(path).with_learned(known_rows([weights] if weights else []))
+        self._begin(made.job, made.nets.net(phase), seed)
         if weights:
             self.load(weights)
 
@@ -277,7 +276,7 @@ def _as_it_ran(node: Node) -> tuple[Value, ...] | None:
 def load(path: str, *overrides: str) -> Program:
     """The checked program of a net file: its nets, graphs and models. `overrides` are as of --set."""
     registry.load()
-    return compiled(judged_job(path, overrides))
+    return checked(compilation.load(path, overrides))
 
 
 def compile(path: str, output: str = "build", **overrides: Any) -> list[Any]:
@@ -288,7 +287,7 @@ def compile(path: str, output: str = "build", **overrides: Any) -> list[Any]:
 def train(path: str, runs: str = "runs", zoo: str | None = None, provider: str = "auto", **overrides: Any) -> str:
     """Train a net file as `netc train` does; keyword arguments are fields of its solver. Returns why it ended."""
     registry.load()
-    return train_command(judged_job(path, _solver(overrides)), TrainOptions(provider, runs=runs, zoo=zoo))
+    return train_command(compilation.load(path, _solver(overrides)), TrainOptions(provider, runs=runs, zoo=zoo))
 
 
 def _solver(overrides: Mapping[str, Any]) -> tuple[str, ...]:

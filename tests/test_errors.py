@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netc.compiler.step import MOST_THREADS
+from netc.compiler.solver import MOST_THREADS
 from netc.data.named.images import MNIST
 from netc.errors import MOST_FAULTS, DataError, Fault, NetcError, SpecError, ZooError, near
 from tests.small_nets import NET, netc, netc_process, write_small

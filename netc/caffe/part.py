@@ -9,8 +9,8 @@ import numpy as np
 from netc import api, data
 from netc import netc_pb2 as pb
 from netc.graph.ir import Graph
-from netc.net.resolve import Layer
-from netc.net.resolve import Net as ResolvedNet
+from netc.net.model import Layer
+from netc.net.model import Net as ResolvedNet
 from netc.runtime.blob import Blob
 from netc.runtime.chain import open_graph
 from netc.runtime.session import Runs

@@ -1,4 +1,4 @@
-"""What commands share: options, and the job that they name."""
+"""What commands share: options, and the compilation of the net that they name."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -8,6 +8,7 @@ import click
 from netc import terminal
 
 if TYPE_CHECKING:
+    from netc.compiler.compilation import Compilation
     from netc.spec.document import Dropped
 
 IGNORED = "netc.ignored"
@@ -59,14 +60,14 @@ def options(*names: str) -> Callable[[Any], Any]:
     return add
 
 
-def job_of(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped | None" = None) -> Any:
-    """The job of a net file, plug-ins loaded; what was dropped from its files is said on stderr."""
+def compilation_of(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped | None" = None) -> "Compilation":
+    """The compilation of a net file, plug-ins loaded. Prints what was dropped from its files to stderr."""
     from netc import registry
-    from netc.compiler.diagnose import judged_job
+    from netc.compiler import compilation
     from netc.spec.document import NOTHING
 
     registry.load(*plugins)
-    job = judged_job(net, overrides, dropped or NOTHING)
-    for warning in job.warnings:
+    made = compilation.load(net, overrides, dropped or NOTHING)
+    for warning in made.job.warnings:
         terminal.say(f"netc: {warning}", err=True)
-    return job
+    return made

@@ -9,7 +9,7 @@ from netc.commands.data_report import Seen
 from netc.compiler.program import Program
 from netc.data.settings import shuffles
 from netc.errors import Fault
-from netc.net.resolve import Layer
+from netc.net.model import Layer
 from netc.spec.fields import KINDS, LABELLED, LAYER_FIELDS
 
 LINEAR = ("InnerProduct", "Convolution", "Deconvolution")

@@ -13,7 +13,7 @@ from netc.compiler.lower import Lowered
 from netc.compiler.program import Program
 from netc.errors import DataError, Fault, NetcError
 from netc.graph.contract import BATCH
-from netc.net.resolve import TEST, TRAIN, VALIDATION, Layer
+from netc.net.model import TEST, TRAIN, VALIDATION, Layer
 from netc.net.variants import inputs_of
 from netc.random import permutation
 from netc.training.labels import Checks
@@ -91,7 +91,9 @@ def look(program: Program, everything: bool) -> Iterator[Seen | DataError]:
 
 
 def _seen(layer: Layer, phase: str, program: Program, everything: bool, lowered: Lowered) -> Seen:
-    source = data.open(_plain(layer.param) if everything else layer.param, phase, program.seed, program.job.base)
+    assert layer.reader is not None
+    reader = layer.reader.in_phase(phase)
+    source = (reader.read_by(_plain(layer.param)) if everything else reader).source()
     inputs = inputs_of(lowered.net)[layer.name] or (0,)
     label = next((k for k in range(1, len(source.description.tops)) if k not in inputs), 1)
     seen = Seen(layer, phase, inputs, label, of=source.rows, stored=source.bytes_kept)

@@ -16,12 +16,12 @@ import numpy as np
 
 from netc import terminal
 from netc.commands.program import compiled_program
+from netc.compiler.compilation import Compilation
 from netc.compiler.program import Program
 from netc.graph.contract import GRAD, LR, NOISE, STATE
 from netc.graph.ir import Graph
 from netc.runtime.chain import Chain, open_graph
 from netc.runtime.session import Session, States, Stepper
-from netc.spec.job import Job
 from netc.training.feed import Feeder, Feeds, draw
 
 PARTS = ("forward", "backward", "update")
@@ -39,9 +39,9 @@ class Times:
     profiled: float
 
 
-def time_command(job: Job, provider: str, threads: int | None, iterations: int) -> Times:
+def time_command(made: Compilation, provider: str, threads: int | None, iterations: int) -> Times:
     """Milliseconds of each layer on one batch of the training data."""
-    program, threads, _ = compiled_program(job, provider, None, threads, needs_solver=False)
+    program, threads, _ = compiled_program(made, provider, None, threads, needs_solver=False)
     return time_layers(program, iterations, threads)
 
 

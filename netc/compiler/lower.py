@@ -10,7 +10,7 @@ from netc.graph.ir import HOST, Graph, Value, op, origin, stop, toposort
 from netc.graph.tensor_type import Dim
 from netc.layers.context import Context, dims
 from netc.layers.domain import Domain
-from netc.net.resolve import BROKEN, DEPLOY, TRAIN, Layer, Net
+from netc.net.model import BROKEN, DEPLOY, TRAIN, Layer, Net
 
 SYMBOLIC = "N"
 TIME = "T"

@@ -12,7 +12,7 @@ import numpy as np
 from netc import data
 from netc.data import Description
 from netc.graph.contract import BATCH
-from netc.net.resolve import Layer, Net
+from netc.net.model import Layer, Net
 from netc.net.variants import inputs_of
 from netc.spec.private_paths import plain_path
 

@@ -3,36 +3,24 @@
 Order as in Caffe's ApplyUpdate: sum over iter_size, clip by the norm of that sum, divide by iter_size, add decay, optimize.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from inspect import Parameter, signature
-from math import inf, isfinite, isnan
-from typing import Any
 
 import numpy as np
 
 from netc import netc_pb2 as pb
-from netc import registry, schedules
+from netc import registry
 from netc.compiler.lower import Lowered
-from netc.errors import Fault, SpecError, line_of, near
+from netc.compiler.solver import replaced
+from netc.errors import Fault, SpecError
 from netc.fillers import Zeros
 from netc.graph.autodiff import grad
 from netc.graph.contract import GRAD, LR, NEXT, WATCH
 from netc.graph.ir import Graph, Value, cast, leaf, op, origin, toposort
 from netc.graph.leaves import StateInfo
 from netc.spec.document import Document
-from netc.spec.job import Job
-from netc.spec.scalars import shortest
 
-MOST_THREADS = 256  # of one operation; thousands would be made one after the other and wait for each other
-LIMITS = (
-    ("base_lr", 0, inf), ("momentum", 0, 1), ("momentum2", 0, 1), ("rms_decay", 0, 1), ("weight_decay", 0, inf), ("delta", 0, inf),
-    ("warmup_iter", 0, inf), ("warmup_lr", 0, inf), ("min_lr", 0, inf), ("max_iter", 0, inf), ("max_epoch", 0, inf),
-    ("test_interval", 0, inf), ("snapshot", 0, inf), ("reset_interval", 0, inf), ("average_loss", 1, inf), ("display", 0, inf),
-    ("patience", 0, inf), ("watch_interval", 0, inf), ("snapshot_keep", 0, inf), ("snapshot_minutes", 0, inf), ("threads", 0, MOST_THREADS),
-    ("iter_size", 1, inf),
-)  # fmt: skip
-ROOTS = ("momentum", "momentum2", "rms_decay")  # of which a 1 would forget nothing, ever
 SATURATED = 0.05  # of its range from an end: where a sigmoid has less than a fifth of its steepest slope
 
 
@@ -105,75 +93,6 @@ def _norm(values: Iterable[Value]) -> Value:
     """The joint L2 norm."""
     squares = [op.ReduceSumSquare(v, keepdims=0) for v in values]
     return op.Sqrt(sum(squares[1:], squares[0]))
-
-
-def solver_faults(job: Job) -> list[Fault]:
-    """What is wrong with a solver: unknown type or policy, fields missing for them, fields that the type does not use."""
-    solver, faults = job.solver, []
-
-    def fault(text: str, *path: str | int) -> None:
-        faults.append(Fault(job.solver_place(*path), f"solver: {text}"))
-
-    if not solver.ListFields():
-        text = "there is no solver, which says how to train; add one, such as `solver: {base_lr: 0.01, momentum: 0.9, max_iter: 1000}`"
-        return [Fault(job.solver_place(), text)]
-    if not solver.HasField("base_lr"):
-        fault("base_lr is missing: the learning rate")
-    if solver.type not in registry.optimizer:
-        fault(f"there is no solver type {solver.type!r}; {near(solver.type, registry.optimizer)}", "type")
-    else:
-        used = signature(registry.optimizer[solver.type]).parameters
-        unused = [f for f in ("momentum", "momentum2", "rms_decay") if solver.HasField(f) and getattr(solver, f) and f not in used]
-        for name in unused:
-            fault(f"{solver.type} does not use {name}; leave it out", name)
-    policy = solver.lr_policy or "fixed"
-    if policy not in registry.schedule:
-        fault(f"there is no lr_policy {policy!r}; {near(policy, registry.schedule)}", "lr_policy")
-    for name in registry.schedule.facts.get(policy, {}).get("needs", ()):
-        if not (len(solver.stepvalue) if name == "stepvalue" else solver.HasField(name)):
-            fault(f"lr_policy {policy!r} needs {name}", "lr_policy")
-    if solver.HasField("max_iter") == solver.HasField("max_epoch"):
-        fault("give one of max_iter and max_epoch: how long to train", *(["max_epoch"] if solver.HasField("max_epoch") else []))
-    if solver.HasField("stepsize") and solver.stepsize < 1 and policy == "step":
-        fault("stepsize must be at least 1", "stepsize")
-    if solver.regularization_type not in ("L1", "L2"):
-        fault(f"regularization_type is L1 or L2, not {solver.regularization_type!r}", "regularization_type")
-    for name, text in _out_of_range(solver, policy):
-        fault(f"{name} is {text}", name)
-    for k, count in enumerate(solver.test_iter):
-        if count < 1:
-            fault(f"test_iter is 1 or more, not {count}; where it is unset, a test is of the whole set", "test_iter", k)
-    if not faults and solver.HasField("max_iter") and (found := schedules.too_large(solver, solver.max_iter)):
-        fault(f"the rate of lr_policy {policy!r} is {found[1]:g} at iteration {found[0]}", "lr_policy")
-    return sorted(faults, key=line_of)
-
-
-def _out_of_range(solver: pb.SolverParameter, policy: str) -> Iterator[tuple[str, str]]:
-    """The fields whose numbers make no sense, whatever they are for or for the policy and the type that are chosen: what each may be."""
-    by_policy = registry.schedule.facts.get(policy, {}).get("not_negative", ())
-    by_type = registry.optimizer.facts.get(solver.type, {}).get("positive", ())
-    for name, least, most in (*LIMITS, *((n, 0, inf) for n in by_policy)):
-        value = float(shortest(getattr(solver, name)))
-        if not least <= value <= most or (name in ROOTS and value == 1) or value == inf:
-            text = f"from 0 to below {most:g}" if name in ROOTS else f"{least:g} or more" if most == inf else f"from {least:g} to {most:g}"
-            yield name, f"{text}, not {value:g}" + (f", with lr_policy {policy}" if name in by_policy else "")
-    for name in by_type:
-        if getattr(solver, name) == 0:
-            yield name, f"above 0 with {solver.type}, which learns nothing with 0"
-    if solver.clip_gradients == 0 or isnan(solver.clip_gradients):
-        yield "clip_gradients", f"above 0, or negative for no limit, not {solver.clip_gradients:g}"
-    for name in ("gamma", "power"):
-        if name not in by_policy and not isfinite(getattr(solver, name)):
-            yield name, f"a number, not {getattr(solver, name):g}"
-
-
-def replaced(solver: pb.SolverParameter, **fields: Any) -> pb.SolverParameter:
-    """A copy of `solver` with other fields."""
-    copy = pb.SolverParameter()
-    copy.CopyFrom(solver)
-    for name, value in fields.items():
-        setattr(copy, name, value)
-    return copy
 
 
 def _gradients(lowered: Lowered) -> dict[Value, Value]:

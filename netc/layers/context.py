@@ -16,7 +16,7 @@ from netc.graph.contract import BATCH, NOISE, ROWS, SINK, SUM, Prefix
 from netc.graph.ir import Value, leaf, op, stop
 from netc.graph.leaves import Kind, NoiseInfo, StateInfo
 from netc.graph.tensor_type import Dim, Shape
-from netc.net.resolve import DEPLOY, TEST, TRAIN, Layer
+from netc.net.model import DEPLOY, TEST, TRAIN, Layer
 
 
 def dims(shape: Shape) -> str:

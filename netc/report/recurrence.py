@@ -11,7 +11,7 @@ from netc.graph.autodiff import grad
 from netc.graph.contract import BATCH, STATE
 from netc.graph.emit import input_name
 from netc.graph.ir import Graph, leaf
-from netc.net.resolve import Layer
+from netc.net.model import Layer
 from netc.report import charts
 from netc.report.charts import Series
 from netc.report.run import Run

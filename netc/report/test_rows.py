@@ -10,7 +10,7 @@ from netc.compiler.lower import Lowered
 from netc.compiler.program import Program
 from netc.graph.contract import BATCH
 from netc.graph.ir import Value
-from netc.net.resolve import Layer, Net
+from netc.net.model import Layer, Net
 from netc.runtime.session import States
 from netc.training.feed import Feeder, Feeds
 from netc.training.tester import TestNet

@@ -19,7 +19,7 @@ from netc.errors import RunError, SnapshotError
 from netc.formats import caffe_hdf5
 from netc.formats.caffe_weights import SolverState, read_state, write_state, write_weights
 from netc.graph.ir import Node
-from netc.net.resolve import TRAIN, Net
+from netc.net.model import TRAIN, Net
 from netc.runtime.blob import numbers
 from netc.schedules import current_step
 from netc.spec import paths

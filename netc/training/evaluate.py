@@ -11,7 +11,7 @@ from netc.compiler.lower import Lowered
 from netc.errors import DataError, Fault, SpecError
 from netc.graph.contract import BATCH, LOSS, OUT, ROWS, SUM
 from netc.graph.tensor_type import Dim
-from netc.net.resolve import Layer, Net
+from netc.net.model import Layer, Net
 from netc.training.feed import Feeder
 from netc.training.tester import TestNet
 

@@ -12,7 +12,7 @@ from netc.errors import DataError, Fault, SpecError
 from netc.graph.contract import BATCH, NOISE, SINK
 from netc.graph.ir import Graph, Node
 from netc.graph.leaves import NoiseInfo
-from netc.net.resolve import VALIDATION, Layer, Net
+from netc.net.model import VALIDATION, Layer, Net
 from netc.spec import paths
 from netc.training.labels import Checks
 
@@ -42,7 +42,7 @@ class Feeder:
         self.sinks = sinks_of(net.layers, base, folder)
         validated = [validation and layer.source is not None and layer.source.has_validation for layer in net.sources]
         phases = [VALIDATION if own else net.phase for own in validated]
-        self.sources = [_opened(layer, p, seed, base, iter_size) for layer, p in zip(net.sources, phases, strict=True)]
+        self.sources = [_opened(layer, p, seed, iter_size) for layer, p in zip(net.sources, phases, strict=True)]
         phase = VALIDATION if any(validated) else net.phase
         self.checks = None if lowered is None else Checks(lowered, self.layers, self.sources, phase)
         if self.checks is not None:
@@ -147,10 +147,11 @@ def sinks_of(layers: Iterable[Layer], base: str, folder: Path | None = None) -> 
     return [(layer, layer.facts["sink"](layer.param, place) if place else _Refused(layer.name)) for layer in found]
 
 
-def _opened(layer: Layer, phase: str, seed: int, base: str, iter_size: int) -> data.Source:
+def _opened(layer: Layer, phase: str, seed: int, iter_size: int) -> data.Source:
     """The source of a data layer. DataError at the layer's place, or within its files."""
+    assert layer.reader is not None
     try:
-        return data.open(layer.param, phase, seed, base, iter_size)
+        return layer.reader.open(seed, iter_size, phase)
     except DataError as e:
         place = layer.at(data.message_name(layer.param), "source")
         raise type(e)(*(f if f.place else Fault(place, f"layer {layer.name!r}: {f.text}") for f in e.faults)) from e

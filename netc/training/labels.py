@@ -14,7 +14,7 @@ from netc.compiler.lower import Lowered, Reading
 from netc.errors import DataError, Fault
 from netc.graph.contract import BATCH
 from netc.graph.ir import Graph, Node
-from netc.net.resolve import Layer
+from netc.net.model import Layer
 from netc.runtime.chain import open_graph
 from netc.runtime.session import Runs
 from netc.spec.fields import KINDS

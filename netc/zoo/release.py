@@ -10,6 +10,7 @@ import numpy as np
 
 from netc import data, schedules, zoo
 from netc import netc_pb2 as pb
+from netc.compiler.compilation import Compilation
 from netc.compiler.preparation import kept_words
 from netc.compiler.program import Program
 from netc.compiler.step_files import START, lines, model_files, start_bytes, training_files
@@ -18,7 +19,6 @@ from netc.graph.contract import LR, NOISE, STATE
 from netc.net.variants import inputs_of
 from netc.runtime.session import Session
 from netc.spec import to_yaml
-from netc.spec.job import Job
 from netc.spec.private_paths import without_folders
 from netc.training.evaluate import Scores
 from netc.training.feed import Feeder
@@ -34,12 +34,12 @@ TOLERANCES = {
 }
 
 
-def check_target(target: str, job: Job, key: str | None = None) -> None:
+def check_target(target: str, made: Compilation, key: str | None = None) -> None:
     """ZooError if nothing can be published into `target`, with the secret `key`: asked before a run, so that none ends in vain.
 
     SpecError if the net file is silent about what a published model must say.
     """
-    silent = silence(job)
+    silent = silence(made)
     if silent:
         raise SpecError(*silent, "or give --no-publish")
     if key is not None:
@@ -103,7 +103,8 @@ def raw_inputs(program: Program, rows: int = VECTORS) -> dict[str, np.ndarray]:
         for field in ("scale", "mean_file", "mean_value", "std_value"):
             param.transform_param.ClearField(field)
         param.data_param.test_batch_size = rows
-        source = data.open(param, "TEST", program.seed, program.job.base)
+        assert layer.reader is not None
+        source = layer.reader.read_by(param).source()
         batch = source.batch(0)
         for k in taken[layer.name]:
             array, axis = batch[k], source.description.tops[k].batch_axis

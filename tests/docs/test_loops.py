@@ -9,6 +9,7 @@ import pytest
 
 from netc import api, data, zoo
 from netc import netc_pb2 as pb
+from netc.compiler.compilation import Compilation
 from netc.compiler.preparation import batch_facts
 from netc.compiler.program import Program
 from netc.compiler.step_files import write
@@ -191,7 +192,7 @@ def test_rows_are_prepared_as_netc_prepares_them(transform, loops, tmp_path, nee
     np.save(tmp_path / "mean.npy", random.normal(size=(3, 8, 9)).astype(np.float32))
     path = tmp_path / "net.yaml"
     path.write_text(IMAGES.replace("TRANSFORM", transform))
-    program = Program(load_job(str(path)))
+    program = Program(Compilation.of(load_job(str(path))))
     said, means = batch_facts(program.train_net, program.job.base)
     for name, array in means.items():
         np.save(tmp_path / name, array)

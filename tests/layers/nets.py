@@ -10,7 +10,8 @@ from netc.compiler.lower import Lowered, lower
 from netc.graph.autodiff import grad
 from netc.graph.emit import emit
 from netc.graph.ir import Graph, Value, op
-from netc.net.resolve import TRAIN, resolve
+from netc.net.model import TRAIN
+from netc.net.resolve import resolve
 from netc.runtime.session import Session
 from netc.spec import parse_yaml
 from netc.training.feed import draw

@@ -13,9 +13,10 @@ import pytest
 from netc import api
 from netc.commands.options import TrainOptions
 from netc.commands.train import train_command
+from netc.compiler.compilation import Compilation
 from netc.compiler.step_files import write
 from netc.errors import SpecError
-from netc.net.resolve import TEST
+from netc.net.model import TEST
 from netc.runtime import snapshot
 from netc.spec.job import load_job
 from netc.training.events import Snapshotted
@@ -124,11 +125,11 @@ def test_a_signal_at_the_end_of_a_stage_is_not_lost(run, tmp_path):
             os.kill(os.getpid(), signal.SIGTERM)
 
     options = TrainOptions(runs=str(tmp_path / "runs"), quiet=True)
-    assert train_command(load_job(path, ["solver.snapshot_keep=100"]), options, told=[end]) == "SIGTERM"
+    assert train_command(Compilation.of(load_job(path, ["solver.snapshot_keep=100"])), options, told=[end]) == "SIGTERM"
     found, _ = snapshot.newest(tmp_path / "runs/small/1/snapshots")
     assert (found.metadata["stage"], found.metadata["iteration"]) == (1, 0)
     options = replace(options, resume="")
-    assert train_command(load_job(path, ["solver.snapshot_keep=100"]), options) == "max_iter"
+    assert train_command(Compilation.of(load_job(path, ["solver.snapshot_keep=100"])), options) == "max_iter"
     assert (tmp_path / "runs/small/1/log.jsonl").read_bytes() == (whole / "log.jsonl").read_bytes()
 
 

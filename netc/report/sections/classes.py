@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from netc import data
 from netc.graph.contract import BATCH
-from netc.net.resolve import Layer
+from netc.net.model import Layer
 from netc.registry import section
 from netc.report import charts, images
 from netc.report.html import figure, paragraph, table

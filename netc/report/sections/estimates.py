@@ -5,7 +5,7 @@ from markupsafe import Markup
 
 from netc.graph.contract import BATCH
 from netc.layers import whole
-from netc.net.resolve import Layer, Net
+from netc.net.model import Layer, Net
 from netc.registry import section
 from netc.report import charts
 from netc.report.html import figure, paragraph

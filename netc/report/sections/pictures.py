@@ -9,7 +9,7 @@ from markupsafe import Markup
 from netc import random
 from netc.compiler.program import Program
 from netc.graph.contract import BATCH
-from netc.net.resolve import Layer, Net
+from netc.net.model import Layer, Net
 from netc.registry import section
 from netc.report import images
 from netc.report.filters import first_filters

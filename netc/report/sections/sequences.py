@@ -6,7 +6,7 @@ import numpy as np
 from markupsafe import Markup
 
 from netc.graph.contract import BATCH
-from netc.net.resolve import Layer
+from netc.net.model import Layer
 from netc.net.variants import deployed
 from netc.registry import section
 from netc.report import charts
