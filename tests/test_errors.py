@@ -9,7 +9,7 @@ import pytest
 
 from netc.compiler.solver import MOST_THREADS
 from netc.data.named.images import MNIST
-from netc.errors import MOST_FAULTS, DataError, Fault, NetcError, SpecError, ZooError, near
+from netc.errors import MAX_ERRORS, DataError, Diagnostic, NetcError, SpecError, ZooError, near
 from tests.small_nets import NET, netc, netc_process, write_small
 
 PROTOTXT = """\
@@ -34,7 +34,7 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip1" bottom: "label" top: 
 solver { base_lr: 0.1 max_iter: 9 }
 """
 
-# What is replaced by what, the place of the fault, and pieces of the sentence.
+# What is replaced by what, the place of the diagnostic, and pieces of the sentence.
 YAML_FAULTS = {
     "unknown field": ("num_output: 4, kernel", "num_output: 4, kernal", "4:34",
                       ["Convolution has no field 'kernal_size'", "'kernel_size'"]),
@@ -60,11 +60,11 @@ PROTOTXT_FAULTS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("spelling, fault", [("yaml", f) for f in YAML_FAULTS] + [("prototxt", f) for f in PROTOTXT_FAULTS])
-def test_a_wrong_net_is_told_with_its_place(tmp_path, monkeypatch, spelling, fault):
+@pytest.mark.parametrize("spelling, diagnostic", [("yaml", f) for f in YAML_FAULTS] + [("prototxt", f) for f in PROTOTXT_FAULTS])
+def test_a_wrong_net_is_told_with_its_place(tmp_path, monkeypatch, spelling, diagnostic):
     monkeypatch.chdir(tmp_path)
     good = NET if spelling == "yaml" else PROTOTXT
-    old, new, place, pieces = (YAML_FAULTS if spelling == "yaml" else PROTOTXT_FAULTS)[fault]
+    old, new, place, pieces = (YAML_FAULTS if spelling == "yaml" else PROTOTXT_FAULTS)[diagnostic]
     assert good.count(old) == 1
     write_small(tmp_path, good.replace(old, new), name := f"small.{spelling}")
     result = netc("check", name)
@@ -272,11 +272,11 @@ def test_debug_shows_the_traceback(tmp_path):
         assert isinstance(result.exception, SpecError)
 
 
-def test_a_spec_error_lists_at_most_twenty_faults():
-    error = SpecError(*(Fault(f"net.yaml:{i}:1", "wrong") for i in range(25)))
+def test_a_spec_error_lists_at_most_twenty_errors():
+    error = SpecError(*(Diagnostic(f"net.yaml:{i}:1", "wrong") for i in range(25)))
     lines = str(error).splitlines()
-    assert lines[0] == "net.yaml:0:1: wrong" and len(lines) == MOST_FAULTS + 1 and lines[-1] == "... and 5 more"
-    assert len(error.faults) == 25 and str(SpecError("wrong")) == "wrong"
+    assert lines[0] == "net.yaml:0:1: wrong" and len(lines) == MAX_ERRORS + 1 and lines[-1] == "... and 5 more"
+    assert len(error.diagnostics) == 25 and str(SpecError("wrong")) == "wrong"
 
 
 def test_near_names_what_is_near_or_what_there_is():

@@ -163,5 +163,5 @@ def test_errors(tmp_path: Any, shape: str) -> None:
     counts = []
     for k in SIZES:
         (tmp_path / "n.yaml").write_text(net(shape, k))
-        counts.append(lines(lambda: Compilation.of(read_job(str(tmp_path / "n.yaml"))).all_faults()))
+        counts.append(lines(lambda: Compilation.of(read_job(str(tmp_path / "n.yaml"))).all_errors()))
     assert growth(counts) < 2.5

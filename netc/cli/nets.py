@@ -43,7 +43,7 @@ def check(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], droppe
     """
     import json
 
-    from netc.cli.faults import show_warnings
+    from netc.cli.errors import show_warnings
     from netc.commands import check as checking
     from netc.commands.program import choose_target
     from netc.compiler import program as contract

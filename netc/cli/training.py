@@ -204,14 +204,14 @@ def predict(model: str, inputs: tuple[str, ...], source: str | None, key: str | 
 
 def _predict_all(made: Any, inputs: tuple[str, ...], top: int, length: int | None, output: str | None) -> None:
     """Predictions of all inputs that can be read, printed or saved; then DataError names the others."""
-    from netc.errors import DataError, Fault
+    from netc.errors import DataError, Diagnostic
     from netc.predict import generate
     from netc.predict.results import Prediction, save
 
-    found, faults = list[Prediction](), list[Fault]()
+    found, errors = list[Prediction](), list[Diagnostic]()
     for outcome in generate.outcomes(made, inputs, top, length):
         if isinstance(outcome, DataError):
-            faults += outcome.faults
+            errors += outcome.errors
         elif output:
             found.append(outcome)
         else:
@@ -220,8 +220,8 @@ def _predict_all(made: Any, inputs: tuple[str, ...], top: int, length: int | Non
         click.echo(f"netc: note: {note}", err=True)
     if output and found:
         save(found, output)
-    if faults:
-        raise DataError(*faults)
+    if errors:
+        raise DataError(*errors)
 
 
 @main.command("extract-features")

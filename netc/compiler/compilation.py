@@ -13,9 +13,9 @@ import numpy as np
 from netc import registry, schedules
 from netc.compiler.lower import Lowered, lower
 from netc.compiler.nets import JobNets
-from netc.compiler.solver import replaced, solver_faults
+from netc.compiler.solver import replaced, solver_errors
 from netc.compiler.step import StepGraphs, step_graphs
-from netc.errors import Fault, SpecError, line_of, path_of
+from netc.errors import Diagnostic, SpecError, line_of, path_of
 from netc.graph import cost
 from netc.graph.ir import Node, Value
 from netc.graph.tensor_type import Dim
@@ -135,30 +135,30 @@ class Compilation:
     def check(self, needs_solver: bool = True) -> None:
         """SpecError that lists what is wrong with nets and solver together. A job without a solver may be right."""
         registry.load()
-        if self.job.faults:
-            raise SpecError(*self.all_faults())
-        faults = list(self.nets.faults)
+        if self.job.errors:
+            raise SpecError(*self.all_errors())
+        errors = list(self.nets.errors)
         if self.trains or needs_solver:
             for stage in self.stages:
-                faults += [*solver_faults(stage.job), *stage.missing(lambda made: made.train_net)]
-            for stage in self.stages if not faults else ():
-                faults += stage.missing(lambda made: made.steps)
-        if faults:
-            raise SpecError(*dict.fromkeys(faults))
+                errors += [*solver_errors(stage.job), *stage.missing(lambda made: made.train_net)]
+            for stage in self.stages if not errors else ():
+                errors += stage.missing(lambda made: made.steps)
+        if errors:
+            raise SpecError(*dict.fromkeys(errors))
 
-    def missing(self, make: Callable[["Compilation"], object]) -> tuple[Fault, ...]:
+    def missing(self, make: Callable[["Compilation"], object]) -> tuple[Diagnostic, ...]:
         """What is wrong where a part of it cannot be made."""
         try:
             make(self)
         except SpecError as e:
-            return e.faults
+            return e.diagnostics
         return ()
 
-    def all_faults(self) -> list[Fault]:
+    def all_errors(self) -> list[Diagnostic]:
         """What is wrong with the texts of the job, and with its nets and its solver as far as these can be judged nevertheless."""
         job, (document, at) = self.job, self.job.solver_at
-        read = job.solver.ListFields() and not document.is_broken(*at) and (at or not document.faults)
-        found = [*job.faults, *self.nets.all_faults(), *(solver_faults(job) if read else ())]
+        read = job.solver.ListFields() and not document.is_broken(*at) and (at or not document.errors)
+        found = [*job.errors, *self.nets.all_errors(), *(solver_errors(job) if read else ())]
         files = list(dict.fromkeys(path_of(f) for f in found))
         return sorted(found, key=lambda f: (files.index(path_of(f)), line_of(f)))
 
@@ -169,6 +169,6 @@ def load(path: str, overrides: Sequence[str] = (), dropped: Dropped = NOTHING) -
     SpecError lists what is wrong with the texts and, where anything is, with the nets and the solver as far as they can be judged.
     """
     made = Compilation.of(read_job(path, overrides, dropped))
-    if made.job.faults:
-        raise SpecError(*made.all_faults())
+    if made.job.errors:
+        raise SpecError(*made.all_errors())
     return made

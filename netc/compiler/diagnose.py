@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from netc.compiler.lower import Lowered
 from netc.data.settings import keeps_caffes_order, shuffles
-from netc.errors import Fault
+from netc.errors import Diagnostic
 from netc.layers.context import dims
 from netc.net.model import TEST, Layer, Net
 
 
-def source_faults(net: Net, counted: bool) -> list[Fault]:
+def source_errors(net: Net, counted: bool) -> list[Diagnostic]:
     """What is wrong with several data layers that are to go side by side. `counted` says that a test has so many batches."""
     ended = [layer for layer in net.sources if layer.source and layer.source.rows is not None]
     if len(ended) < 2:
@@ -17,7 +17,7 @@ def source_faults(net: Net, counted: bool) -> list[Fault]:
     return _unequal(ended, counted) if net.phase == TEST else list(_mixed(net, {x.name: x for x in ended}))
 
 
-def _mixed(net: Net, ended: dict[str, Layer]) -> Iterator[Fault]:
+def _mixed(net: Net, ended: dict[str, Layer]) -> Iterator[Diagnostic]:
     """Losses in training that compare rows of two data layers whose orders differ."""
     made_of: dict[str, frozenset[str]] = {}
     for layer in net.layers:
@@ -30,10 +30,10 @@ def _mixed(net: Net, ended: dict[str, Layer]) -> Iterator[Fault]:
         if shuffled or a.source != b.source and a.source and b.source and a.source.rows != b.source.rows:
             why = "each has an order of its own (shuffle: false keeps that of the file)" if shuffled else "they have not as many rows"
             text = f"compares rows of data layer {a.name!r} with those of {b.name!r}, which do not stay together: {why}"
-            yield Fault(layer.at("bottom", len(below) - 1), f"layer {layer.name!r} ({layer.type}): {text}; one source can give both")
+            yield Diagnostic(layer.at("bottom", len(below) - 1), f"layer {layer.name!r} ({layer.type}): {text}; one source can give both")
 
 
-def _unequal(ended: list[Layer], counted: bool) -> list[Fault]:
+def _unequal(ended: list[Layer], counted: bool) -> list[Diagnostic]:
     """Of a test net: they do not go through their rows side by side."""
     if len({(layer.source and layer.source.rows, layer.batch_size) for layer in ended}) < 2:
         return []
@@ -41,10 +41,10 @@ def _unequal(ended: list[Layer], counted: bool) -> list[Fault]:
         return []  # each walks on by itself, as in Caffe
     read = [f"{x.name!r} has {x.source.rows} rows in batches of {x.batch_size}" for x in ended if x.source]
     text = "a test goes through the rows of all data layers side by side, so they need as many rows, in batches of one size"
-    return [Fault(ended[1].at(), f"for testing, {' and '.join(read)}; {text}")]
+    return [Diagnostic(ended[1].at(), f"for testing, {' and '.join(read)}; {text}")]
 
 
-def width_faults(train: Lowered, test: Lowered) -> list[Fault]:
+def width_errors(train: Lowered, test: Lowered) -> list[Diagnostic]:
     """The first layer whose learned blobs have other shapes in testing than in training, with what brings that about."""
     tested = {layer.name: layer for layer in test.net.layers}
     for layer in train.net.layers:
@@ -53,7 +53,7 @@ def width_faults(train: Lowered, test: Lowered) -> list[Fault]:
             if learned.shape != needed.shape:
                 shapes = f"{dims(learned.shape)} in phase TRAIN and {dims(needed.shape)} in phase TEST"
                 why = _difference(train, test, layer, tested[layer.name])
-                return [Fault(layer.at(), f"layer {layer.name!r} ({layer.type}): its weights would be {shapes}; {why}")]
+                return [Diagnostic(layer.at(), f"layer {layer.name!r} ({layer.type}): its weights would be {shapes}; {why}")]
     return []
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from netc import data
-from netc.compiler.diagnose import source_faults, width_faults
+from netc.compiler.diagnose import source_errors, width_errors
 from netc.compiler.lower import Lowered, lower_judged, lower_symbolic
-from netc.errors import Fault, SpecError
+from netc.errors import Diagnostic, SpecError
 from netc.graph.tensor_type import Dim
 from netc.net.model import TEST, TRAIN, Net
 from netc.net.resolve import judged, resolve
@@ -20,12 +20,12 @@ class Judged:
     """A net, and what is wrong with it: its layers' `doubt` says where."""
 
     net: Net
-    faults: tuple[Fault, ...]
+    errors: tuple[Diagnostic, ...]
 
     def right(self) -> Net:
         """The net. SpecError if anything is wrong with it."""
-        if self.faults:
-            raise SpecError(*self.faults)
+        if self.errors:
+            raise SpecError(*self.errors)
         return self.net
 
 
@@ -44,8 +44,8 @@ class JobNets:
     def judged_train(self) -> Judged:
         """The net for training."""
         job = self.job
-        net, faults = judged(job.net(TRAIN), TRAIN, *job.state(TRAIN), self.tables, job.learned)
-        return Judged(net, tuple(faults))
+        net, errors = judged(job.net(TRAIN), TRAIN, *job.state(TRAIN), self.tables, job.learned)
+        return Judged(net, tuple(errors))
 
     @cached_property
     def learned(self) -> data.Known:
@@ -60,8 +60,8 @@ class JobNets:
         def test(number: int) -> Judged:
             document, state = job.net(TEST, number), job.state(TEST, number)
             if (which := (id(document), state)) not in made:
-                net, faults = judged(document, TEST, *state, self.tables, self.learned)
-                made[which] = Judged(net, tuple(faults))
+                net, errors = judged(document, TEST, *state, self.tables, self.learned)
+                made[which] = Judged(net, tuple(errors))
             return made[which]
 
         return tuple(map(test, range(len(job.tests))))
@@ -84,16 +84,16 @@ class JobNets:
         return resolve(self.job.net(phase), phase, stages, level, self.tables, learned)
 
     @cached_property
-    def _train(self) -> tuple[Lowered | None, list[Fault]]:
+    def _train(self) -> tuple[Lowered | None, list[Diagnostic]]:
         return lower_judged(self.judged_train.net, seed=self.job.seed)
 
     @property
     def train(self) -> Lowered:
         """The net in phase TRAIN, shapes static. SpecError lists the layers that do not fit."""
         self.judged_train.right()
-        lowered, faults = self._train
+        lowered, errors = self._train
         if lowered is None:
-            raise SpecError(*faults)
+            raise SpecError(*errors)
         return lowered
 
     @cached_property
@@ -114,34 +114,34 @@ class JobNets:
         return lower_symbolic(self.deployed, self.job.seed)
 
     @cached_property
-    def faults(self) -> tuple[Fault, ...]:
+    def errors(self) -> tuple[Diagnostic, ...]:
         """What is wrong with the nets, if anything is."""
         try:
             train, tests = self.train, [test for test, _ in self.tests]
         except SpecError as e:
-            return tuple(self.all_faults()) or e.faults
-        if any(source_faults(lowered.net, bool(self.job.solver.test_iter)) for lowered in (train, *tests)):
-            return tuple(self.all_faults())
-        return tuple(fault for test in tests for fault in width_faults(train, test))
+            return tuple(self.all_errors()) or e.diagnostics
+        if any(source_errors(lowered.net, bool(self.job.solver.test_iter)) for lowered in (train, *tests)):
+            return tuple(self.all_errors())
+        return tuple(diagnostic for test in tests for diagnostic in width_errors(train, test))
 
-    def all_faults(self) -> list[Fault]:
+    def all_errors(self) -> list[Diagnostic]:
         """What is wrong with names, blobs, sources and shapes, as far as the texts let that be judged.
 
         A layer of several nets is named once.
         """
-        found: dict[str, list[Fault]] = {}
+        found: dict[str, list[Diagnostic]] = {}
         train = self._train[0]
         for number, made in enumerate((self.judged_train, *self.judged_tests)):
-            wrong = list(made.faults)
-            places = {f.place for f in (*self.job.faults, *wrong)}
-            wrong += source_faults(made.net, bool(self.job.solver.test_iter))
+            wrong = list(made.errors)
+            places = {f.place for f in (*self.job.errors, *wrong)}
+            wrong += source_errors(made.net, bool(self.job.solver.test_iter))
             lowered, misfits = self._train if number == 0 else lower_judged(made.net)
             wrong += [f for f in misfits if f.place not in places]
             if train is not None and lowered is not None:
-                wrong += width_faults(train, lowered)
-            new: dict[str, list[Fault]] = {}
-            for fault in wrong:
-                if fault.place not in found:
-                    new.setdefault(fault.place, []).append(fault)
+                wrong += width_errors(train, lowered)
+            new: dict[str, list[Diagnostic]] = {}
+            for diagnostic in wrong:
+                if diagnostic.place not in found:
+                    new.setdefault(diagnostic.place, []).append(diagnostic)
             found |= new
-        return [f for faults in found.values() for f in faults]
+        return [f for errors in found.values() for f in errors]

@@ -24,7 +24,7 @@ from netc.compiler.compilation import Compilation
 from netc.compiler.lower import SYMBOLIC, Lowered
 from netc.compiler.metadata import dynamic_sizes, noise_facts, pin_text, random_facts, reset_facts, state_facts, tensor_facts
 from netc.compiler.step import StepGraphs, watch_graph
-from netc.errors import Fault
+from netc.errors import Diagnostic
 from netc.graph.contract import BATCH, OUT
 from netc.graph.emit import emit
 from netc.graph.ir import Graph, Node, Value, leaf
@@ -204,11 +204,11 @@ class Program:
         return graph, said
 
     @property
-    def pinned(self) -> list[Fault]:
+    def pinned(self) -> list[Diagnostic]:
         """What batches and sequences the deployed net takes, and why, where it does not take any."""
         lowered, batch = self.deploy
         takes = "sequences of the training's length alone" if batch == SYMBOLIC else f"batches of {batch} rows alone"
-        return [Fault(fault.place, f"takes {takes}: {pin_text(fault)}") for fault in lowered.pinned]
+        return [Diagnostic(diagnostic.place, f"takes {takes}: {pin_text(diagnostic)}") for diagnostic in lowered.pinned]
 
     def metadata(self, kind: str, graph: Graph, provider: str) -> dict[str, Any]:
         """What stands in `metadata_props["netc"]`."""
@@ -240,7 +240,7 @@ class Program:
         first = next(iter(self.test_net.described.values()), None)
         lowered, size = self.deploy if kind in DEPLOYED else self.tests[int(kind[4:] or 0)]
         facts = {"batch_axis": first.batch_axis if first else 0, "batch_size": size}
-        return facts | ({"pinned": [pin_text(fault) for fault in lowered.pinned]} if lowered.pinned else {})
+        return facts | ({"pinned": [pin_text(diagnostic) for diagnostic in lowered.pinned]} if lowered.pinned else {})
 
 
 def program(job: Job, provider: str = "cpu", needs_solver: bool = True, target: str | None = None) -> Program:

@@ -7,7 +7,7 @@ from typing import Any
 
 from netc import netc_pb2 as pb
 from netc import registry, schedules
-from netc.errors import Fault, line_of, near
+from netc.errors import Diagnostic, line_of, near
 from netc.spec.job import Job
 from netc.spec.scalars import shortest
 
@@ -22,45 +22,45 @@ LIMITS = (
 ROOTS = ("momentum", "momentum2", "rms_decay")  # of which a 1 would forget nothing, ever
 
 
-def solver_faults(job: Job) -> list[Fault]:
+def solver_errors(job: Job) -> list[Diagnostic]:
     """What is wrong with a solver: unknown type or policy, fields missing for them, fields that the type does not use."""
-    solver, faults = job.solver, []
+    solver, errors = job.solver, []
 
-    def fault(text: str, *path: str | int) -> None:
-        faults.append(Fault(job.solver_place(*path), f"solver: {text}"))
+    def error(text: str, *path: str | int) -> None:
+        errors.append(Diagnostic(job.solver_place(*path), f"solver: {text}"))
 
     if not solver.ListFields():
         text = "there is no solver, which says how to train; add one, such as `solver: {base_lr: 0.01, momentum: 0.9, max_iter: 1000}`"
-        return [Fault(job.solver_place(), text)]
+        return [Diagnostic(job.solver_place(), text)]
     if not solver.HasField("base_lr"):
-        fault("base_lr is missing: the learning rate")
+        error("base_lr is missing: the learning rate")
     if solver.type not in registry.optimizer:
-        fault(f"there is no solver type {solver.type!r}; {near(solver.type, registry.optimizer)}", "type")
+        error(f"there is no solver type {solver.type!r}; {near(solver.type, registry.optimizer)}", "type")
     else:
         used = signature(registry.optimizer[solver.type]).parameters
         unused = [f for f in ("momentum", "momentum2", "rms_decay") if solver.HasField(f) and getattr(solver, f) and f not in used]
         for name in unused:
-            fault(f"{solver.type} does not use {name}; leave it out", name)
+            error(f"{solver.type} does not use {name}; leave it out", name)
     policy = solver.lr_policy or "fixed"
     if policy not in registry.schedule:
-        fault(f"there is no lr_policy {policy!r}; {near(policy, registry.schedule)}", "lr_policy")
+        error(f"there is no lr_policy {policy!r}; {near(policy, registry.schedule)}", "lr_policy")
     for name in registry.schedule.facts.get(policy, {}).get("needs", ()):
         if not (len(solver.stepvalue) if name == "stepvalue" else solver.HasField(name)):
-            fault(f"lr_policy {policy!r} needs {name}", "lr_policy")
+            error(f"lr_policy {policy!r} needs {name}", "lr_policy")
     if solver.HasField("max_iter") == solver.HasField("max_epoch"):
-        fault("give one of max_iter and max_epoch: how long to train", *(["max_epoch"] if solver.HasField("max_epoch") else []))
+        error("give one of max_iter and max_epoch: how long to train", *(["max_epoch"] if solver.HasField("max_epoch") else []))
     if solver.HasField("stepsize") and solver.stepsize < 1 and policy == "step":
-        fault("stepsize must be at least 1", "stepsize")
+        error("stepsize must be at least 1", "stepsize")
     if solver.regularization_type not in ("L1", "L2"):
-        fault(f"regularization_type is L1 or L2, not {solver.regularization_type!r}", "regularization_type")
+        error(f"regularization_type is L1 or L2, not {solver.regularization_type!r}", "regularization_type")
     for name, text in _out_of_range(solver, policy):
-        fault(f"{name} is {text}", name)
+        error(f"{name} is {text}", name)
     for k, count in enumerate(solver.test_iter):
         if count < 1:
-            fault(f"test_iter is 1 or more, not {count}; where it is unset, a test is of the whole set", "test_iter", k)
-    if not faults and solver.HasField("max_iter") and (found := schedules.too_large(solver, solver.max_iter)):
-        fault(f"the rate of lr_policy {policy!r} is {found[1]:g} at iteration {found[0]}", "lr_policy")
-    return sorted(faults, key=line_of)
+            error(f"test_iter is 1 or more, not {count}; where it is unset, a test is of the whole set", "test_iter", k)
+    if not errors and solver.HasField("max_iter") and (found := schedules.too_large(solver, solver.max_iter)):
+        error(f"the rate of lr_policy {policy!r} is {found[1]:g} at iteration {found[0]}", "lr_policy")
+    return sorted(errors, key=line_of)
 
 
 def _out_of_range(solver: pb.SolverParameter, policy: str) -> Iterator[tuple[str, str]]:

@@ -13,7 +13,7 @@ from netc import netc_pb2 as pb
 from netc import registry
 from netc.compiler.lower import Lowered
 from netc.compiler.solver import replaced
-from netc.errors import Fault, SpecError
+from netc.errors import Diagnostic, SpecError
 from netc.fillers import Zeros
 from netc.graph.autodiff import grad
 from netc.graph.contract import GRAD, LR, NEXT, WATCH
@@ -103,19 +103,19 @@ def _gradients(lowered: Lowered) -> dict[Value, Value]:
         raise SpecError(_no_loss(lowered.net.document))
     found = {p: g for p, g in zip(learned, grad({lowered.loss: 1.0}, learned), strict=True) if g is not None}
     if not found:
-        raise SpecError(Fault(place, "no parameter that learns (lr_mult other than 0) leads to the loss"))
+        raise SpecError(Diagnostic(place, "no parameter that learns (lr_mult other than 0) leads to the loss"))
     return found
 
 
-def _no_loss(document: Document) -> Fault:
+def _no_loss(document: Document) -> Diagnostic:
     """What to say of a net without a loss in training, which may have one that its rules leave out."""
     for i, spec in enumerate(document.message.layer):
         if registry.layer.facts.get(spec.type, {}).get("loss"):
             at = ("layer", i, "include" if spec.include else "exclude" if spec.exclude else "loss_weight")
             text = f"the net has no loss in phase TRAIN: layer {spec.name!r} is one, but does not count there; leave this rule out"
-            return Fault(document.place(*at), text)
+            return Diagnostic(document.place(*at), text)
     losses = "SoftmaxWithLoss for classes, EuclideanLoss for numbers"
-    return Fault(document.place(), f"the net has no loss in phase TRAIN, so nothing is learned; add one ({losses}), or a loss_weight")
+    return Diagnostic(document.place(), f"the net has no loss in phase TRAIN, so nothing is learned; add one ({losses}), or a loss_weight")
 
 
 def _updates(gradients: Mapping[Value, Value], rate: Value, solver: pb.SolverParameter) -> dict[Value, Value]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from netc import registry
-from netc.errors import MOST_FAULTS, Fault, near
+from netc.errors import MAX_ERRORS, Diagnostic, near
 from netc.net.model import Layer
 from netc.spec import Document
 from netc.spec.fields import LABELLED
@@ -12,13 +12,13 @@ from netc.spec.fields import LABELLED
 ENDLESS = ("Silence", "HDF5Output")  # types that write nothing
 
 
-def name_faults(layers: list[Layer]) -> Iterable[Fault]:
+def name_errors(layers: list[Layer]) -> Iterable[Diagnostic]:
     """Layers of one name."""
     first: dict[str, Layer] = {}
     for layer in layers:
         if layer.name in first:
             text = f"the layer at {first[layer.name].at()} has the same name; weights are kept by name, so each layer needs its own"
-            yield Fault(layer.at("name"), f"layer {layer.name!r}: {text}")
+            yield Diagnostic(layer.at("name"), f"layer {layer.name!r}: {text}")
         first.setdefault(layer.name, layer)
 
 
@@ -36,7 +36,7 @@ def left_out_blobs(document: Document, chosen: Iterable[tuple[int, Any]], phase:
     return said
 
 
-def blob_faults(layers: list[Layer], left_out: Mapping[str, str]) -> Iterable[Fault]:
+def blob_errors(layers: list[Layer], left_out: Mapping[str, str]) -> Iterable[Diagnostic]:
     """Bottoms that nothing before them writes, and tops that two layers write."""
     written: dict[str, Layer] = {}
     writers = {top: layer for layer in reversed(layers) for top in layer.tops}  # the first of each
@@ -49,16 +49,16 @@ def blob_faults(layers: list[Layer], left_out: Mapping[str, str]) -> Iterable[Fa
                 unwritten += 1
                 later = writers.get(bottom)
                 said = left_out.get(bottom) if later is None else None
-                said = said or _unwritten(bottom, layer, later, written if unwritten <= MOST_FAULTS else None)  # a search takes its time
-                yield Fault(layer.at("bottom", i), f"layer {layer.name!r}: {said}")
+                said = said or _unwritten(bottom, layer, later, written if unwritten <= MAX_ERRORS else None)  # a search takes its time
+                yield Diagnostic(layer.at("bottom", i), f"layer {layer.name!r}: {said}")
         told = layer.document.states("layer", layer.index, "top") or (layer.tops and layer.type) or layer.type in ENDLESS
         unsure |= bool(layer.doubt) and not told
-        yield from _top_faults(layer, written)
+        yield from _top_errors(layer, written)
         for top in layer.tops:
             written.setdefault(top, layer)
 
 
-def _top_faults(layer: Layer, written: Mapping[str, Layer]) -> Iterable[Fault]:
+def _top_errors(layer: Layer, written: Mapping[str, Layer]) -> Iterable[Diagnostic]:
     """Tops of a layer that it may not write."""
     seen: dict[str, Layer] = {}
     for i, top in enumerate(layer.tops):
@@ -66,11 +66,11 @@ def _top_faults(layer: Layer, written: Mapping[str, Layer]) -> Iterable[Fault]:
         other = written.get(top) or seen.get(top)
         if in_place and not registry.layer.facts.get(layer.type, {}).get("in_place", True):
             text = f"{layer.type} cannot run in place: give its top a name other than {top!r}"
-            yield Fault(layer.at("top", i), f"layer {layer.name!r}: {text}")
+            yield Diagnostic(layer.at("top", i), f"layer {layer.name!r}: {text}")
         elif other is not None and not in_place:
             first = f"layer {other.name!r} ({other.at()})"
             text = f"writes {top!r}, which {first} writes too; only a layer that reads {top!r} may write it, in place"
-            yield Fault(layer.at("top", i), f"layer {layer.name!r}: {text}")
+            yield Diagnostic(layer.at("top", i), f"layer {layer.name!r}: {text}")
         seen[top] = layer
 
 

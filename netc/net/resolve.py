@@ -9,13 +9,13 @@ from typing import Any
 
 from netc import data, registry
 from netc import netc_pb2 as pb
-from netc.errors import Fault, NetcError, SpecError, line_of
-from netc.net.checks import blob_faults, left_out_blobs, name_faults
+from netc.errors import Diagnostic, NetcError, SpecError, line_of
+from netc.net.checks import blob_errors, left_out_blobs, name_errors
 from netc.net.model import BROKEN, GUESSED, TRAIN, Layer, Net
 from netc.spec import Document
 from netc.spec.fields import KINDS
 from netc.spec.other_names import type_hint
-from netc.spec.ranges import range_faults
+from netc.spec.ranges import range_errors
 
 
 def resolve(
@@ -26,35 +26,35 @@ def resolve(
 
     `learned` says, by the first tops of sources, which columns and classes their rows must have. SpecError lists all that is wrong.
     """
-    net, faults = judged(document, phase, stages, level, tables, learned)
-    if faults:
-        raise SpecError(*faults)
+    net, errors = judged(document, phase, stages, level, tables, learned)
+    if errors:
+        raise SpecError(*errors)
     return net
 
 
 def judged(
     document: Document, phase: str = TRAIN, stages: Iterable[str] = (), level: int | None = None, tables: data.Tables | None = None,
     learned: data.Known = data.NOTHING,
-) -> tuple[Net, list[Fault]]:  # fmt: skip
+) -> tuple[Net, list[Diagnostic]]:  # fmt: skip
     """What `resolve` gives, and what is wrong with it beside what is wrong with its text; the layers' `doubt` says of which."""
     registry.load()
-    param, faults, tables = document.message, [], tables or data.Tables()
+    param, errors, tables = document.message, [], tables or data.Tables()
     state = param.state
     stages, level = {*state.stage, *stages}, state.level if level is None else level
     chosen = []
     for i, spec in enumerate(param.layer):
         if spec.include and spec.exclude:
             text = f"layer {spec.name!r} has both include and exclude rules; one kind only"
-            faults.append(Fault(document.place("layer", i, "exclude"), text))
+            errors.append(Diagnostic(document.place("layer", i, "exclude"), text))
         elif _included(spec, phase, level, stages):
             chosen.append((i, spec))
     if not param.layer:
-        faults.append(Fault(document.place(), "the net has no layers"))
-    elif not chosen and not faults:
-        faults.append(Fault(document.place(), f"no layer of the net is included in phase {phase}"))
-    layers = [_layer(document, i, spec, phase, tables, learned, faults) for i, spec in chosen]
-    faults += [*name_faults(layers), *blob_faults(layers, left_out_blobs(document, chosen, phase)), *range_faults(layers)]
-    return Net(param.name, phase, tuple(layers), document), sorted(faults, key=line_of)
+        errors.append(Diagnostic(document.place(), "the net has no layers"))
+    elif not chosen and not errors:
+        errors.append(Diagnostic(document.place(), f"no layer of the net is included in phase {phase}"))
+    layers = [_layer(document, i, spec, phase, tables, learned, errors) for i, spec in chosen]
+    errors += [*name_errors(layers), *blob_errors(layers, left_out_blobs(document, chosen, phase)), *range_errors(layers)]
+    return Net(param.name, phase, tuple(layers), document), sorted(errors, key=line_of)
 
 
 def _included(spec: pb.LayerParameter, phase: str, level: int, stages: set[str]) -> bool:
@@ -81,34 +81,34 @@ def _unknown_type(name: str) -> tuple[str, str]:
 
 
 def _layer(
-    document: Document, i: int, spec: pb.LayerParameter, phase: str, tables: data.Tables, learned: data.Known, faults: list[Fault]
+    document: Document, i: int, spec: pb.LayerParameter, phase: str, tables: data.Tables, learned: data.Known, errors: list[Diagnostic]
 ) -> Layer:
-    """The layer of `spec`; what is wrong with it is added to `faults`."""
+    """The layer of `spec`; what is wrong with it is added to `errors`."""
 
-    def fault(text: str, *path: str | int) -> None:
-        faults.append(Fault(document.place("layer", i, *path), f"layer {spec.name!r}: {text}"))
+    def error(text: str, *path: str | int) -> None:
+        errors.append(Diagnostic(document.place("layer", i, *path), f"layer {spec.name!r}: {text}"))
 
     doubt = BROKEN if document.is_broken("layer", i) else GUESSED if document.is_guessed("layer", i) else ""
-    known, type_ = len(faults), spec.type
+    known, type_ = len(errors), spec.type
     if not type_ and not doubt:
-        fault("has no type")
+        error("has no type")
     elif type_ and type_ not in registry.layer:
         hint, type_ = _unknown_type(type_)
-        if not any(f.place == document.place("layer", i, "type") for f in document.faults):
-            fault(hint, "type")
+        if not any(f.place == document.place("layer", i, "type") for f in document.errors):
+            error(hint, "type")
         known, doubt = known + bool(type_), doubt or GUESSED
     facts: dict[str, Any] = registry.layer.facts.get(type_, {})
     tops = tuple(spec.top) or ((spec.name,) if facts.get("loss") else ())
     weights = tuple(spec.loss_weight)
     if weights and len(weights) != len(tops):
-        fault(f"{len(weights)} loss_weight for {len(tops)} tops; give one each, or none", "loss_weight")
+        error(f"{len(weights)} loss_weight for {len(tops)} tops; give one each, or none", "loss_weight")
     counts = 0 if facts.get("loss") else facts.get("own_loss")
     weights = weights or tuple(1.0 if k == counts else 0.0 for k in range(len(tops)))
     if type_ in registry.layer and doubt != BROKEN:
         for what, names in (("bottom", spec.bottom), ("top", tops)):
             if wrong := _wrong_count(type_, what, names, *facts.get(what + "s", (1, 1))):
                 if not doubt:
-                    fault(wrong, what)
+                    error(wrong, what)
                 doubt = doubt and BROKEN
     reader, batch = None, None
     if facts.get("source"):
@@ -117,11 +117,11 @@ def _layer(
             spec, delivered = reader.layer, len(reader.description.tops)
             batch = data.resolve_batch_size(spec, phase)
             if len(tops) > delivered:
-                fault(f"has {len(tops)} tops, its data set delivers {delivered}", "top")
+                error(f"has {len(tops)} tops, its data set delivers {delivered}", "top")
         except NetcError as e:
-            faults += [] if doubt == BROKEN else _source_faults(e, document, i, spec.name, data.message_name(spec))
+            errors += [] if doubt == BROKEN else _source_errors(e, document, i, spec.name, data.message_name(spec))
             doubt = BROKEN
-    doubt = BROKEN if len(faults) > known else doubt
+    doubt = BROKEN if len(errors) > known else doubt
     return Layer(spec.name, type_, tuple(spec.bottom), tops, spec, weights, document, i, reader, batch, doubt=doubt)
 
 
@@ -134,13 +134,13 @@ def _wrong_count(type_: str, what: str, names: Sequence[str], least: int, most: 
     return f"{type_} takes {wanted} {what}{plural}, {len(names)} given{given}"
 
 
-def _source_faults(error: NetcError, document: Document, i: int, name: str, message: str) -> Iterable[Fault]:
-    """The faults of a data layer's source: within its files, or at the field of the layer that the sentence names first."""
+def _source_errors(error: NetcError, document: Document, i: int, name: str, message: str) -> Iterable[Diagnostic]:
+    """The errors of a data layer's source: within its files, or at the field of the layer that the sentence names first."""
     fields = {p[-1]: p for p in document.fields_of("layer", i) if len(p) == 4}
-    for fault in error.faults:
-        named = next((fields[word] for word in re.findall(r"\w+", fault.text) if word in fields), ("layer", i, message, "source"))
+    for diagnostic in error.diagnostics:
+        named = next((fields[word] for word in re.findall(r"\w+", diagnostic.text) if word in fields), ("layer", i, message, "source"))
         place = document.place(*named)
-        if fault.place:
-            yield Fault(fault.place, f"{fault.text} (layer {name!r} of {place} reads it)")
+        if diagnostic.place:
+            yield Diagnostic(diagnostic.place, f"{diagnostic.text} (layer {name!r} of {place} reads it)")
         else:
-            yield Fault(place, f"layer {name!r}: {fault.text}")
+            yield Diagnostic(place, f"layer {name!r}: {diagnostic.text}")

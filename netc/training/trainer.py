@@ -221,8 +221,8 @@ class Trainer:
         results = self.feeder.kept(run_guarded(stepper, self.program.train, feeds))
         if not finite({"loss": results["loss"]}):
             stepper.undo()
-            if faults := self.feeder.no_numbers(feeds, self.iteration, sub_batch):
-                raise DataError(*faults)
+            if errors := self.feeder.no_numbers(feeds, self.iteration, sub_batch):
+                raise DataError(*errors)
             why = first_bad(self.program.graph(kind), self.provider, feeds, self.states.arrays())
             raise diverged(float(results["loss"].reshape(())), self.iteration, why, self.solver, self.max_iter)
         scalars = {n: v for n, v in OUT.within(results).items() if v.size == 1}

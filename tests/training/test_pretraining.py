@@ -183,7 +183,7 @@ def test_faults_of_a_stage(tmp_path, stage, at, sentence):
     with pytest.raises(SpecError) as caught:
         api.load(path)
     number = NET.splitlines().index(line) + 1
-    assert any(str(f).startswith(f"{path}:{number}:{7 + stage.index(at)}: ") and sentence in str(f) for f in caught.value.faults), (
+    assert any(str(f).startswith(f"{path}:{number}:{7 + stage.index(at)}: ") and sentence in str(f) for f in caught.value.diagnostics), (
         caught.value
     )
 

@@ -272,7 +272,7 @@ def test_a_label_in_a_list_is_a_whole_number_of_32_bits(tmp_path, label):
     ):
         with pytest.raises(DataError, match=r"list.txt:1:1: expected a path, a space and a whole number") as caught:
             read()
-        assert len(caught.value.faults) == 1
+        assert len(caught.value.diagnostics) == 1
 
 
 @pytest.mark.parametrize("count, window, message", [
