@@ -12,7 +12,7 @@ from typing import Any
 
 from netc import netc_pb2 as pb
 from netc import registry
-from netc.errors import Fault, SpecError
+from netc.errors import Diagnostic, SpecError
 from netc.registry import schedule
 from netc.spec.job import Job
 
@@ -41,7 +41,7 @@ def fields(policy: str) -> tuple[str, ...]:
 
 
 def facts(solver: pb.SolverParameter, max_iter: int | None) -> dict[str, Any]:
-    """All that the rates of a run of `max_iter` iterations follow from, with the defaults of what is not set.
+    """All that the rates of a run of `max_iter` iterations follow from, with the deerrors of what is not set.
 
     Of a policy that is not netc's own, whose formula no other program knows, `rates` has the rates themselves: pairs of an iteration
     and the rate from there on.
@@ -59,7 +59,7 @@ def max_iterations(job: Job, rows: int | None, batch_size: int) -> int:
     if solver.HasField("max_iter"):
         return int(solver.max_iter)
     if rows is None:
-        raise SpecError(Fault(place("max_epoch"), "max_epoch needs a source that ends; give max_iter"))
+        raise SpecError(Diagnostic(place("max_epoch"), "max_epoch needs a source that ends; give max_iter"))
     return ceil(solver.max_epoch * rows / (batch_size * max(1, solver.iter_size)))
 
 

@@ -49,7 +49,7 @@ YAML_FAULTS = {
     "tabs": ("  - Pooling", "\t- Pooling", "5:1", ["a tab", "only spaces indent"]),
 }  # fmt: skip
 
-PROTOTXT_FAULTS = {
+PROTOTXT_ERRORS = {
     "unknown field": ("4 kernel", "4 kernal", "8:37", ["ConvolutionParameter has no field 'kernal_size'", "'kernel_size'"]),
     "unknown type": ('"Pooling"', '"Poling"', "11:17", ["no layer type 'Poling'", "did you mean 'Pooling'"]),
     "unknown bottom": ('bottom: "pool1"', 'bottom: "pol1"', "15:36", ["reads 'pol1'", "did you mean 'pool1'"]),
@@ -75,7 +75,7 @@ def test_a_wrong_net_is_told_with_its_place(tmp_path, monkeypatch, spelling, dia
 
 
 @pytest.mark.parametrize("spelling", ["yaml", "prototxt"])
-def test_the_nets_without_the_faults_are_well(tmp_path, spelling):
+def test_the_nets_without_the_errors_are_well(tmp_path, spelling):
     assert netc("check", write_small(tmp_path, NET if spelling == "yaml" else PROTOTXT, f"small.{spelling}")).exit_code == 0
 
 
@@ -95,7 +95,7 @@ def places(text: str) -> list[str]:
     return [line.split(": ")[0] for line in text.splitlines() if line.startswith("small.yaml:")]
 
 
-def test_all_faults_of_a_file_are_listed_at_once(tmp_path, monkeypatch):
+def test_all_errors_of_a_file_are_listed_at_once(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_small(
         tmp_path,
@@ -121,14 +121,14 @@ def test_shapes_and_solver_are_listed_together(tmp_path, monkeypatch):
     assert "small.yaml:4:34: layer 'conv1'" in text and "solver: base_lr is missing" in text
 
 
-def test_a_fault_of_the_training_net_alone_is_listed_with_the_solver(tmp_path, monkeypatch):
+def test_an_error_of_the_training_net_alone_is_listed_with_the_solver(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_small(tmp_path, NET.replace("solver:", "  - InnerProduct: {include: {phase: TRAIN}}\nsolver:").replace("base_lr: 0.02, ", ""))
     text = netc("check", "small.yaml").stderr
     assert "small.yaml:12:5: layer 'ip3' (InnerProduct): num_output is missing" in text and "solver: base_lr is missing" in text
 
 
-SOLVER_FAULTS = {
+SOLVER_ERRORS = {
     "type: Adm": ["no solver type 'Adm'", "'Adam'"],
     "type: RMSProp": ["RMSProp does not use momentum"],
     "lr_policy: stp": ["no lr_policy 'stp'", "'step'"],
@@ -153,7 +153,7 @@ SOLVER_FAULTS = {
 }
 
 
-@pytest.mark.parametrize("change", SOLVER_FAULTS)
+@pytest.mark.parametrize("change", SOLVER_ERRORS)
 def test_a_wrong_solver(tmp_path, monkeypatch, change):
     monkeypatch.chdir(tmp_path)
     lines = NET.splitlines()
@@ -164,7 +164,7 @@ def test_a_wrong_solver(tmp_path, monkeypatch, change):
     write_small(tmp_path, "\n".join(lines).replace("solver: {", f"solver: {{{change}, "))
     result = netc("check", "small.yaml")
     assert result.exit_code == 2 and "small.yaml:12:" in result.stderr
-    assert all(piece in result.stderr for piece in SOLVER_FAULTS[change]), result.stderr
+    assert all(piece in result.stderr for piece in SOLVER_ERRORS[change]), result.stderr
 
 
 def test_threads_on_the_command_line_are_limited_like_those_of_a_solver(tmp_path):
@@ -172,7 +172,7 @@ def test_threads_on_the_command_line_are_limited_like_those_of_a_solver(tmp_path
     assert result.exit_code == 2 and f"1<=x<={MOST_THREADS}" in result.stderr
 
 
-SET_FAULTS = {
+SET_ERRORS = {
     "solver.max_iter": "expected path=value",
     "solver.=3": "expected path=value",
     "solver=3": "solver is a mapping",
@@ -188,9 +188,9 @@ SET_FAULTS = {
 
 def test_wrong_set_paths_are_all_told(tmp_path):
     path = write_small(tmp_path)
-    result = netc("check", path, *(word for change in SET_FAULTS for word in ("--set", change)))
+    result = netc("check", path, *(word for change in SET_ERRORS for word in ("--set", change)))
     assert result.exit_code == 2
-    for change, sentence in SET_FAULTS.items():
+    for change, sentence in SET_ERRORS.items():
         assert any(line.startswith(f"--set {change}: ") and sentence in line for line in result.stderr.splitlines()), (
             change,
             result.stderr,

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from netc import terminal
-from netc.cli.faults import show
+from netc.cli.errors import show
 from netc.errors import NetcError
 from netc.version import VERSION
 
@@ -49,7 +49,7 @@ class Commands(click.Group):
                 click.echo(f"netc: {str(e.filename)[:60]}...: too long for the name of a file, so there is none", err=True)
                 ctx.exit(2)
             what = f"{e.filename}: {e.strerror}" if isinstance(e, OSError) and e.filename else f"{type(e).__name__}: {e}"
-            terminal.say(f"netc: {what} (a fault of netc, of a plug-in or of this machine; netc --debug shows where)", err=True)
+            terminal.say(f"netc: {what} (an error in netc, in a plug-in or on this machine; netc --debug shows where)", err=True)
             ctx.exit(1)
 
 

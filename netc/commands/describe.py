@@ -20,7 +20,7 @@ def summary(function: Callable[..., Any]) -> str:
 
 
 def describe_layer(name: str) -> str:
-    """What a layer type does, its bottoms and tops, and its fields with their defaults."""
+    """What a layer type does, its bottoms and tops, and its fields with their deerrors."""
     function, facts = registry.layer.find(name), registry.layer.facts[name]
     lines = [name, "", getdoc(function) or "", ""]
     lines += [f"{what}: {_count(facts.get(what, (1, 1)))}" for what in ("bottoms", "tops")]

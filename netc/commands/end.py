@@ -45,8 +45,8 @@ def end_run(program: Program, trainer: Trainer, finished: Finished, options: Tra
         raise ZooError(
             f"{e}\nthe run itself is whole in {trainer.folder.path}; --resume --publish publishes it without training again"
         ) from e
-    for fault in program.pinned:
-        shown.note(f"model.onnx {fault.text}")
+    for diagnostic in program.pinned:
+        shown.note(f"model.onnx {diagnostic.text}")
     note = "" if published.new else " (it was there already, identical)"
     shown.result(f"published {published.path}{note}")
     for warning in published.warnings:

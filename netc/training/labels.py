@@ -18,7 +18,7 @@ from netc.net.model import Layer
 from netc.runtime.chain import open_graph
 from netc.runtime.session import Runs
 from netc.spec.fields import KINDS
-from netc.training.bad_values import Found, Place, base_of, fault_of, nowhere
+from netc.training.bad_values import Found, Place, base_of, diagnostic_of, nowhere
 
 CHUNK = 2**20  # numbers of a column that are looked at together
 ROW_BY_ROW = {
@@ -143,7 +143,7 @@ class Checks:
     def errors(self, of: str) -> list[Diagnostic]:
         """What was noted since the last call."""
         found = [_no_numbers(self.columns[name], what, of) for name, what in self._no_numbers.items()]
-        found += [fault_of(reading, what, of) for reading, what in self._found.items()]
+        found += [diagnostic_of(reading, what, of) for reading, what in self._found.items()]
         self._found, self._no_numbers = {}, {}
         return found
 

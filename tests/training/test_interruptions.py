@@ -1,4 +1,4 @@
-"""Faults of the world: full and read-only disks, two runs at once, signals, NaN. Each is told, and nothing that was there is lost."""
+"""Errors of the world: full and read-only disks, two runs at once, signals, NaN. Each is told, and nothing that was there is lost."""
 
 import errno
 import os
@@ -263,7 +263,7 @@ def test_what_a_worker_raises_is_shown(tmp_path):
     )
     arguments = ("train", path, "--no-publish", "--runs", tmp_path / "runs", "--plugin", tmp_path / "bad.py")
     result = netc(*arguments)
-    assert result.exit_code == 1 and result.stderr.startswith("netc: ValueError: row 7 is bad (a fault of netc, of a plug-in")
+    assert result.exit_code == 1 and result.stderr.startswith("netc: ValueError: row 7 is bad (an error in netc, in a plug-in")
     assert isinstance(netc("--debug", *arguments).exception, ValueError)
 
 
