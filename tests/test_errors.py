@@ -34,8 +34,8 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip1" bottom: "label" top: 
 solver { base_lr: 0.1 max_iter: 9 }
 """
 
-# What is replaced by what, the place of the diagnostic, and pieces of the sentence.
-YAML_FAULTS = {
+# What is replaced by what, the place of the error, and pieces of the sentence.
+YAML_ERRORS = {
     "unknown field": ("num_output: 4, kernel", "num_output: 4, kernal", "4:34",
                       ["Convolution has no field 'kernal_size'", "'kernel_size'"]),
     "unknown type": ("Pooling: {kernel_size: 2, stride: 2}", "Poling", "5:5", ["no layer type 'Poling'", "did you mean 'Pooling'"]),
@@ -60,11 +60,11 @@ PROTOTXT_ERRORS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("spelling, diagnostic", [("yaml", f) for f in YAML_FAULTS] + [("prototxt", f) for f in PROTOTXT_FAULTS])
-def test_a_wrong_net_is_told_with_its_place(tmp_path, monkeypatch, spelling, diagnostic):
+@pytest.mark.parametrize("spelling, mistake", [("yaml", f) for f in YAML_ERRORS] + [("prototxt", f) for f in PROTOTXT_ERRORS])
+def test_a_wrong_net_is_told_with_its_place(tmp_path, monkeypatch, spelling, mistake):
     monkeypatch.chdir(tmp_path)
     good = NET if spelling == "yaml" else PROTOTXT
-    old, new, place, pieces = (YAML_FAULTS if spelling == "yaml" else PROTOTXT_FAULTS)[diagnostic]
+    old, new, place, pieces = (YAML_ERRORS if spelling == "yaml" else PROTOTXT_ERRORS)[mistake]
     assert good.count(old) == 1
     write_small(tmp_path, good.replace(old, new), name := f"small.{spelling}")
     result = netc("check", name)

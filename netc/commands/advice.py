@@ -160,7 +160,9 @@ def softmax_twice(checked: Checked) -> Iterator[Diagnostic]:
             text = f"applies {made.type} itself, and {made.name!r} before it does so too: let it read {made.bottoms[0]!r}"
             yield _diagnostic(layer, text, "bottom", 0)
         elif made is not None and made.type == "ReLU" and not made.param.relu_param.negative_slope:
-            yield _diagnostic(layer, f"reads scores that {made.name!r} (ReLU) cuts at 0: they cannot say that a class is unlikely", "bottom", 0)
+            yield _diagnostic(
+                layer, f"reads scores that {made.name!r} (ReLU) cuts at 0: they cannot say that a class is unlikely", "bottom", 0
+            )
 
 
 @check
@@ -254,8 +256,8 @@ def few_iterations(checked: Checked) -> Iterator[Diagnostic]:
     solver, sources = checked.program.job.solver, checked.program.train_net.sources
     rows = next((x.source.rows for x in sources if x.source and x.source.rows), None)
     batch = next((x.batch_size for x in sources if x.batch_size), None)
-    if rows and batch and solver.HasField("max_iter") and solver.max_iter * batch * max(1, solver.iter_size) < rows:
-        share = solver.max_iter * batch * max(1, solver.iter_size) / rows
+    if rows and batch and solver.HasField("max_iter") and solver.max_iter * batch * checked.program.job.settings.iter_size < rows:
+        share = solver.max_iter * batch * checked.program.job.settings.iter_size / rows
         yield Diagnostic(checked.program.job.solver_place("max_iter"), f"solver: the run ends when it has seen {share:.0%} of the rows")
 
 

@@ -76,7 +76,7 @@ class Compilation:
     @cached_property
     def steps(self) -> StepGraphs:
         """The training graphs."""
-        return step_graphs(self.train, self.job.solver)
+        return step_graphs(self.train, self.job.settings)
 
     @cached_property
     def stages(self) -> tuple["Compilation", ...]:

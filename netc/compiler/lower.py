@@ -34,7 +34,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Misfit(Diagnostic):
-    """A diagnostic that comes of sizes."""
+    """An error that comes of sizes."""
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def solver_errors(job: Job) -> list[Diagnostic]:
     for k, count in enumerate(solver.test_iter):
         if count < 1:
             error(f"test_iter is 1 or more, not {count}; where it is unset, a test is of the whole set", "test_iter", k)
-    if not errors and solver.HasField("max_iter") and (found := schedules.too_large(solver, solver.max_iter)):
+    if not errors and solver.HasField("max_iter") and (found := schedules.too_large(job.settings, solver.max_iter)):
         error(f"the rate of lr_policy {policy!r} is {found[1]:g} at iteration {found[0]}", "lr_policy")
     return sorted(errors, key=line_of)
 

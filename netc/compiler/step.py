@@ -9,10 +9,8 @@ from inspect import Parameter, signature
 
 import numpy as np
 
-from netc import netc_pb2 as pb
 from netc import registry
 from netc.compiler.lower import Lowered
-from netc.compiler.solver import replaced
 from netc.errors import Diagnostic, SpecError
 from netc.fillers import Zeros
 from netc.graph.autodiff import grad
@@ -20,6 +18,7 @@ from netc.graph.contract import GRAD, LR, NEXT, WATCH
 from netc.graph.ir import Graph, Value, cast, leaf, op, origin, toposort
 from netc.graph.leaves import StateInfo
 from netc.spec.document import Document
+from netc.spec.solver_settings import SolverSettings
 
 SATURATED = 0.05  # of its range from an end: where a sigmoid has less than a fifth of its steepest slope
 
@@ -34,18 +33,18 @@ class StepGraphs:
     gradients: Mapping[Value, Value]  # of the loss by each parameter that learns
 
 
-def step_graphs(lowered: Lowered, solver: pb.SolverParameter) -> StepGraphs:
+def step_graphs(lowered: Lowered, settings: SolverSettings) -> StepGraphs:
     """The training graphs of a lowered net. SpecError if nothing can be learned."""
     gradients = _gradients(lowered)
     rate = leaf("Input", np.float32, (), name=LR)
     sums = {p: leaf("Input", np.float32, p.shape, name=GRAD(p.node.name)) for p in gradients}
-    train = _updates(gradients, rate, replaced(solver, iter_size=1))
+    train = _updates(gradients, rate, replace(settings, iter_size=1))
     outputs = lowered.graph.outputs
     added = {NEXT(GRAD(p.node.name)): sums[p] + g for p, g in gradients.items()}
     return StepGraphs(
         train=replace(lowered.graph, updates={**lowered.graph.updates, **train}),
         gradient=replace(lowered.graph, outputs={**outputs, **added}),
-        update=Graph(lowered.graph.name, {}, _updates(sums, rate, solver)),
+        update=Graph(lowered.graph.name, {}, _updates(sums, rate, settings)),
         gradients=gradients,
     )
 
@@ -118,39 +117,39 @@ def _no_loss(document: Document) -> Diagnostic:
     return Diagnostic(document.place(), f"the net has no loss in phase TRAIN, so nothing is learned; add one ({losses}), or a loss_weight")
 
 
-def _updates(gradients: Mapping[Value, Value], rate: Value, solver: pb.SolverParameter) -> dict[Value, Value]:
+def _updates(gradients: Mapping[Value, Value], rate: Value, settings: SolverSettings) -> dict[Value, Value]:
     """Each parameter's new value and that of its slots."""
     with origin(layer="solver", place="", part="update"):
-        gradients = _clipped(gradients, solver.clip_gradients)
+        gradients = _clipped(gradients, settings.clip_gradients)
         updates: dict[Value, Value] = {}
         step = leaf("State", np.float32, (), info=StateInfo("solver.step", "slot", Zeros(())))
         for p, g in gradients.items():
             with origin(layer=p.node.state.layer, place=p.node.origin.place):
-                g = g / float(solver.iter_size) if solver.iter_size > 1 else g
-                updates |= _optimized(p, g, rate, step + 1.0, solver)
+                g = g / float(settings.iter_size) if settings.iter_size > 1 else g
+                updates |= _optimized(p, g, rate, step + 1.0, settings)
         if any(step in n.inputs for n in toposort(updates.values())):
             updates[step] = step + 1.0
     return updates
 
 
-def _clipped(gradients: Mapping[Value, Value], most: float) -> Mapping[Value, Value]:
-    """All gradients scaled down so that their joint norm is at most `most`; below 0 means no limit."""
-    if most < 0:
+def _clipped(gradients: Mapping[Value, Value], most: float | None) -> Mapping[Value, Value]:
+    """All gradients scaled down so that their joint norm is at most `most`; None means no limit."""
+    if most is None:
         return gradients
     factor = op.Min(most / _norm(gradients.values()), 1.0)
     return {p: g * factor for p, g in gradients.items()}
 
 
-def _optimized(p: Value, g: Value, rate: Value, step: Value, solver: pb.SolverParameter) -> dict[Value, Value]:
+def _optimized(p: Value, g: Value, rate: Value, step: Value, settings: SolverSettings) -> dict[Value, Value]:
     """The optimizer on one parameter: {state: new value}."""
-    optimize = registry.optimizer.find(solver.type)
+    optimize = registry.optimizer.find(settings.type)
     arguments = signature(optimize).parameters.values()
     slots = [a.name for a in arguments if a.kind is not Parameter.KEYWORD_ONLY][3:]
-    hyper = {a.name: getattr(solver, a.name) for a in arguments if a.kind is Parameter.KEYWORD_ONLY}
+    hyper = {a.name: settings.hyperparameter(a.name) for a in arguments if a.kind is Parameter.KEYWORD_ONLY}
     state = p.node.state
-    decay = solver.weight_decay * state.decay_mult
-    hyper["weight_decay"] = 0.0 if solver.regularization_type == "L1" else decay
-    if decay and solver.regularization_type == "L1":
+    decay = settings.weight_decay * state.decay_mult
+    hyper["weight_decay"] = 0.0 if settings.regularization_type == "L1" else decay
+    if decay and settings.regularization_type == "L1":
         g = g + decay * op.Sign(p)
     local = rate if state.lr_mult == 1 else rate * state.lr_mult
     states = [_slot(p, name) if name != "step" else step for name in slots]

@@ -16,6 +16,9 @@ class Prefix:
     def __call__(self, name: str) -> str:
         return self.text + name
 
+    def __str__(self) -> str:
+        return self.text
+
     def __contains__(self, name: str) -> bool:
         return name.startswith(self.text)
 

@@ -51,7 +51,9 @@ class Model:
         """DataError if the file of labels is another net's. Scores of places in an image have labels along another axis."""
         file = self.path.parent / "labels.txt"
         if scores.ndim == 1 and file.exists() and len(self.labels) != len(scores):
-            raise DataError(Diagnostic(str(file), f"{len(self.labels)} lines; a line for each of the model's {len(scores)} scores is needed"))
+            raise DataError(
+                Diagnostic(str(file), f"{len(self.labels)} lines; a line for each of the model's {len(scores)} scores is needed")
+            )
 
     @cached_property
     def metadata(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 from netc import registry
 from netc.compiler.lower import Lowered
 from netc.errors import DataError, Diagnostic, SpecError
-from netc.graph.contract import BATCH, LOSS, OUT, ROWS, SUM
+from netc.graph.contract import BATCH, LOSS, OUT, ROWS, SUM, Prefix
 from netc.graph.tensor_type import Dim
 from netc.net.model import Layer, Net
 from netc.training.feed import Feeder
@@ -68,10 +68,9 @@ class Tally:
         return found
 
     def _record(self, layer: Layer) -> dict[str, np.ndarray]:
-        prefixes = {kind: f"{kind}{layer.name}/" for kind in (SUM, ROWS)}
-        sums = {n.removeprefix(prefixes[SUM]): np.asarray(v) for n, v in self._sums.items() if n.startswith(prefixes[SUM])}
-        rows = {n.removeprefix(prefixes[ROWS]): np.concatenate(v) for n, v in self._rows.items() if n.startswith(prefixes[ROWS])}
-        return sums | rows
+        own = Prefix(f"{layer.name}/")
+        sums, rows = own.within(SUM.within(self._sums)), own.within(ROWS.within(self._rows))
+        return {n: np.asarray(v) for n, v in sums.items()} | {n: np.concatenate(v) for n, v in rows.items()}
 
     def _loss(self, tops: Scores) -> Score:
         """The weighted sum of all losses; of those that say nothing of the whole set, the mean of the batches."""

@@ -113,13 +113,13 @@ layers:
 """
 
 
-@pytest.mark.parametrize("diagnostic", ["", "  - ReLU: {bottom: nothing}\n"])
-def test_widths_that_differ_between_the_phases(tmp_path, diagnostic):
-    (tmp_path / "n.yaml").write_text(WIDTHS + diagnostic)
+@pytest.mark.parametrize("mistake", ["", "  - ReLU: {bottom: nothing}\n"])
+def test_widths_that_differ_between_the_phases(tmp_path, mistake):
+    (tmp_path / "n.yaml").write_text(WIDTHS + mistake)
     with pytest.raises(SpecError) as caught:
         program(read_job(str(tmp_path / "n.yaml")))
     wanted = "weights would be 3x8 in phase TRAIN and 3x6 in phase TEST; TRAIN has layer 'a'"
-    if diagnostic:
+    if mistake:
         assert "reads 'nothing'" in str(caught.value)
     else:
         assert [f.place for f in caught.value.diagnostics] == [f"{tmp_path}/n.yaml:6:5"]

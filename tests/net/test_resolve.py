@@ -21,7 +21,7 @@ def net(layers: str, phase: str = TRAIN, head: str = "", **state):
 def errors(layers: str, phase: str = TRAIN) -> list[str]:
     with pytest.raises(SpecError) as error:
         net(layers, phase)
-    return [str(f) for f in error.value.errors]
+    return [str(f) for f in error.value.diagnostics]
 
 
 def names(found) -> list[str]:
@@ -102,7 +102,7 @@ def test_inputs_of_older_deploy_files():
     assert list(resolve(parse_prototxt(old, pb.NetParameter, "n"), TEST).layers[0].param.input_param.shape[0].dim) == [1, 3, 4, 5]
 
 
-def test_faults_of_names_and_blobs_are_all_told():
+def test_errors_of_names_and_blobs_are_all_told():
     found = errors(
         INPUT
         + "  - ReLU: {name: a, bottom: dat, top: a}\n  - ReLU: {name: a, bottom: later, top: b}\n"

@@ -95,7 +95,7 @@ def _windows(request: Request, sheet: Sheet, columns: Sequence[int], label: int 
 
 
 def _targets(sheet: Sheet, label: int, request: Request) -> tuple[np.ndarray, tuple[str, ...], list[Diagnostic]]:
-    """The labels as numbers, the names of their classes, and a diagnostic for those that are none."""
+    """The labels as numbers, the names of their classes, and an error for those that are none."""
     cells, param, classes = [row[label] for row in sheet.rows], request.layer.data_param, request.classes
     measures = [is_measure(cell) for cell in cells]
     if classes == () or (classes is None and _foretold(cells, measures, param)):

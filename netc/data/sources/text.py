@@ -108,7 +108,7 @@ def encode(tokens: Sequence[str], vocabulary: Vocabulary, place: str) -> np.ndar
 
 
 def _outside(text: str, found: Sequence[int], place: str, count: int) -> Diagnostic:
-    """The diagnostic for a character at all its places."""
+    """The error for a character at all its places."""
     at = found[0]
     line, column = text.count("\n", 0, at) + 1, at - (text.rfind("\n", 0, at) + 1) + 1
     more = f" (it is there {len(found):,} times)" if len(found) > 1 else ""
