@@ -60,8 +60,7 @@ def test_what_the_net_files_share_and_give(name, shared):
     program = api.load(str(ROOT / f"nets/{name}.yaml"))
     lowered = program.train
     readers = {
-        p.node.attrs["name"]: {n.origin.layer for n in lowered.graph.nodes if p in n.inputs} | {p.node.attrs["layer"]}
-        for p in lowered.parameters
+        p.node.name: {n.origin.layer for n in lowered.graph.nodes if p in n.inputs} | {p.node.state.layer} for p in lowered.parameters
     }
     assert {n: len(layers) for n, layers in readers.items() if len(layers) > 1} == shared
     assert list(program.deploy[0].graph.outputs) == ["out/code", "out/reconstruction"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netc.compiler.step import MOST_THREADS
+from netc.compiler.solver import MOST_THREADS
 from netc.errors import MAX_ERRORS, DataError, Diagnostic, NetcError, SpecError, ZooError, near
 from tests.data.named.records import builtin, put
 from tests.small_nets import NET, netc, netc_process, write_small

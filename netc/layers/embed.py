@@ -8,7 +8,7 @@ from netc.graph.ir import Value, cast
 from netc.graph.training_ops import table as table_ops
 from netc.layers.context import Context
 from netc.layers.domain import Domain, Reads
-from netc.net.resolve import Layer
+from netc.net.model import Layer
 from netc.registry import layer
 
 

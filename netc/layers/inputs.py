@@ -8,7 +8,7 @@ from netc import data
 from netc import netc_pb2 as pb
 from netc.graph.ir import Value, constant
 from netc.layers.context import Context, dims
-from netc.net.resolve import DEPLOY
+from netc.net.model import DEPLOY
 from netc.registry import layer
 
 

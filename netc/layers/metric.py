@@ -10,7 +10,7 @@ from netc.layers import domain, whole
 from netc.layers.context import Context, dims, sizes
 from netc.layers.loss import alike
 from netc.layers.shape import reshape
-from netc.net.resolve import Layer
+from netc.net.model import Layer
 from netc.registry import layer
 
 MOST = np.iinfo(np.int64).max  # the end of a slice to the end

@@ -16,7 +16,7 @@ from netc.errors import NetcError, RunError
 from netc.graph.ir import HOST, Node, Value, cast
 from netc.graph.tensor_type import Type
 from netc.layers.context import Context, sizes
-from netc.net.resolve import TRAIN
+from netc.net.model import TRAIN
 from netc.registry import layer
 
 PHASES = {TRAIN: 0}  # pycaffe's numbers; any other phase is 1

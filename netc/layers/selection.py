@@ -9,7 +9,7 @@ from netc.graph.ir import Value, cast, op, stop
 from netc.layers.context import Context, dims, sizes
 from netc.layers.domain import Domain, Reads
 from netc.layers.shape import axis_of, merged, reshape
-from netc.net.resolve import Layer
+from netc.net.model import Layer
 from netc.registry import layer
 
 
