@@ -79,7 +79,7 @@ def missing() -> str | None:
     path = _fastest()
     if path is None:
         return "no native kernels are built for this processor (pip install builds them where a C++ compiler is)"
-    return _error(path)
+    return _trial_error(path)
 
 
 def libraries() -> list[Path]:
@@ -116,7 +116,7 @@ def _fastest() -> Path | None:
 
 
 @cache
-def _error(path: Path) -> str | None:
+def _trial_error(path: Path) -> str | None:
     """What the trial of a library finds wrong; None if it passes."""
     from netc.runtime.native.trial import try_kernels
 
