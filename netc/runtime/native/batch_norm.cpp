@@ -20,8 +20,8 @@ Floats sum_of(int64_t count, const F& term) {
   return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
-// (mean, variance, 1 / sqrt(variance + epsilon)) of each channel. The squares of a chunk are
-// around its own mean, and moved to that of all.
+// The mean, the variance and 1 / sqrt(variance + epsilon) of each channel. Each chunk sums squares around its own mean; they
+// are then moved to the mean of all chunks.
 class BatchMoments : public Kernel {
  public:
   explicit BatchMoments(const Attributes& attributes)
@@ -79,7 +79,7 @@ const Registration kBatchMoments = op<BatchMoments>("NhwcBatchMoments")
                                        .output("variance", "C")
                                        .output("inverse_std", "C");
 
-// (x - mean) inverse_std scale + bias, and where `relu` is 1 the maximum of that and 0.
+// y = (x - mean) inverse_std scale + bias; with `relu`, the maximum of that and 0.
 class BatchNorm : public Kernel {
  public:
   explicit BatchNorm(const Attributes& attributes)
@@ -119,8 +119,7 @@ const Registration kBatchNorm = op<BatchNorm>("NhwcBatchNorm")
                                     .optional_input("bias", "C")
                                     .output("y", "... C");
 
-// The gradients by x, scale and bias. Where y is given, it is the output of the Relu that follows, and its gradient is in
-// it.
+// The gradients by x, scale and bias. If y is given, it is the output of a Relu that follows, whose gradient is included.
 class BatchNormGrad : public Kernel {
  public:
   explicit BatchNormGrad(const Attributes&) {}

@@ -1,4 +1,4 @@
-// The tensors of one run, checked against the declaration of their op.
+// Checks the tensors of one run against the declaration of their op.
 #include <algorithm>
 #include <memory>
 
@@ -19,7 +19,7 @@ const Argument& find(const std::vector<Argument>& arguments, const char* name, i
   throw std::logic_error(std::string("no ") + type_name(type) + " argument is declared as " + name);
 }
 
-// How an error calls the tensor at an index.
+// The name of the tensor at an index, for an error.
 std::string label(const Argument& argument, size_t index) {
   return argument.name + (argument.count > 1 ? "[" + std::to_string(index - argument.first) + "]" : "");
 }

@@ -8,9 +8,9 @@
 namespace netc {
 namespace {
 
-constexpr int64_t kProducts = 1 << 13;  // floats that stay in the first cache
+constexpr int64_t kProducts = 1 << 13;  // floats that stay in the L1 cache
 
-// All images through packed filters, each by one thread.
+// Correlates all images with packed filters, each image on one thread.
 void correlate_all(const Context& context, ScratchPool& pool, const Geometry& g, const float* x, int64_t n,
                    const float* packed, const float* bias, bool relu, int64_t outputs, float* y) {
   context.parallel_for(n, [&](size_t i) {
@@ -19,7 +19,7 @@ void correlate_all(const Context& context, ScratchPool& pool, const Geometry& g,
   });
 }
 
-// y = x * w + b, and with `relu` the maximum of that and 0.
+// y = x * w + b; with `relu`, the maximum of that and 0.
 class Conv : public Convolution {
  public:
   explicit Conv(const Attributes& attributes)
@@ -75,7 +75,7 @@ class ConvInputGrad : public Convolution {
   }
 
  private:
-  // With stride 1: the correlation of dy with the filters turned around, padded so that every pixel of x is reached.
+  // For a stride of 1: correlates dy with the filters turned around, padded so that every pixel of x is reached.
   void correlated(const Context& context, const Geometry& g, int64_t n, int64_t m, const float* dy, const float* w,
                   float* dx) const {
     const int64_t c = g.channels, kh = g.kernel_h, kw = g.kernel_w;
@@ -89,7 +89,7 @@ class ConvInputGrad : public Convolution {
     correlate_all(context, images_, back, dy, n, packed.data(), nullptr, false, c, dx);
   }
 
-  // With any stride: each pixel of dy adds its kernel_w * c numbers to kernel_h rows of the padded dx.
+  // For any stride: each pixel of dy adds its kernel_w * c numbers to kernel_h rows of the padded dx.
   void scattered(const Context& context, const Geometry& g, int64_t n, int64_t m, const float* dy, const float* w,
                  float* dx) const {
     const int64_t c = g.channels, kh = g.kernel_h, kw = g.kernel_w, terms = kw * c;
@@ -115,7 +115,7 @@ class ConvInputGrad : public Convolution {
         const float* rows = dy + (i * g.pixels() + first * g.out_w()) * m;
         for (int64_t ky = 0; ky < kh; ++ky) {
           multiply(rows, pixels, m, packed.data() + ky * m * columns, terms, products);
-          // Down the columns: neighbours in a row overlap, and would wait for each other.
+          // Goes down the columns: neighbors in a row overlap and would wait for each other.
           for (int64_t ox = 0; ox < g.out_w(); ++ox)
             for (int64_t line = 0; line < lines; ++line)
               add(products + (line * g.out_w() + ox) * columns, terms,

@@ -7,12 +7,12 @@
 namespace netc {
 namespace {
 
-constexpr int64_t kItems = 8;        // into which the sums of filter gradients are cut
-constexpr int64_t kSums = 1 << 20;   // floats of all slices of such sums
+constexpr int64_t kItems = 8;        // work items for the sums of a filter gradient
+constexpr int64_t kSums = 1 << 20;   // floats in the slices of these sums together
 constexpr int64_t kBand = 64 << 10;  // floats of images and gradients that stay in the cache while their products are summed
 
 // The gradients by w and by the bias. Images are cut into slices, each summed by one thread, and slices are added in their
-// order. What is cut depends on shapes alone, so that the number of threads changes no bit.
+// order. The slices depend on shapes alone, so the number of threads changes no bit.
 class ConvFilterGrad : public Convolution {
  public:
   explicit ConvFilterGrad(const Attributes& attributes)
@@ -81,7 +81,7 @@ class ConvFilterGrad : public Convolution {
     return parts;
   }
 
-  // What some images add to the parts of a group, a band of output rows at a time.
+  // Adds some images to the parts of a group, a band of output rows at a time.
   static void add_images(const Geometry& g, int64_t count, const float* images, const float* gradients, int64_t m,
                          const std::vector<Part>& parts, int64_t group, int64_t groups, float* sums, bool fresh) {
     const size_t begin = parts.size() * group / groups, end = parts.size() * (group + 1) / groups;
@@ -102,7 +102,7 @@ class ConvFilterGrad : public Convolution {
     if (group == 0) add_columns(gradients, count * g.pixels(), m, sums + g.terms() * columns, fresh);
   }
 
-  // The sums of all slices, a row a term, as filters.
+  // Adds the slices, which have a row for each term, and stores the sums as filters.
   static void store_filters(const Context& context, const Geometry& g, const float* sums, int64_t slices, int64_t size,
                             int64_t m, float* dw) {
     const int64_t columns = padded(m);

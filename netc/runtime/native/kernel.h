@@ -1,4 +1,14 @@
-// What a kernel is written with: its attributes, its tensors, threads, scratch memory and its registration.
+// What a kernel needs: attributes, tensors, threads, scratch memory and a registration.
+//
+// A new kernel is one .cpp file with a class and one declaration, which adds it to the library:
+//
+//   class Scale : public Kernel {
+//    public:
+//     explicit Scale(const Attributes& attributes) : factor_(attributes.number("factor")) {}
+//     void compute(const Context& context) const override;  // reads context.input("x"), writes context.output("y")
+//     ...
+//   };
+//   const Registration kScale = op<Scale>("Scale").input("x", "N C").output("y", "N C");
 #pragma once
 
 #include <exception>
@@ -53,13 +63,13 @@ class Context {
     return static_cast<T*>(output_data(name, kType<T>, 0, 0));
   }
 
-  // The tensor at `index` of an input or output that has several, where `any` is the size that the op declares as `?`.
+  // The data of one tensor of an input or output that has several; `any` is the size that the op declares as `?`.
   const float* input(const char* name, size_t index, int64_t any) const;
   float* output(const char* name, size_t index, int64_t any) const {
     return static_cast<float*>(output_data(name, kType<float>, index, any));
   }
 
-  // Whether the first tensor of an input is there.
+  // Whether an input is present; of several tensors, the first.
   bool has(const char* name) const;
 
   // Runs work(item) for each item on onnxruntime's own threads; items must not depend on each other.
@@ -72,7 +82,7 @@ class Context {
   }
 
  private:
-  // No exception may leave a work item: the first is kept and thrown where the loop was started.
+  // No exception may leave a work item. The first one is kept and thrown when the loop ends.
   template <class F>
   struct Guarded {
     const F& work;
@@ -89,7 +99,7 @@ class Context {
     }
   };
 
-  // An input as it came; its shape is in dims_.
+  // An input; its shape is in dims_.
   struct Tensor {
     const void* data = nullptr;
     bool there = false;

@@ -65,7 +65,7 @@ class Lrn : public Kernel {
     for (int64_t i = 0; i < c; ++i) scales[i] = bias_ + share_ * scales[i];
   }
 
-  // scales^-beta. The exponent that everyone uses is made of roots, which are many times faster than a power.
+  // scales^-beta. The usual exponent, 0.75, is made of roots, which are many times faster than a power.
   void powers_of(const float* scales, int64_t c, float* powers) const {
     if (beta_ == 0.75f) {
 #pragma GCC ivdep

@@ -1,4 +1,4 @@
-// Declared ops as onnxruntime asks for them. No exception crosses its ABI.
+// Presents declared ops to onnxruntime. No exception crosses its ABI.
 #include "op.h"
 
 #include <sstream>

@@ -85,16 +85,16 @@ class Op : public OrtCustomOp {
 // The argument that the tensor at `index` belongs to.
 const Argument& argument_at(const std::vector<Argument>& arguments, size_t index);
 
-// An op whose kernel is K, to declare.
+// Starts the declaration of an op whose kernel is K.
 template <class K>
 Op op(const char* name) {
   return Op(name, [](const Attributes& attributes) -> std::unique_ptr<Kernel> { return std::make_unique<K>(attributes); });
 }
 
-// Every op of the library. A kernel adds its own: `const Registration kRelu = op<Relu>("Relu").input(...)...;`
+// Every op of the library. A Registration next to each kernel adds its own.
 std::deque<Op>& registry();
 struct Registration {
-  Registration(const Op& op) { registry().push_back(op); }  // NOLINT: a declaration turns into a registration
+  Registration(const Op& op) { registry().push_back(op); }  // NOLINT: implicit, so that a declaration is enough
 };
 
 }  // namespace netc

@@ -1,4 +1,4 @@
-// Reading of declared shapes, and their comparison with shapes that came.
+// Parses declared shapes and compares tensors with them.
 #include "pattern.h"
 
 #include <algorithm>
@@ -68,20 +68,20 @@ size_t Sizes::index(const char* name) const {
 }
 
 int64_t Sizes::operator[](const char* name) const {
-  const int64_t size = values_[index(name)];
+  const int64_t size = known_[index(name)].size;
   if (size == kUnknown) throw std::logic_error(std::string("size ") + name + " is not known yet");
   return size;
 }
 
-void Sizes::set(const char* name, int64_t size) { values_[index(name)] = size; }
+void Sizes::set(const char* name, int64_t size) { known_[index(name)].size = size; }
 
-bool Sizes::match_size(const Pattern::Size& size, int64_t found, std::vector<int64_t>& values) const {
+bool Sizes::match_size(const Pattern::Size& size, int64_t found, const std::string& source, std::vector<Known>& known) {
   if (size.name == Pattern::kAny) return true;
   if (size.name == Pattern::kLiteral) return found == size.factor;
   if (found % size.factor || (found == 0 && !size.may_be_zero)) return false;
-  int64_t& value = values[static_cast<size_t>(size.name)];
-  if (value == kUnknown) value = found / size.factor;
-  return value == found / size.factor;
+  Known& own = known[static_cast<size_t>(size.name)];
+  if (own.size == kUnknown) own = {found / size.factor, &source};
+  return own.size == found / size.factor;
 }
 
 bool Sizes::match(const Pattern& pattern, const int64_t* shape, size_t rank, const std::string& source) {
@@ -92,12 +92,10 @@ bool Sizes::match(const Pattern& pattern, const int64_t* shape, size_t rank, con
     if (!pattern.leading_may_be_zero && std::find(shape, own, 0) != own) return false;
     if (leading_source_ && !std::equal(shape, own, leading_.begin(), leading_.end())) return false;
   }
-  std::vector<int64_t> values = values_;
+  std::vector<Known> known = known_;
   for (size_t i = 0; i < pattern.sizes.size(); ++i)
-    if (!match_size(pattern.sizes[i], own[i], values)) return false;
-  for (size_t i = 0; i < values.size(); ++i)
-    if (values_[i] != values[i]) sources_[i] = &source;
-  values_ = std::move(values);
+    if (!match_size(pattern.sizes[i], own[i], source, known)) return false;
+  known_ = std::move(known);
   if (pattern.leading && !leading_source_) leading_.assign(shape, own), leading_source_ = &source;
   return true;
 }
@@ -108,7 +106,7 @@ Shape Sizes::shape(const Pattern& pattern, int64_t any) const {
   for (const Pattern::Size& size : pattern.sizes)
     result.push_back(size.name == Pattern::kAny       ? any
                      : size.name == Pattern::kLiteral ? size.factor
-                                                      : size.factor * values_[static_cast<size_t>(size.name)]);
+                                                      : size.factor * known_[static_cast<size_t>(size.name)].size);
   return result;
 }
 
@@ -131,10 +129,10 @@ std::string Sizes::text(const Pattern& pattern) const {
       continue;
     }
     const auto name = static_cast<size_t>(size.name);
-    const int64_t value = values_[name];
+    const int64_t value = known_[name].size;
     add(sizes, (size.factor == 1 ? "" : std::to_string(size.factor) + "*") + names_[name] +
                    (value == kUnknown ? "" : " = " + std::to_string(size.factor * value)));
-    add_source(sources_[name]);
+    add_source(known_[name].source);
   }
   return "(" + sizes + ")" + (sources.empty() ? "" : " to match " + sources);
 }

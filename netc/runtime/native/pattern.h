@@ -43,7 +43,7 @@ class Pattern {
 class Sizes {
  public:
   explicit Sizes(const std::vector<std::string>& names)
-      : names_(names), values_(names.size(), kUnknown) {}
+      : names_(names), known_(names.size()) {}
 
   int64_t operator[](const char* name) const;
   void set(const char* name, int64_t size);
@@ -60,11 +60,14 @@ class Sizes {
  private:
   static constexpr int64_t kUnknown = -1;
   size_t index(const char* name) const;
-  bool match_size(const Pattern::Size& size, int64_t found, std::vector<int64_t>& values) const;
+  struct Known {
+    int64_t size = kUnknown;
+    const std::string* source = nullptr;  // the input that it comes from; null if Kernel::derive set it
+  };
+  static bool match_size(const Pattern::Size& size, int64_t found, const std::string& source, std::vector<Known>& known);
 
   const std::vector<std::string>& names_;
-  std::vector<int64_t> values_;
-  std::vector<const std::string*> sources_;  // of each size; null for one that Kernel::derive set
+  std::vector<Known> known_;
   Shape leading_;
   const std::string* leading_source_ = nullptr;  // null while the leading sizes are not known
 };

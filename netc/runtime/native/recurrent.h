@@ -1,5 +1,5 @@
-// What recurrent ops over whole sequences share. An item of work is some rows of the batch through all times, so that
-// threads never wait for each other; the weights are packed once and stay in the cache.
+// What recurrent ops over whole sequences share. A work item takes some rows of the batch through all times, so that threads
+// never wait for each other. The weights are packed once and stay in the cache.
 #pragma once
 
 #include <algorithm>
@@ -11,7 +11,7 @@
 
 namespace netc {
 
-constexpr int64_t kRows = 8;  // about so many rows of the batch make an item
+constexpr int64_t kRows = 8;  // the rows of the batch in a work item, roughly
 
 // The inputs and sizes that every run has: T times, N rows of the batch, H hidden units, weights wh (gates, H), and cont
 // (T, N, 1), which is 0 where a sequence begins, or null.

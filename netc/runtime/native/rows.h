@@ -7,7 +7,7 @@
 
 namespace netc {
 
-constexpr int64_t kChunk = 1 << 13;  // floats that stay in the first cache
+constexpr int64_t kChunk = 1 << 13;  // floats that stay in the L1 cache
 
 // An image batch as a matrix, a row for each pixel, cut into chunks of rows.
 struct Rows {

@@ -21,7 +21,7 @@ class ScratchPool {
     size_t size = 0;
   };
 
-  // A piece on loan.
+  // A piece that is given back when its user is done.
   class Scratch {
    public:
     Scratch(ScratchPool& pool, Piece piece)

@@ -1,4 +1,4 @@
-// Sizes of tensors, and the errors in which a check ends.
+// Sizes of tensors, and checks that throw.
 #pragma once
 
 #include <cstdint>
