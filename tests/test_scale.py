@@ -10,7 +10,7 @@ import pytest
 from netc import registry
 from netc.commands import check, config, diff
 from netc.compiler import program
-from netc.compiler.diagnose import all_faults, judged_job
+from netc.compiler.diagnose import all_errors, judged_job
 from netc.report import net_drawing
 from netc.spec.changes import changes
 from netc.spec.convert import convert_job
@@ -163,5 +163,5 @@ def test_errors(tmp_path: Any, shape: str) -> None:
     counts = []
     for k in SIZES:
         (tmp_path / "n.yaml").write_text(net(shape, k))
-        counts.append(lines(lambda: all_faults(read_job(str(tmp_path / "n.yaml")))))
+        counts.append(lines(lambda: all_errors(read_job(str(tmp_path / "n.yaml")))))
     assert growth(counts) < 2.5

@@ -11,7 +11,7 @@ from netc import data
 from netc import netc_pb2 as pb
 from netc.compiler.lower import Lowered
 from netc.compiler.program import Program
-from netc.errors import DataError, Fault, NetcError
+from netc.errors import DataError, Diagnostic, NetcError
 from netc.layers.context import BATCH
 from netc.net.resolve import TEST, TRAIN, VALIDATION, Layer
 from netc.net.variants import inputs_of
@@ -45,7 +45,7 @@ class Seen:
     count: int = 0
     labels: Counter[int] = field(default_factory=Counter)
     hashes: set[bytes] = field(default_factory=set)
-    faults: list[Fault] = field(default_factory=list)
+    errors: list[Diagnostic] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -87,7 +87,7 @@ def look(program: Program, everything: bool) -> Iterator[Seen | DataError]:
                 try:
                     yield _seen(layer, phase, program, everything, lowered)
                 except NetcError as e:
-                    yield e if isinstance(e, DataError) else DataError(*e.faults)
+                    yield e if isinstance(e, DataError) else DataError(*e.diagnostics)
 
 
 def _seen(layer: Layer, phase: str, program: Program, everything: bool, lowered: Lowered) -> Seen:
@@ -102,7 +102,7 @@ def _seen(layer: Layer, phase: str, program: Program, everything: bool, lowered:
         try:
             arrays = source.batch(k)
         except DataError as e:  # what a batch cannot decode; the others may hold more
-            seen.faults += [Fault(layer.at(), f"layer {layer.name!r}: {f}") for f in e.faults]
+            seen.errors += [Diagnostic(layer.at(), f"layer {layer.name!r}: {f}") for f in e.diagnostics]
             continue
         rows_first = [np.moveaxis(a, axis, 0)[: wanted - seen.rows] for a, axis in zip(arrays, axes, strict=True)]
         seen.add(tuple(rows_first), everything)
@@ -111,7 +111,7 @@ def _seen(layer: Layer, phase: str, program: Program, everything: bool, lowered:
         checks.look_for_nan(fed, k)
     if seen.labels and source.rows and seen.rows < source.rows:
         seen.labels = _labels(source, source.rows, label)
-    seen.faults += checks.faults(phase)
+    seen.errors += checks.errors(phase)
     seen.notes = source.notes()
     return seen
 

@@ -43,11 +43,11 @@ def fetch(names: Sequence[str]) -> Iterator[str]:
     unknown = [f"there is no data set {name!r}; {near(name, registry.dataset)}" for name in names if name not in registry.dataset]
     if unknown:
         raise SpecError(*unknown)
-    faults, unavailable = [], True
+    errors, unavailable = [], True
     for name in names:
         record = record_of(name)
         if record is None:
-            faults.append(f"{name}: comes from a plug-in, which gets it itself")
+            errors.append(f"{name}: comes from a plug-in, which gets it itself")
             unavailable = False
             continue
         try:
@@ -55,10 +55,10 @@ def fetch(names: Sequence[str]) -> Iterator[str]:
             files = f"{len(record.files)} file{'s' if len(record.files) > 1 else ''}"
             yield f"{name}: {files}, {_size(size)}, sha256 as recorded; {where(record)}"
         except DataError as e:
-            faults.append(str(e))
+            errors.append(str(e))
             unavailable = unavailable and isinstance(e, UnavailableError)
-    if faults:
-        raise (UnavailableError if unavailable else DataError)("\n".join(faults))
+    if errors:
+        raise (UnavailableError if unavailable else DataError)("\n".join(errors))
 
 
 def _size(count: float) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from netc import netc_pb2 as pb
 from netc import random
 from netc.compiler.lower import SYMBOLIC
-from netc.errors import Fault
+from netc.errors import Diagnostic
 from netc.fillers import Zeros
 from netc.graph.emit import input_name
 from netc.graph.ir import Graph, Node, Value
@@ -86,9 +86,9 @@ def reset_facts(solver: pb.SolverParameter) -> dict[str, Any] | None:
     return {"interval": solver.reset_interval, "kind": "slot", "value": 0.0} if solver.reset_interval else None
 
 
-def pin_text(fault: Fault) -> str:
+def pin_text(diagnostic: Diagnostic) -> str:
     """Why a batch is what the net file says, in a line that names no file."""
-    return fault.text.splitlines()[0]
+    return diagnostic.text.splitlines()[0]
 
 
 def tensor_facts(value: Value) -> dict[str, Any]:

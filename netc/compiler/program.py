@@ -20,11 +20,11 @@ import numpy as np
 import onnx
 
 from netc import data, registry, schedules
-from netc.compiler.diagnose import all_faults, learned_of, net_faults, source_faults, width_faults
+from netc.compiler.diagnose import all_errors, learned_of, net_errors, source_errors, width_errors
 from netc.compiler.lower import OUT, SYMBOLIC, Lowered, lower, lower_symbolic
 from netc.compiler.metadata import dynamic_sizes, noise_facts, pin_text, random_facts, reset_facts, state_facts, tensor_facts
-from netc.compiler.step import StepGraphs, solver_faults, step_graphs, watch_graph
-from netc.errors import Fault, SpecError
+from netc.compiler.step import StepGraphs, solver_errors, step_graphs, watch_graph
+from netc.errors import Diagnostic, SpecError
 from netc.graph import cost
 from netc.graph.emit import emit
 from netc.graph.ir import Graph, Node, Value, leaf
@@ -78,7 +78,7 @@ class Program:
     @cached_property
     def steps(self) -> StepGraphs:
         """The training graphs."""
-        return step_graphs(self.train, self.job.solver)
+        return step_graphs(self.train, self.job.settings)
 
     @cached_property
     def tests(self) -> tuple[tuple[Lowered, Dim], ...]:
@@ -191,11 +191,11 @@ class Program:
         return graph, said
 
     @property
-    def pinned(self) -> list[Fault]:
+    def pinned(self) -> list[Diagnostic]:
         """What batches and sequences the deployed net takes, and why, where it does not take any."""
         lowered, batch = self.deploy
         takes = "sequences of the training's length alone" if batch == SYMBOLIC else f"batches of {batch} rows alone"
-        return [Fault(fault.place, f"takes {takes}: {pin_text(fault)}") for fault in lowered.pinned]
+        return [Diagnostic(diagnostic.place, f"takes {takes}: {pin_text(diagnostic)}") for diagnostic in lowered.pinned]
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -221,12 +221,12 @@ class Program:
             "target": "portable" if kind in DEPLOYED else self.target,
             "providers": [provider],
             "seed": self.seed,
-            "iter_size": self.job.solver.iter_size,
+            "iter_size": self.job.settings.iter_size,
             "states": state_facts(graph),
             "noise": noise,
             "random": random_facts(noise),
             "batch": [tensor_facts(n.outputs[0]) for n in inputs if n.attrs["name"].startswith(BATCH)],
-            "lr": schedules.facts(self.job.solver, self.max_iter) if kind in ("train", "update") else None,
+            "lr": schedules.facts(self.job.settings, self.max_iter) if kind in ("train", "update") else None,
             "reset": reset_facts(self.job.solver),
             "dynamic": dynamic_sizes(graph),
         } | self._batch_facts(kind)
@@ -238,7 +238,7 @@ class Program:
         first = next(iter(self.test_net.described.values()), None)
         lowered, size = self.deploy if kind in DEPLOYED else self.tests[int(kind[4:] or 0)]
         facts = {"batch_axis": first.batch_axis if first else 0, "batch_size": size}
-        return facts | ({"pinned": [pin_text(fault) for fault in lowered.pinned]} if lowered.pinned else {})
+        return facts | ({"pinned": [pin_text(diagnostic) for diagnostic in lowered.pinned]} if lowered.pinned else {})
 
     def multiply_adds(self) -> int:
         """Of one training step; of a forward pass of the training batch where there is no solver."""
@@ -248,32 +248,32 @@ class Program:
 def program(job: Job, provider: str = "cpu", needs_solver: bool = True, target: str | None = None) -> Program:
     """The program of a job, everything of it checked. SpecError lists what is wrong with nets and solver together."""
     made = Program(job, provider, target or ("cuda" if provider == "cuda" else "portable"))
-    faults: list[Fault] = []
+    errors: list[Diagnostic] = []
     registry.load()
-    if job.faults:
-        raise SpecError(*all_faults(job))
+    if job.errors:
+        raise SpecError(*all_errors(job))
 
     def need(stage: Program, part: str) -> None:
         try:
             getattr(stage, part)
         except SpecError as e:
-            faults[:] = dict.fromkeys((*faults, *e.faults))
+            errors[:] = dict.fromkeys((*errors, *e.diagnostics))
 
     for part in ("train_net", "test_nets", "train", "tests"):
-        if not faults:
+        if not errors:
             need(made, part)
-    if faults or any(source_faults(net, bool(job.solver.test_iter)) for net in (made.train_net, *made.test_nets)):
-        faults = net_faults(job)
-    for test in () if faults else made.tests:
-        faults += width_faults(made.train, test[0])
+    if errors or any(source_errors(net, bool(job.solver.test_iter)) for net in (made.train_net, *made.test_nets)):
+        errors = net_errors(job)
+    for test in () if errors else made.tests:
+        errors += width_errors(made.train, test[0])
     if made.trains or needs_solver:
         for stage in made.stages:
-            faults += solver_faults(stage.job)
+            errors += solver_errors(stage.job)
             need(stage, "train_net")
-        for stage in made.stages if not faults else ():
+        for stage in made.stages if not errors else ():
             need(stage, "steps")
-    if faults:
-        raise SpecError(*faults)
+    if errors:
+        raise SpecError(*errors)
     return made
 
 

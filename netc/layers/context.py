@@ -11,7 +11,7 @@ import numpy as np
 from netc import fillers
 from netc import netc_pb2 as pb
 from netc.data import TopSpec
-from netc.errors import Fault, ShapeError, SpecError
+from netc.errors import Diagnostic, ShapeError, SpecError
 from netc.graph.ir import Value, leaf, op, stop
 from netc.graph.tensor_type import Dim, Shape
 from netc.net.resolve import DEPLOY, TEST, TRAIN, Layer
@@ -62,14 +62,14 @@ class Context:
 
     def error(self, text: str, *path: str | int) -> SpecError:
         """An error about a field of the layer, to be raised."""
-        return SpecError(self._fault(text, path))
+        return SpecError(self._diagnostic(text, path))
 
     def shape_error(self, text: str, *path: str | int) -> ShapeError:
         """An error about the shapes of the bottoms, to be raised; how they came about is added to it."""
-        return ShapeError(self._fault(text, path))
+        return ShapeError(self._diagnostic(text, path))
 
-    def _fault(self, text: str, path: tuple[str | int, ...]) -> Fault:
-        return Fault(self.layer.at(*path), f"layer {self.layer.name!r} ({self.layer.type}): {text}")
+    def _diagnostic(self, text: str, path: tuple[str | int, ...]) -> Diagnostic:
+        return Diagnostic(self.layer.at(*path), f"layer {self.layer.name!r} ({self.layer.type}): {text}")
 
     def weight(self, name: str, shape: tuple[int, ...], filler: pb.FillerParameter) -> Value:
         """The layer's next parameter: learned, started by `filler`, shared with all of the same `param.name`."""

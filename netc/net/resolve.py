@@ -11,11 +11,11 @@ from typing import Any
 
 from netc import data, registry
 from netc import netc_pb2 as pb
-from netc.errors import MOST_FAULTS, Fault, NetcError, SpecError, line_of, near
+from netc.errors import MAX_ERRORS, Diagnostic, NetcError, SpecError, line_of, near
 from netc.spec import Document
 from netc.spec.fields import KINDS, LABELLED
 from netc.spec.other_names import type_hint
-from netc.spec.ranges import range_faults
+from netc.spec.ranges import range_errors
 
 BROKEN, GUESSED = "broken", "guessed"
 ENDLESS = ("Silence", "HDF5Output")  # types that write nothing
@@ -37,7 +37,7 @@ class Layer:
     source: data.Description | None = None
     batch_size: int | None = None
     phase: str | None = None  # that the layer runs in, where it is not the net's
-    doubt: str = ""  # of a net with faults: BROKEN if the layer has one, GUESSED if it is plain what is meant nevertheless
+    doubt: str = ""  # of a net with errors: BROKEN if the layer has one, GUESSED if it is plain what is meant nevertheless
 
     def at(self, *path: str | int) -> str:
         """`file:line:column` of a field of the layer."""
@@ -110,35 +110,34 @@ def resolve(
 
     `learned` says, by the first tops of sources, which columns and classes their rows must have. SpecError lists all that is wrong.
     """
-    net, faults = judged(document, phase, stages, level, base, learned)
-    if faults:
-        raise SpecError(*faults)
+    net, errors = judged(document, phase, stages, level, base, learned)
+    if errors:
+        raise SpecError(*errors)
     return net
 
 
 def judged(
     document: Document, phase: str = TRAIN, stages: Iterable[str] = (), level: int | None = None, base: str = ".",
     learned: data.Known = data.NOTHING,
-) -> tuple[Net, list[Fault]]:  # fmt: skip
+) -> tuple[Net, list[Diagnostic]]:  # fmt: skip
     """What `resolve` gives, and what is wrong with it beside what is wrong with its text; the layers' `doubt` says of which."""
     registry.load()
-    param, faults = document.message, []
-    state = param.state
-    stages, level = {*state.stage, *stages}, state.level if level is None else level
+    param, errors = document.message, []
+    stages, level = {*param.state.stage, *stages}, param.state.level if level is None else level
     chosen = []
     for i, spec in enumerate(param.layer):
         if spec.include and spec.exclude:
-            text = f"layer {spec.name!r} has both include and exclude rules; one kind only"
-            faults.append(Fault(document.place("layer", i, "exclude"), text))
+            at = document.place("layer", i, "exclude")
+            errors.append(Diagnostic(at, f"layer {spec.name!r} has both include and exclude rules; one kind only"))
         elif _included(spec, phase, level, stages):
             chosen.append((i, spec))
     if not param.layer:
-        faults.append(Fault(document.place(), "the net has no layers"))
-    elif not chosen and not faults:
-        faults.append(Fault(document.place(), f"no layer of the net is included in phase {phase}"))
-    layers = [_layer(document, i, spec, phase, base, learned, faults) for i, spec in chosen]
-    faults += [*_name_faults(layers), *_blob_faults(layers, _left_out(document, chosen, phase)), *range_faults(layers)]
-    return Net(param.name, phase, tuple(layers), document), sorted(faults, key=line_of)
+        errors.append(Diagnostic(document.place(), "the net has no layers"))
+    elif not chosen and not errors:
+        errors.append(Diagnostic(document.place(), f"no layer of the net is included in phase {phase}"))
+    layers = [_layer(document, i, spec, phase, base, learned, errors) for i, spec in chosen]
+    errors += [*_name_errors(layers), *_blob_errors(layers, _left_out(document, chosen, phase)), *range_errors(layers)]
+    return Net(param.name, phase, tuple(layers), document), sorted(errors, key=line_of)
 
 
 def _included(spec: pb.LayerParameter, phase: str, level: int, stages: set[str]) -> bool:
@@ -164,33 +163,35 @@ def _unknown_type(name: str) -> tuple[str, str]:
     return f"there is no layer type {name!r}; {hint}", meant
 
 
-def _layer(document: Document, i: int, spec: pb.LayerParameter, phase: str, base: str, learned: data.Known, faults: list[Fault]) -> Layer:
-    """The layer of `spec`; what is wrong with it is added to `faults`."""
+def _layer(
+    document: Document, i: int, spec: pb.LayerParameter, phase: str, base: str, learned: data.Known, errors: list[Diagnostic]
+) -> Layer:
+    """The layer of `spec`; what is wrong with it is added to `errors`."""
 
-    def fault(text: str, *path: str | int) -> None:
-        faults.append(Fault(document.place("layer", i, *path), f"layer {spec.name!r}: {text}"))
+    def error(text: str, *path: str | int) -> None:
+        errors.append(Diagnostic(document.place("layer", i, *path), f"layer {spec.name!r}: {text}"))
 
     doubt = BROKEN if document.is_broken("layer", i) else GUESSED if document.is_guessed("layer", i) else ""
-    known, type_ = len(faults), spec.type
+    known, type_ = len(errors), spec.type
     if not type_ and not doubt:
-        fault("has no type")
+        error("has no type")
     elif type_ and type_ not in registry.layer:
         hint, type_ = _unknown_type(type_)
-        if not any(f.place == document.place("layer", i, "type") for f in document.faults):
-            fault(hint, "type")
+        if not any(f.place == document.place("layer", i, "type") for f in document.errors):
+            error(hint, "type")
         known, doubt = known + bool(type_), doubt or GUESSED
     facts: dict[str, Any] = registry.layer.facts.get(type_, {})
     tops = tuple(spec.top) or ((spec.name,) if facts.get("loss") else ())
     weights = tuple(spec.loss_weight)
     if weights and len(weights) != len(tops):
-        fault(f"{len(weights)} loss_weight for {len(tops)} tops; give one each, or none", "loss_weight")
+        error(f"{len(weights)} loss_weight for {len(tops)} tops; give one each, or none", "loss_weight")
     counts = 0 if facts.get("loss") else facts.get("own_loss")
     weights = weights or tuple(1.0 if k == counts else 0.0 for k in range(len(tops)))
     if type_ in registry.layer and doubt != BROKEN:
         for what, names in (("bottom", spec.bottom), ("top", tops)):
             if wrong := _wrong_count(type_, what, names, *facts.get(what + "s", (1, 1))):
                 if not doubt:
-                    fault(wrong, what)
+                    error(wrong, what)
                 doubt = doubt and BROKEN
     source, batch = None, None
     if facts.get("source"):
@@ -198,11 +199,11 @@ def _layer(document: Document, i: int, spec: pb.LayerParameter, phase: str, base
             spec, source = data.read_as_learned(spec, phase, base, learned.get(tops[0]) if tops else None)
             batch = data.resolve_batch_size(spec, phase)
             if len(tops) > len(source.tops):
-                fault(f"has {len(tops)} tops, its data set delivers {len(source.tops)}", "top")
+                error(f"has {len(tops)} tops, its data set delivers {len(source.tops)}", "top")
         except NetcError as e:
-            faults += [] if doubt == BROKEN else _source_faults(e, document, i, spec.name, data.message_name(spec))
+            errors += [] if doubt == BROKEN else _source_errors(e, document, i, spec.name, data.message_name(spec))
             doubt = BROKEN
-    doubt = BROKEN if len(faults) > known else doubt
+    doubt = BROKEN if len(errors) > known else doubt
     return Layer(spec.name, type_, tuple(spec.bottom), tops, spec, weights, document, i, source, batch, doubt=doubt)
 
 
@@ -215,24 +216,24 @@ def _wrong_count(type_: str, what: str, names: Sequence[str], least: int, most: 
     return f"{type_} takes {wanted} {what}{plural}, {len(names)} given{given}"
 
 
-def _source_faults(error: NetcError, document: Document, i: int, name: str, message: str) -> Iterable[Fault]:
-    """The faults of a data layer's source: within its files, or at the field of the layer that the sentence names first."""
+def _source_errors(error: NetcError, document: Document, i: int, name: str, message: str) -> Iterable[Diagnostic]:
+    """The errors of a data layer's source: within its files, or at the field of the layer that the sentence names first."""
     fields = {p[-1]: p for p in document.fields_of("layer", i) if len(p) == 4}
-    for fault in error.faults:
-        named = next((fields[word] for word in re.findall(r"\w+", fault.text) if word in fields), ("layer", i, message, "source"))
+    for diagnostic in error.diagnostics:
+        named = next((fields[word] for word in re.findall(r"\w+", diagnostic.text) if word in fields), ("layer", i, message, "source"))
         place = document.place(*named)
-        if fault.place:
-            yield Fault(fault.place, f"{fault.text} (layer {name!r} of {place} reads it)")
+        if diagnostic.place:
+            yield Diagnostic(diagnostic.place, f"{diagnostic.text} (layer {name!r} of {place} reads it)")
         else:
-            yield Fault(place, f"layer {name!r}: {fault.text}")
+            yield Diagnostic(place, f"layer {name!r}: {diagnostic.text}")
 
 
-def _name_faults(layers: list[Layer]) -> Iterable[Fault]:
+def _name_errors(layers: list[Layer]) -> Iterable[Diagnostic]:
     first: dict[str, Layer] = {}
     for layer in layers:
         if layer.name in first:
             text = f"the layer at {first[layer.name].at()} has the same name; weights are kept by name, so each layer needs its own"
-            yield Fault(layer.at("name"), f"layer {layer.name!r}: {text}")
+            yield Diagnostic(layer.at("name"), f"layer {layer.name!r}: {text}")
         first.setdefault(layer.name, layer)
 
 
@@ -250,12 +251,11 @@ def _left_out(document: Document, chosen: Iterable[tuple[int, Any]], phase: str)
     return said
 
 
-def _blob_faults(layers: list[Layer], left_out: Mapping[str, str]) -> Iterable[Fault]:
+def _blob_errors(layers: list[Layer], left_out: Mapping[str, str]) -> Iterable[Diagnostic]:
     """Bottoms that nothing before them writes, and tops that two layers write."""
     written: dict[str, Layer] = {}
     writers = {top: layer for layer in reversed(layers) for top in layer.tops}  # the first of each
-    unsure = False  # whether a layer above may write what it does not say
-    unwritten = 0
+    unsure, unwritten = False, 0  # unsure: a layer above may write what it does not say
     for layer in layers:
         stated = not layer.doubt or layer.document.states("layer", layer.index, "bottom")
         for i, bottom in enumerate(layer.bottoms if stated and not unsure else ()):
@@ -263,16 +263,16 @@ def _blob_faults(layers: list[Layer], left_out: Mapping[str, str]) -> Iterable[F
                 unwritten += 1
                 later = writers.get(bottom)
                 said = left_out.get(bottom) if later is None else None
-                said = said or _unwritten(bottom, layer, later, written if unwritten <= MOST_FAULTS else None)  # a search takes its time
-                yield Fault(layer.at("bottom", i), f"layer {layer.name!r}: {said}")
+                said = said or _unwritten(bottom, layer, later, written if unwritten <= MAX_ERRORS else None)  # a search takes its time
+                yield Diagnostic(layer.at("bottom", i), f"layer {layer.name!r}: {said}")
         told = layer.document.states("layer", layer.index, "top") or (layer.tops and layer.type) or layer.type in ENDLESS
         unsure |= bool(layer.doubt) and not told
-        yield from _top_faults(layer, written)
+        yield from _top_errors(layer, written)
         for top in layer.tops:
             written.setdefault(top, layer)
 
 
-def _top_faults(layer: Layer, written: Mapping[str, Layer]) -> Iterable[Fault]:
+def _top_errors(layer: Layer, written: Mapping[str, Layer]) -> Iterable[Diagnostic]:
     """Tops of a layer that it may not write."""
     seen: dict[str, Layer] = {}
     for i, top in enumerate(layer.tops):
@@ -280,11 +280,11 @@ def _top_faults(layer: Layer, written: Mapping[str, Layer]) -> Iterable[Fault]:
         other = written.get(top) or seen.get(top)
         if in_place and not registry.layer.facts.get(layer.type, {}).get("in_place", True):
             text = f"{layer.type} cannot run in place: give its top a name other than {top!r}"
-            yield Fault(layer.at("top", i), f"layer {layer.name!r}: {text}")
+            yield Diagnostic(layer.at("top", i), f"layer {layer.name!r}: {text}")
         elif other is not None and not in_place:
             first = f"layer {other.name!r} ({other.at()})"
             text = f"writes {top!r}, which {first} writes too; only a layer that reads {top!r} may write it, in place"
-            yield Fault(layer.at("top", i), f"layer {layer.name!r}: {text}")
+            yield Diagnostic(layer.at("top", i), f"layer {layer.name!r}: {text}")
         seen[top] = layer
 
 

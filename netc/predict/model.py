@@ -11,7 +11,7 @@ from netc import data, zoo
 from netc.data.brackets import Tree
 from netc.data.sources.trees import Forest
 from netc.data.vocabulary import Vocabulary
-from netc.errors import DataError, Fault, RunError, ZooError
+from netc.errors import DataError, Diagnostic, RunError, ZooError
 from netc.files import read_text
 from netc.graph.emit import NEXT, STATE
 from netc.predict.results import Prediction, TreePrediction
@@ -51,7 +51,9 @@ class Model:
         """DataError if the file of labels is another net's. Scores of places in an image have labels along another axis."""
         file = self.path.parent / "labels.txt"
         if scores.ndim == 1 and file.exists() and len(self.labels) != len(scores):
-            raise DataError(Fault(str(file), f"{len(self.labels)} lines; a line for each of the model's {len(scores)} scores is needed"))
+            raise DataError(
+                Diagnostic(str(file), f"{len(self.labels)} lines; a line for each of the model's {len(scores)} scores is needed")
+            )
 
     @cached_property
     def metadata(self) -> dict[str, Any]:
@@ -114,9 +116,9 @@ class Model:
         Trees stand in brackets, or in files of them.
         """
         found = list(self.predict_each(paths, top))
-        faults = [fault for error in found if isinstance(error, DataError) for fault in error.faults]
-        if faults:
-            raise DataError(*faults)
+        errors = [diagnostic for error in found if isinstance(error, DataError) for diagnostic in error.diagnostics]
+        if errors:
+            raise DataError(*errors)
         return [p for p in found if isinstance(p, Prediction)]
 
     def predict_each(self, paths: Sequence[str], top: int = 5) -> Iterator[Prediction | DataError]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from google.protobuf.message import Message
 
 from netc import netc_pb2 as pb
-from netc.errors import Fault, RunError, SpecError, close, near
+from netc.errors import Diagnostic, RunError, SpecError, close, near
 from netc.files import replace_file
 from netc.spec.job import is_solver
 from netc.spec.loader import BINARY, PROTOTXT, YAML, load
@@ -32,7 +32,7 @@ def net_file(name: str, say: Callable[[str], None]) -> str:
     if any(Path(file).stem == name for file in beside):
         known = {}  # `lenet` probably means the file lenet.yaml here
     if name not in known:
-        raise SpecError(Fault(name, f"there is no such file; {_near(path, beside, known)}"))
+        raise SpecError(Diagnostic(name, f"there is no such file; {_near(path, beside, known)}"))
     target = FOLDER / known[name]
     if not target.exists():
         copied = list(_copies(known[name]))

@@ -8,7 +8,7 @@ import numpy as np
 
 from netc import registry
 from netc.compiler.lower import OUT, Lowered
-from netc.errors import DataError, Fault, SpecError
+from netc.errors import DataError, Diagnostic, SpecError
 from netc.graph.tensor_type import Dim
 from netc.layers.context import BATCH, ROWS, SUM
 from netc.net.resolve import Layer, Net
@@ -99,8 +99,8 @@ def evaluate(net: TestNet, feeder: Feeder, batches: int | None, stop: Callable[[
         results = net.run(feeds, rows)
         if results is None:
             continue
-        if not finite(results) and (faults := feeder.no_numbers(feeds, index)):
-            raise DataError(*faults)
+        if not finite(results) and (errors := feeder.no_numbers(feeds, index)):
+            raise DataError(*errors)
         tally.add(feeder.kept(results), rows)
     return tally.scores()
 
@@ -131,7 +131,7 @@ def monitored_value(scores: Scores, name: str, place: str) -> float:
         return value
     numbers = ", ".join(singles(scores))
     what = f"the test net has no output {name!r}" if value is None else f"{name!r} is {len(value)} numbers; one is wanted"
-    raise SpecError(Fault(place, f"{what}; it has {numbers}"))
+    raise SpecError(Diagnostic(place, f"{what}; it has {numbers}"))
 
 
 def singles(scores: Mapping[str, Any]) -> dict[str, float]:

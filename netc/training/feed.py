@@ -8,7 +8,7 @@ import numpy as np
 
 from netc import data, random
 from netc.compiler.lower import Lowered
-from netc.errors import DataError, Fault, SpecError
+from netc.errors import DataError, Diagnostic, SpecError
 from netc.graph.ir import Graph, Node
 from netc.layers.context import BATCH, NOISE, SINK
 from netc.net.resolve import VALIDATION, Layer, Net
@@ -50,12 +50,12 @@ class Feeder:
     def __call__(self, iteration: int, sub_batch: int = 0) -> Feeds:
         return self._with_noise(self._batches(iteration, sub_batch), iteration, sub_batch)
 
-    def no_numbers(self, feeds: Feeds, iteration: int, sub_batch: int = 0) -> list[Fault]:
+    def no_numbers(self, feeds: Feeds, iteration: int, sub_batch: int = 0) -> list[Diagnostic]:
         """What is NaN or infinite in a batch that was fed, by its source and row."""
         if self.checks is None:
             return []
         self.checks.look_for_nan(feeds, iteration, sub_batch)
-        return self.checks.faults(f"a batch of {self.checks.phase}")
+        return self.checks.errors(f"a batch of {self.checks.phase}")
 
     def once(self, index: int) -> Feeds:
         """The feeds of batch `index` of one pass: the last one has no row of the first, and as few rows of sources without an end."""
@@ -152,7 +152,7 @@ def _opened(layer: Layer, phase: str, seed: int, base: str, iter_size: int) -> d
         return data.open(layer.param, phase, seed, base, iter_size)
     except DataError as e:
         place = layer.at(data.message_name(layer.param), "source")
-        raise type(e)(*(f if f.place else Fault(place, f"layer {layer.name!r}: {f.text}") for f in e.faults)) from e
+        raise type(e)(*(f if f.place else Diagnostic(place, f"layer {layer.name!r}: {f.text}") for f in e.diagnostics)) from e
 
 
 def draw(node: Node, seed: int, iteration: int, sub_batch: int = 0, rows: int = 1) -> np.ndarray:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from netc.errors import DataError, Fault, SnapshotError
+from netc.errors import DataError, Diagnostic, SnapshotError
 from netc.formats.caffe_weights import read_weights
 from netc.graph.ir import Node, Value
 from netc.runtime import snapshot
@@ -73,9 +73,9 @@ def state_of(blob: Value) -> Node:
 def _by_name(path: str, states: Mapping[str, Node]) -> tuple[dict[str, np.ndarray], list[str]]:
     """The values of states, and the names of the layers of all that the file has: of `conv1.weight` and its slots, `conv1`."""
     arrays = snapshot.read_weights(path)
-    faults = [f for n, s in states.items() if n in arrays and (f := _misfit(path, n, s, arrays[n], s.types[0].shape))]
-    if faults:
-        raise SnapshotError(*faults)
+    errors = [f for n, s in states.items() if n in arrays and (f := _misfit(path, n, s, arrays[n], s.types[0].shape))]
+    if errors:
+        raise SnapshotError(*errors)
     return {name: _fitted(arrays[name], states[name].types[0].shape) for name in states if name in arrays}, [
         layer for name in arrays if (layer := name.rpartition(".")[0]) and layer not in arrays
     ]
@@ -85,38 +85,38 @@ def _by_blob(path: str, blobs: Blobs) -> tuple[dict[str, np.ndarray], list[str]]
     """The values of states, and the names of all layers of the file."""
     layers = read_weights(path)
     found: dict[str, np.ndarray] = {}
-    faults: list[Fault] = []
+    errors: list[Diagnostic] = []
     for layer, wanted in blobs.items():
         given = layers.get(layer, [])
         if not wanted or not given:
             continue
         if len(wanted) != len(given):
             text = f"layer {layer!r} has {len(given)} blobs in {path}, but {len(wanted)} in the net (bias_term says whether it has a bias)"
-            faults.append(Fault(state_of(wanted[0]).origin.place, text))
+            errors.append(Diagnostic(state_of(wanted[0]).origin.place, text))
             continue
         for k, (blob, array) in enumerate(zip(wanted, given, strict=True)):
             state = state_of(blob)
-            if fault := _misfit(path, f"blob {k} ({_last_name(state)}) of layer {layer!r}", state, array, blob.shape):
-                faults.append(fault)
+            if diagnostic := _misfit(path, f"blob {k} ({_last_name(state)}) of layer {layer!r}", state, array, blob.shape):
+                errors.append(diagnostic)
                 continue
             found[state.attrs["name"]] = _fitted(array, blob.shape).reshape(tuple(map(int, state.types[0].shape)))
-    if faults:
-        raise SnapshotError(*faults)
+    if errors:
+        raise SnapshotError(*errors)
     return found, list(layers)
 
 
-def _misfit(path: str, name: str, state: Node, array: np.ndarray, wanted: tuple[int | str, ...]) -> Fault | None:
+def _misfit(path: str, name: str, state: Node, array: np.ndarray, wanted: tuple[int | str, ...]) -> Diagnostic | None:
     """What is wrong with an array for a state, at the place of its layer; None if it fits."""
     if array.dtype.kind != "f":
-        return Fault(state.origin.place, f"{name} is {array.dtype} in {path}; weights are floating-point numbers")
+        return Diagnostic(state.origin.place, f"{name} is {array.dtype} in {path}; weights are floating-point numbers")
     try:
         numbers(array, np.dtype(np.float32), name)
     except DataError as e:
-        return Fault(state.origin.place, f"{path}: {e}")
+        return Diagnostic(state.origin.place, f"{path}: {e}")
     if _plain(array.shape, wanted) == tuple(map(int, wanted)):
         return None
     shapes = f"{'x'.join(map(str, array.shape))} in {path}, but {'x'.join(map(str, wanted))} in the net"
-    return Fault(state.origin.place, f"{name} is {shapes}; to train layer {state.attrs['layer']!r} anew, give it another name")
+    return Diagnostic(state.origin.place, f"{name} is {shapes}; to train layer {state.attrs['layer']!r} anew, give it another name")
 
 
 def _last_name(state: Node) -> str:

@@ -93,7 +93,7 @@ def _preprocessing(program: Program, inputs: Mapping[str, np.ndarray]) -> Iterat
     if carried:
         names = ", ".join(f"`{STATE}{name}`" for name in carried)
         yield f"{names}: zeros where a sequence begins, later what the run before gave as `{NEXT}`."
-    yield from (f"The model {fault.text}." for fault in program.pinned)
+    yield from (f"The model {diagnostic.text}." for diagnostic in program.pinned)
     if kept_words(program.classes):
         yield "Scores of classes are in the order of the lines of labels.txt."
 

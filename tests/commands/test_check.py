@@ -77,7 +77,7 @@ def test_a_provider_that_lacks_an_op_is_named_with_the_layer(tmp_path):
     )
 
 
-def test_data_that_are_not_here_are_no_fault_and_their_command_is_said(tmp_path, monkeypatch):
+def test_data_that_are_not_here_are_no_error_and_their_command_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr("netc.data.named.download._fetch", lambda *_: pytest.fail("check downloads nothing"))
     monkeypatch.setattr("netc.data.named.images.MNIST", replace(MNIST, package=None))
     result = netc("check", "nets/lenet.yaml", NETC_DATA=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))

@@ -16,7 +16,7 @@ def test_what_keeps_a_layer_from_any_batch_is_a_misfit(kind):
         text = "\n".join(["name: test", "layers:", *feeds, *(f"  - {line.strip()}" for line in layers.strip().splitlines())])
         for phase in (TRAIN, TEST):
             net = resolve(parse_yaml(text), phase)
-            lowered, faults = lower_judged(net, "N")
-            assert lowered is not None or (faults and all(isinstance(f, Misfit) for f in faults))
+            lowered, errors = lower_judged(net, "N")
+            assert lowered is not None or (errors and all(isinstance(f, Misfit) for f in errors))
             found, batch = lower_symbolic(net)
             assert bool(found.pinned) == (batch != "N")

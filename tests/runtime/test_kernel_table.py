@@ -33,7 +33,7 @@ def test_every_op_has_a_cuda_kernel(net, model):
     program = api.load(str(ROOT / "nets" / net))
     graph = simplify(program.deploy[0].graph) if model == "model" else program.graph(model)
     stages = [stage.graph("train") for stage in program.stages[:-1]] if model == "train" else []
-    assert [fault for g in (graph, *stages) for fault in without_kernel(emit(g, "cuda", functions=False))] == []
+    assert [diagnostic for g in (graph, *stages) for diagnostic in without_kernel(emit(g, "cuda", functions=False))] == []
 
 
 @pytest.mark.parametrize("kind", sorted(ROWS))

@@ -176,13 +176,13 @@ def test_compile_writes_a_model_for_each_stage(run, tmp_path):
     ("{layer: rbm1, max_iter: 5, base_lr: 0.1, type: Adem}", "type:", "there is no solver type 'Adem'"),
     ("{max_iter: 5, base_lr: 0.1}", "{", "there is no layer '' to pretrain"),
 ])  # fmt: skip
-def test_faults_of_a_stage(tmp_path, stage, at, sentence):
+def test_errors_of_a_stage(tmp_path, stage, at, sentence):
     line = "    - {layer: rbm1, max_iter: 30, base_lr: 0.001, momentum: 0.5}"
     path = write_small(tmp_path, NET.replace(line, f"    - {stage}"))
     with pytest.raises(SpecError) as caught:
         api.load(path)
     number = NET.splitlines().index(line) + 1
-    assert any(str(f).startswith(f"{path}:{number}:{7 + stage.index(at)}: ") and sentence in str(f) for f in caught.value.faults), (
+    assert any(str(f).startswith(f"{path}:{number}:{7 + stage.index(at)}: ") and sentence in str(f) for f in caught.value.diagnostics), (
         caught.value
     )
 

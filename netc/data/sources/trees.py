@@ -23,7 +23,7 @@ from netc.data.named.dataset import DataSet, unpacked
 from netc.data.named.sst import BINARY, SST
 from netc.data.source import Description, Request, Table, TopSpec
 from netc.data.vocabulary import Vocabulary
-from netc.errors import DataError, Fault
+from netc.errors import DataError, Diagnostic
 from netc.files import read_file
 from netc.registry import source
 
@@ -144,17 +144,17 @@ def _forest(request: Request) -> Forest:
     training = _trees(*_content(replace(request, source=request.layer.data_param.source), "TRAIN"))
     name, content = _content(request, request.phase)
     trees, most = _trees(name, content), max(max(t.leaf_labels + t.inner_labels) for t in training)
-    faults = []
+    errors = []
     for tree in trees:
         if tree.height > param.max_height:
-            faults.append(Fault(f"{name}:{tree.line}:1", f"a tree of height {tree.height}; max_height is {param.max_height}"))
+            errors.append(Diagnostic(f"{name}:{tree.line}:1", f"a tree of height {tree.height}; max_height is {param.max_height}"))
         if (label := max(tree.leaf_labels + tree.inner_labels)) > most:
             text = f"a tree with the label {label}; the labels of the training trees go from 0 to {most}"
-            faults.append(Fault(f"{name}:{tree.line}:1", text))
+            errors.append(Diagnostic(f"{name}:{tree.line}:1", text))
     if param.binary and (most < 2 or most % 2):
-        faults.append(Fault(name, f"binary needs labels with a middle one, such as 0 to 4; those of training go from 0 to {most}"))
-    if faults:
-        raise DataError(*faults)
+        errors.append(Diagnostic(name, f"binary needs labels with a middle one, such as 0 to 4; those of training go from 0 to {most}"))
+    if errors:
+        raise DataError(*errors)
     classes: tuple[str, ...] = tuple(str(k) for k in range(most + 1))
     if param.binary:
         trees, classes = _binary(trees, most // 2), (f"below {most // 2}", f"above {most // 2}")

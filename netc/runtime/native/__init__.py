@@ -41,7 +41,7 @@ def missing() -> str | None:
     path = _fastest()
     if path is None:
         return "no native kernels are built for this processor (pip install builds them where a C++ compiler is)"
-    return _fault(path)
+    return _diagnostic(path)
 
 
 def libraries() -> list[Path]:
@@ -78,7 +78,7 @@ def _processor() -> dict[str, str]:
 
 
 @cache
-def _fault(path: Path) -> str | None:
+def _diagnostic(path: Path) -> str | None:
     from netc.runtime.native.trial import try_kernels
 
     try:

@@ -78,7 +78,7 @@ def test_a_whole_pass_counts_each_row_once(images, tmp_path):
     assert deployed(resolved).layers[0].tops == ("data",)
 
 
-def test_faults_of_a_list(images, tmp_path):
+def test_errors_of_a_list(images, tmp_path):
     Image.fromarray(images[0][:3]).save(tmp_path / "folder" / "an image 1.png")
     with pytest.raises(DataError, match="an image 1.png: is 3x8, the first image is 6x8; give new_height and new_width"):
         data.open(layer(LIST + "}"), "TEST", 0, tmp_path)
@@ -149,7 +149,7 @@ def test_rows_of_several_files(hdf5, tmp_path, monkeypatch):
         assert sorted(order) == list(range(8)) and order.tolist() != list(range(8))
 
 
-def test_faults_of_hdf5(hdf5, tmp_path):
+def test_errors_of_hdf5(hdf5, tmp_path):
     with pytest.raises(DataError, match="HDF5Data takes no transform_param"):
         data.describe(layer(HDF5 + "} transform_param { scale: 2 }"), "TRAIN", tmp_path)
     with pytest.raises(DataError, match="0.h5: there is no data set 'labels'; did you mean 'label'"):
@@ -211,7 +211,7 @@ def test_context_beyond_the_image_is_0(windows, tmp_path):
     assert (values[3][:, 3] == 0).all() and (values[3][:, :3] != 0).mean() > 0.9  # the other one lies above the lower border
 
 
-def test_faults_of_windows(windows, tmp_path):
+def test_errors_of_windows(windows, tmp_path):
     with pytest.raises(DataError, match="crop_size is missing in transform_param"):
         data.describe(layer((WINDOWS % ("", "")).replace("crop_size: 4", "")), "TRAIN", tmp_path)
     with pytest.raises(DataError, match="has 0 windows of objects and 2 of background"):
@@ -270,7 +270,7 @@ def test_a_label_in_a_list_is_a_whole_number_of_32_bits(tmp_path, label):
     ):
         with pytest.raises(DataError, match=r"list.txt:1:1: expected a path, a space and a whole number") as caught:
             read()
-        assert len(caught.value.faults) == 1
+        assert len(caught.value.diagnostics) == 1
 
 
 @pytest.mark.parametrize("count, window, message", [

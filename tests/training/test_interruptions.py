@@ -1,4 +1,4 @@
-"""Faults of the world: full and read-only disks, two runs at once, signals, NaN. Each is told, and nothing that was there is lost."""
+"""Errors of the world: full and read-only disks, two runs at once, signals, NaN. Each is told, and nothing that was there is lost."""
 
 import errno
 import os
@@ -209,9 +209,9 @@ def test_states_that_are_not_finite_push_no_sound_snapshot_out(tmp_path):
     told = trainer.events()
     assert any(isinstance(event, run_events.Tested) for event in (next(told) for _ in range(3)))
     before = (trainer.folder.snapshots / "best.safetensors").read_bytes()
-    trainer.states.set({"state/ip2.bias": np.full(10, np.nan, np.float32)})
+    trainer.step.set({"ip2.bias": np.full(10, np.nan, np.float32)})
     with pytest.raises(DivergedError, match="ip2.bias holds NaN; the last update of layer 'ip2' made it"):
-        trainer.snapshot()
+        trainer.write_snapshot()
     assert [p.name for p in trainer.folder.snapshots.iterdir()] == ["best.safetensors"]
     assert (trainer.folder.snapshots / "best.safetensors").read_bytes() == before
     told.close()
@@ -262,7 +262,7 @@ def test_what_a_worker_raises_is_shown(tmp_path):
     )
     arguments = ("train", path, "--no-publish", "--runs", tmp_path / "runs", "--plugin", tmp_path / "bad.py")
     result = netc(*arguments)
-    assert result.exit_code == 1 and result.stderr.startswith("netc: ValueError: row 7 is bad (a fault of netc, of a plug-in")
+    assert result.exit_code == 1 and result.stderr.startswith("netc: ValueError: row 7 is bad (an error in netc, in a plug-in")
     assert isinstance(netc("--debug", *arguments).exception, ValueError)
 
 
