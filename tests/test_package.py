@@ -46,3 +46,10 @@ def test_the_sdist_holds_all_but_the_zoo() -> None:
     words = {word for line in (ROOT / "MANIFEST.in").read_text().splitlines() for word in line.split()[1:]}
     always = {"netc", "nets", "LICENSE", "MANIFEST.in", "README.md", "pyproject.toml", "setup.cfg", "setup.py"}
     assert {name.partition("/")[0] for name in tracked(".")} - words - always == {"model_zoo"}
+
+
+@pytest.mark.parametrize("name", ["netc/netc_pb2.py", "netc/netc_pb2.pyi", "netc/netc.desc", "netc/runtime/kernels.json.gz"])
+def test_generated_files_are_marked(name: str) -> None:
+    assert tracked(name) == [name]
+    done = subprocess.run(["git", "check-attr", "linguist-generated", name], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{name}: linguist-generated: set\n"
