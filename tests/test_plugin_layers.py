@@ -80,7 +80,7 @@ def test_it_writes_its_bottom_by_default_and_a_loss_reads_the_label() -> None:
 
 def test_a_loss_is_replaced_in_a_deployed_net(tmp_path: Path) -> None:
     path = write_small(tmp_path, NET.replace("SoftmaxWithLoss", "RowLoss"))
-    made = deployed(resolve(api.load(path).job.train, "TEST", base=str(tmp_path)))
+    made = deployed(api.load(path).test_net)
     assert made.layers[-1].type == "Softmax"
 
 

@@ -9,7 +9,7 @@ from netc.commands.data_report import Seen
 from netc.compiler.program import Program
 from netc.data.settings import shuffles
 from netc.errors import Diagnostic
-from netc.net.resolve import Layer
+from netc.net.model import Layer
 from netc.spec.fields import LAYER_FIELDS, messages, own_fields
 
 MOST_ALIKE = 5  # warnings of one check that stand in full
@@ -200,9 +200,9 @@ def vanishing(checked: Checked) -> Iterator[Diagnostic]:
 def dead_tops(checked: Checked) -> Iterator[Diagnostic]:
     """Learned layers that lead to no loss, and blobs of training alone that nothing reads; others are outputs of the model."""
     program = checked.program
-    learning = {p.node.attrs["layer"] for p in program.train.parameters if p.node.attrs["lr_mult"]}
+    learning = {p.node.state.layer for p in program.train.parameters if p.node.state.lr_mult}
     if program.trains and program.train.loss is not None:
-        learning -= {p.node.attrs["layer"] for p in program.steps.gradients}
+        learning -= {p.node.state.layer for p in program.steps.gradients}
         yield from (_diagnostic(layer, "learns nothing: no loss hangs on it") for layer in checked.layers if layer.name in learning)
     tested = {x.name for x in program.test_net.layers}
     makers = {top: layer for layer in checked.layers for top in layer.tops}

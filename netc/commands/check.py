@@ -76,7 +76,7 @@ def rows(program: Program) -> list[Row]:
     fields = receptive_field.fields(v for tops in lowered.layer_tops.values() for v in tops)
     found, sizes = [], Counter[str]()
     for p in lowered.parameters:
-        sizes[p.node.attrs["layer"]] += elements(p.shape)
+        sizes[p.node.state.layer] += elements(p.shape)
     for layer in program.train_net.layers:
         tops = lowered.layer_tops[layer.name]
         in_place = not set(layer.bottoms).isdisjoint(layer.tops)

@@ -22,6 +22,7 @@ from netc import registry
 from netc.commands.options import TrainOptions
 from netc.commands.program import compiled_program
 from netc.commands.train import Follower, train_command
+from netc.compiler.compilation import Compilation
 from netc.errors import NetcError, RunError, SpecError
 from netc.runtime import snapshot
 from netc.spec.document import NOTHING, Dropped
@@ -65,7 +66,7 @@ def verify_resume(recipe: Recipe, iterations: int, seed: int) -> Iterator[str | 
     if iterations < LEAST:
         raise SpecError(f"{iterations} iterations are too few to stop in the middle of; {LEAST} at least")
     job = recipe.job()
-    compiled_program(job, recipe.provider, recipe.target, recipe.threads)  # says what is wrong before a process is started
+    compiled_program(Compilation.of(job), recipe.provider, recipe.target, recipe.threads)  # says what is wrong before a process is started
     recipe = replace(recipe, overrides=(*recipe.overrides, *_short(job, iterations)))
     luck, total = random.Random(seed), iterations * (1 + len(job.solver.pretrain))
     with tempfile.TemporaryDirectory() as folder:
@@ -104,7 +105,7 @@ def child(text: str) -> int:
 
     told: list[Follower] = [stop] if said["at"] else []
     try:
-        train_command(recipe.job(), options, told=told)
+        train_command(Compilation.of(recipe.job()), options, told=told)
     except NetcError as e:
         print(e, file=sys.stderr)
         return e.exit_code

@@ -73,7 +73,7 @@ def fingerprint(graph: Graph) -> str:
 
     for node in nodes:
         types = [(t.dtype.str, t.shape) for t in node.types]
-        digest.update(repr((node.key, [reference(v) for v in node.inputs], types, list(_attributes(node)))).encode())
+        digest.update(repr((node.key, node.name, [reference(v) for v in node.inputs], types, list(_attributes(node)))).encode())
     ends = [(name, reference(value)) for name, value in graph.outputs.items()]
     digest.update(repr((ends, [(reference(old), reference(new)) for old, new in graph.updates.items()])).encode())
     return digest.hexdigest()

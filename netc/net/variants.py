@@ -7,7 +7,7 @@ from itertools import count
 from netc import data, registry
 from netc import netc_pb2 as pb
 from netc.errors import Diagnostic, SpecError, near
-from netc.net.resolve import DEPLOY, TEST, TRAIN, Layer, Net
+from netc.net.model import DEPLOY, TEST, Layer, Net
 
 
 def deployed(net: Net) -> Net:
@@ -88,7 +88,7 @@ def _free_names(net: Net) -> Iterator[str]:
     return (name for k in count(1) if (name := f"prob{k if k > 1 else ''}") not in taken)
 
 
-def pretraining(net: Net, name: str, place: str, base: str = ".") -> Net:
+def pretraining(net: Net, name: str, place: str) -> Net:
     """What layer `name` of `net` (phase TRAIN) learns by its own loss from: it, and the layers that it reads, as they are in testing.
 
     Data sources give all rows, with labels or without. SpecError at `place` if there is no such layer, or it has no loss of its own.
@@ -107,13 +107,11 @@ def pretraining(net: Net, name: str, place: str, base: str = ".") -> Net:
         if read.intersection(layer.tops):
             read.update(layer.bottoms)
             still = replace(layer, loss_weights=(0.0,) * len(layer.tops), phase=TEST)
-            kept.append(still if layer.source is None else _with_all_rows(layer, base))
+            kept.append(still if layer.reader is None else _with_all_rows(layer, layer.reader))
     return replace(net, layers=tuple(reversed(kept)))
 
 
-def _with_all_rows(layer: Layer, base: str) -> Layer:
+def _with_all_rows(layer: Layer, reader: data.Reader) -> Layer:
     """A source with the rows that have no labels."""
-    param = pb.LayerParameter()
-    param.CopyFrom(layer.param)
-    param.data_param.ClearField("labelled")
-    return replace(layer, param=param, source=data.describe(param, TRAIN, base))
+    reader = reader.with_all_rows()
+    return replace(layer, param=reader.layer, reader=reader)

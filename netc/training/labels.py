@@ -12,10 +12,10 @@ import numpy as np
 from netc import data, registry
 from netc.compiler.lower import Lowered, Reading
 from netc.errors import DataError, Diagnostic
+from netc.graph.contract import BATCH
 from netc.graph.ir import Graph, Node
 from netc.graph.op_info import info
-from netc.layers.context import BATCH
-from netc.net.resolve import Layer
+from netc.net.model import Layer
 from netc.runtime.chain import open_graph
 from netc.runtime.session import Runs
 from netc.training.bad_values import Found, Place, base_of, diagnostic_of, nowhere
@@ -33,7 +33,7 @@ class Column:
 
     @property
     def name(self) -> str:
-        return BATCH + self.layer.tops[self.top]
+        return BATCH(self.layer.tops[self.top])
 
     @property
     def spec(self) -> data.TopSpec:
@@ -91,14 +91,14 @@ class Checks:
             if reading.guard or key in known:
                 continue
             known.add(key)
-            column = self.columns.get(base.node.attrs.get("name", "")) if base.node.key == ("netc", "Input") else None
+            column = self.columns.get(base.node.name) if base.node.key == ("netc", "Input") else None
             if column is not None:
                 self._direct.append((reading, column))
-            elif base.node.key != ("netc", "Input") and all(n.attrs["name"] in self.columns for n in _inputs(reading)):
+            elif base.node.key != ("netc", "Input") and all(n.name in self.columns for n in _inputs(reading)):
                 self._derived.append(reading)
         layers_of_ones_own = [x for x in lowered.net.layers if x.type == "Python" or not registry.layer.is_own(x.type)]
         gaps = {b for x in layers_of_ones_own for b in x.bottoms}  # what these may do with NaN only they know
-        used = {BATCH + b for x in lowered.net.layers for b in x.bottoms if b not in gaps}
+        used = {BATCH(b) for x in lowered.net.layers for b in x.bottoms if b not in gaps}
         self._numbers = [column for name, column in self.columns.items() if name in used]
         self._sessions: dict[Reading, Runs] = {}
         self._found: dict[Reading, Found] = {}
@@ -131,8 +131,8 @@ class Checks:
                 self._note(reading, feeds[column.name], self._placed(column, iteration, sub_batch))
         for reading in self._derived:
             inputs = _inputs(reading)
-            if all(n.attrs["name"] in feeds for n in inputs):
-                fed = [self.columns[n.attrs["name"]] for n in inputs]
+            if all(n.name in feeds for n in inputs):
+                fed = [self.columns[n.name] for n in inputs]
                 known = len(fed) == 1 and _keeps_rows(reading, fed[0].spec.batch_axis)
                 self._note(reading, self._made(reading, feeds), self._placed(fed[0], iteration, sub_batch) if known else nowhere)
 
@@ -164,7 +164,7 @@ class Checks:
         """The labels that layers make of what is fed."""
         if reading not in self._sessions:
             self._sessions[reading] = open_graph(Graph("labels", {"labels": reading.value}))
-        given = {n.attrs["name"]: _filled(feeds[n.attrs["name"]], n.types[0].shape) for n in _inputs(reading)}
+        given = {n.name: _filled(feeds[n.name], n.types[0].shape) for n in _inputs(reading)}
         return self._sessions[reading].run(given)["labels"]
 
 

@@ -9,10 +9,11 @@ import pytest
 
 from netc import api, data, zoo
 from netc import netc_pb2 as pb
+from netc.compiler.compilation import Compilation
 from netc.compiler.preparation import batch_facts
 from netc.compiler.program import Program
 from netc.compiler.step_files import write
-from netc.layers.context import BATCH
+from netc.graph.contract import BATCH
 from netc.spec.job import load_job
 from netc.spec.solver_settings import SolverSettings
 from netc.training.feed import Feeder
@@ -112,7 +113,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, list
         size = program.job.solver.iter_size
         feeder = Feeder(program.train_net, program.steps.train, program.seed, program.job.base, size)
         losses = [line["loss"] for line in log(folder / "runs/small/1") if line["event"] == "train"]
-        batches = [[{n: a for n, a in feeder(k, j).items() if n.startswith(BATCH)} for j in range(size)] for k in range(len(losses))]
+        batches = [[{n: a for n, a in feeder(k, j).items() if n in BATCH} for j in range(size)] for k in range(len(losses))]
         found[name] = folder / "build", batches, losses
     return found
 
@@ -187,7 +188,7 @@ def test_rows_are_prepared_as_netc_prepares_them(transform, loops, tmp_path, nee
     np.save(tmp_path / "mean.npy", random.normal(size=(3, 8, 9)).astype(np.float32))
     path = tmp_path / "net.yaml"
     path.write_text(IMAGES.replace("TRANSFORM", transform))
-    program = Program(load_job(str(path)))
+    program = Program(Compilation.of(load_job(str(path))))
     said, means = batch_facts(program.train_net, program.job.base)
     for name, array in means.items():
         np.save(tmp_path / name, array)

@@ -5,7 +5,8 @@ import pytest
 from netc import netc_pb2 as pb
 from netc import registry
 from netc.errors import SpecError
-from netc.net.resolve import DEPLOY, TEST, TRAIN, resolve
+from netc.net.model import DEPLOY, TEST, TRAIN
+from netc.net.resolve import resolve
 from netc.net.variants import deployed, pretraining
 from netc.spec import parse_prototxt, parse_yaml
 
