@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from safetensors.numpy import load_file
 
 import netc.caffe as caffe
-from netc.api import Net
+from netc.api.net import Net
 from netc.cli import main
 from netc.compiler.lower import lower
 from netc.compiler.step import step_graphs
