@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-import netc
 import netc as api
 from netc import caffe, zoo
 from netc.errors import DataError, SnapshotError, SpecError
@@ -161,7 +160,7 @@ def test_a_solver_names_no_net_outside(place):
 def test_pycaffe_and_the_api_keep_to_the_rule(place):
     net = published(OUTPUT.format(path="../precious.h5"))
     for call in (
-        lambda: netc.Net(str(net)),
+        lambda: api.Net(str(net)),
         lambda: api.train(str(net)),
         lambda: api.load(str(net)),
         lambda: caffe.Net(str(net), caffe.TEST),
