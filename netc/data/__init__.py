@@ -4,9 +4,7 @@ A user's own source is a function under `@source(".suffix")`, `@source("LayerTyp
 `Request` and returns a `Table`.
 """
 
-import netc.data.named.images
-import netc.data.named.sequences
-import netc.data.named.tables
+import netc.data.named.catalogue
 import netc.data.sources.arrays
 import netc.data.sources.csv
 import netc.data.sources.image_folder

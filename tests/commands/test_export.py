@@ -17,13 +17,14 @@ from netc import registry
 from netc.cli import main
 from netc.compiler.compilation import Compilation
 from netc.compiler.program import Program
-from netc.data.named.dataset import unpacked
-from netc.data.named.images import MNIST, idx
+from netc.data.named.images import idx
+from netc.data.named.lookup import unpacked
 from netc.formats.caffe_weights import read_blob
 from netc.runtime.session import Session
 from netc.spec.job import load_job
 from netc.training.caffe_snapshots import write_model
 from tests.conftest import DATA, needs_data
+from tests.data.named.records import builtin
 
 MODELS = DATA / "caffemodels"
 V1, MTCNN = MODELS / "v1", MODELS / "mtcnn"
@@ -48,7 +49,7 @@ def accuracy(session: ort.InferenceSession, images: np.ndarray, labels: np.ndarr
 @needs_data("mnist")
 def test_lenet_of_2014(tmp_path: Path) -> None:
     session = converted(V1 / "lenet.prototxt", V1 / "lenet_iter_10000.caffemodel", tmp_path / "lenet.onnx")
-    images, labels = (idx(unpacked(MNIST, file)) for file in MNIST.files[2:])
+    images, labels = (idx(unpacked(builtin("mnist"), file)) for file in builtin("mnist").files[2:])
     assert accuracy(session, images[:, None].astype(np.float32) / 256, labels) == 0.9905
 
 

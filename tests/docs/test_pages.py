@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 from collections import Counter
+from pathlib import Path
 
 import click
 import pytest
@@ -18,6 +19,7 @@ from tests.conftest import ROOT
 from tests.docs.pages import PAGE, blocks, compare, run_page
 
 DOCS = ROOT / "netc" / "docs"
+FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 FILES = [ROOT / "README.md", *(DOCS / f"{name}.md" for name in PAGES)]
 # Blocks that no test runs: what installs, downloads, needs a GPU or another language.
 NOT_RUN = {
@@ -71,15 +73,25 @@ def test_fences_have_a_language():
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
 def test_links_lead_somewhere(path):
-    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text())
-    assert [link for link in links if "://" not in link and not (path.parent / link).exists()] == []
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text()) if "://" not in link]
+    assert [link for link in links if not _leads_somewhere(link, path)] == []
+
+
+def _leads_somewhere(link: str, page: Path) -> bool:
+    """Whether the file of a link is there, and the heading that its part after `#` names."""
+    name, _, anchor = link.partition("#")
+    target = page.parent / name if name else page
+    if not anchor:
+        return target.exists()
+    headings = re.findall(r"^#+ (.+)$", re.sub(FENCED, "", target.read_text()), re.MULTILINE) if target.exists() else []
+    return anchor in [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
 def test_commands_in_the_text_are_there(path):
     """`netc train NET --resume` within a line: the command and its options."""
     registry.load()
-    for span in re.findall(r"`netc ([^`\n]+)`", re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)):
+    for span in re.findall(r"`netc ([^`\n]+)`", re.sub(FENCED, "", path.read_text())):
         words, command = span.replace("...", "x").split(), main
         while isinstance(command, click.Group) and words and not words[0].startswith("-"):
             assert words[0] in command.commands, f"`netc {span}`"
