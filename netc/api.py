@@ -24,6 +24,7 @@ from netc.graph.passes.rewrite import rewrite
 from netc.layers import python
 from netc.layers.context import BATCH, NOISE, SINK, dims
 from netc.net.resolve import Net as ResolvedNet
+from netc.runtime.backends import AUTO, PORTABLE, choose_plain
 from netc.runtime.blob import Blob, apart, numbers
 from netc.runtime.chain import open_graph
 from netc.runtime.session import Runs
@@ -36,19 +37,23 @@ from netc.training.weights import load_weights, state_of
 class Net:
     """A net of a file in one phase, to run by hand.
 
-    `params[layer][i]` and `blobs[name]` are Blobs. `forward` fills the blobs, `backward` their diffs and those of the
-    params (which are overwritten, not added to; those with lr_mult 0 get zeros). Inputs keep what was last written to them, be it
-    by a layer that works in place: `backward` still takes what such an input was before, unless you write to it in between.
-    Random masks are drawn anew in each forward, from `seed`. `allow_python` lets Python layers run, in all nets from then on.
+    `params[layer][i]` and `blobs[name]` are Blobs. `forward` fills the blobs, and `backward` their diffs and those of the params: it
+    overwrites them and does not add, and params with lr_mult 0 get zeros. Inputs keep what was last written to them, even by a layer
+    that works in place; `backward` still uses what such an input was before, unless you write to it in between. Each forward draws
+    new random masks from `seed`. `allow_python` lets Python layers run, in all nets from then on. `provider` is as of `--provider`.
     """
 
     blob_type = Blob
     _owned: Mapping[str, Value] = {}  # parameters that layers outside share with these, by their param's name
 
-    def __init__(self, path: str, weights: str | None = None, phase: str = "TRAIN", seed: int = 0, allow_python: bool = False):
+    def __init__(
+        self, path: str, weights: str | None = None, phase: str = "TRAIN", seed: int = 0, allow_python: bool = False,
+        provider: str = PORTABLE.provider,
+    ):  # fmt: skip
         registry.load()
         if allow_python:
             python.allow_python()
+        self._backend = choose_plain(provider)
         job = judged_job(path)
         self._begin(job, net_of(job.with_learned(known_rows([weights] if weights else [])), phase), seed)
         if weights:
@@ -235,7 +240,7 @@ class Net:
         outputs |= {n: v[-1] for n, v in self._lowered.versions.items()}
         updates = self._lowered.graph.updates
         outputs |= _hosted(Graph("", outputs, updates).nodes)
-        return open_graph(Graph(self.name, outputs, updates))
+        return open_graph(Graph(self.name, outputs, updates), self._backend)
 
     def _backward(self, seeded: frozenset[str]) -> Runs:
         """The session that gives every diff when the blobs `seeded` get one from outside."""
@@ -253,7 +258,7 @@ class Net:
         wanted = {f"diff/blob/{n}": v[0] for n, v in lowered.versions.items() if v[0].dtype.kind == "f"}
         wanted |= {f"diff/state/{p.node.attrs['name']}": p for p in lowered.parameters if p.node.attrs["lr_mult"]}
         found = {n: g for n, g in zip(wanted, grad(ends, list(wanted.values())), strict=True) if g is not None}
-        return open_graph(rewrite(Graph(self.name, found), _as_it_ran))
+        return open_graph(rewrite(Graph(self.name, found), _as_it_ran), self._backend)
 
     def _draw(self) -> dict[str, np.ndarray]:
         return {n.attrs["name"]: draw(n, self._seed, self._passes) for n in self._leaves if n.attrs["name"].startswith(NOISE)}
@@ -285,7 +290,7 @@ def compile(path: str, output: str = "build", **overrides: Any) -> list[Any]:
     return write(load(path, *_solver(overrides)), output)
 
 
-def train(path: str, runs: str = "runs", zoo: str | None = None, provider: str = "auto", **overrides: Any) -> str:
+def train(path: str, runs: str = "runs", zoo: str | None = None, provider: str = AUTO, **overrides: Any) -> str:
     """Train a net file as `netc train` does; keyword arguments are fields of its solver. Returns why it ended."""
     registry.load()
     return train_command(judged_job(path, _solver(overrides)), TrainOptions(provider, runs=runs, zoo=zoo))

@@ -10,7 +10,7 @@ from netc import api, registry
 from netc.caffe.arguments import arguments
 from netc.caffe.blob import Blob, LayerView
 from netc.caffe.part import LayerRuns, add, seeds
-from netc.caffe.state import dropped, random_seed
+from netc.caffe.state import backend, dropped, random_seed
 from netc.commands.program import known_rows
 from netc.compiler.diagnose import net_of
 from netc.errors import DataError, SpecError, near
@@ -49,7 +49,7 @@ class Net(api.Net):
         return made
 
     def _open(self, job: Job, net: ResolvedNet, seed: int, states: Mapping[str, api.Blob] | None = None) -> None:
-        self._job = job
+        self._job, self._backend = job, backend()
         self._feeder: Feeder | None = None
         self._runs = LayerRuns(self, job)
         self._begin(job, net, seed, states)

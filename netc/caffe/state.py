@@ -1,14 +1,18 @@
-"""What pycaffe keeps for the whole process: the seed, and the fields to ignore. Modes, devices, ranks change nothing; and a stopwatch."""
+"""What pycaffe keeps for the whole process: the seed, the device, and the fields to ignore. Ranks change nothing. And a stopwatch."""
 
 import sys
 import time
 
 from netc import terminal
 from netc.errors import SpecError
+from netc.runtime.backend import Backend
+from netc.runtime.backends import AUTO, CUDA, PORTABLE, choose_plain
 from netc.spec.document import NOTHING, Dropped
 
 _seed = 0
 _dropped = NOTHING
+_on_gpu = False
+_device = 0
 
 
 def set_random_seed(seed: int) -> None:
@@ -37,15 +41,28 @@ def dropped() -> Dropped:
 
 
 def set_mode_cpu() -> None:
-    """Nets run on the CPU, as they do anyway."""
+    """Run the nets that are made from now on on the CPU, as they do by default."""
+    global _on_gpu
+    _on_gpu = False
 
 
 def set_mode_gpu() -> None:
-    """Taken for the scripts that call it; nets run on the CPU all the same."""
+    """Run the nets that are made from now on on the GPU, or on the CPU if no GPU can be used."""
+    global _on_gpu
+    _on_gpu = True
 
 
 def set_device(number: int) -> None:
-    """Taken for the scripts that call it; nets run on the CPU all the same."""
+    """Use the GPU of this number, counted from 0, once `set_mode_gpu` is called."""
+    global _device
+    _device = number
+
+
+def backend() -> Backend:
+    """Where a new net runs. ProviderError if there are GPUs, but not the one of `set_device`."""
+    if not _on_gpu or choose_plain(AUTO).provider != CUDA.provider:
+        return PORTABLE
+    return choose_plain(f"{CUDA.provider}:{_device}")
 
 
 def has_nccl() -> bool:

@@ -13,7 +13,6 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,13 +27,14 @@ from netc.errors import Fault, SpecError
 from netc.graph import cost
 from netc.graph.emit import emit
 from netc.graph.ir import Graph, Node, Value, leaf
-from netc.graph.passes import channels_last, freeze, resizable, simplify
+from netc.graph.passes import freeze, resizable, simplify
 from netc.graph.passes.rewrite import rewrite
 from netc.graph.tensor_type import OPSET, Dim
 from netc.layers.context import BATCH, NOISE
 from netc.net.resolve import TEST, TRAIN, Net, resolve
 from netc.net.variants import deployed, pretraining
-from netc.runtime import native
+from netc.runtime.backend import Backend
+from netc.runtime.backends import PORTABLE
 from netc.spec.job import Job
 
 FORMAT = 1
@@ -46,8 +46,7 @@ class Program:
     """A job compiled: its nets by phase and the graphs of its models. Graphs are made when they are asked for."""
 
     job: Job
-    provider: str = "cpu"
-    target: str = "portable"
+    backend: Backend = PORTABLE
     layer: str | None = None  # in a stage of pretraining, the layer that learns
 
     @property
@@ -124,11 +123,10 @@ class Program:
         """The start value of every state: fillers for parameters, zeros for the rest."""
         return {name: np.asarray(node.attrs["start"](), np.float32) for name, node in self.states.items()}
 
-    def model(self, kind: str, functions: bool = True, provider: str | None = None, kernels: Collection[str] = ()) -> onnx.ModelProto:
+    def model(self, kind: str, functions: bool = True, kernels: Collection[str] = ()) -> onnx.ModelProto:
         """The model `kind`: "train", "gradient", "update", "watch", "test", "test1", ..., with its metadata. The rest as in `emit`."""
         graph = self.graph(kind)
-        provider = provider or self.provider
-        return emit(graph, provider, functions, self.metadata(kind, graph, provider), kernels)
+        return emit(graph, self.backend.bodies, functions, self.metadata(kind, graph, self.backend), kernels)
 
     @cached_property
     def max_iter(self) -> int | None:
@@ -140,23 +138,20 @@ class Program:
         return schedules.max_iterations(self.job, rows, batch) if known else None
 
     @property
-    def kernels(self) -> Path | None:
-        """The library that its sessions need."""
-        return native.library() if self.target == "native" else None
-
-    @property
     def portable(self) -> "Program":
-        """The same program for the target that runs everywhere."""
-        return replace(self, provider="cpu", target="portable")
+        """The same program for the backend that runs everywhere."""
+        return replace(self, backend=PORTABLE)
 
     def graph(self, kind: str) -> Graph:
-        """The graph of model `kind`, laid out for the target and simplified."""
+        """The graph of model `kind`, laid out for the backend and simplified."""
         return self.laid_out(self.plain_graph(kind))
 
     def laid_out(self, graph: Graph) -> Graph:
-        """`graph` as the target runs it, simplified."""
+        """`graph` as the backend runs it, simplified."""
         graph = simplify(graph)
-        return simplify(channels_last(graph)) if self.target == "native" else graph
+        for change in self.backend.passes:
+            graph = simplify(change(graph))
+        return graph
 
     def plain_graph(self, kind: str) -> Graph:
         """The graph of model `kind` as the layers, their gradients and the optimizer made it."""
@@ -173,7 +168,7 @@ class Program:
         where every layer allows it.
         """
         graph, said = self.deploy_graph(states, any_size)
-        return emit(graph, metadata=said)
+        return emit(graph, PORTABLE.bodies, metadata=said)
 
     def deploy_graph(self, states: Mapping[str, np.ndarray] | None, any_size: bool = False) -> tuple[Graph, dict[str, Any]]:
         """The graph of model.onnx, of open.onnx without states, and its metadata."""
@@ -184,7 +179,7 @@ class Program:
         outputs = {name.removeprefix(OUT): value for name, value in graph.outputs.items()}
         graph = _plain_inputs(replace(graph, outputs=outputs))
         inputs = [tensor_facts(n.outputs[0]) for n in graph.leaves("Input")]
-        said = self.metadata("open" if states is None else "model", graph, "cpu") | {"batch": inputs, "classes": list(self.classes)}
+        said = self.metadata("open" if states is None else "model", graph, PORTABLE) | {"batch": inputs, "classes": list(self.classes)}
         said |= {"vocabulary": list(self.vocabulary)} if states is not None else {}
         said["sources"] = [{"type": layer.type, "tops": list(layer.tops)} for layer in deployed(self.test_net).sources]
         said |= next((layer.source.reading | data.resized(layer.param) for layer in self.test_net.sources if layer.source), {})
@@ -208,7 +203,7 @@ class Program:
         found = (data.vocabulary(layer.param, self.job.base) for layer in self.test_net.sources)
         return next((v.words for v in found if v is not None), ())
 
-    def metadata(self, kind: str, graph: Graph, provider: str) -> dict[str, Any]:
+    def metadata(self, kind: str, graph: Graph, backend: Backend) -> dict[str, Any]:
         """What stands in `metadata_props["netc"]`."""
         inputs = graph.leaves("Input")
         noise = [noise_facts(n, self.seed) for n in inputs if n.attrs["name"].startswith(NOISE)]
@@ -218,8 +213,8 @@ class Program:
             "net": self.job.name,
             "net_sha256": self.job.sha256,
             "opset": OPSET,
-            "target": "portable" if kind in DEPLOYED else self.target,
-            "providers": [provider],
+            "target": backend.target,
+            "providers": [backend.provider],
             "seed": self.seed,
             "iter_size": self.job.solver.iter_size,
             "states": state_facts(graph),
@@ -245,9 +240,9 @@ class Program:
         return cost.total(self.steps.train if self.trains else self.train.graph)
 
 
-def program(job: Job, provider: str = "cpu", needs_solver: bool = True, target: str | None = None) -> Program:
+def program(job: Job, backend: Backend = PORTABLE, needs_solver: bool = True) -> Program:
     """The program of a job, everything of it checked. SpecError lists what is wrong with nets and solver together."""
-    made = Program(job, provider, target or ("cuda" if provider == "cuda" else "portable"))
+    made = Program(job, backend)
     faults: list[Fault] = []
     registry.load()
     if job.faults:

@@ -46,10 +46,10 @@ class Trainer:
         program = whole.stages[stage]
         self.program, self.folder, self.solver = program, folder, program.job.solver
         self.iter_size = max(1, self.solver.iter_size)
-        self.threads, self.provider = threads, program.provider
+        self.threads, self.backend = threads, program.backend
         start = program.start()
         start |= {n: a for n, a in (weights or {}).items() if n in start}
-        self.states = States({f"state/{n}": a for n, a in start.items()}, self.provider)
+        self.states = States({f"state/{n}": a for n, a in start.items()}, self.backend)
         graph, job, lowered = program.steps.train, program.job, program.train
         self.feeder = Feeder(program.train_net, graph, program.seed, job.base, self.iter_size, lowered=lowered, folder=folder.path)
         self.max_iter = schedules.max_iterations(program.job, self.feeder.rows, self.feeder.batch_size)
@@ -157,7 +157,7 @@ class Trainer:
             said = noted(found)
             scores, best = said.scores, said.iteration
             if self.validates:
-                scores = self.tests.scores(States({f"state/{n}": a for n, a in found.states.items()}, self.provider))
+                scores = self.tests.scores(States({f"state/{n}": a for n, a in found.states.items()}, self.backend))
                 self._log({"event": "test", "iteration": best, **scores})
         if not all(map(math.isfinite, values(scores))):
             raise DivergedError(f"after {self.iteration} iterations the test gives {scores}. {advice(self.solver)}")
@@ -223,7 +223,7 @@ class Trainer:
             stepper.undo()
             if faults := self.feeder.no_numbers(feeds, self.iteration, sub_batch):
                 raise DataError(*faults)
-            why = first_bad(self.program.graph(kind), self.provider, feeds, self.states.arrays())
+            why = first_bad(self.program.graph(kind), self.backend, feeds, self.states.arrays())
             raise diverged(float(results["loss"].reshape(())), self.iteration, why, self.solver, self.max_iter)
         scalars = {n.removeprefix(OUT): v for n, v in results.items() if n.startswith(OUT) and v.size == 1}
         self.outputs = {n: float(v.reshape(())) for n, v in scalars.items()}
@@ -284,7 +284,7 @@ class Trainer:
         job = self.program.job
         return Noted(
             job.name, job.sha256, self.iteration, self.program.seed, tuple(self.recent), self.best, self.stale, self.tested,
-            self.log_length, self.provider, self.threads, self.program.target, self.stage, self.before,
+            self.log_length, self.backend.provider, self.threads, self.backend.target, self.stage, self.before,
             rows_said(self.whole.train_net.learned),
         )  # fmt: skip
 

@@ -14,6 +14,7 @@ import onnx
 
 from netc.errors import RunError
 from netc.runtime import native
+from netc.runtime.backends import with_library
 from netc.runtime.session import Session
 from tests.runtime.native.test_kernels import ROWS, model_of
 
@@ -96,7 +97,7 @@ def cases(name: str) -> Iterator[tuple[str, onnx.ModelProto, list[np.ndarray]]]:
 
 def result(model: onnx.ModelProto, arrays: list[np.ndarray], library: Path) -> str | None:
     try:
-        session = Session(model, kernels=library)
+        session = Session(model, with_library(library))
         session.run({n: arrays[int(n[1:])] for n in session.inputs})
     except RunError as e:
         return str(e)

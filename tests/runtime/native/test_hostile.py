@@ -11,6 +11,7 @@ from onnx import TensorProto, helper
 
 from netc.errors import RunError
 from netc.runtime import native
+from netc.runtime.backends import with_library
 from netc.runtime.session import Session
 from tests.conftest import ROOT
 from tests.runtime.native.conftest import needs_kernels
@@ -58,4 +59,4 @@ def test_a_gradient_of_one_number_for_many_weights_is_an_error():
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21), helper.make_opsetid("netc.training", 1)], ir_version=10)
     w, one = np.zeros(1 << 26, np.float32), np.zeros(1, np.float32)
     with pytest.raises(RunError, match=r"SGD: input 1 has shape \(1\), not \(67108864\)"):
-        Session(model, kernels=native.library()).run({"w": w, "g": one, "r": one, "h": w})
+        Session(model, with_library(native.library())).run({"w": w, "g": one, "r": one, "h": w})

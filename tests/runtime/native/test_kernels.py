@@ -14,6 +14,7 @@ from netc.graph.ir import Graph, leaf
 from netc.graph.training_ops import channels_last as nhwc
 from netc.graph.training_ops.activation import dropout, relu_grad
 from netc.runtime import native
+from netc.runtime.backends import with_library
 from netc.runtime.session import Session
 from tests.runtime.native.arrays import normal, positive, ties, uniform
 from tests.runtime.native.conftest import needs_kernels
@@ -167,7 +168,7 @@ def model_of(function, arrays, kernels=()):
 
 
 def run(function, arrays, kernels, threads=1):
-    session = Session(model_of(function, arrays, native.kernels_of(kernels)), threads=threads, kernels=kernels)
+    session = Session(model_of(function, arrays, native.kernels_of(kernels)), with_library(kernels), threads)
     return session.run({f"x{i}": np.asarray(a) for i, a in enumerate(arrays)})
 
 
@@ -222,7 +223,7 @@ def test_max_pool_keeps_nan():
 def test_sessions_and_runs_at_once_give_what_one_gives():
     rows = [ROWS[name][0] for name in ("NhwcConv", "NhwcConvFilterGrad", "NhwcConvInputGrad")]
     for function, *arrays in rows:
-        sessions = [Session(model_of(function, arrays, native.KERNELS), threads=2, kernels=native.library()) for _ in range(2)]
+        sessions = [Session(model_of(function, arrays, native.KERNELS), with_library(native.library()), 2) for _ in range(2)]
         inputs = [{f"x{i}": normal(*np.shape(a)) for i, a in enumerate(arrays)} for _ in range(4)]
         alone = [sessions[0].run(feeds) for feeds in inputs]
         with ThreadPoolExecutor(8) as pool:
@@ -237,7 +238,7 @@ def test_an_attribute_that_is_not_there_is_an_error_not_a_crash():
     model = model_of(function, arrays, native.KERNELS)
     del model.graph.node[0].attribute[:]
     with pytest.raises(RunError):
-        Session(model, kernels=native.library())
+        Session(model, with_library(native.library()))
 
 
 def test_kernels_are_those_that_the_sources_register():
