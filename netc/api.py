@@ -12,18 +12,18 @@ from netc import registry
 from netc.commands.options import TrainOptions
 from netc.commands.program import known_rows, weights_files
 from netc.commands.train import train_command
-from netc.compiler.diagnose import judged_job, net_of
+from netc.compiler import compilation
 from netc.compiler.lower import Lowered, lower
-from netc.compiler.program import Program
-from netc.compiler.program import program as compiled
+from netc.compiler.program import Program, checked
 from netc.compiler.step_files import write
 from netc.errors import DataError, ShapeError, SpecError, near
 from netc.graph.autodiff import grad
+from netc.graph.contract import BATCH, NEXT, NOISE, SINK, STATE
 from netc.graph.ir import HOST, Graph, Node, Value, leaf
 from netc.graph.passes.rewrite import rewrite
 from netc.layers import python
-from netc.layers.context import BATCH, NOISE, SINK, dims
-from netc.net.resolve import Net as ResolvedNet
+from netc.layers.context import dims
+from netc.net.model import Net as ResolvedNet
 from netc.runtime.backends import AUTO, PORTABLE, choose_plain
 from netc.runtime.blob import Blob, apart, numbers
 from netc.runtime.chain import open_graph
@@ -54,8 +54,8 @@ class Net:
         if allow_python:
             python.allow_python()
         self._backend = choose_plain(provider)
-        job = judged_job(path)
-        self._begin(job, net_of(job.with_learned(known_rows([weights] if weights else [])), phase), seed)
+        made = compilation.load(path).with_learned(known_rows([weights] if weights else []))
+        self._begin(made.job, made.nets.net(phase), seed)
         if weights:
             self.load(weights)
 
@@ -76,16 +76,16 @@ class Net:
         self._lowered: Lowered = lowered
         values = {str(i): v for i, v in enumerate((*(v[-1] for v in lowered.versions.values()), *lowered.graph.ends))}
         nodes = {state_of(b) for blobs in lowered.layer_blobs.values() for b in blobs} | set(Graph("", values).leaves("State"))
-        carried = [node.attrs["name"] for node in nodes if node.attrs["kind"] == "carry"]
+        carried = [node.name for node in nodes if node.state.kind == "carry"]
         for node in nodes:
-            name, shape = node.attrs["name"], tuple(map(int, node.types[0].shape))
+            name, shape = node.name, tuple(map(int, node.types[0].shape))
             if name not in self._states:
-                self._states[name] = self.blob_type(np.asarray(node.attrs["start"](), np.float32))
+                self._states[name] = self.blob_type(np.asarray(node.state.start(), np.float32))
             elif self._states[name].shape != shape:
                 raise ShapeError(f"{name} is {dims(self._states[name].shape)}, inputs of these shapes need {dims(shape)}")
         self._carries = {n: self._states[n].data.copy() for n in carried}  # as the last forward pass found them
         self.params: dict[str, list[Blob]] = {
-            layer: [self._states[state_of(b).attrs["name"]] for b in blobs] for layer, blobs in lowered.layer_blobs.items() if blobs
+            layer: [self._states[state_of(b).name] for b in blobs] for layer, blobs in lowered.layer_blobs.items() if blobs
         }
         for name, versions in lowered.versions.items():
             shape, dtype = tuple(d if isinstance(d, int) else 0 for d in versions[-1].shape), versions[-1].dtype
@@ -103,7 +103,7 @@ class Net:
 
     def load(self, weights: str) -> None:
         """The weights of a file, or of a model in the zoo, into `params`, by the layers' names. SnapshotError if they do not fit."""
-        states = {n.attrs["name"]: n for blobs in self._lowered.layer_blobs.values() for n in map(state_of, blobs)}
+        states = {n.name: n for blobs in self._lowered.layer_blobs.values() for n in map(state_of, blobs)}
         for name, array in load_weights(weights_files([weights])[0], states, self._lowered.layer_blobs).items():
             self._states[name].data[...] = array
 
@@ -133,7 +133,7 @@ class Net:
 
     @property
     def _batch(self) -> list[str]:
-        return [n.attrs["name"].removeprefix(BATCH) for n in self._leaves if n.attrs["name"].startswith(BATCH)]
+        return [BATCH.bare(n.name) for n in self._leaves if n.name in BATCH]
 
     @property
     def outputs(self) -> list[str]:
@@ -164,9 +164,8 @@ class Net:
         self._check_blobs(fed=False)
         for layer, sink in self._sinks:
             sink.write(*(self.blobs[b].data for b in layer.bottoms))
-        for name, array in results.items():
-            if name.startswith("next/"):
-                self._states[name.removeprefix("next/")].data[...] = array
+        for name, array in NEXT.within(results).items():
+            self._states[name].data[...] = array
         return {name: self.blobs[name].data for name in self.outputs}
 
     def _check_blobs(self, fed: bool) -> None:
@@ -236,7 +235,7 @@ class Net:
 
     @cached_property
     def _forward(self) -> Runs:
-        outputs = {n: v for n, v in self._lowered.graph.outputs.items() if n.startswith(SINK)}
+        outputs = {n: v for n, v in self._lowered.graph.outputs.items() if n in SINK}
         outputs |= {n: v[-1] for n, v in self._lowered.versions.items()}
         updates = self._lowered.graph.updates
         outputs |= _hosted(Graph("", outputs, updates).nodes)
@@ -256,17 +255,17 @@ class Net:
         if not ends:
             raise SpecError(f"{self.name}: the net has no loss; give the diffs of its tops")
         wanted = {f"diff/blob/{n}": v[0] for n, v in lowered.versions.items() if v[0].dtype.kind == "f"}
-        wanted |= {f"diff/state/{p.node.attrs['name']}": p for p in lowered.parameters if p.node.attrs["lr_mult"]}
+        wanted |= {f"diff/state/{p.node.name}": p for p in lowered.parameters if p.node.state.lr_mult}
         found = {n: g for n, g in zip(wanted, grad(ends, list(wanted.values())), strict=True) if g is not None}
         return open_graph(rewrite(Graph(self.name, found), _as_it_ran), self._backend)
 
     def _draw(self) -> dict[str, np.ndarray]:
-        return {n.attrs["name"]: draw(n, self._seed, self._passes) for n in self._leaves if n.attrs["name"].startswith(NOISE)}
+        return {n.name: draw(n, self._seed, self._passes) for n in self._leaves if n.name in NOISE}
 
     def _feeds(self, session: Runs, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """What a session takes: `inputs`, and what the blobs of the other inputs hold."""
-        feeds = {BATCH + n: inputs.get(n, self.blobs[n].data) for n in self._batch} | self._noise | self._hosted
-        feeds |= {f"state/{n}": self._carries.get(n, b.data) for n, b in self._states.items()}
+        feeds = {BATCH(n): inputs.get(n, self.blobs[n].data) for n in self._batch} | self._noise | self._hosted
+        feeds |= {STATE(n): self._carries.get(n, b.data) for n, b in self._states.items()}
         return {n: a for n, a in feeds.items() if n in session.inputs}
 
 
@@ -282,7 +281,7 @@ def _as_it_ran(node: Node) -> tuple[Value, ...] | None:
 def load(path: str, *overrides: str) -> Program:
     """The checked program of a net file: its nets, graphs and models. `overrides` are as of --set."""
     registry.load()
-    return compiled(judged_job(path, overrides))
+    return checked(compilation.load(path, overrides))
 
 
 def compile(path: str, output: str = "build", **overrides: Any) -> list[Any]:
@@ -293,7 +292,7 @@ def compile(path: str, output: str = "build", **overrides: Any) -> list[Any]:
 def train(path: str, runs: str = "runs", zoo: str | None = None, provider: str = AUTO, **overrides: Any) -> str:
     """Train a net file as `netc train` does; keyword arguments are fields of its solver. Returns why it ended."""
     registry.load()
-    return train_command(judged_job(path, _solver(overrides)), TrainOptions(provider, runs=runs, zoo=zoo))
+    return train_command(compilation.load(path, _solver(overrides)), TrainOptions(provider=provider, runs=runs, zoo=zoo))
 
 
 def _solver(overrides: Mapping[str, Any]) -> tuple[str, ...]:

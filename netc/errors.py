@@ -1,6 +1,6 @@
 """What netc raises on purpose.
 
-* NetcError              the base: a list of faults, each with its place; `exit_code` is what the command line ends with
+* NetcError              the base: a list of errors, each with its place; `exit_code` is what the command line ends with
   x SpecError            a net, solver or argument is wrong
     x ShapeError         tensors do not fit together
   x DataError            data is missing, unreadable or does not fit the net
@@ -23,7 +23,7 @@ from difflib import SequenceMatcher, get_close_matches
 from heapq import nlargest
 from os.path import commonprefix
 
-MOST_FAULTS = 20  # that are shown
+MAX_ERRORS = 20  # that are shown
 MOST_COMPARED = 200  # names, letter by letter
 LONGEST = 200  # letters of a name that are compared
 PLACE = re.compile(r":(\d+):(\d+)$")
@@ -31,7 +31,7 @@ ARGUMENT = "--set "
 
 
 @dataclass(frozen=True)
-class Fault:
+class Diagnostic:
     """One thing that is wrong. `place` is `file:line:column`, or "" where there is none.
 
     Of what stands on the command line `place` is the argument, and `column` (from 1) where in it.
@@ -56,15 +56,15 @@ class Fault:
 
 
 class NetcError(Exception):
-    """Catch this to catch everything netc raises on purpose. `faults` lists all that is wrong."""
+    """Catch this to catch everything netc raises on purpose. `diagnostics` lists all that is wrong."""
 
     exit_code = 1
 
-    def __init__(self, *faults: Fault | str):
-        self.faults = tuple(f if isinstance(f, Fault) else Fault("", f) for f in faults)
-        lines = [str(f) for f in self.faults[:MOST_FAULTS]]
-        if len(self.faults) > MOST_FAULTS:
-            lines.append(f"... and {len(self.faults) - MOST_FAULTS} more")
+    def __init__(self, *errors: Diagnostic | str):
+        self.diagnostics = tuple(f if isinstance(f, Diagnostic) else Diagnostic("", f) for f in errors)
+        lines = [str(f) for f in self.diagnostics[:MAX_ERRORS]]
+        if len(self.diagnostics) > MAX_ERRORS:
+            lines.append(f"... and {len(self.diagnostics) - MAX_ERRORS} more")
         super().__init__("\n".join(lines))
 
 
@@ -134,14 +134,14 @@ class DivergedError(RunError):
     """A loss, a state or a score is NaN or infinite."""
 
 
-def path_of(fault: Fault) -> str:
-    """The file that a fault is in."""
-    return PLACE.sub("", fault.place)
+def path_of(diagnostic: Diagnostic) -> str:
+    """The file that an error is in."""
+    return PLACE.sub("", diagnostic.place)
 
 
-def line_of(fault: Fault) -> tuple[int, int]:
-    """Line and column of a fault; (0, 0) where it has none."""
-    found = PLACE.search(fault.place)
+def line_of(diagnostic: Diagnostic) -> tuple[int, int]:
+    """Line and column of an error; (0, 0) where it has none."""
+    found = PLACE.search(diagnostic.place)
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 

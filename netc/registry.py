@@ -15,7 +15,7 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import Any, TypeVar
 
-from netc.errors import Fault, GradientError, NetcError, SpecError, near
+from netc.errors import Diagnostic, GradientError, NetcError, SpecError, near
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -94,7 +94,7 @@ def load(*plugins: str) -> None:
             spec.loader.exec_module(module_from_spec(spec))
         except Exception as e:
             raise SpecError(
-                Fault(_place_of(e, str(path), plugin), f"the plug-in fails to load: {type(e).__name__}: {getattr(e, 'msg', e)}")
+                Diagnostic(_place_of(e, str(path), plugin), f"the plug-in fails to load: {type(e).__name__}: {getattr(e, 'msg', e)}")
             ) from e
         _loaded.add(str(path))
 

@@ -24,7 +24,7 @@ SLOW = (
     "data/named/test_sequences", "data/sources/test_database_fuzz", "data/sources/test_leveldb", "data/sources/test_trees",
     "layers/test_boltzmann", "layers/test_recorded", "predict/test_generate", "predict/test_model", "report/test_board",
     "report/test_damaged", "report/test_recorder", "runtime/native", "runtime/test_kernel_table", "spec/test_hostile_texts",
-    "spec/test_schema", "training/test_carry", "training/test_faults", "training/test_input_files", "training/test_kill",
+    "spec/test_schema", "training/test_carry", "training/test_interruptions", "training/test_input_files", "training/test_kill",
     "training/test_pretraining", "training/test_resume", "training/test_watch", "zoo/test_release",
 )  # fmt: skip
 
@@ -59,7 +59,7 @@ def pseudo_terminal() -> tuple[int, int]:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """What the tests take from the command line beside pytest's own options."""
     parser.addoption("--golden-update", action="store_true", help="write what tests/errors/ expects anew (tests/test_error_messages.py)")
-    parser.addoption("--kills", type=int, default=3, help="How often a run is killed in tests/run/test_kill.py.")
+    parser.addoption("--kills", type=int, default=3, help="How often a run is killed in tests/training/test_kill.py.")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

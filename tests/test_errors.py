@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netc.compiler.step import MOST_THREADS
-from netc.data.named.images import MNIST
-from netc.errors import MOST_FAULTS, DataError, Fault, NetcError, SpecError, ZooError, near
+from netc.compiler.solver import MOST_THREADS
+from netc.errors import MAX_ERRORS, DataError, Diagnostic, NetcError, SpecError, ZooError, near
+from tests.data.named.records import builtin, put
 from tests.small_nets import NET, netc, netc_process, write_small
 
 PROTOTXT = """\
@@ -34,8 +34,8 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip1" bottom: "label" top: 
 solver { base_lr: 0.1 max_iter: 9 }
 """
 
-# What is replaced by what, the place of the fault, and pieces of the sentence.
-YAML_FAULTS = {
+# What is replaced by what, the place of the error, and pieces of the sentence.
+YAML_ERRORS = {
     "unknown field": ("num_output: 4, kernel", "num_output: 4, kernal", "4:34",
                       ["Convolution has no field 'kernal_size'", "'kernel_size'"]),
     "unknown type": ("Pooling: {kernel_size: 2, stride: 2}", "Poling", "5:5", ["no layer type 'Poling'", "did you mean 'Pooling'"]),
@@ -49,7 +49,7 @@ YAML_FAULTS = {
     "tabs": ("  - Pooling", "\t- Pooling", "5:1", ["a tab", "only spaces indent"]),
 }  # fmt: skip
 
-PROTOTXT_FAULTS = {
+PROTOTXT_ERRORS = {
     "unknown field": ("4 kernel", "4 kernal", "8:37", ["ConvolutionParameter has no field 'kernal_size'", "'kernel_size'"]),
     "unknown type": ('"Pooling"', '"Poling"', "11:17", ["no layer type 'Poling'", "did you mean 'Pooling'"]),
     "unknown bottom": ('bottom: "pool1"', 'bottom: "pol1"', "15:36", ["reads 'pol1'", "did you mean 'pool1'"]),
@@ -60,11 +60,11 @@ PROTOTXT_FAULTS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("spelling, fault", [("yaml", f) for f in YAML_FAULTS] + [("prototxt", f) for f in PROTOTXT_FAULTS])
-def test_a_wrong_net_is_told_with_its_place(tmp_path, monkeypatch, spelling, fault):
+@pytest.mark.parametrize("spelling, mistake", [("yaml", f) for f in YAML_ERRORS] + [("prototxt", f) for f in PROTOTXT_ERRORS])
+def test_a_wrong_net_is_told_with_its_place(tmp_path, monkeypatch, spelling, mistake):
     monkeypatch.chdir(tmp_path)
     good = NET if spelling == "yaml" else PROTOTXT
-    old, new, place, pieces = (YAML_FAULTS if spelling == "yaml" else PROTOTXT_FAULTS)[fault]
+    old, new, place, pieces = (YAML_ERRORS if spelling == "yaml" else PROTOTXT_ERRORS)[mistake]
     assert good.count(old) == 1
     write_small(tmp_path, good.replace(old, new), name := f"small.{spelling}")
     result = netc("check", name)
@@ -75,7 +75,7 @@ def test_a_wrong_net_is_told_with_its_place(tmp_path, monkeypatch, spelling, fau
 
 
 @pytest.mark.parametrize("spelling", ["yaml", "prototxt"])
-def test_the_nets_without_the_faults_are_well(tmp_path, spelling):
+def test_the_nets_without_the_errors_are_well(tmp_path, spelling):
     assert netc("check", write_small(tmp_path, NET if spelling == "yaml" else PROTOTXT, f"small.{spelling}")).exit_code == 0
 
 
@@ -95,7 +95,7 @@ def places(text: str) -> list[str]:
     return [line.split(": ")[0] for line in text.splitlines() if line.startswith("small.yaml:")]
 
 
-def test_all_faults_of_a_file_are_listed_at_once(tmp_path, monkeypatch):
+def test_all_errors_of_a_file_are_listed_at_once(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_small(
         tmp_path,
@@ -121,14 +121,14 @@ def test_shapes_and_solver_are_listed_together(tmp_path, monkeypatch):
     assert "small.yaml:4:34: layer 'conv1'" in text and "solver: base_lr is missing" in text
 
 
-def test_a_fault_of_the_training_net_alone_is_listed_with_the_solver(tmp_path, monkeypatch):
+def test_an_error_of_the_training_net_alone_is_listed_with_the_solver(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_small(tmp_path, NET.replace("solver:", "  - InnerProduct: {include: {phase: TRAIN}}\nsolver:").replace("base_lr: 0.02, ", ""))
     text = netc("check", "small.yaml").stderr
     assert "small.yaml:12:5: layer 'ip3' (InnerProduct): num_output is missing" in text and "solver: base_lr is missing" in text
 
 
-SOLVER_FAULTS = {
+SOLVER_ERRORS = {
     "type: Adm": ["no solver type 'Adm'", "'Adam'"],
     "type: RMSProp": ["RMSProp does not use momentum"],
     "lr_policy: stp": ["no lr_policy 'stp'", "'step'"],
@@ -153,7 +153,7 @@ SOLVER_FAULTS = {
 }
 
 
-@pytest.mark.parametrize("change", SOLVER_FAULTS)
+@pytest.mark.parametrize("change", SOLVER_ERRORS)
 def test_a_wrong_solver(tmp_path, monkeypatch, change):
     monkeypatch.chdir(tmp_path)
     lines = NET.splitlines()
@@ -164,7 +164,7 @@ def test_a_wrong_solver(tmp_path, monkeypatch, change):
     write_small(tmp_path, "\n".join(lines).replace("solver: {", f"solver: {{{change}, "))
     result = netc("check", "small.yaml")
     assert result.exit_code == 2 and "small.yaml:12:" in result.stderr
-    assert all(piece in result.stderr for piece in SOLVER_FAULTS[change]), result.stderr
+    assert all(piece in result.stderr for piece in SOLVER_ERRORS[change]), result.stderr
 
 
 def test_threads_on_the_command_line_are_limited_like_those_of_a_solver(tmp_path):
@@ -172,7 +172,7 @@ def test_threads_on_the_command_line_are_limited_like_those_of_a_solver(tmp_path
     assert result.exit_code == 2 and f"1<=x<={MOST_THREADS}" in result.stderr
 
 
-SET_FAULTS = {
+SET_ERRORS = {
     "solver.max_iter": "expected path=value",
     "solver.=3": "expected path=value",
     "solver=3": "solver is a mapping",
@@ -188,9 +188,9 @@ SET_FAULTS = {
 
 def test_wrong_set_paths_are_all_told(tmp_path):
     path = write_small(tmp_path)
-    result = netc("check", path, *(word for change in SET_FAULTS for word in ("--set", change)))
+    result = netc("check", path, *(word for change in SET_ERRORS for word in ("--set", change)))
     assert result.exit_code == 2
-    for change, sentence in SET_FAULTS.items():
+    for change, sentence in SET_ERRORS.items():
         assert any(line.startswith(f"--set {change}: ") and sentence in line for line in result.stderr.splitlines()), (
             change,
             result.stderr,
@@ -216,8 +216,8 @@ def test_a_data_set_that_is_not_here_names_the_command_that_gets_it(tmp_path, mo
     def no_network(*_: object) -> None:
         raise DataError("no network")
 
-    monkeypatch.setattr("netc.data.named.dataset.download", no_network)
-    monkeypatch.setattr("netc.data.named.images.MNIST", replace(MNIST, package=None))
+    monkeypatch.setattr("netc.data.named.lookup.download", no_network)
+    put(monkeypatch, "mnist", replace(builtin("mnist"), package=None))
     path = write_small(tmp_path, NET.replace("small.npz", "mnist").replace(", test_fraction: 0.2", ""))
     result = netc(
         "train", path, "--no-publish", "--runs", tmp_path / "runs", NETC_DATA=str(tmp_path / "nowhere"), XDG_CACHE_HOME=str(tmp_path)
@@ -272,11 +272,11 @@ def test_debug_shows_the_traceback(tmp_path):
         assert isinstance(result.exception, SpecError)
 
 
-def test_a_spec_error_lists_at_most_twenty_faults():
-    error = SpecError(*(Fault(f"net.yaml:{i}:1", "wrong") for i in range(25)))
+def test_a_spec_error_lists_at_most_twenty_errors():
+    error = SpecError(*(Diagnostic(f"net.yaml:{i}:1", "wrong") for i in range(25)))
     lines = str(error).splitlines()
-    assert lines[0] == "net.yaml:0:1: wrong" and len(lines) == MOST_FAULTS + 1 and lines[-1] == "... and 5 more"
-    assert len(error.faults) == 25 and str(SpecError("wrong")) == "wrong"
+    assert lines[0] == "net.yaml:0:1: wrong" and len(lines) == MAX_ERRORS + 1 and lines[-1] == "... and 5 more"
+    assert len(error.diagnostics) == 25 and str(SpecError("wrong")) == "wrong"
 
 
 def test_near_names_what_is_near_or_what_there_is():

@@ -73,4 +73,4 @@ def test_text_of_windows_is_read_as_any(tmp_path):
 def test_what_is_too_long_for_a_name_is_an_error_of_the_user(tmp_path, monkeypatch, arguments):
     monkeypatch.chdir(tmp_path)
     result = netc(*arguments, "a" * 300, *["x.png"] * (arguments == ("predict",)))
-    assert result.exit_code == 2 and "too long" in result.stderr and "fault of netc" not in result.stderr
+    assert result.exit_code == 2 and "too long" in result.stderr and "error in netc" not in result.stderr

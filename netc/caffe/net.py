@@ -12,10 +12,11 @@ from netc.caffe.blob import Blob, LayerView
 from netc.caffe.part import LayerRuns, add, seeds
 from netc.caffe.state import backend, dropped, random_seed
 from netc.commands.program import known_rows
-from netc.compiler.diagnose import net_of
+from netc.compiler.compilation import Compilation
 from netc.errors import DataError, SpecError, near
+from netc.graph.contract import BATCH
 from netc.graph.ir import Graph
-from netc.net.resolve import Net as ResolvedNet
+from netc.net.model import Net as ResolvedNet
 from netc.runtime.blob import numbers
 from netc.spec.job import Job, load_job
 from netc.training.caffe_snapshots import BINARYPROTO, HDF5, write_model
@@ -36,7 +37,8 @@ class Net(api.Net):
         phase, weights, level, stages = arguments(given, named)
         registry.load()
         job = load_job(str(network_file), dropped=dropped())
-        net = net_of(job.with_learned(known_rows([weights] if weights else [])), phase, stages, level)
+        made = Compilation.of(job).with_learned(known_rows([weights] if weights else []))
+        net = made.nets.net(phase, stages, level)
         self._open(job, net, random_seed())
         if weights:
             self.copy_from(weights)
@@ -279,7 +281,7 @@ class Net(api.Net):
             tops = {top: self._lowered.versions[top][0] for layer in self._lowered.net.sources for top in layer.tops}
             self._feeder = Feeder(self._lowered.net, Graph("", tops), self._seed, self._job.base)
         for name, array in self._feeder(self._passes).items():
-            blob = self.blobs[name.removeprefix("batch/")]
+            blob = self.blobs[BATCH.bare(name)]
             blob.data[: len(array)] = array
 
 

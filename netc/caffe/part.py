@@ -9,8 +9,8 @@ import numpy as np
 from netc import api, data
 from netc import netc_pb2 as pb
 from netc.graph.ir import Graph
-from netc.net.resolve import Layer
-from netc.net.resolve import Net as ResolvedNet
+from netc.net.model import Layer
+from netc.net.model import Net as ResolvedNet
 from netc.runtime.blob import Blob
 from netc.runtime.chain import open_graph
 from netc.runtime.session import Runs
@@ -31,7 +31,7 @@ class Part(api.Net):
         self.hosts = any(layer.type == "Python" for layer in layers)
         self.blob_type, self._backend = whole.blob_type, whole._backend
         states = [state_of(b) for blobs in whole._lowered.layer_blobs.values() for b in blobs]
-        self._owned = {s.attrs["share_name"]: s.outputs[0] for s in states if s.attrs.get("share_name")}
+        self._owned = {s.state.share_name: s.outputs[0] for s in states if s.state.share_name}
         names = dict.fromkeys([*self.read, *self.made])
         net = _Layers(whole.name, whole._lowered.net.phase, self._fed(layers), whole._lowered.net.document, whole._lowered.net)
         self._begin(job, net, whole._seed, whole._states, {n: whole.blobs[n] for n in names})

@@ -12,8 +12,10 @@ from netc.caffe.net import Net
 from netc.caffe.state import backend, dropped
 from netc.compiler.program import Program, program
 from netc.errors import SpecError
+from netc.graph.contract import GRAD, LR, NEXT, STATE
 from netc.runtime.session import Session
 from netc.spec.job import load_job
+from netc.spec.solver_settings import SolverSettings
 from netc.training.caffe_snapshots import read_snapshot, write_snapshot
 
 
@@ -47,7 +49,7 @@ class Solver:
             self.net.clear_param_diffs()
             for start, _ in self._callbacks:
                 start()
-            batches = max(1, self.param.iter_size)
+            batches = SolverSettings.of(self.param).iter_size
             for k in range(batches):
                 self.net.seek(self.iter * batches + k)
                 self.net.forward()
@@ -61,13 +63,13 @@ class Solver:
     def apply_update(self) -> None:
         """The parameters one update on, by the diffs that the net holds; the iteration counts."""
         last = self.param.max_iter or self.iter + 1
-        self.lr = schedules.rate(self.param, self.iter, last)
+        self.lr = schedules.rate(SolverSettings.of(self.param), self.iter, last)
         states = {n: b.data for n, b in self.net._states.items()} | self._slots
-        feeds = {f"state/{n}": a for n, a in states.items()} | {"lr": np.asarray(self.lr, np.float32)}
-        feeds |= {f"grad/{n}": b.diff for n, b in self.net._states.items()}
+        feeds = STATE.named(states) | {LR: np.asarray(self.lr, np.float32)}
+        feeds |= {GRAD(n): b.diff for n, b in self.net._states.items()}
         results = self._update.run({n: a for n, a in feeds.items() if n in self._update.inputs})
         for name, array in results.items():
-            states[name.removeprefix("next/")][...] = array
+            states[NEXT.bare(name)][...] = array
         self.iter += 1
 
     def solve(self, resume_file: str | None = None) -> None:

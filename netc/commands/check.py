@@ -12,7 +12,7 @@ from netc.commands.data_report import Seen
 from netc.commands.providers import needs
 from netc.compiler.memory import Memory, memory
 from netc.compiler.program import Program
-from netc.errors import DataError, Fault, SpecError
+from netc.errors import DataError, Diagnostic, SpecError
 from netc.graph import cost, receptive_field
 from netc.graph.passes import simplify
 from netc.layers.context import dims
@@ -48,7 +48,7 @@ class Report:
     lacks: Lacks
     seen: list[Seen]
     missing: list[DataError]
-    warnings: list[Fault]
+    warnings: list[Diagnostic]
 
 
 def report(program: Program, everything: bool = False) -> Report:
@@ -56,11 +56,11 @@ def report(program: Program, everything: bool = False) -> Report:
     looked = list(data_report.look(program, everything))
     seen = [s for s in looked if isinstance(s, Seen)]
     missing = [e for e in looked if isinstance(e, DataError)]
-    faults = [f for s in seen for f in s.faults]
+    errors = [f for s in seen for f in s.errors]
     if everything:
-        faults += [f for e in missing for f in e.faults]
-    if faults:
-        raise SpecError(*faults)
+        errors += [f for e in missing for f in e.diagnostics]
+    if errors:
+        raise SpecError(*errors)
     stored = sum(s.stored for s in seen) if seen else None
     found = warnings(Checked(program, tuple(seen))) + (list(_shared_rows(seen)) if everything else [])
     ops, lacks = _providers(program)
@@ -75,7 +75,7 @@ def rows(program: Program) -> list[Row]:
     fields = receptive_field.fields(v for tops in lowered.layer_tops.values() for v in tops)
     found, sizes = [], Counter[str]()
     for p in lowered.parameters:
-        sizes[p.node.attrs["layer"]] += cost.size(p.shape)
+        sizes[p.node.state.layer] += cost.size(p.shape)
     for layer in program.train_net.layers:
         tops = lowered.layer_tops[layer.name]
         in_place = not set(layer.bottoms).isdisjoint(layer.tops)
@@ -86,16 +86,16 @@ def rows(program: Program) -> list[Row]:
     return found
 
 
-def _shared_rows(seen: Iterable[Seen]) -> Iterator[Fault]:
+def _shared_rows(seen: Iterable[Seen]) -> Iterator[Diagnostic]:
     """Test rows that are training rows, to the bit."""
     training: set[bytes] = set().union(*(s.hashes for s in seen if s.phase == "TRAIN"))
     for s in seen:
         if s.phase != "TRAIN" and (shared := len(s.hashes & training)):
             text = f"rows of {s.phase} that are rows of TRAIN too: {shared}; tests tell less than they seem to"
-            yield Fault(s.layer.at(), f"layer {s.layer.name!r}: {text}")
+            yield Diagnostic(s.layer.at(), f"layer {s.layer.name!r}: {text}")
         if s.rows > len(s.hashes):
             text = f"rows of {s.phase} that are copies of others: {s.rows - len(s.hashes)}"
-            yield Fault(s.layer.at(), f"layer {s.layer.name!r}: {text}")
+            yield Diagnostic(s.layer.at(), f"layer {s.layer.name!r}: {text}")
 
 
 def _providers(program: Program) -> tuple[dict[str, int], Lacks]:

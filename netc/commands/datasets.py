@@ -3,24 +3,20 @@
 from collections.abc import Iterator, Sequence
 
 from netc import registry
-from netc.data.named.dataset import DataSet, found, unpacked
+from netc.data.named import catalogue
+from netc.data.named.dataset import DataSet
+from netc.data.named.lookup import found, unpacked
 from netc.errors import DataError, SpecError, UnavailableError, near
 
 
 def listed() -> Iterator[tuple[str, str, str, str, str]]:
     """(name, what it is, size, licence, where it is or how it comes) of every data set."""
     for name in sorted(registry.dataset):
-        record, what = record_of(name), summary(name)
+        record, what = catalogue.record(name), summary(name)
         if record is None:
             yield name, what, "", "", "a plug-in's"
         else:
             yield name, what, _size(record.download_size), record.licence, where(record)
-
-
-def record_of(name: str) -> DataSet | None:
-    """The record of a data set; None where a plug-in keeps none."""
-    record = registry.dataset.facts[name].get("record")
-    return record if isinstance(record, DataSet) else None
 
 
 def summary(name: str) -> str:
@@ -43,11 +39,11 @@ def fetch(names: Sequence[str]) -> Iterator[str]:
     unknown = [f"there is no data set {name!r}; {near(name, registry.dataset)}" for name in names if name not in registry.dataset]
     if unknown:
         raise SpecError(*unknown)
-    faults, unavailable = [], True
+    errors, unavailable = [], True
     for name in names:
-        record = record_of(name)
+        record = catalogue.record(name)
         if record is None:
-            faults.append(f"{name}: comes from a plug-in, which gets it itself")
+            errors.append(f"{name}: comes from a plug-in, which gets it itself")
             unavailable = False
             continue
         try:
@@ -55,10 +51,10 @@ def fetch(names: Sequence[str]) -> Iterator[str]:
             files = f"{len(record.files)} file{'s' if len(record.files) > 1 else ''}"
             yield f"{name}: {files}, {_size(size)}, sha256 as recorded; {where(record)}"
         except DataError as e:
-            faults.append(str(e))
+            errors.append(str(e))
             unavailable = unavailable and isinstance(e, UnavailableError)
-    if faults:
-        raise (UnavailableError if unavailable else DataError)("\n".join(faults))
+    if errors:
+        raise (UnavailableError if unavailable else DataError)("\n".join(errors))
 
 
 def _size(count: float) -> str:

@@ -7,26 +7,26 @@ from typing import Any
 import numpy as np
 
 from netc import zoo
-from netc.compiler import program as contract
-from netc.compiler.program import Program
+from netc.compiler.compilation import Compilation
+from netc.compiler.program import Program, checked
 from netc.data import Learned
 from netc.errors import SnapshotError, ZooError
 from netc.runtime import snapshot
 from netc.runtime.backends import choose
 from netc.runtime.session import threads_for
-from netc.spec.job import Job
 from netc.training.weights import CAFFE, found_weights, state_of
 
 START = "start.safetensors"  # the weights of a published model
 
 
 def compiled_program(
-    job: Job, provider: str, target: str | None, threads: int | None, needs_solver: bool = True
+    made: Compilation, provider: str, target: str | None, threads: int | None, needs_solver: bool = True
 ) -> tuple[Program, int, str]:
     """The checked program on the backend that is asked for, its threads, and why it has that backend."""
+    job = made.job
     on_cpu = job.solver.HasField("solver_mode") and job.solver.solver_mode == job.solver.CPU
     backend, why = choose(provider, target, on_cpu)
-    program = contract.program(job, backend, needs_solver)
+    program = checked(made, backend, needs_solver)
     return program, threads or job.solver.threads or threads_for(program.multiply_adds()), why
 
 
@@ -95,7 +95,7 @@ def reads_anew(program: Program, files: Sequence[str]) -> bool:
     for layer in program.train_net.layers:
         if not blobs.intersection(layer.bottoms):
             continue
-        own = [state_of(blob).attrs["name"] for blob in program.train.layer_blobs.get(layer.name, ())]
+        own = [state_of(blob).name for blob in program.train.layer_blobs.get(layer.name, ())]
         if any(name in taken for name in own):
             return False
         if not own:

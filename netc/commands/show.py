@@ -8,9 +8,10 @@ import numpy as np
 
 from netc import data, registry
 from netc import netc_pb2 as pb
-from netc.commands.datasets import record_of, summary, where
+from netc.commands.datasets import summary, where
 from netc.commands.samples import samples
 from netc.compiler import program as contract
+from netc.data.named import catalogue
 from netc.errors import DataError, SpecError, near
 from netc.formats.by_suffix import form, put
 from netc.report.blocks import picture, sparkline
@@ -103,7 +104,7 @@ def _sized(layer: pb.LayerParameter, phase: str, base: Path) -> pb.LayerParamete
 def _facts(target: str, described: data.Description, opened: dict[str, data.Source]) -> tuple[tuple[str, str], ...]:
     found = []
     if target in registry.dataset:
-        record = record_of(target)
+        record = catalogue.record(target)
         found = [("what", summary(target))]
         if record:
             found += [("from", record.url), ("where", where(record)), ("get it with", f"netc data fetch {target}")]

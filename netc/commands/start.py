@@ -91,9 +91,9 @@ def _changed_lengths(program: Program, folder: RunFolder, known: Collection[str]
     found = list(changes(without_folders(then, known), without_folders(now, known)))
     lengths = [path in SAID or (path.partition(".")[0] == "solver" and path.partition(".")[2] in LENGTHS) for path, _ in found]
     if not all(lengths):
-        faults = [f"{path}: {text}" for (path, text), allowed in zip(found, lengths, strict=True) if not allowed]
+        errors = [f"{path}: {text}" for (path, text), allowed in zip(found, lengths, strict=True) if not allowed]
         advice = "give the net and --set of then; or begin a new run with what this one has learned: --snapshot FILE or --weights FILE"
-        raise SpecError(f"{folder.path}: the net is not what it was when this run began; {advice}", *faults)
+        raise SpecError(f"{folder.path}: the net is not what it was when this run began; {advice}", *errors)
     return [f"{path}: {text}" for path, text in found]
 
 

@@ -22,6 +22,7 @@ from netc import registry
 from netc.commands.options import TrainOptions
 from netc.commands.program import compiled_program
 from netc.commands.train import Follower, train_command
+from netc.compiler.compilation import Compilation
 from netc.errors import NetcError, RunError, SpecError
 from netc.layers.python import allow_python
 from netc.runtime import snapshot
@@ -67,7 +68,7 @@ def verify_resume(recipe: Recipe, iterations: int, seed: int) -> Iterator[str | 
     if iterations < LEAST:
         raise SpecError(f"{iterations} iterations are too few to stop in the middle of; {LEAST} at least")
     job = recipe.job()
-    compiled_program(job, recipe.provider, recipe.target, recipe.threads)  # says what is wrong before a process is started
+    compiled_program(Compilation.of(job), recipe.provider, recipe.target, recipe.threads)  # says what is wrong before a process is started
     recipe = replace(recipe, overrides=(*recipe.overrides, *_short(job, iterations)))
     luck, total = random.Random(seed), iterations * (1 + len(job.solver.pretrain))
     with tempfile.TemporaryDirectory() as folder:
@@ -94,7 +95,10 @@ def child(text: str) -> int:
     recipe = _recipe(said["recipe"])
     if recipe.allow_python:
         allow_python()
-    options = TrainOptions(recipe.provider, recipe.target, recipe.threads, said["runs"], resume="" if said["resume"] else None, quiet=True)
+    options = TrainOptions(
+        provider=recipe.provider, target=recipe.target, threads=recipe.threads, runs=said["runs"],
+        resume="" if said["resume"] else None, quiet=True,
+    )  # fmt: skip
     steps = 0
 
     def stop(event: Event) -> None:
@@ -105,7 +109,7 @@ def child(text: str) -> int:
 
     told: list[Follower] = [stop] if said["at"] else []
     try:
-        train_command(recipe.job(), options, told=told)
+        train_command(Compilation.of(recipe.job()), options, told=told)
     except NetcError as e:
         print(e, file=sys.stderr)
         return e.exit_code

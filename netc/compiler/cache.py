@@ -57,7 +57,7 @@ def key(made: Program, kind: str) -> str:
     backend, library = made.backend, made.backend.library()
     files = [*_sources(), *([library] if library else [])]
     stamps = [(str(f), f.stat().st_mtime_ns, f.stat().st_size) for f in files]
-    runs_on = backend.provider, backend.target, backend.providers, backend.bodies, backend.memory, sorted(backend.native_ops)
+    runs_on = backend.provider, backend.target, backend.providers, backend.bodies, backend.memory
     versions = VERSION, ort.__version__, ort.get_build_info(), onnx.__version__
     digest.update(repr((kind, runs_on, versions, _processor(), stamps)).encode())
     return digest.hexdigest()
@@ -74,7 +74,7 @@ def fingerprint(graph: Graph) -> str:
 
     for node in nodes:
         types = [(t.dtype.str, t.shape) for t in node.types]
-        digest.update(repr((node.key, [reference(v) for v in node.inputs], types, list(_attributes(node)))).encode())
+        digest.update(repr((node.key, node.name, [reference(v) for v in node.inputs], types, list(_attributes(node)))).encode())
     ends = [(name, reference(value)) for name, value in graph.outputs.items()]
     digest.update(repr((ends, [(reference(old), reference(new)) for old, new in graph.updates.items()])).encode())
     return digest.hexdigest()

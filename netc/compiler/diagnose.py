@@ -1,36 +1,15 @@
-"""All that is wrong with a job at once: its texts, and what can be judged of its nets and its solver in spite of them."""
+"""What can be wrong with the nets of a job beside each other: data layers whose rows part, weights of two widths."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 
-from netc.compiler.lower import Lowered, lower_judged
-from netc.compiler.step import solver_faults
-from netc.data import Known
+from netc.compiler.lower import Lowered
 from netc.data.settings import keeps_caffes_order, shuffles
-from netc.errors import Fault, SpecError, line_of, path_of
+from netc.errors import Diagnostic
 from netc.layers.context import dims
-from netc.net.resolve import TEST, TRAIN, Layer, Net, judged, resolve
-from netc.spec.document import NOTHING, Dropped
-from netc.spec.job import Job, read_job
+from netc.net.model import TEST, Layer, Net
 
 
-def judged_job(path: str, overrides: Sequence[str] = (), dropped: Dropped = NOTHING) -> Job:
-    """`load_job`, whose SpecError lists what is wrong with the nets and the solver too, as far as the texts let that be judged."""
-    job = read_job(path, overrides, dropped)
-    if job.faults:
-        raise SpecError(*all_faults(job))
-    return job
-
-
-def all_faults(job: Job) -> list[Fault]:
-    """What is wrong with the texts of a job, and with its nets and its solver as far as these can be judged nevertheless."""
-    document, at = job.solver_at
-    read = job.solver.ListFields() and not document.is_broken(*at) and (at or not document.faults)
-    found = [*job.faults, *net_faults(job), *(solver_faults(job) if read else ())]
-    files = list(dict.fromkeys(path_of(f) for f in found))
-    return sorted(found, key=lambda f: (files.index(path_of(f)), line_of(f)))
-
-
-def source_faults(net: Net, counted: bool) -> list[Fault]:
+def source_errors(net: Net, counted: bool) -> list[Diagnostic]:
     """What is wrong with several data layers that are to go side by side. `counted` says that a test has so many batches."""
     ended = [layer for layer in net.sources if layer.source and layer.source.rows is not None]
     if len(ended) < 2:
@@ -38,7 +17,7 @@ def source_faults(net: Net, counted: bool) -> list[Fault]:
     return _unequal(ended, counted) if net.phase == TEST else list(_mixed(net, {x.name: x for x in ended}))
 
 
-def _mixed(net: Net, ended: dict[str, Layer]) -> Iterator[Fault]:
+def _mixed(net: Net, ended: dict[str, Layer]) -> Iterator[Diagnostic]:
     """Losses in training that compare rows of two data layers whose orders differ."""
     made_of: dict[str, frozenset[str]] = {}
     for layer in net.layers:
@@ -51,10 +30,10 @@ def _mixed(net: Net, ended: dict[str, Layer]) -> Iterator[Fault]:
         if shuffled or a.source != b.source and a.source and b.source and a.source.rows != b.source.rows:
             why = "each has an order of its own (shuffle: false keeps that of the file)" if shuffled else "they have not as many rows"
             text = f"compares rows of data layer {a.name!r} with those of {b.name!r}, which do not stay together: {why}"
-            yield Fault(layer.at("bottom", len(below) - 1), f"layer {layer.name!r} ({layer.type}): {text}; one source can give both")
+            yield Diagnostic(layer.at("bottom", len(below) - 1), f"layer {layer.name!r} ({layer.type}): {text}; one source can give both")
 
 
-def _unequal(ended: list[Layer], counted: bool) -> list[Fault]:
+def _unequal(ended: list[Layer], counted: bool) -> list[Diagnostic]:
     """Of a test net: they do not go through their rows side by side."""
     if len({(layer.source and layer.source.rows, layer.batch_size) for layer in ended}) < 2:
         return []
@@ -62,10 +41,10 @@ def _unequal(ended: list[Layer], counted: bool) -> list[Fault]:
         return []  # each walks on by itself, as in Caffe
     read = [f"{x.name!r} has {x.source.rows} rows in batches of {x.batch_size}" for x in ended if x.source]
     text = "a test goes through the rows of all data layers side by side, so they need as many rows, in batches of one size"
-    return [Fault(ended[1].at(), f"for testing, {' and '.join(read)}; {text}")]
+    return [Diagnostic(ended[1].at(), f"for testing, {' and '.join(read)}; {text}")]
 
 
-def width_faults(train: Lowered, test: Lowered) -> list[Fault]:
+def width_errors(train: Lowered, test: Lowered) -> list[Diagnostic]:
     """The first layer whose learned blobs have other shapes in testing than in training, with what brings that about."""
     tested = {layer.name: layer for layer in test.net.layers}
     for layer in train.net.layers:
@@ -74,7 +53,7 @@ def width_faults(train: Lowered, test: Lowered) -> list[Fault]:
             if learned.shape != needed.shape:
                 shapes = f"{dims(learned.shape)} in phase TRAIN and {dims(needed.shape)} in phase TEST"
                 why = _difference(train, test, layer, tested[layer.name])
-                return [Fault(layer.at(), f"layer {layer.name!r} ({layer.type}): its weights would be {shapes}; {why}")]
+                return [Diagnostic(layer.at(), f"layer {layer.name!r} ({layer.type}): its weights would be {shapes}; {why}")]
     return []
 
 
@@ -94,39 +73,3 @@ def _difference(train: Lowered, test: Lowered, learning: Layer, testing: Layer) 
 def _made(lowered: Lowered, layer: Layer) -> str:
     shapes = ", ".join(f"{name} {dims(value.shape)}" for name, value in zip(layer.tops, lowered.layer_tops[layer.name], strict=False))
     return f"layer {layer.name!r} ({layer.at()}) with {shapes}"
-
-
-def net_faults(job: Job) -> list[Fault]:
-    """What is wrong with the nets of a job: names, blobs, sources and shapes. A layer of several nets is named once."""
-    found: dict[str, list[Fault]] = {}
-    nets: list[Lowered | None] = []
-    learned = job.learned
-    for phase, number in ((TRAIN, 0), *((TEST, k) for k in range(len(job.tests)))):
-        document = job.net(phase, number)
-        net, wrong = judged(document, phase, *job.state(phase, number), base=job.base, learned=learned)
-        learned = {**learned, **net.learned} if phase == TRAIN else learned
-        places = {f.place for f in (*job.faults, *wrong)}
-        wrong += source_faults(net, bool(job.solver.test_iter))
-        lowered, misfits = lower_judged(net)
-        wrong += [f for f in misfits if f.place not in places]
-        nets.append(lowered)
-        if nets[0] is not None and lowered is not None:
-            wrong += width_faults(nets[0], lowered)
-        new: dict[str, list[Fault]] = {}
-        for fault in wrong:
-            if fault.place not in found:
-                new.setdefault(fault.place, []).append(fault)
-        found |= new
-    return [f for faults in found.values() for f in faults]
-
-
-def net_of(job: Job, phase: str = TRAIN, stages: Iterable[str] | None = None, level: int | None = None) -> Net:
-    """The net of a job in `phase`, for testing with the columns and classes of the rows for training; by default the job's own state."""
-    learned = learned_of(job) if phase != TRAIN else job.learned
-    return resolve(job.net(phase), phase, *(job.state(phase) if stages is None else (stages, level)), job.base, learned)
-
-
-def learned_of(job: Job) -> Known:
-    """What the nets that test a job must find in their rows, as far as its training rows can be read."""
-    net, _ = judged(job.net(TRAIN), TRAIN, *job.state(TRAIN), job.base, job.learned)
-    return {**job.learned, **net.learned}

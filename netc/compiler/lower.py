@@ -4,15 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from netc import registry
-from netc.errors import Fault, NetcError, ShapeError, SpecError
+from netc.errors import Diagnostic, NetcError, ShapeError, SpecError
+from netc.graph.contract import GUARD, LOSS, NOISE, OUT
 from netc.graph.ir import HOST, Graph, Value, op, origin, stop, toposort
 from netc.graph.tensor_type import Dim
-from netc.layers.context import NOISE, Context, dims
+from netc.layers.context import Context, dims
 from netc.layers.domain import Domain
-from netc.net.resolve import BROKEN, DEPLOY, TRAIN, Layer, Net
+from netc.net.model import BROKEN, DEPLOY, TRAIN, Layer, Net
 
-OUT = "out/"
-GUARD = "guard/"  # of a bottom that hangs on states: how many of its values are outside its domain, and the largest of them
 SYMBOLIC = "N"
 TIME = "T"
 MOST_STEPS = 12  # of the way to a layer that an error shows
@@ -34,8 +33,8 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Misfit(Fault):
-    """A fault that comes of sizes."""
+class Misfit(Diagnostic):
+    """An error that comes of sizes."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +53,12 @@ class Lowered:
     layer_tops: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
     layer_blobs: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
     readings: tuple[Reading, ...] = ()
-    pinned: tuple[Fault, ...] = ()
+    pinned: tuple[Diagnostic, ...] = ()
 
     @property
     def loss(self) -> Value | None:
         """The weighted sum of all losses, a scalar; None for a net without one."""
-        return self.graph.outputs.get("loss")
+        return self.graph.outputs.get(LOSS)
 
 
 def lower(net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim | None = None, owned: Mapping[str, Value] | None = None) -> Lowered:
@@ -70,18 +69,18 @@ def lower(net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim | None =
     their param's name.
     SpecError lists the layers that do not fit, each with the shapes that led to it.
     """
-    lowered, faults = lower_judged(net, batch, seed, steps, owned)
+    lowered, errors = lower_judged(net, batch, seed, steps, owned)
     if lowered is None:
-        raise SpecError(*faults)
+        raise SpecError(*errors)
     return lowered
 
 
 def lower_judged(
     net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim | None = None, owned: Mapping[str, Value] | None = None
-) -> tuple[Lowered | None, list[Fault]]:
-    """What `lower` gives, or the faults of the layers that do not fit.
+) -> tuple[Lowered | None, list[Diagnostic]]:
+    """What `lower` gives, or the errors of the layers that do not fit.
 
-    Of a net with faults (`judged`), those layers are judged that do not hang on what is in doubt.
+    Of a net with errors (`judged`), those layers are judged that do not hang on what is in doubt.
     """
     versions: dict[str, tuple[Value, ...]] = {}
     states: dict[str, Value] = {}
@@ -92,7 +91,7 @@ def lower_judged(
     losses: list[Value] = []
     sinks: dict[str, Value] = {}
     readings: list[Reading] = []
-    faults: list[Fault] = []
+    errors: list[Diagnostic] = []
     broken: set[str] = set()
     for layer in net.layers:
         if layer.doubt == BROKEN or broken.intersection(layer.bottoms) or not versions.keys() >= set(layer.bottoms):
@@ -105,16 +104,16 @@ def lower_judged(
                 readings += _readings(ctx, bottoms)
                 losses += [_weighted(t, w) for t, w in zip(tops, layer.loss_weights, strict=True) if w]
         except NetcError as e:
-            faults += [] if layer.doubt else _faults(e, layer, net, versions)
+            errors += [] if layer.doubt else _errors(e, layer, net, versions)
             broken.update(layer.tops)
             continue
         tops_of[layer.name], blobs_of[layer.name] = tops, tuple(ctx.blobs)
         for name, value in zip(layer.tops, tops, strict=True):
             versions[name] = (*versions.get(name, ()), value)
-    if faults or broken:
-        return None, faults
+    if errors or broken:
+        return None, errors
     graph = _graph(net, versions, losses, sinks, updates)
-    parameters = tuple(s for s in states.values() if s.node.attrs["kind"] == "parameter")
+    parameters = tuple(s for s in states.values() if s.node.state.kind == "parameter")
     return Lowered(net, graph, versions, parameters, tops_of, blobs_of, tuple(readings)), []
 
 
@@ -122,10 +121,10 @@ def _graph(
     net: Net, versions: Mapping[str, tuple[Value, ...]], losses: list[Value], sinks: Mapping[str, Value], updates: Mapping[Value, Value]
 ) -> Graph:
     """What a run of the net gives, and the states that it moves: all of them in training, else what one batch leaves to the next."""
-    outputs = {OUT + name: versions[name][-1] for name in net.outputs}
+    outputs = {OUT(name): versions[name][-1] for name in net.outputs}
     if losses and net.phase != DEPLOY:
-        outputs = {"loss": sum(losses[1:], losses[0]), **outputs}
-    kept = {s: v for s, v in updates.items() if net.phase == TRAIN or s.node.attrs["kind"] == "carry"}
+        outputs = {LOSS: sum(losses[1:], losses[0]), **outputs}
+    kept = {s: v for s, v in updates.items() if net.phase == TRAIN or s.node.state.kind == "carry"}
     return Graph(net.name, {**outputs, **sinks}, kept)
 
 
@@ -135,15 +134,15 @@ def lower_symbolic(net: Net, seed: int = 0) -> tuple[Lowered, Dim]:
     A net pins them where sizes do not fit that are only known in a run, see `Lowered.pinned`; one that carries states pins the batch
     of its tests. SpecError for anything else that is wrong.
     """
-    pinned: tuple[Fault, ...] = ()
+    pinned: tuple[Diagnostic, ...] = ()
     timed = net.phase == DEPLOY and any(top.batch_axis for top in net.described.values())
     for batch, steps in ((SYMBOLIC, TIME), (SYMBOLIC, None), (None, None))[0 if timed else 1 :]:
-        lowered, faults = lower_judged(net, batch, seed, steps)
+        lowered, errors = lower_judged(net, batch, seed, steps)
         if lowered is not None:
             return replace(lowered, pinned=pinned), batch or _batch(lowered)
-        if batch is None or not all(isinstance(f, Misfit) for f in faults):
-            raise SpecError(*faults)
-        pinned = tuple(faults)
+        if batch is None or not all(isinstance(f, Misfit) for f in errors):
+            raise SpecError(*errors)
+        pinned = tuple(errors)
     raise AssertionError("the net's own sizes are tried last")
 
 
@@ -179,8 +178,8 @@ def _readings(ctx: Context, bottoms: list[Value]) -> list[Reading]:
     if found is None:
         return []
     value, guard = stop(bottoms[reads.bottom]), ""
-    if any(n.key == ("netc", "State") or n.domain == HOST or n.attrs.get("name", "").startswith(NOISE) for n in toposort([value])):
-        guard = f"{GUARD}{ctx.layer.name}"
+    if any(n.key == ("netc", "State") or n.domain == HOST or n.name in NOISE for n in toposort([value])):
+        guard = GUARD(ctx.layer.name)
         ctx.sinks[guard] = found.outside(value)
     return [Reading(ctx.layer, reads.bottom, value, found, guard)]
 
@@ -190,12 +189,12 @@ def _weighted(top: Value, weight: float) -> Value:
     return total if weight == 1 else total * weight
 
 
-def _faults(error: NetcError, layer: Layer, net: Net, versions: Mapping[str, tuple[Value, ...]]) -> list[Fault]:
+def _errors(error: NetcError, layer: Layer, net: Net, versions: Mapping[str, tuple[Value, ...]]) -> list[Diagnostic]:
     """The error of a layer's function, with the layer's place and the shapes that led there."""
     chain = _chain(layer, net, versions) if isinstance(error, ShapeError) else ""
-    kind = Misfit if isinstance(error, ShapeError) else Fault
-    if isinstance(error, SpecError) and all(f.place for f in error.faults):
-        return [kind(f.place, f.text + chain) for f in error.faults]
+    kind = Misfit if isinstance(error, ShapeError) else Diagnostic
+    if isinstance(error, SpecError) and all(f.place for f in error.diagnostics):
+        return [kind(f.place, f.text + chain) for f in error.diagnostics]
     return [kind(layer.at(), f"layer {layer.name!r} ({layer.type}): {error}{chain}")]
 
 

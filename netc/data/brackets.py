@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from netc.errors import DataError, Fault
+from netc.errors import DataError, Diagnostic
 
 TOKEN = re.compile(r"[()]|[^() \t\r\n]+")
 START = re.compile(r"^(?=[^ \t\r\n])", re.MULTILINE)
@@ -57,7 +57,7 @@ class _Malformed(Exception):
 
 def read_trees(text: str, name: str) -> list[Tree]:
     """The labelled trees of a file's text. DataError lists what is malformed, each as `name:line:column: ...`."""
-    found, faults = [], []
+    found, errors = [], []
     for line, part in _parts(text):
         tree = Tree(line)
         tokens = TOKEN.findall(part)
@@ -65,9 +65,9 @@ def read_trees(text: str, name: str) -> list[Tree]:
             _fill(tree, tokens, labelled=True)
             found.append(tree)
         except _Malformed as e:
-            faults.append(Fault(f"{name}:{_place(part, line, e.args[0])}", e.args[1]))
-    if faults:
-        raise DataError(*faults)
+            errors.append(Diagnostic(f"{name}:{_place(part, line, e.args[0])}", e.args[1]))
+    if errors:
+        raise DataError(*errors)
     if not found:
         raise DataError(f"{name}: there are no trees")
     return found

@@ -66,11 +66,11 @@ def _not_there(path: Path, text: str) -> str:
 
 def check_names(source: str, classes: tuple[str, ...]) -> None:
     """DataError for names of classes that cannot stand on a line of labels.txt: found before the run, not when it is published."""
-    faults = []
+    errors = []
     for name in classes:
         if any("\ud800" <= letter <= "\udfff" for letter in name):
-            faults.append(f"{source}: the class name {name!r} is not UTF-8; rename it")
+            errors.append(f"{source}: the class name {name!r} is not UTF-8; rename it")
         elif not name.strip() or name.splitlines() != [name] or any(unicodedata.category(letter) == "Cc" for letter in name):
-            faults.append(f"{source}: the class name {name!r} is empty, or contains a line break or a control character; rename it")
-    if faults:
-        raise DataError(*faults)
+            errors.append(f"{source}: the class name {name!r} is empty, or contains a line break or a control character; rename it")
+    if errors:
+        raise DataError(*errors)

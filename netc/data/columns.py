@@ -11,7 +11,7 @@ import numpy as np
 
 from netc.data.cells import index, is_number, whole
 from netc.data.sheet import PLACE, Sheet, places, read_sheet
-from netc.errors import MOST_FAULTS, DataError, Fault, close, near
+from netc.errors import MAX_ERRORS, DataError, Diagnostic, close, near
 
 
 def matched(sheet: Sheet, names: Sequence[str], label: str = "") -> tuple[list[int], int | None]:
@@ -25,13 +25,13 @@ def matched(sheet: Sheet, names: Sequence[str], label: str = "") -> tuple[list[i
         return _by_place(sheet, names, label)
     if not sheet.named:
         text = f"there is no header, and the net reads columns by name: give a first line with {_listed(wanted)}"
-        raise DataError(Fault(sheet.head(), text))
+        raise DataError(Diagnostic(sheet.head(), text))
     if by_place and not set(wanted) <= set(sheet.header):
         text = f"there is a header ({_listed(sheet.header)}), but the net learned from {len(wanted)} columns without one, in their order"
-        raise DataError(Fault(sheet.head(), f"{text}: take the first line away once the columns stand as they stood there"))
-    faults = [*_missing(sheet, names, label), *_twice(sheet, wanted)]
-    if faults:
-        raise DataError(*faults)
+        raise DataError(Diagnostic(sheet.head(), f"{text}: take the first line away once the columns stand as they stood there"))
+    errors = [*_missing(sheet, names, label), *_twice(sheet, wanted)]
+    if errors:
+        raise DataError(*errors)
     place = {name: k for k, name in enumerate(sheet.header)}
     return [place[name] for name in names], place[label] if label else None
 
@@ -41,8 +41,8 @@ def all_columns(sheet: Sheet, label: int | None) -> list[int]:
     found = [k for k in range(len(sheet.header)) if k != label]
     if not found:
         raise DataError(f"{sheet.path}: there is no column besides the label")
-    if faults := _twice(sheet, sheet.header):
-        raise DataError(*faults)
+    if errors := _twice(sheet, sheet.header):
+        raise DataError(*errors)
     return found
 
 
@@ -56,16 +56,16 @@ def label_place(sheet: Sheet, column: str) -> int:
     raise DataError(f"{sheet.path}: there is no column {column!r} (label_column); {near(column, sheet.header)}")
 
 
-def numbers(sheet: Sheet, chosen: Sequence[int]) -> tuple[np.ndarray, list[Fault]]:
-    """(rows, columns) of the chosen columns as float32, and a fault for each column with cells that are no numbers."""
-    found, faults = np.zeros((len(sheet.rows), len(chosen)), np.float32), list[Fault]()
+def numbers(sheet: Sheet, chosen: Sequence[int]) -> tuple[np.ndarray, list[Diagnostic]]:
+    """(rows, columns) of the chosen columns as float32, and an error for each column with cells that are no numbers."""
+    found, errors = np.zeros((len(sheet.rows), len(chosen)), np.float32), list[Diagnostic]()
     for k, column in enumerate(chosen):
         values = sheet.numbers(column)
         if values is not None:
             found[:, k] = values
         else:
-            faults += sheet.faults(column, [r for r, row in enumerate(sheet.rows) if not is_number(row[column])], "expected a number")
-    return found, faults
+            errors += sheet.errors(column, [r for r, row in enumerate(sheet.rows) if not is_number(row[column])], "expected a number")
+    return found, errors
 
 
 def read_columns(path: Path, names: Sequence[str], label: str = "", classes: Sequence[str] = ()) -> np.ndarray:
@@ -78,9 +78,9 @@ def read_columns(path: Path, names: Sequence[str], label: str = "", classes: Seq
     if there:
         cells = {row[sheet.header.index(label)] for row in sheet.rows}
         there = label if all(cell in classes or whole(cell) in classes for cell in cells) else ""
-    rows, faults = numbers(sheet, matched(sheet, names, there)[0])
-    if faults:
-        raise DataError(*faults)
+    rows, errors = numbers(sheet, matched(sheet, names, there)[0])
+    if errors:
+        raise DataError(*errors)
     return rows
 
 
@@ -88,36 +88,36 @@ def _by_place(sheet: Sheet, names: Sequence[str], label: str) -> tuple[list[int]
     order = sorted([*names, *([label] if label else [])], key=lambda name: int(name[1:]))
     if len(sheet.header) != len(order) or (label and tuple(order) != places(len(order))):
         said = f"{len(sheet.header)} columns without a header; the net learned from {len(order)}{' with the label' if label else ''}"
-        raise DataError(Fault(sheet.head(), f"{said}, and only their number and order say which is which"))
+        raise DataError(Diagnostic(sheet.head(), f"{said}, and only their number and order say which is which"))
     return [order.index(name) for name in names], order.index(label) if label else None
 
 
-def _missing(sheet: Sheet, names: Sequence[str], label: str) -> list[Fault]:
-    """A fault for each name that is not in the header; what is near only for as many as are shown, since to look for it takes time."""
+def _missing(sheet: Sheet, names: Sequence[str], label: str) -> list[Diagnostic]:
+    """An error for each name that is not in the header; what is near only for as many as are shown, since to look for it takes time."""
     there, known = set(sheet.header), {*names, label}
-    others, faults = [name for name in sheet.header if name not in known], list[Fault]()
+    others, errors = [name for name in sheet.header if name not in known], list[Diagnostic]()
     for name in (*names, *([label] if label else [])):
         if name in there:
             continue
         text = f"there is no column {name!r}, {'the label' if name == label else 'which the net reads'}"
-        if len(faults) >= MOST_FAULTS:
-            faults.append(Fault(sheet.head(), text))
+        if len(errors) >= MAX_ERRORS:
+            errors.append(Diagnostic(sheet.head(), text))
             continue
         alike = close(name, others)
         place = sheet.head(sheet.header.index(alike[0]) if alike else 0)
         hint = f"did you mean {' or '.join(map(repr, alike))}?" if alike else near(name, others or sheet.header)
-        faults.append(Fault(place, f"{text}; {hint}"))
-    return faults
+        errors.append(Diagnostic(place, f"{text}; {hint}"))
+    return errors
 
 
-def _twice(sheet: Sheet, names: Sequence[str]) -> list[Fault]:
-    """A fault for each name in the header that stands there more than once."""
-    faults, counts = [], Counter(sheet.header)
+def _twice(sheet: Sheet, names: Sequence[str]) -> list[Diagnostic]:
+    """An error for each name in the header that stands there more than once."""
+    errors, counts = [], Counter(sheet.header)
     for name in (name for name in dict.fromkeys(names) if counts[name] > 1):
         second = [k for k, other in enumerate(sheet.header) if other == name][1]
         text = f"{counts[name]} columns are called {name!r}, so that nothing says which is meant: give each a name of its own"
-        faults.append(Fault(sheet.head(second), text))
-    return faults
+        errors.append(Diagnostic(sheet.head(second), text))
+    return errors
 
 
 def _listed(names: Sequence[str], most: int = 12) -> str:

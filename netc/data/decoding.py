@@ -19,7 +19,7 @@ def skips(request: Request) -> bool:
 
 
 def each(function: Callable[[Any], R], items: Sequence[Any], threads: bool = True) -> list[R]:
-    """function(item) for all items, with `threads` since Pillow decodes outside the lock; faults are listed at once.
+    """function(item) for all items, with `threads` since Pillow decodes outside the lock; errors are listed at once.
 
     UndecodableError if no item is wrong in any other way, by the items' places.
     """
@@ -35,11 +35,11 @@ def each(function: Callable[[Any], R], items: Sequence[Any], threads: bool = Tru
             results = list(pool.map(attempt, items))
     else:
         results = list(map(attempt, items))
-    faults = {k: r for k, r in enumerate(results) if isinstance(r, DataError)}
-    if others := [str(e) for e in faults.values() if not isinstance(e, UndecodableError)]:
+    errors = {k: r for k, r in enumerate(results) if isinstance(r, DataError)}
+    if others := [str(e) for e in errors.values() if not isinstance(e, UndecodableError)]:
         raise DataError(*others)
-    if faults:
-        raise UndecodableError({k: str(e) for k, e in faults.items()})
+    if errors:
+        raise UndecodableError({k: str(e) for k, e in errors.items()})
     return results  # type: ignore[return-value]
 
 
@@ -59,14 +59,14 @@ def in_memory(column: Column, count: int, skip: bool) -> Column:
 
 @dataclass(frozen=True)
 class Kept:
-    """A column in memory, row r at places[r] of `array`, but for the rows in `faults`."""
+    """A column in memory, row r at places[r] of `array`, but for the rows in `errors`."""
 
     array: np.ndarray
     places: np.ndarray
-    faults: Mapping[int, str]
+    errors: Mapping[int, str]
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
-        if bad := {k: self.faults[row] for k, row in enumerate(rows.tolist()) if row in self.faults}:
+        if bad := {k: self.errors[row] for k, row in enumerate(rows.tolist()) if row in self.errors}:
             raise UndecodableError(bad)
         return self.array[self.places[rows]]
 

@@ -16,12 +16,12 @@ from unicodedata import normalize
 import numpy as np
 
 from netc.data.cells import are_numbers, is_number
-from netc.errors import DataError, Fault
+from netc.errors import DataError, Diagnostic
 from netc.files import read_file
 
 SUFFIXES = (".csv", ".tsv")
 PLACE = "#"  # begins the names of columns that have none: #0, #1, ...
-SHOWN = 5  # lines that a fault lists
+SHOWN = 5  # lines that an error lists
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ class Sheet:
         starts = _starts(self.text[line - 1], self.delimiter)
         return f"{self.path}:{line}:{starts[column] if column < len(starts) else 1}"
 
-    def faults(self, column: int, wrong: Sequence[int], wanted: str) -> list[Fault]:
-        """One fault for all cells of a column, by their rows, that are not what is wanted; none if there are none."""
+    def errors(self, column: int, wrong: Sequence[int], wanted: str) -> list[Diagnostic]:
+        """One error for all cells of a column, by their rows, that are not what is wanted; none if there are none."""
         if not wrong:
             return []
         cell = self.rows[wrong[0]][column]
@@ -70,7 +70,7 @@ class Sheet:
             values = len({self.rows[k][column] for k in wrong})
             lines = ", ".join(str(self.lines[k]) for k in wrong[:SHOWN]) + (", ..." if len(wrong) > SHOWN else "")
             text += f" ({len(wrong):,} of {len(self.rows):,} cells are wrong, {values:,} different; lines {lines})"
-        return [Fault(self.place(wrong[0], column), text)]
+        return [Diagnostic(self.place(wrong[0], column), text)]
 
 
 def read_sheet(path: Path, names: Iterable[str] = ()) -> Sheet:
@@ -88,7 +88,7 @@ def read_sheet(path: Path, names: Iterable[str] = ()) -> Sheet:
     header = tuple(normalize("NFC", name) for name in first) if named else places(len(first))
     rows = found.rows[1:] if named else found.rows
     if not rows:
-        raise DataError(Fault(f"{path}:{first_line}:1", "there are no rows below the header"))
+        raise DataError(Diagnostic(f"{path}:{first_line}:1", "there are no rows below the header"))
     cells, lines = tuple(r for _, r in rows), tuple(n for n, _ in rows)
     return Sheet(path, header, named, first_line, cells, lines, found.sha256, found.text, found.delimiter, found.kept[named])
 
@@ -117,7 +117,7 @@ def _read(path: Path, modified: int, size: int) -> _File:
     wrong = [(line, len(row)) for line, row in rows if len(row) != expected]
     if wrong:
         more = f" ({len(wrong):,} lines are of other lengths)" if len(wrong) > 1 else ""
-        raise DataError(Fault(f"{path}:{wrong[0][0]}:1", f"{wrong[0][1]} cells; expected {expected}, as in the first line{more}"))
+        raise DataError(Diagnostic(f"{path}:{wrong[0][0]}:1", f"{wrong[0][1]} cells; expected {expected}, as in the first line{more}"))
     return _File(rows, digest, tuple(lines), delimiter, ({}, {}))
 
 
@@ -150,7 +150,7 @@ def _rows(path: Path, lines: list[str], delimiter: str) -> list[tuple[int, tuple
                 found.append((began, cells))
             began = reader.line_num + 1
     except csv.Error as e:
-        raise DataError(Fault(f"{path}:{began}:1", f"not a table in UTF-8 text: {e}")) from e
+        raise DataError(Diagnostic(f"{path}:{began}:1", f"not a table in UTF-8 text: {e}")) from e
     return found
 
 

@@ -21,7 +21,7 @@ def relu(ctx: Context, x: Value) -> Value:
 
 @layer("PReLU")
 def prelu(ctx: Context, x: Value) -> Value:
-    """ReLU with a learned slope for negative x, one a channel or one for all (He et al. 2015). Starts at 0.25."""
+    """ReLU with a trainable slope for negative x, one per channel or one for all (He et al. 2015). Slopes start at 0.25."""
     p = ctx.param.prelu_param
     if x.rank < 2:
         raise ctx.shape_error(f"needs 2 axes or more; {ctx.layer.bottoms[0]} is of shape {dims(x.shape)}", "bottom")
@@ -32,7 +32,7 @@ def prelu(ctx: Context, x: Value) -> Value:
 
 @layer("ELU")
 def elu(ctx: Context, x: Value) -> Value:
-    """y = x where x > 0, alpha (exp(x) - 1) elsewhere (Clevert et al. 2015)."""
+    """y = x if x > 0, else alpha (exp(x) - 1) (Clevert et al. 2015)."""
     return op.Elu(x, alpha=ctx.param.elu_param.alpha)
 
 
@@ -62,7 +62,7 @@ def bnll(ctx: Context, x: Value) -> Value:
 
 @layer("Clip")
 def clip(ctx: Context, x: Value) -> Value:
-    """y = x between `min` and `max`, those two beyond. The gradient passes on the bounds as well."""
+    """Limits x to the range from `min` to `max`. The gradient passes at the bounds too."""
     p = ctx.param.clip_param
     if p.min > p.max:
         raise ctx.error(f"min {p.min:g} is above max {p.max:g}", "clip_param", "min")
@@ -71,27 +71,27 @@ def clip(ctx: Context, x: Value) -> Value:
 
 @layer("Swish")
 def swish(ctx: Context, x: Value) -> Value:
-    """y = x sigmoid(beta x) (Ramachandran et al. 2017); beta is not learned."""
+    """y = x sigmoid(beta x) (Ramachandran et al. 2017). beta is not trained."""
     beta = ctx.param.swish_param.beta
     return x * op.Sigmoid(x if beta == 1 else x * beta)
 
 
 @layer("Threshold")
 def threshold(ctx: Context, x: Value) -> Value:
-    """y = 1 where x > threshold, else 0. No gradient."""
+    """y = 1 if x > threshold, else 0. No gradient."""
     return cast(x > ctx.param.threshold_param.threshold, np.float32)
 
 
 @layer("Exp")
 def exponential(ctx: Context, x: Value) -> Value:
-    """y = base^(shift + scale x). A base of -1, the default, is e."""
+    """y = base^(shift + scale x). The default base, -1, means e."""
     p = ctx.param.exp_param
     return op.Exp(_affine(x, _log_base(ctx, p, "exp_param"), p))
 
 
 @layer("Log")
 def logarithm(ctx: Context, x: Value) -> Value:
-    """y = log(shift + scale x) to the base `base`. A base of -1, the default, is e."""
+    """y = log(shift + scale x) to the base `base`. The default base, -1, means e."""
     p = ctx.param.log_param
     y, unit = op.Log(_affine(x, 1.0, p)), _log_base(ctx, p, "log_param")
     if not unit:
@@ -126,7 +126,7 @@ def _log_base(ctx: Context, p: pb.ExpParameter | pb.LogParameter, field: str) ->
 
 @layer("Dropout")
 def dropout(ctx: Context, x: Value) -> Value:
-    """In training each element is 0 with probability dropout_ratio, else divided by 1 - dropout_ratio (Srivastava et al. 2014)."""
+    """In training, sets elements to 0 with probability dropout_ratio and divides the rest by 1 - dropout_ratio (Srivastava et al. 2014)."""
     ratio = ctx.param.dropout_param.dropout_ratio
     if not 0 <= ratio < 1:
         raise ctx.error(f"dropout_ratio must be at least 0 and below 1, not {ratio:g}", "dropout_param", "dropout_ratio")

@@ -29,9 +29,9 @@ class Window:
 
 @layer("Convolution", bottoms=(1, None), tops=(1, None))
 def convolution(ctx: Context, *xs: Value) -> tuple[Value, ...]:
-    """y = x * W + b (cross-correlation) over the axes after `axis`, output floor((in + 2 pad - dilated kernel) / stride) + 1.
+    """y = x * W + b (cross-correlation) over the axes after `axis`. Output size: floor((in + 2 pad - dilated kernel) / stride) + 1.
 
-    W is (num_output, channels / group, kernel...). Several bottoms share the weights.
+    W has the shape (num_output, channels / group, kernel...). Several bottoms share the weights.
     """
     w, b, window = _weights(ctx, xs, transposed=False)
     return tuple(_apply(ctx, x, lambda x: op.Conv(x, w, b, group=ctx.param.convolution_param.group, **window.attrs)) for x in xs)
@@ -39,14 +39,17 @@ def convolution(ctx: Context, *xs: Value) -> tuple[Value, ...]:
 
 @layer("Deconvolution", bottoms=(1, None), tops=(1, None))
 def deconvolution(ctx: Context, *xs: Value) -> tuple[Value, ...]:
-    """The transpose of Convolution: output stride (in - 1) + dilated kernel - 2 pad. W is (channels, num_output / group, kernel...)."""
+    """The transpose of Convolution. Output size: stride (in - 1) + dilated kernel - 2 pad.
+
+    W has the shape (channels, num_output / group, kernel...).
+    """
     w, b, window = _weights(ctx, xs, transposed=True)
     return tuple(_apply(ctx, x, lambda x: op.ConvTranspose(x, w, b, group=ctx.param.convolution_param.group, **window.attrs)) for x in xs)
 
 
 @layer("Im2col")
 def im2col(ctx: Context, x: Value) -> Value:
-    """The elements under each place of the kernel as channels: (N, C kernel..., out...), any number of spatial axes."""
+    """Copies the elements under each kernel position into channels: (N, C kernel..., out...), with any number of spatial axes."""
     p = ctx.param.convolution_param
     axis = axis_of(ctx, p.axis, x, "convolution_param", "axis")
     window = _window(ctx, p, x.rank - axis - 1)

@@ -16,7 +16,7 @@ from netc.errors import NetcError, RunError
 from netc.graph.ir import HOST, Node, Value, cast
 from netc.graph.tensor_type import Type
 from netc.layers.context import Context, sizes
-from netc.net.resolve import TRAIN
+from netc.net.model import TRAIN
 from netc.registry import layer
 
 PHASES = {TRAIN: 0}  # pycaffe's numbers; any other phase is 1
@@ -156,11 +156,11 @@ class Hosted:
 
 @layer("Python", bottoms=(0, None), tops=(0, None))
 def python_layer(ctx: Context, *bottoms: Value) -> tuple[Value, ...]:
-    """A class `layer` of the user's module `module`, in NumPy: setup, reshape, forward, backward. Only with --allow-python.
+    """A layer that you write in NumPy: class `layer` of `module` with setup, reshape, forward and backward. Needs --allow-python.
 
-    The module is looked for beside the net file first. The graph is split there: in every step its blobs are copied and the
-    layer is waited for, on the CPU. A loss needs its loss_weight. Blobs that it adds in setup are learned. One without
-    bottoms is a source; one without tops runs all the same.
+    netc looks for the module beside the net file first. The layer splits the graph: in every step netc copies its blobs and waits for
+    it, on the CPU. A loss needs a loss_weight. Blobs that the class adds in setup are trained. A layer without bottoms is a source. A
+    layer without tops runs too.
     """
     _check_allowed(ctx)
     hosted = Hosted(ctx, [cast(b, np.float32) for b in bottoms])

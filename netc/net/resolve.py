@@ -4,141 +4,57 @@
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from netc import data, registry
 from netc import netc_pb2 as pb
-from netc.errors import MOST_FAULTS, Fault, NetcError, SpecError, line_of, near
+from netc.errors import Diagnostic, NetcError, SpecError, line_of
+from netc.net.checks import blob_errors, left_out_blobs, name_errors
+from netc.net.model import BROKEN, GUESSED, TRAIN, Layer, Net
 from netc.spec import Document
-from netc.spec.fields import KINDS, LABELLED
+from netc.spec.fields import KINDS
 from netc.spec.other_names import type_hint
-from netc.spec.ranges import range_faults
-
-BROKEN, GUESSED = "broken", "guessed"
-ENDLESS = ("Silence", "HDF5Output")  # types that write nothing
-TRAIN, VALIDATION, TEST, DEPLOY = "TRAIN", "VALIDATION", "TEST", "DEPLOY"  # a net for TEST serves VALIDATION too, on other rows
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One layer of a net in one phase. `source` says what a data layer delivers, `index` its place in the file."""
-
-    name: str
-    type: str
-    bottoms: tuple[str, ...]
-    tops: tuple[str, ...]
-    param: pb.LayerParameter
-    loss_weights: tuple[float, ...]
-    document: Document
-    index: int
-    source: data.Description | None = None
-    batch_size: int | None = None
-    phase: str | None = None  # that the layer runs in, where it is not the net's
-    doubt: str = ""  # of a net with faults: BROKEN if the layer has one, GUESSED if it is plain what is meant nevertheless
-
-    def at(self, *path: str | int) -> str:
-        """`file:line:column` of a field of the layer."""
-        return self.document.place("layer", self.index, *path)
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What the layer's decorator says of its type."""
-        return registry.layer.facts[self.type]
-
-
-@dataclass(frozen=True)
-class Net:
-    """Layers in the order they run."""
-
-    name: str
-    phase: str
-    layers: tuple[Layer, ...]
-    document: Document
-
-    @property
-    def param(self) -> pb.NetParameter:
-        return self.document.message
-
-    @cached_property
-    def described(self) -> dict[str, data.TopSpec]:
-        """What the sources say of their tops, those that a deployed net lacks among them."""
-        return {n: t for layer in self.sources if layer.source for n, t in zip(layer.param.top, layer.source.described, strict=False)}
-
-    @cached_property
-    def sources(self) -> tuple[Layer, ...]:
-        """The layers that deliver batches."""
-        return tuple(layer for layer in self.layers if layer.source is not None)
-
-    @cached_property
-    def makers(self) -> Mapping[str, Layer]:
-        """The layer that makes each blob; those that write it in place later are not meant."""
-        return {top: layer for layer in self.layers for top in layer.tops if top not in layer.bottoms}
-
-    @property
-    def learned(self) -> dict[str, data.Learned]:
-        """Of a net in phase TRAIN, what the nets that test it must find in their rows, by the first tops of its sources."""
-        return {layer.tops[0]: data.Learned.of(layer.source) for layer in self.layers if layer.source and layer.tops}
-
-    @property
-    def feeds_itself(self) -> bool:
-        """Whether nothing must be fed: what it reads comes from sources, or from a user's own layers."""
-        return all(layer.type != "Input" for layer in self.layers)
-
-    @property
-    def has_validation(self) -> bool:
-        """Whether a source has rows of its own for choosing the best model."""
-        return any(layer.source is not None and layer.source.has_validation for layer in self.layers)
-
-    @property
-    def outputs(self) -> list[str]:
-        """Blobs that no layer reads, in alphabetical order (Caffe's rule)."""
-        open_blobs: set[str] = set()
-        for layer in self.layers:
-            open_blobs.difference_update(layer.bottoms)
-            open_blobs.update(layer.tops)
-        return sorted(open_blobs)
+from netc.spec.ranges import range_errors
 
 
 def resolve(
-    document: Document, phase: str = TRAIN, stages: Iterable[str] = (), level: int | None = None, base: str = ".",
+    document: Document, phase: str = TRAIN, stages: Iterable[str] = (), level: int | None = None, tables: data.Tables | None = None,
     learned: data.Known = data.NOTHING,
 ) -> Net:  # fmt: skip
-    """The net of a NetParameter in `phase`. `base` is the folder that data paths are relative to.
+    """The net of a NetParameter in `phase`. `tables` are what its sources gave so far: several nets of a job share them.
 
     `learned` says, by the first tops of sources, which columns and classes their rows must have. SpecError lists all that is wrong.
     """
-    net, faults = judged(document, phase, stages, level, base, learned)
-    if faults:
-        raise SpecError(*faults)
+    net, errors = judged(document, phase, stages, level, tables, learned)
+    if errors:
+        raise SpecError(*errors)
     return net
 
 
 def judged(
-    document: Document, phase: str = TRAIN, stages: Iterable[str] = (), level: int | None = None, base: str = ".",
+    document: Document, phase: str = TRAIN, stages: Iterable[str] = (), level: int | None = None, tables: data.Tables | None = None,
     learned: data.Known = data.NOTHING,
-) -> tuple[Net, list[Fault]]:  # fmt: skip
+) -> tuple[Net, list[Diagnostic]]:  # fmt: skip
     """What `resolve` gives, and what is wrong with it beside what is wrong with its text; the layers' `doubt` says of which."""
     registry.load()
-    param, faults = document.message, []
+    param, errors, tables = document.message, [], tables or data.Tables()
     state = param.state
     stages, level = {*state.stage, *stages}, state.level if level is None else level
     chosen = []
     for i, spec in enumerate(param.layer):
         if spec.include and spec.exclude:
             text = f"layer {spec.name!r} has both include and exclude rules; one kind only"
-            faults.append(Fault(document.place("layer", i, "exclude"), text))
+            errors.append(Diagnostic(document.place("layer", i, "exclude"), text))
         elif _included(spec, phase, level, stages):
             chosen.append((i, spec))
     if not param.layer:
-        faults.append(Fault(document.place(), "the net has no layers"))
-    elif not chosen and not faults:
-        faults.append(Fault(document.place(), f"no layer of the net is included in phase {phase}"))
-    layers = [_layer(document, i, spec, phase, base, learned, faults) for i, spec in chosen]
-    faults += [*_name_faults(layers), *_blob_faults(layers, _left_out(document, chosen, phase)), *range_faults(layers)]
-    return Net(param.name, phase, tuple(layers), document), sorted(faults, key=line_of)
+        errors.append(Diagnostic(document.place(), "the net has no layers"))
+    elif not chosen and not errors:
+        errors.append(Diagnostic(document.place(), f"no layer of the net is included in phase {phase}"))
+    layers = [_layer(document, i, spec, phase, tables, learned, errors) for i, spec in chosen]
+    errors += [*name_errors(layers), *blob_errors(layers, left_out_blobs(document, chosen, phase)), *range_errors(layers)]
+    return Net(param.name, phase, tuple(layers), document), sorted(errors, key=line_of)
 
 
 def _included(spec: pb.LayerParameter, phase: str, level: int, stages: set[str]) -> bool:
@@ -164,46 +80,49 @@ def _unknown_type(name: str) -> tuple[str, str]:
     return f"there is no layer type {name!r}; {hint}", meant
 
 
-def _layer(document: Document, i: int, spec: pb.LayerParameter, phase: str, base: str, learned: data.Known, faults: list[Fault]) -> Layer:
-    """The layer of `spec`; what is wrong with it is added to `faults`."""
+def _layer(
+    document: Document, i: int, spec: pb.LayerParameter, phase: str, tables: data.Tables, learned: data.Known, errors: list[Diagnostic]
+) -> Layer:
+    """The layer of `spec`; what is wrong with it is added to `errors`."""
 
-    def fault(text: str, *path: str | int) -> None:
-        faults.append(Fault(document.place("layer", i, *path), f"layer {spec.name!r}: {text}"))
+    def error(text: str, *path: str | int) -> None:
+        errors.append(Diagnostic(document.place("layer", i, *path), f"layer {spec.name!r}: {text}"))
 
     doubt = BROKEN if document.is_broken("layer", i) else GUESSED if document.is_guessed("layer", i) else ""
-    known, type_ = len(faults), spec.type
+    known, type_ = len(errors), spec.type
     if not type_ and not doubt:
-        fault("has no type")
+        error("has no type")
     elif type_ and type_ not in registry.layer:
         hint, type_ = _unknown_type(type_)
-        if not any(f.place == document.place("layer", i, "type") for f in document.faults):
-            fault(hint, "type")
+        if not any(f.place == document.place("layer", i, "type") for f in document.errors):
+            error(hint, "type")
         known, doubt = known + bool(type_), doubt or GUESSED
     facts: dict[str, Any] = registry.layer.facts.get(type_, {})
     tops = tuple(spec.top) or ((spec.name,) if facts.get("loss") else ())
     weights = tuple(spec.loss_weight)
     if weights and len(weights) != len(tops):
-        fault(f"{len(weights)} loss_weight for {len(tops)} tops; give one each, or none", "loss_weight")
+        error(f"{len(weights)} loss_weight for {len(tops)} tops; give one each, or none", "loss_weight")
     counts = 0 if facts.get("loss") else facts.get("own_loss")
     weights = weights or tuple(1.0 if k == counts else 0.0 for k in range(len(tops)))
     if type_ in registry.layer and doubt != BROKEN:
         for what, names in (("bottom", spec.bottom), ("top", tops)):
             if wrong := _wrong_count(type_, what, names, *facts.get(what + "s", (1, 1))):
                 if not doubt:
-                    fault(wrong, what)
+                    error(wrong, what)
                 doubt = doubt and BROKEN
-    source, batch = None, None
+    reader, batch = None, None
     if facts.get("source"):
         try:
-            spec, source = data.read_as_learned(spec, phase, base, learned.get(tops[0]) if tops else None)
+            reader = tables.reader(spec, phase, learned.get(tops[0]) if tops else None)
+            spec, delivered = reader.layer, len(reader.description.tops)
             batch = data.resolve_batch_size(spec, phase)
-            if len(tops) > len(source.tops):
-                fault(f"has {len(tops)} tops, its data set delivers {len(source.tops)}", "top")
+            if len(tops) > delivered:
+                error(f"has {len(tops)} tops, its data set delivers {delivered}", "top")
         except NetcError as e:
-            faults += [] if doubt == BROKEN else _source_faults(e, document, i, spec.name, data.message_name(spec))
+            errors += [] if doubt == BROKEN else _source_errors(e, document, i, spec.name, data.message_name(spec))
             doubt = BROKEN
-    doubt = BROKEN if len(faults) > known else doubt
-    return Layer(spec.name, type_, tuple(spec.bottom), tops, spec, weights, document, i, source, batch, doubt=doubt)
+    doubt = BROKEN if len(errors) > known else doubt
+    return Layer(spec.name, type_, tuple(spec.bottom), tops, spec, weights, document, i, reader, batch, doubt=doubt)
 
 
 def _wrong_count(type_: str, what: str, names: Sequence[str], least: int, most: int | None) -> str | None:
@@ -215,86 +134,13 @@ def _wrong_count(type_: str, what: str, names: Sequence[str], least: int, most: 
     return f"{type_} takes {wanted} {what}{plural}, {len(names)} given{given}"
 
 
-def _source_faults(error: NetcError, document: Document, i: int, name: str, message: str) -> Iterable[Fault]:
-    """The faults of a data layer's source: within its files, or at the field of the layer that the sentence names first."""
+def _source_errors(error: NetcError, document: Document, i: int, name: str, message: str) -> Iterable[Diagnostic]:
+    """The errors of a data layer's source: within its files, or at the field of the layer that the sentence names first."""
     fields = {p[-1]: p for p in document.fields_of("layer", i) if len(p) == 4}
-    for fault in error.faults:
-        named = next((fields[word] for word in re.findall(r"\w+", fault.text) if word in fields), ("layer", i, message, "source"))
+    for diagnostic in error.diagnostics:
+        named = next((fields[word] for word in re.findall(r"\w+", diagnostic.text) if word in fields), ("layer", i, message, "source"))
         place = document.place(*named)
-        if fault.place:
-            yield Fault(fault.place, f"{fault.text} (layer {name!r} of {place} reads it)")
+        if diagnostic.place:
+            yield Diagnostic(diagnostic.place, f"{diagnostic.text} (layer {name!r} of {place} reads it)")
         else:
-            yield Fault(place, f"layer {name!r}: {fault.text}")
-
-
-def _name_faults(layers: list[Layer]) -> Iterable[Fault]:
-    first: dict[str, Layer] = {}
-    for layer in layers:
-        if layer.name in first:
-            text = f"the layer at {first[layer.name].at()} has the same name; weights are kept by name, so each layer needs its own"
-            yield Fault(layer.at("name"), f"layer {layer.name!r}: {text}")
-        first.setdefault(layer.name, layer)
-
-
-def _left_out(document: Document, chosen: Iterable[tuple[int, Any]], phase: str) -> dict[str, str]:
-    """What to say of blobs that only layers write which do not run in this phase."""
-    numbers = {i for i, _ in chosen}
-    said = {}
-    for i, spec in enumerate(document.message.layer):
-        place = document.place("layer", i, "include" if spec.include else "exclude")
-        for top in spec.top if i not in numbers else ():
-            said[top] = (
-                f"in phase {phase} no layer makes {top!r}: {spec.name!r} does not run in it ({place}); "
-                f"let it run there too, or give {phase} a layer of its own that makes {top!r}"
-            )
-    return said
-
-
-def _blob_faults(layers: list[Layer], left_out: Mapping[str, str]) -> Iterable[Fault]:
-    """Bottoms that nothing before them writes, and tops that two layers write."""
-    written: dict[str, Layer] = {}
-    writers = {top: layer for layer in reversed(layers) for top in layer.tops}  # the first of each
-    unsure = False  # whether a layer above may write what it does not say
-    unwritten = 0
-    for layer in layers:
-        stated = not layer.doubt or layer.document.states("layer", layer.index, "bottom")
-        for i, bottom in enumerate(layer.bottoms if stated and not unsure else ()):
-            if bottom not in written:
-                unwritten += 1
-                later = writers.get(bottom)
-                said = left_out.get(bottom) if later is None else None
-                said = said or _unwritten(bottom, layer, later, written if unwritten <= MOST_FAULTS else None)  # a search takes its time
-                yield Fault(layer.at("bottom", i), f"layer {layer.name!r}: {said}")
-        told = layer.document.states("layer", layer.index, "top") or (layer.tops and layer.type) or layer.type in ENDLESS
-        unsure |= bool(layer.doubt) and not told
-        yield from _top_faults(layer, written)
-        for top in layer.tops:
-            written.setdefault(top, layer)
-
-
-def _top_faults(layer: Layer, written: Mapping[str, Layer]) -> Iterable[Fault]:
-    """Tops of a layer that it may not write."""
-    seen: dict[str, Layer] = {}
-    for i, top in enumerate(layer.tops):
-        in_place = i < len(layer.bottoms) and layer.bottoms[i] == top
-        other = written.get(top) or seen.get(top)
-        if in_place and not registry.layer.facts.get(layer.type, {}).get("in_place", True):
-            text = f"{layer.type} cannot run in place: give its top a name other than {top!r}"
-            yield Fault(layer.at("top", i), f"layer {layer.name!r}: {text}")
-        elif other is not None and not in_place:
-            first = f"layer {other.name!r} ({other.at()})"
-            text = f"writes {top!r}, which {first} writes too; only a layer that reads {top!r} may write it, in place"
-            yield Fault(layer.at("top", i), f"layer {layer.name!r}: {text}")
-        seen[top] = layer
-
-
-def _unwritten(bottom: str, layer: Layer, later: Layer | None, written: Iterable[str] | None) -> str:
-    """What is wrong with a bottom that no layer before it writes, with what is near among `written`. `later` is a layer that does."""
-    if later is None:
-        if bottom == "label" and layer.type in LABELLED:
-            return f"reads 'label', which no layer before it writes; {layer.type} needs it: the data layer can have it as its second top"
-        return f"reads {bottom!r}, which no layer before it writes{'' if written is None else f'; {near(bottom, written)}'}"
-    if later is layer:
-        return f"reads {bottom!r}, which is its own top: nothing has written it yet"
-    place = f"layer {later.name!r} ({later.at()})"
-    return f"reads {bottom!r}, which {place} makes further down: move this layer below that, or let it read a blob from above"
+            yield Diagnostic(place, f"layer {name!r}: {diagnostic.text}")

@@ -6,8 +6,8 @@ from itertools import count
 
 from netc import data, registry
 from netc import netc_pb2 as pb
-from netc.errors import Fault, SpecError, near
-from netc.net.resolve import DEPLOY, TEST, TRAIN, Layer, Net
+from netc.errors import Diagnostic, SpecError, near
+from netc.net.model import DEPLOY, TEST, Layer, Net
 
 
 def deployed(net: Net) -> Net:
@@ -87,18 +87,18 @@ def _free_names(net: Net) -> Iterator[str]:
     return (name for k in count(1) if (name := f"prob{k if k > 1 else ''}") not in taken)
 
 
-def pretraining(net: Net, name: str, place: str, base: str = ".") -> Net:
+def pretraining(net: Net, name: str, place: str) -> Net:
     """What layer `name` of `net` (phase TRAIN) learns by its own loss from: it, and the layers that it reads, as they are in testing.
 
     Data sources give all rows, with labels or without. SpecError at `place` if there is no such layer, or it has no loss of its own.
     """
     last = next((layer for layer in net.layers if layer.name == name), None)
     if last is None:
-        raise SpecError(Fault(place, f"solver: there is no layer {name!r} to pretrain; {near(name, [x.name for x in net.layers])}"))
+        raise SpecError(Diagnostic(place, f"solver: there is no layer {name!r} to pretrain; {near(name, [x.name for x in net.layers])}"))
     own = last.facts.get("own_loss")
     if own is None:
         kinds = ", ".join(sorted(t for t, facts in registry.layer.facts.items() if "own_loss" in facts))
-        raise SpecError(Fault(place, f"solver: layer {name!r} ({last.type}) has no loss of its own to learn by; {kinds} has one"))
+        raise SpecError(Diagnostic(place, f"solver: layer {name!r} ({last.type}) has no loss of its own to learn by; {kinds} has one"))
     tops = (*last.tops, *(f"{name} {k}" for k in range(len(last.tops), own + 1)))[: own + 1]
     kept = [replace(last, tops=tops, loss_weights=tuple(float(k == own) for k in range(own + 1)))]
     read = set(last.bottoms)
@@ -106,13 +106,11 @@ def pretraining(net: Net, name: str, place: str, base: str = ".") -> Net:
         if read.intersection(layer.tops):
             read.update(layer.bottoms)
             still = replace(layer, loss_weights=(0.0,) * len(layer.tops), phase=TEST)
-            kept.append(still if layer.source is None else _with_all_rows(layer, base))
+            kept.append(still if layer.reader is None else _with_all_rows(layer, layer.reader))
     return replace(net, layers=tuple(reversed(kept)))
 
 
-def _with_all_rows(layer: Layer, base: str) -> Layer:
+def _with_all_rows(layer: Layer, reader: data.Reader) -> Layer:
     """A source with the rows that have no labels."""
-    param = pb.LayerParameter()
-    param.CopyFrom(layer.param)
-    param.data_param.ClearField("labelled")
-    return replace(layer, param=param, source=data.describe(param, TRAIN, base))
+    reader = reader.with_all_rows()
+    return replace(layer, param=reader.layer, reader=reader)

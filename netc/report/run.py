@@ -11,6 +11,7 @@ import numpy as np
 
 from netc.compiler.program import Program
 from netc.errors import SnapshotError
+from netc.graph.contract import STATE
 from netc.report import test_rows
 from netc.runtime import snapshot
 from netc.training import record
@@ -100,7 +101,7 @@ class Run:
     def monitored(self) -> tuple[str, bool]:
         """The output that tells which model is best, and whether more of it is better."""
         if self.program:
-            return monitored(self.program.test_net, self.program.job.solver.monitor)
+            return monitored(self.program.test_net, self.program.job.settings.monitor)
         name = next((n for n in self.metrics if "loss" not in n), "loss")
         return name, not any(word in name for word in LESS)
 
@@ -142,4 +143,4 @@ class Run:
     @cached_property
     def fed_states(self) -> dict[str, np.ndarray]:
         """The states as models take them."""
-        return {f"state/{name}": array for name, array in self.states.items()}
+        return STATE.named(self.states)

@@ -52,7 +52,7 @@ def speaks_unicode(console: Console) -> bool:
 
 
 def steady(stream: TextIO) -> TextIO:
-    """The stream, so that no fault of it is an error: characters that it does not know become escapes, and its end is taken quietly."""
+    """The stream, so that no problem with it is an error: characters that it does not know become escapes, and its end is taken quietly."""
     return Steady(stream)  # type: ignore[return-value]
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from netc.graph.emit import NEXT, emit, input_name
+from netc.graph.contract import NEXT
+from netc.graph.emit import emit, input_name
 from netc.graph.ir import HOST, Graph, Node, Origin, Value, leaf, rebuild
 from netc.runtime.backend import Backend
 from netc.runtime.backends import PORTABLE
@@ -56,7 +57,7 @@ def split(graph: Graph) -> Split:
     ready: dict[Node, int] = {}  # the first part in which a node's outputs are available
     for node in graph.nodes:
         ready[node] = max((ready[v.node] for v in node.operands), default=0) + (node.domain == HOST)
-    ends = {**graph.outputs, **{NEXT + s.node.attrs["name"]: v for s, v in graph.updates.items()}}
+    ends = {**graph.outputs, **{NEXT(s.node.name): v for s, v in graph.updates.items()}}
     names = {v: f"{PASSED}{i}" for i, v in enumerate(v for n in ready for v in n.outputs)}
     names |= {n.outputs[0]: input_name(n.outputs[0]) for n in ready if n.key in LEAVES}
     parts = [_part(k, graph.name, ready, ends, names) for k in range(max(ready.values(), default=0) + 1)]

@@ -6,7 +6,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
-from netc.errors import Fault
+from netc.errors import Diagnostic
 
 FieldPath = tuple[str | int, ...]
 Position = tuple[int, int]
@@ -43,7 +43,7 @@ class Document:
     """A message with the text that it was read from. `text` is "" for binary files.
 
     `positions` maps the path of a field, such as ("layer", 3, "convolution_param", "kernel_size", 0), to its line and
-    column, both from 1. `warnings` are what was dropped on the way, `faults` what is wrong with the text: `broken` are the layers (and
+    column, both from 1. `warnings` are what was dropped on the way, `errors` what is wrong with the text: `broken` are the layers (and
     "solver") that it leaves in doubt, `guessed` those that it does not, as near names must be meant. They are named by position.
     `overrides` has the fields that the command line set: the argument, and the column in it.
     """
@@ -52,8 +52,8 @@ class Document:
     path: str
     text: str
     positions: Mapping[FieldPath, Position] = field(default_factory=dict)
-    warnings: tuple[Fault, ...] = ()
-    faults: tuple[Fault, ...] = ()
+    warnings: tuple[Diagnostic, ...] = ()
+    errors: tuple[Diagnostic, ...] = ()
     broken: frozenset[Position] = frozenset()
     guessed: frozenset[Position] = frozenset()
     overrides: Mapping[FieldPath, tuple[str, int]] = field(default_factory=dict)

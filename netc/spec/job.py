@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from netc import netc_pb2 as pb
-from netc.errors import Fault, SpecError, near
+from netc.errors import Diagnostic, SpecError, near
 from netc.spec import paths
 from netc.spec.document import NOTHING, Document, Dropped
 from netc.spec.join import joined
 from netc.spec.loader import PROTOTXT, read
 from netc.spec.overrides import NET_FIELDS, SOLVER_FIELDS, copy_of, overridden
+from netc.spec.solver_settings import SolverSettings
 
 MOST_TESTS = 100
 
@@ -34,8 +35,13 @@ class Job:
     solver: pb.SolverParameter
     solver_at: tuple[Document, tuple[str | int, ...]]
     overrides: tuple[str, ...] = ()
-    faults: tuple[Fault, ...] = ()
+    errors: tuple[Diagnostic, ...] = ()
     learned: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @cached_property
+    def settings(self) -> SolverSettings:
+        """The solver with the default of every field that it leaves out."""
+        return SolverSettings.of(self.solver)
 
     @property
     def test(self) -> Document:
@@ -126,13 +132,13 @@ def load_job(path: str, overrides: Sequence[str] = (), dropped: Dropped = NOTHIN
     wrong with the files and the overrides.
     """
     job = read_job(path, overrides, dropped)
-    if job.faults:
-        raise SpecError(*job.faults)
+    if job.errors:
+        raise SpecError(*job.errors)
     return job
 
 
 def read_job(path: str, overrides: Sequence[str] = (), dropped: Dropped = NOTHING) -> Job:
-    """What `load_job` gives, with the faults of its texts as long as the rest can be read. SpecError where it cannot."""
+    """What `load_job` gives, with the errors of its texts as long as the rest can be read. SpecError where it cannot."""
     at: tuple[str, ...]
     document = read(path, pb.SolverParameter if is_solver(path) else pb.NetParameter, dropped)
     if isinstance(document.message, pb.NetParameter):
@@ -140,30 +146,30 @@ def read_job(path: str, overrides: Sequence[str] = (), dropped: Dropped = NOTHIN
         nets = [document] * (1 + _count_of_tests(document, solver, 0))
     else:
         solver, at = document.message, ()
-        nets = _with_faults(document, dropped)
+        nets = _with_errors(document, dropped)
     states = len(solver.test_state)
     if states not in (0, len(nets) - 1):
         text = f"{states} test_state for {len(nets) - 1} test nets; give one each, or none"
-        raise SpecError(*document.faults, Fault(document.place(*at, "test_state"), text))
+        raise SpecError(*document.errors, Diagnostic(document.place(*at, "test_state"), text))
     made = overridden(nets, solver, overrides)
     nets, solver = made.nets, made.solver
     document = replace(document, overrides={(*at, *path): where for path, where in made.places.items()})
-    outside = paths.faults(nets, solver, (document, at), _values(overrides))
-    faults = tuple(dict.fromkeys((*document.faults, *(f for net in nets for f in net.faults), *made.faults, *outside)))
+    outside = paths.errors(nets, solver, (document, at), _values(overrides))
+    errors = tuple(dict.fromkeys((*document.errors, *(f for net in nets for f in net.errors), *made.errors, *outside)))
     name = nets[0].message.name or Path(path).stem
-    return Job(_plain(name), nets[0], tuple(nets[1:]), solver, (document, at), tuple(overrides), faults)
+    return Job(_plain(name), nets[0], tuple(nets[1:]), solver, (document, at), tuple(overrides), errors)
 
 
 def _values(overrides: Sequence[str]) -> tuple[str, ...]:
     return tuple(override.partition("=")[2].strip().strip("'\"") for override in overrides)
 
 
-def _with_faults(document: Document, dropped: Dropped) -> list[Document]:
-    """`_nets`; if there are none, the faults of the solver's text are listed too."""
+def _with_errors(document: Document, dropped: Dropped) -> list[Document]:
+    """`_nets`; if there are none, the errors of the solver's text are listed too."""
     try:
         return _nets(document, dropped)
     except SpecError as e:
-        raise SpecError(*document.faults, *e.faults) from e
+        raise SpecError(*document.errors, *e.diagnostics) from e
 
 
 def _nets(document: Document, dropped: Dropped) -> list[Document]:
@@ -189,16 +195,16 @@ def _nets(document: Document, dropped: Dropped) -> list[Document]:
     field = next((f for f in ("train_net_param", "train_net") if solver.HasField(f)), generic)
     if field is None:
         text = 'this is a solver, and it names no net to train: add net: "FILE", the path of a net from here or from this file'
-        raise SpecError(Fault(document.place(), text))
+        raise SpecError(Diagnostic(document.place(), text))
     train = found(field)
     tests = [found(f, k) for f in ("test_net_param", "test_net") for k in range(len(getattr(solver, f)))]
     if generic is None and not tests:
-        raise SpecError(Fault(document.place(), 'the solver names no net to test with: add test_net: "FILE"'))
+        raise SpecError(Diagnostic(document.place(), 'the solver names no net to test with: add test_net: "FILE"'))
     if generic is not None:
         tests += [train if generic == field else found(generic)] * _count_of_tests(document, solver, len(tests))
     if len(solver.test_iter) not in (0, len(tests)):
         text = f"{len(solver.test_iter)} test_iter for {len(tests)} test nets; give one each, or none"
-        raise SpecError(Fault(document.place("test_iter"), text))
+        raise SpecError(Diagnostic(document.place("test_iter"), text))
     return [train, *tests]
 
 
@@ -211,7 +217,7 @@ def _count_of_tests(document: Document, solver: pb.SolverParameter, specific: in
 
 def _check_count(document: Document, tests: int) -> None:
     if tests > MOST_TESTS:
-        raise SpecError(Fault(document.place(), f"{tests} test nets; {MOST_TESTS} at most"))
+        raise SpecError(Diagnostic(document.place(), f"{tests} test nets; {MOST_TESTS} at most"))
 
 
 def _named(document: Document, field: str, name: str, dropped: Dropped) -> Document:
@@ -219,14 +225,14 @@ def _named(document: Document, field: str, name: str, dropped: Dropped) -> Docum
     own = paths.published(document.path)
     if own and not paths.inside(Path(document.path).parent, name):
         raise SpecError(
-            Fault(document.place(field), f"{field}: {name!r} is outside of the solver's folder, and the solver came out of a zoo")
+            Diagnostic(document.place(field), f"{field}: {name!r} is outside of the solver's folder, and the solver came out of a zoo")
         )
     for path in (Path(document.path).parent / name,) if own else (Path(name), Path(document.path).parent / name):
         if path.is_file():
             return read(str(path), dropped=dropped)
     beside = {p.name for folder in (Path("."), Path(document.path).parent) for p in folder.glob("*.prototxt")} - {Path(document.path).name}
     text = f"{field}: there is no file {name!r}, neither here nor beside the solver; {near(name, beside)}"
-    raise SpecError(Fault(document.place(field), text))
+    raise SpecError(Diagnostic(document.place(field), text))
 
 
 def _seeded(solver: pb.SolverParameter, seed: int) -> pb.SolverParameter:

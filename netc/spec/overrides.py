@@ -7,7 +7,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from netc import netc_pb2 as pb
-from netc.errors import ARGUMENT, Fault, SpecError, close, line_of, near
+from netc.errors import ARGUMENT, Diagnostic, SpecError, close, line_of, near
 from netc.spec.document import Document, FieldPath, Position
 from netc.spec.loader import parse_yaml
 from netc.spec.other_names import field_hint
@@ -24,12 +24,12 @@ Columns = dict[FieldPath, int]
 
 @dataclass(frozen=True)
 class Changed:
-    """What the overrides make of nets and solver: `places` are those of the solver's fields, `faults` what is wrong with the overrides."""
+    """What the overrides make of nets and solver: `places` are those of the solver's fields, `errors` what is wrong with the overrides."""
 
     nets: list[Document]
     solver: pb.SolverParameter
     places: Places
-    faults: tuple[Fault, ...]
+    errors: tuple[Diagnostic, ...]
 
 
 def overridden(nets: Sequence[Document], solver: pb.SolverParameter, overrides: Sequence[str]) -> Changed:
@@ -37,7 +37,7 @@ def overridden(nets: Sequence[Document], solver: pb.SolverParameter, overrides: 
 
     A document that stands several times in `nets` is changed once.
     """
-    faults: list[Fault] = []
+    errors: list[Diagnostic] = []
     changed = {id(d): copy_of(d.message) for d in nets}
     solver = copy_of(solver)
     places: dict[int, Places] = {key: {} for key in (*changed, id(solver))}
@@ -47,9 +47,9 @@ def overridden(nets: Sequence[Document], solver: pb.SolverParameter, overrides: 
             for key, columns in _override(messages, id(solver), override):
                 places[key] |= {path: (f"{ARGUMENT}{override}", len(ARGUMENT) + column) for path, column in columns.items()}
         except SpecError as e:
-            faults += [Fault(f"{ARGUMENT}{override}", f.text, len(ARGUMENT) + (f.column or 1)) for f in e.faults]
+            errors += [Diagnostic(f"{ARGUMENT}{override}", f.text, len(ARGUMENT) + (f.column or 1)) for f in e.diagnostics]
     new = {id(d): replace(d, message=changed[id(d)], overrides=places[id(d)]) for d in nets}
-    return Changed([new[id(d)] for d in nets], solver, places[id(solver)], tuple(faults))
+    return Changed([new[id(d)] for d in nets], solver, places[id(solver)], tuple(errors))
 
 
 def _override(messages: Mapping[int, Any], solver: int, override: str) -> list[tuple[int, Columns]]:
@@ -101,7 +101,7 @@ def _parsed(
     try:
         found = parse_yaml("\n".join([*before, *lines]) + f" {value}", message_type, "--set")
     except SpecError as e:
-        raise SpecError(*(Fault("", f.text, start + _column(line_of(f), keys, len(before), indent)) for f in e.faults)) from e
+        raise SpecError(*(Diagnostic("", f.text, start + _column(line_of(f), keys, len(before), indent)) for f in e.diagnostics)) from e
     own = {path: at for path, at in found.positions.items() if at[0] > len(before)}
     return found.message, {path: start + _column(at, keys, len(before), indent) for path, at in own.items()}
 
@@ -125,7 +125,7 @@ def _set_layer(net: pb.NetParameter, path: str, value: str, start: int) -> Colum
         said = path.partition(".")[0]
         missing = f"a field is missing: layers.{said}.FIELD=value"
         text = missing if said in names else f"there is no layer {said!r}; {near(said, names)}"
-        raise SpecError(Fault("", text, start + (len(said) if said in names else 0) + 1))
+        raise SpecError(Diagnostic("", text, start + (len(said) if said in names else 0) + 1))
     columns: Columns = {}
     for i, layer in enumerate(net.layer):
         if layer.name == name:

@@ -13,7 +13,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from netc import netc_pb2 as pb
-from netc.errors import Fault
+from netc.errors import Diagnostic
 from netc.files import open_unlinked
 from netc.spec.document import Document
 
@@ -37,21 +37,23 @@ def published(path: str | Path) -> bool:
     return isinstance(manifest, dict) and {"net_sha256", "files"} <= manifest.keys()
 
 
-def faults(
+def errors(
     documents: Sequence[Document], solver: pb.SolverParameter, solver_at: tuple[Document, FieldPath], named: Sequence[str]
-) -> list[Fault]:
+) -> list[Diagnostic]:
     """What published nets and their solver name outside of their folder. `named` are the values that the command line sets."""
     document, at = solver_at
-    found = [Fault(d.place(*p), t) for d in _each(documents) if published(d.path) for p, t in _wrong(d.message, Path(d.path), named)]
+    found = [Diagnostic(d.place(*p), t) for d in _each(documents) if published(d.path) for p, t in _wrong(d.message, Path(d.path), named)]
     if published(document.path):
-        found += [Fault(document.place(*at, *p), t) for p, t in _wrong(solver, Path(document.path), named)]
+        found += [Diagnostic(document.place(*at, *p), t) for p, t in _wrong(solver, Path(document.path), named)]
     return list(dict.fromkeys(found))
 
 
-def notes(documents: Sequence[Document], solver: pb.SolverParameter, solver_at: tuple[Document, FieldPath]) -> list[Fault]:
+def notes(documents: Sequence[Document], solver: pb.SolverParameter, solver_at: tuple[Document, FieldPath]) -> list[Diagnostic]:
     """Where a net of one's own writes that is neither in its folder nor in the current one."""
     found = [
-        Fault(d.place("layer", k, "hdf5_output_param", "file_name"), f"layer {layer.name!r} writes {name!r}, outside of the net's folder")
+        Diagnostic(
+            d.place("layer", k, "hdf5_output_param", "file_name"), f"layer {layer.name!r} writes {name!r}, outside of the net's folder"
+        )
         for d in _each(documents)
         for k, layer in enumerate(d.message.layer)
         if (name := layer.hdf5_output_param.file_name) and _leaves(Path(d.path).parent, name)
@@ -59,7 +61,7 @@ def notes(documents: Sequence[Document], solver: pb.SolverParameter, solver_at: 
     document, at = solver_at
     if solver.snapshot_prefix and solver.HasField("snapshot_format") and _leaves(Path("."), solver.snapshot_prefix):
         text = f"snapshot_prefix: snapshots go to {solver.snapshot_prefix!r}, outside of the current folder"
-        found.append(Fault(document.place(*at, "snapshot_prefix"), text))
+        found.append(Diagnostic(document.place(*at, "snapshot_prefix"), text))
     return list(dict.fromkeys(found))
 
 

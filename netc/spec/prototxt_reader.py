@@ -1,4 +1,4 @@
-"""Protobuf's text format to messages: a reader that keeps places and goes on after a fault."""
+"""Protobuf's text format to messages: a reader that keeps places and goes on after an error."""
 
 import re
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from google.protobuf.descriptor import FieldDescriptor as Field
 from google.protobuf.message import Message
 
 from netc import netc_pb2 as pb
-from netc.errors import Fault, SpecError
+from netc.errors import Diagnostic, SpecError
 from netc.spec.document import NOTHING, Document, Dropped, FieldPath, Position
 from netc.spec.reading import Reading
 from netc.spec.scalars import INTEGERS, from_text
@@ -39,7 +39,7 @@ class Token:
     start: int
 
 
-class SyntaxFault(Exception):
+class Unreadable(Exception):
     """The text cannot be read on from here."""
 
 
@@ -61,7 +61,7 @@ class Tokens:
         if token.kind == "stray":
             quote = token.text in "'\""
             reason = "a text without an end on its line" if quote else f"{token.text!r} has no meaning here"
-            raise SyntaxFault(token.at, reason)
+            raise Unreadable(token.at, reason)
         return token
 
     def accept(self, *marks: str) -> Token | None:
@@ -70,20 +70,20 @@ class Tokens:
 
 
 def parse_prototxt(text: str, message_type: type[Message] = pb.NetParameter, path: str = "<text>", dropped: Dropped = NOTHING) -> Document:
-    """The message that a protobuf text spells, with its faults. SpecError, with these, where the rest cannot be read.
+    """The message that a protobuf text spells, with its errors. SpecError, with these, where the rest cannot be read.
 
     `dropped` are fields that its messages do not have and that may be left out, with a warning in the document.
     """
     reading, message = Reading(path, text, dropped=dropped), message_type()
     if YAML_LIST.search(text):
-        raise SpecError(Fault(f"{path}:1:1", "this is YAML; the suffix of such a file is .yaml"))
+        raise SpecError(Diagnostic(f"{path}:1:1", "this is YAML; the suffix of such a file is .yaml"))
     try:
         _message(reading, Tokens(text), message, (), None)
-    except SyntaxFault as e:
-        reading.fault(*e.args)
-        raise SpecError(*reading.finish(message).faults) from e
+    except Unreadable as e:
+        reading.error(*e.args)
+        raise SpecError(*reading.finish(message).errors) from e
     except RecursionError as e:
-        raise SpecError(Fault(path, "messages stand too deep within each other")) from e
+        raise SpecError(Diagnostic(path, "messages stand too deep within each other")) from e
     return reading.finish(message)
 
 
@@ -111,15 +111,15 @@ def _message(reading: Reading, tokens: Tokens, message: Any, path: FieldPath, op
         if (token.kind == "mark" and token.text == closing) or (token.kind == "end" and opening is None):
             return
         if token.kind == "end" and opening:
-            raise SyntaxFault(opening.at, f"{opening.text!r} is never closed")
+            raise Unreadable(opening.at, f"{opening.text!r} is never closed")
         if token.kind == "mark" and token.text in ";,":
             continue
         if token.kind != "word":
-            raise SyntaxFault(token.at, f"the name of a field should stand here; {token.text!r} came")
+            raise Unreadable(token.at, f"the name of a field should stand here; {token.text!r} came")
         field = message.DESCRIPTOR.fields_by_name.get(token.text)
         if field is None and token.text in ("layer", "layers") and opening and len(path) > 1:
             line, column = opening.at
-            raise SyntaxFault(token.at, f"a layer begins within another: the '{{' of line {line}, column {column}, is not closed above it")
+            raise Unreadable(token.at, f"a layer begins within another: the '{{' of line {line}, column {column}, is not closed above it")
         colon = tokens.accept(":")
         if field is None:
             field = reading.unknown(token.at, message, token.text, path, fork=True)
@@ -130,7 +130,7 @@ def _message(reading: Reading, tokens: Tokens, message: Any, path: FieldPath, op
             _messages(reading, tokens, token, message, field, path, counts)
         else:
             if not colon:
-                reading.fault(token.at, f"{token.text} is a single value: a colon follows it")
+                reading.error(token.at, f"{token.text} is a single value: a colon follows it")
             _scalars(reading, tokens, token, message, field, path, counts)
 
 
@@ -140,7 +140,7 @@ def _fits(field: Any, token: Token) -> bool:
 
 
 def _claim(reading: Reading, token: Token, field: Any, path: FieldPath, counts: dict[str, int]) -> FieldPath:
-    """The path of a field's next value, with its position noted; a second value of a single field is a fault."""
+    """The path of a field's next value, with its position noted; a second value of a single field is an error."""
     here = (*path, field.name)
     if not field.is_repeated:
         reading.claim(token.at, here)
@@ -159,7 +159,7 @@ def _items(tokens: Tokens) -> Any:
     while not tokens.accept("]"):
         yield
         if not tokens.accept(",") and tokens.peek.text != "]":
-            raise SyntaxFault(tokens.peek.at, f"',' or ']' should stand here; {tokens.peek.text!r} came")
+            raise Unreadable(tokens.peek.at, f"',' or ']' should stand here; {tokens.peek.text!r} came")
 
 
 def _messages(reading: Reading, tokens: Tokens, name: Token, message: Any, field: Any, path: FieldPath, counts: dict[str, int]) -> None:
@@ -168,7 +168,7 @@ def _messages(reading: Reading, tokens: Tokens, name: Token, message: Any, field
         if opening is None:
             token = tokens.peek
             _skip(tokens)
-            reading.fault(token.at, f"{field.name} holds fields: '{{' should stand here; {token.text!r} came")
+            reading.error(token.at, f"{field.name} holds fields: '{{' should stand here; {token.text!r} came")
             continue
         here = _claim(reading, name, field, path, counts)
         target = getattr(message, field.name).add() if field.is_repeated else getattr(message, field.name)
@@ -191,7 +191,7 @@ def _struct(reading: Reading, tokens: Tokens, opening: Token, target: Any) -> No
     except text_format.ParseError as e:
         line = opening.at[0] + (e.GetLine() or 1) - 1
         column = (e.GetColumn() or 1) + (opening.at[1] if line == opening.at[0] else 0)
-        reading.fault((line, column), re.sub(r"^\d+:\d+ : ", "", str(e)))
+        reading.error((line, column), re.sub(r"^\d+:\d+ : ", "", str(e)))
 
 
 def _scalars(reading: Reading, tokens: Tokens, name: Token, message: Any, field: Any, path: FieldPath, counts: dict[str, int]) -> None:
@@ -199,13 +199,13 @@ def _scalars(reading: Reading, tokens: Tokens, name: Token, message: Any, field:
         token = tokens.peek
         if token.kind not in ("word", "number", "string"):
             _skip(tokens)
-            reading.fault(token.at, f"{field.name} is a single value; {token.text!r} came")
+            reading.error(token.at, f"{field.name} is a single value; {token.text!r} came")
             continue
         _claim(reading, name, field, path, counts)
         try:
             value = _value(tokens, field)
         except ValueError as e:
-            reading.fault(token.at, str(e))
+            reading.error(token.at, str(e))
             continue
         if field.is_repeated:
             getattr(message, field.name).append(value)
@@ -252,7 +252,7 @@ def _skip(tokens: Tokens) -> None:
     elif token.kind in ("word", "number"):
         tokens.take()
     else:
-        raise SyntaxFault(token.at, f"a value should stand here; {tokens.take().text!r} came")
+        raise Unreadable(token.at, f"a value should stand here; {tokens.take().text!r} came")
 
 
 def _skip_to_close(tokens: Tokens, opening: Token) -> Token:
@@ -261,7 +261,7 @@ def _skip_to_close(tokens: Tokens, opening: Token) -> Token:
     while depth:
         token = tokens.take()
         if token.kind == "end":
-            raise SyntaxFault(opening.at, f"{opening.text!r} is never closed")
+            raise Unreadable(opening.at, f"{opening.text!r} is never closed")
         if token.kind == "mark":
             depth += (token.text in "{<[") - (token.text in "}>]")
     return token

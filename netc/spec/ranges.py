@@ -6,7 +6,7 @@ from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 
-from netc.errors import Fault
+from netc.errors import Diagnostic
 from netc.spec.scalars import shortest
 
 FLOATS = (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE)
@@ -30,11 +30,11 @@ UNBOUNDED = ("ClipParameter", "ThresholdParameter")  # bounds, which may be infi
 STORED = ("BlobProto", "Struct")  # weights; what a plug-in says
 
 
-def range_faults(layers: Iterable[Any]) -> Iterator[Fault]:
+def range_errors(layers: Iterable[Any]) -> Iterator[Diagnostic]:
     """The numbers of a net's layers that make no sense in their fields."""
     for layer in layers:
         for path, text in out_of_range(layer.param):
-            yield Fault(layer.at(*path), f"layer {layer.name!r}: {text}")
+            yield Diagnostic(layer.at(*path), f"layer {layer.name!r}: {text}")
 
 
 def out_of_range(message: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:

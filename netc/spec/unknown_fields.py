@@ -7,14 +7,14 @@ from typing import Any
 
 from google.protobuf.unknown_fields import UnknownFieldSet
 
-from netc.errors import Fault, SpecError
+from netc.errors import Diagnostic, SpecError
 from netc.spec.document import Dropped, FieldPath
 
 MOST_NAMES = 3  # of layers in a message
 MOST_SHOWN = 40  # bytes of a text that cannot be read
 
 
-def discard(message: Any, path: str, dropped: Dropped) -> tuple[Fault, ...]:
+def discard(message: Any, path: str, dropped: Dropped) -> tuple[Diagnostic, ...]:
     """Takes the fields that netc does not have out of `message`, where `dropped` has them; a warning for each kind.
 
     Such a field may change what a layer computes, so any other is an error. SpecError lists them. A known field is a stranger too
@@ -27,21 +27,23 @@ def discard(message: Any, path: str, dropped: Dropped) -> tuple[Fault, ...]:
         what = f"{owner.name}.{name} has a value that netc does not know" if field else f"{owner.name} has no field of number {number}"
         key = what, Dropped.name(at, name), dropped.has(at, name)
         found.setdefault(key, Counter())[layer] += 1
-    faults = [
-        Fault(path, f"{_where(layers)}{what}; {_how_to_drop(name, layers)}") for (what, name, gone), layers in found.items() if not gone
+    errors = [
+        Diagnostic(path, f"{_where(layers)}{what}; {_how_to_drop(name, layers)}")
+        for (what, name, gone), layers in found.items()
+        if not gone
     ]
-    if faults:
-        raise SpecError(*faults)
+    if errors:
+        raise SpecError(*errors)
     if found:
         message.DiscardUnknownFields()
-    return tuple(Fault(path, f"{_where(layers)}{what}; it is dropped") for (what, _, _), layers in found.items())
+    return tuple(Diagnostic(path, f"{_where(layers)}{what}; it is dropped") for (what, _, _), layers in found.items())
 
 
 def check_texts(message: Any, path: str) -> None:
     """SpecError where a text in `message` is not UTF-8; protobuf gives bytes for such a one."""
     for owner, name, value in _texts(message):
         if isinstance(value, bytes):
-            raise SpecError(Fault(path, f"{owner}.{name} is not UTF-8: {value[:MOST_SHOWN]!r}"))
+            raise SpecError(Diagnostic(path, f"{owner}.{name} is not UTF-8: {value[:MOST_SHOWN]!r}"))
 
 
 def _texts(message: Any) -> Iterator[tuple[str, str, str | bytes]]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from netc import netc_pb2 as pb
-from netc.errors import Fault, SpecError
+from netc.errors import Diagnostic, SpecError
 from netc.spec.document import Document, FieldPath, Position
 from netc.spec.upgrade_v0 import upgrade_v0
 
@@ -46,7 +46,7 @@ def _solver(document: Document) -> Document:
         return document
     solver = _copy(document.message)
     if solver.HasField("type"):
-        raise SpecError(Fault(document.place("solver_type"), "solver_type, Caffe's old enum, stands beside type; give one"))
+        raise SpecError(Diagnostic(document.place("solver_type"), "solver_type, Caffe's old enum, stands beside type; give one"))
     solver.type = SOLVER_TYPES[solver.solver_type]
     solver.ClearField("solver_type")
     return replace(document, message=solver, positions=_moved(document.positions, lambda p: ("type",) if p[0] == "solver_type" else p))
@@ -125,7 +125,7 @@ def _v1(document: Document) -> Document:
         return document
     if old.layer:
         text = "the net has both `layer` and `layers`, Caffe's old form (V1); write all of them as `layer`"
-        raise SpecError(Fault(document.place("layers"), text))
+        raise SpecError(Diagnostic(document.place("layers"), text))
     net = pb.NetParameter()
     net.CopyFrom(old)
     net.ClearField("layers")
@@ -176,7 +176,7 @@ def _inputs(document: Document) -> Document:
     if len(shapes) < len(names) or any(len(s) < 4 for s in shapes if not old.input_shape):
         what = "input_shape" if old.input_shape else "input_dim"
         wanted = f"one each ({len(names)})" if old.input_shape else f"four each ({4 * len(names)})"
-        raise SpecError(Fault(document.place(what), f"{len(names)} inputs have {len(getattr(old, what))} {what}; give {wanted}"))
+        raise SpecError(Diagnostic(document.place(what), f"{len(names)} inputs have {len(getattr(old, what))} {what}; give {wanted}"))
     layer = pb.LayerParameter(name="input", type="Input", top=names)
     for shape in shapes[: len(names)]:
         layer.input_param.shape.add(dim=shape)

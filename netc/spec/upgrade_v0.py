@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from netc import netc_pb2 as pb
-from netc.errors import Fault, SpecError, near
+from netc.errors import Diagnostic, SpecError, near
 from netc.spec.document import Document, FieldPath
 
 CONV, IP, POOL, LRN, WINDOW = "convolution_param", "inner_product_param", "pooling_param", "lrn_param", "window_data_param"
@@ -62,17 +62,17 @@ def upgrade_v0(document: Document) -> Document:
     another than one convolution or pooling, or a type is unknown.
     """
     old, warnings = document.message, list(document.warnings)
-    faults: list[Fault] = []
+    errors: list[Diagnostic] = []
     net = pb.NetParameter(input=old.input, input_dim=old.input_dim)  # the rest came later than V0
     for field in ("name", "force_backward"):
         if old.HasField(field):
             setattr(net, field, getattr(old, field))
-    kept, padding = _padding(document, faults)
+    kept, padding = _padding(document, errors)
     for k in kept:
         pad, bottoms = padding.get(k, (None, list(old.layers[k].bottom)))
-        _layer(document, k, net.layers.add(bottom=bottoms, top=old.layers[k].top), pad, faults, warnings)
-    if faults:
-        raise SpecError(*faults)
+        _layer(document, k, net.layers.add(bottom=bottoms, top=old.layers[k].top), pad, errors, warnings)
+    if errors:
+        raise SpecError(*errors)
     numbers = {k: i for i, k in enumerate(kept)}
     types = {k: old.layers[k].layer.type for k in kept}
     positions = {}
@@ -84,7 +84,7 @@ def upgrade_v0(document: Document) -> Document:
     return replace(document, message=net, positions=positions, warnings=tuple(warnings))
 
 
-def _padding(document: Document, faults: list[Fault]) -> tuple[list[int], dict[int, tuple[int, list[str]]]]:
+def _padding(document: Document, errors: list[Diagnostic]) -> tuple[list[int], dict[int, tuple[int, list[str]]]]:
     """The layers that stay, and of those behind a padding layer: the pad, and the bottom that it was made for."""
     layers, kept, found = document.message.layers, [], {}
     made = dict.fromkeys(document.message.input, -1)
@@ -95,14 +95,14 @@ def _padding(document: Document, faults: list[Fault]) -> tuple[list[int], dict[i
         for j, name in enumerate(layer.bottom):
             place = document.place("layers", k, "bottom", j)
             if name not in made:
-                faults.append(Fault(place, f"layer {layer.layer.name!r}: reads {name!r}, which no layer before it writes"))
+                errors.append(Diagnostic(place, f"layer {layer.layer.name!r}: reads {name!r}, which no layer before it writes"))
                 continue
             source = layers[made[name]] if made[name] >= 0 else None
             if source is None or source.layer.type != "padding":
                 continue
             if type_ not in ("conv", "pool") or len(layer.bottom) != 1 or len(source.bottom) != 1 or len(source.top) != 1:
                 text = f"layer {layer.layer.name!r}: a padding layer leads from one blob to one conv or pool; this is {type_!r}"
-                faults.append(Fault(place, text))
+                errors.append(Diagnostic(place, text))
                 continue
             bottoms[j] = source.bottom[0]
             found[k] = (source.layer.pad, bottoms)
@@ -110,7 +110,7 @@ def _padding(document: Document, faults: list[Fault]) -> tuple[list[int], dict[i
     return kept, found
 
 
-def _layer(document: Document, k: int, new: Any, pad: int | None, faults: list[Fault], warnings: list[Fault]) -> None:
+def _layer(document: Document, k: int, new: Any, pad: int | None, errors: list[Diagnostic], warnings: list[Diagnostic]) -> None:
     """Fill the V1 layer `new` with what the V0 layer number `k` says, with `pad` where a padding layer stood before it."""
     frame = document.message.layers[k]
     old = pb.V0LayerParameter()
@@ -122,7 +122,7 @@ def _layer(document: Document, k: int, new: Any, pad: int | None, faults: list[F
             new.type = pb.V1LayerParameter.LayerType.Value(TYPES.get(old.type, old.type.upper()))
         else:
             text = f"there is no layer type {old.type!r} in Caffe's format of 2013; {near(old.type, KNOWN)}"
-            faults.append(Fault(document.place("layers", k, "layer", "type"), text))
+            errors.append(Diagnostic(document.place("layers", k, "layer", "type"), text))
     for field, value in old.ListFields():
         name = field.name
         if name in OWN:
@@ -133,7 +133,7 @@ def _layer(document: Document, k: int, new: Any, pad: int | None, faults: list[F
             _set(getattr(new, MOVES[name][0][old.type]), MOVES[name][1], value)
         elif name in MOVES:
             place = document.place("layers", k, "layer", name)
-            warnings.append(Fault(place, f"layer {old.name!r}: {old.type!r} has no {name}; it is dropped"))
+            warnings.append(Diagnostic(place, f"layer {old.name!r}: {old.type!r} has no {name}; it is dropped"))
 
 
 def _set(message: Any, name: str, value: Any) -> None:

@@ -4,18 +4,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from netc import netc_pb2 as pb
-from netc.errors import Fault
+from netc.errors import Diagnostic
 from netc.spec.document import Document, FieldPath
 
 DEEPEST = 20  # levels: protobuf's binary form takes no more than 100 messages within each other
 TOO_DEEP = "mappings and lists stand too deep within each other"
 
 
-def faults(document: Document) -> tuple[Fault, ...]:
-    """A fault for each layer whose `custom` is deeper than DEEPEST, so that no spelling holds what another cannot."""
+def errors(document: Document) -> tuple[Diagnostic, ...]:
+    """An error for each layer whose `custom` is deeper than DEEPEST, so that no spelling holds what another cannot."""
     layers = _layers(document.message)
     deep = (path for path, layer in layers if layer.HasField("custom") and _deeper(layer.custom.fields.values(), DEEPEST))
-    return tuple(Fault(document.place(*path, "custom"), TOO_DEEP) for path in deep)
+    return tuple(Diagnostic(document.place(*path, "custom"), TOO_DEEP) for path in deep)
 
 
 def _layers(message: Any) -> Iterator[tuple[FieldPath, pb.LayerParameter]]:

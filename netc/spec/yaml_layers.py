@@ -23,12 +23,12 @@ def layer_parts(reading: Reading, node: Node) -> tuple[ScalarNode | None, Fields
     types = [value for key, value in fields if key.value == "type"]
     if types:
         if len(types) > 1 or not isinstance(types[0], ScalarNode):
-            reading.fault(at(types[-1]), "a layer has one type")
+            reading.error(at(types[-1]), "a layer has one type")
             return None, []
         return None if is_unset(types[0]) else types[0], [pair for pair in fields if pair[0].value != "type"]
     if len(fields) == 1 and fields[0][0].value not in LAYER_FIELDS:
         return fields[0][0], _inner(reading, *fields[0])
-    reading.fault(at(node), _no_layer(node, fields))
+    reading.error(at(node), _no_layer(node, fields))
     return None, []
 
 
@@ -36,7 +36,7 @@ def _inner(reading: Reading, key: ScalarNode, value: Node) -> Fields:
     if isinstance(value, MappingNode):
         return pairs(reading, value)
     if not isinstance(value, ScalarNode) or given(value):
-        reading.fault(at(value), f"what follows {key.value!r} is a mapping of its fields, `{{field: value, ...}}`; {named(value)} came")
+        reading.error(at(value), f"what follows {key.value!r} is a mapping of its fields, `{{field: value, ...}}`; {named(value)} came")
     return []
 
 
@@ -51,7 +51,7 @@ def _no_layer(node: Node, fields: Fields) -> str:
 
 
 def layer_target(reading: Reading, layer: Any, key: ScalarNode, path: FieldPath) -> tuple[Any, FieldDescriptor | None, FieldPath]:
-    """The message that a key of a layer belongs to, its field there, and that message's path; else only a fault."""
+    """The message that a key of a layer belongs to, its field there, and that message's path; else only an error."""
     name, own = key.value, own_fields(layer.type)
     if name in own:
         param, field = own[name]
@@ -65,7 +65,7 @@ def layer_target(reading: Reading, layer: Any, key: ScalarNode, path: FieldPath)
 
 
 def _unknown_field(reading: Reading, layer: Any, key: ScalarNode, path: FieldPath) -> tuple[Any, FieldDescriptor | None, FieldPath]:
-    """A fault, and the field that must be meant, if that is plain and it is not there yet."""
+    """An error, and the field that must be meant, if that is plain and it is not there yet."""
     own = own_fields(layer.type)
     known = {n: ((), f) for n, f in LAYER_FIELDS.items() if not n.endswith("_param")} | {n: ((p,), f) for n, (p, f) in own.items()}
     hint, meant = field_hint(key.value, known)
@@ -74,7 +74,7 @@ def _unknown_field(reading: Reading, layer: Any, key: ScalarNode, path: FieldPat
         hint, meant = f"it is a field of {', '.join(others[:4])}{' and others' if len(others) > 4 else ''}", ""
     inner, field = known.get(meant, ((), None))
     taken = (*path, *inner, meant) in reading.positions
-    reading.fault(at(key), f"{layer.type or 'the layer'} has no field {key.value!r}; {hint}", plain=field is not None and not taken)
+    reading.error(at(key), f"{layer.type or 'the layer'} has no field {key.value!r}; {hint}", plain=field is not None and not taken)
     target = layer
     for name in inner if not taken else ():
         target = getattr(layer, name)
@@ -83,16 +83,16 @@ def _unknown_field(reading: Reading, layer: Any, key: ScalarNode, path: FieldPat
 
 
 def type_of(reading: Reading, type_node: ScalarNode, fields: Fields) -> str:
-    """The type that is meant. One that is not in the table and yet has fields that do not stand under `custom` is a fault."""
+    """The type that is meant. One that is not in the table and yet has fields that do not stand under `custom` is an error."""
     name, own = type_node.value, [key.value for key, _ in fields if key.value not in LAYER_FIELDS]
     if not own or name in KINDS:
         return name
     if name in registry.layer:
-        reading.fault(at(type_node), f"{name} is a plug-in's layer, which has its fields under `custom`: {', '.join(own)}")
+        reading.error(at(type_node), f"{name} is a plug-in's layer, which has its fields under `custom`: {', '.join(own)}")
         return name
     hint, meant = type_hint(name, KINDS)
     more = "" if meant else f" (a plug-in's type has its fields, {', '.join(own)}, under `custom`)"
-    reading.fault(at(type_node), f"there is no layer type {name!r}; {hint}{more}", plain=bool(meant))
+    reading.error(at(type_node), f"there is no layer type {name!r}; {hint}{more}", plain=bool(meant))
     return meant or name
 
 
@@ -113,7 +113,7 @@ def complete(reading: Reading, layers: list[tuple[Node, Any, set[str]]], net: An
                 several = of_type.default_bottom("") is None
                 reason = "it reads several blobs: `bottom: [a, b]`" if several else "nothing stands above it that it could read"
                 with reading.judging((*path, "layer", k)):
-                    reading.fault(at(node), f"{layer.type} needs `bottom`: {reason}")
+                    reading.error(at(node), f"{layer.type} needs `bottom`: {reason}")
             layer.bottom.extend(bottom or [])
         if "top" not in written:
             layer.top.extend(of_type.default_top(layer.name, layer.bottom, "bottom" not in written))

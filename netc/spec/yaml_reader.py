@@ -5,7 +5,7 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from netc.errors import Fault, SpecError
+from netc.errors import Diagnostic, SpecError
 from netc.spec.document import Document, FieldPath
 from netc.spec.reading import NET, Reading
 from netc.spec.scalars import from_text
@@ -16,7 +16,7 @@ from netc.spec.yaml_nodes import at, given, is_unset, named, pairs, struct_value
 
 
 def parse_yaml(text: str, message_type: type[Any], path: str = "<text>") -> Document:
-    """The message that a YAML text spells, with its faults. SpecError where the text is no YAML."""
+    """The message that a YAML text spells, with its errors. SpecError where the text is no YAML."""
     reading = Reading(path, text)
     message = message_type()
     try:
@@ -24,7 +24,7 @@ def parse_yaml(text: str, message_type: type[Any], path: str = "<text>") -> Docu
         if root is not None:
             _message(reading, root, message, ())
     except RecursionError as e:
-        raise SpecError(Fault(path, TOO_DEEP)) from e
+        raise SpecError(Diagnostic(path, TOO_DEEP)) from e
     return reading.finish(message)
 
 
@@ -38,7 +38,7 @@ def _message(reading: Reading, node: Node, message: Any, path: FieldPath) -> Non
         return
     if not isinstance(node, MappingNode):
         what = path[-1] if path else "the file"
-        reading.fault(at(node), f"{what} is a mapping of {owner.name}'s fields; {named(node)} came")
+        reading.error(at(node), f"{what} is a mapping of {owner.name}'s fields; {named(node)} came")
     elif owner.full_name == "google.protobuf.Struct":
         message.update(struct_value(reading, node))
     else:
@@ -81,16 +81,16 @@ def _field(reading: Reading, key: Node, value: Node, message: Any, field: FieldD
 
 
 def _scalar(reading: Reading, key: Node, node: Node, field: FieldDescriptor) -> Any:
-    """The value of a scalar; a fault and None where it is none. One that is not there has no place but its key's."""
+    """The value of a scalar; an error and None where it is none. One that is not there has no place but its key's."""
     if not isinstance(node, ScalarNode):
-        reading.fault(at(node), f"{field.name} is a single value; {named(node)} came")
+        reading.error(at(node), f"{field.name} is a single value; {named(node)} came")
     elif not given(node):
-        reading.fault(at(key), f"{field.name} has no value")
+        reading.error(at(key), f"{field.name} has no value")
     else:
         try:
             return from_text(field, node.value)
         except ValueError as e:
-            reading.fault(at(node), str(e))
+            reading.error(at(node), str(e))
     return None
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from netc.compiler.lower import Reading
-from netc.errors import Fault
+from netc.errors import Diagnostic
 from netc.graph.ir import Value
 
 MOST_VALUES = 5  # different values that a message names
@@ -54,11 +54,11 @@ def base_of(value: Value) -> Value:
     return value
 
 
-def fault_of(reading: Reading, found: Found, of: str) -> Fault:
+def diagnostic_of(reading: Reading, found: Found, of: str) -> Diagnostic:
     """The sentence on values of `of` that a reading has found outside of its domain."""
     layer = reading.layer
     text = f"{reading.blob!r} of {of} has {found}; it must hold {reading.domain}"
-    return Fault(layer.at("bottom", reading.bottom), f"layer {layer.name!r} ({layer.type}): {text}")
+    return Diagnostic(layer.at("bottom", reading.bottom), f"layer {layer.name!r} ({layer.type}): {text}")
 
 
 def _said(value: float, count: int, place: str) -> str:

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from netc import netc_pb2 as pb
 from netc import registry, schedules
-from netc.errors import DataError, DivergedError, Fault, RunError
+from netc.errors import DataError, Diagnostic, DivergedError, RunError
+from netc.spec.solver_settings import SolverSettings
 
 
-def advice(solver: pb.SolverParameter) -> str:
+def advice(solver: SolverSettings) -> str:
     """What to try where a loss is no number."""
     usual = registry.optimizer.facts[solver.type].get("usual")
     smaller = solver.base_lr / 10 if usual is None or solver.base_lr <= usual else min(usual, solver.base_lr / 10)
@@ -15,11 +15,11 @@ def advice(solver: pb.SolverParameter) -> str:
     return f"{rate}; warm-up (warmup_iter) and clip_gradients help too, and inputs of about -1 to 1 (`scale`, mean)"
 
 
-def diverged(loss: float, iteration: int, why: Fault, solver: pb.SolverParameter, max_iter: int) -> DivergedError:
+def diverged(loss: float, iteration: int, why: Diagnostic, solver: SolverSettings, max_iter: int) -> DivergedError:
     """The error of a loss that is no number; `why` names the layer where that began."""
     now = schedules.rate(solver, iteration, max_iter)
     grown = f"the rate has grown to {now:.3g} by then ({solver.lr_policy}); " if now > 2 * solver.base_lr else ""
-    return DivergedError(Fault(why.place, f"the loss is {loss} at iteration {iteration}: {why.text}.\n    {grown}{advice(solver)}"))
+    return DivergedError(Diagnostic(why.place, f"the loss is {loss} at iteration {iteration}: {why.text}.\n    {grown}{advice(solver)}"))
 
 
 def with_way_on(error: RunError | DataError, kept: Path | None) -> RunError | DataError:
@@ -32,5 +32,5 @@ def with_way_on(error: RunError | DataError, kept: Path | None) -> RunError | Da
         text = f"the newest snapshot is of before that; a new run, with another solver, goes on from it: --snapshot {kept}"
     else:
         text = f"the newest snapshot, {kept}, is whole; once the cause is gone, --resume goes on from it"
-    first, *others = error.faults
-    return type(error)(Fault(first.place, f"{first.text}\n    {text}"), *others)
+    first, *others = error.diagnostics
+    return type(error)(Diagnostic(first.place, f"{first.text}\n    {text}"), *others)

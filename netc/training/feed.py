@@ -8,10 +8,11 @@ import numpy as np
 
 from netc import data, random
 from netc.compiler.lower import Lowered
-from netc.errors import DataError, Fault, SpecError
+from netc.errors import DataError, Diagnostic, SpecError
+from netc.graph.contract import BATCH, NOISE, SINK
 from netc.graph.ir import Graph, Node
-from netc.layers.context import BATCH, NOISE, SINK
-from netc.net.resolve import VALIDATION, Layer, Net
+from netc.graph.leaves import NoiseInfo
+from netc.net.model import VALIDATION, Layer, Net
 from netc.spec import paths
 from netc.training.labels import Checks
 
@@ -29,19 +30,19 @@ class Feeder:
     def __init__(self, net: Net, graph: Graph, seed: int, base: str, iter_size: int = 1, validation: bool = False,
                  lowered: Lowered | None = None, folder: Path | None = None):  # fmt: skip
         self.net = net
-        inputs = {n.attrs["name"]: n for n in graph.leaves("Input")}
-        fed = {BATCH + top for layer in net.sources for top in layer.tops}
-        unfed = sorted(n.removeprefix(BATCH) for n in inputs if n.startswith(BATCH) and n not in fed)
+        inputs = {n.name: n for n in graph.leaves("Input")}
+        fed = {BATCH(top) for layer in net.sources for top in layer.tops}
+        unfed = sorted(BATCH.bare(n) for n in inputs if n in BATCH and n not in fed)
         if unfed:
             raise SpecError(f"{net.document.place()}: nothing feeds {', '.join(map(repr, unfed))}; a Data layer can")
         self.iter_size, self.seed = iter_size, seed
-        self.noise = [n for n in inputs.values() if n.attrs["name"].startswith(NOISE)]
-        self.wanted = {n for n in inputs if n.startswith(BATCH)}
+        self.noise = [n for n in inputs.values() if n.name in NOISE]
+        self.wanted = {n for n in inputs if n in BATCH}
         self.layers = net.sources
         self.sinks = sinks_of(net.layers, base, folder)
         validated = [validation and layer.source is not None and layer.source.has_validation for layer in net.sources]
         phases = [VALIDATION if own else net.phase for own in validated]
-        self.sources = [_opened(layer, p, seed, base, iter_size) for layer, p in zip(net.sources, phases, strict=True)]
+        self.sources = [_opened(layer, p, seed, iter_size) for layer, p in zip(net.sources, phases, strict=True)]
         phase = VALIDATION if any(validated) else net.phase
         self.checks = None if lowered is None else Checks(lowered, self.layers, self.sources, phase)
         if self.checks is not None:
@@ -50,12 +51,12 @@ class Feeder:
     def __call__(self, iteration: int, sub_batch: int = 0) -> Feeds:
         return self._with_noise(self._batches(iteration, sub_batch), iteration, sub_batch)
 
-    def no_numbers(self, feeds: Feeds, iteration: int, sub_batch: int = 0) -> list[Fault]:
+    def no_numbers(self, feeds: Feeds, iteration: int, sub_batch: int = 0) -> list[Diagnostic]:
         """What is NaN or infinite in a batch that was fed, by its source and row."""
         if self.checks is None:
             return []
         self.checks.look_for_nan(feeds, iteration, sub_batch)
-        return self.checks.faults(f"a batch of {self.checks.phase}")
+        return self.checks.errors(f"a batch of {self.checks.phase}")
 
     def once(self, index: int) -> Feeds:
         """The feeds of batch `index` of one pass: the last one has no row of the first, and as few rows of sources without an end."""
@@ -63,28 +64,28 @@ class Feeder:
         left = self.rows - index * self.batch_size if self.rows is not None else 0
         for layer, source in zip(self.layers, self.sources, strict=True):
             if 0 < left < source.batch_size == self.batch_size and (source.wraps or source.rows is None):
-                feeds |= {BATCH + n: feeds[BATCH + n][:left] for n in layer.tops if len(feeds.get(BATCH + n, ())) == source.batch_size}
+                feeds |= {BATCH(n): feeds[BATCH(n)][:left] for n in layer.tops if len(feeds.get(BATCH(n), ())) == source.batch_size}
         return self._with_noise(feeds, index, 0)
 
     def _batches(self, iteration: int, sub_batch: int) -> Feeds:
         feeds: Feeds = {}
         for layer, source in zip(self.layers, self.sources, strict=True):
             for top, array in zip(layer.tops, source.batch(iteration, sub_batch), strict=False):
-                if BATCH + top in self.wanted:
-                    feeds[BATCH + top] = np.ascontiguousarray(array)
+                if BATCH(top) in self.wanted:
+                    feeds[BATCH(top)] = np.ascontiguousarray(array)
         if self.checks is not None:
             self.checks.batch(feeds, iteration, sub_batch)
         return feeds
 
     def _with_noise(self, feeds: Feeds, iteration: int, sub_batch: int) -> Feeds:
         rows = self.size(feeds)
-        return feeds | {n.attrs["name"]: draw(n, self.seed, iteration, sub_batch, rows) for n in self.noise}
+        return feeds | {n.name: draw(n, self.seed, iteration, sub_batch, rows) for n in self.noise}
 
     def kept(self, results: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """What a step gave, without that which goes into the net's sinks; those have it now."""
         for layer, sink in self.sinks:
-            sink.write(*(results[f"{SINK}{layer.name}/{k}"] for k in range(len(layer.bottoms))))
-        return {name: array for name, array in results.items() if not name.startswith(SINK)}
+            sink.write(*(results[SINK(f"{layer.name}/{k}")] for k in range(len(layer.bottoms))))
+        return {name: array for name, array in results.items() if name not in SINK}
 
     def counted(self, index: int) -> Feeds:
         """The feeds of batch `index`, counted over all sub-batches."""
@@ -93,7 +94,7 @@ class Feeder:
     def size(self, feeds: Feeds) -> int:
         """The rows of a batch that was fed, of which the last of a test may have fewer."""
         described = [pair for layer in self.layers if layer.source for pair in zip(layer.tops, layer.source.tops, strict=False)]
-        fed = [(feeds[BATCH + name], top.batch_axis or 0) for name, top in described if BATCH + name in feeds]
+        fed = [(feeds[BATCH(name)], top.batch_axis or 0) for name, top in described if BATCH(name) in feeds]
         return max((array.shape[axis] for array, axis in fed if array.ndim), default=1)
 
     def skipped(self) -> list[str]:
@@ -146,17 +147,18 @@ def sinks_of(layers: Iterable[Layer], base: str, folder: Path | None = None) -> 
     return [(layer, layer.facts["sink"](layer.param, place) if place else _Refused(layer.name)) for layer in found]
 
 
-def _opened(layer: Layer, phase: str, seed: int, base: str, iter_size: int) -> data.Source:
+def _opened(layer: Layer, phase: str, seed: int, iter_size: int) -> data.Source:
     """The source of a data layer. DataError at the layer's place, or within its files."""
+    assert layer.reader is not None
     try:
-        return data.open(layer.param, phase, seed, base, iter_size)
+        return layer.reader.open(seed, iter_size, phase)
     except DataError as e:
         place = layer.at(data.message_name(layer.param), "source")
-        raise type(e)(*(f if f.place else Fault(place, f"layer {layer.name!r}: {f.text}") for f in e.faults)) from e
+        raise type(e)(*(f if f.place else Diagnostic(place, f"layer {layer.name!r}: {f.text}") for f in e.diagnostics)) from e
 
 
 def draw(node: Node, seed: int, iteration: int, sub_batch: int = 0, rows: int = 1) -> np.ndarray:
     """The random numbers that a noise input is fed in one step. `rows` stands for a symbolic batch."""
-    attrs: Any = node.attrs
+    assert isinstance(node.info, NoiseInfo)
     shape = tuple(rows if isinstance(d, str) else int(d) for d in node.types[0].shape)
-    return random.draw(attrs["distribution"], random.key(seed, attrs["key"]), shape, iteration, sub_batch)
+    return random.draw(node.info.distribution, random.key(seed, node.info.key), shape, iteration, sub_batch)

@@ -11,14 +11,14 @@ import numpy as np
 
 from netc import data
 from netc.compiler.lower import Lowered, Reading
-from netc.errors import DataError, Fault
+from netc.errors import DataError, Diagnostic
+from netc.graph.contract import BATCH
 from netc.graph.ir import Graph, Node
-from netc.layers.context import BATCH
-from netc.net.resolve import Layer
+from netc.net.model import Layer
 from netc.runtime.chain import open_graph
 from netc.runtime.session import Runs
 from netc.spec.fields import KINDS
-from netc.training.bad_values import Found, Place, base_of, fault_of, nowhere
+from netc.training.bad_values import Found, Place, base_of, diagnostic_of, nowhere
 
 CHUNK = 2**20  # numbers of a column that are looked at together
 ROW_BY_ROW = {
@@ -37,7 +37,7 @@ class Column:
 
     @property
     def name(self) -> str:
-        return BATCH + self.layer.tops[self.top]
+        return BATCH(self.layer.tops[self.top])
 
     @property
     def spec(self) -> data.TopSpec:
@@ -95,14 +95,14 @@ class Checks:
             if reading.guard or key in known:
                 continue
             known.add(key)
-            column = self.columns.get(base.node.attrs.get("name", "")) if base.node.key == ("netc", "Input") else None
+            column = self.columns.get(base.node.name) if base.node.key == ("netc", "Input") else None
             if column is not None:
                 self._direct.append((reading, column))
-            elif base.node.key != ("netc", "Input") and all(n.attrs["name"] in self.columns for n in _inputs(reading)):
+            elif base.node.key != ("netc", "Input") and all(n.name in self.columns for n in _inputs(reading)):
                 self._derived.append(reading)
         layers_of_ones_own = [x for x in lowered.net.layers if x.type == "Python" or x.type not in KINDS]
         gaps = {b for x in layers_of_ones_own for b in x.bottoms}  # what these may do with NaN only they know
-        used = {BATCH + b for x in lowered.net.layers for b in x.bottoms if b not in gaps}
+        used = {BATCH(b) for x in lowered.net.layers for b in x.bottoms if b not in gaps}
         self._numbers = [column for name, column in self.columns.items() if name in used]
         self._sessions: dict[Reading, Runs] = {}
         self._found: dict[Reading, Found] = {}
@@ -118,37 +118,37 @@ class Checks:
         for reading, column in looked:  # a first top of floats is not yet what it will be: its mean is subtracted
             for array, place in column.parts():
                 self._note(reading, array, place)
-        if faults := self.faults(self.phase):
-            raise DataError(*faults)
+        if errors := self.errors(self.phase):
+            raise DataError(*errors)
         self._direct = [pair for pair in self._direct if pair not in looked]
 
     def batch(self, feeds: Mapping[str, np.ndarray], iteration: int, sub_batch: int = 0) -> None:
         """Look at what was not looked at, in a batch that is to be fed. DataError for what is wrong."""
         self.look(feeds, iteration, sub_batch)
-        if faults := self.faults(f"a batch of {self.phase}"):
-            raise DataError(*faults)
+        if errors := self.errors(f"a batch of {self.phase}"):
+            raise DataError(*errors)
 
     def look(self, feeds: Mapping[str, np.ndarray], iteration: int, sub_batch: int = 0) -> None:
-        """Note what is wrong in a batch, for `faults`."""
+        """Note what is wrong in a batch, for `errors`."""
         for reading, column in self._direct:
             if column.name in feeds:
                 self._note(reading, feeds[column.name], self._placed(column, iteration, sub_batch))
         for reading in self._derived:
             inputs = _inputs(reading)
-            if all(n.attrs["name"] in feeds for n in inputs):
-                fed = [self.columns[n.attrs["name"]] for n in inputs]
+            if all(n.name in feeds for n in inputs):
+                fed = [self.columns[n.name] for n in inputs]
                 known = len(fed) == 1 and _keeps_rows(reading, fed[0].spec.batch_axis)
                 self._note(reading, self._made(reading, feeds), self._placed(fed[0], iteration, sub_batch) if known else nowhere)
 
-    def faults(self, of: str) -> list[Fault]:
+    def errors(self, of: str) -> list[Diagnostic]:
         """What was noted since the last call."""
         found = [_no_numbers(self.columns[name], what, of) for name, what in self._no_numbers.items()]
-        found += [fault_of(reading, what, of) for reading, what in self._found.items()]
+        found += [diagnostic_of(reading, what, of) for reading, what in self._found.items()]
         self._found, self._no_numbers = {}, {}
         return found
 
     def look_for_nan(self, feeds: Mapping[str, np.ndarray], iteration: int, sub_batch: int = 0) -> None:
-        """Note what is NaN or infinite in a batch, for `faults`."""
+        """Note what is NaN or infinite in a batch, for `errors`."""
         for column in (c for c in self._numbers if c.name in feeds):
             self._note_nan(column, feeds[column.name], self._placed(column, iteration, sub_batch))
 
@@ -168,7 +168,7 @@ class Checks:
         """The labels that layers make of what is fed."""
         if reading not in self._sessions:
             self._sessions[reading] = open_graph(Graph("labels", {"labels": reading.value}))
-        given = {n.attrs["name"]: _filled(feeds[n.attrs["name"]], n.types[0].shape) for n in _inputs(reading)}
+        given = {n.name: _filled(feeds[n.name], n.types[0].shape) for n in _inputs(reading)}
         return self._sessions[reading].run(given)["labels"]
 
 
@@ -188,10 +188,10 @@ def _keeps_rows(reading: Reading, axis: int | None) -> bool:
     return all(n.op in ROW_BY_ROW and n.types[0].shape[: axis + 1] == rows and n.attrs.get("axis", -1) not in range(axis + 1) for n in made)
 
 
-def _no_numbers(column: Column, found: Found, of: str) -> Fault:
+def _no_numbers(column: Column, found: Found, of: str) -> Diagnostic:
     layer, name = column.layer, column.layer.tops[column.top]
     text = f"{name!r} of {of} has {found}; take these rows out of the data, or fill in numbers"
-    return Fault(layer.at(), f"layer {layer.name!r}: {text}")
+    return Diagnostic(layer.at(), f"layer {layer.name!r}: {text}")
 
 
 def _filled(array: np.ndarray, shape: Sequence[int | str]) -> np.ndarray:

@@ -4,20 +4,20 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from netc.errors import Fault
+from netc.errors import Diagnostic
 from netc.graph.emit import input_name
 from netc.graph.ir import Graph, Node
 from netc.runtime.backend import Backend
 from netc.runtime.chain import open_graph
 
 
-def first_bad(graph: Graph, backend: Backend, feeds: Mapping[str, np.ndarray], states: Mapping[str, np.ndarray]) -> Fault:
+def first_bad(graph: Graph, backend: Backend, feeds: Mapping[str, np.ndarray], states: Mapping[str, np.ndarray]) -> Diagnostic:
     """What names the first layer, in the order they run, with a value that is NaN or infinite, and its place."""
-    layers = {input_name(n.outputs[0]): n.attrs["layer"] for n in graph.leaves("State")}
+    layers = {input_name(n.outputs[0]): n.state.layer for n in graph.leaves("State")}
     for name, array in {**feeds, **states}.items():
         if not np.isfinite(array).all():
             made = f"; the update of layer {layers[name]!r} in the iteration before made it" if layers.get(name) else ""
-            return Fault("", f"{name} holds {_what(array)} before the step{made}")
+            return Diagnostic("", f"{name} holds {_what(array)} before the step{made}")
     found: list[Node] = []
     for node in graph.nodes:
         if node.domain != "netc" and node.types and node.types[0].dtype.kind == "f":
@@ -30,15 +30,15 @@ def first_bad(graph: Graph, backend: Backend, feeds: Mapping[str, np.ndarray], s
     for k, node in enumerate(found):
         if not np.isfinite(values[str(k)]).all():
             o = node.origin
-            return Fault(o.place, f"the first is {_what(values[str(k)])} in the {o.part} pass of layer {o.layer!r}, op {node.op}")
-    return Fault("", "every value of the step is finite when it is run again")
+            return Diagnostic(o.place, f"the first is {_what(values[str(k)])} in the {o.part} pass of layer {o.layer!r}, op {node.op}")
+    return Diagnostic("", "every value of the step is finite when it is run again")
 
 
 def spoiled(states: Mapping[str, np.ndarray], nodes: Mapping[str, Node]) -> str | None:
     """A sentence that names the first state with a value that is NaN or infinite; None if there is none."""
     for name, array in states.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
-            layer = nodes[name].attrs["layer"]
+            layer = nodes[name].state.layer
             return f"{name} holds {_what(array)}" + (f"; the last update of layer {layer!r} made it" if layer else "")
     return None
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from netc.errors import DataError, Fault, SnapshotError
+from netc.errors import DataError, Diagnostic, SnapshotError
 from netc.formats.caffe_weights import read_weights
 from netc.graph.ir import Node, Value
 from netc.runtime import snapshot
@@ -46,14 +46,14 @@ def found_weights(path: str, states: Mapping[str, Node], blobs: Blobs) -> Weight
     `blobs` are the learned blobs of each layer, see `Lowered.layer_blobs`. SnapshotError if a shape or the number of a
     layer's blobs differs, or if nothing matches.
     """
-    kept = {n: s for n, s in states.items() if s.attrs["kind"] in ("parameter", "statistic")}
+    kept = {n: s for n, s in states.items() if s.state.is_weight}
     found, names = _by_blob(path, blobs) if Path(path).suffix in CAFFE else _by_name(path, kept)
     if not found:
         raise SnapshotError(f"{path}: holds no weights of this net; the net has {', '.join(sorted(kept)[:8])}")
     found = {n: a for n, a in found.items() if n in kept}
-    layers = dict.fromkeys(s.attrs["layer"] for s in kept.values())
-    missing = {s.attrs["layer"]: [n for n in kept if n not in found and kept[n].attrs["layer"] == s.attrs["layer"]] for s in kept.values()}
-    loaded = dict.fromkeys(kept[n].attrs["layer"] for n in found)
+    layers = dict.fromkeys(s.state.layer for s in kept.values())
+    missing = {s.state.layer: [n for n in kept if n not in found and kept[n].state.layer == s.state.layer] for s in kept.values()}
+    loaded = dict.fromkeys(kept[n].state.layer for n in found)
     fresh = [name if name not in loaded else ", ".join(missing[name]) for name in layers if missing[name]]
     own = {*layers, *(layer for layer, wanted in blobs.items() if wanted)}
     unused = [name for name in names if name not in own]
@@ -73,9 +73,9 @@ def state_of(blob: Value) -> Node:
 def _by_name(path: str, states: Mapping[str, Node]) -> tuple[dict[str, np.ndarray], list[str]]:
     """The values of states, and the names of the layers of all that the file has: of `conv1.weight` and its slots, `conv1`."""
     arrays = snapshot.read_weights(path)
-    faults = [f for n, s in states.items() if n in arrays and (f := _misfit(path, n, s, arrays[n], s.types[0].shape))]
-    if faults:
-        raise SnapshotError(*faults)
+    errors = [f for n, s in states.items() if n in arrays and (f := _misfit(path, n, s, arrays[n], s.types[0].shape))]
+    if errors:
+        raise SnapshotError(*errors)
     return {name: _fitted(arrays[name], states[name].types[0].shape) for name in states if name in arrays}, [
         layer for name in arrays if (layer := name.rpartition(".")[0]) and layer not in arrays
     ]
@@ -85,43 +85,43 @@ def _by_blob(path: str, blobs: Blobs) -> tuple[dict[str, np.ndarray], list[str]]
     """The values of states, and the names of all layers of the file."""
     layers = read_weights(path)
     found: dict[str, np.ndarray] = {}
-    faults: list[Fault] = []
+    errors: list[Diagnostic] = []
     for layer, wanted in blobs.items():
         given = layers.get(layer, [])
         if not wanted or not given:
             continue
         if len(wanted) != len(given):
             text = f"layer {layer!r} has {len(given)} blobs in {path}, but {len(wanted)} in the net (bias_term says whether it has a bias)"
-            faults.append(Fault(state_of(wanted[0]).origin.place, text))
+            errors.append(Diagnostic(state_of(wanted[0]).origin.place, text))
             continue
         for k, (blob, array) in enumerate(zip(wanted, given, strict=True)):
             state = state_of(blob)
-            if fault := _misfit(path, f"blob {k} ({_last_name(state)}) of layer {layer!r}", state, array, blob.shape):
-                faults.append(fault)
+            if diagnostic := _misfit(path, f"blob {k} ({_last_name(state)}) of layer {layer!r}", state, array, blob.shape):
+                errors.append(diagnostic)
                 continue
-            found[state.attrs["name"]] = _fitted(array, blob.shape).reshape(tuple(map(int, state.types[0].shape)))
-    if faults:
-        raise SnapshotError(*faults)
+            found[state.name] = _fitted(array, blob.shape).reshape(tuple(map(int, state.types[0].shape)))
+    if errors:
+        raise SnapshotError(*errors)
     return found, list(layers)
 
 
-def _misfit(path: str, name: str, state: Node, array: np.ndarray, wanted: tuple[int | str, ...]) -> Fault | None:
+def _misfit(path: str, name: str, state: Node, array: np.ndarray, wanted: tuple[int | str, ...]) -> Diagnostic | None:
     """What is wrong with an array for a state, at the place of its layer; None if it fits."""
     if array.dtype.kind != "f":
-        return Fault(state.origin.place, f"{name} is {array.dtype} in {path}; weights are floating-point numbers")
+        return Diagnostic(state.origin.place, f"{name} is {array.dtype} in {path}; weights are floating-point numbers")
     try:
         numbers(array, np.dtype(np.float32), name)
     except DataError as e:
-        return Fault(state.origin.place, f"{path}: {e}")
+        return Diagnostic(state.origin.place, f"{path}: {e}")
     if _plain(array.shape, wanted) == tuple(map(int, wanted)):
         return None
     shapes = f"{'x'.join(map(str, array.shape))} in {path}, but {'x'.join(map(str, wanted))} in the net"
-    return Fault(state.origin.place, f"{name} is {shapes}; to train layer {state.attrs['layer']!r} anew, give it another name")
+    return Diagnostic(state.origin.place, f"{name} is {shapes}; to train layer {state.state.layer!r} anew, give it another name")
 
 
 def _last_name(state: Node) -> str:
     """`weight` of the state `conv1.weight`."""
-    return str(state.attrs["name"]).rpartition(".")[2]
+    return str(state.name).rpartition(".")[2]
 
 
 def _plain(shape: tuple[int, ...], wanted: tuple[int | str, ...]) -> tuple[int, ...]:

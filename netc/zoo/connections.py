@@ -109,4 +109,4 @@ class BoundedServer(ThreadedWSGIServer):
                 self._open += Counter()  # forgets those that are gone
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Nothing: a client that goes away or is too slow is no fault of the server."""
+        """Nothing: a client that goes away or is too slow is no error of the server."""

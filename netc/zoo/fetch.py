@@ -21,7 +21,7 @@ from netc.errors import CutError, UntrustedError, ZooError
 from netc.files import CHUNK, cache_folder, locked, open_unlinked, replace_file, sync
 from netc.zoo import newest
 from netc.zoo.card import human_size
-from netc.zoo.folder import graph_faults, verify_folder
+from netc.zoo.folder import graph_errors, verify_folder
 from netc.zoo.index import Entry, find, read_manifest
 from netc.zoo.location import chunks, default_location, is_url, read
 from netc.zoo.minisign import MOST_BYTES, PublicKey, check, trusted_keys
@@ -171,7 +171,7 @@ def _fetch(location: str | Path, manifest: dict[str, Any], folder: Path) -> None
     with _progress(f"{manifest['name']} {manifest['version']}", sum(f["size"] for f in manifest["files"])) as advance:
         for file in manifest["files"]:
             _fetch_file(location, f"{base}/{file['name']}", file, folder / file["name"], advance)
-    wrong = [text for name in names if name.endswith(".onnx") for text in graph_faults(folder / name, names)]
+    wrong = [text for name in names if name.endswith(".onnx") for text in graph_errors(folder / name, names)]
     if wrong:
         # The folder is about to go, so the sentence names the source.
         raise ZooError("\n".join(text.replace(str(folder), f"{location}/{base}", 1) for text in wrong))

@@ -40,7 +40,7 @@ def verify_folder(folder: Path, keys: Sequence[PublicKey] = ()) -> list[str]:
     names = {file["name"] for file in manifest["files"]}
     found = [f"{p}: is not in the manifest" for p in sorted(folder.iterdir()) if p.name not in names | {MANIFEST, SIGNATURE}]
     for file in manifest["files"]:
-        found += _verify_file(folder, file) or (graph_faults(folder / file["name"], names) if file["name"].endswith(".onnx") else [])
+        found += _verify_file(folder, file) or (graph_errors(folder / file["name"], names) if file["name"].endswith(".onnx") else [])
     return found + untrusted
 
 
@@ -56,7 +56,7 @@ def _signature_problems(folder: Path, manifest: bytes, keys: Sequence[PublicKey]
     return []
 
 
-def graph_faults(path: Path, names: Collection[str]) -> list[str]:
+def graph_errors(path: Path, names: Collection[str]) -> list[str]:
     """What is wrong with an ONNX file: damage, data that is not in one of the `names` beside it, ops that need a library.
 
     A node is of ONNX's own domains, or the model holds the function that it calls. A function is of no domain in which onnxruntime

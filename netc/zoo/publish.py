@@ -21,7 +21,7 @@ from netc.errors import ZooError
 from netc.files import CHUNK, STALE, locked, sweep, sync
 from netc.zoo.amend import sign_folder
 from netc.zoo.card import model_card
-from netc.zoo.folder import graph_faults
+from netc.zoo.folder import graph_errors
 from netc.zoo.index import checked_manifest, reindex, versions_on_disk
 from netc.zoo.manifest import FORMAT, ROLES, parse_json, problems
 from netc.zoo.names import CARD, LOCK, MANIFEST, is_file_name, is_model_name, is_version, version_key
@@ -146,7 +146,7 @@ def _netc_version() -> str:
 def _check(draft: Mapping[str, Any], staging: Path) -> None:
     wrong = [f"manifest: {text}" for text in problems(draft)]
     names = [entry["name"] for entry in draft["files"]]
-    wrong += [text for name in names if name.endswith(".onnx") for text in graph_faults(staging / name, names)]
+    wrong += [text for name in names if name.endswith(".onnx") for text in graph_errors(staging / name, names)]
     if wrong:
         raise ZooError("\n".join(f"{draft['name']} cannot be published: {text}" for text in wrong))
     parse_json(_encoded(draft), "manifest")

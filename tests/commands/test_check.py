@@ -10,9 +10,9 @@ from netc.commands import advice, check
 from netc.compiler import memory
 from netc.compiler import program as contract
 from netc.compiler.memory import Step, peak
-from netc.data.named.images import MNIST
 from netc.registry import load
 from netc.spec import load_job
+from tests.data.named.records import builtin, put
 from tests.small_nets import NET, netc, write_small
 
 load()
@@ -77,9 +77,9 @@ def test_a_provider_that_lacks_an_op_is_named_with_the_layer(tmp_path):
     )
 
 
-def test_data_that_are_not_here_are_no_fault_and_their_command_is_said(tmp_path, monkeypatch):
+def test_data_that_are_not_here_are_no_error_and_their_command_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr("netc.data.named.download._fetch", lambda *_: pytest.fail("check downloads nothing"))
-    monkeypatch.setattr("netc.data.named.images.MNIST", replace(MNIST, package=None))
+    put(monkeypatch, "mnist", replace(builtin("mnist"), package=None))
     result = netc("check", "nets/lenet.yaml", NETC_DATA=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))
     assert result.exit_code == 0 and "with: netc data fetch mnist" in result.stdout
     result = netc("check", "nets/lenet.yaml", "--data", NETC_DATA=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))

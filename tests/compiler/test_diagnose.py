@@ -1,9 +1,10 @@
-"""One round lists the faults of a text and those of its net; a layer that is in doubt is not blamed, nor what hangs on it."""
+"""One round lists the errors of a text and those of its net; a layer that is in doubt is not blamed, nor what hangs on it."""
 
 import numpy as np
 import pytest
 
-from netc.compiler.diagnose import judged_job, net_faults
+from netc.compiler import compilation
+from netc.compiler.nets import JobNets
 from netc.compiler.program import program
 from netc.errors import SpecError
 from netc.registry import load
@@ -16,8 +17,8 @@ DATA = "  - Input: {top: [data, label], shape: [{dim: [8, 1, 12, 12]}, {dim: 8}]
 def places(tmp_path, layers, solver=""):
     (tmp_path / "n.yaml").write_text(f"layers:\n{DATA}{layers}{solver}")
     with pytest.raises(SpecError) as caught:
-        judged_job(str(tmp_path / "n.yaml"))
-    return [(f.place.removeprefix(f"{tmp_path}/n.yaml:"), f.text.splitlines()[0]) for f in caught.value.faults]
+        compilation.load(str(tmp_path / "n.yaml"))
+    return [(f.place.removeprefix(f"{tmp_path}/n.yaml:"), f.text.splitlines()[0]) for f in caught.value.diagnostics]
 
 
 def test_a_value_that_cannot_be_read_leaves_what_hangs_on_it_unjudged(tmp_path):
@@ -64,15 +65,15 @@ def test_nets_of_protobuf_text_and_of_caffes_old_form(tmp_path):
         'layers { name: "p" type: POOLING bottom: "data" top: "p" pooling_param { kernel_size: 40 } }\n'
     )
     with pytest.raises(SpecError) as caught:
-        judged_job(str(tmp_path / "n.prototxt"))
-    found = [f.place.removeprefix(f"{tmp_path}/n.prototxt:") for f in caught.value.faults]
+        compilation.load(str(tmp_path / "n.prototxt"))
+    found = [f.place.removeprefix(f"{tmp_path}/n.prototxt:") for f in caught.value.diagnostics]
     assert found == ["1:85", "2:38", "2:93", "3:74"]
 
 
 class TestSeveralSources:
     """Two data layers of one net."""
 
-    def faults(self, folder, rows=(20, 20), batches=(4, 4), shuffle="false", solver=""):
+    def errors(self, folder, rows=(20, 20), batches=(4, 4), shuffle="false", solver=""):
         np.savez(folder / "a.npz", data=np.zeros((rows[0], 3), np.float32))
         np.savez(folder / "b.npz", label=np.zeros(rows[1], np.int64))
         path = folder / "two.yaml"
@@ -83,21 +84,21 @@ layers:
   - InnerProduct: {{bottom: data, num_output: 2}}
   - SoftmaxWithLoss: {{bottom: [ip1, label]}}
 {solver}""")
-        return [f.text for f in net_faults(read_job(str(path)))]
+        return [f.text for f in JobNets(read_job(str(path))).all_errors()]
 
     def test_side_by_side(self, tmp_path):
-        assert self.faults(tmp_path) == []
+        assert self.errors(tmp_path) == []
 
     def test_of_other_lengths(self, tmp_path):
-        training, testing = self.faults(tmp_path, rows=(20, 18))
+        training, testing = self.errors(tmp_path, rows=(20, 18))
         assert "compares rows of data layer 'data' with those of 'data2', which do not stay together: they" in training
         assert "for testing, 'data' has 20 rows in batches of 4 and 'data2' has 18 rows in batches of 4" in testing
 
     def test_in_other_batches(self, tmp_path):
-        assert any("for testing, 'data' has 20 rows in batches of 4" in text for text in self.faults(tmp_path, batches=(4, 5)))
+        assert any("for testing, 'data' has 20 rows in batches of 4" in text for text in self.errors(tmp_path, batches=(4, 5)))
 
     def test_shuffled_apart(self, tmp_path):
-        (found,) = self.faults(tmp_path, shuffle="true")
+        (found,) = self.errors(tmp_path, shuffle="true")
         assert "each has an order of its own (shuffle: false keeps that of the file); one source can give both" in found
 
 
@@ -112,16 +113,16 @@ layers:
 """
 
 
-@pytest.mark.parametrize("fault", ["", "  - ReLU: {bottom: nothing}\n"])
-def test_widths_that_differ_between_the_phases(tmp_path, fault):
-    (tmp_path / "n.yaml").write_text(WIDTHS + fault)
+@pytest.mark.parametrize("mistake", ["", "  - ReLU: {bottom: nothing}\n"])
+def test_widths_that_differ_between_the_phases(tmp_path, mistake):
+    (tmp_path / "n.yaml").write_text(WIDTHS + mistake)
     with pytest.raises(SpecError) as caught:
         program(read_job(str(tmp_path / "n.yaml")))
     wanted = "weights would be 3x8 in phase TRAIN and 3x6 in phase TEST; TRAIN has layer 'a'"
-    if fault:
+    if mistake:
         assert "reads 'nothing'" in str(caught.value)
     else:
-        assert [f.place for f in caught.value.faults] == [f"{tmp_path}/n.yaml:6:5"]
+        assert [f.place for f in caught.value.diagnostics] == [f"{tmp_path}/n.yaml:6:5"]
         assert wanted in str(caught.value) and f"n.yaml:3:5) with data 2x8, label 2, TEST has layer 'b' ({tmp_path}/n.yaml:4:5)" in str(
             caught.value
         )

@@ -144,7 +144,7 @@ def test_batch_sizes():
         ({"source": "mnist", "test_fraction": 0.5}, "test_fraction is not for a source that has test rows of its own"),
     ],
 )
-def test_faults_of_a_layer(fields, message):
+def test_errors_of_a_layer(fields, message):
     with pytest.raises(DataError, match=message):
         data.describe(data_layer(**fields), "TRAIN")
 

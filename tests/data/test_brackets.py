@@ -40,7 +40,7 @@ FILE = """\
 i
 (1 (2 j) k)
 """
-FAULTS = [
+ERRORS = [
     "t.txt:1:11: label 'x'; a bracket is followed by a whole number, 0 or above",
     "t.txt:2:1: a node is (label word) or (label tree tree): after the label 3 there came 3 of them",
     "t.txt:4:1: this bracket is never closed",
@@ -55,7 +55,7 @@ FAULTS = [
 def test_all_that_is_malformed_is_listed_with_its_place():
     with pytest.raises(DataError) as caught:
         read_trees(FILE, "t.txt")
-    assert str(caught.value).splitlines() == FAULTS
+    assert str(caught.value).splitlines() == ERRORS
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def test_the_place_of_a_cell_among_quotes(tmp_path):
     (tmp_path / "t.csv").write_text('a,b,kind\n"1","2",no\n"1, ""x""", "?",no\n')
     with pytest.raises(DataError) as caught:
         data.describe(data_layer("t.csv", 1), "TRAIN", tmp_path)
-    assert [f.place.rpartition("t.csv:")[2] for f in caught.value.faults] == ["3:1", "3:13"]
+    assert [f.place.rpartition("t.csv:")[2] for f in caught.value.diagnostics] == ["3:1", "3:13"]
 
 
 def test_bytes_that_are_not_utf_8(tmp_path):
@@ -154,7 +154,7 @@ def test_a_wide_table_answers_soon(tmp_path):
     began = time.process_time()
     with pytest.raises(DataError) as caught:
         data.read_columns(tmp_path / "wide.csv", names)
-    assert len(caught.value.faults) == 2000 and "did you mean 'column 0!'" in str(caught.value)
+    assert len(caught.value.diagnostics) == 2000 and "did you mean 'column 0!'" in str(caught.value)
     with pytest.raises(DataError) as caught:
         data.describe(data_layer("wide.csv", 1), "TRAIN", tmp_path)
-    assert len(caught.value.faults) == 1999 and time.process_time() - began < 10
+    assert len(caught.value.diagnostics) == 1999 and time.process_time() - began < 10

@@ -110,7 +110,7 @@ def test_columns_are_normalised_each_by_its_own(tmp_path):
         ('mean_file: "small.npy" mean_value: 1', "both mean_file and mean_value"),
     ],
 )
-def test_faults(batch, tmp_path, transform, message):
+def test_errors(batch, tmp_path, transform, message):
     np.save(tmp_path / "small.npy", np.zeros((2, 2)))
     with pytest.raises(DataError, match=message):
         batch(transform)

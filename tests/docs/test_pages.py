@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 from collections import Counter
+from pathlib import Path
 
 import click
 import pytest
@@ -18,16 +19,17 @@ from tests.conftest import ROOT
 from tests.docs.pages import PAGE, blocks, compare, run_page
 
 DOCS = ROOT / "netc" / "docs"
+FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 FILES = [ROOT / "README.md", *(DOCS / f"{name}.md" for name in PAGES)]
 # Blocks that no test runs: what installs, downloads, needs a GPU or another language.
 NOT_RUN = {
-    "README.md": 3,
+    "README.md": 1,
     "cuda.md": 1,
     "data.md": 1,
-    "errors.md": 2,
     "inside.md": 2,
     "plugins.md": 1,
     "rbm.md": 2,
+    "results.md": 1,
     "step-file.md": 3,
     "zoo.md": 1,
 }
@@ -71,15 +73,25 @@ def test_fences_have_a_language():
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
 def test_links_lead_somewhere(path):
-    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text())
-    assert [link for link in links if "://" not in link and not (path.parent / link).exists()] == []
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text()) if "://" not in link]
+    assert [link for link in links if not _leads_somewhere(link, path)] == []
+
+
+def _leads_somewhere(link: str, page: Path) -> bool:
+    """Whether the file of a link is there, and the heading that its part after `#` names."""
+    name, _, anchor = link.partition("#")
+    target = page.parent / name if name else page
+    if not anchor:
+        return target.exists()
+    headings = re.findall(r"^#+ (.+)$", re.sub(FENCED, "", target.read_text()), re.MULTILINE) if target.exists() else []
+    return anchor in [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
 def test_commands_in_the_text_are_there(path):
     """`netc train NET --resume` within a line: the command and its options."""
     registry.load()
-    for span in re.findall(r"`netc ([^`\n]+)`", re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)):
+    for span in re.findall(r"`netc ([^`\n]+)`", re.sub(FENCED, "", path.read_text())):
         words, command = span.replace("...", "x").split(), main
         while isinstance(command, click.Group) and words and not words[0].startswith("-"):
             assert words[0] in command.commands, f"`netc {span}`"
@@ -106,8 +118,18 @@ def test_lists_on_pages_are_whole(page, table):
     assert [name for name in table if not re.search(rf"\b{name}\b", text)] == []
 
 
-def test_every_net_is_in_the_readme():
-    text = (ROOT / "README.md").read_text()
+def test_names_in_other_frameworks_are_those_that_help_knows() -> None:
+    registry.load()
+    table = re.search(r"\| PyTorch \| Keras \| netc \|\n\|.*\n((?:\|.*\n)+)", (DOCS / "nets.md").read_text())
+    assert table
+    for row in table[1].splitlines():
+        *others, ours = row.strip("|").split("|")
+        for name in re.findall(r"`(\w+)`", "".join(others)):
+            assert {topic.name for topic in find(name, {})} & set(re.findall(r"`(\w+)`", ours)), row
+
+
+def test_every_net_is_on_the_results_page():
+    text = (DOCS / "results.md").read_text()
     assert [p.stem for p in (ROOT / "nets").glob("*.yaml") if f"netc train nets/{p.name}" not in text] == []
 
 

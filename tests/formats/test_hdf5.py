@@ -74,7 +74,7 @@ def wide(file, name, folder):
     file[name] = np.ones(6, np.complex128)
 
 
-FAULTS = {
+ERRORS = {
     external: "are stored in other files",
     virtual: "are stored in other files",
     link: "is a link to another place",
@@ -89,7 +89,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize(
-    "make, message", [*FAULTS.items(), (group, "is a group, not a data set")], ids=lambda x: getattr(x, "__name__", "")
+    "make, message", [*ERRORS.items(), (group, "is a group, not a data set")], ids=lambda x: getattr(x, "__name__", "")
 )
 def test_what_leads_elsewhere_or_is_no_numbers_is_refused_as_data(tmp_path, make, message):
     with h5py.File(tmp_path / "a.h5", "w") as file:
@@ -101,7 +101,7 @@ def test_what_leads_elsewhere_or_is_no_numbers_is_refused_as_data(tmp_path, make
         data.describe(layer, "TRAIN", tmp_path)
 
 
-@pytest.mark.parametrize("make, message", FAULTS.items(), ids=lambda x: getattr(x, "__name__", ""))
+@pytest.mark.parametrize("make, message", ERRORS.items(), ids=lambda x: getattr(x, "__name__", ""))
 @pytest.mark.parametrize("name", ["data/ip/0", "data/ip/deep/1"])
 def test_what_leads_elsewhere_or_is_no_numbers_is_refused_as_weights(tmp_path, make, message, name):
     with h5py.File(tmp_path / "w.caffemodel.h5", "w") as file:

@@ -11,6 +11,7 @@ from onnx.reference import ReferenceEvaluator
 
 from netc.graph.emit import emit
 from netc.graph.ir import Graph, cast, constant, full, leaf, op, origin, stop
+from netc.graph.leaves import StateInfo
 from netc.graph.training_ops import body as op_body
 from netc.graph.training_ops import training_op as define
 from netc.graph.training_ops.define import CPU
@@ -40,7 +41,7 @@ def x(dtype=np.float32, shape=(3,), name="x"):
 
 
 def state(name, shape=(3,)):
-    return leaf("State", np.float32, shape, name=name)
+    return leaf("State", np.float32, shape, info=StateInfo(name, "parameter", lambda: np.zeros(4)))
 
 
 X = np.array([1, -2, 3], np.float32)

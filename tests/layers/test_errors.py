@@ -128,10 +128,10 @@ def test_shape_errors_tell_the_way_to_them():
         net(layers, inputs=INPUTS)
 
 
-def test_all_faults_at_once():
+def test_all_errors_at_once():
     with pytest.raises(SpecError) as caught:
         net("InnerProduct: {bottom: x}\nPooling: {bottom: v, kernel_size: 2}\nReLU: {bottom: ip1}", inputs=INPUTS)
-    assert len(caught.value.faults) == 2  # the ReLU is not blamed for what it reads
+    assert len(caught.value.diagnostics) == 2  # the ReLU is not blamed for what it reads
 
 
 @pytest.mark.parametrize("second, said", [

@@ -10,7 +10,7 @@ from netc import netc_pb2 as pb
 from netc import registry
 from netc.compiler.lower import lower
 from netc.errors import SpecError
-from netc.net.resolve import TEST
+from netc.net.model import TEST
 from netc.spec import parse_prototxt
 from netc.spec.fields import OWN_TYPES
 from tests.layers.nets import COVERED, evaluate, net, states

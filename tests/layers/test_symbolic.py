@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from netc.compiler.lower import Misfit, lower_judged, lower_symbolic
-from netc.net.resolve import TEST, TRAIN, resolve
+from netc.net.model import TEST, TRAIN
+from netc.net.resolve import resolve
 from netc.spec import parse_yaml
 from tests.layers.test_gradients import ROWS
 
@@ -16,7 +17,7 @@ def test_what_keeps_a_layer_from_any_batch_is_a_misfit(kind):
         text = "\n".join(["name: test", "layers:", *feeds, *(f"  - {line.strip()}" for line in layers.strip().splitlines())])
         for phase in (TRAIN, TEST):
             net = resolve(parse_yaml(text), phase)
-            lowered, faults = lower_judged(net, "N")
-            assert lowered is not None or (faults and all(isinstance(f, Misfit) for f in faults))
+            lowered, errors = lower_judged(net, "N")
+            assert lowered is not None or (errors and all(isinstance(f, Misfit) for f in errors))
             found, batch = lower_symbolic(net)
             assert bool(found.pinned) == (batch != "N")

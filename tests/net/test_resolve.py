@@ -5,7 +5,8 @@ import pytest
 from netc import netc_pb2 as pb
 from netc import registry
 from netc.errors import SpecError
-from netc.net.resolve import DEPLOY, TEST, TRAIN, resolve
+from netc.net.model import DEPLOY, TEST, TRAIN
+from netc.net.resolve import resolve
 from netc.net.variants import deployed, pretraining
 from netc.spec import parse_prototxt, parse_yaml
 
@@ -17,10 +18,10 @@ def net(layers: str, phase: str = TRAIN, head: str = "", **state):
     return resolve(parse_yaml(f"name: n\n{head}layers:\n{layers}", path="n.yaml"), phase, **state)
 
 
-def faults(layers: str, phase: str = TRAIN) -> list[str]:
+def errors(layers: str, phase: str = TRAIN) -> list[str]:
     with pytest.raises(SpecError) as error:
         net(layers, phase)
-    return [str(f) for f in error.value.faults]
+    return [str(f) for f in error.value.diagnostics]
 
 
 def names(found) -> list[str]:
@@ -53,13 +54,13 @@ def test_the_state_of_the_file_counts():
 
 
 def test_both_kinds_of_rules_are_an_error():
-    assert faults(INPUT + "  - ReLU: {name: a, include: {phase: TRAIN}, exclude: {phase: TEST}}\n") == [
+    assert errors(INPUT + "  - ReLU: {name: a, include: {phase: TRAIN}, exclude: {phase: TEST}}\n") == [
         "n.yaml:4:46: layer 'a' has both include and exclude rules; one kind only"
     ]
 
 
 def test_a_phase_without_layers():
-    assert faults("  - ReLU: {name: a, bottom: x, include: {phase: TRAIN}}\n", TEST) == [
+    assert errors("  - ReLU: {name: a, bottom: x, include: {phase: TRAIN}}\n", TEST) == [
         "n.yaml: no layer of the net is included in phase TEST"
     ]
     with pytest.raises(SpecError, match=r"n.yaml: the net has no layers"):
@@ -101,8 +102,8 @@ def test_inputs_of_older_deploy_files():
     assert list(resolve(parse_prototxt(old, pb.NetParameter, "n"), TEST).layers[0].param.input_param.shape[0].dim) == [1, 3, 4, 5]
 
 
-def test_faults_of_names_and_blobs_are_all_told():
-    found = faults(
+def test_errors_of_names_and_blobs_are_all_told():
+    found = errors(
         INPUT
         + "  - ReLU: {name: a, bottom: dat, top: a}\n  - ReLU: {name: a, bottom: later, top: b}\n"
         + "  - ReLU: {name: c, bottom: data, top: label}\n"
@@ -127,7 +128,7 @@ def test_faults_of_names_and_blobs_are_all_told():
     ("Flatten: {bottom: data, top: data}", "Flatten cannot run in place"),
 ])  # fmt: skip
 def test_a_layer_that_does_not_fit_its_type(layer, sentence):
-    found = faults(INPUT + f"  - {layer}\n")
+    found = errors(INPUT + f"  - {layer}\n")
     assert any(sentence in f and f.startswith("n.yaml:4:") for f in found), found
 
 

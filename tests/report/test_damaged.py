@@ -1,4 +1,4 @@
-"""`netc report` of runs whose files are damaged, in any way: a page, or a sentence and an exit code, never a fault of netc's."""
+"""`netc report` of runs whose files are damaged, in any way: a page, or a sentence and an exit code, never an error in netc's."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def run(finished: Path, tmp_path: Path) -> Path:
 def sound(result: Result) -> str:
     """What it said; it must have ended as a command does."""
     assert result.exception is None or isinstance(result.exception, SystemExit), repr(result.exception)
-    assert result.exit_code in (0, 1, 2) and "Traceback" not in result.output and "fault of netc" not in result.output
+    assert result.exit_code in (0, 1, 2) and "Traceback" not in result.output and "error in netc" not in result.output
     return result.output
 
 

@@ -10,7 +10,7 @@ from netc.graph.emit import emit
 from netc.graph.ir import Graph
 from netc.graph.passes import simplify
 from netc.graph.tensor_type import OPSET
-from netc.net.resolve import TRAIN
+from netc.net.model import TRAIN
 from netc.runtime.kernel_table import CPU, CUDA, WEBGPU
 from tests.conftest import ROOT, needs_reference
 from tests.kernel_table import lists
@@ -33,7 +33,7 @@ def test_every_op_has_a_cuda_kernel(net, model):
     program = api.load(str(ROOT / "nets" / net))
     graph = simplify(program.deploy[0].graph) if model == "model" else program.graph(model)
     stages = [stage.graph("train") for stage in program.stages[:-1]] if model == "train" else []
-    assert [fault for g in (graph, *stages) for fault in without_kernel(emit(g, "cuda", functions=False))] == []
+    assert [diagnostic for g in (graph, *stages) for diagnostic in without_kernel(emit(g, "cuda", functions=False))] == []
 
 
 @pytest.mark.parametrize("kind", sorted(ROWS))

@@ -18,15 +18,15 @@ SECONDS = 2
 
 
 def outcome(parse: Callable[..., object], text: str, message_type: type[Message]) -> list[str]:
-    """The faults of a text, read within the time."""
+    """The errors of a text, read within the time."""
     start = time.process_time()
     try:
         parse(text, message_type)
-        faults = []
+        errors = []
     except SpecError as e:
-        faults = [str(fault) for fault in e.faults]
+        errors = [str(diagnostic) for diagnostic in e.diagnostics]
     assert time.process_time() - start < SECONDS
-    return faults
+    return errors
 
 
 @pytest.mark.parametrize("name", YAML)
@@ -40,9 +40,9 @@ def test_yaml(name: str) -> None:
 def test_yaml_without_libyaml(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hostile_texts, "SIZE", SIZE // 20)
     text = YAML[name]()
-    faults = outcome(parse_yaml, text, pb.NetParameter)
+    errors = outcome(parse_yaml, text, pb.NetParameter)
     monkeypatch.delattr(yaml, "CSafeLoader", raising=False)
-    assert outcome(parse_yaml, text, pb.NetParameter) == faults
+    assert outcome(parse_yaml, text, pb.NetParameter) == errors
 
 
 @pytest.mark.parametrize("message_type", [pb.NetParameter, pb.SolverParameter], ids=["net", "solver"])
@@ -58,9 +58,9 @@ def test_what_the_command_line_sets(name: str, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(hostile_texts, "SIZE", SIZE // 20)
     net = parse_yaml("layers: [Input]", path="n.yaml")
     start = time.process_time()
-    faults = overridden([net], pb.SolverParameter(), [f"layers.data.shape={YAML[name]()}", f"name={YAML[name]()}"]).faults
+    errors = overridden([net], pb.SolverParameter(), [f"layers.data.shape={YAML[name]()}", f"name={YAML[name]()}"]).errors
     assert time.process_time() - start < SECONDS
-    assert sum(len(str(fault)) for fault in faults) < 2**24
+    assert sum(len(str(diagnostic)) for diagnostic in errors) < 2**24
 
 
 @pytest.mark.parametrize("libyaml", [True, False])
@@ -77,8 +77,8 @@ def test_aliases(libyaml: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     assert net.layer[-1].inner_product_param.bias_filler.type == "constant"
 
 
-def test_too_many_faults_end_the_reading() -> None:
+def test_too_many_errors_end_the_reading() -> None:
     with pytest.raises(SpecError) as caught:
         parse_yaml("".join(f"nmae{k}: 1\n" for k in range(2000)), path="n.yaml")
-    assert len(caught.value.faults) == 501
-    assert str(caught.value.faults[-1]) == "n.yaml: reading ends here, after 500 faults"
+    assert len(caught.value.diagnostics) == 501
+    assert str(caught.value.diagnostics[-1]) == "n.yaml: reading ends here, after 500 errors"

@@ -13,10 +13,10 @@ from tests.spec.test_yaml import LENET
 NET = pb.NetParameter(name="n", layer=[pb.LayerParameter(name="data", type="Input", top=["data"])])
 
 
-def fault(path: Path, message_type: type = pb.NetParameter) -> str:
+def error(path: Path, message_type: type = pb.NetParameter) -> str:
     with pytest.raises(SpecError) as caught:
         load(path, message_type)
-    (found,) = caught.value.faults
+    (found,) = caught.value.diagnostics
     return str(found).replace(str(path.parent), "D")
 
 
@@ -60,22 +60,22 @@ def test_reads_by_suffix(tmp_path: Path, name: str, data: bytes) -> None:
 )
 def test_files_that_are_none(tmp_path: Path, name: str, data: bytes, wanted: str) -> None:
     (tmp_path / name).write_bytes(data)
-    assert fault(tmp_path / name).startswith(wanted)
+    assert error(tmp_path / name).startswith(wanted)
 
 
 def test_no_such_file(tmp_path: Path) -> None:
     (tmp_path / "lenet.yaml").write_text(LENET)
-    assert fault(tmp_path / "lenett.yaml") == "D/lenett.yaml: there is no such file; did you mean 'lenet.yaml'?"
-    assert "there is no folder" in fault(tmp_path / "nets" / "lenet.yaml")
+    assert error(tmp_path / "lenett.yaml") == "D/lenett.yaml: there is no such file; did you mean 'lenet.yaml'?"
+    assert "there is no folder" in error(tmp_path / "nets" / "lenet.yaml")
     (tmp_path / "dir.yaml").mkdir()
-    assert fault(tmp_path / "dir.yaml") == "D/dir.yaml: this is a folder, where the file of a net should be, and has no net in it"
+    assert error(tmp_path / "dir.yaml") == "D/dir.yaml: this is a folder, where the file of a net should be, and has no net in it"
 
 
 def test_a_solver_given_for_a_net_and_the_other_way(tmp_path: Path) -> None:
     (tmp_path / "s.prototxt").write_text("base_lr: 0.1")
-    assert "it is the solver's: write `solver { base_lr: ... }`" in fault(tmp_path / "s.prototxt")
+    assert "it is the solver's: write `solver { base_lr: ... }`" in error(tmp_path / "s.prototxt")
     (tmp_path / "n.prototxt").write_text("input: 'x'")
-    assert "is this the file of a net?" in fault(tmp_path / "n.prototxt", pb.SolverParameter)
+    assert "is this the file of a net?" in error(tmp_path / "n.prototxt", pb.SolverParameter)
 
 
 def test_is_fast(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Protobuf text: what protobuf's own reader takes, with places and all faults."""
+"""Protobuf text: what protobuf's own reader takes, with places and all errors."""
 
 import pytest
 from google.protobuf import text_format
@@ -22,10 +22,10 @@ layer { custom { fields { key: "a" value { number_value: 3 } } } }
 """
 
 
-def faults(text: str) -> list[str]:
+def errors(text: str) -> list[str]:
     with pytest.raises(SpecError) as caught:
         parse_prototxt(text, pb.NetParameter, "n.prototxt")
-    return [str(f) for f in caught.value.faults]
+    return [str(f) for f in caught.value.diagnostics]
 
 
 def test_reads_as_protobuf_does() -> None:
@@ -84,5 +84,5 @@ def test_places() -> None:
         ("solver { net_param {" * 3000, ["n.prototxt: messages stand too deep within each other"]),
     ],
 )  # fmt: skip
-def test_faults(text: str, wanted: list[str]) -> None:
-    assert faults(text) == wanted
+def test_errors(text: str, wanted: list[str]) -> None:
+    assert errors(text) == wanted

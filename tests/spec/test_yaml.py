@@ -1,4 +1,4 @@
-"""YAML nets: shorthands, values by field type, defaults, places, faults."""
+"""YAML nets: shorthands, values by field type, defaults, places, errors."""
 
 import math
 
@@ -51,10 +51,10 @@ def layers(text: str) -> list[pb.LayerParameter]:
     return list(parse_yaml(f"layers: [{text}]").message.layer)
 
 
-def faults(text: str, message_type: type = pb.NetParameter) -> list[str]:
+def errors(text: str, message_type: type = pb.NetParameter) -> list[str]:
     with pytest.raises(SpecError) as caught:
         parse_yaml(text, message_type, "n.yaml")
-    return [str(f) for f in caught.value.faults]
+    return [str(f) for f in caught.value.diagnostics]
 
 
 def test_lenet_is_what_caffe_spells() -> None:
@@ -225,15 +225,15 @@ def test_places() -> None:
         ("[" * 2000 + "]" * 2000, ["n.yaml: mappings and lists stand too deep within each other"]),
     ],
 )  # fmt: skip
-def test_faults(text: str, wanted: list[str]) -> None:
-    assert faults(text) == wanted
+def test_errors(text: str, wanted: list[str]) -> None:
+    assert errors(text) == wanted
 
 
-def test_all_faults_at_once_in_the_order_of_the_text() -> None:
-    found = faults("nmae: x\nlayers:\n  - Input: {top: 1, tpo: 2}\n  - Pooling: {pool: AVG, kernel_size: x}\nsolver: {gama: 1}")
+def test_all_errors_at_once_in_the_order_of_the_text() -> None:
+    found = errors("nmae: x\nlayers:\n  - Input: {top: 1, tpo: 2}\n  - Pooling: {pool: AVG, kernel_size: x}\nsolver: {gama: 1}")
     assert [f.split(": ")[0] for f in found] == ["n.yaml:1:1", "n.yaml:3:21", "n.yaml:4:21", "n.yaml:4:39", "n.yaml:5:10"]
 
 
 def test_aliases_do_not_explode() -> None:
     levels = "".join(f"x{i}: &x{i} [{', '.join([f'*x{i - 1}'] * 9)}]\n" for i in range(1, 10))
-    assert "aliases unfold to 125479 lists, mappings and values, far more than are written" in faults(f"x0: &x0 [a]\n{levels}")[0]
+    assert "aliases unfold to 125479 lists, mappings and values, far more than are written" in errors(f"x0: &x0 [a]\n{levels}")[0]

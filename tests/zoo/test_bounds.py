@@ -168,7 +168,7 @@ def test_metadata_of_other_kinds(tmp_path, text):
     np.save(tmp_path / "x.npy", np.ones((1, 3), np.float32))
     for given in (["x.npy"], ["x.png"], ["x.csv"], ["--prompt", "a"]):
         found = netc("predict", tmp_path / "model.onnx", *(str(tmp_path / g) if "." in g else g for g in given))
-        assert found.exit_code in (1, 2) and "metadata" in found.output and "a fault of netc" not in found.output, found.output
+        assert found.exit_code in (1, 2) and "metadata" in found.output and "an error in netc" not in found.output, found.output
 
 
 LARGEST = "float[N,60000,60000]"

@@ -8,7 +8,7 @@ from onnx import parser
 from onnxruntime.capi.onnxruntime_pybind11_state import get_all_operator_schema
 
 from netc.runtime.session import Session
-from netc.zoo.folder import RESERVED, graph_faults
+from netc.zoo.folder import RESERVED, graph_errors
 from tests.zoo.toy import hostile, refused
 
 
@@ -41,5 +41,5 @@ def test_every_domain_that_onnxruntime_has_is_reserved() -> None:
 def test_a_function_named_like_a_kernel_runs_its_own_body(tmp_path: Path, domain: str) -> None:
     """Kernels of netc are only for models that netc emitted in the same process."""
     (tmp_path / "model.onnx").write_bytes(holds(domain, "ReluGrad"))
-    assert graph_faults(tmp_path / "model.onnx", ["model.onnx"]) == []
+    assert graph_errors(tmp_path / "model.onnx", ["model.onnx"]) == []
     assert Session(tmp_path / "model.onnx").run({"x": np.float32([-3])})["y"].tolist() == [-6]

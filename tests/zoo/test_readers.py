@@ -1,4 +1,4 @@
-"""What a zoo says of itself, with a value of another kind in each place: a sentence, never a fault of netc."""
+"""What a zoo says of itself, with a value of another kind in each place: a sentence, never an error in netc."""
 
 import copy
 import json

@@ -138,17 +138,17 @@ def _table(request: Request, names: list[str], headers: list[Header], load: Call
     """The table of arrays, images turned round and text made classes."""
     path, last = request.path, request.layer.data_param.channels_last
     texts = [k for k, (shape, dtype) in enumerate(headers) if k == 1 and dtype.kind == "U" and len(shape) == 1]
-    faults = [
-        f for k, (name, header) in enumerate(zip(names, headers, strict=True)) if k not in texts for f in _faults(path, name, *header)
+    errors = [
+        f for k, (name, header) in enumerate(zip(names, headers, strict=True)) if k not in texts for f in _errors(path, name, *header)
     ]
     rows = {name: shape[0] for name, (shape, _) in zip(names, headers, strict=True) if shape}
     if len(set(rows.values())) > 1:
-        faults.append(f"{path}: the arrays differ in rows: " + ", ".join(f"{n} {r}" for n, r in rows.items()))
+        errors.append(f"{path}: the arrays differ in rows: " + ", ".join(f"{n} {r}" for n, r in rows.items()))
     if last and headers[0][0] and len(headers[0][0]) != 4:
         shape = "x".join(map(str, headers[0][0]))
-        faults.append(f"{path}: channels_last is for rows of height x width x channels; array {names[0]!r} is {shape}")
-    if faults:
-        raise DataError(*faults)
+        errors.append(f"{path}: channels_last is for rows of height x width x channels; array {names[0]!r} is {shape}")
+    if errors:
+        raise DataError(*errors)
     classes = _classes(request, load()[1]) if texts else ()
 
     def made() -> tuple[np.ndarray, ...]:
@@ -163,10 +163,10 @@ def _table(request: Request, names: list[str], headers: list[Header], load: Call
     if last:
         height, width, channels = tops[0].shape
         tops[0] = TopSpec(tops[0].dtype, (channels, height, width))
-    return Table(Description(path.name, tuple(tops), next(iter(rows.values())), classes, channels_last=last), made)
+    return Table(Description(path.name, tuple(tops), next(iter(rows.values())), classes, channels_last=last), made, all_phases=True)
 
 
-def _faults(path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype) -> Iterator[str]:
+def _errors(path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype) -> Iterator[str]:
     """What is wrong with an array."""
     if dtype.kind not in "fiub" or not shape:
         yield f"{path}: array {name!r} is {_named(dtype)} of shape {shape}; expected real numbers, a row after the other"

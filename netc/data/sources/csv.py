@@ -5,6 +5,7 @@ written as, sorted; whole numbers in numeric order. Other numbers, and whole one
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from unicodedata import normalize
 
 import numpy as np
@@ -16,7 +17,7 @@ from netc.data.order import held_out
 from netc.data.series import Spread, series_table, spread, training_windows
 from netc.data.sheet import SUFFIXES, Sheet, read_sheet
 from netc.data.source import Description, Request, Table, TopSpec
-from netc.errors import DataError, Fault, line_of, near
+from netc.errors import DataError, Diagnostic, line_of, near
 from netc.registry import source
 
 MOST_CLASSES = 20  # different integers that are classes in however small a table
@@ -28,7 +29,7 @@ def csv(request: Request) -> Table:
     sheet, columns, label = _chosen(request)
     if request.layer.data_param.steps:
         return _windows(request, sheet, columns, label)
-    features, faults = numbers(sheet, columns)
+    features, errors = numbers(sheet, columns)
     trained = held_out(len(features), request.layer.data_param.test_fraction, "TRAIN")
     mean, std = spread(features[trained])
     tops, arrays = [TopSpec("float32", features.shape[1:], mean=mean, std=std)], [features]
@@ -37,15 +38,17 @@ def csv(request: Request) -> Table:
         targets, classes, wrong = _targets(sheet, label, request)
         of_label = Spread((), ()) if targets.dtype == np.int64 else spread(targets[trained][:, None])
         tops, arrays = [*tops, TopSpec(str(targets.dtype), (), mean=of_label.mean, std=of_label.std)], [*arrays, targets]
-        faults += wrong
-    if faults:
-        raise DataError(*sorted(faults, key=line_of))
+        errors += wrong
+    if errors:
+        raise DataError(*sorted(errors, key=line_of))
     names = tuple(sheet.header[k] for k in columns)
     named = sheet.header[label] if label is not None else ""
     described = Description(sheet.path.name, tuple(tops), len(sheet.rows), classes, sha256=sheet.sha256, columns=names, label=named)
-    return Table(
-        described, lambda: tuple(arrays), place=lambda top, row: sheet.place(row, label if top and label is not None else columns[0])
-    )
+
+    def place(top: int, row: int) -> str:
+        return sheet.place(row, label if top and label is not None else columns[0])
+
+    return Table(described, lambda: tuple(arrays), all_phases=True, place=place)
 
 
 def _chosen(request: Request) -> tuple[Sheet, list[int], int | None]:
@@ -68,7 +71,7 @@ def _chosen(request: Request) -> tuple[Sheet, list[int], int | None]:
         places = matched(sheet, names)[0]
         return sheet, places, places[_target(sheet, names, label)]
     if label in names:
-        raise DataError(Fault(sheet.head(), f"the label {label!r} is among the columns that the net reads; name another label_column"))
+        raise DataError(Diagnostic(sheet.head(), f"the label {label!r} is among the columns that the net reads; name another label_column"))
     return sheet, *matched(sheet, names, label)
 
 
@@ -81,31 +84,32 @@ def _target(sheet: Sheet, names: Sequence[str], label: str) -> int:
 
 def _windows(request: Request, sheet: Sheet, columns: Sequence[int], label: int | None) -> Table:
     """With `steps`: windows of all columns, whose label is the next value of the label column."""
-    rows, faults = numbers(sheet, columns)
-    if faults:
-        raise DataError(*sorted(faults, key=line_of))
+    rows, errors = numbers(sheet, columns)
+    if errors:
+        raise DataError(*sorted(errors, key=line_of))
     _, trained = training_windows(request, sheet.path.name, len(rows))
     names = tuple(sheet.header[k] for k in columns)
     described = Description(sheet.path.name, (), len(rows), columns=names, sha256=sheet.sha256)
-    return series_table(request, described, list(columns).index(label or 0), spread(rows[:trained]), lambda: rows)
+    table = series_table(request, described, list(columns).index(label or 0), spread(rows[:trained]), lambda: rows)
+    return replace(table, all_phases=True)
 
 
-def _targets(sheet: Sheet, label: int, request: Request) -> tuple[np.ndarray, tuple[str, ...], list[Fault]]:
-    """The labels as numbers, the names of their classes, and a fault for those that are none."""
+def _targets(sheet: Sheet, label: int, request: Request) -> tuple[np.ndarray, tuple[str, ...], list[Diagnostic]]:
+    """The labels as numbers, the names of their classes, and an error for those that are none."""
     cells, param, classes = [row[label] for row in sheet.rows], request.layer.data_param, request.classes
     measures = [is_measure(cell) for cell in cells]
     if classes == () or (classes is None and _foretold(cells, measures, param)):
         wrong = [k for k, cell in enumerate(cells) if not is_number(cell)]
-        faults = sheet.faults(label, wrong, "expected a number" + ("" if param.regression else ", as in the other rows"))
-        return np.array([0 if faults else float(cell) for cell in cells], np.float32), (), faults
+        errors = sheet.errors(label, wrong, "expected a number" + ("" if param.regression else ", as in the other rows"))
+        return np.array([0 if errors else float(cell) for cell in cells], np.float32), (), errors
     names = [whole(cell) or cell for cell in cells] if _are_whole(cells if classes is None else classes) else cells
     if classes is None:
         classes = tuple(in_order({*names} - {""}))
     number = {name: i for i, name in enumerate(classes)}
     wrong = [k for k, name in enumerate(names) if name not in number]
     hint = near(names[wrong[0]], classes) if wrong and names[wrong[0]] and classes else "expected a class"
-    faults = sheet.faults(label, wrong, hint)
-    return np.array([number.get(name, 0) for name in names], np.int64), classes, faults
+    errors = sheet.errors(label, wrong, hint)
+    return np.array([number.get(name, 0) for name in names], np.int64), classes, errors
 
 
 def _are_whole(cells: Sequence[str]) -> bool:
@@ -115,7 +119,7 @@ def _are_whole(cells: Sequence[str]) -> bool:
 def _foretold(cells: Sequence[str], measures: Sequence[bool], param: pb.DataParameter) -> bool:
     """Whether labels are to be foretold themselves, as numbers, rather than being the names of classes.
 
-    Numbers with a few cells that are none, gaps for instance, are numbers with faults: they are no classes.
+    Numbers with a few cells that are none, gaps for instance, are numbers with errors: they are no classes.
     """
     if param.HasField("regression") and param.regression:
         return True

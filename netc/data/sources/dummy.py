@@ -20,14 +20,14 @@ def dummy_data(request: Request) -> Table:
     layer, shapes = request.layer, _shapes(request.layer)
     fillers = list(layer.dummy_data_param.data_filler) or [pb.FillerParameter()]
     fillers = fillers * len(shapes) if len(fillers) == 1 else fillers
-    faults = []
+    errors = []
     if len(fillers) != len(shapes):
-        faults.append(f"there are {len(fillers)} data_fillers; expected 0, 1 or {len(shapes)}, one a top")
-    faults += [f"there is no filler {f.type!r} for data; {near(f.type, FILLERS)}" for f in fillers if f.type not in FILLERS]
+        errors.append(f"there are {len(fillers)} data_fillers; expected 0, 1 or {len(shapes)}, one a top")
+    errors += [f"there is no filler {f.type!r} for data; {near(f.type, FILLERS)}" for f in fillers if f.type not in FILLERS]
     if any(f.sparse >= 0 for f in fillers):
-        faults.append("`sparse` is not for the fillers of DummyData")
-    if faults:
-        raise DataError(*faults)
+        errors.append("`sparse` is not for the fillers of DummyData")
+    if errors:
+        raise DataError(*errors)
     batch = dummy_batch_size(layer)
     columns = tuple(
         Drawn(f, shape[1:], request.seed, f"{layer.name}/{i}", shape[0], batch)

@@ -41,7 +41,7 @@ def hdf5_data(request: Request) -> Table:
         return tuple(c[np.arange(c.ends[-1])] for c in columns) if size <= MEMORY else tuple(columns)
 
     described = Description(request.path.name, tops, next(iter(rows.values())))
-    return Table(described, load, place=lambda top, row: columns[top].place(row))
+    return Table(described, load, all_phases=True, place=lambda top, row: columns[top].place(row))
 
 
 @dataclass(frozen=True)
@@ -72,21 +72,21 @@ class Rows:
 
 def _column(files: tuple[Path, ...], name: str) -> Rows:
     """The column `name`. DataError lists the files where it is missing, is no numbers, or has rows of another shape."""
-    found, faults = [], list[str]()
+    found, errors = [], list[str]()
     for path in files:
         try:
             with _opened(path) as file:
                 item = _found(file, name, path)
                 found.append((path, tuple(item.shape), np.dtype(item.dtype)))
         except DataError as e:
-            faults += map(str, e.faults)
+            errors += map(str, e.diagnostics)
     for path, shape, _ in found:
         if not shape:
-            faults.append(f"{path}: {name!r} is one number; expected a row after the other")
+            errors.append(f"{path}: {name!r} is one number; expected a row after the other")
         elif shape[1:] != found[0][1][1:]:
-            faults.append(f"{path}: rows of {name!r} are {shape[1:]}; those of {found[0][0]} are {found[0][1][1:]}")
-    if faults:
-        raise DataError(*faults)
+            errors.append(f"{path}: rows of {name!r} are {shape[1:]}; those of {found[0][0]} are {found[0][1][1:]}")
+    if errors:
+        raise DataError(*errors)
     ends = np.cumsum([shape[0] for _, shape, _ in found])
     return Rows(files, name, found[0][1][1:], np.result_type(*(dtype for *_, dtype in found)), ends)
 

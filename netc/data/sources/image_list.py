@@ -16,7 +16,7 @@ from netc.data.decoding import each, in_memory, skips
 from netc.data.pixels import LeftOut, read_image
 from netc.data.source import Column, Description, Request, Table, TopSpec, UndecodableError
 from netc.data.sources.image_folder import MEMORY
-from netc.errors import DataError, Fault
+from netc.errors import DataError, Diagnostic
 from netc.files import read_text
 from netc.registry import source
 
@@ -38,7 +38,9 @@ def image_data(request: Request) -> Table:
         return (in_memory(images, len(paths), skips(request)) if small else images), labels
 
     described = Description(request.path.name, (TopSpec("float32", shape), TopSpec("int64", ())), len(paths))
-    return Table(described, load, notes=images.left_out.notes, place=lambda top, row: f"{request.path}:{listed[row].number}:1")
+    return Table(
+        described, load, all_phases=True, notes=images.left_out.notes, place=lambda top, row: f"{request.path}:{listed[row].number}:1"
+    )
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def read_list(listing: Path) -> list[Line]:
         lines = read_text(listing).split("\n")
     except (OSError, UnicodeDecodeError) as e:
         raise DataError(f"{listing}: cannot be read as a list of images: {getattr(e, 'strerror', None) or e}") from e
-    found, faults = [], []
+    found, errors = [], []
     for number, line in enumerate(map(str.strip, lines), 1):
         path, _, label = line.rpartition(" ")
         whole = path and re.fullmatch(r"-?[0-9]+", label)
@@ -98,7 +100,7 @@ def read_list(listing: Path) -> list[Line]:
             found.append(Line(path.strip(), int(label), number))
         elif line:
             wanted = f"a whole number{' of 32 bits' if whole else ''}"
-            faults.append(Fault(f"{listing}:{number}:1", f"expected a path, a space and {wanted}; {line[:200]!r} came"))
-    if faults or not found:
-        raise DataError(*(faults or [Fault(str(listing), "lists no images")]))
+            errors.append(Diagnostic(f"{listing}:{number}:1", f"expected a path, a space and {wanted}; {line[:200]!r} came"))
+    if errors or not found:
+        raise DataError(*(errors or [Diagnostic(str(listing), "lists no images")]))
     return found

@@ -17,7 +17,7 @@ from netc import netc_pb2 as pb
 from netc.data.order import held_count
 from netc.data.source import Description, Request, Table, TopSpec
 from netc.data.vocabulary import Vocabulary
-from netc.errors import DataError, Fault
+from netc.errors import DataError, Diagnostic
 from netc.registry import source
 
 WORDS = re.compile(r"\w+?(?=n['’]t\b)|n['’]t\b|['’]\w+|\w+|\n|[^\w\s]")  # clitics apart, as in treebanks: is n't, film 's
@@ -41,7 +41,7 @@ def text(request: Request) -> Table:
     """Characters or words of a file in UTF-8."""
     stat = request.path.stat()
     content, digest = _content(request.path, stat.st_mtime_ns, stat.st_size)
-    return token_table(request, str(request.path), content, digest)
+    return replace(token_table(request, str(request.path), content, digest), all_phases=True)
 
 
 def token_table(request: Request, name: str, content: str, digest: str, licence: str = "") -> Table:
@@ -107,12 +107,12 @@ def encode(tokens: Sequence[str], vocabulary: Vocabulary, place: str) -> np.ndar
     return vocabulary.ids(tokens)
 
 
-def _outside(text: str, found: Sequence[int], place: str, count: int) -> Fault:
-    """The fault for a character at all its places."""
+def _outside(text: str, found: Sequence[int], place: str, count: int) -> Diagnostic:
+    """The error for a character at all its places."""
     at = found[0]
     line, column = text.count("\n", 0, at) + 1, at - (text.rfind("\n", 0, at) + 1) + 1
     more = f" (it is there {len(found):,} times)" if len(found) > 1 else ""
-    return Fault(f"{place}:{line}:{column}", f"the character {text[at]!r} is not among the {count} of the training text{more}")
+    return Diagnostic(f"{place}:{line}:{column}", f"the character {text[at]!r} is not among the {count} of the training text{more}")
 
 
 def window_count(request: Request, name: str, tokens: int) -> tuple[int, int]:

@@ -19,11 +19,12 @@ import numpy as np
 
 from netc import netc_pb2 as pb
 from netc.data.brackets import NO_LABEL, Tree, read_trees
-from netc.data.named.dataset import DataSet, unpacked
-from netc.data.named.sst import BINARY, SST
+from netc.data.named import catalogue
+from netc.data.named.dataset import DataSet
+from netc.data.named.lookup import unpacked
 from netc.data.source import Description, Request, Table, TopSpec
 from netc.data.vocabulary import Vocabulary
-from netc.errors import DataError, Fault
+from netc.errors import DataError, Diagnostic
 from netc.files import read_file
 from netc.registry import source
 
@@ -127,8 +128,14 @@ def tree_data(request: Request) -> Table:
 
 
 def _record(request: Request) -> DataSet | None:
-    """The treebank that goes by name, if `source` is one's."""
-    return (BINARY if request.layer.tree_data_param.binary else SST) if request.source == SST.name else None
+    """The built-in treebank that `source` names; with `binary`, its rows and classes without the neutral sentences."""
+    found = catalogue.record(request.source)
+    if found is None or found.reader != "trees":
+        return None
+    if not request.layer.tree_data_param.binary:
+        return found
+    binary = found.options["binary"]
+    return replace(found, rows=binary["rows"], classes=tuple(binary["classes"]))
 
 
 def _described(request: Request, forest: Forest) -> Description:
@@ -144,17 +151,17 @@ def _forest(request: Request) -> Forest:
     training = _trees(*_content(replace(request, source=request.layer.data_param.source), "TRAIN"))
     name, content = _content(request, request.phase)
     trees, most = _trees(name, content), max(max(t.leaf_labels + t.inner_labels) for t in training)
-    faults = []
+    errors = []
     for tree in trees:
         if tree.height > param.max_height:
-            faults.append(Fault(f"{name}:{tree.line}:1", f"a tree of height {tree.height}; max_height is {param.max_height}"))
+            errors.append(Diagnostic(f"{name}:{tree.line}:1", f"a tree of height {tree.height}; max_height is {param.max_height}"))
         if (label := max(tree.leaf_labels + tree.inner_labels)) > most:
             text = f"a tree with the label {label}; the labels of the training trees go from 0 to {most}"
-            faults.append(Fault(f"{name}:{tree.line}:1", text))
+            errors.append(Diagnostic(f"{name}:{tree.line}:1", text))
     if param.binary and (most < 2 or most % 2):
-        faults.append(Fault(name, f"binary needs labels with a middle one, such as 0 to 4; those of training go from 0 to {most}"))
-    if faults:
-        raise DataError(*faults)
+        errors.append(Diagnostic(name, f"binary needs labels with a middle one, such as 0 to 4; those of training go from 0 to {most}"))
+    if errors:
+        raise DataError(*errors)
     classes: tuple[str, ...] = tuple(str(k) for k in range(most + 1))
     if param.binary:
         trees, classes = _binary(trees, most // 2), (f"below {most // 2}", f"above {most // 2}")
@@ -178,9 +185,7 @@ def _content(request: Request, phase: str) -> tuple[str, bytes]:
         file = next(f for f in record.files if f.name == PARTS[phase])
         return file.name, unpacked(record, file)
     if not request.source:
-        raise DataError(
-            f"source is missing; expected {SST.name!r}, a file of trees in brackets, or a folder with {', '.join(PARTS.values())}"
-        )
+        raise DataError(f"source is missing; expected 'sst', a file of trees in brackets, or a folder with {', '.join(PARTS.values())}")
     path = request.path / PARTS[phase] if request.path.is_dir() else request.path
     try:
         return str(path), read_file(path)

@@ -81,8 +81,8 @@ class _Work:
         value = node.outputs[0]
         if value.rank == 4:
             number = len({v.shape[SPATIAL:] for v in self.inputs})
-            sizes = ("H", "W") if not number else (f"H_{node.attrs['name']}", f"W_{node.attrs['name']}")
-            value = leaf("Input", value.dtype, (*value.shape[:SPATIAL], *sizes), **node.attrs)
+            sizes = ("H", "W") if not number else (f"H_{node.name}", f"W_{node.name}")
+            value = leaf("Input", value.dtype, (*value.shape[:SPATIAL], *sizes), info=node.info)
             self.inputs.append(value)
         return value
 

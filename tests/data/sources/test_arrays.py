@@ -68,13 +68,13 @@ def test_test_source(tmp_path):
         ({"data": np.array([{}]), "label": np.zeros(1)}, "'data' is Python objects"),
     ],
 )
-def test_faults_of_npz(tmp_path, arrays, message):
+def test_errors_of_npz(tmp_path, arrays, message):
     np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises(DataError, match=message):
         data.describe(data_layer("a.npz"), "TRAIN", tmp_path)
 
 
-def test_faults_of_files(tmp_path):
+def test_errors_of_files(tmp_path):
     (tmp_path / "a.npz").write_bytes(b"PK not quite")
     (tmp_path / "a.npy").write_bytes(b"nothing")
     np.save(tmp_path / "b.npy", np.zeros(3))

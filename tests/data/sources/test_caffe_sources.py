@@ -11,6 +11,7 @@ from netc import data
 from netc import netc_pb2 as pb
 from netc.api import Net
 from netc.commands import test as testing
+from netc.compiler.compilation import Compilation
 from netc.compiler.lower import lower
 from netc.data.bilinear import resize
 from netc.data.datum import to_datum
@@ -19,7 +20,8 @@ from netc.data.sources.image_list import read_list
 from netc.data.sources.lmdb import write_datums
 from netc.errors import DataError
 from netc.graph.ir import Graph
-from netc.net.resolve import TEST, resolve
+from netc.net.model import TEST
+from netc.net.resolve import resolve
 from netc.net.variants import deployed
 from netc.spec import parse_yaml
 from netc.spec.job import load_job
@@ -78,7 +80,7 @@ def test_a_whole_pass_counts_each_row_once(images, tmp_path):
     assert deployed(resolved).layers[0].tops == ("data",)
 
 
-def test_faults_of_a_list(images, tmp_path):
+def test_errors_of_a_list(images, tmp_path):
     Image.fromarray(images[0][:3]).save(tmp_path / "folder" / "an image 1.png")
     with pytest.raises(DataError, match="an image 1.png: is 3x8, the first image is 6x8; give new_height and new_width"):
         data.open(layer(LIST + "}"), "TEST", 0, tmp_path)
@@ -149,7 +151,7 @@ def test_rows_of_several_files(hdf5, tmp_path, monkeypatch):
         assert sorted(order) == list(range(8)) and order.tolist() != list(range(8))
 
 
-def test_faults_of_hdf5(hdf5, tmp_path):
+def test_errors_of_hdf5(hdf5, tmp_path):
     with pytest.raises(DataError, match="HDF5Data takes no transform_param"):
         data.describe(layer(HDF5 + "} transform_param { scale: 2 }"), "TRAIN", tmp_path)
     with pytest.raises(DataError, match="0.h5: there is no data set 'labels'; did you mean 'label'"):
@@ -211,7 +213,7 @@ def test_context_beyond_the_image_is_0(windows, tmp_path):
     assert (values[3][:, 3] == 0).all() and (values[3][:, :3] != 0).mean() > 0.9  # the other one lies above the lower border
 
 
-def test_faults_of_windows(windows, tmp_path):
+def test_errors_of_windows(windows, tmp_path):
     with pytest.raises(DataError, match="crop_size is missing in transform_param"):
         data.describe(layer((WINDOWS % ("", "")).replace("crop_size: 4", "")), "TRAIN", tmp_path)
     with pytest.raises(DataError, match="has 0 windows of objects and 2 of background"):
@@ -238,7 +240,7 @@ def test_every_batch_of_a_pass_is_written(tmp_path):
     (tmp_path / "net.yaml").write_text(OUTPUT)
     job = load_job(str(tmp_path / "net.yaml"))
     for _ in range(2):
-        scores = testing.test_command(job, "cpu", 1, (), None)
+        scores = testing.test_command(Compilation.of(job), "cpu", 1, (), None)
         with h5py.File(tmp_path / "out.h5") as file:
             np.testing.assert_array_equal(file["data"][:, :, 0, 0], rows)
             assert file["label"][:, 0, 0, 0].tolist() == [0, 1, 2, 3, 4]
@@ -270,7 +272,7 @@ def test_a_label_in_a_list_is_a_whole_number_of_32_bits(tmp_path, label):
     ):
         with pytest.raises(DataError, match=r"list.txt:1:1: expected a path, a space and a whole number") as caught:
             read()
-        assert len(caught.value.faults) == 1
+        assert len(caught.value.diagnostics) == 1
 
 
 @pytest.mark.parametrize("count, window, message", [

@@ -87,12 +87,12 @@ def test_everything_wrong_is_listed_by_line(table):
     ]
 
 
-def test_a_column_has_one_fault_however_many_cells_are_wrong(table):
+def test_a_column_has_one_error_however_many_cells_are_wrong(table):
     with pytest.raises(DataError) as caught:
         table("1,0\n" + "?,0\nx,0\n" * 5000)
-    (fault,) = caught.value.faults
+    (diagnostic,) = caught.value.diagnostics
     said = "column '#0' is '?'; expected a number (10,000 of 10,001 cells are wrong, 2 different; lines 2, 3, 4, 5, 6, ...)"
-    assert str(fault).endswith(f"t.csv:2:1: {said}")
+    assert str(diagnostic).endswith(f"t.csv:2:1: {said}")
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_column_has_one_fault_however_many_cells_are_wrong(table):
         ('1,"2\n', {}, "not a table in UTF-8 text"),
     ],
 )
-def test_faults(table, text, fields, message):
+def test_errors(table, text, fields, message):
     with pytest.raises(DataError, match=message):
         table(text, **fields)
 

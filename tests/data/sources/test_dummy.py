@@ -53,7 +53,7 @@ def test_the_old_four_numbers_and_shapes_of_one_axis():
         ('shape { dim: 1 } data_filler { type: "gaussian" sparse: 3 }', "a", "`sparse` is not for"),
     ],
 )
-def test_faults(text, tops, message):
+def test_errors(text, tops, message):
     with pytest.raises(DataError, match=message):
         data.describe(dummy(text, tops), "TRAIN")
 

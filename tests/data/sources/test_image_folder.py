@@ -114,7 +114,7 @@ def test_read_image_resizes(tmp_path):
     "transform, message",
     [("resize_height: 3", "only one of resize_height and resize_width"), ("force_color: true force_gray: true", "both force_color")],
 )
-def test_faults(folder, transform, message):
+def test_errors(folder, transform, message):
     with pytest.raises(DataError, match=message):
         data.describe(data_layer("pets", transform=transform), "TRAIN", folder)
 
@@ -172,7 +172,7 @@ def test_names_of_classes_that_no_list_of_labels_can_hold(folder):
         save(folder / "pets" / os.fsdecode(name) / "a.png", (4, 6, 3), 1)
     with pytest.raises(DataError) as caught:
         data.describe(data_layer("pets"), "TRAIN", folder)
-    assert len(caught.value.faults) == 4
+    assert len(caught.value.diagnostics) == 4
     assert "pets: the class name 'caf\\udce9' is not UTF-8; rename it" in str(caught.value)
     assert "'two\\nlines' is empty, or contains a line break or a control character" in str(caught.value)
 

@@ -123,7 +123,7 @@ def test_what_is_wrong(tmp_path, content, fields, said):
 def test_a_character_that_is_missing_is_told_once():
     with pytest.raises(DataError) as caught:
         encode("axbx\nyx", Vocabulary(("\n", "a", "b")), "t.txt")
-    assert [str(f) for f in caught.value.faults] == [
+    assert [str(f) for f in caught.value.diagnostics] == [
         "t.txt:1:2: the character 'x' is not among the 3 of the training text (it is there 3 times)",
         "t.txt:2:1: the character 'y' is not among the 3 of the training text",
     ]

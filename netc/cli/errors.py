@@ -1,4 +1,4 @@
-"""How errors look on a terminal: each fault, the line of text that it is about, and a caret under the column."""
+"""How errors look on a terminal: each error, the line of text that it is about, and a caret under the column."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -8,56 +8,56 @@ from unicodedata import combining, east_asian_width
 import click
 
 from netc import terminal
-from netc.errors import MOST_FAULTS, Fault, NetcError, line_of, path_of
+from netc.errors import MAX_ERRORS, Diagnostic, NetcError, line_of, path_of
 
 WIDEST = 120  # characters of a line of text that are shown
 LARGEST = 2**24  # bytes of a file that is looked into for a line
 
 
 def show(error: NetcError) -> None:
-    """Write the faults of an error to stderr, in colour where that is a terminal and NO_COLOR is not set."""
+    """Write the errors of an error to stderr, in colour where that is a terminal and NO_COLOR is not set."""
     for line in lines(error):
         terminal.own(line, err=True)
 
 
-def show_warnings(faults: Sequence[Fault]) -> None:
+def show_warnings(errors: Sequence[Diagnostic]) -> None:
     """Write what is worth a second look to stderr."""
-    for fault in faults:
-        for line in _fault(fault, click.style("warning: ", fg="yellow", bold=True), True):
+    for diagnostic in errors:
+        for line in _diagnostic(diagnostic, click.style("warning: ", fg="yellow", bold=True), True):
             terminal.own(line, err=True)
 
 
 def lines(error: NetcError) -> Iterator[str]:
     """The lines to show, styled."""
-    faults = error.faults[:MOST_FAULTS]
-    several = len(error.faults) > 1
+    errors = error.diagnostics[:MAX_ERRORS]
+    several = len(error.diagnostics) > 1
     if several:
-        yield click.style("netc:", fg="red", bold=True) + f" {len(error.faults)} faults"
-    shown = Fault("", "")
-    for fault in faults:
-        yield from _fault(fault, "" if several else click.style("netc: ", fg="red", bold=True), fault.place != shown.place)
-        shown = fault
-    if len(error.faults) > len(faults):
-        yield f"... and {len(error.faults) - len(faults)} more"
+        yield click.style("netc:", fg="red", bold=True) + f" {len(error.diagnostics)} errors"
+    shown = Diagnostic("", "")
+    for diagnostic in errors:
+        yield from _diagnostic(diagnostic, "" if several else click.style("netc: ", fg="red", bold=True), diagnostic.place != shown.place)
+        shown = diagnostic
+    if len(error.diagnostics) > len(errors):
+        yield f"... and {len(error.diagnostics) - len(errors)} more"
 
 
-def _fault(fault: Fault, start: str, excerpt: bool) -> Iterator[str]:
-    sentence, *more = fault.text.split("\n")
-    place = click.style(f"{terminal.line(fault.shown_place)}: ", bold=True) if fault.place else ""
+def _diagnostic(diagnostic: Diagnostic, start: str, excerpt: bool) -> Iterator[str]:
+    sentence, *more = diagnostic.text.split("\n")
+    place = click.style(f"{terminal.line(diagnostic.shown_place)}: ", bold=True) if diagnostic.place else ""
     yield f"{start}{place}{terminal.line(sentence)}"
-    yield from _excerpt(fault) if excerpt else ()
+    yield from _excerpt(diagnostic) if excerpt else ()
     yield from map(terminal.line, more)
 
 
-def _excerpt(fault: Fault) -> Iterator[str]:
-    """The line that a fault is about, and the caret."""
-    (number, column), text = line_of(fault), None
-    if fault.column:
-        text, column = fault.place, fault.column
-    elif fault.is_argument and number:
-        text, number = path_of(fault), 0
+def _excerpt(diagnostic: Diagnostic) -> Iterator[str]:
+    """The line that an error is about, and the caret."""
+    (number, column), text = line_of(diagnostic), None
+    if diagnostic.column:
+        text, column = diagnostic.place, diagnostic.column
+    elif diagnostic.is_argument and number:
+        text, number = path_of(diagnostic), 0
     elif number:
-        text = _line_of(path_of(fault), number)
+        text = _line_of(path_of(diagnostic), number)
     if text is None:
         return
     before, after = text[: column - 1], text[column - 1 :]

@@ -1,4 +1,4 @@
-"""Faults of the world: full and read-only disks, two runs at once, signals, NaN. Each is told, and nothing that was there is lost."""
+"""Errors of the world: full and read-only disks, two runs at once, signals, NaN. Each is told, and nothing that was there is lost."""
 
 import errno
 import os
@@ -15,6 +15,7 @@ from PIL import Image
 from netc import api
 from netc.commands.options import TrainOptions
 from netc.commands.train import train_command
+from netc.compiler.compilation import Compilation
 from netc.errors import DivergedError, RunError
 from netc.runtime import snapshot
 from netc.spec.job import load_job
@@ -157,7 +158,7 @@ def test_a_second_sigint_ends_the_run_at_once(tmp_path):
 
     job, options = load_job(write_small(tmp_path)), TrainOptions(runs=str(tmp_path / "runs"), quiet=True)
     with pytest.raises(KeyboardInterrupt):
-        train_command(job, options, told=[twice])
+        train_command(Compilation.of(job), options, told=[twice])
     found, skipped = snapshot.newest(tmp_path / "runs/small/1/snapshots")
     assert found.metadata["iteration"] == 20 and not skipped  # no snapshot of the step that was interrupted
     with RunFolder(tmp_path / "runs/small/1").held():
@@ -178,7 +179,7 @@ def test_a_signal_does_not_wait_for_the_end_of_a_test(tmp_path, monkeypatch):
 
             monkeypatch.setattr(test_nets, "evaluate", slow)
 
-    assert train_command(load_job(path), TrainOptions(runs=str(tmp_path / "runs"), quiet=True), told=[end]) == "SIGTERM"
+    assert train_command(Compilation.of(load_job(path)), TrainOptions(runs=str(tmp_path / "runs"), quiet=True), told=[end]) == "SIGTERM"
     monkeypatch.undo()
     lines = log(tmp_path / "runs/small/1")
     assert [line["iteration"] for line in lines if line["event"] == "test"] == [0, 15]
@@ -209,9 +210,9 @@ def test_states_that_are_not_finite_push_no_sound_snapshot_out(tmp_path):
     told = trainer.events()
     assert any(isinstance(event, run_events.Tested) for event in (next(told) for _ in range(3)))
     before = (trainer.folder.snapshots / "best.safetensors").read_bytes()
-    trainer.states.set({"state/ip2.bias": np.full(10, np.nan, np.float32)})
+    trainer.step.set({"ip2.bias": np.full(10, np.nan, np.float32)})
     with pytest.raises(DivergedError, match="ip2.bias holds NaN; the last update of layer 'ip2' made it"):
-        trainer.snapshot()
+        trainer.write_snapshot()
     assert [p.name for p in trainer.folder.snapshots.iterdir()] == ["best.safetensors"]
     assert (trainer.folder.snapshots / "best.safetensors").read_bytes() == before
     told.close()
@@ -262,7 +263,7 @@ def test_what_a_worker_raises_is_shown(tmp_path):
     )
     arguments = ("train", path, "--no-publish", "--runs", tmp_path / "runs", "--plugin", tmp_path / "bad.py")
     result = netc(*arguments)
-    assert result.exit_code == 1 and result.stderr.startswith("netc: ValueError: row 7 is bad (a fault of netc, of a plug-in")
+    assert result.exit_code == 1 and result.stderr.startswith("netc: ValueError: row 7 is bad (an error in netc, in a plug-in")
     assert isinstance(netc("--debug", *arguments).exception, ValueError)
 
 
@@ -272,4 +273,4 @@ def test_a_follower_whose_file_cannot_be_written_does_not_hide_what_is_kept(tmp_
             raise OSError(errno.ENOSPC, "No space left on device", "events.out")
 
     with pytest.raises(RunError, match=r"(?s)events.out: cannot be written: No space left.*iter_00000020.safetensors, is whole"):
-        train_command(load_job(write_small(tmp_path)), TrainOptions(runs=str(tmp_path / "runs"), quiet=True), told=[full])
+        train_command(Compilation.of(load_job(write_small(tmp_path))), TrainOptions(runs=str(tmp_path / "runs"), quiet=True), told=[full])
