@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import onnxruntime as ort
+
 from netc.graph.ir import Graph
 from netc.graph.training_ops.define import DEFAULT
 from netc.runtime import native
@@ -17,8 +19,10 @@ def _nothing() -> None:
     """No library, or nothing that is missing."""
 
 
-def _ready(index: int) -> str | None:
-    """Nothing is missing on any machine."""
+def _not_built(backend: "Backend") -> str | None:
+    """Whether onnxruntime is built with the provider."""
+    built = backend.execution_provider in ort.get_available_providers()
+    return None if built else f"this onnxruntime is built without {backend.execution_provider}"
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class Backend:
     index: int = 0  # which device of the provider
     index_option: str = ""  # the provider option that holds the index; empty if there is only one device
     devices: Callable[[], int | None] = lambda: 1  # how many there are, None if unknown
-    provider_missing: Callable[[int], str | None] = _ready  # why device `index` cannot run graphs here, in a sentence
+    provider_missing: Callable[["Backend"], str | None] = _not_built  # why its device cannot run graphs here, in a sentence
     found: str = "it is there"  # why `auto` chooses it, in a sentence
     keeps_graphs: bool = False  # whether a graph that onnxruntime has optimized can be saved and loaded again
     varies: str = ""  # why two equal runs may differ in their last bits
@@ -70,4 +74,4 @@ class Backend:
         if count is not None and self.index >= count:
             numbers = f": {', '.join(map(str, range(count)))}" if count else ""
             return f"there {'is' if count == 1 else 'are'} {count} {self.kernels.name} device{'' if count == 1 else 's'}{numbers}"
-        return self.provider_missing(self.index)
+        return self.provider_missing(self)

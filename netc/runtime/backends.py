@@ -29,7 +29,7 @@ CUDA = Backend(
     memory="cuda",
     index_option=cuda.DEVICE,
     devices=cuda.devices,
-    provider_missing=cuda.missing,
+    provider_missing=lambda backend: cuda.missing(backend.index),
     found="a CUDA device is there",
     varies="CUDA kernels may add in another order each time (--provider cpu does not)",
 )

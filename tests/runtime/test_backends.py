@@ -222,10 +222,16 @@ def test_a_provider_comes_before_the_cpu() -> None:
 
 
 def test_a_provider_that_onnxruntime_leaves_out_is_an_error() -> None:
-    backend = replace(OTHER, execution_provider="CUDAExecutionProvider", provider_missing=lambda index: "its libraries are gone")
+    backend = replace(OTHER, execution_provider="CUDAExecutionProvider", provider_missing=lambda backend: "its libraries are gone")
     model = api.load(str(ROOT / "nets/logistic.yaml")).model("update")
     with pytest.raises(RunError, match="onnxruntime did not load CUDAExecutionProvider: its libraries are gone"):
         Session(model, backend)
+
+
+def test_a_provider_that_onnxruntime_is_built_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    add(monkeypatch, replace(OTHER, execution_provider="OtherExecutionProvider"))
+    with pytest.raises(ProviderError, match="^provider other was asked for, but this onnxruntime is built without OtherExecutionProvider$"):
+        choose("other")
 
 
 def test_a_net_by_hand_takes_a_provider(tmp_path: Path, other: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
