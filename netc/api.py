@@ -21,7 +21,6 @@ from netc.graph.autodiff import grad
 from netc.graph.contract import BATCH, NEXT, NOISE, SINK, STATE
 from netc.graph.ir import HOST, Graph, Node, Value, leaf
 from netc.graph.passes.rewrite import rewrite
-from netc.layers import python
 from netc.layers.context import dims
 from netc.net.model import Net as ResolvedNet
 from netc.runtime.blob import Blob, apart, numbers
@@ -39,7 +38,7 @@ class Net:
     `params[layer][i]` and `blobs[name]` are Blobs. `forward` fills the blobs, `backward` their diffs and those of the
     params (which are overwritten, not added to; those with lr_mult 0 get zeros). Inputs keep what was last written to them, be it
     by a layer that works in place: `backward` still takes what such an input was before, unless you write to it in between.
-    Random masks are drawn anew in each forward, from `seed`. `allow_python` lets Python layers run, in all nets from then on.
+    Random masks are drawn anew in each forward, from `seed`. `allow_python` lets the net's Python layers run.
     """
 
     blob_type = Blob
@@ -47,9 +46,7 @@ class Net:
 
     def __init__(self, path: str, weights: str | None = None, phase: str = "TRAIN", seed: int = 0, allow_python: bool = False):
         registry.load()
-        if allow_python:
-            python.allow_python()
-        made = compilation.load(path).with_learned(known_rows([weights] if weights else []))
+        made = compilation.load(path, allow_python=allow_python).with_learned(known_rows([weights] if weights else []))
         self._begin(made.job, made.nets.net(phase), seed)
         if weights:
             self.load(weights)
@@ -273,10 +270,10 @@ def _as_it_ran(node: Node) -> tuple[Value, ...] | None:
     return tuple(leaf("Input", v.dtype, v.shape, name=name) for name, v in _hosted([node]).items()) or None
 
 
-def load(path: str, *overrides: str) -> Program:
-    """The checked program of a net file: its nets, graphs and models. `overrides` are as of --set."""
+def load(path: str, *overrides: str, allow_python: bool = False) -> Program:
+    """The checked program of a net file: its nets, graphs and models. `overrides` are as of --set, `allow_python` as --allow-python."""
     registry.load()
-    return checked(compilation.load(path, overrides))
+    return checked(compilation.load(path, overrides, allow_python=allow_python))
 
 
 def compile(path: str, output: str = "build", **overrides: Any) -> list[Any]:
@@ -284,10 +281,14 @@ def compile(path: str, output: str = "build", **overrides: Any) -> list[Any]:
     return write(load(path, *_solver(overrides)), output)
 
 
-def train(path: str, runs: str = "runs", zoo: str | None = None, provider: str = "auto", **overrides: Any) -> str:
+def train(
+    path: str, runs: str = "runs", zoo: str | None = None, provider: str = "auto", allow_python: bool = False, **overrides: Any
+) -> str:
     """Train a net file as `netc train` does; keyword arguments are fields of its solver. Returns why it ended."""
     registry.load()
-    return train_command(compilation.load(path, _solver(overrides)), TrainOptions(provider=provider, runs=runs, zoo=zoo))
+    return train_command(
+        compilation.load(path, _solver(overrides), allow_python=allow_python), TrainOptions(provider=provider, runs=runs, zoo=zoo)
+    )
 
 
 def _solver(overrides: Mapping[str, Any]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from netc import api, registry
 from netc.caffe.arguments import arguments
 from netc.caffe.blob import Blob, LayerView
 from netc.caffe.part import LayerRuns, add, seeds
-from netc.caffe.state import dropped, random_seed
+from netc.caffe.state import allows_python, dropped, random_seed
 from netc.commands.program import known_rows
 from netc.compiler.compilation import Compilation
 from netc.errors import DataError, SpecError, near
@@ -36,7 +36,7 @@ class Net(api.Net):
     def __init__(self, network_file: str, *given: Any, **named: Any):
         phase, weights, level, stages = arguments(given, named)
         registry.load()
-        job = load_job(str(network_file), dropped=dropped())
+        job = load_job(str(network_file), dropped=dropped(), allow_python=allows_python())
         made = Compilation.of(job).with_learned(known_rows([weights] if weights else []))
         net = made.nets.net(phase, stages, level)
         self._open(job, net, random_seed())
