@@ -14,8 +14,14 @@ from netc import registry
 from netc.caffe import state
 from netc.cli import main
 from netc.commands.topics import PAGES, find
+<<<<<<< HEAD
 from tests.conftest import ROOT
 from tests.docs.pages import blocks, compare, run_page
+=======
+from netc.layers import python
+from tests.conftest import ROOT, ZOO, needs_zoo
+from tests.docs.pages import PAGE, blocks, compare, run_page
+>>>>>>> habits
 
 DOCS = ROOT / "netc" / "docs"
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
@@ -38,7 +44,7 @@ NOT_RUN = {
 def folder(tmp_path, monkeypatch):
     """A folder with nets/ and model_zoo/ as the current one; what plug-ins and Python layers register is taken back."""
     shutil.copytree(ROOT / "nets", tmp_path / "nets")
-    shutil.copytree(ROOT / "model_zoo", tmp_path / "model_zoo")
+    shutil.copytree(ZOO, tmp_path / "model_zoo")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(state, "_allows_python", False)
@@ -49,6 +55,7 @@ def folder(tmp_path, monkeypatch):
             del sys.modules[name]
 
 
+@needs_zoo
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
 def test_the_blocks_of_a_page_run(path, folder):
     run_page(path, folder)
