@@ -14,14 +14,8 @@ from netc import registry
 from netc.caffe import state
 from netc.cli import main
 from netc.commands.topics import PAGES, find
-<<<<<<< HEAD
-from tests.conftest import ROOT
-from tests.docs.pages import blocks, compare, run_page
-=======
-from netc.layers import python
 from tests.conftest import ROOT, ZOO, needs_zoo
-from tests.docs.pages import PAGE, blocks, compare, run_page
->>>>>>> habits
+from tests.docs.pages import blocks, compare, run_page
 
 DOCS = ROOT / "netc" / "docs"
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)

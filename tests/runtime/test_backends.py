@@ -13,6 +13,7 @@ import onnxruntime as ort
 import pytest
 
 from netc import api
+from netc.api.net import Net
 from netc.caffe import state
 from netc.compiler import cache
 from netc.errors import ProviderError, RunError, SpecError
@@ -237,7 +238,7 @@ def test_a_provider_that_onnxruntime_is_built_without(monkeypatch: pytest.Monkey
 def test_a_net_by_hand_takes_a_provider(tmp_path: Path, other: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     made, x = Sessions(monkeypatch), np.zeros((16, 1, 12, 12), np.float32)
     (tmp_path / "hand.yaml").write_text("layers:\n  - Input: {shape: {dim: [16, 1, 12, 12]}}\n  - InnerProduct: {num_output: 3}\n")
-    found = [api.Net(str(tmp_path / "hand.yaml"), provider=provider).forward(data=x) for provider in ("cpu", "other:1")]
+    found = [Net(str(tmp_path / "hand.yaml"), provider=provider).forward(data=x) for provider in ("cpu", "other:1")]
     assert found[0].keys() == found[1].keys()
     assert made.providers[-2:] == [[("CPUExecutionProvider", {})], [("CPUExecutionProvider", {"precision": "f32", "device": "1"})]]
 
