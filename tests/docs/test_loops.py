@@ -157,18 +157,13 @@ def test_rates_of_a_plug_in_are_in_the_file(loops, tmp_path):
     from netc import registry
 
     registry.load(str(plugin))
-    try:
-        write(api.load(write_small(tmp_path, changed(lr_policy="loops_halving", warmup_iter="2"))), tmp_path / "build")
-        said = json.loads((tmp_path / "build/train.json").read_text())["lr"]
-        rates = [step_module(loops).rate(said, k) for k in range(STEPS)]
-        from netc import schedules
+    write(api.load(write_small(tmp_path, changed(lr_policy="loops_halving", warmup_iter="2"))), tmp_path / "build")
+    said = json.loads((tmp_path / "build/train.json").read_text())["lr"]
+    rates = [step_module(loops).rate(said, k) for k in range(STEPS)]
+    from netc import schedules
 
-        solver = pb.SolverParameter(base_lr=0.02, lr_policy="loops_halving", warmup_iter=2)
-        assert rates == [schedules.rate(SolverSettings.of(solver), k, STEPS) for k in range(STEPS)]
-    finally:
-        for table in (registry.schedule, registry.schedule.facts):
-            table.pop("loops_halving")
-        registry._loaded.discard(str(plugin))
+    solver = pb.SolverParameter(base_lr=0.02, lr_policy="loops_halving", warmup_iter=2)
+    assert rates == [schedules.rate(SolverSettings.of(solver), k, STEPS) for k in range(STEPS)]
 
 
 IMAGES = """\
