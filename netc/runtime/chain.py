@@ -11,7 +11,8 @@ import numpy as np
 
 from netc.graph.contract import NEXT
 from netc.graph.emit import emit, input_name
-from netc.graph.ir import HOST, Graph, Node, Origin, Value, leaf, rebuild
+from netc.graph.ir import HOST, Graph, Node, Value, leaf, rebuild
+from netc.graph.origin import Origin
 from netc.runtime.native import kernels_of
 from netc.runtime.session import Session
 

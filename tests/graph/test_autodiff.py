@@ -7,8 +7,9 @@ from netc import registry
 from netc.errors import GradientError
 from netc.graph.autodiff import grad, sum_to
 from netc.graph.emit import emit
-from netc.graph.ir import Graph, cast, constant, leaf, op, origin, stop
+from netc.graph.ir import Graph, cast, constant, leaf, op, stop
 from netc.graph.leaves import StateInfo
+from netc.graph.origin import origin
 from netc.runtime.session import Session
 
 registry.load()

@@ -11,8 +11,9 @@ from onnx.reference import ReferenceEvaluator
 
 from netc import registry
 from netc.graph.emit import emit
-from netc.graph.ir import Graph, cast, constant, full, leaf, op, origin, stop
+from netc.graph.ir import Graph, cast, constant, full, leaf, op, stop
 from netc.graph.leaves import StateInfo
+from netc.graph.origin import origin
 from netc.graph.training_ops import body as op_body
 from netc.graph.training_ops import training_op as define
 from netc.runtime.session import Session

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from netc.graph.emit import emit
-from netc.graph.ir import Graph, constant, leaf, op, origin
+from netc.graph.ir import Graph, constant, leaf, op
 from netc.graph.leaves import StateInfo
+from netc.graph.origin import origin
 from netc.graph.passes import freeze, simplify
 from netc.graph.passes.rewrite import rewrite
 from netc.runtime.session import Session
