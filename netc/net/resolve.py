@@ -100,14 +100,12 @@ def _layer(
     weights = tuple(spec.loss_weight)
     if weights and len(weights) != len(tops):
         error(f"{len(weights)} loss_weight for {len(tops)} tops; give one each, or none", "loss_weight")
-    counts = 0 if kind.loss else kind.own_loss
-    weights = weights or tuple(1.0 if k == counts else 0.0 for k in range(len(tops)))
-    if type_ in registry.layer and doubt != BROKEN:
-        for what, names, limits in (("bottom", spec.bottom, kind.bottoms), ("top", tops, kind.tops)):
-            if wrong := _wrong_count(type_, what, names, *limits):
-                if not doubt:
-                    error(wrong, what)
-                doubt = doubt and BROKEN
+    weights = weights or _default_weights(kind, len(tops))
+    for what, names, limits in (("bottom", spec.bottom, kind.bottoms), ("top", tops, kind.tops)):
+        if type_ in registry.layer and doubt != BROKEN and (wrong := _wrong_count(type_, what, names, *limits)):
+            if not doubt:
+                error(wrong, what)
+            doubt = doubt and BROKEN
     reader, batch = None, None
     if kind.source:
         try:
@@ -121,6 +119,12 @@ def _layer(
             doubt = BROKEN
     doubt = BROKEN if len(errors) > known else doubt
     return Layer(spec.name, type_, tuple(spec.bottom), tops, spec, weights, document, i, reader, batch, doubt=doubt)
+
+
+def _default_weights(kind: registry.LayerType, tops: int) -> tuple[float, ...]:
+    """The loss_weight of each top where the net states none: 1 for the top that is a loss."""
+    counts = 0 if kind.loss else kind.own_loss
+    return tuple(1.0 if k == counts else 0.0 for k in range(tops))
 
 
 def _wrong_count(type_: str, what: str, names: Sequence[str], least: int, most: int | None) -> str | None:
