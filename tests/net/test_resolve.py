@@ -7,7 +7,7 @@ import pytest
 from netc import netc_pb2 as pb
 from netc import registry
 from netc.errors import SpecError
-from netc.net.model import DEPLOY, TEST, TRAIN, Net
+from netc.net.model import DEPLOY, TEST, TRAIN, ResolvedNet
 from netc.net.resolve import resolve
 from netc.net.variants import deployed, pretraining
 from netc.spec import parse_prototxt, parse_yaml
@@ -16,7 +16,7 @@ registry.load()
 INPUT = "  - Input: {name: input, top: [data, label], shape: [{dim: [4, 3]}, {dim: [4]}]}\n"
 
 
-def net(layers: str, phase: str = TRAIN, head: str = "", **state: Any) -> Net:
+def net(layers: str, phase: str = TRAIN, head: str = "", **state: Any) -> ResolvedNet:
     return resolve(parse_yaml(f"name: n\n{head}layers:\n{layers}", path="n.yaml"), phase, **state)
 
 
@@ -26,7 +26,7 @@ def errors(layers: str, phase: str = TRAIN) -> list[str]:
     return [str(f) for f in error.value.diagnostics]
 
 
-def names(found: Net) -> list[str]:
+def names(found: ResolvedNet) -> list[str]:
     return [layer.name for layer in found.layers]
 
 
