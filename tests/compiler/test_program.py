@@ -1,6 +1,7 @@
 """The step contract: names, metadata, agreement of the models with each other, and a loop that knows nothing of netc."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from netc.graph.emit import emit
 from netc.graph.passes import simplify
 from netc.graph.tensor_type import OPSET
 from netc.runtime import snapshot
+from netc.runtime.backend import Backend
+from netc.runtime.backends import CUDA, PORTABLE
 from netc.runtime.session import Session
 from netc.training.feed import Feeder
 from tests.small_nets import NET, log, netc, write_small
@@ -252,13 +255,13 @@ def test_gradient_adds_to_what_it_is_given(small: Program) -> None:
         np.testing.assert_allclose(twice[f"next/{name}"], 2 * once[f"next/{name}"], rtol=1e-5)
 
 
-@pytest.mark.parametrize("provider", ["cpu", "cuda"])
+@pytest.mark.parametrize("backend", [PORTABLE, CUDA], ids=lambda row: row.provider)
 @pytest.mark.parametrize("net", ["small", "normed"])
-def test_functions_and_their_bodies_give_the_same(request: pytest.FixtureRequest, net: str, provider: str) -> None:
-    program = request.getfixturevalue(net)
+def test_functions_and_their_bodies_give_the_same(request: pytest.FixtureRequest, net: str, backend: Backend) -> None:
+    program = replace(request.getfixturevalue(net), backend=backend)
     feeds = step_feeds(program)
-    calls = run(program.model("train", provider=provider), feeds)
-    inlined = program.model("train", functions=False, provider=provider)
+    calls = run(program.model("train"), feeds)
+    inlined = program.model("train", functions=False)
     assert not inlined.functions and {n.domain for n in inlined.graph.node} == {""}
     for name, array in run(inlined, feeds).items():
         np.testing.assert_allclose(array, calls[name], rtol=1e-5, atol=1e-6, err_msg=name)
@@ -266,7 +269,7 @@ def test_functions_and_their_bodies_give_the_same(request: pytest.FixtureRequest
 
 def test_bodies_of_cpu_and_cuda_agree(normed: Program) -> None:
     feeds = step_feeds(normed)
-    cpu, cuda = (run(normed.model("train", provider=p), feeds) for p in ("cpu", "cuda"))
+    cpu, cuda = (run(replace(normed, backend=b).model("train"), feeds) for b in (PORTABLE, CUDA))
     for name in cpu:
         np.testing.assert_allclose(cuda[name], cpu[name], rtol=1e-4, atol=1e-5, err_msg=name)
 
