@@ -1,4 +1,4 @@
-"""What other frameworks call the types and fields of Caffe's vocabulary, for errors that tell a newcomer the name here."""
+"""Names of layer types and fields in other frameworks, so that errors can suggest Caffe's name."""
 
 from collections.abc import Collection, Iterable
 from difflib import SequenceMatcher
