@@ -15,7 +15,7 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import Any, TypeVar
 
-from netc.errors import Diagnostic, GradientError, NetcError, SpecError, near
+from netc.errors import Diagnostic, GradientError, NetcError, Place, SpecError, near
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -45,7 +45,7 @@ class Registry(dict[Any, Callable[..., Any]]):
         """The function called `name`; the registry's error, with what is near, if there is none."""
         if name in self:
             return self[name]
-        raise self.error(f"there is no {self.kind} {name!r}; {near(str(name), map(str, self))}")
+        raise self.error(f"there is no {self.kind} {name!r}. {near(str(name), map(str, self))}")
 
 
 class Rules(Registry):
@@ -104,9 +104,9 @@ def plugins() -> tuple[str, ...]:
     return tuple(sorted(_loaded - {"netc"}))
 
 
-def _place_of(error: Exception, path: str, name: str) -> str:
-    """`file:line:column` of what went wrong in a plug-in: `path`, as the user names it."""
+def _place_of(error: Exception, path: str, name: str) -> Place:
+    """The place of what went wrong in the plug-in at `path`, which the user calls `name`."""
     if isinstance(error, SyntaxError) and error.filename == path:
-        return f"{name}:{error.lineno}:{error.offset or 1}"
+        return Place(name, error.lineno or 0, error.offset or 1)
     lines = [frame.lineno for frame in extract_tb(error.__traceback__) if frame.filename == path]
-    return f"{name}:{lines[-1]}:1" if lines else name
+    return Place(name, lines[-1] or 0, 1) if lines else Place(name)

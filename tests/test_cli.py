@@ -281,7 +281,7 @@ def test_a_damaged_zoo_is_told(trained, tmp_path):
     assert (result.exit_code, result.stdout) == (1, "damaged\n") and "metrics.json" in result.stderr
     for command in (["show", "smal"], ["download", "smal"], ["show", "small@2.0.0"]):
         result = netc("zoo", *command, "--from", trained[0] / "zoo")
-        assert result.exit_code == 2 and ("did you mean 'small'?" in result.stderr or "there is 1.0.0" in result.stderr)
+        assert result.exit_code == 2 and ("Did you mean 'small'?" in result.stderr or "there is 1.0.0" in result.stderr)
 
 
 def test_the_net_file_of_the_run_is_the_whole_job(trained):

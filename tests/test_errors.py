@@ -9,7 +9,7 @@ import pytest
 
 from netc.compiler.step import MOST_THREADS
 from netc.data.named.images import MNIST
-from netc.errors import MAX_ERRORS, DataError, Diagnostic, NetcError, SpecError, ZooError, near
+from netc.errors import MAX_ERRORS, DataError, Diagnostic, NetcError, Place, SpecError, ZooError, near
 from tests.small_nets import NET, netc, netc_process, write_small
 
 PROTOTXT = """\
@@ -38,25 +38,25 @@ solver { base_lr: 0.1 max_iter: 9 }
 YAML_ERRORS = {
     "unknown field": ("num_output: 4, kernel", "num_output: 4, kernal", "4:34",
                       ["Convolution has no field 'kernal_size'", "'kernel_size'"]),
-    "unknown type": ("Pooling: {kernel_size: 2, stride: 2}", "Poling", "5:5", ["no layer type 'Poling'", "did you mean 'Pooling'"]),
-    "unknown bottom": ("{num_output: 16,", "{bottom: pol1, num_output: 16,", "6:20", ["'ip1'", "reads 'pol1'", "did you mean 'pool1'"]),
+    "unknown type": ("Pooling: {kernel_size: 2, stride: 2}", "Poling", "5:5", ["no layer type 'Poling'", "Did you mean 'Pooling'"]),
+    "unknown bottom": ("{num_output: 16,", "{bottom: pol1, num_output: 16,", "6:20", ["'ip1'", "reads 'pol1'", "Did you mean 'pool1'"]),
     "shape mismatch": ("kernel_size: 3,", "kernel_size: 30,", "4:34",
                        ["'conv1'", "kernel of 30 does not fit into 12", "data is 16x1x12x12"]),
     "missing num_output": ("num_output: 16, ", "", "6:5", ["'ip1' (InnerProduct)", "num_output is missing"]),
     "duplicate name": ("- ReLU\n  - Dropout", "- ReLU: {name: a}\n  - Dropout: {name: a}", "8:15",
                        ["layer 'a'", "small.yaml:7:5 has the same name"]),
-    "bad enum": ("{kernel_size: 2,", "{pool: MAXX, kernel_size: 2,", "5:21", ["pool has no value 'MAXX'", "did you mean 'MAX'"]),
+    "bad enum": ("{kernel_size: 2,", "{pool: MAXX, kernel_size: 2,", "5:21", ["pool has no value 'MAXX'", "Did you mean 'MAX'"]),
     "tabs": ("  - Pooling", "\t- Pooling", "5:1", ["a tab", "only spaces indent"]),
 }  # fmt: skip
 
 PROTOTXT_ERRORS = {
     "unknown field": ("4 kernel", "4 kernal", "8:37", ["ConvolutionParameter has no field 'kernal_size'", "'kernel_size'"]),
-    "unknown type": ('"Pooling"', '"Poling"', "11:17", ["no layer type 'Poling'", "did you mean 'Pooling'"]),
-    "unknown bottom": ('bottom: "pool1"', 'bottom: "pol1"', "15:36", ["reads 'pol1'", "did you mean 'pool1'"]),
+    "unknown type": ('"Pooling"', '"Poling"', "11:17", ["no layer type 'Poling'", "Did you mean 'Pooling'"]),
+    "unknown bottom": ('bottom: "pool1"', 'bottom: "pol1"', "15:36", ["reads 'pol1'", "Did you mean 'pool1'"]),
     "shape mismatch": ("kernel_size: 3", "kernel_size: 30", "8:37", ["'conv1'", "kernel of 30 does not fit into 12"]),
     "missing num_output": ("num_output: 10", "", "16:3", ["'ip1' (InnerProduct)", "num_output is missing"]),
     "duplicate name": ('name: "ip1"', 'name: "conv1"', "15:3", ["layer 'conv1'", "small.prototxt:6:1 has the same name"]),
-    "bad enum": ("MAX", "MAXX", "12:25", ["pool has no value 'MAXX'", "did you mean 'MAX'"]),
+    "bad enum": ("MAX", "MAXX", "12:25", ["pool has no value 'MAXX'", "Did you mean 'MAX'"]),
 }  # fmt: skip
 
 
@@ -173,16 +173,16 @@ def test_threads_on_the_command_line_are_limited_like_those_of_a_solver(tmp_path
 
 
 SET_ERRORS = {
-    "solver.max_iter": "expected path=value",
-    "solver.=3": "expected path=value",
+    "solver.max_iter": "Expected PATH=VALUE",
+    "solver.=3": "Expected PATH=VALUE",
     "solver=3": "solver is a mapping",
-    "solver.max_itr=5": "did you mean 'max_iter'?",
+    "solver.max_itr=5": "Did you mean 'max_iter'?",
     "solver.max_iter=": "max_iter has no value",
     "solver.max_iter=many": "max_iter is a whole number",
-    "slover.max_iter=5": "did you mean 'solver'?",
-    "layers.conv1=3": "a field is missing: layers.conv1.FIELD=value",
-    "layers.conv.num_output=3": "there is no layer 'conv'; did you mean 'conv1'?",
-    "layers.conv1.num_outpt=3": "did you mean 'num_output'?",
+    "slover.max_iter=5": "Did you mean 'solver'?",
+    "layers.conv1=3": "The field is missing. Write `layers.conv1.FIELD=VALUE`.",
+    "layers.conv.num_output=3": "There is no layer 'conv'. Did you mean 'conv1'?",
+    "layers.conv1.num_outpt=3": "Did you mean 'num_output'?",
 }
 
 
@@ -200,7 +200,7 @@ def test_wrong_set_paths_are_all_told(tmp_path):
 def test_a_missing_file_names_what_is_near(tmp_path):
     write_small(tmp_path)
     result = netc("train", tmp_path / "smal.yaml")
-    assert result.exit_code == 2 and "there is no such file; did you mean 'small.yaml'?" in result.stderr
+    assert result.exit_code == 2 and "there is no such file. Did you mean 'small.yaml'?" in result.stderr
     result = netc("train", tmp_path / "nowhere" / "smal.yaml")
     assert result.exit_code == 2 and "there is no folder" in result.stderr
 
@@ -209,7 +209,10 @@ def test_a_missing_data_file(tmp_path):
     path = write_small(tmp_path, NET.replace("small.npz", "smal.npz"))
     result = netc("train", path)
     assert result.exit_code == 2
-    assert f"{path}:3:12: layer 'data': " in result.stderr and "smal.npz'; did you mean 'small.npz'?" in result.stderr
+    assert (
+        f"{path}:3:12: Layer 'data': " in result.stderr
+        and "smal.npz'. Paths are relative to the folder of the net. Did you mean 'small.npz'?" in result.stderr
+    )
 
 
 def test_a_data_set_that_is_not_here_names_the_command_that_gets_it(tmp_path, monkeypatch):
@@ -223,14 +226,14 @@ def test_a_data_set_that_is_not_here_names_the_command_that_gets_it(tmp_path, mo
         "train", path, "--no-publish", "--runs", tmp_path / "runs", NETC_DATA=str(tmp_path / "nowhere"), XDG_CACHE_HOME=str(tmp_path)
     )
     assert result.exit_code == 1
-    assert "with: netc data fetch mnist" in result.stderr and "(from NETC_DATA)" in result.stderr
+    assert "run: netc data fetch mnist" in result.stderr and "(from NETC_DATA)" in result.stderr
 
 
 def test_runs_and_zoo_that_cannot_be_written_are_told_before_the_run(tmp_path):
     path = write_small(tmp_path)
     (tmp_path / "file").touch()
     result = netc("train", path, "--no-publish", "--runs", tmp_path / "file")
-    assert result.exit_code == 1 and f"{tmp_path / 'file' / 'small'}: cannot be written: " in result.stderr
+    assert result.exit_code == 1 and f"Cannot write {tmp_path / 'file' / 'small'}: " in result.stderr
     result = netc("train", path, "--zoo", tmp_path / "file", "--runs", tmp_path / "runs")
     assert result.exit_code == 1 and "cannot be published into" in result.stderr and not (tmp_path / "runs").exists()
     result = netc("train", path, "--zoo", "https://example.org/zoo", "--runs", tmp_path / "runs")
@@ -245,7 +248,7 @@ def test_wrong_weights(tmp_path):
     save_file({"conv1.weight": np.zeros((9, 9), np.float32)}, tmp_path / "shape.safetensors")
     said = {
         "missing.safetensors": "there is no such file",
-        "small.npz": "cannot be read as safetensors",
+        "small.npz": "as safetensors",
         "other.safetensors": "holds no weights of this net; the net has conv1.",
         "shape.safetensors": "but 4x1x3x3 in the net; to train layer 'conv1' anew",
     }
@@ -273,16 +276,18 @@ def test_debug_shows_the_traceback(tmp_path):
 
 
 def test_a_spec_error_lists_at_most_twenty_errors():
-    error = SpecError(*(Diagnostic(f"net.yaml:{i}:1", "wrong") for i in range(25)))
+    error = SpecError(*(Diagnostic(Place("net.yaml", i + 1, 1), "wrong") for i in range(25)))
     lines = str(error).splitlines()
-    assert lines[0] == "net.yaml:0:1: wrong" and len(lines) == MAX_ERRORS + 1 and lines[-1] == "... and 5 more"
+    assert lines[0] == "net.yaml:1:1: wrong" and len(lines) == MAX_ERRORS + 1 and lines[-1] == "... and 5 more"
     assert len(error.diagnostics) == 25 and str(SpecError("wrong")) == "wrong"
 
 
 def test_near_names_what_is_near_or_what_there_is():
-    assert near("relu", ["ReLU", "PReLU", "Sigmoid"]).startswith("did you mean 'ReLU'")
-    assert near("x", ["b", "a"]) == "there are a, b"
-    assert near("x", []) == "there are none" and near("x", map(str, range(100, 150))) == "there are 50 others"
+    relu = near("relu", ["ReLU", "PReLU", "Sigmoid"])
+    assert relu.near == ("ReLU",) and relu and str(relu) == "Did you mean 'ReLU'?"
+    assert not near("x", ["b", "a"]) and str(near("x", ["b", "a"])) == "Known names: a, b."
+    assert str(near("x", [])) == "There are none."
+    assert str(near("x", map(str, range(100, 150)))) == "None of the 50 known names is similar."
 
 
 def test_every_error_has_an_exit_code():

@@ -168,7 +168,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "lacks": report.lacks,
         "data": seen,
         "missing": [str(e) for e in report.missing],
-        "warnings": [{"place": f.place, "text": f.text} for f in report.warnings],
+        "warnings": [{"place": str(f.place or ""), "text": f.text} for f in report.warnings],
     }
 
 

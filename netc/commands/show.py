@@ -78,7 +78,7 @@ def _layer(target: str, name: str) -> tuple[pb.LayerParameter, Path, bool]:
     program = contract.program(load_job(target), needs_solver=False)
     layers = {layer.name: layer.param for layer in program.train_net.sources if layer.source}
     if name and name not in layers:
-        raise SpecError(f"{target}: there is no data layer {name!r}; {near(name, layers)}")
+        raise SpecError(f"{target}: there is no data layer {name!r}. {near(name, layers)}")
     if not layers:
         raise DataError(f"{target}: the net has no layer that reads data")
     return layers[name or next(iter(layers))], Path(program.job.base), True

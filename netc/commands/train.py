@@ -98,7 +98,7 @@ def _run(trainer: Trainer, recording: Recorder, told: Sequence[Follower]) -> tup
                 for follower in followed:
                     follower(event)
             except OSError as e:
-                diagnostic = RunError(f"{e.filename or 'what tells of the run'}: cannot be written: {e.strerror or e}")
+                diagnostic = RunError(f"Cannot write {e.filename or 'the files of the run'}: {e.strerror or e}")
                 raise with_way_on(diagnostic, trainer.kept) from e
         assert isinstance(event, Finished)
         after = trainer.successor() if event.reason == "max_iter" else None

@@ -6,7 +6,7 @@ from netc.compiler.lower import Lowered, lower_judged
 from netc.compiler.step import solver_errors
 from netc.data import Known
 from netc.data.settings import keeps_caffes_order, shuffles
-from netc.errors import Diagnostic, SpecError, line_of, path_of
+from netc.errors import Diagnostic, Place, SpecError
 from netc.layers.context import dims
 from netc.net.resolve import TEST, TRAIN, Layer, Net, judged, resolve
 from netc.spec.document import NOTHING, Dropped
@@ -26,8 +26,8 @@ def all_errors(job: Job) -> list[Diagnostic]:
     document, at = job.solver_at
     read = job.solver.ListFields() and not document.is_broken(*at) and (at or not document.errors)
     found = [*job.errors, *net_errors(job), *(solver_errors(job) if read else ())]
-    files = list(dict.fromkeys(path_of(f) for f in found))
-    return sorted(found, key=lambda f: (files.index(path_of(f)), line_of(f)))
+    files = list(dict.fromkeys(d.place.file if d.place else "" for d in found))
+    return sorted(found, key=lambda d: (files.index(d.place.file if d.place else ""), d.position))
 
 
 def source_errors(net: Net, counted: bool) -> list[Diagnostic]:
@@ -98,7 +98,7 @@ def _made(lowered: Lowered, layer: Layer) -> str:
 
 def net_errors(job: Job) -> list[Diagnostic]:
     """What is wrong with the nets of a job: names, blobs, sources and shapes. A layer of several nets is named once."""
-    found: dict[str, list[Diagnostic]] = {}
+    found: dict[Place | None, list[Diagnostic]] = {}
     nets: list[Lowered | None] = []
     learned = job.learned
     for phase, number in ((TRAIN, 0), *((TEST, k) for k in range(len(job.tests)))):
@@ -112,7 +112,7 @@ def net_errors(job: Job) -> list[Diagnostic]:
         nets.append(lowered)
         if nets[0] is not None and lowered is not None:
             wrong += width_errors(nets[0], lowered)
-        new: dict[str, list[Diagnostic]] = {}
+        new: dict[Place | None, list[Diagnostic]] = {}
         for diagnostic in wrong:
             if diagnostic.place not in found:
                 new.setdefault(diagnostic.place, []).append(diagnostic)

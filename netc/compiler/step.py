@@ -14,7 +14,7 @@ import numpy as np
 from netc import netc_pb2 as pb
 from netc import registry, schedules
 from netc.compiler.lower import Lowered
-from netc.errors import Diagnostic, SpecError, line_of, near
+from netc.errors import Diagnostic, SpecError, near
 from netc.fillers import Zeros
 from netc.graph.autodiff import grad
 from netc.graph.ir import Graph, Value, cast, leaf, op, origin, toposort
@@ -121,7 +121,7 @@ def solver_errors(job: Job) -> list[Diagnostic]:
     if not solver.HasField("base_lr"):
         error("base_lr is missing: the learning rate")
     if solver.type not in registry.optimizer:
-        error(f"there is no solver type {solver.type!r}; {near(solver.type, registry.optimizer)}", "type")
+        error(f"there is no solver type {solver.type!r}. {near(solver.type, registry.optimizer)}", "type")
     else:
         used = signature(registry.optimizer[solver.type]).parameters
         unused = [f for f in ("momentum", "momentum2", "rms_decay") if solver.HasField(f) and getattr(solver, f) and f not in used]
@@ -129,7 +129,7 @@ def solver_errors(job: Job) -> list[Diagnostic]:
             error(f"{solver.type} does not use {name}; leave it out", name)
     policy = solver.lr_policy or "fixed"
     if policy not in registry.schedule:
-        error(f"there is no lr_policy {policy!r}; {near(policy, registry.schedule)}", "lr_policy")
+        error(f"there is no lr_policy {policy!r}. {near(policy, registry.schedule)}", "lr_policy")
     for name in registry.schedule.facts.get(policy, {}).get("needs", ()):
         if not (len(solver.stepvalue) if name == "stepvalue" else solver.HasField(name)):
             error(f"lr_policy {policy!r} needs {name}", "lr_policy")
@@ -146,7 +146,7 @@ def solver_errors(job: Job) -> list[Diagnostic]:
             error(f"test_iter is 1 or more, not {count}; where it is unset, a test is of the whole set", "test_iter", k)
     if not errors and solver.HasField("max_iter") and (found := schedules.too_large(solver, solver.max_iter)):
         error(f"the rate of lr_policy {policy!r} is {found[1]:g} at iteration {found[0]}", "lr_policy")
-    return sorted(errors, key=line_of)
+    return sorted(errors, key=lambda d: d.position)
 
 
 def _out_of_range(solver: pb.SolverParameter, policy: str) -> Iterator[tuple[str, str]]:
@@ -202,7 +202,7 @@ def _no_loss(document: Document) -> Diagnostic:
 
 def _updates(gradients: Mapping[Value, Value], rate: Value, solver: pb.SolverParameter) -> dict[Value, Value]:
     """Each parameter's new value and that of its slots."""
-    with origin(layer="solver", place="", part="update"):
+    with origin(layer="solver", place=None, part="update"):
         gradients = _clipped(gradients, solver.clip_gradients)
         updates: dict[Value, Value] = {}
         facts = {"kind": "slot", "start": Zeros(()), "layer": "", "blob": 0, "lr_mult": 0.0, "decay_mult": 0.0}

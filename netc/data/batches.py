@@ -24,7 +24,7 @@ def resolve_batch_size(layer: pb.LayerParameter, phase: str) -> int:
         return dummy_batch_size(layer)
     size = (phase != "TRAIN" and setting(layer, "test_batch_size")) or setting(layer, "batch_size")
     if not size:
-        raise DataError("batch_size is missing: how many rows a batch has, such as `batch_size: 64`")
+        raise DataError("`batch_size` is missing. Add the number of rows of a batch, for example `batch_size: 64`.", field="batch_size")
     return int(size)
 
 
@@ -67,7 +67,7 @@ class Feed:
         self.description, self.rows = _described(request, table), table.description.rows
         self.batch_size = resolve_batch_size(request.layer, request.phase)
         if self.rows == 0:
-            raise DataError(f"{table.description.name}: there are no rows")
+            raise DataError(f"{table.description.name}: There are no rows.")
         self._notes = table.notes
         self._columns = table.load()[: len(self.description.tops)]
         self._table, self._tops = table, request.layer.top or [str(k) for k in range(len(self._columns))]
@@ -76,7 +76,8 @@ class Feed:
         if table.stream and self.rows:
             if self.rows < self.batch_size:
                 name = table.description.name
-                raise DataError(f"{name}: {self.rows} rows of {request.layer.data_param.steps} steps do not make {self.batch_size} streams")
+                text = f"{self.rows} windows of {request.layer.data_param.steps} steps are too few for a `batch_size` of {self.batch_size}."
+                raise DataError(f"{name}: {text}", field="batch_size")
             self._order = streams(self.rows, self.batch_size)
             self.rows = self.description.epoch(self.batch_size)
         self.wraps = self._testing and keeps_caffes_order(request.layer)
@@ -155,7 +156,7 @@ def _order(request: Request, rows: int | None) -> Order:
 def _described(request: Request, table: Table) -> Description:
     given, wanted = table.description, len(request.layer.top) or len(table.description.tops)
     if wanted > len(given.tops):
-        raise DataError(f"{given.name} gives {len(given.tops)} tops; the layer has {wanted}")
+        raise DataError(f"{given.name} has {len(given.tops)} tops, the layer {wanted}.")
     first = given.tops[0] if table.finished else transformed(request.layer.transform_param, given.tops[0])
     classes = given.classes if wanted > 1 else ()  # they are of the labels
     if not given.tokens:  # whose classes are characters or words
@@ -168,9 +169,9 @@ def _described(request: Request, table: Table) -> Description:
 def _table(request: Request) -> Table:
     param = request.layer.data_param
     if not 0 <= param.test_fraction < 1:
-        raise DataError(f"test_fraction is {param.test_fraction}; expected 0 to 1")
+        raise DataError(f"`test_fraction` is {param.test_fraction}. Expected a number from 0 to 1.", field="test_fraction")
     if param.test_source and param.test_fraction:
-        raise DataError("there are both test_source and test_fraction; give one")
+        raise DataError("Both `test_source` and `test_fraction` are set. Remove one of them.", field="test_source")
     return _labelled(request, _split(request))
 
 
@@ -183,7 +184,7 @@ def _split(request: Request) -> Table:
         testing = replace(request, source=other, learned=training)
         tested = source_function(testing)(testing)
         if tested.description.tops != training.tops:
-            raise DataError(f"{testing.path}: rows are {tested.description.tops}; expected the training rows' {training.tops}")
+            raise DataError(f"{testing.path}: Its rows are {tested.description.tops}. The training rows are {training.tops}.")
         tested = replace(tested, description=replace(tested.description, tops=training.tops))  # with their mean and std
         return _stated(tested, param, set_apart=True)
     table = source_function(request)(request)
@@ -202,7 +203,8 @@ def _stated(table: Table, param: pb.DataParameter, set_apart: bool) -> Table:
 def _held_out(table: Table, fraction: float, phase: str) -> Table:
     described = table.description
     if table.has_test_rows or described.rows is None:
-        raise DataError(f"{described.name}: test_fraction is not for a source that has test rows of its own, or no end")
+        text = "`test_fraction` cannot be used: the source has test rows of its own, or no end."
+        raise DataError(f"{described.name}: {text}", field="test_fraction")
     return table.chosen(held_out(described.rows, fraction, phase, table.series))
 
 
@@ -212,5 +214,6 @@ def _labelled(request: Request, table: Table) -> Table:
     if request.phase != "TRAIN" or not param.HasField("labelled"):
         return table
     if described.rows is None or not 0 < param.labelled <= described.rows:
-        raise DataError(f"labelled is {param.labelled}; {described.name} has {described.rows or 'no end of'} training rows")
+        rows = described.rows or "endless"
+        raise DataError(f"`labelled` is {param.labelled}, but {described.name} has {rows} training rows.", field="labelled")
     return table.chosen(np.sort(permutation(request.seed, f"{request.layer.name}/labelled", described.rows)[: param.labelled]))

@@ -96,9 +96,11 @@ NOTHING: Known = MappingProxyType({})
 def read_as_learned(layer: pb.LayerParameter, phase: str, base: str, known: Learned | None) -> tuple[pb.LayerParameter, Description]:
     """The layer and what it delivers in `phase`, its rows read as `known` says. DataError for fields that its source does not have."""
     if layer.data_param.columns and not is_table(layer):
-        raise DataError(f"columns is for tables ({', '.join(SUFFIXES)}); {layer.data_param.source!r} is none")
+        text = f"`columns` is for tables ({', '.join(SUFFIXES)}), and {layer.data_param.source!r} is not a table."
+        raise DataError(text, field="columns")
     if layer.data_param.channels_last and Path(layer.data_param.source).suffix.lower() not in (".npy", ".npz"):
-        raise DataError(f"channels_last is for arrays (.npy, .npz); {layer.data_param.source!r} is none")
+        text = f"`channels_last` is for arrays (.npy, .npz), and {layer.data_param.source!r} is not an array."
+        raise DataError(text, field="channels_last")
     if known is None:
         return layer, describe(layer, phase, base)
     if known.anew and not _has(layer, base, known.label):

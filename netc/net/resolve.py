@@ -3,18 +3,17 @@
 `resolve` raises one SpecError that lists all that is wrong. Rules are Caffe's (net.cpp: FilterNet, Init).
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from netc import data, registry
 from netc import netc_pb2 as pb
-from netc.errors import MAX_ERRORS, Diagnostic, NetcError, SpecError, line_of, near
+from netc.errors import MAX_ERRORS, Diagnostic, NetcError, Place, SpecError, Suggestion, near
 from netc.spec import Document
 from netc.spec.fields import KINDS, LABELLED
-from netc.spec.other_names import type_hint
+from netc.spec.other_names import suggest_type
 from netc.spec.ranges import range_errors
 
 BROKEN, GUESSED = "broken", "guessed"
@@ -39,8 +38,8 @@ class Layer:
     phase: str | None = None  # that the layer runs in, where it is not the net's
     doubt: str = ""  # of a net with errors: BROKEN if the layer has one, GUESSED if it is plain what is meant nevertheless
 
-    def at(self, *path: str | int) -> str:
-        """`file:line:column` of a field of the layer."""
+    def at(self, *path: str | int) -> Place:
+        """The place of a field of the layer."""
         return self.document.place("layer", self.index, *path)
 
     @property
@@ -137,7 +136,7 @@ def judged(
         errors.append(Diagnostic(document.place(), f"no layer of the net is included in phase {phase}"))
     layers = [_layer(document, i, spec, phase, base, learned, errors) for i, spec in chosen]
     errors += [*_name_errors(layers), *_blob_errors(layers, _left_out(document, chosen, phase)), *range_errors(layers)]
-    return Net(param.name, phase, tuple(layers), document), sorted(errors, key=line_of)
+    return Net(param.name, phase, tuple(layers), document), sorted(errors, key=lambda d: d.position)
 
 
 def _included(spec: pb.LayerParameter, phase: str, level: int, stages: set[str]) -> bool:
@@ -155,12 +154,10 @@ def _met(rule: pb.NetStateRule, phase: str, level: int, stages: set[str]) -> boo
     return stages.issuperset(rule.stage) and not stages.intersection(rule.not_stage)
 
 
-def _unknown_type(name: str) -> tuple[str, str]:
-    """What is wrong with a type, and the one that must be meant, "" if that is not plain."""
-    hint, meant = type_hint(name, registry.layer)
-    if name not in KINDS and not hint.startswith(("did", "here")):
-        hint = f"BVLC Caffe has none of that name either, so it is a fork's or a plug-in's (--plugin FILE); {hint}"
-    return f"there is no layer type {name!r}; {hint}", meant
+def _unknown_type(name: str, suggestion: Suggestion) -> str:
+    """What is wrong with a type."""
+    elsewhere = "" if name in KINDS or suggestion else " BVLC Caffe has none either. If a plug-in defines it, add `--plugin FILE`."
+    return f"there is no layer type {name!r}.{elsewhere}"
 
 
 def _layer(
@@ -168,17 +165,18 @@ def _layer(
 ) -> Layer:
     """The layer of `spec`; what is wrong with it is added to `errors`."""
 
-    def error(text: str, *path: str | int) -> None:
-        errors.append(Diagnostic(document.place("layer", i, *path), f"layer {spec.name!r}: {text}"))
+    def error(text: str, *path: str | int, suggestion: Suggestion | None = None) -> None:
+        errors.append(Diagnostic(document.place("layer", i, *path), f"Layer {spec.name!r}: {text}", suggestion))
 
     doubt = BROKEN if document.is_broken("layer", i) else GUESSED if document.is_guessed("layer", i) else ""
     known, type_ = len(errors), spec.type
     if not type_ and not doubt:
         error("has no type")
     elif type_ and type_ not in registry.layer:
-        hint, type_ = _unknown_type(type_)
+        suggestion = suggest_type(type_, registry.layer)
         if not any(f.place == document.place("layer", i, "type") for f in document.errors):
-            error(hint, "type")
+            error(_unknown_type(type_, suggestion), "type", suggestion=suggestion)
+        type_ = suggestion.meant
         known, doubt = known + bool(type_), doubt or GUESSED
     facts: dict[str, Any] = registry.layer.facts.get(type_, {})
     tops = tuple(spec.top) or ((spec.name,) if facts.get("loss") else ())
@@ -217,15 +215,14 @@ def _wrong_count(type_: str, what: str, names: Sequence[str], least: int, most: 
 
 
 def _source_errors(error: NetcError, document: Document, i: int, name: str, message: str) -> Iterable[Diagnostic]:
-    """The errors of a data layer's source: within its files, or at the field of the layer that the sentence names first."""
+    """The errors of a data layer's source: within its files, or at the field of the layer that they name."""
     fields = {p[-1]: p for p in document.fields_of("layer", i) if len(p) == 4}
     for diagnostic in error.diagnostics:
-        named = next((fields[word] for word in re.findall(r"\w+", diagnostic.text) if word in fields), ("layer", i, message, "source"))
-        place = document.place(*named)
+        place = document.place(*fields.get(diagnostic.field, ("layer", i, message, "source")))
         if diagnostic.place:
-            yield Diagnostic(diagnostic.place, f"{diagnostic.text} (layer {name!r} of {place} reads it)")
+            yield replace(diagnostic, details=(*diagnostic.details, f"Layer {name!r} ({place}) reads this file."))
         else:
-            yield Diagnostic(place, f"layer {name!r}: {diagnostic.text}")
+            yield replace(diagnostic, place=place, text=f"Layer {name!r}: {diagnostic.text}")
 
 
 def _name_errors(layers: list[Layer]) -> Iterable[Diagnostic]:
@@ -293,7 +290,7 @@ def _unwritten(bottom: str, layer: Layer, later: Layer | None, written: Iterable
     if later is None:
         if bottom == "label" and layer.type in LABELLED:
             return f"reads 'label', which no layer before it writes; {layer.type} needs it: the data layer can have it as its second top"
-        return f"reads {bottom!r}, which no layer before it writes{'' if written is None else f'; {near(bottom, written)}'}"
+        return f"reads {bottom!r}, which no layer before it writes{'' if written is None else f'. {near(bottom, written)}'}"
     if later is layer:
         return f"reads {bottom!r}, which is its own top: nothing has written it yet"
     place = f"layer {later.name!r} ({later.at()})"

@@ -6,7 +6,7 @@ from itertools import count
 
 from netc import data, registry
 from netc import netc_pb2 as pb
-from netc.errors import Diagnostic, SpecError, near
+from netc.errors import Diagnostic, Place, SpecError, near
 from netc.net.resolve import DEPLOY, TEST, TRAIN, Layer, Net
 
 
@@ -87,14 +87,14 @@ def _free_names(net: Net) -> Iterator[str]:
     return (name for k in count(1) if (name := f"prob{k if k > 1 else ''}") not in taken)
 
 
-def pretraining(net: Net, name: str, place: str, base: str = ".") -> Net:
+def pretraining(net: Net, name: str, place: Place, base: str = ".") -> Net:
     """What layer `name` of `net` (phase TRAIN) learns by its own loss from: it, and the layers that it reads, as they are in testing.
 
     Data sources give all rows, with labels or without. SpecError at `place` if there is no such layer, or it has no loss of its own.
     """
     last = next((layer for layer in net.layers if layer.name == name), None)
     if last is None:
-        raise SpecError(Diagnostic(place, f"solver: there is no layer {name!r} to pretrain; {near(name, [x.name for x in net.layers])}"))
+        raise SpecError(Diagnostic(place, f"solver: there is no layer {name!r} to pretrain. {near(name, [x.name for x in net.layers])}"))
     own = last.facts.get("own_loss")
     if own is None:
         kinds = ", ".join(sorted(t for t, facts in registry.layer.facts.items() if "own_loss" in facts))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from netc import netc_pb2 as pb
-from netc.errors import Diagnostic, SpecError, near
+from netc.errors import Diagnostic, Place, SpecError, near
 from netc.spec import paths
 from netc.spec.document import NOTHING, Document, Dropped
 from netc.spec.join import joined
@@ -69,8 +69,8 @@ class Job:
         """The values that the command line sets."""
         return _values(self.overrides)
 
-    def solver_place(self, *path: str | int) -> str:
-        """`file:line:column` of a field of the solver."""
+    def solver_place(self, *path: str | int) -> Place:
+        """The place of a field of the solver."""
         document, start = self.solver_at
         return document.place(*start, *path)
 
@@ -225,7 +225,7 @@ def _named(document: Document, field: str, name: str, dropped: Dropped) -> Docum
         if path.is_file():
             return read(str(path), dropped=dropped)
     beside = {p.name for folder in (Path("."), Path(document.path).parent) for p in folder.glob("*.prototxt")} - {Path(document.path).name}
-    text = f"{field}: there is no file {name!r}, neither here nor beside the solver; {near(name, beside)}"
+    text = f"{field}: there is no file {name!r}, neither here nor beside the solver. {near(name, beside)}"
     raise SpecError(Diagnostic(document.place(field), text))
 
 

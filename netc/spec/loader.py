@@ -7,7 +7,7 @@ from typing import Any
 from google.protobuf.message import DecodeError, Message
 
 from netc import netc_pb2 as pb
-from netc.errors import Diagnostic, SpecError, near
+from netc.errors import Diagnostic, Place, SpecError, near
 from netc.files import read_file
 from netc.spec import file_kinds, values
 from netc.spec.document import NOTHING, Document, Dropped
@@ -47,7 +47,7 @@ def read(path: str | Path, message_type: type[Message] = pb.NetParameter, droppe
     name, suffix = str(path), Path(path).suffix
     data = read_bytes(path)
     if suffix not in (*YAML, *PROTOTXT, *BINARY):
-        raise SpecError(Diagnostic(name, _wrong_suffix(data, suffix)))
+        raise SpecError(Diagnostic(Place(name), _wrong_suffix(data, suffix)))
     if suffix in BINARY:
         message = _decoded(data, message_type, name)
         check_texts(message, name)
@@ -60,7 +60,7 @@ def read(path: str | Path, message_type: type[Message] = pb.NetParameter, droppe
         wanted = f"a {message_type.DESCRIPTOR.name} should stand in it"
         if message_type is pb.NetParameter:
             wanted = "a net has `layers` and, to be trained, a `solver`; `netc init net.yaml` writes one to start from"
-        raise SpecError(Diagnostic(name, f"the file is empty; {wanted}"))
+        raise SpecError(Diagnostic(Place(name), f"the file is empty; {wanted}"))
     return document
 
 
@@ -84,7 +84,7 @@ def parse_binary(data: bytes, message_type: type[Message], path: str = "<data>")
     try:
         return upgraded(Document(_decoded(data, message_type, path), path, "")).message
     except UnicodeDecodeError as e:
-        raise SpecError(Diagnostic(path, f"holds a text that is not UTF-8: {e.object[:MOST_SHOWN]!r}")) from e
+        raise SpecError(Diagnostic(Place(path), f"holds a text that is not UTF-8: {e.object[:MOST_SHOWN]!r}")) from e
 
 
 def _decoded(data: bytes, message_type: type[Message], path: str) -> Any:
@@ -92,7 +92,7 @@ def _decoded(data: bytes, message_type: type[Message], path: str) -> Any:
         return message_type.FromString(data)
     except DecodeError as e:
         text = f"this is no binary {message_type.DESCRIPTOR.name}, or the file is cut off ({e})"
-        raise SpecError(Diagnostic(path, text)) from e
+        raise SpecError(Diagnostic(Place(path), text)) from e
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -103,14 +103,14 @@ def read_bytes(path: str | Path) -> bytes:
     except IsADirectoryError as e:
         nets = sorted(str(p) for p in path.iterdir() if p.suffix in (*YAML, *PROTOTXT))
         hint = f"; the nets in it are {', '.join(nets[:5])}{', ...' if len(nets) > 5 else ''}" if nets else ", and has no net in it"
-        raise SpecError(Diagnostic(str(path), f"this is a folder, where the file of a net should be{hint}")) from e
+        raise SpecError(Diagnostic(Place(str(path)), f"this is a folder, where the file of a net should be{hint}")) from e
     except FileNotFoundError as e:
         if not path.parent.is_dir():
-            raise SpecError(Diagnostic(str(path), f"there is no folder {str(path.parent)!r}")) from e
+            raise SpecError(Diagnostic(Place(str(path)), f"there is no folder {str(path.parent)!r}")) from e
         others = [p.name for p in path.parent.iterdir() if p.suffix in (*YAML, *PROTOTXT, *BINARY)]
-        raise SpecError(Diagnostic(str(path), f"there is no such file; {near(path.name, others)}")) from e
+        raise SpecError(Diagnostic(Place(str(path)), f"there is no such file. {near(path.name, others)}")) from e
     except OSError as e:
-        raise SpecError(Diagnostic(str(path), f"the file cannot be read: {e.strerror}")) from e
+        raise SpecError(Diagnostic(Place(str(path)), f"the file cannot be read: {e.strerror}")) from e
 
 
 def _wrong_suffix(data: bytes, suffix: str) -> str:
@@ -123,10 +123,10 @@ def _wrong_suffix(data: bytes, suffix: str) -> str:
 def _text(data: bytes, path: str) -> str:
     """The text in UTF-8, without a byte-order mark."""
     if b"\0" in data:
-        raise SpecError(Diagnostic(path, f"a net is text; this is {file_kinds.described(data)}"))
+        raise SpecError(Diagnostic(Place(path), f"a net is text; this is {file_kinds.described(data)}"))
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as e:
         line = data.count(b"\n", 0, e.start) + 1
         column = e.start - data.rfind(b"\n", 0, e.start)
-        raise SpecError(Diagnostic(f"{path}:{line}:{column}", f"the byte {data[e.start]:#04x} is not UTF-8")) from e
+        raise SpecError(Diagnostic(Place(path, line, column), f"the byte {data[e.start]:#04x} is not UTF-8")) from e

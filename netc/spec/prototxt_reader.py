@@ -9,7 +9,7 @@ from google.protobuf.descriptor import FieldDescriptor as Field
 from google.protobuf.message import Message
 
 from netc import netc_pb2 as pb
-from netc.errors import Diagnostic, SpecError
+from netc.errors import Diagnostic, Place, SpecError
 from netc.spec.document import NOTHING, Document, Dropped, FieldPath, Position
 from netc.spec.reading import Reading
 from netc.spec.scalars import INTEGERS, from_text
@@ -76,14 +76,14 @@ def parse_prototxt(text: str, message_type: type[Message] = pb.NetParameter, pat
     """
     reading, message = Reading(path, text, dropped=dropped), message_type()
     if YAML_LIST.search(text):
-        raise SpecError(Diagnostic(f"{path}:1:1", "this is YAML; the suffix of such a file is .yaml"))
+        raise SpecError(Diagnostic(Place(path, 1, 1), "this is YAML; the suffix of such a file is .yaml"))
     try:
         _message(reading, Tokens(text), message, (), None)
     except Unreadable as e:
         reading.error(*e.args)
         raise SpecError(*reading.finish(message).errors) from e
     except RecursionError as e:
-        raise SpecError(Diagnostic(path, "messages stand too deep within each other")) from e
+        raise SpecError(Diagnostic(Place(path), "messages stand too deep within each other")) from e
     return reading.finish(message)
 
 

@@ -35,7 +35,7 @@ def from_text(field: Any, text: str) -> Any:
     if kind == Field.CPPTYPE_ENUM:
         values = field.enum_type.values_by_name
         if text not in values:
-            raise ValueError(f"{field.name} has no value {short(text)!r}; {near(text, values)}")
+            raise ValueError(f"{field.name} has no value {short(text)!r}. {near(text, values)}")
         return values[text].number
     return _bytes(field, text) if field.type == Field.TYPE_BYTES else text
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from google.protobuf.unknown_fields import UnknownFieldSet
 
-from netc.errors import Diagnostic, SpecError
+from netc.errors import Diagnostic, Place, SpecError
 from netc.spec.document import Dropped, FieldPath
 
 MOST_NAMES = 3  # of layers in a message
@@ -28,7 +28,7 @@ def discard(message: Any, path: str, dropped: Dropped) -> tuple[Diagnostic, ...]
         key = what, Dropped.name(at, name), dropped.has(at, name)
         found.setdefault(key, Counter())[layer] += 1
     errors = [
-        Diagnostic(path, f"{_where(layers)}{what}; {_how_to_drop(name, layers)}")
+        Diagnostic(Place(path), f"{_where(layers)}{what}; {_how_to_drop(name, layers)}")
         for (what, name, gone), layers in found.items()
         if not gone
     ]
@@ -36,14 +36,14 @@ def discard(message: Any, path: str, dropped: Dropped) -> tuple[Diagnostic, ...]
         raise SpecError(*errors)
     if found:
         message.DiscardUnknownFields()
-    return tuple(Diagnostic(path, f"{_where(layers)}{what}; it is dropped") for (what, _, _), layers in found.items())
+    return tuple(Diagnostic(Place(path), f"{_where(layers)}{what}; it is dropped") for (what, _, _), layers in found.items())
 
 
 def check_texts(message: Any, path: str) -> None:
     """SpecError where a text in `message` is not UTF-8; protobuf gives bytes for such a one."""
     for owner, name, value in _texts(message):
         if isinstance(value, bytes):
-            raise SpecError(Diagnostic(path, f"{owner}.{name} is not UTF-8: {value[:MOST_SHOWN]!r}"))
+            raise SpecError(Diagnostic(Place(path), f"{owner}.{name} is not UTF-8: {value[:MOST_SHOWN]!r}"))
 
 
 def _texts(message: Any) -> Iterator[tuple[str, str, str | bytes]]:

@@ -121,7 +121,7 @@ def _layer(document: Document, k: int, new: Any, pad: int | None, errors: list[D
         if old.type in KNOWN:
             new.type = pb.V1LayerParameter.LayerType.Value(TYPES.get(old.type, old.type.upper()))
         else:
-            text = f"there is no layer type {old.type!r} in Caffe's format of 2013; {near(old.type, KNOWN)}"
+            text = f"there is no layer type {old.type!r} in Caffe's format of 2013. {near(old.type, KNOWN)}"
             errors.append(Diagnostic(document.place("layers", k, "layer", "type"), text))
     for field, value in old.ListFields():
         name = field.name

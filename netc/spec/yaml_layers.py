@@ -1,5 +1,6 @@
 """Layers in YAML: their forms, where their fields belong, and what is taken for what they leave out."""
 
+from dataclasses import replace
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -8,7 +9,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode
 from netc import registry
 from netc.spec.document import FieldPath
 from netc.spec.fields import KINDS, LAYER_FIELDS, Names, kind, own_fields
-from netc.spec.other_names import field_hint, type_hint
+from netc.spec.other_names import suggest_field, suggest_type
 from netc.spec.reading import Reading
 from netc.spec.yaml_nodes import at, given, is_unset, named, pairs
 
@@ -68,13 +69,15 @@ def _unknown_field(reading: Reading, layer: Any, key: ScalarNode, path: FieldPat
     """An error, and the field that must be meant, if that is plain and it is not there yet."""
     own = own_fields(layer.type)
     known = {n: ((), f) for n, f in LAYER_FIELDS.items() if not n.endswith("_param")} | {n: ((p,), f) for n, (p, f) in own.items()}
-    hint, meant = field_hint(key.value, known)
+    text, suggestion = f"{layer.type or 'The layer'} has no field {key.value!r}.", suggest_field(key.value, known)
     others = sorted(t for t in KINDS if key.value in own_fields(t))
-    if others and (len(key.value) < 4 or not meant):
-        hint, meant = f"it is a field of {', '.join(others[:4])}{' and others' if len(others) > 4 else ''}", ""
-    inner, field = known.get(meant, ((), None))
-    taken = (*path, *inner, meant) in reading.positions
-    reading.error(at(key), f"{layer.type or 'the layer'} has no field {key.value!r}; {hint}", plain=field is not None and not taken)
+    if others and (len(key.value) < 4 or not suggestion.meant):
+        text += f" It is a field of {', '.join(others[:4])}{' and others' if len(others) > 4 else ''}."
+        reading.error(at(key), text)
+        return layer, None, path
+    inner, field = known.get(suggestion.meant, ((), None))
+    taken = (*path, *inner, suggestion.meant) in reading.positions
+    reading.error(at(key), text, suggestion, plain=field is not None and not taken)
     target = layer
     for name in inner if not taken else ():
         target = getattr(layer, name)
@@ -90,10 +93,11 @@ def type_of(reading: Reading, type_node: ScalarNode, fields: Fields) -> str:
     if name in registry.layer:
         reading.error(at(type_node), f"{name} is a plug-in's layer, which has its fields under `custom`: {', '.join(own)}")
         return name
-    hint, meant = type_hint(name, KINDS)
-    more = "" if meant else f" (a plug-in's type has its fields, {', '.join(own)}, under `custom`)"
-    reading.error(at(type_node), f"there is no layer type {name!r}; {hint}{more}", plain=bool(meant))
-    return meant or name
+    suggestion = suggest_type(name, KINDS)
+    if not suggestion.meant:
+        suggestion = replace(suggestion, detail=f" A layer of a plug-in has its fields ({', '.join(own)}) under `custom`.")
+    reading.error(at(type_node), f"There is no layer type {name!r}.", suggestion, plain=bool(suggestion.meant))
+    return suggestion.meant or name
 
 
 def complete(reading: Reading, layers: list[tuple[Node, Any, set[str]]], net: Any, path: FieldPath) -> None:

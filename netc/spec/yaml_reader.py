@@ -5,7 +5,7 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from netc.errors import Diagnostic, SpecError
+from netc.errors import Diagnostic, Place, SpecError
 from netc.spec.document import Document, FieldPath
 from netc.spec.reading import NET, Reading
 from netc.spec.scalars import from_text
@@ -24,7 +24,7 @@ def parse_yaml(text: str, message_type: type[Any], path: str = "<text>") -> Docu
         if root is not None:
             _message(reading, root, message, ())
     except RecursionError as e:
-        raise SpecError(Diagnostic(path, TOO_DEEP)) from e
+        raise SpecError(Diagnostic(Place(path), TOO_DEEP)) from e
     return reading.finish(message)
 
 

@@ -128,7 +128,7 @@ def test_features_of_a_test_set(tmp_path: Path) -> None:
     rows = {key: to_pixels(datum, "").reshape(-1) for key, datum in datums(tmp_path / "f_lmdb")}
     assert list(rows)[:2] == [b"0000000000", b"0000000001"]
     np.testing.assert_array_equal(np.stack(list(rows.values())), arrays[name][: len(rows)])
-    assert "has no blob 'pi1'; did you mean" in netc(*base, "pi1", "-o", tmp_path / "f.npz").stderr
+    assert "has no blob 'pi1'. Did you mean" in netc(*base, "pi1", "-o", tmp_path / "f.npz").stderr
     assert "an LMDB holds one blob" in netc(*base, f"{name},label", "-o", tmp_path / "g_lmdb").stderr
 
 

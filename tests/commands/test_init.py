@@ -60,7 +60,7 @@ def test_sources_that_no_net_can_be_made_for(tmp_path):
     result = netc("init", tmp_path / "net.yaml", "--data", tmp_path / "real.npz")
     assert result.exit_code == 2 and "its labels are no classes" in result.stderr
     result = netc("init", tmp_path / "net.yaml", "--data", "mnst")
-    assert result.exit_code == 2 and "did you mean 'mnist'" in result.stderr or "mnist" in result.stderr
+    assert result.exit_code == 2 and "Did you mean 'mnist'" in result.stderr or "mnist" in result.stderr
     result = netc("init", tmp_path / "no" / "net.yaml")
     assert result.exit_code == 1 and "cannot be written" in result.stderr
     assert not (tmp_path / "net.yaml").exists()

@@ -17,7 +17,7 @@ def places(tmp_path, layers, solver=""):
     (tmp_path / "n.yaml").write_text(f"layers:\n{DATA}{layers}{solver}")
     with pytest.raises(SpecError) as caught:
         judged_job(str(tmp_path / "n.yaml"))
-    return [(f.place.removeprefix(f"{tmp_path}/n.yaml:"), f.text.splitlines()[0]) for f in caught.value.diagnostics]
+    return [(str(f.place).removeprefix(f"{tmp_path}/n.yaml:"), f.sentence) for f in caught.value.diagnostics]
 
 
 def test_a_value_that_cannot_be_read_leaves_what_hangs_on_it_unjudged(tmp_path):
@@ -51,7 +51,7 @@ def test_a_solver_in_doubt_is_not_asked_for_more(tmp_path):
     found = places(tmp_path, "  - ReLU: {bottom: data, top: r}\n", "solver: {learning_rate: 1, lr_policy: step}\n")
     assert [text for _, text in found] == [
         "solver: give one of max_iter and max_epoch: how long to train",
-        "SolverParameter has no field 'learning_rate'; here it is called 'base_lr'",
+        "SolverParameter has no field 'learning_rate'. netc calls it 'base_lr'.",
         "solver: lr_policy 'step' needs gamma",
         "solver: lr_policy 'step' needs stepsize",
     ]
@@ -65,7 +65,7 @@ def test_nets_of_protobuf_text_and_of_caffes_old_form(tmp_path):
     )
     with pytest.raises(SpecError) as caught:
         judged_job(str(tmp_path / "n.prototxt"))
-    found = [f.place.removeprefix(f"{tmp_path}/n.prototxt:") for f in caught.value.diagnostics]
+    found = [str(f.place).removeprefix(f"{tmp_path}/n.prototxt:") for f in caught.value.diagnostics]
     assert found == ["1:85", "2:38", "2:93", "3:74"]
 
 
@@ -121,7 +121,7 @@ def test_widths_that_differ_between_the_phases(tmp_path, mistake):
     if mistake:
         assert "reads 'nothing'" in str(caught.value)
     else:
-        assert [f.place for f in caught.value.diagnostics] == [f"{tmp_path}/n.yaml:6:5"]
+        assert [str(f.place) for f in caught.value.diagnostics] == [f"{tmp_path}/n.yaml:6:5"]
         assert wanted in str(caught.value) and f"n.yaml:3:5) with data 2x8, label 2, TEST has layer 'b' ({tmp_path}/n.yaml:4:5)" in str(
             caught.value
         )

@@ -279,7 +279,7 @@ def test_functions_of_one_op_with_different_bodies_load(small):
 
 @pytest.mark.parametrize("functions", [True, False])
 def test_every_node_has_its_layer_and_place(small, functions):
-    layers = {layer.name: Path(layer.at()).name for layer in small.train_net.layers}
+    layers = {layer.name: Path(str(layer.at())).name for layer in small.train_net.layers}
     for node in small.model("train", functions=functions).graph.node:
         if node.op_type == "Identity" and node.name.startswith(("next/", "out/", "loss")):
             continue

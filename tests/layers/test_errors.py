@@ -20,7 +20,7 @@ ROWS = [
     ("Convolution: {bottom: x, num_output: 4, kernel_size: [3, 3, 3]}", "kernel_size", "3 kernel_size for 2 spatial axes; give one"),
     ("Convolution: {bottom: x, num_output: 4, kernel_size: 3, stride: 0}", "stride", "stride must be at least 1"),
     ("Convolution: {bottom: x, num_output: 4, kernel_size: 3, axis: 7}", "axis", "axis 7 of a blob of shape 2x3x4x4, which has 4 axes"),
-    ("Convolution: {bottom: x, num_output: 4, kernel_size: 3, weight_filler: xaver}", "weight_filler", "did you mean 'xavier'"),
+    ("Convolution: {bottom: x, num_output: 4, kernel_size: 3, weight_filler: xaver}", "weight_filler", "Did you mean 'xavier'"),
     ("Convolution: {bottom: [x, v], top: [a, b], num_output: 4, kernel_size: 3}", "bottom", "v is 2x3, x is 2x3x4x4; all must be equal"),
     ("Convolution: {bottom: [x, x], top: a, num_output: 4, kernel_size: 3}", "top", "2 bottoms and 1 tops; each bottom has its top"),
     ("Deconvolution: {bottom: x, kernel_size: 3}", None, "num_output is missing"),

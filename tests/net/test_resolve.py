@@ -109,7 +109,7 @@ def test_errors_of_names_and_blobs_are_all_told():
         "  - ReLU: {name: later, bottom: data, top: later}\n"
     )
     assert found == [
-        "n.yaml:4:21: layer 'a': reads 'dat', which no layer before it writes; did you mean 'data'?",
+        "n.yaml:4:21: layer 'a': reads 'dat', which no layer before it writes. Did you mean 'data'?",
         "n.yaml:5:12: layer 'a': the layer at n.yaml:4:5 has the same name; weights are kept by name, so each layer needs its own",
         "n.yaml:5:21: layer 'a': reads 'later', which layer 'later' (n.yaml:7:5) makes further down: move this layer below that, "
         "or let it read a blob from above",

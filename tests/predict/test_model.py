@@ -161,7 +161,7 @@ def test_what_cannot_be_predicted(zoo, tmp_path):
         result = netc("predict", name, tmp_path / file)
         assert result.exit_code == 2 and sentence in result.stderr and "Traceback" not in result.stderr, (file, result.stderr)
     result = netc("predict", "smal", tmp_path / "shape.npy", "--from", zoo / "zoo")
-    assert result.exit_code == 2 and "did you mean 'small'?" in result.stderr
+    assert result.exit_code == 2 and "Did you mean 'small'?" in result.stderr
 
 
 def test_an_array_model_takes_no_images(tmp_path):

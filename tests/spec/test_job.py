@@ -79,10 +79,10 @@ def test_forks_fields_are_dropped_when_asked(folder: Path) -> None:
     text = NET % "n" + 'layer { name: "s" type: "Silence" bottom: "loss" permute_param { order: 1 } }'
     (folder / "fork.prototxt").write_text(text)
     result = netc("check", folder / "fork.prototxt")
-    assert result.exit_code == 2 and "'permute_param'" in result.stderr and "--ignore permute_param drops it" in result.stderr
+    assert result.exit_code == 2 and "'permute_param'" in result.stderr and "`--ignore permute_param` ignores it" in result.stderr
     result = netc("draw", folder / "fork.prototxt", "--ignore", "permute_param", "-o", folder / "n.svg")
     assert result.exit_code == 0
-    assert f"netc: {folder}/fork.prototxt:6:50: LayerParameter has no field 'permute_param'; it is dropped" in result.stderr
+    assert f"netc: {folder}/fork.prototxt:6:50: LayerParameter has no field 'permute_param'. It is ignored." in result.stderr
 
 
 def test_a_layer_type_of_a_fork(folder: Path) -> None:
@@ -90,7 +90,7 @@ def test_a_layer_type_of_a_fork(folder: Path) -> None:
     result = netc("check", folder / "fork.prototxt")
     assert result.exit_code == 2
     assert (
-        "there is no layer type 'DetectionOutput'; BVLC Caffe has none of that name either, so it is a fork's or a plug-in's"
+        "there is no layer type 'DetectionOutput'. BVLC Caffe has none either. If a plug-in defines it, add `--plugin FILE`."
         in result.stderr
     )
 
@@ -150,4 +150,4 @@ def _plain(layer: Layer) -> pb.LayerParameter:
 @pytest.mark.parametrize(("path", "wanted"), [("base_lr", "solver.base_lr"), ("lr", "solver.base_lr"), ("max_itr", "solver.max_iter")])
 def test_a_field_of_the_solver_that_is_set_without_it(folder: Path, path: str, wanted: str) -> None:
     result = netc("check", folder / "a.prototxt", "--set", f"{path}=1")
-    assert result.exit_code == 2 and f"did you mean {wanted!r}?" in result.stderr
+    assert result.exit_code == 2 and f"Did you mean {wanted!r}?" in result.stderr

@@ -65,7 +65,7 @@ def test_files_that_are_none(tmp_path: Path, name: str, data: bytes, wanted: str
 
 def test_no_such_file(tmp_path: Path) -> None:
     (tmp_path / "lenet.yaml").write_text(LENET)
-    assert error(tmp_path / "lenett.yaml") == "D/lenett.yaml: there is no such file; did you mean 'lenet.yaml'?"
+    assert error(tmp_path / "lenett.yaml") == "D/lenett.yaml: there is no such file. Did you mean 'lenet.yaml'?"
     assert "there is no folder" in error(tmp_path / "nets" / "lenet.yaml")
     (tmp_path / "dir.yaml").mkdir()
     assert error(tmp_path / "dir.yaml") == "D/dir.yaml: this is a folder, where the file of a net should be, and has no net in it"
@@ -73,7 +73,7 @@ def test_no_such_file(tmp_path: Path) -> None:
 
 def test_a_solver_given_for_a_net_and_the_other_way(tmp_path: Path) -> None:
     (tmp_path / "s.prototxt").write_text("base_lr: 0.1")
-    assert "it is the solver's: write `solver { base_lr: ... }`" in error(tmp_path / "s.prototxt")
+    assert "It is a field of the solver: write `solver { base_lr: ... }`" in error(tmp_path / "s.prototxt")
     (tmp_path / "n.prototxt").write_text("input: 'x'")
     assert "is this the file of a net?" in error(tmp_path / "n.prototxt", pb.SolverParameter)
 

@@ -43,23 +43,23 @@ def test_reads_caffes_files_as_protobuf_does(path: object) -> None:
 
 def test_places() -> None:
     document = read_as_it_is(SPELLINGS, path="n.prototxt")
-    assert document.place("name") == "n.prototxt:2:1"
-    assert document.place("layer", 0, "convolution_param", "weight_filler", "std") == "n.prototxt:8:77"
-    assert document.place("layer", 0, "loss_weight", 2) == "n.prototxt:6:74"
-    assert document.place("layer", 1, "bottom") == "n.prototxt:9:1"
-    assert document.place("layer", 0, "include", 1, "phase") == "n.prototxt:7:34"
+    assert str(document.place("name")) == "n.prototxt:2:1"
+    assert str(document.place("layer", 0, "convolution_param", "weight_filler", "std")) == "n.prototxt:8:77"
+    assert str(document.place("layer", 0, "loss_weight", 2)) == "n.prototxt:6:74"
+    assert str(document.place("layer", 1, "bottom")) == "n.prototxt:9:1"
+    assert str(document.place("layer", 0, "include", 1, "phase")) == "n.prototxt:7:34"
 
 
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ("nmae: 'x'", ["n.prototxt:1:1: NetParameter has no field 'nmae'; did you mean 'name'?"]),
+        ("nmae: 'x'", ["n.prototxt:1:1: NetParameter has no field 'nmae'. Did you mean 'name'?"]),
         ("layer { kernel: [1, 2] tpye: 'x' 'y' tops { a { } } phase: train }",
-         ["n.prototxt:1:9: LayerParameter has no field 'kernel'; it is a fork's, BVLC Caffe has none of that name; "
-          "netc cannot know what it does in this layer (--ignore kernel drops it all the same)",
-          "n.prototxt:1:24: LayerParameter has no field 'tpye'; did you mean 'type'?",
-          "n.prototxt:1:38: LayerParameter has no field 'tops'; did you mean 'top'?",
-          "n.prototxt:1:60: phase has no value 'train'; did you mean 'TRAIN'?"]),
+         ["n.prototxt:1:9: LayerParameter has no field 'kernel'. It belongs to a fork of Caffe (BVLC Caffe has no such field). "
+          "netc cannot know what it does in this layer; `--ignore kernel` ignores it.",
+          "n.prototxt:1:24: LayerParameter has no field 'tpye'. Did you mean 'type'?",
+          "n.prototxt:1:38: LayerParameter has no field 'tops'. Did you mean 'top'?",
+          "n.prototxt:1:60: phase has no value 'train'. Did you mean 'TRAIN'?"]),
         ("name: 'a' name: 'b'", ["n.prototxt:1:11: 'name' is given twice, first at 1:1"]),
         ("state { } state { }", ["n.prototxt:1:11: 'state' is given twice, first at 1:1"]),
         ("name: lenet", ["n.prototxt:1:7: name is a text in quotes; lenet came"]),

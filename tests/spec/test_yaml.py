@@ -5,7 +5,7 @@ import math
 import pytest
 
 from netc import netc_pb2 as pb
-from netc.errors import SpecError
+from netc.errors import Place, SpecError
 from netc.spec import parse_prototxt, parse_yaml
 
 LENET = """\
@@ -169,30 +169,30 @@ def test_anchors_and_merges() -> None:
 
 def test_places() -> None:
     document = parse_yaml(LENET, path="nets/lenet.yaml")
-    assert document.place("layer", 1, "convolution_param", "kernel_size", 0) == "nets/lenet.yaml:4:35"
-    assert document.place("layer", 1, "convolution_param", "pad") == "nets/lenet.yaml:4:5"
-    assert document.place("layer", 6, "bottom", 0) == "nets/lenet.yaml:9:5"
-    assert document.place("solver", "max_iter") == "nets/lenet.yaml:13:51"
-    assert document.place("nothing") == document.place() == "nets/lenet.yaml"
+    assert str(document.place("layer", 1, "convolution_param", "kernel_size", 0)) == "nets/lenet.yaml:4:35"
+    assert str(document.place("layer", 1, "convolution_param", "pad")) == "nets/lenet.yaml:4:5"
+    assert str(document.place("layer", 6, "bottom", 0)) == "nets/lenet.yaml:9:5"
+    assert str(document.place("solver", "max_iter")) == "nets/lenet.yaml:13:51"
+    assert document.place("nothing") == document.place() == Place("nets/lenet.yaml")
 
 
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
         ("layers:\n  - Input\n  - Convolution: {kernal_size: 5}",
-         ["n.yaml:3:19: Convolution has no field 'kernal_size'; did you mean 'kernel_size'?"]),
-        ("nmae: x", ["n.yaml:1:1: NetParameter has no field 'nmae'; did you mean 'name'?"]),
+         ["n.yaml:3:19: Convolution has no field 'kernal_size'. Did you mean 'kernel_size'?"]),
+        ("nmae: x", ["n.yaml:1:1: NetParameter has no field 'nmae'. Did you mean 'name'?"]),
         ("max_iter: 5",
-         ["n.yaml:1:1: NetParameter has no field 'max_iter'; it is the solver's: write `solver: {max_iter: ...}`"]),
+         ["n.yaml:1:1: NetParameter has no field 'max_iter'. It is a field of the solver: write `solver: {max_iter: ...}`."]),
         ("layers: [Input, {Convolution: {num_output: many}}]",
          ["n.yaml:1:44: num_output is a whole number; 'many' came"]),
         ("layers: [Input, {Convolution: {num_output: -1}}]",
          ["n.yaml:1:44: num_output is a whole number of 0 or more; '-1' came"]),
         ("layers: [Input, {Convolution: {num_output: }}]", ["n.yaml:1:32: num_output has no value"]),
         ("layers: [Input, {Convolution: {num_output: [1]}}]", ["n.yaml:1:44: num_output is a single value; a list came"]),
-        ("layers: [Input, {Pooling: {pool: max}}]", ["n.yaml:1:34: pool has no value 'max'; did you mean 'MAX'?"]),
+        ("layers: [Input, {Pooling: {pool: max}}]", ["n.yaml:1:34: pool has no value 'max'. Did you mean 'MAX'?"]),
         ("solver: {base_lr: 1e39}", ["n.yaml:1:19: base_lr is a number below 3.4e38; '1e39' came"]),
-        ("solver: {base_lr: 0,1}", [f"n.yaml:1:21: SolverParameter has no field '1'; there are {SOLVER_FIELDS} others"]),
+        ("solver: {base_lr: 0,1}", [f"n.yaml:1:21: SolverParameter has no field '1'. None of the {SOLVER_FIELDS} known names is similar."]),
         ("solver: {snapshot_diff: maybe}", ["n.yaml:1:25: snapshot_diff is true or false; 'maybe' came"]),
         ("solver: 3", ["n.yaml:1:9: solver is a mapping of SolverParameter's fields; '3' came"]),
         ("- Input", ["n.yaml:1:1: the file is a mapping of NetParameter's fields; a list came"]),
@@ -205,7 +205,7 @@ def test_places() -> None:
         ("layers: [Input, {Clip: {min: 1}}]", ["n.yaml:1:17: ClipParameter needs 'max'"]),
         ("layers: [Input, Clip]", ["n.yaml:1:17: Clip needs 'min' and 'max'"]),
         ("layers: [Input, {Convolutoin: {num_output: 1}}]",
-         ["n.yaml:1:18: there is no layer type 'Convolutoin'; did you mean 'Convolution'?"]),
+         ["n.yaml:1:18: There is no layer type 'Convolutoin'. Did you mean 'Convolution'?"]),
         ("layers:\n  - Input\n  - Pooling:\n    stride: 2",
          ["n.yaml:3:5: the fields of 'Pooling' stand below it as if beside it: indent them by two more spaces than 'Pooling' itself"]),
         ("layers:\n  Input:\n  Pooling: {stride: 2}",

@@ -81,7 +81,7 @@ def sunspots(request: Request) -> Table:
     """Sunspots a year, 1700 to 2008."""
     record = SUNSPOTS
     if not request.layer.data_param.steps:
-        raise DataError("steps is missing: how many years make a window")
+        raise DataError("`steps` is missing. Add the number of years of a window, for example `steps: 12`.", field="steps")
     described = Description(record.name, (), record.rows["years"], (), record.licence, record.sha256, columns=record.columns)
 
     def load() -> np.ndarray:
@@ -112,7 +112,7 @@ def japanese_vowels(request: Request) -> Table:
 @dataset("sst", record=SST)
 def sst(request: Request) -> Table:
     """Sentences of film reviews as trees, every phrase with a grade of sentiment (Socher et al. 2013). For TreeData."""
-    raise DataError("the rows of 'sst' are trees, which a TreeData layer reads; as sequences of words they are 'sst_sentences'")
+    raise DataError("The rows of 'sst' are trees. Use a TreeData layer, or 'sst_sentences' for the same texts as sequences of words.")
 
 
 @dataset("sst_sentences", record=SST, noun="sentences")
@@ -131,7 +131,7 @@ def _sentences(request: Request, record: DataSet, name: str) -> Table:
     param, phase = request.layer.data_param, "TRAIN" if request.phase == "TRAIN" else "TEST"
     steps, most = int(param.steps) or LONGEST_SENTENCE, int(param.most_tokens)
     if not most:
-        raise DataError("most_tokens is missing: how many words the net tells apart")
+        raise DataError("`most_tokens` is missing. Add the size of the vocabulary, for example `most_tokens: 5000`.", field="most_tokens")
     tops = sequence_tops(TopSpec("int64", (), classes=most), TopSpec("int64", (), classes=len(record.classes)), steps)
 
     def load() -> tuple[np.ndarray, ...]:

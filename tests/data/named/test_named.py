@@ -103,7 +103,7 @@ def test_a_mirror_is_asked_first(server, monkeypatch):
 
 def test_fetch_names_what_is_near_and_what_is_nowhere(server):
     result = netc("data", "fetch", "mnits", "iriss")
-    assert result.exit_code == 2 and "did you mean 'mnist'" in result.stderr and "did you mean 'iris'" in result.stderr
+    assert result.exit_code == 2 and "Did you mean 'mnist'" in result.stderr and "Did you mean 'iris'" in result.stderr
 
 
 def test_what_is_nowhere_is_got_by_hand(server, monkeypatch):
