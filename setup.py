@@ -6,7 +6,7 @@ import sys
 from copy import copy
 from pathlib import Path
 
-from setuptools import Extension, setup
+from setuptools import Extension, find_packages, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 
@@ -72,4 +72,8 @@ class Wheel(bdist_wheel):
         return ("py3", "none", super().get_tag()[2])
 
 
-setup(ext_modules=kernels(), cmdclass={"build_ext": BuildKernels, "bdist_wheel": Wheel})
+setup(
+    packages=[*find_packages(include=["netc*"]), "netc.nets"],  # setup.cfg: the nets that go by name are the folder nets/
+    ext_modules=kernels(),
+    cmdclass={"build_ext": BuildKernels, "bdist_wheel": Wheel},
+)

@@ -288,7 +288,7 @@ def compile(path: str, output: str = "build", **overrides: Any) -> list[Any]:
 def train(path: str, runs: str = "runs", zoo: str | None = None, provider: str = "auto", **overrides: Any) -> str:
     """Train a net file as `netc train` does; keyword arguments are fields of its solver. Returns why it ended."""
     registry.load()
-    return train_command(judged_job(path, _solver(overrides)), TrainOptions(provider, runs=runs, zoo=zoo))
+    return train_command(judged_job(path, _solver(overrides)), TrainOptions(provider=provider, runs=runs, zoo=zoo))
 
 
 def _solver(overrides: Mapping[str, Any]) -> tuple[str, ...]:

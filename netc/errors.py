@@ -58,8 +58,8 @@ class Suggestion:
     """What an unknown name may stand for.
 
     `near` are the names that look like it, `known` all the names there are. A `synonym` is netc's word for what another framework
-    calls by the unknown name. `meant` is the name to continue with, set only where nothing else can be meant. `detail` is added in
-    the end.
+    calls by the unknown name. `meant` is the name to continue with, set only where nothing else can be meant. `detail` is added to
+    the sentence, `known_as` begins the list of the known names.
     """
 
     near: tuple[str, ...] = ()
@@ -67,6 +67,7 @@ class Suggestion:
     synonym: str = ""
     meant: str = ""
     detail: str = ""
+    known_as: str = "Known names:"
 
     def __bool__(self) -> bool:
         """Whether a name is suggested, rather than all of them listed."""
@@ -79,7 +80,7 @@ class Suggestion:
             return f"Did you mean {' or '.join(map(repr, self.near))}?{self.detail}"
         if len(self.known) > MAX_KNOWN:
             return f"None of the {len(self.known)} known names is similar.{self.detail}"
-        return f"Known names: {', '.join(self.known)}.{self.detail}" if self.known else f"There are none.{self.detail}"
+        return f"{self.known_as} {', '.join(self.known)}.{self.detail}" if self.known else f"There are none.{self.detail}"
 
 
 @dataclass(frozen=True)

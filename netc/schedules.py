@@ -15,22 +15,23 @@ from netc import registry
 from netc.errors import Diagnostic, SpecError
 from netc.registry import schedule
 from netc.spec.job import Job
+from netc.spec.solver_settings import SolverSettings
 
 WARMUP = ("warmup_iter", "warmup_lr")
 
 LARGEST = 3.4e38  # that float32 holds
 
 
-def rate(solver: pb.SolverParameter, iteration: int, max_iter: int) -> float:
+def rate(settings: SolverSettings, iteration: int, max_iter: int) -> float:
     """The learning rate of `iteration` (from 0): the policy's, warmed up linearly from warmup_lr over warmup_iter iterations."""
-    name = solver.lr_policy or "fixed"
-    seen: Any = _Seen(solver, name, fields(name))
+    name = settings.lr_policy
+    seen: Any = _Seen(settings.message, name, fields(name))
     try:
         value = float(schedule.find(name)(seen, iteration, max_iter))
     except OverflowError:
         value = inf
-    if iteration < solver.warmup_iter:
-        return solver.warmup_lr + (value - solver.warmup_lr) * (iteration + 1) / (solver.warmup_iter + 1)
+    if iteration < settings.warmup_iter:
+        return settings.warmup_lr + (value - settings.warmup_lr) * (iteration + 1) / (settings.warmup_iter + 1)
     return value
 
 
@@ -40,27 +41,27 @@ def fields(policy: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(("base_lr", *facts.get("needs", ()), *facts.get("reads", ()))))
 
 
-def facts(solver: pb.SolverParameter, max_iter: int | None) -> dict[str, Any]:
-    """All that the rates of a run of `max_iter` iterations follow from, with the deerrors of what is not set.
+def facts(settings: SolverSettings, max_iter: int | None) -> dict[str, Any]:
+    """All that the rates of a run of `max_iter` iterations follow from, with the defaults of what is not set.
 
     Of a policy that is not netc's own, whose formula no other program knows, `rates` has the rates themselves: pairs of an iteration
     and the rate from there on.
     """
-    name = solver.lr_policy or "fixed"
-    values = {f: getattr(solver, f) for f in (*fields(name), *WARMUP)}
+    name = settings.lr_policy
+    values = {f: settings.hyperparameter(f) for f in (*fields(name), *WARMUP)}
     plain = {f: v if isinstance(v, int | float | str) else list(v) for f, v in values.items()}
     said = {"lr_policy": name, **plain, "max_iter": max_iter}
-    return said if schedule.find(name).__module__ == __name__ or max_iter is None else {**said, "rates": _rates(solver, max_iter)}
+    return said if schedule.find(name).__module__ == __name__ or max_iter is None else {**said, "rates": _rates(settings, max_iter)}
 
 
 def max_iterations(job: Job, rows: int | None, batch_size: int) -> int:
     """max_iter, or the iterations of max_epoch epochs of so many rows. SpecError if the source has no end."""
-    solver, place = job.solver, job.solver_place
-    if solver.HasField("max_iter"):
-        return int(solver.max_iter)
+    settings = job.settings
+    if settings.max_iter is not None:
+        return settings.max_iter
     if rows is None:
-        raise SpecError(Diagnostic(place("max_epoch"), "max_epoch needs a source that ends; give max_iter"))
-    return ceil(solver.max_epoch * rows / (batch_size * max(1, solver.iter_size)))
+        raise SpecError(Diagnostic(job.solver_place("max_epoch"), "max_epoch needs a source that ends; give max_iter"))
+    return ceil((settings.max_epoch or 0) * rows / (batch_size * settings.iter_size))
 
 
 @dataclass(frozen=True)
@@ -80,19 +81,19 @@ class _Seen:
         return getattr(self.solver, name)
 
 
-def _rates(solver: pb.SolverParameter, max_iter: int) -> list[tuple[int, float]]:
+def _rates(settings: SolverSettings, max_iter: int) -> list[tuple[int, float]]:
     found: list[tuple[int, float]] = []
     for k in range(max_iter):
-        now = rate(solver, k, max_iter)
+        now = rate(settings, k, max_iter)
         if not found or found[-1][1] != now:
             found.append((k, now))
     return found
 
 
-def too_large(solver: pb.SolverParameter, max_iter: int) -> tuple[int, float] | None:
+def too_large(settings: SolverSettings, max_iter: int) -> tuple[int, float] | None:
     """An iteration, and its rate, that is no number for float32; None if the rates at both ends and at all steps are."""
-    points = {0, max_iter - 1, int(solver.warmup_iter), *solver.stepvalue}
-    rates = ((k, rate(solver, k, max_iter)) for k in sorted(points) if 0 <= k < max_iter)
+    points = {0, max_iter - 1, settings.warmup_iter, *settings.message.stepvalue}
+    rates = ((k, rate(settings, k, max_iter)) for k in sorted(points) if 0 <= k < max_iter)
     return next(((k, value) for k, value in rates if not isfinite(value) or abs(value) > LARGEST), None)
 
 

@@ -59,7 +59,7 @@ def pseudo_terminal() -> tuple[int, int]:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """What the tests take from the command line beside pytest's own options."""
     parser.addoption("--golden-update", action="store_true", help="write what tests/errors/ expects anew (tests/test_error_messages.py)")
-    parser.addoption("--kills", type=int, default=3, help="How often a run is killed in tests/run/test_kill.py.")
+    parser.addoption("--kills", type=int, default=3, help="How often a run is killed in tests/training/test_kill.py.")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -200,9 +200,9 @@ def test_wrong_set_paths_are_all_told(tmp_path):
 def test_a_missing_file_names_what_is_near(tmp_path):
     write_small(tmp_path)
     result = netc("train", tmp_path / "smal.yaml")
-    assert result.exit_code == 2 and "there is no such file. Did you mean 'small.yaml'?" in result.stderr
+    assert result.exit_code == 2 and "There is no such file. Did you mean 'small.yaml'?" in result.stderr
     result = netc("train", tmp_path / "nowhere" / "smal.yaml")
-    assert result.exit_code == 2 and "there is no folder" in result.stderr
+    assert result.exit_code == 2 and "There is no folder" in result.stderr
 
 
 def test_a_missing_data_file(tmp_path):

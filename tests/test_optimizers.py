@@ -11,6 +11,7 @@ from netc.graph.emit import emit
 from netc.net.resolve import resolve
 from netc.runtime.session import Session, States, Stepper
 from netc.spec import parse_prototxt
+from netc.spec.solver_settings import SolverSettings
 
 registry.load()
 
@@ -93,7 +94,7 @@ def by_formula(step, p: pb.SolverParameter) -> np.ndarray:
 
 def trained(p: pb.SolverParameter, provider: str = "cpu") -> np.ndarray:
     """The same by netc's training graphs."""
-    graphs = step_graphs(lower(resolve(parse_prototxt(NET))), p)
+    graphs = step_graphs(lower(resolve(parse_prototxt(NET))), SolverSettings.of(p))
     kinds = ["train"] if p.iter_size == 1 else ["gradient", "update"]
     slots = {n.attrs["name"]: np.zeros(n.types[0].shape, np.float32) for n in getattr(graphs, kinds[-1]).leaves("State")}
     states = States({f"state/{n}": a for n, a in (slots | {"ip.weight": W.astype(np.float32)}).items()})
@@ -135,7 +136,7 @@ def test_sums_over_sub_batches_are_clipped_before_they_are_divided(clip):
 
 def test_gradients_of_zero_are_not_clipped_to_nan():
     p = pb.SolverParameter(type="SGD", base_lr=0.0, clip_gradients=1.0)
-    graphs = step_graphs(lower(resolve(parse_prototxt(NET))), p)
+    graphs = step_graphs(lower(resolve(parse_prototxt(NET))), SolverSettings.of(p))
     zeros = {"batch/x": np.zeros((4, 3), np.float32), "batch/t": np.zeros((4, 2), np.float32), "lr": np.asarray(RATE, np.float32)}
     start = {"state/ip.weight": W.astype(np.float32), "state/ip.weight.history": np.zeros(W.shape, np.float32)}
     got = Session(emit(graphs.train)).run(zeros | start)

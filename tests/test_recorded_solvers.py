@@ -75,7 +75,7 @@ def train(recorded: Recorded) -> tuple[np.ndarray, dict[int, Arrays]]:
     steppers = {kind: Stepper(Session(made.model(kind)), states) for kind in kinds}
     losses, after = [], {}
     for iteration in range(ITERATIONS):
-        lr = {"lr": np.asarray(schedules.rate(solver, iteration, solver.max_iter), np.float32)}
+        lr = {"lr": np.asarray(schedules.rate(recorded.made.job.settings, iteration, solver.max_iter), np.float32)}
         batches = range(iteration * solver.iter_size, (iteration + 1) * solver.iter_size)
         feeds = [{f"batch/{n}": a[k] for n, a in recorded.case.part("in_").items()} | lr for k in batches]
         losses.append(np.mean([steppers[kinds[0]].run(f)["loss"] for f in feeds]))
@@ -107,7 +107,7 @@ def test_losses_parameters_and_history(recorded):
 @pytest.mark.parametrize("recorded", CASES, indirect=True)
 def test_rates(recorded):
     solver, arrays = recorded.made.job.solver, recorded.case.arrays
-    rates = [schedules.rate(solver, i, solver.max_iter) for i in range(ITERATIONS)]
+    rates = [schedules.rate(recorded.made.job.settings, i, solver.max_iter) for i in range(ITERATIONS)]
     np.testing.assert_allclose(rates, arrays["lr"], rtol=2e-6)
     if solver.lr_policy == "multistep":
         assert schedules.current_step(solver, ITERATIONS - 1) == arrays["current_step"]

@@ -5,10 +5,11 @@ from math import exp
 import pytest
 
 from netc import netc_pb2 as pb
-from netc import registry
+from netc import registry, schedules
 from netc.errors import SpecError
-from netc.schedules import current_step, rate, too_large
+from netc.schedules import current_step
 from netc.spec import load_job
+from netc.spec.solver_settings import SolverSettings
 
 registry.load()
 
@@ -30,6 +31,14 @@ ROWS = {
     "sigmoid": [({"gamma": 0.1, "stepsize": 50}, {50: 0.25, 0: 0.5 / (1 + exp(5)), 90: 0.5 / (1 + exp(-4))})],
     "cosine": [({}, {0: 0.5, 50: 0.25, 100: 0}), ({"min_lr": 0.1}, {0: 0.5, 25: 0.1 + 0.4 * (1 + 0.5**0.5) / 2, 50: 0.3, 100: 0.1})],
 }
+
+
+def rate(solver, iteration, max_iter):
+    return schedules.rate(SolverSettings.of(solver), iteration, max_iter)
+
+
+def too_large(solver, max_iter):
+    return schedules.too_large(SolverSettings.of(solver), max_iter)
 
 
 def solver(policy: str, **fields) -> pb.SolverParameter:

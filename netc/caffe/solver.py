@@ -14,6 +14,7 @@ from netc.compiler.program import Program, program
 from netc.errors import SpecError
 from netc.runtime.session import Session
 from netc.spec.job import load_job
+from netc.spec.solver_settings import SolverSettings
 from netc.training.caffe_snapshots import read_snapshot, write_snapshot
 
 
@@ -47,7 +48,7 @@ class Solver:
             self.net.clear_param_diffs()
             for start, _ in self._callbacks:
                 start()
-            batches = max(1, self.param.iter_size)
+            batches = SolverSettings.of(self.param).iter_size
             for k in range(batches):
                 self.net.seek(self.iter * batches + k)
                 self.net.forward()
@@ -61,7 +62,7 @@ class Solver:
     def apply_update(self) -> None:
         """The parameters one update on, by the diffs that the net holds; the iteration counts."""
         last = self.param.max_iter or self.iter + 1
-        self.lr = schedules.rate(self.param, self.iter, last)
+        self.lr = schedules.rate(SolverSettings.of(self.param), self.iter, last)
         states = {n: b.data for n, b in self.net._states.items()} | self._slots
         feeds = {f"state/{n}": a for n, a in states.items()} | {"lr": np.asarray(self.lr, np.float32)}
         feeds |= {f"grad/{n}": b.diff for n, b in self.net._states.items()}

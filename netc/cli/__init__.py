@@ -1,4 +1,4 @@
-"""The command line: a function a command, a module a kind. Each command imports what it needs when it runs, so that help is quick."""
+"""The command line. Each command is a function that imports what it needs when it runs, so that `netc --help` is fast."""
 
 from netc.cli import data, describe, help, nets, runs, training, zoo
 from netc.cli.group import main

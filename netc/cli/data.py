@@ -1,15 +1,15 @@
-"""`netc data`: seeing, getting and making data sets."""
+"""`netc data`: show, download and create data sets."""
 
 import click
 
 from netc import terminal
 from netc.cli.group import main
-from netc.cli.options import options
+from netc.cli.options import net_file, options
 
 
 @main.group()
 def data() -> None:
-    """See data sets, get those that go by name, make Caffe's databases and mean images.
+    """Show, download and convert data sets.
 
     Example: netc data show mnist
     """
@@ -18,7 +18,9 @@ def data() -> None:
 @data.command("list")
 @options("plugin")
 def list_(plugins: tuple[str, ...]) -> None:
-    """List the data sets that go by name: what they are, their size and licence, where they are or how they come.
+    """List the named data sets.
+
+    Shows the description, size, licence and location of each.
 
     Example: netc data list
     """
@@ -34,9 +36,12 @@ def list_(plugins: tuple[str, ...]) -> None:
 @data.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 def fetch(names: tuple[str, ...]) -> None:
-    """Get data sets by their names, unless they are here, into the user's cache: verified, and resumed where it broke off.
+    """Download named data sets and verify them.
 
-    NETC_MIRROR holds addresses, set apart by spaces, that are asked before a set's own; each has a folder for every set.
+    The files go into the cache. An interrupted download resumes. Data sets that are present are kept.
+
+    To use mirrors, set NETC_MIRROR to their addresses, separated by spaces. netc tries them before the original address. A mirror has
+    one folder per data set.
 
     Example: netc data fetch mnist fashion-mnist
     """
@@ -50,13 +55,14 @@ def fetch(names: tuple[str, ...]) -> None:
 
 @data.command()
 @click.argument("source")
-@click.option("--layer", default="", metavar="NAME", help="Which data layer of a net file [default: its first].")
-@click.option("-o", "--output", metavar="FILE", help="Write a page (.html) or a picture (.png) in place of the text.")
+@click.option("--layer", default="", metavar="NAME", help="Show this data layer of a net file [default: the first].")
+@click.option("-o", "--output", metavar="FILE", help="Write a page (.html) or a picture (.png) instead of text.")
 @options("plugin")
 def show(source: str, layer: str, output: str | None, plugins: tuple[str, ...]) -> None:
-    """Show what a net will see of SOURCE: pictures or rows, classes, ranges, rows to train on and to test with.
+    """Show data as a net reads it.
 
-    SOURCE is a data set by name, a folder or file as a Data layer reads it, or a net file, whose transforms are then done.
+    Shows images or rows, classes, value ranges, and the numbers of training and test samples. SOURCE is the name of a data set, a
+    folder or file that a Data layer can read, or a net file. For a net file, netc applies the preprocessing of its data layer.
 
     Examples: netc data show mnist; netc data show photos/ -o photos.html
 
@@ -68,8 +74,11 @@ def show(source: str, layer: str, output: str | None, plugins: tuple[str, ...]) 
 
     from netc import registry
     from netc.commands import show as showing
+    from netc.spec import shipped
 
     registry.load(*plugins)
+    if source not in registry.dataset and source in shipped.names():
+        source = net_file(source)
     found = showing.look(source, layer)
     if output:
         click.echo(showing.write(found, output))
@@ -83,18 +92,20 @@ def show(source: str, layer: str, output: str | None, plugins: tuple[str, ...]) 
 @click.argument("root")
 @click.argument("listing")
 @click.argument("database")
-@click.option("--gray", is_flag=True, help="One channel.")
-@click.option("--shuffle", is_flag=True, help="In an order of chance.")
-@click.option("--seed", default=0, show_default=True, help="Of that order.")
-@click.option("--resize-width", default=0, help="Width of all images [default: their own].")
-@click.option("--resize-height", default=0, help="Height of all images [default: their own].")
-@click.option("--check-size", is_flag=True, help="Images of another size than the first are an error.")
-@click.option("--encoded", is_flag=True, help="Keep the bytes of the files.")
+@click.option("--gray", is_flag=True, help="Convert images to one channel.")
+@click.option("--shuffle", is_flag=True, help="Write the images in random order.")
+@click.option("--seed", default=0, show_default=True, help="Set the seed of the random order.")
+@click.option("--resize-width", default=0, help="Resize images to this width, in pixels [default: original width].")
+@click.option("--resize-height", default=0, help="Resize images to this height, in pixels [default: original height].")
+@click.option("--check-size", is_flag=True, help="Stop with an error if an image has another size than the first.")
+@click.option("--encoded", is_flag=True, help="Store the image files as they are, without decoding them.")
 def convert_imageset(
     root: str, listing: str, database: str, gray: bool, shuffle: bool, seed: int, resize_width: int, resize_height: int, check_size: bool,
     encoded: bool,
 ) -> None:  # fmt: skip
-    """Write the images that LISTING names, a line `path label` each, below the folder ROOT, into a new LMDB DATABASE.
+    """Write images and labels into a new LMDB.
+
+    LISTING is a text file with one line `path label` per image. Paths are relative to the folder ROOT.
 
     Example: netc data convert-imageset photos/ train.txt train_lmdb --resize-width 256 --resize-height 256
     """
@@ -112,7 +123,9 @@ def convert_imageset(
 @click.argument("database")
 @click.argument("output", required=False)
 def mean(database: str, output: str | None) -> None:
-    """Mean image of the LMDB DATABASE: written to OUTPUT (.binaryproto), the mean of each channel shown.
+    """Compute the mean image of an LMDB.
+
+    Prints the mean of each channel of DATABASE. If you give OUTPUT (.binaryproto), netc writes the mean image to it.
 
     Example: netc data mean train_lmdb mean.binaryproto
     """

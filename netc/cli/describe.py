@@ -1,4 +1,4 @@
-"""Commands that say what there is: layers, schema, devices."""
+"""Commands that describe netc and this machine: layers, schema, devices."""
 
 import click
 
@@ -9,9 +9,9 @@ from netc.cli.options import options
 @main.command()
 @click.argument("type", required=False)
 @options("plugin")
-@click.option("--differences", is_flag=True, help="Where layers do other than BVLC Caffe's, and why.")
+@click.option("--differences", is_flag=True, help="List where layers differ from BVLC Caffe, and why.")
 def layers(type: str | None, plugins: tuple[str, ...], differences: bool) -> None:
-    """List the layer types, or describe one with its fields.
+    """List all layer types, or describe one TYPE.
 
     Example: netc layers Convolution
     """
@@ -33,7 +33,9 @@ def layers(type: str | None, plugins: tuple[str, ...], differences: bool) -> Non
 
 @main.command()
 def schema() -> None:
-    """The JSON Schema of net files in YAML, for editors that complete and check.
+    """Print the JSON Schema of YAML net files.
+
+    Editors use it to complete and check net files.
 
     Example: netc schema > netc.schema.json
     """
@@ -46,7 +48,9 @@ def schema() -> None:
 
 @main.command()
 def devices() -> None:
-    """What this machine offers: onnxruntime, its providers, cores, native kernels.
+    """Show which devices and kernels netc can use.
+
+    Shows the version of onnxruntime, the CPU cores, the native kernels and CUDA.
 
     Example: netc devices
     """

@@ -1,4 +1,4 @@
-"""The program `netc`: the group that every command belongs to, and how errors end it."""
+"""The program `netc`: the click group of all commands, and its error handling."""
 
 import atexit
 import errno
@@ -13,20 +13,20 @@ from netc.cli.errors import show
 from netc.errors import NetcError
 from netc.version import VERSION
 
-atexit.register(gc.freeze)  # the graphs of a deep net hold each other; to take them apart as the process ends is seconds for nothing
+atexit.register(gc.freeze)  # collecting the graphs of a deep net at exit would take seconds
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
 class Commands(click.Group):
-    """A click group whose NetcErrors end with their message and exit code, without a traceback."""
+    """A click group that shows a NetcError as its message, with its exit code and without a traceback."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Whatever is printed, click's own messages among it, is cleaned for the terminal."""
+        """Run the command. All output, including click's own messages, is cleaned for the terminal."""
         with terminal.cleaned():
             return super().main(*args, **kwargs)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """--debug and --allow-python may stand after the command too."""
+        """Accept --debug and --allow-python after the command too."""
         return super().parse_args(ctx, sorted(args, key=lambda a: a not in ("--debug", "--allow-python")))
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -41,7 +41,7 @@ class Commands(click.Group):
             click.echo("netc: interrupted", err=True)
             ctx.exit(130)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
-            raise  # click ends them, the last without a word: whoever read the output has gone
+            raise  # click handles these; BrokenPipeError is silent because the reader of the output has closed it
         except Exception as e:
             if ctx.params.get("debug"):
                 raise
@@ -55,14 +55,14 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings=SETTINGS)
 @click.version_option(VERSION)
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
-@click.option("--allow-python", is_flag=True, help="Let nets run the Python layers that they name.")
+@click.option("--debug", is_flag=True, help="Show tracebacks of errors.")
+@click.option("--allow-python", is_flag=True, help="Allow nets to run the code of Python layers.")
 def main(debug: bool, allow_python: bool) -> None:
-    """Compile, train and publish neural nets that are written as text files.
+    """Train neural nets that you describe in a YAML file, and publish them as ONNX files.
 
     Example: netc train nets/lenet.yaml
 
-    `netc help` lists pages that explain; `netc help Convolution` or `netc help solver.momentum` a type or a field.
+    For documentation, run `netc help`. To look up a layer type or a field, run `netc help Convolution` or `netc help solver.momentum`.
     """
     if debug:
         sys.excepthook = terminal.show_traceback
@@ -70,4 +70,4 @@ def main(debug: bool, allow_python: bool) -> None:
         from netc.layers import python
 
         python.allow_python()
-    gc.set_threshold(500_000, 20, 50)  # a compile makes many objects that stay: to look for garbage among them takes a quarter of its time
+    gc.set_threshold(500_000, 20, 50)  # compiling creates many long-lived objects; scanning them would take a quarter of the time

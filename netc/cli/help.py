@@ -1,4 +1,4 @@
-"""`netc help`: the pages, and every name that a person may ask about."""
+"""`netc help`: print a page, or the documentation of a command, a type or a field."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -13,7 +13,9 @@ from netc.cli.options import options
 @click.argument("topic", required=False)
 @options("plugin")
 def help_(topic: str | None, plugins: tuple[str, ...]) -> None:
-    """Explain TOPIC: a page, a command, a layer or solver type, a filler, a data set, a field. Without one: list the pages.
+    """Explain a topic, or list the pages.
+
+    TOPIC is a page, command, layer type, optimizer, filler, data set or field.
 
     Example: netc help solver.momentum
     """
@@ -40,7 +42,7 @@ def _context() -> click.Context:
 
 
 def _commands(group: click.Group, context: click.Context, before: str = "") -> Iterator[tuple[str, Callable[[], str]]]:
-    """The help of each command and sub-command, by its words."""
+    """The name of each command and sub-command, and a function that returns its help."""
     for name, command in group.commands.items():
         inner = click.Context(command, context, name)
         yield before + name, partial(command.get_help, inner)

@@ -1,4 +1,4 @@
-"""Commands that read, show and rewrite net files: init, check, config, diff, draw, compile, convert, upgrade."""
+"""Commands on net files: init, check, config, diff, draw, compile, convert, upgrade."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -7,7 +7,7 @@ import click
 
 from netc import terminal
 from netc.cli.group import main
-from netc.cli.options import job_of, options
+from netc.cli.options import job_of, note, options
 
 if TYPE_CHECKING:
     from netc.spec.document import Dropped
@@ -16,10 +16,16 @@ if TYPE_CHECKING:
 @main.command()
 @click.argument("path", default="net.yaml")
 @click.option(
-    "--data", "source", default="mnist", show_default=True, help="A data set by name, a .csv, .npz or .txt file, a folder per class."
+    "--data",
+    "source",
+    default="mnist",
+    show_default=True,
+    help="Read this data: the name of a data set, a .csv, .npz or .txt file, or a folder with one subfolder per class.",
 )
 def init(path: str, source: str) -> None:
-    """Write a starter net file, made for the data: its size, its classes or numbers, how many rows there are.
+    """Write a starter net file for your data.
+
+    netc reads the data to choose the size of the net, its outputs and its batch size.
 
     Example: netc init flowers.yaml --data photos/flowers
     """
@@ -32,12 +38,18 @@ def init(path: str, source: str) -> None:
 @main.command()
 @click.argument("net")
 @options("set", "plugin", "unknown")
-@click.option("--data", "everything", is_flag=True, help="Read every row of the data: decodes, labels in range, NaN, copies.")
-@click.option("--json", "as_json", is_flag=True, help="Write it all as JSON.")
+@click.option(
+    "--data",
+    "everything",
+    is_flag=True,
+    help="Read all data and check it: images that cannot be decoded, labels out of range, NaN, duplicates.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def check(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped", everything: bool, as_json: bool) -> None:
-    """Check NET, and show what each layer makes and costs, what a run needs, where it can run, and what to look at twice.
+    """Check a net without training it.
 
-    Works without data; where they are at hand, a sample is looked at. Ends with 0 if only warnings are found.
+    Shows the shape and cost of each layer of NET, the memory of a run, which runtimes can run it, and likely mistakes. The check
+    works without data. If the data is present, netc reads a sample of it. The exit code is 0 if there are only warnings.
 
     Example: netc check nets/lenet.yaml
     """
@@ -62,11 +74,11 @@ def check(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], droppe
 @main.command()
 @click.argument("net")
 @options("set", "plugin", "unknown")
-@click.option("--json", "as_json", is_flag=True, help="Write it as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def config(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped", as_json: bool) -> None:
-    """Every value that NET and its solver run with, and where it comes from.
+    """Show every setting of a net and where it comes from.
 
-    That is a line of a file, --set, a rule that fills in names and blobs, Caffe's default, or netc's where it has its own.
+    A value comes from a line of a file, from --set, from a rule that infers names and blobs, or from a default of Caffe or netc.
 
     Example: netc config nets/lenet.yaml --set solver.base_lr=0.1
     """
@@ -89,10 +101,10 @@ def config(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropp
 @click.argument("b")
 @options("plugin")
 def diff(a: str, b: str, plugins: tuple[str, ...]) -> None:
-    """What is other in net B than in net A: layers, fields, shapes, parameters, the solver.
+    """Show the differences between two nets.
 
-    A and B are net files, folders of runs or of published models, or names of models in the zoo. Ends with 0 if they are
-    alike, with 1 if they differ.
+    Compares layers, fields, shapes, parameters and the solver. A and B are net files, folders of runs or of published models,
+    names of models in the zoo, or names of nets that come with netc. The exit code is 0 if the nets are equal and 1 if they differ.
 
     Example: netc diff nets/mlp.yaml runs/mlp/3
     """
@@ -100,24 +112,32 @@ def diff(a: str, b: str, plugins: tuple[str, ...]) -> None:
     from netc.commands import diff as comparing
 
     registry.load(*plugins)
-    first, second = comparing.side(a), comparing.side(b)
+    first, second = (comparing.side(name, note) for name in (a, b))
     found = list(comparing.differences(first, second))
     for line in found or ["alike"]:
         terminal.say(line)
-    for note in comparing.notes(first, second):
-        terminal.say(f"netc: {note}", err=True)
+    for line in comparing.notes(first, second):
+        note(line)
     sys.exit(1 if found else 0)
 
 
 @main.command()
 @click.argument("net")
 @options("set", "plugin", "unknown")
-@click.option("--phase", type=click.Choice(["TRAIN", "TEST"]), help="Whose layers to draw [default: those of both, marked].")
-@click.option("--graph", type=click.Choice(["layers", "training"]), default="layers", show_default=True, help="What to draw.")
-@click.option("-o", "--output", required=True, metavar="FILE", help="Where to: .svg, or .dot for Graphviz.")
+@click.option("--phase", type=click.Choice(["TRAIN", "TEST"]), help="Draw only the layers of this phase [default: both, marked].")
+@click.option(
+    "--graph",
+    type=click.Choice(["layers", "training"]),
+    default="layers",
+    show_default=True,
+    help="Draw the layers or the graph of a training step.",
+)
+@click.option("-o", "--output", required=True, metavar="FILE", help="Write to this file: .svg, or .dot for Graphviz.")
 def draw(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped", phase: str | None, graph: str,
          output: str) -> None:  # fmt: skip
-    """Draw NET as an SVG, or as text for Graphviz: its layers with their shapes, or the graph of a training step.
+    """Draw a net as an SVG or Graphviz file.
+
+    The drawing shows the layers of NET with their shapes, or the graph of a training step.
 
     Examples: netc draw nets/lenet.yaml -o lenet.svg
 
@@ -131,11 +151,15 @@ def draw(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped
 @main.command("compile")
 @click.argument("net")
 @options("set", "plugin", "unknown", "target")
-@click.option("-o", "--output", default="build", show_default=True, metavar="DIR", help="Where the models go.")
-@click.option("--inline", is_flag=True, help="Models without functions, for runtimes that know none: OpenVINO, tract, onnx.reference.")
+@click.option("-o", "--output", default="build", show_default=True, metavar="DIR", help="Write the files into this folder.")
+@click.option(
+    "--inline", is_flag=True, help="Write models without ONNX functions, for runtimes that lack them: OpenVINO, tract, onnx.reference."
+)
 def compile_(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped", target: str | None, output: str,
              inline: bool) -> None:  # fmt: skip
-    """Write the training step of NET as ONNX models, with its start and all that a loop needs to know.
+    """Write the training step of a net as ONNX models.
+
+    The files include the initial weights of NET, and a description for your own training loop.
 
     Example: netc compile nets/lenet.yaml -o build/
     """
@@ -151,14 +175,16 @@ def compile_(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dro
 @click.argument("source")
 @click.argument("weights", nargs=-1)
 @options("set", "plugin", "unknown")
-@click.option("-o", "--output", metavar="FILE", help="Where to; the suffix says which form [default: the other spelling, on the terminal].")
-@click.option("--full", is_flag=True, help="Spell out every name and blob in YAML.")
+@click.option(
+    "-o", "--output", metavar="FILE", help="Write to this file; the suffix selects the format [default: print the other text format]."
+)
+@click.option("--full", is_flag=True, help="Write every name and blob in YAML, even if netc can infer it.")
 def convert(source: str, weights: tuple[str, ...], overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped",
             output: str | None, full: bool) -> None:  # fmt: skip
-    """Write a net with its WEIGHTS as ONNX, or a net in another spelling: YAML or protobuf text.
+    """Convert a net to ONNX, YAML or protobuf text.
 
-    SOURCE is a net file, a Caffe solver file (its net comes along, with the solver inside), or a .caffemodel (its learned
-    blobs are left out). WEIGHTS are .caffemodel, .caffemodel.h5 or .safetensors files.
+    SOURCE is a net file, a Caffe solver file or a .caffemodel. For a solver file, the output holds the net and the solver. For a
+    .caffemodel, the output leaves out the weights. WEIGHTS are .caffemodel, .caffemodel.h5 or .safetensors files.
 
     Examples: netc convert deploy.prototxt bvlc_alexnet.caffemodel -o alexnet.onnx
 
@@ -177,9 +203,9 @@ def convert(source: str, weights: tuple[str, ...], overrides: tuple[str, ...], p
 @click.argument("output")
 @options("unknown")
 def upgrade(source: str, output: str, dropped: "Dropped") -> None:
-    """Write SOURCE, a net, weights or a solver in an old format of Caffe (V0, V1), in the current one to OUTPUT.
+    """Upgrade an old Caffe net, solver or weight file.
 
-    Their suffixes say what is text and what is binary; values of learned blobs are kept.
+    SOURCE is in the format V0 or V1. OUTPUT gets the current format. The suffixes of the files select text or binary. Weights are kept.
 
     Example: netc upgrade old.caffemodel new.caffemodel
     """

@@ -1,4 +1,4 @@
-"""What commands share: options, and the job that they name."""
+"""Options that several commands share."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ IGNORED = "netc.ignored"
 
 
 def _ignored(ctx: click.Context, _: click.Parameter, fields: tuple[str, ...]) -> None:
-    """Keeps the fields for --allow-unknown, which makes one value of both."""
+    """Keep the fields of --ignore until --allow-unknown, whose callback combines both into one value."""
     ctx.meta[IGNORED] = fields
 
 
@@ -25,30 +25,33 @@ def _dropped(ctx: click.Context, _: click.Parameter, outside: bool) -> "Dropped"
 
 
 def _unknown(command: Any) -> Any:
-    """Decorator: --allow-unknown and --ignore, which the command gets as one value, `dropped`."""
+    """Decorator that adds --allow-unknown and --ignore. The command receives both as one argument, `dropped`."""
     fields = click.option("--ignore", multiple=True, is_eager=True, expose_value=False, callback=_ignored, metavar="FIELD",
-                          help="Drop this field of layers, which only a fork of Caffe has, though they may then compute something "
-                               "else, e.g. pooling_param.foo.")  # fmt: skip
+                          help="Ignore this layer field of a Caffe fork, e.g. pooling_param.foo. The layer may then compute "
+                               "something else.")  # fmt: skip
     outside = click.option("--allow-unknown", "dropped", is_flag=True, callback=_dropped,
-                           help="Drop fields outside of layers that only a fork of Caffe has, with a warning.")  # fmt: skip
+                           help="Ignore unknown fields outside of layers, as Caffe forks have them, with a warning.")  # fmt: skip
     return outside(fields(command))
 
 
 def options(*names: str) -> Callable[[Any], Any]:
-    """Decorator: options that several commands share."""
+    """Decorator that adds shared options, by their keys in `known`."""
     known: dict[str, Callable[[Any], Any]] = {
-        "set": click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change a field, e.g. solver.max_iter=500."),
+        "set": click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE",
+                            help="Change a field, e.g. solver.max_iter=500. Can be repeated."),
         "unknown": _unknown,
         "plugin": click.option("--plugin", "plugins", multiple=True, metavar="FILE",
-                               help="A Python file with your own layers, optimizers, sources."),
+                               help="Load a Python file with your own layers, optimizers or data sources."),
         "provider": click.option("--provider", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,
-                                 help="Where to run."),
-        "target": click.option("--target", type=click.Choice(["portable", "native", "cuda"]), help="How ops run [default: the best here]."),
-        "threads": click.option("--threads", type=click.IntRange(1, 256), help="Threads of one op [default: from the work of a step]."),
+                                 help="Run on this device."),
+        "target": click.option("--target", type=click.Choice(["portable", "native", "cuda"]),
+                               help="Use these kernels [default: the fastest that this machine has]."),
+        "threads": click.option("--threads", type=click.IntRange(1, 256),
+                                help="Use this many threads per operation [default: depends on the work in a step]."),
         "key": click.option("--key", metavar="PUB",
-                            help="A public key, or a file of them: the model must be signed by one [default: $NETC_ZOO_KEY]."),
+                            help="Require a signature by this public key, or by one of a file of keys [default: $NETC_ZOO_KEY]."),
         "zoo": click.option("--zoo", envvar="NETC_ZOO", default="model_zoo", metavar="DIR",
-                            help="The zoo [default: $NETC_ZOO, else ./model_zoo]."),
+                            help="Use this zoo [default: $NETC_ZOO, else ./model_zoo]."),
     }  # fmt: skip
 
     def add(command: Any) -> Any:
@@ -59,14 +62,26 @@ def options(*names: str) -> Callable[[Any], Any]:
     return add
 
 
+def net_file(net: str) -> str:
+    """The path of a net file. A net that comes with netc goes by its name: it is copied first, and stderr says where."""
+    from netc.spec import shipped
+
+    return shipped.net_file(net, note)
+
+
+def note(text: str) -> None:
+    """Say on stderr what a user should know."""
+    terminal.say(f"netc: {text}", err=True)
+
+
 def job_of(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped | None" = None) -> Any:
-    """The job of a net file, plug-ins loaded; what was dropped from its files is said on stderr."""
+    """Load plug-ins and read the job of a net file. Warnings, such as ignored fields, go to stderr."""
     from netc import registry
     from netc.compiler.diagnose import judged_job
     from netc.spec.document import NOTHING
 
     registry.load(*plugins)
-    job = judged_job(net, overrides, dropped or NOTHING)
+    job = judged_job(net_file(net), overrides, dropped or NOTHING)
     for warning in job.warnings:
         terminal.say(f"netc: {warning}", err=True)
     return job

@@ -1,4 +1,4 @@
-"""Commands on runs that were made: report."""
+"""Commands on training runs: report."""
 
 import click
 
@@ -9,13 +9,18 @@ from netc.cli.options import options
 @main.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @options("plugin")
-@click.option("-o", "--output", metavar="FILE", help="Where to [default: report.html in the run, comparison.html above several].")
-@click.option("--json", "as_json", is_flag=True, help="Print the final figures as JSON, and write nothing.")
-@click.option("--picture", metavar="NAME", help="Write one chart alone, by its name, as an SVG.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    help="Write to this file [default: report.html in the run's folder, comparison.html in the folder above several runs].",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the final results as JSON, and write no page.")
+@click.option("--picture", metavar="NAME", help="Write only the chart with this name, as an SVG.")
 def report(runs: tuple[str, ...], plugins: tuple[str, ...], output: str | None, as_json: bool, picture: str | None) -> None:
-    """Write the page of a run, or one that compares several.
+    """Write an HTML report of a run, or compare runs.
 
-    RUN is the folder of a run, of a net (its newest run counts) or of all runs.
+    RUN is the folder of a run, of a net (its newest run is used) or of all runs.
 
     Examples: netc report runs/lenet
 

@@ -1,4 +1,4 @@
-"""Commands that run nets: train, test, time, predict, extract-features."""
+"""Commands that run nets: train, verify-resume, test, time, predict, extract-features."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ import click
 
 from netc import terminal
 from netc.cli.group import main
-from netc.cli.options import job_of, options
+from netc.cli.options import job_of, net_file, options
 
 if TYPE_CHECKING:
     from netc.spec.document import Dropped
@@ -22,33 +22,38 @@ if TYPE_CHECKING:
     is_flag=False,
     flag_value="",
     metavar="[RUN]",
-    help="Go on from the newest snapshot of RUN, a folder or number [default: the newest run of this net].",
+    help="Resume RUN, a folder or number, from its newest snapshot [default: the newest run of this net].",
 )
-@click.option("--allow-changed", is_flag=True, help="Resume even if files that the net reads have changed since the run began.")
-@click.option("--snapshot", metavar="FILE", help="Go on from this .solverstate (Caffe's, also .h5) or snapshot.")
+@click.option("--allow-changed", is_flag=True, help="Resume even if files that the net reads have changed since the run started.")
+@click.option("--snapshot", metavar="FILE", help="Resume from this snapshot or Caffe .solverstate (also .h5).")
 @click.option(
     "--weights",
     multiple=True,
     metavar="FILE[,FILE]",
-    help="Start from these weights, by name: .safetensors, .caffemodel or a model in the zoo.",
+    help="Start from these weights, matched by layer name: .safetensors, .caffemodel or a model in the zoo.",
 )
-@click.option("--runs", default="runs", show_default=True, metavar="DIR", help="Where runs are kept.")
-@click.option("--caffe-log", is_flag=True, help="Write Caffe's log lines to stderr too, for tools that read them.")
-@click.option("--watch", is_flag=True, help="Log gradients, updates and activations of every layer (solver.watch_interval).")
-@click.option("--quiet", is_flag=True, help="Print the result alone.")
-@click.option("--json", "as_json", is_flag=True, help="Print the lines of log.jsonl, a JSON object each; all else goes to stderr.")
+@click.option("--runs", default="runs", show_default=True, metavar="DIR", help="Write runs into this folder.")
+@click.option("--caffe-log", is_flag=True, help="Also write log lines in Caffe's format to stderr.")
+@click.option("--watch", is_flag=True, help="Log gradients, updates and activations of every layer (see solver.watch_interval).")
+@click.option("--quiet", is_flag=True, help="Print only the result.")
+@click.option("--json", "as_json", is_flag=True, help="Print the log as JSON, one object per line. Everything else goes to stderr.")
 @click.option(
-    "--publish/--no-publish", default=None, help="Publish the result [default: unless --set changed the net, or it states no licence]."
+    "--publish/--no-publish",
+    default=None,
+    help="Publish the result or not [default: publish, unless you use --set or the net has no licence].",
 )
-@click.option("--sign", envvar="NETC_SIGN", metavar="KEY", help="Sign what is published with this secret key (netc zoo keygen).")
+@click.option("--sign", envvar="NETC_SIGN", metavar="KEY", help="Sign the published model with this secret key (see netc zoo keygen).")
 def train(net: str | None, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped", provider: str, target: str | None,
           threads: int | None, zoo: str, resume: str | None, allow_changed: bool, snapshot: str | None, weights: tuple[str, ...],
           runs: str, caffe_log: bool, watch: bool, quiet: bool, as_json: bool, publish: bool | None, sign: str | None) -> None:  # fmt: skip
-    """Train NET, test it, and publish it into the zoo.
+    """Train a net and publish the result.
 
-    NET is a net file with a solver in it (YAML or protobuf text), or a Caffe solver file.
+    NET is a net file that contains a solver (YAML or protobuf text), a Caffe solver file, or the name of a net that comes with
+    netc. If there is no such file, netc copies that net to nets/ first.
 
-    Examples: netc train nets/lenet.yaml --set solver.max_iter=500
+    Examples: netc train lenet
+
+    netc train nets/lenet.yaml --set solver.max_iter=500
 
     netc train nets/lenet.yaml --resume runs/lenet/3
 
@@ -65,15 +70,17 @@ def train(net: str | None, overrides: tuple[str, ...], plugins: tuple[str, ...],
         publish = not overrides and not silent
         for line in [] if quiet else silent:
             terminal.say(f"netc: will not be published: {line}", err=True)
-    asked = TrainOptions(provider, target, threads, runs, zoo if publish else None, resume, snapshot, weights, watch, caffe_log,
-                         quiet, as_json, sign, allow_changed)  # fmt: skip
+    asked = TrainOptions(
+        provider=provider, target=target, threads=threads, runs=runs, zoo=zoo if publish else None, resume=resume, snapshot_file=snapshot,
+        weights=weights, watch=watch, caffe_log=caffe_log, quiet=quiet, as_json=as_json, key=sign, allow_changed=allow_changed,
+    )  # fmt: skip
     reason = train_command(job, asked)
     if reason in ("SIGINT", "SIGTERM"):
         sys.exit(130 if reason == "SIGINT" else 143)
 
 
 def _net_and_run(net: str | None, resume: str | None) -> tuple[str, str | None]:
-    """The net file and the run to resume. What stands behind --resume may be the net, and a run alone has its net in it."""
+    """The net file and the run to resume. The value of --resume may be the net file. A run's folder contains its net file."""
     if net is None and resume and not resume.isdecimal():
         inside = Path(resume) / "net.yaml"
         return (str(inside), resume) if inside.is_file() else (resume, "")
@@ -85,14 +92,15 @@ def _net_and_run(net: str | None, resume: str | None) -> tuple[str, str | None]:
 @main.command("verify-resume")
 @click.argument("net")
 @options("set", "plugin", "unknown", "provider", "target", "threads")
-@click.option("--iterations", default=40, show_default=True, type=click.IntRange(4), help="Of each stage of the runs.")
-@click.option("--seed", default=0, show_default=True, help="Of the iterations after which a run is stopped and killed.")
+@click.option("--iterations", default=40, show_default=True, type=click.IntRange(4), help="Train this many iterations per stage.")
+@click.option("--seed", default=0, show_default=True, help="Set the seed that picks the iterations at which runs end.")
 @click.pass_context
 def verify_resume(ctx: click.Context, net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped", provider: str,
                   target: str | None, threads: int | None, iterations: int, seed: int) -> None:  # fmt: skip
-    """Prove that a run of NET that is stopped, or killed, and resumed is the run itself, bit for bit.
+    """Verify that training resumes exactly, bit for bit.
 
-    Trains a few iterations straight, and twice with an end in between, and compares every state and every logged number.
+    netc trains a few iterations of NET without a break. Then it trains them again twice: once stopped and once killed on the way, then
+    resumed. It compares all states and all logged numbers.
 
     Example: netc verify-resume nets/lenet.yaml --iterations 100
     """
@@ -101,7 +109,7 @@ def verify_resume(ctx: click.Context, net: str, overrides: tuple[str, ...], plug
 
     python = bool(ctx.find_root().params["allow_python"])
     equal = False
-    for said in verify(Recipe(net, overrides, plugins, dropped, python, provider, target, threads), iterations, seed):
+    for said in verify(Recipe(net_file(net), overrides, plugins, dropped, python, provider, target, threads), iterations, seed):
         if isinstance(said, bool):
             equal = said
         else:
@@ -112,19 +120,21 @@ def verify_resume(ctx: click.Context, net: str, overrides: tuple[str, ...], plug
 
 @main.command()
 @click.argument("net", required=False)
-@click.option("--model", metavar="NET", help="The net, as Caffe spells it.")
+@click.option("--model", metavar="NET", help="Test this net; the same as the argument NET, in Caffe's form.")
 @options("set", "plugin", "unknown", "provider", "threads")
 @click.option(
     "--weights",
     required=True,
     multiple=True,
     metavar="FILE",
-    help="Trained weights: .safetensors, .caffemodel, a snapshot, or a model in the zoo.",
+    help="Load these weights: .safetensors, .caffemodel, a snapshot, or a model in the zoo.",
 )
-@click.option("--iterations", type=click.IntRange(1), help="Batches to test on [default: one pass over the test set].")
+@click.option("--iterations", type=click.IntRange(1), help="Test on this many batches [default: the whole test set].")
 def test(net: str | None, model: str | None, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped", provider: str,
          threads: int | None, weights: tuple[str, ...], iterations: int | None) -> None:  # fmt: skip
-    """Run the test phase of NET on trained weights.
+    """Test a net with trained weights.
+
+    Prints the loss and the metrics of NET on its test set.
 
     Examples: netc test nets/lenet.yaml --weights model_zoo/lenet/1.0.0/start.safetensors
 
@@ -144,13 +154,14 @@ def test(net: str | None, model: str | None, overrides: tuple[str, ...], plugins
 @main.command("time")
 @click.argument("net")
 @options("set", "plugin", "unknown", "provider", "threads")
-@click.option("--iterations", default=50, show_default=True, type=click.IntRange(1), help="Steps to measure.")
+@click.option("--iterations", default=50, show_default=True, type=click.IntRange(1), help="Measure this many steps.")
 def time_(
     net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped", provider: str, threads: int | None, iterations: int
 ) -> None:
-    """Milliseconds of each layer of NET, forward, backward and update.
+    """Measure the time of each layer of a net.
 
-    NET may be without a solver (then there is no update), without a loss (nor backward), and without data (inputs are zeros then).
+    Prints milliseconds for the forward pass, the backward pass and the update of NET. Without a solver there is no update to
+    measure, and without a loss no backward pass. Without data, the inputs are zeros.
 
     Examples: netc time nets/lenet.yaml; netc time deploy.prototxt
     """
@@ -164,20 +175,34 @@ def time_(
 @main.command()
 @click.argument("model")
 @click.argument("inputs", nargs=-1)
-@click.option("--from", "source", metavar="ZOO", help="The zoo that MODEL is in, a folder or an address.")
+@click.option("--from", "source", metavar="ZOO", help="Take MODEL from this zoo, a folder or an address.")
 @options("key")
-@click.option("--top", default=3, show_default=True, type=click.IntRange(1), help="How many classes to show.")
-@click.option("-o", "--output", metavar="FILE", help="Keep the outputs, and print nothing: .csv, .tsv, .npz, .npy, .json, .jsonl or .txt.")
-@click.option("--prompt", help="A text that a model of texts goes on with.")
-@click.option("--length", type=click.IntRange(1), help="How many tokens to write, or steps to forecast [default: 200 tokens, 1 step].")
-@click.option("--temperature", default=1.0, show_default=True, type=click.FloatRange(0), help="Of the writing: below 1 likelier tokens.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the writing.")
+@click.option("--top", default=3, show_default=True, type=click.IntRange(1), help="Show this many classes.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    help="Write the outputs to this file instead of printing them: .csv, .tsv, .npz, .npy, .json, .jsonl or .txt.",
+)
+@click.option("--prompt", help="Continue this text with a text model.")
+@click.option(
+    "--length", type=click.IntRange(1), help="Generate this many tokens, or forecast this many steps [default: 200 tokens, 1 step]."
+)
+@click.option(
+    "--temperature",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    help="Set the randomness of generated text: below 1 prefers likely tokens, 0 always takes the likeliest.",
+)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Set the seed of generated text.")
 def predict(model: str, inputs: tuple[str, ...], source: str | None, key: str | None, top: int, output: str | None,
             prompt: str | None, length: int | None, temperature: float, seed: int) -> None:  # fmt: skip
-    """Run MODEL on INPUTS: image files or folders of them, .npy arrays, a .csv table or series, texts, or trees in brackets.
+    """Predict with a published model.
 
-    MODEL is a model.onnx, its folder, or a name in the zoo. The columns of a table are found by their names. An input that
-    cannot be read is named in the end, when the others are done.
+    INPUTS are image files or folders, .npy arrays, a .csv table or series, texts, or trees in brackets. MODEL is a model.onnx, its
+    folder, or a name in the zoo. Table columns are matched by name. If an input cannot be read, netc processes the others and
+    reports the error at the end.
 
     Examples: netc predict lenet digit.png; netc predict char_lstm --prompt "ROMEO:" --length 400
 
@@ -227,15 +252,21 @@ def _predict_all(made: Any, inputs: tuple[str, ...], top: int, length: int | Non
 @main.command("extract-features")
 @click.argument("net")
 @options("set", "plugin", "unknown", "provider", "threads")
-@click.option("--weights", required=True, multiple=True, metavar="FILE", help="Trained weights, or a model in the zoo.")
-@click.option("--blobs", required=True, metavar="NAME[,NAME]", help="Blobs of the test net.")
-@click.option("--iterations", type=click.IntRange(1), help="Batches [default: one pass over the test set].")
+@click.option("--weights", required=True, multiple=True, metavar="FILE", help="Load these weights, a file or a model in the zoo.")
+@click.option("--blobs", required=True, metavar="NAME[,NAME]", help="Write these blobs of the test net.")
+@click.option("--iterations", type=click.IntRange(1), help="Read this many batches [default: the whole test set].")
 @click.option(
-    "-o", "--output", required=True, metavar="FILE", help="A .npz, .npy or .csv file, else an LMDB of Datums (no suffix, or .lmdb)."
+    "-o",
+    "--output",
+    required=True,
+    metavar="FILE",
+    help="Write to this .npz, .npy or .csv file, or to an LMDB of Datums (.lmdb or no suffix).",
 )
 def extract_features(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped", provider: str,
                      threads: int | None, weights: tuple[str, ...], blobs: str, iterations: int | None, output: str) -> None:  # fmt: skip
-    """Write what the test phase of NET puts into some blobs, a row for each row of its data.
+    """Extract the values of blobs of a net.
+
+    Runs NET in the test phase and writes one row per sample.
 
     Example: netc extract-features lenet.yaml --weights lenet.caffemodel --blobs ip1 -o features.npz
     """

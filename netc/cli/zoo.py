@@ -8,15 +8,15 @@ from netc import terminal
 from netc.cli.group import main
 from netc.cli.options import options
 
-FROM = click.option("--from", "source", metavar="ZOO", help="A folder or an address [default: $NETC_ZOO, else ./model_zoo].")
+FROM = click.option("--from", "source", metavar="ZOO", help="Read this zoo, a folder or an address [default: $NETC_ZOO, else ./model_zoo].")
 
 
 @main.group()
 def zoo() -> None:
-    """Published models: list, show, verify, download, serve.
+    """List, download, verify, sign and serve models.
 
-    A MODEL is `name`, `name@1`, `name@1.2`, `name@1.2.3`, `name@latest` or `name@alias`. A zoo is a folder, an http(s) address, or
-    one such as s3://bucket/zoo or hf://user/zoo.
+    MODEL is `name`, `name@1`, `name@1.2`, `name@1.2.3`, `name@latest` or `name@alias`. A zoo is a folder, an http(s) address, or an
+    address such as s3://bucket/zoo or hf://user/zoo.
 
     Example: netc zoo list --from https://example.org/model_zoo
     """
@@ -25,7 +25,7 @@ def zoo() -> None:
 @zoo.command("list")
 @FROM
 def zoo_list(source: str | None) -> None:
-    """The models of a zoo.
+    """List the models of a zoo.
 
     Example: netc zoo list
     """
@@ -41,7 +41,7 @@ def zoo_list(source: str | None) -> None:
 @click.argument("model")
 @FROM
 def zoo_show(model: str, source: str | None) -> None:
-    """The manifest of MODEL.
+    """Show the manifest of MODEL.
 
     Example: netc zoo show mlp@1.0
     """
@@ -57,9 +57,11 @@ def zoo_show(model: str, source: str | None) -> None:
 @click.argument("model", required=False)
 @FROM
 @options("key")
-@click.option("--run", is_flag=True, help="Run the test vectors too, and three steps of training.")
+@click.option("--run", is_flag=True, help="Also run the test vectors and three training steps.")
 def zoo_verify(model: str | None, source: str | None, key: str | None, run: bool) -> None:
-    """Check sizes and hashes of MODEL, or of the whole zoo.
+    """Verify the files of published models.
+
+    Checks sizes and hashes of MODEL, or of all models of the zoo.
 
     Example: netc zoo verify lenet --run --key netc.pub
     """
@@ -78,9 +80,9 @@ def zoo_verify(model: str | None, source: str | None, key: str | None, run: bool
 @click.argument("model")
 @FROM
 @options("key")
-@click.option("--to", default=".", show_default=True, metavar="DIR", help="The model goes to DIR/<name>/<version>.")
+@click.option("--to", default=".", show_default=True, metavar="DIR", help="Write the model to DIR/<name>/<version>.")
 def zoo_download(model: str, source: str | None, key: str | None, to: str) -> None:
-    """Download MODEL and verify it. What a broken connection left is gone on from.
+    """Download MODEL and verify it. An interrupted download resumes.
 
     Example: netc zoo download lenet@1 --from https://example.org/model_zoo --to models
     """
@@ -95,9 +97,11 @@ def zoo_download(model: str, source: str | None, key: str | None, to: str) -> No
 @click.argument("model")
 @click.argument("alias", required=False)
 @options("zoo")
-@click.option("--remove", multiple=True, metavar="ALIAS", help="An alias to take away.")
+@click.option("--remove", multiple=True, metavar="ALIAS", help="Remove this alias.")
 def zoo_alias(model: str, alias: str | None, zoo: str, remove: tuple[str, ...]) -> None:
-    """Let ALIAS stand for the version of MODEL, from now on; without ALIAS, say what there is.
+    """Name a version of a model, or list its names.
+
+    ALIAS then means this version of MODEL. Without ALIAS, netc lists the aliases.
 
     Example: netc zoo alias lenet@1.0.0 stable
     """
@@ -114,7 +118,9 @@ def zoo_alias(model: str, alias: str | None, zoo: str, remove: tuple[str, ...]) 
 @zoo.command("keygen")
 @click.argument("prefix", default="netc")
 def zoo_keygen(prefix: str) -> None:
-    """Make a pair of keys to sign models with, PREFIX.key (keep it secret) and PREFIX.pub, in the format of minisign.
+    """Generate a key pair to sign models.
+
+    Writes PREFIX.key (keep it secret) and PREFIX.pub, in the format of minisign.
 
     Example: netc zoo keygen mine
     """
@@ -129,7 +135,9 @@ def zoo_keygen(prefix: str) -> None:
 @click.argument("key")
 @options("zoo")
 def zoo_sign(model: str, key: str, zoo: str) -> None:
-    """Sign MODEL, which is published already, with the secret KEY. `netc train --sign KEY` signs what it publishes.
+    """Sign a published model.
+
+    Signs MODEL with the secret KEY. To sign while publishing, use `netc train --sign KEY`.
 
     Example: netc zoo sign lenet@1.0.0 netc.key
     """
@@ -141,7 +149,9 @@ def zoo_sign(model: str, key: str, zoo: str) -> None:
 @zoo.command("reindex")
 @options("zoo")
 def zoo_reindex(zoo: str) -> None:
-    """Rebuild index.json after models were copied into the zoo, or out of it.
+    """Rebuild the index of a zoo.
+
+    Run it after you copied models into the zoo or deleted some.
 
     Example: netc zoo reindex
     """
@@ -155,10 +165,12 @@ def zoo_reindex(zoo: str) -> None:
 
 @zoo.command("serve")
 @click.argument("folder", envvar="NETC_ZOO", default="model_zoo", metavar="[DIR]")
-@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 is any that is free.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on; 0.0.0.0 lets other machines in.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="Listen on this port; 0 picks a free one.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Listen on this address; 0.0.0.0 admits other machines.")
 def zoo_serve(folder: str, port: int, host: str) -> None:
-    """Serve the zoo in DIR: pages for people, and an address for `netc zoo download --from`.
+    """Serve a zoo over HTTP.
+
+    DIR gets web pages, and an address for `netc zoo download --from`.
 
     Example: netc zoo serve model_zoo --port 8000
     """

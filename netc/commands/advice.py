@@ -256,8 +256,8 @@ def few_iterations(checked: Checked) -> Iterator[Diagnostic]:
     solver, sources = checked.program.job.solver, checked.program.train_net.sources
     rows = next((x.source.rows for x in sources if x.source and x.source.rows), None)
     batch = next((x.batch_size for x in sources if x.batch_size), None)
-    if rows and batch and solver.HasField("max_iter") and solver.max_iter * batch * max(1, solver.iter_size) < rows:
-        share = solver.max_iter * batch * max(1, solver.iter_size) / rows
+    if rows and batch and solver.HasField("max_iter") and solver.max_iter * batch * checked.program.job.settings.iter_size < rows:
+        share = solver.max_iter * batch * checked.program.job.settings.iter_size / rows
         yield Diagnostic(checked.program.job.solver_place("max_iter"), f"solver: the run ends when it has seen {share:.0%} of the rows")
 
 

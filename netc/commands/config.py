@@ -12,11 +12,10 @@ from netc.spec import Document, Job
 from netc.spec.fields import KINDS, LAYER_FIELDS, own_fields
 from netc.spec.reading import LAYER, SOLVER
 from netc.spec.scalars import to_text
+from netc.spec.solver_settings import UNSET
 
 FILE, SET, RULE, CAFFE, NETC = "file", "--set", "filled in", "Caffe's default", "netc's default"
 OWN_FROM = 1000  # netc's own fields begin with this number in every message
-# What an unset field means here, where that is not what it means in Caffe.
-READ = {"random_seed": "0", "snapshot_format": "SAFETENSORS", "test_iter": "the whole test set", "display": "100", "lr_policy": "fixed"}
 LISTS = {"stride": "1", "pad": "0", "dilation": "1"}  # what an empty list of these means
 SPOKEN = ("name", "type", "bottom", "top", "include", "exclude", "loss_weight", "param", "propagate_down", "phase")
 
@@ -80,15 +79,15 @@ class Walk:
         """The values of the solver."""
         for setting in self.message(solver, old, at, "solver.", False, SOLVER.fields):
             name = setting.path.removeprefix("solver.")
-            unset = setting.origin in (CAFFE, NETC) and name in READ
-            yield replace(setting, value=READ[name], origin=NETC) if unset else setting
+            unset = setting.origin in (CAFFE, NETC) and name in UNSET
+            yield replace(setting, value=UNSET[name], origin=NETC) if unset else setting
 
     def message(self, message: Any, old: Any, at: tuple[str | int, ...], prefix: str, own: bool, fields: Any = None) -> Iterator[Setting]:
         """Every field of a message: those that are set, and single values that are not, by their default."""
         for field in fields or message.DESCRIPTOR.fields:
             if _is_set(message, field):
                 yield from self._set(message, old, field, at, prefix)
-            elif field.message_type is None and (not field.is_repeated or field.name in {**READ, **LISTS}):
+            elif field.message_type is None and (not field.is_repeated or field.name in {**UNSET, **LISTS}):
                 value = LISTS.get(field.name, "") if field.is_repeated else to_text(field, field.default_value)
                 value = value if field.is_repeated or field.has_default_value else ""
                 yield Setting(f"{prefix}{field.name}", value, NETC if own or field.number >= OWN_FROM else CAFFE)

@@ -1,4 +1,4 @@
-"""`netc layers` and `netc help`: what there is on a layer type or a field, from docstrings and the comments of the schema."""
+"""The documentation of layer types and fields, from docstrings and the comments of the schema."""
 
 from collections.abc import Callable, Iterator
 from inspect import getdoc
@@ -20,12 +20,12 @@ def summary(function: Callable[..., Any]) -> str:
 
 
 def describe_layer(name: str) -> str:
-    """What a layer type does, its bottoms and tops, and its fields with their deerrors."""
+    """What a layer type does, its bottoms and tops, and its fields with their defaults."""
     function, facts = registry.layer.find(name), registry.layer.facts[name]
     lines = [name, "", getdoc(function) or "", ""]
     lines += [f"{what}: {_count(facts.get(what, (1, 1)))}" for what in ("bottoms", "tops")]
     if found := [d for d in DIFFERENCES if name in d.types]:
-        lines += ["", "Other than in Caffe:", *(f"  {d.caffe}; here {d.netc}" for d in found)]
+        lines += ["", "Differences from Caffe:", *(f"  Caffe: {d.caffe}. netc: {d.netc}." for d in found)]
     for field in kind(name).params:
         lines += ["", f"{field}:", *describe_message(pb.LayerParameter.DESCRIPTOR.fields_by_name[field].message_type)]
     return "\n".join(lines)

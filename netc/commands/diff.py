@@ -1,6 +1,6 @@
 """`netc diff`: what is other in one net than in another: layers, fields, shapes, parameters, the solver."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,9 +8,10 @@ from netc.commands.check import Row, parameter_count, rows
 from netc.commands.config import settings
 from netc.compiler import program as contract
 from netc.compiler.diagnose import judged_job
-from netc.errors import NetcError, SpecError, UnknownModelError
+from netc.errors import NetcError, SpecError, UnknownModelError, ZooError
+from netc.spec import shipped
 from netc.spec.loader import BINARY, PROTOTXT, YAML
-from netc.zoo import model_folder
+from netc.zoo import default_location, find, model_folder
 
 NET_FILE = "net.yaml"
 UNSET = "unset"
@@ -29,9 +30,12 @@ class Side:
     why: str = ""
 
 
-def side(name: str) -> Side:
-    """The net of a file, of the folder of a run or of a published model, or of a model in the zoo. SpecError if there is none."""
-    job = judged_job(_file(name))
+def side(name: str, say: Callable[[str], None]) -> Side:
+    """The net of a file, of a run's or a published model's folder, of a model in the zoo, or one that comes with netc.
+
+    `say` gets a sentence if a shipped net is copied. SpecError if there is no such net.
+    """
+    job = judged_job(_file(name, say))
     found = settings(job)
     values = {s.path: s.value for s in found if s.path not in FILES}
     layers = {x.name: x.type for net in (job.train, *job.tests) for x in net.message.layer}
@@ -42,17 +46,27 @@ def side(name: str) -> Side:
     return Side(name, values, layers, {r.name: r for r in rows(program)}, parameter_count(program))
 
 
-def _file(name: str) -> str:
+def _file(name: str, say: Callable[[str], None]) -> str:
     """The net file that a name on the command line stands for."""
     path = Path(name)
     if path.is_dir() and (path / NET_FILE).is_file():
         return str(path / NET_FILE)
     if path.exists() or path.suffix in (*YAML, *PROTOTXT, *BINARY):
-        return name
+        return shipped.net_file(name, say)
+    if name in shipped.names() and not _is_in_zoo(name):
+        return shipped.net_file(name, say)
     try:
         return str(model_folder(name) / NET_FILE)
     except UnknownModelError as e:
         raise SpecError(f"{name}: is no net file, no folder with a {NET_FILE}, and no model: {e}") from e
+
+
+def _is_in_zoo(name: str) -> bool:
+    """Whether the zoo has a model of that name. There may be no zoo."""
+    try:
+        return bool(find(default_location(), name))
+    except ZooError:
+        return False
 
 
 def differences(a: Side, b: Side) -> Iterator[str]:

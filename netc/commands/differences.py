@@ -1,11 +1,11 @@
-"""Where netc does other than BVLC Caffe 1.0 on purpose; everything else is meant to be the same, ties and roundings of sizes included."""
+"""Intended differences from BVLC Caffe 1.0. Everything else is the same, including ties and the rounding of sizes."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Difference:
-    """What Caffe does and what netc does, of some layer types; of nets or data in general where there are none."""
+    """What Caffe does and what netc does instead. `types` are the layer types; empty if it is about nets or data in general."""
 
     types: tuple[str, ...]
     caffe: str
@@ -13,74 +13,86 @@ class Difference:
 
 
 DIFFERENCES = (
-    Difference(("Eltwise",), "a SUM in place loses its first bottom", "values are never overwritten: it is the sum of all"),
+    Difference(("Eltwise",), "a SUM in place loses its first bottom", "no layer overwrites values, so the sum has all bottoms"),
     Difference(
-        ("Eltwise",), "PROD with stable_prod_grad false divides by the bottom: NaN at 0", "the gradient is the product of the others"
+        ("Eltwise",), "PROD with stable_prod_grad false divides by the bottom: NaN at 0", "the gradient is the product of the other bottoms"
     ),
-    Difference(("Power", "BNLL", "Clip"), "in place, the gradient is formed of overwritten values", "it is that of the values that came"),
-    Difference(("Power",), "the gradient of x^power is NaN at x = 0", "it is that of the formula"),
-    Difference(("BatchNorm",), "testing with use_global_stats false moves the statistics", "testing leaves them as training made them"),
-    Difference(("Pooling",), "without padding, a last window may lie beyond the image (stride above kernel)", "such a window is dropped"),
-    Difference(("Pooling",), "blobs of four axes only; STOCHASTIC only on a GPU", "one to three spatial axes; STOCHASTIC everywhere"),
+    Difference(("Power", "BNLL", "Clip"), "in place, the gradient uses overwritten values", "the gradient uses the input values"),
+    Difference(("Power",), "the gradient of x^power is NaN at x = 0", "the gradient is correct at x = 0"),
+    Difference(("BatchNorm",), "testing with use_global_stats false changes the statistics", "testing does not change the statistics"),
+    Difference(("Pooling",), "without padding, a last window can be outside the image (stride above kernel)", "netc drops such a window"),
+    Difference(("Pooling",), "blobs need four axes; STOCHASTIC needs a GPU", "one to three spatial axes; STOCHASTIC runs everywhere"),
     Difference(("Accuracy",), "a score of NaN counts as correct", "it counts as wrong"),
     Difference(
-        ("SoftmaxWithLoss",), "a second top is broken: it gets a loss_weight", "it holds the probabilities, and a gradient flows through it"
+        ("SoftmaxWithLoss",),
+        "a second top gets a loss_weight by mistake",
+        "a second top holds the probabilities, and a gradient flows through it",
     ),
-    Difference(("Dropout",), "a dropout_ratio of 0 or 1 is checked in debug builds only", "0 is no dropout, 1 is an error"),
-    Difference(("Parameter",), "with iter_size only the last gradient counts", "gradients add up as everywhere"),
-    Difference(("Data", "ImageData"), "mirror flips images in testing too", "only in training"),
+    Difference(("Dropout",), "only debug builds check for a dropout_ratio of 0 or 1", "0 means no dropout, 1 is an error"),
+    Difference(("Parameter",), "with iter_size, only the last gradient counts", "gradients add up"),
+    Difference(("Data", "ImageData"), "mirror flips images in testing too", "mirror flips images in training only"),
     Difference(
         ("HDF5Data",),
-        "shuffles files, and rows within a file, by C's rand: random_seed has no say",
-        "mixes the rows of all files by the seed",
+        "shuffles files, and rows within a file, with C's rand, which random_seed does not affect",
+        "shuffles the rows of all files together, using random_seed",
     ),
-    Difference(("HDF5Output",), "dies at the second batch", "the rows of all batches follow one another"),
-    Difference(("MemoryData",), "labels are (N), after a forward pass (N, 1, 1, 1)", "they stay (N)"),
+    Difference(("HDF5Output",), "crashes at the second batch", "writes the rows of all batches one after the other"),
+    Difference(("MemoryData",), "labels have the shape (N), after a forward pass (N, 1, 1, 1)", "labels always have the shape (N)"),
     Difference(
         ("WindowData",),
-        "scale stands in window_data_param, one in transform_param is lost",
-        "transform_param's counts; without it the other",
+        "reads scale from window_data_param and ignores it in transform_param",
+        "uses the scale in transform_param; if it is unset, the one in window_data_param",
     ),
-    Difference(("Python",), "always runs what a net names", "only with --allow-python; never what came out of a zoo"),
+    Difference(("Python",), "always runs the code that a net names", "runs it only with --allow-python, and never from a zoo"),
     Difference(
-        ("RNN", "LSTM"), "exposed states take and give no gradient", "gradients flow through them, so that a decoder trains its encoder"
+        ("RNN", "LSTM"),
+        "no gradient flows through exposed states",
+        "gradients flow through exposed states, so a decoder can train its encoder",
     ),
-    Difference(("RNN", "LSTM"), "a cont must be given", "without one each column is one sequence; `carry` says whether it goes on"),
-    Difference(("LSTMUnit",), "the gradient by the forget gate is that of a cont of 0 or 1", "it is that of any cont"),
-    Difference((), "random numbers hang on what was drawn before", "each is a function of the seed, a name and the iteration"),
+    Difference(("RNN", "LSTM"), "cont is required", "without cont, each column is one sequence, and `carry` sets whether it continues"),
+    Difference(("LSTMUnit",), "the gradient of the forget gate is correct only if cont is 0 or 1", "it is correct for any cont"),
+    Difference((), "random numbers depend on earlier draws", "each random number depends on the seed, a name and the iteration"),
     Difference(
-        (), "a test goes on where the last one ended; scores are means of batches", "each begins with the first row; scores are of all rows"
+        (),
+        "a test continues where the last one ended; scores are means of batch scores",
+        "each test starts at the first row; scores are computed over all rows",
     ),
     Difference(
         ("SoftmaxWithLoss", "MultinomialLogisticLoss", "InfogainLoss", "HingeLoss", "Accuracy", "Embed", "BatchReindex"),
-        "a label or index beyond the classes reads other memory; a fraction is cut off",
+        "a label or index out of range reads other memory; fractions are cut off",
         "both are errors that name the row",
     ),
-    Difference(("SigmoidCrossEntropyLoss",), "takes any number for a target", "a target beyond 0 to 1 is an error that names the row"),
-    Difference((), "a solver without random_seed gives another run each time", "runs repeat; random_seed: -1 draws a seed"),
-    Difference((), "resuming begins the data anew, with other random numbers", "a resumed run has the bits of one that was not stopped"),
-    Difference((), "snapshots are BINARYPROTO by default", "they are .safetensors; snapshot_format writes and --snapshot reads Caffe's"),
-    Difference((), "HDF5 snapshots of layers with / in their names abort", "they are written and read"),
-    Difference((), "test_iter must be given", "without it a test is one pass over the test set"),
-    Difference((), "nets inside a solver are not brought up to date", "they are, as nets in files"),
+    Difference(("SigmoidCrossEntropyLoss",), "accepts any number as a target", "a target outside of 0 to 1 is an error that names the row"),
+    Difference((), "without random_seed, each run is different", "runs repeat; random_seed: -1 picks a new seed"),
     Difference(
-        (),
-        "a text with a field of a fork does not load",
-        "it does with --allow-unknown or --ignore, with a warning",
+        (), "resuming starts the data again, with other random numbers", "a resumed run is identical, bit for bit, to one without a break"
     ),
-    Difference((), "-level and -stage reach the net for training only", "--set state.level=1 and --set state.stage=[x] reach all nets"),
-    Difference((), "several GPUs train a net (NCCL, layer_wise_reduce)", "one device does"),
-    Difference((), "debug_info prints means of all blobs in each iteration", "it logs what --watch logs"),
-    Difference((), "device_id and engine choose device and code", "CUDA_VISIBLE_DEVICES and --target do"),
     Difference(
         (),
-        "labels out of range read other memory in release builds",
-        "one too large ends the run, a negative one counts from the last class",
+        "snapshots are BINARYPROTO by default",
+        "snapshots are .safetensors; snapshot_format writes Caffe's formats and --snapshot reads them",
+    ),
+    Difference((), "HDF5 snapshots crash if layer names contain /", "netc writes and reads them"),
+    Difference((), "test_iter is required", "without test_iter, a test reads the whole test set"),
+    Difference((), "old formats of nets inside a solver are not upgraded", "netc upgrades them, like nets in files"),
+    Difference(
+        (),
+        "a file with fields of a Caffe fork does not load",
+        "it loads with --allow-unknown or --ignore, with a warning",
+    ),
+    Difference((), "-level and -stage affect only the training net", "--set state.level=1 and --set state.stage=[x] affect all nets"),
+    Difference((), "several GPUs can train a net (NCCL, layer_wise_reduce)", "one device trains a net"),
+    Difference((), "debug_info prints means of all blobs in each iteration", "debug_info logs the same as --watch"),
+    Difference((), "device_id and engine select the device and the code", "CUDA_VISIBLE_DEVICES and --target select them"),
+    Difference(
+        (),
+        "in release builds, labels out of range read other memory",
+        "a label that is too large ends the run; a negative one counts from the last class",
     ),
 )
 
 
 def table(kind: str | None = None) -> list[str]:
-    """The differences of a layer type, or all, as lines."""
+    """The differences of a layer type, or of all types, as lines of text."""
     rows = [d for d in DIFFERENCES if kind is None or kind in d.types]
     return [f"{', '.join(d.types) or 'any'}: Caffe: {d.caffe}. netc: {d.netc}." for d in rows]

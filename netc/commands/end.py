@@ -21,8 +21,8 @@ def end_run(program: Program, trainer: Trainer, finished: Finished, options: Tra
     """Say how a run ended, and publish its model where the options say."""
     zoo = options.zoo
     if finished.best is not None:
-        what = "validation" if trainer.validates else "test"
-        ended = f"no better {what} for {trainer.stale} {what}s; " if finished.reason == "patience" else ""
+        what = "validation" if trainer.tests.validates else "test"
+        ended = f"no better {what} for {trainer.selection.stale} {what}s; " if finished.reason == "patience" else ""
         shown.say(f"{ended}the best was at iteration {finished.best}")
     if finished.scores:
         iterations = finished.iteration if finished.best is None else finished.best
@@ -30,7 +30,7 @@ def end_run(program: Program, trainer: Trainer, finished: Finished, options: Tra
     if finished.reason.startswith("SIG"):
         shown.note(f"{finished.reason}: stopped after iteration {finished.iteration}; go on with --resume")
         return
-    states = trainer.arrays() if finished.best is None else trainer.read_best().states
+    states = trainer.step.arrays() if finished.best is None else trainer.checkpointer.read_best().states
     if zoo is not None and hosted(program):
         shown.note("not published: a net with Python layers is no model that runs elsewhere")
         return

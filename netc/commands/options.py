@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from netc.errors import SpecError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainOptions:
     """The options of `netc train` under their names there. `zoo` is where the result is published, None for nowhere.
 

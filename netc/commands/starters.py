@@ -1,11 +1,11 @@
-"""The nets that `netc init` writes: for images, tables with classes, tables with a number to foretell, texts."""
+"""The nets that `netc init` writes: for images, tables with classes, tables with a number to predict, and texts."""
 
 from dataclasses import dataclass, replace
 
-STEPS = 800  # iterations that a small set is trained for, within the bounds of epochs
+STEPS = 800  # iterations to train on a small data set, within the limits of epochs below
 LEAST_EPOCHS, MOST_EPOCHS = 10, 60
-SMALL = 4000  # images, below which a net has half the channels
-LEAST_SIDE = 4  # pixels that are left after the last pooling
+SMALL = 4000  # below this number of images, a net has half the channels
+LEAST_SIDE = 4  # pixels per side after the last pooling
 
 SOLVER = """\
 solver:
@@ -19,7 +19,7 @@ solver:
 """
 
 TEXT = """\
-# {name}: an LSTM that learns to go on with a text of {classes} characters. Train it with: netc train {path}
+# {name}: an LSTM that predicts the next of {classes} different characters. Train it with: netc train {path}
 name: {name}
 layers:
   - Data: {{source: {source}, batch_size: 32, steps: 64, test_fraction: 0.1}}
@@ -37,13 +37,13 @@ solver:
   test_interval: 500
 """
 
-LICENCE = "licence: unknown  # of the published model: an SPDX name such as Apache-2.0\n"
-DATASET_LICENCE = "dataset_licence: unknown  # of the training data, likewise\n"
+LICENCE = "licence: unknown  # licence of the published model: an SPDX name such as Apache-2.0\n"
+DATASET_LICENCE = "dataset_licence: unknown  # licence of the training data, also an SPDX name\n"
 
 
 @dataclass(frozen=True)
 class About:
-    """What every starter says: the net's name, its file, its source, and how many rows it trains on and holds out."""
+    """What every starter net needs: its name, its file, its data source, and its numbers of rows."""
 
     name: str
     path: str
@@ -52,12 +52,12 @@ class About:
     fraction: float = 0
 
     def held_out(self, fraction: float) -> "About":
-        """With a share of the rows kept for testing."""
+        """A copy that holds out a fraction of the rows for testing."""
         return replace(self, fraction=fraction)
 
     @property
     def trained(self) -> int:
-        """Rows to train on."""
+        """Number of rows to train on."""
         return self.rows - round(self.rows * self.fraction)
 
     def head(self, what: str) -> list[str]:
@@ -65,14 +65,14 @@ class About:
         return [f"# {self.name}: {what}. Train it with: netc train {self.path}", f"name: {self.name}", "layers:"]
 
     def data(self, batch: int, *more: str) -> str:
-        """The data layer. A small test set makes one batch."""
+        """The data layer. A small test set becomes one batch."""
         tested = round(self.rows * self.fraction)
         fields = [f"source: {self.source}", f"batch_size: {batch}", f"test_batch_size: {tested if 0 < tested <= 1000 else 100}"]
         own = ", ".join([*fields, *([f"test_fraction: {self.fraction:g}"] if self.fraction else [])])
         return f"  - Data: {{{own}" + (",\n      " + ", ".join(more) if more else "") + "}"
 
     def solver(self, batch: int, rate: float, decay: float) -> str:
-        """As many epochs as make a few hundred iterations of a small set, and a test about ten times."""
+        """The solver, with enough epochs for a few hundred iterations of a small data set, and about ten tests."""
         an_epoch = max(1, self.trained // batch)
         epochs = min(MOST_EPOCHS, max(LEAST_EPOCHS, -(-STEPS // an_epoch)))
         return SOLVER.format(rate=rate, decay=decay, epochs=epochs, interval=max(1, epochs * an_epoch // 10))
@@ -80,8 +80,9 @@ class About:
 
 @dataclass(frozen=True)
 class Picture:
-    """Images: (channels, height, width), the side that unlike ones are brought to (0: all are alike), whether the mirror image of one
-    is of its class, and what their values are shifted and scaled by.
+    """Properties of the images: (channels, height, width), preprocessing, and whether a mirrored image keeps its class.
+
+    `side` is the size that images of different sizes are resized to. It is 0 if all have one size.
     """
 
     shape: tuple[int, ...]
@@ -93,9 +94,9 @@ class Picture:
 
 
 def images(about: About, classes: int, picture: Picture) -> str:
-    """Convolutions of 3 x 3 and poolings until few pixels are left.
+    """A net for images: 3 x 3 convolutions and poolings until few pixels remain.
 
-    Images of unlike sizes are made a little larger than the net sees, so that a random part is cut out.
+    Images of different sizes are resized a little larger than the input of the net, to make room for random crops.
     """
     batch, more, side = 32 if about.rows < SMALL else 64, [], picture.side
     if side:
@@ -116,15 +117,15 @@ def images(about: About, classes: int, picture: Picture) -> str:
 
 
 def table(about: About, classes: int, standardize: bool) -> str:
-    """A hidden layer on columns that are standardized, where the source says how they are spread."""
+    """A net with one hidden layer for tables with classes. Columns are standardized if the source has their statistics."""
     lines = [*about.head(f"a small net for the rows of a table with {classes} classes"), about.data(16)]
     lines += [*(["  - Standardize"] if standardize else []), *_hidden(), *_classifier(classes)]
     return "\n".join([*lines, about.solver(16, 0.005, 0.01)])
 
 
 def regression(about: About, standardize: bool) -> str:
-    """A hidden layer, its target in units of its spread; the output and its errors in those of the table."""
-    lines = [*about.head("a small net that foretells a number from the rows of a table"), about.data(16)]
+    """A net with one hidden layer for regression. It learns a standardized target; the output has the units of the table."""
+    lines = [*about.head("a small net that predicts a number from the rows of a table"), about.data(16)]
     lines += [*(["  - Standardize"] if standardize else []), *_hidden()]
     lines.append("  - InnerProduct: {name: ip2, num_output: 1, weight_filler: xavier}")
     lines += ["  - Standardize: {bottom: label, top: target}", "  - EuclideanLoss: {bottom: [ip2, target]}"]
@@ -133,12 +134,12 @@ def regression(about: About, standardize: bool) -> str:
 
 
 def text(about: About, classes: int) -> str:
-    """An LSTM on characters."""
+    """An LSTM for texts, character by character."""
     return TEXT.format(path=about.path, name=about.name, source=about.source, classes=classes)
 
 
 def licences(known: bool) -> str:
-    """The last lines of every starter: what publishing asks for. `known` says that the data set states its own licence."""
+    """The last lines of every starter net, which publishing needs. `known` means that the data set states its own licence."""
     return LICENCE + ("" if known else DATASET_LICENCE)
 
 

@@ -18,7 +18,7 @@ from netc.spec.other_names import FIELDS, TYPES
 # In the order in which `netc help` lists them.
 PAGES = (
     "nets", "training", "data", "predict", "zoo", "recurrent", "trees", "rbm", "autoencoders", "gradients", "caffe", "plugins", "step-file",
-    "reproducibility", "speed", "cuda", "errors", "words", "inside",
+    "reproducibility", "results", "speed", "cuda", "errors", "words", "inside",
 )  # fmt: skip
 OLD = ("V1LayerParameter", "V0LayerParameter")  # of Caffe's files before 2015
 MESSAGES = [m for name, m in pb.DESCRIPTOR.message_types_by_name.items() if name not in OLD]

@@ -26,7 +26,7 @@ from netc.training.failure import with_way_on
 from netc.training.saturation import Stuck
 from netc.training.snapshot_notes import noted
 from netc.training.stages import plan
-from netc.training.trainer import DISPLAY, Trainer
+from netc.training.trainer import Trainer
 from netc.zoo.release import check_target
 
 Follower = Callable[[Event], None]
@@ -40,7 +40,7 @@ def train_command(job: Job, options: TrainOptions, shown: Screen | None = None, 
         check_target(options.zoo, job, options.key)
     asked = options.watch or job.solver.debug_info or job.train.message.debug_info
     if asked and not job.solver.watch_interval:
-        job = replace(job, solver=replaced(job.solver, watch_interval=job.solver.display or DISPLAY))
+        job = replace(job, solver=replaced(job.solver, watch_interval=job.settings.display))
     with ExitStack() as stack:
         begun = begun_run(job, options, stack) if options.resume is not None else None
         if begun and job.draws_seed:
@@ -81,7 +81,7 @@ def _compiled(job: Job, options: TrainOptions, begun: Begun | None) -> tuple[Pro
 
 def followers(trainer: Trainer, options: TrainOptions, shown: Screen, stack: ExitStack) -> list[Follower]:
     """Who is told of the events of a run, in this order. What has to be closed after the run, however it ends, goes onto `stack`."""
-    shows = stack.enter_context(progress(shown, plan(trainer.whole), trainer.solver.display))
+    shows = stack.enter_context(progress(shown, plan(trainer.whole), trainer.settings.display))
     found: list[Follower] = [shows, Stuck(trainer.whole, shown.note)]
     if options.caffe_log:
         found.append(CaffeLog(trainer.whole, steady(sys.stderr)))
@@ -98,8 +98,8 @@ def _run(trainer: Trainer, recording: Recorder, told: Sequence[Follower]) -> tup
                 for follower in followed:
                     follower(event)
             except OSError as e:
-                diagnostic = RunError(f"Cannot write {e.filename or 'the files of the run'}: {e.strerror or e}")
-                raise with_way_on(diagnostic, trainer.kept) from e
+                problem = RunError(f"Cannot write {e.filename or 'the files of the run'}: {e.strerror or e}")
+                raise with_way_on(problem, trainer.checkpointer.newest) from e
         assert isinstance(event, Finished)
         after = trainer.successor() if event.reason == "max_iter" else None
         if after is None:
@@ -121,7 +121,7 @@ def _greet(program: Program, trainer: Trainer, why: str, shown: Screen) -> None:
 
 def _tell_left_out(trainer: Trainer, shown: Screen, told: Collection[str] = ()) -> list[str]:
     """Say what is left out of the data: of a set in memory before the run, of a larger one after it. Returns what was said."""
-    found = list(dict.fromkeys([*trainer.feeder.notes(), *trainer.tests.notes()]))
+    found = list(dict.fromkeys([*trainer.step.notes(), *trainer.tests.notes()]))
     for text in found:
         if text not in told:
             shown.note(f"note: {text}")

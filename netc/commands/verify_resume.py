@@ -93,7 +93,10 @@ def child(text: str) -> int:
     recipe = _recipe(said["recipe"])
     if recipe.allow_python:
         allow_python()
-    options = TrainOptions(recipe.provider, recipe.target, recipe.threads, said["runs"], resume="" if said["resume"] else None, quiet=True)
+    options = TrainOptions(
+        provider=recipe.provider, target=recipe.target, threads=recipe.threads, runs=said["runs"],
+        resume="" if said["resume"] else None, quiet=True,
+    )  # fmt: skip
     steps = 0
 
     def stop(event: Event) -> None:

@@ -53,7 +53,7 @@ class Step:
 
 def memory(program: Program, data: int | None = None) -> Memory:
     """What a program's training and testing need. `data` are the bytes of the data that stays in memory."""
-    kind = "train" if program.job.solver.iter_size <= 1 else "gradient"
+    kind = "train" if program.job.settings.iter_size == 1 else "gradient"
     slots = sum(_of(n.types[0]) for n in program.states.values() if n.attrs["kind"] == "slot")
     weights = sum(_of(n.types[0]) for n in program.states.values()) - slots
     graph = program.steps.train if program.trains else program.train.graph

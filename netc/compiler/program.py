@@ -78,7 +78,7 @@ class Program:
     @cached_property
     def steps(self) -> StepGraphs:
         """The training graphs."""
-        return step_graphs(self.train, self.job.solver)
+        return step_graphs(self.train, self.job.settings)
 
     @cached_property
     def tests(self) -> tuple[tuple[Lowered, Dim], ...]:
@@ -221,12 +221,12 @@ class Program:
             "target": "portable" if kind in DEPLOYED else self.target,
             "providers": [provider],
             "seed": self.seed,
-            "iter_size": self.job.solver.iter_size,
+            "iter_size": self.job.settings.iter_size,
             "states": state_facts(graph),
             "noise": noise,
             "random": random_facts(noise),
             "batch": [tensor_facts(n.outputs[0]) for n in inputs if n.attrs["name"].startswith(BATCH)],
-            "lr": schedules.facts(self.job.solver, self.max_iter) if kind in ("train", "update") else None,
+            "lr": schedules.facts(self.job.settings, self.max_iter) if kind in ("train", "update") else None,
             "reset": reset_facts(self.job.solver),
             "dynamic": dynamic_sizes(graph),
         } | self._batch_facts(kind)

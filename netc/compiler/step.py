@@ -21,6 +21,7 @@ from netc.graph.ir import Graph, Value, cast, leaf, op, origin, toposort
 from netc.spec.document import Document
 from netc.spec.job import Job
 from netc.spec.scalars import shortest
+from netc.spec.solver_settings import SolverSettings
 
 MOST_THREADS = 256  # of one operation; thousands would be made one after the other and wait for each other
 LIMITS = (
@@ -47,18 +48,18 @@ class StepGraphs:
     gradients: Mapping[Value, Value]  # of the loss by each parameter that learns
 
 
-def step_graphs(lowered: Lowered, solver: pb.SolverParameter) -> StepGraphs:
+def step_graphs(lowered: Lowered, settings: SolverSettings) -> StepGraphs:
     """The training graphs of a lowered net. SpecError if nothing can be learned."""
     gradients = _gradients(lowered)
     rate = leaf("Input", np.float32, (), name="lr")
     sums = {p: leaf("Input", np.float32, p.shape, name=GRAD + p.node.attrs["name"]) for p in gradients}
-    train = _updates(gradients, rate, replaced(solver, iter_size=1))
+    train = _updates(gradients, rate, replace(settings, iter_size=1))
     outputs = lowered.graph.outputs
     added = {NEXT_GRAD + p.node.attrs["name"]: sums[p] + g for p, g in gradients.items()}
     return StepGraphs(
         train=replace(lowered.graph, updates={**lowered.graph.updates, **train}),
         gradient=replace(lowered.graph, outputs={**outputs, **added}),
-        update=Graph(lowered.graph.name, {}, _updates(sums, rate, solver)),
+        update=Graph(lowered.graph.name, {}, _updates(sums, rate, settings)),
         gradients=gradients,
     )
 
@@ -144,7 +145,7 @@ def solver_errors(job: Job) -> list[Diagnostic]:
     for k, count in enumerate(solver.test_iter):
         if count < 1:
             error(f"test_iter is 1 or more, not {count}; where it is unset, a test is of the whole set", "test_iter", k)
-    if not errors and solver.HasField("max_iter") and (found := schedules.too_large(solver, solver.max_iter)):
+    if not errors and solver.HasField("max_iter") and (found := schedules.too_large(job.settings, solver.max_iter)):
         error(f"the rate of lr_policy {policy!r} is {found[1]:g} at iteration {found[0]}", "lr_policy")
     return sorted(errors, key=lambda d: d.position)
 
@@ -200,40 +201,40 @@ def _no_loss(document: Document) -> Diagnostic:
     return Diagnostic(document.place(), f"the net has no loss in phase TRAIN, so nothing is learned; add one ({losses}), or a loss_weight")
 
 
-def _updates(gradients: Mapping[Value, Value], rate: Value, solver: pb.SolverParameter) -> dict[Value, Value]:
+def _updates(gradients: Mapping[Value, Value], rate: Value, settings: SolverSettings) -> dict[Value, Value]:
     """Each parameter's new value and that of its slots."""
     with origin(layer="solver", place=None, part="update"):
-        gradients = _clipped(gradients, solver.clip_gradients)
+        gradients = _clipped(gradients, settings.clip_gradients)
         updates: dict[Value, Value] = {}
         facts = {"kind": "slot", "start": Zeros(()), "layer": "", "blob": 0, "lr_mult": 0.0, "decay_mult": 0.0}
         step = leaf("State", np.float32, (), name="solver.step", **facts)
         for p, g in gradients.items():
             with origin(layer=p.node.attrs["layer"], place=p.node.origin.place):
-                g = g / float(solver.iter_size) if solver.iter_size > 1 else g
-                updates |= _optimized(p, g, rate, step + 1.0, solver)
+                g = g / float(settings.iter_size) if settings.iter_size > 1 else g
+                updates |= _optimized(p, g, rate, step + 1.0, settings)
         if any(step in n.inputs for n in toposort(updates.values())):
             updates[step] = step + 1.0
     return updates
 
 
-def _clipped(gradients: Mapping[Value, Value], most: float) -> Mapping[Value, Value]:
-    """All gradients scaled down so that their joint norm is at most `most`; below 0 means no limit."""
-    if most < 0:
+def _clipped(gradients: Mapping[Value, Value], most: float | None) -> Mapping[Value, Value]:
+    """All gradients scaled down so that their joint norm is at most `most`; None means no limit."""
+    if most is None:
         return gradients
     factor = op.Min(most / _norm(gradients.values()), 1.0)
     return {p: g * factor for p, g in gradients.items()}
 
 
-def _optimized(p: Value, g: Value, rate: Value, step: Value, solver: pb.SolverParameter) -> dict[Value, Value]:
+def _optimized(p: Value, g: Value, rate: Value, step: Value, settings: SolverSettings) -> dict[Value, Value]:
     """The optimizer on one parameter: {state: new value}."""
-    optimize = registry.optimizer.find(solver.type)
+    optimize = registry.optimizer.find(settings.type)
     arguments = signature(optimize).parameters.values()
     slots = [a.name for a in arguments if a.kind is not Parameter.KEYWORD_ONLY][3:]
-    hyper = {a.name: getattr(solver, a.name) for a in arguments if a.kind is Parameter.KEYWORD_ONLY}
+    hyper = {a.name: settings.hyperparameter(a.name) for a in arguments if a.kind is Parameter.KEYWORD_ONLY}
     attrs = p.node.attrs
-    decay = solver.weight_decay * attrs["decay_mult"]
-    hyper["weight_decay"] = 0.0 if solver.regularization_type == "L1" else decay
-    if decay and solver.regularization_type == "L1":
+    decay = settings.weight_decay * attrs["decay_mult"]
+    hyper["weight_decay"] = 0.0 if settings.regularization_type == "L1" else decay
+    if decay and settings.regularization_type == "L1":
         g = g + decay * op.Sign(p)
     local = rate if attrs["lr_mult"] == 1 else rate * attrs["lr_mult"]
     states = [_slot(p, name) if name != "step" else step for name in slots]

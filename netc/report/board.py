@@ -13,7 +13,7 @@ from netc.report import images
 from netc.report.event_file import EventFile
 from netc.report.filters import first_filters
 from netc.training.events import Event, Finished, Stepped, Tested
-from netc.training.trainer import DISPLAY, Trainer
+from netc.training.trainer import Trainer
 
 BINS = 60
 MOST_VALUES = 100_000  # of a parameter, evenly chosen, that a histogram counts
@@ -26,7 +26,7 @@ class Board:
     """
 
     def __init__(self, trainer: Trainer):
-        self.trainer, self.display = trainer, trainer.solver.display or DISPLAY
+        self.trainer, self.display = trainer, trainer.settings.display
         start = trainer.before + trainer.iteration
         goes_on = trainer.iteration > 0
         own = f".{os.getpid()}.{trainer.stage}.{start}"  # files of one second would else be one
@@ -93,7 +93,7 @@ class Board:
     def _states(self, step: int) -> None:
         from tensorboardX.summary import image
 
-        states = self.trainer.arrays()
+        states = self.trainer.step.arrays()
         for name, node in self.trainer.program.states.items():
             if node.attrs["kind"] == "parameter":
                 self._histogram(name.replace(".", "/"), states[name], step)

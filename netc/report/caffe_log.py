@@ -11,14 +11,14 @@ from netc.compiler.program import Program
 from netc.net.resolve import Net
 from netc.training.evaluate import Score
 from netc.training.events import Began, Event, Finished, Snapshotted, Stepped, Tested
-from netc.training.trainer import DISPLAY
 
 
 class CaffeLog:
     """Writes the lines of a run to `stream` while its events are told to it."""
 
     def __init__(self, whole: Program, stream: TextIO):
-        self.whole, self.program, self.stream, self.display = whole, whole, stream, DISPLAY
+        self.whole, self.program, self.stream = whole, whole, stream
+        self.display = whole.job.settings.display
         self.since, self.shown, self.loss = time.perf_counter(), 0, float("nan")
 
     def __call__(self, event: Event) -> None:
@@ -35,10 +35,10 @@ class CaffeLog:
 
     def _began(self, event: Began) -> None:
         self.program = self.whole.stages[event.stage]
-        self.display = self.program.job.solver.display or DISPLAY
+        self.display = self.program.job.settings.display
         self.since, self.shown = time.perf_counter(), event.iteration
         self._line("solver.cpp", 281, f"Solving {self.program.job.name}")
-        self._line("solver.cpp", 282, f"Learning Rate Policy: {self.program.job.solver.lr_policy or 'fixed'}")
+        self._line("solver.cpp", 282, f"Learning Rate Policy: {self.program.job.settings.lr_policy}")
 
     def _stepped(self, event: Stepped) -> None:
         self.loss = event.loss

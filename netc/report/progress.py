@@ -12,10 +12,10 @@ from rich.table import Column
 from netc.report.pace import Pace, time_text
 from netc.report.screen import Screen, speaks_unicode
 from netc.report.sparkline import ASCII, BLOCKS, Sparkline
+from netc.spec.solver_settings import DISPLAY
 from netc.training.evaluate import Score, Scores
 from netc.training.events import Began, Event, Finished, Logged, Skipped, Snapshotted, Stepped, Tested
 from netc.training.stages import Stage
-from netc.training.trainer import DISPLAY
 
 MOST_CLASSES = 10  # whose shares stand in a line
 REFRESH = 0.25  # seconds between two looks of the bar
@@ -31,11 +31,11 @@ BAR = (
 
 
 @contextmanager
-def progress(screen: Screen, stages: Sequence[Stage], display: int = 0) -> Iterator[Callable[[Event], None]]:
+def progress(screen: Screen, stages: Sequence[Stage], display: int = DISPLAY) -> Iterator[Callable[[Event], None]]:
     """What shows the events of a run that it is told of. A line stands for `display` iterations where there is no bar."""
     pace = Pace(stages)
     with ExitStack() as bars:
-        view: _Bar | _Lines = _Lines(screen, pace, display or DISPLAY)
+        view: _Bar | _Lines = _Lines(screen, pace, display)
 
         def told(event: Event) -> None:
             nonlocal view

@@ -28,7 +28,7 @@ class Recorder:
     def __init__(self, program: Program, trainer: Trainer, part: record.Part, plugins: tuple[str, ...],
                  run_of: Callable[[Trainer], Run], say: Callable[[str], None]):  # fmt: skip
         self.folder, self.run_of, self.say, self.trainer = trainer.folder, run_of, say, trainer
-        known = record.read(self.folder.path) or record.begun(program, trainer.feeder.batch_size * trainer.iter_size, plugins)
+        known = record.read(self.folder.path) or record.begun(program, trainer.step.batch_size, plugins)
         self.record, self.part = replace(known, reason=""), part
         self.steps, self.training, self.other = 0, 0.0, 0.0
         self.written = self.since = time.perf_counter()

@@ -100,7 +100,7 @@ class Run:
     def monitored(self) -> tuple[str, bool]:
         """The output that tells which model is best, and whether more of it is better."""
         if self.program:
-            return monitored(self.program.test_net, self.program.job.solver.monitor)
+            return monitored(self.program.test_net, self.program.job.settings.monitor)
         name = next((n for n in self.metrics if "loss" not in n), "loss")
         return name, not any(word in name for word in LESS)
 

@@ -16,6 +16,7 @@ from netc.spec.document import NOTHING, Document, Dropped
 from netc.spec.join import joined
 from netc.spec.loader import PROTOTXT, read
 from netc.spec.overrides import NET_FIELDS, SOLVER_FIELDS, copy_of, overridden
+from netc.spec.solver_settings import SolverSettings
 
 MOST_TESTS = 100
 
@@ -36,6 +37,11 @@ class Job:
     overrides: tuple[str, ...] = ()
     errors: tuple[Diagnostic, ...] = ()
     learned: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @cached_property
+    def settings(self) -> SolverSettings:
+        """The solver with the default of every field that it leaves out."""
+        return SolverSettings.of(self.solver)
 
     @property
     def test(self) -> Document:

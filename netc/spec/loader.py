@@ -102,15 +102,15 @@ def read_bytes(path: str | Path) -> bytes:
         return read_file(path)
     except IsADirectoryError as e:
         nets = sorted(str(p) for p in path.iterdir() if p.suffix in (*YAML, *PROTOTXT))
-        hint = f"; the nets in it are {', '.join(nets[:5])}{', ...' if len(nets) > 5 else ''}" if nets else ", and has no net in it"
-        raise SpecError(Diagnostic(Place(str(path)), f"this is a folder, where the file of a net should be{hint}")) from e
+        inside = f"The nets in it are {', '.join(nets[:5])}{', ...' if len(nets) > 5 else ''}." if nets else "There is no net in it."
+        raise SpecError(Diagnostic(Place(str(path)), f"This is a folder. Expected the file of a net. {inside}")) from e
     except FileNotFoundError as e:
         if not path.parent.is_dir():
-            raise SpecError(Diagnostic(Place(str(path)), f"there is no folder {str(path.parent)!r}")) from e
+            raise SpecError(Diagnostic(Place(str(path)), f"There is no folder {str(path.parent)!r}.")) from e
         others = [p.name for p in path.parent.iterdir() if p.suffix in (*YAML, *PROTOTXT, *BINARY)]
-        raise SpecError(Diagnostic(Place(str(path)), f"there is no such file. {near(path.name, others)}")) from e
+        raise SpecError(Diagnostic(Place(str(path)), "There is no such file.", near(path.name, others))) from e
     except OSError as e:
-        raise SpecError(Diagnostic(Place(str(path)), f"the file cannot be read: {e.strerror}")) from e
+        raise SpecError(Diagnostic(Place(str(path)), f"Cannot read the file: {e.strerror}")) from e
 
 
 def _wrong_suffix(data: bytes, suffix: str) -> str:

@@ -3,12 +3,12 @@
 from dataclasses import replace
 from pathlib import Path
 
-from netc import netc_pb2 as pb
 from netc import registry, schedules
 from netc.errors import DataError, Diagnostic, DivergedError, RunError
+from netc.spec.solver_settings import SolverSettings
 
 
-def advice(solver: pb.SolverParameter) -> str:
+def advice(solver: SolverSettings) -> str:
     """What to try where a loss is no number."""
     usual = registry.optimizer.facts[solver.type].get("usual")
     smaller = solver.base_lr / 10 if usual is None or solver.base_lr <= usual else min(usual, solver.base_lr / 10)
@@ -16,7 +16,7 @@ def advice(solver: pb.SolverParameter) -> str:
     return f"{rate}; warm-up (warmup_iter) and clip_gradients help too, and inputs of about -1 to 1 (`scale`, mean)"
 
 
-def diverged(loss: float, iteration: int, why: Diagnostic, solver: pb.SolverParameter, max_iter: int) -> DivergedError:
+def diverged(loss: float, iteration: int, why: Diagnostic, solver: SolverSettings, max_iter: int) -> DivergedError:
     """The error of a loss that is no number; `why` names the layer where that began."""
     now = schedules.rate(solver, iteration, max_iter)
     grown = f"the rate has grown to {now:.3g} by then ({solver.lr_policy}); " if now > 2 * solver.base_lr else ""

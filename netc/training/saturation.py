@@ -19,7 +19,7 @@ class Stuck:
     def __init__(self, program: Program, say: Callable[[str], None]):
         layers = [layer for layer in program.train_net.layers if layer.type == "SoftmaxWithLoss"]
         self.counts = {layer.tops[0]: 0 for layer in layers if layer.tops}
-        self.solver, self.say, self.said = program.job.solver, say, False
+        self.settings, self.say, self.said = program.job.settings, say, False
 
     def __call__(self, event: Event) -> None:
         """Note an event."""
@@ -33,4 +33,4 @@ class Stuck:
             self.said = True
             what = f"the loss has been {CEILING:.4f} for {STEPS} iterations, the largest that SoftmaxWithLoss can give"
             why = "the probability of the right class is 0 in every row, as when the weights have grown too large in the first steps"
-            self.say(f"note: {what}: {why}. Begin anew. {advice(self.solver)}")
+            self.say(f"note: {what}: {why}. Begin anew. {advice(self.settings)}")

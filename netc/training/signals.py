@@ -3,29 +3,31 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any
 
 
-class Asked(Protocol):
-    """What a signal leaves on a run: `asked`, the name of the one that ends it, and whether a snapshot is wanted."""
+@dataclass
+class Requests:
+    """What signals ask of a run: `end` is the name of the one that ends it, or ""; `snapshot` asks for a snapshot after the step."""
 
-    asked: str
-    snapshot_asked: bool
+    end: str = ""
+    snapshot: bool = False
 
 
 @contextmanager
-def signals(run: Asked) -> Iterator[None]:
+def signals(requests: Requests) -> Iterator[None]:
     """SIGINT and SIGTERM end the run after the step that is running, a second SIGINT at once; SIGHUP takes a snapshot."""
     old: dict[signal.Signals, Any] = {}
 
     def end(number: int, frame: FrameType | None) -> None:
-        if run.asked:
+        if requests.end:
             raise KeyboardInterrupt
-        run.asked = signal.Signals(number).name
+        requests.end = signal.Signals(number).name
 
     def hang_up(number: int, frame: FrameType | None) -> None:
-        run.snapshot_asked = True
+        requests.snapshot = True
 
     try:
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -46,16 +46,16 @@ def plan(program: Program) -> tuple[Stage, ...]:
 
 
 def _stage(program: Program) -> Stage:
-    solver, sources = program.job.solver, program.train_net.sources
+    settings, sources = program.job.settings, program.train_net.sources
     described = [layer.source for layer in sources if layer.source]
     batch_size = data.resolve_batch_size(sources[0].param, TRAIN) if sources else 1
     per_row, noun = (described[0].per_row, described[0].noun) if described else (1, "rows")
     return Stage(
         iterations=program.max_iter,
-        test_interval=solver.test_interval,
-        snapshot_interval=solver.snapshot,
+        test_interval=settings.test_interval,
+        snapshot_interval=settings.snapshot,
         tested=program.layer is None and bool(program.test_net.sources),
-        count=batch_size * max(1, solver.iter_size) * per_row,
+        count=batch_size * settings.iter_size * per_row,
         noun=noun,
-        work=program.multiply_adds() * max(1, solver.iter_size),
+        work=program.multiply_adds() * settings.iter_size,
     )

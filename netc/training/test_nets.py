@@ -10,8 +10,10 @@ from netc.training.feed import Feeder
 from netc.training.tester import TestNet
 
 
-class Testers:
-    """The test nets of a program, on `states`, which training moves on; `folder` is the run's."""
+class TestNets:
+    """The test nets of a program on the states that training moves. `folder` is the run's."""
+
+    __test__ = False  # no class of pytest's
 
     def __init__(self, program: Program, threads: int, states: States, folder: Path):
         self.program, self.threads, self.states, self.folder = program, threads, states, folder
@@ -36,7 +38,7 @@ class Testers:
         """
         scores: Scores = {}
         for number in range(len(self.program.tests)):
-            test_iter = self.program.job.solver.test_iter
+            test_iter = self.program.job.settings.test_iter
             net = self._net(number) if states is None else self._net(number).on(states)
             found = evaluate(net, self._feeder(number, validation), test_iter[number] if test_iter else None, stop=stop)
             scores |= {f"{name}#{number}" if number else name: value for name, value in found.items()}
@@ -45,7 +47,7 @@ class Testers:
     def skipped(self) -> list[str]:
         """What is wrong with each row that could not be decoded and was skipped so far, and which rows no test has."""
         feeders = self._feeders.items()
-        left_out = [self._net(number).left_out(feeder) for (number, _), feeder in feeders if not self.program.job.solver.test_iter]
+        left_out = [self._net(number).left_out(feeder) for (number, _), feeder in feeders if not self.program.job.settings.test_iter]
         return [*filter(None, left_out), *(text for _, feeder in feeders for text in feeder.skipped())]
 
     def notes(self) -> list[str]:

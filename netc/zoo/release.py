@@ -75,7 +75,7 @@ def publish_run(
         "model.onnx": model.SerializeToString(deterministic=True),
         "open.onnx": program.deploy_model(None).SerializeToString(deterministic=True),
         **training_files(portable),
-        **({} if program.job.solver.iter_size <= 1 else model_files(portable, "gradient") | model_files(portable, "update")),
+        **({} if program.job.settings.iter_size == 1 else model_files(portable, "gradient") | model_files(portable, "update")),
         START: start_bytes(portable, start),
         "net.yaml": to_yaml(data.stated(without_folders(program.job.resolved()), program.train_net.learned)).encode(),
         "metrics.json": (json.dumps(scores, indent=2, sort_keys=True) + "\n").encode(),
@@ -138,7 +138,7 @@ def _training_vectors(portable: Program, files: Mapping[str, bytes], start: Mapp
     feeds = {n: a for n, a in feeds.items() if not n.startswith(NOISE)}
     if sum(a.nbytes for a in feeds.values()) > vectors.MOST_FEEDS:
         return None
-    rates = [schedules.rate(portable.job.solver, k, portable.max_iter or vectors.STEPS) for k in range(vectors.STEPS)]
+    rates = [schedules.rate(portable.job.settings, k, portable.max_iter or vectors.STEPS) for k in range(vectors.STEPS)]
     feeds |= {"lr": np.array(rates, np.float32)}
     found = vectors.training_steps({n: files[n] for n in vectors.STEP_MODELS if n in files}, start, feeds)
     wrong = [name for name, array in found.items() if not np.isfinite(array).all()]

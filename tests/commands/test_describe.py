@@ -18,7 +18,7 @@ def test_every_layer_says_what_it_does(name):
     assert all(f"\n{field}:\n" in text for field in kind(name).params)
 
 
-def test_fields_have_types_deerrors_and_comments():
+def test_fields_have_types_defaults_and_comments():
     text = describe_layer("Pooling")
     assert "  pool: MAX|AVE|STOCHASTIC [MAX]\n" in text and "  stride: uint32 [1]\n      " in text
     text = describe_layer("Convolution")

@@ -18,5 +18,5 @@ def test_what_recorded_cases_differ_in_stands_there():
 
 def test_they_are_shown():
     assert netc("layers", "--differences").stdout.splitlines() == table()
-    assert "Other than in Caffe" in describe_layer("HDF5Output") and "dies at the second batch" in describe_layer("HDF5Output")
-    assert "Other than in Caffe" not in describe_layer("TanH")
+    assert "Differences from Caffe" in describe_layer("HDF5Output") and "crashes at the second batch" in describe_layer("HDF5Output")
+    assert "Differences from Caffe" not in describe_layer("TanH")

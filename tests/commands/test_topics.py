@@ -34,9 +34,9 @@ def test_every_field_is_a_topic_under_each_of_its_names():
 @pytest.mark.parametrize("topic, texts", [
     ("Convolution", ["Convolution\n", "kernel_size: list of uint32", "Size of the kernel along each spatial axis, in pixels."]),
     ("convolution", ["the same small window", "The layer type Convolution: netc help Convolution"]),
-    ("solver.momentum", ["SolverParameter.momentum: float", "Share of the last update that is kept"]),
+    ("solver.momentum", ["SolverParameter.momentum: float", "the fraction of the last update that is kept"]),
     ("lr_policy", ["SolverParameter.lr_policy", "PretrainParameter.lr_policy"]),
-    ("Pooling.pool", ["PoolingParameter.pool", "MAX: The largest.", "AVE: The mean."]),
+    ("Pooling.pool", ["PoolingParameter.pool", "MAX: The maximum.", "AVE: The mean."]),
     ("solver", ["NetParameter.solver", "base_lr: float"]),
     ("relu", ["ReLU\n", "negative_slope: float [0]"]),
     ("Adam", ["Adam (solver type)", "Kingma and Ba", "momentum2: float [0.999]"]),
@@ -44,11 +44,11 @@ def test_every_field_is_a_topic_under_each_of_its_names():
     ("xavier", ["xavier (filler)", "variance_norm"]),
     ("mnist", ["mnist (data set)", "Handwritten digits"]),
     (".csv", [".csv (data source)"]),
-    ("blob", ["blob: an array with a name"]),
-    ("Momentum", ["momentum: the share", "SolverParameter.momentum"]),
+    ("blob", ["blob: a named array"]),
+    ("Momentum", ["momentum: the fraction", "SolverParameter.momentum"]),
     ("zoo list", ["Usage: netc zoo list"]),
-    ("zoo", ["# The zoo", "The command zoo: netc zoo --help"]),
-    ("data", ["# Data", "The layer type Data: netc help Data"]),
+    ("zoo", ["# Model zoo", "The command zoo: netc zoo --help"]),
+    ("data", ["# Training data", "The layer type Data: netc help Data"]),
 ])  # fmt: skip
 def test_what_a_topic_says(topic, texts):
     result = netc("help", topic)
@@ -89,7 +89,7 @@ def test_every_synonym_leads_to_a_topic():
 
 
 @pytest.mark.parametrize(("word", "wanted"), [
-    ("lr", "Learning rate at the start"), ("augmentation", "TransformationParameter"), ("learning-rates", "Learning rate at the start"),
+    ("lr", "Initial learning rate"), ("augmentation", "TransformationParameter"), ("learning-rates", "Initial learning rate"),
     ("Dense", "InnerProduct"), ("epochs", "max_epoch"), ("Checkpoints", "snapshot"),
 ])  # fmt: skip
 def test_words_of_others(word, wanted):

@@ -144,7 +144,7 @@ def test_a_cache_that_can_only_be_read_is_used(tmp_path, graphs, monkeypatch):
 
 def test_processes_at_once_leave_one_whole_graph(tmp_path, graphs):
     net = write_small(tmp_path)
-    text = "import sys; from netc import api, compiled; compiled.session(api.load(sys.argv[1]), 'train', 1)"
+    text = "import sys; from netc import api; from netc.compiler import cache; cache.session(api.load(sys.argv[1]), 'train', 1)"
     running = [subprocess.Popen([sys.executable, "-c", text, str(net)]) for _ in range(3)]
     assert [process.wait(120) for process in running] == [0, 0, 0]
     (kept,) = graphs.iterdir()

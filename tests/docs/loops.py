@@ -32,7 +32,7 @@ for (const { folder, batches, steps } of jobs) {
     return Object.fromEntries(own.map(([name, tensor]) => [name.split(" ")[1], tensor]));
   };
   for (let k = 0; k < steps; k++) {
-    const parts = Array.from({ length: training.said.iter_size }, (_, part) => batch(k, part));
+    const parts = Array.from({ length: training.info.iter_size }, (_, part) => batch(k, part));
     losses.push((await training.step(...parts)).loss.data[0]);
   }
   for (const [name, { data }] of Object.entries(training.states)) {

@@ -4,7 +4,7 @@ A block says by its first word what is done with it:
 
     sh      each line is run and must end well, with `fails` the last one must not; `netc` runs in this process
     python  run; with a first line `# name.py`, kept as that file
-    yaml    a net or a part of one: read, and so checked; with a first line `# name.yaml`, kept as that file
+    yaml    a net or a part of one: read, and so checked, unless it is `broken`; with a first line `# name.yaml`, kept as that file
     prototxt  the same
     text    must be found in what the block before it printed: line by line, in order, numbers alike; `...` stands for anything
     csv     kept as the file that the word after it names
@@ -103,7 +103,7 @@ def _run(block: Block, folder: Path, names: dict[str, object]) -> str:
         (folder / block.words).write_text(block.text)
     elif name and block.language != "sh":
         (folder / name[1]).write_text(block.text)
-    if block.language == "yaml":
+    if block.language == "yaml" and "broken" not in block.words:
         parse_yaml(_whole(block.text), pb.NetParameter)
     elif block.language == "prototxt":
         parse_prototxt(block.text, pb.NetParameter if "layer" in block.text else pb.SolverParameter)

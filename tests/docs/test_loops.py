@@ -14,6 +14,7 @@ from netc.compiler.program import Program
 from netc.compiler.step_files import write
 from netc.layers.context import BATCH
 from netc.spec.job import load_job
+from netc.spec.solver_settings import SolverSettings
 from netc.training.feed import Feeder
 from netc.zoo.arrays import read_arrays
 from tests.conftest import ROOT
@@ -162,7 +163,7 @@ def test_rates_of_a_plug_in_are_in_the_file(loops, tmp_path):
         from netc import schedules
 
         solver = pb.SolverParameter(base_lr=0.02, lr_policy="loops_halving", warmup_iter=2)
-        assert rates == [schedules.rate(solver, k, STEPS) for k in range(STEPS)]
+        assert rates == [schedules.rate(SolverSettings.of(solver), k, STEPS) for k in range(STEPS)]
     finally:
         for table in (registry.schedule, registry.schedule.facts):
             table.pop("loops_halving")
@@ -198,15 +199,15 @@ def test_rows_are_prepared_as_netc_prepares_them(transform, loops, tmp_path, nee
     facts = said["batch/data"] | {"dtype": "float32", "shape": [6, 3, *program.test_net.sources[0].source.tops[0].shape[1:]]}
     wanted = data.open(program.test_net.sources[0].param, "TEST", 0, tmp_path).batch(0)[0]
     module = step_module(loops)
-    assert np.array_equal(module.prepared(facts, rows, tmp_path), wanted)
-    moved = module.prepared(facts, rows, tmp_path, np.random.default_rng(1))
+    assert np.array_equal(module.prepare(facts, rows, tmp_path), wanted)
+    moved = module.prepare(facts, rows, tmp_path, np.random.default_rng(1))
     assert moved.shape == wanted.shape and (np.array_equal(moved, wanted) == ("crop" not in transform))
     (tmp_path / "step.mjs").symlink_to(loops / "step.mjs")
     (tmp_path / "rows.json").write_text(json.dumps({"facts": facts, "rows": rows.reshape(-1).tolist(), "shape": rows.shape[1:]}))
     (tmp_path / "run.mjs").write_text(
-        'import * as fs from "node:fs";\nimport { prepared } from "./step.mjs";\n'
+        'import * as fs from "node:fs";\nimport { prepare } from "./step.mjs";\n'
         'const { facts, rows, shape } = JSON.parse(fs.readFileSync("rows.json"));\n'
-        'console.log(JSON.stringify(Array.from(prepared(facts, rows, shape, ".").data)));\n'
+        'console.log(JSON.stringify(Array.from(prepare(facts, rows, shape, ".").data)));\n'
     )
     done = subprocess.run([str(NODE), "run.mjs"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -10,6 +10,7 @@ from netc.errors import SpecError
 from netc.graph.autodiff import grad
 from netc.net.resolve import resolve
 from netc.spec import parse_yaml
+from netc.spec.solver_settings import SolverSettings
 
 TWO_BRANCHES = """
 force_backward: {force}
@@ -26,7 +27,7 @@ solver: {{base_lr: 1}}
 def learned(cut: str = "[]", force: str = "false", lr_mult: float = 1) -> set[str]:
     """The parameters that a training step changes."""
     document = parse_yaml(TWO_BRANCHES.format(cut=cut, force=force, lr_mult=lr_mult))
-    graphs = step_graphs(lower(resolve(document)), document.message.solver)
+    graphs = step_graphs(lower(resolve(document)), SolverSettings.of(document.message.solver))
     return {s.node.attrs["name"] for s in graphs.train.updates if s.node.attrs["kind"] == "parameter"}
 
 

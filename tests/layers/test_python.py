@@ -20,6 +20,7 @@ from netc.net.resolve import resolve
 from netc.runtime import chain
 from netc.runtime.snapshot import weights_bytes
 from netc.spec import load
+from netc.spec.solver_settings import SolverSettings
 from tests.layers.nets import about
 
 MODULE = """
@@ -183,7 +184,7 @@ def test_it_gives_what_the_layers_of_netc_give(write):
 
 def graphs(path: str):
     document = load(path)
-    return step_graphs(lower(resolve(document)), document.message.solver)
+    return step_graphs(lower(resolve(document)), SolverSettings.of(document.message.solver))
 
 
 def test_a_gradient_that_nobody_needs_is_not_asked_for(write):

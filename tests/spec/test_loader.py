@@ -65,10 +65,10 @@ def test_files_that_are_none(tmp_path: Path, name: str, data: bytes, wanted: str
 
 def test_no_such_file(tmp_path: Path) -> None:
     (tmp_path / "lenet.yaml").write_text(LENET)
-    assert error(tmp_path / "lenett.yaml") == "D/lenett.yaml: there is no such file. Did you mean 'lenet.yaml'?"
-    assert "there is no folder" in error(tmp_path / "nets" / "lenet.yaml")
+    assert error(tmp_path / "lenett.yaml") == "D/lenett.yaml: There is no such file. Did you mean 'lenet.yaml'?"
+    assert "There is no folder" in error(tmp_path / "nets" / "lenet.yaml")
     (tmp_path / "dir.yaml").mkdir()
-    assert error(tmp_path / "dir.yaml") == "D/dir.yaml: this is a folder, where the file of a net should be, and has no net in it"
+    assert error(tmp_path / "dir.yaml") == "D/dir.yaml: This is a folder. Expected the file of a net. There is no net in it."
 
 
 def test_a_solver_given_for_a_net_and_the_other_way(tmp_path: Path) -> None:

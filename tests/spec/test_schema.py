@@ -34,7 +34,8 @@ def test_a_layer_has_its_own_fields_and_no_others() -> None:
         assert own_fields(type_).keys() <= fields
     assert "kernel_size" not in definitions["layer ReLU"]["properties"]
     assert definitions["ConvolutionParameter"]["properties"]["group"] == {
-        "description": "Input and output channels are cut into so many groups, each connected only within itself.",
+        "description": "Number of groups. Input and output channels are split into groups, "
+        "and each output group reads only its input group.",
         "type": "integer", "minimum": 0, "maximum": 2**32 - 1, "default": 1,
     }  # fmt: skip
 
@@ -53,6 +54,6 @@ def test_it_takes_what_netc_writes_and_refuses_what_is_wrong(short: bool) -> Non
 
 def test_comments_are_found_by_full_name() -> None:
     found = comments(pb.DropoutParameter.DESCRIPTOR)
-    assert found["netc.DropoutParameter.dropout_ratio"] == "Chance of a value to be dropped, from 0 to 1."
+    assert found["netc.DropoutParameter.dropout_ratio"] == "Probability that a value is set to zero, from 0 to 1."
     assert all(name.startswith("netc.DropoutParameter") for name in found)
     assert comments(pb.Phase.DESCRIPTOR)["netc.Phase.TRAIN"].startswith("Training")

@@ -1,4 +1,4 @@
-"""YAML nets: shorthands, values by field type, deerrors, places, errors."""
+"""YAML nets: shorthands, values by field type, defaults, places, errors."""
 
 import math
 

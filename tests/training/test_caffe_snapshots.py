@@ -67,7 +67,7 @@ def test_a_run_goes_on_to_the_recorded_losses_and_parameters(name: str) -> None:
     stepper, solver = Stepper(Session(found.model("train")), states), found.job.solver
     losses = []
     for iteration in range(K, 2 * K):
-        rate = {"lr": np.asarray(schedules.rate(solver, iteration, solver.max_iter), np.float32)}
+        rate = {"lr": np.asarray(schedules.rate(found.job.settings, iteration, solver.max_iter), np.float32)}
         losses.append(float(stepper.run({f"batch/{n}": a[iteration] for n, a in case.part("in_").items()} | rate)["loss"]))
     check(np.array(losses), case.arrays["loss"][K:], "the losses")
     blobs = found.train.layer_blobs
@@ -197,7 +197,7 @@ def test_a_run_there_and_back_is_the_run_itself(form: str, tmp_path: Path) -> No
     (tmp_path / "iris.yaml").write_text(IRIS % (form, tmp_path / "p"))
     job = load_job(str(tmp_path / "iris.yaml"))
     silent = Screen(*[Console(quiet=True)] * 3)
-    options = TrainOptions("cpu", "portable", 1, str(tmp_path / "runs"))
+    options = TrainOptions(provider="cpu", target="portable", threads=1, runs=str(tmp_path / "runs"))
     assert train_command(job, options, silent) == "max_iter"
     state = tmp_path / f"p_iter_3.solverstate{'.h5' if form == 'HDF5' else ''}"
     assert train_command(job, replace(options, snapshot_file=str(state)), silent) == "max_iter"

@@ -209,9 +209,9 @@ def test_states_that_are_not_finite_push_no_sound_snapshot_out(tmp_path):
     told = trainer.events()
     assert any(isinstance(event, run_events.Tested) for event in (next(told) for _ in range(3)))
     before = (trainer.folder.snapshots / "best.safetensors").read_bytes()
-    trainer.states.set({"state/ip2.bias": np.full(10, np.nan, np.float32)})
+    trainer.step.set({"ip2.bias": np.full(10, np.nan, np.float32)})
     with pytest.raises(DivergedError, match="ip2.bias holds NaN; the last update of layer 'ip2' made it"):
-        trainer.snapshot()
+        trainer.write_snapshot()
     assert [p.name for p in trainer.folder.snapshots.iterdir()] == ["best.safetensors"]
     assert (trainer.folder.snapshots / "best.safetensors").read_bytes() == before
     told.close()

@@ -1,6 +1,6 @@
 """A run that is killed again and again, at any moment, also inside a write, ends with the bits of one that never was.
 
-The suite kills it a few times. `pytest tests/run/test_kill.py --kills 50 -s` does so 50 times and says where; --kills 50 takes minutes.
+The suite kills it a few times. `pytest tests/training/test_kill.py --kills 50 -s` does so 50 times and says where; that takes minutes.
 """
 
 import os
@@ -24,7 +24,7 @@ PER_KILL = 400  # iterations for each kill, so that the run is not at its end be
 KILLER = """
 import os, signal
 import netc.files
-from netc.run.folder import RunFolder
+from netc.training.folder import RunFolder
 
 left, only = int(os.environ["KILL_AT"]), os.environ["KILL_IN"]
 

@@ -135,7 +135,7 @@ def test_snapshots_come_by_the_clock_where_iterations_do_not_say_when(tmp_path, 
 
 def test_weights_are_where_it_starts(tmp_path):
     weight = np.full((10, 16), 0.25, np.float32)
-    assert np.array_equal(trainer(tmp_path, **{"ip2.weight": weight}).arrays()["ip2.weight"], weight)
+    assert np.array_equal(trainer(tmp_path, **{"ip2.weight": weight}).step.arrays()["ip2.weight"], weight)
 
 
 @pytest.mark.parametrize("iter_size", [1, 2])

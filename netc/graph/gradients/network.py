@@ -11,7 +11,7 @@ Gradients = tuple[Value | None, ...]
 
 
 def _window(node: Node, rank: int) -> dict[str, Any]:
-    """The attributes of a window, with ONNX's deerrors filled in."""
+    """The attributes of a window, with ONNX's defaults filled in."""
     return {"strides": node.attrs.get("strides", [1] * rank), "pads": node.attrs.get("pads", [0] * 2 * rank)}
 
 

@@ -37,11 +37,11 @@ def training_op(name: str, typed_by: str = DEFAULT) -> Callable[[Callable[..., A
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
         registry.training_op(name)(function)
         registry.body((name, DEFAULT))(function)
-        deerrors = {k: p.default for k, p in signature(function).parameters.items() if p.kind is Parameter.KEYWORD_ONLY}
+        defaults = {k: p.default for k, p in signature(function).parameters.items() if p.kind is Parameter.KEYWORD_ONLY}
 
         @wraps(function)
         def apply(*inputs: Value | None, **attrs: Any) -> Any:
-            full = {k: v for k, v in ({**deerrors, **attrs}).items() if v is not None}
+            full = {k: v for k, v in ({**defaults, **attrs}).items() if v is not None}
             types = tuple(None if v is None else v.type for v in inputs)
             traced = _trace(name, types, freeze(full), typed_by)
             node = Node(name, inputs, full, tuple(v.type for v in traced.outputs), TRAINING)

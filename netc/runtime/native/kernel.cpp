@@ -200,7 +200,7 @@ extern "C" __attribute__((visibility("default"))) OrtStatus* RegisterCustomOps(O
   return netc::guarded("netc.training", [&] {
     static const std::vector<netc::Op> ops = [] {
       std::vector<netc::Op> all;
-      for (auto family : 
+      for (auto family :
            {netc::convolution_ops, netc::pooling_ops, netc::elementwise_ops, netc::normalization_ops, netc::optimizer_ops,
             netc::lstm_ops, netc::gru_ops, netc::recursive_ops})
         for (const netc::Op& op : family()) all.push_back(op);

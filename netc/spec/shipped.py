@@ -1,0 +1,101 @@
+"""The nets that come with netc, by name: `netc train lenet` works in an empty folder.
+
+A wheel holds them as netc/nets/. In a checkout they are in nets/, beside the package.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from google.protobuf.message import Message
+
+from netc import netc_pb2 as pb
+from netc.errors import Diagnostic, Place, RunError, SpecError, Suggestion, near
+from netc.files import replace_file
+from netc.spec.job import is_solver
+from netc.spec.loader import BINARY, PROTOTXT, YAML, load
+
+FOLDER = Path("nets")  # where copies go, and what the paths in the documentation begin with
+
+
+def net_file(name: str, say: Callable[[str], None]) -> str:
+    """The path of the net file that `name` stands for. A shipped net is copied to nets/ first, unless that file exists.
+
+    `say` gets a sentence on what was copied. SpecError, with similar names, if there is neither a file nor a shipped net.
+    """
+    path = Path(name)
+    if _exists(path) or path.parent not in (Path("."), FOLDER):
+        return name  # whoever reads it says what is wrong with it
+    known = names()
+    beside = [str(p) for p in path.parent.iterdir() if p.suffix in (*YAML, *PROTOTXT, *BINARY)] if path.parent.is_dir() else []
+    if any(Path(file).stem == name for file in beside):
+        known = {}  # `lenet` probably means the file lenet.yaml here
+    if name not in known:
+        raise SpecError(Diagnostic(Place(name), "There is no such file.", _near(path, beside, known)))
+    target = FOLDER / known[name]
+    if not target.exists():
+        copied = list(_copies(known[name]))
+        say(f"copied {' and '.join(copied)}, which netc ships")
+    return str(target)
+
+
+def _near(path: Path, beside: list[str], known: Mapping[str, str]) -> Suggestion:
+    """What a file that does not exist may stand for: similar files and shipped nets, else what there is."""
+    shipped = [n for n in known if Path(n).parent == path.parent]
+    suggestion = near(str(path), (*beside, *shipped))
+    if path.suffix or not shipped or suggestion:
+        return suggestion
+    return Suggestion(known=tuple(sorted(shipped)), known_as="The nets that come with netc are")
+
+
+def _exists(path: Path) -> bool:
+    """Whether there is a file or folder; True too where the system does not answer, so that reading it gives the error."""
+    try:
+        return path.exists()
+    except OSError:
+        return True
+
+
+def names() -> Mapping[str, str]:
+    """The file of each shipped net by its names: the stem, and the path in the documentation. A YAML file owns its stem."""
+    nets = sorted(f.name for f in _folder().iterdir() if Path(f.name).suffix in (*YAML, *PROTOTXT))
+    by_stem = {Path(n).stem: n for n in sorted(nets, key=lambda n: Path(n).suffix in YAML)}
+    return by_stem | {f"{FOLDER.name}/{n}": n for n in nets}
+
+
+def _copies(name: str) -> Iterator[str]:
+    """Copy a shipped net and the shipped files that it names; the paths that were written. Existing files stay as they are."""
+    shipped = _folder()
+    try:
+        FOLDER.mkdir(exist_ok=True)
+        for each in (name, *_named(shipped, name)):
+            if not (FOLDER / each).exists():
+                replace_file(FOLDER / each, (shipped / each).read_bytes())
+                yield str(FOLDER / each)
+    except OSError as e:
+        raise RunError(f"Cannot write {FOLDER / name}: {e.strerror}") from e
+
+
+def _named(shipped: Traversable, name: str) -> Iterator[str]:
+    """The other shipped files that a shipped net names, such as its data or a solver's net."""
+    path = str(shipped / name)
+    document = load(path, pb.SolverParameter if is_solver(path) else pb.NetParameter)
+    others = {f.name for f in shipped.iterdir()} - {name}
+    yield from dict.fromkeys(text for text in _texts(document.message) if text in others)
+
+
+def _texts(message: Message) -> Iterator[str]:
+    """Every text in a message."""
+    for field, value in message.ListFields():
+        for one in value if field.is_repeated else [value]:
+            if isinstance(one, Message):
+                yield from _texts(one)
+            elif isinstance(one, str):
+                yield one
+
+
+def _folder() -> Traversable:
+    package = files("netc")
+    inside = package / FOLDER.name
+    return inside if inside.is_dir() else package / ".." / FOLDER.name

@@ -1,0 +1,90 @@
+"""A solver with the default of every field that its text leaves out, decided in one place."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from netc import netc_pb2 as pb
+
+DISPLAY = 100  # iterations between log lines where the solver has no `display`
+SAFETENSORS = pb.SolverParameter.SAFETENSORS
+
+# What an unset field means in netc where Caffe means something else, as text.
+UNSET: Mapping[str, str] = {
+    "random_seed": "0",
+    "snapshot_format": "SAFETENSORS",
+    "test_iter": "the whole test set",
+    "display": str(DISPLAY),
+    "lr_policy": "fixed",
+}
+
+
+@dataclass(frozen=True)
+class SolverSettings:
+    """The settings of a SolverParameter under its field names. `message` keeps what only an optimizer or a policy reads.
+
+    Intervals are in iterations; 0 means never. `max_iter` or `max_epoch` is None where the other one is given. `test_iter` has a
+    number of batches for each test net; it is empty where every test reads the whole test set. `snapshot_minutes` is 0
+    where `snapshot` says when a snapshot is due. `clip_gradients` is None where nothing limits the norm of the gradients.
+    """
+
+    message: pb.SolverParameter
+    type: str
+    lr_policy: str
+    base_lr: float
+    warmup_iter: int
+    warmup_lr: float
+    weight_decay: float
+    regularization_type: str
+    clip_gradients: float | None
+    iter_size: int
+    max_iter: int | None
+    max_epoch: int | None
+    average_loss: int
+    display: int
+    test_iter: tuple[int, ...]
+    test_interval: int
+    test_initialization: bool
+    monitor: str
+    patience: int
+    snapshot: int
+    snapshot_minutes: float
+    snapshot_keep: int
+    snapshot_format: int
+    reset_interval: int
+    watch_interval: int
+
+    @classmethod
+    def of(cls, solver: pb.SolverParameter) -> "SolverSettings":
+        """The settings that a solver's text gives."""
+        return cls(
+            message=solver,
+            type=solver.type,
+            lr_policy=solver.lr_policy or UNSET["lr_policy"],
+            base_lr=solver.base_lr,
+            warmup_iter=solver.warmup_iter,
+            warmup_lr=solver.warmup_lr,
+            weight_decay=solver.weight_decay,
+            regularization_type=solver.regularization_type,
+            clip_gradients=None if solver.clip_gradients < 0 else solver.clip_gradients,
+            iter_size=max(1, solver.iter_size),
+            max_iter=solver.max_iter if solver.HasField("max_iter") else None,
+            max_epoch=solver.max_epoch if solver.HasField("max_epoch") else None,
+            average_loss=max(1, solver.average_loss),
+            display=solver.display or DISPLAY,
+            test_iter=tuple(solver.test_iter),
+            test_interval=solver.test_interval,
+            test_initialization=solver.test_initialization,
+            monitor=solver.monitor,
+            patience=max(0, solver.patience),
+            snapshot=solver.snapshot,
+            snapshot_minutes=0.0 if solver.HasField("snapshot") else solver.snapshot_minutes,
+            snapshot_keep=solver.snapshot_keep,
+            snapshot_format=solver.snapshot_format if solver.HasField("snapshot_format") else SAFETENSORS,
+            reset_interval=solver.reset_interval,
+            watch_interval=solver.watch_interval,
+        )
+
+    def hyperparameter(self, name: str) -> Any:
+        """The value of a field that an optimizer or a policy reads by its name."""
+        return getattr(self.message, name)
