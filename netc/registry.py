@@ -45,7 +45,7 @@ class Registry(dict[Any, Callable[..., Any]]):
         """The function called `name`; the registry's error, with what is near, if there is none."""
         if name in self:
             return self[name]
-        raise self.error(f"there is no {self.kind} {name!r}. {near(str(name), map(str, self))}")
+        raise self.error(f"There is no {self.kind} {name!r}. {near(str(name), map(str, self))}")
 
 
 class Rules(Registry):
@@ -89,12 +89,12 @@ def load(*plugins: str) -> None:
             continue
         spec = spec_from_file_location(f"netc_plugin_{path.stem}", path)
         if not path.is_file() or spec is None or spec.loader is None:
-            raise SpecError(f"plug-in {plugin}: there is no such Python file")
+            raise SpecError(f"Plug-in {plugin}: There is no such Python file.")
         try:
             spec.loader.exec_module(module_from_spec(spec))
         except Exception as e:
             raise SpecError(
-                Diagnostic(_place_of(e, str(path), plugin), f"the plug-in fails to load: {type(e).__name__}: {getattr(e, 'msg', e)}")
+                Diagnostic(_place_of(e, str(path), plugin), f"The plug-in cannot be loaded: {type(e).__name__}: {getattr(e, 'msg', e)}")
             ) from e
         _loaded.add(str(path))
 

@@ -158,15 +158,15 @@ def _run(ctx: Context, bottoms: list[Value], force: bool) -> tuple[Value, ...]:
     layer = ctx.layer
     cut = list(ctx.param.propagate_down)
     if cut and len(cut) != len(bottoms):
-        raise ctx.error(f"{len(cut)} propagate_down for {len(bottoms)} bottoms; give one each, or none", "propagate_down")
+        raise ctx.error(f"There are {len(cut)} `propagate_down` for {len(bottoms)} bottoms. Add one for each, or none.", "propagate_down")
     if not force:
         bottoms = [stop(b) if cut and not cut[k] else b for k, b in enumerate(bottoms)]
     tops = registry.layer.find(layer.type)(ctx, *bottoms)
     tops = tops if isinstance(tops, tuple) else (tops,)
     if len(tops) < len(layer.tops):
-        raise ctx.error(f"{len(layer.tops)} tops are named, the layer has {len(tops)}", "top", len(tops))
+        raise ctx.error(f"It names {len(layer.tops)} tops, but the layer has {len(tops)}.", "top", len(tops))
     if len(ctx.param.param) > len(ctx.blobs):
-        raise ctx.error(f"{len(ctx.param.param)} param for {len(ctx.blobs)} blobs", "param", len(ctx.blobs))
+        raise ctx.error(f"There are {len(ctx.param.param)} `param` for {len(ctx.blobs)} blobs.", "param", len(ctx.blobs))
     return tops[: len(layer.tops)]
 
 
@@ -196,7 +196,7 @@ def _errors(error: NetcError, layer: Layer, net: Net, versions: Mapping[str, tup
     kind = Misfit if isinstance(error, ShapeError) else Diagnostic
     if isinstance(error, SpecError) and all(f.place for f in error.diagnostics):
         return [kind(**{**vars(d), "details": (*d.details, *chain)}) for d in error.diagnostics]
-    return [kind(layer.at(), f"layer {layer.name!r} ({layer.type}): {error}", details=chain)]
+    return [kind(layer.at(), f"Layer {layer.name!r} ({layer.type}): {error}", details=chain)]
 
 
 def _chain(layer: Layer, net: Net, versions: Mapping[str, tuple[Value, ...]]) -> tuple[str, ...]:

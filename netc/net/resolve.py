@@ -127,13 +127,13 @@ def judged(
     for i, spec in enumerate(param.layer):
         if spec.include and spec.exclude:
             at = document.place("layer", i, "exclude")
-            errors.append(Diagnostic(at, f"layer {spec.name!r} has both include and exclude rules; one kind only"))
+            errors.append(Diagnostic(at, f"Layer {spec.name!r}: It has both `include` and `exclude` rules. Use only one kind."))
         elif _included(spec, phase, level, stages):
             chosen.append((i, spec))
     if not param.layer:
-        errors.append(Diagnostic(document.place(), "the net has no layers"))
+        errors.append(Diagnostic(document.place(), "The net has no layers."))
     elif not chosen and not errors:
-        errors.append(Diagnostic(document.place(), f"no layer of the net is included in phase {phase}"))
+        errors.append(Diagnostic(document.place(), f"The net has no layers in phase {phase}."))
     layers = [_layer(document, i, spec, phase, base, learned, errors) for i, spec in chosen]
     errors += [*_name_errors(layers), *_blob_errors(layers, _left_out(document, chosen, phase)), *range_errors(layers)]
     return Net(param.name, phase, tuple(layers), document), sorted(errors, key=lambda d: d.position)
@@ -157,7 +157,7 @@ def _met(rule: pb.NetStateRule, phase: str, level: int, stages: set[str]) -> boo
 def _unknown_type(name: str, suggestion: Suggestion) -> str:
     """What is wrong with a type."""
     elsewhere = "" if name in KINDS or suggestion else " BVLC Caffe has none either. If a plug-in defines it, add `--plugin FILE`."
-    return f"there is no layer type {name!r}.{elsewhere}"
+    return f"There is no layer type {name!r}.{elsewhere}"
 
 
 def _layer(
@@ -171,7 +171,7 @@ def _layer(
     doubt = BROKEN if document.is_broken("layer", i) else GUESSED if document.is_guessed("layer", i) else ""
     known, type_ = len(errors), spec.type
     if not type_ and not doubt:
-        error("has no type")
+        error("The type is missing.")
     elif type_ and type_ not in registry.layer:
         suggestion = suggest_type(type_, registry.layer)
         if not any(f.place == document.place("layer", i, "type") for f in document.errors):
@@ -182,7 +182,7 @@ def _layer(
     tops = tuple(spec.top) or ((spec.name,) if facts.get("loss") else ())
     weights = tuple(spec.loss_weight)
     if weights and len(weights) != len(tops):
-        error(f"{len(weights)} loss_weight for {len(tops)} tops; give one each, or none", "loss_weight")
+        error(f"There are {len(weights)} `loss_weight` for {len(tops)} tops. Add one for each, or none.", "loss_weight")
     counts = 0 if facts.get("loss") else facts.get("own_loss")
     weights = weights or tuple(1.0 if k == counts else 0.0 for k in range(len(tops)))
     if type_ in registry.layer and doubt != BROKEN:
@@ -197,7 +197,7 @@ def _layer(
             spec, source = data.read_as_learned(spec, phase, base, learned.get(tops[0]) if tops else None)
             batch = data.resolve_batch_size(spec, phase)
             if len(tops) > len(source.tops):
-                error(f"has {len(tops)} tops, its data set delivers {len(source.tops)}", "top")
+                error(f"It has {len(tops)} tops, but its data set has {len(source.tops)}.", "top")
         except NetcError as e:
             errors += [] if doubt == BROKEN else _source_errors(e, document, i, spec.name, data.message_name(spec))
             doubt = BROKEN
@@ -211,7 +211,7 @@ def _wrong_count(type_: str, what: str, names: Sequence[str], least: int, most: 
         return None
     wanted = f"{least}" if least == most else f"{least} or more" if most is None else f"{least} to {most}"
     plural, given = "" if wanted == "1" else "s", f" ({', '.join(names)})" if names else ""
-    return f"{type_} takes {wanted} {what}{plural}, {len(names)} given{given}"
+    return f"{type_} takes {wanted} {what}{plural}, got {len(names)}{given}."
 
 
 def _source_errors(error: NetcError, document: Document, i: int, name: str, message: str) -> Iterable[Diagnostic]:
@@ -229,8 +229,8 @@ def _name_errors(layers: list[Layer]) -> Iterable[Diagnostic]:
     first: dict[str, Layer] = {}
     for layer in layers:
         if layer.name in first:
-            text = f"the layer at {first[layer.name].at()} has the same name; weights are kept by name, so each layer needs its own"
-            yield Diagnostic(layer.at("name"), f"layer {layer.name!r}: {text}")
+            text = f"The layer at {first[layer.name].at()} has the same name. Weights are stored by layer name, so names must be unique."
+            yield Diagnostic(layer.at("name"), f"Layer {layer.name!r}: {text}")
         first.setdefault(layer.name, layer)
 
 
@@ -242,8 +242,8 @@ def _left_out(document: Document, chosen: Iterable[tuple[int, Any]], phase: str)
         place = document.place("layer", i, "include" if spec.include else "exclude")
         for top in spec.top if i not in numbers else ():
             said[top] = (
-                f"in phase {phase} no layer makes {top!r}: {spec.name!r} does not run in it ({place}); "
-                f"let it run there too, or give {phase} a layer of its own that makes {top!r}"
+                f"No layer writes {top!r} in phase {phase}: {spec.name!r} does not run in it ({place}). "
+                f"Include it, or add a layer that writes {top!r} in {phase}."
             )
     return said
 
@@ -259,9 +259,11 @@ def _blob_errors(layers: list[Layer], left_out: Mapping[str, str]) -> Iterable[D
             if bottom not in written:
                 unwritten += 1
                 later = writers.get(bottom)
-                said = left_out.get(bottom) if later is None else None
-                said = said or _unwritten(bottom, layer, later, written if unwritten <= MAX_ERRORS else None)  # a search takes its time
-                yield Diagnostic(layer.at("bottom", i), f"layer {layer.name!r}: {said}")
+                text = left_out.get(bottom) if later is None else None
+                is_label = bottom == "label" and layer.type in LABELLED
+                wanted = later is None and text is None and not is_label and unwritten <= MAX_ERRORS  # a search takes its time
+                text = f"Layer {layer.name!r}: {text or _unwritten(bottom, layer, later)}"
+                yield Diagnostic(layer.at("bottom", i), text, near(bottom, written) if wanted else None)
         told = layer.document.states("layer", layer.index, "top") or (layer.tops and layer.type) or layer.type in ENDLESS
         unsure |= bool(layer.doubt) and not told
         yield from _top_errors(layer, written)
@@ -276,22 +278,22 @@ def _top_errors(layer: Layer, written: Mapping[str, Layer]) -> Iterable[Diagnost
         in_place = i < len(layer.bottoms) and layer.bottoms[i] == top
         other = written.get(top) or seen.get(top)
         if in_place and not registry.layer.facts.get(layer.type, {}).get("in_place", True):
-            text = f"{layer.type} cannot run in place: give its top a name other than {top!r}"
-            yield Diagnostic(layer.at("top", i), f"layer {layer.name!r}: {text}")
+            text = f"{layer.type} cannot run in place. Give its top a name other than {top!r}."
+            yield Diagnostic(layer.at("top", i), f"Layer {layer.name!r}: {text}")
         elif other is not None and not in_place:
             first = f"layer {other.name!r} ({other.at()})"
-            text = f"writes {top!r}, which {first} writes too; only a layer that reads {top!r} may write it, in place"
-            yield Diagnostic(layer.at("top", i), f"layer {layer.name!r}: {text}")
+            text = f"It writes {top!r}, which {first} writes too. Only a layer that reads {top!r} may write it, in place."
+            yield Diagnostic(layer.at("top", i), f"Layer {layer.name!r}: {text}")
         seen[top] = layer
 
 
-def _unwritten(bottom: str, layer: Layer, later: Layer | None, written: Iterable[str] | None) -> str:
-    """What is wrong with a bottom that no layer before it writes, with what is near among `written`. `later` is a layer that does."""
-    if later is None:
-        if bottom == "label" and layer.type in LABELLED:
-            return f"reads 'label', which no layer before it writes; {layer.type} needs it: the data layer can have it as its second top"
-        return f"reads {bottom!r}, which no layer before it writes{'' if written is None else f'. {near(bottom, written)}'}"
+def _unwritten(bottom: str, layer: Layer, later: Layer | None) -> str:
+    """What is wrong with a bottom that no layer above writes; `later` is a layer further down that does."""
     if later is layer:
-        return f"reads {bottom!r}, which is its own top: nothing has written it yet"
-    place = f"layer {later.name!r} ({later.at()})"
-    return f"reads {bottom!r}, which {place} makes further down: move this layer below that, or let it read a blob from above"
+        return f"It reads {bottom!r}, which is its own top. Read a blob from above instead."
+    if later is not None:
+        place = f"layer {later.name!r} ({later.at()})"
+        return f"It reads {bottom!r}, which {place} writes further down. Move this layer below it, or read a blob from above."
+    if bottom == "label" and layer.type in LABELLED:
+        return f"It reads 'label', which no layer above writes. {layer.type} needs labels: add `label` as the second top of the data layer."
+    return f"It reads {bottom!r}, which no layer above writes."

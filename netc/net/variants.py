@@ -94,11 +94,13 @@ def pretraining(net: Net, name: str, place: Place, base: str = ".") -> Net:
     """
     last = next((layer for layer in net.layers if layer.name == name), None)
     if last is None:
-        raise SpecError(Diagnostic(place, f"solver: there is no layer {name!r} to pretrain. {near(name, [x.name for x in net.layers])}"))
+        raise SpecError(Diagnostic(place, f"Solver: There is no layer {name!r} to pretrain.", near(name, [x.name for x in net.layers])))
     own = last.facts.get("own_loss")
     if own is None:
         kinds = ", ".join(sorted(t for t, facts in registry.layer.facts.items() if "own_loss" in facts))
-        raise SpecError(Diagnostic(place, f"solver: layer {name!r} ({last.type}) has no loss of its own to learn by; {kinds} has one"))
+        raise SpecError(
+            Diagnostic(place, f"Solver: Layer {name!r} ({last.type}) cannot be pretrained, as it has no loss of its own. {kinds} has one.")
+        )
     tops = (*last.tops, *(f"{name} {k}" for k in range(len(last.tops), own + 1)))[: own + 1]
     kept = [replace(last, tops=tops, loss_weights=tuple(float(k == own) for k in range(own + 1)))]
     read = set(last.bottoms)

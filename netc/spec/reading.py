@@ -43,7 +43,7 @@ class Reading:
         """
         self.errors.append(Diagnostic(Place(self.path, *at), text, suggestion))
         if len(self.errors) == MAX_ERRORS:
-            raise SpecError(*_in_order(self.errors), Diagnostic(Place(self.path), f"reading ends here, after {MAX_ERRORS} errors"))
+            raise SpecError(*_in_order(self.errors), Diagnostic(Place(self.path), f"Too many errors. Reading stopped after {MAX_ERRORS}."))
         if plain:
             self.plain.append(at)
 
@@ -62,7 +62,7 @@ class Reading:
         if path in self.positions:
             line, column = self.positions[path]
             name = path[-1] if isinstance(path[-1], str) else path[-2]
-            self.error(at, f"{name!r} is given twice, first at {line}:{column}", plain=True)
+            self.error(at, f"`{name}` is set twice, first at {line}:{column}.", plain=True)
             return False
         self.positions[path] = at
         return True
@@ -129,11 +129,12 @@ def _missing(document: Document) -> dict[FieldPath, Diagnostic]:
             message, owner = owner, owner.fields_by_name[name].message_type
             path += [name, int(index)] if index else [name]
         if tuple(path) not in document.positions:
-            errors[tuple(path)] = Diagnostic(document.place(*path), f"{message.name} needs {path[-1]!r}")
+            errors[tuple(path)] = Diagnostic(document.place(*path), f"`{path[-1]}` is missing in {message.name}.")
     for i, layer in enumerate(document.message.layer if document.message.DESCRIPTOR is NET else ()):
         for param in KINDS[layer.type].params if layer.type in KINDS else ():
             needed = [f.name for f in LAYER_FIELDS[param].message_type.fields if f.is_required]
             if needed and not layer.HasField(param):
-                text = f"{layer.type} needs {' and '.join(map(repr, needed))}"
+                names = " and ".join(f"`{name}`" for name in needed)
+                text = f"{layer.type}: {names} {'is' if len(needed) == 1 else 'are'} missing."
                 errors["layer", i] = Diagnostic(document.place("layer", i), text)
     return errors

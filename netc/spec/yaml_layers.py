@@ -24,7 +24,7 @@ def layer_parts(reading: Reading, node: Node) -> tuple[ScalarNode | None, Fields
     types = [value for key, value in fields if key.value == "type"]
     if types:
         if len(types) > 1 or not isinstance(types[0], ScalarNode):
-            reading.error(at(types[-1]), "a layer has one type")
+            reading.error(at(types[-1]), "A layer has exactly one type.")
             return None, []
         return None if is_unset(types[0]) else types[0], [pair for pair in fields if pair[0].value != "type"]
     if len(fields) == 1 and fields[0][0].value not in LAYER_FIELDS:
@@ -37,18 +37,18 @@ def _inner(reading: Reading, key: ScalarNode, value: Node) -> Fields:
     if isinstance(value, MappingNode):
         return pairs(reading, value)
     if not isinstance(value, ScalarNode) or given(value):
-        reading.error(at(value), f"what follows {key.value!r} is a mapping of its fields, `{{field: value, ...}}`; {named(value)} came")
+        reading.error(at(value), f"Expected the fields of {key.value!r} as a mapping, `{{field: value, ...}}`, got {named(value)}.")
     return []
 
 
 def _no_layer(node: Node, fields: Fields) -> str:
     first, value = fields[0] if fields else (None, None)
     if first is not None and isinstance(value, ScalarNode) and not given(value) and first.value not in LAYER_FIELDS:
-        return f"the fields of {first.value!r} stand below it as if beside it: indent them by two more spaces than {first.value!r} itself"
+        return f"The fields of {first.value!r} are not indented. Indent them by two spaces more than {first.value!r}."
     if len(fields) > 1 and all(key.value not in LAYER_FIELDS for key, _ in fields):
-        return f"layers stand in a list: `- {fields[0][0].value}`, each on a line of its own"
-    came = f"fields without a type ({', '.join(key.value for key, _ in fields)})" if fields else named(node)
-    return f"a layer is `Type`, `Type: {{fields}}` or a mapping with `type`; {came} came"
+        return f"The layers must be a list. Write `- {fields[0][0].value}`, each layer on its own line."
+    given_ = f"fields without a type ({', '.join(key.value for key, _ in fields)})" if fields else named(node)
+    return f"A layer is `Type`, `Type: {{fields}}` or a mapping with `type`, got {given_}."
 
 
 def layer_target(reading: Reading, layer: Any, key: ScalarNode, path: FieldPath) -> tuple[Any, FieldDescriptor | None, FieldPath]:
@@ -91,7 +91,7 @@ def type_of(reading: Reading, type_node: ScalarNode, fields: Fields) -> str:
     if not own or name in KINDS:
         return name
     if name in registry.layer:
-        reading.error(at(type_node), f"{name} is a plug-in's layer, which has its fields under `custom`: {', '.join(own)}")
+        reading.error(at(type_node), f"{name} is a layer of a plug-in. Write its fields ({', '.join(own)}) under `custom`.")
         return name
     suggestion = suggest_type(name, KINDS)
     if not suggestion.meant:
@@ -115,9 +115,9 @@ def complete(reading: Reading, layers: list[tuple[Node, Any, set[str]]], net: An
             bottom = of_type.default_bottom(newest)
             if bottom is None:
                 several = of_type.default_bottom("") is None
-                reason = "it reads several blobs: `bottom: [a, b]`" if several else "nothing stands above it that it could read"
+                reason = "The layer reads several blobs: add `bottom: [a, b]`." if several else "There is no layer above to read from."
                 with reading.judging((*path, "layer", k)):
-                    reading.error(at(node), f"{layer.type} needs `bottom`: {reason}")
+                    reading.error(at(node), f"{layer.type}: `bottom` is missing. {reason}")
             layer.bottom.extend(bottom or [])
         if "top" not in written:
             layer.top.extend(of_type.default_top(layer.name, layer.bottom, "bottom" not in written))

@@ -153,7 +153,7 @@ def _opened(layer: Layer, phase: str, seed: int, base: str, iter_size: int) -> d
         return data.open(layer.param, phase, seed, base, iter_size)
     except DataError as e:
         place = layer.at(data.message_name(layer.param), "source")
-        raise type(e)(*(f if f.place else replace(f, place=place, text=f"layer {layer.name!r}: {f.text}") for f in e.diagnostics)) from e
+        raise type(e)(*(f if f.place else replace(f, place=place, text=f"Layer {layer.name!r}: {f.text}") for f in e.diagnostics)) from e
 
 
 def draw(node: Node, seed: int, iteration: int, sub_batch: int = 0, rows: int = 1) -> np.ndarray:

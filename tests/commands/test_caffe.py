@@ -41,7 +41,7 @@ def test_a_database_of_images_and_its_mean(photos: Path, tmp_path: Path) -> None
 
     result = netc("data", "convert-imageset", photos, photos / "list.txt", tmp_path / "db")
     assert result.exit_code == 0 and result.stdout == f"{tmp_path / 'db'} is written: 3 images\n"
-    assert result.stderr.startswith(f"skipped {photos / 'broken.png'}: ")
+    assert result.stderr.startswith(f"skipped Cannot decode {photos / 'broken.png'}: ")
     found = dict(datums(tmp_path / "db"))
     assert [(k, d.label) for k, d in found.items()] == [(b"00000000_a 0.png", 7), (b"00000001_a 1.png", 1), (b"00000003_a 2.png", -3)]
     pictures = [np.asarray(Image.open(photos / f"a {k}.png")) for k in range(3)]
@@ -81,7 +81,7 @@ def test_wrong_listings_and_sizes(photos: Path, tmp_path: Path) -> None:
     assert "l.txt:1:1: Expected a path, a space and a whole number, got 'a.png'" in result.stderr and "l.txt:2:" in result.stderr
     (tmp_path / "l.txt").write_text("a 0.png 0\na 3.png 0\n")
     result = netc("data", "convert-imageset", photos, tmp_path / "l.txt", tmp_path / "db", "--check-size")
-    assert result.exit_code == 2 and "a 3.png: is (3, 6, 6), the first image is (3, 6, 5)" in result.stderr
+    assert result.exit_code == 2 and "a 3.png: It is (3, 6, 6), the first image is (3, 6, 5)" in result.stderr
     assert not (tmp_path / "db").exists()
     result = netc("data", "mean", tmp_path / "db")
     assert result.exit_code == 2 and "db: There is no such file or folder" in result.stderr
@@ -105,7 +105,7 @@ def test_upgrade(cases: list[dict[str, str]], tmp_path: Path) -> None:
             assert netc("upgrade", before, tmp_path / f"new{suffix}").exit_code == 0
             assert load(tmp_path / f"new{suffix}", kind).message == load(after, kind).message
     result = netc("upgrade", before, tmp_path / "new.json")
-    assert result.exit_code == 2 and "the suffix '.json' is none of .prototxt" in result.stderr
+    assert result.exit_code == 2 and "The suffix '.json' is unknown. Use one of .prototxt" in result.stderr
 
 
 def test_features_of_a_test_set(tmp_path: Path) -> None:

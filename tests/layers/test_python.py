@@ -234,7 +234,7 @@ def test_it_runs_only_where_that_is_allowed(write, tmp_path, monkeypatch):
         Net(write())
     (tmp_path / "manifest.json").unlink()
     monkeypatch.setattr(python, "_allowed", [])
-    with pytest.raises(SpecError, match=r"layer 'w' \(Python\): runs code of the module .*--allow-python allows that"):
+    with pytest.raises(SpecError, match=r"Layer 'w' \(Python\): runs code of the module .*--allow-python allows that"):
         Net(write())
     caffe.allow_python()
     caffe.Net(write(), caffe.TRAIN)
@@ -266,7 +266,7 @@ def test_a_module_of_pycaffe_is_told_what_to_import(write, tmp_path):
 
 def test_what_python_raises_names_the_layer(write):
     net = Net(write({"WEIGHTED": "Python: {name: w, bottom: ip, module: MODULE, layer: Wrong}", "LOSS": "Silence: {bottom: t}"}))
-    with pytest.raises(RunError, match="layer 'w': forward of Wrong: KeyError: 'missing'"):
+    with pytest.raises(RunError, match="Layer 'w': forward of Wrong: KeyError: 'missing'"):
         net.forward(x=X, t=T)
 
 

@@ -54,15 +54,13 @@ def test_the_state_of_the_file_counts():
 
 def test_both_kinds_of_rules_are_an_error():
     assert errors(INPUT + "  - ReLU: {name: a, include: {phase: TRAIN}, exclude: {phase: TEST}}\n") == [
-        "n.yaml:4:46: layer 'a' has both include and exclude rules; one kind only"
+        "n.yaml:4:46: Layer 'a': It has both `include` and `exclude` rules. Use only one kind."
     ]
 
 
 def test_a_phase_without_layers():
-    assert errors("  - ReLU: {name: a, bottom: x, include: {phase: TRAIN}}\n", TEST) == [
-        "n.yaml: no layer of the net is included in phase TEST"
-    ]
-    with pytest.raises(SpecError, match=r"n.yaml: the net has no layers"):
+    assert errors("  - ReLU: {name: a, bottom: x, include: {phase: TRAIN}}\n", TEST) == ["n.yaml: The net has no layers in phase TEST."]
+    with pytest.raises(SpecError, match=r"n.yaml: The net has no layers."):
         resolve(parse_yaml("name: n", path="n.yaml"))
 
 
@@ -109,21 +107,20 @@ def test_errors_of_names_and_blobs_are_all_told():
         "  - ReLU: {name: later, bottom: data, top: later}\n"
     )
     assert found == [
-        "n.yaml:4:21: layer 'a': reads 'dat', which no layer before it writes. Did you mean 'data'?",
-        "n.yaml:5:12: layer 'a': the layer at n.yaml:4:5 has the same name; weights are kept by name, so each layer needs its own",
-        "n.yaml:5:21: layer 'a': reads 'later', which layer 'later' (n.yaml:7:5) makes further down: move this layer below that, "
-        "or let it read a blob from above",
-        "n.yaml:6:35: layer 'c': writes 'label', which layer 'input' (n.yaml:3:5) writes too; "
+        "n.yaml:4:21: Layer 'a': It reads 'dat', which no layer above writes. Did you mean 'data'?",
+        "n.yaml:5:12: Layer 'a': The layer at n.yaml:4:5 has the same name. Weights are stored by layer name, so names must be unique.",
+        "n.yaml:5:21: Layer 'a': It reads 'later', which layer 'later' (n.yaml:7:5) writes further down. Move this layer below it, or",
+        "n.yaml:6:35: Layer 'c': writes 'label', which layer 'input' (n.yaml:3:5) writes too; "
         "only a layer that reads 'label' may write it, in place",
     ]
 
 
 @pytest.mark.parametrize("layer, sentence", [
-    ("Concat: {bottom: [data, data], top: [a, b]}", "Concat takes 1 top, 2 given (a, b)"),
-    ("Pooling: {bottom: [data, data], top: data, kernel_size: 2}", "Pooling takes 1 bottom, 2 given (data, data)"),
-    ("ReLU: {bottom: data, top: [a, b]}", "ReLU takes 1 top, 2 given (a, b)"),
-    ("EuclideanLoss: {bottom: [data, data], loss_weight: [1, 2]}", "2 loss_weight for 1 tops; give one each, or none"),
-    ("{type: '', name: x}", "has no type"),
+    ("Concat: {bottom: [data, data], top: [a, b]}", "Concat takes 1 top, got 2 (a, b)"),
+    ("Pooling: {bottom: [data, data], top: data, kernel_size: 2}", "Pooling takes 1 bottom, got 2 (data, data)"),
+    ("ReLU: {bottom: data, top: [a, b]}", "ReLU takes 1 top, got 2 (a, b)"),
+    ("EuclideanLoss: {bottom: [data, data], loss_weight: [1, 2]}", "There are 2 `loss_weight` for 1 tops. Add one for each, or none."),
+    ("{type: '', name: x}", "The type is missing."),
     ("Flatten: {bottom: data, top: data}", "Flatten cannot run in place"),
 ])  # fmt: skip
 def test_a_layer_that_does_not_fit_its_type(layer, sentence):

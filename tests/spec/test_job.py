@@ -55,11 +55,17 @@ def test_which_nets(folder: Path, text: str, tests: list[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ('net: "a.prototxt" test_iter: [1, 2]\ntest_state { }', "s.prototxt:3:1: 1 test_state for 2 test nets; give one each, or none"),
-        ('train_net: "a.prototxt" test_net: "b.prototxt"\ntest_iter: [1, 2]', "s.prototxt:3:1: 2 test_iter for 1 test nets"),
-        ("", "it names no net to train"),
-        ('train_net: "a.prototxt"', "the solver names no net to test with"),
-        ('net: "d.prototxt"', "there is no file 'd.prototxt', neither here nor beside the solver"),
+        (
+            'net: "a.prototxt" test_iter: [1, 2]\ntest_state { }',
+            "s.prototxt:3:1: There are 1 `test_state` for 2 test nets. Add one for each, or none.",
+        ),
+        (
+            'train_net: "a.prototxt" test_net: "b.prototxt"\ntest_iter: [1, 2]',
+            "s.prototxt:3:1: There are 2 `test_iter` for 1 test nets. Add one for each, or no",
+        ),
+        ("", 's.prototxt: The solver names no net to train. Add `net: "FILE"`, a path relative'),
+        ('train_net: "a.prototxt"', 's.prototxt: The solver names no net for testing. Add `test_net: "FILE"`'),
+        ('net: "d.prototxt"', "s.prototxt:2:1: There is no file 'd.prototxt', neither in the current folder nor"),
     ],
 )
 def test_what_does_not_fit(folder: Path, text: str, wanted: str) -> None:
@@ -90,7 +96,7 @@ def test_a_layer_type_of_a_fork(folder: Path) -> None:
     result = netc("check", folder / "fork.prototxt")
     assert result.exit_code == 2
     assert (
-        "there is no layer type 'DetectionOutput'. BVLC Caffe has none either. If a plug-in defines it, add `--plugin FILE`."
+        "There is no layer type 'DetectionOutput'. BVLC Caffe has none either. If a plug-in defines it, add `--plugin FILE`."
         in result.stderr
     )
 

@@ -81,19 +81,19 @@ def test_places_move_along(text: str, path: tuple[str | int, ...], place: str) -
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ('layer { name: "a" }\nlayers { name: "b" }', "n:2:1: the net has both `layer` and `layers`"),
-        ('input: "x"\ninput_dim: 1', "n:2:1: 1 inputs have 1 input_dim; give four each (4)"),
+        ('layer { name: "a" }\nlayers { name: "b" }', "n:2:1: The net has both `layer` and `layers`"),
+        ('input: "x"\ninput_dim: 1', "n:2:1: There are 1 `input_dim` for 1 inputs. Expected 4, four for each."),
         (
             'layers { layer { name: "c"\ntype: "covn" } }',
-            "n:2:1: there is no layer type 'covn' in Caffe's format of 2013. Did you mean 'conv'?",
+            "n:2:1: There is no layer type 'covn' in Caffe's format of 2013.",
         ),
-        ('layers { layer { type: "conv" }\nbottom: "x" }', "n:2:1: layer '': reads 'x', which no layer before it writes"),
+        ('layers { layer { type: "conv" }\nbottom: "x" }', "n:2:1: Layer '': It reads 'x', which no layer above writes."),
         (
             'layers { layer { type: "data" } top: "x" }\nlayers { layer { type: "padding" } bottom: "x" top: "p" }\n'
             'layers { layer { name: "r" type: "relu" }\nbottom: "p" }',
-            "n:4:1: layer 'r': a padding layer leads from one blob to one conv or pool; this is 'relu'",
+            "n:4:1: Layer 'r': A padding layer must lead from one blob to one conv or pool, not to 'relu'.",
         ),
-        ("layers { type: PERMUTE }", "n:1:16: type has no value 'PERMUTE'"),
+        ("layers { type: PERMUTE }", "n:1:16: `type` cannot be 'PERMUTE'."),
     ],
 )
 def test_what_has_no_meaning(text: str, wanted: str) -> None:
@@ -103,13 +103,13 @@ def test_what_has_no_meaning(text: str, wanted: str) -> None:
 
 
 def test_a_solver_with_both_types() -> None:
-    with pytest.raises(SpecError, match="s:2:1: solver_type, Caffe's old enum, stands beside type"):
+    with pytest.raises(SpecError, match="s:2:1: Both `solver_type`, Caffe's old enum, and `type` are set. Remove one of t"):
         parse_prototxt('type: "SGD"\nsolver_type: ADAM', pb.SolverParameter, "s")
 
 
 def test_a_field_of_another_v0_type_is_dropped_with_a_warning() -> None:
     document = parse_prototxt('layers { layer { name: "r" type: "relu"\nnum_output: 3 } }', path="n")
-    assert [str(w) for w in document.warnings] == ["n:2:1: layer 'r': 'relu' has no num_output; it is dropped"]
+    assert [str(w) for w in document.warnings] == ["n:2:1: Layer 'r': 'relu' has no `num_output`. It is ignored."]
     assert to_prototxt(document.message) == 'layer {\n  name: "r"\n  type: "ReLU"\n}\n'
 
 
