@@ -52,7 +52,7 @@ def check(shape: tuple[int, ...], parameters: pb.FillerParameter) -> None:
     filler.find(parameters.type)
     if parameters.sparse >= 0 and parameters.type != "gaussian":
         raise SpecError(f"filler {parameters.type!r} cannot be sparse; only gaussian can")
-    if filler.facts[parameters.type].get("square") and (len(shape) != 4 or shape[2] != shape[3]):
+    if filler.records[parameters.type].get("square") and (len(shape) != 4 or shape[2] != shape[3]):
         raise SpecError(f"filler {parameters.type!r} needs a square 4-D blob, not {'x'.join(map(str, shape)) or 'a scalar'}")
 
 
@@ -70,19 +70,19 @@ def _fan(shape: tuple[int, ...], parameters: pb.FillerParameter) -> float:
 
 @filler("constant")
 def constant(shape: tuple[int, ...], parameters: pb.FillerParameter, draw: Draw) -> np.ndarray:
-    """`value` everywhere."""
+    """Sets all values to `value`."""
     return np.full(shape, parameters.value)
 
 
 @filler("uniform")
 def uniform(shape: tuple[int, ...], parameters: pb.FillerParameter, draw: Draw) -> np.ndarray:
-    """Even between `min` and `max`."""
+    """Uniform between `min` and `max`."""
     return parameters.min + (parameters.max - parameters.min) * draw.uniform(shape)
 
 
 @filler("gaussian")
 def gaussian(shape: tuple[int, ...], parameters: pb.FillerParameter, draw: Draw) -> np.ndarray:
-    """Normal with `mean` and `std`; `sparse` keeps that many inputs of a unit on average, the rest is 0."""
+    """Normal with `mean` and `std`. `sparse` is the number of nonzero inputs per unit, on average; the others are 0."""
     values = parameters.mean + parameters.std * draw.normal(shape)
     return values * (draw.uniform(shape, 1) < parameters.sparse / _rows(shape)) if parameters.sparse >= 0 else values
 
@@ -96,7 +96,7 @@ def positive_unitball(shape: tuple[int, ...], parameters: pb.FillerParameter, dr
 
 @filler("xavier")
 def xavier(shape: tuple[int, ...], parameters: pb.FillerParameter, draw: Draw) -> np.ndarray:
-    """Uniform with variance 1 / fan (Glorot and Bengio 2010; the fan is that of the inputs unless variance_norm says)."""
+    """Uniform with variance 1 / fan (Glorot and Bengio 2010). The fan is the fan-in unless variance_norm is set."""
     return sqrt(3 / _fan(shape, parameters)) * (2 * draw.uniform(shape) - 1)
 
 
@@ -108,7 +108,7 @@ def msra(shape: tuple[int, ...], parameters: pb.FillerParameter, draw: Draw) -> 
 
 @filler("bilinear", square=True)
 def bilinear(shape: tuple[int, ...], parameters: pb.FillerParameter, draw: Draw) -> np.ndarray:
-    """Bilinear interpolation, for a Deconvolution that scales up (Long et al. 2015). Square 4-D blobs only."""
+    """Bilinear interpolation, for a Deconvolution that upsamples (Long et al. 2015). It needs square 4-D blobs."""
     factor = ceil(shape[3] / 2)
     centre = (shape[3] - 1) / (2 * factor)
     line = 1 - np.abs(np.arange(shape[3]) / factor - centre)

@@ -47,14 +47,14 @@ def _decayed(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @optimizer("SGD", usual=0.01)
 def sgd(w: Value, g: Value, rate: Value, history: Value, *, momentum: float) -> tuple[Value, ...]:
-    """h = momentum h + rate g; w - h. The rate is inside the history (sgd_solver.cpp)."""
+    """h = momentum h + rate g; w - h. The learning rate is inside the history, as in Caffe's sgd_solver.cpp."""
     history = history * momentum + rate * g
     return w - history, history
 
 
 @optimizer("Nesterov", usual=0.01)
 def nesterov(w: Value, g: Value, rate: Value, history: Value, *, momentum: float) -> tuple[Value, ...]:
-    """h' = momentum h + rate g; w - ((1 + momentum) h' - momentum h) (nesterov_solver.cpp)."""
+    """h' = momentum h + rate g; w - ((1 + momentum) h' - momentum h), as in Caffe's nesterov_solver.cpp."""
     new = history * momentum + rate * g
     return w - (new * (1 + momentum) - history * momentum), new
 
@@ -75,7 +75,7 @@ def rmsprop(w: Value, g: Value, rate: Value, history: Value, *, rms_decay: float
 
 @optimizer("AdaDelta", usual=1.0, positive=("delta",))
 def adadelta(w: Value, g: Value, rate: Value, gradients: Value, updates: Value, *, momentum: float, delta: float) -> tuple[Value, ...]:
-    """u = g sqrt((updates + delta) / (gradients + delta)) with running means of squares of both; w - rate u (Zeiler 2012)."""
+    """u = g sqrt((updates + delta) / (gradients + delta)) with running means of both squares; w - rate u (Zeiler 2012)."""
     gradients = gradients * momentum + g * g * (1 - momentum)
     u = g * op.Sqrt((updates + delta) / (gradients + delta))
     return w - rate * u, gradients, updates * momentum + u * u * (1 - momentum)
@@ -93,7 +93,7 @@ def _adam_step(g: Value, m: Value, v: Value, step: Value, momentum: float, momen
 def adam(
     w: Value, g: Value, rate: Value, m: Value, v: Value, step: Value, *, momentum: float, momentum2: float, delta: float
 ) -> tuple[Value, ...]:
-    """w - rate sqrt(1 - momentum2^t) / (1 - momentum^t) m / (sqrt(v) + delta) (Kingma and Ba 2015). momentum is beta 1."""
+    """w - rate sqrt(1 - momentum2^t) / (1 - momentum^t) m / (sqrt(v) + delta) (Kingma and Ba 2015). momentum is beta1."""
     u, m, v = _adam_step(g, m, v, step, momentum, momentum2, delta)
     return w - rate * u, m, v
 
@@ -112,6 +112,6 @@ def adamw(
     delta: float,
     weight_decay: float,
 ) -> tuple[Value, ...]:
-    """Adam with the decay outside: w - rate (u + weight_decay w) (Loshchilov and Hutter 2019)."""
+    """Adam with decoupled weight decay: w - rate (u + weight_decay w) (Loshchilov and Hutter 2019)."""
     u, m, v = _adam_step(g, m, v, step, momentum, momentum2, delta)
     return w - rate * (u + w * weight_decay), m, v

@@ -37,7 +37,7 @@ def rate(settings: SolverSettings, iteration: int, max_iter: int) -> float:
 
 def fields(policy: str) -> tuple[str, ...]:
     """The fields of SolverParameter that a policy reads."""
-    facts = registry.schedule.facts.get(policy, {})
+    facts = registry.schedule.records.get(policy, {})
     return tuple(dict.fromkeys(("base_lr", *facts.get("needs", ()), *facts.get("reads", ()))))
 
 
@@ -101,7 +101,7 @@ def too_large(settings: SolverSettings, max_iter: int) -> tuple[int, float] | No
 
 @schedule("fixed")
 def fixed(solver: pb.SolverParameter, iteration: int, max_iter: int) -> float:
-    """base_lr throughout."""
+    """base_lr in all iterations."""
     return solver.base_lr
 
 
@@ -125,7 +125,7 @@ def inv(solver: pb.SolverParameter, iteration: int, max_iter: int) -> float:
 
 @schedule("multistep", needs=("gamma", "stepvalue"), not_negative=("gamma",))
 def multistep(solver: pb.SolverParameter, iteration: int, max_iter: int) -> float:
-    """base_lr gamma^k, k growing by one at each stepvalue; at most by one an iteration (sgd_solver.cpp)."""
+    """base_lr gamma^k, where k increases by one at each stepvalue, at most once per iteration, as in Caffe's sgd_solver.cpp."""
     return solver.base_lr * solver.gamma ** current_step(solver, iteration)
 
 
@@ -155,5 +155,5 @@ def sigmoid(solver: pb.SolverParameter, iteration: int, max_iter: int) -> float:
 
 @schedule("cosine", reads=("min_lr",))
 def cosine(solver: pb.SolverParameter, iteration: int, max_iter: int) -> float:
-    """From base_lr to min_lr along half a cosine over max_iter (Loshchilov and Hutter 2017)."""
+    """Falls from base_lr to min_lr along half a cosine wave over max_iter (Loshchilov and Hutter 2017)."""
     return solver.min_lr + (solver.base_lr - solver.min_lr) * (1 + cos(pi * iteration / max_iter)) / 2

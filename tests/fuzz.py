@@ -20,8 +20,8 @@ from random import Random
 from types import FrameType
 
 from netc import registry
-from netc.compiler.diagnose import judged_job
-from netc.compiler.program import Program, program
+from netc.compiler import compilation
+from netc.compiler.program import Program, checked, program
 from netc.errors import NetcError
 from netc.spec import load
 from netc.spec.job import load_job
@@ -194,7 +194,7 @@ def read(path: Path, target: Program) -> str:
                 load(path)
                 load_weights(str(path), target.states, target.layer_blobs)
             else:
-                program(judged_job(str(path)), needs_solver=False)
+                checked(compilation.load(str(path)), needs_solver=False)
     except NetcError as e:
         assert str(e).startswith(str(path)), f"no place in: {str(e)[:300]}"
         return "refused"

@@ -78,12 +78,12 @@ class Run:
     @cached_property
     def states(self) -> dict[str, Node]:
         """The states that the net or its updates read, by name."""
-        return {n.attrs["name"]: n for n in Graph("", self._values, self.lowered.graph.updates).leaves("State")}
+        return {n.name: n for n in Graph("", self._values, self.lowered.graph.updates).leaves("State")}
 
     @property
     def carries(self) -> Arrays:
         """The states that one pass leaves to the next, at their start."""
-        return {n: s.attrs["start"]() for n, s in self.states.items() if s.attrs["kind"] == "carry"}
+        return {n: s.state.start() for n, s in self.states.items() if s.state.kind == "carry"}
 
     @property
     def _values(self) -> dict[str, Value]:
@@ -93,8 +93,8 @@ class Run:
         """The state that is blob number `blob` of a layer, which may be another layer's by its param's name; None if nothing reads it."""
         specs = next(other for other in self.lowered.net.layers if other.name == layer).param.param
         shared = specs[blob].name if blob < len(specs) else ""
-        found = [n for n in self.states.values() if (n.attrs["layer"], n.attrs["blob"]) == (layer, blob)]
-        found = found or [n for n in self.states.values() if shared and n.attrs["share_name"] == shared]
+        found = [n for n in self.states.values() if (n.state.layer, n.state.blob) == (layer, blob)]
+        found = found or [n for n in self.states.values() if shared and n.state.share_name == shared]
         return found[0] if found else None
 
     def recorded(self, arrays: Mapping[str, np.ndarray]) -> Arrays:
@@ -104,7 +104,7 @@ class Run:
             layer, _, blob = key.rpartition("_")
             node = self.owner(layer, int(blob))
             if node is not None:
-                found[node.attrs["name"]] = array.reshape(tuple(map(int, node.types[0].shape)))
+                found[node.name] = array.reshape(tuple(map(int, node.types[0].shape)))
         return found
 
     def run(
@@ -114,7 +114,7 @@ class Run:
         graph = Graph("case", dict(outputs), self.lowered.graph.updates if updates else {})
         session = Session(emit(graph, self.provider))
         feeds = {f"batch/{n}": a for n, a in inputs.items()} | {f"state/{n}": a for n, a in states.items()}
-        feeds |= {n.attrs["name"]: draw(n, 1, 0) for n in graph.leaves("Input") if n.attrs["name"].startswith("noise/")}
+        feeds |= {n.name: draw(n, 1, 0) for n in graph.leaves("Input") if n.name.startswith("noise/")}
         if self.lowered.net.sources:
             unfed = {k: v for k, v in self._values.items() if k.split("/")[0] not in inputs}
             feeds |= Feeder(self.lowered.net, Graph("", unfed), 0, ".")(0)
@@ -138,8 +138,8 @@ class Run:
             ends[end] = ends.get(end, 0) + seed.reshape(tuple(map(int, end.shape)))
         ends = {v: s if isinstance(s, float) else constant(np.asarray(s, np.float32)) for v, s in ends.items()}
         force = self.lowered.net.param.force_backward
-        learned = [p for p in self.lowered.parameters if force or p.node.attrs["lr_mult"]]
-        wanted = {f"dparam/{p.node.attrs['name']}": p for p in learned}
+        learned = [p for p in self.lowered.parameters if force or p.node.state.lr_mult]
+        wanted = {f"dparam/{p.node.name}": p for p in learned}
         blobs = {n: v[0] for n, v in self.lowered.versions.items() if v[0].dtype.kind == "f"}
         depends = self._backward_blobs({p.node for p in learned})
         wanted |= {f"dblob/{n}": v for n, v in blobs.items() if force or n in depends}
@@ -198,7 +198,7 @@ def check_gradients(case: Case, run: Run, states: Arrays, differs: Collection[st
     for key, expected in case.part("dparam_").items():
         layer, _, blob = key.rpartition("_")
         node = run.owner(layer, int(blob))
-        value = got.get(f"dparam/{node.attrs['name']}") if node is not None else None
+        value = got.get(f"dparam/{node.name}") if node is not None else None
         check(np.zeros_like(expected) if value is None else value.reshape(expected.shape), expected, f"the gradient of blob {key}")
 
 

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from netc import api
-from netc.data.named.dataset import unpacked
-from netc.data.named.images import MNIST, idx
+from netc.data.named.images import idx
+from netc.data.named.lookup import unpacked
 from netc.runtime.session import Session
 from tests.conftest import DATA, ROOT
+from tests.data.named.records import builtin
 from tests.small_nets import netc, write_small
 
 COMPONENTS = 30
@@ -37,11 +38,11 @@ def test_thirty_numbers_beat_thirty_principal_components(tmp_path, monkeypatch):
     monkeypatch.setenv("NETC_DATA", str(DATA))
     path = write_small(tmp_path, NET)
     assert netc("train", path, "--runs", tmp_path / "runs", "--zoo", tmp_path / "zoo").exit_code == 0
-    raw = idx(unpacked(MNIST, MNIST.files[2]))
+    raw = idx(unpacked(builtin("mnist"), builtin("mnist").files[2]))
     rows = raw.reshape(-1, 784) / np.float32(255)
     found = Session(tmp_path / "zoo/quick/1.0.0/model.onnx").run({"data": raw[:, None].astype(np.float32)})
     assert {n: a.shape for n, a in found.items()} == {"code": (10000, COMPONENTS), "reconstruction": (10000, 784)}
-    training = idx(unpacked(MNIST, MNIST.files[0]))[:20000].reshape(-1, 784) / np.float32(255)
+    training = idx(unpacked(builtin("mnist"), builtin("mnist").files[0]))[:20000].reshape(-1, 784) / np.float32(255)
     pca = decomposition.PCA(COMPONENTS, svd_solver="covariance_eigh").fit(training)
     of_net, of_pca = (((rows - made) ** 2).sum(1).mean() for made in (found["reconstruction"], pca.inverse_transform(pca.transform(rows))))
     assert of_pca == pytest.approx(13.9, abs=0.1)  # 13.87 in Hinton and Salakhutdinov (2006), of 60,000 rows
@@ -59,8 +60,7 @@ def test_what_the_net_files_share_and_give(name, shared):
     program = api.load(str(ROOT / f"nets/{name}.yaml"))
     lowered = program.train
     readers = {
-        p.node.attrs["name"]: {n.origin.layer for n in lowered.graph.nodes if p in n.inputs} | {p.node.attrs["layer"]}
-        for p in lowered.parameters
+        p.node.name: {n.origin.layer for n in lowered.graph.nodes if p in n.inputs} | {p.node.state.layer} for p in lowered.parameters
     }
     assert {n: len(layers) for n, layers in readers.items() if len(layers) > 1} == shared
     assert list(program.deploy[0].graph.outputs) == ["out/code", "out/reconstruction"]

@@ -34,7 +34,7 @@ def test_message(case, tmp_path, monkeypatch, request):
     def no_network(*_: object) -> None:
         raise DataError("no network")
 
-    monkeypatch.setattr("netc.data.named.dataset.download", no_network)
+    monkeypatch.setattr("netc.data.named.lookup.download", no_network)
     monkeypatch.chdir(tmp_path)
     now, path = said(case, tmp_path), FOLDER / f"{case}.txt"
     assert "Traceback" not in now

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netc.compiler.step import MOST_THREADS
-from netc.data.named.images import MNIST
+from netc.compiler.solver import MOST_THREADS
 from netc.errors import MAX_ERRORS, DataError, Diagnostic, NetcError, Place, SpecError, ZooError, near
+from tests.data.named.records import builtin, put
 from tests.small_nets import NET, netc, netc_process, write_small
 
 PROTOTXT = """\
@@ -219,8 +219,8 @@ def test_a_data_set_that_is_not_here_names_the_command_that_gets_it(tmp_path, mo
     def no_network(*_: object) -> None:
         raise DataError("no network")
 
-    monkeypatch.setattr("netc.data.named.dataset.download", no_network)
-    monkeypatch.setattr("netc.data.named.images.MNIST", replace(MNIST, package=None))
+    monkeypatch.setattr("netc.data.named.lookup.download", no_network)
+    put(monkeypatch, "mnist", replace(builtin("mnist"), package=None))
     path = write_small(tmp_path, NET.replace("small.npz", "mnist").replace(", test_fraction: 0.2", ""))
     result = netc(
         "train", path, "--no-publish", "--runs", tmp_path / "runs", NETC_DATA=str(tmp_path / "nowhere"), XDG_CACHE_HOME=str(tmp_path)

@@ -96,7 +96,7 @@ def trained(p: pb.SolverParameter, provider: str = "cpu") -> np.ndarray:
     """The same by netc's training graphs."""
     graphs = step_graphs(lower(resolve(parse_prototxt(NET))), SolverSettings.of(p))
     kinds = ["train"] if p.iter_size == 1 else ["gradient", "update"]
-    slots = {n.attrs["name"]: np.zeros(n.types[0].shape, np.float32) for n in getattr(graphs, kinds[-1]).leaves("State")}
+    slots = {n.name: np.zeros(n.types[0].shape, np.float32) for n in getattr(graphs, kinds[-1]).leaves("State")}
     states = States({f"state/{n}": a for n, a in (slots | {"ip.weight": W.astype(np.float32)}).items()})
     states.add({"grad/ip.weight": np.zeros(W.shape, np.float32)})
     steppers = [Stepper(Session(emit(getattr(graphs, kind), provider)), states) for kind in kinds]

@@ -27,7 +27,8 @@ def patterns(package: str) -> list[str]:
 
 
 def test_every_file_of_the_package_is_in_the_wheel() -> None:
-    data = [name.removeprefix("netc/") for name in tracked("netc") if not name.endswith((".py", *BUILT))]
+    names = [name for name in tracked("netc") if not name.rpartition("/")[2].startswith(".")]  # settings of editors and formatters
+    data = [name.removeprefix("netc/") for name in names if not name.endswith((".py", *BUILT))]
     assert [name for name in data if not any(fnmatch(name, p) and name.count("/") == p.count("/") for p in patterns("netc"))] == []
 
 
@@ -46,3 +47,10 @@ def test_the_sdist_holds_all_but_the_zoo() -> None:
     words = {word for line in (ROOT / "MANIFEST.in").read_text().splitlines() for word in line.split()[1:]}
     always = {"netc", "nets", "LICENSE", "MANIFEST.in", "README.md", "pyproject.toml", "setup.cfg", "setup.py"}
     assert {name.partition("/")[0] for name in tracked(".")} - words - always == {"model_zoo"}
+
+
+@pytest.mark.parametrize("name", ["netc/netc_pb2.py", "netc/netc_pb2.pyi", "netc/netc.desc", "netc/runtime/kernels.json.gz"])
+def test_generated_files_are_marked(name: str) -> None:
+    assert tracked(name) == [name]
+    done = subprocess.run(["git", "check-attr", "linguist-generated", name], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{name}: linguist-generated: set\n"

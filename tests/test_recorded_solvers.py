@@ -30,13 +30,13 @@ class Recorded:
     @property
     def blobs(self) -> dict[str, str]:
         """`<layer>_<blob>` to the name of the state, in the net's order; a shared one under each layer."""
-        states = {n: s.attrs for n, s in self.made.states.items() if s.attrs["kind"] != "slot"}
+        states = {n: s.state for n, s in self.made.states.items() if s.state.kind != "slot"}
         found = {}
         for layer in self.made.train_net.layers:
             for blob in range(sum(key.startswith(f"param_{layer.name}_") for key in self.case.arrays)):
-                own = [n for n, s in states.items() if (s["layer"], s["blob"]) == (layer.name, blob)]
+                own = [n for n, s in states.items() if (s.layer, s.blob) == (layer.name, blob)]
                 share = layer.param.param[blob].name if blob < len(layer.param.param) else ""
-                found[f"{layer.name}_{blob}"] = (own or [n for n, s in states.items() if share and s["share_name"] == share])[0]
+                found[f"{layer.name}_{blob}"] = (own or [n for n, s in states.items() if share and s.share_name == share])[0]
         return found
 
     def parameters(self, prefix: str) -> Arrays:
@@ -69,8 +69,8 @@ def train(recorded: Recorded) -> tuple[np.ndarray, dict[int, Arrays]]:
     """The loss of each iteration, and the states after some of them."""
     made, solver = recorded.made, recorded.made.job.solver
     states = States({f"state/{n}": a for n, a in (made.start() | recorded.parameters("param_")).items()})
-    sums = [n for n in made.steps.update.leaves("Input") if n.attrs["name"] != "lr"]
-    states.add({n.attrs["name"]: np.zeros(n.types[0].shape, np.float32) for n in sums})
+    sums = [n for n in made.steps.update.leaves("Input") if n.name != "lr"]
+    states.add({n.name: np.zeros(n.types[0].shape, np.float32) for n in sums})
     kinds = ["train"] if solver.iter_size == 1 else ["gradient", "update"]
     steppers = {kind: Stepper(Session(made.model(kind)), states) for kind in kinds}
     losses, after = [], {}

@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 
 from netc import api
-from netc.data.named import sequences
-from netc.data.named.dataset import unpacked
+from netc.data.named.lookup import unpacked
 from netc.errors import DataError
 from netc.graph import cost
 from tests.conftest import ROOT
+from tests.data.named.records import builtin
 from tests.small_nets import log, netc
 
 
 def series():
     try:
-        lines = unpacked(sequences.SUNSPOTS, sequences.SUNSPOTS.files[0]).decode().split()[1:]
+        lines = unpacked(builtin("sunspots"), builtin("sunspots").files[0]).decode().split()[1:]
     except DataError as e:
         pytest.skip(str(e))
     return np.array([float(line.split(",")[1]) for line in lines])

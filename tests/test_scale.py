@@ -10,7 +10,7 @@ import pytest
 from netc import registry
 from netc.commands import check, config, diff
 from netc.compiler import program
-from netc.compiler.diagnose import all_errors, judged_job
+from netc.compiler.compilation import Compilation, load
 from netc.report import net_drawing
 from netc.spec.changes import changes
 from netc.spec.convert import convert_job
@@ -97,7 +97,7 @@ def jobs(tmp_path: Any, texts: list[str]) -> list[Job]:
     found = []
     for k, text in enumerate(texts):
         (tmp_path / f"{k}.yaml").write_text(text)
-        found.append(judged_job(str(tmp_path / f"{k}.yaml")))
+        found.append(load(str(tmp_path / f"{k}.yaml")).job)
     return found
 
 
@@ -153,7 +153,7 @@ def test_other_commands(tmp_path: Any, command: str) -> None:
     work: dict[str, Callable[[Job], object]] = {
         "convert": lambda job: convert_job(job, str(tmp_path / "n.yaml"), False),
         "config": lambda job: list(config.lines(config.settings(job, None))),
-        "draw": lambda job: net_drawing.draw_command(job, None, str(tmp_path / "n.svg"), "layers"),
+        "draw": lambda job: net_drawing.draw_command(Compilation.of(job), None, str(tmp_path / "n.svg"), "layers"),
     }
     assert grows(tmp_path, [net("dense", k) for k in SIZES], work[command]) < 2.3
 
@@ -163,5 +163,5 @@ def test_errors(tmp_path: Any, shape: str) -> None:
     counts = []
     for k in SIZES:
         (tmp_path / "n.yaml").write_text(net(shape, k))
-        counts.append(lines(lambda: all_errors(read_job(str(tmp_path / "n.yaml")))))
+        counts.append(lines(lambda: Compilation.of(read_job(str(tmp_path / "n.yaml"))).all_errors()))
     assert growth(counts) < 2.5

@@ -9,9 +9,10 @@ import numpy as np
 from netc import netc_pb2 as pb
 from netc import registry, schedules
 from netc.caffe.net import Net
-from netc.caffe.state import dropped
+from netc.caffe.state import allows_python, dropped
 from netc.compiler.program import Program, program
 from netc.errors import SpecError
+from netc.graph.contract import GRAD, LR, NEXT, STATE
 from netc.runtime.session import Session
 from netc.spec.job import load_job
 from netc.spec.solver_settings import SolverSettings
@@ -28,7 +29,7 @@ class Solver:
 
     def __init__(self, solver_file: str):
         registry.load()
-        job = load_job(str(solver_file), dropped=dropped())
+        job = load_job(str(solver_file), dropped=dropped(), allow_python=allows_python())
         if self.type is not None and job.solver.type != self.type:
             raise SpecError(f"{solver_file}: the solver's type is {job.solver.type}; caffe.get_solver makes whichever it is")
         self._program: Program = program(job)
@@ -64,11 +65,11 @@ class Solver:
         last = self.param.max_iter or self.iter + 1
         self.lr = schedules.rate(SolverSettings.of(self.param), self.iter, last)
         states = {n: b.data for n, b in self.net._states.items()} | self._slots
-        feeds = {f"state/{n}": a for n, a in states.items()} | {"lr": np.asarray(self.lr, np.float32)}
-        feeds |= {f"grad/{n}": b.diff for n, b in self.net._states.items()}
+        feeds = STATE.named(states) | {LR: np.asarray(self.lr, np.float32)}
+        feeds |= {GRAD(n): b.diff for n, b in self.net._states.items()}
         results = self._update.run({n: a for n, a in feeds.items() if n in self._update.inputs})
         for name, array in results.items():
-            states[name.removeprefix("next/")][...] = array
+            states[NEXT.bare(name)][...] = array
         self.iter += 1
 
     def solve(self, resume_file: str | None = None) -> None:

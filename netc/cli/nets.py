@@ -7,7 +7,7 @@ import click
 
 from netc import terminal
 from netc.cli.group import main
-from netc.cli.options import job_of, note, options
+from netc.cli.options import allows_python, compilation_of, note, options
 
 if TYPE_CHECKING:
     from netc.spec.document import Dropped
@@ -61,8 +61,8 @@ def check(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], droppe
     from netc.compiler import program as contract
 
     provider, target, _ = choose_target("cpu", None)
-    job = job_of(net, overrides, plugins, dropped)
-    found = checking.report(contract.program(job, provider, needs_solver=False, target=target), everything)
+    made = compilation_of(net, overrides, plugins, dropped)
+    found = checking.report(contract.checked(made, provider, needs_solver=False, target=target), everything)
     if as_json:
         click.echo(json.dumps(checking.as_json(found), indent=1))
         return
@@ -86,8 +86,8 @@ def config(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropp
 
     from netc.commands import config as configuration
 
-    job = job_of(net, overrides, plugins, dropped)
-    before = job_of(net, (), plugins, dropped) if overrides else None
+    job = compilation_of(net, overrides, plugins, dropped).job
+    before = compilation_of(net, (), plugins, dropped).job if overrides else None
     found = configuration.settings(job, before)
     if as_json:
         click.echo(json.dumps(configuration.as_json(found), indent=1))
@@ -112,7 +112,7 @@ def diff(a: str, b: str, plugins: tuple[str, ...]) -> None:
     from netc.commands import diff as comparing
 
     registry.load(*plugins)
-    first, second = (comparing.side(name, note) for name in (a, b))
+    first, second = (comparing.side(name, note, allows_python()) for name in (a, b))
     found = list(comparing.differences(first, second))
     for line in found or ["alike"]:
         terminal.say(line)
@@ -145,7 +145,7 @@ def draw(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped
     """
     from netc.report.net_drawing import draw_command
 
-    click.echo(draw_command(job_of(net, overrides, plugins, dropped), phase, output, graph))
+    click.echo(draw_command(compilation_of(net, overrides, plugins, dropped), phase, output, graph))
 
 
 @main.command("compile")
@@ -166,7 +166,7 @@ def compile_(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dro
     from netc.compiler import program as contract
     from netc.compiler import step_files
 
-    program = contract.program(job_of(net, overrides, plugins, dropped), "cuda" if target == "cuda" else "cpu", target=target)
+    program = contract.checked(compilation_of(net, overrides, plugins, dropped), "cuda" if target == "cuda" else "cpu", target=target)
     for path in step_files.write(program, output, inline):
         click.echo(path)
 
@@ -193,8 +193,8 @@ def convert(source: str, weights: tuple[str, ...], overrides: tuple[str, ...], p
     from netc.commands.export import export_onnx
     from netc.spec.convert import convert_job
 
-    job = job_of(source, overrides, plugins, dropped)
-    text = export_onnx(job, weights, output) if output and output.endswith(".onnx") else convert_job(job, output, full)
+    made = compilation_of(source, overrides, plugins, dropped)
+    text = export_onnx(made, weights, output) if output and output.endswith(".onnx") else convert_job(made.job, output, full)
     terminal.document(text)
 
 

@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options that several commands share, and the compilation of the net that they name."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -8,6 +8,7 @@ import click
 from netc import terminal
 
 if TYPE_CHECKING:
+    from netc.compiler.compilation import Compilation
     from netc.spec.document import Dropped
 
 IGNORED = "netc.ignored"
@@ -74,14 +75,19 @@ def note(text: str) -> None:
     terminal.say(f"netc: {text}", err=True)
 
 
-def job_of(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped | None" = None) -> Any:
-    """Load plug-ins and read the job of a net file. Warnings, such as ignored fields, go to stderr."""
+def allows_python() -> bool:
+    """Whether --allow-python stands on the command line: nets may run the Python layers that they name."""
+    return bool(click.get_current_context().find_root().params["allow_python"])
+
+
+def compilation_of(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped | None" = None) -> "Compilation":
+    """Load plug-ins and begin to compile a net file. Warnings, such as ignored fields, go to stderr."""
     from netc import registry
-    from netc.compiler.diagnose import judged_job
+    from netc.compiler import compilation
     from netc.spec.document import NOTHING
 
     registry.load(*plugins)
-    job = judged_job(net_file(net), overrides, dropped or NOTHING)
-    for warning in job.warnings:
+    made = compilation.load(net_file(net), overrides, dropped or NOTHING, allows_python())
+    for warning in made.job.warnings:
         terminal.say(f"netc: {warning}", err=True)
-    return job
+    return made

@@ -8,7 +8,7 @@ import click
 
 from netc import terminal
 from netc.cli.group import main
-from netc.cli.options import job_of, net_file, options
+from netc.cli.options import allows_python, compilation_of, net_file, options
 
 if TYPE_CHECKING:
     from netc.spec.document import Dropped
@@ -64,9 +64,9 @@ def train(net: str | None, overrides: tuple[str, ...], plugins: tuple[str, ...],
     from netc.zoo.model_info import silence
 
     net, resume = _net_and_run(net, resume)
-    job = job_of(net, overrides, plugins, dropped)
+    made = compilation_of(net, overrides, plugins, dropped)
     if publish is None:
-        silent = [] if overrides else silence(job)
+        silent = [] if overrides else silence(made)
         publish = not overrides and not silent
         for line in [] if quiet else silent:
             terminal.say(f"netc: will not be published: {line}", err=True)
@@ -74,7 +74,7 @@ def train(net: str | None, overrides: tuple[str, ...], plugins: tuple[str, ...],
         provider=provider, target=target, threads=threads, runs=runs, zoo=zoo if publish else None, resume=resume, snapshot_file=snapshot,
         weights=weights, watch=watch, caffe_log=caffe_log, quiet=quiet, as_json=as_json, key=sign, allow_changed=allow_changed,
     )  # fmt: skip
-    reason = train_command(job, asked)
+    reason = train_command(made, asked)
     if reason in ("SIGINT", "SIGTERM"):
         sys.exit(130 if reason == "SIGINT" else 143)
 
@@ -107,9 +107,8 @@ def verify_resume(ctx: click.Context, net: str, overrides: tuple[str, ...], plug
     from netc.commands.verify_resume import Recipe
     from netc.commands.verify_resume import verify_resume as verify
 
-    python = bool(ctx.find_root().params["allow_python"])
     equal = False
-    for said in verify(Recipe(net_file(net), overrides, plugins, dropped, python, provider, target, threads), iterations, seed):
+    for said in verify(Recipe(net_file(net), overrides, plugins, dropped, allows_python(), provider, target, threads), iterations, seed):
         if isinstance(said, bool):
             equal = said
         else:
@@ -144,8 +143,8 @@ def test(net: str | None, model: str | None, overrides: tuple[str, ...], plugins
 
     if not net and not model or net and model:
         raise click.UsageError("give the net once: netc test NET, or netc test --model NET")
-    job = job_of(net or model or "", overrides, plugins, dropped)
-    scores = test_command(job, provider, threads, weights, iterations, lambda text: terminal.say(f"netc: {text}", err=True))
+    made = compilation_of(net or model or "", overrides, plugins, dropped)
+    scores = test_command(made, provider, threads, weights, iterations, lambda text: terminal.say(f"netc: {text}", err=True))
     for name, value in scores.items():
         numbers = [value] if isinstance(value, float) else value
         terminal.say(f"{name}: {' '.join('-' if v is None else f'{v:.6g}' for v in numbers)}")
@@ -167,7 +166,7 @@ def time_(
     """
     from netc.commands.time import table, time_command
 
-    found = time_command(job_of(net, overrides, plugins, dropped), provider, threads, iterations)
+    found = time_command(compilation_of(net, overrides, plugins, dropped), provider, threads, iterations)
     for line in table(found):
         terminal.say(line)
 
@@ -272,5 +271,5 @@ def extract_features(net: str, overrides: tuple[str, ...], plugins: tuple[str, .
     """
     from netc.commands.features import features_command
 
-    job = job_of(net, overrides, plugins, dropped)
-    click.echo(features_command(job, provider, threads, weights, blobs.split(","), iterations, output))
+    made = compilation_of(net, overrides, plugins, dropped)
+    click.echo(features_command(made, provider, threads, weights, blobs.split(","), iterations, output))

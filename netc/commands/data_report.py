@@ -12,8 +12,8 @@ from netc import netc_pb2 as pb
 from netc.compiler.lower import Lowered
 from netc.compiler.program import Program
 from netc.errors import DataError, Diagnostic, NetcError
-from netc.layers.context import BATCH
-from netc.net.resolve import TEST, TRAIN, VALIDATION, Layer
+from netc.graph.contract import BATCH
+from netc.net.model import TEST, TRAIN, VALIDATION, Layer
 from netc.net.variants import inputs_of
 from netc.random import permutation
 from netc.training.labels import Checks
@@ -91,7 +91,9 @@ def look(program: Program, everything: bool) -> Iterator[Seen | DataError]:
 
 
 def _seen(layer: Layer, phase: str, program: Program, everything: bool, lowered: Lowered) -> Seen:
-    source = data.open(_plain(layer.param) if everything else layer.param, phase, program.seed, program.job.base)
+    assert layer.reader is not None
+    reader = layer.reader.in_phase(phase)
+    source = (reader.read_by(_plain(layer.param)) if everything else reader).source()
     inputs = inputs_of(lowered.net)[layer.name] or (0,)
     label = next((k for k in range(1, len(source.description.tops)) if k not in inputs), 1)
     seen = Seen(layer, phase, inputs, label, of=source.rows, stored=source.bytes_kept)
@@ -106,7 +108,7 @@ def _seen(layer: Layer, phase: str, program: Program, everything: bool, lowered:
             continue
         rows_first = [np.moveaxis(a, axis, 0)[: wanted - seen.rows] for a, axis in zip(arrays, axes, strict=True)]
         seen.add(tuple(rows_first), everything)
-        fed = {BATCH + n: np.moveaxis(a, 0, axis) for n, a, axis in zip(layer.tops, rows_first, axes, strict=False)}
+        fed = {BATCH(n): np.moveaxis(a, 0, axis) for n, a, axis in zip(layer.tops, rows_first, axes, strict=False)}
         checks.look(fed, k)
         checks.look_for_nan(fed, k)
     if seen.labels and source.rows and seen.rows < source.rows:

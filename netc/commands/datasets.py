@@ -3,24 +3,20 @@
 from collections.abc import Iterator, Sequence
 
 from netc import registry
-from netc.data.named.dataset import DataSet, found, unpacked
+from netc.data.named import catalogue
+from netc.data.named.dataset import DataSet
+from netc.data.named.lookup import found, unpacked
 from netc.errors import DataError, SpecError, UnavailableError, near
 
 
 def listed() -> Iterator[tuple[str, str, str, str, str]]:
     """(name, what it is, size, licence, where it is or how it comes) of every data set."""
     for name in sorted(registry.dataset):
-        record, what = record_of(name), summary(name)
+        record, what = catalogue.record(name), summary(name)
         if record is None:
             yield name, what, "", "", "a plug-in's"
         else:
             yield name, what, _size(record.download_size), record.licence, where(record)
-
-
-def record_of(name: str) -> DataSet | None:
-    """The record of a data set; None where a plug-in keeps none."""
-    record = registry.dataset.facts[name].get("record")
-    return record if isinstance(record, DataSet) else None
 
 
 def summary(name: str) -> str:
@@ -45,7 +41,7 @@ def fetch(names: Sequence[str]) -> Iterator[str]:
         raise SpecError(*unknown)
     errors, unavailable = [], True
     for name in names:
-        record = record_of(name)
+        record = catalogue.record(name)
         if record is None:
             errors.append(f"{name}: comes from a plug-in, which gets it itself")
             unavailable = False

@@ -7,7 +7,7 @@ from pathlib import Path
 from netc.commands.check import Row, parameter_count, rows
 from netc.commands.config import settings
 from netc.compiler import program as contract
-from netc.compiler.diagnose import judged_job
+from netc.compiler.compilation import load
 from netc.errors import NetcError, SpecError, UnknownModelError, ZooError
 from netc.spec import shipped
 from netc.spec.loader import BINARY, PROTOTXT, YAML
@@ -30,17 +30,17 @@ class Side:
     why: str = ""
 
 
-def side(name: str, say: Callable[[str], None]) -> Side:
+def side(name: str, say: Callable[[str], None], allow_python: bool = False) -> Side:
     """The net of a file, of a run's or a published model's folder, of a model in the zoo, or one that comes with netc.
 
     `say` gets a sentence if a shipped net is copied. SpecError if there is no such net.
     """
-    job = judged_job(_file(name, say))
-    found = settings(job)
+    made = load(_file(name, say), allow_python=allow_python)
+    job, found = made.job, settings(made.job)
     values = {s.path: s.value for s in found if s.path not in FILES}
     layers = {x.name: x.type for net in (job.train, *job.tests) for x in net.message.layer}
     try:
-        program = contract.program(job, needs_solver=False)
+        program = contract.checked(made, needs_solver=False)
     except NetcError as e:
         return Side(name, values, layers, {}, None, str(e).splitlines()[0])
     return Side(name, values, layers, {r.name: r for r in rows(program)}, parameter_count(program))

@@ -6,29 +6,29 @@ from pathlib import Path
 import numpy as np
 
 from netc.commands.program import known_rows, weights_files
+from netc.compiler.compilation import Compilation
 from netc.compiler.program import Program
 from netc.errors import Diagnostic, Place, RunError, SnapshotError, SpecError
 from netc.files import replace_file
 from netc.layers.context import dims
-from netc.spec.job import Job
 from netc.training.weights import load_weights
 
 
-def export_onnx(job: Job, weights: Sequence[str], output: str) -> str:
+def export_onnx(compilation: Compilation, weights: Sequence[str], output: str) -> str:
     """Write the net for use, its weights inside; returns what to say about it.
 
     The batch is symbolic, and so are height and width of a fully convolutional net. SnapshotError if a parameter of the net
     is in none of the files.
     """
-    made = Program(job.with_learned(known_rows(weights)))
+    made = Program(compilation.with_learned(known_rows(weights)))
     lowered, _ = made.deploy
-    states = {n.attrs["name"]: n for n in lowered.graph.leaves("State") if n.attrs["kind"] in ("parameter", "statistic")}
+    states = {n.name: n for n in lowered.graph.leaves("State") if n.state.is_weight}
     if states and not weights:
-        raise SpecError(Diagnostic(Place(job.train.path), "a net as ONNX needs its weights: netc convert NET WEIGHTS -o model.onnx"))
+        raise SpecError(Diagnostic(Place(made.job.train.path), "a net as ONNX needs its weights: netc convert NET WEIGHTS -o model.onnx"))
     found: dict[str, np.ndarray] = {}
     for name in weights_files(weights):
         found |= load_weights(name, states, lowered.layer_blobs)
-    missing = sorted({s.attrs["layer"] for n, s in states.items() if n not in found})
+    missing = sorted({s.state.layer for n, s in states.items() if n not in found})
     if missing:
         text = f"layer{'s' if len(missing) > 1 else ''} {', '.join(missing[:8])}{', ...' if len(missing) > 8 else ''}"
         raise SnapshotError(f"{', '.join(weights)}: no weights for {text}; they are matched by the layer's name")

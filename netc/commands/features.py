@@ -6,16 +6,17 @@ import numpy as np
 
 from netc import netc_pb2 as pb
 from netc.commands.program import compiled_program, known_rows, loaded_weights
+from netc.compiler.compilation import Compilation
 from netc.data.datum import to_datum
 from netc.data.sources.lmdb import write_datums
 from netc.errors import SpecError, near
 from netc.formats.by_suffix import form, put
+from netc.graph.contract import STATE
 from netc.graph.emit import emit
 from netc.graph.ir import Graph
 from netc.graph.passes import simplify
 from netc.predict.results import encoded
 from netc.runtime.session import Session
-from netc.spec.job import Job
 from netc.training.feed import Feeder
 
 FILES, SEVERAL = (".npz", ".npy", ".csv", ".tsv"), (".npz", ".csv", ".tsv")  # forms; those that hold several blobs
@@ -23,22 +24,22 @@ FORMS = (*FILES, ".lmdb", "")
 
 
 def features_command(
-    job: Job, provider: str, threads: int | None, weights: Sequence[str], blobs: Sequence[str], iterations: int | None, output: str
+    made: Compilation, provider: str, threads: int | None, weights: Sequence[str], blobs: Sequence[str], iterations: int | None, output: str
 ) -> str:
     """Write the blobs' rows into `output`, in the form of its suffix; returns what to say about it. SpecError if there is no such blob."""
     suffix = form(output, FORMS, "features")
     if suffix not in SEVERAL and len(blobs) > 1:
         kind = suffix if suffix in FILES else "an LMDB"
         raise SpecError(f"{output}: {kind} holds one blob; give a .npz file for {len(blobs)}")
-    program, threads, _ = compiled_program(job.with_learned(known_rows(weights)), provider, None, threads, needs_solver=False)
-    lowered, _ = program.test
+    program, threads, _ = compiled_program(made.with_learned(known_rows(weights)), provider, None, threads, needs_solver=False)
+    job, (lowered, _) = program.job, program.test
     unknown = [f"the test net has no blob {name!r}. {near(name, lowered.versions)}" for name in blobs if name not in lowered.versions]
     if unknown:
         raise SpecError(*unknown)
     graph = simplify(Graph(job.name, {name: lowered.versions[name][-1] for name in blobs}))
     session = Session(emit(graph, program.provider), program.provider, threads)
     feeder = Feeder(program.test_net, graph, program.seed, job.base)
-    states = {f"state/{n}": a for n, a in (program.start() | loaded_weights(program, weights)).items()}
+    states = STATE.named(program.start() | loaded_weights(program, weights))
     states = {n: a for n, a in states.items() if n in session.inputs}
     batches = (session.run(feeder(k) | states) for k in range(iterations or feeder.batches or 1))
     if suffix in FILES:

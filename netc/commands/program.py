@@ -7,25 +7,25 @@ from typing import Any
 import numpy as np
 
 from netc import zoo
-from netc.compiler import program as contract
-from netc.compiler.program import Program
+from netc.compiler.compilation import Compilation
+from netc.compiler.program import Program, checked
 from netc.data import Learned
 from netc.errors import ProviderError, SnapshotError, SpecError, ZooError
 from netc.runtime import native, snapshot
 from netc.runtime.session import choose_provider, threads_for
-from netc.spec.job import Job
 from netc.training.weights import CAFFE, found_weights, state_of
 
 START = "start.safetensors"  # the weights of a published model
 
 
 def compiled_program(
-    job: Job, provider: str, target: str | None, threads: int | None, needs_solver: bool = True
+    made: Compilation, provider: str, target: str | None, threads: int | None, needs_solver: bool = True
 ) -> tuple[Program, int, str]:
     """The checked program, its threads, and why it runs where it does."""
+    job = made.job
     asks_for_cpu = job.solver.HasField("solver_mode") and job.solver.solver_mode == job.solver.CPU
     chosen, target, why = choose_target("cpu" if asks_for_cpu and provider == "auto" and target != "cuda" else provider, target)
-    program = contract.program(job, chosen, needs_solver, target)
+    program = checked(made, chosen, needs_solver, target)
     return program, threads or job.solver.threads or threads_for(program.multiply_adds()), why
 
 
@@ -112,7 +112,7 @@ def reads_anew(program: Program, files: Sequence[str]) -> bool:
     for layer in program.train_net.layers:
         if not blobs.intersection(layer.bottoms):
             continue
-        own = [state_of(blob).attrs["name"] for blob in program.train.layer_blobs.get(layer.name, ())]
+        own = [state_of(blob).name for blob in program.train.layer_blobs.get(layer.name, ())]
         if any(name in taken for name in own):
             return False
         if not own:

@@ -16,13 +16,12 @@ import numpy as np
 
 from netc import terminal
 from netc.commands.program import compiled_program
+from netc.compiler.compilation import Compilation
 from netc.compiler.program import Program
-from netc.compiler.step import GRAD
+from netc.graph.contract import GRAD, LR, NOISE, STATE
 from netc.graph.ir import Graph
-from netc.layers.context import NOISE
 from netc.runtime.chain import Chain, open_graph
 from netc.runtime.session import Session, States, Stepper
-from netc.spec.job import Job
 from netc.training.feed import Feeder, Feeds, draw
 
 PARTS = ("forward", "backward", "update")
@@ -40,9 +39,9 @@ class Times:
     profiled: float
 
 
-def time_command(job: Job, provider: str, threads: int | None, iterations: int) -> Times:
+def time_command(made: Compilation, provider: str, threads: int | None, iterations: int) -> Times:
     """Milliseconds of each layer on one batch of the training data."""
-    program, threads, _ = compiled_program(job, provider, None, threads, needs_solver=False)
+    program, threads, _ = compiled_program(made, provider, None, threads, needs_solver=False)
     return time_layers(program, iterations, threads)
 
 
@@ -53,9 +52,9 @@ def time_layers(program: Program, iterations: int, threads: int) -> Times:
     kernel are expanded, so that every node has its layer's name.
     """
     graph = program.graph("train" if program.trains else "gradient" if program.train.loss is not None else "forward")
-    feeds = _feeds(program, graph) | {"lr": np.asarray(0.0, np.float32)}
-    sums = {n: a for n, a in feeds.items() if n.startswith(GRAD)}
-    start = sums | {f"state/{n}": a for n, a in program.start().items()}
+    feeds = _feeds(program, graph) | {LR: np.asarray(0.0, np.float32)}
+    sums = {n: a for n, a in feeds.items() if n in GRAD}
+    start = sums | STATE.named(program.start())
 
     def measured(**options: Any) -> tuple[Session | Chain, float]:
         session = open_graph(graph, program.provider, threads, program.kernels, **options)
@@ -76,10 +75,10 @@ def time_layers(program: Program, iterations: int, threads: int) -> Times:
 
 def _feeds(program: Program, graph: Graph) -> Feeds:
     """The first batch of the net's sources, or zeros where its inputs are for a program to feed; zeros for sums of gradients."""
-    inputs = {n.attrs["name"]: n for n in graph.leaves("Input")}
+    inputs = {n.name: n for n in graph.leaves("Input")}
     net = program.train_net
     feeds = Feeder(net, graph, program.seed, program.job.base)(0) if net.feeds_itself else {}
-    feeds |= {n: draw(node, program.seed, 0) for n, node in inputs.items() if n.startswith(NOISE) and n not in feeds}
+    feeds |= {n: draw(node, program.seed, 0) for n, node in inputs.items() if n in NOISE and n not in feeds}
     unfed = {n: node.types[0] for n, node in inputs.items() if n not in feeds}
     return feeds | {n: np.zeros(tuple(map(int, t.shape)), t.dtype) for n, t in unfed.items()}
 

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import replace
 from pathlib import Path
 
 from netc import data
@@ -12,15 +11,14 @@ from netc.commands.options import TrainOptions
 from netc.commands.program import as_learned, compiled_program, known_rows, reads_anew
 from netc.commands.report import recorder
 from netc.commands.start import Begun, begun_run, new_trainer, resumed_trainer
+from netc.compiler.compilation import Compilation
 from netc.compiler.program import Program
-from netc.compiler.step import replaced
 from netc.errors import RunError, SpecError
-from netc.graph.cost import size
+from netc.graph.multiply_adds import size
 from netc.report.caffe_log import CaffeLog
 from netc.report.progress import progress
 from netc.report.recorder import Recorder
 from netc.report.screen import Screen, screen, steady
-from netc.spec.job import Job
 from netc.training.events import Event, Finished
 from netc.training.failure import with_way_on
 from netc.training.saturation import Stuck
@@ -32,20 +30,21 @@ from netc.zoo.release import check_target
 Follower = Callable[[Event], None]
 
 
-def train_command(job: Job, options: TrainOptions, shown: Screen | None = None, told: Sequence[Follower] = ()) -> str:
+def train_command(made: Compilation, options: TrainOptions, shown: Screen | None = None, told: Sequence[Follower] = ()) -> str:
     """Train to the end and publish. Returns why the run ended: see `events.Finished`. `told` are followers beside its own."""
     options.check()
     shown = shown or screen(options.quiet, options.as_json)
     if options.zoo is not None:
-        check_target(options.zoo, job, options.key)
+        check_target(options.zoo, made, options.key)
+    job = made.job
     asked = options.watch or job.solver.debug_info or job.train.message.debug_info
     if asked and not job.solver.watch_interval:
-        job = replace(job, solver=replaced(job.solver, watch_interval=job.settings.display))
+        made = made.with_solver(watch_interval=job.settings.display)
     with ExitStack() as stack:
         begun = begun_run(job, options, stack) if options.resume is not None else None
         if begun and job.draws_seed:
-            job = job.with_seed(noted(begun.found).seed)
-        program, threads, why = _compiled(job, options, begun)
+            made = Compilation.of(made.job.with_seed(noted(begun.found).seed))
+        program, threads, why = _compiled(made, options, begun)
         if begun:
             trainer = resumed_trainer(program, threads, begun, options.allow_changed, shown)
         else:
@@ -59,23 +58,23 @@ def train_command(job: Job, options: TrainOptions, shown: Screen | None = None, 
     return finished.reason
 
 
-def _compiled(job: Job, options: TrainOptions, begun: Begun | None) -> tuple[Program, int, str]:
+def _compiled(made: Compilation, options: TrainOptions, begun: Begun | None) -> tuple[Program, int, str]:
     """The program, which reads its rows as those were read that its start was learned from."""
     where = options.provider, options.target, options.threads
     if begun:
-        return compiled_program(job.with_learned(as_learned(noted(begun.found).rows, begun.found.path)), *where)
+        return compiled_program(made.with_learned(as_learned(noted(begun.found).rows, begun.found.path)), *where)
     if options.snapshot_file:
         own = [options.snapshot_file] if Path(options.snapshot_file).suffix == ".safetensors" else []
-        return compiled_program(job.with_learned(known_rows(own)), *where)
-    files = [*job.solver.weights, *options.weights]
+        return compiled_program(made.with_learned(known_rows(own)), *where)
+    files = [*made.job.solver.weights, *options.weights]
     learned = {top: known.for_training() for top, known in known_rows(files).items()}
     try:
-        return compiled_program(job.with_learned(learned), *where)
+        return compiled_program(made.with_learned(learned), *where)
     except SpecError:
         with suppress(SpecError):
-            made = compiled_program(job, *where) if learned else None
-            if made and reads_anew(made[0], files):
-                return made
+            found = compiled_program(made, *where) if learned else None
+            if found and reads_anew(found[0], files):
+                return found
         raise
 
 

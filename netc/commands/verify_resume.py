@@ -22,8 +22,8 @@ from netc import registry
 from netc.commands.options import TrainOptions
 from netc.commands.program import compiled_program
 from netc.commands.train import Follower, train_command
+from netc.compiler.compilation import Compilation
 from netc.errors import NetcError, RunError, SpecError
-from netc.layers.python import allow_python
 from netc.runtime import snapshot
 from netc.spec.document import NOTHING, Dropped
 from netc.spec.job import Job, load_job
@@ -50,7 +50,7 @@ class Recipe:
     def job(self) -> Job:
         """The job, plug-ins loaded."""
         registry.load(*self.plugins)
-        return load_job(self.net, self.overrides, self.dropped)
+        return load_job(self.net, self.overrides, self.dropped, self.allow_python)
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def verify_resume(recipe: Recipe, iterations: int, seed: int) -> Iterator[str | 
     if iterations < LEAST:
         raise SpecError(f"{iterations} iterations are too few to stop in the middle of; {LEAST} at least")
     job = recipe.job()
-    compiled_program(job, recipe.provider, recipe.target, recipe.threads)  # says what is wrong before a process is started
+    compiled_program(Compilation.of(job), recipe.provider, recipe.target, recipe.threads)  # says what is wrong before a process is started
     recipe = replace(recipe, overrides=(*recipe.overrides, *_short(job, iterations)))
     luck, total = random.Random(seed), iterations * (1 + len(job.solver.pretrain))
     with tempfile.TemporaryDirectory() as folder:
@@ -91,8 +91,6 @@ def child(text: str) -> int:
     """A run in a process of its own, from the JSON of its recipe, its folder, and when to stop it by which signal."""
     said = json.loads(text)
     recipe = _recipe(said["recipe"])
-    if recipe.allow_python:
-        allow_python()
     options = TrainOptions(
         provider=recipe.provider, target=recipe.target, threads=recipe.threads, runs=said["runs"],
         resume="" if said["resume"] else None, quiet=True,
@@ -107,7 +105,7 @@ def child(text: str) -> int:
 
     told: list[Follower] = [stop] if said["at"] else []
     try:
-        train_command(recipe.job(), options, told=told)
+        train_command(Compilation.of(recipe.job()), options, told=told)
     except NetcError as e:
         print(e, file=sys.stderr)
         return e.exit_code

@@ -73,7 +73,7 @@ def fingerprint(graph: Graph) -> str:
 
     for node in nodes:
         types = [(t.dtype.str, t.shape) for t in node.types]
-        digest.update(repr((node.key, [reference(v) for v in node.inputs], types, list(_attributes(node)))).encode())
+        digest.update(repr((node.key, node.name, [reference(v) for v in node.inputs], types, list(_attributes(node)))).encode())
     ends = [(name, reference(value)) for name, value in graph.outputs.items()]
     digest.update(repr((ends, [(reference(old), reference(new)) for old, new in graph.updates.items()])).encode())
     return digest.hexdigest()
@@ -146,7 +146,7 @@ def _touched(path: Path) -> float:
 
 def _sources() -> list[Path]:
     """The source files that have a say in a model: netc's modules, and those of everything that is registered."""
-    own = Path(__file__).parent.rglob("*.py")
+    own = Path(__file__).parents[1].rglob("*.py")
     tables = (registry.layer, registry.training_op, registry.body, registry.gradient, registry.optimizer)
     others = {inspect.unwrap(f).__code__.co_filename for table in tables for f in table.values()}
     return sorted({*own, *(path for path in map(Path, others) if path.is_file())})

@@ -1,33 +1,12 @@
-"""All that is wrong with a job at once: its texts, and what can be judged of its nets and its solver in spite of them."""
+"""What can be wrong with the nets of a job beside each other: data layers whose rows part, weights of two widths."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 
-from netc.compiler.lower import Lowered, lower_judged
-from netc.compiler.step import solver_errors
-from netc.data import Known
+from netc.compiler.lower import Lowered
 from netc.data.settings import keeps_caffes_order, shuffles
-from netc.errors import Diagnostic, Place, SpecError
+from netc.errors import Diagnostic
 from netc.layers.context import dims
-from netc.net.resolve import TEST, TRAIN, Layer, Net, judged, resolve
-from netc.spec.document import NOTHING, Dropped
-from netc.spec.job import Job, read_job
-
-
-def judged_job(path: str, overrides: Sequence[str] = (), dropped: Dropped = NOTHING) -> Job:
-    """`load_job`, whose SpecError lists what is wrong with the nets and the solver too, as far as the texts let that be judged."""
-    job = read_job(path, overrides, dropped)
-    if job.errors:
-        raise SpecError(*all_errors(job))
-    return job
-
-
-def all_errors(job: Job) -> list[Diagnostic]:
-    """What is wrong with the texts of a job, and with its nets and its solver as far as these can be judged nevertheless."""
-    document, at = job.solver_at
-    read = job.solver.ListFields() and not document.is_broken(*at) and (at or not document.errors)
-    found = [*job.errors, *net_errors(job), *(solver_errors(job) if read else ())]
-    files = list(dict.fromkeys(d.place.file if d.place else "" for d in found))
-    return sorted(found, key=lambda d: (files.index(d.place.file if d.place else ""), d.position))
+from netc.net.model import TEST, Layer, Net
 
 
 def source_errors(net: Net, counted: bool) -> list[Diagnostic]:
@@ -44,7 +23,7 @@ def _mixed(net: Net, ended: dict[str, Layer]) -> Iterator[Diagnostic]:
     for layer in net.layers:
         below = [made_of.get(b, frozenset()) for b in layer.bottoms]
         made_of |= dict.fromkeys(layer.tops, frozenset().union(*below, {layer.name} & ended.keys()))
-        if not layer.type.endswith("Loss") or len(below) < 2 or not below[0] or not below[-1] or below[0] & below[-1]:
+        if not layer.kind.loss or len(below) < 2 or not below[0] or not below[-1] or below[0] & below[-1]:
             continue
         a, b = ended[min(below[0])], ended[min(below[-1])]
         shuffled = [x.name for x in (a, b) if shuffles(x.param)]
@@ -94,39 +73,3 @@ def _difference(train: Lowered, test: Lowered, learning: Layer, testing: Layer) 
 def _made(lowered: Lowered, layer: Layer) -> str:
     shapes = ", ".join(f"{name} {dims(value.shape)}" for name, value in zip(layer.tops, lowered.layer_tops[layer.name], strict=False))
     return f"layer {layer.name!r} ({layer.at()}) with {shapes}"
-
-
-def net_errors(job: Job) -> list[Diagnostic]:
-    """What is wrong with the nets of a job: names, blobs, sources and shapes. A layer of several nets is named once."""
-    found: dict[Place | None, list[Diagnostic]] = {}
-    nets: list[Lowered | None] = []
-    learned = job.learned
-    for phase, number in ((TRAIN, 0), *((TEST, k) for k in range(len(job.tests)))):
-        document = job.net(phase, number)
-        net, wrong = judged(document, phase, *job.state(phase, number), base=job.base, learned=learned)
-        learned = {**learned, **net.learned} if phase == TRAIN else learned
-        places = {f.place for f in (*job.errors, *wrong)}
-        wrong += source_errors(net, bool(job.solver.test_iter))
-        lowered, misfits = lower_judged(net)
-        wrong += [f for f in misfits if f.place not in places]
-        nets.append(lowered)
-        if nets[0] is not None and lowered is not None:
-            wrong += width_errors(nets[0], lowered)
-        new: dict[Place | None, list[Diagnostic]] = {}
-        for diagnostic in wrong:
-            if diagnostic.place not in found:
-                new.setdefault(diagnostic.place, []).append(diagnostic)
-        found |= new
-    return [f for errors in found.values() for f in errors]
-
-
-def net_of(job: Job, phase: str = TRAIN, stages: Iterable[str] | None = None, level: int | None = None) -> Net:
-    """The net of a job in `phase`, for testing with the columns and classes of the rows for training; by default the job's own state."""
-    learned = learned_of(job) if phase != TRAIN else job.learned
-    return resolve(job.net(phase), phase, *(job.state(phase) if stages is None else (stages, level)), job.base, learned)
-
-
-def learned_of(job: Job) -> Known:
-    """What the nets that test a job must find in their rows, as far as its training rows can be read."""
-    net, _ = judged(job.net(TRAIN), TRAIN, *job.state(TRAIN), job.base, job.learned)
-    return {**job.learned, **net.learned}

@@ -5,14 +5,13 @@ from dataclasses import dataclass, field, replace
 
 from netc import registry
 from netc.errors import Diagnostic, NetcError, ShapeError, SpecError
+from netc.graph.contract import GUARD, LOSS, NOISE, OUT
 from netc.graph.ir import HOST, Graph, Value, op, origin, stop, toposort
 from netc.graph.tensor_type import Dim
-from netc.layers.context import NOISE, Context, dims
+from netc.layers.context import Context, dims
 from netc.layers.domain import Domain
-from netc.net.resolve import BROKEN, DEPLOY, TRAIN, Layer, Net
+from netc.net.model import BROKEN, DEPLOY, TRAIN, Layer, Net
 
-OUT = "out/"
-GUARD = "guard/"  # of a bottom that hangs on states: how many of its values are outside its domain, and the largest of them
 SYMBOLIC = "N"
 TIME = "T"
 MOST_STEPS = 12  # of the way to a layer that an error shows
@@ -59,7 +58,7 @@ class Lowered:
     @property
     def loss(self) -> Value | None:
         """The weighted sum of all losses, a scalar; None for a net without one."""
-        return self.graph.outputs.get("loss")
+        return self.graph.outputs.get(LOSS)
 
 
 def lower(net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim | None = None, owned: Mapping[str, Value] | None = None) -> Lowered:
@@ -114,7 +113,7 @@ def lower_judged(
     if errors or broken:
         return None, errors
     graph = _graph(net, versions, losses, sinks, updates)
-    parameters = tuple(s for s in states.values() if s.node.attrs["kind"] == "parameter")
+    parameters = tuple(s for s in states.values() if s.node.state.kind == "parameter")
     return Lowered(net, graph, versions, parameters, tops_of, blobs_of, tuple(readings)), []
 
 
@@ -122,10 +121,10 @@ def _graph(
     net: Net, versions: Mapping[str, tuple[Value, ...]], losses: list[Value], sinks: Mapping[str, Value], updates: Mapping[Value, Value]
 ) -> Graph:
     """What a run of the net gives, and the states that it moves: all of them in training, else what one batch leaves to the next."""
-    outputs = {OUT + name: versions[name][-1] for name in net.outputs}
+    outputs = {OUT(name): versions[name][-1] for name in net.outputs}
     if losses and net.phase != DEPLOY:
-        outputs = {"loss": sum(losses[1:], losses[0]), **outputs}
-    kept = {s: v for s, v in updates.items() if net.phase == TRAIN or s.node.attrs["kind"] == "carry"}
+        outputs = {LOSS: sum(losses[1:], losses[0]), **outputs}
+    kept = {s: v for s, v in updates.items() if net.phase == TRAIN or s.node.state.kind == "carry"}
     return Graph(net.name, {**outputs, **sinks}, kept)
 
 
@@ -172,15 +171,15 @@ def _run(ctx: Context, bottoms: list[Value], force: bool) -> tuple[Value, ...]:
 
 def _readings(ctx: Context, bottoms: list[Value]) -> list[Reading]:
     """The bottom of a layer that has a domain. Where it hangs on states or noise, only the run itself can look at it."""
-    reads = ctx.layer.facts.get("reads")
+    reads = ctx.layer.kind.reads
     if reads is None or reads.bottom >= len(bottoms) or ctx.phase == DEPLOY:
         return []
     found = reads.domain(ctx.layer, bottoms, ctx.blobs)
     if found is None:
         return []
     value, guard = stop(bottoms[reads.bottom]), ""
-    if any(n.key == ("netc", "State") or n.domain == HOST or n.attrs.get("name", "").startswith(NOISE) for n in toposort([value])):
-        guard = f"{GUARD}{ctx.layer.name}"
+    if any(n.key == ("netc", "State") or n.domain == HOST or n.name in NOISE for n in toposort([value])):
+        guard = GUARD(ctx.layer.name)
         ctx.sinks[guard] = found.outside(value)
     return [Reading(ctx.layer, reads.bottom, value, found, guard)]
 

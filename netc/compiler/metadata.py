@@ -8,8 +8,10 @@ from netc import random
 from netc.compiler.lower import SYMBOLIC
 from netc.errors import Diagnostic
 from netc.fillers import Zeros
+from netc.graph.contract import NEXT
 from netc.graph.emit import input_name
 from netc.graph.ir import Graph, Node, Value
+from netc.graph.leaves import NoiseInfo, StateInfo
 
 
 def dynamic_sizes(graph: Graph) -> list[str]:
@@ -24,37 +26,36 @@ def state_facts(graph: Graph) -> list[dict[str, Any]]:
 
     It starts at `start`, or where that is None as a file says.
     """
-    updated = {s.node.attrs["name"] for s in graph.updates}
+    updated = {s.node.name for s in graph.updates}
     return [_state_facts(node, updated) for node in graph.leaves("State")]
 
 
 def _state_facts(node: Node, updated: Collection[str]) -> dict[str, Any]:
-    attrs, value = node.attrs, node.outputs[0]
-    name = attrs["name"]
+    state, value = node.state, node.outputs[0]
     return {
-        "name": name,
+        "name": state.name,
         "input": input_name(value),
-        "output": f"next/{name}" if name in updated else None,
-        "kind": attrs["kind"],
-        "start": stated_start(node),
-        "layer": attrs["layer"],
-        "blob": attrs["blob"],
-        "share_name": attrs.get("share_name", ""),
-        "lr_mult": attrs["lr_mult"],
-        "decay_mult": attrs["decay_mult"],
+        "output": NEXT(state.name) if state.name in updated else None,
+        "kind": state.kind,
+        "start": stated_start(state),
+        "layer": state.layer,
+        "blob": state.blob,
+        "share_name": state.share_name,
+        "lr_mult": state.lr_mult,
+        "decay_mult": state.decay_mult,
         "shape": list(value.shape),
     }
 
 
-def stated_start(node: Node) -> float | None:
+def stated_start(state: StateInfo) -> float | None:
     """The value that all of a state starts at; None where a file has its start, as it has what is learned."""
-    return 0.0 if node.attrs["kind"] in ("slot", "carry") and isinstance(node.attrs["start"], Zeros) else None
+    return 0.0 if not state.is_weight and isinstance(state.start, Zeros) else None
 
 
-def noise_facts(node: Node, seed: int) -> dict[str, Any]:
+def noise_facts(node: Node, noise: NoiseInfo, seed: int) -> dict[str, Any]:
     """Enough to make the numbers anywhere: Philox4x64-10 with this key; `random_facts` has the rest."""
-    key = [str(word) for word in random.key(seed, node.attrs["key"])]
-    return tensor_facts(node.outputs[0]) | {"distribution": node.attrs["distribution"], "key": key}
+    key = [str(word) for word in random.key(seed, noise.key)]
+    return tensor_facts(node.outputs[0]) | {"distribution": noise.distribution, "key": key}
 
 
 def random_facts(noise: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
@@ -93,4 +94,4 @@ def pin_text(diagnostic: Diagnostic) -> str:
 
 def tensor_facts(value: Value) -> dict[str, Any]:
     """An input: its name and type."""
-    return {"name": value.node.attrs["name"], "dtype": value.dtype.name, "shape": list(value.shape)}
+    return {"name": value.node.name, "dtype": value.dtype.name, "shape": list(value.shape)}

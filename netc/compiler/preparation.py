@@ -11,8 +11,8 @@ import numpy as np
 
 from netc import data
 from netc.data import Description
-from netc.layers.context import BATCH
-from netc.net.resolve import Layer, Net
+from netc.graph.contract import BATCH
+from netc.net.model import Layer, Net
 from netc.net.variants import inputs_of
 from netc.spec.private_paths import plain_path
 
@@ -44,7 +44,7 @@ def batch_facts(net: Net, base: str, words: str | tuple[str, ...] = ()) -> tuple
             if k == 0:
                 said |= _reading(layer.source, words) | _pixels(layer)
                 said |= _normalised(layer, base, means)
-            found[BATCH + name] = said
+            found[BATCH(name)] = said
     return found, means
 
 

@@ -78,8 +78,8 @@ def _files(name: str, graph: Graph, provider: str, said: Mapping[str, Any], inli
 def start_bytes(made: Program, states: Mapping[str, np.ndarray]) -> bytes:
     """start.safetensors: of `states` those that do not start at a stated value; what is carried as bytes where these hold it."""
     nodes = {name: node for stage in made.stages for name, node in stage.states.items()}
-    kept = {n: a for n, a in states.items() if stated_start(nodes[n]) is None}
-    packed = {n: _packed(a) if nodes[n].attrs["kind"] == "carry" else a for n, a in kept.items()}
+    kept = {n: a for n, a in states.items() if stated_start(nodes[n].state) is None}
+    packed = {n: _packed(a) if nodes[n].state.kind == "carry" else a for n, a in kept.items()}
     return snapshot.weights_bytes(packed, data.rows_said(made.train_net.learned))
 
 

@@ -4,9 +4,7 @@ A user's own source is a function under `@source(".suffix")`, `@source("LayerTyp
 `Request` and returns a `Table`.
 """
 
-import netc.data.named.images
-import netc.data.named.sequences
-import netc.data.named.tables
+import netc.data.named.catalogue
 import netc.data.sources.arrays
 import netc.data.sources.csv
 import netc.data.sources.image_folder
@@ -17,9 +15,9 @@ import netc.data.sources.memory_data
 import netc.data.sources.text
 import netc.data.sources.trees
 import netc.data.sources.windows  # noqa: F401  (these fill registry.source and registry.dataset)
-from netc.data.batches import describe, open, resolve_batch_size, test_batches, vocabulary
+from netc.data.batches import resolve_batch_size, test_batches
 from netc.data.columns import read_columns
-from netc.data.learned import NOTHING, Known, Learned, read_as_learned, rows_said, stated
+from netc.data.learned import NOTHING, Known, Learned, rows_said, stated
 from netc.data.named.download import no_downloads
 from netc.data.pixels import LeftOut, read_image
 from netc.data.plain import plain_layer
@@ -32,6 +30,7 @@ from netc.data.sources.arrays import CHANNELS, channels_first, read_npy, read_np
 from netc.data.sources.hdf5 import Hdf5Writer
 from netc.data.sources.image_folder import SUFFIXES as IMAGES
 from netc.data.sources.text import encode, join, split
+from netc.data.tables import Reader, Tables, describe, open, vocabulary
 from netc.data.transform import Normalisation, normalisation, read_blob, resized
 
 __all__ = [
@@ -47,9 +46,11 @@ __all__ = [
     "LeftOut",
     "Normalisation",
     "Prefetch",
+    "Reader",
     "Request",
     "Source",
     "Table",
+    "Tables",
     "TopSpec",
     "channels_first",
     "continues",
@@ -61,7 +62,6 @@ __all__ = [
     "normalisation",
     "open",
     "plain_layer",
-    "read_as_learned",
     "read_blob",
     "read_columns",
     "read_image",

@@ -1,21 +1,16 @@
-"""From a layer to its batches: the source function chosen, its rows held out, ordered, transformed."""
-
-from dataclasses import replace
-from pathlib import Path
+"""The batches of a data layer: rows of its table, ordered and transformed."""
 
 import numpy as np
 
 from netc import netc_pb2 as pb
-from netc.data.choice import check_names, source_function, source_name
 from netc.data.decoding import StandIns, skips
-from netc.data.order import Order, held_out, in_file_order, shuffled, streams
+from netc.data.order import Order, in_file_order, shuffled, streams
 from netc.data.settings import keeps_caffes_order, setting, shuffles
 from netc.data.source import Description, Request, Selected, Source, Table
 from netc.data.sources.dummy import dummy_batch_size
-from netc.data.transform import normalisation, transform, transformed
-from netc.data.vocabulary import Vocabulary
+from netc.data.transform import transform
 from netc.errors import DataError
-from netc.random import integers, permutation
+from netc.random import integers
 
 
 def resolve_batch_size(layer: pb.LayerParameter, phase: str) -> int:
@@ -26,28 +21,6 @@ def resolve_batch_size(layer: pb.LayerParameter, phase: str) -> int:
     if not size:
         raise DataError("`batch_size` is missing. Add the number of rows of a batch, for example `batch_size: 64`.", field="batch_size")
     return int(size)
-
-
-def describe(layer: pb.LayerParameter, phase: str, base: str | Path = ".") -> Description:
-    """What the layer will give in `phase`. Opens as little as possible; a set that goes by name needs no data."""
-    request = Request(layer, phase, base=Path(base), source=setting(layer, "source"))
-    table = _table(request)
-    param, first = layer.transform_param, table.description.tops[0]
-    if (param.mean_file or param.mean_value or param.std_value) and not table.finished and first.dtype == "float32":
-        normalisation(param, first.sizes, request.base)  # a mean of another shape is told before the run
-    return _described(request, table)
-
-
-def open(layer: pb.LayerParameter, phase: str, seed: int, base: str | Path = ".", iter_size: int = 1) -> Source:
-    """The layer's source, loaded. Training takes `iter_size` batches an iteration. `phase` is TRAIN, VALIDATION or TEST."""
-    request = Request(layer, phase, seed, Path(base), setting(layer, "source"))
-    return Feed(request, _table(request), iter_size)
-
-
-def vocabulary(layer: pb.LayerParameter, base: str | Path = ".") -> Vocabulary | None:
-    """The words behind the numbers that the layer gives; None if its numbers stand for no words. Loads the training rows."""
-    table = _table(Request(layer, "TRAIN", base=Path(base), source=setting(layer, "source")))
-    return table.vocabulary() if table.vocabulary else None
 
 
 def test_batches(source: Source) -> int | None:
@@ -63,8 +36,8 @@ class Feed:
     `wraps`, they walk on as training does.
     """
 
-    def __init__(self, request: Request, table: Table, iter_size: int = 1):
-        self.description, self.rows = _described(request, table), table.description.rows
+    def __init__(self, request: Request, table: Table, description: Description, iter_size: int = 1):
+        self.description, self.rows = description, table.description.rows
         self.batch_size = resolve_batch_size(request.layer, request.phase)
         if self.rows == 0:
             raise DataError(f"{table.description.name}: There are no rows.")
@@ -151,69 +124,3 @@ def _order(request: Request, rows: int | None) -> Order:
     if shuffles(layer):
         return shuffled(rows, request.seed, name, skip)
     return in_file_order(rows, skip)
-
-
-def _described(request: Request, table: Table) -> Description:
-    given, wanted = table.description, len(request.layer.top) or len(table.description.tops)
-    if wanted > len(given.tops):
-        raise DataError(f"{given.name} has {len(given.tops)} tops, the layer {wanted}.")
-    first = given.tops[0] if table.finished else transformed(request.layer.transform_param, given.tops[0])
-    classes = given.classes if wanted > 1 else ()  # they are of the labels
-    if not given.tokens:  # whose classes are characters or words
-        check_names(given.name, classes)
-    kinds, name = source_name(request)
-    facts = {f: v for f, v in kinds.facts[name].items() if f in ("noun", "channels")}
-    return replace(given, tops=(first, *given.tops[1:wanted]), classes=classes, stream=table.stream, **facts)
-
-
-def _table(request: Request) -> Table:
-    param = request.layer.data_param
-    if not 0 <= param.test_fraction < 1:
-        raise DataError(f"`test_fraction` is {param.test_fraction}. Expected a number from 0 to 1.", field="test_fraction")
-    if param.test_source and param.test_fraction:
-        raise DataError("Both `test_source` and `test_fraction` are set. Remove one of them.", field="test_source")
-    return _labelled(request, _split(request))
-
-
-def _split(request: Request) -> Table:
-    """The rows of the request's phase."""
-    param = request.layer.data_param
-    other = {"VALIDATION": param.validation_source or param.test_source, "TEST": param.test_source}.get(request.phase)
-    if other:
-        training = source_function(request)(replace(request, phase="TRAIN")).description
-        testing = replace(request, source=other, learned=training)
-        tested = source_function(testing)(testing)
-        if tested.description.tops != training.tops:
-            raise DataError(f"{testing.path}: Its rows are {tested.description.tops}. The training rows are {training.tops}.")
-        tested = replace(tested, description=replace(tested.description, tops=training.tops))  # with their mean and std
-        return _stated(tested, param, set_apart=True)
-    table = source_function(request)(request)
-    if param.test_fraction:
-        return _stated(_held_out(table, param.test_fraction, request.phase), param, set_apart=True)
-    return _stated(table, param, table.has_test_rows or table.description.rows is None)
-
-
-def _stated(table: Table, param: pb.DataParameter, set_apart: bool) -> Table:
-    """`table` with what its description says of rows for testing and for validation."""
-    described = table.description
-    validation = described.has_validation or bool(param.validation_source)
-    return replace(table, description=replace(described, set_apart=set_apart, has_validation=validation))
-
-
-def _held_out(table: Table, fraction: float, phase: str) -> Table:
-    described = table.description
-    if table.has_test_rows or described.rows is None:
-        text = "`test_fraction` cannot be used: the source has test rows of its own, or no end."
-        raise DataError(f"{described.name}: {text}", field="test_fraction")
-    return table.chosen(held_out(described.rows, fraction, phase, table.series))
-
-
-def _labelled(request: Request, table: Table) -> Table:
-    """The training rows that have labels, where only some have."""
-    param, described = request.layer.data_param, table.description
-    if request.phase != "TRAIN" or not param.HasField("labelled"):
-        return table
-    if described.rows is None or not 0 < param.labelled <= described.rows:
-        rows = described.rows or "endless"
-        raise DataError(f"`labelled` is {param.labelled}, but {described.name} has {rows} training rows.", field="labelled")
-    return table.chosen(np.sort(permutation(request.seed, f"{request.layer.name}/labelled", described.rows)[: param.labelled]))

@@ -5,17 +5,14 @@ stands in some file.
 """
 
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from netc import netc_pb2 as pb
-from netc.data.batches import describe
-from netc.data.sheet import SUFFIXES, read_sheet
+from netc.data.sheet import SUFFIXES
 from netc.data.source import Description
-from netc.errors import DataError
 from netc.registry import dataset
 
 
@@ -93,26 +90,6 @@ Known = Mapping[str, Learned]  # by the first tops of sources
 NOTHING: Known = MappingProxyType({})
 
 
-def read_as_learned(layer: pb.LayerParameter, phase: str, base: str, known: Learned | None) -> tuple[pb.LayerParameter, Description]:
-    """The layer and what it delivers in `phase`, its rows read as `known` says. DataError for fields that its source does not have."""
-    if layer.data_param.columns and not is_table(layer):
-        text = f"`columns` is for tables ({', '.join(SUFFIXES)}), and {layer.data_param.source!r} is not a table."
-        raise DataError(text, field="columns")
-    if layer.data_param.channels_last and Path(layer.data_param.source).suffix.lower() not in (".npy", ".npz"):
-        text = f"`channels_last` is for arrays (.npy, .npz), and {layer.data_param.source!r} is not an array."
-        raise DataError(text, field="channels_last")
-    if known is None:
-        return layer, describe(layer, phase, base)
-    if known.anew and not _has(layer, base, known.label):
-        known = replace(known, label="")
-    layer = known.stated_in(layer)
-    described = describe(layer, phase, base)
-    if known.anew and described.classes != known.classes:
-        layer = known.stated_in(layer, described.classes)
-        described = describe(layer, phase, base)
-    return layer, known.spread_of(described)
-
-
 def rows_said(known: Known) -> dict[str, Any]:
     """What files of weights keep of the rows that these learned from, by the sources' first tops."""
     return {top: learned.as_json() for top, learned in known.items() if learned.columns or learned.classes}
@@ -126,14 +103,6 @@ def stated(net: pb.NetParameter, known: Known) -> pb.NetParameter:
         if is_table(layer) and layer.top and layer.top[0] in known:
             layer.CopyFrom(known[layer.top[0]].stated_in(layer))
     return filled
-
-
-def _has(layer: pb.LayerParameter, base: str, column: str) -> bool:
-    """Whether the table of a layer has a column of that name."""
-    if column and is_table(layer):
-        with suppress(DataError):
-            return column in read_sheet(Path(base) / Path(layer.data_param.source).expanduser()).header
-    return False
 
 
 def is_table(layer: pb.LayerParameter) -> bool:

@@ -145,17 +145,21 @@ class Column(Protocol):
 class Table:
     """What a source function returns. `load()` gives one column a top; an endless one is asked for ever larger rows.
 
-    `has_test_rows` says that rows for TEST are set apart by the source itself, `finished` that transform_param is the
-    source's own work and done. The rows of a `series` follow one another in time: those held out for TEST are the last
-    ones. Those of a `stream` moreover go on where the row before ends: each place of a batch walks through a part of its
-    own, from batch to batch. `vocabulary()` gives the words behind the integers of the first top. `place(top, row)` says where a
-    value stands: `file:line:column`, or a file and the place within it. `numbers` are those of the rows, where they are some of all:
-    `place` counts all. `notes()` says what the rows read so far do not show of what they were read from.
+    `has_test_rows` says that rows for TEST are set apart by the source itself, `all_phases` that the table is the same in every
+    phase and so is made once, `finished` that transform_param is the source's own work and done.
+
+    The rows of a `series` follow one another in time: those held out for TEST are the last ones. Those of a `stream` moreover go
+    on where the row before ends: each place of a batch walks through a part of its own, from batch to batch.
+
+    `vocabulary()` gives the words behind the integers of the first top. `place(top, row)` says where a value stands:
+    `file:line:column`, or a file and the place within it. `numbers` are those of the rows, where they are some of all: `place` counts
+    all. `notes()` says what the rows read so far do not show of what they were read from.
     """
 
     description: Description
     load: Callable[[], tuple[Column, ...]]
     has_test_rows: bool = False
+    all_phases: bool = False
     finished: bool = False
     series: bool = False
     stream: bool = False

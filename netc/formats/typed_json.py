@@ -1,6 +1,7 @@
 """JSON values as Python has them, checked against a type: int, float, str, dict, list, tuple, unions and dataclasses of these."""
 
 from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -64,7 +65,7 @@ def _one_of(value: Any, kinds: tuple[Any, ...], what: str) -> Any:
 def _record(value: Any, kind: Any, what: str) -> Any:
     if not isinstance(value, dict):
         raise _misfit(value, dict, what)
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     found = {}
     for field in fields(kind):
         if field.name in value:
@@ -72,6 +73,9 @@ def _record(value: Any, kind: Any, what: str) -> Any:
         elif field.default is MISSING and field.default_factory is MISSING:
             raise MisfitError(f"{_path(what, field.name)} is missing")
     return kind(**found)
+
+
+_hints = cache(get_type_hints)
 
 
 def _tuple(value: Any, kinds: tuple[Any, ...], what: str) -> Any:

@@ -7,7 +7,8 @@ which nodes matter, summing over several uses, undoing broadcasts, naming the la
 from collections.abc import Iterable, Mapping, Sequence
 
 from netc.errors import GradientError
-from netc.graph.ir import Node, Value, cast, constant, needing, op, origin, shape_of, toposort
+from netc.graph.ir import Node, Value, cast, constant, op, origin, shape_of, toposort
+from netc.graph.needed import needing
 from netc.registry import gradient
 
 STOP = ("netc", "Stop")
@@ -55,7 +56,7 @@ def _rule(node: Node):  # type: ignore[no-untyped-def]
     try:
         return gradient.find(node.key)
     except GradientError as e:
-        where = f"{node.origin.place}: layer {node.origin.layer!r}: " if node.origin.layer else ""
+        where = f"{node.origin.place}: Layer {node.origin.layer!r}: " if node.origin.layer else ""
         raise GradientError(f"{where}op {node.op} has no gradient") from e
 
 

@@ -16,14 +16,12 @@ import onnx
 from onnx import helper, numpy_helper
 
 from netc.errors import SpecError
+from netc.graph.contract import NEXT, STATE
 from netc.graph.ir import HOST, TRAINING, Graph, Node, Value, constant, constant_value, leaf, op, toposort
 from netc.graph.subgraph import Subgraph
 from netc.graph.tensor_type import IR_VERSION, OPSET
 from netc.graph.training_ops import trace
 from netc.graph.training_ops.define import Body, freeze
-
-NEXT = "next/"
-STATE = "state/"
 
 
 def emit(
@@ -45,7 +43,7 @@ def emit(
         writer.names[value] = input_name(value)
     writer.write(graph.nodes)
     ends = [(v, n) for n, v in graph.outputs.items()]
-    ends += [(new, NEXT + old.node.attrs["name"]) for old, new in graph.updates.items()]
+    ends += [(new, NEXT(old.node.name)) for old, new in graph.updates.items()]
     writer.bind(ends)
     body = helper.make_graph(
         writer.nodes, graph.name or "net", [_info(v, writer.names[v]) for v in leaves], [_info(v, n) for v, n in ends], writer.constants
@@ -60,7 +58,7 @@ def emit(
 def input_name(value: Value) -> str:
     """What an `Input` or `State` leaf is called in a model."""
     node = value.node
-    return (STATE if node.op == "State" else "") + node.attrs["name"]
+    return STATE(node.name) if node.op == "State" else node.name
 
 
 @dataclass
@@ -205,9 +203,9 @@ class _Writer:
     def _constant(self, node: Node) -> str:
         array = constant_value(node.outputs[0])
         assert array is not None
-        if "state" in node.attrs:
-            self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), STATE + node.attrs["state"]))
-            return STATE + str(node.attrs["state"])
+        if node.info is not None:
+            self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), STATE(node.name)))
+            return STATE(node.name)
         key = (array.dtype.str, str(array.shape), array.tobytes())
         if key not in self.seen:
             self.seen[key] = f"{self.prefix}constant/{len(self.seen)}"

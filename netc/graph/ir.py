@@ -4,8 +4,7 @@ A graph is no container. It is the values that someone asked for; its nodes are 
 those values reach. What nothing reaches does not exist, so dead code never does.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +14,7 @@ import numpy as np
 from onnx import helper
 
 from netc.errors import Place, ShapeError
+from netc.graph.leaves import InputInfo, LeafInfo, StateInfo
 from netc.graph.tensor_type import Dim, Shape, Type, check_size, infer
 
 TRAINING = "netc.training"
@@ -50,7 +50,10 @@ class origin:  # noqa: N801  (a context manager, as functions are; a generator w
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """One use of an op. `Input`, `State` and `Constant` of domain "netc" are the leaves, `Stop` ends differentiation."""
+    """One use of an op. `Input`, `State` and `Constant` of domain "netc" are the leaves, `Stop` ends differentiation.
+
+    `info` describes an input or a state, and a constant that was a state.
+    """
 
     op: str
     inputs: tuple["Value | None", ...]
@@ -58,6 +61,7 @@ class Node:
     types: tuple[Type, ...]
     domain: str = ""
     origin: Origin = field(default_factory=lambda: _origin.get())
+    info: LeafInfo | None = None
     outputs: tuple["Value", ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -72,6 +76,17 @@ class Node:
     def operands(self) -> tuple["Value", ...]:
         """The inputs that are there; an optional one may be left out."""
         return tuple(v for v in self.inputs if v is not None)
+
+    @property
+    def name(self) -> str:
+        """The name of an input or a state; "" for other nodes."""
+        return "" if self.info is None else self.info.name
+
+    @property
+    def state(self) -> StateInfo:
+        """What is known of a state."""
+        assert isinstance(self.info, StateInfo)
+        return self.info
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,11 +179,11 @@ class Graph:
         return [n for n in self.nodes if n.key == ("netc", kind)]
 
 
-def leaf(op: str, dtype: Any, shape: Iterable[Dim], /, **attrs: Any) -> Value:
-    """An `Input`, `State` or `Constant` value. ShapeError if it would be too large."""
-    shape = tuple(shape)
-    check_size(shape, attrs.get("name", op))
-    return Node(op, (), attrs, (Type(np.dtype(dtype), shape),), "netc").outputs[0]
+def leaf(op: str, dtype: Any, shape: Iterable[Dim], /, name: str = "", info: LeafInfo | None = None, **attrs: Any) -> Value:
+    """An `Input`, `State` or `Constant` value. An input needs only a name. ShapeError if it would be too large."""
+    shape, info = tuple(shape), info or (InputInfo(name) if name else None)
+    check_size(shape, info.name if info else op)
+    return Node(op, (), attrs, (Type(np.dtype(dtype), shape),), "netc", info=info).outputs[0]
 
 
 def constant(value: Any, dtype: Any = None) -> Value:
@@ -251,24 +266,6 @@ def zeros_like(x: Value) -> Value:
 def symbolic(x: Value) -> bool:
     """Whether a size of `x` is only known in a run."""
     return any(isinstance(d, str) for d in x.shape)
-
-
-_needed: ContextVar[Collection[Value | None]] = ContextVar("needed", default=())
-
-
-@contextmanager
-def needing(values: Collection[Value | None]) -> Iterator[None]:
-    """Gradients made within are wanted by `values` alone."""
-    token = _needed.set(values)
-    try:
-        yield
-    finally:
-        _needed.reset(token)
-
-
-def needed(x: Value) -> bool:
-    """Whether a gradient by `x` is wanted, for a rule whose work hangs on it."""
-    return x in _needed.get()
 
 
 def toposort(values: Iterable[Value]) -> list[Node]:

@@ -77,12 +77,13 @@ class Machine:
 
 @layer("RBM", tops=(1, 3), own_loss=1, in_place=False)
 def rbm(ctx: Context, x: Value) -> tuple[Value, ...]:
-    """A restricted Boltzmann machine (Smolensky 1986) on all axes but the first. Its first top is p(h = 1 | v), or the mean of normal h.
+    """A restricted Boltzmann machine (Smolensky 1986) on all axes but the first. The first top is p(h = 1 | v), or the mean of Gaussian h.
 
-    A second top is its own loss: the difference of the free energies of the data and of samples that cd_steps of Gibbs sampling make of
-    them (Hinton 2002), or of the chains of the step before with `persistent` (Tieleman 2008). It leads to this layer's parameters
-    alone. With sparsity_target the loss has sparsity_weight times the squared distance of mean activation and target in it (Lee et al.
-    2008). A third top is the reconstruction's squared error, the sum over the units. Blobs: weight (hidden, visible), bias, visible_bias.
+    The second top is the loss: the difference between the free energies of the data and of samples. Gibbs sampling makes the samples
+    with cd_steps (Hinton 2002); with `persistent`, they continue the chains of the previous step (Tieleman 2008). The loss trains only
+    this layer's parameters. With sparsity_target, sparsity_weight times the squared distance between mean activation and target is added
+    (Lee et al. 2008). The third top is the squared error of the reconstruction, summed over the units. Blobs: weight (hidden, visible),
+    bias, visible_bias.
     """
     p = ctx.param.rbm_param
     _check(ctx, p)

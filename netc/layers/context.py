@@ -12,14 +12,11 @@ from netc import fillers
 from netc import netc_pb2 as pb
 from netc.data import TopSpec
 from netc.errors import Diagnostic, ShapeError, SpecError
+from netc.graph.contract import BATCH, NOISE, ROWS, SINK, SUM, Prefix
 from netc.graph.ir import Value, leaf, op, stop
+from netc.graph.leaves import Kind, NoiseInfo, StateInfo
 from netc.graph.tensor_type import Dim, Shape
-from netc.net.resolve import DEPLOY, TEST, TRAIN, Layer
-
-BATCH = "batch/"
-NOISE = "noise/"
-SINK = "sink/"  # a blob that a layer such as HDF5Output takes out of the net
-SUM, ROWS = "sum/", "rows/"  # what a test adds up, and what it puts one after another, over its batches
+from netc.net.model import DEPLOY, TEST, TRAIN, Layer
 
 
 def dims(shape: Shape) -> str:
@@ -104,11 +101,8 @@ class Context:
         """
         phase = "" if self.phase == DEPLOY else f".{self.phase.lower()}"
         start = start or fillers.Zeros(shape if self.phase == DEPLOY else sizes(shape))
-        state = leaf(
-            "State", np.float32, shape, name=f"{self.layer.name}.{name}{phase}", kind="carry", start=start, layer=self.layer.name,
-            blob=-1, lr_mult=0.0, decay_mult=0.0,
-        )  # fmt: skip
-        self.states[state.node.attrs["name"]] = state
+        info = StateInfo(f"{self.layer.name}.{name}{phase}", "carry", start, self.layer.name, blob=-1)
+        state = self.states[info.name] = leaf("State", np.float32, shape, info=info)
         return state
 
     def update(self, state: Value, value: Value) -> None:
@@ -118,7 +112,7 @@ class Context:
     def keep(self, *values: Value) -> None:
         """Values that each run makes, though no layer reads them; not in a deployed net."""
         if self.phase != DEPLOY:
-            self.sinks |= {f"{SINK}{self.layer.name}/{k}": value for k, value in enumerate(values)}
+            self.sinks |= {SINK(f"{self.layer.name}/{k}"): value for k, value in enumerate(values)}
 
     def add_up(self, **numbers: Value) -> None:
         """Numbers, or arrays of one shape, that a test adds up over its batches: the layer's `whole` gets the sums."""
@@ -128,16 +122,16 @@ class Context:
         """Arrays that a test puts one after another along their first axis: the layer's `whole` gets them as one."""
         self._record(ROWS, rows)
 
-    def _record(self, kind: str, values: Mapping[str, Value]) -> None:
+    def _record(self, kind: Prefix, values: Mapping[str, Value]) -> None:
         if self.phase == TEST:
-            self.sinks |= {f"{kind}{self.layer.name}/{name}": stop(value) for name, value in values.items()}
+            self.sinks |= {kind(f"{self.layer.name}/{name}"): stop(value) for name, value in values.items()}
 
     def noise(self, name: str, shape: Shape, distribution: str = "uniform") -> Value:
         """Random numbers fed anew each step: uniform in (0, 1), or standard normal. Of symbolic dimensions only the batch can be one."""
         key = f"{self.layer.name}.{name}"
         if unknown := [d for d in shape if isinstance(d, str) and d != self.batch]:
             raise self.shape_error(f"random numbers for {dims(shape)} need the size {unknown[0]!r}, which only a run knows")
-        return leaf("Input", np.float32, shape, name=NOISE + key, distribution=distribution, key=key)
+        return leaf("Input", np.float32, shape, info=NoiseInfo(NOISE(key), distribution, key))
 
     def input(self, top: str, dtype: str, shape: Shape, batch_axis: int | None = 0) -> Value:
         """A blob that is fed. Axis 0, where there is one, is the batch; with batch_axis 1 it is time, and the batch comes next.
@@ -149,40 +143,37 @@ class Context:
             sizes[batch_axis] = self.batch
         if self.steps is not None and batch_axis == 1:
             sizes[0] = self.steps
-        return leaf("Input", dtype, sizes, name=BATCH + top)
+        return leaf("Input", dtype, sizes, name=BATCH(top))
 
-    def _blob(self, kind: str, name: str, shape: tuple[int, ...], start: Any) -> Value:
+    def _blob(self, kind: Kind, name: str, shape: tuple[int, ...], start: Any) -> Value:
         self.blobs.append(self._new_or_shared(kind, name, shape, start))
         return self.blobs[-1]
 
-    def _new_or_shared(self, kind: str, name: str, shape: tuple[int, ...], start: Any) -> Value:
+    def _new_or_shared(self, kind: Kind, name: str, shape: tuple[int, ...], start: Any) -> Value:
         index = len(self.blobs)
         spec = self.param.param[index] if index < len(self.param.param) else pb.ParamSpec()
         if kind == "statistic" and spec.HasField("lr_mult") and spec.lr_mult != 0:
             raise self.error(f"{self.layer.type} moves its statistics itself; their lr_mult must be 0", "param", index, "lr_mult")
         owner = self.shared.get(spec.name) if spec.name else None
         if owner is not None:
-            self.states.setdefault(owner.node.attrs["name"], owner)
+            self.states.setdefault(owner.node.name, owner)
             return self._share(owner, spec, shape, index)
-        mults = {"lr_mult": spec.lr_mult, "decay_mult": spec.decay_mult} if kind == "parameter" else {"lr_mult": 0.0, "decay_mult": 0.0}
-        state = leaf(
-            "State", np.float32, shape, name=f"{self.layer.name}.{name}", kind=kind, start=start, layer=self.layer.name, blob=index,
-            share_name=spec.name, spec=spec, **mults,
-        )  # fmt: skip
-        self.states[state.node.attrs["name"]] = state
+        mults = (spec.lr_mult, spec.decay_mult) if kind == "parameter" else (0.0, 0.0)
+        info = StateInfo(f"{self.layer.name}.{name}", kind, start, self.layer.name, index, *mults, spec)
+        state = self.states[info.name] = leaf("State", np.float32, shape, info=info)
         if spec.name:
             self.shared[spec.name] = state
         return state
 
     def _share(self, owner: Value, spec: pb.ParamSpec, shape: tuple[int, ...], index: int) -> Value:
         """Caffe's rules of sharing: same shape (PERMISSIVE: same count), multipliers set once or equal."""
-        attrs = owner.node.attrs
+        state = owner.node.state
         for name in ("lr_mult", "decay_mult"):
-            if spec.HasField(name) and attrs["spec"].HasField(name) and getattr(spec, name) != attrs[name]:
-                raise self.error(f"shares {spec.name!r} with layer {attrs['layer']!r}, which gives another {name}", "param", index, name)
+            if spec.HasField(name) and state.spec.HasField(name) and getattr(spec, name) != getattr(state, name):
+                raise self.error(f"shares {spec.name!r} with layer {state.layer!r}, which gives another {name}", "param", index, name)
         if owner.shape == shape:
             return owner
         if spec.share_mode == pb.ParamSpec.PERMISSIVE and prod(shape) == prod(map(int, owner.shape)):
             return op.Reshape(owner, list(shape))
-        text = f"shares {spec.name!r} of shape {dims(owner.shape)} with layer {attrs['layer']!r}, but needs {dims(shape)}"
+        text = f"shares {spec.name!r} of shape {dims(owner.shape)} with layer {state.layer!r}, but needs {dims(shape)}"
         raise self.error(text, "param", index, "name")

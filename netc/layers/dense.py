@@ -8,9 +8,12 @@ from netc.layers.shape import axis_of
 from netc.registry import layer
 
 
-@layer("InnerProduct")
+@layer("InnerProduct", stem="ip", linear=True)
 def inner_product(ctx: Context, x: Value) -> Value:
-    """y = x W' + b over all axes from `axis` on, which become one of num_output. W is (num_output, inputs), or turned if `transpose`."""
+    """A fully connected layer: y = x W' + b over all axes from `axis` on, which become one axis of num_output.
+
+    W has the shape (num_output, inputs), or (inputs, num_output) with `transpose`.
+    """
     p = ctx.param.inner_product_param
     if not p.num_output:
         raise ctx.error("num_output is missing: how many outputs it is to have", "inner_product_param")

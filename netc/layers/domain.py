@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from netc.graph.ir import Value, cast, constant, op
-from netc.net.resolve import Layer
+from netc.net.model import Layer
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,12 @@ from netc.layers.shape import axis_of
 from netc.registry import layer
 
 
-@layer("Eltwise", bottoms=(2, None))
+@layer("Eltwise", bottoms=(2, None), places="same")
 def eltwise(ctx: Context, *xs: Value) -> Value:
-    """SUM (weighted by `coeff`), PROD or MAX of blobs of one shape. MAX gives a tie of the first two to the second."""
+    """The sum (weighted by `coeff`), product or maximum of blobs of equal shape.
+
+    If the first two values are equal, MAX gives the gradient to the second.
+    """
     p = ctx.param.eltwise_param
     for name, x in zip(ctx.layer.bottoms, xs, strict=True):
         if x.shape != xs[0].shape:
@@ -45,9 +48,9 @@ def _learned_shape(ctx: Context, x: Value, axis: int, num_axes: int, field: str)
     return sizes(x.shape[axis:end])
 
 
-@layer("Scale", bottoms=(1, 2))
+@layer("Scale", bottoms=(1, 2), places="same")
 def scale(ctx: Context, x: Value, factor: Value | None = None) -> Value:
-    """y = x * factor (+ bias with bias_term), broadcast from `axis` on. The factor is the second bottom, or learned and starts at 1."""
+    """y = x * factor (+ bias with bias_term), broadcast from `axis` on. The factor is the second bottom, or trainable and initially 1."""
     p = ctx.param.scale_param
     axis = axis_of(ctx, p.axis, x, "scale_param", "axis") if factor is None or factor.rank else 0
     if factor is None:
@@ -60,9 +63,9 @@ def scale(ctx: Context, x: Value, factor: Value | None = None) -> Value:
     return y if bias is None else y + _broadcast(ctx, bias, x, axis)
 
 
-@layer("Bias", bottoms=(1, 2))
+@layer("Bias", bottoms=(1, 2), places="same")
 def bias(ctx: Context, x: Value, term: Value | None = None) -> Value:
-    """y = x + term, broadcast from `axis` on. The term is the second bottom, or learned and starts at 0."""
+    """y = x + bias, broadcast from `axis` on. The bias is the second bottom, or trainable and initially 0."""
     p = ctx.param.bias_param
     axis = axis_of(ctx, p.axis, x, "bias_param", "axis") if term is None or term.rank else 0
     if term is None:

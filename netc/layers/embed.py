@@ -8,7 +8,7 @@ from netc.graph.ir import Value, cast
 from netc.graph.training_ops import table as table_ops
 from netc.layers.context import Context
 from netc.layers.domain import Domain, Reads
-from netc.net.resolve import Layer
+from netc.net.model import Layer
 from netc.registry import layer
 
 
@@ -19,7 +19,7 @@ def _indices(layer: Layer, bottoms: Sequence[Value], blobs: Sequence[Value]) -> 
 
 @layer("Embed", in_place=False, reads=Reads(0, _indices))
 def embed(ctx: Context, x: Value) -> Value:
-    """y = W[x] + b: each index of x becomes a row of the table W (input_dim, num_output), on a new last axis."""
+    """y = W[x] + b: an embedding, which replaces each index by a row of the table W (input_dim, num_output), on a new last axis."""
     p = ctx.param.embed_param
     below = ctx.described.get(ctx.layer.bottoms[0])
     most = below.classes if below is not None else 0

@@ -8,13 +8,13 @@ from netc import data
 from netc import netc_pb2 as pb
 from netc.graph.ir import Value, constant
 from netc.layers.context import Context, dims
-from netc.net.resolve import DEPLOY
+from netc.net.model import DEPLOY
 from netc.registry import layer
 
 
-@layer("Input", bottoms=(0, 0), tops=(1, None))
+@layer("Input", stem="data", bottoms=(0, 0), tops=(1, None))
 def input_(ctx: Context) -> tuple[Value, ...]:
-    """Blobs that are fed, of the shapes in input_param: one for all tops, or one each."""
+    """Blobs that the caller feeds, with the shapes in input_param: one for all tops, or one per top."""
     shapes, tops = ctx.param.input_param.shape, ctx.layer.tops
     if len(shapes) not in (1, len(tops)):
         raise ctx.error(f"{len(shapes)} shapes for {len(tops)} tops; give one, or one each", "input_param", "shape")
@@ -24,11 +24,12 @@ def input_(ctx: Context) -> tuple[Value, ...]:
     return tuple(ctx.input(top, "float32", tuple(shapes[k % len(shapes)].dim)) for k, top in enumerate(tops))
 
 
-@layer("Data", bottoms=(0, 0), tops=(1, None), source=True)
+@layer("Data", bottoms=(0, 0), tops=(1, None), source=True, messages=("transform_param", "data_param"))
 def data_(ctx: Context) -> tuple[Value, ...]:
     """Batches of a data set: a name (`mnist`), arrays (.npy, .npz), a table (.csv), a folder of images by class, an LMDB or LevelDB.
 
-    `netc.data` describes the sources. In training and testing the transformations happen there; in a deployed net they are its first nodes.
+    `netc.data` describes the sources. In training and testing, netc transforms the samples in the data layer. In a deployed net, the
+    transformations are the first nodes.
     """
     batch = ctx.layer.batch_size
     assert batch is not None
@@ -39,49 +40,53 @@ def data_(ctx: Context) -> tuple[Value, ...]:
 
 @layer("DummyData", bottoms=(0, 0), tops=(1, None), source=True)
 def dummy_data(ctx: Context) -> tuple[Value, ...]:
-    """Blobs of the given shapes, filled by data_filler: a constant once, random numbers anew each step."""
+    """Blobs of given shapes, filled by data_filler. A constant filler runs once, a random one in each step."""
     return data_(ctx)
 
 
-@layer("ImageData", bottoms=(0, 0), tops=(1, 2), source=True)
+@layer("ImageData", bottoms=(0, 0), tops=(1, 2), source=True, messages=("transform_param", "image_data_param"))
 def image_data(ctx: Context) -> tuple[Value, ...]:
-    """Images and labels by a list of files, a path and a whole number on each line. Blue before red, as OpenCV has it."""
+    """Images and labels from a text file with a path and a whole number per line. Blue comes before red, as in OpenCV."""
     return data_(ctx)
 
 
 @layer("HDF5Data", bottoms=(0, 0), tops=(1, None), source=True)
 def hdf5_data(ctx: Context) -> tuple[Value, ...]:
-    """Arrays of HDF5 files, each top the data set of its name. `source` lists the files."""
+    """Arrays from HDF5 files. Each top reads the HDF5 dataset of its own name. `source` lists the files."""
     return data_(ctx)
 
 
-@layer("MemoryData", bottoms=(0, 0), tops=(1, 2), source=True)
+@layer("MemoryData", bottoms=(0, 0), tops=(1, 2), source=True, messages=("transform_param", "memory_data_param"))
 def memory_data(ctx: Context) -> tuple[Value, ...]:
-    """Images and labels that a program gives: `Net.set_input_arrays`."""
+    """Images and labels that a Python program passes to the net with `Net.set_input_arrays`."""
     return data_(ctx)
 
 
-@layer("WindowData", bottoms=(0, 0), tops=(1, 2), source=True)
+@layer("WindowData", bottoms=(0, 0), tops=(1, 2), source=True, messages=("transform_param", "window_data_param"))
 def window_data(ctx: Context) -> tuple[Value, ...]:
-    """Regions of images, drawn at random from a list, warped to squares of crop_size, and their classes; 0 is background."""
+    """Regions of images with their classes, drawn at random from a list and warped to squares of crop_size. Class 0 is background."""
     return data_(ctx)
 
 
-@layer("Parameter", bottoms=(0, 0))
+@layer("Parameter", stem="param", bottoms=(0, 0))
 def parameter(ctx: Context) -> Value:
-    """A learned blob as a blob of the net, of shape `shape`, zeros at the start."""
+    """A trainable parameter as a blob of the net. It has the shape `shape` and starts at zero."""
     shape = tuple(ctx.param.parameter_param.shape.dim)
     if any(d < 1 for d in shape) or not ctx.param.parameter_param.HasField("shape"):
         raise ctx.error(f"needs a shape whose every dim is 1 or more; {dims(shape)} came", "parameter_param", "shape")
     return ctx.weight("value", shape, pb.FillerParameter())
 
 
-@layer("TreeData", bottoms=(0, 0), tops=(3, 5), source=True)
+@layer(
+    "TreeData", bottoms=(0, 0), tops=(3, 5), default_tops=("word", "child", "width", "label", "root_label"), source=True,
+    messages=("data_param", "tree_data_param"),
+)  # fmt: skip
 def tree_data(ctx: Context) -> tuple[Value, ...]:
     """Trees with a label at every node, in brackets: the treebank `sst`, a file, or a folder with train.txt, test.txt and dev.txt.
 
-    Five tops: the words of the leaves, the children of the inner nodes, how many of them there are at each height, the labels of all
-    nodes, and those of the roots. Leaves come first in a batch, then inner nodes by height. Each batch has numbers of its own of both.
+    It has five tops: the words of the leaves, the children of the inner nodes, the number of inner nodes at each height, the labels of
+    all nodes, and the labels of the roots. In a batch, leaves come first, then inner nodes by height. The numbers of both vary from
+    batch to batch.
     """
     return data_(ctx)
 

@@ -73,10 +73,11 @@ def alike(ctx: Context, a: Value, b: Value) -> Value:
 
 @layer(
     "SoftmaxWithLoss", bottoms=(2, 2), tops=(0, 2), loss=True, whole=whole.mean, deployed="Softmax",
+    messages=("softmax_param", "loss_param"),
     reads=domain.labels(lambda p: p.softmax_param.axis, lambda p: p.loss_param),
 )  # fmt: skip
 def softmax_with_loss(ctx: Context, scores: Value, labels: Value) -> tuple[Value, ...]:
-    """-log softmax(scores)[label], by default the mean over all labels that are not ignored. A second top holds the probabilities."""
+    """-log softmax(scores)[label], by default averaged over all labels that are not ignored. A second top holds the probabilities."""
     axis = axis_of(ctx, ctx.param.softmax_param.axis, scores, "softmax_param", "axis")
     labels, normalization = _labels(ctx, scores, labels, axis), _normalization(ctx, "VALID")
     ignored = domain.ignored_label(ctx.param.loss_param)
@@ -85,20 +86,21 @@ def softmax_with_loss(ctx: Context, scores: Value, labels: Value) -> tuple[Value
 
 
 @layer(
-    "SigmoidCrossEntropyLoss", bottoms=(2, 2), tops=(0, 1), loss=True, whole=whole.mean, deployed="Sigmoid",
+    "SigmoidCrossEntropyLoss", bottoms=(2, 2), label=False, tops=(0, 1), loss=True, whole=whole.mean, deployed="Sigmoid",
+    messages=("loss_param",),
     reads=domain.numbers(1, 0, 1, ignored=lambda p: p.loss_param),
 )  # fmt: skip
 def sigmoid_cross_entropy_loss(ctx: Context, x: Value, targets: Value) -> Value:
-    """The cross-entropy of sigmoid(x) against targets in [0, 1], by default the sum over each image, the mean over the batch."""
+    """The cross entropy of sigmoid(x) with targets in [0, 1], by default summed over each image and averaged over the batch."""
     targets, normalization = cast(alike(ctx, x, targets), np.float32), _normalization(ctx, "BATCH_SIZE")
     ignored = domain.ignored_label(ctx.param.loss_param)
     value = loss.sigmoid_cross_entropy(x, targets, normalization=normalization, ignore_label=ignored)
     return _counted(ctx, value, targets, 1, normalization)
 
 
-@layer("EuclideanLoss", bottoms=(2, 2), tops=(0, 1), loss=True, whole=whole.mean)
+@layer("EuclideanLoss", bottoms=(2, 2), label=False, tops=(0, 1), loss=True, whole=whole.mean)
 def euclidean_loss(ctx: Context, a: Value, b: Value) -> Value:
-    """Half the squared distance of a and b, the mean over the batch."""
+    """Half the squared distance between a and b, averaged over the batch."""
     a, b = cast(a, np.float32), cast(b, np.float32)
     difference = a - alike(ctx, a, b)
     squares = difference * difference
@@ -108,9 +110,9 @@ def euclidean_loss(ctx: Context, a: Value, b: Value) -> Value:
 
 @layer("MultinomialLogisticLoss", bottoms=(2, 2), tops=(0, 1), loss=True, whole=whole.mean, reads=domain.labels(lambda p: 1))
 def multinomial_logistic_loss(ctx: Context, probabilities: Value, labels: Value) -> Value:
-    """-log of the label's probability, the mean over the batch. For the bottom of a Softmax, SoftmaxWithLoss is more exact.
+    """-log of the label's probability, averaged over the batch. After a Softmax, use SoftmaxWithLoss: it is more precise.
 
-    A probability is cut at 1e-20 before the log. Its gradient is not cut, so that a label with no chance learns.
+    The loss limits a probability to at least 1e-20. Its gradient has no limit, so a label with probability 0 can still be learned.
     """
     labels = _labels(ctx, probabilities, labels, 1)
     picked = op.GatherElements(probabilities, op.Unsqueeze(labels, [1]), axis=1)
@@ -121,13 +123,14 @@ def multinomial_logistic_loss(ctx: Context, probabilities: Value, labels: Value)
 
 @layer(
     "InfogainLoss", bottoms=(2, 3), tops=(0, 2), loss=True, whole=whole.mean, deployed="Softmax",
+    messages=("infogain_loss_param", "loss_param"),
     reads=domain.labels(lambda p: p.infogain_loss_param.axis, lambda p: p.loss_param),
 )  # fmt: skip
 def infogain_loss(ctx: Context, scores: Value, labels: Value, gain: Value | None = None) -> tuple[Value, ...]:
-    """-sum over classes l of H[label, l] log softmax(scores)[l], by default the mean over all labels that are not ignored.
+    """-sum over classes l of H[label, l] log softmax(scores)[l], by default averaged over all labels that are not ignored.
 
-    H is the third bottom, or a BlobProto in the file `source`. A second top holds the probabilities (no gradient). The log
-    is cut at that of 1e-20, its gradient is not.
+    H is the third bottom, or a BlobProto in the file `source`. A second top holds the probabilities (no gradient). The log is limited
+    to that of 1e-20; its gradient is not.
     """
     axis = axis_of(ctx, ctx.param.infogain_loss_param.axis, scores, "infogain_loss_param", "axis")
     (classes,) = sizes(scores.shape[axis : axis + 1])
@@ -166,9 +169,9 @@ def _infogain(ctx: Context, gain: Value | None, classes: int) -> Value:
     reads=domain.labels(lambda p: p.accuracy_param.axis, lambda p: p.accuracy_param),
 )  # fmt: skip
 def accuracy(ctx: Context, scores: Value, labels: Value) -> tuple[Value, ...]:
-    """The share of labels whose score is among the top_k; a score equal to the label's counts against it. No gradient.
+    """The fraction of samples whose label is among the top_k scores. A tie with the label's score counts against it. No gradient.
 
-    A second top holds the share for each class, 0 for a class without labels.
+    A second top holds the accuracy of each class, 0 for a class without labels.
     """
     p = ctx.param.accuracy_param
     axis = axis_of(ctx, p.axis, scores, "accuracy_param", "axis")

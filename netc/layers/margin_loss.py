@@ -13,7 +13,10 @@ from netc.registry import layer
 
 @layer("HingeLoss", bottoms=(2, 2), tops=(0, 1), loss=True, whole=whole.mean, reads=domain.labels())
 def hinge_loss(ctx: Context, scores: Value, labels: Value) -> Value:
-    """The sum over classes of max(0, 1 - d score), d = 1 for the label's class and -1 for any other, mean over the batch. L2: squared."""
+    """The sum over classes of max(0, 1 - d score), averaged over the batch. L2 squares each term.
+
+    d is 1 for the class of the label and -1 for all others.
+    """
     flat = reshape(scores, [scores.shape[0], merged(scores.shape[1:])])
     (classes,) = sizes(flat.shape[1:])
     if labels.shape[:1] != scores.shape[:1] or merged(labels.shape[1:]) != 1:
@@ -29,9 +32,9 @@ def hinge_loss(ctx: Context, scores: Value, labels: Value) -> Value:
 
 @layer("ContrastiveLoss", bottoms=(3, 3), tops=(0, 1), loss=True, whole=whole.mean, reads=domain.numbers(2, 0, 1, whole=True))
 def contrastive_loss(ctx: Context, a: Value, b: Value, similar: Value) -> Value:
-    """Half the mean of d^2 for pairs that are similar (1), of max(0, margin - d)^2 for others (0), d the distance of a and b.
+    """Half the mean of d^2 for similar pairs (label 1) and of max(0, margin - d)^2 for others (label 0); d is the distance of a and b.
 
-    Hadsell et al. 2006; with legacy_version max(0, margin - d^2) for the others. No gradient to the third bottom.
+    From Hadsell et al. 2006. With legacy_version, dissimilar pairs use max(0, margin - d^2). No gradient flows to the third bottom.
     """
     p, b = ctx.param.contrastive_loss_param, alike(ctx, a, b)
     pairs = [reshape(v, [v.shape[0], merged(v.shape[1:])]) for v in (a, b)]

@@ -10,7 +10,7 @@ from netc.layers import domain, whole
 from netc.layers.context import Context, dims, sizes
 from netc.layers.loss import alike
 from netc.layers.shape import reshape
-from netc.net.resolve import Layer
+from netc.net.model import Layer
 from netc.registry import layer
 
 MOST = np.iinfo(np.int64).max  # the end of a slice to the end
@@ -26,10 +26,11 @@ def _ranked(layer: Layer, bottoms: Sequence[Value], blobs: Sequence[Value]) -> d
 
 @layer("AUC", bottoms=(2, 2), tops=(1, 1), metric=True, whole=whole.auc, reads=domain.Reads(1, _ranked))
 def auc(ctx: Context, scores: Value, labels: Value) -> Value:
-    """The share of pairs of rows, one with the label `positive` and one without, whose scores are in that order; a tie counts half.
+    """The area under the ROC curve (Hanley and McNeil 1982): how well scores separate the label `positive` from all others.
 
-    That is the area under the curve of hits over false alarms (Hanley and McNeil 1982). Scores are one a row, or one for each
-    class, whose margin over the best other class counts. 1/2 where there is no pair. Rows of the label `ignore_label` do not count.
+    It is the fraction of pairs of a positive and another row whose scores are in the right order. A tie counts half. If there is no
+    pair, it is 1/2. Scores are one per row, or one per class; then the margin over the best other class counts. Rows with the label
+    `ignore_label` do not count.
     """
     p = ctx.param.auc_param
     margin = op.Reshape(_margin(ctx, scores, int(p.positive)), [-1], shape=scores.shape[:1])
@@ -75,9 +76,9 @@ def _margin(ctx: Context, scores: Value, positive: int) -> Value:
 
 @layer("R2", bottoms=(2, 2), tops=(1, 2), metric=True, whole=whole.r2)
 def r2(ctx: Context, prediction: Value, label: Value) -> tuple[Value, ...]:
-    """The coefficient of determination, 1 - sum of (prediction - label)^2 / sum of (label - mean label)^2; 0 where labels are equal.
+    """The coefficient of determination, 1 - sum of (prediction - label)^2 / sum of (label - mean label)^2. 0 if all labels are equal.
 
-    A second top holds the root of the mean square of prediction - label.
+    A second top holds the root of the mean of (prediction - label)^2.
     """
     label = alike(ctx, prediction, label)
     ctx.collect(prediction=prediction, label=label)

@@ -12,12 +12,12 @@ from netc.layers.context import Context, dims, sizes
 from netc.registry import layer
 
 
-@layer("BatchNorm")
+@layer("BatchNorm", stem="bn", places="same")
 def batch_norm(ctx: Context, x: Value) -> Value:
-    """(x - mean) / sqrt(variance + eps) per channel (Ioffe and Szegedy 2015), without scale and shift: a Scale layer follows.
+    """(x - mean) / sqrt(variance + eps) per channel (Ioffe and Szegedy 2015). For scale and shift, add a Scale layer after it.
 
-    In training the batch's own statistics, which its three blobs sum up with weights falling by moving_average_fraction
-    (mean, unbiased variance, and the sum of the weights); otherwise, or with use_global_stats, those sums over that weight.
+    In training, it uses the statistics of the batch and updates running sums of them, weighted by moving_average_fraction. In testing,
+    or with use_global_stats, it uses the running statistics. Its three blobs are the sums of mean, unbiased variance and weight.
     """
     p = ctx.param.batch_norm_param
     if x.rank < 2:
@@ -40,11 +40,12 @@ def batch_norm(ctx: Context, x: Value) -> Value:
     return y
 
 
-@layer("MVN")
+@layer("MVN", places="same")
 def mvn(ctx: Context, x: Value) -> Value:
-    """x - mean, over the standard deviation + eps unless normalize_variance is false: per image and channel, or across_channels.
+    """(x - mean) / (standard deviation + eps), per image and channel, or over all channels with across_channels.
 
-    The gradient is that of an eps inside the root, as Caffe has it: the same for a small eps, and finite for a constant image.
+    With normalize_variance false, it subtracts only the mean. The gradient is that of an eps inside the root, as in Caffe: the same for
+    a small eps, and finite for a constant image.
     """
     p = ctx.param.mvn_param
     if x.rank < (2 if p.across_channels else 3):
@@ -58,11 +59,11 @@ def mvn(ctx: Context, x: Value) -> Value:
     return centred / op.Sqrt(variance + stop(divisor * divisor - variance))
 
 
-@layer("LRN")
+@layer("LRN", stem="norm", places="same")
 def lrn(ctx: Context, x: Value) -> Value:
-    """x (k + alpha / n * sum of x^2 over n channels)^-beta (Krizhevsky et al. 2012), n = local_size, odd.
+    """x (k + alpha / n * sum of x^2 over n channels)^-beta (Krizhevsky et al. 2012). n is local_size and odd.
 
-    WITHIN_CHANNEL: x (1 + alpha * mean of x^2 over an n by n window)^-beta, zeros beyond the border counted, k unused.
+    WITHIN_CHANNEL: x (1 + alpha * mean of x^2 over an n by n window)^-beta. Zeros beyond the border count, and k is unused.
     """
     p = ctx.param.lrn_param
     if p.local_size % 2 == 0:
@@ -80,9 +81,9 @@ def lrn(ctx: Context, x: Value) -> Value:
 
 @layer("Standardize")
 def standardize(ctx: Context, x: Value) -> Value:
-    """(x - mean) / std of each column, the last axis, over the rows that a source trains on; with `inverse` x std + mean.
+    """(x - mean) / std of each column (the last axis), with the statistics of the training rows. With `inverse`, x std + mean.
 
-    `blob` names the top of a Data layer whose columns are meant, by default the bottom.
+    `blob` names the top of a Data layer that has the columns; by default it is the bottom.
     """
     p = ctx.param.standardize_param
     name = p.blob or ctx.layer.bottoms[0]

@@ -33,15 +33,15 @@ class Axis:
         return np.minimum(starts + self.kernel, self.size + self.pad) - starts
 
 
-@layer("Pooling", tops=(1, 2))
+@layer("Pooling", stem="pool", tops=(1, 2), places="window")
 def pooling(ctx: Context, x: Value) -> Value | tuple[Value, ...]:
-    """The maximum (MAX), mean (AVE) or a random element (STOCHASTIC) of each window. The size is rounded up unless round_mode is FLOOR.
+    """The maximum (MAX), mean (AVE) or a random element (STOCHASTIC) of each window. Sizes are rounded up unless round_mode is FLOOR.
 
-    MAX: the first maximum of a window gets the gradient; a second top holds its index in the plane (no gradient).
-    AVE: padding counts as zeros, what lies beyond it does not count.
-    STOCHASTIC (Zeiler and Fergus 2013), for values that are not negative: in training an element is drawn with a probability
-    proportional to its value, in testing each is weighted by that probability.
-    kernel_shape, strides and pads give a number for each axis, for blobs of one or three spatial axes.
+    MAX: the first maximum of a window gets the gradient. A second top holds its index in the plane (no gradient).
+    AVE: padding counts as zeros; positions beyond the padding do not count.
+    STOCHASTIC (Zeiler and Fergus 2013), for values of at least 0: in training, an element is drawn with a probability proportional to
+    its value. In testing, the output is the mean weighted by these probabilities.
+    kernel_shape, strides and pads have one number per axis, for blobs with one or three spatial axes.
     """
     p = ctx.param.pooling_param
     if not 3 <= x.rank <= 5:
@@ -60,9 +60,9 @@ def pooling(ctx: Context, x: Value) -> Value | tuple[Value, ...]:
 
 @layer("SPP")
 def spatial_pyramid(ctx: Context, x: Value) -> Value:
-    """Spatial pyramid pooling (He et al. 2014): 1, 4, 16, ... windows that tile the image, pooled and put one after another.
+    """Spatial pyramid pooling (He et al. 2014): pools 1, 4, 16, ... windows that tile the image, and concatenates the results.
 
-    The top is (N, C (4^pyramid_height - 1) / 3); for a pyramid_height of 1 it stays (N, C, 1, 1).
+    The top has the shape (N, C (4^pyramid_height - 1) / 3). If pyramid_height is 1, it is (N, C, 1, 1).
     """
     p = ctx.param.spp_param
     if x.rank != 4:

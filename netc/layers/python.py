@@ -1,7 +1,7 @@
 """Python layers: a user's class, run in NumPy between the parts of the graph.
 
 A class has `setup`, `reshape`, `forward` and `backward` as in pycaffe; `PythonLayer` is a base that may be used. Its code
-runs only where the user allowed it: `allow_python()`, `--allow-python`.
+runs only where the user allowed it for the net: `netc.Net(..., allow_python=True)`, `--allow-python`.
 """
 
 import sys
@@ -16,16 +16,10 @@ from netc.errors import NetcError, RunError
 from netc.graph.ir import HOST, Node, Value, cast
 from netc.graph.tensor_type import Type
 from netc.layers.context import Context, sizes
-from netc.net.resolve import TRAIN
+from netc.net.model import TRAIN
 from netc.registry import layer
 
 PHASES = {TRAIN: 0}  # pycaffe's numbers; any other phase is 1
-_allowed: list[bool] = []
-
-
-def allow_python() -> None:
-    """From now on nets may name Python layers, whose code then runs."""
-    _allowed.append(True)
 
 
 class Blob:
@@ -156,11 +150,11 @@ class Hosted:
 
 @layer("Python", bottoms=(0, None), tops=(0, None))
 def python_layer(ctx: Context, *bottoms: Value) -> tuple[Value, ...]:
-    """A class `layer` of the user's module `module`, in NumPy: setup, reshape, forward, backward. Only with --allow-python.
+    """A layer that you write in NumPy: class `layer` of `module` with setup, reshape, forward and backward. Needs --allow-python.
 
-    The module is looked for beside the net file first. The graph is split there: in every step its blobs are copied and the
-    layer is waited for, on the CPU. A loss needs its loss_weight. Blobs that it adds in setup are learned. One without
-    bottoms is a source; one without tops runs all the same.
+    netc looks for the module beside the net file first. The layer splits the graph: in every step netc copies its blobs and waits for
+    it, on the CPU. A loss needs a loss_weight. Blobs that the class adds in setup are trained. A layer without bottoms is a source. A
+    layer without tops runs too.
     """
     _check_allowed(ctx)
     hosted = Hosted(ctx, [cast(b, np.float32) for b in bottoms])
@@ -178,7 +172,7 @@ def python_layer(ctx: Context, *bottoms: Value) -> tuple[Value, ...]:
 def _check_allowed(ctx: Context) -> None:
     """An error unless the user allowed Python, and the net is no part of a zoo."""
     text = f"runs code of the module {ctx.param.python_param.module!r}; "
-    if not _allowed:
+    if not ctx.layer.document.allow_python:
         raise ctx.error(text + "--allow-python allows that, if you trust it", "python_param")
     if (Path(ctx.layer.document.path).resolve().parent / "manifest.json").is_file():
         raise ctx.error(text + "what came out of a zoo runs none", "python_param")

@@ -116,11 +116,11 @@ def _zero_state(x: Value, hidden: int) -> Value:
     return op.Expand(constant(0.0), shape, shape=(n, hidden))
 
 
-@layer("RNN", bottoms=(1, 4), tops=(1, 2), in_place=False)
+@layer("RNN", messages=("recurrent_param",), bottoms=(1, 4), tops=(1, 2), in_place=False)
 def rnn(ctx: Context, *bottoms: Value) -> tuple[Value, ...]:
     """h = tanh(Wx x + Wh h + b), y = tanh(Wo h + bo) (Elman 1990, in Caffe's form).
 
-    Bottoms: x, cont, a static input; with expose_hidden the first h as well, and the last h is a second top.
+    Bottoms: x, cont, a static input. With expose_hidden, the initial h is a further bottom and the last h is a second top.
     """
     layer = Recurrence(ctx, bottoms, ("h",))
     xw = layer.gates(1)
@@ -130,11 +130,11 @@ def rnn(ctx: Context, *bottoms: Value) -> tuple[Value, ...]:
     return layer.tops(op.Tanh(_applied(h, wo, bo)), last)
 
 
-@layer("LSTM", bottoms=(1, 5), tops=(1, 3), in_place=False)
+@layer("LSTM", messages=("recurrent_param",), bottoms=(1, 5), tops=(1, 3), in_place=False)
 def lstm(ctx: Context, *bottoms: Value) -> tuple[Value, ...]:
-    """c = f c + i g, h = o tanh(c), with gates i, f, o of sigmoid and g of tanh (Hochreiter and Schmidhuber 1997; Gers et al. 2000).
+    """c = f c + i g, h = o tanh(c), with sigmoid gates i, f, o and g by tanh (Hochreiter and Schmidhuber 1997; Gers et al. 2000).
 
-    Bottoms: x, cont, a static input; with expose_hidden the first h and c as well, and the last h and c are further tops.
+    Bottoms: x, cont, a static input. With expose_hidden, the initial h and c are further bottoms and the last h and c are further tops.
     """
     layer = Recurrence(ctx, bottoms, ("h", "c"))
     xw = layer.gates(4)
@@ -145,9 +145,10 @@ def lstm(ctx: Context, *bottoms: Value) -> tuple[Value, ...]:
 
 @layer("LSTMUnit", bottoms=(3, 3), tops=(2, 2), in_place=False)
 def lstm_unit(ctx: Context, before: Value, gates: Value, cont: Value) -> tuple[Value, ...]:
-    """One step of an LSTM: c = cont f c_prev + i g, h = o tanh(c), of c_prev (1, N, H), gates i, f, o, g (1, N, 4 H) and cont (1, N).
+    """One step of an LSTM: c = cont f c_prev + i g, h = o tanh(c).
 
-    The gates come before their sigmoid and tanh; tops are c and h. No gradient flows to cont.
+    Bottoms: c_prev (1, N, H), the gates i, f, o, g (1, N, 4 H) before their sigmoid and tanh, and cont (1, N). Tops: c and h. No
+    gradient flows to cont.
     """
     if before.rank != 3 or gates.shape != (*before.shape[:2], 4 * sizes(before.shape[2:])[0]) or cont.shape != before.shape[:2]:
         shapes = ", ".join(f"{n} is {dims(v.shape)}" for n, v in zip(ctx.layer.bottoms, (before, gates, cont), strict=True))
@@ -159,11 +160,11 @@ def lstm_unit(ctx: Context, before: Value, gates: Value, cont: Value) -> tuple[V
     return new, o * op.Tanh(new)
 
 
-@layer("GRU", bottoms=(1, 4), tops=(1, 2), in_place=False)
+@layer("GRU", messages=("recurrent_param",), bottoms=(1, 4), tops=(1, 2), in_place=False)
 def gru(ctx: Context, *bottoms: Value) -> tuple[Value, ...]:
-    """h = (1 - z) n + z h, n = tanh(Wn x + r (Un h + bn)), with gates r and z of sigmoid (Cho et al. 2014, reset after the product).
+    """h = (1 - z) n + z h, n = tanh(Wn x + r (Un h + bn)), with sigmoid gates r and z (Cho et al. 2014, reset after the product).
 
-    Bottoms: x, cont, a static input; with expose_hidden the first h as well, and the last h is a second top.
+    Bottoms: x, cont, a static input. With expose_hidden, the initial h is a further bottom and the last h is a second top.
     """
     layer = Recurrence(ctx, bottoms, ("h",))
     xw = layer.gates(3)
@@ -175,15 +176,21 @@ def gru(ctx: Context, *bottoms: Value) -> tuple[Value, ...]:
 
 @layer("Reverse", bottoms=(1, 2), in_place=False)
 def reverse(ctx: Context, x: Value, cont: Value | None = None) -> Value:
-    """Each sequence of x (T, N, ...) backwards in its own place. For two directions: Reverse, a recurrent layer, Reverse, Concat."""
+    """Reverses each sequence of x (T, N, ...) in its own place.
+
+    For a bidirectional net, use Reverse, a recurrent layer, Reverse and Concat.
+    """
     cont = _cont(ctx, x, cont)
     sizes(x.shape[:1])
     return time.reverse(x, *_given(cont))
 
 
-@layer("LastStep", bottoms=(1, 2), in_place=False)
+@layer("LastStep", stem="last", bottoms=(1, 2), in_place=False)
 def last_step(ctx: Context, x: Value, cont: Value | None = None) -> Value:
-    """(N, ...): x (T, N, ...) at the last time of the sequence that each column begins with."""
+    """The last time step of each sequence: (N, ...) from x (T, N, ...).
+
+    A column that holds several sequences gives the last step of the first.
+    """
     cont = _cont(ctx, x, cont)
     if cont is None:
         return op.Squeeze(op.Slice(x, [-1], [2**31], [0], shape=(1, *x.shape[1:])), [0])

@@ -8,19 +8,22 @@ from netc.layers.context import Context, dims
 from netc.registry import layer
 
 
-@layer("RecursiveTensor", bottoms=(3, 3), in_place=False)
+@layer("RecursiveTensor", stem="recursive", messages=("recursive_param",), bottoms=(3, 3), in_place=False)
 def recursive_tensor(ctx: Context, leaf: Value, child: Value, width: Value) -> Value:
-    """p = tanh(z' V z + W z + b), z being the vectors of the two children: a recursive neural tensor network (Socher et al. 2013).
+    """p = tanh(z' V z + W z + b), where z holds the vectors of the two children: a recursive neural tensor network (Socher et al. 2013).
 
-    Bottoms: the vectors of the leaves (leaves, d), and `child` and `width` as TreeData makes them. The top is (nodes, d): the leaves,
-    which stay as they are, and the inner nodes by height. Blobs: W (d, 2d), b (d,), V (d, 2d, 2d).
+    Bottoms: the vectors of the leaves (leaves, d), and `child` and `width` from TreeData. The top (nodes, d) holds the leaves, unchanged,
+    and the inner nodes by height. Blobs: W (d, 2d), b (d,), V (d, 2d, 2d).
     """
     return _recursive(ctx, leaf, child, width, tensor=True)
 
 
-@layer("RecursiveNet", bottoms=(3, 3), in_place=False)
+@layer("RecursiveNet", stem="recursive", messages=("recursive_param",), bottoms=(3, 3), in_place=False)
 def recursive_net(ctx: Context, leaf: Value, child: Value, width: Value) -> Value:
-    """p = tanh(W z + b), z being the vectors of the two children: the recursive net of Socher et al. (2011). RecursiveTensor without V."""
+    """p = tanh(W z + b), where z holds the vectors of the two children: the recursive net of Socher et al. (2011).
+
+    It is RecursiveTensor without V.
+    """
     return _recursive(ctx, leaf, child, width, tensor=False)
 
 

@@ -9,7 +9,7 @@ from netc.graph.ir import Value, cast, op, stop
 from netc.layers.context import Context, dims, sizes
 from netc.layers.domain import Domain, Reads
 from netc.layers.shape import axis_of, merged, reshape
-from netc.net.resolve import Layer
+from netc.net.model import Layer
 from netc.registry import layer
 
 
@@ -18,9 +18,12 @@ def _rows(layer: Layer, bottoms: Sequence[Value], blobs: Sequence[Value]) -> Dom
     return Domain(0, rows - 1 if isinstance(rows, int) else inf, why=f"{layer.bottoms[0]} has {rows} rows")
 
 
-@layer("BatchReindex", bottoms=(2, 2), in_place=False, reads=Reads(1, _rows))
+@layer("BatchReindex", stem="reindex", bottoms=(2, 2), in_place=False, reads=Reads(1, _rows))
 def batch_reindex(ctx: Context, x: Value, index: Value) -> Value:
-    """Row i of the top is row index[i] of the first bottom; rows may come often or never. No gradient to the index."""
+    """Selects rows: row i of the top is row index[i] of the first bottom. No gradient flows to the index.
+
+    A row may be selected several times or never.
+    """
     if index.rank != 1:
         text = f"{ctx.layer.bottoms[1]} holds row numbers and must have 1 axis; it is {dims(index.shape)}"
         raise ctx.shape_error(text, "bottom", 1)
@@ -29,10 +32,10 @@ def batch_reindex(ctx: Context, x: Value, index: Value) -> Value:
 
 @layer("Filter", bottoms=(2, None), tops=(1, None), in_place=False, passes=True)
 def filter_(ctx: Context, *bottoms: Value) -> tuple[Value, ...]:
-    """The rows of each bottom whose selector, the last bottom, is not 0. How many that is, only a run knows; it may be none.
+    """Keeps the rows of each bottom whose selector, the last bottom, is not 0.
 
-    No gradient to the selector. A training graph with this layer has an axis whose size is not known. A deployed net, which
-    has no selector, lets the first bottom through.
+    The number of kept rows varies and may be 0. So a training graph with this layer has an axis of unknown size. No gradient flows to
+    the selector. A deployed net has no selector and passes the first bottom through.
     """
     *xs, selector = bottoms
     if len(ctx.layer.tops) != len(xs):
@@ -49,9 +52,9 @@ def filter_(ctx: Context, *bottoms: Value) -> tuple[Value, ...]:
     return tuple(op.Compress(x, chosen, axis=0, shape=(f"{ctx.layer.name}.rows", *x.shape[1:])) for x in xs)
 
 
-@layer("Reduction")
+@layer("Reduction", stem="reduce")
 def reduction(ctx: Context, x: Value) -> Value:
-    """SUM, ASUM (of absolute values), SUMSQ (of squares) or MEAN over `axis` and all after it, times coeff."""
+    """The sum, sum of absolute values (ASUM), sum of squares (SUMSQ) or mean over `axis` and all axes after it, times coeff."""
     p = ctx.param.reduction_param
     axes = list(range(axis_of(ctx, p.axis, x, "reduction_param", "axis"), x.rank))
     if p.operation == p.MEAN:
@@ -64,10 +67,10 @@ def reduction(ctx: Context, x: Value) -> Value:
 
 @layer("ArgMax")
 def arg_max(ctx: Context, x: Value) -> Value:
-    """The indices of the top_k largest values, the larger index first where they are equal. No gradient.
+    """The indices of the top_k largest values. If values are equal, the larger index comes first. No gradient.
 
-    With `axis`, indices along it, or with out_max_val the values. Without, over all axes but the first: of shape
-    (N, 1, top_k), with out_max_val (N, 2, top_k), the indices and then the values.
+    With `axis`, the top holds indices along it, or the values if out_max_val is true. Without `axis`, all axes but the first are
+    searched together: the top has the shape (N, 1, top_k), or (N, 2, top_k) with indices and values if out_max_val is true.
     """
     p = ctx.param.argmax_param
     if p.HasField("axis"):

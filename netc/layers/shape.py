@@ -38,9 +38,9 @@ def merged(shape: tuple[Dim, ...]) -> Dim:
     return names[0] if names else known
 
 
-@layer("Flatten", in_place=False)
+@layer("Flatten", linear=True, in_place=False)
 def flatten(ctx: Context, x: Value) -> Value:
-    """The axes from `axis` to `end_axis` become one."""
+    """Merges the axes from `axis` to `end_axis` into one."""
     p = ctx.param.flatten_param
     first, last = axis_of(ctx, p.axis, x, "flatten_param", "axis"), axis_of(ctx, p.end_axis, x, "flatten_param", "end_axis")
     if last < first:
@@ -48,9 +48,9 @@ def flatten(ctx: Context, x: Value) -> Value:
     return reshape(x, [*x.shape[:first], merged(x.shape[first : last + 1]), *x.shape[last + 1 :]])
 
 
-@layer("Reshape", in_place=False)
+@layer("Reshape", linear=True, in_place=False)
 def reshape_layer(ctx: Context, x: Value) -> Value:
-    """The axes from `axis`, `num_axes` of them (-1: all), become those of `shape`: 0 keeps a size, -1 is inferred."""
+    """Replaces `num_axes` axes from `axis` on (-1: all) by those of `shape`. 0 keeps a size, -1 is inferred."""
     p = ctx.param.reshape_param
     start = p.axis if p.axis >= 0 else x.rank + p.axis + 1
     end = x.rank if p.num_axes < 0 else start + p.num_axes
@@ -81,9 +81,9 @@ def reshape_layer(ctx: Context, x: Value) -> Value:
     return reshape(x, [*x.shape[:start], *wanted, *x.shape[end:]])
 
 
-@layer("Concat", bottoms=(1, None))
+@layer("Concat", bottoms=(1, None), several=True)
 def concat(ctx: Context, *xs: Value) -> Value:
-    """The bottoms one after another along `axis`; all other axes equal."""
+    """Concatenates the bottoms along `axis`. All other axes must be equal."""
     p = ctx.param.concat_param
     axis = axis_of(ctx, p.concat_dim if p.HasField("concat_dim") else p.axis, xs[0], "concat_param", "axis")
     for name, x in zip(ctx.layer.bottoms, xs, strict=True):
@@ -95,7 +95,7 @@ def concat(ctx: Context, *xs: Value) -> Value:
 
 @layer("Slice", tops=(1, None))
 def slice_(ctx: Context, x: Value) -> tuple[Value, ...]:
-    """The parts of x along `axis` between the `slice_point`s; without them, equal parts."""
+    """Splits x along `axis` at the `slice_point`s. Without them, the parts are equal."""
     p, count = ctx.param.slice_param, len(ctx.layer.tops)
     axis = axis_of(ctx, p.slice_dim if p.HasField("slice_dim") else p.axis, x, "slice_param", "axis")
     if isinstance(x.shape[axis], str):
@@ -113,7 +113,7 @@ def slice_(ctx: Context, x: Value) -> tuple[Value, ...]:
 
 @layer("Tile")
 def tile(ctx: Context, x: Value) -> Value:
-    """`tiles` copies of x along `axis`."""
+    """Repeats x `tiles` times along `axis`."""
     p = ctx.param.tile_param
     axis = axis_of(ctx, p.axis, x, "tile_param", "axis")
     if not p.HasField("tiles"):
@@ -129,9 +129,12 @@ def _tiled(x: Value, axis: int, tiles: int) -> tuple[Dim, ...]:
     return (*x.shape[:axis], int(x.shape[axis]) * tiles, *x.shape[axis + 1 :])
 
 
-@layer("Crop", bottoms=(2, 2))
+@layer("Crop", bottoms=(2, 2), places="crop")
 def crop(ctx: Context, x: Value, like: Value) -> Value:
-    """x cut to the sizes of the second bottom in `axis` and all after it, beginning at `offset`: none, one for all, or one each."""
+    """Crops x to the sizes of the second bottom in `axis` and all axes after it.
+
+    The crop starts at `offset`: unset for 0, one number for all axes, or one per axis.
+    """
     p = ctx.param.crop_param
     axis = axis_of(ctx, p.axis, x, "crop_param", "axis")
     if x.rank != like.rank:
@@ -151,15 +154,15 @@ def crop(ctx: Context, x: Value, like: Value) -> Value:
     return cropped(x, like, axis=axis, offset=begin)
 
 
-@layer("Split", tops=(1, None), in_place=False)
+@layer("Split", tops=(1, None), places="same", linear=True, in_place=False)
 def split(ctx: Context, x: Value) -> tuple[Value, ...]:
-    """The same blob under several names; Caffe's files hold it wherever a blob is read twice."""
+    """Gives a blob several names. Caffe's files use it wherever several layers read a blob."""
     return (x,) * len(ctx.layer.tops)
 
 
-@layer("HDF5Output", bottoms=(2, 2), tops=(0, 0), sink=data.Hdf5Writer)
+@layer("HDF5Output", stem="output", bottoms=(2, 2), tops=(0, 0), sink=data.Hdf5Writer)
 def hdf5_output(ctx: Context, *xs: Value) -> tuple[Value, ...]:
-    """Writes its bottoms into the HDF5 file `file_name` as `data` and `label`, the rows of every batch that is run, one after another."""
+    """Writes its bottoms into the HDF5 file `file_name` as `data` and `label`, the rows of all batches one after the other."""
     if any(not x.rank for x in xs):
         raise ctx.shape_error("writes rows; a bottom is a single number", "bottom")
     ctx.keep(*xs)
@@ -168,5 +171,5 @@ def hdf5_output(ctx: Context, *xs: Value) -> tuple[Value, ...]:
 
 @layer("Silence", bottoms=(1, None), tops=(0, 0))
 def silence(ctx: Context, *xs: Value) -> tuple[Value, ...]:
-    """Reads blobs so that they are no outputs of the net."""
+    """Reads blobs so that they do not become outputs of the net."""
     return ()

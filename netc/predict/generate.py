@@ -7,7 +7,7 @@ import numpy as np
 
 from netc import data, random
 from netc.errors import DataError
-from netc.graph.emit import NEXT, STATE
+from netc.graph.contract import NEXT, STATE
 from netc.predict.model import Model, printable
 from netc.predict.results import Forecast, Prediction
 
@@ -28,7 +28,7 @@ def write(model: Model, prompt: str, length: int, temperature: float = 1.0, seed
     fed, found = known, []
     for draw in draws:
         outputs = model({model.input: np.array(fed)[:, None], **carried})
-        carried = {STATE + n.removeprefix(NEXT): a for n, a in outputs.items() if n.startswith(NEXT)}
+        carried = STATE.named(NEXT.within(outputs))
         found.append(_drawn(next(iter(outputs.values()))[-1, 0], temperature, float(draw)))
         # What carries its state takes the new token alone, any other net reads its last steps again.
         fed = found[-1:] if carried else (known + found)[-model.metadata["steps"] :]

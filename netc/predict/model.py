@@ -13,7 +13,7 @@ from netc.data.sources.trees import Forest
 from netc.data.vocabulary import Vocabulary
 from netc.errors import DataError, Diagnostic, Place, RunError, ZooError
 from netc.files import read_text
-from netc.graph.emit import NEXT, STATE
+from netc.graph.contract import NEXT, STATE
 from netc.predict.results import Prediction, TreePrediction
 from netc.predict.trees import drawn, trees_of
 from netc.runtime.session import Session
@@ -81,7 +81,7 @@ class Model:
     @property
     def carries(self) -> list[str]:
         """The inputs that a run leaves to the next one, whose outputs are called the same with `next/` for `state/`."""
-        return [name for name in self.session.inputs if name.startswith(STATE)]
+        return [name for name in self.session.inputs if name in STATE]
 
     @property
     def input(self) -> str:
@@ -102,7 +102,7 @@ class Model:
         if first.ndim != len(wanted) or any(isinstance(w, int) and w != n for w, n in zip(wanted, first.shape, strict=False)):
             raise DataError(f"the model takes {'x'.join(map(str, wanted))}, {'x'.join(map(str, first.shape))} came")
         for name, port in self.session.inputs.items():
-            if name.startswith(STATE):
+            if name in STATE:
                 given.setdefault(name, np.zeros((first.shape[self.batch_axis], *port.shape[1:]), np.float32))
             elif self.batch_axis == 1 and name != self.input:
                 given.setdefault(name, data.continues(np.full(first.shape[1], first.shape[0]), first.shape[0]).T)
@@ -234,7 +234,7 @@ class Model:
             marks = [n for n in self.session.inputs if n != self.input and n not in self.carries]
             fed |= {n: data.continues(np.array([length]), steps).T for n in marks}
         ports = {o.name: list(o.shape) for o in self.session.ort.get_outputs()}
-        found = {n: v for n, v in self(fed).items() if not n.startswith(NEXT)}
+        found = {n: v for n, v in self(fed).items() if n not in NEXT}
         return {n: v.take(0, ports[n].index("N") if "N" in ports[n] else 0) for n, v in found.items()}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from netc.compiler.step import WATCH
+from netc.graph.contract import WATCH
 from netc.graph.ir import Graph, Node
 from netc.layers.context import dims
 from netc.report import images
@@ -74,7 +74,7 @@ class Board:
         if event.endswith("watch"):
             for layer, values in line["layers"].items():
                 for what, value in values.items():
-                    self._scalar(f"{prefix}{WATCH}{what}/{layer}", value, step)
+                    self._scalar(f"{prefix}{WATCH.text}{what}/{layer}", value, step)
             return
         group = prefix or f"{event}/"
         for name, value in line.items():
@@ -95,7 +95,7 @@ class Board:
 
         states = self.trainer.step.arrays()
         for name, node in self.trainer.program.states.items():
-            if node.attrs["kind"] == "parameter":
+            if node.state.kind == "parameter":
                 self._histogram(name.replace(".", "/"), states[name], step)
         if found := first_filters(self.trainer.program, states):
             weights = found[1][:100, 0]
@@ -136,7 +136,7 @@ def graph_def(graph: Graph) -> Any:
 
 def _node_name(node: Node) -> str:
     if node.key in (("netc", "Input"), ("netc", "State")):
-        name = str(node.attrs["name"]).replace(".", "/")
+        name = node.name.replace(".", "/")
         return name if node.op == "State" else f"inputs/{name}"
     layer = node.origin.layer or "net"
     return f"{layer}/{node.op}" if node.origin.part == "forward" else f"{layer}/{node.origin.part}/{node.op}"

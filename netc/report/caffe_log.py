@@ -8,7 +8,7 @@ from typing import TextIO
 
 from netc import terminal
 from netc.compiler.program import Program
-from netc.net.resolve import Net
+from netc.net.model import Net
 from netc.training.evaluate import Score
 from netc.training.events import Began, Event, Finished, Snapshotted, Stepped, Tested
 

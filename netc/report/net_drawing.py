@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from html import escape
 
 from netc.compiler import program as contract
-from netc.compiler.diagnose import net_of
+from netc.compiler.compilation import Compilation
 from netc.compiler.lower import Lowered, lower
 from netc.errors import SpecError
 from netc.formats.by_suffix import form, put
 from netc.layers.context import dims
-from netc.net.resolve import TEST, TRAIN, Layer
+from netc.net.model import TEST, TRAIN, Layer
 from netc.report import step_drawing
 from netc.report.drawing import document, dot_document
-from netc.spec.job import Job
 
 WIDTH, HEIGHT, ACROSS, DOWN, MARGIN = 168, 52, 24, 28, 30
 COLOURS = {"source": "#dbe9f6", "loss": "#f9dcd9", "metric": "#efe6f7"}
@@ -43,15 +42,15 @@ class Box:
     column: float
 
 
-def draw_command(job: Job, phase: str | None, output: str, graph: str) -> str:
+def draw_command(made: Compilation, phase: str | None, output: str, graph: str) -> str:
     """Write the picture of a job's net, of one phase or both, or of its training graph, as SVG or DOT; returns what to say about it."""
     dot_text = form(output, FORMS, "a drawing") != ".svg"
     if graph == "training":
-        program = contract.program(job)
+        program = contract.checked(made)
         text, said = (step_drawing.dot if dot_text else step_drawing.svg)(program), step_drawing.said(program)
     else:
         phases = [phase] if phase else [TRAIN, TEST]
-        lowered = [lower(net_of(job, p)) for p in phases]
+        lowered = [lower(made.nets.net(p)) for p in phases]
         text, said = (dot if dot_text else svg)(lowered), f"{len(layers_of(lowered))} layers"
     put(output, text.encode())
     return f"{output} is written: {said}"
@@ -143,7 +142,7 @@ def _y(box: Box) -> float:
 
 
 def _colour(drawn: Drawn) -> str:
-    kind = next((k for k in COLOURS if drawn.layer.facts.get(k)), None)
+    kind = next((k for k in COLOURS if getattr(drawn.layer.kind, k)), None)
     return COLOURS[kind] if kind else LEARNS if drawn.learns else PLAIN
 
 

@@ -8,10 +8,10 @@ from markupsafe import Markup
 from netc.compiler.lower import Lowered, lower
 from netc.compiler.program import Program
 from netc.graph.autodiff import grad
+from netc.graph.contract import BATCH, STATE
 from netc.graph.emit import input_name
 from netc.graph.ir import Graph, leaf
-from netc.layers.context import BATCH
-from netc.net.resolve import Layer
+from netc.net.model import Layer
 from netc.report import charts
 from netc.report.charts import Series
 from netc.report.run import Run
@@ -44,7 +44,7 @@ def reach(run: Run) -> list[float]:
     session = open_graph(Graph("reach", {"scores": scores, "gradient": by_x}), threads=run.threads)
     feeds = _feeds(run, lowered, session)
     given = session.run(feeds | {"seed": np.zeros(tuple(map(int, scores.shape)), np.float32)})["scores"]
-    seed = _seed(given, run.feeder.once(0)[BATCH + found[1]], found[2])
+    seed = _seed(given, run.feeder.once(0)[BATCH(found[1])], found[2])
     gradient = session.run(feeds | {"seed": seed})["gradient"]
     norms = np.sqrt(np.square(gradient.reshape(*gradient.shape[:2], -1), dtype=np.float64).sum(2)).mean(1)
     return [float(n) for n in norms[::-1]]
@@ -69,7 +69,7 @@ def _seed(scores: np.ndarray, labels: np.ndarray, axis: int) -> np.ndarray:
 
 def _feeds(run: Run, lowered: Lowered, session: Runs) -> dict[str, np.ndarray]:
     """The first test batch and the states; what is carried is zero."""
-    states = {f"state/{n}": a for n, a in run.states.items()} | run.feeder.once(0)
-    carries = [n for n in lowered.graph.leaves("State") if n.attrs["kind"] == "carry"]
+    states = STATE.named(run.states) | run.feeder.once(0)
+    carries = [n for n in lowered.graph.leaves("State") if n.state.kind == "carry"]
     states |= {input_name(n.outputs[0]): np.zeros(tuple(map(int, n.types[0].shape)), np.float32) for n in carries}
     return {n: a for n, a in states.items() if n in session.inputs}

@@ -11,6 +11,7 @@ import numpy as np
 
 from netc.compiler.program import Program
 from netc.errors import SnapshotError
+from netc.graph.contract import STATE
 from netc.report import test_rows
 from netc.runtime import snapshot
 from netc.training import record
@@ -142,4 +143,4 @@ class Run:
     @cached_property
     def fed_states(self) -> dict[str, np.ndarray]:
         """The states as models take them."""
-        return {f"state/{name}": array for name, array in self.states.items()}
+        return STATE.named(self.states)

@@ -8,9 +8,9 @@ import numpy as np
 
 from netc.compiler.lower import Lowered
 from netc.compiler.program import Program
+from netc.graph.contract import BATCH
 from netc.graph.ir import Value
-from netc.layers.context import BATCH
-from netc.net.resolve import Layer, Net
+from netc.net.model import Layer, Net
 from netc.runtime.session import States
 from netc.training.feed import Feeder, Feeds
 from netc.training.tester import TestNet
@@ -73,7 +73,7 @@ def batches(
 def classifier(net: Net) -> tuple[str, str, int, int | None] | None:
     """Of a net that tells classes apart: the blobs of scores and labels, the axis of the classes, and the label that is ignored."""
     for layer in net.layers:
-        if layer.facts.get("deployed") == "Softmax":
+        if layer.kind.deployed == "Softmax":
             p = layer.param.loss_param
             return (
                 layer.bottoms[0],
@@ -91,8 +91,8 @@ def classifier(net: Net) -> tuple[str, str, int, int | None] | None:
 def classified(program: Program, passing: Callable[[Mapping[str, str]], Iterator[tuple[Feeds, Feeds]]]) -> Classified | None:
     """The test rows with their classes, of the batches that `passing` gives; None of a net that tells none apart."""
     found = classifier(program.test_net)
-    label = None if found is None else BATCH + found[1]
-    if found is None or label not in {BATCH + top for layer in program.test_net.sources for top in layer.tops}:
+    label = None if found is None else BATCH(found[1])
+    if found is None or label not in {BATCH(top) for layer in program.test_net.sources for top in layer.tops}:
         return None
     blob, _, axis, ignored = found
     kept: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
@@ -139,7 +139,7 @@ def first_images(feeder: Feeder, blob: str, count: int) -> np.ndarray:
     """The first `count` rows at most of a blob of images, (count, channels, height, width)."""
     parts: list[np.ndarray] = []
     for k in range(feeder.batches or 1):
-        parts.append(feeder.once(k)[BATCH + blob])
+        parts.append(feeder.once(k)[BATCH(blob)])
         if sum(map(len, parts)) >= count:
             break
     return np.concatenate(parts)[:count]

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from netc.graph.emit import NEXT, emit, input_name
+from netc.graph.contract import NEXT
+from netc.graph.emit import emit, input_name
 from netc.graph.ir import HOST, Graph, Node, Origin, Value, leaf, rebuild
 from netc.runtime.native import kernels_of
 from netc.runtime.session import Session
@@ -56,7 +57,7 @@ def split(graph: Graph) -> Split:
     ready: dict[Node, int] = {}  # the part from which on a node's outputs are there
     for node in graph.nodes:
         ready[node] = max((ready[v.node] for v in node.operands), default=0) + (node.domain == HOST)
-    ends = {**graph.outputs, **{NEXT + s.node.attrs["name"]: v for s, v in graph.updates.items()}}
+    ends = {**graph.outputs, **{NEXT(s.node.name): v for s, v in graph.updates.items()}}
     names = {v: f"{PASSED}{i}" for i, v in enumerate(v for n in ready for v in n.outputs)}
     names |= {n.outputs[0]: input_name(n.outputs[0]) for n in ready if n.key in LEAVES}
     parts = [_part(k, graph.name, ready, ends, names) for k in range(max(ready.values(), default=0) + 1)]

@@ -14,7 +14,7 @@ import onnx
 import onnxruntime as ort
 
 from netc.errors import ProviderError, RunError
-from netc.graph.emit import NEXT, STATE
+from netc.graph.contract import NEXT, STATE
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 MULTIPLY_ADDS_PER_THREAD = 8_000_000
@@ -157,8 +157,8 @@ class Stepper:
     def __init__(self, session: Runs, states: States):
         self.session, self.states = session, states
         self.reads = [n for n in session.inputs if n in states.current]
-        written = {o: o.removeprefix(NEXT) for o in session.outputs if o.startswith(NEXT)}
-        self.writes = {o: name if name in states.current else STATE + name for o, name in written.items()}
+        written = {o: NEXT.bare(o) for o in session.outputs if o in NEXT}
+        self.writes = {o: name if name in states.current else STATE(name) for o, name in written.items()}
         self.results = [n for n in session.outputs if n not in self.writes]
         for name in self.writes.values():
             if name not in states.spare:

@@ -9,7 +9,7 @@ from typing import Any
 from netc import netc_pb2 as pb
 from netc.errors import Diagnostic, Place, SpecError, Suggestion
 from netc.spec.document import NOTHING, Document, Dropped, FieldPath, Position
-from netc.spec.fields import KINDS, LAYER_FIELDS, own_fields
+from netc.spec.fields import LAYER_FIELDS, messages, own_fields
 from netc.spec.other_names import suggest_field
 
 LAYER: Any = pb.LayerParameter.DESCRIPTOR
@@ -131,7 +131,7 @@ def _missing(document: Document) -> dict[FieldPath, Diagnostic]:
         if tuple(path) not in document.positions:
             errors[tuple(path)] = Diagnostic(document.place(*path), f"`{path[-1]}` is missing in {message.name}.")
     for i, layer in enumerate(document.message.layer if document.message.DESCRIPTOR is NET else ()):
-        for param in KINDS[layer.type].params if layer.type in KINDS else ():
+        for param in messages(layer.type):
             needed = [f.name for f in LAYER_FIELDS[param].message_type.fields if f.is_required]
             if needed and not layer.HasField(param):
                 names = " and ".join(f"`{name}`" for name in needed)

@@ -8,9 +8,10 @@ from yaml.nodes import MappingNode, Node, ScalarNode
 
 from netc import registry
 from netc.spec.document import FieldPath
-from netc.spec.fields import KINDS, LAYER_FIELDS, Names, kind, own_fields
+from netc.spec.fields import LAYER_FIELDS, own_fields
 from netc.spec.other_names import suggest_field, suggest_type
 from netc.spec.reading import Reading
+from netc.spec.shorthand import Names, default_bottoms, default_tops, newest_after
 from netc.spec.yaml_nodes import at, given, is_unset, named, pairs
 
 Fields = list[tuple[ScalarNode, Node]]
@@ -60,7 +61,7 @@ def layer_target(reading: Reading, layer: Any, key: ScalarNode, path: FieldPath)
         return getattr(layer, param), field, (*path, param)
     if name in LAYER_FIELDS:
         return layer, LAYER_FIELDS[name], path
-    if not layer.type or layer.type in KINDS:
+    if not layer.type or registry.layer.is_own(layer.type):
         return _unknown_field(reading, layer, key, path)
     return layer, None, path
 
@@ -70,7 +71,7 @@ def _unknown_field(reading: Reading, layer: Any, key: ScalarNode, path: FieldPat
     own = own_fields(layer.type)
     known = {n: ((), f) for n, f in LAYER_FIELDS.items() if not n.endswith("_param")} | {n: ((p,), f) for n, (p, f) in own.items()}
     text, suggestion = f"{layer.type or 'The layer'} has no field {key.value!r}.", suggest_field(key.value, known)
-    others = sorted(t for t in KINDS if key.value in own_fields(t))
+    others = sorted(t for t in registry.layer if key.value in own_fields(t))
     if others and (len(key.value) < 4 or not suggestion.meant):
         text += f" It is a field of {', '.join(others[:4])}{' and others' if len(others) > 4 else ''}."
         reading.error(at(key), text)
@@ -86,14 +87,14 @@ def _unknown_field(reading: Reading, layer: Any, key: ScalarNode, path: FieldPat
 
 
 def type_of(reading: Reading, type_node: ScalarNode, fields: Fields) -> str:
-    """The type that is meant. One that is not in the table and yet has fields that do not stand under `custom` is an error."""
+    """The type that is meant. One that is not registered and yet has fields that do not stand under `custom` is an error."""
     name, own = type_node.value, [key.value for key, _ in fields if key.value not in LAYER_FIELDS]
-    if not own or name in KINDS:
+    if not own or registry.layer.is_own(name):
         return name
     if name in registry.layer:
         reading.error(at(type_node), f"{name} is a layer of a plug-in. Write its fields ({', '.join(own)}) under `custom`.")
         return name
-    suggestion = suggest_type(name, KINDS)
+    suggestion = suggest_type(name, registry.layer)
     if not suggestion.meant:
         suggestion = replace(suggestion, detail=f" A layer of a plug-in has its fields ({', '.join(own)}) under `custom`.")
     reading.error(at(type_node), f"There is no layer type {name!r}.", suggestion, plain=bool(suggestion.meant))
@@ -107,18 +108,18 @@ def complete(reading: Reading, layers: list[tuple[Node, Any, set[str]]], net: An
     for k, (node, layer, written) in enumerate(layers):
         if not layer.type:
             continue
-        of_type = kind(layer.type)
+        of_type = registry.layer_type(layer.type)
         if "name" not in written:
             layer.name = names.free(of_type)
             names.add(layer.name)
         if "bottom" not in written:
-            bottom = of_type.default_bottom(newest)
+            bottom = default_bottoms(of_type, newest)
             if bottom is None:
-                several = of_type.default_bottom("") is None
+                several = default_bottoms(of_type, "") is None
                 reason = "The layer reads several blobs: add `bottom: [a, b]`." if several else "There is no layer above to read from."
                 with reading.judging((*path, "layer", k)):
                     reading.error(at(node), f"{layer.type}: `bottom` is missing. {reason}")
             layer.bottom.extend(bottom or [])
         if "top" not in written:
-            layer.top.extend(of_type.default_top(layer.name, layer.bottom, "bottom" not in written))
-        newest = of_type.newest(layer.top, newest)
+            layer.top.extend(default_tops(of_type, layer.name, layer.bottom, "bottom" not in written))
+        newest = newest_after(of_type, layer.top, newest)

@@ -19,7 +19,7 @@ from netc.errors import RunError, SnapshotError
 from netc.formats import caffe_hdf5
 from netc.formats.caffe_weights import SolverState, read_state, write_state, write_weights
 from netc.graph.ir import Node
-from netc.net.resolve import TRAIN, Net
+from netc.net.model import TRAIN, Net
 from netc.runtime.blob import numbers
 from netc.schedules import current_step
 from netc.spec import paths
@@ -54,7 +54,7 @@ def _set_up(layer: pb.LayerParameter, phase: str) -> None:
     """What Caffe's layers write into their own message when they are made."""
     layer.ClearField("blobs")
     layer.phase = pb.TRAIN if phase == TRAIN else pb.TEST
-    if registry.layer.facts[layer.type].get("loss") and not layer.loss_weight:
+    if registry.layer_type(layer.type).loss and not layer.loss_weight:
         layer.loss_weight.append(1)
     while len(layer.param) < STATISTICS.get(layer.type, 0):
         layer.param.add(lr_mult=0)
@@ -131,7 +131,7 @@ def write_model(path: str | Path, lowered: Lowered, states: Arrays, form: int = 
 
 def _of_layer(lowered: Lowered, layer: str, states: Arrays) -> list[np.ndarray]:
     blobs = lowered.layer_blobs[layer]
-    return [states[state_of(b).attrs["name"]].reshape(tuple(map(int, b.shape))) for b in blobs]
+    return [states[state_of(b).name].reshape(tuple(map(int, b.shape))) for b in blobs]
 
 
 def write_snapshot(prefix: str, program: Program, states: Arrays, iteration: int, diffs: Arrays | None = None) -> tuple[Path, Path]:
@@ -167,7 +167,7 @@ def write_of_run(program: Program, folder: Path, states: Arrays, before: Arrays,
         prefix = str(folder / (Path(prefix).name or name))
     elif prefix.endswith("/") or Path(prefix).is_dir():
         prefix = str(Path(prefix) / name)
-    learned = {n for n, node in program.states.items() if node.attrs["kind"] == "parameter"}
+    learned = {n for n, node in program.states.items() if node.state.kind == "parameter"}
     updates = {n: before[n] - a if n in before and n in learned else np.zeros_like(a) for n, a in states.items()}
     return write_snapshot(prefix, program, states, iteration, updates)
 
@@ -184,7 +184,7 @@ def read_snapshot(path: str, program: Program) -> CaffeSnapshot:
         text = f"has {len(found.history)} history blobs; this net with solver {solver.type} needs {len(slots) * len(blobs)}"
         raise SnapshotError(f"{path}: {text}")
     states = program.start() | load_weights(_learned(path, found.learned_net), program.states, program.layer_blobs)
-    names = [f"{node.attrs['name']}.{slot}" for slot in slots for node in blobs]
+    names = [f"{node.name}.{slot}" for slot in slots for node in blobs]
     for name, array in zip(names, found.history, strict=True):
         if name in states:
             if array.size != states[name].size:
@@ -225,7 +225,7 @@ def _slots(solver: pb.SolverParameter) -> list[str]:
 def _slot(states: Arrays, node: Node, slot: str) -> np.ndarray:
     """What does not learn has a history of zeros."""
     shape = tuple(map(int, node.types[0].shape))
-    return states.get(f"{node.attrs['name']}.{slot}", np.zeros(shape, np.float32))
+    return states.get(f"{node.name}.{slot}", np.zeros(shape, np.float32))
 
 
 def _step(solver: pb.SolverParameter, iteration: int) -> int:

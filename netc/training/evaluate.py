@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from netc import registry
-from netc.compiler.lower import OUT, Lowered
+from netc.compiler.lower import Lowered
 from netc.errors import DataError, Diagnostic, Place, SpecError
+from netc.graph.contract import BATCH, LOSS, OUT, ROWS, SUM, Prefix
 from netc.graph.tensor_type import Dim
-from netc.layers.context import BATCH, ROWS, SUM
-from netc.net.resolve import Layer, Net
+from netc.net.model import Layer, Net
 from netc.training.feed import Feeder
 from netc.training.tester import TestNet
 
@@ -31,16 +31,16 @@ class Tally:
         self._sums: dict[str, np.ndarray | float] = {}
         self._rows: dict[str, list[np.ndarray]] = {}
         numbers = [n for n, v in lowered.graph.outputs.items() if not v.rank or (batch != 1 and all(d == 1 for d in v.shape))]
-        self._plain = [n for n in numbers if n == "loss" or n.startswith(OUT)]
+        self._plain = [n for n in numbers if n == LOSS or n in OUT]
         self._totals = dict.fromkeys(self._plain, 0.0)
         self._count = 0
 
     def add(self, results: Mapping[str, np.ndarray], rows: int) -> None:
         """What one batch of so many rows gave."""
         for name, array in results.items():
-            if name.startswith(SUM):
+            if name in SUM:
                 self._sums[name] = self._sums.get(name, 0.0) + array.astype(np.float64)
-            elif name.startswith(ROWS):
+            elif name in ROWS:
                 self._rows.setdefault(name, []).append(array)
         for name in self._plain:
             self._totals[name] += float(results[name].reshape(())) * rows
@@ -51,10 +51,10 @@ class Tally:
         tops = self._tops()
         found: Scores = {}
         for name in self.lowered.graph.outputs:
-            top = name.removeprefix(OUT)
-            if name == "loss" and OUT + "loss" not in self.lowered.graph.outputs:
+            top = OUT.bare(name)
+            if name == LOSS and OUT(LOSS) not in self.lowered.graph.outputs:
                 found["loss"] = self._loss(tops)
-            elif name.startswith(OUT) and (top in tops or name in self._totals):
+            elif name in OUT and (top in tops or name in self._totals):
                 found[top] = tops[top] if top in tops else self._totals[name] / max(1, self._count)
         return found
 
@@ -63,15 +63,14 @@ class Tally:
         found: Scores = {}
         for layer in self.lowered.net.layers:
             record = self._record(layer)
-            if record and "whole" in layer.facts:
-                found |= {t: _score(v) for t, v in zip(layer.tops, layer.facts["whole"](layer.param, record), strict=False)}
+            if record and layer.kind.whole:
+                found |= {t: _score(v) for t, v in zip(layer.tops, layer.kind.whole(layer.param, record), strict=False)}
         return found
 
     def _record(self, layer: Layer) -> dict[str, np.ndarray]:
-        prefixes = {kind: f"{kind}{layer.name}/" for kind in (SUM, ROWS)}
-        sums = {n.removeprefix(prefixes[SUM]): np.asarray(v) for n, v in self._sums.items() if n.startswith(prefixes[SUM])}
-        rows = {n.removeprefix(prefixes[ROWS]): np.concatenate(v) for n, v in self._rows.items() if n.startswith(prefixes[ROWS])}
-        return sums | rows
+        own = Prefix(f"{layer.name}/")
+        sums, rows = own.within(SUM.within(self._sums)), own.within(ROWS.within(self._rows))
+        return {n: np.asarray(v) for n, v in sums.items()} | {n: np.concatenate(v) for n, v in rows.items()}
 
     def _loss(self, tops: Scores) -> Score:
         """The weighted sum of all losses; of those that say nothing of the whole set, the mean of the batches."""
@@ -110,16 +109,16 @@ def layer_scores(net: Net, states: Mapping[str, np.ndarray], feeder: Feeder, bat
     sources = {top for layer in net.sources for top in layer.tops}
     found: Scores = {}
     for layer in net.layers:
-        if layer.type in registry.score and len(layer.tops) > layer.facts["own_loss"] and layer.bottoms[0] in sources:
-            rows = np.concatenate([feeder(k)[BATCH + layer.bottoms[0]] for k in range(batches or feeder.batches or 1)])
+        if layer.type in registry.score and len(layer.tops) > (layer.kind.own_loss or 0) and layer.bottoms[0] in sources:
+            rows = np.concatenate([feeder(k)[BATCH(layer.bottoms[0])] for k in range(batches or feeder.batches or 1)])
             found |= registry.score[layer.type](layer.param, states, rows, seed)
     return found
 
 
 def monitored(net: Net, asked: str) -> tuple[str, bool]:
     """The output that tells which model is best, and whether more of it is better: `asked`, the first metric, or the loss."""
-    metrics = [layer.tops[0] for layer in net.layers if layer.facts.get("metric") and layer.tops]
-    losses = [layer.tops[0] for layer in net.layers if layer.facts.get("loss") and layer.tops]
+    metrics = [layer.tops[0] for layer in net.layers if layer.kind.metric and layer.tops]
+    losses = [layer.tops[0] for layer in net.layers if layer.kind.loss and layer.tops]
     name = asked or (metrics + losses + ["loss"])[0]
     return name, name in metrics
 

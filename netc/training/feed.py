@@ -10,9 +10,10 @@ import numpy as np
 from netc import data, random
 from netc.compiler.lower import Lowered
 from netc.errors import DataError, Diagnostic, SpecError
+from netc.graph.contract import BATCH, NOISE, SINK
 from netc.graph.ir import Graph, Node
-from netc.layers.context import BATCH, NOISE, SINK
-from netc.net.resolve import VALIDATION, Layer, Net
+from netc.graph.leaves import NoiseInfo
+from netc.net.model import VALIDATION, Layer, Net
 from netc.spec import paths
 from netc.training.labels import Checks
 
@@ -30,19 +31,19 @@ class Feeder:
     def __init__(self, net: Net, graph: Graph, seed: int, base: str, iter_size: int = 1, validation: bool = False,
                  lowered: Lowered | None = None, folder: Path | None = None):  # fmt: skip
         self.net = net
-        inputs = {n.attrs["name"]: n for n in graph.leaves("Input")}
-        fed = {BATCH + top for layer in net.sources for top in layer.tops}
-        unfed = sorted(n.removeprefix(BATCH) for n in inputs if n.startswith(BATCH) and n not in fed)
+        inputs = {n.name: n for n in graph.leaves("Input")}
+        fed = {BATCH(top) for layer in net.sources for top in layer.tops}
+        unfed = sorted(BATCH.bare(n) for n in inputs if n in BATCH and n not in fed)
         if unfed:
             raise SpecError(f"{net.document.place()}: nothing feeds {', '.join(map(repr, unfed))}; a Data layer can")
         self.iter_size, self.seed = iter_size, seed
-        self.noise = [n for n in inputs.values() if n.attrs["name"].startswith(NOISE)]
-        self.wanted = {n for n in inputs if n.startswith(BATCH)}
+        self.noise = [n for n in inputs.values() if n.name in NOISE]
+        self.wanted = {n for n in inputs if n in BATCH}
         self.layers = net.sources
         self.sinks = sinks_of(net.layers, base, folder)
         validated = [validation and layer.source is not None and layer.source.has_validation for layer in net.sources]
         phases = [VALIDATION if own else net.phase for own in validated]
-        self.sources = [_opened(layer, p, seed, base, iter_size) for layer, p in zip(net.sources, phases, strict=True)]
+        self.sources = [_opened(layer, p, seed, iter_size) for layer, p in zip(net.sources, phases, strict=True)]
         phase = VALIDATION if any(validated) else net.phase
         self.checks = None if lowered is None else Checks(lowered, self.layers, self.sources, phase)
         if self.checks is not None:
@@ -64,28 +65,28 @@ class Feeder:
         left = self.rows - index * self.batch_size if self.rows is not None else 0
         for layer, source in zip(self.layers, self.sources, strict=True):
             if 0 < left < source.batch_size == self.batch_size and (source.wraps or source.rows is None):
-                feeds |= {BATCH + n: feeds[BATCH + n][:left] for n in layer.tops if len(feeds.get(BATCH + n, ())) == source.batch_size}
+                feeds |= {BATCH(n): feeds[BATCH(n)][:left] for n in layer.tops if len(feeds.get(BATCH(n), ())) == source.batch_size}
         return self._with_noise(feeds, index, 0)
 
     def _batches(self, iteration: int, sub_batch: int) -> Feeds:
         feeds: Feeds = {}
         for layer, source in zip(self.layers, self.sources, strict=True):
             for top, array in zip(layer.tops, source.batch(iteration, sub_batch), strict=False):
-                if BATCH + top in self.wanted:
-                    feeds[BATCH + top] = np.ascontiguousarray(array)
+                if BATCH(top) in self.wanted:
+                    feeds[BATCH(top)] = np.ascontiguousarray(array)
         if self.checks is not None:
             self.checks.batch(feeds, iteration, sub_batch)
         return feeds
 
     def _with_noise(self, feeds: Feeds, iteration: int, sub_batch: int) -> Feeds:
         rows = self.size(feeds)
-        return feeds | {n.attrs["name"]: draw(n, self.seed, iteration, sub_batch, rows) for n in self.noise}
+        return feeds | {n.name: draw(n, self.seed, iteration, sub_batch, rows) for n in self.noise}
 
     def kept(self, results: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """What a step gave, without that which goes into the net's sinks; those have it now."""
         for layer, sink in self.sinks:
-            sink.write(*(results[f"{SINK}{layer.name}/{k}"] for k in range(len(layer.bottoms))))
-        return {name: array for name, array in results.items() if not name.startswith(SINK)}
+            sink.write(*(results[SINK(f"{layer.name}/{k}")] for k in range(len(layer.bottoms))))
+        return {name: array for name, array in results.items() if name not in SINK}
 
     def counted(self, index: int) -> Feeds:
         """The feeds of batch `index`, counted over all sub-batches."""
@@ -94,7 +95,7 @@ class Feeder:
     def size(self, feeds: Feeds) -> int:
         """The rows of a batch that was fed, of which the last of a test may have fewer."""
         described = [pair for layer in self.layers if layer.source for pair in zip(layer.tops, layer.source.tops, strict=False)]
-        fed = [(feeds[BATCH + name], top.batch_axis or 0) for name, top in described if BATCH + name in feeds]
+        fed = [(feeds[BATCH(name)], top.batch_axis or 0) for name, top in described if BATCH(name) in feeds]
         return max((array.shape[axis] for array, axis in fed if array.ndim), default=1)
 
     def skipped(self) -> list[str]:
@@ -138,19 +139,20 @@ class _Refused:
 
 def sinks_of(layers: Iterable[Layer], base: str, folder: Path | None = None) -> list[tuple[Layer, Any]]:
     """What writes down what layers are given: relative to `base`, but of a published net into outputs/ in the `folder` of its run."""
-    found = [layer for layer in layers if layer.facts.get("sink")]
+    found = [(layer, layer.kind.sink) for layer in layers if layer.kind.sink]
     place: Path | None = Path(base)
     if found and paths.published(base):
         place = folder / OUTPUTS if folder else None
         if place:
             place.mkdir(exist_ok=True)
-    return [(layer, layer.facts["sink"](layer.param, place) if place else _Refused(layer.name)) for layer in found]
+    return [(layer, sink(layer.param, place) if place else _Refused(layer.name)) for layer, sink in found]
 
 
-def _opened(layer: Layer, phase: str, seed: int, base: str, iter_size: int) -> data.Source:
+def _opened(layer: Layer, phase: str, seed: int, iter_size: int) -> data.Source:
     """The source of a data layer. DataError at the layer's place, or within its files."""
+    assert layer.reader is not None
     try:
-        return data.open(layer.param, phase, seed, base, iter_size)
+        return layer.reader.open(seed, iter_size, phase)
     except DataError as e:
         place = layer.at(data.message_name(layer.param), "source")
         raise type(e)(*(f if f.place else replace(f, place=place, text=f"Layer {layer.name!r}: {f.text}") for f in e.diagnostics)) from e
@@ -158,6 +160,6 @@ def _opened(layer: Layer, phase: str, seed: int, base: str, iter_size: int) -> d
 
 def draw(node: Node, seed: int, iteration: int, sub_batch: int = 0, rows: int = 1) -> np.ndarray:
     """The random numbers that a noise input is fed in one step. `rows` stands for a symbolic batch."""
-    attrs: Any = node.attrs
+    assert isinstance(node.info, NoiseInfo)
     shape = tuple(rows if isinstance(d, str) else int(d) for d in node.types[0].shape)
-    return random.draw(attrs["distribution"], random.key(seed, attrs["key"]), shape, iteration, sub_batch)
+    return random.draw(node.info.distribution, random.key(seed, node.info.key), shape, iteration, sub_batch)

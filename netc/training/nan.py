@@ -12,7 +12,7 @@ from netc.runtime.chain import open_graph
 
 def first_bad(graph: Graph, provider: str, feeds: Mapping[str, np.ndarray], states: Mapping[str, np.ndarray]) -> Diagnostic:
     """What names the first layer, in the order they run, with a value that is NaN or infinite, and its place."""
-    layers = {input_name(n.outputs[0]): n.attrs["layer"] for n in graph.leaves("State")}
+    layers = {input_name(n.outputs[0]): n.state.layer for n in graph.leaves("State")}
     for name, array in {**feeds, **states}.items():
         if not np.isfinite(array).all():
             made = f"; the update of layer {layers[name]!r} in the iteration before made it" if layers.get(name) else ""
@@ -37,7 +37,7 @@ def spoiled(states: Mapping[str, np.ndarray], nodes: Mapping[str, Node]) -> str 
     """A sentence that names the first state with a value that is NaN or infinite; None if there is none."""
     for name, array in states.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
-            layer = nodes[name].attrs["layer"]
+            layer = nodes[name].state.layer
             return f"{name} holds {_what(array)}" + (f"; the last update of layer {layer!r} made it" if layer else "")
     return None
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from netc import data
 from netc.compiler.program import Program
-from netc.net.resolve import TRAIN
+from netc.net.model import TRAIN
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ import numpy as np
 
 from netc import schedules
 from netc.compiler.cache import session
-from netc.compiler.lower import OUT
 from netc.compiler.program import Program
 from netc.data import Prefetch
 from netc.errors import DataError
+from netc.graph.contract import GRAD, LOSS, LR, OUT, STATE
 from netc.runtime.session import States, Stepper
 from netc.training.evaluate import finite
 from netc.training.failure import diverged
@@ -88,7 +88,7 @@ class LocalStep:
         self.iter_size = program.job.settings.iter_size
         start = program.start()
         start |= {name: array for name, array in weights.items() if name in start}
-        self.states = States({f"state/{name}": array for name, array in start.items()}, program.provider)
+        self.states = States(STATE.named(start), program.provider)
         self.feeder = Feeder(
             program.train_net, program.steps.train, program.seed, program.job.base, self.iter_size,
             lowered=program.train, folder=folder,
@@ -96,7 +96,7 @@ class LocalStep:
         self.batch_size = self.feeder.batch_size * self.iter_size
         self.max_iter = schedules.max_iterations(program.job, self.feeder.rows, self.feeder.batch_size)
         self._steppers = {kind: self._stepper(kind) for kind in self._prepared()}
-        self._slots = [f"state/{name}" for name, node in program.states.items() if node.attrs["kind"] == "slot"]
+        self._slots = [STATE(name) for name, node in program.states.items() if node.state.kind == "slot"]
         self._prefetch: Prefetch[Feeds] = Prefetch(self.feeder.counted, self.feeder.depth)
         self._iteration, self._feeds = 0, Feeds()
 
@@ -124,7 +124,7 @@ class LocalStep:
         rest = (self._prefetch(first + k) for k in range(1, self.iter_size))
         results = [self._run("gradient", feeds, k) for k, feeds in enumerate((self._feeds, *rest))]
         self._steppers["update"].run(_rate(rate))
-        self.states.clear("grad/")
+        self.states.clear(GRAD.text)
         return StepResult(sum(r.loss for r in results) / self.iter_size, results[-1].outputs)
 
     def reset(self) -> None:
@@ -133,15 +133,15 @@ class LocalStep:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Copies of all states by name."""
-        return {n.removeprefix("state/"): a for n, a in self.states.arrays().items() if n.startswith("state/")}
+        return STATE.within(self.states.arrays())
 
     def previous(self) -> dict[str, np.ndarray]:
         """The states before the last update, by name."""
-        return {n.removeprefix("state/"): value.numpy() for n, value in self.states.spare.items()}
+        return {STATE.bare(n): value.numpy() for n, value in self.states.spare.items()}
 
     def set(self, states: Arrays) -> None:
         """Continue from these values."""
-        self.states.set({f"state/{name}": array for name, array in states.items()})
+        self.states.set(STATE.named(states))
 
     def skipped(self) -> list[str]:
         """What is wrong with each row that was skipped because it cannot be decoded."""
@@ -155,8 +155,8 @@ class LocalStep:
         """The models that every iteration runs; the sums of gradients get their tensors here."""
         if self.iter_size == 1:
             return ["train"]
-        inputs = {n.attrs["name"]: n.types[0].shape for n in self.program.steps.update.leaves("Input")}
-        self.states.add({name: np.zeros(tuple(map(int, shape)), np.float32) for name, shape in inputs.items() if name != "lr"})
+        inputs = {n.name: n.types[0].shape for n in self.program.steps.update.leaves("Input")}
+        self.states.add({name: np.zeros(tuple(map(int, shape)), np.float32) for name, shape in inputs.items() if name != LR})
         return ["gradient", "update"]
 
     def _stepper(self, kind: str) -> Stepper:
@@ -165,16 +165,16 @@ class LocalStep:
     def _run(self, kind: str, feeds: Feeds, sub_batch: int = 0) -> StepResult:
         stepper = self._steppers[kind]
         results = self.feeder.kept(run_guarded(stepper, self.program.train, feeds))
-        loss = float(results["loss"].reshape(()))
-        if not finite({"loss": results["loss"]}):
+        loss = float(results[LOSS].reshape(()))
+        if not finite({"loss": results[LOSS]}):
             stepper.undo()
             if errors := self.feeder.no_numbers(feeds, self._iteration, sub_batch):
                 raise DataError(*errors)
             why = first_bad(self.program.graph(kind), self.program.provider, feeds, self.states.arrays())
             raise diverged(loss, self._iteration, why, self.program.job.settings, self.max_iter)
-        scalars = {n.removeprefix(OUT): v for n, v in results.items() if n.startswith(OUT) and v.size == 1}
+        scalars = {n: v for n, v in OUT.within(results).items() if v.size == 1}
         return StepResult(loss, {n: float(v.reshape(())) for n, v in scalars.items()})
 
 
 def _rate(rate: float) -> Feeds:
-    return {"lr": np.asarray(rate, np.float32)}
+    return {LR: np.asarray(rate, np.float32)}

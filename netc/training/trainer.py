@@ -15,6 +15,7 @@ from netc import schedules
 from netc.compiler.program import Program
 from netc.data import rows_said
 from netc.errors import DataError, DivergedError, RunError
+from netc.graph.contract import STATE
 from netc.runtime.session import States
 from netc.runtime.snapshot import Snapshot
 from netc.training.checkpointer import Checkpointer
@@ -85,7 +86,7 @@ class Trainer:
         if self.program.layer is None:
             return None
         nodes = self.program.states
-        learned = {n: a for n, a in self.step.arrays().items() if nodes[n].attrs["kind"] in ("parameter", "statistic")}
+        learned = {n: a for n, a in self.step.arrays().items() if nodes[n].state.is_weight}
         before = self.before + self.max_iter
         after = Trainer(self.whole, self.folder, self.threads, learned, self.stage + 1, before, self.make_step)
         after.log.length, after.checkpointer.newest = self.log.length, self.checkpointer.newest
@@ -192,7 +193,7 @@ class Trainer:
         notes = noted(found)
         if not self.tests.validates:
             return notes.scores, notes.iteration
-        states = States({f"state/{n}": a for n, a in found.states.items()}, self.program.provider)
+        states = States(STATE.named(found.states), self.program.provider)
         scores = self.tests.scores(states)
         self.log.write("test", notes.iteration, **scores)
         return scores, notes.iteration

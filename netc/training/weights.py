@@ -46,14 +46,14 @@ def found_weights(path: str, states: Mapping[str, Node], blobs: Blobs) -> Weight
     `blobs` are the learned blobs of each layer, see `Lowered.layer_blobs`. SnapshotError if a shape or the number of a
     layer's blobs differs, or if nothing matches.
     """
-    kept = {n: s for n, s in states.items() if s.attrs["kind"] in ("parameter", "statistic")}
+    kept = {n: s for n, s in states.items() if s.state.is_weight}
     found, names = _by_blob(path, blobs) if Path(path).suffix in CAFFE else _by_name(path, kept)
     if not found:
         raise SnapshotError(f"{path}: holds no weights of this net; the net has {', '.join(sorted(kept)[:8])}")
     found = {n: a for n, a in found.items() if n in kept}
-    layers = dict.fromkeys(s.attrs["layer"] for s in kept.values())
-    missing = {s.attrs["layer"]: [n for n in kept if n not in found and kept[n].attrs["layer"] == s.attrs["layer"]] for s in kept.values()}
-    loaded = dict.fromkeys(kept[n].attrs["layer"] for n in found)
+    layers = dict.fromkeys(s.state.layer for s in kept.values())
+    missing = {s.state.layer: [n for n in kept if n not in found and kept[n].state.layer == s.state.layer] for s in kept.values()}
+    loaded = dict.fromkeys(kept[n].state.layer for n in found)
     fresh = [name if name not in loaded else ", ".join(missing[name]) for name in layers if missing[name]]
     own = {*layers, *(layer for layer, wanted in blobs.items() if wanted)}
     unused = [name for name in names if name not in own]
@@ -99,7 +99,7 @@ def _by_blob(path: str, blobs: Blobs) -> tuple[dict[str, np.ndarray], list[str]]
             if diagnostic := _misfit(path, f"blob {k} ({_last_name(state)}) of layer {layer!r}", state, array, blob.shape):
                 errors.append(diagnostic)
                 continue
-            found[state.attrs["name"]] = _fitted(array, blob.shape).reshape(tuple(map(int, state.types[0].shape)))
+            found[state.name] = _fitted(array, blob.shape).reshape(tuple(map(int, state.types[0].shape)))
     if errors:
         raise SnapshotError(*errors)
     return found, list(layers)
@@ -116,12 +116,12 @@ def _misfit(path: str, name: str, state: Node, array: np.ndarray, wanted: tuple[
     if _plain(array.shape, wanted) == tuple(map(int, wanted)):
         return None
     shapes = f"{'x'.join(map(str, array.shape))} in {path}, but {'x'.join(map(str, wanted))} in the net"
-    return Diagnostic(state.origin.place, f"{name} is {shapes}; to train layer {state.attrs['layer']!r} anew, give it another name")
+    return Diagnostic(state.origin.place, f"{name} is {shapes}; to train layer {state.state.layer!r} anew, give it another name")
 
 
 def _last_name(state: Node) -> str:
     """`weight` of the state `conv1.weight`."""
-    return str(state.attrs["name"]).rpartition(".")[2]
+    return str(state.name).rpartition(".")[2]
 
 
 def _plain(shape: tuple[int, ...], wanted: tuple[int | str, ...]) -> tuple[int, ...]:

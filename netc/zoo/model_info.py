@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from netc import zoo
+from netc.compiler.compilation import Compilation
 from netc.compiler.preparation import kept_words, meaning
 from netc.compiler.program import Program
 from netc.errors import RunError, SpecError, ZooError
 from netc.files import replace_file
-from netc.graph.cost import size
-from netc.graph.emit import NEXT, STATE
+from netc.graph.contract import NEXT, STATE
+from netc.graph.multiply_adds import size
 from netc.graph.tensor_type import OPSET
-from netc.net.resolve import Layer
-from netc.spec.job import Job
+from netc.net.model import Layer
 from netc.spec.private_paths import plain_path
 from netc.training.evaluate import Scores, singles
 from netc.version import VERSION
@@ -27,15 +27,15 @@ SAID = ("description", "licence", "dataset_licence", "intended_use", "limits")  
 LICENCES = "an SPDX name such as Apache-2.0, or `unknown`"
 
 
-def silence(job: Job) -> list[str]:
+def silence(made: Compilation) -> list[str]:
     """What a net file must say before a model of it is published, and does not: a sentence each.
 
     What is wrong with the net otherwise is left to the compiler, which lists it whole.
     """
-    said, path = job.train.message, job.train.path
+    said, path = made.job.train.message, made.job.train.path
     found = [] if said.licence else [f"{path}: does not say under which licence its model is published; add `licence:` with {LICENCES}"]
     try:
-        source = next((layer.source for layer in Program(job).test_net.sources), None)
+        source = next((layer.source for layer in made.test_nets[0].sources), None)
     except SpecError:
         return found
     if source is not None and not (source.licence or said.dataset_licence):
@@ -89,10 +89,10 @@ def _preprocessing(program: Program, inputs: Mapping[str, np.ndarray]) -> Iterat
         if layer.source.tops[0].batch_axis == 1:
             yield f"`{fed[0]}`: the first axis is time, the second the batch."
         yield from (f"`{top}`: {meaning(layer, layer.tops.index(top)) or 'values as the data set has them'}." for top in fed[1:])
-    carried = [n.attrs["name"] for n in program.deploy[0].graph.leaves("State") if n.attrs["kind"] == "carry"]
+    carried = [n.name for n in program.deploy[0].graph.leaves("State") if n.state.kind == "carry"]
     if carried:
-        names = ", ".join(f"`{STATE}{name}`" for name in carried)
-        yield f"{names}: zeros where a sequence begins, later what the run before gave as `{NEXT}`."
+        names = ", ".join(f"`{STATE(name)}`" for name in carried)
+        yield f"{names}: zeros where a sequence begins, later what the run before gave as `{NEXT.text}`."
     yield from (f"The model {diagnostic.text}." for diagnostic in program.pinned)
     if kept_words(program.classes):
         yield "Scores of classes are in the order of the lines of labels.txt."

@@ -10,16 +10,15 @@ import numpy as np
 
 from netc import data, schedules, zoo
 from netc import netc_pb2 as pb
+from netc.compiler.compilation import Compilation
 from netc.compiler.preparation import kept_words
 from netc.compiler.program import Program
 from netc.compiler.step_files import START, lines, model_files, start_bytes, training_files
 from netc.errors import RunError, SpecError, ZooError
-from netc.graph.emit import STATE
-from netc.layers.context import NOISE
+from netc.graph.contract import LR, NOISE, STATE
 from netc.net.variants import inputs_of
 from netc.runtime.session import Session
 from netc.spec import to_yaml
-from netc.spec.job import Job
 from netc.spec.private_paths import without_folders
 from netc.training.evaluate import Scores
 from netc.training.feed import Feeder
@@ -35,12 +34,12 @@ TOLERANCES = {
 }
 
 
-def check_target(target: str, job: Job, key: str | None = None) -> None:
+def check_target(target: str, made: Compilation, key: str | None = None) -> None:
     """ZooError if nothing can be published into `target`, with the secret `key`: asked before a run, so that none ends in vain.
 
     SpecError if the net file is silent about what a published model must say.
     """
-    silent = silence(job)
+    silent = silence(made)
     if silent:
         raise SpecError(*silent, "or give --no-publish")
     if key is not None:
@@ -69,7 +68,7 @@ def publish_run(
     RunError if the deployed model fails its test vectors.
     """
     model, portable = program.deploy_model(states), program.portable
-    start = {n: states[n] if n in states and node.attrs["kind"] in ("parameter", "statistic") else node.attrs["start"]()
+    start = {n: states[n] if n in states and node.state.is_weight else node.state.start()
              for n, node in program.states.items()}  # fmt: skip
     files: dict[str, bytes] = {
         "model.onnx": model.SerializeToString(deterministic=True),
@@ -104,7 +103,8 @@ def raw_inputs(program: Program, rows: int = VECTORS) -> dict[str, np.ndarray]:
         for field in ("scale", "mean_file", "mean_value", "std_value"):
             param.transform_param.ClearField(field)
         param.data_param.test_batch_size = rows
-        source = data.open(param, "TEST", program.seed, program.job.base)
+        assert layer.reader is not None
+        source = layer.reader.read_by(param).source()
         batch = source.batch(0)
         for k in taken[layer.name]:
             array, axis = batch[k], source.description.tops[k].batch_axis
@@ -121,9 +121,9 @@ def _vectors(program: Program, files: Mapping[str, bytes], states: Mapping[str, 
         inputs = {n: a.take(np.arange(int(batch)) % a.shape[axes[n]], axes[n]) for n, a in inputs.items()}
     rows = min(a.shape[axes[n]] for n, a in inputs.items())
     given = {n: a for n, a in inputs.items() if n in session.inputs}
-    given |= {n: np.zeros((rows, *i.shape[1:]), np.float32) for n, i in session.inputs.items() if n.startswith(STATE)}
+    given |= {n: np.zeros((rows, *i.shape[1:]), np.float32) for n, i in session.inputs.items() if n in STATE}
     outputs = session.run(given)
-    expected = opened.run({STATE + n: a for n, a in states.items() if STATE + n in opened.inputs} | given)
+    expected = opened.run({n: a for n, a in STATE.named(states).items() if n in opened.inputs} | given)
     for name, value in outputs.items():
         if not np.allclose(value, expected[name], rtol=TOLERANCE, atol=TOLERANCE):
             raise RunError(
@@ -135,11 +135,11 @@ def _vectors(program: Program, files: Mapping[str, bytes], states: Mapping[str, 
 def _training_vectors(portable: Program, files: Mapping[str, bytes], start: Mapping[str, np.ndarray]) -> bytes | None:
     """Three steps of training on its first batch; None where that batch is too large to publish."""
     feeds = Feeder(portable.train_net, portable.steps.train, portable.seed, portable.job.base)(0)
-    feeds = {n: a for n, a in feeds.items() if not n.startswith(NOISE)}
+    feeds = {n: a for n, a in feeds.items() if n not in NOISE}
     if sum(a.nbytes for a in feeds.values()) > vectors.MOST_FEEDS:
         return None
     rates = [schedules.rate(portable.job.settings, k, portable.max_iter or vectors.STEPS) for k in range(vectors.STEPS)]
-    feeds |= {"lr": np.array(rates, np.float32)}
+    feeds |= {LR: np.array(rates, np.float32)}
     found = vectors.training_steps({n: files[n] for n in vectors.STEP_MODELS if n in files}, start, feeds)
     wrong = [name for name, array in found.items() if not np.isfinite(array).all()]
     if wrong:

@@ -16,7 +16,7 @@ import numpy as np
 
 from netc import random
 from netc.errors import NetcError, ZooError
-from netc.graph.emit import STATE
+from netc.graph.contract import GRAD, LOSS, LR, NEXT, STATE
 from netc.runtime import snapshot
 from netc.zoo.arrays import MOST_BYTES, read_arrays
 from netc.zoo.limited import open_model
@@ -57,21 +57,19 @@ def training_steps(models: Models, start: Arrays, feeds: Arrays, most: int | Non
         return results
 
     for k in range(STEPS):
-        rate = {"lr": np.asarray(feeds["lr"].reshape(-1)[k % feeds["lr"].size])} if "lr" in feeds else {}
+        rate = {LR: np.asarray(feeds[LR].reshape(-1)[k % feeds[LR].size])} if LR in feeds else {}
         drawn = [{s["name"]: _drawn(s, k, part) for s in noise} for part in range(count)]
         if count == 1:
-            losses.append(run("train.onnx", {**drawn[0], **feeds, **rate})["loss"])
+            losses.append(run("train.onnx", {**drawn[0], **feeds, **rate})[LOSS])
             continue
-        sums = {n: np.zeros(tuple(i.shape), np.float32) for n, i in sessions["update.onnx"].inputs.items() if n.startswith("grad/")}
+        sums = {n: np.zeros(tuple(i.shape), np.float32) for n, i in sessions["update.onnx"].inputs.items() if n in GRAD}
         for part in drawn:
             results = run("gradient.onnx", {**part, **feeds, **sums})
-            sums = {n: results[f"next/{n}"] for n in sums}
-            losses.append(results["loss"])
+            sums = {n: results[NEXT(n)] for n in sums}
+            losses.append(results[LOSS])
         losses[-count:] = [np.mean(losses[-count:])]
         run("update.onnx", {**rate, **sums})
-    return {"loss": np.array(losses, np.float32).reshape(-1)} | {
-        AFTER + s["name"]: samples(values[s["name"]]) for s in states if s["output"]
-    }
+    return {LOSS: np.array(losses, np.float32).reshape(-1)} | {AFTER + s["name"]: samples(values[s["name"]]) for s in states if s["output"]}
 
 
 def _drawn(said: Mapping[str, Any], iteration: int, sub_batch: int) -> np.ndarray:
@@ -103,7 +101,7 @@ def run_vectors(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
 
 def _run_outputs(model: Path, tolerance: Mapping[str, float]) -> list[str]:
     arrays, session = read_arrays(model.parent / OUTPUTS), open_model(model)
-    fed = {STATE + n: a.astype(np.float32) for n, a in _start(model.parent).items() if STATE + n in session.inputs}
+    fed = {n: a.astype(np.float32) for n, a in STATE.named(_start(model.parent)).items() if n in session.inputs}
     results = session.run(fed | _part(arrays, INPUT))
     wanted = _part(arrays, OUTPUT)
     if not wanted:
@@ -116,7 +114,7 @@ def _run_training(model: Path, tolerance: Mapping[str, float]) -> list[str]:
     models = {name: model.parent / name for name in STEP_MODELS if (model.parent / name).exists()}
     results = training_steps(models, _start(model.parent), _part(arrays, INPUT), MOST_BYTES)
     wanted = {n: a for n, a in arrays.items() if not n.startswith(INPUT)}
-    if "loss" not in wanted:
+    if LOSS not in wanted:
         return [f"{model.parent / TRAINING}: holds no losses"]
     return [text for n, a in wanted.items() if (text := _differs(model, f"after {STEPS} steps {n!r}", results.get(n), a, tolerance, True))]
 

@@ -10,7 +10,7 @@ from jax import lax
 from jax import numpy as jnp
 
 from netc import netc_pb2 as pb
-from netc.net.resolve import Layer, Net
+from netc.net.model import Layer, Net
 
 Arrays = dict[str, Any]
 

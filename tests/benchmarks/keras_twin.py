@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from netc import netc_pb2 as pb
-from netc.net.resolve import Layer, Net
+from netc.net.model import Layer, Net
 
 layers = tf.keras.layers
 

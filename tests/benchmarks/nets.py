@@ -12,7 +12,7 @@ import numpy as np
 from netc import registry
 from netc.compiler.program import Program
 from netc.compiler.program import program as compiled
-from netc.layers.context import BATCH, NOISE
+from netc.graph.contract import BATCH, NOISE
 from netc.spec import load_job
 from netc.spec.job import Job
 from netc.training.feed import draw
@@ -107,7 +107,7 @@ def batch(net: str) -> dict[str, np.ndarray]:
     if net == "rntn":
         return trees.batch()
     rng = np.random.default_rng(0)
-    inputs = {n.attrs["name"].removeprefix(BATCH): n.types[0] for n in program(net).steps.train.leaves("Input")}
+    inputs = {BATCH.bare(n.name): n.types[0] for n in program(net).steps.train.leaves("Input")}
     made = {}
     for name in ("data", "label"):
         if name in inputs:
@@ -119,18 +119,18 @@ def batch(net: str) -> dict[str, np.ndarray]:
 @cache
 def noise(net: str) -> dict[str, np.ndarray]:
     """The random numbers of the net's first step, by input."""
-    leaves = {n.attrs["name"]: n for n in program(net).steps.train.leaves("Input")}
-    return {name: draw(node, 0, 0) for name, node in leaves.items() if name.startswith(NOISE)}
+    leaves = {n.name: n for n in program(net).steps.train.leaves("Input")}
+    return {name: draw(node, 0, 0) for name, node in leaves.items() if name in NOISE}
 
 
 def feeds(net: str, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """All that a step of the net is fed, in the types of a session's inputs."""
     types = {name: np.float32 if "float" in port.type else np.int64 for name, port in inputs.items()}
-    found = {f"{BATCH}{n}": a.astype(types[f"{BATCH}{n}"]) for n, a in batch(net).items()} | noise(net)
+    found = {BATCH(n): a.astype(types[BATCH(n)]) for n, a in batch(net).items()} | noise(net)
     return found | {"lr": np.asarray(program(net).job.solver.base_lr, np.float32)}
 
 
 @cache
 def start(net: str) -> dict[str, np.ndarray]:
     """The parameters that every contender starts from, by name."""
-    return {name: array for name, array in program(net).start().items() if program(net).states[name].attrs["kind"] == "parameter"}
+    return {name: array for name, array in program(net).start().items() if program(net).states[name].state.kind == "parameter"}

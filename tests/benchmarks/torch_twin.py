@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from netc import netc_pb2 as pb
-from netc.net.resolve import Layer, Net
+from netc.net.model import Layer, Net
 
 Forward = Callable[..., Tensor]
 

@@ -10,9 +10,9 @@ from netc.commands import advice, check
 from netc.compiler import memory
 from netc.compiler import program as contract
 from netc.compiler.memory import Step, peak
-from netc.data.named.images import MNIST
 from netc.registry import load
 from netc.spec import load_job
+from tests.data.named.records import builtin, put
 from tests.small_nets import NET, netc, write_small
 
 load()
@@ -39,15 +39,15 @@ layers:
 
 def test_the_peak_of_tensors_counts_what_lives_at_once():
     steps = [
-        Step("Conv", ("x", "w"), {"a": 100}),
-        Step("Relu", ("a",), {"b": 100}),  # in place of a, which dies
-        Step("Reshape", ("b",), {"c": 100}),  # another name for b
-        Step("Gemm", ("c", "v"), {"d": 10}),
-        Step("Mul", ("d", "b"), {"e": 30}),
-        Step("SGD", ("w", "e"), {"next/w": 50}),
+        Step(("x", "w"), {"a": 100}),
+        Step(("a",), {"b": 100}, in_place=True),  # of a, which dies
+        Step(("b",), {"c": 100}, view=True),  # another name for b
+        Step(("c", "v"), {"d": 10}),
+        Step(("d", "b"), {"e": 30}, in_place=True),
+        Step(("w", "e"), {"next/w": 50}),
     ]
     assert peak(steps, ["e"], ["next/w"]) == 140  # b, d and e
-    assert peak([*steps[:1], Step("Relu", ("a",), {"b": 100}), Step("Add", ("a", "b"), {"f": 100})], ["f"]) == 200
+    assert peak([*steps[:1], Step(("a",), {"b": 100}, in_place=True), Step(("a", "b"), {"f": 100}, in_place=True)], ["f"]) == 200
 
 
 def test_memory_by_phase(tmp_path):
@@ -79,7 +79,7 @@ def test_a_provider_that_lacks_an_op_is_named_with_the_layer(tmp_path):
 
 def test_data_that_are_not_here_are_no_error_and_their_command_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr("netc.data.named.download._fetch", lambda *_: pytest.fail("check downloads nothing"))
-    monkeypatch.setattr("netc.data.named.images.MNIST", replace(MNIST, package=None))
+    put(monkeypatch, "mnist", replace(builtin("mnist"), package=None))
     result = netc("check", "nets/lenet.yaml", NETC_DATA=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))
     assert result.exit_code == 0 and "run: netc data fetch mnist" in result.stdout
     result = netc("check", "nets/lenet.yaml", "--data", NETC_DATA=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))

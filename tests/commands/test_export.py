@@ -15,14 +15,16 @@ import netc.caffe as caffe
 from netc import netc_pb2 as pb
 from netc import registry
 from netc.cli import main
+from netc.compiler.compilation import Compilation
 from netc.compiler.program import Program
-from netc.data.named.dataset import unpacked
-from netc.data.named.images import MNIST, idx
+from netc.data.named.images import idx
+from netc.data.named.lookup import unpacked
 from netc.formats.caffe_weights import read_blob
 from netc.runtime.session import Session
 from netc.spec.job import load_job
 from netc.training.caffe_snapshots import write_model
 from tests.conftest import DATA, needs_data
+from tests.data.named.records import builtin
 
 MODELS = DATA / "caffemodels"
 V1, MTCNN = MODELS / "v1", MODELS / "mtcnn"
@@ -47,7 +49,7 @@ def accuracy(session: ort.InferenceSession, images: np.ndarray, labels: np.ndarr
 @needs_data("mnist")
 def test_lenet_of_2014(tmp_path: Path) -> None:
     session = converted(V1 / "lenet.prototxt", V1 / "lenet_iter_10000.caffemodel", tmp_path / "lenet.onnx")
-    images, labels = (idx(unpacked(MNIST, file)) for file in MNIST.files[2:])
+    images, labels = (idx(unpacked(builtin("mnist"), file)) for file in builtin("mnist").files[2:])
     assert accuracy(session, images[:, None].astype(np.float32) / 256, labels) == 0.9905
 
 
@@ -113,11 +115,11 @@ def test_images_of_any_size(options: str, tmp_path: Path) -> None:
 
     def made(height: int, width: int) -> Program:
         (tmp_path / "n.prototxt").write_text(ANY_SIZE % (height, width, options, options))
-        return Program(load_job(str(tmp_path / "n.prototxt")))
+        return Program(Compilation.of(load_job(str(tmp_path / "n.prototxt"))))
 
     random = np.random.default_rng(1)
     first = made(17, 20)
-    states = {n.attrs["name"]: n for n in first.deploy[0].graph.leaves("State")}
+    states = {n.name: n for n in first.deploy[0].graph.leaves("State")}
     weights = {n: np.abs(random.standard_normal(tuple(map(int, s.types[0].shape)))).astype(np.float32) for n, s in states.items()}
     model = first.deploy_model(weights, any_size=True)
     assert [d.dim_param for d in model.graph.input[0].type.tensor_type.shape.dim] == ["N", "", "H", "W"]
@@ -182,17 +184,17 @@ def test_a_net_bound_to_its_size_keeps_it(tmp_path: Path) -> None:
     flat = 'layer { name: "f" type: "InnerProduct" bottom: "cat" top: "f" inner_product_param { num_output: 2 } }'
     text = ANY_SIZE % (17, 20, "", "") + flat
     (tmp_path / "n.prototxt").write_text(text)
-    made = Program(load_job(str(tmp_path / "n.prototxt")))
-    model = made.deploy_model({n.attrs["name"]: n.attrs["start"]() for n in made.deploy[0].graph.leaves("State")}, any_size=True)
+    made = Program(Compilation.of(load_job(str(tmp_path / "n.prototxt"))))
+    model = made.deploy_model({n.name: n.state.start() for n in made.deploy[0].graph.leaves("State")}, any_size=True)
     assert [d.dim_param or d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim] == ["N", 3, 17, 20]
 
 
 def test_weights_that_are_missing(tmp_path: Path) -> None:
     registry.load()
     (tmp_path / "n.prototxt").write_text(ANY_SIZE % (17, 20, "", ""))
-    made = Program(load_job(str(tmp_path / "n.prototxt")))
+    made = Program(Compilation.of(load_job(str(tmp_path / "n.prototxt"))))
     lowered = made.deploy[0]
-    states = {n.attrs["name"]: n.attrs["start"]() for n in lowered.graph.leaves("State")}
+    states = {n.name: n.state.start() for n in lowered.graph.leaves("State")}
     write_model(tmp_path / "w.caffemodel", lowered, states)
     net = pb.NetParameter.FromString((tmp_path / "w.caffemodel").read_bytes())
     for layer in net.layer:

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from netc.compiler.diagnose import judged_job, net_errors
+from netc.compiler import compilation
+from netc.compiler.nets import JobNets
 from netc.compiler.program import program
 from netc.errors import SpecError
 from netc.registry import load
@@ -16,7 +17,7 @@ DATA = "  - Input: {top: [data, label], shape: [{dim: [8, 1, 12, 12]}, {dim: 8}]
 def places(tmp_path, layers, solver=""):
     (tmp_path / "n.yaml").write_text(f"layers:\n{DATA}{layers}{solver}")
     with pytest.raises(SpecError) as caught:
-        judged_job(str(tmp_path / "n.yaml"))
+        compilation.load(str(tmp_path / "n.yaml"))
     return [(str(f.place).removeprefix(f"{tmp_path}/n.yaml:"), f.sentence) for f in caught.value.diagnostics]
 
 
@@ -64,7 +65,7 @@ def test_nets_of_protobuf_text_and_of_caffes_old_form(tmp_path):
         'layers { name: "p" type: POOLING bottom: "data" top: "p" pooling_param { kernel_size: 40 } }\n'
     )
     with pytest.raises(SpecError) as caught:
-        judged_job(str(tmp_path / "n.prototxt"))
+        compilation.load(str(tmp_path / "n.prototxt"))
     found = [str(f.place).removeprefix(f"{tmp_path}/n.prototxt:") for f in caught.value.diagnostics]
     assert found == ["1:85", "2:38", "2:93", "3:74"]
 
@@ -83,7 +84,7 @@ layers:
   - InnerProduct: {{bottom: data, num_output: 2}}
   - SoftmaxWithLoss: {{bottom: [ip1, label]}}
 {solver}""")
-        return [f.text for f in net_errors(read_job(str(path)))]
+        return [f.text for f in JobNets(read_job(str(path))).all_errors()]
 
     def test_side_by_side(self, tmp_path):
         assert self.errors(tmp_path) == []

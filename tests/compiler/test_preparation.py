@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from netc import api
+from netc.compiler.compilation import Compilation
 from netc.compiler.preparation import batch_facts
 from netc.compiler.program import Program
 from netc.compiler.step_files import write
@@ -17,7 +18,7 @@ from tests.small_trees import write_trees
 
 def facts(path) -> dict:
     """Of the training net of a file, without what the shapes say."""
-    made = Program(load_job(str(path)))
+    made = Program(Compilation.of(load_job(str(path))))
     return batch_facts(made.train_net, made.job.base, "vocabulary.txt" if made.vocabulary else ())
 
 

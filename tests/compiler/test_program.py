@@ -80,7 +80,7 @@ def test_inputs_and_outputs(build):
 
 
 def test_statistics_move_in_train_and_gradient_but_not_in_update_and_test(normed):
-    statistics = {n for n, s in normed.states.items() if s.attrs["kind"] == "statistic"}
+    statistics = {n for n, s in normed.states.items() if s.state.kind == "statistic"}
     assert len(statistics) == 3
     for kind, moves in (("train", True), ("gradient", True), ("update", False), ("test", False)):
         inputs, outputs = ports(normed.model(kind))
@@ -228,9 +228,9 @@ def test_gradient_and_update_are_train(request, net):
     feeds = step_feeds(program)
     whole = run(program.model("train"), feeds)
     sums = {
-        n.attrs["name"]: np.zeros(tuple(n.types[0].shape), np.float32)
+        n.name: np.zeros(tuple(n.types[0].shape), np.float32)
         for n in program.graph("gradient").leaves("Input")
-        if n.attrs["name"].startswith("grad/")
+        if n.name.startswith("grad/")
     }
     half = run(program.model("gradient"), feeds | sums)
     rest = run(program.model("update"), feeds | {n: half[f"next/{n}"] for n in sums})

@@ -172,7 +172,7 @@ def test_a_database_and_a_strange_file_are_named(tmp_path):
 
 
 def test_a_layer_type_without_a_source():
-    with pytest.raises(SpecError, match="there is no data source 'DumyData'. Did you mean 'DummyData'"):
+    with pytest.raises(SpecError, match="There is no data source 'DumyData'. Did you mean 'DummyData'"):
         data.describe(pb.LayerParameter(name="d", type="DumyData"), "TRAIN")
 
 

@@ -8,8 +8,8 @@ from PIL import Image
 
 from netc import data, registry
 from netc import netc_pb2 as pb
-from netc.compiler.diagnose import net_of
-from netc.data import Learned, read_as_learned, rows_said, stated
+from netc.compiler.nets import JobNets
+from netc.data import Learned, Tables, rows_said, stated
 from netc.errors import DataError
 from netc.spec import load_job
 from tests.data.layers import data_layer
@@ -49,10 +49,10 @@ def test_a_number_that_is_foretold_stays_one(tmp_path):
 def test_new_rows_keep_the_classes_if_they_have_no_others(tmp_path, labels, classes):
     learned = Learned.of(described(tmp_path)).for_training()
     (tmp_path / "new.csv").write_text("b,kind,a\n" + "".join(f"1,{label},2\n" for label in labels))
-    layer, found = read_as_learned(data_layer("new.csv", 1), "TRAIN", str(tmp_path), learned)
+    found = Tables(tmp_path).reader(data_layer("new.csv", 1), "TRAIN", learned).description
     assert found.classes == classes and found.columns == ("a", "b") and found.label == "kind" and found.tops[0].mean == (2.0, 1.0)
     (tmp_path / "new.csv").write_text("b,a,other\n1,2,x\n")
-    assert read_as_learned(data_layer("new.csv", 1), "TRAIN", str(tmp_path), learned)[1].label == "other"
+    assert Tables(tmp_path).reader(data_layer("new.csv", 1), "TRAIN", learned).description.label == "other"
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_new_rows_keep_the_classes_if_they_have_no_others(tmp_path, labels, clas
 )
 def test_fields_of_other_sources(tmp_path, fields, said):
     with pytest.raises(DataError, match=said):
-        read_as_learned(data_layer("x.npz" if "columns" in fields else "x.csv", 1, **fields), "TRAIN", str(tmp_path), None)
+        Tables(tmp_path).reader(data_layer("x.npz" if "columns" in fields else "x.csv", 1, **fields), "TRAIN")
 
 
 def write_net(folder, training, testing, more=""):
@@ -72,7 +72,7 @@ def write_net(folder, training, testing, more=""):
     layer = "  - Data: {{source: {}, batch_size: 2{}, include: {{phase: {}}}}}\n"
     layers = layer.format(training, more, "TRAIN") + layer.format(testing, more, "TEST")
     (folder / "net.yaml").write_text(f"layers:\n{layers}  - Silence: {{bottom: [data, label]}}\n")
-    return load_job(str(folder / "net.yaml"))
+    return JobNets(load_job(str(folder / "net.yaml")))
 
 
 def test_a_layer_for_testing_keeps_the_classes_of_folders(tmp_path):
@@ -80,7 +80,7 @@ def test_a_layer_for_testing_keeps_the_classes_of_folders(tmp_path):
         for name in names:
             (tmp_path / part / name).mkdir(parents=True)
             Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / part / name / "0.png")
-    (layer,) = net_of(write_net(tmp_path, "train", "test"), "TEST").sources
+    (layer,) = write_net(tmp_path, "train", "test").net("TEST").sources
     assert layer.source.classes == ("a", "b", "c")
     assert data.open(layer.param, "TEST", 0, tmp_path).batch(0)[1].tolist() == [1, 2]
 
@@ -88,14 +88,14 @@ def test_a_layer_for_testing_keeps_the_classes_of_folders(tmp_path):
 def test_a_layer_for_testing_keeps_the_numbers_of_characters(tmp_path):
     (tmp_path / "a.txt").write_text("abcd" * 9)
     (tmp_path / "b.txt").write_text("bdbd" * 9)
-    (layer,) = net_of(write_net(tmp_path, "a.txt", "b.txt", ", steps: 4"), "TEST").sources
+    (layer,) = write_net(tmp_path, "a.txt", "b.txt", ", steps: 4").net("TEST").sources
     assert data.open(layer.param, "TEST", 0, tmp_path).batch(0)[0][:, 0].tolist() == [1, 3, 1, 3]
 
 
 def test_a_layer_for_testing_has_the_spread_of_the_training_rows(tmp_path):
     described(tmp_path)
     (tmp_path / "test.csv").write_text("kind,b,a\nyes,7,9\n")
-    (layer,) = net_of(write_net(tmp_path, "t.csv", "test.csv"), "TEST").sources
+    (layer,) = write_net(tmp_path, "t.csv", "test.csv").net("TEST").sources
     assert layer.source.tops[0].mean == (2.0, 15.0) and layer.source.tops[0].std == (1.0, 5.0)
     assert [a.tolist() for a in data.open(layer.param, "TEST", 0, tmp_path).batch(0)] == [[[9, 7]], [1]]
 
@@ -106,9 +106,7 @@ def test_a_text_to_go_on_with_keeps_the_numbers_of_characters(tmp_path):
     (tmp_path / "c.txt").write_text("bcde" * 9)
     layers = [data_layer(f"{name}.txt", 1, steps=4, shuffle=False) for name in "abc"]
     learned = Learned.of(data.describe(layers[0], "TRAIN", tmp_path)).for_training()
-    layer, _ = read_as_learned(layers[1], "TRAIN", str(tmp_path), learned)
-    assert data.open(layer, "TRAIN", 0, tmp_path).batch(0)[0][:, 0].tolist() == [1, 3, 1, 3]
-    with pytest.raises(
-        DataError, match="c.txt:1:4: The character 'e' is not one of the 4 characters of the training text. It occurs 9 times"
-    ):
-        read_as_learned(layers[2], "TRAIN", str(tmp_path), learned)
+    reader = Tables(tmp_path).reader(layers[1], "TRAIN", learned)
+    assert data.open(reader.layer, "TRAIN", 0, tmp_path).batch(0)[0][:, 0].tolist() == [1, 3, 1, 3]
+    with pytest.raises(DataError, match="The character 'e' is not one of the 4 characters of the training text"):
+        Tables(tmp_path).reader(layers[2], "TRAIN", learned)

@@ -15,6 +15,7 @@ from PIL import Image
 from netc import data
 from netc.caffe.io import load_image
 from netc.commands.export import export_onnx
+from netc.compiler.compilation import Compilation
 from netc.data import LeftOut, read_image
 from netc.data.datum import to_pixels
 from netc.data.image_database import ImageSet, write_database
@@ -126,7 +127,7 @@ def test_a_photo_is_classified_alike(tmp_path):
         "layers:\n  - Input: {shape: {dim: [1, 3, 32, 48]}}\n  - Pooling: {pool: AVE, kernel_size: 16, stride: 16}\n"
         "  - Power: {scale: 0.02}\n  - Flatten\n  - Softmax\n"
     )
-    export_onnx(load_job(str(tmp_path / "net.yaml")), (), str(tmp_path / "model.onnx"))
+    export_onnx(Compilation.of(load_job(str(tmp_path / "net.yaml"))), (), str(tmp_path / "model.onnx"))
     model = Model(tmp_path / "model.onnx")
     found = [model.predict([str(photo(tmp_path / "i.jpg", orientation))])[0] for orientation in STORED]
     scores = np.array([next(iter(prediction.outputs.values())) for prediction in found])

@@ -9,10 +9,11 @@ import pytest
 
 from netc import api, data, zoo
 from netc import netc_pb2 as pb
+from netc.compiler.compilation import Compilation
 from netc.compiler.preparation import batch_facts
 from netc.compiler.program import Program
 from netc.compiler.step_files import write
-from netc.layers.context import BATCH
+from netc.graph.contract import BATCH
 from netc.spec.job import load_job
 from netc.spec.solver_settings import SolverSettings
 from netc.training.feed import Feeder
@@ -112,7 +113,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, list
         size = program.job.solver.iter_size
         feeder = Feeder(program.train_net, program.steps.train, program.seed, program.job.base, size)
         losses = [line["loss"] for line in log(folder / "runs/small/1") if line["event"] == "train"]
-        batches = [[{n: a for n, a in feeder(k, j).items() if n.startswith(BATCH)} for j in range(size)] for k in range(len(losses))]
+        batches = [[{n: a for n, a in feeder(k, j).items() if n in BATCH} for j in range(size)] for k in range(len(losses))]
         found[name] = folder / "build", batches, losses
     return found
 
@@ -156,18 +157,13 @@ def test_rates_of_a_plug_in_are_in_the_file(loops, tmp_path):
     from netc import registry
 
     registry.load(str(plugin))
-    try:
-        write(api.load(write_small(tmp_path, changed(lr_policy="loops_halving", warmup_iter="2"))), tmp_path / "build")
-        said = json.loads((tmp_path / "build/train.json").read_text())["lr"]
-        rates = [step_module(loops).rate(said, k) for k in range(STEPS)]
-        from netc import schedules
+    write(api.load(write_small(tmp_path, changed(lr_policy="loops_halving", warmup_iter="2"))), tmp_path / "build")
+    said = json.loads((tmp_path / "build/train.json").read_text())["lr"]
+    rates = [step_module(loops).rate(said, k) for k in range(STEPS)]
+    from netc import schedules
 
-        solver = pb.SolverParameter(base_lr=0.02, lr_policy="loops_halving", warmup_iter=2)
-        assert rates == [schedules.rate(SolverSettings.of(solver), k, STEPS) for k in range(STEPS)]
-    finally:
-        for table in (registry.schedule, registry.schedule.facts):
-            table.pop("loops_halving")
-        registry._loaded.discard(str(plugin))
+    solver = pb.SolverParameter(base_lr=0.02, lr_policy="loops_halving", warmup_iter=2)
+    assert rates == [schedules.rate(SolverSettings.of(solver), k, STEPS) for k in range(STEPS)]
 
 
 IMAGES = """\
@@ -192,7 +188,7 @@ def test_rows_are_prepared_as_netc_prepares_them(transform, loops, tmp_path, nee
     np.save(tmp_path / "mean.npy", random.normal(size=(3, 8, 9)).astype(np.float32))
     path = tmp_path / "net.yaml"
     path.write_text(IMAGES.replace("TRANSFORM", transform))
-    program = Program(load_job(str(path)))
+    program = Program(Compilation.of(load_job(str(path))))
     said, means = batch_facts(program.train_net, program.job.base)
     for name, array in means.items():
         np.save(tmp_path / name, array)

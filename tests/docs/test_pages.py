@@ -1,23 +1,24 @@
 """README.md and the pages of `netc help`: every block that can be run is run, every link and every command that is named is there."""
 
 import configparser
-import inspect
 import re
 import shutil
 import sys
 from collections import Counter
+from pathlib import Path
 
 import click
 import pytest
 
 from netc import registry
+from netc.caffe import state
 from netc.cli import main
 from netc.commands.topics import PAGES, find
-from netc.layers import python
 from tests.conftest import ROOT
-from tests.docs.pages import PAGE, blocks, compare, run_page
+from tests.docs.pages import blocks, compare, run_page
 
 DOCS = ROOT / "netc" / "docs"
+FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 FILES = [ROOT / "README.md", *(DOCS / f"{name}.md" for name in PAGES)]
 # Blocks that no test runs: what installs, downloads, needs a GPU or another language.
 NOT_RUN = {
@@ -40,13 +41,9 @@ def folder(tmp_path, monkeypatch):
     shutil.copytree(ROOT / "model_zoo", tmp_path / "model_zoo")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    allowed, loaded, modules = list(python._allowed), set(registry._loaded), set(sys.modules)
+    monkeypatch.setattr(state, "_allows_python", False)
+    modules = set(sys.modules)
     yield tmp_path
-    for table in (t for t in vars(registry).values() if isinstance(t, registry.Registry)):
-        for name in [n for n, f in table.items() if inspect.unwrap(f).__code__.co_filename.startswith((str(tmp_path), PAGE))]:
-            del table[name], table.facts[name]
-    python._allowed[:] = allowed
-    registry._loaded.intersection_update(loaded | {"netc"})
     for name in set(sys.modules) - modules:
         if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
             del sys.modules[name]
@@ -71,15 +68,25 @@ def test_fences_have_a_language():
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
 def test_links_lead_somewhere(path):
-    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text())
-    assert [link for link in links if "://" not in link and not (path.parent / link).exists()] == []
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text()) if "://" not in link]
+    assert [link for link in links if not _leads_somewhere(link, path)] == []
+
+
+def _leads_somewhere(link: str, page: Path) -> bool:
+    """Whether the file of a link is there, and the heading that its part after `#` names."""
+    name, _, anchor = link.partition("#")
+    target = page.parent / name if name else page
+    if not anchor:
+        return target.exists()
+    headings = re.findall(r"^#+ (.+)$", re.sub(FENCED, "", target.read_text()), re.MULTILINE) if target.exists() else []
+    return anchor in [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
 def test_commands_in_the_text_are_there(path):
     """`netc train NET --resume` within a line: the command and its options."""
     registry.load()
-    for span in re.findall(r"`netc ([^`\n]+)`", re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)):
+    for span in re.findall(r"`netc ([^`\n]+)`", re.sub(FENCED, "", path.read_text())):
         words, command = span.replace("...", "x").split(), main
         while isinstance(command, click.Group) and words and not words[0].startswith("-"):
             assert words[0] in command.commands, f"`netc {span}`"

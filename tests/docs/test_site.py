@@ -23,7 +23,7 @@ def site() -> ModuleType:
 
 
 def test_the_contents_list_every_page_once(site: ModuleType) -> None:
-    listed = re.findall(r"^([\w-]+)$", (site.SITE / "contents.md").read_text(), re.MULTILINE)
+    listed = re.findall(r"^[\w -]+ <(.+)>$", (site.SITE / "contents.md").read_text(), re.MULTILINE)
     assert sorted(listed) == sorted([*PAGES, "changelog", "contributing"])
 
 

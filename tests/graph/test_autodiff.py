@@ -8,6 +8,7 @@ from netc.errors import GradientError, Place
 from netc.graph.autodiff import grad, sum_to
 from netc.graph.emit import emit
 from netc.graph.ir import Graph, cast, constant, leaf, op, origin, stop
+from netc.graph.leaves import StateInfo
 from netc.runtime.session import Session
 
 registry.load()
@@ -61,7 +62,7 @@ def test_what_is_not_reached_has_no_gradient():
 
 
 def test_nothing_is_made_towards_what_is_not_asked_for():
-    data, w = x(2, 3), leaf("State", np.float32, (3, 4), name="w")
+    data, w = x(2, 3), leaf("State", np.float32, (3, 4), info=StateInfo("w", "parameter", lambda: np.zeros((3, 4))))
     found = grad({op.MatMul(op.Exp(data), w): 1.0}, [w])
     names = [n.op for n in Graph("", {"g": found[0]}).nodes]
     assert names.count("MatMul") + names.count("Gemm") == 1 and "Mul" not in names
@@ -114,7 +115,7 @@ def test_an_op_without_a_rule_is_told_with_its_layer():
     v = x(2, 3)
     with origin(layer="odd", place=Place("net.yaml", 7, 5)):
         y = op.Cosh(v)
-    with pytest.raises(GradientError, match=r"^net.yaml:7:5: Layer 'odd': op Cosh has no gradient$"):
+    with pytest.raises(GradientError, match=r"net.yaml:7:5: Layer 'odd': op Cosh has no gradient"):
         grad({y: 1.0}, [v])
     with pytest.raises(GradientError, match=r"^op Cosh has no gradient$"):
         grad({op.Cosh(v): 1.0}, [v])

@@ -6,6 +6,7 @@ import pytest
 from netc.errors import Place
 from netc.graph.emit import emit
 from netc.graph.ir import Graph, constant, leaf, op, origin
+from netc.graph.leaves import StateInfo
 from netc.graph.passes import freeze, simplify
 from netc.graph.passes.rewrite import rewrite
 from netc.runtime.session import Session
@@ -77,13 +78,13 @@ def test_a_symbolic_batch_is_kept():
 
 
 def test_updates_are_simplified_and_states_stay():
-    w = leaf("State", np.float32, (2, 3, 4), name="w")
+    w = leaf("State", np.float32, (2, 3, 4), info=StateInfo("w", "parameter", lambda: np.zeros(4)))
     simple = simplify(Graph("g", {"y": w * 1.0}, {w: (w + 0.0) * 2.0}))
     assert simple.outputs["y"] is w and list(simple.updates) == [w] and [n.op for n in simple.nodes if n.domain != "netc"] == ["Mul"]
 
 
 def test_freeze_puts_states_inside():
-    w = leaf("State", np.float32, (4,), name="w", kind="parameter")
+    w = leaf("State", np.float32, (4,), info=StateInfo("w", "parameter", lambda: np.zeros(4)))
     graph = Graph("g", {"y": x() * w})
     frozen = freeze(graph, {"w": np.array([1, 2, 3, 4], np.float32)})
     assert frozen.leaves("State") == [] and len(graph.leaves("State")) == 1

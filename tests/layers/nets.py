@@ -10,7 +10,8 @@ from netc.compiler.lower import Lowered, lower
 from netc.graph.autodiff import grad
 from netc.graph.emit import emit
 from netc.graph.ir import Graph, Value, op
-from netc.net.resolve import TRAIN, resolve
+from netc.net.model import TRAIN
+from netc.net.resolve import resolve
 from netc.runtime.session import Session
 from netc.spec import parse_yaml
 from netc.training.feed import draw
@@ -41,9 +42,9 @@ def net(layers: str, phase: str = TRAIN, inputs: Mapping[str, Any] = {}) -> Lowe
 def states(lowered: Lowered, given: Mapping[str, Any] = {}) -> Arrays:  # noqa: B006
     """Every state of a net: its start, or what is given."""
     values = {f"{n}": v[-1] for n, v in lowered.versions.items()}
-    found = {n.attrs["name"]: n for n in Graph("", values, lowered.graph.updates).leaves("State")}
+    found = {n.name: n for n in Graph("", values, lowered.graph.updates).leaves("State")}
     assert given.keys() <= found.keys(), (given.keys(), found.keys())
-    start = {n: np.asarray(s.attrs["start"](), np.float32) for n, s in found.items()}
+    start = {n: np.asarray(s.state.start(), np.float32) for n, s in found.items()}
     return start | {n: np.asarray(a, np.float32).reshape(start[n].shape) for n, a in given.items()}
 
 
@@ -60,7 +61,7 @@ def evaluate(
     session = Session(emit(graph, provider))
     feeds = {f"batch/{n}": a for n, a in inputs.items()} | {f"state/{n}": a for n, a in held.items()}
     feeds = {n: np.asarray(a, np.float32) for n, a in feeds.items()}
-    feeds |= {n.attrs["name"]: draw(n, 0, 0) for n in graph.leaves("Input") if n.attrs["name"].startswith("noise/")}
+    feeds |= {n.name: draw(n, 0, 0) for n in graph.leaves("Input") if n.name.startswith("noise/")}
     return session.run({n: a for n, a in feeds.items() if n in session.inputs})
 
 
@@ -78,7 +79,7 @@ def gradient(layers: str, of: str, seed: Any, given: Mapping[str, Any] = {}, **i
     lowered = net(layers, TRAIN, inputs)
     top = lowered.versions[of][-1]
     weighted = op.ReduceSum(top * np.asarray(np.broadcast_to(seed, tuple(map(int, top.shape))), np.float32), keepdims=0)
-    by = {n: lowered.versions[n][0] for n in inputs} | {p.node.attrs["name"]: p for p in lowered.parameters}
+    by = {n: lowered.versions[n][0] for n in inputs} | {p.node.name: p for p in lowered.parameters}
     found = {f"d/{n}": g for n, g in zip(by, grad({weighted: 1.0}, list(by.values())), strict=True) if g is not None}
     got = evaluate(lowered, found, inputs, states(lowered, given))
     return {n.removeprefix("d/"): a for n, a in got.items()}
@@ -96,7 +97,7 @@ def check_gradient(
     here = {n: np.asarray(a, np.float32) for n, a in inputs.items()}
     reached = Graph("", {str(k): t for k, t in enumerate(tops)}).leaves("State")
     by = {n: lowered.versions[n][0] for n in inputs if n not in fixed} | {
-        n.attrs["name"]: n.outputs[0] for n in reached if n.attrs["kind"] == "parameter"
+        n.name: n.outputs[0] for n in reached if n.state.kind == "parameter"
     }
     towards = {n: np.asarray(rng.normal(size=tuple(map(int, v.shape))), np.float32) for n, v in by.items()}
     found = grad({term: 1.0 for term in terms}, list(by.values()))

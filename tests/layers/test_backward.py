@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from netc.api import Net
+from netc.api.net import Net
 from netc.compiler.lower import lower
 from netc.compiler.step import step_graphs
 from netc.errors import SpecError
@@ -28,7 +28,7 @@ def learned(cut: str = "[]", force: str = "false", lr_mult: float = 1) -> set[st
     """The parameters that a training step changes."""
     document = parse_yaml(TWO_BRANCHES.format(cut=cut, force=force, lr_mult=lr_mult))
     graphs = step_graphs(lower(resolve(document)), SolverSettings.of(document.message.solver))
-    return {s.node.attrs["name"] for s in graphs.train.updates if s.node.attrs["kind"] == "parameter"}
+    return {s.node.name for s in graphs.train.updates if s.node.state.kind == "parameter"}
 
 
 def test_propagate_down():

@@ -126,14 +126,14 @@ def descend(fields: str, steps: int = 300, rate: float = 0.3):
     many = np.repeat(DATA, 16, 0)
     lowered = net(line(fields), inputs={"x": many})
     by = list(lowered.parameters)
-    outputs = {f"d/{p.node.attrs['name']}": g for p, g in zip(by, grad({lowered.loss: 1.0}, by), strict=True)}
+    outputs = {f"d/{p.node.name}": g for p, g in zip(by, grad({lowered.loss: 1.0}, by), strict=True)}
     graph = Graph("test", outputs, lowered.graph.updates)
-    session, noise = Session(emit(graph)), [n for n in graph.leaves("Input") if n.attrs["name"].startswith("noise/")]
+    session, noise = Session(emit(graph)), [n for n in graph.leaves("Input") if n.name.startswith("noise/")]
     held = states(lowered, {"rbm.weight": W * 0.01})
     blobs = [f"rbm.{n}" for n in ("weight", "visible_bias", "bias")]
     start = log_likelihood(*(held[n].astype(np.float64) for n in blobs))
     for k in range(steps):
-        feeds = {"batch/x": many.astype(np.float32)} | {n.attrs["name"]: draw(n, 0, k) for n in noise}
+        feeds = {"batch/x": many.astype(np.float32)} | {n.name: draw(n, 0, k) for n in noise}
         got = session.run(feeds | {f"state/{n}": a for n, a in held.items() if f"state/{n}" in session.inputs})
         for name in blobs:
             held[name] = held[name] - np.float32(rate) * got[f"d/{name}"]
@@ -150,9 +150,9 @@ def test_the_exact_likelihood_rises(fields):
 
 def test_chains_go_on_where_they_were():
     lowered = net(line(", persistent: true"), inputs={"x": DATA})
-    (chain,) = (n for n in lowered.graph.leaves("State") if n.attrs["kind"] == "carry")
-    start = chain.attrs["start"]()
-    assert chain.attrs["name"] == "rbm.chain.train" and set(np.unique(start)) == {0, 1}
+    (chain,) = (n for n in lowered.graph.leaves("State") if n.state.kind == "carry")
+    start = chain.state.start()
+    assert chain.name == "rbm.chain.train" and set(np.unique(start)) == {0, 1}
     given = {**GIVEN, "rbm.chain.train": ALL[:8]}
     moved = forward(line(", persistent: true"), given=given, x=DATA)
     other = forward(line(", persistent: true"), given=given, x=1 - DATA)

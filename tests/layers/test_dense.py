@@ -37,4 +37,4 @@ def test_shared_weights_are_one_parameter():
         f"InnerProduct: {{name: one, bottom: x, {shared}}}\nInnerProduct: {{name: two, bottom: one, {shared}}}",
         inputs={"x": np.ones((2, 3))},
     )
-    assert [p.node.attrs["name"] for p in lowered.parameters] == ["one.weight", "one.bias"]
+    assert [p.node.name for p in lowered.parameters] == ["one.weight", "one.bias"]

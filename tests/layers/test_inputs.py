@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from netc import data
 from netc.compiler.lower import lower
 from netc.graph.ir import Graph
-from netc.net.resolve import TEST, resolve
+from netc.net.model import TEST
+from netc.net.resolve import resolve
 from netc.net.variants import deployed
 from netc.spec import parse_yaml
 from netc.training.feed import Feeder
@@ -64,12 +66,12 @@ def test_a_net_for_trees_has_axes_that_change(tmp_path):
       layers: [TreeData: {source: t.txt, batch_size: 2, vocabulary_size: 4, max_height: 3}, Embed: {num_output: 2, input_dim: 4},
         RecursiveNet: {bottom: [embed1, child, width]}, InnerProduct: {num_output: 2}, SoftmaxWithLoss]
     """
-    found = resolve(parse_yaml(text, path=str(tmp_path / "n.yaml")), TEST, base=str(tmp_path))
+    found = resolve(parse_yaml(text, path=str(tmp_path / "n.yaml")), TEST, tables=data.Tables(tmp_path))
     shapes = {n: v[-1].shape for n, v in lower(found, "N").versions.items()}
     assert shapes["word"] == ("leaves",) and shapes["child"] == ("inner", 2) and shapes["width"] == (3,)
     assert shapes["ip1"] == ("nodes", 2) and shapes["label"] == ("nodes",)
     free = lower(deployed(found))
-    assert {n.attrs["name"]: n.types[0].shape for n in free.graph.leaves("Input")} == {
+    assert {n.name: n.types[0].shape for n in free.graph.leaves("Input")} == {
         "batch/word": ("leaves",), "batch/child": ("inner", 2), "batch/width": (3,),
     }  # fmt: skip
     assert {n: v.shape for n, v in free.graph.outputs.items()} == {"out/prob": ("nodes", 2)}

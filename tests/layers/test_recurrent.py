@@ -7,7 +7,7 @@ import pytest
 
 from netc.compiler.lower import lower
 from netc.errors import SpecError
-from netc.net.resolve import TEST
+from netc.net.model import TEST
 from tests.layers.nets import about, evaluate, forward, gradient, net, states
 
 RNG = np.random.default_rng(0)

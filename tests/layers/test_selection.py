@@ -8,7 +8,7 @@ import pytest
 from netc.compiler.program import program
 from netc.errors import SpecError
 from netc.graph.autodiff import grad
-from netc.net.resolve import TRAIN
+from netc.net.model import TRAIN
 from netc.runtime.session import Session, States, Stepper
 from netc.spec.job import load_job
 from tests.layers.nets import about, evaluate, forward, gradient, net, states

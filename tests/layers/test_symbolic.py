@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from netc.compiler.lower import Misfit, lower_judged, lower_symbolic
-from netc.net.resolve import TEST, TRAIN, resolve
+from netc.net.model import TEST, TRAIN
+from netc.net.resolve import resolve
 from netc.spec import parse_yaml
 from tests.layers.test_gradients import ROWS
 

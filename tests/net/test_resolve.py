@@ -5,7 +5,8 @@ import pytest
 from netc import netc_pb2 as pb
 from netc import registry
 from netc.errors import SpecError
-from netc.net.resolve import DEPLOY, TEST, TRAIN, resolve
+from netc.net.model import DEPLOY, TEST, TRAIN
+from netc.net.resolve import resolve
 from netc.net.variants import deployed, pretraining
 from netc.spec import parse_prototxt, parse_yaml
 
@@ -109,9 +110,10 @@ def test_errors_of_names_and_blobs_are_all_told():
     assert found == [
         "n.yaml:4:21: Layer 'a': It reads 'dat', which no layer above writes. Did you mean 'data'?",
         "n.yaml:5:12: Layer 'a': The layer at n.yaml:4:5 has the same name. Weights are stored by layer name, so names must be unique.",
-        "n.yaml:5:21: Layer 'a': It reads 'later', which layer 'later' (n.yaml:7:5) writes further down. Move this layer below it, or",
-        "n.yaml:6:35: Layer 'c': writes 'label', which layer 'input' (n.yaml:3:5) writes too; "
-        "only a layer that reads 'label' may write it, in place",
+        "n.yaml:5:21: Layer 'a': It reads 'later', which layer 'later' (n.yaml:7:5) writes further down. "
+        "Move this layer below it, or read a blob from above.",
+        "n.yaml:6:35: Layer 'c': It writes 'label', which layer 'input' (n.yaml:3:5) writes too. "
+        "Only a layer that reads 'label' may write it, in place.",
     ]
 
 

@@ -10,7 +10,7 @@ from netc.graph.emit import emit
 from netc.graph.ir import Graph
 from netc.graph.passes import simplify
 from netc.graph.tensor_type import OPSET
-from netc.net.resolve import TRAIN
+from netc.net.model import TRAIN
 from netc.runtime.kernel_table import kernels, lacking, served
 from tests.conftest import ROOT, needs_reference
 from tests.kernel_table import lists

@@ -8,7 +8,7 @@ from netc import netc_pb2 as pb
 from netc import registry
 from netc.compiler.program import program
 from netc.errors import SpecError
-from netc.net.resolve import Layer
+from netc.net.model import Layer
 from netc.spec import to_yaml
 from netc.spec.job import load_job
 from tests.small_nets import netc

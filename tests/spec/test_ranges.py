@@ -3,7 +3,7 @@
 import pytest
 
 from netc import netc_pb2 as pb
-from netc.compiler.diagnose import net_errors
+from netc.compiler.nets import JobNets
 from netc.registry import load
 from netc.spec.job import read_job
 from netc.spec.ranges import RANGES, out_of_range
@@ -14,7 +14,7 @@ load()
 def said(text, tmp_path):
     path = tmp_path / "n.yaml"
     path.write_text(f"layers:\n  - Data: {{source: iris, batch_size: 30}}\n{text}\n")
-    return [(str(f.place).removeprefix(f"{path}:"), f.text) for f in net_errors(read_job(str(path)))]
+    return [(str(f.place).removeprefix(f"{path}:"), f.text) for f in JobNets(read_job(str(path))).all_errors()]
 
 
 def test_every_row_is_a_field():

@@ -13,6 +13,7 @@ from netc import netc_pb2 as pb
 from netc import registry, schedules
 from netc.commands.options import TrainOptions
 from netc.commands.train import train_command
+from netc.compiler.compilation import Compilation
 from netc.compiler.program import Program, program
 from netc.errors import SnapshotError, SpecError
 from netc.formats.caffe_weights import read_state, read_weights, to_array
@@ -73,7 +74,7 @@ def test_a_run_goes_on_to_the_recorded_losses_and_parameters(name: str) -> None:
     blobs = found.train.layer_blobs
     for key, expected in case.part("param_after_").items():
         layer, _, blob = key.rpartition("_")
-        state = caffe_snapshots.state_of(blobs[layer][int(blob)]).attrs["name"]
+        state = caffe_snapshots.state_of(blobs[layer][int(blob)]).name
         check(states.arrays()[f"state/{state}"], expected, f"{key} after {2 * K}")
 
 
@@ -198,11 +199,11 @@ def test_a_run_there_and_back_is_the_run_itself(form: str, tmp_path: Path) -> No
     job = load_job(str(tmp_path / "iris.yaml"))
     silent = Screen(*[Console(quiet=True)] * 3)
     options = TrainOptions(provider="cpu", target="portable", threads=1, runs=str(tmp_path / "runs"))
-    assert train_command(job, options, silent) == "max_iter"
+    assert train_command(Compilation.of(job), options, silent) == "max_iter"
     state = tmp_path / f"p_iter_3.solverstate{'.h5' if form == 'HDF5' else ''}"
-    assert train_command(job, replace(options, snapshot_file=str(state)), silent) == "max_iter"
+    assert train_command(Compilation.of(job), replace(options, snapshot_file=str(state)), silent) == "max_iter"
     netcs = tmp_path / "runs" / "iris" / "1" / "snapshots" / "iter_00000003.safetensors"
-    assert train_command(job, replace(options, snapshot_file=str(netcs)), silent) == "max_iter"
+    assert train_command(Compilation.of(job), replace(options, snapshot_file=str(netcs)), silent) == "max_iter"
     ends = [snapshot.read(tmp_path / "runs" / "iris" / str(k) / "snapshots" / "iter_00000006.safetensors").states for k in (1, 2, 3)]
     for name, array in ends[0].items():
         np.testing.assert_array_equal(ends[1][name], array)

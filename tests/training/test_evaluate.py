@@ -8,6 +8,7 @@ import pytest
 import netc as netc_package
 from netc import api
 from netc.commands.test import test_command as whole_set
+from netc.compiler.compilation import Compilation
 from netc.errors import SpecError
 from netc.runtime import snapshot
 from netc.spec.job import load_job
@@ -26,7 +27,7 @@ def scores(folder, layers, batch, **arrays):
         f"  - {x}\n" for x in layers
     )
     (folder / "net.yaml").write_text("name: whole\n" + text)
-    return whole_set(load_job(str(folder / "net.yaml")), "cpu", 1, [], None)
+    return whole_set(Compilation.of(load_job(str(folder / "net.yaml"))), "cpu", 1, [], None)
 
 
 def area(margin, hit):
@@ -134,7 +135,7 @@ def pinned(folder, batch, rows):
     np.savez(folder / "rows.npz", data=random.normal(size=(20, 4)).astype(np.float32), label=random.integers(0, 3, (20, 2)))
     (folder / "net.yaml").write_text(PINNED.format(batch=batch, rows=rows))
     notes = []
-    return whole_set(load_job(str(folder / "net.yaml")), "cpu", 1, [], None, notes.append), notes
+    return whole_set(Compilation.of(load_job(str(folder / "net.yaml"))), "cpu", 1, [], None, notes.append), notes
 
 
 def test_the_short_batch_of_a_net_that_pins_its_batch(tmp_path):

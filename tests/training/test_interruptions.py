@@ -15,6 +15,7 @@ from PIL import Image
 from netc import api
 from netc.commands.options import TrainOptions
 from netc.commands.train import train_command
+from netc.compiler.compilation import Compilation
 from netc.errors import DivergedError, RunError
 from netc.runtime import snapshot
 from netc.spec.job import load_job
@@ -157,7 +158,7 @@ def test_a_second_sigint_ends_the_run_at_once(tmp_path):
 
     job, options = load_job(write_small(tmp_path)), TrainOptions(runs=str(tmp_path / "runs"), quiet=True)
     with pytest.raises(KeyboardInterrupt):
-        train_command(job, options, told=[twice])
+        train_command(Compilation.of(job), options, told=[twice])
     found, skipped = snapshot.newest(tmp_path / "runs/small/1/snapshots")
     assert found.metadata["iteration"] == 20 and not skipped  # no snapshot of the step that was interrupted
     with RunFolder(tmp_path / "runs/small/1").held():
@@ -178,7 +179,7 @@ def test_a_signal_does_not_wait_for_the_end_of_a_test(tmp_path, monkeypatch):
 
             monkeypatch.setattr(test_nets, "evaluate", slow)
 
-    assert train_command(load_job(path), TrainOptions(runs=str(tmp_path / "runs"), quiet=True), told=[end]) == "SIGTERM"
+    assert train_command(Compilation.of(load_job(path)), TrainOptions(runs=str(tmp_path / "runs"), quiet=True), told=[end]) == "SIGTERM"
     monkeypatch.undo()
     lines = log(tmp_path / "runs/small/1")
     assert [line["iteration"] for line in lines if line["event"] == "test"] == [0, 15]
@@ -271,5 +272,5 @@ def test_a_follower_whose_file_cannot_be_written_does_not_hide_what_is_kept(tmp_
         if isinstance(event, Stepped) and event.iteration == 30:
             raise OSError(errno.ENOSPC, "No space left on device", "events.out")
 
-    with pytest.raises(RunError, match=r"(?s)events.out: No space left.*iter_00000020.safetensors, is whole"):
-        train_command(load_job(write_small(tmp_path)), TrainOptions(runs=str(tmp_path / "runs"), quiet=True), told=[full])
+    with pytest.raises(RunError, match=r"(?s)events.out: cannot be written: No space left.*iter_00000020.safetensors, is whole"):
+        train_command(Compilation.of(load_job(write_small(tmp_path))), TrainOptions(runs=str(tmp_path / "runs"), quiet=True), told=[full])

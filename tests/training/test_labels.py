@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netc import api
 from netc import netc_pb2 as pb
+from netc.api.net import Net
 from netc.commands.test import test_command as whole_set
+from netc.compiler.compilation import Compilation
 from netc.errors import DataError
 from netc.spec.job import load_job
 from tests.small_nets import netc
@@ -198,7 +199,7 @@ def rows(request):
 layer { name: "in" type: "Input" top: "x" top: "label" input_param { shape { dim: 2 dim: 3 } shape { dim: 2 } } }
 layer { name: "loss" type: "SoftmaxWithLoss" bottom: "x" bottom: "label" top: "loss" }
 """)
-        net = api.Net(str(path))
+        net = Net(str(path))
         net.forward(label=np.array([0, 2], np.float32))
         net.blobs["label"].data[...] = [0, -1]
         with pytest.raises(DataError, match=r"'label' of the net has -1 at label\[1\]; it must hold whole numbers from 0 to 2"):
@@ -260,7 +261,7 @@ class TestMadeByLayers:
 def test_netc_test_and_check_find_them_too(tmp_path):
     path = write(tmp_path, READERS["SoftmaxWithLoss"], {4: -1, 9: -1, 12: 5})
     with pytest.raises(DataError, match=r"of TEST has -1 in 2 places, the first at rows.npz: label\[4\], 5 at rows.npz: label\[12\]"):
-        whole_set(load_job(path), "cpu", 1, [], None)
+        whole_set(Compilation.of(load_job(path)), "cpu", 1, [], None)
     result = netc("check", path, "--data")
     assert (
         result.exit_code == 2 and "of TEST has -1 in 2 places, the first at rows.npz: label[4], 5 at rows.npz: label[12]" in result.stderr

@@ -13,9 +13,10 @@ import pytest
 from netc import api
 from netc.commands.options import TrainOptions
 from netc.commands.train import train_command
+from netc.compiler.compilation import Compilation
 from netc.compiler.step_files import write
 from netc.errors import SpecError
-from netc.net.resolve import TEST
+from netc.net.model import TEST
 from netc.runtime import snapshot
 from netc.spec.job import load_job
 from netc.training.events import Snapshotted
@@ -124,11 +125,11 @@ def test_a_signal_at_the_end_of_a_stage_is_not_lost(run, tmp_path):
             os.kill(os.getpid(), signal.SIGTERM)
 
     options = TrainOptions(runs=str(tmp_path / "runs"), quiet=True)
-    assert train_command(load_job(path, ["solver.snapshot_keep=100"]), options, told=[end]) == "SIGTERM"
+    assert train_command(Compilation.of(load_job(path, ["solver.snapshot_keep=100"])), options, told=[end]) == "SIGTERM"
     found, _ = snapshot.newest(tmp_path / "runs/small/1/snapshots")
     assert (found.metadata["stage"], found.metadata["iteration"]) == (1, 0)
     options = replace(options, resume="")
-    assert train_command(load_job(path, ["solver.snapshot_keep=100"]), options) == "max_iter"
+    assert train_command(Compilation.of(load_job(path, ["solver.snapshot_keep=100"])), options) == "max_iter"
     assert (tmp_path / "runs/small/1/log.jsonl").read_bytes() == (whole / "log.jsonl").read_bytes()
 
 
@@ -145,7 +146,7 @@ def test_layers_below_run_as_in_testing(run):
     _, second, _ = program.stages
     assert [layer.name for layer in second.train_net.layers] == ["data", "rbm1", "drop1", "rbm2"]
     assert [layer.phase for layer in second.train_net.layers] == [None, TEST, TEST, None]
-    noise = {n.attrs["name"] for n in second.steps.train.leaves("Input") if n.attrs["name"].startswith("noise/")}
+    noise = {n.name for n in second.steps.train.leaves("Input") if n.name.startswith("noise/")}
     assert noise == {"noise/rbm2.hidden1", "noise/rbm2.visible1"}  # no mask of the dropout
 
 
@@ -153,7 +154,7 @@ def test_the_deployed_net_has_no_loss_of_a_layer(run, tmp_path):
     text = NET.replace("RBM: {num_output: 12,", "RBM: {num_output: 12, top: [rbm1, own, error],")
     program = api.load(write_small(tmp_path, text))
     graph = program.deploy[0].graph
-    assert list(graph.outputs) == ["out/prob"] and not [n for n in graph.leaves("Input") if n.attrs["name"].startswith("noise/")]
+    assert list(graph.outputs) == ["out/prob"] and not [n for n in graph.leaves("Input") if n.name.startswith("noise/")]
 
 
 def test_compile_writes_a_model_for_each_stage(run, tmp_path):

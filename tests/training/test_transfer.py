@@ -59,7 +59,7 @@ def test_a_frozen_layer_above_one_that_learns_only_passes_the_gradient_on(tmp_pa
     graph = made(tmp_path, "", FROZEN).steps.train
     ops = Counter(n.op for n in graph.nodes if n.origin.layer == "conv2" and n.origin.part == "backward")
     assert ops == {"ConvInputGrad": 1}
-    assert {s.node.attrs["name"] for s in graph.updates if s.node.attrs["kind"] == "parameter"} == {
+    assert {s.node.name for s in graph.updates if s.node.state.kind == "parameter"} == {
         "conv1.weight", "conv1.bias", "fc.weight", "fc.bias",
     }  # fmt: skip
 

@@ -125,14 +125,14 @@ def test_a_model_that_differs_from_the_net_is_not_published(program, published, 
 
 
 def test_what_cannot_be_published_into(program, tmp_path):
-    publishing.check_target(str(tmp_path / "new" / "zoo"), program.job)
+    publishing.check_target(str(tmp_path / "new" / "zoo"), program.compilation)
     (tmp_path / "file").touch()
     with pytest.raises(ZooError, match="no folder"):
-        publishing.check_target(str(tmp_path / "file" / "zoo"), program.job)
+        publishing.check_target(str(tmp_path / "file" / "zoo"), program.compilation)
     with pytest.raises(ZooError, match="give --zoo DIR"):
-        publishing.check_target("s3://bucket/zoo", program.job)
-    with pytest.raises(ZooError, match="none.key: "):
-        publishing.check_target(str(tmp_path), program.job, str(tmp_path / "none.key"))
+        publishing.check_target("s3://bucket/zoo", program.compilation)
+    with pytest.raises(ZooError, match="none.key: cannot be read as a secret key"):
+        publishing.check_target(str(tmp_path), program.compilation, str(tmp_path / "none.key"))
 
 
 def test_silence_about_licences_is_not_published(tmp_path):

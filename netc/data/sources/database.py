@@ -48,7 +48,9 @@ def table(store: Store, request: Request) -> Table:
 
     tops = TopSpec("float32", first.shape), TopSpec("int64", ())
     described = Description(store.path.name, tops, store.count)
-    return Table(described, load, notes=database.left_out.notes, place=lambda top, row: _place(store, store.read([row])[0][0]))
+    return Table(
+        described, load, all_phases=True, notes=database.left_out.notes, place=lambda top, row: _place(store, store.read([row])[0][0])
+    )
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def hdf5_data(request: Request) -> Table:
         return tuple(c[np.arange(c.ends[-1])] for c in columns) if size <= MEMORY else tuple(columns)
 
     described = Description(request.path.name, tops, next(iter(rows.values())))
-    return Table(described, load, place=lambda top, row: columns[top].place(row))
+    return Table(described, load, all_phases=True, place=lambda top, row: columns[top].place(row))
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,9 @@ def folder(request: Request) -> Table:
         small = len(paths) * prod(shape) <= MEMORY
         return (in_memory(images, len(paths), skips(request)) if small else images), np.array([n for _, n in files])
 
-    return Table(Description(root.name, tops, len(files), classes), load, has_test_rows=split, notes=images.left_out.notes)
+    return Table(
+        Description(root.name, tops, len(files), classes), load, has_test_rows=split, all_phases=not split, notes=images.left_out.notes
+    )
 
 
 @dataclass(frozen=True)

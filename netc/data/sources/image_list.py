@@ -40,7 +40,9 @@ def image_data(request: Request) -> Table:
         return (in_memory(images, len(paths), skips(request)) if small else images), labels
 
     described = Description(request.path.name, (TopSpec("float32", shape), TopSpec("int64", ())), len(paths))
-    return Table(described, load, notes=images.left_out.notes, place=lambda top, row: f"{request.path}:{listed[row].number}:1")
+    return Table(
+        described, load, all_phases=True, notes=images.left_out.notes, place=lambda top, row: f"{request.path}:{listed[row].number}:1"
+    )
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def text(request: Request) -> Table:
     """Characters or words of a file in UTF-8."""
     stat = request.path.stat()
     content, digest = _content(request.path, stat.st_mtime_ns, stat.st_size)
-    return token_table(request, str(request.path), content, digest)
+    return replace(token_table(request, str(request.path), content, digest), all_phases=True)
 
 
 def token_table(request: Request, name: str, content: str, digest: str, licence: str = "") -> Table:

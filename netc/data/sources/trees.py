@@ -19,8 +19,9 @@ import numpy as np
 
 from netc import netc_pb2 as pb
 from netc.data.brackets import NO_LABEL, Tree, read_trees
-from netc.data.named.dataset import DataSet, unpacked
-from netc.data.named.sst import BINARY, SST
+from netc.data.named import catalogue
+from netc.data.named.dataset import DataSet
+from netc.data.named.lookup import unpacked
 from netc.data.source import Description, Request, Table, TopSpec
 from netc.data.vocabulary import Vocabulary
 from netc.errors import DataError, Diagnostic, Place
@@ -130,8 +131,14 @@ def tree_data(request: Request) -> Table:
 
 
 def _record(request: Request) -> DataSet | None:
-    """The treebank that goes by name, if `source` is one's."""
-    return (BINARY if request.layer.tree_data_param.binary else SST) if request.source == SST.name else None
+    """The built-in treebank that `source` names; with `binary`, its rows and classes without the neutral sentences."""
+    found = catalogue.record(request.source)
+    if found is None or found.reader != "trees":
+        return None
+    if not request.layer.tree_data_param.binary:
+        return found
+    binary = found.options["binary"]
+    return replace(found, rows=binary["rows"], classes=tuple(binary["classes"]))
 
 
 def _described(request: Request, forest: Forest) -> Description:
@@ -187,10 +194,8 @@ def _content(request: Request, phase: str) -> tuple[str, bytes]:
         file = next(f for f in record.files if f.name == PARTS[phase])
         return file.name, unpacked(record, file)
     if not request.source:
-        raise DataError(
-            f"`source` is missing. Expected {SST.name!r}, a file of trees in brackets, or a folder with {', '.join(PARTS.values())}.",
-            field="source",
-        )
+        text = f"`source` is missing. Expected 'sst', a file of trees in brackets, or a folder with {', '.join(PARTS.values())}."
+        raise DataError(text, field="source")
     path = request.path / PARTS[phase] if request.path.is_dir() else request.path
     try:
         return str(path), read_file(path)

@@ -2,7 +2,8 @@
 
 from functools import partial
 
-from netc.graph.ir import HOST, Node, Value, needed, zeros
+from netc.graph.ir import HOST, Node, Value, zeros
+from netc.graph.needed import needed
 from netc.registry import gradient
 
 Gradients = tuple[Value | None, ...]

@@ -15,9 +15,9 @@ def freeze(graph: Graph, states: Mapping[str, np.ndarray]) -> Graph:
     """
 
     def rule(node: Node) -> tuple[Value, ...] | None:
-        if node.key != ("netc", "State") or node.attrs["kind"] == "carry":
+        if node.key != ("netc", "State") or node.state.kind == "carry":
             return None
-        array = np.asarray(states[node.attrs["name"]])
-        return (leaf("Constant", array.dtype, array.shape, value=array, state=node.attrs["name"]),)
+        array = np.asarray(states[node.name])
+        return (leaf("Constant", array.dtype, array.shape, info=node.info, value=array),)
 
     return rewrite(graph, rule)

@@ -6,8 +6,8 @@ import numpy as np
 from markupsafe import Markup
 
 from netc import data
-from netc.layers.context import BATCH
-from netc.net.resolve import Layer
+from netc.graph.contract import BATCH
+from netc.net.model import Layer
 from netc.registry import section
 from netc.report import charts, images
 from netc.report.html import figure, paragraph, table
@@ -76,7 +76,7 @@ def worst_mistakes(run: Run) -> Markup | None:
         return paragraph("There are none among {} test rows.", f"{len(found.labels):,}")
     fed = {k: run.feeder.once(int(k)) for k in sorted(set(found.batch[worst].tolist()))}
     if pictures:
-        return _as_pictures(found, worst, [fed[found.batch[k]][BATCH + pictures[1]][found.place[k]] for k in worst])
+        return _as_pictures(found, worst, [fed[found.batch[k]][BATCH(pictures[1])][found.place[k]] for k in worst])
     if source.source is not None and source.source.tokens:
         return _as_texts(run, found, worst, fed, source)
     return _as_rows(found, worst, fed, source)
@@ -103,8 +103,8 @@ def _as_texts(run: Run, found: Classified, worst: np.ndarray, fed: dict[int, Fee
     words, kind = run.made.vocabulary, source.source.tokens if source.source else ""
     rows = []
     for k in worst:
-        tokens = fed[int(found.batch[k])][BATCH + source.tops[0]]  # (steps, batch)
-        per_time = tokens.size == np.asarray(fed[int(found.batch[k])][BATCH + source.tops[1]]).size
+        tokens = fed[int(found.batch[k])][BATCH(source.tops[0])]  # (steps, batch)
+        per_time = tokens.size == np.asarray(fed[int(found.batch[k])][BATCH(source.tops[1])]).size
         time, column = divmod(int(found.place[k]), tokens.shape[1]) if per_time else (len(tokens) - 1, int(found.place[k]))
         read = data.join([words[t] for t in tokens[max(0, time + 1 - CONTEXT) : time + 1, column]], kind)
         label, taken = found.labels[k], found.predicted[k]
@@ -120,7 +120,7 @@ def _as_rows(found: Classified, worst: np.ndarray, fed: dict[int, Feeds], source
         return None
     rows = []
     for k in worst:
-        batch = np.moveaxis(fed[int(found.batch[k])][BATCH + source.tops[0]], axis, 0)
+        batch = np.moveaxis(fed[int(found.batch[k])][BATCH(source.tops[0])], axis, 0)
         if len(batch) <= found.place[k]:
             return None
         row = batch[found.place[k]].reshape(-1)

@@ -3,9 +3,9 @@
 import numpy as np
 from markupsafe import Markup
 
+from netc.graph.contract import BATCH
 from netc.layers import whole
-from netc.layers.context import BATCH
-from netc.net.resolve import Layer, Net
+from netc.net.model import Layer, Net
 from netc.registry import section
 from netc.report import charts
 from netc.report.html import figure, paragraph
@@ -24,7 +24,7 @@ def estimates(run: Run) -> Markup | None:
     made, truth = [], []
     for feeds, values in run.batches({"made": layer.bottoms[0]}):
         made.append(values["made"].reshape(-1))
-        truth.append(np.asarray(feeds[BATCH + layer.bottoms[1]]).reshape(-1))
+        truth.append(np.asarray(feeds[BATCH(layer.bottoms[1])]).reshape(-1))
     x, y = np.concatenate(truth), np.concatenate(made)
     if x.shape != y.shape:
         return None

@@ -8,8 +8,8 @@ from markupsafe import Markup
 
 from netc import random
 from netc.compiler.program import Program
-from netc.layers.context import BATCH
-from netc.net.resolve import Layer, Net
+from netc.graph.contract import BATCH
+from netc.net.model import Layer, Net
 from netc.registry import section
 from netc.report import images
 from netc.report.filters import first_filters
@@ -97,7 +97,7 @@ def reconstructions(run: Run) -> Markup | None:
         return None
     originals, made = [], []
     for feeds, values in run.batches({"made": coding.blob}):
-        originals.append(feeds[BATCH + source[1]].reshape(len(values["made"]), -1))
+        originals.append(feeds[BATCH(source[1])].reshape(len(values["made"]), -1))
         made.append(values["made"].reshape(len(values["made"]), -1))
         if sum(map(len, made)) >= MOST_ROWS:
             break
@@ -118,7 +118,7 @@ def reconstructions(run: Run) -> Markup | None:
 def _coding(program: Program) -> Coding | None:
     """Of a net that is trained to give what it reads; None of any other."""
     net, fed = program.test_net, {top for layer in program.test_net.sources for top in layer.tops[:1]}
-    losses = [x for x in net.layers if x.facts.get("loss") and len(x.bottoms) == 2 and x.bottoms[1] in fed]
+    losses = [x for x in net.layers if x.kind.loss and len(x.bottoms) == 2 and x.bottoms[1] in fed]
     kinds = {x.type: x.bottoms[0] for x in losses}
     blob = kinds.get("EuclideanLoss") or kinds.get("SigmoidCrossEntropyLoss")
     if blob is None:
@@ -135,7 +135,7 @@ def _principal(program: Program, blob: str, size: int, rows: np.ndarray) -> tupl
     parts: list[np.ndarray] = []
     wanted = min(MOST_ROWS, feeder.rows or MOST_ROWS)
     for k in range(-(-wanted // feeder.batch_size)):
-        batch = feeder(k)[BATCH + blob]
+        batch = feeder(k)[BATCH(blob)]
         parts.append(batch.reshape(len(batch), -1))
     known = np.concatenate(parts)
     mean = known.mean(0)

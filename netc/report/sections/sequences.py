@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from markupsafe import Markup
 
-from netc.layers.context import BATCH
-from netc.net.resolve import Layer
+from netc.graph.contract import BATCH
+from netc.net.model import Layer
 from netc.net.variants import deployed
 from netc.registry import section
 from netc.report import charts
@@ -41,13 +41,13 @@ def forecasts(run: Run) -> Markup | None:
     """Forecasts of the test rows of a series: one step ahead, and on from their own forecasts."""
     program = run.made
     source = next((x for x in program.test_net.sources if x.source and x.source.target), None)
-    scores = next((x.bottoms[0] for x in program.test_net.layers if x.facts.get("loss") and len(x.bottoms) == 2), None)
+    scores = next((x.bottoms[0] for x in program.test_net.layers if x.kind.loss and len(x.bottoms) == 2), None)
     if source is None or scores is None or source.source is None:
         return None
     windows, truth, made = [], [], []
     for feeds, values in run.batches({"made": scores}):
-        windows.append(feeds[BATCH + source.tops[0]])
-        truth.append(feeds[BATCH + source.tops[1]].reshape(-1))
+        windows.append(feeds[BATCH(source.tops[0])])
+        truth.append(feeds[BATCH(source.tops[1])].reshape(-1))
         made.append(values["made"].reshape(-1))
     x, y, one = np.concatenate(windows, 1), np.concatenate(truth), np.concatenate(made)
     time = list(range(len(y)))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
-from netc.layers.context import BATCH
+from netc.graph.contract import BATCH
 from netc.registry import section
 from netc.report.charts import LETTER
 from netc.report.html import figure, paragraph, row
@@ -35,7 +35,7 @@ def trees(run: Run) -> Markup | None:
     if source is None or found is None:
         return None
     feeds = run.feeder.once(0)
-    word, child, _, label, root_label = (feeds[BATCH + top] for top in source.tops[:5])
+    word, child, _, label, root_label = (feeds[BATCH(top)] for top in source.tops[:5])
     first = found.batch == 0
     scores = np.full((len(label), len(found.names)), np.nan, np.float32)
     scores[found.place[first]] = found.scores[first]

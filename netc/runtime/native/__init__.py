@@ -1,61 +1,99 @@
-"""Kernels of netc's own for training ops, in C++: an optional part that is built where a compiler is.
+"""Native kernels: C++ implementations of training ops, an optional part that is built where a compiler is found.
 
-They run in place of the bodies of the ops in `KERNELS` when a session has them. `NETC_NATIVE=0` switches them off.
+A session that loads a library of kernels runs them instead of the bodies of these ops. `NETC_NATIVE=0` switches them off.
 """
 
+import ctypes
+import json
 import os
 import platform
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from netc.errors import NetcError
+from netc.errors import NetcError, RunError
 
-KERNELS = frozenset({
-    "AdaDelta", "AdaGrad", "Adam", "AdamW", "Dropout", "GRU", "GRUGrad", "LSTM", "LSTMGrad", "Nesterov", "NhwcAveragePool",
-    "NhwcAveragePoolGrad", "NhwcBatchMoments", "NhwcBatchNorm", "NhwcBatchNormGrad", "NhwcConv", "NhwcConvFilterGrad",
-    "NhwcConvInputGrad", "NhwcLRN", "NhwcLRNGrad", "NhwcMaxPool", "NhwcMaxPoolGrad", "RMSProp", "Recursive", "RecursiveGrad", "ReluGrad",
-    "SGD",
-})  # fmt: skip
 AVX2 = {"avx2", "bmi1", "bmi2", "f16c", "fma"}
 AVX512 = {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}
 PLAIN = "plain"
 SUFFIX = ".dylib" if sys.platform == "darwin" else ".so"
 
 
+@dataclass(frozen=True)
+class Argument:
+    """An input or output of a kernel, or `count` of them with one name. pattern.h says how shapes are written."""
+
+    name: str
+    type: int  # of TensorProto.DataType
+    shape: str
+    optional: bool
+    count: int
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """What a library says of one of its kernels."""
+
+    op: str
+    domain: str
+    inputs: tuple[Argument, ...]
+    outputs: tuple[Argument, ...]
+    derived: tuple[str, ...]  # names of sizes that follow from attributes and other sizes
+
+
 def library() -> Path | None:
-    """The library of kernels for this processor, tried and found right; None if there is none or it is switched off."""
+    """The library of kernels for this processor, tested and correct; None if there is none or kernels are switched off."""
     return None if missing() else _fastest()
 
 
+@cache
+def kernels(path: Path) -> tuple[Kernel, ...]:
+    """The kernels of a library, as it describes them. RunError if it does not load."""
+    try:
+        describe = ctypes.CDLL(str(path)).NetcDescribeOps
+    except OSError as e:
+        raise RunError(f"it does not load ({e})") from e
+    except AttributeError as e:
+        raise RunError(f"it was built from other sources; build it again with `python setup.py build_ext --inplace` ({e})") from e
+    describe.restype = ctypes.c_char_p
+    return tuple(_kernel(**op) for op in json.loads(describe()))
+
+
+def _kernel(op: str, domain: str, inputs: list[Any], outputs: list[Any], derived: list[str]) -> Kernel:
+    inputs, outputs = ([Argument(**fields) for fields in arguments] for arguments in (inputs, outputs))
+    return Kernel(op, domain, tuple(inputs), tuple(outputs), tuple(derived))
+
+
 def kernels_of(path: Path | None) -> frozenset[str]:
-    """The ops that a session with the library at `path` has kernels for: none without one."""
-    return KERNELS if path else frozenset()
+    """The ops that the library at `path` has kernels for; none without a library."""
+    return frozenset(kernel.op for kernel in kernels(path)) if path else frozenset()
 
 
 def missing() -> str | None:
-    """Why there are no kernels, in a sentence; None if there are."""
+    """The reason why native kernels cannot be used, in a sentence; None if they can."""
     if os.environ.get("NETC_NATIVE", "1") == "0":
         return "NETC_NATIVE=0 switches native kernels off"
     path = _fastest()
     if path is None:
         return "no native kernels are built for this processor (pip install builds them where a C++ compiler is)"
-    return _diagnostic(path)
+    return _trial_error(path)
 
 
 def libraries() -> list[Path]:
     """Every library that is built and that this processor can run, the fastest first."""
     x86 = platform.machine().lower() in ("x86_64", "amd64")
-    names = tiers(_processor()) if x86 else [PLAIN]
+    names = tiers(processor()) if x86 else [PLAIN]
     paths = (Path(__file__).parent / f"netc_kernels_{name}{SUFFIX}" for name in names)
     return [p for p in paths if p.is_file()]
 
 
 def tiers(processor: Mapping[str, str]) -> list[str]:
-    """The libraries that an x86-64 processor can run, the fastest first. Its fields are those of /proc/cpuinfo.
+    """The libraries that an x86-64 processor can run, the fastest first. `processor` has the fields of /proc/cpuinfo.
 
-    AMD's Zen 4 does 512 bits in two halves: vectors of 256 waste less on numbers of channels that are no multiple of 16.
+    AMD's Zen 4 computes 512 bits in two halves, so vectors of 256 bits waste less if the channels are no multiple of 16.
     """
     flags = set(processor.get("flags", "").split())
     halves = processor.get("vendor_id") == "AuthenticAMD" and "avx_vnni" not in flags
@@ -63,13 +101,8 @@ def tiers(processor: Mapping[str, str]) -> list[str]:
     return ([*wide, "x86_64_v4"] if flags >= AVX512 else []) + (["x86_64_v3"] if flags >= AVX2 else [])
 
 
-@cache
-def _fastest() -> Path | None:
-    return next(iter(libraries()), None)
-
-
-def _processor() -> dict[str, str]:
-    """The fields of the first processor in /proc/cpuinfo; empty where Linux does not tell."""
+def processor() -> dict[str, str]:
+    """The fields of the first processor in /proc/cpuinfo; empty on systems without that file."""
     try:
         lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
     except OSError:
@@ -78,7 +111,13 @@ def _processor() -> dict[str, str]:
 
 
 @cache
-def _diagnostic(path: Path) -> str | None:
+def _fastest() -> Path | None:
+    return next(iter(libraries()), None)
+
+
+@cache
+def _trial_error(path: Path) -> str | None:
+    """What the trial of a library finds wrong; None if it passes."""
     from netc.runtime.native.trial import try_kernels
 
     try:

@@ -7,33 +7,27 @@
 
 #include "kernel.h"
 #include "tiles.h"
+#include "window.h"
 
 namespace netc {
 
 constexpr int64_t kMostCopied = 1 << 30;  // floats of an image with its padding
-constexpr int64_t kFewTerms = 16;  // a filter row of fewer terms is too short a loop: rows are then joined
-
-// The attributes of a node.
-struct Window {
-  int64_t stride_h, stride_w, top, left, bottom, right;
-  explicit Window(const Attributes& attributes) {
-    const Shape strides = attributes.extents("strides", 2, 1), pads = attributes.extents("pads", 4, 0);
-    stride_h = strides[0], stride_w = strides[1];
-    top = pads[0], left = pads[1], bottom = pads[2], right = pads[3];
-  }
-};
+constexpr int64_t kFewTerms = 16;         // a filter row of fewer terms is too short a loop: rows are then joined
 
 // One convolution: images of height x width x channels, filters of kernel_h x kernel_w.
-struct Geometry {
-  int64_t height, width, channels, kernel_h, kernel_w, stride_h, stride_w, top, left, bottom, right;
-  Geometry(const Window& w, int64_t height, int64_t width, int64_t channels, int64_t kernel_h, int64_t kernel_w)
-      : height(height), width(width), channels(channels), kernel_h(kernel_h), kernel_w(kernel_w), stride_h(w.stride_h),
-        stride_w(w.stride_w), top(w.top), left(w.left), bottom(w.bottom), right(w.right) {
+struct Geometry : Window {
+  int64_t height, width, channels, kernel_h, kernel_w;
+
+  Geometry(const Window& window, int64_t height, int64_t width, int64_t channels, int64_t kernel_h, int64_t kernel_w)
+      : Window(window), height(height), width(width), channels(channels), kernel_h(kernel_h), kernel_w(kernel_w) {
     elements({height, width, channels}), elements({kernel_h, kernel_w, channels});
-    need(kernel_h <= padded_h() && kernel_w <= padded_w(), "kernels of ", Shape{kernel_h, kernel_w}, " do not fit into padded images of ",
-         Shape{padded_h(), padded_w()});
+    need(kernel_h <= padded_h() && kernel_w <= padded_w(), "kernels of ", Shape{kernel_h, kernel_w},
+         " do not fit into padded images of ", Shape{padded_h(), padded_w()});
     if (copies()) elements({joins_rows() ? out_h() * kernel_h : padded_h(), padded_w(), channels}, kMostCopied);
   }
+  // The convolution of a run, whose sizes the op declares as H, W, C, KH and KW.
+  Geometry(const Window& window, const Sizes& sizes)
+      : Geometry(window, sizes["H"], sizes["W"], sizes["C"], sizes["KH"], sizes["KW"]) {}
 
   int64_t padded_h() const { return height + top + bottom; }
   int64_t padded_w() const { return width + left + right; }
@@ -45,7 +39,9 @@ struct Geometry {
   // With few channels the rows under a filter become channels: (out_h, padded_w, kernel_h * channels).
   bool joins_rows() const { return kernel_w * channels < kFewTerms && kernel_h > 1; }
   bool copies() const { return joins_rows() || (top | left | bottom | right) != 0; }
-  int64_t copy_size() const { return joins_rows() ? out_h() * padded_w() * kernel_h * channels : padded_h() * padded_w() * channels; }
+  int64_t copy_size() const {
+    return joins_rows() ? out_h() * padded_w() * kernel_h * channels : padded_h() * padded_w() * channels;
+  }
 
   // How tiles walk an image that is prepared.
   int64_t prepared_size() const { return copies() ? copy_size() : image(); }
@@ -118,14 +114,16 @@ inline const float* prepared(const Geometry& g, const float* image, float* scrat
 
 constexpr int64_t kPackedRows = 64;  // that one thread packs at a time
 
-// A matrix as tiles read it: for each block of its columns, rows of them, with zeros to whole vectors. row(i)(column) gives a number.
+// A matrix as tiles read it: for each block of its columns, rows of them, with zeros to whole vectors. row(i)(column) gives
+// a number.
 template <class F>
 void pack_rows(const Context& context, int64_t rows, int64_t columns, float* packed, const F& row) {
   const std::vector<Block> blocks = blocks_of(columns);
   const int64_t parts = (rows + kPackedRows - 1) / kPackedRows;
   context.parallel_for(blocks.size() * parts, [&](size_t item) {
     const Block& block = blocks[item / parts];
-    const int64_t first = item % parts * kPackedRows, end = std::min(rows, first + kPackedRows), width = block.vectors * kWidth;
+    const int64_t first = item % parts * kPackedRows, end = std::min(rows, first + kPackedRows),
+                  width = block.vectors * kWidth;
     float* to = packed + block.begin * rows + first * width;
     for (int64_t i = first; i < end; ++i) {
       const auto number = row(i);
@@ -134,19 +132,22 @@ void pack_rows(const Context& context, int64_t rows, int64_t columns, float* pac
   });
 }
 
-// Filters as tiles read them: a row a term, a column an output. filter(y, x, c) points to the weight of output 0, the others `pitch` apart.
+// Filters as tiles read them: a row a term, a column an output. filter(y, x, c) points to the weight of output 0, the others
+// `pitch` apart.
 template <class F>
 void pack(const Context& context, const Geometry& g, int64_t outputs, float* packed, int64_t pitch, const F& filter) {
   const int64_t c = g.channels;
   pack_rows(context, g.terms(), outputs, packed, [&](int64_t term) {
     const int64_t tap = term / c;
-    const float* w = g.joins_rows() ? filter(tap % g.kernel_h, tap / g.kernel_h, term % c) : filter(tap / g.kernel_w, tap % g.kernel_w, term % c);
+    const float* w = g.joins_rows() ? filter(tap % g.kernel_h, tap / g.kernel_h, term % c)
+                                    : filter(tap / g.kernel_w, tap % g.kernel_w, term % c);
     return [=](int64_t output) { return w[output * pitch]; };
   });
 }
 
 // One image through packed filters: out is (out_h, out_w, outputs).
-inline void correlate(const Geometry& g, const float* x, const float* packed, const float* bias, bool relu, int64_t outputs, float* out) {
+inline void correlate(const Geometry& g, const float* x, const float* packed, const float* bias, bool relu, int64_t outputs,
+                      float* out) {
   const int64_t width = g.out_w(), terms = g.row_terms();
   for (const Block& block : blocks_of(outputs)) {
     const int64_t columns = block.vectors * kWidth;
@@ -160,8 +161,14 @@ inline void correlate(const Geometry& g, const float* x, const float* packed, co
       for (int64_t o = 0; o < width; o += pixels) {
         const int64_t ox = std::min(o, width - pixels);
         const float* corner = x + oy * g.line_pitch() + first * g.row_pitch() + ox * g.stride_w * g.depth();
-        tile({corner, g.stride_w * g.depth(), packed + first * terms * columns, kOnce, {end - first, g.row_pitch(), terms * columns}, {terms, 1, columns}},
-             {out + (oy * width + ox) * outputs + block.begin, outputs, block.lanes, bias ? bias + block.begin : nullptr, relu, false});
+        tile({corner,
+              g.stride_w * g.depth(),
+              packed + first * terms * columns,
+              kOnce,
+              {end - first, g.row_pitch(), terms * columns},
+              {terms, 1, columns}},
+             {out + (oy * width + ox) * outputs + block.begin, outputs, block.lanes, bias ? bias + block.begin : nullptr,
+              relu, false});
       }
     }
     packed += g.terms() * columns;

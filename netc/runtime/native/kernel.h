@@ -1,111 +1,76 @@
-// What every kernel is made of: attributes read once, tensors and threads of one run, scratch memory, registration.
+// What a kernel needs: attributes, tensors, threads, scratch memory and a registration.
+//
+// A new kernel is one .cpp file with a class and one declaration, which adds it to the library:
+//
+//   class Scale : public Kernel {
+//    public:
+//     explicit Scale(const Attributes& attributes) : factor_(attributes.number("factor")) {}
+//     void compute(const Context& context) const override;  // reads context.input("x"), writes context.output("y")
+//     ...
+//   };
+//   const Registration kScale = op<Scale>("Scale").input("x", "N C").output("y", "N C");
 #pragma once
 
-#include <cstdlib>
 #include <exception>
-#include <memory>
 #include <mutex>
-#include <new>
-#include <stdexcept>
 #include <string>
-#include <utility>
 #include <vector>
 
+#include "op.h"
 #include "ort_abi.h"
+#include "scratch.h"
+#include "shape.h"
 
 namespace netc {
 
-using Shape = std::vector<int64_t>;
-
-// In a shape that is asked for: any size, and any but 0.
-constexpr int64_t kAny = -1;
-constexpr int64_t kSome = -2;
-
-constexpr int64_t kMostExtent = 1 << 24;                 // of an attribute that is a size
-constexpr int64_t kMostElements = int64_t{1} << 33;      // of a tensor
-
-inline std::string text(const char* words) { return words; }
-inline std::string text(int64_t number) { return std::to_string(number); }
-std::string text(const Shape& shape);
-
-// A model may come from anywhere: std::invalid_argument, made of the parts, unless `holds`.
-template <class... Parts>
-inline void need(bool holds, const Parts&... parts) {
-  if (!holds) throw std::invalid_argument((text(parts) + ...));
-}
-
-// The product of sizes; an error where it is larger than `most`.
-int64_t elements(const Shape& sizes, int64_t most = kMostElements);
-
-// Throws what a status says.
+// Throws the message of a status that is an error.
 void check(OrtStatus* status);
 
 // The attributes of a node. A missing one is an error.
 class Attributes {
  public:
-  explicit Attributes(const OrtKernelInfo* info) : info_(info) {}
+  explicit Attributes(const OrtKernelInfo* info)
+      : info_(info) {}
   int64_t integer(const char* name) const;
   float number(const char* name) const;
-  // `count` sizes, none less than `least` or more than kMostExtent.
+  // `count` sizes between `least` and kMostExtent.
   Shape extents(const char* name, size_t count, int64_t least) const;
 
  private:
   const OrtKernelInfo* info_;
 };
 
-// The number of an element type.
-template <class T>
-constexpr int kType = ort::kFloat;
-template <>
-inline constexpr int kType<uint8_t> = ort::kUint8;
-template <>
-inline constexpr int kType<int64_t> = ort::kInt64;
-
-template <class T>
-struct Tensor {
-  T* data = nullptr;  // null where an optional input is left out
-  Shape shape;
-  bool there = false;
-  int64_t size() const { return elements(shape); }
-};
-
-// One run of a kernel. What a kernel relies on of its tensors is checked here: that they are there, their types and their shapes.
+// One run of a kernel. Its inputs have the types and shapes that the op declares: a Context is made only if they do.
 class Context {
  public:
-  explicit Context(OrtKernelContext* context) : context_(context) {}
+  Context(const Op& op, const Kernel& kernel, OrtKernelContext* context);
 
-  // An input of this shape, in which kAny and kSome stand for sizes. An error where it is left out.
+  const Sizes& sizes() const { return sizes_; }
+  int64_t size(const char* name) const { return sizes_[name]; }
+
+  // The data of an input; null if it is optional and left out.
   template <class T = float>
-  Tensor<const T> input(size_t index, const Shape& shape) const {
-    return fitting(index, tensor<T>(index, true), shape);
+  const T* input(const char* name) const {
+    return static_cast<const T*>(input_data(name, kType<T>));
   }
 
-  // The same; without data where it is left out.
+  // The value of an input that is one number.
+  float number(const char* name) const { return *input(name); }
+
+  // The data of an output; null if it is optional and left out.
   template <class T = float>
-  Tensor<const T> optional_input(size_t index, const Shape& shape) const {
-    const auto found = tensor<T>(index, false);
-    return found.there ? fitting(index, found, shape) : found;
+  T* output(const char* name) const {
+    return static_cast<T*>(output_data(name, kType<T>, 0, 0));
   }
 
-  // An input of any shape with at least `rank` dimensions.
-  Tensor<const float> input_of_rank(size_t index, size_t rank) const;
-
-  // The one number of an input.
-  float number(size_t index) const;
-
-  // An error where it is left out.
-  template <class T = float>
-  T* output(size_t index, const Shape& shape) const {
-    T* data = optional_output<T>(index, shape);
-    need(data || elements(shape) == 0, "output ", static_cast<int64_t>(index), " is left out");
-    return data;
+  // The data of one tensor of an input or output that has several; `any` is the size that the op declares as `?`.
+  const float* input(const char* name, size_t index, int64_t any) const;
+  float* output(const char* name, size_t index, int64_t any) const {
+    return static_cast<float*>(output_data(name, kType<float>, index, any));
   }
 
-  // Null where it is left out.
-  template <class T = float>
-  T* optional_output(size_t index, const Shape& shape) const {
-    return static_cast<T*>(output_data(index, shape));
-  }
+  // Whether an input is present; of several tensors, the first.
+  bool has(const char* name) const;
 
   // Runs work(item) for each item on onnxruntime's own threads; items must not depend on each other.
   template <class F>
@@ -117,7 +82,7 @@ class Context {
   }
 
  private:
-  // No exception may leave a work item: the first is kept and thrown where the loop was started.
+  // No exception may leave a work item. The first one is kept and thrown when the loop ends.
   template <class F>
   struct Guarded {
     const F& work;
@@ -134,93 +99,25 @@ class Context {
     }
   };
 
-  template <class T>
-  Tensor<const T> tensor(size_t index, bool required) const {
-    Tensor<const T> found;
-    found.data = static_cast<const T*>(input_data(index, kType<T>, found.shape, found.there));
-    need(found.there || !required, "input ", static_cast<int64_t>(index), " is left out");
-    return found;
-  }
+  // An input; its shape is in dims_.
+  struct Tensor {
+    const void* data = nullptr;
+    bool there = false;
+    size_t begin = 0, rank = 0;
+  };
 
-  template <class T>
-  static Tensor<const T> fitting(size_t index, const Tensor<const T>& tensor, const Shape& shape) {
-    check_shape(index, tensor.shape, shape);
-    return tensor;
-  }
+  void read(size_t index);
+  void check_shape(size_t index);
+  Shape shape_of(const Tensor& tensor) const;
+  const Tensor* tensor(const Argument& argument, size_t index) const;
+  const void* input_data(const char* name, int type) const;
+  void* output_data(const char* name, int type, size_t index, int64_t any) const;
 
-  static void check_shape(size_t index, const Shape& found, const Shape& asked);
-  const void* input_data(size_t index, int type, Shape& shape, bool& there) const;
-  void* output_data(size_t index, const Shape& shape) const;
+  const Op& op_;
   OrtKernelContext* context_;
+  Sizes sizes_;
+  std::vector<Tensor> tensors_;
+  std::vector<int64_t> dims_;
 };
-
-// Memory that a kernel keeps between runs. Each taker has its own piece until it lets go, so runs at the same time share none.
-class ScratchPool {
- public:
-  struct Free {
-    void operator()(float* p) const { std::free(p); }
-  };
-  struct Piece {
-    std::unique_ptr<float, Free> data;
-    size_t size = 0;
-  };
-
-  // A piece on loan.
-  class Scratch {
-   public:
-    Scratch(ScratchPool& pool, Piece piece) : pool_(&pool), piece_(std::move(piece)) {}
-    Scratch(Scratch&& other) = default;
-    Scratch& operator=(Scratch&&) = delete;
-    ~Scratch() {
-      if (piece_.data) pool_->give_back(std::move(piece_));
-    }
-    float* data() const { return piece_.data.get(); }
-
-   private:
-    ScratchPool* pool_;
-    Piece piece_;
-  };
-
-  // At least `size` floats, their content arbitrary.
-  Scratch take(int64_t size);
-
- private:
-  void give_back(Piece piece);
-  std::mutex lock_;
-  std::vector<Piece> pieces_;
-};
-
-class Kernel {
- public:
-  virtual ~Kernel() = default;
-  // Runs at the same time on several threads.
-  virtual void compute(const Context& context) const = 0;
-};
-
-// A kernel's name and types, as it stands in a table of ops.
-struct Op : OrtCustomOp {
-  using Make = Kernel* (*)(const Attributes&);
-  Op(const char* name, Make make, std::vector<int> inputs, std::vector<int> outputs, size_t required);
-
-  const char* name;
-  Make make;
-  std::vector<int> inputs, outputs;
-  size_t required;  // inputs from this index on may be left out
-};
-
-template <class K>
-Kernel* make(const Attributes& attributes) {
-  return new K(attributes);
-}
-
-// The ops of each family.
-std::vector<Op> convolution_ops();
-std::vector<Op> pooling_ops();
-std::vector<Op> elementwise_ops();
-std::vector<Op> normalization_ops();
-std::vector<Op> optimizer_ops();
-std::vector<Op> lstm_ops();
-std::vector<Op> gru_ops();
-std::vector<Op> recursive_ops();
 
 }  // namespace netc

@@ -1,5 +1,6 @@
 // Optimizer updates: one pass over memory for a parameter, its gradient and its states, the weight decay included.
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "kernel.h"
@@ -9,12 +10,19 @@ namespace {
 
 constexpr int64_t kChunk = 1 << 14;  // elements that one thread takes at a time
 
-// A rule changes one weight, given its gradient, and the `states` numbers that it keeps for that weight. Attributes are the op's.
+// A number that a rule keeps for each weight: the names of its input and of its output.
+struct State {
+  const char *before, *after;
+};
+
+// A rule changes one weight, given its gradient, and the states of that weight. Attributes are the op's. A rule that counts
+// takes the number of the step.
 struct Sgd {
-  static constexpr int states = 1;
-  static constexpr bool counts = false;
+  static constexpr std::array<State, 1> kStates{{{"history", "new_history"}}};
+  static constexpr bool kCounts = false;
   float momentum;
-  explicit Sgd(const Attributes& a) : momentum(a.number("momentum")) {}
+  explicit Sgd(const Attributes& a)
+      : momentum(a.number("momentum")) {}
   void operator()(float& w, float g, float rate, float (&s)[1]) const {
     s[0] = momentum * s[0] + rate * g;
     w -= s[0];
@@ -31,10 +39,11 @@ struct Nesterov : Sgd {
 };
 
 struct AdaGrad {
-  static constexpr int states = 1;
-  static constexpr bool counts = false;
+  static constexpr std::array<State, 1> kStates{{{"history", "new_history"}}};
+  static constexpr bool kCounts = false;
   float delta;
-  explicit AdaGrad(const Attributes& a) : delta(a.number("delta")) {}
+  explicit AdaGrad(const Attributes& a)
+      : delta(a.number("delta")) {}
   void operator()(float& w, float g, float rate, float (&s)[1]) const {
     s[0] += g * g;
     w -= rate * g / (std::sqrt(s[0]) + delta);
@@ -42,10 +51,11 @@ struct AdaGrad {
 };
 
 struct RmsProp {
-  static constexpr int states = 1;
-  static constexpr bool counts = false;
+  static constexpr std::array<State, 1> kStates{{{"history", "new_history"}}};
+  static constexpr bool kCounts = false;
   float decay, delta;
-  explicit RmsProp(const Attributes& a) : decay(a.number("rms_decay")), delta(a.number("delta")) {}
+  explicit RmsProp(const Attributes& a)
+      : decay(a.number("rms_decay")), delta(a.number("delta")) {}
   void operator()(float& w, float g, float rate, float (&s)[1]) const {
     s[0] = decay * s[0] + (1.0f - decay) * g * g;
     w -= rate * g / (std::sqrt(s[0]) + delta);
@@ -53,10 +63,11 @@ struct RmsProp {
 };
 
 struct AdaDelta {
-  static constexpr int states = 2;
-  static constexpr bool counts = false;
+  static constexpr std::array<State, 2> kStates{{{"gradients", "new_gradients"}, {"updates", "new_updates"}}};
+  static constexpr bool kCounts = false;
   float momentum, delta;
-  explicit AdaDelta(const Attributes& a) : momentum(a.number("momentum")), delta(a.number("delta")) {}
+  explicit AdaDelta(const Attributes& a)
+      : momentum(a.number("momentum")), delta(a.number("delta")) {}
   void operator()(float& w, float g, float rate, float (&s)[2]) const {
     s[0] = momentum * s[0] + (1.0f - momentum) * g * g;
     const float u = g * std::sqrt((s[1] + delta) / (s[0] + delta));
@@ -67,11 +78,14 @@ struct AdaDelta {
 
 // The rate comes with the correction for the number of this step in it.
 struct Adam {
-  static constexpr int states = 2;
-  static constexpr bool counts = true;
+  static constexpr std::array<State, 2> kStates{{{"m", "new_m"}, {"v", "new_v"}}};
+  static constexpr bool kCounts = true;
   float momentum, momentum2, delta;
-  explicit Adam(const Attributes& a) : momentum(a.number("momentum")), momentum2(a.number("momentum2")), delta(a.number("delta")) {}
-  float correction(float step) const { return std::sqrt(1.0f - std::pow(momentum2, step)) / (1.0f - std::pow(momentum, step)); }
+  explicit Adam(const Attributes& a)
+      : momentum(a.number("momentum")), momentum2(a.number("momentum2")), delta(a.number("delta")) {}
+  float correction(float step) const {
+    return std::sqrt(1.0f - std::pow(momentum2, step)) / (1.0f - std::pow(momentum, step));
+  }
   void operator()(float& w, float g, float rate, float (&s)[2]) const {
     s[0] = momentum * s[0] + (1.0f - momentum) * g;
     s[1] = momentum2 * s[1] + (1.0f - momentum2) * g * g;
@@ -79,44 +93,50 @@ struct Adam {
   }
 };
 
-// Inputs: weights, gradient, rate, states and, where the rule counts, the number of the step. Outputs: weights and states.
 // The gradient gets weight_decay * w added; with `decoupled` the weight loses rate * weight_decay * w instead.
 template <class Rule, bool decoupled = false>
 class Update : public Kernel {
  public:
-  explicit Update(const Attributes& attributes) : rule_(attributes), weight_decay_(attributes.number("weight_decay")) {}
+  explicit Update(const Attributes& attributes)
+      : rule_(attributes), weight_decay_(attributes.number("weight_decay")) {}
 
   void compute(const Context& context) const override {
-    const auto w = context.input_of_rank(0, 0), g = context.input(1, w.shape);
-    const float plain_rate = context.number(2);
+    const float *w = context.input("w"), *g = context.input("g");
+    const float plain_rate = context.number("rate");
     float rate = plain_rate;
-    if constexpr (Rule::counts) rate *= rule_.correction(context.number(3 + Rule::states));
-    const float *from[Rule::states];
-    float *to[Rule::states], *new_w = context.output(0, w.shape);
-    for (int k = 0; k < Rule::states; ++k) from[k] = context.input(3 + k, w.shape).data, to[k] = context.output(1 + k, w.shape);
-    const int64_t size = w.size();
+    if constexpr (Rule::kCounts) rate *= rule_.correction(context.number("step"));
+    float* new_w = context.output("new_w");
+    const float* from[kStates];
+    float* to[kStates];
+    for (size_t k = 0; k < kStates; ++k) {
+      from[k] = context.input(Rule::kStates[k].before);
+      to[k] = context.output(Rule::kStates[k].after);
+    }
+    const int64_t size = elements(context.sizes().leading());
     context.parallel_for((size + kChunk - 1) / kChunk, [&](size_t i) {
       const int64_t begin = static_cast<int64_t>(i) * kChunk;
-      chunk(w.data, g.data, from, new_w, to, begin, std::min(size, begin + kChunk), rate, plain_rate * weight_decay_);
+      chunk(w, g, from, new_w, to, begin, std::min(size, begin + kChunk), rate, plain_rate * weight_decay_);
     });
   }
 
  private:
-  void chunk(const float* w, const float* g, const float* const* from, float* new_w, float* const* to, int64_t begin, int64_t end, float rate,
-             float shrink) const {
+  static constexpr size_t kStates = Rule::kStates.size();
+
+  void chunk(const float* w, const float* g, const float* const* from, float* new_w, float* const* to, int64_t begin,
+             int64_t end, float rate, float shrink) const {
     const Rule rule = rule_;
     const float decay = decoupled ? 0.0f : weight_decay_;
-    const float *a = from[0], *b = from[Rule::states - 1];
-    float *new_a = to[0], *new_b = to[Rule::states - 1];
+    const float *a = from[0], *b = from[kStates - 1];
+    float *new_a = to[0], *new_b = to[kStates - 1];
 #pragma GCC ivdep
     for (int64_t i = begin; i < end; ++i) {
-      float weight = w[i], state[Rule::states];
+      float weight = w[i], state[kStates];
       state[0] = a[i];
-      if constexpr (Rule::states > 1) state[1] = b[i];
+      if constexpr (kStates > 1) state[1] = b[i];
       rule(weight, decay != 0.0f ? g[i] + decay * w[i] : g[i], rate, state);
       new_w[i] = decoupled ? weight - shrink * w[i] : weight;
       new_a[i] = state[0];
-      if constexpr (Rule::states > 1) new_b[i] = state[1];
+      if constexpr (kStates > 1) new_b[i] = state[1];
     }
   }
 
@@ -125,19 +145,21 @@ class Update : public Kernel {
 };
 
 template <class Rule, bool decoupled = false>
-Op update_op(const char* name) {
-  const size_t states = Rule::states, scalars = Rule::counts;
-  return Op(name, make<Update<Rule, decoupled>>, std::vector<int>(3 + states + scalars, ort::kFloat), std::vector<int>(1 + states, ort::kFloat),
-            3 + states + scalars);
+Op update(const char* name) {
+  Op declared = op<Update<Rule, decoupled>>(name);
+  declared.input("w", "...?").input("g", "...?").input("rate", "number").output("new_w", "...?");
+  for (const State& state : Rule::kStates) declared.input(state.before, "...?").output(state.after, "...?");
+  if (Rule::kCounts) declared.input("step", "number");
+  return declared;
 }
+
+const Registration kSgd = update<Sgd>("SGD");
+const Registration kNesterov = update<Nesterov>("Nesterov");
+const Registration kAdaGrad = update<AdaGrad>("AdaGrad");
+const Registration kRmsProp = update<RmsProp>("RMSProp");
+const Registration kAdaDelta = update<AdaDelta>("AdaDelta");
+const Registration kAdam = update<Adam>("Adam");
+const Registration kAdamW = update<Adam, true>("AdamW");
 
 }  // namespace
-
-std::vector<Op> optimizer_ops() {
-  return {
-      update_op<Sgd>("SGD"),         update_op<Nesterov>("Nesterov"), update_op<AdaGrad>("AdaGrad"),   update_op<RmsProp>("RMSProp"),
-      update_op<AdaDelta>("AdaDelta"), update_op<Adam>("Adam"),         update_op<Adam, true>("AdamW"),
-  };
-}
-
 }  // namespace netc

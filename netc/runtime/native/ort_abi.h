@@ -68,7 +68,8 @@ constexpr Entry<OrtStatus*(OrtKernelContext*, size_t, const int64_t*, size_t, Or
 constexpr Entry<void(OrtStatus*)> ReleaseStatus{93};
 constexpr Entry<void(OrtTensorTypeAndShapeInfo*)> ReleaseTensorTypeAndShapeInfo{99};
 constexpr Entry<OrtStatus*(const OrtKernelInfo*, const char*, int64_t*, size_t*)> KernelInfoGetAttributeArray_int64{163};
-constexpr Entry<OrtStatus*(const OrtKernelContext*, Work*, size_t total, size_t batches, void* user)> KernelContext_ParallelFor{274};
+constexpr Entry<OrtStatus*(const OrtKernelContext*, Work*, size_t total, size_t batches, void* user)>
+    KernelContext_ParallelFor{274};
 
 }  // namespace ort
 

@@ -12,7 +12,8 @@ namespace netc {
 // A matrix of `depth` rows whose columns stand in blocks, each (depth, its vectors), as tiles read them.
 class Packed {
  public:
-  Packed(int64_t depth, int64_t columns) : depth_(depth), blocks_(blocks_of(columns)) {}
+  Packed(int64_t depth, int64_t columns)
+      : depth_(depth), blocks_(blocks_of(columns)) {}
   size_t size() const { return static_cast<size_t>(depth_ * padded(blocks_.back().begin + blocks_.back().lanes)); }
 
   // Element (k, column) is from[k * row_step + column * column_step].
@@ -23,11 +24,13 @@ class Packed {
       const int64_t width = block.vectors * kWidth;
       float* row = to + block.begin * depth_;
       for (int64_t k = 0; k < depth_; ++k, row += width)
-        for (int64_t j = 0; j < width; ++j) row[j] = j < block.lanes ? from[k * row_step + (block.begin + j) * column_step] : 0.0f;
+        for (int64_t j = 0; j < width; ++j)
+          row[j] = j < block.lanes ? from[k * row_step + (block.begin + j) * column_step] : 0.0f;
     });
   }
 
-  // out = a times this matrix, or with `adds` out += it. The rows of a are `step` apart, those of out `out_step`, which is padded.
+  // out = a times this matrix, or with `adds` out += it. The rows of a are `step` apart, those of out `out_step`, which is
+  // padded.
   void product(const float* a, int64_t step, int64_t rows, float* out, int64_t out_step, bool adds) const {
     for_tiles(a, step, rows, [&](const Block& block, int64_t r, int width) {
       return Target{out + r * out_step + block.begin, out_step, width, nullptr, false, adds};

@@ -3,79 +3,135 @@
 
 #include "kernel.h"
 #include "vector.h"
+#include "window.h"
 
 namespace netc {
 namespace {
 
-// The windows over an image: attributes of the node, and the sizes that they lead to.
-struct Windows {
-  int64_t kernel_h, kernel_w, stride_h, stride_w, top, left, bottom, right;
+// The attributes of a node.
+struct Windows : Window {
+  int64_t kernel_h, kernel_w;
 
-  explicit Windows(const Attributes& attributes) {
-    const Shape kernel = attributes.extents("kernel_shape", 2, 1), strides = attributes.extents("strides", 2, 1),
-                pads = attributes.extents("pads", 4, 0);
-    kernel_h = kernel[0], kernel_w = kernel[1], stride_h = strides[0], stride_w = strides[1];
-    top = pads[0], left = pads[1], bottom = pads[2], right = pads[3];
-    need(std::max(top, bottom) < kernel_h && std::max(left, right) < kernel_w, "pads: a window would lie outside of the image");
+  explicit Windows(const Attributes& attributes)
+      : Window(attributes) {
+    const Shape kernel = attributes.extents("kernel_shape", 2, 1);
+    kernel_h = kernel[0], kernel_w = kernel[1];
+    need(std::max(top, bottom) < kernel_h && std::max(left, right) < kernel_w,
+         "attribute pads leaves a window outside of the image");
   }
-  // An error where a window is larger than an image with its padding.
-  void fit(int64_t height, int64_t width) const {
-    elements({height, width});
-    need(kernel_h <= height + top + bottom && kernel_w <= width + left + right, "kernel_shape: ", Shape{kernel_h, kernel_w},
-         " does not fit into padded images of ", Shape{height + top + bottom, width + left + right});
-  }
-  // The winner in a window is a byte.
-  void fit_bytes() const { need(kernel_h * kernel_w <= 256, "kernel_shape: ", Shape{kernel_h, kernel_w}, " has more than 256 elements"); }
-  int64_t out_h(int64_t height) const { return (height + top + bottom - kernel_h) / stride_h + 1; }
-  int64_t out_w(int64_t width) const { return (width + left + right - kernel_w) / stride_w + 1; }
+
+  int64_t size() const { return kernel_h * kernel_w; }
+  float share() const { return 1.0f / static_cast<float>(size()); }
+
+  // The place of a maximum in its window is stored as a byte.
+  void need_byte() const { need(size() <= 256, "kernel_shape ", Shape{kernel_h, kernel_w}, " has more than 256 elements"); }
+};
+
+// The images of a run and the windows over them.
+struct Images {
+  Windows windows;
+  int64_t n, height, width, channels, out_h, out_w;
+
+  Images(const Windows& windows, const Context& context)
+      : windows(windows),
+        n(context.size("N")),
+        height(context.size("H")),
+        width(context.size("W")),
+        channels(context.size("C")),
+        out_h(context.size("OH")),
+        out_w(context.size("OW")) {}
+
+  int64_t image() const { return height * width * channels; }
+  int64_t pooled() const { return out_h * out_w * channels; }
 
   // Windows that tile the image: each element is in exactly one.
-  bool tile(int64_t height, int64_t width) const {
-    return !(top | left | bottom | right) && kernel_h == stride_h && kernel_w == stride_w && height % kernel_h == 0 && width % kernel_w == 0;
+  bool tiled() const {
+    const Windows& w = windows;
+    return !(w.top | w.left | w.bottom | w.right) && w.kernel_h == w.stride_h && w.kernel_w == w.stride_w &&
+           height % w.kernel_h == 0 && width % w.kernel_w == 0;
   }
 };
 
-// One window, clipped to the image: rows [y0, y1) and columns [x0, x1) of it lie inside, counted from (base_y, base_x).
-struct Window {
-  int64_t base_y, base_x, y0, y1, x0, x1;
-  Window(const Windows& w, int64_t oy, int64_t ox, int64_t height, int64_t width)
-      : base_y(oy * w.stride_h - w.top), base_x(ox * w.stride_w - w.left), y0(std::max<int64_t>(0, -base_y)),
-        y1(std::min(w.kernel_h, height - base_y)), x0(std::max<int64_t>(0, -base_x)), x1(std::min(w.kernel_w, width - base_x)) {}
+// The part of one window that lies inside the image: its rows [y0, y1) and columns [x0, x1). Its element (0, 0) is `corner`
+// floats from the start of the image.
+struct Clipped {
+  int64_t y0, y1, x0, x1, corner;
+  Clipped(const Images& of, int64_t oy, int64_t ox) {
+    const Windows& w = of.windows;
+    const int64_t base_y = oy * w.stride_h - w.top, base_x = ox * w.stride_w - w.left;
+    y0 = std::max<int64_t>(0, -base_y), y1 = std::min(w.kernel_h, of.height - base_y);
+    x0 = std::max<int64_t>(0, -base_x), x1 = std::min(w.kernel_w, of.width - base_x);
+    corner = (base_y * of.width + base_x) * of.channels;
+  }
 };
 
-// each(window, index of the output pixel in the image) over the windows of one image.
+// each(window, floats to its output) over the windows of one image.
 template <class F>
-void for_windows(const Windows& w, int64_t height, int64_t width, int64_t out_h, int64_t out_w, const F& each) {
-  for (int64_t oy = 0; oy < out_h; ++oy)
-    for (int64_t ox = 0; ox < out_w; ++ox) each(Window(w, oy, ox, height, width), oy * out_w + ox);
+void for_windows(const Images& of, const F& each) {
+  for (int64_t oy = 0; oy < of.out_h; ++oy)
+    for (int64_t ox = 0; ox < of.out_w; ++ox) each(Clipped(of, oy, ox), (oy * of.out_w + ox) * of.channels);
 }
 
-// (y, winner): the first maximum of each window and where in the window it is. A NaN is greater than any number.
-class MaxPool : public Kernel {
+class Pool : public Kernel {
  public:
-  explicit MaxPool(const Attributes& attributes) : windows_(attributes) {}
+  explicit Pool(const Attributes& attributes)
+      : windows_(attributes) {}
+
+  void derive(Sizes& sizes) const override {
+    const int64_t height = sizes["H"], width = sizes["W"];
+    elements({height, width});
+    const int64_t padded_h = height + windows_.top + windows_.bottom, padded_w = width + windows_.left + windows_.right;
+    need(windows_.kernel_h <= padded_h && windows_.kernel_w <= padded_w, "kernel_shape ",
+         Shape{windows_.kernel_h, windows_.kernel_w}, " does not fit into padded images of ", Shape{padded_h, padded_w});
+    sizes.set("OH", (padded_h - windows_.kernel_h) / windows_.stride_h + 1);
+    sizes.set("OW", (padded_w - windows_.kernel_w) / windows_.stride_w + 1);
+  }
+
+ protected:
+  Windows windows_;
+};
+
+// A gradient, whose images have the size of the attribute `spatial`.
+class PoolGrad : public Pool {
+ public:
+  explicit PoolGrad(const Attributes& attributes)
+      : Pool(attributes), spatial_(attributes.extents("spatial", 2, 1)) {}
+
+  void derive(Sizes& sizes) const override {
+    sizes.set("H", spatial_[0]), sizes.set("W", spatial_[1]);
+    Pool::derive(sizes);
+  }
+
+ private:
+  Shape spatial_;
+};
+
+// The first maximum of each window and its place in the window. A NaN is greater than any number.
+class MaxPool : public Pool {
+ public:
+  using Pool::Pool;
 
   void compute(const Context& context) const override {
-    const auto x = context.input(0, {kAny, kSome, kSome, kAny});
-    const int64_t n = x.shape[0], height = x.shape[1], width = x.shape[2], c = x.shape[3];
-    windows_.fit(height, width);
-    const int64_t out_h = windows_.out_h(height), out_w = windows_.out_w(width);
-    float* y = context.output(0, {n, out_h, out_w, c});
-    uint8_t* winner = context.optional_output<uint8_t>(1, {n, out_h, out_w, c});
-    if (winner) windows_.fit_bytes();
-    context.parallel_for(n, [&](size_t i) {
-      const float* image = x.data + i * height * width * c;
-      for_windows(windows_, height, width, out_h, out_w, [&](const Window& at, int64_t pixel) {
-        const float* corner = image + (at.base_y * width + at.base_x) * c;
-        const int64_t out = (i * out_h * out_w + pixel) * c;
-        for_vectors(c, [&](int64_t lane, auto count, Ints) { one(corner + lane, width, c, at, y + out + lane, winner ? winner + out + lane : nullptr, count); });
+    const Images of(windows_, context);
+    const float* x = context.input("x");
+    float* y = context.output("y");
+    uint8_t* winner = context.output<uint8_t>("winner");
+    if (winner) windows_.need_byte();
+    context.parallel_for(of.n, [&](size_t i) {
+      const float* image = x + i * of.image();
+      for_windows(of, [&](const Clipped& at, int64_t place) {
+        const int64_t out = i * of.pooled() + place;
+        for_vectors(of.channels, [&](int64_t lane, auto count, Ints) {
+          uint8_t* kept = winner ? winner + out + lane : nullptr;
+          one(image + at.corner + lane, of.width, of.channels, at, y + out + lane, kept, count);
+        });
       });
     });
   }
 
  private:
   template <class Count>
-  void one(const float* corner, int64_t width, int64_t c, const Window& at, float* y, uint8_t* winner, Count count) const {
+  void one(const float* corner, int64_t width, int64_t c, const Clipped& at, float* y, uint8_t* winner, Count count) const {
     Floats best = load(corner + (at.y0 * width + at.x0) * c, count);
     Ints place = all(static_cast<int32_t>(at.y0 * windows_.kernel_w + at.x0));
     for (int64_t dy = at.y0; dy < at.y1; ++dy)
@@ -88,74 +144,67 @@ class MaxPool : public Kernel {
     store(y, best, count);
     if (winner) narrow(winner, place, count);
   }
-  Windows windows_;
 };
 
 // Each dy goes to the winner of its window.
-class MaxPoolGrad : public Kernel {
+class MaxPoolGrad : public PoolGrad {
  public:
-  explicit MaxPoolGrad(const Attributes& attributes) : windows_(attributes), spatial_(attributes.extents("spatial", 2, 1)) {}
+  using PoolGrad::PoolGrad;
 
   void compute(const Context& context) const override {
-    const int64_t height = spatial_[0], width = spatial_[1];
-    windows_.fit(height, width);
-    windows_.fit_bytes();
-    const auto dy = context.input(1, {kAny, windows_.out_h(height), windows_.out_w(width), kAny});
-    const auto winner = context.input<uint8_t>(0, dy.shape);
-    const int64_t n = dy.shape[0], out_h = dy.shape[1], out_w = dy.shape[2], c = dy.shape[3];
-    float* dx = context.output(0, {n, height, width, c});
-    const bool tile = windows_.tile(height, width);
-    context.parallel_for(n, [&](size_t i) {
-      float* image = dx + i * height * width * c;
-      const int64_t out = i * out_h * out_w * c;
-      if (tile) {
-        spread<false>(winner.data + out, dy.data + out, image, out_h, out_w, c);
+    windows_.need_byte();
+    const Images of(windows_, context);
+    const uint8_t* winner = context.input<uint8_t>("winner");
+    const float* dy = context.input("dy");
+    float* dx = context.output("dx");
+    context.parallel_for(of.n, [&](size_t i) {
+      float* image = dx + i * of.image();
+      const int64_t out = i * of.pooled();
+      if (of.tiled()) {
+        spread<false>(of, winner + out, dy + out, image);
       } else {
-        std::fill_n(image, height * width * c, 0.0f);
-        spread<true>(winner.data + out, dy.data + out, image, out_h, out_w, c);
+        std::fill_n(image, of.image(), 0.0f);
+        spread<true>(of, winner + out, dy + out, image);
       }
     });
   }
 
  private:
   template <bool Adds>
-  void spread(const uint8_t* winner, const float* dy, float* image, int64_t out_h, int64_t out_w, int64_t c) const {
-    const int64_t height = spatial_[0], width = spatial_[1];
-    for_windows(windows_, height, width, out_h, out_w, [&](const Window& at, int64_t pixel) {
-      float* corner = image + (at.base_y * width + at.base_x) * c;
+  void spread(const Images& of, const uint8_t* winner, const float* dy, float* image) const {
+    const int64_t c = of.channels, width = of.width;
+    for_windows(of, [&](const Clipped& at, int64_t out) {
+      float* corner = image + at.corner;
       for_vectors(c, [&](int64_t lane, auto count, Ints fresh) {
-        const Ints g = reinterpret_cast<Ints>(load(dy + pixel * c + lane, count)) & (Adds ? fresh : lanes_from(0));
-        const Ints place = widen(winner + pixel * c + lane, count);
+        const Ints g = reinterpret_cast<Ints>(load(dy + out + lane, count)) & (Adds ? fresh : lanes_from(0));
+        const Ints place = widen(winner + out + lane, count);
         for (int64_t y = at.y0; y < at.y1; ++y)
           for (int64_t x = at.x0; x < at.x1; ++x) {
             float* to = corner + (y * width + x) * c + lane;
-            const Floats part = reinterpret_cast<Floats>(g & (place == all(static_cast<int32_t>(y * windows_.kernel_w + x))));
+            const Ints here = place == all(static_cast<int32_t>(y * windows_.kernel_w + x));
+            const Floats part = reinterpret_cast<Floats>(g & here);
             store(to, Adds ? load(to, count) + part : part, count);
           }
       });
     });
   }
-  Windows windows_;
-  Shape spatial_;
 };
 
-// The mean of each window, padding counted as zeros.
-class AveragePool : public Kernel {
+// The mean of each window, with padding counted as zeros.
+class AveragePool : public Pool {
  public:
-  explicit AveragePool(const Attributes& attributes) : windows_(attributes) {}
+  using Pool::Pool;
 
   void compute(const Context& context) const override {
-    const auto x = context.input(0, {kAny, kSome, kSome, kAny});
-    const int64_t n = x.shape[0], height = x.shape[1], width = x.shape[2], c = x.shape[3];
-    windows_.fit(height, width);
-    const int64_t out_h = windows_.out_h(height), out_w = windows_.out_w(width);
-    float* y = context.output(0, {n, out_h, out_w, c});
-    const float share = 1.0f / static_cast<float>(windows_.kernel_h * windows_.kernel_w);
-    context.parallel_for(n, [&](size_t i) {
-      const float* image = x.data + i * height * width * c;
-      for_windows(windows_, height, width, out_h, out_w, [&](const Window& at, int64_t pixel) {
-        const float* corner = image + (at.base_y * width + at.base_x) * c;
-        float* out = y + (i * out_h * out_w + pixel) * c;
+    const Images of(windows_, context);
+    const float* x = context.input("x");
+    float* y = context.output("y");
+    const int64_t c = of.channels, width = of.width;
+    const float share = windows_.share();
+    context.parallel_for(of.n, [&](size_t i) {
+      for_windows(of, [&](const Clipped& at, int64_t place) {
+        const float* corner = x + i * of.image() + at.corner;
+        float* out = y + i * of.pooled() + place;
         for_vectors(c, [&](int64_t lane, auto count, Ints) {
           Floats sum = {};
           for (int64_t dy = at.y0; dy < at.y1; ++dy)
@@ -165,29 +214,25 @@ class AveragePool : public Kernel {
       });
     });
   }
-
- private:
-  Windows windows_;
 };
 
 // Each dy goes in equal parts to its window.
-class AveragePoolGrad : public Kernel {
+class AveragePoolGrad : public PoolGrad {
  public:
-  explicit AveragePoolGrad(const Attributes& attributes) : windows_(attributes), spatial_(attributes.extents("spatial", 2, 1)) {}
+  using PoolGrad::PoolGrad;
 
   void compute(const Context& context) const override {
-    const int64_t height = spatial_[0], width = spatial_[1];
-    windows_.fit(height, width);
-    const auto dy = context.input(0, {kAny, windows_.out_h(height), windows_.out_w(width), kAny});
-    const int64_t n = dy.shape[0], out_h = dy.shape[1], out_w = dy.shape[2], c = dy.shape[3];
-    float* dx = context.output(0, {n, height, width, c});
-    const float share = 1.0f / static_cast<float>(windows_.kernel_h * windows_.kernel_w);
-    context.parallel_for(n, [&](size_t i) {
-      float* image = dx + i * height * width * c;
-      std::fill_n(image, height * width * c, 0.0f);
-      for_windows(windows_, height, width, out_h, out_w, [&](const Window& at, int64_t pixel) {
-        float* corner = image + (at.base_y * width + at.base_x) * c;
-        const float* from = dy.data + (i * out_h * out_w + pixel) * c;
+    const Images of(windows_, context);
+    const float* dy = context.input("dy");
+    float* dx = context.output("dx");
+    const int64_t c = of.channels, width = of.width;
+    const float share = windows_.share();
+    context.parallel_for(of.n, [&](size_t i) {
+      float* image = dx + i * of.image();
+      std::fill_n(image, of.image(), 0.0f);
+      for_windows(of, [&](const Clipped& at, int64_t place) {
+        float* corner = image + at.corner;
+        const float* from = dy + i * of.pooled() + place;
         for_vectors(c, [&](int64_t lane, auto count, Ints fresh) {
           const Floats part = reinterpret_cast<Floats>(reinterpret_cast<Ints>(load(from + lane, count) * share) & fresh);
           for (int64_t y = at.y0; y < at.y1; ++y)
@@ -199,23 +244,22 @@ class AveragePoolGrad : public Kernel {
       });
     });
   }
-
- private:
-  Windows windows_;
-  Shape spatial_;
 };
 
+const Registration kMaxPool = op<MaxPool>("NhwcMaxPool")
+                                  .derived("OH OW")
+                                  .input("x", "N? H W C?")
+                                  .output("y", "N? OH OW C?")
+                                  .optional_output<uint8_t>("winner", "N? OH OW C?");
+const Registration kMaxPoolGrad = op<MaxPoolGrad>("NhwcMaxPoolGrad")
+                                      .derived("H W OH OW")
+                                      .input<uint8_t>("winner", "N? OH OW C?")
+                                      .input("dy", "N? OH OW C?")
+                                      .output("dx", "N? H W C?");
+const Registration kAveragePool =
+    op<AveragePool>("NhwcAveragePool").derived("OH OW").input("x", "N? H W C?").output("y", "N? OH OW C?");
+const Registration kAveragePoolGrad =
+    op<AveragePoolGrad>("NhwcAveragePoolGrad").derived("H W OH OW").input("dy", "N? OH OW C?").output("dx", "N? H W C?");
+
 }  // namespace
-
-std::vector<Op> pooling_ops() {
-  using ort::kFloat;
-  using ort::kUint8;
-  return {
-      Op("NhwcMaxPool", make<MaxPool>, {kFloat}, {kFloat, kUint8}, 1),
-      Op("NhwcMaxPoolGrad", make<MaxPoolGrad>, {kUint8, kFloat}, {kFloat}, 2),
-      Op("NhwcAveragePool", make<AveragePool>, {kFloat}, {kFloat}, 1),
-      Op("NhwcAveragePoolGrad", make<AveragePoolGrad>, {kFloat}, {kFloat}, 1),
-  };
-}
-
 }  // namespace netc

@@ -1,5 +1,5 @@
-// What recurrent kernels over whole sequences share. An item of work is some rows of the batch through all times, so that threads
-// never wait for each other; the weights are packed once and stay in the cache.
+// What recurrent ops over whole sequences share. A work item takes some rows of the batch through all times, so that threads
+// never wait for each other. The weights are packed once and stay in the cache.
 #pragma once
 
 #include <algorithm>
@@ -11,35 +11,74 @@
 
 namespace netc {
 
-constexpr int64_t kRows = 8;  // about so many rows of the batch make an item
+constexpr int64_t kRows = 8;  // the rows of the batch in a work item, roughly
 
-// run.rows(weights, first row, rows, scratch of `floats` for each of its rows) for parts of a batch of n, an even number of them where
-// there are several. The weights wh (gates, hidden) are packed for products with wh', or with wh where the sequence is run `back`.
-template <class Run>
-void run_rows(const Context& context, ScratchPool& pool, const Run& run, const Tensor<const float>& wh, bool back, int64_t n, int64_t floats) {
-  const int64_t gates = wh.shape[0], hidden = wh.shape[1];
-  Packed weights(back ? gates : hidden, back ? hidden : gates);
-  const auto scratch = pool.take(weights.size() + n * floats);
-  weights.fill(context, scratch.data(), wh.data, back ? hidden : 1, back ? 1 : hidden);
-  float* own = scratch.data() + weights.size();
-  const int64_t pairs = (n + kRows) / (2 * kRows), items = std::max<int64_t>(1, 2 * pairs), rows = (n + items - 1) / items;
-  context.parallel_for(static_cast<size_t>((n + rows - 1) / rows), [&](size_t i) {
-    const int64_t first = static_cast<int64_t>(i) * rows;
-    run.rows(weights, first, std::min(rows, n - first), own + first * floats);
-  });
-}
+// The inputs and sizes that every run has: T times, N rows of the batch, H hidden units, weights wh (gates, H), and cont
+// (T, N, 1), which is 0 where a sequence begins, or null.
+struct Sequence {
+  const Context& context;
+  const int64_t steps = context.size("T"), n = context.size("N"), hidden = context.size("H"), gates;
+  const float* wh = context.input("wh");
+  const float* cont = context.input("cont");
 
-inline void scale(float* row, int64_t size, float by) {
-  for (int64_t j = 0; j < size; ++j) row[j] *= by;
-}
+  Sequence(const Context& context, int64_t gates_per_unit)
+      : context(context), gates(gates_per_unit * hidden) {}
 
-// The rows of a state before the first time, or zeros where there is none.
-inline void start(float* to, const float* from, int64_t first, int64_t size, int64_t hidden) {
-  if (from) {
-    std::copy_n(from + first * hidden, size, to);
-  } else {
-    std::fill_n(to, size, 0.0f);
+  // Row `first` of the batch at a time, counted over all times.
+  int64_t row(int64_t time, int64_t first) const { return time * n + first; }
+
+  // Makes rows of a state, `step` floats apart, zero where a sequence begins. `row` is the number of the first.
+  void cut(float* state, int64_t step, int64_t row, int64_t count) const {
+    for (int64_t r = 0; cont && r < count; ++r) {
+      const float kept = cont[row + r];
+      for (int64_t j = 0; j < hidden; ++j) state[r * step + j] *= kept;
+    }
   }
-}
+
+  // Sets `dh` to what the gates of the next time pass back to h at `time`; leaves it as it is at the last time.
+  void pass_back(const Packed& weights, const float* dgates, int64_t time, int64_t first, int64_t count, float* dh) const {
+    if (time + 1 == steps) return;
+    const int64_t next = row(time + 1, first);
+    weights.product(dgates + next * gates, gates, count, dh, padded(hidden), false);
+    cut(dh, padded(hidden), next, count);
+  }
+
+  // The rows of a state before the first time; zeros if `from` is null.
+  void start(float* to, const float* from, int64_t first, int64_t count) const {
+    if (from) {
+      std::copy_n(from + first * hidden, count * hidden, to);
+    } else {
+      std::fill_n(to, count * hidden, 0.0f);
+    }
+  }
+};
+
+// A kernel over sequences. Run is a Sequence, made of a context; run.rows(weights, first, count, scratch) does some rows of
+// the batch with scratch_floats() for each. `Run::kBack` tells whether the weights are for products with wh, or with wh'.
+template <class Run>
+class Recurrent : public Kernel {
+ public:
+  explicit Recurrent(const Attributes&) {}
+
+  void compute(const Context& context) const override {
+    const Run run(context);
+    const int64_t gates = run.gates, hidden = run.hidden, n = run.n, floats = run.scratch_floats();
+    constexpr bool back = Run::kBack;
+    Packed weights(back ? gates : hidden, back ? hidden : gates);
+    const auto scratch = pool_.take(static_cast<int64_t>(weights.size()) + n * floats);
+    weights.fill(context, scratch.data(), run.wh, back ? hidden : 1, back ? 1 : hidden);
+    float* own = scratch.data() + weights.size();
+    // An even number of items if there are several.
+    const int64_t pairs = (n + kRows) / (2 * kRows), items = std::max<int64_t>(1, 2 * pairs);
+    const int64_t rows = (n + items - 1) / items;
+    context.parallel_for(static_cast<size_t>((n + rows - 1) / rows), [&](size_t i) {
+      const int64_t first = static_cast<int64_t>(i) * rows;
+      run.rows(weights, first, std::min(rows, n - first), own + first * floats);
+    });
+  }
+
+ private:
+  mutable ScratchPool pool_;
+};
 
 }  // namespace netc

@@ -112,8 +112,8 @@ constexpr std::array<std::array<Tile, kMostPixels>, sizeof...(vectors)> tile_tab
 // The tile of a shape: kTiles[vectors - 1][pixels - 1].
 inline constexpr auto kTiles = tile_table(std::make_integer_sequence<int, kMostVectors>());
 
-// How many pixels a tile of `vectors` vectors should take where `count` are to be covered, the last tile overlapping the one before.
-// Cycles of the inner loop: two multiply-adds or two loads each, and four before a sum can be added to again.
+// How many pixels a tile of `vectors` vectors should take where `count` are to be covered, the last tile overlapping the one
+// before. Cycles of the inner loop: two multiply-adds or two loads each, and four before a sum can be added to again.
 inline int best_pixels(int vectors, int64_t count) {
   int best = 1;
   double least = 1e30;

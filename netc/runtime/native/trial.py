@@ -1,4 +1,4 @@
-"""The test that a library of kernels must pass before it is used: a small convolution, its gradients and an update."""
+"""The trial that a library of kernels must pass before it is used: a small convolution, its gradients and an update."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ SHAPES = {"x": (2, 7, 6, 3), "w": (10, 3, 3, 2), "b": (10,), "history": (10, 3, 
 
 
 def try_kernels(library: Path) -> None:
-    """AssertionError where a kernel of `library` and its body differ; RunError where it does not load or run."""
+    """Raise AssertionError if a kernel of `library` and its body differ, RunError if the library does not load or run."""
     rng = np.random.default_rng(0)
     feeds = {name: rng.normal(size=shape).astype(np.float32) for name, shape in SHAPES.items()}
     step = _step()
@@ -28,7 +28,7 @@ def try_kernels(library: Path) -> None:
 
 
 def _step() -> Graph:
-    """y = pool(relu(x * w + b)), the gradients of the sum of y / 2 squared, and the update of w."""
+    """A step: y = pool(relu(x * w + b)), the gradients of half the sum of y squared, and the update of w."""
     x, w, b, history, rate = (leaf("Input", np.float32, shape, name=name) for name, shape in SHAPES.items())
     window = {"strides": [1, 1], "pads": [1, 0, 1, 0]}
     pool = {"kernel_shape": [2, 2], "strides": [2, 2], "pads": [0, 0, 1, 1]}

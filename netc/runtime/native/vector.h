@@ -69,8 +69,8 @@ inline void store(float* p, Floats v, Whole) { store(p, v); }
 inline Ints widen(const uint8_t* p, Whole) { return widen(p); }
 inline void narrow(uint8_t* p, Ints v, Whole) { narrow(p, v); }
 
-// body(offset, count, fresh) for `size` numbers, a vector each time. The last may overlap the one before, and `fresh` then tells
-// the lanes that were not visited yet; with fewer numbers than a vector has, `count` is that number.
+// body(offset, count, fresh) for `size` numbers, a vector each time. The last may overlap the one before, and `fresh` then
+// tells the lanes that were not visited yet; with fewer numbers than a vector has, `count` is that number.
 template <class F>
 inline void for_vectors(int64_t size, const F& body) {
   const Ints every = lanes_from(0);

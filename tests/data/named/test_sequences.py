@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from netc import data
-from netc.data.named import dataset, sequences
-from netc.data.named.dataset import unpacked
-from netc.data.named.sst import BINARY, SST
+from netc.data.named import sequences
+from netc.data.named.lookup import found, unpacked
 from netc.errors import DataError
 from tests.data.layers import data_layer
+from tests.data.named.records import builtin
 
 LAYERS = {
     "tinyshakespeare": {"steps": 50},
@@ -17,8 +17,6 @@ LAYERS = {
     "sst_sentences": {"most_tokens": 1000},
     "sst_sentences2": {"most_tokens": 1000},
 }
-RECORDS = {r.name: r for r in (sequences.SHAKESPEARE, sequences.SUNSPOTS, sequences.VOWELS)}
-RECORDS |= {"sst_sentences": SST, "sst_sentences2": BINARY}
 
 
 def layer(name, **fields):
@@ -43,7 +41,7 @@ def test_a_description_needs_no_data(name, nowhere):
 @pytest.mark.parametrize("phase", ["TRAIN", "TEST"])
 def test_the_data_is_as_described(name, phase):
     try:
-        unpacked(RECORDS[name], RECORDS[name].files[0])
+        unpacked(builtin(name), builtin(name).files[0])
     except DataError as e:
         pytest.skip(str(e))
     fields = {"test_fraction": 0.1} if name in ("tinyshakespeare", "sunspots") else {}
@@ -60,7 +58,9 @@ def test_what_is_said_of_the_sunspots_spread():
         rows = data.open(layer("sunspots"), "TRAIN", seed=0)._columns[0].rows
     except DataError as e:
         pytest.skip(str(e))
-    np.testing.assert_allclose([rows[:247].mean(), rows[:247].std()], [s[0] for s in sequences.SUNSPOTS_SPREAD], rtol=1e-5)
+    np.testing.assert_allclose(
+        [rows[:247].mean(), rows[:247].std()], [builtin("sunspots").options[s][0] for s in ("mean", "std")], rtol=1e-5
+    )
 
 
 @pytest.mark.parametrize(
@@ -72,8 +72,8 @@ def test_what_is_said_of_the_sunspots_spread():
     ],
 )
 def test_what_is_wrong(name, fields, said):
-    vowels = sequences.VOWELS
-    if name == "japanese_vowels" and vowels.package.place is None and not all(dataset.found(vowels, file) for file in vowels.files):
+    vowels = builtin("japanese_vowels")
+    if name == "japanese_vowels" and vowels.package.place is None and not all(found(vowels, file) for file in vowels.files):
         pytest.skip("netc data fetch japanese_vowels")
     with pytest.raises(DataError, match=said):
         data.open(layer(name, **fields), "TRAIN", seed=0)

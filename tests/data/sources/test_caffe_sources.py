@@ -9,8 +9,9 @@ from PIL import Image
 
 from netc import data
 from netc import netc_pb2 as pb
-from netc.api import Net
+from netc.api.net import Net
 from netc.commands import test as testing
+from netc.compiler.compilation import Compilation
 from netc.compiler.lower import lower
 from netc.data.bilinear import resize
 from netc.data.datum import to_datum
@@ -19,7 +20,8 @@ from netc.data.sources.image_list import read_list
 from netc.data.sources.lmdb import write_datums
 from netc.errors import DataError
 from netc.graph.ir import Graph
-from netc.net.resolve import TEST, resolve
+from netc.net.model import TEST
+from netc.net.resolve import resolve
 from netc.net.variants import deployed
 from netc.spec import parse_yaml
 from netc.spec.job import load_job
@@ -243,7 +245,7 @@ def test_every_batch_of_a_pass_is_written(tmp_path):
     (tmp_path / "net.yaml").write_text(OUTPUT)
     job = load_job(str(tmp_path / "net.yaml"))
     for _ in range(2):
-        scores = testing.test_command(job, "cpu", 1, (), None)
+        scores = testing.test_command(Compilation.of(job), "cpu", 1, (), None)
         with h5py.File(tmp_path / "out.h5") as file:
             np.testing.assert_array_equal(file["data"][:, :, 0, 0], rows)
             assert file["label"][:, 0, 0, 0].tolist() == [0, 1, 2, 3, 4]

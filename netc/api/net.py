@@ -1,4 +1,4 @@
-"""netc from Python: nets to look into, training, published models."""
+"""A net to run by hand: `netc.Net`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,21 +9,15 @@ import numpy as np
 
 from netc import netc_pb2 as pb
 from netc import registry
-from netc.commands.options import TrainOptions
+from netc.api.backward import BLOB_DIFF, SEED, STATE_DIFF, backward_graph, hosted
 from netc.commands.program import known_rows, weights_files
-from netc.commands.train import train_command
-from netc.compiler.diagnose import judged_job, net_of
+from netc.compiler import compilation
 from netc.compiler.lower import Lowered, lower
-from netc.compiler.program import Program
-from netc.compiler.program import program as compiled
-from netc.compiler.step_files import write
-from netc.errors import DataError, ShapeError, SpecError, near
-from netc.graph.autodiff import grad
-from netc.graph.ir import HOST, Graph, Node, Value, leaf
-from netc.graph.passes.rewrite import rewrite
-from netc.layers import python
-from netc.layers.context import BATCH, NOISE, SINK, dims
-from netc.net.resolve import Net as ResolvedNet
+from netc.errors import DataError, ShapeError, near
+from netc.graph.contract import BATCH, NEXT, NOISE, SINK, STATE
+from netc.graph.ir import Graph, Value
+from netc.layers.context import dims
+from netc.net.model import Net as ResolvedNet
 from netc.runtime.blob import Blob, apart, numbers
 from netc.runtime.chain import open_graph
 from netc.runtime.session import Runs
@@ -39,7 +33,7 @@ class Net:
     `params[layer][i]` and `blobs[name]` are Blobs. `forward` fills the blobs, `backward` their diffs and those of the
     params (which are overwritten, not added to; those with lr_mult 0 get zeros). Inputs keep what was last written to them, be it
     by a layer that works in place: `backward` still takes what such an input was before, unless you write to it in between.
-    Random masks are drawn anew in each forward, from `seed`. `allow_python` lets Python layers run, in all nets from then on.
+    Random masks are drawn anew in each forward, from `seed`. `allow_python` lets the net's Python layers run.
     """
 
     blob_type = Blob
@@ -47,10 +41,8 @@ class Net:
 
     def __init__(self, path: str, weights: str | None = None, phase: str = "TRAIN", seed: int = 0, allow_python: bool = False):
         registry.load()
-        if allow_python:
-            python.allow_python()
-        job = judged_job(path)
-        self._begin(job, net_of(job.with_learned(known_rows([weights] if weights else [])), phase), seed)
+        made = compilation.load(path, allow_python=allow_python).with_learned(known_rows([weights] if weights else []))
+        self._begin(made.job, made.nets.net(phase), seed)
         if weights:
             self.load(weights)
 
@@ -71,16 +63,16 @@ class Net:
         self._lowered: Lowered = lowered
         values = {str(i): v for i, v in enumerate((*(v[-1] for v in lowered.versions.values()), *lowered.graph.ends))}
         nodes = {state_of(b) for blobs in lowered.layer_blobs.values() for b in blobs} | set(Graph("", values).leaves("State"))
-        carried = [node.attrs["name"] for node in nodes if node.attrs["kind"] == "carry"]
+        carried = [node.name for node in nodes if node.state.kind == "carry"]
         for node in nodes:
-            name, shape = node.attrs["name"], tuple(map(int, node.types[0].shape))
+            name, shape = node.name, tuple(map(int, node.types[0].shape))
             if name not in self._states:
-                self._states[name] = self.blob_type(np.asarray(node.attrs["start"](), np.float32))
+                self._states[name] = self.blob_type(np.asarray(node.state.start(), np.float32))
             elif self._states[name].shape != shape:
                 raise ShapeError(f"{name} is {dims(self._states[name].shape)}, inputs of these shapes need {dims(shape)}")
         self._carries = {n: self._states[n].data.copy() for n in carried}  # as the last forward pass found them
         self.params: dict[str, list[Blob]] = {
-            layer: [self._states[state_of(b).attrs["name"]] for b in blobs] for layer, blobs in lowered.layer_blobs.items() if blobs
+            layer: [self._states[state_of(b).name] for b in blobs] for layer, blobs in lowered.layer_blobs.items() if blobs
         }
         for name, versions in lowered.versions.items():
             shape, dtype = tuple(d if isinstance(d, int) else 0 for d in versions[-1].shape), versions[-1].dtype
@@ -92,13 +84,13 @@ class Net:
         self._began: dict[str, np.ndarray] = {}  # inputs that layers write over, as the last forward pass found them
         self._left: dict[str, np.ndarray] = {}  # what the last forward pass left in the blobs that are watched
         self._noise: dict[str, np.ndarray] = {}
-        self._hosted = {n: np.zeros(tuple(map(int, v.shape)), np.float32) for n, v in _hosted(Graph("", values).nodes).items()}
+        self._hosted = {n: np.zeros(tuple(map(int, v.shape)), np.float32) for n, v in hosted(Graph("", values).nodes).items()}
         for cached in ("_leaves", "_forward"):
             self.__dict__.pop(cached, None)
 
     def load(self, weights: str) -> None:
         """The weights of a file, or of a model in the zoo, into `params`, by the layers' names. SnapshotError if they do not fit."""
-        states = {n.attrs["name"]: n for blobs in self._lowered.layer_blobs.values() for n in map(state_of, blobs)}
+        states = {n.name: n for blobs in self._lowered.layer_blobs.values() for n in map(state_of, blobs)}
         for name, array in load_weights(weights_files([weights])[0], states, self._lowered.layer_blobs).items():
             self._states[name].data[...] = array
 
@@ -128,7 +120,7 @@ class Net:
 
     @property
     def _batch(self) -> list[str]:
-        return [n.attrs["name"].removeprefix(BATCH) for n in self._leaves if n.attrs["name"].startswith(BATCH)]
+        return [BATCH.bare(n.name) for n in self._leaves if n.name in BATCH]
 
     @property
     def outputs(self) -> list[str]:
@@ -159,9 +151,8 @@ class Net:
         self._check_blobs(fed=False)
         for layer, sink in self._sinks:
             sink.write(*(self.blobs[b].data for b in layer.bottoms))
-        for name, array in results.items():
-            if name.startswith("next/"):
-                self._states[name.removeprefix("next/")].data[...] = array
+        for name, array in NEXT.within(results).items():
+            self._states[name].data[...] = array
         return {name: self.blobs[name].data for name in self.outputs}
 
     def _check_blobs(self, fed: bool) -> None:
@@ -199,15 +190,15 @@ class Net:
                 raise DataError(f"the diff of {name!r} is {np.shape(top_diffs[name])}, the blob is {self.blobs[name].shape}")
         seeded = frozenset(top_diffs)
         if seeded not in self._backwards:
-            self._backwards[seeded] = self._backward(seeded)
+            self._backwards[seeded] = open_graph(backward_graph(self._lowered, seeded))
         session = self._backwards[seeded]
         arrays = {n: numbers(a, np.dtype(np.float32), f"the diff of {n!r}") for n, a in top_diffs.items()}
-        seeds = {f"seed/{n}": a.reshape(self.blobs[n].shape) for n, a in arrays.items()}
+        seeds = {f"{SEED}{n}": a.reshape(self.blobs[n].shape) for n, a in arrays.items()}
         results = session.run(self._feeds(session, self._inputs_of_forward()) | {n: a for n, a in seeds.items() if n in session.inputs})
         for name, blob in self.blobs.items():
-            blob.diff[...] = results.get(f"diff/blob/{name}", 0)
+            blob.diff[...] = results.get(f"{BLOB_DIFF}{name}", 0)
         for name, state in self._states.items():
-            state.diff[...] = results.get(f"diff/state/{name}", 0)
+            state.diff[...] = results.get(f"{STATE_DIFF}{name}", 0)
         return {name: self.blobs[name].diff for name in self.inputs}
 
     @property
@@ -231,65 +222,17 @@ class Net:
 
     @cached_property
     def _forward(self) -> Runs:
-        outputs = {n: v for n, v in self._lowered.graph.outputs.items() if n.startswith(SINK)}
+        outputs = {n: v for n, v in self._lowered.graph.outputs.items() if n in SINK}
         outputs |= {n: v[-1] for n, v in self._lowered.versions.items()}
         updates = self._lowered.graph.updates
-        outputs |= _hosted(Graph("", outputs, updates).nodes)
+        outputs |= hosted(Graph("", outputs, updates).nodes)
         return open_graph(Graph(self.name, outputs, updates))
 
-    def _backward(self, seeded: frozenset[str]) -> Runs:
-        """The session that gives every diff when the blobs `seeded` get one from outside."""
-        lowered = self._lowered
-        ends: dict[Value, Value | float] = {}
-        for layer in lowered.net.layers:
-            weighted = zip(layer.tops, layer.loss_weights, lowered.layer_tops[layer.name], strict=True)
-            ends |= {value: weight for top, weight, value in weighted if weight and top not in seeded}
-        for name in sorted(seeded):
-            value = lowered.versions[name][-1]
-            seed = leaf("Input", np.float32, value.shape, name=f"seed/{name}")
-            ends[value] = seed + ends[value] if value in ends else seed  # tops of a Split are one value
-        if not ends:
-            raise SpecError(f"{self.name}: the net has no loss; give the diffs of its tops")
-        wanted = {f"diff/blob/{n}": v[0] for n, v in lowered.versions.items() if v[0].dtype.kind == "f"}
-        wanted |= {f"diff/state/{p.node.attrs['name']}": p for p in lowered.parameters if p.node.attrs["lr_mult"]}
-        found = {n: g for n, g in zip(wanted, grad(ends, list(wanted.values())), strict=True) if g is not None}
-        return open_graph(rewrite(Graph(self.name, found), _as_it_ran))
-
     def _draw(self) -> dict[str, np.ndarray]:
-        return {n.attrs["name"]: draw(n, self._seed, self._passes) for n in self._leaves if n.attrs["name"].startswith(NOISE)}
+        return {n.name: draw(n, self._seed, self._passes) for n in self._leaves if n.name in NOISE}
 
     def _feeds(self, session: Runs, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """What a session takes: `inputs`, and what the blobs of the other inputs hold."""
-        feeds = {BATCH + n: inputs.get(n, self.blobs[n].data) for n in self._batch} | self._noise | self._hosted
-        feeds |= {f"state/{n}": self._carries.get(n, b.data) for n, b in self._states.items()}
+        feeds = {BATCH(n): inputs.get(n, self.blobs[n].data) for n in self._batch} | self._noise | self._hosted
+        feeds |= {STATE(n): self._carries.get(n, b.data) for n, b in self._states.items()}
         return {n: a for n, a in feeds.items() if n in session.inputs}
-
-
-def _hosted(nodes: Sequence[Node]) -> dict[str, Value]:
-    """What Python layers gave in a forward pass, by the names under which the backward pass gets it: none of them runs twice."""
-    return {f"hosted/{n.origin.layer}/{k}": v for n in nodes if n.key == (HOST, "Python") for k, v in enumerate(n.outputs)}
-
-
-def _as_it_ran(node: Node) -> tuple[Value, ...] | None:
-    return tuple(leaf("Input", v.dtype, v.shape, name=name) for name, v in _hosted([node]).items()) or None
-
-
-def load(path: str, *overrides: str) -> Program:
-    """The checked program of a net file: its nets, graphs and models. `overrides` are as of --set."""
-    registry.load()
-    return compiled(judged_job(path, overrides))
-
-
-def compile(path: str, output: str = "build", **overrides: Any) -> list[Any]:
-    """Write the step contract of a net file into a folder; returns the paths. Overrides as `netc.compile(p, max_iter=9)`: solver fields."""
-    return write(load(path, *_solver(overrides)), output)
-
-
-def train(path: str, runs: str = "runs", zoo: str | None = None, provider: str = "auto", **overrides: Any) -> str:
-    """Train a net file as `netc train` does; keyword arguments are fields of its solver. Returns why it ended."""
-    registry.load()
-    return train_command(judged_job(path, _solver(overrides)), TrainOptions(provider=provider, runs=runs, zoo=zoo))
-
-
-def _solver(overrides: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(f"solver.{name}={value}" for name, value in overrides.items())

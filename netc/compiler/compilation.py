@@ -1,0 +1,174 @@
+"""A job compiled: its nets, its training step, its start, and everything that is wrong with it.
+
+It is made once for a command and handed on. What it is asked for is made then, and kept; `netc.compiler.program` makes models of it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from netc import registry, schedules
+from netc.compiler.lower import Lowered, lower
+from netc.compiler.nets import JobNets
+from netc.compiler.solver import replaced, solver_errors
+from netc.compiler.step import StepGraphs, step_graphs
+from netc.errors import Diagnostic, SpecError
+from netc.graph import cost
+from netc.graph.ir import Node, Value
+from netc.graph.tensor_type import Dim
+from netc.net.model import Net
+from netc.net.variants import pretraining
+from netc.spec.document import NOTHING, Dropped
+from netc.spec.job import Job, read_job
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """The nets of a job with a solver. In a stage of pretraining, `layer` is the one that learns and `job` has the stage's solver."""
+
+    nets: JobNets
+    job: Job
+    layer: str | None = None
+
+    @classmethod
+    def of(cls, job: Job) -> "Compilation":
+        """That of a job, of which nothing is made yet."""
+        return cls(JobNets(job), job)
+
+    def with_learned(self, learned: Mapping[str, Any]) -> "Compilation":
+        """That of the job with what its weights know of rows; itself if they know nothing new."""
+        return self if learned == self.job.learned else Compilation.of(self.job.with_learned(learned))
+
+    def with_solver(self, **fields: Any) -> "Compilation":
+        """The same nets with other fields of the solver, none of which chooses a net."""
+        job = self.job.with_seed(self.seed) if self.job.draws_seed else self.job
+        return replace(self, job=replace(job, solver=replaced(job.solver, **fields)))
+
+    @property
+    def seed(self) -> int:
+        """The seed of all random numbers."""
+        return self.nets.job.seed
+
+    @cached_property
+    def train_net(self) -> Net:
+        """The net for training; in a stage of pretraining the part of it that learns then."""
+        net = self.nets.train_net
+        return net if self.layer is None else pretraining(net, self.layer, self.job.solver_place("layer"))
+
+    @property
+    def test_nets(self) -> tuple[Net, ...]:
+        """The nets for testing; the first is the one that is published."""
+        return self.nets.test_nets
+
+    @cached_property
+    def train(self) -> Lowered:
+        """The net in phase TRAIN, shapes static."""
+        return self.nets.train if self.layer is None else lower(self.train_net, seed=self.seed)
+
+    @property
+    def tests(self) -> tuple[tuple[Lowered, Dim], ...]:
+        """The nets in phase TEST, and the batch of each: "N", or the number that the net pins it to."""
+        return self.nets.tests
+
+    @cached_property
+    def steps(self) -> StepGraphs:
+        """The training graphs."""
+        return step_graphs(self.train, self.job.settings)
+
+    @cached_property
+    def stages(self) -> tuple["Compilation", ...]:
+        """What trains it one after the other: the stages of solver.pretrain, and itself."""
+        pretrain = enumerate(self.job.solver.pretrain)
+        return (*(replace(self, job=self.job.pretraining(k), layer=stage.layer) for k, stage in pretrain), self)
+
+    @property
+    def trains(self) -> bool:
+        """Whether there is a solver."""
+        return bool(self.job.solver.ListFields())
+
+    @cached_property
+    def states(self) -> dict[str, Node]:
+        """Every state of training and testing by name: parameters and statistics in the net's order, then slots.
+
+        A stage of pretraining has the parameters of the whole net, too.
+        """
+        graphs = [self.steps.train if self.trains else self.train.graph, *(lowered.graph for lowered, _ in self.tests)]
+        graphs += [] if self.layer is None else [self.nets.train.graph]
+        return {n.name: n for graph in graphs for n in graph.leaves("State")}
+
+    @cached_property
+    def layer_blobs(self) -> dict[str, tuple[Value, ...]]:
+        """The learned blobs of each layer of any of its nets, as Caffe's files number them."""
+        return {k: v for lowered in (*(t for t, _ in self.tests), self.train) for k, v in lowered.layer_blobs.items()}
+
+    def start(self) -> dict[str, np.ndarray]:
+        """The start value of every state: fillers for parameters, zeros for the rest."""
+        return {name: np.asarray(node.state.start(), np.float32) for name, node in self.states.items()}
+
+    @cached_property
+    def max_iter(self) -> int | None:
+        """How many iterations it trains; None where max_epoch is given and no source ends."""
+        sources = [(layer.source, layer.batch_size) for layer in self.train_net.sources if layer.source is not None]
+        batch = sources[0][1] or 1 if sources else 1
+        rows = next((source.epoch(batch) for source, _ in sources if source.rows is not None), None)
+        known = rows is not None or self.job.solver.HasField("max_iter")
+        return schedules.max_iterations(self.job, rows, batch) if known else None
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, where the data set knows them."""
+        return next((layer.source.classes for layer in self.test_nets[0].sources if layer.source and layer.source.classes), ())
+
+    @cached_property
+    def vocabulary(self) -> tuple[str, ...]:
+        """The words behind the numbers that a source gives, from its training rows."""
+        found = (layer.reader.vocabulary() for layer in self.test_nets[0].sources if layer.reader)
+        return next((v.words for v in found if v is not None), ())
+
+    def multiply_adds(self) -> int:
+        """Of one training step; of a forward pass of the training batch where there is no solver."""
+        return cost.total(self.steps.train if self.trains else self.train.graph)
+
+    def check(self, needs_solver: bool = True) -> None:
+        """SpecError that lists what is wrong with nets and solver together. A job without a solver may be right."""
+        registry.load()
+        if self.job.errors:
+            raise SpecError(*self.all_errors())
+        errors = list(self.nets.errors)
+        if self.trains or needs_solver:
+            for stage in self.stages:
+                errors += [*solver_errors(stage.job), *stage.missing(lambda made: made.train_net)]
+            for stage in self.stages if not errors else ():
+                errors += stage.missing(lambda made: made.steps)
+        if errors:
+            raise SpecError(*dict.fromkeys(errors))
+
+    def missing(self, make: Callable[["Compilation"], object]) -> tuple[Diagnostic, ...]:
+        """What is wrong where a part of it cannot be made."""
+        try:
+            make(self)
+        except SpecError as e:
+            return e.diagnostics
+        return ()
+
+    def all_errors(self) -> list[Diagnostic]:
+        """What is wrong with the texts of the job, and with its nets and its solver as far as these can be judged nevertheless."""
+        job, (document, at) = self.job, self.job.solver_at
+        read = job.solver.ListFields() and not document.is_broken(*at) and (at or not document.errors)
+        found = [*job.errors, *self.nets.all_errors(), *(solver_errors(job) if read else ())]
+        files = list(dict.fromkeys(d.place.file if d.place else "" for d in found))
+        return sorted(found, key=lambda d: (files.index(d.place.file if d.place else ""), d.position))
+
+
+def load(path: str, overrides: Sequence[str] = (), dropped: Dropped = NOTHING, allow_python: bool = False) -> Compilation:
+    """The compilation of a net file, or of a solver file that names its nets. `allow_python` lets their Python layers run.
+
+    SpecError lists what is wrong with the texts and, where anything is, with the nets and the solver as far as they can be judged.
+    """
+    made = Compilation.of(read_job(path, overrides, dropped, allow_python))
+    if made.job.errors:
+        raise SpecError(*made.all_errors())
+    return made

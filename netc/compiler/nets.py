@@ -1,0 +1,147 @@
+"""The nets of a job: resolved and lowered when they are asked for, each once, whatever is made of them later."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from netc import data
+from netc.compiler.diagnose import source_errors, width_errors
+from netc.compiler.lower import Lowered, lower_judged, lower_symbolic
+from netc.errors import Diagnostic, Place, SpecError
+from netc.graph.tensor_type import Dim
+from netc.net.model import TEST, TRAIN, Net
+from netc.net.resolve import judged, resolve
+from netc.net.variants import deployed
+from netc.spec.job import Job
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A net, and what is wrong with it: its layers' `doubt` says where."""
+
+    net: Net
+    errors: tuple[Diagnostic, ...]
+
+    def right(self) -> Net:
+        """The net. SpecError if anything is wrong with it."""
+        if self.errors:
+            raise SpecError(*self.errors)
+        return self.net
+
+
+@dataclass(frozen=True)
+class JobNets:
+    """The nets of a job in its phases. None of them depends on the solver's numbers, nor on where it runs."""
+
+    job: Job
+
+    @cached_property
+    def tables(self) -> data.Tables:
+        """What the data layers read, each table once."""
+        return data.Tables(self.job.base, self.job.seed)
+
+    @cached_property
+    def judged_train(self) -> Judged:
+        """The net for training."""
+        job = self.job
+        net, errors = judged(job.net(TRAIN), TRAIN, *job.state(TRAIN), self.tables, job.learned)
+        return Judged(net, tuple(errors))
+
+    @cached_property
+    def learned(self) -> data.Known:
+        """What the nets for testing must find in their rows, as far as the training rows can be read."""
+        return {**self.job.learned, **self.judged_train.net.learned}
+
+    @cached_property
+    def judged_tests(self) -> tuple[Judged, ...]:
+        """The nets for testing, as many as the solver asks for. Those of one text and state are one net."""
+        job, made = self.job, dict[object, Judged]()
+
+        def test(number: int) -> Judged:
+            document, state = job.net(TEST, number), job.state(TEST, number)
+            if (which := (id(document), state)) not in made:
+                net, errors = judged(document, TEST, *state, self.tables, self.learned)
+                made[which] = Judged(net, tuple(errors))
+            return made[which]
+
+        return tuple(map(test, range(len(job.tests))))
+
+    @property
+    def train_net(self) -> Net:
+        """The net for training. SpecError lists what is wrong with it."""
+        return self.judged_train.right()
+
+    @property
+    def test_nets(self) -> tuple[Net, ...]:
+        """The nets for testing; the first is the one that is published. SpecError for the first that is wrong."""
+        return tuple(found.right() for found in self.judged_tests)
+
+    def net(self, phase: str, stages: Iterable[str] | None = None, level: int | None = None) -> Net:
+        """The net in a phase: with the job's own state, or in those stages. SpecError lists what is wrong with it."""
+        if stages is None:
+            return self.train_net if phase == TRAIN else self.judged_tests[0].right()
+        learned = self.job.learned if phase == TRAIN else self.learned
+        return resolve(self.job.net(phase), phase, stages, level, self.tables, learned)
+
+    @cached_property
+    def _train(self) -> tuple[Lowered | None, list[Diagnostic]]:
+        return lower_judged(self.judged_train.net, seed=self.job.seed)
+
+    @property
+    def train(self) -> Lowered:
+        """The net in phase TRAIN, shapes static. SpecError lists the layers that do not fit."""
+        self.judged_train.right()
+        lowered, errors = self._train
+        if lowered is None:
+            raise SpecError(*errors)
+        return lowered
+
+    @cached_property
+    def tests(self) -> tuple[tuple[Lowered, Dim], ...]:
+        """The nets in phase TEST, and the batch of each: "N", or the number that the net pins it to."""
+        made = {id(net): net for net in self.test_nets}
+        lowered = {which: lower_symbolic(net, self.job.seed) for which, net in made.items()}
+        return tuple(lowered[id(net)] for net in self.test_nets)
+
+    @cached_property
+    def deployed(self) -> Net:
+        """The net without labels and losses."""
+        return deployed(self.test_nets[0])
+
+    @cached_property
+    def deploy(self) -> tuple[Lowered, Dim]:
+        """The net without labels and losses as a graph, and its batch."""
+        return lower_symbolic(self.deployed, self.job.seed)
+
+    @cached_property
+    def errors(self) -> tuple[Diagnostic, ...]:
+        """What is wrong with the nets, if anything is."""
+        try:
+            train, tests = self.train, [test for test, _ in self.tests]
+        except SpecError as e:
+            return tuple(self.all_errors()) or e.diagnostics
+        if any(source_errors(lowered.net, bool(self.job.solver.test_iter)) for lowered in (train, *tests)):
+            return tuple(self.all_errors())
+        return tuple(diagnostic for test in tests for diagnostic in width_errors(train, test))
+
+    def all_errors(self) -> list[Diagnostic]:
+        """What is wrong with names, blobs, sources and shapes, as far as the texts let that be judged.
+
+        A layer of several nets is named once.
+        """
+        found: dict[Place | None, list[Diagnostic]] = {}
+        train = self._train[0]
+        for number, made in enumerate((self.judged_train, *self.judged_tests)):
+            wrong = list(made.errors)
+            places = {f.place for f in (*self.job.errors, *wrong)}
+            wrong += source_errors(made.net, bool(self.job.solver.test_iter))
+            lowered, misfits = self._train if number == 0 else lower_judged(made.net)
+            wrong += [f for f in misfits if f.place not in places]
+            if train is not None and lowered is not None:
+                wrong += width_errors(train, lowered)
+            new: dict[Place | None, list[Diagnostic]] = {}
+            for diagnostic in wrong:
+                if diagnostic.place not in found:
+                    new.setdefault(diagnostic.place, []).append(diagnostic)
+            found |= new
+        return [f for errors in found.values() for f in errors]

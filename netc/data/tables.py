@@ -1,0 +1,240 @@
+"""From a data layer to its table: the source function chosen and asked once, its rows held out for testing, described.
+
+`Tables` keeps what a job's sources gave, so that describing a layer, training on it and testing on it read it once.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from netc import netc_pb2 as pb
+from netc.data.batches import Feed
+from netc.data.choice import check_names, source_function, source_name
+from netc.data.learned import Learned, is_table
+from netc.data.order import held_out
+from netc.data.settings import setting
+from netc.data.sheet import SUFFIXES, read_sheet
+from netc.data.source import Description, Request, Source, Table
+from netc.data.transform import normalisation, transformed
+from netc.data.vocabulary import Vocabulary
+from netc.errors import DataError
+from netc.random import permutation
+
+TRAIN = "TRAIN"
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A data layer and its table in one phase. `description` is known at once; rows are loaded when `open` is called.
+
+    `layer` reads its rows by the columns and classes that the net has learned. `key` is what the table is filed under.
+    """
+
+    tables: "Tables"
+    layer: pb.LayerParameter
+    phase: str
+    key: bytes
+    table: Table
+    description: Description
+
+    def open(self, seed: int, iter_size: int = 1, phase: str | None = None) -> Source:
+        """The layer's source, loaded. Training takes `iter_size` batches an iteration. `phase` may be VALIDATION for a net of TEST."""
+        if seed != self.tables.seed:
+            return Tables(self.tables.base, seed).reader(self.layer, phase or self.phase).open(seed, iter_size)
+        return self.in_phase(phase or self.phase).source(iter_size)
+
+    def source(self, iter_size: int = 1) -> Source:
+        """The source of this phase, made once."""
+        return self.tables.feed(self, iter_size)
+
+    def in_phase(self, phase: str) -> "Reader":
+        """What the layer reads in another phase."""
+        return self if phase == self.phase else self.tables.made(self.layer, phase, self.key)
+
+    def read_by(self, layer: pb.LayerParameter) -> "Reader":
+        """The same rows as `layer` gives them: with other transformations, in other batches."""
+        if self.table.finished:  # the source has transformed them itself
+            return Tables(self.tables.base, self.tables.seed).reader(layer, self.phase)
+        return replace(self, layer=layer, description=_described(self.tables.request(layer, self.phase), self.table))
+
+    def with_all_rows(self) -> "Reader":
+        """The training rows that have no labels, too."""
+        layer = pb.LayerParameter()
+        layer.CopyFrom(self.layer)
+        layer.data_param.ClearField("labelled")
+        return self.tables.made(layer, TRAIN, self.key)
+
+    def vocabulary(self) -> Vocabulary | None:
+        """The words behind the numbers that the layer gives; None if its numbers stand for no words. Loads the training rows."""
+        table = self.in_phase(TRAIN).table
+        return table.vocabulary() if table.vocabulary else None
+
+
+class Tables:
+    """The tables behind the data layers of a job, each made once. `base` is the folder that paths of data are relative to."""
+
+    def __init__(self, base: str | Path = ".", seed: int = 0):
+        self.base, self.seed = Path(base), seed
+        self._asked: dict[tuple[bytes, str, str], Table] = {}
+        self._learned: dict[bytes, tuple[bytes, Learned]] = {}  # by a layer for training: its table's key, what a test must find
+        self._feeds: dict[tuple[bytes, str, int], Feed] = {}
+
+    def reader(self, layer: pb.LayerParameter, phase: str, known: Learned | None = None) -> Reader:
+        """What the layer reads in `phase`, its rows read as `known` says. DataError for fields that its source does not have."""
+        _check_fields(layer)
+        stated = _key(layer)
+        found = self.made(layer, phase, stated) if known is None else self._read_as(layer, phase, known, stated)
+        if phase == TRAIN:
+            self._learned[stated] = found.key, Learned.of(found.description)
+        return found
+
+    def _read_as(self, layer: pb.LayerParameter, phase: str, known: Learned, stated: bytes) -> Reader:
+        """The reader of a layer whose rows must have the columns and classes that a net has learned."""
+        if known.anew and not _has(layer, self.base, known.label):
+            known = replace(known, label="")
+        key, learned = self._learned.get(stated, (b"", None))
+        layer = known.stated_in(layer)
+        found = self.made(layer, phase, key if learned == known else _key(layer))
+        if known.anew and found.description.classes != known.classes:
+            layer = known.stated_in(layer, found.description.classes)
+            found = self.made(layer, phase, _key(layer))
+        return replace(found, description=known.spread_of(found.description))
+
+    def request(self, layer: pb.LayerParameter, phase: str) -> Request:
+        """What a source function is asked for a layer."""
+        return Request(layer, phase, self.seed, self.base, setting(layer, "source"))
+
+    def made(self, layer: pb.LayerParameter, phase: str, key: bytes) -> Reader:
+        """The reader of a layer whose table is filed under `key`."""
+        request = self.request(layer, phase)
+        table = self._table(request, key)
+        param, first = layer.transform_param, table.description.tops[0]
+        if (param.mean_file or param.mean_value or param.std_value) and not table.finished and first.dtype == "float32":
+            normalisation(param, first.sizes, self.base)  # a mean of another shape is an error before the run
+        return Reader(self, layer, phase, key, table, _described(request, table))
+
+    def feed(self, reader: Reader, iter_size: int) -> Source:
+        """The batches of a reader, made once."""
+        which = reader.layer.SerializeToString(deterministic=True), reader.phase, iter_size
+        if which not in self._feeds:
+            self._feeds[which] = Feed(self.request(reader.layer, reader.phase), reader.table, reader.description, iter_size)
+        return self._feeds[which]
+
+    def _table(self, request: Request, key: bytes) -> Table:
+        param = request.layer.data_param
+        if not 0 <= param.test_fraction < 1:
+            raise DataError(f"`test_fraction` is {param.test_fraction}. Expected a number from 0 to 1.", field="test_fraction")
+        if param.test_source and param.test_fraction:
+            raise DataError("Both `test_source` and `test_fraction` are set. Remove one of them.", field="test_source")
+        return _labelled(request, self._split(request, key))
+
+    def _split(self, request: Request, key: bytes) -> Table:
+        """The rows of the request's phase."""
+        param = request.layer.data_param
+        other = {"VALIDATION": param.validation_source or param.test_source, "TEST": param.test_source}.get(request.phase)
+        if other:
+            training = self._whole(replace(request, phase=TRAIN), key).description
+            testing = replace(request, source=other, learned=training)
+            tested = self._whole(testing, key)
+            if tested.description.tops != training.tops:
+                raise DataError(f"{testing.path}: Its rows are {tested.description.tops}. The training rows are {training.tops}.")
+            tested = replace(tested, description=replace(tested.description, tops=training.tops))  # with their mean and std
+            return _stated(tested, param, set_apart=True)
+        table = self._whole(request, key)
+        if param.test_fraction:
+            return _stated(_held_out(table, param.test_fraction, request.phase), param, set_apart=True)
+        return _stated(table, param, table.has_test_rows or table.description.rows is None)
+
+    def _whole(self, request: Request, key: bytes) -> Table:
+        """What the source function gives, its rows loaded once. One table serves all phases where the source says so."""
+        training = self._asked.get((key, TRAIN, request.source))
+        if training is not None and (training.all_phases or request.phase == TRAIN):
+            return training
+        which = key, request.phase, request.source
+        if which not in self._asked:
+            table = source_function(request)(request)
+            self._asked[which] = replace(table, load=cache(table.load))
+        return self._asked[which]
+
+
+def describe(layer: pb.LayerParameter, phase: str, base: str | Path = ".") -> Description:
+    """What the layer will give in `phase`. Opens as little as possible; a set that goes by name needs no data."""
+    return Tables(base).made(layer, phase, _key(layer)).description
+
+
+def open(layer: pb.LayerParameter, phase: str, seed: int, base: str | Path = ".", iter_size: int = 1) -> Source:
+    """The layer's source, loaded. Training takes `iter_size` batches an iteration. `phase` is TRAIN, VALIDATION or TEST."""
+    return Tables(base, seed).made(layer, phase, _key(layer)).source(iter_size)
+
+
+def vocabulary(layer: pb.LayerParameter, base: str | Path = ".") -> Vocabulary | None:
+    """The words behind the numbers that the layer gives; None if its numbers stand for no words. Loads the training rows."""
+    return Tables(base).made(layer, TRAIN, _key(layer)).vocabulary()
+
+
+def _key(layer: pb.LayerParameter) -> bytes:
+    """A layer without what does not change its source's table."""
+    plain = pb.LayerParameter()
+    plain.CopyFrom(layer)
+    plain.data_param.ClearField("labelled")
+    return plain.SerializeToString(deterministic=True)
+
+
+def _check_fields(layer: pb.LayerParameter) -> None:
+    """DataError for fields that are for other sources."""
+    if layer.data_param.columns and not is_table(layer):
+        text = f"`columns` is for tables ({', '.join(SUFFIXES)}), and {layer.data_param.source!r} is not a table."
+        raise DataError(text, field="columns")
+    if layer.data_param.channels_last and Path(layer.data_param.source).suffix.lower() not in (".npy", ".npz"):
+        text = f"`channels_last` is for arrays (.npy, .npz), and {layer.data_param.source!r} is not an array."
+        raise DataError(text, field="channels_last")
+
+
+def _has(layer: pb.LayerParameter, base: Path, column: str) -> bool:
+    """Whether the table of a layer has a column of that name."""
+    if column and is_table(layer):
+        with suppress(DataError):
+            return column in read_sheet(base / Path(layer.data_param.source).expanduser()).header
+    return False
+
+
+def _described(request: Request, table: Table) -> Description:
+    given, wanted = table.description, len(request.layer.top) or len(table.description.tops)
+    if wanted > len(given.tops):
+        raise DataError(f"{given.name} has {len(given.tops)} tops, the layer {wanted}.")
+    first = given.tops[0] if table.finished else transformed(request.layer.transform_param, given.tops[0])
+    classes = given.classes if wanted > 1 else ()  # they are of the labels
+    if not given.tokens:  # whose classes are characters or words
+        check_names(given.name, classes)
+    kinds, name = source_name(request)
+    facts = {f: v for f, v in kinds.records[name].items() if f in ("noun", "channels")}
+    return replace(given, tops=(first, *given.tops[1:wanted]), classes=classes, stream=table.stream, **facts)
+
+
+def _stated(table: Table, param: pb.DataParameter, set_apart: bool) -> Table:
+    """`table` with what its description says of rows for testing and for validation."""
+    described = table.description
+    validation = described.has_validation or bool(param.validation_source)
+    return replace(table, description=replace(described, set_apart=set_apart, has_validation=validation))
+
+
+def _held_out(table: Table, fraction: float, phase: str) -> Table:
+    described = table.description
+    if table.has_test_rows or described.rows is None:
+        text = "`test_fraction` cannot be used: the source has test rows of its own, or no end."
+        raise DataError(f"{described.name}: {text}", field="test_fraction")
+    return table.chosen(held_out(described.rows, fraction, phase, table.series))
+
+
+def _labelled(request: Request, table: Table) -> Table:
+    """The training rows that have labels, where only some have."""
+    param, described = request.layer.data_param, table.description
+    if request.phase != TRAIN or not param.HasField("labelled"):
+        return table
+    if described.rows is None or not 0 < param.labelled <= described.rows:
+        rows = described.rows or "endless"
+        raise DataError(f"`labelled` is {param.labelled}, but {described.name} has {rows} training rows.", field="labelled")
+    return table.chosen(np.sort(permutation(request.seed, f"{request.layer.name}/labelled", described.rows)[: param.labelled]))

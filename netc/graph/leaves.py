@@ -1,0 +1,57 @@
+"""What is known of the leaves of a graph: its inputs, its random numbers, its states."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from netc import netc_pb2 as pb
+
+Kind = Literal["parameter", "statistic", "slot", "carry"]
+
+
+@dataclass(frozen=True)
+class InputInfo:
+    """An input that a run is fed."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class NoiseInfo(InputInfo):
+    """An input of random numbers, drawn anew in each step from the seed and `key`."""
+
+    distribution: str
+    key: str
+
+
+@dataclass(frozen=True)
+class StateInfo:
+    """A state: what one step leaves to the next.
+
+    A `parameter` is learned by its gradient, a `statistic` is moved by its layer, a `slot` belongs to the optimizer, and a `carry` is what
+    one batch leaves to the next. `blob` is its number among the blobs of `layer`, -1 for none. `spec` is the layer's message for it.
+    """
+
+    name: str
+    kind: Kind
+    start: Callable[[], np.ndarray] = field(compare=False)
+    layer: str = ""
+    blob: int = 0
+    lr_mult: float = 0.0
+    decay_mult: float = 0.0
+    spec: pb.ParamSpec = field(default_factory=pb.ParamSpec)
+
+    @property
+    def share_name(self) -> str:
+        """The name by which several layers share it."""
+        return self.spec.name
+
+    @property
+    def is_weight(self) -> bool:
+        """Whether a file of weights holds it: a parameter or a statistic."""
+        return self.kind in ("parameter", "statistic")
+
+
+LeafInfo = InputInfo | StateInfo
