@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from onnx import helper
 
-from netc.errors import ShapeError
+from netc.errors import Place, ShapeError
 from netc.graph.leaves import InputInfo, LeafInfo, StateInfo
 from netc.graph.tensor_type import Dim, Shape, Type, check_size, infer
 
@@ -26,7 +26,7 @@ class Origin:
     """Where a node came from: a layer, its place in the net file, and the pass that made it."""
 
     layer: str = ""
-    place: str = ""
+    place: Place | None = None
     part: str = "forward"  # forward, backward or update
 
 
@@ -37,7 +37,7 @@ _origin: ContextVar[Origin] = ContextVar("origin", default=NOWHERE)
 class origin:  # noqa: N801  (a context manager, as functions are; a generator would be five times slower, and each node needs one)
     """Nodes made within come from the current origin with changes, or from `node`'s."""
 
-    def __init__(self, node: "Node | None" = None, /, **changes: str):
+    def __init__(self, node: "Node | None" = None, /, **changes: Any):
         now = _origin.get() if node is None else node.origin
         self._origin = Origin(**{**vars(now), **changes}) if changes else now
 

@@ -3,16 +3,16 @@
 `resolve` raises one SpecError that lists all that is wrong. Rules are Caffe's (net.cpp: FilterNet, Init).
 """
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from netc import data, registry
 from netc import netc_pb2 as pb
-from netc.errors import Diagnostic, NetcError, SpecError, line_of
+from netc.errors import Diagnostic, NetcError, SpecError, Suggestion
 from netc.net.checks import blob_errors, left_out_blobs, name_errors
 from netc.net.model import BROKEN, GUESSED, TRAIN, Layer, ResolvedNet
 from netc.spec import Document
-from netc.spec.other_names import type_hint
+from netc.spec.other_names import suggest_type
 from netc.spec.ranges import range_errors
 
 
@@ -42,17 +42,17 @@ def judged(
     chosen = []
     for i, spec in enumerate(param.layer):
         if spec.include and spec.exclude:
-            text = f"layer {spec.name!r} has both include and exclude rules; one kind only"
+            text = f"Layer {spec.name!r}: It has both `include` and `exclude` rules. Use only one kind."
             errors.append(Diagnostic(document.place("layer", i, "exclude"), text))
         elif _included(spec, phase, level, stages):
             chosen.append((i, spec))
     if not param.layer:
-        errors.append(Diagnostic(document.place(), "the net has no layers"))
+        errors.append(Diagnostic(document.place(), "The net has no layers."))
     elif not chosen and not errors:
-        errors.append(Diagnostic(document.place(), f"no layer of the net is included in phase {phase}"))
+        errors.append(Diagnostic(document.place(), f"The net has no layers in phase {phase}."))
     layers = [_layer(document, i, spec, phase, tables, learned, errors) for i, spec in chosen]
     errors += [*name_errors(layers), *blob_errors(layers, left_out_blobs(document, chosen, phase)), *range_errors(layers)]
-    return ResolvedNet(param.name, phase, tuple(layers), document), sorted(errors, key=line_of)
+    return ResolvedNet(param.name, phase, tuple(layers), document), sorted(errors, key=lambda d: d.position)
 
 
 def _included(spec: pb.LayerParameter, phase: str, level: int, stages: set[str]) -> bool:
@@ -70,36 +70,41 @@ def _met(rule: pb.NetStateRule, phase: str, level: int, stages: set[str]) -> boo
     return stages.issuperset(rule.stage) and not stages.intersection(rule.not_stage)
 
 
-def _unknown_type(name: str) -> tuple[str, str]:
-    """What is wrong with a type, and the one that must be meant, "" if that is not plain."""
-    hint, meant = type_hint(name, registry.layer)
-    if not hint.startswith(("did", "here")):
-        hint = f"BVLC Caffe has none of that name either, so it is a fork's or a plug-in's (--plugin FILE); {hint}"
-    return f"there is no layer type {name!r}; {hint}", meant
+def _unknown_type(name: str, suggestion: Suggestion) -> str:
+    """What is wrong with a type."""
+    elsewhere = "" if suggestion else " BVLC Caffe has none either. If a plug-in defines it, add `--plugin FILE`."
+    return f"There is no layer type {name!r}.{elsewhere}"
+
+
+def _reporter(document: Document, i: int, name: str, errors: list[Diagnostic]) -> Callable[..., None]:
+    """A function that adds an error at a field of a layer to `errors`."""
+
+    def error(text: str, *path: str | int, suggestion: Suggestion | None = None) -> None:
+        errors.append(Diagnostic(document.place("layer", i, *path), f"Layer {name!r}: {text}", suggestion))
+
+    return error
 
 
 def _layer(
     document: Document, i: int, spec: pb.LayerParameter, phase: str, tables: data.Tables, learned: data.Known, errors: list[Diagnostic]
 ) -> Layer:
     """The layer of `spec`; what is wrong with it is added to `errors`."""
-
-    def error(text: str, *path: str | int) -> None:
-        errors.append(Diagnostic(document.place("layer", i, *path), f"layer {spec.name!r}: {text}"))
-
+    error = _reporter(document, i, spec.name, errors)
     doubt = BROKEN if document.is_broken("layer", i) else GUESSED if document.is_guessed("layer", i) else ""
     known, type_ = len(errors), spec.type
     if not type_ and not doubt:
-        error("has no type")
+        error("The type is missing.")
     elif type_ and type_ not in registry.layer:
-        hint, type_ = _unknown_type(type_)
+        suggestion = suggest_type(type_, registry.layer)
         if not any(f.place == document.place("layer", i, "type") for f in document.errors):
-            error(hint, "type")
+            error(_unknown_type(type_, suggestion), "type", suggestion=suggestion)
+        type_ = suggestion.meant
         known, doubt = known + bool(type_), doubt or GUESSED
     kind = registry.layer_type(type_)
     tops = tuple(spec.top) or ((spec.name,) if kind.loss else ())
     weights = tuple(spec.loss_weight) or _default_weights(kind, len(tops))
     if len(weights) != len(tops):
-        error(f"{len(weights)} loss_weight for {len(tops)} tops; give one each, or none", "loss_weight")
+        error(f"There are {len(weights)} `loss_weight` for {len(tops)} tops. Add one for each, or none.", "loss_weight")
     for what, names, limits in (("bottom", spec.bottom, kind.bottoms), ("top", tops, kind.tops)):
         if type_ in registry.layer and doubt != BROKEN and (wrong := _wrong_count(type_, what, names, *limits)):
             if not doubt:
@@ -112,7 +117,7 @@ def _layer(
             spec, delivered = reader.layer, len(reader.description.tops)
             batch = data.resolve_batch_size(spec, phase)
             if len(tops) > delivered:
-                error(f"has {len(tops)} tops, its data set delivers {delivered}", "top")
+                error(f"It has {len(tops)} tops, but its data set has {delivered}.", "top")
         except NetcError as e:
             errors += [] if doubt == BROKEN else _source_errors(e, document, i, spec.name, data.message_name(spec))
             doubt = BROKEN
@@ -132,16 +137,15 @@ def _wrong_count(type_: str, what: str, names: Sequence[str], least: int, most: 
         return None
     wanted = f"{least}" if least == most else f"{least} or more" if most is None else f"{least} to {most}"
     plural, given = "" if wanted == "1" else "s", f" ({', '.join(names)})" if names else ""
-    return f"{type_} takes {wanted} {what}{plural}, {len(names)} given{given}"
+    return f"{type_} takes {wanted} {what}{plural}, got {len(names)}{given}."
 
 
 def _source_errors(error: NetcError, document: Document, i: int, name: str, message: str) -> Iterable[Diagnostic]:
-    """The errors of a data layer's source: within its files, or at the field of the layer that the sentence names first."""
+    """The errors of a data layer's source: within its files, or at the field of the layer that they name."""
     fields = {p[-1]: p for p in document.fields_of("layer", i) if len(p) == 4}
     for diagnostic in error.diagnostics:
-        named = next((fields[word] for word in re.findall(r"\w+", diagnostic.text) if word in fields), ("layer", i, message, "source"))
-        place = document.place(*named)
+        place = document.place(*fields.get(diagnostic.field, ("layer", i, message, "source")))
         if diagnostic.place:
-            yield Diagnostic(diagnostic.place, f"{diagnostic.text} (layer {name!r} of {place} reads it)")
+            yield replace(diagnostic, details=(*diagnostic.details, f"Layer {name!r} ({place}) reads this file."))
         else:
-            yield Diagnostic(place, f"layer {name!r}: {diagnostic.text}")
+            yield replace(diagnostic, place=place, text=f"Layer {name!r}: {diagnostic.text}")
