@@ -3,8 +3,8 @@
 `resolve` raises one SpecError that lists all that is wrong. Rules are Caffe's (net.cpp: FilterNet, Init).
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from netc import data, registry
 from netc import netc_pb2 as pb
@@ -36,7 +36,7 @@ def judged(
 ) -> tuple[ResolvedNet, list[Diagnostic]]:  # fmt: skip
     """What `resolve` gives, and what is wrong with it beside what is wrong with its text; the layers' `doubt` says of which."""
     registry.load()
-    param, errors, tables = document.message, [], tables or data.Tables()
+    param, errors = document.message, list[Diagnostic]()
     state = param.state
     stages, level = {*state.stage, *stages}, state.level if level is None else level
     chosen = []
@@ -50,7 +50,8 @@ def judged(
         errors.append(Diagnostic(document.place(), "The net has no layers."))
     elif not chosen and not errors:
         errors.append(Diagnostic(document.place(), f"The net has no layers in phase {phase}."))
-    layers = [_layer(document, i, spec, phase, tables, learned, errors) for i, spec in chosen]
+    resolver = _Resolver(document, phase, tables or data.Tables(), learned, errors)
+    layers = [resolver.layer(i, spec) for i, spec in chosen]
     errors += [*name_errors(layers), *blob_errors(layers, left_out_blobs(document, chosen, phase)), *range_errors(layers)]
     return ResolvedNet(param.name, phase, tuple(layers), document), sorted(errors, key=lambda d: d.position)
 
@@ -70,59 +71,73 @@ def _met(rule: pb.NetStateRule, phase: str, level: int, stages: set[str]) -> boo
     return stages.issuperset(rule.stage) and not stages.intersection(rule.not_stage)
 
 
-def _unknown_type(name: str, suggestion: Suggestion) -> str:
-    """What is wrong with a type."""
-    elsewhere = "" if suggestion else " BVLC Caffe has none either. If a plug-in defines it, add `--plugin FILE`."
-    return f"There is no layer type {name!r}.{elsewhere}"
+@dataclass(frozen=True)
+class _Resolver:
+    """Makes the layers of a net in one phase, and adds what is wrong with them to `errors`."""
 
+    document: Document
+    phase: str
+    tables: data.Tables
+    learned: data.Known
+    errors: list[Diagnostic]
 
-def _reporter(document: Document, i: int, name: str, errors: list[Diagnostic]) -> Callable[..., None]:
-    """A function that adds an error at a field of a layer to `errors`."""
+    def layer(self, i: int, spec: pb.LayerParameter) -> Layer:
+        """Layer number `i` of the document."""
+        known, doubt = len(self.errors), self._doubt(i)
+        type_ = spec.type if spec.type in registry.layer else self._meant(i, spec, doubt)
+        if spec.type and type_ != spec.type:
+            known, doubt = known + bool(type_), doubt or GUESSED
+        kind = registry.layer_type(type_)
+        tops = tuple(spec.top) or ((spec.name,) if kind.loss else ())
+        weights = tuple(spec.loss_weight) or _default_weights(kind, len(tops))
+        if len(weights) != len(tops):
+            text = f"There are {len(weights)} `loss_weight` for {len(tops)} tops. Add one for each, or none."
+            self._error(i, spec, text, "loss_weight")
+        for what, names, limits in (("bottom", spec.bottom, kind.bottoms), ("top", tops, kind.tops)):
+            if type_ in registry.layer and doubt != BROKEN and (wrong := _wrong_count(type_, what, names, *limits)):
+                if not doubt:
+                    self._error(i, spec, wrong, what)
+                doubt = doubt and BROKEN
+        reader, batch = self._source(i, spec, tops, doubt) if kind.source else (None, None)
+        broken = len(self.errors) > known or (kind.source and batch is None)
+        param = reader.layer if reader else spec
+        return Layer(
+            spec.name, type_, tuple(spec.bottom), tops, param, weights, self.document, i, reader, batch, doubt=BROKEN if broken else doubt
+        )
 
-    def error(text: str, *path: str | int, suggestion: Suggestion | None = None) -> None:
-        errors.append(Diagnostic(document.place("layer", i, *path), f"Layer {name!r}: {text}", suggestion))
+    def _error(self, i: int, spec: pb.LayerParameter, text: str, *path: str | int, suggestion: Suggestion | None = None) -> None:
+        self.errors.append(Diagnostic(self.document.place("layer", i, *path), f"Layer {spec.name!r}: {text}", suggestion))
 
-    return error
+    def _doubt(self, i: int) -> str:
+        """What is wrong with the text of a layer."""
+        return BROKEN if self.document.is_broken("layer", i) else GUESSED if self.document.is_guessed("layer", i) else ""
 
-
-def _layer(
-    document: Document, i: int, spec: pb.LayerParameter, phase: str, tables: data.Tables, learned: data.Known, errors: list[Diagnostic]
-) -> Layer:
-    """The layer of `spec`; what is wrong with it is added to `errors`."""
-    error = _reporter(document, i, spec.name, errors)
-    doubt = BROKEN if document.is_broken("layer", i) else GUESSED if document.is_guessed("layer", i) else ""
-    known, type_ = len(errors), spec.type
-    if not type_ and not doubt:
-        error("The type is missing.")
-    elif type_ and type_ not in registry.layer:
-        suggestion = suggest_type(type_, registry.layer)
-        if not any(f.place == document.place("layer", i, "type") for f in document.errors):
-            error(_unknown_type(type_, suggestion), "type", suggestion=suggestion)
-        type_ = suggestion.meant
-        known, doubt = known + bool(type_), doubt or GUESSED
-    kind = registry.layer_type(type_)
-    tops = tuple(spec.top) or ((spec.name,) if kind.loss else ())
-    weights = tuple(spec.loss_weight) or _default_weights(kind, len(tops))
-    if len(weights) != len(tops):
-        error(f"There are {len(weights)} `loss_weight` for {len(tops)} tops. Add one for each, or none.", "loss_weight")
-    for what, names, limits in (("bottom", spec.bottom, kind.bottoms), ("top", tops, kind.tops)):
-        if type_ in registry.layer and doubt != BROKEN and (wrong := _wrong_count(type_, what, names, *limits)):
+    def _meant(self, i: int, spec: pb.LayerParameter, doubt: str) -> str:
+        """The type that an unknown one must mean, "" if that is not plain."""
+        if not spec.type:
             if not doubt:
-                error(wrong, what)
-            doubt = doubt and BROKEN
-    reader, batch = None, None
-    if kind.source:
+                self._error(i, spec, "The type is missing.")
+            return ""
+        suggestion = suggest_type(spec.type, registry.layer)
+        elsewhere = "" if suggestion else " BVLC Caffe has none either. If a plug-in defines it, add `--plugin FILE`."
+        if not any(e.place == self.document.place("layer", i, "type") for e in self.document.errors):
+            self._error(i, spec, f"There is no layer type {spec.type!r}.{elsewhere}", "type", suggestion=suggestion)
+        return suggestion.meant
+
+    def _source(self, i: int, spec: pb.LayerParameter, tops: tuple[str, ...], doubt: str) -> tuple[data.Reader | None, int | None]:
+        """What reads the rows of a data layer, and its batch; None for what cannot be had."""
+        reader = None
         try:
-            reader = tables.reader(spec, phase, learned.get(tops[0]) if tops else None)
-            spec, delivered = reader.layer, len(reader.description.tops)
-            batch = data.resolve_batch_size(spec, phase)
+            reader = self.tables.reader(spec, self.phase, self.learned.get(tops[0]) if tops else None)
+            batch = data.resolve_batch_size(reader.layer, self.phase)
+            delivered = len(reader.description.tops)
             if len(tops) > delivered:
-                error(f"It has {len(tops)} tops, but its data set has {delivered}.", "top")
+                self._error(i, spec, f"It has {len(tops)} tops, but its data set has {delivered}.", "top")
         except NetcError as e:
-            errors += [] if doubt == BROKEN else _source_errors(e, document, i, spec.name, data.message_name(spec))
-            doubt = BROKEN
-    doubt = BROKEN if len(errors) > known else doubt
-    return Layer(spec.name, type_, tuple(spec.bottom), tops, spec, weights, document, i, reader, batch, doubt=doubt)
+            if doubt != BROKEN:
+                self.errors.extend(_source_errors(e, self.document, i, spec.name, data.message_name(spec)))
+            return reader, None
+        return reader, batch
 
 
 def _default_weights(kind: registry.LayerType, tops: int) -> tuple[float, ...]:
