@@ -150,7 +150,7 @@ def test_a_run_goes_on_by_names(trained, tmp_path):
     assert want.keys() == got.keys() and all(np.array_equal(want[k], got[k]) for k in want)
     shutil.copy(tmp_path / "train_renamed.csv", tmp_path / "train.csv")
     result = run(tmp_path, NET.replace("max_iter: 60", "max_iter: 90"), "--no-publish", "--resume", "--allow-changed")
-    assert result.exit_code == 2 and "there is no column 'b', which the net reads; did you mean 'bb'?" in result.stderr
+    assert result.exit_code == 2 and "there is no column 'b', which the net reads. Did you mean 'bb'?" in result.stderr
 
 
 def test_a_run_remembers_in_its_net(trained):
@@ -183,7 +183,7 @@ def test_a_renamed_column_is_named(trained, command):
     }[command]
     result = netc(command, *arguments)
     assert result.exit_code == 2
-    assert "test_renamed.csv:1:3: there is no column 'b', which the net reads; did you mean 'bb'?" in result.stderr
+    assert "test_renamed.csv:1:3: there is no column 'b', which the net reads. Did you mean 'bb'?" in result.stderr
 
 
 GOOD = {"columns": ["a", "b", "c"], "label": "kind", "classes": ["no", "yes"], "measures": False, "spreads": []}

@@ -104,7 +104,7 @@ def _seen(layer: Layer, phase: str, program: Program, everything: bool, lowered:
         try:
             arrays = source.batch(k)
         except DataError as e:  # what a batch cannot decode; the others may hold more
-            seen.errors += [Diagnostic(layer.at(), f"layer {layer.name!r}: {f}") for f in e.diagnostics]
+            seen.errors += [Diagnostic(layer.at(), f"Layer {layer.name!r}: {f}") for f in e.diagnostics]
             continue
         rows_first = [np.moveaxis(a, axis, 0)[: wanted - seen.rows] for a, axis in zip(arrays, axes, strict=True)]
         seen.add(tuple(rows_first), everything)

@@ -97,7 +97,7 @@ def _run(trainer: Trainer, recording: Recorder, told: Sequence[Follower]) -> tup
                 for follower in followed:
                     follower(event)
             except OSError as e:
-                problem = RunError(f"{e.filename or 'what tells of the run'}: cannot be written: {e.strerror or e}")
+                problem = RunError(f"Cannot write {e.filename or 'the files of the run'}: {e.strerror or e}")
                 raise with_way_on(problem, trainer.checkpointer.newest) from e
         assert isinstance(event, Finished)
         after = trainer.successor() if event.reason == "max_iter" else None

@@ -28,9 +28,9 @@ def _mixed(net: ResolvedNet, ended: dict[str, Layer]) -> Iterator[Diagnostic]:
         a, b = ended[min(below[0])], ended[min(below[-1])]
         shuffled = [x.name for x in (a, b) if shuffles(x.param)]
         if shuffled or a.source != b.source and a.source and b.source and a.source.rows != b.source.rows:
-            why = "each has an order of its own (shuffle: false keeps that of the file)" if shuffled else "they have not as many rows"
-            text = f"compares rows of data layer {a.name!r} with those of {b.name!r}, which do not stay together: {why}"
-            yield Diagnostic(layer.at("bottom", len(below) - 1), f"layer {layer.name!r} ({layer.type}): {text}; one source can give both")
+            why = "each is shuffled separately (`shuffle: false` keeps the order)" if shuffled else "they have different numbers of rows"
+            text = f"It compares rows of data layer {a.name!r} with those of {b.name!r}, which do not stay aligned: {why}."
+            yield Diagnostic(layer.at("bottom", len(below) - 1), f"Layer {layer.name!r} ({layer.type}): {text} Read both from one source.")
 
 
 def _unequal(ended: list[Layer], counted: bool) -> list[Diagnostic]:
@@ -40,8 +40,8 @@ def _unequal(ended: list[Layer], counted: bool) -> list[Diagnostic]:
     if counted and all(keeps_caffes_order(layer.param) for layer in ended):
         return []  # each walks on by itself, as in Caffe
     read = [f"{x.name!r} has {x.source.rows} rows in batches of {x.batch_size}" for x in ended if x.source]
-    text = "a test goes through the rows of all data layers side by side, so they need as many rows, in batches of one size"
-    return [Diagnostic(ended[1].at(), f"for testing, {' and '.join(read)}; {text}")]
+    text = "All data layers of a test need the same number of rows, in batches of the same size."
+    return [Diagnostic(ended[1].at(), f"For testing, {' and '.join(read)}. {text}")]
 
 
 def width_errors(train: Lowered, test: Lowered) -> list[Diagnostic]:
@@ -53,7 +53,7 @@ def width_errors(train: Lowered, test: Lowered) -> list[Diagnostic]:
             if learned.shape != needed.shape:
                 shapes = f"{dims(learned.shape)} in phase TRAIN and {dims(needed.shape)} in phase TEST"
                 why = _difference(train, test, layer, tested[layer.name])
-                return [Diagnostic(layer.at(), f"layer {layer.name!r} ({layer.type}): its weights would be {shapes}; {why}")]
+                return [Diagnostic(layer.at(), f"Layer {layer.name!r} ({layer.type}): Its weights would be {shapes}. {why}")]
     return []
 
 
@@ -67,7 +67,7 @@ def _difference(train: Lowered, test: Lowered, learning: Layer, testing: Layer) 
             break
         learning, testing = maker, other
     first, second = (_made(lowered, layer) for lowered, layer in ((train, learning), (test, testing)))
-    return f"TRAIN has {first}, TEST has {second}: give both the same width"
+    return f"TRAIN has {first}, TEST has {second}. Give both the same width."
 
 
 def _made(lowered: Lowered, layer: Layer) -> str:

@@ -164,15 +164,15 @@ def _run(ctx: Context, bottoms: list[Value], force: bool) -> tuple[Value, ...]:
     layer = ctx.layer
     cut = list(ctx.param.propagate_down)
     if cut and len(cut) != len(bottoms):
-        raise ctx.error(f"{len(cut)} propagate_down for {len(bottoms)} bottoms; give one each, or none", "propagate_down")
+        raise ctx.error(f"There are {len(cut)} `propagate_down` for {len(bottoms)} bottoms. Add one for each, or none.", "propagate_down")
     if not force:
         bottoms = [stop(b) if cut and not cut[k] else b for k, b in enumerate(bottoms)]
     tops = registry.layer.find(layer.type)(ctx, *bottoms)
     tops = tops if isinstance(tops, tuple) else (tops,)
     if len(tops) < len(layer.tops):
-        raise ctx.error(f"{len(layer.tops)} tops are named, the layer has {len(tops)}", "top", len(tops))
+        raise ctx.error(f"It names {len(layer.tops)} tops, but the layer has {len(tops)}.", "top", len(tops))
     if len(ctx.param.param) > len(ctx.blobs):
-        raise ctx.error(f"{len(ctx.param.param)} param for {len(ctx.blobs)} blobs", "param", len(ctx.blobs))
+        raise ctx.error(f"There are {len(ctx.param.param)} `param` for {len(ctx.blobs)} blobs.", "param", len(ctx.blobs))
     return tops[: len(layer.tops)]
 
 
@@ -198,15 +198,15 @@ def _weighted(top: Value, weight: float) -> Value:
 
 def _errors(error: NetcError, layer: Layer, net: ResolvedNet, versions: Mapping[str, tuple[Value, ...]]) -> list[Diagnostic]:
     """The error of a layer's function, with the layer's place and the shapes that led there."""
-    chain = _chain(layer, net, versions) if isinstance(error, ShapeError) else ""
+    chain = _chain(layer, net, versions) if isinstance(error, ShapeError) else ()
     kind = Misfit if isinstance(error, ShapeError) else Diagnostic
     if isinstance(error, SpecError) and all(f.place for f in error.diagnostics):
-        return [kind(f.place, f.text + chain) for f in error.diagnostics]
-    return [kind(layer.at(), f"layer {layer.name!r} ({layer.type}): {error}{chain}")]
+        return [kind(**{**vars(d), "details": (*d.details, *chain)}) for d in error.diagnostics]
+    return [kind(layer.at(), f"Layer {layer.name!r} ({layer.type}): {error}", details=chain)]
 
 
-def _chain(layer: Layer, net: ResolvedNet, versions: Mapping[str, tuple[Value, ...]]) -> str:
-    """`data 64x1x28x28 (line 3) -> conv1 64x20x24x24 (line 4) -> ...`: the way from the data to the layer, on a line of its own."""
+def _chain(layer: Layer, net: ResolvedNet, versions: Mapping[str, tuple[Value, ...]]) -> tuple[str, ...]:
+    """`data 64x1x28x28 (line 3) -> conv1 64x20x24x24 (line 4) -> ...`: the way from the data to the layer."""
     producers = net.makers
 
     def step(blob: str) -> str:
@@ -221,10 +221,10 @@ def _chain(layer: Layer, net: ResolvedNet, versions: Mapping[str, tuple[Value, .
         names = list(producers[names[0]].bottoms) if names[0] in producers else []
     steps = [*steps[: MOST_STEPS - 1], "...", steps[-1]] if len(steps) > MOST_STEPS else steps
     others = f" with {', '.join(map(step, layer.bottoms[1:]))}" if layer.bottoms[1:] else ""
-    return f"\n    {' -> '.join(reversed(steps))}{others} -> {layer.name}{_line(layer)}" if steps else ""
+    return (f"{' -> '.join(reversed(steps))}{others} -> {layer.name}{_line(layer)}",) if steps else ()
 
 
 def _line(layer: Layer) -> str:
     """` (line 9)`, where the text that the layer stands in is known."""
-    _, _, line_column = layer.at().removeprefix(layer.document.path).partition(":")
-    return f" (line {line_column.partition(':')[0]})" if line_column else ""
+    place = layer.at()
+    return f" (line {place.line})" if place.line else ""

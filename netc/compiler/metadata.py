@@ -89,7 +89,7 @@ def reset_facts(solver: pb.SolverParameter) -> dict[str, Any] | None:
 
 def pin_text(diagnostic: Diagnostic) -> str:
     """Why a batch is what the net file says, in a line that names no file."""
-    return diagnostic.text.splitlines()[0]
+    return diagnostic.text
 
 
 def tensor_facts(value: Value) -> dict[str, Any]:

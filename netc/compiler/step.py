@@ -105,7 +105,7 @@ def _gradients(lowered: Lowered) -> dict[Value, Value]:
         raise SpecError(_no_loss(lowered.net.document))
     found = {p: g for p, g in zip(learned, grad({lowered.loss: 1.0}, learned), strict=True) if g is not None}
     if not found:
-        raise SpecError(Diagnostic(place, "no parameter that learns (lr_mult other than 0) leads to the loss"))
+        raise SpecError(Diagnostic(place, "The loss depends on no parameter that can be trained (with an `lr_mult` other than 0)."))
     return found
 
 
@@ -114,15 +114,15 @@ def _no_loss(document: Document) -> Diagnostic:
     for i, spec in enumerate(document.message.layer):
         if registry.layer_type(spec.type).loss:
             at = ("layer", i, "include" if spec.include else "exclude" if spec.exclude else "loss_weight")
-            text = f"the net has no loss in phase TRAIN: layer {spec.name!r} is one, but does not count there; leave this rule out"
+            text = f"The net has no loss in phase TRAIN. Layer {spec.name!r} is one, but this rule excludes it: remove the rule."
             return Diagnostic(document.place(*at), text)
     losses = "SoftmaxWithLoss for classes, EuclideanLoss for numbers"
-    return Diagnostic(document.place(), f"the net has no loss in phase TRAIN, so nothing is learned; add one ({losses}), or a loss_weight")
+    return Diagnostic(document.place(), f"The net has no loss in phase TRAIN. Add one ({losses}), or a `loss_weight`.")
 
 
 def _updates(gradients: Mapping[Value, Value], rate: Value, settings: SolverSettings) -> dict[Value, Value]:
     """Each parameter's new value and that of its slots."""
-    with origin(layer="solver", place="", part="update"):
+    with origin(layer="solver", place=None, part="update"):
         gradients = _clipped(gradients, settings.clip_gradients)
         updates: dict[Value, Value] = {}
         step = leaf("State", np.float32, (), info=StateInfo("solver.step", "slot", Zeros(())))

@@ -46,7 +46,7 @@ def write(made: Program, folder: str | Path, inline: bool = False) -> list[Path]
         for name, content in contents.items():
             replace_file(folder / name, content)
     except OSError as e:
-        raise RunError(f"{folder}: cannot be written: {e.strerror or e}") from e
+        raise RunError(f"Cannot write {folder}: {e.strerror or e}") from e
     return [folder / name for name in contents]
 
 

@@ -19,7 +19,7 @@ def resolve_batch_size(layer: pb.LayerParameter, phase: str) -> int:
         return dummy_batch_size(layer)
     size = (phase != "TRAIN" and setting(layer, "test_batch_size")) or setting(layer, "batch_size")
     if not size:
-        raise DataError("batch_size is missing: how many rows a batch has, such as `batch_size: 64`")
+        raise DataError("`batch_size` is missing. Add the number of rows of a batch, for example `batch_size: 64`.", field="batch_size")
     return int(size)
 
 
@@ -40,7 +40,7 @@ class Feed:
         self.description, self.rows = description, table.description.rows
         self.batch_size = resolve_batch_size(request.layer, request.phase)
         if self.rows == 0:
-            raise DataError(f"{table.description.name}: there are no rows")
+            raise DataError(f"{table.description.name}: There are no rows.")
         self._notes = table.notes
         self._columns = table.load()[: len(self.description.tops)]
         self._table, self._tops = table, request.layer.top or [str(k) for k in range(len(self._columns))]
@@ -49,7 +49,8 @@ class Feed:
         if table.stream and self.rows:
             if self.rows < self.batch_size:
                 name = table.description.name
-                raise DataError(f"{name}: {self.rows} rows of {request.layer.data_param.steps} steps do not make {self.batch_size} streams")
+                text = f"{self.rows} windows of {request.layer.data_param.steps} steps are too few for a `batch_size` of {self.batch_size}."
+                raise DataError(f"{name}: {text}", field="batch_size")
             self._order = streams(self.rows, self.batch_size)
             self.rows = self.description.epoch(self.batch_size)
         self.wraps = self._testing and keeps_caffes_order(request.layer)

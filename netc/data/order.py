@@ -56,5 +56,6 @@ def held_count(rows: int, fraction: float) -> int:
     """How many rows are kept for TEST. DataError if a share that is not 0 keeps none, or leaves none to train on."""
     count = round(rows * fraction)
     if fraction and not 0 < count < rows:
-        raise DataError(f"test_fraction {fraction:g} of {rows:,} rows holds out {count:,} and leaves {rows - count:,} to train on")
+        text = f"A `test_fraction` of {fraction:g} of {rows:,} rows holds out {count:,} and leaves {rows - count:,} to train on."
+        raise DataError(text, field="test_fraction")
     return count

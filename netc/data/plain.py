@@ -16,7 +16,7 @@ TEXT_STEPS, SERIES_STEPS, WORDS = 64, 22, 6000
 def plain_layer(source: str, base: str | Path = ".") -> pb.LayerParameter:
     """A layer of one row a batch, with the settings that its source cannot do without."""
     if any("\ud800" <= letter <= "\udfff" for letter in source):
-        raise DataError(f"{source}: this name is not UTF-8, and net files are; rename it")
+        raise DataError(f"{source}: This name is not UTF-8, so no net file can contain it. Rename the file.")
     layer = pb.LayerParameter(name="data", type="Data", top=["data", "label"])
     param, path = layer.data_param, Path(base) / Path(source).expanduser()
     param.source, param.batch_size = source, 1

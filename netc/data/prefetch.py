@@ -43,7 +43,7 @@ class Prefetch(Generic[T]):
             except Empty:
                 if self._thread is None or self._thread.is_alive() or not self._ready.empty():
                     continue
-                return None, RunError(f"the thread that makes batches ahead ended before batch {self._next}")
+                return None, RunError(f"The thread that prepares batches ended before batch {self._next}.")
 
     def close(self) -> None:
         """Ends the thread. What was made ahead is thrown away."""

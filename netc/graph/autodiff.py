@@ -57,7 +57,7 @@ def _rule(node: Node):  # type: ignore[no-untyped-def]
     try:
         return gradient.find(node.key)
     except GradientError as e:
-        where = f"{node.origin.place}: layer {node.origin.layer!r}: " if node.origin.layer else ""
+        where = f"{node.origin.place}: Layer {node.origin.layer!r}: " if node.origin.layer else ""
         raise GradientError(f"{where}op {node.op} has no gradient") from e
 
 

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from netc import data, registry
 from netc import netc_pb2 as pb
+from netc.errors import Place
 from netc.spec import Document
 
 BROKEN, GUESSED = "broken", "guessed"
@@ -29,8 +30,8 @@ class Layer:
     phase: str | None = None  # that the layer runs in, where it is not the net's
     doubt: str = ""  # of a net with errors: BROKEN if the layer has one, GUESSED if it is plain what is meant nevertheless
 
-    def at(self, *path: str | int) -> str:
-        """`file:line:column` of a field of the layer."""
+    def at(self, *path: str | int) -> Place:
+        """The place of a field of the layer."""
         return self.document.place("layer", self.index, *path)
 
     @property

@@ -6,7 +6,7 @@ from itertools import count
 
 from netc import data, registry
 from netc import netc_pb2 as pb
-from netc.errors import Diagnostic, SpecError, near
+from netc.errors import Diagnostic, Place, SpecError, near
 from netc.net.model import DEPLOY, TEST, Layer, ResolvedNet
 
 
@@ -88,18 +88,20 @@ def _free_names(net: ResolvedNet) -> Iterator[str]:
     return (name for k in count(1) if (name := f"prob{k if k > 1 else ''}") not in taken)
 
 
-def pretraining(net: ResolvedNet, name: str, place: str) -> ResolvedNet:
+def pretraining(net: ResolvedNet, name: str, place: Place) -> ResolvedNet:
     """What layer `name` of `net` (phase TRAIN) learns by its own loss from: it, and the layers that it reads, as they are in testing.
 
     Data sources give all rows, with labels or without. SpecError at `place` if there is no such layer, or it has no loss of its own.
     """
     last = next((layer for layer in net.layers if layer.name == name), None)
     if last is None:
-        raise SpecError(Diagnostic(place, f"solver: there is no layer {name!r} to pretrain; {near(name, [x.name for x in net.layers])}"))
+        raise SpecError(Diagnostic(place, f"Solver: There is no layer {name!r} to pretrain.", near(name, [x.name for x in net.layers])))
     own = last.kind.own_loss
     if own is None:
         kinds = ", ".join(sorted(t for t, kind in registry.layer.records.items() if kind.own_loss is not None))
-        raise SpecError(Diagnostic(place, f"solver: layer {name!r} ({last.type}) has no loss of its own to learn by; {kinds} has one"))
+        raise SpecError(
+            Diagnostic(place, f"Solver: Layer {name!r} ({last.type}) cannot be pretrained, as it has no loss of its own. {kinds} has one.")
+        )
     tops = (*last.tops, *(f"{name} {k}" for k in range(len(last.tops), own + 1)))[: own + 1]
     kept = [replace(last, tops=tops, loss_weights=tuple(float(k == own) for k in range(own + 1)))]
     read = set(last.bottoms)

@@ -77,7 +77,7 @@ def write_page(text: str, path: Path) -> Path:
     try:
         replace_file(path, text.encode())
     except OSError as e:
-        raise RunError(f"{path}: cannot be written: {e.strerror or e}") from e
+        raise RunError(f"Cannot write {path}: {e.strerror or e}") from e
     return path
 
 

@@ -19,7 +19,7 @@ def picture(html: str, name: str, source: str = "") -> str:
     """The chart of that name as an SVG file, light or dark as its reader is; `source` says of what it is. SpecError if there is none."""
     found = next((m[0] for m in CHART.finditer(html) if unescape(m[1]) == name), None)
     if found is None:
-        raise SpecError(f"the report has no chart {name!r}; {near(name, names(html))}")
+        raise SpecError(f"the report has no chart {name!r}. {near(name, names(html))}")
     width, height = SIZE.search(found).groups()  # type: ignore[union-attr]
     style = (files("netc.report") / "chart.css").read_text()
     ground = f'<style>{style}</style><rect width="{width}" height="{height}" fill="var(--paper)"/>'

@@ -34,7 +34,7 @@ def range_errors(layers: Iterable[Any]) -> Iterator[Diagnostic]:
     """Errors for the numbers of a net's layers that are out of range."""
     for layer in layers:
         for path, text in out_of_range(layer.param):
-            yield Diagnostic(layer.at(*path), f"layer {layer.name!r}: {text}")
+            yield Diagnostic(layer.at(*path), f"Layer {layer.name!r}: {text}")
 
 
 def out_of_range(message: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:

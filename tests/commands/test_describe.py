@@ -34,4 +34,4 @@ def test_the_command_lists_and_describes():
     assert names == sorted(registry.layer)
     assert netc("layers", "Dropout").stdout == describe_layer("Dropout") + "\n"
     result = netc("layers", "Dropot")
-    assert result.exit_code == 2 and "did you mean 'Dropout'?" in result.stderr
+    assert result.exit_code == 2 and "Did you mean 'Dropout'?" in result.stderr

@@ -55,12 +55,12 @@ def test_names_that_are_numbers(read):
 @pytest.mark.parametrize(
     "testing, said",
     [
-        ("aa,b,kind\n7,8,yes\n", r"test.csv:1:1: there is no column 'a', which the net reads; did you mean 'aa'\?"),
-        ("x,y,A\n7,8,yes\n", r"(?s)test.csv:1:5: there is no column 'a'.*mean 'A'.*no column 'b'.*no column 'kind', the label"),
-        ("b,A,kind\n8,7,yes\n", r"test.csv:1:3: there is no column 'a', which the net reads; did you mean 'A'\?"),
-        ("b,a,knd\n8,7,yes\n", r"test.csv:1:5: there is no column 'kind', the label; did you mean 'knd'\?"),
+        ("aa,b,kind\n7,8,yes\n", r"test.csv:1:1: There is no column 'a', which the net reads. Did you mean 'aa'"),
+        ("x,y,A\n7,8,yes\n", r"(?s)test.csv:1:5: There is no column 'a'.*mean 'A'.*no column 'b'.*no column 'kind', which is the label"),
+        ("b,A,kind\n8,7,yes\n", r"test.csv:1:3: There is no column 'a', which the net reads. Did you mean 'A'"),
+        ("b,a,knd\n8,7,yes\n", r"test.csv:1:5: There is no column 'kind', which is the label. Did you mean 'knd'"),
         ("b,a,kind,a\n8,7,yes,9\n", r"test.csv:1:10: 2 columns are called 'a'"),
-        ("7,8,yes\n", r"test.csv:1:1: there is no header, and the net reads columns by name: give a first line with a, b, kind"),
+        ("7,8,yes\n", r"test.csv:1:1: There is no header, and the net reads columns by name. Add a first line with a, b, kind"),
     ],
 )
 def test_what_cannot_be_matched(read, testing, said):
@@ -76,9 +76,15 @@ def test_two_columns_of_one_name_in_training(read):
 def test_without_headers_places_count_and_their_number(read):
     described, x, y = read("1,10,no\n2,20,yes\n", "7,8,yes\n")
     assert x.tolist() == [[7, 8]] and y.tolist() == [1] and described.columns == ("#0", "#1") and described.label == "#2"
-    with pytest.raises(DataError, match=r"4 columns without a header; the net learned from 3 with the label"):
+    with pytest.raises(
+        DataError,
+        match=r"test.csv:1:1: There are 4 columns without a header; the net was trained on 3 with the label. Without a header, netc can ",
+    ):
         read("1,10,no\n2,20,yes\n", "5,7,8,yes\n")
-    with pytest.raises(DataError, match=r"there is a header .a, b, kind., but the net learned from 3 columns without one"):
+    with pytest.raises(
+        DataError,
+        match=r"test.csv:1:1: There is a header .a, b, kind., but the net was trained on 3 columns without one. Put the columns in the o",
+    ):
         read("1,10,no\n2,20,yes\n", TRAIN)
 
 
@@ -89,7 +95,9 @@ def test_a_label_by_number_is_that_of_the_training_rows(read):
 def test_columns_can_be_chosen(read):
     described, x, y = read("id,a,kind,b\nx,1,no,10\ny,2,yes,20\n", "b,kind,a\n8,yes,7\n", columns=["b", "a"], label_column="kind")
     assert described.columns == ("b", "a") and x.tolist() == [[8, 7]] and y.tolist() == [1]
-    with pytest.raises(DataError, match="the label 'b' is among the columns that the net reads; name another label_column"):
+    with pytest.raises(
+        DataError, match="train.csv:1:1: The label 'b' is one of the columns that the net reads. Name another `label_column`"
+    ):
         read("id,a,kind,b\nx,1,no,10\n", TRAIN, columns=["b", "a"])
 
 
@@ -107,7 +115,10 @@ def test_rows_for_a_model(tmp_path):
     assert data.read_columns(path, ("#1", "#2")).tolist() == [[7, 8]]  # the label stood first
     path.write_text("7,8,9\n")
     for label, classes in (("", ()), ("#2", ("no", "yes")), ("#0", ("8", "9"))):
-        with pytest.raises(DataError, match="3 columns without a header; the net learned from 2"):
+        with pytest.raises(
+            DataError,
+            match="t.csv:1:1: There are 3 columns without a header; the net was trained on 2. Without a header, netc can only match",
+        ):
             data.read_columns(path, ("#0", "#1"), label, classes)
     assert data.read_columns(path, ("#0", "#1"), "#2", ("8", "9")).tolist() == [[7, 8]]  # which nothing but a label can be
 
@@ -120,7 +131,7 @@ def test_a_tsv_has_tabs(tmp_path):
 
 @pytest.mark.parametrize("text", ["a,b,kind\n", "a,b,kind\n\n \n", "a,b,kind"])
 def test_a_header_without_rows(read, text):
-    with pytest.raises(DataError, match=r"train.csv:1:1: there are no rows below the header"):
+    with pytest.raises(DataError, match=r"train.csv:1:1: There are no rows below the header"):
         read(text, TRAIN)
 
 
@@ -135,7 +146,7 @@ def test_the_place_of_a_cell_among_quotes(tmp_path):
     (tmp_path / "t.csv").write_text('a,b,kind\n"1","2",no\n"1, ""x""", "?",no\n')
     with pytest.raises(DataError) as caught:
         data.describe(data_layer("t.csv", 1), "TRAIN", tmp_path)
-    assert [f.place.rpartition("t.csv:")[2] for f in caught.value.diagnostics] == ["3:1", "3:13"]
+    assert [d.position for d in caught.value.diagnostics] == [(3, 1), (3, 13)]
 
 
 def test_bytes_that_are_not_utf_8(tmp_path):
@@ -154,7 +165,7 @@ def test_a_wide_table_answers_soon(tmp_path):
     began = time.process_time()
     with pytest.raises(DataError) as caught:
         data.read_columns(tmp_path / "wide.csv", names)
-    assert len(caught.value.diagnostics) == 2000 and "did you mean 'column 0!'" in str(caught.value)
+    assert len(caught.value.diagnostics) == 2000 and "Did you mean 'column 0!'" in str(caught.value)
     with pytest.raises(DataError) as caught:
         data.describe(data_layer("wide.csv", 1), "TRAIN", tmp_path)
     assert len(caught.value.diagnostics) == 1999 and time.process_time() - began < 10

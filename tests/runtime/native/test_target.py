@@ -142,11 +142,7 @@ def test_metadata_says_the_target_and_published_models_are_portable(tmp_path: Pa
 
 def test_switched_off_it_is_portable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NETC_NATIVE", "0")
-<<<<<<< HEAD
     assert native.library() is None and "NETC_NATIVE" in native.missing()
-=======
-    assert native.library() is None and "NETC_NATIVE" in str(native.missing())
->>>>>>> native
     assert choose("cpu") == (PORTABLE, "asked for")
     with pytest.raises(ProviderError, match="target native was asked for, but NETC_NATIVE=0"):
         choose(target="native")
