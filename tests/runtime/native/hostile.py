@@ -150,7 +150,7 @@ class Runner:
         """What onnxruntime reports when it loads and runs a case; None without an error."""
         try:
             if self.model is not case.model:
-                self.session, self.model = Session(case.model, with_library(self.library)), case.model
+                self.session, self.model = Session(case.model, self.backend), case.model
             self.session.run({n: case.arrays[int(n[1:])] for n in self.session.inputs})
         except RunError as e:
             return str(e)
