@@ -50,7 +50,7 @@ class Net(api.Net):
         made._open(job, net, job.seed, states)
         return made
 
-    def _open(self, job: Job, net: ResolvedNet, seed: int, states: Mapping[str, api.Blob] | None = None) -> None:
+    def _open(self, job: Job, net: ResolvedNet, seed: int, states: Mapping[str, Blob] | None = None) -> None:
         self._job = job
         self._feeder: Feeder | None = None
         self._runs = LayerRuns(self, job)

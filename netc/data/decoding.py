@@ -68,7 +68,8 @@ class Kept:
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
         if bad := {k: self.errors[row] for k, row in enumerate(rows.tolist()) if row in self.errors}:
             raise UndecodableError(bad)
-        return self.array[self.places[rows]]
+        images: np.ndarray = self.array[self.places[rows]]
+        return images
 
 
 class StandIns:

@@ -57,7 +57,8 @@ class Net:
     @property
     def param(self) -> pb.NetParameter:
         """The whole net, as its file has it."""
-        return self.document.message
+        param: pb.NetParameter = self.document.message
+        return param
 
     @cached_property
     def described(self) -> dict[str, data.TopSpec]:

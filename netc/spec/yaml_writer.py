@@ -12,7 +12,7 @@ from netc.spec.reading import LAYER, NET
 from netc.spec.scalars import to_text
 
 STR = "tag:yaml.org,2002:str"
-RESOLVER = yaml.resolver.Resolver()
+RESOLVER: Any = yaml.resolver.Resolver()  # its stub leaves out the types of `resolve`
 
 
 class Dumper(yaml.SafeDumper):
@@ -72,12 +72,14 @@ def _value(field: Any, value: Any, short: bool) -> Node:
     return _text(text) if field.cpp_type == FieldDescriptor.CPPTYPE_STRING else _plain(text)
 
 
-def _message(message: Any, short: bool) -> Any:
+def _message(message: Any, short: bool) -> Node:
     fields = _set_fields(message)
     if message.DESCRIPTOR.full_name == "google.protobuf.Struct":
         return _struct(message)
     if message.DESCRIPTOR is NET:
-        return yaml.compose(to_yaml(message, short), yaml.SafeLoader)
+        net = yaml.compose(to_yaml(message, short), yaml.SafeLoader)
+        assert net is not None, "a net's text is never empty"
+        return net
     if short and message.DESCRIPTOR.name == "FillerParameter" and [f.name for f, _ in fields] == ["type"]:
         return _text(message.type)
     return _mapping([(_text(f.name), _field(f, value, short)) for f, value in fields])

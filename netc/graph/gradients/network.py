@@ -25,7 +25,7 @@ def conv(node: Node, dy: Value) -> Gradients:
     attrs, has_bias = _filter(node, x.rank - 2), bool(b)
     dx = convolution.conv_input_grad(dy, w, spatial=list(x.shape[2:]), **attrs)
     dw = convolution.conv_filter_grad(x, dy, kernel_shape=list(w.shape[2:]), bias=int(has_bias), **attrs)
-    return (dx, *dw) if has_bias else (dx, dw, None)[: len(node.inputs)]
+    return (dx, *dw) if isinstance(dw, tuple) else (dx, dw, None)[: len(node.inputs)]
 
 
 @gradient("ConvTranspose")
@@ -35,6 +35,7 @@ def conv_transpose(node: Node, dy: Value) -> Gradients:
     attrs, rank = _filter(node, x.rank - 2), x.rank - 2
     dx = op.Conv(dy, w, **attrs)
     dw = convolution.conv_filter_grad(dy, x, kernel_shape=list(w.shape[2:]), **attrs)
+    assert isinstance(dw, Value)
     return (dx, dw, op.ReduceSum(dy, [0, *range(2, 2 + rank)], keepdims=0))[: len(node.inputs)]
 
 

@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, wraps
 from inspect import Parameter, signature
-from typing import Any
+from typing import Any, TypeVar
 
 from netc import registry
 from netc.graph.ir import TRAINING, Node, Value, leaf, origin
 from netc.graph.tensor_type import Type
 
 DEFAULT = "default"
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,13 @@ class Body:
     outputs: tuple[Value, ...]
 
 
-def training_op(name: str, typed_by: str = DEFAULT) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def training_op(name: str, typed_by: str = DEFAULT) -> Callable[[Callable[..., R]], Callable[..., R]]:
     """Decorator: the function becomes the default body of op `name`, and calls of it make one node each.
 
     A node's types come from tracing the body of `typed_by`, where the default is long.
     """
 
-    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+    def add(function: Callable[..., R]) -> Callable[..., R]:
         registry.training_op(name)(function)
         registry.body((name, DEFAULT))(function)
         defaults = {k: p.default for k, p in signature(function).parameters.items() if p.kind is Parameter.KEYWORD_ONLY}

@@ -1,5 +1,8 @@
 """Texts, series and sequences that go by name. Those whose data is nowhere are skipped."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -19,7 +22,7 @@ LAYERS = {
 }
 
 
-def layer(name, **fields):
+def layer(name: Any, **fields: Any) -> Any:
     made = data_layer(name, 30, **(LAYERS[name] | fields))
     if name.startswith(("japanese", "sst")):
         made.top[:] = ["data", "label", "cont"]
@@ -27,19 +30,19 @@ def layer(name, **fields):
 
 
 @pytest.fixture
-def nowhere(monkeypatch, tmp_path):
+def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NETC_DATA", str(tmp_path))
     monkeypatch.setattr(sequences, "unpacked", None)
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_a_description_needs_no_data(name, nowhere):
+def test_a_description_needs_no_data(name: Any, nowhere: Any) -> None:
     assert data.describe(layer(name), "TRAIN").rows
 
 
 @pytest.mark.parametrize("name", LAYERS)
 @pytest.mark.parametrize("phase", ["TRAIN", "TEST"])
-def test_the_data_is_as_described(name, phase):
+def test_the_data_is_as_described(name: Any, phase: str) -> None:
     try:
         unpacked(builtin(name), builtin(name).files[0])
     except DataError as e:
@@ -53,7 +56,7 @@ def test_the_data_is_as_described(name, phase):
     assert len(columns) == opened.rows
 
 
-def test_what_is_said_of_the_sunspots_spread():
+def test_what_is_said_of_the_sunspots_spread() -> None:
     try:
         rows = data.open(layer("sunspots"), "TRAIN", seed=0)._columns[0].rows
     except DataError as e:
@@ -71,7 +74,7 @@ def test_what_is_said_of_the_sunspots_spread():
         ("japanese_vowels", {"steps": 20}, "a sequence of 26 steps; expected 1 to 20"),
     ],
 )
-def test_what_is_wrong(name, fields, said):
+def test_what_is_wrong(name: str, fields: dict[str, Any], said: str) -> None:
     vowels = builtin("japanese_vowels")
     if name == "japanese_vowels" and vowels.package.place is None and not all(found(vowels, file) for file in vowels.files):
         pytest.skip("netc data fetch japanese_vowels")
