@@ -1,5 +1,8 @@
 """A user's own layer, op, gradient, optimizer, filler, policy and source, in a file of their own."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -70,31 +73,15 @@ def noise(request):
 '''
 
 
-@pytest.fixture(scope="module", autouse=True)
-def plugin(tmp_path_factory):
-    """The plug-in's file; what it registers is taken back at the end."""
-    tables = [
-        registry.layer,
-        registry.gradient,
-        registry.optimizer,
-        registry.filler,
-        registry.schedule,
-        registry.source,
-        registry.training_op,
-        registry.body,
-    ]
-    registry.load()
-    before = [(dict(t), dict(t.facts)) for t in tables]
+@pytest.fixture(scope="module")
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The plug-in's file."""
     file = tmp_path_factory.mktemp("plugin") / "own.py"
     file.write_text(PLUGIN)
-    yield file
-    for table, (functions, facts) in zip(tables, before, strict=True):
-        for name in table.keys() - functions.keys():
-            del table[name], table.facts[name]
-        assert (dict(table), dict(table.facts)) == (functions, facts)
+    return file
 
 
-def test_a_net_of_plugins_trains(tmp_path, plugin):
+def test_a_net_of_plugins_trains(tmp_path: Path, plugin: Any) -> None:
     net = (
         NET.replace("small.npz", "rows.noise")
         .replace("  - ReLU\n", "  - Wave\n  - Times: {custom: {factor: 2.5, learned: false}}\n  - Times: {custom: {learned: true}}\n")
@@ -113,7 +100,7 @@ def test_a_net_of_plugins_trains(tmp_path, plugin):
     assert netc("test", path, "--plugin", plugin, "--weights", tmp_path / "zoo/small/1.0.0/start.safetensors").exit_code == 0
 
 
-def test_what_a_plugin_computes(tmp_path, plugin):
+def test_what_a_plugin_computes(tmp_path: Path, plugin: Any) -> None:
     registry.load(str(plugin))
     net = Net(
         write_small(
@@ -127,12 +114,12 @@ def test_what_a_plugin_computes(tmp_path, plugin):
     np.testing.assert_allclose(net.blobs["data"].diff, 2.5 * np.cos(x), rtol=1e-5)
 
 
-def test_the_layer_of_a_plugin_is_listed(plugin):
+def test_the_layer_of_a_plugin_is_listed(plugin: Any) -> None:
     assert "Wave                     y = sin(x)." in netc("layers", "--plugin", plugin).stdout
     assert "y = a x" in netc("layers", "Times", "--plugin", plugin).stdout
 
 
-def test_custom_parameters_are_set_from_the_command_line(tmp_path, plugin):
+def test_custom_parameters_are_set_from_the_command_line(tmp_path: Path, plugin: Any) -> None:
     registry.load(str(plugin))
     path = write_small(tmp_path, NET.replace("  - ReLU\n", "  - Times: {custom: {factor: 2.5, learned: false}}\n"))
     layer = api.load(path, "layers.times1.custom.factor=3").job.train.message.layer[4]
@@ -144,18 +131,18 @@ def test_custom_parameters_are_set_from_the_command_line(tmp_path, plugin):
     ("import nothing_like_this", "ModuleNotFoundError: No module named 'nothing_like_this'"),
     ("from netc import layer\n@layer('ReLU')\ndef mine(ctx, x): return x", "layer type 'ReLU' is defined twice"),
 ])  # fmt: skip
-def test_a_plugin_that_does_not_load(tmp_path, text, sentence):
+def test_a_plugin_that_does_not_load(tmp_path: Path, text: str, sentence: str) -> None:
     (tmp_path / "bad.py").write_text(text)
     result = netc("check", write_small(tmp_path), "--plugin", tmp_path / "bad.py")
     assert result.exit_code == 2 and f"{tmp_path / 'bad.py'}:" in result.stderr and sentence in result.stderr
 
 
-def test_a_plugin_that_is_not_there(tmp_path):
+def test_a_plugin_that_is_not_there(tmp_path: Path) -> None:
     result = netc("check", write_small(tmp_path), "--plugin", "none.py")
     assert result.exit_code == 2 and "plug-in none.py: there is no such Python file" in result.stderr
 
 
-def test_without_its_plugin_a_net_says_what_is_missing(tmp_path):
+def test_without_its_plugin_a_net_says_what_is_missing(tmp_path: Path) -> None:
     write_arrays(tmp_path)
     result = netc("check", write_small(tmp_path, NET.replace("ReLU", "Wav3")))
     assert result.exit_code == 2 and "no layer type 'Wav3'" in result.stderr

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,7 +55,7 @@ class Recorded:
 
 
 @pytest.fixture
-def recorded(request, tmp_path: Path) -> Recorded:
+def recorded(request: pytest.FixtureRequest, tmp_path: Path) -> Recorded:
     case = Case(FOLDER / "solvers" / f"{request.param}.npz")
     text = str(case.arrays["prototxt"])
     missing = {layer.type for layer in parse_prototxt(text).message.layer} - set(registry.layer)
@@ -93,7 +94,7 @@ def deviation(got: np.ndarray, expected: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("recorded", CASES, indirect=True)
-def test_losses_parameters_and_history(recorded):
+def test_losses_parameters_and_history(recorded: Any) -> None:
     losses, after = train(recorded)
     found = {"loss": float(np.max(np.abs(losses / recorded.case.arrays["loss"] - 1)))}
     for count, prefix in RECORDED_AFTER.items():
@@ -105,7 +106,7 @@ def test_losses_parameters_and_history(recorded):
 
 
 @pytest.mark.parametrize("recorded", CASES, indirect=True)
-def test_rates(recorded):
+def test_rates(recorded: Any) -> None:
     solver, arrays = recorded.made.job.solver, recorded.case.arrays
     rates = [schedules.rate(recorded.made.job.settings, i, solver.max_iter) for i in range(ITERATIONS)]
     np.testing.assert_allclose(rates, arrays["lr"], rtol=2e-6)

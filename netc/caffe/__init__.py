@@ -23,6 +23,7 @@ from netc.caffe.solver import (
 )
 from netc.caffe.state import (
     Timer,
+    allow_python,
     has_nccl,
     ignore,
     init_log,
@@ -38,7 +39,6 @@ from netc.caffe.state import (
     solver_rank,
 )
 from netc.layers.python import PythonLayer as Layer
-from netc.layers.python import allow_python
 from netc.version import VERSION as __version__
 
 

@@ -1,29 +1,32 @@
 """`caffe.Net`: a net to run by hand, with pycaffe's arguments, blobs and files."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from netc import api, registry
+from netc import registry
+from netc.api.net import Net as PlainNet
 from netc.caffe.arguments import arguments
+from netc.caffe.batches import batches_of, joined, keep
 from netc.caffe.blob import Blob, LayerView
 from netc.caffe.part import LayerRuns, add, seeds
-from netc.caffe.state import dropped, random_seed
+from netc.caffe.state import allows_python, dropped, random_seed
 from netc.commands.program import known_rows
 from netc.compiler.compilation import Compilation
 from netc.errors import DataError, SpecError, near
 from netc.graph.contract import BATCH
 from netc.graph.ir import Graph
 from netc.net.model import Net as ResolvedNet
+from netc.runtime.blob import Blob as PlainBlob
 from netc.runtime.blob import numbers
 from netc.spec.job import Job, load_job
 from netc.training.caffe_snapshots import BINARYPROTO, HDF5, write_model
 from netc.training.feed import Feeder
 
 
-class Net(api.Net):
+class Net(PlainNet):
     """`Net(file, phase, level=0, stages=None, weights=None)`, or as of old `Net(file, weights, phase)`.
 
     `forward` runs on what the input blobs hold, or on the next batch of the net's data layers. `backward` begins with the diffs that
@@ -36,7 +39,7 @@ class Net(api.Net):
     def __init__(self, network_file: str, *given: Any, **named: Any):
         phase, weights, level, stages = arguments(given, named)
         registry.load()
-        job = load_job(str(network_file), dropped=dropped())
+        job = load_job(str(network_file), dropped=dropped(), allow_python=allows_python())
         made = Compilation.of(job).with_learned(known_rows([weights] if weights else []))
         net = made.nets.net(phase, stages, level)
         self._open(job, net, random_seed())
@@ -50,7 +53,7 @@ class Net(api.Net):
         made._open(job, net, job.seed, states)
         return made
 
-    def _open(self, job: Job, net: ResolvedNet, seed: int, states: Mapping[str, Blob] | None = None) -> None:
+    def _open(self, job: Job, net: ResolvedNet, seed: int, states: Mapping[str, PlainBlob] | None = None) -> None:
         self._job = job
         self._feeder: Feeder | None = None
         self._runs = LayerRuns(self, job)
@@ -201,9 +204,9 @@ class Net(api.Net):
     def forward_all(self, blobs: Iterable[str] | None = None, **inputs: np.ndarray) -> dict[str, np.ndarray]:
         """Forward in batches of the net's size, the last filled up with zeros; outputs for every row of `inputs`."""
         found: dict[str, list[np.ndarray]] = {}
-        for batch in self._batches(inputs):
-            _keep(self.forward(blobs, **batch), found)
-        return _joined(found, inputs)
+        for batch in batches_of(self, inputs):
+            keep(self.forward(blobs, **batch), found)
+        return joined(found, inputs)
 
     def forward_backward_all(
         self, blobs: Iterable[str] | None = None, diffs: Iterable[str] | None = None, **arrays: np.ndarray
@@ -214,19 +217,10 @@ class Net(api.Net):
         """
         outputs = [name for name in self.outputs if name in arrays]
         found: tuple[dict[str, list[np.ndarray]], dict[str, list[np.ndarray]]] = {}, {}
-        for batch in self._batches(arrays):
-            _keep(self.forward(blobs, **{n: a for n, a in batch.items() if n not in outputs}), found[0])
-            _keep(self.backward(diffs, **{n: batch[n] for n in outputs}), found[1])
-        return _joined(found[0], arrays), _joined(found[1], arrays)
-
-    def _batches(self, arrays: Mapping[str, np.ndarray]) -> Iterator[dict[str, Any]]:
-        """Rows as many as the net's batch has, the last ones filled up with zeros."""
-        if not arrays or not self.inputs:
-            raise DataError(f"arrays for the net's inputs are needed: {', '.join(self.inputs) or 'it has none'}")
-        size, rows = self.blobs[self.inputs[0]].shape[0], len(next(iter(arrays.values())))
-        for first in range(0, rows, size):
-            parts = {name: np.asarray(array[first : first + size]) for name, array in arrays.items()}
-            yield {n: np.concatenate([a, np.zeros((size - len(a), *a.shape[1:]), a.dtype)]) for n, a in parts.items()}
+        for batch in batches_of(self, arrays):
+            keep(self.forward(blobs, **{n: a for n, a in batch.items() if n not in outputs}), found[0])
+            keep(self.backward(diffs, **{n: batch[n] for n in outputs}), found[1])
+        return joined(found[0], arrays), joined(found[1], arrays)
 
     def reshape(self, **shapes: Sequence[int]) -> None:
         """The net in the shapes that its input blobs have now, or in `shapes`."""
@@ -283,14 +277,3 @@ class Net(api.Net):
         for name, array in self._feeder(self._passes).items():
             blob = self.blobs[BATCH.bare(name)]
             blob.data[: len(array)] = array
-
-
-def _keep(arrays: Mapping[str, np.ndarray], found: dict[str, list[np.ndarray]]) -> None:
-    for name, array in arrays.items():
-        found.setdefault(name, []).append(np.array(array, ndmin=1))
-
-
-def _joined(found: Mapping[str, list[np.ndarray]], arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What batches gave as one array each, of as many rows as came; a number a batch, such as a loss, stays one a batch."""
-    rows = len(next(iter(arrays.values())))
-    return {name: np.concatenate(parts)[:rows] for name, parts in found.items()}

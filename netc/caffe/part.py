@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from netc import api, data
+from netc import data
 from netc import netc_pb2 as pb
+from netc.api.net import Net as PlainNet
 from netc.graph.ir import Graph
 from netc.net.model import Layer
 from netc.net.model import Net as ResolvedNet
@@ -21,10 +22,10 @@ WAYS = ("forward", "backward")
 INPUT = "(read)"  # the layer that stands for all that the others read from outside
 
 
-class Part(api.Net):
+class Part(PlainNet):
     """The `layers` of `whole` on its blobs and its parameters. What they read and do not make is fed, in the shape that it has now."""
 
-    def __init__(self, job: Job, whole: api.Net, layers: tuple[Layer, ...]):
+    def __init__(self, job: Job, whole: PlainNet, layers: tuple[Layer, ...]):
         self.layers = layers
         self.read = {name: whole.blobs[name].shape for name in _read(layers)}
         self.made = {top for layer in layers for top in layer.tops}
@@ -106,7 +107,7 @@ class LayerRuns:
     `held` is what parts of the net wrote over: each blob's values by how often it had been written over before.
     """
 
-    def __init__(self, net: api.Net, job: Job):
+    def __init__(self, net: PlainNet, job: Job):
         self.net, self.job = net, job
         self.calls: dict[str, list[Callable[[int], Any]]] = {f"{when}_{way}": [] for when in ("before", "after") for way in WAYS}
         self.parts: dict[range, Part] = {}
@@ -213,12 +214,12 @@ class LayerRuns:
         return part
 
 
-def loss_weights(net: api.Net) -> dict[str, float]:
+def loss_weights(net: PlainNet) -> dict[str, float]:
     """The weights in the loss of the blobs that are part of it."""
     return {top: w for layer in net._lowered.net.layers for top, w in zip(layer.tops, layer.loss_weights, strict=True) if w}
 
 
-def seeds(net: api.Net) -> dict[str, np.ndarray]:
+def seeds(net: PlainNet) -> dict[str, np.ndarray]:
     """The diffs that a backward pass begins with: what the open tops hold. Losses at their loss_weight are left to the net itself."""
     weights = loss_weights(net)
     made = {top for layer in net._lowered.net.layers if layer.type != "Input" and layer.source is None for top in layer.tops}

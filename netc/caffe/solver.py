@@ -9,7 +9,7 @@ import numpy as np
 from netc import netc_pb2 as pb
 from netc import registry, schedules
 from netc.caffe.net import Net
-from netc.caffe.state import dropped
+from netc.caffe.state import allows_python, dropped
 from netc.compiler.program import Program, program
 from netc.errors import SpecError
 from netc.graph.contract import GRAD, LR, NEXT, STATE
@@ -29,7 +29,7 @@ class Solver:
 
     def __init__(self, solver_file: str):
         registry.load()
-        job = load_job(str(solver_file), dropped=dropped())
+        job = load_job(str(solver_file), dropped=dropped(), allow_python=allows_python())
         if self.type is not None and job.solver.type != self.type:
             raise SpecError(f"{solver_file}: the solver's type is {job.solver.type}; caffe.get_solver makes whichever it is")
         self._program: Program = program(job)

@@ -1,4 +1,7 @@
-"""What pycaffe keeps for the whole process: the seed, and the fields to ignore. Modes, devices, ranks change nothing; and a stopwatch."""
+"""What pycaffe keeps for the whole process: the seed, the fields to ignore, whether Python layers may run.
+
+Modes, devices and ranks change nothing. And a stopwatch.
+"""
 
 import sys
 import time
@@ -9,6 +12,7 @@ from netc.spec.document import NOTHING, Dropped
 
 _seed = 0
 _dropped = NOTHING
+_allows_python = False
 
 
 def set_random_seed(seed: int) -> None:
@@ -34,6 +38,17 @@ def ignore(*fields: str) -> None:
 def dropped() -> Dropped:
     """What `ignore` was told."""
     return _dropped
+
+
+def allow_python() -> None:
+    """The Python layers of the nets that are made from now on may run."""
+    global _allows_python
+    _allows_python = True
+
+
+def allows_python() -> bool:
+    """Whether `allow_python` was called."""
+    return _allows_python
 
 
 def set_mode_cpu() -> None:

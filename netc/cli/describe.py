@@ -32,17 +32,20 @@ def layers(type: str | None, plugins: tuple[str, ...], differences: bool) -> Non
 
 
 @main.command()
-def schema() -> None:
+@options("plugin")
+def schema(plugins: tuple[str, ...]) -> None:
     """Print the JSON Schema of YAML net files.
 
-    Editors use it to complete and check net files.
+    Editors use it to complete and check net files. It knows the layers of the plug-ins that you name.
 
     Example: netc schema > netc.schema.json
     """
     import json
 
+    from netc import registry
     from netc.spec import json_schema
 
+    registry.load(*plugins)
     click.echo(json.dumps(json_schema(), indent=1))
 
 

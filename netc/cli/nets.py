@@ -7,7 +7,7 @@ import click
 
 from netc import terminal
 from netc.cli.group import main
-from netc.cli.options import compilation_of, note, options
+from netc.cli.options import allows_python, compilation_of, note, options
 
 if TYPE_CHECKING:
     from netc.spec.document import Dropped
@@ -112,7 +112,7 @@ def diff(a: str, b: str, plugins: tuple[str, ...]) -> None:
     from netc.commands import diff as comparing
 
     registry.load(*plugins)
-    first, second = (comparing.side(name, note) for name in (a, b))
+    first, second = (comparing.side(name, note, allows_python()) for name in (a, b))
     found = list(comparing.differences(first, second))
     for line in found or ["alike"]:
         terminal.say(line)

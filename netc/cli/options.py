@@ -75,6 +75,11 @@ def note(text: str) -> None:
     terminal.say(f"netc: {text}", err=True)
 
 
+def allows_python() -> bool:
+    """Whether --allow-python stands on the command line: nets may run the Python layers that they name."""
+    return bool(click.get_current_context().find_root().params["allow_python"])
+
+
 def compilation_of(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped | None" = None) -> "Compilation":
     """Load plug-ins and begin to compile a net file. Warnings, such as ignored fields, go to stderr."""
     from netc import registry
@@ -82,7 +87,7 @@ def compilation_of(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...
     from netc.spec.document import NOTHING
 
     registry.load(*plugins)
-    made = compilation.load(net_file(net), overrides, dropped or NOTHING)
+    made = compilation.load(net_file(net), overrides, dropped or NOTHING, allows_python())
     for warning in made.job.warnings:
         terminal.say(f"netc: {warning}", err=True)
     return made

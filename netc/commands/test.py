@@ -39,10 +39,10 @@ def test_command(
     return scores | layer_scores(program.test_net, states, feeder, batches, program.seed)
 
 
-def test(path: str, *weights: str, provider: str = "auto", iterations: int | None = None) -> Scores:
+def test(path: str, *weights: str, provider: str = "auto", iterations: int | None = None, allow_python: bool = False) -> Scores:
     """The scores of a net file's test net on trained weights, by the outputs' names, as `netc test` prints them.
 
     A number each, or of a top for each class a list, with None for a class without labels.
     """
     registry.load()
-    return test_command(load(path), provider, None, weights, iterations, lambda text: None)
+    return test_command(load(path, allow_python=allow_python), provider, None, weights, iterations, lambda text: None)

@@ -14,7 +14,7 @@ from netc.commands.start import Begun, begun_run, new_trainer, resumed_trainer
 from netc.compiler.compilation import Compilation
 from netc.compiler.program import Program
 from netc.errors import RunError, SpecError
-from netc.graph.cost import size
+from netc.graph.multiply_adds import size
 from netc.report.caffe_log import CaffeLog
 from netc.report.progress import progress
 from netc.report.recorder import Recorder

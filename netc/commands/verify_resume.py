@@ -24,7 +24,6 @@ from netc.commands.program import compiled_program
 from netc.commands.train import Follower, train_command
 from netc.compiler.compilation import Compilation
 from netc.errors import NetcError, RunError, SpecError
-from netc.layers.python import allow_python
 from netc.runtime import snapshot
 from netc.spec.document import NOTHING, Dropped
 from netc.spec.job import Job, load_job
@@ -51,7 +50,7 @@ class Recipe:
     def job(self) -> Job:
         """The job, plug-ins loaded."""
         registry.load(*self.plugins)
-        return load_job(self.net, self.overrides, self.dropped)
+        return load_job(self.net, self.overrides, self.dropped, self.allow_python)
 
 
 @dataclass(frozen=True)
@@ -92,8 +91,6 @@ def child(text: str) -> int:
     """A run in a process of its own, from the JSON of its recipe, its folder, and when to stop it by which signal."""
     said = json.loads(text)
     recipe = _recipe(said["recipe"])
-    if recipe.allow_python:
-        allow_python()
     options = TrainOptions(
         provider=recipe.provider, target=recipe.target, threads=recipe.threads, runs=said["runs"],
         resume="" if said["resume"] else None, quiet=True,

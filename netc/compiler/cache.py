@@ -146,7 +146,7 @@ def _touched(path: Path) -> float:
 
 def _sources() -> list[Path]:
     """The source files that have a say in a model: netc's modules, and those of everything that is registered."""
-    own = Path(__file__).parent.rglob("*.py")
+    own = Path(__file__).parents[1].rglob("*.py")
     tables = (registry.layer, registry.training_op, registry.body, registry.gradient, registry.optimizer)
     others = {inspect.unwrap(f).__code__.co_filename for table in tables for f in table.values()}
     return sorted({*own, *(path for path in map(Path, others) if path.is_file())})

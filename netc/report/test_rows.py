@@ -74,7 +74,7 @@ def batches(
 def classifier(net: Net) -> tuple[str, str, int, int | None] | None:
     """Of a net that tells classes apart: the blobs of scores and labels, the axis of the classes, and the label that is ignored."""
     for layer in net.layers:
-        if layer.facts.get("deployed") == "Softmax":
+        if layer.kind.deployed == "Softmax":
             p = layer.param.loss_param
             return (
                 layer.bottoms[0],

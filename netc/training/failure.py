@@ -9,7 +9,7 @@ from netc.spec.solver_settings import SolverSettings
 
 def advice(solver: SolverSettings) -> str:
     """What to try where a loss is no number."""
-    usual = registry.optimizer.facts[solver.type].get("usual")
+    usual = registry.optimizer.records[solver.type].get("usual")
     smaller = solver.base_lr / 10 if usual is None or solver.base_lr <= usual else min(usual, solver.base_lr / 10)
     rate = f"base_lr is {solver.base_lr:g}: try {smaller:.1g}{f' (usual with {solver.type}: {usual:g})' if usual else ''}"
     return f"{rate}; warm-up (warmup_iter) and clip_gradients help too, and inputs of about -1 to 1 (`scale`, mean)"

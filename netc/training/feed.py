@@ -138,13 +138,13 @@ class _Refused:
 
 def sinks_of(layers: Iterable[Layer], base: str, folder: Path | None = None) -> list[tuple[Layer, Any]]:
     """What writes down what layers are given: relative to `base`, but of a published net into outputs/ in the `folder` of its run."""
-    found = [layer for layer in layers if layer.facts.get("sink")]
+    found = [(layer, layer.kind.sink) for layer in layers if layer.kind.sink]
     place: Path | None = Path(base)
     if found and paths.published(base):
         place = folder / OUTPUTS if folder else None
         if place:
             place.mkdir(exist_ok=True)
-    return [(layer, layer.facts["sink"](layer.param, place) if place else _Refused(layer.name)) for layer in found]
+    return [(layer, sink(layer.param, place) if place else _Refused(layer.name)) for layer, sink in found]
 
 
 def _opened(layer: Layer, phase: str, seed: int, iter_size: int) -> data.Source:

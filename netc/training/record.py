@@ -12,7 +12,7 @@ from netc.compiler.program import Program
 from netc.errors import RunError
 from netc.files import read_file, replace_file
 from netc.formats.typed_json import MisfitError, typed
-from netc.graph.cost import size
+from netc.graph.multiply_adds import size
 from netc.training.evaluate import Scores
 from netc.version import VERSION
 

@@ -1,6 +1,8 @@
 """pycaffe's names one by one: arguments, blobs, gradients that add up, files, NetSpec, io."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -103,7 +105,7 @@ def test_other_shapes(path: str) -> None:
         (lambda n: n.forward_all(), "arrays for the net's inputs are needed: x, t"),
     ],
 )
-def test_what_it_cannot(path: str, call, wanted: str) -> None:  # type: ignore[no-untyped-def]
+def test_what_it_cannot(path: str, call: Callable[..., Any], wanted: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(NetcError, match=wanted):
         call(caffe.Net(path, caffe.TRAIN))
 

@@ -6,7 +6,7 @@ import sys
 from tests.conftest import ROOT
 
 
-def test_a_reader_that_goes_away_is_no_error():
+def test_a_reader_that_goes_away_is_no_error() -> None:
     command = [sys.executable, "-u", "-m", "netc", "config", "nets/lenet.yaml"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         process.stdout.close()

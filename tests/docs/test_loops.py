@@ -3,6 +3,7 @@
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -87,12 +88,12 @@ def repeats(losses: list[float], states: dict[str, np.ndarray], wanted: dict[str
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_every_published_model_repeats_its_vectors_in_python(name, loops):
+def test_every_published_model_repeats_its_vectors_in_python(name: Any, loops: Path) -> None:
     batches, wanted = vectors(MODELS[name])
     assert repeats(*in_python(loops, MODELS[name], batches), wanted) == {}
 
 
-def test_every_published_model_repeats_its_vectors_in_node(loops, needs_node, tmp_path):
+def test_every_published_model_repeats_its_vectors_in_node(loops: Path, needs_node: None, tmp_path: Path) -> None:
     jobs = {name: vectors(folder) for name, folder in MODELS.items()}
     found = in_node(loops, tmp_path, [(MODELS[name], batches) for name, (batches, _) in jobs.items()])
     wrong = {name: repeats(*one, wanted) for (name, (_, wanted)), one in zip(jobs.items(), found, strict=True)}
@@ -119,7 +120,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, list
 
 
 @pytest.mark.parametrize("name", NETS)
-def test_a_run_of_netc_is_repeated_in_python_bit_for_bit(name, runs, loops):
+def test_a_run_of_netc_is_repeated_in_python_bit_for_bit(name: Any, runs: dict[str, tuple[Path, list, list[float]]], loops: Path) -> None:
     build, batches, losses = runs[name]
     found, _ = in_python(loops, build, batches)
     assert len(losses) == STEPS == len(set(losses))
@@ -129,7 +130,9 @@ def test_a_run_of_netc_is_repeated_in_python_bit_for_bit(name, runs, loops):
     assert found == losses
 
 
-def test_the_states_after_sums_of_batches_are_those_of_the_run(runs, loops, tmp_path):
+def test_the_states_after_sums_of_batches_are_those_of_the_run(
+    runs: dict[str, tuple[Path, list, list[float]]], loops: Path, tmp_path: Path
+) -> None:
     build, batches, _ = runs["sums"]
     _, states = in_python(loops, build, batches)
     from netc.runtime import snapshot
@@ -140,7 +143,9 @@ def test_the_states_after_sums_of_batches_are_those_of_the_run(runs, loops, tmp_
     assert {n for n in states if not np.array_equal(states[n], samples(kept[n]))} == set()
 
 
-def test_the_runs_of_netc_are_repeated_in_node(runs, loops, needs_node, tmp_path):
+def test_the_runs_of_netc_are_repeated_in_node(
+    runs: dict[str, tuple[Path, list, list[float]]], loops: Path, needs_node: None, tmp_path: Path
+) -> None:
     found = in_node(loops, tmp_path, [(build, batches) for build, batches, _ in runs.values()])
     python = {name: in_python(loops, build, batches) for name, (build, batches, _) in runs.items()}
     for (name, (losses, states)), (own, after) in zip(python.items(), found, strict=True):
@@ -148,7 +153,7 @@ def test_the_runs_of_netc_are_repeated_in_node(runs, loops, needs_node, tmp_path
         assert {n: d for n in states if (d := off(after[n], states[n])) > SAME} == {}, name
 
 
-def test_rates_of_a_plug_in_are_in_the_file(loops, tmp_path):
+def test_rates_of_a_plug_in_are_in_the_file(loops: Path, tmp_path: Path) -> None:
     plugin = tmp_path / "plugin.py"
     plugin.write_text(
         'from netc import schedule\n\n\n@schedule("loops_halving")\n'
@@ -157,18 +162,13 @@ def test_rates_of_a_plug_in_are_in_the_file(loops, tmp_path):
     from netc import registry
 
     registry.load(str(plugin))
-    try:
-        write(api.load(write_small(tmp_path, changed(lr_policy="loops_halving", warmup_iter="2"))), tmp_path / "build")
-        said = json.loads((tmp_path / "build/train.json").read_text())["lr"]
-        rates = [step_module(loops).rate(said, k) for k in range(STEPS)]
-        from netc import schedules
+    write(api.load(write_small(tmp_path, changed(lr_policy="loops_halving", warmup_iter="2"))), tmp_path / "build")
+    said = json.loads((tmp_path / "build/train.json").read_text())["lr"]
+    rates = [step_module(loops).rate(said, k) for k in range(STEPS)]
+    from netc import schedules
 
-        solver = pb.SolverParameter(base_lr=0.02, lr_policy="loops_halving", warmup_iter=2)
-        assert rates == [schedules.rate(SolverSettings.of(solver), k, STEPS) for k in range(STEPS)]
-    finally:
-        for table in (registry.schedule, registry.schedule.facts):
-            table.pop("loops_halving")
-        registry._loaded.discard(str(plugin))
+    solver = pb.SolverParameter(base_lr=0.02, lr_policy="loops_halving", warmup_iter=2)
+    assert rates == [schedules.rate(SolverSettings.of(solver), k, STEPS) for k in range(STEPS)]
 
 
 IMAGES = """\
@@ -186,7 +186,7 @@ layers:
         "mean_value: 4, std_value: [2, 3, 4], crop_size: 4, mirror: true",
     ],
 )
-def test_rows_are_prepared_as_netc_prepares_them(transform, loops, tmp_path, needs_node):
+def test_rows_are_prepared_as_netc_prepares_them(transform: str, loops: Path, tmp_path: Path, needs_node: None) -> None:
     random = np.random.default_rng(0)
     rows = random.integers(0, 256, (6, 3, 8, 9)).astype(np.float32)
     np.savez(tmp_path / "rows.npz", data=rows)
@@ -215,7 +215,7 @@ def test_rows_are_prepared_as_netc_prepares_them(transform, loops, tmp_path, nee
     assert np.array_equal(np.array(json.loads(done.stdout), np.float32), wanted.reshape(-1))
 
 
-def test_the_documented_program_runs_in_node(loops, needs_node, tmp_path):
+def test_the_documented_program_runs_in_node(loops: Path, needs_node: None, tmp_path: Path) -> None:
     write(api.load(str(ROOT / "nets/logistic.yaml")), tmp_path / "build")
     (tmp_path / "nets").symlink_to(ROOT / "nets")
     done = subprocess.run([str(NODE), str(loops / "loop.mjs")], cwd=tmp_path, capture_output=True, text=True)

@@ -1,18 +1,22 @@
 """A loss that stays at its ceiling is told, once, with what to try."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from netc import api
+from netc.api.net import Net
 from netc.training.events import Stepped
 from netc.training.saturation import CEILING, STEPS, Stuck
 from tests.small_nets import NET, netc, write_small
 
 
-def test_the_ceiling_is_what_softmax_with_loss_gives_at_most(tmp_path):
+def test_the_ceiling_is_what_softmax_with_loss_gives_at_most(tmp_path: Path) -> None:
     text = NET.replace("  - Accuracy\n", "").replace(
         "  - SoftmaxWithLoss", "  - Bias: {filler: {type: constant, value: 1}}\n  - SoftmaxWithLoss"
     )
-    net = api.Net(write_small(tmp_path, text), phase="TEST")
+    net = Net(write_small(tmp_path, text), phase="TEST")
     net.params["ip2"][0].data[...] = 0
     net.params["ip2"][1].data[...] = [1e4] + [0] * 9
     found = net.forward(data=net.blobs["data"].data, label=[1] * 16)
@@ -20,7 +24,7 @@ def test_the_ceiling_is_what_softmax_with_loss_gives_at_most(tmp_path):
 
 
 @pytest.mark.parametrize(("losses", "count"), [([CEILING] * STEPS * 3, 1), ([CEILING] * (STEPS - 1) + [2.3] + [CEILING] * (STEPS - 1), 0)])
-def test_it_is_told_once(tmp_path, losses, count):
+def test_it_is_told_once(tmp_path: Path, losses: Any, count: int) -> None:
     said = []
     follower = Stuck(api.load(write_small(tmp_path)), said.append)
     for k, loss in enumerate(losses):
@@ -39,7 +43,7 @@ solver: {base_lr: 0.01, max_iter: 40, test_iter: 1}
 """
 
 
-def test_a_run_that_is_stuck(tmp_path):
+def test_a_run_that_is_stuck(tmp_path: Path) -> None:
     """One of two classes has all the probability: of labels that are the other one, the loss is at its ceiling."""
     said = []
     for label in "01":

@@ -4,6 +4,6 @@ from tests.conftest import ROOT
 from tests.small_nets import netc
 
 
-def test_every_published_file_is_as_it_was_published():
+def test_every_published_file_is_as_it_was_published() -> None:
     result = netc("zoo", "verify", "--run", "--from", ROOT / "model_zoo")
     assert result.exit_code == 0 and "whole" in result.stdout, result.stdout

@@ -182,7 +182,7 @@ def test_damage_is_told_and_stays_harmless(tmp_path: Path) -> None:
 class Elements(HTMLParser):
     """The tags and attributes of a page as a browser finds them."""
 
-    def __init__(self, page: str):
+    def __init__(self, page: str) -> None:
         super().__init__()
         self.tags: set[str] = set()
         self.attributes: list[tuple[str, str | None]] = []

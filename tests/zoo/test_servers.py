@@ -24,7 +24,7 @@ GOOD = {"labels.txt": b"a\n"}
 class Evil(Quiet):
     """Serves a good zoo, except for the path in `evil`, where `act` does its harm."""
 
-    def __init__(self, *args: Any, evil: str, act: Callable[[BaseHTTPRequestHandler], None], **kwargs: Any):
+    def __init__(self, *args: Any, evil: str, act: Callable[[BaseHTTPRequestHandler], None], **kwargs: Any) -> None:
         self.evil, self.act = evil, act
         super().__init__(*args, **kwargs)
 
@@ -183,7 +183,7 @@ def test_redirects(old: str, new: str, follows: bool) -> None:
 class Cutting(Quiet):
     """Breaks the connection after `after` bytes of every large answer; knows Range if `ranges`, as `Content-Range` says if `honest`."""
 
-    def __init__(self, *args: Any, after: int, ranges: bool, honest: bool, asked: list[str], **kwargs: Any):
+    def __init__(self, *args: Any, after: int, ranges: bool, honest: bool, asked: list[str], **kwargs: Any) -> None:
         self.after, self.ranges, self.honest, self.asked = after, ranges, honest, asked
         super().__init__(*args, **kwargs)
 

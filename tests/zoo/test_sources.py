@@ -42,7 +42,7 @@ def test_a_library_that_fails_is_asked_again(memory: str, toy_zoo: Path, tmp_pat
     open_file = system.open
 
     class Broken:
-        def __init__(self, file: Any):
+        def __init__(self, file: Any) -> None:
             self.file = file
 
         def __enter__(self) -> "Broken":

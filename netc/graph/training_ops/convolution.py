@@ -4,6 +4,7 @@ from math import prod
 
 import numpy as np
 
+from netc.graph import multiply_adds
 from netc.graph.ir import Value, constant, op, symbolic
 from netc.graph.training_ops.define import body, training_op
 
@@ -12,7 +13,7 @@ MOST_GATHERED_ROWS = 1 << 20
 MOST_COLUMNS = 1 << 22  # elements of the columns of an input gradient; beyond it they leave the cache
 
 
-@training_op("ConvFilterGrad")
+@training_op("ConvFilterGrad", multiply_adds=multiply_adds.filter_gradient)
 def conv_filter_grad(
     x: Value,
     dy: Value,
@@ -78,7 +79,7 @@ def _columns(c: int, height: int, width: int, kernel: list[int], out: list[int],
     return (np.arange(c).reshape(-1, 1, 1, 1, 1) * height * width + plane).reshape(-1).astype(np.int32)
 
 
-@training_op("ConvInputGrad")
+@training_op("ConvInputGrad", multiply_adds=multiply_adds.transposed_convolution)
 def conv_input_grad(
     dy: Value, w: Value, *, spatial: list[int], strides: list[int], pads: list[int], dilations: list[int], group: int = 1
 ) -> Value:

@@ -46,7 +46,7 @@ def unrolled(step: Step, states: Sequence[Value], xs: Sequence[Value], reverse: 
     return now, tuple(op.Concat(*column, axis=0) for column in zip(*ordered, strict=True))
 
 
-def loop_op(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def loop_op(name: str, **properties: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorator: function(loop, *inputs, **attrs) is training op `name`; the loop is unrolled by default, a Scan on the CPU."""
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -62,7 +62,7 @@ def loop_op(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             return with_loop
 
         body(name, "cpu")(form(scan))
-        return training_op(name, typed_by="cpu")(form(unrolled))
+        return training_op(name, typed_by="cpu", **properties)(form(unrolled))
 
     return add
 
