@@ -287,7 +287,7 @@ def test_near_names_what_is_near_or_what_there_is() -> None:
 
 
 def test_every_error_has_an_exit_code() -> None:
-    kinds = [NetcError, *NetcError.__subclasses__(), *SpecError.__subclasses__(), *ZooError.__subclasses__()]
+    kinds: list[type[NetcError]] = [NetcError, *NetcError.__subclasses__(), *SpecError.__subclasses__(), *ZooError.__subclasses__()]
     assert {k.__name__: k.exit_code for k in kinds} == {
         "NetcError": 1,
         "SpecError": 2,

@@ -1,6 +1,7 @@
 """Files that are read: plain ones, and what is told at once of what is none."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +49,17 @@ def test_a_pipe_as_data_does_not_wait(tmp_path: Path, suffix: str) -> None:
 def test_a_pipe_as_a_net_as_weights_or_as_a_mean_does_not_wait(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"x{suffix}"
     os.mkfifo(path)
-    reads = {".yaml": load_job, ".prototxt": load_job, ".npy": lambda p: read_blob(path), ".binaryproto": lambda p: read_blob(path)}
+    reads: dict[str, Callable[[str], object]] = {
+        ".yaml": load_job,
+        ".prototxt": load_job,
+        ".npy": lambda p: read_blob(path),
+        ".binaryproto": lambda p: read_blob(path),
+        ".caffemodel": lambda p: load_weights(p, {}, {}),
+        ".h5": lambda p: load_weights(p, {}, {}),
+        ".safetensors": lambda p: load_weights(p, {}, {}),
+    }
     with pytest.raises(NetcError, match="it is a pipe, not a file"):
-        reads.get(suffix, lambda p: load_weights(p, {}, {}))(str(path))
+        reads[suffix](str(path))
 
 
 @pytest.mark.parametrize("kind, field", [("ImageData", "image_data_param"), ("HDF5Data", "hdf5_data_param"), ("TreeData", "data_param")])

@@ -36,12 +36,13 @@ def home(path: Path) -> str:
 def imported(path: Path) -> Iterator[tuple[str, int]]:
     """Names in ORDER that a file imports, with the line."""
     for node in ast.walk(ast.parse(path.read_text())):
-        names: list[str] = []
         if isinstance(node, ast.Import):
             names = [a.name for a in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}:{node.lineno}: netc imports by full names"
             names = [f"netc.{a.name}" for a in node.names] if node.module == "netc" else [node.module or ""]
+        else:
+            continue
         yield from ((n.split(".")[1], node.lineno) for n in names if n.startswith("netc."))
 
 

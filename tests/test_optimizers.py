@@ -1,5 +1,6 @@
 """Optimizers against their formulas in NumPy (float64), through the training graph: decay, clipping, multipliers, their order."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,7 @@ def adamw(w: Any, g: Any, lr: Any, s: Any, p: Any) -> Any:
     return adam(w, g, lr, s, p, decay=3 * p.weight_decay)
 
 
-ROWS = {
+ROWS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "SGD": (sgd, {"momentum": 0.9}),
     "Nesterov": (nesterov, {"momentum": 0.9}),
     "AdaGrad": (adagrad, {"delta": 1e-3}),
@@ -81,7 +82,8 @@ ROWS = {
 
 def by_formula(step: Any, p: pb.SolverParameter) -> np.ndarray:
     """The weights after STEPS / iter_size updates: sum, clip by the norm of the sum, divide, decay, step."""
-    w, state = W.copy(), {}
+    w = W.copy()
+    state: dict[Any, Any] = {}
     for first in range(0, STEPS, p.iter_size):
         g = sum(((X[k] @ w.T - T[k]).T @ X[k]) / len(X[k]) for k in range(first, first + p.iter_size))
         norm = np.sqrt((g**2).sum())
@@ -119,9 +121,9 @@ def test_every_optimizer_has_a_row() -> None:
     "options", [{}, {"weight_decay": 0.1}, {"weight_decay": 0.1, "clip_gradients": 0.5}], ids=["plain", "decay", "clip"]
 )
 @pytest.mark.parametrize("name", ROWS)
-def test_formula(name: Any, options: dict[str, Any]) -> None:
+def test_formula(name: str, options: dict[str, Any]) -> None:
     step, hyper = ROWS[name]
-    p = pb.SolverParameter(type=name, base_lr=RATE, **hyper, **options)
+    p = pb.SolverParameter(type=name, base_lr=RATE, **(hyper | options))
     np.testing.assert_allclose(trained(p), by_formula(step, p), rtol=2e-5, atol=2e-6)
 
 

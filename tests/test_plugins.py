@@ -9,6 +9,7 @@ import pytest
 from netc import Net, api, registry
 from netc.runtime import snapshot
 from tests.small_nets import NET, log, netc, write_arrays, write_small
+from tests.some import some
 
 PLUGIN = '''\
 """A layer Wave with its own op and gradient, a layer Times with parameters, and more."""
@@ -94,7 +95,7 @@ def test_a_net_of_plugins_trains(tmp_path: Path, plugin: Any) -> None:
     assert result.exit_code == 0, result.stderr
     lines = [line for line in log(tmp_path / "runs/small/1") if line["event"] == "train"]
     assert [line["lr"] for line in lines[:3]] == [1, 0.5, 0.25]
-    states = snapshot.newest(tmp_path / "runs/small/1/snapshots")[0].states
+    states = some(snapshot.newest(tmp_path / "runs/small/1/snapshots")[0]).states
     assert states["times2.factor"][0] != 4 and abs(states["times2.factor"][0] - 4) < 0.021
     assert netc("check", path, "--plugin", plugin).exit_code == 0
     assert netc("test", path, "--plugin", plugin, "--weights", tmp_path / "zoo/small/1.0.0/start.safetensors").exit_code == 0

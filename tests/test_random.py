@@ -1,6 +1,7 @@
 """Random numbers: the streams that random.py writes down, by recorded values, another implementation, statistics."""
 
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,8 +49,8 @@ def test_uniform_is_24_bits_of_each_half_low_half_first() -> None:
 
 
 @pytest.mark.parametrize("other", [{"seed": 2}, {"name": "b"}, {"iteration": 1}, {"sub_batch": 1}, {"rank": 1}])
-def test_streams_differ_in_every_coordinate(other: dict[str, int | str]) -> None:
-    base = {"seed": 1, "name": "a", "iteration": 0, "sub_batch": 0, "rank": 0}
+def test_streams_differ_in_every_coordinate(other: dict[str, Any]) -> None:
+    base: dict[str, Any] = {"seed": 1, "name": "a", "iteration": 0, "sub_batch": 0, "rank": 0}
     assert not np.intersect1d(random.words(count=1000, **base), random.words(count=1000, **base | other)).size
 
 

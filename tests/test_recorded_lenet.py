@@ -34,7 +34,8 @@ def train(tmp_path: Path, net: Path, *overrides: str) -> tuple[np.ndarray, dict[
 
 
 def recorded() -> dict[str, Any]:
-    return json.loads((FOLDER / "trajectory.json").read_text())
+    trajectory: dict[str, Any] = json.loads((FOLDER / "trajectory.json").read_text())
+    return trajectory
 
 
 def test_losses_and_accuracy(tmp_path: Path) -> None:

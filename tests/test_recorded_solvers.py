@@ -9,6 +9,7 @@ import pytest
 
 from netc import registry, schedules
 from netc.compiler.program import Program, program
+from netc.layers.context import sizes
 from netc.runtime.session import Session, States, Stepper
 from netc.spec import parse_prototxt
 from netc.spec.job import load_job
@@ -48,7 +49,7 @@ class Recorded:
     def history(self) -> Arrays:
         """Recorded history blobs by the names of the slots: all parameters' first slots, then all second ones."""
         owners = list(dict.fromkeys(self.blobs.values()))
-        slots = ("history",) if len(self.case.part("history_")) == len(owners) else ("gradients", "updates", "m", "v")
+        slots: tuple[str, ...] = ("history",) if len(self.case.part("history_")) == len(owners) else ("gradients", "updates", "m", "v")
         slots = tuple(s for s in slots if len(slots) == 1 or any(n.endswith(f".{s}") for n in self.made.states))
         names = [f"{owner}.{slot}" for slot in slots for owner in owners]
         return {name: self.case.arrays[f"history_{k}"] for k, name in enumerate(names)}
@@ -71,7 +72,7 @@ def train(recorded: Recorded) -> tuple[np.ndarray, dict[int, Arrays]]:
     made, solver = recorded.made, recorded.made.job.solver
     states = States({f"state/{n}": a for n, a in (made.start() | recorded.parameters("param_")).items()})
     sums = [n for n in made.steps.update.leaves("Input") if n.name != "lr"]
-    states.add({n.name: np.zeros(n.types[0].shape, np.float32) for n in sums})
+    states.add({n.name: np.zeros(sizes(n.types[0].shape), np.float32) for n in sums})
     kinds = ["train"] if solver.iter_size == 1 else ["gradient", "update"]
     steppers = {kind: Stepper(Session(made.model(kind)), states) for kind in kinds}
     losses, after = [], {}

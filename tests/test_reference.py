@@ -7,7 +7,7 @@ import pytest
 from onnx import __version__ as version
 from onnx.reference import ReferenceEvaluator
 
-from netc import api
+from netc.compiler.program import program
 from netc.errors import DataError
 from netc.graph.emit import emit
 from netc.graph.training_ops.define import DEFAULT
@@ -30,7 +30,7 @@ SMALL = {
 
 @pytest.mark.parametrize("name", [n for n in NETS if n not in LACKING])
 def test_a_step_on_the_reference_is_that_of_onnxruntime(name: Any) -> None:
-    made = api.compiled(load_job(str(ROOT / "nets" / f"{name}.yaml"), SMALL.get(name, [])))
+    made = program(load_job(str(ROOT / "nets" / f"{name}.yaml"), SMALL.get(name, [])))
     model = emit(made.graph("train"), DEFAULT, functions=False)
     try:
         batch = Feeder(made.train_net, made.steps.train, 0, made.job.base)(0)

@@ -16,7 +16,7 @@ from netc.spec.solver_settings import SolverSettings
 registry.load()
 
 # fields of the solver, then the rate at some iterations of 100
-ROWS = {
+ROWS: dict[str, list[tuple[dict[str, Any], dict[int, float]]]] = {
     "fixed": [({}, {0: 0.5, 99: 0.5})],
     "step": [({"gamma": 0.1, "stepsize": 10}, {0: 0.5, 9: 0.5, 10: 0.05, 29: 0.005, 30: 0.0005})],
     "exp": [({"gamma": 0.9}, {0: 0.5, 1: 0.45, 2: 0.405})],
@@ -52,7 +52,7 @@ def test_every_policy_has_a_row() -> None:
 
 
 @pytest.mark.parametrize("policy", ROWS)
-def test_rates(policy: Any) -> None:
+def test_rates(policy: str) -> None:
     for fields, expected in ROWS[policy]:
         for iteration, value in expected.items():
             assert rate(solver(policy, **fields), iteration, 100) == pytest.approx(value, rel=1e-6, abs=1e-9), (fields, iteration)
@@ -96,6 +96,6 @@ def test_a_rate_that_no_number_holds() -> None:
 
 
 @pytest.mark.parametrize("policy", registry.schedule)
-def test_fields_that_may_not_be_negative_are_known(policy: Any) -> None:
+def test_fields_that_may_not_be_negative_are_known(policy: str) -> None:
     names = registry.schedule.records[policy].get("not_negative", ())
     assert all(name in pb.SolverParameter.DESCRIPTOR.fields_by_name for name in names)

@@ -12,6 +12,7 @@ from netc.predict.model import Model
 from tests.conftest import DATA, ROOT, needs_data
 from tests.data.layers import data_layer
 from tests.small_nets import log, netc
+from tests.some import some
 
 pytest.importorskip("sklearn", reason="pip install scikit-learn")
 
@@ -20,8 +21,8 @@ def rows(name: Any) -> Iterator[Any]:
     """Training rows and labels, test rows and labels."""
     for phase in ("TRAIN", "TEST"):
         source = data.open(data_layer(name, 1), phase, 0)
-        every = np.arange(source.rows)
-        yield from (source.stored(0, every).reshape(source.rows, -1), source.stored(1, every))
+        every = np.arange(some(source.rows))
+        yield from (source.stored(0, every).reshape(some(source.rows), -1), source.stored(1, every))
 
 
 def trained(name: Any, folder: Any) -> Any:

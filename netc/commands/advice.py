@@ -285,7 +285,7 @@ def classes_seen(checked: Checked) -> Iterator[Diagnostic]:
     """Classes of which there are hardly any rows, or none."""
     for seen in checked.seen:
         if len(seen.labels) > 1 and min(seen.labels.values()) < LEAST_SHARE * max(seen.labels.values()) and len(seen.labels) < 100:
-            rare, often = min(seen.labels, key=seen.labels.get), max(seen.labels, key=seen.labels.get)  # type: ignore[arg-type]
+            rare, often = min(seen.labels, key=seen.labels.__getitem__), max(seen.labels, key=seen.labels.__getitem__)
             text = f"classes of {seen.phase} are uneven: {seen.labels[often]} rows of class {often}, {seen.labels[rare]} of class {rare}"
             yield _diagnostic(seen.layer, text)
         if len(seen.labels) == 1 and (rows := sum(seen.labels.values())) > 1:

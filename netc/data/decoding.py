@@ -40,7 +40,7 @@ def each(function: Callable[[Any], R], items: Sequence[Any], threads: bool = Tru
         raise DataError(*others)
     if errors:
         raise UndecodableError({k: str(e) for k, e in errors.items()})
-    return results  # type: ignore[return-value]
+    return [r for r in results if not isinstance(r, DataError)]
 
 
 def in_memory(column: Column, count: int, skip: bool) -> Column:

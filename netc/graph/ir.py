@@ -8,13 +8,14 @@ from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, Protocol, overload
+from typing import Any
 
 import numpy as np
 from onnx import helper
 
 from netc.errors import ShapeError
 from netc.graph.leaves import InputInfo, LeafInfo, StateInfo
+from netc.graph.op_call import OpCall
 from netc.graph.tensor_type import Dim, Shape, Type, check_size, infer
 
 TRAINING = "netc.training"
@@ -207,25 +208,6 @@ def stop(x: Value) -> Value:
     return Node("Stop", (x,), {}, (x.type,), "netc").outputs[0]
 
 
-class OpCall(Protocol):
-    """A call makes a node of the inputs and attributes; it gives the output, or a tuple where `outputs` asks for several."""
-
-    @overload
-    def __call__(
-        self,
-        *inputs: Any,
-        outputs: Literal[1] = 1,
-        shape: Iterable[Dim] | None = None,
-        shapes: Iterable[Iterable[Dim]] = (),
-        **attrs: Any,
-    ) -> Value: ...
-
-    @overload
-    def __call__(
-        self, *inputs: Any, outputs: int, shape: Iterable[Dim] | None = None, shapes: Iterable[Iterable[Dim]] = (), **attrs: Any
-    ) -> tuple[Value, ...]: ...
-
-
 class Ops:
     """`op.Conv(x, w, strides=[2, 2])` is a Conv node's output, typed and shaped by ONNX's own rule.
 
@@ -234,7 +216,7 @@ class Ops:
     ShapeError, with the types that came, where the inputs do not fit the op.
     """
 
-    def __getattr__(self, name: str) -> OpCall:
+    def __getattr__(self, name: str) -> "OpCall[Value]":
         def apply(
             *inputs: Any, outputs: int = 1, shape: Iterable[Dim] | None = None, shapes: Iterable[Iterable[Dim]] = (), **attrs: Any
         ) -> Any:

@@ -201,7 +201,11 @@ solver: {base_lr: 0.1, max_iter: 20}
 def test_a_source_with_two_features(tmp_path: Path) -> None:
     """Rows are copies where both are alike, labels are those of the third top, and NaN is found in the second feature."""
     random = np.random.default_rng(0)
-    arrays = {"a": np.zeros((60, 4), np.float32), "b": random.normal(size=(60, 3)).astype(np.float32), "label": np.arange(60) % 3}
+    arrays: dict[str, Any] = {
+        "a": np.zeros((60, 4), np.float32),
+        "b": random.normal(size=(60, 3)).astype(np.float32),
+        "label": np.arange(60) % 3,
+    }
     np.savez(tmp_path / "two.npz", **arrays)
     result = netc("check", write_small(tmp_path, TWO), "--data")
     assert result.exit_code == 0 and result.stderr == ""

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from netc.predict.model import Model
 from netc.zoo.model_info import silence
 from tests.conftest import ROOT
 from tests.small_nets import netc, write_arrays
+from tests.some import some
 
 
 def folder_of_images(folder: Any) -> Any:
@@ -28,16 +30,16 @@ def folder_of_images(folder: Any) -> Any:
 
 @pytest.mark.parametrize("kind", ["csv", "npz", "folder"])
 def test_the_net_for_a_data_set_learns_it(tmp_path: Path, kind: str) -> None:
-    source = {
+    makers: dict[str, Callable[[], Path]] = {
         "csv": lambda: ROOT / "nets" / "iris.csv",
         "npz": lambda: write_arrays(tmp_path, 50),
         "folder": lambda: folder_of_images(tmp_path / "photos"),
-    }[kind]()
-    result = netc("init", tmp_path / "new.yaml", "--data", source)
+    }
+    result = netc("init", tmp_path / "new.yaml", "--data", makers[kind]())
     assert result.exit_code == 0 and f"netc train {tmp_path / 'new.yaml'}" in result.stdout
     program = api.load(str(tmp_path / "new.yaml"))
     assert silence(program.compilation) == [], "a starter says what publishing asks for"
-    assert program.train.loss.type and program.train_net.layers[0].source.rows == {"csv": 120, "npz": 40, "folder": 16}[kind]
+    assert some(program.train.loss).type and some(program.train_net.layers[0].source).rows == {"csv": 120, "npz": 40, "folder": 16}[kind]
     options = ["--no-publish", "--runs", tmp_path / "runs", "--set", "solver.max_epoch=" + ("50" if kind == "csv" else "1")]
     result = netc("train", tmp_path / "new.yaml", *options)
     assert result.exit_code == 0, result.stderr

@@ -13,6 +13,7 @@ from netc.commands.report import folders, opened
 from netc.errors import SpecError
 from netc.training import record
 from tests.small_nets import NET, log, netc, write_small
+from tests.some import some
 
 
 @pytest.fixture(scope="module")
@@ -77,11 +78,11 @@ def test_a_chart_alone_has_its_numbers_and_its_colours(runs: Path, tmp_path: Pat
     space = "{http://www.w3.org/2000/svg}"
     root = ElementTree.parse(tmp_path / "x.svg").getroot()
     line = next(p for p in root.iter(f"{space}path") if p.get("class") == "line")
-    points = np.array([p.split() for p in line.get("d")[1:].split("L")], float)
-    low, high, start, end = map(float, root.get("data-y").split())
+    points = np.array([p.split() for p in some(line.get("d"))[1:].split("L")], float)
+    low, high, start, end = map(float, some(root.get("data-y")).split())
     rates = low + (points[:, 1] - start) / (end - start) * (high - low)
     np.testing.assert_allclose(rates, [s["lr"] for s in log(runs / "small/1") if s["event"] == "train"], atol=(high - low) / 500)
-    assert "prefers-color-scheme: dark" in root.findtext(f"{space}style")
+    assert "prefers-color-scheme: dark" in some(root.findtext(f"{space}style"))
     assert "has no chart 'learning'; did you mean 'learning rate'?" in netc("report", runs / "small/1", "--picture", "learning").stderr
 
 
@@ -106,7 +107,7 @@ def test_a_run_that_was_resumed_has_parts(tmp_path: Path) -> None:
         (tmp_path / f"runs/small/1/snapshots/{name}.safetensors").unlink()
     assert netc("train", path, "--no-publish", "--runs", tmp_path / "runs", "--resume").exit_code == 0
     known = record.read(tmp_path / "runs/small/1")
-    assert [p.steps for p in known.parts] == [60, 40] and known.reason == "max_iter" and known.iteration == 60
+    assert [p.steps for p in some(known).parts] == [60, 40] and some(known).reason == "max_iter" and some(known).iteration == 60
     assert "Part 2, from" in (tmp_path / "runs/small/1/report.html").read_text()
 
 
@@ -124,4 +125,4 @@ def test_no_folder_at_all() -> None:
 
 def test_a_pass_over_the_test_rows_ends_at_its_limit(runs: Path) -> None:
     run, _ = opened(runs / "small/1")
-    assert len(run.classified.labels) == 40 and len(replace(run, limit=0.0).classified.labels) == 16
+    assert len(some(run.classified).labels) == 40 and len(some(replace(run, limit=0.0).classified).labels) == 16

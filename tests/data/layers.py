@@ -1,11 +1,14 @@
 """Data layers for tests, from keyword arguments."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from google.protobuf import text_format
 
+from netc import data
 from netc import netc_pb2 as pb
+from netc.data.batches import Feed
 
 
 def data_layer(
@@ -22,3 +25,9 @@ def data_layer(
     if transform:
         text_format.Parse(transform, layer.transform_param)
     return layer
+
+
+def columns_of(source: data.Source) -> Sequence[Any]:
+    """What is behind the tops of a source with rows in memory or in files."""
+    assert isinstance(source, Feed)
+    return source._columns

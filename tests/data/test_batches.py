@@ -10,7 +10,6 @@ import pytest
 from netc import data
 from netc import netc_pb2 as pb
 from netc.data import Description, Table, TopSpec
-from netc.data.batches import Feed
 from netc.errors import DataError, SpecError
 from netc.registry import dataset, source
 from tests.data.layers import data_layer
@@ -30,8 +29,8 @@ def ten_rows() -> Iterator[None]:
     del dataset["ten"]
 
 
-def rows(opened: Feed, *steps: Any) -> list[int]:
-    return np.concatenate([opened.batch(*step)[0][:, 0] for step in steps]).astype(int).tolist()
+def rows(opened: data.Source, *steps: Any) -> list[int]:
+    return [int(n) for step in steps for n in opened.batch(*step)[0][:, 0]]
 
 
 def test_what_there_is() -> None:

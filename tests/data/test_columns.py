@@ -11,6 +11,7 @@ import pytest
 from netc import data
 from netc.errors import DataError
 from tests.data.layers import data_layer
+from tests.some import some
 
 TRAIN = "a,b,kind\n1,10,no\n2,20,yes\n3,30,no\n"
 
@@ -27,8 +28,9 @@ def read(tmp_path: Path) -> Callable[..., tuple[data.Description, np.ndarray, np
         key = "validation_source" if phase == "VALIDATION" else "test_source"
         layer = data_layer("train.csv", 1, shuffle=False, **{key: "test.csv"}, **fields)
         described = data.describe(layer, phase, tmp_path)
-        layer.data_param.test_batch_size = described.rows
-        return described, *data.open(layer, phase, 0, tmp_path).batch(0)
+        layer.data_param.test_batch_size = some(described.rows)
+        columns, labels = data.open(layer, phase, 0, tmp_path).batch(0)
+        return described, columns, labels
 
     return found
 
@@ -46,7 +48,9 @@ def test_other_orders_and_more_columns(
 ) -> None:
     described, x, y = read(TRAIN, testing, phase)
     assert x.tolist() == [[7, 8]] and y.tolist() == [1] and described.columns == ("a", "b") and described.classes == ("no", "yes")
-    np.testing.assert_allclose([*described.tops[0].mean, *described.tops[0].std], [2, 20, np.std([1, 2, 3]), np.std([10, 20, 30])])
+    np.testing.assert_allclose(
+        [*described.tops[0].mean, *described.tops[0].std], [2.0, 20.0, float(np.std([1, 2, 3])), float(np.std([10, 20, 30]))]
+    )
 
 
 def test_a_byte_order_mark_and_composed_letters(read: Callable[..., tuple[data.Description, np.ndarray, np.ndarray]]) -> None:

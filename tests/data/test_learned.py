@@ -15,6 +15,7 @@ from netc.data import Learned, Tables, rows_said, stated
 from netc.errors import DataError
 from netc.spec import load_job
 from tests.data.layers import data_layer
+from tests.some import some
 
 registry.load()
 
@@ -80,7 +81,7 @@ def test_a_layer_for_testing_keeps_the_classes_of_folders(tmp_path: Path) -> Non
             (tmp_path / part / name).mkdir(parents=True)
             Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / part / name / "0.png")
     (layer,) = write_net(tmp_path, "train", "test").net("TEST").sources
-    assert layer.source.classes == ("a", "b", "c")
+    assert some(layer.source).classes == ("a", "b", "c")
     assert data.open(layer.param, "TEST", 0, tmp_path).batch(0)[1].tolist() == [1, 2]
 
 
@@ -95,7 +96,7 @@ def test_a_layer_for_testing_has_the_spread_of_the_training_rows(tmp_path: Path)
     described(tmp_path)
     (tmp_path / "test.csv").write_text("kind,b,a\nyes,7,9\n")
     (layer,) = write_net(tmp_path, "t.csv", "test.csv").net("TEST").sources
-    assert layer.source.tops[0].mean == (2.0, 15.0) and layer.source.tops[0].std == (1.0, 5.0)
+    assert some(layer.source).tops[0].mean == (2.0, 15.0) and some(layer.source).tops[0].std == (1.0, 5.0)
     assert [a.tolist() for a in data.open(layer.param, "TEST", 0, tmp_path).batch(0)] == [[[9, 7]], [1]]
 
 

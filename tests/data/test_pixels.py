@@ -42,7 +42,7 @@ STORED = {  # how a camera keeps what is upright, by the orientation that it wri
     7: UPRIGHT.transpose(1, 0, 2)[::-1, ::-1],
     8: UPRIGHT.transpose(1, 0, 2)[:, ::-1],
 }
-LOSSLESS = {"JPEG": {"quality": 100, "subsampling": 0}, "WEBP": {"lossless": True}}
+LOSSLESS: dict[str, dict[str, Any]] = {"JPEG": {"quality": 100, "subsampling": 0}, "WEBP": {"lossless": True}}
 
 
 def photo(path: Path, orientation: int, kind: str = "JPEG") -> Path:

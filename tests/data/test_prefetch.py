@@ -21,8 +21,13 @@ def test_it_is_the_function_it_wraps_and_restarts_anywhere() -> None:
 
 
 def test_it_works_ahead_but_not_further_than_its_depth() -> None:
-    made = []
-    with Prefetch(lambda i: made.append(i) or i, depth=3) as prefetch:
+    made: list[int] = []
+
+    def make(i: int) -> int:
+        made.append(i)
+        return i
+
+    with Prefetch(make, depth=3) as prefetch:
         prefetch(10)
         deadline = time.monotonic() + 5
         while len(made) < 5 and time.monotonic() < deadline:

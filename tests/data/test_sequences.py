@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from netc import data
-from netc.data.batches import Feed
 from netc.errors import DataError
 from tests.data.layers import data_layer
 
@@ -16,8 +15,9 @@ LENGTH = np.array([4, 1, 3])
 CONT = np.array([[0, 1, 1, 1], [0, 0, 0, 0], [0, 1, 1, 0]])
 
 
-def opened(folder: Path, tops: tuple[Any, ...] = ("data", "label", "cont"), steps: int = 0, **arrays: Any) -> Feed:
-    np.savez(folder / "s.npz", **({"data": DATA, "label": np.arange(3), "length": LENGTH} | arrays))
+def opened(folder: Path, tops: tuple[Any, ...] = ("data", "label", "cont"), steps: int = 0, **arrays: Any) -> data.Source:
+    whole: dict[str, Any] = {"data": DATA, "label": np.arange(3), "length": LENGTH}
+    np.savez(folder / "s.npz", **(whole | arrays))
     layer = data_layer(str(folder / "s.npz"), 3, time_major=True, steps=steps, shuffle=False)
     layer.top[:] = tops
     return data.open(layer, "TRAIN", seed=0)

@@ -23,6 +23,7 @@ from tests.conftest import ROOT
 from tests.docs.loops import in_node, in_python, off, step_module, write_blocks
 from tests.node import NODE, node_modules
 from tests.small_nets import NET, log, netc, write_small
+from tests.some import some
 
 ZOO = ROOT / "model_zoo"
 MODELS = {entry.name: ZOO / entry.name / entry.version for entry in zoo.entries(ZOO)}  # the newest version of each
@@ -101,7 +102,7 @@ def test_every_published_model_repeats_its_vectors_in_node(loops: Path, needs_no
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, list, list[float]]]:
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, list[Any], list[float]]]:
     """Of each net: what `netc compile` writes, the batches of a run of netc, and its losses."""
     found = {}
     for name, net in NETS.items():
@@ -120,7 +121,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, list
 
 
 @pytest.mark.parametrize("name", NETS)
-def test_a_run_of_netc_is_repeated_in_python_bit_for_bit(name: Any, runs: dict[str, tuple[Path, list, list[float]]], loops: Path) -> None:
+def test_a_run_of_netc_is_repeated_in_python_bit_for_bit(
+    name: Any, runs: dict[str, tuple[Path, list[Any], list[float]]], loops: Path
+) -> None:
     build, batches, losses = runs[name]
     found, _ = in_python(loops, build, batches)
     assert len(losses) == STEPS == len(set(losses))
@@ -131,7 +134,7 @@ def test_a_run_of_netc_is_repeated_in_python_bit_for_bit(name: Any, runs: dict[s
 
 
 def test_the_states_after_sums_of_batches_are_those_of_the_run(
-    runs: dict[str, tuple[Path, list, list[float]]], loops: Path, tmp_path: Path
+    runs: dict[str, tuple[Path, list[Any], list[float]]], loops: Path, tmp_path: Path
 ) -> None:
     build, batches, _ = runs["sums"]
     _, states = in_python(loops, build, batches)
@@ -144,7 +147,7 @@ def test_the_states_after_sums_of_batches_are_those_of_the_run(
 
 
 def test_the_runs_of_netc_are_repeated_in_node(
-    runs: dict[str, tuple[Path, list, list[float]]], loops: Path, needs_node: None, tmp_path: Path
+    runs: dict[str, tuple[Path, list[Any], list[float]]], loops: Path, needs_node: None, tmp_path: Path
 ) -> None:
     found = in_node(loops, tmp_path, [(build, batches) for build, batches, _ in runs.values()])
     python = {name: in_python(loops, build, batches) for name, (build, batches, _) in runs.items()}
@@ -197,7 +200,7 @@ def test_rows_are_prepared_as_netc_prepares_them(transform: str, loops: Path, tm
     said, means = batch_facts(program.train_net, program.job.base)
     for name, array in means.items():
         np.save(tmp_path / name, array)
-    facts = said["batch/data"] | {"dtype": "float32", "shape": [6, 3, *program.test_net.sources[0].source.tops[0].shape[1:]]}
+    facts = said["batch/data"] | {"dtype": "float32", "shape": [6, 3, *some(program.test_net.sources[0].source).tops[0].shape[1:]]}
     wanted = data.open(program.test_net.sources[0].param, "TEST", 0, tmp_path).batch(0)[0]
     module = step_module(loops)
     assert np.array_equal(module.prepare(facts, rows, tmp_path), wanted)

@@ -69,7 +69,7 @@ def test_fences_have_a_language() -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
-def test_links_lead_somewhere(path: Any) -> None:
+def test_links_lead_somewhere(path: Path) -> None:
     links = [link for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text()) if "://" not in link]
     assert [link for link in links if not _leads_somewhere(link, path)] == []
 
@@ -85,11 +85,12 @@ def _leads_somewhere(link: str, page: Path) -> bool:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
-def test_commands_in_the_text_are_there(path: Any) -> None:
+def test_commands_in_the_text_are_there(path: Path) -> None:
     """`netc train NET --resume` within a line: the command and its options."""
     registry.load()
     for span in re.findall(r"`netc ([^`\n]+)`", re.sub(FENCED, "", path.read_text())):
-        words, command = span.replace("...", "x").split(), main
+        words = span.replace("...", "x").split()
+        command: click.Command = main
         while isinstance(command, click.Group) and words and not words[0].startswith("-"):
             assert words[0] in command.commands, f"`netc {span}`"
             command = command.commands[words.pop(0)]

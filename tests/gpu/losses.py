@@ -33,7 +33,7 @@ def main(net: str, provider: str, count: int) -> dict[str, Any]:
     found, wanted = (losses(program, feeds, made_for, runs_on) for made_for, runs_on in (("cuda", provider), ("cpu", "cpu")))
     apart = float(np.max(np.abs(found - wanted) / np.maximum(np.abs(wanted), 1e-3)))
     samples = any(layer.type == "RBM" for layer in program.train_net.layers)
-    row = {"first loss": float(wanted[0]), "last loss": float(found[-1]), "relative difference": apart}
+    row: dict[str, Any] = {"first loss": float(wanted[0]), "last loss": float(found[-1]), "relative difference": apart}
     well = np.isfinite(found).all() and apart < (FAR if samples else CLOSE)
     if provider == "cuda":
         row["left to the CPU"] = left = left_to_the_cpu(program)

@@ -1,11 +1,13 @@
 """The picture of a run."""
 
+from typing import Any
+
 import pytest
 
 from netc.report.curves import curves_png
 
-STEPS = [{"event": "train", "iteration": i, "loss": 1 / (i + 1), "lr": 0.1} for i in range(10)]
-TESTS = [{"event": "test", "iteration": i, "loss": 1 / (i + 1), "accuracy": i / 10} for i in (0, 5, 10)]
+STEPS: list[dict[str, Any]] = [{"event": "train", "iteration": i, "loss": 1 / (i + 1), "lr": 0.1} for i in range(10)]
+TESTS: list[dict[str, Any]] = [{"event": "test", "iteration": i, "loss": 1 / (i + 1), "accuracy": i / 10} for i in (0, 5, 10)]
 
 
 def test_a_picture_of_steps_and_tests() -> None:

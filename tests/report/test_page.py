@@ -15,6 +15,7 @@ from netc.report.run import Run
 from netc.training.folder import RunFolder
 from tests.report.browser import look, needs_browser
 from tests.small_nets import netc
+from tests.some import some
 
 SECTIONS = {
     "small/1": {"Result", "Curves", "Gradient health", "Confusion matrix", "Classes", "Worst mistakes", "First layer",
@@ -39,8 +40,8 @@ class Parsed(HTMLParser):
         self.failures = re.findall(r"<em class='failed'>(.*?)</em>", text)
         self.feed(text)
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str]]) -> None:
-        self.addresses += [value for name, value in attrs if name in ("src", "href", "srcset", "action", "data")]
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.addresses += [some(value) for name, value in attrs if name in ("src", "href", "srcset", "action", "data")]
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import io
 import json
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import pytest
 from rich.console import Console
@@ -25,8 +25,8 @@ class Ascii(io.StringIO):
 
 def run(terminal: bool, steps: int = 250, width: int = 130, out: io.StringIO | None = None, **options: Any) -> str:
     out = out or io.StringIO()
-    console = Console(file=Steady(out), force_terminal=terminal, width=width, highlight=False, soft_wrap=True)
-    told_of = [
+    console = Console(file=cast(IO[str], Steady(out)), force_terminal=terminal, width=width, highlight=False, soft_wrap=True)
+    told_of: list[events.Event] = [
         events.Began(0, 1, 0, steps),
         events.Tested(0, {"accuracy": 0.1, "loss": 2.5}, True),
         *(events.Stepped(i, 1 / (i + 1), 0.01) for i in range(steps)),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from netc.report import event_file, page, recorder
+from netc.report import board, event_file, page, recorder
 from netc.training import record
 from tests.small_nets import netc, write_small
 
@@ -19,7 +19,7 @@ def test_a_long_run_has_a_page_while_it_goes_on(tmp_path: Path, monkeypatch: pyt
         return page.write_page(pages[-1], run.path / page.NAME)
 
     monkeypatch.setattr(recorder, "EVERY", 0.0)
-    monkeypatch.setattr(recorder.page, "write", kept)
+    monkeypatch.setattr(page, "write", kept)
     assert netc("train", write_small(tmp_path), "--no-publish", "--runs", tmp_path / "runs", "--set", "solver.max_iter=20").exit_code == 0
     first, last = pages[len(pages) // 2], pages[-1]
     assert 'http-equiv="refresh"' in first and "still going on" in first
@@ -31,7 +31,7 @@ def test_a_page_that_cannot_be_made_is_said_and_ends_nothing(tmp_path: Path, mon
     def broken(run: Any) -> None:
         raise ValueError("no page")
 
-    monkeypatch.setattr(recorder.page, "page", broken)
+    monkeypatch.setattr(page, "page", broken)
     result = netc("train", write_small(tmp_path), "--no-publish", "--runs", tmp_path / "runs")
     assert result.exit_code == 0 and "no report: ValueError: no page" in result.stdout and "after 60 iterations" in result.stdout
 
@@ -54,7 +54,7 @@ def test_a_disk_that_takes_no_events_is_said_and_ends_nothing(tmp_path: Path, mo
     def full(self: Any, event: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(recorder.Board, "told", full)
+    monkeypatch.setattr(board.Board, "told", full)
     result = netc("train", write_small(tmp_path), "--no-publish", "--runs", tmp_path / "runs")
     assert result.exit_code == 0 and result.stdout.count("no more TensorBoard events: No space left on device") == 1
     assert "after 60 iterations" in result.stdout and (tmp_path / "runs/small/1/report.html").exists()

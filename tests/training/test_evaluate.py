@@ -131,12 +131,12 @@ layers:
 """
 
 
-def pinned(folder: Any, batch: Any, rows: Any) -> Any:
+def pinned(folder: Path, batch: int, rows: int) -> tuple[Any, list[str]]:
     """The scores of a net that makes two rows of each, and what is noted; its batch cannot be symbolic."""
     random = np.random.default_rng(0)
     np.savez(folder / "rows.npz", data=random.normal(size=(20, 4)).astype(np.float32), label=random.integers(0, 3, (20, 2)))
     (folder / "net.yaml").write_text(PINNED.format(batch=batch, rows=rows))
-    notes = []
+    notes: list[str] = []
     return whole_set(Compilation.of(load_job(str(folder / "net.yaml"))), "cpu", 1, [], None, notes.append), notes
 
 

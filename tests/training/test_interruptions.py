@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from netc.training.folder import RunFolder
 from netc.training.trainer import Trainer
 from tests.conftest import ROOT
 from tests.small_nets import NET, log, netc, netc_process, write_small
+from tests.some import some
 
 MOUNTS = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
 can_mount = pytest.mark.skipif(
@@ -59,7 +61,7 @@ def test_a_disk_that_fills_up_ends_the_run_and_loses_nothing(tmp_path: Path) -> 
     assert done.returncode == 1 and not any(word in said for word in ("Traceback", "Exception", "tensorboardX", "no report"))
     assert said.count("No space left on device") == 1 and ": cannot be written: No space left on device" in done.stderr
     kept, _ = snapshot.newest(tmp_path / "kept/small/1/snapshots")
-    assert f"the newest snapshot, runs/small/1/snapshots/{kept.path.name}, is whole; once the cause is gone, --resume" in done.stderr
+    assert f"the newest snapshot, runs/small/1/snapshots/{some(kept).path.name}, is whole; once the cause is gone, --resume" in done.stderr
     result = netc("train", path, "--no-publish", "--runs", tmp_path / "kept", "--resume")
     assert result.exit_code == 0, result.output
     whole = whole_run(tmp_path / "whole", path)
@@ -161,7 +163,7 @@ def test_a_second_sigint_ends_the_run_at_once(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         train_command(Compilation.of(job), options, told=[twice])
     found, skipped = snapshot.newest(tmp_path / "runs/small/1/snapshots")
-    assert found.metadata["iteration"] == 20 and not skipped  # no snapshot of the step that was interrupted
+    assert some(found).metadata["iteration"] == 20 and not skipped  # no snapshot of the step that was interrupted
     with RunFolder(tmp_path / "runs/small/1").held():
         pass  # and nobody holds it
 
@@ -200,7 +202,7 @@ def test_a_run_that_diverges_keeps_its_last_sound_snapshot_and_can_go_on_from_it
         and "grown to 2e+10 by then (multistep); base_lr is 0.02: try " in result.stderr
     )
     assert f"a new run, with another solver, goes on from it: --snapshot {kept}" in result.stderr
-    assert snapshot.newest(kept.parent)[0].path == kept
+    assert some(snapshot.newest(kept.parent)[0]).path == kept
     result = netc("train", path, "--no-publish", "--runs", tmp_path / "runs", "--snapshot", kept)
     assert result.exit_code == 0 and "is another than that snapshot's" in result.stdout, result.output
     assert [line["iteration"] for line in log(tmp_path / "runs/small/2") if line["event"] == "train"] == list(range(20, 60))
@@ -209,6 +211,7 @@ def test_a_run_that_diverges_keeps_its_last_sound_snapshot_and_can_go_on_from_it
 def test_states_that_are_not_finite_push_no_sound_snapshot_out(tmp_path: Path) -> None:
     trainer = Trainer(api.load(write_small(tmp_path)), RunFolder.new(tmp_path / "runs", "small"), 1)
     told = trainer.events()
+    assert isinstance(told, Generator)
     assert any(isinstance(event, run_events.Tested) for event in (next(told) for _ in range(3)))
     before = (trainer.folder.snapshots / "best.safetensors").read_bytes()
     trainer.step.set({"ip2.bias": np.full(10, np.nan, np.float32)})

@@ -1,5 +1,6 @@
 """What a net's data may not hold, of every layer that reads labels and of every source: told before the first step, with the row."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ READERS = {
 }
 
 
-def arrays(labels: Any, rows: int = 20) -> Any:
+def arrays(labels: Mapping[int, float], rows: int = 20) -> tuple[np.ndarray, np.ndarray]:
     """Rows, and the labels 0, 1, 2, 0, ... with others in their places."""
     label = (np.arange(rows) % 3).astype(np.float32 if any(v != v or v != int(v) for v in labels.values()) else np.int64)
     for row, value in labels.items():
@@ -36,8 +37,12 @@ def arrays(labels: Any, rows: int = 20) -> Any:
 
 
 def write(
-    folder: Any, layers: Any, labels: tuple[()] = (), data: str = "Data: {source: rows.npz, batch_size: 4}", name: str = "net.yaml"
-) -> Any:
+    folder: Path,
+    layers: str,
+    labels: Mapping[int, float] | tuple[()] = (),
+    data: str = "Data: {source: rows.npz, batch_size: 4}",
+    name: str = "net.yaml",
+) -> str:
     """A net, and its rows as arrays."""
     rows, label = arrays(dict(labels))
     np.savez(folder / "rows.npz", data=rows, label=label)

@@ -23,6 +23,7 @@ from netc.runtime import snapshot
 from netc.spec.job import load_job
 from netc.training.events import Snapshotted
 from tests.small_nets import log, netc, netc_process, write_small
+from tests.some import some
 from tests.training.test_resume import wait_for
 
 NET = """\
@@ -112,7 +113,7 @@ def test_a_stage_that_is_interrupted_says_so_and_goes_on(run: Any, tmp_path: Pat
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 130 and "SIGINT: stopped after iteration" in out
     found, _ = snapshot.newest(folder / "snapshots")
-    assert found.metadata["stage"] == 1 and found.metadata["before"] == 30
+    assert some(found).metadata["stage"] == 1 and some(found).metadata["before"] == 30
     result = netc(
         "train", path, "--runs", tmp_path / "runs", "--resume", "--set", "solver.pretrain={layer: rbm1, max_iter: 30, base_lr: 1}"
     )
@@ -129,7 +130,7 @@ def test_a_signal_at_the_end_of_a_stage_is_not_lost(run: Any, tmp_path: Path) ->
     options = TrainOptions(runs=str(tmp_path / "runs"), quiet=True)
     assert train_command(Compilation.of(load_job(path, ["solver.snapshot_keep=100"])), options, told=[end]) == "SIGTERM"
     found, _ = snapshot.newest(tmp_path / "runs/small/1/snapshots")
-    assert (found.metadata["stage"], found.metadata["iteration"]) == (1, 0)
+    assert (some(found).metadata["stage"], some(found).metadata["iteration"]) == (1, 0)
     options = replace(options, resume="")
     assert train_command(Compilation.of(load_job(path, ["solver.snapshot_keep=100"])), options) == "max_iter"
     assert (tmp_path / "runs/small/1/log.jsonl").read_bytes() == (whole / "log.jsonl").read_bytes()
@@ -198,8 +199,8 @@ def test_a_net_is_trained_without_its_stages(run: Any) -> None:
 def test_pretraining_reads_rows_without_labels(tmp_path: Path) -> None:
     text = NET.replace("test_fraction: 0.2", "test_fraction: 0.2, labelled: 40")
     program = api.load(write_small(tmp_path, text))
-    rows = [stage.train_net.sources[0].source.rows for stage in program.stages]
-    assert rows == [160, 160, 40] and program.test_net.sources[0].source.rows == 40
+    rows = [some(stage.train_net.sources[0].source).rows for stage in program.stages]
+    assert rows == [160, 160, 40] and some(program.test_net.sources[0].source).rows == 40
 
 
 def test_fields_of_a_stage_are_the_solvers() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from netc.runtime import snapshot
 from tests.small_nets import NET, log, netc, netc_process, write_small
+from tests.some import some
 
 LONG = (
     NET.replace("max_iter: 60", "max_iter: 1200")
@@ -21,7 +22,7 @@ LONG = (
 FINAL = snapshot.file_name(1200)
 
 
-def trained(path: str, runs: Path, *options: str) -> Path:
+def trained(path: str | Path, runs: Path, *options: str) -> Path:
     """The folder of a run that was never disturbed."""
     result = netc("train", path, "--no-publish", "--runs", runs, *options)
     assert result.exit_code == 0, result.stderr
@@ -89,12 +90,12 @@ def test_sighup_snapshots_and_sigterm_ends(tmp_path: Path) -> None:
     assert not list((folder / "snapshots").glob("iter_*"))
     process.send_signal(signal.SIGHUP)
     wait_for(lambda: list((folder / "snapshots").glob("iter_*")), process)
-    hung_up = snapshot.newest(folder / "snapshots")[0].metadata["iteration"]
+    hung_up = some(snapshot.newest(folder / "snapshots")[0]).metadata["iteration"]
     wait_for(lambda: len(log(folder)) > hung_up + 20, process)
     process.send_signal(signal.SIGTERM)
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 143 and "SIGTERM: stopped after iteration" in out
-    assert snapshot.newest(folder / "snapshots")[0].metadata["iteration"] > hung_up
+    assert some(snapshot.newest(folder / "snapshots")[0]).metadata["iteration"] > hung_up
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """The loop: its events, when it tests and snapshots, what it logs, how it ends."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,9 @@ from tests.small_nets import NET, log, netc, write_small
 SHORT = ("solver.max_iter=10", "solver.test_interval=4", "solver.snapshot=5", "solver.average_loss=1")
 
 
-def trainer(folder: Path, *overrides: str, net: str = NET, **weights: np.ndarray) -> Trainer:
+def trainer(folder: Path, *overrides: str, net: str = NET, weights: Mapping[str, np.ndarray] | None = None) -> Trainer:
     folder.mkdir(exist_ok=True)
-    return Trainer(api.load(write_small(folder, net), *overrides), RunFolder.new(folder / "runs", "small"), 1, weights)
+    return Trainer(api.load(write_small(folder, net), *overrides), RunFolder.new(folder / "runs", "small"), 1, weights or {})
 
 
 def told(events: Any) -> list[str]:
@@ -88,9 +89,11 @@ def test_the_best_model_and_early_stopping(tmp_path: Path) -> None:
     one = trainer(tmp_path, *stuck)
     events = list(one.events())
     assert " ".join(told(events)) == "t0 s0 s1 t2 s2 s3 t4 s4 s5 t6 w6 end6"
-    assert events[-1].reason == "patience" and [e.best for e in events if isinstance(e, run_events.Tested)] == [True, False, False, False]
+    last = events[-1]
+    assert isinstance(last, Finished) and last.reason == "patience"
+    assert [e.best for e in events if isinstance(e, run_events.Tested)] == [True, False, False, False]
     best = snapshot.read(one.folder.snapshots / "best.safetensors")
-    assert best.metadata["iteration"] == 0 and best.metadata["scores"] == events[-1].scores
+    assert best.metadata["iteration"] == 0 and best.metadata["scores"] == last.scores
 
 
 def test_early_stopping_on_the_command_line_publishes_the_best(tmp_path: Path) -> None:
@@ -138,7 +141,7 @@ def test_snapshots_come_by_the_clock_where_iterations_do_not_say_when(
 
 def test_weights_are_where_it_starts(tmp_path: Path) -> None:
     weight = np.full((10, 16), 0.25, np.float32)
-    assert np.array_equal(trainer(tmp_path, **{"ip2.weight": weight}).step.arrays()["ip2.weight"], weight)
+    assert np.array_equal(trainer(tmp_path, weights={"ip2.weight": weight}).step.arrays()["ip2.weight"], weight)
 
 
 @pytest.mark.parametrize("iter_size", [1, 2])
@@ -162,7 +165,7 @@ def test_nan_in_the_data_is_told_apart(tmp_path: Path) -> None:
 
 
 def test_nan_in_a_weight_names_its_layer(tmp_path: Path) -> None:
-    one = trainer(tmp_path, "solver.test_interval=0", **{"ip1.bias": np.full(16, np.inf, np.float32)})
+    one = trainer(tmp_path, "solver.test_interval=0", weights={"ip1.bias": np.full(16, np.inf, np.float32)})
     with pytest.raises(RunError, match="state/ip1.bias holds infinity before the step; the update of layer 'ip1'"):
         list(one.events())
 

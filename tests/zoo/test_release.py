@@ -302,7 +302,7 @@ dataset_licence: MIT
 
 def test_a_source_with_two_features_is_published_with_both(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
-    arrays = {"a": random.normal(size=(60, 4)).astype(np.float32), "b": random.normal(size=(60, 3)).astype(np.float32)}
+    arrays: dict[str, Any] = {"a": random.normal(size=(60, 4)).astype(np.float32), "b": random.normal(size=(60, 3)).astype(np.float32)}
     np.savez(tmp_path / "two.npz", **arrays, label=random.integers(0, 3, 60))
     (tmp_path / "two.yaml").write_text(TWO)
     result = netc("train", tmp_path / "two.yaml", "--runs", tmp_path / "runs", "--zoo", tmp_path / "zoo")

@@ -6,6 +6,7 @@ import time
 import urllib.request
 from collections.abc import Callable
 from functools import partial
+from http.client import HTTPMessage
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -171,13 +172,13 @@ def test_no_redirect_to_another_server(tmp_path: Path, path: str) -> None:
     ],
 )
 def test_redirects(old: str, new: str, follows: bool) -> None:
+    request, headers = urllib.request.Request(old), HTTPMessage()
     with open(os.devnull, "rb") as body:
-        arguments = urllib.request.Request(old), body, 302, "", {}, new
         if follows:
-            assert http._Redirects().redirect_request(*arguments)  # type: ignore[arg-type]
+            assert http._Redirects().redirect_request(request, body, 302, "", headers, new)
         else:
             with pytest.raises(ZooError, match="redirects to .*refused"):
-                http._Redirects().redirect_request(*arguments)  # type: ignore[arg-type]
+                http._Redirects().redirect_request(request, body, 302, "", headers, new)
 
 
 class Cutting(Quiet):

@@ -13,7 +13,7 @@ from netc import Model, zoo
 from netc.errors import UntrustedError, ZooError
 from netc.zoo import minisign, newest
 from tests.small_nets import netc
-from tests.zoo.toy import Quiet, contents, serving, stated
+from tests.zoo.toy import Quiet, contents, onnx_bytes, serving, stated
 
 pytest.importorskip("cryptography", reason="signatures need the extra `sign`")
 
@@ -75,7 +75,7 @@ def test_the_api_keeps_to_the_rule(place: Path, address: str, keys: Path, monkey
 
 
 def test_a_file_of_nobodys_is_not_signed(place: Path, keys: Path) -> None:
-    (place / "own.onnx").write_bytes(contents()["model.onnx"])
+    (place / "own.onnx").write_bytes(onnx_bytes())
     assert netc("predict", "own.onnx", "x.npy", NETC_ZOO_KEY=str(keys / "me.pub")).exit_code == 0  # it came from no zoo
     with pytest.raises(ZooError, match="is no published model"):
         Model("own.onnx", key=str(keys / "me.pub"))
@@ -141,8 +141,8 @@ solver: {base_lr: 0.1, max_iter: 1}
 
 def test_weights_by_the_name_of_a_model(place: Path, address: str, keys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arrays = {"ip.weight": np.ones((2, 3), np.float32), "ip.bias": np.ones(2, np.float32)}
-    for name, key in (("plain", None), ("mine", keys / "me.key")):
-        zoo.publish("zoo", name, {"start.safetensors": save(arrays)}, stated(), key=key)
+    for name, secret in (("plain", None), ("mine", keys / "me.key")):
+        zoo.publish("zoo", name, {"start.safetensors": save(arrays)}, stated(), key=secret)
     (place / "net.yaml").write_text(NET)
     for command in (["train", "--no-publish"], ["test"], ["extract-features", "--blobs", "ip", "-o", "f.npz"]):
         for source in ("zoo", address):

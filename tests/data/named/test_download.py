@@ -47,9 +47,9 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def server() -> Iterator[tuple[str, list[Any]]]:
+def server() -> Iterator[tuple[str, list[tuple[str, int]]]]:
     """(address, list of (path, first byte) that were asked for)"""
-    asked = []
+    asked: list[tuple[str, int]] = []
     with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, asked)) as http:
         thread = threading.Thread(target=http.serve_forever)
         thread.start()
@@ -75,13 +75,13 @@ def test_a_host_that_does_not_answer_is_asked_once(tmp_path: Path, monkeypatch: 
         download("http://near/a", tmp_path / "a", 1, DIGEST)
 
 
-def test_a_file_comes_whole(server: tuple[str, list[Any]], tmp_path: Path) -> None:
+def test_a_file_comes_whole(server: tuple[str, list[tuple[str, int]]], tmp_path: Path) -> None:
     path = download(f"{server[0]}/file", tmp_path / "new" / "f.gz", len(CONTENT), DIGEST)
     assert path.read_bytes() == CONTENT and [p.name for p in path.parent.iterdir()] == ["f.gz"]
 
 
 @pytest.mark.parametrize("page", ["file", "whole"])
-def test_it_goes_on_where_it_broke_off(server: tuple[str, list[Any]], tmp_path: Path, page: str) -> None:
+def test_it_goes_on_where_it_broke_off(server: tuple[str, list[tuple[str, int]]], tmp_path: Path, page: str) -> None:
     address, asked = server
     with pytest.raises(DataError, match="broke off after 1000 of 256000 bytes"):
         download(f"{address}/short", tmp_path / "f.gz", len(CONTENT), DIGEST)
@@ -99,18 +99,18 @@ def test_a_part_that_is_complete_needs_no_server(tmp_path: Path) -> None:
     "page, message",
     [("other", f"256000 bytes with sha256 .*expected 256000 with {DIGEST}"), ("long", "256001 bytes with sha256"), ("none", "404")],
 )
-def test_another_file_is_thrown_away(server: tuple[str, list[Any]], tmp_path: Path, page: str, message: str) -> None:
+def test_another_file_is_thrown_away(server: tuple[str, list[tuple[str, int]]], tmp_path: Path, page: str, message: str) -> None:
     with pytest.raises(DataError, match=f"{page}: .*{message}"):
         download(f"{server[0]}/{page}", tmp_path / "f.gz", len(CONTENT), DIGEST)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_bar_is_drawn_on_a_terminal(server: tuple[str, list[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bar_is_drawn_on_a_terminal(server: tuple[str, list[tuple[str, int]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import io
     import sys
 
     terminal = io.StringIO()
-    terminal.isatty = lambda: True
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
     download(f"{server[0]}/file", tmp_path / "f.gz", len(CONTENT), DIGEST)

@@ -10,8 +10,9 @@ from netc import data
 from netc.data.named import sequences
 from netc.data.named.lookup import found, unpacked
 from netc.errors import DataError
-from tests.data.layers import data_layer
+from tests.data.layers import columns_of, data_layer
 from tests.data.named.records import builtin
+from tests.some import some
 
 LAYERS = {
     "tinyshakespeare": {"steps": 50},
@@ -49,16 +50,17 @@ def test_the_data_is_as_described(name: Any, phase: str) -> None:
         pytest.skip(str(e))
     fields = {"test_fraction": 0.1} if name in ("tinyshakespeare", "sunspots") else {}
     opened = data.open(layer(name, **fields), phase, seed=0)
+    rows = some(opened.rows)
     for top, array in zip(opened.description.tops, opened.batch(0), strict=True):
-        assert array.shape == top.with_batch(30 if opened.rows >= 30 else opened.rows) and array.dtype == top.dtype
+        assert array.shape == top.with_batch(min(30, rows)) and array.dtype == top.dtype
         assert not top.classes or 0 <= array.min() <= array.max() < top.classes
-    columns = opened._columns[0][np.arange(opened.rows)]  # every row is there
-    assert len(columns) == opened.rows
+    columns = columns_of(opened)[0][np.arange(rows)]  # every row is there
+    assert len(columns) == rows
 
 
 def test_what_is_said_of_the_sunspots_spread() -> None:
     try:
-        rows = data.open(layer("sunspots"), "TRAIN", seed=0)._columns[0].rows
+        rows = columns_of(data.open(layer("sunspots"), "TRAIN", seed=0))[0].rows
     except DataError as e:
         pytest.skip(str(e))
     np.testing.assert_allclose(
@@ -76,7 +78,7 @@ def test_what_is_said_of_the_sunspots_spread() -> None:
 )
 def test_what_is_wrong(name: str, fields: dict[str, Any], said: str) -> None:
     vowels = builtin("japanese_vowels")
-    if name == "japanese_vowels" and vowels.package.place is None and not all(found(vowels, file) for file in vowels.files):
+    if name == "japanese_vowels" and some(vowels.package).place is None and not all(found(vowels, file) for file in vowels.files):
         pytest.skip("netc data fetch japanese_vowels")
     with pytest.raises(DataError, match=said):
         data.open(layer(name, **fields), "TRAIN", seed=0)

@@ -12,7 +12,7 @@ from netc import data
 from netc.data import TopSpec
 from netc.data.sources import arrays
 from netc.errors import DataError
-from tests.data.layers import data_layer
+from tests.data.layers import columns_of, data_layer
 
 
 def test_npz_tops_go_by_name(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_dtypes_of_tops(tmp_path: Path, dtype: str, shape: tuple[Any, ...], top:
 def test_npy_is_mapped(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.arange(12, dtype=np.float32).reshape(6, 2))
     opened = data.open(data_layer("a.npy", 4, ["data"], shuffle=False), "TRAIN", 0, tmp_path)
-    assert isinstance(opened._columns[0].base, np.memmap)
+    assert isinstance(columns_of(opened)[0].base, np.memmap)
     values = opened.batch(1)[0]
     assert type(values) is np.ndarray and values.tolist() == [[8, 9], [10, 11], [0, 1], [2, 3]]
 

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -129,7 +129,7 @@ HDF5 = 'type: "HDF5Data" top: "data" top: "label" hdf5_data_param { source: "fil
 
 
 @pytest.fixture
-def hdf5(tmp_path: Path) -> ModuleType:
+def hdf5(tmp_path: Path) -> Any:
     h5py = pytest.importorskip("h5py")
     for k, (first, count) in enumerate([(0, 3), (3, 5)]):
         with h5py.File(tmp_path / f"{k}.h5", "w") as file:
@@ -140,7 +140,7 @@ def hdf5(tmp_path: Path) -> ModuleType:
 
 
 @about("HDF5Data")
-def test_rows_of_several_files(hdf5: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_of_several_files(hdf5: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for memory in (2**30, 0):
         monkeypatch.setattr("netc.data.sources.hdf5.MEMORY", memory)
         opened = data.open(layer(HDF5 + "}"), "TRAIN", 0, tmp_path)
@@ -153,7 +153,7 @@ def test_rows_of_several_files(hdf5: ModuleType, tmp_path: Path, monkeypatch: py
         assert sorted(order) == list(range(8)) and order.tolist() != list(range(8))
 
 
-def test_errors_of_hdf5(hdf5: ModuleType, tmp_path: Path) -> None:
+def test_errors_of_hdf5(hdf5: Any, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="HDF5Data takes no transform_param"):
         data.describe(layer(HDF5 + "} transform_param { scale: 2 }"), "TRAIN", tmp_path)
     with pytest.raises(DataError, match="0.h5: there is no data set 'labels'; did you mean 'label'"):
@@ -185,7 +185,8 @@ window_data_param { source: "windows.txt" batch_size: 4 fg_fraction: 0.25 %s }""
 def windows(images: np.ndarray, tmp_path: Path) -> np.ndarray:
     """Two windows in the first image, an object (class 7) and background."""
     (tmp_path / "windows.txt").write_text(f"# 0\n{tmp_path}/folder/an image 0.png\n3\n6\n8\n2\n7 0.9 2 1 5 4\n3 0.1 0 0 3 3\n")
-    return images[0].transpose(2, 0, 1)[::-1].astype(np.float32)
+    image: np.ndarray = images[0]
+    return image.transpose(2, 0, 1)[::-1].astype(np.float32)
 
 
 @about("WindowData")

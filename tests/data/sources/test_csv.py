@@ -11,6 +11,7 @@ from netc import data
 from netc.data import TopSpec
 from netc.errors import DataError
 from tests.data.layers import data_layer
+from tests.some import some
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def table(tmp_path: Path) -> Callable[..., tuple[Any, ...]]:
         (tmp_path / "t.csv").write_bytes(text.encode(encoding))
         layer = data_layer("t.csv", 1, tops, shuffle=False, **fields)
         description = data.describe(layer, phase, tmp_path)
-        layer.data_param.batch_size = description.rows
+        layer.data_param.batch_size = some(description.rows)
         return description, *data.open(layer, phase, 0, tmp_path).batch(0)
 
     return read
@@ -142,7 +143,7 @@ def test_a_changed_file_is_read_again(table: Callable[..., tuple[Any, ...]]) -> 
 def test_whole_numbers_are_classes_or_measures(tmp_path: Path, values: range | list[float], fields: dict[str, Any], expected: str) -> None:
     (tmp_path / "t.csv").write_text("".join(f"0.5,{v}\n" for v in values))
     top = data.describe(data_layer(tmp_path / "t.csv", 1, **fields), "TRAIN").tops[1]
-    assert top.dtype == expected and (expected == "int64" or top.mean == (pytest.approx(np.mean(list(values))),))
+    assert top.dtype == expected and (expected == "int64" or top.mean == pytest.approx((np.mean(list(values)),)))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from netc.data import TopSpec, read_image
 from netc.data.sources import image_folder
 from netc.errors import DataError
 from netc.netc_pb2 import LayerParameter
-from tests.data.layers import data_layer
+from tests.data.layers import columns_of, data_layer
+from tests.some import some
 
 
 def save(path: Path, shape: tuple[Any, ...], value: tuple[int, int, int] | int, **options: Any) -> None:
@@ -34,8 +35,9 @@ def folder(tmp_path: Path) -> Path:
 
 def whole(layer: LayerParameter, phase: str, base: Path) -> tuple[data.Description, np.ndarray, np.ndarray]:
     description = data.describe(layer, phase, base)
-    layer.data_param.batch_size = description.rows
-    return description, *data.open(layer, phase, 0, base).batch(0)
+    layer.data_param.batch_size = some(description.rows)
+    images, labels = data.open(layer, phase, 0, base).batch(0)
+    return description, images, labels
 
 
 def test_classes_files_and_pixels_in_order(folder: Path) -> None:
@@ -49,7 +51,7 @@ def test_too_many_to_keep_are_decoded_when_asked_for(folder: Path, monkeypatch: 
     kept = data.open(data_layer("pets", 3), "TRAIN", 0, folder)
     monkeypatch.setattr(image_folder, "MEMORY", 100)
     asked = data.open(data_layer("pets", 3), "TRAIN", 0, folder)
-    assert isinstance(asked._columns[0], image_folder.Images) and isinstance(kept._columns[0], np.ndarray)
+    assert isinstance(columns_of(asked)[0], image_folder.Images) and isinstance(columns_of(kept)[0], np.ndarray)
     assert all(np.array_equal(a.batch(i)[0], b.batch(i)[0]) for a, b in [(kept, asked)] for i in range(4))
 
 
@@ -138,7 +140,7 @@ def test_what_cannot_be_decoded_is_skipped_where_that_is_asked_for(folder: Path,
     good = (folder / "pets" / "dog" / "2.png").read_bytes()
     (folder / "pets" / "dog" / "2.png").write_bytes(good[:-30])  # its header is whole
     source = data.open(data_layer("pets", 5, transform=SKIP, shuffle=False), "TRAIN", 0, folder)
-    assert source.rows == 5 and isinstance(source._columns[0], image_folder.Images) == (memory == 1)
+    assert source.rows == 5 and isinstance(columns_of(source)[0], image_folder.Images) == (memory == 1)
     x, y = source.batch(0)
     # cat/a, cat/bad, dog/0, dog/1, dog/2: what follows a bad one stands in for it, with its own label, around the end
     assert x[:, 0, 1, 2].tolist() == [0, 200, 200, 201, 0] and y.tolist() == [0, 1, 1, 1, 0]
@@ -156,7 +158,7 @@ def test_a_row_set_apart_for_tests_never_stands_in(folder: Path) -> None:
     seen = {}
     for phase in ("TRAIN", "TEST"):
         source = data.open(layer, phase, 0, folder)
-        seen[phase] = {float(source.batch(k)[0][0, 0, 0, 0]) for k in range(source.rows)}
+        seen[phase] = {float(source.batch(k)[0][0, 0, 0, 0]) for k in range(some(source.rows))}
     assert not seen["TRAIN"] & seen["TEST"] and len(seen["TRAIN"] | seen["TEST"]) == 10
 
 

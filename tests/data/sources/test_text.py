@@ -12,6 +12,7 @@ from netc.data.vocabulary import UNKNOWN, Vocabulary
 from netc.errors import DataError
 from netc.netc_pb2 import LayerParameter
 from tests.data.layers import data_layer
+from tests.some import some
 
 
 def text_layer(path: Path, batch_size: int, steps: int, **fields: Any) -> LayerParameter:
@@ -63,7 +64,9 @@ def test_rows_that_fill_no_batch_are_left_out(alphabet: Path) -> None:
 def test_what_a_description_says(alphabet: Path) -> None:
     layer = text_layer(alphabet, 2, 10)
     described = data.describe(layer, "TRAIN")
-    assert data.vocabulary(layer).words == described.classes == tuple("abcdefghijklmnopqrstuvwxyz") and described.tokens == "characters"
+    assert (
+        some(data.vocabulary(layer)).words == described.classes == tuple("abcdefghijklmnopqrstuvwxyz") and described.tokens == "characters"
+    )
     assert [(t.shape, t.batch_axis, t.input, t.classes) for t in described.tops] == [((10,), 1, True, 26), ((10,), 1, False, 26)]
 
 
@@ -121,7 +124,7 @@ def test_a_test_text_of_its_own_keeps_the_vocabulary(tmp_path: Path) -> None:
 def test_what_is_wrong(tmp_path: Path, content: bytes, fields: dict[str, int], said: str) -> None:
     (tmp_path / "t.txt").write_bytes(content)
     with pytest.raises(DataError, match=said):
-        data.open(data_layer(str(tmp_path / "t.txt"), **({"batch_size": 1} | fields)), "TRAIN", seed=0)
+        data.open(data_layer(str(tmp_path / "t.txt"), **dict[str, Any]({"batch_size": 1} | fields)), "TRAIN", seed=0)
 
 
 def test_a_character_that_is_missing_is_told_once() -> None:

@@ -13,6 +13,7 @@ from netc.data.sources.trees import Forest
 from netc.data.vocabulary import Vocabulary
 from netc.errors import DataError
 from tests.conftest import DATA
+from tests.some import some
 
 TREES = "(3 (2 a) (3 (1 b) (1 c)))\n(0 x)\n(1 (4 (2 p) (3 q)) (3 (1 r) (1 s)))\n"
 TOPS = ("word", "child", "width", "label", "root_label")
@@ -60,10 +61,10 @@ def test_a_file(tmp_path: Path) -> None:
 
 def test_words_are_those_of_the_training_trees(tmp_path: Path) -> None:
     made = layer(written(tmp_path / "t.txt"), test_source=str(written(tmp_path / "u.txt", "(2 (2 z) (1 p))\n")))
-    words = data.vocabulary(made).words
+    words = some(data.vocabulary(made)).words
     assert len(words) == 9 and data.open(made, "TEST", 0).batch(0)[0].tolist() == [0, words.index("p")]
     made.tree_data_param.vocabulary_size = 3
-    assert len(data.vocabulary(made).words) == 3
+    assert len(some(data.vocabulary(made)).words) == 3
 
 
 def test_two_classes(tmp_path: Path) -> None:
