@@ -27,6 +27,8 @@ SLOW = (
     "training/test_pretraining", "training/test_resume", "training/test_watch", "zoo/test_release",
 )  # fmt: skip
 
+ZOO = ROOT / "model_zoo"
+needs_zoo = pytest.mark.skipif(not ZOO.is_dir(), reason="no model_zoo/ here, as in an sdist")
 needs_reference = pytest.mark.skipif(not REFERENCE.is_dir(), reason=f"no recorded results in {REFERENCE}")
 
 

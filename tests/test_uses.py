@@ -9,7 +9,7 @@ import pytest
 
 from netc import data
 from netc.predict.model import Model
-from tests.conftest import DATA, ROOT, needs_data
+from tests.conftest import DATA, ROOT, ZOO, needs_data, needs_zoo
 from tests.data.layers import data_layer
 from tests.small_nets import log, netc
 from tests.some import some
@@ -76,12 +76,13 @@ def test_outliers_have_larger_errors_than_by_components(tmp_path: Path) -> None:
     assert roc_auc_score(label == 0, score) == pytest.approx(ours["auc"], abs=1e-5)
 
 
+@needs_zoo
 @needs_data("mnist")
 def test_codes_serve_few_labels_better_than_pixels(tmp_path: Path) -> None:
     """Of the denoising autoencoder, which knows no label: 100 labels, three draws."""
     from sklearn.linear_model import LogisticRegression
 
-    zoo, made = ROOT / "model_zoo/denoising_autoencoder/1.0.1", tmp_path / "codes.npz"
+    zoo, made = ZOO / "denoising_autoencoder/1.0.1", tmp_path / "codes.npz"
     given = [
         "--weights",
         zoo / "start.safetensors",

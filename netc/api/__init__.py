@@ -9,6 +9,7 @@ from netc.commands.train import train_command
 from netc.compiler import compilation
 from netc.compiler.program import Program, checked
 from netc.compiler.step_files import write
+from netc.runtime.backends import AUTO
 
 
 def load(path: str, *overrides: str, allow_python: bool = False) -> Program:
@@ -22,9 +23,7 @@ def compile(path: str, output: str = "build", **overrides: Any) -> list[Any]:
     return write(load(path, *_solver(overrides)), output)
 
 
-def train(
-    path: str, runs: str = "runs", zoo: str | None = None, provider: str = "auto", allow_python: bool = False, **overrides: Any
-) -> str:
+def train(path: str, runs: str = "runs", zoo: str | None = None, provider: str = AUTO, allow_python: bool = False, **overrides: Any) -> str:
     """Train a net file as `netc train` does; keyword arguments are fields of its solver. Returns why it ended."""
     registry.load()
     job = compilation.load(path, _solver(overrides), allow_python=allow_python)

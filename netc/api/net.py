@@ -18,6 +18,7 @@ from netc.graph.contract import BATCH, NEXT, NOISE, SINK, STATE
 from netc.graph.ir import Graph, Value
 from netc.layers.context import dims
 from netc.net.model import Net as ResolvedNet
+from netc.runtime.backends import PORTABLE, choose_plain
 from netc.runtime.blob import Blob, apart, numbers
 from netc.runtime.chain import open_graph
 from netc.runtime.session import Runs
@@ -30,10 +31,10 @@ from netc.training.weights import load_weights, state_of
 class Net:
     """A net of a file in one phase, to run by hand.
 
-    `params[layer][i]` and `blobs[name]` are Blobs. `forward` fills the blobs, `backward` their diffs and those of the
-    params (which are overwritten, not added to; those with lr_mult 0 get zeros). Inputs keep what was last written to them, be it
-    by a layer that works in place: `backward` still takes what such an input was before, unless you write to it in between.
-    Random masks are drawn anew in each forward, from `seed`. `allow_python` lets the net's Python layers run.
+    `params[layer][i]` and `blobs[name]` are Blobs. `forward` fills the blobs, and `backward` their diffs and those of the params: it
+    overwrites them and does not add, and params with lr_mult 0 get zeros. Inputs keep what was last written to them, even by a layer
+    that works in place; `backward` still uses what such an input was before, unless you write to it in between. Each forward draws
+    new random masks from `seed`. `allow_python` lets the net's Python layers run. `provider` is as of `--provider`.
     """
 
     blob_type = Blob
@@ -41,8 +42,12 @@ class Net:
     params: Mapping[str, Sequence[Blob]]
     _owned: Mapping[str, Value] = {}  # parameters that layers outside share with these, by their param's name
 
-    def __init__(self, path: str, weights: str | None = None, phase: str = "TRAIN", seed: int = 0, allow_python: bool = False):
+    def __init__(
+        self, path: str, weights: str | None = None, phase: str = "TRAIN", seed: int = 0, allow_python: bool = False,
+        provider: str = PORTABLE.provider,
+    ):  # fmt: skip
         registry.load()
+        self._backend = choose_plain(provider)
         made = compilation.load(path, allow_python=allow_python).with_learned(known_rows([weights] if weights else []))
         self._begin(made.job, made.nets.net(phase), seed)
         if weights:
@@ -192,7 +197,7 @@ class Net:
                 raise DataError(f"the diff of {name!r} is {np.shape(top_diffs[name])}, the blob is {self.blobs[name].shape}")
         seeded = frozenset(top_diffs)
         if seeded not in self._backwards:
-            self._backwards[seeded] = open_graph(backward_graph(self._lowered, seeded))
+            self._backwards[seeded] = open_graph(backward_graph(self._lowered, seeded), self._backend)
         session = self._backwards[seeded]
         arrays = {n: numbers(a, np.dtype(np.float32), f"the diff of {n!r}") for n, a in top_diffs.items()}
         seeds = {f"{SEED}{n}": a.reshape(self.blobs[n].shape) for n, a in arrays.items()}
@@ -228,7 +233,7 @@ class Net:
         outputs |= {n: v[-1] for n, v in self._lowered.versions.items()}
         updates = self._lowered.graph.updates
         outputs |= hosted(Graph("", outputs, updates).nodes)
-        return open_graph(Graph(self.name, outputs, updates))
+        return open_graph(Graph(self.name, outputs, updates), self._backend)
 
     def _draw(self) -> dict[str, np.ndarray]:
         return {n.name: draw(n, self._seed, self._passes) for n in self._leaves if n.name in NOISE}

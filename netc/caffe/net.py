@@ -12,7 +12,7 @@ from netc.caffe.arguments import arguments
 from netc.caffe.batches import batches_of, joined, keep
 from netc.caffe.blob import Blob, LayerView
 from netc.caffe.part import LayerRuns, add, seeds
-from netc.caffe.state import allows_python, dropped, random_seed
+from netc.caffe.state import allows_python, backend, dropped, random_seed
 from netc.commands.program import known_rows
 from netc.compiler.compilation import Compilation
 from netc.errors import DataError, SpecError, near
@@ -56,7 +56,7 @@ class Net(PlainNet):
         return made
 
     def _open(self, job: Job, net: ResolvedNet, seed: int, states: Mapping[str, PlainBlob] | None = None) -> None:
-        self._job = job
+        self._job, self._backend = job, backend()
         self._feeder: Feeder | None = None
         self._runs = LayerRuns(self, job)
         self._begin(job, net, seed, states)

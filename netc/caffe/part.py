@@ -30,7 +30,7 @@ class Part(PlainNet):
         self.read = {name: whole.blobs[name].shape for name in _read(layers)}
         self.made = {top for layer in layers for top in layer.tops}
         self.hosts = any(layer.type == "Python" for layer in layers)
-        self.blob_type = whole.blob_type
+        self.blob_type, self._backend = whole.blob_type, whole._backend
         states = [state_of(b) for blobs in whole._lowered.layer_blobs.values() for b in blobs]
         self._owned = {s.state.share_name: s.outputs[0] for s in states if s.state.share_name}
         names = dict.fromkeys([*self.read, *self.made])
@@ -176,7 +176,7 @@ class LayerRuns:
         fed = [n for n in self.net._batch if blobs[n].shape != tuple(map(int, lowered.versions[n][0].shape))]
         if not wanted or fed:
             return found
-        session = open_graph(Graph("", {f"{n}/{k}": lowered.versions[n][k] for n, k in wanted}))
+        session = open_graph(Graph("", {f"{n}/{k}": lowered.versions[n][k] for n, k in wanted}), self.net._backend)
         made = session.run(self.net._feeds(session, self.net._began))
         return found | {(n, k): made[f"{n}/{k}"] for n, k in wanted}
 

@@ -1,6 +1,6 @@
-"""What pycaffe keeps for the whole process: the seed, the fields to ignore, whether Python layers may run.
+"""What pycaffe keeps for the whole process: the seed, the device, the fields to ignore, and whether Python layers may run.
 
-Modes, devices and ranks change nothing. And a stopwatch.
+Ranks change nothing. And a stopwatch.
 """
 
 import sys
@@ -8,11 +8,15 @@ import time
 
 from netc import terminal
 from netc.errors import SpecError
+from netc.runtime.backend import Backend
+from netc.runtime.backends import AUTO, CUDA, PORTABLE, choose_plain
 from netc.spec.document import NOTHING, Dropped
 
 _seed = 0
 _dropped = NOTHING
 _allows_python = False
+_on_gpu = False
+_device = 0
 
 
 def set_random_seed(seed: int) -> None:
@@ -52,15 +56,28 @@ def allows_python() -> bool:
 
 
 def set_mode_cpu() -> None:
-    """Nets run on the CPU, as they do anyway."""
+    """Run the nets that are made from now on on the CPU, as they do by default."""
+    global _on_gpu
+    _on_gpu = False
 
 
 def set_mode_gpu() -> None:
-    """Taken for the scripts that call it; nets run on the CPU all the same."""
+    """Run the nets that are made from now on on the GPU, or on the CPU if no GPU can be used."""
+    global _on_gpu
+    _on_gpu = True
 
 
 def set_device(number: int) -> None:
-    """Taken for the scripts that call it; nets run on the CPU all the same."""
+    """Use the GPU of this number, counted from 0, once `set_mode_gpu` is called."""
+    global _device
+    _device = number
+
+
+def backend() -> Backend:
+    """Where a new net runs. ProviderError if there are GPUs, but not the one of `set_device`."""
+    if not _on_gpu or choose_plain(AUTO).provider != CUDA.provider:
+        return PORTABLE
+    return choose_plain(f"{CUDA.provider}:{_device}")
 
 
 def has_nccl() -> bool:

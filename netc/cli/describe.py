@@ -57,12 +57,7 @@ def devices() -> None:
 
     Example: netc devices
     """
-    import onnxruntime
+    from netc.commands.devices import lines
 
-    from netc.runtime import native
-    from netc.runtime.session import cores, cuda_missing
-
-    click.echo(f"onnxruntime {onnxruntime.__version__}")
-    click.echo(f"cpu: {cores()} cores")
-    click.echo(f"native kernels: {native.missing() or 'ready'}")
-    click.echo(f"cuda: {cuda_missing() or 'ready'}")
+    for line in lines():
+        click.echo(line)

@@ -23,8 +23,9 @@ from netc.report.picture import picture
 from netc.report.progress import scores_text
 from netc.report.recorder import Recorder, part_of
 from netc.report.run import Run
+from netc.runtime.backends import recalled
 from netc.runtime.chain import calls
-from netc.runtime.session import Session, choose_provider
+from netc.runtime.session import Session
 from netc.spec.job import Job, load_job
 from netc.training import record
 from netc.training.folder import RunFolder
@@ -93,9 +94,8 @@ def opened(path: Path, plugins: tuple[str, ...] = (), allow_python: bool = False
     try:
         registry.load(*plugins, *(known.plugins if known else ()))
         said = known.parts[-1].environment if known and known.parts else {}
-        chosen, _ = choose_provider("auto" if said.get("provider", "").startswith("cuda") else "cpu")
-        target = "native" if said.get("target") == "native" else None
-        program = contract.program(_job(path, known, allow_python), chosen, needs_solver=False, target=target)
+        backend = recalled(said.get("provider", "").partition(" ")[0], said.get("target", ""))
+        program = contract.program(_job(path, known, allow_python), backend, needs_solver=False)
         threads = said.get("threads", "")
         run = run_of(folder, program, int(threads) if threads.isdecimal() else 1)
         assert run.states

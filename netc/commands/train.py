@@ -110,7 +110,7 @@ def _greet(program: Program, trainer: Trainer, why: str, shown: Screen) -> None:
     parameters = sum(size(p.shape) for p in program.train.parameters)
     shown.say(f"{program.job.name}: {len(program.train_net.layers)} layers, {parameters:,} parameters; run {trainer.folder.path}")
     threads = f"{trainer.threads} thread{'s' if trainer.threads > 1 else ''}"
-    shown.say(f"provider {program.provider} ({why}), target {program.target}, {threads}")
+    shown.say(f"provider {program.backend.name} ({why}), target {program.backend.target}, {threads}")
     for name in hosted(program):
         text = f"note: layer {name!r} runs Python between parts of the graph: every step copies its blobs and waits for it"
         shown.note(text)

@@ -25,6 +25,7 @@ from netc.commands.train import Follower, train_command
 from netc.compiler.compilation import Compilation
 from netc.errors import NetcError, RunError, SpecError
 from netc.runtime import snapshot
+from netc.runtime.backends import AUTO, recalled
 from netc.spec.document import NOTHING, Dropped
 from netc.spec.job import Job, load_job
 from netc.training.events import Event, Stepped
@@ -43,7 +44,7 @@ class Recipe:
     plugins: tuple[str, ...] = ()
     dropped: Dropped = NOTHING
     allow_python: bool = False
-    provider: str = "auto"
+    provider: str = AUTO
     target: str | None = None
     threads: int | None = None
 
@@ -169,8 +170,8 @@ def _reason(recipe: Recipe, job: Job, straight: Outcome, again: Outcome) -> str:
     """Why that may be. A second straight run tells whether the net repeats at all."""
     said = straight.last.metadata
     likely = []
-    if said["provider"] == "cuda":
-        likely.append("CUDA kernels may add in another order each time (--provider cpu does not)")
+    if varies := recalled(said["provider"], said["target"]).varies:
+        likely.append(varies)
     if said["threads"] > 1:
         likely.append(f"{said['threads']} threads may share out the work differently (--threads 1 does not)")
     likely += [f"layer {n!r} runs Python, which may keep something of its own" for n in _python_layers(job)]

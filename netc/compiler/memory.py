@@ -14,7 +14,6 @@ from netc.graph.ir import TRAINING, Node, toposort
 from netc.graph.op_info import info
 from netc.graph.tensor_type import Type
 from netc.graph.training_ops import trace
-from netc.runtime.native import kernels_of
 
 RUNTIME = 22 * 2**20  # of a net of one small layer: sessions, the compiled models, the loop's own code (measured on Linux)
 ARENA = 2.5  # onnxruntime keeps what a session's first run took beside the block that it plans for the later ones (measured: 2.1 to 3.5)
@@ -77,7 +76,7 @@ def _test_batch(program: Program) -> int:
 
 def _peak(program: Program, kind: str, sizes: Mapping[str, int]) -> int:
     graph = program.graph(kind)
-    steps = _steps(graph.nodes, program.provider, kernels_of(program.kernels), sizes)
+    steps = _steps(graph.nodes, program.backend.bodies, program.backend.native_ops, sizes)
     return peak(list(steps), graph.outputs.values(), graph.updates.values())
 
 
@@ -104,14 +103,14 @@ def peak(steps: Sequence[Step], ends: Iterable[object], outside: Iterable[object
     return most
 
 
-def _steps(nodes: Iterable[Node], provider: str, kernels: Collection[str], sizes: Mapping[str, int]) -> Iterator[Step]:
+def _steps(nodes: Iterable[Node], bodies: str, kernels: Collection[str], sizes: Mapping[str, int]) -> Iterator[Step]:
     """The steps of nodes. A training op without a kernel is those of its body, each value of which is its own in every call."""
     for node in nodes:
         if node.domain == TRAINING and node.op not in kernels:
-            body = trace(node, provider)
+            body = trace(node, bodies)
             key: dict[object, object] = {v: outer for v, outer in zip(body.inputs, node.inputs, strict=True) if v is not None}
             key |= dict(zip(body.outputs, node.outputs, strict=True))
-            for step in _steps(toposort(body.outputs), provider, kernels, sizes):
+            for step in _steps(toposort(body.outputs), bodies, kernels, sizes):
                 makes = {key.get(v, (node, v)): size for v, size in step.makes.items()}
                 yield replace(step, reads=tuple(key.get(v, (node, v)) for v in step.reads), makes=makes)
         elif node.domain != "netc" or node.op == "Stop":

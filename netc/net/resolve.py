@@ -97,10 +97,9 @@ def _layer(
         known, doubt = known + bool(type_), doubt or GUESSED
     kind = registry.layer_type(type_)
     tops = tuple(spec.top) or ((spec.name,) if kind.loss else ())
-    weights = tuple(spec.loss_weight)
-    if weights and len(weights) != len(tops):
+    weights = tuple(spec.loss_weight) or _default_weights(kind, len(tops))
+    if len(weights) != len(tops):
         error(f"{len(weights)} loss_weight for {len(tops)} tops; give one each, or none", "loss_weight")
-    weights = weights or _default_weights(kind, len(tops))
     for what, names, limits in (("bottom", spec.bottom, kind.bottoms), ("top", tops, kind.tops)):
         if type_ in registry.layer and doubt != BROKEN and (wrong := _wrong_count(type_, what, names, *limits)):
             if not doubt:

@@ -59,7 +59,7 @@ def batches(
     def values(lowered: Lowered) -> Mapping[str, Value]:
         return {name: lowered.versions[blob][-1] for name, blob in blobs.items()}
 
-    net = TestNet(program, 0, threads, States(states, program.provider), values)
+    net = TestNet(program, 0, threads, States(states, program.backend), values)
     net.restart()
     begin = time.perf_counter()
     for k in range(feeder.batches or 1):

@@ -1,12 +1,12 @@
 """What a snapshot of a run says beside its states, and whether these are of a program."""
 
-import re
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from netc.compiler.program import Program
 from netc.errors import Diagnostic, SnapshotError
 from netc.formats.typed_json import MisfitError, typed
+from netc.runtime.backends import providers
 from netc.runtime.snapshot import Snapshot
 from netc.training.evaluate import Scores
 
@@ -59,8 +59,9 @@ def noted(found: Snapshot) -> Noted:
     for name in COUNTS:
         if getattr(said, name) < 0:
             raise SnapshotError(f"{found.path}: its metadata is damaged: {name} is {getattr(said, name)}; 0 or more is needed")
-    if not re.fullmatch("cpu|cuda", said.provider):
-        raise SnapshotError(f"{found.path}: its metadata is damaged: provider is {said.provider[:40]!r}; cpu or cuda is needed")
+    if said.provider not in providers():
+        known = " or ".join(providers())
+        raise SnapshotError(f"{found.path}: its metadata is damaged: provider is {said.provider[:40]!r}; {known} is needed")
     return said
 
 

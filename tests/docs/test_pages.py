@@ -16,7 +16,7 @@ from netc import registry
 from netc.caffe import state
 from netc.cli import main
 from netc.commands.topics import PAGES, find
-from tests.conftest import ROOT
+from tests.conftest import ROOT, ZOO, needs_zoo
 from tests.docs.pages import blocks, compare, run_page
 
 DOCS = ROOT / "netc" / "docs"
@@ -40,7 +40,7 @@ NOT_RUN = {
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A folder with nets/ and model_zoo/ as the current one; what plug-ins and Python layers register is taken back."""
     shutil.copytree(ROOT / "nets", tmp_path / "nets")
-    shutil.copytree(ROOT / "model_zoo", tmp_path / "model_zoo")
+    shutil.copytree(ZOO, tmp_path / "model_zoo")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(state, "_allows_python", False)
@@ -51,6 +51,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
             del sys.modules[name]
 
 
+@needs_zoo
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
 def test_the_blocks_of_a_page_run(path: Any, folder: Any) -> None:
     run_page(path, folder)

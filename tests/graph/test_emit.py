@@ -15,6 +15,7 @@ from netc.graph.ir import Graph, cast, constant, full, leaf, op, origin, stop
 from netc.graph.leaves import StateInfo
 from netc.graph.training_ops import body as op_body
 from netc.graph.training_ops import training_op as define
+from netc.graph.training_ops.define import CPU
 from netc.runtime.session import Session
 
 
@@ -24,7 +25,7 @@ def _twice():
     global twice, fourfold, split2
     with registry.scoped():
         twice = define("Twice")(lambda x: x * 2.0)
-        op_body("Twice", provider="cpu")(lambda x: x + x)
+        op_body("Twice", CPU)(lambda x: x + x)
         fourfold = define("Fourfold")(lambda x: twice(twice(x)))
         split2 = define("Split2")(lambda x, *, scale=1.0: (x * scale, -x))
         yield

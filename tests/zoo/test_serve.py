@@ -174,14 +174,14 @@ def test_damage_is_told_and_stays_harmless(tmp_path: Path) -> None:
             assert re.findall(r"<script.*?>", page) in ([], ['<script src="/-/search.js" defer>'])
             assert "<img src=x" not in page and 'href="javascript' not in page and 'href="data' not in page
         (folder / "toy/1.0.0/README.md").write_text("another card")
-        page = ask("/toy/1.0.0/")[2]
-        assert b"is not the one that its manifest states" in page and b"another card" not in page
+        page = ask("/toy/1.0.0/")[2].decode()
+        assert "is not the one that its manifest states" in page and "another card" not in page
         (folder / "toy/1.0.0/README.md").unlink()
         (folder / "toy/1.0.0/README.md").symlink_to("/etc/passwd")
         assert b"root:" not in ask("/toy/1.0.0/")[2] and ask("/toy/1.0.0/README.md")[0] == 500
         (folder / "index.json").write_text("[" * 9999)
-        status, _, page = ask("/")
-        assert status == 500 and b"is not JSON" in page
+        status, _, body = ask("/")
+        assert status == 500 and b"is not JSON" in body
 
 
 class Elements(HTMLParser):

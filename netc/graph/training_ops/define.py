@@ -4,7 +4,7 @@
     def square_grad(x, dy): return 2.0 * x * dy
 
 `square_grad(x, dy)` is then one node of domain `netc.training`. Its default body uses only ops that have
-CUDA kernels; `@body("SquareGrad", provider="cpu")` adds another for one provider.
+CUDA kernels; `@body("SquareGrad", CPU)` adds another to the set of bodies that are made for the CPU.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from netc import registry
 from netc.graph.ir import TRAINING, Node, Value, leaf, origin
 from netc.graph.tensor_type import Type
 
-DEFAULT = "default"
+DEFAULT, CPU = "default", "cpu"  # sets of bodies; a backend chooses one, see `netc.runtime.backends`
 R = TypeVar("R")
 
 
@@ -53,20 +53,20 @@ def training_op(name: str, typed_by: str = DEFAULT, **properties: Any) -> Callab
     return add
 
 
-def body(name: str, provider: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorator: the function is the body of op `name` on `provider`; it may return None to leave it to the default."""
-    return registry.body((name, provider))
+def body(name: str, bodies: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: the function is the body of op `name` in the set `bodies`; it may return None to leave it to the default."""
+    return registry.body((name, bodies))
 
 
-def trace(node: Node, provider: str) -> Body:
-    """The body of a training-op node on `provider` ("cpu" or "cuda")."""
+def trace(node: Node, bodies: str) -> Body:
+    """The body of a training-op node in the set `bodies`, else its default body."""
     types = tuple(None if v is None else v.type for v in node.inputs)
     attrs = freeze(node.attrs)
-    if (node.op, provider) in registry.body:
-        chosen = _trace(registry.body[node.op, provider], types, attrs)
+    if (node.op, bodies) in registry.body:
+        chosen = _trace(registry.body[node.op, bodies], types, attrs)
         if chosen.outputs:
             found = tuple(v.type for v in chosen.outputs)
-            assert found == node.types, f"{provider} body of {node.op}: {found}, the node has {node.types}"
+            assert found == node.types, f"{bodies} body of {node.op}: {found}, the node has {node.types}"
             return chosen
     return _trace(registry.body.find((node.op, DEFAULT)), types, attrs)
 

@@ -12,7 +12,7 @@ from typing import Any
 from netc.graph.ir import Node, Value, leaf, op, rebuild, toposort
 from netc.graph.subgraph import Subgraph
 from netc.graph.tensor_type import Type
-from netc.graph.training_ops.define import body, training_op
+from netc.graph.training_ops.define import CPU, body, training_op
 from netc.graph.training_ops.shape import split
 
 Values = tuple[Value, ...]
@@ -61,8 +61,8 @@ def loop_op(name: str, **properties: Any) -> Callable[[Callable[..., Any]], Call
             vars(with_loop)["__signature__"] = own.replace(parameters=parameters)
             return with_loop
 
-        body(name, "cpu")(form(scan))
-        return training_op(name, typed_by="cpu", **properties)(form(unrolled))
+        body(name, CPU)(form(scan))
+        return training_op(name, typed_by=CPU, **properties)(form(unrolled))
 
     return add
 
