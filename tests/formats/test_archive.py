@@ -1,12 +1,12 @@
 """Files out of archives, and what archives must not do."""
 
-from pathlib import Path
-from typing import Any
 import contextlib
 import gzip
 import io
 import tarfile
 import zipfile
+from pathlib import Path
+from typing import Any
 
 import pytest
 

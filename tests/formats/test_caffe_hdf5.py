@@ -1,8 +1,8 @@
 """Caffe's HDF5 snapshots: names with slashes, which Caffe cannot write, and files that are damaged."""
 
 from collections.abc import Callable
-from typing import Any
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest

@@ -1,9 +1,9 @@
 """What is read of an HDF5 file: what stands in it, and nothing that it leads to."""
 
-from pathlib import Path
-from collections.abc import Callable
-from typing import Any
 import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,7 +106,9 @@ def test_what_leads_elsewhere_or_is_no_numbers_is_refused_as_data(tmp_path: Path
 
 @pytest.mark.parametrize("make, message", ERRORS.items(), ids=lambda x: getattr(x, "__name__", ""))
 @pytest.mark.parametrize("name", ["data/ip/0", "data/ip/deep/1"])
-def test_what_leads_elsewhere_or_is_no_numbers_is_refused_as_weights(tmp_path: Path, make: Callable[..., None], message: str, name: str) -> None:
+def test_what_leads_elsewhere_or_is_no_numbers_is_refused_as_weights(
+    tmp_path: Path, make: Callable[..., None], message: str, name: str
+) -> None:
     with h5py.File(tmp_path / "w.caffemodel.h5", "w") as file:
         file.create_group("data/ip/deep")
         make(file, name, tmp_path)
