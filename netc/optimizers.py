@@ -41,7 +41,7 @@ def _decayed(function: Callable[..., Any]) -> Callable[..., Any]:
 
     own = signature(function)
     decay = Parameter("weight_decay", Parameter.KEYWORD_ONLY, default=0.0, annotation=float)
-    apply.__signature__ = own.replace(parameters=[*own.parameters.values(), decay])  # type: ignore[attr-defined]
+    vars(apply)["__signature__"] = own.replace(parameters=[*own.parameters.values(), decay])
     return apply
 
 

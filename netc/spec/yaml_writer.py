@@ -15,7 +15,7 @@ from netc.spec.scalars import to_text
 from netc.spec.shorthand import Names, default_bottoms, default_tops, newest_after
 
 STR = "tag:yaml.org,2002:str"
-RESOLVER = yaml.resolver.Resolver()
+RESOLVER: Any = yaml.resolver.Resolver()  # its stub leaves out the types of `resolve`
 
 
 class Dumper(yaml.SafeDumper):
