@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from netc import registry
 from netc.errors import Diagnostic, NetcError, ShapeError, SpecError
 from netc.graph.contract import GUARD, LOSS, NOISE, OUT
-from netc.graph.ir import HOST, Graph, Value, op, origin, stop, toposort
+from netc.graph.ir import HOST, Graph, Value, op, stop, toposort
+from netc.graph.origin import origin
 from netc.graph.tensor_type import Dim
 from netc.layers.context import Context, dims
 from netc.layers.domain import Domain

@@ -15,8 +15,9 @@ from netc.errors import Diagnostic, SpecError
 from netc.fillers import Zeros
 from netc.graph.autodiff import grad
 from netc.graph.contract import GRAD, LR, NEXT, WATCH
-from netc.graph.ir import Graph, Value, cast, leaf, op, origin, toposort
+from netc.graph.ir import Graph, Value, cast, leaf, op, toposort
 from netc.graph.leaves import StateInfo
+from netc.graph.origin import origin
 from netc.spec.document import Document
 from netc.spec.solver_settings import SolverSettings
 
