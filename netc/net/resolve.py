@@ -1,6 +1,6 @@
-"""NetParameter to Net: a phase chosen, every name resolved, nothing left to doubt.
+"""Resolves a NetParameter: selects the layers of a phase, and checks their types, blobs and data sources.
 
-`resolve` raises one SpecError that lists all that is wrong. Rules are Caffe's (net.cpp: FilterNet, Init).
+`resolve` raises one SpecError that lists every error. The rules are Caffe's (net.cpp: FilterNet, Init).
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,9 +20,10 @@ def resolve(
     document: Document, phase: str = TRAIN, stages: Iterable[str] = (), level: int | None = None, tables: data.Tables | None = None,
     learned: data.Known = data.NOTHING,
 ) -> ResolvedNet:  # fmt: skip
-    """The net of a NetParameter in `phase`. `tables` are what its sources gave so far: several nets of a job share them.
+    """Return the net in `phase`. SpecError lists everything that is wrong with it.
 
-    `learned` says, by the first tops of sources, which columns and classes their rows must have. SpecError lists all that is wrong.
+    `tables` holds the data that is already open; the nets of a job share it. `learned` maps the first top of a source to the columns
+    and classes that its rows must have.
     """
     net, errors = judged(document, phase, stages, level, tables, learned)
     if errors:
@@ -34,7 +35,7 @@ def judged(
     document: Document, phase: str = TRAIN, stages: Iterable[str] = (), level: int | None = None, tables: data.Tables | None = None,
     learned: data.Known = data.NOTHING,
 ) -> tuple[ResolvedNet, list[Diagnostic]]:  # fmt: skip
-    """What `resolve` gives, and what is wrong with it beside what is wrong with its text; the layers' `doubt` says of which."""
+    """Return the net and its errors, those of its text left out. The `doubt` of a layer says whether it has one."""
     registry.load()
     param, errors = document.message, list[Diagnostic]()
     state = param.state
@@ -63,7 +64,7 @@ def _included(spec: pb.LayerParameter, phase: str, level: int, stages: set[str])
 
 
 def _met(rule: pb.NetStateRule, phase: str, level: int, stages: set[str]) -> bool:
-    """Caffe's StateMeetsRule: every condition that is set holds."""
+    """Whether every condition of a rule holds (Caffe's StateMeetsRule)."""
     if rule.HasField("phase") and pb.Phase.Name(rule.phase) != phase:
         return False
     if rule.HasField("min_level") and level < rule.min_level or rule.HasField("max_level") and level > rule.max_level:
@@ -73,7 +74,7 @@ def _met(rule: pb.NetStateRule, phase: str, level: int, stages: set[str]) -> boo
 
 @dataclass(frozen=True)
 class _Resolver:
-    """Makes the layers of a net in one phase, and adds what is wrong with them to `errors`."""
+    """Makes the layers of a net in one phase, and adds their errors to `errors`."""
 
     document: Document
     phase: str
@@ -109,11 +110,11 @@ class _Resolver:
         self.errors.append(Diagnostic(self.document.place("layer", i, *path), f"Layer {spec.name!r}: {text}", suggestion))
 
     def _doubt(self, i: int) -> str:
-        """What is wrong with the text of a layer."""
+        """BROKEN or GUESSED if the text of a layer has an error, else ""."""
         return BROKEN if self.document.is_broken("layer", i) else GUESSED if self.document.is_guessed("layer", i) else ""
 
     def _meant(self, i: int, spec: pb.LayerParameter, doubt: str) -> str:
-        """The type that an unknown one must mean, "" if that is not plain."""
+        """The likely meaning of an unknown type, "" if none is likely enough."""
         if not spec.type:
             if not doubt:
                 self._error(i, spec, "The type is missing.")
@@ -125,7 +126,7 @@ class _Resolver:
         return suggestion.meant
 
     def _source(self, i: int, spec: pb.LayerParameter, tops: tuple[str, ...], doubt: str) -> tuple[data.Reader | None, int | None]:
-        """What reads the rows of a data layer, and its batch; None for what cannot be had."""
+        """The reader of a data layer and its batch size; None for what an error prevents."""
         reader = None
         try:
             reader = self.tables.reader(spec, self.phase, self.learned.get(tops[0]) if tops else None)
@@ -141,13 +142,13 @@ class _Resolver:
 
 
 def _default_weights(kind: registry.LayerType, tops: int) -> tuple[float, ...]:
-    """The loss_weight of each top where the net states none: 1 for the top that is a loss."""
+    """The default loss weights: 1 for the top that is a loss, 0 for others."""
     counts = 0 if kind.loss else kind.own_loss
     return tuple(1.0 if k == counts else 0.0 for k in range(tops))
 
 
 def _wrong_count(type_: str, what: str, names: Sequence[str], least: int, most: int | None) -> str | None:
-    """A sentence where a layer has too few or too many of its bottoms or tops; `most` is None where there may be any number."""
+    """An error text if a layer has too few or too many bottoms or tops. `most` is None if any number is allowed."""
     if len(names) >= least and (most is None or len(names) <= most):
         return None
     wanted = f"{least}" if least == most else f"{least} or more" if most is None else f"{least} to {most}"
@@ -156,7 +157,7 @@ def _wrong_count(type_: str, what: str, names: Sequence[str], least: int, most: 
 
 
 def _source_errors(error: NetcError, document: Document, i: int, name: str, message: str) -> Iterable[Diagnostic]:
-    """The errors of a data layer's source: within its files, or at the field of the layer that they name."""
+    """The errors of a data source, placed in its files or at the field of the layer that they name."""
     fields = {p[-1]: p for p in document.fields_of("layer", i) if len(p) == 4}
     for diagnostic in error.diagnostics:
         place = document.place(*fields.get(diagnostic.field, ("layer", i, message, "source")))
