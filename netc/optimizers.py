@@ -11,7 +11,7 @@ the gradient that the function gets has that much of the parameter in it, unless
 from collections.abc import Callable
 from functools import wraps
 from inspect import Parameter, signature
-from typing import Any
+from typing import Any, cast
 
 from netc import registry
 from netc.graph.ir import Value, op
@@ -41,8 +41,9 @@ def _decayed(function: Callable[..., Any]) -> Callable[..., Any]:
 
     own = signature(function)
     decay = Parameter("weight_decay", Parameter.KEYWORD_ONLY, default=0.0, annotation=float)
-    apply.__signature__ = own.replace(parameters=[*own.parameters.values(), decay])  # type: ignore[attr-defined]
-    return apply
+    decayed: Any = apply
+    decayed.__signature__ = own.replace(parameters=[*own.parameters.values(), decay])
+    return cast(Callable[..., Any], decayed)
 
 
 @optimizer("SGD", usual=0.01)

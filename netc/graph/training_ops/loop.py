@@ -7,7 +7,7 @@ Both forms take (step, states, xs) and return (last states, results of all times
 from collections.abc import Callable, Sequence
 from functools import wraps
 from inspect import signature
-from typing import Any
+from typing import Any, cast
 
 from netc.graph.ir import Node, Value, leaf, op, rebuild, toposort
 from netc.graph.subgraph import Subgraph
@@ -58,8 +58,9 @@ def loop_op(name: str, **properties: Any) -> Callable[[Callable[..., Any]], Call
             def with_loop(*inputs: Value | None, **attrs: Any) -> Any:
                 return function(loop, *inputs, **attrs)
 
-            with_loop.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
-            return with_loop
+            made: Any = with_loop
+            made.__signature__ = own.replace(parameters=parameters)
+            return cast(Callable[..., Any], made)
 
         body(name, CPU)(form(scan))
         return training_op(name, typed_by=CPU, **properties)(form(unrolled))
