@@ -285,7 +285,7 @@ def classes_seen(checked: Checked) -> Iterator[Diagnostic]:
     """Classes with very few rows, or none."""
     for seen in checked.seen:
         if len(seen.labels) > 1 and min(seen.labels.values()) < LEAST_SHARE * max(seen.labels.values()) and len(seen.labels) < 100:
-            rare, often = min(seen.labels, key=seen.labels.get), max(seen.labels, key=seen.labels.get)  # type: ignore[arg-type]
+            rare, often = min(seen.labels, key=seen.labels.__getitem__), max(seen.labels, key=seen.labels.__getitem__)
             counts = f"{seen.labels[often]} rows of class {often}, {seen.labels[rare]} of class {rare}"
             text = f"the classes of {seen.phase} are imbalanced: {counts}"
             yield _diagnostic(seen.layer, text)

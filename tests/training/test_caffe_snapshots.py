@@ -24,7 +24,7 @@ from netc.runtime.session import Session, States, Stepper
 from netc.spec import parse_prototxt
 from netc.spec.job import load_job
 from netc.training import caffe_snapshots
-from netc.training.weights import load_weights, state_of
+from netc.training.weights import state_of
 from tests.conftest import DATA
 from tests.recorded import FOLDER, Case, check, index
 
