@@ -75,7 +75,7 @@ def noise(request):
 
 
 @pytest.fixture(scope="module")
-def plugin(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def plugin(tmp_path_factory: Any) -> Any:
     """The plug-in's file."""
     file = tmp_path_factory.mktemp("plugin") / "own.py"
     file.write_text(PLUGIN)
@@ -95,7 +95,9 @@ def test_a_net_of_plugins_trains(tmp_path: Path, plugin: Any) -> None:
     assert result.exit_code == 0, result.stderr
     lines = [line for line in log(tmp_path / "runs/small/1") if line["event"] == "train"]
     assert [line["lr"] for line in lines[:3]] == [1, 0.5, 0.25]
-    states = some(snapshot.newest(tmp_path / "runs/small/1/snapshots")[0]).states
+    last = snapshot.newest(tmp_path / "runs/small/1/snapshots")[0]
+    assert last is not None
+    states = last.states
     assert states["times2.factor"][0] != 4 and abs(states["times2.factor"][0] - 4) < 0.021
     assert netc("check", path, "--plugin", plugin).exit_code == 0
     assert netc("test", path, "--plugin", plugin, "--weights", tmp_path / "zoo/small/1.0.0/start.safetensors").exit_code == 0
@@ -132,7 +134,7 @@ def test_custom_parameters_are_set_from_the_command_line(tmp_path: Path, plugin:
     ("import nothing_like_this", "ModuleNotFoundError: No module named 'nothing_like_this'"),
     ("from netc import layer\n@layer('ReLU')\ndef mine(ctx, x): return x", "layer type 'ReLU' is defined twice"),
 ])  # fmt: skip
-def test_a_plugin_that_does_not_load(tmp_path: Path, text: str, sentence: str) -> None:
+def test_a_plugin_that_does_not_load(tmp_path: Path, text: str, sentence: Any) -> None:
     (tmp_path / "bad.py").write_text(text)
     result = netc("check", write_small(tmp_path), "--plugin", tmp_path / "bad.py")
     assert result.exit_code == 2 and f"{tmp_path / 'bad.py'}:" in result.stderr and sentence in result.stderr

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from netc.errors import GradientError
-from netc.graph.ir import Node, Value, cast, constant, op, origin, shape_of, toposort
+from netc.graph.ir import Node, Value, cast, constant, op, shape_of, toposort
 from netc.graph.needed import needing
+from netc.graph.origin import origin
 from netc.registry import gradient
 
 STOP = ("netc", "Stop")

@@ -49,7 +49,8 @@ def _text(text: str) -> Node:
 
 def _plain(text: str) -> Node:
     """A scalar that needs no quotes: numbers, enums, true and false."""
-    return ScalarNode(RESOLVER.resolve(ScalarNode, text, (True, False)), text)
+    resolve: Any = RESOLVER.resolve
+    return ScalarNode(resolve(ScalarNode, text, (True, False)), text)
 
 
 def _mapping(items: list[tuple[Node, Node]], flow: bool = True) -> Node:
@@ -80,9 +81,9 @@ def _message(message: Any, short: bool) -> Node:
     if message.DESCRIPTOR.full_name == "google.protobuf.Struct":
         return _struct(message)
     if message.DESCRIPTOR is NET:
-        net = yaml.compose(to_yaml(message, short), yaml.SafeLoader)
-        assert net is not None, "a net's text is never empty"
-        return net
+        node = yaml.compose(to_yaml(message, short), yaml.SafeLoader)
+        assert node is not None
+        return node
     if short and message.DESCRIPTOR.name == "FillerParameter" and [f.name for f, _ in fields] == ["type"]:
         return _text(message.type)
     return _mapping([(_text(f.name), _field(f, value, short)) for f, value in fields])
