@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from netc.runtime.kernel_table import WEBGPU
+from netc.runtime.kernel_table import WEBGPU, Kernels
 from tests.conftest import REFERENCE, ROOT
 
 FOLDER = REFERENCE / "onnxruntime"
@@ -55,7 +55,7 @@ def registered(library: str, provider: str = "WebGpuExecutionProvider") -> dict[
     return found
 
 
-def packed(webgpu: Mapping[str, Any]) -> bytes:
+def packed(webgpu: Kernels) -> bytes:
     """The table as the package carries it."""
     return gzip.compress(json.dumps(lists() | {"WebGPU": webgpu}, sort_keys=True, separators=(",", ":")).encode(), mtime=0)
 

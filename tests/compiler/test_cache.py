@@ -17,6 +17,7 @@ from netc.runtime import native
 from netc.runtime.backends import made_for
 from netc.runtime.session import Runs, Session, States, Stepper
 from netc.training.feed import Feeder
+from tests.conftest import ROOT
 from tests.small_nets import NET, netc, write_small
 
 
@@ -40,8 +41,8 @@ def losses(made: Program, session: Runs) -> list[float]:
 
 @pytest.mark.parametrize("target", ["portable", "native"])
 def test_a_graph_from_the_cache_gives_the_same_bits(tmp_path: Path, graphs: Path, target: str) -> None:
-    if target == "native" and (missing := native.missing()):
-        pytest.skip(missing)
+    if target == "native" and native.missing():
+        pytest.skip(str(native.missing()))
     made = replace(program(tmp_path), backend=made_for(target))
     without = losses(made, Session(made.model("train", kernels=made.backend.native_ops), made.backend))
     first = losses(made, cache.session(made, "train", 1))
@@ -73,7 +74,8 @@ def test_what_a_graph_does_not_depend_on_leaves_its_key(tmp_path: Path) -> None:
 
 
 def test_a_plug_in_that_changed_has_another_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plugin, made, found = tmp_path / "mine.py", program(tmp_path), dict[str, Any]()
+    plugin, made = tmp_path / "mine.py", program(tmp_path)
+    found: dict[str, Any] = {}
     plugin.write_text("def mine(x): return x + x")
     exec(compile(plugin.read_text(), plugin, "exec"), found)
     without = cache.key(made, "train")
@@ -81,6 +83,11 @@ def test_a_plug_in_that_changed_has_another_key(tmp_path: Path, monkeypatch: pyt
     first = cache.key(made, "train")
     plugin.write_text("def mine(x): return x + x + x")
     assert len({without, first, cache.key(made, "train")}) == 3
+
+
+def test_all_of_netc_is_part_of_the_key() -> None:
+    sources = {str(path.relative_to(ROOT / "netc")) for path in cache._sources() if path.is_relative_to(ROOT / "netc")}
+    assert {"compiler/cache.py", "graph/emit.py", "graph/passes/simplify.py", "layers/convolution.py", "runtime/backends.py"} <= sources
 
 
 def test_a_damaged_graph_is_made_anew(tmp_path: Path, graphs: Path, caplog: pytest.LogCaptureFixture) -> None:
