@@ -9,7 +9,6 @@ import gzip
 import json
 import re
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 

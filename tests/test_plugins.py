@@ -9,7 +9,6 @@ import pytest
 from netc import Net, api, registry
 from netc.runtime import snapshot
 from tests.small_nets import NET, log, netc, write_arrays, write_small
-from tests.some import some
 
 PLUGIN = '''\
 """A layer Wave with its own op and gradient, a layer Times with parameters, and more."""
