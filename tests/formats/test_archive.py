@@ -6,7 +6,7 @@ import io
 import tarfile
 import zipfile
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
@@ -85,7 +85,7 @@ def test_what_unfolds_without_end_is_not_unfolded(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
-def test_each_way_to_pack(tmp_path: Path, mode: Literal["w", "w:gz", "w:bz2", "w:xz"]) -> None:
+def test_each_way_to_pack(tmp_path: Path, mode: Any) -> None:
     with tarfile.open(tmp_path / "a.tar", mode) as archive:
         info = tarfile.TarInfo("in/a.bin")
         info.size = 3
