@@ -82,7 +82,7 @@ def test_a_chart_alone_has_its_numbers_and_its_colours(runs: Path, tmp_path: Pat
     low, high, start, end = map(float, some(root.get("data-y")).split())
     rates = low + (points[:, 1] - start) / (end - start) * (high - low)
     np.testing.assert_allclose(rates, [s["lr"] for s in log(runs / "small/1") if s["event"] == "train"], atol=(high - low) / 500)
-    assert "prefers-color-scheme: dark" in root.findtext(f"{space}style")
+    assert "prefers-color-scheme: dark" in some(root.findtext(f"{space}style"))
     assert "has no chart 'learning'. Did you mean 'learning rate'?" in netc("report", runs / "small/1", "--picture", "learning").stderr
 
 

@@ -24,7 +24,7 @@ from netc.runtime.session import Session, States, Stepper
 from netc.spec import parse_prototxt
 from netc.spec.job import load_job
 from netc.training import caffe_snapshots
-from netc.training.weights import state_of
+from netc.training.weights import load_weights, state_of
 from tests.conftest import DATA
 from tests.recorded import FOLDER, Case, check, index
 
@@ -236,4 +236,4 @@ def test_snapshots_of_other_nets(tmp_path: Path) -> None:
     net.layer[2].blobs.extend([pb.BlobProto(data=[1])] * 2)
     (tmp_path / "two.caffemodel").write_bytes(net.SerializeToString())
     with pytest.raises(SnapshotError, match="Layer 'a' has 2 blobs in .*, but 1 in the net"):
-        caffe_snapshots.load_weights(str(tmp_path / "two.caffemodel"), found.states, found.layer_blobs)
+        load_weights(str(tmp_path / "two.caffemodel"), found.states, found.layer_blobs)
