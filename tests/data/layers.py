@@ -1,11 +1,16 @@
 """Data layers for tests, from keyword arguments."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from google.protobuf import text_format
 
 from netc import netc_pb2 as pb
 
 
-def data_layer(source, batch_size=2, tops=("data", "label"), transform="", **fields):
+def data_layer(
+    source: object, batch_size: int = 2, tops: Sequence[str] = ("data", "label"), transform: str = "", **fields: Any
+) -> pb.LayerParameter:
     """A Data layer; `transform` is transform_param in text format."""
     layer = pb.LayerParameter(name="data", type="Data", top=tops)
     layer.data_param.source, layer.data_param.batch_size = str(source), batch_size
