@@ -1,7 +1,6 @@
 """Data layers for tests, from keyword arguments."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from google.protobuf import text_format
@@ -12,7 +11,7 @@ from netc.data.batches import Feed
 
 
 def data_layer(
-    source: str | Path, batch_size: int = 2, tops: list[str] | str | tuple[Any, ...] = ("data", "label"), transform: str = "", **fields: Any
+    source: object, batch_size: int = 2, tops: Sequence[str] = ("data", "label"), transform: str = "", **fields: Any
 ) -> pb.LayerParameter:
     """A Data layer; `transform` is transform_param in text format."""
     layer = pb.LayerParameter(name="data", type="Data", top=tops)
