@@ -91,7 +91,7 @@ def test_standardize_and_back(tmp_path):
 
 
 def test_standardize_wants_columns():
-    with pytest.raises(SpecError, match="no source says how the columns of 'x' are spread"):
+    with pytest.raises(SpecError, match="<text>:4:5: Layer 'standardize1' .Standardize.: No source has the mean and devia"):
         net("Standardize: {bottom: x, top: y}", inputs={"x": np.ones((2, 3))})
 
 
