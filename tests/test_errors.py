@@ -43,7 +43,7 @@ YAML_ERRORS = {
     "unknown bottom": ("{num_output: 16,", "{bottom: pol1, num_output: 16,", "6:20", ["'ip1'", "reads 'pol1'", "Did you mean 'pool1'"]),
     "shape mismatch": ("kernel_size: 3,", "kernel_size: 30,", "4:34",
                        ["'conv1'", "kernel of 30 does not fit into 12", "data is 16x1x12x12"]),
-    "missing num_output": ("num_output: 16, ", "", "6:5", ["'ip1' (InnerProduct)", "num_output is missing"]),
+    "missing num_output": ("num_output: 16, ", "", "6:5", ["'ip1' (InnerProduct)", "`num_output` is missing"]),
     "duplicate name": ("- ReLU\n  - Dropout", "- ReLU: {name: a}\n  - Dropout: {name: a}", "8:15",
                        ["Layer \'a\'", "small.yaml:7:5 has the same name"]),
     "bad enum": ("{kernel_size: 2,", "{pool: MAXX, kernel_size: 2,", "5:21", ["`pool` cannot be 'MAXX'.", "Did you mean 'MAX'"]),
@@ -55,7 +55,7 @@ PROTOTXT_ERRORS = {
     "unknown type": ('"Pooling"', '"Poling"', "11:17", ["no layer type 'Poling'", "Did you mean 'Pooling'"]),
     "unknown bottom": ('bottom: "pool1"', 'bottom: "pol1"', "15:36", ["reads 'pol1'", "Did you mean 'pool1'"]),
     "shape mismatch": ("kernel_size: 3", "kernel_size: 30", "8:37", ["'conv1'", "kernel of 30 does not fit into 12"]),
-    "missing num_output": ("num_output: 10", "", "16:3", ["'ip1' (InnerProduct)", "num_output is missing"]),
+    "missing num_output": ("num_output: 10", "", "16:3", ["'ip1' (InnerProduct)", "`num_output` is missing"]),
     "duplicate name": ('name: "ip1"', 'name: "conv1"', "15:3", ["Layer \'conv1\'", "small.prototxt:6:1 has the same name"]),
     "bad enum": ("MAX", "MAXX", "12:25", ["`pool` cannot be 'MAXX'.", "Did you mean 'MAX'"]),
 }  # fmt: skip
@@ -126,7 +126,7 @@ def test_an_error_of_the_training_net_alone_is_listed_with_the_solver(tmp_path: 
     monkeypatch.chdir(tmp_path)
     write_small(tmp_path, NET.replace("solver:", "  - InnerProduct: {include: {phase: TRAIN}}\nsolver:").replace("base_lr: 0.02, ", ""))
     text = netc("check", "small.yaml").stderr
-    assert "small.yaml:12:5: Layer 'ip3' (InnerProduct): num_output is missing" in text and "Solver: `base_lr` is missing" in text
+    assert "small.yaml:12:5: Layer 'ip3' (InnerProduct): `num_output` is missing" in text and "Solver: `base_lr` is missing" in text
 
 
 SOLVER_ERRORS = {

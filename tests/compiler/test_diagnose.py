@@ -35,7 +35,7 @@ def test_a_value_that_cannot_be_read_leaves_what_hangs_on_it_unjudged(tmp_path: 
 def test_near_names_are_taken_for_what_is_meant_below(tmp_path: Path) -> None:
     found = places(tmp_path, "  - Convolution: {bottom: data, num_outputs: 4, kernal_size: 5}\n  - Relu\n  - Pooling: {kernel_size: 9}\n")
     assert [place for place, _ in found] == ["3:33", "3:49", "4:5", "5:15"]
-    assert found[-1][1] == "Layer 'pool1' (Pooling): a kernel of 9 does not fit into 8 (padding counted)"
+    assert found[-1][1] == "Layer 'pool1' (Pooling): A kernel of 9 does not fit into 8 (padding included)."
 
 
 def test_a_layer_whose_name_is_unknown_leaves_blobs_unjudged(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_auc_without_pairs_is_a_half() -> None:
 def test_auc_of_what_is_no_score() -> None:
     with pytest.raises(SpecError, match="expected a score a row, or one for each class"):
         forward("AUC: {bottom: [s, label], top: a}", "TEST", s=np.zeros((2, 3, 4)), label=[0, 1])
-    with pytest.raises(SpecError, match="positive 3 of 3 classes"):
+    with pytest.raises(SpecError, match="`positive` 3 of 3 classes."):
         forward("AUC: {bottom: [s, label], top: a, positive: 3}", "TEST", s=np.zeros((2, 3)), label=[0, 1])
 
 

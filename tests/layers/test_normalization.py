@@ -94,7 +94,7 @@ def test_standardize_and_back(tmp_path: Path) -> None:
 
 
 def test_standardize_wants_columns() -> None:
-    with pytest.raises(SpecError, match="no source says how the columns of 'x' are spread"):
+    with pytest.raises(SpecError, match="No source has the mean and deviation of the columns of 'x'"):
         net("Standardize: {bottom: x, top: y}", inputs={"x": np.ones((2, 3))})
 
 

@@ -242,12 +242,12 @@ def test_training_is_that_of_the_plain_net(tmp_path: Path, write: Any, option: A
 def test_it_runs_only_where_that_is_allowed(write: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By who makes the net: a permission for one net is none for the next."""
     (tmp_path / "manifest.json").write_text("{}")
-    with pytest.raises(SpecError, match="what came out of a zoo runs none"):
+    with pytest.raises(SpecError, match="A net from a zoo may not run Python"):
         net_of(write())
     (tmp_path / "manifest.json").unlink()
     net_of(write())
     for make in (netc.Net, netc.load, lambda path: caffe.Net(path, caffe.TRAIN)):
-        with pytest.raises(SpecError, match=r"Layer 'w' \(Python\): runs code of the module .*--allow-python allows that"):
+        with pytest.raises(SpecError, match=r"Layer 'w' .Python.: It runs code of the module .*add `--allow-python`"):
             make(write())
     assert netc.load(write(), allow_python=True).train.net
     monkeypatch.setattr(state, "_allows_python", False)
@@ -265,7 +265,7 @@ def test_it_runs_only_where_that_is_allowed(write: Any, tmp_path: Path, monkeypa
     ("module: MODULE, layer: Distance", "setup of Distance: ValueError: takes two bottoms"),
     ("module: MODULE, layer: Distanze", "cannot be made: AttributeError"),
     ("module: no_such_module, layer: A", "no_such_module.A cannot be made: ModuleNotFoundError"),
-    ("module: MODULE", "needs `module` and `layer`"),
+    ("module: MODULE", "`module` and `layer` are missing"),
 ])  # fmt: skip
 def test_what_is_wrong_is_said_at_its_place(write: Any, layer: Any, said: Any) -> None:
     with pytest.raises(SpecError, match="Layer 'w'.*" + said):
@@ -280,7 +280,7 @@ def test_a_module_of_pycaffe_is_told_what_to_import(write: Any, tmp_path: Path) 
 
 def test_what_python_raises_names_the_layer(write: Any) -> None:
     net = net_of(write({"WEIGHTED": "Python: {name: w, bottom: ip, module: MODULE, layer: Wrong}", "LOSS": "Silence: {bottom: t}"}))
-    with pytest.raises(RunError, match="layer 'w': forward of Wrong: KeyError: 'missing'"):
+    with pytest.raises(RunError, match="Layer 'w': forward of Wrong: KeyError: 'missing'"):
         net.forward(x=X, t=T)
 
 

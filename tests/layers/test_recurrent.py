@@ -170,15 +170,15 @@ def test_any_number_of_times_and_columns(kind: str) -> None:
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        ("LSTM: {bottom: x}", "num_output is missing"),
+        ("LSTM: {bottom: x}", "<text>:7:5: Layer 'lstm1' .LSTM.: `num_output` is missing. Add the size of the h"),
         ("LSTM: {bottom: flat, num_output: 2}", "flat is 6; it must be time x batch x ..."),
-        ("GRU: {bottom: [x, short], num_output: 2}", "short is 5x3; a cont is time x batch as x, 6x3"),
+        ("GRU: {bottom: [x, short], num_output: 2}", "<text>:7:23: Layer 'gru1' .GRU.: short is 5x3. A cont is time x batch, as x is 6"),
         ("GRU: {bottom: [x, cont, x], num_output: 2}", "its first axis must be the batch of 6x3x4"),
         ("LSTM: {bottom: [x, cont, x, x, x], num_output: 2}", "it takes x, cont, a static input"),
         ("LSTM: {bottom: [x, cont, x, x], top: [y, h, c], num_output: 2, expose_hidden: true}", "a first state is 1x3x2"),
         (
             "LSTM: {bottom: x, top: [y, h, c], num_output: 2, expose_hidden: true, carry: true}",
-            "carry and expose_hidden exclude each other",
+            "<text>:7:75: Layer 'lstm1' .LSTM.: `carry` and `expose_hidden` exclude each othe",
         ),
         ("Reverse: {bottom: [x, short]}", "x 6x3x4 and short 5x3; it takes time x batch"),
     ],

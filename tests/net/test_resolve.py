@@ -63,7 +63,7 @@ def test_both_kinds_of_rules_are_an_error() -> None:
 
 def test_a_phase_without_layers() -> None:
     assert errors("  - ReLU: {name: a, bottom: x, include: {phase: TRAIN}}\n", TEST) == ["n.yaml: The net has no layers in phase TEST."]
-    with pytest.raises(SpecError, match=r"n.yaml: The net has no layers."):
+    with pytest.raises(SpecError, match=r"n.yaml: The net has no layers"):
         resolve(parse_yaml("name: n", path="n.yaml"))
 
 
