@@ -1,7 +1,5 @@
 """What is wrong with a layer is said at its place, with what came and what was wanted."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -116,7 +114,7 @@ ROWS = [
 
 
 @pytest.mark.parametrize("layer, at, said", ROWS, ids=[row[0] for row in ROWS])
-def test_error(layer: Any, at: Any, said: Any) -> None:
+def test_error(layer: str, at: str | None, said: str) -> None:
     with pytest.raises(SpecError) as caught:
         net(layer, inputs=INPUTS)
     (first, *_) = str(caught.value).splitlines()
@@ -140,7 +138,7 @@ def test_all_errors_at_once() -> None:
     ("num_output: 4, param: {name: w}", "shares 'w' of shape 3x3 with layer 'ip1', but needs 4x3"),
     ("num_output: 3, param: {name: w, lr_mult: 2}", "<text>:8:63: Layer 'ip2' .InnerProduct.: It shares 'w' with layer 'ip1', which h"),
 ])  # fmt: skip
-def test_sharing(second: Any, said: Any) -> None:
+def test_sharing(second: str, said: str) -> None:
     with pytest.raises(SpecError, match=said):
         net(
             f"InnerProduct: {{bottom: v, num_output: 3, param: {{name: w, lr_mult: 1}}}}\nInnerProduct: {{bottom: v, {second}}}",

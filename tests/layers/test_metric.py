@@ -1,7 +1,5 @@
 """AUC and R2 against scikit-learn's figures."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -15,7 +13,7 @@ RANDOM = np.random.default_rng(0)
 @about("AUC")
 @pytest.mark.parametrize("shape", [(50,), (50, 1)])
 @pytest.mark.parametrize("positive", [0, 1])
-def test_auc_of_one_score_with_ties(shape: Any, positive: Any) -> None:
+def test_auc_of_one_score_with_ties(shape: tuple[int, ...], positive: int) -> None:
     scores, label = RANDOM.integers(0, 9, shape).astype(np.float32), RANDOM.integers(0, 2, 50)
     found = forward(f"AUC: {{bottom: [s, label], top: a, positive: {positive}}}", "TEST", s=scores, label=label)["a"]
     assert found == pytest.approx(METRICS.roc_auc_score(label == positive, scores.reshape(-1)), abs=1e-6)
