@@ -42,7 +42,7 @@ def lines(error: NetcError) -> Iterator[str]:
 
 
 def _diagnostic(diagnostic: Diagnostic, start: str, excerpt: bool) -> Iterator[str]:
-    sentence, *more = diagnostic.sentence.split("\n")
+    sentence, *more = diagnostic.sentence.splitlines() or [""]
     place = click.style(f"{terminal.line(str(diagnostic.place))}: ", bold=True) if diagnostic.place else ""
     yield f"{start}{place}{terminal.line(sentence)}"
     yield from _excerpt(diagnostic.place) if excerpt and diagnostic.place else ()

@@ -1,6 +1,7 @@
 """Prefetching: batches are made ahead of their use, on a separate thread."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import count
 from queue import Empty, Queue
 from threading import Event, Thread
@@ -13,6 +14,16 @@ JOIN = 10.0  # seconds to wait for the thread to end; after that it is abandoned
 PATIENCE = 1.0  # seconds between checks that the thread is alive while nothing is ready
 
 
+@dataclass(frozen=True)
+class _Made(Generic[T]):
+    value: T
+
+
+@dataclass(frozen=True)
+class _Failed:
+    error: BaseException
+
+
 class Prefetch(Generic[T]):
     """`prefetch(i)` is `make(i)`, soon: while the caller works, the next `depth` are made.
 
@@ -22,20 +33,20 @@ class Prefetch(Generic[T]):
 
     def __init__(self, make: Callable[[int], T], depth: int = 4):
         self._make, self._depth = make, max(depth, 1)
-        self._stop, self._ready, self._next = Event(), Queue[tuple[T | None, BaseException | None]](), 0
+        self._stop, self._ready, self._next = Event(), Queue[_Made[T] | _Failed](), 0
         self._thread: Thread | None = None
 
     def __call__(self, iteration: int) -> T:
         if self._thread is None or iteration != self._next:
             self._start(iteration)
-        value, error = self._taken()
+        taken = self._taken()
         self._next += 1
-        if error is not None:
+        if isinstance(taken, _Failed):
             self.close()
-            raise error
-        return value  # type: ignore[return-value]
+            raise taken.error
+        return taken.value
 
-    def _taken(self) -> tuple[T | None, BaseException | None]:
+    def _taken(self) -> _Made[T] | _Failed:
         """Return the next result. It is an error if the thread has died, for example for lack of memory."""
         while True:
             try:
@@ -43,7 +54,7 @@ class Prefetch(Generic[T]):
             except Empty:
                 if self._thread is None or self._thread.is_alive() or not self._ready.empty():
                     continue
-                return None, RunError(f"The thread that prepares batches ended before batch {self._next}.")
+                return _Failed(RunError(f"The thread that prepares batches ended before batch {self._next}."))
 
     def close(self) -> None:
         """End the thread and discard what was made ahead."""
@@ -71,12 +82,12 @@ class Prefetch(Generic[T]):
         self._thread.start()
 
 
-def _work(make: Callable[[int], T], start: int, ready: "Queue[tuple[T | None, BaseException | None]]", stop: Event) -> None:
+def _work(make: Callable[[int], T], start: int, ready: "Queue[_Made[T] | _Failed]", stop: Event) -> None:
     for iteration in count(start):
         if stop.is_set():
             return
         try:
-            ready.put((make(iteration), None))
+            ready.put(_Made(make(iteration)))
         except BaseException as e:
-            ready.put((None, e))
+            ready.put(_Failed(e))
             return

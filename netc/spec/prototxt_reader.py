@@ -191,7 +191,12 @@ def _struct(reading: Reading, tokens: Tokens, opening: Token, target: Any) -> No
     except text_format.ParseError as e:
         line = opening.at[0] + (e.GetLine() or 1) - 1
         column = (e.GetColumn() or 1) + (opening.at[1] if line == opening.at[0] else 0)
-        reading.error((line, column), re.sub(r"^\d+:\d+ : ", "", str(e)))
+        reading.error((line, column), _without_position(e))
+
+
+def _without_position(error: text_format.ParseError) -> str:
+    """Protobuf's message alone: the error keeps it only with its line and column in front."""
+    return re.sub(r"^\d+:\d+ : ", "", str(error))
 
 
 def _scalars(reading: Reading, tokens: Tokens, name: Token, message: Any, field: Any, path: FieldPath, counts: dict[str, int]) -> None:

@@ -78,8 +78,8 @@ def _no_yaml(text: str, path: str, error: yaml.MarkedYAMLError) -> Diagnostic:
     if PROTOBUF.search(text):
         return Diagnostic(Place(path, 1, 1), "This is protobuf text. Give the file the suffix .prototxt.")
     mark, start = error.problem_mark or error.context_mark, error.context_mark
-    if start and "flow" in (error.context or ""):
-        bracket = "{" if "mapping" in str(error.context) else "["
+    bracket = text[start.index : start.index + 1] if start else ""
+    if start and bracket in ("{", "["):
         noticed = f"This shows on line {(mark or start).line + 1}."
         return Diagnostic(
             Place(path, start.line + 1, start.column + 1), f"This {bracket!r} is not closed, or a comma is missing. {noticed}"

@@ -33,7 +33,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Record:
-    """A run: the net file it is of, its size, its parts, and how it ended; `reason` is "" while it goes on."""
+    """A run: its net file, its size, its parts, and how it ended: `reason` is "" while it goes on, `error` the message that ended it."""
 
     net: str
     name: str
@@ -43,6 +43,7 @@ class Record:
     rows: int  # of one iteration
     parts: tuple[Part, ...] = ()
     reason: str = ""
+    error: str = ""
     iteration: int = 0
     best: int | None = None
     scores: Scores = field(default_factory=dict)

@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
@@ -98,7 +99,7 @@ def test_no_snapshots_at_all(run: Path) -> None:
         (lambda said: None, "the whole is None; an object is needed"),
     ],
 )
-def test_a_run_json_of_wrong_types(run: Path, change: Callable[[dict], object], wanted: str) -> None:  # type: ignore[type-arg]
+def test_a_run_json_of_wrong_types(run: Path, change: Callable[[dict[str, Any]], object], wanted: str) -> None:
     (run / "run.json").write_text(json.dumps(change(json.loads((run / "run.json").read_text()))))
     said, page = reported(run)
     assert f"run.json: is damaged: {wanted}" in said and "Times and speed are not known" in page and "accuracy" in said
@@ -125,6 +126,6 @@ def test_a_failed_run_says_how_it_ended(tmp_path: Path) -> None:
     result = netc("train", write_small(tmp_path), "--no-publish", "--runs", tmp_path / "runs", "--set", "solver.base_lr=1e8")
     assert result.exit_code == 1
     page = (tmp_path / "runs/small/1/report.html").read_text()
-    assert "This run ended by an error: " in page and "could not be made" not in page
+    assert "This run ended with an error: " in page and "could not be made" not in page
     said, page = reported(tmp_path / "runs/small/1")
-    assert "This run ended by an error: " in page and "there is no snapshot of this run" in said
+    assert "This run ended with an error: " in page and "there is no snapshot of this run" in said

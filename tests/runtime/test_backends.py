@@ -28,6 +28,7 @@ from netc.training.feed import Feeder
 from tests.conftest import ROOT
 from tests.runtime.rows import LACKS, OTHER, add, only_portable, without_cuda
 from tests.small_nets import log, netc, write_small
+from tests.some import some
 
 HERE = PORTABLE if only_portable() else NATIVE  # what a run without a GPU uses
 
@@ -163,7 +164,7 @@ def test_a_net_trains_on_a_new_row(tmp_path: Path, other: Backend, monkeypatch: 
     expected = ("CPUExecutionProvider", {"precision": "f32", "device": "1"})
     assert [given for given in made.providers if given == [expected]], made.providers
     assert log(tmp_path / "runs/small/1")[-1]["iteration"] == 60
-    environment = record.read(tmp_path / "runs/small/1").parts[-1].environment  # type: ignore[union-attr]
+    environment = some(record.read(tmp_path / "runs/small/1")).parts[-1].environment
     assert environment["provider"] == "other:1 (asked for)" and environment["target"] == "other"
     more = ("--resume", "1", "--set", "solver.max_iter=70", "--provider", "cpu")
     again = netc("train", write_small(tmp_path), *more, "--runs", tmp_path / "runs", "--no-publish")
