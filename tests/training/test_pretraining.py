@@ -173,12 +173,12 @@ def test_compile_writes_a_model_for_each_stage(run: Any, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("stage, at, sentence", [
-    ("{layer: rbm3, max_iter: 5, base_lr: 0.1}", "layer:", "there is no layer 'rbm3' to pretrain. Did you mean"),
-    ("{layer: ip1, max_iter: 5, base_lr: 0.1}", "layer:", "layer 'ip1' (InnerProduct) has no loss of its own to learn by; RBM has one"),
-    ("{layer: rbm1, max_iter: 5}", "{", "base_lr is missing"),
-    ("{layer: rbm1, base_lr: 0.1}", "{", "give one of max_iter and max_epoch"),
-    ("{layer: rbm1, max_iter: 5, base_lr: 0.1, type: Adem}", "type:", "there is no solver type 'Adem'"),
-    ("{max_iter: 5, base_lr: 0.1}", "{", "there is no layer '' to pretrain"),
+    ("{layer: rbm3, max_iter: 5, base_lr: 0.1}", "layer:", "There is no layer 'rbm3' to pretrain. Did you mean"),
+    ("{layer: ip1, max_iter: 5, base_lr: 0.1}", "layer:", "Layer 'ip1' (InnerProduct) cannot be pretrained, as it has no loss of its own"),
+    ("{layer: rbm1, max_iter: 5}", "{", "`base_lr` is missing"),
+    ("{layer: rbm1, base_lr: 0.1}", "{", "Set either `max_iter` or `max_epoch`"),
+    ("{layer: rbm1, max_iter: 5, base_lr: 0.1, type: Adem}", "type:", "There is no solver type 'Adem'"),
+    ("{max_iter: 5, base_lr: 0.1}", "{", "There is no layer '' to pretrain"),
 ])  # fmt: skip
 def test_errors_of_a_stage(tmp_path: Path, stage: str, at: str, sentence: str) -> None:
     line = "    - {layer: rbm1, max_iter: 30, base_lr: 0.001, momentum: 0.5}"
