@@ -120,7 +120,7 @@ def exp(solver: pb.SolverParameter, iteration: int, max_iter: int) -> float:
 @schedule("inv", needs=("gamma", "power"), not_negative=("gamma",))
 def inv(solver: pb.SolverParameter, iteration: int, max_iter: int) -> float:
     """base_lr (1 + gamma iteration)^-power."""
-    return solver.base_lr * (1 + solver.gamma * iteration) ** -solver.power
+    return float(solver.base_lr * (1 + solver.gamma * iteration) ** -solver.power)
 
 
 @schedule("multistep", needs=("gamma", "stepvalue"), not_negative=("gamma",))
@@ -143,7 +143,7 @@ def current_step(solver: pb.SolverParameter, iteration: int) -> int:
 @schedule("poly", needs=("power",), not_negative=("power",))
 def poly(solver: pb.SolverParameter, iteration: int, max_iter: int) -> float:
     """base_lr (1 - iteration / max_iter)^power."""
-    return solver.base_lr * (1 - iteration / max_iter) ** solver.power
+    return float(solver.base_lr * (1 - iteration / max_iter) ** solver.power)
 
 
 @schedule("sigmoid", needs=("gamma", "stepsize"))

@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,7 +62,7 @@ PROTOTXT_ERRORS = {
 
 
 @pytest.mark.parametrize("spelling, mistake", [("yaml", f) for f in YAML_ERRORS] + [("prototxt", f) for f in PROTOTXT_ERRORS])
-def test_a_wrong_net_is_told_with_its_place(tmp_path, monkeypatch, spelling, mistake):
+def test_a_wrong_net_is_told_with_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spelling: Any, mistake: Any) -> None:
     monkeypatch.chdir(tmp_path)
     good = NET if spelling == "yaml" else PROTOTXT
     old, new, place, pieces = (YAML_ERRORS if spelling == "yaml" else PROTOTXT_ERRORS)[mistake]
@@ -75,11 +76,11 @@ def test_a_wrong_net_is_told_with_its_place(tmp_path, monkeypatch, spelling, mis
 
 
 @pytest.mark.parametrize("spelling", ["yaml", "prototxt"])
-def test_the_nets_without_the_errors_are_well(tmp_path, spelling):
+def test_the_nets_without_the_errors_are_well(tmp_path: Path, spelling: str) -> None:
     assert netc("check", write_small(tmp_path, NET if spelling == "yaml" else PROTOTXT, f"small.{spelling}")).exit_code == 0
 
 
-def test_an_empty_and_a_binary_file_in_a_process_of_its_own(tmp_path):
+def test_an_empty_and_a_binary_file_in_a_process_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "empty.yaml").touch()
     (tmp_path / "binary.prototxt").write_bytes(np.random.default_rng(0).bytes(300))
     said = {"empty.yaml": "The file is empty", "binary.prototxt": "Expected the text of a net. This is a binary file"}
@@ -95,7 +96,7 @@ def places(text: str) -> list[str]:
     return [line.split(": ")[0] for line in text.splitlines() if line.startswith("small.yaml:")]
 
 
-def test_all_errors_of_a_file_are_listed_at_once(tmp_path, monkeypatch):
+def test_all_errors_of_a_file_are_listed_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_small(
         tmp_path,
@@ -114,14 +115,14 @@ def test_all_errors_of_a_file_are_listed_at_once(tmp_path, monkeypatch):
     assert places(text) == ["small.yaml:6:20", "small.yaml:7:29", "small.yaml:12:62"], text
 
 
-def test_shapes_and_solver_are_listed_together(tmp_path, monkeypatch):
+def test_shapes_and_solver_are_listed_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_small(tmp_path, NET.replace("kernel_size: 3", "kernel_size: 30").replace("base_lr: 0.02, ", ""))
     text = netc("check", "small.yaml").stderr
     assert "small.yaml:4:34: Layer 'conv1'" in text and "Solver: `base_lr` is missing" in text
 
 
-def test_an_error_of_the_training_net_alone_is_listed_with_the_solver(tmp_path, monkeypatch):
+def test_an_error_of_the_training_net_alone_is_listed_with_the_solver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_small(tmp_path, NET.replace("solver:", "  - InnerProduct: {include: {phase: TRAIN}}\nsolver:").replace("base_lr: 0.02, ", ""))
     text = netc("check", "small.yaml").stderr
@@ -154,7 +155,7 @@ SOLVER_ERRORS = {
 
 
 @pytest.mark.parametrize("change", SOLVER_ERRORS)
-def test_a_wrong_solver(tmp_path, monkeypatch, change):
+def test_a_wrong_solver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Any) -> None:
     monkeypatch.chdir(tmp_path)
     lines = NET.splitlines()
     given = {field.partition(":")[0] for field in change.split(", ")} | ({"gamma", "power"} if "lr_policy" in change else set())
@@ -167,7 +168,7 @@ def test_a_wrong_solver(tmp_path, monkeypatch, change):
     assert all(piece in result.stderr for piece in SOLVER_ERRORS[change]), result.stderr
 
 
-def test_threads_on_the_command_line_are_limited_like_those_of_a_solver(tmp_path):
+def test_threads_on_the_command_line_are_limited_like_those_of_a_solver(tmp_path: Path) -> None:
     result = netc("train", write_small(tmp_path), "--threads", str(MOST_THREADS + 1))
     assert result.exit_code == 2 and f"1<=x<={MOST_THREADS}" in result.stderr
 
@@ -186,7 +187,7 @@ SET_ERRORS = {
 }
 
 
-def test_wrong_set_paths_are_all_told(tmp_path):
+def test_wrong_set_paths_are_all_told(tmp_path: Path) -> None:
     path = write_small(tmp_path)
     result = netc("check", path, *(word for change in SET_ERRORS for word in ("--set", change)))
     assert result.exit_code == 2
@@ -197,7 +198,7 @@ def test_wrong_set_paths_are_all_told(tmp_path):
         )
 
 
-def test_a_missing_file_names_what_is_near(tmp_path):
+def test_a_missing_file_names_what_is_near(tmp_path: Path) -> None:
     write_small(tmp_path)
     result = netc("train", tmp_path / "smal.yaml")
     assert result.exit_code == 2 and "There is no such file. Did you mean 'small.yaml'?" in result.stderr
@@ -205,7 +206,7 @@ def test_a_missing_file_names_what_is_near(tmp_path):
     assert result.exit_code == 2 and "There is no folder" in result.stderr
 
 
-def test_a_missing_data_file(tmp_path):
+def test_a_missing_data_file(tmp_path: Path) -> None:
     path = write_small(tmp_path, NET.replace("small.npz", "smal.npz"))
     result = netc("train", path)
     assert result.exit_code == 2
@@ -215,7 +216,7 @@ def test_a_missing_data_file(tmp_path):
     )
 
 
-def test_a_data_set_that_is_not_here_names_the_command_that_gets_it(tmp_path, monkeypatch):
+def test_a_data_set_that_is_not_here_names_the_command_that_gets_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_network(*_: object) -> None:
         raise DataError("no network")
 
@@ -229,7 +230,7 @@ def test_a_data_set_that_is_not_here_names_the_command_that_gets_it(tmp_path, mo
     assert "run: netc data fetch mnist" in result.stderr and "(from NETC_DATA)" in result.stderr
 
 
-def test_runs_and_zoo_that_cannot_be_written_are_told_before_the_run(tmp_path):
+def test_runs_and_zoo_that_cannot_be_written_are_told_before_the_run(tmp_path: Path) -> None:
     path = write_small(tmp_path)
     (tmp_path / "file").touch()
     result = netc("train", path, "--no-publish", "--runs", tmp_path / "file")
@@ -240,7 +241,7 @@ def test_runs_and_zoo_that_cannot_be_written_are_told_before_the_run(tmp_path):
     assert result.exit_code == 1 and "give --zoo DIR, or --no-publish" in result.stderr and not (tmp_path / "runs").exists()
 
 
-def test_wrong_weights(tmp_path):
+def test_wrong_weights(tmp_path: Path) -> None:
     from safetensors.numpy import save_file
 
     path = write_small(tmp_path)
@@ -257,32 +258,32 @@ def test_wrong_weights(tmp_path):
         assert result.exit_code == 2 and name in result.stderr and sentence in result.stderr, result.stderr
 
 
-def test_a_net_without_a_loss(tmp_path):
+def test_a_net_without_a_loss(tmp_path: Path) -> None:
     path = write_small(tmp_path, NET.replace("  - SoftmaxWithLoss\n", ""))
     result = netc("train", path)
     assert result.exit_code == 2 and f"{path}: The net has no loss in phase TRAIN" in result.stderr
 
 
-def test_a_net_that_learns_nothing(tmp_path):
+def test_a_net_that_learns_nothing(tmp_path: Path) -> None:
     frozen = "param: [{lr_mult: 0}, {lr_mult: 0}], "
     result = netc("train", write_small(tmp_path, NET.replace("num_output", frozen + "num_output")))
     assert result.exit_code == 2 and "depends on no parameter that can be trained" in result.stderr
 
 
-def test_debug_shows_the_traceback(tmp_path):
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     for arguments in (["--debug", "check", "nix.yaml"], ["check", "nix.yaml", "--debug"]):
         result = netc(*arguments)
         assert isinstance(result.exception, SpecError)
 
 
-def test_a_spec_error_lists_at_most_twenty_errors():
+def test_a_spec_error_lists_at_most_twenty_errors() -> None:
     error = SpecError(*(Diagnostic(Place("net.yaml", i + 1, 1), "wrong") for i in range(25)))
     lines = str(error).splitlines()
     assert lines[0] == "net.yaml:1:1: wrong" and len(lines) == MAX_ERRORS + 1 and lines[-1] == "... and 5 more"
     assert len(error.diagnostics) == 25 and str(SpecError("wrong")) == "wrong"
 
 
-def test_near_names_what_is_near_or_what_there_is():
+def test_near_names_what_is_near_or_what_there_is() -> None:
     relu = near("relu", ["ReLU", "PReLU", "Sigmoid"])
     assert relu.near == ("ReLU",) and relu and str(relu) == "Did you mean 'ReLU'?"
     assert not near("x", ["b", "a"]) and str(near("x", ["b", "a"])) == "Known names: a, b."
@@ -290,8 +291,8 @@ def test_near_names_what_is_near_or_what_there_is():
     assert str(near("x", map(str, range(100, 150)))) == "None of the 50 known names is similar."
 
 
-def test_every_error_has_an_exit_code():
-    kinds = [NetcError, *NetcError.__subclasses__(), *SpecError.__subclasses__(), *ZooError.__subclasses__()]
+def test_every_error_has_an_exit_code() -> None:
+    kinds: list[type[NetcError]] = [NetcError, *NetcError.__subclasses__(), *SpecError.__subclasses__(), *ZooError.__subclasses__()]
     assert {k.__name__: k.exit_code for k in kinds} == {
         "NetcError": 1,
         "SpecError": 2,
@@ -308,18 +309,18 @@ def test_every_error_has_an_exit_code():
     }
 
 
-def test_paths_in_messages_are_as_the_user_gave_them(tmp_path, monkeypatch):
+def test_paths_in_messages_are_as_the_user_gave_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_small(tmp_path, NET.replace("ReLU", "RELU"))
     monkeypatch.chdir(tmp_path.parent)
     assert f"{Path(tmp_path.name) / 'small.yaml'}:7:5: " in netc("check", Path(tmp_path.name) / "small.yaml").stderr
 
 
-def test_a_run_without_its_data_leaves_no_folder(tmp_path, monkeypatch):
+def test_a_run_without_its_data_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("netc.data.named.images.unpacked", missing)
     result = netc("train", "nets/mlp.yaml", "--runs", tmp_path / "runs")
     assert result.exit_code == 2 and "is not here" in result.output
     assert not list((tmp_path / "runs").glob("*/*"))
 
 
-def missing(*_):
+def missing(*_: object) -> None:
     raise DataError("the data set 'mnist' is not here")

@@ -35,6 +35,8 @@ class Net(PlainNet):
     """
 
     blob_type = Blob
+    blobs: dict[str, Blob]
+    params: dict[str, list[Blob]]
 
     def __init__(self, network_file: str, *given: Any, **named: Any):
         phase, weights, level, stages = arguments(given, named)
@@ -47,7 +49,7 @@ class Net(PlainNet):
             self.copy_from(weights)
 
     @classmethod
-    def of_job(cls, job: Job, net: ResolvedNet, states: Mapping[str, Blob] | None = None) -> "Net":
+    def of_job(cls, job: Job, net: ResolvedNet, states: Mapping[str, PlainBlob] | None = None) -> "Net":
         """A net of a solver. `states`, by name, are the other net's whose parameters it shares."""
         made = cls.__new__(cls)
         made._open(job, net, job.seed, states)
@@ -77,7 +79,7 @@ class Net(PlainNet):
     @property
     def layer_dict(self) -> "OrderedDict[str, LayerView]":
         """The layers by name."""
-        return OrderedDict((x.name, LayerView(x.type, self.params.get(x.name, []))) for x in self._lowered.net.layers)  # type: ignore[arg-type]
+        return OrderedDict((x.name, LayerView(x.type, self.params.get(x.name, []))) for x in self._lowered.net.layers)
 
     @property
     def top_names(self) -> "OrderedDict[str, list[str]]":
@@ -109,7 +111,7 @@ class Net(PlainNet):
 
     # -- running
 
-    def forward(  # type: ignore[override]
+    def forward(  # type: ignore[override]  # pycaffe's signature
         self, blobs: Iterable[str] | None = None, start: str | None = None, end: str | None = None, **inputs: Any
     ) -> Any:
         """Run the layers from `start` to `end`; the outputs, or with `end` the tops of that layer, and `blobs` beside them, by name.
@@ -135,7 +137,7 @@ class Net(PlainNet):
             self._runs.forward(layers)
         return {name: self.blobs[name].data for name in dict.fromkeys([*named, *(blobs or ())])}
 
-    def backward(  # type: ignore[override]
+    def backward(  # type: ignore[override]  # pycaffe's signature
         self, diffs: Iterable[str] | None = None, start: str | None = None, end: str | None = None, **top_diffs: Any
     ) -> Any:
         """Run the layers from `start` back to `end`; the diffs of the inputs, or with `end` of that layer's bottoms, and `diffs`, by name.

@@ -27,8 +27,8 @@ def summary(name: str) -> str:
 def where(record: DataSet) -> str:
     """Where a set is on this machine, or how it comes."""
     paths = [found(record, file) for file in record.files]
-    if all(paths):
-        return f"here: {paths[0].parent}"  # type: ignore[union-attr]
+    if paths[0] is not None and all(paths):
+        return f"here: {paths[0].parent}"
     if record.package and record.package.place is not None:
         return f"here: package {record.package.name}"
     return f"netc data fetch {record.name}"

@@ -1,4 +1,4 @@
-"""What can be wrong with a solver: its type, its policy, its numbers."""
+"""Checks of a solver: its type, its learning rate policy, its numbers."""
 
 from collections.abc import Iterator
 from inspect import signature
@@ -11,7 +11,7 @@ from netc.errors import Diagnostic, Suggestion, near
 from netc.spec.job import Job
 from netc.spec.scalars import shortest
 
-MOST_THREADS = 256  # of one operation; thousands would be made one after the other and wait for each other
+MOST_THREADS = 256  # per op; onnxruntime creates each thread, and thousands would only wait for each other
 LIMITS = (
     ("base_lr", 0, inf), ("momentum", 0, 1), ("momentum2", 0, 1), ("rms_decay", 0, 1), ("weight_decay", 0, inf), ("delta", 0, inf),
     ("warmup_iter", 0, inf), ("warmup_lr", 0, inf), ("min_lr", 0, inf), ("max_iter", 0, inf), ("max_epoch", 0, inf),
@@ -19,11 +19,11 @@ LIMITS = (
     ("patience", 0, inf), ("watch_interval", 0, inf), ("snapshot_keep", 0, inf), ("snapshot_minutes", 0, inf), ("threads", 0, MOST_THREADS),
     ("iter_size", 1, inf),
 )  # fmt: skip
-ROOTS = ("momentum", "momentum2", "rms_decay")  # of which a 1 would forget nothing, ever
+ROOTS = ("momentum", "momentum2", "rms_decay")  # decay rates: a 1 would never forget anything
 
 
 def solver_errors(job: Job) -> list[Diagnostic]:
-    """What is wrong with a solver: unknown type or policy, fields missing for them, fields that the type does not use."""
+    """The errors of a solver: an unknown type or policy, missing or unused fields, numbers out of range."""
     solver, errors = job.solver, []
 
     def error(text: str, *path: str | int, suggestion: Suggestion | None = None) -> None:
@@ -64,7 +64,7 @@ def solver_errors(job: Job) -> list[Diagnostic]:
 
 
 def _out_of_range(solver: pb.SolverParameter, policy: str) -> Iterator[tuple[str, str]]:
-    """The fields whose numbers make no sense, whatever they are for or for the policy and the type that are chosen: what each may be."""
+    """Fields out of range, alone or for the policy and the type, and what each may be."""
     by_policy = registry.schedule.records.get(policy, {}).get("not_negative", ())
     by_type = registry.optimizer.records.get(solver.type, {}).get("positive", ())
     for name, least, most in (*LIMITS, *((n, 0, inf) for n in by_policy)):

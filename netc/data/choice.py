@@ -1,4 +1,4 @@
-"""Which source function reads what a layer names, and what is wrong with a name that none reads."""
+"""Finds the source function that reads what a layer names, or says why none does."""
 
 import os
 import unicodedata
@@ -13,13 +13,13 @@ from netc.registry import Registry, dataset, source
 
 
 def source_function(request: Request) -> Callable[[Request], Table]:
-    """What reads the source. DataError if nothing does."""
+    """Return the function that reads the source. DataError if there is none."""
     kinds, name = source_name(request)
     return kinds.find(name)
 
 
 def source_name(request: Request) -> tuple[Registry[Any], str]:
-    """The table that the source's function is in, and its name there. DataError if there is none for it."""
+    """Return the registry of the source's function, and its name there. DataError if there is none."""
     text, param = request.source, request.layer.data_param
     if request.layer.type != "Data":
         return source, request.layer.type
@@ -46,7 +46,7 @@ def source_name(request: Request) -> tuple[Registry[Any], str]:
 
 
 def _check_plain(path: Path) -> None:
-    """DataError for a pipe or a device, which whatever reads it would wait for."""
+    """DataError for a pipe or a device: reading one could block forever."""
     try:
         with open_plain(path):
             pass

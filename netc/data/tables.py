@@ -68,7 +68,7 @@ class Reader:
         return self.tables.made(layer, TRAIN, self.key)
 
     def vocabulary(self) -> Vocabulary | None:
-        """The words behind the numbers that the layer gives; None if its numbers stand for no words. Loads the training rows."""
+        """The words behind the layer's numbers; None if the numbers do not stand for words. Loads the training rows."""
         table = self.tables.table(self.tables.request(self.layer, TRAIN), self.key)
         return table.vocabulary() if table.vocabulary else None
 
@@ -172,7 +172,7 @@ def open(layer: pb.LayerParameter, phase: str, seed: int, base: str | Path = "."
 
 
 def vocabulary(layer: pb.LayerParameter, base: str | Path = ".") -> Vocabulary | None:
-    """The words behind the numbers that the layer gives; None if its numbers stand for no words. Loads the training rows."""
+    """The words behind the layer's numbers; None if the numbers do not stand for words. Loads the training rows."""
     return Tables(base).made(layer, TRAIN, _key(layer)).vocabulary()
 
 

@@ -80,9 +80,11 @@ def transform(request: Request, top: TopSpec) -> Transform:
             rows, mean = _crop_and_mirror(request, rows, mean, first, top.sizes, cropped)
         with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite, which is looked for where it matters
             if mean is None:
-                return np.multiply(rows, norm.factor, dtype=np.float32, casting="unsafe")
-            centred = np.subtract(rows, mean, dtype=np.float32, casting="unsafe")
-            return np.multiply(centred, norm.factor, out=centred)
+                scaled: np.ndarray = np.multiply(rows, norm.factor, dtype=np.float32, casting="unsafe")
+                return scaled
+            centred: np.ndarray = np.subtract(rows, mean, dtype=np.float32, casting="unsafe")
+            np.multiply(centred, norm.factor, out=centred)
+            return centred
 
     return apply
 
@@ -130,7 +132,8 @@ def read_blob(path: Path) -> np.ndarray:
     try:
         if path.suffix == ".npy":
             with open_plain(path) as file:
-                return np.load(file, allow_pickle=False).astype(np.float32)
+                array: np.ndarray = np.load(file, allow_pickle=False)
+                return array.astype(np.float32)
         blob = pb.BlobProto.FromString(read_file(path))
         dims = tuple(blob.shape.dim) or (blob.num, blob.channels, blob.height, blob.width)
         return np.asarray(blob.data or blob.double_data, np.float32).reshape(dims)

@@ -4,7 +4,8 @@ The rules of the single ops are in `netc.graph.gradients`. What all of them shar
 which nodes matter, summing over several uses, undoing broadcasts, naming the layer in errors.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from netc.errors import GradientError
 from netc.graph.ir import Node, Value, cast, constant, op, shape_of, toposort
@@ -53,7 +54,7 @@ def _live(nodes: Iterable[Node], wrt: Sequence[Value]) -> set[Value | None]:
     return live
 
 
-def _rule(node: Node):  # type: ignore[no-untyped-def]
+def _rule(node: Node) -> Callable[..., Any]:
     try:
         return gradient.find(node.key)
     except GradientError as e:

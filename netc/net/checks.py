@@ -1,4 +1,4 @@
-"""What can be wrong with the layers of a net taken together: names, blobs that nothing writes, blobs that two layers write."""
+"""Checks of the layers of a net together: duplicate names, blobs that no layer writes, blobs that two layers write."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from netc.spec import Document
 
 
 def name_errors(layers: list[Layer]) -> Iterable[Diagnostic]:
-    """Layers of one name."""
+    """Errors for layers that have the same name."""
     first: dict[str, Layer] = {}
     for layer in layers:
         if layer.name in first:
@@ -19,7 +19,7 @@ def name_errors(layers: list[Layer]) -> Iterable[Diagnostic]:
 
 
 def left_out_blobs(document: Document, chosen: Iterable[tuple[int, Any]], phase: str) -> dict[str, str]:
-    """Blobs that no layer of the phase writes, though one of another phase does; the text of the error for each."""
+    """Error texts for the blobs that only layers of another phase write."""
     numbers = {i for i, _ in chosen}
     said = {}
     for i, spec in enumerate(document.message.layer):
@@ -33,10 +33,10 @@ def left_out_blobs(document: Document, chosen: Iterable[tuple[int, Any]], phase:
 
 
 def blob_errors(layers: list[Layer], left_out: Mapping[str, str]) -> Iterable[Diagnostic]:
-    """Bottoms that nothing before them writes, and tops that two layers write."""
+    """Errors for bottoms that no layer above writes, and for tops that two layers write."""
     written: dict[str, Layer] = {}
-    writers = {top: layer for layer in reversed(layers) for top in layer.tops}  # the first of each
-    unsure = False  # whether a layer above may write what it does not say
+    writers = {top: layer for layer in reversed(layers) for top in layer.tops}  # the first layer that writes each blob
+    unsure = False  # whether a layer above may have tops that its broken text does not show
     unwritten = 0
     for layer in layers:
         stated = not layer.doubt or layer.document.states("layer", layer.index, "bottom")
@@ -49,15 +49,15 @@ def blob_errors(layers: list[Layer], left_out: Mapping[str, str]) -> Iterable[Di
                 wanted = later is None and text is None and not is_label and unwritten <= MAX_ERRORS  # a search takes its time
                 text = f"Layer {layer.name!r}: {text or _unwritten(bottom, layer, later)}"
                 yield Diagnostic(layer.at("bottom", i), text, near(bottom, written) if wanted else None)
-        told = layer.document.states("layer", layer.index, "top") or (layer.tops and layer.type) or layer.kind.writes_nothing
-        unsure |= bool(layer.doubt) and not told
+        shows_tops = layer.document.states("layer", layer.index, "top") or (layer.tops and layer.type) or layer.kind.writes_nothing
+        unsure |= bool(layer.doubt) and not shows_tops
         yield from _top_errors(layer, written)
         for top in layer.tops:
             written.setdefault(top, layer)
 
 
 def _top_errors(layer: Layer, written: Mapping[str, Layer]) -> Iterable[Diagnostic]:
-    """Tops of a layer that it may not write."""
+    """Errors for tops that the layer may not write."""
     seen: dict[str, Layer] = {}
     for i, top in enumerate(layer.tops):
         in_place = i < len(layer.bottoms) and layer.bottoms[i] == top

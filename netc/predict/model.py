@@ -86,7 +86,7 @@ class Model:
     @property
     def input(self) -> str:
         """The name of its first input."""
-        return next(iter(self.session.inputs))
+        return str(next(iter(self.session.inputs)))
 
     @property
     def input_shape(self) -> tuple[int | str, ...]:

@@ -40,7 +40,7 @@ class Registry(dict[Any, Callable[..., Any]], Generic[Record]):
 
     def is_own(self, name: Any) -> bool:
         """Whether the function called `name` is netc's own, and no plug-in's."""
-        return name in self and self[name].__module__.startswith("netc.")
+        return name in self and str(getattr(self[name], "__module__", "")).startswith("netc.")
 
     @contextmanager
     def scoped(self) -> Iterator[None]:

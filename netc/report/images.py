@@ -39,7 +39,7 @@ def signed(weights: np.ndarray) -> np.ndarray:
     """Weights (count, height, width), each by its largest: red below zero, blue above it, white at it."""
     most = np.abs(weights).max((1, 2), keepdims=True)
     share = (weights / np.where(most > 0, most, 1))[..., None]
-    colours = ZERO + np.where(share < 0, -share * (NEGATIVE - ZERO), share * (POSITIVE - ZERO))
+    colours: np.ndarray = ZERO + np.where(share < 0, -share * (NEGATIVE - ZERO), share * (POSITIVE - ZERO))
     return colours.round().astype(np.uint8)
 
 

@@ -18,9 +18,10 @@ def names(html: str) -> list[str]:
 def picture(html: str, name: str, source: str = "") -> str:
     """The chart of that name as an SVG file, light or dark as its reader is; `source` says of what it is. SpecError if there is none."""
     found = next((m[0] for m in CHART.finditer(html) if unescape(m[1]) == name), None)
-    if found is None:
-        raise SpecError(f"the report has no chart {name!r}. {near(name, names(html))}")
-    width, height = SIZE.search(found).groups()  # type: ignore[union-attr]
+    size = SIZE.search(found or "")
+    if found is None or size is None:
+        raise SpecError(f"The report has no chart {name!r}. {near(name, names(html))}")
+    width, height = size.groups()
     style = (files("netc.report") / "chart.css").read_text()
     ground = f'<style>{style}</style><rect width="{width}" height="{height}" fill="var(--paper)"/>'
     said = f"<desc>{escape(source)}</desc>" if source else ""

@@ -34,7 +34,8 @@ class Classified:
 
     @property
     def predicted(self) -> np.ndarray:
-        return self.scores.argmax(1)
+        classes: np.ndarray = self.scores.argmax(1)
+        return classes
 
     def worst(self, count: int) -> np.ndarray:
         """The numbers of the wrong ones, those first whose right class was given least."""

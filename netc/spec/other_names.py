@@ -1,4 +1,4 @@
-"""What other frameworks call the types and fields of Caffe's vocabulary, to suggest the name that netc uses."""
+"""Names of layer types and fields in other frameworks, so that errors can suggest Caffe's name."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
@@ -12,6 +12,7 @@ from netc.spec.document import Document, FieldPath, Position
 from netc.spec.loader import parse_yaml
 from netc.spec.other_names import suggest_field
 
+M = TypeVar("M", bound=Message)
 LENGTHS = {"max_iter": "max_epoch", "max_epoch": "max_iter"}  # to set one on the command line is to unset the other
 OLD_INPUTS = {"input", "input_shape", "input_dim"}  # reading makes an Input layer of them
 SOLVER_FIELDS = {f.name for f in pb.SolverParameter.DESCRIPTOR.fields}
@@ -87,7 +88,7 @@ def _override(messages: Mapping[int, Any], solver: int, override: str) -> list[t
     return [(key, columns) for key in nets]
 
 
-def copy_of(message: Any) -> Any:
+def copy_of(message: M) -> M:
     """A copy of a message."""
     copy = type(message)()
     copy.CopyFrom(message)

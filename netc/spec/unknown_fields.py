@@ -58,7 +58,7 @@ def _texts(message: Any) -> Iterator[tuple[str, str, str | bytes]]:
 
 def _strangers(message: Any, path: FieldPath, layer: str) -> Iterator[tuple[FieldPath, Any, int, str]]:
     """(path of the message, its descriptor, number of the field, name of the layer) of each field that is not known."""
-    for number in dict.fromkeys(field.field_number for field in UnknownFieldSet(message)):  # type: ignore[attr-defined]
+    for number in dict.fromkeys(field.field_number for field in UnknownFieldSet(message)):  # type: ignore[attr-defined]  # its stub lacks it
         yield path, message.DESCRIPTOR, number, layer
     for field, value in message.ListFields():
         if field.message_type is None or field.message_type.GetOptions().map_entry:

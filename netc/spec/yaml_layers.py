@@ -1,4 +1,4 @@
-"""Layers in YAML: their forms, where their fields belong, and what is taken for what they leave out."""
+"""Layers in YAML: their forms, the messages of their fields, and the defaults of names, bottoms and tops."""
 
 from dataclasses import replace
 from typing import Any

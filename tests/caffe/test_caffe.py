@@ -1,6 +1,8 @@
 """pycaffe's names one by one: arguments, blobs, gradients that add up, files, NetSpec, io."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -65,7 +67,7 @@ def test_what_there_is(path: str) -> None:
 
 def test_gradients_of_parameters_add_up_until_they_are_cleared(path: str) -> None:
     net = caffe.Net(path, caffe.TRAIN)
-    feeds = {"x": np.ones((2, 3)), "t": np.zeros((2, 4))}
+    feeds: dict[str, Any] = {"x": np.ones((2, 3)), "t": np.zeros((2, 4))}
     out = net.forward(blobs=["ip"], **feeds)
     assert set(out) == {"loss", "ip"}
     assert set(net.backward(diffs=["ip"])) == {"x", "t", "ip"}
@@ -103,7 +105,7 @@ def test_other_shapes(path: str) -> None:
         (lambda n: n.forward_all(), "arrays for the net's inputs are needed: x, t"),
     ],
 )
-def test_what_it_cannot(path: str, call, wanted: str) -> None:  # type: ignore[no-untyped-def]
+def test_what_it_cannot(path: str, call: Callable[..., Any], wanted: str) -> None:
     with pytest.raises(NetcError, match=wanted):
         call(caffe.Net(path, caffe.TRAIN))
 
@@ -214,9 +216,10 @@ def test_a_mask_is_one_both_ways(tmp_path: Path) -> None:
         NET.replace('layer { name: "ip"', drop + 'layer { name: "ip"').replace("dim: 2 dim: 3", "dim: 40 dim: 3")
     )
     net = caffe.Net(str(tmp_path / "n.prototxt"), caffe.TRAIN, stages=["quiet"])
-    seen = []
+    seen: list[Any] = []
+    feeds: dict[str, Any] = {"x": np.ones((40, 3)), "t": np.ones((2, 4))}
     for options in ({}, {"end": "mask"}, {"start": "mask", "end": "mask"}):
-        net.forward(**{} if seen else {"x": np.ones((40, 3)), "t": np.ones((2, 4))}, **options)
+        net.forward(**({} if seen else feeds), **options)
         net.blobs["drop"].diff[...] = 1
         seen.append(net.blobs["drop"].data.copy())
         np.testing.assert_array_equal(net.backward(start="mask")["x"], seen[-1])
@@ -313,7 +316,7 @@ def test_net_spec() -> None:
         ("pool", ["Convolution1"], ["pool"]),
         ("silent", ["rest"], []),
     ]
-    assert net.layer[2].inner_product_param.weight_filler == pb.FillerParameter(type="gaussian", std=np.float32(0.1))
+    assert net.layer[2].inner_product_param.weight_filler == pb.FillerParameter(type="gaussian", std=float(np.float32(0.1)))
     assert net.layer[4].convolution_param.kernel_size == [3, 2] and net.layer[5].pooling_param.pool == P.Pooling.AVE
     assert [x.name for x in caffe.to_proto(L.ReLU(L.Input(shape=dict(dim=3)))).layer] == ["Input1", "ReLU1"]
     with pytest.raises(SpecError, match="Pooling has no field 'kernal_size'. Did you mean 'kernel_size'"):

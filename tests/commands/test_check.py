@@ -2,6 +2,8 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,11 +20,11 @@ from tests.small_nets import NET, netc, write_small
 load()
 
 
-def program(folder, text=NET):
+def program(folder: Path, text: str = NET) -> Any:
     return contract.program(load_job(write_small(folder, text)), needs_solver=False)
 
 
-def test_fields_see_what_kernels_and_strides_say(tmp_path):
+def test_fields_see_what_kernels_and_strides_say(tmp_path: Path) -> None:
     layers = """\
 layers:
   - Input: {top: data, shape: {dim: [2, 3, 40, 40]}}
@@ -37,7 +39,7 @@ layers:
     assert fields == {"data": "1/1", "conv1": "5/1", "pool1": "6/2", "relu1": "6/2", "conv2": "14x6/2x4", "bn1": "14x6/2x4", "ip1": ""}
 
 
-def test_the_peak_of_tensors_counts_what_lives_at_once():
+def test_the_peak_of_tensors_counts_what_lives_at_once() -> None:
     steps = [
         Step(("x", "w"), {"a": 100}),
         Step(("a",), {"b": 100}, in_place=True),  # of a, which dies
@@ -50,7 +52,7 @@ def test_the_peak_of_tensors_counts_what_lives_at_once():
     assert peak([*steps[:1], Step(("a",), {"b": 100}, in_place=True), Step(("a", "b"), {"f": 100}, in_place=True)], ["f"]) == 200
 
 
-def test_memory_by_phase(tmp_path):
+def test_memory_by_phase(tmp_path: Path) -> None:
     made = program(tmp_path)
     found = memory.memory(made)
     parameters = check.parameter_count(made)
@@ -61,7 +63,7 @@ def test_memory_by_phase(tmp_path):
     assert found.peak == memory.RUNTIME + states + found.batches + round(memory.ARENA * (found.activations + found.testing))
 
 
-def test_json_has_what_the_table_has(tmp_path):
+def test_json_has_what_the_table_has(tmp_path: Path) -> None:
     result = netc("check", write_small(tmp_path), "--json")
     said = json.loads(result.stdout)
     assert result.exit_code == 0 and [r["name"] for r in said["layers"]][:2] == ["data", "conv1"]
@@ -69,7 +71,7 @@ def test_json_has_what_the_table_has(tmp_path):
     assert said["data"][0]["rows"] == 160 and sum(said["data"][0]["labels"].values()) == 160 and said["warnings"] == []
 
 
-def test_a_provider_that_lacks_an_op_is_named_with_the_layer(tmp_path):
+def test_a_provider_that_lacks_an_op_is_named_with_the_layer(tmp_path: Path) -> None:
     result = netc("check", write_small(tmp_path))
     assert (
         "training: " in result.stdout
@@ -77,7 +79,7 @@ def test_a_provider_that_lacks_an_op_is_named_with_the_layer(tmp_path):
     )
 
 
-def test_data_that_are_not_here_are_no_error_and_their_command_is_said(tmp_path, monkeypatch):
+def test_data_that_are_not_here_are_no_error_and_their_command_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("netc.data.named.download._fetch", lambda *_: pytest.fail("check downloads nothing"))
     put(monkeypatch, "mnist", replace(builtin("mnist"), package=None))
     result = netc("check", "nets/lenet.yaml", NETC_DATA=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))
@@ -86,7 +88,7 @@ def test_data_that_are_not_here_are_no_error_and_their_command_is_said(tmp_path,
     assert result.exit_code == 2 and "run: netc data fetch mnist" in result.stderr
 
 
-def test_data_reads_every_row(tmp_path):
+def test_data_reads_every_row(tmp_path: Path) -> None:
     path = write_small(tmp_path)
     with np.load(tmp_path / "small.npz") as arrays:
         rows, labels = arrays["data"].copy(), arrays["label"].copy()
@@ -101,7 +103,7 @@ def test_data_reads_every_row(tmp_path):
     assert "has 11 at small.npz: label[5]; it must hold whole numbers from 0 to 9 (ip2 has scores for 10 classes)" in result.stderr
 
 
-def test_images_that_do_not_decode_are_all_named(tmp_path):
+def test_images_that_do_not_decode_are_all_named(tmp_path: Path) -> None:
     from PIL import Image
 
     for name in ("a", "b"):
@@ -124,29 +126,29 @@ SIGMOIDS = f"  - InnerProduct: {{num_output: 8, {X}}}\n  - Sigmoid\n" * 6
 
 # A net for each check that warns, and a piece of its sentence.
 WARNED = {
-    "unusual_rate": (HEAD + END + SOLVER.replace("0.02", "5"), "base_lr 5 is unusual with SGD; about 0.01"),
+    "unusual_rate": (HEAD + END + SOLVER.replace("0.02", "5"), "base_lr 5 is unusual for SGD; try about 0.01"),
     "constant_rate_steps": (HEAD + END + SOLVER.replace("base", "lr_policy: step, gamma: 0.1, stepsize: 90, base"), "at iteration 90"),
     "no_decay": (HEAD + END + SOLVER.replace("weight_decay: 0.001, ", ""), "1,450 parameters, 160 rows and no weight_decay"),
     "zero_start": (HEAD + "  - InnerProduct: {num_output: 9}\n  - ReLU\n" + END + SOLVER, "its weights all start at 0"),
-    "no_activation": (HEAD + f"  - InnerProduct: {{num_output: 99, {X}}}\n  - Dropout\n" + END + SOLVER, "with no activation"),
+    "no_activation": (HEAD + f"  - InnerProduct: {{num_output: 99, {X}}}\n  - Dropout\n" + END + SOLVER, "without an activation"),
     "softmax_twice": (HEAD + END.replace("  - Accuracy", "  - Softmax") + SOLVER, "let it read 'ip1'"),
     "one_class": (HEAD.replace("small.npz", "one.npz") + END.replace("10", "1") + SOLVER, "the softmax of one score is always 1"),
-    "equal_losses": (HEAD + END + "  - HingeLoss: {bottom: [ip1, label]}\n" + SOLVER, "'loss', 'loss2' count alike"),
-    "vanishing": (HEAD + SIGMOIDS + END + SOLVER, "the 6th Sigmoid above one another"),
-    "dead_tops": (HEAD + END + f"  - InnerProduct: {{bottom: data, num_output: 3, {X}}}\n" + SOLVER, "learns nothing: no loss hangs on it"),
+    "equal_losses": (HEAD + END + "  - HingeLoss: {bottom: [ip1, label]}\n" + SOLVER, "'loss', 'loss2' all have weight 1"),
+    "vanishing": (HEAD + SIGMOIDS + END + SOLVER, "the 6th Sigmoid in a row"),
+    "dead_tops": (HEAD + END + f"  - InnerProduct: {{bottom: data, num_output: 3, {X}}}\n" + SOLVER, "no loss depends on it"),
     "foreign_messages": (HEAD + END.replace("num_output: 10", "num_output: 10, lrn_param: {}") + SOLVER, "which is for LRN"),
     "metrics_in_training_only": (HEAD + END.replace("Accuracy", "Accuracy: {include: {phase: TRAIN}}") + SOLVER, "runs in training only"),
-    "order_of_rows": (HEAD.replace("16", "16, shuffle: false") + END + SOLVER, "`shuffle: true` mixes them"),
-    "tests_on_training_rows": (HEAD.replace(", test_fraction: 0.2", "") + END + SOLVER, "the rows that the net learns from"),
-    "few_iterations": (HEAD + END + SOLVER.replace("60", "5"), "when it has seen 50% of the rows"),
-    "scale_of_values": (HEAD.replace("small.npz", "bytes.npz") + END + SOLVER, "`scale: 0.00390625` brings bytes to 0 to 1"),
-    "classes_seen": (HEAD.replace("small.npz", "one.npz") + END + SOLVER, "that were seen are of class 0"),
+    "order_of_rows": (HEAD.replace("16", "16, shuffle: false") + END + SOLVER, "add `shuffle: true`"),
+    "tests_on_training_rows": (HEAD.replace(", test_fraction: 0.2", "") + END + SOLVER, "which are the training rows"),
+    "few_iterations": (HEAD + END + SOLVER.replace("60", "5"), "training ends after 50% of one epoch"),
+    "scale_of_values": (HEAD.replace("small.npz", "bytes.npz") + END + SOLVER, "`scale: 0.00390625` scales bytes to 0 to 1"),
+    "classes_seen": (HEAD.replace("small.npz", "one.npz") + END + SOLVER, "that were read are of class 0"),
     "pinned_batch": (HEAD + "  - Reshape: {shape: {dim: [16, 144]}}\n" + END + SOLVER, "model.onnx takes batches of 16 rows alone"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", WARNED)
-def test_warning(name, tmp_path):
+def test_warning(name: str, tmp_path: Path) -> None:
     text, sentence = WARNED[name]
     path, random = write_small(tmp_path, text), np.random.default_rng(0)
     np.savez(tmp_path / "one.npz", data=random.normal(size=(99, 1, 4, 4)).astype(np.float32), label=np.zeros(99, np.int64))
@@ -155,17 +157,17 @@ def test_warning(name, tmp_path):
     assert result.exit_code == 0 and f"warning: {path}:" in result.stderr and sentence in result.stderr, result.stderr
 
 
-def test_every_warning_has_its_net():
+def test_every_warning_has_its_net() -> None:
     assert {f.__name__ for f in advice.CHECKS} == WARNED.keys()
 
 
-def test_a_sound_net_has_no_warning(tmp_path):
+def test_a_sound_net_has_no_warning(tmp_path: Path) -> None:
     result = netc("check", write_small(tmp_path, HEAD + f"  - InnerProduct: {{num_output: 16, {X}}}\n  - ReLU\n" + END + SOLVER))
     assert result.exit_code == 0 and result.stderr == ""
 
 
 @pytest.mark.parametrize("batch", [10, 1000])
-def test_sorted_rows_are_not_uneven(tmp_path, batch):
+def test_sorted_rows_are_not_uneven(tmp_path: Path, batch: int) -> None:
     """The rows of a class lie together; those of one sample would be of a few classes."""
     random = np.random.default_rng(0)
     label = np.repeat(np.arange(10), 600)
@@ -183,7 +185,7 @@ solver: {{base_lr: 0.01, max_iter: 1000}}
     assert result.exit_code == 0 and "uneven" not in result.stderr, result.stderr
     assert "labels 0 to 9, 10 classes, 0.1 to 0.1 of the rows each" in result.stdout
     np.savez(tmp_path / "sorted.npz", data=random.normal(size=(6000, 4)), label=np.repeat([0, 1], [5900, 100]))
-    assert "classes of TEST are uneven: 5900 rows of class 0, 100 of class 1" in netc("check", tmp_path / "net.yaml").stderr
+    assert "the classes of TEST are imbalanced: 5900 rows of class 0, 100 of class 1" in netc("check", tmp_path / "net.yaml").stderr
 
 
 TWO = """\
@@ -196,10 +198,14 @@ solver: {base_lr: 0.1, max_iter: 20}
 """
 
 
-def test_a_source_with_two_features(tmp_path):
+def test_a_source_with_two_features(tmp_path: Path) -> None:
     """Rows are copies where both are alike, labels are those of the third top, and NaN is found in the second feature."""
     random = np.random.default_rng(0)
-    arrays = {"a": np.zeros((60, 4), np.float32), "b": random.normal(size=(60, 3)).astype(np.float32), "label": np.arange(60) % 3}
+    arrays: dict[str, Any] = {
+        "a": np.zeros((60, 4), np.float32),
+        "b": random.normal(size=(60, 3)).astype(np.float32),
+        "label": np.arange(60) % 3,
+    }
     np.savez(tmp_path / "two.npz", **arrays)
     result = netc("check", write_small(tmp_path, TWO), "--data")
     assert result.exit_code == 0 and result.stderr == ""

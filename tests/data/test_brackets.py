@@ -6,23 +6,23 @@ from netc.data.brackets import NO_LABEL, read_tree, read_trees
 from netc.errors import DataError
 
 
-def test_a_labelled_tree():
+def test_a_labelled_tree() -> None:
     (tree,) = read_trees("(3 (2 a) (1 (0 b) (4 c)))\n", "t.txt")
     assert tree.words == ["a", "b", "c"] and tree.leaf_labels == [2, 0, 4]
     assert tree.pairs == [(1, 2), (0, ~0)] and tree.heights == [1, 2] and tree.inner_labels == [1, 3]
     assert (tree.label, tree.height, tree.line) == (3, 2, 1)
 
 
-def test_a_tree_may_go_over_lines_and_be_one_word():
+def test_a_tree_may_go_over_lines_and_be_one_word() -> None:
     trees = read_trees("\n(3 (2 a)\n   (1 b))\n\n(0 c)\r\n", "t.txt")
     assert [(t.line, t.words, t.label) for t in trees] == [(2, ["a", "b"], 3), (5, ["c"], 0)]
 
 
-def test_a_no_break_space_is_part_of_a_word():
+def test_a_no_break_space_is_part_of_a_word() -> None:
     assert read_trees("(1 (2 9\u00a01/2) (3 x))", "t.txt")[0].words == ["9\u00a01/2", "x"]
 
 
-def test_a_tree_without_labels():
+def test_a_tree_without_labels() -> None:
     tree = read_tree("((not (very good)) .)")
     assert tree.words == ["not", "very", "good", "."] and tree.pairs == [(1, 2), (0, ~0), (~1, 3)]
     assert tree.label == NO_LABEL
@@ -52,7 +52,7 @@ ERRORS = [
 ]
 
 
-def test_all_that_is_malformed_is_listed_with_its_place():
+def test_all_that_is_malformed_is_listed_with_its_place() -> None:
     with pytest.raises(DataError) as caught:
         read_trees(FILE, "t.txt")
     assert str(caught.value).splitlines() == ERRORS
@@ -69,18 +69,18 @@ def test_all_that_is_malformed_is_listed_with_its_place():
         ("", "Column 1: There is no tree."),
     ],
 )
-def test_one_malformed_tree(text, wanted):
+def test_one_malformed_tree(text: str, wanted: str) -> None:
     with pytest.raises(DataError) as caught:
         read_tree(text)
     assert wanted in str(caught.value)
 
 
-def test_a_file_without_trees():
+def test_a_file_without_trees() -> None:
     with pytest.raises(DataError, match=r"t.txt: There are no trees"):
         read_trees("\n \n", "t.txt")
 
 
 @pytest.mark.parametrize("label", ["65536", "9999999999999", "9" * 5000])
-def test_a_label_makes_no_classes_without_end(label):
+def test_a_label_makes_no_classes_without_end(label: str) -> None:
     with pytest.raises(DataError, match=r". The largest label is 65535, as each number up to it is a class."):
         read_trees(f"({label} a)\n", "f")

@@ -43,7 +43,7 @@ def test_old_shapes_stay_four_numbers_and_doubles_stay_doubles() -> None:
     assert to_array(old, "").shape == (1, 1, 1, 3)
     double = pb.BlobProto(shape=pb.BlobShape(dim=[2]), double_data=[0.1, 0.2])
     assert to_array(double, "").tolist() == [0.1, 0.2]
-    assert to_array(to_blob(np.float32(3)), "").shape == ()
+    assert to_array(to_blob(np.array(3, np.float32)), "").shape == ()
 
 
 def test_damaged_files(tmp_path: Path) -> None:

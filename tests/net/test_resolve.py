@@ -6,7 +6,7 @@ import pytest
 
 from netc import netc_pb2 as pb
 from netc import registry
-from netc.errors import SpecError
+from netc.errors import Place, SpecError
 from netc.net.model import DEPLOY, TEST, TRAIN, ResolvedNet
 from netc.net.resolve import resolve
 from netc.net.variants import deployed, pretraining
@@ -63,7 +63,7 @@ def test_both_kinds_of_rules_are_an_error() -> None:
 
 def test_a_phase_without_layers() -> None:
     assert errors("  - ReLU: {name: a, bottom: x, include: {phase: TRAIN}}\n", TEST) == ["n.yaml: The net has no layers in phase TEST."]
-    with pytest.raises(SpecError, match=r"n.yaml: The net has no layers"):
+    with pytest.raises(SpecError, match=r"n.yaml: The net has no layers."):
         resolve(parse_yaml("name: n", path="n.yaml"))
 
 
@@ -164,7 +164,7 @@ def test_a_loss_of_a_layers_own_counts_once_it_is_named() -> None:
     layers = INPUT + "  - RBM: {name: rbm, bottom: data, top: [h, own, error], num_output: 2}\n  - RBM: {name: plain, num_output: 2}\n"
     whole = net(layers, TRAIN)
     assert [layer.loss_weights for layer in whole.layers[1:]] == [(0.0, 1.0, 0.0), (0.0,)]
-    alone = pretraining(whole, "plain", "here")
+    alone = pretraining(whole, "plain", Place("here"))
     assert [(layer.name, layer.tops, layer.loss_weights, layer.phase) for layer in alone.layers[1:]] == [
         ("rbm", ("h", "own", "error"), (0.0, 0.0, 0.0), TEST),
         ("plain", ("plain", "plain 1"), (0.0, 1.0), None),

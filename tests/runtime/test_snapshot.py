@@ -15,7 +15,7 @@ from netc.errors import RunError, SnapshotError
 from netc.files import sweep
 from netc.runtime import snapshot
 
-STATES = {
+STATES: dict[str, np.ndarray] = {
     "conv1.0": np.random.default_rng(0).standard_normal((4, 3, 2)).astype(np.float32),
     "step": np.array(7, np.int64),
     "scale": np.array(0.5, np.float32),

@@ -1,5 +1,7 @@
 """Protobuf text: what protobuf's own reader takes, with places and all errors."""
 
+from pathlib import Path
+
 import pytest
 from google.protobuf import text_format
 
@@ -34,7 +36,7 @@ def test_reads_as_protobuf_does() -> None:
 
 @needs_reference
 @pytest.mark.parametrize("path", sorted(REFERENCE.glob("caffe/*/*net*.prototxt")), ids=lambda p: p.name)
-def test_reads_caffes_files_as_protobuf_does(path: object) -> None:
+def test_reads_caffes_files_as_protobuf_does(path: Path) -> None:
     text = path.read_text()
     message = parse_prototxt(text).message
     assert message == text_format.Parse(text, pb.NetParameter())

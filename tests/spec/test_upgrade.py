@@ -1,6 +1,7 @@
 """Old formats on their way to the current one, against recorded upgrades, and the places of what is wrong with them."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ CASES = [(entry["before"], entry["after"]) for entry in index("upgrade")]
 TRAIN_VAL = 'layers { name: "d" type: DATA top: "x" }'
 
 
-def message_type(name: str):
+def message_type(name: str) -> Any:
     return pb.SolverParameter if "solver" in name else pb.NetParameter
 
 

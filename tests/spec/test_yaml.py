@@ -3,6 +3,7 @@
 import math
 
 import pytest
+from google.protobuf.struct_pb2 import ListValue, Struct
 
 from netc import netc_pb2 as pb
 from netc.errors import Place, SpecError
@@ -111,8 +112,9 @@ def test_a_plug_in_type() -> None:
     assert (list(source.bottom), source.name, list(source.top)) == ([], "mine1", ["mine1"])
     assert list(mine.bottom) == ["mine1"]
     assert dict(mine.custom.items())["a"] == 0.001
-    assert list(mine.custom["b"]) == ["on", "on", True, None]
-    assert mine.custom["c"]["d"] == "text"
+    listed, inner = mine.custom["b"], mine.custom["c"]
+    assert isinstance(listed, ListValue) and list(listed) == ["on", "on", True, None]
+    assert isinstance(inner, Struct) and inner["d"] == "text"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 import io
 import zipfile
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,10 +12,10 @@ from netc import data
 from netc.data import TopSpec
 from netc.data.sources import arrays
 from netc.errors import DataError
-from tests.data.layers import data_layer
+from tests.data.layers import columns_of, data_layer
 
 
-def test_npz_tops_go_by_name(tmp_path):
+def test_npz_tops_go_by_name(tmp_path: Path) -> None:
     x, y = np.random.default_rng(0).normal(size=(5, 3)), np.arange(5, dtype=np.uint8)
     np.savez_compressed(tmp_path / "a.npz", y=y, x=x, other=np.zeros(2))
     layer = data_layer("a.npz", 5, ["x", "y"], shuffle=False)
@@ -34,22 +36,22 @@ def test_npz_tops_go_by_name(tmp_path):
         ("int64", (4,), "int64"),
     ],
 )
-def test_dtypes_of_tops(tmp_path, dtype, shape, top):
+def test_dtypes_of_tops(tmp_path: Path, dtype: str, shape: tuple[Any, ...], top: str) -> None:
     np.savez(tmp_path / "a.npz", data=np.ones(shape, dtype), label=np.zeros(4))
     layer = data_layer("a.npz")
     assert data.describe(layer, "TRAIN", tmp_path).tops == (TopSpec(top, shape[1:]), TopSpec("float32", ()))
     assert [str(b.dtype) for b in data.open(layer, "TRAIN", 0, tmp_path).batch(0)] == [top, "float32"]
 
 
-def test_npy_is_mapped(tmp_path):
+def test_npy_is_mapped(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.arange(12, dtype=np.float32).reshape(6, 2))
     opened = data.open(data_layer("a.npy", 4, ["data"], shuffle=False), "TRAIN", 0, tmp_path)
-    assert isinstance(opened._columns[0].base, np.memmap)
+    assert isinstance(columns_of(opened)[0].base, np.memmap)
     values = opened.batch(1)[0]
     assert type(values) is np.ndarray and values.tolist() == [[8, 9], [10, 11], [0, 1], [2, 3]]
 
 
-def test_test_source(tmp_path):
+def test_test_source(tmp_path: Path) -> None:
     for name, value in (("train", 1), ("test", 2)):
         np.savez(tmp_path / f"{name}.npz", data=np.full((3, 2), value), label=np.arange(3))
     layer = data_layer("train.npz", test_source="test.npz")
@@ -74,13 +76,13 @@ def test_test_source(tmp_path):
         ({"data": np.array([{}]), "label": np.zeros(1)}, "'data' is Python objects"),
     ],
 )
-def test_errors_of_npz(tmp_path, arrays, message):
+def test_errors_of_npz(tmp_path: Path, arrays: dict[str, Any], message: str) -> None:
     np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises(DataError, match=message):
         data.describe(data_layer("a.npz"), "TRAIN", tmp_path)
 
 
-def test_errors_of_files(tmp_path):
+def test_errors_of_files(tmp_path: Path) -> None:
     (tmp_path / "a.npz").write_bytes(b"PK not quite")
     (tmp_path / "a.npy").write_bytes(b"nothing")
     np.save(tmp_path / "b.npy", np.zeros(3))
@@ -93,7 +95,7 @@ def test_errors_of_files(tmp_path):
             data.describe(layer, "TRAIN", tmp_path)
 
 
-def test_validation_source(tmp_path):
+def test_validation_source(tmp_path: Path) -> None:
     """Rows that choose the best model; without them those for testing do."""
     for name, count in (("train", 3), ("validation", 2), ("test", 1)):
         np.savez(tmp_path / f"{name}.npz", data=np.full((count, 2), count, np.float32), label=np.arange(count))
@@ -104,7 +106,7 @@ def test_validation_source(tmp_path):
     assert data.open(layer, "VALIDATION", 0, tmp_path).rows == 1 and not data.describe(layer, "TRAIN", tmp_path).has_validation
 
 
-def test_files_that_were_cut_off(tmp_path):
+def test_files_that_were_cut_off(tmp_path: Path) -> None:
     """Found before anything is loaded: a map of such a file would end the process."""
     np.save(tmp_path / "a.npy", np.zeros((50, 4), np.float32))
     whole = (tmp_path / "a.npy").read_bytes()
@@ -133,7 +135,7 @@ def test_files_that_were_cut_off(tmp_path):
         data.open(data_layer("a.npz", tops=["data"]), "TRAIN", 0, tmp_path)
 
 
-def damaged(kind):
+def damaged(kind: str) -> bytes:
     """The bytes of a damaged .npz or .npy file."""
     buffer = io.BytesIO()
     if kind.startswith("npy"):
@@ -171,7 +173,7 @@ def damaged(kind):
     "kind",
     ["npz zlib", "npz encrypted", "npz method", "npz end", "npy token", "npy dtype", "npy negative", "npy huge", "npy version", "npy cut"],
 )
-def test_damaged_files_are_one_sentence(tmp_path, kind):
+def test_damaged_files_are_one_sentence(tmp_path: Path, kind: str) -> None:
     suffix = kind[:3]
     (tmp_path / f"a.{suffix}").write_bytes(damaged(kind))
     layer = data_layer(f"a.{suffix}", 1, ["data", "label"] if suffix == "npz" else ["data"])
@@ -191,19 +193,19 @@ def test_damaged_files_are_one_sentence(tmp_path, kind):
         (np.zeros(4, np.complex64), "is complex64 of shape"),
     ],
 )
-def test_arrays_that_are_no_rows_of_numbers(tmp_path, array, said):
+def test_arrays_that_are_no_rows_of_numbers(tmp_path: Path, array: np.ndarray | np.float32, said: str) -> None:
     np.save(tmp_path / "a.npy", array)
     with pytest.raises(DataError, match=said):
         data.describe(data_layer("a.npy", 1, ["data"]), "TRAIN", tmp_path)
 
 
-def test_whole_numbers_beyond_int64(tmp_path):
+def test_whole_numbers_beyond_int64(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", data=np.zeros((2, 2)), label=np.array([1, 2**63], np.uint64))
     with pytest.raises(DataError, match="a.npz: array 'label' contains 9223372036854775808, which is outside of int64"):
         data.open(data_layer("a.npz"), "TRAIN", 0, tmp_path)
 
 
-def test_another_byte_order(tmp_path):
+def test_another_byte_order(tmp_path: Path) -> None:
     rows = np.arange(6.0).reshape(3, 2)
     for name, order in (("little", "<"), ("big", ">")):
         np.savez(tmp_path / f"{name}.npz", data=rows.astype(f"{order}f4"), label=np.arange(3).astype(f"{order}i8"))
@@ -212,7 +214,7 @@ def test_another_byte_order(tmp_path):
         assert x.tolist() == rows.tolist() and y.tolist() == [0, 1, 2] and x.dtype.isnative and y.dtype.isnative
 
 
-def test_labels_that_are_text(tmp_path):
+def test_labels_that_are_text(tmp_path: Path) -> None:
     np.savez(tmp_path / "train.npz", data=np.zeros((3, 2)), label=np.array(["2115", "02115", "x"]))
     np.savez(tmp_path / "test.npz", data=np.zeros((2, 2)), label=np.array(["x", "2115"]))
     layer = data_layer("train.npz", 3, shuffle=False, test_source="test.npz", test_batch_size=2)
@@ -226,7 +228,7 @@ def test_labels_that_are_text(tmp_path):
         data.open(layer, "TEST", 0, tmp_path)
 
 
-def test_images_with_their_channels_last(tmp_path):
+def test_images_with_their_channels_last(tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, (4, 5, 6, 3), np.uint8)
     np.savez(tmp_path / "a.npz", data=images, label=np.arange(4))
     layer = data_layer("a.npz", 4, shuffle=False, channels_last=True)
@@ -249,5 +251,5 @@ def test_images_with_their_channels_last(tmp_path):
         ((8, 9), False),
     ],
 )
-def test_which_axis_the_channels_are(shape, last):
+def test_which_axis_the_channels_are(shape: tuple[Any, ...], last: bool | None) -> None:
     assert arrays.seems_channels_last(shape) is last
