@@ -60,7 +60,9 @@ def max_iterations(job: Job, rows: int | None, batch_size: int) -> int:
     if settings.max_iter is not None:
         return settings.max_iter
     if rows is None:
-        raise SpecError(Diagnostic(job.solver_place("max_epoch"), "max_epoch needs a source that ends; give max_iter"))
+        raise SpecError(
+            Diagnostic(job.solver_place("max_epoch"), "`max_epoch` needs a source with a fixed number of rows. Set `max_iter` instead.")
+        )
     return ceil((settings.max_epoch or 0) * rows / (batch_size * settings.iter_size))
 
 
@@ -75,7 +77,7 @@ class _Seen:
     def __getattr__(self, name: str) -> Any:
         if name not in self.fields and name in self.solver.DESCRIPTOR.fields_by_name:
             text = (
-                f'lr_policy {self.policy!r} reads {name}, which its decorator does not name: @schedule("{self.policy}", reads=("{name}",))'
+                f'The lr_policy {self.policy!r} reads {name}, which its decorator must name: @schedule("{self.policy}", reads=("{name}",))'
             )
             raise SpecError(text)
         return getattr(self.solver, name)

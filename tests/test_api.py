@@ -99,11 +99,11 @@ def test_a_net_without_a_loss_needs_top_diffs(tmp_path: Path) -> None:
 
 
 def test_what_does_not_fit_is_told(linear: netc.Net) -> None:
-    with pytest.raises(DataError, match=r"no input 'dat'; did you mean 'data'\?"):
+    with pytest.raises(DataError, match=r"no input 'dat'. Did you mean 'data'\?"):
         linear.forward(dat=X)
     with pytest.raises(DataError, match=r"input 'data' is \(3, 4\), the net takes \(4, 3\)"):
         linear.forward(data=X.T)
-    with pytest.raises(DataError, match=r"no blob 'rel'; did you mean 'relu'\?"):
+    with pytest.raises(DataError, match=r"no blob 'rel'. Did you mean 'relu'\?"):
         linear.backward(rel=X)
     with pytest.raises(DataError, match=r"the diff of 'relu' is \(4, 3\), the blob is \(4, 2\)"):
         linear.backward(relu=X)
@@ -161,7 +161,7 @@ def test_train_gives_the_run_of_the_command(tmp_path: Path) -> None:
     assert netc.train(path, runs=str(tmp_path / "runs"), max_iter=12, lr_policy="fixed", test_initialization=False) == "max_iter"
     lines = [line for line in log(tmp_path / "runs/small/1") if line["event"] == "train"]
     assert len(lines) == 12 and [line["lr"] for line in lines] == pytest.approx([0.02] * 12)
-    with pytest.raises(SpecError, match="did you mean 'max_iter'"):
+    with pytest.raises(SpecError, match="Did you mean 'max_iter'"):
         netc.train(path, runs=str(tmp_path), max_itr=3)
 
 

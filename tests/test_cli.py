@@ -159,7 +159,7 @@ def test_compile_writes_models(tmp_path: Path) -> None:
     assert (tmp_path / "cuda/train.onnx").read_bytes() != (tmp_path / "build/train.onnx").read_bytes()
     (tmp_path / "file").touch()
     result = netc("compile", write_small(tmp_path), "-o", tmp_path / "file")
-    assert result.exit_code == 1 and "cannot be written" in result.stderr
+    assert result.exit_code == 1 and "Cannot write" in result.stderr
 
 
 @pytest.mark.parametrize(("mode", "why"), [("CPU", "asked for"), ("GPU", "no device today")])
@@ -256,7 +256,7 @@ def test_convert_to_binary_and_what_it_cannot(tmp_path: Path) -> None:
     result = netc("convert", path, "-o", tmp_path / "small.json")
     assert result.exit_code == 2 and ".yaml" in result.stderr
     result = netc("convert", path, "-o", tmp_path / "no/small.yaml")
-    assert result.exit_code == 1 and "cannot be written" in result.stderr
+    assert result.exit_code == 1 and "Cannot write" in result.stderr
 
 
 def test_schema_is_json() -> None:
@@ -283,7 +283,7 @@ def test_a_damaged_zoo_is_told(trained: tuple[Path, str, str], tmp_path: Path) -
     assert (result.exit_code, result.stdout) == (1, "damaged\n") and "metrics.json" in result.stderr
     for command in (["show", "smal"], ["download", "smal"], ["show", "small@2.0.0"]):
         result = netc("zoo", *command, "--from", trained[0] / "zoo")
-        assert result.exit_code == 2 and ("did you mean 'small'?" in result.stderr or "there is 1.0.0" in result.stderr)
+        assert result.exit_code == 2 and ("Did you mean 'small'?" in result.stderr or "there is 1.0.0" in result.stderr)
 
 
 def test_the_net_file_of_the_run_is_the_whole_job(trained: tuple[Path, str, str]) -> None:

@@ -118,7 +118,7 @@ def test_a_scalar(kind: str) -> None:
 @pytest.mark.parametrize(
     "arguments, said",
     [
-        ({"kind": "xaver"}, "there is no filler 'xaver'; did you mean 'xavier'"),
+        ({"kind": "xaver"}, "There is no filler 'xaver'. Did you mean 'xavier'"),
         ({"kind": "bilinear", "shape": (2, 1, 3, 4)}, "'bilinear' needs a square 4-D blob, not 2x1x3x4"),
         ({"kind": "bilinear", "shape": ()}, "'bilinear' needs a square 4-D blob, not a scalar"),
         ({"kind": "bilinear", "shape": (3, 3)}, "'bilinear' needs a square 4-D blob, not 3x3"),

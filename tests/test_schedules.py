@@ -76,7 +76,7 @@ def test_steps_passed() -> None:
 
 
 def test_unknown_policy_names_what_is_near() -> None:
-    with pytest.raises(SpecError, match="no lr_policy 'cosin'; did you mean 'cosine'"):
+    with pytest.raises(SpecError, match="no lr_policy 'cosin'. Did you mean 'cosine'"):
         rate(solver("cosin"), 0, 100)
 
 

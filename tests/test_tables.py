@@ -153,7 +153,7 @@ def test_a_run_goes_on_by_names(trained: Path, tmp_path: Path) -> None:
     assert want.keys() == got.keys() and all(np.array_equal(want[k], got[k]) for k in want)
     shutil.copy(tmp_path / "train_renamed.csv", tmp_path / "train.csv")
     result = run(tmp_path, NET.replace("max_iter: 60", "max_iter: 90"), "--no-publish", "--resume", "--allow-changed")
-    assert result.exit_code == 2 and "there is no column 'b', which the net reads; did you mean 'bb'?" in result.stderr
+    assert result.exit_code == 2 and "There is no column 'b', which the net reads. Did you mean 'bb'?" in result.stderr
 
 
 def test_a_run_remembers_in_its_net(trained: Path) -> None:
@@ -171,7 +171,7 @@ def test_learning_goes_on_from_weights(trained: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0 and f"accuracy {float(want):.4f}" in result.stdout, result.stderr
     renamed = NET.replace("train.csv, test_source: test.csv", "train_renamed.csv, test_fraction: 0.2")
     result = run(tmp_path, renamed, *options)
-    assert result.exit_code == 2 and "train_renamed.csv:1:3: there is no column 'b'" in result.stderr
+    assert result.exit_code == 2 and "train_renamed.csv:1:3: There is no column 'b'" in result.stderr
     result = run(tmp_path, renamed.replace("name: first", "name: anew"), *options)
     assert result.exit_code == 0, result.stderr  # what reads the columns learns anew
 
@@ -186,7 +186,7 @@ def test_a_renamed_column_is_named(trained: Path, command: str) -> None:
     }[command]
     result = netc(command, *arguments)
     assert result.exit_code == 2
-    assert "test_renamed.csv:1:3: there is no column 'b', which the net reads; did you mean 'bb'?" in result.stderr
+    assert "test_renamed.csv:1:3: There is no column 'b', which the net reads. Did you mean 'bb'?" in result.stderr
 
 
 GOOD = {"columns": ["a", "b", "c"], "label": "kind", "classes": ["no", "yes"], "measures": False, "spreads": []}

@@ -105,7 +105,7 @@ class Net:
         """Other shapes of the inputs, and so of all blobs. SpecError where they do not fit, ShapeError if a parameter would change."""
         for name in shapes:
             if name not in self.inputs:
-                raise DataError(f"the net has no input {name!r}; {near(name, self.inputs)}")
+                raise DataError(f"the net has no input {name!r}. {near(name, self.inputs)}")
         net = self._lowered.net
         layers = []
         for layer in net.layers:
@@ -138,7 +138,7 @@ class Net:
         """Run the net on what is given and on what its input blobs hold; returns its outputs and fills every blob."""
         for name, array in inputs.items():
             if name not in self.inputs:
-                raise DataError(f"the net has no input {name!r}; {near(name, self.inputs)}")
+                raise DataError(f"the net has no input {name!r}. {near(name, self.inputs)}")
             wanted = self._lowered.versions[name][0].shape
             if len(wanted) != np.ndim(array) or any(w != n for w, n in zip(wanted, np.shape(array), strict=True) if isinstance(w, int)):
                 raise DataError(f"input {name!r} is {np.shape(array)}, the net takes {wanted}")
@@ -192,7 +192,7 @@ class Net:
         """
         for name in top_diffs:
             if name not in self.blobs:
-                raise DataError(f"the net has no blob {name!r}; {near(name, self.blobs)}")
+                raise DataError(f"the net has no blob {name!r}. {near(name, self.blobs)}")
             if np.size(top_diffs[name]) != self.blobs[name].data.size:
                 raise DataError(f"the diff of {name!r} is {np.shape(top_diffs[name])}, the blob is {self.blobs[name].shape}")
         seeded = frozenset(top_diffs)

@@ -1,4 +1,4 @@
-"""`caffe.coord_map`: where a pixel of one top of a NetSpec lies in another; `crop(a, b)` cuts a to b with the offset that this gives.
+"""`caffe.coord_map`: maps pixels of one top of a NetSpec to another; `crop(a, b)` crops a to the size of b with the offset of this map.
 
 A map is (axis, a, b): from spatial axis `axis` on, position x of one blob is a x + b of the other. a and b are fractions, one for
 all spatial axes or one each.
@@ -19,7 +19,7 @@ SAME: Map = (None, Fraction(1), Fraction(0))
 
 
 def coord_map(fn: Function) -> Map | None:
-    """From a layer's bottom to its top; None where a layer has none (InnerProduct)."""
+    """The map from a layer's bottom to its top; None if the layer has none (InnerProduct)."""
     record = layer_type(fn.type_name)
     if record.keeps_places:
         return SAME
@@ -35,7 +35,7 @@ def coord_map(fn: Function) -> Map | None:
 
 
 def coord_map_from_to(top_from: Top, top_to: Top) -> Map:
-    """Where a position of `top_from` lies in `top_to`, by a blob that both are made of. SpecError if there is none."""
+    """The map from `top_from` to `top_to`, by way of a blob that both depend on. SpecError if there is none."""
     back, forth = _ways(top_from), _ways(top_to)
     common = next((top for top in forth if top in back), None)
     if common is None:
@@ -57,7 +57,7 @@ def crop(top_from: Top, top_to: Top) -> Top:
 
 
 def _ways(top: Top) -> dict[Top, Map]:
-    """For each blob that `top` is made of: the map from it to `top`. Of Crop only what is cut has a place."""
+    """For each blob that `top` depends on: the map from it to `top`. Of a Crop, only the blob that is cropped has a map."""
     found: dict[Top, Map] = {top: SAME}
     frontier = [top]
     while frontier:

@@ -90,7 +90,7 @@ class Transformer:
 
     def _shape(self, input_: str) -> tuple[int, ...]:
         if input_ not in self.inputs:
-            raise DataError(f"{input_!r} is no input of the transformer; {near(input_, self.inputs)}")
+            raise DataError(f"{input_!r} is no input of the transformer. {near(input_, self.inputs)}")
         return self.inputs[input_]
 
 

@@ -162,7 +162,7 @@ class Net(PlainNet):
         names = self._layer_names
         for name in (first, last):
             if name is not None and name not in names:
-                raise SpecError(f"the net has no layer {name!r}; {near(name, names)}")
+                raise SpecError(f"the net has no layer {name!r}. {near(name, names)}")
         begin, end = 0 if first is None else names.index(first), len(names) - 1 if last is None else names.index(last)
         if begin > end:
             raise SpecError(f"layer {last!r} runs before layer {first!r}")
@@ -171,7 +171,7 @@ class Net(PlainNet):
     def _take_diff(self, name: str, array: Any) -> None:
         """An array into the diff of a blob."""
         if name not in self.blobs:
-            raise DataError(f"the net has no blob {name!r}; {near(name, self.blobs)}")
+            raise DataError(f"the net has no blob {name!r}. {near(name, self.blobs)}")
         if np.size(array) != self.blobs[name].data.size:
             raise DataError(f"the diff of {name!r} is {np.shape(array)}, the blob is {self.blobs[name].shape}")
         diff = numbers(array, np.dtype(np.float32), f"the diff of {name!r}")

@@ -1,4 +1,4 @@
-"""`netc check`: what each layer of a net makes and costs, what a run needs, where it can run, and what to look at twice."""
+"""`netc check`: the shapes and costs of each layer, the memory of a run, which providers can run it, and likely mistakes."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -24,9 +24,9 @@ Lacks = dict[str, dict[str, dict[str, list[str]]]]
 
 @dataclass(frozen=True)
 class Row:
-    """One layer: the shapes of its tops, its parameters, multiply-adds of one image, bytes of its tops for a training batch.
+    """One layer: the shapes of its tops, its parameters, multiply-adds per image, and the bytes of its tops for a training batch.
 
-    `field` is the receptive field of its first top, size and stride, where that is of places of an image.
+    `field` is the receptive field of its first top, size and stride, if that has the places of an image.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """All that `netc check` says. `lacks` are the ops that a provider has no kernel for, by model and provider, with their layers."""
+    """The results of `netc check`. `lacks` are the ops for which a provider has no kernel, by model and provider, with their layers."""
 
     rows: list[Row]
     parameters: int
@@ -53,7 +53,7 @@ class Report:
 
 
 def report(program: Program, everything: bool = False) -> Report:
-    """The report of a program. `everything` reads each row of its data. SpecError lists what is wrong with those."""
+    """Check a program. `everything` reads every row of its data. SpecError lists the errors in them."""
     looked = list(data_report.look(program, everything))
     seen = [s for s in looked if isinstance(s, Seen)]
     missing = [e for e in looked if isinstance(e, DataError)]
@@ -69,7 +69,7 @@ def report(program: Program, everything: bool = False) -> Report:
 
 
 def rows(program: Program) -> list[Row]:
-    """A row for each layer of the training net, in its order."""
+    """Return a row for each layer of the training net, in order."""
     lowered = program.train
     batch = _batch(program)
     work = cost.by_layer(lowered.graph)
@@ -88,28 +88,28 @@ def rows(program: Program) -> list[Row]:
 
 
 def _shared_rows(seen: Iterable[Seen]) -> Iterator[Diagnostic]:
-    """Test rows that are training rows, to the bit."""
+    """Warnings for test rows that are identical to training rows."""
     training: set[bytes] = set().union(*(s.hashes for s in seen if s.phase == "TRAIN"))
     for s in seen:
         if s.phase != "TRAIN" and (shared := len(s.hashes & training)):
             text = f"rows of {s.phase} that are rows of TRAIN too: {shared}; tests tell less than they seem to"
-            yield Diagnostic(s.layer.at(), f"layer {s.layer.name!r}: {text}")
+            yield Diagnostic(s.layer.at(), f"Layer {s.layer.name!r}: {text}")
         if s.rows > len(s.hashes):
             text = f"rows of {s.phase} that are copies of others: {s.rows - len(s.hashes)}"
-            yield Diagnostic(s.layer.at(), f"layer {s.layer.name!r}: {text}")
+            yield Diagnostic(s.layer.at(), f"Layer {s.layer.name!r}: {text}")
 
 
 def _providers(program: Program) -> tuple[dict[str, int], Lacks]:
-    """How many kinds of ops each model has, and those that a provider lacks."""
+    """The number of op types in each model, and the ops that providers lack."""
     graphs = ({"training": program.plain_graph("train")} if program.trains else {}) | {"deployed": program.deploy[0].graph}
     kept = {name: simplify(graph) for name, graph in graphs.items()}
-    kept = {name: graph for name, graph in kept.items() if not calls(graph)}  # Python runs between parts of it, on the CPU
+    kept = {name: graph for name, graph in kept.items() if not calls(graph)}  # its Python layers run on the CPU
     found = {name: needs(graph) for name, graph in kept.items()}
     return {name: len(need.kinds) for name, need in found.items()}, {name: need.lacks for name, need in found.items()}
 
 
 def table(report: Report) -> Iterator[str]:
-    """The lines that `netc check` prints: a row for each layer and their total, then what a run needs and where it can run."""
+    """The lines that `netc check` prints: a row for each layer, the total, the memory of a run, and the providers."""
     lines = [("layer", "type", "output", "field", "parameters", "multiply-adds", "activations")]
     for r in report.rows:
         figures = _figures(r.parameters, r.multiply_adds, r.activation_bytes)
@@ -155,7 +155,7 @@ def _data_lines(report: Report) -> Iterator[str]:
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """The report as JSON has it."""
+    """The report as JSON values."""
     seen = [
         {"layer": s.layer.name, "phase": s.phase, "rows": s.rows, "of": s.of, "labels": {str(k): n for k, n in sorted(s.labels.items())}}
         | ({"low": s.low, "high": s.high, "mean": s.mean, "deviation": s.deviation} if s.count else {})
@@ -169,7 +169,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "lacks": report.lacks,
         "data": seen,
         "missing": [str(e) for e in report.missing],
-        "warnings": [{"place": f.place, "text": f.text} for f in report.warnings],
+        "warnings": [{"place": str(f.place or ""), "text": f.text} for f in report.warnings],
     }
 
 
@@ -182,7 +182,7 @@ def _mib(size: int) -> str:
 
 
 def parameter_count(program: Program) -> int:
-    """Learned numbers of the net, shared ones once."""
+    """The number of parameters of the net; shared ones count once."""
     return sum(elements(p.shape) for p in program.train.parameters)
 
 

@@ -36,7 +36,7 @@ def where(record: DataSet) -> str:
 
 def fetch(names: Sequence[str]) -> Iterator[str]:
     """Gets the files of data sets into the cache, unless they are here; a line for each set. Unknown names are said before any work."""
-    unknown = [f"there is no data set {name!r}; {near(name, registry.dataset)}" for name in names if name not in registry.dataset]
+    unknown = [f"there is no data set {name!r}. {near(name, registry.dataset)}" for name in names if name not in registry.dataset]
     if unknown:
         raise SpecError(*unknown)
     errors, unavailable = [], True

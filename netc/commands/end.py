@@ -1,4 +1,4 @@
-"""How a run ends: what it reached is said, and its model is published."""
+"""Ends a training run: prints the result and publishes the model."""
 
 import shlex
 import sys
@@ -18,7 +18,7 @@ from netc.zoo.release import publish_run
 
 
 def end_run(program: Program, trainer: Trainer, finished: Finished, options: TrainOptions, shown: Screen) -> None:
-    """Say how a run ended, and publish its model where the options say."""
+    """Print how a run ended, and publish its model if the options say so."""
     zoo = options.zoo
     if finished.best is not None:
         what = "validation" if trainer.tests.validates else "test"

@@ -32,7 +32,7 @@ def features_command(
         raise SpecError(f"{output}: {kind} holds one blob; give a .npz file for {len(blobs)}")
     program, threads, _ = compiled_program(made.with_learned(known_rows(weights)), provider, None, threads, needs_solver=False)
     job, (lowered, _) = program.job, program.test
-    unknown = [f"the test net has no blob {name!r}; {near(name, lowered.versions)}" for name in blobs if name not in lowered.versions]
+    unknown = [f"the test net has no blob {name!r}. {near(name, lowered.versions)}" for name in blobs if name not in lowered.versions]
     if unknown:
         raise SpecError(*unknown)
     graph = simplify(Graph(job.name, {name: lowered.versions[name][-1] for name in blobs}))

@@ -1,4 +1,4 @@
-"""Where a training starts: anew, from weights, from a snapshot, or where the newest run of the net stopped."""
+"""Starts a training run: from scratch, from weights, from a snapshot, or where an earlier run stopped."""
 
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack
@@ -26,18 +26,18 @@ from netc.training.snapshot_notes import noted
 from netc.training.trainer import Trainer
 from netc.zoo.model_info import SAID, remember_parent
 
-# Fields of the solver that say how long a run is and when it stops to tell of itself, but not what it learns until then.
+# Solver fields for the length of a run and its reports. They do not affect what it learns until then.
 LENGTHS = {
     *("max_iter", "max_epoch", "patience", "test_interval", "test_initialization", "display", "watch_interval", "threads"),
     *("snapshot", "snapshot_keep", "snapshot_format", "snapshot_prefix", "snapshot_diff", "snapshot_after_train"),
     *("solver_mode", "device_id"),
 }
-BY_LENGTH = ("poly", "cosine")  # policies whose rate is a function of the run's length
+BY_LENGTH = ("poly", "cosine")  # policies whose learning rate depends on the length of the run
 
 
 @dataclass(frozen=True)
 class Begun:
-    """A run that goes on: its folder, its newest snapshot that is whole, and damaged ones above that with what is wrong with them."""
+    """A run to resume: its folder, its newest intact snapshot, and newer damaged ones with their errors."""
 
     folder: RunFolder
     found: Snapshot
@@ -45,7 +45,7 @@ class Begun:
 
 
 def begun_run(job: Job, options: TrainOptions, stack: ExitStack) -> Begun:
-    """The run that is to go on, which no other process goes on with until `stack` is closed."""
+    """Return the run to resume. It is locked against other processes until `stack` is closed."""
     folder = RunFolder.chosen(Path(options.runs), job.name, options.resume or "")
     stack.enter_context(folder.held())
     found, skipped = snapshot.newest(folder.snapshots, noted)
@@ -55,7 +55,7 @@ def begun_run(job: Job, options: TrainOptions, stack: ExitStack) -> Begun:
 
 
 def resumed_trainer(program: Program, threads: int, begun: Begun, allow_changed: bool, shown: Screen) -> Trainer:
-    """The trainer of a run that was begun, in the stage of its snapshot. SpecError if what it learns by is no longer the same."""
+    """Return the trainer of a resumed run, in the stage of its snapshot. SpecError if its net or data has changed."""
     files = fingerprints(program, registry.plugins())
     before = remembered(begun.folder.path)
     other = changed(before, files)
@@ -83,9 +83,9 @@ def resumed_trainer(program: Program, threads: int, begun: Begun, allow_changed:
 
 
 def _changed_lengths(program: Program, folder: RunFolder, known: Collection[str]) -> list[str]:
-    """The solver's lengths, and what the net says of itself, where they are others than when the run began.
+    """The changes since the run began that do not affect what it learns: lengths, and the net's description.
 
-    SpecError lists all other changes: they would make another run. Files that are `known` by their content may have moved.
+    SpecError lists all other changes. Files whose contents are `known` may have moved.
     """
     then, now = load(folder.net_path).message, parse_yaml(_net_text(program, folder.path)).message
     found = list(changes(without_folders(then, known), without_folders(now, known)))
@@ -98,7 +98,7 @@ def _changed_lengths(program: Program, folder: RunFolder, known: Collection[str]
 
 
 def _net_text(program: Program, folder: Path) -> str:
-    """The net of a run as a file in its folder, with which the run can be made again."""
+    """The net file in a run's folder, with which the run can be repeated."""
     job = program.job
     net = stated(seen_from(folder, job.resolved(), job.base), program.train_net.learned)
     net.name = net.name or job.name
@@ -106,7 +106,7 @@ def _net_text(program: Program, folder: Path) -> str:
 
 
 def new_trainer(program: Program, threads: int, options: TrainOptions, shown: Screen, stack: ExitStack) -> Trainer:
-    """A new run, from the start, from weights or from a snapshot (the solver's own `weights` are then left alone, as in Caffe)."""
+    """Start a new run: from scratch, from weights, or from a snapshot (which overrides the solver's `weights`, as in Caffe)."""
     files = [] if options.snapshot_file else weights_files([*program.job.solver.weights, *options.weights])
     start: Mapping[str, np.ndarray] = loaded_weights(program, files, shown.say)
     read = fingerprints(program, registry.plugins())
@@ -120,12 +120,12 @@ def new_trainer(program: Program, threads: int, options: TrainOptions, shown: Sc
             return Trainer(program, folder, threads, start)
         return _gone_on_from(options.snapshot_file, program, folder, threads, shown)
     except BaseException:
-        folder.discard()  # a run that cannot start, for want of its data for instance, leaves nothing behind
+        folder.discard()  # a run that cannot start, for example without its data, leaves nothing behind
         raise
 
 
 def _of_stage(program: Program, threads: int, folder: RunFolder, found: Snapshot) -> Trainer:
-    """The trainer of the stage that a snapshot was taken in."""
+    """Return the trainer of the stage in which a snapshot was taken."""
     said, last = noted(found), len(program.stages) - 1
     if said.stage > last:
         raise SnapshotError(f"{found.path}: is of stage {said.stage + 1}, the net has {last + 1}; solver.pretrain is not what it was")
@@ -133,7 +133,7 @@ def _of_stage(program: Program, threads: int, folder: RunFolder, found: Snapshot
 
 
 def _resume(trainer: Trainer, program: Program, threads: int, found: Snapshot, shown: Screen) -> None:
-    """Go on from a snapshot of netc, and say what is other now than it was then."""
+    """Continue from a snapshot of netc, and say what has changed since."""
     lost = trainer.resume(found)
     shown.say(f"resumed from {found.path}")
     if damage := trainer.folder.read_log().damage:
@@ -149,7 +149,7 @@ def _resume(trainer: Trainer, program: Program, threads: int, found: Snapshot, s
 
 
 def _gone_on_from(path: str, program: Program, folder: RunFolder, threads: int, shown: Screen) -> Trainer:
-    """A run of Caffe, or one of netc, continued in a new folder."""
+    """Continue a run of Caffe or of netc in a new folder."""
     if Path(path).suffix == ".safetensors":
         taken = snapshot.read(path)
         trainer = _of_stage(program, threads, folder, taken)

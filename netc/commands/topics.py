@@ -1,4 +1,4 @@
-"""What `netc help TOPIC` says: a page of netc/docs, or what the registries and the schema's comments have on a name."""
+"""Topics of `netc help`: the pages of netc/docs, and every name in the registries and the schema."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ OLD = ("V1LayerParameter", "V0LayerParameter")  # of Caffe's files before 2015
 MESSAGES = [m for name, m in pb.DESCRIPTOR.message_types_by_name.items() if name not in OLD]
 
 
-# What else a reader may call a topic; other frameworks' names of types and fields (`spec.other_names`) are looked up too.
+# Other words for a topic. Other frameworks' names of types and fields (`spec.other_names`) are looked up too.
 SYNONYMS = {
     "augment": ("transform_param", "mirror", "crop_size"), "augmentation": ("transform_param", "mirror", "crop_size"),
     "checkpoint": ("snapshot", "reproducibility"), "clipping": ("clip_gradients",),
@@ -91,12 +91,12 @@ def find(name: str, commands: Mapping[str, Callable[[], str]]) -> list[Topic]:
         meant = _meant(name)
         found = [t for other in meant for t in known if t.name == other]
     if not found:
-        raise SpecError(f"there is no topic {name!r} (`netc help` lists the pages); {near(name, {t.name for t in known})}")
+        raise SpecError(f"there is no topic {name!r} (`netc help` lists the pages). {near(name, {t.name for t in known})}")
     return sorted(found, key=lambda t: t.name != name)
 
 
 def _meant(name: str) -> tuple[str, ...]:
-    """The topics that are meant by a word which names none."""
+    """The topics for a word that is no topic itself."""
     word = name.lower().replace(" ", "_").replace("-", "_")
     other = {k.lower(): v for k, v in {**{k: t for k, (t, _) in TYPES.items()}, **FIELDS}.items()}
     return SYNONYMS.get(word) or SYNONYMS.get(word.removesuffix("s")) or ((other[word],) if word in other else ())

@@ -97,7 +97,7 @@ def _run(trainer: Trainer, recording: Recorder, told: Sequence[Follower]) -> tup
                 for follower in followed:
                     follower(event)
             except OSError as e:
-                problem = RunError(f"{e.filename or 'what tells of the run'}: cannot be written: {e.strerror or e}")
+                problem = RunError(f"Cannot write {e.filename or 'the files of the run'}: {e.strerror or e}")
                 raise with_way_on(problem, trainer.checkpointer.newest) from e
         assert isinstance(event, Finished)
         after = trainer.successor() if event.reason == "max_iter" else None
@@ -115,7 +115,7 @@ def _greet(program: Program, trainer: Trainer, why: str, shown: Screen) -> None:
         text = f"note: layer {name!r} runs Python between parts of the graph: every step copies its blobs and waits for it"
         shown.note(text)
     for source in _seen_in_training(program):
-        shown.note(f"note: tests read {source!r}, the rows that the net learns from; test_fraction or test_source sets others apart")
+        shown.note(f"note: tests read {source!r}, which are the training rows; set test_fraction or test_source to test on other rows")
 
 
 def _tell_left_out(trainer: Trainer, shown: Screen, told: Collection[str] = ()) -> list[str]:
@@ -128,7 +128,7 @@ def _tell_left_out(trainer: Trainer, shown: Screen, told: Collection[str] = ()) 
 
 
 def _seen_in_training(program: Program) -> list[str]:
-    """Sources whose test rows are the rows that the net learns from."""
+    """Sources whose test rows are the training rows."""
     learned = {data.setting(layer.param, "source") for layer in program.train_net.sources}
     tested = [layer for layer in program.test_net.sources if layer.source and not layer.source.set_apart]
     read = [data.setting(layer.param, "source") for layer in tested]

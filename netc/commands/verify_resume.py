@@ -1,6 +1,6 @@
-"""`netc verify-resume`: whether a net that is stopped, or killed, and resumed in a fresh process gives the bits of one that was not.
+"""`netc verify-resume`: whether a run that is stopped or killed, and resumed in a new process, gives exactly the same numbers.
 
-The runs are those of `netc train`, short ones, each in a process of its own.
+The runs are short ones of `netc train`, each in its own process.
 """
 
 import json
@@ -32,12 +32,12 @@ from netc.training.events import Event, Stepped
 from netc.training.folder import RunFolder
 
 CHILD = "import sys; from netc.commands.verify_resume import child; sys.exit(child(sys.argv[1]))"
-LEAST = 4  # iterations, so that there is a snapshot between the first and the last
+LEAST = 4  # iterations, so that a snapshot comes between the first and the last
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a process comes to the net: what `load_job` needs, and the options of training."""
+    """What a child process needs to load the net and train it."""
 
     net: str
     overrides: tuple[str, ...]
@@ -49,25 +49,25 @@ class Recipe:
     threads: int | None = None
 
     def job(self) -> Job:
-        """The job, plug-ins loaded."""
+        """Load plug-ins and the job."""
         registry.load(*self.plugins)
         return load_job(self.net, self.overrides, self.dropped, self.allow_python)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run left: the lines of its log, and its last states with what was said of them."""
+    """The results of a run: the lines of its log, and its last snapshot."""
 
     lines: list[str]
     last: snapshot.Snapshot
 
 
 def verify_resume(recipe: Recipe, iterations: int, seed: int) -> Iterator[str | bool]:
-    """Sentences on what was done and found, and at last whether all was equal. RunError if a run fails."""
+    """Yield sentences about each step, then whether all results are equal. RunError if a run fails."""
     if iterations < LEAST:
         raise SpecError(f"{iterations} iterations are too few to stop in the middle of; {LEAST} at least")
     job = recipe.job()
-    compiled_program(Compilation.of(job), recipe.provider, recipe.target, recipe.threads)  # says what is wrong before a process is started
+    compiled_program(Compilation.of(job), recipe.provider, recipe.target, recipe.threads)  # reports errors before a process is started
     recipe = replace(recipe, overrides=(*recipe.overrides, *_short(job, iterations)))
     luck, total = random.Random(seed), iterations * (1 + len(job.solver.pretrain))
     with tempfile.TemporaryDirectory() as folder:
@@ -89,7 +89,7 @@ def verify_resume(recipe: Recipe, iterations: int, seed: int) -> Iterator[str | 
 
 
 def child(text: str) -> int:
-    """A run in a process of its own, from the JSON of its recipe, its folder, and when to stop it by which signal."""
+    """Run in a child process, by the JSON of a recipe, a folder, and the iteration and signal that end the run."""
     said = json.loads(text)
     recipe = _recipe(said["recipe"])
     options = TrainOptions(
@@ -114,13 +114,13 @@ def child(text: str) -> int:
 
 
 def _recipe(said: dict[str, Any]) -> Recipe:
-    """A recipe out of JSON."""
+    """Read a recipe from JSON."""
     given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in said.items()}
     return Recipe(**given | {"dropped": Dropped(said["dropped"]["outside"], tuple(said["dropped"]["fields"]))})
 
 
 def _run(recipe: Recipe, runs: Path, at: int = 0, number: int = 0, resume: bool = False) -> Outcome:
-    """A run in a process of its own; with `at` it ends there by signal `number`."""
+    """Run in a child process. With `at`, signal `number` ends it after that iteration."""
     said = {"recipe": asdict(recipe), "runs": str(runs), "at": at, "signal": number, "resume": resume}
     done = subprocess.run([sys.executable, "-c", CHILD, json.dumps(said)], capture_output=True, text=True)
     if done.returncode not in (0, -number):
@@ -132,7 +132,7 @@ def _run(recipe: Recipe, runs: Path, at: int = 0, number: int = 0, resume: bool 
 
 
 def _short(job: Job, iterations: int) -> list[str]:
-    """What makes a run of the job a short one that logs every iteration, with snapshots on its way."""
+    """The overrides for a short run that logs every iteration and takes snapshots on the way."""
     solver = job.solver
     found = [f"solver.max_iter={iterations}", "solver.display=1", f"solver.snapshot={max(1, iterations // 4)}", "solver.patience=0"]
     found += [f"solver.test_interval={iterations // 2}"] if solver.test_interval else []
@@ -149,7 +149,7 @@ def _praise(straight: Outcome) -> str:
 
 
 def _difference(straight: Outcome, other: Outcome) -> str | None:
-    """The first line of the log and the first state that differ; None if none does."""
+    """A sentence on the first log line and the first state that differ; None if none does."""
     found = []
     for number, (one, two) in enumerate(zip(straight.lines, other.lines, strict=False), 1):
         if one != two:
@@ -167,7 +167,7 @@ def _difference(straight: Outcome, other: Outcome) -> str | None:
 
 
 def _reason(recipe: Recipe, job: Job, straight: Outcome, again: Outcome) -> str:
-    """Why that may be. A second straight run tells whether the net repeats at all."""
+    """The likely reason for a difference. A second run without a break shows whether the net repeats at all."""
     said = straight.last.metadata
     likely = []
     if varies := recalled(said["provider"], said["target"]).varies:

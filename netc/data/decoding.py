@@ -92,7 +92,7 @@ class StandIns:
                 self.skipped |= {int(chosen[k]): text for k, text in e.rows.items()}
                 if len(self.skipped) == self.rows:
                     break
-        raise DataError(f"{self.name}: {len(self.skipped)} rows after one another cannot be decoded; {next(iter(self.skipped.values()))}")
+        raise DataError(f"{self.name}: {len(self.skipped)} successive rows cannot be decoded. {next(iter(self.skipped.values()))}")
 
     def _of(self, row: int) -> int:
         while row in self.skipped:

@@ -1,4 +1,4 @@
-"""Batches made ahead of their use, on a thread of their own."""
+"""Prefetching: batches are made ahead of their use, on a separate thread."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from typing import Generic, TypeVar
 from netc.errors import RunError
 
 T = TypeVar("T")
-JOIN = 10.0  # seconds that a thread which reads still may take to end; it is then left alone, and ends with the process
-PATIENCE = 1.0  # seconds between two looks at whether the thread lives while it makes nothing
+JOIN = 10.0  # seconds to wait for the thread to end; after that it is abandoned, and ends with the process
+PATIENCE = 1.0  # seconds between checks that the thread is alive while nothing is ready
 
 
 @dataclass(frozen=True)
@@ -47,17 +47,17 @@ class Prefetch(Generic[T]):
         return taken.value
 
     def _taken(self) -> _Made[T] | _Failed:
-        """What is ready next. A thread that ended without a word, killed by the system's want of memory for instance, is an error."""
+        """Return the next result. It is an error if the thread has died, for example for lack of memory."""
         while True:
             try:
                 return self._ready.get(timeout=PATIENCE)
             except Empty:
                 if self._thread is None or self._thread.is_alive() or not self._ready.empty():
                     continue
-                return _Failed(RunError(f"the thread that makes batches ahead ended before batch {self._next}"))
+                return _Failed(RunError(f"The thread that prepares batches ended before batch {self._next}."))
 
     def close(self) -> None:
-        """Ends the thread. What was made ahead is thrown away."""
+        """End the thread and discard what was made ahead."""
         if self._thread is None:
             return
         self._stop.set()
@@ -65,7 +65,7 @@ class Prefetch(Generic[T]):
             while True:
                 self._ready.get_nowait()
         except Empty:
-            # The thread can now put the one item that it may hold, and then sees that it is to stop.
+            # The queue has room for the one item that the thread may hold; then the thread sees the stop signal.
             self._thread.join(timeout=JOIN)
             self._thread = None
 

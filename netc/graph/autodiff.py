@@ -58,7 +58,7 @@ def _rule(node: Node) -> Callable[..., Any]:
     try:
         return gradient.find(node.key)
     except GradientError as e:
-        where = f"{node.origin.place}: layer {node.origin.layer!r}: " if node.origin.layer else ""
+        where = f"{node.origin.place}: Layer {node.origin.layer!r}: " if node.origin.layer else ""
         raise GradientError(f"{where}op {node.op} has no gradient") from e
 
 

@@ -109,5 +109,5 @@ def _call(name: str, inputs: Iterable[tuple[Type, Any] | None]) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """ONNX's message without its prefix of brackets and node names."""
+    """ONNX's message without its prefix of brackets and node names, which it has only in one text."""
     return str(error).strip().splitlines()[-1].split("] ")[-1]

@@ -66,7 +66,7 @@ class Context:
         return ShapeError(self._diagnostic(text, path))
 
     def _diagnostic(self, text: str, path: tuple[str | int, ...]) -> Diagnostic:
-        return Diagnostic(self.layer.at(*path), f"layer {self.layer.name!r} ({self.layer.type}): {text}")
+        return Diagnostic(self.layer.at(*path), f"Layer {self.layer.name!r} ({self.layer.type}): {text}")
 
     def weight(self, name: str, shape: tuple[int, ...], filler: pb.FillerParameter) -> Value:
         """The layer's next parameter: learned, started by `filler`, shared with all of the same `param.name`."""

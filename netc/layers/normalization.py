@@ -90,7 +90,7 @@ def standardize(ctx: Context, x: Value) -> Value:
     source = ctx.described.get(name)
     if source is None or not source.mean:
         known = [n for n, top in ctx.described.items() if top.mean]
-        raise ctx.error(f"no source says how the columns of {name!r} are spread; {near(name, known)}", "standardize_param", "blob")
+        raise ctx.error(f"no source says how the columns of {name!r} are spread. {near(name, known)}", "standardize_param", "blob")
     if x.shape[-1:] != (len(source.mean),) and len(source.mean) > 1:
         text = f"{ctx.layer.bottoms[0]} is {dims(x.shape)}, {name} has {len(source.mean)} columns"
         raise ctx.shape_error(text, "bottom")

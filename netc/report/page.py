@@ -38,8 +38,7 @@ def page(run: Run) -> str:
 
 def notes(run: Run) -> list[str]:
     """What there is to know of the page: how the run ended, if not well, and what of its files cannot be read."""
-    reason = run.record.reason if run.record else ""
-    found = [f"This run ended by {reason}"] if reason.startswith("an error") else []
+    found = [f"This run ended with an error: {run.record.error}"] if run.record and run.record.error else []
     found += [f"{run.damage}. Times and speed are not known"] if run.damage else []
     log = run.folder.read_log()
     return found + ([f"{run.folder.log_path.name}: {log.damage}; the others are shown"] if log.damage else [])
@@ -77,7 +76,7 @@ def write_page(text: str, path: Path) -> Path:
     try:
         replace_file(path, text.encode())
     except OSError as e:
-        raise RunError(f"{path}: cannot be written: {e.strerror or e}") from e
+        raise RunError(f"Cannot write {path}: {e.strerror or e}") from e
     return path
 
 

@@ -20,7 +20,7 @@ def picture(html: str, name: str, source: str = "") -> str:
     found = next((m[0] for m in CHART.finditer(html) if unescape(m[1]) == name), None)
     size = SIZE.search(found or "")
     if found is None or size is None:
-        raise SpecError(f"the report has no chart {name!r}; {near(name, names(html))}")
+        raise SpecError(f"The report has no chart {name!r}. {near(name, names(html))}")
     width, height = size.groups()
     style = (files("netc.report") / "chart.css").read_text()
     ground = f'<style>{style}</style><rect width="{width}" height="{height}" fill="var(--paper)"/>'

@@ -49,7 +49,7 @@ def write(path: str | Path, states: Mapping[str, np.ndarray], metadata: Mapping[
     try:
         replace_file(path, save(arrays, {KEY: json.dumps(said)}))
     except OSError as error:
-        raise RunError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise RunError(f"Cannot write {path}: {error.strerror or error}") from error
     return path
 
 
@@ -145,7 +145,7 @@ def _load(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     except FileNotFoundError:
         raise SnapshotError(f"{path}: there is no such file") from None
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise SnapshotError(f"{path}: cannot be read as safetensors: {error}") from error
+        raise SnapshotError(f"Cannot read {path} as safetensors: {error}") from error
 
 
 def _digest(states: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Messages to YAML, short or with everything spelled out."""
+"""Writes messages as YAML, short or with every name and blob."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ RESOLVER: Any = yaml.resolver.Resolver()  # its stub leaves out the types of `re
 
 
 class Dumper(yaml.SafeDumper):
-    """PyYAML's writer, with the items of a list further in than its key."""
+    """PyYAML's writer, which indents the items of a list."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
         """Never without an indent."""

@@ -58,7 +58,7 @@ def diagnostic_of(reading: Reading, found: Found, of: str) -> Diagnostic:
     """The sentence on values of `of` that a reading has found outside of its domain."""
     layer = reading.layer
     text = f"{reading.blob!r} of {of} has {found}; it must hold {reading.domain}"
-    return Diagnostic(layer.at("bottom", reading.bottom), f"layer {layer.name!r} ({layer.type}): {text}")
+    return Diagnostic(layer.at("bottom", reading.bottom), f"Layer {layer.name!r} ({layer.type}): {text}")
 
 
 def _said(value: float, count: int, place: str) -> str:

@@ -1,5 +1,6 @@
 """What a person can do with a run that failed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from netc import registry, schedules
@@ -19,7 +20,9 @@ def diverged(loss: float, iteration: int, why: Diagnostic, solver: SolverSetting
     """The error of a loss that is no number; `why` names the layer where that began."""
     now = schedules.rate(solver, iteration, max_iter)
     grown = f"the rate has grown to {now:.3g} by then ({solver.lr_policy}); " if now > 2 * solver.base_lr else ""
-    return DivergedError(Diagnostic(why.place, f"the loss is {loss} at iteration {iteration}: {why.text}.\n    {grown}{advice(solver)}"))
+    return DivergedError(
+        Diagnostic(why.place, f"the loss is {loss} at iteration {iteration}: {why.text}.", details=(f"{grown}{advice(solver)}",))
+    )
 
 
 def with_way_on(error: RunError | DataError, kept: Path | None) -> RunError | DataError:
@@ -33,4 +36,4 @@ def with_way_on(error: RunError | DataError, kept: Path | None) -> RunError | Da
     else:
         text = f"the newest snapshot, {kept}, is whole; once the cause is gone, --resume goes on from it"
     first, *others = error.diagnostics
-    return type(error)(Diagnostic(first.place, f"{first.text}\n    {text}"), *others)
+    return type(error)(replace(first, details=(*first.details, text)), *others)

@@ -17,7 +17,7 @@ def first_bad(graph: Graph, backend: Backend, feeds: Mapping[str, np.ndarray], s
     for name, array in {**feeds, **states}.items():
         if not np.isfinite(array).all():
             made = f"; the update of layer {layers[name]!r} in the iteration before made it" if layers.get(name) else ""
-            return Diagnostic("", f"{name} holds {_what(array)} before the step{made}")
+            return Diagnostic(None, f"{name} holds {_what(array)} before the step{made}")
     found: list[Node] = []
     for node in graph.nodes:
         if node.domain != "netc" and node.types and node.types[0].dtype.kind == "f":
@@ -31,7 +31,7 @@ def first_bad(graph: Graph, backend: Backend, feeds: Mapping[str, np.ndarray], s
         if not np.isfinite(values[str(k)]).all():
             o = node.origin
             return Diagnostic(o.place, f"the first is {_what(values[str(k)])} in the {o.part} pass of layer {o.layer!r}, op {node.op}")
-    return Diagnostic("", "every value of the step is finite when it is run again")
+    return Diagnostic(None, "every value of the step is finite when it is run again")
 
 
 def spoiled(states: Mapping[str, np.ndarray], nodes: Mapping[str, Node]) -> str | None:

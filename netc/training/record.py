@@ -33,7 +33,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Record:
-    """A run: the net file it is of, its size, its parts, and how it ended; `reason` is "" while it goes on."""
+    """A run: its net file, its size, its parts, and how it ended: `reason` is "" while it goes on, `error` the message that ended it."""
 
     net: str
     name: str
@@ -43,6 +43,7 @@ class Record:
     rows: int  # of one iteration
     parts: tuple[Part, ...] = ()
     reason: str = ""
+    error: str = ""
     iteration: int = 0
     best: int | None = None
     scores: Scores = field(default_factory=dict)
@@ -62,7 +63,7 @@ class Record:
         try:
             replace_file(folder / NAME, (json.dumps(asdict(self), indent=1) + "\n").encode())
         except OSError as e:
-            raise RunError(f"{folder / NAME}: cannot be written: {e.strerror or e}") from e
+            raise RunError(f"Cannot write {folder / NAME}: {e.strerror or e}") from e
 
 
 def read(folder: Path) -> Record | None:
@@ -78,7 +79,7 @@ def read_judged(folder: Path) -> tuple[Record | None, str]:
     except FileNotFoundError:
         return None, ""
     except OSError as e:
-        return None, f"{path}: cannot be read: {e.strerror or e}"
+        return None, f"Cannot read {path}: {e.strerror or e}"
     except (ValueError, RecursionError, MisfitError) as e:
         return None, f"{path}: is damaged: {e}"
 

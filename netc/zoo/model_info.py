@@ -1,4 +1,4 @@
-"""What a published model says of itself: licences, use and limits from the net file, inputs as the model takes them, its parent."""
+"""The manifest of a published model: licences, use and limits from the net file, its inputs, and its parent model."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,15 +22,15 @@ from netc.spec.private_paths import plain_path
 from netc.training.evaluate import Scores, singles
 from netc.version import VERSION
 
-PARENT = "parent.json"  # in the folder of a run, so that a run which is resumed still knows it
-SAID = ("description", "licence", "dataset_licence", "intended_use", "limits")  # fields of a net that change nothing of a run
+PARENT = "parent.json"  # in the folder of a run, for a run that is resumed
+SAID = ("description", "licence", "dataset_licence", "intended_use", "limits")  # fields of a net that do not affect a run
 LICENCES = "an SPDX name such as Apache-2.0, or `unknown`"
 
 
 def silence(made: Compilation) -> list[str]:
-    """What a net file must say before a model of it is published, and does not: a sentence each.
+    """A sentence for each statement that a net file needs before its model can be published, and lacks.
 
-    What is wrong with the net otherwise is left to the compiler, which lists it whole.
+    Other errors of the net are left to the compiler, which lists all of them.
     """
     said, path = made.job.train.message, made.job.train.path
     found = [] if said.licence else [f"{path}: does not say under which licence its model is published; add `licence:` with {LICENCES}"]
@@ -44,7 +44,7 @@ def silence(made: Compilation) -> list[str]:
 
 
 def stated(program: Program, model: Any, scores: Scores, command: str, inputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """The fields of a manifest that a run knows. `inputs` are those of the test vectors."""
+    """The fields of a manifest that come from a run. `inputs` are those of the test vectors."""
     said, layer = program.job.train.message, next(iter(program.test_net.sources), None)
     source = layer.source if layer else None
     licence = (source.licence if source else "") or said.dataset_licence
@@ -78,7 +78,7 @@ def _port(value: Any) -> dict[str, Any]:
 
 
 def _preprocessing(program: Program, inputs: Mapping[str, np.ndarray]) -> Iterator[str]:
-    """What whoever feeds the model has to know of its inputs, and of its classes. `inputs` are those of its test vectors."""
+    """What users of the model must know about its inputs and classes. `inputs` are those of the test vectors."""
     for layer in program.test_net.sources:
         fed = [top for top in layer.tops if top in inputs]
         if layer.source is None or not fed:
@@ -99,7 +99,7 @@ def _preprocessing(program: Program, inputs: Mapping[str, np.ndarray]) -> Iterat
 
 
 def _values(layer: Layer, tokens: str, array: np.ndarray) -> str:
-    """What the first input is: numbers of words, or raw values and what the model itself does to them."""
+    """A sentence about the first input: word numbers, or raw values and what the model does to them."""
     top, param = layer.tops[0], layer.param.transform_param
     if tokens or array.dtype.kind == "i":
         return f"`{top}`: numbers of {tokens or 'words'}, counted from 0 in the order of the vocabulary."
@@ -112,23 +112,23 @@ def _values(layer: Layer, tokens: str, array: np.ndarray) -> str:
 
 
 def remember_parent(folder: Path, weights: Sequence[str]) -> None:
-    """Notes in the folder of a run which published model its weights came from, if they came from one."""
+    """Note in the folder of a run which published model its weights came from, if any."""
     found = parent_of(weights)
     try:
         if found is not None:
             replace_file(folder / PARENT, json.dumps(found).encode())
     except OSError as error:
-        raise RunError(f"{folder / PARENT}: cannot be written: {error.strerror or error}") from error
+        raise RunError(f"Cannot write {folder / PARENT}: {error.strerror or error}") from error
 
 
 def remembered_parent(folder: Path) -> dict[str, Any] | None:
-    """What `remember_parent` noted."""
+    """Return what `remember_parent` noted."""
     path = folder / PARENT
     return zoo.parse_json(path.read_bytes(), str(path)) if path.exists() else None
 
 
 def parent_of(weights: Sequence[str]) -> dict[str, Any] | None:
-    """The published model that one of the files lies in, whole and as its manifest states it; None if none does."""
+    """The published model, intact as its manifest states, that contains one of the files; None if none does."""
     for path in (Path(name).absolute() for text in weights for name in text.split(",")):
         manifest = path.parent / "manifest.json"
         if not manifest.is_file():

@@ -1,4 +1,4 @@
-"""From a finished run to the zoo: the files of a published model, each checked before it is published."""
+"""Publishes a finished run: makes the files of a published model and checks them."""
 
 import json
 import os
@@ -27,7 +27,7 @@ from netc.zoo.model_info import silence, stated
 
 VECTORS = 8  # rows in test_vectors.npz
 TOLERANCE = 1e-4
-# Training is held more loosely: its steps add the differences up.
+# Training has a larger tolerance: differences add up over its steps.
 TOLERANCES = {
     vectors.OUTPUTS: {"relative": TOLERANCE, "absolute": TOLERANCE},
     vectors.TRAINING: {"relative": 1e-3, "absolute": TOLERANCE},
@@ -35,9 +35,9 @@ TOLERANCES = {
 
 
 def check_target(target: str, made: Compilation, key: str | None = None) -> None:
-    """ZooError if nothing can be published into `target`, with the secret `key`: asked before a run, so that none ends in vain.
+    """Check before a run that its result can be published: ZooError if `target` or the secret `key` is not usable.
 
-    SpecError if the net file is silent about what a published model must say.
+    SpecError if the net file lacks statements that a published model needs.
     """
     silent = silence(made)
     if silent:
@@ -94,7 +94,7 @@ def publish_run(
 
 
 def raw_inputs(program: Program, rows: int = VECTORS) -> dict[str, np.ndarray]:
-    """The first test rows as a deployed model takes them: cropped, but with mean and scale not yet applied. Carries are zero."""
+    """The first test rows as a deployed model takes them: cropped, but without mean and scale applied."""
     inputs: dict[str, np.ndarray] = {}
     taken = inputs_of(program.test_net)
     for layer in program.test_net.sources:
@@ -113,7 +113,7 @@ def raw_inputs(program: Program, rows: int = VECTORS) -> dict[str, np.ndarray]:
 
 
 def _vectors(program: Program, files: Mapping[str, bytes], states: Mapping[str, np.ndarray], inputs: Mapping[str, np.ndarray]) -> bytes:
-    """Inputs and outputs of the model, which must agree with the net that has its weights as inputs still."""
+    """Inputs and outputs of the model. RunError if they differ from those of the net that takes its weights as inputs."""
     session, opened = Session(files["model.onnx"]), Session(files["open.onnx"])
     _, batch = program.deploy
     axes = {name: top.batch_axis or 0 for name, top in program.test_net.described.items()}
@@ -133,7 +133,7 @@ def _vectors(program: Program, files: Mapping[str, bytes], states: Mapping[str, 
 
 
 def _training_vectors(portable: Program, files: Mapping[str, bytes], start: Mapping[str, np.ndarray]) -> bytes | None:
-    """Three steps of training on its first batch; None where that batch is too large to publish."""
+    """Three training steps on the first batch; None if that batch is too large to publish."""
     feeds = Feeder(portable.train_net, portable.steps.train, portable.seed, portable.job.base)(0)
     feeds = {n: a for n, a in feeds.items() if n not in NOISE}
     if sum(a.nbytes for a in feeds.values()) > vectors.MOST_FEEDS:

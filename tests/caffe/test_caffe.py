@@ -99,9 +99,9 @@ def test_other_shapes(path: str) -> None:
         (lambda n: n.forward(x=np.ones((2, 3))), "the inputs x came; the net has x, t"),
         (lambda n: n.forward(start="loss", end="ip"), "layer 'ip' runs before layer 'loss'"),
         (lambda n: n.backward(start="d", end="loss"), "layer 'd' runs before layer 'loss'"),
-        (lambda n: n.forward(end="pi"), "the net has no layer 'pi'; there are d, ip, loss"),
+        (lambda n: n.forward(end="pi"), "the net has no layer 'pi'. Known names: d, ip, loss"),
         (lambda n: n.forward(end="ip", x=np.ones((3, 3)), t=np.ones((2, 4))), r"input 'x' is .3, 3., the net takes .2, 3."),
-        (lambda n: n.backward(start="ip", pi=np.ones((2, 4))), "the net has no blob 'pi'; there are ip, loss, t, x"),
+        (lambda n: n.backward(start="ip", pi=np.ones((2, 4))), "the net has no blob 'pi'. Known names: ip, loss, t, x"),
         (lambda n: n.forward_all(), "arrays for the net's inputs are needed: x, t"),
     ],
 )
@@ -319,7 +319,7 @@ def test_net_spec() -> None:
     assert net.layer[2].inner_product_param.weight_filler == pb.FillerParameter(type="gaussian", std=float(np.float32(0.1)))
     assert net.layer[4].convolution_param.kernel_size == [3, 2] and net.layer[5].pooling_param.pool == P.Pooling.AVE
     assert [x.name for x in caffe.to_proto(L.ReLU(L.Input(shape=dict(dim=3)))).layer] == ["Input1", "ReLU1"]
-    with pytest.raises(SpecError, match="Pooling has no field 'kernal_size'; did you mean 'kernel_size'"):
+    with pytest.raises(SpecError, match="Pooling has no field 'kernal_size'. Did you mean 'kernel_size'"):
         caffe.to_proto(L.Pooling(n.data, kernal_size=2))
     with pytest.raises(SpecError, match="ReLU: bottom 0 is str"):
         L.ReLU("data")
@@ -339,7 +339,7 @@ def test_io() -> None:
     np.testing.assert_array_equal(caffe.io.datum_to_array(datum), image)
     blob = caffe.io.array_to_blobproto(image, image + 1)
     np.testing.assert_array_equal(caffe.io.blobproto_to_array(blob, return_diff=True), image + 1)
-    with pytest.raises(DataError, match="'dta' is no input of the transformer; did you mean 'data'"):
+    with pytest.raises(DataError, match="'dta' is no input of the transformer. Did you mean 'data'"):
         caffe.io.Transformer({"data": (1, 3, 4, 2)}).set_raw_scale("dta", 1)
 
 

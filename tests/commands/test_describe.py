@@ -29,9 +29,14 @@ def test_fields_have_types_defaults_and_comments() -> None:
     assert "bottoms: 1 or more" in describe_layer("Silence")
 
 
+def test_whether_a_layer_works_in_place_is_said() -> None:
+    assert "\nin place: by default\n" in describe_layer("ReLU") and "\nin place: never\n" in describe_layer("Flatten")
+    assert "\nin place: " not in describe_layer("Power")
+
+
 def test_the_command_lists_and_describes() -> None:
     names = [line.split()[0] for line in netc("layers").stdout.splitlines()]
     assert names == sorted(registry.layer)
     assert netc("layers", "Dropout").stdout == describe_layer("Dropout") + "\n"
     result = netc("layers", "Dropot")
-    assert result.exit_code == 2 and "did you mean 'Dropout'?" in result.stderr
+    assert result.exit_code == 2 and "Did you mean 'Dropout'?" in result.stderr

@@ -45,6 +45,6 @@ def test_a_published_model_and_a_run(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "model_zoo" / "mlp" / "1.0.1", tmp_path / "run")
     assert netc("diff", tmp_path / "run", "mlp@1.0.1", NETC_ZOO=zoo).exit_code == 0
     result = netc("diff", "mlpp", "nets/mlp.yaml", NETC_ZOO=zoo)
-    assert result.exit_code == 2 and "did you mean 'mlp'?" in result.stderr
+    assert result.exit_code == 2 and "Did you mean 'mlp'?" in result.stderr
     result = netc("diff", write_small(tmp_path, NET.replace("small.npz", "gone.npz")), "nets/mlp.yaml")
     assert result.exit_code == 1 and "shapes and parameters are not compared" in result.stderr

@@ -64,9 +64,9 @@ def test_sources_that_no_net_can_be_made_for(tmp_path: Path) -> None:
     result = netc("init", tmp_path / "net.yaml", "--data", tmp_path / "real.npz")
     assert result.exit_code == 2 and "its labels are no classes" in result.stderr
     result = netc("init", tmp_path / "net.yaml", "--data", "mnst")
-    assert result.exit_code == 2 and "did you mean 'mnist'" in result.stderr or "mnist" in result.stderr
+    assert result.exit_code == 2 and "Did you mean 'mnist'" in result.stderr or "mnist" in result.stderr
     result = netc("init", tmp_path / "no" / "net.yaml")
-    assert result.exit_code == 1 and "cannot be written" in result.stderr
+    assert result.exit_code == 1 and "Cannot write" in result.stderr
     assert not (tmp_path / "net.yaml").exists()
 
 
@@ -159,5 +159,5 @@ def test_an_image_of_16_bits_is_refused_by_init_as_by_train(
     cv2.imwrite("photos/dark/deep.png", np.full(shape, 3000, np.uint16))
     for arguments in (("init", "other.yaml", "--data", "photos"), ("check", "net.yaml"), ("train", "net.yaml", "--no-publish")):
         result = netc(*arguments)
-        assert result.exit_code == 2 and "dark/deep.png: cannot be decoded: its pixels have more than 8 bits a channel" in result.stderr
+        assert result.exit_code == 2 and "dark/deep.png: its pixels have more than 8 bits per channel" in result.stderr
     assert not os.path.exists("other.yaml")

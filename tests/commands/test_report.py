@@ -42,7 +42,7 @@ def test_one_run_is_written_again_as_it_was_left(runs: Path) -> None:
 def test_a_run_is_named_by_its_folder_its_nets_or_that_of_all(runs: Path) -> None:
     assert folders(str(runs / "small/1")) == [runs / "small/1"] and folders(str(runs / "small")) == [runs / "small/2"]
     assert folders(str(runs)) == [runs / "small/1", runs / "small/2"]
-    assert "no such folder; did you mean 'small'?" in netc("report", runs / "smal").stderr
+    assert "no such folder. Did you mean 'small'?" in netc("report", runs / "smal").stderr
     (runs.parent / "empty").mkdir()
     result = netc("report", runs.parent / "empty")
     assert result.exit_code == 2 and "there is no run in this folder" in result.stderr
@@ -83,7 +83,7 @@ def test_a_chart_alone_has_its_numbers_and_its_colours(runs: Path, tmp_path: Pat
     rates = low + (points[:, 1] - start) / (end - start) * (high - low)
     np.testing.assert_allclose(rates, [s["lr"] for s in log(runs / "small/1") if s["event"] == "train"], atol=(high - low) / 500)
     assert "prefers-color-scheme: dark" in some(root.findtext(f"{space}style"))
-    assert "has no chart 'learning'; did you mean 'learning rate'?" in netc("report", runs / "small/1", "--picture", "learning").stderr
+    assert "has no chart 'learning'. Did you mean 'learning rate'?" in netc("report", runs / "small/1", "--picture", "learning").stderr
 
 
 def test_a_run_whose_data_is_gone_has_the_rest_of_its_page(tmp_path: Path) -> None:

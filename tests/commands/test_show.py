@@ -60,7 +60,7 @@ def test_a_net_shows_what_its_transforms_leave(tmp_path: Path) -> None:
     found = look(path)
     assert found.title == f"small.npz as {path} reads it" and dict(found.facts)["rows, train"] == "160"
     assert netc("data", "show", path, "--layer", "dat").exit_code == 2
-    assert "did you mean 'data'?" in netc("data", "show", path, "--layer", "dat").stderr
+    assert "Did you mean 'data'?" in netc("data", "show", path, "--layer", "dat").stderr
     assert "--layer names a data layer of a net file" in netc("data", "show", tmp_path / "small.npz", "--layer", "data").stderr
 
 
@@ -93,7 +93,7 @@ def test_trees_texts_and_series(name: str, word: str) -> None:
 
 def test_names_that_are_near() -> None:
     result = netc("data", "show", "mnits")
-    assert result.exit_code == 2 and "did you mean 'mnist'?" in result.stderr
+    assert result.exit_code == 2 and "Did you mean 'mnist'?" in result.stderr
 
 
 def test_pictures_as_characters() -> None:

@@ -65,7 +65,7 @@ def test_a_field_of_several_messages_is_told_once_for_each() -> None:
 ])  # fmt: skip
 def test_an_unknown_topic_names_the_near_ones(name: str, near: str) -> None:
     result = netc("help", name)
-    assert result.exit_code == 2 and f"there is no topic {name!r} (`netc help` lists the pages); did you mean {near}" in result.stderr
+    assert result.exit_code == 2 and f"there is no topic {name!r} (`netc help` lists the pages). Did you mean {near}" in result.stderr
 
 
 def test_without_a_topic_the_pages_are_listed() -> None:

@@ -41,8 +41,8 @@ def losses(made: Program, session: Runs) -> list[float]:
 
 @pytest.mark.parametrize("target", ["portable", "native"])
 def test_a_graph_from_the_cache_gives_the_same_bits(tmp_path: Path, graphs: Path, target: str) -> None:
-    if target == "native" and native.missing():
-        pytest.skip(str(native.missing()))
+    if target == "native" and (missing := native.missing()):
+        pytest.skip(missing)
     made = replace(program(tmp_path), backend=made_for(target))
     without = losses(made, Session(made.model("train", kernels=made.backend.native_ops), made.backend))
     first = losses(made, cache.session(made, "train", 1))
@@ -74,8 +74,7 @@ def test_what_a_graph_does_not_depend_on_leaves_its_key(tmp_path: Path) -> None:
 
 
 def test_a_plug_in_that_changed_has_another_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plugin, made = tmp_path / "mine.py", program(tmp_path)
-    found: dict[str, Any] = {}
+    plugin, made, found = tmp_path / "mine.py", program(tmp_path), dict[str, Any]()
     plugin.write_text("def mine(x): return x + x")
     exec(compile(plugin.read_text(), plugin, "exec"), found)
     without = cache.key(made, "train")

@@ -284,7 +284,7 @@ def test_functions_of_one_op_with_different_bodies_load(small: Program) -> None:
 
 @pytest.mark.parametrize("functions", [True, False])
 def test_every_node_has_its_layer_and_place(small: Program, functions: bool) -> None:
-    layers = {layer.name: Path(layer.at()).name for layer in small.train_net.layers}
+    layers = {layer.name: Path(str(layer.at())).name for layer in small.train_net.layers}
     for node in small.model("train", functions=functions).graph.node:
         if node.op_type == "Identity" and node.name.startswith(("next/", "out/", "loss")):
             continue

@@ -73,7 +73,7 @@ def test_some_rows_alone_have_labels() -> None:
     held = data_layer("ten", 4, labelled=4, test_fraction=0.3)
     assert set(rows(data.open(held, "TRAIN", 0), (0,))).isdisjoint(rows(data.open(held, "TEST", 0), (0,)))
     for count in (0, 11):
-        with pytest.raises(DataError, match=f"labelled is {count}; ten has 10 training rows"):
+        with pytest.raises(DataError, match=f"`labelled` is {count}, but ten has 10 training rows"):
             data.open(data_layer("ten", 4, labelled=count), "TRAIN", 0)
 
 
@@ -132,20 +132,29 @@ def test_batch_sizes() -> None:
     assert data.resolve_batch_size(layer, "TEST") == 5
     layer.data_param.test_batch_size = 7
     assert [data.resolve_batch_size(layer, phase) for phase in ("TRAIN", "TEST")] == [5, 7]
-    with pytest.raises(DataError, match="batch_size is missing"):
+    with pytest.raises(DataError, match="`batch_size` is missing. Add the number of rows of a batch, for example `batch_size: 64`"):
         data.resolve_batch_size(data_layer("ten", 0), "TRAIN")
 
 
 @pytest.mark.parametrize(
     "fields, message",
     [
-        ({"source": "mnits"}, "'mnits' is neither a data set nor a file or folder; did you mean 'mnist'"),
-        ({"source": ""}, "source is missing; expected the name of a data set, a .csv, .npy, .npz, .tsv, .txt file or a folder"),
+        ({"source": "mnits"}, "'mnits' is neither a data set nor a file or folder. Did you mean 'mnist'"),
+        (
+            {"source": ""},
+            "`source` is missing. Expected the name of a data set, a .csv, .npy, .npz, .tsv, .txt file, or a folder with a folder of ",
+        ),
         ({"source": "x_lmdb", "backend": pb.DataParameter.LMDB}, "'x_lmdb' is neither a data set nor a file or folder"),
-        ({"source": "ten", "tops": "abc"}, "ten gives 2 tops; the layer has 3"),
-        ({"source": "ten", "test_fraction": 1.5}, "test_fraction is 1.5; expected 0 to 1"),
-        ({"source": "ten", "test_fraction": 0.5, "test_source": "ten"}, "both test_source and test_fraction"),
-        ({"source": "mnist", "test_fraction": 0.5}, "test_fraction is not for a source that has test rows of its own"),
+        ({"source": "ten", "tops": "abc"}, "ten has 2 tops, the layer 3"),
+        ({"source": "ten", "test_fraction": 1.5}, "`test_fraction` is 1.5. Expected a number from 0 to 1"),
+        (
+            {"source": "ten", "test_fraction": 0.5, "test_source": "ten"},
+            "Both `test_source` and `test_fraction` are set. Remove one of them",
+        ),
+        (
+            {"source": "mnist", "test_fraction": 0.5},
+            "mnist: `test_fraction` cannot be used: the source has test rows of its own, or no end",
+        ),
     ],
 )
 def test_errors_of_a_layer(fields: dict[str, Any], message: str) -> None:
@@ -157,18 +166,21 @@ def test_a_database_and_a_strange_file_are_named(tmp_path: Path) -> None:
     (tmp_path / "db").mkdir()
     (tmp_path / "db" / "CURRENT").touch()
     (tmp_path / "rows.xls").touch()
-    with pytest.raises(DataError, match="db: cannot be read as a LevelDB"):
+    with pytest.raises(DataError, match="db as a LevelDB: CURRENT does not name a manifest"):
         data.describe(data_layer("db"), "TRAIN", tmp_path)
-    with pytest.raises(DataError, match=r"rows.xls: files of this kind are not read"):
+    with pytest.raises(
+        DataError,
+        match=r"rows.xls: netc cannot read files of this kind. Expected the name of a data set, a .csv, .npy, .npz, .tsv, .txt file, or ",
+    ):
         data.describe(data_layer("rows.xls"), "TRAIN", tmp_path)
 
 
 def test_a_layer_type_without_a_source() -> None:
-    with pytest.raises(SpecError, match="there is no data source 'DumyData'; did you mean 'DummyData'"):
+    with pytest.raises(SpecError, match="There is no data source 'DumyData'. Did you mean 'DummyData'"):
         data.describe(pb.LayerParameter(name="d", type="DumyData"), "TRAIN")
 
 
 def test_no_rows(tmp_path: Path) -> None:
     np.savez(tmp_path / "none.npz", data=np.zeros((0, 2)), label=np.zeros(0, int))
-    with pytest.raises(DataError, match="there are no rows"):
+    with pytest.raises(DataError, match="none.npz: There are no rows"):
         data.open(data_layer(tmp_path / "none.npz"), "TRAIN", 0)

@@ -66,12 +66,12 @@ def test_names_that_are_numbers(read: Callable[..., tuple[data.Description, np.n
 @pytest.mark.parametrize(
     "testing, said",
     [
-        ("aa,b,kind\n7,8,yes\n", r"test.csv:1:1: there is no column 'a', which the net reads; did you mean 'aa'\?"),
-        ("x,y,A\n7,8,yes\n", r"(?s)test.csv:1:5: there is no column 'a'.*mean 'A'.*no column 'b'.*no column 'kind', the label"),
-        ("b,A,kind\n8,7,yes\n", r"test.csv:1:3: there is no column 'a', which the net reads; did you mean 'A'\?"),
-        ("b,a,knd\n8,7,yes\n", r"test.csv:1:5: there is no column 'kind', the label; did you mean 'knd'\?"),
+        ("aa,b,kind\n7,8,yes\n", r"test.csv:1:1: There is no column 'a', which the net reads. Did you mean 'aa'"),
+        ("x,y,A\n7,8,yes\n", r"(?s)test.csv:1:5: There is no column 'a'.*mean 'A'.*no column 'b'.*no column 'kind', which is the label"),
+        ("b,A,kind\n8,7,yes\n", r"test.csv:1:3: There is no column 'a', which the net reads. Did you mean 'A'"),
+        ("b,a,knd\n8,7,yes\n", r"test.csv:1:5: There is no column 'kind', which is the label. Did you mean 'knd'"),
         ("b,a,kind,a\n8,7,yes,9\n", r"test.csv:1:10: 2 columns are called 'a'"),
-        ("7,8,yes\n", r"test.csv:1:1: there is no header, and the net reads columns by name: give a first line with a, b, kind"),
+        ("7,8,yes\n", r"test.csv:1:1: There is no header, and the net reads columns by name. Add a first line with a, b, kind"),
     ],
 )
 def test_what_cannot_be_matched(read: Callable[..., tuple[data.Description, np.ndarray, np.ndarray]], testing: str, said: str) -> None:
@@ -87,9 +87,15 @@ def test_two_columns_of_one_name_in_training(read: Callable[..., tuple[data.Desc
 def test_without_headers_places_count_and_their_number(read: Callable[..., tuple[data.Description, np.ndarray, np.ndarray]]) -> None:
     described, x, y = read("1,10,no\n2,20,yes\n", "7,8,yes\n")
     assert x.tolist() == [[7, 8]] and y.tolist() == [1] and described.columns == ("#0", "#1") and described.label == "#2"
-    with pytest.raises(DataError, match=r"4 columns without a header; the net learned from 3 with the label"):
+    with pytest.raises(
+        DataError,
+        match=r"test.csv:1:1: There are 4 columns without a header; the net was trained on 3 with the label. Without a header, netc can ",
+    ):
         read("1,10,no\n2,20,yes\n", "5,7,8,yes\n")
-    with pytest.raises(DataError, match=r"there is a header .a, b, kind., but the net learned from 3 columns without one"):
+    with pytest.raises(
+        DataError,
+        match=r"test.csv:1:1: There is a header .a, b, kind., but the net was trained on 3 columns without one. Put the columns in the o",
+    ):
         read("1,10,no\n2,20,yes\n", TRAIN)
 
 
@@ -100,7 +106,9 @@ def test_a_label_by_number_is_that_of_the_training_rows(read: Callable[..., tupl
 def test_columns_can_be_chosen(read: Callable[..., tuple[data.Description, np.ndarray, np.ndarray]]) -> None:
     described, x, y = read("id,a,kind,b\nx,1,no,10\ny,2,yes,20\n", "b,kind,a\n8,yes,7\n", columns=["b", "a"], label_column="kind")
     assert described.columns == ("b", "a") and x.tolist() == [[8, 7]] and y.tolist() == [1]
-    with pytest.raises(DataError, match="the label 'b' is among the columns that the net reads; name another label_column"):
+    with pytest.raises(
+        DataError, match="train.csv:1:1: The label 'b' is one of the columns that the net reads. Name another `label_column`"
+    ):
         read("id,a,kind,b\nx,1,no,10\n", TRAIN, columns=["b", "a"])
 
 
@@ -118,7 +126,10 @@ def test_rows_for_a_model(tmp_path: Path) -> None:
     assert data.read_columns(path, ("#1", "#2")).tolist() == [[7, 8]]  # the label stood first
     path.write_text("7,8,9\n")
     for label, classes in (("", ()), ("#2", ("no", "yes")), ("#0", ("8", "9"))):
-        with pytest.raises(DataError, match="3 columns without a header; the net learned from 2"):
+        with pytest.raises(
+            DataError,
+            match="t.csv:1:1: There are 3 columns without a header; the net was trained on 2. Without a header, netc can only match",
+        ):
             data.read_columns(path, ("#0", "#1"), label, classes)
     assert data.read_columns(path, ("#0", "#1"), "#2", ("8", "9")).tolist() == [[7, 8]]  # which nothing but a label can be
 
@@ -131,7 +142,7 @@ def test_a_tsv_has_tabs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["a,b,kind\n", "a,b,kind\n\n \n", "a,b,kind"])
 def test_a_header_without_rows(read: Callable[..., tuple[data.Description, np.ndarray, np.ndarray]], text: str) -> None:
-    with pytest.raises(DataError, match=r"train.csv:1:1: there are no rows below the header"):
+    with pytest.raises(DataError, match=r"train.csv:1:1: There are no rows below the header"):
         read(text, TRAIN)
 
 
@@ -146,7 +157,7 @@ def test_the_place_of_a_cell_among_quotes(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text('a,b,kind\n"1","2",no\n"1, ""x""", "?",no\n')
     with pytest.raises(DataError) as caught:
         data.describe(data_layer("t.csv", 1), "TRAIN", tmp_path)
-    assert [f.place.rpartition("t.csv:")[2] for f in caught.value.diagnostics] == ["3:1", "3:13"]
+    assert [d.position for d in caught.value.diagnostics] == [(3, 1), (3, 13)]
 
 
 def test_bytes_that_are_not_utf_8(tmp_path: Path) -> None:
@@ -165,7 +176,7 @@ def test_a_wide_table_answers_soon(tmp_path: Path) -> None:
     began = time.process_time()
     with pytest.raises(DataError) as caught:
         data.read_columns(tmp_path / "wide.csv", names)
-    assert len(caught.value.diagnostics) == 2000 and "did you mean 'column 0!'" in str(caught.value)
+    assert len(caught.value.diagnostics) == 2000 and "Did you mean 'column 0!'" in str(caught.value)
     with pytest.raises(DataError) as caught:
         data.describe(data_layer("wide.csv", 1), "TRAIN", tmp_path)
     assert len(caught.value.diagnostics) == 1999 and time.process_time() - began < 10

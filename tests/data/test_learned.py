@@ -60,7 +60,10 @@ def test_new_rows_keep_the_classes_if_they_have_no_others(tmp_path: Path, labels
 
 @pytest.mark.parametrize(
     "fields, said",
-    [({"columns": ["a"]}, "columns is for tables .*'x.npz' is none"), ({"channels_last": True}, "is for arrays .*'x.csv' is none")],
+    [
+        ({"columns": ["a"]}, "`columns` is for tables ..csv, .tsv., and 'x.npz' is not a table"),
+        ({"channels_last": True}, "`channels_last` is for arrays ..npy, .npz., and 'x.csv' is not an array"),
+    ],
 )
 def test_fields_of_other_sources(tmp_path: Path, fields: dict[str, Any], said: str) -> None:
     with pytest.raises(DataError, match=said):
@@ -108,5 +111,5 @@ def test_a_text_to_go_on_with_keeps_the_numbers_of_characters(tmp_path: Path) ->
     learned = Learned.of(data.describe(layers[0], "TRAIN", tmp_path)).for_training()
     reader = Tables(tmp_path).reader(layers[1], "TRAIN", learned)
     assert data.open(reader.layer, "TRAIN", 0, tmp_path).batch(0)[0][:, 0].tolist() == [1, 3, 1, 3]
-    with pytest.raises(DataError, match="the character 'e' is not among the 4 of the training text"):
+    with pytest.raises(DataError, match="The character 'e' is not one of the 4 characters of the training text"):
         Tables(tmp_path).reader(layers[2], "TRAIN", learned)

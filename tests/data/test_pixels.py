@@ -139,7 +139,7 @@ def test_a_photo_is_classified_alike(tmp_path: Path) -> None:
 def test_content_chooses_among_the_formats_alone(tmp_path: Path) -> None:
     """An EPS named .png would start Ghostscript; what is a JPEG may be called .png."""
     (tmp_path / "x.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n")
-    with pytest.raises(DataError, match=r"x.png: cannot be decoded: it is not an image in one of the formats BMP, GIF, JPEG"):
+    with pytest.raises(DataError, match=r"x.png. it is not an image in one of the formats BMP, GIF, JPEG, PNG, PPM, TIFF, WEBP"):
         read_image(tmp_path / "x.png", 3)
     for kind in ("PCX", "TGA", "ICO", "PDF", "JPEG2000"):
         Image.fromarray(UPRIGHT).save(tmp_path / "y.png", kind)
@@ -169,7 +169,7 @@ def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
 def test_more_than_eight_bits_are_refused_everywhere(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "p" / "a").mkdir(parents=True)
     (tmp_path / "p" / "a" / "deep.png").write_bytes(content)
-    message = r"more than 8 bits a channel .* convert it to 8 bits"
+    message = r"more than 8 bits per channel .* Convert it to 8 bits"
     for transform in ("", "resize_height: 2 resize_width: 2 force_color: true"):
         with pytest.raises(DataError, match=message):
             data.open(data_layer("p", 1, transform=transform), "TRAIN", 0, tmp_path)
@@ -220,20 +220,23 @@ def test_bombs_and_cut_files(tmp_path: Path) -> None:
     (tmp_path / "bomb.png").write_bytes(png(0, 8, 60000, 60000, b""))
     (tmp_path / "large.png").write_bytes(png(0, 8, 12000, 9000, b"\0"))  # Pillow warns of it: a photo of 108 million pixels is none
     (tmp_path / "cut.jpg").write_bytes(photo(tmp_path / "i", 1).read_bytes()[:-300])
-    with pytest.raises(DataError, match="bomb.png: cannot be decoded: "):
+    with pytest.raises(
+        DataError,
+        match="bomb.png: Image size .3600000000 pixels. exceeds limit of 178956970 pixels, ",
+    ):
         read_header(tmp_path / "bomb.png")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert read_header(tmp_path / "large.png").width == 12000
     for name in ("large.png", "cut.jpg"):
-        with pytest.raises(DataError, match=f"{name}: cannot be decoded: (?i:.*truncated)"):
+        with pytest.raises(DataError, match=f"Cannot decode .*{name}: (?i:.*truncated)"):
             read_image(tmp_path / name, 3)
 
 
 def test_the_limit_is_netcs_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
     (tmp_path / "bomb.png").write_bytes(png(0, 8, 60000, 60000, b""))
-    with pytest.raises(DataError, match="it has 60,000 x 60,000 pixels; at most 178,956,970 are read"):
+    with pytest.raises(DataError, match="bomb.png: it has 60,000 x 60,000 pixels. The limit is 178,956,970 pixels"):
         read_header(tmp_path / "bomb.png")
 
 
@@ -251,7 +254,7 @@ def test_what_is_no_file_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         data.open(data_layer("p"), "TRAIN", 0, tmp_path)
     listening.close()
-    assert str(caught.value).count("not a file") == 4 and "pipe.png: cannot be decoded: it is a pipe, not a file" in str(caught.value)
+    assert str(caught.value).count("not a file") == 4 and "pipe.png: it is a pipe, not a file" in str(caught.value)
 
 
 def test_mutated_images_are_read_or_refused() -> None:
@@ -267,7 +270,7 @@ def test_mutated_images_are_read_or_refused() -> None:
         try:
             read_image(bytes(content[: random.integers(len(content))] if k % 5 == 0 else content), 3, place="x")
         except DataError as e:
-            assert str(e).startswith("x: cannot be decoded: ")
+            assert str(e).startswith("Cannot decode x")
             refused += 1
     assert 100 < refused < 700
 

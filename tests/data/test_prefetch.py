@@ -66,5 +66,5 @@ def test_close_ends_the_thread_at_any_moment(depth: int) -> None:
 def test_a_thread_that_died_is_an_error_and_no_hang(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prefetch, "PATIENCE", 0.01)
     monkeypatch.setattr(prefetch, "_work", lambda *_: None)
-    with Prefetch(lambda i: i) as made, pytest.raises(RunError, match="the thread that makes batches ahead ended before batch 0"):
+    with Prefetch(lambda i: i) as made, pytest.raises(RunError, match="The thread that prepares batches ended before batch 0"):
         made(0)

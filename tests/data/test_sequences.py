@@ -53,10 +53,10 @@ def test_a_cont_of_the_file_is_taken_as_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"steps": 3}, "row 0: a sequence of 4 steps; expected 1 to 3, the net's steps"),
-        ({"length": np.array([1, 0, 5])}, "row 1: a sequence of 0 steps.*\n.*row 2: a sequence of 5 steps"),
-        ({"steps": 3, "tops": ("data", "label")}, "sequences of 4 steps; expected at most 3"),
-        ({"data": np.arange(3)}, "the first array has one axis"),
+        ({"steps": 3}, "s.npz: Row 0 is a sequence of 4 steps. Expected 1 to 3, the `steps` of the net"),
+        ({"length": np.array([1, 0, 5])}, "Row 1 is a sequence of 0 steps.*\n.*Row 2 is a sequence of 5 steps"),
+        ({"steps": 3, "tops": ("data", "label")}, "s.npz: The sequences have 4 steps. Expected at most 3, the `steps` of the net"),
+        ({"data": np.arange(3)}, "s.npz: The first array has one axis. With `time_major` it must be rows x time x "),
     ],
 )
 def test_what_is_wrong(tmp_path: Path, change: dict[str, Any], said: str) -> None:

@@ -53,16 +53,19 @@ def test_a_column_of_one_value_has_a_spread_of_one(tmp_path: Path) -> None:
 def test_columns_by_name(table: Path) -> None:
     np.testing.assert_array_equal(data.read_columns(table, ("heat",))[:3], [[0], [1], [4]])
     np.testing.assert_array_equal(data.read_columns(table, ("heat", "day"))[2], [4, 2])
-    with pytest.raises(DataError, match="there is no column 'cold'"):
+    with pytest.raises(DataError, match="t.csv:1:1: There is no column 'cold', which the net reads. Known names: day, heat"):
         data.read_columns(table, ("cold",))
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("a,b\n1,2\n3,nan\n" * 4, r"t\.csv:3:3: column 'b' is 'nan'; expected a number"),
-        ("a,b\n1,2\n3,\n", r"t\.csv:3:3: column 'b' is empty; expected a number"),
-        ("a,b\n1,2\n3,4\n", r"t\.csv: 2 rows; expected more than steps, 4"),
+        (
+            "a,b\n1,2\n3,nan\n" * 4,
+            r"t.csv:3:3: Column 'b' is 'nan'. Expected a number. 7 of 11 cells are wrong, 2 of them different: lines 3, 4, 6, 7, 9, ",
+        ),
+        ("a,b\n1,2\n3,\n", r"t.csv:3:3: Column 'b' is empty. Expected a number"),
+        ("a,b\n1,2\n3,4\n", r"t.csv: There are 2 rows. Expected more than 4, the `steps` of the net"),
     ],
 )
 def test_what_is_wrong(tmp_path: Path, content: str, said: str) -> None:

@@ -105,13 +105,19 @@ def test_columns_are_normalised_each_by_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "transform, message",
     [
-        ("crop_size: 6", "crop_size 6 is larger than the images, which are 5x7"),
-        ("mean_value: 1 mean_value: 2 mean_value: 3", "mean_value has 3 values; expected 1 or 2"),
-        ("resize_height: 4 resize_width: 4", r"are for image files; rows here have shape \(2, 5, 7\)"),
-        ("std_value: 0", "std_value is 0"),
-        ('mean_file: "no.npy"', "no.npy: cannot be read as an array"),
-        ('mean_file: "small.npy"', r"is 2x2; it must be as the rows are, 2x5x7"),
-        ('mean_file: "small.npy" mean_value: 1', "both mean_file and mean_value"),
+        ("crop_size: 6", "`crop_size` is 6, larger than the images, which are 5x7"),
+        ("mean_value: 1 mean_value: 2 mean_value: 3", "`mean_value` has 3 values. Expected 1 or 2, one per channel"),
+        (
+            "resize_height: 4 resize_width: 4",
+            r"`resize_height` and `resize_width` are for image files. The rows of this source have the shape .2, 5, 7",
+        ),
+        ("std_value: 0", "`std_value` is 0. Expected a number above 0"),
+        ('mean_file: "no.npy"', "no.npy as an array ..npy or a BlobProto."),
+        (
+            'mean_file: "small.npy"',
+            r"small.npy is 2x2, but the rows are 2x5x7. `netc data mean` makes one that fits; `mean_value` takes one number per channe",
+        ),
+        ('mean_file: "small.npy" mean_value: 1', "transform_param has both `mean_file` and `mean_value`. Remove one of them"),
     ],
 )
 def test_errors(batch: Callable[..., np.ndarray], tmp_path: Path, transform: str, message: str) -> None:
@@ -123,7 +129,7 @@ def test_errors(batch: Callable[..., np.ndarray], tmp_path: Path, transform: str
 def test_what_needs_images_or_floats_says_so(tmp_path: Path) -> None:
     np.savez(tmp_path / "t.npz", data=np.zeros((2, 3)), label=np.arange(2))
     np.savez(tmp_path / "i.npz", data=np.zeros((2, 3), int), label=np.arange(2))
-    with pytest.raises(DataError, match=r"want images \(channels, height, width\), but a row has shape \(3,\)"):
+    with pytest.raises(DataError, match=r"`crop_size` and `mirror` need images .channels, height, width., but a row has the shape .3,"):
         data.describe(data_layer("t.npz", transform="crop_size: 2"), "TRAIN", tmp_path)
     with pytest.raises(DataError, match="the first top is int64"):
         data.describe(data_layer("i.npz", transform="scale: 2"), "TRAIN", tmp_path)

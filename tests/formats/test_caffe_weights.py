@@ -57,7 +57,7 @@ def test_damaged_files(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="'a' comes twice"):
         read_weights(path)
     path.write_bytes(pb.NetParameter(layer=[layer]).SerializeToString()[:-2])
-    with pytest.raises(SpecError, match="cut off"):
+    with pytest.raises(SpecError, match="w.caffemodel: This is not a binary NetParameter, or the file is truncated .Error"):
         read_weights(path)
 
 

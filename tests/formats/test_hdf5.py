@@ -100,7 +100,7 @@ def test_what_leads_elsewhere_or_is_no_numbers_is_refused_as_data(tmp_path: Path
     (tmp_path / "list.txt").write_text("a.h5\n")
     layer = pb.LayerParameter(name="d", type="HDF5Data", top=["data"])
     layer.hdf5_data_param.source, layer.hdf5_data_param.batch_size = "list.txt", 1
-    with pytest.raises(DataError, match=rf"a.h5: cannot be read as HDF5: .*{message}"):
+    with pytest.raises(DataError, match=rf"Cannot read .*a.h5 as HDF5: .*{message}"):
         data.describe(layer, "TRAIN", tmp_path)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from netc import registry
-from netc.errors import GradientError
+from netc.errors import GradientError, Place
 from netc.graph.autodiff import grad, sum_to
 from netc.graph.emit import emit
 from netc.graph.ir import Graph, Value, cast, constant, leaf, op, stop
@@ -108,19 +108,19 @@ def test_gradients_flow_through_casts_to_floats_only() -> None:
 
 def test_nodes_of_the_gradient_belong_to_the_layer() -> None:
     v = x(2, 3)
-    with origin(layer="act", place="net.yaml:7:5"):
+    with origin(layer="act", place=Place("net.yaml", 7, 5)):
         y = op.Exp(v)
     found: Any = grad({y: 1.0}, [v])
     made = Graph("", {"g": found[0]}).nodes
     backward = [n.origin for n in made if n.op == "Mul"]
-    assert [(o.layer, o.place, o.part) for o in backward] == [("act", "net.yaml:7:5", "backward")]
+    assert [(o.layer, o.place, o.part) for o in backward] == [("act", Place("net.yaml", 7, 5), "backward")]
 
 
 def test_an_op_without_a_rule_is_told_with_its_layer() -> None:
     v = x(2, 3)
-    with origin(layer="odd", place="net.yaml:7:5"):
+    with origin(layer="odd", place=Place("net.yaml", 7, 5)):
         y = op.Cosh(v)
-    with pytest.raises(GradientError, match=r"^net.yaml:7:5: layer 'odd': op Cosh has no gradient$"):
+    with pytest.raises(GradientError, match=r"net.yaml:7:5: Layer 'odd': op Cosh has no gradient"):
         grad({y: 1.0}, [v])
     with pytest.raises(GradientError, match=r"^op Cosh has no gradient$"):
         grad({op.Cosh(v): 1.0}, [v])

@@ -12,6 +12,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from onnx.reference import ReferenceEvaluator
 
 from netc import registry
+from netc.errors import Place
 from netc.graph.emit import emit
 from netc.graph.ir import Graph, Value, cast, constant, full, leaf, op, stop
 from netc.graph.leaves import StateInfo
@@ -141,9 +142,9 @@ def test_an_input_may_be_missing() -> None:
 
 
 def test_nodes_are_named_by_layer_and_unique() -> None:
-    with origin(layer="conv1", place="net.yaml:3:5"):
+    with origin(layer="conv1", place=Place("net.yaml", 3, 5)):
         y = twice(op.Relu(op.Relu(x())))
-    with origin(layer="conv1", place="net.yaml:3:5", part="backward"):
+    with origin(layer="conv1", place=Place("net.yaml", 3, 5), part="backward"):
         y = op.Neg(y)
     model = emit(Graph("g", {"y": y}), functions=False)
     assert [n.name for n in model.graph.node] == ["conv1/Relu", "conv1/Relu.2", "conv1/Twice/Add", "conv1/backward/Neg"]

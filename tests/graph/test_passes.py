@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from netc.errors import Place
 from netc.graph.emit import emit
 from netc.graph.ir import Graph, Node, Value, constant, leaf, op
 from netc.graph.leaves import StateInfo
@@ -109,6 +110,6 @@ def test_rewrite_gives_rules_nodes_whose_inputs_are_rewritten() -> None:
 
 
 def test_nodes_keep_where_they_came_from() -> None:
-    with origin(layer="ip1", place="net.yaml:4:5"):
+    with origin(layer="ip1", place=Place("net.yaml", 4, 5)):
         y = op.Transpose(op.Transpose(op.Relu(x()), perm=[1, 2, 0]), perm=[1, 2, 0])
     assert {n.origin.layer for n in simplify(Graph("g", {"y": y})).nodes if n.domain != "netc"} == {"ip1"}

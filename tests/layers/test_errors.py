@@ -20,7 +20,7 @@ ROWS = [
     ("Convolution: {bottom: x, num_output: 4, kernel_size: [3, 3, 3]}", "kernel_size", "3 kernel_size for 2 spatial axes; give one"),
     ("Convolution: {bottom: x, num_output: 4, kernel_size: 3, stride: 0}", "stride", "stride must be at least 1"),
     ("Convolution: {bottom: x, num_output: 4, kernel_size: 3, axis: 7}", "axis", "axis 7 of a blob of shape 2x3x4x4, which has 4 axes"),
-    ("Convolution: {bottom: x, num_output: 4, kernel_size: 3, weight_filler: xaver}", "weight_filler", "did you mean 'xavier'"),
+    ("Convolution: {bottom: x, num_output: 4, kernel_size: 3, weight_filler: xaver}", "weight_filler", "Did you mean 'xavier'"),
     ("Convolution: {bottom: [x, v], top: [a, b], num_output: 4, kernel_size: 3}", "bottom", "v is 2x3, x is 2x3x4x4; all must be equal"),
     ("Convolution: {bottom: [x, x], top: a, num_output: 4, kernel_size: 3}", "top", "2 bottoms and 1 tops; each bottom has its top"),
     ("Deconvolution: {bottom: x, kernel_size: 3}", None, "num_output is missing"),
@@ -36,14 +36,14 @@ ROWS = [
     ("Pooling: {bottom: x, global_pooling: true, kernel_size: 2}", "global_pooling", "no kernel_size, no pad, stride 1"),
     ("InnerProduct: {bottom: x}", None, "num_output is missing: how many outputs"),
     ("InnerProduct: {bottom: x, num_output: 3, axis: 5}", "axis", "axis 5 of a blob of shape 2x3x4x4"),
-    ("InnerProduct: {bottom: [x, v], num_output: 3}", "bottom", "InnerProduct takes 1 bottom, 2 given (x, v)"),
-    ("InnerProduct: {bottom: x, num_output: 3, param: [{}, {}, {}]}", "{}]", "3 param for 2 blobs"),
-    ("InnerProduct: {bottom: x, num_output: 3, loss_weight: [1, 2]}", "loss_weight", "2 loss_weight for 1 tops"),
+    ("InnerProduct: {bottom: [x, v], num_output: 3}", "bottom", "InnerProduct takes 1 bottom, got 2 (x, v)"),
+    ("InnerProduct: {bottom: x, num_output: 3, param: [{}, {}, {}]}", "{}]", "There are 3 `param` for 2 blobs."),
+    ("InnerProduct: {bottom: x, num_output: 3, loss_weight: [1, 2]}", "loss_weight", "2 `loss_weight` for 1 tops"),
     ("RBM: {bottom: v}", None, "num_output is missing: how many hidden units"),
     ("RBM: {bottom: v, num_output: 2, cd_steps: 0}", "cd_steps", "cd_steps must be at least 1"),
     ("RBM: {bottom: v, num_output: 2, visible: GAUSSIAN, binarize: true}", "binarize", "binarize is for BINARY visible units"),
-    ("ReLU: {bottom: x, top: [a, b]}", "top", "ReLU takes 1 top, 2 given (a, b)"),
-    ("ReLU: {bottom: x, propagate_down: [true, true]}", "propagate_down", "2 propagate_down for 1 bottoms"),
+    ("ReLU: {bottom: x, top: [a, b]}", "top", "ReLU takes 1 top, got 2 (a, b)"),
+    ("ReLU: {bottom: x, propagate_down: [true, true]}", "propagate_down", "2 `propagate_down` for 1 bottoms"),
     ("PReLU: {bottom: l}", "bottom", "needs 2 axes or more; l is of shape 2"),
     ("Dropout: {bottom: x, dropout_ratio: 1}", "dropout_ratio", "dropout_ratio must be at least 0 and below 1, not 1"),
     ("Softmax: {bottom: x, axis: 4}", "axis", "axis 4 of a blob of shape 2x3x4x4"),
@@ -55,7 +55,7 @@ ROWS = [
     ("Scale: {bottom: [x, l], axis: 1}", "l]", "l of shape 2 does not fit x of shape 2x3x4x4 from axis 1 on"),
     ("Scale: {bottom: x, axis: 3, num_axes: 2}", "num_axes", "axes 3 to 5 of 2x3x4x4, which has 4"),
     ("Bias: {bottom: [x, l], axis: 2}", "l]", "l of shape 2 does not fit x of shape 2x3x4x4 from axis 2 on"),
-    ("Eltwise: {bottom: x}", "bottom", "Eltwise takes 2 or more bottoms, 1 given (x)"),
+    ("Eltwise: {bottom: x}", "bottom", "Eltwise takes 2 or more bottoms, got 1 (x)"),
     ("Eltwise: {bottom: [x, v]}", "bottom", "v is 2x3, x is 2x3x4x4; all must be equal"),
     ("Eltwise: {bottom: [x, x], coeff: 2}", "coeff", "1 coeff for 2 bottoms"),
     ("Eltwise: {bottom: [x, x], coeff: [2, 3], operation: PROD}", "coeff", "SUM only"),
@@ -71,8 +71,8 @@ ROWS = [
     ("Reshape: {bottom: x, shape: {dim: [0, -2]}}", "-2", "dim -2; a dim is a size, 0 (copy) or -1 (infer)"),
     ("Reshape: {bottom: l, axis: 3}", "axis", "axis 3 and num_axes -1 of a blob of shape 2"),
     ("Split: {bottom: x, top: [x, b]}", "x, b", "Split cannot run in place"),
-    ("Silence: {bottom: x, top: y}", "top", "Silence takes 0 tops, 1 given (y)"),
-    ("SoftmaxWithLoss: {bottom: v}", "bottom", "SoftmaxWithLoss takes 2 bottoms, 1 given (v)"),
+    ("Silence: {bottom: x, top: y}", "top", "Silence takes 0 tops, got 1 (y)"),
+    ("SoftmaxWithLoss: {bottom: v}", "bottom", "SoftmaxWithLoss takes 2 bottoms, got 1 (v)"),
     ("SoftmaxWithLoss: {bottom: [x, l]}", "l]", "l is 2; for x 2x3x4x4 with classes on axis 1 it must be 2x4x4"),
     ("SigmoidCrossEntropyLoss: {bottom: [x, v]}", "bottom", "x 2x3x4x4 and v 2x3 differ in size"),
     ("EuclideanLoss: {bottom: [x, v]}", "bottom", "x 2x3x4x4 and v 2x3 differ in size"),
@@ -109,7 +109,7 @@ ROWS = [
     ("InfogainLoss: {bottom: [v, l]}", None, "needs the matrix H: a third bottom, or the file `source`"),
     ("InfogainLoss: {bottom: [v, l, v]}", "bottom", "H is 2x3; for 3 classes it must be 3x3"),
     ("Parameter: {top: p, shape: {dim: [2, 0]}}", "shape", "needs a shape whose every dim is 1 or more; 2x0 came"),
-    ("ReLU: {bottom: z}", "bottom", "reads 'z', which no layer before it writes"),
+    ("ReLU: {bottom: z}", "bottom", "It reads 'z', which no layer above writes."),
 ]  # fmt: skip
 
 
@@ -119,7 +119,7 @@ def test_error(layer: str, at: str | None, said: str) -> None:
         net(layer, inputs=INPUTS)
     (first, *_) = str(caught.value).splitlines()
     column = 5 if at is None else 5 + layer.index(at, layer.index("{"))
-    assert first.startswith(f"<text>:{LINE}:{column}: layer ") and said in first
+    assert first.startswith(f"<text>:{LINE}:{column}: Layer ") and said in first
 
 
 def test_shape_errors_tell_the_way_to_them() -> None:

@@ -248,7 +248,7 @@ def test_it_runs_only_where_that_is_allowed(write: Callable[..., str], tmp_path:
     (tmp_path / "manifest.json").unlink()
     net_of(write())
     for make in (netc.Net, netc.load, lambda path: caffe.Net(path, caffe.TRAIN)):
-        with pytest.raises(SpecError, match=r"layer 'w' \(Python\): runs code of the module .*--allow-python allows that"):
+        with pytest.raises(SpecError, match=r"Layer 'w' \(Python\): runs code of the module .*--allow-python allows that"):
             make(write())
     assert netc.load(write(), allow_python=True).train.net
     monkeypatch.setattr(state, "_allows_python", False)
@@ -269,7 +269,7 @@ def test_it_runs_only_where_that_is_allowed(write: Callable[..., str], tmp_path:
     ("module: MODULE", "needs `module` and `layer`"),
 ])  # fmt: skip
 def test_what_is_wrong_is_said_at_its_place(write: Callable[..., str], layer: str, said: str) -> None:
-    with pytest.raises(SpecError, match="layer 'w'.*" + said):
+    with pytest.raises(SpecError, match="Layer 'w'.*" + said):
         net_of(write(PYTHON | {"WEIGHTED": f"Python: {{name: w, bottom: ip, {layer}}}"}))
 
 

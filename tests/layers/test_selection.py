@@ -135,7 +135,7 @@ def test_gradients_of_a_deep_net_whose_rows_are_not_counted(provider: str) -> No
 
 
 def test_what_needs_the_number_of_rows_says_so() -> None:
-    with pytest.raises(SpecError, match=r"layer 'drop1' \(Dropout\): random numbers for f.rowsx3x2 need the size 'f.rows'"):
+    with pytest.raises(SpecError, match=r"Layer 'drop1' \(Dropout\): random numbers for f.rowsx3x2 need the size 'f.rows'"):
         net("Filter: {name: f, bottom: [x, s], top: fx}\nDropout", TRAIN, {"x": X, "s": np.ones(4)})
 
 

@@ -126,6 +126,6 @@ def test_a_failed_run_says_how_it_ended(tmp_path: Path) -> None:
     result = netc("train", write_small(tmp_path), "--no-publish", "--runs", tmp_path / "runs", "--set", "solver.base_lr=1e8")
     assert result.exit_code == 1
     page = (tmp_path / "runs/small/1/report.html").read_text()
-    assert "This run ended by an error: " in page and "could not be made" not in page
+    assert "This run ended with an error: " in page and "could not be made" not in page
     said, page = reported(tmp_path / "runs/small/1")
-    assert "This run ended by an error: " in page and "there is no snapshot of this run" in said
+    assert "This run ended with an error: " in page and "there is no snapshot of this run" in said

@@ -17,7 +17,7 @@ load()
 def said(text: Any, tmp_path: Path) -> Any:
     path = tmp_path / "n.yaml"
     path.write_text(f"layers:\n  - Data: {{source: iris, batch_size: 30}}\n{text}\n")
-    return [(f.place.removeprefix(f"{path}:"), f.text) for f in JobNets(read_job(str(path))).all_errors()]
+    return [(str(f.place).removeprefix(f"{path}:"), f.text) for f in JobNets(read_job(str(path))).all_errors()]
 
 
 def test_every_row_is_a_field() -> None:

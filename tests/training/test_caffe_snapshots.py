@@ -230,10 +230,10 @@ def test_snapshots_of_other_nets(tmp_path: Path) -> None:
     with pytest.raises(SnapshotError, match=r"the history of a.weight.history has 1 values, the net needs 9"):
         caffe_snapshots.read_snapshot(str(path), found)
     path.write_bytes(b"\x0a\xff")
-    with pytest.raises(SpecError, match="this is no binary SolverState"):
+    with pytest.raises(SpecError, match="This is not a binary SolverState"):
         caffe_snapshots.read_snapshot(str(path), found)
     net = parse_prototxt(SPLITS).message
     net.layer[2].blobs.extend([pb.BlobProto(data=[1])] * 2)
     (tmp_path / "two.caffemodel").write_bytes(net.SerializeToString())
-    with pytest.raises(SnapshotError, match="layer 'a' has 2 blobs in .*, but 1 in the net"):
+    with pytest.raises(SnapshotError, match="Layer 'a' has 2 blobs in .*, but 1 in the net"):
         load_weights(str(tmp_path / "two.caffemodel"), found.states, found.layer_blobs)

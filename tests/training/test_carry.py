@@ -117,7 +117,7 @@ def test_a_batch_that_fills_no_stream_is_told(tmp_path: Path) -> None:
 def test_a_table_that_is_too_small_for_the_text_is_told(tmp_path: Path) -> None:
     result = netc("check", write_letters(tmp_path, NET.replace("num_output: 6", "num_output: 6, input_dim: 4")))
     assert result.exit_code == 2
-    assert "letters.yaml:4:28: layer 'embed1' (Embed): data has indices up to 4, a table of 4 rows is too small" in result.stderr
+    assert "letters.yaml:4:28: Layer 'embed1' (Embed): data has indices up to 4, a table of 4 rows is too small" in result.stderr
 
 
 def test_scores_of_fewer_classes_than_the_text_has_are_told(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import netc as netc_package
 from netc import api
 from netc.commands.test import test_command as whole_set
 from netc.compiler.compilation import Compilation
-from netc.errors import SpecError
+from netc.errors import Place, SpecError
 from netc.runtime import snapshot
 from netc.spec.job import load_job
 from netc.training.evaluate import monitored_value
@@ -189,7 +189,7 @@ def test_scores_from_python(tmp_path: Path) -> None:
 
 def test_a_monitor_that_is_not_there() -> None:
     with pytest.raises(SpecError, match=r"x:1:1: the test net has no output 'f1'; it has loss"):
-        monitored_value({"loss": 1.0, "per_class": [1.0]}, "f1", "x:1:1")
+        monitored_value({"loss": 1.0, "per_class": [1.0]}, "f1", Place("x", 1, 1))
 
 
 def test_a_batch_of_one_row_makes_no_score_of_an_output(tmp_path: Path) -> None:

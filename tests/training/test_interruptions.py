@@ -59,7 +59,7 @@ def test_a_disk_that_fills_up_ends_the_run_and_loses_nothing(tmp_path: Path) -> 
     done = mounted(tmp_path, "size=128k", f"{TRAIN}; code=$?; cp -r runs kept; exit $code")
     said = done.stdout + done.stderr
     assert done.returncode == 1 and not any(word in said for word in ("Traceback", "Exception", "tensorboardX", "no report"))
-    assert said.count("No space left on device") == 1 and ": cannot be written: No space left on device" in done.stderr
+    assert said.count("No space left on device") == 1 and ": No space left on device" in done.stderr
     kept, _ = snapshot.newest(tmp_path / "kept/small/1/snapshots")
     assert f"the newest snapshot, runs/small/1/snapshots/{some(kept).path.name}, is whole; once the cause is gone, --resume" in done.stderr
     result = netc("train", path, "--no-publish", "--runs", tmp_path / "kept", "--resume")
@@ -73,7 +73,7 @@ def test_a_disk_that_fills_up_ends_the_run_and_loses_nothing(tmp_path: Path) -> 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     write_small(tmp_path)
     done = mounted(tmp_path, "ro", TRAIN)
-    assert done.returncode == 1 and "netc: runs/small: cannot be written: Read-only file system" in done.stderr
+    assert done.returncode == 1 and "netc: runs/small: Read-only file system" in done.stderr
 
 
 def test_a_full_disk_at_a_line_of_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +88,7 @@ def test_a_full_disk_at_a_line_of_the_log(tmp_path: Path, monkeypatch: pytest.Mo
     with monkeypatch.context() as patch:
         patch.setattr(Path, "open", full)
         result = netc("train", path, "--no-publish", "--runs", tmp_path / "runs")
-    assert result.exit_code == 1 and "log.jsonl: cannot be written: No space left on device" in result.stderr
+    assert result.exit_code == 1 and "log.jsonl: No space left on device" in result.stderr
     assert "iter_00000020.safetensors, is whole" in result.stderr
     assert netc("train", path, "--no-publish", "--runs", tmp_path / "runs", "--resume").exit_code == 0
     whole = whole_run(tmp_path / "whole", path)
@@ -231,14 +231,14 @@ def test_a_run_that_skips_images_says_so_and_resumes_exactly(tmp_path: Path) -> 
     (tmp_path / "photos/b/3.png").write_bytes(b"no image")
     path = write_small(tmp_path, NET.replace("small.npz", "photos, scale: 0.01"))
     result = netc("train", path, "--no-publish", "--runs", tmp_path / "stopped")
-    assert result.exit_code == 2 and "photos/b/3.png: cannot be decoded" in result.stderr
+    assert result.exit_code == 2 and "photos/b/3.png: " in result.stderr
     skip = ("--set", "layers.data.on_error=SKIP")
     result = netc("train", path, "--no-publish", "--runs", tmp_path / "runs", *skip)
     assert result.exit_code == 0 and result.stdout.count("skipped: ") == 1, result.output
-    assert f"skipped: {tmp_path}/photos/b/3.png: cannot be decoded" in result.stdout and "(1 so far)" in result.stdout
+    assert f"skipped: {tmp_path}/photos/b/3.png: " in result.stdout and "(1 so far)" in result.stdout
     whole, run = (tmp_path / "runs/small/1/log.jsonl").read_bytes(), tmp_path / "runs/small/1"
     tested = netc("test", path, "--weights", run / "snapshots" / snapshot.file_name(60), *skip, "--set", "layers.data.test_fraction=0.9")
-    assert tested.exit_code == 0 and tested.stderr.count("photos/b/3.png: cannot be decoded") == 1, tested.output
+    assert tested.exit_code == 0 and tested.stderr.count("photos/b/3.png: ") == 1, tested.output
     (run / "snapshots" / snapshot.file_name(60)).unlink()
     assert netc("train", path, "--no-publish", "--runs", tmp_path / "runs", "--resume", *skip).exit_code == 0
     assert (run / "log.jsonl").read_bytes() == whole

@@ -79,7 +79,7 @@ def test_a_label_that_is_ignored_is_one(tmp_path: Path) -> None:
     layers = "  - SoftmaxWithLoss: {bottom: [ip1, label], ignore_label: -1}\n"
     assert netc("train", write(tmp_path, layers, {3: -1}), "--no-publish", "--runs", tmp_path / "whole").exit_code == 0
     said = refused(tmp_path, write(tmp_path, layers + "  - Accuracy: {bottom: [ip1, label]}\n", {3: -1}))
-    assert "layer 'accuracy' (Accuracy): 'label' of TRAIN has -1 at rows.npz: label[3]" in said and "(SoftmaxWithLoss)" not in said
+    assert "Layer 'accuracy' (Accuracy): 'label' of TRAIN has -1 at rows.npz: label[3]" in said and "(SoftmaxWithLoss)" not in said
 
 
 def test_hinge_counts_the_classes_of_all_axes(tmp_path: Path) -> None:

@@ -173,7 +173,7 @@ def test_compile_writes_a_model_for_each_stage(run: tuple[str, Path], tmp_path: 
 
 
 @pytest.mark.parametrize("stage, at, sentence", [
-    ("{layer: rbm3, max_iter: 5, base_lr: 0.1}", "layer:", "there is no layer 'rbm3' to pretrain; did you mean"),
+    ("{layer: rbm3, max_iter: 5, base_lr: 0.1}", "layer:", "there is no layer 'rbm3' to pretrain. Did you mean"),
     ("{layer: ip1, max_iter: 5, base_lr: 0.1}", "layer:", "layer 'ip1' (InnerProduct) has no loss of its own to learn by; RBM has one"),
     ("{layer: rbm1, max_iter: 5}", "{", "base_lr is missing"),
     ("{layer: rbm1, base_lr: 0.1}", "{", "give one of max_iter and max_epoch"),

@@ -224,7 +224,7 @@ def test_a_full_disk_while_the_log_is_cut_is_told(copied: tuple[str, Path], monk
 
     monkeypatch.setattr(os, "replace", full)
     result = netc("train", path, "--no-publish", "--runs", folder.parents[1], "--resume")
-    assert result.exit_code == 1 and "log.jsonl: cannot be written: No space left on device" in result.stderr
+    assert result.exit_code == 1 and "log.jsonl: No space left on device" in result.stderr
 
 
 def test_several_test_nets_in_the_log_after_a_resume_and_in_net_yaml(tmp_path: Path) -> None:

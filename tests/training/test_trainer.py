@@ -80,7 +80,7 @@ def test_max_epoch_of_an_endless_source_is_an_error(tmp_path: Path) -> None:
     net = NET.replace(
         "Data: {source: small.npz, batch_size: 16, test_fraction: 0.2}", "DummyData: {shape: [{dim: [16, 1, 12, 12]}, {dim: [16]}]}"
     ).replace("max_iter: 60", "max_epoch: 2")
-    with pytest.raises(SpecError, match=r"small.yaml:12:.*max_epoch needs a source that ends"):
+    with pytest.raises(SpecError, match=r"small.yaml:12:.*`max_epoch` needs a source with a fixed number of rows"):
         trainer(tmp_path, net=net)
 
 

@@ -68,7 +68,7 @@ def test_download_takes_the_highest_version(source: str, toy_zoo: Path, tmp_path
 
 
 def test_unknown_model_and_version(source: str, tmp_path: Path) -> None:
-    with pytest.raises(UnknownModelError, match="no model 'toi'; did you mean 'toy'?"):
+    with pytest.raises(UnknownModelError, match="no model 'toi'. Did you mean 'toy'?"):
         zoo.download("toi", source, tmp_path)
     with pytest.raises(UnknownModelError, match="no version 2.0.0; there is 1.0.0"):
         zoo.download("toy@2.0.0", source, tmp_path)

@@ -186,7 +186,10 @@ def test_a_copy_is_ones_own_and_paths_out_of_its_folder_are_said(place: Path) ->
     )
     found = netc("train", own, "--no-publish", "--quiet")
     assert found.exit_code == 0 and (place.parent / "out.h5").exists() and (place.parent / "x_iter_2.caffemodel").exists()
-    assert "layer 'out' writes '../../out.h5', outside of the net's folder" in found.output and "snapshots go to '../x'" in found.output
+    assert (
+        "Layer 'out' writes '../../out.h5', which is outside of the folder of the net." in found.output
+        and "snapshots go to '../x'" in found.output
+    )
 
 
 def test_a_link_to_a_published_net_is_no_copy(place: Path) -> None:

@@ -325,7 +325,7 @@ def test_a_source_with_two_features_is_published_with_both(tmp_path: Path) -> No
 
 PINNED = NET.replace("  - InnerProduct: {num_output: 16", "  - Reshape: {shape: {dim: [16, 100]}}\n  - InnerProduct: {num_output: 16")
 WHY = "axes of sizes Nx4x5x5 cannot be merged while the batch is symbolic"
-REASON = f"takes batches of 16 rows alone: layer 'reshape1' (Reshape): {WHY}"
+REASON = f"takes batches of 16 rows alone: Layer 'reshape1' (Reshape): {WHY}"
 
 
 def test_a_pinned_batch_is_told_with_its_reason(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_a_file_comes_whole(server: tuple[str, list[tuple[str, int]]], tmp_path:
 @pytest.mark.parametrize("page", ["file", "whole"])
 def test_it_goes_on_where_it_broke_off(server: tuple[str, list[tuple[str, int]]], tmp_path: Path, page: str) -> None:
     address, asked = server
-    with pytest.raises(DataError, match="broke off after 1000 of 256000 bytes"):
+    with pytest.raises(DataError, match="short: the connection broke after 1000 of 256000 bytes"):
         download(f"{address}/short", tmp_path / "f.gz", len(CONTENT), DIGEST)
     assert not (tmp_path / "f.gz").exists() and (tmp_path / "f.gz.part").stat().st_size == 1000
     assert download(f"{address}/{page}", tmp_path / "f.gz", len(CONTENT), DIGEST).read_bytes() == CONTENT
@@ -97,7 +97,11 @@ def test_a_part_that_is_complete_needs_no_server(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "page, message",
-    [("other", f"256000 bytes with sha256 .*expected 256000 with {DIGEST}"), ("long", "256001 bytes with sha256"), ("none", "404")],
+    [
+        ("other", f"256000 bytes with the sha256 .*Expected 256000 bytes with {DIGEST}"),
+        ("long", "256001 bytes with the sha256"),
+        ("none", "404"),
+    ],
 )
 def test_another_file_is_thrown_away(server: tuple[str, list[tuple[str, int]]], tmp_path: Path, page: str, message: str) -> None:
     with pytest.raises(DataError, match=f"{page}: .*{message}"):

@@ -82,7 +82,7 @@ def test_an_archive_in_a_directory_of_the_user(server: tuple[str, Path, Path], m
     monkeypatch.setenv("NETC_DATA", str(folder))
     assert lookup.unpacked(record, record.files[0]) == contents["data_batch_1.bin"] and (folder / some(record.archive).name).is_file()
     wrong = replace(record, name="other", files=(replace(record.files[0], sha256="0" * 64),))
-    with pytest.raises(DataError, match="cifar-10-binary.tar.gz: data_batch_1.bin: unpacked, its sha256 is"):
+    with pytest.raises(DataError, match="cifar-10-binary.tar.gz: data_batch_1.bin: The sha256 of its content is"):
         lookup.unpacked(wrong, wrong.files[0])
 
 
@@ -108,7 +108,7 @@ def test_a_mirror_is_asked_first(server: tuple[str, Path, Path], monkeypatch: py
 
 def test_fetch_names_what_is_near_and_what_is_nowhere(server: tuple[str, Path, Path]) -> None:
     result = netc("data", "fetch", "mnits", "iriss")
-    assert result.exit_code == 2 and "did you mean 'mnist'" in result.stderr and "did you mean 'iris'" in result.stderr
+    assert result.exit_code == 2 and "Did you mean 'mnist'" in result.stderr and "Did you mean 'iris'" in result.stderr
 
 
 def test_what_is_nowhere_is_got_by_hand(server: tuple[str, Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:

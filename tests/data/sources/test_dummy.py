@@ -46,11 +46,11 @@ def test_the_old_four_numbers_and_shapes_of_one_axis() -> None:
 @pytest.mark.parametrize(
     "text, tops, message",
     [
-        ("", "a", "there are 0 shapes; expected 1"),
-        ("shape { dim: 1 } shape { dim: 1 }", "abc", "there are 2 shapes; expected 1 or 3"),
-        ("shape { dim: 1 } data_filler {} data_filler {}", "abc", "there are 2 data_fillers; expected 0, 1 or 3"),
-        ('shape { dim: 1 } data_filler { type: "guassian" }', "a", "no filler 'guassian' .* did you mean 'gaussian'"),
-        ('shape { dim: 1 } data_filler { type: "gaussian" sparse: 3 }', "a", "`sparse` is not for"),
+        ("", "a", "There are 0 `shape`. Expected 1 or 1, one per top, with at least one dimension each"),
+        ("shape { dim: 1 } shape { dim: 1 }", "abc", "There are 2 `shape`. Expected 1 or 3, one per top, with at least one dimension each"),
+        ("shape { dim: 1 } data_filler {} data_filler {}", "abc", "There are 2 `data_filler`. Expected 0, 1 or 3, one per top"),
+        ('shape { dim: 1 } data_filler { type: "guassian" }', "a", "There is no filler 'guassian' for data. Did you mean 'gaussian'"),
+        ('shape { dim: 1 } data_filler { type: "gaussian" sparse: 3 }', "a", "A `data_filler` cannot be `sparse`"),
     ],
 )
 def test_errors(text: str, tops: str, message: str) -> None:

@@ -66,7 +66,7 @@ def test_grey_stays_grey_unless_forced(tmp_path: Path) -> None:
 
 def test_sizes_differ(folder: Path) -> None:
     save(folder / "pets" / "dog" / "big.jpg", (9, 9, 3), 50, quality=95)
-    with pytest.raises(DataError, match=r"the images are of 2 sizes .*big.jpg is 9 x 9.*give resize_height"):
+    with pytest.raises(DataError, match=r"big.jpg is 9 x 9.. Set `resize_height` and `resize_width`"):
         data.describe(data_layer("pets"), "TRAIN", folder)
     layer = data_layer("pets", transform="resize_height: 8 resize_width: 5 crop_size: 3")
     description, x, _ = whole(layer, "TRAIN", folder)
@@ -80,7 +80,7 @@ def test_train_and_test_folders(folder: Path) -> None:
     assert description.rows == 1 and description.classes == ("cat", "dog") and y.tolist() == [1]
     assert data.describe(data_layer("."), "TRAIN", folder).rows == 4
     save(folder / "test" / "cow" / "x.png", (4, 6, 3), 1)
-    with pytest.raises(DataError, match="cow are not among the classes of the training images"):
+    with pytest.raises(DataError, match="test: The training images have no classes cow"):
         data.describe(data_layer("."), "TEST", folder)
 
 
@@ -94,18 +94,20 @@ def test_every_image_that_cannot_be_decoded_is_named(folder: Path, transform: st
     (folder / "pets" / "cat" / "bad.png").write_bytes(b"not an image")
     good = (folder / "pets" / "dog" / "0.png").read_bytes()
     (folder / "pets" / "dog" / "empty.jpg").touch()
-    with pytest.raises(DataError, match=r"(?s)cat/bad.png: cannot be decoded.*dog/empty.jpg: cannot be decoded"):
+    with pytest.raises(DataError, match=r"(?s)Cannot decode .*cat/bad.png.*Cannot decode .*dog/empty.jpg"):
         data.open(data_layer("pets", transform=transform), "TRAIN", 0, folder)
     for name in ("cat/bad.png", "dog/empty.jpg"):
         (folder / "pets" / name).unlink()
     (folder / "pets" / "dog" / "short.png").write_bytes(good[:-30])
-    with pytest.raises(DataError, match=r"dog/short.png: cannot be decoded"):
+    with pytest.raises(DataError, match=r"Cannot decode .*dog/short.png"):
         data.open(data_layer("pets", transform=transform), "TRAIN", 0, folder)
 
 
 def test_sixteen_bits_are_refused(tmp_path: Path) -> None:
     Image.fromarray(np.full((2, 2), 1000, np.uint16)).save(tmp_path / "deep.png")
-    with pytest.raises(DataError, match="more than 8 bits a channel"):
+    with pytest.raises(
+        DataError, match="deep.png: its pixels have more than 8 bits per channel .Pillow's mode 'I;16'.. Convert it to 8 bits"
+    ):
         read_image(tmp_path / "deep.png", 1)
 
 
@@ -117,7 +119,10 @@ def test_read_image_resizes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "transform, message",
-    [("resize_height: 3", "only one of resize_height and resize_width"), ("force_color: true force_gray: true", "both force_color")],
+    [
+        ("resize_height: 3", "Only one of `resize_height` and `resize_width` is set. Set both or neither"),
+        ("force_color: true force_gray: true", "Both `force_color` and `force_gray` are set. Remove one of them"),
+    ],
 )
 def test_errors(folder: Path, transform: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
@@ -126,7 +131,10 @@ def test_errors(folder: Path, transform: str, message: str) -> None:
 
 def test_no_images(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
-    with pytest.raises(DataError, match="no images in folders per class"):
+    with pytest.raises(
+        DataError,
+        match="test_no_images0: There are no folders of images, one per class .searched for .apng .bmp .dib .gif .jfif .jpe .jpeg .jpg ",
+    ):
         data.describe(data_layer("."), "TRAIN", tmp_path)
 
 
@@ -165,9 +173,9 @@ def test_a_row_set_apart_for_tests_never_stands_in(folder: Path) -> None:
 def test_nothing_that_can_be_decoded(folder: Path) -> None:
     for path in (folder / "pets").rglob("?.*"):
         path.write_bytes(b"")
-    with pytest.raises(DataError, match="not one of 4 images can be opened"):
+    with pytest.raises(DataError, match="None of the 4 images can be opened. The first is "):
         data.describe(data_layer("pets", transform=SKIP), "TRAIN", folder)
-    with pytest.raises(DataError, match="cannot be decoded"):
+    with pytest.raises(DataError, match="a.PNG. it is not an image in one of the formats BMP, GIF, JPEG, PNG, PPM, TIFF, WEBP"):
         data.open(data_layer("pets", transform=SKIP + " resize_height: 4 resize_width: 6 force_color: true"), "TRAIN", 0, folder).batch(0)
 
 
@@ -178,7 +186,7 @@ def test_names_of_classes_that_no_list_of_labels_can_hold(folder: Path) -> None:
     with pytest.raises(DataError) as caught:
         data.describe(data_layer("pets"), "TRAIN", folder)
     assert len(caught.value.diagnostics) == 4
-    assert "pets: the class name 'caf\\udce9' is not UTF-8; rename it" in str(caught.value)
+    assert "pets: The class name 'caf\\udce9' is not UTF-8. Rename it" in str(caught.value)
     assert "'two\\nlines' is empty, or contains a line break or a control character" in str(caught.value)
 
 

@@ -98,7 +98,7 @@ def test_an_unknown_word_is_looked_up_in_lower_case() -> None:
 def test_a_character_that_training_lacks_has_its_place(tmp_path: Path, phase: str) -> None:
     path = tmp_path / "t.txt"
     path.write_text("abab\n" * 20 + "ab\nxb\n")
-    with pytest.raises(DataError, match=r"t\.txt:22:1: the character 'x' is not among the 3 of the training text"):
+    with pytest.raises(DataError, match=r"t.txt:22:1: The character 'x' is not one of the 3 characters of the training text"):
         data.open(text_layer(path, 1, 4, test_fraction=0.2), phase, seed=0)
 
 
@@ -108,17 +108,19 @@ def test_a_test_text_of_its_own_keeps_the_vocabulary(tmp_path: Path) -> None:
     layer = text_layer(tmp_path / "a.txt", 1, 4, test_source=str(tmp_path / "b.txt"))
     assert data.open(layer, "TEST", seed=0).batch(0)[0][:, 0].tolist() == [2] * 4
     (tmp_path / "b.txt").write_text("zq" * 20)
-    with pytest.raises(DataError, match=r"b\.txt:1:2: the character 'q'"):
+    with pytest.raises(
+        DataError, match=r"b.txt:1:2: The character 'q' is not one of the 3 characters of the training text. It occurs 20 times"
+    ):
         data.describe(layer, "TEST")
 
 
 @pytest.mark.parametrize(
     ("content", "fields", "said"),
     [
-        (b"abc", {"steps": 3}, "t.txt: 3 tokens; expected more than steps, 3"),
-        (b"abcdefgh", {"steps": 0}, "steps is missing"),
+        (b"abc", {"steps": 3}, "t.txt: There are 3 tokens. Expected more than 3, the `steps` of the net"),
+        (b"abcdefgh", {"steps": 0}, "`steps` is missing. Add the number of tokens of a window, for example `steps: 64`"),
         (b"ab\xff", {"steps": 1}, "not a text in UTF-8"),
-        (b"abcdefgh", {"steps": 2, "batch_size": 4}, "3 rows of 2 steps do not make 4 streams"),
+        (b"abcdefgh", {"steps": 2, "batch_size": 4}, "t.txt: 3 windows of 2 steps are too few for a `batch_size` of 4"),
     ],
 )
 def test_what_is_wrong(tmp_path: Path, content: bytes, fields: dict[str, int], said: str) -> None:
@@ -131,6 +133,6 @@ def test_a_character_that_is_missing_is_told_once() -> None:
     with pytest.raises(DataError) as caught:
         encode("axbx\nyx", Vocabulary(("\n", "a", "b")), "t.txt")
     assert [str(f) for f in caught.value.diagnostics] == [
-        "t.txt:1:2: the character 'x' is not among the 3 of the training text (it is there 3 times)",
-        "t.txt:2:1: the character 'y' is not among the 3 of the training text",
+        "t.txt:1:2: The character 'x' is not one of the 3 characters of the training text. It occurs 3 times.",
+        "t.txt:2:1: The character 'y' is not one of the 3 characters of the training text.",
     ]
