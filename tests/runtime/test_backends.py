@@ -146,7 +146,7 @@ def other(monkeypatch: pytest.MonkeyPatch) -> Backend:
 class Sessions:
     """onnxruntime's InferenceSession, which writes down the providers that it was given."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch):
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.providers: list[Any] = []
         self._make = ort.InferenceSession
         monkeypatch.setattr(ort, "InferenceSession", self)
