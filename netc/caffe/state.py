@@ -1,4 +1,4 @@
-"""What pycaffe keeps for the whole process: the seed, and the fields to ignore. Modes, devices, ranks change nothing; and a stopwatch."""
+"""Global settings of pycaffe: the seed and ignored fields; modes, devices and ranks, which have no effect; and a timer."""
 
 import sys
 import time
@@ -12,94 +12,94 @@ _dropped = NOTHING
 
 
 def set_random_seed(seed: int) -> None:
-    """The seed of the nets that are made from now on (0 if none is set)."""
+    """Set the seed for new nets. The default is 0."""
     global _seed
     _seed = seed
 
 
 def random_seed() -> int:
-    """The seed for a new net."""
+    """The seed for new nets."""
     return _seed
 
 
 def ignore(*fields: str) -> None:
-    """Fields that only a fork of Caffe has, such as `pooling_param.foo`, are dropped from the files of nets that are made from now on.
+    """Ignore fields of a Caffe fork, such as `pooling_param.foo`, in the files of new nets.
 
-    A layer may then compute something else than in the fork; without this such a field is an error.
+    A layer may then compute something different from the fork. Without this call, such a field is an error.
     """
     global _dropped
     _dropped = Dropped(fields=(*_dropped.fields, *fields))
 
 
 def dropped() -> Dropped:
-    """What `ignore` was told."""
+    """The fields passed to `ignore`."""
     return _dropped
 
 
 def set_mode_cpu() -> None:
-    """Nets run on the CPU, as they do anyway."""
+    """Do nothing: nets always run on the CPU."""
 
 
 def set_mode_gpu() -> None:
-    """Taken for the scripts that call it; nets run on the CPU all the same."""
+    """Do nothing, for compatibility: nets always run on the CPU."""
 
 
 def set_device(number: int) -> None:
-    """Taken for the scripts that call it; nets run on the CPU all the same."""
+    """Do nothing, for compatibility: nets always run on the CPU."""
 
 
 def has_nccl() -> bool:
-    """Whether several devices train one net: no."""
+    """Whether several devices can train one net: no."""
     return False
 
 
 def solver_count() -> int:
-    """How many solvers share the work: one."""
+    """The number of solvers: 1."""
     return 1
 
 
 def solver_rank() -> int:
-    """The number of this solver: the first."""
+    """The rank of this solver: 0."""
     return 0
 
 
 def set_solver_count(count: int) -> None:
-    """One solver is the only count. SpecError for others."""
+    """Accept 1. SpecError for any other count."""
     if count != 1:
         raise SpecError(f"{count} solvers: netc trains a net on one device")
 
 
 def set_solver_rank(rank: int) -> None:
-    """Number 0 is the only rank. SpecError for others."""
+    """Accept 0. SpecError for any other rank."""
     if rank != 0:
         raise SpecError(f"rank {rank}: netc trains a net on one device, its rank is 0")
 
 
 def set_multiprocess(multiprocess: bool) -> None:
-    """Taken for the scripts that call it."""
+    """Do nothing, for compatibility."""
 
 
 def init_log(level: int = 0) -> None:
-    """Taken for the scripts that call it: messages go to stderr anyway."""
+    """Do nothing, for compatibility: messages always go to stderr."""
 
 
 def log(text: str) -> None:
-    """A message to stderr."""
+    """Print a message to stderr."""
     print(terminal.clean(text), file=sys.stderr)
 
 
 class Timer:
-    """A stopwatch: start(), stop(), then `ms`."""
+    """A timer: start(), stop(), then `ms`."""
 
     def __init__(self) -> None:
         self._begin, self._spent = 0.0, 0.0
 
     def start(self) -> None:
-        """From now on."""
+        """Start the timer."""
         self._begin = time.perf_counter()
 
     def stop(self) -> None:
-        """Until now."""
+        """Stop the timer."""
         self._spent = time.perf_counter() - self._begin
 
     @property

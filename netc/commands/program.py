@@ -13,7 +13,7 @@ from netc.data import Learned
 from netc.errors import ProviderError, SnapshotError, SpecError, ZooError
 from netc.runtime import native, snapshot
 from netc.runtime.session import choose_provider, threads_for
-from netc.training.weights import CAFFE, found_weights, state_of
+from netc.training.weights import CAFFE, match_weights, state_of
 
 START = "start.safetensors"  # the weights of a published model
 
@@ -95,7 +95,7 @@ def loaded_weights(
     """
     found: dict[str, np.ndarray] = {}
     for name in weights_files(files):
-        weights = found_weights(name, program.states, program.layer_blobs)
+        weights = match_weights(name, program.states, program.layer_blobs)
         if weights.fresh or not whole:
             say(f"weights {weights}")
         found |= weights.states

@@ -159,5 +159,5 @@ def summary(run: Run) -> list[str]:
     if run.best:
         lines.append(f"best {run.monitored[0]} {run.best[run.monitored[0]]:.4f} at iteration {run.best['iteration']:,}")
     if run.record:
-        lines.append(f"{run.record.iteration:,} iterations in {seconds(run.record.seconds)}, {run.record.speed:,.0f} rows a second")
+        lines.append(f"{run.record.iteration:,} iterations in {seconds(run.record.seconds)}, {run.record.speed:,.0f} rows per second")
     return lines

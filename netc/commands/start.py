@@ -22,9 +22,9 @@ from netc.spec.job import Job
 from netc.training import caffe_snapshots
 from netc.training.folder import RunFolder
 from netc.training.input_files import changed, fingerprints, remember, remembered, seen_from, without_folders
-from netc.training.snapshot_notes import noted
+from netc.training.snapshot_metadata import read_metadata
 from netc.training.trainer import Trainer
-from netc.zoo.model_info import SAID, remember_parent
+from netc.zoo.model_info import DESCRIPTIVE, remember_parent
 
 # Fields of the solver that say how long a run is and when it stops to tell of itself, but not what it learns until then.
 LENGTHS = {
@@ -48,7 +48,7 @@ def begun_run(job: Job, options: TrainOptions, stack: ExitStack) -> Begun:
     """The run that is to go on, which no other process goes on with until `stack` is closed."""
     folder = RunFolder.chosen(Path(options.runs), job.name, options.resume or "")
     stack.enter_context(folder.held())
-    found, skipped = snapshot.newest(folder.snapshots, noted)
+    found, skipped = snapshot.newest(folder.snapshots, read_metadata)
     if found is None:
         raise SnapshotError("\n".join([f"{folder.snapshots}: there is no snapshot to resume from", *skipped.values()]))
     return Begun(folder, found, skipped)
@@ -89,7 +89,7 @@ def _changed_lengths(program: Program, folder: RunFolder, known: Collection[str]
     """
     then, now = load(folder.net_path).message, parse_yaml(_net_text(program, folder.path)).message
     found = list(changes(without_folders(then, known), without_folders(now, known)))
-    lengths = [path in SAID or (path.partition(".")[0] == "solver" and path.partition(".")[2] in LENGTHS) for path, _ in found]
+    lengths = [path in DESCRIPTIVE or (path.partition(".")[0] == "solver" and path.partition(".")[2] in LENGTHS) for path, _ in found]
     if not all(lengths):
         errors = [f"{path}: {text}" for (path, text), allowed in zip(found, lengths, strict=True) if not allowed]
         advice = "give the net and --set of then; or begin a new run with what this one has learned: --snapshot FILE or --weights FILE"
@@ -126,7 +126,7 @@ def new_trainer(program: Program, threads: int, options: TrainOptions, shown: Sc
 
 def _of_stage(program: Program, threads: int, folder: RunFolder, found: Snapshot) -> Trainer:
     """The trainer of the stage that a snapshot was taken in."""
-    said, last = noted(found), len(program.stages) - 1
+    said, last = read_metadata(found), len(program.stages) - 1
     if said.stage > last:
         raise SnapshotError(f"{found.path}: is of stage {said.stage + 1}, the net has {last + 1}; solver.pretrain is not what it was")
     return Trainer(program, folder, threads, None, said.stage, said.before)
@@ -141,7 +141,7 @@ def _resume(trainer: Trainer, program: Program, threads: int, found: Snapshot, s
     if lost > 0 and found.path.parent == trainer.folder.snapshots:
         shown.note(f"{trainer.folder.log_path}: {lost} lines that the snapshot remembers are not there")
     made = {"provider": program.provider, "target": program.target, "threads": threads}
-    said = asdict(noted(found))
+    said = asdict(read_metadata(found))
     for what, now in made.items():
         if said[what] != now:
             text = f"that snapshot was made with {what} {said[what]}, now it is {now}: last bits can differ from one run on"
@@ -154,7 +154,7 @@ def _gone_on_from(path: str, program: Program, folder: RunFolder, threads: int, 
         taken = snapshot.read(path)
         trainer = _of_stage(program, threads, folder, taken)
         _resume(trainer, program, threads, taken, shown)
-        if noted(taken).net_sha256 != program.job.sha256:
+        if read_metadata(taken).net_sha256 != program.job.sha256:
             shown.note("the net or its solver is another than that snapshot's")
         return trainer
     found = caffe_snapshots.read_snapshot(path, program)

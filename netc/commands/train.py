@@ -21,8 +21,8 @@ from netc.report.recorder import Recorder
 from netc.report.screen import Screen, screen, steady
 from netc.training.events import Event, Finished
 from netc.training.failure import with_way_on
-from netc.training.saturation import Stuck
-from netc.training.snapshot_notes import noted
+from netc.training.saturation import SaturatedLoss
+from netc.training.snapshot_metadata import read_metadata
 from netc.training.stages import plan
 from netc.training.trainer import Trainer
 from netc.zoo.release import check_target
@@ -43,7 +43,7 @@ def train_command(made: Compilation, options: TrainOptions, shown: Screen | None
     with ExitStack() as stack:
         begun = begun_run(job, options, stack) if options.resume is not None else None
         if begun and job.draws_seed:
-            made = Compilation.of(made.job.with_seed(noted(begun.found).seed))
+            made = Compilation.of(made.job.with_seed(read_metadata(begun.found).seed))
         program, threads, why = _compiled(made, options, begun)
         if begun:
             trainer = resumed_trainer(program, threads, begun, options.allow_changed, shown)
@@ -62,7 +62,7 @@ def _compiled(made: Compilation, options: TrainOptions, begun: Begun | None) -> 
     """The program, which reads its rows as those were read that its start was learned from."""
     where = options.provider, options.target, options.threads
     if begun:
-        return compiled_program(made.with_learned(as_learned(noted(begun.found).rows, begun.found.path)), *where)
+        return compiled_program(made.with_learned(as_learned(read_metadata(begun.found).rows, begun.found.path)), *where)
     if options.snapshot_file:
         own = [options.snapshot_file] if Path(options.snapshot_file).suffix == ".safetensors" else []
         return compiled_program(made.with_learned(known_rows(own)), *where)
@@ -81,7 +81,7 @@ def _compiled(made: Compilation, options: TrainOptions, begun: Begun | None) -> 
 def followers(trainer: Trainer, options: TrainOptions, shown: Screen, stack: ExitStack) -> list[Follower]:
     """Who is told of the events of a run, in this order. What has to be closed after the run, however it ends, goes onto `stack`."""
     shows = stack.enter_context(progress(shown, plan(trainer.whole), trainer.settings.display))
-    found: list[Follower] = [shows, Stuck(trainer.whole, shown.note)]
+    found: list[Follower] = [shows, SaturatedLoss(trainer.whole, shown.note)]
     if options.caffe_log:
         found.append(CaffeLog(trainer.whole, steady(sys.stderr)))
     return found

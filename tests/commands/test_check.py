@@ -97,8 +97,8 @@ def test_data_reads_every_row(tmp_path):
     rows[3, 0, 0, 0], labels[5] = np.nan, 11
     np.savez(tmp_path / "small.npz", data=rows, label=labels)
     result = netc("check", path, "--data")
-    assert result.exit_code == 2 and "has NaN at small.npz: data[3], element [0, 0, 0]; take these rows out" in result.stderr
-    assert "has 11 at small.npz: label[5]; it must hold whole numbers from 0 to 9 (ip2 has scores for 10 classes)" in result.stderr
+    assert result.exit_code == 2 and "contains NaN at small.npz: data[3], element [0, 0, 0]; remove these rows" in result.stderr
+    assert "contains 11 at small.npz: label[5]; allowed values: whole numbers from 0 to 9 (ip2 has scores for 10 classes)" in result.stderr
 
 
 def test_images_that_do_not_decode_are_all_named(tmp_path):
@@ -211,4 +211,6 @@ def test_a_source_with_two_features(tmp_path):
     arrays["b"][7, 1] = np.nan
     np.savez(tmp_path / "two.npz", **arrays)
     result = netc("check", write_small(tmp_path, TWO), "--data")
-    assert result.exit_code == 2 and "'b' of TRAIN has NaN at two.npz: b[7], element [1]" in result.stderr.replace(str(tmp_path) + "/", "")
+    assert result.exit_code == 2 and "'b' of TRAIN contains NaN at two.npz: b[7], element [1]" in result.stderr.replace(
+        str(tmp_path) + "/", ""
+    )

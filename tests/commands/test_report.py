@@ -34,7 +34,7 @@ def test_one_run_is_written_again_as_it_was_left(runs):
     line = log(runs / "small/1")[-1]
     lines = result.stdout.splitlines()
     assert lines[0] == f"report {page}" and lines[1] == f"accuracy {line['accuracy']:.4f}, loss {line['loss']:.4f}"
-    assert re.fullmatch(r"60 iterations in \d\.\d s, [\d,]+ rows a second", lines[-1])
+    assert re.fullmatch(r"60 iterations in \d\.\d s, [\d,]+ rows per second", lines[-1])
 
 
 def test_a_run_is_named_by_its_folder_its_nets_or_that_of_all(runs):
@@ -95,7 +95,7 @@ def test_a_run_whose_data_is_gone_has_the_rest_of_its_page(tmp_path):
     for file in (tmp_path / "runs/small/1/snapshots").iterdir():
         file.unlink()
     write_small(tmp_path)
-    assert "there is no snapshot of this run that can be read" in netc("report", tmp_path / "runs/small").stdout
+    assert "this run has no snapshot that can be read" in netc("report", tmp_path / "runs/small").stdout
 
 
 def test_a_run_that_was_resumed_has_parts(tmp_path):

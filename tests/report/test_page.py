@@ -21,7 +21,7 @@ SECTIONS = {
     "machine/1": {"Result", "Curves", "First layer", "Samples", "Environment", "Command and net"},
     "numbers/1": {"Result", "Curves", "Estimates", "Environment", "Command and net"},
     "trees/1": {"Result", "Curves", "Confusion matrix", "Trees", "Environment", "Command and net"},
-    "letters/1": {"Result", "Curves", "Confusion matrix", "Worst mistakes", "Text that it writes", "Memory", "Environment",
+    "letters/1": {"Result", "Curves", "Confusion matrix", "Worst mistakes", "Generated text", "Memory", "Environment",
                   "Command and net"},
     "series/1": {"Result", "Curves", "Forecasts", "Environment", "Command and net"},
 }  # fmt: skip
@@ -63,7 +63,7 @@ def test_every_section_is_on_one_of_these_pages(runs):
 def test_there_is_one_root_mean_square(runs, pages):
     """Of estimates: that of the test, which is of all rows whatever the batches."""
     tested = json.loads((runs / "numbers/1/log.jsonl").read_text().splitlines()[-1])["rmse"]
-    assert f"The root mean squared error of 20 test rows is {tested:.4f};" in pages["numbers/1"]
+    assert f"The RMSE of 20 test rows is {tested:.4f}." in pages["numbers/1"]
     assert f"<b>{tested:.4f}</b><span>test rmse</span>" in pages["numbers/1"]
 
 
@@ -77,7 +77,7 @@ def test_figures_are_those_of_the_log(runs, pages):
     line = json.loads((runs / "small/1/log.jsonl").read_text().splitlines()[-1])
     assert line["event"] == "test" and f"<b>{line['accuracy']:.4f}</b><span>test accuracy</span>" in pages["small/1"]
     right = round(line["accuracy"] * 40)
-    assert f"{right} of 40 are right" in pages["small/1"]
+    assert f"{right} of 40 rows are correct" in pages["small/1"]
 
 
 def test_a_section_that_fails_says_so_and_the_rest_stands(runs, monkeypatch):
@@ -91,7 +91,7 @@ def test_a_section_that_fails_says_so_and_the_rest_stands(runs, monkeypatch):
     monkeypatch.setitem(registry.section, "After", lambda run: paragraph("{}", "<b>"))
     monkeypatch.setitem(registry.section.facts, "After", {})
     text = page.page(Run(RunFolder(runs / "small/1")))
-    assert "could not be made: ValueError: no &lt;such&gt; thing" in text and "<p>&lt;b&gt;</p>" in text
+    assert "An error occurred in this section: ValueError: no &lt;such&gt; thing" in text and "<p>&lt;b&gt;</p>" in text
 
 
 def test_a_run_that_is_interrupted_or_fails_leaves_a_page(tmp_path, runs):

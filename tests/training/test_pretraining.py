@@ -54,7 +54,7 @@ def run(tmp_path_factory):
     path = write_small(folder, NET)
     result = netc("train", path, "--no-publish", "--runs", folder / "runs", "--set", "solver.snapshot_keep=100")
     assert result.exit_code == 0, result.output
-    assert "stage 2 of 3: layer 'rbm2' learns by its own loss" in result.stdout and "after 50 iterations: accuracy" in result.stdout
+    assert "stage 2 of 3: pretraining layer 'rbm2'" in result.stdout and "after 50 iterations: accuracy" in result.stdout
     return path, folder / "runs/small/1"
 
 

@@ -147,20 +147,20 @@ def test_nan_stops_the_run_and_names_the_first_layer(tmp_path, iter_size):
     assert result.exit_code == 1
     assert f"{path}:6:5: the loss is nan at iteration" in result.stderr
     assert "in the forward pass of layer 'ip1', op Gemm" in result.stderr, result.stderr
-    assert "try 0.01 (usual with SGD: 0.01)" in result.stderr
+    assert "try 0.01 (typical for SGD: 0.01)" in result.stderr
 
 
 def test_nan_in_the_data_is_told_apart(tmp_path):
     path = write_small(tmp_path)
     np.savez(tmp_path / "small.npz", data=np.full((200, 1, 12, 12), np.nan, np.float32), label=np.zeros(200, np.int64))
     result = netc("train", path, "--no-publish", "--runs", tmp_path)
-    assert result.exit_code == 2 and "'data' of TRAIN has NaN in 23,040 places, the first at small.npz: data[" in result.stderr
-    assert "take these rows out of the data" in result.stderr and "base_lr" not in result.stderr
+    assert result.exit_code == 2 and "'data' of TRAIN contains NaN (23,040 times, first at small.npz: data[" in result.stderr
+    assert "remove these rows from the data" in result.stderr and "base_lr" not in result.stderr
 
 
 def test_nan_in_a_weight_names_its_layer(tmp_path):
     one = trainer(tmp_path, "solver.test_interval=0", **{"ip1.bias": np.full(16, np.inf, np.float32)})
-    with pytest.raises(RunError, match="state/ip1.bias holds infinity before the step; the update of layer 'ip1'"):
+    with pytest.raises(RunError, match="state/ip1.bias contains infinity before the step, from the update of layer 'ip1'"):
         list(one.events())
 
 

@@ -174,7 +174,7 @@ def test_where_there_is_no_run_nothing_is_written(place):
     net = published(OUTPUT.format(path="x.h5"))
     before = snapshot_of(place.parent)
     made = caffe.Net(str(net), caffe.TEST)
-    with pytest.raises(DataError, match="folder of a run alone"):
+    with pytest.raises(DataError, match="only write into the folder of a run"):
         made.forward()
     assert snapshot_of(place.parent) == before
 

@@ -103,10 +103,10 @@ def test_an_old_version_is_not_the_newest(place, address, keys):
     assert zoo.download("signed", address, "to", trusted).version == "1.0.1"
     (place / "zoo/index.json").write_bytes((place / "before.json").read_bytes())
     for spec in ("signed", "signed@latest", "signed@1", "signed@1.0"):
-        with pytest.raises(ZooError, match="gives 1.0.0 as the newest of .* where 1.0.1 was before"):
+        with pytest.raises(ZooError, match="offers 1.0.0 as the newest version of .*, but had 1.0.1 before"):
             zoo.download(spec, address, "other", trusted)
     found = netc("predict", "signed", "x.npy", "--from", address, "--key", keys / "me.pub")
-    assert found.exit_code == 1 and "name it: signed@1.0.0" in found.output
+    assert found.exit_code == 1 and "give its version: signed@1.0.0" in found.output
     assert zoo.download("signed@1.0.0", address, "other", trusted).version == "1.0.0"
     assert zoo.download("signed", address, "unasked").version == "1.0.0"  # nothing is promised of unsigned zoos
 
