@@ -6,7 +6,7 @@ from typing import Any
 _HOMES = {
     "Blob": "netc.runtime.blob",
     "Model": "netc.predict.model",
-    "Net": "netc.api",
+    "Net": "netc.api.net",
     "NetcError": "netc.errors",
     "Program": "netc.compiler.program",
     "compile": "netc.api",

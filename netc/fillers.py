@@ -52,7 +52,7 @@ def check(shape: tuple[int, ...], parameters: pb.FillerParameter) -> None:
     filler.find(parameters.type)
     if parameters.sparse >= 0 and parameters.type != "gaussian":
         raise SpecError(f"filler {parameters.type!r} cannot be sparse; only gaussian can")
-    if filler.facts[parameters.type].get("square") and (len(shape) != 4 or shape[2] != shape[3]):
+    if filler.records[parameters.type].get("square") and (len(shape) != 4 or shape[2] != shape[3]):
         raise SpecError(f"filler {parameters.type!r} needs a square 4-D blob, not {'x'.join(map(str, shape)) or 'a scalar'}")
 
 

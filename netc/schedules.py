@@ -37,7 +37,7 @@ def rate(settings: SolverSettings, iteration: int, max_iter: int) -> float:
 
 def fields(policy: str) -> tuple[str, ...]:
     """The fields of SolverParameter that a policy reads."""
-    facts = registry.schedule.facts.get(policy, {})
+    facts = registry.schedule.records.get(policy, {})
     return tuple(dict.fromkeys(("base_lr", *facts.get("needs", ()), *facts.get("reads", ()))))
 
 

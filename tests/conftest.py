@@ -1,6 +1,5 @@
 """Where tests find recorded results and data; both may be absent, and tests that need them then skip, saying so."""
 
-import inspect
 import os
 import pty
 from collections.abc import Iterator
@@ -28,6 +27,8 @@ SLOW = (
     "training/test_pretraining", "training/test_resume", "training/test_watch", "zoo/test_release",
 )  # fmt: skip
 
+ZOO = ROOT / "model_zoo"
+needs_zoo = pytest.mark.skipif(not ZOO.is_dir(), reason="no model_zoo/ here, as in an sdist")
 needs_reference = pytest.mark.skipif(not REFERENCE.is_dir(), reason=f"no recorded results in {REFERENCE}")
 
 
@@ -37,15 +38,10 @@ def needs_data(folder: str) -> pytest.MarkDecorator:
 
 
 @pytest.fixture(autouse=True)
-def plugins_of_the_test() -> Iterator[None]:
-    """What a test's own plug-in files register is taken back, so that no other test sees it."""
-    before = set(registry.plugins())
-    yield
-    if own := set(registry.plugins()) - before:
-        registry._loaded.difference_update(own)
-        for table in (t for t in vars(registry).values() if isinstance(t, registry.Registry)):
-            for name in [n for n, f in table.items() if inspect.getsourcefile(inspect.unwrap(f)) in own]:
-                del table[name], table.facts[name]
+def registered_by_the_test() -> Iterator[None]:
+    """What a test or its plug-ins register is taken back after it."""
+    with registry.scoped():
+        yield
 
 
 def pseudo_terminal() -> tuple[int, int]:

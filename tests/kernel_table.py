@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from netc.runtime.kernel_table import kernels
+from netc.runtime.kernel_table import WEBGPU
 from tests.conftest import REFERENCE, ROOT
 
 FOLDER = REFERENCE / "onnxruntime"
@@ -60,4 +60,4 @@ def packed(webgpu: dict[str, Any]) -> bytes:
 
 
 if __name__ == "__main__":
-    Path(TABLE).write_bytes(packed(registered(sys.argv[1]) if sys.argv[1:] else kernels("WebGPU")))
+    Path(TABLE).write_bytes(packed(registered(sys.argv[1]) if sys.argv[1:] else WEBGPU.ops))

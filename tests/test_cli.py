@@ -15,6 +15,7 @@ from netc.cli import main
 from netc.spec import load, load_job, parse_yaml
 from netc.version import VERSION
 from tests.conftest import ROOT
+from tests.runtime.rows import without_cuda
 from tests.small_nets import NET, netc, write_small
 
 LENET = ROOT / "nets" / "lenet.yaml"
@@ -162,7 +163,7 @@ def test_compile_writes_models(tmp_path):
 
 @pytest.mark.parametrize(("mode", "why"), [("CPU", "asked for"), ("GPU", "no device today")])
 def test_a_solver_may_ask_for_the_cpu(tmp_path, monkeypatch, mode, why):
-    monkeypatch.setattr("netc.runtime.session.cuda_missing", lambda: "no device today")
+    without_cuda(monkeypatch, "no device today")
     options = ("--runs", tmp_path / "runs", "--no-publish", "--set", "solver.max_iter=1", "--set", f"solver.solver_mode={mode}")
     result = netc("train", write_small(tmp_path), *options)
     assert result.exit_code == 0 and f"provider cpu ({why})" in result.stdout
@@ -197,7 +198,7 @@ def test_devices():
 
 
 def test_cuda_that_is_not_there_says_what_is_missing(tmp_path, monkeypatch):
-    monkeypatch.setattr("netc.runtime.session.cuda_missing", lambda: "no NVIDIA driver is loaded")
+    without_cuda(monkeypatch)
     for option in ("--provider", "--target"):
         result = netc("train", write_small(tmp_path), option, "cuda")
         assert result.exit_code == 2 and "provider cuda was asked for, but no NVIDIA driver is loaded" in result.stderr

@@ -12,14 +12,14 @@ from netc.graph.training_ops.define import DEFAULT
 from netc.runtime.session import Session
 from netc.spec.job import load_job
 from netc.training.feed import Feeder
-from tests.conftest import ROOT
+from tests.conftest import ROOT, ZOO
 
 version_info = tuple(map(int, version.split(".")[:2]))
 # The reference's GatherElements takes 64 classes at most (NumPy's choose); the 65 characters are one too many.
 LACKING = {"char_lstm"}
 if version_info < (1, 23):
     LACKING.add("rntn")  # it does not add arrays without rows
-NETS = sorted(p.name for p in (ROOT / "model_zoo").iterdir() if p.is_dir())
+NETS = sorted(p.name for p in ZOO.glob("*/"))
 SMALL = {
     "dbn": ["layers.rbm1.num_output=20", "layers.rbm2.num_output=20", "layers.rbm3.num_output=30"],
     "rbm": ["layers.rbm1.num_output=16"],

@@ -86,11 +86,11 @@ def growth(counts: list[int]) -> float:
 
 
 def checked(job: Job) -> None:
-    list(check.table(check.report(program.program(job, target="portable"))))
+    list(check.table(check.report(program.program(job))))
 
 
 def compiled(job: Job) -> None:
-    program.program(job, target="portable").model("train").SerializeToString()
+    program.program(job).model("train").SerializeToString()
 
 
 def jobs(tmp_path: Any, texts: list[str]) -> list[Job]:
@@ -124,7 +124,7 @@ def test_check_of_many_tops(tmp_path: Any) -> None:
 def test_a_table_is_as_long_as_its_lines(tmp_path: Any) -> None:
     """One long cell does not widen all the others."""
     (job,) = jobs(tmp_path, [parts(200)])
-    assert max(map(len, check.table(check.report(program.program(job, target="portable"))))) < 250
+    assert max(map(len, check.table(check.report(program.program(job))))) < 250
 
 
 @pytest.mark.parametrize("name", ["diff", "changes", "join"])

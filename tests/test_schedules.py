@@ -95,5 +95,5 @@ def test_a_rate_that_no_number_holds():
 
 @pytest.mark.parametrize("policy", registry.schedule)
 def test_fields_that_may_not_be_negative_are_known(policy):
-    names = registry.schedule.facts[policy].get("not_negative", ())
+    names = registry.schedule.records[policy].get("not_negative", ())
     assert all(name in pb.SolverParameter.DESCRIPTOR.fields_by_name for name in names)

@@ -5,7 +5,7 @@ import pytest
 
 from netc import data
 from netc.predict.model import Model
-from tests.conftest import DATA, ROOT, needs_data
+from tests.conftest import DATA, ROOT, ZOO, needs_data, needs_zoo
 from tests.data.layers import data_layer
 from tests.small_nets import log, netc
 
@@ -71,12 +71,13 @@ def test_outliers_have_larger_errors_than_by_components(tmp_path):
     assert roc_auc_score(label == 0, score) == pytest.approx(ours["auc"], abs=1e-5)
 
 
+@needs_zoo
 @needs_data("mnist")
 def test_codes_serve_few_labels_better_than_pixels(tmp_path):
     """Of the denoising autoencoder, which knows no label: 100 labels, three draws."""
     from sklearn.linear_model import LogisticRegression
 
-    zoo, made = ROOT / "model_zoo/denoising_autoencoder/1.0.1", tmp_path / "codes.npz"
+    zoo, made = ZOO / "denoising_autoencoder/1.0.1", tmp_path / "codes.npz"
     given = [
         "--weights",
         zoo / "start.safetensors",

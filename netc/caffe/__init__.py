@@ -1,7 +1,6 @@
 """Compatibility with pycaffe: use `import netc.caffe as caffe` in scripts for Caffe's Python module.
 
-It has nets, solvers, io and NetSpec with pycaffe's names and semantics. GPU calls have no effect: this module runs on the CPU.
-Python layers need `allow_python()`.
+It has nets, solvers, io and NetSpec with pycaffe's names and semantics. Python layers need `allow_python()`.
 """
 
 from netc import registry
@@ -23,6 +22,7 @@ from netc.caffe.solver import (
 )
 from netc.caffe.state import (
     Timer,
+    allow_python,
     has_nccl,
     ignore,
     init_log,
@@ -38,7 +38,6 @@ from netc.caffe.state import (
     solver_rank,
 )
 from netc.layers.python import PythonLayer as Layer
-from netc.layers.python import allow_python
 from netc.version import VERSION as __version__
 
 

@@ -11,30 +11,26 @@ import numpy as np
 
 from netc.caffe.net_spec import Function, Top, layers
 from netc.errors import SpecError
+from netc.registry import layer_type
+from netc.spec.fields import messages
 
 Map = tuple[int | None, Any, Any]
 SAME: Map = (None, Fraction(1), Fraction(0))
-WINDOWS = {"Convolution": "convolution_param", "Im2col": "convolution_param", "Pooling": "pooling_param"}
-PASSED = {
-    *("AbsVal", "BNLL", "BatchNorm", "Bias", "Clip", "Dropout", "ELU", "Eltwise", "Exp", "LRN", "Log", "MVN", "PReLU", "Power"),
-    *("ReLU", "Scale", "Sigmoid", "Split", "Swish", "TanH", "Threshold", "Softmax"),
-}  # fmt: skip
 
 
 def coord_map(fn: Function) -> Map | None:
     """The map from a layer's bottom to its top; None if there is none, as for InnerProduct."""
-    if fn.type_name in PASSED:
+    record = layer_type(fn.type_name)
+    if record.keeps_places:
         return SAME
-    param = fn.to_proto()
-    if fn.type_name == "Crop":
-        p = param.crop_param
-        return p.axis, Fraction(1), -_fractions(p.offset, 0)
-    if fn.type_name == "Deconvolution":
-        axis, stride, extent, pad = _window(param.convolution_param)
-        return axis, stride, (extent - 1) / 2 - pad
-    if fn.type_name not in WINDOWS:
+    if not record.places:
         return None
-    axis, stride, extent, pad = _window(getattr(param, WINDOWS[fn.type_name]))
+    own = getattr(fn.to_proto(), messages(fn.type_name)[0])
+    if record.places == "crop":
+        return own.axis, Fraction(1), -_fractions(own.offset, 0)
+    axis, stride, extent, pad = _window(own)
+    if record.places == "transposed":
+        return axis, stride, (extent - 1) / 2 - pad
     return axis, 1 / stride, (pad - (extent - 1) / 2) / stride
 
 

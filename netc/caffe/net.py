@@ -1,29 +1,32 @@
 """`caffe.Net`: a net for scripts, with pycaffe's arguments, blobs and files."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from netc import api, registry
+from netc import registry
+from netc.api.net import Net as PlainNet
 from netc.caffe.arguments import arguments
+from netc.caffe.batches import batches_of, joined, keep
 from netc.caffe.blob import Blob, LayerView
 from netc.caffe.part import LayerRuns, add, seeds
-from netc.caffe.state import dropped, random_seed
+from netc.caffe.state import allows_python, backend, dropped, random_seed
 from netc.commands.program import known_rows
 from netc.compiler.compilation import Compilation
 from netc.errors import DataError, SpecError, near
 from netc.graph.contract import BATCH
 from netc.graph.ir import Graph
 from netc.net.model import Net as ResolvedNet
+from netc.runtime.blob import Blob as PlainBlob
 from netc.runtime.blob import numbers
 from netc.spec.job import Job, load_job
 from netc.training.caffe_snapshots import BINARYPROTO, HDF5, write_model
 from netc.training.feed import Feeder
 
 
-class Net(api.Net):
+class Net(PlainNet):
     """`Net(file, phase, level=0, stages=None, weights=None)`, or in the old order `Net(file, weights, phase)`.
 
     `forward` runs on the contents of the input blobs, or on the next batch of the data layers. `backward` starts from the diffs of the
@@ -35,7 +38,7 @@ class Net(api.Net):
     def __init__(self, network_file: str, *given: Any, **named: Any):
         phase, weights, level, stages = arguments(given, named)
         registry.load()
-        job = load_job(str(network_file), dropped=dropped())
+        job = load_job(str(network_file), dropped=dropped(), allow_python=allows_python())
         made = Compilation.of(job).with_learned(known_rows([weights] if weights else []))
         net = made.nets.net(phase, stages, level)
         self._open(job, net, random_seed())
@@ -49,8 +52,8 @@ class Net(api.Net):
         made._open(job, net, job.seed, states)
         return made
 
-    def _open(self, job: Job, net: ResolvedNet, seed: int, states: Mapping[str, api.Blob] | None = None) -> None:
-        self._job = job
+    def _open(self, job: Job, net: ResolvedNet, seed: int, states: Mapping[str, PlainBlob] | None = None) -> None:
+        self._job, self._backend = job, backend()
         self._feeder: Feeder | None = None
         self._runs = LayerRuns(self, job)
         self._begin(job, net, seed, states)
@@ -200,9 +203,9 @@ class Net(api.Net):
     def forward_all(self, blobs: Iterable[str] | None = None, **inputs: np.ndarray) -> dict[str, np.ndarray]:
         """Run forward in batches of the net's size, padding the last with zeros. Returns outputs for every row of `inputs`."""
         outputs: dict[str, list[np.ndarray]] = {}
-        for batch in self._batches(inputs):
-            _keep(self.forward(blobs, **batch), outputs)
-        return _joined(outputs, inputs)
+        for batch in batches_of(self, inputs):
+            keep(self.forward(blobs, **batch), outputs)
+        return joined(outputs, inputs)
 
     def forward_backward_all(
         self, blobs: Iterable[str] | None = None, diffs: Iterable[str] | None = None, **arrays: np.ndarray
@@ -213,19 +216,10 @@ class Net(api.Net):
         """
         outputs = [name for name in self.outputs if name in arrays]
         results: tuple[dict[str, list[np.ndarray]], dict[str, list[np.ndarray]]] = {}, {}
-        for batch in self._batches(arrays):
-            _keep(self.forward(blobs, **{n: a for n, a in batch.items() if n not in outputs}), results[0])
-            _keep(self.backward(diffs, **{n: batch[n] for n in outputs}), results[1])
-        return _joined(results[0], arrays), _joined(results[1], arrays)
-
-    def _batches(self, arrays: Mapping[str, np.ndarray]) -> Iterator[dict[str, Any]]:
-        """Split arrays into batches of the net's size; the last is padded with zeros."""
-        if not arrays or not self.inputs:
-            raise DataError(f"expected arrays for the inputs of the net: {', '.join(self.inputs) or 'it has none'}")
-        size, rows = self.blobs[self.inputs[0]].shape[0], len(next(iter(arrays.values())))
-        for first in range(0, rows, size):
-            parts = {name: np.asarray(array[first : first + size]) for name, array in arrays.items()}
-            yield {n: np.concatenate([a, np.zeros((size - len(a), *a.shape[1:]), a.dtype)]) for n, a in parts.items()}
+        for batch in batches_of(self, arrays):
+            keep(self.forward(blobs, **{n: a for n, a in batch.items() if n not in outputs}), results[0])
+            keep(self.backward(diffs, **{n: batch[n] for n in outputs}), results[1])
+        return joined(results[0], arrays), joined(results[1], arrays)
 
     def reshape(self, **shapes: Sequence[int]) -> None:
         """Adapt the net to the current shapes of its input blobs, or to `shapes`."""
@@ -282,14 +276,3 @@ class Net(api.Net):
         for name, array in self._feeder(self._passes).items():
             blob = self.blobs[BATCH.bare(name)]
             blob.data[: len(array)] = array
-
-
-def _keep(arrays: Mapping[str, np.ndarray], kept: dict[str, list[np.ndarray]]) -> None:
-    for name, array in arrays.items():
-        kept.setdefault(name, []).append(np.array(array, ndmin=1))
-
-
-def _joined(parts: Mapping[str, list[np.ndarray]], arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Concatenate the results of batches, without padding rows. Scalars such as a loss give one number per batch."""
-    rows = len(next(iter(arrays.values())))
-    return {name: np.concatenate(arrays_)[:rows] for name, arrays_ in parts.items()}

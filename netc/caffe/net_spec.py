@@ -6,7 +6,7 @@ from typing import Any
 
 from netc import netc_pb2 as pb
 from netc.errors import SpecError, near
-from netc.spec.fields import KINDS, LAYER_FIELDS
+from netc.spec.fields import LAYER_FIELDS, messages
 
 
 class Top:
@@ -146,7 +146,7 @@ def _name(names: dict[Any, str], counts: Counter[str], top: Top) -> str:
 
 def _assign(layer: pb.LayerParameter, key: str, value: Any, type_name: str) -> None:
     """Set a keyword of a layer: a field of LayerParameter or of the message of the type. SpecError if there is no such field."""
-    params = KINDS[type_name].params if type_name in KINDS else ()
+    params = messages(type_name)
     if key in LAYER_FIELDS:
         _set(layer, key, value)
         return

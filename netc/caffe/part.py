@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from netc import api, data
+from netc import data
 from netc import netc_pb2 as pb
+from netc.api.net import Net as PlainNet
 from netc.graph.ir import Graph
 from netc.net.model import Layer
 from netc.net.model import Net as ResolvedNet
@@ -21,15 +22,15 @@ WAYS = ("forward", "backward")
 INPUT = "(read)"  # the layer that provides all external inputs of the others
 
 
-class Part(api.Net):
+class Part(PlainNet):
     """The `layers` of the net `whole`, with its blobs and parameters. Their external inputs are fed, in their current shapes."""
 
-    def __init__(self, job: Job, whole: api.Net, layers: tuple[Layer, ...]):
+    def __init__(self, job: Job, whole: PlainNet, layers: tuple[Layer, ...]):
         self.layers = layers
         self.read = {name: whole.blobs[name].shape for name in _read(layers)}
         self.made = {top for layer in layers for top in layer.tops}
         self.hosts = any(layer.type == "Python" for layer in layers)
-        self.blob_type = whole.blob_type
+        self.blob_type, self._backend = whole.blob_type, whole._backend
         states = [state_of(b) for blobs in whole._lowered.layer_blobs.values() for b in blobs]
         self._owned = {s.state.share_name: s.outputs[0] for s in states if s.state.share_name}
         names = dict.fromkeys([*self.read, *self.made])
@@ -106,7 +107,7 @@ class LayerRuns:
     `held` has the overwritten values of blobs, by blob and number of earlier overwrites.
     """
 
-    def __init__(self, net: api.Net, job: Job):
+    def __init__(self, net: PlainNet, job: Job):
         self.net, self.job = net, job
         self.calls: dict[str, list[Callable[[int], Any]]] = {f"{when}_{way}": [] for when in ("before", "after") for way in WAYS}
         self.parts: dict[range, Part] = {}
@@ -175,7 +176,7 @@ class LayerRuns:
         fed = [n for n in self.net._batch if blobs[n].shape != tuple(map(int, lowered.versions[n][0].shape))]
         if not wanted or fed:
             return kept
-        session = open_graph(Graph("", {f"{n}/{k}": lowered.versions[n][k] for n, k in wanted}))
+        session = open_graph(Graph("", {f"{n}/{k}": lowered.versions[n][k] for n, k in wanted}), self.net._backend)
         made = session.run(self.net._feeds(session, self.net._began))
         return kept | {(n, k): made[f"{n}/{k}"] for n, k in wanted}
 
@@ -213,12 +214,12 @@ class LayerRuns:
         return part
 
 
-def loss_weights(net: api.Net) -> dict[str, float]:
+def loss_weights(net: PlainNet) -> dict[str, float]:
     """The loss weights of all blobs that are part of the loss."""
     return {top: w for layer in net._lowered.net.layers for top, w in zip(layer.tops, layer.loss_weights, strict=True) if w}
 
 
-def seeds(net: api.Net) -> dict[str, np.ndarray]:
+def seeds(net: PlainNet) -> dict[str, np.ndarray]:
     """The diffs that a backward pass starts from: those of the open tops. Losses with their own loss_weight are omitted."""
     weights = loss_weights(net)
     made = {top for layer in net._lowered.net.layers if layer.type != "Input" and layer.source is None for top in layer.tops}

@@ -9,7 +9,7 @@ import numpy as np
 from netc import netc_pb2 as pb
 from netc import registry, schedules
 from netc.caffe.net import Net
-from netc.caffe.state import dropped
+from netc.caffe.state import allows_python, backend, dropped
 from netc.compiler.program import Program, program
 from netc.errors import SpecError
 from netc.graph.contract import GRAD, LR, NEXT, STATE
@@ -29,16 +29,16 @@ class Solver:
 
     def __init__(self, solver_file: str):
         registry.load()
-        job = load_job(str(solver_file), dropped=dropped())
+        job = load_job(str(solver_file), dropped=dropped(), allow_python=allows_python())
         if self.type is not None and job.solver.type != self.type:
             raise SpecError(f"{solver_file}: the type of the solver is {job.solver.type}; caffe.get_solver selects the right class")
-        self._program: Program = program(job)
+        self._program: Program = program(job, backend())
         self.param: pb.SolverParameter = job.solver
         self.net = Net.of_job(job, self._program.train_net)
         self.test_nets = [Net.of_job(job, net, self.net._states) for net in self._program.test_nets]  # type: ignore[arg-type]
         self.iter, self.lr = 0, 0.0
         self._slots = {n: a for n, a in self._program.start().items() if n not in self.net._states}
-        self._update = Session(self._program.model("update"))
+        self._update = Session(self._program.model("update"), self._program.backend)
         self._callbacks: list[tuple[Callable[[], Any], Callable[[], Any]]] = []
         for weights in (name for text in job.solver.weights for name in text.split(",")):
             self.net.copy_from(weights)

@@ -1,14 +1,22 @@
-"""Global settings of pycaffe: the seed and ignored fields; modes, devices and ranks, which have no effect; and a timer."""
+"""Global settings of pycaffe: the seed, the device, ignored fields and the permission for Python layers.
+
+Also a timer, and functions for ranks, which have no effect.
+"""
 
 import sys
 import time
 
 from netc import terminal
 from netc.errors import SpecError
+from netc.runtime.backend import Backend
+from netc.runtime.backends import AUTO, CUDA, PORTABLE, choose_plain
 from netc.spec.document import NOTHING, Dropped
 
 _seed = 0
 _dropped = NOTHING
+_allows_python = False
+_on_gpu = False
+_device = 0
 
 
 def set_random_seed(seed: int) -> None:
@@ -36,16 +44,40 @@ def dropped() -> Dropped:
     return _dropped
 
 
+def allow_python() -> None:
+    """Allow the Python layers of new nets to run."""
+    global _allows_python
+    _allows_python = True
+
+
+def allows_python() -> bool:
+    """Whether `allow_python` was called."""
+    return _allows_python
+
+
 def set_mode_cpu() -> None:
-    """Do nothing: nets always run on the CPU."""
+    """Run new nets on the CPU. This is the default."""
+    global _on_gpu
+    _on_gpu = False
 
 
 def set_mode_gpu() -> None:
-    """Do nothing, for compatibility: nets always run on the CPU."""
+    """Run new nets on the GPU, or on the CPU if no GPU is available."""
+    global _on_gpu
+    _on_gpu = True
 
 
 def set_device(number: int) -> None:
-    """Do nothing, for compatibility: nets always run on the CPU."""
+    """Select the GPU that `set_mode_gpu` uses, counted from 0."""
+    global _device
+    _device = number
+
+
+def backend() -> Backend:
+    """The backend for new nets. ProviderError if there are GPUs, but not the one of `set_device`."""
+    if not _on_gpu or choose_plain(AUTO).provider != CUDA.provider:
+        return PORTABLE
+    return choose_plain(f"{CUDA.provider}:{_device}")
 
 
 def has_nccl() -> bool:

@@ -4,7 +4,7 @@ import click
 
 from netc import terminal
 from netc.cli.group import main
-from netc.cli.options import net_file, options
+from netc.cli.options import allows_python, net_file, options
 
 
 @main.group()
@@ -79,7 +79,7 @@ def show(source: str, layer: str, output: str | None, plugins: tuple[str, ...]) 
     registry.load(*plugins)
     if source not in registry.dataset and source in shipped.names():
         source = net_file(source)
-    found = showing.look(source, layer)
+    found = showing.look(source, layer, allows_python())
     if output:
         click.echo(showing.write(found, output))
         return

@@ -32,17 +32,20 @@ def layers(type: str | None, plugins: tuple[str, ...], differences: bool) -> Non
 
 
 @main.command()
-def schema() -> None:
+@options("plugin")
+def schema(plugins: tuple[str, ...]) -> None:
     """Print the JSON Schema of YAML net files.
 
-    Editors use it to complete and check net files.
+    Editors use it to complete and check net files. It knows the layers of the plug-ins that you name.
 
     Example: netc schema > netc.schema.json
     """
     import json
 
+    from netc import registry
     from netc.spec import json_schema
 
+    registry.load(*plugins)
     click.echo(json.dumps(json_schema(), indent=1))
 
 
@@ -54,12 +57,7 @@ def devices() -> None:
 
     Example: netc devices
     """
-    import onnxruntime
+    from netc.commands.devices import lines
 
-    from netc.runtime import native
-    from netc.runtime.session import cores, cuda_missing
-
-    click.echo(f"onnxruntime {onnxruntime.__version__}")
-    click.echo(f"cpu: {cores()} cores")
-    click.echo(f"native kernels: {native.missing() or 'ready'}")
-    click.echo(f"cuda: {cuda_missing() or 'ready'}")
+    for line in lines():
+        click.echo(line)

@@ -66,8 +66,4 @@ def main(debug: bool, allow_python: bool) -> None:
     """
     if debug:
         sys.excepthook = terminal.show_traceback
-    if allow_python:
-        from netc.layers import python
-
-        python.allow_python()
     gc.set_threshold(500_000, 20, 50)  # compiling creates many long-lived objects; scanning them would take a quarter of the time

@@ -7,7 +7,7 @@ import click
 
 from netc import terminal
 from netc.cli.group import main
-from netc.cli.options import compilation_of, note, options
+from netc.cli.options import allows_python, compilation_of, note, options
 
 if TYPE_CHECKING:
     from netc.spec.document import Dropped
@@ -57,12 +57,12 @@ def check(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], droppe
 
     from netc.cli.errors import show_warnings
     from netc.commands import check as checking
-    from netc.commands.program import choose_target
     from netc.compiler import program as contract
+    from netc.runtime.backends import choose
 
-    provider, target, _ = choose_target("cpu", None)
+    backend, _ = choose(on_cpu=True)
     made = compilation_of(net, overrides, plugins, dropped)
-    found = checking.report(contract.checked(made, provider, needs_solver=False, target=target), everything)
+    found = checking.report(contract.checked(made, backend, needs_solver=False), everything)
     if as_json:
         click.echo(json.dumps(checking.as_json(found), indent=1))
         return
@@ -112,7 +112,7 @@ def diff(a: str, b: str, plugins: tuple[str, ...]) -> None:
     from netc.commands import diff as comparing
 
     registry.load(*plugins)
-    first, second = (comparing.side(name, note) for name in (a, b))
+    first, second = (comparing.side(name, note, allows_python()) for name in (a, b))
     found = list(comparing.differences(first, second))
     for line in found or ["alike"]:
         terminal.say(line)
@@ -165,8 +165,9 @@ def compile_(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dro
     """
     from netc.compiler import program as contract
     from netc.compiler import step_files
+    from netc.runtime.backends import made_for
 
-    program = contract.checked(compilation_of(net, overrides, plugins, dropped), "cuda" if target == "cuda" else "cpu", target=target)
+    program = contract.checked(compilation_of(net, overrides, plugins, dropped), made_for(target))
     for path in step_files.write(program, output, inline):
         click.echo(path)
 

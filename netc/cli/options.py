@@ -43,10 +43,10 @@ def options(*names: str) -> Callable[[Any], Any]:
         "unknown": _unknown,
         "plugin": click.option("--plugin", "plugins", multiple=True, metavar="FILE",
                                help="Load a Python file with your own layers, optimizers or data sources."),
-        "provider": click.option("--provider", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,
-                                 help="Run on this device."),
-        "target": click.option("--target", type=click.Choice(["portable", "native", "cuda"]),
-                               help="Use these kernels [default: the fastest that this machine has]."),
+        "provider": click.option("--provider", default="auto", show_default=True, metavar="NAME[:DEVICE]",
+                                 help="Run on this provider: cpu, cuda, or cuda:1 for the second GPU. `netc devices` lists all."),
+        "target": click.option("--target", metavar="NAME",
+                               help="Use these kernels: portable, native or cuda [default: the fastest that this machine has]."),
         "threads": click.option("--threads", type=click.IntRange(1, 256),
                                 help="Use this many threads per operation [default: depends on the work in a step]."),
         "key": click.option("--key", metavar="PUB",
@@ -75,6 +75,11 @@ def note(text: str) -> None:
     terminal.say(f"netc: {text}", err=True)
 
 
+def allows_python() -> bool:
+    """Whether --allow-python stands on the command line: nets may run the Python layers that they name."""
+    return bool(click.get_current_context().find_root().params["allow_python"])
+
+
 def compilation_of(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped | None" = None) -> "Compilation":
     """Load plug-ins and begin to compile a net file. Warnings, such as ignored fields, go to stderr."""
     from netc import registry
@@ -82,7 +87,7 @@ def compilation_of(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...
     from netc.spec.document import NOTHING
 
     registry.load(*plugins)
-    made = compilation.load(net_file(net), overrides, dropped or NOTHING)
+    made = compilation.load(net_file(net), overrides, dropped or NOTHING, allows_python())
     for warning in made.job.warnings:
         terminal.say(f"netc: {warning}", err=True)
     return made

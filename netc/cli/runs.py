@@ -3,7 +3,7 @@
 import click
 
 from netc.cli.group import main
-from netc.cli.options import options
+from netc.cli.options import allows_python, options
 
 
 @main.command()
@@ -33,6 +33,6 @@ def report(runs: tuple[str, ...], plugins: tuple[str, ...], output: str | None, 
     if as_json:
         click.echo(json_command(runs))
     elif picture:
-        click.echo(picture_command(runs, picture, output, plugins))
+        click.echo(picture_command(runs, picture, output, plugins, allows_python()))
     else:
-        click.echo("\n".join(report_command(runs, output, plugins)))
+        click.echo("\n".join(report_command(runs, output, plugins, allows_python())))

@@ -8,7 +8,7 @@ import click
 
 from netc import terminal
 from netc.cli.group import main
-from netc.cli.options import compilation_of, net_file, options
+from netc.cli.options import allows_python, compilation_of, net_file, options
 
 if TYPE_CHECKING:
     from netc.spec.document import Dropped
@@ -107,9 +107,8 @@ def verify_resume(ctx: click.Context, net: str, overrides: tuple[str, ...], plug
     from netc.commands.verify_resume import Recipe
     from netc.commands.verify_resume import verify_resume as verify
 
-    python = bool(ctx.find_root().params["allow_python"])
     equal = False
-    for said in verify(Recipe(net_file(net), overrides, plugins, dropped, python, provider, target, threads), iterations, seed):
+    for said in verify(Recipe(net_file(net), overrides, plugins, dropped, allows_python(), provider, target, threads), iterations, seed):
         if isinstance(said, bool):
             equal = said
         else:

@@ -10,11 +10,8 @@ from netc.compiler.program import Program
 from netc.data.settings import shuffles
 from netc.errors import Diagnostic
 from netc.net.model import Layer
-from netc.spec.fields import KINDS, LABELLED, LAYER_FIELDS
+from netc.spec.fields import LAYER_FIELDS, messages, own_fields
 
-LINEAR = ("InnerProduct", "Convolution", "Deconvolution")
-PASSES = ("Dropout", "Flatten", "Reshape", "Split")
-SQUASHING = ("Sigmoid", "TanH")
 MOST_ALIKE = 5  # warnings of one check that stand in full
 MOST_SQUASHED, MOST_TIMES, LEAST_SHARE, BY_HEART = 5, 30, 0.1, 5
 
@@ -78,7 +75,7 @@ def _diagnostic(layer: Layer, text: str, *path: str | int) -> Diagnostic:
 def unusual_rate(checked: Checked) -> Iterator[Diagnostic]:
     """A base_lr far from what is usual with the solver."""
     solver = checked.program.job.solver
-    usual = registry.optimizer.facts.get(solver.type, {}).get("usual")
+    usual = registry.optimizer.records.get(solver.type, {}).get("usual")
     if checked.program.trains and usual and not usual / 1000 <= solver.base_lr <= usual * MOST_TIMES:
         text = f"solver: base_lr {solver.base_lr:g} is unusual with {solver.type}; about {usual:g} often does"
         yield Diagnostic(checked.program.job.solver_place("base_lr"), text)
@@ -101,7 +98,7 @@ def no_decay(checked: Checked) -> Iterator[Diagnostic]:
     program = checked.program
     count = sum(_count(p.shape) for p in program.train.parameters)
     rows = next((x.source.rows for x in program.train_net.sources if x.source and x.source.rows and not x.source.reading), None)
-    drops = any(layer.type == "Dropout" for layer in checked.layers) or not any(layer.type in LABELLED for layer in checked.layers)
+    drops = any(layer.type == "Dropout" for layer in checked.layers) or not any(layer.kind.reads_label for layer in checked.layers)
     if program.trains and not program.job.solver.weight_decay and rows and count > BY_HEART * rows and not drops:
         text = f"solver: {count:,} parameters, {rows:,} rows and no weight_decay: the net may learn the rows by heart; 0.0005 is usual"
         yield Diagnostic(program.job.solver_place(), text)
@@ -117,13 +114,18 @@ def _count(shape: tuple[int | str, ...]) -> int:
 @check
 def zero_start(checked: Checked) -> Iterator[Diagnostic]:
     """Weights that start at zero in a net of several layers: the units of a layer stay alike."""
-    learned = [x for x in checked.layers if x.type in LINEAR]
+    learned = [x for x in checked.layers if _learns_linear(x)]
     for layer in learned if len(learned) > 1 and checked.program.trains else ():
-        message = getattr(layer.param, KINDS[layer.type].params[0])
+        message = getattr(layer.param, messages(layer.type)[0])
         filler = message.weight_filler
         if filler.type == "constant" and not any(spec.name for spec in layer.param.param):
             text = f"its weights all start at {filler.value:g}, so that its units learn the same; give `weight_filler: xavier` (or msra)"
-            yield _diagnostic(layer, text, *((KINDS[layer.type].params[0], "weight_filler") if message.HasField("weight_filler") else ()))
+            yield _diagnostic(layer, text, *((messages(layer.type)[0], "weight_filler") if message.HasField("weight_filler") else ()))
+
+
+def _learns_linear(layer: Layer) -> bool:
+    """Whether a layer multiplies by learned weights, and does nothing else."""
+    return layer.kind.linear and "weight_filler" in own_fields(layer.type)
 
 
 @check
@@ -131,11 +133,11 @@ def no_activation(checked: Checked) -> Iterator[Diagnostic]:
     """Two linear layers with nothing between them, unless the first is a bottleneck."""
     for layer in checked.layers:
         before = layer
-        while layer.type in LINEAR and before.bottoms:
+        while _learns_linear(layer) and before.bottoms:
             made = checked.maker(before, before.bottoms[0])
-            if made is None or made.type not in (*LINEAR, *PASSES):
+            if made is None or not made.kind.linear:
                 break
-            if made.type in LINEAR:
+            if _learns_linear(made):
                 if not _is_narrow(made, layer, checked):
                     text = f"follows {made.name!r} ({made.type}) with no activation between them: two linear layers do what one does"
                     yield _diagnostic(layer, text)
@@ -155,8 +157,8 @@ def _is_narrow(first: Layer, second: Layer, checked: Checked) -> bool:
 def softmax_twice(checked: Checked) -> Iterator[Diagnostic]:
     """A loss of scores that reads what is a probability, or is cut at zero, already."""
     for layer in checked.layers:
-        made = checked.maker(layer, layer.bottoms[0]) if layer.facts.get("deployed") and layer.bottoms else None
-        if made is not None and made.type == layer.facts["deployed"]:
+        made = checked.maker(layer, layer.bottoms[0]) if layer.kind.deployed and layer.bottoms else None
+        if made is not None and made.type == layer.kind.deployed:
             text = f"applies {made.type} itself, and {made.name!r} before it does so too: let it read {made.bottoms[0]!r}"
             yield _diagnostic(layer, text, "bottom", 0)
         elif made is not None and made.type == "ReLU" and not made.param.relu_param.negative_slope:
@@ -187,7 +189,7 @@ def equal_losses(checked: Checked) -> Iterator[Diagnostic]:
 @check
 def vanishing(checked: Checked) -> Iterator[Diagnostic]:
     """Many squashing activations in a row, and nothing that keeps their scale."""
-    found = [x for x in checked.layers if x.type in SQUASHING]
+    found = [x for x in checked.layers if x.kind.range]
     pretrained = bool(checked.program.job.solver.pretrain)
     if len(found) > MOST_SQUASHED and not pretrained and not any(x.type == "BatchNorm" for x in checked.layers):
         text = f"the {len(found)}th {found[-1].type} above one another: gradients vanish on the way; ReLU, BatchNorm or pretrain help"
@@ -206,7 +208,7 @@ def dead_tops(checked: Checked) -> Iterator[Diagnostic]:
     makers = {top: layer for layer in checked.layers for top in layer.tops}
     for name in program.train_net.outputs:
         layer = makers[name]
-        ends = layer.facts.get("loss") or layer.facts.get("metric") or any(layer.loss_weights)
+        ends = layer.kind.scores or any(layer.loss_weights)
         if not ends and not layer.source and layer.name not in tested:
             yield _diagnostic(layer, f"nothing reads its top {name!r}; leave the layer out, or let Silence read it")
 
@@ -216,8 +218,9 @@ def foreign_messages(checked: Checked) -> Iterator[Diagnostic]:
     """Messages in a layer that its type does not read."""
     for layer in checked.layers:
         for field, _ in layer.param.ListFields():
-            if field.name.endswith("_param") and layer.type in KINDS and field.name not in (*KINDS[layer.type].params, "transform_param"):
-                owner = next((t for t, k in KINDS.items() if field.name in k.params), LAYER_FIELDS[field.name].message_type.name)
+            own = (*messages(layer.type), "transform_param")
+            if field.name.endswith("_param") and registry.layer.is_own(layer.type) and field.name not in own:
+                owner = next((t for t in sorted(registry.layer) if field.name in messages(t)), LAYER_FIELDS[field.name].message_type.name)
                 yield _diagnostic(layer, f"does not read {field.name}, which is for {owner}", field.name)
 
 
@@ -226,7 +229,7 @@ def metrics_in_training_only(checked: Checked) -> Iterator[Diagnostic]:
     """A score that tests do not show."""
     tested = {x.name for x in checked.program.test_net.layers}
     for layer in checked.layers:
-        if layer.facts.get("metric") and layer.name not in tested:
+        if layer.kind.metric and layer.name not in tested:
             yield _diagnostic(layer, "runs in training only, so that no test shows this score; leave out its include rule", "include")
 
 

@@ -14,6 +14,7 @@ from netc.compiler.memory import Memory, memory
 from netc.compiler.program import Program
 from netc.errors import DataError, Diagnostic, SpecError
 from netc.graph import cost, receptive_field
+from netc.graph.multiply_adds import size as elements
 from netc.graph.passes import simplify
 from netc.layers.context import dims
 from netc.runtime.chain import calls
@@ -75,11 +76,11 @@ def rows(program: Program) -> list[Row]:
     fields = receptive_field.fields(v for tops in lowered.layer_tops.values() for v in tops)
     found, sizes = [], Counter[str]()
     for p in lowered.parameters:
-        sizes[p.node.state.layer] += cost.size(p.shape)
+        sizes[p.node.state.layer] += elements(p.shape)
     for layer in program.train_net.layers:
         tops = lowered.layer_tops[layer.name]
         in_place = not set(layer.bottoms).isdisjoint(layer.tops)
-        size = 0 if in_place else sum(cost.size(t.shape) * t.dtype.itemsize for t in tops)
+        size = 0 if in_place else sum(elements(t.shape) * t.dtype.itemsize for t in tops)
         seen = receptive_field.text(fields[tops[0]]) if tops and tops[0] in fields and not layer.source else ""
         shape = " ".join(dims(t.shape) for t in tops)
         found.append(Row(layer.name, layer.type, shape, seen, sizes[layer.name], work[layer.name] // batch, size))
@@ -182,7 +183,7 @@ def _mib(size: int) -> str:
 
 def parameter_count(program: Program) -> int:
     """Learned numbers of the net, shared ones once."""
-    return sum(cost.size(p.shape) for p in program.train.parameters)
+    return sum(elements(p.shape) for p in program.train.parameters)
 
 
 def _batch(program: Program) -> int:

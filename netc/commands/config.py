@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from netc import terminal
 from netc.data.settings import shuffles
 from netc.spec import Document, Job
-from netc.spec.fields import KINDS, LAYER_FIELDS, own_fields
+from netc.spec.fields import LAYER_FIELDS, messages, own_fields
 from netc.spec.reading import LAYER, SOLVER
 from netc.spec.scalars import to_text
 from netc.spec.solver_settings import UNSET
@@ -64,7 +64,7 @@ class Walk:
         at, prefix = ("layer", i), f"layers.{layer.name}."
         for name in SPOKEN:
             yield from self._set(layer, old, LAYER.fields_by_name[name], at, prefix)
-        for param in KINDS[layer.type].params if layer.type in KINDS else ():
+        for param in messages(layer.type):
             message, had = getattr(layer, param), None if old is None else getattr(old, param)
             own = LAYER_FIELDS[param].number >= OWN_FROM
             fields = [f for f in message.DESCRIPTOR.fields if own_fields(layer.type)[f.name][0] == param]

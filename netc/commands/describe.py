@@ -10,7 +10,7 @@ from netc import netc_pb2 as pb
 from netc import registry
 from netc.commands.differences import DIFFERENCES
 from netc.spec import comments
-from netc.spec.fields import kind
+from netc.spec.fields import messages
 from netc.spec.scalars import to_text
 
 
@@ -21,12 +21,12 @@ def summary(function: Callable[..., Any]) -> str:
 
 def describe_layer(name: str) -> str:
     """What a layer type does, its bottoms and tops, and its fields with their defaults."""
-    function, facts = registry.layer.find(name), registry.layer.facts[name]
+    function, record = registry.layer.find(name), registry.layer_type(name)
     lines = [name, "", getdoc(function) or "", ""]
-    lines += [f"{what}: {_count(facts.get(what, (1, 1)))}" for what in ("bottoms", "tops")]
+    lines += [f"bottoms: {_count(record.bottoms)}", f"tops: {_count(record.tops)}"]
     if found := [d for d in DIFFERENCES if name in d.types]:
         lines += ["", "Differences from Caffe:", *(f"  Caffe: {d.caffe}. netc: {d.netc}." for d in found)]
-    for field in kind(name).params:
+    for field in messages(name):
         lines += ["", f"{field}:", *describe_message(pb.LayerParameter.DESCRIPTOR.fields_by_name[field].message_type)]
     return "\n".join(lines)
 

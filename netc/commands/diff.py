@@ -30,12 +30,12 @@ class Side:
     why: str = ""
 
 
-def side(name: str, say: Callable[[str], None]) -> Side:
+def side(name: str, say: Callable[[str], None], allow_python: bool = False) -> Side:
     """The net of a file, of a run's or a published model's folder, of a model in the zoo, or one that comes with netc.
 
     `say` gets a sentence if a shipped net is copied. SpecError if there is no such net.
     """
-    made = load(_file(name, say))
+    made = load(_file(name, say), allow_python=allow_python)
     job, found = made.job, settings(made.job)
     values = {s.path: s.value for s in found if s.path not in FILES}
     layers = {x.name: x.type for net in (job.train, *job.tests) for x in net.message.layer}

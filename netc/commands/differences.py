@@ -83,7 +83,7 @@ DIFFERENCES = (
     Difference((), "-level and -stage affect only the training net", "--set state.level=1 and --set state.stage=[x] affect all nets"),
     Difference((), "several GPUs can train a net (NCCL, layer_wise_reduce)", "one device trains a net"),
     Difference((), "debug_info prints means of all blobs in each iteration", "debug_info logs the same as --watch"),
-    Difference((), "device_id and engine select the device and the code", "CUDA_VISIBLE_DEVICES and --target select them"),
+    Difference((), "device_id and engine select the device and the code", "--provider cuda:1 and --target select them"),
     Difference(
         (),
         "in release builds, labels out of range read other memory",

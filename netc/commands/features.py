@@ -12,11 +12,10 @@ from netc.data.sources.lmdb import write_datums
 from netc.errors import SpecError, near
 from netc.formats.by_suffix import form, put
 from netc.graph.contract import STATE
-from netc.graph.emit import emit
 from netc.graph.ir import Graph
 from netc.graph.passes import simplify
 from netc.predict.results import encoded
-from netc.runtime.session import Session
+from netc.runtime.chain import open_graph
 from netc.training.feed import Feeder
 
 FILES, SEVERAL = (".npz", ".npy", ".csv", ".tsv"), (".npz", ".csv", ".tsv")  # forms; those that hold several blobs
@@ -37,7 +36,7 @@ def features_command(
     if unknown:
         raise SpecError(*unknown)
     graph = simplify(Graph(job.name, {name: lowered.versions[name][-1] for name in blobs}))
-    session = Session(emit(graph, program.provider), program.provider, threads)
+    session = open_graph(graph, program.backend, threads)
     feeder = Feeder(program.test_net, graph, program.seed, job.base)
     states = STATE.named(program.start() | loaded_weights(program, weights))
     states = {n: a for n, a in states.items() if n in session.inputs}

@@ -10,9 +10,10 @@ from netc import zoo
 from netc.compiler.compilation import Compilation
 from netc.compiler.program import Program, checked
 from netc.data import Learned
-from netc.errors import ProviderError, SnapshotError, SpecError, ZooError
-from netc.runtime import native, snapshot
-from netc.runtime.session import choose_provider, threads_for
+from netc.errors import SnapshotError, ZooError
+from netc.runtime import snapshot
+from netc.runtime.backends import choose
+from netc.runtime.session import threads_for
 from netc.training.weights import CAFFE, match_weights, state_of
 
 START = "start.safetensors"  # the weights of a published model
@@ -21,30 +22,12 @@ START = "start.safetensors"  # the weights of a published model
 def compiled_program(
     made: Compilation, provider: str, target: str | None, threads: int | None, needs_solver: bool = True
 ) -> tuple[Program, int, str]:
-    """The checked program, its threads, and why it runs where it does."""
+    """The checked program on the backend that is asked for, its threads, and why it has that backend."""
     job = made.job
-    asks_for_cpu = job.solver.HasField("solver_mode") and job.solver.solver_mode == job.solver.CPU
-    chosen, target, why = choose_target("cpu" if asks_for_cpu and provider == "auto" and target != "cuda" else provider, target)
-    program = checked(made, chosen, needs_solver, target)
+    on_cpu = job.solver.HasField("solver_mode") and job.solver.solver_mode == job.solver.CPU
+    backend, why = choose(provider, target, on_cpu)
+    program = checked(made, backend, needs_solver)
     return program, threads or job.solver.threads or threads_for(program.multiply_adds()), why
-
-
-def choose_target(provider: str, target: str | None) -> tuple[str, str, str]:
-    """(provider, target, why). Without a target: cuda with its provider, else native where its kernels load, else portable.
-
-    SpecError or ProviderError if what is asked for does not go together, or is not there.
-    """
-    if target == "cuda" and provider == "cpu":
-        raise SpecError("target cuda needs the provider cuda, --provider cpu was given")
-    if target == "native" and provider == "cuda":
-        raise SpecError("target native needs the provider cpu, --provider cuda was given")
-    chosen, why = choose_provider({"cuda": "cuda", "native": "cpu"}.get(target or "", provider))
-    missing = native.missing() if chosen == "cpu" and target in (None, "native") else ""
-    if target == "native" and missing:
-        raise ProviderError(f"target native was asked for, but {missing}")
-    if target is None:
-        target = "cuda" if chosen == "cuda" else "portable" if missing else "native"
-    return chosen, target, why
 
 
 def weights_files(names: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Which ops a graph runs, the bodies of training ops in the place of their calls, and which of them a provider lacks."""
+"""Which ops a graph runs, with the bodies of training ops in place of their calls, and which of them a provider lacks."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from netc.graph.ir import TRAINING, Graph, Node, toposort
 from netc.graph.training_ops import trace
 from netc.runtime import kernel_table
-
-PROVIDERS = {"CPU": "cpu", "CUDA": "cuda", "WebGPU": "cpu"}  # in the kernels' table, and whose bodies run there
+from netc.runtime.backends import PORTABLE, tables
+from netc.runtime.kernel_table import KernelTable
 
 
 @dataclass(frozen=True)
@@ -23,34 +23,34 @@ _Known = dict[object, tuple[Use, ...]]
 
 @dataclass(frozen=True)
 class Needs:
-    """`kinds`: the kinds of ops that run on the CPU. `lacks`: by provider the ops without a kernel there, and the layers that use them."""
+    """The kinds of ops that a graph runs on the CPU. `lacks` holds by provider the ops without a kernel, and the layers that use them."""
 
     kinds: frozenset[str]
     lacks: dict[str, dict[str, list[str]]]
 
 
 def needs(graph: Graph) -> Needs:
-    """What a graph needs of onnxruntime's providers."""
-    uses = {bodies: _uses(graph, bodies) for bodies in sorted(set(PROVIDERS.values()))}
+    """What a graph needs of each provider that netc has a table of kernels for."""
+    uses = {bodies: _uses(graph, bodies) for bodies in {PORTABLE.bodies, *(bodies for _, bodies in tables())}}
     order = {layer: k for k, layer in enumerate(dict.fromkeys(node.origin.layer for node in graph.nodes))}
     lacks = {
-        provider: {op: sorted(layers, key=order.__getitem__) for op, layers in _lacking(uses[bodies], provider).items()}
-        for provider, bodies in PROVIDERS.items()
+        kernels.name: {op: sorted(layers, key=order.__getitem__) for op, layers in _lacking(uses[bodies], kernels).items()}
+        for kernels, bodies in tables()
     }
-    return Needs(frozenset(use.op for use in uses["cpu"]), lacks)
+    return Needs(frozenset(use.op for use in uses[PORTABLE.bodies]), lacks)
 
 
-def _lacking(uses: Mapping[Use, set[str]], provider: str) -> dict[str, set[str]]:
-    """The ops that a provider has no kernel for, and the layers that use them."""
+def _lacking(uses: Mapping[Use, set[str]], kernels: KernelTable) -> dict[str, set[str]]:
+    """The ops without a kernel, and the layers that use them."""
     found: dict[str, set[str]] = {}
     for use, layers in uses.items():
-        if not kernel_table.served(use.op, list(use.typed), provider):
+        if not kernels.serves(use.op, use.typed):
             found.setdefault(use.op, set()).update(layers)
     return found
 
 
 def _uses(graph: Graph, bodies: str) -> Mapping[Use, set[str]]:
-    """Each use of an op once, with the layers that have it."""
+    """Each use of an op, with the layers that have it."""
     known: _Known = {}
     layers: dict[tuple[Use, ...], set[str]] = {}
     for node in graph.nodes:
@@ -63,7 +63,7 @@ def _uses(graph: Graph, bodies: str) -> Mapping[Use, set[str]]:
 
 
 def _of_node(node: Node, bodies: str, known: _Known) -> tuple[Use, ...]:
-    """The uses of ops that a node stands for: one, or those in its body. `known` are those of nodes like it."""
+    """The uses of ops that a node stands for: its own, or those in its body. `known` holds the uses of equal nodes."""
     if node.domain not in ("", TRAINING):
         return ()
     body = trace(node, bodies) if node.domain else None

@@ -23,8 +23,9 @@ from netc.report.picture import picture
 from netc.report.progress import scores_text
 from netc.report.recorder import Recorder, part_of
 from netc.report.run import Run
+from netc.runtime.backends import recalled
 from netc.runtime.chain import calls
-from netc.runtime.session import Session, choose_provider
+from netc.runtime.session import Session
 from netc.spec.job import Job, load_job
 from netc.training import record
 from netc.training.folder import RunFolder
@@ -87,15 +88,14 @@ def _numbered(root: Path) -> list[Path]:
     return sorted((p for p in root.glob("*") if p.name.isdigit() and (p / "net.yaml").is_file()), key=lambda p: int(p.name))
 
 
-def opened(path: Path, plugins: tuple[str, ...] = ()) -> tuple[Run, str]:
+def opened(path: Path, plugins: tuple[str, ...] = (), allow_python: bool = False) -> tuple[Run, str]:
     """A run on disk, its net open; and why it is not open, where it cannot be."""
     folder, known = RunFolder(path), record.read(path)
     try:
         registry.load(*plugins, *(known.plugins if known else ()))
         said = known.parts[-1].environment if known and known.parts else {}
-        chosen, _ = choose_provider("auto" if said.get("provider", "").startswith("cuda") else "cpu")
-        target = "native" if said.get("target") == "native" else None
-        program = contract.program(_job(path, known), chosen, needs_solver=False, target=target)
+        backend = recalled(said.get("provider", "").partition(" ")[0], said.get("target", ""))
+        program = contract.program(_job(path, known, allow_python), backend, needs_solver=False)
         threads = said.get("threads", "")
         run = run_of(folder, program, int(threads) if threads.isdecimal() else 1)
         assert run.states
@@ -104,9 +104,9 @@ def opened(path: Path, plugins: tuple[str, ...] = ()) -> tuple[Run, str]:
         return Run(folder), str(e)
 
 
-def _job(path: Path, known: record.Record | None) -> Job:
+def _job(path: Path, known: record.Record | None, allow_python: bool) -> Job:
     """The job of a run. Modules of its Python layers are looked for where the net file was, too."""
-    job = load_job(str(path / "net.yaml"))
+    job = load_job(str(path / "net.yaml"), allow_python=allow_python)
     if known is None:
         return job
     if any(layer.type == "Python" for layer in job.train.message.layer):
@@ -120,17 +120,17 @@ def damages(run: Run) -> list[str]:
     return [*([run.damage] if run.damage else []), *([f"{run.folder.log_path}: {log.damage}"] if log.damage else [])]
 
 
-def report_command(paths: Sequence[str], output: str | None, plugins: tuple[str, ...]) -> list[str]:
+def report_command(paths: Sequence[str], output: str | None, plugins: tuple[str, ...], allow_python: bool = False) -> list[str]:
     """Write the page of a run, or that which compares several; the lines that say where it is and what it says."""
     if output:
         form(output, (".html", ".htm"), "a report")
     runs = [run for path in paths for run in folders(path)]
     if len(runs) == 1:
-        run, closed = opened(runs[0], plugins)
+        run, closed = opened(runs[0], plugins, allow_python)
         lines = [f"report {page.write(run, Path(output) if output else None)}"]
         lines += [f"without its net, its states and its data: {closed}"] if closed else []
         return lines + damages(run) + summary(run)
-    known = [opened(path, plugins)[0] for path in runs]
+    known = [opened(path, plugins, allow_python)[0] for path in runs]
     where = Path(output) if output else Path(os.path.commonpath([path.parent for path in runs])) / "comparison.html"
     wrong = [text for run in known for text in damages(run)]
     return [*compare.lines(compare.comparison(known)), *wrong, f"comparison {page.write_page(compare.page(known), where)}"]
@@ -142,12 +142,12 @@ def json_command(paths: Sequence[str]) -> str:
     return json.dumps(found[0] if len(found) == 1 else found, indent=2)
 
 
-def picture_command(paths: Sequence[str], name: str, output: str | None, plugins: tuple[str, ...]) -> str:
+def picture_command(paths: Sequence[str], name: str, output: str | None, plugins: tuple[str, ...], allow_python: bool = False) -> str:
     """Write one chart of a run's report, or of the comparison of several, as an SVG file. SpecError if there is none of that name."""
     if output:
         form(output, (".svg",), "a chart")
     runs = [run for path in paths for run in folders(path)]
-    known = [opened(path, plugins)[0] for path in runs]
+    known = [opened(path, plugins, allow_python)[0] for path in runs]
     text = page.page(known[0]) if len(runs) == 1 else compare.page(known)
     made = picture(text, name, f'netc report {" ".join(run.name for run in known)} --picture "{name}"')
     return f"picture {page.write_page(made, Path(output or name.replace(' ', '_') + '.svg'))}"

@@ -33,10 +33,10 @@ class Look:
     pictures: tuple[tuple[str, np.ndarray], ...]
 
 
-def look(target: str, layer_name: str = "") -> Look:
+def look(target: str, layer_name: str = "", allow_python: bool = False) -> Look:
     """A look at a data set by name, a file or folder, or a data layer of a net file."""
     registry.load()
-    layer, base, of_net = _layer(target, layer_name)
+    layer, base, of_net = _layer(target, layer_name, allow_python)
     described = data.describe(layer, "TRAIN", base)
     phases = ["TRAIN", *(["VALIDATION"] if described.has_validation else []), *(["TEST"] if _tested(layer, described) else [])]
     opened = {phase: data.open(_sized(layer, phase, base), phase, 0, base) for phase in phases}
@@ -70,13 +70,13 @@ def write(found: Look, path: str) -> str:
     return f"{path} is written"
 
 
-def _layer(target: str, name: str) -> tuple[pb.LayerParameter, Path, bool]:
+def _layer(target: str, name: str, allow_python: bool) -> tuple[pb.LayerParameter, Path, bool]:
     """The layer to look at, the folder that its paths start from, and whether a net says how to read it."""
     if Path(target).suffix.lower() not in NETS or target in registry.dataset:
         if name:
             raise SpecError(f"--layer names a data layer of a net file; {target!r} is none ({', '.join(NETS)})")
         return data.plain_layer(target), Path("."), False
-    program = contract.program(load_job(target), needs_solver=False)
+    program = contract.program(load_job(target, allow_python=allow_python), needs_solver=False)
     layers = {layer.name: layer.param for layer in program.train_net.sources if layer.source}
     if name and name not in layers:
         raise SpecError(f"{target}: there is no data layer {name!r}; {near(name, layers)}")

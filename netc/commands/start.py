@@ -140,7 +140,7 @@ def _resume(trainer: Trainer, program: Program, threads: int, found: Snapshot, s
         shown.note(f"{trainer.folder.log_path}: {damage}; all others are kept")
     if lost > 0 and found.path.parent == trainer.folder.snapshots:
         shown.note(f"{trainer.folder.log_path}: {lost} lines that the snapshot remembers are not there")
-    made = {"provider": program.provider, "target": program.target, "threads": threads}
+    made = {"provider": program.backend.provider, "target": program.backend.target, "threads": threads}
     said = asdict(read_metadata(found))
     for what, now in made.items():
         if said[what] != now:

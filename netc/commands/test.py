@@ -6,6 +6,7 @@ from netc import registry
 from netc.commands.program import compiled_program, known_rows, loaded_weights
 from netc.compiler.compilation import Compilation, load
 from netc.graph.contract import STATE
+from netc.runtime.backends import AUTO
 from netc.runtime.session import States
 from netc.training.evaluate import Scores, evaluate, layer_scores
 from netc.training.feed import Feeder
@@ -26,7 +27,7 @@ def test_command(
     """
     program, threads, _ = compiled_program(made.with_learned(known_rows(weights)), provider, None, threads, needs_solver=False)
     job, states = program.job, program.start() | loaded_weights(program, weights, note, whole=True)
-    tested = TestNet(program, 0, threads, States(STATE.named(states), program.provider))
+    tested = TestNet(program, 0, threads, States(STATE.named(states), program.backend))
     feeder = Feeder(program.test_net, tested.lowered.graph, program.seed, job.base, lowered=tested.lowered)
     batches = iterations or (job.solver.test_iter[0] if job.solver.test_iter else None)
     scores = evaluate(tested, feeder, batches)
@@ -39,10 +40,10 @@ def test_command(
     return scores | layer_scores(program.test_net, states, feeder, batches, program.seed)
 
 
-def test(path: str, *weights: str, provider: str = "auto", iterations: int | None = None) -> Scores:
+def test(path: str, *weights: str, provider: str = AUTO, iterations: int | None = None, allow_python: bool = False) -> Scores:
     """The scores of a net file's test net on trained weights, by the outputs' names, as `netc test` prints them.
 
     A number each, or of a top for each class a list, with None for a class without labels.
     """
     registry.load()
-    return test_command(load(path), provider, None, weights, iterations, lambda text: None)
+    return test_command(load(path, allow_python=allow_python), provider, None, weights, iterations, lambda text: None)

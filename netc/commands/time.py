@@ -57,8 +57,8 @@ def time_layers(program: Program, iterations: int, threads: int) -> Times:
     start = sums | STATE.named(program.start())
 
     def measured(**options: Any) -> tuple[Session | Chain, float]:
-        session = open_graph(graph, program.provider, threads, program.kernels, **options)
-        return session, _median(Stepper(session, States(start, program.provider)), feeds, iterations)
+        session = open_graph(graph, program.backend, threads, **options)
+        return session, _median(Stepper(session, States(start, program.backend)), feeds, iterations)
 
     _, step = measured()
     with tempfile.TemporaryDirectory() as folder:

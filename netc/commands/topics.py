@@ -12,7 +12,7 @@ from netc import registry
 from netc.commands.describe import describe_field, describe_layer, describe_message, summary
 from netc.errors import SpecError, near
 from netc.spec import comments
-from netc.spec.fields import KINDS, own_fields
+from netc.spec.fields import own_fields
 from netc.spec.other_names import FIELDS, TYPES
 
 # In the order in which `netc help` lists them.
@@ -128,7 +128,7 @@ def _solver_type(name: str) -> str:
 
 
 def _policy(name: str) -> str:
-    facts = registry.schedule.facts[name]
+    facts = registry.schedule.records[name]
     lists = (("needs", "needs"), ("reads", "reads too"))
     found = [
         line
@@ -164,8 +164,8 @@ def _fields() -> Iterator[tuple[str, Any]]:
         above = {f.name for f in holders if f.message_type is message}
         for field in message.fields:
             yield from ((name, field) for name in (field.name, f"{message.name}.{field.name}", *(f"{a}.{field.name}" for a in above)))
-    for kind in KINDS:
-        yield from ((f"{kind}.{name}", field) for name, (_, field) in own_fields(kind).items())
+    for type_ in registry.layer:
+        yield from ((f"{type_}.{name}", field) for name, (_, field) in own_fields(type_).items())
 
 
 def _field(field: Any) -> str:

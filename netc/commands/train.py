@@ -14,7 +14,7 @@ from netc.commands.start import Begun, begun_run, new_trainer, resumed_trainer
 from netc.compiler.compilation import Compilation
 from netc.compiler.program import Program
 from netc.errors import RunError, SpecError
-from netc.graph.cost import size
+from netc.graph.multiply_adds import size
 from netc.report.caffe_log import CaffeLog
 from netc.report.progress import progress
 from netc.report.recorder import Recorder
@@ -110,7 +110,7 @@ def _greet(program: Program, trainer: Trainer, why: str, shown: Screen) -> None:
     parameters = sum(size(p.shape) for p in program.train.parameters)
     shown.say(f"{program.job.name}: {len(program.train_net.layers)} layers, {parameters:,} parameters; run {trainer.folder.path}")
     threads = f"{trainer.threads} thread{'s' if trainer.threads > 1 else ''}"
-    shown.say(f"provider {program.provider} ({why}), target {program.target}, {threads}")
+    shown.say(f"provider {program.backend.name} ({why}), target {program.backend.target}, {threads}")
     for name in hosted(program):
         text = f"note: layer {name!r} runs Python between parts of the graph: every step copies its blobs and waits for it"
         shown.note(text)

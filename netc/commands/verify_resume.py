@@ -24,8 +24,8 @@ from netc.commands.program import compiled_program
 from netc.commands.train import Follower, train_command
 from netc.compiler.compilation import Compilation
 from netc.errors import NetcError, RunError, SpecError
-from netc.layers.python import allow_python
 from netc.runtime import snapshot
+from netc.runtime.backends import AUTO, recalled
 from netc.spec.document import NOTHING, Dropped
 from netc.spec.job import Job, load_job
 from netc.training.events import Event, Stepped
@@ -44,14 +44,14 @@ class Recipe:
     plugins: tuple[str, ...] = ()
     dropped: Dropped = NOTHING
     allow_python: bool = False
-    provider: str = "auto"
+    provider: str = AUTO
     target: str | None = None
     threads: int | None = None
 
     def job(self) -> Job:
         """The job, plug-ins loaded."""
         registry.load(*self.plugins)
-        return load_job(self.net, self.overrides, self.dropped)
+        return load_job(self.net, self.overrides, self.dropped, self.allow_python)
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,6 @@ def child(text: str) -> int:
     """A run in a process of its own, from the JSON of its recipe, its folder, and when to stop it by which signal."""
     said = json.loads(text)
     recipe = _recipe(said["recipe"])
-    if recipe.allow_python:
-        allow_python()
     options = TrainOptions(
         provider=recipe.provider, target=recipe.target, threads=recipe.threads, runs=said["runs"],
         resume="" if said["resume"] else None, quiet=True,
@@ -172,8 +170,8 @@ def _reason(recipe: Recipe, job: Job, straight: Outcome, again: Outcome) -> str:
     """Why that may be. A second straight run tells whether the net repeats at all."""
     said = straight.last.metadata
     likely = []
-    if said["provider"] == "cuda":
-        likely.append("CUDA kernels may add in another order each time (--provider cpu does not)")
+    if varies := recalled(said["provider"], said["target"]).varies:
+        likely.append(varies)
     if said["threads"] > 1:
         likely.append(f"{said['threads']} threads may share out the work differently (--threads 1 does not)")
     likely += [f"layer {n!r} runs Python, which may keep something of its own" for n in _python_layers(job)]

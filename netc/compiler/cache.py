@@ -1,8 +1,8 @@
-"""Models of a program as onnxruntime optimized them, kept by hash in the cache folder, so that a second start is a short one.
+"""A cache of optimized graphs: onnxruntime optimizes a model of a program once, and later starts load the result.
 
-The hash is of the graph as the layers made it, and of all that turns it into what runs: target, kernels, versions, the
-processor, and the source files of netc and of plug-ins. A file begins with a digest of this hash and of the model; one that
-does not match is made anew. NETC_CACHE=0 switches the cache off.
+The name of a file is a hash of the graph as the layers made it, and of everything that turns it into what runs: the backend,
+versions, the processor, and the source files of netc and of plug-ins. A file begins with a digest of this hash and of the model.
+If the digest does not match, the file is made again. NETC_CACHE=0 switches the cache off.
 """
 
 import hashlib
@@ -27,38 +27,39 @@ from netc.files import cache_folder, replace_file, scratch
 from netc.graph.ir import Graph, Node, Value
 from netc.graph.subgraph import Subgraph
 from netc.runtime.chain import Chain, calls
-from netc.runtime.native import kernels_of
 from netc.runtime.session import Session
 from netc.version import VERSION
 
 MOST_FILES = 100
 SUFFIX = ".graph"
-STALE = 24 * 60 * 60  # seconds, after which what a process left unfinished is swept
+STALE = 24 * 60 * 60  # seconds, after which the unfinished files of a process are removed
 _log = logging.getLogger(__name__)
 
 
 def session(made: Program, kind: str, threads: int) -> Session | Chain:
-    """The session of model `kind` ("train", "gradient", "update", "test" or "watch"). A cache that cannot be read or written is none."""
+    """The session of model `kind` ("train", "gradient", "update", "test" or "watch"), from the cache if it can be read and written."""
     if calls(made.plain_graph(kind)):
-        return Chain(made.graph(kind), made.provider, threads, made.kernels)
-    if os.environ.get("NETC_CACHE") == "0" or made.provider != "cpu":
+        return Chain(made.graph(kind), made.backend, threads)
+    if os.environ.get("NETC_CACHE") == "0" or not made.backend.keeps_graphs:
         return _session(made, kind, threads)
     path = cache_folder() / "graphs" / f"{key(made, kind)}{SUFFIX}"
     return _found(made, threads, path) or _kept(made, kind, threads, path)
 
 
 def _session(made: Program, kind: str, threads: int, keep: Path | None = None) -> Session:
-    model = made.model(kind, kernels=kernels_of(made.kernels))
-    return Session(model, made.provider, threads, kernels=made.kernels, keep=keep)
+    model = made.model(kind, kernels=made.backend.native_ops)
+    return Session(model, made.backend, threads, keep=keep)
 
 
 def key(made: Program, kind: str) -> str:
-    """What stands for model `kind` on this machine."""
+    """The name of model `kind` in the cache of this machine."""
     digest = hashlib.sha256(fingerprint(made.plain_graph(kind)).encode())
-    files = [*_sources(), *([made.kernels] if made.kernels else [])]
+    backend, library = made.backend, made.backend.library()
+    files = [*_sources(), *([library] if library else [])]
     stamps = [(str(f), f.stat().st_mtime_ns, f.stat().st_size) for f in files]
+    runs_on = backend.provider, backend.target, backend.providers, backend.bodies, backend.memory
     versions = VERSION, ort.__version__, ort.get_build_info(), onnx.__version__
-    digest.update(repr((kind, made.provider, made.target, versions, _processor(), stamps)).encode())
+    digest.update(repr((kind, runs_on, versions, _processor(), stamps)).encode())
     return digest.hexdigest()
 
 
@@ -90,22 +91,22 @@ def _attributes(node: Node) -> Iterator[tuple[str, object]]:
 
 
 def _found(made: Program, threads: int, path: Path) -> Session | None:
-    """The session of what is kept at `path`; None where nothing is, or not what was written there."""
+    """The session of the graph at `path`, None if there is none or it is damaged."""
     try:
         data = path.read_bytes()
     except OSError:
         return None
     digest, model = data[: hashlib.sha256().digest_size], data[hashlib.sha256().digest_size :]
     if digest != _digest(path, model):
-        _log.debug("%s is damaged: it is made anew", path)
+        _log.debug("%s is damaged and is made again", path)
         return None
     try:
-        found = Session(model, made.provider, threads, kernels=made.kernels, optimized=True)
+        found = Session(model, made.backend, threads, optimized=True)
     except RunError as e:
-        _log.debug("%s does not load (%s): it is made anew", path, e)
+        _log.debug("%s does not load (%s) and is made again", path, e)
         return None
     with suppress(OSError):
-        os.utime(path)  # the least used go first
+        os.utime(path)  # the files that were not used for longest are removed first
     return found
 
 
@@ -114,7 +115,7 @@ def _digest(path: Path, model: bytes) -> bytes:
 
 
 def _kept(made: Program, kind: str, threads: int, path: Path) -> Session:
-    """A new session, whose optimized graph is left at `path` where that can be written."""
+    """A new session. Its optimized graph is kept at `path` if that can be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _prune(path.parent)
@@ -129,7 +130,7 @@ def _kept(made: Program, kind: str, threads: int, path: Path) -> Session:
 
 
 def _prune(folder: Path) -> None:
-    """Removes the graphs that were not used for longest, so that one more makes MOST_FILES, and what killed processes left."""
+    """Remove the graphs that were not used for longest, so that there is room for one, and the files of killed processes."""
     used = sorted(((_touched(p), p) for p in folder.glob(f"*{SUFFIX}")), reverse=True)
     left = [p for p in folder.glob(".*") if _touched(p) < time.time() - STALE]
     for path in (*(p for _, p in used[MOST_FILES - 1 :]), *left):
@@ -138,22 +139,22 @@ def _prune(folder: Path) -> None:
 
 
 def _touched(path: Path) -> float:
-    """When a file was last used; 0 where another process has removed it."""
+    """When a file was last used, 0 if another process has removed it."""
     with suppress(OSError):
         return path.stat().st_mtime
     return 0.0
 
 
 def _sources() -> list[Path]:
-    """The source files that have a say in a model: netc's modules, and those of everything that is registered."""
-    own = Path(__file__).parent.rglob("*.py")
+    """The source files that a model depends on: netc's modules, and those of everything that is registered."""
+    own = Path(__file__).parents[1].rglob("*.py")
     tables = (registry.layer, registry.training_op, registry.body, registry.gradient, registry.optimizer)
     others = {inspect.unwrap(f).__code__.co_filename for table in tables for f in table.values()}
     return sorted({*own, *(path for path in map(Path, others) if path.is_file())})
 
 
 def _processor() -> str:
-    """What onnxruntime's choice of kernels may depend on."""
+    """The features of the processor, on which onnxruntime's choice of kernels may depend."""
     with suppress(OSError):
         return next((x for x in Path("/proc/cpuinfo").read_text().splitlines() if x.startswith(("flags", "Features"))), "")
     return f"{platform.machine()} {platform.processor()}"

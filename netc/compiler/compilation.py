@@ -163,12 +163,12 @@ class Compilation:
         return sorted(found, key=lambda f: (files.index(path_of(f)), line_of(f)))
 
 
-def load(path: str, overrides: Sequence[str] = (), dropped: Dropped = NOTHING) -> Compilation:
-    """The compilation of a net file, or of a solver file that names its nets.
+def load(path: str, overrides: Sequence[str] = (), dropped: Dropped = NOTHING, allow_python: bool = False) -> Compilation:
+    """The compilation of a net file, or of a solver file that names its nets. `allow_python` lets their Python layers run.
 
     SpecError lists what is wrong with the texts and, where anything is, with the nets and the solver as far as they can be judged.
     """
-    made = Compilation.of(read_job(path, overrides, dropped))
+    made = Compilation.of(read_job(path, overrides, dropped, allow_python))
     if made.job.errors:
         raise SpecError(*made.all_errors())
     return made

@@ -23,7 +23,7 @@ def _mixed(net: Net, ended: dict[str, Layer]) -> Iterator[Diagnostic]:
     for layer in net.layers:
         below = [made_of.get(b, frozenset()) for b in layer.bottoms]
         made_of |= dict.fromkeys(layer.tops, frozenset().union(*below, {layer.name} & ended.keys()))
-        if not layer.type.endswith("Loss") or len(below) < 2 or not below[0] or not below[-1] or below[0] & below[-1]:
+        if not layer.kind.loss or len(below) < 2 or not below[0] or not below[-1] or below[0] & below[-1]:
             continue
         a, b = ended[min(below[0])], ended[min(below[-1])]
         shuffled = [x.name for x in (a, b) if shuffles(x.param)]

@@ -171,7 +171,7 @@ def _run(ctx: Context, bottoms: list[Value], force: bool) -> tuple[Value, ...]:
 
 def _readings(ctx: Context, bottoms: list[Value]) -> list[Reading]:
     """The bottom of a layer that has a domain. Where it hangs on states or noise, only the run itself can look at it."""
-    reads = ctx.layer.facts.get("reads")
+    reads = ctx.layer.kind.reads
     if reads is None or reads.bottom >= len(bottoms) or ctx.phase == DEPLOY:
         return []
     found = reads.domain(ctx.layer, bottoms, ctx.blobs)

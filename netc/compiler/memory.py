@@ -6,19 +6,17 @@ an op that works element by element gives its place to that op's output, as in o
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 from netc.compiler.program import Program
 from netc.graph.ir import TRAINING, Node, toposort
+from netc.graph.op_info import info
 from netc.graph.tensor_type import Type
 from netc.graph.training_ops import trace
-from netc.runtime.native import kernels_of
 
 RUNTIME = 22 * 2**20  # of a net of one small layer: sessions, the compiled models, the loop's own code (measured on Linux)
 ARENA = 2.5  # onnxruntime keeps what a session's first run took beside the block that it plans for the later ones (measured: 2.1 to 3.5)
-VIEWS = {"Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Stop"}
-ELEMENTWISE = {"Add", "Sub", "Mul", "Div", "Relu", "Sigmoid", "Tanh", "Exp", "Sqrt", "Neg", "Abs", "Max", "Min", "Where", "Clip", "Pow"}
 
 
 @dataclass(frozen=True)
@@ -44,11 +42,16 @@ class Memory:
 
 @dataclass(frozen=True)
 class Step:
-    """An op of a run: what it reads, and what it makes with the bytes of each. A view is its input under another name."""
+    """An op of a run: what it reads, and what it makes with the bytes of each.
 
-    op: str
+    `view`: it makes its first input under another name. `in_place`: its output can take the place of an input that is read for the
+    last time.
+    """
+
     reads: tuple[object, ...]
     makes: Mapping[object, int]
+    view: bool = False
+    in_place: bool = False
 
 
 def memory(program: Program, data: int | None = None) -> Memory:
@@ -73,14 +76,14 @@ def _test_batch(program: Program) -> int:
 
 def _peak(program: Program, kind: str, sizes: Mapping[str, int]) -> int:
     graph = program.graph(kind)
-    steps = _steps(graph.nodes, program.provider, kernels_of(program.kernels), sizes)
+    steps = _steps(graph.nodes, program.backend.bodies, program.backend.native_ops, sizes)
     return peak(list(steps), graph.outputs.values(), graph.updates.values())
 
 
 def peak(steps: Sequence[Step], ends: Iterable[object], outside: Iterable[object] = ()) -> int:
     """The most bytes that a run's own tensors hold at once. `ends` stay to the end, `outside` are written into memory of states."""
     sizes = {key: size for step in steps for key, size in step.makes.items()} | dict.fromkeys(outside, 0)
-    viewed = {key: step.reads[0] for step in steps if step.op in VIEWS for key in step.makes}
+    viewed = {key: step.reads[0] for step in steps if step.view for key in step.makes}
 
     def owner(key: object) -> object:
         while key in viewed:
@@ -93,25 +96,26 @@ def peak(steps: Sequence[Step], ends: Iterable[object], outside: Iterable[object
     for k, step in enumerate(steps):
         dying = [sizes.get(key, 0) for key in {owner(key) for key in (*step.reads, *step.makes)} if last[key] == k]
         made = [sizes[key] for key in step.makes if key not in viewed]
-        in_place = step.op in ELEMENTWISE and len(made) == 1 and made[0] in dying
+        in_place = step.in_place and len(made) == 1 and made[0] in dying
         alive += sum(made)
         most = max(most, alive - (made[0] if in_place else 0))
         alive -= sum(dying)
     return most
 
 
-def _steps(nodes: Iterable[Node], provider: str, kernels: Collection[str], sizes: Mapping[str, int]) -> Iterator[Step]:
+def _steps(nodes: Iterable[Node], bodies: str, kernels: Collection[str], sizes: Mapping[str, int]) -> Iterator[Step]:
     """The steps of nodes. A training op without a kernel is those of its body, each value of which is its own in every call."""
     for node in nodes:
         if node.domain == TRAINING and node.op not in kernels:
-            body = trace(node, provider)
+            body = trace(node, bodies)
             key: dict[object, object] = {v: outer for v, outer in zip(body.inputs, node.inputs, strict=True) if v is not None}
             key |= dict(zip(body.outputs, node.outputs, strict=True))
-            for step in _steps(toposort(body.outputs), provider, kernels, sizes):
+            for step in _steps(toposort(body.outputs), bodies, kernels, sizes):
                 makes = {key.get(v, (node, v)): size for v, size in step.makes.items()}
-                yield Step(step.op, tuple(key.get(v, (node, v)) for v in step.reads), makes)
+                yield replace(step, reads=tuple(key.get(v, (node, v)) for v in step.reads), makes=makes)
         elif node.domain != "netc" or node.op == "Stop":
-            yield Step(node.op, node.operands, {v: _of(v.type, sizes) for v in node.outputs})
+            known, makes = info(node), {v: _of(v.type, sizes) for v in node.outputs}
+            yield Step(node.operands, makes, known.view, known.elementwise and not node.domain)  # a kernel of netc's own makes a new one
 
 
 def _of(type_: Type, sizes: Mapping[str, int] = {}) -> int:  # noqa: B006

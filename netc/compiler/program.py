@@ -13,7 +13,6 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,11 +28,12 @@ from netc.graph.contract import BATCH, OUT
 from netc.graph.emit import emit
 from netc.graph.ir import Graph, Node, Value, leaf
 from netc.graph.leaves import NoiseInfo
-from netc.graph.passes import channels_last, freeze, resizable, simplify
+from netc.graph.passes import freeze, resizable, simplify
 from netc.graph.passes.rewrite import rewrite
 from netc.graph.tensor_type import OPSET, Dim
 from netc.net.model import Net
-from netc.runtime import native
+from netc.runtime.backend import Backend
+from netc.runtime.backends import PORTABLE
 from netc.spec.job import Job
 
 FORMAT = 1
@@ -42,11 +42,10 @@ DEPLOYED = ("model", "open")
 
 @dataclass(frozen=True)
 class Program:
-    """A job compiled for one target: the graphs of its models, which are made when they are asked for."""
+    """A job compiled for one backend: the graphs of its models, which are made when they are asked for."""
 
     compilation: Compilation
-    provider: str = "cpu"
-    target: str = "portable"
+    backend: Backend = PORTABLE
 
     @property
     def job(self) -> Job:
@@ -146,30 +145,26 @@ class Program:
         """Of one training step; of a forward pass of the training batch where there is no solver."""
         return self.compilation.multiply_adds()
 
-    def model(self, kind: str, functions: bool = True, provider: str | None = None, kernels: Collection[str] = ()) -> onnx.ModelProto:
+    def model(self, kind: str, functions: bool = True, kernels: Collection[str] = ()) -> onnx.ModelProto:
         """The model `kind`: "train", "gradient", "update", "watch", "test", "test1", ..., with its metadata. The rest as in `emit`."""
         graph = self.graph(kind)
-        provider = provider or self.provider
-        return emit(graph, provider, functions, self.metadata(kind, graph, provider), kernels)
-
-    @property
-    def kernels(self) -> Path | None:
-        """The library that its sessions need."""
-        return native.library() if self.target == "native" else None
+        return emit(graph, self.backend.bodies, functions, self.metadata(kind, graph, self.backend), kernels)
 
     @property
     def portable(self) -> "Program":
-        """The same program for the target that runs everywhere."""
-        return replace(self, provider="cpu", target="portable")
+        """The same program for the backend that runs everywhere."""
+        return replace(self, backend=PORTABLE)
 
     def graph(self, kind: str) -> Graph:
-        """The graph of model `kind`, laid out for the target and simplified."""
+        """The graph of model `kind`, laid out for the backend and simplified."""
         return self.laid_out(self.plain_graph(kind))
 
     def laid_out(self, graph: Graph) -> Graph:
-        """`graph` as the target runs it, simplified."""
+        """`graph` as the backend runs it, simplified."""
         graph = simplify(graph)
-        return simplify(channels_last(graph)) if self.target == "native" else graph
+        for change in self.backend.passes:
+            graph = simplify(change(graph))
+        return graph
 
     def plain_graph(self, kind: str) -> Graph:
         """The graph of model `kind` as the layers, their gradients and the optimizer made it."""
@@ -186,7 +181,7 @@ class Program:
         where every layer allows it.
         """
         graph, said = self.deploy_graph(states, any_size)
-        return emit(graph, metadata=said)
+        return emit(graph, PORTABLE.bodies, metadata=said)
 
     def deploy_graph(self, states: Mapping[str, np.ndarray] | None, any_size: bool = False) -> tuple[Graph, dict[str, Any]]:
         """The graph of model.onnx, of open.onnx without states, and its metadata."""
@@ -197,7 +192,7 @@ class Program:
         outputs = {OUT.bare(name): value for name, value in graph.outputs.items()}
         graph = _plain_inputs(replace(graph, outputs=outputs))
         inputs = [tensor_facts(n.outputs[0]) for n in graph.leaves("Input")]
-        said = self.metadata("open" if states is None else "model", graph, "cpu") | {"batch": inputs, "classes": list(self.classes)}
+        said = self.metadata("open" if states is None else "model", graph, PORTABLE) | {"batch": inputs, "classes": list(self.classes)}
         said |= {"vocabulary": list(self.vocabulary)} if states is not None else {}
         said["sources"] = [{"type": layer.type, "tops": list(layer.tops)} for layer in self.compilation.nets.deployed.sources]
         said |= next((layer.source.reading | data.resized(layer.param) for layer in self.test_net.sources if layer.source), {})
@@ -210,7 +205,7 @@ class Program:
         takes = "sequences of the training's length alone" if batch == SYMBOLIC else f"batches of {batch} rows alone"
         return [Diagnostic(diagnostic.place, f"takes {takes}: {pin_text(diagnostic)}") for diagnostic in lowered.pinned]
 
-    def metadata(self, kind: str, graph: Graph, provider: str) -> dict[str, Any]:
+    def metadata(self, kind: str, graph: Graph, backend: Backend) -> dict[str, Any]:
         """What stands in `metadata_props["netc"]`."""
         inputs = graph.leaves("Input")
         noise = [noise_facts(n, n.info, self.seed) for n in inputs if isinstance(n.info, NoiseInfo)]
@@ -220,8 +215,8 @@ class Program:
             "net": self.job.name,
             "net_sha256": self.job.sha256,
             "opset": OPSET,
-            "target": "portable" if kind in DEPLOYED else self.target,
-            "providers": [provider],
+            "target": backend.target,
+            "providers": [backend.provider],
             "seed": self.seed,
             "iter_size": self.job.settings.iter_size,
             "states": state_facts(graph),
@@ -243,15 +238,15 @@ class Program:
         return facts | ({"pinned": [pin_text(diagnostic) for diagnostic in lowered.pinned]} if lowered.pinned else {})
 
 
-def program(job: Job, provider: str = "cpu", needs_solver: bool = True, target: str | None = None) -> Program:
+def program(job: Job, backend: Backend = PORTABLE, needs_solver: bool = True) -> Program:
     """The program of a job, everything of it checked. SpecError lists what is wrong with nets and solver together."""
-    return checked(Compilation.of(job), provider, needs_solver, target)
+    return checked(Compilation.of(job), backend, needs_solver)
 
 
-def checked(made: Compilation, provider: str = "cpu", needs_solver: bool = True, target: str | None = None) -> Program:
+def checked(made: Compilation, backend: Backend = PORTABLE, needs_solver: bool = True) -> Program:
     """The program of what is compiled. SpecError lists what is wrong with nets and solver together."""
     made.check(needs_solver)
-    return Program(made, provider, target or ("cuda" if provider == "cuda" else "portable"))
+    return Program(made, backend)
 
 
 def _plain_inputs(graph: Graph) -> Graph:

@@ -44,7 +44,7 @@ def solver_errors(job: Job) -> list[Diagnostic]:
     policy = solver.lr_policy or "fixed"
     if policy not in registry.schedule:
         error(f"there is no lr_policy {policy!r}; {near(policy, registry.schedule)}", "lr_policy")
-    for name in registry.schedule.facts.get(policy, {}).get("needs", ()):
+    for name in registry.schedule.records.get(policy, {}).get("needs", ()):
         if not (len(solver.stepvalue) if name == "stepvalue" else solver.HasField(name)):
             error(f"lr_policy {policy!r} needs {name}", "lr_policy")
     if solver.HasField("max_iter") == solver.HasField("max_epoch"):
@@ -65,8 +65,8 @@ def solver_errors(job: Job) -> list[Diagnostic]:
 
 def _out_of_range(solver: pb.SolverParameter, policy: str) -> Iterator[tuple[str, str]]:
     """The fields whose numbers make no sense, whatever they are for or for the policy and the type that are chosen: what each may be."""
-    by_policy = registry.schedule.facts.get(policy, {}).get("not_negative", ())
-    by_type = registry.optimizer.facts.get(solver.type, {}).get("positive", ())
+    by_policy = registry.schedule.records.get(policy, {}).get("not_negative", ())
+    by_type = registry.optimizer.records.get(solver.type, {}).get("positive", ())
     for name, least, most in (*LIMITS, *((n, 0, inf) for n in by_policy)):
         value = float(shortest(getattr(solver, name)))
         if not least <= value <= most or (name in ROOTS and value == 1) or value == inf:

@@ -61,7 +61,7 @@ def watch_graph(lowered: Lowered, steps: StepGraphs) -> Graph:
         with origin(layer=layer.name, place=layer.at(), part="watch"):
             own = [p for p in steps.gradients if p.node.state.layer == layer.name]
             top = next((t for t in lowered.layer_tops[layer.name] if t.rank and t.dtype == np.float32), None)
-            found = _learning(own, steps) | ({} if top is None or layer.source else _activation(top, layer.facts.get("range")))
+            found = _learning(own, steps) | ({} if top is None or layer.source else _activation(top, layer.kind.range))
         outputs |= {WATCH(f"{layer.name}/{what}"): value for what, value in found.items()}
     return Graph(lowered.graph.name, outputs)
 
@@ -109,7 +109,7 @@ def _gradients(lowered: Lowered) -> dict[Value, Value]:
 def _no_loss(document: Document) -> Diagnostic:
     """What to say of a net without a loss in training, which may have one that its rules leave out."""
     for i, spec in enumerate(document.message.layer):
-        if registry.layer.facts.get(spec.type, {}).get("loss"):
+        if registry.layer_type(spec.type).loss:
             at = ("layer", i, "include" if spec.include else "exclude" if spec.exclude else "loss_weight")
             text = f"the net has no loss in phase TRAIN: layer {spec.name!r} is one, but does not count there; leave this rule out"
             return Diagnostic(document.place(*at), text)

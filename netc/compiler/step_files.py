@@ -17,6 +17,7 @@ from netc.files import replace_file
 from netc.graph.ir import Graph
 from netc.graph.training_ops.define import DEFAULT
 from netc.runtime import chain, snapshot
+from netc.runtime.backends import PORTABLE
 
 Contents = dict[str, bytes]
 START, VOCABULARY = "start.safetensors", "vocabulary.txt"
@@ -38,7 +39,7 @@ def write(made: Program, folder: str | Path, inline: bool = False) -> list[Path]
     start = _start(made)
     for kind, states in (("model", start), ("open", None)):
         graph, said = made.deploy_graph(states)
-        contents |= _files(kind, graph, "cpu", said, inline)
+        contents |= _files(kind, graph, PORTABLE.bodies, said, inline)
     contents[START] = start_bytes(made, start)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -52,7 +53,7 @@ def write(made: Program, folder: str | Path, inline: bool = False) -> list[Path]
 def model_files(made: Program, kind: str, inline: bool = False) -> Contents:
     """Model `kind` with its metadata."""
     graph = made.graph(kind)
-    return _files(kind, graph, made.provider, made.metadata(kind, graph, made.provider), inline)
+    return _files(kind, graph, made.backend.bodies, made.metadata(kind, graph, made.backend), inline)
 
 
 def training_files(made: Program, name: str = "train", inline: bool = False) -> Contents:
@@ -62,17 +63,17 @@ def training_files(made: Program, name: str = "train", inline: bool = False) -> 
     """
     graph, words = made.graph("train"), made.vocabulary
     facts, means = batch_facts(made.train_net, made.job.base, VOCABULARY if kept_words(words) else words)
-    said = made.metadata("train", graph, made.provider)
+    said = made.metadata("train", graph, made.backend)
     said["batch"] = [tensor | facts.get(tensor["name"], {}) for tensor in said["batch"]]
     text = json.dumps(said, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    found = {f"{name}.json": text.encode()} | _files(name, graph, made.provider, said, inline)
+    found = {f"{name}.json": text.encode()} | _files(name, graph, made.backend.bodies, said, inline)
     found |= {file: _npy(array) for file, array in means.items()}
     return found | ({VOCABULARY: lines(words)} if kept_words(words) else {})
 
 
-def _files(name: str, graph: Graph, provider: str, said: Mapping[str, Any], inline: bool) -> Contents:
+def _files(name: str, graph: Graph, bodies: str, said: Mapping[str, Any], inline: bool) -> Contents:
     """The model of a graph; inline with the default bodies, which have no subgraphs."""
-    return chain.files(name, graph, DEFAULT if inline else provider, said, not inline)
+    return chain.files(name, graph, DEFAULT if inline else bodies, said, not inline)
 
 
 def start_bytes(made: Program, states: Mapping[str, np.ndarray]) -> bytes:

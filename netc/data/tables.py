@@ -208,7 +208,7 @@ def _described(request: Request, table: Table) -> Description:
     if not given.tokens:  # whose classes are characters or words
         check_names(given.name, classes)
     kinds, name = source_name(request)
-    facts = {f: v for f, v in kinds.facts[name].items() if f in ("noun", "channels")}
+    facts = {f: v for f, v in kinds.records[name].items() if f in ("noun", "channels")}
     return replace(given, tops=(first, *given.tops[1:wanted]), classes=classes, stream=table.stream, **facts)
 
 

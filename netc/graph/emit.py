@@ -21,14 +21,14 @@ from netc.graph.ir import HOST, TRAINING, Graph, Node, Value, constant, constant
 from netc.graph.subgraph import Subgraph
 from netc.graph.tensor_type import IR_VERSION, OPSET
 from netc.graph.training_ops import trace
-from netc.graph.training_ops.define import Body, freeze
+from netc.graph.training_ops.define import CPU, Body, freeze
 
 
 def emit(
-    graph: Graph, provider: str = "cpu", functions: bool = True, metadata: Mapping[str, Any] | None = None,
+    graph: Graph, bodies: str = CPU, functions: bool = True, metadata: Mapping[str, Any] | None = None,
     kernels: Collection[str] = (),
 ) -> onnx.ModelProto:  # fmt: skip
-    """The ONNX model of `graph` with the bodies of `provider`: inputs and states in, outputs and `next/` states out.
+    """The ONNX model of `graph` with the training-op bodies of the set `bodies`: inputs and states in, outputs and `next/` states out.
 
     `functions`: whether training ops stay calls. `kernels` are the ops that the session has kernels for: these are calls without
     a function. SpecError if Python is called in the graph.
@@ -37,7 +37,7 @@ def emit(
     if hosted is not None:
         where = f"{hosted.origin.place}: layer {hosted.origin.layer!r}"
         raise SpecError(f"{where} runs Python: its net is no single model, so it can neither be published nor exported")
-    writer = _Writer(provider, functions, kernels)
+    writer = _Writer(bodies, functions, kernels)
     leaves = [n.outputs[0] for n in graph.nodes if n.key in (("netc", "Input"), ("netc", "State"))]
     for value in leaves:
         writer.names[value] = input_name(value)
@@ -86,7 +86,7 @@ class _Functions:
 class _Writer:
     """Collects the protos of one graph or of one function's body."""
 
-    provider: str
+    bodies: str
     calls: bool
     kernels: Collection[str] = ()
     prefix: str = ""
@@ -107,7 +107,7 @@ class _Writer:
             elif node.domain == "netc":
                 continue
             elif node.domain == TRAINING and not self.calls and node.op not in self.kernels:
-                self._expand(node, under or node, trace(node, self.provider))
+                self._expand(node, under or node, trace(node, self.bodies))
             elif (other := _evenly_padded(node) or _compared(node)) is not None:
                 self._expand(node, under or node, other)
             else:
@@ -145,7 +145,7 @@ class _Writer:
 
     def _subgraph(self, inner: Subgraph, captured: list[str], label: str) -> onnx.GraphProto:
         """The proto of a subgraph. Its own names begin with the node's, since ONNX lets none of them hide one from outside."""
-        writer = _Writer(self.provider, self.calls, self.kernels, f"{label}/", functions=self.functions)
+        writer = _Writer(self.bodies, self.calls, self.kernels, f"{label}/", functions=self.functions)
         writer.names |= {v: f"{label}/in{k}" for k, v in enumerate(inner.inputs)} | dict(zip(inner.captured, captured, strict=True))
         writer.write(toposort(inner.outputs))
         ends = [(v, f"{label}/out{k}") for k, v in enumerate(inner.outputs)]
@@ -177,8 +177,8 @@ class _Writer:
         return self.functions.names[key]
 
     def _function_proto(self, node: Node) -> onnx.FunctionProto:
-        body = trace(node, self.provider)
-        inner = _Writer(self.provider, False)  # calls in it are expanded: not every host finds what a function calls
+        body = trace(node, self.bodies)
+        inner = _Writer(self.bodies, False)  # calls in it are expanded: not every host finds what a function calls
         names = [f"in{k}" for k in range(len(body.inputs))]
         inner.names |= {v: n for v, n in zip(body.inputs, names, strict=True) if v is not None}
         inner.write(toposort(body.outputs))

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from netc.graph.ir import TRAINING, Node, Value, toposort
+from netc.graph.ir import Node, Value, toposort
+from netc.graph.op_info import info
 
 Field = tuple[tuple[int, int], ...]  # size and stride along each spatial axis
 
@@ -22,21 +23,16 @@ def fields(values: Iterable[Value]) -> dict[Value, Field]:
 
 def _through(node: Node, value: Value, seen: list[Field]) -> Field | None:
     """The field of a node's output, from those of its operands; None where its places are no places of the image."""
-    if node.op in ("Conv", "MaxPool", "AveragePool"):
+    known = info(node)
+    if known.window:
         kernel = node.attrs.get("kernel_shape") or node.operands[1].shape[2:]
         stride, dilation = (node.attrs.get(name) or [1] * len(kernel) for name in ("strides", "dilations"))
         return tuple((r + (k - 1) * d * j, j * s) for (r, j), k, s, d in zip(seen[0], kernel, stride, dilation, strict=True))
     spatial = [v.shape[2:] for v in node.operands if v.rank == value.rank]
-    if value.shape[2:] not in spatial or node.op in ("Reshape", "Transpose", "Gather", "MatMul", "Softmax"):
+    along_space = known.along_axis and node.attrs.get("axis", -1) % value.rank > 1
+    if value.shape[2:] not in spatial or known.moves or along_space:
         return None
-    widened = _lrn(node)
-    return tuple((max(f[axis][0] for f in seen) + widened, seen[0][axis][1]) for axis in range(value.rank - 2))
-
-
-def _lrn(node: Node) -> int:
-    """How much LRN within a channel widens a field; across channels it does not."""
-    within = node.domain == TRAINING and node.op == "LRN" and node.attrs.get("region") == "WITHIN_CHANNEL"
-    return int(node.attrs.get("size", 1)) - 1 if within else 0
+    return tuple((max(f[axis][0] for f in seen), seen[0][axis][1]) for axis in range(value.rank - 2))
 
 
 def text(field: Field) -> str:

@@ -12,14 +12,14 @@ from netc.layers.shape import axis_of
 from netc.registry import layer
 
 
-@layer("ReLU")
+@layer("ReLU", elementwise=True, in_place=True)
 def relu(ctx: Context, x: Value) -> Value:
     """y = max(x, 0) + negative_slope min(x, 0). The gradient at 0 is the slope."""
     slope = ctx.param.relu_param.negative_slope
     return op.LeakyRelu(x, alpha=slope) if slope else op.Relu(x)
 
 
-@layer("PReLU")
+@layer("PReLU", elementwise=True, in_place=True)
 def prelu(ctx: Context, x: Value) -> Value:
     """ReLU with a trainable slope for negative x, one per channel or one for all (He et al. 2015). Slopes start at 0.25."""
     p = ctx.param.prelu_param
@@ -30,37 +30,56 @@ def prelu(ctx: Context, x: Value) -> Value:
     return op.PRelu(x, slope if p.channel_shared else op.Reshape(slope, [-1, *[1] * (x.rank - 2)]))
 
 
-@layer("ELU")
+@layer("ELU", elementwise=True, in_place=True)
 def elu(ctx: Context, x: Value) -> Value:
     """y = x if x > 0, else alpha (exp(x) - 1) (Clevert et al. 2015)."""
     return op.Elu(x, alpha=ctx.param.elu_param.alpha)
 
 
-@layer("Sigmoid", range=(0.0, 1.0))
+@layer("Sigmoid", elementwise=True, in_place=True, range=(0.0, 1.0))
 def sigmoid(ctx: Context, x: Value) -> Value:
     """y = 1 / (1 + exp(-x))."""
     return op.Sigmoid(x)
 
 
-@layer("TanH", range=(-1.0, 1.0))
+@layer("HardSigmoid", elementwise=True, in_place=True, range=(0.0, 1.0))
+def hard_sigmoid(ctx: Context, x: Value) -> Value:
+    """y = alpha x + beta, 0 where that is negative, 1 where it is above 1."""
+    p = ctx.param.hard_sigmoid_param
+    return op.HardSigmoid(x, alpha=p.alpha, beta=p.beta)
+
+
+@layer("TanH", elementwise=True, in_place=True, range=(-1.0, 1.0))
 def tanh(ctx: Context, x: Value) -> Value:
     """y = tanh(x)."""
     return op.Tanh(x)
 
 
-@layer("AbsVal", in_place=False)
+@layer("AbsVal", stem="abs", elementwise=True, in_place=False)
 def absolute_value(ctx: Context, x: Value) -> Value:
     """y = |x|. The gradient at 0 is 0."""
     return op.Abs(x)
 
 
-@layer("BNLL")
+@layer("BNLL", elementwise=True, in_place=True)
 def bnll(ctx: Context, x: Value) -> Value:
     """y = log(1 + exp(x)), the binomial normal log likelihood (softplus)."""
     return op.Softplus(x)
 
 
-@layer("Clip")
+@layer("Softplus", elementwise=True, in_place=True)
+def softplus(ctx: Context, x: Value) -> Value:
+    """y = log(1 + exp(x)), a smooth ReLU. Caffe calls it BNLL."""
+    return op.Softplus(x)
+
+
+@layer("Mish", elementwise=True, in_place=True)
+def mish(ctx: Context, x: Value) -> Value:
+    """y = x tanh(log(1 + exp(x))) (Misra 2019)."""
+    return x * op.Tanh(op.Softplus(x))
+
+
+@layer("Clip", elementwise=True, in_place=True)
 def clip(ctx: Context, x: Value) -> Value:
     """Limits x to the range from `min` to `max`. The gradient passes at the bounds too."""
     p = ctx.param.clip_param
@@ -69,27 +88,27 @@ def clip(ctx: Context, x: Value) -> Value:
     return op.Clip(x, p.min, p.max)
 
 
-@layer("Swish")
+@layer("Swish", elementwise=True, in_place=True)
 def swish(ctx: Context, x: Value) -> Value:
     """y = x sigmoid(beta x) (Ramachandran et al. 2017). beta is not trained."""
     beta = ctx.param.swish_param.beta
     return x * op.Sigmoid(x if beta == 1 else x * beta)
 
 
-@layer("Threshold")
+@layer("Threshold", elementwise=True)
 def threshold(ctx: Context, x: Value) -> Value:
     """y = 1 if x > threshold, else 0. No gradient."""
     return cast(x > ctx.param.threshold_param.threshold, np.float32)
 
 
-@layer("Exp")
+@layer("Exp", elementwise=True)
 def exponential(ctx: Context, x: Value) -> Value:
     """y = base^(shift + scale x). The default base, -1, means e."""
     p = ctx.param.exp_param
     return op.Exp(_affine(x, _log_base(ctx, p, "exp_param"), p))
 
 
-@layer("Log")
+@layer("Log", elementwise=True)
 def logarithm(ctx: Context, x: Value) -> Value:
     """y = log(shift + scale x) to the base `base`. The default base, -1, means e."""
     p = ctx.param.log_param
@@ -99,7 +118,7 @@ def logarithm(ctx: Context, x: Value) -> Value:
     return y if unit == 1 else y * (1 / unit)
 
 
-@layer("Power")
+@layer("Power", elementwise=True)
 def power(ctx: Context, x: Value) -> Value:
     """y = (shift + scale x)^power."""
     p = ctx.param.power_param
@@ -124,7 +143,7 @@ def _log_base(ctx: Context, p: pb.ExpParameter | pb.LogParameter, field: str) ->
     return 1.0 if p.base == -1 else log(p.base)
 
 
-@layer("Dropout")
+@layer("Dropout", stem="drop", elementwise=True, linear=True, in_place=True)
 def dropout(ctx: Context, x: Value) -> Value:
     """In training, sets elements to 0 with probability dropout_ratio and divides the rest by 1 - dropout_ratio (Srivastava et al. 2014)."""
     ratio = ctx.param.dropout_param.dropout_ratio
@@ -135,7 +154,7 @@ def dropout(ctx: Context, x: Value) -> Value:
     return activation.dropout(x, ctx.noise("mask", x.shape), ratio=ratio)
 
 
-@layer("Softmax")
+@layer("Softmax", stem="prob", single=True, places="same")
 def softmax(ctx: Context, x: Value) -> Value:
     """y = exp(x) / sum of exp(x) along `axis`."""
     return op.Softmax(x, axis=axis_of(ctx, ctx.param.softmax_param.axis, x, "softmax_param", "axis"))

@@ -27,7 +27,7 @@ class Window:
         return {"strides": self.stride, "pads": self.pad * 2, "dilations": self.dilation}
 
 
-@layer("Convolution", bottoms=(1, None), tops=(1, None))
+@layer("Convolution", stem="conv", bottoms=(1, None), tops=(1, None), places="window", linear=True)
 def convolution(ctx: Context, *xs: Value) -> tuple[Value, ...]:
     """y = x * W + b (cross-correlation) over the axes after `axis`. Output size: floor((in + 2 pad - dilated kernel) / stride) + 1.
 
@@ -37,7 +37,7 @@ def convolution(ctx: Context, *xs: Value) -> tuple[Value, ...]:
     return tuple(_apply(ctx, x, lambda x: op.Conv(x, w, b, group=ctx.param.convolution_param.group, **window.attrs)) for x in xs)
 
 
-@layer("Deconvolution", bottoms=(1, None), tops=(1, None))
+@layer("Deconvolution", stem="deconv", bottoms=(1, None), tops=(1, None), places="transposed", linear=True, messages=("convolution_param",))
 def deconvolution(ctx: Context, *xs: Value) -> tuple[Value, ...]:
     """The transpose of Convolution. Output size: stride (in - 1) + dilated kernel - 2 pad.
 
@@ -47,7 +47,7 @@ def deconvolution(ctx: Context, *xs: Value) -> tuple[Value, ...]:
     return tuple(_apply(ctx, x, lambda x: op.ConvTranspose(x, w, b, group=ctx.param.convolution_param.group, **window.attrs)) for x in xs)
 
 
-@layer("Im2col")
+@layer("Im2col", places="window", messages=("convolution_param",))
 def im2col(ctx: Context, x: Value) -> Value:
     """Copies the elements under each kernel position into channels: (N, C kernel..., out...), with any number of spatial axes."""
     p = ctx.param.convolution_param

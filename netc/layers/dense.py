@@ -8,7 +8,7 @@ from netc.layers.shape import axis_of
 from netc.registry import layer
 
 
-@layer("InnerProduct")
+@layer("InnerProduct", stem="ip", linear=True)
 def inner_product(ctx: Context, x: Value) -> Value:
     """A fully connected layer: y = x W' + b over all axes from `axis` on, which become one axis of num_output.
 

@@ -10,7 +10,7 @@ from netc.layers.shape import axis_of
 from netc.registry import layer
 
 
-@layer("Eltwise", bottoms=(2, None))
+@layer("Eltwise", bottoms=(2, None), places="same")
 def eltwise(ctx: Context, *xs: Value) -> Value:
     """The sum (weighted by `coeff`), product or maximum of blobs of equal shape.
 
@@ -48,7 +48,7 @@ def _learned_shape(ctx: Context, x: Value, axis: int, num_axes: int, field: str)
     return sizes(x.shape[axis:end])
 
 
-@layer("Scale", bottoms=(1, 2))
+@layer("Scale", bottoms=(1, 2), places="same")
 def scale(ctx: Context, x: Value, factor: Value | None = None) -> Value:
     """y = x * factor (+ bias with bias_term), broadcast from `axis` on. The factor is the second bottom, or trainable and initially 1."""
     p = ctx.param.scale_param
@@ -63,7 +63,7 @@ def scale(ctx: Context, x: Value, factor: Value | None = None) -> Value:
     return y if bias is None else y + _broadcast(ctx, bias, x, axis)
 
 
-@layer("Bias", bottoms=(1, 2))
+@layer("Bias", bottoms=(1, 2), places="same")
 def bias(ctx: Context, x: Value, term: Value | None = None) -> Value:
     """y = x + bias, broadcast from `axis` on. The bias is the second bottom, or trainable and initially 0."""
     p = ctx.param.bias_param

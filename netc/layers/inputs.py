@@ -12,7 +12,7 @@ from netc.net.model import DEPLOY
 from netc.registry import layer
 
 
-@layer("Input", bottoms=(0, 0), tops=(1, None))
+@layer("Input", stem="data", bottoms=(0, 0), tops=(1, None))
 def input_(ctx: Context) -> tuple[Value, ...]:
     """Blobs that the caller feeds, with the shapes in input_param: one for all tops, or one per top."""
     shapes, tops = ctx.param.input_param.shape, ctx.layer.tops
@@ -24,7 +24,7 @@ def input_(ctx: Context) -> tuple[Value, ...]:
     return tuple(ctx.input(top, "float32", tuple(shapes[k % len(shapes)].dim)) for k, top in enumerate(tops))
 
 
-@layer("Data", bottoms=(0, 0), tops=(1, None), source=True)
+@layer("Data", bottoms=(0, 0), tops=(1, None), source=True, messages=("transform_param", "data_param"))
 def data_(ctx: Context) -> tuple[Value, ...]:
     """Batches of a data set: a name (`mnist`), arrays (.npy, .npz), a table (.csv), a folder of images by class, an LMDB or LevelDB.
 
@@ -44,7 +44,7 @@ def dummy_data(ctx: Context) -> tuple[Value, ...]:
     return data_(ctx)
 
 
-@layer("ImageData", bottoms=(0, 0), tops=(1, 2), source=True)
+@layer("ImageData", bottoms=(0, 0), tops=(1, 2), source=True, messages=("transform_param", "image_data_param"))
 def image_data(ctx: Context) -> tuple[Value, ...]:
     """Images and labels from a text file with a path and a whole number per line. Blue comes before red, as in OpenCV."""
     return data_(ctx)
@@ -56,19 +56,19 @@ def hdf5_data(ctx: Context) -> tuple[Value, ...]:
     return data_(ctx)
 
 
-@layer("MemoryData", bottoms=(0, 0), tops=(1, 2), source=True)
+@layer("MemoryData", bottoms=(0, 0), tops=(1, 2), source=True, messages=("transform_param", "memory_data_param"))
 def memory_data(ctx: Context) -> tuple[Value, ...]:
     """Images and labels that a Python program passes to the net with `Net.set_input_arrays`."""
     return data_(ctx)
 
 
-@layer("WindowData", bottoms=(0, 0), tops=(1, 2), source=True)
+@layer("WindowData", bottoms=(0, 0), tops=(1, 2), source=True, messages=("transform_param", "window_data_param"))
 def window_data(ctx: Context) -> tuple[Value, ...]:
     """Regions of images with their classes, drawn at random from a list and warped to squares of crop_size. Class 0 is background."""
     return data_(ctx)
 
 
-@layer("Parameter", bottoms=(0, 0))
+@layer("Parameter", stem="param", bottoms=(0, 0))
 def parameter(ctx: Context) -> Value:
     """A trainable parameter as a blob of the net. It has the shape `shape` and starts at zero."""
     shape = tuple(ctx.param.parameter_param.shape.dim)
@@ -77,7 +77,10 @@ def parameter(ctx: Context) -> Value:
     return ctx.weight("value", shape, pb.FillerParameter())
 
 
-@layer("TreeData", bottoms=(0, 0), tops=(3, 5), source=True)
+@layer(
+    "TreeData", bottoms=(0, 0), tops=(3, 5), default_tops=("word", "child", "width", "label", "root_label"), source=True,
+    messages=("data_param", "tree_data_param"),
+)  # fmt: skip
 def tree_data(ctx: Context) -> tuple[Value, ...]:
     """Trees with a label at every node, in brackets: the treebank `sst`, a file, or a folder with train.txt, test.txt and dev.txt.
 

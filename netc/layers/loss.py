@@ -73,6 +73,7 @@ def alike(ctx: Context, a: Value, b: Value) -> Value:
 
 @layer(
     "SoftmaxWithLoss", bottoms=(2, 2), tops=(0, 2), loss=True, whole=whole.mean, deployed="Softmax",
+    messages=("softmax_param", "loss_param"),
     reads=domain.labels(lambda p: p.softmax_param.axis, lambda p: p.loss_param),
 )  # fmt: skip
 def softmax_with_loss(ctx: Context, scores: Value, labels: Value) -> tuple[Value, ...]:
@@ -85,7 +86,8 @@ def softmax_with_loss(ctx: Context, scores: Value, labels: Value) -> tuple[Value
 
 
 @layer(
-    "SigmoidCrossEntropyLoss", bottoms=(2, 2), tops=(0, 1), loss=True, whole=whole.mean, deployed="Sigmoid",
+    "SigmoidCrossEntropyLoss", bottoms=(2, 2), label=False, tops=(0, 1), loss=True, whole=whole.mean, deployed="Sigmoid",
+    messages=("loss_param",),
     reads=domain.numbers(1, 0, 1, ignored=lambda p: p.loss_param),
 )  # fmt: skip
 def sigmoid_cross_entropy_loss(ctx: Context, x: Value, targets: Value) -> Value:
@@ -96,7 +98,7 @@ def sigmoid_cross_entropy_loss(ctx: Context, x: Value, targets: Value) -> Value:
     return _counted(ctx, value, targets, 1, normalization)
 
 
-@layer("EuclideanLoss", bottoms=(2, 2), tops=(0, 1), loss=True, whole=whole.mean)
+@layer("EuclideanLoss", bottoms=(2, 2), label=False, tops=(0, 1), loss=True, whole=whole.mean)
 def euclidean_loss(ctx: Context, a: Value, b: Value) -> Value:
     """Half the squared distance between a and b, averaged over the batch."""
     a, b = cast(a, np.float32), cast(b, np.float32)
@@ -121,6 +123,7 @@ def multinomial_logistic_loss(ctx: Context, probabilities: Value, labels: Value)
 
 @layer(
     "InfogainLoss", bottoms=(2, 3), tops=(0, 2), loss=True, whole=whole.mean, deployed="Softmax",
+    messages=("infogain_loss_param", "loss_param"),
     reads=domain.labels(lambda p: p.infogain_loss_param.axis, lambda p: p.loss_param),
 )  # fmt: skip
 def infogain_loss(ctx: Context, scores: Value, labels: Value, gain: Value | None = None) -> tuple[Value, ...]:

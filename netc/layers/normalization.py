@@ -12,7 +12,7 @@ from netc.layers.context import Context, dims, sizes
 from netc.registry import layer
 
 
-@layer("BatchNorm")
+@layer("BatchNorm", stem="bn", places="same")
 def batch_norm(ctx: Context, x: Value) -> Value:
     """(x - mean) / sqrt(variance + eps) per channel (Ioffe and Szegedy 2015). For scale and shift, add a Scale layer after it.
 
@@ -40,7 +40,7 @@ def batch_norm(ctx: Context, x: Value) -> Value:
     return y
 
 
-@layer("MVN")
+@layer("MVN", places="same")
 def mvn(ctx: Context, x: Value) -> Value:
     """(x - mean) / (standard deviation + eps), per image and channel, or over all channels with across_channels.
 
@@ -59,7 +59,7 @@ def mvn(ctx: Context, x: Value) -> Value:
     return centred / op.Sqrt(variance + stop(divisor * divisor - variance))
 
 
-@layer("LRN")
+@layer("LRN", stem="norm", places="same")
 def lrn(ctx: Context, x: Value) -> Value:
     """x (k + alpha / n * sum of x^2 over n channels)^-beta (Krizhevsky et al. 2012). n is local_size and odd.
 

@@ -33,7 +33,7 @@ class Axis:
         return np.minimum(starts + self.kernel, self.size + self.pad) - starts
 
 
-@layer("Pooling", tops=(1, 2))
+@layer("Pooling", stem="pool", tops=(1, 2), places="window")
 def pooling(ctx: Context, x: Value) -> Value | tuple[Value, ...]:
     """The maximum (MAX), mean (AVE) or a random element (STOCHASTIC) of each window. Sizes are rounded up unless round_mode is FLOOR.
 

@@ -1,7 +1,7 @@
 """Python layers: a user's class, run in NumPy between the parts of the graph.
 
 A class has `setup`, `reshape`, `forward` and `backward` as in pycaffe; `PythonLayer` is a base that may be used. Its code
-runs only where the user allowed it: `allow_python()`, `--allow-python`.
+runs only where the user allowed it for the net: `netc.Net(..., allow_python=True)`, `--allow-python`.
 """
 
 import sys
@@ -20,12 +20,6 @@ from netc.net.model import TRAIN
 from netc.registry import layer
 
 PHASES = {TRAIN: 0}  # pycaffe's numbers; any other phase is 1
-_allowed: list[bool] = []
-
-
-def allow_python() -> None:
-    """From now on nets may name Python layers, whose code then runs."""
-    _allowed.append(True)
 
 
 class Blob:
@@ -178,7 +172,7 @@ def python_layer(ctx: Context, *bottoms: Value) -> tuple[Value, ...]:
 def _check_allowed(ctx: Context) -> None:
     """An error unless the user allowed Python, and the net is no part of a zoo."""
     text = f"runs code of the module {ctx.param.python_param.module!r}; "
-    if not _allowed:
+    if not ctx.layer.document.allow_python:
         raise ctx.error(text + "--allow-python allows that, if you trust it", "python_param")
     if (Path(ctx.layer.document.path).resolve().parent / "manifest.json").is_file():
         raise ctx.error(text + "what came out of a zoo runs none", "python_param")

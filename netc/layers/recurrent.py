@@ -116,7 +116,7 @@ def _zero_state(x: Value, hidden: int) -> Value:
     return op.Expand(constant(0.0), shape, shape=(n, hidden))
 
 
-@layer("RNN", bottoms=(1, 4), tops=(1, 2), in_place=False)
+@layer("RNN", messages=("recurrent_param",), bottoms=(1, 4), tops=(1, 2), in_place=False)
 def rnn(ctx: Context, *bottoms: Value) -> tuple[Value, ...]:
     """h = tanh(Wx x + Wh h + b), y = tanh(Wo h + bo) (Elman 1990, in Caffe's form).
 
@@ -130,7 +130,7 @@ def rnn(ctx: Context, *bottoms: Value) -> tuple[Value, ...]:
     return layer.tops(op.Tanh(_applied(h, wo, bo)), last)
 
 
-@layer("LSTM", bottoms=(1, 5), tops=(1, 3), in_place=False)
+@layer("LSTM", messages=("recurrent_param",), bottoms=(1, 5), tops=(1, 3), in_place=False)
 def lstm(ctx: Context, *bottoms: Value) -> tuple[Value, ...]:
     """c = f c + i g, h = o tanh(c), with sigmoid gates i, f, o and g by tanh (Hochreiter and Schmidhuber 1997; Gers et al. 2000).
 
@@ -160,7 +160,7 @@ def lstm_unit(ctx: Context, before: Value, gates: Value, cont: Value) -> tuple[V
     return new, o * op.Tanh(new)
 
 
-@layer("GRU", bottoms=(1, 4), tops=(1, 2), in_place=False)
+@layer("GRU", messages=("recurrent_param",), bottoms=(1, 4), tops=(1, 2), in_place=False)
 def gru(ctx: Context, *bottoms: Value) -> tuple[Value, ...]:
     """h = (1 - z) n + z h, n = tanh(Wn x + r (Un h + bn)), with sigmoid gates r and z (Cho et al. 2014, reset after the product).
 
@@ -185,7 +185,7 @@ def reverse(ctx: Context, x: Value, cont: Value | None = None) -> Value:
     return time.reverse(x, *_given(cont))
 
 
-@layer("LastStep", bottoms=(1, 2), in_place=False)
+@layer("LastStep", stem="last", bottoms=(1, 2), in_place=False)
 def last_step(ctx: Context, x: Value, cont: Value | None = None) -> Value:
     """The last time step of each sequence: (N, ...) from x (T, N, ...).
 

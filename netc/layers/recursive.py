@@ -8,7 +8,7 @@ from netc.layers.context import Context, dims
 from netc.registry import layer
 
 
-@layer("RecursiveTensor", bottoms=(3, 3), in_place=False)
+@layer("RecursiveTensor", stem="recursive", messages=("recursive_param",), bottoms=(3, 3), in_place=False)
 def recursive_tensor(ctx: Context, leaf: Value, child: Value, width: Value) -> Value:
     """p = tanh(z' V z + W z + b), where z holds the vectors of the two children: a recursive neural tensor network (Socher et al. 2013).
 
@@ -18,7 +18,7 @@ def recursive_tensor(ctx: Context, leaf: Value, child: Value, width: Value) -> V
     return _recursive(ctx, leaf, child, width, tensor=True)
 
 
-@layer("RecursiveNet", bottoms=(3, 3), in_place=False)
+@layer("RecursiveNet", stem="recursive", messages=("recursive_param",), bottoms=(3, 3), in_place=False)
 def recursive_net(ctx: Context, leaf: Value, child: Value, width: Value) -> Value:
     """p = tanh(W z + b), where z holds the vectors of the two children: the recursive net of Socher et al. (2011).
 

@@ -18,7 +18,7 @@ def _rows(layer: Layer, bottoms: Sequence[Value], blobs: Sequence[Value]) -> Dom
     return Domain(0, rows - 1 if isinstance(rows, int) else inf, why=f"{layer.bottoms[0]} has {rows} rows")
 
 
-@layer("BatchReindex", bottoms=(2, 2), in_place=False, reads=Reads(1, _rows))
+@layer("BatchReindex", stem="reindex", bottoms=(2, 2), in_place=False, reads=Reads(1, _rows))
 def batch_reindex(ctx: Context, x: Value, index: Value) -> Value:
     """Selects rows: row i of the top is row index[i] of the first bottom. No gradient flows to the index.
 
@@ -52,7 +52,7 @@ def filter_(ctx: Context, *bottoms: Value) -> tuple[Value, ...]:
     return tuple(op.Compress(x, chosen, axis=0, shape=(f"{ctx.layer.name}.rows", *x.shape[1:])) for x in xs)
 
 
-@layer("Reduction")
+@layer("Reduction", stem="reduce")
 def reduction(ctx: Context, x: Value) -> Value:
     """The sum, sum of absolute values (ASUM), sum of squares (SUMSQ) or mean over `axis` and all axes after it, times coeff."""
     p = ctx.param.reduction_param

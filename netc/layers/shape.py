@@ -38,7 +38,7 @@ def merged(shape: tuple[Dim, ...]) -> Dim:
     return names[0] if names else known
 
 
-@layer("Flatten", in_place=False)
+@layer("Flatten", linear=True, in_place=False)
 def flatten(ctx: Context, x: Value) -> Value:
     """Merges the axes from `axis` to `end_axis` into one."""
     p = ctx.param.flatten_param
@@ -48,7 +48,7 @@ def flatten(ctx: Context, x: Value) -> Value:
     return reshape(x, [*x.shape[:first], merged(x.shape[first : last + 1]), *x.shape[last + 1 :]])
 
 
-@layer("Reshape", in_place=False)
+@layer("Reshape", linear=True, in_place=False)
 def reshape_layer(ctx: Context, x: Value) -> Value:
     """Replaces `num_axes` axes from `axis` on (-1: all) by those of `shape`. 0 keeps a size, -1 is inferred."""
     p = ctx.param.reshape_param
@@ -81,7 +81,7 @@ def reshape_layer(ctx: Context, x: Value) -> Value:
     return reshape(x, [*x.shape[:start], *wanted, *x.shape[end:]])
 
 
-@layer("Concat", bottoms=(1, None))
+@layer("Concat", bottoms=(1, None), several=True)
 def concat(ctx: Context, *xs: Value) -> Value:
     """Concatenates the bottoms along `axis`. All other axes must be equal."""
     p = ctx.param.concat_param
@@ -129,7 +129,7 @@ def _tiled(x: Value, axis: int, tiles: int) -> tuple[Dim, ...]:
     return (*x.shape[:axis], int(x.shape[axis]) * tiles, *x.shape[axis + 1 :])
 
 
-@layer("Crop", bottoms=(2, 2))
+@layer("Crop", bottoms=(2, 2), places="crop")
 def crop(ctx: Context, x: Value, like: Value) -> Value:
     """Crops x to the sizes of the second bottom in `axis` and all axes after it.
 
@@ -154,13 +154,13 @@ def crop(ctx: Context, x: Value, like: Value) -> Value:
     return cropped(x, like, axis=axis, offset=begin)
 
 
-@layer("Split", tops=(1, None), in_place=False)
+@layer("Split", tops=(1, None), places="same", linear=True, in_place=False)
 def split(ctx: Context, x: Value) -> tuple[Value, ...]:
     """Gives a blob several names. Caffe's files use it wherever several layers read a blob."""
     return (x,) * len(ctx.layer.tops)
 
 
-@layer("HDF5Output", bottoms=(2, 2), tops=(0, 0), sink=data.Hdf5Writer)
+@layer("HDF5Output", stem="output", bottoms=(2, 2), tops=(0, 0), sink=data.Hdf5Writer)
 def hdf5_output(ctx: Context, *xs: Value) -> tuple[Value, ...]:
     """Writes its bottoms into the HDF5 file `file_name` as `data` and `label`, the rows of all batches one after the other."""
     if any(not x.rank for x in xs):

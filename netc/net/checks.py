@@ -3,13 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from netc import registry
 from netc.errors import MAX_ERRORS, Diagnostic, near
 from netc.net.model import Layer
 from netc.spec import Document
-from netc.spec.fields import LABELLED
-
-ENDLESS = ("Silence", "HDF5Output")  # types that write nothing
 
 
 def name_errors(layers: list[Layer]) -> Iterable[Diagnostic]:
@@ -51,7 +47,7 @@ def blob_errors(layers: list[Layer], left_out: Mapping[str, str]) -> Iterable[Di
                 said = left_out.get(bottom) if later is None else None
                 said = said or _unwritten(bottom, layer, later, written if unwritten <= MAX_ERRORS else None)  # a search takes its time
                 yield Diagnostic(layer.at("bottom", i), f"layer {layer.name!r}: {said}")
-        told = layer.document.states("layer", layer.index, "top") or (layer.tops and layer.type) or layer.type in ENDLESS
+        told = layer.document.states("layer", layer.index, "top") or (layer.tops and layer.type) or layer.kind.writes_nothing
         unsure |= bool(layer.doubt) and not told
         yield from _top_errors(layer, written)
         for top in layer.tops:
@@ -64,7 +60,7 @@ def _top_errors(layer: Layer, written: Mapping[str, Layer]) -> Iterable[Diagnost
     for i, top in enumerate(layer.tops):
         in_place = i < len(layer.bottoms) and layer.bottoms[i] == top
         other = written.get(top) or seen.get(top)
-        if in_place and not registry.layer.facts.get(layer.type, {}).get("in_place", True):
+        if in_place and layer.kind.in_place is False:
             text = f"{layer.type} cannot run in place: give its top a name other than {top!r}"
             yield Diagnostic(layer.at("top", i), f"layer {layer.name!r}: {text}")
         elif other is not None and not in_place:
@@ -77,7 +73,7 @@ def _top_errors(layer: Layer, written: Mapping[str, Layer]) -> Iterable[Diagnost
 def _unwritten(bottom: str, layer: Layer, later: Layer | None, written: Iterable[str] | None) -> str:
     """What is wrong with a bottom that no layer before it writes, with what is near among `written`. `later` is a layer that does."""
     if later is None:
-        if bottom == "label" and layer.type in LABELLED:
+        if bottom == "label" and layer.kind.reads_label:
             return f"reads 'label', which no layer before it writes; {layer.type} needs it: the data layer can have it as its second top"
         return f"reads {bottom!r}, which no layer before it writes{'' if written is None else f'; {near(bottom, written)}'}"
     if later is layer:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from netc import data, registry
 from netc import netc_pb2 as pb
@@ -40,9 +39,9 @@ class Layer:
         return self.reader.description if self.reader else None
 
     @property
-    def facts(self) -> dict[str, Any]:
-        """What the layer's decorator says of its type."""
-        return registry.layer.facts[self.type]
+    def kind(self) -> registry.LayerType:
+        """The properties of the layer's type."""
+        return registry.layer_type(self.type)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from netc import data, registry
 from netc import netc_pb2 as pb
@@ -13,7 +12,6 @@ from netc.errors import Diagnostic, NetcError, SpecError, line_of
 from netc.net.checks import blob_errors, left_out_blobs, name_errors
 from netc.net.model import BROKEN, GUESSED, TRAIN, Layer, Net
 from netc.spec import Document
-from netc.spec.fields import KINDS
 from netc.spec.other_names import type_hint
 from netc.spec.ranges import range_errors
 
@@ -75,7 +73,7 @@ def _met(rule: pb.NetStateRule, phase: str, level: int, stages: set[str]) -> boo
 def _unknown_type(name: str) -> tuple[str, str]:
     """What is wrong with a type, and the one that must be meant, "" if that is not plain."""
     hint, meant = type_hint(name, registry.layer)
-    if name not in KINDS and not hint.startswith(("did", "here")):
+    if not hint.startswith(("did", "here")):
         hint = f"BVLC Caffe has none of that name either, so it is a fork's or a plug-in's (--plugin FILE); {hint}"
     return f"there is no layer type {name!r}; {hint}", meant
 
@@ -97,21 +95,18 @@ def _layer(
         if not any(f.place == document.place("layer", i, "type") for f in document.errors):
             error(hint, "type")
         known, doubt = known + bool(type_), doubt or GUESSED
-    facts: dict[str, Any] = registry.layer.facts.get(type_, {})
-    tops = tuple(spec.top) or ((spec.name,) if facts.get("loss") else ())
-    weights = tuple(spec.loss_weight)
-    if weights and len(weights) != len(tops):
+    kind = registry.layer_type(type_)
+    tops = tuple(spec.top) or ((spec.name,) if kind.loss else ())
+    weights = tuple(spec.loss_weight) or _default_weights(kind, len(tops))
+    if len(weights) != len(tops):
         error(f"{len(weights)} loss_weight for {len(tops)} tops; give one each, or none", "loss_weight")
-    counts = 0 if facts.get("loss") else facts.get("own_loss")
-    weights = weights or tuple(1.0 if k == counts else 0.0 for k in range(len(tops)))
-    if type_ in registry.layer and doubt != BROKEN:
-        for what, names in (("bottom", spec.bottom), ("top", tops)):
-            if wrong := _wrong_count(type_, what, names, *facts.get(what + "s", (1, 1))):
-                if not doubt:
-                    error(wrong, what)
-                doubt = doubt and BROKEN
+    for what, names, limits in (("bottom", spec.bottom, kind.bottoms), ("top", tops, kind.tops)):
+        if type_ in registry.layer and doubt != BROKEN and (wrong := _wrong_count(type_, what, names, *limits)):
+            if not doubt:
+                error(wrong, what)
+            doubt = doubt and BROKEN
     reader, batch = None, None
-    if facts.get("source"):
+    if kind.source:
         try:
             reader = tables.reader(spec, phase, learned.get(tops[0]) if tops else None)
             spec, delivered = reader.layer, len(reader.description.tops)
@@ -123,6 +118,12 @@ def _layer(
             doubt = BROKEN
     doubt = BROKEN if len(errors) > known else doubt
     return Layer(spec.name, type_, tuple(spec.bottom), tops, spec, weights, document, i, reader, batch, doubt=doubt)
+
+
+def _default_weights(kind: registry.LayerType, tops: int) -> tuple[float, ...]:
+    """The loss_weight of each top where the net states none: 1 for the top that is a loss."""
+    counts = 0 if kind.loss else kind.own_loss
+    return tuple(1.0 if k == counts else 0.0 for k in range(tops))
 
 
 def _wrong_count(type_: str, what: str, names: Sequence[str], least: int, most: int | None) -> str | None:

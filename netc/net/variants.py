@@ -24,16 +24,17 @@ def deployed(net: Net) -> Net:
         if layer.name in inputs:
             tops = tuple(t for k, t in enumerate(layer.tops) if k in inputs[layer.name])
             layers.append(replace(layer, tops=tops, loss_weights=layer.loss_weights[: len(tops)]))
-        elif not (layer.facts.get("loss") or layer.facts.get("metric") or missing.intersection(layer.bottoms)):
-            kept = layer.facts.get("own_loss", len(layer.tops))
+        elif not (layer.kind.scores or missing.intersection(layer.bottoms)):
+            own = layer.kind.own_loss
+            kept = len(layer.tops) if own is None else own
             layers.append(replace(layer, tops=layer.tops[:kept], loss_weights=layer.loss_weights[:kept]))
             missing.update(layer.tops[kept:])
         elif not layer.bottoms or layer.bottoms[0] in missing:
             missing.update(layer.tops)
-        elif layer.facts.get("passes"):
+        elif layer.kind.passes:
             layers.append(replace(layer, type="Split", bottoms=layer.bottoms[:1], tops=layer.tops[:1], loss_weights=layer.loss_weights[:1]))
             missing.update(layer.tops[1:])
-        elif (kind := layer.facts.get("deployed")) and (kind, layer.bottoms[:1]) not in made:
+        elif (kind := layer.kind.deployed) and (kind, layer.bottoms[:1]) not in made:
             top = next(free)
             layers.append(replace(layer, type=kind, name=top, bottoms=layer.bottoms[:1], tops=(top,), loss_weights=(0.0,)))
         else:
@@ -47,12 +48,12 @@ def inputs_of(net: Net) -> dict[str, tuple[int, ...]]:
     The first one and those that the source calls inputs; and what scores are made of: what leads to the first bottom of a loss or a
     metric by way of other layers. The rest are labels.
     """
-    judged = {layer.name: layer for layer in net.layers if layer.facts.get("loss") or layer.facts.get("metric")}
+    judged = {layer.name: layer for layer in net.layers if layer.kind.scores}
     made = {x.bottoms[0] for x in judged.values() if x.bottoms} if judged else set() if _weighs(net) else set(net.outputs)
     read: set[str] = set()
     for layer in reversed(net.layers):
         if layer.name not in judged and any(top in made or top in read for top in layer.tops):
-            read.update(layer.bottoms[:1] if layer.facts.get("passes") else layer.bottoms)
+            read.update(layer.bottoms[:1] if layer.kind.passes else layer.bottoms)
     return {x.name: tuple(k for k, t in enumerate(x.tops) if k in x.source.inputs or t in read) for x in net.sources if x.source}
 
 
@@ -95,9 +96,9 @@ def pretraining(net: Net, name: str, place: str) -> Net:
     last = next((layer for layer in net.layers if layer.name == name), None)
     if last is None:
         raise SpecError(Diagnostic(place, f"solver: there is no layer {name!r} to pretrain; {near(name, [x.name for x in net.layers])}"))
-    own = last.facts.get("own_loss")
+    own = last.kind.own_loss
     if own is None:
-        kinds = ", ".join(sorted(t for t, facts in registry.layer.facts.items() if "own_loss" in facts))
+        kinds = ", ".join(sorted(t for t, kind in registry.layer.records.items() if kind.own_loss is not None))
         raise SpecError(Diagnostic(place, f"solver: layer {name!r} ({last.type}) has no loss of its own to learn by; {kinds} has one"))
     tops = (*last.tops, *(f"{name} {k}" for k in range(len(last.tops), own + 1)))[: own + 1]
     kept = [replace(last, tops=tops, loss_weights=tuple(float(k == own) for k in range(own + 1)))]

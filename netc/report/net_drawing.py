@@ -142,7 +142,7 @@ def _y(box: Box) -> float:
 
 
 def _colour(drawn: Drawn) -> str:
-    kind = next((k for k in COLOURS if drawn.layer.facts.get(k)), None)
+    kind = next((k for k in COLOURS if getattr(drawn.layer.kind, k)), None)
     return COLOURS[kind] if kind else LEARNS if drawn.learns else PLAIN
 
 

@@ -49,7 +49,7 @@ def sections(run: Run) -> Iterator[Filled]:
     """Yield the sections that apply, in the order of their registration. A section that fails contains the error."""
     import_module("netc.report.sections")
     for title, make in registry.section.items():
-        if registry.section.facts[title].get("model") and run.program is None:
+        if registry.section.records[title].get("model") and run.program is None:
             continue
         try:
             content = make(run)

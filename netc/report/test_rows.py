@@ -58,7 +58,7 @@ def batches(
     def values(lowered: Lowered) -> Mapping[str, Value]:
         return {name: lowered.versions[blob][-1] for name, blob in blobs.items()}
 
-    net = TestNet(program, 0, threads, States(states, program.provider), values)
+    net = TestNet(program, 0, threads, States(states, program.backend), values)
     net.restart()
     begin = time.perf_counter()
     for k in range(feeder.batches or 1):
@@ -73,7 +73,7 @@ def batches(
 def classifier(net: Net) -> tuple[str, str, int, int | None] | None:
     """The blobs of the scores and the labels, the class axis, and the ignored label. None if the net is no classifier."""
     for layer in net.layers:
-        if layer.facts.get("deployed") == "Softmax":
+        if layer.kind.deployed == "Softmax":
             p = layer.param.loss_param
             return (
                 layer.bottoms[0],

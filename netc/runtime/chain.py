@@ -1,10 +1,9 @@
-"""A graph with calls of Python in it as a chain of models: each runs as far as it can, then the calls that it feeds are made."""
+"""Graphs that call Python, as chains of models: each model runs as far as it can, then the calls that it feeds are made."""
 
 import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,8 @@ import numpy as np
 from netc.graph.contract import NEXT
 from netc.graph.emit import emit, input_name
 from netc.graph.ir import HOST, Graph, Node, Origin, Value, leaf, rebuild
-from netc.runtime.native import kernels_of
+from netc.runtime.backend import Backend
+from netc.runtime.backends import PORTABLE
 from netc.runtime.session import Session
 
 PASSED = "passed/"  # a value that a later part, or a call, reads
@@ -22,7 +22,7 @@ CONSTANT = ("netc", "Constant")
 
 @dataclass(frozen=True)
 class Call:
-    """A call of Python: from the arrays named `inputs` those named `outputs`. `facts` say what is called."""
+    """A call of Python that makes the arrays `outputs` from the arrays `inputs`. `facts` describe the function."""
 
     origin: Origin
     function: Callable[..., tuple[np.ndarray, ...]]
@@ -33,7 +33,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Part:
-    """A graph, and the calls that are made after it."""
+    """A graph, and the calls that follow it."""
 
     graph: Graph
     calls: tuple[Call, ...]
@@ -41,7 +41,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Split:
-    """A graph in parts. `outputs` says which array each of its outputs is."""
+    """A graph in parts. `outputs` names the array of each of its outputs."""
 
     parts: tuple[Part, ...]
     outputs: Mapping[str, str]
@@ -53,8 +53,8 @@ def calls(graph: Graph) -> list[Node]:
 
 
 def split(graph: Graph) -> Split:
-    """The parts of a graph. A node belongs to the first part that has all that it reads."""
-    ready: dict[Node, int] = {}  # the part from which on a node's outputs are there
+    """Split a graph into parts. A node belongs to the first part in which everything that it reads is available."""
+    ready: dict[Node, int] = {}  # the first part in which a node's outputs are available
     for node in graph.nodes:
         ready[node] = max((ready[v.node] for v in node.operands), default=0) + (node.domain == HOST)
     ends = {**graph.outputs, **{NEXT(s.node.name): v for s, v in graph.updates.items()}}
@@ -65,25 +65,24 @@ def split(graph: Graph) -> Split:
 
 
 class Chain:
-    """What a Session is for a graph without calls. `spent` are the seconds in calls, by layer and part of the step."""
+    """Runs a graph with calls, as a Session runs one without. `spent` holds the seconds in calls, by layer and part of the step."""
 
     def __init__(
-        self, graph: Graph, provider: str = "cpu", threads: int = 1, kernels: Path | None = None, profile: str | None = None,
-        functions: bool = True,
+        self, graph: Graph, backend: Backend = PORTABLE, threads: int = 1, profile: str | None = None, functions: bool = True
     ):  # fmt: skip
         def session(number: int, part: Graph) -> Session | None:
-            """None where there is nothing to compute."""
+            """The session of a part, None if the part has nothing to compute."""
             own = profile and f"{profile}{number}"
-            return _session(part, provider, threads, kernels, own, functions) if part.outputs else None
+            return _session(part, backend, threads, own, functions) if part.outputs else None
 
-        self._split, self.provider = split(graph), provider
+        self._split = split(graph)
         self._sessions = [session(k, part.graph) for k, part in enumerate(self._split.parts)]
         self.inputs = {input_name(n.outputs[0]): n for n in graph.nodes if n.key in LEAVES}
         self.outputs = list(self._split.outputs)
         self.spent: dict[tuple[str, str], float] = {}
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Every output by name."""
+        """Run once. Returns every output by name."""
         there = dict(feeds)
         for session, part in zip(self._sessions, self._split.parts, strict=True):
             if session is not None:
@@ -96,33 +95,32 @@ class Chain:
         return {name: there[given] for name, given in self._split.outputs.items()}
 
     def end_profiles(self) -> list[str]:
-        """Paths of the profiles that were written."""
+        """Stop profiling. Returns the paths of the profiles."""
         return [path for session in self._sessions if session is not None for path in session.end_profiles()]
 
 
 def open_graph(
-    graph: Graph, provider: str = "cpu", threads: int = 1, kernels: Path | None = None, profile: str | None = None,
-    functions: bool = True,
-) -> Session | Chain:  # fmt: skip
-    """What runs a graph. `functions` as in `emit`, `profile` as in Session."""
+    graph: Graph, backend: Backend = PORTABLE, threads: int = 1, profile: str | None = None, functions: bool = True
+) -> Session | Chain:
+    """A session of a graph, or a chain if it calls Python. `functions` as in `emit`, `profile` as in Session."""
     if calls(graph):
-        return Chain(graph, provider, threads, kernels, profile, functions)
-    return _session(graph, provider, threads, kernels, profile, functions)
+        return Chain(graph, backend, threads, profile, functions)
+    return _session(graph, backend, threads, profile, functions)
 
 
-def _session(graph: Graph, provider: str, threads: int, kernels: Path | None, profile: str | None, functions: bool) -> Session:
-    return Session(emit(graph, provider, functions, kernels=kernels_of(kernels)), provider, threads, profile, kernels)
+def _session(graph: Graph, backend: Backend, threads: int, profile: str | None, functions: bool) -> Session:
+    return Session(emit(graph, backend.bodies, functions, kernels=backend.native_ops), backend, threads, profile)
 
 
-def files(kind: str, graph: Graph, provider: str, metadata: Mapping[str, Any], functions: bool = True) -> dict[str, bytes]:
-    """The model of a graph as `<kind>.onnx`; one with calls as `<kind>.1.onnx`, `<kind>.2.onnx`, ... and `<kind>.json`.
+def files(kind: str, graph: Graph, bodies: str, metadata: Mapping[str, Any], functions: bool = True) -> dict[str, bytes]:
+    """The model of a graph as the file `<kind>.onnx`. One with calls is `<kind>.1.onnx`, `<kind>.2.onnx`, ... and `<kind>.json`.
 
-    That holds the metadata; `steps`: in order each model, and each call with what is called, the arrays that it takes (bottoms
-    and learned blobs; backward also tops and their diffs) and those that it gives (tops; diffs of bottoms and blobs); and
-    `outputs`: which array each output of the whole is.
+    The JSON file holds the metadata and two lists. `steps` names in order each model, and each call with its function, the arrays
+    that it takes (bottoms and learned blobs; backward also tops and their diffs) and those that it returns (tops; diffs of bottoms
+    and blobs). `outputs` names the array of each output of the whole.
     """
     if not calls(graph):
-        return {f"{kind}.onnx": emit(graph, provider, functions, metadata).SerializeToString(deterministic=True)}
+        return {f"{kind}.onnx": emit(graph, bodies, functions, metadata).SerializeToString(deterministic=True)}
     found: dict[str, bytes] = {}
     steps: list[dict[str, Any]] = []
     whole = split(graph)
@@ -130,7 +128,7 @@ def files(kind: str, graph: Graph, provider: str, metadata: Mapping[str, Any], f
         if part.graph.outputs:
             name = f"{kind}.{len(found) + 1}.onnx"
             said = {**metadata, "part": len(found) + 1}
-            found[name] = emit(part.graph, provider, functions, said).SerializeToString(deterministic=True)
+            found[name] = emit(part.graph, bodies, functions, said).SerializeToString(deterministic=True)
             steps.append({"model": name})
         for call in part.calls:
             steps.append({"layer": call.origin.layer, **call.facts, "inputs": call.inputs, "outputs": call.outputs})
@@ -139,7 +137,7 @@ def files(kind: str, graph: Graph, provider: str, metadata: Mapping[str, Any], f
 
 
 def _part(number: int, name: str, ready: Mapping[Node, int], ends: Mapping[str, Value], names: Mapping[Value, str]) -> Part:
-    """Part `number`: the nodes that are ready then, and the calls whose outputs are there in the next."""
+    """Part `number`: the nodes that are ready in it, and the calls whose outputs the next part reads."""
     made = [n for n, k in ready.items() if k == number and (n.domain not in (HOST, "netc") or n.op == "Stop")]
     called = [n for n, k in ready.items() if k == number + 1 and n.domain == HOST]
     new: dict[Value, Value] = {}

@@ -1,14 +1,15 @@
-"""Which ops each of onnxruntime's providers can run: a table of its kernels, and the nodes of a model that it lacks.
+"""Tables of the kernels that onnxruntime's providers have, and the nodes of a model that a provider cannot run.
 
-`kernels.json.gz` holds, by provider and op of ONNX's own domain, the versions that a kernel serves and the types of its
-type variables. CPU and CUDA are those of onnxruntime's docs/OperatorKernels.md, WebGPU those that the package onnxruntime-ep-webgpu
-0.4.0 registers.
+A table holds, by op of ONNX's own domain, the opset versions that a kernel serves and the types of its type variables.
+`kernels.json.gz` holds three: CPU and CUDA from onnxruntime's docs/OperatorKernels.md, and WebGPU as the package
+onnxruntime-ep-webgpu 0.4.0 registers its kernels.
 """
 
 import gzip
 import json
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any
 
@@ -18,42 +19,59 @@ from onnx import helper
 
 from netc.graph.tensor_type import OPSET
 
-PROVIDERS = ("CPU", "CUDA", "WebGPU")
 NAMES = {"float32": "float", "float64": "double"}
 
-Kernel = tuple[int, int | None, dict[str, list[str]]]  # first and last version (None: no end yet), types by variable
+Kernel = Sequence[Any]  # first and last version (None: no end yet), types by type variable
+Kernels = Mapping[str, Sequence[Kernel]]  # by op
+Typed = tuple[str, str, str]  # type variable, parameter and type of a tensor
+
+
+@dataclass(frozen=True)
+class KernelTable:
+    """The kernels of a provider. `name` is what `netc check` calls the provider, `read` loads the kernels."""
+
+    name: str
+    read: Callable[[], Kernels]
+
+    @cached_property
+    def ops(self) -> Kernels:
+        """The kernels by op."""
+        return self.read()
+
+    def serves(self, op: str, tensors: Sequence[Typed]) -> bool:
+        """Whether there is a kernel for an op on tensors of these types."""
+        since = onnx.defs.get_schema(op, OPSET).since_version
+        return any(
+            first <= since and (last is None or since <= last) and _allowed(limits, tensors) for first, last, limits in self.ops.get(op, [])
+        )
+
+    def lacking(self, model: onnx.ModelProto) -> list[onnx.NodeProto]:
+        """The nodes of a model, all of ONNX's own domain, that no kernel serves."""
+        graph = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph
+        types = {t.name: t.data_type for t in graph.initializer}
+        types |= {v.name: v.type.tensor_type.elem_type for v in (*graph.input, *graph.value_info, *graph.output)}
+        return [n for n in graph.node if n.op_type != "Constant" and not self.serves(n.op_type, list(_typed(n, types)))]
 
 
 @cache
-def kernels(provider: str) -> dict[str, list[Kernel]]:
-    """The kernels of a provider by op."""
-    found: dict[str, list[Kernel]] = json.loads(gzip.decompress((files("netc.runtime") / "kernels.json.gz").read_bytes()))[provider]
+def _packaged() -> dict[str, Kernels]:
+    """The tables that netc ships."""
+    found: dict[str, Kernels] = json.loads(gzip.decompress((files("netc.runtime") / "kernels.json.gz").read_bytes()))
     return found
 
 
-def lacking(model: onnx.ModelProto, provider: str) -> list[onnx.NodeProto]:
-    """The nodes of a model, all of ONNX's own domain, that no kernel of the provider serves."""
-    graph = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph
-    types = {t.name: t.data_type for t in graph.initializer}
-    types |= {v.name: v.type.tensor_type.elem_type for v in (*graph.input, *graph.value_info, *graph.output)}
-    return [n for n in graph.node if n.op_type != "Constant" and not served(n.op_type, list(_typed(n, types)), provider)]
+def _packaged_table(name: str) -> KernelTable:
+    return KernelTable(name, lambda: _packaged()[name])
 
 
-def served(op: str, used: list[tuple[str, str, str]], provider: str) -> bool:
-    """Whether a provider has a kernel for an op. `used` are (type variable, parameter, type) of its tensors."""
-    since = onnx.defs.get_schema(op, OPSET).since_version
-    return any(
-        first <= since and (last is None or since <= last) and _allowed(limits, used)
-        for first, last, limits in kernels(provider).get(op, [])
-    )
+CPU, CUDA, WEBGPU = map(_packaged_table, ("CPU", "CUDA", "WebGPU"))
 
 
-def _allowed(limits: dict[str, list[str]], used: list[tuple[str, str, str]]) -> bool:
-    return all(kind in limits.get(variable, limits.get(parameter, [kind])) for variable, parameter, kind in used)
+def _allowed(limits: Mapping[str, Sequence[str]], tensors: Sequence[Typed]) -> bool:
+    return all(kind in limits.get(variable, limits.get(parameter, [kind])) for variable, parameter, kind in tensors)
 
 
-def _typed(node: onnx.NodeProto, types: dict[str, int]) -> Iterator[tuple[str, str, str]]:
-    """(type variable, parameter, type) of each tensor of a node."""
+def _typed(node: onnx.NodeProto, types: Mapping[str, int]) -> Iterator[Typed]:
     for names, formal in zip((node.input, node.output), parameters(node.op_type), strict=True):
         for k, name in enumerate(names):
             if name:
@@ -70,5 +88,5 @@ def parameters(op: str) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
 
 @cache
 def type_name(kind: np.dtype[Any]) -> str:
-    """A tensor's type as the table of kernels calls it."""
+    """A tensor's type as the tables call it."""
     return NAMES.get(kind.name, kind.name)

@@ -1,7 +1,7 @@
-"""A model on onnxruntime: providers, threads, binding, states kept on the device.
+"""Models on onnxruntime: sessions, states that stay on the device, and steps that read and write them.
 
-States ping-pong: two sets of buffers and two bindings, alternated. An output is never bound onto its own input,
-since onnxruntime promises no order between an update and another reader of the same buffer.
+Each state has two buffers that take turns: a step reads one and writes the other. No output is bound onto its own input,
+because onnxruntime does not order an update and another reader of the same buffer.
 """
 
 import os
@@ -13,65 +13,43 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from netc.errors import ProviderError, RunError
+from netc.errors import RunError
 from netc.graph.contract import NEXT, STATE
+from netc.runtime.backend import HOST, Backend
+from netc.runtime.backends import PORTABLE
+from netc.runtime.guard import guarded
 
-PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 MULTIPLY_ADDS_PER_THREAD = 8_000_000
 
 
-def choose_provider(asked: str) -> tuple[str, str]:
-    """("cpu" or "cuda", why) for "auto", "cpu" or "cuda". ProviderError if CUDA is asked for and cannot run, saying what it lacks."""
-    if asked == "cpu":
-        return "cpu", "asked for"
-    missing = cuda_missing()
-    if asked == "cuda":
-        if missing:
-            raise ProviderError(f"provider cuda was asked for, but {missing}")
-        return "cuda", "asked for"
-    return ("cpu", missing) if missing else ("cuda", "a CUDA device is there")
-
-
-def cuda_missing() -> str | None:
-    """What stands in the way of the CUDA provider, in a sentence; None if it runs."""
-    if PROVIDERS["cuda"] not in ort.get_available_providers():
-        return "this onnxruntime is built without CUDA (install onnxruntime-gpu)"
-    if not Path("/proc/driver/nvidia/version").exists() and not Path(r"C:\Windows\System32\nvcuda.dll").exists():
-        return "no NVIDIA driver is loaded"
-    probe = onnx.parser.parse_model('<ir_version: 10, opset_import: ["": 21]> g (float[1] x) => (float[1] y) { y = Identity(x) }')
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    found = ort.InferenceSession(probe.SerializeToString(), options, providers=[PROVIDERS["cuda"], PROVIDERS["cpu"]]).get_providers()
-    return None if PROVIDERS["cuda"] in found else "its libraries do not load: pip install 'onnxruntime-gpu[cuda,cudnn]'"
-
-
 def threads_for(multiply_adds: int) -> int:
-    """The fixed rule for intra-op threads: one for each 8 million multiply-adds of a step, at most one a core.
+    """How many threads an op uses: one for each 8 million multiply-adds of a step, at most one a core.
 
-    Nothing is chosen by the clock: two thread counts can differ in the last bit, and a run must repeat.
+    The rule does not measure time, because results of two thread counts can differ in the last bit and a run must repeat.
     """
     return max(1, min(cores(), round(multiply_adds / MULTIPLY_ADDS_PER_THREAD)))
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Session:
-    """One model, loaded, with a library of kernels for its training ops if there is one. `run` feeds arrays and gives arrays.
+    """A model, loaded by onnxruntime on a backend. `run` takes arrays by name and returns arrays by name.
 
-    `keep` is where onnxruntime writes the graph that its optimizations make; such a file loads as an `optimized` model.
+    `profile` is the start of the path of a profile that onnxruntime writes. `keep` is where it writes the graph as optimized; such a
+    file loads faster, as an `optimized` model.
     """
 
     def __init__(
-        self, model: onnx.ModelProto | bytes | str | Path, provider: str = "cpu", threads: int = 1, profile: str | None = None,
-        kernels: Path | None = None, optimized: bool = False, keep: Path | None = None,
+        self, model: onnx.ModelProto | bytes | str | Path, backend: Backend = PORTABLE, threads: int = 1, profile: str | None = None,
+        optimized: bool = False, keep: Path | None = None,
     ):  # fmt: skip
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        options.log_severity_level = 4  # its errors are raised, and told once
+        options.log_severity_level = 4  # errors are raised; the log would repeat them
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if profile:
             options.enable_profiling, options.profile_file_prefix = True, profile
@@ -79,67 +57,69 @@ class Session:
             options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         if keep:
             options.optimized_model_filepath = str(keep)
-        if kernels is not None:
-            _guarded(options.register_custom_ops_library, str(kernels))
+        if library := backend.library():
+            guarded(options.register_custom_ops_library, str(library))
         if isinstance(model, onnx.ModelProto):
             model = model.SerializeToString()
         source = str(model) if isinstance(model, Path) else model
-        cuda = [(PROVIDERS["cuda"], {"use_tf32": "0"})] if provider == "cuda" else []
-        self.provider = provider
-        self.ort = _guarded(ort.InferenceSession, source, options, [*cuda, PROVIDERS["cpu"]])
+        self.backend = backend
+        # Without its fallback onnxruntime raises an error where it would go on with the CPU.
+        self.ort = guarded(ort.InferenceSession, source, options, backend.providers, enable_fallback=0)
+        if backend.execution_provider not in self.ort.get_providers():
+            raise RunError(f"onnxruntime did not load {backend.execution_provider}: {backend.missing() or 'the reason is unknown'}")
         self.inputs = {i.name: i for i in self.ort.get_inputs()}
         self.outputs = [o.name for o in self.ort.get_outputs()]
 
     def sized(self, output: str) -> bool:
-        """Whether the shape of an output is known before a run."""
+        """Whether the shape of an output is known before it runs."""
         return all(isinstance(d, int) for o in self.ort.get_outputs() if o.name == output for d in o.shape)
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Every output by name."""
-        return dict(zip(self.outputs, _guarded(self.ort.run, None, dict(feeds)), strict=True))
+        """Run once. Returns every output by name."""
+        return dict(zip(self.outputs, guarded(self.ort.run, None, dict(feeds)), strict=True))
 
     def end_profiles(self) -> list[str]:
-        """Paths of the profiles that were written: one."""
+        """Stop profiling. Returns the paths of the profiles, here one."""
         return [str(self.ort.end_profiling())]
 
 
 class States:
-    """Named tensors on the device; `current` is what a step reads, and each step swaps in what it wrote."""
+    """Named tensors in the memory of a backend's device. A step reads `current`, writes `spare`, and swaps the two."""
 
-    def __init__(self, start: Mapping[str, np.ndarray], provider: str = "cpu"):
-        self.device = "cuda" if provider == "cuda" else "cpu"
+    def __init__(self, start: Mapping[str, np.ndarray], backend: Backend = PORTABLE):
+        self.backend = backend
         self.current: dict[str, ort.OrtValue] = {}
         self.spare: dict[str, ort.OrtValue] = {}
         self.add(start)
 
     def add(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """More tensors."""
+        """Add tensors."""
         self.current |= {name: self.copy(array) for name, array in arrays.items()}
 
     def copy(self, array: np.ndarray) -> ort.OrtValue:
-        """A tensor of its own on the device."""
-        return ort.OrtValue.ortvalue_from_numpy(np.array(array, order="C"), self.device, 0)
+        """A new tensor on the device."""
+        return ort.OrtValue.ortvalue_from_numpy(np.array(array, order="C"), self.backend.memory, self.backend.index)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Copies of all tensors."""
         return {name: np.array(value.numpy()) for name, value in self.current.items()}
 
     def set(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """New values in the buffers that are there."""
+        """Write new values into the existing tensors."""
         for name, array in arrays.items():
             _fill(self.current[name], array, name)
 
     def clear(self, prefix: str) -> None:
-        """Zeros in all tensors whose name starts so."""
+        """Set all tensors whose names start with `prefix` to zero."""
         self.zero(n for n in self.current if n.startswith(prefix))
 
     def zero(self, names: Iterable[str]) -> None:
-        """Zeros in the tensors of these names."""
+        """Set the tensors of these names to zero."""
         self.set({n: np.zeros(self.current[n].shape(), np.float32) for n in names})
 
 
 class Runs(Protocol):
-    """A session, or a chain of them with calls of Python in between."""
+    """A session, or a chain of sessions with calls of Python between them."""
 
     @property
     def inputs(self) -> Mapping[str, Any]: ...
@@ -148,11 +128,11 @@ class Runs(Protocol):
     def outputs(self) -> list[str]: ...
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Every output by name."""
+        """Run once. Returns every output by name."""
 
 
 class Stepper:
-    """A session whose `state/` and `grad/` inputs come from `states`, and whose `next/` outputs go back there."""
+    """A session that reads its `state/` and `grad/` inputs from `states` and writes its `next/` outputs there."""
 
     def __init__(self, session: Runs, states: States):
         self.session, self.states = session, states
@@ -167,22 +147,22 @@ class Stepper:
         self._bindings: dict[tuple[int, ...], Any] = {}
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """One run on `feeds`; the states move on. Returns the other outputs."""
+        """Run once on `feeds` and move the states on. Returns the other outputs."""
         if not isinstance(self.session, Session):
             return self._run_in_parts(feeds)
         binding = self._binding(self.session)
         for name, array in feeds.items():
             if name in self.session.inputs:
                 binding.bind_cpu_input(name, array)
-        for name in self._resized:  # a binding keeps what its last run allocated, which a batch of another size does not fit
-            binding.bind_output(name, "cpu")
-        _guarded(self.session.ort.run_with_iobinding, binding)
+        for name in self._resized:  # a binding keeps the buffer of its last run, which does not fit a batch of another size
+            binding.bind_output(name, HOST)
+        guarded(self.session.ort.run_with_iobinding, binding)
         values = binding.get_outputs()[: len(self.results)]
         self._swap()
         return {name: np.array(value.numpy()) for name, value in zip(self.results, values, strict=True)}
 
     def _run_in_parts(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """A run of what calls Python on its way, with copies of the states."""
+        """Run a chain, which takes and returns copies of the states."""
         states = {n: self.states.current[n].numpy() for n in self.reads}
         results = self.session.run({n: a for n, a in {**feeds, **states}.items() if n in self.session.inputs})
         for output, name in self.writes.items():
@@ -191,7 +171,7 @@ class Stepper:
         return {name: np.array(results[name]) for name in self.results}
 
     def undo(self) -> None:
-        """The states as they were before the last run."""
+        """Restore the states from before the last run."""
         self._swap()
 
     def _swap(self) -> None:
@@ -200,7 +180,7 @@ class Stepper:
             current[name], spare[name] = spare[name], current[name]
 
     def _binding(self, session: Session) -> Any:
-        """The binding for the buffers that are current now: two of them in turn."""
+        """The binding for the buffers that are current now. Two bindings take turns."""
         current, spare = self.states.current, self.states.spare
         key = (*(id(current[n]) for n in self.reads), *(id(spare[n]) for n in self.writes.values()))
         if key not in self._bindings:
@@ -208,7 +188,7 @@ class Stepper:
             for name in self.reads:
                 binding.bind_ortvalue_input(name, current[name])
             for name in self.results:
-                binding.bind_output(name, "cpu")
+                binding.bind_output(name, HOST)
             for output, name in self.writes.items():
                 binding.bind_ortvalue_output(output, spare[name])
             self._bindings[key] = binding
@@ -216,18 +196,8 @@ class Stepper:
 
 
 def _fill(tensor: ort.OrtValue, array: np.ndarray, name: str) -> None:
-    """The values of an array into a tensor, which copies bytes and looks at nothing. RunError if they are of another type or shape."""
+    """Copy an array into a tensor. RunError if type or shape differ, which onnxruntime does not check."""
     if tensor.shape() != list(array.shape) or tensor.element_type() != onnx.helper.np_dtype_to_tensor_dtype(array.dtype):
         wanted = f"{tensor.data_type()} of shape {tuple(tensor.shape())}"
         raise RunError(f"{name} is {wanted}; {array.dtype} of shape {array.shape} does not fit there")
     tensor.update_inplace(np.asarray(array, order="C"))
-
-
-def _guarded(call: Any, *arguments: Any) -> Any:
-    """onnxruntime's errors as RunError."""
-    try:
-        return call(*arguments)
-    except Exception as e:
-        if type(e).__module__.startswith("onnxruntime") or isinstance(e, RuntimeError):
-            raise RunError(f"onnxruntime: {e}") from e
-        raise

@@ -45,7 +45,8 @@ class Document:
     `positions` maps the path of a field, such as ("layer", 3, "convolution_param", "kernel_size", 0), to its line and
     column, both from 1. `warnings` are what was dropped on the way, `errors` what is wrong with the text: `broken` are the layers (and
     "solver") that it leaves in doubt, `guessed` those that it does not, as near names must be meant. They are named by position.
-    `overrides` has the fields that the command line set: the argument, and the column in it.
+    `overrides` has the fields that the command line set: the argument, and the column in it. `allow_python`: whether who reads the
+    text lets its Python layers run.
     """
 
     message: Any
@@ -57,6 +58,7 @@ class Document:
     broken: frozenset[Position] = frozenset()
     guessed: frozenset[Position] = frozenset()
     overrides: Mapping[FieldPath, tuple[str, int]] = field(default_factory=dict)
+    allow_python: bool = False
 
     def place(self, *path: str | int) -> str:
         """`file:line:column` of a field, or of the nearest field around it; the file alone where nothing is known.

@@ -125,19 +125,19 @@ class Job:
         return whole
 
 
-def load_job(path: str, overrides: Sequence[str] = (), dropped: Dropped = NOTHING) -> Job:
+def load_job(path: str, overrides: Sequence[str] = (), dropped: Dropped = NOTHING, allow_python: bool = False) -> Job:
     """The job of a net file with a solver in it, or of a solver file that names its nets. `overrides` are `path=value`.
 
-    `dropped` are fields that netc does not have and that may be left out, see `Job.warnings`. SpecError lists all that is
-    wrong with the files and the overrides.
+    `dropped` are fields that netc does not have and that may be left out, see `Job.warnings`. `allow_python` lets the nets' Python
+    layers run. SpecError lists all that is wrong with the files and the overrides.
     """
-    job = read_job(path, overrides, dropped)
+    job = read_job(path, overrides, dropped, allow_python)
     if job.errors:
         raise SpecError(*job.errors)
     return job
 
 
-def read_job(path: str, overrides: Sequence[str] = (), dropped: Dropped = NOTHING) -> Job:
+def read_job(path: str, overrides: Sequence[str] = (), dropped: Dropped = NOTHING, allow_python: bool = False) -> Job:
     """What `load_job` gives, with the errors of its texts as long as the rest can be read. SpecError where it cannot."""
     at: tuple[str, ...]
     document = read(path, pb.SolverParameter if is_solver(path) else pb.NetParameter, dropped)
@@ -152,12 +152,18 @@ def read_job(path: str, overrides: Sequence[str] = (), dropped: Dropped = NOTHIN
         text = f"{states} test_state for {len(nets) - 1} test nets; give one each, or none"
         raise SpecError(*document.errors, Diagnostic(document.place(*at, "test_state"), text))
     made = overridden(nets, solver, overrides)
-    nets, solver = made.nets, made.solver
+    nets, solver = _with_python(made.nets) if allow_python else made.nets, made.solver
     document = replace(document, overrides={(*at, *path): where for path, where in made.places.items()})
     outside = paths.errors(nets, solver, (document, at), _values(overrides))
     errors = tuple(dict.fromkeys((*document.errors, *(f for net in nets for f in net.errors), *made.errors, *outside)))
     name = nets[0].message.name or Path(path).stem
     return Job(_plain(name), nets[0], tuple(nets[1:]), solver, (document, at), tuple(overrides), errors)
+
+
+def _with_python(nets: Sequence[Document]) -> list[Document]:
+    """The nets, whose Python layers may run; what was one document stays one."""
+    made: dict[int, Document] = {}
+    return [made.setdefault(id(net), replace(net, allow_python=True)) for net in nets]
 
 
 def _values(overrides: Sequence[str]) -> tuple[str, ...]:

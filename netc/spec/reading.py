@@ -9,7 +9,7 @@ from typing import Any
 from netc import netc_pb2 as pb
 from netc.errors import Diagnostic, SpecError
 from netc.spec.document import NOTHING, Document, Dropped, FieldPath, Position
-from netc.spec.fields import KINDS, LAYER_FIELDS, own_fields
+from netc.spec.fields import LAYER_FIELDS, messages, own_fields
 from netc.spec.other_names import field_hint
 
 LAYER: Any = pb.LayerParameter.DESCRIPTOR
@@ -125,7 +125,7 @@ def _missing(document: Document) -> dict[FieldPath, Diagnostic]:
         if tuple(path) not in document.positions:
             errors[tuple(path)] = Diagnostic(document.place(*path), f"{message.name} needs {path[-1]!r}")
     for i, layer in enumerate(document.message.layer if document.message.DESCRIPTOR is NET else ()):
-        for param in KINDS[layer.type].params if layer.type in KINDS else ():
+        for param in messages(layer.type):
             needed = [f.name for f in LAYER_FIELDS[param].message_type.fields if f.is_required]
             if needed and not layer.HasField(param):
                 text = f"{layer.type} needs {' and '.join(map(repr, needed))}"

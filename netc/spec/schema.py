@@ -7,7 +7,8 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from netc.spec.fields import KINDS, LAYER_FIELDS, kind, own_fields
+from netc import registry
+from netc.spec.fields import LAYER_FIELDS, messages, own_fields
 from netc.spec.reading import LAYER, NET
 from netc.spec.scalars import INTEGERS, shortest
 
@@ -40,9 +41,10 @@ def _comments() -> dict[str, str]:
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON Schema (draft 2020-12) of net files in YAML, with every field's comment as its description."""
+    """The JSON Schema (draft 2020-12) of net files in YAML: every layer type that is registered, plug-ins' among them, and every field."""
+    registry.load()
     definitions: dict[str, Any] = {"Layer": _layer()}
-    for type_ in KINDS:
+    for type_ in sorted(registry.layer):
         definitions[f"layer {type_}"] = _object(_layer_fields(type_), f"A layer of type {type_}.")
     _define(NET, definitions)
     root = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "netc net"}
@@ -74,7 +76,7 @@ def _object(fields: dict[str, Any], description: str) -> dict[str, Any]:
 
 def _layer_fields(type_: str) -> dict[str, Any]:
     """What may stand in a layer: LayerParameter's fields, and those of the type's own messages."""
-    params = kind(type_).params
+    params = messages(type_)
     shared = {name: _of(LAYER, name) for name in LAYER_FIELDS if not name.endswith("_param") or name in params}
     return shared | {name: _of(field.containing_type, name) for name, (_, field) in own_fields(type_).items()}
 
@@ -84,13 +86,14 @@ def _of(message: Any, name: str) -> dict[str, str]:
 
 
 def _layer() -> dict[str, Any]:
-    """A layer in each of its forms; types that are not Caffe's may come from plug-ins."""
-    by_type = {type_: {"anyOf": [{"$ref": f"#/$defs/layer {type_}"}, {"type": "null"}]} for type_ in KINDS}
+    """A layer in each of its forms; types that are not known here may come from plug-ins."""
+    types = sorted(registry.layer)
+    by_type = {type_: {"anyOf": [{"$ref": f"#/$defs/layer {type_}"}, {"type": "null"}]} for type_ in types}
     plugin = {"anyOf": [_object(_layer_fields(""), "A layer of a plug-in's type."), {"type": "null"}]}
     one = {"type": "object", "minProperties": 1, "maxProperties": 1, "not": {"required": ["type"]}}
     short = {**one, "properties": by_type, "additionalProperties": plugin}
-    spelled = {"type": "object", "required": ["type"], "allOf": [_when(type_) for type_ in KINDS]}
-    forms = [{"enum": list(KINDS)}, {"type": "string"}, short, spelled]
+    spelled = {"type": "object", "required": ["type"], "allOf": [_when(type_) for type_ in types]}
+    forms = [{"enum": types}, {"type": "string"}, short, spelled]
     return {"description": _comments()[LAYER.full_name], "anyOf": forms}
 
 

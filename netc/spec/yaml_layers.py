@@ -7,9 +7,10 @@ from yaml.nodes import MappingNode, Node, ScalarNode
 
 from netc import registry
 from netc.spec.document import FieldPath
-from netc.spec.fields import KINDS, LAYER_FIELDS, Names, kind, own_fields
+from netc.spec.fields import LAYER_FIELDS, own_fields
 from netc.spec.other_names import field_hint, type_hint
 from netc.spec.reading import Reading
+from netc.spec.shorthand import Names, default_bottoms, default_tops, newest_after
 from netc.spec.yaml_nodes import at, given, is_unset, named, pairs
 
 Fields = list[tuple[ScalarNode, Node]]
@@ -59,7 +60,7 @@ def layer_target(reading: Reading, layer: Any, key: ScalarNode, path: FieldPath)
         return getattr(layer, param), field, (*path, param)
     if name in LAYER_FIELDS:
         return layer, LAYER_FIELDS[name], path
-    if not layer.type or layer.type in KINDS:
+    if not layer.type or registry.layer.is_own(layer.type):
         return _unknown_field(reading, layer, key, path)
     return layer, None, path
 
@@ -69,7 +70,7 @@ def _unknown_field(reading: Reading, layer: Any, key: ScalarNode, path: FieldPat
     own = own_fields(layer.type)
     known = {n: ((), f) for n, f in LAYER_FIELDS.items() if not n.endswith("_param")} | {n: ((p,), f) for n, (p, f) in own.items()}
     hint, meant = field_hint(key.value, known)
-    others = sorted(t for t in KINDS if key.value in own_fields(t))
+    others = sorted(t for t in registry.layer if key.value in own_fields(t))
     if others and (len(key.value) < 4 or not meant):
         hint, meant = f"it is a field of {', '.join(others[:4])}{' and others' if len(others) > 4 else ''}", ""
     inner, field = known.get(meant, ((), None))
@@ -83,14 +84,14 @@ def _unknown_field(reading: Reading, layer: Any, key: ScalarNode, path: FieldPat
 
 
 def type_of(reading: Reading, type_node: ScalarNode, fields: Fields) -> str:
-    """The type that is meant. One that is not in the table and yet has fields that do not stand under `custom` is an error."""
+    """The type that is meant. One that is not registered and yet has fields that do not stand under `custom` is an error."""
     name, own = type_node.value, [key.value for key, _ in fields if key.value not in LAYER_FIELDS]
-    if not own or name in KINDS:
+    if not own or registry.layer.is_own(name):
         return name
     if name in registry.layer:
         reading.error(at(type_node), f"{name} is a plug-in's layer, which has its fields under `custom`: {', '.join(own)}")
         return name
-    hint, meant = type_hint(name, KINDS)
+    hint, meant = type_hint(name, registry.layer)
     more = "" if meant else f" (a plug-in's type has its fields, {', '.join(own)}, under `custom`)"
     reading.error(at(type_node), f"there is no layer type {name!r}; {hint}{more}", plain=bool(meant))
     return meant or name
@@ -103,18 +104,18 @@ def complete(reading: Reading, layers: list[tuple[Node, Any, set[str]]], net: An
     for k, (node, layer, written) in enumerate(layers):
         if not layer.type:
             continue
-        of_type = kind(layer.type)
+        of_type = registry.layer_type(layer.type)
         if "name" not in written:
             layer.name = names.free(of_type)
             names.add(layer.name)
         if "bottom" not in written:
-            bottom = of_type.default_bottom(newest)
+            bottom = default_bottoms(of_type, newest)
             if bottom is None:
-                several = of_type.default_bottom("") is None
+                several = default_bottoms(of_type, "") is None
                 reason = "it reads several blobs: `bottom: [a, b]`" if several else "nothing stands above it that it could read"
                 with reading.judging((*path, "layer", k)):
                     reading.error(at(node), f"{layer.type} needs `bottom`: {reason}")
             layer.bottom.extend(bottom or [])
         if "top" not in written:
-            layer.top.extend(of_type.default_top(layer.name, layer.bottom, "bottom" not in written))
-        newest = of_type.newest(layer.top, newest)
+            layer.top.extend(default_tops(of_type, layer.name, layer.bottom, "bottom" not in written))
+        newest = newest_after(of_type, layer.top, newest)

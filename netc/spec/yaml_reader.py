@@ -5,6 +5,7 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from netc import registry
 from netc.errors import Diagnostic, SpecError
 from netc.spec.document import Document, FieldPath
 from netc.spec.reading import NET, Reading
@@ -96,6 +97,7 @@ def _scalar(reading: Reading, key: Node, node: Node, field: FieldDescriptor) -> 
 
 def _layers(reading: Reading, key: Node, value: Node, net: Any, path: FieldPath) -> list[tuple[Node, Any, set[str]]]:
     """Read the layers of a net. Gives each with its node and the names of what was written in it."""
+    registry.load()  # which fields a layer has, and what it reads and writes by default, depends on its type
     found: list[tuple[Node, Any, set[str]]] = []
     here = (*path, "layer")
     if not reading.claim(at(key), here) or is_unset(value):

@@ -7,9 +7,12 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.struct_pb2 import Struct
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from netc.spec.fields import LAYER_FIELDS, Names, kind, own_fields
+from netc import registry
+from netc.registry import LayerType
+from netc.spec.fields import LAYER_FIELDS, messages, own_fields
 from netc.spec.reading import LAYER, NET
 from netc.spec.scalars import to_text
+from netc.spec.shorthand import Names, default_bottoms, default_tops, newest_after
 
 STR = "tag:yaml.org,2002:str"
 RESOLVER = yaml.resolver.Resolver()
@@ -109,26 +112,28 @@ def _spelled_layer(layer: Any) -> Node:
 
 
 def _short_layers(net: Any) -> list[Node]:
-    """Every layer in its shortest form that reads as the same."""
+    """Every layer in its shortest form that reads as the same, be it without the plug-ins that are loaded now."""
     unnamed = _default_names(net.layer)
-    newest = net.input[0] if net.input else None
+    newest = [net.input[0] if net.input else None] * 2  # the newest blob for who knows the plug-ins, and for who does not
     nodes = []
     for layer, names_itself in zip(net.layer, unnamed, strict=True):
-        of_type = kind(layer.type)
+        of_type = registry.layer_type(layer.type)
         fields = {f.name: _field(f, value, short=True) for f, value in _set_fields(layer)}
         if layer.type:
-            bottom_is_default = list(layer.bottom) == of_type.default_bottom(newest)
+            own = registry.layer.is_own(layer.type)
+            bottom_is_default = own and all(list(layer.bottom) == default_bottoms(of_type, blob) for blob in newest)
             fields["bottom"] = _names(layer.bottom)
             fields["top"] = _names(layer.top)
             if bottom_is_default:
                 del fields["bottom"]
-            if list(layer.top) == of_type.default_top(layer.name, layer.bottom, bottom_is_default):
+            if own and list(layer.top) == default_tops(of_type, layer.name, layer.bottom, bottom_is_default):
                 del fields["top"]
-            if names_itself:
+            if own and names_itself:
                 del fields["name"]
             elif not layer.HasField("name"):
                 fields["name"] = _plain("~")
-            newest = of_type.newest(layer.top, newest)
+            records = of_type, of_type if own else LayerType(layer.type)
+            newest = [newest_after(record, layer.top, blob) for record, blob in zip(records, newest, strict=True)]
         nodes.append(_short_layer(layer, fields))
     return nodes
 
@@ -145,7 +150,7 @@ def _default_names(layers: Any) -> list[bool]:
     names = Names(layer.name for layer in layers)
     found: list[bool] = []
     for layer in reversed(layers):
-        found.append(bool(layer.type) and layer.HasField("name") and names.is_default(kind(layer.type), layer.name))
+        found.append(bool(layer.type) and layer.HasField("name") and names.is_default(registry.layer_type(layer.type), layer.name))
         if found[-1]:
             names.remove(layer.name)
     return found[::-1]
@@ -155,7 +160,7 @@ def _short_layer(layer: Any, fields: dict[str, Node]) -> Node:
     """`Type` or `{Type: {fields}}`, with the fields of the type's own messages directly among them."""
     own = own_fields(layer.type)
     items: list[tuple[str, Node]] = [(name, fields[name]) for name in ("name", "bottom", "top") if name in fields]
-    for param in reversed(kind(layer.type).params):
+    for param in reversed(messages(layer.type)):
         if layer.HasField(param):
             message = getattr(layer, param)
             parts = [(f, _field(f, value, short=True)) for f, value in _set_fields(message)]
@@ -163,7 +168,7 @@ def _short_layer(layer: Any, fields: dict[str, Node]) -> Node:
             hidden = [(_text(f.name), node) for f, node in parts if own[f.name][0] != param]
             if hidden or not parts:
                 items.append((param, _mapping(hidden)))
-    done = {"type", "name", "bottom", "top", *kind(layer.type).params}
+    done = {"type", "name", "bottom", "top", *messages(layer.type)}
     items += [(name, node) for name, node in fields.items() if name not in done]
     nodes = [(_text(name), node) for name, node in items]
     if not layer.type.isidentifier() or layer.type in LAYER_FIELDS:

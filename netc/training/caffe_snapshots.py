@@ -54,7 +54,7 @@ def _set_up(layer: pb.LayerParameter, phase: str) -> None:
     """Set the fields that Caffe's layers set in their own message during set-up."""
     layer.ClearField("blobs")
     layer.phase = pb.TRAIN if phase == TRAIN else pb.TEST
-    if registry.layer.facts[layer.type].get("loss") and not layer.loss_weight:
+    if registry.layer_type(layer.type).loss and not layer.loss_weight:
         layer.loss_weight.append(1)
     while len(layer.param) < STATISTICS.get(layer.type, 0):
         layer.param.add(lr_mult=0)

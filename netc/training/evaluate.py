@@ -63,8 +63,8 @@ class Tally:
         scores: Scores = {}
         for layer in self.lowered.net.layers:
             record = self._record(layer)
-            if record and "whole" in layer.facts:
-                scores |= {t: _score(v) for t, v in zip(layer.tops, layer.facts["whole"](layer.param, record), strict=False)}
+            if record and layer.kind.whole:
+                scores |= {t: _score(v) for t, v in zip(layer.tops, layer.kind.whole(layer.param, record), strict=False)}
         return scores
 
     def _record(self, layer: Layer) -> dict[str, np.ndarray]:
@@ -109,7 +109,7 @@ def layer_scores(net: Net, states: Mapping[str, np.ndarray], feeder: Feeder, bat
     sources = {top for layer in net.sources for top in layer.tops}
     scores: Scores = {}
     for layer in net.layers:
-        if layer.type in registry.score and len(layer.tops) > layer.facts["own_loss"] and layer.bottoms[0] in sources:
+        if layer.type in registry.score and len(layer.tops) > (layer.kind.own_loss or 0) and layer.bottoms[0] in sources:
             rows = np.concatenate([feeder(k)[BATCH(layer.bottoms[0])] for k in range(batches or feeder.batches or 1)])
             scores |= registry.score[layer.type](layer.param, states, rows, seed)
     return scores
@@ -117,8 +117,8 @@ def layer_scores(net: Net, states: Mapping[str, np.ndarray], feeder: Feeder, bat
 
 def monitored(net: Net, asked: str) -> tuple[str, bool]:
     """The output that selects the best model, and whether larger is better: `asked`, else the first metric, else the loss."""
-    metrics = [layer.tops[0] for layer in net.layers if layer.facts.get("metric") and layer.tops]
-    losses = [layer.tops[0] for layer in net.layers if layer.facts.get("loss") and layer.tops]
+    metrics = [layer.tops[0] for layer in net.layers if layer.kind.metric and layer.tops]
+    losses = [layer.tops[0] for layer in net.layers if layer.kind.loss and layer.tops]
     name = asked or (metrics + losses + ["loss"])[0]
     return name, name in metrics
 

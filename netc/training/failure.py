@@ -9,7 +9,7 @@ from netc.spec.solver_settings import SolverSettings
 
 def advice(solver: SolverSettings) -> str:
     """What to try if the loss is NaN or infinite."""
-    usual = registry.optimizer.facts[solver.type].get("usual")
+    usual = registry.optimizer.records[solver.type].get("usual")
     smaller = solver.base_lr / 10 if usual is None or solver.base_lr <= usual else min(usual, solver.base_lr / 10)
     rate = f"base_lr is {solver.base_lr:g}: try {smaller:.1g}{f' (typical for {solver.type}: {usual:g})' if usual else ''}"
     return f"{rate}; warmup_iter, clip_gradients and inputs scaled to about -1 to 1 (`scale`, mean) also help"

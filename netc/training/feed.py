@@ -138,13 +138,13 @@ class _Refused:
 
 def sinks_of(layers: Iterable[Layer], base: str, folder: Path | None = None) -> list[tuple[Layer, Any]]:
     """The sinks of a net, with paths relative to `base`. A published net only writes into outputs/ in the `folder` of its run."""
-    sinks = [layer for layer in layers if layer.facts.get("sink")]
+    sinks = [(layer, layer.kind.sink) for layer in layers if layer.kind.sink]
     place: Path | None = Path(base)
     if sinks and paths.published(base):
         place = folder / OUTPUTS if folder else None
         if place:
             place.mkdir(exist_ok=True)
-    return [(layer, layer.facts["sink"](layer.param, place) if place else _Refused(layer.name)) for layer in sinks]
+    return [(layer, sink(layer.param, place) if place else _Refused(layer.name)) for layer, sink in sinks]
 
 
 def _opened(layer: Layer, phase: str, seed: int, iter_size: int) -> data.Source:

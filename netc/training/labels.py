@@ -9,22 +9,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from netc import data
+from netc import data, registry
 from netc.compiler.lower import Lowered, Reading
 from netc.errors import DataError, Diagnostic
 from netc.graph.contract import BATCH
 from netc.graph.ir import Graph, Node
+from netc.graph.op_info import info
 from netc.net.model import Layer
 from netc.runtime.chain import open_graph
 from netc.runtime.session import Runs
-from netc.spec.fields import KINDS
 from netc.training.bad_values import BadValues, Place, base_of, diagnostic_of, nowhere
 
 CHUNK = 2**20  # values of a column to check at a time
-ROW_BY_ROW = {
-    *("Reshape", "Squeeze", "Unsqueeze", "Split", "Cast", "Add", "Sub", "Mul", "Div", "Neg", "Abs", "Floor", "Pow", "Clip", "ArgMax"),
-    *("Greater", "Less", "Equal", "Not", "Where", "Identity"),
-}  # ops that do not mix rows if they act along other axes
 
 
 @dataclass(frozen=True)
@@ -100,7 +96,7 @@ class Checks:
                 self._direct.append((reading, column))
             elif base.node.key != ("netc", "Input") and all(n.name in self.columns for n in _inputs(reading)):
                 self._derived.append(reading)
-        layers_of_ones_own = [x for x in lowered.net.layers if x.type == "Python" or x.type not in KINDS]
+        layers_of_ones_own = [x for x in lowered.net.layers if x.type == "Python" or not registry.layer.is_own(x.type)]
         gaps = {b for x in layers_of_ones_own for b in x.bottoms}  # only these layers know how they treat NaN
         used = {BATCH(b) for x in lowered.net.layers for b in x.bottoms if b not in gaps}
         self._numbers = [column for name, column in self.columns.items() if name in used]
@@ -185,7 +181,13 @@ def _keeps_rows(reading: Reading, axis: int | None) -> bool:
         return False
     rows = inputs[0].types[0].shape[: axis + 1]
     made = [n for n in nodes if n.domain != "netc"]
-    return all(n.op in ROW_BY_ROW and n.types[0].shape[: axis + 1] == rows and n.attrs.get("axis", -1) not in range(axis + 1) for n in made)
+    return all(_by_row(n) and n.types[0].shape[: axis + 1] == rows and n.attrs.get("axis", -1) not in range(axis + 1) for n in made)
+
+
+def _by_row(node: Node) -> bool:
+    """Whether an op takes nothing from one row into another, unless it works along their axis."""
+    known = info(node)
+    return known.elementwise or known.view or known.along_axis
 
 
 def _no_numbers(column: Column, bad: BadValues, of: str) -> Diagnostic:

@@ -7,10 +7,11 @@ import numpy as np
 from netc.errors import Diagnostic
 from netc.graph.emit import input_name
 from netc.graph.ir import Graph, Node
+from netc.runtime.backend import Backend
 from netc.runtime.chain import open_graph
 
 
-def first_bad(graph: Graph, provider: str, feeds: Mapping[str, np.ndarray], states: Mapping[str, np.ndarray]) -> Diagnostic:
+def first_bad(graph: Graph, backend: Backend, feeds: Mapping[str, np.ndarray], states: Mapping[str, np.ndarray]) -> Diagnostic:
     """Name the first layer in execution order with a NaN or infinite value."""
     layers = {input_name(n.outputs[0]): n.state.layer for n in graph.leaves("State")}
     for name, array in {**feeds, **states}.items():
@@ -22,7 +23,7 @@ def first_bad(graph: Graph, provider: str, feeds: Mapping[str, np.ndarray], stat
         if node.domain != "netc" and node.types and node.types[0].dtype.kind == "f":
             nodes.append(node)
     outputs = {str(k): node.outputs[0] for k, node in enumerate(nodes)}
-    session = open_graph(Graph(graph.name, outputs), provider)
+    session = open_graph(Graph(graph.name, outputs), backend)
     leaves = {input_name(n.outputs[0]): n for n in (*graph.leaves("Input"), *graph.leaves("State"))}
     given = {n: np.asarray({**feeds, **states}[n]) for n in leaves if n in session.inputs}
     values = session.run(given)

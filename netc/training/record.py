@@ -12,7 +12,7 @@ from netc.compiler.program import Program
 from netc.errors import RunError
 from netc.files import read_file, replace_file
 from netc.formats.typed_json import MisfitError, typed
-from netc.graph.cost import size
+from netc.graph.multiply_adds import size
 from netc.training.evaluate import Scores
 from netc.version import VERSION
 
@@ -97,7 +97,7 @@ def environment(program: Program, threads: int, why: str) -> dict[str, str]:
     import onnxruntime
 
     return {
-        "provider": f"{program.provider} ({why})", "target": program.target, "threads": str(threads), "processor": processor(),
+        "provider": f"{program.backend.name} ({why})", "target": program.backend.target, "threads": str(threads), "processor": processor(),
         "cores": str(os.cpu_count()), "system": f"{platform.system()} {platform.machine()}",
         "netc": VERSION, "onnxruntime": onnxruntime.__version__, "onnx": onnx.__version__, "NumPy": numpy.__version__,
         "Python": sys.version.split()[0],

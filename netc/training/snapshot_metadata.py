@@ -1,12 +1,12 @@
 """The metadata of a snapshot, and the check that its states match a program."""
 
-import re
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from netc.compiler.program import Program
 from netc.errors import Diagnostic, SnapshotError
 from netc.formats.typed_json import MisfitError, typed
+from netc.runtime.backends import providers
 from netc.runtime.snapshot import Snapshot
 from netc.training.evaluate import Scores
 
@@ -59,8 +59,9 @@ def read_metadata(taken: Snapshot) -> SnapshotMetadata:
     for name in COUNTS:
         if getattr(metadata, name) < 0:
             raise SnapshotError(f"{taken.path}: its metadata is invalid: {name} is {getattr(metadata, name)}; expected 0 or more")
-    if not re.fullmatch("cpu|cuda", metadata.provider):
-        raise SnapshotError(f"{taken.path}: its metadata is invalid: provider is {metadata.provider[:40]!r}; expected cpu or cuda")
+    if metadata.provider not in providers():
+        known = " or ".join(providers())
+        raise SnapshotError(f"{taken.path}: its metadata is invalid: provider is {metadata.provider[:40]!r}; expected {known}")
     return metadata
 
 

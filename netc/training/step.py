@@ -88,7 +88,7 @@ class LocalStep:
         self.iter_size = program.job.settings.iter_size
         start = program.start()
         start |= {name: array for name, array in weights.items() if name in start}
-        self.states = States(STATE.named(start), program.provider)
+        self.states = States(STATE.named(start), program.backend)
         self.feeder = Feeder(
             program.train_net, program.steps.train, program.seed, program.job.base, self.iter_size,
             lowered=program.train, folder=folder,
@@ -170,7 +170,7 @@ class LocalStep:
             stepper.undo()
             if faults := self.feeder.no_numbers(feeds, self._iteration, sub_batch):
                 raise DataError(*faults)
-            why = first_bad(self.program.graph(kind), self.program.provider, feeds, self.states.arrays())
+            why = first_bad(self.program.graph(kind), self.program.backend, feeds, self.states.arrays())
             raise diverged(loss, self._iteration, why, self.program.job.settings, self.max_iter)
         scalars = {n: v for n, v in OUT.within(results).items() if v.size == 1}
         return StepResult(loss, {n: float(v.reshape(())) for n, v in scalars.items()})

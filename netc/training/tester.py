@@ -85,4 +85,4 @@ class TestNet:
             return None
         outputs: Any = lowered.graph.outputs if self.values is None else self.values(lowered)
         graph = self.program.laid_out(Graph(self.program.job.name, outputs, lowered.graph.updates))
-        return open_graph(graph, self.program.provider, self.threads, self.program.kernels)
+        return open_graph(graph, self.program.backend, self.threads)

@@ -193,17 +193,17 @@ class Trainer:
         notes = read_metadata(found)
         if not self.tests.validates:
             return notes.scores, notes.iteration
-        states = States(STATE.named(found.states), self.program.provider)
+        states = States(STATE.named(found.states), self.program.backend)
         scores = self.tests.scores(states)
         self.log.write("test", notes.iteration, **scores)
         return scores, notes.iteration
 
     def _notes(self) -> SnapshotMetadata:
         """What a snapshot taken now says of the run."""
-        job, selection = self.program.job, self.selection
+        job, backend, selection = self.program.job, self.program.backend, self.selection
         return SnapshotMetadata(
             net=job.name, net_sha256=job.sha256, iteration=self.iteration, seed=self.program.seed, recent=tuple(self.recent),
             best=selection.best, stale=selection.stale, tested=selection.newest, log_length=self.log.length,
-            provider=self.program.provider, threads=self.threads, target=self.program.target, stage=self.stage, before=self.before,
+            provider=backend.provider, threads=self.threads, target=backend.target, stage=self.stage, before=self.before,
             rows=rows_said(self.whole.train_net.learned),
         )  # fmt: skip

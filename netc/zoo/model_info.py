@@ -15,7 +15,7 @@ from netc.compiler.program import Program
 from netc.errors import RunError, SpecError, ZooError
 from netc.files import replace_file
 from netc.graph.contract import NEXT, STATE
-from netc.graph.cost import size
+from netc.graph.multiply_adds import size
 from netc.graph.tensor_type import OPSET
 from netc.net.model import Layer
 from netc.spec.private_paths import plain_path

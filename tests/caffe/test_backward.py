@@ -9,8 +9,8 @@ import pytest
 
 import netc
 import netc.caffe as caffe
+from netc.caffe import state
 from netc.errors import DataError
-from netc.layers import python
 from tests.recorded import FOLDER, Case, check, index
 
 IN_PLACE = [
@@ -246,7 +246,7 @@ def test_a_python_layer_in_a_part_runs_again_without_a_trace(tmp_path: Path, mon
         "    def backward(self, top, propagate_down, bottom):\n        bottom[0].diff[...] = 2 * self.seen * top[0].diff\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(python, "_allowed", [True])
+    monkeypatch.setattr(state, "_allows_python", True)
     twice = 'layer { name: "tanh" type: "Python" bottom: "ip" top: "h" python_param { module: "twice_layer" layer: "Twice" } }'
     text = NET.format(layer=LAYERS["BatchNorm"]).replace('layer { name: "tanh" type: "TanH" bottom: "ip" top: "h" }', twice)
     (tmp_path / "n.prototxt").write_text(text)

@@ -39,15 +39,15 @@ layers:
 
 def test_the_peak_of_tensors_counts_what_lives_at_once():
     steps = [
-        Step("Conv", ("x", "w"), {"a": 100}),
-        Step("Relu", ("a",), {"b": 100}),  # in place of a, which dies
-        Step("Reshape", ("b",), {"c": 100}),  # another name for b
-        Step("Gemm", ("c", "v"), {"d": 10}),
-        Step("Mul", ("d", "b"), {"e": 30}),
-        Step("SGD", ("w", "e"), {"next/w": 50}),
+        Step(("x", "w"), {"a": 100}),
+        Step(("a",), {"b": 100}, in_place=True),  # of a, which dies
+        Step(("b",), {"c": 100}, view=True),  # another name for b
+        Step(("c", "v"), {"d": 10}),
+        Step(("d", "b"), {"e": 30}, in_place=True),
+        Step(("w", "e"), {"next/w": 50}),
     ]
     assert peak(steps, ["e"], ["next/w"]) == 140  # b, d and e
-    assert peak([*steps[:1], Step("Relu", ("a",), {"b": 100}), Step("Add", ("a", "b"), {"f": 100})], ["f"]) == 200
+    assert peak([*steps[:1], Step(("a",), {"b": 100}, in_place=True), Step(("a", "b"), {"f": 100}, in_place=True)], ["f"]) == 200
 
 
 def test_memory_by_phase(tmp_path):

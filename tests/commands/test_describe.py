@@ -4,7 +4,7 @@ import pytest
 
 from netc import registry
 from netc.commands.describe import describe_layer, summary
-from netc.spec.fields import kind
+from netc.spec.fields import messages
 from tests.small_nets import netc
 
 registry.load()
@@ -15,7 +15,7 @@ def test_every_layer_says_what_it_does(name):
     text = describe_layer(name)
     assert text.startswith(f"{name}\n\n") and summary(registry.layer[name]).endswith((".", ":"))
     assert "\nbottoms: " in text and "\ntops: " in text
-    assert all(f"\n{field}:\n" in text for field in kind(name).params)
+    assert all(f"\n{field}:\n" in text for field in messages(name))
 
 
 def test_fields_have_types_defaults_and_comments():

@@ -2,7 +2,7 @@
 
 import shutil
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, needs_zoo
 from tests.small_nets import NET, netc, write_small
 
 
@@ -37,6 +37,7 @@ def test_other_order_and_unset_fields(tmp_path):
     assert result.stdout.splitlines() == ["~ layers.abs1.propagate_down: unset -> false", "~ the layers stand in another order"]
 
 
+@needs_zoo
 def test_a_published_model_and_a_run(tmp_path):
     zoo = str(ROOT / "model_zoo")
     assert netc("diff", "mlp", "nets/mlp.yaml", NETC_ZOO=zoo).stdout == "alike\n"

@@ -7,7 +7,7 @@ from netc import registry
 from netc.cli import main
 from netc.commands import topics
 from netc.report import markdown
-from netc.spec.fields import KINDS, own_fields
+from netc.spec.fields import own_fields
 from tests.small_nets import netc
 
 registry.load()
@@ -27,7 +27,7 @@ def test_every_key_of_the_registries_is_a_topic():
 def test_every_field_is_a_topic_under_each_of_its_names():
     names = {name for kind, name in known() if kind == "field"}
     wanted = {f"solver.{f.name}" for f in pb.SolverParameter.DESCRIPTOR.fields}
-    wanted |= {f"{type_}.{name}" for type_ in KINDS for name in own_fields(type_)}
+    wanted |= {f"{type_}.{name}" for type_ in registry.layer for name in own_fields(type_)}
     assert wanted <= names
 
 

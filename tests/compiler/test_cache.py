@@ -13,6 +13,7 @@ from netc import api, registry
 from netc.compiler import cache
 from netc.compiler.program import Program
 from netc.runtime import native
+from netc.runtime.backends import made_for
 from netc.runtime.session import Session, States, Stepper
 from netc.training.feed import Feeder
 from tests.small_nets import NET, netc, write_small
@@ -40,8 +41,8 @@ def losses(made: Program, session: Session) -> list[float]:
 def test_a_graph_from_the_cache_gives_the_same_bits(tmp_path, graphs, target):
     if target == "native" and native.missing():
         pytest.skip(native.missing())
-    made = replace(program(tmp_path), target=target)
-    without = losses(made, Session(made.model("train", kernels=native.kernels_of(made.kernels)), threads=1, kernels=made.kernels))
+    made = replace(program(tmp_path), backend=made_for(target))
+    without = losses(made, Session(made.model("train", kernels=made.backend.native_ops), made.backend))
     first = losses(made, cache.session(made, "train", 1))
     (kept,) = graphs.iterdir()
     assert kept.stem == cache.key(made, "train")

@@ -1,6 +1,7 @@
 """The step contract: names, metadata, agreement of the models with each other, and a loop that knows nothing of netc."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from netc.graph.emit import emit
 from netc.graph.passes import simplify
 from netc.graph.tensor_type import OPSET
 from netc.runtime import snapshot
+from netc.runtime.backends import CUDA, PORTABLE
 from netc.runtime.session import Session
 from netc.training.feed import Feeder
 from tests.small_nets import NET, log, netc, write_small
@@ -250,13 +252,13 @@ def test_gradient_adds_to_what_it_is_given(small):
         np.testing.assert_allclose(twice[f"next/{name}"], 2 * once[f"next/{name}"], rtol=1e-5)
 
 
-@pytest.mark.parametrize("provider", ["cpu", "cuda"])
+@pytest.mark.parametrize("backend", [PORTABLE, CUDA], ids=lambda row: row.provider)
 @pytest.mark.parametrize("net", ["small", "normed"])
-def test_functions_and_their_bodies_give_the_same(request, net, provider):
-    program = request.getfixturevalue(net)
+def test_functions_and_their_bodies_give_the_same(request, net, backend):
+    program = replace(request.getfixturevalue(net), backend=backend)
     feeds = step_feeds(program)
-    calls = run(program.model("train", provider=provider), feeds)
-    inlined = program.model("train", functions=False, provider=provider)
+    calls = run(program.model("train"), feeds)
+    inlined = program.model("train", functions=False)
     assert not inlined.functions and {n.domain for n in inlined.graph.node} == {""}
     for name, array in run(inlined, feeds).items():
         np.testing.assert_allclose(array, calls[name], rtol=1e-5, atol=1e-6, err_msg=name)
@@ -264,7 +266,7 @@ def test_functions_and_their_bodies_give_the_same(request, net, provider):
 
 def test_bodies_of_cpu_and_cuda_agree(normed):
     feeds = step_feeds(normed)
-    cpu, cuda = (run(normed.model("train", provider=p), feeds) for p in ("cpu", "cuda"))
+    cpu, cuda = (run(replace(normed, backend=b).model("train"), feeds) for b in (PORTABLE, CUDA))
     for name in cpu:
         np.testing.assert_allclose(cuda[name], cpu[name], rtol=1e-4, atol=1e-5, err_msg=name)
 

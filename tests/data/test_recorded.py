@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from netc import data
-from netc.api import Net
+from netc.api.net import Net
 from netc.spec import parse_prototxt
 from tests.layers.nets import about
 from tests.recorded import FOLDER, index

@@ -18,13 +18,13 @@ from netc.spec.job import load_job
 from netc.spec.solver_settings import SolverSettings
 from netc.training.feed import Feeder
 from netc.zoo.arrays import read_arrays
-from tests.conftest import ROOT
+from tests.conftest import ROOT, ZOO, needs_zoo
 from tests.docs.loops import in_node, in_python, off, step_module, write_blocks
 from tests.node import NODE, node_modules
 from tests.small_nets import NET, log, netc, write_small
 
-ZOO = ROOT / "model_zoo"
-MODELS = {entry.name: ZOO / entry.name / entry.version for entry in zoo.entries(ZOO)}  # the newest version of each
+# The newest version of each model.
+MODELS = {entry.name: ZOO / entry.name / entry.version for entry in (zoo.entries(ZOO) if ZOO.is_dir() else ())}
 SAME = 1e-5  # of a root mean square: another processor, another build of onnxruntime. Here, on one machine, all are equal to the bit
 STEPS = 10
 
@@ -92,6 +92,7 @@ def test_every_published_model_repeats_its_vectors_in_python(name, loops):
     assert repeats(*in_python(loops, MODELS[name], batches), wanted) == {}
 
 
+@needs_zoo
 def test_every_published_model_repeats_its_vectors_in_node(loops, needs_node, tmp_path):
     jobs = {name: vectors(folder) for name, folder in MODELS.items()}
     found = in_node(loops, tmp_path, [(MODELS[name], batches) for name, (batches, _) in jobs.items()])
@@ -157,18 +158,13 @@ def test_rates_of_a_plug_in_are_in_the_file(loops, tmp_path):
     from netc import registry
 
     registry.load(str(plugin))
-    try:
-        write(api.load(write_small(tmp_path, changed(lr_policy="loops_halving", warmup_iter="2"))), tmp_path / "build")
-        said = json.loads((tmp_path / "build/train.json").read_text())["lr"]
-        rates = [step_module(loops).rate(said, k) for k in range(STEPS)]
-        from netc import schedules
+    write(api.load(write_small(tmp_path, changed(lr_policy="loops_halving", warmup_iter="2"))), tmp_path / "build")
+    said = json.loads((tmp_path / "build/train.json").read_text())["lr"]
+    rates = [step_module(loops).rate(said, k) for k in range(STEPS)]
+    from netc import schedules
 
-        solver = pb.SolverParameter(base_lr=0.02, lr_policy="loops_halving", warmup_iter=2)
-        assert rates == [schedules.rate(SolverSettings.of(solver), k, STEPS) for k in range(STEPS)]
-    finally:
-        for table in (registry.schedule, registry.schedule.facts):
-            table.pop("loops_halving")
-        registry._loaded.discard(str(plugin))
+    solver = pb.SolverParameter(base_lr=0.02, lr_policy="loops_halving", warmup_iter=2)
+    assert rates == [schedules.rate(SolverSettings.of(solver), k, STEPS) for k in range(STEPS)]
 
 
 IMAGES = """\

@@ -1,7 +1,6 @@
 """README.md and the pages of `netc help`: every block that can be run is run, every link and every command that is named is there."""
 
 import configparser
-import inspect
 import re
 import shutil
 import sys
@@ -12,11 +11,11 @@ import click
 import pytest
 
 from netc import registry
+from netc.caffe import state
 from netc.cli import main
 from netc.commands.topics import PAGES, find
-from netc.layers import python
-from tests.conftest import ROOT
-from tests.docs.pages import PAGE, blocks, compare, run_page
+from tests.conftest import ROOT, ZOO, needs_zoo
+from tests.docs.pages import blocks, compare, run_page
 
 DOCS = ROOT / "netc" / "docs"
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
@@ -39,21 +38,18 @@ NOT_RUN = {
 def folder(tmp_path, monkeypatch):
     """A folder with nets/ and model_zoo/ as the current one; what plug-ins and Python layers register is taken back."""
     shutil.copytree(ROOT / "nets", tmp_path / "nets")
-    shutil.copytree(ROOT / "model_zoo", tmp_path / "model_zoo")
+    shutil.copytree(ZOO, tmp_path / "model_zoo")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    allowed, loaded, modules = list(python._allowed), set(registry._loaded), set(sys.modules)
+    monkeypatch.setattr(state, "_allows_python", False)
+    modules = set(sys.modules)
     yield tmp_path
-    for table in (t for t in vars(registry).values() if isinstance(t, registry.Registry)):
-        for name in [n for n, f in table.items() if inspect.unwrap(f).__code__.co_filename.startswith((str(tmp_path), PAGE))]:
-            del table[name], table.facts[name]
-    python._allowed[:] = allowed
-    registry._loaded.intersection_update(loaded | {"netc"})
     for name in set(sys.modules) - modules:
         if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
             del sys.modules[name]
 
 
+@needs_zoo
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
 def test_the_blocks_of_a_page_run(path, folder):
     run_page(path, folder)

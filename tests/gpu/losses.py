@@ -1,4 +1,4 @@
-"""`python -m tests.gpu.losses NET PROVIDER COUNT`: the losses of a net of nets/ on a provider and on the CPU, as one JSON object.
+"""`python -m tests.gpu.losses NET PROVIDER[:DEVICE] COUNT`: the losses of a net of nets/ on a provider and on the CPU, as one JSON object.
 
 On CUDA a second session refuses every op that CUDA does not run. With the provider cpu the graph that is made for CUDA runs on the CPU:
 its bodies are tried even where there is no GPU.
@@ -6,6 +6,7 @@ its bodies are tried even where there is no GPU.
 
 import json
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,12 @@ import onnxruntime
 
 from netc import api, data
 from netc.errors import DataError
-from netc.runtime.session import PROVIDERS, Session, States, Stepper
+from netc.runtime.backend import Backend
+from netc.runtime.backends import CUDA, PORTABLE
+from netc.runtime.session import Session, States, Stepper
 from netc.training.feed import Feeder, Feeds
 from tests.conftest import ROOT
+from tests.gpu.device import backend
 
 CLOSE = 2e-3  # relative; products are summed in another order on each provider
 FAR = 5e-2  # of nets that draw samples: a probability within the last bits of its random number gives another sample
@@ -30,21 +34,21 @@ def main(net: str, provider: str, count: int) -> dict[str, Any]:
             feeds = [feeder(k) for k in range(count)]
     except DataError:
         return {"well": "no data"}
-    found, wanted = (losses(program, feeds, made_for, runs_on) for made_for, runs_on in (("cuda", provider), ("cpu", "cpu")))
+    found, wanted = (losses(program, feeds, *pair) for pair in ((CUDA, backend(provider)), (PORTABLE, PORTABLE)))
     apart = float(np.max(np.abs(found - wanted) / np.maximum(np.abs(wanted), 1e-3)))
     samples = any(layer.type == "RBM" for layer in program.train_net.layers)
     row = {"first loss": float(wanted[0]), "last loss": float(found[-1]), "relative difference": apart}
     well = np.isfinite(found).all() and apart < (FAR if samples else CLOSE)
-    if provider == "cuda":
-        row["left to the CPU"] = left = left_to_the_cpu(program)
-        well = well and (not left or bool(program.metadata("train", program.steps.train, "cuda")["dynamic"]))
+    if backend(provider).provider == CUDA.provider:
+        row["left to the CPU"] = left = left_to_the_cpu(replace(program, backend=backend(provider)))
+        well = well and (not left or bool(program.metadata("train", program.steps.train, CUDA)["dynamic"]))
     return {"well": "yes" if well else "no"} | row
 
 
-def losses(program: Any, feeds: list[Feeds], made_for: str, runs_on: str) -> np.ndarray:
+def losses(program: Any, feeds: list[Feeds], made_for: Backend, runs_on: Backend) -> np.ndarray:
     """The loss of each step, from the net's start, of the graph that is made for one provider and run on another."""
-    session = Session(program.model("train", provider=made_for), runs_on)
-    assert session.ort.get_providers()[0] == PROVIDERS[runs_on]
+    session = Session(replace(program, backend=made_for).model("train"), runs_on)
+    assert session.ort.get_providers()[0] == runs_on.execution_provider
     stepper = Stepper(session, States({f"state/{n}": a for n, a in program.start().items()}, runs_on))
     rate = {"lr": np.asarray(program.job.solver.base_lr, np.float32)}
     return np.array([float(stepper.run(feed | rate)["loss"]) for feed in feeds])
@@ -56,7 +60,7 @@ def left_to_the_cpu(program: Any) -> str:
     options.log_severity_level = 4
     options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     try:
-        onnxruntime.InferenceSession(program.model("train", provider="cuda").SerializeToString(), options, providers=[PROVIDERS["cuda"]])
+        onnxruntime.InferenceSession(program.model("train").SerializeToString(), options, providers=program.backend.providers[:1])
     except Exception as e:
         return str(e)[:200]
     return ""

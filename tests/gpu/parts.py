@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from netc.runtime.backends import CUDA
 from netc.runtime.session import cores
 from tests.conftest import ROOT
+from tests.gpu.device import backend
 
 NETS = sorted(p.stem for p in (ROOT / "nets").glob("*.yaml"))
 
@@ -23,6 +25,11 @@ class Options:
     provider: str
     quick: bool
     nets: tuple[str, ...] = ()
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether it is a GPU that is checked."""
+        return backend(self.provider).provider == CUDA.provider
 
     def chosen(self, names: list[str]) -> list[str]:
         """Those of the names that are asked for."""
@@ -81,7 +88,7 @@ def devices(options: Options) -> Outcome:
         notes += subprocess.run(query, capture_output=True, text=True, timeout=30).stdout.splitlines()
     except OSError:
         notes.append("there is no nvidia-smi")
-    ready = options.provider == "cpu" or "cuda: ready" in done.stdout
+    ready = not options.on_gpu or "cuda: ready" in done.stdout
     return Outcome(done.returncode == 0 and ready, notes=notes + done.stderr.splitlines())
 
 
@@ -90,7 +97,7 @@ def tests(options: Options) -> Outcome:
     """tests/runtime/test_cuda.py. On a GPU none may skip."""
     done = process("pytest", "-q", "-rs", "tests/runtime/test_cuda.py")
     last = (done.stdout.strip().splitlines() or [""])[-1]
-    skipped = "skipped" in last and options.provider == "cuda"
+    skipped = "skipped" in last and options.on_gpu
     return Outcome(done.returncode == 0 and not skipped, notes=[last, *re.findall(r"^(?:FAILED|SKIPPED|E ) .*", done.stdout, re.M)[:10]])
 
 

@@ -6,6 +6,7 @@ step at a time on the device. A contender that has no answer in time, or gives a
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 from netc.runtime.session import cores
 from tests.benchmarks import nets
 from tests.benchmarks.measure import answer, end, start
+from tests.gpu.device import GPU
 from tests.gpu.parts import Options
 
 NETS = ["mlp", "lenet", "cifar10_quick", "cifar10_full", "resnet20", "alexnet", "googlenet", "lstm", "gru", "mnist_autoencoder"]
@@ -27,9 +29,9 @@ def netc_step(net: str, threads: int) -> Step:
     """netc's training graph on the CUDA provider."""
     from netc.runtime.session import Session, States, Stepper
 
-    program = nets.program(net)
-    session = Session(program.model("train", provider="cuda"), "cuda", threads)
-    stepper = Stepper(session, States({f"state/{n}": a for n, a in program.start().items()}, "cuda"))
+    program = replace(nets.program(net), backend=GPU)
+    session = Session(program.model("train"), GPU, threads)
+    stepper = Stepper(session, States({f"state/{n}": a for n, a in program.start().items()}, GPU))
     feeds = nets.feeds(net, session.inputs)
     return lambda: float(stepper.run(feeds)["loss"])
 
@@ -42,7 +44,7 @@ def torch_step(net: str, threads: int, kind: str) -> Step:
 
     torch.set_float32_matmul_precision("highest")
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    model, optimizer, batch = torch_parts(net, "cuda")
+    model, optimizer, batch = torch_parts(net, f"cuda:{GPU.index}")
     run = {"eager": model, "compile": torch.compile(model), "graphs": torch.compile(model, mode="reduce-overhead")}[kind]
 
     def step() -> float:
@@ -67,7 +69,7 @@ ON_THE_CPU = ["netc native", "netc portable", "torch eager"]
 def measure(options: Options) -> list[dict[str, Any]]:
     """A row for each net: medians in ms, and how many times as long the best of torch takes as netc."""
     chosen = options.chosen(NETS[:3] if options.quick else NETS)
-    contenders = list(CONTENDERS) if options.provider == "cuda" else ON_THE_CPU
+    contenders = list(CONTENDERS) if options.on_gpu else ON_THE_CPU
     rows = []
     with TemporaryDirectory() as folder:
         for first in range(0, len(chosen), AT_ONCE):

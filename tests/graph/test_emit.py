@@ -9,30 +9,26 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 from onnx.reference import ReferenceEvaluator
 
+from netc import registry
 from netc.graph.emit import emit
 from netc.graph.ir import Graph, cast, constant, full, leaf, op, origin, stop
 from netc.graph.leaves import StateInfo
 from netc.graph.training_ops import body as op_body
 from netc.graph.training_ops import training_op as define
-from netc.registry import body, training_op
+from netc.graph.training_ops.define import CPU
 from netc.runtime.session import Session
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _twice():
     """Twice(x) = 2x, on the CPU x + x; Fourfold(x) = Twice(Twice(x)); Split2(x) = (x, -x)."""
-    added = [("Twice", "default"), ("Twice", "cpu"), ("Fourfold", "default"), ("Split2", "default")]
-
     global twice, fourfold, split2
-    twice = define("Twice")(lambda x: x * 2.0)
-    op_body("Twice", provider="cpu")(lambda x: x + x)
-    fourfold = define("Fourfold")(lambda x: twice(twice(x)))
-    split2 = define("Split2")(lambda x, *, scale=1.0: (x * scale, -x))
-    yield
-    for name in added:
-        del body[name], body.facts[name]
-    for name in ("Twice", "Fourfold", "Split2"):
-        del training_op[name], training_op.facts[name]
+    with registry.scoped():
+        twice = define("Twice")(lambda x: x * 2.0)
+        op_body("Twice", CPU)(lambda x: x + x)
+        fourfold = define("Fourfold")(lambda x: twice(twice(x)))
+        split2 = define("Split2")(lambda x, *, scale=1.0: (x * scale, -x))
+        yield
 
 
 def x(dtype=np.float32, shape=(3,), name="x"):

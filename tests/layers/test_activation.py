@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tests.layers.formulas import FORMULAS
 from tests.layers.nets import about, forward, gradient
 
 X = np.array([[-2, -0.5, 0, 0.5], [3, -30, 30, 1]])
@@ -13,33 +14,11 @@ def activate(layer: str, phase: str = "TRAIN", **given) -> np.ndarray:
     return forward(f"{kind}: {{name: a, bottom: x, top: y{fields and ', ' + fields}}}", phase, given=given, x=X)["y"]
 
 
-@about("ReLU", "ELU", "Sigmoid", "TanH", "AbsVal", "BNLL", "Clip", "Swish", "Threshold", "Exp", "Log", "Power")
-@pytest.mark.parametrize("layer, expected", [
-    ("ReLU", np.maximum(X, 0)),
-    ("ReLU negative_slope: 0.1", np.where(X > 0, X, 0.1 * X)),
-    ("ELU", np.where(X > 0, X, np.exp(np.minimum(X, 0)) - 1)),
-    ("ELU alpha: 0.3", np.where(X > 0, X, 0.3 * (np.exp(np.minimum(X, 0)) - 1))),
-    ("Sigmoid", 1 / (1 + np.exp(-X))),
-    ("TanH", np.tanh(X)),
-    ("AbsVal", np.abs(X)),
-    ("BNLL", np.log1p(np.exp(X))),
-    ("Clip min: -1, max: 2", np.clip(X, -1, 2)),
-    ("Swish", X / (1 + np.exp(-X))),
-    ("Swish beta: 2", X / (1 + np.exp(-2 * X))),
-    ("Threshold", X > 0),
-    ("Threshold threshold: 0.5", X > 0.5),
-    ("Exp scale: 0.5", np.exp(X / 2)),
-    ("Exp base: 2, scale: 0.5, shift: 3", 2 ** (3 + X / 2)),
-    ("Log shift: 40", np.log(X + 40)),
-    ("Log base: 10, scale: -2, shift: 100", np.log10(100 - 2 * X)),
-    ("Power", X),
-    ("Power power: 2, scale: 3, shift: 1", (1 + 3 * X) ** 2),
-    ("Power power: 3", X**3),
-    ("Power power: 0, shift: 4", np.ones_like(X)),
-    ("Power power: 2, scale: 0, shift: 4", np.full_like(X, 16)),
-])  # fmt: skip
-def test_formula(layer, expected):
-    np.testing.assert_allclose(activate(layer), expected, rtol=1e-5, atol=1e-7)
+@about(*FORMULAS)
+@pytest.mark.parametrize("kind, fields", [(kind, fields) for kind, rows in FORMULAS.items() for fields, _ in rows])
+def test_formula(kind: str, fields: str) -> None:
+    formula = dict(FORMULAS[kind])[fields]
+    np.testing.assert_allclose(activate(f"{kind} {fields}".strip()), formula(X), rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("layer, x, slope", [

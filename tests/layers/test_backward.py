@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from netc.api import Net
+from netc.api.net import Net
 from netc.compiler.lower import lower
 from netc.compiler.step import step_graphs
 from netc.errors import SpecError

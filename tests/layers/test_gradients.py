@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from netc import registry
+from tests.layers.formulas import FORMULAS
 from tests.layers.nets import check_gradient
 
 RNG = np.random.default_rng(0)
@@ -175,6 +176,10 @@ ROWS = {
     "Swish": [("Swish: {bottom: x, beta: 1.5}", {"x": normal(3, 4)})],
     "TanH": [("TanH: {bottom: x}", {"x": normal(3, 4)})],
     "Tile": [("Tile: {bottom: x, tiles: 3}", {"x": normal(2, 3, 2)}), ("Tile: {bottom: x, axis: -1, tiles: 2}", {"x": normal(2, 3)})],
+}  # fmt: skip
+ROWS |= {
+    kind: [(f"{kind}: {{bottom: x, top: y{fields and ', ' + fields}}}", {"x": 3 * spaced(3, 4) + 0.07}) for fields, _ in rows]
+    for kind, rows in FORMULAS.items() if kind not in ROWS and kind != "Threshold"
 }  # fmt: skip
 NO_GRADIENT = {
     "AUC", "Accuracy", "ArgMax", "Data", "DummyData", "HDF5Data", "HDF5Output", "ImageData", "Input", "MemoryData", "Python", "R2",

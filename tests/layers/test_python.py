@@ -1,16 +1,19 @@
 """Python layers: a user's class between the parts of a graph."""
 
 import json
+from dataclasses import replace
+from functools import partial
 from importlib import import_module
 
 import numpy as np
 import onnxruntime as ort
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from safetensors.numpy import load_file
 
+import netc
 import netc.caffe as caffe
-from netc.api import Net
+from netc.caffe import state
 from netc.cli import main
 from netc.compiler.lower import lower
 from netc.compiler.step import step_graphs
@@ -141,9 +144,15 @@ PLAIN = {
 }
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def allowed(monkeypatch):
-    monkeypatch.setattr(python, "_allowed", [True])
+    """pycaffe's nets may run Python layers."""
+    monkeypatch.setattr(state, "_allows_python", True)
+
+
+def run(*arguments: str) -> Result:
+    """A command that may run Python layers."""
+    return CliRunner().invoke(main, ["--allow-python", *arguments], catch_exceptions=False)
 
 
 @pytest.fixture
@@ -162,13 +171,14 @@ def write(tmp_path):
     return make
 
 
+net_of = partial(netc.Net, allow_python=True)
 RNG = np.random.default_rng(0)
 X, T = RNG.normal(size=(4, 3)).astype(np.float32), RNG.normal(size=(4, 2)).astype(np.float32)
 
 
 @about("Python")
 def test_it_gives_what_the_layers_of_netc_give(write):
-    hosted, plain = Net(write(), seed=1), Net(write(PLAIN), seed=1)
+    hosted, plain = net_of(write(), seed=1), net_of(write(PLAIN), seed=1)
     for net in (hosted, plain):
         net.forward(x=X, t=T)
         net.backward()
@@ -183,7 +193,7 @@ def test_it_gives_what_the_layers_of_netc_give(write):
 
 
 def graphs(path: str):
-    document = load(path)
+    document = replace(load(path), allow_python=True)
     return step_graphs(lower(resolve(document)), SolverSettings.of(document.message.solver))
 
 
@@ -216,8 +226,7 @@ def test_training_is_that_of_the_plain_net(tmp_path, write, option):
     losses = []
     for layers in (PYTHON, PLAIN):
         path = write({"LOSS": layers["LOSS"].replace("[y, t]", "[ip, t]"), "OPTION": option}, TRAINED)
-        arguments = ["--allow-python", "train", path, "--runs", str(tmp_path / "runs"), "--zoo", str(tmp_path / "zoo")]
-        result = CliRunner().invoke(main, arguments, catch_exceptions=False)
+        result = run("train", path, "--runs", str(tmp_path / "runs"), "--zoo", str(tmp_path / "zoo"))
         assert result.exit_code == 0, result.output
         log = tmp_path / "runs" / "trained" / str(len(losses) + 1) / "log.jsonl"
         losses.append([json.loads(line)["loss"] for line in log.read_text().splitlines()])
@@ -229,16 +238,19 @@ def test_training_is_that_of_the_plain_net(tmp_path, write, option):
 
 
 def test_it_runs_only_where_that_is_allowed(write, tmp_path, monkeypatch):
+    """By who makes the net: a permission for one net is none for the next."""
     (tmp_path / "manifest.json").write_text("{}")
     with pytest.raises(SpecError, match="what came out of a zoo runs none"):
-        Net(write())
+        net_of(write())
     (tmp_path / "manifest.json").unlink()
-    monkeypatch.setattr(python, "_allowed", [])
-    with pytest.raises(SpecError, match=r"layer 'w' \(Python\): runs code of the module .*--allow-python allows that"):
-        Net(write())
+    net_of(write())
+    for make in (netc.Net, netc.load, lambda path: caffe.Net(path, caffe.TRAIN)):
+        with pytest.raises(SpecError, match=r"layer 'w' \(Python\): runs code of the module .*--allow-python allows that"):
+            make(write())
+    assert netc.load(write(), allow_python=True).train.net
+    monkeypatch.setattr(state, "_allows_python", False)
     caffe.allow_python()
     caffe.Net(write(), caffe.TRAIN)
-    monkeypatch.setattr(python, "_allowed", [])
     result = CliRunner().invoke(main, ["check", write()])
     assert result.exit_code == 2 and "--allow-python" in result.output
     for kernels in "10":
@@ -255,30 +267,30 @@ def test_it_runs_only_where_that_is_allowed(write, tmp_path, monkeypatch):
 ])  # fmt: skip
 def test_what_is_wrong_is_said_at_its_place(write, layer, said):
     with pytest.raises(SpecError, match="layer 'w'.*" + said):
-        Net(write(PYTHON | {"WEIGHTED": f"Python: {{name: w, bottom: ip, {layer}}}"}))
+        net_of(write(PYTHON | {"WEIGHTED": f"Python: {{name: w, bottom: ip, {layer}}}"}))
 
 
 def test_a_module_of_pycaffe_is_told_what_to_import(write, tmp_path):
     (tmp_path / "of_pycaffe.py").write_text("import caffe\n\n\nclass A(caffe.Layer):\n    pass\n")
     with pytest.raises(SpecError, match="No module named 'caffe'; pycaffe's names are here: import netc.caffe as caffe"):
-        Net(write(PYTHON | {"WEIGHTED": "Python: {name: w, bottom: ip, module: of_pycaffe, layer: A}"}))
+        net_of(write(PYTHON | {"WEIGHTED": "Python: {name: w, bottom: ip, module: of_pycaffe, layer: A}"}))
 
 
 def test_what_python_raises_names_the_layer(write):
-    net = Net(write({"WEIGHTED": "Python: {name: w, bottom: ip, module: MODULE, layer: Wrong}", "LOSS": "Silence: {bottom: t}"}))
+    net = net_of(write({"WEIGHTED": "Python: {name: w, bottom: ip, module: MODULE, layer: Wrong}", "LOSS": "Silence: {bottom: t}"}))
     with pytest.raises(RunError, match="layer 'w': forward of Wrong: KeyError: 'missing'"):
         net.forward(x=X, t=T)
 
 
 def test_it_knows_its_phase(write):
     layers = {"WEIGHTED": "Python: {name: w, bottom: ip, module: MODULE, layer: Phase}", "LOSS": "Silence: {bottom: t}"}
-    found = [float(Net(write(layers), phase=phase).forward(x=X, t=T)["y"][0]) for phase in ("TRAIN", "TEST")]
+    found = [float(net_of(write(layers), phase=phase).forward(x=X, t=T)["y"][0]) for phase in ("TRAIN", "TEST")]
     assert found == [0, pytest.approx(np.tanh(1))]
 
 
 def test_such_a_net_is_no_single_model(write, tmp_path):
     (tmp_path / "w.safetensors").write_bytes(weights_bytes({"ip.weight": np.ones((2, 3)), "ip.bias": np.ones(2), "w.blob0": np.ones(2)}))
-    result = CliRunner().invoke(main, ["convert", write(), str(tmp_path / "w.safetensors"), "-o", str(tmp_path / "m.onnx")])
+    result = run("convert", write(), str(tmp_path / "w.safetensors"), "-o", str(tmp_path / "m.onnx"))
     assert result.exit_code == 2 and "runs Python: its net is no single model" in result.output
 
 
@@ -307,14 +319,14 @@ def called(made, step, arrays):
 
 def test_a_compiled_chain_trains_in_any_loop(write, tmp_path):
     """The files of netc compile, plain onnxruntime and the user's class give what netc's own net gives."""
-    result = CliRunner().invoke(main, ["compile", write(), "-o", str(tmp_path / "b")], catch_exceptions=False)
+    result = run("compile", write(), "-o", str(tmp_path / "b"))
     assert result.exit_code == 0, result.output
     parts = {"train": 5, "gradient": 5, "test": 3, "model": 2, "open": 2}
     assert {p.name for p in (tmp_path / "b").glob("*")} == {
         *(f"{kind}.{k}.onnx" for kind, count in parts.items() for k in range(1, count + 1)),
         *(f"{kind}.json" for kind in parts), "update.onnx", "start.safetensors",
     }  # fmt: skip
-    chained, net, made = json.loads((tmp_path / "b" / "train.json").read_text()), Net(write()), {}
+    chained, net, made = json.loads((tmp_path / "b" / "train.json").read_text()), net_of(write()), {}
     states = load_file(tmp_path / "b" / "start.safetensors")
     states |= {s["name"]: np.full(s["shape"], s["start"], np.float32) for s in chained["states"] if s["start"] is not None}
     for _ in range(3):
@@ -339,7 +351,7 @@ def test_a_compiled_chain_trains_in_any_loop(write, tmp_path):
 def test_time_counts_the_calls(tmp_path, write):
     np.savez(tmp_path / "rows.npz", x=X, t=T)
     slow = PYTHON["LOSS"].replace("[y, t]", "[ip, t]").replace("Distance", "Slow")
-    result = CliRunner().invoke(main, ["time", write({"LOSS": slow, "OPTION": "type: SGD"}, TRAINED), "--iterations", "3"])
+    result = run("time", write({"LOSS": slow, "OPTION": "type: SGD"}, TRAINED), "--iterations", "3")
     assert result.exit_code == 0, result.output
     row = next(line for line in result.output.splitlines() if line.startswith("loss")).split()
     assert 5 < float(row[1]) < 50 and 10 < float(row[2]) < 60
@@ -349,7 +361,7 @@ ENDS = "Python: {name: heard, bottom: [ip, t], top: [], module: MODULE, layer: H
 BEGINS = "Python: {name: rows, bottom: [], top: [x, t], module: MODULE, layer: Rows}"
 
 
-def test_one_without_tops_runs(write, tmp_path):
+def test_one_without_tops_runs(write, tmp_path, allowed):
     """In a forward pass, in training, in testing; in pycaffe's net too."""
     np.savez(tmp_path / "rows.npz", x=X, t=T)
     path = write({"LOSS": ENDS + "\n  - EuclideanLoss: {bottom: [ip, t]}", "OPTION": "test_interval: 10, test_iter: 2"}, TRAINED)
@@ -358,7 +370,7 @@ def test_one_without_tops_runs(write, tmp_path):
     net.forward()
     np.testing.assert_allclose(heard.pop(), net.blobs["ip"].data, rtol=1e-6)
     assert net.blobs.keys() == {"x", "t", "ip", "loss"} and not heard
-    result = CliRunner().invoke(main, ["train", path, "--runs", str(tmp_path / "runs"), "--no-publish"], catch_exceptions=False)
+    result = run("train", path, "--runs", str(tmp_path / "runs"), "--no-publish")
     assert result.exit_code == 0, result.output
     assert len(heard) == 30 + 2 * 4  # steps, and tests at 0, 10, 20 and 30
 
@@ -366,7 +378,7 @@ def test_one_without_tops_runs(write, tmp_path):
 def test_one_without_bottoms_is_a_source(write, tmp_path):
     text = TRAINED.replace("Data: {source: rows.npz, batch_size: 4, shuffle: false, top: [x, t]}", "BEGINS")
     path = write({"BEGINS": BEGINS, "LOSS": "EuclideanLoss: {bottom: [ip, t]}", "OPTION": "test_interval: 10, test_iter: 2"}, text)
-    result = CliRunner().invoke(main, ["train", path, "--runs", str(tmp_path / "runs"), "--no-publish"], catch_exceptions=False)
+    result = run("train", path, "--runs", str(tmp_path / "runs"), "--no-publish")
     assert result.exit_code == 0, result.output
     lines = [json.loads(line) for line in (tmp_path / "runs" / "trained" / "1" / "log.jsonl").read_text().splitlines()]
     assert [line["iteration"] for line in lines if line["event"] == "test"] == [0, 10, 20, 30]

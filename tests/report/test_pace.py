@@ -105,7 +105,7 @@ def test_the_noun_is_the_sources(net, noun):
 def test_every_source_in_the_registry_says_what_it_counts():
     registry.load()
     known = {"rows", "images", "tokens", "sentences", "sequences", "windows", "trees"}
-    assert {facts.get("noun", "rows") for table in (registry.source, registry.dataset) for facts in table.facts.values()} <= known
+    assert {facts.get("noun", "rows") for table in (registry.source, registry.dataset) for facts in table.records.values()} <= known
     assert data.Description("x", (), 1).noun == "rows"
 
 

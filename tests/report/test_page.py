@@ -87,9 +87,9 @@ def test_a_section_that_fails_says_so_and_the_rest_stands(runs, monkeypatch):
         raise ValueError("no <such> thing")
 
     monkeypatch.setitem(registry.section, "Broken", broken)
-    monkeypatch.setitem(registry.section.facts, "Broken", {})
+    monkeypatch.setitem(registry.section.records, "Broken", {})
     monkeypatch.setitem(registry.section, "After", lambda run: paragraph("{}", "<b>"))
-    monkeypatch.setitem(registry.section.facts, "After", {})
+    monkeypatch.setitem(registry.section.records, "After", {})
     text = page.page(Run(RunFolder(runs / "small/1")))
     assert "An error occurred in this section: ValueError: no &lt;such&gt; thing" in text and "<p>&lt;b&gt;</p>" in text
 

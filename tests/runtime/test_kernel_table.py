@@ -11,7 +11,7 @@ from netc.graph.ir import Graph
 from netc.graph.passes import simplify
 from netc.graph.tensor_type import OPSET
 from netc.net.model import TRAIN
-from netc.runtime.kernel_table import kernels, lacking, served
+from netc.runtime.kernel_table import CPU, CUDA, WEBGPU
 from tests.conftest import ROOT, needs_reference
 from tests.kernel_table import lists
 from tests.layers.nets import net as lowered_net
@@ -22,7 +22,7 @@ MODELS = ("train", "gradient", "update", "test", "watch", "model")
 
 def without_kernel(model: onnx.ModelProto) -> list[str]:
     """Each node that no CUDA kernel serves, as `name: op`."""
-    return [f"{node.name}: {node.op_type}" for node in lacking(model, "CUDA")]
+    return [f"{node.name}: {node.op_type}" for node in CUDA.lacking(model)]
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -54,17 +54,15 @@ def test_an_op_without_a_kernel_is_found():
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
     model.graph.output[0].type.tensor_type.shape.dim[0].dim_value = 1
     assert without_kernel(model) == ["sum: ReduceSum"]
-    assert served("Conv", [("T", "X", "float")], "CUDA") and not served("Conv", [("T", "X", "int8")], "CUDA")
-    assert not served("Sum", [("T", "data_0", "float")], "WebGPU") and served("Sum", [("T", "data_0", "float")], "CPU")
+    assert CUDA.serves("Conv", [("T", "X", "float")]) and not CUDA.serves("Conv", [("T", "X", "int8")])
+    assert not WEBGPU.serves("Sum", [("T", "data_0", "float")]) and CPU.serves("Sum", [("T", "data_0", "float")])
 
 
 def test_the_table_of_webgpu_knows_types_and_newer_kernels():
-    known = kernels("WebGPU")
-    assert {"Max", "Min", "PRelu", "Split", "ScatterND"} <= set(known) and "OneHot" not in known
-    assert served("Max", [("T", "data_0", "float")], "WebGPU") and not served("Add", [("T", "A", "int64")], "WebGPU")
+    assert {"Max", "Min", "PRelu", "Split", "ScatterND"} <= set(WEBGPU.ops) and "OneHot" not in WEBGPU.ops
+    assert WEBGPU.serves("Max", [("T", "data_0", "float")]) and not WEBGPU.serves("Add", [("T", "A", "int64")])
 
 
 @needs_reference
 def test_the_table_is_that_of_onnxruntimes_lists():
-    for provider, ops in lists().items():
-        assert kernels(provider) == ops
+    assert lists() == {table.name: table.ops for table in (CPU, CUDA)}

@@ -1,14 +1,14 @@
-"""Models on onnxruntime: providers, threads, states that ping-pong."""
+"""Models on onnxruntime: sessions, threads, states whose buffers take turns."""
 
 import numpy as np
 import onnx
 import pytest
 
-from netc.errors import ProviderError, RunError
+from netc.errors import RunError
 from netc.graph.emit import emit
 from netc.graph.ir import Graph, leaf
 from netc.runtime import session
-from netc.runtime.session import Session, States, Stepper, choose_provider, threads_for
+from netc.runtime.session import Session, States, Stepper, threads_for
 
 COUNTER = """<ir_version: 10, opset_import: ["": 21]>
 counter (float[2] x, float[2] "state/sum", float "state/count", float "state/fixed")
@@ -88,20 +88,6 @@ def test_threads_follow_the_work(monkeypatch):
     unit = session.MULTIPLY_ADDS_PER_THREAD
     assert [threads_for(n * unit) for n in (0, 1, 2, 3, 100)] == [1, 1, 2, 3, 4]
     assert session.cores() == 4
-
-
-def test_auto_says_what_it_chose(monkeypatch):
-    monkeypatch.setattr(session, "cuda_missing", lambda: "no NVIDIA driver is loaded")
-    assert choose_provider("auto") == ("cpu", "no NVIDIA driver is loaded") and choose_provider("cpu") == ("cpu", "asked for")
-    with pytest.raises(ProviderError, match="provider cuda was asked for, but no NVIDIA driver is loaded"):
-        choose_provider("cuda")
-    monkeypatch.setattr(session, "cuda_missing", lambda: None)
-    assert choose_provider("auto") == ("cuda", "a CUDA device is there") and choose_provider("cuda") == ("cuda", "asked for")
-
-
-def test_what_is_missing_for_cuda(monkeypatch):
-    monkeypatch.setattr(session.ort, "get_available_providers", lambda: ["CPUExecutionProvider"])
-    assert "built without CUDA (install onnxruntime-gpu)" in session.cuda_missing()
 
 
 def test_outputs_of_a_symbolic_batch_follow_its_size():

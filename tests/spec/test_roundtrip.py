@@ -9,14 +9,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from netc import netc_pb2 as pb
-from netc.spec import parse_prototxt, parse_yaml, to_prototxt, to_yaml
-from netc.spec.fields import KINDS, LAYER_FIELDS
+from netc import registry
+from netc.spec import fields, parse_prototxt, parse_yaml, to_prototxt, to_yaml
 from netc.spec.scalars import INTEGERS, shortest
 from tests.spec.test_yaml import LENET
 
 WORDS = ["x", "y", "data", "label", "conv1", "conv2", "loss", "ip1", "relu1", "on", "010", "", "~", "a: b", "- é\n#", "<<"]
 OLD = {"layers", "solver_type", "input", "input_dim", "input_shape"}  # reading brings them up to date
-TYPES = [*KINDS, "Mine", "name", "type", "on", "~", ""]
+registry.load()
+TYPES = [*sorted(registry.layer), "Mine", "name", "type", "on", "~", ""]
 TEXT = st.sampled_from(WORDS) | st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 STRUCTS: Any = st.recursive(
     st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
@@ -72,15 +73,15 @@ def layers(draw: Any) -> pb.LayerParameter:
     layer = pb.LayerParameter()
     if draw(st.integers(0, 9)):
         layer.type = draw(st.sampled_from(TYPES))
-    params = KINDS[layer.type].params if layer.type in KINDS else ("custom",)
-    filled(draw, layer, [LAYER_FIELDS[p] for p in params if draw(st.booleans())], 2)
+    params = fields.messages(layer.type) if layer.type in registry.layer else ("custom",)
+    filled(draw, layer, [fields.LAYER_FIELDS[p] for p in params if draw(st.booleans())], 2)
     if layer.type == "Clip":
         layer.clip_param.min = layer.clip_param.max = 1
     names = ["name", "bottom", "top"]
-    others = draw(st.lists(st.sampled_from([n for n in LAYER_FIELDS if n != "type"]), max_size=2, unique=True))
+    others = draw(st.lists(st.sampled_from([n for n in fields.LAYER_FIELDS if n != "type"]), max_size=2, unique=True))
     for name in dict.fromkeys([*(n for n in names if draw(st.integers(0, 5))), *others]):
         layer.ClearField(name)
-        filled(draw, layer, [LAYER_FIELDS[name]], 2)
+        filled(draw, layer, [fields.LAYER_FIELDS[name]], 2)
     return layer
 
 

@@ -7,8 +7,9 @@ import pytest
 import yaml
 
 from netc import netc_pb2 as pb
+from netc import registry
 from netc.spec import comments, json_schema, parse_yaml, to_yaml
-from netc.spec.fields import KINDS, own_fields
+from netc.spec.fields import own_fields
 from tests.spec.test_yaml import LENET
 
 
@@ -29,7 +30,7 @@ def test_every_reference_leads_somewhere() -> None:
 
 def test_a_layer_has_its_own_fields_and_no_others() -> None:
     definitions = json_schema()["$defs"]
-    for type_ in KINDS:
+    for type_ in registry.layer:
         fields = definitions[f"layer {type_}"]["properties"].keys()
         assert own_fields(type_).keys() <= fields
     assert "kernel_size" not in definitions["layer ReLU"]["properties"]

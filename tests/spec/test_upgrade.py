@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from netc import netc_pb2 as pb
+from netc import registry
 from netc.errors import SpecError
 from netc.spec import load, parse_prototxt, to_prototxt
 from netc.spec.document import Dropped
@@ -30,12 +31,11 @@ def test_recorded(before: str, after: str) -> None:
 
 @needs_reference
 def test_every_v1_type_has_its_name() -> None:
-    from netc.spec.fields import TYPES
-
+    registry.load()
     names = [name for name in pb.V1LayerParameter.LayerType.keys() if name != "NONE"]  # noqa: SIM118
     net = parse_prototxt(" ".join(f"layers {{ type: {name} }}" for name in names)).message
     assert len(net.layer) == 39
-    assert {layer.type for layer in net.layer} <= set(TYPES)
+    assert {layer.type for layer in net.layer} <= registry.layer.keys()
     assert REFERENCE
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netc import api
 from netc import netc_pb2 as pb
+from netc.api.net import Net
 from netc.commands.test import test_command as whole_set
 from netc.compiler.compilation import Compilation
 from netc.errors import DataError
@@ -199,7 +199,7 @@ def rows(request):
 layer { name: "in" type: "Input" top: "x" top: "label" input_param { shape { dim: 2 dim: 3 } shape { dim: 2 } } }
 layer { name: "loss" type: "SoftmaxWithLoss" bottom: "x" bottom: "label" top: "loss" }
 """)
-        net = api.Net(str(path))
+        net = Net(str(path))
         net.forward(label=np.array([0, 2], np.float32))
         net.blobs["label"].data[...] = [0, -1]
         with pytest.raises(DataError, match=r"'label' of the net contains -1 at label\[1\]; allowed values: whole numbers from 0 to 2"):

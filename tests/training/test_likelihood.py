@@ -32,7 +32,7 @@ def param(**fields) -> pb.LayerParameter:
 
 def test_every_score_is_of_a_layer_with_a_loss_of_its_own():
     registry.load()
-    assert registry.score.keys() <= {t for t, facts in registry.layer.facts.items() if "own_loss" in facts}
+    assert registry.score.keys() <= {t for t, kind in registry.layer.records.items() if kind.own_loss is not None}
 
 
 def test_free_energy_against_the_sum_over_hidden_states():

@@ -3,6 +3,7 @@
 import pytest
 
 from netc import api
+from netc.api.net import Net
 from netc.training.events import Stepped
 from netc.training.saturation import CEILING, STEPS, SaturatedLoss
 from tests.small_nets import NET, netc, write_small
@@ -12,7 +13,7 @@ def test_the_ceiling_is_what_softmax_with_loss_gives_at_most(tmp_path):
     text = NET.replace("  - Accuracy\n", "").replace(
         "  - SoftmaxWithLoss", "  - Bias: {filler: {type: constant, value: 1}}\n  - SoftmaxWithLoss"
     )
-    net = api.Net(write_small(tmp_path, text), phase="TEST")
+    net = Net(write_small(tmp_path, text), phase="TEST")
     net.params["ip2"][0].data[...] = 0
     net.params["ip2"][1].data[...] = [1e4] + [0] * 9
     found = net.forward(data=net.blobs["data"].data, label=[1] * 16)

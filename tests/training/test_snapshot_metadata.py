@@ -11,6 +11,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from netc import api
+from netc.api.net import Net
 from netc.errors import NetcError, RunError, SnapshotError
 from netc.runtime import snapshot
 from netc.runtime.session import States
@@ -145,7 +146,7 @@ def test_weights_that_are_no_such_numbers(finished: Path, tmp_path: Path, array:
 
 
 def netc_net(folder: Path, weights: Path) -> None:
-    api.Net(str(folder / "small.yaml"), str(weights))
+    Net(str(folder / "small.yaml"), str(weights))
 
 
 def ended(result: Any) -> None:
@@ -157,7 +158,7 @@ def test_weights_of_other_precisions_are_rounded(finished: Path, tmp_path: Path)
     array = np.linspace(-1, 1, 1600).reshape(16, 100)
     for kind in (np.float64, np.float16):
         save_file({"ip1.weight": array.astype(kind)}, tmp_path / "w.safetensors")
-        net = api.Net(str(finished / "small.yaml"), str(tmp_path / "w.safetensors"))
+        net = Net(str(finished / "small.yaml"), str(tmp_path / "w.safetensors"))
         np.testing.assert_array_equal(net.params["ip1"][0].data, array.astype(kind).astype(np.float32))
 
 
@@ -227,4 +228,4 @@ def test_a_model_that_holds_whole_numbers(finished: Path, tmp_path: Path) -> Non
         del file["data"]["ip1"]["0"]
         file["data"]["ip1"]["0"] = np.ones((16, 100), np.int32)
     with pytest.raises(NetcError, match=r"blob 0 \(weight\) of layer 'ip1' has type int32"):
-        api.Net(str(finished / "small.yaml"), str(path))
+        Net(str(finished / "small.yaml"), str(path))

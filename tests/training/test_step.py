@@ -24,7 +24,7 @@ class TwoRanks(LocalStep):
 
     def __init__(self, program: Program, folder: Path, threads: int, weights: Mapping[str, np.ndarray]):
         super().__init__(program, folder, threads, weights)
-        self.other = States(self.states.arrays(), program.provider)
+        self.other = States(self.states.arrays(), program.backend)
         self.other_gradient = Stepper(self._steppers["gradient"].session, self.other)
 
     def advance(self, rate: float) -> StepResult:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from netc import api
+from netc import Net
 from tests.small_nets import NET, netc, write_small
 
 TUNED = NET.replace("InnerProduct: {num_output: 10,", "InnerProduct: {name: fc8, num_output: 10,")
@@ -62,7 +62,7 @@ def test_weights_of_a_published_model(trained: Path, tmp_path: Path, monkeypatch
         assert said == f"weights {file}: loaded 3 layers (conv1, ip1, ip2)"
         assert (tmp_path / f"again{k}/small/1/parent.json").is_file()
     assert netc("test", trained / "small.yaml", "--weights", "small").exit_code == 0
-    assert (api.Net(str(trained / "small.yaml"), "small").params["ip1"][0].data == load_file(file)["ip1.weight"]).all()
+    assert (Net(str(trained / "small.yaml"), "small").params["ip1"][0].data == load_file(file)["ip1.weight"]).all()
     result = netc("train", trained / "small.yaml", "--weights", "smal", "--no-publish")
     assert "smal: is no file of weights, and no model" in result.stderr and "did you mean 'small'" in result.stderr
     assert result.exit_code in (1, 2)

@@ -1,9 +1,10 @@
 """The models that come with netc are whole, and do what they did."""
 
-from tests.conftest import ROOT
+from tests.conftest import ZOO, needs_zoo
 from tests.small_nets import netc
 
 
+@needs_zoo
 def test_every_published_file_is_as_it_was_published():
-    result = netc("zoo", "verify", "--run", "--from", ROOT / "model_zoo")
+    result = netc("zoo", "verify", "--run", "--from", ZOO)
     assert result.exit_code == 0 and "whole" in result.stdout, result.stdout

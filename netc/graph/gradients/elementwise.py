@@ -119,6 +119,12 @@ def sigmoid(node: Node, dy: Value) -> Gradients:
     return (dy * y * (1.0 - y),)
 
 
+@gradient("HardSigmoid")
+def hard_sigmoid(node: Node, dy: Value) -> Gradients:
+    y = node.outputs[0]
+    return (op.Where(op.And(y > 0.0, y < 1.0), dy * node.attrs.get("alpha", 0.2), constant(0, dy.dtype)),)
+
+
 @gradient("Tanh")
 def tanh(node: Node, dy: Value) -> Gradients:
     y = node.outputs[0]

@@ -16,15 +16,10 @@ from netc import netc_pb2 as pb
 from netc import registry
 from netc.errors import NetcError
 from netc.graph.ir import TRAINING, Graph, Node, Value, leaf, op
+from netc.graph.op_info import info
 from netc.graph.tensor_type import Dim
 
-PIXELWISE = {
-    *("Relu", "LeakyRelu", "PRelu", "Elu", "Sigmoid", "Tanh", "Abs", "Exp", "Log", "Neg", "Sqrt", "Clip", "Softplus", "Identity"),
-    *("Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Sum", "LRN", "Greater", "Less", "GreaterOrEqual", "Where", "Cast"),
-    *("BatchNormalization", "Erf", "HardSigmoid", "Sign", "Floor"),
-}  # fmt: skip
-CHANNELWISE = {"Softmax": 1, "LogSoftmax": 1, "Concat": 1, "Split": 1}
-SPATIAL = 2
+CHANNELS, SPATIAL = 1, 2  # the axis of channels, and the first one of space
 
 
 def resizable(graph: Graph, pooling: Mapping[str, pb.PoolingParameter]) -> Graph | None:
@@ -68,7 +63,7 @@ class _Work:
             results = registry.training_op.find(node.op)(*given, **node.attrs)  # its body, on the new sizes
         elif self._is_correction(node):
             results = given[0] if given[0] in self.averaged else given[1]
-        elif node.op in PIXELWISE or self._is_channelwise(node, given):
+        elif info(node).elementwise or info(node).pixelwise or self._is_channelwise(node, given):
             results = getattr(op, node.op)(*given, outputs=len(node.outputs), **node.attrs)
         elif any(isinstance(d, str) for v in given if v is not None for d in v.shape[SPATIAL:]):
             raise _BoundToSizeError
@@ -93,7 +88,7 @@ class _Work:
     def _is_channelwise(self, node: Node, given: list[Value | None]) -> bool:
         known = [v for v in given if v is not None]
         same = len({v.shape[SPATIAL:] for v in known if v.rank == 4}) == 1
-        return node.op in CHANNELWISE and known[0].rank == 4 and node.attrs.get("axis", -1) % 4 == CHANNELWISE[node.op] and same
+        return info(node).along_axis and known[0].rank == 4 and node.attrs.get("axis", -1) % 4 == CHANNELS and same
 
     def size(self, size: Dim, change: int, stride: int, up: bool) -> Dim:
         """floor((size + change) / stride) + 1, or rounded up; a name where `size` is one."""

@@ -4,15 +4,16 @@ from math import prod
 
 import numpy as np
 
+from netc.graph import multiply_adds
 from netc.graph.ir import Value, constant, op, symbolic
-from netc.graph.training_ops.define import body, training_op
+from netc.graph.training_ops.define import CPU, body, training_op
 
 # A gathered column matrix needs an index of this many rows at most; beyond it, its memory traffic costs more than it saves.
 MOST_GATHERED_ROWS = 1 << 20
 MOST_COLUMNS = 1 << 22  # elements of the columns of an input gradient; beyond it they leave the cache
 
 
-@training_op("ConvFilterGrad")
+@training_op("ConvFilterGrad", multiply_adds=multiply_adds.filter_gradient)
 def conv_filter_grad(
     x: Value,
     dy: Value,
@@ -42,7 +43,7 @@ def conv_filter_grad(
     return (dw, op.ReduceSum(dy, [0, *range(2, 2 + rank)], keepdims=0)) if bias else dw
 
 
-@body("ConvFilterGrad", provider="cpu")
+@body("ConvFilterGrad", CPU)
 def conv_filter_grad_cpu(
     x: Value,
     dy: Value,
@@ -78,7 +79,7 @@ def _columns(c: int, height: int, width: int, kernel: list[int], out: list[int],
     return (np.arange(c).reshape(-1, 1, 1, 1, 1) * height * width + plane).reshape(-1).astype(np.int32)
 
 
-@training_op("ConvInputGrad")
+@training_op("ConvInputGrad", multiply_adds=multiply_adds.transposed_convolution)
 def conv_input_grad(
     dy: Value, w: Value, *, spatial: list[int], strides: list[int], pads: list[int], dilations: list[int], group: int = 1
 ) -> Value:
@@ -90,7 +91,7 @@ def conv_input_grad(
     return dx if exact else window(dx, pads[:rank], spatial)
 
 
-@body("ConvInputGrad", provider="cpu")
+@body("ConvInputGrad", CPU)
 def conv_input_grad_cpu(
     dy: Value, w: Value, *, spatial: list[int], strides: list[int], pads: list[int], dilations: list[int], group: int = 1
 ) -> Value | None:

@@ -4,7 +4,7 @@
     def square_grad(x, dy): return 2.0 * x * dy
 
 `square_grad(x, dy)` is then one node of domain `netc.training`. Its default body uses only ops that have
-CUDA kernels; `@body("SquareGrad", provider="cpu")` adds another for one provider.
+CUDA kernels; `@body("SquareGrad", CPU)` adds another to the set of bodies that are made for the CPU.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from netc import registry
 from netc.graph.ir import TRAINING, Node, Value, leaf, origin
 from netc.graph.tensor_type import Type
 
-DEFAULT = "default"
+DEFAULT, CPU = "default", "cpu"  # sets of bodies; a backend chooses one, see `netc.runtime.backends`
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,14 @@ class Body:
     outputs: tuple[Value, ...]
 
 
-def training_op(name: str, typed_by: str = DEFAULT) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorator: the function becomes the default body of op `name`, and calls of it make one node each.
+def training_op(name: str, typed_by: str = DEFAULT, **properties: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: the function becomes the default body of op `name`, and each call of it makes one node.
 
-    A node's types come from tracing the body of `typed_by`, where the default is long.
+    `properties` are those of its OpInfo. A node's types come from tracing the body of `typed_by`, where the default is long.
     """
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
-        registry.training_op(name)(function)
+        registry.training_op(name, **properties)(function)
         registry.body((name, DEFAULT))(function)
         defaults = {k: p.default for k, p in signature(function).parameters.items() if p.kind is Parameter.KEYWORD_ONLY}
 
@@ -43,7 +43,7 @@ def training_op(name: str, typed_by: str = DEFAULT) -> Callable[[Callable[..., A
         def apply(*inputs: Value | None, **attrs: Any) -> Any:
             full = {k: v for k, v in ({**defaults, **attrs}).items() if v is not None}
             types = tuple(None if v is None else v.type for v in inputs)
-            traced = _trace(name, types, freeze(full), typed_by)
+            traced = _trace(registry.body.find((name, typed_by)), types, freeze(full))
             node = Node(name, inputs, full, tuple(v.type for v in traced.outputs), TRAINING)
             return node.outputs[0] if len(node.outputs) == 1 else node.outputs
 
@@ -52,22 +52,22 @@ def training_op(name: str, typed_by: str = DEFAULT) -> Callable[[Callable[..., A
     return add
 
 
-def body(name: str, provider: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorator: the function is the body of op `name` on `provider`; it may return None to leave it to the default."""
-    return registry.body((name, provider))
+def body(name: str, bodies: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: the function is the body of op `name` in the set `bodies`; it may return None to leave it to the default."""
+    return registry.body((name, bodies))
 
 
-def trace(node: Node, provider: str) -> Body:
-    """The body of a training-op node on `provider` ("cpu" or "cuda")."""
+def trace(node: Node, bodies: str) -> Body:
+    """The body of a training-op node in the set `bodies`, else its default body."""
     types = tuple(None if v is None else v.type for v in node.inputs)
     attrs = freeze(node.attrs)
-    if (node.op, provider) in registry.body:
-        chosen = _trace(node.op, types, attrs, provider)
+    if (node.op, bodies) in registry.body:
+        chosen = _trace(registry.body[node.op, bodies], types, attrs)
         if chosen.outputs:
             found = tuple(v.type for v in chosen.outputs)
-            assert found == node.types, f"{provider} body of {node.op}: {found}, the node has {node.types}"
+            assert found == node.types, f"{bodies} body of {node.op}: {found}, the node has {node.types}"
             return chosen
-    return _trace(node.op, types, attrs, DEFAULT)
+    return _trace(registry.body.find((node.op, DEFAULT)), types, attrs)
 
 
 def freeze(attrs: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
@@ -76,8 +76,7 @@ def freeze(attrs: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
 
 
 @lru_cache(maxsize=1024)
-def _trace(name: str, types: tuple[Type | None, ...], attrs: tuple[tuple[str, Any], ...], provider: str) -> Body:
-    function = registry.body.find((name, provider))
+def _trace(function: Callable[..., Any], types: tuple[Type | None, ...], attrs: tuple[tuple[str, Any], ...]) -> Body:
     with origin(layer="", place="", part="body"):
         names = [f"{n}" for n, p in signature(function).parameters.items() if p.kind is not Parameter.KEYWORD_ONLY]
         names += [f"{names[-1]}_{k}" for k in range(1, len(types) - len(names) + 1)]

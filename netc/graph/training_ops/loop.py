@@ -12,7 +12,7 @@ from typing import Any
 from netc.graph.ir import Node, Value, leaf, op, rebuild, toposort
 from netc.graph.subgraph import Subgraph
 from netc.graph.tensor_type import Type
-from netc.graph.training_ops.define import body, training_op
+from netc.graph.training_ops.define import CPU, body, training_op
 from netc.graph.training_ops.shape import split
 
 Values = tuple[Value, ...]
@@ -46,7 +46,7 @@ def unrolled(step: Step, states: Sequence[Value], xs: Sequence[Value], reverse: 
     return now, tuple(op.Concat(*column, axis=0) for column in zip(*ordered, strict=True))
 
 
-def loop_op(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def loop_op(name: str, **properties: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorator: function(loop, *inputs, **attrs) is training op `name`; the loop is unrolled by default, a Scan on the CPU."""
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -61,8 +61,8 @@ def loop_op(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             with_loop.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
             return with_loop
 
-        body(name, "cpu")(form(scan))
-        return training_op(name, typed_by="cpu")(form(unrolled))
+        body(name, CPU)(form(scan))
+        return training_op(name, typed_by=CPU, **properties)(form(unrolled))
 
     return add
 

@@ -65,7 +65,7 @@ def lrn_grad(x: Value, y: Value, dy: Value, *, size: int, alpha: float, beta: fl
     return dy * op.Pow(scale, constant(np.float32(-beta))) - np.float32(2 * alpha * beta / size) * x * through
 
 
-@training_op("PReluGrad")
+@training_op("PReluGrad", elementwise=True)
 def prelu_grad(x: Value, slope: Value, dy: Value) -> tuple[Value, ...]:
     """(by x, by the slope before summing) of y = max(x, 0) + slope min(x, 0); at 0 the slope counts."""
     positive = cast(x > 0.0, x.dtype)

@@ -6,7 +6,7 @@ import numpy as np
 
 from netc.graph.ir import Value, cast, constant, op, shape_of, symbolic, zeros, zeros_like
 from netc.graph.training_ops.convolution import window
-from netc.graph.training_ops.define import body, training_op
+from netc.graph.training_ops.define import CPU, body, training_op
 from netc.graph.training_ops.shape import split
 
 
@@ -23,7 +23,7 @@ def _flat(x: Value) -> Value:
     return op.Reshape(x, [-1], shape=("elements",) if symbolic(x) else None)
 
 
-@body("MaxPoolGrad", provider="cpu")
+@body("MaxPoolGrad", CPU)
 def max_pool_grad_cpu(x: Value, y: Value, dy: Value, *, kernel_shape: list[int], strides: list[int], pads: list[int]) -> Value | None:
     """Windows that tile the image: compare the planes of the windows' elements with y, first winner takes dy.
 

@@ -5,6 +5,7 @@ begins: what came before counts as zero. With `keep` the ops return too what the
 one Scan forward and one back; all products that no step waits for are made for all times at once.
 """
 
+from netc.graph import multiply_adds
 from netc.graph.ir import Value, op, zeros
 from netc.graph.training_ops.loop import Loop, Values, loop_op
 
@@ -23,7 +24,7 @@ def _cut(h: Value, rest: Values) -> Value:
     return h * rest[0] if rest else h
 
 
-@loop_op("RNN")
+@loop_op("RNN", multiply_adds=multiply_adds.recurrent)
 def rnn(loop: Loop, xw: Value, wh: Value, h: Value, cont: Value | None = None) -> Values:
     """(y, last h): h = tanh(xw + wh h)."""
 
@@ -36,7 +37,7 @@ def rnn(loop: Loop, xw: Value, wh: Value, h: Value, cont: Value | None = None) -
     return results[0], last[0]
 
 
-@loop_op("LSTM")
+@loop_op("LSTM", multiply_adds=multiply_adds.recurrent)
 def lstm(loop: Loop, xw: Value, wh: Value, h: Value, c: Value, cont: Value | None = None, *, keep: int) -> Values:
     """(y, last h, last c): gates i, f, o, g; c = f c + i g; h = o tanh(c). With `keep` also sigmoids, g, c before, tanh(c)."""
     hidden = int(wh.shape[1])
@@ -56,7 +57,7 @@ def lstm(loop: Loop, xw: Value, wh: Value, h: Value, c: Value, cont: Value | Non
     return results[0], *last, *results[1:]
 
 
-@loop_op("GRU")
+@loop_op("GRU", multiply_adds=multiply_adds.recurrent)
 def gru(loop: Loop, xw: Value, wh: Value, bh: Value, h: Value, cont: Value | None = None, *, keep: int) -> Values:
     """(y, last h): gates r, z, n; n = tanh(xn + r (wn h + bh)); h = (1 - z) n + z h. With `keep` also sigmoids, n, wn h + bh."""
     hidden = int(wh.shape[1])
@@ -106,7 +107,7 @@ def _back(dy: Value, dg: Value, wh: Value, rest: Values) -> Value:
     return dy + rest[0] * (dg @ wh) if rest else op.Gemm(dg, wh, dy)
 
 
-@loop_op("RNNGrad")
+@loop_op("RNNGrad", multiply_adds=multiply_adds.recurrent_gradient)
 def rnn_grad(loop: Loop, dy: Value, dh: Value | None, y: Value, wh: Value, cont: Value | None = None) -> Value:
     """The gradient by xw, from those by y and the last h."""
 
@@ -119,7 +120,7 @@ def rnn_grad(loop: Loop, dy: Value, dh: Value | None, y: Value, wh: Value, cont:
     return dg
 
 
-@loop_op("LSTMGrad")
+@loop_op("LSTMGrad", multiply_adds=multiply_adds.recurrent_gradient)
 def lstm_grad(loop: Loop, dy: Value, dh: Value | None, dc: Value | None, wh: Value, cont: Value | None, *kept: Value) -> Values:
     """The gradients by xw and c, from those by y and the last h and c. `kept` is what `keep` adds."""
     s, g, c, t = kept
@@ -141,7 +142,7 @@ def lstm_grad(loop: Loop, dy: Value, dh: Value | None, dc: Value | None, wh: Val
     return dg, dc0
 
 
-@loop_op("GRUGrad")
+@loop_op("GRUGrad", multiply_adds=multiply_adds.recurrent_gradient)
 def gru_grad(loop: Loop, dy: Value, dh: Value | None, wh: Value, h: Value, cont: Value | None, *kept: Value) -> Values:
     """The gradients by xw, by wh h + (0, 0, bh), and by h where it does not pass through wh, from those by y and the last h.
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from netc.graph.ir import Value, constant, op, zeros
-from netc.graph.training_ops.define import body, training_op
+from netc.graph.training_ops.define import CPU, body, training_op
 
 MOST_ONE_HOT_ROWS = 512  # the gradient of a larger table is better added up row by row
 
@@ -21,7 +21,7 @@ def embed_grad(indices: Value, dy: Value, *, rows: int) -> Value:
     return op.ScatterND(zeros([rows, width]), op.Unsqueeze(_flat(indices, 1), [1]), _flat(dy, 2), reduction="add")
 
 
-@body("EmbedGrad", provider="cpu")
+@body("EmbedGrad", CPU)
 def embed_grad_cpu(indices: Value, dy: Value, *, rows: int) -> Value | None:
     """For few rows one Gemm with the indices as one-hot vectors, which adds in parallel."""
     if rows > MOST_ONE_HOT_ROWS:

@@ -118,7 +118,7 @@ def reconstructions(run: Run) -> Markup | None:
 def _coding(program: Program) -> Coding | None:
     """The parts of a net that is trained to reproduce its input; None for any other net."""
     net, fed = program.test_net, {top for layer in program.test_net.sources for top in layer.tops[:1]}
-    losses = [x for x in net.layers if x.facts.get("loss") and len(x.bottoms) == 2 and x.bottoms[1] in fed]
+    losses = [x for x in net.layers if x.kind.loss and len(x.bottoms) == 2 and x.bottoms[1] in fed]
     kinds = {x.type: x.bottoms[0] for x in losses}
     blob = kinds.get("EuclideanLoss") or kinds.get("SigmoidCrossEntropyLoss")
     if blob is None:

@@ -41,7 +41,7 @@ def forecasts(run: Run) -> Markup | None:
     """Forecasts for the test rows of a time series: one step ahead, and several steps ahead."""
     program = run.made
     source = next((x for x in program.test_net.sources if x.source and x.source.target), None)
-    scores = next((x.bottoms[0] for x in program.test_net.layers if x.facts.get("loss") and len(x.bottoms) == 2), None)
+    scores = next((x.bottoms[0] for x in program.test_net.layers if x.kind.loss and len(x.bottoms) == 2), None)
     if source is None or scores is None or source.source is None:
         return None
     windows, truth, made = [], [], []

@@ -71,8 +71,8 @@ inline void pad_image(const Geometry& g, const float* image, float* copy) {
   std::fill_n(copy + (g.top + g.height) * pitch, g.bottom * pitch, 0.0f);
 }
 
-// A copy with padding in which a pixel holds the kernel_h rows below it.
-inline void join_rows(const Geometry& g, const float* image, float* copy) {
+// A copy with padding in which a pixel holds the kernel_h rows below it. Inlined, its loops would not be vectorized.
+__attribute__((noinline)) inline void join_rows(const Geometry& g, const float* image, float* copy) {
   const int64_t c = g.channels, depth = g.depth(), end = g.left + g.width;
   for (int64_t oy = 0; oy < g.out_h(); ++oy, copy += g.row_pitch())
     for (int64_t k = 0; k < g.kernel_h; ++k) {

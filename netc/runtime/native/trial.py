@@ -8,7 +8,7 @@ from netc import optimizers
 from netc.graph.emit import emit
 from netc.graph.ir import Graph, leaf
 from netc.graph.training_ops import channels_last
-from netc.runtime.native import kernels_of
+from netc.runtime.backends import with_library
 from netc.runtime.session import Session
 
 TOLERANCE = 1e-5  # of the largest number of a result
@@ -21,7 +21,8 @@ def try_kernels(library: Path) -> None:
     feeds = {name: rng.normal(size=shape).astype(np.float32) for name, shape in SHAPES.items()}
     step = _step()
     expected = Session(emit(step)).run(feeds)
-    found = Session(emit(step, kernels=kernels_of(library)), kernels=library).run(feeds)
+    backend = with_library(library)
+    found = Session(emit(step, kernels=backend.native_ops), backend).run(feeds)
     for name, value in expected.items():
         error = float(np.abs(found[name] - value).max())
         assert error <= TOLERANCE * max(1.0, float(np.abs(value).max())), f"{name} is wrong by {error:.3g}"

@@ -9,7 +9,7 @@ from PIL import Image
 
 from netc import data
 from netc import netc_pb2 as pb
-from netc.api import Net
+from netc.api.net import Net
 from netc.commands import test as testing
 from netc.compiler.compilation import Compilation
 from netc.compiler.lower import lower

@@ -16,6 +16,9 @@ from netc.graph.training_ops.table import embed
 from netc.graph.training_ops.time import reverse
 from netc.runtime.session import Session
 from tests.differences import check_gradient
+from tests.layers.formulas import FORMULAS
+from tests.layers.nets import net
+from tests.layers.test_gradients import ROWS as LAYERS
 
 RNG = np.random.default_rng(0)
 
@@ -195,9 +198,17 @@ FLAT = {"Equal", "Greater", "GreaterOrEqual", "Less", "Not", "OneHot", "Shape", 
 HOSTED = {"netc.host.Python"}  # a user's own backward: tests/layers/test_python.py
 
 
+def reached_by_layers():
+    """The ops of elementwise layers, whose gradients tests/layers checks against differences."""
+    rows = [row for kind in FORMULAS for row in LAYERS.get(kind, ())]
+    return {node.op for layers, inputs in rows for node in net(layers, inputs=inputs).graph.nodes if not node.domain}
+
+
 def test_every_rule_has_a_row():
     rules = {f"{domain}.{name}" if domain else name for domain, name in registry.gradient}
-    assert ROWS.keys() | FLAT | HOSTED == rules
+    own = ROWS.keys() | FLAT | HOSTED
+    assert own <= rules
+    assert rules - own <= reached_by_layers()
 
 
 @pytest.mark.parametrize("provider", ["cpu", "cuda"])

@@ -17,6 +17,7 @@ import onnx
 
 from netc.errors import RunError
 from netc.runtime import native
+from netc.runtime.backends import with_library
 from netc.runtime.session import Session
 from tests.runtime.native.declared import Call, is_wrong
 from tests.runtime.native.test_kernels import ROWS, model_of
@@ -141,7 +142,7 @@ def cases(kernel: native.Kernel) -> Iterator[Case]:
 def error_of(case: Case, library: Path) -> str | None:
     """What onnxruntime reports when it loads and runs a case; None without an error."""
     try:
-        session = Session(case.model, kernels=library)
+        session = Session(case.model, with_library(library))
         session.run({n: case.arrays[int(n[1:])] for n in session.inputs})
     except RunError as e:
         return str(e)

@@ -10,6 +10,7 @@ from onnx import TensorProto, helper
 
 from netc.errors import RunError
 from netc.runtime import native
+from netc.runtime.backends import with_library
 from netc.runtime.session import Session
 from tests.conftest import ROOT
 from tests.runtime.native.conftest import OPS, needs_kernels
@@ -78,4 +79,4 @@ def test_a_gradient_of_one_number_for_many_weights_is_an_error() -> None:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21), helper.make_opsetid("netc.training", 1)], ir_version=10)
     w, one = np.zeros(1 << 26, np.float32), np.zeros(1, np.float32)
     with pytest.raises(RunError, match=r"SGD: input g has shape \(1\); expected \(67108864\) to match w"):
-        Session(model, kernels=native.library()).run({"w": w, "g": one, "r": one, "h": w})
+        Session(model, with_library(native.library())).run({"w": w, "g": one, "r": one, "h": w})

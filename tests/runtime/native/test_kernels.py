@@ -16,6 +16,7 @@ from netc.graph.ir import Graph, Value, leaf
 from netc.graph.training_ops import channels_last as nhwc
 from netc.graph.training_ops.activation import dropout, relu_grad
 from netc.runtime import native
+from netc.runtime.backends import with_library
 from netc.runtime.session import Session
 from tests.runtime.native.arrays import Array, normal, positive, ties, uniform
 from tests.runtime.native.conftest import OPS, needs_kernels
@@ -172,7 +173,7 @@ def model_of(function: Op, arrays: Sequence[Any], kernels: frozenset[str] = froz
 
 
 def run(function: Op, arrays: Sequence[Any], kernels: Path | None, threads: int = 1) -> dict[str, Array]:
-    session = Session(model_of(function, arrays, native.kernels_of(kernels)), threads=threads, kernels=kernels)
+    session = Session(model_of(function, arrays, native.kernels_of(kernels)), with_library(kernels), threads)
     return session.run({f"x{i}": np.asarray(a) for i, a in enumerate(arrays)})
 
 
@@ -225,7 +226,7 @@ def test_max_pool_keeps_nan() -> None:
 def test_sessions_and_runs_at_once_give_what_one_gives() -> None:
     rows = [ROWS[name][0] for name in ("NhwcConv", "NhwcConvFilterGrad", "NhwcConvInputGrad")]
     for function, *arrays in rows:
-        sessions = [Session(model_of(function, arrays, OPS), threads=2, kernels=native.library()) for _ in range(2)]
+        sessions = [Session(model_of(function, arrays, OPS), with_library(native.library()), 2) for _ in range(2)]
         inputs = [{f"x{i}": normal(*np.shape(a)) for i, a in enumerate(arrays)} for _ in range(4)]
         alone = [sessions[0].run(feeds) for feeds in inputs]
         with ThreadPoolExecutor(8) as pool:
@@ -240,4 +241,4 @@ def test_an_attribute_that_is_not_there_is_an_error_not_a_crash() -> None:
     model = model_of(function, arrays, OPS)
     del model.graph.node[0].attribute[:]
     with pytest.raises(RunError):
-        Session(model, kernels=native.library())
+        Session(model, with_library(native.library()))

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from netc import api, registry
-from netc.commands.program import choose_target
 from netc.compiler.program import Program
-from netc.errors import ProviderError, SpecError
+from netc.errors import ProviderError
 from netc.graph.ir import TRAINING, Graph
 from netc.graph.passes import channels_last, simplify
 from netc.runtime import native
+from netc.runtime.backends import NATIVE, PORTABLE, choose, with_library
 from netc.runtime.native import trial
 from netc.runtime.session import Session, States, Stepper
 from netc.training.feed import Feeder
@@ -63,8 +63,8 @@ def program(request, tmp_path_factory) -> Program:
     return api.load(write_small(tmp_path_factory.mktemp(net), text))
 
 
-def step(made: Program, kernels=None, kind: str = "train") -> dict[str, np.ndarray]:
-    session = Session(made.model(kind, kernels=native.kernels_of(kernels)), kernels=kernels)
+def step(made: Program, kind: str = "train") -> dict[str, np.ndarray]:
+    session = Session(made.model(kind, kernels=made.backend.native_ops), made.backend)
     lowered = made.train if kind == "train" else made.test[0]
     feeds = dict(Feeder(made.train_net if kind == "train" else made.test_net, lowered.graph, made.seed, made.job.base)(0))
     feeds |= {f"state/{n}": a for n, a in made.start().items()} | {"lr": np.asarray(0.01, np.float32)}
@@ -73,7 +73,7 @@ def step(made: Program, kernels=None, kind: str = "train") -> dict[str, np.ndarr
 
 @pytest.mark.parametrize("kind", ["train", "test"])
 def test_bodies_compute_what_portable_computes(program, kind):
-    expected, found = step(program, kind=kind), step(replace(program, target="native"), kind=kind)
+    expected, found = step(program, kind), step(replace(program, backend=with_library(None)), kind)
     assert found.keys() == expected.keys()
     for name, value in expected.items():
         np.testing.assert_allclose(found[name], value, rtol=1e-3, atol=1e-5, err_msg=name)
@@ -82,7 +82,7 @@ def test_bodies_compute_what_portable_computes(program, kind):
 @needs_kernels
 @pytest.mark.parametrize("kind", ["train", "test"])
 def test_kernels_compute_what_portable_computes(program, kind):
-    expected, found = step(program, kind=kind), step(replace(program, target="native"), native.library(), kind)
+    expected, found = step(program, kind), step(replace(program, backend=NATIVE), kind)
     slack = 1e-4 if program.job.solver.type == "Adam" else 1e-5  # a first step of Adam divides a gradient by its own size
     for name, value in expected.items():
         np.testing.assert_allclose(found[name], value, rtol=1e-3, atol=slack, err_msg=name)
@@ -94,7 +94,7 @@ def ops(graph: Graph) -> list[str]:
 
 def graph_of(net: str, folder) -> Graph:
     text = HEAD % net + NETS[net].lstrip("\n") + TAIL + SOLVER % "SGD"
-    return replace(api.load(write_small(folder, text)), target="native").graph("train")
+    return replace(api.load(write_small(folder, text)), backend=NATIVE).graph("train")
 
 
 def test_images_stay_turned_from_the_first_convolution_to_the_last(tmp_path):
@@ -125,7 +125,7 @@ def test_a_graph_without_images_is_left_alone():
 
 
 def test_metadata_says_the_target_and_published_models_are_portable(tmp_path):
-    made = replace(api.load(write_small(tmp_path)), target="native")
+    made = replace(api.load(write_small(tmp_path)), backend=NATIVE)
 
     def target(model) -> str:
         return json.loads(model.metadata_props[0].value)["target"]
@@ -140,23 +140,14 @@ def test_metadata_says_the_target_and_published_models_are_portable(tmp_path):
 def test_switched_off_it_is_portable(monkeypatch):
     monkeypatch.setenv("NETC_NATIVE", "0")
     assert native.library() is None and "NETC_NATIVE" in native.missing()
-    assert choose_target("cpu", None)[:2] == ("cpu", "portable")
+    assert choose("cpu") == (PORTABLE, "asked for")
     with pytest.raises(ProviderError, match="target native was asked for, but NETC_NATIVE=0"):
-        choose_target("auto", "native")
-
-
-def test_targets_and_providers_go_together():
-    with pytest.raises(SpecError):
-        choose_target("cuda", "native")
-    with pytest.raises(SpecError):
-        choose_target("cpu", "cuda")
-    assert choose_target("cpu", "portable")[:2] == ("cpu", "portable")
+        choose(target="native")
 
 
 @needs_kernels
 def test_native_is_chosen_where_its_kernels_load():
-    assert choose_target("cpu", None)[:2] == ("cpu", "native")
-    assert choose_target("auto", "native")[:2] == ("cpu", "native")
+    assert choose("cpu") == choose(target="native") == (NATIVE, "asked for")
 
 
 def test_a_library_that_does_not_load_is_not_used(tmp_path, monkeypatch):
@@ -183,9 +174,9 @@ def test_losses_of_lenet_agree_over_40_iterations(monkeypatch):
     feeder = Feeder(made.train_net, made.steps.train, made.seed, made.job.base)
     start = {f"state/{n}": a for n, a in made.start().items()}
     losses = []
-    for program in (made, replace(made, target="native")):
-        model = program.model("train", kernels=native.kernels_of(program.kernels))
-        stepper = Stepper(Session(model, threads=2, kernels=program.kernels), States(start))
+    for program in (made, replace(made, backend=NATIVE)):
+        model = program.model("train", kernels=program.backend.native_ops)
+        stepper = Stepper(Session(model, program.backend, 2), States(start))
         losses.append([float(stepper.run(dict(feeder(i)) | {"lr": np.asarray(0.01, np.float32)})["loss"]) for i in range(40)])
     np.testing.assert_allclose(*losses, atol=1e-5)
 

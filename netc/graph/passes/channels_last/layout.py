@@ -1,9 +1,11 @@
-"""The two forms that values of a graph can have, and the table of rules that choose between them."""
+"""The two forms that values of a graph can have, and the table of rules that choose between them. Elementwise ops share one rule."""
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
-from netc.graph.ir import Graph, Node, Value, op, rebuild
+from netc.graph.ir import Graph, Node, Value, constant, constant_value, op, rebuild
+from netc.graph.op_info import info
 from netc.graph.training_ops import channels_last as nhwc
 
 Rule = Callable[["Layout", Node], bool]
@@ -27,7 +29,7 @@ class Layout:
         """The new form of a node's outputs."""
         if node.outputs[0] in self.lasts:
             return
-        found = RULES.get(node.key)
+        found = RULES.get(node.key) or (elementwise if info(node).elementwise else None)
         if found is None or not found(self, node):
             new = rebuild(node, tuple(None if v is None else self.first(v) for v in node.inputs))
             self.firsts |= zip(node.outputs, new.outputs, strict=True)
@@ -61,6 +63,30 @@ def rule(*ops: str, domain: str = "") -> Callable[[Rule], Rule]:
         return function
 
     return add
+
+
+def elementwise(layout: Layout, node: Node) -> bool:
+    """Turned if an input is. One number a channel, (1, C, 1, 1) or (C, 1, 1), turns by a reshape."""
+    y = node.outputs[0]
+    alike = all(v.shape == y.shape for v in node.outputs)
+    if y.rank != 4 or not alike or not any(layout.turned(v) and v.shape == y.shape for v in node.operands):
+        return False
+    inputs: list[Value | None] = []
+    for value in node.inputs:
+        if value is None or (value.shape != y.shape and all(d == 1 for d in value.shape)):
+            inputs.append(None if value is None else op.Reshape(layout.first(value), [1]) if value.rank else layout.first(value))
+        elif value.shape == y.shape:
+            inputs.append(layout.last(value))
+        elif (array := constant_value(value)) is not None:
+            inputs.append(constant(array.reshape([1] * (4 - array.ndim) + list(array.shape)).transpose(0, 2, 3, 1)))
+        elif value.shape in ((1, y.shape[1], 1, 1), (y.shape[1], 1, 1)):
+            inputs.append(op.Reshape(layout.first(value), [y.shape[1]]))
+        else:
+            return False
+    n, c, h, w = y.shape
+    types = tuple(replace(t, shape=(n, h, w, c)) for t in node.types)
+    layout.lasts |= zip(node.outputs, replace(node, inputs=tuple(inputs), types=types).outputs, strict=True)
+    return True
 
 
 def _turned(x: Value, transpose: Callable[[Value], Value], perm: list[int]) -> Value:

@@ -1,11 +1,11 @@
-"""What follows the form of its inputs: elementwise ops, the gradient of Relu, Concat of channels, sums over an image."""
+"""What follows the form of its inputs, beside elementwise ops: the gradient of Relu, Concat of channels, sums over an image."""
 
 from dataclasses import replace
 
 import numpy as np
 
-from netc.graph.ir import TRAINING, Node, Value, constant, constant_value, op
-from netc.graph.passes.channels_last.layout import Layout, rule
+from netc.graph.ir import Node, Value, constant, constant_value, op
+from netc.graph.passes.channels_last.layout import Layout, elementwise, rule
 from netc.graph.training_ops.activation import relu_grad
 
 AXES = (0, 3, 1, 2)  # where axis i of (N, C, H, W) is when channels are last
@@ -32,59 +32,6 @@ def where(layout: Layout, node: Node) -> bool:
         layout.lasts[node.outputs[0]] = relu_grad(*map(layout.last, found))
     else:
         layout.firsts[node.outputs[0]] = relu_grad(*map(layout.first, found))
-    return True
-
-
-@rule("Dropout", domain=TRAINING)
-@rule(
-    "Abs",
-    "Add",
-    "Cast",
-    "Div",
-    "Elu",
-    "Equal",
-    "Exp",
-    "Greater",
-    "GreaterOrEqual",
-    "LeakyRelu",
-    "Less",
-    "Log",
-    "Max",
-    "Min",
-    "Mul",
-    "Neg",
-    "Not",
-    "Pow",
-    "Reciprocal",
-    "Relu",
-    "Sigmoid",
-    "Sign",
-    "Softplus",
-    "Sqrt",
-    "Sub",
-    "Sum",
-    "Tanh",
-)
-def elementwise(layout: Layout, node: Node) -> bool:
-    """Turned if an input is. One number a channel, (1, C, 1, 1) or (C, 1, 1), turns by a reshape."""
-    y = node.outputs[0]
-    if y.rank != 4 or not any(layout.turned(v) and v.shape == y.shape for v in node.operands):
-        return False
-    inputs: list[Value | None] = []
-    for value in node.inputs:
-        if value is None or (value.shape != y.shape and all(d == 1 for d in value.shape)):
-            inputs.append(None if value is None else op.Reshape(layout.first(value), [1]) if value.rank else layout.first(value))
-        elif value.shape == y.shape:
-            inputs.append(layout.last(value))
-        elif (array := constant_value(value)) is not None:
-            inputs.append(constant(array.reshape([1] * (4 - array.ndim) + list(array.shape)).transpose(0, 2, 3, 1)))
-        elif value.shape in ((1, y.shape[1], 1, 1), (y.shape[1], 1, 1)):
-            inputs.append(op.Reshape(layout.first(value), [y.shape[1]]))
-        else:
-            return False
-    n, c, h, w = y.shape
-    types = (replace(node.types[0], shape=(n, h, w, c)),)
-    layout.lasts[y] = replace(node, inputs=tuple(inputs), types=types).outputs[0]
     return True
 
 

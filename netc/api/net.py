@@ -1,4 +1,4 @@
-"""netc from Python: nets to look into, training, published models."""
+"""A net to run by hand: `netc.Net`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,21 +9,16 @@ import numpy as np
 
 from netc import netc_pb2 as pb
 from netc import registry
-from netc.commands.options import TrainOptions
+from netc.api.backward import BLOB_DIFF, SEED, STATE_DIFF, backward_graph, hosted
 from netc.commands.program import known_rows, weights_files
-from netc.commands.train import train_command
 from netc.compiler import compilation
 from netc.compiler.lower import Lowered, lower
-from netc.compiler.program import Program, checked
-from netc.compiler.step_files import write
-from netc.errors import DataError, ShapeError, SpecError, near
-from netc.graph.autodiff import grad
+from netc.errors import DataError, ShapeError, near
 from netc.graph.contract import BATCH, NEXT, NOISE, SINK, STATE
-from netc.graph.ir import HOST, Graph, Node, Value, leaf
-from netc.graph.passes.rewrite import rewrite
-from netc.layers import python
+from netc.graph.ir import Graph, Value
 from netc.layers.context import dims
 from netc.net.model import Net as ResolvedNet
+from netc.runtime.backends import PORTABLE, choose_plain
 from netc.runtime.blob import Blob, apart, numbers
 from netc.runtime.chain import open_graph
 from netc.runtime.session import Runs
@@ -36,20 +31,22 @@ from netc.training.weights import load_weights, state_of
 class Net:
     """A net of a file in one phase, to run by hand.
 
-    `params[layer][i]` and `blobs[name]` are Blobs. `forward` fills the blobs, `backward` their diffs and those of the
-    params (which are overwritten, not added to; those with lr_mult 0 get zeros). Inputs keep what was last written to them, be it
-    by a layer that works in place: `backward` still takes what such an input was before, unless you write to it in between.
-    Random masks are drawn anew in each forward, from `seed`. `allow_python` lets Python layers run, in all nets from then on.
+    `params[layer][i]` and `blobs[name]` are Blobs. `forward` fills the blobs, and `backward` their diffs and those of the params: it
+    overwrites them and does not add, and params with lr_mult 0 get zeros. Inputs keep what was last written to them, even by a layer
+    that works in place; `backward` still uses what such an input was before, unless you write to it in between. Each forward draws
+    new random masks from `seed`. `allow_python` lets the net's Python layers run. `provider` is as of `--provider`.
     """
 
     blob_type = Blob
     _owned: Mapping[str, Value] = {}  # parameters that layers outside share with these, by their param's name
 
-    def __init__(self, path: str, weights: str | None = None, phase: str = "TRAIN", seed: int = 0, allow_python: bool = False):
+    def __init__(
+        self, path: str, weights: str | None = None, phase: str = "TRAIN", seed: int = 0, allow_python: bool = False,
+        provider: str = PORTABLE.provider,
+    ):  # fmt: skip
         registry.load()
-        if allow_python:
-            python.allow_python()
-        made = compilation.load(path).with_learned(known_rows([weights] if weights else []))
+        self._backend = choose_plain(provider)
+        made = compilation.load(path, allow_python=allow_python).with_learned(known_rows([weights] if weights else []))
         self._begin(made.job, made.nets.net(phase), seed)
         if weights:
             self.load(weights)
@@ -92,7 +89,7 @@ class Net:
         self._began: dict[str, np.ndarray] = {}  # inputs that layers write over, as the last forward pass found them
         self._left: dict[str, np.ndarray] = {}  # what the last forward pass left in the blobs that are watched
         self._noise: dict[str, np.ndarray] = {}
-        self._hosted = {n: np.zeros(tuple(map(int, v.shape)), np.float32) for n, v in _hosted(Graph("", values).nodes).items()}
+        self._hosted = {n: np.zeros(tuple(map(int, v.shape)), np.float32) for n, v in hosted(Graph("", values).nodes).items()}
         for cached in ("_leaves", "_forward"):
             self.__dict__.pop(cached, None)
 
@@ -198,15 +195,15 @@ class Net:
                 raise DataError(f"the diff of {name!r} is {np.shape(top_diffs[name])}, the blob is {self.blobs[name].shape}")
         seeded = frozenset(top_diffs)
         if seeded not in self._backwards:
-            self._backwards[seeded] = self._backward(seeded)
+            self._backwards[seeded] = open_graph(backward_graph(self._lowered, seeded), self._backend)
         session = self._backwards[seeded]
         arrays = {n: numbers(a, np.dtype(np.float32), f"the diff of {n!r}") for n, a in top_diffs.items()}
-        seeds = {f"seed/{n}": a.reshape(self.blobs[n].shape) for n, a in arrays.items()}
+        seeds = {f"{SEED}{n}": a.reshape(self.blobs[n].shape) for n, a in arrays.items()}
         results = session.run(self._feeds(session, self._inputs_of_forward()) | {n: a for n, a in seeds.items() if n in session.inputs})
         for name, blob in self.blobs.items():
-            blob.diff[...] = results.get(f"diff/blob/{name}", 0)
+            blob.diff[...] = results.get(f"{BLOB_DIFF}{name}", 0)
         for name, state in self._states.items():
-            state.diff[...] = results.get(f"diff/state/{name}", 0)
+            state.diff[...] = results.get(f"{STATE_DIFF}{name}", 0)
         return {name: self.blobs[name].diff for name in self.inputs}
 
     @property
@@ -233,26 +230,8 @@ class Net:
         outputs = {n: v for n, v in self._lowered.graph.outputs.items() if n in SINK}
         outputs |= {n: v[-1] for n, v in self._lowered.versions.items()}
         updates = self._lowered.graph.updates
-        outputs |= _hosted(Graph("", outputs, updates).nodes)
-        return open_graph(Graph(self.name, outputs, updates))
-
-    def _backward(self, seeded: frozenset[str]) -> Runs:
-        """The session that gives every diff when the blobs `seeded` get one from outside."""
-        lowered = self._lowered
-        ends: dict[Value, Value | float] = {}
-        for layer in lowered.net.layers:
-            weighted = zip(layer.tops, layer.loss_weights, lowered.layer_tops[layer.name], strict=True)
-            ends |= {value: weight for top, weight, value in weighted if weight and top not in seeded}
-        for name in sorted(seeded):
-            value = lowered.versions[name][-1]
-            seed = leaf("Input", np.float32, value.shape, name=f"seed/{name}")
-            ends[value] = seed + ends[value] if value in ends else seed  # tops of a Split are one value
-        if not ends:
-            raise SpecError(f"{self.name}: the net has no loss; give the diffs of its tops")
-        wanted = {f"diff/blob/{n}": v[0] for n, v in lowered.versions.items() if v[0].dtype.kind == "f"}
-        wanted |= {f"diff/state/{p.node.name}": p for p in lowered.parameters if p.node.state.lr_mult}
-        found = {n: g for n, g in zip(wanted, grad(ends, list(wanted.values())), strict=True) if g is not None}
-        return open_graph(rewrite(Graph(self.name, found), _as_it_ran))
+        outputs |= hosted(Graph("", outputs, updates).nodes)
+        return open_graph(Graph(self.name, outputs, updates), self._backend)
 
     def _draw(self) -> dict[str, np.ndarray]:
         return {n.name: draw(n, self._seed, self._passes) for n in self._leaves if n.name in NOISE}
@@ -262,33 +241,3 @@ class Net:
         feeds = {BATCH(n): inputs.get(n, self.blobs[n].data) for n in self._batch} | self._noise | self._hosted
         feeds |= {STATE(n): self._carries.get(n, b.data) for n, b in self._states.items()}
         return {n: a for n, a in feeds.items() if n in session.inputs}
-
-
-def _hosted(nodes: Sequence[Node]) -> dict[str, Value]:
-    """What Python layers gave in a forward pass, by the names under which the backward pass gets it: none of them runs twice."""
-    return {f"hosted/{n.origin.layer}/{k}": v for n in nodes if n.key == (HOST, "Python") for k, v in enumerate(n.outputs)}
-
-
-def _as_it_ran(node: Node) -> tuple[Value, ...] | None:
-    return tuple(leaf("Input", v.dtype, v.shape, name=name) for name, v in _hosted([node]).items()) or None
-
-
-def load(path: str, *overrides: str) -> Program:
-    """The checked program of a net file: its nets, graphs and models. `overrides` are as of --set."""
-    registry.load()
-    return checked(compilation.load(path, overrides))
-
-
-def compile(path: str, output: str = "build", **overrides: Any) -> list[Any]:
-    """Write the step contract of a net file into a folder; returns the paths. Overrides as `netc.compile(p, max_iter=9)`: solver fields."""
-    return write(load(path, *_solver(overrides)), output)
-
-
-def train(path: str, runs: str = "runs", zoo: str | None = None, provider: str = "auto", **overrides: Any) -> str:
-    """Train a net file as `netc train` does; keyword arguments are fields of its solver. Returns why it ended."""
-    registry.load()
-    return train_command(compilation.load(path, _solver(overrides)), TrainOptions(provider=provider, runs=runs, zoo=zoo))
-
-
-def _solver(overrides: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(f"solver.{name}={value}" for name, value in overrides.items())

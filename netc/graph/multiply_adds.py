@@ -1,0 +1,44 @@
+"""How many multiply-adds one run of a node takes, by its shapes: a formula for each kind of op."""
+
+from math import prod
+
+from netc.graph.ir import Node
+from netc.graph.tensor_type import Shape
+
+
+def size(shape: Shape) -> int:
+    """Elements of a shape; a symbolic dimension counts as one."""
+    return prod(d for d in shape if isinstance(d, int))
+
+
+def convolution(node: Node) -> int:
+    """A window of weights for each element of the output."""
+    return size(node.types[0].shape) * size(node.operands[1].shape[1:])
+
+
+def transposed_convolution(node: Node) -> int:
+    """A window of weights for each element of the first input."""
+    x, w = node.operands[:2]
+    return size(x.shape) * size(w.shape[1:])
+
+
+def filter_gradient(node: Node) -> int:
+    """The gradient of a convolution by its weights: a window of them for each element of dy, the second input."""
+    return size(node.operands[1].shape) * size(node.types[0].shape[1:])
+
+
+def product(node: Node) -> int:
+    """A matrix product."""
+    a = node.operands[0]
+    inner = a.shape[0] if node.attrs.get("transA") else a.shape[-1]
+    return size(node.types[0].shape) * size((inner,))
+
+
+def recurrent(node: Node) -> int:
+    """From gates (T, N, G) to y (T, N, H): h times (G, H) at each time."""
+    return size(node.operands[0].shape) * size(node.types[0].shape[2:])
+
+
+def recurrent_gradient(node: Node) -> int:
+    """The same back, from dy (T, N, H)."""
+    return size(node.types[0].shape) * size(node.operands[0].shape[2:])

@@ -1,0 +1,77 @@
+"""The record of a backend: all that netc knows about one way of running graphs on onnxruntime."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import onnxruntime as ort
+
+from netc.graph.ir import Graph
+from netc.graph.training_ops.define import DEFAULT
+from netc.runtime import native
+from netc.runtime.kernel_table import KernelTable
+
+CPU_PROVIDER = "CPUExecutionProvider"
+HOST = "cpu"  # onnxruntime's name for the memory of the CPU
+
+
+def _nothing() -> None:
+    """No library, or nothing that is missing."""
+
+
+def _not_built(backend: "Backend") -> str | None:
+    """Whether onnxruntime is built with the provider."""
+    built = backend.execution_provider in ort.get_available_providers()
+    return None if built else f"this onnxruntime is built without {backend.execution_provider}"
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One way of running graphs: a provider of onnxruntime, and a target that chooses how ops run on it.
+
+    `provider` and `target` are the words that the command line takes and that models and snapshots keep.
+    """
+
+    provider: str
+    target: str
+    execution_provider: str  # onnxruntime's name for the provider
+    kernels: KernelTable  # the ops that the provider can run
+    options: Mapping[str, str] = field(default_factory=dict)  # of the provider, for onnxruntime
+    bodies: str = DEFAULT  # the set of bodies of training ops: see `netc.graph.training_ops.define`
+    passes: tuple[Callable[[Graph], Graph], ...] = ()  # change the layout of a graph for the target
+    captures: bool = False  # whether graphs must be free of Loop, Scan and If where all shapes are static, as CUDA graphs need
+    library: Callable[[], Path | None] = _nothing  # kernels of netc's own for training ops
+    library_missing: Callable[[], str | None] = _nothing  # why there is no such library, in a sentence
+    memory: str = HOST  # onnxruntime's name for the memory that holds the states
+    index: int = 0  # which device of the provider
+    index_option: str = ""  # the provider option that holds the index; empty if there is only one device
+    devices: Callable[[], int | None] = lambda: 1  # how many there are, None if unknown
+    provider_missing: Callable[["Backend"], str | None] = _not_built  # why its device cannot run graphs here, in a sentence
+    found: str = "it is there"  # why `auto` chooses it, in a sentence
+    keeps_graphs: bool = False  # whether a graph that onnxruntime has optimized can be saved and loaded again
+    varies: str = ""  # why two equal runs may differ in their last bits
+
+    @property
+    def name(self) -> str:
+        """The provider as `--provider` takes it, with the index of the device unless that is 0."""
+        return f"{self.provider}:{self.index}" if self.index else self.provider
+
+    @property
+    def providers(self) -> list[tuple[str, dict[str, str]]]:
+        """What an onnxruntime session takes: the provider with its options, then the CPU for what the provider lacks."""
+        device = {self.index_option: str(self.index)} if self.index else {}
+        own = (self.execution_provider, {**self.options, **device})
+        return [own] if self.execution_provider == CPU_PROVIDER else [own, (CPU_PROVIDER, {})]
+
+    @property
+    def native_ops(self) -> frozenset[str]:
+        """The training ops that its library has kernels for."""
+        return native.kernels_of(self.library())
+
+    def missing(self) -> str | None:
+        """Why its device cannot run graphs here, in a sentence; None if it can."""
+        count = self.devices() if self.index else None
+        if count is not None and self.index >= count:
+            numbers = f": {', '.join(map(str, range(count)))}" if count else ""
+            return f"there {'is' if count == 1 else 'are'} {count} {self.kernels.name} device{'' if count == 1 else 's'}{numbers}"
+        return self.provider_missing(self)

@@ -1,0 +1,16 @@
+"""Calls of onnxruntime whose errors become RunError."""
+
+from collections.abc import Callable
+from typing import Any
+
+from netc.errors import RunError
+
+
+def guarded(call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    """What `call` returns. RunError if onnxruntime raises an error of its own."""
+    try:
+        return call(*arguments, **options)
+    except Exception as e:
+        if type(e).__module__.startswith("onnxruntime") or isinstance(e, RuntimeError):
+            raise RunError(f"onnxruntime: {e}") from e
+        raise

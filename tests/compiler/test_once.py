@@ -1,0 +1,143 @@
+"""What a training makes of its net, from the command line to the published model: everything once for each phase."""
+
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netc import registry
+from netc.compiler import lower
+from netc.data.batches import Feed
+from netc.net import resolve, variants
+from tests.conftest import ROOT, needs_data
+from tests.small_nets import NET, write_small
+from tests.small_nets import netc as command
+
+Counts = Counter[tuple[str, str]]
+
+
+@pytest.fixture
+def counts(monkeypatch: pytest.MonkeyPatch) -> Counts:
+    """How often nets, graphs, tables and batches are made, by what is made and its phase."""
+    found: Counts = Counter()
+    import_module("netc.commands.train")  # and so all modules that a training needs, to be counted in
+
+    def count(function: Any, what: str, phase: Callable[..., str]) -> None:
+        """Count the calls of a function, under whatever name a module has it."""
+
+        def counted(*given: Any, **named: Any) -> Any:
+            found[what, phase(*given, **named)] += 1
+            return function(*given, **named)
+
+        for module in [m for name, m in sys.modules.items() if name.split(".")[0] == "netc"]:
+            for name in [n for n, value in vars(module).items() if value is function]:
+                monkeypatch.setattr(module, name, counted)
+
+    def open_feed(feed: Feed, request: Any, *given: Any) -> None:
+        found["opened", request.phase] += 1
+        opened(feed, request, *given)
+
+    def table(find: Any) -> Any:
+        def found_source(self: Any, name: Any) -> Any:
+            made = find(self, name)
+            if self not in (registry.source, registry.dataset):
+                return made
+            return lambda request: (found.update([("table", request.phase)]), made(request))[1]
+
+        return found_source
+
+    opened = Feed.__init__
+    count(resolve.judged, "resolved", lambda document, phase="TRAIN", *_, **__: phase)
+    count(variants.deployed, "resolved", lambda net: "DEPLOY")
+    count(lower.lower_judged, "lowered", lambda net, *_, **__: net.phase)
+    monkeypatch.setattr(Feed, "__init__", open_feed)
+    monkeypatch.setattr(registry.Registry, "find", table(registry.Registry.find))
+    return found
+
+
+def train(net: str | Path, folder: Path, *options: str) -> None:
+    """`netc train` that publishes, in this process."""
+    result = command("train", net, "--runs", folder / "runs", "--zoo", folder / "zoo", *options, NETC_CACHE="0")
+    assert result.exit_code == 0, result.stdout + result.stderr
+    assert list((folder / "zoo").rglob("model.onnx"))
+
+
+def shortened(name: str, length: str, folder: Path) -> Path:
+    """A net of nets/ that trains for two iterations or epochs."""
+    text = (ROOT / "nets" / f"{name}.yaml").read_text()
+    assert text.count(length) == 1
+    path = folder / f"{name}.yaml"
+    path.write_text(text.replace(length, length.partition(":")[0] + ": 2"))
+    return path
+
+
+PHASES = ("TRAIN", "TEST", "DEPLOY")
+MADE = {(what, phase): 1 for what in ("resolved", "lowered") for phase in PHASES}
+OPENED = {("opened", "TRAIN"): 1, ("opened", "TEST"): 2}  # for the tests; and as published models take the rows, for the test vectors
+ONE_TABLE = {("table", "TRAIN"): 1}
+SEVERAL = """
+name: several
+layers:
+  - Data: {source: small.npz, batch_size: 16, test_fraction: 0.2}
+  - InnerProduct: {num_output: 10, weight_filler: xavier}
+  - Dropout: {include: {stage: noisy}}
+  - Accuracy
+  - SoftmaxWithLoss
+solver: {base_lr: 0.02, max_iter: 4, test_interval: 2, %s}
+licence: Apache-2.0
+dataset_licence: unknown
+"""
+PLUGIN = """
+import numpy as np
+from netc import layer, op, source
+from netc.data import Description, Table, TopSpec
+
+@layer("Ripple")
+def ripple(ctx, x):
+    return op.Sqrt(op.Abs(x) + 1.0)
+
+@source(".ripples")
+def ripples(request):
+    tops = TopSpec("float32", (1, 12, 12)), TopSpec("int64", ())
+    return Table(Description("ripples", tops, 100), lambda: (np.ones((100, 1, 12, 12), np.float32), np.arange(100) % 10))
+"""
+
+
+def test_a_table_that_is_tested_on_a_part_of_its_rows(counts: Counts, tmp_path: Path) -> None:
+    shutil.copy(ROOT / "nets" / "iris.csv", tmp_path)
+    train(shortened("logistic", "max_epoch: 400", tmp_path), tmp_path)
+    assert counts == MADE | ONE_TABLE | OPENED
+
+
+@needs_data("mnist")
+def test_lenet(counts: Counts, tmp_path: Path) -> None:
+    train(shortened("lenet", "max_iter: 10000", tmp_path), tmp_path)
+    assert counts == MADE | ONE_TABLE | {("table", "TEST"): 1} | OPENED
+
+
+def test_a_net_of_plugins(counts: Counts, tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(PLUGIN)
+    (tmp_path / "rows.ripples").touch()
+    path = write_small(tmp_path, NET.replace("small.npz", "rows.ripples").replace("  - ReLU\n", "  - Ripple\n"))
+    train(path, tmp_path, "--plugin", str(tmp_path / "own.py"))
+    assert counts == MADE | ONE_TABLE | {("table", "TEST"): 1} | OPENED  # its source may give other rows in testing
+
+
+def test_several_tests_of_one_net(counts: Counts, tmp_path: Path) -> None:
+    train(write_small(tmp_path, SEVERAL % "test_iter: [1, 2]"), tmp_path)
+    assert counts == MADE | ONE_TABLE | OPENED
+
+
+def test_several_nets_to_test_with(counts: Counts, tmp_path: Path) -> None:
+    train(write_small(tmp_path, SEVERAL % "test_iter: [1, 2], test_state: [{}, {stage: noisy}]"), tmp_path)
+    assert counts == MADE | {("resolved", "TEST"): 2, ("lowered", "TEST"): 2} | ONE_TABLE | OPENED
+
+
+def test_a_run_that_is_watched(counts: Counts, tmp_path: Path) -> None:
+    train(write_small(tmp_path, SEVERAL % "display: 1"), tmp_path, "--watch")
+    assert counts == MADE | ONE_TABLE | OPENED

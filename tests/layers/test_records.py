@@ -1,0 +1,200 @@
+"""What the record of each layer type brings about; and that a property which is taken out of a record is missed."""
+
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from netc import netc_pb2 as pb
+from netc import registry
+from netc.caffe import coord_map
+from netc.caffe.net_spec import layers as L
+from netc.commands.describe import describe_layer
+from netc.compiler.lower import lower
+from netc.compiler.step import step_graphs
+from netc.errors import SpecError
+from netc.graph.passes import channels_last, simplify
+from netc.net.resolve import judged, resolve
+from netc.registry import layer_type
+from netc.spec import json_schema
+from netc.spec.fields import NAMED
+from netc.spec.solver_settings import SolverSettings
+from netc.spec.yaml_reader import parse_yaml
+from tests.layers.formulas import FORMULAS
+
+registry.load()
+WINDOW = {"kernel_size": 3, "stride": 2}
+
+# Name, bottoms and tops by default, below a blob x; numbers of bottoms and tops; messages; the rest of the record. "?": must be given.
+# Types of tests/layers/formulas.py need a row only where they are not as other activations.
+ROWS = {
+    "AUC": "auc: x label > auc; an end; 2/1; auc_param; metric; whole auc; reads 1; label",
+    "AbsVal": "abs1: x > abs1; 1/1; never in place; 1 x + 0; elementwise",
+    "Accuracy": "accuracy: x label > accuracy; an end; 2/1 to 2; accuracy_param; metric; whole accuracy; reads 1; label",
+    "ArgMax": "argmax1: x > argmax1; 1/1; argmax_param",
+    "BatchNorm": "bn1: x > bn1; 1/1; batch_norm_param; 1 x + 0",
+    "BatchReindex": "reindex1: ? > reindex1; 2/1; never in place; reads 1",
+    "Bias": "bias1: x > bias1; 1 to 2/1; bias_param; 1 x + 0",
+    "Concat": "concat1: ? > concat1; 1 or more/1; concat_param",
+    "ContrastiveLoss": "loss: ? > loss; an end; 3/0 to 1; contrastive_loss_param; loss; whole mean; reads 2",
+    "Convolution": "conv1: x > conv1; 1 or more/1 or more; convolution_param; 1/2 x + -1/2; linear",
+    "Crop": "crop1: ? > crop1; 2/1; crop_param; 1 x + -2",
+    "Data": "data:  > data label; 0/1 or more; data_param transform_param; source",
+    "Deconvolution": "deconv1: x > deconv1; 1 or more/1 or more; convolution_param; 2 x + 1; linear",
+    "Dropout": "drop1: x > x; 1/1; dropout_param; 1 x + 0; elementwise; linear",
+    "DummyData": "data:  > data label; 0/1 or more; dummy_data_param; source",
+    "Eltwise": "eltwise1: ? > eltwise1; 2 or more/1; eltwise_param; 1 x + 0",
+    "Embed": "embed1: x > embed1; 1/1; embed_param; never in place; reads 0",
+    "EuclideanLoss": "loss: ? > loss; an end; 2/0 to 1; loss; whole mean",
+    "Exp": "exp1: x > exp1; 1/1; exp_param; 1 x + 0; elementwise",
+    "Filter": "filter1: ? > filter1; 2 or more/1 or more; never in place; passes",
+    "Flatten": "flatten1: x > flatten1; 1/1; flatten_param; never in place; linear",
+    "GRU": "gru1: x > gru1; 1 to 4/1 to 2; recurrent_param; never in place",
+    "HDF5Data": "data:  > data label; 0/1 or more; hdf5_data_param; source",
+    "HDF5Output": "output: ? > ; 2/0; hdf5_output_param; sink Hdf5Writer",
+    "HingeLoss": "loss: x label > loss; an end; 2/0 to 1; hinge_loss_param; loss; whole mean; reads 1; label",
+    "Im2col": "im2col1: x > im2col1; 1/1; convolution_param; 1/2 x + -1/2",
+    "ImageData": "data:  > data label; 0/1 to 2; image_data_param transform_param; source",
+    "InfogainLoss": "loss: x label > loss; an end; 2 to 3/0 to 2; infogain_loss_param loss_param; loss; deployed as Softmax; whole mean; "
+    "reads 1; label",
+    "InnerProduct": "ip1: x > ip1; 1/1; inner_product_param; linear",
+    "Input": "data:  > data; 0/1 or more; input_param",
+    "LRN": "norm1: x > norm1; 1/1; lrn_param; 1 x + 0",
+    "LSTM": "lstm1: x > lstm1; 1 to 5/1 to 3; recurrent_param; never in place",
+    "LSTMUnit": "lstmunit1: ? > lstmunit1; 3/2; never in place",
+    "LastStep": "last1: x > last1; 1 to 2/1; never in place",
+    "Log": "log1: x > log1; 1/1; log_param; 1 x + 0; elementwise",
+    "MVN": "mvn1: x > mvn1; 1/1; mvn_param; 1 x + 0",
+    "MemoryData": "data:  > data label; 0/1 to 2; memory_data_param transform_param; source",
+    "MultinomialLogisticLoss": "loss: x label > loss; an end; 2/0 to 1; loss; whole mean; reads 1; label",
+    "PReLU": "prelu1: x > x; 1/1; prelu_param; 1 x + 0; elementwise",
+    "Parameter": "param:  > param; 0/1; parameter_param",
+    "Pooling": "pool1: x > pool1; 1/1 to 2; pooling_param; 1/2 x + -1/2",
+    "Power": "power1: x > power1; 1/1; power_param; 1 x + 0; elementwise",
+    "Python": "python1: x > python1; 0 or more/0 or more; python_param",
+    "R2": "r2: x label > r2; an end; 2/1 to 2; metric; whole r2; label",
+    "RBM": "rbm1: x > rbm1; 1/1 to 3; rbm_param; never in place; own loss 1",
+    "RNN": "rnn1: x > rnn1; 1 to 4/1 to 2; recurrent_param; never in place",
+    "RecursiveNet": "recursive1: ? > recursive1; 3/1; recursive_param; never in place",
+    "RecursiveTensor": "recursive1: ? > recursive1; 3/1; recursive_param; never in place",
+    "Reduction": "reduce1: x > reduce1; 1/1; reduction_param",
+    "Reshape": "reshape1: x > reshape1; 1/1; reshape_param; never in place; linear",
+    "Reverse": "reverse1: x > reverse1; 1 to 2/1; never in place",
+    "SPP": "spp1: x > spp1; 1/1; spp_param",
+    "Scale": "scale1: x > scale1; 1 to 2/1; scale_param; 1 x + 0",
+    "SigmoidCrossEntropyLoss": "loss: ? > loss; an end; 2/0 to 1; loss_param; loss; deployed as Sigmoid; whole mean; reads 1",
+    "Silence": "silence: x > ; 1 or more/0",
+    "Slice": "slice1: x > slice1; 1/1 or more; slice_param",
+    "Softmax": "prob: x > prob; 1/1; softmax_param; 1 x + 0",
+    "SoftmaxWithLoss": "loss: x label > loss; an end; 2/0 to 2; loss_param softmax_param; loss; deployed as Softmax; whole mean; "
+    "reads 1; label",
+    "Split": "split1: x > split1; 1/1 or more; never in place; 1 x + 0; linear",
+    "Standardize": "standardize1: x > standardize1; 1/1; standardize_param",
+    "Threshold": "threshold1: x > threshold1; 1/1; threshold_param; 1 x + 0; elementwise",
+    "Tile": "tile1: x > tile1; 1/1; tile_param",
+    "TreeData": "data:  > word child width label root_label; 0/3 to 5; data_param tree_data_param; source",
+    "WindowData": "data:  > data label; 0/1 to 2; transform_param window_data_param; source",
+}  # fmt: skip
+
+
+def shorthand(type_: str) -> str:
+    """What a layer below one blob x is called, reads and writes where nothing says it, and what comes after it reads then."""
+    document = parse_yaml(f"layers:\n  - Input: {{name: x, top: x}}\n  - {type_}\n  - Softmax", pb.NetParameter)
+    _, layer, after = document.message.layer
+    given = any("needs `bottom`" in str(error) for error in document.errors)
+    bottoms = "?" if given else " ".join(layer.bottom)
+    return f"{layer.name}: {bottoms} > {' '.join(layer.top)}" + ("; an end" if layer.top and layer.top[0] != after.bottom[0] else "")
+
+
+def may_be_in_place(type_: str) -> bool:
+    text = f"layers:\n  - Input: {{name: x, top: x, shape: {{dim: 1}}}}\n  - {type_}: {{bottom: x, top: x}}"
+    document = parse_yaml(text, pb.NetParameter)
+    return not any("cannot run in place" in str(error) for error in judged(document)[1])
+
+
+def moves(type_: str) -> str:
+    """Where a pixel of the bottom lies in the top."""
+    own = WINDOW if layer_type(type_).places in ("window", "transposed") else {"offset": 2} if type_ == "Crop" else {}
+    found = coord_map.coord_map(getattr(L, type_)(L.Input(), **own).fn)
+    return "" if found is None else f"{found[1]} x + {found[2]}"
+
+
+def described(type_: str) -> Iterator[str]:
+    """What a layer type is, as its users see it."""
+    record = layer_type(type_)
+    yield shorthand(type_)
+    yield "/".join(line.partition(": ")[2] for line in describe_layer(type_).splitlines() if line.startswith(("bottoms: ", "tops: ")))
+    yield " ".join(sorted(name for name in json_schema()["$defs"][f"layer {type_}"]["properties"] if name.endswith("_param")))
+    yield "" if may_be_in_place(type_) else "never in place"
+    yield moves(type_)
+    yield from (name for name in ("elementwise", "linear", "loss", "metric", "source", "passes") if getattr(record, name))
+    yield f"range {record.range}" if record.range else ""
+    yield f"deployed as {record.deployed}" if record.deployed else ""
+    yield f"own loss {record.own_loss}" if record.own_loss is not None else ""
+    yield f"whole {record.whole.__name__}" if record.whole else ""
+    yield f"sink {record.sink.__name__}" if record.sink else ""
+    yield f"reads {record.reads.bottom}" if record.reads else ""
+    yield "label" if record.reads_label else ""
+
+
+def activation(type_: str) -> str:
+    """The row of an elementwise layer that works in place by default; it states a range if it saturates."""
+    message = f"{NAMED[type_]}; " if type_ in NAMED else ""
+    fields, formula = FORMULAS[type_][0]
+    low, high, least, most = (float(formula(np.array(x))) for x in (-50.0, 50.0, -100.0, 100.0))
+    saturates = not fields and abs(low - least) < 1e-9 and abs(high - most) < 1e-9
+    return f"{type_.lower()}1: x > x; 1/1; {message}1 x + 0; elementwise" + (f"; range ({low:.1f}, {high:.1f})" if saturates else "")
+
+
+def check(type_: str) -> None:
+    expected = ROWS[type_] if type_ in ROWS else activation(type_)
+    assert "; ".join(part for part in described(type_) if part) == expected
+
+
+@pytest.mark.parametrize("type_", registry.layer)
+def test_every_type_is_as_its_row_says(type_: str) -> None:
+    check(type_)
+
+
+def test_every_row_is_of_a_type() -> None:
+    assert ROWS.keys() <= registry.layer.keys()
+
+
+@pytest.mark.parametrize("type_", registry.layer)
+def test_a_property_that_is_taken_out_is_missed(type_: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = layer_type(type_)
+    stated: dict[str, Any] = {f.name: f.default for f in fields(record) if f.name != "name" and getattr(record, f.name) != f.default}
+    for name, default in stated.items():
+        monkeypatch.setitem(registry.layer.records, type_, replace(record, **{name: default}))
+        with pytest.raises((AssertionError, IndexError, AttributeError, SpecError)):
+            check(type_)
+            pytest.fail(f"nothing shows that {type_} states {name}")
+
+
+def between_convolutions(layer: str) -> str:
+    return f"""\
+layers:
+  - Input: {{name: x, top: [x, label], shape: [{{dim: [4, 3, 8, 8]}}, {{dim: [4]}}]}}
+  - Convolution: {{bottom: x, top: a, num_output: 5, kernel_size: 3, pad: 1}}
+  - {layer}
+  - Convolution: {{num_output: 4, kernel_size: 3, pad: 1}}
+  - InnerProduct: {{num_output: 3}}
+  - SoftmaxWithLoss
+"""
+
+
+def transposes(layer: str) -> int:
+    """Those of a training step for the native kernels, of which this layer stands between two convolutions."""
+    step = step_graphs(
+        lower(resolve(parse_yaml(between_convolutions(layer), pb.NetParameter))), SolverSettings.of(pb.SolverParameter(base_lr=0.1))
+    )
+    return sum(node.op == "Transpose" for node in simplify(channels_last(simplify(step.train))).nodes)
+
+
+@pytest.mark.parametrize("type_", [name for name, record in registry.layer.records.items() if record.elementwise])
+def test_elementwise_layers_keep_the_layout(type_: str) -> None:
+    """Three: the first images, and what the fully connected layer takes and gives. Dropout's random numbers are a fourth."""
+    rows = [fields for fields, _ in FORMULAS.get(type_, [("", None)])]
+    assert {transposes(f"{type_}: {{{fields}}}") for fields in rows} == {4 if type_ == "Dropout" else 3}
