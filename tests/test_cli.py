@@ -77,7 +77,7 @@ def test_train_tells_what_happens(trained):
 def test_a_changed_run_is_published_only_if_asked(trained, tmp_path):
     _, path, _ = trained
     options = ["--runs", tmp_path / "runs", "--zoo", tmp_path / "zoo", "--set", "solver.max_iter=2"]
-    assert "not published (give --publish to publish this run)" in netc("train", path, *options).stdout
+    assert "not published (use --publish to publish this run)" in netc("train", path, *options).stdout
     assert not (tmp_path / "zoo").exists()
     assert f"published {tmp_path}/zoo/small/1.0.0" in netc("train", path, *options, "--publish").stdout
 
@@ -282,7 +282,7 @@ def test_a_damaged_zoo_is_told(trained, tmp_path):
     assert (result.exit_code, result.stdout) == (1, "damaged\n") and "metrics.json" in result.stderr
     for command in (["show", "smal"], ["download", "smal"], ["show", "small@2.0.0"]):
         result = netc("zoo", *command, "--from", trained[0] / "zoo")
-        assert result.exit_code == 2 and ("did you mean 'small'?" in result.stderr or "there is 1.0.0" in result.stderr)
+        assert result.exit_code == 2 and ("did you mean 'small'?" in result.stderr or "it has 1.0.0" in result.stderr)
 
 
 def test_the_net_file_of_the_run_is_the_whole_job(trained):

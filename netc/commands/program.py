@@ -1,4 +1,4 @@
-"""What commands that run a net begin with: its program, where it runs, and weights from files."""
+"""Shared steps of commands that run a net: compile it, choose a backend, and load weights."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ START = "start.safetensors"  # the weights of a published model
 def compiled_program(
     made: Compilation, provider: str, target: str | None, threads: int | None, needs_solver: bool = True
 ) -> tuple[Program, int, str]:
-    """The checked program on the backend that is asked for, its threads, and why it has that backend."""
+    """The checked program on the requested backend, its threads, and the reason for the backend."""
     job = made.job
     on_cpu = job.solver.HasField("solver_mode") and job.solver.solver_mode == job.solver.CPU
     backend, why = choose(provider, target, on_cpu)
@@ -31,9 +31,9 @@ def compiled_program(
 
 
 def weights_files(names: Sequence[str]) -> list[str]:
-    """The files of `FILE` or `FILE,FILE`, of which each may be a published model instead: its folder, or `name[@version]` in the zoo.
+    """The weight files in `FILE` or `FILE,FILE`. Each can also be a published model: its folder, or `name[@version]` in the zoo.
 
-    A model is whole, and signed as NETC_ZOO_KEY asks. SnapshotError if it is not there.
+    A model is verified, with its signature if NETC_ZOO_KEY is set. SnapshotError if it does not exist.
     """
     return [_weights_file(name) for text in names for name in text.split(",")]
 
@@ -47,14 +47,14 @@ def _weights_file(name: str) -> str:
     try:
         found = zoo.model_folder(name) / START
     except ZooError as e:
-        raise SnapshotError(f"{name}: is no file of weights, and no model: {e}") from e
+        raise SnapshotError(f"{name}: is not a weight file or a model: {e}") from e
     if not found.is_file():
-        raise SnapshotError(f"{found}: is not there; the model has no weights to start from")
+        raise SnapshotError(f"{found}: is missing; the model has no weights to start from")
     return str(found)
 
 
 def known_rows(files: Sequence[str]) -> dict[str, Learned]:
-    """What files of weights, see `weights_files`, know of the rows they learned from, by the sources' first tops."""
+    """What weight files (see `weights_files`) record about their training data, by the first top of each source."""
     found: dict[str, Learned] = {}
     for name in (n for n in weights_files(files) if Path(n).suffix not in CAFFE):
         found |= as_learned(snapshot.read_rows(name), name)
@@ -62,19 +62,19 @@ def known_rows(files: Sequence[str]) -> dict[str, Learned]:
 
 
 def as_learned(said: Mapping[str, Any], path: str | Path) -> dict[str, Learned]:
-    """What the metadata of a file says of rows. SnapshotError if it is no such thing."""
+    """Parse the record of the training data in the metadata of a file. SnapshotError if it is invalid."""
     try:
         return {str(top): Learned.from_json(known) for top, known in said.items()}
     except (AttributeError, KeyError, TypeError, ValueError) as e:
-        raise SnapshotError(f"{path}: its metadata is damaged: what it says of rows cannot be read ({e})") from e
+        raise SnapshotError(f"{path}: its metadata is invalid: the record of the training data cannot be read ({e})") from e
 
 
 def loaded_weights(
     program: Program, files: Sequence[str], say: Callable[[str], object] = lambda text: None, whole: bool = False
 ) -> dict[str, np.ndarray]:
-    """Start values of a program from files, see `weights_files`; later ones win.
+    """Initial values of a program from weight files (see `weights_files`). Later files take precedence.
 
-    `say` takes a line a file: what it gave, or with `whole` only where layers are left without values.
+    `say` receives one line per file on what was loaded; with `whole`, only if some layers have no values.
     """
     found: dict[str, np.ndarray] = {}
     for name in weights_files(files):
@@ -86,7 +86,7 @@ def loaded_weights(
 
 
 def reads_anew(program: Program, files: Sequence[str]) -> bool:
-    """Whether the layers that first read the sources take no weights from the files, so that rows may have other columns."""
+    """Whether the first layers after the sources take no weights from the files, so that the data may have different columns."""
     try:
         taken = loaded_weights(program, files)
     except SnapshotError:

@@ -1,4 +1,4 @@
-"""`netc data show`: what a net will see of a data set, as text, as an HTML page or as a picture."""
+"""`netc data show`: show samples of a data set as text, as an HTML page or as an image."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ from netc.spec.job import load_job
 from netc.terminal import column, line
 
 NETS = (".yaml", ".yml", ".prototxt", ".pbtxt", ".txtpb")
-LOOKED_AT, A_CLASS, MOST_CLASSES = 1000, 10, 20  # rows for ranges; pictures of a class; classes that are shown
+LOOKED_AT, A_CLASS, MOST_CLASSES = 1000, 10, 20  # rows for ranges; images per class; classes to list
 
 
 @dataclass(frozen=True)
 class Look:
-    """What there is to see: facts by name, lines of text, and pictures, uint8 (1 or 3, height, width), each with its class."""
+    """A view of a data set: named facts, lines of text, and uint8 images (1 or 3, height, width), each with its class."""
 
     title: str
     facts: tuple[tuple[str, str], ...]
@@ -34,7 +34,7 @@ class Look:
 
 
 def look(target: str, layer_name: str = "", allow_python: bool = False) -> Look:
-    """A look at a data set by name, a file or folder, or a data layer of a net file."""
+    """Inspect a named data set, a file, a folder, or a data layer of a net file."""
     registry.load()
     layer, base, of_net = _layer(target, layer_name, allow_python)
     described = data.describe(layer, "TRAIN", base)
@@ -47,7 +47,7 @@ def look(target: str, layer_name: str = "", allow_python: bool = False) -> Look:
 
 
 def terminal(found: Look, colour: bool, width: int) -> list[str]:
-    """The lines for a terminal."""
+    """The view as lines for a terminal."""
     from netc.report.blocks import MOST_WIDTH, side_by_side
 
     names = max((len(name) for name, _ in found.facts), default=0)
@@ -61,20 +61,20 @@ def terminal(found: Look, colour: bool, width: int) -> list[str]:
 
 
 def write(found: Look, path: str) -> str:
-    """Keep a look as .html or .png; returns what to say. SpecError for another suffix, or a .png of what has no pictures."""
-    suffix = form(path, (".html", ".png"), "what a data set looks like")
+    """Write a view as .html or .png. Returns the message for the user. SpecError for other suffixes, or a .png without images."""
+    suffix = form(path, (".html", ".png"), "a view of a data set")
     if suffix == ".png" and not found.pictures:
-        raise SpecError(f"{path}: the rows of {found.title} are no images; give a .html file")
+        raise SpecError(f"{path}: the rows of {found.title} are not images; use a .html file")
     content = sheet_png(found.pictures) if suffix == ".png" else page(found.title, found.facts, found.lines, found.pictures).encode()
     put(path, content)
     return f"{path} is written"
 
 
 def _layer(target: str, name: str, allow_python: bool) -> tuple[pb.LayerParameter, Path, bool]:
-    """The layer to look at, the folder that its paths start from, and whether a net says how to read it."""
+    """The data layer, the base folder of its paths, and whether it belongs to a net."""
     if Path(target).suffix.lower() not in NETS or target in registry.dataset:
         if name:
-            raise SpecError(f"--layer names a data layer of a net file; {target!r} is none ({', '.join(NETS)})")
+            raise SpecError(f"--layer selects a data layer of a net file; {target!r} is not a net file ({', '.join(NETS)})")
         return data.plain_layer(target), Path("."), False
     program = contract.program(load_job(target, allow_python=allow_python), needs_solver=False)
     layers = {layer.name: layer.param for layer in program.train_net.sources if layer.source}
@@ -90,7 +90,7 @@ def _tested(layer: pb.LayerParameter, described: data.Description) -> bool:
 
 
 def _sized(layer: pb.LayerParameter, phase: str, base: Path) -> pb.LayerParameter:
-    """The layer with batches of as many rows as are looked at."""
+    """The layer with a batch of the rows to inspect."""
     rows, sized = data.describe(layer, phase, base).rows, pb.LayerParameter()
     sized.CopyFrom(layer)
     message = getattr(sized, data.message_name(sized))
@@ -105,13 +105,13 @@ def _facts(target: str, described: data.Description, opened: dict[str, data.Sour
     found = []
     if target in registry.dataset:
         record = catalogue.record(target)
-        found = [("what", summary(target))]
+        found = [("summary", summary(target))]
         if record:
             found += [("from", record.url), ("where", where(record)), ("get it with", f"netc data fetch {target}")]
     found += [("licence", described.licence)] if described.licence else []
     found += [(f"rows, {phase.lower()}", f"{source.rows:,}" if source.rows is not None else "no end") for phase, source in opened.items()]
     if "TEST" not in opened:
-        found.append(("rows, test", "none; test_fraction: 0.2 holds a fifth out"))
+        found.append(("rows, test", "none; test_fraction: 0.2 holds out 20 %"))
     batch = opened["TRAIN"].batch(0)
     for k, (top, array) in enumerate(zip(described.tops, batch, strict=True)):
         shape = "x".join(map(str, top.shape)) or "one number"
@@ -124,7 +124,7 @@ def _facts(target: str, described: data.Description, opened: dict[str, data.Sour
 
 
 def _classes(described: data.Description, opened: dict[str, data.Source]) -> list[str]:
-    """How many rows each class has."""
+    """The number of rows of each class."""
     if (
         len(described.tops) < 2
         or (described.tops[1].dtype, described.tops[1].shape) != ("int64", ())

@@ -1,4 +1,4 @@
-"""Where a training starts: anew, from weights, from a snapshot, or where the newest run of the net stopped."""
+"""Start a training run: from initial values, from weights, from a snapshot, or by resuming a run."""
 
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack
@@ -26,79 +26,81 @@ from netc.training.snapshot_metadata import read_metadata
 from netc.training.trainer import Trainer
 from netc.zoo.model_info import DESCRIPTIVE, remember_parent
 
-# Fields of the solver that say how long a run is and when it stops to tell of itself, but not what it learns until then.
+# Solver fields for the length of a run and the frequency of reports, which do not change what a given iteration computes.
 LENGTHS = {
     *("max_iter", "max_epoch", "patience", "test_interval", "test_initialization", "display", "watch_interval", "threads"),
     *("snapshot", "snapshot_keep", "snapshot_format", "snapshot_prefix", "snapshot_diff", "snapshot_after_train"),
     *("solver_mode", "device_id"),
 }
-BY_LENGTH = ("poly", "cosine")  # policies whose rate is a function of the run's length
+BY_LENGTH = ("poly", "cosine")  # policies whose learning rate depends on the length of the run
 
 
 @dataclass(frozen=True)
-class Begun:
-    """A run that goes on: its folder, its newest snapshot that is whole, and damaged ones above that with what is wrong with them."""
+class Resumable:
+    """A run to resume: its folder, its newest intact snapshot, and newer damaged snapshots with the reasons."""
 
     folder: RunFolder
     found: Snapshot
     skipped: Mapping[Path, str]
 
 
-def begun_run(job: Job, options: TrainOptions, stack: ExitStack) -> Begun:
-    """The run that is to go on, which no other process goes on with until `stack` is closed."""
+def open_run(job: Job, options: TrainOptions, stack: ExitStack) -> Resumable:
+    """Open the run to resume, locked against other processes until `stack` is closed."""
     folder = RunFolder.chosen(Path(options.runs), job.name, options.resume or "")
     stack.enter_context(folder.held())
     found, skipped = snapshot.newest(folder.snapshots, read_metadata)
     if found is None:
-        raise SnapshotError("\n".join([f"{folder.snapshots}: there is no snapshot to resume from", *skipped.values()]))
-    return Begun(folder, found, skipped)
+        raise SnapshotError("\n".join([f"{folder.snapshots}: no snapshot to resume from", *skipped.values()]))
+    return Resumable(folder, found, skipped)
 
 
-def resumed_trainer(program: Program, threads: int, begun: Begun, allow_changed: bool, shown: Screen) -> Trainer:
-    """The trainer of a run that was begun, in the stage of its snapshot. SpecError if what it learns by is no longer the same."""
+def resumed_trainer(program: Program, threads: int, resumable: Resumable, allow_changed: bool, shown: Screen) -> Trainer:
+    """The trainer of a resumed run, in the stage of its snapshot. SpecError if the net, the solver or an input file has changed."""
     files = fingerprints(program, registry.plugins())
-    before = remembered(begun.folder.path)
+    before = remembered(resumable.folder.path)
     other = changed(before, files)
     if other and not allow_changed:
-        advice = "put them back, begin a new run, or give --allow-changed to go on with them as they are"
-        raise SpecError(f"{begun.folder.path}: files that this net reads are not what they were when the run began; {advice}", *other)
-    lengths = _changed_lengths(program, begun.folder, {name for name in files if name in before})
-    for path, reason in begun.skipped.items():
-        shown.note(f"skipped a snapshot: {reason}; it is {snapshot.set_aside(path).name} now")
+        advice = "restore them, start a new run, or use --allow-changed to continue with the changed files"
+        raise SpecError(f"{resumable.folder.path}: input files of this net have changed since the run started; {advice}", *other)
+    lengths = _changed_lengths(program, resumable.folder, {name for name in files if name in before})
+    for path, reason in resumable.skipped.items():
+        shown.note(f"skipped a snapshot: {reason}; renamed to {snapshot.set_aside(path).name}")
     if other:
-        remember(begun.folder.path, files)
+        remember(resumable.folder.path, files)
     for text in other:
-        shown.note(f"changed since the run began: {text}")
-    trainer = _of_stage(program, threads, begun.folder, begun.found)
-    _resume(trainer, program, threads, begun.found, shown)
+        shown.note(f"changed since the run started: {text}")
+    trainer = _of_stage(program, threads, resumable.folder, resumable.found)
+    _resume(trainer, program, threads, resumable.found, shown)
     if lengths:
-        begun.folder.write_net(_net_text(program, begun.folder.path))
-        shown.note(f"changed since the run began: {', '.join(lengths)}")
+        resumable.folder.write_net(_net_text(program, resumable.folder.path))
+        shown.note(f"changed since the run started: {', '.join(lengths)}")
         if program.job.solver.lr_policy in BY_LENGTH:
-            shown.note(f"the rate of {program.job.solver.lr_policy} hangs on the length: from here on it is that of the new length")
+            shown.note(
+                f"lr_policy {program.job.solver.lr_policy} depends on the length: from here on, the learning rate follows the new length"
+            )
     if trainer.is_over and trainer.stage == len(program.stages) - 1:
-        text = f"this run is finished: it made all its {trainer.iteration} iterations; a larger solver.max_iter makes it longer"
+        text = f"this run is complete after {trainer.iteration} iterations; to train longer, increase solver.max_iter"
         shown.note(text)
     return trainer
 
 
 def _changed_lengths(program: Program, folder: RunFolder, known: Collection[str]) -> list[str]:
-    """The solver's lengths, and what the net says of itself, where they are others than when the run began.
+    """List changes of the length and of descriptive fields since the run started.
 
-    SpecError lists all other changes: they would make another run. Files that are `known` by their content may have moved.
+    SpecError lists all other changes, which would make it a different run. Files that are `known` by fingerprint may have moved.
     """
     then, now = load(folder.net_path).message, parse_yaml(_net_text(program, folder.path)).message
     found = list(changes(without_folders(then, known), without_folders(now, known)))
     lengths = [path in DESCRIPTIVE or (path.partition(".")[0] == "solver" and path.partition(".")[2] in LENGTHS) for path, _ in found]
     if not all(lengths):
         errors = [f"{path}: {text}" for (path, text), allowed in zip(found, lengths, strict=True) if not allowed]
-        advice = "give the net and --set of then; or begin a new run with what this one has learned: --snapshot FILE or --weights FILE"
-        raise SpecError(f"{folder.path}: the net is not what it was when this run began; {advice}", *errors)
+        advice = "use the original net and --set options, or start a new run from the current state: --snapshot FILE or --weights FILE"
+        raise SpecError(f"{folder.path}: the net has changed since this run started; {advice}", *errors)
     return [f"{path}: {text}" for path, text in found]
 
 
 def _net_text(program: Program, folder: Path) -> str:
-    """The net of a run as a file in its folder, with which the run can be made again."""
+    """The net of a run as a file in its folder, from which the run can be repeated."""
     job = program.job
     net = stated(seen_from(folder, job.resolved(), job.base), program.train_net.learned)
     net.name = net.name or job.name
@@ -106,7 +108,7 @@ def _net_text(program: Program, folder: Path) -> str:
 
 
 def new_trainer(program: Program, threads: int, options: TrainOptions, shown: Screen, stack: ExitStack) -> Trainer:
-    """A new run, from the start, from weights or from a snapshot (the solver's own `weights` are then left alone, as in Caffe)."""
+    """A new run from initial values, weights or a snapshot. With a snapshot, `weights` of the solver are ignored, as in Caffe."""
     files = [] if options.snapshot_file else weights_files([*program.job.solver.weights, *options.weights])
     start: Mapping[str, np.ndarray] = loaded_weights(program, files, shown.say)
     read = fingerprints(program, registry.plugins())
@@ -118,49 +120,49 @@ def new_trainer(program: Program, threads: int, options: TrainOptions, shown: Sc
         remember(folder.path, read)
         if not options.snapshot_file:
             return Trainer(program, folder, threads, start)
-        return _gone_on_from(options.snapshot_file, program, folder, threads, shown)
+        return _continued(options.snapshot_file, program, folder, threads, shown)
     except BaseException:
-        folder.discard()  # a run that cannot start, for want of its data for instance, leaves nothing behind
+        folder.discard()  # a run that cannot start, for example without its data, leaves no folder
         raise
 
 
 def _of_stage(program: Program, threads: int, folder: RunFolder, found: Snapshot) -> Trainer:
-    """The trainer of the stage that a snapshot was taken in."""
-    said, last = read_metadata(found), len(program.stages) - 1
-    if said.stage > last:
-        raise SnapshotError(f"{found.path}: is of stage {said.stage + 1}, the net has {last + 1}; solver.pretrain is not what it was")
-    return Trainer(program, folder, threads, None, said.stage, said.before)
+    """The trainer of the stage of a snapshot."""
+    metadata, last = read_metadata(found), len(program.stages) - 1
+    if metadata.stage > last:
+        raise SnapshotError(f"{found.path}: belongs to stage {metadata.stage + 1}, but the net has {last + 1}; solver.pretrain has changed")
+    return Trainer(program, folder, threads, None, metadata.stage, metadata.before)
 
 
 def _resume(trainer: Trainer, program: Program, threads: int, found: Snapshot, shown: Screen) -> None:
-    """Go on from a snapshot of netc, and say what is other now than it was then."""
+    """Continue from a snapshot of netc, and report what has changed since then."""
     lost = trainer.resume(found)
     shown.say(f"resumed from {found.path}")
     if damage := trainer.folder.read_log().damage:
-        shown.note(f"{trainer.folder.log_path}: {damage}; all others are kept")
+        shown.note(f"{trainer.folder.log_path}: {damage}; all other lines are kept")
     if lost > 0 and found.path.parent == trainer.folder.snapshots:
-        shown.note(f"{trainer.folder.log_path}: {lost} lines that the snapshot remembers are not there")
+        shown.note(f"{trainer.folder.log_path}: {lost} lines that were there at the snapshot are missing")
     made = {"provider": program.backend.provider, "target": program.backend.target, "threads": threads}
-    said = asdict(read_metadata(found))
+    metadata = asdict(read_metadata(found))
     for what, now in made.items():
-        if said[what] != now:
-            text = f"that snapshot was made with {what} {said[what]}, now it is {now}: last bits can differ from one run on"
+        if metadata[what] != now:
+            text = f"the snapshot was made with {what} {metadata[what]}, but this run uses {now}: results can differ in the last bits"
             shown.note(text)
 
 
-def _gone_on_from(path: str, program: Program, folder: RunFolder, threads: int, shown: Screen) -> Trainer:
-    """A run of Caffe, or one of netc, continued in a new folder."""
+def _continued(path: str, program: Program, folder: RunFolder, threads: int, shown: Screen) -> Trainer:
+    """Continue a run of Caffe or netc in a new folder."""
     if Path(path).suffix == ".safetensors":
         taken = snapshot.read(path)
         trainer = _of_stage(program, threads, folder, taken)
         _resume(trainer, program, threads, taken, shown)
         if read_metadata(taken).net_sha256 != program.job.sha256:
-            shown.note("the net or its solver is another than that snapshot's")
+            shown.note("the net or its solver differs from that of the snapshot")
         return trainer
     found = caffe_snapshots.read_snapshot(path, program)
     trainer = Trainer(program, folder, threads)
     trainer.go_on(found.states, found.iteration)
-    shown.say(f"goes on from {path}, iteration {found.iteration}")
+    shown.say(f"continuing from {path}, iteration {found.iteration}")
     if note := caffe_snapshots.step_note(found, program):
         shown.note(note)
     return trainer

@@ -1,4 +1,4 @@
-"""What `netc help TOPIC` says: a page of netc/docs, or what the registries and the schema's comments have on a name."""
+"""`netc help TOPIC`: a page of netc/docs, or the documentation of a name from the registries and the schema."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,16 +15,16 @@ from netc.spec import comments
 from netc.spec.fields import own_fields
 from netc.spec.other_names import FIELDS, TYPES
 
-# In the order in which `netc help` lists them.
+# The order of pages in `netc help`.
 PAGES = (
     "nets", "training", "data", "predict", "zoo", "recurrent", "trees", "rbm", "autoencoders", "gradients", "caffe", "plugins", "step-file",
     "reproducibility", "results", "speed", "cuda", "errors", "words", "inside",
 )  # fmt: skip
-OLD = ("V1LayerParameter", "V0LayerParameter")  # of Caffe's files before 2015
+OLD = ("V1LayerParameter", "V0LayerParameter")  # formats of Caffe before 2015
 MESSAGES = [m for name, m in pb.DESCRIPTOR.message_types_by_name.items() if name not in OLD]
 
 
-# What else a reader may call a topic; other frameworks' names of types and fields (`spec.other_names`) are looked up too.
+# Other words for topics. Names of types and fields in other frameworks (`spec.other_names`) are looked up too.
 SYNONYMS = {
     "augment": ("transform_param", "mirror", "crop_size"), "augmentation": ("transform_param", "mirror", "crop_size"),
     "checkpoint": ("snapshot", "reproducibility"), "clipping": ("clip_gradients",),
@@ -41,7 +41,7 @@ SYNONYMS = {
 
 @dataclass(frozen=True)
 class Topic:
-    """One answer. `kind` says what `name` is the name of; a page's text is Markdown, any other is plain."""
+    """A help text on `name`, which is of the given `kind`. Pages are Markdown, other texts are plain."""
 
     kind: str
     name: str
@@ -49,7 +49,7 @@ class Topic:
 
     @property
     def is_page(self) -> bool:
-        """Whether its text is Markdown."""
+        """Whether the text is Markdown."""
         return self.kind == "page"
 
 
@@ -64,13 +64,13 @@ def title(name: str) -> str:
 
 
 def words() -> dict[str, str]:
-    """The rows of the page `words`: what each word means."""
+    """The glossary from the page `words`: each word and its meaning."""
     rows = [line.strip("| ").split(" | ") for line in page("words").splitlines() if line.startswith("| ")]
     return {word: meaning for word, meaning in rows[1:]}
 
 
 def contents() -> str:
-    """What `netc help` prints without a topic."""
+    """The output of `netc help` without a topic."""
     width = max(map(len, PAGES)) + 2
     lines = ["Pages, each `netc help PAGE`:", "", *(f"  {name.ljust(width)}{title(name)}" for name in PAGES), ""]
     lines += [
@@ -81,9 +81,9 @@ def contents() -> str:
 
 
 def find(name: str, commands: Mapping[str, Callable[[], str]]) -> list[Topic]:
-    """The topics called `name`, those with its very letters first. `commands` are the texts of commands, by their names.
+    """The topics with the name `name`, exact matches first. `commands` has the help texts of commands by name.
 
-    SpecError, with what is near, if there is none.
+    SpecError with suggestions if there are none.
     """
     known = list(_topics(commands))
     found = [t for t in known if t.name.lower() == name.lower()]
@@ -96,7 +96,7 @@ def find(name: str, commands: Mapping[str, Callable[[], str]]) -> list[Topic]:
 
 
 def _meant(name: str) -> tuple[str, ...]:
-    """The topics that are meant by a word which names none."""
+    """The topics that a synonym stands for."""
     word = name.lower().replace(" ", "_").replace("-", "_")
     other = {k.lower(): v for k, v in {**{k: t for k, (t, _) in TYPES.items()}, **FIELDS}.items()}
     return SYNONYMS.get(word) or SYNONYMS.get(word.removesuffix("s")) or ((other[word],) if word in other else ())
@@ -158,7 +158,7 @@ def _of(message: Any, names: Any) -> Iterator[str]:
 
 
 def _fields() -> Iterator[tuple[str, Any]]:
-    """Every field under the names that a person may try: `momentum`, `solver.momentum`, `Pooling.stride`, `SolverParameter.momentum`."""
+    """Yield fields by all names that users may try: `momentum`, `solver.momentum`, `Pooling.stride`, `SolverParameter.momentum`."""
     holders = [f for m in MESSAGES for f in m.fields if f.message_type]
     for message in MESSAGES:
         above = {f.name for f in holders if f.message_type is message}
@@ -169,7 +169,7 @@ def _fields() -> Iterator[tuple[str, Any]]:
 
 
 def _field(field: Any) -> str:
-    """A field; the values of its enum, the fields of its message."""
+    """Describe a field, with the values of its enum or the fields of its message."""
     lines = list(describe_field(field, f"{field.containing_type.name}.{field.name}"))
     if field.enum_type:
         said = comments(field.containing_type) | comments(field.enum_type)

@@ -1,4 +1,4 @@
-"""`netc train`: a job trained to its end, told as it goes, and published."""
+"""`netc train`: train a net, show its progress, and publish the model."""
 
 import sys
 from collections.abc import Callable, Collection, Sequence
@@ -10,7 +10,7 @@ from netc.commands.end import end_run, hosted
 from netc.commands.options import TrainOptions
 from netc.commands.program import as_learned, compiled_program, known_rows, reads_anew
 from netc.commands.report import recorder
-from netc.commands.start import Begun, begun_run, new_trainer, resumed_trainer
+from netc.commands.start import Resumable, new_trainer, open_run, resumed_trainer
 from netc.compiler.compilation import Compilation
 from netc.compiler.program import Program
 from netc.errors import RunError, SpecError
@@ -30,8 +30,8 @@ from netc.zoo.release import check_target
 Follower = Callable[[Event], None]
 
 
-def train_command(made: Compilation, options: TrainOptions, shown: Screen | None = None, told: Sequence[Follower] = ()) -> str:
-    """Train to the end and publish. Returns why the run ended: see `events.Finished`. `told` are followers beside its own."""
+def train_command(made: Compilation, options: TrainOptions, shown: Screen | None = None, extra: Sequence[Follower] = ()) -> str:
+    """Train to the end and publish. Returns the reason for the end, see `events.Finished`. `extra` are additional followers."""
     options.check()
     shown = shown or screen(options.quiet, options.as_json)
     if options.zoo is not None:
@@ -41,28 +41,28 @@ def train_command(made: Compilation, options: TrainOptions, shown: Screen | None
     if asked and not job.solver.watch_interval:
         made = made.with_solver(watch_interval=job.settings.display)
     with ExitStack() as stack:
-        begun = begun_run(job, options, stack) if options.resume is not None else None
-        if begun and job.draws_seed:
-            made = Compilation.of(made.job.with_seed(read_metadata(begun.found).seed))
-        program, threads, why = _compiled(made, options, begun)
-        if begun:
-            trainer = resumed_trainer(program, threads, begun, options.allow_changed, shown)
+        resumable = open_run(job, options, stack) if options.resume is not None else None
+        if resumable and job.draws_seed:
+            made = Compilation.of(made.job.with_seed(read_metadata(resumable.found).seed))
+        program, threads, why = _compiled(made, options, resumable)
+        if resumable:
+            trainer = resumed_trainer(program, threads, resumable, options.allow_changed, shown)
         else:
             trainer = new_trainer(program, threads, options, shown, stack)
         _greet(program, trainer, why, shown)
-        told_at_first = _tell_left_out(trainer, shown)
+        reported = _report_dropped(trainer, shown)
         with recorder(program, trainer, why, shown.say) as recording:
-            trainer, finished = _run(trainer, recording, [*followers(trainer, options, shown, stack), *told])
-        _tell_left_out(trainer, shown, told_at_first)
+            trainer, finished = _run(trainer, recording, [*followers(trainer, options, shown, stack), *extra])
+        _report_dropped(trainer, shown, reported)
         end_run(program, trainer, finished, options, shown)
     return finished.reason
 
 
-def _compiled(made: Compilation, options: TrainOptions, begun: Begun | None) -> tuple[Program, int, str]:
-    """The program, which reads its rows as those were read that its start was learned from."""
+def _compiled(made: Compilation, options: TrainOptions, resumable: Resumable | None) -> tuple[Program, int, str]:
+    """Compile the program. It reads data in the same way as the training data of its weights."""
     where = options.provider, options.target, options.threads
-    if begun:
-        return compiled_program(made.with_learned(as_learned(read_metadata(begun.found).rows, begun.found.path)), *where)
+    if resumable:
+        return compiled_program(made.with_learned(as_learned(read_metadata(resumable.found).rows, resumable.found.path)), *where)
     if options.snapshot_file:
         own = [options.snapshot_file] if Path(options.snapshot_file).suffix == ".safetensors" else []
         return compiled_program(made.with_learned(known_rows(own)), *where)
@@ -79,7 +79,7 @@ def _compiled(made: Compilation, options: TrainOptions, begun: Begun | None) -> 
 
 
 def followers(trainer: Trainer, options: TrainOptions, shown: Screen, stack: ExitStack) -> list[Follower]:
-    """Who is told of the events of a run, in this order. What has to be closed after the run, however it ends, goes onto `stack`."""
+    """The followers of a run's events, in order. `stack` closes them after the run, also after an error."""
     shows = stack.enter_context(progress(shown, plan(trainer.whole), trainer.settings.display))
     found: list[Follower] = [shows, SaturatedLoss(trainer.whole, shown.note)]
     if options.caffe_log:
@@ -87,9 +87,9 @@ def followers(trainer: Trainer, options: TrainOptions, shown: Screen, stack: Exi
     return found
 
 
-def _run(trainer: Trainer, recording: Recorder, told: Sequence[Follower]) -> tuple[Trainer, Finished]:
-    """All stages to their end; the trainer of the last one, and how it ended."""
-    followed: list[Follower] = [recording, *told]
+def _run(trainer: Trainer, recording: Recorder, others: Sequence[Follower]) -> tuple[Trainer, Finished]:
+    """Run all stages. Returns the trainer of the last one and its final event."""
+    followed: list[Follower] = [recording, *others]
     while True:
         recording.begin(trainer)
         for event in trainer.events():
@@ -97,7 +97,7 @@ def _run(trainer: Trainer, recording: Recorder, told: Sequence[Follower]) -> tup
                 for follower in followed:
                     follower(event)
             except OSError as e:
-                problem = RunError(f"{e.filename or 'what tells of the run'}: cannot be written: {e.strerror or e}")
+                problem = RunError(f"{e.filename or 'the output of the run'}: cannot be written: {e.strerror or e}")
                 raise with_way_on(problem, trainer.checkpointer.newest) from e
         assert isinstance(event, Finished)
         after = trainer.successor() if event.reason == "max_iter" else None
@@ -115,20 +115,20 @@ def _greet(program: Program, trainer: Trainer, why: str, shown: Screen) -> None:
         text = f"note: layer {name!r} runs Python between parts of the graph: every step copies its blobs and waits for it"
         shown.note(text)
     for source in _seen_in_training(program):
-        shown.note(f"note: tests read {source!r}, the rows that the net learns from; test_fraction or test_source sets others apart")
+        shown.note(f"note: tests use {source!r}, the same rows as training; set test_fraction or test_source")
 
 
-def _tell_left_out(trainer: Trainer, shown: Screen, told: Collection[str] = ()) -> list[str]:
-    """Say what is left out of the data: of a set in memory before the run, of a larger one after it. Returns what was said."""
+def _report_dropped(trainer: Trainer, shown: Screen, reported: Collection[str] = ()) -> list[str]:
+    """Print notes on dropped parts of the data: before the run for data in memory, else after it. Returns the notes."""
     found = list(dict.fromkeys([*trainer.step.notes(), *trainer.tests.notes()]))
     for text in found:
-        if text not in told:
+        if text not in reported:
             shown.note(f"note: {text}")
     return found
 
 
 def _seen_in_training(program: Program) -> list[str]:
-    """Sources whose test rows are the rows that the net learns from."""
+    """Sources whose test rows are the same as the training rows."""
     learned = {data.setting(layer.param, "source") for layer in program.train_net.sources}
     tested = [layer for layer in program.test_net.sources if layer.source and not layer.source.set_apart]
     read = [data.setting(layer.param, "source") for layer in tested]

@@ -1,6 +1,6 @@
-"""`netc verify-resume`: whether a net that is stopped, or killed, and resumed in a fresh process gives the bits of one that was not.
+"""`netc verify-resume`: verify that a run that is stopped or killed and then resumed equals an uninterrupted run, bit for bit.
 
-The runs are those of `netc train`, short ones, each in a process of its own.
+The runs are short runs of `netc train`, each in its own process.
 """
 
 import json
@@ -32,12 +32,12 @@ from netc.training.events import Event, Stepped
 from netc.training.folder import RunFolder
 
 CHILD = "import sys; from netc.commands.verify_resume import child; sys.exit(child(sys.argv[1]))"
-LEAST = 4  # iterations, so that there is a snapshot between the first and the last
+LEAST = 4  # minimum number of iterations, so that there is a snapshot in between
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a process comes to the net: what `load_job` needs, and the options of training."""
+    """How a process loads the net: the arguments of `load_job`, and the options of training."""
 
     net: str
     overrides: tuple[str, ...]
@@ -49,31 +49,31 @@ class Recipe:
     threads: int | None = None
 
     def job(self) -> Job:
-        """The job, plug-ins loaded."""
+        """Load plug-ins and the job."""
         registry.load(*self.plugins)
         return load_job(self.net, self.overrides, self.dropped, self.allow_python)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run left: the lines of its log, and its last states with what was said of them."""
+    """The result of a run: the lines of its log, and its last snapshot."""
 
     lines: list[str]
     last: snapshot.Snapshot
 
 
 def verify_resume(recipe: Recipe, iterations: int, seed: int) -> Iterator[str | bool]:
-    """Sentences on what was done and found, and at last whether all was equal. RunError if a run fails."""
+    """Yield messages on each run, and at last whether all runs were equal. RunError if a run fails."""
     if iterations < LEAST:
-        raise SpecError(f"{iterations} iterations are too few to stop in the middle of; {LEAST} at least")
+        raise SpecError(f"{iterations} iterations are too few to stop in between; use at least {LEAST}")
     job = recipe.job()
-    compiled_program(Compilation.of(job), recipe.provider, recipe.target, recipe.threads)  # says what is wrong before a process is started
+    compiled_program(Compilation.of(job), recipe.provider, recipe.target, recipe.threads)  # reports errors before a process is started
     recipe = replace(recipe, overrides=(*recipe.overrides, *_short(job, iterations)))
     luck, total = random.Random(seed), iterations * (1 + len(job.solver.pretrain))
     with tempfile.TemporaryDirectory() as folder:
         straight = _run(recipe, Path(folder) / "straight")
         said = straight.last.metadata
-        yield f"straight: {total} iterations, provider {said['provider']}, target {said['target']}, threads {said['threads']}"
+        yield f"uninterrupted: {total} iterations, provider {said['provider']}, target {said['target']}, threads {said['threads']}"
         equal = True
         for name, number in (("stopped", signal.SIGINT), ("killed", signal.SIGKILL)):
             at = luck.randrange(total // 4 + 1, total - 1)
@@ -89,7 +89,7 @@ def verify_resume(recipe: Recipe, iterations: int, seed: int) -> Iterator[str | 
 
 
 def child(text: str) -> int:
-    """A run in a process of its own, from the JSON of its recipe, its folder, and when to stop it by which signal."""
+    """Run in a child process. The JSON has the recipe, the folder, and when to stop with which signal."""
     said = json.loads(text)
     recipe = _recipe(said["recipe"])
     options = TrainOptions(
@@ -104,9 +104,9 @@ def child(text: str) -> int:
         if steps == said["at"] and isinstance(event, Stepped):
             os.kill(os.getpid(), said["signal"])
 
-    told: list[Follower] = [stop] if said["at"] else []
+    extra: list[Follower] = [stop] if said["at"] else []
     try:
-        train_command(Compilation.of(recipe.job()), options, told=told)
+        train_command(Compilation.of(recipe.job()), options, extra=extra)
     except NetcError as e:
         print(e, file=sys.stderr)
         return e.exit_code
@@ -114,13 +114,13 @@ def child(text: str) -> int:
 
 
 def _recipe(said: dict[str, Any]) -> Recipe:
-    """A recipe out of JSON."""
+    """A recipe from JSON."""
     given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in said.items()}
     return Recipe(**given | {"dropped": Dropped(said["dropped"]["outside"], tuple(said["dropped"]["fields"]))})
 
 
 def _run(recipe: Recipe, runs: Path, at: int = 0, number: int = 0, resume: bool = False) -> Outcome:
-    """A run in a process of its own; with `at` it ends there by signal `number`."""
+    """Run in a child process. With `at`, signal `number` stops it at that iteration."""
     said = {"recipe": asdict(recipe), "runs": str(runs), "at": at, "signal": number, "resume": resume}
     done = subprocess.run([sys.executable, "-c", CHILD, json.dumps(said)], capture_output=True, text=True)
     if done.returncode not in (0, -number):
@@ -132,7 +132,7 @@ def _run(recipe: Recipe, runs: Path, at: int = 0, number: int = 0, resume: bool 
 
 
 def _short(job: Job, iterations: int) -> list[str]:
-    """What makes a run of the job a short one that logs every iteration, with snapshots on its way."""
+    """Overrides that make a run short, log every iteration and save snapshots."""
     solver = job.solver
     found = [f"solver.max_iter={iterations}", "solver.display=1", f"solver.snapshot={max(1, iterations // 4)}", "solver.patience=0"]
     found += [f"solver.test_interval={iterations // 2}"] if solver.test_interval else []
@@ -145,18 +145,18 @@ def _short(job: Job, iterations: int) -> list[str]:
 
 
 def _praise(straight: Outcome) -> str:
-    return f"equal, {len(straight.lines)} lines of the log and {len(straight.last.states)} states, bit for bit"
+    return f"equal bit for bit ({len(straight.lines)} log lines, {len(straight.last.states)} states)"
 
 
 def _difference(straight: Outcome, other: Outcome) -> str | None:
-    """The first line of the log and the first state that differ; None if none does."""
+    """The first log line and the first state that differ; None if all are equal."""
     found = []
     for number, (one, two) in enumerate(zip(straight.lines, other.lines, strict=False), 1):
         if one != two:
-            found.append(f"line {number} of the log is {two}, straight it is {one}")
+            found.append(f"log line {number} is {two}; in the uninterrupted run it is {one}")
             break
     if not found and len(straight.lines) != len(other.lines):
-        found.append(f"the log has {len(other.lines)} lines, straight {len(straight.lines)}")
+        found.append(f"the log has {len(other.lines)} lines; that of the uninterrupted run has {len(straight.lines)}")
     for name, wanted in straight.last.states.items():
         got = other.last.states.get(name)
         if got is None or got.tobytes() != wanted.tobytes():
@@ -167,19 +167,19 @@ def _difference(straight: Outcome, other: Outcome) -> str | None:
 
 
 def _reason(recipe: Recipe, job: Job, straight: Outcome, again: Outcome) -> str:
-    """Why that may be. A second straight run tells whether the net repeats at all."""
+    """Explain a difference. A second uninterrupted run shows whether the net is reproducible at all."""
     said = straight.last.metadata
     likely = []
     if varies := recalled(said["provider"], said["target"]).varies:
         likely.append(varies)
     if said["threads"] > 1:
-        likely.append(f"{said['threads']} threads may share out the work differently (--threads 1 does not)")
-    likely += [f"layer {n!r} runs Python, which may keep something of its own" for n in _python_layers(job)]
-    likely += [f"the plug-in {plugin} may keep something of its own" for plugin in recipe.plugins]
-    end = f": {'; '.join(likely)}" if likely else "; nothing is known to be the cause"
+        likely.append(f"{said['threads']} threads may divide the work differently (--threads 1 does not)")
+    likely += [f"layer {n!r} runs Python code, which may keep its own state" for n in _python_layers(job)]
+    likely += [f"the plug-in {plugin} may keep its own state" for plugin in recipe.plugins]
+    end = f": {'; '.join(likely)}" if likely else "; the cause is unknown"
     if _difference(straight, again):
-        return f"two straight runs are not equal either, so it is not the resuming{end}"
-    return f"two straight runs are equal, so something is kept that is in no snapshot{end}"
+        return f"two uninterrupted runs also differ, so resuming is not the cause{end}"
+    return f"two uninterrupted runs are equal, so some state is missing from the snapshots{end}"
 
 
 def _python_layers(job: Job) -> Sequence[str]:

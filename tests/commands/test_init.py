@@ -52,13 +52,13 @@ def test_the_net_for_mnist_is_well_without_data(tmp_path):
 def test_a_file_that_is_there_stays(tmp_path):
     (tmp_path / "net.yaml").write_text("mine")
     result = netc("init", tmp_path / "net.yaml")
-    assert result.exit_code == 2 and "is there already" in result.stderr and (tmp_path / "net.yaml").read_text() == "mine"
+    assert result.exit_code == 2 and "exists already" in result.stderr and (tmp_path / "net.yaml").read_text() == "mine"
 
 
 def test_sources_that_no_net_can_be_made_for(tmp_path):
     np.savez(tmp_path / "real.npz", data=np.zeros((4, 3), np.float32), label=np.zeros(4, np.float32))
     result = netc("init", tmp_path / "net.yaml", "--data", tmp_path / "real.npz")
-    assert result.exit_code == 2 and "its labels are no classes" in result.stderr
+    assert result.exit_code == 2 and "the labels are not classes" in result.stderr
     result = netc("init", tmp_path / "net.yaml", "--data", "mnst")
     assert result.exit_code == 2 and "did you mean 'mnist'" in result.stderr or "mnist" in result.stderr
     result = netc("init", tmp_path / "no" / "net.yaml")
@@ -75,7 +75,7 @@ def test_a_text(tmp_path):
 
 def test_sequences_have_no_starter(tmp_path):
     result = netc("init", tmp_path / "v.yaml", "--data", "japanese_vowels")
-    assert result.exit_code == 2 and "its rows are sequences" in result.stderr
+    assert result.exit_code == 2 and "the rows are sequences" in result.stderr
 
 
 def test_images_of_unlike_sizes_are_cut_alike_in_training_and_in_predict(tmp_path, monkeypatch):
@@ -85,7 +85,7 @@ def test_images_of_unlike_sizes_are_cut_alike_in_training_and_in_predict(tmp_pat
         Image.fromarray(np.full((*size, 3), 20, np.uint8)).save(photos / "dark" / f"large{k}.jpg")
     monkeypatch.chdir(tmp_path)
     result = netc("init", "photos.yaml", "--data", "photos")
-    assert "for 22 images of 2 classes, of unlike sizes: the net sees them at 28 x 28" in result.stdout, result.output
+    assert "for 22 images of 2 classes of different sizes, resized to 28 x 28" in result.stdout, result.output
     text = (tmp_path / "photos.yaml").read_text()
     assert "resize_height: 31, resize_width: 31, crop_size: 28, mirror: true" in text and "test_batch_size: 4," in text
     assert netc("train", "photos.yaml", "--set", "solver.max_epoch=10", "--publish").exit_code == 0
@@ -103,7 +103,7 @@ def test_a_table_with_a_number_to_foretell(tmp_path):
     lines = ["a,b,c,price", *(f"{a},{b},{c},{round(1000 * (a + 2 * b - c))}" for a, b, c in rows)]
     (tmp_path / "prices.csv").write_text("\n".join(lines))
     result = netc("init", tmp_path / "net.yaml", "--data", tmp_path / "prices.csv")
-    assert "for 200 rows of 3 numbers, and a number to foretell" in result.stdout, result.output
+    assert "for 200 rows of 3 numbers, and a number to predict" in result.stdout, result.output
     result = netc("train", tmp_path / "net.yaml", "--no-publish", "--runs", tmp_path / "runs")
     assert float(result.stdout.split("iterations: ")[1].split("r2 ")[1].split(",")[0]) > 0.9, result.output
 
@@ -132,7 +132,7 @@ def test_images_with_their_channels_last(tmp_path):
     assert [p.best for p in found] == [p.best for p in other]
     np.savez(tmp_path / "b.npz", data=images[:, :3], label=label)
     result = netc("init", tmp_path / "b.yaml", "--data", tmp_path / "b.npz")
-    assert result.exit_code == 2 and "nothing says which axis of its rows, 3x8x3, are the channels" in result.stderr
+    assert result.exit_code == 2 and "the channel axis of its rows (3x8x3) is ambiguous" in result.stderr
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="names of files are UTF-8 there")

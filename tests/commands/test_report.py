@@ -43,7 +43,7 @@ def test_a_run_is_named_by_its_folder_its_nets_or_that_of_all(runs):
     assert "no such folder; did you mean 'small'?" in netc("report", runs / "smal").stderr
     (runs.parent / "empty").mkdir()
     result = netc("report", runs.parent / "empty")
-    assert result.exit_code == 2 and "there is no run in this folder" in result.stderr
+    assert result.exit_code == 2 and "the folder contains no runs" in result.stderr
 
 
 def test_several_runs_are_compared_on_the_terminal_and_on_a_page(runs):
@@ -89,7 +89,11 @@ def test_a_run_whose_data_is_gone_has_the_rest_of_its_page(tmp_path):
     assert netc("train", path, "--no-publish", "--runs", tmp_path / "runs", "--set", "solver.max_iter=2").exit_code == 0
     (tmp_path / "small.npz").unlink()
     result = netc("report", tmp_path / "runs/small")
-    assert result.exit_code == 0 and "without its net, its states and its data: " in result.stdout and "small.npz" in result.stdout
+    assert (
+        result.exit_code == 0
+        and "the report has no sections that need the net, its states or its data: " in result.stdout
+        and "small.npz" in result.stdout
+    )
     text = (tmp_path / "runs/small/1/report.html").read_text()
     assert "<h2>Curves</h2>" in text and "Confusion" not in text
     for file in (tmp_path / "runs/small/1/snapshots").iterdir():

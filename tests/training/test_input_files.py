@@ -42,11 +42,11 @@ def test_a_changed_file_stops_a_run_that_goes_on(tmp_path: Path) -> None:
         np.savez(rows, data=arrays["data"] + 1, label=arrays["label"])
     again = ("train", net, "--no-publish", "--runs", tmp_path / "runs", "--set", "solver.max_iter=30", "--resume")
     result = netc(*again)
-    assert result.exit_code == 2 and "files that this net reads are not what they were when the run began" in result.stderr
+    assert result.exit_code == 2 and "input files of this net have changed since the run started" in result.stderr
     assert "mean.binaryproto has changed" in result.stderr and "small.npz has changed" in result.stderr
     rows.write_bytes(kept[rows])
     result = netc(*again, "--allow-changed")
-    assert result.exit_code == 0 and "changed since the run began: mean.binaryproto has changed" in result.output
+    assert result.exit_code == 0 and "changed since the run started: mean.binaryproto has changed" in result.output
     assert netc(*again).exit_code == 0  # from here on it is that content
     mean.write_bytes(kept[mean])
     assert "mean.binaryproto has changed" in netc(*again).stderr

@@ -58,7 +58,7 @@ def test_a_disk_that_fills_up_ends_the_run_and_loses_nothing(tmp_path):
     assert done.returncode == 1 and not any(word in said for word in ("Traceback", "Exception", "tensorboardX", "no report"))
     assert said.count("No space left on device") == 1 and ": cannot be written: No space left on device" in done.stderr
     kept, _ = snapshot.newest(tmp_path / "kept/small/1/snapshots")
-    assert f"the newest snapshot, runs/small/1/snapshots/{kept.path.name}, is whole; once the cause is gone, --resume" in done.stderr
+    assert f"the newest snapshot, runs/small/1/snapshots/{kept.path.name}, is intact; after you fix the cause, --resume" in done.stderr
     result = netc("train", path, "--no-publish", "--runs", tmp_path / "kept", "--resume")
     assert result.exit_code == 0, result.output
     whole = whole_run(tmp_path / "whole", path)
@@ -117,10 +117,10 @@ def test_a_full_disk_while_publishing(tmp_path, monkeypatch):
         patch.setattr(os, "fsync", full)
         result = netc(*arguments)
     assert result.exit_code == 1 and "small cannot be published" in result.stderr and "No space left" in result.stderr
-    assert f"the run itself is whole in {tmp_path}/runs/small/1; --resume --publish publishes it" in result.stderr
+    assert f"the run in {tmp_path}/runs/small/1 is complete; --resume --publish publishes it" in result.stderr
     assert not list((tmp_path / "zoo").glob("small/*")) and not list((tmp_path / "zoo").glob(".publish*"))
     again = netc(*arguments, "--resume", "--publish")
-    assert again.exit_code == 0 and "this run is finished" in again.stdout and "published" in again.stdout
+    assert again.exit_code == 0 and "this run is complete" in again.stdout and "published" in again.stdout
 
 
 def test_two_runs_at_once_have_numbers_of_their_own(tmp_path):
@@ -147,7 +147,7 @@ def test_lines_of_the_log_that_got_lost_are_told(tmp_path):
     lines = whole_run(tmp_path / "runs", path) / "log.jsonl"
     lines.write_bytes(b"".join(lines.read_bytes().splitlines(keepends=True)[:50]))
     result = netc("train", path, "--no-publish", "--runs", tmp_path / "runs", "--resume")
-    assert "log.jsonl: 15 lines that the snapshot remembers are not there" in result.stdout
+    assert "log.jsonl: 15 lines that were there at the snapshot are missing" in result.stdout
 
 
 def test_a_second_sigint_ends_the_run_at_once(tmp_path):
@@ -194,10 +194,10 @@ def test_a_run_that_diverges_keeps_its_last_sound_snapshot_and_can_go_on_from_it
     result = netc("train", path, "--no-publish", "--runs", tmp_path / "runs", *late)
     kept = tmp_path / "runs/small/1/snapshots/iter_00000020.safetensors"
     assert result.exit_code == 1 and "of layer '" in result.stderr and "grown to 2e+10 (multistep); base_lr is 0.02: try " in result.stderr
-    assert f"a new run, with another solver, goes on from it: --snapshot {kept}" in result.stderr
+    assert f"a new run, with another solver, continuing from it: --snapshot {kept}" in result.stderr
     assert snapshot.newest(kept.parent)[0].path == kept
     result = netc("train", path, "--no-publish", "--runs", tmp_path / "runs", "--snapshot", kept)
-    assert result.exit_code == 0 and "is another than that snapshot's" in result.stdout, result.output
+    assert result.exit_code == 0 and "differs from that of the snapshot" in result.stdout, result.output
     assert [line["iteration"] for line in log(tmp_path / "runs/small/2") if line["event"] == "train"] == list(range(20, 60))
 
 

@@ -96,9 +96,9 @@ def test_early_stopping_on_the_command_line_publishes_the_best(tmp_path):
     path = write_small(tmp_path, NET.replace("base_lr: 0.02", "base_lr: 0.5, patience: 2"))
     result = netc("train", path, "--runs", tmp_path / "runs", "--zoo", tmp_path / "zoo", "--set", "solver.test_interval=1", "--publish")
     assert result.exit_code == 0, result.stderr
-    said = int(result.stdout.split("the best was at iteration ")[1].split("\n")[0])
+    said = int(result.stdout.split("the best model is from iteration ")[1].split("\n")[0])
     tests = [line for line in log(tmp_path / "runs/small/1") if line["event"] == "test"]
-    assert "no better test for 2 tests" in result.stdout and said == max(tests, key=lambda line: line["accuracy"])["iteration"]
+    assert "no improvement in the last 2 tests" in result.stdout and said == max(tests, key=lambda line: line["accuracy"])["iteration"]
     again = netc(
         "train", path, "--runs", tmp_path / "runs", "--zoo", tmp_path / "zoo", "--set", "solver.test_interval=1", "--resume", "--publish"
     )

@@ -220,5 +220,5 @@ def test_a_solver_state_names_no_weights_outside(place):
     folder = published(text="name: x").parent
     (place.parent / "secret.caffemodel").write_bytes(b"")
     for name in (str(place.parent / "secret.caffemodel"), "../../../../secret.caffemodel"):
-        with pytest.raises(SnapshotError, match="neither here nor beside it"):
+        with pytest.raises(SnapshotError, match="neither in the current folder"):
             _learned(str(folder / "x.solverstate"), name)
