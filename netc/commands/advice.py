@@ -12,8 +12,8 @@ from netc.errors import Diagnostic
 from netc.net.model import Layer
 from netc.spec.fields import LAYER_FIELDS, messages, own_fields
 
-MOST_ALIKE = 5  # warnings of one check to print in full
-MOST_SQUASHED, MOST_TIMES, LEAST_SHARE, BY_HEART = 5, 30, 0.1, 5
+MOST_PER_CHECK = 5  # warnings of one check to print in full
+MOST_SATURATING, MOST_TIMES, LEAST_SHARE, PARAMETERS_PER_ROW = 5, 30, 0.1, 5
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class Checked:
     def _makers(self) -> Mapping[tuple[str, str], Layer]:
         """The layer that wrote a blob, by reading layer and blob."""
         written: dict[str, Layer] = {}
-        found: dict[tuple[str, str], Layer] = {}
+        makers: dict[tuple[str, str], Layer] = {}
         for layer in self.layers:
-            found |= {(layer.name, blob): written[blob] for blob in layer.bottoms if blob in written}
+            makers |= {(layer.name, blob): written[blob] for blob in layer.bottoms if blob in written}
             written |= dict.fromkeys(layer.tops, layer)
-        return found
+        return makers
 
     def maker(self, layer: Layer, blob: str) -> Layer | None:
         """The last layer that wrote `blob` before `layer` reads it."""
@@ -61,10 +61,10 @@ def warnings(checked: Checked) -> list[Diagnostic]:
     return list(dict.fromkeys(diagnostic for function in CHECKS for diagnostic in _counted(list(dict.fromkeys(function(checked))))))
 
 
-def _counted(found: list[Diagnostic]) -> list[Diagnostic]:
-    if len(found) <= MOST_ALIKE:
-        return found
-    return [replace(found[0], text=f"{found[0].text} (and {len(found) - 1} layers more like this one)")]
+def _counted(warned: list[Diagnostic]) -> list[Diagnostic]:
+    if len(warned) <= MOST_PER_CHECK:
+        return warned
+    return [replace(warned[0], text=f"{warned[0].text} (and {len(warned) - 1} more layers like this one)")]
 
 
 def _diagnostic(layer: Layer, text: str, *path: str | int) -> Diagnostic:
@@ -99,7 +99,7 @@ def no_decay(checked: Checked) -> Iterator[Diagnostic]:
     count = sum(_count(p.shape) for p in program.train.parameters)
     rows = next((x.source.rows for x in program.train_net.sources if x.source and x.source.rows and not x.source.reading), None)
     drops = any(layer.type == "Dropout" for layer in checked.layers) or not any(layer.kind.reads_label for layer in checked.layers)
-    if program.trains and not program.job.solver.weight_decay and rows and count > BY_HEART * rows and not drops:
+    if program.trains and not program.job.solver.weight_decay and rows and count > PARAMETERS_PER_ROW * rows and not drops:
         text = f"solver: {count:,} parameters, {rows:,} rows and no weight_decay: the net may overfit; a typical value is 0.0005"
         yield Diagnostic(program.job.solver_place(), text)
 
@@ -189,11 +189,11 @@ def equal_losses(checked: Checked) -> Iterator[Diagnostic]:
 @check
 def vanishing(checked: Checked) -> Iterator[Diagnostic]:
     """Many saturating activations in a row without normalization."""
-    found = [x for x in checked.layers if x.kind.range]
+    saturating = [x for x in checked.layers if x.kind.range]
     pretrained = bool(checked.program.job.solver.pretrain)
-    if len(found) > MOST_SQUASHED and not pretrained and not any(x.type == "BatchNorm" for x in checked.layers):
-        text = f"{len(found)} saturating activations in a row, so gradients vanish; use ReLU, BatchNorm or pretrain"
-        yield _diagnostic(found[-1], text)
+    if len(saturating) > MOST_SATURATING and not pretrained and not any(x.type == "BatchNorm" for x in checked.layers):
+        text = f"{len(saturating)} saturating activations in a row, so gradients vanish; use ReLU, BatchNorm or pretrain"
+        yield _diagnostic(saturating[-1], text)
 
 
 @check

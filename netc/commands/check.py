@@ -63,9 +63,9 @@ def report(program: Program, everything: bool = False) -> Report:
     if errors:
         raise SpecError(*errors)
     stored = sum(s.stored for s in seen) if seen else None
-    found = warnings(Checked(program, tuple(seen))) + (list(_shared_rows(seen)) if everything else [])
+    warned = warnings(Checked(program, tuple(seen))) + (list(_shared_rows(seen)) if everything else [])
     ops, lacks = _providers(program)
-    return Report(rows(program), parameter_count(program), memory(program, stored), ops, lacks, seen, missing, found)
+    return Report(rows(program), parameter_count(program), memory(program, stored), ops, lacks, seen, missing, warned)
 
 
 def rows(program: Program) -> list[Row]:
@@ -74,7 +74,7 @@ def rows(program: Program) -> list[Row]:
     batch = _batch(program)
     work = cost.by_layer(lowered.graph)
     fields = receptive_field.fields(v for tops in lowered.layer_tops.values() for v in tops)
-    found, sizes = [], Counter[str]()
+    table_rows, sizes = [], Counter[str]()
     for p in lowered.parameters:
         sizes[p.node.state.layer] += elements(p.shape)
     for layer in program.train_net.layers:
@@ -83,8 +83,8 @@ def rows(program: Program) -> list[Row]:
         size = 0 if in_place else sum(elements(t.shape) * t.dtype.itemsize for t in tops)
         seen = receptive_field.text(fields[tops[0]]) if tops and tops[0] in fields and not layer.source else ""
         shape = " ".join(dims(t.shape) for t in tops)
-        found.append(Row(layer.name, layer.type, shape, seen, sizes[layer.name], work[layer.name] // batch, size))
-    return found
+        table_rows.append(Row(layer.name, layer.type, shape, seen, sizes[layer.name], work[layer.name] // batch, size))
+    return table_rows
 
 
 def _shared_rows(seen: Iterable[Seen]) -> Iterator[Diagnostic]:
@@ -104,8 +104,8 @@ def _providers(program: Program) -> tuple[dict[str, int], Lacks]:
     graphs = ({"training": program.plain_graph("train")} if program.trains else {}) | {"deployed": program.deploy[0].graph}
     kept = {name: simplify(graph) for name, graph in graphs.items()}
     kept = {name: graph for name, graph in kept.items() if not calls(graph)}  # Python runs between parts of it, on the CPU
-    found = {name: needs(graph) for name, graph in kept.items()}
-    return {name: len(need.kinds) for name, need in found.items()}, {name: need.lacks for name, need in found.items()}
+    needed = {name: needs(graph) for name, graph in kept.items()}
+    return {name: len(need.kinds) for name, need in needed.items()}, {name: need.lacks for name, need in needed.items()}
 
 
 def table(report: Report) -> Iterator[str]:

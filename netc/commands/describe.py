@@ -24,8 +24,8 @@ def describe_layer(name: str) -> str:
     function, record = registry.layer.find(name), registry.layer_type(name)
     lines = [name, "", getdoc(function) or "", ""]
     lines += [f"bottoms: {_count(record.bottoms)}", f"tops: {_count(record.tops)}"]
-    if found := [d for d in DIFFERENCES if name in d.types]:
-        lines += ["", "Differences from Caffe:", *(f"  Caffe: {d.caffe}. netc: {d.netc}." for d in found)]
+    if differences := [d for d in DIFFERENCES if name in d.types]:
+        lines += ["", "Differences from Caffe:", *(f"  Caffe: {d.caffe}. netc: {d.netc}." for d in differences)]
     for field in messages(name):
         lines += ["", f"{field}:", *describe_message(pb.LayerParameter.DESCRIPTOR.fields_by_name[field].message_type)]
     return "\n".join(lines)

@@ -36,8 +36,8 @@ def side(name: str, say: Callable[[str], None], allow_python: bool = False) -> S
     `say` receives a message if a shipped net is copied. SpecError if there is no such net.
     """
     made = load(_file(name, say), allow_python=allow_python)
-    job, found = made.job, settings(made.job)
-    values = {s.path: s.value for s in found if s.path not in FILES}
+    job, listed = made.job, settings(made.job)
+    values = {s.path: s.value for s in listed if s.path not in FILES}
     layers = {x.name: x.type for net in (job.train, *job.tests) for x in net.message.layer}
     try:
         program = contract.checked(made, needs_solver=False)
@@ -101,11 +101,11 @@ def _layer(name: str, a: Side, b: Side, changed: Iterable[str]) -> Iterator[str]
 
 def _changed(a: Side, b: Side) -> dict[str, list[str]]:
     """The paths of different values by prefix: `layers.conv1.` for each layer of both nets, or `solver.`."""
-    found: dict[str, list[str]] = {}
+    paths: dict[str, list[str]] = {}
     for path in dict.fromkeys((*a.values, *b.values)):
         if a.values.get(path) != b.values.get(path):
-            found.setdefault(_owner(path, a, b), []).append(path)
-    return found
+            paths.setdefault(_owner(path, a, b), []).append(path)
+    return paths
 
 
 def _owner(path: str, a: Side, b: Side) -> str:

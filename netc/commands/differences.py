@@ -19,7 +19,7 @@ DIFFERENCES = (
     ),
     Difference(("Power", "BNLL", "Clip"), "in place, the gradient uses overwritten values", "the gradient uses the input values"),
     Difference(("Power",), "the gradient of x^power is NaN at x = 0", "the gradient is correct at x = 0"),
-    Difference(("BatchNorm",), "testing with use_global_stats false moves the statistics", "testing leaves them as training made them"),
+    Difference(("BatchNorm",), "testing with use_global_stats false changes the statistics", "testing does not change the statistics"),
     Difference(("Pooling",), "without padding, a last window can be outside the image (stride above kernel)", "netc drops such a window"),
     Difference(("Pooling",), "blobs need four axes; STOCHASTIC needs a GPU", "one to three spatial axes; STOCHASTIC runs everywhere"),
     Difference(("Accuracy",), "a score of NaN counts as correct", "it counts as wrong"),

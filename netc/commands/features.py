@@ -49,8 +49,8 @@ def features_command(
 
 
 def _file(blobs: Sequence[str], batches: Iterable[dict[str, np.ndarray]], output: str, suffix: str) -> str:
-    found = list(batches)
-    arrays = {name: np.concatenate([np.atleast_1d(batch[name]) for batch in found]) for name in blobs}
+    results = list(batches)
+    arrays = {name: np.concatenate([np.atleast_1d(batch[name]) for batch in results]) for name in blobs}
     put(output, encoded(arrays, suffix))
     return f"{output} is written: " + ", ".join(f"{name} {'x'.join(map(str, a.shape))}" for name, a in arrays.items())
 

@@ -45,26 +45,26 @@ def _weights_file(name: str) -> str:
     if path.exists() or path.suffix in (".safetensors", *CAFFE) or zoo.model_name(model) != model:
         return name
     try:
-        found = zoo.model_folder(name) / START
+        file = zoo.model_folder(name) / START
     except ZooError as e:
         raise SnapshotError(f"{name}: is not a weight file or a model: {e}") from e
-    if not found.is_file():
-        raise SnapshotError(f"{found}: is missing; the model has no weights to start from")
-    return str(found)
+    if not file.is_file():
+        raise SnapshotError(f"{file}: is missing; the model has no weights to start from")
+    return str(file)
 
 
 def known_rows(files: Sequence[str]) -> dict[str, Learned]:
     """What weight files (see `weights_files`) record about their training data, by the first top of each source."""
-    found: dict[str, Learned] = {}
+    learned: dict[str, Learned] = {}
     for name in (n for n in weights_files(files) if Path(n).suffix not in CAFFE):
-        found |= as_learned(snapshot.read_rows(name), name)
-    return found
+        learned |= as_learned(snapshot.read_rows(name), name)
+    return learned
 
 
-def as_learned(said: Mapping[str, Any], path: str | Path) -> dict[str, Learned]:
+def as_learned(recorded: Mapping[str, Any], path: str | Path) -> dict[str, Learned]:
     """Parse the record of the training data in the metadata of a file. SnapshotError if it is invalid."""
     try:
-        return {str(top): Learned.from_json(known) for top, known in said.items()}
+        return {str(top): Learned.from_json(known) for top, known in recorded.items()}
     except (AttributeError, KeyError, TypeError, ValueError) as e:
         raise SnapshotError(f"{path}: its metadata is invalid: the record of the training data cannot be read ({e})") from e
 
@@ -76,13 +76,13 @@ def loaded_weights(
 
     `say` receives one line per file on what was loaded; with `whole`, only if some layers have no values.
     """
-    found: dict[str, np.ndarray] = {}
+    states: dict[str, np.ndarray] = {}
     for name in weights_files(files):
         weights = match_weights(name, program.states, program.layer_blobs)
         if weights.fresh or not whole:
             say(f"weights {weights}")
-        found |= weights.states
-    return found
+        states |= weights.states
+    return states
 
 
 def reads_anew(program: Program, files: Sequence[str]) -> bool:

@@ -74,9 +74,9 @@ def folders(path: str) -> list[Path]:
     runs = _numbered(root)
     if runs:
         return runs[-1:]
-    found = [run for net in sorted(p for p in root.glob("*") if p.is_dir()) for run in _numbered(net)]
-    if found:
-        return found
+    runs = [run for net in sorted(p for p in root.glob("*") if p.is_dir()) for run in _numbered(net)]
+    if runs:
+        return runs
     if root.is_dir():
         raise SpecError(f"{path}: the folder contains no runs; a run is a folder runs/<net>/<number>")
     others = [p.name for p in root.parent.glob("*") if p.is_dir()]
@@ -138,8 +138,8 @@ def report_command(paths: Sequence[str], output: str | None, plugins: tuple[str,
 
 def json_command(paths: Sequence[str]) -> str:
     """The final scores of one run, or a list for several runs."""
-    found = [compare.figures(Run(RunFolder(run))) for path in paths for run in folders(path)]
-    return json.dumps(found[0] if len(found) == 1 else found, indent=2)
+    figures = [compare.figures(Run(RunFolder(run))) for path in paths for run in folders(path)]
+    return json.dumps(figures[0] if len(figures) == 1 else figures, indent=2)
 
 
 def picture_command(paths: Sequence[str], name: str, output: str | None, plugins: tuple[str, ...], allow_python: bool = False) -> str:

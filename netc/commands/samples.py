@@ -52,9 +52,9 @@ def _seen(described: data.Description, source: data.Source) -> Pictures:
     count = min(len(batch[0]), A_CLASS * A_CLASS)
     labelled = len(batch) > 1 and batch[1].dtype == np.int64 and batch[1].ndim == 1
     captions = [_name(described, int(batch[1][k])) if labelled else f"row {k}" for k in range(count)]
-    found = _as_bytes(captions, batch[0][:count])
+    pictures = _as_bytes(captions, batch[0][:count])
     order = {name: k for k, name in enumerate(described.classes)}
-    return sorted(found, key=lambda pair: order.get(pair[0], 0))
+    return sorted(pictures, key=lambda pair: order.get(pair[0], 0))
 
 
 def _as_bytes(captions: list[str], images: np.ndarray) -> Pictures:

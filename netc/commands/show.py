@@ -46,26 +46,26 @@ def look(target: str, layer_name: str = "", allow_python: bool = False) -> Look:
     return Look(described.name if not of_net else f"{described.name} as {target} reads it", facts, (*lines, *kept, *notes), tuple(pictures))
 
 
-def terminal(found: Look, colour: bool, width: int) -> list[str]:
+def terminal(look: Look, colour: bool, width: int) -> list[str]:
     """The view as lines for a terminal."""
     from netc.report.blocks import MOST_WIDTH, side_by_side
 
-    names = max((len(name) for name, _ in found.facts), default=0)
-    out = [line(found.title), *(f"  {name.ljust(names)}  {line(text)}" for name, text in found.facts), ""]
-    pictures = [(line(caption), image) for caption, image in found.pictures]
+    names = max((len(name) for name, _ in look.facts), default=0)
+    out = [line(look.title), *(f"  {name.ljust(names)}  {line(text)}" for name, text in look.facts), ""]
+    pictures = [(line(caption), image) for caption, image in look.pictures]
     first = {caption: image for caption, image in reversed(pictures)}
     order = list(dict.fromkeys(caption for caption, _ in pictures))[:10]
     shown = [(caption, picture(first[caption], colour)) for caption in order]
     widths = [min(MOST_WIDTH, first[caption].shape[2]) for caption in order]
-    return [*out, *side_by_side(shown, widths, width), *map(line, found.lines)]
+    return [*out, *side_by_side(shown, widths, width), *map(line, look.lines)]
 
 
-def write(found: Look, path: str) -> str:
+def write(look: Look, path: str) -> str:
     """Write a view as .html or .png. Returns the message for the user. SpecError for other suffixes, or a .png without images."""
     suffix = form(path, (".html", ".png"), "a view of a data set")
-    if suffix == ".png" and not found.pictures:
-        raise SpecError(f"{path}: the rows of {found.title} are not images; use a .html file")
-    content = sheet_png(found.pictures) if suffix == ".png" else page(found.title, found.facts, found.lines, found.pictures).encode()
+    if suffix == ".png" and not look.pictures:
+        raise SpecError(f"{path}: the rows of {look.title} are not images; use a .html file")
+    content = sheet_png(look.pictures) if suffix == ".png" else page(look.title, look.facts, look.lines, look.pictures).encode()
     put(path, content)
     return f"{path} is written"
 
@@ -102,16 +102,16 @@ def _sized(layer: pb.LayerParameter, phase: str, base: Path) -> pb.LayerParamete
 
 
 def _facts(target: str, described: data.Description, opened: dict[str, data.Source]) -> tuple[tuple[str, str], ...]:
-    found = []
+    facts = []
     if target in registry.dataset:
         record = catalogue.record(target)
-        found = [("summary", summary(target))]
+        facts = [("summary", summary(target))]
         if record:
-            found += [("from", record.url), ("where", where(record)), ("get it with", f"netc data fetch {target}")]
-    found += [("licence", described.licence)] if described.licence else []
-    found += [(f"rows, {phase.lower()}", f"{source.rows:,}" if source.rows is not None else "no end") for phase, source in opened.items()]
+            facts += [("from", record.url), ("where", where(record)), ("get it with", f"netc data fetch {target}")]
+    facts += [("licence", described.licence)] if described.licence else []
+    facts += [(f"rows, {phase.lower()}", f"{source.rows:,}" if source.rows is not None else "no end") for phase, source in opened.items()]
     if "TEST" not in opened:
-        found.append(("rows, test", "none; test_fraction: 0.2 holds out 20 %"))
+        facts.append(("rows, test", "none; test_fraction: 0.2 holds out 20 %"))
     batch = opened["TRAIN"].batch(0)
     for k, (top, array) in enumerate(zip(described.tops, batch, strict=True)):
         shape = "x".join(map(str, top.shape)) or "one number"
@@ -119,8 +119,8 @@ def _facts(target: str, described: data.Description, opened: dict[str, data.Sour
         spread = "" if top.dtype == "int64" or not good.size else f", mean {good.mean(dtype=float):.4g}, std {good.std(dtype=float):.4g}"
         ends = f"{good.min():.6g} to {good.max():.6g}" if good.size else "no finite values" if array.size else "empty"
         bad = f"; {array.size - good.size:,} values are NaN or infinite" if good.size < array.size else ""
-        found.append((f"top {k + 1}", f"{top.dtype}, {shape}; {ends}{spread}{bad}"))
-    return tuple(found)
+        facts.append((f"top {k + 1}", f"{top.dtype}, {shape}; {ends}{spread}{bad}"))
+    return tuple(facts)
 
 
 def _classes(described: data.Description, opened: dict[str, data.Source]) -> list[str]:

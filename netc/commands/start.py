@@ -40,7 +40,7 @@ class Resumable:
     """A run to resume: its folder, its newest intact snapshot, and newer damaged snapshots with the reasons."""
 
     folder: RunFolder
-    found: Snapshot
+    snapshot: Snapshot
     skipped: Mapping[Path, str]
 
 
@@ -48,10 +48,10 @@ def open_run(job: Job, options: TrainOptions, stack: ExitStack) -> Resumable:
     """Open the run to resume, locked against other processes until `stack` is closed."""
     folder = RunFolder.chosen(Path(options.runs), job.name, options.resume or "")
     stack.enter_context(folder.held())
-    found, skipped = snapshot.newest(folder.snapshots, read_metadata)
-    if found is None:
+    newest, skipped = snapshot.newest(folder.snapshots, read_metadata)
+    if newest is None:
         raise SnapshotError("\n".join([f"{folder.snapshots}: no snapshot to resume from", *skipped.values()]))
-    return Resumable(folder, found, skipped)
+    return Resumable(folder, newest, skipped)
 
 
 def resumed_trainer(program: Program, threads: int, resumable: Resumable, allow_changed: bool, shown: Screen) -> Trainer:
@@ -69,8 +69,8 @@ def resumed_trainer(program: Program, threads: int, resumable: Resumable, allow_
         remember(resumable.folder.path, files)
     for text in other:
         shown.note(f"changed since the run started: {text}")
-    trainer = _of_stage(program, threads, resumable.folder, resumable.found)
-    _resume(trainer, program, threads, resumable.found, shown)
+    trainer = _of_stage(program, threads, resumable.folder, resumable.snapshot)
+    _resume(trainer, program, threads, resumable.snapshot, shown)
     if lengths:
         resumable.folder.write_net(_net_text(program, resumable.folder.path))
         shown.note(f"changed since the run started: {', '.join(lengths)}")
@@ -90,13 +90,13 @@ def _changed_lengths(program: Program, folder: RunFolder, known: Collection[str]
     SpecError lists all other changes, which would make it a different run. Files that are `known` by fingerprint may have moved.
     """
     then, now = load(folder.net_path).message, parse_yaml(_net_text(program, folder.path)).message
-    found = list(changes(without_folders(then, known), without_folders(now, known)))
-    lengths = [path in DESCRIPTIVE or (path.partition(".")[0] == "solver" and path.partition(".")[2] in LENGTHS) for path, _ in found]
+    differences = list(changes(without_folders(then, known), without_folders(now, known)))
+    lengths = [path in DESCRIPTIVE or (path.partition(".")[0] == "solver" and path.partition(".")[2] in LENGTHS) for path, _ in differences]
     if not all(lengths):
-        errors = [f"{path}: {text}" for (path, text), allowed in zip(found, lengths, strict=True) if not allowed]
+        errors = [f"{path}: {text}" for (path, text), allowed in zip(differences, lengths, strict=True) if not allowed]
         advice = "use the original net and --set options, or start a new run from the current state: --snapshot FILE or --weights FILE"
         raise SpecError(f"{folder.path}: the net has changed since this run started; {advice}", *errors)
-    return [f"{path}: {text}" for path, text in found]
+    return [f"{path}: {text}" for path, text in differences]
 
 
 def _net_text(program: Program, folder: Path) -> str:
@@ -126,24 +126,24 @@ def new_trainer(program: Program, threads: int, options: TrainOptions, shown: Sc
         raise
 
 
-def _of_stage(program: Program, threads: int, folder: RunFolder, found: Snapshot) -> Trainer:
+def _of_stage(program: Program, threads: int, folder: RunFolder, taken: Snapshot) -> Trainer:
     """The trainer of the stage of a snapshot."""
-    metadata, last = read_metadata(found), len(program.stages) - 1
+    metadata, last = read_metadata(taken), len(program.stages) - 1
     if metadata.stage > last:
-        raise SnapshotError(f"{found.path}: belongs to stage {metadata.stage + 1}, but the net has {last + 1}; solver.pretrain has changed")
+        raise SnapshotError(f"{taken.path}: belongs to stage {metadata.stage + 1}, but the net has {last + 1}; solver.pretrain has changed")
     return Trainer(program, folder, threads, None, metadata.stage, metadata.before)
 
 
-def _resume(trainer: Trainer, program: Program, threads: int, found: Snapshot, shown: Screen) -> None:
+def _resume(trainer: Trainer, program: Program, threads: int, taken: Snapshot, shown: Screen) -> None:
     """Continue from a snapshot of netc, and report what has changed since then."""
-    lost = trainer.resume(found)
-    shown.say(f"resumed from {found.path}")
+    lost = trainer.resume(taken)
+    shown.say(f"resumed from {taken.path}")
     if damage := trainer.folder.read_log().damage:
         shown.note(f"{trainer.folder.log_path}: {damage}; all other lines are kept")
-    if lost > 0 and found.path.parent == trainer.folder.snapshots:
+    if lost > 0 and taken.path.parent == trainer.folder.snapshots:
         shown.note(f"{trainer.folder.log_path}: {lost} lines that were there at the snapshot are missing")
     made = {"provider": program.backend.provider, "target": program.backend.target, "threads": threads}
-    metadata = asdict(read_metadata(found))
+    metadata = asdict(read_metadata(taken))
     for what, now in made.items():
         if metadata[what] != now:
             text = f"the snapshot was made with {what} {metadata[what]}, but this run uses {now}: results can differ in the last bits"
@@ -159,10 +159,10 @@ def _continued(path: str, program: Program, folder: RunFolder, threads: int, sho
         if read_metadata(taken).net_sha256 != program.job.sha256:
             shown.note("the net or its solver differs from that of the snapshot")
         return trainer
-    found = caffe_snapshots.read_snapshot(path, program)
+    state = caffe_snapshots.read_snapshot(path, program)
     trainer = Trainer(program, folder, threads)
-    trainer.go_on(found.states, found.iteration)
-    shown.say(f"continuing from {path}, iteration {found.iteration}")
-    if note := caffe_snapshots.step_note(found, program):
+    trainer.go_on(state.states, state.iteration)
+    shown.say(f"continuing from {path}, iteration {state.iteration}")
+    if note := caffe_snapshots.step_note(state, program):
         shown.note(note)
     return trainer

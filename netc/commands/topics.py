@@ -86,13 +86,13 @@ def find(name: str, commands: Mapping[str, Callable[[], str]]) -> list[Topic]:
     SpecError with suggestions if there are none.
     """
     known = list(_topics(commands))
-    found = [t for t in known if t.name.lower() == name.lower()]
-    if not found:
+    topics = [t for t in known if t.name.lower() == name.lower()]
+    if not topics:
         meant = _meant(name)
-        found = [t for other in meant for t in known if t.name == other]
-    if not found:
+        topics = [t for other in meant for t in known if t.name == other]
+    if not topics:
         raise SpecError(f"there is no topic {name!r} (`netc help` lists the pages); {near(name, {t.name for t in known})}")
-    return sorted(found, key=lambda t: t.name != name)
+    return sorted(topics, key=lambda t: t.name != name)
 
 
 def _meant(name: str) -> tuple[str, ...]:
@@ -130,13 +130,13 @@ def _solver_type(name: str) -> str:
 def _policy(name: str) -> str:
     facts = registry.schedule.records[name]
     lists = (("needs", "needs"), ("reads", "reads too"))
-    found = [
+    lines = [
         line
         for kind, word in lists
         if kind in facts
         for line in ("", f"Fields of the solver that it {word}:", *_of(pb.SolverParameter, facts[kind]))
     ]
-    return "\n".join([f"{name} (lr_policy)", "", summary(registry.schedule[name]), *found])
+    return "\n".join([f"{name} (lr_policy)", "", summary(registry.schedule[name]), *lines])
 
 
 def _filler(name: str) -> str:
@@ -172,8 +172,8 @@ def _field(field: Any) -> str:
     """Describe a field, with the values of its enum or the fields of its message."""
     lines = list(describe_field(field, f"{field.containing_type.name}.{field.name}"))
     if field.enum_type:
-        said = comments(field.containing_type) | comments(field.enum_type)
-        lines += [f"    {v.name}: {said.get(f'{field.enum_type.full_name}.{v.name}', '')}" for v in field.enum_type.values]
+        texts = comments(field.containing_type) | comments(field.enum_type)
+        lines += [f"    {v.name}: {texts.get(f'{field.enum_type.full_name}.{v.name}', '')}" for v in field.enum_type.values]
     if field.message_type and field.message_type in MESSAGES:
         lines += ["", *describe_message(field.message_type)]
     return "\n".join(lines)

@@ -43,7 +43,7 @@ def train_command(made: Compilation, options: TrainOptions, shown: Screen | None
     with ExitStack() as stack:
         resumable = open_run(job, options, stack) if options.resume is not None else None
         if resumable and job.draws_seed:
-            made = Compilation.of(made.job.with_seed(read_metadata(resumable.found).seed))
+            made = Compilation.of(made.job.with_seed(read_metadata(resumable.snapshot).seed))
         program, threads, why = _compiled(made, options, resumable)
         if resumable:
             trainer = resumed_trainer(program, threads, resumable, options.allow_changed, shown)
@@ -62,7 +62,7 @@ def _compiled(made: Compilation, options: TrainOptions, resumable: Resumable | N
     """Compile the program. It reads data in the same way as the training data of its weights."""
     where = options.provider, options.target, options.threads
     if resumable:
-        return compiled_program(made.with_learned(as_learned(read_metadata(resumable.found).rows, resumable.found.path)), *where)
+        return compiled_program(made.with_learned(as_learned(read_metadata(resumable.snapshot).rows, resumable.snapshot.path)), *where)
     if options.snapshot_file:
         own = [options.snapshot_file] if Path(options.snapshot_file).suffix == ".safetensors" else []
         return compiled_program(made.with_learned(known_rows(own)), *where)
@@ -72,19 +72,19 @@ def _compiled(made: Compilation, options: TrainOptions, resumable: Resumable | N
         return compiled_program(made.with_learned(learned), *where)
     except SpecError:
         with suppress(SpecError):
-            found = compiled_program(made, *where) if learned else None
-            if found and reads_anew(found[0], files):
-                return found
+            compiled = compiled_program(made, *where) if learned else None
+            if compiled and reads_anew(compiled[0], files):
+                return compiled
         raise
 
 
 def followers(trainer: Trainer, options: TrainOptions, shown: Screen, stack: ExitStack) -> list[Follower]:
     """The followers of a run's events, in order. `stack` closes them after the run, also after an error."""
     shows = stack.enter_context(progress(shown, plan(trainer.whole), trainer.settings.display))
-    found: list[Follower] = [shows, SaturatedLoss(trainer.whole, shown.note)]
+    following: list[Follower] = [shows, SaturatedLoss(trainer.whole, shown.note)]
     if options.caffe_log:
-        found.append(CaffeLog(trainer.whole, steady(sys.stderr)))
-    return found
+        following.append(CaffeLog(trainer.whole, steady(sys.stderr)))
+    return following
 
 
 def _run(trainer: Trainer, recording: Recorder, others: Sequence[Follower]) -> tuple[Trainer, Finished]:
@@ -120,11 +120,11 @@ def _greet(program: Program, trainer: Trainer, why: str, shown: Screen) -> None:
 
 def _report_dropped(trainer: Trainer, shown: Screen, reported: Collection[str] = ()) -> list[str]:
     """Print notes on dropped parts of the data: before the run for data in memory, else after it. Returns the notes."""
-    found = list(dict.fromkeys([*trainer.step.notes(), *trainer.tests.notes()]))
-    for text in found:
+    notes = list(dict.fromkeys([*trainer.step.notes(), *trainer.tests.notes()]))
+    for text in notes:
         if text not in reported:
             shown.note(f"note: {text}")
-    return found
+    return notes
 
 
 def _seen_in_training(program: Program) -> list[str]:

@@ -72,15 +72,16 @@ def verify_resume(recipe: Recipe, iterations: int, seed: int) -> Iterator[str | 
     luck, total = random.Random(seed), iterations * (1 + len(job.solver.pretrain))
     with tempfile.TemporaryDirectory() as folder:
         straight = _run(recipe, Path(folder) / "straight")
-        said = straight.last.metadata
-        yield f"uninterrupted: {total} iterations, provider {said['provider']}, target {said['target']}, threads {said['threads']}"
+        metadata = straight.last.metadata
+        where = ", ".join(f"{key} {metadata[key]}" for key in ("provider", "target", "threads"))
+        yield f"uninterrupted: {total} iterations, {where}"
         equal = True
         for name, number in (("stopped", signal.SIGINT), ("killed", signal.SIGKILL)):
             at = luck.randrange(total // 4 + 1, total - 1)
             runs = Path(folder) / name
             _run(recipe, runs, at, number)
-            found = _run(recipe, runs, resume=True)
-            different = _difference(straight, found)
+            resumed = _run(recipe, runs, resume=True)
+            different = _difference(straight, resumed)
             yield f"{name} ({number.name}) after iteration {at}, resumed in a new process: " + (different or _praise(straight))
             equal = equal and not different
         if not equal:
@@ -90,21 +91,21 @@ def verify_resume(recipe: Recipe, iterations: int, seed: int) -> Iterator[str | 
 
 def child(text: str) -> int:
     """Run in a child process. The JSON has the recipe, the folder, and when to stop with which signal."""
-    said = json.loads(text)
-    recipe = _recipe(said["recipe"])
+    arguments = json.loads(text)
+    recipe = _recipe(arguments["recipe"])
     options = TrainOptions(
-        provider=recipe.provider, target=recipe.target, threads=recipe.threads, runs=said["runs"],
-        resume="" if said["resume"] else None, quiet=True,
+        provider=recipe.provider, target=recipe.target, threads=recipe.threads, runs=arguments["runs"],
+        resume="" if arguments["resume"] else None, quiet=True,
     )  # fmt: skip
     steps = 0
 
     def stop(event: Event) -> None:
         nonlocal steps
         steps += isinstance(event, Stepped)
-        if steps == said["at"] and isinstance(event, Stepped):
-            os.kill(os.getpid(), said["signal"])
+        if steps == arguments["at"] and isinstance(event, Stepped):
+            os.kill(os.getpid(), arguments["signal"])
 
-    extra: list[Follower] = [stop] if said["at"] else []
+    extra: list[Follower] = [stop] if arguments["at"] else []
     try:
         train_command(Compilation.of(recipe.job()), options, extra=extra)
     except NetcError as e:
@@ -113,35 +114,35 @@ def child(text: str) -> int:
     return 0
 
 
-def _recipe(said: dict[str, Any]) -> Recipe:
+def _recipe(fields: dict[str, Any]) -> Recipe:
     """A recipe from JSON."""
-    given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in said.items()}
-    return Recipe(**given | {"dropped": Dropped(said["dropped"]["outside"], tuple(said["dropped"]["fields"]))})
+    given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+    return Recipe(**given | {"dropped": Dropped(fields["dropped"]["outside"], tuple(fields["dropped"]["fields"]))})
 
 
 def _run(recipe: Recipe, runs: Path, at: int = 0, number: int = 0, resume: bool = False) -> Outcome:
     """Run in a child process. With `at`, signal `number` stops it at that iteration."""
-    said = {"recipe": asdict(recipe), "runs": str(runs), "at": at, "signal": number, "resume": resume}
-    done = subprocess.run([sys.executable, "-c", CHILD, json.dumps(said)], capture_output=True, text=True)
+    arguments = {"recipe": asdict(recipe), "runs": str(runs), "at": at, "signal": number, "resume": resume}
+    done = subprocess.run([sys.executable, "-c", CHILD, json.dumps(arguments)], capture_output=True, text=True)
     if done.returncode not in (0, -number):
         raise RunError(f"a run of {recipe.net} failed, {'resumed' if resume else 'from its start'}:\n{done.stderr.strip()}")
     folder = RunFolder.chosen(runs, recipe.job().name)
-    found, _ = snapshot.newest(folder.snapshots)
-    assert found is not None
-    return Outcome(folder.log_path.read_text().splitlines(), found)
+    newest, _ = snapshot.newest(folder.snapshots)
+    assert newest is not None
+    return Outcome(folder.log_path.read_text().splitlines(), newest)
 
 
 def _short(job: Job, iterations: int) -> list[str]:
     """Overrides that make a run short, log every iteration and save snapshots."""
     solver = job.solver
-    found = [f"solver.max_iter={iterations}", "solver.display=1", f"solver.snapshot={max(1, iterations // 4)}", "solver.patience=0"]
-    found += [f"solver.test_interval={iterations // 2}"] if solver.test_interval else []
-    found += [f"solver.random_seed={job.seed}"] if job.draws_seed else []
+    overrides = [f"solver.max_iter={iterations}", "solver.display=1", f"solver.snapshot={max(1, iterations // 4)}", "solver.patience=0"]
+    overrides += [f"solver.test_interval={iterations // 2}"] if solver.test_interval else []
+    overrides += [f"solver.random_seed={job.seed}"] if job.draws_seed else []
     if solver.pretrain:
         stages = [MessageToDict(stage, preserving_proto_field_name=True) for stage in solver.pretrain]
         stages = [{k: v for k, v in stage.items() if k != "max_epoch"} | {"max_iter": iterations} for stage in stages]
-        found.append(f"solver.pretrain={json.dumps(stages)}")
-    return found
+        overrides.append(f"solver.pretrain={json.dumps(stages)}")
+    return overrides
 
 
 def _praise(straight: Outcome) -> str:
@@ -150,30 +151,30 @@ def _praise(straight: Outcome) -> str:
 
 def _difference(straight: Outcome, other: Outcome) -> str | None:
     """The first log line and the first state that differ; None if all are equal."""
-    found = []
+    differences = []
     for number, (one, two) in enumerate(zip(straight.lines, other.lines, strict=False), 1):
         if one != two:
-            found.append(f"log line {number} is {two}; in the uninterrupted run it is {one}")
+            differences.append(f"log line {number} is {two}; in the uninterrupted run it is {one}")
             break
-    if not found and len(straight.lines) != len(other.lines):
-        found.append(f"the log has {len(other.lines)} lines; that of the uninterrupted run has {len(straight.lines)}")
+    if not differences and len(straight.lines) != len(other.lines):
+        differences.append(f"the log has {len(other.lines)} lines; that of the uninterrupted run has {len(straight.lines)}")
     for name, wanted in straight.last.states.items():
         got = other.last.states.get(name)
         if got is None or got.tobytes() != wanted.tobytes():
             by = "" if got is None else f" by up to {np.abs(got.astype(np.float64) - wanted).max():.3g}"
-            found.append(f"the first state that differs is {name}{by}")
+            differences.append(f"the first state that differs is {name}{by}")
             break
-    return "NOT equal: " + "; ".join(found) if found else None
+    return "NOT equal: " + "; ".join(differences) if differences else None
 
 
 def _reason(recipe: Recipe, job: Job, straight: Outcome, again: Outcome) -> str:
     """Explain a difference. A second uninterrupted run shows whether the net is reproducible at all."""
-    said = straight.last.metadata
+    metadata = straight.last.metadata
     likely = []
-    if varies := recalled(said["provider"], said["target"]).varies:
+    if varies := recalled(metadata["provider"], metadata["target"]).varies:
         likely.append(varies)
-    if said["threads"] > 1:
-        likely.append(f"{said['threads']} threads may divide the work differently (--threads 1 does not)")
+    if metadata["threads"] > 1:
+        likely.append(f"{metadata['threads']} threads may divide the work differently (--threads 1 does not)")
     likely += [f"layer {n!r} runs Python code, which may keep its own state" for n in _python_layers(job)]
     likely += [f"the plug-in {plugin} may keep its own state" for plugin in recipe.plugins]
     end = f": {'; '.join(likely)}" if likely else "; the cause is unknown"

@@ -58,9 +58,9 @@ class Model:
     @cached_property
     def metadata(self) -> dict[str, Any]:
         """The metadata that netc wrote into the model; {} if netc did not make the model."""
-        found = metadata.read(self.session.ort.get_modelmeta().custom_metadata_map.get("netc", "{}"), str(self.path))
-        metadata.check_ports(self.session.inputs, self.session.outputs, found, str(self.path))
-        return found
+        values = metadata.read(self.session.ort.get_modelmeta().custom_metadata_map.get("netc", "{}"), str(self.path))
+        metadata.check_ports(self.session.inputs, self.session.outputs, values, str(self.path))
+        return values
 
     @property
     def vocabulary(self) -> Vocabulary | None:

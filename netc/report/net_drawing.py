@@ -81,25 +81,25 @@ def dot(lowered: Sequence[Lowered]) -> str:
 
 def layers_of(lowered: Sequence[Lowered]) -> dict[Key, Drawn]:
     """The layers of all nets in an order that is valid for each net. A layer of several nets appears once."""
-    found: dict[Key, Drawn] = {}
+    layers: dict[Key, Drawn] = {}
     for one in lowered:
-        keys: list[Key] = list(found)
+        keys: list[Key] = list(layers)
         at = 0
         for layer in one.net.layers:
             key = _key(layer)
-            if key in found:
+            if key in layers:
                 at = keys.index(key) + 1
-                found[key] = Drawn(layer, found[key].shapes, found[key].learns, (*found[key].phases, one.net.phase))
+                layers[key] = Drawn(layer, layers[key].shapes, layers[key].learns, (*layers[key].phases, one.net.phase))
                 continue
             tops = zip(layer.tops, one.layer_tops[layer.name], strict=False)
             shapes = ", ".join(dims(top.shape) for _, top in tops)
-            found[key] = Drawn(layer, shapes, bool(one.layer_blobs[layer.name]), (one.net.phase,))
+            layers[key] = Drawn(layer, shapes, bool(one.layer_blobs[layer.name]), (one.net.phase,))
             keys.insert(at, key)
             at += 1
-        found = {key: found[key] for key in keys}
-    if not found:
+        layers = {key: layers[key] for key in keys}
+    if not layers:
         raise SpecError("the net has no layers")
-    return found
+    return layers
 
 
 def _key(layer: Layer) -> Key:
@@ -109,13 +109,13 @@ def _key(layer: Layer) -> Key:
 
 def _arrows(lowered: Sequence[Lowered]) -> list[tuple[Key, Key]]:
     """Pairs (writer, reader) of layers. The writer of a blob that is changed in place is the last layer that changed it."""
-    found: list[tuple[Key, Key, str]] = []
+    arrows: list[tuple[Key, Key, str]] = []
     for one in lowered:
         made: dict[str, Key] = {}
         for layer in one.net.layers:
-            found += [(made[bottom], _key(layer), bottom) for bottom in dict.fromkeys(layer.bottoms)]
+            arrows += [(made[bottom], _key(layer), bottom) for bottom in dict.fromkeys(layer.bottoms)]
             made |= dict.fromkeys(layer.tops, _key(layer))
-    return [(source, target) for source, target, _ in dict.fromkeys(found)]
+    return [(source, target) for source, target, _ in dict.fromkeys(arrows)]
 
 
 def _places(drawn: dict[Key, Drawn], arrows: list[tuple[Key, Key]]) -> dict[Key, Box]:

@@ -47,17 +47,17 @@ def match_weights(path: str, states: Mapping[str, Node], blobs: Blobs) -> Weight
     differs, or if nothing matches.
     """
     kept = {n: s for n, s in states.items() if s.state.is_weight}
-    found, names = _by_blob(path, blobs) if Path(path).suffix in CAFFE else _by_name(path, kept)
-    if not found:
+    values, names = _by_blob(path, blobs) if Path(path).suffix in CAFFE else _by_name(path, kept)
+    if not values:
         raise SnapshotError(f"{path}: contains no weights for this net; the net has {', '.join(sorted(kept)[:8])}")
-    found = {n: a for n, a in found.items() if n in kept}
+    values = {n: a for n, a in values.items() if n in kept}
     layers = dict.fromkeys(s.state.layer for s in kept.values())
-    missing = {s.state.layer: [n for n in kept if n not in found and kept[n].state.layer == s.state.layer] for s in kept.values()}
-    loaded = dict.fromkeys(kept[n].state.layer for n in found)
+    missing = {s.state.layer: [n for n in kept if n not in values and kept[n].state.layer == s.state.layer] for s in kept.values()}
+    loaded = dict.fromkeys(kept[n].state.layer for n in values)
     fresh = [name if name not in loaded else ", ".join(missing[name]) for name in layers if missing[name]]
     own = {*layers, *(layer for layer, wanted in blobs.items() if wanted)}
     unused = [name for name in names if name not in own]
-    return Weights(path, found, tuple(loaded), tuple(fresh), tuple(dict.fromkeys(unused)))
+    return Weights(path, values, tuple(loaded), tuple(fresh), tuple(dict.fromkeys(unused)))
 
 
 def _names(layers: Sequence[str]) -> str:
@@ -84,7 +84,7 @@ def _by_name(path: str, states: Mapping[str, Node]) -> tuple[dict[str, np.ndarra
 def _by_blob(path: str, blobs: Blobs) -> tuple[dict[str, np.ndarray], list[str]]:
     """The values of states, and the names of all layers in the file."""
     layers = read_weights(path)
-    found: dict[str, np.ndarray] = {}
+    values: dict[str, np.ndarray] = {}
     errors: list[Diagnostic] = []
     for layer, wanted in blobs.items():
         given = layers.get(layer, [])
@@ -99,10 +99,10 @@ def _by_blob(path: str, blobs: Blobs) -> tuple[dict[str, np.ndarray], list[str]]
             if diagnostic := _misfit(path, f"blob {k} ({_last_name(state)}) of layer {layer!r}", state, array, blob.shape):
                 errors.append(diagnostic)
                 continue
-            found[state.name] = _fitted(array, blob.shape).reshape(tuple(map(int, state.types[0].shape)))
+            values[state.name] = _fitted(array, blob.shape).reshape(tuple(map(int, state.types[0].shape)))
     if errors:
         raise SnapshotError(*errors)
-    return found, list(layers)
+    return values, list(layers)
 
 
 def _misfit(path: str, name: str, state: Node, array: np.ndarray, wanted: tuple[int | str, ...]) -> Diagnostic | None:

@@ -131,8 +131,8 @@ def holds(location: str | Path, spec: str) -> bool:
 def versions_on_disk(zoo: Path, name: str) -> list[str]:
     """The versions of `name` with a folder in the zoo, lowest first, including damaged ones."""
     folder = zoo / name
-    found = [p.name for p in folder.iterdir() if is_version(p.name)] if folder.is_dir() else []
-    return sorted(found, key=version_key)
+    versions = [p.name for p in folder.iterdir() if is_version(p.name)] if folder.is_dir() else []
+    return sorted(versions, key=version_key)
 
 
 def reindex(zoo: str | Path) -> list[str]:

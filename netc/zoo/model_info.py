@@ -45,19 +45,19 @@ def silence(made: Compilation) -> list[str]:
 
 def stated(program: Program, model: Any, scores: Scores, command: str, inputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """The fields of a manifest that come from a run. `inputs` are those of the test vectors."""
-    said, layer = program.job.train.message, next(iter(program.test_net.sources), None)
+    net, layer = program.job.train.message, next(iter(program.test_net.sources), None)
     source = layer.source if layer else None
-    licence = (source.licence if source else "") or said.dataset_licence
-    optional = {"intended_use": said.intended_use, "limits": said.limits, "preprocessing": list(_preprocessing(program, inputs))}
+    licence = (source.licence if source else "") or net.dataset_licence
+    optional = {"intended_use": net.intended_use, "limits": net.limits, "preprocessing": list(_preprocessing(program, inputs))}
     return {
-        "description": said.description or f"{program.job.name}, trained by netc" + (f" on {source.name}" if source else ""),
+        "description": net.description or f"{program.job.name}, trained by netc" + (f" on {source.name}" if source else ""),
         "net_sha256": program.job.sha256,
         "dataset": {"name": plain_path(source.name), "sha256": source.sha256 or "unknown", "licence": licence} if source else None,
         "seed": program.seed,
         "metrics": singles(scores),
         "parameters": sum(int(size(p.shape)) for p in program.deploy[0].parameters),
         "opset": OPSET,
-        "licence": said.licence,
+        "licence": net.licence,
         "command": command,
         "netc": VERSION,
         "inputs": [_port(v) for v in model.graph.input],
@@ -134,9 +134,9 @@ def parent_of(weights: Sequence[str]) -> dict[str, Any] | None:
         if not manifest.is_file():
             continue
         try:
-            said = zoo.checked_manifest(manifest.read_bytes(), str(manifest), path.parent.parent.name, path.parent.name)
+            parsed = zoo.checked_manifest(manifest.read_bytes(), str(manifest), path.parent.parent.name, path.parent.name)
         except (ZooError, OSError):
             continue
-        if any(f["name"] == path.name and f["sha256"] == sha256(path.read_bytes()).hexdigest() for f in said["files"]):
-            return {"name": said["name"], "version": said["version"], "manifest_sha256": sha256(manifest.read_bytes()).hexdigest()}
+        if any(f["name"] == path.name and f["sha256"] == sha256(path.read_bytes()).hexdigest() for f in parsed["files"]):
+            return {"name": parsed["name"], "version": parsed["version"], "manifest_sha256": sha256(manifest.read_bytes()).hexdigest()}
     return None

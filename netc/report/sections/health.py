@@ -19,7 +19,7 @@ WATCHED = {
     ),
     "update": ("update to weight ratio", True, "Norm of an update divided by the norm of the parameters. About 1e-3 is typical."),
     "mean": ("activation mean", False, "Mean of the output of each layer."),
-    "deviation": ("activation deviation", True, "Standard deviation of the output of each layer. Near 0, all rows give the same."),
+    "deviation": ("activation deviation", True, "Standard deviation of the output of each layer. Near 0, all rows have the same output."),
     "zero": ("activations at zero", False, "Fraction of exact zeros, for example units that ReLU or dropout switched off."),
     "saturated": ("activations saturated", False, "Fraction of outputs in the outer 5 % of the range, where slopes are small."),
 }  # fmt: skip
@@ -31,30 +31,30 @@ def gradient_health(run: Run) -> Markup | None:
     lines, before = run.events("watch"), run.events("prewatch")
     if not lines and not before:
         return None
-    found = [paragraph("{}", text)] if lines and (text := verdict(lines)) else []
-    found.append(side_by_side(*charts_of(lines)))
+    parts = [paragraph("{}", text)] if lines and (text := verdict(lines)) else []
+    parts.append(side_by_side(*charts_of(lines)))
     if before:
-        found.append(paragraph("During pretraining, each layer with its own loss:"))
-        found.append(side_by_side(*charts_of(before, "pretraining ")[:2]))
-    return Markup("").join(found)
+        parts.append(paragraph("During pretraining, each layer with its own loss:"))
+        parts.append(side_by_side(*charts_of(before, "pretraining ")[:2]))
+    return Markup("").join(parts)
 
 
 def charts_of(lines: Lines, prefix: str = "") -> list[Markup]:
     """The charts of all quantities in the lines, without empty ones."""
-    found = []
+    figures = []
     for what, (name, log, caption) in WATCHED.items():
         layers = _layers(lines, what)
         series = [_series(lines, layer, what) for layer in layers]
         if any(any(s.y) for s in series):
-            found.append(figure(charts.lines(prefix + name, series, "iteration", name, log=log, ordered=True), caption))
-    return found
+            figures.append(figure(charts.lines(prefix + name, series, "iteration", name, log=log, ordered=True), caption))
+    return figures
 
 
 def _layers(lines: Lines, what: str) -> list[str]:
     """The layers of a chart. If there are many, only activations, not the layers with parameters before them."""
-    found = {layer: "gradient" in values for line in lines for layer, values in line["layers"].items() if what in values}
-    without = [layer for layer, learns in found.items() if not learns]
-    return without if len(found) > MOST_LAYERS and without else list(found)
+    learns_by_layer = {layer: "gradient" in values for line in lines for layer, values in line["layers"].items() if what in values}
+    without = [layer for layer, learns in learns_by_layer.items() if not learns]
+    return without if len(learns_by_layer) > MOST_LAYERS and without else list(learns_by_layer)
 
 
 def _series(lines: Lines, layer: str, what: str) -> Series:

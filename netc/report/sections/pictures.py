@@ -67,8 +67,8 @@ def samples(run: Run) -> Markup | None:
 
 def _machine(net: Net) -> Layer | None:
     """The RBM that reads images; None if there is none."""
-    found = images_of(net)
-    return next((x for x in net.layers if x.type == "RBM" and found and x.bottoms[0] == found[1]), None)
+    source = images_of(net)
+    return next((x for x in net.layers if x.type == "RBM" and source and x.bottoms[0] == source[1]), None)
 
 
 def _drawn(x: np.ndarray, gaussian: bool, seed: int, name: str, step: int) -> tuple[np.ndarray, np.ndarray]:

@@ -29,11 +29,11 @@ def text(run: Run) -> Markup | None:
         return None
     prompt = "\n" if source.tokens == "characters" and "\n" in run.made.vocabulary else run.made.vocabulary[-1]
     length = LENGTH if source.tokens == "characters" else LENGTH // 5
-    found = []
+    parts = []
     for temperature in TEMPERATURES:
-        found.append(paragraph("At temperature {}:", temperature))
-        found.append(Markup("<pre class='text'>{}</pre>").format(run.write(prompt, length, temperature).strip("\n")))
-    return Markup("").join(found)
+        parts.append(paragraph("At temperature {}:", temperature))
+        parts.append(Markup("<pre class='text'>{}</pre>").format(run.write(prompt, length, temperature).strip("\n")))
+    return Markup("").join(parts)
 
 
 @section("Forecasts", model=True)
@@ -75,14 +75,14 @@ def _on_and_on(run: Run, source: Layer, x: np.ndarray, y: np.ndarray) -> Markup:
     assert described is not None
     step = _stepper(run, source)
     starts = np.linspace(0, x.shape[1] - ahead, STARTS).astype(int)
-    window, found = x[:, starts], []
+    window, forecasts = x[:, starts], []
     for _ in range(ahead):
         value = step(window).reshape(-1)
-        found.append(value)
+        forecasts.append(value)
         window = np.concatenate([window[1:], value[None, :, None]])
     series = [Series(described.target, list(range(len(y))), y.tolist())]
     for k, start in enumerate(starts):
-        series.append(Series(f"from {start}", list(range(start, start + ahead)), [float(v[k]) for v in found], dashed=True))
+        series.append(Series(f"from {start}", list(range(start, start + ahead)), [float(v[k]) for v in forecasts], dashed=True))
     caption = f"{ahead} steps ahead from three starting points. Every forecast after the first uses earlier forecasts."
     return figure(charts.lines("many steps ahead", series, "step of the test rows", described.target), caption)
 
