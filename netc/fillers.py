@@ -44,7 +44,8 @@ class Zeros:
 def fill(shape: tuple[int, ...], parameters: pb.FillerParameter, seed: int, name: str) -> np.ndarray:
     """The start of blob `name`: float32 of `shape`. SpecError for an unknown type or a wrong combination."""
     check(shape, parameters)
-    return filler.find(parameters.type)(shape, parameters, Draw(seed, name)).astype(np.float32)
+    made: Filler = filler.find(parameters.type)
+    return made(shape, parameters, Draw(seed, name)).astype(np.float32)
 
 
 def check(shape: tuple[int, ...], parameters: pb.FillerParameter) -> None:
@@ -91,7 +92,7 @@ def gaussian(shape: tuple[int, ...], parameters: pb.FillerParameter, draw: Draw)
 def positive_unitball(shape: tuple[int, ...], parameters: pb.FillerParameter, draw: Draw) -> np.ndarray:
     """Uniform, then each row divided by its sum."""
     values = draw.uniform(shape).reshape(_rows(shape), -1)
-    return (values / values.sum(1, keepdims=True)).reshape(shape)
+    return np.reshape(values / values.sum(1, keepdims=True), shape)
 
 
 @filler("xavier")

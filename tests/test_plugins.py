@@ -1,5 +1,8 @@
 """A user's own layer, op, gradient, optimizer, filler, policy and source, in a file of their own."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -71,14 +74,14 @@ def noise(request):
 
 
 @pytest.fixture(scope="module")
-def plugin(tmp_path_factory):
+def plugin(tmp_path_factory: Any) -> Any:
     """The plug-in's file."""
     file = tmp_path_factory.mktemp("plugin") / "own.py"
     file.write_text(PLUGIN)
     return file
 
 
-def test_a_net_of_plugins_trains(tmp_path, plugin):
+def test_a_net_of_plugins_trains(tmp_path: Path, plugin: Any) -> None:
     net = (
         NET.replace("small.npz", "rows.noise")
         .replace("  - ReLU\n", "  - Wave\n  - Times: {custom: {factor: 2.5, learned: false}}\n  - Times: {custom: {learned: true}}\n")
@@ -91,13 +94,15 @@ def test_a_net_of_plugins_trains(tmp_path, plugin):
     assert result.exit_code == 0, result.stderr
     lines = [line for line in log(tmp_path / "runs/small/1") if line["event"] == "train"]
     assert [line["lr"] for line in lines[:3]] == [1, 0.5, 0.25]
-    states = snapshot.newest(tmp_path / "runs/small/1/snapshots")[0].states
+    last = snapshot.newest(tmp_path / "runs/small/1/snapshots")[0]
+    assert last is not None
+    states = last.states
     assert states["times2.factor"][0] != 4 and abs(states["times2.factor"][0] - 4) < 0.021
     assert netc("check", path, "--plugin", plugin).exit_code == 0
     assert netc("test", path, "--plugin", plugin, "--weights", tmp_path / "zoo/small/1.0.0/start.safetensors").exit_code == 0
 
 
-def test_what_a_plugin_computes(tmp_path, plugin):
+def test_what_a_plugin_computes(tmp_path: Path, plugin: Any) -> None:
     registry.load(str(plugin))
     net = Net(
         write_small(
@@ -111,12 +116,12 @@ def test_what_a_plugin_computes(tmp_path, plugin):
     np.testing.assert_allclose(net.blobs["data"].diff, 2.5 * np.cos(x), rtol=1e-5)
 
 
-def test_the_layer_of_a_plugin_is_listed(plugin):
+def test_the_layer_of_a_plugin_is_listed(plugin: Any) -> None:
     assert "Wave                     y = sin(x)." in netc("layers", "--plugin", plugin).stdout
     assert "y = a x" in netc("layers", "Times", "--plugin", plugin).stdout
 
 
-def test_custom_parameters_are_set_from_the_command_line(tmp_path, plugin):
+def test_custom_parameters_are_set_from_the_command_line(tmp_path: Path, plugin: Any) -> None:
     registry.load(str(plugin))
     path = write_small(tmp_path, NET.replace("  - ReLU\n", "  - Times: {custom: {factor: 2.5, learned: false}}\n"))
     layer = api.load(path, "layers.times1.custom.factor=3").job.train.message.layer[4]
@@ -128,18 +133,18 @@ def test_custom_parameters_are_set_from_the_command_line(tmp_path, plugin):
     ("import nothing_like_this", "ModuleNotFoundError: No module named 'nothing_like_this'"),
     ("from netc import layer\n@layer('ReLU')\ndef mine(ctx, x): return x", "layer type 'ReLU' is defined twice"),
 ])  # fmt: skip
-def test_a_plugin_that_does_not_load(tmp_path, text, sentence):
+def test_a_plugin_that_does_not_load(tmp_path: Path, text: str, sentence: Any) -> None:
     (tmp_path / "bad.py").write_text(text)
     result = netc("check", write_small(tmp_path), "--plugin", tmp_path / "bad.py")
     assert result.exit_code == 2 and f"{tmp_path / 'bad.py'}:" in result.stderr and sentence in result.stderr
 
 
-def test_a_plugin_that_is_not_there(tmp_path):
+def test_a_plugin_that_is_not_there(tmp_path: Path) -> None:
     result = netc("check", write_small(tmp_path), "--plugin", "none.py")
     assert result.exit_code == 2 and "plug-in none.py: there is no such Python file" in result.stderr
 
 
-def test_without_its_plugin_a_net_says_what_is_missing(tmp_path):
+def test_without_its_plugin_a_net_says_what_is_missing(tmp_path: Path) -> None:
     write_arrays(tmp_path)
     result = netc("check", write_small(tmp_path, NET.replace("ReLU", "Wav3")))
     assert result.exit_code == 2 and "no layer type 'Wav3'" in result.stderr

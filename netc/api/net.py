@@ -17,7 +17,7 @@ from netc.errors import DataError, ShapeError, near
 from netc.graph.contract import BATCH, NEXT, NOISE, SINK, STATE
 from netc.graph.ir import Graph, Value
 from netc.layers.context import dims
-from netc.net.model import Net as ResolvedNet
+from netc.net.model import ResolvedNet
 from netc.runtime.backends import PORTABLE, choose_plain
 from netc.runtime.blob import Blob, apart, numbers
 from netc.runtime.chain import open_graph

@@ -18,7 +18,7 @@ from netc.compiler.compilation import Compilation
 from netc.errors import DataError, SpecError, near
 from netc.graph.contract import BATCH
 from netc.graph.ir import Graph
-from netc.net.model import Net as ResolvedNet
+from netc.net.model import ResolvedNet
 from netc.runtime.blob import Blob as PlainBlob
 from netc.runtime.blob import numbers
 from netc.spec.job import Job, load_job

@@ -10,8 +10,7 @@ from netc import data
 from netc import netc_pb2 as pb
 from netc.api.net import Net as PlainNet
 from netc.graph.ir import Graph
-from netc.net.model import Layer
-from netc.net.model import Net as ResolvedNet
+from netc.net.model import Layer, ResolvedNet
 from netc.runtime.blob import Blob
 from netc.runtime.chain import open_graph
 from netc.runtime.session import Runs
@@ -22,7 +21,7 @@ WAYS = ("forward", "backward")
 INPUT = "(read)"  # the layer that provides all external inputs of the others
 
 
-class Part(PlainNet):
+class PartialNet(PlainNet):
     """The `layers` of the net `whole`, with its blobs and parameters. Their external inputs are fed, in their current shapes."""
 
     def __init__(self, job: Job, whole: PlainNet, layers: tuple[Layer, ...]):
@@ -110,7 +109,7 @@ class LayerRuns:
     def __init__(self, net: PlainNet, job: Job):
         self.net, self.job = net, job
         self.calls: dict[str, list[Callable[[int], Any]]] = {f"{when}_{way}": [] for when in ("before", "after") for way in WAYS}
-        self.parts: dict[range, Part] = {}
+        self.parts: dict[range, PartialNet] = {}
         self.held: dict[tuple[str, int], np.ndarray] = {}
 
     def clear(self) -> None:
@@ -132,7 +131,7 @@ class LayerRuns:
                 self._note(part, run)
             self._call("after_forward", run)
 
-    def _note(self, part: Part, layers: range) -> None:
+    def _note(self, part: PartialNet, layers: range) -> None:
         """Record the random numbers, inputs and outputs of a pass for the backward pass."""
         net = self.net
         net._noise |= part._noise
@@ -204,13 +203,13 @@ class LayerRuns:
         for function in self.calls[when]:
             function(layers.start)
 
-    def _part(self, layers: range) -> Part | None:
+    def _part(self, layers: range) -> PartialNet | None:
         """The net of some layers in the current shapes of its blobs; None if all layers are fed."""
         every = self.net._lowered.net.layers
         chosen = tuple(every[k] for k in layers if every[k].type != "Input" and every[k].source is None)
         part = self.parts.get(layers)
         if chosen and (part is None or any(self.net.blobs[name].shape != shape for name, shape in part.read.items())):
-            part = self.parts[layers] = Part(self.job, self.net, chosen)
+            part = self.parts[layers] = PartialNet(self.job, self.net, chosen)
         return part
 
 

@@ -19,7 +19,7 @@ from netc.errors import Diagnostic, SpecError, line_of, path_of
 from netc.graph import cost
 from netc.graph.ir import Node, Value
 from netc.graph.tensor_type import Dim
-from netc.net.model import Net
+from netc.net.model import ResolvedNet
 from netc.net.variants import pretraining
 from netc.spec.document import NOTHING, Dropped
 from netc.spec.job import Job, read_job
@@ -53,13 +53,13 @@ class Compilation:
         return self.nets.job.seed
 
     @cached_property
-    def train_net(self) -> Net:
+    def train_net(self) -> ResolvedNet:
         """The net for training; in a stage of pretraining the part of it that learns then."""
         net = self.nets.train_net
         return net if self.layer is None else pretraining(net, self.layer, self.job.solver_place("layer"))
 
     @property
-    def test_nets(self) -> tuple[Net, ...]:
+    def test_nets(self) -> tuple[ResolvedNet, ...]:
         """The nets for testing; the first is the one that is published."""
         return self.nets.test_nets
 

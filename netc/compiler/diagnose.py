@@ -6,10 +6,10 @@ from netc.compiler.lower import Lowered
 from netc.data.settings import keeps_caffes_order, shuffles
 from netc.errors import Diagnostic
 from netc.layers.context import dims
-from netc.net.model import TEST, Layer, Net
+from netc.net.model import TEST, Layer, ResolvedNet
 
 
-def source_errors(net: Net, counted: bool) -> list[Diagnostic]:
+def source_errors(net: ResolvedNet, counted: bool) -> list[Diagnostic]:
     """What is wrong with several data layers that are to go side by side. `counted` says that a test has so many batches."""
     ended = [layer for layer in net.sources if layer.source and layer.source.rows is not None]
     if len(ended) < 2:
@@ -17,7 +17,7 @@ def source_errors(net: Net, counted: bool) -> list[Diagnostic]:
     return _unequal(ended, counted) if net.phase == TEST else list(_mixed(net, {x.name: x for x in ended}))
 
 
-def _mixed(net: Net, ended: dict[str, Layer]) -> Iterator[Diagnostic]:
+def _mixed(net: ResolvedNet, ended: dict[str, Layer]) -> Iterator[Diagnostic]:
     """Losses in training that compare rows of two data layers whose orders differ."""
     made_of: dict[str, frozenset[str]] = {}
     for layer in net.layers:

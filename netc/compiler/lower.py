@@ -6,11 +6,12 @@ from dataclasses import dataclass, field, replace
 from netc import registry
 from netc.errors import Diagnostic, NetcError, ShapeError, SpecError
 from netc.graph.contract import GUARD, LOSS, NOISE, OUT
-from netc.graph.ir import HOST, Graph, Value, op, origin, stop, toposort
+from netc.graph.ir import HOST, Graph, Value, op, stop, toposort
+from netc.graph.origin import origin
 from netc.graph.tensor_type import Dim
 from netc.layers.context import Context, dims
 from netc.layers.domain import Domain
-from netc.net.model import BROKEN, DEPLOY, TRAIN, Layer, Net
+from netc.net.model import BROKEN, DEPLOY, TRAIN, Layer, ResolvedNet
 
 SYMBOLIC = "N"
 TIME = "T"
@@ -46,7 +47,7 @@ class Lowered:
     number of times, that could have been any is that of the net file.
     """
 
-    net: Net
+    net: ResolvedNet
     graph: Graph
     versions: Mapping[str, tuple[Value, ...]]
     parameters: tuple[Value, ...]  # states of kind "parameter", shared ones once, in the net's order
@@ -61,7 +62,9 @@ class Lowered:
         return self.graph.outputs.get(LOSS)
 
 
-def lower(net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim | None = None, owned: Mapping[str, Value] | None = None) -> Lowered:
+def lower(
+    net: ResolvedNet, batch: Dim | None = None, seed: int = 0, steps: Dim | None = None, owned: Mapping[str, Value] | None = None
+) -> Lowered:
     """The graph of `net`: outputs `out/<blob>` for each blob that no layer reads, and `loss` unless it is deployed.
 
     `batch` is the size of the batch axis of every input, "N" for a symbolic one; by default what the net says. `steps` is
@@ -76,7 +79,7 @@ def lower(net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim | None =
 
 
 def lower_judged(
-    net: Net, batch: Dim | None = None, seed: int = 0, steps: Dim | None = None, owned: Mapping[str, Value] | None = None
+    net: ResolvedNet, batch: Dim | None = None, seed: int = 0, steps: Dim | None = None, owned: Mapping[str, Value] | None = None
 ) -> tuple[Lowered | None, list[Diagnostic]]:
     """What `lower` gives, or the errors of the layers that do not fit.
 
@@ -118,7 +121,11 @@ def lower_judged(
 
 
 def _graph(
-    net: Net, versions: Mapping[str, tuple[Value, ...]], losses: list[Value], sinks: Mapping[str, Value], updates: Mapping[Value, Value]
+    net: ResolvedNet,
+    versions: Mapping[str, tuple[Value, ...]],
+    losses: list[Value],
+    sinks: Mapping[str, Value],
+    updates: Mapping[Value, Value],
 ) -> Graph:
     """What a run of the net gives, and the states that it moves: all of them in training, else what one batch leaves to the next."""
     outputs = {OUT(name): versions[name][-1] for name in net.outputs}
@@ -128,7 +135,7 @@ def _graph(
     return Graph(net.name, {**outputs, **sinks}, kept)
 
 
-def lower_symbolic(net: Net, seed: int = 0) -> tuple[Lowered, Dim]:
+def lower_symbolic(net: ResolvedNet, seed: int = 0) -> tuple[Lowered, Dim]:
     """`lower` with the batch "N", and of a deployed net with the times "T"; where the net pins these, with its own. And the batch.
 
     A net pins them where sizes do not fit that are only known in a run, see `Lowered.pinned`; one that carries states pins the batch
@@ -189,7 +196,7 @@ def _weighted(top: Value, weight: float) -> Value:
     return total if weight == 1 else total * weight
 
 
-def _errors(error: NetcError, layer: Layer, net: Net, versions: Mapping[str, tuple[Value, ...]]) -> list[Diagnostic]:
+def _errors(error: NetcError, layer: Layer, net: ResolvedNet, versions: Mapping[str, tuple[Value, ...]]) -> list[Diagnostic]:
     """The error of a layer's function, with the layer's place and the shapes that led there."""
     chain = _chain(layer, net, versions) if isinstance(error, ShapeError) else ""
     kind = Misfit if isinstance(error, ShapeError) else Diagnostic
@@ -198,7 +205,7 @@ def _errors(error: NetcError, layer: Layer, net: Net, versions: Mapping[str, tup
     return [kind(layer.at(), f"layer {layer.name!r} ({layer.type}): {error}{chain}")]
 
 
-def _chain(layer: Layer, net: Net, versions: Mapping[str, tuple[Value, ...]]) -> str:
+def _chain(layer: Layer, net: ResolvedNet, versions: Mapping[str, tuple[Value, ...]]) -> str:
     """`data 64x1x28x28 (line 3) -> conv1 64x20x24x24 (line 4) -> ...`: the way from the data to the layer, on a line of its own."""
     producers = net.makers
 

@@ -9,7 +9,7 @@ from netc.compiler.diagnose import source_errors, width_errors
 from netc.compiler.lower import Lowered, lower_judged, lower_symbolic
 from netc.errors import Diagnostic, SpecError
 from netc.graph.tensor_type import Dim
-from netc.net.model import TEST, TRAIN, Net
+from netc.net.model import TEST, TRAIN, ResolvedNet
 from netc.net.resolve import judged, resolve
 from netc.net.variants import deployed
 from netc.spec.job import Job
@@ -19,10 +19,10 @@ from netc.spec.job import Job
 class Judged:
     """A net, and what is wrong with it: its layers' `doubt` says where."""
 
-    net: Net
+    net: ResolvedNet
     errors: tuple[Diagnostic, ...]
 
-    def right(self) -> Net:
+    def right(self) -> ResolvedNet:
         """The net. SpecError if anything is wrong with it."""
         if self.errors:
             raise SpecError(*self.errors)
@@ -67,16 +67,16 @@ class JobNets:
         return tuple(map(test, range(len(job.tests))))
 
     @property
-    def train_net(self) -> Net:
+    def train_net(self) -> ResolvedNet:
         """The net for training. SpecError lists what is wrong with it."""
         return self.judged_train.right()
 
     @property
-    def test_nets(self) -> tuple[Net, ...]:
+    def test_nets(self) -> tuple[ResolvedNet, ...]:
         """The nets for testing; the first is the one that is published. SpecError for the first that is wrong."""
         return tuple(found.right() for found in self.judged_tests)
 
-    def net(self, phase: str, stages: Iterable[str] | None = None, level: int | None = None) -> Net:
+    def net(self, phase: str, stages: Iterable[str] | None = None, level: int | None = None) -> ResolvedNet:
         """The net in a phase: with the job's own state, or in those stages. SpecError lists what is wrong with it."""
         if stages is None:
             return self.train_net if phase == TRAIN else self.judged_tests[0].right()
@@ -104,7 +104,7 @@ class JobNets:
         return tuple(lowered[id(net)] for net in self.test_nets)
 
     @cached_property
-    def deployed(self) -> Net:
+    def deployed(self) -> ResolvedNet:
         """The net without labels and losses."""
         return deployed(self.test_nets[0])
 

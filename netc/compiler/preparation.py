@@ -12,7 +12,7 @@ import numpy as np
 from netc import data
 from netc.data import Description
 from netc.graph.contract import BATCH
-from netc.net.model import Layer, Net
+from netc.net.model import Layer, ResolvedNet
 from netc.net.variants import inputs_of
 from netc.spec.private_paths import plain_path
 
@@ -26,7 +26,7 @@ TREES = (
 )
 
 
-def batch_facts(net: Net, base: str, words: str | tuple[str, ...] = ()) -> tuple[dict[str, dict[str, Any]], dict[str, np.ndarray]]:
+def batch_facts(net: ResolvedNet, base: str, words: str | tuple[str, ...] = ()) -> tuple[dict[str, dict[str, Any]], dict[str, np.ndarray]]:
     """By input, what is known of it and how it is prepared; and the means that are images, by the file's name.
 
     `words` is the vocabulary of its texts, or the file that has it. DataError if a mean cannot be read.

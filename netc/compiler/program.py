@@ -31,7 +31,7 @@ from netc.graph.leaves import NoiseInfo
 from netc.graph.passes import freeze, resizable, simplify
 from netc.graph.passes.rewrite import rewrite
 from netc.graph.tensor_type import OPSET, Dim
-from netc.net.model import Net
+from netc.net.model import ResolvedNet
 from netc.runtime.backend import Backend
 from netc.runtime.backends import PORTABLE
 from netc.spec.job import Job
@@ -63,17 +63,17 @@ class Program:
         return self.compilation.seed
 
     @property
-    def train_net(self) -> Net:
+    def train_net(self) -> ResolvedNet:
         """The net for training."""
         return self.compilation.train_net
 
     @property
-    def test_nets(self) -> tuple[Net, ...]:
+    def test_nets(self) -> tuple[ResolvedNet, ...]:
         """The nets for testing; the first is the one that is published."""
         return self.compilation.test_nets
 
     @property
-    def test_net(self) -> Net:
+    def test_net(self) -> ResolvedNet:
         """The first net for testing."""
         return self.test_nets[0]
 

@@ -15,8 +15,9 @@ from netc.errors import Diagnostic, SpecError
 from netc.fillers import Zeros
 from netc.graph.autodiff import grad
 from netc.graph.contract import GRAD, LR, NEXT, WATCH
-from netc.graph.ir import Graph, Value, cast, leaf, op, origin, toposort
+from netc.graph.ir import Graph, Value, cast, leaf, op, toposort
 from netc.graph.leaves import StateInfo
+from netc.graph.origin import origin
 from netc.spec.document import Document
 from netc.spec.solver_settings import SolverSettings
 
@@ -85,13 +86,15 @@ def _activation(x: Value, ends: tuple[float, float] | None) -> dict[str, Value]:
 
 
 def _share(true: Value) -> Value:
-    return op.ReduceMean(cast(true, np.float32), keepdims=0)
+    share: Value = op.ReduceMean(cast(true, np.float32), keepdims=0)
+    return share
 
 
 def _norm(values: Iterable[Value]) -> Value:
     """The joint L2 norm."""
     squares = [op.ReduceSumSquare(v, keepdims=0) for v in values]
-    return op.Sqrt(sum(squares[1:], squares[0]))
+    norm: Value = op.Sqrt(sum(squares[1:], squares[0]))
+    return norm
 
 
 def _gradients(lowered: Lowered) -> dict[Value, Value]:

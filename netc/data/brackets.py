@@ -15,7 +15,7 @@ START = re.compile(r"^(?=[^ \t\r\n])", re.MULTILINE)
 NO_LABEL = -1
 MOST_LABEL = 65535  # each number up to the largest label of a treebank is a class
 
-Part = tuple[int, int]  # a node of a tree, and its height
+Subtree = tuple[int, int]  # a node of a tree, and its height
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,12 @@ class Tree:
         """The root's; a leaf has 0."""
         return (self.heights or [0])[-1]
 
-    def _leaf(self, word: str, label: int) -> Part:
+    def _leaf(self, word: str, label: int) -> Subtree:
         self.words.append(word)
         self.leaf_labels.append(label)
         return len(self.words) - 1, 0
 
-    def _inner(self, left: Part, right: Part, label: int) -> Part:
+    def _inner(self, left: Subtree, right: Subtree, label: int) -> Subtree:
         self.pairs.append((left[0], right[0]))
         self.heights.append(max(left[1], right[1]) + 1)
         self.inner_labels.append(label)
@@ -101,8 +101,8 @@ def _place(part: str, line: int, index: int) -> str:
 
 def _fill(tree: Tree, tokens: list[str], labelled: bool) -> None:
     """The nodes of `tokens` into `tree`. _Malformed where they are no tree."""
-    opened: list[tuple[int, list[str | Part]]] = []  # brackets that are open: the number of the token, and what came since
-    root: list[str | Part] = []
+    opened: list[tuple[int, list[str | Subtree]]] = []  # brackets that are open: the number of the token, and what came since
+    root: list[str | Subtree] = []
     for index, token in enumerate(tokens):
         if not opened and root:
             raise _Malformed(index, f"{token!r} after the end of the tree; a tree has one root, in one pair of brackets")
@@ -124,7 +124,7 @@ def _fill(tree: Tree, tokens: list[str], labelled: bool) -> None:
         raise _Malformed(0, f"{root[0]!r} stands in no brackets; a tree is (label word) or (label tree tree)")
 
 
-def _labelled(tree: Tree, items: list[str | Part], start: int) -> Part:
+def _labelled(tree: Tree, items: list[str | Subtree], start: int) -> Subtree:
     match items:
         case [str(label), *_] if not (label.isdecimal() and label.isascii()):
             raise _Malformed(start + 1, f"label {label!r}; a bracket is followed by a whole number, 0 or above")
@@ -141,7 +141,7 @@ def _labelled(tree: Tree, items: list[str | Part], start: int) -> Part:
     raise _Malformed(start, "a bracket without a label; a node is (label word) or (label tree tree)")
 
 
-def _plain(tree: Tree, items: list[str | Part], start: int) -> Part:
+def _plain(tree: Tree, items: list[str | Subtree], start: int) -> Subtree:
     match items:
         case [tuple(left), tuple(right)]:
             return tree._inner(left, right, NO_LABEL)

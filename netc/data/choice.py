@@ -4,6 +4,7 @@ import os
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from netc.data.source import Request, Table
 from netc.errors import DataError, close, near
@@ -17,7 +18,7 @@ def source_function(request: Request) -> Callable[[Request], Table]:
     return kinds.find(name)
 
 
-def source_name(request: Request) -> tuple[Registry, str]:
+def source_name(request: Request) -> tuple[Registry[Any], str]:
     """The table that the source's function is in, and its name there. DataError if there is none for it."""
     text, param = request.source, request.layer.data_param
     if request.layer.type != "Data":

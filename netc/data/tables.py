@@ -69,7 +69,7 @@ class Reader:
 
     def vocabulary(self) -> Vocabulary | None:
         """The words behind the numbers that the layer gives; None if its numbers stand for no words. Loads the training rows."""
-        table = self.in_phase(TRAIN).table
+        table = self.tables.table(self.tables.request(self.layer, TRAIN), self.key)
         return table.vocabulary() if table.vocabulary else None
 
 
@@ -110,7 +110,7 @@ class Tables:
     def made(self, layer: pb.LayerParameter, phase: str, key: bytes) -> Reader:
         """The reader of a layer whose table is filed under `key`."""
         request = self.request(layer, phase)
-        table = self._table(request, key)
+        table = self.table(request, key)
         param, first = layer.transform_param, table.description.tops[0]
         if (param.mean_file or param.mean_value or param.std_value) and not table.finished and first.dtype == "float32":
             normalisation(param, first.sizes, self.base)  # a mean of another shape is an error before the run
@@ -123,7 +123,8 @@ class Tables:
             self._feeds[which] = Feed(self.request(reader.layer, reader.phase), reader.table, reader.description, iter_size)
         return self._feeds[which]
 
-    def _table(self, request: Request, key: bytes) -> Table:
+    def table(self, request: Request, key: bytes) -> Table:
+        """The rows that a request asks for: those of its phase."""
         param = request.layer.data_param
         if not 0 <= param.test_fraction < 1:
             raise DataError(f"test_fraction is {param.test_fraction}; expected 0 to 1")

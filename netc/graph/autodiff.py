@@ -7,8 +7,9 @@ which nodes matter, summing over several uses, undoing broadcasts, naming the la
 from collections.abc import Iterable, Mapping, Sequence
 
 from netc.errors import GradientError
-from netc.graph.ir import Node, Value, cast, constant, op, origin, shape_of, toposort
+from netc.graph.ir import Node, Value, cast, constant, op, shape_of, toposort
 from netc.graph.needed import needing
+from netc.graph.origin import origin
 from netc.registry import gradient
 
 STOP = ("netc", "Stop")

@@ -5,47 +5,20 @@ those values reach. What nothing reaches does not exist, so dead code never does
 """
 
 from collections.abc import Iterable, Mapping
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol, overload
 
 import numpy as np
 from onnx import helper
 
 from netc.errors import ShapeError
 from netc.graph.leaves import InputInfo, LeafInfo, StateInfo
+from netc.graph.origin import Origin, current
 from netc.graph.tensor_type import Dim, Shape, Type, check_size, infer
 
 TRAINING = "netc.training"
 HOST = "netc.host"  # nodes that are no ops but calls of Python: attrs["call"] takes the inputs' arrays and gives the outputs'
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where a node came from: a layer, its place in the net file, and the pass that made it."""
-
-    layer: str = ""
-    place: str = ""
-    part: str = "forward"  # forward, backward or update
-
-
-NOWHERE = Origin()
-_origin: ContextVar[Origin] = ContextVar("origin", default=NOWHERE)
-
-
-class origin:  # noqa: N801  (a context manager, as functions are; a generator would be five times slower, and each node needs one)
-    """Nodes made within come from the current origin with changes, or from `node`'s."""
-
-    def __init__(self, node: "Node | None" = None, /, **changes: str):
-        now = _origin.get() if node is None else node.origin
-        self._origin = Origin(**{**vars(now), **changes}) if changes else now
-
-    def __enter__(self) -> None:
-        self._token = _origin.set(self._origin)
-
-    def __exit__(self, *error: object) -> None:
-        _origin.reset(self._token)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +33,7 @@ class Node:
     attrs: Mapping[str, Any]
     types: tuple[Type, ...]
     domain: str = ""
-    origin: Origin = field(default_factory=lambda: _origin.get())
+    origin: Origin = field(default_factory=current)
     info: LeafInfo | None = None
     outputs: tuple["Value", ...] = field(init=False, repr=False)
 
@@ -207,6 +180,15 @@ def stop(x: Value) -> Value:
     return Node("Stop", (x,), {}, (x.type,), "netc").outputs[0]
 
 
+class OpCall(Protocol):
+    """Makes a node of one op: its output, or with `outputs` that many of them."""
+
+    @overload
+    def __call__(self, *inputs: Any, outputs: int, **attrs: Any) -> tuple[Value, ...]: ...
+    @overload
+    def __call__(self, *inputs: Any, outputs: None = None, **attrs: Any) -> Value: ...
+
+
 class Ops:
     """`op.Conv(x, w, strides=[2, 2])` is a Conv node's output, typed and shaped by ONNX's own rule.
 
@@ -215,16 +197,14 @@ class Ops:
     ShapeError, with the types that came, where the inputs do not fit the op.
     """
 
-    def __getattr__(self, name: str) -> Any:
-        def apply(
-            *inputs: Any, outputs: int = 1, shape: Iterable[Dim] | None = None, shapes: Iterable[Iterable[Dim]] = (), **attrs: Any
-        ) -> Any:
+    def __getattr__(self, name: str) -> OpCall:
+        def apply(*inputs: Any, outputs: int | None = None, shape: Any = None, shapes: Any = (), **attrs: Any) -> Any:
             dtype = next((v.dtype for v in inputs if isinstance(v, Value)), None)
             values = tuple(_value(v, dtype) for v in inputs)
             known = [None if v is None else (v.type, constant_value(v)) for v in values]
             stated = tuple(map(tuple, shapes if shape is None else [shape]))
-            node = Node(name, values, attrs, infer(name, known, attrs, outputs, stated))
-            return node.outputs[0] if outputs == 1 else node.outputs
+            node = Node(name, values, attrs, infer(name, known, attrs, outputs or 1, stated))
+            return node.outputs[0] if outputs is None else node.outputs
 
         apply.__name__ = name
         self.__dict__[name] = apply  # asked for once

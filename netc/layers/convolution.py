@@ -1,7 +1,9 @@
 """Convolution and its transpose, over any number of spatial axes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +24,7 @@ class Window:
     dilation: list[int]
 
     @property
-    def attrs(self) -> dict[str, list[int]]:
+    def attrs(self) -> dict[str, Any]:
         """As ONNX has them: pads begin and end."""
         return {"strides": self.stride, "pads": self.pad * 2, "dilations": self.dilation}
 
@@ -57,11 +59,12 @@ def im2col(ctx: Context, x: Value) -> Value:
     return _apply(ctx, x, lambda x: columns(x, window.kernel, **window.attrs))
 
 
-def columns(x: Value, kernel: list[int], **window: list[int]) -> Value:
+def columns(x: Value, kernel: list[int], **window: Any) -> Value:
     """x (N, C, spatial...) as (N, C * kernel..., out...): a convolution of each channel with filters of a single 1."""
     (channels,), size = sizes(x.shape[1:2]), prod(kernel)
     ones = np.eye(size, dtype=np.float32).reshape(size, 1, *kernel)
-    return op.Conv(x, constant(np.tile(ones, (channels, *[1] * (x.rank - 1)))), group=channels, **window)
+    y: Value = op.Conv(x, constant(np.tile(ones, (channels, *[1] * (x.rank - 1)))), group=channels, **window)
+    return y
 
 
 def _weights(ctx: Context, xs: tuple[Value, ...], transposed: bool) -> tuple[Value, Value | None, Window]:
@@ -125,7 +128,7 @@ def _check_fits(ctx: Context, x: Value, axis: int, window: Window, transposed: b
             raise ctx.shape_error(f"a pad of {p} leaves nothing of {s * (size - 1) + extent} ({bottom})", "convolution_param", "pad")
 
 
-def _apply(ctx: Context, x: Value, convolve) -> Value:  # type: ignore[no-untyped-def]
+def _apply(ctx: Context, x: Value, convolve: Callable[[Value], Value]) -> Value:
     """The convolution with all axes before `axis` as the batch, and at least one spatial axis."""
     axis = ctx.param.convolution_param.axis % x.rank
     spatial = list(x.shape[axis + 1 :])

@@ -58,7 +58,8 @@ def scale(ctx: Context, x: Value, factor: Value | None = None) -> Value:
         factor = ctx.weight("scale", _learned_shape(ctx, x, axis, p.num_axes, "scale_param"), filler)
     bias = ctx.weight("bias", sizes(factor.shape), p.bias_filler) if p.bias_term else None
     if x.node.key == (TRAINING, "BatchNorm") and len(x.node.inputs) == 3 and axis == 1 and factor.shape == x.shape[1:2]:
-        return batch_norm(*x.node.inputs, factor, bias)  # the two layers are one op
+        images, mean, inverse_std = x.node.operands
+        return batch_norm(images, mean, inverse_std, factor, bias)  # the two layers are one op
     y = x * _broadcast(ctx, factor, x, axis)
     return y if bias is None else y + _broadcast(ctx, bias, x, axis)
 

@@ -37,10 +37,10 @@ def contrastive_loss(ctx: Context, a: Value, b: Value, similar: Value) -> Value:
     From Hadsell et al. 2006. With legacy_version, dissimilar pairs use max(0, margin - d^2). No gradient flows to the third bottom.
     """
     p, b = ctx.param.contrastive_loss_param, alike(ctx, a, b)
-    pairs = [reshape(v, [v.shape[0], merged(v.shape[1:])]) for v in (a, b)]
+    a, b = (reshape(v, [v.shape[0], merged(v.shape[1:])]) for v in (a, b))
     if similar.shape[:1] != a.shape[:1] or merged(similar.shape[1:]) != 1:
         text = f"{ctx.layer.bottoms[2]} is {dims(similar.shape)}; it must hold one number for each pair of {dims(a.shape)}"
         raise ctx.shape_error(text, "bottom", 2)
     similar = cast(similar if similar.rank == 1 else reshape(similar, [similar.shape[0]]), np.float32)
-    value = loss.contrastive(*pairs, similar, margin=p.margin, legacy=int(p.legacy_version))
+    value = loss.contrastive(a, b, similar, margin=p.margin, legacy=int(p.legacy_version))
     return whole.mean_of(ctx, value, whole.size(similar))

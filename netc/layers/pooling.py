@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil, prod
+from typing import Any
 
 import numpy as np
 
@@ -77,11 +78,12 @@ def spatial_pyramid(ctx: Context, x: Value) -> Value:
 
 
 def _maximum(ctx: Context, x: Value, axes: list[Axis]) -> Value:
-    return op.MaxPool(x, **_window(axes))
+    y: Value = op.MaxPool(x, **_window(axes))
+    return y
 
 
 def _mean(ctx: Context, x: Value, axes: list[Axis]) -> Value:
-    mean = op.AveragePool(x, count_include_pad=1, **_window(axes))
+    mean: Value = op.AveragePool(x, count_include_pad=1, **_window(axes))
     counted = np.ones((), int)
     for axis in axes:
         counted = np.multiply.outer(counted, axis.lengths)
@@ -109,7 +111,7 @@ METHODS: dict[int, Callable[[Context, Value, list[Axis]], Value]] = {
 }  # fmt: skip
 
 
-def _window(axes: list[Axis]) -> dict[str, list[int]]:
+def _window(axes: list[Axis]) -> dict[str, Any]:
     """As ONNX has it."""
     pads = [a.pad for a in axes] + [a.after for a in axes]
     return {"kernel_shape": [a.kernel for a in axes], "strides": [a.stride for a in axes], "pads": pads}
@@ -155,8 +157,8 @@ def _number(ctx: Context, p: pb.PoolingParameter, i: int, rank: int, each: str, 
     if letters and rank != 2:
         raise ctx.error(f"{letters[0]} is for two spatial axes; use {each}", "pooling_param", letters[0])
     if given:
-        return given[i]
-    return getattr(p, f"{stem}_{'hw'[i]}") if rank == 2 and f"{stem}_{'hw'[i]}" in letters else getattr(p, one)
+        return int(given[i])
+    return int(getattr(p, f"{stem}_{'hw'[i]}" if rank == 2 and f"{stem}_{'hw'[i]}" in letters else one))
 
 
 def _windows(size: int, kernel: int, stride: int, pad: int, floor: bool) -> Axis:

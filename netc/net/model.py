@@ -45,7 +45,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Net:
+class ResolvedNet:
     """Layers in the order they run."""
 
     name: str
@@ -56,7 +56,8 @@ class Net:
     @property
     def param(self) -> pb.NetParameter:
         """The whole net, as its file has it."""
-        return self.document.message
+        message: pb.NetParameter = self.document.message
+        return message
 
     @cached_property
     def described(self) -> dict[str, data.TopSpec]:

@@ -10,7 +10,7 @@ from netc import data, registry
 from netc import netc_pb2 as pb
 from netc.errors import Diagnostic, NetcError, SpecError, line_of
 from netc.net.checks import blob_errors, left_out_blobs, name_errors
-from netc.net.model import BROKEN, GUESSED, TRAIN, Layer, Net
+from netc.net.model import BROKEN, GUESSED, TRAIN, Layer, ResolvedNet
 from netc.spec import Document
 from netc.spec.other_names import type_hint
 from netc.spec.ranges import range_errors
@@ -19,7 +19,7 @@ from netc.spec.ranges import range_errors
 def resolve(
     document: Document, phase: str = TRAIN, stages: Iterable[str] = (), level: int | None = None, tables: data.Tables | None = None,
     learned: data.Known = data.NOTHING,
-) -> Net:  # fmt: skip
+) -> ResolvedNet:  # fmt: skip
     """The net of a NetParameter in `phase`. `tables` are what its sources gave so far: several nets of a job share them.
 
     `learned` says, by the first tops of sources, which columns and classes their rows must have. SpecError lists all that is wrong.
@@ -33,7 +33,7 @@ def resolve(
 def judged(
     document: Document, phase: str = TRAIN, stages: Iterable[str] = (), level: int | None = None, tables: data.Tables | None = None,
     learned: data.Known = data.NOTHING,
-) -> tuple[Net, list[Diagnostic]]:  # fmt: skip
+) -> tuple[ResolvedNet, list[Diagnostic]]:  # fmt: skip
     """What `resolve` gives, and what is wrong with it beside what is wrong with its text; the layers' `doubt` says of which."""
     registry.load()
     param, errors, tables = document.message, [], tables or data.Tables()
@@ -52,7 +52,7 @@ def judged(
         errors.append(Diagnostic(document.place(), f"no layer of the net is included in phase {phase}"))
     layers = [_layer(document, i, spec, phase, tables, learned, errors) for i, spec in chosen]
     errors += [*name_errors(layers), *blob_errors(layers, left_out_blobs(document, chosen, phase)), *range_errors(layers)]
-    return Net(param.name, phase, tuple(layers), document), sorted(errors, key=line_of)
+    return ResolvedNet(param.name, phase, tuple(layers), document), sorted(errors, key=line_of)
 
 
 def _included(spec: pb.LayerParameter, phase: str, level: int, stages: set[str]) -> bool:

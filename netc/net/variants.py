@@ -7,10 +7,10 @@ from itertools import count
 from netc import data, registry
 from netc import netc_pb2 as pb
 from netc.errors import Diagnostic, SpecError, near
-from netc.net.model import DEPLOY, TEST, Layer, Net
+from netc.net.model import DEPLOY, TEST, Layer, ResolvedNet
 
 
-def deployed(net: Net) -> Net:
+def deployed(net: ResolvedNet) -> ResolvedNet:
     """`net` (phase TEST) without labels, losses and metrics; a loss of scores leaves what it makes of them (Softmax), once.
 
     Of a layer with a loss of its own, that loss and what comes after it among its tops are left out. What chooses rows (Filter)
@@ -42,7 +42,7 @@ def deployed(net: Net) -> Net:
     return replace(net, phase=DEPLOY, layers=tuple(_without_idle_inputs(net.layers, layers)))
 
 
-def inputs_of(net: Net) -> dict[str, tuple[int, ...]]:
+def inputs_of(net: ResolvedNet) -> dict[str, tuple[int, ...]]:
     """By data layer the tops that its deployed net takes, by their numbers.
 
     The first one and those that the source calls inputs; and what scores are made of: what leads to the first bottom of a loss or a
@@ -57,7 +57,7 @@ def inputs_of(net: Net) -> dict[str, tuple[int, ...]]:
     return {x.name: tuple(k for k, t in enumerate(x.tops) if k in x.source.inputs or t in read) for x in net.sources if x.source}
 
 
-def _weighs(net: Net) -> bool:
+def _weighs(net: ResolvedNet) -> bool:
     """Whether a layer has a loss_weight, and so is a loss."""
     return any(any(layer.loss_weights) for layer in net.layers)
 
@@ -77,18 +77,18 @@ def _without_idle_inputs(before: Iterable[Layer], layers: list[Layer]) -> Iterab
             yield replace(layer, param=param, tops=tuple(layer.tops[k] for k in numbers), loss_weights=(0.0,) * len(numbers))
 
 
-def _made(net: Net) -> set[tuple[str, tuple[str, ...]]]:
+def _made(net: ResolvedNet) -> set[tuple[str, tuple[str, ...]]]:
     """The types and bottoms of the layers that leave their bottoms as they are."""
     return {(layer.type, layer.bottoms) for layer in net.layers if layer.bottoms != layer.tops}
 
 
-def _free_names(net: Net) -> Iterator[str]:
+def _free_names(net: ResolvedNet) -> Iterator[str]:
     """`prob`, `prob2`, `prob3`, ...: those that no layer and no blob of the net has."""
     taken = {layer.name for layer in net.layers}.union(*(layer.tops for layer in net.layers))
     return (name for k in count(1) if (name := f"prob{k if k > 1 else ''}") not in taken)
 
 
-def pretraining(net: Net, name: str, place: str) -> Net:
+def pretraining(net: ResolvedNet, name: str, place: str) -> ResolvedNet:
     """What layer `name` of `net` (phase TRAIN) learns by its own loss from: it, and the layers that it reads, as they are in testing.
 
     Data sources give all rows, with labels or without. SpecError at `place` if there is no such layer, or it has no loss of its own.

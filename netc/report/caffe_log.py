@@ -8,7 +8,7 @@ from typing import TextIO
 
 from netc import terminal
 from netc.compiler.program import Program
-from netc.net.model import Net
+from netc.net.model import ResolvedNet
 from netc.training.evaluate import Score
 from netc.training.events import Began, Event, Finished, Snapshotted, Stepped, Tested
 
@@ -59,7 +59,7 @@ class CaffeLog:
             own = {n.partition("#")[0]: v for n, v in event.scores.items() if int(n.partition("#")[2] or 0) == k}
             self._outputs("Test", own, net)
 
-    def _outputs(self, phase: str, values: Mapping[str, Score], net: Net) -> None:
+    def _outputs(self, phase: str, values: Mapping[str, Score], net: ResolvedNet) -> None:
         """The outputs of the net in alphabetical order, each loss with its contribution to the total."""
         weights = {top: w for layer in net.layers for top, w in zip(layer.tops, layer.loss_weights, strict=True)}
         numbers = [(name, v or 0.0) for name in net.outputs if name in values for v in _listed(values[name])]

@@ -10,7 +10,7 @@ from netc.compiler.lower import Lowered
 from netc.compiler.program import Program
 from netc.graph.contract import BATCH
 from netc.graph.ir import Value
-from netc.net.model import Layer, Net
+from netc.net.model import Layer, ResolvedNet
 from netc.runtime.session import States
 from netc.training.feed import Feeder, Feeds
 from netc.training.tester import TestNet
@@ -70,7 +70,7 @@ def batches(
             yield feeds, outputs
 
 
-def classifier(net: Net) -> tuple[str, str, int, int | None] | None:
+def classifier(net: ResolvedNet) -> tuple[str, str, int, int | None] | None:
     """The blobs of the scores and the labels, the class axis, and the ignored label. None if the net is no classifier."""
     for layer in net.layers:
         if layer.kind.deployed == "Softmax":
@@ -125,7 +125,7 @@ def probabilities(scores: np.ndarray) -> np.ndarray:
     return shares
 
 
-def images_of(net: Net) -> tuple[Layer, str, tuple[int, int, int]] | None:
+def images_of(net: ResolvedNet) -> tuple[Layer, str, tuple[int, int, int]] | None:
     """The layer that reads images, its blob, and its channels (1 or 3), height and width. None if there is no such layer."""
     for layer in net.sources:
         shape = layer.source.tops[0].shape if layer.source else ()

@@ -10,7 +10,8 @@ import numpy as np
 
 from netc.graph.contract import NEXT
 from netc.graph.emit import emit, input_name
-from netc.graph.ir import HOST, Graph, Node, Origin, Value, leaf, rebuild
+from netc.graph.ir import HOST, Graph, Node, Value, leaf, rebuild
+from netc.graph.origin import Origin
 from netc.runtime.backend import Backend
 from netc.runtime.backends import PORTABLE
 from netc.runtime.session import Session

@@ -85,7 +85,8 @@ def _unknown_field(reading: Reading, layer: Any, key: ScalarNode, path: FieldPat
 
 def type_of(reading: Reading, type_node: ScalarNode, fields: Fields) -> str:
     """The type that is meant. One that is not registered and yet has fields that do not stand under `custom` is an error."""
-    name, own = type_node.value, [key.value for key, _ in fields if key.value not in LAYER_FIELDS]
+    name: str = type_node.value
+    own = [key.value for key, _ in fields if key.value not in LAYER_FIELDS]
     if not own or registry.layer.is_own(name):
         return name
     if name in registry.layer:

@@ -49,7 +49,8 @@ def _text(text: str) -> Node:
 
 def _plain(text: str) -> Node:
     """A scalar that needs no quotes: numbers, enums, true and false."""
-    return ScalarNode(RESOLVER.resolve(ScalarNode, text, (True, False)), text)
+    resolve: Any = RESOLVER.resolve
+    return ScalarNode(resolve(ScalarNode, text, (True, False)), text)
 
 
 def _mapping(items: list[tuple[Node, Node]], flow: bool = True) -> Node:
@@ -75,12 +76,14 @@ def _value(field: Any, value: Any, short: bool) -> Node:
     return _text(text) if field.cpp_type == FieldDescriptor.CPPTYPE_STRING else _plain(text)
 
 
-def _message(message: Any, short: bool) -> Any:
+def _message(message: Any, short: bool) -> Node:
     fields = _set_fields(message)
     if message.DESCRIPTOR.full_name == "google.protobuf.Struct":
         return _struct(message)
     if message.DESCRIPTOR is NET:
-        return yaml.compose(to_yaml(message, short), yaml.SafeLoader)
+        node = yaml.compose(to_yaml(message, short), yaml.SafeLoader)
+        assert node is not None
+        return node
     if short and message.DESCRIPTOR.name == "FillerParameter" and [f.name for f, _ in fields] == ["type"]:
         return _text(message.type)
     return _mapping([(_text(f.name), _field(f, value, short)) for f, value in fields])

@@ -19,7 +19,7 @@ from netc.errors import RunError, SnapshotError
 from netc.formats import caffe_hdf5
 from netc.formats.caffe_weights import SolverState, read_state, write_state, write_weights
 from netc.graph.ir import Node
-from netc.net.model import TRAIN, Net
+from netc.net.model import TRAIN, ResolvedNet
 from netc.runtime.blob import numbers
 from netc.schedules import current_step
 from netc.spec import paths
@@ -39,7 +39,7 @@ class CaffeSnapshot:
     current_step: int
 
 
-def caffe_net(net: Net) -> pb.NetParameter:
+def caffe_net(net: ResolvedNet) -> pb.NetParameter:
     """The net as Caffe writes it into weight files: only the layers of its phase, with Split layers inserted."""
     written = pb.NetParameter(layer=[layer.param for layer in net.layers])
     if net.param.HasField("name"):

@@ -11,7 +11,7 @@ from netc.compiler.lower import Lowered
 from netc.errors import DataError, Diagnostic, SpecError
 from netc.graph.contract import BATCH, LOSS, OUT, ROWS, SUM, Prefix
 from netc.graph.tensor_type import Dim
-from netc.net.model import Layer, Net
+from netc.net.model import Layer, ResolvedNet
 from netc.training.feed import Feeder
 from netc.training.tester import TestNet
 
@@ -104,7 +104,7 @@ def evaluate(net: TestNet, feeder: Feeder, batches: int | None, stop: Callable[[
     return tally.scores()
 
 
-def layer_scores(net: Net, states: Mapping[str, np.ndarray], feeder: Feeder, batches: int | None, seed: int) -> Scores:
+def layer_scores(net: ResolvedNet, states: Mapping[str, np.ndarray], feeder: Feeder, batches: int | None, seed: int) -> Scores:
     """The expensive scores (`registry.score`) of layers that read the data and whose own loss is in the net."""
     sources = {top for layer in net.sources for top in layer.tops}
     scores: Scores = {}
@@ -115,7 +115,7 @@ def layer_scores(net: Net, states: Mapping[str, np.ndarray], feeder: Feeder, bat
     return scores
 
 
-def monitored(net: Net, asked: str) -> tuple[str, bool]:
+def monitored(net: ResolvedNet, asked: str) -> tuple[str, bool]:
     """The output that selects the best model, and whether larger is better: `asked`, else the first metric, else the loss."""
     metrics = [layer.tops[0] for layer in net.layers if layer.kind.metric and layer.tops]
     losses = [layer.tops[0] for layer in net.layers if layer.kind.loss and layer.tops]

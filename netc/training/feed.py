@@ -12,7 +12,7 @@ from netc.errors import DataError, Diagnostic, SpecError
 from netc.graph.contract import BATCH, NOISE, SINK
 from netc.graph.ir import Graph, Node
 from netc.graph.leaves import NoiseInfo
-from netc.net.model import VALIDATION, Layer, Net
+from netc.net.model import VALIDATION, Layer, ResolvedNet
 from netc.spec import paths
 from netc.training.labels import Checks
 
@@ -27,7 +27,7 @@ class Feeder:
     define valid values: DataError for invalid data, at once for data in memory, else for each batch.
     """
 
-    def __init__(self, net: Net, graph: Graph, seed: int, base: str, iter_size: int = 1, validation: bool = False,
+    def __init__(self, net: ResolvedNet, graph: Graph, seed: int, base: str, iter_size: int = 1, validation: bool = False,
                  lowered: Lowered | None = None, folder: Path | None = None):  # fmt: skip
         self.net = net
         inputs = {n.name: n for n in graph.leaves("Input")}

@@ -10,12 +10,12 @@ from jax import lax
 from jax import numpy as jnp
 
 from netc import netc_pb2 as pb
-from netc.net.model import Layer, Net
+from netc.net.model import Layer, ResolvedNet
 
 Arrays = dict[str, Any]
 
 
-def train_step(net: Net, momentum: float, weight_decay: float) -> Callable[..., tuple[Any, Arrays, Arrays]]:
+def train_step(net: ResolvedNet, momentum: float, weight_decay: float) -> Callable[..., tuple[Any, Arrays, Arrays]]:
     """(parameters, histories, batch, rate) -> (loss, parameters, histories), jitted; the arguments that change are given away."""
 
     def step(weights: Arrays, histories: Arrays, batch: Arrays, rate: float) -> tuple[Any, Arrays, Arrays]:
@@ -26,7 +26,7 @@ def train_step(net: Net, momentum: float, weight_decay: float) -> Callable[..., 
     return jax.jit(step, donate_argnums=(0, 1))
 
 
-def _loss(net: Net, weights: Arrays, batch: Arrays) -> Any:
+def _loss(net: ResolvedNet, weights: Arrays, batch: Arrays) -> Any:
     blobs, total = dict(batch), 0.0
     for layer in net.layers:
         if layer.type in ("Input", "Data", "Accuracy"):

@@ -7,12 +7,12 @@ import numpy as np
 import tensorflow as tf
 
 from netc import netc_pb2 as pb
-from netc.net.model import Layer, Net
+from netc.net.model import Layer, ResolvedNet
 
 layers = tf.keras.layers
 
 
-def model_of(net: Net, batch: Mapping[str, np.ndarray], start: Mapping[str, np.ndarray]) -> tuple[Any, Callable[..., Any]]:
+def model_of(net: ResolvedNet, batch: Mapping[str, np.ndarray], start: Mapping[str, np.ndarray]) -> tuple[Any, Callable[..., Any]]:
     """(the model from data to scores, the loss of its scores) of a net that is a chain with one loss. KeyError for other layers."""
     shape = batch["data"].shape[1:]
     images = len(shape) == 3

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from netc import netc_pb2 as pb
-from netc.net.model import Layer, Net
+from netc.net.model import Layer, ResolvedNet
 
 Forward = Callable[..., Tensor]
 
@@ -17,7 +17,9 @@ Forward = Callable[..., Tensor]
 class Twin(nn.Module):
     """Called with the net's inputs by blob; returns the weighted sum of its losses."""
 
-    def __init__(self, net: Net, shapes: Mapping[str, tuple[int, ...]], start: Mapping[str, np.ndarray], noise: Mapping[str, np.ndarray]):
+    def __init__(
+        self, net: ResolvedNet, shapes: Mapping[str, tuple[int, ...]], start: Mapping[str, np.ndarray], noise: Mapping[str, np.ndarray]
+    ):
         super().__init__()
         self.steps: list[tuple[Layer, Forward]] = []
         layers = [layer for layer in net.layers if layer.type not in ("Input", "Data", "Accuracy")]

@@ -1,5 +1,7 @@
 """One round lists the errors of a text and those of its net; a layer that is in doubt is not blamed, nor what hangs on it."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -14,14 +16,14 @@ load()
 DATA = "  - Input: {top: [data, label], shape: [{dim: [8, 1, 12, 12]}, {dim: 8}]}\n"
 
 
-def places(tmp_path, layers, solver=""):
+def places(tmp_path: Path, layers: str, solver: str = "") -> list[tuple[str, str]]:
     (tmp_path / "n.yaml").write_text(f"layers:\n{DATA}{layers}{solver}")
     with pytest.raises(SpecError) as caught:
         compilation.load(str(tmp_path / "n.yaml"))
     return [(f.place.removeprefix(f"{tmp_path}/n.yaml:"), f.text.splitlines()[0]) for f in caught.value.diagnostics]
 
 
-def test_a_value_that_cannot_be_read_leaves_what_hangs_on_it_unjudged(tmp_path):
+def test_a_value_that_cannot_be_read_leaves_what_hangs_on_it_unjudged(tmp_path: Path) -> None:
     found = places(
         tmp_path,
         "  - Convolution: {bottom: data, num_output: ten, kernel_size: 30}\n  - Pooling: {kernel_size: 99}\n"
@@ -30,23 +32,23 @@ def test_a_value_that_cannot_be_read_leaves_what_hangs_on_it_unjudged(tmp_path):
     assert [place for place, _ in found] == ["3:45", "5:29"]
 
 
-def test_near_names_are_taken_for_what_is_meant_below(tmp_path):
+def test_near_names_are_taken_for_what_is_meant_below(tmp_path: Path) -> None:
     found = places(tmp_path, "  - Convolution: {bottom: data, num_outputs: 4, kernal_size: 5}\n  - Relu\n  - Pooling: {kernel_size: 9}\n")
     assert [place for place, _ in found] == ["3:33", "3:49", "4:5", "5:15"]
     assert found[-1][1] == "layer 'pool1' (Pooling): a kernel of 9 does not fit into 8 (padding counted)"
 
 
-def test_a_layer_whose_name_is_unknown_leaves_blobs_unjudged(tmp_path):
+def test_a_layer_whose_name_is_unknown_leaves_blobs_unjudged(tmp_path: Path) -> None:
     found = places(tmp_path, "  - Xyzzy: {bottom: data, top: z, fields: 1}\n  - ReLU: {bottom: z, top: z}\n  - ReLU: {bottom: nothing}\n")
     assert [place for place, _ in found] == ["3:5", "5:12"]
 
 
-def test_a_field_that_is_meant_and_there_is_not_taken_twice(tmp_path):
+def test_a_field_that_is_meant_and_there_is_not_taken_twice(tmp_path: Path) -> None:
     found = places(tmp_path, "  - Pooling: {bottom: data, kernel_size: 2, kernal_size: 30}\n")
     assert len(found) == 1 and "has no field 'kernal_size'" in found[0][1]
 
 
-def test_a_solver_in_doubt_is_not_asked_for_more(tmp_path):
+def test_a_solver_in_doubt_is_not_asked_for_more(tmp_path: Path) -> None:
     found = places(tmp_path, "  - ReLU: {bottom: data, top: r}\n", "solver: {base_lr: fast, max_iter: 5, lr_policy: step}\n")
     assert [place for place, _ in found] == ["4:19"]
     found = places(tmp_path, "  - ReLU: {bottom: data, top: r}\n", "solver: {learning_rate: 1, lr_policy: step}\n")
@@ -58,7 +60,7 @@ def test_a_solver_in_doubt_is_not_asked_for_more(tmp_path):
     ]
 
 
-def test_nets_of_protobuf_text_and_of_caffes_old_form(tmp_path):
+def test_nets_of_protobuf_text_and_of_caffes_old_form(tmp_path: Path) -> None:
     (tmp_path / "n.prototxt").write_text(
         'layers { name: "d" type: DATA top: "data" top: "label" data_param { source: "mnist" bach_size: 8 } }\n'
         'layers { name: "c" type: CONVOLUTION bottom: "dta" top: "c" convolution_param { num_output: x kernel_size: 3 } }\n'
@@ -73,7 +75,9 @@ def test_nets_of_protobuf_text_and_of_caffes_old_form(tmp_path):
 class TestSeveralSources:
     """Two data layers of one net."""
 
-    def errors(self, folder, rows=(20, 20), batches=(4, 4), shuffle="false", solver=""):
+    def errors(
+        self, folder: Path, rows: tuple[int, int] = (20, 20), batches: tuple[int, int] = (4, 4), shuffle: str = "false", solver: str = ""
+    ) -> list[str]:
         np.savez(folder / "a.npz", data=np.zeros((rows[0], 3), np.float32))
         np.savez(folder / "b.npz", label=np.zeros(rows[1], np.int64))
         path = folder / "two.yaml"
@@ -86,18 +90,18 @@ layers:
 {solver}""")
         return [f.text for f in JobNets(read_job(str(path))).all_errors()]
 
-    def test_side_by_side(self, tmp_path):
+    def test_side_by_side(self, tmp_path: Path) -> None:
         assert self.errors(tmp_path) == []
 
-    def test_of_other_lengths(self, tmp_path):
+    def test_of_other_lengths(self, tmp_path: Path) -> None:
         training, testing = self.errors(tmp_path, rows=(20, 18))
         assert "compares rows of data layer 'data' with those of 'data2', which do not stay together: they" in training
         assert "for testing, 'data' has 20 rows in batches of 4 and 'data2' has 18 rows in batches of 4" in testing
 
-    def test_in_other_batches(self, tmp_path):
+    def test_in_other_batches(self, tmp_path: Path) -> None:
         assert any("for testing, 'data' has 20 rows in batches of 4" in text for text in self.errors(tmp_path, batches=(4, 5)))
 
-    def test_shuffled_apart(self, tmp_path):
+    def test_shuffled_apart(self, tmp_path: Path) -> None:
         (found,) = self.errors(tmp_path, shuffle="true")
         assert "each has an order of its own (shuffle: false keeps that of the file); one source can give both" in found
 
@@ -114,7 +118,7 @@ layers:
 
 
 @pytest.mark.parametrize("mistake", ["", "  - ReLU: {bottom: nothing}\n"])
-def test_widths_that_differ_between_the_phases(tmp_path, mistake):
+def test_widths_that_differ_between_the_phases(tmp_path: Path, mistake: str) -> None:
     (tmp_path / "n.yaml").write_text(WIDTHS + mistake)
     with pytest.raises(SpecError) as caught:
         program(read_job(str(tmp_path / "n.yaml")))
@@ -128,7 +132,7 @@ def test_widths_that_differ_between_the_phases(tmp_path, mistake):
         )
 
 
-def test_a_layer_that_is_another_in_each_phase(tmp_path):
+def test_a_layer_that_is_another_in_each_phase(tmp_path: Path) -> None:
     text = WIDTHS.replace("6]}, {dim: [2]}]", "8]}, {dim: [2]}]").replace(
         "  - InnerProduct: {", "  - InnerProduct: {name: ip1, top: ip1, include: {phase: TRAIN}, "
     )

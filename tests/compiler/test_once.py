@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from netc import registry
-from netc.compiler import lower
+from netc.compiler import lower, step
+from netc.data import tables
 from netc.data.batches import Feed
 from netc.net import resolve, variants
 from tests.conftest import ROOT, needs_data
@@ -54,6 +55,8 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> Counts:
     opened = Feed.__init__
     count(resolve.judged, "resolved", lambda document, phase="TRAIN", *_, **__: phase)
     count(variants.deployed, "resolved", lambda net: "DEPLOY")
+    count(tables._described, "described", lambda request, table: request.phase)
+    count(step.step_graphs, "step", lambda lowered, settings: "TRAIN")
     count(lower.lower_judged, "lowered", lambda net, *_, **__: net.phase)
     monkeypatch.setattr(Feed, "__init__", open_feed)
     monkeypatch.setattr(registry.Registry, "find", table(registry.Registry.find))
@@ -77,8 +80,9 @@ def shortened(name: str, length: str, folder: Path) -> Path:
 
 
 PHASES = ("TRAIN", "TEST", "DEPLOY")
-MADE = {(what, phase): 1 for what in ("resolved", "lowered") for phase in PHASES}
-OPENED = {("opened", "TRAIN"): 1, ("opened", "TEST"): 2}  # for the tests; and as published models take the rows, for the test vectors
+MADE = {("step", "TRAIN"): 1} | {(what, phase): 1 for what in ("resolved", "lowered") for phase in PHASES}
+# In phase TEST once for the tests, and once as published models take the rows, for the test vectors.
+OPENED = {(what, phase): count for what in ("described", "opened") for phase, count in (("TRAIN", 1), ("TEST", 2))}
 ONE_TABLE = {("table", "TRAIN"): 1}
 SEVERAL = """
 name: several
@@ -135,7 +139,7 @@ def test_several_tests_of_one_net(counts: Counts, tmp_path: Path) -> None:
 
 def test_several_nets_to_test_with(counts: Counts, tmp_path: Path) -> None:
     train(write_small(tmp_path, SEVERAL % "test_iter: [1, 2], test_state: [{}, {stage: noisy}]"), tmp_path)
-    assert counts == MADE | {("resolved", "TEST"): 2, ("lowered", "TEST"): 2} | ONE_TABLE | OPENED
+    assert counts == MADE | {("resolved", "TEST"): 2, ("lowered", "TEST"): 2} | ONE_TABLE | OPENED | {("described", "TEST"): 3}
 
 
 def test_a_run_that_is_watched(counts: Counts, tmp_path: Path) -> None:

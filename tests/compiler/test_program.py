@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -15,6 +16,7 @@ from netc.graph.emit import emit
 from netc.graph.passes import simplify
 from netc.graph.tensor_type import OPSET
 from netc.runtime import snapshot
+from netc.runtime.backend import Backend
 from netc.runtime.backends import CUDA, PORTABLE
 from netc.runtime.session import Session
 from netc.training.feed import Feeder
@@ -26,17 +28,17 @@ NORMED = NET.replace("  - Pooling", "  - BatchNorm\n  - Scale: {bias_term: true}
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory) -> Program:
+def small(tmp_path_factory: pytest.TempPathFactory) -> Program:
     return api.load(write_small(tmp_path_factory.mktemp("small")))
 
 
 @pytest.fixture(scope="module")
-def normed(tmp_path_factory) -> Program:
+def normed(tmp_path_factory: pytest.TempPathFactory) -> Program:
     return api.load(write_small(tmp_path_factory.mktemp("normed"), NORMED))
 
 
 @pytest.fixture(scope="module")
-def build(small, tmp_path_factory) -> Path:
+def build(small: Program, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("build")
     assert [p.name for p in write(small, folder)] == [
         "train.json",
@@ -59,11 +61,12 @@ def ports(model: onnx.ModelProto) -> tuple[set[str], set[str]]:
     return {i.name for i in model.graph.input}, {o.name for o in model.graph.output}
 
 
-def said(model: onnx.ModelProto) -> dict:
-    return json.loads({p.key: p.value for p in model.metadata_props}["netc"])
+def said(model: onnx.ModelProto) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads({p.key: p.value for p in model.metadata_props}["netc"])
+    return found
 
 
-def test_inputs_and_outputs(build):
+def test_inputs_and_outputs(build: Path) -> None:
     slots = [f"{name}.history" for name in PARAMETERS]
     batch, fed, outputs = (
         {"batch/data", "batch/label"},
@@ -81,7 +84,7 @@ def test_inputs_and_outputs(build):
     assert {kind: ports(onnx.load(build / f"{kind}.onnx")) for kind in expected} == expected
 
 
-def test_statistics_move_in_train_and_gradient_but_not_in_update_and_test(normed):
+def test_statistics_move_in_train_and_gradient_but_not_in_update_and_test(normed: Program) -> None:
     statistics = {n for n, s in normed.states.items() if s.state.kind == "statistic"}
     assert len(statistics) == 3
     for kind, moves in (("train", True), ("gradient", True), ("update", False), ("test", False)):
@@ -90,7 +93,7 @@ def test_statistics_move_in_train_and_gradient_but_not_in_update_and_test(normed
         assert (named("state/", list(statistics)) <= inputs) == (kind != "update")
 
 
-def test_metadata_of_train(small):
+def test_metadata_of_train(small: Program) -> None:
     text = said(small.model("train"))
     assert {k: text[k] for k in ("format", "kind", "net", "opset", "target", "providers", "seed", "iter_size")} == {
         "format": 1,
@@ -137,7 +140,7 @@ def test_metadata_of_train(small):
     assert text["lr"] == policy | {"warmup_iter": 0, "warmup_lr": 0.0, "max_iter": 60}
 
 
-def test_train_json_is_the_metadata_of_train_onnx_and_tells_how_batches_are_prepared(build):
+def test_train_json_is_the_metadata_of_train_onnx_and_tells_how_batches_are_prepared(build: Path) -> None:
     text = json.loads((build / "train.json").read_text())
     assert text == said(onnx.load(build / "train.onnx"))
     data, label = text["batch"]
@@ -151,18 +154,18 @@ def test_train_json_is_the_metadata_of_train_onnx_and_tells_how_batches_are_prep
 @pytest.mark.parametrize("fields, expected", [
     ("lr_policy: cosine, max_epoch: 3", 30), ("lr_policy: poly, power: 2, max_epoch: 3, iter_size: 2", 15), ("max_iter: 7", 7),
 ])  # fmt: skip
-def test_the_horizon_is_stated(tmp_path, fields, expected):
+def test_the_horizon_is_stated(tmp_path: Path, fields: str, expected: Any) -> None:
     text = NET.split("solver:")[0] + f"solver: {{base_lr: 0.1, {fields}}}\n"
     made = api.load(write_small(tmp_path, text))
     assert said(made.model("train"))["lr"]["max_iter"] == made.max_iter == expected
 
 
-def test_reset_interval_says_that_it_zeroes_slots(tmp_path):
+def test_reset_interval_says_that_it_zeroes_slots(tmp_path: Path) -> None:
     made = api.load(write_small(tmp_path, NET.replace("max_iter: 60", "max_iter: 60, reset_interval: 7")))
     assert said(made.model("train"))["reset"] == {"interval": 7, "kind": "slot", "value": 0.0}
 
 
-def test_metadata_of_the_others(small, build):
+def test_metadata_of_the_others(small: Program, build: Path) -> None:
     texts = {kind: said(onnx.load(build / f"{kind}.onnx")) for kind in ("gradient", "update", "test", "model")}
     assert all(texts[kind]["kind"] == kind for kind in texts)
     assert texts["update"]["lr"] and not texts["gradient"]["lr"] and not texts["test"]["lr"]
@@ -172,7 +175,7 @@ def test_metadata_of_the_others(small, build):
     assert texts["model"]["batch"] == [{"name": "data", "dtype": "float32", "shape": ["N", 1, 12, 12]}] and texts["model"]["states"] == []
 
 
-def test_every_state_starts_as_a_file_or_its_metadata_says(small, build):
+def test_every_state_starts_as_a_file_or_its_metadata_says(small: Program, build: Path) -> None:
     start = snapshot.read_weights(build / "start.safetensors")
     states = json.loads((build / "train.json").read_text())["states"]
     assert {s["name"] for s in states} == set(small.states) and {s["name"] for s in states if s["start"] is None} == set(start)
@@ -182,7 +185,7 @@ def test_every_state_starts_as_a_file_or_its_metadata_says(small, build):
     assert start["ip1.weight"].std() > 0 and "ip1.weight.history" not in start
 
 
-def test_inline_models_have_no_functions_and_give_the_same(small, build, tmp_path):
+def test_inline_models_have_no_functions_and_give_the_same(small: Program, build: Path, tmp_path: Path) -> None:
     for path in write(small, tmp_path, inline=True):
         if path.suffix != ".onnx":
             assert path.read_bytes() == (build / path.name).read_bytes()
@@ -196,14 +199,14 @@ def test_inline_models_have_no_functions_and_give_the_same(small, build, tmp_pat
         np.testing.assert_allclose(array, functions[name], rtol=1e-4, atol=1e-6, err_msg=name)
 
 
-def test_compiling_twice_gives_the_same_bytes(small, build, tmp_path):
+def test_compiling_twice_gives_the_same_bytes(small: Program, build: Path, tmp_path: Path) -> None:
     again = api.load(small.job.train.path)
     assert all(p.read_bytes() == (build / p.name).read_bytes() for p in write(again, tmp_path))
 
 
 @pytest.mark.parametrize("kind", ["train", "gradient", "update", "test", "model"])
 @pytest.mark.parametrize("net", ["small", "normed"])
-def test_every_model_passes_the_checker_and_loads(request, net, kind):
+def test_every_model_passes_the_checker_and_loads(request: pytest.FixtureRequest, net: str, kind: str) -> None:
     program = request.getfixturevalue(net)
     model = program.deploy_model(program.start()) if kind == "model" else program.model(kind)
     onnx.checker.check_model(model, full_check=True)
@@ -225,7 +228,7 @@ def run(model: onnx.ModelProto, feeds: dict[str, np.ndarray]) -> dict[str, np.nd
 
 
 @pytest.mark.parametrize("net", ["small", "normed"])
-def test_gradient_and_update_are_train(request, net):
+def test_gradient_and_update_are_train(request: pytest.FixtureRequest, net: str) -> None:
     program = request.getfixturevalue(net)
     feeds = step_feeds(program)
     whole = run(program.model("train"), feeds)
@@ -242,7 +245,7 @@ def test_gradient_and_update_are_train(request, net):
         np.testing.assert_allclose(parts[name], array, rtol=1e-6, atol=1e-7, err_msg=name)
 
 
-def test_gradient_adds_to_what_it_is_given(small):
+def test_gradient_adds_to_what_it_is_given(small: Program) -> None:
     feeds = step_feeds(small)
     names = [f"grad/{p}" for p in PARAMETERS]
     zeros = {n: np.zeros_like(feeds[n.replace("grad/", "state/")]) for n in names}
@@ -254,7 +257,7 @@ def test_gradient_adds_to_what_it_is_given(small):
 
 @pytest.mark.parametrize("backend", [PORTABLE, CUDA], ids=lambda row: row.provider)
 @pytest.mark.parametrize("net", ["small", "normed"])
-def test_functions_and_their_bodies_give_the_same(request, net, backend):
+def test_functions_and_their_bodies_give_the_same(request: pytest.FixtureRequest, net: str, backend: Backend) -> None:
     program = replace(request.getfixturevalue(net), backend=backend)
     feeds = step_feeds(program)
     calls = run(program.model("train"), feeds)
@@ -264,14 +267,14 @@ def test_functions_and_their_bodies_give_the_same(request, net, backend):
         np.testing.assert_allclose(array, calls[name], rtol=1e-5, atol=1e-6, err_msg=name)
 
 
-def test_bodies_of_cpu_and_cuda_agree(normed):
+def test_bodies_of_cpu_and_cuda_agree(normed: Program) -> None:
     feeds = step_feeds(normed)
     cpu, cuda = (run(replace(normed, backend=b).model("train"), feeds) for b in (PORTABLE, CUDA))
     for name in cpu:
         np.testing.assert_allclose(cuda[name], cpu[name], rtol=1e-4, atol=1e-5, err_msg=name)
 
 
-def test_functions_of_one_op_with_different_bodies_load(small):
+def test_functions_of_one_op_with_different_bodies_load(small: Program) -> None:
     model = small.model("train")
     names = [f.name for f in model.functions]
     assert "SGD" in names and len({*names}) == len(names) and {f.domain for f in model.functions} == {"netc.training"}
@@ -280,7 +283,7 @@ def test_functions_of_one_op_with_different_bodies_load(small):
 
 
 @pytest.mark.parametrize("functions", [True, False])
-def test_every_node_has_its_layer_and_place(small, functions):
+def test_every_node_has_its_layer_and_place(small: Program, functions: bool) -> None:
     layers = {layer.name: Path(layer.at()).name for layer in small.train_net.layers}
     for node in small.model("train", functions=functions).graph.node:
         if node.op_type == "Identity" and node.name.startswith(("next/", "out/", "loss")):
@@ -291,7 +294,7 @@ def test_every_node_has_its_layer_and_place(small, functions):
         assert place == layers.get(layer), node.name
 
 
-def test_model_gives_what_the_test_command_gives(small, tmp_path):
+def test_model_gives_what_the_test_command_gives(small: Program, tmp_path: Path) -> None:
     path, options = small.job.train.path, ["--no-publish", "--runs", tmp_path / "runs"]
     assert netc("train", path, *options).exit_code == 0
     weights = tmp_path / "runs/small/1/snapshots" / snapshot.file_name(60)
@@ -309,10 +312,11 @@ def rows_of_test(program: Program) -> tuple[np.ndarray, np.ndarray]:
     """All test rows of a program, in their order."""
     feeder = Feeder(program.test_net, program.test[0].graph, program.seed, program.job.base)
     batches = [feeder(i) for i in range(feeder.batches or 0)]
-    return tuple(np.concatenate([b[f"batch/{name}"] for b in batches]) for name in ("data", "label"))
+    data, label = (np.concatenate([b[f"batch/{name}"] for b in batches]) for name in ("data", "label"))
+    return data, label
 
 
-def test_a_net_that_pins_its_batch_says_so(tmp_path):
+def test_a_net_that_pins_its_batch_says_so(tmp_path: Path) -> None:
     pinned = NET.replace("  - InnerProduct: {num_output: 16", "  - Reshape: {shape: {dim: [16, 100]}}\n  - InnerProduct: {num_output: 16")
     program = api.load(write_small(tmp_path, pinned))
     text = said(program.deploy_model(program.start()))
@@ -320,7 +324,7 @@ def test_a_net_that_pins_its_batch_says_so(tmp_path):
     assert program.test[1] == 16 and netc("train", program.job.train.path, "--runs", tmp_path, "--zoo", tmp_path / "zoo").exit_code == 0
 
 
-def test_deployed_preprocessing_is_inside(tmp_path):
+def test_deployed_preprocessing_is_inside(tmp_path: Path) -> None:
     scaled = NET.replace("test_fraction: 0.2", "test_fraction: 0.2, scale: 0.5, mean_value: 3")
     program = api.load(write_small(tmp_path, scaled))
     plain = api.load(write_small(tmp_path, name="plain.yaml"))
@@ -330,7 +334,7 @@ def test_deployed_preprocessing_is_inside(tmp_path):
     np.testing.assert_allclose(prob, expected, rtol=1e-5)
 
 
-def test_a_program_without_a_solver_can_be_tested_but_not_trained(tmp_path):
+def test_a_program_without_a_solver_can_be_tested_but_not_trained(tmp_path: Path) -> None:
     path = write_small(tmp_path, NET.split("solver:")[0])
     program = api.load(write_small(tmp_path, name="whole.yaml"))
     (tmp_path / "w.safetensors").write_bytes(snapshot.weights_bytes(program.start()))
@@ -339,7 +343,7 @@ def test_a_program_without_a_solver_can_be_tested_but_not_trained(tmp_path):
     assert netc("train", path).exit_code == 2
 
 
-def test_the_model_of_the_inlined_deploy_graph_agrees(normed):
+def test_the_model_of_the_inlined_deploy_graph_agrees(normed: Program) -> None:
     x = np.random.default_rng(0).normal(size=(5, 1, 12, 12)).astype(np.float32)
     states = {n: np.abs(a) + np.float32(0.1) for n, a in normed.start().items()}
     frozen = Session(normed.deploy_model(states)).run({"data": x})["prob"]

@@ -1,7 +1,9 @@
 """Graphs as ONNX: names, functions, constants, metadata."""
 
 import json
+from collections.abc import Iterator
 from itertools import product
+from typing import Any
 
 import numpy as np
 import onnx
@@ -11,16 +13,21 @@ from onnx.reference import ReferenceEvaluator
 
 from netc import registry
 from netc.graph.emit import emit
-from netc.graph.ir import Graph, cast, constant, full, leaf, op, origin, stop
+from netc.graph.ir import Graph, cast, constant, full, leaf, op, stop
 from netc.graph.leaves import StateInfo
+from netc.graph.origin import origin
 from netc.graph.training_ops import body as op_body
 from netc.graph.training_ops import training_op as define
 from netc.graph.training_ops.define import CPU
 from netc.runtime.session import Session
 
+twice: Any
+fourfold: Any
+split2: Any
+
 
 @pytest.fixture(scope="module", autouse=True)
-def _twice():
+def _twice() -> Iterator[Any]:
     """Twice(x) = 2x, on the CPU x + x; Fourfold(x) = Twice(Twice(x)); Split2(x) = (x, -x)."""
     global twice, fourfold, split2
     with registry.scoped():
@@ -31,25 +38,25 @@ def _twice():
         yield
 
 
-def x(dtype=np.float32, shape=(3,), name="x"):
+def x(dtype: Any = np.float32, shape: Any = (3,), name: str = "x") -> Any:
     return leaf("Input", dtype, shape, name=name)
 
 
-def state(name, shape=(3,)):
+def state(name: str, shape: Any = (3,)) -> Any:
     return leaf("State", np.float32, shape, info=StateInfo(name, "parameter", lambda: np.zeros(4)))
 
 
 X = np.array([1, -2, 3], np.float32)
 
 
-def run(model, **feeds):
+def run(model: Any, **feeds: Any) -> Any:
     onnx.checker.check_model(model, full_check=True)
     return Session(model).run(feeds)
 
 
 @pytest.mark.parametrize("functions", [True, False])
 @pytest.mark.parametrize("provider", ["cpu", "cuda"])
-def test_training_ops_run_as_functions_and_inlined(provider, functions):
+def test_training_ops_run_as_functions_and_inlined(provider: str, functions: Any) -> None:
     a, b = split2(fourfold(x()), scale=0.5)
     model = emit(Graph("g", {"a": a, "b": b}), provider, functions)
     found = run(model, x=X)
@@ -59,25 +66,27 @@ def test_training_ops_run_as_functions_and_inlined(provider, functions):
     assert ("Add" in ops) == (provider == "cpu")
 
 
-def test_each_body_has_a_name_of_its_own():
+def test_each_body_has_a_name_of_its_own() -> None:
     v = x()
     values = {"a": twice(v), "b": twice(x(np.float64, name="y")), "c": twice(x(shape=(2,), name="z")), "d": twice(v + 1.0)}
     values |= {"e": split2(v, scale=2.0)[0], "f": split2(v, scale=3.0)[0]}
     model = emit(Graph("g", values))
     assert [f.name for f in model.functions] == ["Twice", "Split2", "Split2_2"]  # x + x is the same body for other types
     assert [n.op_type for n in model.graph.node if n.domain] == [*["Twice"] * 4, "Split2", "Split2_2"]
-    assert not any(part.overload for part in (*model.functions, *model.graph.node))
+    parts: Any = (*model.functions, *model.graph.node)
+    assert not any(part.overload for part in parts)
     found = run(model, x=X, y=X.astype(np.float64), z=X[:2])
     assert found["b"].dtype == np.float64 and found["e"].tolist() == (2 * X).tolist() and found["f"].tolist() == (3 * X).tolist()
 
 
-def test_the_reference_evaluator_of_onnx_runs_each_body():
+def test_the_reference_evaluator_of_onnx_runs_each_body() -> None:
     values = [split2(x(), scale=scale)[0] for scale in (2.0, 3.0)]
     model = emit(Graph("g", {"e": values[0], "f": values[1]}))
-    assert [y.tolist() for y in ReferenceEvaluator(model).run(None, {"x": X})] == [(2 * X).tolist(), (3 * X).tolist()]
+    found: Any = ReferenceEvaluator(model).run(None, {"x": X})
+    assert [y.tolist() for y in found] == [(2 * X).tolist(), (3 * X).tolist()]
 
 
-def test_an_op_with_a_kernel_is_a_call_without_a_function():
+def test_an_op_with_a_kernel_is_a_call_without_a_function() -> None:
     y = twice(split2(x(), scale=2.0)[0]) + twice(cast(x(np.float64, name="y"), np.float32))
     for functions in (True, False):
         model = emit(Graph("g", {"y": y}), functions=functions, kernels={"Twice"})
@@ -86,7 +95,7 @@ def test_an_op_with_a_kernel_is_a_call_without_a_function():
         assert "netc.training" in {o.domain for o in model.opset_import}
 
 
-def test_names_of_inputs_outputs_and_states():
+def test_names_of_inputs_outputs_and_states() -> None:
     w = state("conv1.weight")
     model = emit(Graph("g", {"out/y": x() + w}, {w: w * 2.0}))
     assert [i.name for i in model.graph.input] == ["x", "state/conv1.weight"]
@@ -94,9 +103,9 @@ def test_names_of_inputs_outputs_and_states():
     assert run(model, x=X, **{"state/conv1.weight": X})["next/conv1.weight"].tolist() == (2 * X).tolist()
 
 
-def test_one_value_under_several_names_and_leaves_as_outputs():
+def test_one_value_under_several_names_and_leaves_as_outputs() -> None:
     w, y = state("w"), x() * 2.0
-    model = emit(Graph("g", {"a": y, "b": y, "c": x(name="z"), "d": w, "e": constant(np.float32([1, 2])), "f": stop(y)}, {w: w}))
+    model = emit(Graph("g", {"a": y, "b": y, "c": x(name="z"), "d": w, "e": constant(np.array([1, 2], np.float32)), "f": stop(y)}, {w: w}))
     found = run(model, x=X, z=X, **{"state/w": X})
     assert (
         all(found[n].tolist() == (2 * X).tolist() for n in "abf")
@@ -106,17 +115,17 @@ def test_one_value_under_several_names_and_leaves_as_outputs():
 
 
 @pytest.mark.parametrize("axis", [0, 1, -1])
-def test_one_hot_rows_of_no_index(axis):
+def test_one_hot_rows_of_no_index(axis: Any) -> None:
     """onnxruntime before 1.27 divides by the number of indices."""
     indices = leaf("Input", np.int64, ("N", 2), name="x")
-    y = op.OneHot(indices, constant(np.int64([3])), constant(np.float32([0, 1])), axis=axis)
+    y = op.OneHot(indices, constant(np.array([3], np.int64)), constant(np.array([0, 1], np.float32)), axis=axis)
     session = Session(emit(Graph("g", {"y": y})))
     for given in (np.array([[0, -1], [2, 1]]), np.zeros((0, 2), np.int64)):
         np.testing.assert_array_equal(session.run({"x": given})["y"], np.moveaxis(np.eye(3, dtype=np.float32)[given], -1, axis))
 
 
 @pytest.mark.parametrize("channels", [1, 8])
-def test_means_over_windows_with_any_padding(channels):
+def test_means_over_windows_with_any_padding(channels: Any) -> None:
     """onnxruntime 1.24 divides by a wrong number where there is padding below but none at the left."""
     images = np.random.default_rng(0).random((2, channels, 6, 7), np.float32)
     for pads in (*(list(p) for p in product([0, 1], repeat=4)), [0, 0, 2, 0], [1, 1, 1, 2], [2, 2, 2, 2]):
@@ -126,12 +135,12 @@ def test_means_over_windows_with_any_padding(channels):
         np.testing.assert_allclose(found, windows.mean((4, 5)), rtol=1e-5)
 
 
-def test_an_input_may_be_missing():
+def test_an_input_may_be_missing() -> None:
     model = emit(Graph("g", {"y": op.Clip(x(), None, constant(2.0))}))
     assert run(model, x=X)["y"].tolist() == [1, -2, 2] and model.graph.node[0].input[1] == ""
 
 
-def test_nodes_are_named_by_layer_and_unique():
+def test_nodes_are_named_by_layer_and_unique() -> None:
     with origin(layer="conv1", place="net.yaml:3:5"):
         y = twice(op.Relu(op.Relu(x())))
     with origin(layer="conv1", place="net.yaml:3:5", part="backward"):
@@ -141,25 +150,25 @@ def test_nodes_are_named_by_layer_and_unique():
     assert {p.value for n in model.graph.node for p in n.metadata_props} == {"net.yaml:3:5"}
 
 
-def test_equal_constants_are_stored_once_and_by_type():
+def test_equal_constants_are_stored_once_and_by_type() -> None:
     y = (x() + np.float32(3)) * constant(3.0) + cast(constant(3), np.float32)
     model = emit(Graph("g", {"y": y}))
     assert sorted((t.data_type, onnx.numpy_helper.to_array(t).tolist()) for t in model.graph.initializer) == [(1, 3.0), (7, 3)]
 
 
-def test_a_filled_tensor_is_one_number():
+def test_a_filled_tensor_is_one_number() -> None:
     model = emit(Graph("g", {"y": full((100, 100), 2.5)}))
     assert len(model.SerializeToString()) < 500
     assert (run(model)["y"] == 2.5).all()
 
 
-def test_metadata_and_versions():
+def test_metadata_and_versions() -> None:
     model = emit(Graph("g", {"y": twice(x())}), metadata={"b": 1, "a": [2]})
     assert json.loads({p.key: p.value for p in model.metadata_props}["netc"]) == {"a": [2], "b": 1}
     assert {o.domain: o.version for o in model.opset_import} == {"": 21, "netc.training": 1} and model.ir_version == 10
     assert not emit(Graph("g", {"y": x() + 1.0})).metadata_props
 
 
-def test_emitting_changes_nothing_and_repeats():
+def test_emitting_changes_nothing_and_repeats() -> None:
     graph = Graph("g", {"y": fourfold(x())})
     assert emit(graph).SerializeToString(deterministic=True) == emit(graph).SerializeToString(deterministic=True)

@@ -1,11 +1,14 @@
 """Graph to Graph: what each pass removes, what it keeps, and that its input stays as it was."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from netc.graph.emit import emit
-from netc.graph.ir import Graph, constant, leaf, op, origin
+from netc.graph.ir import Graph, constant, leaf, op
 from netc.graph.leaves import StateInfo
+from netc.graph.origin import origin
 from netc.graph.passes import freeze, simplify
 from netc.graph.passes.rewrite import rewrite
 from netc.runtime.session import Session
@@ -13,11 +16,11 @@ from netc.runtime.session import Session
 X = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
 
 
-def x(shape=(2, 3, 4)):
+def x(shape: Any = (2, 3, 4)) -> Any:
     return leaf("Input", np.float32, shape, name="x")
 
 
-CASES = {
+CASES: dict[str, Any] = {
     "times one": (lambda v: v * 1.0, []),
     "one times": (lambda v: 1.0 * v, []),
     "by one": (lambda v: v / 1.0, []),
@@ -42,14 +45,15 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_simplify(case):
+def test_simplify(case: str) -> None:
     make, left = CASES[case]
     graph = Graph("g", {"y": make(x())})
     before = [n.op for n in graph.nodes]
     simple = simplify(graph)
     assert sorted(n.op for n in simple.nodes if n.domain != "netc") == sorted(left)
     assert [n.op for n in graph.nodes] == before and simple.outputs["y"].type == graph.outputs["y"].type
-    np.testing.assert_array_equal(*(Session(emit(g)).run({"x": X})["y"] for g in (graph, simple)))
+    plain, simplified = (Session(emit(g)).run({"x": X})["y"] for g in (graph, simple))
+    np.testing.assert_array_equal(plain, simplified)
 
 
 @pytest.mark.parametrize(
@@ -65,24 +69,24 @@ def test_simplify(case):
         (4.0, ["Pow"]),
     ],
 )
-def test_powers_of_quarters_are_roots(exponent, made):
+def test_powers_of_quarters_are_roots(exponent: Any, made: Any) -> None:
     simple = simplify(Graph("g", {"y": op.Pow(x(), np.float32(exponent))}))
     assert sorted(n.op for n in simple.nodes if n.domain != "netc") == sorted(made)
     np.testing.assert_allclose(Session(emit(simple)).run({"x": X + 0.5})["y"], (X + 0.5) ** exponent, rtol=1e-6)
 
 
-def test_a_symbolic_batch_is_kept():
+def test_a_symbolic_batch_is_kept() -> None:
     graph = Graph("g", {"y": op.Reshape(op.Reshape(x(("N", 3, 4)), [-1, 12], shape=("N", 12)), [-1, 4, 3], shape=("N", 4, 3))})
     assert Session(emit(simplify(graph))).run({"x": X})["y"].shape == (2, 4, 3)
 
 
-def test_updates_are_simplified_and_states_stay():
+def test_updates_are_simplified_and_states_stay() -> None:
     w = leaf("State", np.float32, (2, 3, 4), info=StateInfo("w", "parameter", lambda: np.zeros(4)))
     simple = simplify(Graph("g", {"y": w * 1.0}, {w: (w + 0.0) * 2.0}))
     assert simple.outputs["y"] is w and list(simple.updates) == [w] and [n.op for n in simple.nodes if n.domain != "netc"] == ["Mul"]
 
 
-def test_freeze_puts_states_inside():
+def test_freeze_puts_states_inside() -> None:
     w = leaf("State", np.float32, (4,), info=StateInfo("w", "parameter", lambda: np.zeros(4)))
     graph = Graph("g", {"y": x() * w})
     frozen = freeze(graph, {"w": np.array([1, 2, 3, 4], np.float32)})
@@ -92,10 +96,10 @@ def test_freeze_puts_states_inside():
         freeze(graph, {})
 
 
-def test_rewrite_gives_rules_nodes_whose_inputs_are_rewritten():
+def test_rewrite_gives_rules_nodes_whose_inputs_are_rewritten() -> Any:
     seen = []
 
-    def rule(node):
+    def rule(node: Any) -> Any:
         seen.append([v.node.op for v in node.inputs])
         return (constant(np.zeros((2, 3, 4), np.float32)),) if node.op == "Relu" else None
 
@@ -103,7 +107,7 @@ def test_rewrite_gives_rules_nodes_whose_inputs_are_rewritten():
     assert [n.op for n in new.nodes] == ["Constant", "Neg"] and seen[-1] == ["Constant"]
 
 
-def test_nodes_keep_where_they_came_from():
+def test_nodes_keep_where_they_came_from() -> None:
     with origin(layer="ip1", place="net.yaml:4:5"):
         y = op.Transpose(op.Transpose(op.Relu(x()), perm=[1, 2, 0]), perm=[1, 2, 0])
     assert {n.origin.layer for n in simplify(Graph("g", {"y": y})).nodes if n.domain != "netc"} == {"ip1"}

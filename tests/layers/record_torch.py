@@ -4,6 +4,7 @@ Run: python tests/layers/record_torch.py
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,4 +26,5 @@ def record(kind: str) -> dict[str, np.ndarray]:
 
 
 if __name__ == "__main__":
-    np.savez_compressed(Path(__file__).with_name("torch_recurrent.npz"), **record("LSTM"), **record("GRU"))
+    arrays: dict[str, Any] = record("LSTM") | record("GRU")
+    np.savez_compressed(Path(__file__).with_name("torch_recurrent.npz"), **arrays)

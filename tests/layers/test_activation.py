@@ -1,5 +1,7 @@
 """Activations, Softmax and Dropout, by their formulas."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from tests.layers.nets import about, forward, gradient
 X = np.array([[-2, -0.5, 0, 0.5], [3, -30, 30, 1]])
 
 
-def activate(layer: str, phase: str = "TRAIN", **given) -> np.ndarray:
+def activate(layer: str, phase: str = "TRAIN", **given: Any) -> np.ndarray:
     kind, _, fields = layer.partition(" ")
     return forward(f"{kind}: {{name: a, bottom: x, top: y{fields and ', ' + fields}}}", phase, given=given, x=X)["y"]
 
@@ -27,30 +29,30 @@ def test_formula(kind: str, fields: str) -> None:
     ("BNLL: {bottom: x, top: y}", [-200, 0, 200], [0, 0.5, 1]),
     ("Power: {bottom: x, name: y, power: 2}", [-1, 0, 2], [-2, 0, 4]),
 ])  # fmt: skip
-def test_gradients_on_kinks_and_far_away(layer, x, slope):
+def test_gradients_on_kinks_and_far_away(layer: Any, x: Any, slope: Any) -> None:
     np.testing.assert_allclose(gradient(layer, "y", 1, x=x)["x"], slope, atol=1e-7)
 
 
 @about("PReLU")
-def test_learned_slopes():
+def test_learned_slopes() -> None:
     got = forward("PReLU: {name: p, bottom: x, top: y}", given={"p.slope": [1, 0.5, 0, -1]}, x=X)["y"]
-    np.testing.assert_allclose(got, [[-2, -0.25, 0, 0.5], [3, -15, 30, 1]])
+    np.testing.assert_allclose(got, np.array([[-2, -0.25, 0, 0.5], [3, -15, 30, 1]]))
     np.testing.assert_allclose(forward("PReLU: {bottom: x, top: y}", x=X)["y"], np.where(X > 0, X, 0.25 * X))
     shared = forward("PReLU: {name: p, bottom: x, top: y, channel_shared: true}", given={"p.slope": 2}, x=X)["y"]
     np.testing.assert_allclose(shared, np.where(X > 0, X, 2 * X))
 
 
 @pytest.mark.parametrize("layer, at_zero", [("ReLU", 0), ("ReLU negative_slope: 0.1", 0.1), ("PReLU", 0.25), ("ELU", 1)])
-def test_gradient_at_zero_is_that_of_the_negative_side(layer, at_zero):
+def test_gradient_at_zero_is_that_of_the_negative_side(layer: Any, at_zero: Any) -> None:
     kind, _, fields = layer.partition(" ")
     got = gradient(f"{kind}: {{bottom: x, top: y{fields and ', ' + fields}}}", "y", 1, x=[[0, 0]])
     np.testing.assert_allclose(got["x"], [[at_zero] * 2], rtol=1e-6)
 
 
 @about("Softmax")
-def test_softmax():
+def test_softmax() -> None:
     np.testing.assert_allclose(activate("Softmax").sum(1), 1, rtol=1e-6)
-    x = np.log([[1.0, 2, 5], [7, 2, 1]])
+    x = np.log(np.array([[1.0, 2, 5], [7, 2, 1]]))
     for shift in (0, 80, -80):  # shifts change nothing, and nothing overflows
         np.testing.assert_allclose(
             forward("Softmax: {bottom: x, top: y}", x=x + shift)["y"], [[1 / 8, 2 / 8, 5 / 8], [0.7, 0.2, 0.1]], rtol=1e-4
@@ -62,13 +64,13 @@ def test_softmax():
 
 @about("Dropout")
 @pytest.mark.parametrize("ratio", [0.1, 0.5, 0.75])
-def test_dropout_keeps_the_mean(ratio):
+def test_dropout_keeps_the_mean(ratio: Any) -> None:
     y = forward(f"Dropout: {{bottom: x, top: y, dropout_ratio: {ratio}}}", x=np.ones((100, 100)))["y"]
     kept = y != 0
     assert abs(kept.mean() - (1 - ratio)) < 3 * np.sqrt(ratio * (1 - ratio) / y.size)
     np.testing.assert_allclose(y[kept], 1 / (1 - ratio), rtol=1e-6)
 
 
-def test_dropout_in_testing_is_the_identity():
+def test_dropout_in_testing_is_the_identity() -> None:
     np.testing.assert_array_equal(activate("Dropout", "TEST"), X)
     np.testing.assert_array_equal(activate("Dropout dropout_ratio: 0"), X)

@@ -1,6 +1,8 @@
 """RBM, on machines that are small enough to sum over all states."""
 
 import itertools
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,27 +32,27 @@ def line(fields: str = "", top: str = "[h, loss, error]", bottom: str = "x") -> 
     return f"RBM: {{name: rbm, bottom: {bottom}, top: {top}, num_output: {HIDDEN}{fields}}}"
 
 
-def sigmoid(x):
+def sigmoid(x: Any) -> Any:
     return 1 / (1 + np.exp(-x))
 
 
-def unnormalised(v, w=W, b=B, c=C):
+def unnormalised(v: Any, w: Any = W, b: Any = B, c: Any = C) -> Any:
     """log of the sum over h of exp(-E(v, h)), state by state."""
     hs = np.array(list(itertools.product([0, 1], repeat=HIDDEN)), np.float64)
     return np.log(np.exp(v @ b[:, None] + hs @ c + v @ w.T @ hs.T).sum(1))
 
 
-def log_likelihood(w, b, c, data=DATA):
+def log_likelihood(w: Any, b: Any, c: Any, data: Any = DATA) -> Any:
     return (unnormalised(data, w, b, c) - np.log(np.exp(unnormalised(ALL, w, b, c)).sum())).mean()
 
 
-def moments(p_of_v):
+def moments(p_of_v: Any) -> Any:
     """<v h>, <h> and <v> of p(h | v) p(v)."""
     h = sigmoid(ALL @ W.T + C)
     return (h * p_of_v[:, None]).T @ ALL, p_of_v @ h, p_of_v @ ALL
 
 
-def after(steps, samples=200_000, **fields):
+def after(steps: Any, samples: Any = 200_000, **fields: Any) -> Any:
     """The blobs' gradients of the loss, the data repeated so that the samples are many."""
     many = np.repeat(DATA, samples // len(DATA), 0)
     given = "".join(f", {k}: {v}" for k, v in {"cd_steps": steps, **fields}.items())
@@ -58,26 +60,26 @@ def after(steps, samples=200_000, **fields):
 
 
 @about("RBM")
-def test_upwards_it_is_the_mean_of_the_hidden_units():
+def test_upwards_it_is_the_mean_of_the_hidden_units() -> None:
     got = forward(line(top="h"), given=UPWARDS, x=DATA.reshape(8, 1, 1, VISIBLE))["h"]
     np.testing.assert_allclose(got, sigmoid(DATA @ W.T + C), rtol=1e-5)
     normal = forward(line(", hidden: GAUSSIAN", "h"), given=UPWARDS, x=DATA)["h"]
     np.testing.assert_allclose(normal, DATA @ W.T + C, rtol=1e-4, atol=1e-5)
 
 
-def free_energy(v, **kinds):
+def free_energy(v: Any, **kinds: Any) -> Any:
     lowered = net(line(top="h"), inputs={"x": v})
-    blobs = [lowered.parameters[k] for k in (0, 2, 1)]
+    blobs: list[Any] = [lowered.parameters[k] for k in (0, 2, 1)]
     value = Machine(*blobs, **kinds).free_energy(lowered.versions["x"][0])
     return evaluate(lowered, {"f": value}, {"x": v}, {n: np.asarray(a, np.float32) for n, a in GIVEN.items()})["f"]
 
 
-def test_free_energy_sums_over_the_hidden_units():
+def test_free_energy_sums_over_the_hidden_units() -> None:
     for v in ALL[::7]:
         np.testing.assert_allclose(free_energy(v[None]), -unnormalised(v[None])[0], rtol=1e-5)
 
 
-def test_free_energies_of_normal_units():
+def test_free_energies_of_normal_units() -> None:
     """Of visible ones the energy has a parabola; hidden ones are integrated on a grid."""
     v = RNG.normal(size=(1, VISIBLE))
     x = v @ W.T + C
@@ -88,7 +90,7 @@ def test_free_energies_of_normal_units():
     np.testing.assert_allclose(free_energy(v, gaussian_hidden=True), -(v @ B).sum() - folded, rtol=1e-5)
 
 
-def test_one_step_is_contrastive_divergence():
+def test_one_step_is_contrastive_divergence() -> None:
     """Over very many samples the gradient is the difference of the moments of data and of what one step makes of them, known exactly."""
     hs = np.array(list(itertools.product([0, 1], repeat=HIDDEN)), np.float64)
     h_of_v = np.exp(np.log(sigmoid(ALL @ W.T + C)) @ hs.T + np.log(1 - sigmoid(ALL @ W.T + C)) @ (1 - hs).T)
@@ -100,19 +102,19 @@ def test_one_step_is_contrastive_divergence():
         np.testing.assert_allclose(got[f"rbm.{name}"], model - data, atol=0.01)
 
 
-def test_many_steps_are_the_gradient_of_the_likelihood():
+def test_many_steps_are_the_gradient_of_the_likelihood() -> Any:
     """With a long chain the direction is that of the exact gradient; with one step it still points uphill."""
     p = np.exp(unnormalised(ALL))
     exact = np.concatenate([np.ravel(model - data) for data, model in zip(moments(P_DATA), moments(p / p.sum()), strict=True)])
 
-    def cosine(steps):
+    def cosine(steps: Any) -> Any:
         got = np.concatenate([after(steps, 40_000)[f"rbm.{n}"].ravel() for n in ("weight", "bias", "visible_bias")])
         return got @ exact / np.linalg.norm(got) / np.linalg.norm(exact)
 
     assert cosine(30) > 0.999 and 0.9 < cosine(1) < cosine(30)
 
 
-def test_the_exact_gradient_is_that_of_the_likelihood():
+def test_the_exact_gradient_is_that_of_the_likelihood() -> None:
     """What the test above calls exact is, by differences."""
     p = np.exp(unnormalised(ALL))
     dw = moments(P_DATA)[0] - moments(p / p.sum())[0]
@@ -121,12 +123,13 @@ def test_the_exact_gradient_is_that_of_the_likelihood():
     assert (log_likelihood(W + move, B, C) - log_likelihood(W - move, B, C)) / 2e-5 == pytest.approx(dw[1, 2], rel=1e-4)
 
 
-def descend(fields: str, steps: int = 300, rate: float = 0.3):
+def descend(fields: str, steps: int = 300, rate: float = 0.3) -> Any:
     """Exact log-likelihoods at the start and at the end of plain gradient descent on the layer's loss, chains kept."""
     many = np.repeat(DATA, 16, 0)
     lowered = net(line(fields), inputs={"x": many})
-    by = list(lowered.parameters)
-    outputs = {f"d/{p.node.name}": g for p, g in zip(by, grad({lowered.loss: 1.0}, by), strict=True)}
+    by, loss = list(lowered.parameters), lowered.loss
+    assert loss is not None
+    outputs: Any = {f"d/{p.node.name}": g for p, g in zip(by, grad({loss: 1.0}, by), strict=True)}
     graph = Graph("test", outputs, lowered.graph.updates)
     session, noise = Session(emit(graph)), [n for n in graph.leaves("Input") if n.name.startswith("noise/")]
     held = states(lowered, {"rbm.weight": W * 0.01})
@@ -142,13 +145,13 @@ def descend(fields: str, steps: int = 300, rate: float = 0.3):
 
 
 @pytest.mark.parametrize("fields", ["", ", cd_steps: 3", ", persistent: true"])
-def test_the_exact_likelihood_rises(fields):
+def test_the_exact_likelihood_rises(fields: Any) -> None:
     start, end = descend(fields)
     assert start == pytest.approx(-VISIBLE * np.log(2), abs=0.1) and end > start + 0.8
     assert end < -1.56  # the data's own entropy bounds it
 
 
-def test_chains_go_on_where_they_were():
+def test_chains_go_on_where_they_were() -> None:
     lowered = net(line(", persistent: true"), inputs={"x": DATA})
     (chain,) = (n for n in lowered.graph.leaves("State") if n.state.kind == "carry")
     start = chain.state.start()
@@ -164,7 +167,7 @@ def test_chains_go_on_where_they_were():
     assert not any(n.startswith("next/") for n in forward(line(", persistent: true"), "TEST", GIVEN, x=DATA))
 
 
-def test_reconstruction_error_and_means_in_place_of_samples():
+def test_reconstruction_error_and_means_in_place_of_samples() -> None:
     got = forward(line(", sample_visible: false"), given=GIVEN, x=DATA)
     mean = sigmoid(sigmoid(DATA @ W.T + C) @ W + B)
     np.testing.assert_allclose(got["error"], ((DATA - mean) ** 2).sum(1).mean(), rtol=1e-5)
@@ -173,7 +176,7 @@ def test_reconstruction_error_and_means_in_place_of_samples():
     np.testing.assert_allclose(got["loss"], (unnormalised(v) - unnormalised(DATA)).mean(), rtol=1e-4, atol=1e-5)
 
 
-def test_no_gradient_flows_through_the_samples():
+def test_no_gradient_flows_through_the_samples() -> None:
     """Nor through means that stand for them: the gradient is that of two free energies at fixed states."""
     got = gradient(line(", sample_visible: false"), "loss", 1, GIVEN, x=DATA)
     h = random.uniform(0, "rbm.hidden1", (8, HIDDEN)) < sigmoid(DATA @ W.T + C)
@@ -182,7 +185,7 @@ def test_no_gradient_flows_through_the_samples():
     np.testing.assert_allclose(got["rbm.visible_bias"], (v - DATA).mean(0), rtol=1e-4, atol=1e-6)
 
 
-def test_the_data_can_be_drawn():
+def test_the_data_can_be_drawn() -> None:
     gray = np.full((8, VISIBLE), 0.3)
     got = forward(line(", binarize: true"), given=GIVEN, x=gray)
     v = random.uniform(0, "rbm.input", gray.shape) < 0.3
@@ -190,13 +193,13 @@ def test_the_data_can_be_drawn():
     np.testing.assert_allclose(got["h"], sigmoid(gray @ W.T + C), rtol=1e-5)  # what goes up is not
 
 
-def test_sparsity_pulls_mean_activations_to_the_target():
+def test_sparsity_pulls_mean_activations_to_the_target() -> None:
     mean = sigmoid(DATA @ W.T + C).mean(0)
     plain, sparse = (forward(line(f), given=GIVEN, x=DATA)["loss"] for f in ("", ", sparsity_target: 0.1, sparsity_weight: 2"))
     np.testing.assert_allclose(sparse - plain, 2 * ((mean - 0.1) ** 2).sum(), rtol=1e-3)
 
 
-def test_its_loss_leads_to_its_own_parameters_alone():
+def test_its_loss_leads_to_its_own_parameters_alone() -> None:
     layers = f"InnerProduct: {{name: below, bottom: x, num_output: {VISIBLE}}}\n" + line(bottom="below")
     got = gradient(layers, "loss", 1, x=DATA)
     assert {n for n in got if n.startswith(("below", "rbm"))} == {"rbm.weight", "rbm.bias", "rbm.visible_bias"}
@@ -204,7 +207,7 @@ def test_its_loss_leads_to_its_own_parameters_alone():
     assert {"below.weight", "rbm.weight", "rbm.bias"} <= through.keys()
 
 
-def test_chains_are_no_blobs_of_the_layer(tmp_path):
+def test_chains_are_no_blobs_of_the_layer(tmp_path: Path) -> None:
     """From Python the layer has its three; the chains move with each forward pass all the same."""
     path = tmp_path / "net.yaml"
     feed = f"  - Input: {{top: x, shape: [{{dim: [8, {VISIBLE}]}}]}}\n"

@@ -1,5 +1,7 @@
 """Convolution and Deconvolution: identities between them, and values by hand."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,7 @@ def normal(*shape: int) -> np.ndarray:
     return RNG.normal(size=shape).astype(np.float32)
 
 
-def convolve(x, w, b=None, kind="Convolution", **fields) -> np.ndarray:
+def convolve(x: Any, w: Any, b: Any = None, kind: str = "Convolution", **fields: Any) -> np.ndarray:
     """The layer on x with weights w; its num_output and kernel are read off w."""
     outputs = len(w) if kind == "Convolution" else w.shape[1] * fields.get("group", 1)
     text = ", ".join(f"{k}: {v}" for k, v in ({"kernel_size": list(w.shape[2:])} | fields).items())
@@ -20,7 +22,7 @@ def convolve(x, w, b=None, kind="Convolution", **fields) -> np.ndarray:
     return forward(f"{kind}: {{name: c, bottom: x, num_output: {outputs}, bias_term: {b is not None}, {text}}}", given=given, x=x)["c"]
 
 
-def naive(x, w, stride, pad, dilation) -> np.ndarray:
+def naive(x: Any, w: Any, stride: Any, pad: Any, dilation: Any) -> np.ndarray:
     """The sum that defines a 2-D convolution, in loops."""
     x = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (pad, pad), (pad, pad)))
     kh, kw = w.shape[2:]
@@ -38,13 +40,13 @@ def naive(x, w, stride, pad, dilation) -> np.ndarray:
 
 @about("Convolution")
 @pytest.mark.parametrize("stride, pad, dilation", [(1, 0, 1), (2, 1, 1), (1, 2, 2), (3, 0, 2), (2, 3, 1)])
-def test_definition(stride, pad, dilation):
+def test_definition(stride: Any, pad: Any, dilation: Any) -> None:
     x, w, b = normal(2, 3, 8, 9), normal(4, 3, 3, 2), normal(4)
     got = convolve(x, w, b, stride=stride, pad=pad, dilation=dilation)
     np.testing.assert_allclose(got, naive(x, w, stride, pad, dilation) + b.reshape(-1, 1, 1), rtol=1e-4, atol=1e-5)
 
 
-def test_sobel_is_separable():
+def test_sobel_is_separable() -> None:
     x = normal(1, 1, 6, 4)
     sobel = np.outer([1, 2, 1], [-1, 0, 1]).reshape(1, 1, 3, 3).astype(np.float32)
     whole = convolve(x, sobel, stride=2)
@@ -55,13 +57,13 @@ def test_sobel_is_separable():
     np.testing.assert_allclose(whole, apart, rtol=1e-5, atol=1e-5)
 
 
-def test_groups_are_convolutions_side_by_side():
+def test_groups_are_convolutions_side_by_side() -> None:
     x, w = normal(2, 4, 5, 5), normal(6, 2, 3, 3)
     apart = np.concatenate([convolve(x[:, :2], w[:3]), convolve(x[:, 2:], w[3:])], axis=1)
     np.testing.assert_allclose(convolve(x, w, group=2), apart, rtol=1e-4, atol=1e-5)
 
 
-def test_other_numbers_of_axes():
+def test_other_numbers_of_axes() -> None:
     x, w = normal(2, 3, 5), normal(4, 3, 2)
     flat = convolve(x[..., None], w[..., None], kernel_size=[2, 1])
     np.testing.assert_allclose(convolve(x, w), flat[..., 0], rtol=1e-5, atol=1e-5)
@@ -71,7 +73,7 @@ def test_other_numbers_of_axes():
 
 
 @about("Deconvolution")
-def test_overlaps_of_a_deconvolution():
+def test_overlaps_of_a_deconvolution() -> None:
     """Ones everywhere, 3 channels: 3 where one window reaches, 6 where two do, 12 where four do; and the bias."""
     y = convolve(np.ones((2, 3, 6, 4)), np.ones((3, 4, 3, 3)), np.full(4, 0.1), "Deconvolution", stride=2)
     assert y.shape == (2, 4, 13, 9)
@@ -83,7 +85,7 @@ def test_overlaps_of_a_deconvolution():
 
 
 @pytest.mark.parametrize("fields", [{}, {"stride": 2, "pad": 1}, {"group": 2}, {"dilation": 2, "pad": 2}])
-def test_deconvolution_is_the_transpose(fields):
+def test_deconvolution_is_the_transpose(fields: Any) -> None:
     """<conv(x), y> = <x, deconv(y)>, with one set of weights."""
     x, w = normal(2, 4, 7, 7), normal(6, 4 // fields.get("group", 1), 3, 3)
     there = convolve(x, w, **fields)
@@ -93,7 +95,7 @@ def test_deconvolution_is_the_transpose(fields):
     assert np.vdot(there, y) == pytest.approx(np.vdot(x, back), rel=1e-4)
 
 
-def test_bilinear_upsampling_keeps_a_plane():
+def test_bilinear_upsampling_keeps_a_plane() -> None:
     twice = "group: 2, kernel_size: 4, stride: 2, pad: 1, bias_term: false, weight_filler: bilinear"
     y = forward(f"Deconvolution: {{bottom: x, top: y, num_output: 2, {twice}}}", x=np.full((1, 2, 5, 5), 3))["y"]
     assert y.shape == (1, 2, 10, 10)
@@ -102,7 +104,7 @@ def test_bilinear_upsampling_keeps_a_plane():
 
 @about("Im2col")
 @pytest.mark.parametrize("fields", [{}, {"stride": 2, "pad": 1}, {"dilation": 2, "pad": 2}])
-def test_columns_times_weights_are_the_convolution(fields):
+def test_columns_times_weights_are_the_convolution(fields: Any) -> None:
     x, w = normal(2, 3, 6, 5), normal(4, 3, 3, 2)
     text = ", ".join(f"{k}: {v}" for k, v in fields.items())
     columns = forward(f"Im2col: {{bottom: x, name: y, kernel_size: [3, 2]{text and ', ' + text}}}", x=x)["y"]

@@ -1,5 +1,7 @@
 """InnerProduct."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -11,14 +13,14 @@ X, W, B = RNG.normal(size=(2, 3, 4)), RNG.normal(size=(5, 12)), RNG.normal(size=
 
 @about("InnerProduct")
 @pytest.mark.parametrize("axis, size, shape", [(0, 24, (5,)), (1, 12, (2, 5)), (2, 4, (2, 3, 5)), (-1, 4, (2, 3, 5))])
-def test_axes_that_are_flattened(axis, size, shape):
+def test_axes_that_are_flattened(axis: Any, size: Any, shape: Any) -> None:
     w = RNG.normal(size=(5, size))
     got = forward(f"InnerProduct: {{name: ip, bottom: x, num_output: 5, axis: {axis}}}", given={"ip.weight": w, "ip.bias": B}, x=X)["ip"]
     np.testing.assert_allclose(got, (X.reshape(-1, size) @ w.T + B).reshape(shape), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("axis, size", [(1, 12), (2, 4)])
-def test_transposed_weights(axis, size):
+def test_transposed_weights(axis: Any, size: Any) -> None:
     w = RNG.normal(size=(5, size))
     plain, turned = (
         forward(
@@ -31,7 +33,7 @@ def test_transposed_weights(axis, size):
     np.testing.assert_allclose(plain, turned, rtol=1e-5, atol=1e-6)
 
 
-def test_shared_weights_are_one_parameter():
+def test_shared_weights_are_one_parameter() -> None:
     shared = "num_output: 3, param: [{name: w}, {name: b}]"
     lowered = net(
         f"InnerProduct: {{name: one, bottom: x, {shared}}}\nInnerProduct: {{name: two, bottom: one, {shared}}}",

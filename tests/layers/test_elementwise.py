@@ -1,5 +1,7 @@
 """Eltwise, Scale and Bias: operations and how they broadcast."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -16,30 +18,30 @@ FACTORS = {
 
 
 @about("Eltwise")
-def test_operations():
+def test_operations() -> None:
     a, b, c = [[1, 5, 3]], [[2, 4, 3]], [[0, 9, -1]]
     tops = {text: forward(f"Eltwise: {{bottom: [a, b, c], top: y{text}}}", a=a, b=b, c=c)["y"].tolist() for text in
             ("", ", coeff: [1, -1, 2]", ", operation: PROD", ", operation: MAX")}  # fmt: skip
     assert list(tops.values()) == [[[3, 18, 5]], [[-1, 19, -2]], [[0, 180, -9]], [[2, 9, 3]]]
 
 
-def test_gradient_of_a_tie_goes_to_the_second_bottom_first():
+def test_gradient_of_a_tie_goes_to_the_second_bottom_first() -> None:
     got = gradient("Eltwise: {bottom: [a, b, c], top: y, operation: MAX}", "y", 1, a=[[1, 2, 2]], b=[[1, 1, 2]], c=[[0, 2, 2]])
     assert [got[n].tolist() for n in "abc"] == [[[0, 1, 0]], [[1, 0, 1]], [[0, 0, 0]]]
 
 
-def test_gradient_of_a_product_with_zeros():
+def test_gradient_of_a_product_with_zeros() -> None:
     got = gradient("Eltwise: {bottom: [a, b], top: y, operation: PROD}", "y", 1, a=[[0, 2]], b=[[3, 0]])
     assert [got["a"].tolist(), got["b"].tolist()] == [[[3, 0]], [[0, 2]]]
 
 
-def test_in_place_a_sum_keeps_both_terms():
+def test_in_place_a_sum_keeps_both_terms() -> None:
     assert forward("Eltwise: {bottom: [a, b], top: a}", a=[[1]], b=[[2]])["a"] == [[3]]
 
 
 @about("Scale", "Bias")
 @pytest.mark.parametrize("text", FACTORS)
-def test_learned(text):
+def test_learned(text: str) -> None:
     shape = FACTORS[text]
     v = 2 + np.arange(float(np.prod(shape))).reshape(shape)
     np.testing.assert_allclose(forward(f"Scale: {{name: s, bottom: x, top: y, {text}}}", given={"s.scale": v}, x=X)["y"], X * v)
@@ -48,12 +50,12 @@ def test_learned(text):
     np.testing.assert_allclose(both, X * v - v)
 
 
-def test_start():
+def test_start() -> None:
     np.testing.assert_array_equal(forward("Scale: {bottom: x, top: y, bias_term: true}\nBias: {bottom: y, top: z}", x=X)["z"], X)
 
 
 @pytest.mark.parametrize("axis, shape", [(0, (2, 3)), (1, (3,)), (1, (3, 4)), (2, (4,)), (0, ())])
-def test_second_bottom(axis, shape):
+def test_second_bottom(axis: Any, shape: Any) -> None:
     v = 2 + np.arange(float(np.prod(shape))).reshape(shape)
     wide = v.reshape(*[1] * axis, *shape, *[1] * (3 - axis - len(shape))) if shape else v
     np.testing.assert_allclose(forward(f"Scale: {{bottom: [x, v], top: y, axis: {axis}}}", x=X, v=v)["y"], X * wide)

@@ -1,5 +1,7 @@
 """Embed."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ TABLE = np.arange(8).reshape(4, 2)
 
 
 @about("Embed")
-def test_rows_of_the_table():
+def test_rows_of_the_table() -> None:
     layer = "Embed: {name: e, bottom: x, num_output: 2, input_dim: 4, bias_term: %s}"
     x = [[3, 0], [1, 1]]
     np.testing.assert_array_equal(forward(layer % "false", given={"e.weight": TABLE}, x=x)["e"], TABLE[np.array(x)])
@@ -19,6 +21,6 @@ def test_rows_of_the_table():
 
 
 @pytest.mark.parametrize("missing, given", [("input_dim", "num_output"), ("num_output", "input_dim")])
-def test_sizes_that_are_missing(missing, given):
+def test_sizes_that_are_missing(missing: Any, given: Any) -> None:
     with pytest.raises(SpecError, match=f"{missing} is missing"):
         net(f"Embed: {{bottom: x, {given}: 2}}", inputs={"x": [1]})

@@ -1,5 +1,7 @@
 """What is wrong with a layer is said at its place, with what came and what was wanted."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -114,7 +116,7 @@ ROWS = [
 
 
 @pytest.mark.parametrize("layer, at, said", ROWS, ids=[row[0] for row in ROWS])
-def test_error(layer, at, said):
+def test_error(layer: Any, at: Any, said: Any) -> None:
     with pytest.raises(SpecError) as caught:
         net(layer, inputs=INPUTS)
     (first, *_) = str(caught.value).splitlines()
@@ -122,13 +124,13 @@ def test_error(layer, at, said):
     assert first.startswith(f"<text>:{LINE}:{column}: layer ") and said in first
 
 
-def test_shape_errors_tell_the_way_to_them():
+def test_shape_errors_tell_the_way_to_them() -> None:
     layers = "Pooling: {bottom: x, kernel_size: 2, stride: 2}\nReLU\nConvolution: {num_output: 2, kernel_size: 3}"
     with pytest.raises(SpecError, match=r"does not fit into 2.*\n    x 2x3x4x4 \(line 3\) -> pool1 2x3x2x2 \(line 7\) -> conv1 \(line 9\)"):
         net(layers, inputs=INPUTS)
 
 
-def test_all_errors_at_once():
+def test_all_errors_at_once() -> None:
     with pytest.raises(SpecError) as caught:
         net("InnerProduct: {bottom: x}\nPooling: {bottom: v, kernel_size: 2}\nReLU: {bottom: ip1}", inputs=INPUTS)
     assert len(caught.value.diagnostics) == 2  # the ReLU is not blamed for what it reads
@@ -138,7 +140,7 @@ def test_all_errors_at_once():
     ("num_output: 4, param: {name: w}", "shares 'w' of shape 3x3 with layer 'ip1', but needs 4x3"),
     ("num_output: 3, param: {name: w, lr_mult: 2}", "shares 'w' with layer 'ip1', which gives another lr_mult"),
 ])  # fmt: skip
-def test_sharing(second, said):
+def test_sharing(second: Any, said: Any) -> None:
     with pytest.raises(SpecError, match=said):
         net(
             f"InnerProduct: {{bottom: v, num_output: 3, param: {{name: w, lr_mult: 1}}}}\nInnerProduct: {{bottom: v, {second}}}",

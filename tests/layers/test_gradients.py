@@ -1,5 +1,7 @@
 """The gradient of every layer, by its inputs and its parameters, against differences."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,8 @@ def normal(*shape: int) -> np.ndarray:
 def away(*shape: int) -> np.ndarray:
     """At least 0.2 from 0, where many layers have a kink."""
     x = normal(*shape)
-    return x + 0.2 * np.sign(x)
+    moved: np.ndarray = x + 0.2 * np.sign(x)
+    return moved
 
 
 def spaced(*shape: int) -> np.ndarray:
@@ -33,7 +36,7 @@ TREE = {"child": [[0, 1], [2, 3], [4, 5]], "width": [2, 1, 0]}
 WHOLE = ("label", "cont", "gain", "child", "width")  # inputs that stay where they are
 
 # layer lines, then the inputs
-ROWS = {
+ROWS: dict[str, Any] = {
     "AbsVal": [("AbsVal: {bottom: x}", {"x": away(3, 4)})],
     "BNLL": [("BNLL: {bottom: x}", {"x": normal(3, 4)})],
     "BatchNorm": [
@@ -188,13 +191,13 @@ NO_GRADIENT = {
 OF_A_SOURCE = {"Standardize"}  # needs what only a source says: tests/layers/test_normalization.py
 
 
-def test_every_layer_has_a_row():
+def test_every_layer_has_a_row() -> None:
     assert ROWS.keys() | NO_GRADIENT | OF_A_SOURCE == registry.layer.keys()
 
 
 @pytest.mark.parametrize("provider", ["cpu", "cuda"])
 @pytest.mark.parametrize("kind", ROWS)
-def test_gradient(kind, provider):
+def test_gradient(kind: str, provider: str) -> None:
     """Both sets of bodies: those for CUDA run on the CPU too."""
     for layers, inputs in ROWS[kind]:
         check_gradient(layers, provider, fixed=WHOLE, **inputs)

@@ -1,5 +1,7 @@
 """Layers through which data enters."""
 
+from pathlib import Path
+
 import numpy as np
 
 from netc import data
@@ -14,19 +16,19 @@ from tests.layers.nets import about, evaluate, forward, net
 
 
 @about("Input")
-def test_one_shape_for_all_tops():
+def test_one_shape_for_all_tops() -> None:
     lowered = lower(resolve(parse_yaml("layers: [Input: {top: [a, b], shape: [{dim: [2, 3]}]}, Eltwise: {bottom: [a, b], top: y}]")))
     assert {n: v[-1].shape for n, v in lowered.versions.items()} == {"a": (2, 3), "b": (2, 3), "y": (2, 3)}
 
 
-def test_the_batch_can_be_another_or_symbolic():
+def test_the_batch_can_be_another_or_symbolic() -> None:
     resolved = resolve(parse_yaml("layers: [Input: {top: x, shape: [{dim: [2, 3]}]}, ReLU]"))
     for batch, shape in ((None, (2, 3)), (7, (7, 3)), ("N", ("N", 3))):
         assert lower(resolved, batch).versions["x"][-1].shape == shape
 
 
 @about("DummyData")
-def test_dummy_data():
+def test_dummy_data() -> None:
     lowered = net(
         "DummyData: {top: [a, b], shape: [{dim: [2, 3]}, {dim: [2]}], data_filler: [{type: constant, value: 2}, {type: uniform}]}"
     )
@@ -37,7 +39,7 @@ def test_dummy_data():
 
 
 @about("Data")
-def test_a_deployed_net_transforms_as_testing_does(tmp_path):
+def test_a_deployed_net_transforms_as_testing_does(tmp_path: Path) -> None:
     """What the source does to a row in testing, the deployed net does itself: from raw pixels both reach the same blob."""
     raw = np.random.default_rng(0).integers(0, 256, (6, 3, 4, 4)).astype(np.uint8)
     np.savez(tmp_path / "a.npz", data=raw, label=np.arange(6))
@@ -51,7 +53,7 @@ def test_a_deployed_net_transforms_as_testing_does(tmp_path):
 
 
 @about("Parameter")
-def test_a_learned_blob_starts_at_0():
+def test_a_learned_blob_starts_at_0() -> None:
     got = forward("Parameter: {name: p, top: w, shape: {dim: [2, 3]}}")
     np.testing.assert_array_equal(got["w"], np.zeros((2, 3)))
     given = np.arange(6).reshape(2, 3)
@@ -59,7 +61,7 @@ def test_a_learned_blob_starts_at_0():
 
 
 @about("TreeData")
-def test_a_net_for_trees_has_axes_that_change(tmp_path):
+def test_a_net_for_trees_has_axes_that_change(tmp_path: Path) -> None:
     """Neither its batches nor its deployed net have a batch axis: nodes, leaves and inner nodes are another number each time."""
     (tmp_path / "t.txt").write_text("(1 (0 a) (1 b))\n(0 a)\n")
     text = """

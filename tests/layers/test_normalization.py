@@ -1,5 +1,8 @@
 """BatchNorm, LRN and Standardize against their formulas."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -19,7 +22,7 @@ def normal(*shape: int) -> np.ndarray:
 
 @about("BatchNorm")
 @pytest.mark.parametrize("shape", [(4, 3), (4, 3, 2, 5)])
-def test_statistics_of_the_batch_and_their_sums(shape):
+def test_statistics_of_the_batch_and_their_sums(shape: Any) -> None:
     """The batch is normalised by its biased variance; the sums take up the unbiased one."""
     x, others = 2 + 3 * normal(*shape), (0, 2, 3)[: len(shape) - 1]
     got = forward(
@@ -36,14 +39,14 @@ def test_statistics_of_the_batch_and_their_sums(shape):
 
 
 @pytest.mark.parametrize("text, phase", [("", "TEST"), (", use_global_stats: true", "TRAIN")])
-def test_sums_over_their_weight(text, phase):
+def test_sums_over_their_weight(text: str, phase: str) -> None:
     given = {"bn.mean": [4, 2], "bn.variance": [18, 2], "bn.weight": [2]}
     got = forward(f"BatchNorm: {{name: bn, bottom: x, top: y, eps: 0{text}}}", phase, given, x=[[5, 1], [2, 3]])
     np.testing.assert_allclose(got["y"], [[1, 0], [0, 2]], rtol=1e-6)
     assert not any(name.startswith("next/") for name in got)
 
 
-def test_no_statistics_yet():
+def test_no_statistics_yet() -> None:
     """Weight 0 stands for mean 0 and variance 0."""
     got = forward("BatchNorm: {bottom: x, top: y, eps: 0.01}", "TEST", x=[[5, 1], [2, 3]])
     np.testing.assert_allclose(got["y"], [[50, 10], [20, 30]], rtol=1e-5)
@@ -51,7 +54,7 @@ def test_no_statistics_yet():
 
 @about("LRN")
 @pytest.mark.parametrize("size, alpha, beta, k", [(5, 1, 0.75, 1), (15, 0.5, 0.75, 1), (3, 2, 0.5, 3)])
-def test_across_channels(size, alpha, beta, k):
+def test_across_channels(size: Any, alpha: Any, beta: Any, k: Any) -> None:
     x = normal(2, 7, 3, 3)
     half = size // 2
     sums = np.stack([(x[:, max(0, c - half) : c + half + 1] ** 2).sum(1) for c in range(7)], axis=1)
@@ -60,7 +63,7 @@ def test_across_channels(size, alpha, beta, k):
 
 
 @pytest.mark.parametrize("size", [3, 5, 15])
-def test_within_a_channel(size):
+def test_within_a_channel(size: Any) -> None:
     """alpha is divided by the window's area, zeros beyond the border counted; k has no part in it."""
     x, half = normal(2, 3, 5, 6), size // 2
     padded = np.pad(x**2, ((0, 0), (0, 0), (half, half), (half, half)))
@@ -70,7 +73,7 @@ def test_within_a_channel(size):
 
 
 @about("Standardize")
-def test_standardize_and_back(tmp_path):
+def test_standardize_and_back(tmp_path: Path) -> None:
     """By the mean and the deviation of the training rows; what is turned back is in the units of the label."""
     text = "a,b,c\n" + "".join(f"{k},7,{10 * k}\n" for k in range(10))
     (tmp_path / "t.csv").write_text(text)
@@ -90,14 +93,14 @@ def test_standardize_and_back(tmp_path):
     np.testing.assert_allclose(got["back"], fed["batch/label"], rtol=1e-5)
 
 
-def test_standardize_wants_columns():
+def test_standardize_wants_columns() -> None:
     with pytest.raises(SpecError, match="no source says how the columns of 'x' are spread"):
         net("Standardize: {bottom: x, top: y}", inputs={"x": np.ones((2, 3))})
 
 
 @about("MVN")
 @pytest.mark.parametrize("fields, axes", [("", (2, 3)), (", across_channels: true", (1, 2, 3))])
-def test_mvn(fields, axes):
+def test_mvn(fields: Any, axes: Any) -> None:
     x = normal(2, 3, 4, 5)
     centred = x - x.mean(axes, keepdims=True)
     got = forward(f"MVN: {{bottom: x, name: y, normalize_variance: false{fields}}}", x=x)["y"]
@@ -106,7 +109,7 @@ def test_mvn(fields, axes):
     np.testing.assert_allclose(got, centred / (x.std(axes, keepdims=True) + 0.5), rtol=1e-5, atol=1e-6)
 
 
-def test_mvn_of_a_constant_image_is_0_with_a_finite_gradient():
+def test_mvn_of_a_constant_image_is_0_with_a_finite_gradient() -> None:
     x = np.ones((1, 2, 2, 2))
     np.testing.assert_array_equal(forward("MVN: {bottom: x, name: y}", x=x)["y"], np.zeros_like(x))
     assert np.isfinite(gradient("MVN: {bottom: x, name: y}", "y", x, x=x)["x"]).all()

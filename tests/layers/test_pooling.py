@@ -1,5 +1,7 @@
 """Pooling: windows at the edges, by hand."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -15,13 +17,14 @@ MAGIC = [
 ]
 
 
-def pool(x, **fields) -> np.ndarray:
+def pool(x: Any, **fields: Any) -> np.ndarray:
     text = ", ".join(f"{k}: {v}" for k, v in fields.items())
-    return forward(f"Pooling: {{bottom: x, top: y, {text}}}", x=np.reshape(x, (1, 1, *np.shape(x))))["y"][0, 0]
+    y: np.ndarray = forward(f"Pooling: {{bottom: x, top: y, {text}}}", x=np.reshape(x, (1, 1, *np.shape(x))))["y"][0, 0]
+    return y
 
 
 @about("Pooling")
-def test_max_and_its_index():
+def test_max_and_its_index() -> None:
     x = np.broadcast_to([[1, 2, 5, 2, 3], [9, 4, 1, 4, 8], [1, 2, 5, 2, 3]], (2, 2, 3, 5))
     got = forward("Pooling: {bottom: x, top: [y, mask], kernel_size: 2}", x=x)
     np.testing.assert_array_equal(got["y"], np.broadcast_to([[9, 5, 5, 8], [9, 5, 5, 8]], (2, 2, 2, 4)))
@@ -32,7 +35,7 @@ def test_max_and_its_index():
     ((3, 2), [[35, 32, 26, 27, 27], [32, 33, 33, 27, 27], [31, 34, 34, 27, 27], [36, 36, 34, 18, 18]]),
     ((2, 3), [[35, 32, 26, 26], [32, 32, 27, 27], [33, 33, 33, 27], [34, 34, 34, 17], [36, 36, 34, 18]]),
 ])  # fmt: skip
-def test_max_over_rectangles(kernel, expected):
+def test_max_over_rectangles(kernel: Any, expected: Any) -> None:
     np.testing.assert_array_equal(pool(MAGIC, kernel_h=kernel[0], kernel_w=kernel[1]), expected)
 
 
@@ -45,18 +48,18 @@ def test_max_over_rectangles(kernel, expected):
     ({"kernel_size": 2, "stride": 3, "pad": 1}, (3, 2)),  # a third column would begin in the padding
     ({"kernel_size": 1, "stride": 3}, (2, 2)),  # a third row and column would begin beyond the image
 ])  # fmt: skip
-def test_sizes_are_rounded_up(fields, shape):
+def test_sizes_are_rounded_up(fields: Any, shape: Any) -> None:
     assert pool(np.ones((6, 5)), **fields).shape == shape
 
 
-def test_padding_never_wins():
+def test_padding_never_wins() -> None:
     np.testing.assert_array_equal(
         pool([[1, 2, 4], [2, 3, 2], [4, 2, 1]], kernel_size=3, stride=2, pad=2), [[1, 4, 4], [4, 4, 4], [4, 4, 1]]
     )
     np.testing.assert_array_equal(pool(np.full((2, 2), -3), kernel_size=2, stride=2, pad=1), np.full((2, 2), -3))
 
 
-def test_average_counts_padding_but_not_what_lies_beyond():
+def test_average_counts_padding_but_not_what_lies_beyond() -> None:
     np.testing.assert_allclose(
         pool(np.full((3, 3), 2), kernel_size=3, pad=1, pool="AVE"),
         [[8 / 9, 4 / 3, 8 / 9], [4 / 3, 2, 4 / 3], [8 / 9, 4 / 3, 8 / 9]],
@@ -65,13 +68,13 @@ def test_average_counts_padding_but_not_what_lies_beyond():
     np.testing.assert_allclose(pool(np.full((3, 3), 2), kernel_size=2, stride=2, pool="AVE"), np.full((2, 2), 2), rtol=1e-6)
 
 
-def test_average_where_padding_and_what_lies_beyond_meet():
+def test_average_where_padding_and_what_lies_beyond_meet() -> None:
     """Along one axis of 4 the windows hold 2 of 3, 3 of 3, and 1 of 2: the third one ends beyond the padding."""
     share = [2 / 3, 1, 1 / 2]
     np.testing.assert_allclose(pool(np.full((4, 4), 6), kernel_size=3, stride=2, pad=1, pool="AVE"), 6 * np.outer(share, share), rtol=1e-6)
 
 
-def test_gradients():
+def test_gradients() -> None:
     x = np.reshape([[3, 3, 1], [0, 3, 2], [5, 1, 5]], (1, 1, 3, 3))
     first = gradient("Pooling: {bottom: x, top: y, kernel_size: 2}", "y", [[[[1, 10], [100, 1000]]]], x=x)["x"]
     np.testing.assert_array_equal(first[0, 0], [[1, 10, 0], [0, 0, 0], [100, 0, 1000]])  # the first of equal values takes all
@@ -79,13 +82,13 @@ def test_gradients():
     np.testing.assert_allclose(mean[0, 0], np.ones((3, 3)), rtol=1e-6)
 
 
-def test_the_index_has_no_gradient():
+def test_the_index_has_no_gradient() -> None:
     layers = "Pooling: {bottom: x, top: [y, mask], kernel_size: 2}\nEltwise: {bottom: [y, mask], top: sum}"
     np.testing.assert_array_equal(gradient(layers, "sum", 1, x=[[[[1, 2], [4, 3]]]])["x"][0, 0], [[0, 0], [1, 0]])
 
 
 @pytest.mark.parametrize("method, function", [("MAX", np.max), ("AVE", np.mean)])
-def test_other_numbers_of_axes(method, function):
+def test_other_numbers_of_axes(method: Any, function: Any) -> None:
     x = np.random.default_rng(0).normal(size=(2, 3, 4, 6, 4))
     fields = f"pool: {method}, kernel_shape: [2, 3, 2], strides: [2, 3, 2]"
     blocks = x.reshape(2, 3, 2, 2, 2, 3, 2, 2).transpose(0, 1, 2, 4, 6, 3, 5, 7).reshape(2, 3, 2, 2, 2, 12)
@@ -95,7 +98,7 @@ def test_other_numbers_of_axes(method, function):
     np.testing.assert_allclose(got, function(line.reshape(2, 3, 2, 2), -1), rtol=1e-5)
 
 
-def test_stochastic():
+def test_stochastic() -> None:
     """In testing the expectation; in training elements as often as they are large, never those that are 0, and theirs the gradient."""
     x = np.broadcast_to(np.array([[1, 0], [2, 5]]), (40, 50, 2, 2)).astype(np.float32)
     layer = "Pooling: {bottom: x, name: y, kernel_size: 2, pool: STOCHASTIC}"
@@ -109,7 +112,7 @@ def test_stochastic():
     assert set(np.unique(d)) == {0, 1}
 
 
-def test_stochastic_windows_that_overhang():
+def test_stochastic_windows_that_overhang() -> None:
     x = np.arange(1, 26, dtype=np.float32).reshape(1, 1, 5, 5)
     for phase in ("TRAIN", "TEST"):
         got = forward("Pooling: {bottom: x, name: y, kernel_size: 2, stride: 2, pool: STOCHASTIC}", phase, x=x)["y"]
@@ -118,7 +121,7 @@ def test_stochastic_windows_that_overhang():
 
 @about("SPP")
 @pytest.mark.parametrize("method, function", [("MAX", np.max), ("AVE", np.mean)])
-def test_pyramid(method, function):
+def test_pyramid(method: Any, function: Any) -> None:
     x = np.random.default_rng(0).normal(size=(2, 3, 8, 4))
     got = forward(f"SPP: {{bottom: x, name: y, pyramid_height: 3, pool: {method}}}", x=x)["y"]
     levels = [x.reshape(2, 3, b, 8 // b, b, 4 // b).transpose(0, 1, 2, 4, 3, 5).reshape(2, 3 * b * b, -1) for b in (1, 2, 4)]

@@ -4,6 +4,8 @@ import json
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -145,7 +147,7 @@ PLAIN = {
 
 
 @pytest.fixture
-def allowed(monkeypatch):
+def allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     """pycaffe's nets may run Python layers."""
     monkeypatch.setattr(state, "_allows_python", True)
 
@@ -156,7 +158,7 @@ def run(*arguments: str) -> Result:
 
 
 @pytest.fixture
-def write(tmp_path):
+def write(tmp_path: Path) -> Any:
     """A net file, its module beside it under a name of its own."""
 
     def make(layers: dict[str, str] = PYTHON, text: str = NET) -> str:
@@ -177,7 +179,7 @@ X, T = RNG.normal(size=(4, 3)).astype(np.float32), RNG.normal(size=(4, 2)).astyp
 
 
 @about("Python")
-def test_it_gives_what_the_layers_of_netc_give(write):
+def test_it_gives_what_the_layers_of_netc_give(write: Any) -> None:
     hosted, plain = net_of(write(), seed=1), net_of(write(PLAIN), seed=1)
     for net in (hosted, plain):
         net.forward(x=X, t=T)
@@ -192,18 +194,18 @@ def test_it_gives_what_the_layers_of_netc_give(write):
     np.testing.assert_allclose(hosted.blobs["x"].diff, plain.blobs["x"].diff, rtol=1e-4, atol=1e-6)
 
 
-def graphs(path: str):
+def graphs(path: str) -> Any:
     document = replace(load(path), allow_python=True)
     return step_graphs(lower(resolve(document)), SolverSettings.of(document.message.solver))
 
 
-def test_a_gradient_that_nobody_needs_is_not_asked_for(write):
+def test_a_gradient_that_nobody_needs_is_not_asked_for(write: Any) -> None:
     """Labels get none: backward sees propagate_down false for them."""
     backward = [n for n in chain.calls(graphs(write()).train) if n.op == "PythonBackward"]
     assert {n.origin.layer: n.attrs["call"].args[0] for n in backward} == {"loss": [True, False], "w": [True]}
 
 
-def test_a_graph_is_cut_where_python_is_called(write):
+def test_a_graph_is_cut_where_python_is_called(write: Any) -> None:
     train = graphs(write()).train
     assert [[call.origin.layer for call in part.calls] for part in chain.split(train).parts] == [["w"], ["loss"], ["loss"], ["w"], []]
 
@@ -221,9 +223,9 @@ dataset_licence: unknown
 
 
 @pytest.mark.parametrize("option", ["iter_size: 1", "iter_size: 2, type: Adam, momentum: 0.9"])
-def test_training_is_that_of_the_plain_net(tmp_path, write, option):
+def test_training_is_that_of_the_plain_net(tmp_path: Path, write: Any, option: Any) -> None:
     np.savez(tmp_path / "rows.npz", x=X, t=T)
-    losses = []
+    losses: list[Any] = []
     for layers in (PYTHON, PLAIN):
         path = write({"LOSS": layers["LOSS"].replace("[y, t]", "[ip, t]"), "OPTION": option}, TRAINED)
         result = run("train", path, "--runs", str(tmp_path / "runs"), "--zoo", str(tmp_path / "zoo"))
@@ -237,7 +239,7 @@ def test_training_is_that_of_the_plain_net(tmp_path, write, option):
     assert losses[0][-1] < 0.8 * losses[0][0]
 
 
-def test_it_runs_only_where_that_is_allowed(write, tmp_path, monkeypatch):
+def test_it_runs_only_where_that_is_allowed(write: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By who makes the net: a permission for one net is none for the next."""
     (tmp_path / "manifest.json").write_text("{}")
     with pytest.raises(SpecError, match="what came out of a zoo runs none"):
@@ -265,36 +267,36 @@ def test_it_runs_only_where_that_is_allowed(write, tmp_path, monkeypatch):
     ("module: no_such_module, layer: A", "no_such_module.A cannot be made: ModuleNotFoundError"),
     ("module: MODULE", "needs `module` and `layer`"),
 ])  # fmt: skip
-def test_what_is_wrong_is_said_at_its_place(write, layer, said):
+def test_what_is_wrong_is_said_at_its_place(write: Any, layer: Any, said: Any) -> None:
     with pytest.raises(SpecError, match="layer 'w'.*" + said):
         net_of(write(PYTHON | {"WEIGHTED": f"Python: {{name: w, bottom: ip, {layer}}}"}))
 
 
-def test_a_module_of_pycaffe_is_told_what_to_import(write, tmp_path):
+def test_a_module_of_pycaffe_is_told_what_to_import(write: Any, tmp_path: Path) -> None:
     (tmp_path / "of_pycaffe.py").write_text("import caffe\n\n\nclass A(caffe.Layer):\n    pass\n")
     with pytest.raises(SpecError, match="No module named 'caffe'; pycaffe's names are here: import netc.caffe as caffe"):
         net_of(write(PYTHON | {"WEIGHTED": "Python: {name: w, bottom: ip, module: of_pycaffe, layer: A}"}))
 
 
-def test_what_python_raises_names_the_layer(write):
+def test_what_python_raises_names_the_layer(write: Any) -> None:
     net = net_of(write({"WEIGHTED": "Python: {name: w, bottom: ip, module: MODULE, layer: Wrong}", "LOSS": "Silence: {bottom: t}"}))
     with pytest.raises(RunError, match="layer 'w': forward of Wrong: KeyError: 'missing'"):
         net.forward(x=X, t=T)
 
 
-def test_it_knows_its_phase(write):
+def test_it_knows_its_phase(write: Any) -> None:
     layers = {"WEIGHTED": "Python: {name: w, bottom: ip, module: MODULE, layer: Phase}", "LOSS": "Silence: {bottom: t}"}
     found = [float(net_of(write(layers), phase=phase).forward(x=X, t=T)["y"][0]) for phase in ("TRAIN", "TEST")]
     assert found == [0, pytest.approx(np.tanh(1))]
 
 
-def test_such_a_net_is_no_single_model(write, tmp_path):
+def test_such_a_net_is_no_single_model(write: Any, tmp_path: Path) -> None:
     (tmp_path / "w.safetensors").write_bytes(weights_bytes({"ip.weight": np.ones((2, 3)), "ip.bias": np.ones(2), "w.blob0": np.ones(2)}))
     result = run("convert", write(), str(tmp_path / "w.safetensors"), "-o", str(tmp_path / "m.onnx"))
     assert result.exit_code == 2 and "runs Python: its net is no single model" in result.output
 
 
-def called(made, step, arrays):
+def called(made: Any, step: Any, arrays: Any) -> Any:
     """What a step of a compiled chain gives: the user's object of its layer does what the step says."""
     blobs, tops = step["bottoms"] + step["blobs"], step["tops"]
     held = [python.Blob(*a.shape) for a in arrays[:blobs]] + [python.Blob() for _ in range(tops)]
@@ -317,7 +319,7 @@ def called(made, step, arrays):
     return [blob.diff for blob in held[:blobs]]
 
 
-def test_a_compiled_chain_trains_in_any_loop(write, tmp_path):
+def test_a_compiled_chain_trains_in_any_loop(write: Any, tmp_path: Path) -> None:
     """The files of netc compile, plain onnxruntime and the user's class give what netc's own net gives."""
     result = run("compile", write(), "-o", str(tmp_path / "b"))
     assert result.exit_code == 0, result.output
@@ -326,7 +328,8 @@ def test_a_compiled_chain_trains_in_any_loop(write, tmp_path):
         *(f"{kind}.{k}.onnx" for kind, count in parts.items() for k in range(1, count + 1)),
         *(f"{kind}.json" for kind in parts), "update.onnx", "start.safetensors",
     }  # fmt: skip
-    chained, net, made = json.loads((tmp_path / "b" / "train.json").read_text()), net_of(write()), {}
+    made: dict[str, Any] = {}
+    chained, net = json.loads((tmp_path / "b" / "train.json").read_text()), net_of(write())
     states = load_file(tmp_path / "b" / "start.safetensors")
     states |= {s["name"]: np.full(s["shape"], s["start"], np.float32) for s in chained["states"] if s["start"] is not None}
     for _ in range(3):
@@ -348,7 +351,7 @@ def test_a_compiled_chain_trains_in_any_loop(write, tmp_path):
     assert chained["kind"] == "train" and {"ip.weight", "ip.bias", "w.blob0"} <= {s["name"] for s in chained["states"]}
 
 
-def test_time_counts_the_calls(tmp_path, write):
+def test_time_counts_the_calls(tmp_path: Path, write: Any) -> None:
     np.savez(tmp_path / "rows.npz", x=X, t=T)
     slow = PYTHON["LOSS"].replace("[y, t]", "[ip, t]").replace("Distance", "Slow")
     result = run("time", write({"LOSS": slow, "OPTION": "type: SGD"}, TRAINED), "--iterations", "3")
@@ -361,7 +364,7 @@ ENDS = "Python: {name: heard, bottom: [ip, t], top: [], module: MODULE, layer: H
 BEGINS = "Python: {name: rows, bottom: [], top: [x, t], module: MODULE, layer: Rows}"
 
 
-def test_one_without_tops_runs(write, tmp_path, allowed):
+def test_one_without_tops_runs(write: Any, tmp_path: Path, allowed: Any) -> None:
     """In a forward pass, in training, in testing; in pycaffe's net too."""
     np.savez(tmp_path / "rows.npz", x=X, t=T)
     path = write({"LOSS": ENDS + "\n  - EuclideanLoss: {bottom: [ip, t]}", "OPTION": "test_interval: 10, test_iter: 2"}, TRAINED)
@@ -375,7 +378,7 @@ def test_one_without_tops_runs(write, tmp_path, allowed):
     assert len(heard) == 30 + 2 * 4  # steps, and tests at 0, 10, 20 and 30
 
 
-def test_one_without_bottoms_is_a_source(write, tmp_path):
+def test_one_without_bottoms_is_a_source(write: Any, tmp_path: Path) -> None:
     text = TRAINED.replace("Data: {source: rows.npz, batch_size: 4, shuffle: false, top: [x, t]}", "BEGINS")
     path = write({"BEGINS": BEGINS, "LOSS": "EuclideanLoss: {bottom: [ip, t]}", "OPTION": "test_interval: 10, test_iter: 2"}, text)
     result = run("train", path, "--runs", str(tmp_path / "runs"), "--no-publish")

@@ -26,14 +26,14 @@ pytestmark = pytest.mark.skipif(not CASES, reason=f"no recorded results in {FOLD
 
 @pytest.mark.parametrize("provider", ["cpu", "cuda"])
 @pytest.mark.parametrize("name", [n for n, entry in CASES.items() if not entry.get("random")])
-def test_recorded(name, provider):
+def test_recorded(name: str, provider: str) -> None:
     """Both sets of bodies: those for CUDA run on the CPU too."""
     differs, _ = DIFFERS.get(name, (set(), ""))
     check_case(Case(FOLDER / "layers" / CASES[name]["file"]), provider, differs)
 
 
 @pytest.mark.parametrize("name", [n for n, entry in CASES.items() if entry.get("random")])
-def test_dropout_uses_one_mask_both_ways(name):
+def test_dropout_uses_one_mask_both_ways(name: str) -> None:
     """The recorded arrays have it too: the mask that can be read off the output is that of the gradient."""
     case = Case(FOLDER / "layers" / CASES[name]["file"])
     run = Run(case.lower(case.part("in_")))
@@ -41,12 +41,12 @@ def test_dropout_uses_one_mask_both_ways(name):
     x, dy = case.arrays["in_x"], case.arrays["dtop_y"]
     dx = run.gradients({"y": dy})["dblob/x"]
     got = run.run({"y": run.lowered.versions["y"][-1], "dx": dx}, {"x": x}, {})
-    for y, dx in ((got["y"], got["dx"]), (case.arrays["out_y"], case.arrays["din_x"])):
+    for y, d in ((got["y"], got["dx"]), (case.arrays["out_y"], case.arrays["din_x"])):
         mask = np.where(y != 0, np.float32(1 / (1 - ratio)), np.float32(0))
         check(y, x * mask, "y")
-        check(dx, dy * mask, "dx")
+        check(d, dy * mask, "dx")
         assert abs((y != 0).mean() - (1 - ratio)) < 3 * np.sqrt(ratio * (1 - ratio) / y.size)
 
 
-def test_what_differs_is_recorded():
+def test_what_differs_is_recorded() -> None:
     assert DIFFERS.keys() <= CASES.keys()

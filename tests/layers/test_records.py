@@ -29,7 +29,7 @@ WINDOW = {"kernel_size": 3, "stride": 2}
 
 # Name, bottoms and tops by default, below a blob x; numbers of bottoms and tops; messages; the rest of the record. "?": must be given.
 # Types of tests/layers/formulas.py need a row only where they are not as other activations.
-ROWS = {
+ROWS: dict[str, Any] = {
     "AUC": "auc: x label > auc; an end; 2/1; auc_param; metric; whole auc; reads 1; label",
     "AbsVal": "abs1: x > abs1; 1/1; never in place; 1 x + 0; elementwise",
     "Accuracy": "accuracy: x label > accuracy; an end; 2/1 to 2; accuracy_param; metric; whole accuracy; reads 1; label",

@@ -1,6 +1,7 @@
 """Layers over time, against formulas, torch's recorded numbers, and each other."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,12 +20,12 @@ UNIFORM = "weight_filler: {type: uniform, min: -0.5, max: 0.5}, bias_filler: {ty
 
 
 @pytest.fixture(scope="module")
-def recorded():
+def recorded() -> Any:
     with np.load(Path(__file__).with_name("torch_recurrent.npz")) as file:
         return {name: file[name] for name in file.files}
 
 
-def turned(kind, part):
+def turned(kind: str, part: Any) -> Any:
     """torch's rows of gates, i f g o for an LSTM, in netc's order."""
     if kind == "GRU":
         return part
@@ -32,7 +33,7 @@ def turned(kind, part):
     return np.concatenate([i, f, o, g])
 
 
-def from_torch(kind, of, d=""):
+def from_torch(kind: str, of: Any, d: Any = "") -> Any:
     """netc's weights from torch's, whose biases of a gate are two."""
     w = {"r.weight_x": turned(kind, of[f"{kind}/{d}weight_ih"]), "r.weight_h": turned(kind, of[f"{kind}/{d}weight_hh"])}
     x, h = of[f"{kind}/{d}bias_ih"], of[f"{kind}/{d}bias_hh"]
@@ -45,7 +46,7 @@ def from_torch(kind, of, d=""):
 
 @about("LSTM", "GRU")
 @pytest.mark.parametrize("kind", ["LSTM", "GRU"])
-def test_values_and_gradients_are_torchs(recorded, kind):
+def test_values_and_gradients_are_torchs(recorded: Any, kind: str) -> None:
     lines, x = f"{kind}: {{name: r, bottom: x, num_output: 8}}", recorded[f"{kind}/x"]
     given = from_torch(kind, recorded)
     np.testing.assert_allclose(forward(lines, given=given, x=x)["r"], recorded[f"{kind}/y"], rtol=1e-4, atol=1e-5)
@@ -55,7 +56,7 @@ def test_values_and_gradients_are_torchs(recorded, kind):
 
 
 @about("RNN")
-def test_rnn_is_its_formula():
+def test_rnn_is_its_formula() -> None:
     names = {"r.weight_x": (2, 4), "r.bias": (2,), "r.weight_h": (2, 2), "r.weight_o": (2, 2), "r.bias_o": (2,)}
     w = {n: RNG.normal(size=shape) for n, shape in names.items()}
     h, expected = np.zeros((3, 2)), []
@@ -66,7 +67,7 @@ def test_rnn_is_its_formula():
 
 
 @pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
-def test_a_column_of_many_sequences_is_each_alone(kind):
+def test_a_column_of_many_sequences_is_each_alone(kind: str) -> None:
     lines = f"{kind}: {{name: r, bottom: [x, cont], num_output: 5, {UNIFORM}}}"
     whole = forward(lines, x=X, cont=CONT)["r"]
     for column, parts in enumerate(PARTS):
@@ -79,8 +80,8 @@ def test_a_column_of_many_sequences_is_each_alone(kind):
 
 
 @pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
-def test_two_batches_that_carry_are_one_long(kind):
-    def run(x, **given):
+def test_two_batches_that_carry_are_one_long(kind: str) -> Any:
+    def run(x: Any, **given: Any) -> Any:
         return forward(f"{kind}: {{name: r, bottom: x, num_output: 5, carry: true, {UNIFORM}}}", given=given, x=x)
 
     whole, first = run(X), run(X[:4])
@@ -90,7 +91,7 @@ def test_two_batches_that_carry_are_one_long(kind):
     np.testing.assert_allclose(np.concatenate([first["r"], second["r"]]), whole["r"], rtol=1e-4, atol=1e-5)
 
 
-def test_what_a_batch_leaves_is_cut_by_cont():
+def test_what_a_batch_leaves_is_cut_by_cont() -> None:
     lines = f"LSTM: {{name: r, bottom: [x, cont], num_output: 5, {UNIFORM}}}"
     kept = {f"r.{n}.train": np.ones((3, 5)) for n in "hc"}
     np.testing.assert_array_equal(forward(lines, given=kept, x=X, cont=CONT)["r"], forward(lines, x=X, cont=CONT)["r"])
@@ -100,13 +101,13 @@ def test_what_a_batch_leaves_is_cut_by_cont():
 
 @pytest.mark.parametrize(("fields", "carries"), [("", False), ("carry: true", True), ("bottom: [x, cont]", True),
                                                  ("bottom: [x, cont], carry: false", False)])  # fmt: skip
-def test_when_a_layer_carries(fields, carries):
+def test_when_a_layer_carries(fields: Any, carries: Any) -> None:
     fields = fields if "bottom" in fields else f"bottom: x, {fields}"
     lowered = net(f"GRU: {{num_output: 2, {fields.rstrip(', ')}}}", inputs={"x": X, "cont": CONT})
     assert bool(lowered.graph.updates) == carries
 
 
-def test_a_decoder_goes_on_from_its_encoder():
+def test_a_decoder_goes_on_from_its_encoder() -> None:
     """expose_hidden: the last states of one layer are the first of another, and gradients flow through them."""
     lines = f"""LSTM: {{name: encoder, bottom: a, top: [e, h, c], num_output: 5, expose_hidden: true, {UNIFORM}}}
         LSTM: {{name: decoder, bottom: [b, h, c], top: [d, h2, c2], num_output: 5, expose_hidden: true, {UNIFORM}}}"""
@@ -119,7 +120,7 @@ def test_a_decoder_goes_on_from_its_encoder():
 
 
 @about("Reverse")
-def test_reverse_turns_each_sequence_in_its_place():
+def test_reverse_turns_each_sequence_in_its_place() -> None:
     expected = X.copy()
     for column, parts in enumerate(PARTS):
         for first, last in parts:
@@ -130,7 +131,7 @@ def test_reverse_turns_each_sequence_in_its_place():
 
 
 @about("LastStep")
-def test_last_step_is_that_of_the_first_sequence():
+def test_last_step_is_that_of_the_first_sequence() -> None:
     expected = np.stack([X[parts[0][1] - 1, column] for column, parts in enumerate(PARTS)])
     np.testing.assert_allclose(forward("LastStep: {bottom: [x, cont], top: y}", x=X, cont=CONT)["y"], expected)
     np.testing.assert_allclose(forward("LastStep: {bottom: [x, cont], top: y}", x=X, cont=np.maximum(CONT, 0 * CONT))["y"], expected)
@@ -139,7 +140,7 @@ def test_last_step_is_that_of_the_first_sequence():
     np.testing.assert_array_equal(one, X[0])
 
 
-def test_padding_has_no_say():
+def test_padding_has_no_say() -> None:
     """Both directions and the last step: what stands after the end of a sequence changes nothing."""
     lines = f"""Reverse: {{name: back, bottom: [x, cont]}}
         GRU: {{name: one, bottom: [x, cont], num_output: 3, {UNIFORM}}}
@@ -154,7 +155,7 @@ def test_padding_has_no_say():
 
 
 @pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
-def test_any_number_of_times_and_columns(kind):
+def test_any_number_of_times_and_columns(kind: str) -> None:
     """With time and batch symbolic, as a deployed net has them, the same numbers."""
     fixed = net(f"{kind}: {{name: r, bottom: x, num_output: 5, {UNIFORM}}}", TEST, {"x": X})
     layer = fixed.net.layers[0]
@@ -182,13 +183,13 @@ def test_any_number_of_times_and_columns(kind):
         ("Reverse: {bottom: [x, short]}", "x 6x3x4 and short 5x3; it takes time x batch"),
     ],
 )
-def test_what_is_wrong(lines, said):
+def test_what_is_wrong(lines: Any, said: Any) -> None:
     with pytest.raises(SpecError, match=said.replace("+", r"\+")):
         net(lines, inputs={"x": X, "cont": CONT, "short": CONT[:5], "flat": X[:, 0, 0]})
 
 
 @about("LSTMUnit")
-def test_steps_of_one_unit_are_an_lstm():
+def test_steps_of_one_unit_are_an_lstm() -> None:
     """c and h of LSTMUnit, given wx x + wh h + b, are those of LSTM at each time."""
     names = {"r.weight_x": (8, 4), "r.bias": (8,), "r.weight_h": (8, 2)}
     w = {n: RNG.normal(size=shape).astype(np.float32) for n, shape in names.items()}
@@ -201,6 +202,6 @@ def test_steps_of_one_unit_are_an_lstm():
         np.testing.assert_allclose(h[0], expected, rtol=1e-4, atol=1e-5)
 
 
-def test_a_unit_says_which_shapes_it_takes():
+def test_a_unit_says_which_shapes_it_takes() -> None:
     with pytest.raises(SpecError, match="c_prev is 1x3x2, gates is 1x3x6, cont is 1x3; it takes c_prev 1 x N x H, gates 1 x N x 4 H"):
         forward("LSTMUnit: {bottom: [c_prev, gates, cont], top: [c, h]}", c_prev=X[:1, :, :2], gates=np.ones((1, 3, 6)), cont=CONT[:1])

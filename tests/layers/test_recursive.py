@@ -1,5 +1,7 @@
 """RecursiveTensor and RecursiveNet, against the recursion itself."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -22,14 +24,14 @@ def recursion(tensor: np.ndarray | float) -> np.ndarray:
 
 
 @about("RecursiveTensor")
-def test_a_tensor_and_a_matrix():
+def test_a_tensor_and_a_matrix() -> None:
     given = {"r.weight": W, "r.bias": B, "r.tensor": V}
     got = forward("RecursiveTensor: {name: r, bottom: [x, child, width]}", given=given, x=LEAVES, child=CHILD, width=WIDTH)["r"]
     np.testing.assert_allclose(got, recursion(V), rtol=1e-4, atol=1e-5)
 
 
 @about("RecursiveNet")
-def test_a_matrix_alone():
+def test_a_matrix_alone() -> None:
     given = {"r.weight": W, "r.bias": B}
     got = forward("RecursiveNet: {name: r, bottom: [x, child, width]}", given=given, x=LEAVES, child=CHILD, width=WIDTH)["r"]
     np.testing.assert_allclose(got, recursion(0.0), rtol=1e-4, atol=1e-5)
@@ -43,6 +45,6 @@ def test_a_matrix_alone():
         ("[y, child, width]", "y is 5;"),
     ],
 )
-def test_bottoms_of_other_shapes(bottoms, text):
+def test_bottoms_of_other_shapes(bottoms: Any, text: str) -> None:
     with pytest.raises(SpecError, match=text):
         net(f"RecursiveNet: {{bottom: {bottoms}}}", inputs={"x": LEAVES, "y": np.ones(5), "child": CHILD, "width": WIDTH})

@@ -48,7 +48,7 @@ NOT_RECORDED = {"Python", "ImageData", "WindowData", "HDF5Output"}
 OTHER_BATCH = "cont, s", "expose_hidden"  # x has time on axis 0, a static input its batch, first states neither
 
 
-def test_every_layer_has_a_row():
+def test_every_layer_has_a_row() -> None:
     tests = Path(__file__).parents[1]
     for folder in ("layers", "data"):
         for path in (tests / folder).rglob("test_*.py"):
@@ -56,7 +56,7 @@ def test_every_layer_has_a_row():
     assert registry.layer.keys() == COVERED
 
 
-def test_caffes_types_are_all_there():
+def test_caffes_types_are_all_there() -> None:
     assert (len(SHIPPED), len(YOUNGER), len(SHIPPED | YOUNGER | OTHERS)) == (24, 22, 61)
     assert registry.layer.keys() >= SHIPPED | YOUNGER | OTHERS
     numbers = [v.number for v in pb.V1LayerParameter.LayerType.DESCRIPTOR.values if v.number]
@@ -65,7 +65,7 @@ def test_caffes_types_are_all_there():
 
 
 @pytest.mark.skipif(not index("layers"), reason=f"no recorded results in {FOLDER}")
-def test_caffes_types_are_recorded():
+def test_caffes_types_are_recorded() -> None:
     found = {entry["type"] for entry in index("layers")} | {"Input"}  # which each case has
     for entry in index("data"):
         with np.load(FOLDER / "data" / entry["file"]) as file:
@@ -74,7 +74,7 @@ def test_caffes_types_are_recorded():
 
 
 @pytest.mark.parametrize("kind", ROWS)
-def test_symbolic_batch(kind):
+def test_symbolic_batch(kind: str) -> None:
     """A net lowered for any batch gives what the net of that batch gives."""
     for layers, inputs in ROWS[kind]:
         fixed = net(layers, TEST, inputs)

@@ -1,6 +1,8 @@
 """Layers that choose rows or elements, and those that fold axes."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ X = np.arange(24.0).reshape(4, 3, 2)
 
 
 @about("BatchReindex")
-def test_rows_by_number():
+def test_rows_by_number() -> None:
     got = forward("BatchReindex: {bottom: [x, i], name: y}", x=X, i=[3, 0, 0])["y"]
     np.testing.assert_array_equal(got, X[[3, 0, 0]])
     d = gradient("BatchReindex: {bottom: [x, i], name: y}", "y", np.ones((3, 3, 2)), x=X, i=[3, 0, 0])
@@ -27,7 +29,7 @@ def test_rows_by_number():
 
 @about("Filter")
 @pytest.mark.parametrize("selector", [[1, 0, 0, 7], [0, 0, 0, 0], [1, 1, -1, 1]])
-def test_filter(selector):
+def test_filter(selector: Any) -> None:
     rows = np.array(selector) != 0
     got = forward("Filter: {bottom: [x, l, s], top: [a, b]}", x=X, l=[0, 1, 2, 3], s=selector)
     np.testing.assert_array_equal(got["a"], X[rows])
@@ -48,7 +50,7 @@ solver: {base_lr: 0.1, max_iter: 1}
 
 
 @pytest.mark.parametrize("loss", ["SoftmaxWithLoss", "HingeLoss"])
-def test_training_on_what_was_filtered(tmp_path, loss):
+def test_training_on_what_was_filtered(tmp_path: Path, loss: Any) -> Any:
     """A step on six rows of which some are chosen changes the weights as a step on those rows alone does."""
     rng = np.random.default_rng(0)
     x, label = rng.normal(size=(6, 3)).astype(np.float32), rng.integers(0, 3, 6).astype(np.float32)
@@ -73,7 +75,7 @@ def test_training_on_what_was_filtered(tmp_path, loss):
     assert float(none["loss"]) == 0 and all(np.isfinite(a).all() for a in none.values())  # no row: nothing to learn
 
 
-def test_metadata_names_the_size_that_is_not_known(tmp_path):
+def test_metadata_names_the_size_that_is_not_known(tmp_path: Path) -> None:
     (tmp_path / "net.yaml").write_text(FILTERED.replace("LOSS", "SoftmaxWithLoss"))
     made = program(load_job(str(tmp_path / "net.yaml")))
     assert json.loads(made.model("train").metadata_props[0].value)["dynamic"] == ["f.rows"]
@@ -86,14 +88,14 @@ def test_metadata_names_the_size_that_is_not_known(tmp_path):
     ("SUMSQ", lambda x, axes: (x * x).sum(axes)),
     ("MEAN", lambda x, axes: x.mean(axes)),
 ])  # fmt: skip
-def test_reduction(operation, function):
+def test_reduction(operation: Any, function: Any) -> None:
     for axis, axes in ((0, (0, 1, 2)), (1, (1, 2)), (-1, (2,))):
         got = forward(f"Reduction: {{bottom: x, name: y, operation: {operation}, axis: {axis}, coeff: 0.5}}", x=X - 9)["y"]
         np.testing.assert_allclose(got, 0.5 * function(X - 9, axes))
 
 
 @about("ArgMax")
-def test_largest_and_where():
+def test_largest_and_where() -> None:
     x = np.array([[1.0, 5, 3, 5], [4, 4, 0, 1]])
     np.testing.assert_array_equal(forward("ArgMax: {bottom: x, name: y, top_k: 2}", x=x)["y"], [[[3, 1]], [[1, 0]]])
     got = forward("ArgMax: {bottom: x, name: y, top_k: 2, out_max_val: true}", x=x)["y"]
@@ -117,26 +119,26 @@ Silence: {bottom: b}
 
 
 @pytest.mark.parametrize("provider", ["cpu", "cuda"])
-def test_gradients_of_a_deep_net_whose_rows_are_not_counted(provider):
+def test_gradients_of_a_deep_net_whose_rows_are_not_counted(provider: str) -> None:
     """They are those of the net on the chosen rows alone."""
     x, s = np.random.default_rng(0).normal(size=(5, 3, 9, 9)), np.array([1, 0, 1, 1, 0])
     found = []
     for layers, inputs in (("Filter: {bottom: [x, s], top: fx}" + DEEP, {"x": x, "s": s}), (DEEP, {"fx": x[s == 1]})):
         lowered = net(layers, TRAIN, inputs)
         by = list(lowered.parameters)
-        values = {f"d{k}": g for k, g in enumerate(grad({lowered.versions["ip"][-1]: 1.0}, by))}
+        values: Any = {f"d{k}": g for k, g in enumerate(grad({lowered.versions["ip"][-1]: 1.0}, by))}
         held = {n: np.full(a.shape, 0.3) + np.linspace(0, 1, a.size).reshape(a.shape) for n, a in states(lowered).items()}
         found.append(evaluate(lowered, values, inputs, held, provider=provider))
     for name, expected in found[1].items():
         np.testing.assert_allclose(found[0][name], expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
 
 
-def test_what_needs_the_number_of_rows_says_so():
+def test_what_needs_the_number_of_rows_says_so() -> None:
     with pytest.raises(SpecError, match=r"layer 'drop1' \(Dropout\): random numbers for f.rowsx3x2 need the size 'f.rows'"):
         net("Filter: {name: f, bottom: [x, s], top: fx}\nDropout", TRAIN, {"x": X, "s": np.ones(4)})
 
 
-def test_a_deployed_net_lets_all_rows_through(tmp_path):
+def test_a_deployed_net_lets_all_rows_through(tmp_path: Path) -> None:
     np.savez(tmp_path / "rows.npz", x=np.ones((6, 3), np.float32), label=np.zeros(6, int), s=np.ones(6, np.float32))
     text = FILTERED.replace("LOSS", "SoftmaxWithLoss")
     text = text.replace(

@@ -1,5 +1,7 @@
 """Layers that only move elements."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -25,40 +27,40 @@ X = np.arange(24.0).reshape(2, 3, 4)
     ("Reshape: {bottom: x, shape: {dim: [-1, 2]}, axis: 1, num_axes: 2}", (2, 6, 2)),
     ("Reshape: {bottom: x, shape: {dim: [6]}, axis: 0, num_axes: 2}", (6, 4)),
 ])  # fmt: skip
-def test_other_shapes(layer, shape):
+def test_other_shapes(layer: Any, shape: Any) -> None:
     got = forward(layer[:-1] + ", name: y}", x=X)["y"]
     np.testing.assert_array_equal(got, X.reshape(shape))
 
 
 @about("Concat", "Slice")
 @pytest.mark.parametrize("axis, points, sizes", [(0, None, [1, 1]), (1, [1], [1, 2]), (2, [1], [1, 3]), (-1, None, [2, 2])])
-def test_slices_joined_again(axis, points, sizes):
+def test_slices_joined_again(axis: Any, points: Any, sizes: Any) -> None:
     text = f", slice_point: {points}" if points else ""
     got = forward(f"Slice: {{bottom: x, top: [a, b], axis: {axis}{text}}}\nConcat: {{bottom: [a, b], top: y, axis: {axis}}}", x=X)
     assert [got[n].shape[axis] for n in "ab"] == sizes
     np.testing.assert_array_equal(got["y"], X)
 
 
-def test_concat_of_one_and_slice_into_one():
+def test_concat_of_one_and_slice_into_one() -> None:
     got = forward("Slice: {bottom: x, top: a}\nConcat: {bottom: a, top: y}", x=X)
     np.testing.assert_array_equal(got["y"], X)
 
 
 @about("Split")
-def test_gradients_of_all_copies_add_up():
+def test_gradients_of_all_copies_add_up() -> None:
     got = gradient("Split: {bottom: x, top: [a, b]}\nEltwise: {bottom: [a, b, x], top: y, coeff: [1, 2, 4]}", "y", 1, x=X)
     np.testing.assert_array_equal(got["x"], np.full_like(X, 7))
 
 
 @about("Silence")
-def test_a_silenced_blob_is_no_output():
+def test_a_silenced_blob_is_no_output() -> None:
     inputs = {"x": X, "z": X}
     assert net("ReLU: {bottom: x, top: y}", inputs=inputs).net.outputs == ["y", "z"]
     assert net("ReLU: {bottom: x, top: y}\nSilence: {bottom: z}", inputs=inputs).net.outputs == ["y"]
 
 
 @about("Tile")
-def test_tile():
+def test_tile() -> None:
     for axis in (0, 1, -1):
         np.testing.assert_array_equal(
             forward(f"Tile: {{bottom: x, name: y, axis: {axis}, tiles: 3}}", x=X)["y"], np.concatenate([X] * 3, axis)
@@ -73,6 +75,6 @@ def test_tile():
     (", axis: 0, offset: 1", (1, 2, 3), np.s_[1:, 1:, 1:]),
     (", axis: -1, offset: 0", (2, 9, 4), np.s_[:]),
 ])  # fmt: skip
-def test_crop(fields, like, part):
+def test_crop(fields: Any, like: Any, part: Any) -> None:
     got = forward(f"Crop: {{bottom: [x, z], name: y{fields}}}", x=X, z=np.ones(like))["y"]
     np.testing.assert_array_equal(got, X[part])

@@ -11,7 +11,7 @@ from tests.layers.test_gradients import ROWS
 
 
 @pytest.mark.parametrize("kind", sorted(ROWS))
-def test_what_keeps_a_layer_from_any_batch_is_a_misfit(kind):
+def test_what_keeps_a_layer_from_any_batch_is_a_misfit(kind: str) -> None:
     for layers, inputs in ROWS[kind]:
         feeds = [f"  - Input: {{name: {n}, top: {n}, shape: [{{dim: {list(np.shape(a))}}}]}}" for n, a in inputs.items()]
         text = "\n".join(["name: test", "layers:", *feeds, *(f"  - {line.strip()}" for line in layers.strip().splitlines())])

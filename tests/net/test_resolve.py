@@ -1,11 +1,13 @@
 """NetParameter to Net: phases, rules, names, blobs, losses, and the deployed net."""
 
+from typing import Any
+
 import pytest
 
 from netc import netc_pb2 as pb
 from netc import registry
 from netc.errors import SpecError
-from netc.net.model import DEPLOY, TEST, TRAIN
+from netc.net.model import DEPLOY, TEST, TRAIN, ResolvedNet
 from netc.net.resolve import resolve
 from netc.net.variants import deployed, pretraining
 from netc.spec import parse_prototxt, parse_yaml
@@ -14,7 +16,7 @@ registry.load()
 INPUT = "  - Input: {name: input, top: [data, label], shape: [{dim: [4, 3]}, {dim: [4]}]}\n"
 
 
-def net(layers: str, phase: str = TRAIN, head: str = "", **state):
+def net(layers: str, phase: str = TRAIN, head: str = "", **state: Any) -> ResolvedNet:
     return resolve(parse_yaml(f"name: n\n{head}layers:\n{layers}", path="n.yaml"), phase, **state)
 
 
@@ -24,11 +26,11 @@ def errors(layers: str, phase: str = TRAIN) -> list[str]:
     return [str(f) for f in error.value.diagnostics]
 
 
-def names(found) -> list[str]:
+def names(found: ResolvedNet) -> list[str]:
     return [layer.name for layer in found.layers]
 
 
-def test_layers_of_a_phase():
+def test_layers_of_a_phase() -> None:
     layers = INPUT + "  - ReLU: {name: a, include: {phase: TRAIN}}\n  - ReLU: {name: b, exclude: {phase: TRAIN}}\n  - ReLU: {name: c}\n"
     assert names(net(layers)) == ["input", "a", "c"] and names(net(layers, TEST)) == ["input", "b", "c"]
 
@@ -43,23 +45,23 @@ def test_layers_of_a_phase():
     ("exclude: [{phase: TEST}, {stage: deep}]", {"stages": ["deep"]}, False), ("exclude: {phase: TRAIN, stage: deep}", {}, True),
     ("include: {phase: TRAIN, stage: deep}", {"stages": ["deep"]}, True), ("include: {}", {}, True),
 ])  # fmt: skip
-def test_rules(rule, state, runs):
+def test_rules(rule: str, state: dict[str, Any], runs: bool) -> None:
     assert ("a" in names(net(INPUT + f"  - ReLU: {{name: a, {rule}}}\n", **state))) is runs
 
 
-def test_the_state_of_the_file_counts():
+def test_the_state_of_the_file_counts() -> None:
     layers = INPUT + "  - ReLU: {name: a, include: {stage: deep, min_level: 1}}\n"
     assert "a" in names(net(layers, head="state: {stage: deep, level: 1}\n"))
     assert "a" not in names(net(layers, head="state: {stage: deep, level: 1}\n", level=0))
 
 
-def test_both_kinds_of_rules_are_an_error():
+def test_both_kinds_of_rules_are_an_error() -> None:
     assert errors(INPUT + "  - ReLU: {name: a, include: {phase: TRAIN}, exclude: {phase: TEST}}\n") == [
         "n.yaml:4:46: layer 'a' has both include and exclude rules; one kind only"
     ]
 
 
-def test_a_phase_without_layers():
+def test_a_phase_without_layers() -> None:
     assert errors("  - ReLU: {name: a, bottom: x, include: {phase: TRAIN}}\n", TEST) == [
         "n.yaml: no layer of the net is included in phase TEST"
     ]
@@ -67,12 +69,12 @@ def test_a_phase_without_layers():
         resolve(parse_yaml("name: n", path="n.yaml"))
 
 
-def test_outputs_are_what_no_layer_reads():
+def test_outputs_are_what_no_layer_reads() -> None:
     layers = INPUT + "  - ReLU: {name: b, bottom: data, top: b}\n  - ReLU: {name: a, bottom: data, top: a}\n  - ReLU: {bottom: b, top: b}\n"
     assert net(layers).outputs == ["a", "b", "label"]
 
 
-def test_losses_weigh_one_unless_told():
+def test_losses_weigh_one_unless_told() -> None:
     layers = INPUT + (
         "  - EuclideanLoss: {name: l, bottom: [data, data]}\n  - EuclideanLoss: {name: k, bottom: [data, data], loss_weight: 0.5}\n"
         "  - ReLU: {name: r, bottom: data, top: r, loss_weight: 2}\n"
@@ -80,13 +82,13 @@ def test_losses_weigh_one_unless_told():
     assert [layer.loss_weights for layer in net(layers).layers] == [(0, 0), (1,), (0.5,), (2,)]
 
 
-def test_a_loss_writes_a_blob_of_its_name():
+def test_a_loss_writes_a_blob_of_its_name() -> None:
     message = 'layer { name: "d" type: "Input" top: "d" input_param { shape { dim: 1 } } }\n'
     message += 'layer { name: "l" type: "EuclideanLoss" bottom: "d" bottom: "d" }'
     assert resolve(parse_prototxt(message, pb.NetParameter, "n")).layers[1].tops == ("l",)
 
 
-def test_inputs_of_older_deploy_files():
+def test_inputs_of_older_deploy_files() -> None:
     found = resolve(
         parse_prototxt(
             'input: "data" input_shape { dim: 2 dim: 3 }\nlayer { name: "r" type: "ReLU" bottom: "data" top: "r" }', pb.NetParameter, "n"
@@ -102,7 +104,7 @@ def test_inputs_of_older_deploy_files():
     assert list(resolve(parse_prototxt(old, pb.NetParameter, "n"), TEST).layers[0].param.input_param.shape[0].dim) == [1, 3, 4, 5]
 
 
-def test_errors_of_names_and_blobs_are_all_told():
+def test_errors_of_names_and_blobs_are_all_told() -> None:
     found = errors(
         INPUT
         + "  - ReLU: {name: a, bottom: dat, top: a}\n  - ReLU: {name: a, bottom: later, top: b}\n"
@@ -127,12 +129,12 @@ def test_errors_of_names_and_blobs_are_all_told():
     ("{type: '', name: x}", "has no type"),
     ("Flatten: {bottom: data, top: data}", "Flatten cannot run in place"),
 ])  # fmt: skip
-def test_a_layer_that_does_not_fit_its_type(layer, sentence):
+def test_a_layer_that_does_not_fit_its_type(layer: str, sentence: str) -> None:
     found = errors(INPUT + f"  - {layer}\n")
     assert any(sentence in f and f.startswith("n.yaml:4:") for f in found), found
 
 
-def test_the_deployed_net_has_scores_in_place_of_losses():
+def test_the_deployed_net_has_scores_in_place_of_losses() -> None:
     layers = INPUT + (
         "  - InnerProduct: {name: ip, bottom: data, num_output: 2}\n  - Accuracy\n  - SoftmaxWithLoss\n"
         "  - ReLU: {name: of_label, bottom: label, top: of_label}\n"
@@ -153,14 +155,14 @@ def test_the_deployed_net_has_scores_in_place_of_losses():
     assert found.outputs == ["prob"] and names(tested)[-1] == "of_label"
 
 
-def test_what_a_loss_makes_of_scores_is_not_made_twice():
+def test_what_a_loss_makes_of_scores_is_not_made_twice() -> None:
     layers = "  - DummyData: {top: [data, target], shape: [{dim: [4, 3]}, {dim: [4, 2]}]}\n  - InnerProduct: {name: ip, num_output: 2}\n"
     loss = "  - SigmoidCrossEntropyLoss: {bottom: [ip, target]}\n"
     assert deployed(net(layers + loss, TEST)).outputs == ["prob"]
     assert deployed(net(layers + loss + "  - Sigmoid: {bottom: ip, top: y}\n", TEST)).outputs == ["y"]
 
 
-def test_a_loss_of_a_layers_own_counts_once_it_is_named():
+def test_a_loss_of_a_layers_own_counts_once_it_is_named() -> None:
     layers = INPUT + "  - RBM: {name: rbm, bottom: data, top: [h, own, error], num_output: 2}\n  - RBM: {name: plain, num_output: 2}\n"
     whole = net(layers, TRAIN)
     assert [layer.loss_weights for layer in whole.layers[1:]] == [(0.0, 1.0, 0.0), (0.0,)]
@@ -171,13 +173,13 @@ def test_a_loss_of_a_layers_own_counts_once_it_is_named():
     ]
 
 
-def test_the_name_of_the_scores_is_free():
+def test_the_name_of_the_scores_is_free() -> None:
     layers = "  - DummyData: {top: [data, label], shape: [{dim: [4, 3]}, {dim: [4]}]}\n"
     layers += "  - InnerProduct: {name: prob, num_output: 2}\n  - SoftmaxWithLoss\n"
     assert deployed(net(layers, TEST)).outputs == ["prob2"]
 
 
-def test_a_deployed_net_takes_no_labels():
+def test_a_deployed_net_takes_no_labels() -> None:
     layers = """\
   - Input: {top: [label, data, mask], shape: [{dim: 4}, {dim: [4, 3]}, {dim: [4, 2]}]}
   - Input: {name: weights, top: w, shape: {dim: 4}}
@@ -191,7 +193,7 @@ def test_a_deployed_net_takes_no_labels():
     assert found.layers[0].param.input_param.shape[0].dim == [4, 3]
 
 
-def test_scores_of_more_than_a_thousand_losses_have_names():
+def test_scores_of_more_than_a_thousand_losses_have_names() -> None:
     layers = "  - DummyData: {top: [data, label], shape: [{dim: [4, 3]}, {dim: [4]}]}\n"
     layers += "  - InnerProduct: {name: prob3, bottom: data, num_output: 2}\n"
     block = "  - InnerProduct: {name: ip#, bottom: data, num_output: 2}\n  - SoftmaxWithLoss: {bottom: [ip#, label]}\n"

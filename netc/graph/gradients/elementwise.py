@@ -91,7 +91,8 @@ def leaky_relu(node: Node, dy: Value) -> Gradients:
 
 @gradient("PRelu")
 def prelu(node: Node, dy: Value) -> Gradients:
-    return prelu_grad(*node.inputs, dy)
+    x, slope = node.operands
+    return prelu_grad(x, slope, dy)
 
 
 @gradient("Elu")

@@ -15,6 +15,11 @@ def _window(node: Node, rank: int) -> dict[str, Any]:
     return {"strides": node.attrs.get("strides", [1] * rank), "pads": node.attrs.get("pads", [0] * 2 * rank)}
 
 
+def _spatial(x: Value) -> Any:
+    """The sizes of the spatial axes; of training graphs they are numbers."""
+    return list(x.shape[2:])
+
+
 def _filter(node: Node, rank: int) -> dict[str, Any]:
     return _window(node, rank) | {"dilations": node.attrs.get("dilations", [1] * rank), "group": node.attrs.get("group", 1)}
 
@@ -23,8 +28,8 @@ def _filter(node: Node, rank: int) -> dict[str, Any]:
 def conv(node: Node, dy: Value) -> Gradients:
     x, w, *b = node.operands
     attrs, has_bias = _filter(node, x.rank - 2), bool(b)
-    dx = convolution.conv_input_grad(dy, w, spatial=list(x.shape[2:]), **attrs)
-    dw = convolution.conv_filter_grad(x, dy, kernel_shape=list(w.shape[2:]), bias=int(has_bias), **attrs)
+    dx = convolution.conv_input_grad(dy, w, spatial=_spatial(x), **attrs)
+    dw: Any = convolution.conv_filter_grad(x, dy, kernel_shape=_spatial(w), bias=int(has_bias), **attrs)
     return (dx, *dw) if has_bias else (dx, dw, None)[: len(node.inputs)]
 
 
@@ -34,7 +39,7 @@ def conv_transpose(node: Node, dy: Value) -> Gradients:
     x, w, *b = node.operands
     attrs, rank = _filter(node, x.rank - 2), x.rank - 2
     dx = op.Conv(dy, w, **attrs)
-    dw = convolution.conv_filter_grad(dy, x, kernel_shape=list(w.shape[2:]), **attrs)
+    dw: Any = convolution.conv_filter_grad(dy, x, kernel_shape=_spatial(w), **attrs)
     return (dx, dw, op.ReduceSum(dy, [0, *range(2, 2 + rank)], keepdims=0))[: len(node.inputs)]
 
 
@@ -50,7 +55,7 @@ def average_pool(node: Node, dy: Value) -> Gradients:
     attrs = _window(node, x.rank - 2)
     if any(attrs["pads"]) and not node.attrs.get("count_include_pad", 0):
         raise GradientError("AveragePool has a gradient only where padding counts (count_include_pad=1)")
-    return (pooling.average_pool_grad(dy, spatial=list(x.shape[2:]), kernel_shape=node.attrs["kernel_shape"], **attrs),)
+    return (pooling.average_pool_grad(dy, spatial=_spatial(x), kernel_shape=node.attrs["kernel_shape"], **attrs),)
 
 
 @gradient("LRN")
@@ -62,8 +67,8 @@ def lrn(node: Node, dy: Value) -> Gradients:
 @gradient("BatchNorm", domain=TRAINING)
 def batch_norm(node: Node, dy: Value) -> Gradients:
     """The moments have no gradient of their own: that of x goes through them already."""
-    x, mean, inverse_std, *affine = node.inputs
-    dx, dscale, dbias = normalization.batch_norm_grad(dy, x, mean, inverse_std, *affine[:1])
+    read: list[Any] = list(node.inputs[:4])  # x, its moments, and the scale if there is one
+    dx, dscale, dbias = normalization.batch_norm_grad(dy, *read)
     return (dx, None, None, dscale, dbias)[: len(node.inputs)]
 
 
@@ -89,10 +94,10 @@ def softmax_cross_entropy(node: Node, dloss: Value | None, dprob: Value | None) 
 
 @gradient("SigmoidCrossEntropy", domain=TRAINING)
 def sigmoid_cross_entropy(node: Node, dloss: Value) -> Gradients:
-    return loss.sigmoid_cross_entropy_grad(dloss, *node.inputs, **node.attrs), None
+    return loss.sigmoid_cross_entropy_grad(dloss, *node.operands, **node.attrs), None
 
 
 @gradient("ContrastiveLoss", domain=TRAINING)
 def contrastive_loss(node: Node, dloss: Value) -> Gradients:
-    da = loss.contrastive_grad(dloss, *node.inputs, **node.attrs)
+    da = loss.contrastive_grad(dloss, *node.operands, **node.attrs)
     return da, -da, None

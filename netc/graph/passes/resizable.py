@@ -121,7 +121,8 @@ def _conv(work: _Work, node: Node, given: list[Value | None]) -> Value:
     rank, attrs = x.rank - SPATIAL, node.attrs
     pads, strides, extents = _window(w, rank, attrs)
     sizes = [work.size(x.shape[SPATIAL + i], pads[i] + pads[rank + i] - extents[i], strides[i], False) for i in range(rank)]
-    return op.Conv(*given, shape=(x.shape[0], w.shape[0], *sizes), **attrs)
+    y: Value = op.Conv(*given, shape=(x.shape[0], w.shape[0], *sizes), **attrs)
+    return y
 
 
 def _conv_transpose(work: _Work, node: Node, given: list[Value | None]) -> Value:
@@ -132,7 +133,8 @@ def _conv_transpose(work: _Work, node: Node, given: list[Value | None]) -> Value
     pads, strides, extents = _window(w, rank, attrs)
     changes = [extents[i] - pads[i] - pads[rank + i] for i in range(rank)]
     sizes = [work.larger(x.shape[SPATIAL + i], changes[i], strides[i]) for i in range(rank)]
-    return op.ConvTranspose(*given, shape=(x.shape[0], int(w.shape[1]) * attrs.get("group", 1), *sizes), **attrs)
+    y: Value = op.ConvTranspose(*given, shape=(x.shape[0], int(w.shape[1]) * attrs.get("group", 1), *sizes), **attrs)
+    return y
 
 
 def _window(w: Value, rank: int, attrs: Mapping[str, Any]) -> tuple[list[int], list[int], list[int]]:
@@ -154,7 +156,7 @@ def _pool(work: _Work, node: Node, given: list[Value | None]) -> Value:
     attrs = {"kernel_shape": kernel, "strides": strides, "pads": list(pads) * 2, "ceil_mode": int(up)}
     if node.op == "AveragePool":
         attrs["count_include_pad"] = 1
-    y = getattr(op, node.op)(x, shape=(*x.shape[:SPATIAL], *sizes), **attrs)
+    y: Value = getattr(op, node.op)(x, shape=(*x.shape[:SPATIAL], *sizes), **attrs)
     if node.op == "AveragePool":
         work.averaged.add(y)
     return y

@@ -9,7 +9,8 @@ from operator import mul
 
 import numpy as np
 
-from netc.graph.ir import Graph, Node, Value, constant_value, op, origin
+from netc.graph.ir import Graph, Node, Value, constant_value, op
+from netc.graph.origin import origin
 from netc.graph.passes.rewrite import rewrite
 
 NEUTRAL = {"Mul": 1, "Div": 1, "Add": 0, "Sub": 0}

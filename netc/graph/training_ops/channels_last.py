@@ -43,7 +43,9 @@ def nhwc_conv_input_grad(dy: Value, w: Value, *, spatial: list[int], strides: li
 def nhwc_conv_filter_grad(x: Value, dy: Value, *, kernel_shape: list[int], strides: list[int], pads: list[int]) -> tuple[Value, ...]:
     """The gradients by w and by the bias."""
     images = to_channels_first(x), to_channels_first(dy)
-    return conv_filter_grad(*images, kernel_shape=kernel_shape, strides=strides, pads=pads, dilations=NO_DILATION, bias=1)
+    found = conv_filter_grad(*images, kernel_shape=kernel_shape, strides=strides, pads=pads, dilations=NO_DILATION, bias=1)
+    assert isinstance(found, tuple)
+    return found
 
 
 @training_op("NhwcMaxPool")

@@ -11,13 +11,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, wraps
 from inspect import Parameter, signature
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from netc import registry
-from netc.graph.ir import TRAINING, Node, Value, leaf, origin
+from netc.graph.ir import TRAINING, Node, Value, leaf
+from netc.graph.origin import origin
 from netc.graph.tensor_type import Type
 
 DEFAULT, CPU = "default", "cpu"  # sets of bodies; a backend chooses one, see `netc.runtime.backends`
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,13 @@ class Body:
     outputs: tuple[Value, ...]
 
 
-def training_op(name: str, typed_by: str = DEFAULT, **properties: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def training_op(name: str, typed_by: str = DEFAULT, **properties: Any) -> Callable[[F], F]:
     """Decorator: the function becomes the default body of op `name`, and each call of it makes one node.
 
     `properties` are those of its OpInfo. A node's types come from tracing the body of `typed_by`, where the default is long.
     """
 
-    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+    def add(function: F) -> F:
         registry.training_op(name, **properties)(function)
         registry.body((name, DEFAULT))(function)
         defaults = {k: p.default for k, p in signature(function).parameters.items() if p.kind is Parameter.KEYWORD_ONLY}
@@ -47,12 +49,12 @@ def training_op(name: str, typed_by: str = DEFAULT, **properties: Any) -> Callab
             node = Node(name, inputs, full, tuple(v.type for v in traced.outputs), TRAINING)
             return node.outputs[0] if len(node.outputs) == 1 else node.outputs
 
-        return apply
+        return cast(F, apply)
 
     return add
 
 
-def body(name: str, bodies: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def body(name: str, bodies: str) -> Callable[[F], F]:
     """Decorator: the function is the body of op `name` in the set `bodies`; it may return None to leave it to the default."""
     return registry.body((name, bodies))
 

@@ -5,7 +5,7 @@ from markupsafe import Markup
 
 from netc.graph.contract import BATCH
 from netc.layers import whole
-from netc.net.model import Layer, Net
+from netc.net.model import Layer, ResolvedNet
 from netc.registry import section
 from netc.report import charts
 from netc.report.html import figure, paragraph
@@ -42,7 +42,7 @@ def _error(run: Run, layer: Layer, truth: np.ndarray, made: np.ndarray) -> float
     return float(whole.r2(layer.param, {"prediction": made, "label": truth})[1])
 
 
-def _estimated(net: Net) -> Layer | None:
+def _estimated(net: ResolvedNet) -> Layer | None:
     """The layer that compares predictions and labels, if there is one number per row and the rows are no time series."""
     labels = {top for x in net.sources if x.source and not x.source.target for top in x.tops[1:]}
     return next((x for kind in ESTIMATES for x in net.layers if x.type == kind and x.bottoms[1] in labels), None)

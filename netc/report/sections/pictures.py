@@ -9,7 +9,7 @@ from markupsafe import Markup
 from netc import random
 from netc.compiler.program import Program
 from netc.graph.contract import BATCH
-from netc.net.model import Layer, Net
+from netc.net.model import Layer, ResolvedNet
 from netc.registry import section
 from netc.report import images
 from netc.report.filters import first_filters
@@ -65,7 +65,7 @@ def samples(run: Run) -> Markup | None:
     return figure(images.image(sheet, "Gibbs chains", 2), caption)
 
 
-def _machine(net: Net) -> Layer | None:
+def _machine(net: ResolvedNet) -> Layer | None:
     """The RBM that reads images; None if there is none."""
     source = images_of(net)
     return next((x for x in net.layers if x.type == "RBM" and source and x.bottoms[0] == source[1]), None)

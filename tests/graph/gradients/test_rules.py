@@ -1,5 +1,7 @@
 """Every gradient rule against differences; the keys of the rows are the keys of the rules."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -23,72 +25,72 @@ from tests.layers.test_gradients import ROWS as LAYERS
 RNG = np.random.default_rng(0)
 
 
-def gemm(trans_a, trans_b):
+def gemm(trans_a: Any, trans_b: Any) -> Any:
     a, b = normal(*((3, 2) if trans_a else (2, 3))), normal(*((4, 3) if trans_b else (3, 4)))
     return lambda a, b, c: op.Gemm(a, b, c, transA=trans_a, transB=trans_b, alpha=0.5, beta=2.0), a, b, normal(4)
 
 
-def batch_norm(x, *affine):
+def batch_norm(x: Any, *affine: Any) -> Any:
     mean, _, inverse_std = normalization.batch_moments(x, epsilon=1e-5)
     return normalization.batch_norm(x, mean, inverse_std, *affine)
 
 
-def sigmoid_loss(targets, **attrs):
+def sigmoid_loss(targets: Any, **attrs: Any) -> Any:
     return lambda x: loss.sigmoid_cross_entropy(x, constant(np.array([targets] * 4, np.float32)), **attrs), normal(4, 3)
 
 
-def softmax_loss(output=0, scores=(4, 3), labels=(4,), **attrs):
+def softmax_loss(output: Any = 0, scores: Any = (4, 3), labels: Any = (4,), **attrs: Any) -> Any:
     attrs = {"normalization": "VALID", **attrs}
     return lambda x, t: loss.softmax_cross_entropy(x, t, axis=1, **attrs)[output], normal(*scores), LABELS.reshape(labels)
 
 
-def forest(child, width):
+def forest(child: Any, width: Any) -> Any:
     """All nodes of trees with these inner nodes."""
 
-    def nodes(*arrays):
+    def nodes(*arrays: Any) -> Any:
         return first(recursive(arrays[0], constant(np.array(child)), constant(np.array(width)), *arrays[1:]))
 
     return nodes
 
 
-def first(values):
+def first(values: Any) -> Any:
     return values[0] if isinstance(values, tuple) else values
 
 
-def over_time(layer, gates, states=1, output=0, cont=True, bias=(), **attrs):
+def over_time(layer: Any, gates: Any, states: Any = 1, output: Any = 0, cont: Any = True, bias: Any = (), **attrs: Any) -> Any:
     """A row of a recurrent op: 4 times, 3 columns, 2 hidden units; sequences begin in the midst."""
-    mark = constant(np.float32([[1, 0, 1], [1, 1, 0], [0, 1, 1], [1, 1, 0]])[:, :, None])
+    mark = constant(np.array([[1, 0, 1], [1, 1, 0], [0, 1, 1], [1, 1, 0]], np.float32)[:, :, None])
     arrays = normal(4, 3, gates * 2), normal(gates * 2, 2), *(normal(*b) for b in bias), *(normal(3, 2) for _ in range(states))
     return lambda *values: layer(*values, *([mark] if cont else []), **attrs)[output], *arrays
 
 
-def normal(*shape):
+def normal(*shape: int) -> Any:
     return RNG.normal(size=shape).astype(np.float32)
 
 
-def small(*shape):
+def small(*shape: int) -> Any:
     """Where tanh is not saturated."""
     return normal(*shape) * np.float32(0.3)
 
 
-def away(*shape):
+def away(*shape: int) -> Any:
     """Values at least 0.1 from 0, where many ops have a kink."""
     x = normal(*shape)
     return x + np.sign(x) * np.float32(0.1)
 
 
-def positive(*shape):
+def positive(*shape: int) -> Any:
     return np.abs(normal(*shape)) + np.float32(0.5)
 
 
-def spaced(*shape):
+def spaced(*shape: int) -> Any:
     """Distinct values 0.1 apart, shuffled: no ties to cross."""
     return (RNG.permutation(int(np.prod(shape))).reshape(shape) * 0.1 - 1).astype(np.float32)
 
 
 LABELS = np.array([0, 2, 1, 2])
 TREES = [[0, 1], [2, 4], [5, 3]], [1, 1, 1, 0]  # ((2 (0 1)) 3), and a height that no node has
-ROWS = {
+ROWS: dict[str, Any] = {
     "Abs": [(op.Abs, away(3, 4))],
     "Add": [(lambda a, b: a + b, normal(2, 3), normal(3)), (lambda a, b: a + b, normal(3), normal(2, 1, 1))],
     "AveragePool": [
@@ -159,10 +161,10 @@ ROWS = {
         (batch_norm, normal(6, 3), normal(3), normal(3)),
     ],
     f"{TRAINING}.ContrastiveLoss": [
-        (lambda a, b, k=k: loss.contrastive(a, b, constant(np.float32([1, 0, 0, 0])), margin=3.0, legacy=k), normal(4, 3), normal(4, 3))
+        (lambda a, b, k=k: loss.contrastive(a, b, constant([1.0, 0, 0, 0]), margin=3.0, legacy=k), normal(4, 3), normal(4, 3))
         for k in (0, 1)
     ],
-    f"{TRAINING}.Dropout": [(lambda x: dropout(x, constant(np.float32([[0, 0.3, 0.6], [0.5, 0.9, 0.1]])), ratio=0.5), normal(2, 3))],
+    f"{TRAINING}.Dropout": [(lambda x: dropout(x, constant([[0, 0.3, 0.6], [0.5, 0.9, 0.1]]), ratio=0.5), normal(2, 3))],
     f"{TRAINING}.Recursive": [
         (forest(*TREES), small(4, 3), small(3, 6), small(3), small(3, 6, 6)),
         (forest(*TREES), small(4, 3), small(3, 6), small(3)),
@@ -181,7 +183,7 @@ ROWS = {
     f"{TRAINING}.RNN": [over_time(recurrent.rnn, 1, output=k, cont=c) for k in (0, 1) for c in (True, False)],
     f"{TRAINING}.Reverse": [
         (reverse, normal(3, 2)),
-        (lambda x: reverse(x, constant(np.float32([[0, 1], [1, 0], [0, 1]]))), normal(3, 2, 2)),
+        (lambda x: reverse(x, constant(np.array([[0, 1], [1, 0], [0, 1]], np.float32))), normal(3, 2, 2)),
     ],
     f"{TRAINING}.Softplus": [(softplus, away(3, 4)), (lambda x: softplus(x * 30.0), away(3, 4))],
     f"{TRAINING}.SigmoidCrossEntropy": [
@@ -198,13 +200,13 @@ FLAT = {"Equal", "Greater", "GreaterOrEqual", "Less", "Not", "OneHot", "Shape", 
 HOSTED = {"netc.host.Python"}  # a user's own backward: tests/layers/test_python.py
 
 
-def reached_by_layers():
+def reached_by_layers() -> Any:
     """The ops of elementwise layers, whose gradients tests/layers checks against differences."""
     rows = [row for kind in FORMULAS for row in LAYERS.get(kind, ())]
     return {node.op for layers, inputs in rows for node in net(layers, inputs=inputs).graph.nodes if not node.domain}
 
 
-def test_every_rule_has_a_row():
+def test_every_rule_has_a_row() -> None:
     rules = {f"{domain}.{name}" if domain else name for domain, name in registry.gradient}
     own = ROWS.keys() | FLAT | HOSTED
     assert own <= rules
@@ -213,28 +215,29 @@ def test_every_rule_has_a_row():
 
 @pytest.mark.parametrize("provider", ["cpu", "cuda"])
 @pytest.mark.parametrize("name", ROWS)
-def test_gradient(name, provider):
+def test_gradient(name: str, provider: str) -> None:
     """Both sets of bodies: those for CUDA run on the CPU too."""
     for f, *at in ROWS[name]:
         check_gradient(f, *at, provider=provider)
 
 
-def test_no_gradient_flows_through_stop():
+def test_no_gradient_flows_through_stop() -> None:
     check_gradient(lambda x: stop(x) * 0.0 + x, normal(3))
 
 
-def test_first_winner_takes_the_gradient_of_a_tie():
+def test_first_winner_takes_the_gradient_of_a_tie() -> None:
     x = leaf("Input", np.float32, (1, 1, 2, 4), name="x")
     for kernel, strides in (([2, 2], [2, 2]), ([2, 2], [2, 1])):
         y = op.MaxPool(x, kernel_shape=kernel, strides=strides)
-        (dx,) = grad({y: 1.0}, [x])
+        gradients: Any = grad({y: 1.0}, [x])
+        (dx,) = gradients
         for provider in ("cpu", "cuda"):
             got = Session(emit(Graph("tie", {"dx": dx}), provider)).run({"x": np.ones((1, 1, 2, 4), np.float32)})["dx"]
             expected = [[1, 0, 1, 0], [0] * 4] if strides == [2, 2] else [[1, 1, 1, 0], [0] * 4]
             np.testing.assert_array_equal(got[0, 0], expected)
 
 
-SYMBOLIC = [
+SYMBOLIC: list[Any] = [
     *(softmax_loss(normalization=n, ignore_label=i) for n in ("FULL", "VALID", "BATCH_SIZE", "NONE") for i in (None, 2)),
     sigmoid_loss([0, 1, 0.5], normalization="FULL"),
     (lambda x: op.ReduceMean(x, [0], keepdims=0), normal(4, 3)),
@@ -247,13 +250,13 @@ SYMBOLIC = [
 
 
 @pytest.mark.parametrize("row", range(len(SYMBOLIC)))
-def test_a_gradient_along_an_axis_of_any_size_is_that_of_its_size(row):
+def test_a_gradient_along_an_axis_of_any_size_is_that_of_its_size(row: Any) -> None:
     f, *at = SYMBOLIC[row]
     found = []
     for axis in ("N", 4):
         inputs = [leaf("Input", a.dtype, (axis, *a.shape[1:]) if len(a) == 4 else a.shape, name=f"x{i}") for i, a in enumerate(at)]
         wrt = [v for v, a in zip(inputs, at, strict=True) if a.dtype.kind == "f"]
-        gradients = grad({f(*inputs): 1.0}, wrt)
+        gradients: Any = grad({f(*inputs): 1.0}, wrt)
         session = Session(emit(Graph("g", {str(k): g for k, g in enumerate(gradients)})))
         found.append(session.run({n: a for n, a in ((f"x{i}", a) for i, a in enumerate(at)) if n in session.inputs}))
     assert found[0].keys() == found[1].keys() and found[0]

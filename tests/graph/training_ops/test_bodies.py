@@ -1,5 +1,7 @@
 """Bodies of one training op agree: each provider's with the default, on shapes that include the odd ones."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -15,37 +17,41 @@ from netc.runtime.session import Session
 RNG = np.random.default_rng(0)
 
 
-def normal(*shape):
+def normal(*shape: int) -> Any:
     return RNG.normal(size=shape).astype(np.float32)
 
 
-def ties(*shape):
+def ties(*shape: int) -> Any:
     """Few values, so that windows have several maxima."""
     return RNG.integers(0, 3, shape).astype(np.float32)
 
 
-def max_pool_row(x, kernel, strides, pads=(0, 0, 0, 0)):
-    window = {"kernel_shape": list(kernel), "strides": list(strides), "pads": list(pads)}
+def max_pool_row(x: Any, kernel: Any, strides: Any, pads: Any = (0, 0, 0, 0)) -> Any:
+    window: dict[str, Any] = {"kernel_shape": list(kernel), "strides": list(strides), "pads": list(pads)}
     value = leaf("Input", np.float32, x.shape, name="x0")
     y = Session(emit(Graph("pool", {"y": op.MaxPool(value, **window)}))).run({"x0": x})["y"]
     return lambda x, y, dy: pooling.max_pool_grad(x, y, dy, **window), x, y, normal(*y.shape)
 
 
-def filter_row(x, dy, kernel, strides=(1, 1), pads=(0, 0, 0, 0), dilations=(1, 1), group=1, bias=0):
+def filter_row(
+    x: Any, dy: Any, kernel: Any, strides: Any = (1, 1), pads: Any = (0, 0, 0, 0), dilations: Any = (1, 1), group: Any = 1, bias: Any = 0
+) -> Any:
     attrs = {"strides": list(strides), "pads": list(pads), "dilations": list(dilations)}
     return lambda x, dy: convolution.conv_filter_grad(x, dy, kernel_shape=list(kernel), group=group, bias=bias, **attrs), x, dy
 
 
-def input_row(dy, w, spatial, strides=(1, 1), pads=(0, 0, 0, 0), dilations=(1, 1), group=1):
+def input_row(
+    dy: Any, w: Any, spatial: Any, strides: Any = (1, 1), pads: Any = (0, 0, 0, 0), dilations: Any = (1, 1), group: Any = 1
+) -> Any:
     attrs = {"strides": list(strides), "pads": list(pads), "dilations": list(dilations), "spatial": list(spatial)}
     return lambda dy, w: convolution.conv_input_grad(dy, w, group=group, **attrs), dy, w
 
 
-def marks(steps, n):
+def marks(steps: Any, n: Any) -> Any:
     return RNG.integers(0, 2, (steps, n, 1)).astype(np.float32)
 
 
-def over_time(steps, op, gates, *states, cont=True, **attrs):
+def over_time(steps: Any, op: Any, gates: Any, *states: Any, cont: Any = True, **attrs: Any) -> Any:
     """Times, 3 columns, 2 hidden units."""
     return (
         lambda *values: op(*values, **attrs),
@@ -56,12 +62,12 @@ def over_time(steps, op, gates, *states, cont=True, **attrs):
     )
 
 
-def back_in_time(steps, op, *others):
+def back_in_time(steps: Any, op: Any, *others: Any) -> Any:
     """The gradient by y, and whatever else the op takes; a number stands for so many parts of y's size, kept by the forward op."""
     return op, normal(steps, 3, 2), *(normal(steps, 3, 2 * x) if isinstance(x, int) else x for x in others)
 
 
-ROWS = {
+ROWS: dict[str, Any] = {
     "ConvFilterGrad": [
         filter_row(normal(4, 3, 8, 7), normal(4, 5, 6, 5), (3, 3)),
         filter_row(normal(4, 3, 8, 7), normal(4, 5, 6, 5), (3, 3), bias=1),
@@ -101,13 +107,13 @@ ROWS = {
 }
 
 
-def test_every_body_for_a_provider_has_rows():
+def test_every_body_for_a_provider_has_rows() -> None:
     assert {name for name, provider in registry.body if provider != DEFAULT} == ROWS.keys()
     assert {name for name, _ in registry.body} == registry.training_op.keys()
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_bodies_agree(name):
+def test_bodies_agree(name: str) -> None:
     for function, *arrays in ROWS[name]:
         results = []
         for provider in ("cpu", "cuda"):

@@ -1,5 +1,7 @@
 """A recurrence as one Scan and as copies of its step: the same values, whatever the step reads from outside."""
 
+from typing import Any
+
 import numpy as np
 import onnx
 import pytest
@@ -11,16 +13,16 @@ from netc.graph.training_ops.loop import scan, unrolled
 from netc.runtime.session import Session
 
 RNG = np.random.default_rng(0)
-FEEDS = {"x": RNG.normal(size=(4, 2)).astype(np.float32), "s": RNG.normal(size=2).astype(np.float32), "w": np.float32([2, 3])}
+FEEDS = {"x": RNG.normal(size=(4, 2)).astype(np.float32), "s": RNG.normal(size=2).astype(np.float32), "w": np.array([2, 3], np.float32)}
 X, S, W = (leaf("Input", np.float32, a.shape, name=n) for n, a in FEEDS.items())
 
 
-def fall(loop, reverse=False, outside=W):
+def fall(loop: Any, reverse: Any = False, outside: Any = W) -> Any:
     """s = outside s + x at each time; results are s before, and twice it."""
     return loop(lambda states, xs: ((states[0] * outside + xs[0],), (states[0], states[0] * 2.0)), [S], [X], reverse=reverse)
 
 
-def run(**outputs):
+def run(**outputs: Any) -> Any:
     model = emit(Graph("loop", outputs))
     onnx.checker.check_model(model, full_check=True)
     session = Session(model)
@@ -29,7 +31,7 @@ def run(**outputs):
 
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("loop", [scan, unrolled])
-def test_it_is_the_loop_that_one_would_write(loop, reverse):
+def test_it_is_the_loop_that_one_would_write(loop: Any, reverse: Any) -> None:
     (last,), (before, twice) = fall(loop, reverse)
     s, expected = FEEDS["s"], []
     for x in FEEDS["x"][::-1] if reverse else FEEDS["x"]:
@@ -41,7 +43,7 @@ def test_it_is_the_loop_that_one_would_write(loop, reverse):
     np.testing.assert_allclose(got["twice"], 2 * got["before"])
 
 
-def test_a_captured_value_may_be_an_output_of_the_graph_too():
+def test_a_captured_value_may_be_an_output_of_the_graph_too() -> None:
     """It then has another name, which the subgraph must read."""
     outside = W + 1.0
     (last,), _ = fall(scan, outside=outside)
@@ -50,8 +52,8 @@ def test_a_captured_value_may_be_an_output_of_the_graph_too():
     np.testing.assert_allclose(got["last"], got["same"], rtol=1e-6)
 
 
-def test_two_scans_one_in_the_other():
-    def step(states, xs):
+def test_two_scans_one_in_the_other() -> Any:
+    def step(states: Any, xs: Any) -> Any:
         (inner,), _ = fall(scan, outside=states[0])
         return (inner + xs[0],), (inner,)
 
@@ -61,14 +63,14 @@ def test_two_scans_one_in_the_other():
     np.testing.assert_allclose(got["last"], got["same"], rtol=1e-5)
 
 
-def test_what_a_scan_reads_is_among_its_inputs():
+def test_what_a_scan_reads_is_among_its_inputs() -> None:
     """So that passes and sorting see it."""
     (last,), _ = fall(scan)
     assert last.node.op == "Scan" and last.node.operands == (S, X, W)
 
 
-def test_a_fingerprint_sees_the_step():
-    def of(factor):
+def test_a_fingerprint_sees_the_step() -> Any:
+    def of(factor: Any) -> Any:
         (last,), _ = scan(lambda states, xs: ((states[0] + op.Tanh(xs[0]) * factor,), (states[0],)), [S], [X])
         return fingerprint(Graph("g", {"last": last}))
 

@@ -139,21 +139,30 @@ def cases(kernel: native.Kernel) -> Iterator[Case]:
             yield Case(f"{key}: {new}", with_attributes(model, attributes | {key: new}), arrays)
 
 
-def error_of(case: Case, library: Path) -> str | None:
-    """What onnxruntime reports when it loads and runs a case; None without an error."""
-    try:
-        session = Session(case.model, with_library(library))
-        session.run({n: case.arrays[int(n[1:])] for n in session.inputs})
-    except RunError as e:
-        return str(e)
-    return None
+class Runner:
+    """Runs cases with a library. A session serves all cases that have its model in a row."""
+
+    def __init__(self, library: Path):
+        self.library = library
+        self.model: onnx.ModelProto | None = None
+
+    def error_of(self, case: Case) -> str | None:
+        """What onnxruntime reports when it loads and runs a case; None without an error."""
+        try:
+            if self.model is not case.model:
+                self.session, self.model = Session(case.model, with_library(self.library)), case.model
+            self.session.run({n: case.arrays[int(n[1:])] for n in self.session.inputs})
+        except RunError as e:
+            return str(e)
+        return None
 
 
 def main(library: Path) -> None:
+    runner = Runner(library)
     for kernel in native.kernels(library):
         for case in cases(kernel):
             print(json.dumps([kernel.op, case.change, case.wrong]), flush=True, end="\t")
-            print(json.dumps(error_of(case, library)), flush=True)
+            print(json.dumps(runner.error_of(case)), flush=True)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,10 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from netc import api, registry
@@ -17,6 +19,7 @@ from netc.runtime.native import trial
 from netc.runtime.session import Session, States, Stepper
 from netc.training.feed import Feeder
 from tests.conftest import DATA, ROOT
+from tests.runtime.native.arrays import Array
 from tests.runtime.native.conftest import needs_kernels
 from tests.small_nets import log, netc, write_small
 
@@ -57,13 +60,13 @@ NETS = {
 
 
 @pytest.fixture(scope="module", params=[(net, solver) for net in NETS for solver in ("SGD", "Adam")], ids="-".join)
-def program(request, tmp_path_factory) -> Program:
+def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Program:
     net, solver = request.param
     text = HEAD % net + NETS[net].lstrip("\n") + TAIL + SOLVER % solver
     return api.load(write_small(tmp_path_factory.mktemp(net), text))
 
 
-def step(made: Program, kind: str = "train") -> dict[str, np.ndarray]:
+def step(made: Program, kind: str = "train") -> dict[str, Array]:
     session = Session(made.model(kind, kernels=made.backend.native_ops), made.backend)
     lowered = made.train if kind == "train" else made.test[0]
     feeds = dict(Feeder(made.train_net if kind == "train" else made.test_net, lowered.graph, made.seed, made.job.base)(0))
@@ -72,7 +75,7 @@ def step(made: Program, kind: str = "train") -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("kind", ["train", "test"])
-def test_bodies_compute_what_portable_computes(program, kind):
+def test_bodies_compute_what_portable_computes(program: Program, kind: str) -> None:
     expected, found = step(program, kind), step(replace(program, backend=with_library(None)), kind)
     assert found.keys() == expected.keys()
     for name, value in expected.items():
@@ -81,7 +84,7 @@ def test_bodies_compute_what_portable_computes(program, kind):
 
 @needs_kernels
 @pytest.mark.parametrize("kind", ["train", "test"])
-def test_kernels_compute_what_portable_computes(program, kind):
+def test_kernels_compute_what_portable_computes(program: Program, kind: str) -> None:
     expected, found = step(program, kind), step(replace(program, backend=NATIVE), kind)
     slack = 1e-4 if program.job.solver.type == "Adam" else 1e-5  # a first step of Adam divides a gradient by its own size
     for name, value in expected.items():
@@ -92,12 +95,12 @@ def ops(graph: Graph) -> list[str]:
     return [n.op for n in graph.nodes if n.domain != "netc"]
 
 
-def graph_of(net: str, folder) -> Graph:
+def graph_of(net: str, folder: Path) -> Graph:
     text = HEAD % net + NETS[net].lstrip("\n") + TAIL + SOLVER % "SGD"
     return replace(api.load(write_small(folder, text)), backend=NATIVE).graph("train")
 
 
-def test_images_stay_turned_from_the_first_convolution_to_the_last(tmp_path):
+def test_images_stay_turned_from_the_first_convolution_to_the_last(tmp_path: Path) -> None:
     graph = graph_of("plain", tmp_path)
     assert sum(op == "Transpose" for op in ops(graph)) == 2  # before the fully connected layer, and back
     assert not {"Conv", "ConvFilterGrad", "ConvInputGrad", "MaxPool", "MaxPoolGrad", "AveragePool", "AveragePoolGrad"} & set(ops(graph))
@@ -106,11 +109,11 @@ def test_images_stay_turned_from_the_first_convolution_to_the_last(tmp_path):
     assert "ReluGrad" in ops(graph)
 
 
-def test_normalization_sums_and_global_pooling_stay_turned_too(tmp_path):
+def test_normalization_sums_and_global_pooling_stay_turned_too(tmp_path: Path) -> None:
     assert "Transpose" not in ops(graph_of("residual", tmp_path))
 
 
-def test_what_kernels_do_not_cover_stays(tmp_path):
+def test_what_kernels_do_not_cover_stays(tmp_path: Path) -> None:
     found = ops(graph_of("mixed", tmp_path))
     assert found.count("Conv") == 1 and found.count("ConvFilterGrad") == 1  # the dilated one
     assert found.count("NhwcConv") == 4
@@ -118,17 +121,17 @@ def test_what_kernels_do_not_cover_stays(tmp_path):
     assert conv.attrs["relu"] == 0  # its output is read before the ReLU too
 
 
-def test_a_graph_without_images_is_left_alone():
+def test_a_graph_without_images_is_left_alone() -> None:
     made = api.load(str(ROOT / "nets" / "logistic.yaml"))
     graph = simplify(made.steps.train)
     assert sorted(ops(channels_last(graph))) == sorted(ops(graph))
 
 
-def test_metadata_says_the_target_and_published_models_are_portable(tmp_path):
+def test_metadata_says_the_target_and_published_models_are_portable(tmp_path: Path) -> None:
     made = replace(api.load(write_small(tmp_path)), backend=NATIVE)
 
-    def target(model) -> str:
-        return json.loads(model.metadata_props[0].value)["target"]
+    def target(model: onnx.ModelProto) -> str:
+        return str(json.loads(model.metadata_props[0].value)["target"])
 
     assert target(made.model("train")) == "native"
     assert target(made.portable.model("train")) == "portable"
@@ -137,7 +140,7 @@ def test_metadata_says_the_target_and_published_models_are_portable(tmp_path):
     assert made.portable.model("train").SerializeToString(deterministic=True) == plain.SerializeToString(deterministic=True)
 
 
-def test_switched_off_it_is_portable(monkeypatch):
+def test_switched_off_it_is_portable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NETC_NATIVE", "0")
     assert native.library() is None and "NETC_NATIVE" in native.missing()
     assert choose("cpu") == (PORTABLE, "asked for")
@@ -146,29 +149,28 @@ def test_switched_off_it_is_portable(monkeypatch):
 
 
 @needs_kernels
-def test_native_is_chosen_where_its_kernels_load():
+def test_native_is_chosen_where_its_kernels_load() -> None:
     assert choose("cpu") == choose(target="native") == (NATIVE, "asked for")
 
 
-def test_a_library_that_does_not_load_is_not_used(tmp_path, monkeypatch):
+def test_a_library_that_does_not_load_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / f"netc_kernels_bad{native.SUFFIX}"
     path.write_bytes(b"no library")
     monkeypatch.setattr(native, "_fastest", lambda: path)
     monkeypatch.delenv("NETC_NATIVE", raising=False)
-    assert native.library() is None and native.missing().startswith("netc_kernels_bad")
+    assert native.library() is None and str(native.missing()).startswith("netc_kernels_bad")
 
 
 @needs_kernels
-def test_a_kernel_that_computes_something_else_is_found_out(monkeypatch):
-    path = native.library()
+def test_a_kernel_that_computes_something_else_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "TOLERANCE", -1.0)
     with pytest.raises(AssertionError, match="wrong by"):
-        trial.try_kernels(path)
+        trial.try_kernels(native.libraries()[0])
 
 
 @needs_kernels
 @pytest.mark.skipif(not (DATA / "mnist").is_dir(), reason="MNIST is not in NETC_DATA")
-def test_losses_of_lenet_agree_over_40_iterations(monkeypatch):
+def test_losses_of_lenet_agree_over_40_iterations(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NETC_DATA", str(DATA))
     made = api.load(str(ROOT / "nets" / "lenet.yaml"))
     feeder = Feeder(made.train_net, made.steps.train, made.seed, made.job.base)
@@ -178,11 +180,11 @@ def test_losses_of_lenet_agree_over_40_iterations(monkeypatch):
         model = program.model("train", kernels=program.backend.native_ops)
         stepper = Stepper(Session(model, program.backend, 2), States(start))
         losses.append([float(stepper.run(dict(feeder(i)) | {"lr": np.asarray(0.01, np.float32)})["loss"]) for i in range(40)])
-    np.testing.assert_allclose(*losses, atol=1e-5)
+    np.testing.assert_allclose(losses[0], losses[1], atol=1e-5)
 
 
 @needs_kernels
-def test_train_and_time_on_the_command_line(tmp_path):
+def test_train_and_time_on_the_command_line(tmp_path: Path) -> None:
     net = write_small(tmp_path)
     for target in ("native", "portable"):
         found = netc("train", net, "--target", target, "--runs", tmp_path / target, "--zoo", tmp_path / f"zoo_{target}")
@@ -190,7 +192,7 @@ def test_train_and_time_on_the_command_line(tmp_path):
         assert f"target {target}" in found.output
     native_run, portable_run = (log(next((tmp_path / t).glob("*/*"))) for t in ("native", "portable"))
     losses = [[line["loss"] for line in run if "loss" in line] for run in (native_run, portable_run)]
-    np.testing.assert_allclose(*losses, rtol=1e-3)
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-3)
     timed = netc("time", net, "--iterations", "2")
     assert timed.exit_code == 0, timed.output
 
@@ -205,5 +207,5 @@ def test_train_and_time_on_the_command_line(tmp_path):
         ("GenuineIntel", {"sse2"}, []),
     ],
 )
-def test_tiers_of_a_processor(vendor, flags, expected):
+def test_tiers_of_a_processor(vendor: str, flags: set[str], expected: list[str]) -> None:
     assert native.tiers({"vendor_id": vendor, "flags": " ".join(sorted(flags))}) == expected

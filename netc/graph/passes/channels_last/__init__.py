@@ -8,7 +8,8 @@ Each value has at most two forms, one of them made from the other where it is fi
 
 from dataclasses import replace
 
-from netc.graph.ir import Graph, origin
+from netc.graph.ir import Graph
+from netc.graph.origin import origin
 from netc.graph.passes.channels_last import normalization, pointwise, windows  # noqa: F401  (they fill the table of rules)
 from netc.graph.passes.channels_last.layout import Layout
 

@@ -1,5 +1,7 @@
 """Normalization, which follows the form of its images."""
 
+from typing import Any
+
 import numpy as np
 
 from netc.graph.ir import TRAINING, Node, Value
@@ -29,7 +31,8 @@ def batch_norm(layout: Layout, node: Node) -> bool:
     if x is None or not _turns(layout, x):
         return False
     relu = layout.only_relu(node.outputs[0])
-    made = nhwc.nhwc_batch_norm(layout.last(x), *(v and layout.first(v) for v in channels), relu=len(relu))
+    inputs: list[Any] = [layout.last(x), *(v and layout.first(v) for v in channels)]
+    made = nhwc.nhwc_batch_norm(*inputs, relu=len(relu))
     layout.lasts[relu[0].outputs[0] if relu else node.outputs[0]] = made
     return True
 
@@ -37,14 +40,14 @@ def batch_norm(layout: Layout, node: Node) -> bool:
 @rule("BatchNormGrad", domain=TRAINING)
 def batch_norm_grad(layout: Layout, node: Node) -> bool:
     """With the gradient of the Relu that alone leads to it."""
-    dy, x, *channels = node.operands
+    dy, x, mean, inverse_std, *rest = node.operands
     if not _turns(layout, x):
         return False
     relu = relu_grad_of(dy.node) if layout.uses[dy] == 1 else None
     y, dy = relu or (None, dy)
-    channels = [layout.first(v) for v in channels]
-    scale = channels[2] if len(channels) > 2 else None
-    found = nhwc.nhwc_batch_norm_grad(layout.last(dy), layout.last(x), *channels[:2], scale, y and layout.last(y))
+    moments = layout.first(mean), layout.first(inverse_std)
+    scale = layout.first(rest[0]) if rest else None
+    found = nhwc.nhwc_batch_norm_grad(layout.last(dy), layout.last(x), *moments, scale, y and layout.last(y))
     layout.lasts[node.outputs[0]] = found[0]
     layout.firsts |= zip(node.outputs[1:], found[1:], strict=True)
     return True

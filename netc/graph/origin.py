@@ -1,0 +1,45 @@
+"""Where nodes come from: the layer and the pass that make them."""
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a node came from: a layer, its place in the net file, and the pass that made it."""
+
+    layer: str = ""
+    place: str = ""
+    part: str = "forward"  # forward, backward or update
+
+
+NOWHERE = Origin()
+_origin: ContextVar[Origin] = ContextVar("origin", default=NOWHERE)
+
+
+def current() -> Origin:
+    """The origin of the nodes that are made now."""
+    return _origin.get()
+
+
+class HasOrigin(Protocol):
+    """A node."""
+
+    @property
+    def origin(self) -> Origin:
+        """Where it came from."""
+
+
+class origin:  # noqa: N801  (a context manager, as functions are; a generator would be five times slower, and each node needs one)
+    """Nodes made within come from the current origin with changes, or from `node`'s."""
+
+    def __init__(self, node: "HasOrigin | None" = None, /, **changes: str):
+        now = _origin.get() if node is None else node.origin
+        self._origin = Origin(**{**vars(now), **changes}) if changes else now
+
+    def __enter__(self) -> None:
+        self._token = _origin.set(self._origin)
+
+    def __exit__(self, *error: object) -> None:
+        _origin.reset(self._token)
