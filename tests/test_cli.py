@@ -272,7 +272,7 @@ def test_zoo(trained, tmp_path):
     assert netc("zoo", "download", "small@1.0.0", "--from", zoo, "--to", tmp_path).stdout == f"{tmp_path}/small/1.0.0\n"
     assert "(was there already)" in netc("zoo", "download", "small", "--from", zoo, "--to", tmp_path).stdout
     result = netc("zoo", "verify", "--from", zoo)
-    assert (result.exit_code, result.stdout) == (0, "whole\n")
+    assert (result.exit_code, result.stdout) == (0, "intact\n")
 
 
 def test_a_damaged_zoo_is_told(trained, tmp_path):

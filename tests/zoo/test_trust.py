@@ -83,8 +83,8 @@ def test_verify_tells_unsigned_from_damaged(place, address, keys):
     for source in ("zoo", address):
         for model, key in (("unsigned", "me"), ("signed", "other")):
             found = netc("zoo", "verify", model, "--from", source, "--key", keys / f"{key}.pub")
-            assert found.exit_code == 1 and found.output.splitlines()[-1] == "whole, but not signed by a key that is trusted"
-        assert netc("zoo", "verify", "signed", "--from", source, "--key", keys / "me.pub").output == "whole\n"
+            assert found.exit_code == 1 and found.output.splitlines()[-1] == "intact, but not signed by a trusted key"
+        assert netc("zoo", "verify", "signed", "--from", source, "--key", keys / "me.pub").output == "intact\n"
     (place / "zoo/unsigned/1.0.0/labels.txt").write_text("x\n")
     found = netc("zoo", "verify", "unsigned", "--from", "zoo", "--key", keys / "me.pub")
     assert "damaged" in found.output and "is not signed" in found.output
