@@ -31,7 +31,7 @@ class Side:
 
 
 def side(name: str, say: Callable[[str], None], allow_python: bool = False) -> Side:
-    """Read a net from a file, from the folder of a run or a published model, from the zoo, or from the nets that netc ships.
+    """Read a net from a file, the folder of a run or model, the zoo, or the nets that netc ships.
 
     `say` receives a message if a shipped net is copied. SpecError if there is no such net.
     """

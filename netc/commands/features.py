@@ -23,14 +23,20 @@ FORMS = (*FILES, ".lmdb", "")
 
 
 def features_command(
-    made: Compilation, provider: str, threads: int | None, weights: Sequence[str], blobs: Sequence[str], iterations: int | None, output: str
+    compilation: Compilation,
+    provider: str,
+    threads: int | None,
+    weights: Sequence[str],
+    blobs: Sequence[str],
+    iterations: int | None,
+    output: str,
 ) -> str:
     """Write the rows of blobs to `output`, in the format of its suffix. Returns the message for the user. SpecError for unknown blobs."""
     suffix = form(output, FORMS, "features")
     if suffix not in SEVERAL and len(blobs) > 1:
         kind = suffix if suffix in FILES else "an LMDB"
         raise SpecError(f"{output}: {kind} stores one blob; use a .npz file for {len(blobs)} blobs")
-    program, threads, _ = compiled_program(made.with_learned(known_rows(weights)), provider, None, threads, needs_solver=False)
+    program, threads, _ = compiled_program(compilation.with_learned(known_rows(weights)), provider, None, threads, needs_solver=False)
     job, (lowered, _) = program.job, program.test
     unknown = [f"the test net has no blob {name!r}; {near(name, lowered.versions)}" for name in blobs if name not in lowered.versions]
     if unknown:

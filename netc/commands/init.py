@@ -60,7 +60,7 @@ def _starter(layer: pb.LayerParameter, base: str, target: Path) -> tuple[str, st
         side = min(int(layer.transform_param.resize_height), MOST_SIDE)
         mirror, last = first.shape[0] == 3 and Path(base, source).is_dir(), layer.data_param.channels_last
         picture = starters.Picture(first.sizes, side, mirror, *_spread(layer, base), channels_last=last)
-        seen = f"of different sizes, resized to {side} x {side}" if side else ""
+        seen = f" of different sizes, resized to {side} x {side}" if side else ""
         return starters.images(about, classes, picture), f"{about.rows:,} images of {classes} classes{seen}"
     return starters.table(about, classes, bool(first.mean)), f"{about.rows:,} rows of {classes} classes"
 

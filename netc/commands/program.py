@@ -20,13 +20,13 @@ START = "start.safetensors"  # the weights of a published model
 
 
 def compiled_program(
-    made: Compilation, provider: str, target: str | None, threads: int | None, needs_solver: bool = True
+    compilation: Compilation, provider: str, target: str | None, threads: int | None, needs_solver: bool = True
 ) -> tuple[Program, int, str]:
     """The checked program on the requested backend, its threads, and the reason for the backend."""
-    job = made.job
+    job = compilation.job
     on_cpu = job.solver.HasField("solver_mode") and job.solver.solver_mode == job.solver.CPU
     backend, why = choose(provider, target, on_cpu)
-    program = checked(made, backend, needs_solver)
+    program = checked(compilation, backend, needs_solver)
     return program, threads or job.solver.threads or threads_for(program.multiply_adds()), why
 
 

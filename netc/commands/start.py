@@ -21,7 +21,7 @@ from netc.spec.changes import changes
 from netc.spec.job import Job
 from netc.training import caffe_snapshots
 from netc.training.folder import RunFolder
-from netc.training.input_files import changed, fingerprints, remember, remembered, seen_from, without_folders
+from netc.training.input_files import changed, fingerprints, moved_to, remember, remembered, without_folders
 from netc.training.snapshot_metadata import read_metadata
 from netc.training.trainer import Trainer
 from netc.zoo.model_info import DESCRIPTIVE, remember_parent
@@ -102,7 +102,7 @@ def _changed_lengths(program: Program, folder: RunFolder, known: Collection[str]
 def _net_text(program: Program, folder: Path) -> str:
     """The net of a run as a file in its folder, from which the run can be repeated."""
     job = program.job
-    net = stated(seen_from(folder, job.resolved(), job.base), program.train_net.learned)
+    net = stated(moved_to(folder, job.resolved(), job.base), program.train_net.learned)
     net.name = net.name or job.name
     return to_yaml(net, short=False)
 

@@ -14,7 +14,7 @@ from netc.training.tester import TestNet
 
 
 def test_command(
-    made: Compilation,
+    compilation: Compilation,
     provider: str,
     threads: int | None,
     weights: Sequence[str],
@@ -25,7 +25,7 @@ def test_command(
 
     `note` receives messages on layers without weights, skipped images, and dropped information such as alpha channels.
     """
-    program, threads, _ = compiled_program(made.with_learned(known_rows(weights)), provider, None, threads, needs_solver=False)
+    program, threads, _ = compiled_program(compilation.with_learned(known_rows(weights)), provider, None, threads, needs_solver=False)
     job, states = program.job, program.start() | loaded_weights(program, weights, note, whole=True)
     tested = TestNet(program, 0, threads, States(STATE.named(states), program.backend))
     feeder = Feeder(program.test_net, tested.lowered.graph, program.seed, job.base, lowered=tested.lowered)

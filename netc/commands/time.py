@@ -39,9 +39,9 @@ class Times:
     profiled: float
 
 
-def time_command(made: Compilation, provider: str, threads: int | None, iterations: int) -> Times:
+def time_command(compilation: Compilation, provider: str, threads: int | None, iterations: int) -> Times:
     """Measure each layer on one batch of the training data."""
-    program, threads, _ = compiled_program(made, provider, None, threads, needs_solver=False)
+    program, threads, _ = compiled_program(compilation, provider, None, threads, needs_solver=False)
     return time_layers(program, iterations, threads)
 
 

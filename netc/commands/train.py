@@ -20,7 +20,7 @@ from netc.report.progress import progress
 from netc.report.recorder import Recorder
 from netc.report.screen import Screen, screen, steady
 from netc.training.events import Event, Finished
-from netc.training.failure import with_way_on
+from netc.training.failure import with_next_step
 from netc.training.saturation import SaturatedLoss
 from netc.training.snapshot_metadata import read_metadata
 from netc.training.stages import plan
@@ -30,21 +30,21 @@ from netc.zoo.release import check_target
 Follower = Callable[[Event], None]
 
 
-def train_command(made: Compilation, options: TrainOptions, shown: Screen | None = None, extra: Sequence[Follower] = ()) -> str:
+def train_command(compilation: Compilation, options: TrainOptions, shown: Screen | None = None, extra: Sequence[Follower] = ()) -> str:
     """Train to the end and publish. Returns the reason for the end, see `events.Finished`. `extra` are additional followers."""
     options.check()
     shown = shown or screen(options.quiet, options.as_json)
     if options.zoo is not None:
-        check_target(options.zoo, made, options.key)
-    job = made.job
+        check_target(options.zoo, compilation, options.key)
+    job = compilation.job
     asked = options.watch or job.solver.debug_info or job.train.message.debug_info
     if asked and not job.solver.watch_interval:
-        made = made.with_solver(watch_interval=job.settings.display)
+        compilation = compilation.with_solver(watch_interval=job.settings.display)
     with ExitStack() as stack:
         resumable = open_run(job, options, stack) if options.resume is not None else None
         if resumable and job.draws_seed:
-            made = Compilation.of(made.job.with_seed(read_metadata(resumable.snapshot).seed))
-        program, threads, why = _compiled(made, options, resumable)
+            compilation = Compilation.of(compilation.job.with_seed(read_metadata(resumable.snapshot).seed))
+        program, threads, why = _compiled(compilation, options, resumable)
         if resumable:
             trainer = resumed_trainer(program, threads, resumable, options.allow_changed, shown)
         else:
@@ -58,21 +58,23 @@ def train_command(made: Compilation, options: TrainOptions, shown: Screen | None
     return finished.reason
 
 
-def _compiled(made: Compilation, options: TrainOptions, resumable: Resumable | None) -> tuple[Program, int, str]:
+def _compiled(compilation: Compilation, options: TrainOptions, resumable: Resumable | None) -> tuple[Program, int, str]:
     """Compile the program. It reads data in the same way as the training data of its weights."""
     where = options.provider, options.target, options.threads
     if resumable:
-        return compiled_program(made.with_learned(as_learned(read_metadata(resumable.snapshot).rows, resumable.snapshot.path)), *where)
+        return compiled_program(
+            compilation.with_learned(as_learned(read_metadata(resumable.snapshot).rows, resumable.snapshot.path)), *where
+        )
     if options.snapshot_file:
         own = [options.snapshot_file] if Path(options.snapshot_file).suffix == ".safetensors" else []
-        return compiled_program(made.with_learned(known_rows(own)), *where)
-    files = [*made.job.solver.weights, *options.weights]
+        return compiled_program(compilation.with_learned(known_rows(own)), *where)
+    files = [*compilation.job.solver.weights, *options.weights]
     learned = {top: known.for_training() for top, known in known_rows(files).items()}
     try:
-        return compiled_program(made.with_learned(learned), *where)
+        return compiled_program(compilation.with_learned(learned), *where)
     except SpecError:
         with suppress(SpecError):
-            compiled = compiled_program(made, *where) if learned else None
+            compiled = compiled_program(compilation, *where) if learned else None
             if compiled and reads_anew(compiled[0], files):
                 return compiled
         raise
@@ -98,7 +100,7 @@ def _run(trainer: Trainer, recording: Recorder, others: Sequence[Follower]) -> t
                     follower(event)
             except OSError as e:
                 problem = RunError(f"{e.filename or 'the output of the run'}: cannot be written: {e.strerror or e}")
-                raise with_way_on(problem, trainer.checkpointer.newest) from e
+                raise with_next_step(problem, trainer.checkpointer.newest) from e
         assert isinstance(event, Finished)
         after = trainer.successor() if event.reason == "max_iter" else None
         if after is None:

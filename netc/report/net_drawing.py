@@ -42,15 +42,15 @@ class Box:
     column: float
 
 
-def draw_command(made: Compilation, phase: str | None, output: str, graph: str) -> str:
+def draw_command(compilation: Compilation, phase: str | None, output: str, graph: str) -> str:
     """Draw a net, for one phase or both, or its training graph, as SVG or DOT. Returns the message for the user."""
     dot_text = form(output, FORMS, "a drawing") != ".svg"
     if graph == "training":
-        program = contract.checked(made)
+        program = contract.checked(compilation)
         text, size = (step_drawing.dot if dot_text else step_drawing.svg)(program), step_drawing.summary(program)
     else:
         phases = [phase] if phase else [TRAIN, TEST]
-        lowered = [lower(made.nets.net(p)) for p in phases]
+        lowered = [lower(compilation.nets.net(p)) for p in phases]
         text, size = (dot if dot_text else svg)(lowered), f"{len(layers_of(lowered))} layers"
     put(output, text.encode())
     return f"{output} is written: {size}"

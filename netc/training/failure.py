@@ -22,7 +22,7 @@ def diverged(loss: float, iteration: int, why: Diagnostic, solver: SolverSetting
     return DivergedError(Diagnostic(why.place, f"the loss is {loss} at iteration {iteration}: {why.text}.\n    {grown}{advice(solver)}"))
 
 
-def with_way_on(error: RunError | DataError, kept: Path | None) -> RunError | DataError:
+def with_next_step(error: RunError | DataError, kept: Path | None) -> RunError | DataError:
     """Add to an error how the user can continue. `kept` is the newest snapshot of the run."""
     if kept is None and isinstance(error, DataError):
         return error

@@ -46,7 +46,7 @@ def existing(name: str, base: str) -> Path | None:
     return None
 
 
-def seen_from(folder: Path, net: pb.NetParameter, base: str) -> pb.NetParameter:
+def moved_to(folder: Path, net: pb.NetParameter, base: str) -> pb.NetParameter:
     """Convert the paths of a net from the folder `base` to `folder`, so that the net file can be moved there."""
     moved = pb.NetParameter()
     moved.CopyFrom(net)

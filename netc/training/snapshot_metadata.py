@@ -19,8 +19,8 @@ MOST = 5  # states in a message
 class SnapshotMetadata:
     """The position of a run at a snapshot: of the net `net`, after `iteration` iterations of a stage.
 
-    `recent` are the losses for average_loss, `best` is the best test score, `stale` the number of tests since then, `tested` the
-    newest test, `log_length` the number of log lines, `before` the iterations of earlier stages. `rows` are the columns and classes
+    `recent` are the losses for average_loss. `best` is the best test score, `stale` the number of tests since then, `tested` the
+    newest test. `log_length` is the number of log lines, `before` the iterations of earlier stages. `rows` are the columns and classes
     of the data (`data.rows_said`). `scores` are the test scores, if the snapshot is that of the best test.
     """
 

@@ -21,7 +21,7 @@ from netc.runtime.snapshot import Snapshot
 from netc.training.checkpointer import Checkpointer
 from netc.training.evaluate import Scores, Stopped, values
 from netc.training.events import Began, Event, Finished, Logged, Skipped, Stepped, Tested
-from netc.training.failure import advice, with_way_on
+from netc.training.failure import advice, with_next_step
 from netc.training.folder import RunFolder
 from netc.training.run_log import RunLog
 from netc.training.selection import Selection
@@ -102,7 +102,7 @@ class Trainer:
                 yield event
         except (RunError, DataError) as e:
             yield from self._side_events()
-            raise with_way_on(e, self.checkpointer.newest) from e
+            raise with_next_step(e, self.checkpointer.newest) from e
 
     def _side_events(self) -> Iterator[Logged | Skipped]:
         """What happened beside the work since the last event."""

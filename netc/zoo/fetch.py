@@ -60,7 +60,7 @@ def download(spec: str, source: str | Path | None = None, to: str | Path = ".", 
     partial = Path(to) / f"{PARTIAL}{entry.name}-{entry.version}-{entry.manifest_sha256[:12]}"
     try:
         Path(to).mkdir(parents=True, exist_ok=True)
-        _sweep(Path(to), partial)
+        _remove_old(Path(to), partial)
         with locked(partial.with_name(f"{partial.name}.lock"), keep=False) as alone:
             if _already(target, data, keys):  # another process downloaded it first
                 return Downloaded(entry.name, entry.version, target, False)
@@ -121,7 +121,7 @@ def _kept_if_cut(partial: Path) -> Iterator[None]:
         raise
 
 
-def _sweep(to: Path, partial: Path) -> None:
+def _remove_old(to: Path, partial: Path) -> None:
     """Remove old partial downloads."""
     for left in to.glob(f"{PARTIAL}*"):
         if left == partial or left.is_symlink() or not left.is_dir():

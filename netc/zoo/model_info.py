@@ -27,15 +27,15 @@ DESCRIPTIVE = ("description", "licence", "dataset_licence", "intended_use", "lim
 LICENCES = "an SPDX name such as Apache-2.0, or `unknown`"
 
 
-def silence(made: Compilation) -> list[str]:
+def missing_licences(compilation: Compilation) -> list[str]:
     """List the fields that a net file needs before its model can be published.
 
     The compiler reports all other errors of the net.
     """
-    net, path = made.job.train.message, made.job.train.path
+    net, path = compilation.job.train.message, compilation.job.train.path
     missing = [] if net.licence else [f"{path}: publishing needs the licence of the model; add `licence:` with {LICENCES}"]
     try:
-        source = next((layer.source for layer in made.test_nets[0].sources), None)
+        source = next((layer.source for layer in compilation.test_nets[0].sources), None)
     except SpecError:
         return missing
     if source is not None and not (source.licence or net.dataset_licence):

@@ -60,14 +60,14 @@ def publish(
     try:
         zoo.mkdir(parents=True, exist_ok=True)
         with locked(zoo / LOCK) as alone:
-            _sweep(zoo, 0 if alone else STALE)
+            _remove_old(zoo, 0 if alone else STALE)
             return _publish(zoo, name, files, manifest, version, key)
     except OSError as error:
         where = error.filename2 or error.filename or zoo
         raise ZooError(f"{name} cannot be published: {where}: {error.strerror or error}") from error
 
 
-def _sweep(zoo: Path, age: float) -> None:
+def _remove_old(zoo: Path, age: float) -> None:
     """Remove staging folders of killed processes that are older than `age` seconds."""
     for leftover in zoo.glob(f"{STAGING}*"):
         if leftover.is_dir() and not leftover.is_symlink() and time.time() - leftover.stat().st_mtime >= age:

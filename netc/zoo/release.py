@@ -23,7 +23,7 @@ from netc.spec.private_paths import without_folders
 from netc.training.evaluate import Scores
 from netc.training.feed import Feeder
 from netc.zoo import vectors
-from netc.zoo.model_info import silence, stated
+from netc.zoo.model_info import missing_licences, stated
 
 VECTORS = 8  # rows in test_vectors.npz
 TOLERANCE = 1e-4
@@ -34,14 +34,14 @@ TOLERANCES = {
 }
 
 
-def check_target(target: str, made: Compilation, key: str | None = None) -> None:
+def check_target(target: str, compilation: Compilation, key: str | None = None) -> None:
     """ZooError if publishing into `target` with the secret `key` would fail. Called before training, so that no run is wasted.
 
     SpecError if the net file lacks fields that publishing needs.
     """
-    silent = silence(made)
-    if silent:
-        raise SpecError(*silent, "or pass --no-publish")
+    missing = missing_licences(compilation)
+    if missing:
+        raise SpecError(*missing, "or pass --no-publish")
     if key is not None:
         zoo.secret_key(Path(key))
     if "://" in target:

@@ -86,7 +86,7 @@ def test_a_full_disk_at_a_line_of_the_log(tmp_path, monkeypatch):
         patch.setattr(Path, "open", full)
         result = netc("train", path, "--no-publish", "--runs", tmp_path / "runs")
     assert result.exit_code == 1 and "log.jsonl: cannot be written: No space left on device" in result.stderr
-    assert "iter_00000020.safetensors, is whole" in result.stderr
+    assert "iter_00000020.safetensors, is intact" in result.stderr
     assert netc("train", path, "--no-publish", "--runs", tmp_path / "runs", "--resume").exit_code == 0
     whole = whole_run(tmp_path / "whole", path)
     assert (tmp_path / "runs/small/1/log.jsonl").read_bytes() == (whole / "log.jsonl").read_bytes()
@@ -158,7 +158,7 @@ def test_a_second_sigint_ends_the_run_at_once(tmp_path):
 
     job, options = load_job(write_small(tmp_path)), TrainOptions(runs=str(tmp_path / "runs"), quiet=True)
     with pytest.raises(KeyboardInterrupt):
-        train_command(Compilation.of(job), options, told=[twice])
+        train_command(Compilation.of(job), options, extra=[twice])
     found, skipped = snapshot.newest(tmp_path / "runs/small/1/snapshots")
     assert found.metadata["iteration"] == 20 and not skipped  # no snapshot of the step that was interrupted
     with RunFolder(tmp_path / "runs/small/1").held():
@@ -179,7 +179,7 @@ def test_a_signal_does_not_wait_for_the_end_of_a_test(tmp_path, monkeypatch):
 
             monkeypatch.setattr(test_nets, "evaluate", slow)
 
-    assert train_command(Compilation.of(load_job(path)), TrainOptions(runs=str(tmp_path / "runs"), quiet=True), told=[end]) == "SIGTERM"
+    assert train_command(Compilation.of(load_job(path)), TrainOptions(runs=str(tmp_path / "runs"), quiet=True), extra=[end]) == "SIGTERM"
     monkeypatch.undo()
     lines = log(tmp_path / "runs/small/1")
     assert [line["iteration"] for line in lines if line["event"] == "test"] == [0, 15]
@@ -194,7 +194,7 @@ def test_a_run_that_diverges_keeps_its_last_sound_snapshot_and_can_go_on_from_it
     result = netc("train", path, "--no-publish", "--runs", tmp_path / "runs", *late)
     kept = tmp_path / "runs/small/1/snapshots/iter_00000020.safetensors"
     assert result.exit_code == 1 and "of layer '" in result.stderr and "grown to 2e+10 (multistep); base_lr is 0.02: try " in result.stderr
-    assert f"a new run, with another solver, continuing from it: --snapshot {kept}" in result.stderr
+    assert f"a new run with a different solver, use --snapshot {kept}" in result.stderr
     assert snapshot.newest(kept.parent)[0].path == kept
     result = netc("train", path, "--no-publish", "--runs", tmp_path / "runs", "--snapshot", kept)
     assert result.exit_code == 0 and "differs from that of the snapshot" in result.stdout, result.output
@@ -207,7 +207,7 @@ def test_states_that_are_not_finite_push_no_sound_snapshot_out(tmp_path):
     assert any(isinstance(event, run_events.Tested) for event in (next(told) for _ in range(3)))
     before = (trainer.folder.snapshots / "best.safetensors").read_bytes()
     trainer.step.set({"ip2.bias": np.full(10, np.nan, np.float32)})
-    with pytest.raises(DivergedError, match="ip2.bias holds NaN; the last update of layer 'ip2' made it"):
+    with pytest.raises(DivergedError, match="ip2.bias contains NaN, from the last update of layer 'ip2'"):
         trainer.write_snapshot()
     assert [p.name for p in trainer.folder.snapshots.iterdir()] == ["best.safetensors"]
     assert (trainer.folder.snapshots / "best.safetensors").read_bytes() == before
@@ -268,5 +268,5 @@ def test_a_follower_whose_file_cannot_be_written_does_not_hide_what_is_kept(tmp_
         if isinstance(event, Stepped) and event.iteration == 30:
             raise OSError(errno.ENOSPC, "No space left on device", "events.out")
 
-    with pytest.raises(RunError, match=r"(?s)events.out: cannot be written: No space left.*iter_00000020.safetensors, is whole"):
-        train_command(Compilation.of(load_job(write_small(tmp_path))), TrainOptions(runs=str(tmp_path / "runs"), quiet=True), told=[full])
+    with pytest.raises(RunError, match=r"(?s)events.out: cannot be written: No space left.*iter_00000020.safetensors, is intact"):
+        train_command(Compilation.of(load_job(write_small(tmp_path))), TrainOptions(runs=str(tmp_path / "runs"), quiet=True), extra=[full])

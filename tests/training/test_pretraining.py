@@ -125,7 +125,7 @@ def test_a_signal_at_the_end_of_a_stage_is_not_lost(run, tmp_path):
             os.kill(os.getpid(), signal.SIGTERM)
 
     options = TrainOptions(runs=str(tmp_path / "runs"), quiet=True)
-    assert train_command(Compilation.of(load_job(path, ["solver.snapshot_keep=100"])), options, told=[end]) == "SIGTERM"
+    assert train_command(Compilation.of(load_job(path, ["solver.snapshot_keep=100"])), options, extra=[end]) == "SIGTERM"
     found, _ = snapshot.newest(tmp_path / "runs/small/1/snapshots")
     assert (found.metadata["stage"], found.metadata["iteration"]) == (1, 0)
     options = replace(options, resume="")

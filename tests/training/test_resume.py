@@ -134,7 +134,7 @@ def test_a_damaged_best_model_is_told_and_can_be_done_without(tmp_path):
     arguments = ("train", path, "--no-publish", "--runs", tmp_path / "runs", "--resume")
     result = netc(*arguments)
     assert result.exit_code == 2 and "best.safetensors: is damaged" in result.stderr
-    assert "without that file --resume ends with the states of the last iteration" in result.stderr
+    assert "if you delete that file, --resume ends with the last model" in result.stderr
     (folder / "snapshots/best.safetensors").unlink()
     assert netc(*arguments).exit_code == 0
 
@@ -188,7 +188,7 @@ def test_another_net_is_not_resumed(copied, change, sentence):
 
 def test_nothing_to_resume(finished, tmp_path):
     result = netc("train", finished[0], "--runs", tmp_path, "--resume")
-    assert result.exit_code == 2 and "there is no run of small with a snapshot to resume from" in result.stderr
+    assert result.exit_code == 2 and "no run of small has a snapshot to resume from" in result.stderr
     result = netc("train", finished[0], "--resume", "--weights", "x.safetensors")
     assert result.exit_code == 2 and "use only one of" in result.stderr
 
