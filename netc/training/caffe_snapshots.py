@@ -213,7 +213,7 @@ def _learned(path: str, name: str) -> str:
     for place in places:
         if name and place.is_file():
             return str(place)
-    raise SnapshotError(f"{path}: its weight file {name!r} is neither in the current folder nor in the same folder")
+    raise SnapshotError(f"{path}: its weight file {name!r} is neither in the current folder nor in the folder of the solver state")
 
 
 def _slots(solver: pb.SolverParameter) -> list[str]:

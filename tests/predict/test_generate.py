@@ -94,7 +94,7 @@ def test_sequences_of_any_length(zoo, tmp_path):
     [
         ("letters", ["--prompt", "ab\nxy"], "prompt:2:1: the character 'x' is not among the 5 of the training text"),
         ("letters", ["--prompt", ""], "the prompt is empty"),
-        ("series", ["--prompt", "a"], "the model writes no text"),
+        ("series", ["--prompt", "a"], "the model does not generate text"),
         ("series", ["s.npz"], "s.npz: is not a .csv file; the model forecasts b from the last 6 rows of a table"),
         ("series", ["few.csv"], "few.csv: has 2 rows; the model needs 6"),
         ("series", ["nan.csv"], "nan.csv:3:1: column 'b' is 'nan'; expected a number"),

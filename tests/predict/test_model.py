@@ -154,8 +154,8 @@ def test_what_cannot_be_predicted(zoo, tmp_path):
         (small, "empty.npy"): "empty.npy: is an empty array of shape 0x1x12x12",
         (small, "complex.npy"): "complex.npy: is an array of complex64; expected real numbers",
         (tmp_path / "none.onnx", "shape.npy"): f"none.onnx: {model}",
-        (tmp_path / "text.onnx", "shape.npy"): "text.onnx: no model that runs",
-        (tmp_path, "shape.npy"): "there is no model.onnx in this folder",
+        (tmp_path / "text.onnx", "shape.npy"): "text.onnx: cannot be run",
+        (tmp_path, "shape.npy"): "the folder has no model.onnx",
     }
     for (name, file), sentence in said.items():
         result = netc("predict", name, tmp_path / file)
@@ -193,7 +193,7 @@ def test_a_folder_and_a_broken_image_in_it(zoo, tmp_path):
         Model("photos", str(zoo / "zoo")).predict([str(tmp_path / "in")])
     (tmp_path / "none").mkdir()
     result = netc("predict", "photos", "--from", zoo / "zoo", tmp_path / "none")
-    assert result.exit_code == 2 and "there is nothing in this folder that the model reads (looked for ." in result.stderr
+    assert result.exit_code == 2 and "the folder has no files for this model (looked for ." in result.stderr
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="names of files are UTF-8 there")

@@ -153,7 +153,7 @@ def test_resume_of_a_run_that_is_named(tmp_path: Path) -> None:
     result = netc("train", "--no-publish", "--runs", runs, "--set", "solver.max_iter=40", "--resume", runs / "small/2")
     assert result.exit_code == 0 and [ended(k) for k in (1, 2, 3)] == [30, 40, 30], result.stderr
     result = netc("train", net, "--runs", runs, "--resume", "7")
-    assert result.exit_code == 2 and "there is no such run; there are 1, 2, 3" in result.stderr
+    assert result.exit_code == 2 and "there is no such run; existing runs: 1, 2, 3" in result.stderr
     result = netc("train", net, "--runs", runs, "--resume", tmp_path)
     assert result.exit_code == 2 and "there is no such run" in result.stderr
     assert "Missing argument 'NET'" in netc("train", "--resume").output
