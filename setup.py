@@ -1,4 +1,4 @@
-"""Builds the native kernels where there is a C++ compiler. Without one netc installs all the same, and says so."""
+"""Build the native kernels if there is a C++ compiler. Without one, netc installs without them and says so."""
 
 import os
 import platform
@@ -25,7 +25,7 @@ SUFFIX = ".dylib" if sys.platform == "darwin" else ".so"
 
 
 def kernels() -> list[Extension]:
-    """One library a tier of instruction sets; none on Windows, whose compiler lacks vector types."""
+    """One library for each tier of instruction sets; none on Windows, whose compiler lacks vector types."""
     if sys.platform == "win32":
         return []
     tiers = X86_TIERS if platform.machine().lower() in ("x86_64", "amd64") else {"plain": []}
@@ -37,7 +37,7 @@ def kernels() -> list[Extension]:
 
 
 class BuildKernels(build_ext):
-    """Plain shared libraries: no Python in their names or symbols, each with objects of its own."""
+    """Build plain shared libraries: no Python in their names or symbols, each with objects of its own."""
 
     def finalize_options(self) -> None:
         super().finalize_options()
@@ -58,7 +58,7 @@ class BuildKernels(build_ext):
             self.warn(f"{extension.name} is not built ({e}): netc runs without these kernels, slower")
 
     def copy_extensions_to_source(self) -> None:
-        """In an editable install too, a library that was not built is left out."""
+        """Leave out a library that was not built, in an editable install too."""
         built = self.extensions
         self.extensions = [e for e in built if Path(self.build_lib, self.get_ext_filename(e.name)).is_file()]
         super().copy_extensions_to_source()
@@ -66,7 +66,7 @@ class BuildKernels(build_ext):
 
 
 class Wheel(bdist_wheel):
-    """For every Python: the libraries do not know it."""
+    """Tag the wheel for every Python: the libraries do not depend on it."""
 
     def get_tag(self) -> tuple[str, str, str]:
         return ("py3", "none", super().get_tag()[2])

@@ -1,6 +1,6 @@
-"""What netc raises on purpose.
+"""Places, diagnostics, suggestions, and the exceptions that netc raises on purpose.
 
-* NetcError              the base: a list of errors, each with its place; `exit_code` is what the command line ends with
+* NetcError              the base class: a list of diagnostics; `exit_code` is the exit code of the command line
   x SpecError            a net, solver or argument is wrong
     x ShapeError         tensors do not fit together
   x DataError            data is missing, unreadable or does not fit the net
@@ -16,7 +16,6 @@
     x DivergedError      a loss, a state or a score is NaN or infinite
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import SequenceMatcher, get_close_matches
@@ -24,45 +23,105 @@ from heapq import nlargest
 from os.path import commonprefix
 
 MAX_ERRORS = 20  # that are shown
+MAX_KNOWN = 40  # names that a message lists
 MOST_COMPARED = 200  # names, letter by letter
 LONGEST = 200  # letters of a name that are compared
-PLACE = re.compile(r":(\d+):(\d+)$")
-ARGUMENT = "--set "
+
+
+@dataclass(frozen=True)
+class Place:
+    """A file, or a line and column in it, both counted from 1 (0 if unknown)."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """Line and column, to sort by."""
+        return self.line, self.column
+
+
+@dataclass(frozen=True)
+class Argument(Place):
+    """An argument of the command line, such as `--set solver.max_iter=5`, in the place of a file; it has one line."""
+
+    def __str__(self) -> str:
+        return self.file
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """What an unknown name may stand for.
+
+    `near` are the names that look like it, `known` all the names there are. A `synonym` is netc's word for what another framework
+    calls by the unknown name. `meant` is the name to continue with, set only where nothing else can be meant. `detail` is added to
+    the sentence, `known_as` begins the list of the known names.
+    """
+
+    near: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    synonym: str = ""
+    meant: str = ""
+    detail: str = ""
+    known_as: str = "Known names:"
+
+    def __bool__(self) -> bool:
+        """Whether a name is suggested, rather than all of them listed."""
+        return bool(self.near or self.synonym)
+
+    def __str__(self) -> str:
+        if self.synonym:
+            return f"netc calls it {self.synonym!r}{self.detail}."
+        if self.near:
+            return f"Did you mean {' or '.join(map(repr, self.near))}?{self.detail}"
+        if len(self.known) > MAX_KNOWN:
+            return f"None of the {len(self.known)} known names is similar.{self.detail}"
+        return f"{self.known_as} {', '.join(self.known)}.{self.detail}" if self.known else f"There are none.{self.detail}"
 
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """One thing that is wrong. `place` is `file:line:column`, or "" where there is none.
+    """An error or a warning: where it is, what is wrong, and what may be meant instead.
 
-    Of what stands on the command line `place` is the argument, and `column` (from 1) where in it.
+    `field` names the field of a layer that it is about, where the layer, but not its text, is known. `details` are lines below.
     """
 
-    place: str
+    place: Place | None
     text: str
-    column: int = 0
+    suggestion: Suggestion | None = None
+    field: str = ""
+    details: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.shown_place}: {self.text}" if self.place else self.text
+        sentence = f"{self.place}: {self.sentence}" if self.place else self.sentence
+        return "\n    ".join((sentence, *self.details))
 
     @property
-    def shown_place(self) -> str:
-        """The place as a person reads it: an argument has one line, which is not counted."""
-        return PLACE.sub("", self.place) if self.is_argument and not self.column else self.place
+    def sentence(self) -> str:
+        """The text with the suggestion."""
+        return self.text if self.suggestion is None else f"{self.text} {self.suggestion}"
 
     @property
-    def is_argument(self) -> bool:
-        """Whether the place is an argument of the command line."""
-        return self.place.startswith(ARGUMENT)
+    def position(self) -> tuple[int, int]:
+        """Line and column, to sort by; (0, 0) where there is none."""
+        return self.place.position if self.place else (0, 0)
 
 
 class NetcError(Exception):
-    """Catch this to catch everything netc raises on purpose. `diagnostics` lists all that is wrong."""
+    """Catch this to catch everything netc raises on purpose. `diagnostics` lists everything that is wrong.
+
+    `field` names the field of a layer that diagnostics given as texts are about.
+    """
 
     exit_code = 1
 
-    def __init__(self, *errors: Diagnostic | str):
-        self.diagnostics = tuple(f if isinstance(f, Diagnostic) else Diagnostic("", f) for f in errors)
-        lines = [str(f) for f in self.diagnostics[:MAX_ERRORS]]
+    def __init__(self, *diagnostics: Diagnostic | str, field: str = ""):
+        self.diagnostics = tuple(d if isinstance(d, Diagnostic) else Diagnostic(None, d, field=field) for d in diagnostics)
+        lines = [str(d) for d in self.diagnostics[:MAX_ERRORS]]
         if len(self.diagnostics) > MAX_ERRORS:
             lines.append(f"... and {len(self.diagnostics) - MAX_ERRORS} more")
         super().__init__("\n".join(lines))
@@ -134,26 +193,10 @@ class DivergedError(RunError):
     """A loss, a state or a score is NaN or infinite."""
 
 
-def path_of(diagnostic: Diagnostic) -> str:
-    """The file that an error is in."""
-    return PLACE.sub("", diagnostic.place)
-
-
-def line_of(diagnostic: Diagnostic) -> tuple[int, int]:
-    """Line and column of an error; (0, 0) where it has none."""
-    found = PLACE.search(diagnostic.place)
-    return (int(found[1]), int(found[2])) if found else (0, 0)
-
-
-def near(name: str, known: Iterable[str]) -> str:
-    """The end of a sentence about an unknown name: what is near it, else what there is."""
+def near(name: str, known: Iterable[str]) -> Suggestion:
+    """What an unknown name may stand for, among the known ones."""
     known = sorted(known)
-    matches = close(name, known)
-    if matches:
-        return f"did you mean {' or '.join(map(repr, matches))}?"
-    if len(known) > 40:
-        return f"there are {len(known)} others"
-    return f"there are {', '.join(known)}" if known else "there are none"
+    return Suggestion(tuple(close(name, known)), tuple(known))
 
 
 def _likeliest(name: str, known: list[str]) -> list[str]:

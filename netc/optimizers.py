@@ -21,7 +21,7 @@ from netc.graph.training_ops import training_op
 def optimizer(name: str, **facts: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorator: the function is the solver type, and the training op, `name`.
 
-    `usual` is a rate that often does, for advice; `positive` names fields that must be above 0.
+    `usual` is a usual learning rate, for warnings; `positive` names fields that must be above 0.
     """
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -41,7 +41,7 @@ def _decayed(function: Callable[..., Any]) -> Callable[..., Any]:
 
     own = signature(function)
     decay = Parameter("weight_decay", Parameter.KEYWORD_ONLY, default=0.0, annotation=float)
-    apply.__signature__ = own.replace(parameters=[*own.parameters.values(), decay])  # type: ignore[attr-defined]
+    vars(apply)["__signature__"] = own.replace(parameters=[*own.parameters.values(), decay])
     return apply
 
 

@@ -134,7 +134,8 @@ def _uniform(halves: np.ndarray, out: np.ndarray) -> np.ndarray:
     # Below 2**24 signed and unsigned agree, and NumPy converts signed integers to float32 several times faster.
     numbers = np.right_shift(halves, 8, out=halves).view(np.int32)
     np.multiply(numbers, np.float32(2**-24), out=out.reshape(-1), dtype=np.float32, casting="unsafe")
-    return np.maximum(out, np.float32(2**-25), out=out)
+    np.maximum(out, np.float32(2**-25), out=out)
+    return out
 
 
 def _normal(halves: np.ndarray, shape: Shape) -> np.ndarray:
@@ -144,7 +145,7 @@ def _normal(halves: np.ndarray, shape: Shape) -> np.ndarray:
 def _normal_quantile(p: np.ndarray) -> np.ndarray:
     q = p - 0.5
     r = 0.180625 - q * q
-    z = q * _polynomial(CENTRE[0], r) / _polynomial(CENTRE[1], r)
+    z: np.ndarray = q * _polynomial(CENTRE[0], r) / _polynomial(CENTRE[1], r)
     tail = np.flatnonzero(np.abs(q) > 0.425)
     t = np.sqrt(-_log(0.5 - np.abs(q[tail]))) - 1.6
     z[tail] = np.copysign(_polynomial(TAIL[0], t) / _polynomial(TAIL[1], t), q[tail])
@@ -165,4 +166,5 @@ def _log(x: np.ndarray) -> np.ndarray:
     low = m < 0.7071067811865476
     m, exponent = np.where(low, m * 2, m), np.where(low, exponent - 1, exponent)
     s = (m - 1) / (m + 1)
-    return exponent * _LOG2 + 2 * s * _polynomial(tuple(1 / k for k in range(23, 0, -2)), s * s)
+    logarithm: np.ndarray = exponent * _LOG2 + 2 * s * _polynomial(tuple(1 / k for k in range(23, 0, -2)), s * s)
+    return logarithm

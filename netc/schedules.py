@@ -60,7 +60,9 @@ def max_iterations(job: Job, rows: int | None, batch_size: int) -> int:
     if settings.max_iter is not None:
         return settings.max_iter
     if rows is None:
-        raise SpecError(Diagnostic(job.solver_place("max_epoch"), "max_epoch needs a source that ends; give max_iter"))
+        raise SpecError(
+            Diagnostic(job.solver_place("max_epoch"), "`max_epoch` needs a source with a fixed number of rows. Set `max_iter` instead.")
+        )
     return ceil((settings.max_epoch or 0) * rows / (batch_size * settings.iter_size))
 
 
@@ -75,7 +77,7 @@ class _Seen:
     def __getattr__(self, name: str) -> Any:
         if name not in self.fields and name in self.solver.DESCRIPTOR.fields_by_name:
             text = (
-                f'lr_policy {self.policy!r} reads {name}, which its decorator does not name: @schedule("{self.policy}", reads=("{name}",))'
+                f'The lr_policy {self.policy!r} reads {name}, which its decorator must name: @schedule("{self.policy}", reads=("{name}",))'
             )
             raise SpecError(text)
         return getattr(self.solver, name)
@@ -118,7 +120,7 @@ def exp(solver: pb.SolverParameter, iteration: int, max_iter: int) -> float:
 @schedule("inv", needs=("gamma", "power"), not_negative=("gamma",))
 def inv(solver: pb.SolverParameter, iteration: int, max_iter: int) -> float:
     """base_lr (1 + gamma iteration)^-power."""
-    return solver.base_lr * (1 + solver.gamma * iteration) ** -solver.power
+    return float(solver.base_lr * (1 + solver.gamma * iteration) ** -solver.power)
 
 
 @schedule("multistep", needs=("gamma", "stepvalue"), not_negative=("gamma",))
@@ -141,7 +143,7 @@ def current_step(solver: pb.SolverParameter, iteration: int) -> int:
 @schedule("poly", needs=("power",), not_negative=("power",))
 def poly(solver: pb.SolverParameter, iteration: int, max_iter: int) -> float:
     """base_lr (1 - iteration / max_iter)^power."""
-    return solver.base_lr * (1 - iteration / max_iter) ** solver.power
+    return float(solver.base_lr * (1 - iteration / max_iter) ** solver.power)
 
 
 @schedule("sigmoid", needs=("gamma", "stepsize"))

@@ -112,7 +112,8 @@ class Cleaned:
 
 def console(stream: TextIO | None = None, **options: Any) -> "Console":
     """A console of rich on a stream, stdout unless said otherwise. Its texts are cleaned; square brackets in them are no markup."""
-    return _console_type()(file=raw(stream or sys.stdout), markup=False, emoji=False, highlight=False, **options)
+    made: Console = _console_type()(file=raw(stream or sys.stdout), markup=False, emoji=False, highlight=False, **options)
+    return made
 
 
 @cache

@@ -175,8 +175,9 @@ def _number(random: Random, data: bytes) -> bytes:
 
 
 NUMBERS = ["0", "1", "2", "3", "7", "-1", "1000", "65537", "2147483647", "4294967295", "1e38", "nan", "0.5", "-3"]
-BINARY = [_flip, _flip, _cut, _repeat, _insert, _truncate]
-TEXT = [_lines, _lines, _word, _word, _number, _number, _number, _insert, _cut, _repeat, _truncate]
+Change = Callable[[Random, bytes], bytes]
+BINARY: list[Change] = [_flip, _flip, _cut, _repeat, _insert, _truncate]
+TEXT: list[Change] = [_lines, _lines, _word, _word, _number, _number, _number, _insert, _cut, _repeat, _truncate]
 
 
 def neighbours(folder: Path) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 
@@ -61,7 +62,9 @@ def seeds(kind: str, folder: Path) -> list[Seed]:
             write_lmdb(place, rows, a_commit=50)
         else:
             half = count // 2
-            parts: dict[str, list] = {"tables": [rows[: half + 3], rows[half:]]} if number % 2 else {"batches": [rows[:half], rows[half:]]}
+            parts: dict[str, list[Any]] = (
+                {"tables": [rows[: half + 3], rows[half:]]} if number % 2 else {"batches": [rows[:half], rows[half:]]}
+            )
             if number == 1:
                 parts["batches"] = [[(b"new", rows[0][1]), (b"gone", b"")], [(b"gone", None)]]
             write_leveldb(place, **parts, packed=number == 3)
@@ -110,7 +113,7 @@ def _flip(random: Random, content: bytes) -> bytes:
 def _number(random: Random, content: bytes) -> bytes:
     """Two, four or eight bytes as a number without measure."""
     size, at = random.choice([2, 4, 8]), _place(random, content)
-    new = random.choice([0, 1, 2, 3, 2**15, 2**31 - 1, 2**32 - 1, 2**63 - 1, 2**64 - 1, random.randrange(2**64)]) % 2 ** (8 * size)
+    new: int = random.choice([0, 1, 2, 3, 2**15, 2**31 - 1, 2**32 - 1, 2**63 - 1, 2**64 - 1, random.randrange(2**64)]) % 2 ** (8 * size)
     return (content[:at] + new.to_bytes(size, "little") + content[at + size :])[: max(len(content), at)]
 
 

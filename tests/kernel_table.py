@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from netc.runtime.kernel_table import WEBGPU
+from netc.runtime.kernel_table import WEBGPU, Kernels
 from tests.conftest import REFERENCE, ROOT
 
 FOLDER = REFERENCE / "onnxruntime"
@@ -54,7 +54,7 @@ def registered(library: str, provider: str = "WebGpuExecutionProvider") -> dict[
     return found
 
 
-def packed(webgpu: dict[str, Any]) -> bytes:
+def packed(webgpu: Kernels) -> bytes:
     """The table as the package carries it."""
     return gzip.compress(json.dumps(lists() | {"WebGPU": webgpu}, sort_keys=True, separators=(",", ":")).encode(), mtime=0)
 

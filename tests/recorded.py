@@ -150,7 +150,7 @@ class Run:
         """The tops of layers that run backward in Caffe: one of their tops or bottoms hangs on what learns."""
         found: set[str] = set()
         for layer in self.lowered.net.layers:
-            depends = set(Graph("", dict(enumerate(self.lowered.layer_tops[layer.name]))).leaves("State")) & learned
+            depends = set(Graph("", {str(k): v for k, v in enumerate(self.lowered.layer_tops[layer.name])}).leaves("State")) & learned
             if depends or found.intersection(layer.bottoms):
                 found.update(layer.tops)
         return found
@@ -173,7 +173,7 @@ def check_forward(case: Case, run: Run, states: Arrays, prefix: str = "", differ
         if f"out_{name}" not in differs:
             check(got[f"out/{name}"], expected, f"{prefix}out_{name}")
     if not prefix and "total_loss" not in differs:
-        check(got.get("total", np.float32(0)), case.arrays["total_loss"], "total_loss")
+        check(got.get("total", np.zeros((), np.float32)), case.arrays["total_loss"], "total_loss")
     new = {n.removeprefix("next/"): a for n, a in got.items() if n.startswith("next/")}
     after = {} if "param_after" in differs else run.recorded(case.part(prefix + "param_after_"))
     for name, expected in after.items():

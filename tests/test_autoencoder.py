@@ -1,5 +1,8 @@
 """An autoencoder's code of 30 numbers against 30 principal components, on the test images of MNIST; and what the net files share."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -33,7 +36,7 @@ licence: unknown
 
 
 @pytest.mark.skipif(not (DATA / "mnist").is_dir(), reason="MNIST is not in NETC_DATA")
-def test_thirty_numbers_beat_thirty_principal_components(tmp_path, monkeypatch):
+def test_thirty_numbers_beat_thirty_principal_components(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     decomposition = pytest.importorskip("sklearn.decomposition", reason="pip install scikit-learn")
     monkeypatch.setenv("NETC_DATA", str(DATA))
     path = write_small(tmp_path, NET)
@@ -55,7 +58,7 @@ def test_thirty_numbers_beat_thirty_principal_components(tmp_path, monkeypatch):
     ("deep_autoencoder", {}),
     ("deep_autoencoder_pretrained", {f"encode{k}.{blob}": 2 for k in (1, 2, 3, 4) for blob in ("weight", "visible_bias")}),
 ])  # fmt: skip
-def test_what_the_net_files_share_and_give(name, shared):
+def test_what_the_net_files_share_and_give(name: str, shared: Any) -> None:
     """Tied blobs are one parameter that encoder and decoder read; a deployed net gives code and reconstruction."""
     program = api.load(str(ROOT / f"nets/{name}.yaml"))
     lowered = program.train

@@ -8,6 +8,7 @@ import difflib
 import shlex
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ def said(case: str, folder: Path) -> str:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_message(case, tmp_path, monkeypatch, request):
+def test_message(case: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     def no_network(*_: object) -> None:
         raise DataError("no network")
 
@@ -46,6 +47,6 @@ def test_message(case, tmp_path, monkeypatch, request):
         pytest.fail("\n".join(difference), pytrace=False)
 
 
-def test_every_message_has_its_case():
+def test_every_message_has_its_case() -> None:
     assert sorted(p.stem for p in FOLDER.glob("*.txt")) == CASES
     assert len(CASES) >= 60

@@ -1,6 +1,7 @@
 """Fillers: their formulas, and the statistics of the random ones."""
 
 from math import sqrt
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ SHAPE = (80, 60, 5, 5)  # 120,000 numbers: fan in 1500, fan out 2000
 FAN = {"FAN_IN": 1500, "FAN_OUT": 2000, "AVERAGE": 1750}
 
 
-def filled(kind: str, shape: tuple[int, ...] = SHAPE, seed: int = 0, name: str = "w", **fields) -> np.ndarray:
+def filled(kind: str, shape: tuple[int, ...] = SHAPE, seed: int = 0, name: str = "w", **fields: Any) -> np.ndarray:
     return fill(shape, pb.FillerParameter(type=kind, **fields), seed, name)
 
 
@@ -88,17 +89,17 @@ def bilinear() -> None:
 ROWS = {f.__name__: f for f in (constant, uniform, gaussian, positive_unitball, xavier, msra, bilinear)}
 
 
-def test_every_filler_has_a_row():
+def test_every_filler_has_a_row() -> None:
     assert ROWS.keys() == registry.filler.keys()
 
 
 @pytest.mark.parametrize("kind", ROWS)
-def test_filler(kind):
+def test_filler(kind: Any) -> None:
     ROWS[kind]()
 
 
 @pytest.mark.parametrize("kind", ROWS)
-def test_a_function_of_seed_and_name(kind):
+def test_a_function_of_seed_and_name(kind: Any) -> None:
     fixed = kind in ("constant", "bilinear")
     shape = (3, 2, 4, 4)
     x = filled(kind, shape)
@@ -109,7 +110,7 @@ def test_a_function_of_seed_and_name(kind):
 
 
 @pytest.mark.parametrize("kind", sorted(ROWS.keys() - {"bilinear"}))
-def test_a_scalar(kind):
+def test_a_scalar(kind: Any) -> None:
     """A blob without axes, such as one slope for all channels, is one row of one."""
     assert filled(kind, shape=()).shape == ()
 
@@ -117,13 +118,13 @@ def test_a_scalar(kind):
 @pytest.mark.parametrize(
     "arguments, said",
     [
-        ({"kind": "xaver"}, "there is no filler 'xaver'; did you mean 'xavier'"),
+        ({"kind": "xaver"}, "There is no filler 'xaver'. Did you mean 'xavier'"),
         ({"kind": "bilinear", "shape": (2, 1, 3, 4)}, "'bilinear' needs a square 4-D blob, not 2x1x3x4"),
         ({"kind": "bilinear", "shape": ()}, "'bilinear' needs a square 4-D blob, not a scalar"),
         ({"kind": "bilinear", "shape": (3, 3)}, "'bilinear' needs a square 4-D blob, not 3x3"),
         ({"kind": "xavier", "sparse": 3}, "'xavier' cannot be sparse; only gaussian can"),
     ],
 )
-def test_errors(arguments, said):
+def test_errors(arguments: dict[str, Any], said: str) -> None:
     with pytest.raises(NetcError, match=said):
         filled(**arguments)

@@ -36,29 +36,30 @@ def home(path: Path) -> str:
 def imported(path: Path) -> Iterator[tuple[str, int]]:
     """Names in ORDER that a file imports, with the line."""
     for node in ast.walk(ast.parse(path.read_text())):
-        names: list[str] = []
         if isinstance(node, ast.Import):
             names = [a.name for a in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}:{node.lineno}: netc imports by full names"
             names = [f"netc.{a.name}" for a in node.names] if node.module == "netc" else [node.module or ""]
+        else:
+            continue
         yield from ((n.split(".")[1], node.lineno) for n in names if n.startswith("netc."))
 
 
-def test_every_module_has_its_place():
+def test_every_module_has_its_place() -> None:
     assert {home(p) for p in modules()} - {"__init__", "__main__"} == set(ORDER)
 
 
-def test_the_page_on_the_inside_lists_the_modules_in_this_order():
+def test_the_page_on_the_inside_lists_the_modules_in_this_order() -> None:
     page = (NETC / "docs" / "inside.md").read_text()
     assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) == ORDER
 
 
-def test_the_root_reads_like_a_table_of_contents():
+def test_the_root_reads_like_a_table_of_contents() -> None:
     assert len(list(NETC.glob("*.py"))) <= MOST_AT_ROOT
 
 
-def test_imports_point_up():
+def test_imports_point_up() -> None:
     wrong = []
     for path in modules():
         own = home(path)
@@ -68,12 +69,12 @@ def test_imports_point_up():
     assert wrong == []
 
 
-def test_files_are_short():
+def test_files_are_short() -> None:
     sizes = {str(p.relative_to(NETC)): len(p.read_text().splitlines()) for p in modules()}
     assert {n: s for n, s in sizes.items() if s > MOST_LINES and n not in LONG} == {}
 
 
-def test_functions_are_short():
+def test_functions_are_short() -> None:
     long = []
     for path in (p for p in modules() if p.name not in LONG):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -82,12 +83,12 @@ def test_functions_are_short():
     assert long == []
 
 
-def test_files_say_what_they_are():
+def test_files_say_what_they_are() -> None:
     bare = [str(p.relative_to(NETC)) for p in modules() if p.name not in LONG and not ast.get_docstring(ast.parse(p.read_text()))]
     assert bare == []
 
 
-def test_public_functions_have_a_docstring():
+def test_public_functions_have_a_docstring() -> None:
     bare = []
     for path in (p for p in modules() if p.name not in LONG and "gradients" not in p.parts):  # a rule is a formula, named by its op
         for node in ast.parse(path.read_text()).body:
@@ -96,17 +97,17 @@ def test_public_functions_have_a_docstring():
     assert bare == []
 
 
-def test_tests_mirror_modules():
+def test_tests_mirror_modules() -> None:
     """A folder of tests/ with tests in it has the name of a folder of netc/, at every depth."""
     apart = {"benchmarks", "docs"}
     folders = {p.parent.relative_to(ROOT / "tests") for p in (ROOT / "tests").rglob("test_*.py")}
     assert [str(f) for f in folders if f.parts and f.parts[0] not in apart and not (NETC / f).is_dir()] == []
 
 
-def test_what_is_slow_is_there():
+def test_what_is_slow_is_there() -> None:
     assert [name for name in SLOW if not any((ROOT / "tests" / f"{name}{suffix}").exists() for suffix in ("", ".py"))] == []
 
 
 @pytest.mark.parametrize("word", ["/work/", "shared/", "/tmp/v/"])
-def test_the_product_names_no_path_of_a_machine(word):
+def test_the_product_names_no_path_of_a_machine(word: str) -> None:
     assert [str(p) for p in modules() if word in p.read_text()] == []

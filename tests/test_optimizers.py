@@ -1,5 +1,8 @@
 """Optimizers against their formulas in NumPy (float64), through the training graph: decay, clipping, multipliers, their order."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -27,34 +30,34 @@ X, T, W = RNG.normal(size=(8, 4, 3)), RNG.normal(size=(8, 4, 2)), RNG.normal(siz
 RATE, STEPS = 0.05, 8
 
 
-def sgd(w, g, lr, s, p):
+def sgd(w: Any, g: Any, lr: Any, s: Any, p: Any) -> Any:
     h = s.get("h", 0) * p.momentum + lr * g
     return w - h, {"h": h}
 
 
-def nesterov(w, g, lr, s, p):
+def nesterov(w: Any, g: Any, lr: Any, s: Any, p: Any) -> Any:
     old = s.get("h", 0)
     h = old * p.momentum + lr * g
     return w - ((1 + p.momentum) * h - p.momentum * old), {"h": h}
 
 
-def adagrad(w, g, lr, s, p):
+def adagrad(w: Any, g: Any, lr: Any, s: Any, p: Any) -> Any:
     h = s.get("h", 0) + g**2
     return w - lr * g / (np.sqrt(h) + p.delta), {"h": h}
 
 
-def rmsprop(w, g, lr, s, p):
+def rmsprop(w: Any, g: Any, lr: Any, s: Any, p: Any) -> Any:
     h = p.rms_decay * s.get("h", 0) + (1 - p.rms_decay) * g**2
     return w - lr * g / (np.sqrt(h) + p.delta), {"h": h}
 
 
-def adadelta(w, g, lr, s, p):
+def adadelta(w: Any, g: Any, lr: Any, s: Any, p: Any) -> Any:
     a = p.momentum * s.get("a", 0) + (1 - p.momentum) * g**2
     u = g * np.sqrt((s.get("b", 0) + p.delta) / (a + p.delta))
     return w - lr * u, {"a": a, "b": p.momentum * s.get("b", 0) + (1 - p.momentum) * u**2}
 
 
-def adam(w, g, lr, s, p, decay=0.0):
+def adam(w: Any, g: Any, lr: Any, s: Any, p: Any, decay: float = 0.0) -> Any:
     m = p.momentum * s.get("m", 0) + (1 - p.momentum) * g
     v = p.momentum2 * s.get("v", 0) + (1 - p.momentum2) * g**2
     t = s.get("t", 0) + 1
@@ -62,11 +65,11 @@ def adam(w, g, lr, s, p, decay=0.0):
     return w - lr * (corrected + decay * w), {"m": m, "v": v, "t": t}
 
 
-def adamw(w, g, lr, s, p):
+def adamw(w: Any, g: Any, lr: Any, s: Any, p: Any) -> Any:
     return adam(w, g, lr, s, p, decay=3 * p.weight_decay)
 
 
-ROWS = {
+ROWS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "SGD": (sgd, {"momentum": 0.9}),
     "Nesterov": (nesterov, {"momentum": 0.9}),
     "AdaGrad": (adagrad, {"delta": 1e-3}),
@@ -77,9 +80,10 @@ ROWS = {
 }
 
 
-def by_formula(step, p: pb.SolverParameter) -> np.ndarray:
+def by_formula(step: Any, p: pb.SolverParameter) -> np.ndarray:
     """The weights after STEPS / iter_size updates: sum, clip by the norm of the sum, divide, decay, step."""
-    w, state = W.copy(), {}
+    w = W.copy()
+    state: dict[Any, Any] = {}
     for first in range(0, STEPS, p.iter_size):
         g = sum(((X[k] @ w.T - T[k]).T @ X[k]) / len(X[k]) for k in range(first, first + p.iter_size))
         norm = np.sqrt((g**2).sum())
@@ -109,7 +113,7 @@ def trained(p: pb.SolverParameter, provider: str = "cpu") -> np.ndarray:
     return states.arrays()["state/ip.weight"]
 
 
-def test_every_optimizer_has_a_row():
+def test_every_optimizer_has_a_row() -> None:
     assert ROWS.keys() == registry.optimizer.keys()
 
 
@@ -117,24 +121,24 @@ def test_every_optimizer_has_a_row():
     "options", [{}, {"weight_decay": 0.1}, {"weight_decay": 0.1, "clip_gradients": 0.5}], ids=["plain", "decay", "clip"]
 )
 @pytest.mark.parametrize("name", ROWS)
-def test_formula(name, options):
+def test_formula(name: str, options: dict[str, Any]) -> None:
     step, hyper = ROWS[name]
-    p = pb.SolverParameter(type=name, base_lr=RATE, **hyper, **options)
+    p = pb.SolverParameter(type=name, base_lr=RATE, **(hyper | options))
     np.testing.assert_allclose(trained(p), by_formula(step, p), rtol=2e-5, atol=2e-6)
 
 
-def test_l1_decay():
+def test_l1_decay() -> None:
     p = pb.SolverParameter(type="SGD", base_lr=RATE, weight_decay=0.1, regularization_type="L1")
     np.testing.assert_allclose(trained(p), by_formula(sgd, p), rtol=2e-5, atol=2e-6)
 
 
 @pytest.mark.parametrize("clip", [-1.0, 0.5])
-def test_sums_over_sub_batches_are_clipped_before_they_are_divided(clip):
+def test_sums_over_sub_batches_are_clipped_before_they_are_divided(clip: float) -> None:
     p = pb.SolverParameter(type="Adam", base_lr=RATE, momentum=0.9, iter_size=4, clip_gradients=clip, weight_decay=0.1)
     np.testing.assert_allclose(trained(p), by_formula(adam, p), rtol=2e-5, atol=2e-6)
 
 
-def test_gradients_of_zero_are_not_clipped_to_nan():
+def test_gradients_of_zero_are_not_clipped_to_nan() -> None:
     p = pb.SolverParameter(type="SGD", base_lr=0.0, clip_gradients=1.0)
     graphs = step_graphs(lower(resolve(parse_prototxt(NET))), SolverSettings.of(p))
     zeros = {"batch/x": np.zeros((4, 3), np.float32), "batch/t": np.zeros((4, 2), np.float32), "lr": np.asarray(RATE, np.float32)}

@@ -141,7 +141,7 @@ def test_a_plugin_that_does_not_load(tmp_path: Path, text: str, sentence: Any) -
 
 def test_a_plugin_that_is_not_there(tmp_path: Path) -> None:
     result = netc("check", write_small(tmp_path), "--plugin", "none.py")
-    assert result.exit_code == 2 and "plug-in none.py: there is no such Python file" in result.stderr
+    assert result.exit_code == 2 and "Plug-in none.py: There is no such Python file." in result.stderr
 
 
 def test_without_its_plugin_a_net_says_what_is_missing(tmp_path: Path) -> None:

@@ -34,10 +34,11 @@ def train(tmp_path: Path, net: Path, *overrides: str) -> tuple[np.ndarray, dict[
 
 
 def recorded() -> dict[str, Any]:
-    return json.loads((FOLDER / "trajectory.json").read_text())
+    trajectory: dict[str, Any] = json.loads((FOLDER / "trajectory.json").read_text())
+    return trajectory
 
 
-def test_losses_and_accuracy(tmp_path):
+def test_losses_and_accuracy(tmp_path: Path) -> None:
     """Training is chaotic: a loss is held to ten times what noise of one rounding on the start moves it by, the first 30 to 1e-4."""
     expected = recorded()
     losses, scores = train(tmp_path, ROOT / "nets" / "lenet.yaml", "solver.max_iter=200", "layers.data.shuffle=false", *BIASES)
@@ -50,6 +51,6 @@ def test_losses_and_accuracy(tmp_path):
     assert abs(scores["accuracy"] - expected["test"]["200"]["test"]["accuracy"]) <= 0.01
 
 
-def test_the_spelling_of_caffe(tmp_path):
+def test_the_spelling_of_caffe(tmp_path: Path) -> None:
     losses, _ = train(tmp_path, FOLDER / "solver.prototxt", "solver.max_iter=30", "solver.test_iter=1")
     np.testing.assert_allclose(losses, recorded()["outputs"]["loss"][:30], rtol=1e-4)

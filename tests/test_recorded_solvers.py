@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from netc import registry, schedules
 from netc.compiler.program import Program, program
+from netc.layers.context import sizes
 from netc.runtime.session import Session, States, Stepper
 from netc.spec import parse_prototxt
 from netc.spec.job import load_job
@@ -47,14 +49,14 @@ class Recorded:
     def history(self) -> Arrays:
         """Recorded history blobs by the names of the slots: all parameters' first slots, then all second ones."""
         owners = list(dict.fromkeys(self.blobs.values()))
-        slots = ("history",) if len(self.case.part("history_")) == len(owners) else ("gradients", "updates", "m", "v")
+        slots: tuple[str, ...] = ("history",) if len(self.case.part("history_")) == len(owners) else ("gradients", "updates", "m", "v")
         slots = tuple(s for s in slots if len(slots) == 1 or any(n.endswith(f".{s}") for n in self.made.states))
         names = [f"{owner}.{slot}" for slot in slots for owner in owners]
         return {name: self.case.arrays[f"history_{k}"] for k, name in enumerate(names)}
 
 
 @pytest.fixture
-def recorded(request, tmp_path: Path) -> Recorded:
+def recorded(request: pytest.FixtureRequest, tmp_path: Path) -> Recorded:
     case = Case(FOLDER / "solvers" / f"{request.param}.npz")
     text = str(case.arrays["prototxt"])
     missing = {layer.type for layer in parse_prototxt(text).message.layer} - set(registry.layer)
@@ -70,7 +72,7 @@ def train(recorded: Recorded) -> tuple[np.ndarray, dict[int, Arrays]]:
     made, solver = recorded.made, recorded.made.job.solver
     states = States({f"state/{n}": a for n, a in (made.start() | recorded.parameters("param_")).items()})
     sums = [n for n in made.steps.update.leaves("Input") if n.name != "lr"]
-    states.add({n.name: np.zeros(n.types[0].shape, np.float32) for n in sums})
+    states.add({n.name: np.zeros(sizes(n.types[0].shape), np.float32) for n in sums})
     kinds = ["train"] if solver.iter_size == 1 else ["gradient", "update"]
     steppers = {kind: Stepper(Session(made.model(kind)), states) for kind in kinds}
     losses, after = [], {}
@@ -93,7 +95,7 @@ def deviation(got: np.ndarray, expected: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("recorded", CASES, indirect=True)
-def test_losses_parameters_and_history(recorded):
+def test_losses_parameters_and_history(recorded: Any) -> None:
     losses, after = train(recorded)
     found = {"loss": float(np.max(np.abs(losses / recorded.case.arrays["loss"] - 1)))}
     for count, prefix in RECORDED_AFTER.items():
@@ -105,7 +107,7 @@ def test_losses_parameters_and_history(recorded):
 
 
 @pytest.mark.parametrize("recorded", CASES, indirect=True)
-def test_rates(recorded):
+def test_rates(recorded: Any) -> None:
     solver, arrays = recorded.made.job.solver, recorded.case.arrays
     rates = [schedules.rate(recorded.made.job.settings, i, solver.max_iter) for i in range(ITERATIONS)]
     np.testing.assert_allclose(rates, arrays["lr"], rtol=2e-6)

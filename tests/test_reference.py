@@ -1,11 +1,13 @@
 """Inline models on ONNX's own reference: every model of model_zoo/ but one gives there what it gives on onnxruntime."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from onnx import __version__ as version
 from onnx.reference import ReferenceEvaluator
 
-from netc import api
+from netc.compiler.program import program
 from netc.errors import DataError
 from netc.graph.emit import emit
 from netc.graph.training_ops.define import DEFAULT
@@ -27,8 +29,8 @@ SMALL = {
 
 
 @pytest.mark.parametrize("name", [n for n in NETS if n not in LACKING])
-def test_a_step_on_the_reference_is_that_of_onnxruntime(name):
-    made = api.compiled(load_job(str(ROOT / "nets" / f"{name}.yaml"), SMALL.get(name, [])))
+def test_a_step_on_the_reference_is_that_of_onnxruntime(name: Any) -> None:
+    made = program(load_job(str(ROOT / "nets" / f"{name}.yaml"), SMALL.get(name, [])))
     model = emit(made.graph("train"), DEFAULT, functions=False)
     try:
         batch = Feeder(made.train_net, made.steps.train, 0, made.job.base)(0)
@@ -44,5 +46,5 @@ def test_a_step_on_the_reference_is_that_of_onnxruntime(name):
         assert array.size == 0 or float(np.sqrt(np.mean(np.square(found[output] - array.astype(np.float64))))) <= 2e-5 * size + 1e-7, output
 
 
-def test_most_models_of_the_zoo_run_on_the_reference():
+def test_most_models_of_the_zoo_run_on_the_reference() -> None:
     assert len(set(NETS) - LACKING) >= 12

@@ -2,6 +2,8 @@
 
 import sys
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -93,7 +95,7 @@ def compiled(job: Job) -> None:
     program.program(job).model("train").SerializeToString()
 
 
-def jobs(tmp_path: Any, texts: list[str]) -> list[Job]:
+def jobs(tmp_path: Path, texts: list[str]) -> list[Job]:
     found = []
     for k, text in enumerate(texts):
         (tmp_path / f"{k}.yaml").write_text(text)
@@ -101,41 +103,41 @@ def jobs(tmp_path: Any, texts: list[str]) -> list[Job]:
     return found
 
 
-def grows(tmp_path: Any, texts: list[str], work: Callable[[Job], object]) -> float:
+def grows(tmp_path: Path, texts: list[str], work: Callable[[Job], object]) -> float:
     """The growth of work on jobs; the first round fills the caches of bodies and shapes."""
     for job in jobs(tmp_path, texts):
         work(job)
-    return growth([lines(lambda job=job: work(job)) for job in jobs(tmp_path, texts)])
+    return growth([lines(partial(work, job)) for job in jobs(tmp_path, texts)])
 
 
 @pytest.mark.parametrize("shape", sorted(BLOCKS.keys() - set(WRONG)))
-def test_check(tmp_path: Any, shape: str) -> None:
+def test_check(tmp_path: Path, shape: str) -> None:
     assert grows(tmp_path, [net(shape, k) for k in SIZES], checked) < 2.3
 
 
-def test_check_of_a_wide_net(tmp_path: Any) -> None:
+def test_check_of_a_wide_net(tmp_path: Path) -> None:
     assert grows(tmp_path, [wide(k) for k in SIZES], checked) < 2.3
 
 
-def test_check_of_many_tops(tmp_path: Any) -> None:
+def test_check_of_many_tops(tmp_path: Path) -> None:
     assert grows(tmp_path, [parts(k) for k in SIZES], checked) < 2.3
 
 
-def test_a_table_is_as_long_as_its_lines(tmp_path: Any) -> None:
+def test_a_table_is_as_long_as_its_lines(tmp_path: Path) -> None:
     """One long cell does not widen all the others."""
     (job,) = jobs(tmp_path, [parts(200)])
     assert max(map(len, check.table(check.report(program.program(job))))) < 250
 
 
 @pytest.mark.parametrize("name", ["diff", "changes", "join"])
-def test_two_nets(tmp_path: Any, name: str) -> None:
+def test_two_nets(tmp_path: Path, name: str) -> None:
     def counted(k: int) -> int:
         jobs(tmp_path, [net("dense", k), net("dense", k).replace("num_output: 8", "num_output: 9")])
         files = [str(tmp_path / f"{n}.yaml") for n in range(2)]
         one, other = (read_job(file).train.message for file in files)
-        a, b = map(diff.side, files) if name == "diff" else (None, None)
+        sides = [diff.side(file, print) for file in files] if name == "diff" else []
         work: dict[str, Callable[[], object]] = {
-            "diff": lambda: list(diff.differences(a, b)),  # type: ignore[arg-type]
+            "diff": lambda: list(diff.differences(*sides)),
             "changes": lambda: list(changes(one, other)),
             "join": lambda: joined(one, [other], one.solver),
         }
@@ -144,12 +146,12 @@ def test_two_nets(tmp_path: Any, name: str) -> None:
     assert growth([counted(k) for k in SIZES]) < 2.3
 
 
-def test_compile(tmp_path: Any) -> None:
+def test_compile(tmp_path: Path) -> None:
     assert grows(tmp_path, [net("convolution", k) for k in SIZES], compiled) < 2.3
 
 
 @pytest.mark.parametrize("command", ["convert", "config", "draw"])
-def test_other_commands(tmp_path: Any, command: str) -> None:
+def test_other_commands(tmp_path: Path, command: str) -> None:
     work: dict[str, Callable[[Job], object]] = {
         "convert": lambda job: convert_job(job, str(tmp_path / "n.yaml"), False),
         "config": lambda job: list(config.lines(config.settings(job, None))),
@@ -159,7 +161,7 @@ def test_other_commands(tmp_path: Any, command: str) -> None:
 
 
 @pytest.mark.parametrize("shape", WRONG)
-def test_errors(tmp_path: Any, shape: str) -> None:
+def test_errors(tmp_path: Path, shape: str) -> None:
     counts = []
     for k in SIZES:
         (tmp_path / "n.yaml").write_text(net(shape, k))

@@ -1,6 +1,8 @@
 """Learning-rate policies against their formulas, worked out by hand."""
 
 from math import exp
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +16,7 @@ from netc.spec.solver_settings import SolverSettings
 registry.load()
 
 # fields of the solver, then the rate at some iterations of 100
-ROWS = {
+ROWS: dict[str, list[tuple[dict[str, Any], dict[int, float]]]] = {
     "fixed": [({}, {0: 0.5, 99: 0.5})],
     "step": [({"gamma": 0.1, "stepsize": 10}, {0: 0.5, 9: 0.5, 10: 0.05, 29: 0.005, 30: 0.0005})],
     "exp": [({"gamma": 0.9}, {0: 0.5, 1: 0.45, 2: 0.405})],
@@ -33,34 +35,34 @@ ROWS = {
 }
 
 
-def rate(solver, iteration, max_iter):
+def rate(solver: Any, iteration: Any, max_iter: Any) -> Any:
     return schedules.rate(SolverSettings.of(solver), iteration, max_iter)
 
 
-def too_large(solver, max_iter):
+def too_large(solver: Any, max_iter: Any) -> Any:
     return schedules.too_large(SolverSettings.of(solver), max_iter)
 
 
-def solver(policy: str, **fields) -> pb.SolverParameter:
+def solver(policy: str, **fields: Any) -> pb.SolverParameter:
     return pb.SolverParameter(lr_policy=policy, **({"base_lr": 0.5} | fields))
 
 
-def test_every_policy_has_a_row():
+def test_every_policy_has_a_row() -> None:
     assert ROWS.keys() == registry.schedule.keys()
 
 
 @pytest.mark.parametrize("policy", ROWS)
-def test_rates(policy):
+def test_rates(policy: str) -> None:
     for fields, expected in ROWS[policy]:
         for iteration, value in expected.items():
             assert rate(solver(policy, **fields), iteration, 100) == pytest.approx(value, rel=1e-6, abs=1e-9), (fields, iteration)
 
 
-def test_unset_policy_is_fixed():
+def test_unset_policy_is_fixed() -> None:
     assert rate(pb.SolverParameter(base_lr=0.5), 7, 100) == 0.5
 
 
-def test_warm_up_leads_in_a_line_to_the_policy():
+def test_warm_up_leads_in_a_line_to_the_policy() -> None:
     """Iteration k of n has come k + 1 of n + 1 steps of the way; iteration n is the policy's own."""
     warm = solver("fixed", warmup_iter=4, warmup_lr=0.1)
     assert [rate(warm, i, 100) for i in range(6)] == pytest.approx([0.18, 0.26, 0.34, 0.42, 0.5, 0.5])
@@ -68,23 +70,23 @@ def test_warm_up_leads_in_a_line_to_the_policy():
     assert [rate(falling, i, 100) for i in range(3)] == pytest.approx([0.25, 0.25, 0.125])
 
 
-def test_steps_passed():
+def test_steps_passed() -> None:
     steps = solver("multistep", gamma=0.1, stepvalue=[3, 3, 10])
     assert [current_step(steps, i) for i in (0, 2, 3, 4, 9, 10, 50)] == [0, 0, 1, 2, 2, 3, 3]
 
 
-def test_unknown_policy_names_what_is_near():
-    with pytest.raises(SpecError, match="no lr_policy 'cosin'; did you mean 'cosine'"):
+def test_unknown_policy_names_what_is_near() -> None:
+    with pytest.raises(SpecError, match="no lr_policy 'cosin'. Did you mean 'cosine'"):
         rate(solver("cosin"), 0, 100)
 
 
-def test_the_old_solver_type_names_the_type(tmp_path):
+def test_the_old_solver_type_names_the_type(tmp_path: Path) -> None:
     (tmp_path / "solver.prototxt").write_text('net: "net.prototxt" solver_type: ADAM base_lr: 0.1 max_iter: 1')
     (tmp_path / "net.prototxt").write_text('layer { name: "x" type: "Input" top: "x" }')
     assert load_job(str(tmp_path / "solver.prototxt")).solver.type == "Adam"
 
 
-def test_a_rate_that_no_number_holds():
+def test_a_rate_that_no_number_holds() -> None:
     growing = solver("exp", gamma=2)
     assert rate(growing, 5000, 10_000) == float("inf") and too_large(growing, 10_000)[0] == 9999
     assert too_large(solver("exp", gamma=0.5), 10_000) is None
@@ -94,6 +96,6 @@ def test_a_rate_that_no_number_holds():
 
 
 @pytest.mark.parametrize("policy", registry.schedule)
-def test_fields_that_may_not_be_negative_are_known(policy):
+def test_fields_that_may_not_be_negative_are_known(policy: str) -> None:
     names = registry.schedule.records[policy].get("not_negative", ())
     assert all(name in pb.SolverParameter.DESCRIPTOR.fields_by_name for name in names)

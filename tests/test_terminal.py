@@ -6,6 +6,8 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -43,19 +45,19 @@ def harmless(text: str) -> bool:
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_what_steers_is_replaced_character_by_character(name):
+def test_what_steers_is_replaced_character_by_character(name: Any) -> None:
     found = terminal.clean(ATTACKS[name])
     assert harmless(found) and len(found) == len(ATTACKS[name])
 
 
-def test_text_stays_as_it_is():
+def test_text_stays_as_it_is() -> None:
     assert terminal.clean(SAFE) == terminal.line(SAFE) == SAFE
     assert terminal.clean("a\nb") == "a\nb" and terminal.line("a\nb") == "a\N{REPLACEMENT CHARACTER}b"
     assert terminal.paragraph("a\nnetc: b") == "a\n    netc: b"
 
 
 @pytest.mark.parametrize("write", [print, lambda t: sys.stdout.writelines([t]), lambda t: print(t, file=sys.stderr)])
-def test_whoever_writes_is_cleaned(write, capsys):
+def test_whoever_writes_is_cleaned(write: Any, capsys: pytest.CaptureFixture[str]) -> None:
     with terminal.cleaned():
         write("".join(ATTACKS.values()).replace("\ud800", ""))
     found = capsys.readouterr()
@@ -63,7 +65,7 @@ def test_whoever_writes_is_cleaned(write, capsys):
     assert not isinstance(sys.stdout, terminal.Cleaned)
 
 
-def test_a_bar_is_drawn_and_its_texts_are_cleaned():
+def test_a_bar_is_drawn_and_its_texts_are_cleaned() -> None:
     stream = io.StringIO()
     console = terminal.console(stream, force_terminal=True, width=80)
     with Progress("{task.description}", console=console) as bar:
@@ -77,13 +79,13 @@ def test_a_bar_is_drawn_and_its_texts_are_cleaned():
     )
 
 
-def test_a_screen_cleans_what_it_says(capsys):
+def test_a_screen_cleans_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
     screen().say("layer '\x1b[2J'\nafter 9 iterations: accuracy 1")
     assert capsys.readouterr().out == "layer '\N{REPLACEMENT CHARACTER}[2J'\n    after 9 iterations: accuracy 1\n"
 
 
 @pytest.fixture
-def hostile(tmp_path):
+def hostile(tmp_path: Path) -> Any:
     """The folder of a model whose labels steer a terminal."""
     graph = helper.make_graph(
         [helper.make_node("Identity", ["x"], ["\x1b]52;c;x\x07"])], "g",
@@ -98,7 +100,7 @@ def hostile(tmp_path):
     return tmp_path
 
 
-def on_a_terminal(*arguments: str, cwd=ROOT) -> str:
+def on_a_terminal(*arguments: str, cwd: Any = ROOT) -> str:
     """All that a command writes to a terminal."""
     master, slave = pseudo_terminal()
     with subprocess.Popen([sys.executable, "-m", "netc", *arguments], cwd=cwd, stdout=slave, stderr=slave, stdin=slave) as process:
@@ -114,18 +116,18 @@ def on_a_terminal(*arguments: str, cwd=ROOT) -> str:
     return found.decode().replace("\r\n", "\n")
 
 
-def test_predict_of_a_hostile_model(hostile):
+def test_predict_of_a_hostile_model(hostile: Any) -> None:
     found = on_a_terminal("predict", str(hostile / "model.onnx"), str(hostile / "x.npy"))
     assert harmless(found.replace("\n", "")) and found.count("\n") == 1 and "]52;c" in found
 
 
-def test_labels_of_a_hostile_file(hostile):
+def test_labels_of_a_hostile_file(hostile: Any) -> None:
     (hostile / "labels.txt").write_text("\x1b]52;c;x\x07\n\x9b2J\n")
     found = on_a_terminal("predict", str(hostile / "model.onnx"), str(hostile / "x.npy"))
     assert harmless(found.replace("\n", "")) and "]52;c" in found
 
 
-def test_folders_of_a_data_set(tmp_path):
+def test_folders_of_a_data_set(tmp_path: Path) -> None:
     for name in ("cat\x1b]52;c;x\x07", "dog\nnetc: all is well"):
         (tmp_path / "set" / name).mkdir(parents=True)
         for k in range(2):
@@ -134,7 +136,7 @@ def test_folders_of_a_data_set(tmp_path):
     assert "\x1b]" not in found and "\x07" not in found and "\nnetc: all" not in found and "\x1b[" in found  # pictures are in colour
 
 
-def test_names_in_a_net_and_in_its_errors(tmp_path):
+def test_names_in_a_net_and_in_its_errors(tmp_path: Path) -> None:
     (tmp_path / "n.yaml").write_text('layers:\n  - Data: {name: "\\e]52;c;x\\a", source: "\\e[2J"}\n  - "\\e]0;x\\a": {}\n')
     found = netc("check", str(tmp_path / "n.yaml"))
     assert found.exit_code == 2 and harmless(found.output.replace("\n", ""))
@@ -144,22 +146,22 @@ def test_names_in_a_net_and_in_its_errors(tmp_path):
     assert found.exit_code and harmless(found.output.replace("\n", ""))
 
 
-def test_netcs_own_colours_still_come():
+def test_netcs_own_colours_still_come() -> None:
     assert "\x1b[31m\x1b[1mnetc:" in on_a_terminal("check", "gone.yaml").replace("\x1b[0m", "")
 
 
-def test_a_traceback_is_cleaned():
+def test_a_traceback_is_cleaned() -> None:
     found = on_a_terminal("--debug", "check", "\x1b]52;c;x\x07")
     assert "Traceback" in found and harmless(found.replace("\n", ""))
 
 
-def test_no_module_writes_past_the_cleaning():
+def test_no_module_writes_past_the_cleaning() -> None:
     own = re.compile(r"\bConsole\((?!quiet=True)|__stdout__|__stderr__|sys\.std(out|err)\.buffer|os\.write\([12],")
     made = [p.name for p in (ROOT / "netc").rglob("*.py") if p.name != "terminal.py" and own.search(p.read_text())]
     assert made == []
 
 
-def test_a_net_goes_into_a_pipe_as_it_is(tmp_path):
+def test_a_net_goes_into_a_pipe_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "n.yaml").write_text('name: "a\u202eb"\nlayers:\n  - Input: {top: x, shape: {dim: [1, 2]}}\n', encoding="utf-8")
     made = subprocess.run([sys.executable, "-m", "netc", "convert", tmp_path / "n.yaml"], cwd=ROOT, capture_output=True)
     assert made.returncode == 0 and (b"\xe2\x80\xae" in made.stdout or b"\\342\\200\\256" in made.stdout)

@@ -1,5 +1,9 @@
 """Nets for everyday uses against scikit-learn on the same rows: what each reaches is in the first lines of its file."""
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -8,26 +12,27 @@ from netc.predict.model import Model
 from tests.conftest import DATA, ROOT, ZOO, needs_data, needs_zoo
 from tests.data.layers import data_layer
 from tests.small_nets import log, netc
+from tests.some import some
 
 pytest.importorskip("sklearn", reason="pip install scikit-learn")
 
 
-def rows(name):
+def rows(name: Any) -> Iterator[Any]:
     """Training rows and labels, test rows and labels."""
     for phase in ("TRAIN", "TEST"):
         source = data.open(data_layer(name, 1), phase, 0)
-        every = np.arange(source.rows)
-        yield from (source.stored(0, every).reshape(source.rows, -1), source.stored(1, every))
+        every = np.arange(some(source.rows))
+        yield from (source.stored(0, every).reshape(some(source.rows), -1), source.stored(1, every))
 
 
-def trained(name, folder):
+def trained(name: Any, folder: Any) -> Any:
     """The last line of the log of a net of nets/ that is trained and published."""
     result = netc("train", ROOT / f"nets/{name}.yaml", "--runs", folder / "runs", "--zoo", folder / "zoo")
     assert result.exit_code == 0, result.stderr
     return log(folder / f"runs/{name}/1")[-1]
 
 
-def test_cancer_is_found_as_by_a_logistic_regression(tmp_path):
+def test_cancer_is_found_as_by_a_logistic_regression(tmp_path: Path) -> None:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -38,7 +43,7 @@ def test_cancer_is_found_as_by_a_logistic_regression(tmp_path):
     assert ours["accuracy"] >= theirs - 0.01 and ours["auc"] >= 0.99
 
 
-def test_a_progression_is_foretold_as_by_least_squares(tmp_path):
+def test_a_progression_is_foretold_as_by_least_squares(tmp_path: Path) -> None:
     """And a .csv of patients is read, its columns by their names in any order."""
     from sklearn.linear_model import LinearRegression
 
@@ -57,7 +62,7 @@ def test_a_progression_is_foretold_as_by_least_squares(tmp_path):
     assert [name for name, _ in found] == [f"{tmp_path / 'patients.csv'}[{k}]" for k in range(3)]
 
 
-def test_outliers_have_larger_errors_than_by_components(tmp_path):
+def test_outliers_have_larger_errors_than_by_components(tmp_path: Path) -> None:
     """Digits of 0 are none of the training rows; they are told from others better than by eight components."""
     from sklearn.decomposition import PCA
     from sklearn.metrics import roc_auc_score
@@ -73,7 +78,7 @@ def test_outliers_have_larger_errors_than_by_components(tmp_path):
 
 @needs_zoo
 @needs_data("mnist")
-def test_codes_serve_few_labels_better_than_pixels(tmp_path):
+def test_codes_serve_few_labels_better_than_pixels(tmp_path: Path) -> None:
     """Of the denoising autoencoder, which knows no label: 100 labels, three draws."""
     from sklearn.linear_model import LogisticRegression
 

@@ -38,6 +38,8 @@ class Net:
     """
 
     blob_type = Blob
+    blobs: Mapping[str, Blob]
+    params: Mapping[str, Sequence[Blob]]
     _owned: Mapping[str, Value] = {}  # parameters that layers outside share with these, by their param's name
 
     def __init__(
@@ -59,7 +61,7 @@ class Net:
         self._sinks = sinks_of(net.layers, job.base)
         self._memory: dict[str, np.ndarray] = {}
         self._states: dict[str, Blob] = dict(states or {})
-        self.blobs: dict[str, Blob] = dict(blobs or {})
+        self.blobs = dict(blobs or {})
         self._lower(net)
 
     def _lower(self, net: ResolvedNet) -> None:
@@ -76,15 +78,15 @@ class Net:
             elif self._states[name].shape != shape:
                 raise ShapeError(f"{name} is {dims(self._states[name].shape)}, inputs of these shapes need {dims(shape)}")
         self._carries = {n: self._states[n].data.copy() for n in carried}  # as the last forward pass found them
-        self.params: dict[str, list[Blob]] = {
-            layer: [self._states[state_of(b).name] for b in blobs] for layer, blobs in lowered.layer_blobs.items() if blobs
-        }
+        self.params = {layer: [self._states[state_of(b).name] for b in blobs] for layer, blobs in lowered.layer_blobs.items() if blobs}
+        blobs = dict(self.blobs)
         for name, versions in lowered.versions.items():
             shape, dtype = tuple(d if isinstance(d, int) else 0 for d in versions[-1].shape), versions[-1].dtype
-            if name not in self.blobs:
-                self.blobs[name] = self.blob_type(np.zeros(shape, dtype))
-            elif self.blobs[name].shape != shape:
-                self.blobs[name].data, self.blobs[name].diff = np.zeros(shape, dtype), np.zeros(shape, np.float32)
+            if name not in blobs:
+                blobs[name] = self.blob_type(np.zeros(shape, dtype))
+            elif blobs[name].shape != shape:
+                blobs[name].data, blobs[name].diff = np.zeros(shape, dtype), np.zeros(shape, np.float32)
+        self.blobs = blobs
         self._backwards: dict[frozenset[str], Runs] = {}
         self._began: dict[str, np.ndarray] = {}  # inputs that layers write over, as the last forward pass found them
         self._left: dict[str, np.ndarray] = {}  # what the last forward pass left in the blobs that are watched
@@ -103,7 +105,7 @@ class Net:
         """Other shapes of the inputs, and so of all blobs. SpecError where they do not fit, ShapeError if a parameter would change."""
         for name in shapes:
             if name not in self.inputs:
-                raise DataError(f"the net has no input {name!r}; {near(name, self.inputs)}")
+                raise DataError(f"the net has no input {name!r}. {near(name, self.inputs)}")
         net = self._lowered.net
         layers = []
         for layer in net.layers:
@@ -136,7 +138,7 @@ class Net:
         """Run the net on what is given and on what its input blobs hold; returns its outputs and fills every blob."""
         for name, array in inputs.items():
             if name not in self.inputs:
-                raise DataError(f"the net has no input {name!r}; {near(name, self.inputs)}")
+                raise DataError(f"the net has no input {name!r}. {near(name, self.inputs)}")
             wanted = self._lowered.versions[name][0].shape
             if len(wanted) != np.ndim(array) or any(w != n for w, n in zip(wanted, np.shape(array), strict=True) if isinstance(w, int)):
                 raise DataError(f"input {name!r} is {np.shape(array)}, the net takes {wanted}")
@@ -190,7 +192,7 @@ class Net:
         """
         for name in top_diffs:
             if name not in self.blobs:
-                raise DataError(f"the net has no blob {name!r}; {near(name, self.blobs)}")
+                raise DataError(f"the net has no blob {name!r}. {near(name, self.blobs)}")
             if np.size(top_diffs[name]) != self.blobs[name].data.size:
                 raise DataError(f"the diff of {name!r} is {np.shape(top_diffs[name])}, the blob is {self.blobs[name].shape}")
         seeded = frozenset(top_diffs)

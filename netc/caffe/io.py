@@ -90,7 +90,7 @@ class Transformer:
 
     def _shape(self, input_: str) -> tuple[int, ...]:
         if input_ not in self.inputs:
-            raise DataError(f"the transformer has no input {input_!r}; {near(input_, self.inputs)}")
+            raise DataError(f"the transformer has no input {input_!r}. {near(input_, self.inputs)}")
         return self.inputs[input_]
 
 
@@ -114,10 +114,14 @@ def _resized(image: np.ndarray, axis: int, wanted: int, order: int) -> np.ndarra
     size = image.shape[axis]
     at = np.clip((np.arange(wanted) + 0.5) * size / wanted - 0.5, 0, size - 1)
     if order == 0:
-        return np.take(image, np.rint(at).astype(int), axis)
+        nearest: np.ndarray = np.take(image, np.rint(at).astype(int), axis)
+        return nearest
     low = np.floor(at).astype(int)
     weight = (at - low).astype(np.float32).reshape(-1, *[1] * (image.ndim - axis - 1))
-    return np.take(image, low, axis) * (1 - weight) + np.take(image, np.minimum(low + 1, size - 1), axis) * weight
+    below: np.ndarray = np.take(image, low, axis)
+    above: np.ndarray = np.take(image, np.minimum(low + 1, size - 1), axis)
+    mixed: np.ndarray = below * (1 - weight) + above * weight
+    return mixed
 
 
 def oversample(images: Sequence[np.ndarray], crop_dims: Sequence[int]) -> np.ndarray:

@@ -34,6 +34,8 @@ class Net(PlainNet):
     """
 
     blob_type = Blob
+    blobs: dict[str, Blob]
+    params: dict[str, list[Blob]]
 
     def __init__(self, network_file: str, *given: Any, **named: Any):
         phase, weights, level, stages = arguments(given, named)
@@ -46,7 +48,7 @@ class Net(PlainNet):
             self.copy_from(weights)
 
     @classmethod
-    def of_job(cls, job: Job, net: ResolvedNet, states: Mapping[str, Blob] | None = None) -> "Net":
+    def of_job(cls, job: Job, net: ResolvedNet, states: Mapping[str, PlainBlob] | None = None) -> "Net":
         """A net of a solver. It shares the parameters `states`, by name, of another net."""
         made = cls.__new__(cls)
         made._open(job, net, job.seed, states)
@@ -76,7 +78,7 @@ class Net(PlainNet):
     @property
     def layer_dict(self) -> "OrderedDict[str, LayerView]":
         """The layers by name."""
-        return OrderedDict((x.name, LayerView(x.type, self.params.get(x.name, []))) for x in self._lowered.net.layers)  # type: ignore[arg-type]
+        return OrderedDict((x.name, LayerView(x.type, self.params.get(x.name, []))) for x in self._lowered.net.layers)
 
     @property
     def top_names(self) -> "OrderedDict[str, list[str]]":
@@ -108,7 +110,7 @@ class Net(PlainNet):
 
     # -- running
 
-    def forward(  # type: ignore[override]
+    def forward(  # type: ignore[override]  # pycaffe's signature
         self, blobs: Iterable[str] | None = None, start: str | None = None, end: str | None = None, **inputs: Any
     ) -> Any:
         """Run the layers from `start` to `end`. Returns the outputs, or with `end` the tops of that layer, and the `blobs`, by name.
@@ -134,7 +136,7 @@ class Net(PlainNet):
             self._runs.forward(layers)
         return {name: self.blobs[name].data for name in dict.fromkeys([*named, *(blobs or ())])}
 
-    def backward(  # type: ignore[override]
+    def backward(  # type: ignore[override]  # pycaffe's signature
         self, diffs: Iterable[str] | None = None, start: str | None = None, end: str | None = None, **top_diffs: Any
     ) -> Any:
         """Run backward from `start` to `end`. Returns the diffs of the inputs, or with `end` of that layer's bottoms, and `diffs`, by name.
@@ -159,7 +161,7 @@ class Net(PlainNet):
         names = self._layer_names
         for name in (first, last):
             if name is not None and name not in names:
-                raise SpecError(f"the net has no layer {name!r}; {near(name, names)}")
+                raise SpecError(f"the net has no layer {name!r}. {near(name, names)}")
         begin, end = 0 if first is None else names.index(first), len(names) - 1 if last is None else names.index(last)
         if begin > end:
             raise SpecError(f"layer {last!r} runs before layer {first!r}")
@@ -168,7 +170,7 @@ class Net(PlainNet):
     def _take_diff(self, name: str, array: Any) -> None:
         """Copy an array into the diff of a blob."""
         if name not in self.blobs:
-            raise DataError(f"the net has no blob {name!r}; {near(name, self.blobs)}")
+            raise DataError(f"the net has no blob {name!r}. {near(name, self.blobs)}")
         if np.size(array) != self.blobs[name].data.size:
             raise DataError(f"the diff of {name!r} has shape {np.shape(array)}; the blob has {self.blobs[name].shape}")
         diff = numbers(array, np.dtype(np.float32), f"the diff of {name!r}")

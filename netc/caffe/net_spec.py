@@ -77,7 +77,7 @@ class NetSpec:
 
     def __getattr__(self, name: str) -> Any:
         if name not in self.tops:
-            raise AttributeError(f"the net has no {name!r}; {near(name, self.tops)}")
+            raise AttributeError(f"the net has no {name!r}. {near(name, self.tops)}")
         return self.tops[name]
 
     def __setitem__(self, name: str, value: Any) -> None:
@@ -155,13 +155,13 @@ def _assign(layer: pb.LayerParameter, key: str, value: Any, type_name: str) -> N
             _set(getattr(layer, param), key, value)
             return
     known = [f for p in params for f in LAYER_FIELDS[p].message_type.fields_by_name] + list(LAYER_FIELDS)
-    raise SpecError(f"{type_name} has no field {key!r}; {near(key, known)}")
+    raise SpecError(f"{type_name} has no field {key!r}. {near(key, known)}")
 
 
 def _set(message: Any, key: str, value: Any) -> None:
     field = message.DESCRIPTOR.fields_by_name.get(key)
     if field is None:
-        raise SpecError(f"{message.DESCRIPTOR.name} has no field {key!r}; {near(key, message.DESCRIPTOR.fields_by_name)}")
+        raise SpecError(f"{message.DESCRIPTOR.name} has no field {key!r}. {near(key, message.DESCRIPTOR.fields_by_name)}")
     target = getattr(message, key)
     try:
         if field.is_repeated:

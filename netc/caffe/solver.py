@@ -35,7 +35,7 @@ class Solver:
         self._program: Program = program(job, backend())
         self.param: pb.SolverParameter = job.solver
         self.net = Net.of_job(job, self._program.train_net)
-        self.test_nets = [Net.of_job(job, net, self.net._states) for net in self._program.test_nets]  # type: ignore[arg-type]
+        self.test_nets = [Net.of_job(job, net, self.net._states) for net in self._program.test_nets]
         self.iter, self.lr = 0, 0.0
         self._slots = {n: a for n, a in self._program.start().items() if n not in self.net._states}
         self._update = Session(self._program.model("update"), self._program.backend)

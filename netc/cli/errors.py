@@ -8,7 +8,7 @@ from unicodedata import combining, east_asian_width
 import click
 
 from netc import terminal
-from netc.errors import MAX_ERRORS, Diagnostic, NetcError, line_of, path_of
+from netc.errors import MAX_ERRORS, Argument, Diagnostic, NetcError, Place
 
 WIDEST = 120  # characters of a line of text that are shown
 LARGEST = 2**24  # bytes of a file that is looked into for a line
@@ -33,7 +33,7 @@ def lines(error: NetcError) -> Iterator[str]:
     several = len(error.diagnostics) > 1
     if several:
         yield click.style("netc:", fg="red", bold=True) + f" {len(error.diagnostics)} errors"
-    shown = Diagnostic("", "")
+    shown = Diagnostic(None, "")
     for diagnostic in errors:
         yield from _diagnostic(diagnostic, "" if several else click.style("netc: ", fg="red", bold=True), diagnostic.place != shown.place)
         shown = diagnostic
@@ -42,22 +42,19 @@ def lines(error: NetcError) -> Iterator[str]:
 
 
 def _diagnostic(diagnostic: Diagnostic, start: str, excerpt: bool) -> Iterator[str]:
-    sentence, *more = diagnostic.text.split("\n")
-    place = click.style(f"{terminal.line(diagnostic.shown_place)}: ", bold=True) if diagnostic.place else ""
+    sentence, *more = diagnostic.sentence.splitlines() or [""]
+    place = click.style(f"{terminal.line(str(diagnostic.place))}: ", bold=True) if diagnostic.place else ""
     yield f"{start}{place}{terminal.line(sentence)}"
-    yield from _excerpt(diagnostic) if excerpt else ()
-    yield from map(terminal.line, more)
+    yield from _excerpt(diagnostic.place) if excerpt and diagnostic.place else ()
+    yield from map(terminal.line, (*more, *(f"    {detail}" for detail in diagnostic.details)))
 
 
-def _excerpt(diagnostic: Diagnostic) -> Iterator[str]:
-    """The line that an error is about, and the caret."""
-    (number, column), text = line_of(diagnostic), None
-    if diagnostic.column:
-        text, column = diagnostic.place, diagnostic.column
-    elif diagnostic.is_argument and number:
-        text, number = path_of(diagnostic), 0
-    elif number:
-        text = _line_of(path_of(diagnostic), number)
+def _excerpt(place: Place) -> Iterator[str]:
+    """The line of text at a place, and a caret below the column."""
+    column = place.column
+    is_argument = isinstance(place, Argument)
+    text = str(place) if is_argument else _line_of(place.file, place.line)
+    number = "" if is_argument else str(place.line)
     if text is None:
         return
     before, after = text[: column - 1], text[column - 1 :]
@@ -66,7 +63,7 @@ def _excerpt(diagnostic: Diagnostic) -> Iterator[str]:
         after = after if len(after) < WIDEST // 2 else after[: WIDEST // 2] + "..."
     bar = click.style("|", fg="blue")
     caret = click.style("^", fg="red", bold=True)
-    yield f"  {number or '':>4} {bar} {terminal.line(before + after)}"
+    yield f"  {number:>4} {bar} {terminal.line(before + after)}"
     yield f"  {'':4} {bar} {_blank(before)}{caret}"
 
 

@@ -68,7 +68,7 @@ def _counted(warned: list[Diagnostic]) -> list[Diagnostic]:
 
 
 def _diagnostic(layer: Layer, text: str, *path: str | int) -> Diagnostic:
-    return Diagnostic(layer.at(*path), f"layer {layer.name!r} ({layer.type}): {text}")
+    return Diagnostic(layer.at(*path), f"Layer {layer.name!r} ({layer.type}): {text}")
 
 
 @check
@@ -77,7 +77,7 @@ def unusual_rate(checked: Checked) -> Iterator[Diagnostic]:
     solver = checked.program.job.solver
     usual = registry.optimizer.records.get(solver.type, {}).get("usual")
     if checked.program.trains and usual and not usual / 1000 <= solver.base_lr <= usual * MOST_TIMES:
-        text = f"solver: base_lr {solver.base_lr:g} is unusual for {solver.type}; a typical value is {usual:g}"
+        text = f"Solver: base_lr {solver.base_lr:g} is unusual for {solver.type}; a typical value is {usual:g}"
         yield Diagnostic(checked.program.job.solver_place("base_lr"), text)
 
 
@@ -88,7 +88,7 @@ def constant_rate_steps(checked: Checked) -> Iterator[Diagnostic]:
     steps = {"step": [solver.stepsize], "multistep": list(solver.stepvalue)}.get(solver.lr_policy, [])
     if steps and solver.HasField("max_iter") and min(steps) >= solver.max_iter:
         field = "stepsize" if solver.lr_policy == "step" else "stepvalue"
-        text = f"solver: the learning rate first drops at iteration {min(steps)}, but the run ends at {solver.max_iter}"
+        text = f"Solver: the learning rate first drops at iteration {min(steps)}, but the run ends at {solver.max_iter}"
         yield Diagnostic(checked.program.job.solver_place(field), text)
 
 
@@ -100,7 +100,7 @@ def no_decay(checked: Checked) -> Iterator[Diagnostic]:
     rows = next((x.source.rows for x in program.train_net.sources if x.source and x.source.rows and not x.source.reading), None)
     drops = any(layer.type == "Dropout" for layer in checked.layers) or not any(layer.kind.reads_label for layer in checked.layers)
     if program.trains and not program.job.solver.weight_decay and rows and count > PARAMETERS_PER_ROW * rows and not drops:
-        text = f"solver: {count:,} parameters, {rows:,} rows and no weight_decay: the net may overfit; a typical value is 0.0005"
+        text = f"Solver: {count:,} parameters, {rows:,} rows and no weight_decay: the net may overfit; a typical value is 0.0005"
         yield Diagnostic(program.job.solver_place(), text)
 
 
@@ -124,7 +124,7 @@ def zero_start(checked: Checked) -> Iterator[Diagnostic]:
 
 
 def _learns_linear(layer: Layer) -> bool:
-    """Whether a layer multiplies by learned weights, and does nothing else."""
+    """Whether a layer is linear and has trainable weights."""
     return layer.kind.linear and "weight_filler" in own_fields(layer.type)
 
 
@@ -261,7 +261,7 @@ def few_iterations(checked: Checked) -> Iterator[Diagnostic]:
     batch = next((x.batch_size for x in sources if x.batch_size), None)
     if rows and batch and solver.HasField("max_iter") and solver.max_iter * batch * checked.program.job.settings.iter_size < rows:
         share = solver.max_iter * batch * checked.program.job.settings.iter_size / rows
-        yield Diagnostic(checked.program.job.solver_place("max_iter"), f"solver: the run ends after {share:.0%} of the first epoch")
+        yield Diagnostic(checked.program.job.solver_place("max_iter"), f"Solver: the run ends after {share:.0%} of the first epoch")
 
 
 @check
@@ -285,7 +285,7 @@ def classes_seen(checked: Checked) -> Iterator[Diagnostic]:
     """Classes with very few rows."""
     for seen in checked.seen:
         if len(seen.labels) > 1 and min(seen.labels.values()) < LEAST_SHARE * max(seen.labels.values()) and len(seen.labels) < 100:
-            rare, often = min(seen.labels, key=seen.labels.get), max(seen.labels, key=seen.labels.get)  # type: ignore[arg-type]
+            rare, often = min(seen.labels, key=seen.labels.__getitem__), max(seen.labels, key=seen.labels.__getitem__)
             text = (
                 f"classes of {seen.phase} are imbalanced: {seen.labels[often]} rows of class {often}, {seen.labels[rare]} of class {rare}"
             )

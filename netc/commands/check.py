@@ -93,10 +93,10 @@ def _shared_rows(seen: Iterable[Seen]) -> Iterator[Diagnostic]:
     for s in seen:
         if s.phase != "TRAIN" and (shared := len(s.hashes & training)):
             text = f"rows of {s.phase} that are also in TRAIN: {shared}; test scores are too optimistic"
-            yield Diagnostic(s.layer.at(), f"layer {s.layer.name!r}: {text}")
+            yield Diagnostic(s.layer.at(), f"Layer {s.layer.name!r}: {text}")
         if s.rows > len(s.hashes):
             text = f"duplicate rows of {s.phase}: {s.rows - len(s.hashes)}"
-            yield Diagnostic(s.layer.at(), f"layer {s.layer.name!r}: {text}")
+            yield Diagnostic(s.layer.at(), f"Layer {s.layer.name!r}: {text}")
 
 
 def _providers(program: Program) -> tuple[dict[str, int], Lacks]:
@@ -169,7 +169,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "lacks": report.lacks,
         "data": seen,
         "missing": [str(e) for e in report.missing],
-        "warnings": [{"place": f.place, "text": f.text} for f in report.warnings],
+        "warnings": [{"place": str(f.place or ""), "text": f.text} for f in report.warnings],
     }
 
 

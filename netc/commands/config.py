@@ -73,7 +73,7 @@ class Walk:
                 yield replace(setting, value=str(shuffles(layer)).lower()) if shuffled else setting
         if layer.HasField("custom"):
             for key, value in layer.custom.items():
-                yield Setting(f"{prefix}custom.{key}", str(value), FILE, self.document.place(*at, "custom"))
+                yield Setting(f"{prefix}custom.{key}", str(value), FILE, str(str(self.document.place(*at, "custom"))))
 
     def solver(self, solver: Any, old: Any, at: tuple[str | int, ...]) -> Iterator[Setting]:
         """The values of the solver."""
@@ -110,7 +110,7 @@ class Walk:
             known = self.document.states(*here) or (of_filler and self.document.states(*at))
             origin = SET if changed else FILE if known else RULE
             text = ", ".join(to_text(field, v) for v in value) if field.is_repeated else to_text(field, value)
-            yield Setting(path, text, origin, self.document.place(*here) if origin == FILE else "")
+            yield Setting(path, text, origin, str(self.document.place(*here)) if origin == FILE else "")
             return
         for k, (item, inner) in enumerate(_items(field, value, here)):
             earlier = None if had is None else had if not field.is_repeated else had[k] if k < len(had) else None

@@ -104,7 +104,7 @@ def _seen(layer: Layer, phase: str, program: Program, everything: bool, lowered:
         try:
             arrays = source.batch(k)
         except DataError as e:  # this batch cannot be decoded; later ones may have more errors
-            seen.errors += [Diagnostic(layer.at(), f"layer {layer.name!r}: {f}") for f in e.diagnostics]
+            seen.errors += [Diagnostic(layer.at(), f"Layer {layer.name!r}: {f}") for f in e.diagnostics]
             continue
         rows_first = [np.moveaxis(a, axis, 0)[: wanted - seen.rows] for a, axis in zip(arrays, axes, strict=True)]
         seen.add(tuple(rows_first), everything)
@@ -140,7 +140,7 @@ def _plain(layer: pb.LayerParameter) -> pb.LayerParameter:
 
 
 def _is_long(layer: Layer) -> bool:
-    """Whether the images of a layer take long to decode."""
+    """Whether decoding the images of a layer takes long."""
     if layer.source is None or layer.type not in ("Data", "ImageData", "WindowData") or not layer.source.rows:
         return False
     top = layer.source.tops[0]

@@ -27,8 +27,8 @@ def summary(name: str) -> str:
 def where(record: DataSet) -> str:
     """The location of a data set on this machine, or the command that downloads it."""
     paths = [found(record, file) for file in record.files]
-    if all(paths):
-        return f"present: {paths[0].parent}"  # type: ignore[union-attr]
+    if paths[0] is not None and all(paths):
+        return f"present: {paths[0].parent}"
     if record.package and record.package.place is not None:
         return f"present: package {record.package.name}"
     return f"netc data fetch {record.name}"
@@ -36,7 +36,7 @@ def where(record: DataSet) -> str:
 
 def fetch(names: Sequence[str]) -> Iterator[str]:
     """Download missing files of data sets into the cache, with one line per data set. Unknown names are reported first."""
-    unknown = [f"there is no data set {name!r}; {near(name, registry.dataset)}" for name in names if name not in registry.dataset]
+    unknown = [f"there is no data set {name!r}. {near(name, registry.dataset)}" for name in names if name not in registry.dataset]
     if unknown:
         raise SpecError(*unknown)
     errors, unavailable = [], True

@@ -24,6 +24,8 @@ def describe_layer(name: str) -> str:
     function, record = registry.layer.find(name), registry.layer_type(name)
     lines = [name, "", getdoc(function) or "", ""]
     lines += [f"bottoms: {_count(record.bottoms)}", f"tops: {_count(record.tops)}"]
+    if record.in_place is not None:
+        lines.append(f"in place: {'by default' if record.in_place else 'never'}")
     if differences := [d for d in DIFFERENCES if name in d.types]:
         lines += ["", "Differences from Caffe:", *(f"  Caffe: {d.caffe}. netc: {d.netc}." for d in differences)]
     for field in messages(name):

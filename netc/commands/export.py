@@ -8,7 +8,7 @@ import numpy as np
 from netc.commands.program import known_rows, weights_files
 from netc.compiler.compilation import Compilation
 from netc.compiler.program import Program
-from netc.errors import Diagnostic, RunError, SnapshotError, SpecError
+from netc.errors import Diagnostic, Place, RunError, SnapshotError, SpecError
 from netc.files import replace_file
 from netc.layers.context import dims
 from netc.training.weights import load_weights
@@ -24,7 +24,7 @@ def export_onnx(compilation: Compilation, weights: Sequence[str], output: str) -
     lowered, _ = made.deploy
     states = {n.name: n for n in lowered.graph.leaves("State") if n.state.is_weight}
     if states and not weights:
-        raise SpecError(Diagnostic(made.job.train.path, "converting to ONNX needs the weights: netc convert NET WEIGHTS -o model.onnx"))
+        raise SpecError(Diagnostic(Place(made.job.train.path), "ONNX needs the weights: netc convert NET WEIGHTS -o model.onnx"))
     arrays: dict[str, np.ndarray] = {}
     for name in weights_files(weights):
         arrays |= load_weights(name, states, lowered.layer_blobs)
@@ -36,7 +36,7 @@ def export_onnx(compilation: Compilation, weights: Sequence[str], output: str) -
     try:
         replace_file(Path(output), model.SerializeToString(deterministic=True))
     except OSError as e:
-        raise RunError(f"{output}: cannot be written: {e.strerror or e}") from e
+        raise RunError(f"Cannot write {output}: {e.strerror or e}") from e
     ports = []
     for port in (*model.graph.input, *model.graph.output):
         shape = tuple(d.dim_param or d.dim_value for d in port.type.tensor_type.shape.dim)

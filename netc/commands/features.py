@@ -38,7 +38,7 @@ def features_command(
         raise SpecError(f"{output}: {kind} stores one blob; use a .npz file for {len(blobs)} blobs")
     program, threads, _ = compiled_program(compilation.with_learned(known_rows(weights)), provider, None, threads, needs_solver=False)
     job, (lowered, _) = program.job, program.test
-    unknown = [f"the test net has no blob {name!r}; {near(name, lowered.versions)}" for name in blobs if name not in lowered.versions]
+    unknown = [f"the test net has no blob {name!r}. {near(name, lowered.versions)}" for name in blobs if name not in lowered.versions]
     if unknown:
         raise SpecError(*unknown)
     graph = simplify(Graph(job.name, {name: lowered.versions[name][-1] for name in blobs}))

@@ -32,7 +32,7 @@ def write_starter(path: str, source: str) -> str:
     try:
         replace_file(target, text.encode())
     except OSError as e:
-        raise RunError(f"{path}: cannot be written: {e.strerror or e}") from e
+        raise RunError(f"Cannot write {path}: {e.strerror or e}") from e
     return summary
 
 

@@ -80,7 +80,7 @@ def folders(path: str) -> list[Path]:
     if root.is_dir():
         raise SpecError(f"{path}: the folder contains no runs; a run is a folder runs/<net>/<number>")
     others = [p.name for p in root.parent.glob("*") if p.is_dir()]
-    raise SpecError(f"{path}: no such folder; {near(root.name, others)}")
+    raise SpecError(f"{path}: no such folder. {near(root.name, others)}")
 
 
 def _numbered(root: Path) -> list[Path]:

@@ -79,7 +79,7 @@ def _layer(target: str, name: str, allow_python: bool) -> tuple[pb.LayerParamete
     program = contract.program(load_job(target, allow_python=allow_python), needs_solver=False)
     layers = {layer.name: layer.param for layer in program.train_net.sources if layer.source}
     if name and name not in layers:
-        raise SpecError(f"{target}: there is no data layer {name!r}; {near(name, layers)}")
+        raise SpecError(f"{target}: there is no data layer {name!r}. {near(name, layers)}")
     if not layers:
         raise DataError(f"{target}: the net has no layer that reads data")
     return layers[name or next(iter(layers))], Path(program.job.base), True

@@ -91,7 +91,7 @@ def find(name: str, commands: Mapping[str, Callable[[], str]]) -> list[Topic]:
         meant = _meant(name)
         topics = [t for other in meant for t in known if t.name == other]
     if not topics:
-        raise SpecError(f"there is no topic {name!r} (`netc help` lists the pages); {near(name, {t.name for t in known})}")
+        raise SpecError(f"there is no topic {name!r} (`netc help` lists the pages). {near(name, {t.name for t in known})}")
     return sorted(topics, key=lambda t: t.name != name)
 
 

@@ -99,7 +99,7 @@ def _run(trainer: Trainer, recording: Recorder, others: Sequence[Follower]) -> t
                 for follower in followed:
                     follower(event)
             except OSError as e:
-                problem = RunError(f"{e.filename or 'the output of the run'}: cannot be written: {e.strerror or e}")
+                problem = RunError(f"Cannot write {e.filename or 'the files of the run'}: {e.strerror or e}")
                 raise with_next_step(problem, trainer.checkpointer.newest) from e
         assert isinstance(event, Finished)
         after = trainer.successor() if event.reason == "max_iter" else None

@@ -1,1 +1,1 @@
-"""From a net and its solver to the models of the step contract."""
+"""The compiler: from a net and its solver to the ONNX models of a training step."""

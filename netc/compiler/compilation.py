@@ -15,7 +15,7 @@ from netc.compiler.lower import Lowered, lower
 from netc.compiler.nets import JobNets
 from netc.compiler.solver import replaced, solver_errors
 from netc.compiler.step import StepGraphs, step_graphs
-from netc.errors import Diagnostic, SpecError, line_of, path_of
+from netc.errors import Diagnostic, SpecError
 from netc.graph import cost
 from netc.graph.ir import Node, Value
 from netc.graph.tensor_type import Dim
@@ -159,8 +159,8 @@ class Compilation:
         job, (document, at) = self.job, self.job.solver_at
         read = job.solver.ListFields() and not document.is_broken(*at) and (at or not document.errors)
         found = [*job.errors, *self.nets.all_errors(), *(solver_errors(job) if read else ())]
-        files = list(dict.fromkeys(path_of(f) for f in found))
-        return sorted(found, key=lambda f: (files.index(path_of(f)), line_of(f)))
+        files = list(dict.fromkeys(d.place.file if d.place else "" for d in found))
+        return sorted(found, key=lambda d: (files.index(d.place.file if d.place else ""), d.position))
 
 
 def load(path: str, overrides: Sequence[str] = (), dropped: Dropped = NOTHING, allow_python: bool = False) -> Compilation:

@@ -1,4 +1,4 @@
-"""What can be wrong with the nets of a job beside each other: data layers whose rows part, weights of two widths."""
+"""Checks across data layers and across the nets of a job: rows that do not stay aligned, weights of two shapes."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from netc.net.model import TEST, Layer, ResolvedNet
 
 
 def source_errors(net: ResolvedNet, counted: bool) -> list[Diagnostic]:
-    """What is wrong with several data layers that are to go side by side. `counted` says that a test has so many batches."""
+    """Errors of data layers that must stay aligned. `counted`: the solver sets the number of test batches."""
     ended = [layer for layer in net.sources if layer.source and layer.source.rows is not None]
     if len(ended) < 2:
         return []
@@ -18,7 +18,7 @@ def source_errors(net: ResolvedNet, counted: bool) -> list[Diagnostic]:
 
 
 def _mixed(net: ResolvedNet, ended: dict[str, Layer]) -> Iterator[Diagnostic]:
-    """Losses in training that compare rows of two data layers whose orders differ."""
+    """Errors for losses in training that compare rows of two data layers in different orders."""
     made_of: dict[str, frozenset[str]] = {}
     for layer in net.layers:
         below = [made_of.get(b, frozenset()) for b in layer.bottoms]
@@ -28,24 +28,24 @@ def _mixed(net: ResolvedNet, ended: dict[str, Layer]) -> Iterator[Diagnostic]:
         a, b = ended[min(below[0])], ended[min(below[-1])]
         shuffled = [x.name for x in (a, b) if shuffles(x.param)]
         if shuffled or a.source != b.source and a.source and b.source and a.source.rows != b.source.rows:
-            why = "each has an order of its own (shuffle: false keeps that of the file)" if shuffled else "they have not as many rows"
-            text = f"compares rows of data layer {a.name!r} with those of {b.name!r}, which do not stay together: {why}"
-            yield Diagnostic(layer.at("bottom", len(below) - 1), f"layer {layer.name!r} ({layer.type}): {text}; one source can give both")
+            why = "each is shuffled separately (`shuffle: false` keeps the order)" if shuffled else "they have different numbers of rows"
+            text = f"It compares rows of data layer {a.name!r} with those of {b.name!r}, which do not stay aligned: {why}."
+            yield Diagnostic(layer.at("bottom", len(below) - 1), f"Layer {layer.name!r} ({layer.type}): {text} Read both from one source.")
 
 
 def _unequal(ended: list[Layer], counted: bool) -> list[Diagnostic]:
-    """Of a test net: they do not go through their rows side by side."""
+    """Errors of a test net whose data layers have different numbers of rows or batch sizes."""
     if len({(layer.source and layer.source.rows, layer.batch_size) for layer in ended}) < 2:
         return []
     if counted and all(keeps_caffes_order(layer.param) for layer in ended):
-        return []  # each walks on by itself, as in Caffe
+        return []  # each continues on its own, as in Caffe
     read = [f"{x.name!r} has {x.source.rows} rows in batches of {x.batch_size}" for x in ended if x.source]
-    text = "a test goes through the rows of all data layers side by side, so they need as many rows, in batches of one size"
-    return [Diagnostic(ended[1].at(), f"for testing, {' and '.join(read)}; {text}")]
+    text = "All data layers of a test need the same number of rows, in batches of the same size."
+    return [Diagnostic(ended[1].at(), f"For testing, {' and '.join(read)}. {text}")]
 
 
 def width_errors(train: Lowered, test: Lowered) -> list[Diagnostic]:
-    """The first layer whose learned blobs have other shapes in testing than in training, with what brings that about."""
+    """The error for the first layer whose weights have different shapes in training and in testing, with its cause."""
     tested = {layer.name: layer for layer in test.net.layers}
     for layer in train.net.layers:
         pairs = zip(train.layer_blobs.get(layer.name, ()), test.layer_blobs.get(layer.name, ()), strict=False)
@@ -53,12 +53,12 @@ def width_errors(train: Lowered, test: Lowered) -> list[Diagnostic]:
             if learned.shape != needed.shape:
                 shapes = f"{dims(learned.shape)} in phase TRAIN and {dims(needed.shape)} in phase TEST"
                 why = _difference(train, test, layer, tested[layer.name])
-                return [Diagnostic(layer.at(), f"layer {layer.name!r} ({layer.type}): its weights would be {shapes}; {why}")]
+                return [Diagnostic(layer.at(), f"Layer {layer.name!r} ({layer.type}): Its weights would be {shapes}. {why}")]
     return []
 
 
 def _difference(train: Lowered, test: Lowered, learning: Layer, testing: Layer) -> str:
-    """Where the nets of two phases, which come to a layer by other ways, part: the layers that make a blob of it, and their shapes."""
+    """Where the inputs of a layer diverge between two phases: the layers that make them, and their shapes."""
     seen: set[str] = set()
     while learning.at() == testing.at() and learning.bottoms and testing.bottoms and learning.bottoms[0] not in seen:
         seen.add(learning.bottoms[0])
@@ -67,7 +67,7 @@ def _difference(train: Lowered, test: Lowered, learning: Layer, testing: Layer) 
             break
         learning, testing = maker, other
     first, second = (_made(lowered, layer) for lowered, layer in ((train, learning), (test, testing)))
-    return f"TRAIN has {first}, TEST has {second}: give both the same width"
+    return f"TRAIN has {first}, TEST has {second}. Give both the same width."
 
 
 def _made(lowered: Lowered, layer: Layer) -> str:

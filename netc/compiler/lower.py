@@ -1,4 +1,4 @@
-"""Net to Graph: each layer's function in turn, on the blobs so far."""
+"""Lowers a net to a graph: calls each layer's function in turn with the blobs so far."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,12 +15,12 @@ from netc.net.model import BROKEN, DEPLOY, TRAIN, Layer, ResolvedNet
 
 SYMBOLIC = "N"
 TIME = "T"
-MOST_STEPS = 12  # of the way to a layer that an error shows
+MOST_STEPS = 12  # shown by an error, of the layers that lead to its layer
 
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """A bottom of a layer that may not hold every number: labels, say. `guard` is the output that counts those outside, if there is one."""
+    """A bottom of a layer with a limited domain, such as labels. `guard` names the output that counts values outside it."""
 
     layer: Layer
     bottom: int
@@ -35,22 +35,22 @@ class Reading:
 
 @dataclass(frozen=True)
 class Misfit(Diagnostic):
-    """An error that comes of sizes."""
+    """An error of sizes that do not fit."""
 
 
 @dataclass(frozen=True)
 class Lowered:
-    """A net as values. `versions` holds each blob's values in the order they were written (in place: several).
+    """A net as graph values. `versions` holds each blob's values in the order they are written; layers in place add one each.
 
-    `layer_blobs` are the learned blobs of each layer as Caffe's files number them; a shared one stands under each layer, as
-    another layer's state, reshaped where the shapes differ. `readings` are the bottoms that have a domain. `pinned` says why a batch, or a
-    number of times, that could have been any is that of the net file.
+    `layer_blobs` are the learned blobs of each layer, numbered as in Caffe's files. A shared blob appears under each of its layers,
+    reshaped if the shapes differ. `readings` are the bottoms with a limited domain. `pinned` says why the batch or the number of time
+    steps is fixed to that of the net file.
     """
 
     net: ResolvedNet
     graph: Graph
     versions: Mapping[str, tuple[Value, ...]]
-    parameters: tuple[Value, ...]  # states of kind "parameter", shared ones once, in the net's order
+    parameters: tuple[Value, ...]  # in the net's order, shared ones once
     layer_tops: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
     layer_blobs: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
     readings: tuple[Reading, ...] = ()
@@ -65,11 +65,10 @@ class Lowered:
 def lower(
     net: ResolvedNet, batch: Dim | None = None, seed: int = 0, steps: Dim | None = None, owned: Mapping[str, Value] | None = None
 ) -> Lowered:
-    """The graph of `net`: outputs `out/<blob>` for each blob that no layer reads, and `loss` unless it is deployed.
+    """Return the graph of `net`. Its outputs are `out/<blob>` for each blob that no layer reads, and `loss` unless the net is deployed.
 
-    `batch` is the size of the batch axis of every input, "N" for a symbolic one; by default what the net says. `steps` is
-    that of time in what sources deliver. `owned` are parameters that `net` shares with layers which are not among its own, by
-    their param's name.
+    `batch` is the batch size of every input, "N" for a symbolic one; the default is the net's own. `steps` is the number of time
+    steps of the data sources. `owned` maps names of shared parameters to those of layers outside of `net`.
     SpecError lists the layers that do not fit, each with the shapes that led to it.
     """
     lowered, errors = lower_judged(net, batch, seed, steps, owned)
@@ -81,9 +80,9 @@ def lower(
 def lower_judged(
     net: ResolvedNet, batch: Dim | None = None, seed: int = 0, steps: Dim | None = None, owned: Mapping[str, Value] | None = None
 ) -> tuple[Lowered | None, list[Diagnostic]]:
-    """What `lower` gives, or the errors of the layers that do not fit.
+    """Return what `lower` does, or None and the errors of the layers that do not fit.
 
-    Of a net with errors (`judged`), those layers are judged that do not hang on what is in doubt.
+    In a net that has errors already, only layers that do not depend on them are checked.
     """
     versions: dict[str, tuple[Value, ...]] = {}
     states: dict[str, Value] = {}
@@ -127,7 +126,7 @@ def _graph(
     sinks: Mapping[str, Value],
     updates: Mapping[Value, Value],
 ) -> Graph:
-    """What a run of the net gives, and the states that it moves: all of them in training, else what one batch leaves to the next."""
+    """The graph of the net's outputs and updates: all updates in training, else only those of states that batches carry over."""
     outputs = {OUT(name): versions[name][-1] for name in net.outputs}
     if losses and net.phase != DEPLOY:
         outputs = {LOSS: sum(losses[1:], losses[0]), **outputs}
@@ -136,10 +135,10 @@ def _graph(
 
 
 def lower_symbolic(net: ResolvedNet, seed: int = 0) -> tuple[Lowered, Dim]:
-    """`lower` with the batch "N", and of a deployed net with the times "T"; where the net pins these, with its own. And the batch.
+    """`lower` with the symbolic batch "N", and for a deployed net "T" time steps, or with the net's own sizes; and the batch.
 
-    A net pins them where sizes do not fit that are only known in a run, see `Lowered.pinned`; one that carries states pins the batch
-    of its tests. SpecError for anything else that is wrong.
+    The net's own sizes are used if symbolic ones do not fit (`Lowered.pinned` says why), or if it carries states from batch to batch.
+    SpecError for any other error.
     """
     pinned: tuple[Diagnostic, ...] = ()
     timed = net.phase == DEPLOY and any(top.batch_axis for top in net.described.values())
@@ -154,30 +153,30 @@ def lower_symbolic(net: ResolvedNet, seed: int = 0) -> tuple[Lowered, Dim]:
 
 
 def _batch(lowered: Lowered) -> Dim:
-    """The batch that a net says."""
+    """The batch size in the net file."""
     sizes = [layer.batch_size for layer in lowered.net.sources]
     return sizes[0] if sizes and sizes[0] else next(iter(lowered.versions.values()))[0].shape[0]
 
 
 def _run(ctx: Context, bottoms: list[Value], force: bool) -> tuple[Value, ...]:
-    """The tops of one layer, its function called on its bottoms. `force`, the net's force_backward, overrules propagate_down."""
+    """Call a layer's function and return its tops. `force`, the net's force_backward, overrides propagate_down."""
     layer = ctx.layer
     cut = list(ctx.param.propagate_down)
     if cut and len(cut) != len(bottoms):
-        raise ctx.error(f"{len(cut)} propagate_down for {len(bottoms)} bottoms; give one each, or none", "propagate_down")
+        raise ctx.error(f"There are {len(cut)} `propagate_down` for {len(bottoms)} bottoms. Add one for each, or none.", "propagate_down")
     if not force:
         bottoms = [stop(b) if cut and not cut[k] else b for k, b in enumerate(bottoms)]
     tops = registry.layer.find(layer.type)(ctx, *bottoms)
     tops = tops if isinstance(tops, tuple) else (tops,)
     if len(tops) < len(layer.tops):
-        raise ctx.error(f"{len(layer.tops)} tops are named, the layer has {len(tops)}", "top", len(tops))
+        raise ctx.error(f"It names {len(layer.tops)} tops, but the layer has {len(tops)}.", "top", len(tops))
     if len(ctx.param.param) > len(ctx.blobs):
-        raise ctx.error(f"{len(ctx.param.param)} param for {len(ctx.blobs)} blobs", "param", len(ctx.blobs))
+        raise ctx.error(f"There are {len(ctx.param.param)} `param` for {len(ctx.blobs)} blobs.", "param", len(ctx.blobs))
     return tops[: len(layer.tops)]
 
 
 def _readings(ctx: Context, bottoms: list[Value]) -> list[Reading]:
-    """The bottom of a layer that has a domain. Where it hangs on states or noise, only the run itself can look at it."""
+    """The bottom of a layer that has a limited domain. If it depends on states or noise, a guard checks it in the run."""
     reads = ctx.layer.kind.reads
     if reads is None or reads.bottom >= len(bottoms) or ctx.phase == DEPLOY:
         return []
@@ -197,16 +196,16 @@ def _weighted(top: Value, weight: float) -> Value:
 
 
 def _errors(error: NetcError, layer: Layer, net: ResolvedNet, versions: Mapping[str, tuple[Value, ...]]) -> list[Diagnostic]:
-    """The error of a layer's function, with the layer's place and the shapes that led there."""
-    chain = _chain(layer, net, versions) if isinstance(error, ShapeError) else ""
+    """The diagnostics of a layer's function, with the layer's place and the shapes that led there."""
+    chain = _chain(layer, net, versions) if isinstance(error, ShapeError) else ()
     kind = Misfit if isinstance(error, ShapeError) else Diagnostic
     if isinstance(error, SpecError) and all(f.place for f in error.diagnostics):
-        return [kind(f.place, f.text + chain) for f in error.diagnostics]
-    return [kind(layer.at(), f"layer {layer.name!r} ({layer.type}): {error}{chain}")]
+        return [kind(**{**vars(d), "details": (*d.details, *chain)}) for d in error.diagnostics]
+    return [kind(layer.at(), f"Layer {layer.name!r} ({layer.type}): {error}", details=chain)]
 
 
-def _chain(layer: Layer, net: ResolvedNet, versions: Mapping[str, tuple[Value, ...]]) -> str:
-    """`data 64x1x28x28 (line 3) -> conv1 64x20x24x24 (line 4) -> ...`: the way from the data to the layer, on a line of its own."""
+def _chain(layer: Layer, net: ResolvedNet, versions: Mapping[str, tuple[Value, ...]]) -> tuple[str, ...]:
+    """`data 64x1x28x28 (line 3) -> conv1 64x20x24x24 (line 4) -> ...`: the way from the data to the layer."""
     producers = net.makers
 
     def step(blob: str) -> str:
@@ -221,10 +220,10 @@ def _chain(layer: Layer, net: ResolvedNet, versions: Mapping[str, tuple[Value, .
         names = list(producers[names[0]].bottoms) if names[0] in producers else []
     steps = [*steps[: MOST_STEPS - 1], "...", steps[-1]] if len(steps) > MOST_STEPS else steps
     others = f" with {', '.join(map(step, layer.bottoms[1:]))}" if layer.bottoms[1:] else ""
-    return f"\n    {' -> '.join(reversed(steps))}{others} -> {layer.name}{_line(layer)}" if steps else ""
+    return (f"{' -> '.join(reversed(steps))}{others} -> {layer.name}{_line(layer)}",) if steps else ()
 
 
 def _line(layer: Layer) -> str:
-    """` (line 9)`, where the text that the layer stands in is known."""
-    _, _, line_column = layer.at().removeprefix(layer.document.path).partition(":")
-    return f" (line {line_column.partition(':')[0]})" if line_column else ""
+    """` (line 9)` if the layer's line is known, else ""."""
+    place = layer.at()
+    return f" (line {place.line})" if place.line else ""

@@ -1,8 +1,8 @@
-"""What a run needs of memory: weights, slots, batches and data by their sizes, activations by walking through the step.
+"""An estimate of the memory of a training run: weights, optimizer states, batches and data by size, activations by their lifetimes.
 
-A step's tensors are those of the graph that runs, with the bodies of training ops in the place of calls where there is no
-kernel for them. Each lives from the node that makes it to the last one that reads it; one that is read for the last time by
-an op that works element by element gives its place to that op's output, as in onnxruntime's plan.
+The tensors of a step are those of the graph that runs. Training ops without a kernel are replaced by their bodies. A tensor lives from
+the node that makes it to the last node that reads it. If that last node is elementwise, its output takes the tensor's place, as in
+onnxruntime's memory plan.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -21,9 +21,9 @@ ARENA = 2.5  # onnxruntime keeps what a session's first run took beside the bloc
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes, by what they are for. `weights` and `optimizer` count twice, since a step reads one set and writes the other.
+    """Bytes by purpose. `weights` and `optimizer` count twice, since a step reads one set and writes the other.
 
-    `data` is the data set, where it is kept in memory and is at hand, else None.
+    `data` is the size of a data set that is kept in memory; None if it is not known.
     """
 
     weights: int
@@ -35,7 +35,7 @@ class Memory:
 
     @property
     def peak(self) -> int:
-        """Of training with tests and snapshots, for each of which the states are copied and then written as bytes."""
+        """The peak of a training run with tests and snapshots. A snapshot copies the states and then writes them as bytes."""
         steps = round(ARENA * (self.activations + self.testing))
         return RUNTIME + 2 * (self.weights + self.optimizer) + self.batches + steps + (self.data or 0)
 
@@ -55,7 +55,7 @@ class Step:
 
 
 def memory(program: Program, data: int | None = None) -> Memory:
-    """What a program's training and testing need. `data` are the bytes of the data that stays in memory."""
+    """The memory that a program's training and testing need. `data` is the size of the data that stays in memory."""
     kind = "train" if program.job.settings.iter_size == 1 else "gradient"
     slots = sum(_of(n.types[0]) for n in program.states.values() if n.state.kind == "slot")
     weights = sum(_of(n.types[0]) for n in program.states.values()) - slots
@@ -68,7 +68,7 @@ def memory(program: Program, data: int | None = None) -> Memory:
 
 
 def _test_batch(program: Program) -> int:
-    """The rows of a test batch; those of the first Input where no source says it."""
+    """The rows of a test batch; those of the first Input if no source has a batch size."""
     sizes = [layer.batch_size for layer in program.test_net.sources if layer.batch_size]
     shapes = [s.dim[0] for layer in program.test_net.layers for s in layer.param.input_param.shape if s.dim]
     return (sizes or shapes or [1])[0]
@@ -81,7 +81,7 @@ def _peak(program: Program, kind: str, sizes: Mapping[str, int]) -> int:
 
 
 def peak(steps: Sequence[Step], ends: Iterable[object], outside: Iterable[object] = ()) -> int:
-    """The most bytes that a run's own tensors hold at once. `ends` stay to the end, `outside` are written into memory of states."""
+    """The most bytes that the tensors of a run hold at once. `ends` live to the end; `outside` use the memory of states."""
     sizes = {key: size for step in steps for key, size in step.makes.items()} | dict.fromkeys(outside, 0)
     viewed = {key: step.reads[0] for step in steps if step.view for key in step.makes}
 
@@ -104,7 +104,7 @@ def peak(steps: Sequence[Step], ends: Iterable[object], outside: Iterable[object
 
 
 def _steps(nodes: Iterable[Node], bodies: str, kernels: Collection[str], sizes: Mapping[str, int]) -> Iterator[Step]:
-    """The steps of nodes. A training op without a kernel is those of its body, each value of which is its own in every call."""
+    """The steps of nodes. A training op without a kernel becomes the steps of its body; each call has values of its own."""
     for node in nodes:
         if node.domain == TRAINING and node.op not in kernels:
             body = trace(node, bodies)
@@ -119,5 +119,5 @@ def _steps(nodes: Iterable[Node], bodies: str, kernels: Collection[str], sizes: 
 
 
 def _of(type_: Type, sizes: Mapping[str, int] = {}) -> int:  # noqa: B006
-    """Bytes of a tensor; a symbolic dimension that `sizes` does not know counts as one."""
+    """The bytes of a tensor. A symbolic dimension counts as one unless `sizes` has it."""
     return prod(d if isinstance(d, int) else sizes.get(d, 1) for d in type_.shape) * type_.dtype.itemsize

@@ -1,4 +1,4 @@
-"""What a model's metadata says of states, random numbers, inputs, sizes that only a run knows, and what a batch is pinned by."""
+"""Parts of a model's metadata: states, random numbers, inputs, dynamic sizes, and why a batch size is fixed."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
@@ -15,16 +15,16 @@ from netc.graph.leaves import NoiseInfo, StateInfo
 
 
 def dynamic_sizes(graph: Graph) -> list[str]:
-    """Names of the sizes that only a run knows, such as the rows that a Filter leaves, or the nodes of a batch of trees."""
+    """Names of the sizes that are known only at run time, such as the rows that a Filter keeps or the nodes of a batch of trees."""
     fed = {d for n in graph.leaves("Input") for d in n.types[0].shape if isinstance(d, str) and d != SYMBOLIC}
     given = {d for v in graph.outputs.values() for d in v.shape if isinstance(d, str) and d != SYMBOLIC}
     return sorted(fed | given | {str(n.types[0].shape[0]) for n in graph.nodes if n.op == "Compress"})
 
 
 def state_facts(graph: Graph) -> list[dict[str, Any]]:
-    """The states of a graph: where a model reads and writes each, whose it is, and how it starts.
+    """The states of a graph: the input and output of each, its owner, and its start value.
 
-    It starts at `start`, or where that is None as a file says.
+    If `start` is None, a file has the start values.
     """
     updated = {s.node.name for s in graph.updates}
     return [_state_facts(node, updated) for node in graph.leaves("State")]
@@ -48,18 +48,18 @@ def _state_facts(node: Node, updated: Collection[str]) -> dict[str, Any]:
 
 
 def stated_start(state: StateInfo) -> float | None:
-    """The value that all of a state starts at; None where a file has its start, as it has what is learned."""
+    """The single number that a state starts at; None if a file has its start values."""
     return 0.0 if not state.is_weight and isinstance(state.start, Zeros) else None
 
 
 def noise_facts(node: Node, noise: NoiseInfo, seed: int) -> dict[str, Any]:
-    """Enough to make the numbers anywhere: Philox4x64-10 with this key; `random_facts` has the rest."""
+    """What a program needs to draw the same numbers: the key of Philox4x64-10. `random_facts` has the rest."""
     key = [str(word) for word in random.key(seed, noise.key)]
     return tensor_facts(node.outputs[0]) | {"distribution": noise.distribution, "key": key}
 
 
 def random_facts(noise: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """How the random numbers are made; None where there are none. `netc.random` writes it down at length."""
+    """How random numbers are drawn; None if there are none. `netc.random` has the details."""
     kinds = {said["distribution"] for said in noise}
     if not kinds:
         return None
@@ -83,15 +83,15 @@ CONVERSIONS = {
 
 
 def reset_facts(solver: pb.SolverParameter) -> dict[str, Any] | None:
-    """reset_interval: before every iteration but the first whose number it divides, all states of a kind are set to a value."""
+    """The solver's reset_interval: before every iteration that it divides, except the first, all states of a kind are set to a value."""
     return {"interval": solver.reset_interval, "kind": "slot", "value": 0.0} if solver.reset_interval else None
 
 
 def pin_text(diagnostic: Diagnostic) -> str:
-    """Why a batch is what the net file says, in a line that names no file."""
-    return diagnostic.text.splitlines()[0]
+    """Why a batch size is fixed, in a line without a file name."""
+    return diagnostic.text
 
 
 def tensor_facts(value: Value) -> dict[str, Any]:
-    """An input: its name and type."""
+    """The name, data type and shape of an input."""
     return {"name": value.node.name, "dtype": value.dtype.name, "shape": list(value.shape)}

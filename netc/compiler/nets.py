@@ -7,7 +7,7 @@ from functools import cached_property
 from netc import data
 from netc.compiler.diagnose import source_errors, width_errors
 from netc.compiler.lower import Lowered, lower_judged, lower_symbolic
-from netc.errors import Diagnostic, SpecError
+from netc.errors import Diagnostic, Place, SpecError
 from netc.graph.tensor_type import Dim
 from netc.net.model import TEST, TRAIN, ResolvedNet
 from netc.net.resolve import judged, resolve
@@ -129,7 +129,7 @@ class JobNets:
 
         A layer of several nets is named once.
         """
-        found: dict[str, list[Diagnostic]] = {}
+        found: dict[Place | None, list[Diagnostic]] = {}
         train = self._train[0]
         for number, made in enumerate((self.judged_train, *self.judged_tests)):
             wrong = list(made.errors)
@@ -139,7 +139,7 @@ class JobNets:
             wrong += [f for f in misfits if f.place not in places]
             if train is not None and lowered is not None:
                 wrong += width_errors(train, lowered)
-            new: dict[str, list[Diagnostic]] = {}
+            new: dict[Place | None, list[Diagnostic]] = {}
             for diagnostic in wrong:
                 if diagnostic.place not in found:
                     new.setdefault(diagnostic.place, []).append(diagnostic)

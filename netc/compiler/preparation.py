@@ -1,7 +1,7 @@
-"""How the batches of a net are prepared: what whoever feeds a model has to do to the rows of the data set.
+"""How the batches of a net are prepared: what a program must do to the rows of the data set before it feeds a model.
 
-Rows come first. (x - mean) * scale; then in training a random window of the crop's size, mirrored by chance, else the central one; then
-the axis of the batch goes where the input has it.
+Rows are normalized: (x - mean) * scale. Then training cuts a random window of the crop's size and may mirror it; testing cuts the
+central one. At last the batch axis moves to its place in the input.
 """
 
 from pathlib import Path
@@ -27,9 +27,9 @@ TREES = (
 
 
 def batch_facts(net: ResolvedNet, base: str, words: str | tuple[str, ...] = ()) -> tuple[dict[str, dict[str, Any]], dict[str, np.ndarray]]:
-    """By input, what is known of it and how it is prepared; and the means that are images, by the file's name.
+    """How each input is prepared, by its name; and the mean images, by their file names.
 
-    `words` is the vocabulary of its texts, or the file that has it. DataError if a mean cannot be read.
+    `words` is the vocabulary, or the name of its file. DataError if a mean cannot be read.
     """
     found: dict[str, dict[str, Any]] = {}
     means: dict[str, np.ndarray] = {}
@@ -49,7 +49,7 @@ def batch_facts(net: ResolvedNet, base: str, words: str | tuple[str, ...] = ()) 
 
 
 def meaning(layer: Layer, top: int) -> str:
-    """What an input is that is no row of the data set as it stands; "" for others."""
+    """The meaning of an input that is not simply a row of the data set; "" for other inputs."""
     assert layer.source is not None
     if layer.type == "TreeData":
         return TREES[top]
@@ -58,14 +58,14 @@ def meaning(layer: Layer, top: int) -> str:
 
 
 def _classes(names: tuple[str, ...], count: int) -> dict[str, Any]:
-    """The names of labels, or how many there are; nothing where neither is known."""
+    """The names of the classes, or their number; empty if neither is known."""
     if names and count in (0, len(names)):
         return {"classes": list(names)}
     return {"classes": count} if count else {}
 
 
 def _reading(source: Description, words: str | tuple[str, ...]) -> dict[str, Any]:
-    """Columns, texts, windows of a series, and how many rows there are."""
+    """The number of rows, and how columns, texts and windows of a series are read."""
     said: dict[str, Any] = {"rows": source.rows} | source.reading
     if words and source.tops[0].dtype == "int64":
         said["vocabulary"] = words if isinstance(words, str) else list(words)
@@ -73,7 +73,7 @@ def _reading(source: Description, words: str | tuple[str, ...]) -> dict[str, Any
 
 
 def _pixels(layer: Layer) -> dict[str, Any]:
-    """Order of the channels, the size that files are brought to, the window, mirroring."""
+    """The order of the channels, the size after resizing, the crop, and mirroring."""
     assert layer.source is not None
     param, top, images = layer.param.transform_param, layer.source.tops[0], layer.param.image_data_param
     if len(top.shape) != 3 or top.dtype != "float32":
@@ -87,7 +87,7 @@ def _pixels(layer: Layer) -> dict[str, Any]:
 
 
 def _normalised(layer: Layer, base: str, means: dict[str, np.ndarray]) -> dict[str, Any]:
-    """mean and scale: a number, a list of one a channel, or for a mean image the file that has it."""
+    """The mean and the scale: a number, one number per channel, or the name of the file of a mean image."""
     assert layer.source is not None
     said: dict[str, Any]
     top, param = layer.source.tops[0], layer.param.transform_param
@@ -105,7 +105,7 @@ def _normalised(layer: Layer, base: str, means: dict[str, np.ndarray]) -> dict[s
 
 
 def _whole(layer: Layer, base: str) -> np.ndarray:
-    """A mean image in the size of the rows before a window is cut out of them."""
+    """A mean image in the size of the rows before they are cropped."""
     mean = np.squeeze(data.read_blob(Path(base) / layer.param.transform_param.mean_file))
     return np.ascontiguousarray(mean[None] if mean.ndim == 2 else mean, np.float32)
 
@@ -115,5 +115,5 @@ def _plain(array: np.ndarray) -> float | list[float]:
 
 
 def kept_words(words: tuple[str, ...]) -> bool:
-    """Whether words can stand on lines of a file of their own; the tokens of a text may be line ends."""
+    """Whether a file can hold each word on a line; tokens of a text may be line ends."""
     return bool(words) and all(word.splitlines() == [word] for word in words)

@@ -206,7 +206,7 @@ class Program:
         return [Diagnostic(diagnostic.place, f"takes {takes}: {pin_text(diagnostic)}") for diagnostic in lowered.pinned]
 
     def metadata(self, kind: str, graph: Graph, backend: Backend) -> dict[str, Any]:
-        """What stands in `metadata_props["netc"]`."""
+        """The contents of `metadata_props["netc"]`."""
         inputs = graph.leaves("Input")
         noise = [noise_facts(n, n.info, self.seed) for n in inputs if isinstance(n.info, NoiseInfo)]
         return {

@@ -1,6 +1,6 @@
-"""Graph to Graph: what a training step adds to a net.
+"""Builds the graphs of a training step from a lowered net: gradients and updates.
 
-Order as in Caffe's ApplyUpdate: sum over iter_size, clip by the norm of that sum, divide by iter_size, add decay, optimize.
+The order is that of Caffe's ApplyUpdate: sum over iter_size, clip by the norm of the sum, divide by iter_size, add decay, optimize.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,21 +21,21 @@ from netc.graph.origin import origin
 from netc.spec.document import Document
 from netc.spec.solver_settings import SolverSettings
 
-SATURATED = 0.05  # of its range from an end: where a sigmoid has less than a fifth of its steepest slope
+SATURATED = 0.05  # of the range, from its ends: a sigmoid has less than a fifth of its steepest slope there
 
 
 @dataclass(frozen=True)
 class StepGraphs:
-    """The graphs of one training step. With iter_size 1 `train` does it alone; else `gradient` sums and `update` applies."""
+    """The graphs of one training step. With iter_size 1, `train` does all of it; else `gradient` sums and `update` applies the sum."""
 
     train: Graph
     gradient: Graph
     update: Graph
-    gradients: Mapping[Value, Value]  # of the loss by each parameter that learns
+    gradients: Mapping[Value, Value]  # of the loss, by the parameters that learn
 
 
 def step_graphs(lowered: Lowered, settings: SolverSettings) -> StepGraphs:
-    """The training graphs of a lowered net. SpecError if nothing can be learned."""
+    """Return the training graphs of a lowered net. SpecError if nothing can be learned."""
     gradients = _gradients(lowered)
     rate = leaf("Input", np.float32, (), name=LR)
     sums = {p: leaf("Input", np.float32, p.shape, name=GRAD(p.node.name)) for p in gradients}
@@ -51,11 +51,11 @@ def step_graphs(lowered: Lowered, settings: SolverSettings) -> StepGraphs:
 
 
 def watch_graph(lowered: Lowered, steps: StepGraphs) -> Graph:
-    """What a training step does to each layer, as numbers `watch/<layer>/<what>`; it moves no state.
+    """Return a graph that measures what a training step does to each layer: `watch/<layer>/<what>`. It updates no state.
 
-    gradient: the L2 norm of the loss's gradient by the layer's parameters. update: the norm of their change over their own.
-    mean, deviation, zero: of the values of its first top, and the share of them that is 0. saturated, of layers that state a `range`:
-    the share that is within a twentieth of the range from its ends.
+    `gradient` is the L2 norm of the gradient by the layer's parameters, `update` the norm of their change over their own norm.
+    `mean`, `deviation` and `zero` (the share of zeros) are of the first top. `saturated`, for layers with a `range`, is the share of
+    values within 5 % of the range from its ends.
     """
     outputs: dict[str, Value] = {}
     for layer in lowered.net.layers:
@@ -91,38 +91,38 @@ def _share(true: Value) -> Value:
 
 
 def _norm(values: Iterable[Value]) -> Value:
-    """The joint L2 norm."""
+    """The L2 norm of all values together."""
     squares = [op.ReduceSumSquare(v, keepdims=0) for v in values]
     norm: Value = op.Sqrt(sum(squares[1:], squares[0]))
     return norm
 
 
 def _gradients(lowered: Lowered) -> dict[Value, Value]:
-    """The gradient of the loss by each parameter that learns and that the loss depends on."""
+    """The gradient of the loss by each learning parameter that it depends on."""
     learned = [p for p in lowered.parameters if p.node.state.lr_mult != 0]
     place = lowered.net.document.place()
     if lowered.loss is None:
         raise SpecError(_no_loss(lowered.net.document))
     found = {p: g for p, g in zip(learned, grad({lowered.loss: 1.0}, learned), strict=True) if g is not None}
     if not found:
-        raise SpecError(Diagnostic(place, "no parameter that learns (lr_mult other than 0) leads to the loss"))
+        raise SpecError(Diagnostic(place, "The loss depends on no parameter that can be trained (with an `lr_mult` other than 0)."))
     return found
 
 
 def _no_loss(document: Document) -> Diagnostic:
-    """What to say of a net without a loss in training, which may have one that its rules leave out."""
+    """The error for a net without a loss in training. Its rules may exclude one."""
     for i, spec in enumerate(document.message.layer):
         if registry.layer_type(spec.type).loss:
             at = ("layer", i, "include" if spec.include else "exclude" if spec.exclude else "loss_weight")
-            text = f"the net has no loss in phase TRAIN: layer {spec.name!r} is one, but does not count there; leave this rule out"
+            text = f"The net has no loss in phase TRAIN. Layer {spec.name!r} is one, but this rule excludes it: remove the rule."
             return Diagnostic(document.place(*at), text)
     losses = "SoftmaxWithLoss for classes, EuclideanLoss for numbers"
-    return Diagnostic(document.place(), f"the net has no loss in phase TRAIN, so nothing is learned; add one ({losses}), or a loss_weight")
+    return Diagnostic(document.place(), f"The net has no loss in phase TRAIN. Add one ({losses}), or a `loss_weight`.")
 
 
 def _updates(gradients: Mapping[Value, Value], rate: Value, settings: SolverSettings) -> dict[Value, Value]:
-    """Each parameter's new value and that of its slots."""
-    with origin(layer="solver", place="", part="update"):
+    """The new value of each parameter and of its slots."""
+    with origin(layer="solver", place=None, part="update"):
         gradients = _clipped(gradients, settings.clip_gradients)
         updates: dict[Value, Value] = {}
         step = leaf("State", np.float32, (), info=StateInfo("solver.step", "slot", Zeros(())))
@@ -136,7 +136,7 @@ def _updates(gradients: Mapping[Value, Value], rate: Value, settings: SolverSett
 
 
 def _clipped(gradients: Mapping[Value, Value], most: float | None) -> Mapping[Value, Value]:
-    """All gradients scaled down so that their joint norm is at most `most`; None means no limit."""
+    """The gradients, scaled down so that their norm together is at most `most`; None means no limit."""
     if most is None:
         return gradients
     factor = op.Min(most / _norm(gradients.values()), 1.0)
@@ -144,7 +144,7 @@ def _clipped(gradients: Mapping[Value, Value], most: float | None) -> Mapping[Va
 
 
 def _optimized(p: Value, g: Value, rate: Value, step: Value, settings: SolverSettings) -> dict[Value, Value]:
-    """The optimizer on one parameter: {state: new value}."""
+    """Apply the optimizer to one parameter: {state: new value}."""
     optimize = registry.optimizer.find(settings.type)
     arguments = signature(optimize).parameters.values()
     slots = [a.name for a in arguments if a.kind is not Parameter.KEYWORD_ONLY][3:]

@@ -1,4 +1,4 @@
-"""The step contract as files: models, their start, and train.json, with which a loop in any language can train."""
+"""Writes the step contract as files: models, start values, and train.json, with which a loop in any language can train."""
 
 import io
 import json
@@ -24,11 +24,10 @@ START, VOCABULARY = "start.safetensors", "vocabulary.txt"
 
 
 def write(made: Program, folder: str | Path, inline: bool = False) -> list[Path]:
-    """The files of the step contract in `folder`: train, gradient, update, test, model (at its start), open, and start.safetensors.
+    """Write the step contract into `folder`: train, gradient, update, test, model (untrained), open, and start.safetensors.
 
-    Before them a train model for each stage of pretraining: pretrain1.onnx, ... A second test net is test1.onnx. What calls
-    Python layers is several models and a .json file: see `chain.files`. With `inline` no model has functions, and no loop where the
-    number of times is known.
+    Each stage of pretraining has a model of its own: pretrain1.onnx, ... A second test net is test1.onnx. A net with Python layers
+    becomes several models and a .json file, see `chain.files`. With `inline` no model has functions, nor loops of a known length.
     """
     folder, contents = Path(folder), dict[str, bytes]()
     for number, stage in enumerate(made.stages[:-1], 1):
@@ -46,20 +45,20 @@ def write(made: Program, folder: str | Path, inline: bool = False) -> list[Path]
         for name, content in contents.items():
             replace_file(folder / name, content)
     except OSError as e:
-        raise RunError(f"{folder}: cannot be written: {e.strerror or e}") from e
+        raise RunError(f"Cannot write {folder}: {e.strerror or e}") from e
     return [folder / name for name in contents]
 
 
 def model_files(made: Program, kind: str, inline: bool = False) -> Contents:
-    """Model `kind` with its metadata."""
+    """The file of model `kind`, with its metadata."""
     graph = made.graph(kind)
     return _files(kind, graph, made.backend.bodies, made.metadata(kind, graph, made.backend), inline)
 
 
 def training_files(made: Program, name: str = "train", inline: bool = False) -> Contents:
-    """train.onnx, as `name`; its metadata as a file, for runtimes that do not read it; and the files which that names.
+    """train.onnx, called `name`; its metadata as JSON, for runtimes that cannot read it; and the files that the metadata names.
 
-    Beside what every model says, it says how the inputs are prepared. The files are means of images and the vocabulary.
+    The metadata also says how the inputs are prepared. The files are mean images and the vocabulary.
     """
     graph, words = made.graph("train"), made.vocabulary
     facts, means = batch_facts(made.train_net, made.job.base, VOCABULARY if kept_words(words) else words)
@@ -72,12 +71,12 @@ def training_files(made: Program, name: str = "train", inline: bool = False) -> 
 
 
 def _files(name: str, graph: Graph, bodies: str, said: Mapping[str, Any], inline: bool) -> Contents:
-    """The model of a graph; inline with the default bodies, which have no subgraphs."""
+    """The model of a graph. Inline models use the default bodies, which have no subgraphs."""
     return chain.files(name, graph, DEFAULT if inline else bodies, said, not inline)
 
 
 def start_bytes(made: Program, states: Mapping[str, np.ndarray]) -> bytes:
-    """start.safetensors: of `states` those that do not start at a stated value; what is carried as bytes where these hold it."""
+    """start.safetensors: the states whose start the metadata does not state. Carried states are bytes if these hold them exactly."""
     nodes = {name: node for stage in made.stages for name, node in stage.states.items()}
     kept = {n: a for n, a in states.items() if stated_start(nodes[n].state) is None}
     packed = {n: _packed(a) if nodes[n].state.kind == "carry" else a for n, a in kept.items()}
@@ -85,12 +84,12 @@ def start_bytes(made: Program, states: Mapping[str, np.ndarray]) -> bytes:
 
 
 def lines(words: tuple[str, ...]) -> bytes:
-    """Words as a file with one a line."""
+    """The bytes of a file with one word per line."""
     return "".join(f"{word}\n" for word in words).encode()
 
 
 def _start(made: Program) -> dict[str, np.ndarray]:
-    """The start of every state of every stage."""
+    """The start values of all states of all stages."""
     return {name: array for stage in made.stages for name, array in stage.start().items()}
 
 

@@ -19,6 +19,7 @@ from netc.data.batches import resolve_batch_size, test_batches
 from netc.data.columns import read_columns
 from netc.data.learned import NOTHING, Known, Learned, rows_said, stated
 from netc.data.named.download import no_downloads
+from netc.data.pixels import SUFFIXES as IMAGES
 from netc.data.pixels import LeftOut, read_image
 from netc.data.plain import plain_layer
 from netc.data.prefetch import Prefetch
@@ -28,7 +29,6 @@ from netc.data.sheet import SUFFIXES as TABLES
 from netc.data.source import Column, Description, Request, Source, Table, TopSpec
 from netc.data.sources.arrays import CHANNELS, channels_first, read_npy, read_npz
 from netc.data.sources.hdf5 import Hdf5Writer
-from netc.data.sources.image_folder import SUFFIXES as IMAGES
 from netc.data.sources.text import encode, join, split
 from netc.data.tables import Reader, Tables, describe, open, vocabulary
 from netc.data.transform import Normalisation, normalisation, read_blob, resized

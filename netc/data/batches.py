@@ -1,4 +1,4 @@
-"""The batches of a data layer: rows of its table, ordered and transformed."""
+"""Makes the batches of a data layer: takes rows of its table in order and transforms them."""
 
 import numpy as np
 
@@ -14,33 +14,32 @@ from netc.random import integers
 
 
 def resolve_batch_size(layer: pb.LayerParameter, phase: str) -> int:
-    """The rows of a batch. test_batch_size rules in TEST, where it is set."""
+    """Return the batch size of a layer. In TEST, test_batch_size overrides batch_size."""
     if layer.type == "DummyData":
         return dummy_batch_size(layer)
     size = (phase != "TRAIN" and setting(layer, "test_batch_size")) or setting(layer, "batch_size")
     if not size:
-        raise DataError("batch_size is missing: how many rows a batch has, such as `batch_size: 64`")
+        raise DataError("`batch_size` is missing. Add the number of rows of a batch, for example `batch_size: 64`.", field="batch_size")
     return int(size)
 
 
 def test_batches(source: Source) -> int | None:
-    """The batches of one pass over the rows, a short last one among them; None where there is no end."""
+    """The number of batches in one pass over the rows, including a short last one; None if the source never ends."""
     return None if source.rows is None else -(-source.rows // source.batch_size)
 
 
 class Feed:
     """The batches of a table.
 
-    TRAIN walks on through the epochs without a gap, so a batch may hold the end of one and the start of the next.
-    VALIDATION and TEST walk the rows once in their order, the last batch as short as it comes, and then start over; where it
-    `wraps`, they walk on as training does.
+    TRAIN continues from epoch to epoch, so a batch may hold the end of one and the start of the next. VALIDATION and TEST go through
+    the rows in order, with a short last batch, and then start over; if the source `wraps`, they continue as training does.
     """
 
     def __init__(self, request: Request, table: Table, description: Description, iter_size: int = 1):
         self.description, self.rows = description, table.description.rows
         self.batch_size = resolve_batch_size(request.layer, request.phase)
         if self.rows == 0:
-            raise DataError(f"{table.description.name}: there are no rows")
+            raise DataError(f"{table.description.name}: There are no rows.")
         self._notes = table.notes
         self._columns = table.load()[: len(self.description.tops)]
         self._table, self._tops = table, request.layer.top or [str(k) for k in range(len(self._columns))]
@@ -49,29 +48,30 @@ class Feed:
         if table.stream and self.rows:
             if self.rows < self.batch_size:
                 name = table.description.name
-                raise DataError(f"{name}: {self.rows} rows of {request.layer.data_param.steps} steps do not make {self.batch_size} streams")
+                text = f"{self.rows} windows of {request.layer.data_param.steps} steps are too few for a `batch_size` of {self.batch_size}."
+                raise DataError(f"{name}: {text}", field="batch_size")
             self._order = streams(self.rows, self.batch_size)
             self.rows = self.description.epoch(self.batch_size)
         self.wraps = self._testing and keeps_caffes_order(request.layer)
-        step = self.batch_size if self.rows is None else 1  # a source without an end gives each place of a batch rows of its own
+        step = self.batch_size if self.rows is None else 1  # an endless source gives each place in a batch its own rows
         self._stand_ins = StandIns(table.description.name, self.rows, step) if skips(request) else None
 
     def skipped(self) -> list[str]:
-        """What is wrong with each row that could not be decoded and was skipped so far."""
+        """An error text for each row that could not be decoded and was skipped so far."""
         return list(self._stand_ins.skipped.values()) if self._stand_ins else []
 
     def notes(self) -> list[str]:
-        """What the rows read so far do not show of what they were read from, such as an alpha channel."""
+        """What was ignored in the files read so far, such as an alpha channel."""
         return self._notes()
 
     @property
     def bytes_kept(self) -> int:
-        """Bytes of the rows that are kept in memory."""
+        """The size in bytes of the rows in memory."""
         columns = (c.column if isinstance(c, Selected) else c for c in self._columns)
         return sum(c.nbytes for c in columns if isinstance(c, np.ndarray))
 
     def batch(self, iteration: int, sub_batch: int = 0) -> tuple[np.ndarray, ...]:
-        """One array a top, its batch where the top has it. `sub_batch` counts within an iteration of training."""
+        """Return one array per top. `sub_batch` counts within an iteration of training."""
         first, count = self._span(iteration, sub_batch)
         rows = self._order(first, count)
         if self._stand_ins is None:
@@ -84,7 +84,7 @@ class Feed:
         return tuple(np.moveaxis(a, 0, top.batch_axis or 0) for a, top in zip(arrays, self.description.tops, strict=True))
 
     def _span(self, iteration: int, sub_batch: int) -> tuple[int, int]:
-        """Where a batch begins in the walk through the rows, and how many it has."""
+        """The first row of a batch in the pass through the rows, and its number of rows."""
         first, count = (iteration * self._iter_size + sub_batch) * self.batch_size, self.batch_size
         if self._testing and self.rows is not None and not self.wraps:
             first = iteration * count % (-(-self.rows // count) * count)
@@ -92,22 +92,22 @@ class Feed:
         return first, count
 
     def stored(self, top: int, rows: np.ndarray) -> np.ndarray:
-        """Rows of a top, by their numbers, as they are stored: before any order or transform."""
+        """Return rows of a top, by their numbers, before any order or transformation."""
         return np.asarray(self._columns[top][rows])
 
     def in_memory(self, top: int) -> bool:
-        """Whether all rows of a top are kept in memory, so that looking at them takes no time."""
+        """Whether all rows of a top are in memory, so that checking them is fast."""
         column = self._columns[top]
         while isinstance(column, Selected):
             column = column.column
         return self.rows is not None and isinstance(column, np.ndarray) and not isinstance(column.base, np.memmap)
 
     def numbers(self, iteration: int, sub_batch: int = 0) -> np.ndarray:
-        """The numbers of the rows of a batch, as `stored` and `place` count them."""
+        """The numbers of the rows of a batch, as `stored` and `place` use them."""
         return self._order(*self._span(iteration, sub_batch))
 
     def place(self, top: int, row: int) -> str:
-        """Where a value stands."""
+        """The place of a value in its file."""
         table, number = self._table, row if self._table.numbers is None else int(self._table.numbers[row])
         return table.place(top, number) if table.place else f"{table.description.name}: {self._tops[top]}[{number}]"
 

@@ -9,7 +9,9 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
         return image
     (top, bottom, down), (left, right, across) = _weights(image.shape[1], height), _weights(image.shape[2], width)
     rows = image[:, top].astype(np.float32) * (1 - down)[:, None] + image[:, bottom].astype(np.float32) * down[:, None]
-    return np.rint(rows[:, :, left] * (1 - across) + rows[:, :, right] * across).astype(np.uint8)
+    resized: np.ndarray = rows[:, :, left] * (1 - across) + rows[:, :, right] * across
+    np.rint(resized, out=resized)
+    return resized.astype(np.uint8)
 
 
 def _weights(size: int, wanted: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from netc.errors import DataError, Diagnostic
+from netc.errors import DataError, Diagnostic, Place
 
 TOKEN = re.compile(r"[()]|[^() \t\r\n]+")
 START = re.compile(r"^(?=[^ \t\r\n])", re.MULTILINE)
@@ -65,11 +65,11 @@ def read_trees(text: str, name: str) -> list[Tree]:
             _fill(tree, tokens, labelled=True)
             found.append(tree)
         except _Malformed as e:
-            errors.append(Diagnostic(f"{name}:{_place(part, line, e.args[0])}", e.args[1]))
+            errors.append(Diagnostic(Place(name, *_position(part, line, e.args[0])), e.args[1]))
     if errors:
         raise DataError(*errors)
     if not found:
-        raise DataError(f"{name}: there are no trees")
+        raise DataError(f"{name}: There are no trees.")
     return found
 
 
@@ -79,7 +79,7 @@ def read_tree(text: str) -> Tree:
     try:
         _fill(tree, tokens, labelled=len(tokens) > 1 and tokens[0] == "(" and tokens[1].isdecimal())
     except _Malformed as e:
-        raise DataError(f"{text}: column {_place(text, 1, e.args[0]).split(':')[1]}: {e.args[1]}") from e
+        raise DataError(f"{text}: Column {_position(text, 1, e.args[0])[1]}: {e.args[1]}") from e
     return tree
 
 
@@ -92,11 +92,11 @@ def _parts(text: str) -> Iterator[tuple[int, str]]:
         yield line, text[start:end]
 
 
-def _place(part: str, line: int, index: int) -> str:
-    """`line:column` of a token; of the end where there are fewer."""
+def _position(part: str, line: int, index: int) -> tuple[int, int]:
+    """Line and column of a token; of the end where there are fewer."""
     starts = [m.start() for m in TOKEN.finditer(part)]
     at = starts[index] if index < len(starts) else len(part.rstrip())
-    return f"{line + part.count(chr(10), 0, at)}:{at - part.rfind(chr(10), 0, at)}"
+    return line + part.count("\n", 0, at), at - part.rfind("\n", 0, at)
 
 
 def _fill(tree: Tree, tokens: list[str], labelled: bool) -> None:
@@ -105,44 +105,46 @@ def _fill(tree: Tree, tokens: list[str], labelled: bool) -> None:
     root: list[str | Subtree] = []
     for index, token in enumerate(tokens):
         if not opened and root:
-            raise _Malformed(index, f"{token!r} after the end of the tree; a tree has one root, in one pair of brackets")
+            raise _Malformed(index, f"{token!r} follows the end of the tree. A tree has one root, in one pair of brackets.")
         if token == "(":
             opened.append((index, []))
         elif token != ")":
             (opened[-1][1] if opened else root).append(token if labelled else tree._leaf(token, NO_LABEL))
         elif not opened:
-            raise _Malformed(index, "a closing bracket that none opened")
+            raise _Malformed(index, "This closing bracket has no opening bracket.")
         else:
             start, items = opened.pop()
             part = (_labelled if labelled else _plain)(tree, items, start)
             (opened[-1][1] if opened else root).append(part)
     if opened:
-        raise _Malformed(opened[-1][0], "this bracket is never closed")
+        raise _Malformed(opened[-1][0], "This bracket is never closed.")
     if not root:
-        raise _Malformed(0, "there is no tree")
+        raise _Malformed(0, "There is no tree.")
     if isinstance(root[0], str):
-        raise _Malformed(0, f"{root[0]!r} stands in no brackets; a tree is (label word) or (label tree tree)")
+        raise _Malformed(0, f"{root[0]!r} is not in brackets. A tree is (label word) or (label tree tree).")
 
 
 def _labelled(tree: Tree, items: list[str | Subtree], start: int) -> Subtree:
     match items:
         case [str(label), *_] if not (label.isdecimal() and label.isascii()):
-            raise _Malformed(start + 1, f"label {label!r}; a bracket is followed by a whole number, 0 or above")
+            raise _Malformed(start + 1, f"The label is {label!r}. A bracket must be followed by a whole number, 0 or above.")
         case [str(label), *_] if len(label) > len(str(MOST_LABEL)) or int(label) > MOST_LABEL:
-            raise _Malformed(start + 1, f"label {label[:40]}; labels go up to {MOST_LABEL}, and each number below is a class")
+            raise _Malformed(
+                start + 1, f"The label is {label[:40]}. The largest label is {MOST_LABEL}, as each number up to it is a class."
+            )
         case [str(label), str(word)]:
             return tree._leaf(word, int(label))
         case [str(label), tuple(left), tuple(right)]:
             return tree._inner(left, right, int(label))
         case [str(label), *children]:
             words = [c for c in children if isinstance(c, str)]
-            came = f"the words {' '.join(words)}" if words == children and words else f"{len(children)} of them"
-            raise _Malformed(start, f"a node is (label word) or (label tree tree): after the label {label} there came {came}")
-    raise _Malformed(start, "a bracket without a label; a node is (label word) or (label tree tree)")
+            given = f"the words {' '.join(words)}" if words == children and words else f"{len(children)} parts"
+            raise _Malformed(start, f"A node is (label word) or (label tree tree). After the label {label} there are {given}.")
+    raise _Malformed(start, "This bracket has no label. A node is (label word) or (label tree tree).")
 
 
 def _plain(tree: Tree, items: list[str | Subtree], start: int) -> Subtree:
     match items:
         case [tuple(left), tuple(right)]:
             return tree._inner(left, right, NO_LABEL)
-    raise _Malformed(start, f"a bracket holds two words or brackets, such as (very good); {len(items)} came")
+    raise _Malformed(start, f"A bracket contains two words or brackets, such as (very good). This one contains {len(items)}.")

@@ -1,4 +1,4 @@
-"""Which source function reads what a layer names, and what is wrong with a name that none reads."""
+"""Finds the source function that reads what a layer names, or says why none does."""
 
 import os
 import unicodedata
@@ -7,28 +7,28 @@ from pathlib import Path
 from typing import Any
 
 from netc.data.source import Request, Table
-from netc.errors import DataError, close, near
+from netc.errors import DataError, Diagnostic, near
 from netc.files import open_plain
 from netc.registry import Registry, dataset, source
 
 
 def source_function(request: Request) -> Callable[[Request], Table]:
-    """What reads the source. DataError if nothing does."""
+    """Return the function that reads the source. DataError if there is none."""
     kinds, name = source_name(request)
     return kinds.find(name)
 
 
 def source_name(request: Request) -> tuple[Registry[Any], str]:
-    """The table that the source's function is in, and its name there. DataError if there is none for it."""
+    """Return the registry of the source's function, and its name there. DataError if there is none."""
     text, param = request.source, request.layer.data_param
     if request.layer.type != "Data":
         return source, request.layer.type
     if text in dataset:
         return dataset, text
     kinds = sorted(k for k in source if k.startswith("."))
-    wanted = f"expected the name of a data set, a {', '.join(kinds)} file or a folder of images in a folder per class"
+    wanted = f"Expected the name of a data set, a {', '.join(kinds)} file, or a folder with a folder of images per class."
     if not text:
-        raise DataError(f"source is missing; {wanted}")
+        raise DataError(f"`source` is missing. {wanted}", field="source")
     path = request.path
     if not os.path.exists(path):  # which is false, too, for what cannot be the name of a file
         raise DataError(_not_there(path, text))
@@ -41,28 +41,27 @@ def source_name(request: Request) -> tuple[Registry[Any], str]:
     if not path.is_dir():
         _check_plain(path)
     if not path.is_dir() and path.suffix.lower() not in source:
-        raise DataError(f"{path}: files of this kind are not read; {wanted}")
+        raise DataError(f"{path}: netc cannot read files of this kind. {wanted}")
     return source, "folder" if path.is_dir() else path.suffix.lower()
 
 
 def _check_plain(path: Path) -> None:
-    """DataError for a pipe or a device, which whatever reads it would wait for."""
+    """DataError for a pipe or a device: reading one could block forever."""
     try:
         with open_plain(path):
             pass
     except OSError as e:
-        raise DataError(f"{path}: cannot be read: {e.strerror or e}") from e
+        raise DataError(f"Cannot read {path}: {e.strerror or e}") from e
 
 
-def _not_there(path: Path, text: str) -> str:
-    """What to say of a source that is neither a file nor a data set: what is near."""
+def _not_there(path: Path, name: str) -> Diagnostic:
+    """The error for a source that is neither a file nor a data set, with similar names."""
     beside = [p.name for p in path.parent.iterdir()] if os.path.isdir(path.parent) else []
     if path.suffix:
-        found = close(path.name, beside)
-        hint = f"did you mean {' or '.join(map(repr, found))}?" if found else "paths start from the net's folder"
-        return f"there is no file {str(path)!r}; {hint}"
-    names = [*dataset, *beside] if close(text, [*dataset, *beside]) else dataset
-    return f"{text!r} is neither a data set nor a file or folder; {near(text, names)}"
+        text = f"There is no file {str(path)!r}. Paths are relative to the folder of the net."
+        return Diagnostic(None, text, near(path.name, beside) or None)
+    text = f"{name!r} is neither a data set nor a file or folder."
+    return Diagnostic(None, text, near(name, [*dataset, *beside]) or near(name, dataset))
 
 
 def check_names(source: str, classes: tuple[str, ...]) -> None:
@@ -70,8 +69,8 @@ def check_names(source: str, classes: tuple[str, ...]) -> None:
     errors = []
     for name in classes:
         if any("\ud800" <= letter <= "\udfff" for letter in name):
-            errors.append(f"{source}: the class name {name!r} is not UTF-8; rename it")
+            errors.append(f"{source}: The class name {name!r} is not UTF-8. Rename it.")
         elif not name.strip() or name.splitlines() != [name] or any(unicodedata.category(letter) == "Cc" for letter in name):
-            errors.append(f"{source}: the class name {name!r} is empty, or contains a line break or a control character; rename it")
+            errors.append(f"{source}: The class name {name!r} is empty, or contains a line break or a control character. Rename it.")
     if errors:
         raise DataError(*errors)

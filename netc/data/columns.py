@@ -11,7 +11,7 @@ import numpy as np
 
 from netc.data.cells import index, is_number, whole
 from netc.data.sheet import PLACE, Sheet, places, read_sheet
-from netc.errors import MAX_ERRORS, DataError, Diagnostic, close, near
+from netc.errors import MAX_ERRORS, DataError, Diagnostic, near
 
 
 def matched(sheet: Sheet, names: Sequence[str], label: str = "") -> tuple[list[int], int | None]:
@@ -24,11 +24,11 @@ def matched(sheet: Sheet, names: Sequence[str], label: str = "") -> tuple[list[i
     if by_place and not sheet.named:
         return _by_place(sheet, names, label)
     if not sheet.named:
-        text = f"there is no header, and the net reads columns by name: give a first line with {_listed(wanted)}"
+        text = f"There is no header, and the net reads columns by name. Add a first line with {_listed(wanted)}."
         raise DataError(Diagnostic(sheet.head(), text))
     if by_place and not set(wanted) <= set(sheet.header):
-        text = f"there is a header ({_listed(sheet.header)}), but the net learned from {len(wanted)} columns without one, in their order"
-        raise DataError(Diagnostic(sheet.head(), f"{text}: take the first line away once the columns stand as they stood there"))
+        text = f"There is a header ({_listed(sheet.header)}), but the net was trained on {len(wanted)} columns without one."
+        raise DataError(Diagnostic(sheet.head(), f"{text} Put the columns in the order of the training table, then remove the first line."))
     errors = [*_missing(sheet, names, label), *_twice(sheet, wanted)]
     if errors:
         raise DataError(*errors)
@@ -40,7 +40,7 @@ def all_columns(sheet: Sheet, label: int | None) -> list[int]:
     """The places of all columns but the label's. DataError if there is none, or if two have one name."""
     found = [k for k in range(len(sheet.header)) if k != label]
     if not found:
-        raise DataError(f"{sheet.path}: there is no column besides the label")
+        raise DataError(f"{sheet.path}: There is no column besides the label.")
     if errors := _twice(sheet, sheet.header):
         raise DataError(*errors)
     return found
@@ -53,7 +53,7 @@ def label_place(sheet: Sheet, column: str) -> int:
     number = index(column)
     if number is not None and -len(sheet.header) <= number < len(sheet.header):
         return number % len(sheet.header)
-    raise DataError(f"{sheet.path}: there is no column {column!r} (label_column); {near(column, sheet.header)}")
+    raise DataError(f"{sheet.path}: There is no column {column!r} (`label_column`). {near(column, sheet.header)}", field="label_column")
 
 
 def numbers(sheet: Sheet, chosen: Sequence[int]) -> tuple[np.ndarray, list[Diagnostic]]:
@@ -64,7 +64,7 @@ def numbers(sheet: Sheet, chosen: Sequence[int]) -> tuple[np.ndarray, list[Diagn
         if values is not None:
             found[:, k] = values
         else:
-            errors += sheet.errors(column, [r for r, row in enumerate(sheet.rows) if not is_number(row[column])], "expected a number")
+            errors += sheet.errors(column, [r for r, row in enumerate(sheet.rows) if not is_number(row[column])], "Expected a number.")
     return found, errors
 
 
@@ -87,8 +87,10 @@ def read_columns(path: Path, names: Sequence[str], label: str = "", classes: Seq
 def _by_place(sheet: Sheet, names: Sequence[str], label: str) -> tuple[list[int], int | None]:
     order = sorted([*names, *([label] if label else [])], key=lambda name: int(name[1:]))
     if len(sheet.header) != len(order) or (label and tuple(order) != places(len(order))):
-        said = f"{len(sheet.header)} columns without a header; the net learned from {len(order)}{' with the label' if label else ''}"
-        raise DataError(Diagnostic(sheet.head(), f"{said}, and only their number and order say which is which"))
+        counts = f"{len(sheet.header)} columns without a header; the net was trained on {len(order)}{' with the label' if label else ''}"
+        raise DataError(
+            Diagnostic(sheet.head(), f"There are {counts}. Without a header, netc can only match columns by their number and order.")
+        )
     return [order.index(name) for name in names], order.index(label) if label else None
 
 
@@ -99,14 +101,13 @@ def _missing(sheet: Sheet, names: Sequence[str], label: str) -> list[Diagnostic]
     for name in (*names, *([label] if label else [])):
         if name in there:
             continue
-        text = f"there is no column {name!r}, {'the label' if name == label else 'which the net reads'}"
+        text = f"There is no column {name!r}, which {'is the label' if name == label else 'the net reads'}."
         if len(errors) >= MAX_ERRORS:
             errors.append(Diagnostic(sheet.head(), text))
             continue
-        alike = close(name, others)
-        place = sheet.head(sheet.header.index(alike[0]) if alike else 0)
-        hint = f"did you mean {' or '.join(map(repr, alike))}?" if alike else near(name, others or sheet.header)
-        errors.append(Diagnostic(place, f"{text}; {hint}"))
+        suggestion = near(name, others or sheet.header)
+        place = sheet.head(sheet.header.index(suggestion.near[0]) if others and suggestion else 0)
+        errors.append(Diagnostic(place, text, suggestion))
     return errors
 
 
@@ -115,7 +116,7 @@ def _twice(sheet: Sheet, names: Sequence[str]) -> list[Diagnostic]:
     errors, counts = [], Counter(sheet.header)
     for name in (name for name in dict.fromkeys(names) if counts[name] > 1):
         second = [k for k, other in enumerate(sheet.header) if other == name][1]
-        text = f"{counts[name]} columns are called {name!r}, so that nothing says which is meant: give each a name of its own"
+        text = f"{counts[name]} columns are called {name!r}. Give each a name of its own."
         errors.append(Diagnostic(sheet.head(second), text))
     return errors
 

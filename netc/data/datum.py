@@ -17,13 +17,13 @@ def to_pixels(datum: pb.Datum, place: str, left_out: LeftOut | None = None) -> n
     DataError names `place`; it is an UndecodableError where the Datum has another checksum than it states.
     """
     if datum.HasField("checksum") and datum.checksum != checksum(datum):
-        raise UndecodableError({0: f"{place}: is damaged: its checksum does not match its bytes"})
+        raise UndecodableError({0: f"{place}: It is damaged. Its checksum does not match its bytes."})
     if datum.encoded:
         return _decoded(datum.data, place, left_out)
     shape = datum.channels, datum.height, datum.width
     values = np.frombuffer(datum.data, np.uint8) if datum.data else np.array(datum.float_data, np.float32)
     if values.size != int(np.prod(shape, dtype=object)) or min(shape) < 1:
-        raise DataError(f"{place}: {values.size} values do not fill {'x'.join(map(str, shape))}")
+        raise DataError(f"{place}: {values.size} values do not fill the shape {'x'.join(map(str, shape))}.")
     return values.reshape(shape)
 
 

@@ -40,7 +40,7 @@ def each(function: Callable[[Any], R], items: Sequence[Any], threads: bool = Tru
         raise DataError(*others)
     if errors:
         raise UndecodableError({k: str(e) for k, e in errors.items()})
-    return results  # type: ignore[return-value]
+    return [r for r in results if not isinstance(r, DataError)]
 
 
 def in_memory(column: Column, count: int, skip: bool) -> Column:
@@ -68,7 +68,8 @@ class Kept:
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
         if bad := {k: self.errors[row] for k, row in enumerate(rows.tolist()) if row in self.errors}:
             raise UndecodableError(bad)
-        return self.array[self.places[rows]]
+        images: np.ndarray = self.array[self.places[rows]]
+        return images
 
 
 class StandIns:
@@ -91,7 +92,7 @@ class StandIns:
                 self.skipped |= {int(chosen[k]): text for k, text in e.rows.items()}
                 if len(self.skipped) == self.rows:
                     break
-        raise DataError(f"{self.name}: {len(self.skipped)} rows after one another cannot be decoded; {next(iter(self.skipped.values()))}")
+        raise DataError(f"{self.name}: {len(self.skipped)} successive rows cannot be decoded. {next(iter(self.skipped.values()))}")
 
     def _of(self, row: int) -> int:
         while row in self.skipped:

@@ -38,7 +38,7 @@ def write_database(images: ImageSet, database: str) -> tuple[int, list[str], lis
     DataError if the listing is wrong, or, with check_size, where an image has another size than the first.
     """
     if bool(images.size[0]) != bool(images.size[1]):
-        raise DataError("only one of the height and the width to resize to is given; give both or none")
+        raise DataError("Only one of height and width is given. Give both or neither.")
     lines, skipped, left_out = read_list(Path(images.listing)), list[str](), LeftOut()
     if images.seed is not None:
         lines = [lines[k] for k in permutation(images.seed, "convert-imageset", len(lines))]
@@ -52,10 +52,10 @@ def mean_image(database: str) -> np.ndarray:
         pixels = to_pixels(datum, f"{database}: {key.decode(errors='replace')}")
         total = np.zeros(pixels.shape) if total is None else total
         if pixels.shape != total.shape:
-            raise DataError(f"{database}: {key.decode(errors='replace')} is {pixels.shape}, those before it are {total.shape}")
+            raise DataError(f"{database}: {key.decode(errors='replace')} is {pixels.shape}, the entries before it are {total.shape}.")
         total, count = total + pixels, count + 1
     if total is None:
-        raise DataError(f"{database}: there is nothing in it")
+        raise DataError(f"{database}: The database is empty.")
     return (total / count).astype(np.float32)
 
 
@@ -66,7 +66,7 @@ def write_mean(path: str, image: np.ndarray) -> None:
     try:
         replace_file(Path(path), blob.SerializeToString())
     except OSError as e:
-        raise RunError(f"{path}: cannot be written: {e.strerror or e}") from e
+        raise RunError(f"Cannot write {path}: {e.strerror or e}") from e
 
 
 def _items(images: ImageSet, lines: list[Line], skipped: list[str], left_out: LeftOut) -> Iterator[tuple[bytes, pb.Datum]]:
@@ -80,7 +80,7 @@ def _items(images: ImageSet, lines: list[Line], skipped: list[str], left_out: Le
             continue
         first = first or pixels.shape
         if images.check_size and pixels.shape != first:
-            raise DataError(f"{path}: is {pixels.shape}, the first image is {first}")
+            raise DataError(f"{path}: It is {pixels.shape}, the first image is {first}.")
         datum = to_datum(pixels if images.gray else pixels[::-1], label)  # blue first, as OpenCV has it
         if images.encoded and not any(images.size):
             datum = pb.Datum(data=read_file(path), label=label, encoded=True)

@@ -1,6 +1,6 @@
-"""What a net that has learned from rows must find in other rows: columns, classes and their order, means and deviations.
+"""What a trained net needs to find in other rows: columns, classes and their order, means and standard deviations.
 
-It goes from the training rows to those for testing, into snapshots and into run folders, so that no number hangs on where a column
+It goes from the training rows to test rows, into snapshots and into run folders, so that no result depends on where a column
 stands in some file.
 """
 
@@ -18,10 +18,10 @@ from netc.registry import dataset
 
 @dataclass(frozen=True)
 class Learned:
-    """The columns of the first top, the label's, the classes, and whether the label is a number that is foretold.
+    """The columns of the first top, the label column, the classes, and whether the label is a number to predict (`measures`).
 
-    `spreads` are mean and std of the columns and of the label. `anew`: a net goes on to learn from other rows, whose label and
-    spread are their own, and whose classes are too, unless all of them are among these. The classes of a text are its vocabulary.
+    `spreads` are mean and std of the columns and of the label. `anew`: the net continues to learn from other rows, which have their own
+    label and spread. They also have their own classes, unless all of them are among these. The classes of a text are its vocabulary.
     """
 
     columns: tuple[str, ...] = ()
@@ -33,14 +33,14 @@ class Learned:
 
     @classmethod
     def of(cls, described: Description) -> "Learned":
-        """That of a source of training rows."""
+        """Return that of a source of training rows."""
         measures = len(described.tops) > 1 and described.tops[1].dtype == "float32"
         spreads = tuple((top.mean, top.std) for top in described.tops)
         return cls(described.columns, described.target or described.label, described.classes, measures, spreads)
 
     @classmethod
     def from_json(cls, said: Mapping[str, Any]) -> "Learned":
-        """That of `as_json`. KeyError, TypeError or ValueError for what is none: it may come from a stranger's file."""
+        """Read the result of `as_json`. KeyError, TypeError or ValueError for anything else: it may come from a stranger's file."""
         columns, classes, label = tuple(said["columns"]), tuple(said["classes"]), said["label"]
         spreads = tuple((tuple(map(float, mean)), tuple(map(float, std))) for mean, std in said["spreads"])
         if not all(isinstance(name, str) for name in (*columns, *classes, label)) or not isinstance(said["measures"], bool):
@@ -51,15 +51,15 @@ class Learned:
         return cls(columns, label, classes, said["measures"], spreads)
 
     def as_json(self) -> dict[str, Any]:
-        """What JSON can hold of it: all."""
+        """Return it as JSON values."""
         return asdict(self)
 
     def for_training(self) -> "Learned":
-        """What other rows must have for a net that goes on to learn from them."""
+        """What other rows must have if the net continues to learn from them."""
         return replace(self, measures=False, spreads=(), anew=True)
 
     def stated_in(self, layer: pb.LayerParameter, found: Collection[str] = ()) -> pb.LayerParameter:
-        """A data layer that reads its rows by these columns and classes. What it says of its label column itself stays.
+        """Return a data layer that reads its rows by these columns and classes. Its own label_column stays.
 
         `found` are the classes of the rows, where they are known.
         """
@@ -79,7 +79,7 @@ class Learned:
         return filled
 
     def spread_of(self, described: Description) -> Description:
-        """What describes other rows, with the means and deviations of those that the net learned from."""
+        """Return the description of other rows with the means and deviations of the training rows."""
         if len(self.spreads) < len(described.tops) or self.columns != described.columns:
             return described
         tops = zip(described.tops, self.spreads, strict=False)
@@ -91,12 +91,12 @@ NOTHING: Known = MappingProxyType({})
 
 
 def rows_said(known: Known) -> dict[str, Any]:
-    """What files of weights keep of the rows that these learned from, by the sources' first tops."""
+    """What a file of weights stores about the training rows, by the first top of each source."""
     return {top: learned.as_json() for top, learned in known.items() if learned.columns or learned.classes}
 
 
 def stated(net: pb.NetParameter, known: Known) -> pb.NetParameter:
-    """A net whose tables name the columns and classes that they are read by."""
+    """Return a net whose tables name the columns and classes that they are read by."""
     filled = pb.NetParameter()
     filled.CopyFrom(net)
     for layer in filled.layer:
@@ -106,6 +106,6 @@ def stated(net: pb.NetParameter, known: Known) -> pb.NetParameter:
 
 
 def is_table(layer: pb.LayerParameter) -> bool:
-    """Whether a layer reads a table in a text file."""
+    """Whether a layer reads a table from a text file."""
     source = layer.data_param.source
     return layer.type == "Data" and source not in dataset and Path(source).suffix.lower() in SUFFIXES

@@ -139,12 +139,12 @@ def _opened(image: Path | bytes, place: str = "") -> Iterator[Any]:
                 _check(file)
                 yield file
     except UnidentifiedImageError as e:
-        raise UndecodableError({0: f"{place}: cannot be decoded: it is not an image in one of the formats {', '.join(FORMATS)}"}) from e
+        raise UndecodableError({0: f"Cannot decode {place}: it is not an image in one of the formats {', '.join(FORMATS)}."}) from e
     except DataError:
         raise
     except Exception as e:  # each of Pillow's decoders has errors of its own
         text = getattr(e, "strerror", None) or str(e) or type(e).__name__
-        raise UndecodableError({0: f"{place}: cannot be decoded: {text}"}) from e
+        raise UndecodableError({0: f"Cannot decode {place}: {text}"}) from e
 
 
 @contextmanager
@@ -157,10 +157,10 @@ def _silent() -> Iterator[None]:
 
 def _check(file: Any) -> None:
     if file.width * file.height > MOST_PIXELS:
-        raise ValueError(f"it has {file.width:,} x {file.height:,} pixels; at most {MOST_PIXELS:,} are read")
+        raise ValueError(f"it has {file.width:,} x {file.height:,} pixels. The limit is {MOST_PIXELS:,} pixels.")
     deep = file.mode not in GREY + COLOUR or any(_is_deep(*tile[:4]) for tile in file.tile)
     if deep or (file.format == "TIFF" and max(file.tag_v2.get(258, (8,))) > 8):
-        raise ValueError(f"its pixels have more than 8 bits a channel (Pillow's mode {file.mode!r}); convert it to 8 bits")
+        raise ValueError(f"its pixels have more than 8 bits per channel (Pillow's mode {file.mode!r}). Convert it to 8 bits.")
 
 
 def _is_deep(codec: str, extents: Any, offset: int, args: Any = None) -> bool:

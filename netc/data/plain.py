@@ -1,4 +1,4 @@
-"""The layer that reads a data set where no net says how: for `netc data show` and `netc init`."""
+"""Makes a data layer for a data set without a net, for `netc data show` and `netc init`."""
 
 import zipfile
 from pathlib import Path
@@ -9,14 +9,14 @@ from netc.data.sources.image_folder import common_size
 from netc.errors import DataError
 from netc.registry import dataset
 
-SIDES = (28, 32, 48, 64, 96)  # pixels that images of unlike sizes are brought to
+SIDES = (28, 32, 48, 64, 96)  # pixels, to which images of different sizes are resized
 TEXT_STEPS, SERIES_STEPS, WORDS = 64, 22, 6000
 
 
 def plain_layer(source: str, base: str | Path = ".") -> pb.LayerParameter:
-    """A layer of one row a batch, with the settings that its source cannot do without."""
+    """Return a layer with a batch size of 1 and the settings that its source requires."""
     if any("\ud800" <= letter <= "\udfff" for letter in source):
-        raise DataError(f"{source}: this name is not UTF-8, and net files are; rename it")
+        raise DataError(f"{source}: This name is not UTF-8, so no net file can contain it. Rename the file.")
     layer = pb.LayerParameter(name="data", type="Data", top=["data", "label"])
     param, path = layer.data_param, Path(base) / Path(source).expanduser()
     param.source, param.batch_size = source, 1

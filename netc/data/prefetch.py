@@ -1,6 +1,7 @@
-"""Batches made ahead of their use, on a thread of their own."""
+"""Prefetching: batches are made ahead of their use, on a separate thread."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import count
 from queue import Empty, Queue
 from threading import Event, Thread
@@ -9,8 +10,18 @@ from typing import Generic, TypeVar
 from netc.errors import RunError
 
 T = TypeVar("T")
-JOIN = 10.0  # seconds that a thread which reads still may take to end; it is then left alone, and ends with the process
-PATIENCE = 1.0  # seconds between two looks at whether the thread lives while it makes nothing
+JOIN = 10.0  # seconds to wait for the thread to end; after that it is abandoned, and ends with the process
+PATIENCE = 1.0  # seconds between checks that the thread is alive while nothing is ready
+
+
+@dataclass(frozen=True)
+class _Made(Generic[T]):
+    value: T
+
+
+@dataclass(frozen=True)
+class _Failed:
+    error: BaseException
 
 
 class Prefetch(Generic[T]):
@@ -22,31 +33,31 @@ class Prefetch(Generic[T]):
 
     def __init__(self, make: Callable[[int], T], depth: int = 4):
         self._make, self._depth = make, max(depth, 1)
-        self._stop, self._ready, self._next = Event(), Queue[tuple[T | None, BaseException | None]](), 0
+        self._stop, self._ready, self._next = Event(), Queue[_Made[T] | _Failed](), 0
         self._thread: Thread | None = None
 
     def __call__(self, iteration: int) -> T:
         if self._thread is None or iteration != self._next:
             self._start(iteration)
-        value, error = self._taken()
+        taken = self._taken()
         self._next += 1
-        if error is not None:
+        if isinstance(taken, _Failed):
             self.close()
-            raise error
-        return value  # type: ignore[return-value]
+            raise taken.error
+        return taken.value
 
-    def _taken(self) -> tuple[T | None, BaseException | None]:
-        """What is ready next. A thread that ended without a word, killed by the system's want of memory for instance, is an error."""
+    def _taken(self) -> _Made[T] | _Failed:
+        """Return the next result. It is an error if the thread has died, for example for lack of memory."""
         while True:
             try:
                 return self._ready.get(timeout=PATIENCE)
             except Empty:
                 if self._thread is None or self._thread.is_alive() or not self._ready.empty():
                     continue
-                return None, RunError(f"the thread that makes batches ahead ended before batch {self._next}")
+                return _Failed(RunError(f"The thread that prepares batches ended before batch {self._next}."))
 
     def close(self) -> None:
-        """Ends the thread. What was made ahead is thrown away."""
+        """End the thread and discard what was made ahead."""
         if self._thread is None:
             return
         self._stop.set()
@@ -54,7 +65,7 @@ class Prefetch(Generic[T]):
             while True:
                 self._ready.get_nowait()
         except Empty:
-            # The thread can now put the one item that it may hold, and then sees that it is to stop.
+            # The queue has room for the one item that the thread may hold; then the thread sees the stop signal.
             self._thread.join(timeout=JOIN)
             self._thread = None
 
@@ -71,12 +82,12 @@ class Prefetch(Generic[T]):
         self._thread.start()
 
 
-def _work(make: Callable[[int], T], start: int, ready: "Queue[tuple[T | None, BaseException | None]]", stop: Event) -> None:
+def _work(make: Callable[[int], T], start: int, ready: "Queue[_Made[T] | _Failed]", stop: Event) -> None:
     for iteration in count(start):
         if stop.is_set():
             return
         try:
-            ready.put((make(iteration), None))
+            ready.put(_Made(make(iteration)))
         except BaseException as e:
-            ready.put((None, e))
+            ready.put(_Failed(e))
             return

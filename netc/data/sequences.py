@@ -32,7 +32,8 @@ def check_lengths(lengths: np.ndarray, steps: int, name: str) -> None:
     """DataError that names the rows whose length is not 1 to `steps`."""
     wrong = np.flatnonzero((lengths < 1) | (lengths > steps))
     if len(wrong):
-        raise DataError(*[f"{name}: row {r}: a sequence of {lengths[r]} steps; expected 1 to {steps}, the net's steps" for r in wrong])
+        limits = f"Expected 1 to {steps}, the `steps` of the net."
+        raise DataError(*[f"{name}: Row {r} is a sequence of {lengths[r]} steps. {limits}" for r in wrong], field="steps")
 
 
 def sequence_tops(first: TopSpec, label: TopSpec, steps: int) -> tuple[TopSpec, ...]:
@@ -48,7 +49,8 @@ def over_time(request: Request, table: Table, made: int | None) -> Table:
     """
     tops = table.description.tops
     if not tops[0].shape:
-        raise DataError(f"{table.description.name}: the first array has one axis; with time_major it is rows x time x ...")
+        text = "The first array has one axis. With `time_major` it must be rows x time x ..."
+        raise DataError(f"{table.description.name}: {text}", field="time_major")
     have = tops[0].sizes[0]
     steps = int(request.layer.data_param.steps) or have
     timed = [k for k, top in enumerate(tops) if top.shape[:1] == (have,)]
@@ -65,7 +67,8 @@ def over_time(request: Request, table: Table, made: int | None) -> Table:
             check_lengths(columns[made], min(steps, have), table.description.name)
             columns[made] = continues(columns[made], steps)
         elif steps < have:
-            raise DataError(f"{table.description.name}: sequences of {have} steps; expected at most {steps}, the net's steps")
+            text = f"The sequences have {have} steps. Expected at most {steps}, the `steps` of the net."
+            raise DataError(f"{table.description.name}: {text}", field="steps")
         return tuple(columns)
 
     return replace(table, description=replace(table.description, tops=tuple(new)), load=load)

@@ -40,7 +40,7 @@ def training_windows(request: Request, name: str, rows: int) -> tuple[int, int]:
     steps, fraction = int(request.layer.data_param.steps), request.layer.data_param.test_fraction
     windows = rows - steps
     if windows < 1:
-        raise DataError(f"{name}: {rows} rows; expected more than steps, {steps}")
+        raise DataError(f"{name}: There are {rows} rows. Expected more than {steps}, the `steps` of the net.", field="steps")
     return windows, len(held_out(windows, fraction, "TRAIN", series=True)) + steps
 
 

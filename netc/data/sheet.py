@@ -16,7 +16,7 @@ from unicodedata import normalize
 import numpy as np
 
 from netc.data.cells import are_numbers, is_number
-from netc.errors import DataError, Diagnostic
+from netc.errors import DataError, Diagnostic, Place, Suggestion
 from netc.files import read_file
 
 SUFFIXES = (".csv", ".tsv")
@@ -48,29 +48,29 @@ class Sheet:
             self.kept[column] = np.array(list(map(float, cells)), np.float32)
         return self.kept[column]
 
-    def place(self, row: int, column: int) -> str:
-        """`file:line:column` of a cell."""
+    def place(self, row: int, column: int) -> Place:
+        """The place of a cell."""
         return self._place(self.lines[row], column)
 
-    def head(self, column: int = 0) -> str:
-        """`file:line:column` of a name in the header; of the first row where there is no header."""
+    def head(self, column: int = 0) -> Place:
+        """The place of a name in the header; of the first row where there is no header."""
         return self._place(self.header_line, column)
 
-    def _place(self, line: int, column: int) -> str:
+    def _place(self, line: int, column: int) -> Place:
         starts = _starts(self.text[line - 1], self.delimiter)
-        return f"{self.path}:{line}:{starts[column] if column < len(starts) else 1}"
+        return Place(str(self.path), line, starts[column] if column < len(starts) else 1)
 
-    def errors(self, column: int, wrong: Sequence[int], wanted: str) -> list[Diagnostic]:
+    def errors(self, column: int, wrong: Sequence[int], wanted: str, suggestion: Suggestion | None = None) -> list[Diagnostic]:
         """One error for all cells of a column, by their rows, that are not what is wanted; none if there are none."""
         if not wrong:
             return []
         cell = self.rows[wrong[0]][column]
-        text = f"column {self.header[column]!r} {f'is {cell!r}' if cell else 'is empty'}; {wanted}"
+        text = f"Column {self.header[column]!r} {f'is {cell!r}' if cell else 'is empty'}. {wanted}"
         if len(wrong) > 1:
             values = len({self.rows[k][column] for k in wrong})
             lines = ", ".join(str(self.lines[k]) for k in wrong[:SHOWN]) + (", ..." if len(wrong) > SHOWN else "")
-            text += f" ({len(wrong):,} of {len(self.rows):,} cells are wrong, {values:,} different; lines {lines})"
-        return [Diagnostic(self.place(wrong[0], column), text)]
+            text += f" {len(wrong):,} of {len(self.rows):,} cells are wrong, {values:,} of them different: lines {lines}."
+        return [Diagnostic(self.place(wrong[0], column), text, suggestion)]
 
 
 def read_sheet(path: Path, names: Iterable[str] = ()) -> Sheet:
@@ -81,14 +81,14 @@ def read_sheet(path: Path, names: Iterable[str] = ()) -> Sheet:
     try:
         stat = path.stat()
     except OSError as e:
-        raise DataError(f"{path}: cannot be read: {e.strerror or e}") from e
+        raise DataError(f"Cannot read {path}: {e.strerror or e}") from e
     found = _read(path, stat.st_mtime_ns, stat.st_size)
     first_line, first = found.rows[0]
     named = _is_header(first, tuple(names))
     header = tuple(normalize("NFC", name) for name in first) if named else places(len(first))
     rows = found.rows[1:] if named else found.rows
     if not rows:
-        raise DataError(Diagnostic(f"{path}:{first_line}:1", "there are no rows below the header"))
+        raise DataError(Diagnostic(Place(str(path), first_line, 1), "There are no rows below the header."))
     cells, lines = tuple(r for _, r in rows), tuple(n for n, _ in rows)
     return Sheet(path, header, named, first_line, cells, lines, found.sha256, found.text, found.delimiter, found.kept[named])
 
@@ -112,12 +112,14 @@ def _read(path: Path, modified: int, size: int) -> _File:
     delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(next((line for line in lines if line.strip()), ""))
     rows = _rows(path, lines, delimiter)
     if not rows:
-        raise DataError(f"{path}: the file is empty")
+        raise DataError(f"{path}: The file is empty.")
     expected = len(rows[0][1])
     wrong = [(line, len(row)) for line, row in rows if len(row) != expected]
     if wrong:
-        more = f" ({len(wrong):,} lines are of other lengths)" if len(wrong) > 1 else ""
-        raise DataError(Diagnostic(f"{path}:{wrong[0][0]}:1", f"{wrong[0][1]} cells; expected {expected}, as in the first line{more}"))
+        more = f" {len(wrong):,} lines have another number of cells." if len(wrong) > 1 else ""
+        raise DataError(
+            Diagnostic(Place(str(path), wrong[0][0], 1), f"There are {wrong[0][1]} cells. Expected {expected}, as in the first line.{more}")
+        )
     return _File(rows, digest, tuple(lines), delimiter, ({}, {}))
 
 
@@ -131,7 +133,7 @@ def _text(path: Path) -> tuple[str, str]:
         content = read_file(path)
         return content.decode("utf-8-sig"), sha256(content).hexdigest()
     except OSError as e:
-        raise DataError(f"{path}: cannot be read: {e.strerror or e}") from e
+        raise DataError(f"Cannot read {path}: {e.strerror or e}") from e
     except UnicodeDecodeError as e:
         kind = " (it seems to be UTF-16)" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else ""
         line = content.count(b"\n", 0, e.start) + 1
@@ -150,7 +152,7 @@ def _rows(path: Path, lines: list[str], delimiter: str) -> list[tuple[int, tuple
                 found.append((began, cells))
             began = reader.line_num + 1
     except csv.Error as e:
-        raise DataError(Diagnostic(f"{path}:{began}:1", f"not a table in UTF-8 text: {e}")) from e
+        raise DataError(Diagnostic(Place(str(path), began, 1), f"It is not a table in UTF-8 text: {e}")) from e
     return found
 
 

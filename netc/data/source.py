@@ -1,4 +1,4 @@
-"""What a source of data is: a description that costs little, and columns that are loaded when they are asked for.
+"""What a data source is: a description that is cheap to make, and columns that are loaded on demand.
 
 A source function, filed under `@source(...)` or `@dataset(...)`, takes a `Request` and returns a `Table`. Which rows
 make a batch, and what is done to them, is the same for every source: `order.py`, `transform.py`, `batches.py`.
@@ -18,12 +18,13 @@ from netc.errors import DataError
 
 @dataclass(frozen=True)
 class TopSpec:
-    """A top without its batch axis. dtype is "float32" or "int64". `rows` of it make a batch; 0: as many as the layer says.
+    """A top without its batch axis. `dtype` is "float32" or "int64". `rows` is its batch size, 0 for that of the layer.
 
-    `batch_axis` is where that comes in: 0, or 1 after time. It is None where the rows of the source are no rows of the top (a tree
-    is many nodes): the shape is then the whole one, and a size that is another in each batch has a name. A top that is an `input`
-    goes into a deployed net as the first top does, others are labels. Its integers are below `classes` where that is not 0. mean
-    and std are those of its columns, the last axis, over the training rows.
+    `batch_axis` is the place of the batch: 0, or 1 after time. It is None if the rows of the source are not rows of the top (a tree
+    is many nodes). The shape is then the whole shape, and sizes that differ from batch to batch have names.
+
+    An `input` goes into a deployed net, as the first top does; other tops are labels. Integers are below `classes` unless that is 0.
+    `mean` and `std` are those of the columns (the last axis) over the training rows.
     """
 
     dtype: str
@@ -37,11 +38,11 @@ class TopSpec:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """The shape, all of it known."""
+        """The shape as numbers; all sizes are known."""
         return tuple(map(int, self.shape))
 
     def with_batch(self, batch: int) -> tuple[int | str, ...]:
-        """The shape with its batch."""
+        """The shape with the batch axis."""
         if self.batch_axis is None:
             return self.shape
         return (*self.shape[: self.batch_axis], self.rows or batch, *self.shape[self.batch_axis :])
@@ -49,13 +50,14 @@ class TopSpec:
 
 @dataclass(frozen=True)
 class Description:
-    """What a source gives, known before it is loaded. `rows` is None if it never ends, `sha256` "" if it is unknown.
+    """What a source delivers, known before it is loaded. `rows` is None if it never ends, `sha256` "" if it is unknown.
 
-    `set_apart` says that the rows for TEST are others than those for TRAIN, `has_validation` that there are rows for VALIDATION
-    too. `tokens` is "characters" or "words" where the first top is a text. `columns` are the names of those of a table or a series, in
-    the order of the top, and `label` is that of a table's label; the label of a series is the next value of `target`.
-    `channels_last`: the source stores images so. `noun` says what a speed counts: images, sentences, tokens. `channels` is the
-    order of those of images, RGB or BGR, where it is known. Of a `stream` an epoch takes as many rows as make whole batches.
+    `set_apart`: rows for TEST differ from those for TRAIN. `has_validation`: there are rows for VALIDATION, too. `tokens` is
+    "characters" or "words" if the first top is a text.
+
+    `columns` are the column names of a table or a series, in the order of the top. `label` is the label column of a table; the label
+    of a series is the next value of `target`. `channels_last` is how the source stores images, and `channels` is their order, RGB or
+    BGR, if it is known. `noun` is the unit of speeds: images, sentences, tokens. An epoch of a `stream` takes only whole batches.
     """
 
     name: str
@@ -77,26 +79,26 @@ class Description:
 
     @property
     def per_row(self) -> int:
-        """How many of what the noun says a row is: a row of a text is many tokens."""
+        """How many units of `noun` a row is: a row of a text is many tokens."""
         return self.tops[0].sizes[0] if self.noun == "tokens" else 1
 
     def epoch(self, batch: int) -> int | None:
-        """The rows that an epoch of training takes, in batches of so many; None if there is no end."""
+        """The rows in an epoch of training, in batches of that size; None if the source never ends."""
         return self.rows // batch * batch if self.stream and self.rows is not None else self.rows
 
     @property
     def described(self) -> tuple[TopSpec, ...]:
-        """The tops, the labels with the number of the classes."""
+        """The tops, with the number of classes at the labels."""
         return tuple(replace(t, classes=t.classes or len(self.classes)) if k == 1 else t for k, t in enumerate(self.tops))
 
     @property
     def inputs(self) -> tuple[int, ...]:
-        """The tops that a deployed net takes, by their numbers."""
+        """The numbers of the tops that a deployed net takes."""
         return tuple(k for k, top in enumerate(self.tops) if k == 0 or top.input)
 
     @property
     def reading(self) -> dict[str, Any]:
-        """How texts, series and tables become inputs of a deployed net: times, tokens, columns. Empty for other rows."""
+        """How texts, series and tables become inputs of a deployed net: time steps, tokens, columns. Empty for other rows."""
         if not self.tops[0].batch_axis:
             said = {"columns": list(self.columns), "label": self.label} if self.columns else {}
             return said | ({"channels_last": True} if self.channels_last else {})
@@ -106,10 +108,10 @@ class Description:
 
 @dataclass(frozen=True)
 class Request:
-    """What a source function receives. `phase` is TRAIN, VALIDATION or TEST; without rows of its own, VALIDATION is TEST.
+    """What a source function receives. `phase` is TRAIN, VALIDATION or TEST. A source without validation rows uses its test rows.
 
-    `base` is the directory that relative paths start from: the net file's. `source` is that of the layer's message, or data_param's
-    test_source or validation_source; for these `learned` describes the training rows, whose columns and classes they must keep.
+    `base` is the folder of the net file, which relative paths start from. `source` is that of the layer's message, or data_param's
+    test_source or validation_source. For the latter, `learned` describes the training rows: columns and classes must be the same.
     """
 
     layer: pb.LayerParameter
@@ -121,12 +123,12 @@ class Request:
 
     @property
     def classes(self) -> tuple[str, ...] | None:
-        """The classes in the order of their numbers; () where the labels are no classes, None where the rows themselves say it."""
+        """The classes in the order of their numbers; () if labels are not classes, None if the rows determine them."""
         return self.learned.classes if self.learned else tuple(self.layer.data_param.classes) or None
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The names of the columns to read, in order; () where the rows themselves say it."""
+        """The names of the columns to read, in order; () if the rows determine them."""
         return self.learned.columns if self.learned else tuple(self.layer.data_param.columns)
 
     @property
@@ -136,7 +138,7 @@ class Request:
 
 
 class Column(Protocol):
-    """All rows of one top as they are stored. A NumPy array is one."""
+    """All rows of one top as they are stored, for example a NumPy array."""
 
     def __getitem__(self, rows: np.ndarray, /) -> np.ndarray: ...
 
@@ -149,7 +151,7 @@ class Table:
     phase and so is made once, `finished` that transform_param is the source's own work and done.
 
     The rows of a `series` follow one another in time: those held out for TEST are the last ones. Those of a `stream` moreover go
-    on where the row before ends: each place of a batch walks through a part of its own, from batch to batch.
+    on where the row before ends: each place in a batch goes through a separate part, from batch to batch.
 
     `vocabulary()` gives the words behind the integers of the first top. `place(top, row)` says where a value stands:
     `file:line:column`, or a file and the place within it. `numbers` are those of the rows, where they are some of all: `place` counts
@@ -169,7 +171,7 @@ class Table:
     notes: Callable[[], list[str]] = list
 
     def chosen(self, rows: np.ndarray) -> "Table":
-        """The table of some of the rows, by their numbers."""
+        """Return the table of some of the rows, by their numbers."""
         described = replace(self.description, rows=len(rows))
         numbers = rows if self.numbers is None else self.numbers[rows]
         return replace(self, description=described, load=lambda: tuple(Selected(c, rows) for c in self.load()), numbers=numbers)
@@ -201,29 +203,29 @@ class Source(Protocol):
     def bytes_kept(self) -> int: ...
 
     def batch(self, iteration: int, sub_batch: int = 0) -> tuple[np.ndarray, ...]:
-        """One array a top, its batch where the top has it: a function of the seed and these two numbers alone."""
+        """Return one array per top. It depends only on the seed and these two numbers."""
 
     def stored(self, top: int, rows: np.ndarray) -> np.ndarray:
-        """Rows of a top, by their numbers, as they are stored: before any order or transform."""
+        """Return rows of a top, by their numbers, before any order or transformation."""
 
     def in_memory(self, top: int) -> bool:
-        """Whether all rows of a top are kept in memory, so that looking at them takes no time."""
+        """Whether all rows of a top are in memory, so that checking them is fast."""
 
     def numbers(self, iteration: int, sub_batch: int = 0) -> np.ndarray:
-        """The numbers of the rows of a batch, as `stored` and `place` count them."""
+        """The numbers of the rows of a batch, as `stored` and `place` use them."""
 
     def place(self, top: int, row: int) -> str:
-        """Where a value stands."""
+        """The place of a value in its file."""
 
     def skipped(self) -> list[str]:
-        """What is wrong with each row that could not be decoded and was skipped so far."""
+        """An error text for each row that could not be decoded and was skipped so far."""
 
     def notes(self) -> list[str]:
-        """What the rows read so far do not show of what they were read from, such as an alpha channel."""
+        """What was ignored in the files read so far, such as an alpha channel."""
 
 
 class UndecodableError(DataError):
-    """Rows that cannot be decoded: what is wrong with each, by its place among the rows that were asked for."""
+    """Rows that cannot be decoded: an error text for each, by its place among the requested rows."""
 
     def __init__(self, rows: Mapping[int, str]):
         super().__init__(*rows.values())

@@ -68,7 +68,7 @@ class Reader:
         return self.tables.made(layer, TRAIN, self.key)
 
     def vocabulary(self) -> Vocabulary | None:
-        """The words behind the numbers that the layer gives; None if its numbers stand for no words. Loads the training rows."""
+        """The words behind the layer's numbers; None if the numbers do not stand for words. Loads the training rows."""
         table = self.tables.table(self.tables.request(self.layer, TRAIN), self.key)
         return table.vocabulary() if table.vocabulary else None
 
@@ -127,9 +127,9 @@ class Tables:
         """The rows that a request asks for: those of its phase."""
         param = request.layer.data_param
         if not 0 <= param.test_fraction < 1:
-            raise DataError(f"test_fraction is {param.test_fraction}; expected 0 to 1")
+            raise DataError(f"`test_fraction` is {param.test_fraction}. Expected a number from 0 to 1.", field="test_fraction")
         if param.test_source and param.test_fraction:
-            raise DataError("there are both test_source and test_fraction; give one")
+            raise DataError("Both `test_source` and `test_fraction` are set. Remove one of them.", field="test_source")
         return _labelled(request, self._split(request, key))
 
     def _split(self, request: Request, key: bytes) -> Table:
@@ -141,7 +141,7 @@ class Tables:
             testing = replace(request, source=other, learned=training)
             tested = self._whole(testing, key)
             if tested.description.tops != training.tops:
-                raise DataError(f"{testing.path}: rows are {tested.description.tops}; expected the training rows' {training.tops}")
+                raise DataError(f"{testing.path}: Its rows are {tested.description.tops}. The training rows are {training.tops}.")
             tested = replace(tested, description=replace(tested.description, tops=training.tops))  # with their mean and std
             return _stated(tested, param, set_apart=True)
         table = self._whole(request, key)
@@ -172,7 +172,7 @@ def open(layer: pb.LayerParameter, phase: str, seed: int, base: str | Path = "."
 
 
 def vocabulary(layer: pb.LayerParameter, base: str | Path = ".") -> Vocabulary | None:
-    """The words behind the numbers that the layer gives; None if its numbers stand for no words. Loads the training rows."""
+    """The words behind the layer's numbers; None if the numbers do not stand for words. Loads the training rows."""
     return Tables(base).made(layer, TRAIN, _key(layer)).vocabulary()
 
 
@@ -187,9 +187,11 @@ def _key(layer: pb.LayerParameter) -> bytes:
 def _check_fields(layer: pb.LayerParameter) -> None:
     """DataError for fields that are for other sources."""
     if layer.data_param.columns and not is_table(layer):
-        raise DataError(f"columns is for tables ({', '.join(SUFFIXES)}); {layer.data_param.source!r} is none")
+        text = f"`columns` is for tables ({', '.join(SUFFIXES)}), and {layer.data_param.source!r} is not a table."
+        raise DataError(text, field="columns")
     if layer.data_param.channels_last and Path(layer.data_param.source).suffix.lower() not in (".npy", ".npz"):
-        raise DataError(f"channels_last is for arrays (.npy, .npz); {layer.data_param.source!r} is none")
+        text = f"`channels_last` is for arrays (.npy, .npz), and {layer.data_param.source!r} is not an array."
+        raise DataError(text, field="channels_last")
 
 
 def _has(layer: pb.LayerParameter, base: Path, column: str) -> bool:
@@ -203,7 +205,7 @@ def _has(layer: pb.LayerParameter, base: Path, column: str) -> bool:
 def _described(request: Request, table: Table) -> Description:
     given, wanted = table.description, len(request.layer.top) or len(table.description.tops)
     if wanted > len(given.tops):
-        raise DataError(f"{given.name} gives {len(given.tops)} tops; the layer has {wanted}")
+        raise DataError(f"{given.name} has {len(given.tops)} tops, the layer {wanted}.")
     first = given.tops[0] if table.finished else transformed(request.layer.transform_param, given.tops[0])
     classes = given.classes if wanted > 1 else ()  # they are of the labels
     if not given.tokens:  # whose classes are characters or words
@@ -223,7 +225,8 @@ def _stated(table: Table, param: pb.DataParameter, set_apart: bool) -> Table:
 def _held_out(table: Table, fraction: float, phase: str) -> Table:
     described = table.description
     if table.has_test_rows or described.rows is None:
-        raise DataError(f"{described.name}: test_fraction is not for a source that has test rows of its own, or no end")
+        text = "`test_fraction` cannot be used: the source has test rows of its own, or no end."
+        raise DataError(f"{described.name}: {text}", field="test_fraction")
     return table.chosen(held_out(described.rows, fraction, phase, table.series))
 
 
@@ -233,5 +236,6 @@ def _labelled(request: Request, table: Table) -> Table:
     if request.phase != TRAIN or not param.HasField("labelled"):
         return table
     if described.rows is None or not 0 < param.labelled <= described.rows:
-        raise DataError(f"labelled is {param.labelled}; {described.name} has {described.rows or 'no end of'} training rows")
+        rows = described.rows or "endless"
+        raise DataError(f"`labelled` is {param.labelled}, but {described.name} has {rows} training rows.", field="labelled")
     return table.chosen(np.sort(permutation(request.seed, f"{request.layer.name}/labelled", described.rows)[: param.labelled]))

@@ -35,9 +35,9 @@ def normalisation(
     `cropped` says that `shape` is what a central crop left; a mean_file is then cropped in the same way.
     """
     if param.mean_file and param.mean_value:
-        raise DataError("transform_param has both mean_file and mean_value; give one")
+        raise DataError("transform_param has both `mean_file` and `mean_value`. Remove one of them.", field="mean_file")
     if 0 in param.std_value:
-        raise DataError("std_value is 0")
+        raise DataError("`std_value` is 0. Expected a number above 0.", field="std_value")
     mean = _channels("mean_value", param.mean_value, shape)
     if param.mean_file:
         mean = _mean_file(base / param.mean_file, shape, cropped)
@@ -49,17 +49,19 @@ def normalisation(
 def transformed(param: pb.TransformationParameter, top: TopSpec) -> TopSpec:
     """The top that `param` makes of `top`; a DataError where they do not fit."""
     if top.dtype != "float32" and param.ByteSize():
-        raise DataError(f"transform_param works on float32, but the first top is {top.dtype}")
+        raise DataError(f"transform_param needs float32 values, but the first top is {top.dtype}.")
     size = param.resize_height, param.resize_width
     if any(size) and top.shape[1:] != size:
-        raise DataError(f"resize_height and resize_width are for image files; rows here have shape {top.shape}")
+        text = f"`resize_height` and `resize_width` are for image files. The rows of this source have the shape {top.shape}."
+        raise DataError(text, field="resize_height")
     if not param.crop_size and not param.mirror:
         return top
     if len(top.shape) != 3:
-        raise DataError(f"crop_size and mirror want images (channels, height, width), but a row has shape {top.shape}")
+        text = f"`crop_size` and `mirror` need images (channels, height, width), but a row has the shape {top.shape}."
+        raise DataError(text, field="crop_size" if param.crop_size else "mirror")
     channels, height, width = top.sizes
     if param.crop_size > min(height, width):
-        raise DataError(f"crop_size {param.crop_size} is larger than the images, which are {height}x{width}")
+        raise DataError(f"`crop_size` is {param.crop_size}, larger than the images, which are {height}x{width}.", field="crop_size")
     return TopSpec(top.dtype, (channels, param.crop_size or height, param.crop_size or width))
 
 
@@ -78,9 +80,11 @@ def transform(request: Request, top: TopSpec) -> Transform:
             rows, mean = _crop_and_mirror(request, rows, mean, first, top.sizes, cropped)
         with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite, which is looked for where it matters
             if mean is None:
-                return np.multiply(rows, norm.factor, dtype=np.float32, casting="unsafe")
-            centred = np.subtract(rows, mean, dtype=np.float32, casting="unsafe")
-            return np.multiply(centred, norm.factor, out=centred)
+                scaled: np.ndarray = np.multiply(rows, norm.factor, dtype=np.float32, casting="unsafe")
+                return scaled
+            centred: np.ndarray = np.subtract(rows, mean, dtype=np.float32, casting="unsafe")
+            np.multiply(centred, norm.factor, out=centred)
+            return centred
 
     return apply
 
@@ -118,7 +122,8 @@ def _channels(field: str, values: Sequence[float], shape: tuple[int, ...]) -> np
     if not values:
         return None
     if len(values) not in (1, shape[0] if shape else 1):
-        raise DataError(f"{field} has {len(values)} values; expected 1 or {shape[0] if shape else 1}, one a channel")
+        text = f"`{field}` has {len(values)} values. Expected 1 or {shape[0] if shape else 1}, one per channel."
+        raise DataError(text, field=field)
     return np.asarray(values, np.float32).reshape(-1, *[1] * (len(shape) - 1))
 
 
@@ -127,12 +132,13 @@ def read_blob(path: Path) -> np.ndarray:
     try:
         if path.suffix == ".npy":
             with open_plain(path) as file:
-                return np.load(file, allow_pickle=False).astype(np.float32)
+                array: np.ndarray = np.load(file, allow_pickle=False)
+                return array.astype(np.float32)
         blob = pb.BlobProto.FromString(read_file(path))
         dims = tuple(blob.shape.dim) or (blob.num, blob.channels, blob.height, blob.width)
         return np.asarray(blob.data or blob.double_data, np.float32).reshape(dims)
     except Exception as e:
-        raise DataError(f"{path}: cannot be read as an array (.npy or a BlobProto): {e}") from e
+        raise DataError(f"Cannot read {path} as an array (.npy or a BlobProto): {e}", field="mean_file") from e
 
 
 def _mean_file(path: Path, shape: tuple[int, ...], cropped: bool) -> np.ndarray:
@@ -143,6 +149,7 @@ def _mean_file(path: Path, shape: tuple[int, ...], cropped: bool) -> np.ndarray:
         y, x = (found[1] - shape[1]) // 2, (found[2] - shape[2]) // 2
         mean = mean[:, y : y + shape[1], x : x + shape[2]]
     if mean.shape != shape:
-        text = f"mean_file {path} is {'x'.join(map(str, found))}; it must be as the rows are, {'x'.join(map(str, shape))}"
-        raise DataError(f"{text} (`netc data mean` makes one; mean_value takes a number a channel)")
+        sizes = f"is {'x'.join(map(str, found))}, but the rows are {'x'.join(map(str, shape))}"
+        text = f"`mean_file` {path} {sizes}. `netc data mean` makes one that fits; `mean_value` takes one number per channel."
+        raise DataError(text, field="mean_file")
     return mean

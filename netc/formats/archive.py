@@ -31,7 +31,7 @@ def members(path: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
     try:
         found = _zip(path, sizes) if path.suffix == ".zip" else _tar(path, sizes)
     except DAMAGE as e:
-        raise DataError(f"{path}: cannot be read as an archive: {e}") from e
+        raise DataError(f"Cannot read {path} as an archive: {e}") from e
     if missing := [name for name in sizes if name not in found]:
         raise DataError(f"{path}: has no file {', '.join(missing)}")
     return found
@@ -46,7 +46,7 @@ def member(path: Path, name: str, most: int) -> bytes | None:
             with archive.open(name) as file:
                 content = file.read(most + 1)
     except DAMAGE as e:
-        raise DataError(f"{path}: cannot be read as an archive: {e}") from e
+        raise DataError(f"Cannot read {path} as an archive: {e}") from e
     if len(content) > most:
         raise DataError(f"{path}: {name} has more than {most} bytes")
     return content

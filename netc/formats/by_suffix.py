@@ -23,4 +23,4 @@ def put(path: str, content: bytes) -> None:
     try:
         replace_file(Path(path), content)
     except OSError as e:
-        raise RunError(f"{path}: cannot be written: {e.strerror or e}") from e
+        raise RunError(f"Cannot write {path}: {e.strerror or e}") from e

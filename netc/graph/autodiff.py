@@ -4,7 +4,8 @@ The rules of the single ops are in `netc.graph.gradients`. What all of them shar
 which nodes matter, summing over several uses, undoing broadcasts, naming the layer in errors.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from netc.errors import GradientError
 from netc.graph.ir import Node, Value, cast, constant, op, shape_of, toposort
@@ -53,11 +54,11 @@ def _live(nodes: Iterable[Node], wrt: Sequence[Value]) -> set[Value | None]:
     return live
 
 
-def _rule(node: Node):  # type: ignore[no-untyped-def]
+def _rule(node: Node) -> Callable[..., Any]:
     try:
         return gradient.find(node.key)
     except GradientError as e:
-        where = f"{node.origin.place}: layer {node.origin.layer!r}: " if node.origin.layer else ""
+        where = f"{node.origin.place}: Layer {node.origin.layer!r}: " if node.origin.layer else ""
         raise GradientError(f"{where}op {node.op} has no gradient") from e
 
 

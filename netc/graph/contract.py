@@ -36,7 +36,7 @@ class Prefix:
 
 
 BATCH = Prefix("batch/")  # a blob that a data layer feeds
-NOISE = Prefix("noise/")  # random numbers that are fed anew in each step
+NOISE = Prefix("noise/")  # random numbers, new ones in each step
 STATE = Prefix("state/")  # what training moves: parameters, statistics, slots of the optimizer, what a batch leaves to the next
 GRAD = Prefix("grad/")  # the sum of a parameter's gradients over the batches of an update
 NEXT = Prefix("next/")  # a state after the step; `next/grad/...` is a sum, since no graph has an input and an output of one name

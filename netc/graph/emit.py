@@ -8,7 +8,7 @@ by name alone. The bodies of ops that `functions` leaves out stand in the graph 
 import json
 import os
 from collections.abc import Collection, Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -139,8 +139,9 @@ class _Writer:
         name = self._called(node) if node.domain == TRAINING else node.op
         proto = helper.make_node(name, inputs, outputs, name=label, domain=node.domain, **attrs)
         if owner.origin.place:
-            # Without the folder: a file that is given away says nothing of the machine that it was made on.
-            proto.metadata_props.add(key="netc.place", value=os.path.basename(owner.origin.place))
+            # Without the folder: a published file tells nothing about the machine that it was made on.
+            place = replace(owner.origin.place, file=os.path.basename(owner.origin.place.file))
+            proto.metadata_props.add(key="netc.place", value=str(place))
         self.nodes.append(proto)
 
     def _subgraph(self, inner: Subgraph, captured: list[str], label: str) -> onnx.GraphProto:

@@ -20,7 +20,7 @@ class InputInfo:
 
 @dataclass(frozen=True)
 class NoiseInfo(InputInfo):
-    """An input of random numbers, drawn anew in each step from the seed and `key`."""
+    """An input of random numbers, drawn for each step from the seed and `key`."""
 
     distribution: str
     key: str

@@ -2,7 +2,9 @@
 
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
+
+from netc.errors import Place
 
 
 @dataclass(frozen=True)
@@ -10,7 +12,7 @@ class Origin:
     """Where a node came from: a layer, its place in the net file, and the pass that made it."""
 
     layer: str = ""
-    place: str = ""
+    place: Place | None = None
     part: str = "forward"  # forward, backward or update
 
 
@@ -34,7 +36,7 @@ class HasOrigin(Protocol):
 class origin:  # noqa: N801  (a context manager, as functions are; a generator would be five times slower, and each node needs one)
     """Nodes made within come from the current origin with changes, or from `node`'s."""
 
-    def __init__(self, node: "HasOrigin | None" = None, /, **changes: str):
+    def __init__(self, node: "HasOrigin | None" = None, /, **changes: Any):
         now = _origin.get() if node is None else node.origin
         self._origin = Origin(**{**vars(now), **changes}) if changes else now
 

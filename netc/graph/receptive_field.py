@@ -1,4 +1,4 @@
-"""Receptive fields: how many places of the input each place of a value sees along each spatial axis, and how far apart they are."""
+"""Receptive fields: how many input pixels each pixel of a value depends on along each spatial axis, and their stride."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ Field = tuple[tuple[int, int], ...]  # size and stride along each spatial axis
 
 
 def fields(values: Iterable[Value]) -> dict[Value, Field]:
-    """The receptive field of each value that has one: of those that convolutions, poolings and ops of each place make of images."""
+    """The receptive field of each value that has one: the results of convolutions, poolings and pixelwise ops on images."""
     found: dict[Value, Field] = {}
     for node in toposort(values):
         seen = [found[v] for v in node.operands if v in found]
@@ -22,7 +22,7 @@ def fields(values: Iterable[Value]) -> dict[Value, Field]:
 
 
 def _through(node: Node, value: Value, seen: list[Field]) -> Field | None:
-    """The field of a node's output, from those of its operands; None where its places are no places of the image."""
+    """The receptive field of a node's output, from those of its inputs; None if its pixels are not pixels of the image."""
     known = info(node)
     if known.window:
         kernel = node.attrs.get("kernel_shape") or node.operands[1].shape[2:]

@@ -83,13 +83,13 @@ def _inferred(
     result = []
     for k, output in enumerate(proto.output):
         tensor = found[output].tensor_type
-        shape = tuple(d.dim_param or (d.dim_value if d.HasField("dim_value") else None) for d in tensor.shape.dim)
+        shape: Shape = tuple(d.dim_param or d.dim_value for d in tensor.shape.dim)
         if k < len(stated):
             shape = stated[k]
-        elif None in shape or not tensor.HasField("shape"):
+        elif not all(d.dim_param or d.HasField("dim_value") for d in tensor.shape.dim) or not tensor.HasField("shape"):
             raise ShapeError(f"{_call(name, inputs)}: the shape of its output depends on data that only a run knows")
         check_size(shape, f"{_call(name, inputs)}: its output")
-        result.append(Type(np.dtype(helper.tensor_dtype_to_np_dtype(tensor.elem_type)), shape))  # type: ignore[arg-type]
+        result.append(Type(np.dtype(helper.tensor_dtype_to_np_dtype(tensor.elem_type)), shape))
     return tuple(result)
 
 
@@ -109,5 +109,5 @@ def _call(name: str, inputs: Iterable[tuple[Type, Any] | None]) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """ONNX's message without its prefix of brackets and node names."""
+    """ONNX's message without its prefix of brackets and node names, which it has only in one text."""
     return str(error).strip().splitlines()[-1].split("] ")[-1]

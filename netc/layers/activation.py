@@ -24,7 +24,7 @@ def prelu(ctx: Context, x: Value) -> Value:
     """ReLU with a trainable slope for negative x, one per channel or one for all (He et al. 2015). Slopes start at 0.25."""
     p = ctx.param.prelu_param
     if x.rank < 2:
-        raise ctx.shape_error(f"needs 2 axes or more; {ctx.layer.bottoms[0]} is of shape {dims(x.shape)}", "bottom")
+        raise ctx.shape_error(f"Expected 2 axes or more. {ctx.layer.bottoms[0]} is of shape {dims(x.shape)}.", "bottom")
     filler = p.filler if p.HasField("filler") else pb.FillerParameter(value=0.25)
     slope = ctx.weight("slope", () if p.channel_shared else (int(x.shape[1]),), filler)
     return op.PRelu(x, slope if p.channel_shared else op.Reshape(slope, [-1, *[1] * (x.rank - 2)]))
@@ -84,7 +84,7 @@ def clip(ctx: Context, x: Value) -> Value:
     """Limits x to the range from `min` to `max`. The gradient passes at the bounds too."""
     p = ctx.param.clip_param
     if p.min > p.max:
-        raise ctx.error(f"min {p.min:g} is above max {p.max:g}", "clip_param", "min")
+        raise ctx.error(f"`min` is {p.min:g}, above `max`, {p.max:g}.", "clip_param", "min")
     return op.Clip(x, p.min, p.max)
 
 
@@ -114,7 +114,7 @@ def logarithm(ctx: Context, x: Value) -> Value:
     p = ctx.param.log_param
     y, unit = op.Log(_affine(x, 1.0, p)), _log_base(ctx, p, "log_param")
     if not unit:
-        raise ctx.error("there is no logarithm to the base 1", "log_param", "base")
+        raise ctx.error("There is no logarithm to the base 1.", "log_param", "base")
     return y if unit == 1 else y * (1 / unit)
 
 
@@ -124,7 +124,7 @@ def power(ctx: Context, x: Value) -> Value:
     p = ctx.param.power_param
     if p.power * p.scale == 0:
         if p.power < 0 and p.shift == 0:
-            raise ctx.error(f"0 to the power of {p.power:g}, for shift and scale are 0", "power_param", "power")
+            raise ctx.error(f"The result is 0 to the power of {p.power:g}, as `shift` and `scale` are 0.", "power_param", "power")
         return op.Expand(constant(np.float32(p.shift) ** np.float32(p.power)), shape_of(x), shape=x.shape)
     y = _affine(x, 1.0, p)
     return y if p.power == 1 else op.Pow(y, p.power)
@@ -139,7 +139,7 @@ def _affine(x: Value, factor: float, p: pb.ExpParameter | pb.LogParameter | pb.P
 def _log_base(ctx: Context, p: pb.ExpParameter | pb.LogParameter, field: str) -> float:
     """The natural logarithm of `base`."""
     if p.base != -1 and p.base <= 0:
-        raise ctx.error(f"base must be above 0, or -1 for e, not {p.base:g}", field, "base")
+        raise ctx.error(f"`base` must be above 0, or -1 for e, not {p.base:g}.", field, "base")
     return 1.0 if p.base == -1 else log(p.base)
 
 
@@ -148,7 +148,7 @@ def dropout(ctx: Context, x: Value) -> Value:
     """In training, sets elements to 0 with probability dropout_ratio and divides the rest by 1 - dropout_ratio (Srivastava et al. 2014)."""
     ratio = ctx.param.dropout_param.dropout_ratio
     if not 0 <= ratio < 1:
-        raise ctx.error(f"dropout_ratio must be at least 0 and below 1, not {ratio:g}", "dropout_param", "dropout_ratio")
+        raise ctx.error(f"`dropout_ratio` must be at least 0 and below 1, not {ratio:g}.", "dropout_param", "dropout_ratio")
     if not ctx.training or ratio == 0:
         return x
     return activation.dropout(x, ctx.noise("mask", x.shape), ratio=ratio)

@@ -101,14 +101,14 @@ def rbm(ctx: Context, x: Value) -> tuple[Value, ...]:
 
 def _check(ctx: Context, p: pb.RBMParameter) -> None:
     if not p.num_output:
-        raise ctx.error("num_output is missing: how many hidden units", "rbm_param")
+        raise ctx.error("`num_output` is missing. Add the number of hidden units, for example `num_output: 100`.", "rbm_param")
     if not p.cd_steps:
-        raise ctx.error("cd_steps must be at least 1", "rbm_param", "cd_steps")
+        raise ctx.error("`cd_steps` must be at least 1.", "rbm_param", "cd_steps")
     if p.HasField("sparsity_target") and p.hidden == BINARY and not 0 <= p.sparsity_target <= 1:
-        text = f"sparsity_target is from 0 to 1, as the mean of a BINARY unit is, not {p.sparsity_target:g}"
+        text = f"`sparsity_target` must be from 0 to 1, the mean of a BINARY unit, not {p.sparsity_target:g}."
         raise ctx.error(text, "rbm_param", "sparsity_target")
     if p.binarize and p.visible != BINARY:
-        raise ctx.error("binarize is for BINARY visible units", "rbm_param", "binarize")
+        raise ctx.error("`binarize` is for BINARY visible units.", "rbm_param", "binarize")
 
 
 def _own_tops(ctx: Context, machine: Machine, v: Value) -> tuple[Value, Value]:

@@ -28,7 +28,7 @@ def dims(shape: Shape) -> str:
 def sizes(shape: Shape) -> tuple[int, ...]:
     """The dimensions as numbers. ShapeError if one of them is symbolic."""
     if any(isinstance(d, str) for d in shape):
-        raise ShapeError(f"{dims(shape)} must be known in numbers")
+        raise ShapeError(f"{dims(shape)} must be known in numbers.")
     return tuple(int(d) for d in shape)
 
 
@@ -66,7 +66,7 @@ class Context:
         return ShapeError(self._diagnostic(text, path))
 
     def _diagnostic(self, text: str, path: tuple[str | int, ...]) -> Diagnostic:
-        return Diagnostic(self.layer.at(*path), f"layer {self.layer.name!r} ({self.layer.type}): {text}")
+        return Diagnostic(self.layer.at(*path), f"Layer {self.layer.name!r} ({self.layer.type}): {text}")
 
     def weight(self, name: str, shape: tuple[int, ...], filler: pb.FillerParameter) -> Value:
         """The layer's next parameter: learned, started by `filler`, shared with all of the same `param.name`."""
@@ -130,7 +130,7 @@ class Context:
         """Random numbers fed anew each step: uniform in (0, 1), or standard normal. Of symbolic dimensions only the batch can be one."""
         key = f"{self.layer.name}.{name}"
         if unknown := [d for d in shape if isinstance(d, str) and d != self.batch]:
-            raise self.shape_error(f"random numbers for {dims(shape)} need the size {unknown[0]!r}, which only a run knows")
+            raise self.shape_error(f"Random numbers of shape {dims(shape)} need the size {unknown[0]!r}, which is only known at run time.")
         return leaf("Input", np.float32, shape, info=NoiseInfo(NOISE(key), distribution, key))
 
     def input(self, top: str, dtype: str, shape: Shape, batch_axis: int | None = 0) -> Value:
@@ -153,7 +153,7 @@ class Context:
         index = len(self.blobs)
         spec = self.param.param[index] if index < len(self.param.param) else pb.ParamSpec()
         if kind == "statistic" and spec.HasField("lr_mult") and spec.lr_mult != 0:
-            raise self.error(f"{self.layer.type} moves its statistics itself; their lr_mult must be 0", "param", index, "lr_mult")
+            raise self.error(f"{self.layer.type} updates its statistics itself. Their `lr_mult` must be 0.", "param", index, "lr_mult")
         owner = self.shared.get(spec.name) if spec.name else None
         if owner is not None:
             self.states.setdefault(owner.node.name, owner)
@@ -170,10 +170,10 @@ class Context:
         state = owner.node.state
         for name in ("lr_mult", "decay_mult"):
             if spec.HasField(name) and state.spec.HasField(name) and getattr(spec, name) != getattr(state, name):
-                raise self.error(f"shares {spec.name!r} with layer {state.layer!r}, which gives another {name}", "param", index, name)
+                raise self.error(f"It shares {spec.name!r} with layer {state.layer!r}, which has another `{name}`.", "param", index, name)
         if owner.shape == shape:
             return owner
         if spec.share_mode == pb.ParamSpec.PERMISSIVE and prod(shape) == prod(map(int, owner.shape)):
             return op.Reshape(owner, list(shape))
-        text = f"shares {spec.name!r} of shape {dims(owner.shape)} with layer {state.layer!r}, but needs {dims(shape)}"
+        text = f"It shares {spec.name!r} of shape {dims(owner.shape)} with layer {state.layer!r}, but needs {dims(shape)}."
         raise self.error(text, "param", index, "name")

@@ -72,15 +72,17 @@ def _weights(ctx: Context, xs: tuple[Value, ...], transposed: bool) -> tuple[Val
     p, x, bottoms = ctx.param.convolution_param, xs[0], ctx.layer.bottoms
     for name, other in zip(bottoms, xs, strict=True):
         if other.shape != x.shape:
-            raise ctx.shape_error(f"{name} is {dims(other.shape)}, {bottoms[0]} is {dims(x.shape)}; all must be equal", "bottom")
+            raise ctx.shape_error(
+                f"All bottoms must have the same shape, but {name} is {dims(other.shape)} and {bottoms[0]} is {dims(x.shape)}.", "bottom"
+            )
     if len(ctx.layer.tops) != len(xs):
-        raise ctx.error(f"{len(xs)} bottoms and {len(ctx.layer.tops)} tops; each bottom has its top", "top")
+        raise ctx.error(f"It has {len(xs)} bottoms and {len(ctx.layer.tops)} tops. Expected one top for each bottom.", "top")
     if not p.num_output:
-        raise ctx.error("num_output is missing: how many filters it is to have", "convolution_param")
+        raise ctx.error("`num_output` is missing. Add the number of filters, for example `num_output: 20`.", "convolution_param")
     axis = axis_of(ctx, p.axis, x, "convolution_param", "axis")
     (channels,), rank = sizes(x.shape[axis : axis + 1]), x.rank - axis - 1
     if not p.group or channels % p.group or p.num_output % p.group:
-        text = f"group {p.group} must divide the {channels} channels that come and num_output {p.num_output}"
+        text = f"`group` is {p.group}, which must divide the {channels} input channels and `num_output`, {p.num_output}."
         raise ctx.error(text, "convolution_param", "group")
     window = _window(ctx, p, rank)
     lead = (channels, p.num_output // p.group) if transposed else (p.num_output, channels // p.group)
@@ -97,20 +99,24 @@ def _window(ctx: Context, p: pb.ConvolutionParameter, rank: int) -> Window:
         values, stem = list(getattr(p, field)), field.removesuffix("_size")
         if p.HasField(f"{stem}_h") or p.HasField(f"{stem}_w"):
             if values or rank != 2:
-                raise ctx.error(f"{stem}_h and {stem}_w are for two axes, in place of {field}", "convolution_param", f"{stem}_h")
+                raise ctx.error(
+                    f"`{stem}_h` and `{stem}_w` are for two spatial axes, and replace `{field}`.", "convolution_param", f"{stem}_h"
+                )
             if default is None and not (p.HasField(f"{stem}_h") and p.HasField(f"{stem}_w")):
-                raise ctx.error(f"one of {stem}_h and {stem}_w is missing", "convolution_param")
+                raise ctx.error(f"Only one of `{stem}_h` and `{stem}_w` is set. Set both.", "convolution_param")
             values = [getattr(p, f"{stem}_h"), getattr(p, f"{stem}_w")]
         return spread(field, values, default)
 
     def spread(field: str, values: list[int], default: int | None) -> list[int]:
         if not values and default is None and rank:
-            raise ctx.error(f"{field} is missing", "convolution_param")
+            raise ctx.error(f"`{field}` is missing.", "convolution_param")
         values = values or [default or 1]
         if len(values) not in (1, rank) and rank:
-            raise ctx.error(f"{len(values)} {field} for {rank} spatial axes; give one, or one each", "convolution_param", field)
+            raise ctx.error(
+                f"There are {len(values)} `{field}` for {rank} spatial axes. Add one for all, or one for each.", "convolution_param", field
+            )
         if field != "pad" and min(values) < 1:
-            raise ctx.error(f"{field} must be at least 1", "convolution_param", field)
+            raise ctx.error(f"`{field}` must be at least 1.", "convolution_param", field)
         return values * rank if len(values) == 1 else values
 
     pad = numbers("pad", 0) if p.pad or p.HasField("pad_h") or p.HasField("pad_w") else [0] * rank
@@ -122,10 +128,10 @@ def _check_fits(ctx: Context, x: Value, axis: int, window: Window, transposed: b
     for size, k, s, p, d in zip(x.shape[axis + 1 :], window.kernel, window.stride, window.pad, window.dilation, strict=False):
         extent, bottom = d * (k - 1) + 1, f"{ctx.layer.bottoms[0]} is {dims(x.shape)}"
         if not transposed and isinstance(size, int) and size + 2 * p < extent:
-            text = f"a kernel of {extent} does not fit into {size + 2 * p} ({bottom}, padding counted)"
+            text = f"A kernel of {extent} does not fit into {size + 2 * p} ({bottom}, padding included)."
             raise ctx.shape_error(text, "convolution_param", "kernel_size")
         if transposed and isinstance(size, int) and s * (size - 1) + extent <= 2 * p:
-            raise ctx.shape_error(f"a pad of {p} leaves nothing of {s * (size - 1) + extent} ({bottom})", "convolution_param", "pad")
+            raise ctx.shape_error(f"A pad of {p} leaves nothing of {s * (size - 1) + extent} ({bottom}).", "convolution_param", "pad")
 
 
 def _apply(ctx: Context, x: Value, convolve: Callable[[Value], Value]) -> Value:

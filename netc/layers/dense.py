@@ -16,7 +16,7 @@ def inner_product(ctx: Context, x: Value) -> Value:
     """
     p = ctx.param.inner_product_param
     if not p.num_output:
-        raise ctx.error("num_output is missing: how many outputs it is to have", "inner_product_param")
+        raise ctx.error("`num_output` is missing. Add the number of outputs, for example `num_output: 10`.", "inner_product_param")
     axis = axis_of(ctx, p.axis, x, "inner_product_param", "axis")
     size = prod(sizes(x.shape[axis:]))
     w = ctx.weight("weight", (size, p.num_output) if p.transpose else (p.num_output, size), p.weight_filler)

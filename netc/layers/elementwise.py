@@ -19,10 +19,17 @@ def eltwise(ctx: Context, *xs: Value) -> Value:
     p = ctx.param.eltwise_param
     for name, x in zip(ctx.layer.bottoms, xs, strict=True):
         if x.shape != xs[0].shape:
-            raise ctx.shape_error(f"{name} is {dims(x.shape)}, {ctx.layer.bottoms[0]} is {dims(xs[0].shape)}; all must be equal", "bottom")
+            raise ctx.shape_error(
+                f"All bottoms must have the same shape, but {name} is {dims(x.shape)} and {ctx.layer.bottoms[0]} is {dims(xs[0].shape)}.",
+                "bottom",
+            )
     if p.coeff and (len(p.coeff) != len(xs) or p.operation == p.PROD):
         operation = pb.EltwiseParameter.EltwiseOp.Name(p.operation)
-        raise ctx.error(f"{len(p.coeff)} coeff for {len(xs)} bottoms of {operation}; one each, SUM only", "eltwise_param", "coeff")
+        raise ctx.error(
+            f"There are {len(p.coeff)} `coeff` for {len(xs)} bottoms of {operation}. Only SUM has them, one for each bottom.",
+            "eltwise_param",
+            "coeff",
+        )
     if p.operation == p.MAX:
         return op.Max(*xs)
     if p.operation == p.PROD:
@@ -35,7 +42,7 @@ def _broadcast(ctx: Context, v: Value, x: Value, axis: int) -> Value:
     """v with axes of 1 appended, so that its first axis meets `axis` of x."""
     if any(a != b for a, b in zip(v.shape, x.shape[axis : axis + v.rank], strict=False)) or axis + v.rank > x.rank:
         first, second = ctx.layer.bottoms
-        text = f"{second} of shape {dims(v.shape)} does not fit {first} of shape {dims(x.shape)} from axis {axis} on"
+        text = f"{second} of shape {dims(v.shape)} does not fit {first} of shape {dims(x.shape)} from axis {axis}."
         raise ctx.shape_error(text, "bottom", 1)
     trailing = x.rank - axis - v.rank
     return op.Reshape(v, [*[0] * v.rank, *[1] * trailing], shape=(*v.shape, *[1] * trailing)) if trailing and v.rank else v
@@ -44,7 +51,7 @@ def _broadcast(ctx: Context, v: Value, x: Value, axis: int) -> Value:
 def _learned_shape(ctx: Context, x: Value, axis: int, num_axes: int, field: str) -> tuple[int, ...]:
     end = x.rank if num_axes < 0 else axis + num_axes
     if end > x.rank:
-        raise ctx.error(f"axes {axis} to {end} of {dims(x.shape)}, which has {x.rank}", field, "num_axes")
+        raise ctx.error(f"Axes {axis} to {end} of {dims(x.shape)}, which has {x.rank}.", field, "num_axes")
     return sizes(x.shape[axis:end])
 
 

@@ -27,7 +27,7 @@ def embed(ctx: Context, x: Value) -> Value:
         missing = "input_dim is missing: the rows of the table" if p.num_output else "num_output is missing: the length of a row"
         raise ctx.error(missing, "embed_param")
     if p.input_dim and most > p.input_dim:
-        raise ctx.error(f"{ctx.layer.bottoms[0]} has indices up to {most - 1}, a table of {p.input_dim} rows is too small",
+        raise ctx.error(f"{ctx.layer.bottoms[0]} has indices up to {most - 1}, a table of {p.input_dim} rows is too small.",
                         "embed_param", "input_dim")  # fmt: skip
     table = ctx.weight("weight", (int(p.input_dim or most), int(p.num_output)), p.weight_filler)
     y = table_ops.embed(table, cast(x, np.int64))

@@ -17,10 +17,10 @@ def input_(ctx: Context) -> tuple[Value, ...]:
     """Blobs that the caller feeds, with the shapes in input_param: one for all tops, or one per top."""
     shapes, tops = ctx.param.input_param.shape, ctx.layer.tops
     if len(shapes) not in (1, len(tops)):
-        raise ctx.error(f"{len(shapes)} shapes for {len(tops)} tops; give one, or one each", "input_param", "shape")
+        raise ctx.error(f"There are {len(shapes)} `shape` for {len(tops)} tops. Add one for all, or one for each.", "input_param", "shape")
     for i, shape in enumerate(shapes):
         if any(d < 1 for d in shape.dim):
-            raise ctx.error(f"shape {dims(tuple(shape.dim))}; every dim is 1 or more", "input_param", "shape", i)
+            raise ctx.error(f"The shape is {dims(tuple(shape.dim))}. Each `dim` must be 1 or more.", "input_param", "shape", i)
     return tuple(ctx.input(top, "float32", tuple(shapes[k % len(shapes)].dim)) for k, top in enumerate(tops))
 
 
@@ -73,7 +73,7 @@ def parameter(ctx: Context) -> Value:
     """A trainable parameter as a blob of the net. It has the shape `shape` and starts at zero."""
     shape = tuple(ctx.param.parameter_param.shape.dim)
     if any(d < 1 for d in shape) or not ctx.param.parameter_param.HasField("shape"):
-        raise ctx.error(f"needs a shape whose every dim is 1 or more; {dims(shape)} came", "parameter_param", "shape")
+        raise ctx.error(f"Each `dim` of the shape must be 1 or more, got {dims(shape)}.", "parameter_param", "shape")
     return ctx.weight("value", shape, pb.FillerParameter())
 
 

@@ -45,8 +45,8 @@ def _labels(ctx: Context, scores: Value, labels: Value, axis: int) -> Value:
     if known is not None and isinstance(scores.shape[axis], int) and known.classes > int(scores.shape[axis]):
         a, b = ctx.layer.bottoms[:2]
         scored = f"{a} {dims(scores.shape)} has scores for {scores.shape[axis]} on axis {axis}"
-        hint = f"the layer that makes {a!r} needs a num_output of {known.classes}"
-        raise ctx.shape_error(f"{b} is of {known.classes} classes, but {scored}; {hint}", "bottom")
+        hint = f"The layer that writes {a!r} needs a `num_output` of {known.classes}."
+        raise ctx.shape_error(f"{b} has {known.classes} classes, but {scored}. {hint}", "bottom")
     if list(labels.shape) == wanted:
         return labels
     try:
@@ -58,7 +58,7 @@ def _labels(ctx: Context, scores: Value, labels: Value, axis: int) -> Value:
         pass
     a, b = ctx.layer.bottoms[:2]
     place = f"{a} {dims(scores.shape)} with classes on axis {axis}"
-    raise ctx.shape_error(f"{b} is {dims(labels.shape)}; for {place} it must be {dims(tuple(wanted))}", "bottom", 1)
+    raise ctx.shape_error(f"{b} is {dims(labels.shape)}. For {place} it must be {dims(tuple(wanted))}.", "bottom", 1)
 
 
 def alike(ctx: Context, a: Value, b: Value) -> Value:
@@ -67,7 +67,7 @@ def alike(ctx: Context, a: Value, b: Value) -> Value:
         return b
     if a.shape[:1] != b.shape[:1] or merged(a.shape[1:]) != merged(b.shape[1:]):
         named = " and ".join(f"{n} {dims(v.shape)}" for n, v in zip(ctx.layer.bottoms, (a, b), strict=False))
-        raise ctx.shape_error(f"{named} differ in size", "bottom")
+        raise ctx.shape_error(f"{named} differ in size.", "bottom")
     return reshape(b, list(a.shape))
 
 
@@ -153,7 +153,7 @@ def _infogain(ctx: Context, gain: Value | None, classes: int) -> Value:
     """H of shape (classes, classes), from the third bottom or the file."""
     source = ctx.param.infogain_loss_param.source
     if gain is None and not source:
-        raise ctx.error("needs the matrix H: a third bottom, or the file `source`", "infogain_loss_param")
+        raise ctx.error("The matrix H is missing. Add it as a third bottom, or as the file `source`.", "infogain_loss_param")
     if gain is None:
         base = Path(ctx.layer.document.path).parent
         array = read_blob(base / source)
@@ -178,7 +178,7 @@ def accuracy(ctx: Context, scores: Value, labels: Value) -> tuple[Value, ...]:
     labels = _labels(ctx, scores, labels, axis)
     (classes,) = sizes(scores.shape[axis : axis + 1])
     if not 1 <= p.top_k <= classes:
-        raise ctx.error(f"top_k {p.top_k} of {classes} classes", "accuracy_param", "top_k")
+        raise ctx.error(f"`top_k` is {p.top_k}, but there are {classes} classes.", "accuracy_param", "top_k")
     ignore = domain.ignored_label(p)
     valid = None if ignore is None else op.Not(op.Equal(labels, ignore))
     known = labels if valid is None else op.Where(valid, labels, constant(0))

@@ -21,7 +21,7 @@ def hinge_loss(ctx: Context, scores: Value, labels: Value) -> Value:
     (classes,) = sizes(flat.shape[1:])
     if labels.shape[:1] != scores.shape[:1] or merged(labels.shape[1:]) != 1:
         a, b = ctx.layer.bottoms
-        raise ctx.shape_error(f"{b} is {dims(labels.shape)}; for {a} {dims(scores.shape)} it must hold one label a row", "bottom", 1)
+        raise ctx.shape_error(f"{b} is {dims(labels.shape)}; for {a} {dims(scores.shape)} it must hold one label a row.", "bottom", 1)
     labels = cast(labels if labels.rank == 1 else reshape(labels, [labels.shape[0]]), np.int64)
     side = op.OneHot(labels, constant(classes), constant(np.array([-1, 1], np.float32)), axis=1)
     short = op.Relu(1.0 - side * flat)
@@ -39,7 +39,7 @@ def contrastive_loss(ctx: Context, a: Value, b: Value, similar: Value) -> Value:
     p, b = ctx.param.contrastive_loss_param, alike(ctx, a, b)
     a, b = (reshape(v, [v.shape[0], merged(v.shape[1:])]) for v in (a, b))
     if similar.shape[:1] != a.shape[:1] or merged(similar.shape[1:]) != 1:
-        text = f"{ctx.layer.bottoms[2]} is {dims(similar.shape)}; it must hold one number for each pair of {dims(a.shape)}"
+        text = f"{ctx.layer.bottoms[2]} is {dims(similar.shape)}. Expected one number for each pair of {dims(a.shape)}."
         raise ctx.shape_error(text, "bottom", 2)
     similar = cast(similar if similar.rank == 1 else reshape(similar, [similar.shape[0]]), np.float32)
     value = loss.contrastive(a, b, similar, margin=p.margin, legacy=int(p.legacy_version))

@@ -65,10 +65,10 @@ def _margin(ctx: Context, scores: Value, positive: int) -> Value:
     if scores.rank == 1 or (scores.rank == 2 and scores.shape[1] == 1):
         return scores
     if scores.rank != 2:
-        raise ctx.shape_error(f"{ctx.layer.bottoms[0]} is {dims(scores.shape)}; expected a score a row, or one for each class", "bottom")
+        raise ctx.shape_error(f"{ctx.layer.bottoms[0]} is {dims(scores.shape)}; expected a score a row, or one for each class.", "bottom")
     (classes,) = sizes(scores.shape[1:])
     if positive >= classes:
-        raise ctx.error(f"positive {positive} of {classes} classes", "auc_param", "positive")
+        raise ctx.error(f"`positive` {positive} of {classes} classes.", "auc_param", "positive")
     others = [k for k in range(classes) if k != positive]
     own, best = op.Gather(scores, [positive], axis=1), op.ReduceMax(op.Gather(scores, others, axis=1), [1])
     return own - best

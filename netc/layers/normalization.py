@@ -21,7 +21,7 @@ def batch_norm(ctx: Context, x: Value) -> Value:
     """
     p = ctx.param.batch_norm_param
     if x.rank < 2:
-        raise ctx.shape_error(f"needs 2 axes or more; {ctx.layer.bottoms[0]} is of shape {dims(x.shape)}", "bottom")
+        raise ctx.shape_error(f"Expected 2 axes or more. {ctx.layer.bottoms[0]} is of shape {dims(x.shape)}.", "bottom")
     channels = int(x.shape[1])
     mean, var = ctx.statistic("mean", (channels,)), ctx.statistic("variance", (channels,))
     weight = ctx.statistic("weight", (1,))
@@ -49,7 +49,7 @@ def mvn(ctx: Context, x: Value) -> Value:
     """
     p = ctx.param.mvn_param
     if x.rank < (2 if p.across_channels else 3):
-        raise ctx.shape_error(f"needs axes beyond the channel; {ctx.layer.bottoms[0]} is of shape {dims(x.shape)}", "bottom")
+        raise ctx.shape_error(f"Expected axes after the channel. {ctx.layer.bottoms[0]} is of shape {dims(x.shape)}.", "bottom")
     axes = list(range(1 if p.across_channels else 2, x.rank))
     centred = x - op.ReduceMean(x, axes)
     if not p.normalize_variance:
@@ -67,13 +67,13 @@ def lrn(ctx: Context, x: Value) -> Value:
     """
     p = ctx.param.lrn_param
     if p.local_size % 2 == 0:
-        raise ctx.error(f"local_size must be odd, not {p.local_size}", "lrn_param", "local_size")
+        raise ctx.error(f"`local_size` must be odd, not {p.local_size}.", "lrn_param", "local_size")
     if p.norm_region == p.ACROSS_CHANNELS:
         if x.rank < 3:
-            raise ctx.shape_error(f"needs 3 axes or more; {ctx.layer.bottoms[0]} is of shape {dims(x.shape)}", "bottom")
+            raise ctx.shape_error(f"Expected 3 axes or more. {ctx.layer.bottoms[0]} is of shape {dims(x.shape)}.", "bottom")
         return op.LRN(x, size=p.local_size, alpha=p.alpha, beta=p.beta, bias=p.k)
     if x.rank != 4:
-        raise ctx.shape_error(f"WITHIN_CHANNEL needs 4 axes (N, C, H, W); {ctx.layer.bottoms[0]} is of shape {dims(x.shape)}", "bottom")
+        raise ctx.shape_error(f"WITHIN_CHANNEL needs 4 axes (N, C, H, W). {ctx.layer.bottoms[0]} is of shape {dims(x.shape)}.", "bottom")
     half = (p.local_size - 1) // 2
     mean = op.AveragePool(x * x, kernel_shape=[p.local_size] * 2, pads=[half] * 4, count_include_pad=1)
     return x * op.Pow(mean * p.alpha + 1.0, -p.beta)
@@ -90,9 +90,11 @@ def standardize(ctx: Context, x: Value) -> Value:
     source = ctx.described.get(name)
     if source is None or not source.mean:
         known = [n for n, top in ctx.described.items() if top.mean]
-        raise ctx.error(f"no source says how the columns of {name!r} are spread; {near(name, known)}", "standardize_param", "blob")
+        raise ctx.error(
+            f"No source has the mean and deviation of the columns of {name!r}. {near(name, known)}", "standardize_param", "blob"
+        )
     if x.shape[-1:] != (len(source.mean),) and len(source.mean) > 1:
-        text = f"{ctx.layer.bottoms[0]} is {dims(x.shape)}, {name} has {len(source.mean)} columns"
+        text = f"{ctx.layer.bottoms[0]} is {dims(x.shape)}, but {name} has {len(source.mean)} columns."
         raise ctx.shape_error(text, "bottom")
     mean, std = (constant(np.asarray(v, np.float32)) for v in (source.mean, source.std))
     return x * std + mean if p.inverse else (x - mean) / std

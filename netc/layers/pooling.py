@@ -46,15 +46,15 @@ def pooling(ctx: Context, x: Value) -> Value | tuple[Value, ...]:
     """
     p = ctx.param.pooling_param
     if not 3 <= x.rank <= 5:
-        text = f"pools blobs of 3 to 5 axes (N, C, spatial axes); {ctx.layer.bottoms[0]} is {dims(x.shape)}"
+        text = f"Expected 3 to 5 axes (N, C, spatial axes). {ctx.layer.bottoms[0]} is {dims(x.shape)}."
         raise ctx.shape_error(text, "bottom")
     axes = [_axis(ctx, p, i, size, x.rank - 2) for i, size in enumerate(sizes(x.shape[2:]))]
     if p.pool == p.STOCHASTIC and any(a.pad for a in axes):
-        raise ctx.error("STOCHASTIC pooling takes no pad", "pooling_param", "pool")
+        raise ctx.error("STOCHASTIC pooling has no `pad`.", "pooling_param", "pool")
     if len(ctx.layer.tops) == 1:
         return METHODS[p.pool](ctx, x, axes)
     if p.pool != p.MAX:
-        raise ctx.error("only MAX has a second top, the index of the maximum", "top", 1)
+        raise ctx.error("Only MAX has a second top, the index of the maximum.", "top", 1)
     y, indices = op.MaxPool(x, **_window(axes), outputs=2)
     return y, argmax_in_plane(indices, prod(a.size for a in axes))
 
@@ -67,9 +67,9 @@ def spatial_pyramid(ctx: Context, x: Value) -> Value:
     """
     p = ctx.param.spp_param
     if x.rank != 4:
-        raise ctx.shape_error(f"pools blobs of 4 axes (N, C, H, W); {ctx.layer.bottoms[0]} is {dims(x.shape)}", "bottom")
+        raise ctx.shape_error(f"Expected 4 axes (N, C, H, W). {ctx.layer.bottoms[0]} is {dims(x.shape)}.", "bottom")
     if not p.pyramid_height:
-        raise ctx.error("pyramid_height is missing: how many levels", "spp_param")
+        raise ctx.error("`pyramid_height` is missing. Add the number of levels, for example `pyramid_height: 3`.", "spp_param")
     levels = [[_bins(ctx, size, 2**level) for size in sizes(x.shape[2:])] for level in range(p.pyramid_height)]
     parts = [METHODS[p.pool](ctx, x, axes) for axes in levels]
     if len(parts) == 1:
@@ -122,7 +122,7 @@ def _bins(ctx: Context, size: int, bins: int) -> Axis:
     kernel = ceil(size / bins)
     pad = (kernel * bins - size + 1) // 2
     if pad >= kernel:
-        text = f"an axis of {size} cannot be cut into {bins} windows of {kernel}; take a smaller pyramid_height"
+        text = f"An axis of {size} cannot be divided into {bins} windows of {kernel}. Use a smaller `pyramid_height`."
         raise ctx.shape_error(text, "spp_param", "pyramid_height")
     return _windows(size, kernel, kernel, pad, False)
 
@@ -132,17 +132,21 @@ def _axis(ctx: Context, p: pb.PoolingParameter, i: int, size: int, rank: int) ->
     kernel, stride, pad = (_number(ctx, p, i, rank, *names) for names in FIELDS)
     if p.global_pooling:
         if kernel or pad or stride != 1:
-            raise ctx.error("global_pooling takes the whole image: no kernel_size, no pad, stride 1", "pooling_param", "global_pooling")
+            raise ctx.error(
+                "`global_pooling` pools the whole image. Remove `kernel_size`, `pad` and `stride`.", "pooling_param", "global_pooling"
+            )
         kernel = size
     if not kernel:
         missing = f"kernel_{'hw'[i]}" if p.HasField("kernel_h") or p.HasField("kernel_w") else "kernel_size"
-        raise ctx.error(f"{missing} is missing", "pooling_param")
+        raise ctx.error(f"`{missing}` is missing.", "pooling_param")
     if not stride:
-        raise ctx.error("stride must be at least 1", "pooling_param", "stride")
+        raise ctx.error("`stride` must be at least 1.", "pooling_param", "stride")
     if pad >= kernel:
-        raise ctx.error(f"pad {pad} must be smaller than the kernel {kernel}", "pooling_param", "pad")
+        raise ctx.error(f"The pad {pad} must be smaller than the kernel {kernel}.", "pooling_param", "pad")
     if size + 2 * pad < kernel:
-        raise ctx.shape_error(f"a kernel of {kernel} does not fit into {size + 2 * pad} (padding counted)", "pooling_param", "kernel_size")
+        raise ctx.shape_error(
+            f"A kernel of {kernel} does not fit into {size + 2 * pad} (padding included).", "pooling_param", "kernel_size"
+        )
     return _windows(size, kernel, stride, pad, p.round_mode == p.FLOOR)
 
 
@@ -153,9 +157,9 @@ def _number(ctx: Context, p: pb.PoolingParameter, i: int, rank: int, each: str, 
     """A field's number for spatial axis i: from the list with one an axis, from _h or _w, or the one for all."""
     given, letters = list(getattr(p, each)), [f"{stem}_{letter}" for letter in "hw" if p.HasField(f"{stem}_{letter}")]
     if given and (len(given) != rank or letters or p.HasField(one)):
-        raise ctx.error(f"{each} is one number for each of {rank} spatial axes, in place of {one}", "pooling_param", each)
+        raise ctx.error(f"{each} is one number for each of {rank} spatial axes, in place of {one}.", "pooling_param", each)
     if letters and rank != 2:
-        raise ctx.error(f"{letters[0]} is for two spatial axes; use {each}", "pooling_param", letters[0])
+        raise ctx.error(f"{letters[0]} is for two spatial axes; use {each}.", "pooling_param", letters[0])
     if given:
         return int(given[i])
     return int(getattr(p, f"{stem}_{'hw'[i]}" if rank == 2 and f"{stem}_{'hw'[i]}" in letters else one))

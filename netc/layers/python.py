@@ -119,7 +119,7 @@ class Hosted:
         self._take(arrays)
         self._guarded("reshape", self.bottom, self.top)
         if (found := [t.shape for t in self.top]) != self.shapes:
-            raise self.error(f"layer {self.name!r}: reshape made the tops {found}, before it made them {self.shapes}")
+            raise self.error(f"Layer {self.name!r}: reshape made tops of {found}, but of {self.shapes} before.")
         self._guarded("forward", self.bottom, self.top)
         return tuple(np.array(t.data, np.float32, ndmin=t.data.ndim) for t in self.top) or (np.zeros((), np.float32),)
 
@@ -145,7 +145,7 @@ class Hosted:
         try:
             getattr(self.user, method)(*arguments)
         except Exception as e:
-            raise self.error(f"layer {self.name!r}: {method} of {type(self.user).__name__}: {type(e).__name__}: {e}") from e
+            raise self.error(f"Layer {self.name!r}: {method} of {type(self.user).__name__}: {type(e).__name__}: {e}") from e
 
 
 @layer("Python", bottoms=(0, None), tops=(0, None))
@@ -171,17 +171,17 @@ def python_layer(ctx: Context, *bottoms: Value) -> tuple[Value, ...]:
 
 def _check_allowed(ctx: Context) -> None:
     """An error unless the user allowed Python, and the net is no part of a zoo."""
-    text = f"runs code of the module {ctx.param.python_param.module!r}; "
+    text = f"It runs code of the module {ctx.param.python_param.module!r}. "
     if not ctx.layer.document.allow_python:
-        raise ctx.error(text + "--allow-python allows that, if you trust it", "python_param")
+        raise ctx.error(text + "If you trust it, add `--allow-python`.", "python_param")
     if (Path(ctx.layer.document.path).resolve().parent / "manifest.json").is_file():
-        raise ctx.error(text + "what came out of a zoo runs none", "python_param")
+        raise ctx.error(text + "A net from a zoo may not run Python.", "python_param")
 
 
 def _instance(ctx: Context) -> Any:
     p = ctx.param.python_param
     if not p.module or not p.layer:
-        raise ctx.error("needs `module` and `layer`: a Python module and a class in it", "python_param")
+        raise ctx.error("`module` and `layer` are missing: a Python module and a class in it.", "python_param")
     folder = str(Path(ctx.layer.document.path).resolve().parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)

@@ -33,19 +33,23 @@ def _bottoms(ctx: Context, bottoms: tuple[Value, ...], states: int) -> Bottoms:
         raise ctx.shape_error(f"{ctx.layer.bottoms[0]} is {dims(x.shape)}; it must be time x batch x ...", "bottom")
     cont = cast(rest.pop(0), np.float32) if rest and rest[0].rank == 2 else None
     if cont is not None and cont.shape != x.shape[:2]:
-        text = f"{ctx.layer.bottoms[1]} is {dims(cont.shape)}; a cont is time x batch as {ctx.layer.bottoms[0]}, {dims(x.shape[:2])}"
+        text = f"{ctx.layer.bottoms[1]} is {dims(cont.shape)}. A cont is time x batch, as {ctx.layer.bottoms[0]} is {dims(x.shape[:2])}."
         raise ctx.shape_error(text, "bottom", 1)
     exposed = states if ctx.param.recurrent_param.expose_hidden and len(rest) >= states else 0
     first = tuple(rest[len(rest) - exposed :])
     static = rest[: len(rest) - exposed]
     if len(static) > 1:
-        raise ctx.error(f"{len(bottoms)} bottoms; it takes x, cont, a static input, and with expose_hidden {states} first states", "bottom")
+        raise ctx.error(
+            f"{len(bottoms)} bottoms; it takes x, cont, a static input, and with expose_hidden {states} first states.", "bottom"
+        )
     wanted = (1, x.shape[1], ctx.param.recurrent_param.num_output)
     for name, value in zip(ctx.layer.bottoms[len(bottoms) - exposed :], first, strict=True):
         if value.shape != wanted:
-            raise ctx.shape_error(f"{name} is {dims(value.shape)}; a first state is {dims(wanted)}", "bottom")
+            raise ctx.shape_error(f"{name} is {dims(value.shape)}; a first state is {dims(wanted)}.", "bottom")
     if static and static[0].shape[:1] != x.shape[1:2]:
-        raise ctx.shape_error(f"the static input is {dims(static[0].shape)}; its first axis must be the batch of {dims(x.shape)}", "bottom")
+        raise ctx.shape_error(
+            f"The static input is {dims(static[0].shape)}; its first axis must be the batch of {dims(x.shape)}.", "bottom"
+        )
     return Bottoms(x, None if cont is None else op.Unsqueeze(cont, [2]), static[0] if static else None, first)
 
 
@@ -56,13 +60,13 @@ class Recurrence:
         self.ctx, self.names = ctx, names
         self.p = ctx.param.recurrent_param
         if not self.p.num_output:
-            raise ctx.error("num_output is missing: the size of the hidden state", "recurrent_param")
+            raise ctx.error("`num_output` is missing. Add the size of the hidden state, for example `num_output: 128`.", "recurrent_param")
         self.hidden = int(self.p.num_output)
         self.read = _bottoms(ctx, bottoms, len(names))
         self.cont = self.read.cont
         carries = self.p.carry if self.p.HasField("carry") else self.cont is not None and not self.p.expose_hidden
         if carries and self.p.expose_hidden:
-            raise ctx.error("carry and expose_hidden exclude each other: the first states come from the batch before, or from bottoms",
+            raise ctx.error("`carry` and `expose_hidden` exclude each other: the first states come from the batch before, or from bottoms.",
                             "recurrent_param", "carry")  # fmt: skip
         n = self.read.x.shape[1]
         self.carried = [ctx.carry(name, (n, self.hidden)) for name in names] if carries else []
@@ -152,7 +156,7 @@ def lstm_unit(ctx: Context, before: Value, gates: Value, cont: Value) -> tuple[V
     """
     if before.rank != 3 or gates.shape != (*before.shape[:2], 4 * sizes(before.shape[2:])[0]) or cont.shape != before.shape[:2]:
         shapes = ", ".join(f"{n} is {dims(v.shape)}" for n, v in zip(ctx.layer.bottoms, (before, gates, cont), strict=True))
-        raise ctx.shape_error(f"{shapes}; it takes c_prev 1 x N x H, gates 1 x N x 4 H and cont 1 x N", "bottom")
+        raise ctx.shape_error(f"{shapes}; it takes c_prev 1 x N x H, gates 1 x N x 4 H and cont 1 x N.", "bottom")
     hidden = int(before.shape[2])
     sigmoids, inputs = op.Split(gates, [3 * hidden, hidden], axis=2, outputs=2)
     i, f, o = op.Split(op.Sigmoid(sigmoids), num_outputs=3, axis=2, outputs=3)
@@ -203,7 +207,7 @@ def last_step(ctx: Context, x: Value, cont: Value | None = None) -> Value:
 def _cont(ctx: Context, x: Value, cont: Value | None) -> Value | None:
     if x.rank < 2 or (cont is not None and cont.shape != x.shape[:2]):
         shapes = " and ".join(f"{n} {dims(v.shape)}" for n, v in zip(ctx.layer.bottoms, (x, cont), strict=False) if v is not None)
-        raise ctx.shape_error(f"{shapes}; it takes time x batch x ..., and a cont time x batch", "bottom")
+        raise ctx.shape_error(f"{shapes}; it takes time x batch x ..., and a cont time x batch.", "bottom")
     return None if cont is None else cast(cont, np.float32)
 
 

@@ -30,11 +30,13 @@ def recursive_net(ctx: Context, leaf: Value, child: Value, width: Value) -> Valu
 def _recursive(ctx: Context, leaf: Value, child: Value, width: Value, tensor: bool) -> Value:
     names = ctx.layer.bottoms
     if leaf.rank != 2 or not isinstance(leaf.shape[1], int):
-        raise ctx.shape_error(f"{names[0]} is {dims(leaf.shape)}; the vectors of the leaves are (leaves, size)", "bottom", 0)
+        raise ctx.shape_error(f"{names[0]} is {dims(leaf.shape)}; the vectors of the leaves are (leaves, size).", "bottom", 0)
     if child.rank != 2 or child.shape[1] != 2:
-        raise ctx.shape_error(f"{names[1]} is {dims(child.shape)}; the children of the inner nodes are (inner, 2)", "bottom", 1)
+        raise ctx.shape_error(f"{names[1]} is {dims(child.shape)}; the children of the inner nodes are (inner, 2).", "bottom", 1)
     if width.rank != 1 or not isinstance(width.shape[0], int):
-        raise ctx.shape_error(f"{names[2]} is {dims(width.shape)}; the widths of the levels are (levels,), their number known", "bottom", 2)
+        raise ctx.shape_error(
+            f"{names[2]} is {dims(width.shape)}; the widths of the levels are (levels,), their number known.", "bottom", 2
+        )
     p, size = ctx.param.recursive_param, leaf.shape[1]
     w = ctx.weight("weight", (size, 2 * size), p.weight_filler)
     b = ctx.weight("bias", (size,), p.bias_filler)

@@ -25,7 +25,7 @@ def batch_reindex(ctx: Context, x: Value, index: Value) -> Value:
     A row may be selected several times or never.
     """
     if index.rank != 1:
-        text = f"{ctx.layer.bottoms[1]} holds row numbers and must have 1 axis; it is {dims(index.shape)}"
+        text = f"{ctx.layer.bottoms[1]} has row numbers and must have 1 axis, but it is {dims(index.shape)}."
         raise ctx.shape_error(text, "bottom", 1)
     return op.Gather(x, cast(index, np.int64), axis=0)
 
@@ -39,13 +39,16 @@ def filter_(ctx: Context, *bottoms: Value) -> tuple[Value, ...]:
     """
     *xs, selector = bottoms
     if len(ctx.layer.tops) != len(xs):
-        raise ctx.error(f"{len(xs)} bottoms before the selector and {len(ctx.layer.tops)} tops; each has its top", "top")
+        raise ctx.error(
+            f"There are {len(xs)} bottoms before the selector and {len(ctx.layer.tops)} tops. Expected one top for each.", "top"
+        )
     if list(selector.shape[1:]) != [1] * (selector.rank - 1):
-        text = f"the selector {ctx.layer.bottoms[-1]} must hold one number a row; it is {dims(selector.shape)}"
+        text = f"The selector {ctx.layer.bottoms[-1]} must have one number per row, but it is {dims(selector.shape)}."
         raise ctx.shape_error(text, "bottom", len(xs))
     for k, x in enumerate(xs):
         if x.shape[:1] != selector.shape[:1]:
-            text = f"{ctx.layer.bottoms[k]} is {dims(x.shape)}, the selector {ctx.layer.bottoms[-1]} {dims(selector.shape)}: rows differ"
+            sizes = f"{ctx.layer.bottoms[k]} is {dims(x.shape)}, the selector {ctx.layer.bottoms[-1]} {dims(selector.shape)}"
+            text = f"{sizes}. They must have the same number of rows."
             raise ctx.shape_error(text, "bottom", k)
     flat = selector if selector.rank == 1 else reshape(selector, [selector.shape[0]])
     chosen = op.Not(op.Equal(flat, 0))
@@ -87,7 +90,7 @@ def _largest(ctx: Context, x: Value, axis: int) -> tuple[Value, Value]:
     """(values, indices as floats) of the top_k along `axis`. TopK gives a tie to the smaller index, so it sees the axis turned round."""
     (size,), k = sizes(x.shape[axis : axis + 1]), ctx.param.argmax_param.top_k
     if not 1 <= k <= size:
-        raise ctx.error(f"top_k {k} of {size} values", "argmax_param", "top_k")
+        raise ctx.error(f"`top_k` is {k}, but there are {size} values.", "argmax_param", "top_k")
     turned = op.Slice(stop(x), [size - 1], [-size - 1], [axis], [-1])
     values, indices = op.TopK(turned, [k], axis=axis, outputs=2)
     return values, cast(size - 1 - indices, np.float32)

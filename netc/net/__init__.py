@@ -1,1 +1,1 @@
-"""Nets: a message with a phase chosen, every name resolved and every source described."""
+"""Resolved nets: one phase of a net file, with every blob name resolved and every data source described."""

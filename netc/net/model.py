@@ -1,4 +1,4 @@
-"""The net in one phase, every name resolved: its layers in the order they run, and what its sources give."""
+"""The data model of a resolved net: its layers in the order they run, and what its data sources deliver."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,15 +6,16 @@ from functools import cached_property
 
 from netc import data, registry
 from netc import netc_pb2 as pb
+from netc.errors import Place
 from netc.spec import Document
 
 BROKEN, GUESSED = "broken", "guessed"
-TRAIN, VALIDATION, TEST, DEPLOY = "TRAIN", "VALIDATION", "TEST", "DEPLOY"  # a net for TEST serves VALIDATION too, on other rows
+TRAIN, VALIDATION, TEST, DEPLOY = "TRAIN", "VALIDATION", "TEST", "DEPLOY"  # the net for TEST serves VALIDATION too, with other rows
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of a net in one phase. `reader` reads a data layer's rows, `index` is the layer's place in the file."""
+    """One layer of a net in one phase. `reader` reads the rows of a data layer. `index` is the layer's number in the file."""
 
     name: str
     type: str
@@ -26,16 +27,16 @@ class Layer:
     index: int
     reader: data.Reader | None = None
     batch_size: int | None = None
-    phase: str | None = None  # that the layer runs in, where it is not the net's
-    doubt: str = ""  # of a net with errors: BROKEN if the layer has one, GUESSED if it is plain what is meant nevertheless
+    phase: str | None = None  # of this layer, if it differs from the net's
+    doubt: str = ""  # in a net with errors: BROKEN if this layer has one, GUESSED if its meaning is clear nevertheless
 
-    def at(self, *path: str | int) -> str:
-        """`file:line:column` of a field of the layer."""
+    def at(self, *path: str | int) -> Place:
+        """The place of a field of the layer."""
         return self.document.place("layer", self.index, *path)
 
     @property
     def source(self) -> data.Description | None:
-        """What a data layer delivers."""
+        """The description of what a data layer delivers."""
         return self.reader.description if self.reader else None
 
     @property
@@ -55,13 +56,13 @@ class ResolvedNet:
 
     @property
     def param(self) -> pb.NetParameter:
-        """The whole net, as its file has it."""
+        """The message of the whole net."""
         message: pb.NetParameter = self.document.message
         return message
 
     @cached_property
     def described(self) -> dict[str, data.TopSpec]:
-        """What the sources say of their tops, those that a deployed net lacks among them."""
+        """The tops of the data sources by name, including those that a deployed net lacks."""
         return {n: t for layer in self.sources if layer.source for n, t in zip(layer.param.top, layer.source.described, strict=False)}
 
     @cached_property
@@ -71,22 +72,22 @@ class ResolvedNet:
 
     @cached_property
     def makers(self) -> Mapping[str, Layer]:
-        """The layer that makes each blob; those that write it in place later are not meant."""
+        """The layer that creates each blob. Layers that later write it in place do not count."""
         return {top: layer for layer in self.layers for top in layer.tops if top not in layer.bottoms}
 
     @property
     def learned(self) -> dict[str, data.Learned]:
-        """Of a net in phase TRAIN, what the nets that test it must find in their rows, by the first tops of its sources."""
+        """What the test nets must find in their rows, by the first top of each source. For a net in phase TRAIN."""
         return {layer.tops[0]: data.Learned.of(layer.source) for layer in self.layers if layer.source and layer.tops}
 
     @property
     def feeds_itself(self) -> bool:
-        """Whether nothing must be fed: what it reads comes from sources, or from a user's own layers."""
+        """Whether all inputs come from data sources or from a user's own layers, so that nothing must be fed."""
         return all(layer.type != "Input" for layer in self.layers)
 
     @property
     def has_validation(self) -> bool:
-        """Whether a source has rows of its own for choosing the best model."""
+        """Whether a source has a validation set."""
         return any(layer.source is not None and layer.source.has_validation for layer in self.layers)
 
     @property

@@ -1,4 +1,4 @@
-"""Nets made of a net: without labels and losses, as it is published, and the part that a layer learns from alone."""
+"""Variants of a net: the deployed net, and the part of it that a stage of pretraining trains."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -6,15 +6,15 @@ from itertools import count
 
 from netc import data, registry
 from netc import netc_pb2 as pb
-from netc.errors import Diagnostic, SpecError, near
+from netc.errors import Diagnostic, Place, SpecError, near
 from netc.net.model import DEPLOY, TEST, Layer, ResolvedNet
 
 
 def deployed(net: ResolvedNet) -> ResolvedNet:
-    """`net` (phase TEST) without labels, losses and metrics; a loss of scores leaves what it makes of them (Softmax), once.
+    """Return `net` (phase TEST) without labels, losses and metrics. A loss of scores becomes the layer that it implies (Softmax), once.
 
-    Of a layer with a loss of its own, that loss and what comes after it among its tops are left out. What chooses rows (Filter)
-    by blobs that are not there passes its first bottom on.
+    A layer with its own loss loses that top and those after it. A layer that selects rows (Filter) by blobs that are missing passes its
+    first bottom on.
     """
     inputs = inputs_of(net)
     free, made = _free_names(net), _made(net)
@@ -43,10 +43,10 @@ def deployed(net: ResolvedNet) -> ResolvedNet:
 
 
 def inputs_of(net: ResolvedNet) -> dict[str, tuple[int, ...]]:
-    """By data layer the tops that its deployed net takes, by their numbers.
+    """The numbers of the tops of each data layer that the deployed net takes as inputs.
 
-    The first one and those that the source calls inputs; and what scores are made of: what leads to the first bottom of a loss or a
-    metric by way of other layers. The rest are labels.
+    They are the first top, the tops that the source calls inputs, and those that lead to the first bottom of a loss or a metric through
+    other layers. The rest are labels.
     """
     judged = {layer.name: layer for layer in net.layers if layer.kind.scores}
     made = {x.bottoms[0] for x in judged.values() if x.bottoms} if judged else set() if _weighs(net) else set(net.outputs)
@@ -58,12 +58,12 @@ def inputs_of(net: ResolvedNet) -> dict[str, tuple[int, ...]]:
 
 
 def _weighs(net: ResolvedNet) -> bool:
-    """Whether a layer has a loss_weight, and so is a loss."""
+    """Whether any layer has a loss_weight other than 0."""
     return any(any(layer.loss_weights) for layer in net.layers)
 
 
 def _without_idle_inputs(before: Iterable[Layer], layers: list[Layer]) -> Iterable[Layer]:
-    """`layers` without the blobs of Input layers that only layers which are gone read: labels."""
+    """`layers` without the inputs that only removed layers read: labels."""
     idle = {b for layer in before for b in layer.bottoms} - {b for layer in layers for b in layer.bottoms}
     for layer in layers:
         numbers = [k for k, top in enumerate(layer.tops) if top not in idle]
@@ -78,28 +78,30 @@ def _without_idle_inputs(before: Iterable[Layer], layers: list[Layer]) -> Iterab
 
 
 def _made(net: ResolvedNet) -> set[tuple[str, tuple[str, ...]]]:
-    """The types and bottoms of the layers that leave their bottoms as they are."""
+    """The types and bottoms of the layers that do not run in place."""
     return {(layer.type, layer.bottoms) for layer in net.layers if layer.bottoms != layer.tops}
 
 
 def _free_names(net: ResolvedNet) -> Iterator[str]:
-    """`prob`, `prob2`, `prob3`, ...: those that no layer and no blob of the net has."""
+    """`prob`, `prob2`, `prob3`, ... without the names that the net uses."""
     taken = {layer.name for layer in net.layers}.union(*(layer.tops for layer in net.layers))
     return (name for k in count(1) if (name := f"prob{k if k > 1 else ''}") not in taken)
 
 
-def pretraining(net: ResolvedNet, name: str, place: str) -> ResolvedNet:
-    """What layer `name` of `net` (phase TRAIN) learns by its own loss from: it, and the layers that it reads, as they are in testing.
+def pretraining(net: ResolvedNet, name: str, place: Place) -> ResolvedNet:
+    """Return the part of `net` (phase TRAIN) that trains layer `name` by its own loss: it, and the layers below as they run in testing.
 
-    Data sources give all rows, with labels or without. SpecError at `place` if there is no such layer, or it has no loss of its own.
+    Data sources deliver all rows, labelled or not. SpecError at `place` if the layer does not exist or has no loss of its own.
     """
     last = next((layer for layer in net.layers if layer.name == name), None)
     if last is None:
-        raise SpecError(Diagnostic(place, f"solver: there is no layer {name!r} to pretrain; {near(name, [x.name for x in net.layers])}"))
+        raise SpecError(Diagnostic(place, f"Solver: There is no layer {name!r} to pretrain.", near(name, [x.name for x in net.layers])))
     own = last.kind.own_loss
     if own is None:
         kinds = ", ".join(sorted(t for t, kind in registry.layer.records.items() if kind.own_loss is not None))
-        raise SpecError(Diagnostic(place, f"solver: layer {name!r} ({last.type}) has no loss of its own to learn by; {kinds} has one"))
+        raise SpecError(
+            Diagnostic(place, f"Solver: Layer {name!r} ({last.type}) cannot be pretrained, as it has no loss of its own. {kinds} has one.")
+        )
     tops = (*last.tops, *(f"{name} {k}" for k in range(len(last.tops), own + 1)))[: own + 1]
     kept = [replace(last, tops=tops, loss_weights=tuple(float(k == own) for k in range(own + 1)))]
     read = set(last.bottoms)
@@ -112,6 +114,6 @@ def pretraining(net: ResolvedNet, name: str, place: str) -> ResolvedNet:
 
 
 def _with_all_rows(layer: Layer, reader: data.Reader) -> Layer:
-    """A source with the rows that have no labels."""
+    """The data layer with its unlabelled rows, too."""
     reader = reader.with_all_rows()
     return replace(layer, param=reader.layer, reader=reader)

@@ -11,7 +11,7 @@ from netc import data, zoo
 from netc.data.brackets import Tree
 from netc.data.sources.trees import Forest
 from netc.data.vocabulary import Vocabulary
-from netc.errors import DataError, Diagnostic, RunError, ZooError
+from netc.errors import DataError, Diagnostic, Place, RunError, ZooError
 from netc.files import read_text
 from netc.graph.contract import NEXT, STATE
 from netc.predict.results import Prediction, TreePrediction
@@ -52,7 +52,9 @@ class Model:
         file = self.path.parent / "labels.txt"
         if scores.ndim == 1 and file.exists() and len(self.labels) != len(scores):
             raise DataError(
-                Diagnostic(str(file), f"has {len(self.labels)} lines; expected one line for each of the {len(scores)} scores of the model")
+                Diagnostic(
+                    Place(str(file)), f"has {len(self.labels)} lines; expected one for each of the {len(scores)} scores of the model"
+                )
             )
 
     @cached_property
@@ -86,7 +88,8 @@ class Model:
     @property
     def input(self) -> str:
         """The name of the first input."""
-        return next(iter(self.session.inputs))
+        name: str = next(iter(self.session.inputs))
+        return name
 
     @property
     def input_shape(self) -> tuple[int | str, ...]:
@@ -243,7 +246,7 @@ def read_labels(file: Path) -> list[str]:
     try:
         return read_text(file, "utf-8-sig").removesuffix("\n").split("\n")
     except (OSError, UnicodeDecodeError) as e:
-        raise DataError(f"{file}: cannot be read as names of classes in UTF-8: {e}") from e
+        raise DataError(f"Cannot read {file} as names of classes in UTF-8: {e}") from e
 
 
 def printable(path: str) -> str:

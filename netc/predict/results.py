@@ -67,7 +67,7 @@ def encoded(arrays: Mapping[str, np.ndarray], suffix: str, labels: Sequence[str]
         return _table(arrays, "," if suffix == ".csv" else "\t", labels, head)
     buffer = io.BytesIO()
     if suffix == ".npz":
-        np.savez(buffer, **arrays)  # type: ignore[arg-type]
+        np.savez(buffer, **dict[str, Any](arrays))
     elif len(arrays) == 1:
         np.save(buffer, next(iter(arrays.values())))
     else:

@@ -16,7 +16,7 @@ def trees_of(text: str) -> list[tuple[str, Tree]]:
     try:
         return [(f"{text}:{tree.line}", tree) for tree in read_trees(read_text(text), text)]
     except (OSError, UnicodeDecodeError) as e:
-        raise DataError(f"{text}: cannot be read as trees: {e}") from e
+        raise DataError(f"Cannot read {text} as trees: {e}") from e
 
 
 def drawn(texts: Sequence[str], words: Sequence[str], child: Sequence[Sequence[int]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What netc knows of a layer type and of an op beside the function that computes it: one record each, given by the decorator."""
+"""Records: the properties of a layer type and of an op, which the decorator of its function states."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,29 +12,30 @@ Place = Literal["", "same", "window", "transposed", "crop"]
 class LayerType:
     """The properties of a layer type, as `@layer("ReLU", elementwise=True, in_place=True)` states them.
 
-    How it stands in a net:
+    Its place in a net:
     `bottoms`, `tops`: how many blobs it reads and writes.
-    `messages`: the fields of LayerParameter that hold its own fields, where that is not the one named after the type.
-    `stem`: the first part of its default name; by default "data" for a source, "loss" for a loss, else the type in lower case.
-    `single`: a net commonly has one, so the first default name has no number.
-    `label`: its default bottoms are the newest blob and `label`; by default so for a loss or metric that can have two bottoms.
-    `several`: its bottoms must be given, though it can do with one.
-    `default_tops`: its tops where a net gives none; by default `data` and `label` for a source, else its name.
-    `in_place`: True writes its bottom by default, False may not.
+    `messages`: the fields of LayerParameter with the type's own fields; by default the one whose message is `<Type>Parameter`.
+    `stem`: the first part of the default name; by default "data" for a source, "loss" for a loss, else the type in lower case.
+    `single`: most nets have only one, so the first default name has no number.
+    `label`: the default bottoms are the newest blob and `label`; by default true for a loss or metric that can have two bottoms.
+    `several`: a net must name the bottoms, although one is enough.
+    `default_tops`: the tops of a layer that names none; by default `data` and `label` for a source, else the layer's name.
+    `in_place`: True writes the bottom by default, False forbids that.
 
     What it computes:
-    `elementwise`: each element of the top depends on the bottom's element in the same place alone; learned blobs may broadcast.
-    `places`: where a pixel of the bottom lies in the top: "same" place (so for elementwise types), moved by a "window" or a
-    "transposed" one, or by a "crop".
-    `linear`: two such layers do what one does. `range`: the least and the largest value, between which it saturates.
+    `elementwise`: each element of the top depends on the element of the bottom in the same place only; weights may broadcast.
+    `places`: how pixels of the bottom map to pixels of the top: to the "same" place (the default of elementwise types), through a
+    "window" or a "transposed" window, or by a "crop".
+    `linear`: two such layers in a row do no more than one. `range`: the least and the largest value; it saturates at both.
 
     What it is for:
-    `source`: it delivers batches. `sink`: a class, made of the layer's message and a folder, whose `write` gets the bottoms of each batch.
-    `loss`: its first top counts in the total. `metric`: its first top tells how good the net is.
-    `own_loss`: the top that is a loss for this layer's parameters alone; it and the tops after it exist where the net names them.
-    `whole`: makes a loss or metric of a whole test set (`netc.layers.whole`).
+    `source`: it delivers batches. `sink`: a class, made of the layer's message and a folder; its `write` gets the bottoms of each batch.
+    `loss`: its first top is part of the total loss. `metric`: its first top measures how good the net is.
+    `own_loss`: the number of the top that is a loss for this layer's parameters only. That top and those after it are optional.
+    `whole`: computes a loss or metric of a whole test set (`netc.layers.whole`).
     `reads`: the values that a bottom may hold (`netc.layers.domain`).
-    `deployed`: the type that replaces it in a deployed net. `passes`: there its first bottom goes through where others are missing.
+    `deployed`: the type that replaces it in a deployed net. `passes`: in a deployed net that lacks its other bottoms, its first one
+    goes through.
     """
 
     name: str
@@ -85,15 +86,15 @@ class LayerType:
 
 @dataclass(frozen=True)
 class OpInfo:
-    """The properties of an op, for the passes and the estimates.
+    """The properties of an op, which passes and estimates read.
 
-    `elementwise`: each element of the output depends on the inputs' elements in the same place alone; inputs may broadcast.
-    `pixelwise`: the same of pixels of images, whose channels it may mix or treat each in its own way.
-    `along_axis`: it takes nothing from one index of the other axes into another; the attribute `axis` says along which it works.
-    `moves`: it puts elements into other places.
+    `elementwise`: each element of the output depends on the elements of the inputs in the same place only; inputs may broadcast.
+    `pixelwise`: each pixel of the output depends on the same pixel of the input only; it may mix channels.
+    `along_axis`: it works along the axis of its attribute `axis`, and never mixes different indices of the other axes.
+    `moves`: it moves elements to other places.
     `view`: the output is the input's memory under another shape.
-    `window`: it looks at images through a window, with the attributes of ONNX's Conv.
-    `multiply_adds`: counts those of a node; none by default.
+    `window`: it slides a window over images, with the attributes of ONNX's Conv.
+    `multiply_adds`: counts the multiply-adds of a node; None means that there are none.
     """
 
     elementwise: bool = False
@@ -103,6 +104,3 @@ class OpInfo:
     view: bool = False
     window: bool = False
     multiply_adds: Callable[[Any], int] | None = None
-
-
-UNKNOWN_OP = OpInfo()

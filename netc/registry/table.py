@@ -36,11 +36,11 @@ class Registry(dict[Any, Callable[..., Any]], Generic[Record]):
         """The function called `name`; the registry's error, with what is near, if there is none."""
         if name in self:
             return self[name]
-        raise self.error(f"there is no {self.kind} {name!r}; {near(str(name), map(str, self))}")
+        raise self.error(f"There is no {self.kind} {name!r}. {near(str(name), map(str, self))}")
 
     def is_own(self, name: Any) -> bool:
         """Whether the function called `name` is netc's own, and no plug-in's."""
-        return name in self and self[name].__module__.startswith("netc.")
+        return name in self and str(getattr(self[name], "__module__", "")).startswith("netc.")
 
     @contextmanager
     def scoped(self) -> Iterator[None]:

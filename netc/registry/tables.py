@@ -8,7 +8,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from traceback import extract_tb
 
-from netc.errors import Diagnostic, SpecError
+from netc.errors import Diagnostic, Place, SpecError
 from netc.registry.records import LayerType
 from netc.registry.table import Functions, Layers, Registry, Rules, TrainingOps
 
@@ -79,17 +79,17 @@ def _run(plugin: str, path: str) -> None:
     """Run a plug-in's file. SpecError, at the line that fails."""
     spec = spec_from_file_location(f"netc_plugin_{Path(path).stem}", path)
     if not Path(path).is_file() or spec is None or spec.loader is None:
-        raise SpecError(f"plug-in {plugin}: there is no such Python file")
+        raise SpecError(f"Plug-in {plugin}: There is no such Python file.")
     try:
         spec.loader.exec_module(module_from_spec(spec))
     except Exception as e:
-        text = f"the plug-in fails to load: {type(e).__name__}: {getattr(e, 'msg', e)}"
+        text = f"The plug-in cannot be loaded: {type(e).__name__}: {getattr(e, 'msg', e)}"
         raise SpecError(Diagnostic(_place_of(e, path, plugin), text)) from e
 
 
-def _place_of(error: Exception, path: str, name: str) -> str:
-    """`file:line:column` of what went wrong in a plug-in: `path`, as the user names it."""
+def _place_of(error: Exception, path: str, name: str) -> Place:
+    """The place of what went wrong in the plug-in at `path`, which the user calls `name`."""
     if isinstance(error, SyntaxError) and error.filename == path:
-        return f"{name}:{error.lineno}:{error.offset or 1}"
+        return Place(name, error.lineno or 0, error.offset or 1)
     lines = [frame.lineno for frame in extract_tb(error.__traceback__) if frame.filename == path]
-    return f"{name}:{lines[-1]}:1" if lines else name
+    return Place(name, lines[-1] or 0, 1) if lines else Place(name)

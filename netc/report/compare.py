@@ -82,7 +82,8 @@ def settings(runs: Sequence[Run]) -> Rows:
 
 def _net(run: Run) -> pb.NetParameter | None:
     with suppress(NetcError):
-        return load(run.path / "net.yaml").message
+        net: pb.NetParameter = load(run.path / "net.yaml").message
+        return net
     return None
 
 

@@ -39,7 +39,7 @@ def signed(weights: np.ndarray) -> np.ndarray:
     """Colour weights (count, height, width), each scaled by its largest: red below zero, white at zero, blue above."""
     most = np.abs(weights).max((1, 2), keepdims=True)
     share = (weights / np.where(most > 0, most, 1))[..., None]
-    colours = ZERO + np.where(share < 0, -share * (NEGATIVE - ZERO), share * (POSITIVE - ZERO))
+    colours: np.ndarray = ZERO + np.where(share < 0, -share * (NEGATIVE - ZERO), share * (POSITIVE - ZERO))
     return colours.round().astype(np.uint8)
 
 

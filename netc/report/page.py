@@ -38,8 +38,7 @@ def page(run: Run) -> str:
 
 def notes(run: Run) -> list[str]:
     """Notes at the top of the page: an error that ended the run, and files that cannot be read."""
-    reason = run.record.reason if run.record else ""
-    texts = [f"This run ended with {reason}"] if reason.startswith("an error") else []
+    texts = [f"This run ended with an error: {run.record.error}"] if run.record and run.record.error else []
     texts += [f"{run.damage}. Times and speed are unknown"] if run.damage else []
     log = run.folder.read_log()
     return texts + ([f"{run.folder.log_path.name}: {log.damage}; the report shows the other lines"] if log.damage else [])
@@ -77,7 +76,7 @@ def write_page(text: str, path: Path) -> Path:
     try:
         replace_file(path, text.encode())
     except OSError as e:
-        raise RunError(f"{path}: cannot be written: {e.strerror or e}") from e
+        raise RunError(f"Cannot write {path}: {e.strerror or e}") from e
     return path
 
 

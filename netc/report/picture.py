@@ -18,9 +18,10 @@ def names(html: str) -> list[str]:
 def picture(html: str, name: str, source: str = "") -> str:
     """The chart `name` as an SVG file with light and dark colours and the description `source`. SpecError if there is no such chart."""
     chart = next((m[0] for m in CHART.finditer(html) if unescape(m[1]) == name), None)
-    if chart is None:
-        raise SpecError(f"the report has no chart {name!r}; {near(name, names(html))}")
-    width, height = SIZE.search(chart).groups()  # type: ignore[union-attr]
+    size = SIZE.search(chart or "")
+    if chart is None or size is None:
+        raise SpecError(f"The report has no chart {name!r}. {near(name, names(html))}")
+    width, height = size.groups()
     style = (files("netc.report") / "chart.css").read_text()
     background = f'<style>{style}</style><rect width="{width}" height="{height}" fill="var(--paper)"/>'
     description = f"<desc>{escape(source)}</desc>" if source else ""

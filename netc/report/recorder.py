@@ -29,7 +29,7 @@ class Recorder:
                  run_of: Callable[[Trainer], Run], say: Callable[[str], None]):  # fmt: skip
         self.folder, self.run_of, self.say, self.trainer = trainer.folder, run_of, say, trainer
         known = record.read(self.folder.path) or record.new(program, trainer.step.batch_size, plugins)
-        self.record, self.part = replace(known, reason=""), part
+        self.record, self.part = replace(known, reason="", error=""), part
         self.steps, self.training, self.other = 0, 0.0, 0.0
         self.written = self.since = time.perf_counter()
         self.board: Board | None = None
@@ -41,8 +41,8 @@ class Recorder:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if error is not None:
-            reason = "a second signal" if isinstance(error, KeyboardInterrupt) else f"an error: {error}"
-            self.record = replace(self.record, reason=reason)
+            signal = isinstance(error, KeyboardInterrupt)
+            self.record = replace(self.record, reason="a second signal" if signal else "an error", error="" if signal else str(error))
         self._close()
         self._keep()
         if error is not None and not isinstance(error, NetcError | KeyboardInterrupt):

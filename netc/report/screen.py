@@ -4,7 +4,7 @@ import os
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TextIO
+from typing import TextIO, cast
 
 from rich.console import Console
 
@@ -53,7 +53,7 @@ def speaks_unicode(console: Console) -> bool:
 
 def steady(stream: TextIO) -> TextIO:
     """Wrap a stream so that it never raises: unknown characters become escapes, and a closed stream is ignored."""
-    return Steady(stream)  # type: ignore[return-value]
+    return cast(TextIO, Steady(stream))
 
 
 class Steady:

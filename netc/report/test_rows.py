@@ -34,7 +34,8 @@ class Classified:
 
     @property
     def predicted(self) -> np.ndarray:
-        return self.scores.argmax(1)
+        classes: np.ndarray = self.scores.argmax(1)
+        return classes
 
     def worst(self, count: int) -> np.ndarray:
         """The indices of wrong predictions, sorted by the probability of the true class, lowest first."""

@@ -97,7 +97,7 @@ def _fitting(provider: str, target: str | None) -> list[Backend]:
     """The rows for a provider and a target as a user names them."""
     name, index = parsed(provider)
     if target is not None and target not in targets():
-        raise SpecError(f"there is no target {target!r}; {near(target, targets())}")
+        raise SpecError(f"There is no target {target!r}. {near(target, targets())}")
     fitting = [replace(row, index=index) for row in BACKENDS if name in (AUTO, row.provider) and target in (None, row.target)]
     if not fitting:
         able = " or ".join(sorted({row.provider for row in BACKENDS if row.target == target}))
@@ -109,7 +109,7 @@ def parsed(provider: str) -> tuple[str, int]:
     """The name and the device's index in `cuda` or `cuda:1`. SpecError if there is no such provider, or the index is not a number."""
     name, colon, number = provider.partition(":")
     if name != AUTO and name not in providers():
-        raise SpecError(f"there is no provider {name!r}; {near(name, [AUTO, *providers()])}")
+        raise SpecError(f"There is no provider {name!r}. {near(name, [AUTO, *providers()])}")
     if not colon:
         return name, 0
     if name == AUTO:

@@ -1,4 +1,4 @@
-"""An array and its gradient, as `netc.Net` shows them, and the check that an array can be one."""
+"""Blobs: an array with its gradient, as `netc.Net` has them, and a check of arrays that a user gives."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ class Blob:
         return self.data.shape
 
     def hold(self, array: np.ndarray) -> None:
-        """Take the values of `array`; where it is of another shape, as in a net whose axes change with each batch, the array itself."""
+        """Copy the values of `array`, or replace the blob's array if the shapes differ, as in nets whose axes change with each batch."""
         if array.shape == self.data.shape:
             self.data[...] = array
         else:
@@ -33,7 +33,7 @@ class Blob:
 
 
 def numbers(given: Any, dtype: np.dtype[Any], what: str) -> np.ndarray:
-    """`given` as an array of `dtype`. DataError, which begins with `what`, if a value would not be the same number there.
+    """Convert `given` to an array of `dtype`. DataError, whose message begins with `what`, if that changes a number.
 
     Floating-point numbers may be rounded, but not to infinity.
     """
@@ -51,5 +51,5 @@ def numbers(given: Any, dtype: np.dtype[Any], what: str) -> np.ndarray:
 
 
 def apart(array: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """An array of these values that writing to `other` does not change."""
+    """The array, or a copy if writing to `other` would change it."""
     return array.copy() if np.may_share_memory(array, other) else array

@@ -1,4 +1,4 @@
-"""States on disk: one .safetensors file a snapshot, with a checksum in its metadata.
+"""Snapshots on disk: each is one .safetensors file, with a checksum in its metadata.
 
 A file appears under its name only when it is whole and flushed to disk, so a run that is killed
 while it writes leaves the snapshot before it untouched.
@@ -25,7 +25,7 @@ NAME = re.compile(r"iter_(\d{8,})\.safetensors")
 
 @dataclass(frozen=True)
 class Snapshot:
-    """States by name, with what was said about them when they were written."""
+    """The states of a run by name, and the metadata that was written with them."""
 
     states: dict[str, np.ndarray]
     metadata: dict[str, Any]
@@ -38,7 +38,7 @@ def file_name(iteration: int) -> str:
 
 
 def write(path: str | Path, states: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> Path:
-    """Writes `states` and the JSON-able `metadata`; whole or not at all. RunError if the disk refuses."""
+    """Write `states` and `metadata`, which JSON can hold, as a whole or not at all. RunError if the file cannot be written."""
     from safetensors.numpy import save
 
     path = Path(path)
@@ -49,12 +49,12 @@ def write(path: str | Path, states: Mapping[str, np.ndarray], metadata: Mapping[
     try:
         replace_file(path, save(arrays, {KEY: json.dumps(said)}))
     except OSError as error:
-        raise RunError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise RunError(f"Cannot write {path}: {error.strerror or error}") from error
     return path
 
 
 def weights_bytes(states: Mapping[str, np.ndarray], rows: Mapping[str, Any] | None = None) -> bytes:
-    """`states` as a plain .safetensors file, the same bytes for the same arrays. `rows` says what rows they learned from."""
+    """The bytes of a plain .safetensors file, equal for equal arrays. `rows` describes the rows that the states learned from."""
     from safetensors.numpy import save
 
     said = {ROWS: json.dumps(rows, sort_keys=True)} if rows else None
@@ -77,13 +77,13 @@ def read(path: str | Path) -> Snapshot:
 
 
 def read_weights(path: str | Path) -> dict[str, np.ndarray]:
-    """The arrays of any .safetensors file, whoever wrote it. A checksum by netc is checked where there is one."""
+    """The arrays of any .safetensors file. If it has a checksum by netc, that is verified."""
     states, texts = _load(Path(path))
     return read(path).states if KEY in texts else states
 
 
 def read_rows(path: str | Path) -> dict[str, Any]:
-    """What a .safetensors file says of the rows that its states learned from; nothing where it is silent."""
+    """The description of the rows that the states of a .safetensors file learned from, empty if it has none."""
     texts = _load(Path(path))[1]
     try:
         said = json.loads(texts[KEY]).get(ROWS, {}) if KEY in texts else json.loads(texts.get(ROWS, "{}"))
@@ -111,7 +111,7 @@ def newest(directory: str | Path, check: Callable[[Snapshot], object] = lambda f
 
 
 def set_aside(path: Path) -> Path:
-    """A damaged snapshot under a name that no run takes for one, so that it neither counts nor is in the way; its new path."""
+    """Rename a damaged snapshot, so that no run reads it and its name is free. Returns its new path."""
     aside = path.with_name(f"{path.name}.damaged")
     try:
         os.replace(path, aside)
@@ -121,7 +121,7 @@ def set_aside(path: Path) -> Path:
 
 
 def prune(directory: str | Path, keep: int, also: Collection[Path] = ()) -> list[Path]:
-    """Removes all snapshots but the `keep` highest and those in `also`; returns what it removed."""
+    """Remove all snapshots except those of the `keep` highest iterations and those in `also`. Returns the removed files."""
     if keep < 1:
         raise ValueError(f"keep is {keep}; at least the newest snapshot must be kept")
     kept = {Path(p).absolute() for p in also}
@@ -145,7 +145,7 @@ def _load(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     except FileNotFoundError:
         raise SnapshotError(f"{path}: there is no such file") from None
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise SnapshotError(f"{path}: cannot be read as safetensors: {error}") from error
+        raise SnapshotError(f"Cannot read {path} as safetensors: {error}") from error
 
 
 def _digest(states: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from netc import netc_pb2 as pb
-from netc.errors import Diagnostic, RunError, SpecError
+from netc.errors import Diagnostic, Place, RunError, SpecError
 from netc.files import replace_file
 from netc.spec.document import NOTHING, Dropped
 from netc.spec.job import Job, is_solver
@@ -20,7 +20,7 @@ def convert_job(job: Job, output: str | None, full: bool) -> str:
     suffix = Path(output).suffix if output else ".prototxt" if Path(job.train.path).suffix in YAML else ".yaml"
     if suffix not in (*YAML, *PROTOTXT, *BINARY[:1]):
         known = ", ".join((".onnx", *YAML, *PROTOTXT, *BINARY[:1]))
-        raise SpecError(Diagnostic(str(output), f"the suffix {suffix!r} does not say which spelling to write; it is one of {known}"))
+        raise SpecError(Diagnostic(Place(str(output)), f"The suffix {suffix!r} is unknown. Use one of {known}."))
     net = job.resolved()
     if not net.solver.ListFields():
         net.ClearField("solver")
@@ -43,7 +43,7 @@ def upgrade_file(source: str, output: str, dropped: Dropped = NOTHING) -> str:
     """
     suffix = Path(output).suffix
     if suffix not in (*PROTOTXT, *BINARY):
-        raise SpecError(Diagnostic(output, f"the suffix {suffix!r} is none of {', '.join((*PROTOTXT, *BINARY))}"))
+        raise SpecError(Diagnostic(Place(output), f"The suffix {suffix!r} is unknown. Use one of {', '.join((*PROTOTXT, *BINARY))}."))
     document = load(source, pb.SolverParameter if is_solver(source) else pb.NetParameter, dropped)
     message = document.message
     content = message.SerializeToString() if suffix in BINARY else to_prototxt(message).encode()
@@ -55,4 +55,4 @@ def _write(output: str, content: bytes) -> None:
     try:
         replace_file(Path(output), content)
     except OSError as e:
-        raise RunError(f"{output}: cannot be written: {e.strerror or e}") from e
+        raise RunError(f"Cannot write {output}: {e.strerror or e}") from e

@@ -6,7 +6,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
-from netc.errors import Diagnostic
+from netc.errors import Argument, Diagnostic, Place
 
 FieldPath = tuple[str | int, ...]
 Position = tuple[int, int]
@@ -57,22 +57,17 @@ class Document:
     errors: tuple[Diagnostic, ...] = ()
     broken: frozenset[Position] = frozenset()
     guessed: frozenset[Position] = frozenset()
-    overrides: Mapping[FieldPath, tuple[str, int]] = field(default_factory=dict)
+    overrides: Mapping[FieldPath, Argument] = field(default_factory=dict)
     allow_python: bool = False
 
-    def place(self, *path: str | int) -> str:
-        """`file:line:column` of a field, or of the nearest field around it; the file alone where nothing is known.
-
-        Of a field that the command line set, the argument stands for the file.
-        """
+    def place(self, *path: str | int) -> Place:
+        """The place of a field, or of the nearest field around it: in the file, or in the argument that set it. Else the file alone."""
         for end in range(len(path), 0, -1):
             if path[:end] in self.overrides:
-                argument, column = self.overrides[path[:end]]
-                return f"{argument}:1:{column}"
+                return self.overrides[path[:end]]
             if path[:end] in self.positions:
-                line, column = self.positions[path[:end]]
-                return f"{self.path}:{line}:{column}"
-        return self.path
+                return Place(self.path, *self.positions[path[:end]])
+        return Place(self.path)
 
     def is_broken(self, *path: str | int) -> bool:
         """Whether the text of a layer, or of the solver, leaves in doubt what it says."""

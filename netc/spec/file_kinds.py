@@ -19,11 +19,11 @@ def described(data: bytes) -> str:
     """A sentence's end that says what a binary file is, and what it is for."""
     for start, what, purpose in KINDS:
         if data.startswith(start):
-            return f"{what}{f'; {purpose}' if purpose else ''}"
+            return f"{what}{f': {purpose}' if purpose else ''}"
     if is_onnx(data):
-        return "an ONNX model; `netc predict` runs it"
+        return "an ONNX model: run it with `netc predict`"
     if data[:8][7:] == b"\0" and data[8:9] == b"{":
-        return "a .safetensors file; weights go to --weights"
+        return "a .safetensors file: use `--weights` for weights"
     return f"a binary file of {len(data)} bytes"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from netc import netc_pb2 as pb
-from netc.errors import Diagnostic, SpecError, near
+from netc.errors import Diagnostic, Place, SpecError, near
 from netc.spec import paths
 from netc.spec.document import NOTHING, Document, Dropped
 from netc.spec.join import joined
@@ -75,8 +75,8 @@ class Job:
         """The values that the command line sets."""
         return _values(self.overrides)
 
-    def solver_place(self, *path: str | int) -> str:
-        """`file:line:column` of a field of the solver."""
+    def solver_place(self, *path: str | int) -> Place:
+        """The place of a field of the solver."""
         document, start = self.solver_at
         return document.place(*start, *path)
 
@@ -149,7 +149,7 @@ def read_job(path: str, overrides: Sequence[str] = (), dropped: Dropped = NOTHIN
         nets = _with_errors(document, dropped)
     states = len(solver.test_state)
     if states not in (0, len(nets) - 1):
-        text = f"{states} test_state for {len(nets) - 1} test nets; give one each, or none"
+        text = f"There are {states} `test_state` for {len(nets) - 1} test nets. Add one for each, or none."
         raise SpecError(*document.errors, Diagnostic(document.place(*at, "test_state"), text))
     made = overridden(nets, solver, overrides)
     nets, solver = _with_python(made.nets) if allow_python else made.nets, made.solver
@@ -200,16 +200,16 @@ def _nets(document: Document, dropped: Dropped) -> list[Document]:
     generic = next((f for f in ("net_param", "net") if solver.HasField(f)), None)
     field = next((f for f in ("train_net_param", "train_net") if solver.HasField(f)), generic)
     if field is None:
-        text = 'this is a solver, and it names no net to train: add net: "FILE", the path of a net from here or from this file'
+        text = 'The solver names no net to train. Add `net: "FILE"`, a path relative to the current folder or to this file.'
         raise SpecError(Diagnostic(document.place(), text))
     train = found(field)
     tests = [found(f, k) for f in ("test_net_param", "test_net") for k in range(len(getattr(solver, f)))]
     if generic is None and not tests:
-        raise SpecError(Diagnostic(document.place(), 'the solver names no net to test with: add test_net: "FILE"'))
+        raise SpecError(Diagnostic(document.place(), 'The solver names no net for testing. Add `test_net: "FILE"`.'))
     if generic is not None:
         tests += [train if generic == field else found(generic)] * _count_of_tests(document, solver, len(tests))
     if len(solver.test_iter) not in (0, len(tests)):
-        text = f"{len(solver.test_iter)} test_iter for {len(tests)} test nets; give one each, or none"
+        text = f"There are {len(solver.test_iter)} `test_iter` for {len(tests)} test nets. Add one for each, or none."
         raise SpecError(Diagnostic(document.place("test_iter"), text))
     return [train, *tests]
 
@@ -223,22 +223,20 @@ def _count_of_tests(document: Document, solver: pb.SolverParameter, specific: in
 
 def _check_count(document: Document, tests: int) -> None:
     if tests > MOST_TESTS:
-        raise SpecError(Diagnostic(document.place(), f"{tests} test nets; {MOST_TESTS} at most"))
+        raise SpecError(Diagnostic(document.place(), f"There are {tests} test nets. The limit is {MOST_TESTS}."))
 
 
 def _named(document: Document, field: str, name: str, dropped: Dropped) -> Document:
     """The net file that a solver names, from the current folder as in Caffe, or else from the solver's."""
     own = paths.published(document.path)
     if own and not paths.inside(Path(document.path).parent, name):
-        raise SpecError(
-            Diagnostic(document.place(field), f"{field}: {name!r} is outside of the solver's folder, and the solver came out of a zoo")
-        )
+        raise SpecError(Diagnostic(document.place(field), f"{name!r} is outside of the folder of the solver, which comes from a zoo."))
     for path in (Path(document.path).parent / name,) if own else (Path(name), Path(document.path).parent / name):
         if path.is_file():
             return read(str(path), dropped=dropped)
     beside = {p.name for folder in (Path("."), Path(document.path).parent) for p in folder.glob("*.prototxt")} - {Path(document.path).name}
-    text = f"{field}: there is no file {name!r}, neither here nor beside the solver; {near(name, beside)}"
-    raise SpecError(Diagnostic(document.place(field), text))
+    text = f"There is no file {name!r}, neither in the current folder nor in that of the solver."
+    raise SpecError(Diagnostic(document.place(field), text, near(name, beside) if beside else None))
 
 
 def _seeded(solver: pb.SolverParameter, seed: int) -> pb.SolverParameter:

@@ -7,7 +7,7 @@ from typing import Any
 from google.protobuf.message import DecodeError, Message
 
 from netc import netc_pb2 as pb
-from netc.errors import Diagnostic, SpecError, near
+from netc.errors import Diagnostic, Place, SpecError, near
 from netc.files import read_file
 from netc.spec import file_kinds, values
 from netc.spec.document import NOTHING, Document, Dropped
@@ -47,7 +47,7 @@ def read(path: str | Path, message_type: type[Message] = pb.NetParameter, droppe
     name, suffix = str(path), Path(path).suffix
     data = read_bytes(path)
     if suffix not in (*YAML, *PROTOTXT, *BINARY):
-        raise SpecError(Diagnostic(name, _wrong_suffix(data, suffix)))
+        raise SpecError(Diagnostic(Place(name), _wrong_suffix(data, suffix)))
     if suffix in BINARY:
         message = _decoded(data, message_type, name)
         check_texts(message, name)
@@ -57,10 +57,10 @@ def read(path: str | Path, message_type: type[Message] = pb.NetParameter, droppe
     old = _parse_yaml(text, message_type, name) if suffix in YAML else _parse_prototxt(text, message_type, name, dropped)
     document = _upgraded(old)
     if not document.message.ListFields() and not document.errors:
-        wanted = f"a {message_type.DESCRIPTOR.name} should stand in it"
+        wanted = f"Expected a {message_type.DESCRIPTOR.name}."
         if message_type is pb.NetParameter:
-            wanted = "a net has `layers` and, to be trained, a `solver`; `netc init net.yaml` writes one to start from"
-        raise SpecError(Diagnostic(name, f"the file is empty; {wanted}"))
+            wanted = "A net has `layers` and, for training, a `solver`. `netc init net.yaml` writes one to start from."
+        raise SpecError(Diagnostic(Place(name), f"The file is empty. {wanted}"))
     return document
 
 
@@ -84,15 +84,15 @@ def parse_binary(data: bytes, message_type: type[Message], path: str = "<data>")
     try:
         return upgraded(Document(_decoded(data, message_type, path), path, "")).message
     except UnicodeDecodeError as e:
-        raise SpecError(Diagnostic(path, f"holds a text that is not UTF-8: {e.object[:MOST_SHOWN]!r}")) from e
+        raise SpecError(Diagnostic(Place(path), f"The file contains a text that is not UTF-8: {e.object[:MOST_SHOWN]!r}")) from e
 
 
 def _decoded(data: bytes, message_type: type[Message], path: str) -> Any:
     try:
         return message_type.FromString(data)
     except DecodeError as e:
-        text = f"this is no binary {message_type.DESCRIPTOR.name}, or the file is cut off ({e})"
-        raise SpecError(Diagnostic(path, text)) from e
+        text = f"This is not a binary {message_type.DESCRIPTOR.name}, or the file is truncated ({e})."
+        raise SpecError(Diagnostic(Place(path), text)) from e
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -102,31 +102,31 @@ def read_bytes(path: str | Path) -> bytes:
         return read_file(path)
     except IsADirectoryError as e:
         nets = sorted(str(p) for p in path.iterdir() if p.suffix in (*YAML, *PROTOTXT))
-        hint = f"; the nets in it are {', '.join(nets[:5])}{', ...' if len(nets) > 5 else ''}" if nets else ", and has no net in it"
-        raise SpecError(Diagnostic(str(path), f"this is a folder, where the file of a net should be{hint}")) from e
+        inside = f"The nets in it are {', '.join(nets[:5])}{', ...' if len(nets) > 5 else ''}." if nets else "There is no net in it."
+        raise SpecError(Diagnostic(Place(str(path)), f"This is a folder. Expected the file of a net. {inside}")) from e
     except FileNotFoundError as e:
         if not path.parent.is_dir():
-            raise SpecError(Diagnostic(str(path), f"there is no folder {str(path.parent)!r}")) from e
+            raise SpecError(Diagnostic(Place(str(path)), f"There is no folder {str(path.parent)!r}.")) from e
         others = [p.name for p in path.parent.iterdir() if p.suffix in (*YAML, *PROTOTXT, *BINARY)]
-        raise SpecError(Diagnostic(str(path), f"there is no such file; {near(path.name, others)}")) from e
+        raise SpecError(Diagnostic(Place(str(path)), "There is no such file.", near(path.name, others) if others else None)) from e
     except OSError as e:
-        raise SpecError(Diagnostic(str(path), f"the file cannot be read: {e.strerror}")) from e
+        raise SpecError(Diagnostic(Place(str(path)), f"Cannot read the file: {e.strerror}")) from e
 
 
 def _wrong_suffix(data: bytes, suffix: str) -> str:
     if file_kinds.is_onnx(data):
-        return "a net is text; this is an ONNX model; `netc predict` runs it"
+        return "Expected the text of a net. This is an ONNX model: run it with `netc predict`."
     kinds = f"{', '.join(YAML)} for YAML, {', '.join(PROTOTXT)} for protobuf text, {', '.join(BINARY)} for Caffe's binary files"
-    return f"the suffix {suffix!r} does not say how a net is written here; it is {kinds}"
+    return f"The suffix {suffix!r} is unknown. Use {kinds}."
 
 
 def _text(data: bytes, path: str) -> str:
     """The text in UTF-8, without a byte-order mark."""
     if b"\0" in data:
-        raise SpecError(Diagnostic(path, f"a net is text; this is {file_kinds.described(data)}"))
+        raise SpecError(Diagnostic(Place(path), f"Expected the text of a net. This is {file_kinds.described(data)}."))
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as e:
         line = data.count(b"\n", 0, e.start) + 1
         column = e.start - data.rfind(b"\n", 0, e.start)
-        raise SpecError(Diagnostic(f"{path}:{line}:{column}", f"the byte {data[e.start]:#04x} is not UTF-8")) from e
+        raise SpecError(Diagnostic(Place(path, line, column), f"The byte {data[e.start]:#04x} is not UTF-8.")) from e

@@ -1,9 +1,10 @@
-"""What other frameworks call the types and fields of Caffe's vocabulary, for errors that tell a newcomer the name here."""
+"""Names of layer types and fields in other frameworks, so that errors can suggest Caffe's name."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from difflib import SequenceMatcher
 
-from netc.errors import close, near
+from netc.errors import Suggestion, near
 
 PLAIN = 0.8  # the share of letters from which a near name is taken for what is meant
 
@@ -33,23 +34,28 @@ FIELDS = {
 }  # fmt: skip
 
 
-def type_hint(name: str, known: Collection[str]) -> tuple[str, str]:
-    """The end of a sentence about an unknown layer type, and the type that must be meant; "" where that is not plain."""
-    meant, fields = TYPES.get(name, ("", ""))
-    if meant:
-        return f"here that is {meant!r}{f', with {fields}' if fields else ''}", meant
-    return near(name, known), _only(name, close(name, known))
+def suggest_type(name: str, known: Iterable[str]) -> Suggestion:
+    """What an unknown layer type may stand for."""
+    synonym, fields = TYPES.get(name, ("", ""))
+    if synonym:
+        return Suggestion(synonym=synonym, meant=synonym, detail=f", with {fields}" if fields else "")
+    return _similar(name, known)
 
 
-def field_hint(name: str, known: Iterable[str]) -> tuple[str, str]:
-    """The end of a sentence about an unknown field, and the field that must be meant; "" where that is not plain."""
+def suggest_field(name: str, known: Iterable[str]) -> Suggestion:
+    """What an unknown field may stand for."""
     known = list(known)
-    if FIELDS.get(name) in known:
-        return f"here it is called {FIELDS[name]!r}", FIELDS[name]
-    return near(name, known), _only(name, close(name, known))
+    synonym = FIELDS.get(name)
+    return Suggestion(synonym=synonym, meant=synonym) if synonym in known else _similar(name, known)
 
 
-def _only(name: str, names: list[str]) -> str:
-    """The one of the near names, if it is so near that nothing else can be meant."""
+def _similar(name: str, known: Iterable[str]) -> Suggestion:
+    """The known names that look like `name`; `meant` is set if there is one so similar that nothing else can be meant."""
+    found = near(name, known)
+    return replace(found, meant=_only(name, found.near))
+
+
+def _only(name: str, names: Sequence[str]) -> str:
+    """The one of the names that is so similar that nothing else can be meant; "" if there is none."""
     alike = len(names) == 1 and SequenceMatcher(None, name.lower(), names[0].lower()).ratio() >= PLAIN
     return names[0] if alike else ""

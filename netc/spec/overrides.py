@@ -2,23 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
 from netc import netc_pb2 as pb
-from netc.errors import ARGUMENT, Diagnostic, SpecError, close, line_of, near
+from netc.errors import Argument, Diagnostic, SpecError, Suggestion, near
 from netc.spec.document import Document, FieldPath, Position
 from netc.spec.loader import parse_yaml
-from netc.spec.other_names import field_hint
+from netc.spec.other_names import suggest_field
 
+M = TypeVar("M", bound=Message)
 LENGTHS = {"max_iter": "max_epoch", "max_epoch": "max_iter"}  # to set one on the command line is to unset the other
 OLD_INPUTS = {"input", "input_shape", "input_dim"}  # reading makes an Input layer of them
 SOLVER_FIELDS = {f.name for f in pb.SolverParameter.DESCRIPTOR.fields}
 NET_FIELDS = {f.name for f in pb.NetParameter.DESCRIPTOR.fields}
+OPTION = "--set "
 
-
-Places = dict[FieldPath, tuple[str, int]]  # fields that were set: the argument, and the column in it
+Places = dict[FieldPath, Argument]  # of the fields that were set
 Columns = dict[FieldPath, int]
 
 
@@ -45,18 +46,22 @@ def overridden(nets: Sequence[Document], solver: pb.SolverParameter, overrides: 
     for override in overrides:
         try:
             for key, columns in _override(messages, id(solver), override):
-                places[key] |= {path: (f"{ARGUMENT}{override}", len(ARGUMENT) + column) for path, column in columns.items()}
+                places[key] |= {path: _argument(override, column) for path, column in columns.items()}
         except SpecError as e:
-            errors += [Diagnostic(f"{ARGUMENT}{override}", f.text, len(ARGUMENT) + (f.column or 1)) for f in e.diagnostics]
+            errors += [replace(d, place=_argument(override, d.position[1] or 1)) for d in e.diagnostics]
     new = {id(d): replace(d, message=changed[id(d)], overrides=places[id(d)]) for d in nets}
     return Changed([new[id(d)] for d in nets], solver, places[id(solver)], tuple(errors))
+
+
+def _argument(override: str, column: int) -> Argument:
+    return Argument(f"{OPTION}{override}", 1, len(OPTION) + column)
 
 
 def _override(messages: Mapping[int, Any], solver: int, override: str) -> list[tuple[int, Columns]]:
     """Set a field in the messages, of which one is the solver; where each message now has it from."""
     path, equals, value = override.partition("=")
     if not equals or not all(path.split(".")):
-        raise SpecError("expected path=value, such as solver.max_iter=500 or layers.conv1.num_output=32")
+        raise SpecError("Expected PATH=VALUE, such as `solver.max_iter=500` or `layers.conv1.num_output=32`.")
     first, _, rest = path.partition(".")
     nets = {key: message for key, message in messages.items() if key != solver}
     if first == "solver" and rest:
@@ -70,19 +75,20 @@ def _override(messages: Mapping[int, Any], solver: int, override: str) -> list[t
     if first in ("layers", "layer"):
         return [(key, _set_layer(net, rest, value, len(first) + 1)) for key, net in nets.items()]
     if first in OLD_INPUTS:
-        raise SpecError("the net's inputs are an Input layer: set layers.NAME.shape")
+        raise SpecError("The inputs of the net are an Input layer. Set `layers.NAME.shape`.")
     if first not in NET_FIELDS:
         known = NET_FIELDS | {"solver", "layers"}
-        meant = "" if close(first, known) else field_hint(first, SOLVER_FIELDS)[1] if first not in SOLVER_FIELDS else first
-        hint = f"did you mean 'solver.{meant}'?" if meant else near(first, known)
-        raise SpecError(f"{first!r} is neither solver, layers nor a field of the net; {hint}")
+        suggestion = near(first, known)
+        meant = "" if suggestion else first if first in SOLVER_FIELDS else suggest_field(first, SOLVER_FIELDS).meant
+        suggestion = Suggestion((f"solver.{meant}",)) if meant else suggestion
+        raise SpecError(Diagnostic(None, f"{first!r} is neither `solver`, `layers` nor a field of the net.", suggestion))
     change, columns = _parsed(path, value, pb.NetParameter)
     for net in nets.values():
         _merge(net, change)
     return [(key, columns) for key in nets]
 
 
-def copy_of(message: Any) -> Any:
+def copy_of(message: M) -> M:
     """A copy of a message."""
     copy = type(message)()
     copy.CopyFrom(message)
@@ -101,7 +107,8 @@ def _parsed(
     try:
         found = parse_yaml("\n".join([*before, *lines]) + f" {value}", message_type, "--set")
     except SpecError as e:
-        raise SpecError(*(Diagnostic("", f.text, start + _column(line_of(f), keys, len(before), indent)) for f in e.diagnostics)) from e
+        columns = [start + _column(d.position, keys, len(before), indent) for d in e.diagnostics]
+        raise SpecError(*(replace(d, place=Argument("", 1, k)) for d, k in zip(e.diagnostics, columns, strict=True))) from e
     own = {path: at for path, at in found.positions.items() if at[0] > len(before)}
     return found.message, {path: start + _column(at, keys, len(before), indent) for path, at in own.items()}
 
@@ -123,9 +130,9 @@ def _set_layer(net: pb.NetParameter, path: str, value: str, start: int) -> Colum
     field = path.removeprefix(f"{name}.")
     if not name or not field:
         said = path.partition(".")[0]
-        missing = f"a field is missing: layers.{said}.FIELD=value"
-        text = missing if said in names else f"there is no layer {said!r}; {near(said, names)}"
-        raise SpecError(Diagnostic("", text, start + (len(said) if said in names else 0) + 1))
+        if said in names:
+            raise SpecError(Diagnostic(Argument("", 1, start + len(said) + 1), f"The field is missing. Write `layers.{said}.FIELD=VALUE`."))
+        raise SpecError(Diagnostic(Argument("", 1, start + 1), f"There is no layer {said!r}.", near(said, names)))
     columns: Columns = {}
     for i, layer in enumerate(net.layer):
         if layer.name == name:

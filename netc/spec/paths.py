@@ -21,7 +21,7 @@ MANIFEST, MOST_BYTES, MOST_LIST = "manifest.json", 1 << 20, 1 << 26
 READ = frozenset(("source", "test_source", "validation_source", "mean_file", "root_folder", "net", "train_net", "test_net", "weights"))
 WRITTEN = frozenset(("file_name", "snapshot_prefix"))
 LISTS = ("image_data_param", "hdf5_data_param", "window_data_param")  # their source is a list of other files
-YOURS = "it came out of a zoo; what the command line names with --set is allowed, and a copy of the net file is your own"
+YOURS = "The net comes from a zoo. Set the path with --set, or copy the net file into a folder of your own."
 FieldPath = tuple[str | int, ...]
 
 
@@ -52,7 +52,8 @@ def notes(documents: Sequence[Document], solver: pb.SolverParameter, solver_at: 
     """Where a net of one's own writes that is neither in its folder nor in the current one."""
     found = [
         Diagnostic(
-            d.place("layer", k, "hdf5_output_param", "file_name"), f"layer {layer.name!r} writes {name!r}, outside of the net's folder"
+            d.place("layer", k, "hdf5_output_param", "file_name"),
+            f"Layer {layer.name!r} writes {name!r}, which is outside of the folder of the net.",
         )
         for d in _each(documents)
         for k, layer in enumerate(d.message.layer)
@@ -60,7 +61,7 @@ def notes(documents: Sequence[Document], solver: pb.SolverParameter, solver_at: 
     ]
     document, at = solver_at
     if solver.snapshot_prefix and solver.HasField("snapshot_format") and _leaves(Path("."), solver.snapshot_prefix):
-        text = f"snapshot_prefix: snapshots go to {solver.snapshot_prefix!r}, outside of the current folder"
+        text = f"`snapshot_prefix` is {solver.snapshot_prefix!r}, which is outside of the current folder."
         found.append(Diagnostic(document.place(*at, "snapshot_prefix"), text))
     return list(dict.fromkeys(found))
 
@@ -95,11 +96,11 @@ def _wrong(message: Message, path: Path, named: Sequence[str]) -> Iterator[tuple
         if value in named:
             continue
         if field == "module":
-            yield at, f"{path.name} may not run Python, here {value!r}: {YOURS}"
+            yield at, f"{path.name} may not run Python, here {value!r}. {YOURS}"
         elif not all(inside(path.resolve().parent, part) for part in (value.split(",") if field == "weights" else (value,))):
-            yield at, f"{path.name} may not {'write' if field in WRITTEN else 'read'} {value!r}, which is outside of its folder: {YOURS}"
+            yield at, f"{path.name} may not {'write' if field in WRITTEN else 'read'} {value!r}, which is outside of its folder. {YOURS}"
         elif field == "source" and at[-2] in LISTS and (line := _listed_outside(path.parent / value)):
-            yield at, f"{path.name} may not read {line!r}, which {value!r} lists: {YOURS}"
+            yield at, f"{path.name} may not read {line!r}, which {value!r} lists. {YOURS}"
 
 
 def _paths(message: Message, at: FieldPath = ()) -> Iterator[tuple[FieldPath, str]]:

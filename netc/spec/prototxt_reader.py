@@ -9,7 +9,7 @@ from google.protobuf.descriptor import FieldDescriptor as Field
 from google.protobuf.message import Message
 
 from netc import netc_pb2 as pb
-from netc.errors import Diagnostic, SpecError
+from netc.errors import Diagnostic, Place, SpecError
 from netc.spec.document import NOTHING, Document, Dropped, FieldPath, Position
 from netc.spec.reading import Reading
 from netc.spec.scalars import INTEGERS, from_text
@@ -60,7 +60,7 @@ class Tokens:
         self._next += token.kind != "end"
         if token.kind == "stray":
             quote = token.text in "'\""
-            reason = "a text without an end on its line" if quote else f"{token.text!r} has no meaning here"
+            reason = "The closing quote is missing on this line." if quote else f"Unexpected {token.text!r}."
             raise Unreadable(token.at, reason)
         return token
 
@@ -76,14 +76,14 @@ def parse_prototxt(text: str, message_type: type[Message] = pb.NetParameter, pat
     """
     reading, message = Reading(path, text, dropped=dropped), message_type()
     if YAML_LIST.search(text):
-        raise SpecError(Diagnostic(f"{path}:1:1", "this is YAML; the suffix of such a file is .yaml"))
+        raise SpecError(Diagnostic(Place(path, 1, 1), "This is YAML. Give the file the suffix .yaml."))
     try:
         _message(reading, Tokens(text), message, (), None)
     except Unreadable as e:
         reading.error(*e.args)
         raise SpecError(*reading.finish(message).errors) from e
     except RecursionError as e:
-        raise SpecError(Diagnostic(path, "messages stand too deep within each other")) from e
+        raise SpecError(Diagnostic(Place(path), "The messages are nested too deeply.")) from e
     return reading.finish(message)
 
 
@@ -111,15 +111,15 @@ def _message(reading: Reading, tokens: Tokens, message: Any, path: FieldPath, op
         if (token.kind == "mark" and token.text == closing) or (token.kind == "end" and opening is None):
             return
         if token.kind == "end" and opening:
-            raise Unreadable(opening.at, f"{opening.text!r} is never closed")
+            raise Unreadable(opening.at, f"This {opening.text!r} is never closed.")
         if token.kind == "mark" and token.text in ";,":
             continue
         if token.kind != "word":
-            raise Unreadable(token.at, f"the name of a field should stand here; {token.text!r} came")
+            raise Unreadable(token.at, f"Expected the name of a field, got {token.text!r}.")
         field = message.DESCRIPTOR.fields_by_name.get(token.text)
         if field is None and token.text in ("layer", "layers") and opening and len(path) > 1:
             line, column = opening.at
-            raise Unreadable(token.at, f"a layer begins within another: the '{{' of line {line}, column {column}, is not closed above it")
+            raise Unreadable(token.at, f"This layer begins inside another one. The '{{' at line {line}, column {column} is not closed.")
         colon = tokens.accept(":")
         if field is None:
             field = reading.unknown(token.at, message, token.text, path, fork=True)
@@ -130,7 +130,7 @@ def _message(reading: Reading, tokens: Tokens, message: Any, path: FieldPath, op
             _messages(reading, tokens, token, message, field, path, counts)
         else:
             if not colon:
-                reading.error(token.at, f"{token.text} is a single value: a colon follows it")
+                reading.error(token.at, f"`{token.text}` is a single value. Add a colon after its name.")
             _scalars(reading, tokens, token, message, field, path, counts)
 
 
@@ -159,7 +159,7 @@ def _items(tokens: Tokens) -> Any:
     while not tokens.accept("]"):
         yield
         if not tokens.accept(",") and tokens.peek.text != "]":
-            raise Unreadable(tokens.peek.at, f"',' or ']' should stand here; {tokens.peek.text!r} came")
+            raise Unreadable(tokens.peek.at, f"Expected ',' or ']', got {tokens.peek.text!r}.")
 
 
 def _messages(reading: Reading, tokens: Tokens, name: Token, message: Any, field: Any, path: FieldPath, counts: dict[str, int]) -> None:
@@ -168,7 +168,7 @@ def _messages(reading: Reading, tokens: Tokens, name: Token, message: Any, field
         if opening is None:
             token = tokens.peek
             _skip(tokens)
-            reading.error(token.at, f"{field.name} holds fields: '{{' should stand here; {token.text!r} came")
+            reading.error(token.at, f"`{field.name}` is a message. Expected '{{', got {token.text!r}.")
             continue
         here = _claim(reading, name, field, path, counts)
         target = getattr(message, field.name).add() if field.is_repeated else getattr(message, field.name)
@@ -191,7 +191,12 @@ def _struct(reading: Reading, tokens: Tokens, opening: Token, target: Any) -> No
     except text_format.ParseError as e:
         line = opening.at[0] + (e.GetLine() or 1) - 1
         column = (e.GetColumn() or 1) + (opening.at[1] if line == opening.at[0] else 0)
-        reading.error((line, column), re.sub(r"^\d+:\d+ : ", "", str(e)))
+        reading.error((line, column), _without_position(e))
+
+
+def _without_position(error: text_format.ParseError) -> str:
+    """Protobuf's message alone: the error keeps it only with its line and column in front."""
+    return re.sub(r"^\d+:\d+ : ", "", str(error))
 
 
 def _scalars(reading: Reading, tokens: Tokens, name: Token, message: Any, field: Any, path: FieldPath, counts: dict[str, int]) -> None:
@@ -199,13 +204,13 @@ def _scalars(reading: Reading, tokens: Tokens, name: Token, message: Any, field:
         token = tokens.peek
         if token.kind not in ("word", "number", "string"):
             _skip(tokens)
-            reading.error(token.at, f"{field.name} is a single value; {token.text!r} came")
+            reading.error(token.at, f"`{field.name}` must be a single value, got {token.text!r}.")
             continue
         _claim(reading, name, field, path, counts)
         try:
             value = _value(tokens, field)
         except ValueError as e:
-            reading.error(token.at, str(e))
+            reading.error(token.at, *e.args)
             continue
         if field.is_repeated:
             getattr(message, field.name).append(value)
@@ -218,16 +223,16 @@ def _value(tokens: Tokens, field: Any) -> Any:
     token = tokens.take()
     if token.kind == "string" and field.containing_type is V1 and field.name == "type":
         kind = token.text[1:-1]
-        raise ValueError(f"`layers` is Caffe's old form (V1), with types such as CONVOLUTION; for {kind!r} begin the layer with `layer {{`")
+        raise ValueError(f"`layers` is Caffe's old form (V1), with types such as CONVOLUTION. For {kind!r}, write `layer {{`.")
     if token.kind == "string":
         raw = text_encoding.CUnescape(token.text[1:-1])
         while tokens.peek.kind == "string":
             raw += text_encoding.CUnescape(tokens.take().text[1:-1])
         if field.cpp_type != Field.CPPTYPE_STRING:
-            raise ValueError(f"{field.name} stands without quotes; {token.text} came")
+            raise ValueError(f"`{field.name}` must not be in quotes, got {token.text}.")
         return raw if field.type == Field.TYPE_BYTES else raw.decode()
     if field.cpp_type == Field.CPPTYPE_STRING:
-        raise ValueError(f"{field.name} is a text in quotes; {token.text} came")
+        raise ValueError(f"`{field.name}` must be in quotes, got {token.text}.")
     if field.cpp_type in INTEGERS and re.fullmatch(r"-?0([xX][0-9a-fA-F]+|[0-7]+)", token.text):
         digits = token.text.lstrip("-")
         return from_text(field, token.text[: -len(digits)] + str(int(digits, 16 if digits[1] in "xX" else 8)))
@@ -252,7 +257,7 @@ def _skip(tokens: Tokens) -> None:
     elif token.kind in ("word", "number"):
         tokens.take()
     else:
-        raise Unreadable(token.at, f"a value should stand here; {tokens.take().text!r} came")
+        raise Unreadable(token.at, f"Expected a value, got {tokens.take().text!r}.")
 
 
 def _skip_to_close(tokens: Tokens, opening: Token) -> Token:
@@ -261,7 +266,7 @@ def _skip_to_close(tokens: Tokens, opening: Token) -> Token:
     while depth:
         token = tokens.take()
         if token.kind == "end":
-            raise Unreadable(opening.at, f"{opening.text!r} is never closed")
+            raise Unreadable(opening.at, f"This {opening.text!r} is never closed.")
         if token.kind == "mark":
             depth += (token.text in "{<[") - (token.text in "}>]")
     return token

@@ -1,4 +1,4 @@
-"""Which numbers the fields of layers may have, where their types allow more: a row a field. Fields of solvers: `netc.training`."""
+"""The ranges of numeric fields of layers: one row per field. Those of the solver are in `netc.compiler.solver`."""
 
 from collections.abc import Iterable, Iterator
 from math import isfinite, isnan
@@ -31,10 +31,10 @@ STORED = ("BlobProto", "Struct")  # weights; what a plug-in says
 
 
 def range_errors(layers: Iterable[Any]) -> Iterator[Diagnostic]:
-    """The numbers of a net's layers that make no sense in their fields."""
+    """Errors for the numbers of a net's layers that are out of range."""
     for layer in layers:
         for path, text in out_of_range(layer.param):
-            yield Diagnostic(layer.at(*path), f"layer {layer.name!r}: {text}")
+            yield Diagnostic(layer.at(*path), f"Layer {layer.name!r}: {text}")
 
 
 def out_of_range(message: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:

@@ -1,16 +1,16 @@
 """What both readers of text share: positions, errors, and the checks at the end."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from netc import netc_pb2 as pb
-from netc.errors import Diagnostic, SpecError
+from netc.errors import Diagnostic, Place, SpecError, Suggestion
 from netc.spec.document import NOTHING, Document, Dropped, FieldPath, Position
 from netc.spec.fields import LAYER_FIELDS, messages, own_fields
-from netc.spec.other_names import field_hint
+from netc.spec.other_names import suggest_field
 
 LAYER: Any = pb.LayerParameter.DESCRIPTOR
 NET: Any = pb.NetParameter.DESCRIPTOR
@@ -29,21 +29,21 @@ class Reading:
     path: str
     text: str
     positions: dict[FieldPath, Position] = field(default_factory=dict)
-    errors: list[tuple[Position, str]] = field(default_factory=list)
+    errors: list[Diagnostic] = field(default_factory=list)
     dropped: Dropped = NOTHING
-    warnings: list[tuple[Position, str]] = field(default_factory=list)
+    warnings: list[Diagnostic] = field(default_factory=list)
     plain: list[Position] = field(default_factory=list)
     broken: set[FieldPath] = field(default_factory=set)
     guessed: set[FieldPath] = field(default_factory=set)
 
-    def error(self, at: Position, text: str, plain: bool = False) -> None:
+    def error(self, at: Position, text: str, suggestion: Suggestion | None = None, plain: bool = False) -> None:
         """Note that something at a position is wrong. `plain`: and yet what is meant can be read on.
 
         SpecError with all of them once there are MAX_ERRORS.
         """
-        self.errors.append((at, text))
+        self.errors.append(Diagnostic(Place(self.path, *at), text, suggestion))
         if len(self.errors) == MAX_ERRORS:
-            raise SpecError(*self._placed(self.errors), Diagnostic(self.path, f"reading ends here, after {MAX_ERRORS} errors"))
+            raise SpecError(*_in_order(self.errors), Diagnostic(Place(self.path), f"Too many errors. Reading stopped after {MAX_ERRORS}."))
         if plain:
             self.plain.append(at)
 
@@ -62,7 +62,7 @@ class Reading:
         if path in self.positions:
             line, column = self.positions[path]
             name = path[-1] if isinstance(path[-1], str) else path[-2]
-            self.error(at, f"{name!r} is given twice, first at {line}:{column}", plain=True)
+            self.error(at, f"`{name}` is set twice, first at {line}:{column}.", plain=True)
             return False
         self.positions[path] = at
         return True
@@ -72,45 +72,51 @@ class Reading:
 
         `fork` says that one of Caffe's many forks may have it.
         """
-        owner, meant = message.DESCRIPTOR, ""
+        owner, suggestion = message.DESCRIPTOR, None
+        text = f"{owner.name} has no field {name!r}."
         if owner is NET and name in SOLVER.fields_by_name:
             form = f"solver {{ {name}: ... }}" if fork else f"solver: {{{name}: ...}}"
-            hint = f"it is the solver's: write `{form}`"
+            text += f" It is a field of the solver: write `{form}`."
             self.broken.add(("solver",))
         elif owner is SOLVER and name in NET.fields_by_name:
-            hint = "NetParameter has: is this the file of a net?"
+            text += " NetParameter has one: is this the file of a net?"
         elif fork and self.dropped.has(path, name):
-            self.warnings.append((at, f"{owner.name} has no field {name!r}; it is dropped"))
+            self.warnings.append(Diagnostic(Place(self.path, *at), f"{text} It is ignored."))
             return None
         elif owner is LAYER and name in own_fields(message.type):
-            hint = f"in protobuf text it stands in {own_fields(message.type)[name][0]} {{ }}"
+            text += f" In protobuf text, write it inside {own_fields(message.type)[name][0]} {{ }}."
         else:
-            hint, meant = field_hint(name, owner.fields_by_name)
-            if fork and (name.endswith("_param") or not hint.startswith(("did", "here"))):
-                close = f"{hint} Else it" if hint.startswith("did") else "it"
-                hint = f"{close} is a fork's, BVLC Caffe has none of that name; {_how_to_drop(path, name)}"
+            suggestion = suggest_field(name, owner.fields_by_name)
+            if fork and (name.endswith("_param") or not suggestion):
+                of_fork = f"belongs to a fork of Caffe (BVLC Caffe has no such field). {_how_to_drop(path, name)}"
+                if suggestion:
+                    suggestion = replace(suggestion, detail=f" Otherwise it {of_fork}")
+                else:
+                    text, suggestion = f"{text} It {of_fork}", None
+        meant = suggestion.meant if suggestion else ""
         taken = (*path, meant) in self.positions
-        self.error(at, f"{owner.name} has no field {name!r}; {hint}", plain=bool(meant) and not taken)
+        self.error(at, text, suggestion, plain=bool(meant) and not taken)
         return None if taken else owner.fields_by_name.get(meant)
 
     def finish(self, message: Any) -> Document:
         """The document, with all errors in the order of the text."""
-        document = Document(message, self.path, self.text, self.positions, self._placed(self.warnings))
-        errors = self._placed(self.errors)
+        document = Document(message, self.path, self.text, self.positions, tuple(_in_order(self.warnings)))
+        errors = _in_order(self.errors)
         missing = _missing(document)
         self.broken.update(path[:2] for path in missing)
         broken, guessed = (frozenset(self.positions[p] for p in paths if p in self.positions) for paths in (self.broken, self.guessed))
         return replace(document, errors=(*errors, *missing.values()), broken=broken, guessed=guessed - broken)
 
-    def _placed(self, found: list[tuple[Position, str]]) -> tuple[Diagnostic, ...]:
-        """Errors in the order of the text."""
-        return tuple(Diagnostic(f"{self.path}:{at[0]}:{at[1]}", text) for at, text in sorted(found))
+
+def _in_order(found: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Diagnostics in the order of the text."""
+    return sorted(found, key=lambda d: (d.position, d.text))
 
 
 def _how_to_drop(path: FieldPath, name: str) -> str:
     if any(part in ("layer", "layers") for part in path):
-        return f"netc cannot know what it does in this layer (--ignore {Dropped.name(path, name)} drops it all the same)"
-    return "--allow-unknown drops it"
+        return f"netc cannot know what it does in this layer; `--ignore {Dropped.name(path, name)}` ignores it."
+    return "`--allow-unknown` ignores it."
 
 
 def _missing(document: Document) -> dict[FieldPath, Diagnostic]:
@@ -123,11 +129,12 @@ def _missing(document: Document) -> dict[FieldPath, Diagnostic]:
             message, owner = owner, owner.fields_by_name[name].message_type
             path += [name, int(index)] if index else [name]
         if tuple(path) not in document.positions:
-            errors[tuple(path)] = Diagnostic(document.place(*path), f"{message.name} needs {path[-1]!r}")
+            errors[tuple(path)] = Diagnostic(document.place(*path), f"`{path[-1]}` is missing in {message.name}.")
     for i, layer in enumerate(document.message.layer if document.message.DESCRIPTOR is NET else ()):
         for param in messages(layer.type):
             needed = [f.name for f in LAYER_FIELDS[param].message_type.fields if f.is_required]
             if needed and not layer.HasField(param):
-                text = f"{layer.type} needs {' and '.join(map(repr, needed))}"
+                names = " and ".join(f"`{name}`" for name in needed)
+                text = f"{layer.type}: {names} {'is' if len(needed) == 1 else 'are'} missing."
                 errors["layer", i] = Diagnostic(document.place("layer", i), text)
     return errors

@@ -22,7 +22,7 @@ _SPECIAL = re.compile(r"([-+]?)\.?(inf|infinity|nan)", re.IGNORECASE)
 
 
 def from_text(field: Any, text: str) -> Any:
-    """The value that `text` spells for a field. ValueError with a sentence if it spells none."""
+    """The value that `text` spells for a field. If it spells none, ValueError with a sentence and, if there is one, a Suggestion."""
     kind = field.cpp_type
     if kind in INTEGERS:
         return _integer(field, text)
@@ -30,12 +30,12 @@ def from_text(field: Any, text: str) -> Any:
         return _float(field, text)
     if kind == Field.CPPTYPE_BOOL:
         if text.lower() not in BOOLS:
-            raise ValueError(f"{field.name} is true or false; {_came(text)}")
+            raise ValueError(f"`{field.name}` must be true or false, {_got(text)}.")
         return BOOLS[text.lower()]
     if kind == Field.CPPTYPE_ENUM:
         values = field.enum_type.values_by_name
         if text not in values:
-            raise ValueError(f"{field.name} has no value {short(text)!r}; {near(text, values)}")
+            raise ValueError(f"`{field.name}` cannot be {short(text)!r}.", near(text, values))
         return values[text].number
     return _bytes(field, text) if field.type == Field.TYPE_BYTES else text
 
@@ -68,7 +68,7 @@ def _integer(field: Any, text: str) -> int:
     if not re.fullmatch(r"[-+]?\d+", text, re.ASCII) or len(text) > 20 or not least <= int(text) <= most:
         whole = re.fullmatch(r"[-+]?\d+", text, re.ASCII)
         limits = "" if not whole else " of 0 or more" if not least and text[0] == "-" else f" from {least} to {most}"
-        raise ValueError(f"{field.name} is a whole number{limits}; {_came(text)}")
+        raise ValueError(f"`{field.name}` must be a whole number{limits}, {_got(text)}.")
     return int(text)
 
 
@@ -77,11 +77,11 @@ def _float(field: Any, text: str) -> float:
     if special:
         return float(special[1] + special[2])
     if not NUMBER.fullmatch(text):
-        raise ValueError(f"{field.name} is a number; {_came(text)}")
+        raise ValueError(f"`{field.name}` must be a number, {_got(text)}.")
     value = float(text)
     limit = 3.4028235677973366e38 if field.cpp_type == Field.CPPTYPE_FLOAT else float("inf")
     if abs(value) >= limit:
-        raise ValueError(f"{field.name} is a number below 3.4e38; {_came(text)}")
+        raise ValueError(f"`{field.name}` must be a number below 3.4e38, {_got(text)}.")
     return value
 
 
@@ -89,11 +89,11 @@ def _bytes(field: Any, text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except binascii.Error as e:
-        raise ValueError(f"{field.name} is bytes in base64: {e}") from e
+        raise ValueError(f"`{field.name}` must be bytes in base64: {e}.") from e
 
 
-def _came(text: str) -> str:
-    return f"{short(text)!r} came" if text else "nothing came"
+def _got(text: str) -> str:
+    return f"got {short(text)!r}" if text else "got nothing"
 
 
 def short(text: str) -> str:

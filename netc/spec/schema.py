@@ -1,4 +1,4 @@
-"""The proto's comments at run time, and the JSON Schema of the YAML spelling that is made from them."""
+"""The comments of the proto, and the JSON Schema of YAML net files that is made from them."""
 
 from functools import cache
 from importlib.resources import files
@@ -75,7 +75,7 @@ def _object(fields: dict[str, Any], description: str) -> dict[str, Any]:
 
 
 def _layer_fields(type_: str) -> dict[str, Any]:
-    """What may stand in a layer: LayerParameter's fields, and those of the type's own messages."""
+    """The fields of a layer: those of LayerParameter, and those of the type's own messages."""
     params = messages(type_)
     shared = {name: _of(LAYER, name) for name in LAYER_FIELDS if not name.endswith("_param") or name in params}
     return shared | {name: _of(field.containing_type, name) for name, (_, field) in own_fields(type_).items()}
@@ -86,7 +86,7 @@ def _of(message: Any, name: str) -> dict[str, str]:
 
 
 def _layer() -> dict[str, Any]:
-    """A layer in each of its forms; types that are not known here may come from plug-ins."""
+    """A layer in each of its forms. A type that is not registered may come from a plug-in."""
     types = sorted(registry.layer)
     by_type = {type_: {"anyOf": [{"$ref": f"#/$defs/layer {type_}"}, {"type": "null"}]} for type_ in types}
     plugin = {"anyOf": [_object(_layer_fields(""), "A layer of a plug-in's type."), {"type": "null"}]}

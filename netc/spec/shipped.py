@@ -11,7 +11,7 @@ from pathlib import Path
 from google.protobuf.message import Message
 
 from netc import netc_pb2 as pb
-from netc.errors import Diagnostic, RunError, SpecError, close, near
+from netc.errors import Diagnostic, Place, RunError, SpecError, Suggestion, near
 from netc.files import replace_file
 from netc.spec.job import is_solver
 from netc.spec.loader import BINARY, PROTOTXT, YAML, load
@@ -32,7 +32,7 @@ def net_file(name: str, say: Callable[[str], None]) -> str:
     if any(Path(file).stem == name for file in beside):
         known = {}  # `lenet` probably means the file lenet.yaml here
     if name not in known:
-        raise SpecError(Diagnostic(name, f"there is no such file; {_near(path, beside, known)}"))
+        raise SpecError(Diagnostic(Place(name), "There is no such file.", _near(path, beside, known)))
     target = FOLDER / known[name]
     if not target.exists():
         copied = list(_copies(known[name]))
@@ -40,12 +40,13 @@ def net_file(name: str, say: Callable[[str], None]) -> str:
     return str(target)
 
 
-def _near(path: Path, beside: list[str], known: Mapping[str, str]) -> str:
-    """The end of a sentence about a file that does not exist: similar files and shipped nets, else what there is."""
+def _near(path: Path, beside: list[str], known: Mapping[str, str]) -> Suggestion:
+    """What a file that does not exist may stand for: similar files and shipped nets, else what there is."""
     shipped = [n for n in known if Path(n).parent == path.parent]
-    if path.suffix or not shipped or close(str(path), (*beside, *shipped)):
-        return near(str(path), (*beside, *shipped))
-    return f"the nets that come with netc are {', '.join(sorted(shipped))}"
+    suggestion = near(str(path), (*beside, *shipped))
+    if path.suffix or not shipped or suggestion:
+        return suggestion
+    return Suggestion(known=tuple(sorted(shipped)), known_as="The nets that come with netc are")
 
 
 def _exists(path: Path) -> bool:
@@ -73,7 +74,7 @@ def _copies(name: str) -> Iterator[str]:
                 replace_file(FOLDER / each, (shipped / each).read_bytes())
                 yield str(FOLDER / each)
     except OSError as e:
-        raise RunError(f"{FOLDER / name} cannot be written: {e.strerror}") from e
+        raise RunError(f"Cannot write {FOLDER / name}: {e.strerror}") from e
 
 
 def _named(shipped: Traversable, name: str) -> Iterator[str]:

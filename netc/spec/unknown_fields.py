@@ -7,7 +7,7 @@ from typing import Any
 
 from google.protobuf.unknown_fields import UnknownFieldSet
 
-from netc.errors import Diagnostic, SpecError
+from netc.errors import Diagnostic, Place, SpecError
 from netc.spec.document import Dropped, FieldPath
 
 MOST_NAMES = 3  # of layers in a message
@@ -24,11 +24,11 @@ def discard(message: Any, path: str, dropped: Dropped) -> tuple[Diagnostic, ...]
     for at, owner, number, layer in _strangers(message, (), ""):
         field = owner.fields_by_number.get(number)
         name = field.name if field else str(number)
-        what = f"{owner.name}.{name} has a value that netc does not know" if field else f"{owner.name} has no field of number {number}"
+        what = f"{owner.name}.{name} has an unknown value." if field else f"{owner.name} has no field with the number {number}."
         key = what, Dropped.name(at, name), dropped.has(at, name)
         found.setdefault(key, Counter())[layer] += 1
     errors = [
-        Diagnostic(path, f"{_where(layers)}{what}; {_how_to_drop(name, layers)}")
+        Diagnostic(Place(path), f"{_where(layers)}{what} {_how_to_drop(name, layers)}")
         for (what, name, gone), layers in found.items()
         if not gone
     ]
@@ -36,14 +36,14 @@ def discard(message: Any, path: str, dropped: Dropped) -> tuple[Diagnostic, ...]
         raise SpecError(*errors)
     if found:
         message.DiscardUnknownFields()
-    return tuple(Diagnostic(path, f"{_where(layers)}{what}; it is dropped") for (what, _, _), layers in found.items())
+    return tuple(Diagnostic(Place(path), f"{_where(layers)}{what} It is ignored.") for (what, _, _), layers in found.items())
 
 
 def check_texts(message: Any, path: str) -> None:
     """SpecError where a text in `message` is not UTF-8; protobuf gives bytes for such a one."""
     for owner, name, value in _texts(message):
         if isinstance(value, bytes):
-            raise SpecError(Diagnostic(path, f"{owner}.{name} is not UTF-8: {value[:MOST_SHOWN]!r}"))
+            raise SpecError(Diagnostic(Place(path), f"{owner}.{name} is not UTF-8: {value[:MOST_SHOWN]!r}"))
 
 
 def _texts(message: Any) -> Iterator[tuple[str, str, str | bytes]]:
@@ -58,7 +58,7 @@ def _texts(message: Any) -> Iterator[tuple[str, str, str | bytes]]:
 
 def _strangers(message: Any, path: FieldPath, layer: str) -> Iterator[tuple[FieldPath, Any, int, str]]:
     """(path of the message, its descriptor, number of the field, name of the layer) of each field that is not known."""
-    for number in dict.fromkeys(field.field_number for field in UnknownFieldSet(message)):  # type: ignore[attr-defined]
+    for number in dict.fromkeys(field.field_number for field in UnknownFieldSet(message)):  # type: ignore[attr-defined]  # its stub lacks it
         yield path, message.DESCRIPTOR, number, layer
     for field, value in message.ListFields():
         if field.message_type is None or field.message_type.GetOptions().map_entry:
@@ -69,15 +69,15 @@ def _strangers(message: Any, path: FieldPath, layer: str) -> Iterator[tuple[Fiel
 
 
 def _where(layers: Counter[str]) -> str:
-    """`layers 'a', 'b' and 3 more: `."""
+    """`Layers 'a', 'b' and 3 more: `."""
     names = [repr(name) for name in layers if name]
     if not names:
         return ""
     rest = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return f"layer{'s' if len(names) > 1 else ''} {', '.join(names[:MOST_NAMES])}{rest}: "
+    return f"Layer{'s' if len(names) > 1 else ''} {', '.join(names[:MOST_NAMES])}{rest}: "
 
 
 def _how_to_drop(name: str, layers: Counter[str]) -> str:
     if not any(layers):
-        return "--allow-unknown drops it"
-    return f"netc cannot know what it does in this layer (--ignore {name} drops it all the same)"
+        return "`--allow-unknown` ignores it."
+    return f"netc cannot know what it does in this layer; `--ignore {name}` ignores it."

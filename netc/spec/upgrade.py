@@ -46,7 +46,9 @@ def _solver(document: Document) -> Document:
         return document
     solver = _copy(document.message)
     if solver.HasField("type"):
-        raise SpecError(Diagnostic(document.place("solver_type"), "solver_type, Caffe's old enum, stands beside type; give one"))
+        raise SpecError(
+            Diagnostic(document.place("solver_type"), "Both `solver_type`, Caffe's old enum, and `type` are set. Remove one of them.")
+        )
     solver.type = SOLVER_TYPES[solver.solver_type]
     solver.ClearField("solver_type")
     return replace(document, message=solver, positions=_moved(document.positions, lambda p: ("type",) if p[0] == "solver_type" else p))
@@ -124,7 +126,7 @@ def _v1(document: Document) -> Document:
     if not old.layers:
         return document
     if old.layer:
-        text = "the net has both `layer` and `layers`, Caffe's old form (V1); write all of them as `layer`"
+        text = "The net has both `layer` and `layers`, Caffe's old form (V1). Write all of them as `layer`."
         raise SpecError(Diagnostic(document.place("layers"), text))
     net = pb.NetParameter()
     net.CopyFrom(old)
@@ -175,8 +177,10 @@ def _inputs(document: Document) -> Document:
         return replace(document, message=net)
     if len(shapes) < len(names) or any(len(s) < 4 for s in shapes if not old.input_shape):
         what = "input_shape" if old.input_shape else "input_dim"
-        wanted = f"one each ({len(names)})" if old.input_shape else f"four each ({4 * len(names)})"
-        raise SpecError(Diagnostic(document.place(what), f"{len(names)} inputs have {len(getattr(old, what))} {what}; give {wanted}"))
+        wanted = f"{len(names)}, one for each" if old.input_shape else f"{4 * len(names)}, four for each"
+        raise SpecError(
+            Diagnostic(document.place(what), f"There are {len(getattr(old, what))} `{what}` for {len(names)} inputs. Expected {wanted}.")
+        )
     layer = pb.LayerParameter(name="input", type="Input", top=names)
     for shape in shapes[: len(names)]:
         layer.input_param.shape.add(dim=shape)

@@ -95,13 +95,13 @@ def _padding(document: Document, errors: list[Diagnostic]) -> tuple[list[int], d
         for j, name in enumerate(layer.bottom):
             place = document.place("layers", k, "bottom", j)
             if name not in made:
-                errors.append(Diagnostic(place, f"layer {layer.layer.name!r}: reads {name!r}, which no layer before it writes"))
+                errors.append(Diagnostic(place, f"Layer {layer.layer.name!r}: It reads {name!r}, which no layer above writes."))
                 continue
             source = layers[made[name]] if made[name] >= 0 else None
             if source is None or source.layer.type != "padding":
                 continue
             if type_ not in ("conv", "pool") or len(layer.bottom) != 1 or len(source.bottom) != 1 or len(source.top) != 1:
-                text = f"layer {layer.layer.name!r}: a padding layer leads from one blob to one conv or pool; this is {type_!r}"
+                text = f"Layer {layer.layer.name!r}: A padding layer must lead from one blob to one conv or pool, not to {type_!r}."
                 errors.append(Diagnostic(place, text))
                 continue
             bottoms[j] = source.bottom[0]
@@ -121,8 +121,8 @@ def _layer(document: Document, k: int, new: Any, pad: int | None, errors: list[D
         if old.type in KNOWN:
             new.type = pb.V1LayerParameter.LayerType.Value(TYPES.get(old.type, old.type.upper()))
         else:
-            text = f"there is no layer type {old.type!r} in Caffe's format of 2013; {near(old.type, KNOWN)}"
-            errors.append(Diagnostic(document.place("layers", k, "layer", "type"), text))
+            text = f"There is no layer type {old.type!r} in Caffe's format of 2013."
+            errors.append(Diagnostic(document.place("layers", k, "layer", "type"), text, near(old.type, KNOWN)))
     for field, value in old.ListFields():
         name = field.name
         if name in OWN:
@@ -133,7 +133,7 @@ def _layer(document: Document, k: int, new: Any, pad: int | None, errors: list[D
             _set(getattr(new, MOVES[name][0][old.type]), MOVES[name][1], value)
         elif name in MOVES:
             place = document.place("layers", k, "layer", name)
-            warnings.append(Diagnostic(place, f"layer {old.name!r}: {old.type!r} has no {name}; it is dropped"))
+            warnings.append(Diagnostic(place, f"Layer {old.name!r}: {old.type!r} has no `{name}`. It is ignored."))
 
 
 def _set(message: Any, name: str, value: Any) -> None:

@@ -8,7 +8,7 @@ from netc.errors import Diagnostic
 from netc.spec.document import Document, FieldPath
 
 DEEPEST = 20  # levels: protobuf's binary form takes no more than 100 messages within each other
-TOO_DEEP = "mappings and lists stand too deep within each other"
+TOO_DEEP = "The mappings and lists are nested too deeply."
 
 
 def errors(document: Document) -> tuple[Diagnostic, ...]:

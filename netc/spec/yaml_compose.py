@@ -13,7 +13,7 @@ import yaml
 from yaml.events import CollectionEndEvent, CollectionStartEvent
 from yaml.nodes import MappingNode, Node, ScalarNode
 
-from netc.errors import MAX_ERRORS, Diagnostic, SpecError
+from netc.errors import MAX_ERRORS, Diagnostic, Place, SpecError
 from netc.spec.document import Position
 
 FREE_REPEATS = 20_000  # nodes that aliases may add to a small file ...
@@ -36,8 +36,8 @@ def compose(text: str, path: str) -> Node | None:
     except yaml.reader.ReaderError as e:
         line = text.count("\n", 0, e.position) + 1
         column = e.position - text.rfind("\n", 0, e.position)
-        said = f"YAML allows no character #x{ord(text[e.position]):04x} here"
-        raise SpecError(Diagnostic(place(path, (line, column)), said)) from e
+        message = f"YAML does not allow the character #x{ord(text[e.position]):04x} here."
+        raise SpecError(Diagnostic(Place(path, line, column), message)) from e
     if root is not None and "*" in text:
         _bound_aliases(root, path, int(FREE_REPEATS + REPEATS * len(text)))
     return root
@@ -68,20 +68,24 @@ def _bound_depth(text: str, loader: Any) -> None:
 def _tabs(text: str, path: str) -> list[Diagnostic]:
     """An error for each of the first lines that a tab indents."""
     found = ((n, line.index("\t") + 1) for n, line in enumerate(text.splitlines(), 1) if line.lstrip(" ").startswith("\t"))
-    return [Diagnostic(place(path, tab), "a tab; YAML lets only spaces indent") for tab in islice(found, MAX_ERRORS)]
+    return [
+        Diagnostic(Place(path, *tab), "This line is indented with a tab. YAML allows only spaces.") for tab in islice(found, MAX_ERRORS)
+    ]
 
 
 def _no_yaml(text: str, path: str, error: yaml.MarkedYAMLError) -> Diagnostic:
     """What is wrong with a text that YAML's own rules do not allow."""
     if PROTOBUF.search(text):
-        return Diagnostic(f"{path}:1:1", "this is protobuf text; the suffix of such a file is .prototxt")
+        return Diagnostic(Place(path, 1, 1), "This is protobuf text. Give the file the suffix .prototxt.")
     mark, start = error.problem_mark or error.context_mark, error.context_mark
-    if start and "flow" in (error.context or ""):
-        bracket = "{" if "mapping" in str(error.context) else "["
-        seen = f"that shows on line {(mark or start).line + 1}"
-        return Diagnostic(place(path, (start.line + 1, start.column + 1)), f"this {bracket!r} is not closed, or lacks a comma: {seen}")
-    at = place(path, (mark.line + 1, mark.column + 1)) if mark else path
-    return Diagnostic(at, f"this is no YAML: {' '.join(filter(None, (error.context, error.problem)))}")
+    bracket = text[start.index : start.index + 1] if start else ""
+    if start and bracket in ("{", "["):
+        noticed = f"This shows on line {(mark or start).line + 1}."
+        return Diagnostic(
+            Place(path, start.line + 1, start.column + 1), f"This {bracket!r} is not closed, or a comma is missing. {noticed}"
+        )
+    at = Place(path, mark.line + 1, mark.column + 1) if mark else Place(path)
+    return Diagnostic(at, f"This is not YAML: {' '.join(filter(None, (error.context, error.problem)))}.")
 
 
 def _bound_aliases(root: Node, path: str, most: int) -> None:
@@ -97,10 +101,10 @@ def _bound_aliases(root: Node, path: str, most: int) -> None:
             written += 1
             sizes[id(node)] = size = 1 + sum(sizes[id(part)] for part in _parts(node))
             if size - written > most:
-                text = f"aliases unfold to {size} lists, mappings and values, far more than are written"
-                raise SpecError(Diagnostic(place(path, _at(node)), text))
+                text = f"Its aliases expand to {size} lists, mappings and values, far more than the file contains."
+                raise SpecError(Diagnostic(Place(path, *_at(node)), text))
         elif id(node) in open_nodes:
-            raise SpecError(Diagnostic(place(path, _at(node)), "an alias stands within what it stands for"))
+            raise SpecError(Diagnostic(Place(path, *_at(node)), "This alias is inside the value that it refers to."))
         elif id(node) not in sizes:
             open_nodes.add(id(node))
             stack.append((node, True))
@@ -116,8 +120,3 @@ def _parts(node: Node) -> Sequence[Node]:
 
 def _at(node: Node) -> Position:
     return node.start_mark.line + 1, node.start_mark.column + 1
-
-
-def place(path: str, position: Position) -> str:
-    """`file:line:column`."""
-    return f"{path}:{position[0]}:{position[1]}"

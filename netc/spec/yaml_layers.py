@@ -1,5 +1,6 @@
-"""Layers in YAML: their forms, where their fields belong, and what is taken for what they leave out."""
+"""Layers in YAML: their forms, the messages of their fields, and the defaults of names, bottoms and tops."""
 
+from dataclasses import replace
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -8,7 +9,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode
 from netc import registry
 from netc.spec.document import FieldPath
 from netc.spec.fields import LAYER_FIELDS, own_fields
-from netc.spec.other_names import field_hint, type_hint
+from netc.spec.other_names import suggest_field, suggest_type
 from netc.spec.reading import Reading
 from netc.spec.shorthand import Names, default_bottoms, default_tops, newest_after
 from netc.spec.yaml_nodes import at, given, is_unset, named, pairs
@@ -24,7 +25,7 @@ def layer_parts(reading: Reading, node: Node) -> tuple[ScalarNode | None, Fields
     types = [value for key, value in fields if key.value == "type"]
     if types:
         if len(types) > 1 or not isinstance(types[0], ScalarNode):
-            reading.error(at(types[-1]), "a layer has one type")
+            reading.error(at(types[-1]), "A layer has exactly one type.")
             return None, []
         return None if is_unset(types[0]) else types[0], [pair for pair in fields if pair[0].value != "type"]
     if len(fields) == 1 and fields[0][0].value not in LAYER_FIELDS:
@@ -37,18 +38,18 @@ def _inner(reading: Reading, key: ScalarNode, value: Node) -> Fields:
     if isinstance(value, MappingNode):
         return pairs(reading, value)
     if not isinstance(value, ScalarNode) or given(value):
-        reading.error(at(value), f"what follows {key.value!r} is a mapping of its fields, `{{field: value, ...}}`; {named(value)} came")
+        reading.error(at(value), f"Expected the fields of {key.value!r} as a mapping, `{{field: value, ...}}`, got {named(value)}.")
     return []
 
 
 def _no_layer(node: Node, fields: Fields) -> str:
     first, value = fields[0] if fields else (None, None)
     if first is not None and isinstance(value, ScalarNode) and not given(value) and first.value not in LAYER_FIELDS:
-        return f"the fields of {first.value!r} stand below it as if beside it: indent them by two more spaces than {first.value!r} itself"
+        return f"The fields of {first.value!r} are not indented. Indent them by two spaces more than {first.value!r}."
     if len(fields) > 1 and all(key.value not in LAYER_FIELDS for key, _ in fields):
-        return f"layers stand in a list: `- {fields[0][0].value}`, each on a line of its own"
-    came = f"fields without a type ({', '.join(key.value for key, _ in fields)})" if fields else named(node)
-    return f"a layer is `Type`, `Type: {{fields}}` or a mapping with `type`; {came} came"
+        return f"The layers must be a list. Write `- {fields[0][0].value}`, each layer on its own line."
+    given_ = f"fields without a type ({', '.join(key.value for key, _ in fields)})" if fields else named(node)
+    return f"A layer is `Type`, `Type: {{fields}}` or a mapping with `type`, got {given_}."
 
 
 def layer_target(reading: Reading, layer: Any, key: ScalarNode, path: FieldPath) -> tuple[Any, FieldDescriptor | None, FieldPath]:
@@ -69,13 +70,15 @@ def _unknown_field(reading: Reading, layer: Any, key: ScalarNode, path: FieldPat
     """An error, and the field that must be meant, if that is plain and it is not there yet."""
     own = own_fields(layer.type)
     known = {n: ((), f) for n, f in LAYER_FIELDS.items() if not n.endswith("_param")} | {n: ((p,), f) for n, (p, f) in own.items()}
-    hint, meant = field_hint(key.value, known)
+    text, suggestion = f"{layer.type or 'The layer'} has no field {key.value!r}.", suggest_field(key.value, known)
     others = sorted(t for t in registry.layer if key.value in own_fields(t))
-    if others and (len(key.value) < 4 or not meant):
-        hint, meant = f"it is a field of {', '.join(others[:4])}{' and others' if len(others) > 4 else ''}", ""
-    inner, field = known.get(meant, ((), None))
-    taken = (*path, *inner, meant) in reading.positions
-    reading.error(at(key), f"{layer.type or 'the layer'} has no field {key.value!r}; {hint}", plain=field is not None and not taken)
+    if others and (len(key.value) < 4 or not suggestion.meant):
+        text += f" It is a field of {', '.join(others[:4])}{' and others' if len(others) > 4 else ''}."
+        reading.error(at(key), text)
+        return layer, None, path
+    inner, field = known.get(suggestion.meant, ((), None))
+    taken = (*path, *inner, suggestion.meant) in reading.positions
+    reading.error(at(key), text, suggestion, plain=field is not None and not taken)
     target = layer
     for name in inner if not taken else ():
         target = getattr(layer, name)
@@ -90,12 +93,13 @@ def type_of(reading: Reading, type_node: ScalarNode, fields: Fields) -> str:
     if not own or registry.layer.is_own(name):
         return name
     if name in registry.layer:
-        reading.error(at(type_node), f"{name} is a plug-in's layer, which has its fields under `custom`: {', '.join(own)}")
+        reading.error(at(type_node), f"{name} is a layer of a plug-in. Write its fields ({', '.join(own)}) under `custom`.")
         return name
-    hint, meant = type_hint(name, registry.layer)
-    more = "" if meant else f" (a plug-in's type has its fields, {', '.join(own)}, under `custom`)"
-    reading.error(at(type_node), f"there is no layer type {name!r}; {hint}{more}", plain=bool(meant))
-    return meant or name
+    suggestion = suggest_type(name, registry.layer)
+    if not suggestion.meant:
+        suggestion = replace(suggestion, detail=f" A layer of a plug-in has its fields ({', '.join(own)}) under `custom`.")
+    reading.error(at(type_node), f"There is no layer type {name!r}.", suggestion, plain=bool(suggestion.meant))
+    return suggestion.meant or name
 
 
 def complete(reading: Reading, layers: list[tuple[Node, Any, set[str]]], net: Any, path: FieldPath) -> None:
@@ -113,9 +117,9 @@ def complete(reading: Reading, layers: list[tuple[Node, Any, set[str]]], net: An
             bottom = default_bottoms(of_type, newest)
             if bottom is None:
                 several = default_bottoms(of_type, "") is None
-                reason = "it reads several blobs: `bottom: [a, b]`" if several else "nothing stands above it that it could read"
+                reason = "The layer reads several blobs: add `bottom: [a, b]`." if several else "There is no layer above to read from."
                 with reading.judging((*path, "layer", k)):
-                    reading.error(at(node), f"{layer.type} needs `bottom`: {reason}")
+                    reading.error(at(node), f"{layer.type}: `bottom` is missing. {reason}")
             layer.bottom.extend(bottom or [])
         if "top" not in written:
             layer.top.extend(default_tops(of_type, layer.name, layer.bottom, "bottom" not in written))

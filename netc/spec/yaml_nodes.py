@@ -43,13 +43,13 @@ def pairs(reading: Reading, node: MappingNode) -> list[tuple[ScalarNode, Node]]:
         elif isinstance(key, ScalarNode):
             found.append((key, value))
         else:
-            reading.error(at(key), f"a key is the name of a field; {named(key)} came")
+            reading.error(at(key), f"A key must be the name of a field, got {named(key)}.")
     for key, source in merged:
         if isinstance(source, MappingNode):
             names = {key.value for key, _ in found}
             found += [pair for pair in pairs(reading, source) if pair[0].value not in names]
         else:
-            reading.error(at(source if named(source) != "nothing" else key), f"<< merges mappings; {named(source)} came")
+            reading.error(at(source if named(source) != "nothing" else key), f"`<<` merges mappings, got {named(source)}.")
     return found
 
 

@@ -6,7 +6,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from netc import registry
-from netc.errors import Diagnostic, SpecError
+from netc.errors import Diagnostic, Place, SpecError
 from netc.spec.document import Document, FieldPath
 from netc.spec.reading import NET, Reading
 from netc.spec.scalars import from_text
@@ -25,7 +25,7 @@ def parse_yaml(text: str, message_type: type[Any], path: str = "<text>") -> Docu
         if root is not None:
             _message(reading, root, message, ())
     except RecursionError as e:
-        raise SpecError(Diagnostic(path, TOO_DEEP)) from e
+        raise SpecError(Diagnostic(Place(path), TOO_DEEP)) from e
     return reading.finish(message)
 
 
@@ -38,8 +38,8 @@ def _message(reading: Reading, node: Node, message: Any, path: FieldPath) -> Non
     if isinstance(node, ScalarNode) and not given(node):
         return
     if not isinstance(node, MappingNode):
-        what = path[-1] if path else "the file"
-        reading.error(at(node), f"{what} is a mapping of {owner.name}'s fields; {named(node)} came")
+        what = f"`{path[-1]}`" if path else "The file"
+        reading.error(at(node), f"{what} must be a mapping of the fields of {owner.name}, got {named(node)}.")
     elif owner.full_name == "google.protobuf.Struct":
         message.update(struct_value(reading, node))
     else:
@@ -84,14 +84,14 @@ def _field(reading: Reading, key: Node, value: Node, message: Any, field: FieldD
 def _scalar(reading: Reading, key: Node, node: Node, field: FieldDescriptor) -> Any:
     """The value of a scalar; an error and None where it is none. One that is not there has no place but its key's."""
     if not isinstance(node, ScalarNode):
-        reading.error(at(node), f"{field.name} is a single value; {named(node)} came")
+        reading.error(at(node), f"`{field.name}` must be a single value, got {named(node)}.")
     elif not given(node):
-        reading.error(at(key), f"{field.name} has no value")
+        reading.error(at(key), f"`{field.name}` has no value.")
     else:
         try:
             return from_text(field, node.value)
         except ValueError as e:
-            reading.error(at(node), str(e))
+            reading.error(at(node), *e.args)
     return None
 
 

@@ -1,4 +1,4 @@
-"""Messages to YAML, short or with everything spelled out."""
+"""Writes messages as YAML, short or with every name and blob."""
 
 from typing import Any
 
@@ -15,11 +15,11 @@ from netc.spec.scalars import to_text
 from netc.spec.shorthand import Names, default_bottoms, default_tops, newest_after
 
 STR = "tag:yaml.org,2002:str"
-RESOLVER = yaml.resolver.Resolver()
+RESOLVER: Any = yaml.resolver.Resolver()  # its stub leaves out the types of `resolve`
 
 
 class Dumper(yaml.SafeDumper):
-    """PyYAML's writer, with the items of a list further in than its key."""
+    """PyYAML's writer, which indents the items of a list."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
         """Never without an indent."""

@@ -58,7 +58,7 @@ def diagnostic_of(reading: Reading, bad: BadValues, of: str) -> Diagnostic:
     """The error for values of `of` outside the domain that a layer requires."""
     layer = reading.layer
     text = f"{reading.blob!r} of {of} contains {bad}; allowed values: {reading.domain}"
-    return Diagnostic(layer.at("bottom", reading.bottom), f"layer {layer.name!r} ({layer.type}): {text}")
+    return Diagnostic(layer.at("bottom", reading.bottom), f"Layer {layer.name!r} ({layer.type}): {text}")
 
 
 def _text(value: float, count: int, place: str) -> str:

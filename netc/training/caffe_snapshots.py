@@ -154,7 +154,7 @@ def write_snapshot(prefix: str, program: Program, states: Arrays, iteration: int
         else:
             write_state(state, SolverState(iteration, str(model), step, tuple(history)))
     except OSError as e:
-        raise RunError(f"{model}: cannot be written: {e.strerror or e}") from e
+        raise RunError(f"Cannot write {model}: {e.strerror or e}") from e
     return model, state
 
 

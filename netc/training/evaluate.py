@@ -8,7 +8,7 @@ import numpy as np
 
 from netc import registry
 from netc.compiler.lower import Lowered
-from netc.errors import DataError, Diagnostic, SpecError
+from netc.errors import DataError, Diagnostic, Place, SpecError
 from netc.graph.contract import BATCH, LOSS, OUT, ROWS, SUM, Prefix
 from netc.graph.tensor_type import Dim
 from netc.net.model import Layer, ResolvedNet
@@ -123,7 +123,7 @@ def monitored(net: ResolvedNet, asked: str) -> tuple[str, bool]:
     return name, name in metrics
 
 
-def monitored_value(scores: Scores, name: str, place: str) -> float:
+def monitored_value(scores: Scores, name: str, place: Place) -> float:
     """The score that selects the best model. SpecError, at `place`, if there is no such score."""
     value = scores.get(name)
     if isinstance(value, float):

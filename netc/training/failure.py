@@ -1,5 +1,6 @@
 """Advice for users whose run has failed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from netc import registry, schedules
@@ -19,7 +20,9 @@ def diverged(loss: float, iteration: int, why: Diagnostic, solver: SolverSetting
     """The error for a loss that is NaN or infinite. `why` names the layer where this started."""
     now = schedules.rate(solver, iteration, max_iter)
     grown = f"the learning rate has grown to {now:.3g} ({solver.lr_policy}); " if now > 2 * solver.base_lr else ""
-    return DivergedError(Diagnostic(why.place, f"the loss is {loss} at iteration {iteration}: {why.text}.\n    {grown}{advice(solver)}"))
+    return DivergedError(
+        Diagnostic(why.place, f"the loss is {loss} at iteration {iteration}: {why.text}.", details=(f"{grown}{advice(solver)}",))
+    )
 
 
 def with_next_step(error: RunError | DataError, kept: Path | None) -> RunError | DataError:
@@ -33,4 +36,4 @@ def with_next_step(error: RunError | DataError, kept: Path | None) -> RunError |
     else:
         text = f"the newest snapshot, {kept}, is intact; after you fix the cause, --resume continues from it"
     first, *others = error.diagnostics
-    return type(error)(Diagnostic(first.place, f"{first.text}\n    {text}"), *others)
+    return type(error)(replace(first, details=(*first.details, text)), *others)

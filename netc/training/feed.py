@@ -1,6 +1,7 @@
 """The feeds of each step: batches from the sources and random numbers, prepared in advance by a thread."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,7 @@ def _opened(layer: Layer, phase: str, seed: int, iter_size: int) -> data.Source:
         return layer.reader.open(seed, iter_size, phase)
     except DataError as e:
         place = layer.at(data.message_name(layer.param), "source")
-        raise type(e)(*(f if f.place else Diagnostic(place, f"layer {layer.name!r}: {f.text}") for f in e.diagnostics)) from e
+        raise type(e)(*(f if f.place else replace(f, place=place, text=f"Layer {layer.name!r}: {f.text}") for f in e.diagnostics)) from e
 
 
 def draw(node: Node, seed: int, iteration: int, sub_batch: int = 0, rows: int = 1) -> np.ndarray:

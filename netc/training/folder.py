@@ -46,7 +46,7 @@ class RunFolder:
             folder.snapshots.mkdir()
             sync(parent)
         except OSError as e:
-            raise RunError(f"{parent}: cannot be written: {e.strerror or e}") from e
+            raise RunError(f"Cannot write {parent}: {e.strerror or e}") from e
         return folder
 
     @contextmanager
@@ -65,7 +65,7 @@ class RunFolder:
         try:
             replace_file(self.net_path, net_text.encode())
         except OSError as e:
-            raise RunError(f"{self.net_path}: cannot be written: {e.strerror or e}") from e
+            raise RunError(f"Cannot write {self.net_path}: {e.strerror or e}") from e
 
     def discard(self) -> None:
         """Remove the folder of a run that did not start."""
@@ -96,7 +96,7 @@ class RunFolder:
             with self.log_path.open("a") as file:
                 file.write(text + "\n")
         except OSError as e:
-            raise RunError(f"{self.log_path}: cannot be written: {e.strerror or e}") from e
+            raise RunError(f"Cannot write {self.log_path}: {e.strerror or e}") from e
         return text
 
     def read_log(self) -> Log:
@@ -104,7 +104,7 @@ class RunFolder:
         try:
             return read(self.log_path)
         except OSError as e:
-            raise RunError(f"{self.log_path}: cannot be read: {e.strerror or e}") from e
+            raise RunError(f"Cannot read {self.log_path}: {e.strerror or e}") from e
 
     def lines(self) -> Sequence[Line]:
         """The valid lines of the log."""
@@ -121,7 +121,7 @@ class RunFolder:
             kept, _ = cut(data, metadata, layer)
             replace_file(self.log_path, b"".join(line + b"\n" for line in kept))
         except OSError as e:
-            raise RunError(f"{self.log_path}: cannot be written: {e.strerror or e}") from e
+            raise RunError(f"Cannot write {self.log_path}: {e.strerror or e}") from e
         return len(kept)
 
     def write(self, iteration: int, states: Mapping[str, np.ndarray], metadata: Mapping[str, Any], keep: int) -> Path:
@@ -130,7 +130,7 @@ class RunFolder:
             try:
                 sync(self.log_path)
             except OSError as e:
-                raise RunError(f"{self.log_path}: cannot be written: {e.strerror or e}") from e
+                raise RunError(f"Cannot write {self.log_path}: {e.strerror or e}") from e
         path = snapshot.write(self.snapshots / snapshot.file_name(iteration), states, metadata)
         snapshot.prune(self.snapshots, max(keep, 1), {self.snapshots / BEST})
         return path

@@ -87,7 +87,7 @@ def remember(folder: Path, files: Mapping[str, str]) -> None:
     try:
         replace_file(folder / NAME, (json.dumps(files, indent=1, sort_keys=True) + "\n").encode())
     except OSError as e:
-        raise RunError(f"{folder / NAME}: cannot be written: {e.strerror or e}") from e
+        raise RunError(f"Cannot write {folder / NAME}: {e.strerror or e}") from e
 
 
 def remembered(folder: Path) -> dict[str, str]:

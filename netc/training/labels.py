@@ -193,7 +193,7 @@ def _by_row(node: Node) -> bool:
 def _no_numbers(column: Column, bad: BadValues, of: str) -> Diagnostic:
     layer, name = column.layer, column.layer.tops[column.top]
     text = f"{name!r} of {of} contains {bad}; remove these rows from the data, or fill in numbers"
-    return Diagnostic(layer.at(), f"layer {layer.name!r}: {text}")
+    return Diagnostic(layer.at(), f"Layer {layer.name!r}: {text}")
 
 
 def _filled(array: np.ndarray, shape: Sequence[int | str]) -> np.ndarray:

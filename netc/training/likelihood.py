@@ -24,11 +24,13 @@ class Parameters:
 
     def hidden_input(self, v: np.ndarray) -> np.ndarray:
         """W v + c for each row."""
-        return v @ self.weight.T + self.hidden_bias
+        result: np.ndarray = v @ self.weight.T + self.hidden_bias
+        return result
 
     def free_energy(self, v: np.ndarray) -> np.ndarray:
         """F(v) for each row; p(v) is exp(-F(v)) / Z."""
-        return -(v @ self.visible_bias) - _softplus(self.hidden_input(v)).sum(1)
+        energy: np.ndarray = -(v @ self.visible_bias) - _softplus(self.hidden_input(v)).sum(1)
+        return energy
 
 
 def log_partition(machine: Parameters, base_bias: np.ndarray, seed: int, chains: int = CHAINS, betas: np.ndarray = BETAS) -> np.ndarray:
@@ -74,8 +76,10 @@ def log_probability(param: pb.LayerParameter, states: Mapping[str, np.ndarray], 
 
 
 def _softplus(x: np.ndarray) -> np.ndarray:
-    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+    result: np.ndarray = np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+    return result
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-x))
+    result: np.ndarray = 1 / (1 + np.exp(-x))
+    return result

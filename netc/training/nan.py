@@ -17,7 +17,7 @@ def first_bad(graph: Graph, backend: Backend, feeds: Mapping[str, np.ndarray], s
     for name, array in {**feeds, **states}.items():
         if not np.isfinite(array).all():
             made = f", from the update of layer {layers[name]!r} in the previous iteration" if layers.get(name) else ""
-            return Diagnostic("", f"{name} contains {_what(array)} before the step{made}")
+            return Diagnostic(None, f"{name} contains {_what(array)} before the step{made}")
     nodes: list[Node] = []
     for node in graph.nodes:
         if node.domain != "netc" and node.types and node.types[0].dtype.kind == "f":
@@ -33,7 +33,7 @@ def first_bad(graph: Graph, backend: Backend, feeds: Mapping[str, np.ndarray], s
             return Diagnostic(
                 o.place, f"the first non-finite value is {_what(values[str(k)])} in the {o.part} pass of layer {o.layer!r}, op {node.op}"
             )
-    return Diagnostic("", "all values were finite when the step was repeated")
+    return Diagnostic(None, "all values were finite when the step was repeated")
 
 
 def spoiled(states: Mapping[str, np.ndarray], nodes: Mapping[str, Node]) -> str | None:

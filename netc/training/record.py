@@ -43,6 +43,7 @@ class Record:
     rows: int  # per iteration
     parts: tuple[Part, ...] = ()
     reason: str = ""
+    error: str = ""
     iteration: int = 0
     best: int | None = None
     scores: Scores = field(default_factory=dict)
@@ -62,7 +63,7 @@ class Record:
         try:
             replace_file(folder / NAME, (json.dumps(asdict(self), indent=1) + "\n").encode())
         except OSError as e:
-            raise RunError(f"{folder / NAME}: cannot be written: {e.strerror or e}") from e
+            raise RunError(f"Cannot write {folder / NAME}: {e.strerror or e}") from e
 
 
 def read(folder: Path) -> Record | None:
@@ -78,7 +79,7 @@ def read_checked(folder: Path) -> tuple[Record | None, str]:
     except FileNotFoundError:
         return None, ""
     except OSError as e:
-        return None, f"{path}: cannot be read: {e.strerror or e}"
+        return None, f"Cannot read {path}: {e.strerror or e}"
     except (ValueError, RecursionError, MisfitError) as e:
         return None, f"{path}: is invalid: {e}"
 

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from netc.compiler.program import Program
-from netc.errors import Diagnostic, SnapshotError
+from netc.errors import Diagnostic, Place, SnapshotError
 from netc.formats.typed_json import MisfitError, typed
 from netc.runtime.backends import providers
 from netc.runtime.snapshot import Snapshot
@@ -78,7 +78,7 @@ def check_states(taken: Snapshot, program: Program, whole: bool = True) -> None:
         wrong += [f"{name} is not in the net" for name in taken.states.keys() - wanted.keys()]
     if wrong:
         more = f", and {len(wrong) - MOST} more" if len(wrong) > MOST else ""
-        raise SnapshotError(Diagnostic(str(taken.path), f"belongs to a different net: {', '.join(sorted(wrong)[:MOST])}{more}"))
+        raise SnapshotError(Diagnostic(Place(str(taken.path)), f"belongs to a different net: {', '.join(sorted(wrong)[:MOST])}{more}"))
 
 
 def _of(array: Any) -> str:

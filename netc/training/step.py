@@ -168,8 +168,8 @@ class LocalStep:
         loss = float(results[LOSS].reshape(()))
         if not finite({"loss": results[LOSS]}):
             stepper.undo()
-            if faults := self.feeder.no_numbers(feeds, self._iteration, sub_batch):
-                raise DataError(*faults)
+            if errors := self.feeder.no_numbers(feeds, self._iteration, sub_batch):
+                raise DataError(*errors)
             why = first_bad(self.program.graph(kind), self.program.backend, feeds, self.states.arrays())
             raise diverged(loss, self._iteration, why, self.program.job.settings, self.max_iter)
         scalars = {n: v for n, v in OUT.within(results).items() if v.size == 1}

@@ -91,7 +91,7 @@ def _by_blob(path: str, blobs: Blobs) -> tuple[dict[str, np.ndarray], list[str]]
         if not wanted or not given:
             continue
         if len(wanted) != len(given):
-            text = f"layer {layer!r} has {len(given)} blobs in {path}, but {len(wanted)} in the net (bias_term sets whether it has a bias)"
+            text = f"Layer {layer!r} has {len(given)} blobs in {path}, but {len(wanted)} in the net (bias_term sets whether it has a bias)"
             errors.append(Diagnostic(state_of(wanted[0]).origin.place, text))
             continue
         for k, (blob, array) in enumerate(zip(wanted, given, strict=True)):

@@ -35,7 +35,7 @@ def alias(zoo: str | Path, spec: str, word: str | None, remove: Sequence[str] = 
         words = aliases_of(zoo, entry.name)
         unknown = [w for w in remove if w not in words]
         if unknown:
-            raise UnknownModelError(f"{zoo}: {entry.name!r} has no alias {unknown[0]!r}; {near(unknown[0], words)}")
+            raise UnknownModelError(f"{zoo}: {entry.name!r} has no alias {unknown[0]!r}. {near(unknown[0], words)}")
         if word is not None and not is_alias(word):
             raise ZooError(f"an alias has characters of [a-z0-9_-], starts with a letter and is not {LATEST!r}; got {word!r}")
         words = {w: v for w, v in words.items() if w not in remove} | ({word: entry.version} if word else {})

@@ -86,7 +86,7 @@ def chosen(known: list[Entry], spec: str, place: str) -> Entry:
     name, wanted = parse_spec(spec)
     versions = [entry for entry in known if entry.name == name]
     if not versions:
-        raise UnknownModelError(f"{place}: has no model {name!r}; {near(name, {entry.name for entry in known})}")
+        raise UnknownModelError(f"{place}: has no model {name!r}. {near(name, {entry.name for entry in known})}")
     for entry in reversed(versions):
         if wanted == LATEST or f"{entry.version}.".startswith(f"{wanted}.") or wanted in entry.aliases:
             return entry

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
-from netc.errors import DataError, Diagnostic
+from netc.errors import DataError, Diagnostic, Place
 from netc.zoo.manifest import wrong_fields
 
 MOST_WORDS, MOST_STEPS, MOST_SIDE = 1 << 20, 1 << 20, 1 << 14
@@ -50,15 +50,15 @@ def read(text: str, place: str) -> dict[str, Any]:
     try:
         metadata = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise DataError(Diagnostic(place, f"its metadata is not JSON: {str(error)[:100]}")) from error
+        raise DataError(Diagnostic(Place(place), f"its metadata is not JSON: {str(error)[:100]}")) from error
     if not isinstance(metadata, dict):
-        raise DataError(Diagnostic(place, f"its metadata is a {type(metadata).__name__}; expected a mapping"))
+        raise DataError(Diagnostic(Place(place), f"its metadata is a {type(metadata).__name__}; expected a mapping"))
     wrong = wrong_fields(metadata, {name: rule for name, rule in RULES.items() if metadata.get(name) is not None})
     wrong += [f"has {name} without {other}" for name, other in NEEDS.items() if metadata.get(name) and other not in metadata]
     if not wrong and metadata.get("vocabulary") and "tokens" not in metadata and not _takes_trees(metadata):
         wrong.append("has vocabulary without tokens")
     if wrong:
-        raise DataError(*(Diagnostic(place, f"its metadata: {sentence}") for sentence in wrong))
+        raise DataError(*(Diagnostic(Place(place), f"its metadata: {sentence}") for sentence in wrong))
     return {name: value for name, value in metadata.items() if value is not None}
 
 
@@ -70,15 +70,17 @@ def _takes_trees(metadata: Mapping[str, Any]) -> bool:
 def check_ports(inputs: Mapping[str, Any], outputs: Sequence[str], metadata: Mapping[str, Any], place: str) -> None:
     """DataError if a model has no inputs or no outputs, or an input with huge rows."""
     if not inputs or not outputs:
-        raise DataError(Diagnostic(place, f"has {len(inputs)} inputs and {len(outputs)} outputs; predicting needs at least one of each"))
+        raise DataError(Diagnostic(Place(place), f"has {len(inputs)} inputs and {len(outputs)} outputs; it needs at least one of each"))
     for name, port in inputs.items():
         if prod(n for n in port.shape if isinstance(n, int)) > MOST_VALUES:
-            raise DataError(Diagnostic(place, f"its input {name!r} is {'x'.join(map(str, port.shape))}: more than {MOST_VALUES:,} values"))
+            raise DataError(
+                Diagnostic(Place(place), f"its input {name!r} is {'x'.join(map(str, port.shape))}: more than {MOST_VALUES:,} values")
+            )
     first = next(iter(inputs.values()))
     axis = metadata.get("batch_axis") or 0
     if len(first.shape) <= axis:
-        raise DataError(Diagnostic(place, f"its input {first.name!r} has {len(first.shape)} axes; axis {axis} must be the batch"))
+        raise DataError(Diagnostic(Place(place), f"its input {first.name!r} has {len(first.shape)} axes; axis {axis} must be the batch"))
     trees = [source for source in metadata.get("sources", ()) if source["type"] == "TreeData"]
     missing = [top for source in trees for top in source["tops"] if top not in inputs]
     if missing:
-        raise DataError(Diagnostic(place, f"its metadata: a source of trees feeds {missing[0]!r}, which is not an input"))
+        raise DataError(Diagnostic(Place(place), f"its metadata: a source of trees feeds {missing[0]!r}, which is not an input"))

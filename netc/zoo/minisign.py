@@ -113,7 +113,7 @@ def secret_key(path: Path) -> tuple[bytes, bytes]:
     try:
         lines = path.read_text().splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ZooError(f"{path}: cannot be read as a secret key: {getattr(error, 'strerror', error)}") from error
+        raise ZooError(f"Cannot read {path} as a secret key: {getattr(error, 'strerror', error)}") from error
     whole = _decoded(lines[1] if len(lines) > 1 else "", 158, str(path))
     if whole[2:4] != NO_PASSWORD:
         raise ZooError(f"{path}: has a password; sign with minisign itself, or use a key of `minisign -G -W` or `netc zoo keygen`")

@@ -118,7 +118,7 @@ def remember_parent(folder: Path, weights: Sequence[str]) -> None:
         if parent is not None:
             replace_file(folder / PARENT, json.dumps(parent).encode())
     except OSError as error:
-        raise RunError(f"{folder / PARENT}: cannot be written: {error.strerror or error}") from error
+        raise RunError(f"Cannot write {folder / PARENT}: {error.strerror or error}") from error
 
 
 def remembered_parent(folder: Path) -> dict[str, Any] | None:

@@ -8,7 +8,8 @@ followed by the bytes of the arrays.
 import json
 import os
 import sys
-from typing import Any, BinaryIO
+from io import BufferedReader
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import onnxruntime as ort
@@ -47,10 +48,10 @@ def _array(stream: BinaryIO, row: dict[str, Any]) -> np.ndarray:
     if row["dtype"] == "text":
         return np.array(row["texts"], object).reshape(row["shape"])
     array: np.ndarray = np.empty(row["shape"], np.dtype(row["dtype"]))
-    body = memoryview(array.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
+    body = array.reshape(-1).view(np.uint8).data
     at = 0
     while at < len(body):
-        count = stream.readinto(body[at:])  # type: ignore[attr-defined]
+        count = cast(BufferedReader, stream).readinto(body[at:])
         if not count:
             raise EOFError
         at += count

@@ -5,6 +5,7 @@ One is made by: python3.8 -m venv V && V/bin/pip install kendryte-caffe==1.0.0.2
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,8 +29,9 @@ def command(net: str, folder: Path) -> list[str] | None:
         setattr(solver, field, getattr(program.job.solver, field))
     (folder / "solver.prototxt").write_text(to_prototxt(solver))
     facts = {name: program.states[name].attrs for name in nets.start(net)}
-    arrays = {f"{facts[n]['layer']}:{facts[n]['blob']}": a for n, a in nets.start(net).items()}
-    np.savez(folder / "arrays.npz", **arrays, **{f"blob:{n}": a for n, a in nets.batch(net).items()})
+    arrays: dict[str, Any] = {f"{facts[n]['layer']}:{facts[n]['blob']}": a for n, a in nets.start(net).items()}
+    arrays |= {f"blob:{n}": a for n, a in nets.batch(net).items()}
+    np.savez(folder / "arrays.npz", **arrays)
     return [python, str(Path(__file__).with_name("caffe_worker.py")), str(folder / "solver.prototxt"), str(folder / "arrays.npz")]
 
 
@@ -37,8 +39,8 @@ def _net(net: str) -> pb.NetParameter:
     program = nets.program(net)
     made = pb.NetParameter(name=net)
     for name, array in nets.batch(net).items():
-        layer = made.layer.add(name=name, type="Input", top=[name])
-        layer.input_param.shape.add(dim=array.shape)
+        fed = made.layer.add(name=name, type="Input", top=[name])
+        fed.input_param.shape.add(dim=array.shape)
     for layer in program.train_net.layers:
         if layer.type not in ("Input", "Data", "Accuracy"):
             copy = made.layer.add()

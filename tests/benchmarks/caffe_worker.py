@@ -6,12 +6,13 @@ It speaks as `worker.py` does. ARRAYS holds "blob:<name>" for inputs and "<layer
 import json
 import sys
 import time
+from typing import Any
 
 import caffe
 import numpy as np
 
 
-def main():
+def main() -> None:
     caffe.set_mode_cpu()
     solver = caffe.SGDSolver(sys.argv[1])
     with np.load(sys.argv[2]) as arrays:
@@ -32,7 +33,7 @@ def main():
         print(json.dumps({"times": times, "memory": peak}), flush=True)
 
 
-def loss_of(net):
+def loss_of(net: Any) -> Any:
     """The sum of the losses, each times its weight, which Caffe keeps in the diff of its blob."""
     losses = [net.blobs[name] for name in net.outputs if net.blobs[name].data.size == 1]
     return sum(float(loss.data) * float(loss.diff) for loss in losses)

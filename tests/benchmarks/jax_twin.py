@@ -23,7 +23,8 @@ def train_step(net: ResolvedNet, momentum: float, weight_decay: float) -> Callab
         new = {n: momentum * histories[n] + rate * (g + weight_decay * weights[n]) for n, g in gradients.items()}
         return loss, {n: w - new[n] for n, w in weights.items()}, new
 
-    return jax.jit(step, donate_argnums=(0, 1))
+    jitted: Callable[..., tuple[Any, Arrays, Arrays]] = jax.jit(step, donate_argnums=(0, 1))
+    return jitted
 
 
 def _loss(net: ResolvedNet, weights: Arrays, batch: Arrays) -> Any:

@@ -108,7 +108,7 @@ def batch(net: str) -> dict[str, np.ndarray]:
         return trees.batch()
     rng = np.random.default_rng(0)
     inputs = {BATCH.bare(n.name): n.types[0] for n in program(net).steps.train.leaves("Input")}
-    made = {}
+    made: dict[str, np.ndarray] = {}
     for name in ("data", "label"):
         if name in inputs:
             shape = tuple(map(int, inputs[name].shape))

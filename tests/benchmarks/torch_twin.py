@@ -57,7 +57,7 @@ def _fill(module: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
 class _RBM(nn.Module):
     """Called with the data, it gives its own loss, F(v0) - F(v1), with the same random numbers each time."""
 
-    def __init__(self, layer: Layer, shapes: Mapping[str, tuple[int, ...]], noise: Mapping[str, np.ndarray]):
+    def __init__(self, layer: Layer, shapes: Mapping[str, tuple[int, ...]], noise: Mapping[str, np.ndarray]) -> None:
         super().__init__()
         hidden, visible = layer.param.rbm_param.num_output, shapes[layer.bottoms[0]][1]
         sizes = {"weight": (hidden, visible), "bias": (hidden,), "visible_bias": (visible,)}
@@ -79,7 +79,7 @@ class _RBM(nn.Module):
 class _Recurrent(nn.Module):
     """An LSTM or a GRU under the names that netc's weights have; of torch's two biases the second is zero, but for a GRU's last third."""
 
-    def __init__(self, layer: Layer, shapes: Mapping[str, tuple[int, ...]]):
+    def __init__(self, layer: Layer, shapes: Mapping[str, tuple[int, ...]]) -> None:
         super().__init__()
         self.kind, hidden = layer.type, layer.param.recurrent_param.num_output
         self.net = getattr(nn, layer.type)(shapes[layer.bottoms[0]][2], hidden)
@@ -99,7 +99,7 @@ class _Recurrent(nn.Module):
 class _RecursiveTensor(nn.Module):
     """All nodes of a level at once, with the products that netc forms; autograd does the rest."""
 
-    def __init__(self, layer: Layer, shapes: Mapping[str, tuple[int, ...]]):
+    def __init__(self, layer: Layer, shapes: Mapping[str, tuple[int, ...]]) -> None:
         super().__init__()
         d = shapes[layer.bottoms[0]][1]
         for name, size in {"weight": (d, 2 * d), "bias": (d,), "tensor": (d, 2 * d, 2 * d)}.items():

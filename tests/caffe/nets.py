@@ -37,7 +37,8 @@ def alexnet(pool_first: bool = False) -> pb.NetParameter:
     n = _begin(227)
     top = n.data
     for k, fields in ((1, {"num": 96, "size": 11, "stride": 4}), (2, {"num": 256, "size": 5, "pad": 2, "group": 2})):
-        top = _conv(n, f"conv{k}", top, fields.pop("num"), fields.pop("size"), **fields)
+        count, size = fields.pop("num"), fields.pop("size")
+        top = _conv(n, f"conv{k}", top, count, size, **dict[str, Any](fields))
         for kind in ("pool", "norm") if pool_first else ("norm", "pool"):
             pool = kind == "pool"
             n[f"{kind}{k}"] = L.Pooling(top, pool=MAX, kernel_size=3, stride=2) if pool else L.LRN(top, local_size=5, alpha=1e-4, beta=0.75)

@@ -122,7 +122,16 @@ def test_it_is_the_same_in_parts(tmp_path: Path, layer: str) -> None:
         net.backward(start="ip", end="l")
 
     forwards = [lambda net: net.forward(x=X, t=T), forward_in_parts]
-    backwards = [lambda net: net.backward(), backward_in_parts, lambda net: (net.before_backward(lambda k: None), net.backward())]
+
+    def backward_watched(net: caffe.Net) -> None:
+        net.before_backward(lambda k: None)
+        net.backward()
+
+    backwards: list[Callable[[caffe.Net], object]] = [
+        lambda net: net.backward(),
+        backward_in_parts,
+        backward_watched,
+    ]
     if layer == "Dropout":  # each pass draws its own masks
         forwards = forwards[:1]
     for forward in forwards:

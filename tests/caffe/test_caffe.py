@@ -1,6 +1,8 @@
 """pycaffe's names one by one: arguments, blobs, gradients that add up, files, NetSpec, io."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -65,7 +67,7 @@ def test_what_there_is(path: str) -> None:
 
 def test_gradients_of_parameters_add_up_until_they_are_cleared(path: str) -> None:
     net = caffe.Net(path, caffe.TRAIN)
-    feeds = {"x": np.ones((2, 3)), "t": np.zeros((2, 4))}
+    feeds: dict[str, Any] = {"x": np.ones((2, 3)), "t": np.zeros((2, 4))}
     out = net.forward(blobs=["ip"], **feeds)
     assert set(out) == {"loss", "ip"}
     assert set(net.backward(diffs=["ip"])) == {"x", "t", "ip"}
@@ -97,13 +99,13 @@ def test_other_shapes(path: str) -> None:
         (lambda n: n.forward(x=np.ones((2, 3))), "got the inputs x; expected x, t"),
         (lambda n: n.forward(start="loss", end="ip"), "layer 'ip' runs before layer 'loss'"),
         (lambda n: n.backward(start="d", end="loss"), "layer 'd' runs before layer 'loss'"),
-        (lambda n: n.forward(end="pi"), "the net has no layer 'pi'; there are d, ip, loss"),
+        (lambda n: n.forward(end="pi"), "the net has no layer 'pi'. Known names: d, ip, loss"),
         (lambda n: n.forward(end="ip", x=np.ones((3, 3)), t=np.ones((2, 4))), r"input 'x' has shape .3, 3.; the net takes .2, 3."),
-        (lambda n: n.backward(start="ip", pi=np.ones((2, 4))), "the net has no blob 'pi'; there are ip, loss, t, x"),
+        (lambda n: n.backward(start="ip", pi=np.ones((2, 4))), "the net has no blob 'pi'. Known names: ip, loss, t, x"),
         (lambda n: n.forward_all(), "expected arrays for the inputs of the net: x, t"),
     ],
 )
-def test_what_it_cannot(path: str, call, wanted: str) -> None:  # type: ignore[no-untyped-def]
+def test_what_it_cannot(path: str, call: Callable[..., Any], wanted: str) -> None:
     with pytest.raises(NetcError, match=wanted):
         call(caffe.Net(path, caffe.TRAIN))
 
@@ -214,9 +216,10 @@ def test_a_mask_is_one_both_ways(tmp_path: Path) -> None:
         NET.replace('layer { name: "ip"', drop + 'layer { name: "ip"').replace("dim: 2 dim: 3", "dim: 40 dim: 3")
     )
     net = caffe.Net(str(tmp_path / "n.prototxt"), caffe.TRAIN, stages=["quiet"])
-    seen = []
+    seen: list[Any] = []
+    feeds: dict[str, Any] = {"x": np.ones((40, 3)), "t": np.ones((2, 4))}
     for options in ({}, {"end": "mask"}, {"start": "mask", "end": "mask"}):
-        net.forward(**{} if seen else {"x": np.ones((40, 3)), "t": np.ones((2, 4))}, **options)
+        net.forward(**({} if seen else feeds), **options)
         net.blobs["drop"].diff[...] = 1
         seen.append(net.blobs["drop"].data.copy())
         np.testing.assert_array_equal(net.backward(start="mask")["x"], seen[-1])
@@ -313,10 +316,10 @@ def test_net_spec() -> None:
         ("pool", ["Convolution1"], ["pool"]),
         ("silent", ["rest"], []),
     ]
-    assert net.layer[2].inner_product_param.weight_filler == pb.FillerParameter(type="gaussian", std=np.float32(0.1))
+    assert net.layer[2].inner_product_param.weight_filler == pb.FillerParameter(type="gaussian", std=float(np.float32(0.1)))
     assert net.layer[4].convolution_param.kernel_size == [3, 2] and net.layer[5].pooling_param.pool == P.Pooling.AVE
     assert [x.name for x in caffe.to_proto(L.ReLU(L.Input(shape=dict(dim=3)))).layer] == ["Input1", "ReLU1"]
-    with pytest.raises(SpecError, match="Pooling has no field 'kernal_size'; did you mean 'kernel_size'"):
+    with pytest.raises(SpecError, match="Pooling has no field 'kernal_size'. Did you mean 'kernel_size'"):
         caffe.to_proto(L.Pooling(n.data, kernal_size=2))
     with pytest.raises(SpecError, match="ReLU: expected a top of another layer for bottom 0; got str"):
         L.ReLU("data")
@@ -336,7 +339,7 @@ def test_io() -> None:
     np.testing.assert_array_equal(caffe.io.datum_to_array(datum), image)
     blob = caffe.io.array_to_blobproto(image, image + 1)
     np.testing.assert_array_equal(caffe.io.blobproto_to_array(blob, return_diff=True), image + 1)
-    with pytest.raises(DataError, match="the transformer has no input 'dta'; did you mean 'data'"):
+    with pytest.raises(DataError, match="the transformer has no input 'dta'. Did you mean 'data'"):
         caffe.io.Transformer({"data": (1, 3, 4, 2)}).set_raw_scale("dta", 1)
 
 

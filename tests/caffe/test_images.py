@@ -19,7 +19,7 @@ layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip"
         inner_product_param { num_output: 5 weight_filler { type: "xavier" } } }
 layer { name: "prob" type: "Softmax" bottom: "ip" top: "prob" }
 """
-MEAN = np.float32([10, 20, 30])
+MEAN = np.array([10, 20, 30], np.float32)
 SETTINGS: dict[str, Any] = {"mean": MEAN, "input_scale": 0.5, "raw_scale": 255, "channel_swap": (2, 1, 0)}
 
 
@@ -35,8 +35,9 @@ def scores(net: caffe.Net, images: list[np.ndarray]) -> np.ndarray:
     weight, bias = (blob.data for blob in net.params["ip"])
     fed = np.array([(image[:, :, ::-1].transpose(2, 0, 1) * 255 - MEAN[:, None, None]) * 0.5 for image in images])
     raw = fed.reshape(len(fed), -1) @ weight.T + bias
-    powers = np.exp(raw - raw.max(1, keepdims=True))
-    return powers / powers.sum(1, keepdims=True)
+    powers: np.ndarray = np.exp(raw - raw.max(1, keepdims=True))
+    shares: np.ndarray = powers / powers.sum(1, keepdims=True)
+    return shares
 
 
 def test_a_classifier_over_ten_crops_and_in_the_middle(files: tuple[str, str]) -> None:

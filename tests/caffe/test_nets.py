@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ def made(net: pb.NetParameter, folder: Path) -> Program:
     ],
     ids=["alexnet", "caffenet", "googlenet", "googlenet deployed", "resnet50"],
 )
-def test_parameters_and_compile_time(net, parameters: int, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_parameters_and_compile_time(net: Any, parameters: int, tmp_path: Path) -> None:
     begin = time.process_time()
     found = made(net(), tmp_path)
     assert parameter_count(found) == parameters

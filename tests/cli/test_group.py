@@ -4,10 +4,11 @@ import subprocess
 import sys
 
 from tests.conftest import ROOT
+from tests.some import some
 
 
-def test_a_reader_that_goes_away_is_no_error():
+def test_a_reader_that_goes_away_is_no_error() -> None:
     command = [sys.executable, "-u", "-m", "netc", "config", "nets/lenet.yaml"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        process.stdout.close()
-        assert process.stderr.read() == "" and process.wait() == 1
+        some(process.stdout).close()
+        assert some(process.stderr).read() == "" and process.wait() == 1

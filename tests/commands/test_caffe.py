@@ -41,7 +41,7 @@ def test_a_database_of_images_and_its_mean(photos: Path, tmp_path: Path) -> None
 
     result = netc("data", "convert-imageset", photos, photos / "list.txt", tmp_path / "db")
     assert result.exit_code == 0 and result.stdout == f"{tmp_path / 'db'} is written: 3 images\n"
-    assert result.stderr.startswith(f"skipped {photos / 'broken.png'}: cannot be decoded")
+    assert result.stderr.startswith(f"skipped Cannot decode {photos / 'broken.png'}: ")
     found = dict(datums(tmp_path / "db"))
     assert [(k, d.label) for k, d in found.items()] == [(b"00000000_a 0.png", 7), (b"00000001_a 1.png", 1), (b"00000003_a 2.png", -3)]
     pictures = [np.asarray(Image.open(photos / f"a {k}.png")) for k in range(3)]
@@ -70,7 +70,7 @@ def test_encoded_gray_resized_and_shuffled(photos: Path, tmp_path: Path) -> None
     assert {(d.channels, d.height, d.width) for d in gray.values()} == {(1, 2, 3)}
     assert sorted(k[9:] for k in gray) == sorted(k[9:] for k in plain) and list(gray) != list(plain)
     result = netc(*base, tmp_path / "g")
-    assert result.exit_code == 2 and "is there already; a database is written anew" in result.stderr
+    assert result.exit_code == 2 and "It exists already. Choose a path that does not exist." in result.stderr
 
 
 def test_wrong_listings_and_sizes(photos: Path, tmp_path: Path) -> None:
@@ -78,13 +78,13 @@ def test_wrong_listings_and_sizes(photos: Path, tmp_path: Path) -> None:
     (tmp_path / "l.txt").write_text("a.png\nb.png one\n")
     result = netc("data", "convert-imageset", photos, tmp_path / "l.txt", tmp_path / "db")
     assert result.exit_code == 2
-    assert "l.txt:1:1: expected a path, a space and a whole number; 'a.png' came" in result.stderr and "l.txt:2:" in result.stderr
+    assert "l.txt:1:1: Expected a path, a space and a whole number, got 'a.png'" in result.stderr and "l.txt:2:" in result.stderr
     (tmp_path / "l.txt").write_text("a 0.png 0\na 3.png 0\n")
     result = netc("data", "convert-imageset", photos, tmp_path / "l.txt", tmp_path / "db", "--check-size")
-    assert result.exit_code == 2 and "a 3.png: is (3, 6, 6), the first image is (3, 6, 5)" in result.stderr
+    assert result.exit_code == 2 and "a 3.png: It is (3, 6, 6), the first image is (3, 6, 5)" in result.stderr
     assert not (tmp_path / "db").exists()
     result = netc("data", "mean", tmp_path / "db")
-    assert result.exit_code == 2 and "db: there is no such file or folder" in result.stderr
+    assert result.exit_code == 2 and "db: There is no such file or folder" in result.stderr
 
 
 @pytest.mark.skipif(not index("data"), reason=f"no recorded results in {FOLDER}")
@@ -105,7 +105,7 @@ def test_upgrade(cases: list[dict[str, str]], tmp_path: Path) -> None:
             assert netc("upgrade", before, tmp_path / f"new{suffix}").exit_code == 0
             assert load(tmp_path / f"new{suffix}", kind).message == load(after, kind).message
     result = netc("upgrade", before, tmp_path / "new.json")
-    assert result.exit_code == 2 and "the suffix '.json' is none of .prototxt" in result.stderr
+    assert result.exit_code == 2 and "The suffix '.json' is unknown. Use one of .prototxt" in result.stderr
 
 
 def test_features_of_a_test_set(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_features_of_a_test_set(tmp_path: Path) -> None:
     rows = {key: to_pixels(datum, "").reshape(-1) for key, datum in datums(tmp_path / "f_lmdb")}
     assert list(rows)[:2] == [b"0000000000", b"0000000001"]
     np.testing.assert_array_equal(np.stack(list(rows.values())), arrays[name][: len(rows)])
-    assert "has no blob 'pi1'; did you mean" in netc(*base, "pi1", "-o", tmp_path / "f.npz").stderr
+    assert "has no blob 'pi1'. Did you mean" in netc(*base, "pi1", "-o", tmp_path / "f.npz").stderr
     assert "an LMDB stores one blob" in netc(*base, f"{name},label", "-o", tmp_path / "g_lmdb").stderr
 
 
@@ -148,4 +148,4 @@ def test_a_drawing_has_a_box_for_each_layer_and_an_arrow_for_each_bottom(tmp_pat
 def test_caffes_way_to_name_the_net_to_test(tmp_path: Path) -> None:
     assert netc("test", "--weights", "w").exit_code == 2
     result = netc("test", "--model", tmp_path / "none.yaml", "--weights", "w")
-    assert result.exit_code == 2 and "there is no such file" in result.stderr
+    assert result.exit_code == 2 and "There is no such file" in result.stderr

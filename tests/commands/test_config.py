@@ -1,6 +1,7 @@
 """`netc config`: every value, and where it comes from."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +17,7 @@ layer {
 """
 
 
-def config(*arguments):
+def config(*arguments: str) -> dict[str, tuple[str, str]]:
     result = netc("config", *arguments, "--json")
     assert result.exit_code == 0, result.stderr
     return {s["path"]: (s["value"], s["place"] or s["origin"]) for s in json.loads(result.stdout)}
@@ -38,14 +39,14 @@ def config(*arguments):
     ("solver.type", "SGD", "Caffe's default"),
     ("name", "small", "small.yaml:1:1"),
 ])  # fmt: skip
-def test_origin(tmp_path, monkeypatch, path, value, origin):
+def test_origin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, value: str, origin: str) -> None:
     monkeypatch.chdir(tmp_path)
     write_small(tmp_path)
     found = config("small.yaml", "--set", "solver.base_lr=0.5", "--set", "layers.conv1.num_output=8")
     assert found[path] == (value, origin)
 
 
-def test_protobuf_text_and_nested_fields(tmp_path, monkeypatch):
+def test_protobuf_text_and_nested_fields(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "n.prototxt").write_text(PROTOTXT)
     found = config("n.prototxt")
@@ -54,7 +55,7 @@ def test_protobuf_text_and_nested_fields(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("net", sorted(p.name for p in (ROOT / "nets").glob("*.yaml")))
-def test_every_net_has_no_field_twice(net):
+def test_every_net_has_no_field_twice(net: str) -> None:
     lines = netc("config", ROOT / "nets" / net).stdout.splitlines()
     paths = [line.split(": ")[0] for line in lines]
     assert len(paths) == len(set(paths)) > 20

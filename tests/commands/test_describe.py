@@ -11,14 +11,14 @@ registry.load()
 
 
 @pytest.mark.parametrize("name", sorted(registry.layer))
-def test_every_layer_says_what_it_does(name):
+def test_every_layer_says_what_it_does(name: str) -> None:
     text = describe_layer(name)
     assert text.startswith(f"{name}\n\n") and summary(registry.layer[name]).endswith((".", ":"))
     assert "\nbottoms: " in text and "\ntops: " in text
     assert all(f"\n{field}:\n" in text for field in messages(name))
 
 
-def test_fields_have_types_defaults_and_comments():
+def test_fields_have_types_defaults_and_comments() -> None:
     text = describe_layer("Pooling")
     assert "  pool: MAX|AVE|STOCHASTIC [MAX]\n" in text and "  stride: uint32 [1]\n      " in text
     text = describe_layer("Convolution")
@@ -29,9 +29,14 @@ def test_fields_have_types_defaults_and_comments():
     assert "bottoms: 1 or more" in describe_layer("Silence")
 
 
-def test_the_command_lists_and_describes():
+def test_whether_a_layer_works_in_place_is_said() -> None:
+    assert "\nin place: by default\n" in describe_layer("ReLU") and "\nin place: never\n" in describe_layer("Flatten")
+    assert "\nin place: " not in describe_layer("Power")
+
+
+def test_the_command_lists_and_describes() -> None:
     names = [line.split()[0] for line in netc("layers").stdout.splitlines()]
     assert names == sorted(registry.layer)
     assert netc("layers", "Dropout").stdout == describe_layer("Dropout") + "\n"
     result = netc("layers", "Dropot")
-    assert result.exit_code == 2 and "did you mean 'Dropout'?" in result.stderr
+    assert result.exit_code == 2 and "Did you mean 'Dropout'?" in result.stderr

@@ -25,6 +25,7 @@ from netc.spec.job import load_job
 from netc.training.caffe_snapshots import write_model
 from tests.conftest import DATA, needs_data
 from tests.data.named.records import builtin
+from tests.some import some
 
 MODELS = DATA / "caffemodels"
 V1, MTCNN = MODELS / "v1", MODELS / "mtcnn"
@@ -62,7 +63,7 @@ def test_cifar10_quick_of_2014(tmp_path: Path) -> None:
     with tarfile.open(fileobj=io.BytesIO(lzma.decompress((DATA / "cifar10" / "cifar10_jpg.tar.xz").read_bytes()))) as archive:
         for member in archive:
             if member.isfile() and "/test/" in f"/{member.name}":
-                picture = np.asarray(Image.open(io.BytesIO(archive.extractfile(member).read())).convert("RGB"), np.float32)
+                picture = np.asarray(Image.open(io.BytesIO(some(archive.extractfile(member)).read())).convert("RGB"), np.float32)
                 images.append(picture.transpose(2, 0, 1) - mean)
                 names.append(member.name.split("/")[-2])
     classes = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
@@ -208,7 +209,7 @@ def test_weights_that_are_missing(tmp_path: Path) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path)
-        assert "converting to ONNX needs the weights: netc convert NET WEIGHTS" in said()
+        assert "ONNX needs the weights: netc convert NET WEIGHTS" in said()
         assert "less.caffemodel: no weights for layer a; weights are matched by layer name" in said("less.caffemodel")
         result = CliRunner().invoke(main, ["convert", "n.prototxt", "w.caffemodel", "-o", "m.onnx"])
     assert result.output == "m.onnx is written: 320 parameters; data Nx3xHxW -> ip Nx3, prob Nx2xH3xW4\n"

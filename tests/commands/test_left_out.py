@@ -1,6 +1,7 @@
 """What is left out of images is said by every command that reads some: how many there are, and the first."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ SAID = "5 images have an alpha channel, which is dropped: hidden pixels become v
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Photos of two classes, one of them with an alpha channel, and a net."""
     made = tmp_path_factory.mktemp("left_out")
     for name, channels in (("plain", 3), ("see_through", 4)):
@@ -32,7 +33,7 @@ def folder(tmp_path_factory):
     return made
 
 
-def test_it_is_said(folder, monkeypatch):
+def test_it_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     (folder / "list.txt").write_text("".join(f"{p.parent.name}/{p.name} 0\n" for p in sorted(folder.glob("photos/*/*.png"))))
     for arguments in (
@@ -48,7 +49,7 @@ def test_it_is_said(folder, monkeypatch):
         assert os.path.join("photos", "see_through", "0.png") in said[0]
 
 
-def test_it_is_said_once_of_all_that_is_predicted(folder, monkeypatch):
+def test_it_is_said_once_of_all_that_is_predicted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     (folder / "deploy.yaml").write_text("layers:\n  - Input: {shape: {dim: [1, 3, 4, 4]}}\n  - Flatten\n  - Softmax\n")
     assert netc("convert", "deploy.yaml", "-o", "m.onnx").exit_code == 0

@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -12,10 +13,11 @@ from netc.commands.report import folders, opened
 from netc.errors import SpecError
 from netc.training import record
 from tests.small_nets import NET, log, netc, write_small
+from tests.some import some
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """small/1, and small/2 with another rate and a ReLU less."""
     folder = tmp_path_factory.mktemp("report")
     path = write_small(folder)
@@ -25,7 +27,7 @@ def runs(tmp_path_factory):
     return folder / "runs"
 
 
-def test_one_run_is_written_again_as_it_was_left(runs):
+def test_one_run_is_written_again_as_it_was_left(runs: Path) -> None:
     page = runs / "small/1/report.html"
     before = page.read_text()
     page.unlink()
@@ -37,16 +39,16 @@ def test_one_run_is_written_again_as_it_was_left(runs):
     assert re.fullmatch(r"60 iterations in \d\.\d s, [\d,]+ rows per second", lines[-1])
 
 
-def test_a_run_is_named_by_its_folder_its_nets_or_that_of_all(runs):
+def test_a_run_is_named_by_its_folder_its_nets_or_that_of_all(runs: Path) -> None:
     assert folders(str(runs / "small/1")) == [runs / "small/1"] and folders(str(runs / "small")) == [runs / "small/2"]
     assert folders(str(runs)) == [runs / "small/1", runs / "small/2"]
-    assert "no such folder; did you mean 'small'?" in netc("report", runs / "smal").stderr
+    assert "no such folder. Did you mean 'small'?" in netc("report", runs / "smal").stderr
     (runs.parent / "empty").mkdir()
     result = netc("report", runs.parent / "empty")
     assert result.exit_code == 2 and "the folder contains no runs" in result.stderr
 
 
-def test_several_runs_are_compared_on_the_terminal_and_on_a_page(runs):
+def test_several_runs_are_compared_on_the_terminal_and_on_a_page(runs: Path) -> None:
     result = netc("report", runs)
     assert result.exit_code == 0
     rows = [line.split() for line in result.stdout.splitlines()]
@@ -62,7 +64,7 @@ def test_several_runs_are_compared_on_the_terminal_and_on_a_page(runs):
     assert all(text.count(f'data-series="{name}"') == 3 for name in ("small/1", "small/2"))
 
 
-def test_figures_as_json(runs):
+def test_figures_as_json(runs: Path) -> None:
     one = json.loads(netc("report", runs / "small/1", "--json").stdout)
     line = log(runs / "small/1")[-1]
     assert one["scores"] == {"accuracy": line["accuracy"], "loss": line["loss"]} and one["iterations"] == 60
@@ -70,21 +72,21 @@ def test_figures_as_json(runs):
     assert [r["run"] for r in json.loads(netc("report", runs, "--json").stdout)] == [str(runs / "small/1"), str(runs / "small/2")]
 
 
-def test_a_chart_alone_has_its_numbers_and_its_colours(runs, tmp_path):
+def test_a_chart_alone_has_its_numbers_and_its_colours(runs: Path, tmp_path: Path) -> None:
     result = netc("report", runs / "small/1", "--picture", "learning rate", "-o", tmp_path / "x.svg")
     assert result.exit_code == 0 and result.stdout == f"picture {tmp_path}/x.svg\n"
     space = "{http://www.w3.org/2000/svg}"
     root = ElementTree.parse(tmp_path / "x.svg").getroot()
     line = next(p for p in root.iter(f"{space}path") if p.get("class") == "line")
-    points = np.array([p.split() for p in line.get("d")[1:].split("L")], float)
-    low, high, start, end = map(float, root.get("data-y").split())
+    points = np.array([p.split() for p in some(line.get("d"))[1:].split("L")], float)
+    low, high, start, end = map(float, some(root.get("data-y")).split())
     rates = low + (points[:, 1] - start) / (end - start) * (high - low)
     np.testing.assert_allclose(rates, [s["lr"] for s in log(runs / "small/1") if s["event"] == "train"], atol=(high - low) / 500)
-    assert "prefers-color-scheme: dark" in root.findtext(f"{space}style")
-    assert "has no chart 'learning'; did you mean 'learning rate'?" in netc("report", runs / "small/1", "--picture", "learning").stderr
+    assert "prefers-color-scheme: dark" in some(root.findtext(f"{space}style"))
+    assert "has no chart 'learning'. Did you mean 'learning rate'?" in netc("report", runs / "small/1", "--picture", "learning").stderr
 
 
-def test_a_run_whose_data_is_gone_has_the_rest_of_its_page(tmp_path):
+def test_a_run_whose_data_is_gone_has_the_rest_of_its_page(tmp_path: Path) -> None:
     path = write_small(tmp_path)
     assert netc("train", path, "--no-publish", "--runs", tmp_path / "runs", "--set", "solver.max_iter=2").exit_code == 0
     (tmp_path / "small.npz").unlink()
@@ -102,29 +104,29 @@ def test_a_run_whose_data_is_gone_has_the_rest_of_its_page(tmp_path):
     assert "this run has no snapshot that can be read" in netc("report", tmp_path / "runs/small").stdout
 
 
-def test_a_run_that_was_resumed_has_parts(tmp_path):
+def test_a_run_that_was_resumed_has_parts(tmp_path: Path) -> None:
     path = write_small(tmp_path)
     assert netc("train", path, "--no-publish", "--runs", tmp_path / "runs").exit_code == 0
     for name in ("iter_00000040", "iter_00000060"):
         (tmp_path / f"runs/small/1/snapshots/{name}.safetensors").unlink()
     assert netc("train", path, "--no-publish", "--runs", tmp_path / "runs", "--resume").exit_code == 0
     known = record.read(tmp_path / "runs/small/1")
-    assert [p.steps for p in known.parts] == [60, 40] and known.reason == "max_iter" and known.iteration == 60
+    assert [p.steps for p in some(known).parts] == [60, 40] and some(known).reason == "max_iter" and some(known).iteration == 60
     assert "Part 2, from" in (tmp_path / "runs/small/1/report.html").read_text()
 
 
-def test_states_are_those_of_the_models_that_was_chosen(runs):
+def test_states_are_those_of_the_models_that_was_chosen(runs: Path) -> None:
     run, why = opened(runs / "small/1")
     assert why == "" and run.classified is not None
     right = (run.classified.predicted == run.classified.labels).mean()
     assert right == pytest.approx(log(runs / "small/1")[-1]["accuracy"])
 
 
-def test_no_folder_at_all():
+def test_no_folder_at_all() -> None:
     with pytest.raises(SpecError, match="no such folder"):
         folders("/nowhere/at/all")
 
 
-def test_a_pass_over_the_test_rows_ends_at_its_limit(runs):
+def test_a_pass_over_the_test_rows_ends_at_its_limit(runs: Path) -> None:
     run, _ = opened(runs / "small/1")
-    assert len(run.classified.labels) == 40 and len(replace(run, limit=0.0).classified.labels) == 16
+    assert len(some(run.classified).labels) == 40 and len(some(replace(run, limit=0.0).classified).labels) == 16

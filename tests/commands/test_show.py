@@ -1,5 +1,7 @@
 """`netc data list` and `netc data show`: what a net will see, in the terminal, as a page and as a picture."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -11,7 +13,7 @@ from tests.conftest import ROOT, needs_data
 from tests.small_nets import netc, write_small
 
 
-def test_the_list_says_where_each_set_is(tmp_path):
+def test_the_list_says_where_each_set_is(tmp_path: Path) -> None:
     result = netc("data", "list", NETC_DATA=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
@@ -21,7 +23,7 @@ def test_the_list_says_where_each_set_is(tmp_path):
     assert f"present: {tmp_path};" in netc("data", "list", NETC_DATA=str(tmp_path), XDG_CACHE_HOME=str(tmp_path)).stdout
 
 
-def test_a_folder_of_images_of_unlike_sizes(tmp_path):
+def test_a_folder_of_images_of_unlike_sizes(tmp_path: Path) -> None:
     photos = folder_of_images(tmp_path / "photos")
     Image.fromarray(np.zeros((50, 41, 3), np.uint8)).save(photos / "dark" / "large.png")
     result = netc("data", "show", photos)
@@ -31,7 +33,7 @@ def test_a_folder_of_images_of_unlike_sizes(tmp_path):
     assert dark and not set("".join(dark)) & set("#%@")
 
 
-def test_a_page_and_a_picture(tmp_path):
+def test_a_page_and_a_picture(tmp_path: Path) -> None:
     photos = folder_of_images(tmp_path / "photos")
     for name in ("a.html", "a.png"):
         assert netc("data", "show", photos, "-o", tmp_path / name).stdout == f"{tmp_path / name} is written\n"
@@ -45,7 +47,7 @@ def test_a_page_and_a_picture(tmp_path):
     assert "as .html or .png" in netc("data", "show", photos, "-o", tmp_path / "a.pdf").stderr
 
 
-def test_a_table_has_a_line_a_column():
+def test_a_table_has_a_line_a_column() -> None:
     result = netc("data", "show", ROOT / "nets/iris.csv")
     lines = result.stdout.splitlines()
     column = next(line for line in lines if line.startswith("petal_length"))
@@ -53,16 +55,16 @@ def test_a_table_has_a_line_a_column():
     assert any(line.startswith("setosa") and line.endswith("50") for line in lines)
 
 
-def test_a_net_shows_what_its_transforms_leave(tmp_path):
+def test_a_net_shows_what_its_transforms_leave(tmp_path: Path) -> None:
     path = write_small(tmp_path)
     found = look(path)
     assert found.title == f"small.npz as {path} reads it" and dict(found.facts)["rows, train"] == "160"
     assert netc("data", "show", path, "--layer", "dat").exit_code == 2
-    assert "did you mean 'data'?" in netc("data", "show", path, "--layer", "dat").stderr
+    assert "Did you mean 'data'?" in netc("data", "show", path, "--layer", "dat").stderr
     assert "--layer selects a data layer of a net file" in netc("data", "show", tmp_path / "small.npz", "--layer", "data").stderr
 
 
-def test_a_database_and_a_folder_without_images(tmp_path):
+def test_a_database_and_a_folder_without_images(tmp_path: Path) -> None:
     photos = folder_of_images(tmp_path / "photos")
     (tmp_path / "list.txt").write_text("".join(f"{name}/{k}.png {n}\n" for n, name in enumerate(("dark", "bright")) for k in range(10)))
     assert netc("data", "convert-imageset", f"{photos}/", tmp_path / "list.txt", tmp_path / "lmdb").exit_code == 0
@@ -73,7 +75,7 @@ def test_a_database_and_a_folder_without_images(tmp_path):
 
 
 @needs_data("mnist")
-def test_mnist_has_a_picture_of_every_class():
+def test_mnist_has_a_picture_of_every_class() -> None:
     lines = terminal(look("mnist"), colour=False, width=100)
     assert "rows, train  60,000" in "\n".join(lines) and sum(line.count("@") for line in lines) > 200
     assert any(line.startswith("0 ") and "1 " in line and "2 " in line for line in lines)  # three beside each other
@@ -82,19 +84,19 @@ def test_mnist_has_a_picture_of_every_class():
 @pytest.mark.parametrize(
     "name, word", [("sst", "├── "), ("sst_sentences", "positive: "), ("tinyshakespeare", "First Citizen:"), ("sunspots", "▆")]
 )
-def test_trees_texts_and_series(name, word):
+def test_trees_texts_and_series(name: str, word: str) -> None:
     result = netc("data", "show", name)
     if result.exit_code == 1 and "is not here" in result.stderr:
         pytest.skip(result.stderr)
     assert result.exit_code == 0 and word in result.stdout
 
 
-def test_names_that_are_near():
+def test_names_that_are_near() -> None:
     result = netc("data", "show", "mnits")
-    assert result.exit_code == 2 and "did you mean 'mnist'?" in result.stderr
+    assert result.exit_code == 2 and "Did you mean 'mnist'?" in result.stderr
 
 
-def test_pictures_as_characters():
+def test_pictures_as_characters() -> None:
     image = np.zeros((1, 4, 3), np.uint8)
     image[0, :2, 0] = 255
     assert picture(image, colour=False) == ["@  ", "   "]
@@ -105,13 +107,13 @@ def test_pictures_as_characters():
     assert lines == ["one  two", "ab  cd", "     ef", "", "thr", "gh", ""]
 
 
-def test_sparklines():
+def test_sparklines() -> None:
     assert sparkline([0, 1, 2, 7]) == "▁▂▃█" and sparkline([3, 3]) == "▁▁" and sparkline([]) == ""
     assert len(sparkline(np.arange(1000), 50)) == 50
     assert sparkline(np.arange(8)) == "▁▂▃▄▅▆▇█"
 
 
-def test_values_that_are_not_finite(tmp_path):
+def test_values_that_are_not_finite(tmp_path: Path) -> None:
     rows = np.random.default_rng(0).normal(size=(20, 3))
     rows[3, 0], rows[4, 0], rows[:, 1] = np.nan, np.inf, np.nan
     np.savez(tmp_path / "t.npz", data=rows, label=np.arange(20) % 3 - 1)

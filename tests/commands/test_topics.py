@@ -19,12 +19,12 @@ def known() -> set[tuple[str, str]]:
     return {(t.kind, t.name) for t in topics._topics({name: str for name in main.commands})}
 
 
-def test_every_key_of_the_registries_is_a_topic():
+def test_every_key_of_the_registries_is_a_topic() -> None:
     names = {name for _, name in known()}
     assert [name for table in TABLES for name in table if name not in names] == []
 
 
-def test_every_field_is_a_topic_under_each_of_its_names():
+def test_every_field_is_a_topic_under_each_of_its_names() -> None:
     names = {name for kind, name in known() if kind == "field"}
     wanted = {f"solver.{f.name}" for f in pb.SolverParameter.DESCRIPTOR.fields}
     wanted |= {f"{type_}.{name}" for type_ in registry.layer for name in own_fields(type_)}
@@ -50,12 +50,12 @@ def test_every_field_is_a_topic_under_each_of_its_names():
     ("zoo", ["# Model zoo", "The command zoo: netc zoo --help"]),
     ("data", ["# Training data", "The layer type Data: netc help Data"]),
 ])  # fmt: skip
-def test_what_a_topic_says(topic, texts):
+def test_what_a_topic_says(topic: str, texts: list[str]) -> None:
     result = netc("help", topic)
     assert result.exit_code == 0 and [t for t in texts if t not in result.stdout] == []
 
 
-def test_a_field_of_several_messages_is_told_once_for_each():
+def test_a_field_of_several_messages_is_told_once_for_each() -> None:
     said = netc("help", "stride").stdout
     assert said.count("ConvolutionParameter.stride:") == said.count("PoolingParameter.stride:") == 1
 
@@ -63,17 +63,17 @@ def test_a_field_of_several_messages_is_told_once_for_each():
 @pytest.mark.parametrize("name, near", [
     ("Poolin", "'Pooling'"), ("momentun", "'momentum'"), ("solver.momentun", "'solver.momentum'"), ("trainin", "'training'"),
 ])  # fmt: skip
-def test_an_unknown_topic_names_the_near_ones(name, near):
+def test_an_unknown_topic_names_the_near_ones(name: str, near: str) -> None:
     result = netc("help", name)
-    assert result.exit_code == 2 and f"there is no topic {name!r} (`netc help` lists the pages); did you mean {near}" in result.stderr
+    assert result.exit_code == 2 and f"there is no topic {name!r} (`netc help` lists the pages). Did you mean {near}" in result.stderr
 
 
-def test_without_a_topic_the_pages_are_listed():
+def test_without_a_topic_the_pages_are_listed() -> None:
     said = netc("help").stdout
     assert all(f"  {name} " in said and topics.title(name) in said for name in topics.PAGES)
 
 
-def test_a_page_is_laid_out_on_a_terminal_and_plain_elsewhere(monkeypatch, capsys):
+def test_a_page_is_laid_out_on_a_terminal_and_plain_elsewhere(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     markdown.show("# Title\n\nsome *words*\n")
     assert capsys.readouterr().out == "# Title\n\nsome *words*\n"
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
@@ -82,7 +82,7 @@ def test_a_page_is_laid_out_on_a_terminal_and_plain_elsewhere(monkeypatch, capsy
     assert "Title" in said and "# " not in said and "*words*" not in said
 
 
-def test_every_synonym_leads_to_a_topic():
+def test_every_synonym_leads_to_a_topic() -> None:
     names = {name for _, name in known()}
     assert {name for meant in topics.SYNONYMS.values() for name in meant} <= names
     assert not {word for word in topics.SYNONYMS if word in names}
@@ -92,5 +92,5 @@ def test_every_synonym_leads_to_a_topic():
     ("lr", "Initial learning rate"), ("augmentation", "TransformationParameter"), ("learning-rates", "Initial learning rate"),
     ("Dense", "InnerProduct"), ("epochs", "max_epoch"), ("Checkpoints", "snapshot"),
 ])  # fmt: skip
-def test_words_of_others(word, wanted):
+def test_words_of_others(word: str, wanted: str) -> None:
     assert wanted in netc("help", word).stdout

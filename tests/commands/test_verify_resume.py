@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ OTHER = replace(STRAIGHT, lines=['{"loss": 1.5}', '{"loss": 1.25}'])
 MOVED = replace(STRAIGHT, last=replace(STRAIGHT.last, states={"a": np.zeros(3), "b": np.array([1, 1.5, 1], np.float32)}))
 
 
-def test_a_net_that_resumes_exactly(tmp_path):
+def test_a_net_that_resumes_exactly(tmp_path: Path) -> None:
     result = netc("verify-resume", write_small(tmp_path), "--iterations", 8)
     lines = result.stdout.splitlines()
     assert result.exit_code == 0, result.output
@@ -38,8 +39,8 @@ def test_a_net_that_resumes_exactly(tmp_path):
         (MOVED, MOVED, ["the first state that differs is b by up to 0.5", "so resuming is not the cause"]),
     ],
 )
-def test_a_net_that_does_not(tmp_path, monkeypatch, resumed, again, sentences):
-    def run(recipe, runs, at=0, number=0, resume=False):
+def test_a_net_that_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resumed: Any, again: Any, sentences: list[str]) -> None:
+    def run(recipe: Any, runs: Any, at: int = 0, number: int = 0, resume: bool = False) -> Any:
         return resumed if resume else again if runs.name == "again" else STRAIGHT
 
     monkeypatch.setattr(verify_resume, "_run", run)
@@ -48,7 +49,7 @@ def test_a_net_that_does_not(tmp_path, monkeypatch, resumed, again, sentences):
     assert all(s in result.stdout for s in sentences) and "2 threads may divide the work differently" in result.stdout
 
 
-def test_a_run_that_fails_is_told_and_so_is_a_wrong_net(tmp_path):
+def test_a_run_that_fails_is_told_and_so_is_a_wrong_net(tmp_path: Path) -> None:
     path = write_small(tmp_path)
     result = netc("verify-resume", path, "--set", "solver.base_lr=1e20")
     assert (
@@ -61,7 +62,7 @@ def test_a_run_that_fails_is_told_and_so_is_a_wrong_net(tmp_path):
     assert result.exit_code == 2 and "small.yaml:5:5: there is no layer type 'Poling'" in result.stderr
 
 
-def test_runs_are_short_in_every_stage(tmp_path):
+def test_runs_are_short_in_every_stage(tmp_path: Path) -> None:
     net = NET.replace("solver: {", "solver: {pretrain: [{layer: ip1, max_epoch: 3, base_lr: 0.5}], random_seed: -1, patience: 2, ")
     job = Recipe(write_small(tmp_path, net), ()).job()
     found = verify_resume._short(job, 12)

@@ -17,6 +17,7 @@ from netc.runtime import native
 from netc.runtime.backends import made_for
 from netc.runtime.session import Runs, Session, States, Stepper
 from netc.training.feed import Feeder
+from tests.conftest import ROOT
 from tests.small_nets import NET, netc, write_small
 
 
@@ -81,6 +82,11 @@ def test_a_plug_in_that_changed_has_another_key(tmp_path: Path, monkeypatch: pyt
     first = cache.key(made, "train")
     plugin.write_text("def mine(x): return x + x + x")
     assert len({without, first, cache.key(made, "train")}) == 3
+
+
+def test_all_of_netc_is_part_of_the_key() -> None:
+    sources = {str(path.relative_to(ROOT / "netc")) for path in cache._sources() if path.is_relative_to(ROOT / "netc")}
+    assert {"compiler/cache.py", "graph/emit.py", "graph/passes/simplify.py", "layers/convolution.py", "runtime/backends.py"} <= sources
 
 
 def test_a_damaged_graph_is_made_anew(tmp_path: Path, graphs: Path, caplog: pytest.LogCaptureFixture) -> None:

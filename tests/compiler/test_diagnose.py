@@ -20,7 +20,7 @@ def places(tmp_path: Path, layers: str, solver: str = "") -> list[tuple[str, str
     (tmp_path / "n.yaml").write_text(f"layers:\n{DATA}{layers}{solver}")
     with pytest.raises(SpecError) as caught:
         compilation.load(str(tmp_path / "n.yaml"))
-    return [(f.place.removeprefix(f"{tmp_path}/n.yaml:"), f.text.splitlines()[0]) for f in caught.value.diagnostics]
+    return [(str(f.place).removeprefix(f"{tmp_path}/n.yaml:"), f.sentence) for f in caught.value.diagnostics]
 
 
 def test_a_value_that_cannot_be_read_leaves_what_hangs_on_it_unjudged(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_a_value_that_cannot_be_read_leaves_what_hangs_on_it_unjudged(tmp_path: 
 def test_near_names_are_taken_for_what_is_meant_below(tmp_path: Path) -> None:
     found = places(tmp_path, "  - Convolution: {bottom: data, num_outputs: 4, kernal_size: 5}\n  - Relu\n  - Pooling: {kernel_size: 9}\n")
     assert [place for place, _ in found] == ["3:33", "3:49", "4:5", "5:15"]
-    assert found[-1][1] == "layer 'pool1' (Pooling): a kernel of 9 does not fit into 8 (padding counted)"
+    assert found[-1][1] == "Layer 'pool1' (Pooling): A kernel of 9 does not fit into 8 (padding included)."
 
 
 def test_a_layer_whose_name_is_unknown_leaves_blobs_unjudged(tmp_path: Path) -> None:
@@ -53,10 +53,10 @@ def test_a_solver_in_doubt_is_not_asked_for_more(tmp_path: Path) -> None:
     assert [place for place, _ in found] == ["4:19"]
     found = places(tmp_path, "  - ReLU: {bottom: data, top: r}\n", "solver: {learning_rate: 1, lr_policy: step}\n")
     assert [text for _, text in found] == [
-        "solver: give one of max_iter and max_epoch: how long to train",
-        "SolverParameter has no field 'learning_rate'; here it is called 'base_lr'",
-        "solver: lr_policy 'step' needs gamma",
-        "solver: lr_policy 'step' needs stepsize",
+        "Solver: Set either `max_iter` or `max_epoch`, the length of the training.",
+        "SolverParameter has no field 'learning_rate'. netc calls it 'base_lr'.",
+        "Solver: `gamma` is missing, which `lr_policy` 'step' needs.",
+        "Solver: `stepsize` is missing, which `lr_policy` 'step' needs.",
     ]
 
 
@@ -68,7 +68,7 @@ def test_nets_of_protobuf_text_and_of_caffes_old_form(tmp_path: Path) -> None:
     )
     with pytest.raises(SpecError) as caught:
         compilation.load(str(tmp_path / "n.prototxt"))
-    found = [f.place.removeprefix(f"{tmp_path}/n.prototxt:") for f in caught.value.diagnostics]
+    found = [str(f.place).removeprefix(f"{tmp_path}/n.prototxt:") for f in caught.value.diagnostics]
     assert found == ["1:85", "2:38", "2:93", "3:74"]
 
 
@@ -95,15 +95,15 @@ layers:
 
     def test_of_other_lengths(self, tmp_path: Path) -> None:
         training, testing = self.errors(tmp_path, rows=(20, 18))
-        assert "compares rows of data layer 'data' with those of 'data2', which do not stay together: they" in training
-        assert "for testing, 'data' has 20 rows in batches of 4 and 'data2' has 18 rows in batches of 4" in testing
+        assert "It compares rows of data layer 'data' with those of 'data2', which do not stay aligned: they" in training
+        assert "For testing, 'data' has 20 rows in batches of 4 and 'data2' has 18 rows in batches of 4" in testing
 
     def test_in_other_batches(self, tmp_path: Path) -> None:
-        assert any("for testing, 'data' has 20 rows in batches of 4" in text for text in self.errors(tmp_path, batches=(4, 5)))
+        assert any("For testing, 'data' has 20 rows in batches of 4" in text for text in self.errors(tmp_path, batches=(4, 5)))
 
     def test_shuffled_apart(self, tmp_path: Path) -> None:
         (found,) = self.errors(tmp_path, shuffle="true")
-        assert "each has an order of its own (shuffle: false keeps that of the file); one source can give both" in found
+        assert "each is shuffled separately (`shuffle: false` keeps the order). Read both from one source." in found
 
 
 WIDTHS = """\
@@ -122,11 +122,11 @@ def test_widths_that_differ_between_the_phases(tmp_path: Path, mistake: str) -> 
     (tmp_path / "n.yaml").write_text(WIDTHS + mistake)
     with pytest.raises(SpecError) as caught:
         program(read_job(str(tmp_path / "n.yaml")))
-    wanted = "weights would be 3x8 in phase TRAIN and 3x6 in phase TEST; TRAIN has layer 'a'"
+    wanted = "weights would be 3x8 in phase TRAIN and 3x6 in phase TEST. TRAIN has layer 'a'"
     if mistake:
         assert "reads 'nothing'" in str(caught.value)
     else:
-        assert [f.place for f in caught.value.diagnostics] == [f"{tmp_path}/n.yaml:6:5"]
+        assert [str(f.place) for f in caught.value.diagnostics] == [f"{tmp_path}/n.yaml:6:5"]
         assert wanted in str(caught.value) and f"n.yaml:3:5) with data 2x8, label 2, TEST has layer 'b' ({tmp_path}/n.yaml:4:5)" in str(
             caught.value
         )
@@ -138,7 +138,5 @@ def test_a_layer_that_is_another_in_each_phase(tmp_path: Path) -> None:
     )
     text += "  - InnerProduct: {name: ip1, top: ip1, bottom: data, num_output: 5, include: {phase: TEST}}\n  - Silence: {bottom: ip1}\n"
     (tmp_path / "n.yaml").write_text(text.replace("[ip1, label]}", "[ip1, label], include: {phase: TRAIN}}"))
-    with pytest.raises(
-        SpecError, match="'ip1' .* would be 3x8 in phase TRAIN and 5x8 in phase TEST; TRAIN has layer 'ip1' .*:6:5. with ip1 2x3, TEST"
-    ):
+    with pytest.raises(SpecError, match="n.yaml:8:5. with ip1 Nx5. Give both the same width"):
         program(read_job(str(tmp_path / "n.yaml")))

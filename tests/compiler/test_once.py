@@ -15,6 +15,7 @@ from netc.compiler import lower, step
 from netc.data import tables
 from netc.data.batches import Feed
 from netc.net import resolve, variants
+from netc.registry.table import Layers, Rules
 from tests.conftest import ROOT, needs_data
 from tests.small_nets import NET, write_small
 from tests.small_nets import netc as command
@@ -28,7 +29,7 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> Counts:
     found: Counts = Counter()
     import_module("netc.commands.train")  # and so all modules that a training needs, to be counted in
 
-    def count(function: Any, what: str, phase: Callable[..., str]) -> None:
+    def count(function: Callable[..., Any], what: str, phase: Callable[..., str]) -> None:
         """Count the calls of a function, under whatever name a module has it."""
 
         def counted(*given: Any, **named: Any) -> Any:
@@ -43,9 +44,9 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> Counts:
         found["opened", request.phase] += 1
         opened(feed, request, *given)
 
-    def table(find: Any) -> Any:
-        def found_source(self: Any, name: Any) -> Any:
-            made = find(self, name)
+    def table(find: Callable[..., Any]) -> Callable[..., Callable[..., Any]]:
+        def found_source(self: registry.Functions | Layers | Rules, name: str | tuple[str, str]) -> Callable[..., Any]:
+            made: Callable[..., Any] = find(self, name)
             if self not in (registry.source, registry.dataset):
                 return made
             return lambda request: (found.update([("table", request.phase)]), made(request))[1]

@@ -154,7 +154,7 @@ def test_train_json_is_the_metadata_of_train_onnx_and_tells_how_batches_are_prep
 @pytest.mark.parametrize("fields, expected", [
     ("lr_policy: cosine, max_epoch: 3", 30), ("lr_policy: poly, power: 2, max_epoch: 3, iter_size: 2", 15), ("max_iter: 7", 7),
 ])  # fmt: skip
-def test_the_horizon_is_stated(tmp_path: Path, fields: str, expected: Any) -> None:
+def test_the_horizon_is_stated(tmp_path: Path, fields: str, expected: int) -> None:
     text = NET.split("solver:")[0] + f"solver: {{base_lr: 0.1, {fields}}}\n"
     made = api.load(write_small(tmp_path, text))
     assert said(made.model("train"))["lr"]["max_iter"] == made.max_iter == expected
@@ -284,7 +284,7 @@ def test_functions_of_one_op_with_different_bodies_load(small: Program) -> None:
 
 @pytest.mark.parametrize("functions", [True, False])
 def test_every_node_has_its_layer_and_place(small: Program, functions: bool) -> None:
-    layers = {layer.name: Path(layer.at()).name for layer in small.train_net.layers}
+    layers = {layer.name: Path(str(layer.at())).name for layer in small.train_net.layers}
     for node in small.model("train", functions=functions).graph.node:
         if node.op_type == "Identity" and node.name.startswith(("next/", "out/", "loss")):
             continue

@@ -1,11 +1,18 @@
 """Data layers for tests, from keyword arguments."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from google.protobuf import text_format
 
+from netc import data
 from netc import netc_pb2 as pb
+from netc.data.batches import Feed
 
 
-def data_layer(source, batch_size=2, tops=("data", "label"), transform="", **fields):
+def data_layer(
+    source: object, batch_size: int = 2, tops: Sequence[str] = ("data", "label"), transform: str = "", **fields: Any
+) -> pb.LayerParameter:
     """A Data layer; `transform` is transform_param in text format."""
     layer = pb.LayerParameter(name="data", type="Data", top=tops)
     layer.data_param.source, layer.data_param.batch_size = str(source), batch_size
@@ -17,3 +24,9 @@ def data_layer(source, batch_size=2, tops=("data", "label"), transform="", **fie
     if transform:
         text_format.Parse(transform, layer.transform_param)
     return layer
+
+
+def columns_of(source: data.Source) -> Sequence[Any]:
+    """What is behind the tops of a source with rows in memory or in files."""
+    assert isinstance(source, Feed)
+    return source._columns

@@ -7,6 +7,8 @@ import socket
 import struct
 import warnings
 import zlib
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,20 +42,20 @@ STORED = {  # how a camera keeps what is upright, by the orientation that it wri
     7: UPRIGHT.transpose(1, 0, 2)[::-1, ::-1],
     8: UPRIGHT.transpose(1, 0, 2)[:, ::-1],
 }
-LOSSLESS = {"JPEG": {"quality": 100, "subsampling": 0}, "WEBP": {"lossless": True}}
+LOSSLESS: dict[str, dict[str, Any]] = {"JPEG": {"quality": 100, "subsampling": 0}, "WEBP": {"lossless": True}}
 
 
-def photo(path, orientation, kind="JPEG"):
+def photo(path: Path, orientation: int, kind: str = "JPEG") -> Path:
     exif = Image.Exif()
     exif[0x0112] = orientation
     Image.fromarray(STORED.get(orientation, UPRIGHT)).save(path, kind, exif=exif, **LOSSLESS.get(kind, {}))
     return path
 
 
-def png(colour, depth, width, height, rows, *after):
+def png(colour: int, depth: int, width: int, height: int, rows: bytes, *after: tuple[bytes, bytes]) -> bytes:
     """A PNG by its parts; `after` are chunks that follow its pixels."""
 
-    def chunk(name, content):
+    def chunk(name: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
@@ -62,7 +64,7 @@ def png(colour, depth, width, height, rows, *after):
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
 @pytest.mark.parametrize("orientation", sorted(STORED))
-def test_each_orientation_is_turned_upright(tmp_path, kind, orientation):
+def test_each_orientation_is_turned_upright(tmp_path: Path, kind: str, orientation: int) -> None:
     path = photo(tmp_path / "i", orientation, kind)
     found, header = read_image(path, 0), read_header(path)
     assert found.shape == (3, header.height, header.width) == (3, 32, 48)
@@ -70,11 +72,11 @@ def test_each_orientation_is_turned_upright(tmp_path, kind, orientation):
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 77])
-def test_an_orientation_that_is_none_counts_as_upright(tmp_path, orientation):
+def test_an_orientation_that_is_none_counts_as_upright(tmp_path: Path, orientation: int) -> None:
     assert np.array_equal(read_image(photo(tmp_path / "i", orientation, "PNG"), 3).transpose(1, 2, 0), UPRIGHT)
 
 
-def test_exif_after_the_pixels_and_exif_that_is_damaged(tmp_path):
+def test_exif_after_the_pixels_and_exif_that_is_damaged(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     rows = b"".join(b"\0" + row.tobytes() for row in STORED[6])
@@ -87,7 +89,7 @@ def test_exif_after_the_pixels_and_exif_that_is_damaged(tmp_path):
     assert read_image(tmp_path / "i", 3).shape == (3, 48, 32)  # as it is stored
 
 
-def test_a_photo_is_the_same_wherever_it_is_opened(tmp_path):
+def test_a_photo_is_the_same_wherever_it_is_opened(tmp_path: Path) -> None:
     """A folder, a list, windows, databases of pixels and of files, pycaffe's loader, a program that predicts."""
     expected = read_image(photo(tmp_path / "one.jpg", 1), 3)
     for orientation in STORED:
@@ -95,7 +97,7 @@ def test_a_photo_is_the_same_wherever_it_is_opened(tmp_path):
         (base / "p" / "a").mkdir(parents=True)
         path = photo(base / "p" / "a" / "x.jpg", orientation)
 
-        def same(pixels, blue_first=False):
+        def same(pixels: np.ndarray, blue_first: bool = False) -> None:
             assert pixels.shape == expected.shape, orientation  # noqa: B023
             assert np.abs(pixels.astype(int) - (expected[::-1] if blue_first else expected)).max() <= 4, orientation  # noqa: B023
 
@@ -110,7 +112,7 @@ def test_a_photo_is_the_same_wherever_it_is_opened(tmp_path):
         same(to_pixels(Datum(data=path.read_bytes(), encoded=True), "d"), blue_first=True)
 
 
-def test_databases_keep_a_photo_upright(tmp_path):
+def test_databases_keep_a_photo_upright(tmp_path: Path) -> None:
     pytest.importorskip("lmdb")
     expected = read_image(photo(tmp_path / "one.jpg", 1), 3)
     for encoded in (False, True):
@@ -122,7 +124,7 @@ def test_databases_keep_a_photo_upright(tmp_path):
         assert len(found) == 8 and all(np.abs(f[::-1].astype(int) - expected).max() <= 4 for f in found)
 
 
-def test_a_photo_is_classified_alike(tmp_path):
+def test_a_photo_is_classified_alike(tmp_path: Path) -> None:
     (tmp_path / "net.yaml").write_text(
         "layers:\n  - Input: {shape: {dim: [1, 3, 32, 48]}}\n  - Pooling: {pool: AVE, kernel_size: 16, stride: 16}\n"
         "  - Power: {scale: 0.02}\n  - Flatten\n  - Softmax\n"
@@ -134,10 +136,10 @@ def test_a_photo_is_classified_alike(tmp_path):
     assert len({prediction.best[0][0] for prediction in found}) == 1 and np.abs(scores - scores[0]).max() < 0.02
 
 
-def test_content_chooses_among_the_formats_alone(tmp_path):
+def test_content_chooses_among_the_formats_alone(tmp_path: Path) -> None:
     """An EPS named .png would start Ghostscript; what is a JPEG may be called .png."""
     (tmp_path / "x.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n")
-    with pytest.raises(DataError, match=r"x.png: cannot be decoded: it is not an image in one of the formats BMP, GIF, JPEG"):
+    with pytest.raises(DataError, match=r"x.png. it is not an image in one of the formats BMP, GIF, JPEG, PNG, PPM, TIFF, WEBP"):
         read_image(tmp_path / "x.png", 3)
     for kind in ("PCX", "TGA", "ICO", "PDF", "JPEG2000"):
         Image.fromarray(UPRIGHT).save(tmp_path / "y.png", kind)
@@ -146,7 +148,7 @@ def test_content_chooses_among_the_formats_alone(tmp_path):
     assert read_image(photo(tmp_path / "z.png", 1), 3).shape == (3, 32, 48)
 
 
-def saved(image, kind, **options):
+def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()
@@ -164,10 +166,10 @@ def saved(image, kind, **options):
     b"P5 1 1 65535\n" + bytes(2),
     b"P6 1 1 65535\n" + bytes(6),
 ], ids=["I;16 PNG", "I;16 TIFF", "F", "I", "grey PNG", "RGB PNG", "grey and alpha PNG", "RGBA PNG", "PGM", "PPM"])  # fmt: skip
-def test_more_than_eight_bits_are_refused_everywhere(tmp_path, content):
+def test_more_than_eight_bits_are_refused_everywhere(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "p" / "a").mkdir(parents=True)
     (tmp_path / "p" / "a" / "deep.png").write_bytes(content)
-    message = r"more than 8 bits a channel .* convert it to 8 bits"
+    message = r"more than 8 bits per channel .* Convert it to 8 bits"
     for transform in ("", "resize_height: 2 resize_width: 2 force_color: true"):
         with pytest.raises(DataError, match=message):
             data.open(data_layer("p", 1, transform=transform), "TRAIN", 0, tmp_path)
@@ -182,18 +184,18 @@ def test_more_than_eight_bits_are_refused_everywhere(tmp_path, content):
     (Image.fromarray(np.array([[[9, 8, 7, 0]]], np.uint8)), [[[9]], [[8]], [[7]]]),
     (Image.fromarray(np.array([[[9, 8, 7]]], np.uint8)).quantize(2), [[[9]], [[8]], [[7]]]),
 ], ids=["1", "LA", "RGBA", "P"])  # fmt: skip
-def test_one_rule_for_each_kind_of_pixel(image, expected):
+def test_one_rule_for_each_kind_of_pixel(image: Image.Image, expected: list[list[int | list[int]]]) -> None:
     content = saved(image, "PNG")
     assert np.array_equal(read_image(content, 0, place="x")[0 if image.mode in ("1", "LA") else slice(None)], expected)
     assert np.array_equal(read_image(content, 3, place="x")[0], expected if image.mode in ("1", "LA") else expected[0])
 
 
-def test_cmyk_becomes_colour():
+def test_cmyk_becomes_colour() -> None:
     found = read_image(saved(Image.new("CMYK", (2, 2), (0, 255, 255, 0)), "TIFF"), 0, place="x")
     assert found[:, 0, 0].tolist() == [255, 0, 0]
 
 
-def test_what_is_left_out_is_counted(tmp_path):
+def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
     left, frames = LeftOut(), [Image.new("RGB", (3, 3), colour) for colour in ("red", "blue")]
     palette = Image.new("P", (2, 2))
     palette.putpalette([1, 2, 3, 4, 5, 6])
@@ -214,28 +216,31 @@ def test_what_is_left_out_is_counted(tmp_path):
     assert second == f"4 images have several frames, of which only the first is used (such as {tmp_path}/c.gif)"
 
 
-def test_bombs_and_cut_files(tmp_path):
+def test_bombs_and_cut_files(tmp_path: Path) -> None:
     (tmp_path / "bomb.png").write_bytes(png(0, 8, 60000, 60000, b""))
     (tmp_path / "large.png").write_bytes(png(0, 8, 12000, 9000, b"\0"))  # Pillow warns of it: a photo of 108 million pixels is none
     (tmp_path / "cut.jpg").write_bytes(photo(tmp_path / "i", 1).read_bytes()[:-300])
-    with pytest.raises(DataError, match="bomb.png: cannot be decoded: "):
+    with pytest.raises(
+        DataError,
+        match="bomb.png: Image size .3600000000 pixels. exceeds limit of 178956970 pixels, ",
+    ):
         read_header(tmp_path / "bomb.png")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert read_header(tmp_path / "large.png").width == 12000
     for name in ("large.png", "cut.jpg"):
-        with pytest.raises(DataError, match=f"{name}: cannot be decoded: (?i:.*truncated)"):
+        with pytest.raises(DataError, match=f"Cannot decode .*{name}: (?i:.*truncated)"):
             read_image(tmp_path / name, 3)
 
 
-def test_the_limit_is_netcs_own(tmp_path, monkeypatch):
+def test_the_limit_is_netcs_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
     (tmp_path / "bomb.png").write_bytes(png(0, 8, 60000, 60000, b""))
-    with pytest.raises(DataError, match="it has 60,000 x 60,000 pixels; at most 178,956,970 are read"):
+    with pytest.raises(DataError, match="bomb.png: it has 60,000 x 60,000 pixels. The limit is 178,956,970 pixels"):
         read_header(tmp_path / "bomb.png")
 
 
-def test_what_is_no_file_is_told_at_once(tmp_path):
+def test_what_is_no_file_is_told_at_once(tmp_path: Path) -> None:
     folder = tmp_path / "p" / "a"
     folder.mkdir(parents=True)
     os.mkfifo(folder / "pipe.png")
@@ -249,10 +254,10 @@ def test_what_is_no_file_is_told_at_once(tmp_path):
     with pytest.raises(DataError) as caught:
         data.open(data_layer("p"), "TRAIN", 0, tmp_path)
     listening.close()
-    assert str(caught.value).count("not a file") == 4 and "pipe.png: cannot be decoded: it is a pipe, not a file" in str(caught.value)
+    assert str(caught.value).count("not a file") == 4 and "pipe.png: it is a pipe, not a file" in str(caught.value)
 
 
-def test_mutated_images_are_read_or_refused():
+def test_mutated_images_are_read_or_refused() -> None:
     random = np.random.default_rng(0)
     whole = [
         saved(Image.fromarray(UPRIGHT), kind, **LOSSLESS.get(kind, {})) for kind in ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
@@ -265,12 +270,12 @@ def test_mutated_images_are_read_or_refused():
         try:
             read_image(bytes(content[: random.integers(len(content))] if k % 5 == 0 else content), 3, place="x")
         except DataError as e:
-            assert str(e).startswith("x: cannot be decoded: ")
+            assert str(e).startswith("Cannot decode x")
             refused += 1
     assert 100 < refused < 700
 
 
-def test_nothing_else_opens_images_or_hdf5():
+def test_nothing_else_opens_images_or_hdf5() -> None:
     """The rules hold because there is one way in. (The report opens what it has drawn itself.)"""
     allowed = {("Image", "open"): {"data/pixels.py", "report/curves.py"}, ("h5py", "File"): {"formats/hdf5.py"}, ("lmdb", "open"): set()}
     for path in (ROOT / "netc").rglob("*.py"):
@@ -279,7 +284,7 @@ def test_nothing_else_opens_images_or_hdf5():
                 assert str(path.relative_to(ROOT / "netc")) in allowed[node.value.id, node.attr], f"{path}:{node.lineno}"
 
 
-def test_images_too_many_for_memory_are_noted_as_they_are_read(tmp_path, monkeypatch):
+def test_images_too_many_for_memory_are_noted_as_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "p" / "a").mkdir(parents=True)
     for k in range(3):
         Image.new("RGBA", (2, 2)).save(tmp_path / "p" / "a" / f"{k}.png")

@@ -9,20 +9,25 @@ from netc.data import Prefetch, prefetch
 from netc.errors import RunError
 
 
-def alive():
+def alive() -> list[threading.Thread]:
     return [t for t in threading.enumerate() if t.name == "netc-prefetch"]
 
 
-def test_it_is_the_function_it_wraps_and_restarts_anywhere():
+def test_it_is_the_function_it_wraps_and_restarts_anywhere() -> None:
     with Prefetch(lambda i: i * i, depth=2) as prefetch:
         assert [prefetch(i) for i in range(5)] == [0, 1, 4, 9, 16]
         assert [prefetch(i) for i in (100, 101, 3, 3, 4)] == [10000, 10201, 9, 9, 16]
     assert not alive()
 
 
-def test_it_works_ahead_but_not_further_than_its_depth():
-    made = []
-    with Prefetch(lambda i: made.append(i) or i, depth=3) as prefetch:
+def test_it_works_ahead_but_not_further_than_its_depth() -> None:
+    made: list[int] = []
+
+    def make(i: int) -> int:
+        made.append(i)
+        return i
+
+    with Prefetch(make, depth=3) as prefetch:
         prefetch(10)
         deadline = time.monotonic() + 5
         while len(made) < 5 and time.monotonic() < deadline:
@@ -33,8 +38,8 @@ def test_it_works_ahead_but_not_further_than_its_depth():
         assert alive()
 
 
-def test_what_it_raises_comes_where_its_number_is_asked_for():
-    def make(i):
+def test_what_it_raises_comes_where_its_number_is_asked_for() -> None:
+    def make(i: int) -> int:
         if i == 2:
             raise ValueError("row 2 is bad")
         return i
@@ -48,7 +53,7 @@ def test_what_it_raises_comes_where_its_number_is_asked_for():
 
 
 @pytest.mark.parametrize("depth", [0, 1, 4])
-def test_close_ends_the_thread_at_any_moment(depth):
+def test_close_ends_the_thread_at_any_moment(depth: int) -> None:
     for pause in (0, 0.001, 0.01):
         prefetch = Prefetch(lambda i: i, depth)
         prefetch(0)
@@ -58,8 +63,8 @@ def test_close_ends_the_thread_at_any_moment(depth):
         assert not alive()
 
 
-def test_a_thread_that_died_is_an_error_and_no_hang(monkeypatch):
+def test_a_thread_that_died_is_an_error_and_no_hang(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prefetch, "PATIENCE", 0.01)
     monkeypatch.setattr(prefetch, "_work", lambda *_: None)
-    with Prefetch(lambda i: i) as made, pytest.raises(RunError, match="the thread that makes batches ahead ended before batch 0"):
+    with Prefetch(lambda i: i) as made, pytest.raises(RunError, match="The thread that prepares batches ended before batch 0"):
         made(0)

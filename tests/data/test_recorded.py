@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(not CASES, reason=f"no recorded results in {FOLD
 
 
 @pytest.mark.parametrize("name", sorted(CASES.keys() - {"memory"}))
-def test_recorded(name):
+def test_recorded(name: str) -> None:
     with np.load(DATA / f"{name}.npz") as file:
         arrays = {k: file[k] for k in file.files}
     (layer,) = parse_prototxt(str(arrays["prototxt"])).message.layer
@@ -32,7 +32,7 @@ def test_recorded(name):
 
 
 @about("MemoryData")
-def test_memory(tmp_path: Path):
+def test_memory(tmp_path: Path) -> None:
     with np.load(DATA / "memory.npz") as case, np.load(DATA / "memory_input.npz") as given:
         (tmp_path / "net.prototxt").write_text(str(case["prototxt"]))
         net = Net(str(tmp_path / "net.prototxt"), phase=str(case["phase"]))

@@ -3,6 +3,7 @@
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from tests.conftest import ROOT, ZOO, needs_zoo
 from tests.docs.loops import in_node, in_python, off, step_module, write_blocks
 from tests.node import NODE, node_modules
 from tests.small_nets import NET, log, netc, write_small
+from tests.some import some
 
 # The newest version of each model.
 MODELS = {entry.name: ZOO / entry.name / entry.version for entry in (zoo.entries(ZOO) if ZOO.is_dir() else ())}
@@ -87,13 +89,13 @@ def repeats(losses: list[float], states: dict[str, np.ndarray], wanted: dict[str
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_every_published_model_repeats_its_vectors_in_python(name, loops):
+def test_every_published_model_repeats_its_vectors_in_python(name: Any, loops: Path) -> None:
     batches, wanted = vectors(MODELS[name])
     assert repeats(*in_python(loops, MODELS[name], batches), wanted) == {}
 
 
 @needs_zoo
-def test_every_published_model_repeats_its_vectors_in_node(loops, needs_node, tmp_path):
+def test_every_published_model_repeats_its_vectors_in_node(loops: Path, needs_node: None, tmp_path: Path) -> None:
     jobs = {name: vectors(folder) for name, folder in MODELS.items()}
     found = in_node(loops, tmp_path, [(MODELS[name], batches) for name, (batches, _) in jobs.items()])
     wrong = {name: repeats(*one, wanted) for (name, (_, wanted)), one in zip(jobs.items(), found, strict=True)}
@@ -101,7 +103,7 @@ def test_every_published_model_repeats_its_vectors_in_node(loops, needs_node, tm
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, list, list[float]]]:
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, list[Any], list[float]]]:
     """Of each net: what `netc compile` writes, the batches of a run of netc, and its losses."""
     found = {}
     for name, net in NETS.items():
@@ -120,7 +122,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, list
 
 
 @pytest.mark.parametrize("name", NETS)
-def test_a_run_of_netc_is_repeated_in_python_bit_for_bit(name, runs, loops):
+def test_a_run_of_netc_is_repeated_in_python_bit_for_bit(
+    name: Any, runs: dict[str, tuple[Path, list[Any], list[float]]], loops: Path
+) -> None:
     build, batches, losses = runs[name]
     found, _ = in_python(loops, build, batches)
     assert len(losses) == STEPS == len(set(losses))
@@ -130,7 +134,9 @@ def test_a_run_of_netc_is_repeated_in_python_bit_for_bit(name, runs, loops):
     assert found == losses
 
 
-def test_the_states_after_sums_of_batches_are_those_of_the_run(runs, loops, tmp_path):
+def test_the_states_after_sums_of_batches_are_those_of_the_run(
+    runs: dict[str, tuple[Path, list[Any], list[float]]], loops: Path, tmp_path: Path
+) -> None:
     build, batches, _ = runs["sums"]
     _, states = in_python(loops, build, batches)
     from netc.runtime import snapshot
@@ -141,7 +147,9 @@ def test_the_states_after_sums_of_batches_are_those_of_the_run(runs, loops, tmp_
     assert {n for n in states if not np.array_equal(states[n], samples(kept[n]))} == set()
 
 
-def test_the_runs_of_netc_are_repeated_in_node(runs, loops, needs_node, tmp_path):
+def test_the_runs_of_netc_are_repeated_in_node(
+    runs: dict[str, tuple[Path, list[Any], list[float]]], loops: Path, needs_node: None, tmp_path: Path
+) -> None:
     found = in_node(loops, tmp_path, [(build, batches) for build, batches, _ in runs.values()])
     python = {name: in_python(loops, build, batches) for name, (build, batches, _) in runs.items()}
     for (name, (losses, states)), (own, after) in zip(python.items(), found, strict=True):
@@ -149,7 +157,7 @@ def test_the_runs_of_netc_are_repeated_in_node(runs, loops, needs_node, tmp_path
         assert {n: d for n in states if (d := off(after[n], states[n])) > SAME} == {}, name
 
 
-def test_rates_of_a_plug_in_are_in_the_file(loops, tmp_path):
+def test_rates_of_a_plug_in_are_in_the_file(loops: Path, tmp_path: Path) -> None:
     plugin = tmp_path / "plugin.py"
     plugin.write_text(
         'from netc import schedule\n\n\n@schedule("loops_halving")\n'
@@ -182,7 +190,7 @@ layers:
         "mean_value: 4, std_value: [2, 3, 4], crop_size: 4, mirror: true",
     ],
 )
-def test_rows_are_prepared_as_netc_prepares_them(transform, loops, tmp_path, needs_node):
+def test_rows_are_prepared_as_netc_prepares_them(transform: str, loops: Path, tmp_path: Path, needs_node: None) -> None:
     random = np.random.default_rng(0)
     rows = random.integers(0, 256, (6, 3, 8, 9)).astype(np.float32)
     np.savez(tmp_path / "rows.npz", data=rows)
@@ -193,7 +201,7 @@ def test_rows_are_prepared_as_netc_prepares_them(transform, loops, tmp_path, nee
     said, means = batch_facts(program.train_net, program.job.base)
     for name, array in means.items():
         np.save(tmp_path / name, array)
-    facts = said["batch/data"] | {"dtype": "float32", "shape": [6, 3, *program.test_net.sources[0].source.tops[0].shape[1:]]}
+    facts = said["batch/data"] | {"dtype": "float32", "shape": [6, 3, *some(program.test_net.sources[0].source).tops[0].shape[1:]]}
     wanted = data.open(program.test_net.sources[0].param, "TEST", 0, tmp_path).batch(0)[0]
     module = step_module(loops)
     assert np.array_equal(module.prepare(facts, rows, tmp_path), wanted)
@@ -211,7 +219,7 @@ def test_rows_are_prepared_as_netc_prepares_them(transform, loops, tmp_path, nee
     assert np.array_equal(np.array(json.loads(done.stdout), np.float32), wanted.reshape(-1))
 
 
-def test_the_documented_program_runs_in_node(loops, needs_node, tmp_path):
+def test_the_documented_program_runs_in_node(loops: Path, needs_node: None, tmp_path: Path) -> None:
     write(api.load(str(ROOT / "nets/logistic.yaml")), tmp_path / "build")
     (tmp_path / "nets").symlink_to(ROOT / "nets")
     done = subprocess.run([str(NODE), str(loops / "loop.mjs")], cwd=tmp_path, capture_output=True, text=True)

@@ -5,7 +5,9 @@ import re
 import shutil
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -25,7 +27,7 @@ NOT_RUN = {
     "README.md": 1,
     "cuda.md": 1,
     "data.md": 1,
-    "inside.md": 2,
+    "inside.md": 3,
     "plugins.md": 1,
     "rbm.md": 2,
     "results.md": 1,
@@ -35,7 +37,7 @@ NOT_RUN = {
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A folder with nets/ and model_zoo/ as the current one; what plug-ins and Python layers register is taken back."""
     shutil.copytree(ROOT / "nets", tmp_path / "nets")
     shutil.copytree(ZOO, tmp_path / "model_zoo")
@@ -51,16 +53,16 @@ def folder(tmp_path, monkeypatch):
 
 @needs_zoo
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
-def test_the_blocks_of_a_page_run(path, folder):
+def test_the_blocks_of_a_page_run(path: Any, folder: Any) -> None:
     run_page(path, folder)
 
 
-def test_what_is_not_run_is_counted():
+def test_what_is_not_run_is_counted() -> None:
     counts = Counter(path.name for path in FILES for block in blocks(path.read_text()) if not block.is_run)
     assert dict(counts) == NOT_RUN
 
 
-def test_fences_have_a_language():
+def test_fences_have_a_language() -> None:
     bare = [
         path.name for path in FILES if len(re.findall(r"^```", path.read_text(), re.MULTILINE)) != 2 * len(list(blocks(path.read_text())))
     ]
@@ -68,7 +70,7 @@ def test_fences_have_a_language():
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
-def test_links_lead_somewhere(path):
+def test_links_lead_somewhere(path: Path) -> None:
     links = [link for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text()) if "://" not in link]
     assert [link for link in links if not _leads_somewhere(link, path)] == []
 
@@ -84,11 +86,12 @@ def _leads_somewhere(link: str, page: Path) -> bool:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
-def test_commands_in_the_text_are_there(path):
+def test_commands_in_the_text_are_there(path: Path) -> None:
     """`netc train NET --resume` within a line: the command and its options."""
     registry.load()
     for span in re.findall(r"`netc ([^`\n]+)`", re.sub(FENCED, "", path.read_text())):
-        words, command = span.replace("...", "x").split(), main
+        words = span.replace("...", "x").split()
+        command: click.Command = main
         while isinstance(command, click.Group) and words and not words[0].startswith("-"):
             assert words[0] in command.commands, f"`netc {span}`"
             command = command.commands[words.pop(0)]
@@ -98,7 +101,7 @@ def test_commands_in_the_text_are_there(path):
             assert find(words[0], {}), f"`netc {span}`"
 
 
-def test_extras_that_are_named_are_there():
+def test_extras_that_are_named_are_there() -> None:
     extras = configparser.ConfigParser()
     extras.read(ROOT / "setup.cfg")
     named = {e for path in FILES for e in re.findall(r"netc\[(\w+)\]", path.read_text())}
@@ -108,7 +111,7 @@ def test_extras_that_are_named_are_there():
 @pytest.mark.parametrize("page, table", [
     ("training", registry.optimizer), ("training", registry.schedule), ("nets", registry.filler), ("data", registry.dataset),
 ], ids=lambda x: getattr(x, "kind", x))  # fmt: skip
-def test_lists_on_pages_are_whole(page, table):
+def test_lists_on_pages_are_whole(page: str, table: Any) -> None:
     registry.load()
     text = (DOCS / f"{page}.md").read_text()
     assert [name for name in table if not re.search(rf"\b{name}\b", text)] == []
@@ -124,22 +127,22 @@ def test_names_in_other_frameworks_are_those_that_help_knows() -> None:
             assert {topic.name for topic in find(name, {})} & set(re.findall(r"`(\w+)`", ours)), row
 
 
-def test_every_net_is_on_the_results_page():
+def test_every_net_is_on_the_results_page() -> None:
     text = (DOCS / "results.md").read_text()
     assert [p.stem for p in (ROOT / "nets").glob("*.yaml") if f"netc train nets/{p.name}" not in text] == []
 
 
-def test_every_page_is_listed():
+def test_every_page_is_listed() -> None:
     assert sorted(p.stem for p in DOCS.glob("*.md")) == sorted(PAGES)
 
 
 @pytest.mark.parametrize("expected", ["b 3", "a ...\n...\nb 2", "a.*", "a 1 ... x"])
-def test_expected_output_can_fail(expected):
+def test_expected_output_can_fail(expected: str) -> None:
     with pytest.raises(AssertionError):
         compare(expected.replace("3", "x"), "b 7\na 12\n")
 
 
-def test_expected_output_may_have_other_numbers():
+def test_expected_output_may_have_other_numbers() -> None:
     compare("a 1.5\n...\nb 2 (...)", "a 7\nmore\nb 1e-3 (why)\n")
 
 
@@ -154,5 +157,5 @@ def commands(group: click.Group = main, before: str = "") -> dict[str, click.Com
 
 
 @pytest.mark.parametrize("name", sorted(commands()))
-def test_every_command_has_an_example(name):
+def test_every_command_has_an_example(name: Any) -> None:
     assert re.search(rf"Examples?: (.*; |.*\n\n\s*)?netc {name}\b", commands()[name].help or "", re.DOTALL)

@@ -1,6 +1,8 @@
 """Caffe's HDF5 snapshots: names with slashes, which Caffe cannot write, and files that are damaged."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +34,7 @@ def test_names_with_slashes(tmp_path: Path) -> None:
         (lambda f: f["data/a"].create_dataset("1", (1 << 16, 1 << 16), "<f4"), "'/data/a/1' claims 17,179,869,184 bytes; 0 are stored"),
     ],
 )
-def test_what_is_wrong_with_a_model(change, wanted: str, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_what_is_wrong_with_a_model(change: Callable[..., Any], wanted: str, tmp_path: Path) -> None:
     path = tmp_path / "m.caffemodel.h5"
     caffe_hdf5.write_model(path, ["a"], {"a": [X]}, None)
     with h5py.File(path, "a") as file:

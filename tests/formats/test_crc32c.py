@@ -15,15 +15,15 @@ from netc.formats.crc32c import BAND, WIDTH, crc32c, masked_crc32c
     (bytes(range(32)), 0x46DD794E),
     (bytes(range(31, -1, -1)), 0x113FDB5C),
 ])  # fmt: skip
-def test_vectors(content, expected):
+def test_vectors(content: bytes, expected: int) -> None:
     assert crc32c(content) == expected
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5, WIDTH - 1, WIDTH, WIDTH + 1, 3 * WIDTH, BAND * WIDTH + 7])
-def test_all_sizes(size):
+def test_all_sizes(size: int) -> None:
     content = np.random.default_rng(size).bytes(size)
     assert crc32c(content) == reference(content)
 
 
-def test_leveldbs_mask():
+def test_leveldbs_mask() -> None:
     assert masked_crc32c(b"123456789") == (((0xE3069283 >> 15) | (0xE3069283 << 17)) + 0xA282EAD8) % 2**32

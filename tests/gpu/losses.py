@@ -37,7 +37,7 @@ def main(net: str, provider: str, count: int) -> dict[str, Any]:
     found, wanted = (losses(program, feeds, *pair) for pair in ((CUDA, backend(provider)), (PORTABLE, PORTABLE)))
     apart = float(np.max(np.abs(found - wanted) / np.maximum(np.abs(wanted), 1e-3)))
     samples = any(layer.type == "RBM" for layer in program.train_net.layers)
-    row = {"first loss": float(wanted[0]), "last loss": float(found[-1]), "relative difference": apart}
+    row: dict[str, Any] = {"first loss": float(wanted[0]), "last loss": float(found[-1]), "relative difference": apart}
     well = np.isfinite(found).all() and apart < (FAR if samples else CLOSE)
     if backend(provider).provider == CUDA.provider:
         row["left to the CPU"] = left = left_to_the_cpu(replace(program, backend=backend(provider)))

@@ -121,7 +121,8 @@ def _net(name: str, provider: str, count: int) -> dict[str, Any]:
     lines = done.stdout.splitlines()
     if done.returncode or not lines:
         return {"net": name, "well": "no", "why": (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1][:300]}
-    return {"net": name} | json.loads(lines[-1])
+    row: dict[str, Any] = json.loads(lines[-1])
+    return {"net": name} | row
 
 
 @part("lenet", "LeNet", 120)

@@ -1,15 +1,16 @@
 """The walker: which nodes matter, several uses, several ends, seeds, broadcasts, stops, and errors that name the layer."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
 from netc import registry
-from netc.errors import GradientError
+from netc.errors import GradientError, Place
 from netc.graph.autodiff import grad, sum_to
 from netc.graph.emit import emit
-from netc.graph.ir import Graph, cast, constant, leaf, op, stop
+from netc.graph.ir import Graph, Value, cast, constant, leaf, op, stop
 from netc.graph.leaves import StateInfo
 from netc.graph.origin import origin
 from netc.runtime.session import Session
@@ -18,11 +19,11 @@ registry.load()
 RANDOM = np.random.default_rng(0)
 
 
-def x(*shape: int, name: str = "x", dtype: Any = np.float32) -> Any:
+def x(*shape: int, name: str = "x", dtype: type[np.float32] | type[np.float64] = np.float32) -> Value:
     return leaf("Input", dtype, shape, name=name)
 
 
-def values(found: Any, **feeds: Any) -> Any:
+def values(found: Sequence[Value | None], **feeds: Any) -> list[Any]:
     """The arrays of values, None where there is none."""
     model = emit(Graph("g", {str(k): v for k, v in enumerate(found) if v is not None}))
     session = Session(model)
@@ -82,7 +83,7 @@ def test_stop_ends_differentiation() -> None:
     (lambda v, w: v + w, lambda a, b: np.ones((2, 3))), (lambda v, w: v * w, lambda a, b: a),
     (lambda v, w: v - w, lambda a, b: -np.ones((2, 3))), (lambda v, w: v / w, lambda a, b: -a / b**2),
 ], ids=["add", "mul", "sub", "div"])  # fmt: skip
-def test_broadcasts_are_undone(make: Any, derivative: Any, shape: Any) -> None:
+def test_broadcasts_are_undone(make: Callable[..., Any], derivative: Callable[..., Any], shape: tuple[int, ...]) -> None:
     v, w = x(2, 3), x(*shape, name="w")
     b = np.asarray(np.broadcast_to(np.float32(1.5), shape))
     full = np.broadcast_to(derivative(A, np.float32(1.5)), (2, 3))
@@ -107,19 +108,19 @@ def test_gradients_flow_through_casts_to_floats_only() -> None:
 
 def test_nodes_of_the_gradient_belong_to_the_layer() -> None:
     v = x(2, 3)
-    with origin(layer="act", place="net.yaml:7:5"):
+    with origin(layer="act", place=Place("net.yaml", 7, 5)):
         y = op.Exp(v)
     found: Any = grad({y: 1.0}, [v])
     made = Graph("", {"g": found[0]}).nodes
     backward = [n.origin for n in made if n.op == "Mul"]
-    assert [(o.layer, o.place, o.part) for o in backward] == [("act", "net.yaml:7:5", "backward")]
+    assert [(o.layer, o.place, o.part) for o in backward] == [("act", Place("net.yaml", 7, 5), "backward")]
 
 
 def test_an_op_without_a_rule_is_told_with_its_layer() -> None:
     v = x(2, 3)
-    with origin(layer="odd", place="net.yaml:7:5"):
+    with origin(layer="odd", place=Place("net.yaml", 7, 5)):
         y = op.Cosh(v)
-    with pytest.raises(GradientError, match=r"^net.yaml:7:5: layer 'odd': op Cosh has no gradient$"):
+    with pytest.raises(GradientError, match=r"net.yaml:7:5: Layer 'odd': op Cosh has no gradient"):
         grad({y: 1.0}, [v])
     with pytest.raises(GradientError, match=r"^op Cosh has no gradient$"):
         grad({op.Cosh(v): 1.0}, [v])

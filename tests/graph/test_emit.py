@@ -12,8 +12,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 from onnx.reference import ReferenceEvaluator
 
 from netc import registry
+from netc.errors import Place
 from netc.graph.emit import emit
-from netc.graph.ir import Graph, cast, constant, full, leaf, op, stop
+from netc.graph.ir import Graph, Value, cast, constant, full, leaf, op, stop
 from netc.graph.leaves import StateInfo
 from netc.graph.origin import origin
 from netc.graph.training_ops import body as op_body
@@ -27,7 +28,7 @@ split2: Any
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _twice() -> Iterator[Any]:
+def _twice() -> Iterator[None]:
     """Twice(x) = 2x, on the CPU x + x; Fourfold(x) = Twice(Twice(x)); Split2(x) = (x, -x)."""
     global twice, fourfold, split2
     with registry.scoped():
@@ -38,25 +39,25 @@ def _twice() -> Iterator[Any]:
         yield
 
 
-def x(dtype: Any = np.float32, shape: Any = (3,), name: str = "x") -> Any:
+def x(dtype: type[np.float32] | type[np.float64] = np.float32, shape: tuple[int, ...] = (3,), name: str = "x") -> Value:
     return leaf("Input", dtype, shape, name=name)
 
 
-def state(name: str, shape: Any = (3,)) -> Any:
+def state(name: str, shape: tuple[int] = (3,)) -> Value:
     return leaf("State", np.float32, shape, info=StateInfo(name, "parameter", lambda: np.zeros(4)))
 
 
 X = np.array([1, -2, 3], np.float32)
 
 
-def run(model: Any, **feeds: Any) -> Any:
+def run(model: onnx.ModelProto, **feeds: Any) -> dict[str, np.ndarray]:
     onnx.checker.check_model(model, full_check=True)
     return Session(model).run(feeds)
 
 
 @pytest.mark.parametrize("functions", [True, False])
 @pytest.mark.parametrize("provider", ["cpu", "cuda"])
-def test_training_ops_run_as_functions_and_inlined(provider: str, functions: Any) -> None:
+def test_training_ops_run_as_functions_and_inlined(provider: str, functions: bool) -> None:
     a, b = split2(fourfold(x()), scale=0.5)
     model = emit(Graph("g", {"a": a, "b": b}), provider, functions)
     found = run(model, x=X)
@@ -115,7 +116,7 @@ def test_one_value_under_several_names_and_leaves_as_outputs() -> None:
 
 
 @pytest.mark.parametrize("axis", [0, 1, -1])
-def test_one_hot_rows_of_no_index(axis: Any) -> None:
+def test_one_hot_rows_of_no_index(axis: int) -> None:
     """onnxruntime before 1.27 divides by the number of indices."""
     indices = leaf("Input", np.int64, ("N", 2), name="x")
     y = op.OneHot(indices, constant(np.array([3], np.int64)), constant(np.array([0, 1], np.float32)), axis=axis)
@@ -125,7 +126,7 @@ def test_one_hot_rows_of_no_index(axis: Any) -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 8])
-def test_means_over_windows_with_any_padding(channels: Any) -> None:
+def test_means_over_windows_with_any_padding(channels: int) -> None:
     """onnxruntime 1.24 divides by a wrong number where there is padding below but none at the left."""
     images = np.random.default_rng(0).random((2, channels, 6, 7), np.float32)
     for pads in (*(list(p) for p in product([0, 1], repeat=4)), [0, 0, 2, 0], [1, 1, 1, 2], [2, 2, 2, 2]):
@@ -141,9 +142,9 @@ def test_an_input_may_be_missing() -> None:
 
 
 def test_nodes_are_named_by_layer_and_unique() -> None:
-    with origin(layer="conv1", place="net.yaml:3:5"):
+    with origin(layer="conv1", place=Place("net.yaml", 3, 5)):
         y = twice(op.Relu(op.Relu(x())))
-    with origin(layer="conv1", place="net.yaml:3:5", part="backward"):
+    with origin(layer="conv1", place=Place("net.yaml", 3, 5), part="backward"):
         y = op.Neg(y)
     model = emit(Graph("g", {"y": y}), functions=False)
     assert [n.name for n in model.graph.node] == ["conv1/Relu", "conv1/Relu.2", "conv1/Twice/Add", "conv1/backward/Neg"]

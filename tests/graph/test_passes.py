@@ -5,18 +5,20 @@ from typing import Any
 import numpy as np
 import pytest
 
+from netc.errors import Place
 from netc.graph.emit import emit
-from netc.graph.ir import Graph, constant, leaf, op
+from netc.graph.ir import Graph, Node, Value, constant, leaf, op
 from netc.graph.leaves import StateInfo
 from netc.graph.origin import origin
 from netc.graph.passes import freeze, simplify
 from netc.graph.passes.rewrite import rewrite
 from netc.runtime.session import Session
+from tests.some import some
 
 X = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
 
 
-def x(shape: Any = (2, 3, 4)) -> Any:
+def x(shape: tuple[Any, int, int] = (2, 3, 4)) -> Value:
     return leaf("Input", np.float32, shape, name="x")
 
 
@@ -69,7 +71,7 @@ def test_simplify(case: str) -> None:
         (4.0, ["Pow"]),
     ],
 )
-def test_powers_of_quarters_are_roots(exponent: Any, made: Any) -> None:
+def test_powers_of_quarters_are_roots(exponent: float, made: list[str]) -> None:
     simple = simplify(Graph("g", {"y": op.Pow(x(), np.float32(exponent))}))
     assert sorted(n.op for n in simple.nodes if n.domain != "netc") == sorted(made)
     np.testing.assert_allclose(Session(emit(simple)).run({"x": X + 0.5})["y"], (X + 0.5) ** exponent, rtol=1e-6)
@@ -96,11 +98,11 @@ def test_freeze_puts_states_inside() -> None:
         freeze(graph, {})
 
 
-def test_rewrite_gives_rules_nodes_whose_inputs_are_rewritten() -> Any:
+def test_rewrite_gives_rules_nodes_whose_inputs_are_rewritten() -> None:
     seen = []
 
-    def rule(node: Any) -> Any:
-        seen.append([v.node.op for v in node.inputs])
+    def rule(node: Node) -> tuple[Value] | None:
+        seen.append([some(v).node.op for v in node.inputs])
         return (constant(np.zeros((2, 3, 4), np.float32)),) if node.op == "Relu" else None
 
     new = rewrite(Graph("g", {"y": op.Neg(op.Relu(x()))}), rule)
@@ -108,6 +110,6 @@ def test_rewrite_gives_rules_nodes_whose_inputs_are_rewritten() -> Any:
 
 
 def test_nodes_keep_where_they_came_from() -> None:
-    with origin(layer="ip1", place="net.yaml:4:5"):
+    with origin(layer="ip1", place=Place("net.yaml", 4, 5)):
         y = op.Transpose(op.Transpose(op.Relu(x()), perm=[1, 2, 0]), perm=[1, 2, 0])
     assert {n.origin.layer for n in simplify(Graph("g", {"y": y})).nodes if n.domain != "netc"} == {"ip1"}

@@ -74,7 +74,9 @@ def forward(layers: str, phase: str = TRAIN, given: Mapping[str, Any] = {}, **in
     return evaluate(lowered, outputs, inputs, states(lowered, given), updates=True)
 
 
-def gradient(layers: str, of: str, seed: Any, given: Mapping[str, Any] = {}, **inputs: Any) -> Arrays:  # noqa: B006
+def gradient(
+    layers: str, of: str, seed: int | np.ndarray | list[list[list[list[int]]]], given: Mapping[str, Any] = {}, **inputs: Any
+) -> Arrays:  # noqa: B006
     """The gradient of the sum of `seed` times the blob `of`: by every input, and by every parameter under its name."""
     lowered = net(layers, TRAIN, inputs)
     top = lowered.versions[of][-1]

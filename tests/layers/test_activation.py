@@ -29,7 +29,7 @@ def test_formula(kind: str, fields: str) -> None:
     ("BNLL: {bottom: x, top: y}", [-200, 0, 200], [0, 0.5, 1]),
     ("Power: {bottom: x, name: y, power: 2}", [-1, 0, 2], [-2, 0, 4]),
 ])  # fmt: skip
-def test_gradients_on_kinks_and_far_away(layer: Any, x: Any, slope: Any) -> None:
+def test_gradients_on_kinks_and_far_away(layer: str, x: list[int], slope: list[float]) -> None:
     np.testing.assert_allclose(gradient(layer, "y", 1, x=x)["x"], slope, atol=1e-7)
 
 
@@ -43,7 +43,7 @@ def test_learned_slopes() -> None:
 
 
 @pytest.mark.parametrize("layer, at_zero", [("ReLU", 0), ("ReLU negative_slope: 0.1", 0.1), ("PReLU", 0.25), ("ELU", 1)])
-def test_gradient_at_zero_is_that_of_the_negative_side(layer: Any, at_zero: Any) -> None:
+def test_gradient_at_zero_is_that_of_the_negative_side(layer: str, at_zero: float) -> None:
     kind, _, fields = layer.partition(" ")
     got = gradient(f"{kind}: {{bottom: x, top: y{fields and ', ' + fields}}}", "y", 1, x=[[0, 0]])
     np.testing.assert_allclose(got["x"], [[at_zero] * 2], rtol=1e-6)
@@ -64,7 +64,7 @@ def test_softmax() -> None:
 
 @about("Dropout")
 @pytest.mark.parametrize("ratio", [0.1, 0.5, 0.75])
-def test_dropout_keeps_the_mean(ratio: Any) -> None:
+def test_dropout_keeps_the_mean(ratio: float) -> None:
     y = forward(f"Dropout: {{bottom: x, top: y, dropout_ratio: {ratio}}}", x=np.ones((100, 100)))["y"]
     kept = y != 0
     assert abs(kept.mean() - (1 - ratio)) < 3 * np.sqrt(ratio * (1 - ratio) / y.size)

@@ -14,7 +14,7 @@ def normal(*shape: int) -> np.ndarray:
     return RNG.normal(size=shape).astype(np.float32)
 
 
-def convolve(x: Any, w: Any, b: Any = None, kind: str = "Convolution", **fields: Any) -> np.ndarray:
+def convolve(x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None, kind: str = "Convolution", **fields: Any) -> np.ndarray:
     """The layer on x with weights w; its num_output and kernel are read off w."""
     outputs = len(w) if kind == "Convolution" else w.shape[1] * fields.get("group", 1)
     text = ", ".join(f"{k}: {v}" for k, v in ({"kernel_size": list(w.shape[2:])} | fields).items())
@@ -22,7 +22,7 @@ def convolve(x: Any, w: Any, b: Any = None, kind: str = "Convolution", **fields:
     return forward(f"{kind}: {{name: c, bottom: x, num_output: {outputs}, bias_term: {b is not None}, {text}}}", given=given, x=x)["c"]
 
 
-def naive(x: Any, w: Any, stride: Any, pad: Any, dilation: Any) -> np.ndarray:
+def naive(x: np.ndarray, w: np.ndarray, stride: int, pad: int, dilation: int) -> np.ndarray:
     """The sum that defines a 2-D convolution, in loops."""
     x = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (pad, pad), (pad, pad)))
     kh, kw = w.shape[2:]
@@ -40,7 +40,7 @@ def naive(x: Any, w: Any, stride: Any, pad: Any, dilation: Any) -> np.ndarray:
 
 @about("Convolution")
 @pytest.mark.parametrize("stride, pad, dilation", [(1, 0, 1), (2, 1, 1), (1, 2, 2), (3, 0, 2), (2, 3, 1)])
-def test_definition(stride: Any, pad: Any, dilation: Any) -> None:
+def test_definition(stride: int, pad: int, dilation: int) -> None:
     x, w, b = normal(2, 3, 8, 9), normal(4, 3, 3, 2), normal(4)
     got = convolve(x, w, b, stride=stride, pad=pad, dilation=dilation)
     np.testing.assert_allclose(got, naive(x, w, stride, pad, dilation) + b.reshape(-1, 1, 1), rtol=1e-4, atol=1e-5)
@@ -85,7 +85,7 @@ def test_overlaps_of_a_deconvolution() -> None:
 
 
 @pytest.mark.parametrize("fields", [{}, {"stride": 2, "pad": 1}, {"group": 2}, {"dilation": 2, "pad": 2}])
-def test_deconvolution_is_the_transpose(fields: Any) -> None:
+def test_deconvolution_is_the_transpose(fields: dict[str, Any]) -> None:
     """<conv(x), y> = <x, deconv(y)>, with one set of weights."""
     x, w = normal(2, 4, 7, 7), normal(6, 4 // fields.get("group", 1), 3, 3)
     there = convolve(x, w, **fields)
@@ -104,7 +104,7 @@ def test_bilinear_upsampling_keeps_a_plane() -> None:
 
 @about("Im2col")
 @pytest.mark.parametrize("fields", [{}, {"stride": 2, "pad": 1}, {"dilation": 2, "pad": 2}])
-def test_columns_times_weights_are_the_convolution(fields: Any) -> None:
+def test_columns_times_weights_are_the_convolution(fields: dict[str, Any]) -> None:
     x, w = normal(2, 3, 6, 5), normal(4, 3, 3, 2)
     text = ", ".join(f"{k}: {v}" for k, v in fields.items())
     columns = forward(f"Im2col: {{bottom: x, name: y, kernel_size: [3, 2]{text and ', ' + text}}}", x=x)["y"]

@@ -1,7 +1,5 @@
 """InnerProduct."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -13,14 +11,14 @@ X, W, B = RNG.normal(size=(2, 3, 4)), RNG.normal(size=(5, 12)), RNG.normal(size=
 
 @about("InnerProduct")
 @pytest.mark.parametrize("axis, size, shape", [(0, 24, (5,)), (1, 12, (2, 5)), (2, 4, (2, 3, 5)), (-1, 4, (2, 3, 5))])
-def test_axes_that_are_flattened(axis: Any, size: Any, shape: Any) -> None:
+def test_axes_that_are_flattened(axis: int, size: int, shape: tuple[int, ...]) -> None:
     w = RNG.normal(size=(5, size))
     got = forward(f"InnerProduct: {{name: ip, bottom: x, num_output: 5, axis: {axis}}}", given={"ip.weight": w, "ip.bias": B}, x=X)["ip"]
     np.testing.assert_allclose(got, (X.reshape(-1, size) @ w.T + B).reshape(shape), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("axis, size", [(1, 12), (2, 4)])
-def test_transposed_weights(axis: Any, size: Any) -> None:
+def test_transposed_weights(axis: int, size: int) -> None:
     w = RNG.normal(size=(5, size))
     plain, turned = (
         forward(

@@ -55,7 +55,7 @@ def test_start() -> None:
 
 
 @pytest.mark.parametrize("axis, shape", [(0, (2, 3)), (1, (3,)), (1, (3, 4)), (2, (4,)), (0, ())])
-def test_second_bottom(axis: Any, shape: Any) -> None:
+def test_second_bottom(axis: int, shape: tuple[Any, ...]) -> None:
     v = 2 + np.arange(float(np.prod(shape))).reshape(shape)
     wide = v.reshape(*[1] * axis, *shape, *[1] * (3 - axis - len(shape))) if shape else v
     np.testing.assert_allclose(forward(f"Scale: {{bottom: [x, v], top: y, axis: {axis}}}", x=X, v=v)["y"], X * wide)

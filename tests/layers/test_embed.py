@@ -1,7 +1,5 @@
 """Embed."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -21,6 +19,6 @@ def test_rows_of_the_table() -> None:
 
 
 @pytest.mark.parametrize("missing, given", [("input_dim", "num_output"), ("num_output", "input_dim")])
-def test_sizes_that_are_missing(missing: Any, given: Any) -> None:
+def test_sizes_that_are_missing(missing: str, given: str) -> None:
     with pytest.raises(SpecError, match=f"{missing} is missing"):
         net(f"Embed: {{bottom: x, {given}: 2}}", inputs={"x": [1]})

@@ -36,7 +36,7 @@ TREE = {"child": [[0, 1], [2, 3], [4, 5]], "width": [2, 1, 0]}
 WHOLE = ("label", "cont", "gain", "child", "width")  # inputs that stay where they are
 
 # layer lines, then the inputs
-ROWS: dict[str, Any] = {
+ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "AbsVal": [("AbsVal: {bottom: x}", {"x": away(3, 4)})],
     "BNLL": [("BNLL: {bottom: x}", {"x": normal(3, 4)})],
     "BatchNorm": [

@@ -1,5 +1,6 @@
 """Losses and metrics: their formulas, normalizations, weights."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ COUNTED = LABELS != 1
 
 @about("SoftmaxWithLoss")
 @pytest.mark.parametrize("normalization, divisor", [("FULL", 12), ("VALID", COUNTED.sum()), ("BATCH_SIZE", 2), ("NONE", 1)])
-def test_normalization(normalization: Any, divisor: Any) -> None:
+def test_normalization(normalization: str, divisor: int | np.int64) -> None:
     text = f", normalization: {normalization}, ignore_label: 1"
     expected = (cross_entropy(X, LABELS) * COUNTED).sum() / divisor
     assert softmax_loss(text, x=X, label=LABELS) == pytest.approx(expected, rel=1e-5)
@@ -63,7 +64,7 @@ def test_probabilities_and_a_gradient_that_does_not_blow_up() -> None:
 
 
 @pytest.mark.parametrize("weight", [2, 0, 1, -1, -2.5, 3.7])
-def test_loss_weight(weight: Any) -> None:
+def test_loss_weight(weight: float) -> None:
     layers = f"SoftmaxWithLoss: {{bottom: [x, label], top: loss, loss_weight: {weight}}}"
     got = forward(layers, x=X, label=LABELS)
     assert float(got["loss"]) == pytest.approx(cross_entropy(X, LABELS).mean(), rel=1e-5)
@@ -80,7 +81,7 @@ def test_a_weight_on_a_blob_in_the_middle() -> None:
     ("", 1, 4), (", normalization: FULL", 1, 12), (", normalization: NONE", 1, 1),
     (", normalization: VALID, ignore_label: -1", "counted", "counted"),
 ])  # fmt: skip
-def test_sigmoid_cross_entropy(text: str, mask: Any, divisor: Any) -> None:
+def test_sigmoid_cross_entropy(text: str, mask: int | str, divisor: int | str) -> None:
     x, t = 5 * normal(4, 3), RNG.random((4, 3))
     if mask == "counted":
         t[0] = -1
@@ -130,7 +131,7 @@ def test_infogain(tmp_path: Path) -> None:
     assert forward(layer, x=x, label=label)["loss"] == pytest.approx(expected)
 
 
-def accuracy(text: str, x: Any, label: Any) -> float:
+def accuracy(text: str, x: list[list[int]] | np.ndarray, label: Sequence[int | list[int]]) -> float:
     return float(forward(f"Accuracy: {{bottom: [x, label], top: a{text}}}", "TEST", x=x, label=label)["a"])
 
 

@@ -1,7 +1,5 @@
 """Losses with a margin, by their formulas."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -12,7 +10,7 @@ SCORES, LABELS = np.array([[2, -3, 0.5], [0, 0.25, -0.5]]), [0, 2]
 
 @about("HingeLoss")
 @pytest.mark.parametrize("norm, power", [("L1", 1), ("L2", 2)])
-def test_hinge(norm: Any, power: Any) -> None:
+def test_hinge(norm: str, power: int) -> None:
     side = np.array([[1, -1, -1], [-1, -1, 1]])
     expected = (np.maximum(0, 1 - side * SCORES) ** power).sum() / 2
     assert forward(f"HingeLoss: {{bottom: [x, label], norm: {norm}, top: loss}}", x=SCORES, label=LABELS)["loss"] == pytest.approx(expected)
@@ -27,7 +25,7 @@ A, B, SIMILAR = np.array([[1.0, 2], [0, 0], [3, 4], [5, 5]]), np.array([[1.0, 0]
     (", margin: 2", [4, 1, 0, 4]),
     (", margin: 2, legacy_version: true", [4, 1, 0, 2]),
 ])  # fmt: skip
-def test_contrastive(fields: Any, expected: Any) -> None:
+def test_contrastive(fields: str, expected: list[int]) -> None:
     got = forward(f"ContrastiveLoss: {{bottom: [a, b, label], top: loss{fields}}}", a=A, b=B, label=SIMILAR)["loss"]
     assert got == pytest.approx(sum(expected) / 8)
 

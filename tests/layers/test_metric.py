@@ -1,7 +1,5 @@
 """AUC and R2 against scikit-learn's figures."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -15,7 +13,7 @@ RANDOM = np.random.default_rng(0)
 @about("AUC")
 @pytest.mark.parametrize("shape", [(50,), (50, 1)])
 @pytest.mark.parametrize("positive", [0, 1])
-def test_auc_of_one_score_with_ties(shape: Any, positive: Any) -> None:
+def test_auc_of_one_score_with_ties(shape: tuple[int, ...], positive: int) -> None:
     scores, label = RANDOM.integers(0, 9, shape).astype(np.float32), RANDOM.integers(0, 2, 50)
     found = forward(f"AUC: {{bottom: [s, label], top: a, positive: {positive}}}", "TEST", s=scores, label=label)["a"]
     assert found == pytest.approx(METRICS.roc_auc_score(label == positive, scores.reshape(-1)), abs=1e-6)
@@ -34,7 +32,7 @@ def test_auc_without_pairs_is_a_half() -> None:
 def test_auc_of_what_is_no_score() -> None:
     with pytest.raises(SpecError, match="expected a score a row, or one for each class"):
         forward("AUC: {bottom: [s, label], top: a}", "TEST", s=np.zeros((2, 3, 4)), label=[0, 1])
-    with pytest.raises(SpecError, match="positive 3 of 3 classes"):
+    with pytest.raises(SpecError, match="`positive` 3 of 3 classes."):
         forward("AUC: {bottom: [s, label], top: a, positive: 3}", "TEST", s=np.zeros((2, 3)), label=[0, 1])
 
 

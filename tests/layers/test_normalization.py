@@ -22,7 +22,7 @@ def normal(*shape: int) -> np.ndarray:
 
 @about("BatchNorm")
 @pytest.mark.parametrize("shape", [(4, 3), (4, 3, 2, 5)])
-def test_statistics_of_the_batch_and_their_sums(shape: Any) -> None:
+def test_statistics_of_the_batch_and_their_sums(shape: tuple[Any, ...]) -> None:
     """The batch is normalised by its biased variance; the sums take up the unbiased one."""
     x, others = 2 + 3 * normal(*shape), (0, 2, 3)[: len(shape) - 1]
     got = forward(
@@ -54,7 +54,7 @@ def test_no_statistics_yet() -> None:
 
 @about("LRN")
 @pytest.mark.parametrize("size, alpha, beta, k", [(5, 1, 0.75, 1), (15, 0.5, 0.75, 1), (3, 2, 0.5, 3)])
-def test_across_channels(size: Any, alpha: Any, beta: Any, k: Any) -> None:
+def test_across_channels(size: int, alpha: float, beta: float, k: int) -> None:
     x = normal(2, 7, 3, 3)
     half = size // 2
     sums = np.stack([(x[:, max(0, c - half) : c + half + 1] ** 2).sum(1) for c in range(7)], axis=1)
@@ -63,7 +63,7 @@ def test_across_channels(size: Any, alpha: Any, beta: Any, k: Any) -> None:
 
 
 @pytest.mark.parametrize("size", [3, 5, 15])
-def test_within_a_channel(size: Any) -> None:
+def test_within_a_channel(size: int) -> None:
     """alpha is divided by the window's area, zeros beyond the border counted; k has no part in it."""
     x, half = normal(2, 3, 5, 6), size // 2
     padded = np.pad(x**2, ((0, 0), (0, 0), (half, half), (half, half)))
@@ -94,13 +94,13 @@ def test_standardize_and_back(tmp_path: Path) -> None:
 
 
 def test_standardize_wants_columns() -> None:
-    with pytest.raises(SpecError, match="no source says how the columns of 'x' are spread"):
+    with pytest.raises(SpecError, match="No source has the mean and deviation of the columns of 'x'"):
         net("Standardize: {bottom: x, top: y}", inputs={"x": np.ones((2, 3))})
 
 
 @about("MVN")
 @pytest.mark.parametrize("fields, axes", [("", (2, 3)), (", across_channels: true", (1, 2, 3))])
-def test_mvn(fields: Any, axes: Any) -> None:
+def test_mvn(fields: str, axes: tuple[Any, ...]) -> None:
     x = normal(2, 3, 4, 5)
     centred = x - x.mean(axes, keepdims=True)
     got = forward(f"MVN: {{bottom: x, name: y, normalize_variance: false{fields}}}", x=x)["y"]

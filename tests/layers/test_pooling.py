@@ -1,5 +1,6 @@
 """Pooling: windows at the edges, by hand."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ MAGIC = [
 ]
 
 
-def pool(x: Any, **fields: Any) -> np.ndarray:
+def pool(x: list[list[int]] | np.ndarray, **fields: Any) -> np.ndarray:
     text = ", ".join(f"{k}: {v}" for k, v in fields.items())
     y: np.ndarray = forward(f"Pooling: {{bottom: x, top: y, {text}}}", x=np.reshape(x, (1, 1, *np.shape(x))))["y"][0, 0]
     return y
@@ -35,7 +36,7 @@ def test_max_and_its_index() -> None:
     ((3, 2), [[35, 32, 26, 27, 27], [32, 33, 33, 27, 27], [31, 34, 34, 27, 27], [36, 36, 34, 18, 18]]),
     ((2, 3), [[35, 32, 26, 26], [32, 32, 27, 27], [33, 33, 33, 27], [34, 34, 34, 17], [36, 36, 34, 18]]),
 ])  # fmt: skip
-def test_max_over_rectangles(kernel: Any, expected: Any) -> None:
+def test_max_over_rectangles(kernel: tuple[int, int], expected: list[list[int]]) -> None:
     np.testing.assert_array_equal(pool(MAGIC, kernel_h=kernel[0], kernel_w=kernel[1]), expected)
 
 
@@ -48,7 +49,7 @@ def test_max_over_rectangles(kernel: Any, expected: Any) -> None:
     ({"kernel_size": 2, "stride": 3, "pad": 1}, (3, 2)),  # a third column would begin in the padding
     ({"kernel_size": 1, "stride": 3}, (2, 2)),  # a third row and column would begin beyond the image
 ])  # fmt: skip
-def test_sizes_are_rounded_up(fields: Any, shape: Any) -> None:
+def test_sizes_are_rounded_up(fields: dict[str, Any], shape: tuple[int, int]) -> None:
     assert pool(np.ones((6, 5)), **fields).shape == shape
 
 
@@ -88,7 +89,7 @@ def test_the_index_has_no_gradient() -> None:
 
 
 @pytest.mark.parametrize("method, function", [("MAX", np.max), ("AVE", np.mean)])
-def test_other_numbers_of_axes(method: Any, function: Any) -> None:
+def test_other_numbers_of_axes(method: str, function: Callable[..., Any]) -> None:
     x = np.random.default_rng(0).normal(size=(2, 3, 4, 6, 4))
     fields = f"pool: {method}, kernel_shape: [2, 3, 2], strides: [2, 3, 2]"
     blocks = x.reshape(2, 3, 2, 2, 2, 3, 2, 2).transpose(0, 1, 2, 4, 6, 3, 5, 7).reshape(2, 3, 2, 2, 2, 12)
@@ -121,7 +122,7 @@ def test_stochastic_windows_that_overhang() -> None:
 
 @about("SPP")
 @pytest.mark.parametrize("method, function", [("MAX", np.max), ("AVE", np.mean)])
-def test_pyramid(method: Any, function: Any) -> None:
+def test_pyramid(method: str, function: Callable[..., Any]) -> None:
     x = np.random.default_rng(0).normal(size=(2, 3, 8, 4))
     got = forward(f"SPP: {{bottom: x, name: y, pyramid_height: 3, pool: {method}}}", x=x)["y"]
     levels = [x.reshape(2, 3, b, 8 // b, b, 4 // b).transpose(0, 1, 2, 4, 3, 5).reshape(2, 3 * b * b, -1) for b in (1, 2, 4)]

@@ -1,6 +1,7 @@
 """Python layers: a user's class between the parts of a graph."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
@@ -18,7 +19,7 @@ import netc.caffe as caffe
 from netc.caffe import state
 from netc.cli import main
 from netc.compiler.lower import lower
-from netc.compiler.step import step_graphs
+from netc.compiler.step import StepGraphs, step_graphs
 from netc.errors import RunError, SpecError
 from netc.layers import python
 from netc.net.resolve import resolve
@@ -158,7 +159,7 @@ def run(*arguments: str) -> Result:
 
 
 @pytest.fixture
-def write(tmp_path: Path) -> Any:
+def write(tmp_path: Path) -> Callable[..., str]:
     """A net file, its module beside it under a name of its own."""
 
     def make(layers: dict[str, str] = PYTHON, text: str = NET) -> str:
@@ -179,7 +180,7 @@ X, T = RNG.normal(size=(4, 3)).astype(np.float32), RNG.normal(size=(4, 2)).astyp
 
 
 @about("Python")
-def test_it_gives_what_the_layers_of_netc_give(write: Any) -> None:
+def test_it_gives_what_the_layers_of_netc_give(write: Callable[..., str]) -> None:
     hosted, plain = net_of(write(), seed=1), net_of(write(PLAIN), seed=1)
     for net in (hosted, plain):
         net.forward(x=X, t=T)
@@ -194,18 +195,18 @@ def test_it_gives_what_the_layers_of_netc_give(write: Any) -> None:
     np.testing.assert_allclose(hosted.blobs["x"].diff, plain.blobs["x"].diff, rtol=1e-4, atol=1e-6)
 
 
-def graphs(path: str) -> Any:
+def graphs(path: str) -> StepGraphs:
     document = replace(load(path), allow_python=True)
     return step_graphs(lower(resolve(document)), SolverSettings.of(document.message.solver))
 
 
-def test_a_gradient_that_nobody_needs_is_not_asked_for(write: Any) -> None:
+def test_a_gradient_that_nobody_needs_is_not_asked_for(write: Callable[..., str]) -> None:
     """Labels get none: backward sees propagate_down false for them."""
     backward = [n for n in chain.calls(graphs(write()).train) if n.op == "PythonBackward"]
     assert {n.origin.layer: n.attrs["call"].args[0] for n in backward} == {"loss": [True, False], "w": [True]}
 
 
-def test_a_graph_is_cut_where_python_is_called(write: Any) -> None:
+def test_a_graph_is_cut_where_python_is_called(write: Callable[..., str]) -> None:
     train = graphs(write()).train
     assert [[call.origin.layer for call in part.calls] for part in chain.split(train).parts] == [["w"], ["loss"], ["loss"], ["w"], []]
 
@@ -223,7 +224,7 @@ dataset_licence: unknown
 
 
 @pytest.mark.parametrize("option", ["iter_size: 1", "iter_size: 2, type: Adam, momentum: 0.9"])
-def test_training_is_that_of_the_plain_net(tmp_path: Path, write: Any, option: Any) -> None:
+def test_training_is_that_of_the_plain_net(tmp_path: Path, write: Callable[..., str], option: str) -> None:
     np.savez(tmp_path / "rows.npz", x=X, t=T)
     losses: list[Any] = []
     for layers in (PYTHON, PLAIN):
@@ -239,15 +240,15 @@ def test_training_is_that_of_the_plain_net(tmp_path: Path, write: Any, option: A
     assert losses[0][-1] < 0.8 * losses[0][0]
 
 
-def test_it_runs_only_where_that_is_allowed(write: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_runs_only_where_that_is_allowed(write: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By who makes the net: a permission for one net is none for the next."""
     (tmp_path / "manifest.json").write_text("{}")
-    with pytest.raises(SpecError, match="what came out of a zoo runs none"):
+    with pytest.raises(SpecError, match="A net from a zoo may not run Python"):
         net_of(write())
     (tmp_path / "manifest.json").unlink()
     net_of(write())
     for make in (netc.Net, netc.load, lambda path: caffe.Net(path, caffe.TRAIN)):
-        with pytest.raises(SpecError, match=r"layer 'w' \(Python\): runs code of the module .*--allow-python allows that"):
+        with pytest.raises(SpecError, match=r"Layer 'w' .Python.: It runs code of the module .*add `--allow-python`"):
             make(write())
     assert netc.load(write(), allow_python=True).train.net
     monkeypatch.setattr(state, "_allows_python", False)
@@ -265,38 +266,38 @@ def test_it_runs_only_where_that_is_allowed(write: Any, tmp_path: Path, monkeypa
     ("module: MODULE, layer: Distance", "setup of Distance: ValueError: takes two bottoms"),
     ("module: MODULE, layer: Distanze", "cannot be made: AttributeError"),
     ("module: no_such_module, layer: A", "no_such_module.A cannot be made: ModuleNotFoundError"),
-    ("module: MODULE", "needs `module` and `layer`"),
+    ("module: MODULE", "`module` and `layer` are missing"),
 ])  # fmt: skip
-def test_what_is_wrong_is_said_at_its_place(write: Any, layer: Any, said: Any) -> None:
-    with pytest.raises(SpecError, match="layer 'w'.*" + said):
+def test_what_is_wrong_is_said_at_its_place(write: Callable[..., str], layer: str, said: str) -> None:
+    with pytest.raises(SpecError, match="Layer 'w'.*" + said):
         net_of(write(PYTHON | {"WEIGHTED": f"Python: {{name: w, bottom: ip, {layer}}}"}))
 
 
-def test_a_module_of_pycaffe_is_told_what_to_import(write: Any, tmp_path: Path) -> None:
+def test_a_module_of_pycaffe_is_told_what_to_import(write: Callable[..., str], tmp_path: Path) -> None:
     (tmp_path / "of_pycaffe.py").write_text("import caffe\n\n\nclass A(caffe.Layer):\n    pass\n")
     with pytest.raises(SpecError, match="No module named 'caffe'; pycaffe's names are here: import netc.caffe as caffe"):
         net_of(write(PYTHON | {"WEIGHTED": "Python: {name: w, bottom: ip, module: of_pycaffe, layer: A}"}))
 
 
-def test_what_python_raises_names_the_layer(write: Any) -> None:
+def test_what_python_raises_names_the_layer(write: Callable[..., str]) -> None:
     net = net_of(write({"WEIGHTED": "Python: {name: w, bottom: ip, module: MODULE, layer: Wrong}", "LOSS": "Silence: {bottom: t}"}))
-    with pytest.raises(RunError, match="layer 'w': forward of Wrong: KeyError: 'missing'"):
+    with pytest.raises(RunError, match="Layer 'w': forward of Wrong: KeyError: 'missing'"):
         net.forward(x=X, t=T)
 
 
-def test_it_knows_its_phase(write: Any) -> None:
+def test_it_knows_its_phase(write: Callable[..., str]) -> None:
     layers = {"WEIGHTED": "Python: {name: w, bottom: ip, module: MODULE, layer: Phase}", "LOSS": "Silence: {bottom: t}"}
     found = [float(net_of(write(layers), phase=phase).forward(x=X, t=T)["y"][0]) for phase in ("TRAIN", "TEST")]
     assert found == [0, pytest.approx(np.tanh(1))]
 
 
-def test_such_a_net_is_no_single_model(write: Any, tmp_path: Path) -> None:
+def test_such_a_net_is_no_single_model(write: Callable[..., str], tmp_path: Path) -> None:
     (tmp_path / "w.safetensors").write_bytes(weights_bytes({"ip.weight": np.ones((2, 3)), "ip.bias": np.ones(2), "w.blob0": np.ones(2)}))
     result = run("convert", write(), str(tmp_path / "w.safetensors"), "-o", str(tmp_path / "m.onnx"))
     assert result.exit_code == 2 and "runs Python: its net is no single model" in result.output
 
 
-def called(made: Any, step: Any, arrays: Any) -> Any:
+def called(made: dict[str, Any], step: dict[str, Any], arrays: list[np.ndarray]) -> list[np.ndarray]:
     """What a step of a compiled chain gives: the user's object of its layer does what the step says."""
     blobs, tops = step["bottoms"] + step["blobs"], step["tops"]
     held = [python.Blob(*a.shape) for a in arrays[:blobs]] + [python.Blob() for _ in range(tops)]
@@ -319,7 +320,7 @@ def called(made: Any, step: Any, arrays: Any) -> Any:
     return [blob.diff for blob in held[:blobs]]
 
 
-def test_a_compiled_chain_trains_in_any_loop(write: Any, tmp_path: Path) -> None:
+def test_a_compiled_chain_trains_in_any_loop(write: Callable[..., str], tmp_path: Path) -> None:
     """The files of netc compile, plain onnxruntime and the user's class give what netc's own net gives."""
     result = run("compile", write(), "-o", str(tmp_path / "b"))
     assert result.exit_code == 0, result.output
@@ -351,7 +352,7 @@ def test_a_compiled_chain_trains_in_any_loop(write: Any, tmp_path: Path) -> None
     assert chained["kind"] == "train" and {"ip.weight", "ip.bias", "w.blob0"} <= {s["name"] for s in chained["states"]}
 
 
-def test_time_counts_the_calls(tmp_path: Path, write: Any) -> None:
+def test_time_counts_the_calls(tmp_path: Path, write: Callable[..., str]) -> None:
     np.savez(tmp_path / "rows.npz", x=X, t=T)
     slow = PYTHON["LOSS"].replace("[y, t]", "[ip, t]").replace("Distance", "Slow")
     result = run("time", write({"LOSS": slow, "OPTION": "type: SGD"}, TRAINED), "--iterations", "3")
@@ -364,7 +365,7 @@ ENDS = "Python: {name: heard, bottom: [ip, t], top: [], module: MODULE, layer: H
 BEGINS = "Python: {name: rows, bottom: [], top: [x, t], module: MODULE, layer: Rows}"
 
 
-def test_one_without_tops_runs(write: Any, tmp_path: Path, allowed: Any) -> None:
+def test_one_without_tops_runs(write: Callable[..., str], tmp_path: Path, allowed: None) -> None:
     """In a forward pass, in training, in testing; in pycaffe's net too."""
     np.savez(tmp_path / "rows.npz", x=X, t=T)
     path = write({"LOSS": ENDS + "\n  - EuclideanLoss: {bottom: [ip, t]}", "OPTION": "test_interval: 10, test_iter: 2"}, TRAINED)
@@ -378,7 +379,7 @@ def test_one_without_tops_runs(write: Any, tmp_path: Path, allowed: Any) -> None
     assert len(heard) == 30 + 2 * 4  # steps, and tests at 0, 10, 20 and 30
 
 
-def test_one_without_bottoms_is_a_source(write: Any, tmp_path: Path) -> None:
+def test_one_without_bottoms_is_a_source(write: Callable[..., str], tmp_path: Path) -> None:
     text = TRAINED.replace("Data: {source: rows.npz, batch_size: 4, shuffle: false, top: [x, t]}", "BEGINS")
     path = write({"BEGINS": BEGINS, "LOSS": "EuclideanLoss: {bottom: [ip, t]}", "OPTION": "test_interval: 10, test_iter: 2"}, text)
     result = run("train", path, "--runs", str(tmp_path / "runs"), "--no-publish")

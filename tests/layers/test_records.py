@@ -103,7 +103,7 @@ def shorthand(type_: str) -> str:
     """What a layer below one blob x is called, reads and writes where nothing says it, and what comes after it reads then."""
     document = parse_yaml(f"layers:\n  - Input: {{name: x, top: x}}\n  - {type_}\n  - Softmax", pb.NetParameter)
     _, layer, after = document.message.layer
-    given = any("needs `bottom`" in str(error) for error in document.errors)
+    given = any("`bottom` is missing" in str(error) for error in document.errors)
     bottoms = "?" if given else " ".join(layer.bottom)
     return f"{layer.name}: {bottoms} > {' '.join(layer.top)}" + ("; an end" if layer.top and layer.top[0] != after.bottom[0] else "")
 

@@ -20,12 +20,12 @@ UNIFORM = "weight_filler: {type: uniform, min: -0.5, max: 0.5}, bias_filler: {ty
 
 
 @pytest.fixture(scope="module")
-def recorded() -> Any:
+def recorded() -> dict[str, np.ndarray]:
     with np.load(Path(__file__).with_name("torch_recurrent.npz")) as file:
         return {name: file[name] for name in file.files}
 
 
-def turned(kind: str, part: Any) -> Any:
+def turned(kind: str, part: np.ndarray) -> np.ndarray:
     """torch's rows of gates, i f g o for an LSTM, in netc's order."""
     if kind == "GRU":
         return part
@@ -33,7 +33,7 @@ def turned(kind: str, part: Any) -> Any:
     return np.concatenate([i, f, o, g])
 
 
-def from_torch(kind: str, of: Any, d: Any = "") -> Any:
+def from_torch(kind: str, of: dict[str, np.ndarray], d: str = "") -> dict[str, np.ndarray]:
     """netc's weights from torch's, whose biases of a gate are two."""
     w = {"r.weight_x": turned(kind, of[f"{kind}/{d}weight_ih"]), "r.weight_h": turned(kind, of[f"{kind}/{d}weight_hh"])}
     x, h = of[f"{kind}/{d}bias_ih"], of[f"{kind}/{d}bias_hh"]
@@ -46,7 +46,7 @@ def from_torch(kind: str, of: Any, d: Any = "") -> Any:
 
 @about("LSTM", "GRU")
 @pytest.mark.parametrize("kind", ["LSTM", "GRU"])
-def test_values_and_gradients_are_torchs(recorded: Any, kind: str) -> None:
+def test_values_and_gradients_are_torchs(recorded: dict[str, np.ndarray], kind: str) -> None:
     lines, x = f"{kind}: {{name: r, bottom: x, num_output: 8}}", recorded[f"{kind}/x"]
     given = from_torch(kind, recorded)
     np.testing.assert_allclose(forward(lines, given=given, x=x)["r"], recorded[f"{kind}/y"], rtol=1e-4, atol=1e-5)
@@ -80,8 +80,8 @@ def test_a_column_of_many_sequences_is_each_alone(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
-def test_two_batches_that_carry_are_one_long(kind: str) -> Any:
-    def run(x: Any, **given: Any) -> Any:
+def test_two_batches_that_carry_are_one_long(kind: str) -> None:
+    def run(x: np.ndarray, **given: Any) -> dict[str, np.ndarray]:
         return forward(f"{kind}: {{name: r, bottom: x, num_output: 5, carry: true, {UNIFORM}}}", given=given, x=x)
 
     whole, first = run(X), run(X[:4])
@@ -101,7 +101,7 @@ def test_what_a_batch_leaves_is_cut_by_cont() -> None:
 
 @pytest.mark.parametrize(("fields", "carries"), [("", False), ("carry: true", True), ("bottom: [x, cont]", True),
                                                  ("bottom: [x, cont], carry: false", False)])  # fmt: skip
-def test_when_a_layer_carries(fields: Any, carries: Any) -> None:
+def test_when_a_layer_carries(fields: str, carries: bool) -> None:
     fields = fields if "bottom" in fields else f"bottom: x, {fields}"
     lowered = net(f"GRU: {{num_output: 2, {fields.rstrip(', ')}}}", inputs={"x": X, "cont": CONT})
     assert bool(lowered.graph.updates) == carries
@@ -170,20 +170,20 @@ def test_any_number_of_times_and_columns(kind: str) -> None:
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        ("LSTM: {bottom: x}", "num_output is missing"),
+        ("LSTM: {bottom: x}", "<text>:7:5: Layer 'lstm1' .LSTM.: `num_output` is missing. Add the size of the h"),
         ("LSTM: {bottom: flat, num_output: 2}", "flat is 6; it must be time x batch x ..."),
-        ("GRU: {bottom: [x, short], num_output: 2}", "short is 5x3; a cont is time x batch as x, 6x3"),
+        ("GRU: {bottom: [x, short], num_output: 2}", "<text>:7:23: Layer 'gru1' .GRU.: short is 5x3. A cont is time x batch, as x is 6"),
         ("GRU: {bottom: [x, cont, x], num_output: 2}", "its first axis must be the batch of 6x3x4"),
         ("LSTM: {bottom: [x, cont, x, x, x], num_output: 2}", "it takes x, cont, a static input"),
         ("LSTM: {bottom: [x, cont, x, x], top: [y, h, c], num_output: 2, expose_hidden: true}", "a first state is 1x3x2"),
         (
             "LSTM: {bottom: x, top: [y, h, c], num_output: 2, expose_hidden: true, carry: true}",
-            "carry and expose_hidden exclude each other",
+            "<text>:7:75: Layer 'lstm1' .LSTM.: `carry` and `expose_hidden` exclude each othe",
         ),
         ("Reverse: {bottom: [x, short]}", "x 6x3x4 and short 5x3; it takes time x batch"),
     ],
 )
-def test_what_is_wrong(lines: Any, said: Any) -> None:
+def test_what_is_wrong(lines: str, said: str) -> None:
     with pytest.raises(SpecError, match=said.replace("+", r"\+")):
         net(lines, inputs={"x": X, "cont": CONT, "short": CONT[:5], "flat": X[:, 0, 0]})
 

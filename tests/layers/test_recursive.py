@@ -1,7 +1,5 @@
 """RecursiveTensor and RecursiveNet, against the recursion itself."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -45,6 +43,6 @@ def test_a_matrix_alone() -> None:
         ("[y, child, width]", "y is 5;"),
     ],
 )
-def test_bottoms_of_other_shapes(bottoms: Any, text: str) -> None:
+def test_bottoms_of_other_shapes(bottoms: str, text: str) -> None:
     with pytest.raises(SpecError, match=text):
         net(f"RecursiveNet: {{bottom: {bottoms}}}", inputs={"x": LEAVES, "y": np.ones(5), "child": CHILD, "width": WIDTH})

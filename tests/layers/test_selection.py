@@ -1,6 +1,7 @@
 """Layers that choose rows or elements, and those that fold axes."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def test_rows_by_number() -> None:
 
 @about("Filter")
 @pytest.mark.parametrize("selector", [[1, 0, 0, 7], [0, 0, 0, 0], [1, 1, -1, 1]])
-def test_filter(selector: Any) -> None:
+def test_filter(selector: list[int]) -> None:
     rows = np.array(selector) != 0
     got = forward("Filter: {bottom: [x, l, s], top: [a, b]}", x=X, l=[0, 1, 2, 3], s=selector)
     np.testing.assert_array_equal(got["a"], X[rows])
@@ -50,7 +51,7 @@ solver: {base_lr: 0.1, max_iter: 1}
 
 
 @pytest.mark.parametrize("loss", ["SoftmaxWithLoss", "HingeLoss"])
-def test_training_on_what_was_filtered(tmp_path: Path, loss: Any) -> Any:
+def test_training_on_what_was_filtered(tmp_path: Path, loss: str) -> None:
     """A step on six rows of which some are chosen changes the weights as a step on those rows alone does."""
     rng = np.random.default_rng(0)
     x, label = rng.normal(size=(6, 3)).astype(np.float32), rng.integers(0, 3, 6).astype(np.float32)
@@ -88,7 +89,7 @@ def test_metadata_names_the_size_that_is_not_known(tmp_path: Path) -> None:
     ("SUMSQ", lambda x, axes: (x * x).sum(axes)),
     ("MEAN", lambda x, axes: x.mean(axes)),
 ])  # fmt: skip
-def test_reduction(operation: Any, function: Any) -> None:
+def test_reduction(operation: str, function: Callable[..., Any]) -> None:
     for axis, axes in ((0, (0, 1, 2)), (1, (1, 2)), (-1, (2,))):
         got = forward(f"Reduction: {{bottom: x, name: y, operation: {operation}, axis: {axis}, coeff: 0.5}}", x=X - 9)["y"]
         np.testing.assert_allclose(got, 0.5 * function(X - 9, axes))
@@ -134,7 +135,7 @@ def test_gradients_of_a_deep_net_whose_rows_are_not_counted(provider: str) -> No
 
 
 def test_what_needs_the_number_of_rows_says_so() -> None:
-    with pytest.raises(SpecError, match=r"layer 'drop1' \(Dropout\): random numbers for f.rowsx3x2 need the size 'f.rows'"):
+    with pytest.raises(SpecError, match=r"Layer 'drop1' \(Dropout\): Random numbers of shape f.rowsx3x2 need the size 'f.rows'"):
         net("Filter: {name: f, bottom: [x, s], top: fx}\nDropout", TRAIN, {"x": X, "s": np.ones(4)})
 
 

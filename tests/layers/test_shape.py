@@ -27,14 +27,14 @@ X = np.arange(24.0).reshape(2, 3, 4)
     ("Reshape: {bottom: x, shape: {dim: [-1, 2]}, axis: 1, num_axes: 2}", (2, 6, 2)),
     ("Reshape: {bottom: x, shape: {dim: [6]}, axis: 0, num_axes: 2}", (6, 4)),
 ])  # fmt: skip
-def test_other_shapes(layer: Any, shape: Any) -> None:
+def test_other_shapes(layer: str, shape: tuple[Any, ...]) -> None:
     got = forward(layer[:-1] + ", name: y}", x=X)["y"]
     np.testing.assert_array_equal(got, X.reshape(shape))
 
 
 @about("Concat", "Slice")
 @pytest.mark.parametrize("axis, points, sizes", [(0, None, [1, 1]), (1, [1], [1, 2]), (2, [1], [1, 3]), (-1, None, [2, 2])])
-def test_slices_joined_again(axis: Any, points: Any, sizes: Any) -> None:
+def test_slices_joined_again(axis: int, points: list[int] | None, sizes: list[int]) -> None:
     text = f", slice_point: {points}" if points else ""
     got = forward(f"Slice: {{bottom: x, top: [a, b], axis: {axis}{text}}}\nConcat: {{bottom: [a, b], top: y, axis: {axis}}}", x=X)
     assert [got[n].shape[axis] for n in "ab"] == sizes
@@ -75,6 +75,6 @@ def test_tile() -> None:
     (", axis: 0, offset: 1", (1, 2, 3), np.s_[1:, 1:, 1:]),
     (", axis: -1, offset: 0", (2, 9, 4), np.s_[:]),
 ])  # fmt: skip
-def test_crop(fields: Any, like: Any, part: Any) -> None:
+def test_crop(fields: str, like: tuple[int, int, int], part: tuple[slice, slice, slice] | slice) -> None:
     got = forward(f"Crop: {{bottom: [x, z], name: y{fields}}}", x=X, z=np.ones(like))["y"]
     np.testing.assert_array_equal(got, X[part])

@@ -6,7 +6,7 @@ import pytest
 
 from netc import netc_pb2 as pb
 from netc import registry
-from netc.errors import SpecError
+from netc.errors import Place, SpecError
 from netc.net.model import DEPLOY, TEST, TRAIN, ResolvedNet
 from netc.net.resolve import resolve
 from netc.net.variants import deployed, pretraining
@@ -57,15 +57,13 @@ def test_the_state_of_the_file_counts() -> None:
 
 def test_both_kinds_of_rules_are_an_error() -> None:
     assert errors(INPUT + "  - ReLU: {name: a, include: {phase: TRAIN}, exclude: {phase: TEST}}\n") == [
-        "n.yaml:4:46: layer 'a' has both include and exclude rules; one kind only"
+        "n.yaml:4:46: Layer 'a': It has both `include` and `exclude` rules. Use only one kind."
     ]
 
 
 def test_a_phase_without_layers() -> None:
-    assert errors("  - ReLU: {name: a, bottom: x, include: {phase: TRAIN}}\n", TEST) == [
-        "n.yaml: no layer of the net is included in phase TEST"
-    ]
-    with pytest.raises(SpecError, match=r"n.yaml: the net has no layers"):
+    assert errors("  - ReLU: {name: a, bottom: x, include: {phase: TRAIN}}\n", TEST) == ["n.yaml: The net has no layers in phase TEST."]
+    with pytest.raises(SpecError, match=r"n.yaml: The net has no layers"):
         resolve(parse_yaml("name: n", path="n.yaml"))
 
 
@@ -112,21 +110,21 @@ def test_errors_of_names_and_blobs_are_all_told() -> None:
         "  - ReLU: {name: later, bottom: data, top: later}\n"
     )
     assert found == [
-        "n.yaml:4:21: layer 'a': reads 'dat', which no layer before it writes; did you mean 'data'?",
-        "n.yaml:5:12: layer 'a': the layer at n.yaml:4:5 has the same name; weights are kept by name, so each layer needs its own",
-        "n.yaml:5:21: layer 'a': reads 'later', which layer 'later' (n.yaml:7:5) makes further down: move this layer below that, "
-        "or let it read a blob from above",
-        "n.yaml:6:35: layer 'c': writes 'label', which layer 'input' (n.yaml:3:5) writes too; "
-        "only a layer that reads 'label' may write it, in place",
+        "n.yaml:4:21: Layer 'a': It reads 'dat', which no layer above writes. Did you mean 'data'?",
+        "n.yaml:5:12: Layer 'a': The layer at n.yaml:4:5 has the same name. Weights are stored by layer name, so names must be unique.",
+        "n.yaml:5:21: Layer 'a': It reads 'later', which layer 'later' (n.yaml:7:5) writes further down. "
+        "Move this layer below it, or read a blob from above.",
+        "n.yaml:6:35: Layer 'c': It writes 'label', which layer 'input' (n.yaml:3:5) writes too. "
+        "Only a layer that reads 'label' may write it, in place.",
     ]
 
 
 @pytest.mark.parametrize("layer, sentence", [
-    ("Concat: {bottom: [data, data], top: [a, b]}", "Concat takes 1 top, 2 given (a, b)"),
-    ("Pooling: {bottom: [data, data], top: data, kernel_size: 2}", "Pooling takes 1 bottom, 2 given (data, data)"),
-    ("ReLU: {bottom: data, top: [a, b]}", "ReLU takes 1 top, 2 given (a, b)"),
-    ("EuclideanLoss: {bottom: [data, data], loss_weight: [1, 2]}", "2 loss_weight for 1 tops; give one each, or none"),
-    ("{type: '', name: x}", "has no type"),
+    ("Concat: {bottom: [data, data], top: [a, b]}", "Concat takes 1 top, got 2 (a, b)"),
+    ("Pooling: {bottom: [data, data], top: data, kernel_size: 2}", "Pooling takes 1 bottom, got 2 (data, data)"),
+    ("ReLU: {bottom: data, top: [a, b]}", "ReLU takes 1 top, got 2 (a, b)"),
+    ("EuclideanLoss: {bottom: [data, data], loss_weight: [1, 2]}", "There are 2 `loss_weight` for 1 tops. Add one for each, or none."),
+    ("{type: '', name: x}", "The type is missing."),
     ("Flatten: {bottom: data, top: data}", "Flatten cannot run in place"),
 ])  # fmt: skip
 def test_a_layer_that_does_not_fit_its_type(layer: str, sentence: str) -> None:
@@ -166,7 +164,7 @@ def test_a_loss_of_a_layers_own_counts_once_it_is_named() -> None:
     layers = INPUT + "  - RBM: {name: rbm, bottom: data, top: [h, own, error], num_output: 2}\n  - RBM: {name: plain, num_output: 2}\n"
     whole = net(layers, TRAIN)
     assert [layer.loss_weights for layer in whole.layers[1:]] == [(0.0, 1.0, 0.0), (0.0,)]
-    alone = pretraining(whole, "plain", "here")
+    alone = pretraining(whole, "plain", Place("here"))
     assert [(layer.name, layer.tops, layer.loss_weights, layer.phase) for layer in alone.layers[1:]] == [
         ("rbm", ("h", "own", "error"), (0.0, 0.0, 0.0), TEST),
         ("plain", ("plain", "plain 1"), (0.0, 1.0), None),

@@ -1,5 +1,8 @@
 """`netc predict` on models that write texts, forecast series, read sentences and sequences."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -26,7 +29,7 @@ dataset_licence: unknown
 
 
 @pytest.fixture(scope="module")
-def zoo(tmp_path_factory):
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A zoo with a net that writes, one without a memory beyond its steps, one that forecasts, and one for sequences."""
     folder = tmp_path_factory.mktemp("zoo")
     write_letters(folder)
@@ -47,18 +50,18 @@ def zoo(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", ["letters", "short"])
-def test_a_text_goes_on_as_it_was_learned(zoo, name):
+def test_a_text_goes_on_as_it_was_learned(zoo: Any, name: str) -> None:
     result = netc("predict", name, "--from", zoo, "--prompt", "abcd\nbb", "--length", 8, "--temperature", 0)
     assert result.exit_code == 0 and result.stdout == "abcd\nbbad\nabcd\n\n"
 
 
-def test_what_is_written_is_a_function_of_the_seed(zoo):
+def test_what_is_written_is_a_function_of_the_seed(zoo: Any) -> None:
     model = Model("letters", zoo)
     texts = [generate.write(model, "a", 40, temperature=3.0, seed=seed) for seed in (1, 1, 2)]
     assert texts[0] == texts[1] != texts[2] and set(texts[0]) <= set("abcd\n") and len(texts[0]) == 40
 
 
-def test_a_higher_temperature_draws_more_evenly():
+def test_a_higher_temperature_draws_more_evenly() -> None:
     p = np.array([0.7, 0.2, 0.1])
     draws = np.linspace(0, 0.999, 1000)
     shares = [np.mean([generate._drawn(p, t, u) == 0 for u in draws]) for t in (0, 0.5, 1, 100)]
@@ -66,7 +69,7 @@ def test_a_higher_temperature_draws_more_evenly():
     np.testing.assert_allclose(shares[1:], [0.49 / 0.54, 0.7, 1 / 3], atol=5e-3)
 
 
-def test_a_series_goes_on(zoo):
+def test_a_series_goes_on(zoo: Any) -> None:
     path = zoo.parent / "one.csv"
     result = netc("predict", "series", "--from", zoo, path, "--length", 4)
     assert result.exit_code == 0 and result.stdout.splitlines()[3].startswith(f"{path}: b +4 ")
@@ -77,7 +80,7 @@ def test_a_series_goes_on(zoo):
     assert named.stdout.split()[-1] == result.stdout.splitlines()[0].split()[-1]
 
 
-def test_sequences_of_any_length(zoo, tmp_path):
+def test_sequences_of_any_length(zoo: Any, tmp_path: Path) -> None:
     model = Model("sequences", zoo)
     rows = np.load(zoo.parent / "s.npz")["data"]
     np.save(tmp_path / "two.npy", rows[:2, :3])
@@ -103,7 +106,7 @@ def test_sequences_of_any_length(zoo, tmp_path):
         ("letters", [], "give INPUTS, or a --prompt"),
     ],
 )
-def test_what_is_wrong(zoo, name, arguments, said, monkeypatch):
+def test_what_is_wrong(zoo: Any, name: str, arguments: list[str], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(zoo.parent)
     (zoo.parent / "few.csv").write_text("b\n1\n2\n")
     (zoo.parent / "nan.csv").write_text("b\n1\nnan\n" + "1\n" * 9)
@@ -112,12 +115,12 @@ def test_what_is_wrong(zoo, name, arguments, said, monkeypatch):
     assert result.exit_code == 2 and said in result.stderr
 
 
-def test_a_batch_of_another_shape_is_told(zoo):
+def test_a_batch_of_another_shape_is_told(zoo: Any) -> None:
     with pytest.raises(DataError, match="the model expects an input of 5xNx3; got 2x2"):
         Model("sequences", zoo)(np.zeros((2, 2)))
 
 
-def test_forecasts_and_texts_are_kept(zoo, tmp_path):
+def test_forecasts_and_texts_are_kept(zoo: Any, tmp_path: Path) -> None:
     path = zoo.parent / "one.csv"
     result = netc("predict", "series", "--from", zoo, path, "--length", 10, "-o", tmp_path / "f.npz")
     assert result.exit_code == 0 and not result.stdout, result.stderr

@@ -53,7 +53,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.savez(folder / "numbers.npz", data=rows, label=rows.sum(1, keepdims=True))
     series = recurrent_nets.SERIES.replace("t.csv", "one.csv").replace("test_fraction: 0.2", "test_fraction: 0.3")
     (folder / "series.yaml").write_text(series.replace("max_iter", "display: 50, max_iter"))
-    commands = [(small,), (small, "--set", "solver.base_lr=0.05")]
+    commands: list[tuple[str | Path, ...]] = [(small,), (small, "--set", "solver.base_lr=0.05")]
     commands += [(folder / f"{name}.yaml",) for name in ("coder", "machine", "numbers", "trees", "letters", "series")]
     for command in commands:
         result = netc("train", *command, "--no-publish", "--runs", folder / "runs")

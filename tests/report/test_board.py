@@ -1,6 +1,8 @@
 """TensorBoard's event files, as TensorBoard itself reads them."""
 
 import warnings
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from tests.conftest import ROOT
 from tests.small_nets import log, netc
 
 
-def opened(folder):
+def opened(folder: Any) -> Any:
     """What TensorBoard makes of a run's folder."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TensorBoard's own
@@ -23,13 +25,13 @@ def opened(folder):
         return found.Reload()
 
 
-def scalars(folder):
+def scalars(folder: Any) -> Any:
     """Every scalar: {tag: [(step, value)]}."""
     found = opened(folder)
     return {tag: [(e.step, e.value) for e in found.Scalars(tag)] for tag in found.Tags()["scalars"]}
 
 
-def test_scalars_are_those_of_the_log(runs):
+def test_scalars_are_those_of_the_log(runs: Path) -> None:
     found, lines = scalars(runs / "small/1"), log(runs / "small/1")
     steps = [line for line in lines if line["event"] == "train"]
     tests = [line for line in lines if line["event"] == "test"]
@@ -40,7 +42,7 @@ def test_scalars_are_those_of_the_log(runs):
     assert found["watch/gradient/ip1"] == [(w["iteration"], pytest.approx(w["layers"]["ip1"]["gradient"])) for w in watched]
 
 
-def test_parameters_filters_and_the_graph(runs):
+def test_parameters_filters_and_the_graph(runs: Path) -> None:
     found = opened(runs / "small/1")
     histograms = found.Histograms("ip1/weight")
     assert [h.step for h in histograms] == [0, 15, 30, 45, 60]
@@ -58,19 +60,19 @@ def test_parameters_filters_and_the_graph(runs):
     assert {"conv1/Conv", "conv1/backward/ConvFilterGrad", "conv1/update/SGD", "inputs/batch/data"} <= names
 
 
-def graph_nodes(found):
+def graph_nodes(found: Any) -> Any:
     from tensorboard.compat.proto.graph_pb2 import GraphDef
 
     return GraphDef.FromString(found.Graph().SerializeToString()).node
 
 
-def test_stages_follow_one_another(runs):
+def test_stages_follow_one_another(runs: Path) -> None:
     found = scalars(runs / "coder/1")
     assert [step for step, _ in found["pretrain/rbm1/loss"]] == [0, 5, 10, 15]
     assert [step for step, _ in found["train/loss"]] == [20 + k for k in range(0, 40, 5)]
 
 
-def test_a_run_that_goes_on_shows_what_one_without_a_stop_does(runs, tmp_path):
+def test_a_run_that_goes_on_shows_what_one_without_a_stop_does(runs: Path, tmp_path: Path) -> None:
     net = runs.parent / "small.yaml"
     assert netc("train", net, "--no-publish", "--runs", tmp_path).exit_code == 0
     for name in ("iter_00000040", "iter_00000060"):
@@ -83,7 +85,7 @@ def test_a_run_that_goes_on_shows_what_one_without_a_stop_does(runs, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["lenet", "rntn", "char_lstm"])
-def test_a_graph_has_every_op_once_and_no_edge_to_nowhere(name):
+def test_a_graph_has_every_op_once_and_no_edge_to_nowhere(name: str) -> None:
     graph = api.load(str(ROOT / f"nets/{name}.yaml")).steps.train
     nodes = graph_def(graph).node
     names = [node.name for node in nodes]

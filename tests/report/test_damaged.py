@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
@@ -98,7 +99,7 @@ def test_no_snapshots_at_all(run: Path) -> None:
         (lambda said: None, "the whole is None; an object is needed"),
     ],
 )
-def test_a_run_json_of_wrong_types(run: Path, change: Callable[[dict], object], wanted: str) -> None:  # type: ignore[type-arg]
+def test_a_run_json_of_wrong_types(run: Path, change: Callable[[dict[str, Any]], object], wanted: str) -> None:
     (run / "run.json").write_text(json.dumps(change(json.loads((run / "run.json").read_text()))))
     said, page = reported(run)
     assert f"run.json: is invalid: {wanted}" in said and "Times and speed are unknown" in page and "accuracy" in said

@@ -31,7 +31,7 @@ def boxes(path: Path) -> list[list[str]]:
     return [[t.text or "" for t in group.iter(f"{SPACE}text")] for group in groups]
 
 
-def test_layers_carry_their_shapes(tmp_path):
+def test_layers_carry_their_shapes(tmp_path: Path) -> None:
     result = netc("draw", LENET, "-o", tmp_path / "x.svg")
     assert result.exit_code == 0 and result.stdout == f"{tmp_path}/x.svg is written: 10 layers\n"
     drawn = boxes(tmp_path / "x.svg")
@@ -39,7 +39,7 @@ def test_layers_carry_their_shapes(tmp_path):
     assert drawn[-1] == ["loss", "SoftmaxWithLoss", "scalar"]
 
 
-def test_both_phases_in_one_picture_with_layers_of_one_marked(tmp_path):
+def test_both_phases_in_one_picture_with_layers_of_one_marked(tmp_path: Path) -> None:
     (tmp_path / "n.yaml").write_text(PHASES)
     assert netc("draw", tmp_path / "n.yaml", "-o", tmp_path / "x.svg").exit_code == 0
     kinds = {name: kind for name, kind, _ in boxes(tmp_path / "x.svg")}
@@ -52,7 +52,7 @@ def test_both_phases_in_one_picture_with_layers_of_one_marked(tmp_path):
                                                                          "loss": "SoftmaxWithLoss"}  # fmt: skip
 
 
-def test_data_layers_of_one_name_are_two_boxes(tmp_path):
+def test_data_layers_of_one_name_are_two_boxes(tmp_path: Path) -> None:
     text = (ROOT / "nets/lenet.prototxt").read_text()
     head, tail = text[: text.index("layer {", 1)], text[text.index("layer {", text.index("layer {") + 1) :]
     data = text[text.index("layer {") : text.index("layer {", text.index("layer {") + 1)]
@@ -64,7 +64,7 @@ def test_data_layers_of_one_name_are_two_boxes(tmp_path):
     assert "Data, TRAIN only" in kinds and "Data, TEST only" in kinds
 
 
-def test_the_graph_of_a_step_by_layer_and_part(tmp_path):
+def test_the_graph_of_a_step_by_layer_and_part(tmp_path: Path) -> None:
     result = netc("draw", LENET, "--graph", "training", "-o", tmp_path / "x.svg")
     assert result.exit_code == 0 and "15 ops for gradients, 8 ops in the update" in result.stdout
     drawn = boxes(tmp_path / "x.svg")
@@ -74,14 +74,14 @@ def test_the_graph_of_a_step_by_layer_and_part(tmp_path):
     assert len(drawn) == len({group(n) for n in ops(program)}) and sum(len(b) - 1 for b in drawn) == len(ops(program))
 
 
-def test_a_large_graph_is_counted(tmp_path):
+def test_a_large_graph_is_counted(tmp_path: Path) -> None:
     assert netc("draw", ROOT / "nets/deep_autoencoder.yaml", "--graph", "training", "-o", tmp_path / "x.svg").exit_code == 0
     drawn = boxes(tmp_path / "x.svg")
     assert ["encode1", "2 Add, 2 Adam"] in drawn and not any("x1000" in line for box in drawn for line in box)
 
 
 @pytest.mark.parametrize("graph", ["layers", "training"])
-def test_text_for_graphviz(tmp_path, graph):
+def test_text_for_graphviz(tmp_path: Path, graph: str) -> None:
     result = netc("draw", LENET, "-o", tmp_path / "lenet.dot", "--graph", graph)
     assert result.exit_code == 0, result.stderr
     lines = (tmp_path / "lenet.dot").read_text().splitlines()
@@ -92,6 +92,6 @@ def test_text_for_graphviz(tmp_path, graph):
         assert (len(nodes), len(arrows)) == (10, 11) and any('label="conv1\\nConvolution' in line for line in lines)
 
 
-def test_names_in_text_for_graphviz_are_quoted():
+def test_names_in_text_for_graphviz_are_quoted() -> None:
     text = dot_document('a "b"', [("n0", ['x\\"y"', "", "z"], "#fff", True)], [])
     assert 'digraph "a \\"b\\"" {' in text and 'label="x\\\\\\"y\\"\\nz", fillcolor="#fff", style="rounded,filled,dashed"' in text

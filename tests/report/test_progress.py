@@ -3,6 +3,7 @@
 import io
 import json
 from pathlib import Path
+from typing import IO, Any, cast
 
 import pytest
 from rich.console import Console
@@ -22,10 +23,10 @@ class Ascii(io.StringIO):
     encoding = "ascii"
 
 
-def run(terminal: bool, steps: int = 250, width: int = 130, out: io.StringIO | None = None, **options) -> str:
+def run(terminal: bool, steps: int = 250, width: int = 130, out: io.StringIO | None = None, **options: Any) -> str:
     out = out or io.StringIO()
-    console = Console(file=Steady(out), force_terminal=terminal, width=width, highlight=False, soft_wrap=True)
-    told_of = [
+    console = Console(file=cast(IO[str], Steady(out)), force_terminal=terminal, width=width, highlight=False, soft_wrap=True)
+    told_of: list[events.Event] = [
         events.Began(0, 1, 0, steps),
         events.Tested(0, {"accuracy": 0.1, "loss": 2.5}, True),
         *(events.Stepped(i, 1 / (i + 1), 0.01) for i in range(steps)),
@@ -40,7 +41,7 @@ def run(terminal: bool, steps: int = 250, width: int = 130, out: io.StringIO | N
     return out.getvalue()
 
 
-def test_lines_where_there_is_no_terminal():
+def test_lines_where_there_is_no_terminal() -> None:
     lines = run(False).splitlines()
     assert lines[0] == "test at iteration 0: accuracy 0.1000, loss 2.5000 (best)"
     assert lines[1] == "iteration 0 of 250: loss 1.0000, lr 0.01"
@@ -52,24 +53,24 @@ def test_lines_where_there_is_no_terminal():
 
 
 @pytest.mark.parametrize("display, count", [(100, 3), (50, 5), (1, 250)])
-def test_a_line_each_display_iterations(display, count):
+def test_a_line_each_display_iterations(display: int, count: int) -> None:
     assert sum(line.startswith("iteration ") for line in run(False, display=display).splitlines()) == count
 
 
-def test_a_bar_on_a_terminal():
+def test_a_bar_on_a_terminal() -> None:
     text = run(True)
     assert "250/250" in text and "images/s" in text and "█▂▂▁" in text and "\x1b[" in text
     assert "test at iteration 0: accuracy 0.1000" in text and "snapshot" not in text
 
 
-def test_no_colour_where_none_is_wanted(monkeypatch):
+def test_no_colour_where_none_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\x1b[90m" in run(True)
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b[90m" not in run(True)
 
 
 @pytest.mark.parametrize("width", [1, 10, 35, 60, 90, 400])
-def test_narrow_terminals_without_unicode(width):
+def test_narrow_terminals_without_unicode(width: int) -> None:
     text = run(True, width=width, out=Ascii())
     assert text.isascii() and "gr\\xf6\\xdfe" in text
     bars = [line for line in text.replace("\r", "\n").splitlines() if "250/250" in line]
@@ -86,18 +87,18 @@ class Gone(io.StringIO):
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_a_terminal_that_goes_away_ends_nothing(terminal):
+def test_a_terminal_that_goes_away_ends_nothing(terminal: bool) -> None:
     assert 250 < len(run(terminal, out=Gone())) < 1000
 
 
-def test_quiet_prints_the_result_alone(tmp_path):
+def test_quiet_prints_the_result_alone(tmp_path: Path) -> None:
     result = netc("train", write_small(tmp_path), "--runs", tmp_path / "runs", "--zoo", tmp_path / "zoo", "--quiet")
     lines = result.stdout.splitlines()
     assert lines[0].startswith("after 60 iterations: accuracy ") and lines[1] == f"published {tmp_path}/zoo/small/1.0.0"
     assert len(lines) == 2 and result.stderr == "" and result.exit_code == 0
 
 
-def test_json_prints_the_log_alone(tmp_path):
+def test_json_prints_the_log_alone(tmp_path: Path) -> None:
     path = write_small(tmp_path)
     result = netc("train", path, "--runs", tmp_path / "runs", "--no-publish", "--json")
     assert result.stdout == (tmp_path / "runs/small/1/log.jsonl").read_text()
@@ -107,5 +108,5 @@ def test_json_prints_the_log_alone(tmp_path):
     assert both.exit_code == 2 and "use only one of" in both.stderr
 
 
-def test_scores_are_short():
+def test_scores_are_short() -> None:
     assert scores_text({"accuracy": 0.98765, "loss": 1.0}) == "accuracy 0.9877, loss 1.0000" and scores_text({}) == ""

@@ -2,23 +2,24 @@
 
 import gc
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from netc.report import event_file, page, recorder
+from netc.report import board, event_file, page, recorder
 from netc.training import record
 from tests.small_nets import netc, write_small
 
 
-def test_a_long_run_has_a_page_while_it_goes_on(tmp_path, monkeypatch):
+def test_a_long_run_has_a_page_while_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pages = []
 
-    def kept(run, path=None):
+    def kept(run: Any, path: Any = None) -> Any:
         pages.append(page.page(run))
         return page.write_page(pages[-1], run.path / page.NAME)
 
     monkeypatch.setattr(recorder, "EVERY", 0.0)
-    monkeypatch.setattr(recorder.page, "write", kept)
+    monkeypatch.setattr(page, "write", kept)
     assert netc("train", write_small(tmp_path), "--no-publish", "--runs", tmp_path / "runs", "--set", "solver.max_iter=20").exit_code == 0
     first, last = pages[len(pages) // 2], pages[-1]
     assert 'http-equiv="refresh"' in first and "running" in first
@@ -26,22 +27,22 @@ def test_a_long_run_has_a_page_while_it_goes_on(tmp_path, monkeypatch):
     assert "refresh" not in last and "completed" in last and "<h2>Confusion matrix</h2>" in last
 
 
-def test_a_page_that_cannot_be_made_is_said_and_ends_nothing(tmp_path, monkeypatch):
-    def broken(run):
+def test_a_page_that_cannot_be_made_is_said_and_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(run: Any) -> None:
         raise ValueError("no page")
 
-    monkeypatch.setattr(recorder.page, "page", broken)
+    monkeypatch.setattr(page, "page", broken)
     result = netc("train", write_small(tmp_path), "--no-publish", "--runs", tmp_path / "runs")
     assert result.exit_code == 0 and "no report: ValueError: no page" in result.stdout and "after 60 iterations" in result.stdout
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"parts": 3}', '{"parts": [{}], "plugins": []}'])
-def test_a_record_that_is_damaged_is_none(tmp_path, text):
+def test_a_record_that_is_damaged_is_none(tmp_path: Path, text: str) -> None:
     (tmp_path / record.NAME).write_text(text)
     assert record.read(tmp_path) is None
 
 
-def test_steps_and_seconds_are_counted(tmp_path):
+def test_steps_and_seconds_are_counted(tmp_path: Path) -> None:
     assert netc("train", write_small(tmp_path), "--no-publish", "--runs", tmp_path / "runs").exit_code == 0
     known = record.read(tmp_path / "runs/small/1")
     assert known is not None and [p.steps for p in known.parts] == [60] and known.rows == 16
@@ -49,35 +50,37 @@ def test_steps_and_seconds_are_counted(tmp_path):
     assert known.parts[0].environment["onnxruntime"] and known.parts[0].command.startswith("netc ")
 
 
-def test_a_disk_that_takes_no_events_is_said_and_ends_nothing(tmp_path, monkeypatch):
-    def full(self, event):
+def test_a_disk_that_takes_no_events_is_said_and_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Any, event: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(recorder.Board, "__call__", full)
+    monkeypatch.setattr(board.Board, "__call__", full)
     result = netc("train", write_small(tmp_path), "--no-publish", "--runs", tmp_path / "runs")
     assert result.exit_code == 0 and result.stdout.count("no more TensorBoard events: No space left on device") == 1
     assert "after 60 iterations" in result.stdout and (tmp_path / "runs/small/1/report.html").exists()
 
 
 @pytest.mark.parametrize("call", ["write", "flush"])
-def test_a_full_disk_under_an_event_file_is_said_once_and_by_no_one_else(tmp_path, monkeypatch, capfd, call):
+def test_a_full_disk_under_an_event_file_is_said_once_and_by_no_one_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], call: str
+) -> None:
     """No thread, and no file that is thrown away later, tells of it in its own way."""
 
     class Full:
         closed, name = False, "x"
 
-        def write(self, data):
+        def write(self, data: Any) -> None:
             if call == "write":
                 raise OSError(28, "No space left on device")
 
-        def flush(self):
+        def flush(self) -> None:
             raise OSError(28, "No space left on device")
 
-        def close(self):
+        def close(self) -> None:
             self.closed = True
             self.flush()
 
-    def opened(self, mode="r", *arguments, **options):
+    def opened(self: Any, mode: str = "r", *arguments: Any, **options: Any) -> Any:
         return Full() if "tfevents" in self.name else open_file(self, mode, *arguments, **options)
 
     open_file = Path.open

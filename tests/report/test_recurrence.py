@@ -1,5 +1,7 @@
 """How far back a recurrent net learns from."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,7 @@ from netc.commands.report import opened
 from netc.report.recurrence import reach
 
 
-def test_norms_are_those_of_the_gradient_by_the_embeddings(runs):
+def test_norms_are_those_of_the_gradient_by_the_embeddings(runs: Path) -> None:
     """Through netc.Net, whose losses are switched off and whose scores get the gradient of a cross-entropy at the last time."""
     run, _ = opened(runs / "letters/1")
     norms, feeds = reach(run), run.feeder.once(0)
@@ -24,5 +26,5 @@ def test_norms_are_those_of_the_gradient_by_the_embeddings(runs):
     assert len(norms) == 8 and norms == pytest.approx(expected.tolist(), rel=1e-4)
 
 
-def test_a_net_without_times_or_classes_has_none(runs):
+def test_a_net_without_times_or_classes_has_none(runs: Path) -> None:
     assert reach(opened(runs / "small/1")[0]) == [] == reach(opened(runs / "series/1")[0])

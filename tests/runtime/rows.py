@@ -30,8 +30,11 @@ def add(monkeypatch: pytest.MonkeyPatch, *rows: Backend) -> None:
 
 def without_cuda(monkeypatch: pytest.MonkeyPatch, why: str | None = "no NVIDIA driver is loaded", count: int | None = None) -> None:
     """Let CUDA be missing for a reason, or be there with None, on any machine."""
-    cuda = {"provider_missing": lambda backend: why, "devices": lambda: count}
-    rows = tuple(replace(row, **cuda) if row.provider == backends.CUDA.provider else row for row in backends.BACKENDS)  # type: ignore[arg-type]
+
+    def changed(row: Backend) -> Backend:
+        return replace(row, provider_missing=lambda backend: why, devices=lambda: count)
+
+    rows = tuple(changed(row) if row.provider == backends.CUDA.provider else row for row in backends.BACKENDS)
     monkeypatch.setattr(backends, "BACKENDS", rows)
 
 

@@ -28,6 +28,7 @@ from netc.training.feed import Feeder
 from tests.conftest import ROOT
 from tests.runtime.rows import LACKS, OTHER, add, only_portable, without_cuda
 from tests.small_nets import log, netc, write_small
+from tests.some import some
 
 HERE = PORTABLE if only_portable() else NATIVE  # what a run without a GPU uses
 
@@ -104,8 +105,8 @@ def test_how_many_devices_there_are_may_be_unknown(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("provider", "target", "said"),
     [
-        ("cdua", None, "there is no provider 'cdua'; did you mean 'cuda'?"),
-        ("cpu", "portabel", "there is no target 'portabel'; did you mean 'portable'?"),
+        ("cdua", None, "There is no provider 'cdua'. Did you mean 'cuda'?"),
+        ("cpu", "portabel", "There is no target 'portabel'. Did you mean 'portable'?"),
         ("cuda:first", None, "--provider cuda:first: the device after the colon must be a number"),
         ("cuda:", None, "--provider cuda:: the device after the colon must be a number"),
         ("cuda:-1", None, "--provider cuda:-1: the device after the colon must be a number"),
@@ -163,7 +164,7 @@ def test_a_net_trains_on_a_new_row(tmp_path: Path, other: Backend, monkeypatch: 
     expected = ("CPUExecutionProvider", {"precision": "f32", "device": "1"})
     assert [given for given in made.providers if given == [expected]], made.providers
     assert log(tmp_path / "runs/small/1")[-1]["iteration"] == 60
-    environment = record.read(tmp_path / "runs/small/1").parts[-1].environment  # type: ignore[union-attr]
+    environment = some(record.read(tmp_path / "runs/small/1")).parts[-1].environment
     assert environment["provider"] == "other:1 (asked for)" and environment["target"] == "other"
     more = ("--resume", "1", "--set", "solver.max_iter=70", "--provider", "cpu")
     again = netc("train", write_small(tmp_path), *more, "--runs", tmp_path / "runs", "--no-publish")
@@ -181,7 +182,7 @@ def test_check_lists_what_a_new_row_lacks(tmp_path: Path, other: Backend) -> Non
 def test_a_new_row_is_named_by_the_commands(tmp_path: Path, other: Backend) -> None:
     assert "other: ready, device 0, 1" in netc("devices").stdout
     result = netc("train", write_small(tmp_path), "--provider", "othre")
-    assert result.exit_code == 2 and "there is no provider 'othre'; did you mean 'other'?" in result.stderr
+    assert result.exit_code == 2 and "There is no provider 'othre'. Did you mean 'other'?" in result.stderr
     assert netc("compile", write_small(tmp_path), "-o", tmp_path / "build", "--target", "other").exit_code == 0
     assert json.loads((tmp_path / "build/train.json").read_text())["providers"] == ["other"]
 

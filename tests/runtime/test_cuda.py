@@ -44,7 +44,7 @@ def test_no_op_of_a_training_step_is_left_to_the_cpu(tmp_path: Path) -> None:
 
 
 def test_an_onnxruntime_without_cuda_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cuda.ort, "get_available_providers", lambda: [PORTABLE.execution_provider])
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [PORTABLE.execution_provider])
     assert "built without CUDA (install onnxruntime-gpu)" in str(cuda.missing(0))
 
 
@@ -65,7 +65,7 @@ class Driver:
 def test_the_driver_counts_the_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     found = []
     for result in (0, 999):
-        monkeypatch.setattr(cuda.ctypes, "CDLL", lambda name, result=result: Driver(result))
+        monkeypatch.setattr(ctypes, "CDLL", lambda name, result=result: Driver(result))
         found.append(cuda.devices())
     assert found == [3, None]
 
@@ -80,8 +80,8 @@ def test_a_device_that_fails_is_named(monkeypatch: pytest.MonkeyPatch, count: in
     def failing(*arguments: object, **options: object) -> None:
         raise RuntimeError("Invalid device ID: 4")
 
-    monkeypatch.setattr(cuda.ort, "get_available_providers", lambda: [cuda.PROVIDER])
-    monkeypatch.setattr(cuda.Path, "exists", lambda path: True)
-    monkeypatch.setattr(cuda.ort, "InferenceSession", failing)
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [cuda.PROVIDER])
+    monkeypatch.setattr(Path, "exists", lambda path: True)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", failing)
     monkeypatch.setattr(cuda, "devices", lambda: count)
     assert cuda.missing(4) == f"device 4 cannot be used{unknown}: onnxruntime: Invalid device ID: 4"

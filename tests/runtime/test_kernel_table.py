@@ -29,7 +29,7 @@ def without_kernel(model: onnx.ModelProto) -> list[str]:
 @pytest.mark.parametrize(
     "net", sorted(p.name for p in (ROOT / "nets").iterdir() if p.suffix in (".yaml", ".prototxt") and p.name != "lenet.prototxt")
 )
-def test_every_op_has_a_cuda_kernel(net, model):
+def test_every_op_has_a_cuda_kernel(net: str, model: str) -> None:
     program = api.load(str(ROOT / "nets" / net))
     graph = simplify(program.deploy[0].graph) if model == "model" else program.graph(model)
     stages = [stage.graph("train") for stage in program.stages[:-1]] if model == "train" else []
@@ -37,7 +37,7 @@ def test_every_op_has_a_cuda_kernel(net, model):
 
 
 @pytest.mark.parametrize("kind", sorted(ROWS))
-def test_every_layer_and_its_gradient_has_cuda_kernels(kind):
+def test_every_layer_and_its_gradient_has_cuda_kernels(kind: str) -> None:
     for layers, inputs in ROWS[kind]:
         lowered = lowered_net(layers, TRAIN, inputs)
         outputs = {n: lowered.versions[n][-1] for n in lowered.net.outputs if n not in inputs}
@@ -47,7 +47,7 @@ def test_every_layer_and_its_gradient_has_cuda_kernels(kind):
         assert without_kernel(emit(simplify(graph), "cuda", functions=False)) == []
 
 
-def test_an_op_without_a_kernel_is_found():
+def test_an_op_without_a_kernel_is_found() -> None:
     x = helper.make_tensor_value_info("x", onnx.TensorProto.INT16, [3])
     y = helper.make_tensor_value_info("y", onnx.TensorProto.INT16, [3])
     graph = helper.make_graph([helper.make_node("ReduceSum", ["x"], ["y"], name="sum")], "g", [x], [y], [])
@@ -58,11 +58,11 @@ def test_an_op_without_a_kernel_is_found():
     assert not WEBGPU.serves("Sum", [("T", "data_0", "float")]) and CPU.serves("Sum", [("T", "data_0", "float")])
 
 
-def test_the_table_of_webgpu_knows_types_and_newer_kernels():
+def test_the_table_of_webgpu_knows_types_and_newer_kernels() -> None:
     assert {"Max", "Min", "PRelu", "Split", "ScatterND"} <= set(WEBGPU.ops) and "OneHot" not in WEBGPU.ops
     assert WEBGPU.serves("Max", [("T", "data_0", "float")]) and not WEBGPU.serves("Add", [("T", "A", "int64")])
 
 
 @needs_reference
-def test_the_table_is_that_of_onnxruntimes_lists():
+def test_the_table_is_that_of_onnxruntimes_lists() -> None:
     assert lists() == {table.name: table.ops for table in (CPU, CUDA)}

@@ -30,7 +30,7 @@ def counter() -> Stepper:
     return Stepper(Session(model), States(start))
 
 
-def test_states_move_with_each_run():
+def test_states_move_with_each_run() -> None:
     stepper = counter()
     for k in range(1, 6):
         seen = stepper.run({"x": np.full(2, k, np.float32)})
@@ -40,7 +40,7 @@ def test_states_move_with_each_run():
     assert len(stepper._bindings) == 2
 
 
-def test_a_step_is_undone():
+def test_a_step_is_undone() -> None:
     stepper = counter()
     for k in (1, 2):
         stepper.run({"x": np.full(2, k, np.float32)})
@@ -50,7 +50,7 @@ def test_a_step_is_undone():
     assert stepper.states.arrays()["state/sum"].tolist() == [22, 22]
 
 
-def test_results_are_the_callers_own():
+def test_results_are_the_callers_own() -> None:
     stepper = counter()
     first = stepper.run({"x": np.ones(2, np.float32)})["seen"]
     taken = stepper.states.arrays()
@@ -58,7 +58,7 @@ def test_results_are_the_callers_own():
     assert first.tolist() == [2, 2] and taken["state/count"] == 1
 
 
-def test_states_are_set_and_cleared():
+def test_states_are_set_and_cleared() -> None:
     start = np.ones(2, np.float32)
     states = States({"grad/a": start, "state/b": start})
     start[:] = 5
@@ -67,7 +67,7 @@ def test_states_are_set_and_cleared():
     assert states.arrays()["grad/a"].tolist() == [0, 0] and states.arrays()["state/b"].tolist() == [7, 8]
 
 
-def test_two_sessions_share_states():
+def test_two_sessions_share_states() -> None:
     stepper = counter()
     other = Stepper(stepper.session, stepper.states)
     for k, one in enumerate((stepper, other, other, stepper)):
@@ -75,7 +75,7 @@ def test_two_sessions_share_states():
     assert stepper.states.arrays()["state/count"] == 4 and stepper.states.arrays()["state/sum"].tolist() == [12, 12]
 
 
-def test_errors_of_onnxruntime_are_run_errors():
+def test_errors_of_onnxruntime_are_run_errors() -> None:
     with pytest.raises(RunError, match="onnxruntime: "):
         Session(b"no model")
     stepper = counter()
@@ -83,14 +83,14 @@ def test_errors_of_onnxruntime_are_run_errors():
         stepper.session.run({**stepper.states.arrays(), "x": np.zeros(3, np.float32)})
 
 
-def test_threads_follow_the_work(monkeypatch):
+def test_threads_follow_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "cores", lambda: 4)
     unit = session.MULTIPLY_ADDS_PER_THREAD
     assert [threads_for(n * unit) for n in (0, 1, 2, 3, 100)] == [1, 1, 2, 3, 4]
     assert session.cores() == 4
 
 
-def test_outputs_of_a_symbolic_batch_follow_its_size():
+def test_outputs_of_a_symbolic_batch_follow_its_size() -> None:
     x = leaf("Input", np.float32, ("N", 2), name="x")
     stepper = Stepper(Session(emit(Graph("g", {"y": x + 1.0}))), States({}))
     for rows in (3, 2, 5):

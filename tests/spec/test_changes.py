@@ -19,11 +19,11 @@ def found(new: str) -> dict[str, str]:
     return dict(changes(parse_yaml(OLD).message, parse_yaml(new).message))
 
 
-def test_no_change_is_none():
+def test_no_change_is_none() -> None:
     assert found(OLD) == {} == found(OLD.replace("name: n\n", "name: n  # a remark\n"))
 
 
-def test_changes_have_their_place_and_both_values():
+def test_changes_have_their_place_and_both_values() -> None:
     assert found(OLD.replace("num_output: 3", "num_output: 4")) == {"layers.ip1.inner_product_param.num_output": "3, now 4"}
     assert found(OLD.replace("batch_size: 4, include: {phase: TEST}", "batch_size: 8, include: {phase: TEST}")) == {
         "layers.data#2.data_param.batch_size": "4, now 8"
@@ -36,7 +36,7 @@ def test_changes_have_their_place_and_both_values():
     assert found(OLD.replace("{layer: x, max_iter: 3}", "{layer: x, max_iter: 4}")) == {"solver.pretrain.0.max_iter": "3, now 4"}
 
 
-def test_layers_that_come_go_and_move():
+def test_layers_that_come_go_and_move() -> None:
     gone = found(OLD.replace("  - ReLU: {name: relu1}\n", "  - TanH: {name: tanh1}\n"))
     assert gone == {"layers.relu1": "gone", "layers.tanh1": "new"}
     lines = OLD.splitlines()

@@ -81,4 +81,4 @@ def test_too_many_errors_end_the_reading() -> None:
     with pytest.raises(SpecError) as caught:
         parse_yaml("".join(f"nmae{k}: 1\n" for k in range(2000)), path="n.yaml")
     assert len(caught.value.diagnostics) == 501
-    assert str(caught.value.diagnostics[-1]) == "n.yaml: reading ends here, after 500 errors"
+    assert str(caught.value.diagnostics[-1]) == "n.yaml: Too many errors. Reading stopped after 500."

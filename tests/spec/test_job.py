@@ -55,11 +55,17 @@ def test_which_nets(folder: Path, text: str, tests: list[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ('net: "a.prototxt" test_iter: [1, 2]\ntest_state { }', "s.prototxt:3:1: 1 test_state for 2 test nets; give one each, or none"),
-        ('train_net: "a.prototxt" test_net: "b.prototxt"\ntest_iter: [1, 2]', "s.prototxt:3:1: 2 test_iter for 1 test nets"),
-        ("", "it names no net to train"),
-        ('train_net: "a.prototxt"', "the solver names no net to test with"),
-        ('net: "d.prototxt"', "there is no file 'd.prototxt', neither here nor beside the solver"),
+        (
+            'net: "a.prototxt" test_iter: [1, 2]\ntest_state { }',
+            "s.prototxt:3:1: There are 1 `test_state` for 2 test nets. Add one for each, or none.",
+        ),
+        (
+            'train_net: "a.prototxt" test_net: "b.prototxt"\ntest_iter: [1, 2]',
+            "s.prototxt:3:1: There are 2 `test_iter` for 1 test nets. Add one for each, or no",
+        ),
+        ("", 's.prototxt: The solver names no net to train. Add `net: "FILE"`, a path relative'),
+        ('train_net: "a.prototxt"', 's.prototxt: The solver names no net for testing. Add `test_net: "FILE"`'),
+        ('net: "d.prototxt"', "s.prototxt:2:1: There is no file 'd.prototxt', neither in the current folder nor"),
     ],
 )
 def test_what_does_not_fit(folder: Path, text: str, wanted: str) -> None:
@@ -79,10 +85,10 @@ def test_forks_fields_are_dropped_when_asked(folder: Path) -> None:
     text = NET % "n" + 'layer { name: "s" type: "Silence" bottom: "loss" permute_param { order: 1 } }'
     (folder / "fork.prototxt").write_text(text)
     result = netc("check", folder / "fork.prototxt")
-    assert result.exit_code == 2 and "'permute_param'" in result.stderr and "--ignore permute_param drops it" in result.stderr
+    assert result.exit_code == 2 and "'permute_param'" in result.stderr and "`--ignore permute_param` ignores it" in result.stderr
     result = netc("draw", folder / "fork.prototxt", "--ignore", "permute_param", "-o", folder / "n.svg")
     assert result.exit_code == 0
-    assert f"netc: {folder}/fork.prototxt:6:50: LayerParameter has no field 'permute_param'; it is dropped" in result.stderr
+    assert f"netc: {folder}/fork.prototxt:6:50: LayerParameter has no field 'permute_param'. It is ignored." in result.stderr
 
 
 def test_a_layer_type_of_a_fork(folder: Path) -> None:
@@ -90,7 +96,7 @@ def test_a_layer_type_of_a_fork(folder: Path) -> None:
     result = netc("check", folder / "fork.prototxt")
     assert result.exit_code == 2
     assert (
-        "there is no layer type 'DetectionOutput'; BVLC Caffe has none of that name either, so it is a fork's or a plug-in's"
+        "There is no layer type 'DetectionOutput'. BVLC Caffe has none either. If a plug-in defines it, add `--plugin FILE`."
         in result.stderr
     )
 
@@ -150,4 +156,4 @@ def _plain(layer: Layer) -> pb.LayerParameter:
 @pytest.mark.parametrize(("path", "wanted"), [("base_lr", "solver.base_lr"), ("lr", "solver.base_lr"), ("max_itr", "solver.max_iter")])
 def test_a_field_of_the_solver_that_is_set_without_it(folder: Path, path: str, wanted: str) -> None:
     result = netc("check", folder / "a.prototxt", "--set", f"{path}=1")
-    assert result.exit_code == 2 and f"did you mean {wanted!r}?" in result.stderr
+    assert result.exit_code == 2 and f"Did you mean {wanted!r}?" in result.stderr

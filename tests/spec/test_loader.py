@@ -41,21 +41,21 @@ def test_reads_by_suffix(tmp_path: Path, name: str, data: bytes) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "wanted"),
     [
-        ("n.yaml", b"", "D/n.yaml: the file is empty; a net has `layers` and"),
+        ("n.yaml", b"", "D/n.yaml: The file is empty. A net has `layers` and"),
         (
             "n.yaml",
             b"# nothing\n",
-            "D/n.yaml: the file is empty; a net has `layers` and",
+            "D/n.yaml: The file is empty. A net has `layers` and",
         ),
         (
             "n.prototxt",
             b"\n",
-            "D/n.prototxt: the file is empty; a net has `layers` and",
+            "D/n.prototxt: The file is empty. A net has `layers` and",
         ),
-        ("n.yaml", b"name\0", "D/n.yaml: a net is text; this is a binary file of 5 bytes"),
-        ("n.yaml", b"name: x\ninput: caf\xe9", "D/n.yaml:2:11: the byte 0xe9 is not UTF-8"),
-        ("n.caffemodel", b"name: x", "D/n.caffemodel: this is no binary NetParameter, or the file is cut off"),
-        ("n.json", b"{}", "D/n.json: the suffix '.json' does not say how a net is written here; it is .yaml"),
+        ("n.yaml", b"name\0", "D/n.yaml: Expected the text of a net. This is a binary file of 5 bytes."),
+        ("n.yaml", b"name: x\ninput: caf\xe9", "D/n.yaml:2:11: The byte 0xe9 is not UTF-8."),
+        ("n.caffemodel", b"name: x", "D/n.caffemodel: This is not a binary NetParameter, or the file is truncated"),
+        ("n.json", b"{}", "D/n.json: The suffix '.json' is unknown. Use .yaml"),
     ],
 )
 def test_files_that_are_none(tmp_path: Path, name: str, data: bytes, wanted: str) -> None:
@@ -65,15 +65,15 @@ def test_files_that_are_none(tmp_path: Path, name: str, data: bytes, wanted: str
 
 def test_no_such_file(tmp_path: Path) -> None:
     (tmp_path / "lenet.yaml").write_text(LENET)
-    assert error(tmp_path / "lenett.yaml") == "D/lenett.yaml: there is no such file; did you mean 'lenet.yaml'?"
-    assert "there is no folder" in error(tmp_path / "nets" / "lenet.yaml")
+    assert error(tmp_path / "lenett.yaml") == "D/lenett.yaml: There is no such file. Did you mean 'lenet.yaml'?"
+    assert "There is no folder" in error(tmp_path / "nets" / "lenet.yaml")
     (tmp_path / "dir.yaml").mkdir()
-    assert error(tmp_path / "dir.yaml") == "D/dir.yaml: this is a folder, where the file of a net should be, and has no net in it"
+    assert error(tmp_path / "dir.yaml") == "D/dir.yaml: This is a folder. Expected the file of a net. There is no net in it."
 
 
 def test_a_solver_given_for_a_net_and_the_other_way(tmp_path: Path) -> None:
     (tmp_path / "s.prototxt").write_text("base_lr: 0.1")
-    assert "it is the solver's: write `solver { base_lr: ... }`" in error(tmp_path / "s.prototxt")
+    assert "It is a field of the solver: write `solver { base_lr: ... }`" in error(tmp_path / "s.prototxt")
     (tmp_path / "n.prototxt").write_text("input: 'x'")
     assert "is this the file of a net?" in error(tmp_path / "n.prototxt", pb.SolverParameter)
 

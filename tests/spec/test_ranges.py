@@ -1,5 +1,8 @@
 """Numbers that the fields of layers cannot have, each at its place; what mathematics and Caffe allow passes."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from netc import netc_pb2 as pb
@@ -11,13 +14,13 @@ from netc.spec.ranges import RANGES, out_of_range
 load()
 
 
-def said(text, tmp_path):
+def said(text: Any, tmp_path: Path) -> Any:
     path = tmp_path / "n.yaml"
     path.write_text(f"layers:\n  - Data: {{source: iris, batch_size: 30}}\n{text}\n")
-    return [(f.place.removeprefix(f"{path}:"), f.text) for f in JobNets(read_job(str(path))).all_errors()]
+    return [(str(f.place).removeprefix(f"{path}:"), f.text) for f in JobNets(read_job(str(path))).all_errors()]
 
 
-def test_every_row_is_a_field():
+def test_every_row_is_a_field() -> None:
     for name in RANGES:
         message, _, field = name.partition(".")
         assert field in getattr(pb, message).DESCRIPTOR.fields_by_name
@@ -38,7 +41,7 @@ def test_every_row_is_a_field():
         ("InnerProduct: {num_output: 2, param: [{lr_mult: .nan}]}", "lr_mult is nan; expected a number"),
     ],
 )
-def test_out_of_range(tmp_path, layer, sentence):
+def test_out_of_range(tmp_path: Path, layer: str, sentence: str) -> None:
     (found,) = (f for f in said(f"  - {layer}", tmp_path) if "axes" not in f[1])
     column = layer.index(sentence.split()[0] + ":") + 5
     assert found[0] == f"3:{column}" and sentence in found[1]
@@ -55,5 +58,5 @@ def test_out_of_range(tmp_path, layer, sentence):
         pb.LayerParameter(blobs=[pb.BlobProto(data=[float("nan")])]),
     ],
 )
-def test_what_is_allowed(text):
+def test_what_is_allowed(text: Any) -> None:
     assert list(out_of_range(text)) == []

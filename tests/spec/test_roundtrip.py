@@ -87,7 +87,7 @@ def layers(draw: Any) -> pb.LayerParameter:
 
 @st.composite
 def nets(draw: Any) -> pb.NetParameter:
-    net = draw(messages(pb.NetParameter.DESCRIPTOR, 2))
+    net: pb.NetParameter = draw(messages(pb.NetParameter.DESCRIPTOR, 2))
     net.ClearField("layer")
     net.layer.extend(draw(st.lists(layers(), max_size=6)))
     return net

@@ -1,6 +1,7 @@
 """Old formats on their way to the current one, against recorded upgrades, and the places of what is wrong with them."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ CASES = [(entry["before"], entry["after"]) for entry in index("upgrade")]
 TRAIN_VAL = 'layers { name: "d" type: DATA top: "x" }'
 
 
-def message_type(name: str):
+def message_type(name: str) -> Any:
     return pb.SolverParameter if "solver" in name else pb.NetParameter
 
 
@@ -55,8 +56,8 @@ def test_nets_inside_a_solver_are_upgraded_with_their_places() -> None:
                             pb.SolverParameter, "s")  # fmt: skip
     assert [layer.type for layer in solver.message.net_param.layer] == ["Data"]
     assert solver.message.test_net_param[0].layer[0].input_param.shape[0].dim == [1, 2, 3, 4]
-    assert solver.place("net_param", "layer", 0, "type") == "s:3:20"
-    assert solver.place("test_net_param", 0, "layer", 0) == "s:4:20"
+    assert str(solver.place("net_param", "layer", 0, "type")) == "s:3:20"
+    assert str(solver.place("test_net_param", 0, "layer", 0)) == "s:4:20"
 
 
 @pytest.mark.parametrize(
@@ -75,25 +76,25 @@ def test_nets_inside_a_solver_are_upgraded_with_their_places() -> None:
     ],
 )  # fmt: skip
 def test_places_move_along(text: str, path: tuple[str | int, ...], place: str) -> None:
-    assert parse_prototxt(text, path="n").place(*path) == place
+    assert str(parse_prototxt(text, path="n").place(*path)) == place
 
 
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ('layer { name: "a" }\nlayers { name: "b" }', "n:2:1: the net has both `layer` and `layers`"),
-        ('input: "x"\ninput_dim: 1', "n:2:1: 1 inputs have 1 input_dim; give four each (4)"),
+        ('layer { name: "a" }\nlayers { name: "b" }', "n:2:1: The net has both `layer` and `layers`"),
+        ('input: "x"\ninput_dim: 1', "n:2:1: There are 1 `input_dim` for 1 inputs. Expected 4, four for each."),
         (
             'layers { layer { name: "c"\ntype: "covn" } }',
-            "n:2:1: there is no layer type 'covn' in Caffe's format of 2013; did you mean 'conv'?",
+            "n:2:1: There is no layer type 'covn' in Caffe's format of 2013.",
         ),
-        ('layers { layer { type: "conv" }\nbottom: "x" }', "n:2:1: layer '': reads 'x', which no layer before it writes"),
+        ('layers { layer { type: "conv" }\nbottom: "x" }', "n:2:1: Layer '': It reads 'x', which no layer above writes."),
         (
             'layers { layer { type: "data" } top: "x" }\nlayers { layer { type: "padding" } bottom: "x" top: "p" }\n'
             'layers { layer { name: "r" type: "relu" }\nbottom: "p" }',
-            "n:4:1: layer 'r': a padding layer leads from one blob to one conv or pool; this is 'relu'",
+            "n:4:1: Layer 'r': A padding layer must lead from one blob to one conv or pool, not to 'relu'.",
         ),
-        ("layers { type: PERMUTE }", "n:1:16: type has no value 'PERMUTE'"),
+        ("layers { type: PERMUTE }", "n:1:16: `type` cannot be 'PERMUTE'."),
     ],
 )
 def test_what_has_no_meaning(text: str, wanted: str) -> None:
@@ -103,13 +104,13 @@ def test_what_has_no_meaning(text: str, wanted: str) -> None:
 
 
 def test_a_solver_with_both_types() -> None:
-    with pytest.raises(SpecError, match="s:2:1: solver_type, Caffe's old enum, stands beside type"):
+    with pytest.raises(SpecError, match="s:2:1: Both `solver_type`, Caffe's old enum, and `type` are set. Remove one of t"):
         parse_prototxt('type: "SGD"\nsolver_type: ADAM', pb.SolverParameter, "s")
 
 
 def test_a_field_of_another_v0_type_is_dropped_with_a_warning() -> None:
     document = parse_prototxt('layers { layer { name: "r" type: "relu"\nnum_output: 3 } }', path="n")
-    assert [str(w) for w in document.warnings] == ["n:2:1: layer 'r': 'relu' has no num_output; it is dropped"]
+    assert [str(w) for w in document.warnings] == ["n:2:1: Layer 'r': 'relu' has no `num_output`. It is ignored."]
     assert to_prototxt(document.message) == 'layer {\n  name: "r"\n  type: "ReLU"\n}\n'
 
 
@@ -117,8 +118,8 @@ def test_a_field_of_a_layer_is_dropped_by_its_name_alone() -> None:
     text = 'zzz: 1\nlayer { name: "p" type: "Pooling" pooling_param { kernel_size: 2 ceil_mode: false } param { foo: 1 } }'
     with pytest.raises(SpecError) as caught:
         parse_prototxt(text, path="n", dropped=Dropped(outside=True))
-    assert [f.place for f in caught.value.diagnostics] == ["n:2:66", "n:2:93"]
-    assert "--ignore pooling_param.ceil_mode drops it" in str(caught.value) and "--ignore param.foo drops it" in str(caught.value)
+    assert [str(d.place) for d in caught.value.diagnostics] == ["n:2:66", "n:2:93"]
+    assert "`--ignore pooling_param.ceil_mode` ignores it" in str(caught.value) and "`--ignore param.foo` ignores it" in str(caught.value)
     document = parse_prototxt(text, path="n", dropped=Dropped(True, ("pooling_param.ceil_mode", "param.foo")))
     assert len(document.warnings) == 3
 
@@ -127,13 +128,13 @@ def test_fields_of_forks() -> None:
     text = 'layer { name: "p" type: "Permute"\npermute_param { order: [0, 2] } }'
     with pytest.raises(SpecError) as caught:
         parse_prototxt(text, path="n")
-    assert str(caught.value).startswith("n:2:1: LayerParameter has no field 'permute_param'; did you mean")
+    assert str(caught.value).startswith("n:2:1: LayerParameter has no field 'permute_param'. Did you mean")
     assert str(caught.value).endswith(
-        "Else it is a fork's, BVLC Caffe has none of that name; netc cannot know what it does "
-        "in this layer (--ignore permute_param drops it all the same)"
+        "Otherwise it belongs to a fork of Caffe (BVLC Caffe has no such field). netc cannot know what it does "
+        "in this layer; `--ignore permute_param` ignores it."
     )
     document = parse_prototxt(text, path="n", dropped=Dropped(fields=("permute_param",)))
-    assert [str(w) for w in document.warnings] == ["n:2:1: LayerParameter has no field 'permute_param'; it is dropped"]
+    assert [str(w) for w in document.warnings] == ["n:2:1: LayerParameter has no field 'permute_param'. It is ignored."]
     assert document.message.layer[0] == pb.LayerParameter(name="p", type="Permute")
 
 

@@ -1,5 +1,7 @@
 """Values without a schema: what one spelling holds, all of them hold."""
 
+from pathlib import Path
+
 import pytest
 from google.protobuf import text_format
 
@@ -19,7 +21,7 @@ NESTED = [("list_value { values { ", "} } "), ('struct_value { fields { key: "k"
 
 
 @pytest.mark.parametrize(("before", "after"), NESTED, ids=["lists", "mappings"])
-def test_the_deepest_value_is_the_same_in_every_spelling(tmp_path, before, after):
+def test_the_deepest_value_is_the_same_in_every_spelling(tmp_path: Path, before: str, after: str) -> None:
     net = parse_prototxt(text(DEEPEST, before, after)).message
     assert parse_yaml(to_yaml(net)).message == parse_prototxt(to_prototxt(net)).message == net
     (tmp_path / "n.caffemodel").write_bytes(net.SerializeToString())
@@ -27,7 +29,7 @@ def test_the_deepest_value_is_the_same_in_every_spelling(tmp_path, before, after
 
 
 @pytest.mark.parametrize(("before", "after"), NESTED, ids=["lists", "mappings"])
-def test_a_deeper_one_is_refused(tmp_path, before, after):
+def test_a_deeper_one_is_refused(tmp_path: Path, before: str, after: str) -> None:
     for levels in (DEEPEST + 1, 31, 60):
         with pytest.raises(SpecError, match=f"n.prototxt:2:3: {TOO_DEEP}"):
             parse_prototxt(text(levels, before, after), path="n.prototxt")

@@ -3,9 +3,10 @@
 import math
 
 import pytest
+from google.protobuf.struct_pb2 import ListValue, Struct
 
 from netc import netc_pb2 as pb
-from netc.errors import SpecError
+from netc.errors import Place, SpecError
 from netc.spec import parse_prototxt, parse_yaml
 
 LENET = """\
@@ -111,8 +112,9 @@ def test_a_plug_in_type() -> None:
     assert (list(source.bottom), source.name, list(source.top)) == ([], "mine1", ["mine1"])
     assert list(mine.bottom) == ["mine1"]
     assert dict(mine.custom.items())["a"] == 0.001
-    assert list(mine.custom["b"]) == ["on", "on", True, None]
-    assert mine.custom["c"]["d"] == "text"
+    listed, inner = mine.custom["b"], mine.custom["c"]
+    assert isinstance(listed, ListValue) and list(listed) == ["on", "on", True, None]
+    assert isinstance(inner, Struct) and inner["d"] == "text"
 
 
 @pytest.mark.parametrize(
@@ -169,60 +171,61 @@ def test_anchors_and_merges() -> None:
 
 def test_places() -> None:
     document = parse_yaml(LENET, path="nets/lenet.yaml")
-    assert document.place("layer", 1, "convolution_param", "kernel_size", 0) == "nets/lenet.yaml:4:35"
-    assert document.place("layer", 1, "convolution_param", "pad") == "nets/lenet.yaml:4:5"
-    assert document.place("layer", 6, "bottom", 0) == "nets/lenet.yaml:9:5"
-    assert document.place("solver", "max_iter") == "nets/lenet.yaml:13:51"
-    assert document.place("nothing") == document.place() == "nets/lenet.yaml"
+    assert str(document.place("layer", 1, "convolution_param", "kernel_size", 0)) == "nets/lenet.yaml:4:35"
+    assert str(document.place("layer", 1, "convolution_param", "pad")) == "nets/lenet.yaml:4:5"
+    assert str(document.place("layer", 6, "bottom", 0)) == "nets/lenet.yaml:9:5"
+    assert str(document.place("solver", "max_iter")) == "nets/lenet.yaml:13:51"
+    assert document.place("nothing") == document.place() == Place("nets/lenet.yaml")
 
 
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
         ("layers:\n  - Input\n  - Convolution: {kernal_size: 5}",
-         ["n.yaml:3:19: Convolution has no field 'kernal_size'; did you mean 'kernel_size'?"]),
-        ("nmae: x", ["n.yaml:1:1: NetParameter has no field 'nmae'; did you mean 'name'?"]),
+         ["n.yaml:3:19: Convolution has no field 'kernal_size'. Did you mean 'kernel_size'?"]),
+        ("nmae: x", ["n.yaml:1:1: NetParameter has no field 'nmae'. Did you mean 'name'?"]),
         ("max_iter: 5",
-         ["n.yaml:1:1: NetParameter has no field 'max_iter'; it is the solver's: write `solver: {max_iter: ...}`"]),
+         ["n.yaml:1:1: NetParameter has no field 'max_iter'. It is a field of the solver: write `solver: {max_iter: ...}`."]),
         ("layers: [Input, {Convolution: {num_output: many}}]",
-         ["n.yaml:1:44: num_output is a whole number; 'many' came"]),
+         ["n.yaml:1:44: `num_output` must be a whole number, got 'many'."]),
         ("layers: [Input, {Convolution: {num_output: -1}}]",
-         ["n.yaml:1:44: num_output is a whole number of 0 or more; '-1' came"]),
-        ("layers: [Input, {Convolution: {num_output: }}]", ["n.yaml:1:32: num_output has no value"]),
-        ("layers: [Input, {Convolution: {num_output: [1]}}]", ["n.yaml:1:44: num_output is a single value; a list came"]),
-        ("layers: [Input, {Pooling: {pool: max}}]", ["n.yaml:1:34: pool has no value 'max'; did you mean 'MAX'?"]),
-        ("solver: {base_lr: 1e39}", ["n.yaml:1:19: base_lr is a number below 3.4e38; '1e39' came"]),
-        ("solver: {base_lr: 0,1}", [f"n.yaml:1:21: SolverParameter has no field '1'; there are {SOLVER_FIELDS} others"]),
-        ("solver: {snapshot_diff: maybe}", ["n.yaml:1:25: snapshot_diff is true or false; 'maybe' came"]),
-        ("solver: 3", ["n.yaml:1:9: solver is a mapping of SolverParameter's fields; '3' came"]),
-        ("- Input", ["n.yaml:1:1: the file is a mapping of NetParameter's fields; a list came"]),
-        ("name: a\nname: b", ["n.yaml:2:1: 'name' is given twice, first at 1:1"]),
-        ("layers: [Input]\nlayer: [Input]", ["n.yaml:2:1: 'layer' is given twice, first at 1:1"]),
+         ["n.yaml:1:44: `num_output` must be a whole number of 0 or more, got '-1'."]),
+        ("layers: [Input, {Convolution: {num_output: }}]", ["n.yaml:1:32: `num_output` has no value."]),
+        ("layers: [Input, {Convolution: {num_output: [1]}}]", ["n.yaml:1:44: `num_output` must be a single value, got a list."]),
+        ("layers: [Input, {Pooling: {pool: max}}]", ["n.yaml:1:34: `pool` cannot be 'max'. Did you mean 'MAX'?"]),
+        ("solver: {base_lr: 1e39}", ["n.yaml:1:19: `base_lr` must be a number below 3.4e38, got '1e39'."]),
+        ("solver: {base_lr: 0,1}", [f"n.yaml:1:21: SolverParameter has no field '1'. None of the {SOLVER_FIELDS} known names is similar."]),
+        ("solver: {snapshot_diff: maybe}", ["n.yaml:1:25: `snapshot_diff` must be true or false, got 'maybe'."]),
+        ("solver: 3", ["n.yaml:1:9: `solver` must be a mapping of the fields of SolverParameter, got '3'."]),
+        ("- Input", ["n.yaml:1:1: The file must be a mapping of the fields of NetParameter, got a list."]),
+        ("name: a\nname: b", ["n.yaml:2:1: `name` is set twice, first at 1:1."]),
+        ("layers: [Input]\nlayer: [Input]", ["n.yaml:2:1: `layer` is set twice, first at 1:1."]),
         ("layers: [Input, {Pooling: {stride: 2, pooling_param: {stride: 2}}}]",
-         ["n.yaml:1:55: 'stride' is given twice, first at 1:28"]),
-        ("layers:\n  - Input\n  - Eltwise", ["n.yaml:3:5: Eltwise needs `bottom`: it reads several blobs: `bottom: [a, b]`"]),
-        ("layers: [ReLU]", ["n.yaml:1:10: ReLU needs `bottom`: nothing stands above it that it could read"]),
-        ("layers: [Input, {Clip: {min: 1}}]", ["n.yaml:1:17: ClipParameter needs 'max'"]),
-        ("layers: [Input, Clip]", ["n.yaml:1:17: Clip needs 'min' and 'max'"]),
+         ["n.yaml:1:55: `stride` is set twice, first at 1:28."]),
+        ("layers:\n  - Input\n  - Eltwise",
+         ["n.yaml:3:5: Eltwise: `bottom` is missing. The layer reads several blobs: add `bottom: [a, b]`."]),
+        ("layers: [ReLU]", ["n.yaml:1:10: ReLU: `bottom` is missing. There is no layer above to read from."]),
+        ("layers: [Input, {Clip: {min: 1}}]", ["n.yaml:1:17: `max` is missing in ClipParameter."]),
+        ("layers: [Input, Clip]", ["n.yaml:1:17: Clip: `min` and `max` are missing."]),
         ("layers: [Input, {Convolutoin: {num_output: 1}}]",
-         ["n.yaml:1:18: there is no layer type 'Convolutoin'; did you mean 'Convolution'?"]),
+         ["n.yaml:1:18: There is no layer type 'Convolutoin'. Did you mean 'Convolution'?"]),
         ("layers:\n  - Input\n  - Pooling:\n    stride: 2",
-         ["n.yaml:3:5: the fields of 'Pooling' stand below it as if beside it: indent them by two more spaces than 'Pooling' itself"]),
+         ["n.yaml:3:5: The fields of 'Pooling' are not indented. Indent them by two spaces more than 'Pooling'."]),
         ("layers:\n  Input:\n  Pooling: {stride: 2}",
-         ["n.yaml:2:3: the fields of 'Input' stand below it as if beside it: indent them by two more spaces than 'Input' itself"]),
-        ("layers: [{Input: {}, ReLU: {}}]", ["n.yaml:1:10: layers stand in a list: `- Input`, each on a line of its own"]),
+         ["n.yaml:2:3: The fields of 'Input' are not indented. Indent them by two spaces more than 'Input'."]),
+        ("layers: [{Input: {}, ReLU: {}}]", ["n.yaml:1:10: The layers must be a list. Write `- Input`, each layer on its own line."]),
         ("layers: [{name: x, top: y}]",
-         ["n.yaml:1:10: a layer is `Type`, `Type: {fields}` or a mapping with `type`; fields without a type (name, top) came"]),
+         ["n.yaml:1:10: A layer is `Type`, `Type: {fields}` or a mapping with `type`, got fields without a type (name, top)."]),
         ("layers: [[Input]]",
-         ["n.yaml:1:10: a layer is `Type`, `Type: {fields}` or a mapping with `type`; a list came"]),
-        ("layers: [Input, {ReLU: 3}]", ["n.yaml:1:24: what follows 'ReLU' is a mapping of its fields, `{field: value, ...}`; '3' came"]),
-        ("name: [a", ["n.yaml:1:7: this '[' is not closed, or lacks a comma: that shows on line 1"]),
-        ("layers:\n\t- Input\n  - ReLU", ["n.yaml:2:1: a tab; YAML lets only spaces indent"]),
-        ("name: a\x07b", ["n.yaml:1:8: YAML allows no character #x0007 here"]),
-        ("{[a]: b}", ["n.yaml:1:2: a key is the name of a field; a list came"]),
-        ("<<: 3", ["n.yaml:1:5: << merges mappings; '3' came"]),
-        ("layers: &a [*a]", ["n.yaml:1:9: an alias stands within what it stands for"]),
-        ("[" * 2000 + "]" * 2000, ["n.yaml: mappings and lists stand too deep within each other"]),
+         ["n.yaml:1:10: A layer is `Type`, `Type: {fields}` or a mapping with `type`, got a list."]),
+        ("layers: [Input, {ReLU: 3}]", ["n.yaml:1:24: Expected the fields of 'ReLU' as a mapping, `{field: value, ...}`, got '3'."]),
+        ("name: [a", ["n.yaml:1:7: This '[' is not closed, or a comma is missing. This shows on line 1."]),
+        ("layers:\n\t- Input\n  - ReLU", ["n.yaml:2:1: This line is indented with a tab. YAML allows only spaces."]),
+        ("name: a\x07b", ["n.yaml:1:8: YAML does not allow the character #x0007 here."]),
+        ("{[a]: b}", ["n.yaml:1:2: A key must be the name of a field, got a list."]),
+        ("<<: 3", ["n.yaml:1:5: `<<` merges mappings, got '3'."]),
+        ("layers: &a [*a]", ["n.yaml:1:9: This alias is inside the value that it refers to."]),
+        ("[" * 2000 + "]" * 2000, ["n.yaml: The mappings and lists are nested too deeply."]),
     ],
 )  # fmt: skip
 def test_errors(text: str, wanted: list[str]) -> None:
@@ -236,4 +239,6 @@ def test_all_errors_at_once_in_the_order_of_the_text() -> None:
 
 def test_aliases_do_not_explode() -> None:
     levels = "".join(f"x{i}: &x{i} [{', '.join([f'*x{i - 1}'] * 9)}]\n" for i in range(1, 10))
-    assert "aliases unfold to 125479 lists, mappings and values, far more than are written" in errors(f"x0: &x0 [a]\n{levels}")[0]
+    assert (
+        "Its aliases expand to 125479 lists, mappings and values, far more than the file contains." in errors(f"x0: &x0 [a]\n{levels}")[0]
+    )

@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from netc.runtime.session import Session, States, Stepper
 from netc.spec import parse_prototxt
 from netc.spec.job import load_job
 from netc.training import caffe_snapshots
+from netc.training.weights import load_weights, state_of
 from tests.conftest import DATA
 from tests.recorded import FOLDER, Case, check, index
 
@@ -74,7 +76,7 @@ def test_a_run_goes_on_to_the_recorded_losses_and_parameters(name: str) -> None:
     blobs = found.train.layer_blobs
     for key, expected in case.part("param_after_").items():
         layer, _, blob = key.rpartition("_")
-        state = caffe_snapshots.state_of(blobs[layer][int(blob)]).name
+        state = state_of(blobs[layer][int(blob)]).name
         check(states.arrays()[f"state/{state}"], expected, f"{key} after {2 * K}")
 
 
@@ -95,16 +97,16 @@ def test_what_is_written_is_what_caffe_wrote(name: str, tmp_path: Path) -> None:
         for blob in (b for net in (ours, theirs) for layer in net.layer for b in layer.blobs):
             blob.ClearField("diff")
     assert ours == theirs
-    ours, theirs = (pb.SolverState.FromString((folder / state.name).read_bytes()) for folder in (tmp_path, FILES))
-    assert ours.learned_net == str(model)
-    theirs.learned_net = str(model)
-    assert ours == theirs
+    our_state, their_state = (pb.SolverState.FromString((folder / state.name).read_bytes()) for folder in (tmp_path, FILES))
+    assert our_state.learned_net == str(model)
+    their_state.learned_net = str(model)
+    assert our_state == their_state
 
 
 def same_hdf5(ours: Path, theirs: Path) -> None:
     import h5py
 
-    def content(path: Path) -> dict[str, object]:
+    def content(path: Path) -> dict[str, tuple[Any, ...]]:
         with h5py.File(path) as file:
             names: list[str] = []
             file.visit(names.append)
@@ -197,7 +199,8 @@ def test_a_run_there_and_back_is_the_run_itself(form: str, tmp_path: Path) -> No
     shutil.copy(Path(__file__).parents[2] / "nets" / "iris.csv", tmp_path)
     (tmp_path / "iris.yaml").write_text(IRIS % (form, tmp_path / "p"))
     job = load_job(str(tmp_path / "iris.yaml"))
-    silent = Screen(*[Console(quiet=True)] * 3)
+    quiet = Console(quiet=True)
+    silent = Screen(quiet, quiet, quiet)
     options = TrainOptions(provider="cpu", target="portable", threads=1, runs=str(tmp_path / "runs"))
     assert train_command(Compilation.of(job), options, silent) == "max_iter"
     state = tmp_path / f"p_iter_3.solverstate{'.h5' if form == 'HDF5' else ''}"
@@ -227,10 +230,10 @@ def test_snapshots_of_other_nets(tmp_path: Path) -> None:
     with pytest.raises(SnapshotError, match=r"the history of a.weight.history has 1 values; the net needs 9"):
         caffe_snapshots.read_snapshot(str(path), found)
     path.write_bytes(b"\x0a\xff")
-    with pytest.raises(SpecError, match="this is no binary SolverState"):
+    with pytest.raises(SpecError, match="x.solverstate: This is not a binary SolverState, or the file is truncated .Error"):
         caffe_snapshots.read_snapshot(str(path), found)
     net = parse_prototxt(SPLITS).message
     net.layer[2].blobs.extend([pb.BlobProto(data=[1])] * 2)
     (tmp_path / "two.caffemodel").write_bytes(net.SerializeToString())
-    with pytest.raises(SnapshotError, match="layer 'a' has 2 blobs in .*, but 1 in the net"):
-        caffe_snapshots.load_weights(str(tmp_path / "two.caffemodel"), found.states, found.layer_blobs)
+    with pytest.raises(SnapshotError, match="Layer 'a' has 2 blobs in .*, but 1 in the net"):
+        load_weights(str(tmp_path / "two.caffemodel"), found.states, found.layer_blobs)

@@ -1,6 +1,8 @@
 """State that goes from batch to batch: in the contract, in training, testing, resuming, and from Python."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -17,16 +19,16 @@ CARRIES = {"lstm1.h", "lstm1.c", "gru1.h"}
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return api.load(write_letters(tmp_path_factory.mktemp("letters")))
 
 
-def ports(model, prefix):
+def ports(model: Any, prefix: Any) -> Any:
     return {n.name.removeprefix(prefix) for n in (*model.graph.input, *model.graph.output) if n.name.startswith(prefix)}
 
 
 @pytest.mark.parametrize("kind", ["train", "gradient", "test"])
-def test_carries_are_states_of_a_phase(made, kind):
+def test_carries_are_states_of_a_phase(made: Any, kind: str) -> None:
     model, phase = made.model(kind), "test" if kind == "test" else "train"
     named = {f"{name}.{phase}" for name in CARRIES}
     assert named <= ports(model, "state/") and named <= ports(model, "next/")
@@ -36,11 +38,11 @@ def test_carries_are_states_of_a_phase(made, kind):
     assert states[f"gru1.h.{phase}"]["shape"] == [2 if phase == "test" else 4, 12]
 
 
-def test_update_leaves_carries_alone(made):
+def test_update_leaves_carries_alone(made: Any) -> None:
     assert not any("lstm1.h" in name for name in ports(made.model("update"), "next/"))
 
 
-def test_the_deployed_model_takes_and_gives_them_for_any_batch_and_time(made, tmp_path):
+def test_the_deployed_model_takes_and_gives_them_for_any_batch_and_time(made: Any, tmp_path: Path) -> None:
     files = {p.name: p for p in write(made, tmp_path)}
     model = onnx.load(files["model.onnx"])
     assert ports(model, "state/") == ports(model, "next/") == CARRIES
@@ -56,7 +58,7 @@ def test_the_deployed_model_takes_and_gives_them_for_any_batch_and_time(made, tm
 
 
 @pytest.mark.parametrize("iter_size", [1, 2])
-def test_a_resumed_run_has_the_bits_of_a_whole_one(tmp_path, iter_size):
+def test_a_resumed_run_has_the_bits_of_a_whole_one(tmp_path: Path, iter_size: int) -> None:
     """Also where a snapshot lies in the midst of the streams: the carried states are in it."""
     path = write_letters(tmp_path, NET.replace("display: 1", f"display: 1, iter_size: {iter_size}"))
     runs = tmp_path / "runs"
@@ -72,7 +74,7 @@ def test_a_resumed_run_has_the_bits_of_a_whole_one(tmp_path, iter_size):
     assert lines[-1]["accuracy"] > 0.8  # the letters repeat
 
 
-def test_every_test_begins_with_nothing(tmp_path):
+def test_every_test_begins_with_nothing(tmp_path: Path) -> None:
     """`netc test` gives what the run's own last test gave, though that run had tested before."""
     path = write_letters(tmp_path)
     assert netc("train", path, "--no-publish", "--runs", tmp_path / "runs").exit_code == 0
@@ -82,7 +84,7 @@ def test_every_test_begins_with_nothing(tmp_path):
     assert result.exit_code == 0 and f"loss: {last['loss']:.6g}" in result.stdout and f"accuracy: {last['accuracy']:.6g}" in result.stdout
 
 
-def test_state_matters_for_the_next_batch(made):
+def test_state_matters_for_the_next_batch(made: Any) -> None:
     """A test batch that goes on from another gives other numbers than one that begins."""
     session, start = Session(made.model("test")), {f"state/{n}": a for n, a in made.start().items()}
     feeds = {"batch/data": np.ones((8, 2), np.int64), "batch/label": np.ones((8, 2), np.int64)}
@@ -92,7 +94,7 @@ def test_state_matters_for_the_next_batch(made):
     assert moved and first["loss"] != second["loss"]
 
 
-def test_a_net_in_python_carries_too(tmp_path):
+def test_a_net_in_python_carries_too(tmp_path: Path) -> None:
     net = Net(write_letters(tmp_path))
     assert [len(net.params[name]) for name in ("lstm1", "gru1")] == [3, 4]
     batch = {"data": np.ones((8, 4)), "label": np.ones((8, 4))}
@@ -107,17 +109,17 @@ def test_a_net_in_python_carries_too(tmp_path):
     np.testing.assert_allclose((float(other.forward(**batch)["loss"]) - first) / 1e-2, exact[1], rtol=2e-2)
 
 
-def test_a_batch_that_fills_no_stream_is_told(tmp_path):
+def test_a_batch_that_fills_no_stream_is_told(tmp_path: Path) -> None:
     result = netc("train", write_letters(tmp_path, NET.replace("batch_size: 4", "batch_size: 400")), "--no-publish", "--runs", tmp_path)
     assert result.exit_code == 2 and "93 rows of 8 steps do not make 400 streams" in result.stderr
 
 
-def test_a_table_that_is_too_small_for_the_text_is_told(tmp_path):
+def test_a_table_that_is_too_small_for_the_text_is_told(tmp_path: Path) -> None:
     result = netc("check", write_letters(tmp_path, NET.replace("num_output: 6", "num_output: 6, input_dim: 4")))
     assert result.exit_code == 2
-    assert "letters.yaml:4:28: layer 'embed1' (Embed): data has indices up to 4, a table of 4 rows is too small" in result.stderr
+    assert "letters.yaml:4:28: Layer 'embed1' (Embed): data has indices up to 4, a table of 4 rows is too small" in result.stderr
 
 
-def test_scores_of_fewer_classes_than_the_text_has_are_told(tmp_path):
+def test_scores_of_fewer_classes_than_the_text_has_are_told(tmp_path: Path) -> None:
     result = netc("check", write_letters(tmp_path, NET.replace("num_output: 5", "num_output: 3")))
     assert result.exit_code == 2 and "label is of 5 classes, but ip1 8x4x3 has scores for 3 on axis 2" in result.stderr

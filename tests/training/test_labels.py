@@ -1,6 +1,8 @@
 """What a net's data may not hold, of every layer that reads labels and of every source: told before the first step, with the row."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +28,7 @@ READERS = {
 }
 
 
-def arrays(labels, rows=20):
+def arrays(labels: Mapping[int, float], rows: int = 20) -> tuple[np.ndarray, np.ndarray]:
     """Rows, and the labels 0, 1, 2, 0, ... with others in their places."""
     label = (np.arange(rows) % 3).astype(np.float32 if any(v != v or v != int(v) for v in labels.values()) else np.int64)
     for row, value in labels.items():
@@ -34,7 +36,13 @@ def arrays(labels, rows=20):
     return np.random.default_rng(0).normal(size=(rows, 4)).astype(np.float32), label
 
 
-def write(folder, layers, labels=(), data="Data: {source: rows.npz, batch_size: 4}", name="net.yaml"):
+def write(
+    folder: Path,
+    layers: str,
+    labels: Mapping[int, float] | tuple[()] = (),
+    data: str = "Data: {source: rows.npz, batch_size: 4}",
+    name: str = "net.yaml",
+) -> str:
     """A net, and its rows as arrays."""
     rows, label = arrays(dict(labels))
     np.savez(folder / "rows.npz", data=rows, label=label)
@@ -44,7 +52,7 @@ def write(folder, layers, labels=(), data="Data: {source: rows.npz, batch_size: 
     return str(folder / name)
 
 
-def refused(folder, path, *options):
+def refused(folder: Any, path: Any, *options: Any) -> Any:
     """What `netc train` says of a run that does not begin: nothing is left of it."""
     result = netc("train", path, "--no-publish", "--runs", folder / "runs", *options)
     assert result.exit_code == 2 and "onnxruntime" not in result.stderr, result.output
@@ -54,27 +62,27 @@ def refused(folder, path, *options):
 
 @pytest.mark.parametrize("value", [-1, 3, 1.5, float("nan")])
 @pytest.mark.parametrize("reader", READERS)
-def test_every_layer_that_reads_labels_refuses_what_is_none(tmp_path, reader, value):
+def test_every_layer_that_reads_labels_refuses_what_is_none(tmp_path: Path, reader: Any, value: Any) -> None:
     said = refused(tmp_path, write(tmp_path, READERS[reader], {7: value, 11: value}))
     named = "NaN" if value != value else f"{value:g}"
     assert f"({reader}): 'label' of TRAIN contains {named} (2 times, first at rows.npz: label[7]); allowed values: whole numbers" in said
     assert "from 0 to 2" in said
 
 
-def test_labels_that_are_right_are_let_through(tmp_path):
+def test_labels_that_are_right_are_let_through(tmp_path: Path) -> None:
     for name, layers in READERS.items():
         result = netc("train", write(tmp_path, layers), "--no-publish", "--runs", tmp_path / "runs")
         assert result.exit_code == 0, (name, result.output)
 
 
-def test_a_label_that_is_ignored_is_one(tmp_path):
+def test_a_label_that_is_ignored_is_one(tmp_path: Path) -> None:
     layers = "  - SoftmaxWithLoss: {bottom: [ip1, label], ignore_label: -1}\n"
     assert netc("train", write(tmp_path, layers, {3: -1}), "--no-publish", "--runs", tmp_path / "whole").exit_code == 0
     said = refused(tmp_path, write(tmp_path, layers + "  - Accuracy: {bottom: [ip1, label]}\n", {3: -1}))
-    assert "layer 'accuracy' (Accuracy): 'label' of TRAIN contains -1 at rows.npz: label[3]" in said and "(SoftmaxWithLoss)" not in said
+    assert "Layer 'accuracy' (Accuracy): 'label' of TRAIN contains -1 at rows.npz: label[3]" in said and "(SoftmaxWithLoss)" not in said
 
 
-def test_hinge_counts_the_classes_of_all_axes(tmp_path):
+def test_hinge_counts_the_classes_of_all_axes(tmp_path: Path) -> None:
     rows, label = arrays({2: 4})
     np.savez(tmp_path / "rows.npz", data=rows, label=label)
     path = tmp_path / "net.yaml"
@@ -90,7 +98,7 @@ layers:
 
 
 @pytest.mark.parametrize("value", [-0.5, 1.25, float("nan")])
-def test_targets_of_a_sigmoid_are_probabilities(tmp_path, value):
+def test_targets_of_a_sigmoid_are_probabilities(tmp_path: Path, value: Any) -> None:
     rows, _ = arrays({})
     target = np.full((20, 3), 0.5, np.float32)
     path = write(
@@ -106,12 +114,12 @@ def test_targets_of_a_sigmoid_are_probabilities(tmp_path, value):
     assert f"contains {named} at rows.npz: target[9], element [2]; allowed values: numbers from 0 to 1" in refused(tmp_path, path)
 
 
-def test_pairs_are_similar_or_not(tmp_path):
+def test_pairs_are_similar_or_not(tmp_path: Path) -> None:
     layers = "  - ContrastiveLoss: {bottom: [ip1, data3, label]}\n".replace("data3", "ip1")
     assert "allowed values: whole numbers from 0 to 1" in refused(tmp_path, write(tmp_path, layers))
 
 
-def test_row_numbers_of_batch_reindex(tmp_path):
+def test_row_numbers_of_batch_reindex(tmp_path: Path) -> None:
     layers = "  - BatchReindex: {bottom: [ip1, label], top: mixed}\n  - EuclideanLoss: {bottom: [mixed, ip1]}\n"
     assert "allowed values: whole numbers from 0 to 3 (ip1 has 4 rows)" in refused(tmp_path, write(tmp_path, layers, {5: -1}))
 
@@ -121,7 +129,7 @@ class TestSources:
 
     LOSS = READERS["SoftmaxWithLoss"]
 
-    def test_csv(self, tmp_path):
+    def test_csv(self, tmp_path: Path) -> None:
         rows, label = arrays({5: 2.5})
         text = "a,b,c,d,class\n" + "".join(",".join(map(str, [*row, value])) + "\n" for row, value in zip(rows, label, strict=True))
         path = write(tmp_path, self.LOSS, data="Data: {source: rows.csv, batch_size: 4, test_fraction: 0.2}")
@@ -129,7 +137,7 @@ class TestSources:
         said = refused(tmp_path, path)
         assert "contains 2.5 at " in said and "rows.csv:7:" in said
 
-    def test_hdf5(self, tmp_path):
+    def test_hdf5(self, tmp_path: Path) -> None:
         h5py = pytest.importorskip("h5py", reason="pip install 'netc[caffe]'")
         rows, label = arrays({13: 3})
         for k in (0, 1):
@@ -139,7 +147,7 @@ class TestSources:
         path = write(tmp_path, self.LOSS, data="HDF5Data: {source: list.txt, batch_size: 4}")
         assert "contains 3 at" in (said := refused(tmp_path, path)) and "1.h5: label[3]" in said
 
-    def test_image_lists(self, tmp_path):
+    def test_image_lists(self, tmp_path: Path) -> None:
         from PIL import Image
 
         Image.fromarray(np.zeros((2, 2, 3), np.uint8)).save(tmp_path / "a.png")
@@ -147,7 +155,7 @@ class TestSources:
         path = write(tmp_path, self.LOSS, data="ImageData: {source: list.txt, root_folder: ./, batch_size: 1}")
         assert "contains -1 at" in (said := refused(tmp_path, path)) and "list.txt:4:1" in said
 
-    def test_databases(self, tmp_path):
+    def test_databases(self, tmp_path: Path) -> None:
         lmdb = pytest.importorskip("lmdb", reason="pip install 'netc[caffe]'")
         with lmdb.open(str(tmp_path / "db")) as opened, opened.begin(write=True) as transaction:
             for k in range(6):
@@ -156,7 +164,7 @@ class TestSources:
         path = write(tmp_path, self.LOSS, data="Data: {source: db, backend: LMDB, batch_size: 2}")
         assert "contains 7 at" in (said := refused(tmp_path, path)) and "db: row4" in said
 
-    def test_rows_that_are_held_out(self, tmp_path):
+    def test_rows_that_are_held_out(self, tmp_path: Path) -> None:
         """A wrong row among those for testing alone is found before the first step, too."""
         data = "Data: {source: rows.npz, batch_size: 4, test_fraction: 0.5}"
         phases = set()
@@ -166,14 +174,14 @@ class TestSources:
             phases.add(said.partition("'label' of ")[2].partition(" contains")[0])
         assert phases == {"TRAIN", "TEST"}, phases
 
-    def test_what_is_read_batch_by_batch(self, tmp_path, monkeypatch):
+    def test_what_is_read_batch_by_batch(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A column that is too large to be kept is looked at before each step."""
         monkeypatch.setattr("netc.data.batches.Feed.in_memory", lambda self, top: False)
         result = netc("train", write(tmp_path, self.LOSS, {6: -1}), "--no-publish", "--runs", tmp_path / "runs")
         assert result.exit_code == 2
         assert "contains -1 at rows.npz: label[6]; allowed values:" in result.stderr and "of a batch of T" in result.stderr
 
-    def test_plug_ins(self, tmp_path):
+    def test_plug_ins(self, tmp_path: Path) -> None:
         (tmp_path / "plugin.py").write_text("""\
 import numpy as np
 from netc import source
@@ -193,7 +201,7 @@ def rows(request):
         said = netc("train", path, "--no-publish", "--plugin", tmp_path / "plugin.py", "--runs", tmp_path / "runs")
         assert said.exit_code == 2 and "contains 3 at mine: label[3]; allowed values: whole numbers from 0 to 2" in said.stderr
 
-    def test_arrays_in_place(self, tmp_path):
+    def test_arrays_in_place(self, tmp_path: Path) -> None:
         path = tmp_path / "net.prototxt"
         path.write_text("""
 layer { name: "in" type: "Input" top: "x" top: "label" input_param { shape { dim: 2 dim: 3 } shape { dim: 2 } } }
@@ -209,11 +217,11 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "x" bottom: "label" top: "l
 class TestMadeByLayers:
     """Labels that do not come straight from a source."""
 
-    def test_moved(self, tmp_path):
+    def test_moved(self, tmp_path: Path) -> None:
         layers = "  - Reshape: {bottom: label, top: column, shape: {dim: [-1, 1]}}\n  - SoftmaxWithLoss: {bottom: [ip1, column]}\n"
         assert "'column' of TRAIN contains -1 at rows.npz: label[7]" in refused(tmp_path, write(tmp_path, layers, {7: -1}))
 
-    def test_cut_out_of_what_is_fed(self, tmp_path):
+    def test_cut_out_of_what_is_fed(self, tmp_path: Path) -> None:
         """The other columns may hold anything."""
         layers = "  - Slice: {bottom: two, top: [first, second], axis: 1}\n  - SoftmaxWithLoss: {bottom: [ip1, first]}\n"
         path = write(tmp_path, layers, data="Data: {source: rows.npz, top: [data, two], batch_size: 4, shuffle: false}")
@@ -226,7 +234,7 @@ class TestMadeByLayers:
         said = netc("train", path, "--no-publish", "--runs", tmp_path / "runs").stderr
         assert "'first' of a batch of TEST contains -1 at rows.npz: two[2], element [0]; allowed values: whole numbers from 0 to 2" in said
 
-    def test_cut_out_of_some_rows(self, tmp_path):
+    def test_cut_out_of_some_rows(self, tmp_path: Path) -> None:
         """Where rows are left out, no row is named that it is not."""
         layers = "  - Filter: {bottom: [ip1, label, chosen], top: [some, kept]}\n  - SoftmaxWithLoss: {bottom: [some, kept]}\n"
         data = "Data: {source: rows.npz, top: [data, label, chosen], batch_size: 4, shuffle: false}"
@@ -238,14 +246,14 @@ class TestMadeByLayers:
         said = netc("train", path, "--no-publish", "--runs", tmp_path / "runs").stderr
         assert "'kept' of a batch of TEST contains -1; allowed values: whole numbers from 0 to 2" in said
 
-    def test_computed_from_what_is_fed(self, tmp_path):
+    def test_computed_from_what_is_fed(self, tmp_path: Path) -> None:
         layers = "  - Power: {bottom: label, top: less, shift: -1}\n  - SoftmaxWithLoss: {bottom: [ip1, less]}\n"
         path = write(tmp_path, layers, data="Data: {source: rows.npz, batch_size: 4, test_fraction: 0.1}")
         said = netc("train", path, "--no-publish", "--runs", tmp_path / "runs").stderr
         assert "'less' of a batch of T" in said and "contains -1 " in said
 
     @pytest.mark.parametrize("reader", ["SoftmaxWithLoss", "HingeLoss"])
-    def test_computed_from_what_is_learned(self, tmp_path, reader):
+    def test_computed_from_what_is_learned(self, tmp_path: Path, reader: str) -> None:
         """The run itself looks: no step is made with such labels."""
         layers = (
             "  - InnerProduct: {bottom: data, num_output: 1, bias_filler: {value: -1}, name: guess}\n"
@@ -258,7 +266,7 @@ class TestMadeByLayers:
         assert not (tmp_path / "runs/read/1/log.jsonl").exists()
 
 
-def test_netc_test_and_check_find_them_too(tmp_path):
+def test_netc_test_and_check_find_them_too(tmp_path: Path) -> None:
     path = write(tmp_path, READERS["SoftmaxWithLoss"], {4: -1, 9: -1, 12: 5})
     with pytest.raises(DataError, match=r"of TEST contains -1 \(2 times, first at rows.npz: label\[4\]\), 5 at rows.npz: label\[12\]"):
         whole_set(Compilation.of(load_job(path)), "cpu", 1, [], None)
@@ -266,7 +274,7 @@ def test_netc_test_and_check_find_them_too(tmp_path):
     assert result.exit_code == 2 and "of TEST contains -1 (2 times, first at rows.npz: label[4]), 5 at rows.npz: label[12]" in result.stderr
 
 
-def test_validation_rows_are_looked_at_before_the_first_step(tmp_path):
+def test_validation_rows_are_looked_at_before_the_first_step(tmp_path: Path) -> None:
     data = "Data: {source: rows.npz, validation_source: chosen.npz, test_source: tested.npz, batch_size: 4}"
     path = write(tmp_path, READERS["SoftmaxWithLoss"], data=data)
     for wrong in ("chosen", "tested"):
@@ -282,7 +290,7 @@ def test_validation_rows_are_looked_at_before_the_first_step(tmp_path):
 class TestNaN:
     """The advice is to mend the data, not to learn more slowly."""
 
-    def rows(self, folder, **changes):
+    def rows(self, folder: Any, **changes: Any) -> Any:
         path = write(folder, READERS["SoftmaxWithLoss"])
         rows, label = arrays({})
         for (row, column), value in changes.get("cells", {}).items():
@@ -290,18 +298,18 @@ class TestNaN:
         np.savez(folder / "rows.npz", data=rows, label=label)
         return path
 
-    def test_in_memory(self, tmp_path):
+    def test_in_memory(self, tmp_path: Path) -> None:
         said = refused(tmp_path, self.rows(tmp_path, cells={(3, 1): np.nan, (5, 2): np.nan, (6, 0): np.inf}))
         assert "'data' of TRAIN contains infinity at rows.npz: data[6], element [0], NaN (2 times, first at rows.npz: data[3]" in said
         assert "remove these rows from the data, or fill in numbers" in said and "base_lr" not in said
 
-    def test_in_a_top_that_no_layer_reads(self, tmp_path):
+    def test_in_a_top_that_no_layer_reads(self, tmp_path: Path) -> None:
         path = write(tmp_path, "  - EuclideanLoss: {bottom: [ip1, ip1]}\n")
         rows, label = arrays({3: np.nan})
         np.savez(tmp_path / "rows.npz", data=rows, label=label)
         assert netc("train", path, "--no-publish", "--runs", tmp_path / "runs").exit_code == 0
 
-    def test_a_layer_of_ones_own_may_take_it_for_a_gap(self, tmp_path):
+    def test_a_layer_of_ones_own_may_take_it_for_a_gap(self, tmp_path: Path) -> None:
         (tmp_path / "plugin.py").write_text("""\
 from netc import layer, op
 from netc.graph.ir import constant
@@ -316,7 +324,7 @@ def filled(ctx, x):
         result = netc("train", path, "--no-publish", "--runs", tmp_path / "runs", "--plugin", tmp_path / "plugin.py")
         assert result.exit_code == 0, result.output
 
-    def test_batch_by_batch(self, tmp_path, monkeypatch):
+    def test_batch_by_batch(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("netc.data.batches.Feed.in_memory", lambda self, top: False)
         path = self.rows(tmp_path, cells={(3, 1): np.nan})
         for options in (
@@ -328,7 +336,7 @@ def filled(ctx, x):
             assert result.exit_code == 2 and "contains NaN at rows.npz: data[3], element [1]" in result.stderr, result.output
             assert "base_lr" not in result.stderr
 
-    def test_a_column_by_its_name(self, tmp_path):
+    def test_a_column_by_its_name(self, tmp_path: Path) -> None:
         """Of a plug-in's table."""
         (tmp_path / "plugin.py").write_text("""\
 import numpy as np

@@ -1,6 +1,8 @@
 """Annealed importance sampling against sums over all states."""
 
 import itertools
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,30 +28,30 @@ solver: {base_lr: 0.001, max_iter: 20}
 """
 
 
-def param(**fields) -> pb.LayerParameter:
+def param(**fields: Any) -> pb.LayerParameter:
     return pb.LayerParameter(name="rbm1", type="RBM", rbm_param=pb.RBMParameter(num_output=HIDDEN, **fields))
 
 
-def test_every_score_is_of_a_layer_with_a_loss_of_its_own():
+def test_every_score_is_of_a_layer_with_a_loss_of_its_own() -> None:
     registry.load()
     assert registry.score.keys() <= {t for t, kind in registry.layer.records.items() if kind.own_loss is not None}
 
 
-def test_free_energy_against_the_sum_over_hidden_states():
+def test_free_energy_against_the_sum_over_hidden_states() -> None:
     hs = np.array(list(itertools.product([0, 1], repeat=HIDDEN)), np.float64)
     v = ALL[77].astype(np.float64)
     expected = -np.log(np.exp(v @ MACHINE.visible_bias + hs @ MACHINE.hidden_bias + hs @ MACHINE.weight @ v).sum())
     np.testing.assert_allclose(MACHINE.free_energy(ALL[77:78])[0], expected, rtol=1e-5)
 
 
-def test_the_partition_function():
+def test_the_partition_function() -> None:
     weights = log_partition(MACHINE, np.zeros(VISIBLE, np.float32), 0, chains=500, betas=BETAS[::10])
     assert np.log(np.exp(weights).mean()) == pytest.approx(LOG_Z, abs=0.05)
     with_no_steps = log_partition(MACHINE, np.zeros(VISIBLE, np.float32), 0, chains=500, betas=np.array([0.0, 1.0]))
     assert with_no_steps.std() > 3 * weights.std()  # annealing is what makes it sharp
 
 
-def test_the_log_probability_of_rows():
+def test_the_log_probability_of_rows() -> None:
     exact = -MACHINE.free_energy(DATA).mean() - LOG_Z
     found = log_probability(param(), STATES, DATA.reshape(-1, 1, 3, 3), seed=0)
     assert found["log_probability"] == pytest.approx(exact, abs=0.05)
@@ -58,12 +60,12 @@ def test_the_log_probability_of_rows():
     assert drawn["log_probability"] == found["log_probability"]  # rows of 0 and 1 are drawn as they are
 
 
-def test_normal_units_have_none():
+def test_normal_units_have_none() -> None:
     assert log_probability(param(visible="GAUSSIAN"), STATES, DATA, 0) == {} == log_probability(param(hidden="GAUSSIAN"), STATES, DATA, 0)
 
 
 @pytest.mark.parametrize("visible", ["GAUSSIAN", "BINARY"])
-def test_the_test_command_tells_it(tmp_path, visible, monkeypatch):
+def test_the_test_command_tells_it(tmp_path: Path, visible: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("netc.training.likelihood.BETAS", BETAS[::50])
     net = NET.replace("GAUSSIAN", visible).replace("test_fraction: 0.2", "test_fraction: 0.2, scale: 0.1, mean_value: -5")
     path = write_small(tmp_path, net)
@@ -78,7 +80,7 @@ def test_the_test_command_tells_it(tmp_path, visible, monkeypatch):
     )
 
 
-def test_a_pinned_batch_leaves_out_the_short_last_one(tmp_path):
+def test_a_pinned_batch_leaves_out_the_short_last_one(tmp_path: Path) -> None:
     """Random numbers are of the whole batch there, the data are not."""
     pinned = NET.replace("  - RBM", "  - Reshape: {top: flat, shape: {dim: [16, 144]}}\n  - RBM")
     result = netc("train", write_small(tmp_path, pinned), "--no-publish", "--runs", tmp_path / "runs")

@@ -6,11 +6,13 @@ import shutil
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from netc.runtime import snapshot
 from tests.small_nets import NET, log, netc, netc_process, write_small
+from tests.some import some
 
 LONG = (
     NET.replace("max_iter: 60", "max_iter: 1200")
@@ -20,21 +22,21 @@ LONG = (
 FINAL = snapshot.file_name(1200)
 
 
-def trained(path: str, runs: Path, *options: str) -> Path:
+def trained(path: str | Path, runs: Path, *options: str) -> Path:
     """The folder of a run that was never disturbed."""
     result = netc("train", path, "--no-publish", "--runs", runs, *options)
     assert result.exit_code == 0, result.stderr
     return max((runs / "small").iterdir(), key=lambda p: int(p.name))
 
 
-def started(folder: Path, *options: str):
+def started(folder: Path, *options: str) -> Any:
     """A run in a process of its own, past its second snapshot, its folder being `folder`/runs/small/1."""
     process = netc_process("train", "small.yaml", "--no-publish", *options, cwd=folder)
     wait_for(lambda: (folder / "runs/small/1/snapshots" / snapshot.file_name(200)).exists(), process)
     return process
 
 
-def wait_for(condition, process) -> None:
+def wait_for(condition: Any, process: Any) -> None:
     end = time.monotonic() + 60
     while not condition():
         assert process.poll() is None, process.communicate()
@@ -48,7 +50,7 @@ def assert_same(resumed: Path, whole: Path) -> None:
     assert (resumed / "net.yaml").read_bytes() == (whole / "net.yaml").read_bytes()
 
 
-def test_a_killed_run_of_summed_gradients_goes_on_to_the_same_bits(tmp_path):
+def test_a_killed_run_of_summed_gradients_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     path = write_small(tmp_path, LONG.replace("average_loss", "iter_size: 2, average_loss"))
     whole = trained(path, tmp_path / "whole")
     process = started(tmp_path)
@@ -66,7 +68,7 @@ def test_a_killed_run_of_summed_gradients_goes_on_to_the_same_bits(tmp_path):
     assert len(losses) == 1200 and len(set(losses)) > 1100
 
 
-def test_sigint_finishes_the_step_and_resume_goes_on(tmp_path):
+def test_sigint_finishes_the_step_and_resume_goes_on(tmp_path: Path) -> None:
     path = write_small(tmp_path, LONG)
     process = started(tmp_path)
     process.send_signal(signal.SIGINT)
@@ -80,7 +82,7 @@ def test_sigint_finishes_the_step_and_resume_goes_on(tmp_path):
     assert_same(folder, trained(path, tmp_path / "whole"))
 
 
-def test_sighup_snapshots_and_sigterm_ends(tmp_path):
+def test_sighup_snapshots_and_sigterm_ends(tmp_path: Path) -> None:
     write_small(tmp_path, LONG.replace("snapshot: 100", "snapshot: 0").replace("max_iter: 1200", "max_iter: 1000000"))
     process = netc_process("train", "small.yaml", "--no-publish", cwd=tmp_path)
     folder = tmp_path / "runs/small/1"
@@ -88,16 +90,16 @@ def test_sighup_snapshots_and_sigterm_ends(tmp_path):
     assert not list((folder / "snapshots").glob("iter_*"))
     process.send_signal(signal.SIGHUP)
     wait_for(lambda: list((folder / "snapshots").glob("iter_*")), process)
-    hung_up = snapshot.newest(folder / "snapshots")[0].metadata["iteration"]
+    hung_up = some(snapshot.newest(folder / "snapshots")[0]).metadata["iteration"]
     wait_for(lambda: len(log(folder)) > hung_up + 20, process)
     process.send_signal(signal.SIGTERM)
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 143 and "SIGTERM: stopped after iteration" in out
-    assert snapshot.newest(folder / "snapshots")[0].metadata["iteration"] > hung_up
+    assert some(snapshot.newest(folder / "snapshots")[0]).metadata["iteration"] > hung_up
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> tuple[str, Path]:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """A net file, and the folder of its run of 60 iterations with snapshots at 20, 40 and 60."""
     folder = tmp_path_factory.mktemp("finished")
     path = write_small(folder)
@@ -105,7 +107,7 @@ def finished(tmp_path_factory) -> tuple[str, Path]:
 
 
 @pytest.fixture
-def copied(finished, tmp_path) -> tuple[str, Path]:
+def copied(finished: tuple[str, Path], tmp_path: Path) -> tuple[str, Path]:
     shutil.copytree(finished[1].parents[1], tmp_path / "runs")
     return finished[0], tmp_path / "runs/small/1"
 
@@ -116,7 +118,7 @@ def damage(path: Path) -> None:
     path.write_bytes(content)
 
 
-def test_a_damaged_snapshot_falls_back_to_the_one_before(finished, copied):
+def test_a_damaged_snapshot_falls_back_to_the_one_before(finished: tuple[str, Path], copied: tuple[str, Path]) -> None:
     path, folder = copied
     damage(folder / "snapshots" / snapshot.file_name(60))
     result = netc("train", path, "--no-publish", "--runs", folder.parents[1], "--resume")
@@ -127,7 +129,7 @@ def test_a_damaged_snapshot_falls_back_to_the_one_before(finished, copied):
     assert (folder / "log.jsonl").read_bytes() == (finished[1] / "log.jsonl").read_bytes()
 
 
-def test_a_damaged_best_model_is_told_and_can_be_done_without(tmp_path):
+def test_a_damaged_best_model_is_told_and_can_be_done_without(tmp_path: Path) -> None:
     path = write_small(tmp_path, NET.replace("test_fraction: 0.2", "test_fraction: 0.2, validation_source: small.npz"))
     folder = trained(path, tmp_path / "runs")
     damage(folder / "snapshots/best.safetensors")
@@ -139,7 +141,7 @@ def test_a_damaged_best_model_is_told_and_can_be_done_without(tmp_path):
     assert netc(*arguments).exit_code == 0
 
 
-def test_a_run_whose_snapshots_are_all_damaged_cannot_resume(copied):
+def test_a_run_whose_snapshots_are_all_damaged_cannot_resume(copied: tuple[str, Path]) -> None:
     path, folder = copied
     for file in (folder / "snapshots").glob("iter_*"):
         file.write_bytes(b"")
@@ -147,7 +149,7 @@ def test_a_run_whose_snapshots_are_all_damaged_cannot_resume(copied):
     assert result.exit_code == 2 and "no snapshot to resume from" in result.stderr
 
 
-def test_a_finished_run_resumes_to_its_end_without_a_trace(finished, copied):
+def test_a_finished_run_resumes_to_its_end_without_a_trace(finished: tuple[str, Path], copied: tuple[str, Path]) -> None:
     path, folder = copied
     result = netc("train", path, "--no-publish", "--runs", folder.parents[1], "--resume")
     assert result.exit_code == 0 and "after 60 iterations: accuracy" in result.stdout
@@ -156,7 +158,7 @@ def test_a_finished_run_resumes_to_its_end_without_a_trace(finished, copied):
         assert (folder / name).read_bytes() == (finished[1] / name).read_bytes()
 
 
-def test_a_finished_run_can_be_made_longer(copied):
+def test_a_finished_run_can_be_made_longer(copied: tuple[str, Path]) -> None:
     path, folder = copied
     result = netc("train", path, "--no-publish", "--runs", folder.parents[1], "--resume", "--set", "solver.max_iter=70")
     assert result.exit_code == 0 and "changed since the run started: solver.max_iter: 60, now 70" in result.stdout
@@ -164,7 +166,7 @@ def test_a_finished_run_can_be_made_longer(copied):
     assert [line["iteration"] for line in log(folder) if line["event"] == "train"] == list(range(70))
 
 
-def test_resume_takes_the_newest_run_with_a_snapshot(copied):
+def test_resume_takes_the_newest_run_with_a_snapshot(copied: tuple[str, Path]) -> None:
     path, folder = copied
     (folder.parent / "2" / "snapshots").mkdir(parents=True)
     for days, file in enumerate(sorted(folder.rglob("*"), reverse=True)):  # newest is by number: clocks may go backwards
@@ -178,7 +180,7 @@ def test_resume_takes_the_newest_run_with_a_snapshot(copied):
     ("solver.type=Adam", "solver.type: unset, now Adam"),
     ("solver.random_seed=5", "solver.random_seed: unset, now 5"),
 ])  # fmt: skip
-def test_another_net_is_not_resumed(copied, change, sentence):
+def test_another_net_is_not_resumed(copied: tuple[str, Path], change: str, sentence: str) -> None:
     path, folder = copied
     result = netc("train", path, "--runs", folder.parents[1], "--resume", "--set", change)
     assert result.exit_code == 2 and sentence in result.stderr, result.stderr
@@ -186,21 +188,21 @@ def test_another_net_is_not_resumed(copied, change, sentence):
     assert len(log(folder)) == 65  # untouched: 60 iterations and 5 tests
 
 
-def test_nothing_to_resume(finished, tmp_path):
+def test_nothing_to_resume(finished: tuple[str, Path], tmp_path: Path) -> None:
     result = netc("train", finished[0], "--runs", tmp_path, "--resume")
     assert result.exit_code == 2 and "no run of small has a snapshot to resume from" in result.stderr
     result = netc("train", finished[0], "--resume", "--weights", "x.safetensors")
     assert result.exit_code == 2 and "use only one of" in result.stderr
 
 
-def test_another_number_of_threads_is_told(copied):
+def test_another_number_of_threads_is_told(copied: tuple[str, Path]) -> None:
     path, folder = copied
     result = netc("train", path, "--no-publish", "--runs", folder.parents[1], "--resume", "--threads", 2)
     assert result.exit_code == 0
     assert "the snapshot was made with threads 1, but this run uses 2: results can differ in the last bits" in result.stdout
 
 
-def test_a_run_that_drew_its_seed_resumes_with_it_and_its_net_file_repeats_it(tmp_path):
+def test_a_run_that_drew_its_seed_resumes_with_it_and_its_net_file_repeats_it(tmp_path: Path) -> None:
     path = write_small(tmp_path, NET.replace("base_lr", "random_seed: -1, base_lr"))
     first, other = (trained(path, tmp_path / "runs") for _ in range(2))
     logs = [(folder / "log.jsonl").read_bytes() for folder in (first, other)]
@@ -212,7 +214,7 @@ def test_a_run_that_drew_its_seed_resumes_with_it_and_its_net_file_repeats_it(tm
     assert (trained(str(first / "net.yaml"), tmp_path / "again") / "log.jsonl").read_bytes() == logs[0]
 
 
-def test_a_full_disk_while_the_log_is_cut_is_told(copied, monkeypatch):
+def test_a_full_disk_while_the_log_is_cut_is_told(copied: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     path, folder = copied
 
     def full(*_: object) -> None:
@@ -220,10 +222,10 @@ def test_a_full_disk_while_the_log_is_cut_is_told(copied, monkeypatch):
 
     monkeypatch.setattr(os, "replace", full)
     result = netc("train", path, "--no-publish", "--runs", folder.parents[1], "--resume")
-    assert result.exit_code == 1 and "log.jsonl: cannot be written: No space left on device" in result.stderr
+    assert result.exit_code == 1 and "log.jsonl: No space left on device" in result.stderr
 
 
-def test_several_test_nets_in_the_log_after_a_resume_and_in_net_yaml(tmp_path):
+def test_several_test_nets_in_the_log_after_a_resume_and_in_net_yaml(tmp_path: Path) -> None:
     """Each with its own test_iter. The net.yaml of the run is the same job in one file: trained again, it logs the same."""
     net, _, _ = NET.partition("solver:")
     for name, text in (("a", net), ("b", net.replace("batch_size: 16", "batch_size: 8")), ("c", net.replace("  - Dropout\n", ""))):

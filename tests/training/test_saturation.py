@@ -1,5 +1,9 @@
 """A loss that stays at its ceiling is told, once, with what to try."""
 
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 import pytest
 
 from netc import api
@@ -9,20 +13,20 @@ from netc.training.saturation import CEILING, STEPS, SaturatedLoss
 from tests.small_nets import NET, netc, write_small
 
 
-def test_the_ceiling_is_what_softmax_with_loss_gives_at_most(tmp_path):
+def test_the_ceiling_is_what_softmax_with_loss_gives_at_most(tmp_path: Path) -> None:
     text = NET.replace("  - Accuracy\n", "").replace(
         "  - SoftmaxWithLoss", "  - Bias: {filler: {type: constant, value: 1}}\n  - SoftmaxWithLoss"
     )
     net = Net(write_small(tmp_path, text), phase="TEST")
     net.params["ip2"][0].data[...] = 0
     net.params["ip2"][1].data[...] = [1e4] + [0] * 9
-    found = net.forward(data=net.blobs["data"].data, label=[1] * 16)
+    found = net.forward(data=net.blobs["data"].data, label=np.ones(16, np.int64))
     assert float(found["loss"]) == pytest.approx(CEILING, abs=1e-4) and pytest.approx(87.3365, abs=1e-4) == CEILING
 
 
 @pytest.mark.parametrize(("losses", "count"), [([CEILING] * STEPS * 3, 1), ([CEILING] * (STEPS - 1) + [2.3] + [CEILING] * (STEPS - 1), 0)])
-def test_it_is_told_once(tmp_path, losses, count):
-    said = []
+def test_it_is_told_once(tmp_path: Path, losses: Any, count: int) -> None:
+    said: list[str] = []
     follower = SaturatedLoss(api.load(write_small(tmp_path)), said.append)
     for k, loss in enumerate(losses):
         follower(Stepped(k, loss, 0.02, {"loss": loss}))
@@ -40,9 +44,9 @@ solver: {base_lr: 0.01, max_iter: 40, test_iter: 1}
 """
 
 
-def test_a_run_that_is_stuck(tmp_path):
+def test_a_run_that_is_stuck(tmp_path: Path) -> None:
     """One of two classes has all the probability: of labels that are the other one, the loss is at its ceiling."""
-    said = []
+    said: list[int] = []
     for label in "01":
         (tmp_path / "n.yaml").write_text(FROZEN.replace("LABEL", label))
         result = netc("train", tmp_path / "n.yaml", "--no-publish", "--runs", tmp_path / "runs")

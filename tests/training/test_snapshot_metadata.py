@@ -140,7 +140,11 @@ def test_nothing_is_copied_into_a_tensor_of_another_type_or_shape() -> None:
 )
 def test_weights_that_are_no_such_numbers(finished: Path, tmp_path: Path, array: np.ndarray, wanted: str) -> None:
     save_file({"ip1.weight": array}, tmp_path / "w.safetensors")
-    for call in (lambda p: netc_net(finished, p), lambda p: ended(netc("test", finished / "small.yaml", "--weights", p))):
+    calls: list[Callable[[Path], object]] = [
+        lambda p: netc_net(finished, p),
+        lambda p: ended(netc("test", finished / "small.yaml", "--weights", p)),
+    ]
+    for call in calls:
         with pytest.raises(NetcError, match=wanted):
             call(tmp_path / "w.safetensors")
 
@@ -196,7 +200,7 @@ def test_log_of_a_resumed_run_keeps_every_line_that_is_whole(folder: Path) -> No
         (run / "log.jsonl").write_bytes(data)
         result = netc("train", folder / "small.yaml", "--runs", folder / "runs", "--no-publish", "--resume", "--set", "solver.max_iter=30")
         assert result.exit_code == 0, result.stderr
-        assert f"log.jsonl: line{'s' if lost == b'parted' else ''} {number}" in result.output or f"lines {number}, " in result.output
+        assert f"log.jsonl: line {number}" in result.output or f"lines {number}, " in result.output
         found = json.loads(netc("report", run, "--json").stdout)
         assert found["iterations"] == 30
         read = logs.read(run / "log.jsonl")

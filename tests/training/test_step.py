@@ -22,7 +22,7 @@ SHORT = ("solver.max_iter=10", "solver.test_interval=4", "solver.snapshot=5", "s
 class TwoRanks(LocalStep):
     """Each of two ranks has its own states and takes one of two batches; the sums of their gradients meet before the update."""
 
-    def __init__(self, program: Program, folder: Path, threads: int, weights: Mapping[str, np.ndarray]):
+    def __init__(self, program: Program, folder: Path, threads: int, weights: Mapping[str, np.ndarray]) -> None:
         super().__init__(program, folder, threads, weights)
         self.other = States(self.states.arrays(), program.backend)
         self.other_gradient = Stepper(self._steppers["gradient"].session, self.other)

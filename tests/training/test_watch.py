@@ -1,5 +1,8 @@
 """--watch and solver.watch_interval: what a step does to each layer."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -30,7 +33,7 @@ def watched(path: str) -> dict[str, float]:
     return {n: float(v) for n, v in session.run({n: np.asarray(given[n]) for n in session.inputs}).items()}
 
 
-def test_the_gradient_vanishes_in_deep_sigmoid_nets_and_not_with_relu_and_msra(tmp_path):
+def test_the_gradient_vanishes_in_deep_sigmoid_nets_and_not_with_relu_and_msra(tmp_path: Path) -> None:
     ratio = {}
     for activation, filler in (("Sigmoid", "xavier"), ("ReLU", "msra")):
         found = watched(write_small(tmp_path, deep(activation, filler)))
@@ -39,7 +42,7 @@ def test_the_gradient_vanishes_in_deep_sigmoid_nets_and_not_with_relu_and_msra(t
     assert 1 / 30 <= ratio["ReLU"] <= 30
 
 
-def test_how_saturated_activations_are(tmp_path):
+def test_how_saturated_activations_are(tmp_path: Path) -> None:
     """Of a sigmoid and a tanh whose inputs are large, and small."""
     for scale, low, high in ((0.01, 0.0, 0.0), (30.0, 0.8, 1.0)):
         filler = f"{{type: gaussian, std: {scale}}}"
@@ -52,7 +55,7 @@ def test_how_saturated_activations_are(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("watch")
     path = write_small(
         folder, NET.replace("Dropout", "Dropout: {top: dropped}").replace("average_loss", "watch_interval: 20, average_loss")
@@ -61,7 +64,7 @@ def run(tmp_path_factory):
     return path, folder / "runs/small/1"
 
 
-def test_lines_of_the_log(run):
+def test_lines_of_the_log(run: Any) -> None:
     lines = [line for line in log(run[1]) if line["event"] == "watch"]
     assert [line["iteration"] for line in lines] == [0, 20, 40]
     layers = lines[1]["layers"]
@@ -75,7 +78,7 @@ def test_lines_of_the_log(run):
     assert layers["relu1"]["mean"] > 0
 
 
-def test_numbers_are_those_of_the_step(run):
+def test_numbers_are_those_of_the_step(run: Any) -> None:
     """The update is that of the snapshots; the gradient follows from it while there is no history."""
     path, folder = run
     program, line = api.load(path), log(folder)[1]
@@ -86,7 +89,7 @@ def test_numbers_are_those_of_the_step(run):
     after = snapshot.read(folder.parents[2] / "one/small/1/snapshots/iter_00000001.safetensors").states
     names = ["ip1.weight", "ip1.bias"]
 
-    def norm(arrays):
+    def norm(arrays: Any) -> Any:
         return np.sqrt(sum((np.asarray(a, np.float64) ** 2).sum() for a in arrays))
 
     changes = [after[n] - start[n] for n in names]
@@ -98,7 +101,7 @@ def test_numbers_are_those_of_the_step(run):
 @pytest.mark.parametrize(
     ("iter_size", "asked"), [(1, ["--watch"]), (2, ["--set", "solver.debug_info=true"]), (1, ["--set", "debug_info=true"])]
 )
-def test_to_watch_changes_nothing(tmp_path, iter_size, asked):
+def test_to_watch_changes_nothing(tmp_path: Path, iter_size: int, asked: list[str]) -> None:
     path = write_small(tmp_path, NET.replace("average_loss", f"iter_size: {iter_size}, average_loss"))
     for options in ((), asked):
         assert netc("train", path, "--no-publish", "--runs", tmp_path / "runs", *options).exit_code == 0

@@ -64,7 +64,7 @@ def test_weights_of_a_published_model(trained: Path, tmp_path: Path, monkeypatch
     assert netc("test", trained / "small.yaml", "--weights", "small").exit_code == 0
     assert (Net(str(trained / "small.yaml"), "small").params["ip1"][0].data == load_file(file)["ip1.weight"]).all()
     result = netc("train", trained / "small.yaml", "--weights", "smal", "--no-publish")
-    assert "smal: is not a weight file or a model" in result.stderr and "did you mean 'small'" in result.stderr
+    assert "smal: is not a weight file or a model" in result.stderr and "Did you mean 'small'" in result.stderr
     assert result.exit_code in (1, 2)
     result = netc("train", trained / "small.yaml", "--weights", "small.safetensors", "--no-publish")
     assert "small.safetensors: there is no such file" in result.stderr

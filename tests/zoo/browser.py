@@ -27,7 +27,7 @@ os.execv(sys.argv[3], sys.argv[3:])
 class Page:
     """One tab. `complaints` are the errors of its console so far, blocked resources included."""
 
-    def __init__(self, send: int, receive: int):
+    def __init__(self, send: int, receive: int) -> None:
         self.send, self.receive, self.number, self.buffer = send, receive, 0, b""
         self.events: list[dict[str, Any]] = []
         self.complaints: list[str] = []

@@ -47,7 +47,7 @@ def originals() -> dict[str, bytes]:
         path = zoo.publish(here, "toy", contents() | {"v.npz": vectors}, stated(**said, parent=parent)).path
         zoo.publish(here, "other", contents(), stated())
         zoo.alias(here, "toy", "stable")
-        arrays = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b.c": np.zeros((0, 2), np.float32), "d": np.float32(1)}
+        arrays = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b.c": np.zeros((0, 2), np.float32), "d": np.array(1, np.float32)}
         snapshot.write(here / "snapshot", arrays, {"iteration": 3, "net_sha256": "a" * 64})
         (here / "weights").write_bytes(snapshot.weights_bytes(arrays))
         places = {"manifest": path / "manifest.json", "index": here / "index.json", "aliases": here / "toy/aliases.json"}

@@ -11,9 +11,9 @@ from netc.zoo.vectors import samples
 
 
 def test_what_is_packed_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    given = {
+    given: dict[str, np.ndarray] = {
         "input.batch/data": np.arange(24, dtype=np.float32).reshape(2, 3, 4),
-        "scalar": np.float32(3),
+        "scalar": np.array(3, np.float32),
         "turned": np.arange(6).reshape(2, 3).T,
         "none": np.zeros((0, 4), np.int64),
         "zeros": np.zeros(100_000, np.float32),
@@ -24,9 +24,7 @@ def test_what_is_packed_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     found = read_arrays(tmp_path / "a.npz")
     with np.load(tmp_path / "a.npz") as loaded:
         for name, array in given.items():
-            assert (
-                np.array_equal(found[name], array) and np.array_equal(loaded[name], array) and found[name].dtype == np.asarray(array).dtype
-            )
+            assert np.array_equal(found[name], array) and np.array_equal(loaded[name], array) and found[name].dtype == array.dtype
     monkeypatch.setattr(time, "time", lambda: 2e9)
     assert npz({name: np.asarray(array) for name, array in given.items()}) == data
 

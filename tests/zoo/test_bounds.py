@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -61,7 +62,7 @@ LARGE: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
 
 
 @pytest.mark.parametrize("name", LARGE)
-def test_what_a_model_states_is_found_before_it_runs(tmp_path, name):
+def test_what_a_model_states_is_found_before_it_runs(tmp_path: Path, name: Any) -> None:
     made, said = LARGE[name]
     began = time.monotonic()
     place = hostile(tmp_path / "zoo", {"model.onnx": made().SerializeToString()})
@@ -70,7 +71,7 @@ def test_what_a_model_states_is_found_before_it_runs(tmp_path, name):
     assert not (tmp_path / "to/toy").exists() and time.monotonic() - began < 20
 
 
-def test_models_of_use_are_within_the_bounds():
+def test_models_of_use_are_within_the_bounds() -> None:
     assert excesses(onnx.load_from_string(onnx_bytes())) == []
     assert excesses(model(loop("n = Constant <value = int64 {1000}> ()"))) == []
     assert excesses(nested(4)) == []
@@ -100,7 +101,7 @@ def downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str
 
 
 @pytest.mark.parametrize("name, said", [("loop", "more than 2 seconds"), ("memory", "1000 MB")])
-def test_what_only_a_run_knows_is_ended(downloaded, tmp_path, name, said):
+def test_what_only_a_run_knows_is_ended(downloaded: Callable[[str], Path], tmp_path: Path, name: str, said: str) -> None:
     folder, began = downloaded(name), time.monotonic()
     found = netc("predict", folder, tmp_path / "x.npy")
     assert found.exit_code == 1 and said in found.output, found.output
@@ -109,7 +110,7 @@ def test_what_only_a_run_knows_is_ended(downloaded, tmp_path, name, said):
     assert time.monotonic() - began < 30
 
 
-def test_the_process_ends_with_its_session(downloaded):
+def test_the_process_ends_with_its_session(downloaded: Callable[[str], Path]) -> None:
     session = LimitedSession(downloaded("memory") / "model.onnx")
     process = session._process
     assert process.poll() is None
@@ -117,14 +118,14 @@ def test_the_process_ends_with_its_session(downloaded):
     assert process.poll() is not None
 
 
-def test_a_model_that_kills_its_process_is_an_error(downloaded):
+def test_a_model_that_kills_its_process_is_an_error(downloaded: Callable[[str], Path]) -> None:
     session = LimitedSession(downloaded("memory") / "model.onnx")
     os.kill(session._process.pid, 9)
     with pytest.raises(RunError, match="its process died"):
         session.run({"x": np.ones((1, 3), np.float32)})
 
 
-def test_a_published_model_gives_what_ones_own_gives(tmp_path):
+def test_a_published_model_gives_what_ones_own_gives(tmp_path: Path) -> None:
     zoo.publish(tmp_path / "zoo", "toy", {"model.onnx": onnx_bytes()}, stated())
     (tmp_path / "own.onnx").write_bytes(onnx_bytes())
     x = np.arange(6, dtype=np.float32).reshape(2, 3)
@@ -134,7 +135,7 @@ def test_a_published_model_gives_what_ones_own_gives(tmp_path):
     assert [published(x)["y"].tolist() for _ in range(3)] == [own(x)["y"].tolist()] * 3
 
 
-def test_questions_of_several_threads_do_not_mix(tmp_path):
+def test_questions_of_several_threads_do_not_mix(tmp_path: Path) -> None:
     zoo.publish(tmp_path / "zoo", "toy", {"model.onnx": onnx_bytes()}, stated())
     made = Model("toy", str(tmp_path / "zoo"))
     with ThreadPoolExecutor(8) as pool:
@@ -143,7 +144,7 @@ def test_questions_of_several_threads_do_not_mix(tmp_path):
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "x", "1.5"])
-def test_limits_are_whole_numbers(downloaded, monkeypatch, value):
+def test_limits_are_whole_numbers(downloaded: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     folder = downloaded("memory")
     monkeypatch.setenv("NETC_MODEL_SECONDS", value)
     with pytest.raises(RunError, match="NETC_MODEL_SECONDS: expected a whole number"):
@@ -161,7 +162,7 @@ METADATA = [
 
 
 @pytest.mark.parametrize("text", METADATA)
-def test_metadata_of_other_kinds(tmp_path, text):
+def test_metadata_of_other_kinds(tmp_path: Path, text: Any) -> None:
     made = onnx.load_from_string(onnx_bytes())
     made.metadata_props.add(key="netc", value=text)
     onnx.save(made, tmp_path / "model.onnx")
@@ -180,13 +181,13 @@ PORTS = [
 
 
 @pytest.mark.parametrize("ports", PORTS)
-def test_ports_that_nothing_can_be_fed_to(tmp_path, ports):
+def test_ports_that_nothing_can_be_fed_to(tmp_path: Path, ports: str) -> None:
     onnx.save(parser.parse_model(f'<ir_version: 10, opset_import: ["": 21]> g {ports}'), tmp_path / "model.onnx")
     with pytest.raises(DataError):
         Model(tmp_path / "model.onnx").metadata  # noqa: B018
 
 
-def test_an_error_that_quotes_the_model_is_one_line(tmp_path):
+def test_an_error_that_quotes_the_model_is_one_line(tmp_path: Path) -> None:
     made = parser.parse_model('<ir_version: 10, opset_import: ["": 21]> g (float[N,3] x) => (float[N,3] y) { y = Neg (x) }')
     made.graph.node[0].op_type = "No\nnetc: all is well\x1b[2J"
     zoo.publish(tmp_path / "zoo", "toy", {"model.onnx": onnx_bytes()}, stated())

@@ -1,6 +1,7 @@
 """The model card: complete, harmless, and its program runs."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,7 +58,7 @@ def test_the_c_sharp_on_the_card(toy_zoo: Path) -> None:
 
 
 def test_types_that_a_language_lacks(tmp_path: Path) -> None:
-    ports = [{"name": "x", "dtype": "bfloat16", "shape": ["N", 3]}, {"name": "i", "dtype": "int64", "shape": []}]
+    ports: list[dict[str, Any]] = [{"name": "x", "dtype": "bfloat16", "shape": ["N", 3]}, {"name": "i", "dtype": "int64", "shape": []}]
     for place in ("inputs", "outputs"):
         card = model_card(zoo.show(zoo.publish(tmp_path / place, "toy", contents(), stated(**{place: ports})).path.parents[1], "toy"))
         assert "```" not in card and "| bfloat16 |" in card

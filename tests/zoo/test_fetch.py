@@ -4,8 +4,10 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,7 +68,7 @@ def test_download_takes_the_highest_version(source: str, toy_zoo: Path, tmp_path
 
 
 def test_unknown_model_and_version(source: str, tmp_path: Path) -> None:
-    with pytest.raises(UnknownModelError, match="no model 'toi'; did you mean 'toy'?"):
+    with pytest.raises(UnknownModelError, match="no model 'toi'. Did you mean 'toy'?"):
         zoo.download("toi", source, tmp_path)
     with pytest.raises(UnknownModelError, match="no version 2.0.0; it has 1.0.0"):
         zoo.download("toy@2.0.0", source, tmp_path)
@@ -123,7 +125,7 @@ def test_verify(source: str) -> None:
         (lambda f: (f / "manifest.json").unlink(), "manifest.json.*No such file|manifest.json.*404"),
     ],
 )
-def test_damage_is_found_and_not_downloaded(source: str, toy_zoo: Path, tmp_path: Path, damage, said: str) -> None:  # type: ignore[no-untyped-def]
+def test_damage_is_found_and_not_downloaded(source: str, toy_zoo: Path, tmp_path: Path, damage: Callable[..., Any], said: str) -> None:
     damage(toy_zoo / "toy/1.0.0")
     for found in (zoo.verify(source), zoo.verify(source, "toy")):
         assert len(found) == 1

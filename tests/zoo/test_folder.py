@@ -42,4 +42,4 @@ def test_a_function_named_like_a_kernel_runs_its_own_body(tmp_path: Path, domain
     """Kernels of netc are only for models that netc emitted in the same process."""
     (tmp_path / "model.onnx").write_bytes(holds(domain, "ReluGrad"))
     assert graph_errors(tmp_path / "model.onnx", ["model.onnx"]) == []
-    assert Session(tmp_path / "model.onnx").run({"x": np.float32([-3])})["y"].tolist() == [-6]
+    assert Session(tmp_path / "model.onnx").run({"x": np.array([-3], np.float32)})["y"].tolist() == [-6]

@@ -29,7 +29,7 @@ def listed(folder: Path) -> list[str]:
 def test_first_version(tmp_path: Path) -> None:
     source = tmp_path / "anything.bin"
     source.write_bytes(onnx_bytes())
-    files = {"model.onnx": source, "labels.txt": b"a\nb\nc\n"}
+    files: dict[str, bytes | Path] = {"model.onnx": source, "labels.txt": b"a\nb\nc\n"}
     done = zoo.publish(tmp_path / "zoo", "toy", files, stated())
     assert done == zoo.Published("toy", "1.0.0", tmp_path / "zoo/toy/1.0.0", True)
     assert set(tree(tmp_path / "zoo")) == {"index.json"} | {
@@ -107,12 +107,12 @@ def test_failure_of_each_rename_leaves_the_zoo_readable(toy_zoo: Path, monkeypat
     calls = 0
     rename = os.replace
 
-    def failing(source: object, target: object) -> None:
+    def failing(source: str, target: str) -> None:
         nonlocal calls
         calls += 1
         if calls == call + 1:
             raise OSError(errno.ENOSPC, "No space left on device", str(target))
-        rename(source, target)  # type: ignore[arg-type]
+        rename(source, target)
 
     monkeypatch.setattr(os, "replace", failing)
     with pytest.raises(ZooError, match="No space left"):

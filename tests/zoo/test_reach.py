@@ -69,7 +69,7 @@ def paths_out(place: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("k", range(8))
-def test_nothing_is_written_outside(place, k):
+def test_nothing_is_written_outside(place: Path, k: int) -> None:
     net = published(OUTPUT.format(path=paths_out(place)[k]))
     for command in ("train", "check", "config", "verify-resume", "time"):
         said = unchanged([command, net, *(["--no-publish"] if command == "train" else [])], place)
@@ -78,12 +78,12 @@ def test_nothing_is_written_outside(place, k):
 
 @pytest.mark.parametrize("form", ["", ", snapshot_format: BINARYPROTO", ", snapshot_format: HDF5"])
 @pytest.mark.parametrize("prefix", ["../../x", "/tmp/netc-reach-x", "~/x", "a/../../x"])
-def test_no_snapshot_goes_outside(place, prefix, form):
+def test_no_snapshot_goes_outside(place: Path, prefix: str, form: str) -> None:
     said = unchanged(["train", published(solver=f", snapshot_prefix: {prefix}{form}"), "--no-publish"], place)
     assert said.startswith("2 ") and "may not write" in said
 
 
-def test_a_caffe_snapshot_and_outputs_go_into_the_run(place):
+def test_a_caffe_snapshot_and_outputs_go_into_the_run(place: Path) -> None:
     net = published(OUTPUT.format(path="log.jsonl"), ", snapshot_prefix: examples/toy/x, snapshot_format: BINARYPROTO")
     said = unchanged(["train", net, "--no-publish", "--quiet"], place)
     run = place / "runs/toy/1"
@@ -92,7 +92,7 @@ def test_a_caffe_snapshot_and_outputs_go_into_the_run(place):
     assert (run / "snapshots/x_iter_2.caffemodel").is_file()
 
 
-def test_the_command_line_may_name_what_the_net_may_not(place):
+def test_the_command_line_may_name_what_the_net_may_not(place: Path) -> None:
     net = published(OUTPUT.format(path="../precious.h5"), ", snapshot_prefix: ../x, snapshot_format: BINARYPROTO")
     said = netc("train", net, "--no-publish", "--set", "layers.out.file_name=mine.h5", "--set", f"solver.snapshot_prefix={place}/own")
     assert said.exit_code == 0 and (place / "own_iter_2.caffemodel").exists() and (place / "runs/toy/1/outputs/mine.h5").exists()
@@ -109,7 +109,7 @@ READS = {
 
 @pytest.mark.parametrize("field", READS)
 @pytest.mark.parametrize("path", ["/etc/passwd", "../../../precious.h5", "~/precious.h5"])
-def test_nothing_is_read_outside(place, field, path):
+def test_nothing_is_read_outside(place: Path, field: Any, path: str) -> None:
     text = (
         NET.format(layer="", solver="", data="")
         if field == "source"
@@ -121,13 +121,13 @@ def test_nothing_is_read_outside(place, field, path):
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../../../x.caffemodel", "start.safetensors,/x.caffemodel"])
-def test_no_weights_come_from_outside(place, path):
+def test_no_weights_come_from_outside(place: Path, path: str) -> None:
     said = unchanged(["train", published(solver=f', weights: ["{path}"]'), "--no-publish"], place)
     assert said.startswith("2 ") and "may not read" in said
 
 
 @pytest.mark.parametrize("kind, more", [("ImageData", ""), ("HDF5Data", ", top: [data, label]"), ("WindowData", "")])
-def test_no_list_names_files_outside(place, kind, more):
+def test_no_list_names_files_outside(place: Path, kind: str, more: str) -> None:
     for number, line in enumerate(("/etc/passwd 0", "x.png 0\n../../../precious.h5 1", "~/precious.h5 0")):
         text = NET.format(layer="", solver="", data="").replace(
             "Data: {name: data, source: rows.csv, label_column: label", f"{kind}: {{name: data, source: list.txt{more}"
@@ -138,13 +138,13 @@ def test_no_list_names_files_outside(place, kind, more):
         assert said.startswith("2 ") and "which 'list.txt' lists" in said
 
 
-def test_no_python_is_run(place):
+def test_no_python_is_run(place: Path) -> None:
     net = published("  - Python: {name: p, bottom: ip, top: p, module: os, layer: system}\n")
     said = unchanged(["--allow-python", "check", net], place)
     assert said.startswith("2 ") and "may not run Python" in said
 
 
-def test_a_solver_names_no_net_outside(place):
+def test_a_solver_names_no_net_outside(place: Path) -> None:
     (place.parent / "own.prototxt").write_text("name: 'secret'")
     published(solver__prototxt=b'net: "../../../../own.prototxt"\nbase_lr: 0.1\nmax_iter: 1\n')
     (place / "own.prototxt").write_text("name: 'secret'")
@@ -155,7 +155,7 @@ def test_a_solver_names_no_net_outside(place):
             caffe.Solver(str(path))
 
 
-def test_pycaffe_and_the_api_keep_to_the_rule(place):
+def test_pycaffe_and_the_api_keep_to_the_rule(place: Path) -> None:
     net = published(OUTPUT.format(path="../precious.h5"))
     for call in (
         lambda: api.Net(str(net)),
@@ -168,7 +168,7 @@ def test_pycaffe_and_the_api_keep_to_the_rule(place):
     assert (place.parent / "precious.h5").read_text() == "keep"
 
 
-def test_where_there_is_no_run_nothing_is_written(place):
+def test_where_there_is_no_run_nothing_is_written(place: Path) -> None:
     net = published(OUTPUT.format(path="x.h5"))
     before = snapshot_of(place.parent)
     made = caffe.Net(str(net), caffe.TEST)
@@ -177,7 +177,7 @@ def test_where_there_is_no_run_nothing_is_written(place):
     assert snapshot_of(place.parent) == before
 
 
-def test_a_copy_is_ones_own_and_paths_out_of_its_folder_are_said(place):
+def test_a_copy_is_ones_own_and_paths_out_of_its_folder_are_said(place: Path) -> None:
     (place / "nets").mkdir()
     (place / "nets/rows.csv").write_bytes(ROWS)
     own = place / "nets/own.yaml"
@@ -186,22 +186,25 @@ def test_a_copy_is_ones_own_and_paths_out_of_its_folder_are_said(place):
     )
     found = netc("train", own, "--no-publish", "--quiet")
     assert found.exit_code == 0 and (place.parent / "out.h5").exists() and (place.parent / "x_iter_2.caffemodel").exists()
-    assert "layer 'out' writes '../../out.h5', outside of the net's folder" in found.output and "snapshots go to '../x'" in found.output
+    assert (
+        "Layer 'out' writes '../../out.h5', which is outside of the folder of the net." in found.output
+        and "snapshots go to '../x'" in found.output
+    )
 
 
-def test_a_link_to_a_published_net_is_no_copy(place):
+def test_a_link_to_a_published_net_is_no_copy(place: Path) -> None:
     (place / "mine.yaml").symlink_to(published(OUTPUT.format(path="../precious.h5")))
     assert "may not write" in unchanged(["train", "mine.yaml", "--no-publish"], place)
 
 
-def test_links_in_the_folder_lead_nowhere(tmp_path):
+def test_links_in_the_folder_lead_nowhere(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in/link").symlink_to("/etc")
     assert not paths.inside(tmp_path / "in", "a\0b") and paths._leaves(tmp_path, "a\0b")
     assert not paths.inside(tmp_path / "in", "link/passwd") and paths.inside(tmp_path / "in", "a/b.csv")
 
 
-def test_other_manifests_make_no_net_a_strangers(tmp_path):
+def test_other_manifests_make_no_net_a_strangers(tmp_path: Path) -> None:
     for text in ('{"name": "my web app"}', "[]", "not json", '"net_sha256 files"'):
         (tmp_path / "manifest.json").write_text(text)
         assert not paths.published(tmp_path / "net.yaml")
@@ -210,13 +213,13 @@ def test_other_manifests_make_no_net_a_strangers(tmp_path):
     assert not paths.published(tmp_path / "net.yaml")
 
 
-def test_the_zoo_of_ones_own_still_trains(place):
+def test_the_zoo_of_ones_own_still_trains(place: Path) -> None:
     net = published()
     assert unchanged(["train", net, "--no-publish", "--quiet"], place).startswith("0 ")
     assert np.all([zoo.verify_folder(net.parent) == []])
 
 
-def test_a_solver_state_names_no_weights_outside(place):
+def test_a_solver_state_names_no_weights_outside(place: Path) -> None:
     folder = published(text="name: x").parent
     (place.parent / "secret.caffemodel").write_bytes(b"")
     for name in (str(place.parent / "secret.caffemodel"), "../../../../secret.caffemodel"):

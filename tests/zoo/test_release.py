@@ -3,6 +3,9 @@
 import hashlib
 import json
 import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -26,12 +29,12 @@ SCALED = NET.replace("test_fraction: 0.2", "test_fraction: 0.2, scale: 0.5, mean
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory):
+def program(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return api.load(write_small(tmp_path_factory.mktemp("program"), SCALED))
 
 
 @pytest.fixture(scope="module")
-def published(program, tmp_path_factory):
+def published(program: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The folder of a published version, and the states it was made of."""
     random = np.random.default_rng(0)
     states = {n: (a + random.normal(0, 0.1, a.shape)).astype(np.float32) for n, a in program.start().items()}
@@ -42,7 +45,7 @@ def published(program, tmp_path_factory):
     return found.path, states
 
 
-def test_the_files(published):
+def test_the_files(published: Any) -> None:
     files = {p.name for p in published[0].iterdir()}
     assert files == {
         "manifest.json",
@@ -61,14 +64,14 @@ def test_the_files(published):
     assert zoo.verify(published[0].parents[1], "small") == []
 
 
-def test_start_is_what_was_trained_without_slots(published):
+def test_start_is_what_was_trained_without_slots(published: Any) -> None:
     path, states = published
     start = tensors((path / "start.safetensors").read_bytes())
     assert start.keys() == {n for n in states if not n.endswith(".history")}
     assert all(np.array_equal(start[n], states[n]) for n in start)
 
 
-def test_the_test_vectors_repeat(published):
+def test_the_test_vectors_repeat(published: Any) -> None:
     path, _ = published
     with np.load(path / "test_vectors.npz") as vectors:
         assert vectors["input.data"].shape == (8, 1, 12, 12)
@@ -76,19 +79,19 @@ def test_the_test_vectors_repeat(published):
         np.testing.assert_allclose(found["prob"], vectors["output.prob"], rtol=1e-5)
 
 
-def test_inputs_of_vectors_are_raw(program, published):
+def test_inputs_of_vectors_are_raw(program: Any, published: Any) -> None:
     with np.load(published[0] / "test_vectors.npz") as vectors, np.load(f"{program.job.base}/small.npz") as arrays:
         raw = vectors["input.data"][0]
         assert any(np.array_equal(raw, image) for image in arrays["data"])
 
 
-def test_the_programs_on_the_card_run(published, tmp_path):
+def test_the_programs_on_the_card_run(published: Any, tmp_path: Path) -> None:
     assert run_python(published[0]) == "prob (8, 10) True\n"
     if NODE:
         assert run_javascript(published[0], tmp_path) in ("prob [ 1, 10 ]\n", None)
 
 
-def test_the_manifest(program, published):
+def test_the_manifest(program: Any, published: Any) -> None:
     said = json.loads((published[0] / "manifest.json").read_text())
     assert said["net_sha256"] == program.job.sha256 and said["seed"] == 0 and said["opset"] == 21
     assert said["metrics"] == {"accuracy": 0.5} == json.loads((published[0] / "metrics.json").read_text())
@@ -102,7 +105,7 @@ def test_the_manifest(program, published):
     assert load(published[0] / "net.yaml").message == program.job.resolved()
 
 
-def test_the_same_again_is_not_new_and_another_is_the_next_patch(program, published):
+def test_the_same_again_is_not_new_and_another_is_the_next_patch(program: Any, published: Any) -> None:
     path, states = published
     target = path.parents[1]
     again = publishing.publish_run(program, states, {"accuracy": 0.5}, target, "netc", curves=b"png")
@@ -112,7 +115,9 @@ def test_the_same_again_is_not_new_and_another_is_the_next_patch(program, publis
     assert publishing.publish_run(program, states, {"accuracy": 0.5}, target, "netc", version="2.0.0").version == "2.0.0"
 
 
-def test_a_model_that_differs_from_the_net_is_not_published(program, published, monkeypatch, tmp_path):
+def test_a_model_that_differs_from_the_net_is_not_published(
+    program: Any, published: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     _, states = published
     wrong = program.deploy_model({n: a * 2 for n, a in states.items()})
     right = program.deploy_model(None)
@@ -122,7 +127,7 @@ def test_a_model_that_differs_from_the_net_is_not_published(program, published, 
     assert not (tmp_path / "zoo").exists()
 
 
-def test_what_cannot_be_published_into(program, tmp_path):
+def test_what_cannot_be_published_into(program: Any, tmp_path: Path) -> None:
     publishing.check_target(str(tmp_path / "new" / "zoo"), program.compilation)
     (tmp_path / "file").touch()
     with pytest.raises(ZooError, match="not a folder"):
@@ -133,7 +138,7 @@ def test_what_cannot_be_published_into(program, tmp_path):
         publishing.check_target(str(tmp_path), program.compilation, str(tmp_path / "none.key"))
 
 
-def test_silence_about_licences_is_not_published(tmp_path):
+def test_silence_about_licences_is_not_published(tmp_path: Path) -> None:
     path = write_small(tmp_path, NET.replace("licence: Apache-2.0\ndataset_licence: unknown\n", "").replace("max_iter: 60", "max_iter: 2"))
     options = ["--runs", tmp_path / "runs", "--zoo", tmp_path / "zoo"]
     result = netc("train", path, *options)
@@ -155,10 +160,10 @@ def test_silence_about_licences_is_not_published(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def run_again(published):
+def run_again(published: Any) -> Any:
     """What is wrong with the published model when `name` of it is replaced by what `change` makes of its arrays."""
 
-    def run(tmp_path, name, change):
+    def run(tmp_path: Path, name: Any, change: Any) -> Any:
         folder = tmp_path / "small/1.0.0"
         shutil.copytree(published[0], folder)
         (folder / name).write_bytes(zoo.npz(change(zoo.read_arrays(folder / name))))
@@ -167,7 +172,7 @@ def run_again(published):
     return run
 
 
-def test_verify_runs_the_vectors_and_three_steps_of_training(published):
+def test_verify_runs_the_vectors_and_three_steps_of_training(published: Any) -> None:
     assert zoo.verify(published[0].parents[1], "small@1.0.0", run=True) == []
     with np.load(published[0] / "training_vectors.npz") as found:
         assert found["loss"].shape == (3,) and len(set(found["loss"].tolist())) == 3
@@ -178,7 +183,7 @@ def test_verify_runs_the_vectors_and_three_steps_of_training(published):
 @pytest.mark.parametrize(
     "name, array", [("test_vectors.npz", "output.prob"), ("training_vectors.npz", "loss"), ("training_vectors.npz", "next.conv1.weight")]
 )
-def test_vectors_that_a_model_does_not_repeat(run_again, tmp_path, name, array):
+def test_vectors_that_a_model_does_not_repeat(run_again: Any, tmp_path: Path, name: str, array: str) -> None:
     assert run_again(tmp_path, name, lambda arrays: arrays) == []
     shutil.rmtree(tmp_path / "small")
     off = 1.01 if name == "training_vectors.npz" else 1.001
@@ -198,18 +203,18 @@ def test_vectors_that_a_model_does_not_repeat(run_again, tmp_path, name, array):
         lambda arrays: arrays | {"output.prob": arrays["output.prob"][:3]},
     ],
 )
-def test_vectors_that_mean_nothing(run_again, tmp_path, change):
+def test_vectors_that_mean_nothing(run_again: Any, tmp_path: Path, change: Callable[..., Any]) -> None:
     wrong = run_again(tmp_path, "test_vectors.npz", change)
     assert len(wrong) == 2 and all("test_vectors.npz" in text or "model.onnx" in text or "open.onnx" in text for text in wrong)
 
 
-def test_a_large_batch_has_no_training_vectors(program, published, tmp_path, monkeypatch):
+def test_a_large_batch_has_no_training_vectors(program: Any, published: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vectors, "MOST_FEEDS", 1000)
     found = publishing.publish_run(program, published[1], {}, tmp_path, "netc")
     assert not (found.path / "training_vectors.npz").exists() and zoo.verify(tmp_path, run=True) == []
 
 
-def test_a_tuned_model_names_its_parent_after_a_resumption_too(published, tmp_path):
+def test_a_tuned_model_names_its_parent_after_a_resumption_too(published: Any, tmp_path: Path) -> None:
     path = write_small(tmp_path, SCALED.replace("max_iter: 60", "max_iter: 2").replace("name: small", "name: tuned"))
     weights = published[0] / "start.safetensors"
     assert netc("train", path, "--runs", tmp_path / "runs", "--no-publish", "--weights", weights).exit_code == 0
@@ -221,7 +226,7 @@ def test_a_tuned_model_names_its_parent_after_a_resumption_too(published, tmp_pa
     assert "| fine-tuned from | small@1.0.0 |" in (tmp_path / "zoo/tuned/1.0.0/README.md").read_text()
 
 
-def test_weights_beside_another_manifest_have_no_parent(published, tmp_path):
+def test_weights_beside_another_manifest_have_no_parent(published: Any, tmp_path: Path) -> None:
     folder = tmp_path / "small/1.0.0"
     shutil.copytree(published[0], folder)
     assert parent_of([str(folder / "start.safetensors")])
@@ -230,7 +235,7 @@ def test_weights_beside_another_manifest_have_no_parent(published, tmp_path):
     assert parent_of([str(tmp_path / "none.safetensors")]) is None
 
 
-def test_publishing_signs(tmp_path):
+def test_publishing_signs(tmp_path: Path) -> None:
     pytest.importorskip("cryptography", reason="signatures need the extra `sign`")
     assert netc("zoo", "keygen", tmp_path / "me").exit_code == 0
     path = write_small(tmp_path, NET.replace("max_iter: 60", "max_iter: 2"))
@@ -240,14 +245,14 @@ def test_publishing_signs(tmp_path):
     assert "me.key" not in zoo.show(tmp_path / "zoo", "small")["command"]
 
 
-def test_anyone_can_train_on(published, tmp_path):
+def test_anyone_can_train_on(published: Any, tmp_path: Path) -> None:
     path, _ = published
     net = write_small(tmp_path, SCALED)
     result = netc("train", net, "--no-publish", "--runs", tmp_path, "--weights", path / "start.safetensors", "--set", "solver.max_iter=2")
     assert result.exit_code == 0, result.stderr
 
 
-def test_weights_have_their_own_names_and_open_onnx_takes_them(published):
+def test_weights_have_their_own_names_and_open_onnx_takes_them(published: Any) -> None:
     path, states = published
     model, opened = (onnx.load(path / name) for name in ("model.onnx", "open.onnx"))
     learned = {f"state/{n}" for n in states if not n.endswith(".history")}
@@ -260,7 +265,7 @@ def test_weights_have_their_own_names_and_open_onnx_takes_them(published):
         np.testing.assert_allclose(found["prob"], vectors["output.prob"], rtol=1e-5)
 
 
-def test_verify_runs_open_onnx_too(published, tmp_path):
+def test_verify_runs_open_onnx_too(published: Any, tmp_path: Path) -> None:
     folder = tmp_path / "small/1.0.0"
     shutil.copytree(published[0], folder)
     weights = tensors((folder / "start.safetensors").read_bytes())
@@ -271,7 +276,7 @@ def test_verify_runs_open_onnx_too(published, tmp_path):
     assert any("open.onnx: output 'prob' differs" in text for text in found)
 
 
-def test_several_batches_an_update_are_published_as_two_models(tmp_path):
+def test_several_batches_an_update_are_published_as_two_models(tmp_path: Path) -> None:
     path = write_small(tmp_path, NET.replace("max_iter: 60", "max_iter: 2, iter_size: 3"))
     assert netc("train", path, "--runs", tmp_path / "runs", "--zoo", tmp_path / "zoo").exit_code == 0
     folder = tmp_path / "zoo/small/1.0.0"
@@ -293,9 +298,9 @@ dataset_licence: MIT
 """
 
 
-def test_a_source_with_two_features_is_published_with_both(tmp_path):
+def test_a_source_with_two_features_is_published_with_both(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
-    arrays = {"a": random.normal(size=(60, 4)).astype(np.float32), "b": random.normal(size=(60, 3)).astype(np.float32)}
+    arrays: dict[str, Any] = {"a": random.normal(size=(60, 4)).astype(np.float32), "b": random.normal(size=(60, 3)).astype(np.float32)}
     np.savez(tmp_path / "two.npz", **arrays, label=random.integers(0, 3, 60))
     (tmp_path / "two.yaml").write_text(TWO)
     result = netc("train", tmp_path / "two.yaml", "--runs", tmp_path / "runs", "--zoo", tmp_path / "zoo")
@@ -315,10 +320,10 @@ def test_a_source_with_two_features_is_published_with_both(tmp_path):
 
 PINNED = NET.replace("  - InnerProduct: {num_output: 16", "  - Reshape: {shape: {dim: [16, 100]}}\n  - InnerProduct: {num_output: 16")
 WHY = "axes of sizes Nx4x5x5 cannot be merged while the batch is symbolic"
-REASON = f"takes batches of 16 rows alone: layer 'reshape1' (Reshape): {WHY}"
+REASON = f"takes batches of 16 rows alone: Layer 'reshape1' (Reshape): {WHY}"
 
 
-def test_a_pinned_batch_is_told_with_its_reason(tmp_path):
+def test_a_pinned_batch_is_told_with_its_reason(tmp_path: Path) -> None:
     path = write_small(tmp_path, PINNED.replace("max_iter: 60", "max_iter: 2"))
     result = netc("train", path, "--runs", tmp_path / "runs", "--zoo", tmp_path / "zoo")
     assert result.exit_code == 0 and f"model.onnx {REASON}" in result.stdout
@@ -330,11 +335,11 @@ def test_a_pinned_batch_is_told_with_its_reason(tmp_path):
     assert f"model.onnx {REASON}" in netc("check", path).output
 
 
-def test_what_is_wrong_with_a_layer_is_not_taken_for_a_pinned_batch(tmp_path, monkeypatch):
+def test_what_is_wrong_with_a_layer_is_not_taken_for_a_pinned_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = api.load(write_small(tmp_path))
     pool = registry.layer["Pooling"]
 
-    def broken(ctx, x):
+    def broken(ctx: Any, x: Any) -> Any:
         if isinstance(x.shape[0], str):
             raise ctx.error("knows no batch but its own", "pooling_param")
         return pool(ctx, x)
@@ -344,7 +349,7 @@ def test_what_is_wrong_with_a_layer_is_not_taken_for_a_pinned_batch(tmp_path, mo
         lower_symbolic(program.test_net)
 
 
-def test_published_files_name_no_folder_of_the_machine(tmp_path):
+def test_published_files_name_no_folder_of_the_machine(tmp_path: Path) -> None:
     """Data, mean file, weights, net and zoo lie under peculiar paths; the published files have none of these words."""
     places = {name: tmp_path / f"peculiar {name}" for name in ("data", "mean", "weights", "net", "zoo", "runs")}
     for place in places.values():

@@ -6,6 +6,7 @@ import time
 import urllib.request
 from collections.abc import Callable
 from functools import partial
+from http.client import HTTPMessage
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ GOOD = {"labels.txt": b"a\n"}
 class Evil(Quiet):
     """Serves a good zoo, except for the path in `evil`, where `act` does its harm."""
 
-    def __init__(self, *args: Any, evil: str, act: Callable[[BaseHTTPRequestHandler], None], **kwargs: Any):
+    def __init__(self, *args: Any, evil: str, act: Callable[[BaseHTTPRequestHandler], None], **kwargs: Any) -> None:
         self.evil, self.act = evil, act
         super().__init__(*args, **kwargs)
 
@@ -171,19 +172,19 @@ def test_no_redirect_to_another_server(tmp_path: Path, path: str) -> None:
     ],
 )
 def test_redirects(old: str, new: str, follows: bool) -> None:
+    request, headers = urllib.request.Request(old), HTTPMessage()
     with open(os.devnull, "rb") as body:
-        arguments = urllib.request.Request(old), body, 302, "", {}, new
         if follows:
-            assert http._Redirects().redirect_request(*arguments)  # type: ignore[arg-type]
+            assert http._Redirects().redirect_request(request, body, 302, "", headers, new)
         else:
             with pytest.raises(ZooError, match="refused a redirect"):
-                http._Redirects().redirect_request(*arguments)  # type: ignore[arg-type]
+                http._Redirects().redirect_request(request, body, 302, "", headers, new)
 
 
 class Cutting(Quiet):
     """Breaks the connection after `after` bytes of every large answer; knows Range if `ranges`, as `Content-Range` says if `honest`."""
 
-    def __init__(self, *args: Any, after: int, ranges: bool, honest: bool, asked: list[str], **kwargs: Any):
+    def __init__(self, *args: Any, after: int, ranges: bool, honest: bool, asked: list[str], **kwargs: Any) -> None:
         self.after, self.ranges, self.honest, self.asked = after, ranges, honest, asked
         super().__init__(*args, **kwargs)
 

@@ -42,7 +42,7 @@ def test_a_library_that_fails_is_asked_again(memory: str, toy_zoo: Path, tmp_pat
     open_file = system.open
 
     class Broken:
-        def __init__(self, file: Any):
+        def __init__(self, file: Any) -> None:
             self.file = file
 
         def __enter__(self) -> "Broken":
@@ -58,7 +58,7 @@ def test_a_library_that_fails_is_asked_again(memory: str, toy_zoo: Path, tmp_pat
         def read(self, size: int) -> bytes:
             if self.file.tell() > positions[-1]:
                 raise RuntimeError("the line is dead")
-            return self.file.read(2)
+            return bytes(self.file.read(2))
 
     monkeypatch.setattr(
         type(system), "open", lambda self, path, mode: Broken(open_file(path, mode)) if "labels" in path else open_file(path, mode)

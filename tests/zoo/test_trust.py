@@ -13,7 +13,7 @@ from netc import Model, zoo
 from netc.errors import UntrustedError, ZooError
 from netc.zoo import minisign, newest
 from tests.small_nets import netc
-from tests.zoo.toy import Quiet, contents, serving, stated
+from tests.zoo.toy import Quiet, contents, onnx_bytes, serving, stated
 
 pytest.importorskip("cryptography", reason="signatures need the extra `sign`")
 
@@ -48,7 +48,9 @@ def address(place: Path) -> Iterator[str]:
 ])  # fmt: skip
 @pytest.mark.parametrize("way", ["option", "variable"])
 @pytest.mark.parametrize("where", ["folder", "address", "path"])
-def test_predict_takes_what_is_signed_as_asked(place, address, keys, model, key, taken, way, where):
+def test_predict_takes_what_is_signed_as_asked(
+    place: Path, address: str, keys: Path, model: str, key: str | None, taken: bool, way: str, where: str
+) -> None:
     given: list[Any] = [model, "x.npy", "--from", "zoo" if where == "folder" else address]
     if where == "path":
         given = [f"zoo/{model}/1.0.0", "x.npy"]
@@ -59,7 +61,7 @@ def test_predict_takes_what_is_signed_as_asked(place, address, keys, model, key,
     assert taken or "signed" in found.output and not list(place.glob("cache/netc/models/*/*/1.0.0"))
 
 
-def test_the_api_keeps_to_the_rule(place, address, keys, monkeypatch):
+def test_the_api_keeps_to_the_rule(place: Path, address: str, keys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for source in ("zoo", address):
         with pytest.raises(ZooError, match="is not signed"):
             Model("unsigned", source, key=str(keys / "me.pub"))
@@ -72,14 +74,14 @@ def test_the_api_keeps_to_the_rule(place, address, keys, monkeypatch):
     assert found.exit_code == 1 and "is not signed" in found.output
 
 
-def test_a_file_of_nobodys_is_not_signed(place, keys):
-    (place / "own.onnx").write_bytes(contents()["model.onnx"])
+def test_a_file_of_nobodys_is_not_signed(place: Path, keys: Path) -> None:
+    (place / "own.onnx").write_bytes(onnx_bytes())
     assert netc("predict", "own.onnx", "x.npy", NETC_ZOO_KEY=str(keys / "me.pub")).exit_code == 0  # it came from no zoo
     with pytest.raises(ZooError, match="is not a published model"):
         Model("own.onnx", key=str(keys / "me.pub"))
 
 
-def test_verify_tells_unsigned_from_damaged(place, address, keys):
+def test_verify_tells_unsigned_from_damaged(place: Path, address: str, keys: Path) -> None:
     for source in ("zoo", address):
         for model, key in (("unsigned", "me"), ("signed", "other")):
             found = netc("zoo", "verify", model, "--from", source, "--key", keys / f"{key}.pub")
@@ -97,7 +99,7 @@ def roll_back(place: Path, keys: Path) -> None:
     (place / "before.json").write_bytes(before)
 
 
-def test_an_old_version_is_not_the_newest(place, address, keys):
+def test_an_old_version_is_not_the_newest(place: Path, address: str, keys: Path) -> None:
     trusted = minisign.public_keys(keys / "me.pub")
     roll_back(place, keys)
     assert zoo.download("signed", address, "to", trusted).version == "1.0.1"
@@ -111,7 +113,7 @@ def test_an_old_version_is_not_the_newest(place, address, keys):
     assert zoo.download("signed", address, "unasked").version == "1.0.0"  # nothing is promised of unsigned zoos
 
 
-def test_what_was_seen_is_kept_and_damage_of_it_is_none(place):
+def test_what_was_seen_is_kept_and_damage_of_it_is_none(place: Path) -> None:
     newest.remember("https://a/zoo", "toy", "1.0.10")
     newest.remember("https://a/zoo/", "toy", "1.0.9")
     with pytest.raises(ZooError, match="had 1.0.10 before"):
@@ -122,7 +124,7 @@ def test_what_was_seen_is_kept_and_damage_of_it_is_none(place):
         newest.check("https://a/zoo", "toy", "1.0.0")
 
 
-def test_untrusted_is_an_error_of_the_zoo(place, keys):
+def test_untrusted_is_an_error_of_the_zoo(place: Path, keys: Path) -> None:
     with pytest.raises(UntrustedError):
         zoo.download("unsigned", "zoo", "to", minisign.public_keys(keys / "me.pub"))
 
@@ -137,10 +139,10 @@ solver: {base_lr: 0.1, max_iter: 1}
 """
 
 
-def test_weights_by_the_name_of_a_model(place, address, keys, monkeypatch):
+def test_weights_by_the_name_of_a_model(place: Path, address: str, keys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arrays = {"ip.weight": np.ones((2, 3), np.float32), "ip.bias": np.ones(2, np.float32)}
-    for name, key in (("plain", None), ("mine", keys / "me.key")):
-        zoo.publish("zoo", name, {"start.safetensors": save(arrays)}, stated(), key=key)
+    for name, secret in (("plain", None), ("mine", keys / "me.key")):
+        zoo.publish("zoo", name, {"start.safetensors": save(arrays)}, stated(), key=secret)
     (place / "net.yaml").write_text(NET)
     for command in (["train", "--no-publish"], ["test"], ["extract-features", "--blobs", "ip", "-o", "f.npz"]):
         for source in ("zoo", address):

@@ -52,7 +52,7 @@ def test_aliases_move_and_go(versions: Path) -> None:
     zoo.publish(versions, "toy", contents(), stated(seed=5))
     assert zoo.find(versions, "toy@stable").version == "2.0.0", "publishing leaves aliases as they are"
     assert zoo.alias(versions, "toy", None, ["next"]) == {"stable": "2.0.0"}
-    with pytest.raises(UnknownModelError, match="no alias 'stabel'; did you mean 'stable'"):
+    with pytest.raises(UnknownModelError, match="no alias 'stabel'. Did you mean 'stable'"):
         zoo.alias(versions, "toy", None, ["stabel"])
     assert zoo.verify(versions) == []
 

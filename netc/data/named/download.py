@@ -45,7 +45,7 @@ def allowed() -> bool:
 def download(url: str, path: Path, size: int, digest: str) -> Path:
     """Makes `path` hold the `size` bytes behind `url` whose sha256 is `digest`; they wait in `path`.part meanwhile."""
     if not allowed():
-        raise DataError(f"{url}: not asked for")
+        raise DataError(f"{url}: Downloads are not allowed.")
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ def download(url: str, path: Path, size: int, digest: str) -> Path:
     if part.stat().st_size != size or found != digest:
         got = part.stat().st_size
         part.unlink()
-        raise DataError(f"{url}: {got} bytes with sha256 {found}; expected {size} with {digest}")
+        raise DataError(f"{url}: It has {got} bytes with the sha256 {found}. Expected {size} bytes with {digest}.")
     os.replace(part, path)
     return path
 
@@ -77,13 +77,13 @@ def _fetch(url: str, part: Path, have: int, size: int) -> None:
                 have += len(chunk)
                 advance(len(chunk))
     if have < size:
-        raise OSError(f"broke off after {have} of {size} bytes")
+        raise OSError(f"the connection broke after {have} of {size} bytes")
 
 
 def _answer(request: Request) -> Any:
     host = urlsplit(request.full_url).netloc
     if time.monotonic() < _silent.get(host, 0):
-        raise OSError("its host did not answer a moment ago")
+        raise OSError("the host did not answer the last request")
     try:
         return urlopen(request, timeout=PATIENCE)
     except HTTPError:

@@ -47,10 +47,10 @@ def _table(request: Request, record: DataSet, load: Callable[[], tuple[np.ndarra
 def idx(content: bytes) -> np.ndarray:
     """The array of unsigned bytes in an IDX file."""
     if len(content) < 4 or content[:3] != b"\0\0\x08":
-        raise DataError("not an IDX file of unsigned bytes")
+        raise DataError("It is not an IDX file of unsigned bytes.")
     if len(content) < (header := 4 + 4 * content[3]):
-        raise DataError(f"the IDX file was cut off: its header takes {header} bytes, {len(content)} are there")
+        raise DataError(f"The IDX file is truncated. Its header needs {header} bytes, the file has {len(content)}.")
     shape = np.frombuffer(content[4:header], ">i4")
     if len(content) != (wanted := header + int(np.prod(shape, dtype=object))):
-        raise DataError(f"the IDX file is damaged: bytes of shape {tuple(shape.tolist())} make {wanted}, {len(content)} are there")
+        raise DataError(f"The IDX file is damaged. The shape {tuple(shape.tolist())} needs {wanted} bytes, the file has {len(content)}.")
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)

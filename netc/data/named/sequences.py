@@ -41,7 +41,7 @@ def read_series(request: Request, record: DataSet) -> Table:
     The options `mean` and `std` are those of the rows before the last fifth.
     """
     if not request.layer.data_param.steps:
-        raise DataError("steps is missing: how many years make a window")
+        raise DataError("`steps` is missing. Add the number of years of a window, for example `steps: 12`.", field="steps")
     described = Description(record.name, (), record.rows["years"], (), record.licence, record.sha256, columns=record.columns)
 
     def load() -> np.ndarray:
@@ -74,7 +74,7 @@ def read_ts(request: Request, record: DataSet) -> Table:
 def read_trees_elsewhere(request: Request, record: DataSet) -> Table:
     """DataError: only TreeData reads trees."""
     raise DataError(
-        f"the rows of {record.name!r} are trees, which a TreeData layer reads; as sequences of words they are '{record.name}_sentences'"
+        f"The rows of {record.name!r} are trees. Use a TreeData layer, or '{record.name}_sentences' for the same texts as words."
     )
 
 
@@ -84,7 +84,7 @@ def read_sentences(request: Request, record: DataSet) -> Table:
     param, phase = request.layer.data_param, "TRAIN" if request.phase == "TRAIN" else "TEST"
     steps, most = int(param.steps) or LONGEST_SENTENCE, int(param.most_tokens)
     if not most:
-        raise DataError("most_tokens is missing: how many words the net tells apart")
+        raise DataError("`most_tokens` is missing. Add the size of the vocabulary, for example `most_tokens: 5000`.", field="most_tokens")
     grades = len(record.classes)
     tops = sequence_tops(TopSpec("int64", (), classes=most), TopSpec("int64", (), classes=grades), steps)
 

@@ -16,7 +16,7 @@ import numpy as np
 from netc.data.cells import in_order
 from netc.data.sequences import CONT, LENGTH, over_time
 from netc.data.source import Description, Request, Table, TopSpec
-from netc.errors import DataError, near
+from netc.errors import DataError, Diagnostic, near
 from netc.registry import source
 
 Header = tuple[tuple[int, ...], np.dtype]
@@ -33,7 +33,7 @@ def npz(request: Request) -> Table:
             made = names.index(CONT)
             names[made] = LENGTH
         missing = [
-            f"{path}: there is no array {n!r} (arrays go by the names of the layer's tops); {near(n, there)}"
+            f"{path}: There is no array {n!r}. The arrays must have the names of the tops of the layer. {near(n, there)}"
             for n in names
             if n not in there
         ]
@@ -55,7 +55,7 @@ def npy(request: Request) -> Table:
     with _readable(path, ".npy"), path.open("rb") as file:
         header = _header(file, path.stat().st_size)
     if len(request.layer.top) > 1:
-        raise DataError(f"{path}: one array, but the layer has {len(request.layer.top)} tops; use an .npz file")
+        raise DataError(f"{path}: There is one array, but the layer has {len(request.layer.top)} tops. Use an .npz file.")
     names = list(request.layer.top) or ["data"]
     return _table(request, names, [header], lambda: (_numbers(np.asarray(read_npy(path, mapped=True)), str(path)),))
 
@@ -113,7 +113,7 @@ def _readable(path: Path, kind: str) -> Iterator[None]:
         raise
     except Exception as e:  # a damaged header or member can fail as zipfile, zlib, tokenize, ast or NumPy like
         reason = next(iter(str(e).splitlines()), "")[:200] or type(e).__name__
-        raise DataError(f"{path}: not an {kind} file, or a damaged one: {reason}") from e
+        raise DataError(f"{path}: It is not an {kind} file, or it is damaged: {reason}") from e
 
 
 def _header_in(archive: zipfile.ZipFile, name: str) -> Header:
@@ -126,11 +126,11 @@ def _header(file: IO[bytes], size: int) -> Header:
     read = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
     version = np.lib.format.read_magic(file)[0]
     if version not in read:
-        raise ValueError(f"format version {version}; expected 1 or 2")
+        raise ValueError(f"its format version is {version}. Expected 1 or 2.")
     shape, _, dtype = read[version](file)
     wanted = file.tell() + prod(shape) * dtype.itemsize
     if size < wanted and not dtype.hasobject:
-        raise ValueError(f"it was cut off: {dtype} of shape {shape} takes {wanted} bytes, {size} are there")
+        raise ValueError(f"it is truncated. {dtype} of shape {shape} needs {wanted} bytes, the file has {size}.")
     return shape, dtype
 
 
@@ -139,14 +139,20 @@ def _table(request: Request, names: list[str], headers: list[Header], load: Call
     path, last = request.path, request.layer.data_param.channels_last
     texts = [k for k, (shape, dtype) in enumerate(headers) if k == 1 and dtype.kind == "U" and len(shape) == 1]
     errors = [
-        f for k, (name, header) in enumerate(zip(names, headers, strict=True)) if k not in texts for f in _errors(path, name, *header)
+        Diagnostic(None, f)
+        for k, (name, header) in enumerate(zip(names, headers, strict=True))
+        if k not in texts
+        for f in _errors(path, name, *header)
     ]
     rows = {name: shape[0] for name, (shape, _) in zip(names, headers, strict=True) if shape}
     if len(set(rows.values())) > 1:
-        errors.append(f"{path}: the arrays differ in rows: " + ", ".join(f"{n} {r}" for n, r in rows.items()))
+        errors.append(
+            Diagnostic(None, f"{path}: The arrays have different numbers of rows: {', '.join(f'{n} {r}' for n, r in rows.items())}.")
+        )
     if last and headers[0][0] and len(headers[0][0]) != 4:
         shape = "x".join(map(str, headers[0][0]))
-        errors.append(f"{path}: channels_last is for rows of height x width x channels; array {names[0]!r} is {shape}")
+        text = f"`channels_last` is for rows of height x width x channels, but array {names[0]!r} is {shape}."
+        errors.append(Diagnostic(None, f"{path}: {text}", field="channels_last"))
     if errors:
         raise DataError(*errors)
     classes = _classes(request, load()[1]) if texts else ()
@@ -169,9 +175,9 @@ def _table(request: Request, names: list[str], headers: list[Header], load: Call
 def _errors(path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype) -> Iterator[str]:
     """What is wrong with an array."""
     if dtype.kind not in "fiub" or not shape:
-        yield f"{path}: array {name!r} is {_named(dtype)} of shape {shape}; expected real numbers, a row after the other"
+        yield f"{path}: Array {name!r} is {_named(dtype)} of shape {shape}. Expected real numbers with at least one axis, the rows."
     elif shape[0] and not prod(shape):
-        yield f"{path}: array {name!r} is of shape {shape}: its rows hold no values"
+        yield f"{path}: Array {name!r} has the shape {shape}. Its rows contain no values."
 
 
 def _named(dtype: np.dtype) -> str:
@@ -188,7 +194,7 @@ def _top(shape: tuple[int, ...], dtype: np.dtype) -> TopSpec:
 def _numbers(array: np.ndarray, name: str) -> np.ndarray:
     """The array in this machine's byte order. DataError for whole numbers beyond int64."""
     if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
-        raise DataError(f"{name} holds {array.max()}, which is beyond int64")
+        raise DataError(f"{name} contains {array.max()}, which is outside of int64.")
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
@@ -203,5 +209,6 @@ def _numbered(labels: np.ndarray, classes: tuple[str, ...], name: str) -> np.nda
     texts = labels.tolist()
     wrong = [k for k, label in enumerate(texts) if label not in number]
     if wrong:
-        raise DataError(f"{name}: row {wrong[0]} is {texts[wrong[0]]!r}; {near(texts[wrong[0]], classes)} ({len(wrong)} rows are wrong)")
+        text = f"Row {wrong[0]} is {texts[wrong[0]]!r}, which is not a class ({len(wrong)} rows are wrong)."
+        raise DataError(f"{name}: {text} {near(texts[wrong[0]], classes)}")
     return np.array([number[label] for label in texts], np.int64)

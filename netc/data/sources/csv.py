@@ -17,7 +17,7 @@ from netc.data.order import held_out
 from netc.data.series import Spread, series_table, spread, training_windows
 from netc.data.sheet import SUFFIXES, Sheet, read_sheet
 from netc.data.source import Description, Request, Table, TopSpec
-from netc.errors import DataError, Diagnostic, line_of, near
+from netc.errors import DataError, Diagnostic, near
 from netc.registry import source
 
 MOST_CLASSES = 20  # different integers that are classes in however small a table
@@ -40,13 +40,13 @@ def csv(request: Request) -> Table:
         tops, arrays = [*tops, TopSpec(str(targets.dtype), (), mean=of_label.mean, std=of_label.std)], [*arrays, targets]
         errors += wrong
     if errors:
-        raise DataError(*sorted(errors, key=line_of))
+        raise DataError(*sorted(errors, key=lambda d: d.position))
     names = tuple(sheet.header[k] for k in columns)
     named = sheet.header[label] if label is not None else ""
     described = Description(sheet.path.name, tuple(tops), len(sheet.rows), classes, sha256=sheet.sha256, columns=names, label=named)
 
     def place(top: int, row: int) -> str:
-        return sheet.place(row, label if top and label is not None else columns[0])
+        return str(sheet.place(row, label if top and label is not None else columns[0]))
 
     return Table(described, lambda: tuple(arrays), all_phases=True, place=place)
 
@@ -71,14 +71,19 @@ def _chosen(request: Request) -> tuple[Sheet, list[int], int | None]:
         places = matched(sheet, names)[0]
         return sheet, places, places[_target(sheet, names, label)]
     if label in names:
-        raise DataError(Diagnostic(sheet.head(), f"the label {label!r} is among the columns that the net reads; name another label_column"))
+        raise DataError(
+            Diagnostic(sheet.head(), f"The label {label!r} is one of the columns that the net reads. Name another `label_column`.")
+        )
     return sheet, *matched(sheet, names, label)
 
 
 def _target(sheet: Sheet, names: Sequence[str], label: str) -> int:
     """The place among the columns of a series of the one that is foretold."""
     if label not in names:
-        raise DataError(f"{sheet.path}: label_column {label!r} is not among the columns that the net reads; {near(label, names)}")
+        raise DataError(
+            f"{sheet.path}: `label_column` {label!r} is not one of the columns that the net reads. {near(label, names)}",
+            field="label_column",
+        )
     return names.index(label)
 
 
@@ -86,7 +91,7 @@ def _windows(request: Request, sheet: Sheet, columns: Sequence[int], label: int 
     """With `steps`: windows of all columns, whose label is the next value of the label column."""
     rows, errors = numbers(sheet, columns)
     if errors:
-        raise DataError(*sorted(errors, key=line_of))
+        raise DataError(*sorted(errors, key=lambda d: d.position))
     _, trained = training_windows(request, sheet.path.name, len(rows))
     names = tuple(sheet.header[k] for k in columns)
     described = Description(sheet.path.name, (), len(rows), columns=names, sha256=sheet.sha256)
@@ -100,15 +105,15 @@ def _targets(sheet: Sheet, label: int, request: Request) -> tuple[np.ndarray, tu
     measures = [is_measure(cell) for cell in cells]
     if classes == () or (classes is None and _foretold(cells, measures, param)):
         wrong = [k for k, cell in enumerate(cells) if not is_number(cell)]
-        errors = sheet.errors(label, wrong, "expected a number" + ("" if param.regression else ", as in the other rows"))
+        errors = sheet.errors(label, wrong, f"Expected a number{'' if param.regression else ', as in the other rows'}.")
         return np.array([0 if errors else float(cell) for cell in cells], np.float32), (), errors
     names = [whole(cell) or cell for cell in cells] if _are_whole(cells if classes is None else classes) else cells
     if classes is None:
         classes = tuple(in_order({*names} - {""}))
     number = {name: i for i, name in enumerate(classes)}
     wrong = [k for k, name in enumerate(names) if name not in number]
-    hint = near(names[wrong[0]], classes) if wrong and names[wrong[0]] and classes else "expected a class"
-    errors = sheet.errors(label, wrong, hint)
+    suggestion = near(names[wrong[0]], classes) if wrong and names[wrong[0]] and classes else None
+    errors = sheet.errors(label, wrong, "Expected the name of a class.", suggestion)
     return np.array([number.get(name, 0) for name in names], np.int64), classes, errors
 
 

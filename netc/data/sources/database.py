@@ -36,7 +36,7 @@ class Store(Protocol):
 def table(store: Store, request: Request) -> Table:
     """Bytes or floats of (channels, height, width), all of the first one's shape, and labels. Encoded images are blue first."""
     if not store.count:
-        raise DataError(f"{store.path}: there are no rows in it")
+        raise DataError(f"{store.path}: The database is empty.")
     first = _first(store, skips(request))
     database = Database(store, first.shape, first.dtype)
 
@@ -71,7 +71,7 @@ class Database:
         array = to_pixels(datum, _place(self.store, key), self.left_out)
         if array.shape != self.shape or array.dtype != self.dtype:
             found, first = ("x".join(map(str, shape)) for shape in (array.shape, self.shape))
-            raise DataError(f"{_place(self.store, key)} is {array.dtype} {found}, the first is {self.dtype} {first}")
+            raise DataError(f"{_place(self.store, key)} is {array.dtype} {found}, the first entry is {self.dtype} {first}.")
         return array
 
 
@@ -104,14 +104,14 @@ def _first(store: Store, skip: bool) -> np.ndarray:
         except UndecodableError:
             if not skip:
                 raise
-    raise DataError(f"{store.path}: not one of its {store.count} images can be decoded")
+    raise DataError(f"{store.path}: None of its {store.count} images can be decoded.")
 
 
 def _datum(store: Store, key: bytes, value: bytes) -> pb.Datum:
     try:
         return pb.Datum.FromString(value)
     except DecodeError as e:
-        raise DataError(f"{_place(store, key)} is no Datum: {e}") from e
+        raise DataError(f"{_place(store, key)} is not a Datum: {e}") from e
 
 
 def _place(store: Store, key: bytes) -> str:

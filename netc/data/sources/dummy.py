@@ -22,12 +22,12 @@ def dummy_data(request: Request) -> Table:
     fillers = fillers * len(shapes) if len(fillers) == 1 else fillers
     errors = []
     if len(fillers) != len(shapes):
-        errors.append(f"there are {len(fillers)} data_fillers; expected 0, 1 or {len(shapes)}, one a top")
-    errors += [f"there is no filler {f.type!r} for data; {near(f.type, FILLERS)}" for f in fillers if f.type not in FILLERS]
+        errors.append(f"There are {len(fillers)} `data_filler`. Expected 0, 1 or {len(shapes)}, one per top.")
+    errors += [f"There is no filler {f.type!r} for data. {near(f.type, FILLERS)}" for f in fillers if f.type not in FILLERS]
     if any(f.sparse >= 0 for f in fillers):
-        errors.append("`sparse` is not for the fillers of DummyData")
+        errors.append("A `data_filler` cannot be `sparse`.")
     if errors:
-        raise DataError(*errors)
+        raise DataError(*errors, field="data_filler")
     batch = dummy_batch_size(layer)
     columns = tuple(
         Drawn(f, shape[1:], request.seed, f"{layer.name}/{i}", shape[0], batch)
@@ -41,7 +41,7 @@ def dummy_batch_size(layer: pb.LayerParameter) -> int:
     """The first dimension of the first top."""
     sizes = [shape[0] for shape in _shapes(layer)]
     if 0 in sizes:
-        raise DataError(f"the tops have {sizes} rows; expected numbers above 0")
+        raise DataError(f"The tops have {sizes} rows. Expected numbers above 0.", field="shape")
     return sizes[0]
 
 
@@ -79,5 +79,7 @@ def _shapes(layer: pb.LayerParameter) -> list[tuple[int, ...]]:
         shapes = list(zip(*(s * tops if len(s) == 1 else s for s in sides), strict=False))
     shapes = shapes * tops if len(shapes) == 1 else shapes
     if len(shapes) != tops or not all(shapes):
-        raise DataError(f"there are {len(shapes)} shapes; expected 1 or {tops}, one a top, of at least one dimension")
+        raise DataError(
+            f"There are {len(shapes)} `shape`. Expected 1 or {tops}, one per top, with at least one dimension each.", field="shape"
+        )
     return shapes

@@ -26,14 +26,14 @@ def hdf5_data(request: Request) -> Table:
     Up to 1 GiB is kept in memory; more is read when it is asked for. Shuffling mixes the rows of all files.
     """
     if request.layer.HasField("transform_param"):
-        raise DataError("HDF5Data takes no transform_param: its arrays may have any shape")
+        raise DataError("HDF5Data cannot have a `transform_param`, as its arrays may have any shape.")
     if not request.source:
-        raise DataError("source is missing; expected a text file that lists HDF5 files")
+        raise DataError("`source` is missing. Expected a text file that lists HDF5 files.", field="source")
     names, files = list(request.layer.top), _listed(request)
     columns = [_column(files, name) for name in names]
     rows = {name: int(column.ends[-1]) for name, column in zip(names, columns, strict=True)}
     if len(set(rows.values())) > 1:
-        raise DataError(f"{request.path}: the tops differ in rows: " + ", ".join(f"{n} {r}" for n, r in rows.items()))
+        raise DataError(f"{request.path}: The tops have different numbers of rows: {', '.join(f'{n} {r}' for n, r in rows.items())}.")
     tops = tuple(TopSpec("int64" if c.dtype.kind in "iu" else "float32", c.shape) for c in columns)
     size = sum(rows[n] * prod(c.shape) * c.dtype.itemsize for n, c in zip(names, columns, strict=True))
 
@@ -82,9 +82,9 @@ def _column(files: tuple[Path, ...], name: str) -> Rows:
             errors += map(str, e.diagnostics)
     for path, shape, _ in found:
         if not shape:
-            errors.append(f"{path}: {name!r} is one number; expected a row after the other")
+            errors.append(f"{path}: {name!r} is a single number. Expected an array of rows.")
         elif shape[1:] != found[0][1][1:]:
-            errors.append(f"{path}: rows of {name!r} are {shape[1:]}; those of {found[0][0]} are {found[0][1][1:]}")
+            errors.append(f"{path}: The rows of {name!r} are {shape[1:]}, those of {found[0][0]} are {found[0][1][1:]}.")
     if errors:
         raise DataError(*errors)
     ends = np.cumsum([shape[0] for _, shape, _ in found])
@@ -95,9 +95,9 @@ def _listed(request: Request) -> tuple[Path, ...]:
     try:
         lines = [line.strip() for line in read_text(request.path).splitlines()]
     except (OSError, UnicodeDecodeError) as e:
-        raise DataError(f"{request.path}: cannot be read as a list of HDF5 files: {e}") from e
+        raise DataError(f"Cannot read {request.path} as a list of HDF5 files: {e}") from e
     if not any(lines):
-        raise DataError(f"{request.path}: lists no files")
+        raise DataError(f"{request.path}: It lists no files.")
     beside = request.path.parent  # of a net that lies elsewhere, as that of a run does
     return tuple(p if (p := request.base / line).exists() else q if (q := beside / line).exists() else p for line in lines if line)
 
@@ -110,7 +110,7 @@ class Hdf5Writer:
 
     def __init__(self, layer: pb.LayerParameter, base: Path):
         if not layer.hdf5_output_param.file_name:
-            raise DataError(f"layer {layer.name!r}: file_name is missing: where to write")
+            raise DataError(f"Layer {layer.name!r}: `file_name` is missing. Add the file to write to.")
         self.path, self._mode = base / layer.hdf5_output_param.file_name, "w"
 
     def write(self, data: np.ndarray, label: np.ndarray) -> None:
@@ -126,7 +126,7 @@ class Hdf5Writer:
                     stored.resize(len(stored) + len(rows), axis=0)
                     stored[-len(rows) :] = rows
         except OSError as e:
-            raise RunError(f"{self.path}: cannot be written: {e}") from e
+            raise RunError(f"Cannot write {self.path}: {e}") from e
         self._mode = "a"
 
 
@@ -143,12 +143,12 @@ def _opened(path: Path) -> Iterator[hdf5.Reader]:
         with hdf5.opened(path) as file:
             yield file
     except Hdf5Error as e:
-        raise DataError(f"{path}: cannot be read as HDF5: {e}") from e
+        raise DataError(f"Cannot read {path} as HDF5: {e}") from e
 
 
 def _found(file: hdf5.Reader, name: str, path: Path) -> Any:
     """A data set of a file. DataError if there is none."""
     found = file.dataset(name)
     if found is None:
-        raise DataError(f"{path}: there is no data set {name!r}; {near(name, file.names)}")
+        raise DataError(f"{path}: There is no data set {name!r}. {near(name, file.names)}")
     return found

@@ -28,10 +28,10 @@ def folder(request: Request) -> Table:
     part = root / request.phase.lower() if split else root
     classes = _classes(root / "train" if split else root) if request.classes is None else request.classes
     if unknown := sorted(set(_classes(part)) - set(classes)):
-        raise DataError(f"{part}: {', '.join(unknown)} are not among the classes of the training images")
+        raise DataError(f"{part}: The training images have no classes {', '.join(unknown)}.")
     files = [(file, number) for number, name in enumerate(classes) for file in _files(part / name)]
     if not files:
-        raise DataError(f"{part}: no images in folders per class (looked for {' '.join(SUFFIXES)})")
+        raise DataError(f"{part}: There are no folders of images, one per class (searched for {' '.join(SUFFIXES)}).")
     paths, shape = tuple(file for file, _ in files), _shape(request.layer.transform_param, tuple(f for f, _ in files), skips(request))
     tops = TopSpec("float32", shape), TopSpec("int64", ())
     images = Images(paths, shape)
@@ -78,9 +78,12 @@ def common_size(root: Path) -> tuple[int, int] | int:
 
 def _shape(param: pb.TransformationParameter, paths: tuple[Path, ...], skip: bool) -> tuple[int, ...]:
     if bool(param.resize_height) != bool(param.resize_width):
-        raise DataError("only one of resize_height and resize_width is given; expected both or none")
+        raise DataError(
+            "Only one of `resize_height` and `resize_width` is set. Set both or neither.",
+            field="resize_height" if param.resize_height else "resize_width",
+        )
     if param.force_color and param.force_gray:
-        raise DataError("there are both force_color and force_gray; give one")
+        raise DataError("Both `force_color` and `force_gray` are set. Remove one of them.", field="force_color")
     channels, size = 3 if param.force_color else 1 if param.force_gray else 0, (param.resize_height, param.resize_width)
     if channels and param.resize_height:
         return channels, *size
@@ -89,7 +92,7 @@ def _shape(param: pb.TransformationParameter, paths: tuple[Path, ...], skip: boo
         sizes = {(header.height, header.width): path for header, path in zip(headers, paths, strict=True) if header}
         if len(sizes) > 1:
             some = "; ".join(f"{path} is {h} x {w}" for (h, w), path in list(sizes.items())[:3])
-            raise DataError(f"the images are of {len(sizes)} sizes ({some}); give resize_height and resize_width")
+            raise DataError(f"The images have {len(sizes)} sizes ({some}). Set `resize_height` and `resize_width`.")
         size = next(iter(sizes))
     return channels or (1 if all(header.grey for header in headers if header) else 3), *size
 
@@ -121,7 +124,7 @@ def _headers_now(paths: tuple[Path, ...], stamps: tuple[tuple[int, int], ...], s
 
     headers = each(header, paths)
     if not any(headers):
-        raise DataError(f"not one of {len(paths)} images can be opened; the first is {paths[0]}")
+        raise DataError(f"None of the {len(paths)} images can be opened. The first is {paths[0]}.")
     return headers
 
 

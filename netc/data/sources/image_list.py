@@ -16,7 +16,7 @@ from netc.data.decoding import each, in_memory, skips
 from netc.data.pixels import LeftOut, read_image
 from netc.data.source import Column, Description, Request, Table, TopSpec, UndecodableError
 from netc.data.sources.image_folder import MEMORY
-from netc.errors import DataError, Diagnostic
+from netc.errors import DataError, Diagnostic, Place
 from netc.files import read_text
 from netc.registry import source
 
@@ -26,7 +26,9 @@ def image_data(request: Request) -> Table:
     """Images resized to new_height x new_width, all of the first one's size without, and their labels."""
     param = request.layer.image_data_param
     if bool(param.new_height) != bool(param.new_width):
-        raise DataError("only one of new_height and new_width is given; expected both or none")
+        raise DataError(
+            "Only one of `new_height` and `new_width` is set. Set both or neither.", field="new_height" if param.new_height else "new_width"
+        )
     listed, root = read_list(request.path), request.base / param.root_folder
     paths, labels = tuple(root / line.path for line in listed), np.array([line.label for line in listed], np.int64)
     channels, size = 3 if param.is_color else 1, (int(param.new_height), int(param.new_width))
@@ -60,7 +62,7 @@ class ListedImages:
             image = read_image(path, self.shape[0], left_out=self.left_out)[::-1]
             if image.shape != self.shape and not self.resized:
                 first, own = ("x".join(map(str, shape[1:])) for shape in (self.shape, image.shape))
-                raise DataError(f"{path}: is {own}, the first image is {first}; give new_height and new_width")
+                raise DataError(f"{path}: It is {own}, the first image is {first}. Set `new_height` and `new_width`.")
             out[i] = resize(image, *self.shape[1:])
 
         each(read, range(len(rows)))
@@ -75,7 +77,7 @@ def _first(paths: tuple[Path, ...], channels: int, skip: bool) -> np.ndarray:
         except UndecodableError:
             if not skip:
                 raise
-    raise DataError(f"not one of {len(paths)} images can be decoded; the first is {paths[0]}")
+    raise DataError(f"None of the {len(paths)} images can be decoded. The first is {paths[0]}.")
 
 
 class Line(NamedTuple):
@@ -91,7 +93,7 @@ def read_list(listing: Path) -> list[Line]:
     try:
         lines = read_text(listing).split("\n")
     except (OSError, UnicodeDecodeError) as e:
-        raise DataError(f"{listing}: cannot be read as a list of images: {getattr(e, 'strerror', None) or e}") from e
+        raise DataError(f"Cannot read {listing} as a list of images: {getattr(e, 'strerror', None) or e}") from e
     found, errors = [], []
     for number, line in enumerate(map(str.strip, lines), 1):
         path, _, label = line.rpartition(" ")
@@ -100,7 +102,7 @@ def read_list(listing: Path) -> list[Line]:
             found.append(Line(path.strip(), int(label), number))
         elif line:
             wanted = f"a whole number{' of 32 bits' if whole else ''}"
-            errors.append(Diagnostic(f"{listing}:{number}:1", f"expected a path, a space and {wanted}; {line[:200]!r} came"))
+            errors.append(Diagnostic(Place(str(listing), number, 1), f"Expected a path, a space and {wanted}, got {line[:200]!r}."))
     if errors or not found:
-        raise DataError(*(errors or [Diagnostic(str(listing), "lists no images")]))
+        raise DataError(*(errors or [Diagnostic(Place(str(listing)), "The file lists no images.")]))
     return found

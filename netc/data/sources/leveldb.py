@@ -51,7 +51,7 @@ class LevelDb:
 
     def _error(self, error: Exception) -> DataError:
         text = error if isinstance(error, FormatError) else f"{getattr(error, 'filename', None) or ''}: {getattr(error, 'strerror', error)}"
-        return DataError(f"{self.path}: cannot be read as a LevelDB: {text}")
+        return DataError(f"Cannot read {self.path} as a LevelDB: {text}")
 
 
 Found = dict[bytes, tuple[int, Place | bytes | None, int]]  # sequence number, where the value is (None: deleted), which entry there
@@ -94,26 +94,26 @@ class _Version:
         first, previous = self.numbers[2], self.numbers.get(9, 0)
         numbers = sorted(int(f.stem) for f in path.glob("*.log") if f.stem.isascii() and f.stem.isdigit())
         if first not in numbers or (previous and previous not in numbers):
-            raise FormatError(f"{first:06}.log is missing: the rows that were written last are in it")
+            raise FormatError(f"{first:06}.log is missing. It has the rows that were written last.")
         return [path / f"{number:06}.log" for number in numbers if number >= first or number == previous]
 
 
 def _version(path: Path) -> _Version:
     manifest = re.fullmatch(rb"(MANIFEST-\d+)\n", read_file(path / "CURRENT"))
     if not manifest:
-        raise FormatError("CURRENT does not name a manifest")
+        raise FormatError("CURRENT does not name a manifest.")
     version, name = _Version(), manifest[1].decode()
     for record in records(path / name):
         with bounded(f"{name}: a record of it is damaged"):
             _edit(version, record)
     if version.comparator != COMPARATOR:
         order = version.comparator.decode(errors="replace") or "nothing"
-        raise FormatError(f"its keys are in the order of {order}; Caffe's are in that of their bytes")
+        raise FormatError(f"its keys are ordered by {order}. Caffe orders keys by their bytes.")
     if not {2, 3, 4} <= version.numbers.keys():
-        raise FormatError(f"{name} ends before it says which files count: it was cut short")
+        raise FormatError(f"{name} is truncated. It does not list the files of the database.")
     here = {int(f.stem) for suffix in ("ldb", "sst") for f in path.glob(f"*.{suffix}") if f.stem.isascii() and f.stem.isdigit()}
     if unknown := sorted(here - version.mentioned):
-        text = "it was cut short, or the database was not closed (LevelDB repairs it)"
+        text = "it is truncated, or the database was not closed (LevelDB repairs it)."
         raise FormatError(f"{name} does not know the table {unknown[0]:06}: {text}")
     return version
 

@@ -33,12 +33,14 @@ class Lmdb:
         self.path = Path(path)
         self._file = self.path / FILE if self.path.is_dir() else self.path
         if not self._file.exists():
-            raise DataError(f"{path}: {f'there is no {FILE} in this folder' if self.path.is_dir() else 'there is no such file or folder'}")
+            raise DataError(
+                f"{path}: {f'There is no {FILE} in this folder.' if self.path.is_dir() else 'There is no such file or folder.'}"
+            )
         try:
             status = self._file.stat()
             self._rows = _rows(self._file, status.st_mtime_ns, status.st_size)
         except (OSError, PageError) as e:
-            raise DataError(f"{path}: cannot be read as an LMDB: {getattr(e, 'strerror', None) or e}") from e
+            raise DataError(f"Cannot read {path} as an LMDB: {getattr(e, 'strerror', None) or e}") from e
         self.count = len(self._rows.keys)
 
     def read(self, rows: Sequence[int]) -> list[tuple[bytes, bytes]]:
@@ -46,7 +48,7 @@ class Lmdb:
         try:
             return read_values(self._file, self._rows, rows)
         except (OSError, PageError) as e:
-            raise DataError(f"{self.path}: cannot be read as an LMDB: {getattr(e, 'strerror', None) or e}") from e
+            raise DataError(f"Cannot read {self.path} as an LMDB: {getattr(e, 'strerror', None) or e}") from e
 
 
 @lru_cache(maxsize=4)
@@ -62,7 +64,7 @@ def datums(path: str | Path) -> Iterator[tuple[bytes, pb.Datum]]:
         try:
             yield key, pb.Datum.FromString(value)
         except DecodeError as e:
-            raise DataError(f"{path}: {key.decode(errors='replace')} is no Datum: {e}") from e
+            raise DataError(f"{path}: {key.decode(errors='replace')} is not a Datum: {e}") from e
 
 
 def write_datums(path: str | Path, items: Iterable[tuple[bytes, pb.Datum]]) -> int:
@@ -70,10 +72,10 @@ def write_datums(path: str | Path, items: Iterable[tuple[bytes, pb.Datum]]) -> i
     try:
         import lmdb as library
     except ImportError as e:
-        raise DataError("to write LMDB databases, you need lmdb: pip install 'netc[caffe]'") from e
+        raise DataError("To write LMDB databases, install lmdb: pip install 'netc[caffe]'") from e
     count = 0
     if Path(path).exists():
-        raise DataError(f"{path}: is there already; a database is written anew")
+        raise DataError(f"{path}: It exists already. Choose a path that does not exist.")
     try:
         with library.open(str(path), map_size=SIZE) as database:
             transaction = database.begin(write=True)
@@ -85,7 +87,7 @@ def write_datums(path: str | Path, items: Iterable[tuple[bytes, pb.Datum]]) -> i
                     transaction = database.begin(write=True)
             transaction.commit()
     except (OSError, library.Error) as e:
-        raise RunError(f"{path}: cannot be written: {e}") from e
+        raise RunError(f"Cannot write {path}: {e}") from e
     except BaseException:
         shutil.rmtree(path, ignore_errors=True)
         raise

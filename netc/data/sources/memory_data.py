@@ -11,9 +11,9 @@ def memory_data(request: Request) -> Table:
     param = request.layer.memory_data_param
     shape = int(param.channels), int(param.height), int(param.width)
     if min(shape) < 1:
-        raise DataError(f"channels, height and width are {shape}; each is 1 or more")
+        raise DataError(f"`channels`, `height` and `width` are {shape}. Each must be 1 or more.", field="channels")
 
     def load() -> tuple[Column, ...]:
-        raise DataError(f"layer {request.layer.name!r}: MemoryData is fed from Python, by Net.set_input_arrays")
+        raise DataError(f"Layer {request.layer.name!r}: MemoryData gets its rows from Python. Call Net.set_input_arrays.")
 
     return Table(Description(request.layer.name, (TopSpec("float32", shape), TopSpec("float32", ())), None), load)

@@ -17,7 +17,7 @@ from netc import netc_pb2 as pb
 from netc.data.order import held_count
 from netc.data.source import Description, Request, Table, TopSpec
 from netc.data.vocabulary import Vocabulary
-from netc.errors import DataError, Diagnostic
+from netc.errors import DataError, Diagnostic, Place
 from netc.registry import source
 
 WORDS = re.compile(r"\w+?(?=n['’]t\b)|n['’]t\b|['’]\w+|\w+|\n|[^\w\s]")  # clitics apart, as in treebanks: is n't, film 's
@@ -90,7 +90,7 @@ def make_vocabulary(tokens: Sequence[str], kind: str, most: int) -> Vocabulary:
     return Vocabulary((unknown, *sorted(frequent)))
 
 
-def encode(tokens: Sequence[str], vocabulary: Vocabulary, place: str) -> np.ndarray:
+def encode(tokens: Sequence[str], vocabulary: Vocabulary, file: str) -> np.ndarray:
     """The number of each token, or of it in lower case, or of `<unknown>`.
 
     DataError, one for each with its first line and column, for characters that a vocabulary without `<unknown>` lacks.
@@ -103,26 +103,28 @@ def encode(tokens: Sequence[str], vocabulary: Vocabulary, place: str) -> np.ndar
             missing.setdefault(t, []).append(i)
     if missing:
         whole = "".join(tokens)
-        raise DataError(*[_outside(whole, found, place, len(vocabulary.words)) for found in missing.values()])
+        raise DataError(*[_outside(whole, found, file, len(vocabulary.words)) for found in missing.values()])
     return vocabulary.ids(tokens)
 
 
-def _outside(text: str, found: Sequence[int], place: str, count: int) -> Diagnostic:
+def _outside(text: str, found: Sequence[int], file: str, count: int) -> Diagnostic:
     """The error for a character at all its places."""
     at = found[0]
     line, column = text.count("\n", 0, at) + 1, at - (text.rfind("\n", 0, at) + 1) + 1
-    more = f" (it is there {len(found):,} times)" if len(found) > 1 else ""
-    return Diagnostic(f"{place}:{line}:{column}", f"the character {text[at]!r} is not among the {count} of the training text{more}")
+    more = f" It occurs {len(found):,} times." if len(found) > 1 else ""
+    return Diagnostic(
+        Place(file, line, column), f"The character {text[at]!r} is not one of the {count} characters of the training text.{more}"
+    )
 
 
 def window_count(request: Request, name: str, tokens: int) -> tuple[int, int]:
     """How many windows there are, and how many of them are held out."""
     param = request.layer.data_param
     if not param.steps:
-        raise DataError("steps is missing: how many tokens of the text make a window")
+        raise DataError("`steps` is missing. Add the number of tokens of a window, for example `steps: 64`.", field="steps")
     windows = (tokens - 1) // param.steps
     if windows < 1:
-        raise DataError(f"{name}: {tokens} tokens; expected more than steps, {param.steps}")
+        raise DataError(f"{name}: There are {tokens} tokens. Expected more than {param.steps}, the `steps` of the net.", field="steps")
     return windows, held_count(windows, param.test_fraction)
 
 
@@ -133,4 +135,4 @@ def _content(path: Path, modified: int, size: int) -> tuple[str, str]:
     try:
         return content.decode("utf-8-sig").replace("\r\n", "\n"), sha256(content).hexdigest()
     except UnicodeDecodeError as e:
-        raise DataError(f"{path}: not a text in UTF-8: {e}") from e
+        raise DataError(f"{path}: It is not a text in UTF-8: {e}") from e

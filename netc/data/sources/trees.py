@@ -24,7 +24,7 @@ from netc.data.named.dataset import DataSet
 from netc.data.named.lookup import unpacked
 from netc.data.source import Description, Request, Table, TopSpec
 from netc.data.vocabulary import Vocabulary
-from netc.errors import DataError, Diagnostic
+from netc.errors import DataError, Diagnostic, Place
 from netc.files import read_file
 from netc.registry import source
 
@@ -83,7 +83,8 @@ def _joined(trees: tuple[Tree, ...], name: str) -> np.ndarray:
 def _ranges(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """starts[0], starts[0] + 1, ... (counts[0] of them), starts[1], ..."""
     ends = np.cumsum(counts)
-    return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - counts), counts)
+    places: np.ndarray = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - counts), counts)
+    return places
 
 
 class _Tops:
@@ -113,9 +114,12 @@ def tree_data(request: Request) -> Table:
     """The trees of the treebank `sst`, of a file, or of a folder with train.txt, test.txt and perhaps dev.txt."""
     param = request.layer.tree_data_param
     if not param.vocabulary_size:
-        raise DataError("vocabulary_size is missing: how many words are told apart, with one that stands for all others")
+        raise DataError(
+            "`vocabulary_size` is missing. Add the number of words, one of which stands for all others.", field="vocabulary_size"
+        )
     if not 1 <= param.max_height <= MOST_HEIGHT:
-        raise DataError(f"max_height is {param.max_height}; expected 1 to {MOST_HEIGHT}: a graph has ops for each level")
+        text = f"`max_height` is {param.max_height}. Expected 1 to {MOST_HEIGHT}, as the graph has ops for each level."
+        raise DataError(text, field="max_height")
     word = TopSpec("int64", ("leaves",), batch_axis=None, input=True, classes=int(param.vocabulary_size))
     child, width = (replace(word, shape=shape, classes=0) for shape in (("inner", 2), (int(param.max_height),)))
     label = TopSpec("int64", ("nodes",), batch_axis=None)
@@ -154,12 +158,18 @@ def _forest(request: Request) -> Forest:
     errors = []
     for tree in trees:
         if tree.height > param.max_height:
-            errors.append(Diagnostic(f"{name}:{tree.line}:1", f"a tree of height {tree.height}; max_height is {param.max_height}"))
+            errors.append(
+                Diagnostic(Place(name, tree.line, 1), f"The height of the tree is {tree.height}, but `max_height` is {param.max_height}.")
+            )
         if (label := max(tree.leaf_labels + tree.inner_labels)) > most:
-            text = f"a tree with the label {label}; the labels of the training trees go from 0 to {most}"
-            errors.append(Diagnostic(f"{name}:{tree.line}:1", text))
+            text = f"The label is {label}, but the labels of the training trees are 0 to {most}."
+            errors.append(Diagnostic(Place(name, tree.line, 1), text))
     if param.binary and (most < 2 or most % 2):
-        errors.append(Diagnostic(name, f"binary needs labels with a middle one, such as 0 to 4; those of training go from 0 to {most}"))
+        errors.append(
+            Diagnostic(
+                Place(name), f"`binary` needs an odd number of labels, such as 0 to 4. The labels of the training trees are 0 to {most}."
+            )
+        )
     if errors:
         raise DataError(*errors)
     classes: tuple[str, ...] = tuple(str(k) for k in range(most + 1))
@@ -185,12 +195,13 @@ def _content(request: Request, phase: str) -> tuple[str, bytes]:
         file = next(f for f in record.files if f.name == PARTS[phase])
         return file.name, unpacked(record, file)
     if not request.source:
-        raise DataError(f"source is missing; expected 'sst', a file of trees in brackets, or a folder with {', '.join(PARTS.values())}")
+        text = f"`source` is missing. Expected 'sst', a file of trees in brackets, or a folder with {', '.join(PARTS.values())}."
+        raise DataError(text, field="source")
     path = request.path / PARTS[phase] if request.path.is_dir() else request.path
     try:
         return str(path), read_file(path)
     except OSError as e:
-        raise DataError(f"{path}: cannot be read: {e.strerror or e}") from e
+        raise DataError(f"Cannot read {path}: {e.strerror or e}") from e
 
 
 @lru_cache(maxsize=4)
@@ -198,4 +209,4 @@ def _trees(name: str, content: bytes) -> tuple[Tree, ...]:
     try:
         return tuple(read_trees(content.decode(), name))
     except UnicodeDecodeError as e:
-        raise DataError(f"{name}: not UTF-8 text: {e}") from e
+        raise DataError(f"{name}: It is not a text in UTF-8: {e}") from e

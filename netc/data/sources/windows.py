@@ -41,19 +41,22 @@ def window_data(request: Request) -> Table:
     param, transform = request.layer.window_data_param, request.layer.transform_param
     size = int(transform.crop_size or param.crop_size)
     if not size:
-        raise DataError("crop_size is missing in transform_param: the side of the squares")
+        raise DataError(
+            "`crop_size` is missing in transform_param. Add the side of the squares, for example `crop_size: 227`.", field="crop_size"
+        )
     if param.crop_mode not in ("warp", "square"):
-        raise DataError(f"crop_mode is warp or square, not {param.crop_mode!r}")
+        raise DataError(f"`crop_mode` is {param.crop_mode!r}. Expected warp or square.", field="crop_mode")
     if 2 * param.context_pad >= size:
-        raise DataError(f"a context_pad of {param.context_pad} on both sides leaves nothing of a crop_size of {size}")
+        text = f"`context_pad` is {param.context_pad} on each side, which leaves nothing of a `crop_size` of {size}."
+        raise DataError(text, field="context_pad")
     if not 0 <= param.fg_fraction <= 1:
-        raise DataError(f"fg_fraction is {param.fg_fraction:g}; expected 0 to 1")
+        raise DataError(f"`fg_fraction` is {param.fg_fraction:g}. Expected a number from 0 to 1.", field="fg_fraction")
     windows = _windows(request.path, request.base / param.root_folder)
     objects = tuple(w for w in windows if w.overlap >= param.fg_threshold)
     others = tuple(w for w in windows if w.overlap < param.bg_threshold)
     first_object = int(param.batch_size) - int(param.batch_size * param.fg_fraction)
     if (not objects and first_object < param.batch_size) or (not others and first_object):
-        raise DataError(f"{request.path}: has {len(objects)} windows of objects and {len(others)} of background; a batch needs both")
+        raise DataError(f"{request.path}: There are {len(objects)} windows of objects and {len(others)} of background. A batch needs both.")
     drawn = Drawn(request, others, objects, first_object, size, _normalisation(request, size))
     tops = TopSpec("float32", (CHANNELS, size, size)), TopSpec("int64", ())
     columns = Pixels(drawn), Classes(drawn)
@@ -139,7 +142,7 @@ def _patch(
     x1, y1, x2, y2 = window.corners
     if y2 >= image.shape[1] or x2 >= image.shape[2]:
         size_there = "x".join(map(str, image.shape[1:]))
-        raise DataError(f"{window.path}: is {size_there}; a window goes to row {y2}, column {x2}, counted from 0")
+        raise DataError(f"{window.path}: The image is {size_there}, but a window ends at row {y2}, column {x2}, counted from 0.")
     (top, height), (left, width) = (0, size), (0, size)
     if param.context_pad or param.crop_mode == "square":
         half = np.array([y2 - y1 + 1, x2 - x1 + 1]) / 2
@@ -168,7 +171,7 @@ def _windows(listing: Path, root: Path) -> list[Window]:
     try:
         lines = [line.split() for line in read_text(listing).splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as e:
-        raise DataError(f"{listing}: cannot be read as a list of windows: {e}") from e
+        raise DataError(f"Cannot read {listing} as a list of windows: {e}") from e
     windows, at = list[Window](), 0
     try:
         while at < len(lines):
@@ -176,16 +179,16 @@ def _windows(listing: Path, root: Path) -> list[Window]:
                 raise ValueError("expected `# number` of an image")
             path, count = root / " ".join(lines[at + 1]), int(lines[at + 5][0])
             if count < 0:
-                raise ValueError(f"it has {count} windows")
+                raise ValueError(f"it has {count} windows.")
             for k in range(count):
                 at_window = lines[at + 6 + k]
                 label, overlap, (x1, y1, x2, y2) = label_number(at_window[0]), float(at_window[1]), (int(float(v)) for v in at_window[2:])
                 if label is None:
-                    raise ValueError(f"the label {at_window[0]!r} is no whole number")
+                    raise ValueError(f"the label {at_window[0]!r} is not a whole number.")
                 if not (0 <= x1 <= x2 and 0 <= y1 <= y2):
-                    raise ValueError(f"a window from {x1} {y1} to {x2} {y2}")
+                    raise ValueError(f"a window is from {x1} {y1} to {x2} {y2}.")
                 windows.append(Window(path, label, overlap, (x1, y1, x2, y2)))
             at += 6 + count
     except (ValueError, IndexError, OverflowError) as e:
-        raise DataError(f"{listing}: the image that begins at line {at + 1} (blank ones not counted) is not as it should be: {e}") from e
+        raise DataError(f"{listing}: The image that begins at line {at + 1} (blank lines not counted) is malformed: {e}") from e
     return windows

@@ -1,5 +1,7 @@
 """Gradients of ops over time, and of tables."""
 
+from collections.abc import Callable
+
 from netc.graph.ir import TRAINING, Node, Value, op, zeros
 from netc.graph.training_ops import recurrent, time
 from netc.graph.training_ops.table import embed_grad
@@ -13,9 +15,9 @@ def _by_y(node: Node, dy: Value | None) -> Value:
     return zeros(node.types[0].shape) if dy is None else dy
 
 
-def _kept(node: Node, apply: object) -> tuple[Value, ...]:
+def _kept(node: Node, apply: Callable[..., tuple[Value, ...]]) -> tuple[Value, ...]:
     """All outputs of a node; of one that does not `keep` what its gradient needs, those of one that does."""
-    return node.outputs if node.attrs["keep"] else apply(*node.inputs, keep=1)[0].node.outputs  # type: ignore[operator]
+    return node.outputs if node.attrs["keep"] else apply(*node.inputs, keep=1)[0].node.outputs
 
 
 def _cont(node: Node, place: int) -> Value | None:

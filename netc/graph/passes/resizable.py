@@ -5,7 +5,7 @@
    multiplies. Crop takes those of its second input.
 3. Pooling, which was padded for one size, rounds up as ONNX does (ceil_mode), which is Caffe's rule; global pooling
    becomes ONNX's own.
-4. Ops that act on each pixel alike stay. Anything else that a symbolic size reaches makes the graph not resizable.
+4. Elementwise and pixelwise ops stay. Any other op with a symbolic size makes the graph not resizable.
 """
 
 from collections.abc import Callable, Mapping
@@ -38,7 +38,7 @@ def resizable(graph: Graph, pooling: Mapping[str, pb.PoolingParameter]) -> Graph
 
 
 class _BoundToSizeError(Exception):
-    """An op that needs to know the size of its image."""
+    """Raised at an op that needs to know the size of its image."""
 
 
 @dataclass
@@ -82,7 +82,7 @@ class _Work:
         return value
 
     def _is_correction(self, node: Node) -> bool:
-        """Whether the node is the factor behind a mean that was padded for one size."""
+        """Whether the node corrects a mean that was padded for one size."""
         return node.op == "Mul" and any(self.new[v] in self.averaged for v in node.operands) and node.origin.layer in self.pooling
 
     def _is_channelwise(self, node: Node, given: list[Value | None]) -> bool:
@@ -126,7 +126,7 @@ def _conv(work: _Work, node: Node, given: list[Value | None]) -> Value:
 
 
 def _conv_transpose(work: _Work, node: Node, given: list[Value | None]) -> Value:
-    """The other way round: stride (size - 1) + kernel - pads."""
+    """The inverse: stride (size - 1) + kernel - pads."""
     x, w = given[0], given[1]
     assert x is not None and w is not None
     rank, attrs = x.rank - SPATIAL, node.attrs

@@ -1,7 +1,7 @@
-"""What onnxruntime leaves undone. 1. x * 1, x / 1, x + 0, x - 0 are x. 2. Two transposes are one, or none. 3. Two reshapes are one.
+"""Simplifications that onnxruntime does not make.
 
-4. An Expand or Reshape to the shape that is there already is nothing. 5. A power that is a multiple of a quarter is made of square
-roots and products, which are many times faster.
+1. x * 1, x / 1, x + 0, x - 0 are x. 2. Two transposes are one, or none. 3. Two reshapes are one. 4. An Expand or Reshape to the same
+shape is removed. 5. A power that is a multiple of a quarter becomes square roots and products, which are many times faster.
 """
 
 from functools import reduce
@@ -20,7 +20,7 @@ TOUCHED = {*NEUTRAL, "Pow", "Reshape", "Expand", "Transpose"}
 
 
 def simplify(graph: Graph) -> Graph:
-    """`graph` without steps that change nothing."""
+    """`graph` without nodes that have no effect."""
     return rewrite(graph, _rule)
 
 

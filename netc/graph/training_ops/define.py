@@ -79,7 +79,7 @@ def freeze(attrs: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
 
 @lru_cache(maxsize=1024)
 def _trace(function: Callable[..., Any], types: tuple[Type | None, ...], attrs: tuple[tuple[str, Any], ...]) -> Body:
-    with origin(layer="", place="", part="body"):
+    with origin(layer="", place=None, part="body"):
         names = [f"{n}" for n, p in signature(function).parameters.items() if p.kind is not Parameter.KEYWORD_ONLY]
         names += [f"{names[-1]}_{k}" for k in range(1, len(types) - len(names) + 1)]
         inputs = tuple(None if t is None else leaf("Input", t.dtype, t.shape, name=n) for n, t in zip(names, types, strict=False))

@@ -58,7 +58,7 @@ def loop_op(name: str, **properties: Any) -> Callable[[Callable[..., Any]], Call
             def with_loop(*inputs: Value | None, **attrs: Any) -> Any:
                 return function(loop, *inputs, **attrs)
 
-            with_loop.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+            vars(with_loop)["__signature__"] = own.replace(parameters=parameters)
             return with_loop
 
         body(name, CPU)(form(scan))

@@ -4,9 +4,10 @@ import netc.caffe as caffe
 from netc.caffe import layers as L
 from netc.caffe import params as P
 from netc.caffe.proto import caffe_pb2
+from netc.netc_pb2 import NetParameter
 
 
-def net(batch_size):
+def net(batch_size: int) -> NetParameter:
     n = caffe.NetSpec()
     n.data, n.label = L.Data(source="small.npz", batch_size=batch_size, ntop=2)
     n.conv1 = L.Convolution(

@@ -1,5 +1,7 @@
 """Turns a classifier's inner products into convolutions, and runs it on a larger image, as the notebook on net surgery does."""
 
+from typing import Any
+
 import numpy as np
 
 import netc.caffe as caffe
@@ -9,7 +11,7 @@ full = caffe.Net("fully_convolutional.prototxt", caffe.TEST, weights="classifier
 
 params = ["ip"]
 fc = {pr: (net.params[pr][0].data, net.params[pr][1].data) for pr in params}
-conv = {pr: (full.params[pr + "-conv"][0].data, full.params[pr + "-conv"][1].data) for pr in params}
+conv: dict[str, Any] = {pr: (full.params[pr + "-conv"][0].data, full.params[pr + "-conv"][1].data) for pr in params}
 for pr in params:
     conv[pr + ""][0].flat = fc[pr][0].flat
     conv[pr][1][...] = fc[pr][1]

@@ -2,9 +2,13 @@
 
 import functools
 import threading
+from collections.abc import Iterator
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
 from urllib.error import URLError
+from urllib.request import Request
 
 import pytest
 
@@ -19,11 +23,11 @@ DIGEST = sha256(CONTENT).hexdigest()
 class Handler(BaseHTTPRequestHandler):
     """Serves CONTENT; /whole knows no ranges, /short breaks off, /long never ends. Keeps what was asked for."""
 
-    def __init__(self, asked, *args):
+    def __init__(self, asked: list[tuple[str, int]], *args: Any) -> None:
         self.asked = asked
         super().__init__(*args)
 
-    def do_GET(self):
+    def do_GET(self) -> None:
         start = self.headers.get("Range", "bytes=0-").removeprefix("bytes=").removesuffix("-")
         self.asked.append((self.path, int(start)))
         if self.path == "/none":
@@ -38,14 +42,14 @@ class Handler(BaseHTTPRequestHandler):
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
 
-    def log_message(self, *args):
+    def log_message(self, *args: Any) -> None:
         pass
 
 
 @pytest.fixture
-def server():
+def server() -> Iterator[tuple[str, list[tuple[str, int]]]]:
     """(address, list of (path, first byte) that were asked for)"""
-    asked = []
+    asked: list[tuple[str, int]] = []
     with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, asked)) as http:
         thread = threading.Thread(target=http.serve_forever)
         thread.start()
@@ -54,10 +58,10 @@ def server():
         thread.join()
 
 
-def test_a_host_that_does_not_answer_is_asked_once(tmp_path, monkeypatch):
+def test_a_host_that_does_not_answer_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = []
 
-    def refuse(request, timeout):
+    def refuse(request: Request, timeout: int) -> None:
         opened.append(request.full_url)
         raise URLError("refused")
 
@@ -71,42 +75,46 @@ def test_a_host_that_does_not_answer_is_asked_once(tmp_path, monkeypatch):
         download("http://near/a", tmp_path / "a", 1, DIGEST)
 
 
-def test_a_file_comes_whole(server, tmp_path):
+def test_a_file_comes_whole(server: tuple[str, list[tuple[str, int]]], tmp_path: Path) -> None:
     path = download(f"{server[0]}/file", tmp_path / "new" / "f.gz", len(CONTENT), DIGEST)
     assert path.read_bytes() == CONTENT and [p.name for p in path.parent.iterdir()] == ["f.gz"]
 
 
 @pytest.mark.parametrize("page", ["file", "whole"])
-def test_it_goes_on_where_it_broke_off(server, tmp_path, page):
+def test_it_goes_on_where_it_broke_off(server: tuple[str, list[tuple[str, int]]], tmp_path: Path, page: str) -> None:
     address, asked = server
-    with pytest.raises(DataError, match="broke off after 1000 of 256000 bytes"):
+    with pytest.raises(DataError, match="short: the connection broke after 1000 of 256000 bytes"):
         download(f"{address}/short", tmp_path / "f.gz", len(CONTENT), DIGEST)
     assert not (tmp_path / "f.gz").exists() and (tmp_path / "f.gz.part").stat().st_size == 1000
     assert download(f"{address}/{page}", tmp_path / "f.gz", len(CONTENT), DIGEST).read_bytes() == CONTENT
     assert asked == [("/short", 0), (f"/{page}", 1000)]
 
 
-def test_a_part_that_is_complete_needs_no_server(tmp_path):
+def test_a_part_that_is_complete_needs_no_server(tmp_path: Path) -> None:
     (tmp_path / "f.gz.part").write_bytes(CONTENT)
     assert download("http://127.0.0.1:9/f", tmp_path / "f.gz", len(CONTENT), DIGEST).read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize(
     "page, message",
-    [("other", f"256000 bytes with sha256 .*expected 256000 with {DIGEST}"), ("long", "256001 bytes with sha256"), ("none", "404")],
+    [
+        ("other", f"256000 bytes with the sha256 .*Expected 256000 bytes with {DIGEST}"),
+        ("long", "256001 bytes with the sha256"),
+        ("none", "404"),
+    ],
 )
-def test_another_file_is_thrown_away(server, tmp_path, page, message):
+def test_another_file_is_thrown_away(server: tuple[str, list[tuple[str, int]]], tmp_path: Path, page: str, message: str) -> None:
     with pytest.raises(DataError, match=f"{page}: .*{message}"):
         download(f"{server[0]}/{page}", tmp_path / "f.gz", len(CONTENT), DIGEST)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_bar_is_drawn_on_a_terminal(server, tmp_path, monkeypatch):
+def test_a_bar_is_drawn_on_a_terminal(server: tuple[str, list[tuple[str, int]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import io
     import sys
 
     terminal = io.StringIO()
-    terminal.isatty = lambda: True
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
     download(f"{server[0]}/file", tmp_path / "f.gz", len(CONTENT), DIGEST)

@@ -1,5 +1,8 @@
 """Texts, series and sequences that go by name. Those whose data is nowhere are skipped."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -7,8 +10,9 @@ from netc import data
 from netc.data.named import sequences
 from netc.data.named.lookup import found, unpacked
 from netc.errors import DataError
-from tests.data.layers import data_layer
+from tests.data.layers import columns_of, data_layer
 from tests.data.named.records import builtin
+from tests.some import some
 
 LAYERS = {
     "tinyshakespeare": {"steps": 50},
@@ -19,7 +23,7 @@ LAYERS = {
 }
 
 
-def layer(name, **fields):
+def layer(name: Any, **fields: Any) -> Any:
     made = data_layer(name, 30, **(LAYERS[name] | fields))
     if name.startswith(("japanese", "sst")):
         made.top[:] = ["data", "label", "cont"]
@@ -27,35 +31,36 @@ def layer(name, **fields):
 
 
 @pytest.fixture
-def nowhere(monkeypatch, tmp_path):
+def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NETC_DATA", str(tmp_path))
     monkeypatch.setattr(sequences, "unpacked", None)
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_a_description_needs_no_data(name, nowhere):
+def test_a_description_needs_no_data(name: Any, nowhere: Any) -> None:
     assert data.describe(layer(name), "TRAIN").rows
 
 
 @pytest.mark.parametrize("name", LAYERS)
 @pytest.mark.parametrize("phase", ["TRAIN", "TEST"])
-def test_the_data_is_as_described(name, phase):
+def test_the_data_is_as_described(name: Any, phase: str) -> None:
     try:
         unpacked(builtin(name), builtin(name).files[0])
     except DataError as e:
         pytest.skip(str(e))
     fields = {"test_fraction": 0.1} if name in ("tinyshakespeare", "sunspots") else {}
     opened = data.open(layer(name, **fields), phase, seed=0)
+    rows = some(opened.rows)
     for top, array in zip(opened.description.tops, opened.batch(0), strict=True):
-        assert array.shape == top.with_batch(30 if opened.rows >= 30 else opened.rows) and array.dtype == top.dtype
+        assert array.shape == top.with_batch(min(30, rows)) and array.dtype == top.dtype
         assert not top.classes or 0 <= array.min() <= array.max() < top.classes
-    columns = opened._columns[0][np.arange(opened.rows)]  # every row is there
-    assert len(columns) == opened.rows
+    columns = columns_of(opened)[0][np.arange(rows)]  # every row is there
+    assert len(columns) == rows
 
 
-def test_what_is_said_of_the_sunspots_spread():
+def test_what_is_said_of_the_sunspots_spread() -> None:
     try:
-        rows = data.open(layer("sunspots"), "TRAIN", seed=0)._columns[0].rows
+        rows = columns_of(data.open(layer("sunspots"), "TRAIN", seed=0))[0].rows
     except DataError as e:
         pytest.skip(str(e))
     np.testing.assert_allclose(
@@ -71,9 +76,9 @@ def test_what_is_said_of_the_sunspots_spread():
         ("japanese_vowels", {"steps": 20}, "a sequence of 26 steps; expected 1 to 20"),
     ],
 )
-def test_what_is_wrong(name, fields, said):
+def test_what_is_wrong(name: str, fields: dict[str, Any], said: str) -> None:
     vowels = builtin("japanese_vowels")
-    if name == "japanese_vowels" and vowels.package.place is None and not all(found(vowels, file) for file in vowels.files):
+    if name == "japanese_vowels" and some(vowels.package).place is None and not all(found(vowels, file) for file in vowels.files):
         pytest.skip("netc data fetch japanese_vowels")
     with pytest.raises(DataError, match=said):
         data.open(layer(name, **fields), "TRAIN", seed=0)

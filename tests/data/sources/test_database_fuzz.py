@@ -1,5 +1,7 @@
 """Some of the databases with something wrong in them; `python -m tests.fuzz_databases` reads 2,000 of a kind."""
 
+from pathlib import Path
+
 import pytest
 
 from netc import registry
@@ -7,7 +9,7 @@ from tests import fuzz_databases
 
 
 @pytest.mark.parametrize("kind", ["leveldb", "lmdb"])
-def test_each_is_refused_or_gives_what_was_written(kind, tmp_path):
+def test_each_is_refused_or_gives_what_was_written(kind: str, tmp_path: Path) -> None:
     if kind == "lmdb":
         pytest.importorskip("lmdb")
     registry.load()

@@ -1,6 +1,7 @@
 """LMDB files, read page by page: small and large values, what is damaged, what is there in place of one."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,22 +19,22 @@ ROWS = [(b"%06d" % k, bytes([k % 256]) * (40 if k % 3 else 9000)) for k in range
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_lmdb(tmp_path_factory.mktemp("lmdb") / "db", ROWS, a_commit=50)
 
 
 @pytest.fixture
-def file(made, tmp_path):
+def file(made: Path, tmp_path: Path) -> Path:
     shutil.copytree(made, tmp_path / "db")
     return tmp_path / "db" / "data.mdb"
 
 
-def test_all_rows_in_the_order_of_their_keys(made):
+def test_all_rows_in_the_order_of_their_keys(made: Path) -> None:
     found = Lmdb(made)
     assert found.count == 700 and found.read(range(700)) == ROWS and found.read([5, 3]) == [ROWS[5], ROWS[3]]
 
 
-def test_rows_that_were_put_out_of_order_and_taken_away(tmp_path):
+def test_rows_that_were_put_out_of_order_and_taken_away(tmp_path: Path) -> None:
     import lmdb
 
     order = np.random.default_rng(0).permutation(700)
@@ -44,7 +45,7 @@ def test_rows_that_were_put_out_of_order_and_taken_away(tmp_path):
     assert Lmdb(tmp_path / "db").read(range(300)) == ROWS[:100] + ROWS[500:]
 
 
-def test_a_compacted_copy_and_one_without_rows(made, tmp_path):
+def test_a_compacted_copy_and_one_without_rows(made: Path, tmp_path: Path) -> None:
     import lmdb
 
     (tmp_path / "copy").mkdir()
@@ -52,17 +53,17 @@ def test_a_compacted_copy_and_one_without_rows(made, tmp_path):
         database.copy(str(tmp_path / "copy"), compact=True)
     assert Lmdb(tmp_path / "copy").read(range(700)) == ROWS
     assert Lmdb(write_lmdb(tmp_path / "none", [])).count == 0
-    with pytest.raises(DataError, match="there are no rows in it"):
+    with pytest.raises(DataError, match="none: The database is empty"):
         data.describe(data_layer(tmp_path / "none"), "TRAIN")
 
 
 @pytest.mark.skipif(not FOLDER.is_dir(), reason=f"no recorded results in {FOLDER}")
-def test_what_caffe_wrote():
+def test_what_caffe_wrote() -> None:
     with np.load(FOLDER / "data" / "contents.npz") as contents:
         assert Lmdb(FOLDER / "data" / "gray_lmdb").count == len(contents["gray"])
 
 
-def test_the_folder_or_the_file_in_it(tmp_path):
+def test_the_folder_or_the_file_in_it(tmp_path: Path) -> None:
     write_lmdb(tmp_path / "db", [(b"%d" % k, datum(bytes([k] * 12), 3, 2, k)) for k in range(3)])
     for source in ("db", "db/data.mdb"):
         assert data.open(data_layer(source, 3), "TEST", 0, tmp_path).batch(0)[1].tolist() == [0, 1, 2]
@@ -70,11 +71,11 @@ def test_the_folder_or_the_file_in_it(tmp_path):
 
 @pytest.mark.parametrize("source, message", [
     ("nowhere_lmdb", "'nowhere_lmdb' is neither a data set nor a file or folder"),
-    ("nowhere/data.mdb", "there is no file '.*nowhere/data.mdb'"),
-    ("empty", "empty: there is no data.mdb in this folder"),
+    ("nowhere/data.mdb", "There is no file .*nowhere/data.mdb"),
+    ("empty", "empty: There is no data.mdb in this folder"),
     ("x" * 5000, "is neither a data set nor a file or folder"),
 ])  # fmt: skip
-def test_what_is_not_there(tmp_path, source, message):
+def test_what_is_not_there(tmp_path: Path, source: str, message: str) -> None:
     from netc import netc_pb2 as pb
 
     (tmp_path / "empty").mkdir()
@@ -82,7 +83,7 @@ def test_what_is_not_there(tmp_path, source, message):
         data.describe(data_layer(source, backend=pb.DataParameter.LMDB), "TRAIN", tmp_path)
 
 
-def test_a_database_is_told_by_its_files_and_then_by_the_layer(tmp_path):
+def test_a_database_is_told_by_its_files_and_then_by_the_layer(tmp_path: Path) -> None:
     from netc import netc_pb2 as pb
 
     write_leveldb(tmp_path / "ldb", batches=[[(b"k", datum(bytes(12), 3, 2, 7))]])
@@ -90,22 +91,22 @@ def test_a_database_is_told_by_its_files_and_then_by_the_layer(tmp_path):
     (tmp_path / "ldb" / "CURRENT").unlink()
     (tmp_path / "none").mkdir()
     for layer in (data_layer("ldb"), data_layer("none", backend=pb.DataParameter.LEVELDB)):
-        with pytest.raises(DataError, match="cannot be read as a LevelDB: .*CURRENT: No such file"):
+        with pytest.raises(DataError, match="CURRENT: No such file or directory"):
             data.describe(layer, "TRAIN", tmp_path)
 
 
-def test_a_file_that_was_cut_short_is_an_error(file):
+def test_a_file_that_was_cut_short_is_an_error(file: Path) -> None:
     """liblmdb maps the file and reads beyond its end: the process dies of SIGBUS."""
     content = file.read_bytes()
     for pages in (0, 1, 2, 3, 10, 100, len(content) // PAGE // 2, len(content) // PAGE - 1):
         for size in (pages * PAGE, pages * PAGE + 100):
             if size < len(content) - PAGE:
                 file.write_bytes(content[:size])
-                with pytest.raises(DataError, match="db: cannot be read as an LMDB: "):
+                with pytest.raises(DataError, match="Cannot read .*db as an LMDB: "):
                     Lmdb(file.parent).read(range(700))
 
 
-def test_a_file_that_shrinks_while_it_is_read(file):
+def test_a_file_that_shrinks_while_it_is_read(file: Path) -> None:
     found = Lmdb(file.parent)
     file.write_bytes(file.read_bytes()[: 20 * PAGE])
     with pytest.raises(DataError, match="the file ends within the value of"):
@@ -121,7 +122,7 @@ def test_a_file_that_shrinks_while_it_is_read(file):
     (16 + 24 + 96 + 8, b"\x77", "are of the transactions"),
     (2 * PAGE - 0, None, "which does not exist|no leaf of the tree|no branch of the tree"),
 ])  # fmt: skip
-def test_damage_is_named(file, place, new, message):
+def test_damage_is_named(file: Path, place: int, new: bytes | None, message: str) -> None:
     content = bytearray(file.read_bytes())
     if new is None:  # every page but the two first ones has another number
         for at in range(place, len(content), PAGE):
@@ -133,7 +134,7 @@ def test_damage_is_named(file, place, new, message):
         Lmdb(file.parent)
 
 
-def test_databases_within_the_database_and_keys_of_several_values(tmp_path):
+def test_databases_within_the_database_and_keys_of_several_values(tmp_path: Path) -> None:
     import lmdb
 
     with lmdb.open(str(tmp_path / "named"), max_dbs=2, map_size=1 << 22) as database:

@@ -1,5 +1,6 @@
 """Every gradient rule against differences; the keys of the rows are the keys of the rules."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import netc.graph.gradients  # noqa: F401
 from netc import registry
 from netc.graph.autodiff import grad
 from netc.graph.emit import emit
-from netc.graph.ir import TRAINING, Graph, cast, constant, leaf, op, stop
+from netc.graph.ir import TRAINING, Graph, Value, cast, constant, leaf, op, stop
 from netc.graph.training_ops import loss, normalization, recurrent
 from netc.graph.training_ops.activation import dropout, softplus
 from netc.graph.training_ops.recursive import recursive
@@ -25,65 +26,77 @@ from tests.layers.test_gradients import ROWS as LAYERS
 RNG = np.random.default_rng(0)
 
 
-def gemm(trans_a: Any, trans_b: Any) -> Any:
+def gemm(trans_a: int, trans_b: int) -> tuple[Callable[..., Any], np.ndarray, np.ndarray, np.ndarray]:
     a, b = normal(*((3, 2) if trans_a else (2, 3))), normal(*((4, 3) if trans_b else (3, 4)))
     return lambda a, b, c: op.Gemm(a, b, c, transA=trans_a, transB=trans_b, alpha=0.5, beta=2.0), a, b, normal(4)
 
 
-def batch_norm(x: Any, *affine: Any) -> Any:
+def batch_norm(x: Value, *affine: Any) -> Value:
     mean, _, inverse_std = normalization.batch_moments(x, epsilon=1e-5)
     return normalization.batch_norm(x, mean, inverse_std, *affine)
 
 
-def sigmoid_loss(targets: Any, **attrs: Any) -> Any:
+def sigmoid_loss(targets: list[float], **attrs: Any) -> tuple[Callable[..., Any], np.ndarray]:
     return lambda x: loss.sigmoid_cross_entropy(x, constant(np.array([targets] * 4, np.float32)), **attrs), normal(4, 3)
 
 
-def softmax_loss(output: Any = 0, scores: Any = (4, 3), labels: Any = (4,), **attrs: Any) -> Any:
+def softmax_loss(
+    output: int = 0, scores: tuple[Any, ...] = (4, 3), labels: tuple[int, ...] = (4,), **attrs: Any
+) -> tuple[Callable[..., Any], np.ndarray, np.ndarray]:
     attrs = {"normalization": "VALID", **attrs}
     return lambda x, t: loss.softmax_cross_entropy(x, t, axis=1, **attrs)[output], normal(*scores), LABELS.reshape(labels)
 
 
-def forest(child: Any, width: Any) -> Any:
+def forest(child: list[list[int]], width: list[int]) -> Callable[..., Value]:
     """All nodes of trees with these inner nodes."""
 
-    def nodes(*arrays: Any) -> Any:
+    def nodes(*arrays: Any) -> Value:
         return first(recursive(arrays[0], constant(np.array(child)), constant(np.array(width)), *arrays[1:]))
 
     return nodes
 
 
-def first(values: Any) -> Any:
+def first(values: Value | tuple[Any, ...]) -> Value:
     return values[0] if isinstance(values, tuple) else values
 
 
-def over_time(layer: Any, gates: Any, states: Any = 1, output: Any = 0, cont: Any = True, bias: Any = (), **attrs: Any) -> Any:
+def over_time(
+    layer: Callable[..., Any],
+    gates: int,
+    states: int = 1,
+    output: int = 0,
+    cont: bool = True,
+    bias: tuple[tuple[int], ...] = (),
+    **attrs: Any,
+) -> tuple[Any, ...]:
     """A row of a recurrent op: 4 times, 3 columns, 2 hidden units; sequences begin in the midst."""
     mark = constant(np.array([[1, 0, 1], [1, 1, 0], [0, 1, 1], [1, 1, 0]], np.float32)[:, :, None])
     arrays = normal(4, 3, gates * 2), normal(gates * 2, 2), *(normal(*b) for b in bias), *(normal(3, 2) for _ in range(states))
     return lambda *values: layer(*values, *([mark] if cont else []), **attrs)[output], *arrays
 
 
-def normal(*shape: int) -> Any:
+def normal(*shape: int) -> np.ndarray:
     return RNG.normal(size=shape).astype(np.float32)
 
 
-def small(*shape: int) -> Any:
+def small(*shape: int) -> np.ndarray:
     """Where tanh is not saturated."""
     return normal(*shape) * np.float32(0.3)
 
 
-def away(*shape: int) -> Any:
+def away(*shape: int) -> np.ndarray:
     """Values at least 0.1 from 0, where many ops have a kink."""
     x = normal(*shape)
-    return x + np.sign(x) * np.float32(0.1)
+    result: np.ndarray = x + np.sign(x) * np.float32(0.1)
+    return result
 
 
-def positive(*shape: int) -> Any:
-    return np.abs(normal(*shape)) + np.float32(0.5)
+def positive(*shape: int) -> np.ndarray:
+    result: np.ndarray = np.abs(normal(*shape)) + np.float32(0.5)
+    return result
 
 
-def spaced(*shape: int) -> Any:
+def spaced(*shape: int) -> np.ndarray:
     """Distinct values 0.1 apart, shuffled: no ties to cross."""
     return (RNG.permutation(int(np.prod(shape))).reshape(shape) * 0.1 - 1).astype(np.float32)
 
@@ -200,7 +213,7 @@ FLAT = {"Equal", "Greater", "GreaterOrEqual", "Less", "Not", "OneHot", "Shape", 
 HOSTED = {"netc.host.Python"}  # a user's own backward: tests/layers/test_python.py
 
 
-def reached_by_layers() -> Any:
+def reached_by_layers() -> set[str]:
     """The ops of elementwise layers, whose gradients tests/layers checks against differences."""
     rows = [row for kind in FORMULAS for row in LAYERS.get(kind, ())]
     return {node.op for layers, inputs in rows for node in net(layers, inputs=inputs).graph.nodes if not node.domain}
@@ -250,7 +263,7 @@ SYMBOLIC: list[Any] = [
 
 
 @pytest.mark.parametrize("row", range(len(SYMBOLIC)))
-def test_a_gradient_along_an_axis_of_any_size_is_that_of_its_size(row: Any) -> None:
+def test_a_gradient_along_an_axis_of_any_size_is_that_of_its_size(row: int) -> None:
     f, *at = SYMBOLIC[row]
     found = []
     for axis in ("N", 4):

@@ -1,5 +1,6 @@
 """Bodies of one training op agree: each provider's with the default, on shapes that include the odd ones."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,16 +18,18 @@ from netc.runtime.session import Session
 RNG = np.random.default_rng(0)
 
 
-def normal(*shape: int) -> Any:
+def normal(*shape: int) -> np.ndarray:
     return RNG.normal(size=shape).astype(np.float32)
 
 
-def ties(*shape: int) -> Any:
+def ties(*shape: int) -> np.ndarray:
     """Few values, so that windows have several maxima."""
     return RNG.integers(0, 3, shape).astype(np.float32)
 
 
-def max_pool_row(x: Any, kernel: Any, strides: Any, pads: Any = (0, 0, 0, 0)) -> Any:
+def max_pool_row(
+    x: np.ndarray, kernel: tuple[int, int], strides: tuple[int, int], pads: tuple[int, int, int, int] = (0, 0, 0, 0)
+) -> tuple[Callable[..., Any], np.ndarray, np.ndarray, np.ndarray]:
     window: dict[str, Any] = {"kernel_shape": list(kernel), "strides": list(strides), "pads": list(pads)}
     value = leaf("Input", np.float32, x.shape, name="x0")
     y = Session(emit(Graph("pool", {"y": op.MaxPool(value, **window)}))).run({"x0": x})["y"]
@@ -34,24 +37,37 @@ def max_pool_row(x: Any, kernel: Any, strides: Any, pads: Any = (0, 0, 0, 0)) ->
 
 
 def filter_row(
-    x: Any, dy: Any, kernel: Any, strides: Any = (1, 1), pads: Any = (0, 0, 0, 0), dilations: Any = (1, 1), group: Any = 1, bias: Any = 0
-) -> Any:
+    x: np.ndarray,
+    dy: np.ndarray,
+    kernel: tuple[Any, ...],
+    strides: tuple[Any, ...] = (1, 1),
+    pads: tuple[Any, ...] = (0, 0, 0, 0),
+    dilations: tuple[Any, ...] = (1, 1),
+    group: int = 1,
+    bias: int = 0,
+) -> tuple[Callable[..., Any], np.ndarray, np.ndarray]:
     attrs = {"strides": list(strides), "pads": list(pads), "dilations": list(dilations)}
     return lambda x, dy: convolution.conv_filter_grad(x, dy, kernel_shape=list(kernel), group=group, bias=bias, **attrs), x, dy
 
 
 def input_row(
-    dy: Any, w: Any, spatial: Any, strides: Any = (1, 1), pads: Any = (0, 0, 0, 0), dilations: Any = (1, 1), group: Any = 1
-) -> Any:
+    dy: np.ndarray,
+    w: np.ndarray,
+    spatial: tuple[Any, ...],
+    strides: tuple[Any, ...] = (1, 1),
+    pads: tuple[Any, ...] = (0, 0, 0, 0),
+    dilations: tuple[Any, ...] = (1, 1),
+    group: int = 1,
+) -> tuple[Callable[..., Any], np.ndarray, np.ndarray]:
     attrs = {"strides": list(strides), "pads": list(pads), "dilations": list(dilations), "spatial": list(spatial)}
     return lambda dy, w: convolution.conv_input_grad(dy, w, group=group, **attrs), dy, w
 
 
-def marks(steps: Any, n: Any) -> Any:
+def marks(steps: int, n: int) -> np.ndarray:
     return RNG.integers(0, 2, (steps, n, 1)).astype(np.float32)
 
 
-def over_time(steps: Any, op: Any, gates: Any, *states: Any, cont: Any = True, **attrs: Any) -> Any:
+def over_time(steps: int, op: Callable[..., Any], gates: int, *states: Any, cont: bool = True, **attrs: Any) -> tuple[Any, ...]:
     """Times, 3 columns, 2 hidden units."""
     return (
         lambda *values: op(*values, **attrs),
@@ -62,7 +78,7 @@ def over_time(steps: Any, op: Any, gates: Any, *states: Any, cont: Any = True, *
     )
 
 
-def back_in_time(steps: Any, op: Any, *others: Any) -> Any:
+def back_in_time(steps: int, op: Callable[..., Any], *others: Any) -> tuple[Callable[..., Any] | np.ndarray, ...]:
     """The gradient by y, and whatever else the op takes; a number stands for so many parts of y's size, kept by the forward op."""
     return op, normal(steps, 3, 2), *(normal(steps, 3, 2 * x) if isinstance(x, int) else x for x in others)
 

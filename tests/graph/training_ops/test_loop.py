@@ -1,5 +1,6 @@
 """A recurrence as one Scan and as copies of its step: the same values, whatever the step reads from outside."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,8 @@ import pytest
 
 from netc.compiler.cache import fingerprint
 from netc.graph.emit import emit
-from netc.graph.ir import Graph, leaf, op
-from netc.graph.training_ops.loop import scan, unrolled
+from netc.graph.ir import Graph, Value, leaf, op
+from netc.graph.training_ops.loop import Values, scan, unrolled
 from netc.runtime.session import Session
 
 RNG = np.random.default_rng(0)
@@ -17,12 +18,15 @@ FEEDS = {"x": RNG.normal(size=(4, 2)).astype(np.float32), "s": RNG.normal(size=2
 X, S, W = (leaf("Input", np.float32, a.shape, name=n) for n, a in FEEDS.items())
 
 
-def fall(loop: Any, reverse: Any = False, outside: Any = W) -> Any:
+def fall(loop: Callable[..., Any], reverse: bool = False, outside: Value = W) -> tuple[Values, Values]:
     """s = outside s + x at each time; results are s before, and twice it."""
-    return loop(lambda states, xs: ((states[0] * outside + xs[0],), (states[0], states[0] * 2.0)), [S], [X], reverse=reverse)
+    found: tuple[Values, Values] = loop(
+        lambda states, xs: ((states[0] * outside + xs[0],), (states[0], states[0] * 2.0)), [S], [X], reverse=reverse
+    )
+    return found
 
 
-def run(**outputs: Any) -> Any:
+def run(**outputs: Any) -> dict[str, np.ndarray]:
     model = emit(Graph("loop", outputs))
     onnx.checker.check_model(model, full_check=True)
     session = Session(model)
@@ -31,7 +35,7 @@ def run(**outputs: Any) -> Any:
 
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("loop", [scan, unrolled])
-def test_it_is_the_loop_that_one_would_write(loop: Any, reverse: Any) -> None:
+def test_it_is_the_loop_that_one_would_write(loop: Callable[..., Any], reverse: bool) -> None:
     (last,), (before, twice) = fall(loop, reverse)
     s, expected = FEEDS["s"], []
     for x in FEEDS["x"][::-1] if reverse else FEEDS["x"]:
@@ -52,8 +56,8 @@ def test_a_captured_value_may_be_an_output_of_the_graph_too() -> None:
     np.testing.assert_allclose(got["last"], got["same"], rtol=1e-6)
 
 
-def test_two_scans_one_in_the_other() -> Any:
-    def step(states: Any, xs: Any) -> Any:
+def test_two_scans_one_in_the_other() -> None:
+    def step(states: Values, xs: Values) -> tuple[Values, Values]:
         (inner,), _ = fall(scan, outside=states[0])
         return (inner + xs[0],), (inner,)
 
@@ -69,8 +73,8 @@ def test_what_a_scan_reads_is_among_its_inputs() -> None:
     assert last.node.op == "Scan" and last.node.operands == (S, X, W)
 
 
-def test_a_fingerprint_sees_the_step() -> Any:
-    def of(factor: Any) -> Any:
+def test_a_fingerprint_sees_the_step() -> None:
+    def of(factor: float) -> str:
         (last,), _ = scan(lambda states, xs: ((states[0] + op.Tanh(xs[0]) * factor,), (states[0],)), [S], [X])
         return fingerprint(Graph("g", {"last": last}))
 

@@ -1,7 +1,5 @@
 """Parts of a blob: the right rows, and never more outputs of one Split than WebGPU binds buffers for."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -15,7 +13,7 @@ from tests.conftest import ROOT
 
 
 @pytest.mark.parametrize("sizes", [[3], [1, 2], [1] * 9, [1] * 10, [2, 0, 1] * 9, list(range(1, 30)), [1] * 100])
-def test_parts_are_the_rows_in_order(sizes: Any) -> None:
+def test_parts_are_the_rows_in_order(sizes: list[int]) -> None:
     array = np.random.default_rng(0).normal(size=(3, sum(sizes))).astype(np.float32)
     x, rows, given = (leaf("Input", t, s, name=n) for t, s, n in (
         (np.float32, array.shape, "x"), (np.float32, array.T.shape, "rows"), (np.int64, (len(sizes),), "sizes"),
@@ -33,7 +31,7 @@ def test_parts_are_the_rows_in_order(sizes: Any) -> None:
 
 @pytest.mark.parametrize("net", ["rntn", "recursive_net", "char_lstm", "vowels_gru", "lenet"])
 @pytest.mark.parametrize("provider", ["cpu", DEFAULT])
-def test_no_split_of_a_training_graph_has_more_outputs_than_webgpu_binds(net: Any, provider: str) -> None:
+def test_no_split_of_a_training_graph_has_more_outputs_than_webgpu_binds(net: str, provider: str) -> None:
     program = api.load(str(ROOT / "nets" / f"{net}.yaml"))
     nodes = emit(program.graph("train"), provider, functions=False).graph.node
     assert [n.name for n in nodes if n.op_type == "Split" and len(n.output) > 9] == []
