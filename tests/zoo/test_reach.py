@@ -151,7 +151,7 @@ def test_a_solver_names_no_net_outside(place: Path) -> None:
     for text in ('net: "own.prototxt"', f'net: "{place}/own.prototxt"', 'net: "../../../../own.prototxt"'):
         path = next((place / "models").rglob("solver.prototxt"))
         path.write_text(f"{text}\nbase_lr: 0.1\nmax_iter: 1\n")
-        with pytest.raises(SpecError, match="outside of the solver's folder|there is no file"):
+        with pytest.raises(SpecError, match="outside of the solver's folder|There is no file"):
             caffe.Solver(str(path))
 
 
