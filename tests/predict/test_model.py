@@ -151,7 +151,7 @@ def test_what_cannot_be_predicted(zoo: Any, tmp_path: Path) -> None:
         (small, "none.npy"): "none.npy: there is no such file",
         (small, "text.png"): "text.png: ",
         (small, "text.npy"): "text.npy: It is not an .npy file",
-        (small, "cut.npy"): "cut.npy: not an .npy file",
+        (small, "cut.npy"): "cut.npy: It is not an .npy file",
         (small, "shape.npy"): "the model expects an input of Nx1x12x12",
         (small, "empty.npy"): "empty.npy: is an empty array of shape 0x1x12x12",
         (small, "complex.npy"): "complex.npy: is an array of complex64; expected real numbers",
