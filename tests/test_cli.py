@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import onnx
 import pytest
@@ -24,7 +23,7 @@ LENET = ROOT / "nets" / "lenet.yaml"
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
     """A folder with a trained and published net, and what the command printed."""
     folder = tmp_path_factory.mktemp("trained")
     path = write_small(folder)
@@ -51,7 +50,7 @@ def test_help_is_quick() -> None:
 
 
 @pytest.mark.parametrize("command", sorted(main.commands))
-def test_every_command_has_help(command: Any) -> None:
+def test_every_command_has_help(command: str) -> None:
     result = netc(command, "--help")
     assert result.exit_code == 0 and f"Usage: netc {command}" in result.stdout
     assert len((main.commands[command].help or "").splitlines()[0]) > 15
@@ -64,7 +63,7 @@ def test_version_and_wrong_usage() -> None:
     assert netc("train").exit_code == 2 and "Missing argument 'NET'" in netc("train").stderr
 
 
-def test_train_tells_what_happens(trained: Any) -> None:
+def test_train_tells_what_happens(trained: tuple[Path, str, str]) -> None:
     folder, _, out = trained
     lines = out.splitlines()
     assert lines[0] == f"small: 9 layers, 1,826 parameters; run {folder}/runs/small/1"
@@ -76,7 +75,7 @@ def test_train_tells_what_happens(trained: Any) -> None:
     assert lines[-1] == f"published {folder}/zoo/small/1.0.0"
 
 
-def test_a_changed_run_is_published_only_if_asked(trained: Any, tmp_path: Path) -> None:
+def test_a_changed_run_is_published_only_if_asked(trained: tuple[Path, str, str], tmp_path: Path) -> None:
     _, path, _ = trained
     options = ["--runs", tmp_path / "runs", "--zoo", tmp_path / "zoo", "--set", "solver.max_iter=2"]
     assert "not published (use --publish to publish this run)" in netc("train", path, *options).stdout
@@ -84,13 +83,13 @@ def test_a_changed_run_is_published_only_if_asked(trained: Any, tmp_path: Path) 
     assert f"published {tmp_path}/zoo/small/1.0.0" in netc("train", path, *options, "--publish").stdout
 
 
-def test_the_same_run_again_is_there_already(trained: Any, tmp_path: Path) -> None:
+def test_the_same_run_again_is_there_already(trained: tuple[Path, str, str], tmp_path: Path) -> None:
     folder, path, _ = trained
     result = netc("train", path, "--runs", tmp_path, "--zoo", folder / "zoo")
     assert result.stdout.splitlines()[-1] == f"published {folder}/zoo/small/1.0.0 (it was there already, identical)"
 
 
-def test_train_from_weights_starts_there(trained: Any, tmp_path: Path) -> None:
+def test_train_from_weights_starts_there(trained: tuple[Path, str, str], tmp_path: Path) -> None:
     folder, path, _ = trained
     options = ["--weights", folder / "zoo/small/1.0.0/start.safetensors", "--no-publish", "--runs", tmp_path]
     first = next(line for line in netc("train", path, *options).stdout.splitlines() if line.startswith("test at iteration 0: "))
@@ -103,7 +102,7 @@ def test_train_from_weights_starts_there(trained: Any, tmp_path: Path) -> None:
     )
 
 
-def test_test_prints_scores(trained: Any) -> None:
+def test_test_prints_scores(trained: tuple[Path, str, str]) -> None:
     folder, path, out = trained
     result = netc("test", path, "--weights", folder / "zoo/small/1.0.0/start.safetensors")
     scores = {line.split(": ")[0]: float(line.split(": ")[1]) for line in result.stdout.splitlines()}
@@ -264,7 +263,7 @@ def test_schema_is_json() -> None:
     assert json.loads(netc("schema").stdout)["title"] == "netc net"
 
 
-def test_zoo(trained: Any, tmp_path: Path) -> None:
+def test_zoo(trained: tuple[Path, str, str], tmp_path: Path) -> None:
     zoo = trained[0] / "zoo"
     row = r"small@1.0.0  [\d.]+ kB  accuracy 0\.\d+, loss \d\.\d+  small, trained by netc on small.npz\n"
     assert re.fullmatch(row, netc("zoo", "list", "--from", zoo).stdout)
@@ -277,7 +276,7 @@ def test_zoo(trained: Any, tmp_path: Path) -> None:
     assert (result.exit_code, result.stdout) == (0, "intact\n")
 
 
-def test_a_damaged_zoo_is_told(trained: Any, tmp_path: Path) -> None:
+def test_a_damaged_zoo_is_told(trained: tuple[Path, str, str], tmp_path: Path) -> None:
     shutil.copytree(trained[0] / "zoo", tmp_path / "zoo")
     (tmp_path / "zoo/small/1.0.0/metrics.json").write_text("{}")
     result = netc("zoo", "verify", "small", "--from", tmp_path / "zoo")
@@ -287,7 +286,7 @@ def test_a_damaged_zoo_is_told(trained: Any, tmp_path: Path) -> None:
         assert result.exit_code == 2 and ("Did you mean 'small'?" in result.stderr or "it has 1.0.0" in result.stderr)
 
 
-def test_the_net_file_of_the_run_is_the_whole_job(trained: Any) -> None:
+def test_the_net_file_of_the_run_is_the_whole_job(trained: tuple[Path, str, str]) -> None:
     folder, path, _ = trained
     written, given = load(folder / "runs/small/1/net.yaml").message, load(path).message
     assert written.layer[0].data_param.source == "../../../small.npz"  # from where it lies
@@ -296,7 +295,7 @@ def test_the_net_file_of_the_run_is_the_whole_job(trained: Any) -> None:
     assert (folder / "zoo/small/1.0.0/net.yaml").read_text() == netc("convert", netc_prototxt(folder, path)).stdout
 
 
-def netc_prototxt(folder: Any, path: Any) -> str:
+def netc_prototxt(folder: Path, path: str) -> str:
     assert netc("convert", path, "-o", folder / "small.prototxt").exit_code == 0
     return str(folder / "small.prototxt")
 

@@ -94,12 +94,12 @@ def test_every_filler_has_a_row() -> None:
 
 
 @pytest.mark.parametrize("kind", ROWS)
-def test_filler(kind: Any) -> None:
+def test_filler(kind: str) -> None:
     ROWS[kind]()
 
 
 @pytest.mark.parametrize("kind", ROWS)
-def test_a_function_of_seed_and_name(kind: Any) -> None:
+def test_a_function_of_seed_and_name(kind: str) -> None:
     fixed = kind in ("constant", "bilinear")
     shape = (3, 2, 4, 4)
     x = filled(kind, shape)
@@ -110,7 +110,7 @@ def test_a_function_of_seed_and_name(kind: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(ROWS.keys() - {"bilinear"}))
-def test_a_scalar(kind: Any) -> None:
+def test_a_scalar(kind: str) -> None:
     """A blob without axes, such as one slope for all channels, is one row of one."""
     assert filled(kind, shape=()).shape == ()
 

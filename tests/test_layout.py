@@ -55,6 +55,12 @@ def test_the_page_on_the_inside_lists_the_modules_in_this_order() -> None:
     assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) == ORDER
 
 
+def test_the_walks_pass_modules_that_are_there() -> None:
+    names = re.findall(r"^\| `([\w.]+\.\w+)` \|", (NETC / "docs" / "inside.md").read_text(), re.MULTILINE)
+    places = [NETC.joinpath(*name.split(".")) for name in names]
+    assert len(names) > 30 and [str(p) for p in places if not p.is_dir() and not p.with_suffix(".py").is_file()] == []
+
+
 def test_the_root_reads_like_a_table_of_contents() -> None:
     assert len(list(NETC.glob("*.py"))) <= MOST_AT_ROOT
 

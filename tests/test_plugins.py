@@ -1,7 +1,6 @@
 """A user's own layer, op, gradient, optimizer, filler, policy and source, in a file of their own."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -74,14 +73,14 @@ def noise(request):
 
 
 @pytest.fixture(scope="module")
-def plugin(tmp_path_factory: Any) -> Any:
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The plug-in's file."""
     file = tmp_path_factory.mktemp("plugin") / "own.py"
     file.write_text(PLUGIN)
     return file
 
 
-def test_a_net_of_plugins_trains(tmp_path: Path, plugin: Any) -> None:
+def test_a_net_of_plugins_trains(tmp_path: Path, plugin: Path) -> None:
     net = (
         NET.replace("small.npz", "rows.noise")
         .replace("  - ReLU\n", "  - Wave\n  - Times: {custom: {factor: 2.5, learned: false}}\n  - Times: {custom: {learned: true}}\n")
@@ -102,7 +101,7 @@ def test_a_net_of_plugins_trains(tmp_path: Path, plugin: Any) -> None:
     assert netc("test", path, "--plugin", plugin, "--weights", tmp_path / "zoo/small/1.0.0/start.safetensors").exit_code == 0
 
 
-def test_what_a_plugin_computes(tmp_path: Path, plugin: Any) -> None:
+def test_what_a_plugin_computes(tmp_path: Path, plugin: Path) -> None:
     registry.load(str(plugin))
     net = Net(
         write_small(
@@ -116,12 +115,12 @@ def test_what_a_plugin_computes(tmp_path: Path, plugin: Any) -> None:
     np.testing.assert_allclose(net.blobs["data"].diff, 2.5 * np.cos(x), rtol=1e-5)
 
 
-def test_the_layer_of_a_plugin_is_listed(plugin: Any) -> None:
+def test_the_layer_of_a_plugin_is_listed(plugin: Path) -> None:
     assert "Wave                     y = sin(x)." in netc("layers", "--plugin", plugin).stdout
     assert "y = a x" in netc("layers", "Times", "--plugin", plugin).stdout
 
 
-def test_custom_parameters_are_set_from_the_command_line(tmp_path: Path, plugin: Any) -> None:
+def test_custom_parameters_are_set_from_the_command_line(tmp_path: Path, plugin: Path) -> None:
     registry.load(str(plugin))
     path = write_small(tmp_path, NET.replace("  - ReLU\n", "  - Times: {custom: {factor: 2.5, learned: false}}\n"))
     layer = api.load(path, "layers.times1.custom.factor=3").job.train.message.layer[4]
@@ -133,7 +132,7 @@ def test_custom_parameters_are_set_from_the_command_line(tmp_path: Path, plugin:
     ("import nothing_like_this", "ModuleNotFoundError: No module named 'nothing_like_this'"),
     ("from netc import layer\n@layer('ReLU')\ndef mine(ctx, x): return x", "layer type 'ReLU' is defined twice"),
 ])  # fmt: skip
-def test_a_plugin_that_does_not_load(tmp_path: Path, text: str, sentence: Any) -> None:
+def test_a_plugin_that_does_not_load(tmp_path: Path, text: str, sentence: str) -> None:
     (tmp_path / "bad.py").write_text(text)
     result = netc("check", write_small(tmp_path), "--plugin", tmp_path / "bad.py")
     assert result.exit_code == 2 and f"{tmp_path / 'bad.py'}:" in result.stderr and sentence in result.stderr

@@ -1,7 +1,6 @@
 """The recurrent nets of nets/, as far as seconds go: what each reaches is in the first lines of its file."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +14,7 @@ from tests.data.named.records import builtin
 from tests.small_nets import log, netc
 
 
-def series() -> Any:
+def series() -> np.ndarray:
     try:
         lines = unpacked(builtin("sunspots"), builtin("sunspots").files[0]).decode().split()[1:]
     except DataError as e:
@@ -23,14 +22,15 @@ def series() -> Any:
     return np.array([float(line.split(",")[1]) for line in lines])
 
 
-def autoregression(trained: Any, values: Any, order: int = 9) -> Any:
+def autoregression(trained: np.ndarray, values: np.ndarray, order: int = 9) -> np.ndarray:
     """One-step forecasts of `values[order:]` by least squares on `trained`."""
 
-    def lagged(x: Any) -> Any:
+    def lagged(x: np.ndarray) -> np.ndarray:
         return np.stack([np.ones(len(x) - order), *(x[k : len(x) - order + k] for k in range(order))], 1)
 
     weights = np.linalg.lstsq(lagged(trained), trained[order:], rcond=None)[0]
-    return lagged(values) @ weights
+    forecasts: np.ndarray = lagged(values) @ weights
+    return forecasts
 
 
 def test_sunspots_are_forecast_as_well_as_by_an_autoregression(tmp_path: Path) -> None:

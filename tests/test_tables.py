@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import Result
 
 from netc import Model
 from netc.runtime import snapshot
@@ -31,7 +32,7 @@ dataset_licence: unknown
 ORDERS = {"": ("a", "b", "c", "kind"), "_shuffled": ("id", "kind", "c", "a", "b")}
 
 
-def write_tables(folder: Any) -> None:
+def write_tables(folder: Path) -> None:
     """train.csv and test.csv, the same with other orders of columns and one more, and with a column that is called otherwise."""
     random = np.random.default_rng(0)
     for name, rows in (("train", 200), ("test", 100)):
@@ -46,7 +47,7 @@ def write_tables(folder: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with tables, a net that has learned from one, and the zoo that it is published in."""
     folder = tmp_path_factory.mktemp("tables")
     write_tables(folder)
@@ -54,38 +55,38 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return folder
 
 
-def run(folder: Any, text: Any, *more: Any, name: str = "net.yaml") -> Any:
+def run(folder: Path, text: str, *more: Any, name: str = "net.yaml") -> Result:
     (folder / name).write_text(text)
     return netc("train", folder / name, "--runs", folder / "runs", "--zoo", folder / "zoo", "--quiet", *more)
 
 
-def weights(folder: Any, kind: str = "snapshot") -> Any:
+def weights(folder: Path, kind: str = "snapshot") -> Path:
     if kind == "published":
         return folder / "zoo/tables/1.0.0/start.safetensors"
     return folder / "runs/tables/1/snapshots/best.safetensors"
 
 
-def scores_of(folder: Any, text: Any, file: Any) -> Any:
+def scores_of(folder: Path, text: str, file: Path) -> dict[str, str]:
     (folder / "other.yaml").write_text(text)
     result = netc("test", folder / "other.yaml", "--weights", file)
     assert result.exit_code == 0, result.stderr
     return dict(line.split(": ") for line in result.stdout.splitlines())
 
 
-def shuffled(text: Any, training: bool = True) -> Any:
+def shuffled(text: str, training: bool = True) -> str:
     text = text.replace("test.csv", "test_shuffled.csv")
     return text.replace("source: train.csv", "source: train_shuffled.csv") if training else text
 
 
 @pytest.mark.parametrize("kind", ["snapshot", "published"])
 @pytest.mark.parametrize("training", [False, True])
-def test_tests_on_weights(trained: Any, training: bool, kind: str) -> None:
+def test_tests_on_weights(trained: Path, training: bool, kind: str) -> None:
     want = scores_of(trained, NET, weights(trained))
     assert float(want["accuracy"]) > 0.85
     assert scores_of(trained, shuffled(NET, training), weights(trained, kind)) == want
 
 
-def test_means_and_deviations_are_those_that_the_net_learned_with(trained: Any, tmp_path: Path) -> None:
+def test_means_and_deviations_are_those_that_the_net_learned_with(trained: Path, tmp_path: Path) -> None:
     """Though the file of the training rows is another by now."""
     for path in trained.glob("*.csv"):
         shutil.copy(path, tmp_path)
@@ -94,7 +95,7 @@ def test_means_and_deviations_are_those_that_the_net_learned_with(trained: Any, 
 
 
 @pytest.mark.parametrize("key", ["test_source", "validation_source"])
-def test_tests_during_training(trained: Any, tmp_path: Path, key: str) -> None:
+def test_tests_during_training(trained: Path, tmp_path: Path, key: str) -> None:
     write_tables(tmp_path)
     net = NET.replace(
         "test_source: test.csv", f"test_source: test.csv, {key}: test.csv" if key != "test_source" else "test_source: test.csv"
@@ -107,7 +108,7 @@ def test_tests_during_training(trained: Any, tmp_path: Path, key: str) -> None:
     assert scores[0] == scores[1] and "accuracy 0.9" in scores[0]
 
 
-def test_a_data_layer_of_its_own_for_testing(trained: Any, tmp_path: Path) -> None:
+def test_a_data_layer_of_its_own_for_testing(trained: Path, tmp_path: Path) -> None:
     """It has the columns, the classes and the spread of the training rows: here it lacks a class."""
     write_tables(tmp_path)
     rows = [line for line in (tmp_path / "test_shuffled.csv").read_text().splitlines() if ",no," not in line]
@@ -119,7 +120,7 @@ def test_a_data_layer_of_its_own_for_testing(trained: Any, tmp_path: Path) -> No
     assert result.exit_code == 0 and float(result.stdout.split("accuracy ")[1].split(",")[0]) > 0.85
 
 
-def test_features(trained: Any, tmp_path: Path) -> None:
+def test_features(trained: Path, tmp_path: Path) -> None:
     found = []
     for name, text in (("a", NET), ("b", shuffled(NET))):
         (trained / f"{name}.yaml").write_text(text)
@@ -131,7 +132,7 @@ def test_features(trained: Any, tmp_path: Path) -> None:
     assert found[0] == found[1] and head == [*(f"first.{k}" for k in range(8)), "label"] and first[8] in ("0", "1")
 
 
-def test_predictions(trained: Any) -> None:
+def test_predictions(trained: Path) -> None:
     model = Model("tables", str(trained / "zoo"))
     plain, other = (model.predict([str(trained / f"test{suffix}.csv")]) for suffix in ORDERS)
     for a, b in zip(plain, other, strict=True):
@@ -141,7 +142,7 @@ def test_predictions(trained: Any) -> None:
     assert "the columns of a table in this order: a, b, c" in said
 
 
-def test_a_run_goes_on_by_names(trained: Any, tmp_path: Path) -> None:
+def test_a_run_goes_on_by_names(trained: Path, tmp_path: Path) -> None:
     write_tables(tmp_path)
     assert run(tmp_path, NET.replace("max_iter: 60", "max_iter: 30"), "--no-publish").exit_code == 0
     shutil.copy(tmp_path / "train_shuffled.csv", tmp_path / "train.csv")
@@ -155,14 +156,14 @@ def test_a_run_goes_on_by_names(trained: Any, tmp_path: Path) -> None:
     assert result.exit_code == 2 and "There is no column 'b', which the net reads. Did you mean 'bb'?" in result.stderr
 
 
-def test_a_run_remembers_in_its_net(trained: Any) -> None:
+def test_a_run_remembers_in_its_net(trained: Path) -> None:
     param = load(trained / "runs/tables/1/net.yaml").message.layer[0].data_param
     assert list(param.columns) == ["a", "b", "c"] and param.label_column == "kind" and list(param.classes) == ["no", "yes"]
     param = load(trained / "zoo/tables/1.0.0/net.yaml").message.layer[0].data_param
     assert list(param.columns) == ["a", "b", "c"] and param.label_column == "kind"
 
 
-def test_learning_goes_on_from_weights(trained: Any, tmp_path: Path) -> None:
+def test_learning_goes_on_from_weights(trained: Path, tmp_path: Path) -> None:
     write_tables(tmp_path)
     options = "--no-publish", "--weights", weights(trained), "--set", "solver.max_iter=1", "--set", "solver.base_lr=0"
     want = scores_of(trained, NET, weights(trained))["accuracy"]
@@ -176,7 +177,7 @@ def test_learning_goes_on_from_weights(trained: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["test", "extract-features", "predict"])
-def test_a_renamed_column_is_named(trained: Any, command: str) -> None:
+def test_a_renamed_column_is_named(trained: Path, command: str) -> None:
     (trained / "renamed.yaml").write_text(NET.replace("test.csv", "test_renamed.csv"))
     arguments = {
         "test": (trained / "renamed.yaml", "--weights", weights(trained)),
@@ -198,7 +199,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize("said", [{"data": {"columns": 3}}, {"data": []}, {"data": None}, [], *({"data": GOOD | {k: v}} for k, v in WRONG)])
-def test_damaged_knowledge_of_rows(trained: Any, tmp_path: Path, said: Any) -> None:
+def test_damaged_knowledge_of_rows(trained: Path, tmp_path: Path, said: list[Any] | dict[str, list[Any] | dict[str, Any] | None]) -> None:
     found = snapshot.read(weights(trained))
     snapshot.write(tmp_path / "w.safetensors", found.states, found.metadata | {"rows": said})
     (trained / "d.yaml").write_text(NET)

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def harmless(text: str) -> bool:
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_what_steers_is_replaced_character_by_character(name: Any) -> None:
+def test_what_steers_is_replaced_character_by_character(name: str) -> None:
     found = terminal.clean(ATTACKS[name])
     assert harmless(found) and len(found) == len(ATTACKS[name])
 
@@ -57,7 +58,7 @@ def test_text_stays_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("write", [print, lambda t: sys.stdout.writelines([t]), lambda t: print(t, file=sys.stderr)])
-def test_whoever_writes_is_cleaned(write: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_whoever_writes_is_cleaned(write: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:
     with terminal.cleaned():
         write("".join(ATTACKS.values()).replace("\ud800", ""))
     found = capsys.readouterr()
@@ -85,7 +86,7 @@ def test_a_screen_cleans_what_it_says(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 @pytest.fixture
-def hostile(tmp_path: Path) -> Any:
+def hostile(tmp_path: Path) -> Path:
     """The folder of a model whose labels steer a terminal."""
     graph = helper.make_graph(
         [helper.make_node("Identity", ["x"], ["\x1b]52;c;x\x07"])], "g",
@@ -100,7 +101,7 @@ def hostile(tmp_path: Path) -> Any:
     return tmp_path
 
 
-def on_a_terminal(*arguments: str, cwd: Any = ROOT) -> str:
+def on_a_terminal(*arguments: str, cwd: Path = ROOT) -> str:
     """All that a command writes to a terminal."""
     master, slave = pseudo_terminal()
     with subprocess.Popen([sys.executable, "-m", "netc", *arguments], cwd=cwd, stdout=slave, stderr=slave, stdin=slave) as process:
@@ -116,12 +117,12 @@ def on_a_terminal(*arguments: str, cwd: Any = ROOT) -> str:
     return found.decode().replace("\r\n", "\n")
 
 
-def test_predict_of_a_hostile_model(hostile: Any) -> None:
+def test_predict_of_a_hostile_model(hostile: Path) -> None:
     found = on_a_terminal("predict", str(hostile / "model.onnx"), str(hostile / "x.npy"))
     assert harmless(found.replace("\n", "")) and found.count("\n") == 1 and "]52;c" in found
 
 
-def test_labels_of_a_hostile_file(hostile: Any) -> None:
+def test_labels_of_a_hostile_file(hostile: Path) -> None:
     (hostile / "labels.txt").write_text("\x1b]52;c;x\x07\n\x9b2J\n")
     found = on_a_terminal("predict", str(hostile / "model.onnx"), str(hostile / "x.npy"))
     assert harmless(found.replace("\n", "")) and "]52;c" in found

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,7 +14,7 @@ from netc.files import STALE, locked, open_unlinked, replace_file, scratch, swee
 
 
 @pytest.fixture
-def precious(tmp_path: Path) -> Any:
+def precious(tmp_path: Path) -> Path:
     """A file of somebody's outside the folder that is written into."""
     path = tmp_path / "outside" / "precious"
     path.parent.mkdir()
@@ -23,7 +22,7 @@ def precious(tmp_path: Path) -> Any:
     return path
 
 
-def test_a_name_made_of_the_process_cannot_lead_elsewhere(tmp_path: Path, precious: Any) -> None:
+def test_a_name_made_of_the_process_cannot_lead_elsewhere(tmp_path: Path, precious: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     for name in (f".a.txt.{os.getpid()}.tmp", ".a.txt.tmp", "a.txt"):
@@ -32,7 +31,7 @@ def test_a_name_made_of_the_process_cannot_lead_elsewhere(tmp_path: Path, precio
     assert precious.read_text() == "keep" and (folder / "a.txt").read_bytes() == b"new" and not (folder / "a.txt").is_symlink()
 
 
-def test_the_temporary_name_is_new_and_never_a_link(tmp_path: Path, precious: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_temporary_name_is_new_and_never_a_link(tmp_path: Path, precious: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("secrets.token_hex", lambda size: "0" * 2 * size)
     left = tmp_path / f".a.netc-{'0' * 16}.tmp"
     left.symlink_to(precious)
@@ -60,7 +59,7 @@ def test_a_writer_that_is_killed_leaves_nothing_for_good(tmp_path: Path) -> None
     assert [p.name for p in tmp_path.iterdir()] == ["b"]
 
 
-def test_what_a_writer_holds_and_what_is_anothers_stay(tmp_path: Path, precious: Any) -> None:
+def test_what_a_writer_holds_and_what_is_anothers_stay(tmp_path: Path, precious: Path) -> None:
     held = tmp_path / f".a.netc-{'1' * 16}.tmp"
     with locked(held):
         sweep(tmp_path)
@@ -82,7 +81,7 @@ def test_a_scratch_folder_is_private_and_goes(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_plain_file_is_opened_and_nothing_else(tmp_path: Path, precious: Any) -> None:
+def test_a_plain_file_is_opened_and_nothing_else(tmp_path: Path, precious: Path) -> None:
     (tmp_path / "link").symlink_to(precious)
     os.mkfifo(tmp_path / "pipe")
     for name in ("link", "pipe"):

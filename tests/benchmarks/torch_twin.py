@@ -19,7 +19,7 @@ class Twin(nn.Module):
 
     def __init__(
         self, net: ResolvedNet, shapes: Mapping[str, tuple[int, ...]], start: Mapping[str, np.ndarray], noise: Mapping[str, np.ndarray]
-    ):
+    ) -> None:
         super().__init__()
         self.steps: list[tuple[Layer, Forward]] = []
         layers = [layer for layer in net.layers if layer.type not in ("Input", "Data", "Accuracy")]

@@ -20,7 +20,7 @@ from tests.small_nets import NET, netc, write_small
 load()
 
 
-def program(folder: Path, text: str = NET) -> Any:
+def program(folder: Path, text: str = NET) -> contract.Program:
     return contract.program(load_job(write_small(folder, text)), needs_solver=False)
 
 

@@ -18,7 +18,7 @@ from tests.small_nets import netc, write_arrays
 from tests.some import some
 
 
-def folder_of_images(folder: Any) -> Any:
+def folder_of_images(folder: Path) -> Path:
     """Ten images of each of two classes, one dark, one bright."""
     random = np.random.default_rng(0)
     for name, low in (("dark", 0), ("bright", 150)):

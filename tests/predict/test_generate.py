@@ -1,7 +1,6 @@
 """`netc predict` on models that write texts, forecast series, read sentences and sequences."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +28,7 @@ dataset_licence: unknown
 
 
 @pytest.fixture(scope="module")
-def zoo(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A zoo with a net that writes, one without a memory beyond its steps, one that forecasts, and one for sequences."""
     folder = tmp_path_factory.mktemp("zoo")
     write_letters(folder)
@@ -50,12 +49,12 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @pytest.mark.parametrize("name", ["letters", "short"])
-def test_a_text_goes_on_as_it_was_learned(zoo: Any, name: str) -> None:
+def test_a_text_goes_on_as_it_was_learned(zoo: Path, name: str) -> None:
     result = netc("predict", name, "--from", zoo, "--prompt", "abcd\nbb", "--length", 8, "--temperature", 0)
     assert result.exit_code == 0 and result.stdout == "abcd\nbbad\nabcd\n\n"
 
 
-def test_what_is_written_is_a_function_of_the_seed(zoo: Any) -> None:
+def test_what_is_written_is_a_function_of_the_seed(zoo: Path) -> None:
     model = Model("letters", zoo)
     texts = [generate.write(model, "a", 40, temperature=3.0, seed=seed) for seed in (1, 1, 2)]
     assert texts[0] == texts[1] != texts[2] and set(texts[0]) <= set("abcd\n") and len(texts[0]) == 40
@@ -69,7 +68,7 @@ def test_a_higher_temperature_draws_more_evenly() -> None:
     np.testing.assert_allclose(shares[1:], [0.49 / 0.54, 0.7, 1 / 3], atol=5e-3)
 
 
-def test_a_series_goes_on(zoo: Any) -> None:
+def test_a_series_goes_on(zoo: Path) -> None:
     path = zoo.parent / "one.csv"
     result = netc("predict", "series", "--from", zoo, path, "--length", 4)
     assert result.exit_code == 0 and result.stdout.splitlines()[3].startswith(f"{path}: b +4 ")
@@ -80,7 +79,7 @@ def test_a_series_goes_on(zoo: Any) -> None:
     assert named.stdout.split()[-1] == result.stdout.splitlines()[0].split()[-1]
 
 
-def test_sequences_of_any_length(zoo: Any, tmp_path: Path) -> None:
+def test_sequences_of_any_length(zoo: Path, tmp_path: Path) -> None:
     model = Model("sequences", zoo)
     rows = np.load(zoo.parent / "s.npz")["data"]
     np.save(tmp_path / "two.npy", rows[:2, :3])
@@ -106,7 +105,7 @@ def test_sequences_of_any_length(zoo: Any, tmp_path: Path) -> None:
         ("letters", [], "give INPUTS, or a --prompt"),
     ],
 )
-def test_what_is_wrong(zoo: Any, name: str, arguments: list[str], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_wrong(zoo: Path, name: str, arguments: list[str], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(zoo.parent)
     (zoo.parent / "few.csv").write_text("b\n1\n2\n")
     (zoo.parent / "nan.csv").write_text("b\n1\nnan\n" + "1\n" * 9)
@@ -120,7 +119,7 @@ def test_a_batch_of_another_shape_is_told(zoo: Any) -> None:
         Model("sequences", zoo)(np.zeros((2, 2)))
 
 
-def test_forecasts_and_texts_are_kept(zoo: Any, tmp_path: Path) -> None:
+def test_forecasts_and_texts_are_kept(zoo: Path, tmp_path: Path) -> None:
     path = zoo.parent / "one.csv"
     result = netc("predict", "series", "--from", zoo, path, "--length", 10, "-o", tmp_path / "f.npz")
     assert result.exit_code == 0 and not result.stdout, result.stderr

@@ -5,7 +5,6 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +30,7 @@ dataset_licence: unknown
 
 
 @pytest.fixture(scope="module")
-def zoo(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A zoo with a net for photographs, dark and bright, and one for arrays."""
     folder = tmp_path_factory.mktemp("zoo")
     folder_of_images(folder / "photos")
@@ -41,7 +40,7 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return folder
 
 
-def test_an_image_is_read_resized_and_named(zoo: Any, tmp_path: Path) -> None:
+def test_an_image_is_read_resized_and_named(zoo: Path, tmp_path: Path) -> None:
     dark, bright = zoo / "photos/dark/0.png", tmp_path / "new.jpg"
     Image.fromarray(np.full((99, 50, 3), 220, np.uint8)).save(bright)
     result = netc("predict", "photos", dark, bright, "--from", zoo / "zoo", "--top", 1)
@@ -51,14 +50,14 @@ def test_an_image_is_read_resized_and_named(zoo: Any, tmp_path: Path) -> None:
     assert lines[1].startswith(f"{bright}: bright ")
 
 
-def test_grey_transparent_and_palette_images_are_read(zoo: Any, tmp_path: Path) -> None:
+def test_grey_transparent_and_palette_images_are_read(zoo: Path, tmp_path: Path) -> None:
     for mode in ("L", "RGBA", "P"):
         Image.fromarray(np.full((20, 20), 230, np.uint8)).convert(mode).save(tmp_path / f"{mode}.png")
     found = Model("photos", str(zoo / "zoo")).predict([str(tmp_path / f"{m}.png") for m in ("L", "RGBA", "P")])
     assert [f.best[0][0] for f in found] == ["bright"] * 3
 
 
-def test_rows_of_an_npy_file(zoo: Any, tmp_path: Path) -> None:
+def test_rows_of_an_npy_file(zoo: Path, tmp_path: Path) -> None:
     rows = np.random.default_rng(0).normal(size=(3, 1, 12, 12)).astype(np.float32)
     np.save(tmp_path / "rows.npy", rows)
     np.save(tmp_path / "one.npy", rows[1])
@@ -69,7 +68,7 @@ def test_rows_of_an_npy_file(zoo: Any, tmp_path: Path) -> None:
     assert lines[0].startswith(f"{prob[0].argmax()} {prob[0].max():.4f}, ")
 
 
-def test_model_from_python_by_file_folder_and_name(zoo: Any) -> None:
+def test_model_from_python_by_file_folder_and_name(zoo: Path) -> None:
     x = np.random.default_rng(0).normal(size=(4, 1, 12, 12)).astype(np.float32)
     models = [
         Model(zoo / "zoo/small/1.0.0/model.onnx"),
@@ -83,7 +82,7 @@ def test_model_from_python_by_file_folder_and_name(zoo: Any) -> None:
     assert Model("photos", str(zoo / "zoo")).labels == ["bright", "dark"]
 
 
-def test_labels_stand_in_the_model_itself_too(zoo: Any, tmp_path: Path) -> None:
+def test_labels_stand_in_the_model_itself_too(zoo: Path, tmp_path: Path) -> None:
     (tmp_path / "alone.onnx").write_bytes((zoo / "zoo/photos/1.0.0/model.onnx").read_bytes())
     assert Model(tmp_path / "alone.onnx").labels == ["bright", "dark"]
 
@@ -135,7 +134,7 @@ def test_codes_and_reconstructions(tmp_path: Path) -> None:
     assert nowhere.exit_code == 1 and "Cannot write" in nowhere.stderr
 
 
-def test_what_cannot_be_predicted(zoo: Any, tmp_path: Path) -> None:
+def test_what_cannot_be_predicted(zoo: Path, tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("no image")
     (tmp_path / "text.npy").write_text("no array")
     (tmp_path / "text.onnx").write_text("no model")
@@ -178,7 +177,7 @@ def test_an_array_model_takes_no_images(tmp_path: Path) -> None:
     assert json.loads(Model(tmp_path / "build").session.ort.get_modelmeta().custom_metadata_map["netc"])["classes"] == []
 
 
-def test_a_folder_and_a_broken_image_in_it(zoo: Any, tmp_path: Path) -> None:
+def test_a_folder_and_a_broken_image_in_it(zoo: Path, tmp_path: Path) -> None:
     for k, value in enumerate((20, 230, 30)):
         (tmp_path / "in" / "deep").mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.full((9, 9, 3), value, np.uint8)).save(tmp_path / "in" / "deep" / f"{k}.png")
@@ -199,7 +198,7 @@ def test_a_folder_and_a_broken_image_in_it(zoo: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="names of files are UTF-8 there")
-def test_a_name_that_is_no_utf_8(zoo: Any, tmp_path: Path) -> None:
+def test_a_name_that_is_no_utf_8(zoo: Path, tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"caf\xe9.png")
     Image.fromarray(np.full((9, 9, 3), 20, np.uint8)).save(path)
     result = netc("predict", "photos", "--from", zoo / "zoo", tmp_path, "-o", tmp_path / "out.csv")

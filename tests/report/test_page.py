@@ -4,7 +4,6 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -86,7 +85,7 @@ def test_figures_are_those_of_the_log(runs: Path, pages: dict[str, str]) -> None
 def test_a_section_that_fails_says_so_and_the_rest_stands(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     next(page.sections(Run(RunFolder(runs / "small/1"))))
 
-    def broken(run: Any) -> None:
+    def broken(run: Run) -> None:
         raise ValueError("no <such> thing")
 
     monkeypatch.setitem(registry.section, "Broken", broken)

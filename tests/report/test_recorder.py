@@ -7,14 +7,16 @@ from typing import Any
 import pytest
 
 from netc.report import board, event_file, page, recorder
+from netc.report.run import Run
 from netc.training import record
+from netc.training.events import Event
 from tests.small_nets import netc, write_small
 
 
 def test_a_long_run_has_a_page_while_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pages = []
 
-    def kept(run: Any, path: Any = None) -> Any:
+    def kept(run: Run, path: Path | None = None) -> Path:
         pages.append(page.page(run))
         return page.write_page(pages[-1], run.path / page.NAME)
 
@@ -28,7 +30,7 @@ def test_a_long_run_has_a_page_while_it_goes_on(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_page_that_cannot_be_made_is_said_and_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(run: Any) -> None:
+    def broken(run: Run) -> None:
         raise ValueError("no page")
 
     monkeypatch.setattr(page, "page", broken)
@@ -51,7 +53,7 @@ def test_steps_and_seconds_are_counted(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_takes_no_events_is_said_and_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: Any, event: Any) -> None:
+    def full(self: board.Board, event: Event) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(board.Board, "__call__", full)
@@ -69,7 +71,7 @@ def test_a_full_disk_under_an_event_file_is_said_once_and_by_no_one_else(
     class Full:
         closed, name = False, "x"
 
-        def write(self, data: Any) -> None:
+        def write(self, data: bytes) -> None:
             if call == "write":
                 raise OSError(28, "No space left on device")
 
@@ -80,7 +82,7 @@ def test_a_full_disk_under_an_event_file_is_said_once_and_by_no_one_else(
             self.closed = True
             self.flush()
 
-    def opened(self: Any, mode: str = "r", *arguments: Any, **options: Any) -> Any:
+    def opened(self: Path, mode: str = "r", *arguments: Any, **options: Any) -> Any:
         return Full() if "tfevents" in self.name else open_file(self, mode, *arguments, **options)
 
     open_file = Path.open

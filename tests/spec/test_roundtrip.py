@@ -1,6 +1,7 @@
 """What is written reads as what was written: in YAML, short and spelled out, and in protobuf text."""
 
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -39,7 +40,7 @@ def value(field: Field, depth: int) -> Any:
     return st.booleans() if field.cpp_type == Field.CPPTYPE_BOOL else TEXT
 
 
-def filled(draw: Any, message: Any, fields: list[Field], depth: int) -> None:
+def filled(draw: Callable[..., Any], message: Any, fields: list[Field], depth: int) -> None:
     """Set the fields of a message to drawn values."""
     for field in fields:
         if field.message_type and depth == 0:
@@ -53,7 +54,7 @@ def filled(draw: Any, message: Any, fields: list[Field], depth: int) -> None:
 
 
 @st.composite
-def messages(draw: Any, descriptor: Any, depth: int) -> Any:
+def messages(draw: Callable[..., Any], descriptor: Any, depth: int) -> Any:
     """A message with a few of its fields set."""
     if descriptor.full_name == "google.protobuf.Struct":
         custom = pb.LayerParameter().custom
@@ -68,7 +69,7 @@ def messages(draw: Any, descriptor: Any, depth: int) -> Any:
 
 
 @st.composite
-def layers(draw: Any) -> pb.LayerParameter:
+def layers(draw: Callable[..., Any]) -> pb.LayerParameter:
     """A layer with parameters of its type, names that are often the default's, and some other fields."""
     layer = pb.LayerParameter()
     if draw(st.integers(0, 9)):
@@ -86,7 +87,7 @@ def layers(draw: Any) -> pb.LayerParameter:
 
 
 @st.composite
-def nets(draw: Any) -> pb.NetParameter:
+def nets(draw: Callable[..., Any]) -> pb.NetParameter:
     net: pb.NetParameter = draw(messages(pb.NetParameter.DESCRIPTOR, 2))
     net.ClearField("layer")
     net.layer.extend(draw(st.lists(layers(), max_size=6)))

@@ -2,13 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 
 from netc import Net, api
+from netc.compiler.program import Program
 from netc.compiler.step_files import write
 from netc.runtime import snapshot
 from netc.runtime.session import Session
@@ -19,16 +19,16 @@ CARRIES = {"lstm1.h", "lstm1.c", "gru1.h"}
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Program:
     return api.load(write_letters(tmp_path_factory.mktemp("letters")))
 
 
-def ports(model: Any, prefix: Any) -> Any:
+def ports(model: onnx.ModelProto, prefix: str) -> set[str]:
     return {n.name.removeprefix(prefix) for n in (*model.graph.input, *model.graph.output) if n.name.startswith(prefix)}
 
 
 @pytest.mark.parametrize("kind", ["train", "gradient", "test"])
-def test_carries_are_states_of_a_phase(made: Any, kind: str) -> None:
+def test_carries_are_states_of_a_phase(made: Program, kind: str) -> None:
     model, phase = made.model(kind), "test" if kind == "test" else "train"
     named = {f"{name}.{phase}" for name in CARRIES}
     assert named <= ports(model, "state/") and named <= ports(model, "next/")
@@ -38,11 +38,11 @@ def test_carries_are_states_of_a_phase(made: Any, kind: str) -> None:
     assert states[f"gru1.h.{phase}"]["shape"] == [2 if phase == "test" else 4, 12]
 
 
-def test_update_leaves_carries_alone(made: Any) -> None:
+def test_update_leaves_carries_alone(made: Program) -> None:
     assert not any("lstm1.h" in name for name in ports(made.model("update"), "next/"))
 
 
-def test_the_deployed_model_takes_and_gives_them_for_any_batch_and_time(made: Any, tmp_path: Path) -> None:
+def test_the_deployed_model_takes_and_gives_them_for_any_batch_and_time(made: Program, tmp_path: Path) -> None:
     files = {p.name: p for p in write(made, tmp_path)}
     model = onnx.load(files["model.onnx"])
     assert ports(model, "state/") == ports(model, "next/") == CARRIES
@@ -84,7 +84,7 @@ def test_every_test_begins_with_nothing(tmp_path: Path) -> None:
     assert result.exit_code == 0 and f"loss: {last['loss']:.6g}" in result.stdout and f"accuracy: {last['accuracy']:.6g}" in result.stdout
 
 
-def test_state_matters_for_the_next_batch(made: Any) -> None:
+def test_state_matters_for_the_next_batch(made: Program) -> None:
     """A test batch that goes on from another gives other numbers than one that begins."""
     session, start = Session(made.model("test")), {f"state/{n}": a for n, a in made.start().items()}
     feeds = {"batch/data": np.ones((8, 2), np.int64), "batch/label": np.ones((8, 2), np.int64)}

@@ -21,7 +21,7 @@ ROWS, BATCHES = 300, (300, 50, 10, 7, 1)
 RANDOM = np.random.default_rng(3)
 
 
-def scores(folder: Any, layers: Any, batch: Any, **arrays: Any) -> Any:
+def scores(folder: Path, layers: list[str], batch: int, **arrays: Any) -> dict[str, Any]:
     """What a test gives of a net whose blobs are arrays of a file, at a test batch."""
     np.savez(folder / "rows.npz", **arrays)
     tops = ", ".join(arrays)
@@ -32,21 +32,21 @@ def scores(folder: Any, layers: Any, batch: Any, **arrays: Any) -> Any:
     return whole_set(Compilation.of(load_job(str(folder / "net.yaml"))), "cpu", 1, [], None)
 
 
-def area(margin: Any, hit: Any) -> Any:
+def area(margin: np.ndarray, hit: np.ndarray) -> float:
     """The share of pairs in order, by all pairs."""
     over = margin[hit][:, None] - margin[~hit][None, :]
-    return (over > 0).mean() + (over == 0).mean() / 2
+    return float((over > 0).mean() + (over == 0).mean() / 2)
 
 
 @pytest.mark.parametrize("batch", BATCHES)
-def test_auc_of_scores_with_ties(tmp_path: Path, batch: Any) -> None:
+def test_auc_of_scores_with_ties(tmp_path: Path, batch: int) -> None:
     score, label = RANDOM.integers(0, 12, ROWS).astype(np.float32), RANDOM.integers(0, 2, ROWS)
     found = scores(tmp_path, ["AUC: {bottom: [score, label], name: auc}"], batch, score=score, label=label)
     assert found["auc"] == pytest.approx(area(score, label == 1), abs=1e-9)
 
 
 @pytest.mark.parametrize("batch", BATCHES)
-def test_auc_of_a_score_for_each_class_without_rows_that_are_ignored(tmp_path: Path, batch: Any) -> None:
+def test_auc_of_a_score_for_each_class_without_rows_that_are_ignored(tmp_path: Path, batch: int) -> None:
     score, label = RANDOM.normal(size=(ROWS, 3)).astype(np.float32), RANDOM.integers(0, 3, ROWS)
     label[::7] = 255
     layers = ["AUC: {bottom: [score, label], positive: 2, ignore_label: 255, name: auc}"]
@@ -64,7 +64,7 @@ def test_auc_takes_no_square_of_the_rows(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("batch", BATCHES)
-def test_r2_and_rmse(tmp_path: Path, batch: Any) -> None:
+def test_r2_and_rmse(tmp_path: Path, batch: int) -> None:
     label = RANDOM.normal(1e4, 3, ROWS).astype(np.float32)
     guess = label + RANDOM.normal(0, 2, ROWS).astype(np.float32)
     found = scores(tmp_path, ["R2: {bottom: [guess, label], top: [r2, rmse]}"], batch, guess=guess, label=label)
@@ -74,7 +74,7 @@ def test_r2_and_rmse(tmp_path: Path, batch: Any) -> None:
 
 
 @pytest.mark.parametrize("batch", BATCHES)
-def test_accuracy_of_each_class_where_classes_stand_in_order(tmp_path: Path, batch: Any) -> None:
+def test_accuracy_of_each_class_where_classes_stand_in_order(tmp_path: Path, batch: int) -> None:
     """Batches of one class each would make the mean of batches a tenth of the share. A class without labels has none."""
     score, label = RANDOM.normal(size=(ROWS, 4)).astype(np.float32), np.sort(RANDOM.integers(0, 3, ROWS))
     layers = ["Accuracy: {bottom: [score, label], top: [accuracy, per_class]}"]
@@ -87,7 +87,7 @@ def test_accuracy_of_each_class_where_classes_stand_in_order(tmp_path: Path, bat
 
 @pytest.mark.parametrize("batch", BATCHES)
 @pytest.mark.parametrize("normalization", ["VALID", "FULL", "BATCH_SIZE", "NONE"])
-def test_losses_by_what_they_are_divided_by(tmp_path: Path, batch: Any, normalization: str) -> None:
+def test_losses_by_what_they_are_divided_by(tmp_path: Path, batch: int, normalization: str) -> None:
     score, label = RANDOM.normal(size=(ROWS, 3, 2)).astype(np.float32), RANDOM.integers(0, 3, (ROWS, 2))
     label[:40] = -1
     options = f"normalization: {normalization}, ignore_label: -1, name: loss"
@@ -98,7 +98,7 @@ def test_losses_by_what_they_are_divided_by(tmp_path: Path, batch: Any, normaliz
 
 
 @pytest.mark.parametrize("batch", BATCHES)
-def test_other_losses(tmp_path: Path, batch: Any) -> None:
+def test_other_losses(tmp_path: Path, batch: int) -> None:
     a, b = (RANDOM.normal(size=(ROWS, 3)).astype(np.float32) for _ in range(2))
     target, label, similar = RANDOM.random((ROWS, 3)).astype(np.float32), RANDOM.integers(0, 3, ROWS), RANDOM.integers(0, 2, ROWS)
     layers = [
@@ -204,7 +204,7 @@ def test_the_graph_itself_says_it_of_a_batch(tmp_path: Path) -> None:
     assert "rows/auc/margin" in net.test[0].graph.outputs and "rows/auc/margin" not in net.train.graph.outputs
 
 
-def _net(folder: Any) -> Any:
+def _net(folder: Path) -> Path:
     np.savez(folder / "rows.npz", data=np.zeros((8, 2), np.float32), label=np.zeros(8, np.int64))
     path = folder / "net.yaml"
     path.write_text("""\

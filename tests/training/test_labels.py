@@ -52,7 +52,7 @@ def write(
     return str(folder / name)
 
 
-def refused(folder: Any, path: Any, *options: Any) -> Any:
+def refused(folder: Path, path: str | Path, *options: Any) -> str:
     """What `netc train` says of a run that does not begin: nothing is left of it."""
     result = netc("train", path, "--no-publish", "--runs", folder / "runs", *options)
     assert result.exit_code == 2 and "onnxruntime" not in result.stderr, result.output
@@ -62,7 +62,7 @@ def refused(folder: Any, path: Any, *options: Any) -> Any:
 
 @pytest.mark.parametrize("value", [-1, 3, 1.5, float("nan")])
 @pytest.mark.parametrize("reader", READERS)
-def test_every_layer_that_reads_labels_refuses_what_is_none(tmp_path: Path, reader: Any, value: Any) -> None:
+def test_every_layer_that_reads_labels_refuses_what_is_none(tmp_path: Path, reader: str, value: float) -> None:
     said = refused(tmp_path, write(tmp_path, READERS[reader], {7: value, 11: value}))
     named = "NaN" if value != value else f"{value:g}"
     assert f"({reader}): 'label' of TRAIN contains {named} (2 times, first at rows.npz: label[7]); allowed values: whole numbers" in said
@@ -98,7 +98,7 @@ layers:
 
 
 @pytest.mark.parametrize("value", [-0.5, 1.25, float("nan")])
-def test_targets_of_a_sigmoid_are_probabilities(tmp_path: Path, value: Any) -> None:
+def test_targets_of_a_sigmoid_are_probabilities(tmp_path: Path, value: float) -> None:
     rows, _ = arrays({})
     target = np.full((20, 3), 0.5, np.float32)
     path = write(
@@ -290,7 +290,7 @@ def test_validation_rows_are_looked_at_before_the_first_step(tmp_path: Path) -> 
 class TestNaN:
     """The advice is to mend the data, not to learn more slowly."""
 
-    def rows(self, folder: Any, **changes: Any) -> Any:
+    def rows(self, folder: Path, **changes: Any) -> str:
         path = write(folder, READERS["SoftmaxWithLoss"])
         rows, label = arrays({})
         for (row, column), value in changes.get("cells", {}).items():

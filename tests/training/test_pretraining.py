@@ -51,7 +51,7 @@ LAST = snapshot.file_name(30 + 40 + 50)
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """The net file, and the folder of its whole run."""
     folder = tmp_path_factory.mktemp("pretraining")
     path = write_small(folder, NET)
@@ -61,16 +61,16 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return path, folder / "runs/small/1"
 
 
-def states(folder: Any, iteration: Any) -> Any:
+def states(folder: Path, iteration: int) -> dict[str, np.ndarray]:
     return snapshot.read(folder / "snapshots" / snapshot.file_name(iteration)).states
 
 
-def test_each_stage_moves_its_layer_alone(run: Any) -> None:
+def test_each_stage_moves_its_layer_alone(run: tuple[str, Path]) -> None:
     start = api.load(run[0]).start()
     first, second, last = (states(run[1], i) for i in (30, 70, 120))
     both = [n for n in start if n in first and not n.endswith("history")]
 
-    def moved(a: Any, b: Any) -> Any:
+    def moved(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> set[str]:
         return {n for n in both if not np.array_equal(a[n], b[n])}
 
     assert moved(start, first) == {"rbm1.weight", "rbm1.bias"}
@@ -80,7 +80,7 @@ def test_each_stage_moves_its_layer_alone(run: Any) -> None:
     assert "rbm2.chain.train" in second and "rbm2.chain.train" not in last
 
 
-def test_the_log_tells_the_stages(run: Any) -> None:
+def test_the_log_tells_the_stages(run: tuple[str, Path]) -> None:
     lines = log(run[1])
     own = [line for line in lines if line["event"] == "pretrain"]
     assert [line["layer"] for line in own] == ["rbm1"] * 30 + ["rbm2"] * 40
@@ -91,7 +91,7 @@ def test_the_log_tells_the_stages(run: Any) -> None:
 
 
 @pytest.mark.parametrize("iteration", [20, 30, 50, 70, 90])
-def test_a_run_resumes_in_any_stage_to_the_same_bits(run: Any, tmp_path: Path, iteration: int) -> None:
+def test_a_run_resumes_in_any_stage_to_the_same_bits(run: tuple[str, Path], tmp_path: Path, iteration: int) -> None:
     path, whole = run
     shutil.copytree(whole.parents[1], tmp_path / "runs")
     folder = tmp_path / "runs/small/1"
@@ -104,7 +104,7 @@ def test_a_run_resumes_in_any_stage_to_the_same_bits(run: Any, tmp_path: Path, i
     assert (folder / "snapshots" / LAST).read_bytes() == (whole / "snapshots" / LAST).read_bytes()
 
 
-def test_a_stage_that_is_interrupted_says_so_and_goes_on(run: Any, tmp_path: Path) -> None:
+def test_a_stage_that_is_interrupted_says_so_and_goes_on(run: tuple[str, Path], tmp_path: Path) -> None:
     path = write_small(tmp_path, NET.replace("max_epoch: 4", "max_iter: 100000"))
     process = netc_process("train", "small.yaml", "--no-publish", cwd=tmp_path)
     folder = tmp_path / "runs/small/1"
@@ -120,7 +120,7 @@ def test_a_stage_that_is_interrupted_says_so_and_goes_on(run: Any, tmp_path: Pat
     assert result.exit_code == 2 and "solver.pretrain.1: gone" in result.stderr
 
 
-def test_a_signal_at_the_end_of_a_stage_is_not_lost(run: Any, tmp_path: Path) -> None:
+def test_a_signal_at_the_end_of_a_stage_is_not_lost(run: tuple[str, Path], tmp_path: Path) -> None:
     path, whole = run
 
     def end(event: Any) -> None:
@@ -136,7 +136,7 @@ def test_a_signal_at_the_end_of_a_stage_is_not_lost(run: Any, tmp_path: Path) ->
     assert (tmp_path / "runs/small/1/log.jsonl").read_bytes() == (whole / "log.jsonl").read_bytes()
 
 
-def test_weights_are_what_the_first_stage_starts_from(run: Any, tmp_path: Path) -> None:
+def test_weights_are_what_the_first_stage_starts_from(run: tuple[str, Path], tmp_path: Path) -> None:
     path, whole = run
     weights = whole / "snapshots" / LAST
     stopped = netc("train", path, "--no-publish", "--runs", tmp_path, "--weights", weights, "--set", "solver.snapshot_keep=9")
@@ -144,7 +144,7 @@ def test_weights_are_what_the_first_stage_starts_from(run: Any, tmp_path: Path) 
     np.testing.assert_array_equal(states(tmp_path / "small/1", 30)["ip1.weight"], states(whole, 120)["ip1.weight"])
 
 
-def test_layers_below_run_as_in_testing(run: Any) -> None:
+def test_layers_below_run_as_in_testing(run: tuple[str, Path]) -> None:
     program = api.load(run[0])
     _, second, _ = program.stages
     assert [layer.name for layer in second.train_net.layers] == ["data", "rbm1", "drop1", "rbm2"]
@@ -153,14 +153,14 @@ def test_layers_below_run_as_in_testing(run: Any) -> None:
     assert noise == {"noise/rbm2.hidden1", "noise/rbm2.visible1"}  # no mask of the dropout
 
 
-def test_the_deployed_net_has_no_loss_of_a_layer(run: Any, tmp_path: Path) -> None:
+def test_the_deployed_net_has_no_loss_of_a_layer(run: tuple[str, Path], tmp_path: Path) -> None:
     text = NET.replace("RBM: {num_output: 12,", "RBM: {num_output: 12, top: [rbm1, own, error],")
     program = api.load(write_small(tmp_path, text))
     graph = program.deploy[0].graph
     assert list(graph.outputs) == ["out/prob"] and not [n for n in graph.leaves("Input") if n.name.startswith("noise/")]
 
 
-def test_compile_writes_a_model_for_each_stage(run: Any, tmp_path: Path) -> None:
+def test_compile_writes_a_model_for_each_stage(run: tuple[str, Path], tmp_path: Path) -> None:
     program = api.load(run[0])
     names = [p.name for p in write(program, tmp_path)]
     assert names[:6] == ["pretrain1.json", "pretrain1.onnx", "pretrain2.json", "pretrain2.onnx", "train.json", "train.onnx"]
@@ -173,12 +173,12 @@ def test_compile_writes_a_model_for_each_stage(run: Any, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("stage, at, sentence", [
-    ("{layer: rbm3, max_iter: 5, base_lr: 0.1}", "layer:", "there is no layer 'rbm3' to pretrain. Did you mean"),
-    ("{layer: ip1, max_iter: 5, base_lr: 0.1}", "layer:", "layer 'ip1' (InnerProduct) has no loss of its own to learn by; RBM has one"),
-    ("{layer: rbm1, max_iter: 5}", "{", "base_lr is missing"),
-    ("{layer: rbm1, base_lr: 0.1}", "{", "give one of max_iter and max_epoch"),
-    ("{layer: rbm1, max_iter: 5, base_lr: 0.1, type: Adem}", "type:", "there is no solver type 'Adem'"),
-    ("{max_iter: 5, base_lr: 0.1}", "{", "there is no layer '' to pretrain"),
+    ("{layer: rbm3, max_iter: 5, base_lr: 0.1}", "layer:", "There is no layer 'rbm3' to pretrain. Did you mean"),
+    ("{layer: ip1, max_iter: 5, base_lr: 0.1}", "layer:", "Layer 'ip1' (InnerProduct) cannot be pretrained, as it has no loss of its own"),
+    ("{layer: rbm1, max_iter: 5}", "{", "`base_lr` is missing"),
+    ("{layer: rbm1, base_lr: 0.1}", "{", "Set either `max_iter` or `max_epoch`"),
+    ("{layer: rbm1, max_iter: 5, base_lr: 0.1, type: Adem}", "type:", "There is no solver type 'Adem'"),
+    ("{max_iter: 5, base_lr: 0.1}", "{", "There is no layer '' to pretrain"),
 ])  # fmt: skip
 def test_errors_of_a_stage(tmp_path: Path, stage: str, at: str, sentence: str) -> None:
     line = "    - {layer: rbm1, max_iter: 30, base_lr: 0.001, momentum: 0.5}"
@@ -191,7 +191,7 @@ def test_errors_of_a_stage(tmp_path: Path, stage: str, at: str, sentence: str) -
     )
 
 
-def test_a_net_is_trained_without_its_stages(run: Any) -> None:
+def test_a_net_is_trained_without_its_stages(run: tuple[str, Path]) -> None:
     program = api.load(run[0], "solver.pretrain=[]")
     assert [stage.layer for stage in program.stages] == [None]
 

@@ -5,7 +5,9 @@ import os
 import shutil
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import Popen
 from typing import Any
 
 import pytest
@@ -36,7 +38,7 @@ def started(folder: Path, *options: str) -> Any:
     return process
 
 
-def wait_for(condition: Any, process: Any) -> None:
+def wait_for(condition: Callable[..., Any], process: Popen[str]) -> None:
     end = time.monotonic() + 60
     while not condition():
         assert process.poll() is None, process.communicate()

@@ -1,7 +1,6 @@
 """--watch and solver.watch_interval: what a step does to each layer."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -55,7 +54,7 @@ def test_how_saturated_activations_are(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     folder = tmp_path_factory.mktemp("watch")
     path = write_small(
         folder, NET.replace("Dropout", "Dropout: {top: dropped}").replace("average_loss", "watch_interval: 20, average_loss")
@@ -64,7 +63,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return path, folder / "runs/small/1"
 
 
-def test_lines_of_the_log(run: Any) -> None:
+def test_lines_of_the_log(run: tuple[str, Path]) -> None:
     lines = [line for line in log(run[1]) if line["event"] == "watch"]
     assert [line["iteration"] for line in lines] == [0, 20, 40]
     layers = lines[1]["layers"]
@@ -78,7 +77,7 @@ def test_lines_of_the_log(run: Any) -> None:
     assert layers["relu1"]["mean"] > 0
 
 
-def test_numbers_are_those_of_the_step(run: Any) -> None:
+def test_numbers_are_those_of_the_step(run: tuple[str, Path]) -> None:
     """The update is that of the snapshots; the gradient follows from it while there is no history."""
     path, folder = run
     program, line = api.load(path), log(folder)[1]
@@ -89,8 +88,8 @@ def test_numbers_are_those_of_the_step(run: Any) -> None:
     after = snapshot.read(folder.parents[2] / "one/small/1/snapshots/iter_00000001.safetensors").states
     names = ["ip1.weight", "ip1.bias"]
 
-    def norm(arrays: Any) -> Any:
-        return np.sqrt(sum((np.asarray(a, np.float64) ** 2).sum() for a in arrays))
+    def norm(arrays: list[np.ndarray]) -> float:
+        return float(np.sqrt(sum((np.asarray(a, np.float64) ** 2).sum() for a in arrays)))
 
     changes = [after[n] - start[n] for n in names]
     gradients = [-c / 0.02 - 0.0005 * start[n] for c, n in zip(changes, names, strict=True)]

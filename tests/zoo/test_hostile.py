@@ -249,7 +249,7 @@ def packed(**members: bytes) -> bytes:
 
 
 class Owned:
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[()]]:
         return os.abort, ()
 
 

@@ -14,6 +14,7 @@ from safetensors.numpy import load as tensors
 
 from netc import api, registry, zoo
 from netc.compiler.lower import lower_symbolic
+from netc.compiler.program import Program
 from netc.errors import RunError, SpecError, ZooError
 from netc.runtime import snapshot
 from netc.runtime.session import Session
@@ -29,12 +30,12 @@ SCALED = NET.replace("test_fraction: 0.2", "test_fraction: 0.2, scale: 0.5, mean
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
     return api.load(write_small(tmp_path_factory.mktemp("program"), SCALED))
 
 
 @pytest.fixture(scope="module")
-def published(program: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def published(program: Program, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, np.ndarray]]:
     """The folder of a published version, and the states it was made of."""
     random = np.random.default_rng(0)
     states = {n: (a + random.normal(0, 0.1, a.shape)).astype(np.float32) for n, a in program.start().items()}
@@ -45,7 +46,7 @@ def published(program: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     return found.path, states
 
 
-def test_the_files(published: Any) -> None:
+def test_the_files(published: tuple[Path, dict[str, np.ndarray]]) -> None:
     files = {p.name for p in published[0].iterdir()}
     assert files == {
         "manifest.json",
@@ -64,14 +65,14 @@ def test_the_files(published: Any) -> None:
     assert zoo.verify(published[0].parents[1], "small") == []
 
 
-def test_start_is_what_was_trained_without_slots(published: Any) -> None:
+def test_start_is_what_was_trained_without_slots(published: tuple[Path, dict[str, np.ndarray]]) -> None:
     path, states = published
     start = tensors((path / "start.safetensors").read_bytes())
     assert start.keys() == {n for n in states if not n.endswith(".history")}
     assert all(np.array_equal(start[n], states[n]) for n in start)
 
 
-def test_the_test_vectors_repeat(published: Any) -> None:
+def test_the_test_vectors_repeat(published: tuple[Path, dict[str, np.ndarray]]) -> None:
     path, _ = published
     with np.load(path / "test_vectors.npz") as vectors:
         assert vectors["input.data"].shape == (8, 1, 12, 12)
@@ -79,19 +80,19 @@ def test_the_test_vectors_repeat(published: Any) -> None:
         np.testing.assert_allclose(found["prob"], vectors["output.prob"], rtol=1e-5)
 
 
-def test_inputs_of_vectors_are_raw(program: Any, published: Any) -> None:
+def test_inputs_of_vectors_are_raw(program: Program, published: tuple[Path, dict[str, np.ndarray]]) -> None:
     with np.load(published[0] / "test_vectors.npz") as vectors, np.load(f"{program.job.base}/small.npz") as arrays:
         raw = vectors["input.data"][0]
         assert any(np.array_equal(raw, image) for image in arrays["data"])
 
 
-def test_the_programs_on_the_card_run(published: Any, tmp_path: Path) -> None:
+def test_the_programs_on_the_card_run(published: tuple[Path, dict[str, np.ndarray]], tmp_path: Path) -> None:
     assert run_python(published[0]) == "prob (8, 10) True\n"
     if NODE:
         assert run_javascript(published[0], tmp_path) in ("prob [ 1, 10 ]\n", None)
 
 
-def test_the_manifest(program: Any, published: Any) -> None:
+def test_the_manifest(program: Program, published: tuple[Path, dict[str, np.ndarray]]) -> None:
     said = json.loads((published[0] / "manifest.json").read_text())
     assert said["net_sha256"] == program.job.sha256 and said["seed"] == 0 and said["opset"] == 21
     assert said["metrics"] == {"accuracy": 0.5} == json.loads((published[0] / "metrics.json").read_text())
@@ -105,7 +106,7 @@ def test_the_manifest(program: Any, published: Any) -> None:
     assert load(published[0] / "net.yaml").message == program.job.resolved()
 
 
-def test_the_same_again_is_not_new_and_another_is_the_next_patch(program: Any, published: Any) -> None:
+def test_the_same_again_is_not_new_and_another_is_the_next_patch(program: Program, published: tuple[Path, dict[str, np.ndarray]]) -> None:
     path, states = published
     target = path.parents[1]
     again = publishing.publish_run(program, states, {"accuracy": 0.5}, target, "netc", curves=b"png")
@@ -116,7 +117,7 @@ def test_the_same_again_is_not_new_and_another_is_the_next_patch(program: Any, p
 
 
 def test_a_model_that_differs_from_the_net_is_not_published(
-    program: Any, published: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    program: Program, published: tuple[Path, dict[str, np.ndarray]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     _, states = published
     wrong = program.deploy_model({n: a * 2 for n, a in states.items()})
@@ -127,7 +128,7 @@ def test_a_model_that_differs_from_the_net_is_not_published(
     assert not (tmp_path / "zoo").exists()
 
 
-def test_what_cannot_be_published_into(program: Any, tmp_path: Path) -> None:
+def test_what_cannot_be_published_into(program: Program, tmp_path: Path) -> None:
     publishing.check_target(str(tmp_path / "new" / "zoo"), program.compilation)
     (tmp_path / "file").touch()
     with pytest.raises(ZooError, match="not a folder"):
@@ -160,10 +161,10 @@ def test_silence_about_licences_is_not_published(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def run_again(published: Any) -> Any:
+def run_again(published: tuple[Path, dict[str, np.ndarray]]) -> Callable[..., list[str]]:
     """What is wrong with the published model when `name` of it is replaced by what `change` makes of its arrays."""
 
-    def run(tmp_path: Path, name: Any, change: Any) -> Any:
+    def run(tmp_path: Path, name: str, change: Callable[..., Any]) -> list[str]:
         folder = tmp_path / "small/1.0.0"
         shutil.copytree(published[0], folder)
         (folder / name).write_bytes(zoo.npz(change(zoo.read_arrays(folder / name))))
@@ -172,7 +173,7 @@ def run_again(published: Any) -> Any:
     return run
 
 
-def test_verify_runs_the_vectors_and_three_steps_of_training(published: Any) -> None:
+def test_verify_runs_the_vectors_and_three_steps_of_training(published: tuple[Path, dict[str, np.ndarray]]) -> None:
     assert zoo.verify(published[0].parents[1], "small@1.0.0", run=True) == []
     with np.load(published[0] / "training_vectors.npz") as found:
         assert found["loss"].shape == (3,) and len(set(found["loss"].tolist())) == 3
@@ -183,7 +184,7 @@ def test_verify_runs_the_vectors_and_three_steps_of_training(published: Any) -> 
 @pytest.mark.parametrize(
     "name, array", [("test_vectors.npz", "output.prob"), ("training_vectors.npz", "loss"), ("training_vectors.npz", "next.conv1.weight")]
 )
-def test_vectors_that_a_model_does_not_repeat(run_again: Any, tmp_path: Path, name: str, array: str) -> None:
+def test_vectors_that_a_model_does_not_repeat(run_again: Callable[..., list[str]], tmp_path: Path, name: str, array: str) -> None:
     assert run_again(tmp_path, name, lambda arrays: arrays) == []
     shutil.rmtree(tmp_path / "small")
     off = 1.01 if name == "training_vectors.npz" else 1.001
@@ -203,18 +204,20 @@ def test_vectors_that_a_model_does_not_repeat(run_again: Any, tmp_path: Path, na
         lambda arrays: arrays | {"output.prob": arrays["output.prob"][:3]},
     ],
 )
-def test_vectors_that_mean_nothing(run_again: Any, tmp_path: Path, change: Callable[..., Any]) -> None:
+def test_vectors_that_mean_nothing(run_again: Callable[..., list[str]], tmp_path: Path, change: Callable[..., Any]) -> None:
     wrong = run_again(tmp_path, "test_vectors.npz", change)
     assert len(wrong) == 2 and all("test_vectors.npz" in text or "model.onnx" in text or "open.onnx" in text for text in wrong)
 
 
-def test_a_large_batch_has_no_training_vectors(program: Any, published: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_batch_has_no_training_vectors(
+    program: Program, published: tuple[Path, dict[str, np.ndarray]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(vectors, "MOST_FEEDS", 1000)
     found = publishing.publish_run(program, published[1], {}, tmp_path, "netc")
     assert not (found.path / "training_vectors.npz").exists() and zoo.verify(tmp_path, run=True) == []
 
 
-def test_a_tuned_model_names_its_parent_after_a_resumption_too(published: Any, tmp_path: Path) -> None:
+def test_a_tuned_model_names_its_parent_after_a_resumption_too(published: tuple[Path, dict[str, np.ndarray]], tmp_path: Path) -> None:
     path = write_small(tmp_path, SCALED.replace("max_iter: 60", "max_iter: 2").replace("name: small", "name: tuned"))
     weights = published[0] / "start.safetensors"
     assert netc("train", path, "--runs", tmp_path / "runs", "--no-publish", "--weights", weights).exit_code == 0
@@ -226,7 +229,7 @@ def test_a_tuned_model_names_its_parent_after_a_resumption_too(published: Any, t
     assert "| fine-tuned from | small@1.0.0 |" in (tmp_path / "zoo/tuned/1.0.0/README.md").read_text()
 
 
-def test_weights_beside_another_manifest_have_no_parent(published: Any, tmp_path: Path) -> None:
+def test_weights_beside_another_manifest_have_no_parent(published: tuple[Path, dict[str, np.ndarray]], tmp_path: Path) -> None:
     folder = tmp_path / "small/1.0.0"
     shutil.copytree(published[0], folder)
     assert parent_of([str(folder / "start.safetensors")])
@@ -245,14 +248,14 @@ def test_publishing_signs(tmp_path: Path) -> None:
     assert "me.key" not in zoo.show(tmp_path / "zoo", "small")["command"]
 
 
-def test_anyone_can_train_on(published: Any, tmp_path: Path) -> None:
+def test_anyone_can_train_on(published: tuple[Path, dict[str, np.ndarray]], tmp_path: Path) -> None:
     path, _ = published
     net = write_small(tmp_path, SCALED)
     result = netc("train", net, "--no-publish", "--runs", tmp_path, "--weights", path / "start.safetensors", "--set", "solver.max_iter=2")
     assert result.exit_code == 0, result.stderr
 
 
-def test_weights_have_their_own_names_and_open_onnx_takes_them(published: Any) -> None:
+def test_weights_have_their_own_names_and_open_onnx_takes_them(published: tuple[Path, dict[str, np.ndarray]]) -> None:
     path, states = published
     model, opened = (onnx.load(path / name) for name in ("model.onnx", "open.onnx"))
     learned = {f"state/{n}" for n in states if not n.endswith(".history")}
@@ -265,7 +268,7 @@ def test_weights_have_their_own_names_and_open_onnx_takes_them(published: Any) -
         np.testing.assert_allclose(found["prob"], vectors["output.prob"], rtol=1e-5)
 
 
-def test_verify_runs_open_onnx_too(published: Any, tmp_path: Path) -> None:
+def test_verify_runs_open_onnx_too(published: tuple[Path, dict[str, np.ndarray]], tmp_path: Path) -> None:
     folder = tmp_path / "small/1.0.0"
     shutil.copytree(published[0], folder)
     weights = tensors((folder / "start.safetensors").read_bytes())

@@ -37,7 +37,7 @@ def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_a_description_needs_no_data(name: Any, nowhere: Any) -> None:
+def test_a_description_needs_no_data(name: Any, nowhere: None) -> None:
     assert data.describe(layer(name), "TRAIN").rows
 
 

@@ -18,7 +18,7 @@ from tests.data.databases import batch, log, write_leveldb
 from tests.recorded import FOLDER
 
 
-def write(folder: Any, *batches: Any) -> Any:
+def write(folder: Path, *batches: Any) -> LevelDb:
     return LevelDb(write_leveldb(folder, batches=batches))
 
 
@@ -64,7 +64,7 @@ def test_snappy() -> None:
     ("000003.log", bytes(100)),
     ("000003.log", log(b"x" * 50000)[:40000]),
 ])  # fmt: skip
-def test_damage_is_an_error(tmp_path: Path, name: str, content: Any) -> None:
+def test_damage_is_an_error(tmp_path: Path, name: str, content: bytes) -> None:
     write(tmp_path / "db", [(b"a", b"1")])
     (tmp_path / "db" / name).write_bytes(content)
     with pytest.raises(DataError, match="Cannot read .*db as a LevelDB"):

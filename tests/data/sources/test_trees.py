@@ -19,7 +19,7 @@ TREES = "(3 (2 a) (3 (1 b) (1 c)))\n(0 x)\n(1 (4 (2 p) (3 q)) (3 (1 r) (1 s)))\n
 TOPS = ("word", "child", "width", "label", "root_label")
 
 
-def layer(source: Any, batch_size: int = 2, **fields: Any) -> pb.LayerParameter:
+def layer(source: Path | str, batch_size: int = 2, **fields: Any) -> pb.LayerParameter:
     made = pb.LayerParameter(name="data", type="TreeData", top=TOPS)
     made.data_param.source, made.data_param.batch_size = str(source), batch_size
     made.tree_data_param.vocabulary_size, made.tree_data_param.max_height = 20, 5
@@ -29,7 +29,7 @@ def layer(source: Any, batch_size: int = 2, **fields: Any) -> pb.LayerParameter:
     return made
 
 
-def written(path: Any, text: Any = TREES) -> Any:
+def written(path: Path, text: str = TREES) -> Path:
     path.write_text(text)
     return path
 
@@ -106,7 +106,7 @@ def test_all_that_is_wrong_with_the_trees_of_a_part(tmp_path: Path) -> None:
         (TREES, {"test_source": "gone.txt"}, "Cannot read .*gone.txt: No such file"),
     ],
 )  # fmt: skip
-def test_what_is_refused(tmp_path: Path, content: Any, fields: dict[str, Any], wanted: str) -> None:
+def test_what_is_refused(tmp_path: Path, content: str, fields: dict[str, Any], wanted: str) -> None:
     made = layer(written(tmp_path / "t.txt", content), **fields)
     with pytest.raises(DataError) as caught:
         data.describe(made, "TEST", tmp_path)

@@ -142,15 +142,15 @@ def cases(kernel: native.Kernel) -> Iterator[Case]:
 class Runner:
     """Runs cases with a library. A session serves all cases that have its model in a row."""
 
-    def __init__(self, library: Path):
-        self.backend = with_library(library)
+    def __init__(self, library: Path) -> None:
+        self.library = library
         self.model: onnx.ModelProto | None = None
 
     def error_of(self, case: Case) -> str | None:
         """What onnxruntime reports when it loads and runs a case; None without an error."""
         try:
             if self.model is not case.model:
-                self.session, self.model = Session(case.model, self.backend), case.model
+                self.session, self.model = Session(case.model, with_library(self.library)), case.model
             self.session.run({n: case.arrays[int(n[1:])] for n in self.session.inputs})
         except RunError as e:
             return str(e)
