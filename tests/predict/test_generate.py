@@ -114,7 +114,7 @@ def test_what_is_wrong(zoo: Path, name: str, arguments: list[str], said: str, mo
     assert result.exit_code == 2 and said in result.stderr
 
 
-def test_a_batch_of_another_shape_is_told(zoo: Any) -> None:
+def test_a_batch_of_another_shape_is_told(zoo: Path) -> None:
     with pytest.raises(DataError, match="the model expects an input of 5xNx3; got 2x2"):
         Model("sequences", zoo)(np.zeros((2, 2)))
 
