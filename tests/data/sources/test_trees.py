@@ -120,7 +120,7 @@ def test_no_source() -> None:
 
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_bytes(b"(1 (2 \xff) (1 b))\n")
-    with pytest.raises(DataError, match=r"t\.txt: not UTF-8 text"):
+    with pytest.raises(DataError, match=r"t\.txt:1:7: The byte 0xff is not UTF-8"):
         data.describe(layer(tmp_path / "t.txt"), "TRAIN")
 
 
