@@ -111,6 +111,13 @@ class Diagnostic:
         return self.place.position if self.place else (0, 0)
 
 
+def not_utf8(file: str, error: UnicodeDecodeError, hint: str = "") -> Diagnostic:
+    """The diagnostic for the first byte of a file that is not UTF-8."""
+    read, at = error.object, error.start
+    place = Place(file, read.count(b"\n", 0, at) + 1, at - read.rfind(b"\n", 0, at))
+    return Diagnostic(place, f"The byte {read[at]:#04x} is not UTF-8. {hint}".rstrip())
+
+
 class NetcError(Exception):
     """The base class of all exceptions that netc raises on purpose. `diagnostics` lists everything that is wrong.
 
