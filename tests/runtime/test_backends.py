@@ -105,8 +105,8 @@ def test_how_many_devices_there_are_may_be_unknown(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("provider", "target", "said"),
     [
-        ("cdua", None, "there is no provider 'cdua'; did you mean 'cuda'?"),
-        ("cpu", "portabel", "there is no target 'portabel'; did you mean 'portable'?"),
+        ("cdua", None, "There is no provider 'cdua'. Did you mean 'cuda'?"),
+        ("cpu", "portabel", "There is no target 'portabel'. Did you mean 'portable'?"),
         ("cuda:first", None, "--provider cuda:first: the device after the colon must be a number"),
         ("cuda:", None, "--provider cuda:: the device after the colon must be a number"),
         ("cuda:-1", None, "--provider cuda:-1: the device after the colon must be a number"),
@@ -182,7 +182,7 @@ def test_check_lists_what_a_new_row_lacks(tmp_path: Path, other: Backend) -> Non
 def test_a_new_row_is_named_by_the_commands(tmp_path: Path, other: Backend) -> None:
     assert "other: ready, device 0, 1" in netc("devices").stdout
     result = netc("train", write_small(tmp_path), "--provider", "othre")
-    assert result.exit_code == 2 and "there is no provider 'othre'; did you mean 'other'?" in result.stderr
+    assert result.exit_code == 2 and "There is no provider 'othre'. Did you mean 'other'?" in result.stderr
     assert netc("compile", write_small(tmp_path), "-o", tmp_path / "build", "--target", "other").exit_code == 0
     assert json.loads((tmp_path / "build/train.json").read_text())["providers"] == ["other"]
 
