@@ -42,11 +42,12 @@ NOTHING = Dropped()
 class Document:
     """A message with the text that it was read from. `text` is "" for binary files.
 
-    `positions` maps the path of a field, such as ("layer", 3, "convolution_param", "kernel_size", 0), to its line and column, both from
-    1.
+    `positions` maps the path of a field, such as ("layer", 3, "convolution_param", "kernel_size", 0), to its line and
+    column, counted from 1.
 
     `warnings` are the dropped fields, and `errors` the errors in the text. `broken` are the layers (and "solver") whose content is
-    uncertain because of an error. `guessed` are the layers in which misspelled names were replaced by similar ones. Both are paths.
+    uncertain because of an error. `guessed` are the layers in which misspelled names were replaced by similar ones.
+    Both hold positions.
 
     `overrides` maps each field that the command line set to its argument and the column in it. `allow_python`: whether the user lets
     the net's Python layers run.

@@ -22,8 +22,8 @@ MAX_ERRORS = 500  # per text, because the search for similar names is slow
 class Reading:
     """The state of a reader: `positions`, `errors` and `warnings` grow while it reads.
 
-    `plain` are the positions of errors after which the meaning is still clear. `broken` and `guessed` are as in Document, by path.
-    `dropped` are unknown fields whose errors become warnings.
+    `plain` are the positions of errors after which the meaning is still clear. `broken` and `guessed` are as in Document, but
+    by path. `dropped` are unknown fields whose errors become warnings.
     """
 
     path: str

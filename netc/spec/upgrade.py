@@ -199,7 +199,7 @@ def _inputs(document: Document) -> Document:
 
 
 def _batch_norm(document: Document) -> Document:
-    """Upgrade a BatchNorm with three `param`, as in nets of early 2015. They only say that its statistics are not learned."""
+    """Set the rates in the three `param` of a BatchNorm to 0, for nets of early 2015: its statistics are not learned."""
     chosen = [k for k, layer in enumerate(document.message.layer) if layer.type == "BatchNorm" and len(layer.param) == 3]
     chosen = [k for k in chosen if any(p.lr_mult or p.decay_mult for p in document.message.layer[k].param)]
     if not chosen:
