@@ -70,7 +70,7 @@ def read(path: str | Path) -> Snapshot:
     try:
         metadata = dict(json.loads(texts[KEY]))
     except (ValueError, TypeError, RecursionError) as error:
-        raise SnapshotError(f"{path}: The metadata of the snapshot is damaged: {error}") from error
+        raise SnapshotError(f"{path}: The metadata of the snapshot is invalid: {error}") from error
     if metadata.pop("sha256", None) != _digest(states, metadata):
         raise SnapshotError(f"{path}: The snapshot is damaged. Its content does not match its checksum.")
     return Snapshot(states, metadata, path)
@@ -88,9 +88,9 @@ def read_rows(path: str | Path) -> dict[str, Any]:
     try:
         said = json.loads(texts[KEY]).get(ROWS, {}) if KEY in texts else json.loads(texts.get(ROWS, "{}"))
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise SnapshotError(f"{path}: The metadata of the snapshot is damaged: {error}") from error
+        raise SnapshotError(f"{path}: The metadata of the snapshot is invalid: {error}") from error
     if not isinstance(said, dict):
-        raise SnapshotError(f"{path}: The metadata of the snapshot is damaged: `rows` is {said!r:.40}")
+        raise SnapshotError(f"{path}: The metadata of the snapshot is invalid: `rows` is {said!r:.40}")
     return said
 
 

@@ -54,7 +54,7 @@ def test_damaged_files(tmp_path: Path) -> None:
         read_weights(path)
     layer.blobs[0].data.append(4)
     path.write_bytes(pb.NetParameter(layer=[layer, layer]).SerializeToString())
-    with pytest.raises(SpecError, match="'a' comes twice"):
+    with pytest.raises(SpecError, match="Layer 1: An earlier layer with blobs is also named 'a'"):
         read_weights(path)
     path.write_bytes(pb.NetParameter(layer=[layer]).SerializeToString()[:-2])
     with pytest.raises(SpecError, match="w.caffemodel: This is not a binary NetParameter, or the file is truncated .Error"):
