@@ -59,7 +59,7 @@ def _rule(node: Node) -> Callable[..., Any]:
         return gradient.find(node.key)
     except GradientError as e:
         where = f"{node.origin.place}: Layer {node.origin.layer!r}: " if node.origin.layer else ""
-        raise GradientError(f"{where}op {node.op} has no gradient") from e
+        raise GradientError(f"{where}The op {node.op} has no gradient.") from e
 
 
 def _add(grads: dict[Value, Value], x: Value, dx: Value) -> None:

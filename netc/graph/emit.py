@@ -35,8 +35,8 @@ def emit(
     """
     hosted = next((n for n in graph.nodes if n.domain == HOST), None)
     if hosted is not None:
-        where = f"{hosted.origin.place}: layer {hosted.origin.layer!r}"
-        raise SpecError(f"{where} runs Python: its net is no single model, so it can neither be published nor exported")
+        where = f"{hosted.origin.place}: Layer {hosted.origin.layer!r}"
+        raise SpecError(f"{where} runs Python, so the net is not a single model. netc can neither publish nor export it.")
     writer = _Writer(bodies, functions, kernels)
     leaves = [n.outputs[0] for n in graph.nodes if n.key in (("netc", "Input"), ("netc", "State"))]
     for value in leaves:

@@ -166,7 +166,7 @@ def constant(value: Any, dtype: Any = None) -> Value:
     try:
         array = np.asarray(value, dtype)
     except OverflowError as e:
-        raise ShapeError(f"{value} is too large for a tensor of {np.dtype(dtype)}") from e
+        raise ShapeError(f"{value} is too large for a tensor of {np.dtype(dtype)}.") from e
     return leaf("Constant", array.dtype, array.shape, value=array)
 
 
@@ -229,7 +229,7 @@ def full(shape: Iterable[Dim], value: float, dtype: Any = np.float32) -> Value:
     """Return a constant tensor of one value, stored as one number. ShapeError if a dimension is symbolic."""
     shape = tuple(shape)
     if any(isinstance(d, str) for d in shape):
-        raise ShapeError(f"a constant of shape [{', '.join(map(str, shape))}] needs every dimension")
+        raise ShapeError(f"The dimensions of a constant must be numbers, got [{', '.join(map(str, shape))}].")
     return op.Expand(constant(value, dtype), constant(np.asarray(shape, np.int64))) if shape else constant(value, dtype)
 
 

