@@ -78,7 +78,7 @@ def test_train_tells_what_happens(trained: tuple[Path, str, str]) -> None:
 def test_a_changed_run_is_published_only_if_asked(trained: tuple[Path, str, str], tmp_path: Path) -> None:
     _, path, _ = trained
     options = ["--runs", tmp_path / "runs", "--zoo", tmp_path / "zoo", "--set", "solver.max_iter=2"]
-    assert "not published (give --publish to publish this run)" in netc("train", path, *options).stdout
+    assert "not published (use --publish to publish this run)" in netc("train", path, *options).stdout
     assert not (tmp_path / "zoo").exists()
     assert f"published {tmp_path}/zoo/small/1.0.0" in netc("train", path, *options, "--publish").stdout
 
@@ -273,7 +273,7 @@ def test_zoo(trained: tuple[Path, str, str], tmp_path: Path) -> None:
     assert netc("zoo", "download", "small@1.0.0", "--from", zoo, "--to", tmp_path).stdout == f"{tmp_path}/small/1.0.0\n"
     assert "(was there already)" in netc("zoo", "download", "small", "--from", zoo, "--to", tmp_path).stdout
     result = netc("zoo", "verify", "--from", zoo)
-    assert (result.exit_code, result.stdout) == (0, "whole\n")
+    assert (result.exit_code, result.stdout) == (0, "intact\n")
 
 
 def test_a_damaged_zoo_is_told(trained: tuple[Path, str, str], tmp_path: Path) -> None:
@@ -283,7 +283,7 @@ def test_a_damaged_zoo_is_told(trained: tuple[Path, str, str], tmp_path: Path) -
     assert (result.exit_code, result.stdout) == (1, "damaged\n") and "metrics.json" in result.stderr
     for command in (["show", "smal"], ["download", "smal"], ["show", "small@2.0.0"]):
         result = netc("zoo", *command, "--from", trained[0] / "zoo")
-        assert result.exit_code == 2 and ("Did you mean 'small'?" in result.stderr or "there is 1.0.0" in result.stderr)
+        assert result.exit_code == 2 and ("Did you mean 'small'?" in result.stderr or "it has 1.0.0" in result.stderr)
 
 
 def test_the_net_file_of_the_run_is_the_whole_job(trained: tuple[Path, str, str]) -> None:

@@ -236,9 +236,9 @@ def test_runs_and_zoo_that_cannot_be_written_are_told_before_the_run(tmp_path: P
     result = netc("train", path, "--no-publish", "--runs", tmp_path / "file")
     assert result.exit_code == 1 and f"Cannot write {tmp_path / 'file' / 'small'}: " in result.stderr
     result = netc("train", path, "--zoo", tmp_path / "file", "--runs", tmp_path / "runs")
-    assert result.exit_code == 1 and "cannot be published into" in result.stderr and not (tmp_path / "runs").exists()
+    assert result.exit_code == 1 and "cannot publish here" in result.stderr and not (tmp_path / "runs").exists()
     result = netc("train", path, "--zoo", "https://example.org/zoo", "--runs", tmp_path / "runs")
-    assert result.exit_code == 1 and "give --zoo DIR, or --no-publish" in result.stderr and not (tmp_path / "runs").exists()
+    assert result.exit_code == 1 and "pass --zoo DIR or --no-publish" in result.stderr and not (tmp_path / "runs").exists()
 
 
 def test_wrong_weights(tmp_path: Path) -> None:
@@ -250,8 +250,8 @@ def test_wrong_weights(tmp_path: Path) -> None:
     said = {
         "missing.safetensors": "there is no such file",
         "small.npz": "as safetensors",
-        "other.safetensors": "holds no weights of this net; the net has conv1.",
-        "shape.safetensors": "but 4x1x3x3 in the net; to train layer 'conv1' anew",
+        "other.safetensors": "contains no weights for this net; the net has conv1.",
+        "shape.safetensors": "but 4x1x3x3 in the net; to train layer 'conv1' from scratch",
     }
     for name, sentence in said.items():
         result = netc("test", path, "--weights", tmp_path / name)

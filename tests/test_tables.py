@@ -139,7 +139,7 @@ def test_predictions(trained: Path) -> None:
         np.testing.assert_array_equal(a.outputs["prob"], b.outputs["prob"])
     assert model.metadata["columns"] == ["a", "b", "c"] and model.metadata["label"] == "kind"
     said = (trained / "zoo/tables/1.0.0/README.md").read_text()
-    assert "the columns a, b, c of a table, in this order" in said
+    assert "the columns of a table in this order: a, b, c" in said
 
 
 def test_a_run_goes_on_by_names(trained: Path, tmp_path: Path) -> None:
@@ -204,4 +204,4 @@ def test_damaged_knowledge_of_rows(trained: Path, tmp_path: Path, said: list[Any
     snapshot.write(tmp_path / "w.safetensors", found.states, found.metadata | {"rows": said})
     (trained / "d.yaml").write_text(NET)
     result = netc("test", trained / "d.yaml", "--weights", tmp_path / "w.safetensors")
-    assert result.exit_code == 2 and "its metadata is damaged" in result.stderr, result.stderr
+    assert result.exit_code == 2 and "its metadata is invalid" in result.stderr, result.stderr

@@ -1,7 +1,6 @@
-"""pycaffe's habits: `import netc.caffe as caffe` for scripts that were written for Caffe's Python module.
+"""Compatibility with pycaffe: use `import netc.caffe as caffe` in scripts for Caffe's Python module.
 
-Nets, solvers, io and NetSpec are here, with pycaffe's names and meanings. GPU calls choose nothing: netc runs on the CPU here.
-Python layers run after `allow_python()`.
+It has nets, solvers, io and NetSpec with pycaffe's names and semantics. Python layers need `allow_python()`.
 """
 
 from netc import registry
@@ -43,7 +42,7 @@ from netc.version import VERSION as __version__
 
 
 def layer_type_list() -> list[str]:
-    """The layer types that there are."""
+    """All layer types."""
     registry.load()
     return sorted(registry.layer)
 

@@ -1,4 +1,4 @@
-"""A net's arrays and layers as pycaffe shows them."""
+"""Blobs and layers with pycaffe's interface."""
 
 from collections.abc import Sequence
 from math import prod
@@ -10,11 +10,11 @@ from netc.runtime import blob
 
 
 class Blob(blob.Blob):
-    """An array and its gradient, with the sizes that Caffe names."""
+    """An array and its gradient, with Caffe's names for sizes."""
 
     @property
     def count(self) -> int:
-        """How many numbers there are."""
+        """The number of values."""
         return int(self.data.size)
 
     @property
@@ -34,7 +34,7 @@ class Blob(blob.Blob):
         return self._legacy(3)
 
     def reshape(self, *shape: int) -> None:
-        """Another shape; values are kept where their number stays. The net follows in its next forward, or reshape."""
+        """Change the shape. Values are kept if their number is the same. The net adapts at its next forward or reshape."""
         if prod(shape) == self.data.size:
             self.data, self.diff = self.data.reshape(shape), self.diff.reshape(shape)
         else:
@@ -42,12 +42,12 @@ class Blob(blob.Blob):
 
     def _legacy(self, axis: int) -> int:
         if len(self.shape) > 4:
-            raise DataError(f"num, channels, height and width are of blobs of at most 4 axes; this has {len(self.shape)}")
+            raise DataError(f"num, channels, height and width need a blob with at most 4 axes; this one has {len(self.shape)}")
         return self.shape[axis] if axis < len(self.shape) else 1
 
 
 class LayerView:
-    """A layer as pycaffe shows it: its type and its blobs."""
+    """A layer with pycaffe's interface: its type and its parameter blobs."""
 
     def __init__(self, type_: str, blobs: Sequence[Blob]):
         self.type, self.blobs = type_, blobs

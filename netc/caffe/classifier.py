@@ -1,4 +1,4 @@
-"""`caffe.Classifier` and `caffe.Detector`: a net on images, over crops of them, or on windows of them."""
+"""`caffe.Classifier` and `caffe.Detector`: run a net on images, crops or windows."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from netc.errors import DataError
 
 
 class _Images(Net):
-    """A net in TEST whose first input takes images as its transformer makes them."""
+    """A net in the TEST phase whose first input is an image, prepared by its transformer."""
 
     def __init__(
         self,
@@ -34,14 +34,14 @@ class _Images(Net):
         self.crop_dims = np.array(self.blobs[name].shape[2:])
 
     def _scores(self, images: Sequence[np.ndarray]) -> np.ndarray:
-        """What the net's first output says of images (height, width, channels)."""
+        """The first output of the net for images (height, width, channels)."""
         name = self.inputs[0]
         fed = np.array([self.transformer.preprocess(name, image) for image in images])
         return self.forward_all(**{name: fed})[self.outputs[0]]
 
 
 class Classifier(_Images):
-    """A classifier of images. `image_dims` is the size that they get before they are cropped; the net's own by default."""
+    """An image classifier. Images are resized to `image_dims` before cropping, by default to the input size of the net."""
 
     def __init__(
         self, model_file: str, pretrained_file: str, image_dims: Sequence[int] | None = None, *settings: Any, **named: Any
@@ -50,7 +50,7 @@ class Classifier(_Images):
         self.image_dims = tuple(self.crop_dims if image_dims is None else image_dims)
 
     def predict(self, inputs: Sequence[np.ndarray], oversample: bool = True) -> np.ndarray:
-        """A row of scores for each image: the mean over ten crops, or those of the middle."""
+        """One row of scores per image: the mean over ten crops, or the scores of the centre crop."""
         images = np.array([io.resize_image(image, self.image_dims) for image in inputs])
         if oversample:
             scores = self._scores(list(io.oversample(list(images), list(self.crop_dims))))
@@ -61,7 +61,7 @@ class Classifier(_Images):
 
 
 class Detector(_Images):
-    """A classifier of windows. With `context_pad` a window is warped with so many pixels around it; beyond the image is the mean."""
+    """A classifier of windows. `context_pad` adds this many pixels around a window; outside the image it uses the mean."""
 
     def __init__(self, model_file: str, pretrained_file: str, *settings: Any, context_pad: int = 0, **named: Any):
         super().__init__(model_file, pretrained_file, *settings, **named)
@@ -72,17 +72,17 @@ class Detector(_Images):
         self.crop_mean = self.transformer.deprocess(name, np.broadcast_to(0 * mean, size))
 
     def detect_windows(self, images_windows: Sequence[tuple[str, Sequence[Sequence[float]]]]) -> list[dict[str, Any]]:
-        """For each window (ymin, xmin, ymax, xmax) of each image file: its `window`, `prediction` and `filename`."""
+        """The `window`, `prediction` and `filename` of each window (ymin, xmin, ymax, xmax) of each image file."""
         places = [(name, np.asarray(window)) for name, windows in images_windows for window in windows]
         images = {name: io.load_image(name) for name, _ in places}
         scores: Any = self._scores([self.crop(images[name], window) for name, window in places]) if places else []
         return [{"window": w, "prediction": s, "filename": n} for (n, w), s in zip(places, scores, strict=True)]
 
     def crop(self, im: np.ndarray, window: np.ndarray) -> np.ndarray:
-        """The part of an image in a window; with context as large as the net's input. DataError if it lies outside."""
+        """Crop a window; with context, to the input size of the net. DataError if the window is outside the image."""
         begin, end = np.asarray(window[:2], int), np.asarray(window[2:], int)
         if (begin >= end).any() or (end <= 0).any() or (begin >= im.shape[:2]).any():
-            raise DataError(f"window {tuple(window)} has no part of an image of {im.shape[0]} x {im.shape[1]}")
+            raise DataError(f"window {tuple(window)} is outside the image of {im.shape[0]} x {im.shape[1]}")
         if not self.context_pad:
             return im[max(begin[0], 0) : end[0], max(begin[1], 0) : end[1]]
         half = (end - begin + 1) / 2
@@ -92,7 +92,7 @@ class Detector(_Images):
         pad = np.round(np.maximum(0, -first) * factor).astype(int)
         first, last = np.maximum(first, 0), np.minimum(last, np.array(im.shape[:2]))
         size = np.minimum(np.round((last - first + 1) * factor).astype(int), self.crop_dims - pad)
-        found = np.array(self.crop_mean)
+        cropped = np.array(self.crop_mean)
         part = io.resize_image(im[first[0] : last[0], first[1] : last[1]], size)
-        found[pad[0] : pad[0] + size[0], pad[1] : pad[1] + size[1]] = part
-        return found
+        cropped[pad[0] : pad[0] + size[0], pad[1] : pad[1] + size[1]] = part
+        return cropped

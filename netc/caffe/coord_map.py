@@ -1,7 +1,7 @@
-"""`caffe.coord_map`: maps pixels of one top of a NetSpec to another; `crop(a, b)` crops a to the size of b with the offset of this map.
+"""`caffe.coord_map`: map pixel coordinates between tops of a NetSpec. `crop(a, b)` crops a to b with the matching offset.
 
-A map is (axis, a, b): from spatial axis `axis` on, position x of one blob is a x + b of the other. a and b are fractions, one for
-all spatial axes or one each.
+A map is (axis, a, b): from spatial axis `axis` on, position x of one blob is a x + b in the other. a and b are fractions: one for
+all spatial axes, or one per axis.
 """
 
 from fractions import Fraction
@@ -19,7 +19,7 @@ SAME: Map = (None, Fraction(1), Fraction(0))
 
 
 def coord_map(fn: Function) -> Map | None:
-    """The map from a layer's bottom to its top; None if the layer has none (InnerProduct)."""
+    """The map from a layer's bottom to its top; None if there is none, as for InnerProduct."""
     record = layer_type(fn.type_name)
     if record.keeps_places:
         return SAME
@@ -35,45 +35,45 @@ def coord_map(fn: Function) -> Map | None:
 
 
 def coord_map_from_to(top_from: Top, top_to: Top) -> Map:
-    """The map from `top_from` to `top_to`, by way of a blob that both depend on. SpecError if there is none."""
+    """The map from `top_from` to `top_to` through a common ancestor blob. SpecError if there is none."""
     back, forth = _ways(top_from), _ways(top_to)
     common = next((top for top in forth if top in back), None)
     if common is None:
         types = f"{top_from.fn.type_name} and {top_to.fn.type_name}"
-        raise SpecError(f"the tops of {types} come from no common blob by layers that keep places")
+        raise SpecError(f"the tops of {types} have no common ancestor through layers that preserve coordinates")
     return _compose(forth[common], _inverse(back[common]))
 
 
 def crop(top_from: Top, top_to: Top) -> Top:
-    """A Crop of `top_from` to the sizes of `top_to`. SpecError if their scales differ, or the offset is no whole number of pixels."""
+    """A Crop of `top_from` to the size of `top_to`. SpecError if their scales differ, or the offset is not a whole number of pixels."""
     axis, a, b = coord_map_from_to(top_from, top_to)
     scale, offset = np.atleast_1d(np.asarray(a, object)), np.atleast_1d(np.asarray(-b, object))
     if any(v != 1 for v in scale):
         raise SpecError(f"crop: the scales of the tops differ by {', '.join(map(str, scale))}")
     if any(v < 0 or v.denominator != 1 for v in offset):
-        raise SpecError(f"crop: an offset of {', '.join(map(str, offset))} is no whole number of pixels of 0 or more")
+        raise SpecError(f"crop: the offset {', '.join(map(str, offset))} must be a whole number of pixels, 0 or more")
     made: Top = layers.Crop(top_from, top_to, axis=2 if axis is None else axis, offset=[int(v) for v in offset])
     return made
 
 
 def _ways(top: Top) -> dict[Top, Map]:
-    """For each blob that `top` depends on: the map from it to `top`. Of a Crop, only the blob that is cropped has a map."""
-    found: dict[Top, Map] = {top: SAME}
+    """The map from each ancestor blob to `top`. For Crop, only through the cropped bottom."""
+    maps: dict[Top, Map] = {top: SAME}
     frontier = [top]
     while frontier:
         fn = (now := frontier.pop(0)).fn
         step = coord_map(fn) if fn.inputs else None
         for bottom in (fn.inputs[:1] if fn.type_name == "Crop" else fn.inputs) if step else ():
-            if bottom not in found and step:
-                found[bottom] = _compose(found[now], step)
+            if bottom not in maps and step:
+                maps[bottom] = _compose(maps[now], step)
                 frontier.append(bottom)
-    return found
+    return maps
 
 
 def _compose(outer: Map, inner: Map) -> Map:
-    """x to outer(inner(x))."""
+    """The map x -> outer(inner(x))."""
     if outer[0] is not None and inner[0] is not None and outer[0] != inner[0]:
-        raise SpecError(f"the layers between the tops act on axes from {outer[0]} and from {inner[0]} on")
+        raise SpecError(f"the layers between the tops have different first spatial axes, {outer[0]} and {inner[0]}")
     return (inner[0] if outer[0] is None else outer[0]), outer[1] * inner[1], outer[1] * inner[2] + outer[2]
 
 
@@ -83,7 +83,7 @@ def _inverse(way: Map) -> Map:
 
 
 def _window(p: Any) -> tuple[int, Any, Any, Any]:
-    """(first spatial axis, stride, extent of the dilated kernel, pad) of a convolution or a pooling."""
+    """(first spatial axis, stride, size of the dilated kernel, pad) of a convolution or a pooling."""
 
     def numbers(field: str, default: int) -> Any:
         stem = field.removesuffix("_size")
@@ -93,12 +93,12 @@ def _window(p: Any) -> tuple[int, Any, Any, Any]:
         return _fractions([given] if isinstance(given, int) else given, default)
 
     if getattr(p, "global_pooling", False):
-        raise SpecError("a global pooling keeps no places")
+        raise SpecError("global pooling does not preserve coordinates")
     dilation = _fractions(getattr(p, "dilation", []), 1)
     return getattr(p, "axis", 1) + 1, numbers("stride", 1), dilation * (numbers("kernel_size", 1) - 1) + 1, numbers("pad", 0)
 
 
 def _fractions(values: Any, default: int) -> Any:
-    """One number for all axes, or an array of one each."""
-    found = np.array([Fraction(int(v)) for v in values] or [Fraction(default)], object)
-    return found[0] if len(found) == 1 else found
+    """One number for all axes, or an array with one per axis."""
+    fractions = np.array([Fraction(int(v)) for v in values] or [Fraction(default)], object)
+    return fractions[0] if len(fractions) == 1 else fractions

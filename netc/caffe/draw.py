@@ -1,4 +1,4 @@
-"""`caffe.draw`: a net as a picture."""
+"""`caffe.draw`: draw a net."""
 
 from typing import Any
 
@@ -13,9 +13,9 @@ from netc.spec import parse_prototxt, to_prototxt
 
 
 def draw_net_to_file(caffe_net: pb.NetParameter, filename: str, rankdir: str = "TB", phase: Any = TRAIN) -> None:
-    """The layers of a net in a phase, from top to bottom, as .svg or .dot. SpecError for other formats, and for another `rankdir`."""
+    """Draw the layers of a net in a phase from top to bottom, as .svg or .dot. SpecError for any other format or `rankdir`."""
     drawn = svg if form(filename, FORMS, "a drawing") == ".svg" else dot
     if rankdir != "TB":
-        raise SpecError(f"rankdir {rankdir!r}: nets are drawn from top to bottom (TB)")
+        raise SpecError(f"rankdir must be 'TB' (top to bottom); got {rankdir!r}")
     net = resolve(parse_prototxt(to_prototxt(caffe_net), path=caffe_net.name or "the net"), PHASES[phase])
     put(filename, drawn([lower(net)]).encode())

@@ -1,4 +1,4 @@
-"""`caffe.Net`: a net to run by hand, with pycaffe's arguments, blobs and files."""
+"""`caffe.Net`: a net for scripts, with pycaffe's arguments, blobs and files."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,11 +27,10 @@ from netc.training.feed import Feeder
 
 
 class Net(PlainNet):
-    """`Net(file, phase, level=0, stages=None, weights=None)`, or as of old `Net(file, weights, phase)`.
+    """`Net(file, phase, level=0, stages=None, weights=None)`, or in the old order `Net(file, weights, phase)`.
 
-    `forward` runs on what the input blobs hold, or on the next batch of the net's data layers. `backward` begins with the diffs that
-    the tops hold (those of losses their loss_weight) and adds to the diffs of the parameters, as Caffe does; `clear_param_diffs` sets
-    these to 0.
+    `forward` runs on the contents of the input blobs, or on the next batch of the data layers. `backward` starts from the diffs of the
+    tops (for losses their loss_weight) and adds to the diffs of the parameters, as in Caffe. `clear_param_diffs` sets these to 0.
     """
 
     blob_type = Blob
@@ -50,7 +49,7 @@ class Net(PlainNet):
 
     @classmethod
     def of_job(cls, job: Job, net: ResolvedNet, states: Mapping[str, PlainBlob] | None = None) -> "Net":
-        """A net of a solver. `states`, by name, are the other net's whose parameters it shares."""
+        """A net of a solver. It shares the parameters `states`, by name, of another net."""
         made = cls.__new__(cls)
         made._open(job, net, job.seed, states)
         return made
@@ -69,11 +68,11 @@ class Net(PlainNet):
                 if weight:
                     self.blobs[top].diff[...] = weight
 
-    # -- what there is
+    # -- structure
 
     @property
     def layers(self) -> list[LayerView]:
-        """The layers in the order in which they run."""
+        """The layers in execution order."""
         return list(self.layer_dict.values())
 
     @property
@@ -93,11 +92,11 @@ class Net(PlainNet):
 
     @property
     def blob_loss_weights(self) -> "OrderedDict[str, float]":
-        """The weight of each blob in the total loss."""
-        found = OrderedDict.fromkeys(self.blobs, 0.0)
+        """The loss weight of each blob."""
+        weights = OrderedDict.fromkeys(self.blobs, 0.0)
         for layer in self._lowered.net.layers:
-            found.update(zip(layer.tops, layer.loss_weights, strict=True))
-        return found
+            weights.update(zip(layer.tops, layer.loss_weights, strict=True))
+        return weights
 
     @property
     def _layer_names(self) -> list[str]:
@@ -105,7 +104,7 @@ class Net(PlainNet):
 
     @property
     def inputs(self) -> list[str]:
-        """Names of the blobs that a script feeds; data layers feed theirs by themselves."""
+        """The names of the blobs that a script must feed. Data layers feed their own blobs."""
         fed = {top for layer in self._lowered.net.sources for top in layer.tops}
         return [name for name in super().inputs if name not in fed]
 
@@ -114,12 +113,12 @@ class Net(PlainNet):
     def forward(  # type: ignore[override]  # pycaffe's signature
         self, blobs: Iterable[str] | None = None, start: str | None = None, end: str | None = None, **inputs: Any
     ) -> Any:
-        """Run the layers from `start` to `end`; the outputs, or with `end` the tops of that layer, and `blobs` beside them, by name.
+        """Run the layers from `start` to `end`. Returns the outputs, or with `end` the tops of that layer, and the `blobs`, by name.
 
-        `inputs` are all of the net's inputs or none. What layers before `start` made stays as it is.
+        Pass all `inputs` of the net or none. The blobs of layers before `start` remain unchanged.
         """
         if inputs and set(inputs) != set(self.inputs):
-            raise DataError(f"the inputs {', '.join(sorted(inputs))} came; the net has {', '.join(self.inputs)}")
+            raise DataError(f"got the inputs {', '.join(sorted(inputs))}; expected {', '.join(self.inputs)}")
         layers = self._range(start, end)
         named = self.outputs if end is None else self.top_names[end]
         if self._runs.as_one(layers, "forward"):
@@ -140,10 +139,10 @@ class Net(PlainNet):
     def backward(  # type: ignore[override]  # pycaffe's signature
         self, diffs: Iterable[str] | None = None, start: str | None = None, end: str | None = None, **top_diffs: Any
     ) -> Any:
-        """Run the layers from `start` back to `end`; the diffs of the inputs, or with `end` of that layer's bottoms, and `diffs`, by name.
+        """Run backward from `start` to `end`. Returns the diffs of the inputs, or with `end` of that layer's bottoms, and `diffs`, by name.
 
-        It begins with what the diffs of the tops hold that no layer up to `start` reads, or with `top_diffs`. A blob that a script
-        wrote to after the forward pass counts as it is now, for the layers that read it.
+        It starts from the diffs of the tops that no layer up to `start` reads, or from `top_diffs`. If a script wrote to a blob after
+        the forward pass, the layers that read it use the new values.
         """
         layers = self._range(end, start)
         if self._runs.as_one(layers, "backward"):
@@ -158,7 +157,7 @@ class Net(PlainNet):
         return {name: self.blobs[name].diff for name in dict.fromkeys([*named, *(diffs or ())])}
 
     def _range(self, first: str | None, last: str | None) -> range:
-        """The numbers of the layers from one to another, by their names."""
+        """The indices of the layers from `first` to `last`."""
         names = self._layer_names
         for name in (first, last):
             if name is not None and name not in names:
@@ -169,91 +168,91 @@ class Net(PlainNet):
         return range(begin, end + 1)
 
     def _take_diff(self, name: str, array: Any) -> None:
-        """An array into the diff of a blob."""
+        """Copy an array into the diff of a blob."""
         if name not in self.blobs:
             raise DataError(f"the net has no blob {name!r}. {near(name, self.blobs)}")
         if np.size(array) != self.blobs[name].data.size:
-            raise DataError(f"the diff of {name!r} is {np.shape(array)}, the blob is {self.blobs[name].shape}")
+            raise DataError(f"the diff of {name!r} has shape {np.shape(array)}; the blob has {self.blobs[name].shape}")
         diff = numbers(array, np.dtype(np.float32), f"the diff of {name!r}")
         self.blobs[name].diff[...] = diff.reshape(self.blobs[name].shape)
 
     def _take(self, name: str, array: Any) -> None:
-        """An array into an input's blob."""
+        """Copy an array into an input blob."""
         if np.shape(array) != self.blobs[name].shape:
-            raise DataError(f"input {name!r} is {np.shape(array)}, the net takes {self.blobs[name].shape}")
+            raise DataError(f"input {name!r} has shape {np.shape(array)}; the net takes {self.blobs[name].shape}")
         self.blobs[name].data[...] = numbers(array, self.blobs[name].data.dtype, f"input {name!r}")
 
     def before_forward(self, function: Callable[[int], Any]) -> None:
-        """`function` is called with a layer's number before each layer runs, which from then on run one by one."""
+        """Call `function` with the index of a layer before each layer. From then on, layers run one by one."""
         self._runs.calls["before_forward"].append(function)
 
     def after_forward(self, function: Callable[[int], Any]) -> None:
-        """As before_forward, after each layer."""
+        """Call `function` after each layer of the forward pass, see before_forward."""
         self._runs.calls["after_forward"].append(function)
 
     def before_backward(self, function: Callable[[int], Any]) -> None:
-        """As before_forward, before each layer on the way back."""
+        """Call `function` before each layer of the backward pass, see before_forward."""
         self._runs.calls["before_backward"].append(function)
 
     def after_backward(self, function: Callable[[int], Any]) -> None:
-        """As before_forward, after each layer on the way back."""
+        """Call `function` after each layer of the backward pass, see before_forward."""
         self._runs.calls["after_backward"].append(function)
 
     def seek(self, batch: int) -> None:
-        """The next forward takes batch number `batch` of the data layers, and its random numbers."""
+        """Make the next forward read batch `batch` of the data layers and use its random numbers."""
         self._passes = batch
 
     def forward_all(self, blobs: Iterable[str] | None = None, **inputs: np.ndarray) -> dict[str, np.ndarray]:
-        """Forward in batches of the net's size, the last filled up with zeros; outputs for every row of `inputs`."""
-        found: dict[str, list[np.ndarray]] = {}
+        """Run forward in batches of the net's size, padding the last with zeros. Returns outputs for every row of `inputs`."""
+        outputs: dict[str, list[np.ndarray]] = {}
         for batch in batches_of(self, inputs):
-            keep(self.forward(blobs, **batch), found)
-        return joined(found, inputs)
+            keep(self.forward(blobs, **batch), outputs)
+        return joined(outputs, inputs)
 
     def forward_backward_all(
         self, blobs: Iterable[str] | None = None, diffs: Iterable[str] | None = None, **arrays: np.ndarray
     ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Forward and backward in batches as `forward_all`: the outputs, and the diffs of the inputs, for every row.
+        """Run forward and backward in batches, see `forward_all`. Returns the outputs, and the diffs of the inputs, for every row.
 
-        `arrays` are inputs and, by the names of outputs, the diffs to begin with.
+        `arrays` has the inputs and, under the names of outputs, the diffs to start from.
         """
         outputs = [name for name in self.outputs if name in arrays]
-        found: tuple[dict[str, list[np.ndarray]], dict[str, list[np.ndarray]]] = {}, {}
+        results: tuple[dict[str, list[np.ndarray]], dict[str, list[np.ndarray]]] = {}, {}
         for batch in batches_of(self, arrays):
-            keep(self.forward(blobs, **{n: a for n, a in batch.items() if n not in outputs}), found[0])
-            keep(self.backward(diffs, **{n: batch[n] for n in outputs}), found[1])
-        return joined(found[0], arrays), joined(found[1], arrays)
+            keep(self.forward(blobs, **{n: a for n, a in batch.items() if n not in outputs}), results[0])
+            keep(self.backward(diffs, **{n: batch[n] for n in outputs}), results[1])
+        return joined(results[0], arrays), joined(results[1], arrays)
 
     def reshape(self, **shapes: Sequence[int]) -> None:
-        """The net in the shapes that its input blobs have now, or in `shapes`."""
+        """Adapt the net to the current shapes of its input blobs, or to `shapes`."""
         lowered = self._lowered.versions
         changed = {n: self.blobs[n].shape for n in self.inputs if self.blobs[n].shape != tuple(map(int, lowered[n][0].shape))}
         if changed or shapes:
             super().reshape(**(changed | shapes))
 
     def clear_param_diffs(self) -> None:
-        """Zeros in the diffs of all parameters."""
+        """Set the diffs of all parameters to zero."""
         for blob in self._states.values():
             blob.diff[...] = 0
 
     # -- files
 
     def copy_from(self, weights: str) -> None:
-        """The weights of a file, by the layers' names: .caffemodel, .caffemodel.h5 or .safetensors."""
+        """Load weights by layer name from a .caffemodel, .caffemodel.h5 or .safetensors file."""
         self.load(str(weights))
 
     def share_with(self, other: "Net") -> None:
-        """The parameters of another net, by name, from now on for both."""
+        """Share the parameters of another net by name."""
         for name in self._states.keys() & other._states.keys():
             self._states[name] = other._states[name]
         self._lower(self._lowered.net)
 
     def save(self, path: str) -> None:
-        """The weights as a .caffemodel."""
+        """Save the weights as a .caffemodel."""
         write_model(path, self._lowered, self._values, BINARYPROTO)
 
     def save_hdf5(self, path: str) -> None:
-        """The weights as a .caffemodel.h5."""
+        """Save the weights as a .caffemodel.h5."""
         write_model(path, self._lowered, self._values, HDF5)
 
     load_hdf5 = copy_from
@@ -270,7 +269,7 @@ class Net(PlainNet):
         return {name: blob.data for name, blob in self._states.items()}
 
     def _feed(self) -> None:
-        """The next batch of the data layers into their blobs."""
+        """Load the next batch of the data layers into their blobs."""
         if not self._lowered.net.sources:
             return
         if self._feeder is None:

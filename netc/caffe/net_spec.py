@@ -1,4 +1,4 @@
-"""NetSpec: nets written as Python. `n.conv1 = L.Convolution(n.data, kernel_size=5, num_output=20)`, `P.Pooling.MAX`."""
+"""NetSpec: define nets in Python, as in `n.conv1 = L.Convolution(n.data, kernel_size=5, num_output=20)`."""
 
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping
@@ -10,13 +10,13 @@ from netc.spec.fields import LAYER_FIELDS, messages
 
 
 class Top:
-    """One output of a layer that is being written down."""
+    """An output of a layer in a NetSpec."""
 
     def __init__(self, function: "Function", number: int):
         self.fn, self.n = function, number
 
     def to_proto(self) -> pb.NetParameter:
-        """The net that makes this output."""
+        """The net that computes this output."""
         return to_proto(self)
 
     def _to_proto(self, layers: "OrderedDict[Function, pb.LayerParameter]", names: dict[Any, str], counts: Counter[str]) -> None:
@@ -24,19 +24,19 @@ class Top:
 
 
 class Function:
-    """A layer that is being written down: its type, its bottoms and its fields."""
+    """A layer in a NetSpec: its type, its bottoms and its fields."""
 
     def __init__(self, type_name: str, inputs: tuple[Top, ...], fields: dict[str, Any]):
         for index, bottom in enumerate(inputs):
             if not isinstance(bottom, Top):
-                raise SpecError(f"{type_name}: bottom {index} is {type(bottom).__name__}; a top of another layer was expected")
+                raise SpecError(f"{type_name}: expected a top of another layer for bottom {index}; got {type(bottom).__name__}")
         self.type_name, self.inputs, self.fields = type_name, inputs, dict(fields)
         self.ntop = int(self.fields.pop("ntop", 1))
         self.in_place = bool(self.fields.pop("in_place", False))
         self.tops = tuple(Top(self, n) for n in range(self.ntop))
 
     def add(self, layers: "OrderedDict[Function, pb.LayerParameter]", names: dict[Any, str], counts: Counter[str]) -> None:
-        """Put the layer, and before it those that it reads, into `layers`."""
+        """Add the layer to `layers`, after the layers that it reads."""
         if self in layers:
             return
         for bottom in self.inputs:
@@ -53,7 +53,7 @@ class Function:
         layers[self] = layer
 
     def to_proto(self) -> pb.LayerParameter:
-        """The layer's type and fields, without names of blobs."""
+        """The type and the fields of the layer, without the names of blobs."""
         layer = pb.LayerParameter(type=self.type_name)
         for key, value in self.fields.items():
             _assign(layer, key, value, self.type_name)
@@ -65,7 +65,7 @@ class Function:
 
 
 class NetSpec:
-    """A net as attributes: what is assigned gets the attribute's name, in the order of assignment."""
+    """A net whose attributes are tops. A top has the name of its attribute, in the order of assignment."""
 
     tops: "OrderedDict[str, Any]"
 
@@ -90,7 +90,7 @@ class NetSpec:
         del self.tops[name]
 
     def to_proto(self) -> pb.NetParameter:
-        """The net as a message; `str` of it is protobuf text."""
+        """The net as a protobuf message; `str` converts it to text."""
         names: dict[Any, str] = {}
         for name, value in self.tops.items():
             names[value.fn if isinstance(value, Top) and value.fn.in_place else value] = name
@@ -98,7 +98,7 @@ class NetSpec:
 
 
 class Layers:
-    """`layers.Convolution(bottom, num_output=20)`: a top, several for `ntop`, or the layer itself for none."""
+    """`layers.Convolution(bottom, num_output=20)` returns a top, several tops for `ntop`, or the layer itself for `ntop=0`."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -114,7 +114,7 @@ class Layers:
 
 
 class Parameters:
-    """`params.Pooling.MAX`: the numbers of enums, by the messages' names without `Parameter`."""
+    """`params.Pooling.MAX`: the values of enums by message name without `Parameter`."""
 
     def __getattr__(self, name: str) -> Any:
         message = getattr(pb, f"{name}Parameter", None)
@@ -124,7 +124,7 @@ class Parameters:
 
 
 def to_proto(*tops: Top | Function) -> pb.NetParameter:
-    """The net that makes `tops`, its layers named by their type and a number."""
+    """The net that computes `tops`. Layer names consist of the type and a number."""
     return _net(list(tops), {})
 
 
@@ -137,7 +137,7 @@ def _net(wanted: Iterable[Top | Function], names: dict[Any, str]) -> pb.NetParam
 
 
 def _name(names: dict[Any, str], counts: Counter[str], top: Top) -> str:
-    """A top's name: what it was given, or its layer's type and a number."""
+    """The name of a top: the assigned one, or the type of its layer and a number."""
     if top not in names:
         counts[top.fn.type_name] += 1
         names[top] = f"{top.fn.type_name}{counts[top.fn.type_name]}"
@@ -145,7 +145,7 @@ def _name(names: dict[Any, str], counts: Counter[str], top: Top) -> str:
 
 
 def _assign(layer: pb.LayerParameter, key: str, value: Any, type_name: str) -> None:
-    """A keyword of a layer: a field of LayerParameter or of the message of the type. SpecError if it is neither."""
+    """Set a keyword of a layer: a field of LayerParameter or of the message of the type. SpecError if there is no such field."""
     params = messages(type_name)
     if key in LAYER_FIELDS:
         _set(layer, key, value)
@@ -174,11 +174,11 @@ def _set(message: Any, key: str, value: Any) -> None:
         else:
             setattr(message, key, value)
     except (TypeError, ValueError, KeyError) as e:
-        raise SpecError(f"{message.DESCRIPTOR.name}.{key}: {value!r} does not fit: {e}") from e
+        raise SpecError(f"{message.DESCRIPTOR.name}.{key}: {value!r} is invalid: {e}") from e
 
 
 def _fill(message: Any, value: Any) -> None:
-    """A message from a mapping of its fields, or from one of its kind."""
+    """Fill a message from a dictionary of its fields, or from a message of the same type."""
     if isinstance(value, Mapping):
         message.SetInParent()
         for key, item in value.items():

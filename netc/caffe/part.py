@@ -1,4 +1,4 @@
-"""Some of a net's layers as a net of their own: what `forward(start=, end=)` and `backward(start=, end=)` run."""
+"""Run some layers of a net as a separate net, for `forward(start=, end=)` and `backward(start=, end=)`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ from netc.spec.job import Job
 from netc.training.weights import state_of
 
 WAYS = ("forward", "backward")
-INPUT = "(read)"  # the layer that stands for all that the others read from outside
+INPUT = "(read)"  # the layer that provides all external inputs of the others
 
 
 class PartialNet(PlainNet):
-    """The `layers` of `whole` on its blobs and its parameters. What they read and do not make is fed, in the shape that it has now."""
+    """The `layers` of the net `whole`, with its blobs and parameters. Their external inputs are fed, in their current shapes."""
 
     def __init__(self, job: Job, whole: PlainNet, layers: tuple[Layer, ...]):
         self.layers = layers
@@ -36,8 +36,8 @@ class PartialNet(PlainNet):
         net = _Layers(whole.name, whole._lowered.net.phase, self._fed(layers), whole._lowered.net.document, whole._lowered.net)
         self._begin(job, net, whole._seed, whole._states, {n: whole.blobs[n] for n in names})
         self._passes = whole._passes
-        self.held: dict[str, np.ndarray] = {}  # what is read, where the blob holds something else by now
-        self.drawn: dict[str, np.ndarray] = {}  # random numbers that are there already
+        self.held: dict[str, np.ndarray] = {}  # values of inputs whose blobs have been overwritten since
+        self.drawn: dict[str, np.ndarray] = {}  # random numbers of the last forward pass
 
     def _fed(self, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
         if not self.read:
@@ -47,7 +47,7 @@ class PartialNet(PlainNet):
         return (Layer(INPUT, "Input", (), tuple(self.read), param, (0.0,) * len(self.read), layers[0].document, 0), *layers)
 
     def repeat(self) -> None:
-        """The last forward pass again, which leaves everything as it is: for layers that remember what their own did."""
+        """Repeat the last forward pass without changing blobs, for layers that keep internal state."""
         kept = [(blob, blob.data.copy()) for blob in (*self.blobs.values(), *self._states.values())]
         for name, array in self.held.items():
             self.blobs[name].data[...] = array
@@ -56,7 +56,7 @@ class PartialNet(PlainNet):
             blob.data[...] = array
 
     def back(self) -> None:
-        """`backward` from what the open tops hold; zeros where there is none, as after a Silence."""
+        """Run `backward` from the diffs of the open tops, or from zeros if there are none, as after a Silence."""
         begin = seeds(self)
         if begin or loss_weights(self):
             self.backward(**begin)
@@ -75,13 +75,13 @@ class PartialNet(PlainNet):
         return self.held
 
     def _feeds(self, session: Runs, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Blobs that a source gives as whole numbers are fed as floats here; layers that want numbers turn them back."""
+        """Feed integer blobs of sources as floats; layers that need integers convert them back."""
         return {n: np.asarray(a, np.float32) for n, a in super()._feeds(session, inputs).items()}
 
 
 @dataclass(frozen=True)
 class _Layers(ResolvedNet):
-    """Layers of a net without its sources, which still say what they deliver."""
+    """Layers of a net without its sources, whose descriptions remain available."""
 
     whole: ResolvedNet
 
@@ -91,19 +91,19 @@ class _Layers(ResolvedNet):
 
 
 def _read(layers: tuple[Layer, ...]) -> list[str]:
-    """What the layers read from outside."""
+    """The external inputs of the layers."""
     made: set[str] = set()
-    found: dict[str, None] = {}
+    inputs: dict[str, None] = {}
     for layer in layers:
-        found |= dict.fromkeys(b for b in layer.bottoms if b not in made)
+        inputs |= dict.fromkeys(b for b in layer.bottoms if b not in made)
         made.update(layer.tops)
-    return list(found)
+    return list(inputs)
 
 
 class LayerRuns:
-    """Runs of some of a net's layers: as one, or one by one where `calls` want to hear of each, or a script wrote to their blobs.
+    """Runs layers of a net: together, or one by one if there are callbacks or a script wrote to their blobs.
 
-    `held` is what parts of the net wrote over: each blob's values by how often it had been written over before.
+    `held` has the overwritten values of blobs, by blob and number of earlier overwrites.
     """
 
     def __init__(self, net: PlainNet, job: Job):
@@ -113,16 +113,16 @@ class LayerRuns:
         self.held: dict[tuple[str, int], np.ndarray] = {}
 
     def clear(self) -> None:
-        """Nothing is kept of passes, nor of layers in shapes that they had."""
+        """Forget earlier passes and the nets for earlier shapes."""
         self.parts.clear()
         self.held.clear()
 
     def as_one(self, layers: range, way: str) -> bool:
-        """Whether these are all layers, in one run."""
+        """Whether the layers are all layers of the net and can run together."""
         return len(layers) == len(self.net._lowered.net.layers) and not self._one_by_one(layers, way)
 
     def forward(self, layers: range) -> None:
-        """From the first to the last, on what the blobs hold."""
+        """Run the layers forward on the current blobs."""
         for run in self._runs(layers, "forward"):
             self._call("before_forward", run)
             if part := self._part(run):
@@ -132,18 +132,18 @@ class LayerRuns:
             self._call("after_forward", run)
 
     def _note(self, part: PartialNet, layers: range) -> None:
-        """What a pass of a part, which is these layers, drew, found and left, for the way back."""
+        """Record the random numbers, inputs and outputs of a pass for the backward pass."""
         net = self.net
         net._noise |= part._noise
         net._carries |= part._carries
         fed = net._batch
         net._left |= {n: a for n, a in part._left.items() if n in part.made or n in fed}
-        found = {n: (self._version(n, layers), a) for n, a in part._began.items()}
-        self.held |= {(n, version): a for n, (version, a) in found.items()}
-        net._began |= {n: a for n, (version, a) in found.items() if n in fed and not version}
+        read = {n: (self._version(n, layers), a) for n, a in part._began.items()}
+        self.held |= {(n, version): a for n, (version, a) in read.items()}
+        net._began |= {n: a for n, (version, a) in read.items() if n in fed and not version}
 
     def backward(self, layers: range) -> None:
-        """From the last to the first. A blob that several layers read gets the sum of what they give, parameters get it on top."""
+        """Run the layers backward. Gradients of a blob with several readers are summed; those of parameters are added to their diffs."""
         states, read, weights = self.net._states, set[str](), loss_weights(self.net)
         runs = self._runs(layers, "backward")
         overwritten = self._overwritten(runs)
@@ -166,21 +166,21 @@ class LayerRuns:
             self._call("after_backward", run)
 
     def _overwritten(self, runs: Sequence[range]) -> dict[tuple[str, int], np.ndarray]:
-        """What blobs held before layers changed them in place, where a run begins at such a layer: made again, from the net's inputs."""
+        """The values of blobs before in-place layers changed them, for runs that start at such a layer. Recomputed if needed."""
         lowered, blobs = self.net._lowered, self.net.blobs
         parts = [(run, self._part(run)) for run in runs]
         read = {(name, self._version(name, run)) for run, part in parts if part for name in part.read}
-        found = {at: self.held[at] for at in read if at in self.held}
-        wanted = {at for at in read - found.keys() if at[1] < len(lowered.versions[at[0]]) - 1}
+        kept = {at: self.held[at] for at in read if at in self.held}
+        wanted = {at for at in read - kept.keys() if at[1] < len(lowered.versions[at[0]]) - 1}
         fed = [n for n in self.net._batch if blobs[n].shape != tuple(map(int, lowered.versions[n][0].shape))]
         if not wanted or fed:
-            return found
+            return kept
         session = open_graph(Graph("", {f"{n}/{k}": lowered.versions[n][k] for n, k in wanted}), self.net._backend)
         made = session.run(self.net._feeds(session, self.net._began))
-        return found | {(n, k): made[f"{n}/{k}"] for n, k in wanted}
+        return kept | {(n, k): made[f"{n}/{k}"] for n, k in wanted}
 
     def _version(self, name: str, layers: range) -> int:
-        """How often a blob was written over before the first of these layers reads it."""
+        """How often a blob was overwritten before the first of these layers reads it."""
         every = self.net._lowered.net.layers
         first = next(k for k in layers if name in every[k].bottoms)
         return sum(name in other.tops for other in every[:first]) - 1
@@ -190,7 +190,7 @@ class LayerRuns:
         return heard or (way == "backward" and self._written(layers))
 
     def _written(self, layers: range) -> bool:
-        """Whether a blob of these layers holds something else than what a forward pass left there."""
+        """Whether a script changed a blob of these layers after the forward pass."""
         net = self.net
         names = {name for k in layers for layer in [net._lowered.net.layers[k]] for name in (*layer.bottoms, *layer.tops)}
         left = net._left
@@ -204,7 +204,7 @@ class LayerRuns:
             function(layers.start)
 
     def _part(self, layers: range) -> PartialNet | None:
-        """The net of some layers, in the shapes that its blobs have now; None if all of them are fed."""
+        """The net of some layers in the current shapes of its blobs; None if all layers are fed."""
         every = self.net._lowered.net.layers
         chosen = tuple(every[k] for k in layers if every[k].type != "Input" and every[k].source is None)
         part = self.parts.get(layers)
@@ -214,21 +214,21 @@ class LayerRuns:
 
 
 def loss_weights(net: PlainNet) -> dict[str, float]:
-    """The weights in the loss of the blobs that are part of it."""
+    """The loss weights of all blobs that are part of the loss."""
     return {top: w for layer in net._lowered.net.layers for top, w in zip(layer.tops, layer.loss_weights, strict=True) if w}
 
 
 def seeds(net: PlainNet) -> dict[str, np.ndarray]:
-    """The diffs that a backward pass begins with: what the open tops hold. Losses at their loss_weight are left to the net itself."""
+    """The diffs that a backward pass starts from: those of the open tops. Losses with their own loss_weight are omitted."""
     weights = loss_weights(net)
     made = {top for layer in net._lowered.net.layers if layer.type != "Input" and layer.source is None for top in layer.tops}
     tops = [name for name in net.outputs if name in made and net.blobs[name].data.dtype.kind == "f"]
     held = {name: np.array(net.blobs[name].diff) for name in tops}
-    found = {name: diff for name, diff in held.items() if (diff != weights.get(name, 0)).any()}
-    return found if found or weights else held
+    changed = {name: diff for name, diff in held.items() if (diff != weights.get(name, 0)).any()}
+    return changed if changed or weights else held
 
 
 def add(blobs: Mapping[str, Blob], diffs: Mapping[str, np.ndarray]) -> None:
-    """To the diffs that a backward pass wrote those that were there before."""
+    """Add the earlier diffs to those of a backward pass."""
     for name, diff in diffs.items():
         blobs[name].diff += diff

@@ -1,4 +1,4 @@
-"""`from netc.caffe.proto import caffe_pb2`: Caffe's messages, which are netc's."""
+"""Caffe's protobuf messages: `from netc.caffe.proto import caffe_pb2`."""
 
 from netc import netc_pb2 as caffe_pb2
 

@@ -1,4 +1,4 @@
-"""`caffe.SGDSolver` and the others: training a step at a time, with the net's blobs at hand between the steps."""
+"""`caffe.SGDSolver` and others: train step by step, with access to the blobs between steps."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,9 +20,9 @@ from netc.training.caffe_snapshots import read_snapshot, write_snapshot
 
 
 class Solver:
-    """A solver file at work. `net` trains, `test_nets` share its parameters; `step(n)` goes n iterations on.
+    """Trains with a solver file. `test_nets` share the parameters of `net`; `step(n)` runs n iterations.
 
-    Tests and lines of a log, which Caffe makes on the way, are left to the script; snapshots are taken where the solver asks.
+    Unlike in Caffe, the script runs the tests and prints progress. Snapshots are written as the solver says.
     """
 
     type: str | None = None
@@ -31,7 +31,7 @@ class Solver:
         registry.load()
         job = load_job(str(solver_file), dropped=dropped(), allow_python=allows_python())
         if self.type is not None and job.solver.type != self.type:
-            raise SpecError(f"{solver_file}: the solver's type is {job.solver.type}; caffe.get_solver makes whichever it is")
+            raise SpecError(f"{solver_file}: the type of the solver is {job.solver.type}; caffe.get_solver selects the right class")
         self._program: Program = program(job, backend())
         self.param: pb.SolverParameter = job.solver
         self.net = Net.of_job(job, self._program.train_net)
@@ -44,7 +44,7 @@ class Solver:
             self.net.copy_from(weights)
 
     def step(self, iterations: int) -> None:
-        """So many iterations of training."""
+        """Run `iterations` iterations."""
         for _ in range(iterations):
             self.net.clear_param_diffs()
             for start, _ in self._callbacks:
@@ -61,7 +61,7 @@ class Solver:
                 self.snapshot()
 
     def apply_update(self) -> None:
-        """The parameters one update on, by the diffs that the net holds; the iteration counts."""
+        """Update the parameters with the current diffs, and count an iteration."""
         last = self.param.max_iter or self.iter + 1
         self.lr = schedules.rate(SolverSettings.of(self.param), self.iter, last)
         states = {n: b.data for n, b in self.net._states.items()} | self._slots
@@ -73,7 +73,7 @@ class Solver:
         self.iter += 1
 
     def solve(self, resume_file: str | None = None) -> None:
-        """On to max_iter, and a snapshot at the end unless snapshot_after_train is false."""
+        """Train to max_iter, and write a snapshot at the end unless snapshot_after_train is false."""
         if resume_file:
             self.restore(resume_file)
         self.step(max(0, self.param.max_iter - self.iter))
@@ -82,28 +82,28 @@ class Solver:
             self.snapshot()
 
     def restore(self, path: str) -> None:
-        """Go on from a .solverstate and the weights that it names."""
-        found = read_snapshot(str(path), self._program)
-        for name, array in found.states.items():
+        """Continue from a .solverstate and its weight file."""
+        snapshot = read_snapshot(str(path), self._program)
+        for name, array in snapshot.states.items():
             target = self._slots[name] if name in self._slots else self.net._states[name].data
             target[...] = array
-        self.iter = found.iteration
+        self.iter = snapshot.iteration
 
     def snapshot(self) -> None:
-        """A .caffemodel and a .solverstate, named by snapshot_prefix and the iteration."""
+        """Write a .caffemodel and a .solverstate, named after snapshot_prefix and the iteration."""
         job = self._program.job
         prefix = self.param.snapshot_prefix or str(Path(job.solver_at[0].path).with_suffix(""))
-        if job.published:  # its folder stays as it is
+        if job.published:  # a published folder must not change
             prefix = Path(prefix).name
         states = {n: b.data for n, b in self.net._states.items()}
         write_snapshot(prefix, self._program, states | self._slots, self.iter, {n: b.diff for n, b in self.net._states.items()})
 
     def add_callback(self, on_start: Callable[[], Any], on_gradients_ready: Callable[[], Any]) -> None:
-        """Functions that are called before each iteration's first forward, and before its update."""
+        """Add functions to call before the first forward of each iteration, and before its update."""
         self._callbacks.append((on_start, on_gradients_ready))
 
     def share_weights(self, net: Net) -> None:
-        """`net` gets the parameters of this solver's net, for both from now on."""
+        """Share the parameters of this solver's net with `net`."""
         net.share_with(self.net)
 
 
@@ -144,5 +144,5 @@ class AdamSolver(Solver):
 
 
 def get_solver(solver_file: str) -> Solver:
-    """The solver of a file, whichever type it says."""
+    """Create the solver of a file, whatever its type."""
     return Solver(solver_file)

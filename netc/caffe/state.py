@@ -1,6 +1,6 @@
-"""What pycaffe keeps for the whole process: the seed, the device, the fields to ignore, and whether Python layers may run.
+"""Global settings of pycaffe: the seed, the device, ignored fields and the permission for Python layers.
 
-Ranks change nothing. And a stopwatch.
+Also a timer, and functions for ranks, which have no effect.
 """
 
 import sys
@@ -20,32 +20,32 @@ _device = 0
 
 
 def set_random_seed(seed: int) -> None:
-    """The seed of the nets that are made from now on (0 if none is set)."""
+    """Set the seed for new nets. The default is 0."""
     global _seed
     _seed = seed
 
 
 def random_seed() -> int:
-    """The seed for a new net."""
+    """The seed for new nets."""
     return _seed
 
 
 def ignore(*fields: str) -> None:
-    """Fields that only a fork of Caffe has, such as `pooling_param.foo`, are dropped from the files of nets that are made from now on.
+    """Ignore fields of a Caffe fork, such as `pooling_param.foo`, in the files of new nets.
 
-    A layer may then compute something else than in the fork; without this such a field is an error.
+    A layer may then compute something different from the fork. Without this call, such a field is an error.
     """
     global _dropped
     _dropped = Dropped(fields=(*_dropped.fields, *fields))
 
 
 def dropped() -> Dropped:
-    """What `ignore` was told."""
+    """The fields passed to `ignore`."""
     return _dropped
 
 
 def allow_python() -> None:
-    """The Python layers of the nets that are made from now on may run."""
+    """Allow the Python layers of new nets to run."""
     global _allows_python
     _allows_python = True
 
@@ -56,82 +56,82 @@ def allows_python() -> bool:
 
 
 def set_mode_cpu() -> None:
-    """Run the nets that are made from now on on the CPU, as they do by default."""
+    """Run new nets on the CPU. This is the default."""
     global _on_gpu
     _on_gpu = False
 
 
 def set_mode_gpu() -> None:
-    """Run the nets that are made from now on on the GPU, or on the CPU if no GPU can be used."""
+    """Run new nets on the GPU, or on the CPU if no GPU is available."""
     global _on_gpu
     _on_gpu = True
 
 
 def set_device(number: int) -> None:
-    """Use the GPU of this number, counted from 0, once `set_mode_gpu` is called."""
+    """Select the GPU that `set_mode_gpu` uses, counted from 0."""
     global _device
     _device = number
 
 
 def backend() -> Backend:
-    """Where a new net runs. ProviderError if there are GPUs, but not the one of `set_device`."""
+    """The backend for new nets. ProviderError if there are GPUs, but not the one of `set_device`."""
     if not _on_gpu or choose_plain(AUTO).provider != CUDA.provider:
         return PORTABLE
     return choose_plain(f"{CUDA.provider}:{_device}")
 
 
 def has_nccl() -> bool:
-    """Whether several devices train one net: no."""
+    """Whether several devices can train one net: no."""
     return False
 
 
 def solver_count() -> int:
-    """How many solvers share the work: one."""
+    """The number of solvers: 1."""
     return 1
 
 
 def solver_rank() -> int:
-    """The number of this solver: the first."""
+    """The rank of this solver: 0."""
     return 0
 
 
 def set_solver_count(count: int) -> None:
-    """One solver is the only count. SpecError for others."""
+    """Accept 1. SpecError for any other count."""
     if count != 1:
         raise SpecError(f"{count} solvers: netc trains a net on one device")
 
 
 def set_solver_rank(rank: int) -> None:
-    """Number 0 is the only rank. SpecError for others."""
+    """Accept 0. SpecError for any other rank."""
     if rank != 0:
         raise SpecError(f"rank {rank}: netc trains a net on one device, its rank is 0")
 
 
 def set_multiprocess(multiprocess: bool) -> None:
-    """Taken for the scripts that call it."""
+    """Do nothing, for compatibility."""
 
 
 def init_log(level: int = 0) -> None:
-    """Taken for the scripts that call it: messages go to stderr anyway."""
+    """Do nothing, for compatibility: messages always go to stderr."""
 
 
 def log(text: str) -> None:
-    """A message to stderr."""
+    """Print a message to stderr."""
     print(terminal.clean(text), file=sys.stderr)
 
 
 class Timer:
-    """A stopwatch: start(), stop(), then `ms`."""
+    """A timer: start(), stop(), then `ms`."""
 
     def __init__(self) -> None:
         self._begin, self._spent = 0.0, 0.0
 
     def start(self) -> None:
-        """From now on."""
+        """Start the timer."""
         self._begin = time.perf_counter()
 
     def stop(self) -> None:
-        """Until now."""
+        """Stop the timer."""
         self._spent = time.perf_counter() - self._begin
 
     @property

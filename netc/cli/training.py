@@ -61,14 +61,14 @@ def train(net: str | None, overrides: tuple[str, ...], plugins: tuple[str, ...],
     """
     from netc.commands.options import TrainOptions
     from netc.commands.train import train_command
-    from netc.zoo.model_info import silence
+    from netc.zoo.model_info import missing_licences
 
     net, resume = _net_and_run(net, resume)
     made = compilation_of(net, overrides, plugins, dropped)
     if publish is None:
-        silent = [] if overrides else silence(made)
-        publish = not overrides and not silent
-        for line in [] if quiet else silent:
+        missing = [] if overrides else missing_licences(made)
+        publish = not overrides and not missing
+        for line in [] if quiet else missing:
             terminal.say(f"netc: will not be published: {line}", err=True)
     asked = TrainOptions(
         provider=provider, target=target, threads=threads, runs=runs, zoo=zoo if publish else None, resume=resume, snapshot_file=snapshot,

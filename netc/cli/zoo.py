@@ -72,7 +72,7 @@ def zoo_verify(model: str | None, source: str | None, key: str | None, run: bool
     for problem in problems:
         terminal.say(problem, err=True)
     damaged = any(not isinstance(problem, Untrusted) for problem in problems)
-    click.echo("damaged" if damaged else "whole, but not signed by a key that is trusted" if problems else "whole")
+    click.echo("damaged" if damaged else "intact, but not signed by a trusted key" if problems else "intact")
     sys.exit(1 if problems else 0)
 
 

@@ -1,1 +1,1 @@
-"""What the commands do, a module each; `netc.cli` only reads their arguments."""
+"""The commands, one module each. `netc.cli` parses their arguments."""

@@ -1,4 +1,4 @@
-"""`netc check`: the shapes and costs of each layer, the memory of a run, which providers can run it, and likely mistakes."""
+"""`netc check`: the shape and cost of each layer, the memory of a run, supported providers, and likely mistakes."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -24,9 +24,9 @@ Lacks = dict[str, dict[str, dict[str, list[str]]]]
 
 @dataclass(frozen=True)
 class Row:
-    """One layer: the shapes of its tops, its parameters, multiply-adds per image, and the bytes of its tops for a training batch.
+    """A layer: the shapes of its tops, its parameters, multiply-adds per image, and bytes of its tops per training batch.
 
-    `field` is the receptive field of its first top, size and stride, if that has the places of an image.
+    `field` is the receptive field of its first top, size and stride, if the top has spatial axes.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """The results of `netc check`. `lacks` are the ops for which a provider has no kernel, by model and provider, with their layers."""
+    """The results of `netc check`. `lacks` has the ops without a kernel, by model and provider, with the layers that use them."""
 
     rows: list[Row]
     parameters: int
@@ -53,7 +53,7 @@ class Report:
 
 
 def report(program: Program, everything: bool = False) -> Report:
-    """Check a program. `everything` reads every row of its data. SpecError lists the errors in them."""
+    """Check a program. `everything` reads every row of its data. SpecError lists all errors in the data."""
     looked = list(data_report.look(program, everything))
     seen = [s for s in looked if isinstance(s, Seen)]
     missing = [e for e in looked if isinstance(e, DataError)]
@@ -63,18 +63,18 @@ def report(program: Program, everything: bool = False) -> Report:
     if errors:
         raise SpecError(*errors)
     stored = sum(s.stored for s in seen) if seen else None
-    found = warnings(Checked(program, tuple(seen))) + (list(_shared_rows(seen)) if everything else [])
+    warned = warnings(Checked(program, tuple(seen))) + (list(_shared_rows(seen)) if everything else [])
     ops, lacks = _providers(program)
-    return Report(rows(program), parameter_count(program), memory(program, stored), ops, lacks, seen, missing, found)
+    return Report(rows(program), parameter_count(program), memory(program, stored), ops, lacks, seen, missing, warned)
 
 
 def rows(program: Program) -> list[Row]:
-    """Return a row for each layer of the training net, in order."""
+    """One row per layer of the training net, in order."""
     lowered = program.train
     batch = _batch(program)
     work = cost.by_layer(lowered.graph)
     fields = receptive_field.fields(v for tops in lowered.layer_tops.values() for v in tops)
-    found, sizes = [], Counter[str]()
+    table_rows, sizes = [], Counter[str]()
     for p in lowered.parameters:
         sizes[p.node.state.layer] += elements(p.shape)
     for layer in program.train_net.layers:
@@ -83,33 +83,33 @@ def rows(program: Program) -> list[Row]:
         size = 0 if in_place else sum(elements(t.shape) * t.dtype.itemsize for t in tops)
         seen = receptive_field.text(fields[tops[0]]) if tops and tops[0] in fields and not layer.source else ""
         shape = " ".join(dims(t.shape) for t in tops)
-        found.append(Row(layer.name, layer.type, shape, seen, sizes[layer.name], work[layer.name] // batch, size))
-    return found
+        table_rows.append(Row(layer.name, layer.type, shape, seen, sizes[layer.name], work[layer.name] // batch, size))
+    return table_rows
 
 
 def _shared_rows(seen: Iterable[Seen]) -> Iterator[Diagnostic]:
-    """Warnings for test rows that are identical to training rows."""
+    """Warn about test rows that are identical to training rows, and about duplicates."""
     training: set[bytes] = set().union(*(s.hashes for s in seen if s.phase == "TRAIN"))
     for s in seen:
         if s.phase != "TRAIN" and (shared := len(s.hashes & training)):
-            text = f"rows of {s.phase} that are rows of TRAIN too: {shared}; tests tell less than they seem to"
+            text = f"rows of {s.phase} that are also in TRAIN: {shared}; test scores are too optimistic"
             yield Diagnostic(s.layer.at(), f"Layer {s.layer.name!r}: {text}")
         if s.rows > len(s.hashes):
-            text = f"rows of {s.phase} that are copies of others: {s.rows - len(s.hashes)}"
+            text = f"duplicate rows of {s.phase}: {s.rows - len(s.hashes)}"
             yield Diagnostic(s.layer.at(), f"Layer {s.layer.name!r}: {text}")
 
 
 def _providers(program: Program) -> tuple[dict[str, int], Lacks]:
-    """The number of op types in each model, and the ops that providers lack."""
+    """The number of op types of each model, and the ops that providers lack."""
     graphs = ({"training": program.plain_graph("train")} if program.trains else {}) | {"deployed": program.deploy[0].graph}
     kept = {name: simplify(graph) for name, graph in graphs.items()}
-    kept = {name: graph for name, graph in kept.items() if not calls(graph)}  # its Python layers run on the CPU
-    found = {name: needs(graph) for name, graph in kept.items()}
-    return {name: len(need.kinds) for name, need in found.items()}, {name: need.lacks for name, need in found.items()}
+    kept = {name: graph for name, graph in kept.items() if not calls(graph)}  # Python runs between parts of it, on the CPU
+    needed = {name: needs(graph) for name, graph in kept.items()}
+    return {name: len(need.kinds) for name, need in needed.items()}, {name: need.lacks for name, need in needed.items()}
 
 
 def table(report: Report) -> Iterator[str]:
-    """The lines that `netc check` prints: a row for each layer, the total, the memory of a run, and the providers."""
+    """The output of `netc check`: one row per layer and a total, then memory, providers and data."""
     lines = [("layer", "type", "output", "field", "parameters", "multiply-adds", "activations")]
     for r in report.rows:
         figures = _figures(r.parameters, r.multiply_adds, r.activation_bytes)
@@ -120,29 +120,29 @@ def table(report: Report) -> Iterator[str]:
     widths = [terminal.column(line[k] for line in lines) for k in range(len(lines[0]))]
     for line in lines:
         yield "  ".join(line[k].ljust(widths[k]) if k < 4 else line[k].rjust(widths[k]) for k in used).rstrip()
-    yield "Multiply-adds are of one image, forward. Activations are of a whole training batch."
+    yield "Multiply-adds are per image, forward pass. Activations are per training batch."
     if len(used) == len(lines[0]):
-        yield "A field is what a place sees of the input, and the step from one place to the next."
+        yield "The field is the receptive field: its size and its stride in pixels of the input."
     yield from _memory_lines(report.memory, bool(report.missing))
     yield from _provider_lines(report)
     yield from _data_lines(report)
 
 
 def _memory_lines(m: Memory, without_data: bool) -> Iterator[str]:
-    parts = [("weights", m.weights), ("optimizer", m.optimizer), ("a training step", m.activations), ("a test step", m.testing)]
-    parts += [("batches ahead", m.batches)] + ([("data", m.data)] if m.data else [])
-    rest = ", and its data" if without_data else ""
-    yield f"memory: {', '.join(f'{name} {_mib(size)}' for name, size in parts)}; a run needs about {_mib(m.peak)}{rest}"
+    parts = [("weights", m.weights), ("optimizer", m.optimizer), ("training step", m.activations), ("test step", m.testing)]
+    parts += [("prefetched batches", m.batches)] + ([("data", m.data)] if m.data else [])
+    rest = ", plus the data" if without_data else ""
+    yield f"memory: {', '.join(f'{name} {_mib(size)}' for name, size in parts)}; total about {_mib(m.peak)}{rest}"
 
 
 def _provider_lines(report: Report) -> Iterator[str]:
     for model, by_provider in report.lacks.items():
         has_all = [p for p, lacks in by_provider.items() if not lacks]
-        yield f"{model}: {report.ops[model]} kinds of ops; {', '.join(has_all) or 'no provider'} can run all of them"
+        yield f"{model}: {report.ops[model]} op types; supported by {', '.join(has_all) or 'no provider'}"
         for provider, lacks in by_provider.items():
             if lacks:
-                said = ", ".join(f"{op} ({', '.join(layers[:3])}{', ...' if len(layers) > 3 else ''})" for op, layers in lacks.items())
-                yield f"  {provider} lacks {said}"
+                missing = ", ".join(f"{op} ({', '.join(layers[:3])}{', ...' if len(layers) > 3 else ''})" for op, layers in lacks.items())
+                yield f"  {provider} lacks {missing}"
 
 
 def _data_lines(report: Report) -> Iterator[str]:
@@ -155,7 +155,7 @@ def _data_lines(report: Report) -> Iterator[str]:
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """The report as JSON values."""
+    """The report as a dictionary for JSON."""
     seen = [
         {"layer": s.layer.name, "phase": s.phase, "rows": s.rows, "of": s.of, "labels": {str(k): n for k, n in sorted(s.labels.items())}}
         | ({"low": s.low, "high": s.high, "mean": s.mean, "deviation": s.deviation} if s.count else {})
@@ -182,7 +182,7 @@ def _mib(size: int) -> str:
 
 
 def parameter_count(program: Program) -> int:
-    """The number of parameters of the net; shared ones count once."""
+    """The number of parameters of the net, shared ones once."""
     return sum(elements(p.shape) for p in program.train.parameters)
 
 

@@ -1,4 +1,4 @@
-"""`netc config`: every value that a net and its solver run with, and where it comes from."""
+"""`netc config`: list every value of a net and its solver, and where it comes from."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -15,14 +15,14 @@ from netc.spec.scalars import to_text
 from netc.spec.solver_settings import UNSET
 
 FILE, SET, RULE, CAFFE, NETC = "file", "--set", "filled in", "Caffe's default", "netc's default"
-OWN_FROM = 1000  # netc's own fields begin with this number in every message
-LISTS = {"stride": "1", "pad": "0", "dilation": "1"}  # what an empty list of these means
+OWN_FROM = 1000  # field numbers of netc's own fields start here
+LISTS = {"stride": "1", "pad": "0", "dilation": "1"}  # defaults of repeated fields
 SPOKEN = ("name", "type", "bottom", "top", "include", "exclude", "loss_weight", "param", "propagate_down", "phase")
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A value by the path of its field, such as `layers.conv1.num_output`; `place` is `file:line:column` where it stands in a file."""
+    """A value with the path of its field, such as `layers.conv1.num_output`. `place` is `file:line:column` if it is set in a file."""
 
     path: str
     value: str
@@ -31,35 +31,35 @@ class Setting:
 
 
 def settings(job: Job, before: Job | None = None) -> list[Setting]:
-    """Every value of the job's training net, of layers that only a test net has, and of the solver.
+    """Every value of the training net, of layers that only the test net has, and of the solver.
 
-    `before` is the job without the overrides of the command line, to tell what these changed.
+    `before` is the job without overrides from the command line, to mark the values that they changed.
     """
     walk = Walk(job.train, before.train if before else job.train)
-    found = [s for name in ("name", "force_backward") for s in walk.field(job.train.message, name, (), "")]
+    listed = [s for name in ("name", "force_backward") for s in walk.field(job.train.message, name, (), "")]
     for i, layer in enumerate(job.train.message.layer):
-        found += walk.layer(layer, i)
+        listed += walk.layer(layer, i)
     names = {layer.name for layer in job.train.message.layer}
     if job.test is not job.train:
         tested = Walk(job.test, before.test if before else job.test)
         for i, layer in enumerate(job.test.message.layer):
-            found += tested.layer(layer, i) if layer.name not in names else []
+            listed += tested.layer(layer, i) if layer.name not in names else []
     if job.solver.ListFields():
         document, at = job.solver_at
         old = before.solver if before else job.solver
-        found += Walk(document, document).solver(job.solver, old, at)
-    return found
+        listed += Walk(document, document).solver(job.solver, old, at)
+    return listed
 
 
 @dataclass(frozen=True)
 class Walk:
-    """The values of a document, and of the same one without overrides."""
+    """Walks the values of a document, and of the same document without overrides."""
 
     document: Document
     before: Document
 
     def layer(self, layer: Any, i: int) -> Iterator[Setting]:
-        """The values of a layer: what all layers have where it is set, and all that its type's messages have."""
+        """The values of a layer: common fields that are set, and all fields of the messages of its type."""
         old = self.before.message.layer[i] if i < len(self.before.message.layer) else None
         at, prefix = ("layer", i), f"layers.{layer.name}."
         for name in SPOKEN:
@@ -83,7 +83,7 @@ class Walk:
             yield replace(setting, value=UNSET[name], origin=NETC) if unset else setting
 
     def message(self, message: Any, old: Any, at: tuple[str | int, ...], prefix: str, own: bool, fields: Any = None) -> Iterator[Setting]:
-        """Every field of a message: those that are set, and single values that are not, by their default."""
+        """Every field of a message: set fields, and the defaults of unset single fields."""
         for field in fields or message.DESCRIPTOR.fields:
             if _is_set(message, field):
                 yield from self._set(message, old, field, at, prefix)
@@ -106,7 +106,7 @@ class Walk:
         had = getattr(old, field.name) if old is not None else None
         if field.message_type is None:
             changed = had is not None and (value != had or not _is_set(old, field))
-            of_filler = message.DESCRIPTOR.name == "FillerParameter"  # for which its type may stand
+            of_filler = message.DESCRIPTOR.name == "FillerParameter"  # a filler can be given as its type only
             known = self.document.states(*here) or (of_filler and self.document.states(*at))
             origin = SET if changed else FILE if known else RULE
             text = ", ".join(to_text(field, v) for v in value) if field.is_repeated else to_text(field, value)
@@ -130,14 +130,14 @@ def _is_set(message: Message, field: Any) -> bool:
     return bool(getattr(message, field.name)) if field.is_repeated else message.HasField(field.name)
 
 
-def lines(found: list[Setting]) -> Iterator[str]:
-    """What `netc config` prints: a line a value, and where it comes from."""
-    rows = [(f"{s.path}: {s.value or 'unset'}", s.place or s.origin) for s in found]
+def lines(listed: list[Setting]) -> Iterator[str]:
+    """The output of `netc config`: one line per value, with its origin."""
+    rows = [(f"{s.path}: {s.value or 'unset'}", s.place or s.origin) for s in listed]
     width = terminal.column(left for left, _ in rows)
     for left, right in rows:
         yield f"{left.ljust(width)}  {right}"
 
 
-def as_json(found: list[Setting]) -> list[dict[str, str]]:
-    """The settings as JSON has them."""
-    return [asdict(s) for s in found]
+def as_json(listed: list[Setting]) -> list[dict[str, str]]:
+    """The settings as dictionaries for JSON."""
+    return [asdict(s) for s in listed]

@@ -1,4 +1,4 @@
-"""Checks the data of a net: values, labels and classes of a sample or of every row, and their errors."""
+"""Describe the data of a net: values, labels and classes of a sample or of every row, and errors in them."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -18,17 +18,17 @@ from netc.net.variants import inputs_of
 from netc.random import permutation
 from netc.training.labels import Checks
 
-SAMPLE = 2048  # rows of a sample
-DECODED = 64 * 2**20  # bytes of decoded images at most, for a sample
+SAMPLE = 2048  # rows in a sample
+DECODED = 64 * 2**20  # bytes of decoded images in a sample
 IMAGES = ("folder", "ImageData", "WindowData")
 
 
 @dataclass
 class Seen:
-    """Statistics of a data layer in one phase. Values are those of the first top, after its transformation.
+    """Statistics of a data layer in one phase. Values are those of the first top after transformation.
 
-    `inputs` are the numbers of the input tops: rows that agree in all of them are duplicates. `label` is the number of the top with the
-    classes.
+    `inputs` are the indices of the tops that the net computes from: rows that are equal in all of them are duplicates. `label` is the
+    index of the top with the classes.
     """
 
     layer: Layer
@@ -57,7 +57,7 @@ class Seen:
         return float(np.sqrt(max(self.squares / max(self.count, 1) - self.mean**2, 0.0)))
 
     def add(self, arrays: tuple[np.ndarray, ...], keep: bool) -> None:
-        """Add a batch to the statistics. `keep` remembers the hash of each row."""
+        """Add a batch. `keep` stores the hash of each row."""
         values = arrays[0]
         if values.dtype.kind == "f":
             good = values[np.isfinite(values)].astype(np.float64)
@@ -72,9 +72,9 @@ class Seen:
 
 
 def look(program: Program, everything: bool) -> Iterator[Seen | DataError]:
-    """Examine the data of each source in training and in testing. Yield a DataError for missing data; nothing is downloaded.
+    """Yield statistics of each source in both phases, or a DataError if its data is not present. Nothing is downloaded.
 
-    `everything` reads one epoch and remembers its rows. Otherwise a sample is read, and large folders of images are skipped.
+    `everything` reads one epoch and stores hashes of its rows. Otherwise netc reads a sample, and skips folders of many images.
     """
     nets = [(TRAIN, program.train), *([(VALIDATION, program.test[0])] if everything else []), (TEST, program.test[0])]
     for phase, lowered in nets:
@@ -103,7 +103,7 @@ def _seen(layer: Layer, phase: str, program: Program, everything: bool, lowered:
     for k in range(-(-wanted // source.batch_size)):
         try:
             arrays = source.batch(k)
-        except DataError as e:  # this batch cannot be decoded; others may have more errors
+        except DataError as e:  # this batch cannot be decoded; later ones may have more errors
             seen.errors += [Diagnostic(layer.at(), f"Layer {layer.name!r}: {f}") for f in e.diagnostics]
             continue
         rows_first = [np.moveaxis(a, axis, 0)[: wanted - seen.rows] for a, axis in zip(arrays, axes, strict=True)]
@@ -119,19 +119,19 @@ def _seen(layer: Layer, phase: str, program: Program, everything: bool, lowered:
 
 
 def _hashes(tops: list[np.ndarray]) -> Iterator[bytes]:
-    """A hash of each row of tops."""
+    """A hash for each row."""
     for row in zip(*tops, strict=True):
         yield blake2b(b"".join(np.ascontiguousarray(part).tobytes() for part in row), digest_size=16).digest()
 
 
 def _labels(source: data.Source, rows: int, label: int) -> Counter[int]:
-    """Count the labels of all rows if they are in memory, else of rows from all parts of the data, which may be sorted by class."""
+    """Count the labels of all rows in memory, else of rows from the whole source, because files may be sorted by class."""
     chosen = np.arange(rows) if source.in_memory(label) else np.sort(permutation(0, "check", rows)[:SAMPLE])
     return Counter(source.stored(label, chosen).astype(np.int64).tolist())
 
 
 def _plain(layer: pb.LayerParameter) -> pb.LayerParameter:
-    """Return the layer without random transformations."""
+    """The layer without random augmentation."""
     plain = pb.LayerParameter()
     plain.CopyFrom(layer)
     plain.transform_param.ClearField("mirror")
@@ -149,9 +149,9 @@ def _is_long(layer: Layer) -> bool:
 
 
 def lines(seen: Seen) -> Iterator[str]:
-    """The lines that `netc check` prints about a data layer."""
+    """The lines that `netc check` prints."""
     rows = f"{seen.rows:,} of {seen.of:,} rows" if seen.of and seen.rows < seen.of else f"{seen.rows:,} rows"
-    values = f"; values {seen.low:.4g} to {seen.high:.4g}, mean {seen.mean:.4g}, deviation {seen.deviation:.4g}" if seen.count else ""
+    values = f"; values {seen.low:.4g} to {seen.high:.4g}, mean {seen.mean:.4g}, std {seen.deviation:.4g}" if seen.count else ""
     yield f"  {seen.phase} {seen.layer.name}: {rows}{values}"
     yield from (f"    {note}" for note in seen.notes)
     if seen.labels:

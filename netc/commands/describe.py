@@ -1,4 +1,4 @@
-"""The documentation of layer types and fields, from docstrings and the comments of the schema."""
+"""Documentation of layer types and fields, from docstrings and comments of the schema."""
 
 from collections.abc import Callable, Iterator
 from inspect import getdoc
@@ -20,14 +20,14 @@ def summary(function: Callable[..., Any]) -> str:
 
 
 def describe_layer(name: str) -> str:
-    """What a layer type does, its bottoms and tops, and its fields with their defaults."""
+    """Describe a layer type: what it computes, its bottoms and tops, and its fields with their defaults."""
     function, record = registry.layer.find(name), registry.layer_type(name)
     lines = [name, "", getdoc(function) or "", ""]
     lines += [f"bottoms: {_count(record.bottoms)}", f"tops: {_count(record.tops)}"]
     if record.in_place is not None:
         lines.append(f"in place: {'by default' if record.in_place else 'never'}")
-    if found := [d for d in DIFFERENCES if name in d.types]:
-        lines += ["", "Differences from Caffe:", *(f"  Caffe: {d.caffe}. netc: {d.netc}." for d in found)]
+    if differences := [d for d in DIFFERENCES if name in d.types]:
+        lines += ["", "Differences from Caffe:", *(f"  Caffe: {d.caffe}. netc: {d.netc}." for d in differences)]
     for field in messages(name):
         lines += ["", f"{field}:", *describe_message(pb.LayerParameter.DESCRIPTOR.fields_by_name[field].message_type)]
     return "\n".join(lines)
@@ -39,13 +39,13 @@ def _count(limits: tuple[int, int | None]) -> str:
 
 
 def describe_message(message: Any) -> Iterator[str]:
-    """The lines of a message's fields."""
+    """The lines on the fields of a message."""
     for field in message.fields:
         yield from (f"  {line}" for line in describe_field(field))
 
 
 def describe_field(field: FieldDescriptor, name: str = "") -> Iterator[str]:
-    """The lines of a field, as `name` or its own: type and default, then its comment."""
+    """The lines on a field, under `name` or its own name: type and default, then its comment."""
     yield f"{name or field.name}: {_type(field)}"
     yield from (f"    {line}" for line in comments(field.containing_type).get(field.full_name, "").splitlines())
 

@@ -1,4 +1,4 @@
-"""`netc diff`: what is other in one net than in another: layers, fields, shapes, parameters, the solver."""
+"""`netc diff`: show the differences between two nets in layers, fields, shapes, parameters and the solver."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from netc.zoo import default_location, find, model_folder
 
 NET_FILE = "net.yaml"
 UNSET = "unset"
-FILES = ("solver.net", "solver.train_net", "solver.test_net")  # where nets stand is no difference of theirs
+FILES = ("solver.net", "solver.train_net", "solver.test_net")  # the paths of net files are no difference
 
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two nets: its values by path, its layers' types in their order, and what they make where that can be told."""
+    """One of the two nets: its values by path, its layer types in order, and shapes and parameters if they are known."""
 
     name: str
     values: dict[str, str]
@@ -31,13 +31,13 @@ class Side:
 
 
 def side(name: str, say: Callable[[str], None], allow_python: bool = False) -> Side:
-    """The net of a file, of a run's or a published model's folder, of a model in the zoo, or one that comes with netc.
+    """Read a net from a file, the folder of a run or model, the zoo, or the nets that netc ships.
 
-    `say` gets a sentence if a shipped net is copied. SpecError if there is no such net.
+    `say` receives a message if a shipped net is copied. SpecError if there is no such net.
     """
     made = load(_file(name, say), allow_python=allow_python)
-    job, found = made.job, settings(made.job)
-    values = {s.path: s.value for s in found if s.path not in FILES}
+    job, listed = made.job, settings(made.job)
+    values = {s.path: s.value for s in listed if s.path not in FILES}
     layers = {x.name: x.type for net in (job.train, *job.tests) for x in net.message.layer}
     try:
         program = contract.checked(made, needs_solver=False)
@@ -47,7 +47,7 @@ def side(name: str, say: Callable[[str], None], allow_python: bool = False) -> S
 
 
 def _file(name: str, say: Callable[[str], None]) -> str:
-    """The net file that a name on the command line stands for."""
+    """The path of the net file for a name on the command line."""
     path = Path(name)
     if path.is_dir() and (path / NET_FILE).is_file():
         return str(path / NET_FILE)
@@ -58,11 +58,11 @@ def _file(name: str, say: Callable[[str], None]) -> str:
     try:
         return str(model_folder(name) / NET_FILE)
     except UnknownModelError as e:
-        raise SpecError(f"{name}: is no net file, no folder with a {NET_FILE}, and no model: {e}") from e
+        raise SpecError(f"{name}: is not a net file, a folder with {NET_FILE}, or a model: {e}") from e
 
 
 def _is_in_zoo(name: str) -> bool:
-    """Whether the zoo has a model of that name. There may be no zoo."""
+    """Whether there is a zoo with a model of that name."""
     try:
         return bool(find(default_location(), name))
     except ZooError:
@@ -70,7 +70,7 @@ def _is_in_zoo(name: str) -> bool:
 
 
 def differences(a: Side, b: Side) -> Iterator[str]:
-    """Lines that say what differs: `-` is only in the first, `+` only in the second, `~` is other."""
+    """Yield the differences as lines: `-` is only in the first net, `+` only in the second, `~` differs."""
     for name in [n for n in a.layers if n not in b.layers]:
         yield f"- layer {name} ({a.layers[name]})"
     for name in [n for n in b.layers if n not in a.layers]:
@@ -80,7 +80,7 @@ def differences(a: Side, b: Side) -> Iterator[str]:
     for name in both:
         yield from _layer(name, a, b, changed.get(f"layers.{name}.", ()))
     if [n for n in a.layers if n in b.layers] != both:
-        yield "~ the layers stand in another order"
+        yield "~ the layers have a different order"
     for path in changed.get("solver.", ()):
         yield f"~ {path}: {a.values.get(path) or UNSET} -> {b.values.get(path) or UNSET}"
     if a.parameters is not None and b.parameters is not None and a.parameters != b.parameters:
@@ -94,22 +94,22 @@ def _layer(name: str, a: Side, b: Side, changed: Iterable[str]) -> Iterator[str]
     if old is None or new is None:
         return
     if old.shape != new.shape:
-        yield f"~ layers.{name} makes: {old.shape} -> {new.shape}"
+        yield f"~ layers.{name} output shape: {old.shape} -> {new.shape}"
     if old.parameters != new.parameters:
-        yield f"~ layers.{name} learns: {old.parameters:,} -> {new.parameters:,} parameters"
+        yield f"~ layers.{name} parameters: {old.parameters:,} -> {new.parameters:,}"
 
 
 def _changed(a: Side, b: Side) -> dict[str, list[str]]:
-    """The paths of values that differ, by what they begin with: `layers.conv1.` for each layer of both nets, or `solver.`."""
-    found: dict[str, list[str]] = {}
+    """The paths of different values by prefix: `layers.conv1.` for each layer of both nets, or `solver.`."""
+    paths: dict[str, list[str]] = {}
     for path in dict.fromkeys((*a.values, *b.values)):
         if a.values.get(path) != b.values.get(path):
-            found.setdefault(_owner(path, a, b), []).append(path)
-    return found
+            paths.setdefault(_owner(path, a, b), []).append(path)
+    return paths
 
 
 def _owner(path: str, a: Side, b: Side) -> str:
-    """What a path begins with. The names of layers may have dots: it is the longest that fits."""
+    """The prefix of a path. Layer names may contain dots, so this is the longest match."""
     kind, *parts = path.split(".")
     names = (".".join(parts[:k]) for k in range(len(parts) - 1, 0, -1)) if kind == "layers" else ()
     name = next((n for n in names if n in a.layers and n in b.layers), None)
@@ -117,5 +117,5 @@ def _owner(path: str, a: Side, b: Side) -> str:
 
 
 def notes(a: Side, b: Side) -> list[str]:
-    """Why shapes and parameters could not be compared, if so."""
+    """Why shapes and parameters could not be compared; [] if they were."""
     return [f"shapes and parameters are not compared: {s.name}: {s.why}" for s in (a, b) if s.why]

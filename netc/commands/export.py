@@ -1,4 +1,4 @@
-"""`netc convert MODEL WEIGHTS -o model.onnx`: a trained net of Caffe, or of netc, as one ONNX file for any runtime."""
+"""`netc convert NET WEIGHTS -o model.onnx`: convert a trained net of Caffe or netc to one ONNX file for any runtime."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,24 +15,24 @@ from netc.training.weights import load_weights
 
 
 def export_onnx(compilation: Compilation, weights: Sequence[str], output: str) -> str:
-    """Write the net for use, its weights inside; returns what to say about it.
+    """Write the deployed net with its weights as ONNX. Returns the message for the user.
 
-    The batch is symbolic, and so are height and width of a fully convolutional net. SnapshotError if a parameter of the net
-    is in none of the files.
+    The batch size is symbolic, and so are height and width of a fully convolutional net. SnapshotError if the files lack a parameter
+    of the net.
     """
     made = Program(compilation.with_learned(known_rows(weights)))
     lowered, _ = made.deploy
     states = {n.name: n for n in lowered.graph.leaves("State") if n.state.is_weight}
     if states and not weights:
-        raise SpecError(Diagnostic(Place(made.job.train.path), "a net as ONNX needs its weights: netc convert NET WEIGHTS -o model.onnx"))
-    found: dict[str, np.ndarray] = {}
+        raise SpecError(Diagnostic(Place(made.job.train.path), "ONNX needs the weights: netc convert NET WEIGHTS -o model.onnx"))
+    arrays: dict[str, np.ndarray] = {}
     for name in weights_files(weights):
-        found |= load_weights(name, states, lowered.layer_blobs)
-    missing = sorted({s.state.layer for n, s in states.items() if n not in found})
+        arrays |= load_weights(name, states, lowered.layer_blobs)
+    missing = sorted({s.state.layer for n, s in states.items() if n not in arrays})
     if missing:
         text = f"layer{'s' if len(missing) > 1 else ''} {', '.join(missing[:8])}{', ...' if len(missing) > 8 else ''}"
-        raise SnapshotError(f"{', '.join(weights)}: no weights for {text}; they are matched by the layer's name")
-    model = made.deploy_model(found, any_size=True)
+        raise SnapshotError(f"{', '.join(weights)}: no weights for {text}; weights are matched by layer name")
+    model = made.deploy_model(arrays, any_size=True)
     try:
         replace_file(Path(output), model.SerializeToString(deterministic=True))
     except OSError as e:
@@ -41,5 +41,5 @@ def export_onnx(compilation: Compilation, weights: Sequence[str], output: str) -
     for port in (*model.graph.input, *model.graph.output):
         shape = tuple(d.dim_param or d.dim_value for d in port.type.tensor_type.shape.dim)
         ports.append(f"{port.name} {dims(shape)}")
-    count, inputs = sum(a.size for a in found.values()), len(model.graph.input)
+    count, inputs = sum(a.size for a in arrays.values()), len(model.graph.input)
     return f"{output} is written: {count:,} parameters; {', '.join(ports[:inputs])} -> {', '.join(ports[inputs:])}\n"

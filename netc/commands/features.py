@@ -1,4 +1,4 @@
-"""`netc extract-features`: what the test phase of a net puts into some of its blobs."""
+"""`netc extract-features`: save blobs of the test phase of a net."""
 
 from collections.abc import Iterable, Sequence
 
@@ -18,19 +18,25 @@ from netc.predict.results import encoded
 from netc.runtime.chain import open_graph
 from netc.training.feed import Feeder
 
-FILES, SEVERAL = (".npz", ".npy", ".csv", ".tsv"), (".npz", ".csv", ".tsv")  # forms; those that hold several blobs
+FILES, SEVERAL = (".npz", ".npy", ".csv", ".tsv"), (".npz", ".csv", ".tsv")  # file formats; formats that can store several blobs
 FORMS = (*FILES, ".lmdb", "")
 
 
 def features_command(
-    made: Compilation, provider: str, threads: int | None, weights: Sequence[str], blobs: Sequence[str], iterations: int | None, output: str
+    compilation: Compilation,
+    provider: str,
+    threads: int | None,
+    weights: Sequence[str],
+    blobs: Sequence[str],
+    iterations: int | None,
+    output: str,
 ) -> str:
-    """Write the blobs' rows into `output`, in the form of its suffix; returns what to say about it. SpecError if there is no such blob."""
+    """Write the rows of blobs to `output`, in the format of its suffix. Returns the message for the user. SpecError for unknown blobs."""
     suffix = form(output, FORMS, "features")
     if suffix not in SEVERAL and len(blobs) > 1:
         kind = suffix if suffix in FILES else "an LMDB"
-        raise SpecError(f"{output}: {kind} holds one blob; give a .npz file for {len(blobs)}")
-    program, threads, _ = compiled_program(made.with_learned(known_rows(weights)), provider, None, threads, needs_solver=False)
+        raise SpecError(f"{output}: {kind} stores one blob; use a .npz file for {len(blobs)} blobs")
+    program, threads, _ = compiled_program(compilation.with_learned(known_rows(weights)), provider, None, threads, needs_solver=False)
     job, (lowered, _) = program.job, program.test
     unknown = [f"the test net has no blob {name!r}. {near(name, lowered.versions)}" for name in blobs if name not in lowered.versions]
     if unknown:
@@ -49,14 +55,14 @@ def features_command(
 
 
 def _file(blobs: Sequence[str], batches: Iterable[dict[str, np.ndarray]], output: str, suffix: str) -> str:
-    found = list(batches)
-    arrays = {name: np.concatenate([np.atleast_1d(batch[name]) for batch in found]) for name in blobs}
+    results = list(batches)
+    arrays = {name: np.concatenate([np.atleast_1d(batch[name]) for batch in results]) for name in blobs}
     put(output, encoded(arrays, suffix))
     return f"{output} is written: " + ", ".join(f"{name} {'x'.join(map(str, a.shape))}" for name, a in arrays.items())
 
 
 def _datum(row: np.ndarray) -> pb.Datum:
-    """A row as Caffe's tool writes it: its axes as channels, height and width."""
+    """A row in the format of Caffe's tool: its axes are channels, height and width."""
     if row.ndim > 3:
-        raise SpecError(f"a Datum has three axes, a row has {row.ndim}; give a .npz file")
+        raise SpecError(f"a Datum has three axes, but a row has {row.ndim}; use a .npz file")
     return to_datum(np.asarray(row, np.float32).reshape(*row.shape, *[1] * (3 - row.ndim)))

@@ -1,4 +1,4 @@
-"""What a user asks of a training, beside the net itself."""
+"""The options of `netc train`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from netc.errors import SpecError
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
-    """The options of `netc train` under their names there. `zoo` is where the result is published, None for nowhere.
+    """The options of `netc train`, with the same names. `zoo` is where the model is published; None does not publish.
 
-    `resume` is the run to go on with: its folder or number, "" for the net's newest; with `allow_changed` even where files that the
-    net reads have changed. `snapshot_file`, a solver state of Caffe or a snapshot of netc, is what a new run goes on from. `watch` sets
-    solver.watch_interval where it is not set. `caffe_log` writes Caffe's lines to stderr too. `quiet` says nothing but the result,
-    `as_json` prints the lines of the log instead. `key` is a file with a secret key that signs what is published.
+    `resume` is the run to continue: its folder or number, "" for the newest; with `allow_changed`, input files may have changed.
+    `snapshot_file` is a Caffe solver state or a snapshot of netc from which a new run continues. `watch` sets solver.watch_interval if
+    it is unset. `caffe_log` also writes Caffe's log lines to stderr. `quiet` prints only the result, `as_json` only the lines of the
+    log. `key` is a file with the secret key that signs the published model.
     """
 
     provider: str = "auto"
@@ -32,10 +32,12 @@ class TrainOptions:
     allow_changed: bool = False
 
     def check(self) -> None:
-        """SpecError if they do not go together."""
+        """SpecError if options contradict each other."""
         if (self.resume is not None) + bool(self.weights) + bool(self.snapshot_file) > 1:
-            raise SpecError("--resume goes on with a run, --snapshot with a file, --weights starts a new run: give one of them")
+            raise SpecError(
+                "use only one of --resume (continues a run), --snapshot (continues from a file) and --weights (starts a new run)"
+            )
         if self.allow_changed and self.resume is None:
-            raise SpecError("--allow-changed is for --resume: a new run reads its files as they are")
+            raise SpecError("--allow-changed needs --resume: a new run always reads the current files")
         if self.quiet and self.as_json:
-            raise SpecError("--quiet prints the result alone, --json the log: give one of them")
+            raise SpecError("use only one of --quiet (prints the result) and --json (prints the log)")

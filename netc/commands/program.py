@@ -1,4 +1,4 @@
-"""Shared by commands that run a net: its program, its backend, and weights from files."""
+"""Shared steps of commands that run a net: compile it, choose a backend, and load weights."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,26 +14,26 @@ from netc.errors import SnapshotError, ZooError
 from netc.runtime import snapshot
 from netc.runtime.backends import choose
 from netc.runtime.session import threads_for
-from netc.training.weights import CAFFE, found_weights, state_of
+from netc.training.weights import CAFFE, match_weights, state_of
 
 START = "start.safetensors"  # the weights of a published model
 
 
 def compiled_program(
-    made: Compilation, provider: str, target: str | None, threads: int | None, needs_solver: bool = True
+    compilation: Compilation, provider: str, target: str | None, threads: int | None, needs_solver: bool = True
 ) -> tuple[Program, int, str]:
-    """Return the checked program on the requested backend, its number of threads, and the reason for that backend."""
-    job = made.job
+    """The checked program on the requested backend, its threads, and the reason for the backend."""
+    job = compilation.job
     on_cpu = job.solver.HasField("solver_mode") and job.solver.solver_mode == job.solver.CPU
     backend, why = choose(provider, target, on_cpu)
-    program = checked(made, backend, needs_solver)
+    program = checked(compilation, backend, needs_solver)
     return program, threads or job.solver.threads or threads_for(program.multiply_adds()), why
 
 
 def weights_files(names: Sequence[str]) -> list[str]:
-    """The files of weights that `FILE,FILE` names. Each may also be a published model: its folder, or `name[@version]` in the zoo.
+    """The weight files in `FILE` or `FILE,FILE`. Each can also be a published model: its folder, or `name[@version]` in the zoo.
 
-    A model is verified, with its signature if NETC_ZOO_KEY asks for one. SnapshotError if it does not exist.
+    A model is verified, with its signature if NETC_ZOO_KEY is set. SnapshotError if it does not exist.
     """
     return [_weights_file(name) for text in names for name in text.split(",")]
 
@@ -45,48 +45,48 @@ def _weights_file(name: str) -> str:
     if path.exists() or path.suffix in (".safetensors", *CAFFE) or zoo.model_name(model) != model:
         return name
     try:
-        found = zoo.model_folder(name) / START
+        file = zoo.model_folder(name) / START
     except ZooError as e:
-        raise SnapshotError(f"{name}: is no file of weights, and no model: {e}") from e
-    if not found.is_file():
-        raise SnapshotError(f"{found}: is not there; the model has no weights to start from")
-    return str(found)
+        raise SnapshotError(f"{name}: is not a weight file or a model: {e}") from e
+    if not file.is_file():
+        raise SnapshotError(f"{file}: is missing; the model has no weights to start from")
+    return str(file)
 
 
 def known_rows(files: Sequence[str]) -> dict[str, Learned]:
-    """What files of weights (see `weights_files`) store about their training rows, by the first top of each source."""
-    found: dict[str, Learned] = {}
+    """What weight files (see `weights_files`) record about their training data, by the first top of each source."""
+    learned: dict[str, Learned] = {}
     for name in (n for n in weights_files(files) if Path(n).suffix not in CAFFE):
-        found |= as_learned(snapshot.read_rows(name), name)
-    return found
+        learned |= as_learned(snapshot.read_rows(name), name)
+    return learned
 
 
-def as_learned(said: Mapping[str, Any], path: str | Path) -> dict[str, Learned]:
-    """Read what the metadata of a file says about training rows. SnapshotError if it is damaged."""
+def as_learned(recorded: Mapping[str, Any], path: str | Path) -> dict[str, Learned]:
+    """Parse the record of the training data in the metadata of a file. SnapshotError if it is invalid."""
     try:
-        return {str(top): Learned.from_json(known) for top, known in said.items()}
+        return {str(top): Learned.from_json(known) for top, known in recorded.items()}
     except (AttributeError, KeyError, TypeError, ValueError) as e:
-        raise SnapshotError(f"{path}: its metadata is damaged: what it says of rows cannot be read ({e})") from e
+        raise SnapshotError(f"{path}: its metadata is invalid: the record of the training data cannot be read ({e})") from e
 
 
 def loaded_weights(
     program: Program, files: Sequence[str], say: Callable[[str], object] = lambda text: None, whole: bool = False
 ) -> dict[str, np.ndarray]:
-    """Start values of a program from files (see `weights_files`); later files override earlier ones.
+    """Initial values of a program from weight files (see `weights_files`). Later files take precedence.
 
-    `say` gets a line for each file: what it provided. With `whole`, it gets one only if layers remain without values.
+    `say` receives one line per file on what was loaded; with `whole`, only if some layers have no values.
     """
-    found: dict[str, np.ndarray] = {}
+    states: dict[str, np.ndarray] = {}
     for name in weights_files(files):
-        weights = found_weights(name, program.states, program.layer_blobs)
+        weights = match_weights(name, program.states, program.layer_blobs)
         if weights.fresh or not whole:
             say(f"weights {weights}")
-        found |= weights.states
-    return found
+        states |= weights.states
+    return states
 
 
 def reads_anew(program: Program, files: Sequence[str]) -> bool:
-    """Whether the first layers above the data take no weights from the files, so that rows may have other columns."""
+    """Whether the first layers after the sources take no weights from the files, so that the data may have different columns."""
     try:
         taken = loaded_weights(program, files)
     except SnapshotError:

@@ -1,4 +1,4 @@
-"""Which ops a graph runs, with the bodies of training ops in place of their calls, and which of them a provider lacks."""
+"""List the ops of a graph, with training ops expanded, and those that a provider lacks."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from netc.runtime.kernel_table import KernelTable
 
 @dataclass(frozen=True)
 class Use:
-    """An op of ONNX, and (type variable, parameter, type) of its tensors."""
+    """An ONNX op, with (type variable, parameter, type) of its tensors."""
 
     op: str
     typed: tuple[tuple[str, str, str], ...]
@@ -23,14 +23,14 @@ _Known = dict[object, tuple[Use, ...]]
 
 @dataclass(frozen=True)
 class Needs:
-    """The kinds of ops that a graph runs on the CPU. `lacks` holds by provider the ops without a kernel, and the layers that use them."""
+    """The op types of a graph on the CPU. `lacks` has the ops without a kernel by provider, with the layers that use them."""
 
     kinds: frozenset[str]
     lacks: dict[str, dict[str, list[str]]]
 
 
 def needs(graph: Graph) -> Needs:
-    """What a graph needs of each provider that netc has a table of kernels for."""
+    """The needs of a graph, for each provider with a table of kernels."""
     uses = {bodies: _uses(graph, bodies) for bodies in {PORTABLE.bodies, *(bodies for _, bodies in tables())}}
     order = {layer: k for k, layer in enumerate(dict.fromkeys(node.origin.layer for node in graph.nodes))}
     lacks = {
@@ -41,7 +41,7 @@ def needs(graph: Graph) -> Needs:
 
 
 def _lacking(uses: Mapping[Use, set[str]], kernels: KernelTable) -> dict[str, set[str]]:
-    """The ops without a kernel, and the layers that use them."""
+    """The ops without a kernel, with the layers that use them."""
     found: dict[str, set[str]] = {}
     for use, layers in uses.items():
         if not kernels.serves(use.op, use.typed):
@@ -50,7 +50,7 @@ def _lacking(uses: Mapping[Use, set[str]], kernels: KernelTable) -> dict[str, se
 
 
 def _uses(graph: Graph, bodies: str) -> Mapping[Use, set[str]]:
-    """Each use of an op, with the layers that have it."""
+    """Each distinct use of an op, with its layers."""
     known: _Known = {}
     layers: dict[tuple[Use, ...], set[str]] = {}
     for node in graph.nodes:
@@ -63,7 +63,7 @@ def _uses(graph: Graph, bodies: str) -> Mapping[Use, set[str]]:
 
 
 def _of_node(node: Node, bodies: str, known: _Known) -> tuple[Use, ...]:
-    """The uses of ops that a node stands for: its own, or those in its body. `known` holds the uses of equal nodes."""
+    """The uses of ops in a node: its own, or those of its function body. `known` caches the uses of equal nodes."""
     if node.domain not in ("", TRAINING):
         return ()
     body = trace(node, bodies) if node.domain else None

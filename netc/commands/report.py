@@ -1,4 +1,4 @@
-"""`netc report`, and the report that every run leaves: what opens a run for its page."""
+"""`netc report`, and opening a run for its report."""
 
 import json
 import math
@@ -31,11 +31,11 @@ from netc.training import record
 from netc.training.folder import RunFolder
 from netc.training.trainer import Trainer
 
-LEAST, SHARE = 5.0, 0.02  # seconds, and of a run's time, that its report may take for a pass over the test rows
+LEAST, SHARE = 5.0, 0.02  # limits for a pass over the test rows: seconds, and a fraction of the time of the run
 
 
 class _Made(Model):
-    """A program's model that lies nowhere."""
+    """The model of a program, without a file."""
 
     def __init__(self, run: Run):
         self.path = run.path
@@ -43,7 +43,7 @@ class _Made(Model):
 
 
 def run_of(folder: RunFolder, program: Program, threads: int, limit: float = math.inf) -> Run:
-    """A run with its net open, for all sections of a report, which take `limit` seconds for a pass over the test rows."""
+    """A run with its net open, for all sections of a report. A pass over the test rows takes at most `limit` seconds."""
 
     def write(prompt: str, length: int, temperature: float) -> str:
         return generate.write(_Made(run), prompt, length, temperature)
@@ -56,7 +56,7 @@ def run_of(folder: RunFolder, program: Program, threads: int, limit: float = mat
 
 
 def recorder(program: Program, trainer: Trainer, why: str, say: Callable[[str], None]) -> Recorder:
-    """What keeps the records of a run that begins or goes on. `why` it runs where it does, `say` takes words for a person."""
+    """A recorder for a run that starts or resumes. `why` is the reason for its backend; `say` receives messages for the user."""
     part = part_of(shlex.join(["netc", *sys.argv[1:]]), record.environment(program, trainer.threads, why))
 
     def opened(trainer: Trainer) -> Run:
@@ -67,36 +67,36 @@ def recorder(program: Program, trainer: Trainer, why: str, say: Callable[[str], 
 
 
 def folders(path: str) -> list[Path]:
-    """The runs that a path names: one run, the newest of a net's folder, or all of a folder of such. SpecError if there is none."""
+    """The runs at a path: a run, the newest run of a net, or all runs below a folder. SpecError if there are none."""
     root = Path(path)
     if (root / "net.yaml").is_file():
         return [root]
     runs = _numbered(root)
     if runs:
         return runs[-1:]
-    found = [run for net in sorted(p for p in root.glob("*") if p.is_dir()) for run in _numbered(net)]
-    if found:
-        return found
+    runs = [run for net in sorted(p for p in root.glob("*") if p.is_dir()) for run in _numbered(net)]
+    if runs:
+        return runs
     if root.is_dir():
-        raise SpecError(f"{path}: there is no run in this folder; a run is runs/<net>/<number>")
+        raise SpecError(f"{path}: the folder contains no runs; a run is a folder runs/<net>/<number>")
     others = [p.name for p in root.parent.glob("*") if p.is_dir()]
     raise SpecError(f"{path}: no such folder. {near(root.name, others)}")
 
 
 def _numbered(root: Path) -> list[Path]:
-    """The runs of a net, in the order in which they were made."""
+    """The runs of a net in the order of their numbers."""
     return sorted((p for p in root.glob("*") if p.name.isdigit() and (p / "net.yaml").is_file()), key=lambda p: int(p.name))
 
 
 def opened(path: Path, plugins: tuple[str, ...] = (), allow_python: bool = False) -> tuple[Run, str]:
-    """A run on disk, its net open; and why it is not open, where it cannot be."""
+    """A run on disk with its net open, and the reason if it cannot be opened."""
     folder, known = RunFolder(path), record.read(path)
     try:
         registry.load(*plugins, *(known.plugins if known else ()))
-        said = known.parts[-1].environment if known and known.parts else {}
-        backend = recalled(said.get("provider", "").partition(" ")[0], said.get("target", ""))
+        environment = known.parts[-1].environment if known and known.parts else {}
+        backend = recalled(environment.get("provider", "").partition(" ")[0], environment.get("target", ""))
         program = contract.program(_job(path, known, allow_python), backend, needs_solver=False)
-        threads = said.get("threads", "")
+        threads = environment.get("threads", "")
         run = run_of(folder, program, int(threads) if threads.isdecimal() else 1)
         assert run.states
         return run, ""
@@ -105,7 +105,7 @@ def opened(path: Path, plugins: tuple[str, ...] = (), allow_python: bool = False
 
 
 def _job(path: Path, known: record.Record | None, allow_python: bool) -> Job:
-    """The job of a run. Modules of its Python layers are looked for where the net file was, too."""
+    """The job of a run. Modules of its Python layers are also searched in the folder of the original net file."""
     job = load_job(str(path / "net.yaml"), allow_python=allow_python)
     if known is None:
         return job
@@ -115,20 +115,20 @@ def _job(path: Path, known: record.Record | None, allow_python: bool) -> Job:
 
 
 def damages(run: Run) -> list[str]:
-    """What is wrong with the files of a run, a line each."""
+    """The problems with the files of a run, one line each."""
     log = run.folder.read_log()
     return [*([run.damage] if run.damage else []), *([f"{run.folder.log_path}: {log.damage}"] if log.damage else [])]
 
 
 def report_command(paths: Sequence[str], output: str | None, plugins: tuple[str, ...], allow_python: bool = False) -> list[str]:
-    """Write the page of a run, or that which compares several; the lines that say where it is and what it says."""
+    """Write the report of a run, or the comparison of several. Returns the lines to print."""
     if output:
         form(output, (".html", ".htm"), "a report")
     runs = [run for path in paths for run in folders(path)]
     if len(runs) == 1:
         run, closed = opened(runs[0], plugins, allow_python)
         lines = [f"report {page.write(run, Path(output) if output else None)}"]
-        lines += [f"without its net, its states and its data: {closed}"] if closed else []
+        lines += [f"note: the report has no sections that need the net, its states or its data: {closed}"] if closed else []
         return lines + damages(run) + summary(run)
     known = [opened(path, plugins, allow_python)[0] for path in runs]
     where = Path(output) if output else Path(os.path.commonpath([path.parent for path in runs])) / "comparison.html"
@@ -137,13 +137,13 @@ def report_command(paths: Sequence[str], output: str | None, plugins: tuple[str,
 
 
 def json_command(paths: Sequence[str]) -> str:
-    """The final figures of one run, or a list of those of several."""
-    found = [compare.figures(Run(RunFolder(run))) for path in paths for run in folders(path)]
-    return json.dumps(found[0] if len(found) == 1 else found, indent=2)
+    """The final scores of one run, or a list for several runs."""
+    figures = [compare.figures(Run(RunFolder(run))) for path in paths for run in folders(path)]
+    return json.dumps(figures[0] if len(figures) == 1 else figures, indent=2)
 
 
 def picture_command(paths: Sequence[str], name: str, output: str | None, plugins: tuple[str, ...], allow_python: bool = False) -> str:
-    """Write one chart of a run's report, or of the comparison of several, as an SVG file. SpecError if there is none of that name."""
+    """Write one chart of a report, or of a comparison, as an SVG file. SpecError if there is no such chart."""
     if output:
         form(output, (".svg",), "a chart")
     runs = [run for path in paths for run in folders(path)]
@@ -154,10 +154,10 @@ def picture_command(paths: Sequence[str], name: str, output: str | None, plugins
 
 
 def summary(run: Run) -> list[str]:
-    """The figures of a run in a few lines."""
+    """A summary of a run in a few lines."""
     lines = [scores_text(run.scores)] if run.scores else []
     if run.best:
         lines.append(f"best {run.monitored[0]} {run.best[run.monitored[0]]:.4f} at iteration {run.best['iteration']:,}")
     if run.record:
-        lines.append(f"{run.record.iteration:,} iterations in {seconds(run.record.seconds)}, {run.record.speed:,.0f} rows a second")
+        lines.append(f"{run.record.iteration:,} iterations in {seconds(run.record.seconds)}, {run.record.speed:,.0f} rows per second")
     return lines

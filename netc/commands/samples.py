@@ -1,4 +1,4 @@
-"""Samples of a data set for `netc data show`: pictures of each class, columns of a table, texts, trees, series."""
+"""Samples of a data set for `netc data show`: images of each class, columns of a table, texts, trees, time series."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,11 +12,11 @@ from netc.report.blocks import histogram, sparkline
 
 A_CLASS, MOST_CLASSES, ROWS, TEXTS = 10, 20, 3, 3
 Pictures = list[tuple[str, np.ndarray]]
-Found = tuple[list[str], Pictures]
+Samples = tuple[list[str], Pictures]
 
 
-def samples(layer: pb.LayerParameter, described: data.Description, source: data.Source, base: Path, of_net: bool) -> Found:
-    """Lines and pictures, by what the rows are. `of_net`: as the layer's transforms leave them, else as they are stored."""
+def samples(layer: pb.LayerParameter, described: data.Description, source: data.Source, base: Path, of_net: bool) -> Samples:
+    """Lines of text and images for the kind of data. `of_net`: after the transforms of the layer, else as stored."""
     first = described.tops[0]
     if layer.type == "TreeData":
         return _trees(layer, described, source, base), []
@@ -32,7 +32,7 @@ def samples(layer: pb.LayerParameter, described: data.Description, source: data.
 
 
 def _stored(described: data.Description, source: data.Source) -> Pictures:
-    """Up to ten rows of each class."""
+    """Up to ten images of each class."""
     if not source.rows:
         return _seen(described, source)
     if len(described.tops) > 1 and described.tops[1].dtype == "int64":
@@ -47,18 +47,18 @@ def _stored(described: data.Description, source: data.Source) -> Pictures:
 
 
 def _seen(described: data.Description, source: data.Source) -> Pictures:
-    """The first rows that training sees."""
+    """The first images that training reads."""
     batch = source.batch(0)
     count = min(len(batch[0]), A_CLASS * A_CLASS)
     labelled = len(batch) > 1 and batch[1].dtype == np.int64 and batch[1].ndim == 1
     captions = [_name(described, int(batch[1][k])) if labelled else f"row {k}" for k in range(count)]
-    found = _as_bytes(captions, batch[0][:count])
+    pictures = _as_bytes(captions, batch[0][:count])
     order = {name: k for k, name in enumerate(described.classes)}
-    return sorted(found, key=lambda pair: order.get(pair[0], 0))
+    return sorted(pictures, key=lambda pair: order.get(pair[0], 0))
 
 
 def _as_bytes(captions: list[str], images: np.ndarray) -> Pictures:
-    """Values as bytes: as they are where they are bytes, else from the least to the largest."""
+    """Convert values to bytes: bytes stay unchanged, other values are scaled to the range."""
     if images.dtype != np.uint8:
         good = images[np.isfinite(images)]
         low, high = (float(good.min()), float(good.max())) if good.size else (0.0, 0.0)
@@ -72,11 +72,11 @@ def _name(described: data.Description, label: int) -> str:
 
 
 def _table(described: data.Description, source: data.Source) -> list[str]:
-    """A line a column: range, mean, deviation, how its values are spread, and the first rows."""
+    """One line per column: range, mean, standard deviation, histogram, and the first rows."""
     batch = source.batch(0)
     rows, (count, width) = batch[0].astype(np.float64), batch[0].shape
     names = described.columns if len(described.columns) == width else tuple(str(k) for k in range(width))
-    head = ("column", "least", "most", "mean", "std", "spread", *(f"row {k}" for k in range(min(ROWS, count))))
+    head = ("column", "min", "max", "mean", "std", "histogram", *(f"row {k}" for k in range(min(ROWS, count))))
     lines = [head]
     for name, x in zip(names, rows.T, strict=True):
         lines.append((name, *_figures(x)))
@@ -93,7 +93,7 @@ def _label_line(described: data.Description, label: np.ndarray) -> tuple[str, ..
 
 
 def _figures(x: np.ndarray) -> Iterator[str]:
-    """Least, most, mean and deviation of the finite values, how they are spread, and the first ones."""
+    """Minimum, maximum, mean and standard deviation of the finite values, their histogram, and the first values."""
     good = x[np.isfinite(x)]
     yield from (f"{v:.5g}" for v in ((good.min(), good.max(), good.mean(), good.std()) if good.size else (np.nan,) * 4))
     yield histogram(x)
@@ -105,7 +105,7 @@ def _cell(text: str, width: int, left: bool) -> str:
 
 
 def _texts(layer: pb.LayerParameter, described: data.Description, source: data.Source, base: Path) -> list[str]:
-    """The first windows of a text or sentences, with their labels."""
+    """The first windows or sentences of a text, with their labels."""
     vocabulary, batch = data.vocabulary(layer, base), source.batch(0)
     if vocabulary is None:
         return []
@@ -120,36 +120,36 @@ def _texts(layer: pb.LayerParameter, described: data.Description, source: data.S
 
 
 def _trees(layer: pb.LayerParameter, described: data.Description, source: data.Source, base: Path) -> list[str]:
-    """The first two trees, a label at every node."""
+    """The first two trees with the label of every node."""
     vocabulary = data.vocabulary(layer, base)
     lines = []
     for row in range(2):
         words, child, _, labels = (source.stored(k, np.array([row])) for k in range(4))
-        said = [_name(described, int(k)) if k >= 0 else "-" for k in labels]
-        lines += [*drawn(said, [vocabulary.words[w] if vocabulary else str(w) for w in words], child.tolist()), ""]
+        names = [_name(described, int(k)) if k >= 0 else "-" for k in labels]
+        lines += [*drawn(names, [vocabulary.words[w] if vocabulary else str(w) for w in words], child.tolist()), ""]
     return lines
 
 
 def _series(described: data.Description, source: data.Source) -> list[str]:
-    """Each column over all training windows, and the first window with the value that follows."""
+    """Each column over all training windows, and the first window with its next value."""
     count = source.rows or 0
     last = source.stored(0, np.arange(count))[:, -1]
     width = terminal.column(described.columns)
     lines = [f"{name.ljust(width)}  {sparkline(last[:, k], 72)}" for k, name in enumerate(described.columns)]
     window, after = source.stored(0, np.array([0]))[0], source.stored(1, np.array([0])).reshape(-1)
-    lines += ["", f"a window of {len(window)} rows, and {described.target} in the row after:"]
+    lines += ["", f"a window of {len(window)} rows, and {described.target} in the next row:"]
     return [*lines, *(f"{n.ljust(width)}  {sparkline(window[:, k])}" for k, n in enumerate(described.columns)), f"-> {after[0]:.6g}"]
 
 
 def _sequences(described: data.Description, source: data.Source) -> list[str]:
-    """The channels of the first sequence of each class, a line each."""
+    """The channels of the first sequence of each class, one line each."""
     rows = np.arange(source.rows or 0)
     labels = source.stored(1, rows).reshape(len(rows), -1)[:, 0].astype(int) if len(described.tops) > 1 else np.zeros(len(rows), int)
     lines: list[str] = []
     for label in sorted(set(labels.tolist()))[:TEXTS]:
         sequence = source.stored(0, np.flatnonzero(labels == label)[:1])[0]
         flat = sequence.reshape(len(sequence), -1)
-        length = int(np.flatnonzero(flat.any(1)).max(initial=0)) + 1  # zeros after the end are padding
+        length = int(np.flatnonzero(flat.any(1)).max(initial=0)) + 1  # trailing zeros are padding
         lines.append(f"{_name(described, label)}: {length} steps of {flat.shape[1]}")
         lines += [f"  {sparkline(flat[:length, k])}" for k in range(min(flat.shape[1], 12))]
     return lines

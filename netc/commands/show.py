@@ -1,4 +1,4 @@
-"""`netc data show`: what a net will see of a data set, as text, as an HTML page or as a picture."""
+"""`netc data show`: show samples of a data set as text, as an HTML page or as an image."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ from netc.spec.job import load_job
 from netc.terminal import column, line
 
 NETS = (".yaml", ".yml", ".prototxt", ".pbtxt", ".txtpb")
-LOOKED_AT, A_CLASS, MOST_CLASSES = 1000, 10, 20  # rows for ranges; pictures of a class; classes that are shown
+LOOKED_AT, A_CLASS, MOST_CLASSES = 1000, 10, 20  # rows for ranges; images per class; classes to list
 
 
 @dataclass(frozen=True)
 class Look:
-    """What there is to see: facts by name, lines of text, and pictures, uint8 (1 or 3, height, width), each with its class."""
+    """A view of a data set: named facts, lines of text, and uint8 images (1 or 3, height, width), each with its class."""
 
     title: str
     facts: tuple[tuple[str, str], ...]
@@ -34,7 +34,7 @@ class Look:
 
 
 def look(target: str, layer_name: str = "", allow_python: bool = False) -> Look:
-    """A look at a data set by name, a file or folder, or a data layer of a net file."""
+    """Inspect a named data set, a file, a folder, or a data layer of a net file."""
     registry.load()
     layer, base, of_net = _layer(target, layer_name, allow_python)
     described = data.describe(layer, "TRAIN", base)
@@ -46,35 +46,35 @@ def look(target: str, layer_name: str = "", allow_python: bool = False) -> Look:
     return Look(described.name if not of_net else f"{described.name} as {target} reads it", facts, (*lines, *kept, *notes), tuple(pictures))
 
 
-def terminal(found: Look, colour: bool, width: int) -> list[str]:
-    """The lines for a terminal."""
+def terminal(look: Look, colour: bool, width: int) -> list[str]:
+    """The view as lines for a terminal."""
     from netc.report.blocks import MOST_WIDTH, side_by_side
 
-    names = max((len(name) for name, _ in found.facts), default=0)
-    out = [line(found.title), *(f"  {name.ljust(names)}  {line(text)}" for name, text in found.facts), ""]
-    pictures = [(line(caption), image) for caption, image in found.pictures]
+    names = max((len(name) for name, _ in look.facts), default=0)
+    out = [line(look.title), *(f"  {name.ljust(names)}  {line(text)}" for name, text in look.facts), ""]
+    pictures = [(line(caption), image) for caption, image in look.pictures]
     first = {caption: image for caption, image in reversed(pictures)}
     order = list(dict.fromkeys(caption for caption, _ in pictures))[:10]
     shown = [(caption, picture(first[caption], colour)) for caption in order]
     widths = [min(MOST_WIDTH, first[caption].shape[2]) for caption in order]
-    return [*out, *side_by_side(shown, widths, width), *map(line, found.lines)]
+    return [*out, *side_by_side(shown, widths, width), *map(line, look.lines)]
 
 
-def write(found: Look, path: str) -> str:
-    """Keep a look as .html or .png; returns what to say. SpecError for another suffix, or a .png of what has no pictures."""
-    suffix = form(path, (".html", ".png"), "what a data set looks like")
-    if suffix == ".png" and not found.pictures:
-        raise SpecError(f"{path}: the rows of {found.title} are no images; give a .html file")
-    content = sheet_png(found.pictures) if suffix == ".png" else page(found.title, found.facts, found.lines, found.pictures).encode()
+def write(look: Look, path: str) -> str:
+    """Write a view as .html or .png. Returns the message for the user. SpecError for other suffixes, or a .png without images."""
+    suffix = form(path, (".html", ".png"), "a view of a data set")
+    if suffix == ".png" and not look.pictures:
+        raise SpecError(f"{path}: the rows of {look.title} are not images; use a .html file")
+    content = sheet_png(look.pictures) if suffix == ".png" else page(look.title, look.facts, look.lines, look.pictures).encode()
     put(path, content)
     return f"{path} is written"
 
 
 def _layer(target: str, name: str, allow_python: bool) -> tuple[pb.LayerParameter, Path, bool]:
-    """The layer to look at, the folder that its paths start from, and whether a net says how to read it."""
+    """The data layer, the base folder of its paths, and whether it belongs to a net."""
     if Path(target).suffix.lower() not in NETS or target in registry.dataset:
         if name:
-            raise SpecError(f"--layer names a data layer of a net file; {target!r} is none ({', '.join(NETS)})")
+            raise SpecError(f"--layer selects a data layer of a net file; {target!r} is not a net file ({', '.join(NETS)})")
         return data.plain_layer(target), Path("."), False
     program = contract.program(load_job(target, allow_python=allow_python), needs_solver=False)
     layers = {layer.name: layer.param for layer in program.train_net.sources if layer.source}
@@ -90,7 +90,7 @@ def _tested(layer: pb.LayerParameter, described: data.Description) -> bool:
 
 
 def _sized(layer: pb.LayerParameter, phase: str, base: Path) -> pb.LayerParameter:
-    """The layer with batches of as many rows as are looked at."""
+    """The layer with a batch of the rows to inspect."""
     rows, sized = data.describe(layer, phase, base).rows, pb.LayerParameter()
     sized.CopyFrom(layer)
     message = getattr(sized, data.message_name(sized))
@@ -102,16 +102,16 @@ def _sized(layer: pb.LayerParameter, phase: str, base: Path) -> pb.LayerParamete
 
 
 def _facts(target: str, described: data.Description, opened: dict[str, data.Source]) -> tuple[tuple[str, str], ...]:
-    found = []
+    facts = []
     if target in registry.dataset:
         record = catalogue.record(target)
-        found = [("what", summary(target))]
+        facts = [("summary", summary(target))]
         if record:
-            found += [("from", record.url), ("where", where(record)), ("get it with", f"netc data fetch {target}")]
-    found += [("licence", described.licence)] if described.licence else []
-    found += [(f"rows, {phase.lower()}", f"{source.rows:,}" if source.rows is not None else "no end") for phase, source in opened.items()]
+            facts += [("from", record.url), ("where", where(record)), ("get it with", f"netc data fetch {target}")]
+    facts += [("licence", described.licence)] if described.licence else []
+    facts += [(f"rows, {phase.lower()}", f"{source.rows:,}" if source.rows is not None else "no end") for phase, source in opened.items()]
     if "TEST" not in opened:
-        found.append(("rows, test", "none; test_fraction: 0.2 holds a fifth out"))
+        facts.append(("rows, test", "none; test_fraction: 0.2 holds out 20 %"))
     batch = opened["TRAIN"].batch(0)
     for k, (top, array) in enumerate(zip(described.tops, batch, strict=True)):
         shape = "x".join(map(str, top.shape)) or "one number"
@@ -119,12 +119,12 @@ def _facts(target: str, described: data.Description, opened: dict[str, data.Sour
         spread = "" if top.dtype == "int64" or not good.size else f", mean {good.mean(dtype=float):.4g}, std {good.std(dtype=float):.4g}"
         ends = f"{good.min():.6g} to {good.max():.6g}" if good.size else "no finite values" if array.size else "empty"
         bad = f"; {array.size - good.size:,} values are NaN or infinite" if good.size < array.size else ""
-        found.append((f"top {k + 1}", f"{top.dtype}, {shape}; {ends}{spread}{bad}"))
-    return tuple(found)
+        facts.append((f"top {k + 1}", f"{top.dtype}, {shape}; {ends}{spread}{bad}"))
+    return tuple(facts)
 
 
 def _classes(described: data.Description, opened: dict[str, data.Source]) -> list[str]:
-    """How many rows each class has."""
+    """The number of rows of each class."""
     if (
         len(described.tops) < 2
         or (described.tops[1].dtype, described.tops[1].shape) != ("int64", ())

@@ -1,4 +1,4 @@
-"""Starts a training run: from scratch, from weights, from a snapshot, or where an earlier run stopped."""
+"""Start a training run: from initial values, from weights, from a snapshot, or by resuming a run."""
 
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack
@@ -21,12 +21,12 @@ from netc.spec.changes import changes
 from netc.spec.job import Job
 from netc.training import caffe_snapshots
 from netc.training.folder import RunFolder
-from netc.training.input_files import changed, fingerprints, remember, remembered, seen_from, without_folders
-from netc.training.snapshot_notes import noted
+from netc.training.input_files import changed, fingerprints, moved_to, remember, remembered, without_folders
+from netc.training.snapshot_metadata import read_metadata
 from netc.training.trainer import Trainer
-from netc.zoo.model_info import SAID, remember_parent
+from netc.zoo.model_info import DESCRIPTIVE, remember_parent
 
-# Solver fields for the length of a run and its reports. They do not affect what it learns until then.
+# Solver fields for the length of a run and the frequency of reports, which do not change what a given iteration computes.
 LENGTHS = {
     *("max_iter", "max_epoch", "patience", "test_interval", "test_initialization", "display", "watch_interval", "threads"),
     *("snapshot", "snapshot_keep", "snapshot_format", "snapshot_prefix", "snapshot_diff", "snapshot_after_train"),
@@ -36,77 +36,79 @@ BY_LENGTH = ("poly", "cosine")  # policies whose learning rate depends on the le
 
 
 @dataclass(frozen=True)
-class Begun:
-    """A run to resume: its folder, its newest intact snapshot, and newer damaged ones with their errors."""
+class Resumable:
+    """A run to resume: its folder, its newest intact snapshot, and newer damaged snapshots with the reasons."""
 
     folder: RunFolder
-    found: Snapshot
+    snapshot: Snapshot
     skipped: Mapping[Path, str]
 
 
-def begun_run(job: Job, options: TrainOptions, stack: ExitStack) -> Begun:
-    """Return the run to resume. It is locked against other processes until `stack` is closed."""
+def open_run(job: Job, options: TrainOptions, stack: ExitStack) -> Resumable:
+    """Open the run to resume, locked against other processes until `stack` is closed."""
     folder = RunFolder.chosen(Path(options.runs), job.name, options.resume or "")
     stack.enter_context(folder.held())
-    found, skipped = snapshot.newest(folder.snapshots, noted)
-    if found is None:
-        raise SnapshotError("\n".join([f"{folder.snapshots}: there is no snapshot to resume from", *skipped.values()]))
-    return Begun(folder, found, skipped)
+    newest, skipped = snapshot.newest(folder.snapshots, read_metadata)
+    if newest is None:
+        raise SnapshotError("\n".join([f"{folder.snapshots}: no snapshot to resume from", *skipped.values()]))
+    return Resumable(folder, newest, skipped)
 
 
-def resumed_trainer(program: Program, threads: int, begun: Begun, allow_changed: bool, shown: Screen) -> Trainer:
-    """Return the trainer of a resumed run, in the stage of its snapshot. SpecError if its net or data has changed."""
+def resumed_trainer(program: Program, threads: int, resumable: Resumable, allow_changed: bool, shown: Screen) -> Trainer:
+    """The trainer of a resumed run, in the stage of its snapshot. SpecError if the net, the solver or an input file has changed."""
     files = fingerprints(program, registry.plugins())
-    before = remembered(begun.folder.path)
+    before = remembered(resumable.folder.path)
     other = changed(before, files)
     if other and not allow_changed:
-        advice = "put them back, begin a new run, or give --allow-changed to go on with them as they are"
-        raise SpecError(f"{begun.folder.path}: files that this net reads are not what they were when the run began; {advice}", *other)
-    lengths = _changed_lengths(program, begun.folder, {name for name in files if name in before})
-    for path, reason in begun.skipped.items():
-        shown.note(f"skipped a snapshot: {reason}; it is {snapshot.set_aside(path).name} now")
+        advice = "restore them, start a new run, or use --allow-changed to continue with the changed files"
+        raise SpecError(f"{resumable.folder.path}: input files of this net have changed since the run started; {advice}", *other)
+    lengths = _changed_lengths(program, resumable.folder, {name for name in files if name in before})
+    for path, reason in resumable.skipped.items():
+        shown.note(f"skipped a snapshot: {reason}; renamed to {snapshot.set_aside(path).name}")
     if other:
-        remember(begun.folder.path, files)
+        remember(resumable.folder.path, files)
     for text in other:
-        shown.note(f"changed since the run began: {text}")
-    trainer = _of_stage(program, threads, begun.folder, begun.found)
-    _resume(trainer, program, threads, begun.found, shown)
+        shown.note(f"changed since the run started: {text}")
+    trainer = _of_stage(program, threads, resumable.folder, resumable.snapshot)
+    _resume(trainer, program, threads, resumable.snapshot, shown)
     if lengths:
-        begun.folder.write_net(_net_text(program, begun.folder.path))
-        shown.note(f"changed since the run began: {', '.join(lengths)}")
+        resumable.folder.write_net(_net_text(program, resumable.folder.path))
+        shown.note(f"changed since the run started: {', '.join(lengths)}")
         if program.job.solver.lr_policy in BY_LENGTH:
-            shown.note(f"the rate of {program.job.solver.lr_policy} hangs on the length: from here on it is that of the new length")
+            shown.note(
+                f"lr_policy {program.job.solver.lr_policy} depends on the length: from here on, the learning rate follows the new length"
+            )
     if trainer.is_over and trainer.stage == len(program.stages) - 1:
-        text = f"this run is finished: it made all its {trainer.iteration} iterations; a larger solver.max_iter makes it longer"
+        text = f"this run is complete after {trainer.iteration} iterations; to train longer, increase solver.max_iter"
         shown.note(text)
     return trainer
 
 
 def _changed_lengths(program: Program, folder: RunFolder, known: Collection[str]) -> list[str]:
-    """The changes since the run began that do not affect what it learns: lengths, and the net's description.
+    """List changes of the length and of descriptive fields since the run started.
 
-    SpecError lists all other changes. Files whose contents are `known` may have moved.
+    SpecError lists all other changes, which would make it a different run. Files that are `known` by fingerprint may have moved.
     """
     then, now = load(folder.net_path).message, parse_yaml(_net_text(program, folder.path)).message
-    found = list(changes(without_folders(then, known), without_folders(now, known)))
-    lengths = [path in SAID or (path.partition(".")[0] == "solver" and path.partition(".")[2] in LENGTHS) for path, _ in found]
+    differences = list(changes(without_folders(then, known), without_folders(now, known)))
+    lengths = [path in DESCRIPTIVE or (path.partition(".")[0] == "solver" and path.partition(".")[2] in LENGTHS) for path, _ in differences]
     if not all(lengths):
-        errors = [f"{path}: {text}" for (path, text), allowed in zip(found, lengths, strict=True) if not allowed]
-        advice = "give the net and --set of then; or begin a new run with what this one has learned: --snapshot FILE or --weights FILE"
-        raise SpecError(f"{folder.path}: the net is not what it was when this run began; {advice}", *errors)
-    return [f"{path}: {text}" for path, text in found]
+        errors = [f"{path}: {text}" for (path, text), allowed in zip(differences, lengths, strict=True) if not allowed]
+        advice = "use the original net and --set options, or start a new run from the current state: --snapshot FILE or --weights FILE"
+        raise SpecError(f"{folder.path}: the net has changed since this run started; {advice}", *errors)
+    return [f"{path}: {text}" for path, text in differences]
 
 
 def _net_text(program: Program, folder: Path) -> str:
-    """The net file in a run's folder, with which the run can be repeated."""
+    """The net of a run as a file in its folder, from which the run can be repeated."""
     job = program.job
-    net = stated(seen_from(folder, job.resolved(), job.base), program.train_net.learned)
+    net = stated(moved_to(folder, job.resolved(), job.base), program.train_net.learned)
     net.name = net.name or job.name
     return to_yaml(net, short=False)
 
 
 def new_trainer(program: Program, threads: int, options: TrainOptions, shown: Screen, stack: ExitStack) -> Trainer:
-    """Start a new run: from scratch, from weights, or from a snapshot (which overrides the solver's `weights`, as in Caffe)."""
+    """A new run from initial values, weights or a snapshot. With a snapshot, `weights` of the solver are ignored, as in Caffe."""
     files = [] if options.snapshot_file else weights_files([*program.job.solver.weights, *options.weights])
     start: Mapping[str, np.ndarray] = loaded_weights(program, files, shown.say)
     read = fingerprints(program, registry.plugins())
@@ -118,49 +120,49 @@ def new_trainer(program: Program, threads: int, options: TrainOptions, shown: Sc
         remember(folder.path, read)
         if not options.snapshot_file:
             return Trainer(program, folder, threads, start)
-        return _gone_on_from(options.snapshot_file, program, folder, threads, shown)
+        return _continued(options.snapshot_file, program, folder, threads, shown)
     except BaseException:
-        folder.discard()  # a run that cannot start, for example without its data, leaves nothing behind
+        folder.discard()  # a run that cannot start, for example without its data, leaves no folder
         raise
 
 
-def _of_stage(program: Program, threads: int, folder: RunFolder, found: Snapshot) -> Trainer:
-    """Return the trainer of the stage in which a snapshot was taken."""
-    said, last = noted(found), len(program.stages) - 1
-    if said.stage > last:
-        raise SnapshotError(f"{found.path}: is of stage {said.stage + 1}, the net has {last + 1}; solver.pretrain is not what it was")
-    return Trainer(program, folder, threads, None, said.stage, said.before)
+def _of_stage(program: Program, threads: int, folder: RunFolder, taken: Snapshot) -> Trainer:
+    """The trainer of the stage of a snapshot."""
+    metadata, last = read_metadata(taken), len(program.stages) - 1
+    if metadata.stage > last:
+        raise SnapshotError(f"{taken.path}: belongs to stage {metadata.stage + 1}, but the net has {last + 1}; solver.pretrain has changed")
+    return Trainer(program, folder, threads, None, metadata.stage, metadata.before)
 
 
-def _resume(trainer: Trainer, program: Program, threads: int, found: Snapshot, shown: Screen) -> None:
-    """Continue from a snapshot of netc, and say what has changed since."""
-    lost = trainer.resume(found)
-    shown.say(f"resumed from {found.path}")
+def _resume(trainer: Trainer, program: Program, threads: int, taken: Snapshot, shown: Screen) -> None:
+    """Continue from a snapshot of netc, and report what has changed since then."""
+    lost = trainer.resume(taken)
+    shown.say(f"resumed from {taken.path}")
     if damage := trainer.folder.read_log().damage:
-        shown.note(f"{trainer.folder.log_path}: {damage}; all others are kept")
-    if lost > 0 and found.path.parent == trainer.folder.snapshots:
-        shown.note(f"{trainer.folder.log_path}: {lost} lines that the snapshot remembers are not there")
+        shown.note(f"{trainer.folder.log_path}: {damage}; all other lines are kept")
+    if lost > 0 and taken.path.parent == trainer.folder.snapshots:
+        shown.note(f"{trainer.folder.log_path}: {lost} lines that were there at the snapshot are missing")
     made = {"provider": program.backend.provider, "target": program.backend.target, "threads": threads}
-    said = asdict(noted(found))
+    metadata = asdict(read_metadata(taken))
     for what, now in made.items():
-        if said[what] != now:
-            text = f"that snapshot was made with {what} {said[what]}, now it is {now}: last bits can differ from one run on"
+        if metadata[what] != now:
+            text = f"the snapshot was made with {what} {metadata[what]}, but this run uses {now}: results can differ in the last bits"
             shown.note(text)
 
 
-def _gone_on_from(path: str, program: Program, folder: RunFolder, threads: int, shown: Screen) -> Trainer:
-    """Continue a run of Caffe or of netc in a new folder."""
+def _continued(path: str, program: Program, folder: RunFolder, threads: int, shown: Screen) -> Trainer:
+    """Continue a run of Caffe or netc in a new folder."""
     if Path(path).suffix == ".safetensors":
         taken = snapshot.read(path)
         trainer = _of_stage(program, threads, folder, taken)
         _resume(trainer, program, threads, taken, shown)
-        if noted(taken).net_sha256 != program.job.sha256:
-            shown.note("the net or its solver is another than that snapshot's")
+        if read_metadata(taken).net_sha256 != program.job.sha256:
+            shown.note("the net or its solver differs from that of the snapshot")
         return trainer
-    found = caffe_snapshots.read_snapshot(path, program)
+    state = caffe_snapshots.read_snapshot(path, program)
     trainer = Trainer(program, folder, threads)
-    trainer.go_on(found.states, found.iteration)
-    shown.say(f"goes on from {path}, iteration {found.iteration}")
-    if note := caffe_snapshots.step_note(found, program):
+    trainer.go_on(state.states, state.iteration)
+    shown.say(f"continuing from {path}, iteration {state.iteration}")
+    if note := caffe_snapshots.step_note(state, program):
         shown.note(note)
     return trainer

@@ -1,4 +1,4 @@
-"""`netc test`: the scores of the test net on trained weights."""
+"""`netc test`: compute the scores of trained weights on the test set."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,18 +14,18 @@ from netc.training.tester import TestNet
 
 
 def test_command(
-    made: Compilation,
+    compilation: Compilation,
     provider: str,
     threads: int | None,
     weights: Sequence[str],
     iterations: int | None,
     note: Callable[[str], None] = print,
 ) -> Scores:
-    """The scores of the test net on weights from files.
+    """Compute the scores of weights from files.
 
-    `note` is told of layers without weights, and of images that were skipped or of which something is left out.
+    `note` receives messages on layers without weights, skipped images, and dropped information such as alpha channels.
     """
-    program, threads, _ = compiled_program(made.with_learned(known_rows(weights)), provider, None, threads, needs_solver=False)
+    program, threads, _ = compiled_program(compilation.with_learned(known_rows(weights)), provider, None, threads, needs_solver=False)
     job, states = program.job, program.start() | loaded_weights(program, weights, note, whole=True)
     tested = TestNet(program, 0, threads, States(STATE.named(states), program.backend))
     feeder = Feeder(program.test_net, tested.lowered.graph, program.seed, job.base, lowered=tested.lowered)
@@ -41,9 +41,9 @@ def test_command(
 
 
 def test(path: str, *weights: str, provider: str = AUTO, iterations: int | None = None, allow_python: bool = False) -> Scores:
-    """The scores of a net file's test net on trained weights, by the outputs' names, as `netc test` prints them.
+    """Compute the scores of trained weights on the test set, by output name, as `netc test` prints them.
 
-    A number each, or of a top for each class a list, with None for a class without labels.
+    A score is a number, or a list for per-class tops, with None for a class without labels.
     """
     registry.load()
     return test_command(load(path, allow_python=allow_python), provider, None, weights, iterations, lambda text: None)

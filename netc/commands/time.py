@@ -1,6 +1,6 @@
-"""`netc time`: milliseconds of each layer, forward, backward and update, from onnxruntime's profile of real steps.
+"""`netc time`: measure milliseconds per layer (forward, backward, update) with onnxruntime's profiler on real steps.
 
-Calls of Python layers are timed by the clock.
+Calls of Python layers are measured with the clock.
 """
 
 import json
@@ -26,30 +26,30 @@ from netc.training.feed import Feeder, Feeds, draw
 
 PARTS = ("forward", "backward", "update")
 OTHER = "(other)"
-KERNEL = "_kernel_time"  # the end of an event's name in onnxruntime's profile
+KERNEL = "_kernel_time"  # suffix of event names in onnxruntime's profile
 WARM_UP = 5
 
 
 @dataclass(frozen=True)
 class Times:
-    """Milliseconds by (layer, part) in the net's order, and of the whole step with and without the profiler."""
+    """Milliseconds by (layer, part) in the order of the net, and of the whole step with and without the profiler."""
 
     layers: dict[tuple[str, str], float]
     step: float
     profiled: float
 
 
-def time_command(made: Compilation, provider: str, threads: int | None, iterations: int) -> Times:
-    """Milliseconds of each layer on one batch of the training data."""
-    program, threads, _ = compiled_program(made, provider, None, threads, needs_solver=False)
+def time_command(compilation: Compilation, provider: str, threads: int | None, iterations: int) -> Times:
+    """Measure each layer on one batch of the training data."""
+    program, threads, _ = compiled_program(compilation, provider, None, threads, needs_solver=False)
     return time_layers(program, iterations, threads)
 
 
 def time_layers(program: Program, iterations: int, threads: int) -> Times:
-    """Run `iterations` training steps on one batch, once alone and once with the profiler.
+    """Run `iterations` training steps on one batch, once without and once with the profiler.
 
-    Without a solver a step is forward and backward, and without a loss forward alone. The bodies of training ops without a
-    kernel are expanded, so that every node has its layer's name.
+    Without a solver, a step is forward and backward; without a loss, forward only. Training ops without a kernel are expanded, so that
+    every node has the name of its layer.
     """
     graph = program.graph("train" if program.trains else "gradient" if program.train.loss is not None else "forward")
     feeds = _feeds(program, graph) | {LR: np.asarray(0.0, np.float32)}
@@ -74,7 +74,7 @@ def time_layers(program: Program, iterations: int, threads: int) -> Times:
 
 
 def _feeds(program: Program, graph: Graph) -> Feeds:
-    """The first batch of the net's sources, or zeros where its inputs are for a program to feed; zeros for sums of gradients."""
+    """The first batch of the sources, zeros for other inputs, and zeros for sums of gradients."""
     inputs = {n.name: n for n in graph.leaves("Input")}
     net = program.train_net
     feeds = Feeder(net, graph, program.seed, program.job.base)(0) if net.feeds_itself else {}
@@ -103,7 +103,7 @@ def _median(stepper: Stepper, feeds: Feeds, iterations: int) -> float:
 
 
 def _place(node: str, layers: Collection[str]) -> tuple[str, str]:
-    """(layer, part) of a node's name, `conv1/backward/ConvFilterGrad/Gemm`; onnxruntime may have put words of its own around it."""
+    """(layer, part) from the name of a node, `conv1/backward/ConvFilterGrad/Gemm`. onnxruntime may add a prefix or a suffix."""
     for word in re.split(r"[\s:]+", node):
         for end in range(len(pieces := word.split("/")), 0, -1):
             if (name := "/".join(pieces[:end])) in layers:

@@ -1,4 +1,4 @@
-"""Topics of `netc help`: the pages of netc/docs, and every name in the registries and the schema."""
+"""`netc help TOPIC`: a page of netc/docs, or the documentation of a name from the registries and the schema."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,16 +15,16 @@ from netc.spec import comments
 from netc.spec.fields import own_fields
 from netc.spec.other_names import FIELDS, TYPES
 
-# In the order in which `netc help` lists them.
+# The order of pages in `netc help`.
 PAGES = (
     "nets", "training", "data", "predict", "zoo", "recurrent", "trees", "rbm", "autoencoders", "gradients", "caffe", "plugins", "step-file",
     "reproducibility", "results", "speed", "cuda", "errors", "words", "inside",
 )  # fmt: skip
-OLD = ("V1LayerParameter", "V0LayerParameter")  # of Caffe's files before 2015
+OLD = ("V1LayerParameter", "V0LayerParameter")  # formats of Caffe before 2015
 MESSAGES = [m for name, m in pb.DESCRIPTOR.message_types_by_name.items() if name not in OLD]
 
 
-# Other words for a topic. Other frameworks' names of types and fields (`spec.other_names`) are looked up too.
+# Other words for topics. Names of types and fields in other frameworks (`spec.other_names`) are looked up too.
 SYNONYMS = {
     "augment": ("transform_param", "mirror", "crop_size"), "augmentation": ("transform_param", "mirror", "crop_size"),
     "checkpoint": ("snapshot", "reproducibility"), "clipping": ("clip_gradients",),
@@ -41,7 +41,7 @@ SYNONYMS = {
 
 @dataclass(frozen=True)
 class Topic:
-    """One answer. `kind` says what `name` is the name of; a page's text is Markdown, any other is plain."""
+    """A help text on `name`, which is of the given `kind`. Pages are Markdown, other texts are plain."""
 
     kind: str
     name: str
@@ -49,7 +49,7 @@ class Topic:
 
     @property
     def is_page(self) -> bool:
-        """Whether its text is Markdown."""
+        """Whether the text is Markdown."""
         return self.kind == "page"
 
 
@@ -64,13 +64,13 @@ def title(name: str) -> str:
 
 
 def words() -> dict[str, str]:
-    """The rows of the page `words`: what each word means."""
+    """The glossary from the page `words`: each word and its meaning."""
     rows = [line.strip("| ").split(" | ") for line in page("words").splitlines() if line.startswith("| ")]
     return {word: meaning for word, meaning in rows[1:]}
 
 
 def contents() -> str:
-    """What `netc help` prints without a topic."""
+    """The output of `netc help` without a topic."""
     width = max(map(len, PAGES)) + 2
     lines = ["Pages, each `netc help PAGE`:", "", *(f"  {name.ljust(width)}{title(name)}" for name in PAGES), ""]
     lines += [
@@ -81,22 +81,22 @@ def contents() -> str:
 
 
 def find(name: str, commands: Mapping[str, Callable[[], str]]) -> list[Topic]:
-    """The topics called `name`, those with its very letters first. `commands` are the texts of commands, by their names.
+    """The topics with the name `name`, exact matches first. `commands` has the help texts of commands by name.
 
-    SpecError, with what is near, if there is none.
+    SpecError with suggestions if there are none.
     """
     known = list(_topics(commands))
-    found = [t for t in known if t.name.lower() == name.lower()]
-    if not found:
+    topics = [t for t in known if t.name.lower() == name.lower()]
+    if not topics:
         meant = _meant(name)
-        found = [t for other in meant for t in known if t.name == other]
-    if not found:
+        topics = [t for other in meant for t in known if t.name == other]
+    if not topics:
         raise SpecError(f"there is no topic {name!r} (`netc help` lists the pages). {near(name, {t.name for t in known})}")
-    return sorted(found, key=lambda t: t.name != name)
+    return sorted(topics, key=lambda t: t.name != name)
 
 
 def _meant(name: str) -> tuple[str, ...]:
-    """The topics for a word that is no topic itself."""
+    """The topics that a synonym stands for."""
     word = name.lower().replace(" ", "_").replace("-", "_")
     other = {k.lower(): v for k, v in {**{k: t for k, (t, _) in TYPES.items()}, **FIELDS}.items()}
     return SYNONYMS.get(word) or SYNONYMS.get(word.removesuffix("s")) or ((other[word],) if word in other else ())
@@ -130,13 +130,13 @@ def _solver_type(name: str) -> str:
 def _policy(name: str) -> str:
     facts = registry.schedule.records[name]
     lists = (("needs", "needs"), ("reads", "reads too"))
-    found = [
+    lines = [
         line
         for kind, word in lists
         if kind in facts
         for line in ("", f"Fields of the solver that it {word}:", *_of(pb.SolverParameter, facts[kind]))
     ]
-    return "\n".join([f"{name} (lr_policy)", "", summary(registry.schedule[name]), *found])
+    return "\n".join([f"{name} (lr_policy)", "", summary(registry.schedule[name]), *lines])
 
 
 def _filler(name: str) -> str:
@@ -158,7 +158,7 @@ def _of(message: Any, names: Any) -> Iterator[str]:
 
 
 def _fields() -> Iterator[tuple[str, Any]]:
-    """Every field under the names that a person may try: `momentum`, `solver.momentum`, `Pooling.stride`, `SolverParameter.momentum`."""
+    """Yield fields by all names that users may try: `momentum`, `solver.momentum`, `Pooling.stride`, `SolverParameter.momentum`."""
     holders = [f for m in MESSAGES for f in m.fields if f.message_type]
     for message in MESSAGES:
         above = {f.name for f in holders if f.message_type is message}
@@ -169,11 +169,11 @@ def _fields() -> Iterator[tuple[str, Any]]:
 
 
 def _field(field: Any) -> str:
-    """A field; the values of its enum, the fields of its message."""
+    """Describe a field, with the values of its enum or the fields of its message."""
     lines = list(describe_field(field, f"{field.containing_type.name}.{field.name}"))
     if field.enum_type:
-        said = comments(field.containing_type) | comments(field.enum_type)
-        lines += [f"    {v.name}: {said.get(f'{field.enum_type.full_name}.{v.name}', '')}" for v in field.enum_type.values]
+        texts = comments(field.containing_type) | comments(field.enum_type)
+        lines += [f"    {v.name}: {texts.get(f'{field.enum_type.full_name}.{v.name}', '')}" for v in field.enum_type.values]
     if field.message_type and field.message_type in MESSAGES:
         lines += ["", *describe_message(field.message_type)]
     return "\n".join(lines)

@@ -1,6 +1,6 @@
-"""`netc verify-resume`: whether a run that is stopped or killed, and resumed in a new process, gives exactly the same numbers.
+"""`netc verify-resume`: verify that a run that is stopped or killed and then resumed equals an uninterrupted run, bit for bit.
 
-The runs are short ones of `netc train`, each in its own process.
+The runs are short runs of `netc train`, each in its own process.
 """
 
 import json
@@ -32,12 +32,12 @@ from netc.training.events import Event, Stepped
 from netc.training.folder import RunFolder
 
 CHILD = "import sys; from netc.commands.verify_resume import child; sys.exit(child(sys.argv[1]))"
-LEAST = 4  # iterations, so that a snapshot comes between the first and the last
+LEAST = 4  # minimum number of iterations, so that there is a snapshot in between
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a child process needs to load the net and train it."""
+    """How a process loads the net: the arguments of `load_job`, and the options of training."""
 
     net: str
     overrides: tuple[str, ...]
@@ -56,31 +56,32 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The results of a run: the lines of its log, and its last snapshot."""
+    """The result of a run: the lines of its log, and its last snapshot."""
 
     lines: list[str]
     last: snapshot.Snapshot
 
 
 def verify_resume(recipe: Recipe, iterations: int, seed: int) -> Iterator[str | bool]:
-    """Yield sentences about each step, then whether all results are equal. RunError if a run fails."""
+    """Yield messages on each run, and at last whether all runs were equal. RunError if a run fails."""
     if iterations < LEAST:
-        raise SpecError(f"{iterations} iterations are too few to stop in the middle of; {LEAST} at least")
+        raise SpecError(f"{iterations} iterations are too few to stop in between; use at least {LEAST}")
     job = recipe.job()
     compiled_program(Compilation.of(job), recipe.provider, recipe.target, recipe.threads)  # reports errors before a process is started
     recipe = replace(recipe, overrides=(*recipe.overrides, *_short(job, iterations)))
     luck, total = random.Random(seed), iterations * (1 + len(job.solver.pretrain))
     with tempfile.TemporaryDirectory() as folder:
         straight = _run(recipe, Path(folder) / "straight")
-        said = straight.last.metadata
-        yield f"straight: {total} iterations, provider {said['provider']}, target {said['target']}, threads {said['threads']}"
+        metadata = straight.last.metadata
+        where = ", ".join(f"{key} {metadata[key]}" for key in ("provider", "target", "threads"))
+        yield f"uninterrupted: {total} iterations, {where}"
         equal = True
         for name, number in (("stopped", signal.SIGINT), ("killed", signal.SIGKILL)):
             at = luck.randrange(total // 4 + 1, total - 1)
             runs = Path(folder) / name
             _run(recipe, runs, at, number)
-            found = _run(recipe, runs, resume=True)
-            different = _difference(straight, found)
+            resumed = _run(recipe, runs, resume=True)
+            different = _difference(straight, resumed)
             yield f"{name} ({number.name}) after iteration {at}, resumed in a new process: " + (different or _praise(straight))
             equal = equal and not different
         if not equal:
@@ -89,97 +90,97 @@ def verify_resume(recipe: Recipe, iterations: int, seed: int) -> Iterator[str | 
 
 
 def child(text: str) -> int:
-    """Run in a child process, by the JSON of a recipe, a folder, and the iteration and signal that end the run."""
-    said = json.loads(text)
-    recipe = _recipe(said["recipe"])
+    """Run in a child process. The JSON has the recipe, the folder, and when to stop with which signal."""
+    arguments = json.loads(text)
+    recipe = _recipe(arguments["recipe"])
     options = TrainOptions(
-        provider=recipe.provider, target=recipe.target, threads=recipe.threads, runs=said["runs"],
-        resume="" if said["resume"] else None, quiet=True,
+        provider=recipe.provider, target=recipe.target, threads=recipe.threads, runs=arguments["runs"],
+        resume="" if arguments["resume"] else None, quiet=True,
     )  # fmt: skip
     steps = 0
 
     def stop(event: Event) -> None:
         nonlocal steps
         steps += isinstance(event, Stepped)
-        if steps == said["at"] and isinstance(event, Stepped):
-            os.kill(os.getpid(), said["signal"])
+        if steps == arguments["at"] and isinstance(event, Stepped):
+            os.kill(os.getpid(), arguments["signal"])
 
-    told: list[Follower] = [stop] if said["at"] else []
+    extra: list[Follower] = [stop] if arguments["at"] else []
     try:
-        train_command(Compilation.of(recipe.job()), options, told=told)
+        train_command(Compilation.of(recipe.job()), options, extra=extra)
     except NetcError as e:
         print(e, file=sys.stderr)
         return e.exit_code
     return 0
 
 
-def _recipe(said: dict[str, Any]) -> Recipe:
-    """Read a recipe from JSON."""
-    given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in said.items()}
-    return Recipe(**given | {"dropped": Dropped(said["dropped"]["outside"], tuple(said["dropped"]["fields"]))})
+def _recipe(fields: dict[str, Any]) -> Recipe:
+    """A recipe from JSON."""
+    given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+    return Recipe(**given | {"dropped": Dropped(fields["dropped"]["outside"], tuple(fields["dropped"]["fields"]))})
 
 
 def _run(recipe: Recipe, runs: Path, at: int = 0, number: int = 0, resume: bool = False) -> Outcome:
-    """Run in a child process. With `at`, signal `number` ends it after that iteration."""
-    said = {"recipe": asdict(recipe), "runs": str(runs), "at": at, "signal": number, "resume": resume}
-    done = subprocess.run([sys.executable, "-c", CHILD, json.dumps(said)], capture_output=True, text=True)
+    """Run in a child process. With `at`, signal `number` stops it at that iteration."""
+    arguments = {"recipe": asdict(recipe), "runs": str(runs), "at": at, "signal": number, "resume": resume}
+    done = subprocess.run([sys.executable, "-c", CHILD, json.dumps(arguments)], capture_output=True, text=True)
     if done.returncode not in (0, -number):
         raise RunError(f"a run of {recipe.net} failed, {'resumed' if resume else 'from its start'}:\n{done.stderr.strip()}")
     folder = RunFolder.chosen(runs, recipe.job().name)
-    found, _ = snapshot.newest(folder.snapshots)
-    assert found is not None
-    return Outcome(folder.log_path.read_text().splitlines(), found)
+    newest, _ = snapshot.newest(folder.snapshots)
+    assert newest is not None
+    return Outcome(folder.log_path.read_text().splitlines(), newest)
 
 
 def _short(job: Job, iterations: int) -> list[str]:
-    """The overrides for a short run that logs every iteration and takes snapshots on the way."""
+    """Overrides that make a run short, log every iteration and save snapshots."""
     solver = job.solver
-    found = [f"solver.max_iter={iterations}", "solver.display=1", f"solver.snapshot={max(1, iterations // 4)}", "solver.patience=0"]
-    found += [f"solver.test_interval={iterations // 2}"] if solver.test_interval else []
-    found += [f"solver.random_seed={job.seed}"] if job.draws_seed else []
+    overrides = [f"solver.max_iter={iterations}", "solver.display=1", f"solver.snapshot={max(1, iterations // 4)}", "solver.patience=0"]
+    overrides += [f"solver.test_interval={iterations // 2}"] if solver.test_interval else []
+    overrides += [f"solver.random_seed={job.seed}"] if job.draws_seed else []
     if solver.pretrain:
         stages = [MessageToDict(stage, preserving_proto_field_name=True) for stage in solver.pretrain]
         stages = [{k: v for k, v in stage.items() if k != "max_epoch"} | {"max_iter": iterations} for stage in stages]
-        found.append(f"solver.pretrain={json.dumps(stages)}")
-    return found
+        overrides.append(f"solver.pretrain={json.dumps(stages)}")
+    return overrides
 
 
 def _praise(straight: Outcome) -> str:
-    return f"equal, {len(straight.lines)} lines of the log and {len(straight.last.states)} states, bit for bit"
+    return f"equal bit for bit ({len(straight.lines)} log lines, {len(straight.last.states)} states)"
 
 
 def _difference(straight: Outcome, other: Outcome) -> str | None:
-    """A sentence on the first log line and the first state that differ; None if none does."""
-    found = []
+    """The first log line and the first state that differ; None if all are equal."""
+    differences = []
     for number, (one, two) in enumerate(zip(straight.lines, other.lines, strict=False), 1):
         if one != two:
-            found.append(f"line {number} of the log is {two}, straight it is {one}")
+            differences.append(f"log line {number} is {two}; in the uninterrupted run it is {one}")
             break
-    if not found and len(straight.lines) != len(other.lines):
-        found.append(f"the log has {len(other.lines)} lines, straight {len(straight.lines)}")
+    if not differences and len(straight.lines) != len(other.lines):
+        differences.append(f"the log has {len(other.lines)} lines; that of the uninterrupted run has {len(straight.lines)}")
     for name, wanted in straight.last.states.items():
         got = other.last.states.get(name)
         if got is None or got.tobytes() != wanted.tobytes():
             by = "" if got is None else f" by up to {np.abs(got.astype(np.float64) - wanted).max():.3g}"
-            found.append(f"the first state that differs is {name}{by}")
+            differences.append(f"the first state that differs is {name}{by}")
             break
-    return "NOT equal: " + "; ".join(found) if found else None
+    return "NOT equal: " + "; ".join(differences) if differences else None
 
 
 def _reason(recipe: Recipe, job: Job, straight: Outcome, again: Outcome) -> str:
-    """The likely reason for a difference. A second run without a break shows whether the net repeats at all."""
-    said = straight.last.metadata
+    """Explain a difference. A second uninterrupted run shows whether the net is reproducible at all."""
+    metadata = straight.last.metadata
     likely = []
-    if varies := recalled(said["provider"], said["target"]).varies:
+    if varies := recalled(metadata["provider"], metadata["target"]).varies:
         likely.append(varies)
-    if said["threads"] > 1:
-        likely.append(f"{said['threads']} threads may share out the work differently (--threads 1 does not)")
-    likely += [f"layer {n!r} runs Python, which may keep something of its own" for n in _python_layers(job)]
-    likely += [f"the plug-in {plugin} may keep something of its own" for plugin in recipe.plugins]
-    end = f": {'; '.join(likely)}" if likely else "; nothing is known to be the cause"
+    if metadata["threads"] > 1:
+        likely.append(f"{metadata['threads']} threads may divide the work differently (--threads 1 does not)")
+    likely += [f"layer {n!r} runs Python code, which may keep its own state" for n in _python_layers(job)]
+    likely += [f"the plug-in {plugin} may keep its own state" for plugin in recipe.plugins]
+    end = f": {'; '.join(likely)}" if likely else "; the cause is unknown"
     if _difference(straight, again):
-        return f"two straight runs are not equal either, so it is not the resuming{end}"
-    return f"two straight runs are equal, so something is kept that is in no snapshot{end}"
+        return f"two uninterrupted runs also differ, so resuming is not the cause{end}"
+    return f"two uninterrupted runs are equal, so some state is missing from the snapshots{end}"
 
 
 def _python_layers(job: Job) -> Sequence[str]:

@@ -1,1 +1,1 @@
-"""Published models at work: predictions, generated sequences, and what they are written as."""
+"""Run published models: predictions, generated text, forecasts, and the formats of results."""

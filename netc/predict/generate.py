@@ -1,4 +1,4 @@
-"""Models that go on: a text from a prompt, a series into its future."""
+"""Generate sequences: text after a prompt, and forecasts of a time series."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,26 +13,26 @@ from netc.predict.results import Forecast, Prediction
 
 
 def write(model: Model, prompt: str, length: int, temperature: float = 1.0, seed: int = 0) -> str:
-    """The text of `length` tokens that follows `prompt`, each drawn from softmax(log p / temperature); 0 takes the likeliest.
+    """Generate `length` tokens after `prompt`, each sampled from softmax(log p / temperature). 0 takes the likeliest token.
 
-    DataError if the model writes no text, or the prompt is empty or has characters that the model does not know.
+    DataError if the model does not generate text, or if the prompt is empty or contains unknown characters.
     """
     vocabulary, kind = model.vocabulary, model.metadata.get("tokens", "")
     if vocabulary is None or list(vocabulary.words) != model.metadata.get("classes"):
-        raise DataError(f"{model.path}: the model writes no text; --prompt is for nets that foretell the next token of one")
+        raise DataError(f"{model.path}: the model does not generate text; --prompt needs a net that predicts the next token")
     known = list(data.encode(data.split(prompt, kind), vocabulary, "prompt"))
     if not known:
-        raise DataError("the prompt is empty; give the model at least one token to go on from")
+        raise DataError("the prompt is empty; it needs at least one token")
     draws = random.uniform(seed, "predict", (length,))
     carried: dict[str, np.ndarray] = {}
-    fed, found = known, []
+    fed, generated = known, []
     for draw in draws:
         outputs = model({model.input: np.array(fed)[:, None], **carried})
         carried = STATE.named(NEXT.within(outputs))
-        found.append(_drawn(next(iter(outputs.values()))[-1, 0], temperature, float(draw)))
-        # What carries its state takes the new token alone, any other net reads its last steps again.
-        fed = found[-1:] if carried else (known + found)[-model.metadata["steps"] :]
-    return data.join([vocabulary.words[k] for k in found], kind)
+        generated.append(_drawn(next(iter(outputs.values()))[-1, 0], temperature, float(draw)))
+        # A net that carries its state reads only the new token; any other net reads its last steps again.
+        fed = generated[-1:] if carried else (known + generated)[-model.metadata["steps"] :]
+    return data.join([vocabulary.words[k] for k in generated], kind)
 
 
 def _drawn(probabilities: np.ndarray, temperature: float, uniform: float) -> int:
@@ -44,15 +44,15 @@ def _drawn(probabilities: np.ndarray, temperature: float, uniform: float) -> int
 
 
 def forecast(model: Model, path: str, length: int) -> Forecast:
-    """The next `length` values of a series in a table, each made from those before it. DataError if the file or the model is not fit."""
+    """Forecast the next `length` values of a time series in a table. DataError if the file or the model is not suitable."""
     columns, steps, name = tuple(model.metadata.get("columns", ())), int(model.metadata["steps"]), model.metadata["forecasts"]
     if Path(path).suffix.lower() not in data.TABLES or not Path(path).is_file():
-        raise DataError(f"{path}: no .csv file; the model forecasts {name} from the last {steps} rows of one")
+        raise DataError(f"{path}: is not a .csv file; the model forecasts {name} from the last {steps} rows of a table")
     if length > 1 and len(columns) > 1:
-        raise DataError(f"the model forecasts {name} alone and reads {', '.join(columns)}: one step is all it can")
+        raise DataError(f"the model forecasts {name} but also reads {', '.join(columns)}, so it can only forecast one step")
     rows = data.read_columns(Path(path), columns)
     if len(rows) < steps:
-        raise DataError(f"{path}: {len(rows)} rows; the model reads {steps}")
+        raise DataError(f"{path}: has {len(rows)} rows; the model needs {steps}")
     values: list[float] = []
     for _ in range(length):
         value = next(iter(model(rows[-steps:, None]).values())).reshape(-1)[0]
@@ -62,7 +62,7 @@ def forecast(model: Model, path: str, length: int) -> Forecast:
 
 
 def outcomes(model: Model, paths: Sequence[str], top: int, length: int | None) -> Iterator[Prediction | DataError]:
-    """What a model makes of each input, a forecast where it forecasts; an error in place of each file that cannot be read."""
+    """Yield a prediction or a forecast for each input, or an error if it cannot be read."""
     if not model.metadata.get("forecasts"):
         yield from model.predict_each(paths, top)
         return

@@ -1,4 +1,4 @@
-"""What models make of inputs, and the files that it can be kept in: tables, arrays, JSON, text."""
+"""Predictions, and their file formats: tables, arrays, JSON, text."""
 
 import csv
 import io
@@ -14,14 +14,14 @@ import numpy as np
 from netc.errors import DataError
 from netc.formats.by_suffix import form, put
 
-MOST_CELLS = 100_000  # of one row of a table
+MOST_CELLS = 100_000  # per row of a table
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model makes of one input: its outputs, and the likeliest classes with their scores, best first.
+    """The prediction for one input: the outputs of the model, and the best classes with their scores, best first.
 
-    `labels` are the names of the classes that the first output has scores for; empty where there are none.
+    `labels` are the class names for the scores in the first output; empty if there are none.
     """
 
     source: str
@@ -39,7 +39,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class TreePrediction(Prediction):
-    """What a model makes of a tree: its outputs, a row a node in the order of TreeData, and the likeliest classes of the root."""
+    """The prediction for a tree: outputs with one row per node in the order of TreeData, and the best classes of the root."""
 
     drawing: str
 
@@ -50,7 +50,7 @@ class TreePrediction(Prediction):
 
 @dataclass(frozen=True)
 class Forecast(Prediction):
-    """The values of a series after its last row: one output, called as the column that is foretold."""
+    """A forecast of a time series: one output, named after the predicted column."""
 
     @property
     def text(self) -> str:
@@ -58,10 +58,10 @@ class Forecast(Prediction):
 
 
 def encoded(arrays: Mapping[str, np.ndarray], suffix: str, labels: Sequence[str] = (), head: Sequence[Sequence[str]] = ()) -> bytes:
-    """Arrays of as many rows each as an .npz, an .npy (one array), or a .csv or .tsv table with a row a line.
+    """Encode arrays with equal numbers of rows as .npz, .npy (one array), .csv or .tsv.
 
-    `labels` name the values of an array that has as many; `head` are the names and the cells of columns before. DataError if the
-    form cannot hold them.
+    `labels` are column names for arrays with that many columns; `head` has the names and cells of leading columns. DataError if the
+    format cannot store the arrays.
     """
     if suffix in (".csv", ".tsv"):
         return _table(arrays, "," if suffix == ".csv" else "\t", labels, head)
@@ -71,36 +71,36 @@ def encoded(arrays: Mapping[str, np.ndarray], suffix: str, labels: Sequence[str]
     elif len(arrays) == 1:
         np.save(buffer, next(iter(arrays.values())))
     else:
-        raise DataError(f"an .npy file holds one array, and there are {len(arrays)} outputs, {', '.join(arrays)}; give an .npz file")
+        raise DataError(f"an .npy file stores one array, but there are {len(arrays)} outputs ({', '.join(arrays)}); use .npz")
     return buffer.getvalue()
 
 
-def _flat(found: Sequence[Prediction], suffix: str) -> bytes:
-    """An array an output, a row an input; in a table its name, and the likeliest class with its score, come first."""
-    head = [["input", *(p.source for p in found)]]
-    if found[0].best:
-        best = [p.best[0] if p.best else ("", 0.0) for p in found]
+def _flat(predictions: Sequence[Prediction], suffix: str) -> bytes:
+    """One array per output with one row per input. Tables start with the input, and the best class with its score."""
+    head = [["input", *(p.source for p in predictions)]]
+    if predictions[0].best:
+        best = [p.best[0] if p.best else ("", 0.0) for p in predictions]
         head += [["class", *(name for name, _ in best)], ["score", *(f"{score:.9g}" for _, score in best)]]
-    return encoded(_arrays(found), suffix, found[0].labels, head)
+    return encoded(_arrays(predictions), suffix, predictions[0].labels, head)
 
 
-def _arrays(found: Sequence[Prediction]) -> dict[str, np.ndarray]:
-    """DataError if the inputs have outputs of different shapes, as trees of different sizes have."""
-    for name in found[0].outputs:
-        shapes = sorted({p.outputs[name].shape for p in found})
+def _arrays(predictions: Sequence[Prediction]) -> dict[str, np.ndarray]:
+    """Stack the outputs. DataError if their shapes differ, as for trees of different sizes."""
+    for name in predictions[0].outputs:
+        shapes = sorted({p.outputs[name].shape for p in predictions})
         if len(shapes) > 1:
-            text = f"output {name!r} has different shapes, {shapes[0]} and {shapes[1]} among them"
-            raise DataError(f"{text}; keep such inputs one at a time, or in a .json file")
-    return {n: np.stack([p.outputs[n] for p in found]) for n in found[0].outputs}
+            text = f"output {name!r} has different shapes, such as {shapes[0]} and {shapes[1]}"
+            raise DataError(f"{text}; save the inputs one at a time, or use .json")
+    return {n: np.stack([p.outputs[n] for p in predictions]) for n in predictions[0].outputs}
 
 
 def _table(arrays: Mapping[str, np.ndarray], delimiter: str, labels: Sequence[str], head: Sequence[Sequence[str]]) -> bytes:
     width = sum(a[0].size for a in arrays.values() if len(a))
     if width > MOST_CELLS:
-        raise DataError(f"a row would have {width:,} cells, {MOST_CELLS:,} at most; give an .npz file")
+        raise DataError(f"a row would have {width:,} cells; the limit is {MOST_CELLS:,}; use .npz")
     if len({len(a) for a in arrays.values()}) > 1:
         text = ", ".join(f"{name} {len(a):,}" for name, a in arrays.items())
-        raise DataError(f"a table has a row for each input, and there are other numbers of rows ({text}); give an .npz file")
+        raise DataError(f"a table needs one row per input, but the numbers of rows differ ({text}); use .npz")
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, delimiter=delimiter, lineterminator="\n")
     writer.writerow([*(column[0] for column in head), *(c for n, a in arrays.items() for c in _columns(n, a.shape[1:], labels))])
@@ -110,7 +110,7 @@ def _table(arrays: Mapping[str, np.ndarray], delimiter: str, labels: Sequence[st
 
 
 def _columns(name: str, shape: tuple[int, ...], labels: Sequence[str]) -> list[str]:
-    """The heads of the columns of an output: by the names of classes where it has scores for these, else by places."""
+    """The column names of an output: class names for scores, else indices."""
     if math.prod(shape) == 1:
         return [name]
     if len(shape) == 1 and len(labels) == shape[0]:
@@ -123,7 +123,7 @@ def _cell(value: Any) -> str:
 
 
 def _record(p: Prediction) -> dict[str, Any]:
-    """An input as JSON has it; what is not finite is null."""
+    """A prediction for JSON, with null for NaN and infinite values."""
     best = {"classes": [{"class": name, "score": _finite(score)} for name, score in p.best]} if p.best else {}
     return {"input": p.source, **best, "outputs": {name: _finite(array.tolist()) for name, array in p.outputs.items()}}
 
@@ -134,30 +134,30 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _json(found: Sequence[Prediction]) -> bytes:
-    return (json.dumps([_record(p) for p in found], ensure_ascii=False, indent=1) + "\n").encode()
+def _json(predictions: Sequence[Prediction]) -> bytes:
+    return (json.dumps([_record(p) for p in predictions], ensure_ascii=False, indent=1) + "\n").encode()
 
 
-def _jsonl(found: Sequence[Prediction]) -> bytes:
-    return "".join(json.dumps(_record(p), ensure_ascii=False) + "\n" for p in found).encode()
+def _jsonl(predictions: Sequence[Prediction]) -> bytes:
+    return "".join(json.dumps(_record(p), ensure_ascii=False) + "\n" for p in predictions).encode()
 
 
 FORMS: Mapping[str, Callable[[Sequence[Prediction]], bytes]] = {
     **{suffix: partial(_flat, suffix=suffix) for suffix in (".csv", ".tsv", ".npz", ".npy")},
     ".json": _json,
     ".jsonl": _jsonl,
-    ".txt": lambda found: "".join(f"{p.text}\n" for p in found).encode(),
+    ".txt": lambda predictions: "".join(f"{p.text}\n" for p in predictions).encode(),
 }
 
 
 def check_form(path: str) -> None:
-    """SpecError if predictions cannot be kept in a file of that name."""
+    """SpecError if the suffix of a file is not a format for predictions."""
     form(path, tuple(FORMS), "predictions")
 
 
 def save(predictions: Sequence[Prediction], path: str) -> None:
-    """The outputs of all inputs in the form of the suffix: .csv, .tsv, .npz, .npy, .json, .jsonl or .txt.
+    """Save predictions in the format of the suffix: .csv, .tsv, .npz, .npy, .json, .jsonl or .txt.
 
-    DataError if that form cannot hold them; RunError if it cannot be written.
+    DataError if the format cannot store them; RunError if writing fails.
     """
     put(path, FORMS[form(path, tuple(FORMS), "predictions")](predictions))

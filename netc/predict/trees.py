@@ -1,4 +1,4 @@
-"""Trees on the command line: read from brackets, drawn with what a model says of each node."""
+"""Trees on the command line: parse brackets, and draw a tree with the prediction for each node."""
 
 import os
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ from netc.terminal import line
 
 
 def trees_of(text: str) -> list[tuple[str, Tree]]:
-    """The tree that `text` is, or those of the file that it names."""
-    if not os.path.exists(text) or os.path.isdir(text):  # the first is false, too, for what is too long to be a name
+    """Parse a tree, or the trees in a file."""
+    if not os.path.exists(text) or os.path.isdir(text):  # exists is also false if the text is too long for a file name
         return [(text, read_tree(text))]
     try:
         return [(f"{text}:{tree.line}", tree) for tree in read_trees(read_text(text), text)]
@@ -19,14 +19,14 @@ def trees_of(text: str) -> list[tuple[str, Tree]]:
         raise DataError(f"Cannot read {text} as trees: {e}") from e
 
 
-def drawn(said: Sequence[str], words: Sequence[str], child: Sequence[Sequence[int]]) -> list[str]:
-    """The lines of a tree: what is said of each node, children below it, the words of the leaves. The last is the root."""
+def drawn(texts: Sequence[str], words: Sequence[str], child: Sequence[Sequence[int]]) -> list[str]:
+    """Draw a tree as lines of text: each node with its prediction and its children below. The last node is the root."""
 
     def lines(node: int, first: str, rest: str) -> list[str]:
         if node < len(words):
-            return [f"{first}{line(said[node])}  {line(words[node])}"]
+            return [f"{first}{line(texts[node])}  {line(words[node])}"]
         left, right = child[node - len(words)]
         below = lines(left, f"{rest}├── ", f"{rest}│   ") + lines(right, f"{rest}└── ", f"{rest}    ")
-        return [f"{first}{line(said[node])}", *below]
+        return [f"{first}{line(texts[node])}", *below]
 
     return lines(len(words) + len(child) - 1, "", "")

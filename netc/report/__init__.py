@@ -1,1 +1,1 @@
-"""What a person sees of a run."""
+"""What users see of a training run: progress lines, reports, charts and drawings."""

@@ -1,4 +1,4 @@
-"""Pictures and series as characters: half blocks in colour, a ramp of characters without, sparklines."""
+"""Images and series as text: half blocks in colour, a ramp of characters without colour, and sparklines."""
 
 from collections.abc import Sequence
 
@@ -7,11 +7,11 @@ import numpy as np
 from netc.report.sparkline import drawn
 
 RAMP = " .:-=+*#%@"
-MOST_WIDTH = 32  # characters of a picture; a wider one is made smaller
+MOST_WIDTH = 32  # characters; wider images are scaled down
 
 
 def picture(image: np.ndarray, colour: bool) -> list[str]:
-    """Lines of characters for uint8 (1 or 3, height, width). A character is one pixel wide and two high."""
+    """Convert a uint8 image (1 or 3, height, width) to lines of text. A character is one pixel wide and two pixels high."""
     pixels = _fitted(image)
     upper, lower = pixels[0::2].astype(int), pixels[1::2].astype(int)
     if not colour:
@@ -21,7 +21,7 @@ def picture(image: np.ndarray, colour: bool) -> list[str]:
 
 
 def side_by_side(pictures: Sequence[tuple[str, Sequence[str]]], widths: Sequence[int], total: int) -> list[str]:
-    """Lines of captioned pictures, `widths` characters wide, as many beside each other as `total` has room for."""
+    """Lay out captioned images, `widths` characters wide, in rows of at most `total` characters."""
     out: list[str] = []
     at = 0
     while at < len(pictures):
@@ -37,12 +37,12 @@ def side_by_side(pictures: Sequence[tuple[str, Sequence[str]]], widths: Sequence
 
 
 def sparkline(values: Sequence[float] | np.ndarray, width: int = 60) -> str:
-    """A curve of numbers, each character the mean of several where there are more than `width`."""
+    """Draw numbers as a curve of at most `width` characters. Longer series are averaged."""
     return drawn(np.asarray(values, np.float64).reshape(-1).tolist(), width)
 
 
 def histogram(values: np.ndarray, bins: int = 12) -> str:
-    """How values are spread from their least to their largest, as a sparkline; those that are not finite are left out."""
+    """Draw a histogram from the smallest to the largest value as a sparkline. NaN and infinite values are skipped."""
     counts, _ = np.histogram(values[np.isfinite(values)], bins)
     return sparkline(counts)
 
@@ -53,13 +53,13 @@ def _block(upper: np.ndarray, lower: np.ndarray) -> str:
 
 
 def _fitted(image: np.ndarray) -> np.ndarray:
-    """(height, width, 3), an even height, at most MOST_WIDTH wide."""
+    """Resize to (height, width, 3) with an even height and at most MOST_WIDTH columns."""
     from PIL import Image
 
     pixels = np.repeat(image, 3, 0) if image.shape[0] == 1 else image
-    found = Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
-    scale = min(1.0, MOST_WIDTH / found.width)
-    width, height = max(1, round(found.width * scale)), max(2, round(found.height * scale / 2) * 2)
-    if (width, height) != found.size:
-        found = found.resize((width, height), Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR)
-    return np.asarray(found)
+    resized = Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+    scale = min(1.0, MOST_WIDTH / resized.width)
+    width, height = max(1, round(resized.width * scale)), max(2, round(resized.height * scale / 2) * 2)
+    if (width, height) != resized.size:
+        resized = resized.resize((width, height), Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR)
+    return np.asarray(resized)

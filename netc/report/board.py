@@ -1,4 +1,4 @@
-"""TensorBoard's event files of a run: scalars of the log, histograms of parameters and first-layer filters at tests, the graph."""
+"""TensorBoard event files of a run: scalars from the log, the graph, and histograms and first-layer filters at each test."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -16,28 +16,28 @@ from netc.training.events import Event, Finished, Stepped, Tested
 from netc.training.trainer import Trainer
 
 BINS = 60
-MOST_VALUES = 100_000  # of a parameter, evenly chosen, that a histogram counts
+MOST_VALUES = 100_000  # values of a parameter in a histogram, chosen at even steps
 
 
 class Board:
-    """Follows one stage of a run. What the log says reaches TensorBoard from there, so a run that goes on after a kill shows the same.
+    """Writes one stage of a run for TensorBoard. Scalars are read from the log, so a run that was killed and resumed shows the same.
 
-    Steps count on through the stages. Where a run is resumed, TensorBoard is told to forget what came later (`purge_step`).
+    Step numbers continue through the stages. When a run is resumed, `purge_step` makes TensorBoard drop all later events.
     """
 
     def __init__(self, trainer: Trainer):
         self.trainer, self.display = trainer, trainer.settings.display
         start = trainer.before + trainer.iteration
         goes_on = trainer.iteration > 0
-        own = f".{os.getpid()}.{trainer.stage}.{start}"  # files of one second would else be one
+        own = f".{os.getpid()}.{trainer.stage}.{start}"  # two files of the same second would otherwise share a name
         self.file = EventFile(trainer.folder.path, own, start if goes_on else None)
-        self.read = 0  # bytes of the log that were told
+        self.read = 0  # bytes of the log that were written to TensorBoard
         if not goes_on and not trainer.stage:
             self.file.add_graph(graph_def(trainer.program.steps.train))
-        self._skip_told(goes_on)
+        self._skip_written(goes_on)
 
-    def told(self, event: Event) -> None:
-        """What an event adds."""
+    def __call__(self, event: Event) -> None:
+        """Write an event."""
         if isinstance(event, Stepped) and event.iteration % self.display:
             return
         if isinstance(event, Stepped | Tested):
@@ -48,11 +48,11 @@ class Board:
             self._follow_log()
 
     def close(self) -> None:
-        """All on disk."""
+        """Flush and close the file."""
         self.file.close()
 
-    def _skip_told(self, goes_on: bool) -> None:
-        """Leave out the lines of the log that earlier event files have and that were not purged."""
+    def _skip_written(self, goes_on: bool) -> None:
+        """Skip the lines of the log that earlier event files contain and that were not purged."""
         for line, end in self._new_lines():
             own = line.get("layer") == self.trainer.program.layer
             if goes_on and own and line["iteration"] >= self.trainer.iteration:
@@ -65,7 +65,7 @@ class Board:
             self.read = end
 
     def _new_lines(self) -> Iterator[tuple[dict[str, Any], int]]:
-        """The log's lines that were not told, each with where it ends."""
+        """Yield the log lines that were not written yet, each with the position of its end."""
         yield from self.trainer.folder.lines_from(self.read)
 
     def _line(self, line: Mapping[str, Any]) -> None:
@@ -97,10 +97,10 @@ class Board:
         for name, node in self.trainer.program.states.items():
             if node.state.kind == "parameter":
                 self._histogram(name.replace(".", "/"), states[name], step)
-        if found := first_filters(self.trainer.program, states):
-            weights = found[1][:100, 0]
+        if filters := first_filters(self.trainer.program, states):
+            weights = filters[1][:100, 0]
             pixels = images.grid(images.signed(weights))
-            self.file.add(image(f"filters/{found[0]}", pixels, dataformats="HWC"), step)
+            self.file.add(image(f"filters/{filters[0]}", pixels, dataformats="HWC"), step)
 
     def _histogram(self, name: str, array: np.ndarray, step: int) -> None:
         values = array.reshape(-1)[:: max(1, array.size // MOST_VALUES)].astype(np.float64)
@@ -117,7 +117,7 @@ class Board:
 
 
 def graph_def(graph: Graph) -> Any:
-    """A graph in TensorFlow's form, as TensorBoard draws it: nodes named layer/part/op, so that layers open and close."""
+    """A graph in TensorFlow's format. Nodes are named layer/part/op, so that TensorBoard can open and close layers."""
     from tensorboardX.proto.attr_value_pb2 import AttrValue
     from tensorboardX.proto.graph_pb2 import GraphDef
     from tensorboardX.proto.node_def_pb2 import NodeDef
@@ -143,11 +143,11 @@ def _node_name(node: Node) -> str:
 
 
 def _free(name: str, taken: set[str]) -> str:
-    """`name`, with a number behind it if it is taken; as TensorFlow allows names."""
+    """A valid TensorFlow name for `name`, with a number at the end if it is taken."""
     plain = "".join(c if c.isalnum() and c.isascii() or c in "_./-" else "_" for c in name)
     plain = plain if plain[0].isalnum() else f"n{plain}"
-    found, count = plain, 1
-    while found in taken:
-        found, count = f"{plain}_{count}", count + 1
-    taken.add(found)
-    return found
+    unique, count = plain, 1
+    while unique in taken:
+        unique, count = f"{plain}_{count}", count + 1
+    taken.add(unique)
+    return unique

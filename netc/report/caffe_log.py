@@ -1,4 +1,4 @@
-"""A run in Caffe's log lines, which parse_log.py, its descendants and many scripts read."""
+"""The progress of a run in the format of Caffe's log, which parse_log.py and many scripts read."""
 
 import os
 import time
@@ -14,7 +14,7 @@ from netc.training.events import Began, Event, Finished, Snapshotted, Stepped, T
 
 
 class CaffeLog:
-    """Writes the lines of a run to `stream` while its events are told to it."""
+    """Writes the events of a run to `stream` as lines of Caffe's log."""
 
     def __init__(self, whole: Program, stream: TextIO):
         self.whole, self.program, self.stream = whole, whole, stream
@@ -60,7 +60,7 @@ class CaffeLog:
             self._outputs("Test", own, net)
 
     def _outputs(self, phase: str, values: Mapping[str, Score], net: ResolvedNet) -> None:
-        """The net's outputs, in alphabetical order, a loss with its part of the total."""
+        """The outputs of the net in alphabetical order, each loss with its contribution to the total."""
         weights = {top: w for layer in net.layers for top, w in zip(layer.tops, layer.loss_weights, strict=True)}
         numbers = [(name, v or 0.0) for name in net.outputs if name in values for v in _listed(values[name])]
         for number, (name, value) in enumerate(numbers):
@@ -81,12 +81,12 @@ class CaffeLog:
         self._line("solver.cpp", 332, "Optimization Done.")
 
     def _line(self, file: str, number: int, text: str) -> None:
-        """glog's form: level, month and day, time, thread, place."""
+        """Write a line in glog's format: level, date, time, thread, file and line."""
         now = datetime.now()
         self.stream.write(f"I{now:%m%d %H:%M:%S.%f} {os.getpid():5d} {file}:{number}] {terminal.line(text)}\n")
         self.stream.flush()
 
 
 def _listed(value: Score) -> list[float] | list[float | None]:
-    """The numbers of a score, each of which Caffe has a line for; a class without labels has 0 there."""
+    """The numbers of a score. Caffe prints each on its own line, and 0 for a class without labels."""
     return [value] if isinstance(value, float) else value

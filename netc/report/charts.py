@@ -1,6 +1,6 @@
-"""Charts as inline SVG: lines with linear or logarithmic axes, bars, heat maps. Their colours are the page's CSS variables.
+"""Charts as inline SVG: lines with linear or logarithmic axes, bars, heat maps. Colours are CSS variables of the page.
 
-A chart carries its name in `data-name`, and its numbers in the coordinates of its lines, which the page's script reads for hovering.
+A chart has its name in `data-name`. The script of the page reads the coordinates of its lines to show values under the mouse pointer.
 """
 
 import math
@@ -13,17 +13,17 @@ from netc.report.scales import Scale, linear, logarithmic, short
 
 WIDTH, HEIGHT = 520, 270
 TOP, BOTTOM = 14, 42
-LETTER, BOLD = 7.0, 8.4  # the mean width of a letter at 12 pixels in a font as wide as DejaVu Sans
+LETTER, BOLD = 7.0, 8.4  # mean width of a letter at 12 pixels in a wide font such as DejaVu Sans
 LINE = 15  # the height of a line of text
-MOST_POINTS = 400  # of a line; more are thinned out
+MOST_POINTS = 400  # per line; longer lines are thinned out
 COLOURS = 8
-# Neighbours in an order, such as layers from the first to the last: blue to orange, legible on light and dark.
+# Colours for an ordered series, such as the layers of a net: blue to orange, legible on light and dark backgrounds.
 RAMP = ((42, 120, 214), (112, 88, 200), (184, 72, 150), (222, 84, 70), (222, 150, 20))
 
 
 @dataclass(frozen=True)
 class Series:
-    """A line: points whose y is not finite are left out. `dots` draws the points, for few of them."""
+    """A line of a chart. Points with NaN or infinite y are skipped. `dots` also draws the points, for short series."""
 
     name: str
     x: Sequence[float]
@@ -34,7 +34,7 @@ class Series:
 
 @dataclass(frozen=True)
 class _Line:
-    """A series on its way to the picture: its points, its colour."""
+    """A series with the points to draw and its colour."""
 
     series: Series
     points: list[tuple[float, float]]
@@ -42,7 +42,7 @@ class _Line:
 
 
 def lines(name: str, series: Iterable[Series], x_label: str, y_label: str, log: bool = False, ordered: bool = False) -> Markup:
-    """Lines over one another, named at their ends. `log` shows powers of ten; `ordered` colours them from first to last."""
+    """Draw a line chart with a name at the end of each line. `log` makes the y axis logarithmic; `ordered` uses a colour ramp."""
     drawn = _coloured([(s, _points(s, log)) for s in series], ordered)
     if not drawn:
         return Markup("")
@@ -59,7 +59,7 @@ def lines(name: str, series: Iterable[Series], x_label: str, y_label: str, log: 
 
 
 def scatter(name: str, points: Sequence[tuple[float, float]], x_label: str, y_label: str) -> Markup:
-    """Points, with the diagonal that they are on where both numbers agree."""
+    """Draw a scatter plot with its diagonal, where both numbers are equal."""
     values = [v for point in points for v in point]
     low, high = min(values), max(values)
     y = linear(low, high, HEIGHT - BOTTOM, TOP)
@@ -74,12 +74,12 @@ def scatter(name: str, points: Sequence[tuple[float, float]], x_label: str, y_la
 
 def _points(series: Series, log: bool) -> list[tuple[float, float]]:
     pairs = zip(series.x, series.y, strict=True)
-    found = [(float(a), float(b)) for a, b in pairs if b is not None and math.isfinite(b) and (b > 0 or not log)]
-    return found if series.dots else thinned(found)
+    points = [(float(a), float(b)) for a, b in pairs if b is not None and math.isfinite(b) and (b > 0 or not log)]
+    return points if series.dots else thinned(points)
 
 
 def thinned(points: list[tuple[float, float]], most: int = MOST_POINTS) -> list[tuple[float, float]]:
-    """At most about `most` points: of each stretch the lowest and the highest, so that no peak is lost."""
+    """Reduce to about `most` points. The lowest and the highest point of each section remain, so no peak is lost."""
     if len(points) <= most:
         return points
     size = math.ceil(len(points) / (most // 2))
@@ -97,7 +97,7 @@ def _coloured(series: list[tuple[Series, list[tuple[float, float]]]], ordered: b
 
 
 def ramp(share: float) -> str:
-    """The colour of a place between the first (0) and the last (1) of an order."""
+    """The colour at a position between the first (0) and the last (1) of an ordered series."""
     place = share * (len(RAMP) - 1)
     k = min(int(place), len(RAMP) - 2)
     mixed = (round(a + (b - a) * (place - k)) for a, b in zip(RAMP[k], RAMP[k + 1], strict=True))
@@ -106,17 +106,17 @@ def ramp(share: float) -> str:
 
 def _axes(x: Scale, y: Scale, x_label: str, y_label: str) -> Markup:
     left, right, bottom, top = x.start, x.end, y.start, y.end
-    found = [Markup('<path class="axis" d="M{:g} {:g}H{:g}"/>').format(left, bottom, right)]
+    shapes = [Markup('<path class="axis" d="M{:g} {:g}H{:g}"/>').format(left, bottom, right)]
     for tick in y.ticks:
         at = y(tick)
-        found.append(Markup('<path class="grid" d="M{:g} {:.1f}H{:g}"/>').format(left, at, right))
-        found.append(Markup('<text x="{:g}" y="{:.1f}" text-anchor="end">{}</text>').format(left - 8, at + 4, short(tick)))
+        shapes.append(Markup('<path class="grid" d="M{:g} {:.1f}H{:g}"/>').format(left, at, right))
+        shapes.append(Markup('<text x="{:g}" y="{:.1f}" text-anchor="end">{}</text>').format(left - 8, at + 4, short(tick)))
     for tick in x.ticks:
-        found.append(Markup('<text x="{:.1f}" y="{:g}" text-anchor="middle">{}</text>').format(x(tick), bottom + 17, short(tick)))
-    found.append(Markup('<text class="label" x="{:g}" y="{:g}" text-anchor="end">{}</text>').format(right, bottom + 34, x_label))
+        shapes.append(Markup('<text x="{:.1f}" y="{:g}" text-anchor="middle">{}</text>').format(x(tick), bottom + 17, short(tick)))
+    shapes.append(Markup('<text class="label" x="{:g}" y="{:g}" text-anchor="end">{}</text>').format(right, bottom + 34, x_label))
     middle = (top + bottom) / 2
     turned = Markup('<text class="label" transform="translate(12 {:g}) rotate(-90)" text-anchor="middle">{}</text>')
-    return Markup("").join([*found, turned.format(middle, y_label)])
+    return Markup("").join([*shapes, turned.format(middle, y_label)])
 
 
 def _line(line: _Line, x: Scale, y: Scale) -> Markup:
@@ -129,7 +129,7 @@ def _line(line: _Line, x: Scale, y: Scale) -> Markup:
 
 
 def _names(drawn: list[_Line], x: Scale, y: Scale) -> list[Markup]:
-    """Each line's name at its end, moved apart where ends are near each other."""
+    """Write each name at the end of its line, moved apart if two would overlap."""
     wanted = sorted((y(line.points[-1][1]) + 4, k) for k, line in enumerate(drawn))
     places = apart([at for at, _ in wanted], LINE, y.end + 10, y.start)
     form = '<text x="{:.1f}" y="{:.1f}" class="name" style="fill:{}">{}</text>'
@@ -137,7 +137,7 @@ def _names(drawn: list[_Line], x: Scale, y: Scale) -> list[Markup]:
 
 
 def apart(wanted: Sequence[float], gap: float, top: float, bottom: float) -> list[float]:
-    """Sorted places at least `gap` apart, as near to those wanted as a pass down and a pass up make them."""
+    """Move sorted positions at least `gap` apart with one pass down and one pass up, close to the `wanted` ones."""
     places: list[float] = []
     for at in wanted:
         places.append(max(at, top if not places else places[-1] + gap))
@@ -149,67 +149,67 @@ def apart(wanted: Sequence[float], gap: float, top: float, bottom: float) -> lis
 
 
 def bars(name: str, rows: Sequence[tuple[str, Sequence[float]]], parts: Sequence[str], unit: str) -> Markup:
-    """A horizontal bar a row, of as many stacked `parts` as it has numbers, with its sum."""
+    """Draw one horizontal bar per row, made of stacked `parts`, with its sum."""
     left = 12 + max(len(label) for label, _ in rows) * LETTER
     right, step = 80, 22
     most = max((sum(values) for _, values in rows), default=0) or 1.0
-    found = []
+    shapes = []
     for k, (label, values) in enumerate(rows):
         y, x = TOP + 22 + k * step, left
-        found.append(Markup('<text x="{:g}" y="{:g}" text-anchor="end">{}</text>').format(left - 8, y + 12, label))
+        shapes.append(Markup('<text x="{:g}" y="{:g}" text-anchor="end">{}</text>').format(left - 8, y + 12, label))
         for part, value in enumerate(values):
             width = value / most * (WIDTH - left - right)
             form = '<rect x="{:.1f}" y="{:g}" width="{:.1f}" height="{}" fill="var(--c{})"><title>{} {}: {} {}</title></rect>'
-            found.append(Markup(form).format(x, y, max(width - 1, 0), step - 6, part, label, parts[part], short(value), unit))
+            shapes.append(Markup(form).format(x, y, max(width - 1, 0), step - 6, part, label, parts[part], short(value), unit))
             x += width
-        found.append(Markup('<text x="{:.1f}" y="{:g}">{} {}</text>').format(x + 6, y + 12, short(sum(values)), unit))
+        shapes.append(Markup('<text x="{:.1f}" y="{:g}">{} {}</text>').format(x + 6, y + 12, short(sum(values)), unit))
     legend, x = [], left
     for part, text in enumerate(parts):
         legend.append(Markup('<rect x="{:.1f}" y="{}" width="10" height="10" fill="var(--c{})"/>').format(x, TOP - 6, part))
         legend.append(Markup('<text x="{:.1f}" y="{}">{}</text>').format(x + 15, TOP + 3, text))
         x += 40 + len(text) * LETTER
-    return _svg(name, WIDTH, TOP + 30 + len(rows) * step, [*legend, *found])
+    return _svg(name, WIDTH, TOP + 30 + len(rows) * step, [*legend, *shapes])
 
 
 def heat_map(name: str, counts: Sequence[Sequence[float]], labels: Sequence[str], row_label: str, column_label: str) -> Markup:
-    """A square of counts, each row shaded by its shares: the diagonal in one colour, all else in another. Numbers where there is room."""
+    """Draw a square matrix of counts. Cells are shaded by their share of the row, the diagonal in a different colour."""
     size = len(labels)
     cell = max(6.0, min(44.0, 620 / size))
     left = 30 + max(map(len, labels)) * LETTER
     turned = max(map(len, labels)) * LETTER * min(12.0, cell) / 12 > cell
     top = 96.0 if turned else 44.0
-    found = []
+    shapes = []
     for i, row in enumerate(counts):
         total = sum(row) or 1
         for j, count in enumerate(row):
             if count:
-                found.append(_cell(left + j * cell, top + i * cell, cell, count, count / total, i == j, (labels[i], labels[j])))
-        found += _place_names(labels[i], left, top, (i + 0.5) * cell, cell)
+                shapes.append(_cell(left + j * cell, top + i * cell, cell, count, count / total, i == j, (labels[i], labels[j])))
+        shapes += _place_names(labels[i], left, top, (i + 0.5) * cell, cell)
     side = size * cell
-    found.append(Markup('<path class="axis" fill="none" d="M{:g} {:g}h{:g}v{:g}h{:g}z"/>').format(left, top, side, side, -side))
-    found.append(Markup('<text class="label" x="{:g}" y="12">{}</text>').format(left, column_label))
+    shapes.append(Markup('<path class="axis" fill="none" d="M{:g} {:g}h{:g}v{:g}h{:g}z"/>').format(left, top, side, side, -side))
+    shapes.append(Markup('<text class="label" x="{:g}" y="12">{}</text>').format(left, column_label))
     place = Markup('<text class="label" transform="translate(12 {:g}) rotate(-90)" text-anchor="middle">{}</text>')
-    found.append(place.format(top + side / 2, row_label))
-    return _svg(name, left + side + (40 if turned else 10), top + side + 10, found)
+    shapes.append(place.format(top + side / 2, row_label))
+    return _svg(name, left + side + (40 if turned else 10), top + side + 10, shapes)
 
 
 def _place_names(label: str, left: float, top: float, at: float, cell: float) -> list[Markup]:
-    """A class's name beside its row and above its column, as small as the cells ask for."""
+    """Write the name of a class next to its row and above its column, sized to fit the cells."""
     size = min(12.0, cell)
     row = '<text x="{:.1f}" y="{:.1f}" font-size="{:.1f}" text-anchor="end">{}</text>'
-    found = [Markup(row).format(left - 8, top + at + size / 3, size, label)]
+    shapes = [Markup(row).format(left - 8, top + at + size / 3, size, label)]
     if len(label) * LETTER * size / 12 <= cell:
         column = '<text x="{:.1f}" y="{:g}" font-size="{:.1f}" text-anchor="middle">{}</text>'
-        return [*found, Markup(column).format(left + at, top - 8, size, label)]
+        return [*shapes, Markup(column).format(left + at, top - 8, size, label)]
     column = '<text transform="translate({:.1f} {:g}) rotate(-50)" font-size="{:.1f}">{}</text>'
-    return [*found, Markup(column).format(left + at, top - 4, size, label[:12])]
+    return [*shapes, Markup(column).format(left + at, top - 4, size, label[:12])]
 
 
 def _cell(x: float, y: float, size: float, count: float, share: float, right: bool, names: tuple[str, str]) -> Markup:
     colour, strength = ("--good", 0.15 + 0.75 * share) if right else ("--bad", min(1.0, 0.12 + 1.6 * share**0.5))
     form = '<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" fill="var({})" fill-opacity="{:.2f}"><title>{}</title></rect>'
-    said = f"{names[0]} taken for {names[1]}: {short(count)}"
-    box = Markup(form).format(x, y, size, size, colour, strength, said)
+    hint = f"{names[0]} predicted as {names[1]}: {short(count)}"
+    box = Markup(form).format(x, y, size, size, colour, strength, hint)
     if size < 22:
         return box
     form = '<text x="{:.1f}" y="{:.1f}" text-anchor="middle"{}>{}</text>'
@@ -218,7 +218,7 @@ def _cell(x: float, y: float, size: float, count: float, share: float, right: bo
 
 
 def _svg(name: str, width: float, height: float, parts: Iterable[Markup], log: bool = False, **scales: Scale) -> Markup:
-    """The picture; `scales` tell a script how its coordinates are numbers."""
+    """The SVG element. `scales` let the script of the page convert coordinates to values."""
     facts = "".join(f' data-{k}="{s.low:g} {s.high:g} {s.start:g} {s.end:g}"' for k, s in scales.items())
     kind = "chart lines" if scales else "chart"
     form = '<svg class="{}" role="img" data-name="{}" data-log="{}" viewBox="0 0 {:g} {:g}" width="{:g}" height="{:g}"{}>'

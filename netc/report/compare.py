@@ -1,4 +1,4 @@
-"""Several runs beside each other: curves over one another, final figures, and the settings that differ."""
+"""Compare several runs: their curves, final scores and differing settings."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -24,7 +24,7 @@ Rows = list[tuple[str, ...]]
 
 
 def figures(run: Run) -> dict[str, Any]:
-    """The final figures of a run, as JSON has them. Times and speed are None where the run did not note them."""
+    """The final scores of a run for JSON. Times and speed are None if the run did not record them."""
     known, best = run.record, run.best
     return {
         "run": str(run.path),
@@ -40,43 +40,43 @@ def figures(run: Run) -> dict[str, Any]:
 
 
 def comparison(runs: Sequence[Run]) -> Rows:
-    """A table: its head, then a row a run."""
+    """A table: the header, then one row per run."""
     scores = list(dict.fromkeys(name for run in runs for name in singles(run.scores)))
     head = ("run", *scores, "best", "at", "iterations", "time", "rows/s", "parameters", "ended")
     return [head, *(_row(run, scores) for run in runs)]
 
 
 def _row(run: Run, scores: Sequence[str]) -> tuple[str, ...]:
-    said, best = figures(run), run.best
+    final, best = figures(run), run.best
     own = singles(run.scores)
-    found = [f"{own[name]:.4f}" if name in own else "-" for name in scores]
-    found += [f"{best[run.monitored[0]]:.4f}", f"{best['iteration']:,}"] if best else ["-", "-"]
-    found.append(f"{said['iterations']:,}")
-    found += [seconds(said["seconds"]), f"{said['rows_per_second']:,.0f}"] if run.record else ["-", "-"]
-    found += [f"{said['parameters']:,}", said["ended"] or "goes on"] if run.record else ["-", "-"]
-    return (run.name, *found)
+    cells = [f"{own[name]:.4f}" if name in own else "-" for name in scores]
+    cells += [f"{best[run.monitored[0]]:.4f}", f"{best['iteration']:,}"] if best else ["-", "-"]
+    cells.append(f"{final['iterations']:,}")
+    cells += [seconds(final["seconds"]), f"{final['rows_per_second']:,.0f}"] if run.record else ["-", "-"]
+    cells += [f"{final['parameters']:,}", final["ended"] or "running"] if run.record else ["-", "-"]
+    return (run.name, *cells)
 
 
 def lines(rows: Rows) -> list[str]:
-    """A table as lines of text, columns of numbers flush right."""
+    """Format a table as lines of text with numbers aligned right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     pads = [str.ljust if k in (0, len(widths) - 1) else str.rjust for k in range(len(widths))]
     return ["  ".join(pad(cell, width) for pad, cell, width in zip(pads, row, widths, strict=True)).rstrip() for row in rows]
 
 
 def settings(runs: Sequence[Run]) -> Rows:
-    """The settings that are not the same in all runs: their paths, then a value a run, "" where it is not set.
+    """The settings that differ between the runs: the path of each, then one value per run, "" if unset.
 
-    Runs whose net.yaml cannot be read are left out.
+    Runs whose net.yaml cannot be read are skipped.
     """
     read = [(run, net) for run in runs if (net := _net(run)) is not None]
     runs, nets = [run for run, _ in read], [net for _, net in read]
     if not nets:
         return []
     common = set.intersection(*({layer.name for layer in net.layer} for net in nets))
-    found = [_settings(net, common) for net in nets]
-    paths = list(dict.fromkeys(path for one in found for path in one))
-    rows = [(path, *(one.get(path, "") for one in found)) for path in paths]
+    flattened = [_settings(net, common) for net in nets]
+    paths = list(dict.fromkeys(path for one in flattened for path in one))
+    rows = [(path, *(one.get(path, "") for one in flattened)) for path in paths]
     return [("setting", *(run.name for run in runs)), *(row for row in rows if len(set(row[1:])) > 1)]
 
 
@@ -88,14 +88,14 @@ def _net(run: Run) -> pb.NetParameter | None:
 
 
 def _settings(net: pb.NetParameter, common: set[str]) -> dict[str, str]:
-    """All that a net sets; of layers that not all runs have, the type alone."""
-    said = MessageToDict(net, preserving_proto_field_name=True)
-    said["layer"] = [layer if layer["name"] in common else {"name": layer["name"], "type": layer["type"]} for layer in said["layer"]]
-    return {path: value for path, value in flat(said).items() if not path.endswith(".name") or not path.startswith("layer.")}
+    """All settings of a net. Layers that some runs lack are reduced to their types."""
+    fields = MessageToDict(net, preserving_proto_field_name=True)
+    fields["layer"] = [layer if layer["name"] in common else {"name": layer["name"], "type": layer["type"]} for layer in fields["layer"]]
+    return {path: value for path, value in flat(fields).items() if not path.endswith(".name") or not path.startswith("layer.")}
 
 
 def flat(value: Any, path: str = "") -> dict[str, str]:
-    """Nested fields as `path: value`; layers stand under their names, other elements of lists under their numbers."""
+    """Flatten nested fields to `path: value`. The path of a layer is its name; the path of other list elements is their index."""
     if isinstance(value, Mapping):
         return {k: v for name, inner in value.items() for k, v in flat(inner, f"{path}.{name}" if path else name).items()}
     if isinstance(value, list) and value and isinstance(value[0], Mapping):
@@ -105,7 +105,7 @@ def flat(value: Any, path: str = "") -> dict[str, str]:
 
 
 def page(runs: Sequence[Run]) -> str:
-    """The HTML of several runs."""
+    """The HTML page that compares several runs."""
     rows, differing = comparison(runs), settings(runs)
     filled = [Filled("Runs", table(rows[0], rows[1:])), Filled("Curves", _curves(runs))]
     if len(differing) > 1:
@@ -113,28 +113,32 @@ def page(runs: Sequence[Run]) -> str:
         rest = len(differing) - 1 - MOST_SETTINGS
         filled.append(Filled("Settings that differ", shown + (paragraph("… and {} more.", rest) if rest > 0 else Markup(""))))
     else:
-        filled.append(Filled("Settings that differ", paragraph("None: these are runs of one net.")))
+        filled.append(Filled("Settings that differ", paragraph("None. All runs have the same settings.")))
     return render(f"{len(runs)} runs", filled)
 
 
 def _curves(runs: Sequence[Run]) -> Markup:
-    """A chart for the training loss, and one for each metric."""
+    """One chart for the training loss and one for each metric."""
     trained = [(run.name, run.events("train"), "loss") for run in runs]
     tested = [(name, [(run.name, run.tests[1], name) for run in runs]) for name in dict.fromkeys(n for run in runs for n in run.metrics)]
-    found = []
+    pictures = []
     for name, parts in [("training loss", trained), *((f"{runs[0].tests[0]} {name}", parts) for name, parts in tested)]:
         series = [_series(*part, dots=name != "training loss") for part in parts]
         span = [y for s in series for y in s.y]
         log = bool(span) and "loss" in name and min(span) > 0 and max(span) > 20 * min(span)
-        found.append(figure(charts.lines(name, series, "iteration", name, log=log)))
-    return side_by_side(*found, *_memory(runs))
+        pictures.append(figure(charts.lines(name, series, "iteration", name, log=log)))
+    return side_by_side(*pictures, *_memory(runs))
 
 
 def _memory(runs: Sequence[Run]) -> list[Markup]:
-    """How far back the gradients of recurrent nets reach, where several of the runs are of such, and open."""
+    """Compare how far back gradients reach, if several of the runs are open and have a recurrent net."""
     with suppress(NetcError):
         reached = {run.name: norms for run in runs if run.program and (norms := reach(run))}
-        return [figure(reach_chart(reached), "Of the loss at the last time by what was read before.")] if len(reached) > 1 else []
+        return (
+            [figure(reach_chart(reached), "Gradient of the loss at the last time step with respect to earlier inputs.")]
+            if len(reached) > 1
+            else []
+        )
     return []
 
 

@@ -1,4 +1,4 @@
-"""The picture of a run: loss over iterations, and what the tests gave. Needs matplotlib (the extra `plot`)."""
+"""A PNG with the curves of a run: training loss and test scores. Needs matplotlib (the extra `plot`)."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def curves_png(lines: Sequence[Mapping[str, Any]]) -> bytes | None:
-    """A PNG of the log's lines; None where matplotlib is not installed or there is nothing to draw."""
+    """Draw the lines of a log as a PNG. Returns None if matplotlib is not installed or there is nothing to draw."""
     steps = [line for line in lines if line["event"] == "train"]
     kind = "validation" if any(line["event"] == "validation" for line in lines) else "test"
     tests = [line for line in lines if line["event"] == kind]
@@ -44,7 +44,7 @@ def curves_png(lines: Sequence[Mapping[str, Any]]) -> bytes | None:
 
 
 def _small_png(figure: "Figure") -> bytes:
-    """A PNG of at most 256 colours, half as long as one of all."""
+    """A PNG with at most 256 colours, which halves its size."""
     drawn, small = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn)
     Image.open(drawn, formats=("PNG",)).convert("RGB").quantize(256).save(small, "PNG", optimize=True)

@@ -1,11 +1,11 @@
-"""The frame of a drawing of boxes and arrows, as an SVG file or in Graphviz' language."""
+"""Frames for drawings of boxes and arrows, in SVG and in DOT, the language of Graphviz."""
 
 from collections.abc import Iterable, Sequence
 from html import escape
 
 
 def document(title: str, view: tuple[float, float, float, float], parts: Iterable[str]) -> str:
-    """An SVG file with an arrow's head called `end`."""
+    """An SVG file that defines an arrow head named `end`."""
     x, y, width, height = view
     head = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{x:g} {y:g} {width:g} {height:g}" width="{width:g}" height="{height:g}" '
@@ -18,7 +18,7 @@ def document(title: str, view: tuple[float, float, float, float], parts: Iterabl
 
 
 def dot_document(title: str, nodes: Iterable[tuple[str, Sequence[str], str, bool]], arrows: Iterable[tuple[str, str]]) -> str:
-    """A DOT file. Of each node: its name, its lines of text, its colour, and whether its frame is dashed."""
+    """A DOT file. A node has a name, lines of text, a colour, and whether its frame is dashed."""
     lines = [f"digraph {_quoted(title)} {{", '  node [shape=box, style="rounded,filled", fontname="sans-serif", fontsize=11]']
     for name, text, colour, dashed in nodes:
         style = ', style="rounded,filled,dashed"' if dashed else ""

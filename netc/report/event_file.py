@@ -1,4 +1,4 @@
-"""An event file of TensorBoard, written at once and by the caller's thread, so that an error of the disk is the caller's alone."""
+"""A TensorBoard event file, written immediately and by the thread of the caller, so that the caller receives disk errors."""
 
 import os
 import socket
@@ -13,9 +13,9 @@ FORMAT = "brain.Event:2"
 
 
 class EventFile:
-    """A new file in `folder`. With `purge_step`, TensorBoard forgets what older files say of that step and later ones.
+    """A new event file in `folder`. With `purge_step`, TensorBoard drops the events of older files from that step on.
 
-    Every method raises OSError if the disk refuses; nothing more is written from then on.
+    Every method raises OSError if writing fails. The file is closed after that.
     """
 
     def __init__(self, folder: Path, suffix: str, purge_step: int | None = None):
@@ -28,15 +28,15 @@ class EventFile:
             self._write(step=purge_step, session_log=SessionLog(status=SessionLog.START))
 
     def add(self, summary: Any, step: int) -> None:
-        """What tensorboardX.summary made, at a step."""
+        """Write a summary of tensorboardX.summary at a step."""
         self._write(step=step, summary=summary)
 
     def add_graph(self, graph: Any) -> None:
-        """A GraphDef."""
+        """Write a GraphDef."""
         self._write(graph_def=graph.SerializeToString())
 
     def close(self) -> None:
-        """All on disk."""
+        """Flush and close the file."""
         if not self._file.closed:
             self._guarded(self._file.flush)
             self._guarded(os.fsync, self._file.fileno())
@@ -55,7 +55,7 @@ class EventFile:
             self._flushed = time.monotonic()
 
     def _guarded(self, call: Any, *arguments: Any) -> None:
-        """A call that may find the disk full. The file is closed then: what is left in its buffer is not tried again."""
+        """Run a call that writes. If it fails, close the file without writing its buffer again."""
         try:
             call(*arguments)
         except OSError:

@@ -1,4 +1,4 @@
-"""The weights of the first layer that reads images."""
+"""Select the weights of the first layer that reads images."""
 
 from collections.abc import Mapping
 
@@ -9,11 +9,11 @@ from netc.report.test_rows import images_of
 
 
 def first_filters(program: Program, states: Mapping[str, np.ndarray]) -> tuple[str, np.ndarray] | None:
-    """The first layer with weights on images, and these as (count, channels, height, width); None of a net without one."""
-    found = images_of(program.train_net)
-    if found is None:
+    """The name and the weights, (count, channels, height, width), of the first layer on images. None if there is no such layer."""
+    source = images_of(program.train_net)
+    if source is None:
         return None
-    channels, height, width = found[2]
+    channels, height, width = source[2]
     for layer in program.train_net.layers:
         weight = states.get(f"{layer.name}.weight")
         if weight is None or weight.ndim not in (2, 4):

@@ -1,4 +1,4 @@
-"""Pieces of a page, escaped: tables, figures, notes."""
+"""Escaped HTML elements: paragraphs, tables, figures."""
 
 from collections.abc import Iterable, Sequence
 
@@ -11,7 +11,7 @@ def paragraph(text: str, *values: object) -> Markup:
 
 
 def table(head: Sequence[object], rows: Iterable[Sequence[object]], numbers: bool = True) -> Markup:
-    """A table in a box that scrolls; `numbers` sets all columns but the first flush right."""
+    """A table in a box that scrolls. `numbers` aligns all columns but the first to the right."""
     cells = Markup("").join(Markup("<th>{}</th>").format(c) for c in head)
     body = Markup("").join(Markup("<tr>{}</tr>").format(Markup("").join(Markup("<td>{}</td>").format(c) for c in row)) for row in rows)
     kind = ' class="numbers"' if numbers else ""
@@ -20,33 +20,33 @@ def table(head: Sequence[object], rows: Iterable[Sequence[object]], numbers: boo
 
 
 def figure(picture: Markup, caption: str = "") -> Markup:
-    """A picture with words below it, in a box that scrolls where the page is narrower than it."""
-    words = Markup("<figcaption>{}</figcaption>").format(caption) if caption else Markup("")
-    return Markup("<figure><div class='wide'>{}</div>{}</figure>").format(picture, words)
+    """An image with a caption, in a box that scrolls on narrow pages."""
+    text = Markup("<figcaption>{}</figcaption>").format(caption) if caption else Markup("")
+    return Markup("<figure><div class='wide'>{}</div>{}</figure>").format(picture, text)
 
 
 def row(*parts: Markup) -> Markup:
-    """Pieces beside each other, below each other where the page is narrow."""
+    """Elements in a row; on narrow pages, one below the other."""
     return Markup("<div class='row'>{}</div>").format(Markup("").join(parts))
 
 
 def charts(*figures: Markup) -> Markup:
-    """Charts in two columns where there is room."""
+    """Charts in two columns; on narrow pages, in one."""
     return Markup("<div class='charts'>{}</div>").format(Markup("").join(figures))
 
 
 def details(summary: str, content: Markup) -> Markup:
-    """What is opened by a click."""
+    """Content that opens with a click on `summary`."""
     return Markup("<details><summary>{}</summary>{}</details>").format(summary, content)
 
 
 def listing(text: str) -> Markup:
-    """Text as it stands."""
+    """Preformatted text."""
     return Markup("<pre>{}</pre>").format(text)
 
 
 def seconds(value: float) -> str:
-    """A time as people read it: 0.8 s, 1 min 15 s, 2 h 3 min."""
+    """Format a duration: 0.8 s, 1 min 15 s, 2 h 3 min."""
     if value < 10:
         return f"{value:.1f} s"
     whole = round(value)

@@ -1,4 +1,4 @@
-"""Pictures out of arrays, as PNG files inside the page: grids of images, and of weights with their signs."""
+"""Arrays as PNG images inside a page: grids of images, and weights in two colours."""
 
 import base64
 import io
@@ -12,7 +12,7 @@ NEGATIVE, ZERO, POSITIVE = np.array([[196, 60, 50], [250, 250, 248], [36, 96, 17
 
 
 def grid(images: np.ndarray, columns: int = 0) -> np.ndarray:
-    """(count, height, width, 3) as one picture, row by row; a square one unless `columns` says how many stand in a row."""
+    """Arrange images (count, height, width, 3) in a grid, row by row. Without `columns` the grid is square."""
     count, height, width, _ = images.shape
     columns = min(columns or ceil(sqrt(count)), count)
     rows = ceil(count / columns)
@@ -24,19 +24,19 @@ def grid(images: np.ndarray, columns: int = 0) -> np.ndarray:
 
 
 def shown(images: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Images (count, 1 or 3, height, width) in grey or colour, from black at `low` to white at `high`."""
+    """Convert arrays (count, 1 or 3, height, width) to images, from black at `low` to white at `high`."""
     scaled = np.clip((images - low) / (high - low or 1), 0, 1) * 255
     return np.broadcast_to(np.moveaxis(scaled, 1, -1), (*images.shape[:1], *images.shape[2:], 3)).round().astype(np.uint8)
 
 
 def small(pictures: np.ndarray, most: int = 128) -> np.ndarray:
-    """Pictures (count, height, width, 3) of at most `most` pixels a side: of larger ones every second, third, ... pixel."""
+    """Reduce images (count, height, width, 3) to at most `most` pixels per side by dropping pixels at even steps."""
     step = ceil(max(pictures.shape[1:3]) / most)
     return pictures[:, ::step, ::step]
 
 
 def signed(weights: np.ndarray) -> np.ndarray:
-    """Weights (count, height, width), each by its largest: red below zero, blue above it, white at it."""
+    """Colour weights (count, height, width), each scaled by its largest: red below zero, white at zero, blue above."""
     most = np.abs(weights).max((1, 2), keepdims=True)
     share = (weights / np.where(most > 0, most, 1))[..., None]
     colours: np.ndarray = ZERO + np.where(share < 0, -share * (NEGATIVE - ZERO), share * (POSITIVE - ZERO))
@@ -44,7 +44,7 @@ def signed(weights: np.ndarray) -> np.ndarray:
 
 
 def png(picture: np.ndarray) -> bytes:
-    """A picture (height, width, 3) as a PNG file."""
+    """Encode an image (height, width, 3) as PNG."""
     from PIL import Image
 
     buffer = io.BytesIO()
@@ -53,7 +53,7 @@ def png(picture: np.ndarray) -> bytes:
 
 
 def image(picture: np.ndarray, text: str, scale: int = 1) -> Markup:
-    """A picture in the page, each pixel `scale` wide. `text` is what it shows, for who cannot see it."""
+    """An <img> element with pixels of `scale` size. `text` describes the image for screen readers."""
     data = base64.b64encode(png(picture)).decode()
     height, width = picture.shape[:2]
     form = '<img class="pixels" alt="{}" width="{}" height="{}" src="data:image/png;base64,{}">'

@@ -1,4 +1,4 @@
-"""Markdown on the terminal: laid out by rich, or as it is where the output is no terminal."""
+"""Print Markdown: formatted on a terminal, unchanged elsewhere."""
 
 import sys
 
@@ -8,9 +8,9 @@ from netc import terminal
 
 
 def show(text: str) -> None:
-    """Print a page."""
+    """Print a page of Markdown."""
     if sys.stdout.isatty():
-        made = terminal.console()
-        made.print(Markdown(terminal.clean(text)), width=min(made.width, 110))
+        console = terminal.console()
+        console.print(Markdown(terminal.clean(text)), width=min(console.width, 110))
     else:
         sys.stdout.write(terminal.clean(text))

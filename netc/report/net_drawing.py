@@ -1,4 +1,4 @@
-"""`netc draw`: the layers of a net as an SVG, made here with no program outside, or as text for Graphviz."""
+"""`netc draw`: draw the layers of a net as SVG, without external programs, or as DOT for Graphviz."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from netc.report.drawing import document, dot_document
 WIDTH, HEIGHT, ACROSS, DOWN, MARGIN = 168, 52, 24, 28, 30
 COLOURS = {"source": "#dbe9f6", "loss": "#f9dcd9", "metric": "#efe6f7"}
 LEARNS, PLAIN = "#e0f0dd", "#f2f2f0"
-LETTERS = 27  # that fit into a box
+LETTERS = 27  # maximum per line of a box
 
 FORMS = (".svg", ".dot", ".gv")
 Key = tuple[object, ...]
@@ -25,7 +25,7 @@ Key = tuple[object, ...]
 
 @dataclass(frozen=True)
 class Drawn:
-    """A layer of the nets that are drawn, with the phases that it is in."""
+    """A layer to draw, with the phases that contain it."""
 
     layer: Layer
     shapes: str
@@ -35,29 +35,29 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Box:
-    """A layer on the picture: its row from the top, its place in the row."""
+    """The position of a layer in the drawing: its row from the top and its column."""
 
     drawn: Drawn
     row: int
     column: float
 
 
-def draw_command(made: Compilation, phase: str | None, output: str, graph: str) -> str:
-    """Write the picture of a job's net, of one phase or both, or of its training graph, as SVG or DOT; returns what to say about it."""
+def draw_command(compilation: Compilation, phase: str | None, output: str, graph: str) -> str:
+    """Draw a net, for one phase or both, or its training graph, as SVG or DOT. Returns the message for the user."""
     dot_text = form(output, FORMS, "a drawing") != ".svg"
     if graph == "training":
-        program = contract.checked(made)
-        text, said = (step_drawing.dot if dot_text else step_drawing.svg)(program), step_drawing.said(program)
+        program = contract.checked(compilation)
+        text, size = (step_drawing.dot if dot_text else step_drawing.svg)(program), step_drawing.summary(program)
     else:
         phases = [phase] if phase else [TRAIN, TEST]
-        lowered = [lower(made.nets.net(p)) for p in phases]
-        text, said = (dot if dot_text else svg)(lowered), f"{len(layers_of(lowered))} layers"
+        lowered = [lower(compilation.nets.net(p)) for p in phases]
+        text, size = (dot if dot_text else svg)(lowered), f"{len(layers_of(lowered))} layers"
     put(output, text.encode())
-    return f"{output} is written: {said}"
+    return f"{output} is written: {size}"
 
 
 def svg(lowered: Sequence[Lowered]) -> str:
-    """A box a layer with its shapes, in the order in which they run from top to bottom; what is in one of several phases alone says so."""
+    """Draw one box per layer with its output shapes, from top to bottom in execution order. A label marks layers of one phase only."""
     drawn, arrows = layers_of(lowered), _arrows(lowered)
     boxes = _places(drawn, arrows)
     width = MARGIN * 2 + max(_x(b) for b in boxes.values()) + WIDTH
@@ -68,7 +68,7 @@ def svg(lowered: Sequence[Lowered]) -> str:
 
 
 def dot(lowered: Sequence[Lowered]) -> str:
-    """The same as text for Graphviz, which makes PNG, PDF and others of it."""
+    """The drawing in DOT. Graphviz converts it to PNG, PDF and other formats."""
     drawn = layers_of(lowered)
     numbers = {key: f"layer{k}" for k, key in enumerate(drawn)}
     nodes = []
@@ -80,46 +80,46 @@ def dot(lowered: Sequence[Lowered]) -> str:
 
 
 def layers_of(lowered: Sequence[Lowered]) -> dict[Key, Drawn]:
-    """The layers of all nets, in an order that suits each: one that several nets have once."""
-    found: dict[Key, Drawn] = {}
+    """The layers of all nets in an order that is valid for each net. A layer of several nets appears once."""
+    layers: dict[Key, Drawn] = {}
     for one in lowered:
-        keys: list[Key] = list(found)
+        keys: list[Key] = list(layers)
         at = 0
         for layer in one.net.layers:
             key = _key(layer)
-            if key in found:
+            if key in layers:
                 at = keys.index(key) + 1
-                found[key] = Drawn(layer, found[key].shapes, found[key].learns, (*found[key].phases, one.net.phase))
+                layers[key] = Drawn(layer, layers[key].shapes, layers[key].learns, (*layers[key].phases, one.net.phase))
                 continue
             tops = zip(layer.tops, one.layer_tops[layer.name], strict=False)
             shapes = ", ".join(dims(top.shape) for _, top in tops)
-            found[key] = Drawn(layer, shapes, bool(one.layer_blobs[layer.name]), (one.net.phase,))
+            layers[key] = Drawn(layer, shapes, bool(one.layer_blobs[layer.name]), (one.net.phase,))
             keys.insert(at, key)
             at += 1
-        found = {key: found[key] for key in keys}
-    if not found:
+        layers = {key: layers[key] for key in keys}
+    if not layers:
         raise SpecError("the net has no layers")
-    return found
+    return layers
 
 
 def _key(layer: Layer) -> Key:
-    """What is the same for a layer in two phases: its name, its type, and its place where two of a file share a name."""
+    """The identity of a layer across phases: its name, its type, and its index among layers of the same name."""
     return layer.name, layer.type, layer.bottoms, layer.tops, tuple(str(rule) for rule in layer.param.include)
 
 
 def _arrows(lowered: Sequence[Lowered]) -> list[tuple[Key, Key]]:
-    """(layer, layer): who reads whose top; a blob changed in place comes from whoever changed it last."""
-    found: list[tuple[Key, Key, str]] = []
+    """Pairs (writer, reader) of layers. The writer of a blob that is changed in place is the last layer that changed it."""
+    arrows: list[tuple[Key, Key, str]] = []
     for one in lowered:
         made: dict[str, Key] = {}
         for layer in one.net.layers:
-            found += [(made[bottom], _key(layer), bottom) for bottom in dict.fromkeys(layer.bottoms)]
+            arrows += [(made[bottom], _key(layer), bottom) for bottom in dict.fromkeys(layer.bottoms)]
             made |= dict.fromkeys(layer.tops, _key(layer))
-    return [(source, target) for source, target, _ in dict.fromkeys(found)]
+    return [(source, target) for source, target, _ in dict.fromkeys(arrows)]
 
 
 def _places(drawn: dict[Key, Drawn], arrows: list[tuple[Key, Key]]) -> dict[Key, Box]:
-    """Each layer a row below the lowest that it reads, as near as may be to the middle of those."""
+    """Place each layer one row below the lowest layer that it reads, and as close to their centre as possible."""
     boxes: dict[Key, Box] = {}
     taken: dict[int, set[float]] = {}
     for key, layer in drawn.items():
@@ -161,7 +161,7 @@ def _box(box: Box, nets: int) -> str:
 
 
 def _arrow(source: Box, target: Box) -> str:
-    """Down to the next row; past other rows from the side, so that it does not run behind their boxes."""
+    """Draw an arrow down to the next row. Longer arrows start at the side and run around the boxes between."""
     x0, y0, x1, y1 = _x(source) + WIDTH / 2, _y(source) + HEIGHT, _x(target) + WIDTH / 2, _y(target)
     if target.row - source.row > 1:
         x0, y0 = _x(source) + WIDTH, _y(source) + HEIGHT / 2

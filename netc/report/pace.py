@@ -1,4 +1,4 @@
-"""How fast a run is, and how long it will still take."""
+"""Measure the speed of a run and estimate the time left."""
 
 import math
 import time
@@ -7,17 +7,17 @@ from collections.abc import Callable, Sequence
 from netc.training.events import Began, Event, Logged, Skipped, Snapshotted, Stepped, Tested
 from netc.training.stages import Stage
 
-RECENT = 10.0  # seconds within which a duration loses most of its weight
+RECENT = 10.0  # seconds after which a duration has lost most of its weight
 
 
 class Duration:
-    """The recent mean of some durations, in seconds: old ones count ever less. None before there is one."""
+    """An exponential moving average of durations in seconds; None before the first."""
 
     def __init__(self) -> None:
         self.total = self.count = 0.0
 
     def add(self, seconds: float) -> None:
-        """One more."""
+        """Add a duration."""
         kept = math.exp(-seconds / RECENT)
         self.total, self.count = self.total * kept + seconds, self.count * kept + 1
 
@@ -27,10 +27,10 @@ class Duration:
 
 
 class Pace:
-    """Told of the events of a run, it knows the speed of the steps, and estimates what is left of all stages.
+    """Follows the events of a run, measures the speed of its steps, and estimates the time left over all stages.
 
-    The estimate is of recent steps, tests and snapshots, each by itself. The steps of a stage to come are taken to last
-    as their multiply-adds do now.
+    The estimate uses recent durations of steps, tests and snapshots separately. For later stages it scales the duration of a
+    step by the multiply-adds.
     """
 
     def __init__(self, stages: Sequence[Stage], clock: Callable[[], float] = time.perf_counter):
@@ -49,7 +49,7 @@ class Pace:
             self.steps, self._warm = Duration(), False
         elif isinstance(event, Stepped):
             self.iteration = event.iteration + 1
-            if self._warm:  # the first step of a session is slow
+            if self._warm:  # the first step of a session is slow and does not count
                 self.steps.add(seconds)
             self._warm = True
         elif isinstance(event, Tested):
@@ -59,12 +59,12 @@ class Pace:
 
     @property
     def speed(self) -> float | None:
-        """Rows, tokens or what it is, a second, in the steps themselves."""
+        """Rows or tokens per second, during steps only."""
         return self.stages[self.stage].count / self.steps.mean if self.steps.mean else None
 
     @property
     def left(self) -> tuple[float, bool] | None:
-        """Seconds to the end of the last stage, and whether every kind of work that is left was measured; None at the start."""
+        """Seconds to the end of the last stage, and whether all kinds of remaining work were measured. None at the start."""
         if self.steps.mean is None:
             return None
         now, seconds, whole = self.stages[self.stage], 0.0, True
@@ -80,7 +80,7 @@ class Pace:
 
 
 def time_text(left: tuple[float, bool] | None) -> str:
-    """`1:23`, `2:03:04` or `3 days 4:00`; with a `>` where not all that is left was measured."""
+    """`1:23`, `2:03:04` or `3 days 4:00`, with a `>` if some of the remaining work was not measured."""
     if left is None:
         return "-"
     minutes, seconds = divmod(round(left[0]), 60)

@@ -1,4 +1,4 @@
-"""The page of a run: every section that applies, in one HTML file that needs nothing else."""
+"""The report of a run: one self-contained HTML file with every section that applies."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ NAME = "report.html"
 
 @dataclass(frozen=True)
 class Filled:
-    """A section with its content. `anchor` is its address within the page."""
+    """A section with its content. `anchor` is its link target within the page."""
 
     title: str
     content: Markup
@@ -32,20 +32,20 @@ class Filled:
 
 
 def page(run: Run) -> str:
-    """The HTML of a run."""
-    return render(run.name, list(sections(run)), "" if run.record is None or run.record.reason else "going on", notes(run))
+    """The HTML report of a run."""
+    return render(run.name, list(sections(run)), "" if run.record is None or run.record.reason else "running", notes(run))
 
 
 def notes(run: Run) -> list[str]:
-    """What there is to know of the page: how the run ended, if not well, and what of its files cannot be read."""
-    found = [f"This run ended with an error: {run.record.error}"] if run.record and run.record.error else []
-    found += [f"{run.damage}. Times and speed are not known"] if run.damage else []
+    """Notes at the top of the page: an error that ended the run, and files that cannot be read."""
+    texts = [f"This run ended with an error: {run.record.error}"] if run.record and run.record.error else []
+    texts += [f"{run.damage}. Times and speed are unknown"] if run.damage else []
     log = run.folder.read_log()
-    return found + ([f"{run.folder.log_path.name}: {log.damage}; the others are shown"] if log.damage else [])
+    return texts + ([f"{run.folder.log_path.name}: {log.damage}; the report shows the other lines"] if log.damage else [])
 
 
 def sections(run: Run) -> Iterator[Filled]:
-    """The sections that apply, in the order in which they were filed. One that fails says so in its place."""
+    """Yield the sections that apply, in the order of their registration. A section that fails contains the error."""
     import_module("netc.report.sections")
     for title, make in registry.section.items():
         if registry.section.records[title].get("model") and run.program is None:
@@ -53,26 +53,26 @@ def sections(run: Run) -> Iterator[Filled]:
         try:
             content = make(run)
         except NetcError as e:
-            content = paragraph("There is nothing to show here: {}", e)
-        except Exception as e:  # whatever is wrong with a picture, the run and the rest of the page are not
-            content = paragraph("<em class='failed'>This section could not be made: {}: {}</em>", type(e).__name__, e)
+            content = paragraph("This section is not available: {}", e)
+        except Exception as e:  # an error in one section must not affect the run or the rest of the page
+            content = paragraph("<em class='failed'>An error occurred in this section: {}: {}</em>", type(e).__name__, e)
         if content:
             yield Filled(title, content)
 
 
 def render(title: str, filled: list[Filled], state: str = "", notes: Sequence[str] = ()) -> str:
-    """A page of sections."""
+    """Render the sections as a page."""
     text: str = _template().render(title=title, sections=filled, state=state, notes=notes)
     return text
 
 
 def write(run: Run, path: Path | None = None) -> Path:
-    """The page of a run as a file, by default report.html in its folder. RunError if it cannot be written."""
+    """Write the report of a run, by default to report.html in its folder. RunError if it cannot be written."""
     return write_page(page(run), path or run.path / NAME)
 
 
 def write_page(text: str, path: Path) -> Path:
-    """A page as a file, whole or not at all. RunError if it cannot be written."""
+    """Write a page atomically. RunError if it cannot be written."""
     try:
         replace_file(path, text.encode())
     except OSError as e:

@@ -1,4 +1,4 @@
-"""A run on the terminal: a live bar where there is one, plain lines elsewhere, or the lines of its log."""
+"""Show the progress of a run: a live bar on a terminal, plain lines elsewhere, or the lines of its log."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,9 +17,9 @@ from netc.training.evaluate import Score, Scores
 from netc.training.events import Began, Event, Finished, Logged, Skipped, Snapshotted, Stepped, Tested
 from netc.training.stages import Stage
 
-MOST_CLASSES = 10  # whose shares stand in a line
-REFRESH = 0.25  # seconds between two looks of the bar
-# What stands in the bar, with the columns that a terminal must have for it.
+MOST_CLASSES = 10  # for more classes, only the smallest and the largest score are shown
+REFRESH = 0.25  # seconds between updates of the bar
+# The parts of the bar, each with the terminal width that it needs.
 BAR = (
     (0, "{task.completed}/{task.total}"),
     (30, "loss {task.fields[loss]}"),
@@ -32,17 +32,17 @@ BAR = (
 
 @contextmanager
 def progress(screen: Screen, stages: Sequence[Stage], display: int = DISPLAY) -> Iterator[Callable[[Event], None]]:
-    """What shows the events of a run that it is told of. A line stands for `display` iterations where there is no bar."""
+    """Yield a function that shows the events of a run. Without a live bar, it prints one line per `display` iterations."""
     pace = Pace(stages)
     with ExitStack() as bars:
         view: _Bar | _Lines = _Lines(screen, pace, display)
 
-        def told(event: Event) -> None:
+        def show(event: Event) -> None:
             nonlocal view
             pace(event)
             if isinstance(event, Began):
                 if event.stages > 1:
-                    what = "the whole net learns" if event.layer is None else f"layer {event.layer!r} learns by its own loss"
+                    what = "training the whole net" if event.layer is None else f"pretraining layer {event.layer!r}"
                     screen.say(f"stage {event.stage + 1} of {event.stages}: {what}")
                 if screen.progress.is_terminal and not screen.progress.is_dumb_terminal:
                     view = _Bar(bars.enter_context(_live(screen.progress)), screen, pace)
@@ -61,11 +61,11 @@ def progress(screen: Screen, stages: Sequence[Stage], display: int = DISPLAY) ->
             elif isinstance(event, Finished):
                 bars.close()
 
-        yield told
+        yield show
 
 
 def scores_text(scores: Scores) -> str:
-    """`accuracy 0.9912, loss 0.0271, per_class 0.9950 0.9873 -`; of many classes the least and the largest."""
+    """`accuracy 0.9912, loss 0.0271, per_class 0.9950 0.9873 -`; for many classes the smallest and the largest."""
     return ", ".join(f"{name} {_score_text(value)}" for name, value in scores.items())
 
 
@@ -79,7 +79,7 @@ def _score_text(value: Score) -> str:
 
 
 def _live(console: Console) -> Progress:
-    """The bar, as much of it as the terminal has room for."""
+    """The live bar, with the parts that fit the width of the terminal."""
     width = console.width
     texts = [TextColumn(text, markup=False, table_column=Column(no_wrap=True, overflow="crop")) for least, text in BAR if width >= least]
     bar: list[ProgressColumn] = [BarColumn(bar_width=min(40, width - 84))] if width >= 100 else []
@@ -87,7 +87,7 @@ def _live(console: Console) -> Progress:
 
 
 class _Bar:
-    """The live progress bar."""
+    """Shows progress in a live bar."""
 
     def __init__(self, live: Progress, screen: Screen, pace: Pace):
         self.live, self.pace, self.shown = live, pace, 0.0
@@ -107,11 +107,11 @@ class _Bar:
         self.live.refresh()
 
     def snapshot(self, text: str) -> None:
-        """Snapshots need no line on a terminal."""
+        """Do nothing: the live bar does not show snapshots."""
 
 
 class _Lines:
-    """One line each `display` iterations."""
+    """Shows progress as one line per `display` iterations."""
 
     def __init__(self, screen: Screen, pace: Pace, display: int):
         self.screen, self.pace, self.display = screen, pace, display

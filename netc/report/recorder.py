@@ -1,4 +1,4 @@
-"""Follows a run: times it, keeps run.json, TensorBoard's events and the report up to date. None of these ever ends a run."""
+"""Follow a run: measure its time, and keep run.json, TensorBoard events and the report up to date. Its errors never end the run."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -16,24 +16,24 @@ from netc.training import record
 from netc.training.events import Event, Finished, Snapshotted, Stepped, Tested
 from netc.training.trainer import Trainer
 
-EVERY = 60.0  # seconds between reports while a run goes on
+EVERY = 60.0  # seconds between reports while a run is active
 
 
 class Recorder:
-    """As a context: at its end, however that comes, the report is written. `run_of` gives all that the report of the end may ask for.
+    """A context manager that writes the report at its end, also after an error. `run_of` returns the Run for the final report.
 
-    `say` takes what a person is to know: where the report is, or why there is none.
+    `say` receives messages for the user: where the report is, or why there is none.
     """
 
     def __init__(self, program: Program, trainer: Trainer, part: record.Part, plugins: tuple[str, ...],
                  run_of: Callable[[Trainer], Run], say: Callable[[str], None]):  # fmt: skip
         self.folder, self.run_of, self.say, self.trainer = trainer.folder, run_of, say, trainer
-        known = record.read(self.folder.path) or record.begun(program, trainer.step.batch_size, plugins)
+        known = record.read(self.folder.path) or record.new(program, trainer.step.batch_size, plugins)
         self.record, self.part = replace(known, reason="", error=""), part
         self.steps, self.training, self.other = 0, 0.0, 0.0
         self.written = self.since = time.perf_counter()
         self.board: Board | None = None
-        self.lost = ""  # why TensorBoard has no more events, until that is said
+        self.lost = ""  # why there are no more TensorBoard events, until the user has read it
 
     def __enter__(self) -> "Recorder":
         self._keep()
@@ -48,20 +48,20 @@ class Recorder:
         if error is not None and not isinstance(error, NetcError | KeyboardInterrupt):
             return
         if error is None:
-            self._say_lost()
-            self._report(self.run_of(self.trainer), told=True)
+            self._report_lost()
+            self._report(self.run_of(self.trainer), announce=True)
         else:
-            self._report(Run(self.folder), told=True, failed=True)
+            self._report(Run(self.folder), announce=True, failed=True)
 
     def begin(self, trainer: Trainer) -> None:
-        """A stage begins, or goes on."""
+        """Start or resume a stage."""
         self._close()
         self.trainer = trainer
         with self._harmless("no TensorBoard events"):
             self.board = Board(trainer)
 
     def __call__(self, event: Event) -> None:
-        """Note an event of the stage."""
+        """Record an event of the stage."""
         now = time.perf_counter()
         if isinstance(event, Stepped):
             self.steps += 1
@@ -72,7 +72,7 @@ class Recorder:
             self._reached(event)
         if self.board is not None:
             with self._harmless("no more TensorBoard events"):
-                self.board.told(event)
+                self.board(event)
         if now - self.written > EVERY:
             self._keep()
             self._report(Run(self.folder))
@@ -84,7 +84,7 @@ class Recorder:
             self.record = replace(self.record, reason=event.reason, best=event.best, scores=event.scores)
         if isinstance(event, Snapshotted):
             self._keep()
-            self._say_lost()
+            self._report_lost()
 
     def _close(self) -> None:
         if self.board is not None:
@@ -94,7 +94,7 @@ class Recorder:
 
     @contextmanager
     def _harmless(self, what: str) -> Iterator[None]:
-        """No more events after an error of their file. It is said once a snapshot could be written all the same: else the run ends."""
+        """Stop writing TensorBoard events after an error. The message waits for the next snapshot: if that fails too, the run ends."""
         try:
             yield
         except OSError as e:
@@ -104,18 +104,18 @@ class Recorder:
                 with suppress(OSError):
                     board.close()
 
-    def _say_lost(self) -> None:
+    def _report_lost(self) -> None:
         if self.lost:
             self.say(self.lost)
         self.lost = ""
 
     def _keep(self) -> None:
-        with suppress(NetcError):  # a disk that is full ends the run where it must, at a snapshot
+        with suppress(NetcError):  # a full disk must end the run at a snapshot, not here
             part = replace(self.part, steps=self.steps, training=self.training, other=self.other)
             replace(self.record, parts=(*self.record.parts, part)).write(self.folder.path)
 
-    def _report(self, run: Run, told: bool = False, failed: bool = False) -> None:
-        """The page, and where it is. Of a run that failed, it is not said why there is none: most often for the same reason."""
+    def _report(self, run: Run, announce: bool = False, failed: bool = False) -> None:
+        """Write the report. If the run failed, do not report why there is no page: the reason is usually the same."""
         self.written = time.perf_counter()
         try:
             path = page.write(run)
@@ -123,10 +123,10 @@ class Recorder:
             if not failed:
                 self.say(f"no report: {type(e).__name__}: {e}")
         else:
-            if told:
+            if announce:
                 self.say(f"report {path}")
 
 
 def part_of(command: str, environment: dict[str, str]) -> record.Part:
-    """A part of a run that begins now."""
+    """A part of a run that starts now."""
     return record.Part(command, datetime.now().astimezone().isoformat(timespec="seconds"), environment)

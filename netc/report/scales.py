@@ -1,4 +1,4 @@
-"""From numbers to places on a picture, with ticks at round numbers."""
+"""Map numbers to positions in a chart, with ticks at round numbers."""
 
 import math
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Scale:
-    """Numbers from `low` to `high` on places from `start` to `end`; of a logarithmic one low and high are powers of ten."""
+    """Maps numbers from `low` to `high` to positions from `start` to `end`. If `log`, low and high are exponents of ten."""
 
     low: float
     high: float
@@ -22,7 +22,7 @@ class Scale:
 
 
 def linear(low: float, high: float, start: float, end: float, pad: bool = True) -> Scale:
-    """A scale whose ticks are 1, 2 or 5 times a power of ten apart; `pad` widens it to the ticks around."""
+    """A scale with ticks 1, 2 or 5 times a power of ten apart. `pad` extends it to the next ticks."""
     if high - low < 1e-12 * max(1.0, abs(high)):
         low, high = low - (abs(low) or 1) * 0.5, high + (abs(high) or 1) * 0.5
     rough = (high - low) / 5
@@ -34,7 +34,7 @@ def linear(low: float, high: float, start: float, end: float, pad: bool = True) 
 
 
 def logarithmic(low: float, high: float, start: float, end: float) -> Scale:
-    """A scale of whole decades; where there is only one, with ticks at 2 and 5 as well."""
+    """A logarithmic scale of full decades. One or two decades also have ticks at 2 and 5."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     last = max(last, first + 1)
     step = math.ceil((last - first) / 8)
@@ -44,7 +44,7 @@ def logarithmic(low: float, high: float, start: float, end: float) -> Scale:
 
 
 def short(value: float) -> str:
-    """A number as people read it on an axis: 10,000, 0.25, 3e-5."""
+    """Format a number for an axis: 10,000, 0.25, 3e-5."""
     if value == 0:
         return "0"
     if abs(value) >= 1e7 or abs(value) < 1e-3:

@@ -1,4 +1,4 @@
-"""Where the words of a command go, and a stream that a broken terminal cannot end a run through."""
+"""Where the output of a command goes, and a stream that survives a closed pipe or a broken terminal."""
 
 import os
 import sys
@@ -13,9 +13,9 @@ from netc import terminal
 
 @dataclass(frozen=True)
 class Screen:
-    """`progress` is for how a run goes, `notes` for what a person should know, `results` for what was asked for.
+    """The consoles of a command: `progress` for progress lines, `notes` for warnings and notes, `results` for results.
 
-    `log` gets the lines of log.jsonl, where they are wanted.
+    `log` receives the lines of log.jsonl if the user asked for them.
     """
 
     progress: Console
@@ -24,20 +24,20 @@ class Screen:
     log: TextIO | None = None
 
     def say(self, text: str) -> None:
-        """How it goes."""
+        """Print a progress line."""
         self.progress.print(terminal.paragraph(text), soft_wrap=True)
 
     def note(self, text: str) -> None:
-        """What a person should know, however few words were asked for."""
+        """Print a note that the user should read even with --quiet."""
         self.notes.print(terminal.paragraph(text), soft_wrap=True)
 
     def result(self, text: str) -> None:
-        """What came out."""
+        """Print a result."""
         self.results.print(terminal.paragraph(text), soft_wrap=True)
 
 
 def screen(quiet: bool = False, as_json: bool = False) -> Screen:
-    """All on stdout; with `quiet` only the results, with `as_json` only the log. What a person should know besides is on stderr."""
+    """A screen on stdout. With `quiet` it has only the results, with `as_json` only the log; notes go to stderr then."""
     out = _console(sys.stdout)
     if not quiet and not as_json:
         return Screen(out, out, out)
@@ -47,24 +47,24 @@ def screen(quiet: bool = False, as_json: bool = False) -> Screen:
 
 
 def speaks_unicode(console: Console) -> bool:
-    """Whether a console's stream takes every character."""
+    """Whether the encoding of a console has every character."""
     return console.encoding.lower().replace("-", "").startswith("utf")
 
 
 def steady(stream: TextIO) -> TextIO:
-    """The stream, so that no problem with it is an error: characters that it does not know become escapes, and its end is taken quietly."""
+    """Wrap a stream so that it never raises: unknown characters become escapes, and a closed stream is ignored."""
     return cast(TextIO, Steady(stream))
 
 
 class Steady:
-    """A text stream on another one, whose reader may go away and which may not know every character."""
+    """A text stream around another one that may be closed by its reader and may lack characters."""
 
     def __init__(self, stream: TextIO):
         self.stream, self.gone = stream, False
         self.encoding = getattr(stream, "encoding", None) or "utf-8"
 
     def write(self, text: str) -> int:
-        """Characters that the stream does not know become escapes. Where it can no longer be written to, nothing is."""
+        """Write text. Characters outside the encoding become escapes. If the stream is closed, write nothing."""
         if not self.gone:
             try:
                 self.stream.write(text.encode(self.encoding, "backslashreplace").decode(self.encoding))
@@ -73,7 +73,7 @@ class Steady:
         return len(text)
 
     def flush(self) -> None:
-        """What was written, to where it goes."""
+        """Flush the stream."""
         if not self.gone:
             try:
                 self.stream.flush()
@@ -81,15 +81,15 @@ class Steady:
                 self._lost()
 
     def isatty(self) -> bool:
-        """Whether a person may be reading."""
+        """Whether the stream is an open terminal."""
         return not self.gone and self.stream.isatty()
 
     def fileno(self) -> int:
-        """The descriptor under it."""
+        """The file descriptor of the stream."""
         return self.stream.fileno()
 
     def _lost(self) -> None:
-        """The end of the process flushes the stream once more, which must not fail either."""
+        """Redirect the closed stream to the null device, because the process flushes it once more at exit."""
         self.gone = True
         with suppress(OSError, ValueError):
             nowhere = os.open(os.devnull, os.O_WRONLY)

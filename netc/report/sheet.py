@@ -1,4 +1,4 @@
-"""A contact sheet of pictures by class as PNG, and the HTML page of a data set."""
+"""A contact sheet of images by class as PNG, and the HTML page of a data set."""
 
 import base64
 import html
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-LEAST_SIDE, GAP, CAPTION = 48, 4, 90  # pixels: of a picture on the sheet, between them, left of a row for its class
+LEAST_SIDE, GAP, CAPTION = 48, 4, 90  # pixels: smallest side of an image, gap between images, space for the class name
 STYLE = """body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 70em; padding: 0 1em; }
 pre { background: #f4f4f4; padding: 1em; overflow-x: auto; line-height: 1.25; } th { text-align: left; padding-right: 1.5em; }
 img { image-rendering: pixelated; max-width: 100%; } @media (prefers-color-scheme: dark) { body { background: #181818; color: #ddd; }
@@ -15,7 +15,7 @@ pre { background: #262626; } }"""
 
 
 def sheet_png(pictures: Sequence[tuple[str, np.ndarray]]) -> bytes:
-    """A row of pictures, uint8 (1 or 3, height, width), for each caption."""
+    """Draw uint8 images (1 or 3, height, width), one row per caption."""
     from PIL import Image, ImageDraw
 
     rows: dict[str, list[np.ndarray]] = {}
@@ -40,7 +40,7 @@ def sheet_png(pictures: Sequence[tuple[str, np.ndarray]]) -> bytes:
 
 
 def page(title: str, facts: Sequence[tuple[str, str]], lines: Sequence[str], pictures: Sequence[tuple[str, np.ndarray]]) -> str:
-    """One HTML file that needs no other: facts, pictures by class, and what the terminal shows beside them."""
+    """A self-contained HTML page: facts, images by class, and the lines that the terminal shows."""
     rows = "\n".join(f"<tr><th>{html.escape(name)}</th><td>{html.escape(text)}</td></tr>" for name, text in facts)
     image = f'<p><img alt="samples" src="data:image/png;base64,{base64.b64encode(sheet_png(pictures)).decode()}"></p>' if pictures else ""
     text = f"<pre>{html.escape(chr(10).join(lines))}</pre>" if lines else ""

@@ -1,14 +1,14 @@
-"""A curve in one line of text."""
+"""Draw a curve in one line of text."""
 
 from collections.abc import Sequence
 from math import isfinite
 
 BLOCKS = "▁▂▃▄▅▆▇█"
-ASCII = "_.-=+*%#"  # where the terminal has no blocks: low to high by how dark they are
+ASCII = "_.-=+*%#"  # for terminals without block characters: light to dark
 
 
 class Sparkline:
-    """A curve of at most `width` characters of all that it was given so far, each the mean of as many values."""
+    """A curve of all values so far in at most `width` characters. Each character is the mean of equally many values."""
 
     def __init__(self, width: int = 16, marks: str = BLOCKS):
         self.width, self.marks = width, marks
@@ -16,7 +16,7 @@ class Sparkline:
         self._each, self._sum, self._count = 1, 0.0, 0
 
     def add(self, value: float) -> None:
-        """The next value."""
+        """Add a value."""
         self._sum, self._count = self._sum + value, self._count + 1
         if self._count == self._each:
             self._means.append(self._sum / self._count)
@@ -30,7 +30,7 @@ class Sparkline:
 
 
 def drawn(values: Sequence[float], width: int, marks: str = BLOCKS) -> str:
-    """The curve of some values between their lowest and their highest; those that are not finite are left out."""
+    """Draw values between their minimum and their maximum. NaN and infinite values are skipped."""
     values = [value for value in values if isfinite(value)]
     if len(values) > width:
         bounds = [k * len(values) // width for k in range(width + 1)]

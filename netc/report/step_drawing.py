@@ -1,4 +1,4 @@
-"""The training graph of a net as a picture: for each layer what runs forward, backward and in the update, and what flows between."""
+"""Draw the training graph of a net: the ops of each layer in the forward pass, the backward pass and the update, with arrows."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from netc.layers.context import dims
 from netc.report.drawing import document, dot_document
 
 WIDTH, ACROSS, DOWN, MARGIN, LINE = 190, 52, 22, 30, 14
-MOST_NODES = 80  # of a graph whose ops are shown one by one
+MOST_NODES = 80  # in larger graphs, ops are counted instead of listed
 PARTS = {"forward": "#dbe9f6", "backward": "#f9dcd9", "update": "#e0f0dd"}
 HEADS = ("forward", "gradient", "update")
 
@@ -20,7 +20,7 @@ Group = tuple[str, str]  # a layer and a part
 
 @dataclass(frozen=True)
 class Box:
-    """A group on the picture: its corner, its height, its lines."""
+    """A group in the drawing: its corner, its height, its lines."""
 
     x: float
     y: float
@@ -31,14 +31,14 @@ class Box:
     colour: str
 
 
-def said(program: Program) -> str:
-    """How large the graph is, in words."""
+def summary(program: Program) -> str:
+    """The number of ops in each part of the graph."""
     counts = Counter(part for _, part in map(group, ops(program)))
     return ", ".join(f"{counts[part]} ops {head}" for part, head in zip(PARTS, ("forward", "for gradients", "in the update"), strict=True))
 
 
 def ops(program: Program) -> list[Node]:
-    """The ops of a training step, as they travel: without leaves."""
+    """The ops of a training step as they are published, without leaves."""
     return [n for n in _graph(program).nodes if n.domain != "netc"]
 
 
@@ -52,7 +52,7 @@ def group(node: Node) -> Group:
 
 
 def svg(program: Program) -> str:
-    """Three columns of boxes, a row a layer, with the ops of each; arrows are values from group to group."""
+    """Draw three columns of boxes with one row per layer. Arrows are values that one group passes to another."""
     boxes, arrows = _drawn(program)
     width = 2 * MARGIN + 3 * WIDTH + 2 * ACROSS
     height = MARGIN + max(b.y + b.height for b in boxes.values())
@@ -65,7 +65,7 @@ def svg(program: Program) -> str:
 
 
 def dot(program: Program) -> str:
-    """The same as text for Graphviz."""
+    """The drawing in DOT, for Graphviz."""
     boxes, arrows = _drawn(program)
     names = {key: f"part{k}" for k, key in enumerate(boxes)}
     nodes = [(names[key], [f"{box.title} {key[1]}", *box.lines], box.colour, False) for key, box in boxes.items()]
@@ -84,14 +84,14 @@ def _drawn(program: Program) -> tuple[dict[Group, Box], list[tuple[Group, Group]
 
 
 def _layers(program: Program, groups: dict[Group, list[Node]]) -> list[str]:
-    """The layers that have ops in the order in which they run, then what belongs to none, such as clipping."""
+    """The layers that have ops, in execution order, then the groups without a layer, such as gradient clipping."""
     named = [layer.name for layer in program.train_net.layers]
     used = {layer for layer, _ in groups}
     return [n for n in named if n in used] + sorted(used - set(named))
 
 
 def _boxes(groups: dict[Group, list[Node]], layers: list[str], each: bool) -> dict[Group, Box]:
-    found: dict[Group, Box] = {}
+    boxes: dict[Group, Box] = {}
     y = 0.0
     for layer in layers:
         rows = {part: _lines(groups[layer, part], each) for part in PARTS if (layer, part) in groups}
@@ -99,14 +99,14 @@ def _boxes(groups: dict[Group, list[Node]], layers: list[str], each: bool) -> di
         for k, (part, colour) in enumerate(PARTS.items()):
             if part in rows:
                 own = 24 + len(rows[part]) * LINE
-                row = sum(other == part for _, other in found)
-                found[layer, part] = Box(k * (WIDTH + ACROSS), y, own, row, layer or "net", rows[part], colour)
+                row = sum(other == part for _, other in boxes)
+                boxes[layer, part] = Box(k * (WIDTH + ACROSS), y, own, row, layer or "net", rows[part], colour)
         y += height + DOWN
-    return found
+    return boxes
 
 
 def _lines(nodes: list[Node], each: bool) -> list[str]:
-    """The ops one by one with what they give, or counted."""
+    """The ops: one per line with its output shape, or counted by type."""
     if each:
         return [f"{n.op}  {dims(n.types[0].shape)}" for n in nodes]
     counts = Counter(n.op for n in nodes)
@@ -123,7 +123,7 @@ def _box(box: Box) -> str:
 
 
 def _arrow(source: Box, target: Box) -> str:
-    """Straight to the next box of a column, around those between, and from side to side between columns."""
+    """Draw an arrow: straight to the next box of a column, around boxes in between, from side to side across columns."""
     if source.x != target.x:
         right = source.x < target.x
         x0, y0 = source.x + (WIDTH if right else 0), source.y + source.height / 2

@@ -1,4 +1,4 @@
-"""What a net makes of its rows for testing: blobs batch by batch, and of nets that tell classes apart their scores."""
+"""Run a net on its test rows: any blobs batch by batch, and the scores of classifiers."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,15 +15,15 @@ from netc.runtime.session import States
 from netc.training.feed import Feeder, Feeds
 from netc.training.tester import TestNet
 
-MOST_SCORES = 20_000_000  # numbers of scores that are kept
+MOST_SCORES = 20_000_000  # scores to keep, over all rows and classes
 MOST_ROWS = 10_000
 
 
 @dataclass(frozen=True)
 class Classified:
-    """The classes of test rows: `scores` (count, classes) as probabilities, `labels` (count,); and of each where it stands.
+    """The predictions for test rows: `scores` (count, classes) as probabilities and `labels` (count,), with the position of each row.
 
-    `batch` is the number of its batch, `place` that within the labels of the batch, flattened.
+    `batch` is the index of its batch, `place` its index among the flattened labels of the batch.
     """
 
     scores: np.ndarray
@@ -38,22 +38,22 @@ class Classified:
         return classes
 
     def worst(self, count: int) -> np.ndarray:
-        """The numbers of the wrong ones, those first whose right class was given least."""
+        """The indices of wrong predictions, sorted by the probability of the true class, lowest first."""
         wrong = np.flatnonzero(self.predicted != self.labels)
         return wrong[np.argsort(self.scores[wrong, self.labels[wrong]], kind="stable")[:count]]
 
 
 def test_feeder(program: Program) -> Feeder:
-    """The test rows, with every blob that the sources give."""
+    """A feeder for the test rows, with every blob of the sources."""
     return Feeder(program.test_net, program.test[0].graph, program.seed, program.job.base)
 
 
 def batches(
     program: Program, feeder: Feeder, states: Mapping[str, np.ndarray], threads: int, blobs: Mapping[str, str], limit: float
 ) -> Iterator[tuple[Feeds, Feeds]]:
-    """What each test batch is fed, and blobs of the test net by other names, until a pass is done or took `limit` seconds.
+    """Yield the feeds and the outputs of each test batch, for one pass or at most `limit` seconds.
 
-    What the net carries along is zero before the first batch.
+    `blobs` maps names of outputs to blobs of the test net. The carried state is zero before the first batch.
     """
 
     def values(lowered: Lowered) -> Mapping[str, Value]:
@@ -66,13 +66,13 @@ def batches(
         if k and time.perf_counter() - begin > limit:
             return
         feeds = feeder.once(k)
-        found = net.run(feeds, feeder.size(feeds))
-        if found is not None:
-            yield feeds, found
+        outputs = net.run(feeds, feeder.size(feeds))
+        if outputs is not None:
+            yield feeds, outputs
 
 
 def classifier(net: ResolvedNet) -> tuple[str, str, int, int | None] | None:
-    """Of a net that tells classes apart: the blobs of scores and labels, the axis of the classes, and the label that is ignored."""
+    """The blobs of the scores and the labels, the class axis, and the ignored label. None if the net is no classifier."""
     for layer in net.layers:
         if layer.kind.deployed == "Softmax":
             p = layer.param.loss_param
@@ -90,12 +90,12 @@ def classifier(net: ResolvedNet) -> tuple[str, str, int, int | None] | None:
 
 
 def classified(program: Program, passing: Callable[[Mapping[str, str]], Iterator[tuple[Feeds, Feeds]]]) -> Classified | None:
-    """The test rows with their classes, of the batches that `passing` gives; None of a net that tells none apart."""
-    found = classifier(program.test_net)
-    label = None if found is None else BATCH(found[1])
-    if found is None or label not in {BATCH(top) for layer in program.test_net.sources for top in layer.tops}:
+    """The predictions for the batches that `passing` yields; None if the net is no classifier."""
+    outputs = classifier(program.test_net)
+    label = None if outputs is None else BATCH(outputs[1])
+    if outputs is None or label not in {BATCH(top) for layer in program.test_net.sources for top in layer.tops}:
         return None
-    blob, _, axis, ignored = found
+    blob, _, axis, ignored = outputs
     kept: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
     size = 0
     for k, (feeds, values) in enumerate(passing({"scores": blob})):
@@ -113,12 +113,12 @@ def classified(program: Program, passing: Callable[[Mapping[str, str]], Iterator
 
 
 def class_names(program: Program, count: int) -> tuple[str, ...]:
-    """Names of the classes, numbers where the data has none."""
+    """The names of the classes, or numbers if the data has no names."""
     return program.classes if len(program.classes) == count else tuple(map(str, range(count)))
 
 
 def probabilities(scores: np.ndarray) -> np.ndarray:
-    """Scores (count, classes) as probabilities: as they are if they are some, else their softmax."""
+    """Convert scores (count, classes) to probabilities: unchanged if they are probabilities, else by softmax."""
     if (scores >= 0).all() and np.allclose(scores.sum(1), 1, atol=1e-3):
         return scores
     raised = np.exp(scores - scores.max(1, keepdims=True))
@@ -127,7 +127,7 @@ def probabilities(scores: np.ndarray) -> np.ndarray:
 
 
 def images_of(net: ResolvedNet) -> tuple[Layer, str, tuple[int, int, int]] | None:
-    """The source of images that a net reads, the blob, and their channels (1 or 3), height and width."""
+    """The layer that reads images, its blob, and its channels (1 or 3), height and width. None if there is no such layer."""
     for layer in net.sources:
         shape = layer.source.tops[0].shape if layer.source else ()
         if len(shape) == 3 and shape[0] in (1, 3) and all(isinstance(d, int) for d in shape):
@@ -137,7 +137,7 @@ def images_of(net: ResolvedNet) -> tuple[Layer, str, tuple[int, int, int]] | Non
 
 
 def first_images(feeder: Feeder, blob: str, count: int) -> np.ndarray:
-    """The first `count` rows at most of a blob of images, (count, channels, height, width)."""
+    """At most the first `count` rows of an image blob, (count, channels, height, width)."""
     parts: list[np.ndarray] = []
     for k in range(feeder.batches or 1):
         parts.append(feeder.once(k)[BATCH(blob)])

@@ -90,7 +90,7 @@ def read_rows(path: str | Path) -> dict[str, Any]:
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise SnapshotError(f"{path}: its metadata is damaged: {error}") from error
     if not isinstance(said, dict):
-        raise SnapshotError(f"{path}: its metadata is damaged: what it says of rows is {said!r:.40}")
+        raise SnapshotError(f"{path}: its metadata is invalid: the record of the training data is {said!r:.40}")
     return said
 
 

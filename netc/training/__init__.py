@@ -1,1 +1,1 @@
-"""Training: the loop, what each step is fed, tests, checkpoints, and the folder of a run."""
+"""Training: the loop, the feeds of each step, tests, snapshots, and the folder of a run."""

@@ -1,6 +1,6 @@
-"""Runs in Caffe's files: a program's states as a `.caffemodel` and a `.solverstate`, binary or HDF5, and back.
+"""Read and write snapshots in Caffe's formats: `.caffemodel` and `.solverstate`, binary or HDF5.
 
-Field by field what Caffe's own Net::ToProto and Solver::Snapshot write, so that a run moves back and forth.
+The files match Caffe's Net::ToProto and Solver::Snapshot field by field, so that a run can move to Caffe and back.
 """
 
 import os
@@ -26,13 +26,13 @@ from netc.spec import paths
 from netc.training.weights import load_weights, state_of
 
 Arrays = Mapping[str, np.ndarray]
-STATISTICS = {"BatchNorm": 3}  # blobs of which Caffe itself notes that they do not learn
+STATISTICS = {"BatchNorm": 3}  # blobs that Caffe itself marks as not trained
 BINARYPROTO, HDF5 = pb.SolverParameter.BINARYPROTO, pb.SolverParameter.HDF5
 
 
 @dataclass(frozen=True)
 class CaffeSnapshot:
-    """What a solver's state gives: states by name, iterations that were done, and the step of its policy."""
+    """The contents of a solver state: states by name, completed iterations, and the step of the learning rate policy."""
 
     states: dict[str, np.ndarray]
     iteration: int
@@ -40,18 +40,18 @@ class CaffeSnapshot:
 
 
 def caffe_net(net: ResolvedNet) -> pb.NetParameter:
-    """The net as Caffe runs it and writes it into weight files: only the layers of its phase, Split layers put in."""
-    found = pb.NetParameter(layer=[layer.param for layer in net.layers])
+    """The net as Caffe writes it into weight files: only the layers of its phase, with Split layers inserted."""
+    written = pb.NetParameter(layer=[layer.param for layer in net.layers])
     if net.param.HasField("name"):
-        found.name = net.param.name
-    found = _with_splits(found)
-    for layer in found.layer:
+        written.name = net.param.name
+    written = _with_splits(written)
+    for layer in written.layer:
         _set_up(layer, net.phase)
-    return found
+    return written
 
 
 def _set_up(layer: pb.LayerParameter, phase: str) -> None:
-    """What Caffe's layers write into their own message when they are made."""
+    """Set the fields that Caffe's layers set in their own message during set-up."""
     layer.ClearField("blobs")
     layer.phase = pb.TRAIN if phase == TRAIN else pb.TEST
     if registry.layer_type(layer.type).loss and not layer.loss_weight:
@@ -61,7 +61,7 @@ def _set_up(layer: pb.LayerParameter, phase: str) -> None:
 
 
 def _with_splits(net: pb.NetParameter) -> pb.NetParameter:
-    """Each top that is read more than once (a loss weight in the file counts as a reader) through a Split (insert_splits.cpp)."""
+    """Insert a Split after each top with several readers, like Caffe's insert_splits.cpp. A loss weight in the file counts as a reader."""
     made: dict[str, tuple[int, int]] = {}
     readers: dict[tuple[int, int], int] = {}
     sources: dict[tuple[int, int], tuple[int, int]] = {}
@@ -105,23 +105,23 @@ def _add_split(net: pb.NetParameter, name: str, bottom: str, count: int, weight:
 
 
 def owners(lowered: Lowered) -> list[Node]:
-    """The states that are learned blobs, statistics among them, in Caffe's order: shared ones once."""
+    """The states of all parameters and statistics in Caffe's order, shared ones once."""
     return list(dict.fromkeys(state_of(b) for blobs in lowered.layer_blobs.values() for b in blobs))
 
 
 def write_model(path: str | Path, lowered: Lowered, states: Arrays, form: int = BINARYPROTO, diffs: Arrays | None = None) -> None:
-    """The weights of a net as `.caffemodel`, or `.caffemodel.h5` for HDF5. `diffs`, by state, stand beside them where given."""
+    """Write the weights of a net as `.caffemodel`, or as `.caffemodel.h5` for HDF5. `diffs`, by state, are written too if given."""
     net = caffe_net(lowered.net)
     if form == HDF5:
         first = {node: layer for layer, blobs in reversed(list(lowered.layer_blobs.items())) for node in map(state_of, blobs)}
 
         def own(arrays: Arrays) -> dict[str, list[np.ndarray | None]]:
-            """Arrays of the layers that own their blobs; None for a blob that is another layer's."""
-            found = {}
+            """The arrays of each layer; None for a blob that another layer owns."""
+            owned = {}
             for layer, blobs in lowered.layer_blobs.items():
                 given = _of_layer(lowered, layer, arrays)
-                found[layer] = [a if first[state_of(b)] == layer else None for b, a in zip(blobs, given, strict=True)]
-            return found
+                owned[layer] = [a if first[state_of(b)] == layer else None for b, a in zip(blobs, given, strict=True)]
+            return owned
 
         caffe_hdf5.write_model(path, [layer.name for layer in net.layer], own(states), own(diffs) if diffs else None)
         return
@@ -135,9 +135,9 @@ def _of_layer(lowered: Lowered, layer: str, states: Arrays) -> list[np.ndarray]:
 
 
 def write_snapshot(prefix: str, program: Program, states: Arrays, iteration: int, diffs: Arrays | None = None) -> tuple[Path, Path]:
-    """`<prefix>_iter_<N>.caffemodel` and `.solverstate`, with `.h5` where the solver's snapshot_format says so; their paths.
+    """Write `<prefix>_iter_<N>.caffemodel` and `.solverstate`, with `.h5` for snapshot_format HDF5. Returns their paths.
 
-    RunError if the disk refuses.
+    RunError if writing fails.
     """
     solver = program.job.solver
     form = solver.snapshot_format
@@ -159,7 +159,7 @@ def write_snapshot(prefix: str, program: Program, states: Arrays, iteration: int
 
 
 def write_of_run(program: Program, folder: Path, states: Arrays, before: Arrays, iteration: int) -> tuple[Path, Path]:
-    """`write_snapshot` where snapshot_prefix says, or in `folder`; `before` are the states before the last step."""
+    """Write a snapshot to snapshot_prefix or into `folder`. `before` has the states before the last step."""
     prefix, name = program.job.solver.snapshot_prefix, program.job.name
     if not prefix:
         prefix = str(folder / name)
@@ -173,63 +173,63 @@ def write_of_run(program: Program, folder: Path, states: Arrays, before: Arrays,
 
 
 def read_snapshot(path: str, program: Program) -> CaffeSnapshot:
-    """The states that a `.solverstate`, with the weights that it names, gives to a program; those it says nothing of at their start.
+    """Read a `.solverstate` and its weights for a program. States that the files lack have their initial values.
 
-    SnapshotError if it is of another net, or of a solver with another history.
+    SnapshotError if the net, or the history of the solver, differs.
     """
-    found = read_state(path)
+    state = read_state(path)
     solver, blobs = program.job.solver, owners(program.train)
     slots = _slots(solver)
-    if len(found.history) != len(slots) * len(blobs):
-        text = f"has {len(found.history)} history blobs; this net with solver {solver.type} needs {len(slots) * len(blobs)}"
+    if len(state.history) != len(slots) * len(blobs):
+        text = f"has {len(state.history)} history blobs; this net with solver {solver.type} needs {len(slots) * len(blobs)}"
         raise SnapshotError(f"{path}: {text}")
-    states = program.start() | load_weights(_learned(path, found.learned_net), program.states, program.layer_blobs)
+    states = program.start() | load_weights(_learned(path, state.learned_net), program.states, program.layer_blobs)
     names = [f"{node.name}.{slot}" for slot in slots for node in blobs]
-    for name, array in zip(names, found.history, strict=True):
+    for name, array in zip(names, state.history, strict=True):
         if name in states:
             if array.size != states[name].size:
-                raise SnapshotError(f"{path}: the history of {name} has {array.size} values, the net needs {states[name].size}")
+                raise SnapshotError(f"{path}: the history of {name} has {array.size} values; the net needs {states[name].size}")
             if array.dtype.kind != "f":
-                raise SnapshotError(f"{path}: the history of {name} is {array.dtype}; floating-point numbers are needed")
+                raise SnapshotError(f"{path}: the history of {name} has type {array.dtype}; expected floating-point numbers")
             states[name] = numbers(array, states[name].dtype, f"{path}: the history of {name}").reshape(states[name].shape)
     if "solver.step" in states:
-        states["solver.step"] = np.asarray(found.iteration, np.float32)
-    return CaffeSnapshot(states, found.iteration, found.current_step)
+        states["solver.step"] = np.asarray(state.iteration, np.float32)
+    return CaffeSnapshot(states, state.iteration, state.current_step)
 
 
-def step_note(found: CaffeSnapshot, program: Program) -> str | None:
-    """What to say where the file counted other steps of the policy than this solver does; None where they agree."""
-    now = _step(program.job.solver, found.iteration)
-    if found.current_step == now:
+def step_note(snapshot: CaffeSnapshot, program: Program) -> str | None:
+    """A warning if the steps of the learning rate policy differ between the file and this solver; None if they agree."""
+    now = _step(program.job.solver, snapshot.iteration)
+    if snapshot.current_step == now:
         return None
-    return f"the snapshot was at step {found.current_step} of lr_policy, this solver is at {now}: stepvalue or stepsize differ"
+    return f"the snapshot was at step {snapshot.current_step} of lr_policy, but this solver is at {now}: stepvalue or stepsize differ"
 
 
 def _learned(path: str, name: str) -> str:
-    """The file of the weights: as it is named, from the current folder, or else beside the solver's state."""
+    """The path of the weight file: relative to the current folder, else in the folder of the solver state."""
     places = [Path(name), Path(path).parent / name, Path(path).parent / os.path.basename(name)]
-    if paths.published(path):  # a stranger's names what lies beside it, and nothing else
+    if paths.published(path):  # a downloaded file may only refer to its own folder
         places = places[-1:]
     for place in places:
         if name and place.is_file():
             return str(place)
-    raise SnapshotError(f"{path}: its weights, {name!r}, are neither here nor beside it")
+    raise SnapshotError(f"{path}: its weight file {name!r} is neither in the current folder nor in the folder of the solver state")
 
 
 def _slots(solver: pb.SolverParameter) -> list[str]:
-    """The states of the solver's type for each parameter, but for the step, which Caffe counts by itself."""
+    """The slots of the optimizer for each parameter, without the step, which Caffe stores separately."""
     arguments = signature(registry.optimizer.find(solver.type)).parameters.values()
     return [a.name for a in arguments if a.kind is not Parameter.KEYWORD_ONLY and a.name != "step"][3:]
 
 
 def _slot(states: Arrays, node: Node, slot: str) -> np.ndarray:
-    """What does not learn has a history of zeros."""
+    """A slot of the optimizer; zeros for states that are not trained."""
     shape = tuple(map(int, node.types[0].shape))
     return states.get(f"{node.name}.{slot}", np.zeros(shape, np.float32))
 
 
 def _step(solver: pb.SolverParameter, iteration: int) -> int:
-    """What Caffe's policies that go by steps count: that of the last update."""
+    """The step of Caffe's step policies at the last update."""
     last = max(0, iteration - 1)
     if solver.lr_policy == "multistep":
         return current_step(solver, last)

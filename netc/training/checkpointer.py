@@ -14,7 +14,7 @@ from netc.training.events import Snapshotted
 from netc.training.failure import advice
 from netc.training.folder import BEST, RunFolder
 from netc.training.nan import spoiled
-from netc.training.snapshot_notes import Noted, check_states, noted
+from netc.training.snapshot_metadata import SnapshotMetadata, check_states, read_metadata
 from netc.training.step import Step
 
 
@@ -31,7 +31,7 @@ class Checkpointer:
         by_count = self.settings.snapshot and iteration % self.settings.snapshot == 0
         return bool(by_count) or 0 < self.settings.snapshot_minutes * 60 <= time.monotonic() - self._written_at
 
-    def write(self, step: Step, notes: Noted) -> Snapshotted:
+    def write(self, step: Step, notes: SnapshotMetadata) -> Snapshotted:
         """The states to disk; in Caffe's files too where snapshot_format asks for them. DivergedError if a value is not finite."""
         states = self._finite_states(step, notes.iteration)
         self._written_at = time.monotonic()
@@ -41,7 +41,7 @@ class Checkpointer:
         files = caffe_snapshots.write_of_run(self.program, self.folder.snapshots, states, step.previous(), notes.iteration)
         return Snapshotted(notes.iteration, path, files)
 
-    def write_best(self, step: Step, notes: Noted) -> None:
+    def write_best(self, step: Step, notes: SnapshotMetadata) -> None:
         """The states of the best test so far, in a file of their own."""
         self.folder.write_best(self._finite_states(step, notes.iteration), notes.metadata)
 
@@ -56,9 +56,9 @@ class Checkpointer:
         check_states(found, self.program)
         return found
 
-    def accept(self, found: Snapshot) -> Noted:
+    def accept(self, found: Snapshot) -> SnapshotMetadata:
         """What a snapshot to resume from says of its run. SnapshotError if it belongs to another net or another seed."""
-        notes = noted(found)
+        notes = read_metadata(found)
         check_states(found, self.program)
         if notes.seed != self.program.seed:
             raise SnapshotError(f"{found.path}: was made with random_seed {notes.seed}, the net says {self.program.seed}")

@@ -1,4 +1,4 @@
-"""One pass over a test set: every loss and metric as one batch that holds the whole set would give it, whatever the batches."""
+"""Test a net: compute each loss and metric as if one batch held the whole test set, whatever the batch size."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -15,16 +15,16 @@ from netc.net.model import Layer, ResolvedNet
 from netc.training.feed import Feeder
 from netc.training.tester import TestNet
 
-Score = float | list[float | None]  # None where there is none: of a class without labels
+Score = float | list[float | None]  # None for a class without labels
 Scores = dict[str, Score]
 
 
 class Stopped(Exception):
-    """A test was given up before its end."""
+    """A test was stopped before its end."""
 
 
 class Tally:
-    """What the batches of a test come to, by the outputs of its net. `batch` is the size that the net is for, "N" for any."""
+    """Accumulates the outputs of the batches of a test. `batch` is the batch size of the net, "N" for any."""
 
     def __init__(self, lowered: Lowered, batch: Dim):
         self.lowered = lowered
@@ -36,7 +36,7 @@ class Tally:
         self._count = 0
 
     def add(self, results: Mapping[str, np.ndarray], rows: int) -> None:
-        """What one batch of so many rows gave."""
+        """Add the results of a batch with this number of rows."""
         for name, array in results.items():
             if name in SUM:
                 self._sums[name] = self._sums.get(name, 0.0) + array.astype(np.float64)
@@ -47,25 +47,25 @@ class Tally:
         self._count += rows
 
     def scores(self) -> Scores:
-        """Of every output that is a number, or the numbers of a metric; other numbers are the mean of their batches by rows."""
+        """The scores: losses and metrics of the whole set; other scalar outputs as means over batches, weighted by rows."""
         tops = self._tops()
-        found: Scores = {}
+        scores: Scores = {}
         for name in self.lowered.graph.outputs:
             top = OUT.bare(name)
             if name == LOSS and OUT(LOSS) not in self.lowered.graph.outputs:
-                found["loss"] = self._loss(tops)
+                scores["loss"] = self._loss(tops)
             elif name in OUT and (top in tops or name in self._totals):
-                found[top] = tops[top] if top in tops else self._totals[name] / max(1, self._count)
-        return found
+                scores[top] = tops[top] if top in tops else self._totals[name] / max(1, self._count)
+        return scores
 
     def _tops(self) -> Scores:
-        """The tops of losses and metrics, which say what they need of the whole set."""
-        found: Scores = {}
+        """The tops of losses and metrics that are computed from the whole set."""
+        scores: Scores = {}
         for layer in self.lowered.net.layers:
             record = self._record(layer)
             if record and layer.kind.whole:
-                found |= {t: _score(v) for t, v in zip(layer.tops, layer.kind.whole(layer.param, record), strict=False)}
-        return found
+                scores |= {t: _score(v) for t, v in zip(layer.tops, layer.kind.whole(layer.param, record), strict=False)}
+        return scores
 
     def _record(self, layer: Layer) -> dict[str, np.ndarray]:
         own = Prefix(f"{layer.name}/")
@@ -73,7 +73,7 @@ class Tally:
         return {n: np.asarray(v) for n, v in sums.items()} | {n: np.concatenate(v) for n, v in rows.items()}
 
     def _loss(self, tops: Scores) -> Score:
-        """The weighted sum of all losses; of those that say nothing of the whole set, the mean of the batches."""
+        """The weighted sum of all losses. Losses without a rule for the whole set are averaged over batches."""
         layers = self.lowered.net.layers
         weights = [(t, w) for x in layers for t, w in zip(x.tops, x.loss_weights, strict=True) if w]
         values = [(tops.get(t), w) for t, w in weights]
@@ -83,10 +83,10 @@ class Tally:
 
 
 def evaluate(net: TestNet, feeder: Feeder, batches: int | None, stop: Callable[[], bool] = lambda: False) -> Scores:
-    """The scores over `batches` batches (None: one pass).
+    """Compute the scores over `batches` batches (None: one pass).
 
-    What the net carries from batch to batch is zero before the first. Raises Stopped once `stop()` is true. DataError for what the
-    data may not hold: labels that are no class, NaN.
+    The carried state is zero before the first batch. Raises Stopped once `stop()` is true. DataError for invalid data, such as labels
+    that are out of range, or NaN.
     """
     net.restart()
     tally = Tally(net.lowered, net.batch)
@@ -105,18 +105,18 @@ def evaluate(net: TestNet, feeder: Feeder, batches: int | None, stop: Callable[[
 
 
 def layer_scores(net: ResolvedNet, states: Mapping[str, np.ndarray], feeder: Feeder, batches: int | None, seed: int) -> Scores:
-    """What takes longer than a pass: the scores (`registry.score`) of layers that read the data and whose own loss the net names."""
+    """The expensive scores (`registry.score`) of layers that read the data and whose own loss is in the net."""
     sources = {top for layer in net.sources for top in layer.tops}
-    found: Scores = {}
+    scores: Scores = {}
     for layer in net.layers:
         if layer.type in registry.score and len(layer.tops) > (layer.kind.own_loss or 0) and layer.bottoms[0] in sources:
             rows = np.concatenate([feeder(k)[BATCH(layer.bottoms[0])] for k in range(batches or feeder.batches or 1)])
-            found |= registry.score[layer.type](layer.param, states, rows, seed)
-    return found
+            scores |= registry.score[layer.type](layer.param, states, rows, seed)
+    return scores
 
 
 def monitored(net: ResolvedNet, asked: str) -> tuple[str, bool]:
-    """The output that tells which model is best, and whether more of it is better: `asked`, the first metric, or the loss."""
+    """The output that selects the best model, and whether larger is better: `asked`, else the first metric, else the loss."""
     metrics = [layer.tops[0] for layer in net.layers if layer.kind.metric and layer.tops]
     losses = [layer.tops[0] for layer in net.layers if layer.kind.loss and layer.tops]
     name = asked or (metrics + losses + ["loss"])[0]
@@ -124,32 +124,32 @@ def monitored(net: ResolvedNet, asked: str) -> tuple[str, bool]:
 
 
 def monitored_value(scores: Scores, name: str, place: Place) -> float:
-    """The number that tells which model is best. SpecError, at the `place` that asks for it, if there is none of that name."""
+    """The score that selects the best model. SpecError, at `place`, if there is no such score."""
     value = scores.get(name)
     if isinstance(value, float):
         return value
     numbers = ", ".join(singles(scores))
-    what = f"the test net has no output {name!r}" if value is None else f"{name!r} is {len(value)} numbers; one is wanted"
+    what = f"the test net has no output {name!r}" if value is None else f"{name!r} has {len(value)} numbers; expected one"
     raise SpecError(Diagnostic(place, f"{what}; it has {numbers}"))
 
 
 def singles(scores: Mapping[str, Any]) -> dict[str, float]:
-    """The scores that are one number."""
+    """The scores that consist of one number."""
     return {name: value for name, value in scores.items() if isinstance(value, float | int)}
 
 
 def values(scores: Scores) -> Iterable[float]:
-    """Every number among the scores."""
+    """All numbers in the scores."""
     for value in scores.values():
         yield from ([value] if isinstance(value, float | int) else (v for v in value if v is not None))
 
 
 def finite(values: Mapping[str, np.ndarray]) -> bool:
-    """Whether every number is one."""
+    """Whether all values are finite."""
     return all(np.isfinite(v).all() for v in values.values() if v.dtype.kind == "f")
 
 
 def _score(value: np.ndarray | float) -> Score:
-    """A number as a float, several as a list with None for those that are none."""
+    """One number as a float, several as a list with None for NaN."""
     array = np.asarray(value, np.float64)
     return [None if np.isnan(v) else float(v) for v in array.reshape(-1)] if array.ndim else float(array)

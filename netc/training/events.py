@@ -1,4 +1,4 @@
-"""What a run tells of itself while it goes on."""
+"""The events that a run reports while it is active."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,7 +8,7 @@ from netc.training.evaluate import Scores
 
 @dataclass(frozen=True)
 class Began:
-    """A stage begins, or goes on, after `iteration` of its `max_iter` iterations. `layer` is what learns in a stage of pretraining."""
+    """A stage starts or resumes after `iteration` of its `max_iter` iterations. `layer` is the one that a pretraining stage trains."""
 
     stage: int
     stages: int
@@ -19,14 +19,14 @@ class Began:
 
 @dataclass(frozen=True)
 class Logged:
-    """A line was added to log.jsonl: a JSON object, without the line's end."""
+    """A line was added to log.jsonl: a JSON object without the newline."""
 
     line: str
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """An image that cannot be decoded was skipped; `text` names it, and says what is wrong. It is the `count`th of this stage."""
+    """An image was skipped because it cannot be decoded. `text` has its name and the error; `count` is the total in this stage."""
 
     text: str
     count: int
@@ -34,9 +34,9 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Stepped:
-    """One iteration is done. `loss` is the mean over the last average_loss iterations, from before the update.
+    """An iteration is complete. `loss` is the mean of the last average_loss iterations, each before its update.
 
-    `outputs` are the net's outputs that are numbers, of the last batch.
+    `outputs` are the scalar outputs of the net for the last batch.
     """
 
     iteration: int
@@ -47,9 +47,9 @@ class Stepped:
 
 @dataclass(frozen=True)
 class Tested:
-    """The test net was run on the states after `iteration` iterations. `best`: better than every test before.
+    """A test ran after `iteration` iterations. `best`: the scores are better than in all earlier tests.
 
-    `rows` is "validation" where the data has rows for choosing the best model, else "test".
+    `rows` is "validation" if the data has a validation set, else "test".
     """
 
     iteration: int
@@ -60,18 +60,18 @@ class Tested:
 
 @dataclass(frozen=True)
 class Snapshotted:
-    """The states after `iteration` iterations are on disk."""
+    """A snapshot was written after `iteration` iterations."""
 
     iteration: int
     path: Path
-    caffe: tuple[Path, ...] = ()  # the .caffemodel and .solverstate beside it, where they are asked for
+    caffe: tuple[Path, ...] = ()  # the .caffemodel and .solverstate, if snapshot_format asks for them
 
 
 @dataclass(frozen=True)
 class Finished:
-    """The run is over: "max_iter", "patience" or the name of a signal says why. `scores` are those of the run's model on the test rows.
+    """The run ended. `reason` is "max_iter", "patience" or the name of a signal; `scores` are the test scores of the final model.
 
-    The model is the best one, that after `best` iterations, where patience or rows for validation chose it; else the last.
+    With patience or a validation set, the final model is the best one, after `best` iterations; else it is the last one.
     """
 
     iteration: int

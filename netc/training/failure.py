@@ -1,4 +1,4 @@
-"""What a person can do with a run that failed."""
+"""Advice for users whose run has failed."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,31 +9,31 @@ from netc.spec.solver_settings import SolverSettings
 
 
 def advice(solver: SolverSettings) -> str:
-    """What to try where a loss is no number."""
+    """What to try if the loss is NaN or infinite."""
     usual = registry.optimizer.records[solver.type].get("usual")
     smaller = solver.base_lr / 10 if usual is None or solver.base_lr <= usual else min(usual, solver.base_lr / 10)
-    rate = f"base_lr is {solver.base_lr:g}: try {smaller:.1g}{f' (usual with {solver.type}: {usual:g})' if usual else ''}"
-    return f"{rate}; warm-up (warmup_iter) and clip_gradients help too, and inputs of about -1 to 1 (`scale`, mean)"
+    rate = f"base_lr is {solver.base_lr:g}: try {smaller:.1g}{f' (typical for {solver.type}: {usual:g})' if usual else ''}"
+    return f"{rate}; warmup_iter, clip_gradients and inputs scaled to about -1 to 1 (`scale`, mean) also help"
 
 
 def diverged(loss: float, iteration: int, why: Diagnostic, solver: SolverSettings, max_iter: int) -> DivergedError:
-    """The error of a loss that is no number; `why` names the layer where that began."""
+    """The error for a loss that is NaN or infinite. `why` names the layer where this started."""
     now = schedules.rate(solver, iteration, max_iter)
-    grown = f"the rate has grown to {now:.3g} by then ({solver.lr_policy}); " if now > 2 * solver.base_lr else ""
+    grown = f"the learning rate has grown to {now:.3g} ({solver.lr_policy}); " if now > 2 * solver.base_lr else ""
     return DivergedError(
         Diagnostic(why.place, f"the loss is {loss} at iteration {iteration}: {why.text}.", details=(f"{grown}{advice(solver)}",))
     )
 
 
-def with_way_on(error: RunError | DataError, kept: Path | None) -> RunError | DataError:
-    """The error with a sentence on what is left of the run: `kept` is its newest snapshot."""
+def with_next_step(error: RunError | DataError, kept: Path | None) -> RunError | DataError:
+    """Add to an error how the user can continue. `kept` is the newest snapshot of the run."""
     if kept is None and isinstance(error, DataError):
         return error
     if kept is None:
-        text = "there is no snapshot of this run yet; solver.snapshot takes one each so many iterations"
+        text = "there is no snapshot of this run yet; solver.snapshot sets how often netc saves one"
     elif isinstance(error, DivergedError):
-        text = f"the newest snapshot is of before that; a new run, with another solver, goes on from it: --snapshot {kept}"
+        text = f"the newest snapshot is from before that; to continue from it in a new run with a different solver, use --snapshot {kept}"
     else:
-        text = f"the newest snapshot, {kept}, is whole; once the cause is gone, --resume goes on from it"
+        text = f"the newest snapshot, {kept}, is intact; after you fix the cause, --resume continues from it"
     first, *others = error.diagnostics
     return type(error)(replace(first, details=(*first.details, text)), *others)

@@ -1,4 +1,4 @@
-"""What each step is fed: batches from the sources, and random numbers, made ahead on a thread."""
+"""The feeds of each step: batches from the sources and random numbers, prepared in advance by a thread."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -22,10 +22,10 @@ OUTPUTS = "outputs"
 
 
 class Feeder:
-    """Opens the sources of a net and makes what step (iteration, sub_batch) is fed: a pure function of the seed and these.
+    """Opens the sources of a net and makes the feeds of step (iteration, sub_batch), a pure function of the seed and these two.
 
-    With `validation`, sources that have rows for it give these. `folder` is the run's. `lowered` is the net whose layers are asked
-    what they may be fed: DataError for what the sources keep in memory, and for each batch of what they do not.
+    With `validation`, sources that have a validation set use it. `folder` is the folder of the run. If `lowered` is given, its layers
+    define valid values: DataError for invalid data, at once for data in memory, else for each batch.
     """
 
     def __init__(self, net: ResolvedNet, graph: Graph, seed: int, base: str, iter_size: int = 1, validation: bool = False,
@@ -35,7 +35,7 @@ class Feeder:
         fed = {BATCH(top) for layer in net.sources for top in layer.tops}
         unfed = sorted(BATCH.bare(n) for n in inputs if n in BATCH and n not in fed)
         if unfed:
-            raise SpecError(f"{net.document.place()}: nothing feeds {', '.join(map(repr, unfed))}; a Data layer can")
+            raise SpecError(f"{net.document.place()}: no layer feeds {', '.join(map(repr, unfed))}; add a Data layer")
         self.iter_size, self.seed = iter_size, seed
         self.noise = [n for n in inputs.values() if n.name in NOISE]
         self.wanted = {n for n in inputs if n in BATCH}
@@ -53,14 +53,14 @@ class Feeder:
         return self._with_noise(self._batches(iteration, sub_batch), iteration, sub_batch)
 
     def no_numbers(self, feeds: Feeds, iteration: int, sub_batch: int = 0) -> list[Diagnostic]:
-        """What is NaN or infinite in a batch that was fed, by its source and row."""
+        """Errors for NaN and infinite values in a batch, with source and row."""
         if self.checks is None:
             return []
         self.checks.look_for_nan(feeds, iteration, sub_batch)
         return self.checks.errors(f"a batch of {self.checks.phase}")
 
     def once(self, index: int) -> Feeds:
-        """The feeds of batch `index` of one pass: the last one has no row of the first, and as few rows of sources without an end."""
+        """The feeds of batch `index` of one pass. The last batch is short: it does not wrap around to the first rows."""
         feeds = self._batches(index, 0)
         left = self.rows - index * self.batch_size if self.rows is not None else 0
         for layer, source in zip(self.layers, self.sources, strict=True):
@@ -83,37 +83,37 @@ class Feeder:
         return feeds | {n.name: draw(n, self.seed, iteration, sub_batch, rows) for n in self.noise}
 
     def kept(self, results: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """What a step gave, without that which goes into the net's sinks; those have it now."""
+        """Pass results to the sinks of the net, and return the others."""
         for layer, sink in self.sinks:
             sink.write(*(results[SINK(f"{layer.name}/{k}")] for k in range(len(layer.bottoms))))
         return {name: array for name, array in results.items() if name not in SINK}
 
     def counted(self, index: int) -> Feeds:
-        """The feeds of batch `index`, counted over all sub-batches."""
+        """The feeds of batch `index`, counting all sub-batches."""
         return self(*divmod(index, self.iter_size))
 
     def size(self, feeds: Feeds) -> int:
-        """The rows of a batch that was fed, of which the last of a test may have fewer."""
+        """The number of rows in a batch; the last batch of a test may have fewer."""
         described = [pair for layer in self.layers if layer.source for pair in zip(layer.tops, layer.source.tops, strict=False)]
         fed = [(feeds[BATCH(name)], top.batch_axis or 0) for name, top in described if BATCH(name) in feeds]
         return max((array.shape[axis] for array, axis in fed if array.ndim), default=1)
 
     def skipped(self) -> list[str]:
-        """What is wrong with each row that could not be decoded and was skipped so far."""
+        """Messages on the rows that were skipped so far because they cannot be decoded."""
         return [text for source in self.sources for text in source.skipped()]
 
     def notes(self) -> list[str]:
-        """What the rows read so far do not show of what they were read from, such as an alpha channel."""
+        """Notes on information that reading has dropped so far, such as alpha channels."""
         return [text for source in self.sources for text in source.notes()]
 
     @property
     def rows(self) -> int | None:
-        """Rows of the first source that ends."""
+        """The number of rows of the first finite source; None if there is none."""
         return next((s.rows for s in self.sources if s.rows is not None), None)
 
     @property
     def batches(self) -> int | None:
-        """Batches of one pass over that source, the short last one counted."""
+        """The number of batches in one pass over that source, including a short last one."""
         return next((data.test_batches(s) for s in self.sources if s.rows is not None), None)
 
     @property
@@ -122,34 +122,34 @@ class Feeder:
 
     @property
     def depth(self) -> int:
-        """How many batches to make ahead: the largest `prefetch` of the data layers."""
+        """The number of batches to prepare in advance: the largest `prefetch` of the data layers."""
         return max((data.setting(layer.param, "prefetch") for layer in self.layers), default=4)
 
 
 class _Refused:
-    """What a published net would write where there is no run, and so no folder that it may write into."""
+    """A sink of a published net outside a run. It refuses to write, because there is no folder for its files."""
 
     def __init__(self, name: str):
         self.name = name
 
     def write(self, *arrays: np.ndarray) -> None:
         """DataError."""
-        raise DataError(f"layer {self.name!r} writes a file; the net came out of a zoo, and writes into the folder of a run alone")
+        raise DataError(f"layer {self.name!r} writes a file, but a net from a zoo can only write into the folder of a run")
 
 
 def sinks_of(layers: Iterable[Layer], base: str, folder: Path | None = None) -> list[tuple[Layer, Any]]:
-    """What writes down what layers are given: relative to `base`, but of a published net into outputs/ in the `folder` of its run."""
-    found = [(layer, layer.kind.sink) for layer in layers if layer.kind.sink]
+    """The sinks of a net, with paths relative to `base`. A published net only writes into outputs/ in the `folder` of its run."""
+    sinks = [(layer, layer.kind.sink) for layer in layers if layer.kind.sink]
     place: Path | None = Path(base)
-    if found and paths.published(base):
+    if sinks and paths.published(base):
         place = folder / OUTPUTS if folder else None
         if place:
             place.mkdir(exist_ok=True)
-    return [(layer, sink(layer.param, place) if place else _Refused(layer.name)) for layer, sink in found]
+    return [(layer, sink(layer.param, place) if place else _Refused(layer.name)) for layer, sink in sinks]
 
 
 def _opened(layer: Layer, phase: str, seed: int, iter_size: int) -> data.Source:
-    """The source of a data layer. DataError at the layer's place, or within its files."""
+    """Open the source of a data layer. DataError at the layer, or at a place in its files."""
     assert layer.reader is not None
     try:
         return layer.reader.open(seed, iter_size, phase)
@@ -159,7 +159,7 @@ def _opened(layer: Layer, phase: str, seed: int, iter_size: int) -> data.Source:
 
 
 def draw(node: Node, seed: int, iteration: int, sub_batch: int = 0, rows: int = 1) -> np.ndarray:
-    """The random numbers that a noise input is fed in one step. `rows` stands for a symbolic batch."""
+    """The random numbers for a noise input in one step. `rows` is the size of a symbolic batch."""
     assert isinstance(node.info, NoiseInfo)
     shape = tuple(rows if isinstance(d, str) else int(d) for d in node.types[0].shape)
     return random.draw(node.info.distribution, random.key(seed, node.info.key), shape, iteration, sub_batch)

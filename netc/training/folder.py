@@ -1,6 +1,6 @@
-"""The folder of a run: runs/<net>/<number>/ with net.yaml, log.jsonl and snapshots/; run.json, report.html and events.* beside them.
+"""The folder of a run: runs/<net>/<number>/ with net.yaml, log.jsonl, snapshots/, run.json, report.html and events.*.
 
-log.jsonl holds no times, so that the log of a run that was killed and resumed is that of one that was not, bit for bit.
+log.jsonl contains no times, so that a run that was killed and resumed has exactly the same log as an uninterrupted one.
 """
 
 import json
@@ -16,14 +16,14 @@ from netc.errors import RunError, SnapshotError
 from netc.files import locked, replace_file, sweep, sync
 from netc.runtime import snapshot
 from netc.training.log import Line, Log, cut, read, read_from
-from netc.training.snapshot_notes import Noted
+from netc.training.snapshot_metadata import SnapshotMetadata
 
 BEST = "best.safetensors"
 LOCK = ".lock"
 
 
 class RunFolder:
-    """One run on disk."""
+    """The folder of one run."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -31,7 +31,7 @@ class RunFolder:
 
     @classmethod
     def new(cls, root: Path, name: str) -> "RunFolder":
-        """The next free number under root/name."""
+        """Create a folder with the next free number under root/name."""
         parent = root / name
         try:
             parent.mkdir(parents=True, exist_ok=True)
@@ -51,17 +51,17 @@ class RunFolder:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """No other process goes on with the run in the meantime; what one left unfinished goes. SnapshotError if one is at it."""
+        """Lock the run against other processes, and remove unfinished files. SnapshotError if it is locked."""
         try:
             with locked(self.path / LOCK, wait=False):
                 sweep(self.path)
                 sweep(self.snapshots)
                 yield
         except BlockingIOError:
-            raise SnapshotError(f"{self.path}: another process is writing this run; wait for it, or end it first") from None
+            raise SnapshotError(f"{self.path}: another process is writing this run; wait for it or stop it first") from None
 
     def write_net(self, net_text: str) -> None:
-        """net.yaml: the resolved net, or another of a run that goes on with other lengths."""
+        """Write net.yaml, the resolved net. A resumed run with a new length replaces it."""
         try:
             replace_file(self.net_path, net_text.encode())
         except OSError as e:
@@ -73,7 +73,7 @@ class RunFolder:
 
     @classmethod
     def chosen(cls, root: Path, name: str, which: str = "") -> "RunFolder":
-        """The run `which` of a net, a folder or a number; without it the newest one that got as far as a snapshot.
+        """The run `which` of a net, given as a folder or a number; without it, the newest run with a snapshot.
 
         SnapshotError if there is none.
         """
@@ -81,16 +81,16 @@ class RunFolder:
         if which:
             path = root / name / which if which.isdecimal() else Path(which)
             if not (path / "net.yaml").is_file():
-                there = f"; there are {', '.join(map(str, sorted(numbers)))}" if numbers else ""
-                raise SnapshotError(f"{path}: there is no such run{there}. A run is a folder such as {root / name / '1'}, or its number")
+                existing = f"; existing runs: {', '.join(map(str, sorted(numbers)))}" if numbers else ""
+                raise SnapshotError(f"{path}: there is no such run{existing}. Give a folder such as {root / name / '1'}, or its number")
             return cls(path)
         for folder in (cls(root / name / str(number)) for number in numbers):
             if any(folder.snapshots.glob("iter_*")):
                 return folder
-        raise SnapshotError(f"{root / name}: there is no run of {name} with a snapshot to resume from")
+        raise SnapshotError(f"{root / name}: no run of {name} has a snapshot to resume from")
 
     def log(self, line: Mapping[str, Any]) -> str:
-        """Append one JSON object; the line that it became, without its end."""
+        """Append a JSON object to the log. Returns the line without the newline."""
         text = json.dumps(line)
         try:
             with self.log_path.open("a") as file:
@@ -100,32 +100,32 @@ class RunFolder:
         return text
 
     def read_log(self) -> Log:
-        """The log so far. RunError if it cannot be read."""
+        """Read the log. RunError if it cannot be read."""
         try:
             return read(self.log_path)
         except OSError as e:
             raise RunError(f"Cannot read {self.log_path}: {e.strerror or e}") from e
 
     def lines(self) -> Sequence[Line]:
-        """The lines of the log that are whole."""
+        """The valid lines of the log."""
         return self.read_log().lines
 
     def lines_from(self, start: int) -> Iterator[tuple[Line, int]]:
-        """The lines from byte `start` of the log on that are whole, each with the byte where the next begins."""
+        """The valid lines of the log from byte `start` on, each with the position of the next."""
         return read_from(self.log_path, start)
 
-    def rewind(self, said: Noted, layer: str | None) -> int:
-        """Cut the log to the lines that a snapshot of a stage remembers. How many there are now: fewer than then if some are lost."""
+    def rewind(self, metadata: SnapshotMetadata, layer: str | None) -> int:
+        """Cut the log to the lines at the time of a snapshot. Returns their number, which is smaller if lines are lost."""
         try:
             data = self.log_path.read_bytes() if self.log_path.exists() else b""
-            kept, _ = cut(data, said, layer)
+            kept, _ = cut(data, metadata, layer)
             replace_file(self.log_path, b"".join(line + b"\n" for line in kept))
         except OSError as e:
             raise RunError(f"Cannot write {self.log_path}: {e.strerror or e}") from e
         return len(kept)
 
     def write(self, iteration: int, states: Mapping[str, np.ndarray], metadata: Mapping[str, Any], keep: int) -> Path:
-        """A snapshot, once the log that it remembers is on disk; all but the newest `keep` go."""
+        """Flush the log, then write a snapshot. Removes all but the newest `keep` snapshots."""
         if self.log_path.exists():
             try:
                 sync(self.log_path)
@@ -136,12 +136,12 @@ class RunFolder:
         return path
 
     def write_best(self, states: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> Path:
-        """The states of the best test so far."""
+        """Write the snapshot of the best test so far."""
         return snapshot.write(self.snapshots / BEST, states, metadata)
 
     def read_best(self) -> snapshot.Snapshot:
-        """The states of the best test. SnapshotError if they are damaged."""
+        """Read the snapshot of the best test. SnapshotError if it is damaged."""
         try:
             return snapshot.read(self.snapshots / BEST)
         except SnapshotError as e:
-            raise SnapshotError(f"{e}; without that file --resume ends with the states of the last iteration") from e
+            raise SnapshotError(f"{e}; if you delete that file, --resume ends with the last model instead of the best one") from e

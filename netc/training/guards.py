@@ -1,4 +1,4 @@
-"""Labels in runs themselves: of nets that are run by hand, and of labels that hang on weights."""
+"""Check values during a run: blobs that a script feeds, and labels that depend on weights."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -11,19 +11,19 @@ from netc.errors import DataError, Diagnostic, RunError
 from netc.graph.ir import Graph
 from netc.runtime.chain import open_graph
 from netc.runtime.session import Stepper
-from netc.training.bad_values import Found, base_of, diagnostic_of
+from netc.training.bad_values import BadValues, base_of, diagnostic_of
 
 
 def check_blobs(lowered: Lowered, arrays: Mapping[str, np.ndarray], fed: bool) -> None:
-    """DataError for blobs of a net that is run by hand: those that are `fed`, before a run, or those that layers made, after it."""
+    """DataError for invalid blobs of a net that a script runs: `fed` blobs before a run, else computed ones after it."""
     errors = []
     for reading in lowered.readings:
         base = base_of(reading.value)
         if (base.node.key == ("netc", "Input")) != fed or base_of(lowered.versions[reading.blob][-1]) is not base:
             continue
-        array, found = arrays[reading.blob], Found()
-        found.add(array, reading.domain.wrong(array), partial(_indexed, reading.blob))
-        errors += [diagnostic_of(reading, found, "the net")] if found.counts else []
+        array, bad = arrays[reading.blob], BadValues()
+        bad.add(array, reading.domain.wrong(array), partial(_indexed, reading.blob))
+        errors += [diagnostic_of(reading, bad, "the net")] if bad.counts else []
     if errors:
         raise DataError(*errors)
 
@@ -33,7 +33,7 @@ def _indexed(blob: str, index: tuple[int, ...]) -> str:
 
 
 def run_guarded(stepper: Stepper, lowered: Lowered, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """A run of `lowered`; DataError, the states as they were, if labels that hang on weights are outside of what a layer reads."""
+    """Run `lowered`. If labels that depend on weights are out of range, restore the states and raise DataError."""
     try:
         results = stepper.run(feeds)
     except RunError as e:
@@ -55,6 +55,6 @@ def _guarded(lowered: Lowered, results: Mapping[str, np.ndarray]) -> list[Diagno
     for reading in (r for r in lowered.readings if r.guard in results):
         count, value = results[reading.guard].tolist()
         if count:
-            found = Found(Counter({value: int(count)}), {value: ""})
-            errors.append(diagnostic_of(reading, found, "a batch"))
+            bad = BadValues(Counter({value: int(count)}), {value: ""})
+            errors.append(diagnostic_of(reading, bad, "a batch"))
     return errors

@@ -1,4 +1,4 @@
-"""The files that a net reads: their paths in its layers, and fingerprints that tell when one has changed."""
+"""The files that a net reads: their paths in the layers, and fingerprints that detect changes."""
 
 import hashlib
 import json
@@ -18,19 +18,19 @@ from netc.formats.typed_json import MisfitError, typed
 
 NAME = "inputs.json"  # in the folder of a run
 
-PATHS = ("source", "test_source", "validation_source", "mean_file")  # fields of a layer's messages that name a file or a folder
-ROOT = "root_folder"  # that which the paths in a list begin from, by default the net's folder
-LISTS = ("ImageData", "WindowData", "HDF5Data")  # types whose source lists other files
-CHANGING = ("lock.mdb", "LOCK", "LOG", "LOG.old")  # files of databases that reading them changes
+PATHS = ("source", "test_source", "validation_source", "mean_file")  # fields of layers that contain a file or a folder
+ROOT = "root_folder"  # base of the paths in a list, by default the folder of the net
+LISTS = ("ImageData", "WindowData", "HDF5Data")  # types whose source is a list of files
+CHANGING = ("lock.mdb", "LOCK", "LOG", "LOG.old")  # files of databases that change when netc reads the database
 
-WHOLE = 1 << 26  # bytes of a source up to which all of them count
-BLOCK, BLOCKS, FEW = 1 << 16, 64, 16  # else of each of a few files so many blocks,
-HEAD, HEADS = 1 << 12, 1024  # or of so many files their beginnings
-MOST_LINES = 100_000  # of a list that are looked at
+WHOLE = 1 << 26  # bytes; smaller sources are hashed completely
+BLOCK, BLOCKS, FEW = 1 << 16, 64, 16  # larger ones: this many blocks of each of a few files,
+HEAD, HEADS = 1 << 12, 1024  # or the start of each of many files
+MOST_LINES = 100_000  # lines of a list to read
 
 
 def _fields(net: pb.NetParameter) -> Iterator[tuple[pb.LayerParameter, Any, str]]:
-    """Every field of the layers that may name a file: the layer, the message and the field's name."""
+    """Yield every field that may contain a file: the layer, the message and the name of the field."""
     for layer in net.layer:
         for field, message in layer.ListFields():
             if field.message_type and not field.is_repeated:
@@ -38,28 +38,28 @@ def _fields(net: pb.NetParameter) -> Iterator[tuple[pb.LayerParameter, Any, str]
                 yield from ((layer, message, name) for name in (*PATHS, ROOT) if name in names)
 
 
-def found(name: str, base: str) -> Path | None:
-    """The file or folder that a net in the folder `base` means; None if it is none, such as a data set that goes by name."""
+def existing(name: str, base: str) -> Path | None:
+    """The path of a file or folder, relative to `base`; None if there is none, for example if `name` is a named data set."""
     path = Path(name).expanduser()
     with suppress(OSError, ValueError):
         return next((p for p in (Path(base) / path, path) if name and p.exists()), None)
     return None
 
 
-def seen_from(folder: Path, net: pb.NetParameter, base: str) -> pb.NetParameter:
-    """A net of the folder `base` with its paths as they are from another folder, so that a net file can lie there."""
+def moved_to(folder: Path, net: pb.NetParameter, base: str) -> pb.NetParameter:
+    """Convert the paths of a net from the folder `base` to `folder`, so that the net file can be moved there."""
     moved = pb.NetParameter()
     moved.CopyFrom(net)
     for _, message, name in _fields(moved):
         value = getattr(message, name)
-        path = Path(base) / value if name == ROOT else found(value, base)
+        path = Path(base) / value if name == ROOT else existing(value, base)
         if path is not None and not Path(value).is_absolute():
             setattr(message, name, os.path.relpath(os.path.realpath(path), os.path.realpath(folder)))
     return moved
 
 
 def without_folders(net: pb.NetParameter, names: Collection[str]) -> pb.NetParameter:
-    """A net without the folders of the files of these names, which are the same wherever they lie."""
+    """Remove the folders from the paths of the files `names`, which are the same wherever they are."""
     bare = pb.NetParameter()
     bare.CopyFrom(net)
     for _, message, field in _fields(bare):
@@ -70,7 +70,7 @@ def without_folders(net: pb.NetParameter, names: Collection[str]) -> pb.NetParam
 
 
 def fingerprints(program: Program, plugins: Sequence[str]) -> dict[str, str]:
-    """A fingerprint of each file that the nets of a program read, and of plug-ins and Python layers, by the file's name."""
+    """Fingerprints, by file name, of the files that a program reads, of plug-ins and of Python layers."""
     job = program.job
     digests: dict[str, list[str]] = {}
     for net in dict.fromkeys(d.path for d in (job.train, *job.tests)):
@@ -83,7 +83,7 @@ def fingerprints(program: Program, plugins: Sequence[str]) -> dict[str, str]:
 
 
 def remember(folder: Path, files: Mapping[str, str]) -> None:
-    """Notes fingerprints in the folder of a run. RunError if that cannot be written."""
+    """Write fingerprints into the folder of a run. RunError if that fails."""
     try:
         replace_file(folder / NAME, (json.dumps(files, indent=1, sort_keys=True) + "\n").encode())
     except OSError as e:
@@ -91,29 +91,27 @@ def remember(folder: Path, files: Mapping[str, str]) -> None:
 
 
 def remembered(folder: Path) -> dict[str, str]:
-    """What `remember` noted; nothing where that is not there. SpecError if it cannot be read."""
+    """Read the fingerprints of a run; {} if there are none. SpecError if they cannot be read."""
     path = folder / NAME
     try:
-        said: dict[str, str] = typed(json.loads(read_file(path)), dict[str, str])
-        return said
+        fingerprints: dict[str, str] = typed(json.loads(read_file(path)), dict[str, str])
+        return fingerprints
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, RecursionError, MisfitError) as e:
-        text = (
-            f"is damaged, so that nobody can tell whether the files that the net reads have changed: {e}; to go on all the same, delete it"
-        )
+        text = f"is invalid, so netc cannot detect changes of the files that the net reads: {e}; to continue anyway, delete it"
         raise SpecError(f"{path}: {text}") from e
 
 
 def changed(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """The files whose content is another now than it was, a sentence each."""
-    return [f"{name} has another content" for name in sorted(before.keys() & now.keys()) if before[name] != now[name]]
+    """List the files whose content has changed."""
+    return [f"{name} has changed" for name in sorted(before.keys() & now.keys()) if before[name] != now[name]]
 
 
 def _sources(net: pb.NetParameter, base: str) -> Iterator[tuple[str, dict[str, Path]]]:
-    """The name of each file or folder that a net reads, and the files that are in it or in its list."""
+    """Yield the name of each file or folder that a net reads, and the files in it or in its list."""
     for layer, message, name in _fields(net):
-        path = found(getattr(message, name), base) if name != ROOT else None
+        path = existing(getattr(message, name), base) if name != ROOT else None
         if path is not None:
             listed = _listed(path, Path(base) / getattr(message, ROOT, "")) if name == "source" and layer.type in LISTS else {}
             yield path.resolve().name, _in(path) | listed
@@ -124,7 +122,7 @@ def _sources(net: pb.NetParameter, base: str) -> Iterator[tuple[str, dict[str, P
 
 
 def _in(path: Path) -> dict[str, Path]:
-    """The files of a folder, by their paths in it, or the file itself."""
+    """The files in a folder by relative path, or the file itself."""
     if not path.is_dir():
         return {"": path}
     every = (Path(folder) / name for folder, _, names in os.walk(path) for name in names if name not in CHANGING)
@@ -132,7 +130,7 @@ def _in(path: Path) -> dict[str, Path]:
 
 
 def _listed(path: Path, root: Path) -> dict[str, Path]:
-    """The files that the lines of a list name."""
+    """The files in a list."""
     with suppress(OSError, UnicodeDecodeError):
         lines = path.read_text().splitlines()[:MOST_LINES]
         names = {text for line in lines for text in (line.strip(), line.strip().rpartition(" ")[0]) if text}
@@ -141,7 +139,7 @@ def _listed(path: Path, root: Path) -> dict[str, Path]:
 
 
 def _digest(files: Mapping[str, Path]) -> str:
-    """A hash of the names, the sizes and, as far as WHOLE goes, the content of files; of larger ones, of parts of it."""
+    """Hash the names, the sizes and the content of files. Beyond WHOLE bytes, only parts of the content count."""
     sizes = {name: size for name, file in files.items() if (size := _size(file)) is not None}
     digest = hashlib.sha256(repr(list(sizes.items())).encode())
     if sum(sizes.values()) <= WHOLE:
@@ -159,8 +157,8 @@ def _digest(files: Mapping[str, Path]) -> str:
 
 
 def _size(path: Path) -> int | None:
-    """The bytes of a plain file; None of anything else."""
+    """The size of a regular file in bytes; None for anything else."""
     with suppress(OSError, ValueError):
-        said = path.stat()
-        return said.st_size if stat.S_ISREG(said.st_mode) else None
+        status = path.stat()
+        return status.st_size if stat.S_ISREG(status.st_mode) else None
     return None

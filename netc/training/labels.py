@@ -1,7 +1,7 @@
-"""What a net's data may not hold: labels that are no class, targets out of their range, NaN. One check for all sources.
+"""Check the data of a net for labels and targets that are out of range, and for NaN. One check for all sources.
 
-Columns that are kept in memory are looked at whole before the first step; of others each batch before the step that it is for. Labels
-that come out of layers are computed beforehand from what is fed or, where they hang on weights, looked at by the run itself.
+Columns in memory are checked completely before the first step, others batch by batch before each step. Labels that layers compute
+from data are computed in advance; if they depend on weights, the run itself checks them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,9 +18,9 @@ from netc.graph.op_info import info
 from netc.net.model import Layer
 from netc.runtime.chain import open_graph
 from netc.runtime.session import Runs
-from netc.training.bad_values import Found, Place, base_of, diagnostic_of, nowhere
+from netc.training.bad_values import BadValues, Place, base_of, diagnostic_of, nowhere
 
-CHUNK = 2**20  # numbers of a column that are looked at together
+CHUNK = 2**20  # values of a column to check at a time
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,11 @@ class Column:
 
     @property
     def holds_floats(self) -> bool:
-        """Whether a value can be NaN."""
+        """Whether values can be NaN."""
         return bool(self.source.stored(self.top, np.arange(1)).dtype.kind == "f")
 
     def parts(self) -> Iterator[tuple[np.ndarray, Place]]:
-        """All rows as they are stored, some at a time, and where their elements stand."""
+        """Yield all rows as they are stored, in chunks, with the positions of their elements."""
         count, size = self.source.rows or 0, self.source.stored(self.top, np.arange(1)).size
         step = max(1, CHUNK // max(1, size))
         for first in range(0, count, step):
@@ -53,7 +53,7 @@ class Column:
             yield self.source.stored(self.top, rows), self.placed(rows, 0)
 
     def placed(self, rows: np.ndarray, axis: int | None) -> Place:
-        """Where the elements of an array of these rows stand, the rows being its `axis`."""
+        """The positions of the elements of an array whose axis `axis` contains these rows."""
 
         def place(index: tuple[int, ...]) -> str:
             if axis is None or axis >= len(index) or index[axis] >= len(rows):
@@ -64,7 +64,7 @@ class Column:
         return place
 
     def _within(self, inner: tuple[int, ...]) -> str:
-        """Which number of a row: the name of a table's column, or its place."""
+        """The position within a row: the name of a column, or the index."""
         names = self.source.description.columns
         if inner and not self.top and len(names) == self.spec.shape[-1]:
             return f", column {names[inner[-1]]!r}"
@@ -97,21 +97,21 @@ class Checks:
             elif base.node.key != ("netc", "Input") and all(n.name in self.columns for n in _inputs(reading)):
                 self._derived.append(reading)
         layers_of_ones_own = [x for x in lowered.net.layers if x.type == "Python" or not registry.layer.is_own(x.type)]
-        gaps = {b for x in layers_of_ones_own for b in x.bottoms}  # what these may do with NaN only they know
+        gaps = {b for x in layers_of_ones_own for b in x.bottoms}  # only these layers know how they treat NaN
         used = {BATCH(b) for x in lowered.net.layers for b in x.bottoms if b not in gaps}
         self._numbers = [column for name, column in self.columns.items() if name in used]
         self._sessions: dict[Reading, Runs] = {}
-        self._found: dict[Reading, Found] = {}
-        self._no_numbers: dict[str, Found] = {}
+        self._out_of_range: dict[Reading, BadValues] = {}
+        self._no_numbers: dict[str, BadValues] = {}
 
     def stored(self) -> None:
-        """Look at all that is kept in memory. DataError lists what is wrong; what was looked at is let alone from then on."""
+        """Check all data in memory once. DataError lists all problems."""
         read = [column for _, column in self._direct]
         for column in (c for c in self._numbers if c not in read and c.holds_floats and c.source.in_memory(c.top)):
             for array, place in column.parts():
                 self._note_nan(column, array, place)
         looked = [(r, c) for r, c in self._direct if c.source.in_memory(c.top) and (c.top or c.spec.dtype != "float32")]
-        for reading, column in looked:  # a first top of floats is not yet what it will be: its mean is subtracted
+        for reading, column in looked:  # float data still changes: its mean will be subtracted
             for array, place in column.parts():
                 self._note(reading, array, place)
         if errors := self.errors(self.phase):
@@ -119,13 +119,13 @@ class Checks:
         self._direct = [pair for pair in self._direct if pair not in looked]
 
     def batch(self, feeds: Mapping[str, np.ndarray], iteration: int, sub_batch: int = 0) -> None:
-        """Look at what was not looked at, in a batch that is to be fed. DataError for what is wrong."""
+        """Check a batch for values that `stored` did not check. DataError lists all problems."""
         self.look(feeds, iteration, sub_batch)
         if errors := self.errors(f"a batch of {self.phase}"):
             raise DataError(*errors)
 
     def look(self, feeds: Mapping[str, np.ndarray], iteration: int, sub_batch: int = 0) -> None:
-        """Note what is wrong in a batch, for `errors`."""
+        """Record invalid values of a batch for `errors`."""
         for reading, column in self._direct:
             if column.name in feeds:
                 self._note(reading, feeds[column.name], self._placed(column, iteration, sub_batch))
@@ -137,31 +137,31 @@ class Checks:
                 self._note(reading, self._made(reading, feeds), self._placed(fed[0], iteration, sub_batch) if known else nowhere)
 
     def errors(self, of: str) -> list[Diagnostic]:
-        """What was noted since the last call."""
-        found = [_no_numbers(self.columns[name], what, of) for name, what in self._no_numbers.items()]
-        found += [diagnostic_of(reading, what, of) for reading, what in self._found.items()]
-        self._found, self._no_numbers = {}, {}
-        return found
+        """The problems recorded since the last call."""
+        problems = [_no_numbers(self.columns[name], bad, of) for name, bad in self._no_numbers.items()]
+        problems += [diagnostic_of(reading, bad, of) for reading, bad in self._out_of_range.items()]
+        self._out_of_range, self._no_numbers = {}, {}
+        return problems
 
     def look_for_nan(self, feeds: Mapping[str, np.ndarray], iteration: int, sub_batch: int = 0) -> None:
-        """Note what is NaN or infinite in a batch, for `errors`."""
+        """Record NaN and infinite values of a batch for `errors`."""
         for column in (c for c in self._numbers if c.name in feeds):
             self._note_nan(column, feeds[column.name], self._placed(column, iteration, sub_batch))
 
     def _note_nan(self, column: Column, array: np.ndarray, place: Place) -> None:
         if array.dtype.kind == "f" and not (finite := np.isfinite(array)).all():
-            self._no_numbers.setdefault(column.name, Found()).add(array, ~finite, place)
+            self._no_numbers.setdefault(column.name, BadValues()).add(array, ~finite, place)
 
     def _note(self, reading: Reading, array: np.ndarray, place: Place) -> None:
         wrong = reading.domain.wrong(array)
         if wrong.any():
-            self._found.setdefault(reading, Found()).add(array, wrong, place)
+            self._out_of_range.setdefault(reading, BadValues()).add(array, wrong, place)
 
     def _placed(self, column: Column, iteration: int, sub_batch: int) -> Place:
         return column.placed(column.source.numbers(iteration, sub_batch), column.spec.batch_axis)
 
     def _made(self, reading: Reading, feeds: Mapping[str, np.ndarray]) -> np.ndarray:
-        """The labels that layers make of what is fed."""
+        """Compute labels that layers derive from the feeds."""
         if reading not in self._sessions:
             self._sessions[reading] = open_graph(Graph("labels", {"labels": reading.value}))
         given = {n.name: _filled(feeds[n.name], n.types[0].shape) for n in _inputs(reading)}
@@ -169,12 +169,12 @@ class Checks:
 
 
 def _inputs(reading: Reading) -> list[Node]:
-    """What the values of a reading are made of."""
+    """The inputs that the values of a reading are computed from."""
     return Graph("", {"": reading.value}).leaves("Input")
 
 
 def _keeps_rows(reading: Reading, axis: int | None) -> bool:
-    """Whether a value that is made of one input has the rows of it, along the same axis."""
+    """Whether a value computed from one input has the same rows along the same axis."""
     nodes = Graph("", {"": reading.value}).nodes
     inputs = [n for n in nodes if n.key == ("netc", "Input")]
     if axis is None or len(inputs) != 1:
@@ -190,13 +190,13 @@ def _by_row(node: Node) -> bool:
     return known.elementwise or known.view or known.along_axis
 
 
-def _no_numbers(column: Column, found: Found, of: str) -> Diagnostic:
+def _no_numbers(column: Column, bad: BadValues, of: str) -> Diagnostic:
     layer, name = column.layer, column.layer.tops[column.top]
-    text = f"{name!r} of {of} has {found}; take these rows out of the data, or fill in numbers"
+    text = f"{name!r} of {of} contains {bad}; remove these rows from the data, or fill in numbers"
     return Diagnostic(layer.at(), f"Layer {layer.name!r}: {text}")
 
 
 def _filled(array: np.ndarray, shape: Sequence[int | str]) -> np.ndarray:
-    """An array as long as a graph of fixed sizes wants it, its last row repeated."""
+    """Pad an array to the fixed size of a graph by repeating its last row."""
     wanted = [w if isinstance(w, int) else n for w, n in zip(shape, array.shape, strict=True)]
     return np.pad(array, [(0, max(0, w - n)) for w, n in zip(wanted, array.shape, strict=True)], mode="edge") if array.size else array

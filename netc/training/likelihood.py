@@ -1,4 +1,4 @@
-"""How likely an RBM finds the test set: annealed importance sampling (Salakhutdinov and Murray 2008). NumPy only."""
+"""Estimate the log-likelihood of an RBM by annealed importance sampling (Salakhutdinov and Murray 2008), with NumPy."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,33 +10,33 @@ from netc import random
 from netc.registry import score
 
 CHAINS = 100
-# Inverse temperatures, closer to each other where the distribution changes most; a third of the paper's.
+# Inverse temperatures, denser where the distribution changes most; a third of the number in the paper.
 BETAS = np.concatenate([np.linspace(0, 0.5, 200, False), np.linspace(0.5, 0.9, 1400, False), np.linspace(0.9, 1, 3401)])
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """Those of a binary RBM: weight (hidden, visible), hidden_bias, visible_bias."""
+    """The parameters of a binary RBM: weight (hidden, visible), hidden_bias, visible_bias."""
 
     weight: np.ndarray
     hidden_bias: np.ndarray
     visible_bias: np.ndarray
 
     def hidden_input(self, v: np.ndarray) -> np.ndarray:
-        """W v + c of each row."""
+        """W v + c for each row."""
         result: np.ndarray = v @ self.weight.T + self.hidden_bias
         return result
 
     def free_energy(self, v: np.ndarray) -> np.ndarray:
-        """F(v) of each row; p(v) is exp(-F(v)) / Z."""
+        """F(v) for each row; p(v) is exp(-F(v)) / Z."""
         energy: np.ndarray = -(v @ self.visible_bias) - _softplus(self.hidden_input(v)).sum(1)
         return energy
 
 
 def log_partition(machine: Parameters, base_bias: np.ndarray, seed: int, chains: int = CHAINS, betas: np.ndarray = BETAS) -> np.ndarray:
-    """Estimates of log Z less a log of weights, one a chain: Z is about the mean of their exp.
+    """Estimate log Z, with one value per chain: Z is about the mean of their exponentials.
 
-    The chains start at units that are independent, with `base_bias`, and reach the machine at the last of `betas`.
+    The chains start from a model of independent units with `base_bias`, and reach the RBM at the last of `betas`.
     """
     size, hidden = machine.visible_bias.size, machine.hidden_bias.size
 
@@ -56,7 +56,7 @@ def log_partition(machine: Parameters, base_bias: np.ndarray, seed: int, chains:
 
 @score("RBM")
 def log_probability(param: pb.LayerParameter, states: Mapping[str, np.ndarray], rows: np.ndarray, seed: int) -> dict[str, float]:
-    """The mean log-probability of the rows in nats, and the deviation of the estimate of log Z that it rests on."""
+    """The mean log-probability of the rows in nats, and the standard deviation of the estimate of log Z."""
     p = param.rbm_param
     if p.visible != p.BINARY or p.hidden != p.BINARY:
         return {}

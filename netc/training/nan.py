@@ -1,4 +1,4 @@
-"""Where a NaN came from: the step once more, every value an output, and the first that is not finite."""
+"""Locate the origin of a NaN: repeat the step with every value as an output, and report the first one that is not finite."""
 
 from collections.abc import Mapping
 
@@ -12,34 +12,36 @@ from netc.runtime.chain import open_graph
 
 
 def first_bad(graph: Graph, backend: Backend, feeds: Mapping[str, np.ndarray], states: Mapping[str, np.ndarray]) -> Diagnostic:
-    """What names the first layer, in the order they run, with a value that is NaN or infinite, and its place."""
+    """Name the first layer in execution order with a NaN or infinite value."""
     layers = {input_name(n.outputs[0]): n.state.layer for n in graph.leaves("State")}
     for name, array in {**feeds, **states}.items():
         if not np.isfinite(array).all():
-            made = f"; the update of layer {layers[name]!r} in the iteration before made it" if layers.get(name) else ""
-            return Diagnostic(None, f"{name} holds {_what(array)} before the step{made}")
-    found: list[Node] = []
+            made = f", from the update of layer {layers[name]!r} in the previous iteration" if layers.get(name) else ""
+            return Diagnostic(None, f"{name} contains {_what(array)} before the step{made}")
+    nodes: list[Node] = []
     for node in graph.nodes:
         if node.domain != "netc" and node.types and node.types[0].dtype.kind == "f":
-            found.append(node)
-    outputs = {str(k): node.outputs[0] for k, node in enumerate(found)}
+            nodes.append(node)
+    outputs = {str(k): node.outputs[0] for k, node in enumerate(nodes)}
     session = open_graph(Graph(graph.name, outputs), backend)
     leaves = {input_name(n.outputs[0]): n for n in (*graph.leaves("Input"), *graph.leaves("State"))}
     given = {n: np.asarray({**feeds, **states}[n]) for n in leaves if n in session.inputs}
     values = session.run(given)
-    for k, node in enumerate(found):
+    for k, node in enumerate(nodes):
         if not np.isfinite(values[str(k)]).all():
             o = node.origin
-            return Diagnostic(o.place, f"the first is {_what(values[str(k)])} in the {o.part} pass of layer {o.layer!r}, op {node.op}")
-    return Diagnostic(None, "every value of the step is finite when it is run again")
+            return Diagnostic(
+                o.place, f"the first non-finite value is {_what(values[str(k)])} in the {o.part} pass of layer {o.layer!r}, op {node.op}"
+            )
+    return Diagnostic(None, "all values were finite when the step was repeated")
 
 
 def spoiled(states: Mapping[str, np.ndarray], nodes: Mapping[str, Node]) -> str | None:
-    """A sentence that names the first state with a value that is NaN or infinite; None if there is none."""
+    """A message that names the first state with a NaN or infinite value; None if there is none."""
     for name, array in states.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             layer = nodes[name].state.layer
-            return f"{name} holds {_what(array)}" + (f"; the last update of layer {layer!r} made it" if layer else "")
+            return f"{name} contains {_what(array)}" + (f", from the last update of layer {layer!r}" if layer else "")
     return None
 
 

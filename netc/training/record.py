@@ -1,4 +1,4 @@
-"""What a run notes of itself beside its log, in run.json: where it ran, with what, and how long. Its times are here, not in the log."""
+"""run.json: the machine, versions and times of a run. Times are here and not in the log, so that equal runs have equal logs."""
 
 import json
 import os
@@ -21,10 +21,10 @@ NAME = "run.json"
 
 @dataclass(frozen=True)
 class Part:
-    """A run, or what of it was done without a stop: a run that is resumed has several."""
+    """A part of a run without interruption. A resumed run has several parts."""
 
     command: str
-    started: str  # as ISO 8601 has it
+    started: str  # in ISO 8601 format
     environment: dict[str, str]
     steps: int = 0
     training: float = 0.0  # seconds in steps
@@ -33,14 +33,14 @@ class Part:
 
 @dataclass(frozen=True)
 class Record:
-    """A run: its net file, its size, its parts, and how it ended: `reason` is "" while it goes on, `error` the message that ended it."""
+    """A run: its net file, its size, its parts, and how it ended. `reason` is "" while the run is active."""
 
     net: str
     name: str
     plugins: tuple[str, ...]
     layers: int
     parameters: int
-    rows: int  # of one iteration
+    rows: int  # per iteration
     parts: tuple[Part, ...] = ()
     reason: str = ""
     error: str = ""
@@ -54,12 +54,12 @@ class Record:
 
     @property
     def speed(self) -> float:
-        """Rows a second in training steps; 0 where there was none."""
+        """Rows per second during training steps; 0 if there were none."""
         training = sum(p.training for p in self.parts)
         return sum(p.steps for p in self.parts) * self.rows / training if training else 0.0
 
     def write(self, folder: Path) -> None:
-        """As run.json in the folder. RunError if it cannot be written."""
+        """Write run.json. RunError if that fails."""
         try:
             replace_file(folder / NAME, (json.dumps(asdict(self), indent=1) + "\n").encode())
         except OSError as e:
@@ -67,12 +67,12 @@ class Record:
 
 
 def read(folder: Path) -> Record | None:
-    """What run.json in the folder says; None where there is none, or none that can be read."""
-    return read_judged(folder)[0]
+    """Read run.json; None if it is missing or cannot be read."""
+    return read_checked(folder)[0]
 
 
-def read_judged(folder: Path) -> tuple[Record | None, str]:
-    """What `read` gives, and what is wrong with the file; "" if nothing is, or if there is none."""
+def read_checked(folder: Path) -> tuple[Record | None, str]:
+    """The result of `read`, and why the file cannot be read; "" if it can or is missing."""
     path = folder / NAME
     try:
         return typed(json.loads(read_file(path)), Record), ""
@@ -81,18 +81,18 @@ def read_judged(folder: Path) -> tuple[Record | None, str]:
     except OSError as e:
         return None, f"Cannot read {path}: {e.strerror or e}"
     except (ValueError, RecursionError, MisfitError) as e:
-        return None, f"{path}: is damaged: {e}"
+        return None, f"{path}: is invalid: {e}"
 
 
-def begun(program: Program, rows: int, plugins: tuple[str, ...]) -> Record:
-    """The record of a run that has not done anything yet."""
+def new(program: Program, rows: int, plugins: tuple[str, ...]) -> Record:
+    """The record of a new run."""
     parameters = sum(size(p.shape) for p in program.train.parameters)
     path = os.path.abspath(program.job.train.path)
     return Record(path, program.job.name, plugins, len(program.train_net.layers), parameters, rows)
 
 
 def environment(program: Program, threads: int, why: str) -> dict[str, str]:
-    """What this machine is, and what runs on it."""
+    """The machine and the versions of the software."""
     import numpy
     import onnx
     import onnxruntime
@@ -106,7 +106,7 @@ def environment(program: Program, threads: int, why: str) -> dict[str, str]:
 
 
 def processor() -> str:
-    """The processor's name, as the system has it."""
+    """The name of the processor."""
     try:
         text = Path("/proc/cpuinfo").read_text()
     except OSError:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from netc.training.folder import RunFolder
-from netc.training.snapshot_notes import Noted
+from netc.training.snapshot_metadata import SnapshotMetadata
 
 
 class RunLog:
@@ -26,7 +26,7 @@ class RunLog:
         while self._unreported:
             yield self._unreported.popleft()
 
-    def rewind(self, notes: Noted) -> int:
+    def rewind(self, notes: SnapshotMetadata) -> int:
         """Cut the log to the lines that a snapshot remembers. How many of those are lost."""
         self.length = self.folder.rewind(notes, self.layer)
         return notes.log_length - self.length

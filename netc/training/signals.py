@@ -1,4 +1,4 @@
-"""What the signals of the system ask of a run."""
+"""Handle the signals SIGINT, SIGTERM and SIGHUP during a run."""
 
 import signal
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass
 class Requests:
-    """What signals ask of a run: `end` is the name of the one that ends it, or ""; `snapshot` asks for a snapshot after the step."""
+    """Requests by signals: `end` is the name of the signal that ends the run, or ""; `snapshot` requests a snapshot after the step."""
 
     end: str = ""
     snapshot: bool = False
@@ -18,7 +18,7 @@ class Requests:
 
 @contextmanager
 def signals(requests: Requests) -> Iterator[None]:
-    """SIGINT and SIGTERM end the run after the step that is running, a second SIGINT at once; SIGHUP takes a snapshot."""
+    """Handle signals: SIGINT and SIGTERM end the run after the current step, a second SIGINT immediately; SIGHUP saves a snapshot."""
     old: dict[signal.Signals, Any] = {}
 
     def end(number: int, frame: FrameType | None) -> None:
@@ -34,7 +34,7 @@ def signals(requests: Requests) -> Iterator[None]:
             old[number] = signal.signal(number, end)
         if hasattr(signal, "SIGHUP"):
             old[signal.SIGHUP] = signal.signal(signal.SIGHUP, hang_up)
-    except ValueError:  # not in the main thread: whoever runs it there handles its own signals
+    except ValueError:  # not in the main thread: the caller handles signals itself
         pass
     try:
         yield

@@ -1,4 +1,4 @@
-"""How long a run is: its stages, and what comes in each."""
+"""The stages of a run and the work in each, for estimates of the time left."""
 
 from dataclasses import dataclass
 
@@ -9,9 +9,9 @@ from netc.net.model import TRAIN
 
 @dataclass(frozen=True)
 class Stage:
-    """What comes in a stage: iterations (None where that cannot be known yet), and iterations between tests and snapshots, 0 for none.
+    """The work of a stage: iterations (None if not known yet), and the intervals of tests and snapshots, 0 for none.
 
-    An iteration takes `count` of what `noun` says, and `work` multiply-adds.
+    An iteration processes `count` of the unit `noun`, with `work` multiply-adds.
     """
 
     iterations: int | None
@@ -23,19 +23,19 @@ class Stage:
     work: int
 
     def steps_left(self, iteration: int) -> int:
-        """Iterations after so many."""
+        """The number of iterations after `iteration`."""
         return max(0, (self.iterations or 0) - iteration)
 
     def tests_left(self, iteration: int) -> int:
-        """Tests that come after so many iterations, the last one among them."""
+        """The number of tests after `iteration`, including the final one."""
         return (self._left(self.test_interval, iteration) + 1) if self.tested else 0
 
     def snapshots_left(self, iteration: int) -> int:
-        """Snapshots that come after so many iterations, the last one among them."""
+        """The number of snapshots after `iteration`, including the final one."""
         return self._left(self.snapshot_interval, iteration) + 1
 
     def _left(self, interval: int, iteration: int) -> int:
-        """Multiples of the interval between `iteration` and the end, both left out."""
+        """The number of multiples of `interval` between `iteration` and the end, both excluded."""
         last = max(iteration, (self.iterations or 0) - 1)
         return last // interval - iteration // interval if interval else 0
 

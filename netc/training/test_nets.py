@@ -1,4 +1,4 @@
-"""The tests of a run: the test nets on the states of training."""
+"""Run the test nets of a program on the states of training."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,28 +11,28 @@ from netc.training.tester import TestNet
 
 
 class TestNets:
-    """The test nets of a program on the states that training moves. `folder` is the run's."""
+    """The test nets of a program, which use the states of training. `folder` is the folder of the run."""
 
-    __test__ = False  # no class of pytest's
+    __test__ = False  # not a pytest class
 
     def __init__(self, program: Program, threads: int, states: States, folder: Path):
         self.program, self.threads, self.states, self.folder = program, threads, states, folder
         self._nets: dict[int, TestNet] = {}
-        self._feeders: dict[tuple[int, bool], Feeder] = {}  # by the test net, and whether they are for validation
+        self._feeders: dict[tuple[int, bool], Feeder] = {}  # by test net and validation flag
 
     @property
     def validates(self) -> bool:
-        """Whether the data has rows for choosing the best model: the tests during training run on them."""
+        """Whether the data has a validation set, which the tests during training use."""
         return any(net.has_validation for net in self.program.test_nets)
 
     def open(self) -> None:
-        """The test rows that training will ask for. DataError if they cannot be read, or hold what the nets cannot take."""
+        """Open the test data before training. DataError if it cannot be read or contains invalid values."""
         for number in range(len(self.program.tests)):
             for validation in {self.validates, False}:
                 self._feeder(number, validation)
 
     def scores(self, states: States | None = None, validation: bool = False, stop: Callable[[], bool] = lambda: False) -> Scores:
-        """The scores of `states`, or of those of training as they are; those of a second test net are called `accuracy#1` and so on.
+        """Compute the scores of `states`, by default those of training. Scores of a second test net are named `accuracy#1` and so on.
 
         Raises evaluate.Stopped once `stop()` is true.
         """
@@ -40,18 +40,18 @@ class TestNets:
         for number in range(len(self.program.tests)):
             test_iter = self.program.job.settings.test_iter
             net = self._net(number) if states is None else self._net(number).on(states)
-            found = evaluate(net, self._feeder(number, validation), test_iter[number] if test_iter else None, stop=stop)
-            scores |= {f"{name}#{number}" if number else name: value for name, value in found.items()}
+            results = evaluate(net, self._feeder(number, validation), test_iter[number] if test_iter else None, stop=stop)
+            scores |= {f"{name}#{number}" if number else name: value for name, value in results.items()}
         return scores
 
     def skipped(self) -> list[str]:
-        """What is wrong with each row that could not be decoded and was skipped so far, and which rows no test has."""
+        """Messages on the rows that were skipped so far, and on rows that do not fit into a batch."""
         feeders = self._feeders.items()
         left_out = [self._net(number).left_out(feeder) for (number, _), feeder in feeders if not self.program.job.settings.test_iter]
         return [*filter(None, left_out), *(text for _, feeder in feeders for text in feeder.skipped())]
 
     def notes(self) -> list[str]:
-        """What the rows read so far do not show of what they were read from, such as an alpha channel."""
+        """Notes on information that reading has dropped so far, such as alpha channels."""
         return [text for feeder in self._feeders.values() for text in feeder.notes()]
 
     def _net(self, number: int) -> TestNet:

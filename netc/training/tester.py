@@ -1,4 +1,4 @@
-"""A test net at work: batches in, values out, the short batch at the end of the test set too."""
+"""Run a test net batch by batch, including the short batch at the end of the test set."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -18,9 +18,9 @@ from netc.training.guards import run_guarded
 
 
 class TestNet:
-    """Test net `number` of a program on `states`. `values` gives, by names, what a run is to give beside what the net is tested by.
+    """Test net `number` of a program on `states`. `values` returns additional outputs by name.
 
-    A net that pins its batch is lowered anew for a shorter one, where the layers allow that.
+    A net with a fixed batch size is lowered again for a short batch, if its layers allow that.
     """
 
     __test__ = False  # no class of pytest's
@@ -33,32 +33,32 @@ class TestNet:
         self._steppers: dict[int, Stepper] = {}
 
     def on(self, states: States) -> "TestNet":
-        """The same net on other states."""
+        """The same net with different states."""
         other = TestNet(self.program, self.number, self.threads, states, self.values)
         other._sessions = self._sessions
         return other
 
     def restart(self) -> None:
-        """Zeros in what the net carries from batch to batch."""
+        """Set the carried state to zero."""
         stepper = self._stepper(0)
         assert stepper is not None
         stepper.states.zero(stepper.writes.values())
 
     def run(self, feeds: Mapping[str, np.ndarray], rows: int) -> dict[str, np.ndarray] | None:
-        """Every output of a batch of so many rows; None where the net cannot have one that short."""
+        """Run a batch with this number of rows. Returns every output; None if the net does not support such a short batch."""
         stepper = self._stepper(rows if isinstance(self.batch, int) and rows < self.batch else 0)
         return None if stepper is None else run_guarded(stepper, self.lowered, feeds)
 
     def left_out(self, feeder: Feeder) -> str | None:
-        """A sentence on rows at the end of the test set that the net cannot have in a batch; None if it has all."""
+        """A message on rows at the end of the test set that do not fit into a batch; None if all rows fit."""
         rows = feeder.rows % self.batch if feeder.rows is not None and isinstance(self.batch, int) else 0
         if not rows or self._short(rows) is not None:
             return None
         name = self.lowered.net.document.path
-        return f"{name}: the last {rows} of {feeder.rows} test rows are left out: the net takes batches of {self.batch} rows and no others"
+        return f"{name}: the last {rows} of {feeder.rows} test rows are skipped: the net only takes batches of {self.batch} rows"
 
     def _stepper(self, rows: int) -> Stepper | None:
-        """What runs batches of `rows`, 0 for those that the net has anyway."""
+        """A stepper for batches of `rows` rows; 0 means the normal size."""
         if rows not in self._steppers:
             if rows not in self._sessions:
                 made = self._whole() if not rows else self._made(self._short(rows))
@@ -74,7 +74,7 @@ class TestNet:
         return self._made(self.lowered)
 
     def _short(self, rows: int) -> Lowered | None:
-        """The net for a batch of so many rows; None where its layers do not allow that, or carry something from batch to batch."""
+        """Lower the net for a short batch; None if its layers do not allow that or carry state between batches."""
         with suppress(SpecError):
             lowered = lower(self.program.test_nets[self.number], rows, self.program.seed)
             return None if lowered.graph.updates else lowered

@@ -21,12 +21,12 @@ from netc.runtime.snapshot import Snapshot
 from netc.training.checkpointer import Checkpointer
 from netc.training.evaluate import Scores, Stopped, values
 from netc.training.events import Began, Event, Finished, Logged, Skipped, Stepped, Tested
-from netc.training.failure import advice, with_way_on
+from netc.training.failure import advice, with_next_step
 from netc.training.folder import RunFolder
 from netc.training.run_log import RunLog
 from netc.training.selection import Selection
 from netc.training.signals import Requests, signals
-from netc.training.snapshot_notes import Noted, noted
+from netc.training.snapshot_metadata import SnapshotMetadata, read_metadata
 from netc.training.step import LocalStep, StepFactory
 from netc.training.test_nets import TestNets
 
@@ -102,7 +102,7 @@ class Trainer:
                 yield event
         except (RunError, DataError) as e:
             yield from self._side_events()
-            raise with_way_on(e, self.checkpointer.newest) from e
+            raise with_next_step(e, self.checkpointer.newest) from e
 
     def _side_events(self) -> Iterator[Logged | Skipped]:
         """What happened beside the work since the last event."""
@@ -190,7 +190,7 @@ class Trainer:
     def _best_scores(self) -> tuple[Scores, int]:
         """The test scores of the best model, and its iteration. Rows for validation chose it, so the test rows score it anew."""
         found = self.checkpointer.read_best()
-        notes = noted(found)
+        notes = read_metadata(found)
         if not self.tests.validates:
             return notes.scores, notes.iteration
         states = States(STATE.named(found.states), self.program.backend)
@@ -198,10 +198,10 @@ class Trainer:
         self.log.write("test", notes.iteration, **scores)
         return scores, notes.iteration
 
-    def _notes(self) -> Noted:
+    def _notes(self) -> SnapshotMetadata:
         """What a snapshot taken now says of the run."""
         job, backend, selection = self.program.job, self.program.backend, self.selection
-        return Noted(
+        return SnapshotMetadata(
             net=job.name, net_sha256=job.sha256, iteration=self.iteration, seed=self.program.seed, recent=tuple(self.recent),
             best=selection.best, stale=selection.stale, tested=selection.newest, log_length=self.log.length,
             provider=backend.provider, threads=self.threads, target=backend.target, stage=self.stage, before=self.before,

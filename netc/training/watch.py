@@ -1,4 +1,4 @@
-"""What `watch` asks of a step: numbers of each layer."""
+"""Measure gradients, updates and activations of each layer in a step."""
 
 from netc.graph.contract import WATCH
 from netc.runtime.session import Stepper
@@ -6,7 +6,7 @@ from netc.training.feed import Feeds
 
 
 def watched(stepper: Stepper, feeds: Feeds) -> dict[str, dict[str, float]]:
-    """What the step on `feeds` would do to each layer, by layer and what is measured."""
+    """Measure a step on `feeds` without updating the states. Returns values by layer and quantity."""
     layers: dict[str, dict[str, float]] = {}
     for name, value in stepper.run(feeds).items():
         layer, _, what = WATCH.bare(name).rpartition("/")

@@ -1,4 +1,4 @@
-"""Weights from files onto a net: by state name (safetensors) or by layer and blob (Caffe's files)."""
+"""Load weights into a net: by state name (safetensors), or by layer and blob (Caffe's files)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ CAFFE = (".caffemodel", ".h5", ".hdf5")
 Blobs = Mapping[str, Sequence[Value]]
 
 
-MOST_NAMES = 8  # layers that a sentence lists
+MOST_NAMES = 8  # layers in a message
 
 
 @dataclass(frozen=True)
 class Weights:
-    """What a file gives a net: values of states, and the names of layers that have none there, or that only the file has."""
+    """The weights of a file for a net: values of states, layers without weights in the file, and layers that only the file has."""
 
     path: str
     states: dict[str, np.ndarray]
@@ -30,34 +30,34 @@ class Weights:
     unused: tuple[str, ...]
 
     def __str__(self) -> str:
-        parts = {"start fresh": self.fresh, "in the file alone": self.unused}
-        rest = "".join(f"; {what}: {_names(layers)}" for what, layers in parts.items() if layers)
+        parts = {"not in the file": self.fresh, "only in the file": self.unused}
+        rest = "".join(f"; {kind}: {_names(layers)}" for kind, layers in parts.items() if layers)
         return f"{self.path}: loaded {len(self.loaded)} layer{'s' if len(self.loaded) != 1 else ''} ({_names(self.loaded)}){rest}"
 
 
 def load_weights(path: str, states: Mapping[str, Node], blobs: Blobs) -> dict[str, np.ndarray]:
-    """The values of `found_weights`."""
-    return found_weights(path, states, blobs).states
+    """The values of `match_weights`."""
+    return match_weights(path, states, blobs).states
 
 
-def found_weights(path: str, states: Mapping[str, Node], blobs: Blobs) -> Weights:
-    """The start values of those `states` that the file holds. Layers are matched by name, as Caffe does; slots are left out.
+def match_weights(path: str, states: Mapping[str, Node], blobs: Blobs) -> Weights:
+    """Match the weights in a file with `states`. Layers are matched by name, as in Caffe; slots are ignored.
 
-    `blobs` are the learned blobs of each layer, see `Lowered.layer_blobs`. SnapshotError if a shape or the number of a
-    layer's blobs differs, or if nothing matches.
+    `blobs` are the parameters of each layer, see `Lowered.layer_blobs`. SnapshotError if a shape or the number of blobs of a layer
+    differs, or if nothing matches.
     """
     kept = {n: s for n, s in states.items() if s.state.is_weight}
-    found, names = _by_blob(path, blobs) if Path(path).suffix in CAFFE else _by_name(path, kept)
-    if not found:
-        raise SnapshotError(f"{path}: holds no weights of this net; the net has {', '.join(sorted(kept)[:8])}")
-    found = {n: a for n, a in found.items() if n in kept}
+    values, names = _by_blob(path, blobs) if Path(path).suffix in CAFFE else _by_name(path, kept)
+    if not values:
+        raise SnapshotError(f"{path}: contains no weights for this net; the net has {', '.join(sorted(kept)[:8])}")
+    values = {n: a for n, a in values.items() if n in kept}
     layers = dict.fromkeys(s.state.layer for s in kept.values())
-    missing = {s.state.layer: [n for n in kept if n not in found and kept[n].state.layer == s.state.layer] for s in kept.values()}
-    loaded = dict.fromkeys(kept[n].state.layer for n in found)
+    missing = {s.state.layer: [n for n in kept if n not in values and kept[n].state.layer == s.state.layer] for s in kept.values()}
+    loaded = dict.fromkeys(kept[n].state.layer for n in values)
     fresh = [name if name not in loaded else ", ".join(missing[name]) for name in layers if missing[name]]
     own = {*layers, *(layer for layer, wanted in blobs.items() if wanted)}
     unused = [name for name in names if name not in own]
-    return Weights(path, found, tuple(loaded), tuple(fresh), tuple(dict.fromkeys(unused)))
+    return Weights(path, values, tuple(loaded), tuple(fresh), tuple(dict.fromkeys(unused)))
 
 
 def _names(layers: Sequence[str]) -> str:
@@ -66,12 +66,12 @@ def _names(layers: Sequence[str]) -> str:
 
 
 def state_of(blob: Value) -> Node:
-    """The state that is a layer's blob; of one that another layer shares in another shape, that layer's."""
+    """The state of a parameter blob; for a shared blob with a different shape, the state of its owner."""
     return blob.node if blob.node.key == ("netc", "State") else state_of(blob.node.operands[0])
 
 
 def _by_name(path: str, states: Mapping[str, Node]) -> tuple[dict[str, np.ndarray], list[str]]:
-    """The values of states, and the names of the layers of all that the file has: of `conv1.weight` and its slots, `conv1`."""
+    """The values of states, and the names of all layers in the file: for `conv1.weight` and its slots, `conv1`."""
     arrays = snapshot.read_weights(path)
     errors = [f for n, s in states.items() if n in arrays and (f := _misfit(path, n, s, arrays[n], s.types[0].shape))]
     if errors:
@@ -82,16 +82,16 @@ def _by_name(path: str, states: Mapping[str, Node]) -> tuple[dict[str, np.ndarra
 
 
 def _by_blob(path: str, blobs: Blobs) -> tuple[dict[str, np.ndarray], list[str]]:
-    """The values of states, and the names of all layers of the file."""
+    """The values of states, and the names of all layers in the file."""
     layers = read_weights(path)
-    found: dict[str, np.ndarray] = {}
+    values: dict[str, np.ndarray] = {}
     errors: list[Diagnostic] = []
     for layer, wanted in blobs.items():
         given = layers.get(layer, [])
         if not wanted or not given:
             continue
         if len(wanted) != len(given):
-            text = f"Layer {layer!r} has {len(given)} blobs in {path}, but {len(wanted)} in the net (bias_term says whether it has a bias)"
+            text = f"Layer {layer!r} has {len(given)} blobs in {path}, but {len(wanted)} in the net (bias_term sets whether it has a bias)"
             errors.append(Diagnostic(state_of(wanted[0]).origin.place, text))
             continue
         for k, (blob, array) in enumerate(zip(wanted, given, strict=True)):
@@ -99,16 +99,16 @@ def _by_blob(path: str, blobs: Blobs) -> tuple[dict[str, np.ndarray], list[str]]
             if diagnostic := _misfit(path, f"blob {k} ({_last_name(state)}) of layer {layer!r}", state, array, blob.shape):
                 errors.append(diagnostic)
                 continue
-            found[state.name] = _fitted(array, blob.shape).reshape(tuple(map(int, state.types[0].shape)))
+            values[state.name] = _fitted(array, blob.shape).reshape(tuple(map(int, state.types[0].shape)))
     if errors:
         raise SnapshotError(*errors)
-    return found, list(layers)
+    return values, list(layers)
 
 
 def _misfit(path: str, name: str, state: Node, array: np.ndarray, wanted: tuple[int | str, ...]) -> Diagnostic | None:
-    """What is wrong with an array for a state, at the place of its layer; None if it fits."""
+    """The error if an array does not fit a state, at the place of its layer; None if it fits."""
     if array.dtype.kind != "f":
-        return Diagnostic(state.origin.place, f"{name} is {array.dtype} in {path}; weights are floating-point numbers")
+        return Diagnostic(state.origin.place, f"{name} has type {array.dtype} in {path}; expected floating-point numbers")
     try:
         numbers(array, np.dtype(np.float32), name)
     except DataError as e:
@@ -116,16 +116,16 @@ def _misfit(path: str, name: str, state: Node, array: np.ndarray, wanted: tuple[
     if _plain(array.shape, wanted) == tuple(map(int, wanted)):
         return None
     shapes = f"{'x'.join(map(str, array.shape))} in {path}, but {'x'.join(map(str, wanted))} in the net"
-    return Diagnostic(state.origin.place, f"{name} is {shapes}; to train layer {state.state.layer!r} anew, give it another name")
+    return Diagnostic(state.origin.place, f"{name} is {shapes}; to train layer {state.state.layer!r} from scratch, rename it")
 
 
 def _last_name(state: Node) -> str:
-    """`weight` of the state `conv1.weight`."""
+    """`weight` for the state `conv1.weight`."""
     return str(state.name).rpartition(".")[2]
 
 
 def _plain(shape: tuple[int, ...], wanted: tuple[int | str, ...]) -> tuple[int, ...]:
-    """A shape without the leading ones that Caffe's old files pad with."""
+    """Remove the leading ones with which old Caffe files pad shapes."""
     while len(shape) > len(wanted) and shape[0] == 1:
         shape = shape[1:]
     return shape

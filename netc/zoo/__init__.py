@@ -1,7 +1,7 @@
-"""A model zoo: a directory of published models that any web server, bucket or git can carry.
+"""A model zoo: a directory of published models that any web server, bucket or git repository can host.
 
-`index.json` lists what there is; `<name>/<version>/manifest.json` says what a model is, with the size and sha256 of
-each file beside it.
+`index.json` lists the models. `<name>/<version>/manifest.json` describes one model and has the size and sha256 of each of its
+files.
 """
 
 from netc.zoo.amend import alias, sign_model

@@ -1,4 +1,4 @@
-"""Aliases: words for versions, such as `stable`. They may move, which a version never does; <name>/aliases.json keeps them."""
+"""Aliases: names for versions, such as `stable`, stored in <name>/aliases.json. An alias can move; a version never changes."""
 
 import json
 from pathlib import Path
@@ -13,17 +13,17 @@ MOST_BYTES = 1 << 16
 
 
 def aliases_of(zoo: Path, name: str) -> dict[str, str]:
-    """Alias to version of a model in the directory `zoo`; ZooError if the file is not what it should be."""
+    """The aliases of a model and their versions. ZooError if the file is invalid."""
     path = f"{name}/{ALIASES}"
     if not (zoo / path).exists():
         return {}
     document = parse_json(read(zoo, path, MOST_BYTES), f"{zoo}/{path}")
     words = document.get("aliases")
     if document.get("format") != FORMAT or not isinstance(words, dict):
-        raise ZooError(f"{zoo}/{path}: wanted format {FORMAT} and a mapping of aliases to versions")
+        raise ZooError(f"{zoo}/{path}: expected format {FORMAT} and a mapping of aliases to versions")
     wrong = [word for word, version in words.items() if not is_alias(word) or not is_version(version)]
     if wrong:
-        raise ZooError(f"{zoo}/{path}: alias {wrong[0][:80]!r} is none, or its version is none")
+        raise ZooError(f"{zoo}/{path}: alias {wrong[0][:80]!r} or its version is invalid")
     return words
 
 

@@ -1,4 +1,4 @@
-"""What may change in a zoo after publishing: aliases and signatures. The versions themselves stay as they are."""
+"""Change a zoo after publishing: aliases and signatures. The versions themselves never change."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,21 +14,21 @@ from netc.zoo.names import ALIASES, LATEST, LOCK, MANIFEST, SIGNATURE, is_alias
 
 
 def sign_model(zoo: str | Path, spec: str, key: str | Path) -> Path:
-    """Signs a version that is in the directory `zoo`, instead of any signature that it has; returns the signature's file."""
+    """Sign a version in the directory `zoo` and replace its signature, if it has one. Returns the signature file."""
     zoo = Path(zoo)
     entry = find(zoo, spec)
     folder = zoo / entry.name / entry.version
     with locked(zoo / LOCK):
         wrong = verify_folder(folder)
         if wrong:
-            raise ZooError("\n".join([*wrong, f"{folder}: is damaged, and not signed"]))
+            raise ZooError("\n".join([*wrong, f"{folder}: was not signed, because the model is damaged"]))
         sign_folder(folder, key)
         reindex(zoo)
     return folder / SIGNATURE
 
 
 def alias(zoo: str | Path, spec: str, word: str | None, remove: Sequence[str] = ()) -> dict[str, str]:
-    """Makes `word` stand for the version that `spec` does, and takes the aliases `remove` away; returns all of the model's."""
+    """Make `word` an alias of the version `spec`, and remove the aliases `remove`. Returns all aliases of the model."""
     zoo = Path(zoo)
     entry = find(zoo, spec)
     with locked(zoo / LOCK):
@@ -37,7 +37,7 @@ def alias(zoo: str | Path, spec: str, word: str | None, remove: Sequence[str] = 
         if unknown:
             raise UnknownModelError(f"{zoo}: {entry.name!r} has no alias {unknown[0]!r}. {near(unknown[0], words)}")
         if word is not None and not is_alias(word):
-            raise ZooError(f"an alias is a word of [a-z0-9_-] that opens with a letter, and not {LATEST!r}; got {word!r}")
+            raise ZooError(f"an alias has characters of [a-z0-9_-], starts with a letter and is not {LATEST!r}; got {word!r}")
         words = {w: v for w, v in words.items() if w not in remove} | ({word: entry.version} if word else {})
         replace_file(zoo / entry.name / ALIASES, encoded(words))
         reindex(zoo)
@@ -45,7 +45,7 @@ def alias(zoo: str | Path, spec: str, word: str | None, remove: Sequence[str] = 
 
 
 def sign_folder(folder: Path, key: str | Path | None) -> None:
-    """Signs the manifest in `folder`; does nothing without a key."""
+    """Sign the manifest in `folder`. Without a key, do nothing."""
     if key is not None:
         manifest = (folder / MANIFEST).read_bytes()
         known = parse_json(manifest, str(folder / MANIFEST))

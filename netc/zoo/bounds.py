@@ -1,6 +1,6 @@
-"""How much a model asks for, found before it runs: nodes once functions are expanded, steps of loops, sizes of tensors.
+"""Estimate the size of a model before it runs: nodes after function expansion, loop steps, tensor sizes.
 
-Sizes that only a run knows are the business of `limited`.
+`limited` guards against sizes that are known only at run time.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,10 +10,10 @@ from typing import Any
 import onnx
 from onnx import numpy_helper
 
-MOST_NODES = 1_000_000  # once every call of a function is the function's nodes
-MOST_STEPS = 1 << 31  # nodes that a run visits, loops of a stated length counted as often as they turn
-MOST_VALUES = 1 << 31  # in one tensor
-SMALL = 64  # values of a constant that can be a shape or a count
+MOST_NODES = 1_000_000  # after functions are expanded
+MOST_STEPS = 1 << 31  # nodes that run; loops of constant length count once per step
+MOST_VALUES = 1 << 31  # per tensor
+SMALL = 64  # values; a larger constant cannot be a shape or a count
 SHAPED = {"ConstantOfShape": 0, "Expand": 1, "Tile": 1, "Reshape": 1, "Resize": 3, "RandomNormal": None, "RandomUniform": None}
 
 Key = tuple[str, str, str]
@@ -21,25 +21,25 @@ Constants = Mapping[str, list[Any]]
 
 
 def excesses(model: onnx.ModelProto) -> list[str]:
-    """What is more than any model of use needs, in sentences; empty if nothing is."""
+    """List the limits that a model exceeds, as messages. [] if there are none."""
     functions = {(f.domain, f.name, f.overload): f for f in model.functions}
     nodes = _totals(functions, loops=False)
     steps = _totals(functions, loops=True)
     if nodes is None or steps is None:
         return ["has a function that calls itself"]
-    found = []
+    problems = []
     constants = _constants(model.graph)
     if (count := _count(model.graph.node, nodes, constants, loops=False)) > MOST_NODES:
-        found.append(f"has {_number(count)} nodes once its functions are expanded; at most {MOST_NODES:,} may be")
+        problems.append(f"has {_number(count)} nodes after its functions are expanded; the limit is {MOST_NODES:,}")
     elif (count := _count(model.graph.node, steps, constants, loops=True)) > MOST_STEPS:
-        found.append(f"states loops of {_number(count)} steps; at most {MOST_STEPS:,} may be")
+        problems.append(f"has loops of {_number(count)} steps; the limit is {MOST_STEPS:,}")
     for nodes_in in (model.graph.node, *(f.node for f in model.functions)):
-        found += _large_nodes(nodes_in, constants)
-    return found + _large_ports(model.graph)
+        problems += _large_nodes(nodes_in, constants)
+    return problems + _large_ports(model.graph)
 
 
 def _totals(functions: Mapping[Key, onnx.FunctionProto], loops: bool) -> dict[Key, int] | None:
-    """The nodes that each function comes to, those it calls first; None if one calls itself."""
+    """The number of nodes of each function after expansion, called functions first. None if a function calls itself."""
     calls = {key: {_key(n) for n in _all_nodes(f.node)} & functions.keys() for key, f in functions.items()}
     callers: dict[Key, list[Key]] = {}
     for key, called in calls.items():
@@ -59,7 +59,7 @@ def _totals(functions: Mapping[Key, onnx.FunctionProto], loops: bool) -> dict[Ke
 
 
 def _count(nodes: Iterable[onnx.NodeProto], totals: Mapping[Key, int], constants: Constants, loops: bool) -> int:
-    """The nodes, with what functions and subgraphs come to; with `loops` as often as they turn."""
+    """Count nodes, including functions and subgraphs. With `loops`, the body of a loop counts once per step."""
     nodes = list(nodes)
     known = {**constants, **_node_constants(nodes)}
     total = 0
@@ -71,7 +71,7 @@ def _count(nodes: Iterable[onnx.NodeProto], totals: Mapping[Key, int], constants
 
 
 def _turns(node: onnx.NodeProto, constants: Constants) -> int:
-    """How often a loop of a stated length turns; 1 where a run decides."""
+    """The number of steps of a loop; 1 if it is known only at run time."""
     if node.op_type != "Loop" or not node.input or not constants.get(node.input[0]):
         return 1
     return max(1, int(constants[node.input[0]][0]))
@@ -80,18 +80,18 @@ def _turns(node: onnx.NodeProto, constants: Constants) -> int:
 def _large_nodes(nodes: Iterable[onnx.NodeProto], constants: Constants) -> list[str]:
     nodes = list(nodes)
     known = {**constants, **_node_constants(nodes)}
-    found = []
+    problems = []
     for node in nodes:
         size = _size(node, known)
         if size > MOST_VALUES:
-            found.append(f"has a {node.op_type} of {_number(size)} values; at most {MOST_VALUES:,} may be")
+            problems.append(f"has a {node.op_type} of {_number(size)} values; the limit is {MOST_VALUES:,}")
         for graph in _subgraphs(node):
-            found += _large_nodes(graph.node, {**known, **_constants(graph)})
-    return found
+            problems += _large_nodes(graph.node, {**known, **_constants(graph)})
+    return problems
 
 
 def _size(node: onnx.NodeProto, constants: Constants) -> int:
-    """The values that a node makes by a shape that the model states; 0 where a run decides."""
+    """The output size of a node with a constant shape, in values; 0 if it is known only at run time."""
     if node.op_type == "Range":
         ends = [constants.get(name) for name in node.input]
         if len(ends) != 3 or not all(ends):
@@ -108,38 +108,38 @@ def _size(node: onnx.NodeProto, constants: Constants) -> int:
 
 
 def _large_ports(graph: onnx.GraphProto) -> list[str]:
-    found = []
+    problems = []
     for port in (*graph.input, *graph.output, *graph.value_info):
         size = prod(max(1, d.dim_value) for d in port.type.tensor_type.shape.dim)
         if size > MOST_VALUES:
-            found.append(f"has a tensor {port.name[:60]!r} of {_number(size)} values; at most {MOST_VALUES:,} may be")
-    return found
+            problems.append(f"has a tensor {port.name[:60]!r} of {_number(size)} values; the limit is {MOST_VALUES:,}")
+    return problems
 
 
 def _constants(graph: onnx.GraphProto) -> dict[str, list[Any]]:
-    """Small initializers of a graph by name."""
+    """The small initializers of a graph by name."""
     return {t.name: values for t in graph.initializer if (values := _values(t)) is not None}
 
 
 def _node_constants(nodes: Iterable[onnx.NodeProto]) -> dict[str, list[Any]]:
-    """Small constants that nodes hold, by name."""
-    found: dict[str, list[Any]] = {}
+    """The values of small Constant nodes by name."""
+    constants: dict[str, list[Any]] = {}
     for node in nodes:
         for attribute in node.attribute if node.op_type == "Constant" and node.output else ():
             values = _values(attribute.t) if attribute.name == "value" else list(attribute.ints) or [attribute.i]
             if values is not None:
-                found[node.output[0]] = values
-    return found
+                constants[node.output[0]] = values
+    return constants
 
 
 def _values(tensor: onnx.TensorProto) -> list[Any] | None:
-    """The numbers of a small tensor that lies in the model."""
+    """The values of a small tensor that is stored in the model; None for any other."""
     numbers = (onnx.TensorProto.INT64, onnx.TensorProto.INT32, onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE)
     if prod(tensor.dims) > SMALL or tensor.data_type not in numbers or tensor.external_data:
         return None
     try:
         return [x for x in numpy_helper.to_array(tensor).reshape(-1).tolist() if isfinite(x)]
-    except (ValueError, TypeError):  # its bytes are not of its shape; onnxruntime says so
+    except (ValueError, TypeError):  # the data does not match the shape; onnxruntime reports it
         return None
 
 

@@ -1,4 +1,4 @@
-"""The model card: the README.md that a published model carries, made from its manifest alone."""
+"""The model card: the README.md of a published model, generated from its manifest."""
 
 import html
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ NOT_STATED = "Not stated."
 
 
 def model_card(manifest: Mapping[str, Any]) -> str:
-    """The Markdown of a model: what it is, metrics, use and limits, data and licence, how to get and run it, how it was made."""
+    """The card in Markdown: description, metrics, use and limits, data, licence, download, programs to run it, training."""
     sections = [
         f"# {manifest['name']} {manifest['version']}",
         _text(manifest["description"]),
@@ -36,7 +36,7 @@ def model_card(manifest: Mapping[str, Any]) -> str:
 
 
 def human_size(size: int) -> str:
-    """A number of bytes as people read it: 1.7 MB."""
+    """Format a number of bytes: 1.7 MB."""
     if size < 1000:
         return f"{size} B"
     amount = float(size)
@@ -48,7 +48,7 @@ def human_size(size: int) -> str:
 
 
 def _text(text: str) -> str:
-    """Text that cannot become HTML in a browser."""
+    """Escape text so that a browser cannot read it as HTML."""
     return html.escape(text.strip(), quote=False)
 
 
@@ -62,7 +62,7 @@ def _cell(text: str) -> str:
 
 
 def _metrics(manifest: Mapping[str, Any]) -> list[str]:
-    picture = ["![Loss and metrics over the training](curves.png)"] if _has(manifest, "curves.png") else []
+    picture = ["![Loss and metrics during training](curves.png)"] if _has(manifest, "curves.png") else []
     if not manifest["metrics"]:
         return picture
     rows = [(name, f"{value:.6g}") for name, value in manifest["metrics"].items()]
@@ -74,7 +74,7 @@ def _data(manifest: Mapping[str, Any]) -> list[str]:
     if not data:
         return []
     rows = [("data set", data["name"]), ("licence", data["licence"]), ("sha256", data["sha256"])]
-    return ["## Data", _table(("what", "value"), rows)]
+    return ["## Data", _table(("field", "value"), rows)]
 
 
 def _run(manifest: Mapping[str, Any]) -> list[str]:
@@ -85,19 +85,19 @@ def _run(manifest: Mapping[str, Any]) -> list[str]:
         [(kind, port["name"], port["dtype"], shape_text(port["shape"])) for kind in ("inputs", "outputs") for port in manifest[kind]],
     )
     facts = "\n".join(f"- {_text(' '.join(fact.split()))}" for fact in manifest.get("preprocessing", ()))
-    found = ["## Run", ports, *([facts] if facts else []), "In the folder of the model:"]
+    parts = ["## Run", ports, *([facts] if facts else []), "Run these programs in the folder of the model:"]
     for title, language, program in programs(manifest["inputs"], manifest["outputs"], _has(manifest, "test_vectors.npz")):
-        found += [f"### {title}", f"```{language}\n{program}```"]
-    return found
+        parts += [f"### {title}", f"```{language}\n{program}```"]
+    return parts
 
 
 def _check(manifest: Mapping[str, Any]) -> list[str]:
     if not manifest.get("tolerance"):
         return []
     rows = [(name, f"{t['relative']:g}", f"{t['absolute']:g}") for name, t in manifest["tolerance"].items()]
-    said = "This runs the model on the inputs that it was published with, and three steps of its training, and compares:"
+    text = "This command runs the model on the published inputs and three steps of its training, and compares the results:"
     command = f"    netc zoo verify --run {manifest['name']}@{manifest['version']}"
-    return ["## Check", said, command, _table(("vectors", "relative", "absolute tolerance"), rows)]
+    return ["## Check", text, command, _table(("vectors", "relative", "absolute tolerance"), rows)]
 
 
 def _has(manifest: Mapping[str, Any], name: str) -> bool:
@@ -116,5 +116,5 @@ def _training(manifest: Mapping[str, Any]) -> str:
         rows += [("fine-tuned from", f"{parent['name']}@{parent['version']}")]
     if "parameters" in manifest:
         rows += [("parameters", f"{manifest['parameters']:,}")]
-    rows += [("net's sha256", manifest["net_sha256"]), ("ONNX opset", str(manifest["opset"]))]
-    return _table(("what", "value"), rows)
+    rows += [("sha256 of the net", manifest["net_sha256"]), ("ONNX opset", str(manifest["opset"]))]
+    return _table(("field", "value"), rows)

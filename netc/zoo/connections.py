@@ -1,4 +1,4 @@
-"""Werkzeug's server with bounds: so many connections at once, of them so many of one client, and a deadline for what each asks.
+"""A Werkzeug server with limits: on connections, on connections per client, and on the time of a request.
 
 Needs the extra `serve`.
 """
@@ -14,15 +14,15 @@ from typing import Any
 
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
-MOST, MOST_OF_ONE = 64, 32  # connections at once, and of one address
-PATIENCE = 30.0  # seconds that a client may be silent, or take for a piece of an answer
-ASKING = 10.0  # seconds that a client may take for the whole of a question
-ANSWER = "netc.answer"  # where the environment of a request keeps what answers it
+MOST, MOST_OF_ONE = 64, 32  # connections at a time: in total, and per address
+PATIENCE = 30.0  # seconds that a client may be silent, or take to receive a piece of a response
+ASKING = 10.0  # seconds that a client may take to send a request
+ANSWER = "netc.answer"  # key of the response in the WSGI environment
 FULL = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\nConnection: close\r\n\r\n"
 
 
 class _Timed(io.RawIOBase):
-    """What a client sends, until `deadline`."""
+    """The input of a connection, readable until `deadline`."""
 
     def __init__(self, connection: socket.socket):
         self.connection, self.deadline = connection, 0.0
@@ -33,7 +33,7 @@ class _Timed(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         left = self.deadline - time.monotonic()
         if left <= 0:
-            raise TimeoutError("the question takes too long")
+            raise TimeoutError("the request takes too long")
         self.connection.settimeout(left)
         try:
             return self.connection.recv_into(buffer)
@@ -53,12 +53,12 @@ class _Handler(WSGIRequestHandler):
         self.rfile = io.BufferedReader(self._timed)
 
     def handle_one_request(self) -> None:
-        """One question, asked before its deadline."""
+        """Handle one request, which must be complete before the deadline."""
         self._timed.deadline = time.monotonic() + ASKING
         super().handle_one_request()
 
     def run_wsgi(self) -> None:
-        """An answer. Werkzeug leaves its file open where the client breaks off before all that it sent is read."""
+        """Send the response and close its file. Werkzeug leaves the file open if the client disconnects early."""
         self.environ = {}
         try:
             super().run_wsgi()
@@ -67,11 +67,11 @@ class _Handler(WSGIRequestHandler):
                 close()
 
     def log(self, type: str, message: str, *args: Any) -> None:
-        """Nothing: what was asked for is nobody's business."""
+        """Log nothing, to protect the privacy of clients."""
 
 
 class BoundedServer(ThreadedWSGIServer):
-    """Serves a WSGI application. Beyond the bounds a client is told to come again, which `netc zoo download` does."""
+    """Serves a WSGI application. Beyond the limits, clients receive status 503; `netc zoo download` tries again."""
 
     daemon_threads = True
 
@@ -85,7 +85,7 @@ class BoundedServer(ThreadedWSGIServer):
         super().__init__(host, port, kept, handler=_Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """A thread for a client, if there is room."""
+        """Start a thread for a client, within the limits."""
         client = str(client_address[0]) if client_address else ""
         with self._lock:
             room = self._open.total() < MOST and self._open[client] < MOST_OF_ONE
@@ -99,14 +99,14 @@ class BoundedServer(ThreadedWSGIServer):
         super().process_request(request, client_address)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """The thread, until its client has gone."""
+        """Serve a client in its thread until it disconnects."""
         try:
             super().process_request_thread(request, client_address)
         finally:
             client = str(client_address[0]) if client_address else ""
             with self._lock:
                 self._open[client] -= 1
-                self._open += Counter()  # forgets those that are gone
+                self._open += Counter()  # drops addresses without connections
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Nothing: a client that goes away or is too slow is no error of the server."""
+        """Ignore errors of a connection: a client that disconnects or is too slow is no error of the server."""

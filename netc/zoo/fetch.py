@@ -1,6 +1,6 @@
-"""Downloading: a model streams into a temporary folder, is verified on the way, and is renamed into place.
+"""Download models: the files go into a temporary folder, are verified, and the folder is renamed into place.
 
-What a broken connection leaves is kept, and gone on from by the next attempt: the hash in the manifest says whether it fits.
+After a broken connection the partial files are kept, and the next attempt resumes. The hash in the manifest verifies the result.
 """
 
 import hashlib
@@ -27,13 +27,13 @@ from netc.zoo.location import chunks, default_location, is_url, read
 from netc.zoo.minisign import MOST_BYTES, PublicKey, check, trusted_keys
 from netc.zoo.names import MANIFEST, SIGNATURE
 
-PARTIAL, FORGOTTEN = ".download-", 7 * 86400.0  # what a broken download is called, and the seconds that it is kept for
-TRIES, PAUSE = 5, 0.5  # connections in a row that bring less than a CHUNK, and seconds after the first of them
+PARTIAL, FORGOTTEN = ".download-", 7 * 86400.0  # prefix of a partial download, and how many seconds it is kept
+TRIES, PAUSE = 5, 0.5  # consecutive connections that receive less than a CHUNK, and seconds to wait after the first
 
 
 @dataclass(frozen=True)
 class Downloaded:
-    """Where a model lies now. `new` is False where it was there already, byte for byte."""
+    """The folder of a downloaded model. `new` is False if an identical copy was there already."""
 
     name: str
     version: str
@@ -42,11 +42,11 @@ class Downloaded:
 
 
 def download(spec: str, source: str | Path | None = None, to: str | Path = ".", keys: Sequence[PublicKey] = ()) -> Downloaded:
-    """Copies a model, `spec` as `index.chosen` has it, from the zoo `source` to `to`/name/version.
+    """Copy a model from the zoo `source` to `to`/name/version. `index.chosen` explains `spec`.
 
-    `source` is a directory or an address; None is NETC_ZOO, else ./model_zoo. With `keys` the model must be signed by one of
-    them. ZooError if it is not there, is not what its manifest states or is hostile; then nothing is left behind, except for
-    what came before a connection broke.
+    `source` is a directory or an address; None means NETC_ZOO, else ./model_zoo. With `keys`, one of them must have signed the
+    model. ZooError if the model is missing, differs from its manifest or is unsafe. Nothing remains then, except the partial files
+    of a broken connection.
     """
     location = default_location() if source is None else source
     entry = find(location, spec)
@@ -60,11 +60,11 @@ def download(spec: str, source: str | Path | None = None, to: str | Path = ".", 
     partial = Path(to) / f"{PARTIAL}{entry.name}-{entry.version}-{entry.manifest_sha256[:12]}"
     try:
         Path(to).mkdir(parents=True, exist_ok=True)
-        _sweep(Path(to), partial)
+        _remove_old(Path(to), partial)
         with locked(partial.with_name(f"{partial.name}.lock"), keep=False) as alone:
-            if _already(target, data, keys):  # another process was faster
+            if _already(target, data, keys):  # another process downloaded it first
                 return Downloaded(entry.name, entry.version, target, False)
-            if not alone:  # two that go on with the same files would mix them
+            if not alone:  # two processes must not resume the same files
                 partial = partial.with_name(f"{partial.name}-{secrets.token_hex(8)}")
             with _kept_if_cut(partial):
                 _check_space(partial, manifest)
@@ -84,20 +84,20 @@ def download(spec: str, source: str | Path | None = None, to: str | Path = ".", 
 
 
 def model_folder(spec: str, source: str | Path | None = None, keys: Sequence[PublicKey] | None = None) -> Path:
-    """The folder of a model, whole: where it lies in a zoo in a directory, else in the cache.
+    """The folder of a complete model: in a local zoo, else in the cache.
 
-    `source` as of `download`. It is signed by one of `keys`; None are those of NETC_ZOO_KEY. ZooError if it is not.
+    `source` is as in `download`. One of `keys` must have signed the model; None means the keys of NETC_ZOO_KEY. Else ZooError.
     """
     location = default_location() if source is None else source
     keys = trusted_keys() if keys is None else keys
-    if is_url(location):  # models of one name in two zoos are two
+    if is_url(location):  # two zoos may have different models of one name
         return download(spec, location, cache_folder() / "models" / hashlib.sha256(str(location).encode()).hexdigest()[:16], keys).path
     entry = find(location, spec)
     return checked_folder(Path(location) / entry.name / entry.version, keys)
 
 
 def checked_folder(folder: Path, keys: Sequence[PublicKey] = ()) -> Path:
-    """The folder of a published model. ZooError if it is damaged, hostile, or not signed by one of `keys`, if there are any."""
+    """Verify the folder of a published model. ZooError if it is damaged, unsafe, or lacks a signature by one of `keys`, if given."""
     if wrong := verify_folder(folder, keys):
         raise ZooError("\n".join(wrong))
     return folder
@@ -105,15 +105,15 @@ def checked_folder(folder: Path, keys: Sequence[PublicKey] = ()) -> Path:
 
 @contextmanager
 def _kept_if_cut(partial: Path) -> Iterator[None]:
-    """A folder to download into. It goes if that fails, unless it was only interrupted."""
+    """A folder to download into. An error removes it, but an interrupted connection keeps it."""
     partial.mkdir(exist_ok=True)
     status = os.lstat(partial)
     if not stat.S_ISDIR(status.st_mode) or (hasattr(os, "getuid") and status.st_uid != os.getuid()):
-        raise ZooError(f"{partial}: is nothing that a download of yours left; remove it")
+        raise ZooError(f"{partial}: is not a partial download of yours; remove it")
     try:
         yield
     except CutError as error:
-        raise CutError(f"{error}; what came is kept, and the same command goes on from there") from error
+        raise CutError(f"{error}; the partial download is kept, and the same command resumes it") from error
     except KeyboardInterrupt:
         raise
     except BaseException:
@@ -121,8 +121,8 @@ def _kept_if_cut(partial: Path) -> Iterator[None]:
         raise
 
 
-def _sweep(to: Path, partial: Path) -> None:
-    """Removes downloads that broke off so long ago that nobody goes on with them."""
+def _remove_old(to: Path, partial: Path) -> None:
+    """Remove old partial downloads."""
     for left in to.glob(f"{PARTIAL}*"):
         if left == partial or left.is_symlink() or not left.is_dir():
             continue
@@ -131,10 +131,10 @@ def _sweep(to: Path, partial: Path) -> None:
 
 
 def _signature(location: str | Path, entry: Entry, data: bytes, keys: Sequence[PublicKey]) -> bytes | None:
-    """The signature of a manifest; None where there is none and none is asked for."""
+    """The signature of a manifest; None if there is none and none is required."""
     path = f"{entry.name}/{entry.version}/{SIGNATURE}"
     if not entry.signed and keys:
-        raise UntrustedError(f"{location}/{entry.name}/{entry.version}: is not signed, and only signed models were asked for")
+        raise UntrustedError(f"{location}/{entry.name}/{entry.version}: is not signed, but a signature is required")
     if not entry.signed:
         return None
     signature = read(location, path, MOST_BYTES)
@@ -144,14 +144,14 @@ def _signature(location: str | Path, entry: Entry, data: bytes, keys: Sequence[P
 
 
 def _already(target: Path, manifest: bytes, keys: Sequence[PublicKey]) -> bool:
-    """Whether `target` holds this very model. ZooError if it holds anything else."""
+    """Whether `target` contains this model. ZooError if it contains anything else."""
     if not os.path.lexists(target):
         return False
     wrong = verify_folder(target, keys) if target.is_dir() else [f"{target}: is not a folder"]
     if not wrong and (target / MANIFEST).read_bytes() != manifest:
-        wrong = [f"{target}: holds another model of the same name and version"]
+        wrong = [f"{target}: contains a different model with the same name and version"]
     if wrong:
-        raise ZooError("\n".join([*wrong, f"{target}: is in the way; remove it, or download to another folder"]))
+        raise ZooError("\n".join([*wrong, f"{target}: exists already; remove it, or download to another folder"]))
     return True
 
 
@@ -159,7 +159,7 @@ def _check_space(folder: Path, manifest: dict[str, Any]) -> None:
     here = sum(p.lstat().st_size for p in folder.iterdir())
     wanted, free = sum(file["size"] for file in manifest["files"]) - here, shutil.disk_usage(folder).free
     if wanted > free:
-        raise ZooError(f"{folder.parent}: {human_size(free)} are free; the model has {human_size(wanted)}")
+        raise ZooError(f"{folder.parent}: not enough disk space: {human_size(free)} free, the model needs {human_size(wanted)}")
 
 
 def _fetch(location: str | Path, manifest: dict[str, Any], folder: Path) -> None:
@@ -167,29 +167,29 @@ def _fetch(location: str | Path, manifest: dict[str, Any], folder: Path) -> None
     base = f"{manifest['name']}/{manifest['version']}"
     for stranger in folder.iterdir():
         if stranger.name not in names or not stranger.is_file() or stranger.is_symlink():
-            raise ZooError(f"{stranger}: is nothing that a download left; remove it")
+            raise ZooError(f"{stranger}: is not part of a partial download; remove it")
     with _progress(f"{manifest['name']} {manifest['version']}", sum(f["size"] for f in manifest["files"])) as advance:
         for file in manifest["files"]:
             _fetch_file(location, f"{base}/{file['name']}", file, folder / file["name"], advance)
     wrong = [text for name in names if name.endswith(".onnx") for text in graph_errors(folder / name, names)]
     if wrong:
-        # The folder is about to go, so the sentence names the source.
+        # The folder is about to be removed, so the message names the source.
         raise ZooError("\n".join(text.replace(str(folder), f"{location}/{base}", 1) for text in wrong))
 
 
 def _fetch_file(location: str | Path, path: str, file: dict[str, Any], target: Path, advance: Callable[[int], None]) -> None:
-    """One file, from where an earlier attempt stopped; from its start if what that left proves wrong."""
+    """Download one file. Resume an earlier attempt; if the result is wrong, start over."""
     left = target.stat().st_size if target.exists() else 0
     if left > file["size"]:
         target.unlink()
     if _received(location, path, file, target, advance) != file["sha256"]:
         target.unlink()
         if not left or _received(location, path, file, target, lambda size: None) != file["sha256"]:
-            raise ZooError(f"{location}/{path}: its sha256 is not the one that the manifest states")
+            raise ZooError(f"{location}/{path}: its sha256 differs from the manifest")
 
 
 def _received(location: str | Path, path: str, file: dict[str, Any], target: Path, advance: Callable[[int], None]) -> str:
-    """The sha256 of a file whose rest has come now; a connection that breaks is made again."""
+    """Download the rest of a file, with new connections after broken ones. Returns the sha256 of the file."""
     digest, tries = hashlib.sha256(), 0
     with open_unlinked(target, os.O_RDWR | os.O_CREAT) as out:
         while piece := out.read(CHUNK):
@@ -203,7 +203,7 @@ def _received(location: str | Path, path: str, file: dict[str, Any], target: Pat
                         digest.update(piece)
                         advance(len(piece))
                 if out.tell() < file["size"]:
-                    raise ZooError(f"{location}/{path}: ends after {out.tell()} bytes; the manifest states {file['size']}")
+                    raise ZooError(f"{location}/{path}: ends after {out.tell()} bytes; the size in the manifest is {file['size']}")
             except CutError:
                 tries = 0 if out.tell() - size >= CHUNK else tries + 1
                 if tries >= TRIES:
@@ -217,7 +217,7 @@ def _received(location: str | Path, path: str, file: dict[str, Any], target: Pat
 
 @contextmanager
 def _progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on standard error while a terminal watches; silent otherwise."""
+    """A progress bar on stderr if it is a terminal."""
     if not sys.stderr.isatty():
         yield lambda size: None
         return

@@ -1,4 +1,4 @@
-"""One model's folder: whether it is, byte for byte, what its manifest states, and harmless to load."""
+"""Verify the folder of a model: its files match the manifest byte for byte, and they are safe to load."""
 
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
@@ -16,19 +16,19 @@ from netc.zoo.minisign import MOST_BYTES as MOST_SIGNATURE
 from netc.zoo.minisign import PublicKey, check
 from netc.zoo.names import MANIFEST, SIGNATURE
 
-LARGEST = 1 << 31  # bytes of a message of protobuf
+LARGEST = 1 << 31  # bytes of a protobuf message
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
-RESERVED = ("ai.onnx", "com.microsoft", "com.ms", "org.pytorch")  # with all below them: onnxruntime has ops of its own there
+RESERVED = ("ai.onnx", "com.microsoft", "com.ms", "org.pytorch")  # and their subdomains: onnxruntime defines ops there
 
 
 class Untrusted(str):
-    """A problem that is no damage: nobody who is trusted has signed."""
+    """A problem with the signature: there is none by a trusted key. The files may be intact."""
 
 
 def verify_folder(folder: Path, keys: Sequence[PublicKey] = ()) -> list[str]:
-    """What is wrong with the model in `folder`, which is named after its version, in a folder of its name.
+    """List the problems of the model in `folder`, whose path ends in <name>/<version>.
 
-    With `keys` it must be signed by one of them.
+    With `keys`, one of them must have signed it.
     """
     absolute = folder.absolute()
     try:
@@ -38,15 +38,15 @@ def verify_folder(folder: Path, keys: Sequence[PublicKey] = ()) -> list[str]:
         return str(error).splitlines()
     untrusted = _signature_problems(folder, data, keys) if keys else []
     names = {file["name"] for file in manifest["files"]}
-    found = [f"{p}: is not in the manifest" for p in sorted(folder.iterdir()) if p.name not in names | {MANIFEST, SIGNATURE}]
+    problems = [f"{p}: is not in the manifest" for p in sorted(folder.iterdir()) if p.name not in names | {MANIFEST, SIGNATURE}]
     for file in manifest["files"]:
-        found += _verify_file(folder, file) or (graph_errors(folder / file["name"], names) if file["name"].endswith(".onnx") else [])
-    return found + untrusted
+        problems += _verify_file(folder, file) or (graph_errors(folder / file["name"], names) if file["name"].endswith(".onnx") else [])
+    return problems + untrusted
 
 
 def _signature_problems(folder: Path, manifest: bytes, keys: Sequence[PublicKey]) -> list[str]:
     if not (folder / SIGNATURE).exists():
-        return [Untrusted(f"{folder}: is not signed, and only signed models were asked for")]
+        return [Untrusted(f"{folder}: is not signed, but a signature is required")]
     try:
         check(b"".join(chunks(folder, SIGNATURE, MOST_SIGNATURE)), manifest, list(keys), str(folder / SIGNATURE))
     except UntrustedError as error:
@@ -57,42 +57,42 @@ def _signature_problems(folder: Path, manifest: bytes, keys: Sequence[PublicKey]
 
 
 def graph_errors(path: Path, names: Collection[str]) -> list[str]:
-    """What is wrong with an ONNX file: damage, data that is not in one of the `names` beside it, ops that need a library.
+    """List the problems of an ONNX file: damage, external data outside the files `names`, ops that need a library.
 
-    A node is of ONNX's own domains, or the model holds the function that it calls. A function is of no domain in which onnxruntime
-    has ops, since it would run its own in the place of the function.
+    Every node must be of an ONNX domain or call a function in the model. The domain of a function must not have ops in onnxruntime,
+    because onnxruntime would run its own op instead.
     """
     import onnx
 
     if path.stat().st_size >= LARGEST:
-        return [f"{path}: has 2 GiB or more, which no ONNX model can have"]
+        return [f"{path}: has 2 GiB or more, but an ONNX model must be smaller"]
     try:
         model = onnx.load(path, load_external_data=False)
     except (DecodeError, ValueError):
         return [f"{path}: is not an ONNX model"]
-    found, functions = set(), {(f.domain, f.name) for f in model.functions}
+    problems, functions = set(), {(f.domain, f.name) for f in model.functions}
     for domain, name in functions:
         if not domain or f"{domain}.".startswith(tuple(f"{d}." for d in RESERVED)):
-            what = f"{_told(domain)}.{_told(name)}".lstrip(".")
-            found.add(f"{path}: has a function {what}, where onnxruntime has ops of its own")
+            what = f"{_printable(domain)}.{_printable(name)}".lstrip(".")
+            problems.add(f"{path}: has a function {what} in a domain that onnxruntime reserves")
     for part in _parts(model):
         if part.DESCRIPTOR.name == "NodeProto":
             if part.domain not in DOMAINS and (part.domain, part.op_type) not in functions:
-                found.add(f"{path}: has an op {_told(part.domain)}.{_told(part.op_type)}, which only a library of somebody's could run")
+                problems.add(f"{path}: has an op {_printable(part.domain)}.{_printable(part.op_type)}, which needs an external library")
             continue
         for entry in part.external_data:
             if entry.key == "location" and entry.value not in names:
-                found.add(f"{path}: takes data from {entry.value[:100]!r}, which is not one of the model's files")
-    found.update(f"{path}: {text}" for text in excesses(model))
-    return sorted(found)[:20]
+                problems.add(f"{path}: reads data from {entry.value[:100]!r}, which is not a file of the model")
+    problems.update(f"{path}: {text}" for text in excesses(model))
+    return sorted(problems)[:20]
 
 
-def _told(name: str) -> str:
+def _printable(name: str) -> str:
     return repr(name[:60])[1:-1]
 
 
 def _parts(message: Message) -> Iterator[Any]:
-    """Every TensorProto and NodeProto anywhere inside a message: initializers, attributes, subgraphs, functions."""
+    """Yield every TensorProto and NodeProto in a message: initializers, attributes, subgraphs, functions."""
     if message.DESCRIPTOR.name in ("TensorProto", "NodeProto"):
         yield message
     for field, value in message.ListFields():
@@ -110,7 +110,7 @@ def _verify_file(folder: Path, file: dict[str, Any]) -> list[str]:
     except ZooError as error:
         return [str(error)]
     if size != file["size"]:
-        return [f"{folder / file['name']}: has {size} bytes; the manifest states {file['size']}"]
+        return [f"{folder / file['name']}: has {size} bytes; the size in the manifest is {file['size']}"]
     if digest.hexdigest() != file["sha256"]:
-        return [f"{folder / file['name']}: its sha256 is not the one that the manifest states"]
+        return [f"{folder / file['name']}: its sha256 differs from the manifest"]
     return []

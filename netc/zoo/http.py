@@ -1,4 +1,4 @@
-"""Files from a web server that may mean harm: no other host, no other kind of address, and no waiting for ever."""
+"""Read files from an untrusted web server: no redirects to other hosts, only http(s), and time limits."""
 
 import http.client
 import io
@@ -13,12 +13,12 @@ from netc.errors import CutError, ZooError
 from netc.files import CHUNK
 
 PATIENCE = 30.0  # seconds without a byte
-GRACE, SLOWEST = 60.0, 1000  # after so many seconds a response must have come at so many bytes a second
-PASSING = (429, 502, 503, 504)  # a server that may answer the next time
+GRACE, SLOWEST = 60.0, 1000  # after this many seconds, a response must have had at least this many bytes per second
+PASSING = (429, 502, 503, 504)  # temporary server errors
 
 
 def pieces_of(location: str, path: str, start: int = 0) -> Generator[bytes, None, None]:
-    """The bytes of `location`/`path` from `start` on. CutError where the connection breaks or is too slow; ZooError for all else."""
+    """Yield the bytes of `location`/`path` from `start` on. CutError if the connection breaks or is too slow; else ZooError."""
     place = f"{location.rstrip('/')}/{path}"
     try:
         with _opened(place, start) as response:
@@ -28,26 +28,26 @@ def pieces_of(location: str, path: str, start: int = 0) -> Generator[bytes, None
                     yield piece[left:]
                 left = max(0, left - len(piece))
             if response.length:
-                raise CutError(f"{place}: ends {response.length} bytes early")
+                raise CutError(f"{place}: the response is {response.length} bytes too short")
     except urllib.error.HTTPError as error:
         error.close()
         kind = CutError if error.code in PASSING else ZooError
-        raise kind(f"{place}: the server answers {error.code} {str(error.reason)[:100]!r}") from None
+        raise kind(f"{place}: the server returned {error.code} {str(error.reason)[:100]!r}") from None
     except urllib.error.URLError as error:
         raise CutError(f"{place}: {error.reason}") from error
     except (http.client.IncompleteRead, OSError) as error:
         raise CutError(f"{place}: {error}") from error
     except (http.client.HTTPException, ValueError) as error:
-        raise ZooError(f"{place}: the server answers nonsense: {repr(error)[:200]}") from error
+        raise ZooError(f"{place}: the server sent an invalid response: {repr(error)[:200]}") from error
 
 
 def _first(response: Any, start: int, place: str) -> int:
-    """The position of the first byte that a response has: 0 from a server that gives no parts."""
+    """The position of the first byte of a response: 0 if the server does not support ranges."""
     if response.status != 206:
         return 0
-    said = response.headers.get("Content-Range", "")
-    if not said.startswith(f"bytes {start}-"):
-        raise ZooError(f"{place}: bytes {start}- were asked for; the server answers {said[:100]!r}")
+    content_range = response.headers.get("Content-Range", "")
+    if not content_range.startswith(f"bytes {start}-"):
+        raise ZooError(f"{place}: expected bytes {start}-; the server returned {content_range[:100]!r}")
     return start
 
 
@@ -68,7 +68,7 @@ def _opened(address: str, start: int) -> Any:
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows within the host alone, and never from https down to http."""
+    """Follows redirects within a host only, and never from https to http."""
 
     def redirect_request(
         self,
@@ -84,15 +84,15 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         safer = (old.scheme, new.scheme) == ("http", "https") and old.hostname == new.hostname and not old.port and not new.port
         if not same and not safer:
             fp.close()
-            raise ZooError(f"{req.full_url}: redirects to {newurl[:200]!r}, which is refused: give that address if you trust it")
+            raise ZooError(f"{req.full_url}: refused a redirect to {newurl[:200]!r}; if you trust that address, pass it instead")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 class _Paced(io.RawIOBase):
-    """A stream that gives up on a sender who drips."""
+    """A stream that stops if the sender is too slow."""
 
     def __init__(self, raw: io.RawIOBase):
-        self.raw, self.begun, self.received = raw, time.monotonic(), 0
+        self.raw, self.started, self.received = raw, time.monotonic(), 0
 
     def readable(self) -> bool:
         return True
@@ -100,9 +100,9 @@ class _Paced(io.RawIOBase):
     def readinto(self, buffer: Any) -> int | None:
         count = self.raw.readinto(buffer)
         self.received += count or 0
-        elapsed = time.monotonic() - self.begun
+        elapsed = time.monotonic() - self.started
         if elapsed > GRACE and self.received < SLOWEST * elapsed:
-            raise TimeoutError(f"only {self.received} bytes came in {elapsed:.0f} seconds")
+            raise TimeoutError(f"received only {self.received} bytes in {elapsed:.0f} seconds")
         return count
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""index.json: the list of what a zoo holds. It is always rebuilt from the manifests on disk, never edited."""
+"""index.json: the list of the models of a zoo. It is always rebuilt from the manifests on disk, never edited."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ MOST_BYTES = 1 << 24
 
 @dataclass(frozen=True)
 class Entry:
-    """One published version, as the index tells it. `size` is the bytes of all its files, `aliases` other words for the version."""
+    """A published version in the index. `size` is the total of its files in bytes; `aliases` are its other names."""
 
     name: str
     version: str
@@ -49,37 +49,39 @@ FIELDS = {
 
 
 def entries(location: str | Path) -> list[Entry]:
-    """What the zoo at `location` (directory or http(s) address) holds, by name, then by version."""
+    """The versions in the zoo at `location` (a directory or an address), sorted by name and version."""
     place = f"{location}/{INDEX}"
     if not is_url(location) and not (Path(location) / INDEX).exists():
-        raise ZooError(f"{location}: there is no zoo here (no {INDEX}); netc train publishes into one, NETC_ZOO or --from names another")
+        raise ZooError(
+            f"{location}: is not a zoo, because it has no {INDEX}; `netc train` creates a zoo, NETC_ZOO or --from selects another one"
+        )
     document = parse_json(read(location, INDEX, MOST_BYTES), place)
     if document.get("format") != FORMAT or not isinstance(document.get("models"), list):
-        raise ZooError(f"{place}: wanted format {FORMAT} and a list of models; got format {document.get('format')!r}")
-    found = []
+        raise ZooError(f"{place}: expected format {FORMAT} and a list of models; got format {document.get('format')!r}")
+    listed = []
     for i, record in enumerate(document["models"]):
         wrong = wrong_fields(record, FIELDS) if isinstance(record, dict) else ["is not a mapping"]
         if wrong:
             raise ZooError("\n".join(f"{place}: model {i}: {text}" for text in wrong[:20]))
-        told = {field.name: record[field.name] for field in fields(Entry)}
-        found.append(Entry(**told | {"aliases": tuple(told["aliases"])}))
-    if len({_order(entry) for entry in found}) < len(found):
-        raise ZooError(f"{place}: lists a version twice")
-    words = [(entry.name, alias) for entry in found for alias in entry.aliases]
+        values = {field.name: record[field.name] for field in fields(Entry)}
+        listed.append(Entry(**values | {"aliases": tuple(values["aliases"])}))
+    if len({_order(entry) for entry in listed}) < len(listed):
+        raise ZooError(f"{place}: contains a version twice")
+    words = [(entry.name, alias) for entry in listed for alias in entry.aliases]
     if len(set(words)) < len(words):
-        raise ZooError(f"{place}: has an alias of two versions")
-    return sorted(found, key=_order)
+        raise ZooError(f"{place}: one alias belongs to two versions")
+    return sorted(listed, key=_order)
 
 
 def find(location: str | Path, spec: str) -> Entry:
-    """The entry of `spec`, as `chosen` has it, in the zoo at `location`."""
+    """The entry of `spec` (see `chosen`) in the zoo at `location`."""
     return chosen(entries(location), spec, str(location))
 
 
 def chosen(known: list[Entry], spec: str, place: str) -> Entry:
-    """The newest of `known` that `spec` stands for: 'name', 'name@latest', 'name@1', 'name@1.2', 'name@1.2.3' or 'name@alias'.
+    """The newest entry of `known` for `spec`: 'name', 'name@latest', 'name@1', 'name@1.2', 'name@1.2.3' or 'name@alias'.
 
-    UnknownModelError says what there is instead.
+    If there is none, UnknownModelError lists what exists.
     """
     name, wanted = parse_spec(spec)
     versions = [entry for entry in known if entry.name == name]
@@ -88,25 +90,25 @@ def chosen(known: list[Entry], spec: str, place: str) -> Entry:
     for entry in reversed(versions):
         if wanted == LATEST or f"{entry.version}.".startswith(f"{wanted}.") or wanted in entry.aliases:
             return entry
-    there = ", ".join([entry.version for entry in versions] + sorted(a for entry in versions for a in entry.aliases))
-    raise UnknownModelError(f"{place}: {name!r} has no version {wanted}; there is {there}")
+    existing = ", ".join([entry.version for entry in versions] + sorted(a for entry in versions for a in entry.aliases))
+    raise UnknownModelError(f"{place}: {name!r} has no version {wanted}; it has {existing}")
 
 
 def read_manifest(location: str | Path, entry: Entry) -> tuple[dict[str, Any], bytes]:
-    """The manifest that `entry` stands for and its bytes; ZooError if it is another's, changed or wrong."""
+    """The manifest of `entry` and its bytes. ZooError if it belongs to another model, has changed or is invalid."""
     path = f"{entry.name}/{entry.version}/{MANIFEST}"
     data = read(location, path, LARGEST_MANIFEST)
     if hashlib.sha256(data).hexdigest() != entry.manifest_sha256:
-        raise ZooError(f"{location}/{path}: its sha256 is not the one that {INDEX} states")
+        raise ZooError(f"{location}/{path}: its sha256 differs from {INDEX}")
     return checked_manifest(data, f"{location}/{path}", entry.name, entry.version), data
 
 
 def checked_manifest(data: bytes, place: str, name: str, version: str) -> dict[str, Any]:
-    """The manifest in `data`; ZooError lists all that is wrong with it, its name and version included."""
+    """Parse and check a manifest, including its name and version. ZooError lists all problems."""
     manifest = parse_json(data, place)
     wrong = problems(manifest)
     if not wrong and (manifest["name"], manifest["version"]) != (name, version):
-        wrong = [f"is of {manifest['name']}@{manifest['version']}; wanted {name}@{version}"]
+        wrong = [f"belongs to {manifest['name']}@{manifest['version']}; expected {name}@{version}"]
     if wrong:
         raise ZooError("\n".join(f"{place}: {text}" for text in wrong[:20]))
     return manifest
@@ -127,18 +129,18 @@ def holds(location: str | Path, spec: str) -> bool:
 
 
 def versions_on_disk(zoo: Path, name: str) -> list[str]:
-    """The versions of `name` that have a folder in the zoo, lowest first, damaged ones included."""
+    """The versions of `name` with a folder in the zoo, lowest first, including damaged ones."""
     folder = zoo / name
-    found = [p.name for p in folder.iterdir() if is_version(p.name)] if folder.is_dir() else []
-    return sorted(found, key=version_key)
+    versions = [p.name for p in folder.iterdir() if is_version(p.name)] if folder.is_dir() else []
+    return sorted(versions, key=version_key)
 
 
 def reindex(zoo: str | Path) -> list[str]:
-    """Rebuilds index.json from the manifests and aliases in the directory `zoo`; returns why any was left out.
+    """Rebuild index.json from the manifests and aliases in the directory `zoo`. Returns the problems of skipped versions.
 
-    Publishing does this itself, under its lock; call it after models were copied or merged into the directory.
+    Publishing does this itself, under its lock. Call this function after you copy or merge models into the directory.
     """
-    zoo, found, skipped = Path(zoo), [], []
+    zoo, listed, skipped = Path(zoo), [], []
     for name in sorted(p.name for p in zoo.iterdir() if is_model_name(p.name) and p.is_dir()):
         try:
             words = aliases_of(zoo, name)
@@ -147,10 +149,10 @@ def reindex(zoo: str | Path) -> list[str]:
             skipped.append(str(error))
         for version in versions_on_disk(zoo, name):
             try:
-                found.append(_entry(zoo, name, version, tuple(sorted(w for w, v in words.items() if v == version))))
+                listed.append(_entry(zoo, name, version, tuple(sorted(w for w, v in words.items() if v == version))))
             except ZooError as error:
                 skipped.append(str(error))
-    models = [asdict(entry) for entry in sorted(found, key=_order)]
+    models = [asdict(entry) for entry in sorted(listed, key=_order)]
     text = json.dumps({"format": FORMAT, "models": models}, indent=2, ensure_ascii=False) + "\n"
     path = zoo / INDEX
     if not path.exists() or path.read_bytes() != text.encode():
@@ -162,10 +164,10 @@ def _entry(zoo: Path, name: str, version: str, aliases: tuple[str, ...]) -> Entr
     path = f"{name}/{version}/{MANIFEST}"
     data = read(zoo, path, LARGEST_MANIFEST)
     manifest = checked_manifest(data, f"{zoo}/{path}", name, version)
-    told = {key: manifest[key] for key in ("created", "description", "licence", "metrics")}
-    told["size"] = sum(file["size"] for file in manifest["files"])
+    values = {key: manifest[key] for key in ("created", "description", "licence", "metrics")}
+    values["size"] = sum(file["size"] for file in manifest["files"])
     signed = (zoo / name / version / SIGNATURE).exists()
-    return Entry(name, version, **told, manifest_sha256=hashlib.sha256(data).hexdigest(), signed=signed, aliases=aliases)
+    return Entry(name, version, **values, manifest_sha256=hashlib.sha256(data).hexdigest(), signed=signed, aliases=aliases)
 
 
 def _order(entry: Entry) -> tuple[str, tuple[int, int, int]]:

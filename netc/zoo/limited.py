@@ -1,4 +1,4 @@
-"""A stranger's model, run in a process of its own that can take neither all memory nor for ever: `session.Session` from outside."""
+"""Run an untrusted model in a separate process with limits of memory and time. Same interface as `session.Session`."""
 
 import os
 import subprocess
@@ -18,17 +18,17 @@ from netc.runtime.session import Session
 from netc.zoo import worker
 from netc.zoo.names import MANIFEST
 
-SECONDS, MEMORY = "NETC_MODEL_SECONDS", "NETC_MODEL_MEMORY"  # variables that say other limits: seconds of a batch, megabytes
+SECONDS, MEMORY = "NETC_MODEL_SECONDS", "NETC_MODEL_MEMORY"  # environment variables for the limits: seconds per batch, megabytes
 MOST_SECONDS, MOST_MEMORY = 120, 4096
 
 
 def open_model(model: bytes | Path) -> "Session | LimitedSession":
-    """A session of one's own model, or of one that came out of a zoo: a file with a manifest beside it."""
+    """Open a model. A file with a manifest in its folder came from a zoo and runs in a separate process."""
     return LimitedSession(model) if isinstance(model, Path) and (model.parent / MANIFEST).exists() else Session(model)
 
 
 class LimitedSession:
-    """One model in its process. RunError if it cannot be loaded, or takes more time or memory than the limits allow."""
+    """A model in its own process. RunError if it cannot be loaded or exceeds the limits of time or memory."""
 
     def __init__(self, model: Path):
         self.model, self.seconds = model, _number(SECONDS, MOST_SECONDS)
@@ -36,15 +36,15 @@ class LimitedSession:
         command = [sys.executable, "-P", worker.__file__, str(model.absolute()), str(self.memory), str(self.seconds)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=os.path.sep)
         self._lock, self._end = threading.Lock(), weakref.finalize(self, _ended, self._process)
-        said, _ = self._answer()
-        self.metadata: dict[str, str] = said["metadata"]
-        self.inputs = {port["name"]: SimpleNamespace(**port) for port in said["inputs"]}
-        self._ports = [SimpleNamespace(**port) for port in said["outputs"]]
+        message, _ = self._answer()
+        self.metadata: dict[str, str] = message["metadata"]
+        self.inputs = {port["name"]: SimpleNamespace(**port) for port in message["inputs"]}
+        self._ports = [SimpleNamespace(**port) for port in message["outputs"]]
         self.outputs = [port.name for port in self._ports]
 
     @property
     def ort(self) -> "LimitedSession":
-        """What of an onnxruntime session is asked for: its outputs and its metadata."""
+        """An object with the methods of an onnxruntime session that callers need."""
         return self
 
     def get_outputs(self) -> list[Any]:
@@ -52,16 +52,16 @@ class LimitedSession:
         return self._ports
 
     def get_modelmeta(self) -> Any:
-        """The metadata."""
+        """The metadata of the model."""
         return SimpleNamespace(custom_metadata_map=self.metadata)
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Every output by name."""
-        with self._lock:  # questions of several threads do not mix
+        """Run the model. Returns every output by name."""
+        with self._lock:  # requests of several threads must not mix
             return self._answer(feeds)[1]
 
     def _answer(self, feeds: Mapping[str, np.ndarray] | None = None) -> worker.Message:
-        """What the process says: to `feeds`, or when it has loaded the model."""
+        """The answer of the process to `feeds`, or after it has loaded the model."""
         given, answers = cast(BinaryIO, self._process.stdin), cast(BinaryIO, self._process.stdout)
         seconds = self.seconds if feeds is not None else max(self.seconds, worker.LOADING)
         late = threading.Timer(seconds, self._process.kill)
@@ -70,15 +70,15 @@ class LimitedSession:
         try:
             if feeds is not None:
                 worker.send(given, {}, dict(feeds))
-            said, arrays = worker.receive(answers)
+            message, arrays = worker.receive(answers)
         except (EOFError, ValueError, KeyError, TypeError, MemoryError, OSError) as error:
             self.close()
-            raise RunError(f"the model was ended: it took more than {seconds} seconds ({SECONDS}), or its process died") from error
+            raise RunError(f"the model was stopped: it took more than {seconds} seconds ({SECONDS}), or its process died") from error
         finally:
             late.cancel()
-        if "error" in said:
-            raise RunError(f"onnxruntime, with {self.memory >> 20} MB ({MEMORY}): {' '.join(str(said['error']).split())}")
-        return said, arrays
+        if "error" in message:
+            raise RunError(f"onnxruntime, with {self.memory >> 20} MB ({MEMORY}): {' '.join(str(message['error']).split())}")
+        return message, arrays
 
     def close(self) -> None:
         """End the process."""

@@ -1,4 +1,4 @@
-"""Where a zoo lies: a directory, an http(s) address, or one that fsspec knows (s3://, hf://). All are read alike, piece by piece."""
+"""Read a zoo from a directory, an http(s) address, or an address that fsspec supports (s3://, hf://)."""
 
 import os
 import stat
@@ -9,26 +9,26 @@ from typing import Any, BinaryIO
 from netc.errors import CutError, ZooError
 from netc.files import CHUNK
 
-EXTRAS = {"s3": "s3", "s3a": "s3", "hf": "hf"}  # what installs the library of a kind of address
+EXTRAS = {"s3": "s3", "s3a": "s3", "hf": "hf"}  # extras that install the library for a scheme
 
 
 def default_location() -> str:
-    """NETC_ZOO where it is set, else ./model_zoo."""
+    """NETC_ZOO if it is set, else ./model_zoo."""
     return os.environ.get("NETC_ZOO") or "model_zoo"
 
 
 def is_url(location: str | Path) -> bool:
-    """Whether `location` is an address and no directory. ZooError for a directory that is written as one."""
+    """Whether `location` is an address, not a directory. ZooError for file:// addresses."""
     scheme, separator, rest = str(location).partition("://")
     if separator and scheme in ("file", "local"):
-        raise ZooError(f"{location}: a zoo in a directory is named by its path: {rest}")
+        raise ZooError(f"{location}: pass the path of a local zoo instead: {rest}")
     return bool(separator)
 
 
 def chunks(location: str | Path, path: str, limit: int, start: int = 0) -> Generator[bytes, None, None]:
-    """The bytes from `start` on of `path` (checked names joined by '/') in the zoo, piece by piece.
+    """Yield the bytes of the file `path` (checked names joined by '/') in the zoo from `start` on.
 
-    ZooError beyond `limit` bytes, those before `start` counted. CutError where a connection breaks on the way.
+    ZooError if the file is longer than `limit` bytes. CutError if the connection breaks.
     """
     if not is_url(location):
         pieces = _file_pieces(Path(location), path, start)
@@ -42,12 +42,12 @@ def chunks(location: str | Path, path: str, limit: int, start: int = 0) -> Gener
     for piece in pieces:
         received += len(piece)
         if received > limit:
-            raise ZooError(f"{location}/{path}: is longer than the {limit} bytes it may have")
+            raise ZooError(f"{location}/{path}: is longer than the limit of {limit} bytes")
         yield piece
 
 
 def read(location: str | Path, path: str, limit: int) -> bytes:
-    """The whole of a small file in the zoo; ZooError beyond `limit` bytes."""
+    """Read a small file of the zoo. ZooError if it is longer than `limit` bytes."""
     return b"".join(chunks(location, path, limit))
 
 
@@ -62,22 +62,22 @@ def _file_pieces(root: Path, path: str, start: int) -> Generator[bytes, None, No
 
 
 def open_file(root: Path, path: str, sole: bool = True) -> BinaryIO:
-    """A file of a zoo in a directory. ZooError if it, or a folder on the way, is a link, or if it is no plain file.
+    """Open a file of a local zoo. ZooError if it or one of its folders is a link, or if it is not a regular file.
 
-    With `sole` it may have no other name. (Files of an installed package do: installers link them.)
+    With `sole`, hard links are an error too. (Installers may hard-link the files of a package.)
     """
     place = root
     for part in path.split("/"):
         place /= part
         if place.is_symlink():
-            raise ZooError(f"{place}: is a link, which a zoo must not hold")
-    # O_NONBLOCK: opening a pipe that nobody writes would wait for ever.
+            raise ZooError(f"{place}: is a link; links are not allowed in a zoo")
+    # O_NONBLOCK: opening a pipe without a writer would block.
     descriptor = os.open(place, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     status = os.fstat(descriptor)
     plain = stat.S_ISREG(status.st_mode)
     if not plain or (sole and status.st_nlink > 1):
         os.close(descriptor)
-        what = "has another name (a hard link), under which it could change" if plain else "is not a plain file"
+        what = "has a hard link, through which it could change" if plain else "is not a regular file"
         raise ZooError(f"{place}: {what}")
     return os.fdopen(descriptor, "rb")
 
@@ -93,7 +93,7 @@ def _fsspec_pieces(location: str, path: str, start: int) -> Generator[bytes, Non
         raise ZooError(f"{location}/{path}: there is no such file") from None
     except ZooError:
         raise
-    except Exception as error:  # each library behind fsspec has errors of its own
+    except Exception as error:  # each library behind fsspec has its own errors
         raise CutError(f"{location}/{path}: {str(error)[:300] or type(error).__name__}") from error
 
 
@@ -107,7 +107,7 @@ def _file_system(location: str) -> tuple[Any, str]:
         extra = EXTRAS.get(scheme)
         raise ZooError(f"{location}: " + (f"{scheme}:// needs pip install 'netc[{extra}]'" if extra else str(error))) from error
     except ValueError as error:
-        raise ZooError(f"{location}: a zoo is a directory, an http(s) address, or one such as s3:// or hf://; got {scheme}://") from error
+        raise ZooError(f"{location}: expected a directory, or an address with http(s)://, s3:// or hf://; got {scheme}://") from error
     except Exception as error:
         raise ZooError(f"{location}: {str(error)[:300] or type(error).__name__}") from error
     return system, str(root)

@@ -1,6 +1,6 @@
-"""The manifest of a published model: its fields, what each must hold, and how it is read.
+"""The manifest of a published model: its fields, their rules, and a safe reader.
 
-A manifest may come from a stranger, so nothing of it is used before `problems` has passed it.
+A manifest may come from an untrusted source, so `problems` must check it before use.
 """
 
 import json
@@ -16,11 +16,11 @@ FORMAT = 1
 MOST_BYTES = 1 << 20
 MOST_FILES = 1000
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-# Terminal escapes, lone surrogates, marks that reverse the direction of text or that nobody sees: all can make a listing lie.
+# Terminal escapes, lone surrogates, invisible characters and direction marks can make a listing show false text.
 _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
-_PORT_NAME = re.compile(r"[^\s`\\\"']([^\n\r\t`\\\"']{0,198}[^\s`\\\"'])?")  # it stands in the programs of the card
+_PORT_NAME = re.compile(r"[^\s`\\\"']([^\n\r\t`\\\"']{0,198}[^\s`\\\"'])?")  # used in the programs of the card
 _DTYPE = re.compile(r"(u?int(8|16|32|64)|float(16|32|64)|bfloat16|bool|object)")
 
 ROLES = {
@@ -44,45 +44,45 @@ ROLES = {
 
 
 def parse_json(data: bytes, place: str) -> dict[str, Any]:
-    """The JSON object in `data`. ZooError, naming `place`, if it is none, says a thing twice, or holds text that no terminal should see."""
+    """Parse a JSON object. ZooError, with `place`, if it is invalid, repeats a key, or contains control characters."""
     try:
         document = json.loads(data, object_pairs_hook=_once, parse_constant=_refused)
         if _unprintable(document):
-            raise ZooError(f"{place}: holds control characters")
+            raise ZooError(f"{place}: contains control characters")
     except (ValueError, RecursionError) as error:
         raise ZooError(f"{place}: is not JSON: {str(error)[:200]}") from error
     if not isinstance(document, dict):
-        raise ZooError(f"{place}: wanted a JSON object; got {type(document).__name__}")
+        raise ZooError(f"{place}: expected a JSON object; got {type(document).__name__}")
     return document
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object whose keys differ: of a key that stands twice, two readers may take different values."""
+    """Build an object. A repeated key is an error, because two parsers could use different values."""
     if len(dict(pairs)) < len(pairs):
-        raise ValueError("a key stands twice in one object")
+        raise ValueError("an object contains a key twice")
     return dict(pairs)
 
 
 def _refused(constant: str) -> Any:
-    raise ValueError(f"{constant} is no number of JSON")
+    raise ValueError(f"{constant} is not a JSON number")
 
 
 def problems(manifest: Mapping[str, Any]) -> list[str]:
-    """Everything that is wrong with a manifest's fields; empty if nothing is."""
+    """List all problems of the fields of a manifest. [] if there are none."""
     if _integer(manifest.get("format")) and manifest["format"] > FORMAT:
-        return [f"its format is {manifest['format']}, this netc reads up to {FORMAT}; a newer netc can read it"]
-    found = wrong_fields(manifest, FIELDS | {name: rule for name, rule in OPTIONAL.items() if name in manifest})
-    if found:
-        return found
+        return [f"its format is {manifest['format']}, but this version of netc reads formats up to {FORMAT}; update netc"]
+    problems = wrong_fields(manifest, FIELDS | {name: rule for name, rule in OPTIONAL.items() if name in manifest})
+    if problems:
+        return problems
     names = [entry["name"].casefold() for entry in manifest["files"]]
     return [f"files lists {name!r} twice" for name in sorted({n for n in names if names.count(n) > 1})]
 
 
 def wrong_fields(record: Mapping[str, Any], fields: Mapping[str, tuple[str, Callable[[Any], bool]]]) -> list[str]:
-    """One sentence for each of `fields` (name: what is wanted, its test) that `record` lacks or fails."""
+    """List the fields of `record` that are missing or invalid. `fields` maps a name to the expected value and its test."""
     missing = [f"has no field {name!r} ({wanted})" for name, (wanted, _) in fields.items() if name not in record]
     return missing + [
-        f"{name} is {_short(record[name])}; wanted {wanted}"
+        f"{name} is {_short(record[name])}; expected {wanted}"
         for name, (wanted, test) in fields.items()
         if name in record and not test(record[name])
     ]
@@ -144,7 +144,7 @@ def _port(value: Any) -> bool:
 
 
 def _tolerance(value: Any) -> bool:
-    """File of vectors to how far off a run may be."""
+    """Whether a value maps vector files to tolerances."""
     return isinstance(value, dict) and all(
         is_file_name(name) and isinstance(t, dict) and all(_number(t.get(k)) and 0 <= t[k] < 1 for k in ("relative", "absolute"))
         for name, t in value.items()
@@ -207,7 +207,7 @@ FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "command": TEXT,
 }
 
-# What not every model can say.
+# Fields that some models lack.
 OPTIONAL: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "intended_use": TEXT,
     "limits": TEXT,

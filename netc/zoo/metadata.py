@@ -1,4 +1,4 @@
-"""What a model says of itself, read from a file that may come from a stranger: of the types and sizes that netc writes, or refused."""
+"""Read the metadata of a model from an untrusted file. Types and sizes that netc does not write are errors."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from netc.errors import DataError, Diagnostic, Place
 from netc.zoo.manifest import wrong_fields
 
 MOST_WORDS, MOST_STEPS, MOST_SIDE = 1 << 20, 1 << 20, 1 << 14
-MOST_VALUES = 1 << 28  # of one row of an input
+MOST_VALUES = 1 << 28  # per row of an input
 
 
 def _words(value: Any) -> bool:
@@ -42,39 +42,35 @@ RULES = {
         lambda v: isinstance(v, list) and len(v) == 2 and all(_whole(n, MOST_SIDE, 1) for n in v),
     ),
 }
-NEEDS = {"forecasts": "steps"}  # what stands for nothing without another
+NEEDS = {"forecasts": "steps"}  # fields that need another field
 
 
 def read(text: str, place: str) -> dict[str, Any]:
-    """The metadata in the JSON `text` of the model at `place`. DataError lists all that is not as netc writes it."""
+    """Parse and check the metadata of the model at `place`. DataError lists all problems."""
     try:
-        found = json.loads(text)
+        metadata = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise DataError(Diagnostic(Place(place), f"its metadata is not JSON: {str(error)[:100]}")) from error
-    if not isinstance(found, dict):
-        raise DataError(Diagnostic(Place(place), f"its metadata is a {type(found).__name__}; expected a mapping"))
-    wrong = wrong_fields(found, {name: rule for name, rule in RULES.items() if found.get(name) is not None})
-    wrong += [f"says {name} without {other}" for name, other in NEEDS.items() if found.get(name) and other not in found]
-    if not wrong and found.get("vocabulary") and "tokens" not in found and not _takes_trees(found):
-        wrong.append("says vocabulary without tokens")
+    if not isinstance(metadata, dict):
+        raise DataError(Diagnostic(Place(place), f"its metadata is a {type(metadata).__name__}; expected a mapping"))
+    wrong = wrong_fields(metadata, {name: rule for name, rule in RULES.items() if metadata.get(name) is not None})
+    wrong += [f"has {name} without {other}" for name, other in NEEDS.items() if metadata.get(name) and other not in metadata]
+    if not wrong and metadata.get("vocabulary") and "tokens" not in metadata and not _takes_trees(metadata):
+        wrong.append("has vocabulary without tokens")
     if wrong:
         raise DataError(*(Diagnostic(Place(place), f"its metadata: {sentence}") for sentence in wrong))
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in metadata.items() if value is not None}
 
 
-def _takes_trees(found: Mapping[str, Any]) -> bool:
-    """Whether words come one by one, so that nothing says how to part a text."""
-    return any(source["type"] == "TreeData" for source in found.get("sources") or ())
+def _takes_trees(metadata: Mapping[str, Any]) -> bool:
+    """Whether the model reads trees, so that no tokenizer is needed."""
+    return any(source["type"] == "TreeData" for source in metadata.get("sources") or ())
 
 
 def check_ports(inputs: Mapping[str, Any], outputs: Sequence[str], metadata: Mapping[str, Any], place: str) -> None:
-    """DataError if a model takes nothing, gives nothing, or has an input whose rows no machine holds."""
+    """DataError if a model has no inputs or no outputs, or an input with huge rows."""
     if not inputs or not outputs:
-        raise DataError(
-            Diagnostic(
-                Place(place), f"has {len(inputs)} inputs and {len(outputs)} outputs; a model to predict with has one of each at least"
-            )
-        )
+        raise DataError(Diagnostic(Place(place), f"has {len(inputs)} inputs and {len(outputs)} outputs; it needs at least one of each"))
     for name, port in inputs.items():
         if prod(n for n in port.shape if isinstance(n, int)) > MOST_VALUES:
             raise DataError(
@@ -83,8 +79,8 @@ def check_ports(inputs: Mapping[str, Any], outputs: Sequence[str], metadata: Map
     first = next(iter(inputs.values()))
     axis = metadata.get("batch_axis") or 0
     if len(first.shape) <= axis:
-        raise DataError(Diagnostic(Place(place), f"its input {first.name!r} has {len(first.shape)} axes; axis {axis} is to be its batch"))
+        raise DataError(Diagnostic(Place(place), f"its input {first.name!r} has {len(first.shape)} axes; axis {axis} must be the batch"))
     trees = [source for source in metadata.get("sources", ()) if source["type"] == "TreeData"]
     missing = [top for source in trees for top in source["tops"] if top not in inputs]
     if missing:
-        raise DataError(Diagnostic(Place(place), f"its metadata: a source of trees feeds {missing[0]!r}, which is none of its inputs"))
+        raise DataError(Diagnostic(Place(place), f"its metadata: a source of trees feeds {missing[0]!r}, which is not an input"))

@@ -1,4 +1,4 @@
-"""The manifest of a published model: licences, use and limits from the net file, its inputs, and its parent model."""
+"""The description of a published model: licences, use and limits from the net file, its inputs, and its parent."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,42 +22,42 @@ from netc.spec.private_paths import plain_path
 from netc.training.evaluate import Scores, singles
 from netc.version import VERSION
 
-PARENT = "parent.json"  # in the folder of a run, for a run that is resumed
-SAID = ("description", "licence", "dataset_licence", "intended_use", "limits")  # fields of a net that do not affect a run
+PARENT = "parent.json"  # in the folder of a run, so that a resumed run knows its parent
+DESCRIPTIVE = ("description", "licence", "dataset_licence", "intended_use", "limits")  # fields of a net that do not affect training
 LICENCES = "an SPDX name such as Apache-2.0, or `unknown`"
 
 
-def silence(made: Compilation) -> list[str]:
-    """A sentence for each statement that a net file needs before its model can be published, and lacks.
+def missing_licences(compilation: Compilation) -> list[str]:
+    """List the fields that a net file needs before its model can be published.
 
-    Other errors of the net are left to the compiler, which lists all of them.
+    The compiler reports all other errors of the net.
     """
-    said, path = made.job.train.message, made.job.train.path
-    found = [] if said.licence else [f"{path}: does not say under which licence its model is published; add `licence:` with {LICENCES}"]
+    net, path = compilation.job.train.message, compilation.job.train.path
+    missing = [] if net.licence else [f"{path}: publishing needs the licence of the model; add `licence:` with {LICENCES}"]
     try:
-        source = next((layer.source for layer in made.test_nets[0].sources), None)
+        source = next((layer.source for layer in compilation.test_nets[0].sources), None)
     except SpecError:
-        return found
-    if source is not None and not (source.licence or said.dataset_licence):
-        found.append(f"{path}: {source.name} has no licence that netc knows; add `dataset_licence:` with {LICENCES}")
-    return found
+        return missing
+    if source is not None and not (source.licence or net.dataset_licence):
+        missing.append(f"{path}: netc does not know the licence of {source.name}; add `dataset_licence:` with {LICENCES}")
+    return missing
 
 
 def stated(program: Program, model: Any, scores: Scores, command: str, inputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """The fields of a manifest that come from a run. `inputs` are those of the test vectors."""
-    said, layer = program.job.train.message, next(iter(program.test_net.sources), None)
+    net, layer = program.job.train.message, next(iter(program.test_net.sources), None)
     source = layer.source if layer else None
-    licence = (source.licence if source else "") or said.dataset_licence
-    optional = {"intended_use": said.intended_use, "limits": said.limits, "preprocessing": list(_preprocessing(program, inputs))}
+    licence = (source.licence if source else "") or net.dataset_licence
+    optional = {"intended_use": net.intended_use, "limits": net.limits, "preprocessing": list(_preprocessing(program, inputs))}
     return {
-        "description": said.description or f"{program.job.name}, trained by netc" + (f" on {source.name}" if source else ""),
+        "description": net.description or f"{program.job.name}, trained by netc" + (f" on {source.name}" if source else ""),
         "net_sha256": program.job.sha256,
         "dataset": {"name": plain_path(source.name), "sha256": source.sha256 or "unknown", "licence": licence} if source else None,
         "seed": program.seed,
         "metrics": singles(scores),
         "parameters": sum(int(size(p.shape)) for p in program.deploy[0].parameters),
         "opset": OPSET,
-        "licence": said.licence,
+        "licence": net.licence,
         "command": command,
         "netc": VERSION,
         "inputs": [_port(v) for v in model.graph.input],
@@ -78,65 +78,65 @@ def _port(value: Any) -> dict[str, Any]:
 
 
 def _preprocessing(program: Program, inputs: Mapping[str, np.ndarray]) -> Iterator[str]:
-    """What users of the model must know about its inputs and classes. `inputs` are those of the test vectors."""
+    """Yield notes on the inputs and the classes of the model. `inputs` are those of its test vectors."""
     for layer in program.test_net.sources:
         fed = [top for top in layer.tops if top in inputs]
         if layer.source is None or not fed:
             continue
         yield _values(layer, layer.source.tokens, inputs[fed[0]])
         if layer.source.columns:
-            yield f"`{fed[0]}`: the columns {', '.join(layer.source.columns)} of a table, in this order."
+            yield f"`{fed[0]}`: the columns of a table in this order: {', '.join(layer.source.columns)}."
         if layer.source.tops[0].batch_axis == 1:
-            yield f"`{fed[0]}`: the first axis is time, the second the batch."
-        yield from (f"`{top}`: {meaning(layer, layer.tops.index(top)) or 'values as the data set has them'}." for top in fed[1:])
+            yield f"`{fed[0]}`: the first axis is time, the second axis is the batch."
+        yield from (f"`{top}`: {meaning(layer, layer.tops.index(top)) or 'values as in the data set'}." for top in fed[1:])
     carried = [n.name for n in program.deploy[0].graph.leaves("State") if n.state.kind == "carry"]
     if carried:
         names = ", ".join(f"`{STATE(name)}`" for name in carried)
-        yield f"{names}: zeros where a sequence begins, later what the run before gave as `{NEXT.text}`."
+        yield f"{names}: zeros at the start of a sequence, later the output `{NEXT.text}` of the previous run."
     yield from (f"The model {diagnostic.text}." for diagnostic in program.pinned)
     if kept_words(program.classes):
-        yield "Scores of classes are in the order of the lines of labels.txt."
+        yield "The scores of the classes are in the order of the lines in labels.txt."
 
 
 def _values(layer: Layer, tokens: str, array: np.ndarray) -> str:
-    """A sentence about the first input: word numbers, or raw values and what the model does to them."""
+    """Describe the first input: token ids, or raw values and the preprocessing inside the model."""
     top, param = layer.tops[0], layer.param.transform_param
     if tokens or array.dtype.kind == "i":
-        return f"`{top}`: numbers of {tokens or 'words'}, counted from 0 in the order of the vocabulary."
+        return f"`{top}`: indices of {tokens or 'words'} in the vocabulary, starting at 0."
     mean = [f"{v:g}" for v in param.mean_value] or (["the mean image"] if param.mean_file else [])
     done = [f"subtracts {', '.join(mean)}"] if mean else []
     done += [f"multiplies by {param.scale:.9g}"] if param.HasField("scale") else []
     done += [f"divides by {', '.join(f'{v:g}' for v in param.std_value)}"] if param.std_value else []
     itself = f"; the model itself {', then '.join(done)}" if done else ""
-    return f"`{top}`: values as the data set has them{itself}. In the test vectors they run from {array.min():g} to {array.max():g}."
+    return f"`{top}`: values as in the data set{itself}. In the test vectors they range from {array.min():g} to {array.max():g}."
 
 
 def remember_parent(folder: Path, weights: Sequence[str]) -> None:
-    """Note in the folder of a run which published model its weights came from, if any."""
-    found = parent_of(weights)
+    """Record in the folder of a run which published model its weights came from, if any."""
+    parent = parent_of(weights)
     try:
-        if found is not None:
-            replace_file(folder / PARENT, json.dumps(found).encode())
+        if parent is not None:
+            replace_file(folder / PARENT, json.dumps(parent).encode())
     except OSError as error:
         raise RunError(f"Cannot write {folder / PARENT}: {error.strerror or error}") from error
 
 
 def remembered_parent(folder: Path) -> dict[str, Any] | None:
-    """Return what `remember_parent` noted."""
+    """The parent that `remember_parent` recorded."""
     path = folder / PARENT
     return zoo.parse_json(path.read_bytes(), str(path)) if path.exists() else None
 
 
 def parent_of(weights: Sequence[str]) -> dict[str, Any] | None:
-    """The published model, intact as its manifest states, that contains one of the files; None if none does."""
+    """The intact published model that one of the files belongs to; None if there is none."""
     for path in (Path(name).absolute() for text in weights for name in text.split(",")):
         manifest = path.parent / "manifest.json"
         if not manifest.is_file():
             continue
         try:
-            said = zoo.checked_manifest(manifest.read_bytes(), str(manifest), path.parent.parent.name, path.parent.name)
+            parsed = zoo.checked_manifest(manifest.read_bytes(), str(manifest), path.parent.parent.name, path.parent.name)
         except (ZooError, OSError):
             continue
-        if any(f["name"] == path.name and f["sha256"] == sha256(path.read_bytes()).hexdigest() for f in said["files"]):
-            return {"name": said["name"], "version": said["version"], "manifest_sha256": sha256(manifest.read_bytes()).hexdigest()}
+        if any(f["name"] == path.name and f["sha256"] == sha256(path.read_bytes()).hexdigest() for f in parsed["files"]):
+            return {"name": parsed["name"], "version": parsed["version"], "manifest_sha256": sha256(manifest.read_bytes()).hexdigest()}
     return None

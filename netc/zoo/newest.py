@@ -1,6 +1,6 @@
-"""The versions that were seen at an address: who serves an old one as the newest cannot have them forgotten.
+"""Protect against rollback: remember the versions seen at an address, and refuse an older one as the newest.
 
-A signature says who made a version, not that there is no newer one. So what a signed zoo had once is kept in the cache.
+A signature proves who made a version, not that it is the newest. So netc keeps the versions of signed zoos in its cache.
 """
 
 import hashlib
@@ -17,17 +17,19 @@ MOST_BYTES = 1 << 20
 
 
 def check(location: str, spec: str, version: str) -> None:
-    """ZooError if `spec`, which the zoo at `location` has answered with `version`, once was a newer one there."""
+    """ZooError if the zoo at `location` offers `version` for `spec`, but had a newer version before."""
     name, wanted = parse_spec(spec)
     seen = [v for v in _seen(location).get(name, []) if wanted == LATEST or f"{v}.".startswith(f"{wanted}.")]
     last = max(seen, key=version_key, default=version)
     if version_key(last) > version_key(version):
-        said = f"{location}: gives {version} as the newest of {spec!r}, where {last} was before: an old model, or a newer one was withdrawn"
-        raise ZooError(f"{said}; to have it all the same, name it: {name}@{version}")
+        problem = (
+            f"{location}: offers {version} as the newest version of {spec!r}, but had {last} before; it may be outdated or tampered with"
+        )
+        raise ZooError(f"{problem}; to use it anyway, give its version: {name}@{version}")
 
 
 def remember(location: str, name: str, version: str) -> None:
-    """Keep that the zoo at `location` has a version of a model. A cache that cannot be written keeps nothing."""
+    """Record that the zoo at `location` has a version of a model. Errors of the cache are ignored."""
     seen = _seen(location)
     seen[name] = sorted({*seen.get(name, []), version}, key=version_key)
     with suppress(OSError):
@@ -41,9 +43,9 @@ def _path(location: str) -> Path:
 
 def _seen(location: str) -> dict[str, list[str]]:
     try:
-        found: Any = json.loads(_path(location).read_bytes()[:MOST_BYTES])
+        seen: Any = json.loads(_path(location).read_bytes()[:MOST_BYTES])
     except (OSError, ValueError, RecursionError):
         return {}
-    if not isinstance(found, dict):
+    if not isinstance(seen, dict):
         return {}
-    return {name: [v for v in versions if is_version(v)] for name, versions in found.items() if isinstance(versions, list)}
+    return {name: [v for v in versions if is_version(v)] for name, versions in seen.items() if isinstance(versions, list)}

@@ -1,4 +1,4 @@
-"""The pages of a zoo, for people: the list with its search, and a page a model, made of its card. Needs the extra `serve`."""
+"""The web pages of a zoo: a list with search, and a page per model with its card. Needs the extra `serve`."""
 
 import hashlib
 from collections.abc import Sequence
@@ -17,12 +17,12 @@ MOST_CARD = 1 << 18
 
 
 def list_page(known: Sequence[Entry], query: str = "") -> str:
-    """The newest version of each model that has all words of `query` in its name, description, licence or aliases."""
+    """List the newest version of each model with all words of `query` in its name, description, licence or aliases."""
     newest = list({entry.name: entry for entry in known}.values())
     models = [_listed(entry) for entry in newest]
     words = query.lower().split()
-    found = [model for model in models if all(word in model["text"] for word in words)]
-    return _render("list.html", models=found, total=len(newest), query=query)
+    matches = [model for model in models if all(word in model["text"] for word in words)]
+    return _render("list.html", models=matches, total=len(newest), query=query)
 
 
 def _listed(entry: Entry) -> dict[str, Any]:
@@ -32,19 +32,19 @@ def _listed(entry: Entry) -> dict[str, Any]:
 
 
 def model_page(zoo: Path, entry: Entry, versions: Sequence[Entry]) -> str:
-    """The page of a model: its card, links to its other `versions`, and its files with their hashes."""
+    """The page of a model: its card, links to other `versions`, and its files with their hashes."""
     manifest, _ = read_manifest(zoo, entry)
-    files = [file | {"told": f"{file['role']}, {human_size(file['size'])}"} for file in manifest["files"]]
+    files = [file | {"summary": f"{file['role']}, {human_size(file['size'])}"} for file in manifest["files"]]
     return _render("model.html", entry=entry, versions=versions, files=files, card=_card(zoo, entry, manifest["files"]))
 
 
 def error_page(title: str, text: str) -> str:
-    """What went wrong."""
+    """A page with an error message."""
     return _render("error.html", title=title, text=text)
 
 
 def _card(zoo: Path, entry: Entry, files: Sequence[dict[str, Any]]) -> Any:
-    """The card as HTML, if it is the one that the manifest states."""
+    """The card as HTML; None if it does not match the manifest."""
     from markupsafe import Markup
 
     stated = next((file["sha256"] for file in files if file["name"] == CARD), None)
@@ -58,7 +58,7 @@ def _card(zoo: Path, entry: Entry, files: Sequence[dict[str, Any]]) -> Any:
 
 
 def html_of(markdown: str) -> str:
-    """Markdown of a stranger as HTML: raw HTML stays text, links that run code stay text, and no link passes on where one comes from."""
+    """Convert untrusted Markdown to HTML. Raw HTML and script links remain text, and links send no referrer."""
     return str(_markdown().render(markdown))
 
 

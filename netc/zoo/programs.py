@@ -1,4 +1,4 @@
-"""The programs on a model card: how to run a model in Python, JavaScript and C#, with its own names, types and shapes."""
+"""The programs on a model card, which run the model in Python, JavaScript and C# with its names, types and shapes."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 
 Port = Mapping[str, Any]
 
-# Element types: JavaScript's typed arrays, C#'s types, and whether NumPy knows them.
+# Element types: the typed array in JavaScript and the type in C#.
 TYPES = {
     "float32": ("Float32Array", "float"),
     "float64": ("Float64Array", "double"),
@@ -61,7 +61,7 @@ using var outputs = session.Run(feeds);
 
 
 def programs(inputs: Sequence[Port], outputs: Sequence[Port], vectors: bool) -> list[tuple[str, str, str]]:
-    """(title, language of the code block, program) for each language that has the types. `vectors`: test_vectors.npz is there."""
+    """(title, language of the code block, program) per language that supports the types. `vectors`: test_vectors.npz exists."""
     if not all(port["dtype"] in TYPES for port in (*inputs, *outputs)):
         return []
     feeds = "\n".join(f"    {_c_sharp(port)}, // {shape_text(port['shape'])}" for port in inputs)
@@ -74,12 +74,12 @@ def programs(inputs: Sequence[Port], outputs: Sequence[Port], vectors: bool) -> 
 
 
 def shape_text(shape: Sequence[int | str]) -> str:
-    """A shape as people read it: N x 3."""
+    """Format a shape: N x 3."""
     return " x ".join(map(str, shape)) or "scalar"
 
 
 def _sizes(port: Port) -> list[int]:
-    """The shape with 1 for what is symbolic, such as the batch N."""
+    """The shape with 1 for symbolic sizes, such as the batch N."""
     return [n if isinstance(n, int) else 1 for n in port["shape"]]
 
 
@@ -107,7 +107,7 @@ def _c_sharp(port: Port) -> str:
 
 
 def _shown(port: Port) -> str:
-    """The line that prints the shape of an output, by its own type."""
+    """The C# line that prints the shape of an output."""
     name, kind = json.dumps(port["name"]), TYPES[port["dtype"]][1]
     value = f"outputs.First(o => o.Name == {name}).AsTensor<{kind}>()"
     return f'Console.WriteLine({name} + " " + string.Join(" x ", {value}.Dimensions.ToArray()));'

@@ -1,6 +1,6 @@
-"""Publishing: a model becomes a folder of the zoo that never changes again.
+"""Publish a model as a folder of a zoo. A published folder never changes.
 
-All happens under one lock: files are written beside, flushed, renamed into place, and the index comes last.
+Publishing holds a lock. Files are written to a staging folder, flushed, and renamed into place; the index is updated last.
 """
 
 import hashlib
@@ -32,13 +32,13 @@ STAGING = ".publish-"
 
 @dataclass(frozen=True)
 class Published:
-    """What stands in the zoo now. `new` is False where the newest version was identical already."""
+    """The published version. `new` is False if the newest version was identical already."""
 
     name: str
     version: str
     path: Path
     new: bool
-    warnings: tuple[str, ...] = ()  # other versions of the zoo that are damaged and so missing from its index
+    warnings: tuple[str, ...] = ()  # damaged versions of the zoo, which its index lacks
 
 
 def publish(
@@ -49,26 +49,26 @@ def publish(
     version: str | None = None,
     key: str | Path | None = None,
 ) -> Published:
-    """Adds `files` (name: content or where it lies) and the card as the next patch version, or as `version`.
+    """Add `files` (name: content or path) and the card as the next patch version, or as `version`.
 
-    `manifest` states the fields of `manifest.FIELDS` that publishing cannot know, and of `manifest.OPTIONAL` what it likes; `parent`
-    may be left out. `key` is a file with a secret key that signs the manifest, see `minisign`. Nothing is added where net, seed and
-    files are those of the newest version. ZooError if anything is wrong or cannot be written.
+    `manifest` has the fields of `manifest.FIELDS` that publishing does not set, and any of `manifest.OPTIONAL`; `parent` is optional.
+    `key` is a file with the secret key that signs the manifest, see `minisign`. Nothing is added if net, seed and files equal those
+    of the newest version. ZooError if anything is invalid or cannot be written.
     """
     zoo = Path(zoo)
     _check_names(name, files, version)
     try:
         zoo.mkdir(parents=True, exist_ok=True)
         with locked(zoo / LOCK) as alone:
-            _sweep(zoo, 0 if alone else STALE)
+            _remove_old(zoo, 0 if alone else STALE)
             return _publish(zoo, name, files, manifest, version, key)
     except OSError as error:
         where = error.filename2 or error.filename or zoo
         raise ZooError(f"{name} cannot be published: {where}: {error.strerror or error}") from error
 
 
-def _sweep(zoo: Path, age: float) -> None:
-    """Removes what publishers that were killed left: of any age where the lock says that none is at work."""
+def _remove_old(zoo: Path, age: float) -> None:
+    """Remove staging folders of killed processes that are older than `age` seconds."""
     for leftover in zoo.glob(f"{STAGING}*"):
         if leftover.is_dir() and not leftover.is_symlink() and time.time() - leftover.stat().st_mtime >= age:
             shutil.rmtree(leftover, ignore_errors=True)
@@ -78,7 +78,7 @@ def _sweep(zoo: Path, age: float) -> None:
 
 
 def next_version(versions: list[str]) -> str:
-    """The version above the highest of `versions` by one patch; 1.0.0 if there is none."""
+    """The highest of `versions` plus one patch; 1.0.0 if there is none."""
     if not versions:
         return FIRST
     major, minor, patch = max(map(version_key, versions))
@@ -86,8 +86,8 @@ def next_version(versions: list[str]) -> str:
 
 
 def _check_names(name: str, files: Mapping[str, bytes | Path], version: str | None) -> None:
-    wrong = [] if is_model_name(name) else [f"a model's name is made of [a-z0-9._-]; got {name!r}"]
-    rule = "a file's name is made of [a-z0-9._-] and is no program, page or pickle"
+    wrong = [] if is_model_name(name) else [f"the name of a model must have characters of [a-z0-9._-]; got {name!r}"]
+    rule = "the name of a file must have characters of [a-z0-9._-], and programs, pages and pickles are not allowed"
     wrong += [f"{rule}; got {n!r}" for n in files if not is_file_name(n) or n == CARD]
     if wrong:
         raise ZooError("\n".join(wrong))
@@ -100,7 +100,7 @@ def _publish(
 ) -> Published:
     versions = versions_on_disk(zoo, name)
     if version in versions:
-        raise ZooError(f"{zoo / name / str(version)}: is published already, and a published version never changes")
+        raise ZooError(f"{zoo / name / str(version)}: is published already; a published version cannot change")
     reindex(zoo)
     staging = zoo / f"{STAGING}{secrets.token_hex(8)}"
     try:
@@ -125,7 +125,7 @@ def _publish(
 
 
 def _complete(manifest: Mapping[str, Any], name: str, version: str) -> dict[str, Any]:
-    """The manifest with what publishing knows; its files are not listed yet."""
+    """The manifest with the fields that publishing sets, without its files."""
     known = {
         "format": FORMAT,
         "name": name,
@@ -160,7 +160,7 @@ def _encoded(manifest: Mapping[str, Any]) -> bytes:
 
 
 def _store(content: bytes | Path, target: Path) -> dict[str, Any]:
-    """Copies `content` to `target`, flushed to disk; returns its row in the manifest."""
+    """Copy `content` to `target` and flush it to disk. Returns its entry in the manifest."""
     digest, size = hashlib.sha256(), 0
     with open(target, "xb") as file:
         for piece in _pieces(content):
@@ -183,7 +183,7 @@ def _pieces(content: bytes | Path) -> Iterator[bytes]:
 
 
 def _identity(manifest: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What makes two versions the same model. The card is left out: it names the version."""
+    """The fields that identify a model across versions. The card is excluded, because it contains the version."""
     files = sorted((f["name"], f["sha256"]) for f in manifest["files"] if f["name"] != CARD)
     return manifest["net_sha256"], manifest["seed"], files
 
@@ -193,4 +193,4 @@ def _published_identity(zoo: Path, name: str, version: str) -> tuple[Any, ...] |
     try:
         return _identity(checked_manifest(path.read_bytes(), str(path), name, version))
     except (ZooError, OSError):
-        return None  # damaged, and so not the same
+        return None  # a damaged version is never identical

@@ -1,4 +1,4 @@
-"""Publishes a finished run: makes the files of a published model and checks them."""
+"""Publish the model of a finished run. Every file is checked first."""
 
 import json
 import os
@@ -23,33 +23,33 @@ from netc.spec.private_paths import without_folders
 from netc.training.evaluate import Scores
 from netc.training.feed import Feeder
 from netc.zoo import vectors
-from netc.zoo.model_info import silence, stated
+from netc.zoo.model_info import missing_licences, stated
 
 VECTORS = 8  # rows in test_vectors.npz
 TOLERANCE = 1e-4
-# Training has a larger tolerance: differences add up over its steps.
+# Tolerances for training are larger, because differences accumulate over its steps.
 TOLERANCES = {
     vectors.OUTPUTS: {"relative": TOLERANCE, "absolute": TOLERANCE},
     vectors.TRAINING: {"relative": 1e-3, "absolute": TOLERANCE},
 }
 
 
-def check_target(target: str, made: Compilation, key: str | None = None) -> None:
-    """Check before a run that its result can be published: ZooError if `target` or the secret `key` is not usable.
+def check_target(target: str, compilation: Compilation, key: str | None = None) -> None:
+    """ZooError if publishing into `target` with the secret `key` would fail. Called before training, so that no run is wasted.
 
-    SpecError if the net file lacks statements that a published model needs.
+    SpecError if the net file lacks fields that publishing needs.
     """
-    silent = silence(made)
-    if silent:
-        raise SpecError(*silent, "or give --no-publish")
+    missing = missing_licences(compilation)
+    if missing:
+        raise SpecError(*missing, "or pass --no-publish")
     if key is not None:
         zoo.secret_key(Path(key))
     if "://" in target:
-        raise ZooError(f"{target}: a zoo to publish into is a folder; give --zoo DIR, or --no-publish")
+        raise ZooError(f"{target}: netc can only publish into a local folder; pass --zoo DIR or --no-publish")
     path = Path(target).absolute()
     there = next(p for p in (path, *path.parents) if p.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
-        raise ZooError(f"{target}: cannot be published into: {there} is {'not writable' if there.is_dir() else 'no folder'}")
+        raise ZooError(f"{target}: cannot publish here: {there} is {'not writable' if there.is_dir() else 'not a folder'}")
 
 
 def publish_run(
@@ -94,7 +94,7 @@ def publish_run(
 
 
 def raw_inputs(program: Program, rows: int = VECTORS) -> dict[str, np.ndarray]:
-    """The first test rows as a deployed model takes them: cropped, but without mean and scale applied."""
+    """The first test rows as inputs of a deployed model: cropped, without mean and scale. Carried states are zero."""
     inputs: dict[str, np.ndarray] = {}
     taken = inputs_of(program.test_net)
     for layer in program.test_net.sources:
@@ -113,7 +113,7 @@ def raw_inputs(program: Program, rows: int = VECTORS) -> dict[str, np.ndarray]:
 
 
 def _vectors(program: Program, files: Mapping[str, bytes], states: Mapping[str, np.ndarray], inputs: Mapping[str, np.ndarray]) -> bytes:
-    """Inputs and outputs of the model. RunError if they differ from those of the net that takes its weights as inputs."""
+    """The inputs and outputs of the model. They must match those of the net before its weights were embedded."""
     session, opened = Session(files["model.onnx"]), Session(files["open.onnx"])
     _, batch = program.deploy
     axes = {name: top.batch_axis or 0 for name, top in program.test_net.described.items()}
@@ -127,21 +127,21 @@ def _vectors(program: Program, files: Mapping[str, bytes], states: Mapping[str, 
     for name, value in outputs.items():
         if not np.allclose(value, expected[name], rtol=TOLERANCE, atol=TOLERANCE):
             raise RunError(
-                f"model.onnx: output {name!r} differs from the net's by {np.abs(value - expected[name]).max():.3g}; it is not published"
+                f"model.onnx: output {name!r} differs from the net by {np.abs(value - expected[name]).max():.3g}; it is not published"
             )
     return zoo.npz({vectors.INPUT + n: a for n, a in given.items()} | {vectors.OUTPUT + n: a for n, a in outputs.items()})
 
 
 def _training_vectors(portable: Program, files: Mapping[str, bytes], start: Mapping[str, np.ndarray]) -> bytes | None:
-    """Three training steps on the first batch; None if that batch is too large to publish."""
+    """Three steps of training on the first batch; None if the batch is too large to publish."""
     feeds = Feeder(portable.train_net, portable.steps.train, portable.seed, portable.job.base)(0)
     feeds = {n: a for n, a in feeds.items() if n not in NOISE}
     if sum(a.nbytes for a in feeds.values()) > vectors.MOST_FEEDS:
         return None
     rates = [schedules.rate(portable.job.settings, k, portable.max_iter or vectors.STEPS) for k in range(vectors.STEPS)]
     feeds |= {LR: np.array(rates, np.float32)}
-    found = vectors.training_steps({n: files[n] for n in vectors.STEP_MODELS if n in files}, start, feeds)
-    wrong = [name for name, array in found.items() if not np.isfinite(array).all()]
+    results = vectors.training_steps({n: files[n] for n in vectors.STEP_MODELS if n in files}, start, feeds)
+    wrong = [name for name, array in results.items() if not np.isfinite(array).all()]
     if wrong:
         raise RunError(f"train.onnx: {wrong[0]!r} is not finite after {vectors.STEPS} steps; it is not published")
-    return zoo.npz({vectors.INPUT + n: a for n, a in feeds.items()} | found)
+    return zoo.npz({vectors.INPUT + n: a for n, a in feeds.items()} | results)

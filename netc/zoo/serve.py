@@ -1,7 +1,7 @@
-"""`netc zoo serve`: a zoo as a web server has it, with pages for people. Needs the extra `serve`.
+"""`netc zoo serve`: serve a zoo over HTTP, with web pages. Needs the extra `serve`.
 
-The address is a zoo to download from: files lie where they lie in the directory. Beside them `/` lists the models, and
-`/<name>/<version>/` shows one. What no manifest lists is not served.
+The address works as a zoo for downloads: files have the same paths as in the directory. In addition `/` lists the models, and
+`/<name>/<version>/` shows one. Files that no manifest lists are not served.
 """
 
 import os
@@ -43,9 +43,9 @@ App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 def application(zoo: Path, host: str = "") -> App:
-    """The zoo in a directory as a WSGI application. For a loopback `host` it answers only to names of the loopback.
+    """A WSGI application for a local zoo. With a loopback `host`, it only accepts loopback host names.
 
-    A page elsewhere could otherwise have a name of its own point here, and read what only this machine should.
+    This prevents DNS rebinding, by which a foreign web page could read the zoo.
     """
     from werkzeug.exceptions import HTTPException
     from werkzeug.wrappers import Request
@@ -56,44 +56,44 @@ def application(zoo: Path, host: str = "") -> App:
         request = Request(environ)
         try:
             if local and not _is_loopback(request.host):
-                response = _page(error_page("Another host", f"This server answers for {host} alone."), 421)
+                response = _page(error_page("Wrong host name", f"This server only accepts requests for {host}."), 421)
             elif request.method not in ("GET", "HEAD"):
-                response = _page(error_page("Only GET and HEAD", "This server gives, and takes nothing."), 405)
+                response = _page(error_page("Method not allowed", "This server only accepts GET and HEAD requests."), 405)
                 response.headers["Allow"] = "GET, HEAD"
             else:
                 response = _answer(zoo, request)
         except UnknownModelError as error:
-            response = _page(error_page("There is no such model", str(error)), 404)
+            response = _page(error_page("Model not found", str(error)), 404)
         except ZooError as error:
             response = _page(error_page("The zoo is damaged", str(error)), 500)
         except HTTPException as error:
             gone = error.code == 404
-            response = _page(error_page("There is no such page", request.path), 404) if gone else error.get_response(environ)
+            response = _page(error_page("Page not found", request.path), 404) if gone else error.get_response(environ)
         response.headers.extend(HEADERS)
-        response.headers.pop("Date", None)  # the server says it
+        response.headers.pop("Date", None)  # the server sets it
         return response(environ, start_response)
 
     return app
 
 
 def server(zoo: str | Path, host: str = "127.0.0.1", port: int = 8000) -> Any:
-    """A server of the zoo in a directory, with `serve_forever()`; port 0 is any that is free. ZooError if it cannot be."""
+    """A server for a local zoo, with `serve_forever()`. Port 0 selects a free port. ZooError if it cannot start."""
     try:
         from netc.zoo.connections import BoundedServer
     except ImportError:
         raise ZooError("netc zoo serve needs pip install 'netc[serve]'") from None
-    entries(zoo)  # a folder that is no zoo is told now
+    entries(zoo)  # reports a folder that is not a zoo
     try:
         return BoundedServer(host, port, application(Path(zoo), host))
     except (OSError, OverflowError, SystemExit) as error:
-        raise ZooError(f"{host}:{port}: cannot be listened on: {getattr(error, 'strerror', None) or error}") from error
+        raise ZooError(f"{host}:{port}: cannot listen on this address: {getattr(error, 'strerror', None) or error}") from error
 
 
 def warning(host: str) -> str | None:
-    """What it means to listen on `host`; None for this machine alone."""
+    """A warning if other machines can reach `host`; None for the loopback."""
     if _is_loopback(host):
         return None
-    return "every machine that can reach this one may read all of the zoo: there is no password, and http hides nothing on its way"
+    return "every machine that can reach this one can read the zoo: there is no password, and http is not encrypted"
 
 
 def _answer(zoo: Path, request: "Request") -> "Response":
@@ -124,7 +124,7 @@ def _answer(zoo: Path, request: "Request") -> "Response":
 
 
 def _digest(zoo: Path, entry: Entry, name: str) -> str | None:
-    """The sha256 of a file of a model, where its manifest states it."""
+    """The sha256 of a file from the manifest; None if it is not listed."""
     from werkzeug.exceptions import NotFound
 
     if name == MANIFEST:
@@ -139,7 +139,7 @@ def _digest(zoo: Path, entry: Entry, name: str) -> str | None:
 
 
 def _file(root: Path, path: str, request: "Request", digest: str | None, sole: bool = True) -> "Response":
-    """A file, or the part of it that is asked for. Its ETag is its hash, or its time and size where no hash is known."""
+    """A file or the requested range of it. The ETag is its hash, or its time and size if the hash is unknown."""
     from werkzeug.wrappers import Response
     from werkzeug.wsgi import wrap_file
 
@@ -157,7 +157,7 @@ def _file(root: Path, path: str, request: "Request", digest: str | None, sole: b
         file.close()
         raise
     if request.method == "HEAD" or made.status_code == 304:
-        file.close()  # nothing of it is sent, so nobody else does
+        file.close()  # nothing is sent, so the server does not close it
     return made
 
 
@@ -170,7 +170,7 @@ def _page(text: str, status: int = 200) -> "Response":
 
 
 def _is_loopback(host: str) -> bool:
-    """Whether a host, with or without a port, is this machine alone."""
+    """Whether a host, with or without a port, is a loopback address."""
     name = host.rpartition(":")[0] if host.count(":") == 1 or "]:" in host else host
     try:
         return name == "localhost" or ip_address(name.strip("[]")).is_loopback

@@ -1,4 +1,4 @@
-"""Verifying a whole zoo or a model of it, wherever it lies."""
+"""Verify a zoo or one of its models, local or remote."""
 
 import tempfile
 from collections.abc import Sequence
@@ -16,10 +16,10 @@ from netc.zoo.vectors import run_vectors
 
 
 def verify(location: str | Path, spec: str | None = None, run: bool = False, keys: Sequence[PublicKey] = ()) -> list[str]:
-    """What is wrong, in sentences; empty if all is well.
+    """List all problems; [] if there are none.
 
-    With `spec`, of one model in the zoo at `location`; without, of the whole zoo there, or of the one model's folder. `run` runs
-    the test vectors too, and those of training. With `keys` each model must be signed by one of them.
+    With `spec`, verify one model in the zoo at `location`; without, the whole zoo, or the model if `location` is its folder.
+    `run` also runs the test vectors and the training vectors. With `keys`, one of them must have signed each model.
     """
     try:
         if spec is None and not is_url(location) and (Path(location) / MANIFEST).exists():
@@ -27,19 +27,19 @@ def verify(location: str | Path, spec: str | None = None, run: bool = False, key
         listed = [find(location, spec)] if spec else entries(location)
     except ZooError as error:
         return str(error).splitlines()
-    found = [text for entry in listed for text in _verify_entry(location, entry, run, keys)]
-    return found if spec or is_url(location) else found + _unlisted(Path(location), listed)
+    problems = [text for entry in listed for text in _verify_entry(location, entry, run, keys)]
+    return problems if spec or is_url(location) else problems + _unlisted(Path(location), listed)
 
 
 def _verify_entry(location: str | Path, entry: Entry, run: bool, keys: Sequence[PublicKey]) -> list[str]:
     try:
         if is_url(location):
             with tempfile.TemporaryDirectory(prefix="netc-verify-") as folder:
-                found = download(f"{entry.name}@{entry.version}", location, folder, keys)
-                return _run(found.path) if run else []
+                downloaded = download(f"{entry.name}@{entry.version}", location, folder, keys)
+                return _run(downloaded.path) if run else []
         read_manifest(location, entry)
     except CutError as error:
-        return [str(error.__cause__)]  # nothing is kept here to go on from
+        return [str(error.__cause__)]  # the partial download is not kept here
     except UntrustedError as error:
         return [Untrusted(error)]
     except ZooError as error:

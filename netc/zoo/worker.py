@@ -1,7 +1,8 @@
-"""The process that a stranger's model runs in: `python worker.py MODEL BYTES SECONDS`, which `limited` starts.
+"""The process that runs an untrusted model: `python worker.py MODEL BYTES SECONDS`, started by `limited`.
 
-It loads the model and answers batches on its pipes, within limits of memory and time that no model can lift. It imports nothing of netc,
-so that it starts quickly, and writes no files. A message is a line of JSON, {"arrays": [{name, dtype, shape}]} among it, and their bytes.
+It loads the model and answers batches over pipes, within limits of memory and time that a model cannot change. It imports nothing
+from netc, so that it starts quickly, and writes no files. A message is a line of JSON with "arrays": [{name, dtype, shape}],
+followed by the bytes of the arrays.
 """
 
 import json
@@ -13,13 +14,13 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 import onnxruntime as ort
 
-LOADING = 60  # seconds at least that loading may take, the libraries among it
+LOADING = 60  # minimum time limit in seconds for loading the libraries and the model
 
 Message = tuple[dict[str, Any], dict[str, np.ndarray]]
 
 
-def send(stream: BinaryIO, said: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-    """Write a message. Texts go into the JSON."""
+def send(stream: BinaryIO, message: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+    """Write a message. Arrays of text go into the JSON."""
     rows, bodies = [], []
     for name, array in arrays.items():
         row: dict[str, Any] = {"name": name, "dtype": array.dtype.str, "shape": list(array.shape)}
@@ -28,19 +29,19 @@ def send(stream: BinaryIO, said: dict[str, Any], arrays: dict[str, np.ndarray]) 
         else:
             bodies.append(np.ascontiguousarray(array))
         rows.append(row)
-    stream.write(json.dumps(said | {"arrays": rows}).encode() + b"\n")
+    stream.write(json.dumps(message | {"arrays": rows}).encode() + b"\n")
     for body in bodies:
         stream.write(body.reshape(-1).view(np.uint8).data)
     stream.flush()
 
 
 def receive(stream: BinaryIO) -> Message:
-    """Read a message. EOFError at the end."""
+    """Read a message. EOFError at the end of the stream."""
     line = stream.readline()
     if not line.endswith(b"\n"):
         raise EOFError
-    said = json.loads(line)
-    return said, {row["name"]: _array(stream, row) for row in said.pop("arrays")}
+    message = json.loads(line)
+    return message, {row["name"]: _array(stream, row) for row in message.pop("arrays")}
 
 
 def _array(stream: BinaryIO, row: dict[str, Any]) -> np.ndarray:
@@ -58,7 +59,7 @@ def _array(stream: BinaryIO, row: dict[str, Any]) -> np.ndarray:
 
 
 def _limit(memory: int, seconds: int) -> None:
-    """Limits of this process, where the system has them: memory beyond what the libraries take, processor time, no files, no core."""
+    """Limit this process, if the system supports it: memory beyond the libraries, processor time, no files, no core dumps."""
     try:
         import resource
     except ImportError:
@@ -74,7 +75,7 @@ def _limit(memory: int, seconds: int) -> None:
 
 
 def _lower(resource: Any, kind: int, value: int) -> None:
-    """The soft limit, which each batch sets anew for its processor time; the code of onnxruntime does not touch it."""
+    """Set a soft limit. Each batch sets its limit of processor time again; onnxruntime does not change it."""
     hard = resource.getrlimit(kind)[1]
     resource.setrlimit(kind, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
 
@@ -106,7 +107,7 @@ def _answers(model: str, memory: int, seconds: int, given: BinaryIO, answers: Bi
             send(answers, {}, dict(zip(names, session.run(None, feeds), strict=True)))
         except EOFError:
             return
-        except Exception as error:  # onnxruntime's, and those of memory
+        except Exception as error:  # any error of onnxruntime, or a lack of memory
             send(answers, {"error": f"{error}"[:2000] or type(error).__name__}, {})
             if session is None:
                 return
@@ -123,5 +124,5 @@ def _limit_time(seconds: int) -> None:
 
 if __name__ == "__main__":
     output = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints does not mix with the answers
+    os.dup2(2, 1)  # output of libraries must not mix with the answers
     _answers(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.stdin.buffer, output)

@@ -40,7 +40,7 @@ def test_both_orders_of_arguments(path: str, tmp_path: Path) -> None:
         assert (made.params["ip"][0].data == 7).all()
     quiet = caffe.Net(path, caffe.TEST, stages=["quiet"])
     assert list(quiet.layer_dict) == ["d", "drop", "ip"] and [layer.type for layer in quiet.layers][1:] == ["Silence", "InnerProduct"]
-    with pytest.raises(SpecError, match="a net has the phase caffe.TRAIN or caffe.TEST; None came"):
+    with pytest.raises(SpecError, match="expected the phase caffe.TRAIN or caffe.TEST; got None"):
         caffe.Net(path)
     with pytest.raises(SpecError, match="Net has no argument wieghts"):
         caffe.Net(path, caffe.TEST, wieghts="x")
@@ -96,13 +96,13 @@ def test_other_shapes(path: str) -> None:
 @pytest.mark.parametrize(
     ("call", "wanted"),
     [
-        (lambda n: n.forward(x=np.ones((2, 3))), "the inputs x came; the net has x, t"),
+        (lambda n: n.forward(x=np.ones((2, 3))), "got the inputs x; expected x, t"),
         (lambda n: n.forward(start="loss", end="ip"), "layer 'ip' runs before layer 'loss'"),
         (lambda n: n.backward(start="d", end="loss"), "layer 'd' runs before layer 'loss'"),
         (lambda n: n.forward(end="pi"), "the net has no layer 'pi'. Known names: d, ip, loss"),
-        (lambda n: n.forward(end="ip", x=np.ones((3, 3)), t=np.ones((2, 4))), r"input 'x' is .3, 3., the net takes .2, 3."),
+        (lambda n: n.forward(end="ip", x=np.ones((3, 3)), t=np.ones((2, 4))), r"input 'x' has shape .3, 3.; the net takes .2, 3."),
         (lambda n: n.backward(start="ip", pi=np.ones((2, 4))), "the net has no blob 'pi'. Known names: ip, loss, t, x"),
-        (lambda n: n.forward_all(), "arrays for the net's inputs are needed: x, t"),
+        (lambda n: n.forward_all(), "expected arrays for the inputs of the net: x, t"),
     ],
 )
 def test_what_it_cannot(path: str, call: Callable[..., Any], wanted: str) -> None:
@@ -287,7 +287,7 @@ def test_a_solver_steps_through_a_recorded_run(name: str, solver: str) -> None:
 
 def test_a_solver_of_another_type(path: str, tmp_path: Path) -> None:
     (tmp_path / "s.prototxt").write_text(f'net: "{path}" base_lr: 0.1 max_iter: 2 type: "Adam" snapshot_prefix: "{tmp_path}/s"')
-    with pytest.raises(SpecError, match="the solver's type is Adam; caffe.get_solver makes whichever it is"):
+    with pytest.raises(SpecError, match="the type of the solver is Adam; caffe.get_solver selects the right class"):
         caffe.SGDSolver(str(tmp_path / "s.prototxt"))
     solver = caffe.get_solver(str(tmp_path / "s.prototxt"))
     called = []
@@ -321,9 +321,9 @@ def test_net_spec() -> None:
     assert [x.name for x in caffe.to_proto(L.ReLU(L.Input(shape=dict(dim=3)))).layer] == ["Input1", "ReLU1"]
     with pytest.raises(SpecError, match="Pooling has no field 'kernal_size'. Did you mean 'kernel_size'"):
         caffe.to_proto(L.Pooling(n.data, kernal_size=2))
-    with pytest.raises(SpecError, match="ReLU: bottom 0 is str"):
+    with pytest.raises(SpecError, match="ReLU: expected a top of another layer for bottom 0; got str"):
         L.ReLU("data")
-    with pytest.raises(SpecError, match="num_output: 'ten' does not fit"):
+    with pytest.raises(SpecError, match="num_output: 'ten' is invalid"):
         caffe.to_proto(L.InnerProduct(n.data, num_output="ten"))
 
 
@@ -339,7 +339,7 @@ def test_io() -> None:
     np.testing.assert_array_equal(caffe.io.datum_to_array(datum), image)
     blob = caffe.io.array_to_blobproto(image, image + 1)
     np.testing.assert_array_equal(caffe.io.blobproto_to_array(blob, return_diff=True), image + 1)
-    with pytest.raises(DataError, match="'dta' is no input of the transformer. Did you mean 'data'"):
+    with pytest.raises(DataError, match="the transformer has no input 'dta'. Did you mean 'data'"):
         caffe.io.Transformer({"data": (1, 3, 4, 2)}).set_raw_scale("dta", 1)
 
 

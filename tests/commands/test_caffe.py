@@ -129,7 +129,7 @@ def test_features_of_a_test_set(tmp_path: Path) -> None:
     assert list(rows)[:2] == [b"0000000000", b"0000000001"]
     np.testing.assert_array_equal(np.stack(list(rows.values())), arrays[name][: len(rows)])
     assert "has no blob 'pi1'. Did you mean" in netc(*base, "pi1", "-o", tmp_path / "f.npz").stderr
-    assert "an LMDB holds one blob" in netc(*base, f"{name},label", "-o", tmp_path / "g_lmdb").stderr
+    assert "an LMDB stores one blob" in netc(*base, f"{name},label", "-o", tmp_path / "g_lmdb").stderr
 
 
 def test_a_drawing_has_a_box_for_each_layer_and_an_arrow_for_each_bottom(tmp_path: Path) -> None:

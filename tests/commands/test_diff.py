@@ -22,10 +22,10 @@ def test_layers_fields_shapes_and_solver(tmp_path: Path) -> None:
         "- layer drop1 (Dropout)",
         "+ layer tanh1 (TanH)",
         "~ layers.conv1.num_output: 4 -> 6",
-        "~ layers.conv1 makes: 16x4x10x10 -> 16x6x10x10",
-        "~ layers.conv1 learns: 40 -> 60 parameters",
-        "~ layers.pool1 makes: 16x4x5x5 -> 16x6x5x5",
-        "~ layers.ip1 learns: 1,616 -> 2,416 parameters",
+        "~ layers.conv1 output shape: 16x4x10x10 -> 16x6x10x10",
+        "~ layers.conv1 parameters: 40 -> 60",
+        "~ layers.pool1 output shape: 16x4x5x5 -> 16x6x5x5",
+        "~ layers.ip1 parameters: 1,616 -> 2,416",
         "~ solver.max_iter: 60 -> 80",
         "~ parameters: 1,826 -> 2,646",
     ]
@@ -35,7 +35,7 @@ def test_other_order_and_unset_fields(tmp_path: Path) -> None:
     two = "layers:\n  - Input: {top: x, shape: {dim: [2, 3]}}\n  - AbsVal: {bottom: x}\n  - Exp: {bottom: x}\n"
     other = "layers:\n  - Input: {top: x, shape: {dim: [2, 3]}}\n  - Exp: {bottom: x}\n  - AbsVal: {bottom: x, propagate_down: false}\n"
     result = netc("diff", write_small(tmp_path, two, "a.yaml"), write_small(tmp_path, other, "b.yaml"))
-    assert result.stdout.splitlines() == ["~ layers.abs1.propagate_down: unset -> false", "~ the layers stand in another order"]
+    assert result.stdout.splitlines() == ["~ layers.abs1.propagate_down: unset -> false", "~ the layers have a different order"]
 
 
 @needs_zoo

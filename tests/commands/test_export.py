@@ -209,7 +209,7 @@ def test_weights_that_are_missing(tmp_path: Path) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path)
-        assert "a net as ONNX needs its weights: netc convert NET WEIGHTS" in said()
-        assert "less.caffemodel: no weights for layer a; they are matched by the layer's name" in said("less.caffemodel")
+        assert "ONNX needs the weights: netc convert NET WEIGHTS" in said()
+        assert "less.caffemodel: no weights for layer a; weights are matched by layer name" in said("less.caffemodel")
         result = CliRunner().invoke(main, ["convert", "n.prototxt", "w.caffemodel", "-o", "m.onnx"])
     assert result.output == "m.onnx is written: 320 parameters; data Nx3xHxW -> ip Nx3, prob Nx2xH3xW4\n"

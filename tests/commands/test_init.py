@@ -12,7 +12,7 @@ from PIL import Image
 
 from netc import api
 from netc.predict.model import Model
-from netc.zoo.model_info import silence
+from netc.zoo.model_info import missing_licences
 from tests.conftest import ROOT
 from tests.small_nets import netc, write_arrays
 from tests.some import some
@@ -38,7 +38,7 @@ def test_the_net_for_a_data_set_learns_it(tmp_path: Path, kind: str) -> None:
     result = netc("init", tmp_path / "new.yaml", "--data", makers[kind]())
     assert result.exit_code == 0 and f"netc train {tmp_path / 'new.yaml'}" in result.stdout
     program = api.load(str(tmp_path / "new.yaml"))
-    assert silence(program.compilation) == [], "a starter says what publishing asks for"
+    assert missing_licences(program.compilation) == [], "a starter says what publishing asks for"
     assert some(program.train.loss).type and some(program.train_net.layers[0].source).rows == {"csv": 120, "npz": 40, "folder": 16}[kind]
     options = ["--no-publish", "--runs", tmp_path / "runs", "--set", "solver.max_epoch=" + ("50" if kind == "csv" else "1")]
     result = netc("train", tmp_path / "new.yaml", *options)
@@ -56,13 +56,13 @@ def test_the_net_for_mnist_is_well_without_data(tmp_path: Path) -> None:
 def test_a_file_that_is_there_stays(tmp_path: Path) -> None:
     (tmp_path / "net.yaml").write_text("mine")
     result = netc("init", tmp_path / "net.yaml")
-    assert result.exit_code == 2 and "is there already" in result.stderr and (tmp_path / "net.yaml").read_text() == "mine"
+    assert result.exit_code == 2 and "exists already" in result.stderr and (tmp_path / "net.yaml").read_text() == "mine"
 
 
 def test_sources_that_no_net_can_be_made_for(tmp_path: Path) -> None:
     np.savez(tmp_path / "real.npz", data=np.zeros((4, 3), np.float32), label=np.zeros(4, np.float32))
     result = netc("init", tmp_path / "net.yaml", "--data", tmp_path / "real.npz")
-    assert result.exit_code == 2 and "its labels are no classes" in result.stderr
+    assert result.exit_code == 2 and "the labels are not classes" in result.stderr
     result = netc("init", tmp_path / "net.yaml", "--data", "mnst")
     assert result.exit_code == 2 and "Did you mean 'mnist'" in result.stderr or "mnist" in result.stderr
     result = netc("init", tmp_path / "no" / "net.yaml")
@@ -79,7 +79,7 @@ def test_a_text(tmp_path: Path) -> None:
 
 def test_sequences_have_no_starter(tmp_path: Path) -> None:
     result = netc("init", tmp_path / "v.yaml", "--data", "japanese_vowels")
-    assert result.exit_code == 2 and "its rows are sequences" in result.stderr
+    assert result.exit_code == 2 and "the rows are sequences" in result.stderr
 
 
 def test_images_of_unlike_sizes_are_cut_alike_in_training_and_in_predict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +89,7 @@ def test_images_of_unlike_sizes_are_cut_alike_in_training_and_in_predict(tmp_pat
         Image.fromarray(np.full((*size, 3), 20, np.uint8)).save(photos / "dark" / f"large{k}.jpg")
     monkeypatch.chdir(tmp_path)
     result = netc("init", "photos.yaml", "--data", "photos")
-    assert "for 22 images of 2 classes, of unlike sizes: the net sees them at 28 x 28" in result.stdout, result.output
+    assert "for 22 images of 2 classes of different sizes, resized to 28 x 28" in result.stdout, result.output
     text = (tmp_path / "photos.yaml").read_text()
     assert "resize_height: 31, resize_width: 31, crop_size: 28, mirror: true" in text and "test_batch_size: 4," in text
     assert netc("train", "photos.yaml", "--set", "solver.max_epoch=10", "--publish").exit_code == 0
@@ -107,7 +107,7 @@ def test_a_table_with_a_number_to_foretell(tmp_path: Path) -> None:
     lines = ["a,b,c,price", *(f"{a},{b},{c},{round(1000 * (a + 2 * b - c))}" for a, b, c in rows)]
     (tmp_path / "prices.csv").write_text("\n".join(lines))
     result = netc("init", tmp_path / "net.yaml", "--data", tmp_path / "prices.csv")
-    assert "for 200 rows of 3 numbers, and a number to foretell" in result.stdout, result.output
+    assert "for 200 rows of 3 numbers, and a number to predict" in result.stdout, result.output
     result = netc("train", tmp_path / "net.yaml", "--no-publish", "--runs", tmp_path / "runs")
     assert float(result.stdout.split("iterations: ")[1].split("r2 ")[1].split(",")[0]) > 0.9, result.output
 
@@ -136,7 +136,7 @@ def test_images_with_their_channels_last(tmp_path: Path) -> None:
     assert [p.best for p in found] == [p.best for p in other]
     np.savez(tmp_path / "b.npz", data=images[:, :3], label=label)
     result = netc("init", tmp_path / "b.yaml", "--data", tmp_path / "b.npz")
-    assert result.exit_code == 2 and "nothing says which axis of its rows, 3x8x3, are the channels" in result.stderr
+    assert result.exit_code == 2 and "the channel axis of its rows (3x8x3) is ambiguous" in result.stderr
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="names of files are UTF-8 there")

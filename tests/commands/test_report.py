@@ -36,7 +36,7 @@ def test_one_run_is_written_again_as_it_was_left(runs: Path) -> None:
     line = log(runs / "small/1")[-1]
     lines = result.stdout.splitlines()
     assert lines[0] == f"report {page}" and lines[1] == f"accuracy {line['accuracy']:.4f}, loss {line['loss']:.4f}"
-    assert re.fullmatch(r"60 iterations in \d\.\d s, [\d,]+ rows a second", lines[-1])
+    assert re.fullmatch(r"60 iterations in \d\.\d s, [\d,]+ rows per second", lines[-1])
 
 
 def test_a_run_is_named_by_its_folder_its_nets_or_that_of_all(runs: Path) -> None:
@@ -45,7 +45,7 @@ def test_a_run_is_named_by_its_folder_its_nets_or_that_of_all(runs: Path) -> Non
     assert "no such folder. Did you mean 'small'?" in netc("report", runs / "smal").stderr
     (runs.parent / "empty").mkdir()
     result = netc("report", runs.parent / "empty")
-    assert result.exit_code == 2 and "there is no run in this folder" in result.stderr
+    assert result.exit_code == 2 and "the folder contains no runs" in result.stderr
 
 
 def test_several_runs_are_compared_on_the_terminal_and_on_a_page(runs: Path) -> None:
@@ -91,13 +91,17 @@ def test_a_run_whose_data_is_gone_has_the_rest_of_its_page(tmp_path: Path) -> No
     assert netc("train", path, "--no-publish", "--runs", tmp_path / "runs", "--set", "solver.max_iter=2").exit_code == 0
     (tmp_path / "small.npz").unlink()
     result = netc("report", tmp_path / "runs/small")
-    assert result.exit_code == 0 and "without its net, its states and its data: " in result.stdout and "small.npz" in result.stdout
+    assert (
+        result.exit_code == 0
+        and "the report has no sections that need the net, its states or its data: " in result.stdout
+        and "small.npz" in result.stdout
+    )
     text = (tmp_path / "runs/small/1/report.html").read_text()
     assert "<h2>Curves</h2>" in text and "Confusion" not in text
     for file in (tmp_path / "runs/small/1/snapshots").iterdir():
         file.unlink()
     write_small(tmp_path)
-    assert "there is no snapshot of this run that can be read" in netc("report", tmp_path / "runs/small").stdout
+    assert "this run has no snapshot that can be read" in netc("report", tmp_path / "runs/small").stdout
 
 
 def test_a_run_that_was_resumed_has_parts(tmp_path: Path) -> None:

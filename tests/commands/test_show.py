@@ -20,7 +20,7 @@ def test_the_list_says_where_each_set_is(tmp_path: Path) -> None:
     cifar = lines.index(next(line for line in lines if line.startswith("cifar10 ")))
     assert "170 MB; netc data fetch cifar10; none stated" in lines[cifar + 1]
     (tmp_path / "tinyshakespeare.txt").write_text("here")
-    assert f"here: {tmp_path};" in netc("data", "list", NETC_DATA=str(tmp_path), XDG_CACHE_HOME=str(tmp_path)).stdout
+    assert f"present: {tmp_path};" in netc("data", "list", NETC_DATA=str(tmp_path), XDG_CACHE_HOME=str(tmp_path)).stdout
 
 
 def test_a_folder_of_images_of_unlike_sizes(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_a_page_and_a_picture(tmp_path: Path) -> None:
     page = (tmp_path / "a.html").read_text()
     assert "<th>rows, train</th><td>20</td>" in page and "data:image/png;base64," in page and "http" not in page
     result = netc("data", "show", "nets/iris.csv", "-o", tmp_path / "b.png")
-    assert result.exit_code == 2 and "are no images; give a .html file" in result.stderr
+    assert result.exit_code == 2 and "are not images; use a .html file" in result.stderr
     assert "as .html or .png" in netc("data", "show", photos, "-o", tmp_path / "a.pdf").stderr
 
 
@@ -61,7 +61,7 @@ def test_a_net_shows_what_its_transforms_leave(tmp_path: Path) -> None:
     assert found.title == f"small.npz as {path} reads it" and dict(found.facts)["rows, train"] == "160"
     assert netc("data", "show", path, "--layer", "dat").exit_code == 2
     assert "Did you mean 'data'?" in netc("data", "show", path, "--layer", "dat").stderr
-    assert "--layer names a data layer of a net file" in netc("data", "show", tmp_path / "small.npz", "--layer", "data").stderr
+    assert "--layer selects a data layer of a net file" in netc("data", "show", tmp_path / "small.npz", "--layer", "data").stderr
 
 
 def test_a_database_and_a_folder_without_images(tmp_path: Path) -> None:

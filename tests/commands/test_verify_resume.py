@@ -22,9 +22,9 @@ def test_a_net_that_resumes_exactly(tmp_path: Path) -> None:
     result = netc("verify-resume", write_small(tmp_path), "--iterations", 8)
     lines = result.stdout.splitlines()
     assert result.exit_code == 0, result.output
-    assert lines[0].startswith("straight: 8 iterations, provider cpu, ")
+    assert lines[0].startswith("uninterrupted: 8 iterations, provider cpu, ")
     for line, how in zip(lines[1:3], ("stopped (SIGINT) after iteration ", "killed (SIGKILL) after iteration "), strict=True):
-        assert line.startswith(how) and line.endswith("equal, 11 lines of the log and 12 states, bit for bit")
+        assert line.startswith(how) and line.endswith("equal bit for bit (11 log lines, 12 states)")
     assert lines[3].endswith("small.yaml resumes exactly") and not list(tmp_path.glob("runs*"))
 
 
@@ -34,9 +34,9 @@ def test_a_net_that_resumes_exactly(tmp_path: Path) -> None:
         (
             OTHER,
             STRAIGHT,
-            ['line 2 of the log is {"loss": 1.25}, straight it is {"loss": 1.0}', "something is kept that"],
+            ['log line 2 is {"loss": 1.25}; in the uninterrupted run it is {"loss": 1.0}', "some state is missing from"],
         ),
-        (MOVED, MOVED, ["the first state that differs is b by up to 0.5", "so it is not the resuming"]),
+        (MOVED, MOVED, ["the first state that differs is b by up to 0.5", "so resuming is not the cause"]),
     ],
 )
 def test_a_net_that_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resumed: Any, again: Any, sentences: list[str]) -> None:
@@ -46,7 +46,7 @@ def test_a_net_that_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, re
     monkeypatch.setattr(verify_resume, "_run", run)
     result = netc("verify-resume", write_small(tmp_path))
     assert result.exit_code == 1 and "does NOT resume exactly" in result.stdout
-    assert all(s in result.stdout for s in sentences) and "2 threads may share out the work differently" in result.stdout
+    assert all(s in result.stdout for s in sentences) and "2 threads may divide the work differently" in result.stdout
 
 
 def test_a_run_that_fails_is_told_and_so_is_a_wrong_net(tmp_path: Path) -> None:

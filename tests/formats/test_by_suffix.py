@@ -29,7 +29,7 @@ def test_what_cannot_be_written(tmp_path: Path) -> None:
         (("draw", "small.yaml", "-o", "x.png"), "netc writes a drawing as .svg, .dot or .gv; the suffix '.png' is none"),
         (("report", "runs", "-o", "x.png"), "netc writes a report as .html or .htm"),
         (("report", "runs", "--picture", "loss", "-o", "x.png"), "netc writes a chart as .svg"),
-        (("data", "show", "small.npz", "-o", "x.csv"), "netc writes what a data set looks like as .html or .png"),
+        (("data", "show", "small.npz", "-o", "x.csv"), "netc writes a view of a data set as .html or .png"),
         (("data", "mean", "lmdb", "x.png"), "netc writes a mean image as .binaryproto"),
         (("extract-features", "small.yaml", "--weights", "w", "--blobs", "ip1", "-o", "x.h5"), "netc writes features as .npz, .npy, .csv"),
         (("predict", "small", "x.png", "-o", "x.zip"), "netc writes predictions as .csv, .tsv, .npz, .npy, .json, .jsonl or .txt"),

@@ -96,12 +96,12 @@ def test_sequences_of_any_length(zoo: Path, tmp_path: Path) -> None:
     [
         ("letters", ["--prompt", "ab\nxy"], "prompt:2:1: the character 'x' is not among the 5 of the training text"),
         ("letters", ["--prompt", ""], "the prompt is empty"),
-        ("series", ["--prompt", "a"], "the model writes no text"),
-        ("series", ["s.npz"], "s.npz: no .csv file; the model forecasts b from the last 6 rows of one"),
-        ("series", ["few.csv"], "few.csv: 2 rows; the model reads 6"),
+        ("series", ["--prompt", "a"], "the model does not generate text"),
+        ("series", ["s.npz"], "s.npz: is not a .csv file; the model forecasts b from the last 6 rows of a table"),
+        ("series", ["few.csv"], "few.csv: has 2 rows; the model needs 6"),
         ("series", ["nan.csv"], "nan.csv:3:1: column 'b' is 'nan'; expected a number"),
-        ("two", ["t.csv", "--length", "2"], "the model forecasts b alone and reads a, b: one step is all it can"),
-        ("sequences", ["long.npy"], "a sequence of 9 steps; the model takes 1 to 5"),
+        ("two", ["t.csv", "--length", "2"], "the model forecasts b but also reads a, b, so it can only forecast one step"),
+        ("sequences", ["long.npy"], "the sequence has 9 steps; the model takes 1 to 5"),
         ("letters", [], "give INPUTS, or a --prompt"),
     ],
 )
@@ -115,7 +115,7 @@ def test_what_is_wrong(zoo: Path, name: str, arguments: list[str], said: str, mo
 
 
 def test_a_batch_of_another_shape_is_told(zoo: Path) -> None:
-    with pytest.raises(DataError, match="the model takes 5xNx3, 2x2 came"):
+    with pytest.raises(DataError, match="the model expects an input of 5xNx3; got 2x2"):
         Model("sequences", zoo)(np.zeros((2, 2)))
 
 
@@ -128,4 +128,4 @@ def test_forecasts_and_texts_are_kept(zoo: Path, tmp_path: Path) -> None:
     assert netc("predict", "series", "--from", zoo, path, "--length", 3, "-o", tmp_path / "f.csv").exit_code == 0
     assert (tmp_path / "f.csv").read_text().startswith("input,b.+1,b.+2,b.+3\n")
     result = netc("predict", "series", "--from", zoo, path, tmp_path / "none.csv")
-    assert result.exit_code == 2 and result.stdout.count("b +1") == 1 and "none.csv: no .csv file" in result.stderr
+    assert result.exit_code == 2 and result.stdout.count("b +1") == 1 and "none.csv: is not a .csv file" in result.stderr

@@ -151,12 +151,12 @@ def test_what_cannot_be_predicted(zoo: Path, tmp_path: Path) -> None:
         (small, "text.png"): "text.png: ",
         (small, "text.npy"): "text.npy: not an .npy file",
         (small, "cut.npy"): "cut.npy: not an .npy file",
-        (small, "shape.npy"): "the model takes Nx1x12x12",
-        (small, "empty.npy"): "empty.npy: an array of 0x1x12x12, in which there is nothing",
-        (small, "complex.npy"): "complex.npy: an array of complex64; expected real numbers",
+        (small, "shape.npy"): "the model expects an input of Nx1x12x12",
+        (small, "empty.npy"): "empty.npy: is an empty array of shape 0x1x12x12",
+        (small, "complex.npy"): "complex.npy: is an array of complex64; expected real numbers",
         (tmp_path / "none.onnx", "shape.npy"): f"none.onnx: {model}",
-        (tmp_path / "text.onnx", "shape.npy"): "text.onnx: no model that runs",
-        (tmp_path, "shape.npy"): "there is no model.onnx in this folder",
+        (tmp_path / "text.onnx", "shape.npy"): "text.onnx: cannot be run",
+        (tmp_path, "shape.npy"): "the folder has no model.onnx",
     }
     for (name, file), sentence in said.items():
         result = netc("predict", name, tmp_path / file)
@@ -172,7 +172,7 @@ def test_an_array_model_takes_no_images(tmp_path: Path) -> None:
     )
     np.savez(tmp_path / "rows.npz", data=np.zeros((20, 5), np.float32), label=np.arange(20) % 2)
     assert netc("compile", write_small(tmp_path, table), "-o", tmp_path / "build").exit_code == 0
-    with pytest.raises(DataError, match=r"the model takes Nx5, no images; give \.npy"):
+    with pytest.raises(DataError, match=r"the model takes arrays of Nx5, not images; give \.npy"):
         Model(tmp_path / "build").predict([str(tmp_path / "small.yaml")])
     assert json.loads(Model(tmp_path / "build").session.ort.get_modelmeta().custom_metadata_map["netc"])["classes"] == []
 
@@ -194,7 +194,7 @@ def test_a_folder_and_a_broken_image_in_it(zoo: Path, tmp_path: Path) -> None:
         Model("photos", str(zoo / "zoo")).predict([str(tmp_path / "in")])
     (tmp_path / "none").mkdir()
     result = netc("predict", "photos", "--from", zoo / "zoo", tmp_path / "none")
-    assert result.exit_code == 2 and "there is nothing in this folder that the model reads (looked for ." in result.stderr
+    assert result.exit_code == 2 and "the folder has no files for this model (looked for ." in result.stderr
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="names of files are UTF-8 there")

@@ -38,7 +38,7 @@ def test_arrays(tmp_path: Path) -> None:
     save(FOUND, str(tmp_path / "o.npy"))
     np.testing.assert_array_equal(np.load(tmp_path / "o.npz")["prob"], SCORES)
     np.testing.assert_array_equal(np.load(tmp_path / "o.npy"), SCORES)
-    with pytest.raises(DataError, match="an .npy file holds one array, and there are 2 outputs, a, b"):
+    with pytest.raises(DataError, match="an .npy file stores one array, but there are 2 outputs"):
         save([Prediction("x", {"a": SCORES[0], "b": SCORES[0]}, ())], str(tmp_path / "o.npy"))
 
 
@@ -62,6 +62,6 @@ def test_text(tmp_path: Path) -> None:
 
 def test_outputs_of_different_shapes(tmp_path: Path) -> None:
     trees = [Prediction(str(k), {"score": np.zeros((k, 2))}, ()) for k in (3, 5)]
-    with pytest.raises(DataError, match=r"output 'score' has different shapes, \(3, 2\) and \(5, 2\) among them"):
+    with pytest.raises(DataError, match=r"output 'score' has different shapes, such as \(3, 2\) and \(5, 2\)"):
         save(trees, str(tmp_path / "o.npz"))
     save(trees, str(tmp_path / "o.json"))

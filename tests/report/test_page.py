@@ -23,7 +23,7 @@ SECTIONS = {
     "machine/1": {"Result", "Curves", "First layer", "Samples", "Environment", "Command and net"},
     "numbers/1": {"Result", "Curves", "Estimates", "Environment", "Command and net"},
     "trees/1": {"Result", "Curves", "Confusion matrix", "Trees", "Environment", "Command and net"},
-    "letters/1": {"Result", "Curves", "Confusion matrix", "Worst mistakes", "Text that it writes", "Memory", "Environment",
+    "letters/1": {"Result", "Curves", "Confusion matrix", "Worst mistakes", "Generated text", "Memory", "Environment",
                   "Command and net"},
     "series/1": {"Result", "Curves", "Forecasts", "Environment", "Command and net"},
 }  # fmt: skip
@@ -65,7 +65,7 @@ def test_every_section_is_on_one_of_these_pages(runs: Path) -> None:
 def test_there_is_one_root_mean_square(runs: Path, pages: dict[str, str]) -> None:
     """Of estimates: that of the test, which is of all rows whatever the batches."""
     tested = json.loads((runs / "numbers/1/log.jsonl").read_text().splitlines()[-1])["rmse"]
-    assert f"The root mean squared error of 20 test rows is {tested:.4f};" in pages["numbers/1"]
+    assert f"The RMSE of 20 test rows is {tested:.4f}." in pages["numbers/1"]
     assert f"<b>{tested:.4f}</b><span>test rmse</span>" in pages["numbers/1"]
 
 
@@ -79,7 +79,7 @@ def test_figures_are_those_of_the_log(runs: Path, pages: dict[str, str]) -> None
     line = json.loads((runs / "small/1/log.jsonl").read_text().splitlines()[-1])
     assert line["event"] == "test" and f"<b>{line['accuracy']:.4f}</b><span>test accuracy</span>" in pages["small/1"]
     right = round(line["accuracy"] * 40)
-    assert f"{right} of 40 are right" in pages["small/1"]
+    assert f"{right} of 40 rows are correct" in pages["small/1"]
 
 
 def test_a_section_that_fails_says_so_and_the_rest_stands(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +93,7 @@ def test_a_section_that_fails_says_so_and_the_rest_stands(runs: Path, monkeypatc
     monkeypatch.setitem(registry.section, "After", lambda run: paragraph("{}", "<b>"))
     monkeypatch.setitem(registry.section.records, "After", {})
     text = page.page(Run(RunFolder(runs / "small/1")))
-    assert "could not be made: ValueError: no &lt;such&gt; thing" in text and "<p>&lt;b&gt;</p>" in text
+    assert "An error occurred in this section: ValueError: no &lt;such&gt; thing" in text and "<p>&lt;b&gt;</p>" in text
 
 
 def test_a_run_that_is_interrupted_or_fails_leaves_a_page(tmp_path: Path, runs: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_run_that_is_interrupted_or_fails_leaves_a_page(tmp_path: Path, runs: 
     result = netc("train", net, "--no-publish", "--runs", tmp_path, "--set", "solver.base_lr=1e30", "--set", "solver.momentum=0")
     assert result.exit_code == 1
     text = (tmp_path / "small/1/report.html").read_text()
-    assert "ended by an error" in text and ": the loss is" in text and "Environment" in text
+    assert "ended with an error" in text and ": the loss is" in text and "Environment" in text
 
 
 def test_what_belongs_to_the_reader_is_escaped(tmp_path: Path, runs: Path) -> None:

@@ -105,7 +105,7 @@ def test_json_prints_the_log_alone(tmp_path: Path) -> None:
     assert result.stderr.startswith("after 60 iterations: accuracy ") and len(result.stderr.splitlines()) == 1
     assert [json.loads(line) for line in result.stdout.splitlines()] == log(tmp_path / "runs/small/1")
     both = netc("train", path, "--runs", tmp_path / "runs", "--quiet", "--json")
-    assert both.exit_code == 2 and "give one of them" in both.stderr
+    assert both.exit_code == 2 and "use only one of" in both.stderr
 
 
 def test_scores_are_short() -> None:

@@ -24,9 +24,9 @@ def test_a_long_run_has_a_page_while_it_goes_on(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(page, "write", kept)
     assert netc("train", write_small(tmp_path), "--no-publish", "--runs", tmp_path / "runs", "--set", "solver.max_iter=20").exit_code == 0
     first, last = pages[len(pages) // 2], pages[-1]
-    assert 'http-equiv="refresh"' in first and "still going on" in first
+    assert 'http-equiv="refresh"' in first and "running" in first
     assert "<h2>Curves</h2>" in first and "Confusion" not in first and "Environment" in first
-    assert "refresh" not in last and "ran to its end" in last and "<h2>Confusion matrix</h2>" in last
+    assert "refresh" not in last and "completed" in last and "<h2>Confusion matrix</h2>" in last
 
 
 def test_a_page_that_cannot_be_made_is_said_and_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,7 +56,7 @@ def test_a_disk_that_takes_no_events_is_said_and_ends_nothing(tmp_path: Path, mo
     def full(self: board.Board, event: Event) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(board.Board, "told", full)
+    monkeypatch.setattr(board.Board, "__call__", full)
     result = netc("train", write_small(tmp_path), "--no-publish", "--runs", tmp_path / "runs")
     assert result.exit_code == 0 and result.stdout.count("no more TensorBoard events: No space left on device") == 1
     assert "after 60 iterations" in result.stdout and (tmp_path / "runs/small/1/report.html").exists()

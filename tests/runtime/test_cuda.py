@@ -51,7 +51,7 @@ def test_an_onnxruntime_without_cuda_says_so(monkeypatch: pytest.MonkeyPatch) ->
 class Driver:
     """A driver of three GPUs, or one that fails."""
 
-    def __init__(self, result: int):
+    def __init__(self, result: int) -> None:
         self.result = result
 
     def cuInit(self, flags: int) -> int:

@@ -224,10 +224,10 @@ def test_snapshots_of_other_nets(tmp_path: Path) -> None:
         caffe_snapshots.read_snapshot(str(path), found)
     state.history.add(data=[1])
     path.write_bytes(state.SerializeToString())
-    with pytest.raises(SnapshotError, match="its weights, 'm.caffemodel', are neither here nor beside it"):
+    with pytest.raises(SnapshotError, match="its weight file 'm.caffemodel' is neither in the current folder nor"):
         caffe_snapshots.read_snapshot(str(path), found)
     caffe_snapshots.write_model(tmp_path / "m.caffemodel", found.train, found.start())
-    with pytest.raises(SnapshotError, match=r"the history of a.weight.history has 1 values, the net needs 9"):
+    with pytest.raises(SnapshotError, match=r"the history of a.weight.history has 1 values; the net needs 9"):
         caffe_snapshots.read_snapshot(str(path), found)
     path.write_bytes(b"\x0a\xff")
     with pytest.raises(SpecError, match="x.solverstate: This is not a binary SolverState, or the file is truncated .Error"):

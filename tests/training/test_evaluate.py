@@ -150,7 +150,7 @@ def test_the_short_batch_of_a_net_that_pins_its_batch(tmp_path: Path) -> None:
 
 def test_rows_that_a_net_cannot_take_are_named(tmp_path: Path) -> None:
     _, notes = pinned(tmp_path, 8, 16)
-    assert notes == [f"{tmp_path / 'net.yaml'}: the last 4 of 20 test rows are left out: the net takes batches of 8 rows and no others"]
+    assert notes == [f"{tmp_path / 'net.yaml'}: the last 4 of 20 test rows are skipped: the net only takes batches of 8 rows"]
 
 
 def test_what_a_run_says_of_each_class(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ solver: {base_lr: 1, max_iter: 60, test_interval: 30}
     result = netc("test", path, "--weights", kept)
     assert "per_class: 1 1 -" in result.stdout
     result = netc("train", path, "--no-publish", "--runs", tmp_path / "runs", "--set", "solver.monitor=per_class")
-    assert result.exit_code == 2 and "'per_class' is 3 numbers; one is wanted; it has accuracy, loss" in result.stderr
+    assert result.exit_code == 2 and "'per_class' has 3 numbers; expected one; it has accuracy, loss" in result.stderr
 
 
 def test_scores_from_python(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from netc import netc_pb2 as pb
 from netc.formats.caffe_weights import to_blob
-from netc.training.input_files import WHOLE, _digest, _in, found, seen_from
+from netc.training.input_files import WHOLE, _digest, _in, existing, moved_to
 from tests.small_nets import NET, log, netc, write_small
 
 MEAN = NET.replace("test_fraction: 0.2", "test_fraction: 0.2, mean_file: data/mean.binaryproto")
@@ -42,14 +42,14 @@ def test_a_changed_file_stops_a_run_that_goes_on(tmp_path: Path) -> None:
         np.savez(rows, data=arrays["data"] + 1, label=arrays["label"])
     again = ("train", net, "--no-publish", "--runs", tmp_path / "runs", "--set", "solver.max_iter=30", "--resume")
     result = netc(*again)
-    assert result.exit_code == 2 and "files that this net reads are not what they were when the run began" in result.stderr
-    assert "mean.binaryproto has another content" in result.stderr and "small.npz has another content" in result.stderr
+    assert result.exit_code == 2 and "input files of this net have changed since the run started" in result.stderr
+    assert "mean.binaryproto has changed" in result.stderr and "small.npz has changed" in result.stderr
     rows.write_bytes(kept[rows])
     result = netc(*again, "--allow-changed")
-    assert result.exit_code == 0 and "changed since the run began: mean.binaryproto has another content" in result.output
+    assert result.exit_code == 0 and "changed since the run started: mean.binaryproto has changed" in result.output
     assert netc(*again).exit_code == 0  # from here on it is that content
     mean.write_bytes(kept[mean])
-    assert "mean.binaryproto has another content" in netc(*again).stderr
+    assert "mean.binaryproto has changed" in netc(*again).stderr
     assert netc("train", net, "--allow-changed").exit_code == 2
 
 
@@ -69,7 +69,7 @@ def test_a_changed_plugin_stops_a_run_that_goes_on(tmp_path: Path) -> None:
     train(net, runs, "--plugin", plugin)
     plugin.write_text("import netc  # changed\n")
     result = netc("train", net, "--no-publish", "--runs", runs, "--resume", "--plugin", plugin)
-    assert result.exit_code == 2 and "own_schedule.py has another content" in result.stderr
+    assert result.exit_code == 2 and "own_schedule.py has changed" in result.stderr
 
 
 @pytest.mark.parametrize("damage", [b"", b"\xff", b"[]", b'{"small.npz": 3}', b"[" * 100_000])
@@ -78,7 +78,7 @@ def test_fingerprints_that_are_damaged(tmp_path: Path, damage: bytes) -> None:
     train(net, tmp_path / "runs")
     (tmp_path / "runs/small/1/inputs.json").write_bytes(damage)
     result = netc("train", net, "--runs", tmp_path / "runs", "--no-publish", "--set", "solver.max_iter=20", "--resume")
-    assert result.exit_code == 2 and "inputs.json: is damaged" in result.stderr and "delete it" in result.stderr
+    assert result.exit_code == 2 and "inputs.json: is invalid" in result.stderr and "delete it" in result.stderr
     (tmp_path / "runs/small/1/inputs.json").unlink()
     train(net, tmp_path / "runs", "--resume")
 
@@ -132,7 +132,7 @@ def test_images_of_a_list_are_found_from_the_run(tmp_path: Path) -> None:
     assert log(tmp_path / "again/pictures/1") == log(tmp_path / "runs/pictures/1")
     Image.fromarray(random.integers(0, 255, (6, 6), np.uint8)).save(tmp_path / "nets/3.png")
     result = netc("train", tmp_path / "nets/p.yaml", "--runs", tmp_path / "runs", "--no-publish", "--resume")
-    assert result.exit_code == 2 and "list.txt has another content" in result.stderr
+    assert result.exit_code == 2 and "list.txt has changed" in result.stderr
 
 
 def test_resume_of_a_run_that_is_named(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_resume_of_a_run_that_is_named(tmp_path: Path) -> None:
     result = netc("train", "--no-publish", "--runs", runs, "--set", "solver.max_iter=40", "--resume", runs / "small/2")
     assert result.exit_code == 0 and [ended(k) for k in (1, 2, 3)] == [30, 40, 30], result.stderr
     result = netc("train", net, "--runs", runs, "--resume", "7")
-    assert result.exit_code == 2 and "there is no such run; there are 1, 2, 3" in result.stderr
+    assert result.exit_code == 2 and "there is no such run; existing runs: 1, 2, 3" in result.stderr
     result = netc("train", net, "--runs", runs, "--resume", tmp_path)
     assert result.exit_code == 2 and "there is no such run" in result.stderr
     assert "Missing argument 'NET'" in netc("train", "--resume").output
@@ -168,10 +168,10 @@ def test_the_paths_of_a_net_from_another_folder(tmp_path: Path) -> None:
     for source in sources:
         net.layer.add(name="d", type="Data").data_param.source = source
     net.layer.add(name="i", type="ImageData").image_data_param.source = "../rows.csv"
-    moved = seen_from(tmp_path / "runs/n/1", net, str(tmp_path / "nets"))
+    moved = moved_to(tmp_path / "runs/n/1", net, str(tmp_path / "nets"))
     assert [layer.data_param.source for layer in moved.layer[:4]] == ["../../../rows.csv", "mnist", str(tmp_path / "rows.csv"), ""]
     assert moved.layer[4].image_data_param.source == "../../../rows.csv" and moved.layer[4].image_data_param.root_folder == "../../../nets"
-    assert net.layer[0].data_param.source == "../rows.csv" and found("x" * 5000, ".") is None and found("a\0b", ".") is None
+    assert net.layer[0].data_param.source == "../rows.csv" and existing("x" * 5000, ".") is None and existing("a\0b", ".") is None
 
 
 def test_fingerprints(tmp_path: Path) -> None:

@@ -61,7 +61,9 @@ def test_a_disk_that_fills_up_ends_the_run_and_loses_nothing(tmp_path: Path) -> 
     assert done.returncode == 1 and not any(word in said for word in ("Traceback", "Exception", "tensorboardX", "no report"))
     assert said.count("No space left on device") == 1 and ": No space left on device" in done.stderr
     kept, _ = snapshot.newest(tmp_path / "kept/small/1/snapshots")
-    assert f"the newest snapshot, runs/small/1/snapshots/{some(kept).path.name}, is whole; once the cause is gone, --resume" in done.stderr
+    assert (
+        f"the newest snapshot, runs/small/1/snapshots/{some(kept).path.name}, is intact; after you fix the cause, --resume" in done.stderr
+    )
     result = netc("train", path, "--no-publish", "--runs", tmp_path / "kept", "--resume")
     assert result.exit_code == 0, result.output
     whole = whole_run(tmp_path / "whole", path)
@@ -89,7 +91,7 @@ def test_a_full_disk_at_a_line_of_the_log(tmp_path: Path, monkeypatch: pytest.Mo
         patch.setattr(Path, "open", full)
         result = netc("train", path, "--no-publish", "--runs", tmp_path / "runs")
     assert result.exit_code == 1 and "log.jsonl: No space left on device" in result.stderr
-    assert "iter_00000020.safetensors, is whole" in result.stderr
+    assert "iter_00000020.safetensors, is intact" in result.stderr
     assert netc("train", path, "--no-publish", "--runs", tmp_path / "runs", "--resume").exit_code == 0
     whole = whole_run(tmp_path / "whole", path)
     assert (tmp_path / "runs/small/1/log.jsonl").read_bytes() == (whole / "log.jsonl").read_bytes()
@@ -120,10 +122,10 @@ def test_a_full_disk_while_publishing(tmp_path: Path, monkeypatch: pytest.Monkey
         patch.setattr(os, "fsync", full)
         result = netc(*arguments)
     assert result.exit_code == 1 and "small cannot be published" in result.stderr and "No space left" in result.stderr
-    assert f"the run itself is whole in {tmp_path}/runs/small/1; --resume --publish publishes it" in result.stderr
+    assert f"the run in {tmp_path}/runs/small/1 is complete; --resume --publish publishes it" in result.stderr
     assert not list((tmp_path / "zoo").glob("small/*")) and not list((tmp_path / "zoo").glob(".publish*"))
     again = netc(*arguments, "--resume", "--publish")
-    assert again.exit_code == 0 and "this run is finished" in again.stdout and "published" in again.stdout
+    assert again.exit_code == 0 and "this run is complete" in again.stdout and "published" in again.stdout
 
 
 def test_two_runs_at_once_have_numbers_of_their_own(tmp_path: Path) -> None:
@@ -150,7 +152,7 @@ def test_lines_of_the_log_that_got_lost_are_told(tmp_path: Path) -> None:
     lines = whole_run(tmp_path / "runs", path) / "log.jsonl"
     lines.write_bytes(b"".join(lines.read_bytes().splitlines(keepends=True)[:50]))
     result = netc("train", path, "--no-publish", "--runs", tmp_path / "runs", "--resume")
-    assert "log.jsonl: 15 lines that the snapshot remembers are not there" in result.stdout
+    assert "log.jsonl: 15 lines that were there at the snapshot are missing" in result.stdout
 
 
 def test_a_second_sigint_ends_the_run_at_once(tmp_path: Path) -> None:
@@ -161,7 +163,7 @@ def test_a_second_sigint_ends_the_run_at_once(tmp_path: Path) -> None:
 
     job, options = load_job(write_small(tmp_path)), TrainOptions(runs=str(tmp_path / "runs"), quiet=True)
     with pytest.raises(KeyboardInterrupt):
-        train_command(Compilation.of(job), options, told=[twice])
+        train_command(Compilation.of(job), options, extra=[twice])
     found, skipped = snapshot.newest(tmp_path / "runs/small/1/snapshots")
     assert some(found).metadata["iteration"] == 20 and not skipped  # no snapshot of the step that was interrupted
     with RunFolder(tmp_path / "runs/small/1").held():
@@ -182,7 +184,7 @@ def test_a_signal_does_not_wait_for_the_end_of_a_test(tmp_path: Path, monkeypatc
 
             monkeypatch.setattr(test_nets, "evaluate", slow)
 
-    assert train_command(Compilation.of(load_job(path)), TrainOptions(runs=str(tmp_path / "runs"), quiet=True), told=[end]) == "SIGTERM"
+    assert train_command(Compilation.of(load_job(path)), TrainOptions(runs=str(tmp_path / "runs"), quiet=True), extra=[end]) == "SIGTERM"
     monkeypatch.undo()
     lines = log(tmp_path / "runs/small/1")
     assert [line["iteration"] for line in lines if line["event"] == "test"] == [0, 15]
@@ -196,15 +198,11 @@ def test_a_run_that_diverges_keeps_its_last_sound_snapshot_and_can_go_on_from_it
     late = ("--set", "solver.lr_policy=multistep", "--set", "solver.stepvalue=[30]", "--set", "solver.gamma=1e12")
     result = netc("train", path, "--no-publish", "--runs", tmp_path / "runs", *late)
     kept = tmp_path / "runs/small/1/snapshots/iter_00000020.safetensors"
-    assert (
-        result.exit_code == 1
-        and "of layer '" in result.stderr
-        and "grown to 2e+10 by then (multistep); base_lr is 0.02: try " in result.stderr
-    )
-    assert f"a new run, with another solver, goes on from it: --snapshot {kept}" in result.stderr
+    assert result.exit_code == 1 and "of layer '" in result.stderr and "grown to 2e+10 (multistep); base_lr is 0.02: try " in result.stderr
+    assert f"a new run with a different solver, use --snapshot {kept}" in result.stderr
     assert some(snapshot.newest(kept.parent)[0]).path == kept
     result = netc("train", path, "--no-publish", "--runs", tmp_path / "runs", "--snapshot", kept)
-    assert result.exit_code == 0 and "is another than that snapshot's" in result.stdout, result.output
+    assert result.exit_code == 0 and "differs from that of the snapshot" in result.stdout, result.output
     assert [line["iteration"] for line in log(tmp_path / "runs/small/2") if line["event"] == "train"] == list(range(20, 60))
 
 
@@ -215,7 +213,7 @@ def test_states_that_are_not_finite_push_no_sound_snapshot_out(tmp_path: Path) -
     assert any(isinstance(event, run_events.Tested) for event in (next(told) for _ in range(3)))
     before = (trainer.folder.snapshots / "best.safetensors").read_bytes()
     trainer.step.set({"ip2.bias": np.full(10, np.nan, np.float32)})
-    with pytest.raises(DivergedError, match="ip2.bias holds NaN; the last update of layer 'ip2' made it"):
+    with pytest.raises(DivergedError, match="ip2.bias contains NaN, from the last update of layer 'ip2'"):
         trainer.write_snapshot()
     assert [p.name for p in trainer.folder.snapshots.iterdir()] == ["best.safetensors"]
     assert (trainer.folder.snapshots / "best.safetensors").read_bytes() == before
@@ -276,5 +274,5 @@ def test_a_follower_whose_file_cannot_be_written_does_not_hide_what_is_kept(tmp_
         if isinstance(event, Stepped) and event.iteration == 30:
             raise OSError(errno.ENOSPC, "No space left on device", "events.out")
 
-    with pytest.raises(RunError, match=r"(?s)events.out: cannot be written: No space left.*iter_00000020.safetensors, is whole"):
-        train_command(Compilation.of(load_job(write_small(tmp_path))), TrainOptions(runs=str(tmp_path / "runs"), quiet=True), told=[full])
+    with pytest.raises(RunError, match=r"(?s)events.out: cannot be written: No space left.*iter_00000020.safetensors, is intact"):
+        train_command(Compilation.of(load_job(write_small(tmp_path))), TrainOptions(runs=str(tmp_path / "runs"), quiet=True), extra=[full])

@@ -57,7 +57,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     path = write_small(folder, NET)
     result = netc("train", path, "--no-publish", "--runs", folder / "runs", "--set", "solver.snapshot_keep=100")
     assert result.exit_code == 0, result.output
-    assert "stage 2 of 3: layer 'rbm2' learns by its own loss" in result.stdout and "after 50 iterations: accuracy" in result.stdout
+    assert "stage 2 of 3: pretraining layer 'rbm2'" in result.stdout and "after 50 iterations: accuracy" in result.stdout
     return path, folder / "runs/small/1"
 
 
@@ -128,7 +128,7 @@ def test_a_signal_at_the_end_of_a_stage_is_not_lost(run: tuple[str, Path], tmp_p
             os.kill(os.getpid(), signal.SIGTERM)
 
     options = TrainOptions(runs=str(tmp_path / "runs"), quiet=True)
-    assert train_command(Compilation.of(load_job(path, ["solver.snapshot_keep=100"])), options, told=[end]) == "SIGTERM"
+    assert train_command(Compilation.of(load_job(path, ["solver.snapshot_keep=100"])), options, extra=[end]) == "SIGTERM"
     found, _ = snapshot.newest(tmp_path / "runs/small/1/snapshots")
     assert (some(found).metadata["stage"], some(found).metadata["iteration"]) == (1, 0)
     options = replace(options, resume="")

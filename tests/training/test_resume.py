@@ -79,7 +79,7 @@ def test_sigint_finishes_the_step_and_resume_goes_on(tmp_path: Path) -> None:
     stopped = int(out.split("SIGINT: stopped after iteration ")[1].split(";")[0])
     folder = tmp_path / "runs/small/1"
     assert 200 <= stopped < 1200 and (folder / "snapshots" / snapshot.file_name(stopped)).exists()
-    assert "go on with --resume" in out and "ended by SIGINT" in (folder / "report.html").read_text()
+    assert "continue with --resume" in out and "ended by SIGINT" in (folder / "report.html").read_text()
     assert netc("train", path, "--no-publish", "--runs", tmp_path / "runs", "--resume").exit_code == 0
     assert_same(folder, trained(path, tmp_path / "whole"))
 
@@ -138,7 +138,7 @@ def test_a_damaged_best_model_is_told_and_can_be_done_without(tmp_path: Path) ->
     arguments = ("train", path, "--no-publish", "--runs", tmp_path / "runs", "--resume")
     result = netc(*arguments)
     assert result.exit_code == 2 and "best.safetensors: is damaged" in result.stderr
-    assert "without that file --resume ends with the states of the last iteration" in result.stderr
+    assert "if you delete that file, --resume ends with the last model" in result.stderr
     (folder / "snapshots/best.safetensors").unlink()
     assert netc(*arguments).exit_code == 0
 
@@ -148,14 +148,14 @@ def test_a_run_whose_snapshots_are_all_damaged_cannot_resume(copied: tuple[str, 
     for file in (folder / "snapshots").glob("iter_*"):
         file.write_bytes(b"")
     result = netc("train", path, "--runs", folder.parents[1], "--resume")
-    assert result.exit_code == 2 and "there is no snapshot to resume from" in result.stderr
+    assert result.exit_code == 2 and "no snapshot to resume from" in result.stderr
 
 
 def test_a_finished_run_resumes_to_its_end_without_a_trace(finished: tuple[str, Path], copied: tuple[str, Path]) -> None:
     path, folder = copied
     result = netc("train", path, "--no-publish", "--runs", folder.parents[1], "--resume")
     assert result.exit_code == 0 and "after 60 iterations: accuracy" in result.stdout
-    assert "this run is finished: it made all its 60 iterations" in result.stdout
+    assert "this run is complete after 60 iterations" in result.stdout
     for name in ("log.jsonl", "snapshots/iter_00000060.safetensors", "snapshots/best.safetensors"):
         assert (folder / name).read_bytes() == (finished[1] / name).read_bytes()
 
@@ -163,7 +163,7 @@ def test_a_finished_run_resumes_to_its_end_without_a_trace(finished: tuple[str, 
 def test_a_finished_run_can_be_made_longer(copied: tuple[str, Path]) -> None:
     path, folder = copied
     result = netc("train", path, "--no-publish", "--runs", folder.parents[1], "--resume", "--set", "solver.max_iter=70")
-    assert result.exit_code == 0 and "changed since the run began: solver.max_iter: 60, now 70" in result.stdout
+    assert result.exit_code == 0 and "changed since the run started: solver.max_iter: 60, now 70" in result.stdout
     assert "max_iter: 70" in (folder / "net.yaml").read_text()
     assert [line["iteration"] for line in log(folder) if line["event"] == "train"] == list(range(70))
 
@@ -186,22 +186,22 @@ def test_another_net_is_not_resumed(copied: tuple[str, Path], change: str, sente
     path, folder = copied
     result = netc("train", path, "--runs", folder.parents[1], "--resume", "--set", change)
     assert result.exit_code == 2 and sentence in result.stderr, result.stderr
-    assert "the net is not what it was when this run began" in result.stderr
+    assert "the net has changed since this run started" in result.stderr
     assert len(log(folder)) == 65  # untouched: 60 iterations and 5 tests
 
 
 def test_nothing_to_resume(finished: tuple[str, Path], tmp_path: Path) -> None:
     result = netc("train", finished[0], "--runs", tmp_path, "--resume")
-    assert result.exit_code == 2 and "there is no run of small with a snapshot to resume from" in result.stderr
+    assert result.exit_code == 2 and "no run of small has a snapshot to resume from" in result.stderr
     result = netc("train", finished[0], "--resume", "--weights", "x.safetensors")
-    assert result.exit_code == 2 and "give one of them" in result.stderr
+    assert result.exit_code == 2 and "use only one of" in result.stderr
 
 
 def test_another_number_of_threads_is_told(copied: tuple[str, Path]) -> None:
     path, folder = copied
     result = netc("train", path, "--no-publish", "--runs", folder.parents[1], "--resume", "--threads", 2)
     assert result.exit_code == 0
-    assert "that snapshot was made with threads 1, now it is 2: last bits can differ from one run on" in result.stdout
+    assert "the snapshot was made with threads 1, but this run uses 2: results can differ in the last bits" in result.stdout
 
 
 def test_a_run_that_drew_its_seed_resumes_with_it_and_its_net_file_repeats_it(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from netc import api
 from netc.api.net import Net
 from netc.training.events import Stepped
-from netc.training.saturation import CEILING, STEPS, Stuck
+from netc.training.saturation import CEILING, STEPS, SaturatedLoss
 from tests.small_nets import NET, netc, write_small
 
 
@@ -27,7 +27,7 @@ def test_the_ceiling_is_what_softmax_with_loss_gives_at_most(tmp_path: Path) -> 
 @pytest.mark.parametrize(("losses", "count"), [([CEILING] * STEPS * 3, 1), ([CEILING] * (STEPS - 1) + [2.3] + [CEILING] * (STEPS - 1), 0)])
 def test_it_is_told_once(tmp_path: Path, losses: Any, count: int) -> None:
     said: list[str] = []
-    follower = Stuck(api.load(write_small(tmp_path)), said.append)
+    follower = SaturatedLoss(api.load(write_small(tmp_path)), said.append)
     for k, loss in enumerate(losses):
         follower(Stepped(k, loss, 0.02, {"loss": loss}))
     assert len(said) == count

@@ -100,9 +100,9 @@ def test_early_stopping_on_the_command_line_publishes_the_best(tmp_path: Path) -
     path = write_small(tmp_path, NET.replace("base_lr: 0.02", "base_lr: 0.5, patience: 2"))
     result = netc("train", path, "--runs", tmp_path / "runs", "--zoo", tmp_path / "zoo", "--set", "solver.test_interval=1", "--publish")
     assert result.exit_code == 0, result.stderr
-    said = int(result.stdout.split("the best was at iteration ")[1].split("\n")[0])
+    said = int(result.stdout.split("the best model is from iteration ")[1].split("\n")[0])
     tests = [line for line in log(tmp_path / "runs/small/1") if line["event"] == "test"]
-    assert "no better test for 2 tests" in result.stdout and said == max(tests, key=lambda line: line["accuracy"])["iteration"]
+    assert "no improvement in the last 2 tests" in result.stdout and said == max(tests, key=lambda line: line["accuracy"])["iteration"]
     again = netc(
         "train", path, "--runs", tmp_path / "runs", "--zoo", tmp_path / "zoo", "--set", "solver.test_interval=1", "--resume", "--publish"
     )
@@ -153,20 +153,20 @@ def test_nan_stops_the_run_and_names_the_first_layer(tmp_path: Path, iter_size: 
     assert result.exit_code == 1
     assert f"{path}:6:5: the loss is nan at iteration" in result.stderr
     assert "in the forward pass of layer 'ip1', op Gemm" in result.stderr, result.stderr
-    assert "try 0.01 (usual with SGD: 0.01)" in result.stderr
+    assert "try 0.01 (typical for SGD: 0.01)" in result.stderr
 
 
 def test_nan_in_the_data_is_told_apart(tmp_path: Path) -> None:
     path = write_small(tmp_path)
     np.savez(tmp_path / "small.npz", data=np.full((200, 1, 12, 12), np.nan, np.float32), label=np.zeros(200, np.int64))
     result = netc("train", path, "--no-publish", "--runs", tmp_path)
-    assert result.exit_code == 2 and "'data' of TRAIN has NaN in 23,040 places, the first at small.npz: data[" in result.stderr
-    assert "take these rows out of the data" in result.stderr and "base_lr" not in result.stderr
+    assert result.exit_code == 2 and "'data' of TRAIN contains NaN (23,040 times, first at small.npz: data[" in result.stderr
+    assert "remove these rows from the data" in result.stderr and "base_lr" not in result.stderr
 
 
 def test_nan_in_a_weight_names_its_layer(tmp_path: Path) -> None:
     one = trainer(tmp_path, "solver.test_interval=0", weights={"ip1.bias": np.full(16, np.inf, np.float32)})
-    with pytest.raises(RunError, match="state/ip1.bias holds infinity before the step; the update of layer 'ip1'"):
+    with pytest.raises(RunError, match="state/ip1.bias contains infinity before the step, from the update of layer 'ip1'"):
         list(one.events())
 
 

@@ -32,13 +32,13 @@ def test_what_training_begins_with(trained: Path, tmp_path: Path, file: str) -> 
     path = trained / "runs/small/1/snapshots" / file
     assert begun(trained, "small.yaml", path, tmp_path) == f"weights {path}: loaded 3 layers (conv1, ip1, ip2)"
     said = begun(trained, "tuned.yaml", path, tmp_path)
-    assert said == f"weights {path}: loaded 2 layers (conv1, ip1); start fresh: fc8; in the file alone: ip2"
+    assert said == f"weights {path}: loaded 2 layers (conv1, ip1); not in the file: fc8; only in the file: ip2"
 
 
 def test_a_layer_without_weights_is_told_in_a_test(trained: Path) -> None:
     path = trained / "runs/small/1/snapshots/iter_00000020.safetensors"
     result = netc("test", trained / "tuned.yaml", "--weights", path)
-    assert result.exit_code == 0 and "start fresh: fc8" in result.stderr
+    assert result.exit_code == 0 and "not in the file: fc8" in result.stderr
     assert "weights " not in netc("test", trained / "small.yaml", "--weights", path).output
 
 
@@ -46,7 +46,7 @@ def test_a_part_of_a_layer(trained: Path, tmp_path: Path) -> None:
     arrays = load_file(trained / "runs/small/1/snapshots/iter_00000020.safetensors")
     save_file({n: a for n, a in arrays.items() if n in ("ip1.weight", "ip2.weight", "ip2.bias")}, tmp_path / "w.safetensors")
     said = begun(trained, "small.yaml", tmp_path / "w.safetensors", tmp_path)
-    assert said.endswith("loaded 2 layers (ip1, ip2); start fresh: conv1, ip1.bias")
+    assert said.endswith("loaded 2 layers (ip1, ip2); not in the file: conv1, ip1.bias")
 
 
 def test_weights_of_a_published_model(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +64,7 @@ def test_weights_of_a_published_model(trained: Path, tmp_path: Path, monkeypatch
     assert netc("test", trained / "small.yaml", "--weights", "small").exit_code == 0
     assert (Net(str(trained / "small.yaml"), "small").params["ip1"][0].data == load_file(file)["ip1.weight"]).all()
     result = netc("train", trained / "small.yaml", "--weights", "smal", "--no-publish")
-    assert "smal: is no file of weights, and no model" in result.stderr and "Did you mean 'small'" in result.stderr
+    assert "smal: is not a weight file or a model" in result.stderr and "Did you mean 'small'" in result.stderr
     assert result.exit_code in (1, 2)
     result = netc("train", trained / "small.yaml", "--weights", "small.safetensors", "--no-publish")
     assert "small.safetensors: there is no such file" in result.stderr

@@ -48,9 +48,9 @@ MOST = "m = ReduceMax <keepdims = 0> (c) y = Add (x, m)"
 RANGE = "a = Constant <value = int64 {0}> () b = Constant <value = int64 {9000000000}> () d = Constant <value = int64 {1}> ()"
 CALLED = f"{FUNCTION} f (a) => (r) {{ r = local.g (a) }} {FUNCTION} g (a) => (r) {{ r = local.f (a) }}"
 LARGE: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
-    "loop": (lambda: model(loop(MANY)), r"states loops of 10\^19 steps"),
-    "loop in a function": (lambda: model("y = local.f (x)", f"{FUNCTION} f (x) => (y) {{ {loop(MANY)} }}"), "states loops of"),
-    "expansion": (lambda: nested(8), "nodes once its functions are expanded"),
+    "loop": (lambda: model(loop(MANY)), r"has loops of 10\^19 steps"),
+    "loop in a function": (lambda: model("y = local.f (x)", f"{FUNCTION} f (x) => (y) {{ {loop(MANY)} }}"), "has loops of"),
+    "expansion": (lambda: nested(8), "nodes after its functions are expanded"),
     "deep expansion": (lambda: nested(3000), "more than|10\\^"),
     "recursion": (lambda: model("y = local.f (x)", CALLED), "calls itself"),
     "constant": (lambda: model(f"{SHAPE} c = ConstantOfShape (s) {MOST}"), "ConstantOfShape of 3,600,000,000"),

@@ -28,7 +28,7 @@ def holds(domain: str, name: str) -> bytes:
 def test_functions_where_onnxruntime_has_ops_are_refused(tmp_path: Path, domain: str, name: str) -> None:
     folder = hostile(tmp_path / "zoo", {"model.onnx": holds(domain, name)})
     what = f"{domain}.{name}" if domain else name
-    refused(folder, tmp_path / "to", f"model.onnx: has a function {what}, where onnxruntime has ops of its own")
+    refused(folder, tmp_path / "to", f"model.onnx: has a function {what} in a domain that onnxruntime reserves")
 
 
 def test_every_domain_that_onnxruntime_has_is_reserved() -> None:

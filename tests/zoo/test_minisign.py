@@ -39,7 +39,7 @@ def test_a_signature_of_minisign(keys: Path) -> None:
     assert known[0].text == PUBLIC
     with pytest.raises(ZooError, match="is not a signature of this file"):
         minisign.check(SIGNATURE, b"Test", known, "test")
-    with pytest.raises(ZooError, match="E7620F1842B4E81F, which is none"):
+    with pytest.raises(ZooError, match="E7620F1842B4E81F, which is not trusted"):
         minisign.check(SIGNATURE, b"test", minisign.public_keys(keys / "me.pub"), "test")
 
 
@@ -55,13 +55,13 @@ def test_signed_and_checked(keys: Path) -> None:
         b"\xff" * 100,
         made.replace(made.splitlines()[1], base64.b64encode(bytes(74))),
     ):
-        with pytest.raises(ZooError, match="here: is (not a signature|no signature|not of minisign|signed in a way)"):
+        with pytest.raises(ZooError, match="here: (is not a signature|is not in minisign|has an unknown type)"):
             minisign.check(wrong, b"data", minisign.public_keys(keys / "me.pub"), "here")
 
 
 def test_keys(keys: Path, tmp_path: Path) -> None:
     assert stat.S_IMODE((keys / "me.key").stat().st_mode) == 0o600
-    with pytest.raises(ZooError, match="me.key: File exists; a key is never overwritten"):
+    with pytest.raises(ZooError, match="me.key: File exists; netc never overwrites a key"):
         minisign.generate(keys / "me")
     both = tmp_path / "trusted"
     both.write_text("# whom we trust\n" + "".join((keys / f"{n}.pub").read_text() for n in ("me", "other")))
@@ -69,12 +69,12 @@ def test_keys(keys: Path, tmp_path: Path) -> None:
     for name in ("me", "other"):
         minisign.check(minisign.sign(b"x", keys / f"{name}.key", "x"), b"x", minisign.public_keys(both), "x")
     for wrong in (keys / "me.key", tmp_path / "none", "RWshort", tmp_path):
-        with pytest.raises(ZooError, match="neither a public key|holds no public key|is not of minisign"):
+        with pytest.raises(ZooError, match="neither a public key|contains no public key|is not in minisign"):
             minisign.public_keys(wrong)
-    with pytest.raises(ZooError, match="is not of minisign's format"):
+    with pytest.raises(ZooError, match="is not in minisign's format"):
         minisign.sign(b"x", keys / "me.pub", "x")
     raw = bytearray(base64.b64decode((keys / "me.key").read_text().splitlines()[1]))
-    for at, said in ((2, "has a password"), (70, "is damaged")):
+    for at, said in ((2, "has a password"), (70, "is corrupt")):
         changed = raw.copy()
         changed[at] ^= 255
         (tmp_path / "changed.key").write_text(f"untrusted comment: x\n{base64.b64encode(changed).decode()}\n")
@@ -92,7 +92,7 @@ def test_a_signed_zoo(keys: Path, tmp_path: Path) -> None:
     assert "is not signed" in zoo.verify(here, "bare", keys=public)[0]
     with pytest.raises(ZooError, match="bare/1.0.0: is not signed"):
         zoo.download("bare", here, tmp_path / "to", public)
-    with pytest.raises(ZooError, match="which is none of those that are trusted"):
+    with pytest.raises(ZooError, match="which is not trusted"):
         zoo.download("toy", here, tmp_path / "other", minisign.public_keys(keys / "other.pub"))
     assert netc("zoo", "sign", "bare", keys / "me.key", "--zoo", here).exit_code == 0
     assert zoo.verify(here, keys=public) == []
@@ -110,7 +110,7 @@ def test_a_signature_of_another_model(keys: Path, tmp_path: Path) -> None:
 
 def test_a_damaged_model_is_not_signed(keys: Path, toy_zoo: Path) -> None:
     (toy_zoo / "toy/1.0.0/labels.txt").write_text("other")
-    with pytest.raises(ZooError, match="is damaged, and not signed"):
+    with pytest.raises(ZooError, match="was not signed, because the model is damaged"):
         zoo.sign_model(toy_zoo, "toy", keys / "me.key")
 
 

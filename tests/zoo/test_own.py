@@ -7,4 +7,4 @@ from tests.small_nets import netc
 @needs_zoo
 def test_every_published_file_is_as_it_was_published() -> None:
     result = netc("zoo", "verify", "--run", "--from", ZOO)
-    assert result.exit_code == 0 and "whole" in result.stdout, result.stdout
+    assert result.exit_code == 0 and "intact" in result.stdout, result.stdout

@@ -172,7 +172,7 @@ def test_where_there_is_no_run_nothing_is_written(place: Path) -> None:
     net = published(OUTPUT.format(path="x.h5"))
     before = snapshot_of(place.parent)
     made = caffe.Net(str(net), caffe.TEST)
-    with pytest.raises(DataError, match="folder of a run alone"):
+    with pytest.raises(DataError, match="only write into the folder of a run"):
         made.forward()
     assert snapshot_of(place.parent) == before
 
@@ -223,5 +223,5 @@ def test_a_solver_state_names_no_weights_outside(place: Path) -> None:
     folder = published(text="name: x").parent
     (place.parent / "secret.caffemodel").write_bytes(b"")
     for name in (str(place.parent / "secret.caffemodel"), "../../../../secret.caffemodel"):
-        with pytest.raises(SnapshotError, match="neither here nor beside it"):
+        with pytest.raises(SnapshotError, match="neither in the current folder"):
             _learned(str(folder / "x.solverstate"), name)

@@ -101,9 +101,7 @@ def test_the_manifest(program: Program, published: tuple[Path, dict[str, np.ndar
     assert said["dataset"]["name"] == "small.npz" and said["command"] == "netc train small.yaml"
     assert said["licence"] == "Apache-2.0" and said["dataset"]["licence"] == "unknown" and said["parent"] is None
     assert said["parameters"] == sum(a.size for n, a in published[1].items() if not n.endswith(".history"))
-    first = (
-        "`data`: values as the data set has them; the model itself subtracts 1, then multiplies by 0.5. In the test vectors they run from -"
-    )
+    first = "`data`: values as in the data set; the model itself subtracts 1, then multiplies by 0.5. In the test vectors they range from -"
     assert said["preprocessing"][0].startswith(first)
     assert load(published[0] / "net.yaml").message == program.job.resolved()
 
@@ -125,7 +123,7 @@ def test_a_model_that_differs_from_the_net_is_not_published(
     wrong = program.deploy_model({n: a * 2 for n, a in states.items()})
     right = program.deploy_model(None)
     monkeypatch.setattr(type(program), "deploy_model", lambda _, given: right if given is None else wrong)
-    with pytest.raises(RunError, match=r"model.onnx: output 'prob' differs from the net's by .*; it is not published"):
+    with pytest.raises(RunError, match=r"model.onnx: output 'prob' differs from the net by .*; it is not published"):
         publishing.publish_run(program, states, {}, tmp_path / "zoo", "netc")
     assert not (tmp_path / "zoo").exists()
 
@@ -133,9 +131,9 @@ def test_a_model_that_differs_from_the_net_is_not_published(
 def test_what_cannot_be_published_into(program: Program, tmp_path: Path) -> None:
     publishing.check_target(str(tmp_path / "new" / "zoo"), program.compilation)
     (tmp_path / "file").touch()
-    with pytest.raises(ZooError, match="no folder"):
+    with pytest.raises(ZooError, match="not a folder"):
         publishing.check_target(str(tmp_path / "file" / "zoo"), program.compilation)
-    with pytest.raises(ZooError, match="give --zoo DIR"):
+    with pytest.raises(ZooError, match="pass --zoo DIR"):
         publishing.check_target("s3://bucket/zoo", program.compilation)
     with pytest.raises(ZooError, match="none.key: cannot be read as a secret key"):
         publishing.check_target(str(tmp_path), program.compilation, str(tmp_path / "none.key"))
@@ -148,10 +146,10 @@ def test_silence_about_licences_is_not_published(tmp_path: Path) -> None:
     assert result.exit_code == 0 and not (tmp_path / "zoo").exists()
     licence, data = result.stderr.splitlines()
     assert (
-        f"{path}: does not say under which licence" in licence
+        f"{path}: publishing needs the licence" in licence
         and "add `licence:` with an SPDX name such as Apache-2.0, or `unknown`" in licence
     )
-    assert "small.npz has no licence that netc knows; add `dataset_licence:`" in data
+    assert "netc does not know the licence of small.npz; add `dataset_licence:`" in data
     result = netc("train", path, *options, "--publish")
     assert result.exit_code == 2 and "`licence:`" in result.stderr and "`dataset_licence:`" in result.stderr
     with open(path, "a") as file:
@@ -192,7 +190,7 @@ def test_vectors_that_a_model_does_not_repeat(run_again: Callable[..., list[str]
     off = 1.01 if name == "training_vectors.npz" else 1.001
     wrong = run_again(tmp_path, name, lambda arrays: arrays | {array: arrays[array] * np.float32(off)})
     assert len(wrong) == (1 if name == "training_vectors.npz" else 2)  # of model.onnx and of open.onnx
-    assert all("differs from its vectors by" in text and array.partition(".")[2] in text for text in wrong)
+    assert all("differs from the vectors by" in text and array.partition(".")[2] in text for text in wrong)
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_what_gets_a_missing_library(address: str, said: str, monkeypatch: pytes
 
 
 @pytest.mark.parametrize(
-    "address, said", [("nosuch://x", "one such as s3:// or hf://; got nosuch://"), ("file:///srv/zoo", "named by its path: /srv/zoo")]
+    "address, said", [("nosuch://x", "s3:// or hf://; got nosuch://"), ("file:///srv/zoo", "path of a local zoo instead: /srv/zoo")]
 )
 def test_addresses_that_are_none(address: str, said: str) -> None:
     with pytest.raises(ZooError, match=said):

@@ -1,7 +1,7 @@
-"""The sections of a run's report, a function each, in the order in which they stand on the page.
+"""The sections of a report. Each is a function, and they appear on the page in the order of their registration.
 
-A section takes what is known of the run and returns HTML, or None where it does not apply. One with `model=True` opens the net,
-its states or its data, and is left out while the run goes on.
+A section takes a Run and returns HTML, or None if it does not apply. A section with `model=True` opens the net, its states or
+its data, and is skipped while the run is active.
 """
 
 from netc.report.sections import headline, health, classes, estimates, pictures, trees, sequences, environment  # noqa: I001  their order is the page's

@@ -1,4 +1,4 @@
-"""Where a run ran, with what, and how its time went."""
+"""The machine and the versions of a run, its command and net, and the time of each layer."""
 
 from markupsafe import Markup
 
@@ -9,14 +9,14 @@ from netc.report.html import details, figure, listing, paragraph, row, seconds, 
 from netc.report.run import Run
 from netc.spec import load, to_yaml
 
-MEASURED = 20  # seconds of training from which on layers are timed
-SHARE = 0.01  # of that time, for the measurement
+MEASURED = 20  # seconds of training; shorter runs are not measured
+SHARE = 0.01  # fraction of the training time that the measurement may take
 PARTS = ("forward", "backward", "update")
 
 
 @section("Time by layer", model=True)
 def time_by_layer(run: Run) -> Markup | None:
-    """Milliseconds of each layer in a few training steps, of runs that were so long that these do not matter."""
+    """Milliseconds per layer in a few extra training steps, for runs long enough that these do not matter."""
     training = sum(p.training for p in run.record.parts) if run.record else 0.0
     if run.time is None or training < MEASURED or not run.record:
         return None
@@ -25,35 +25,38 @@ def time_by_layer(run: Run) -> Markup | None:
     names = dict.fromkeys(layer for layer, _ in times)
     rows = [(name, [times.get((name, part), 0.0) for part in PARTS]) for name in names]
     shown = [(name, values) for name, values in rows if sum(values) > 0]
-    return figure(charts.bars("time by layer", shown, PARTS, "ms"), "Of one training step, by onnxruntime's profile after the run.")
+    return figure(
+        charts.bars("time by layer", shown, PARTS, "ms"),
+        "Time of one training step, measured with the profiler of onnxruntime after the run.",
+    )
 
 
 @section("Environment")
 def environment(run: Run) -> Markup | None:
-    """Machine and versions; a run that was resumed has several parts."""
+    """The machine and the versions. A resumed run has several parts."""
     if run.record is None:
         return None
-    found = []
+    parts = []
     for k, part in enumerate(run.record.parts, 1):
-        said = list(part.environment.items())
+        facts = list(part.environment.items())
         if len(run.record.parts) > 1:
-            found.append(
+            parts.append(
                 paragraph("Part {}, from {}: {} steps in {}.", k, part.started, f"{part.steps:,}", seconds(part.training + part.other))
             )
         else:
-            said.insert(0, ("started", part.started))
-        half = (len(said) + 1) // 2
-        found.append(row(table((), said[:half], numbers=False), table((), said[half:], numbers=False)))
-    return Markup("").join(found)
+            facts.insert(0, ("started", part.started))
+        half = (len(facts) + 1) // 2
+        parts.append(row(table((), facts[:half], numbers=False), table((), facts[half:], numbers=False)))
+    return Markup("").join(parts)
 
 
 @section("Command and net")
 def command(run: Run) -> Markup | None:
-    """What made this run: the command, and the net with its solver."""
-    found = [listing("\n".join(p.command for p in run.record.parts))] if run.record else []
+    """The command of the run, and the net with its solver."""
+    parts = [listing("\n".join(p.command for p in run.record.parts))] if run.record else []
     try:
         net = load(run.path / "net.yaml")
-        found += [listing(to_yaml(net.message)), details("every field spelled out, as net.yaml has it", listing(net.text))]
+        parts += [listing(to_yaml(net.message)), details("all fields, as in net.yaml", listing(net.text))]
     except NetcError as e:
-        found.append(paragraph("The net of this run cannot be read: {}", e))
-    return Markup("").join(found) or None
+        parts.append(paragraph("The net of this run cannot be read: {}", e))
+    return Markup("").join(parts) or None

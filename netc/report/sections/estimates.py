@@ -1,4 +1,4 @@
-"""What nets that estimate a number make of the test rows."""
+"""Predictions of regression nets for the test rows."""
 
 import numpy as np
 from markupsafe import Markup
@@ -12,12 +12,12 @@ from netc.report.html import figure, paragraph
 from netc.report.run import Run
 
 MOST_DOTS = 1000
-ESTIMATES = ("R2", "EuclideanLoss")  # layers that tell estimates and truth: their bottoms
+ESTIMATES = ("R2", "EuclideanLoss")  # layers whose bottoms are predictions and true values
 
 
 @section("Estimates", model=True)
 def estimates(run: Run) -> Markup | None:
-    """Estimates of test rows against the truth."""
+    """Predictions for test rows against the true values."""
     layer = _estimated(run.made.test_net)
     if layer is None:
         return None
@@ -28,14 +28,14 @@ def estimates(run: Run) -> Markup | None:
     x, y = np.concatenate(truth), np.concatenate(made)
     if x.shape != y.shape:
         return None
-    said = "The root mean squared error of {} test rows is {:.4f}; the deviation of the truth is {:.4f}."
+    summary = "The RMSE of {} test rows is {:.4f}. The standard deviation of the true values is {:.4f}."
     points = list(zip(x[:MOST_DOTS].tolist(), y[:MOST_DOTS].tolist(), strict=True))
     picture = figure(charts.scatter("estimates", points, layer.bottoms[1], layer.bottoms[0]))
-    return paragraph(said, f"{len(x):,}", _error(run, layer, x, y), x.std(dtype=np.float64)) + picture
+    return paragraph(summary, f"{len(x):,}", _error(run, layer, x, y), x.std(dtype=np.float64)) + picture
 
 
 def _error(run: Run, layer: Layer, truth: np.ndarray, made: np.ndarray) -> float:
-    """The root mean squared error: the test's own figure where it has one of as many rows."""
+    """The RMSE: the score of the test if it covers the same rows, else computed here."""
     tested = run.scores.get(layer.tops[1]) if layer.type == "R2" and len(layer.tops) > 1 else None
     if isinstance(tested, float) and len(truth) == run.feeder.rows:
         return tested
@@ -43,6 +43,6 @@ def _error(run: Run, layer: Layer, truth: np.ndarray, made: np.ndarray) -> float
 
 
 def _estimated(net: ResolvedNet) -> Layer | None:
-    """The layer that tells estimates from the truth: a label of one number a row, of rows that are no series."""
+    """The layer that compares predictions and labels, if there is one number per row and the rows are no time series."""
     labels = {top for x in net.sources if x.source and not x.source.target for top in x.tops[1:]}
     return next((x for kind in ESTIMATES for x in net.layers if x.type == kind and x.bottoms[1] in labels), None)

@@ -1,4 +1,4 @@
-"""What a run came to, and its way there."""
+"""The result of a run, its curves, and its pretraining."""
 
 from markupsafe import Markup
 
@@ -11,27 +11,27 @@ from netc.report.run import LESS, Lines, Run
 from netc.report.scales import short
 from netc.training.evaluate import singles
 
-REASONS = {"max_iter": "ran to its end", "patience": "stopped: no better test", "": "still going on"}
+REASONS = {"max_iter": "completed", "patience": "stopped early", "": "running"}
 
 
 @section("Result")
 def result(run: Run) -> Markup:
-    """The figures that one looks for first."""
+    """Tiles with the most important numbers."""
     record, best = run.record, run.best
     tiles = [(f"{value:.4f}", f"{_kind(run)} {name}", _best_note(run, name)) for name, value in singles(run.scores).items()]
     if best:
-        tiles.append((short(best["iteration"]), "iteration of the best", f"by {run.monitored[0]}"))
+        tiles.append((short(best["iteration"]), "best iteration", f"by {run.monitored[0]}"))
     if record:
         reason = REASONS.get(record.reason, f"ended by {record.reason}")
         tiles.append((seconds(record.seconds), "time", f"{record.iteration:,} iterations, {reason}"))
-        tiles.append((f"{record.speed:,.0f}", "rows a second", "in training steps"))
+        tiles.append((f"{record.speed:,.0f}", "rows per second", "in training steps"))
         tiles.append((f"{record.parameters:,}", "parameters", f"{record.layers} layers"))
     form = Markup("<div class='tile'><b>{}</b><span>{}</span><span>{}</span></div>")
     return Markup("<div class='tiles'>{}</div>").format(Markup("").join(form.format(*tile) for tile in tiles))
 
 
 def _kind(run: Run) -> str:
-    """What the scores of the end are of: test rows, unless the run was stopped before they were asked."""
+    """The rows of the final scores: test rows, unless the run was stopped before the final test."""
     return "test" if run.record and run.record.scores else run.tests[0]
 
 
@@ -45,7 +45,7 @@ def _best_note(run: Run, name: str) -> str:
 
 @section("Curves")
 def curves(run: Run) -> Markup | None:
-    """Loss, metrics and learning rate against iterations, with the tests as points."""
+    """Loss, metrics and learning rate over iterations, with tests as points."""
     steps = run.events("train")
     kind, tests = run.tests
     if not steps and not tests:
@@ -54,12 +54,12 @@ def curves(run: Run) -> Markup | None:
     losses += [Series(f"{kind} loss", *_xy(tests, "loss"), dots=True)] if any("loss" in t for t in tests) else []
     span = [y for s in losses for y in s.y if y is not None and y > 0]
     log = bool(span) and max(span) > 20 * min(span) and all(y > 0 for s in losses for y in s.y)
-    found = [figure(charts.lines("loss", losses, "iteration", "loss", log=log))]
+    figures = [figure(charts.lines("loss", losses, "iteration", "loss", log=log))]
     for name in (n for n in run.metrics if n != "loss" and len(tests) > 1):
-        found.append(figure(charts.lines(name, [Series(name, *_xy(tests, name), dots=True)], "iteration", f"{kind} {name}")))
+        figures.append(figure(charts.lines(name, [Series(name, *_xy(tests, name), dots=True)], "iteration", f"{kind} {name}")))
     if len(steps) > 1:
-        found.append(figure(charts.lines("learning rate", [Series("learning rate", *_xy(steps, "lr"))], "iteration", "learning rate")))
-    return side_by_side(*found)
+        figures.append(figure(charts.lines("learning rate", [Series("learning rate", *_xy(steps, "lr"))], "iteration", "learning rate")))
+    return side_by_side(*figures)
 
 
 def _xy(lines: Lines, name: str) -> tuple[list[float], list[float]]:
@@ -69,11 +69,11 @@ def _xy(lines: Lines, name: str) -> tuple[list[float], list[float]]:
 
 @section("Pretraining")
 def pretraining(run: Run) -> Markup | None:
-    """The loss of each layer that learned by its own."""
+    """The loss of each pretrained layer."""
     lines = run.events("pretrain")
     names = list(dict.fromkeys(line["layer"] for line in lines))
     if not names:
         return None
     series = [Series(name, *_xy([x for x in lines if x["layer"] == name], "loss")) for name in names]
-    caption = "Each layer's own loss, one stage after the other. That of an RBM is the difference of the free energies of data and samples."
-    return row(figure(charts.lines("pretraining loss", series, "iteration of its stage", "loss", ordered=True), caption))
+    caption = "The loss of each layer in its own stage. For an RBM, it is the difference of the free energies of data and samples."
+    return row(figure(charts.lines("pretraining loss", series, "iteration of the stage", "loss", ordered=True), caption))

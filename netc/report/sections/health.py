@@ -1,4 +1,4 @@
-"""What training does to each layer: gradients, updates, activations, from the log's `watch` lines."""
+"""Gradients, updates and activations of each layer during training, from the `watch` lines of the log."""
 
 from collections.abc import Iterable
 
@@ -11,50 +11,50 @@ from netc.report.html import charts as side_by_side
 from netc.report.html import figure, paragraph
 from netc.report.run import Lines, Run
 
-MOST_LAYERS = 12  # of a chart
+MOST_LAYERS = 12  # per chart
 WATCHED = {
     "gradient": (
         "gradient norm", True,
-        "The L2 norm of the loss's gradient by each layer's parameters. Lines far apart: it vanishes or explodes on its way back.",
+        "L2 norm of the gradient for the parameters of each layer. If the lines are far apart, the gradient vanishes or explodes.",
     ),
-    "update": ("update to weight ratio", True, "The norm of a step over that of the parameters; about 1e-3 is usual."),
-    "mean": ("activation mean", False, "The mean of what each layer gives."),
-    "deviation": ("activation deviation", True, "The standard deviation of what each layer gives. Near 0, it gives the same for all rows."),
-    "zero": ("activations at zero", False, "The share of exact zeros: units that a ReLU or dropout switched off."),
-    "saturated": ("activations saturated", False, "The share within a twentieth of the range from its ends, where slopes are small."),
+    "update": ("update to weight ratio", True, "Norm of an update divided by the norm of the parameters. About 1e-3 is typical."),
+    "mean": ("activation mean", False, "Mean of the output of each layer."),
+    "deviation": ("activation deviation", True, "Standard deviation of the output of each layer. Near 0, all rows have the same output."),
+    "zero": ("activations at zero", False, "Fraction of exact zeros, for example units that ReLU or dropout switched off."),
+    "saturated": ("activations saturated", False, "Fraction of outputs in the outer 5 % of the range, where slopes are small."),
 }  # fmt: skip
 
 
 @section("Gradient health")
 def gradient_health(run: Run) -> Markup | None:
-    """A chart for each thing that is watched, a line for each layer."""
+    """One chart per quantity, with one line per layer."""
     lines, before = run.events("watch"), run.events("prewatch")
     if not lines and not before:
         return None
-    found = [paragraph("{}", word)] if lines and (word := verdict(lines)) else []
-    found.append(side_by_side(*charts_of(lines)))
+    parts = [paragraph("{}", text)] if lines and (text := verdict(lines)) else []
+    parts.append(side_by_side(*charts_of(lines)))
     if before:
-        found.append(paragraph("In pretraining, each layer by its own loss:"))
-        found.append(side_by_side(*charts_of(before, "pretraining ")[:2]))
-    return Markup("").join(found)
+        parts.append(paragraph("During pretraining, each layer with its own loss:"))
+        parts.append(side_by_side(*charts_of(before, "pretraining ")[:2]))
+    return Markup("").join(parts)
 
 
 def charts_of(lines: Lines, prefix: str = "") -> list[Markup]:
-    """The charts of what lines watch, where there is anything to see."""
-    found = []
+    """The charts of all quantities in the lines, without empty ones."""
+    figures = []
     for what, (name, log, caption) in WATCHED.items():
         layers = _layers(lines, what)
         series = [_series(lines, layer, what) for layer in layers]
         if any(any(s.y) for s in series):
-            found.append(figure(charts.lines(prefix + name, series, "iteration", name, log=log, ordered=True), caption))
-    return found
+            figures.append(figure(charts.lines(prefix + name, series, "iteration", name, log=log, ordered=True), caption))
+    return figures
 
 
 def _layers(lines: Lines, what: str) -> list[str]:
-    """The layers of a chart. Of many whose values are shown, those alone that only change values: activations, not what goes into them."""
-    found = {layer: "gradient" in values for line in lines for layer, values in line["layers"].items() if what in values}
-    without = [layer for layer, learns in found.items() if not learns]
-    return without if len(found) > MOST_LAYERS and without else list(found)
+    """The layers of a chart. If there are many, only activations, not the layers with parameters before them."""
+    learns_by_layer = {layer: "gradient" in values for line in lines for layer, values in line["layers"].items() if what in values}
+    without = [layer for layer, learns in learns_by_layer.items() if not learns]
+    return without if len(learns_by_layer) > MOST_LAYERS and without else list(learns_by_layer)
 
 
 def _series(lines: Lines, layer: str, what: str) -> Series:
@@ -63,7 +63,7 @@ def _series(lines: Lines, layer: str, what: str) -> Series:
 
 
 def verdict(lines: Lines) -> str:
-    """What the gradients of the first and the last line say, in words; "" of a net with one layer that learns."""
+    """Compare the gradients of the first and the last layer, as text. "" if only one layer is trained."""
     first, last = (_gradients(line["layers"].values()) for line in (lines[0], lines[-1]))
     if len(first) < 2 or len(last) < 2:
         return ""

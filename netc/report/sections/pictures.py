@@ -1,4 +1,4 @@
-"""What nets of images learned: filters, samples of a Boltzmann machine, reconstructions beside those of principal components."""
+"""What nets on images learned: filters, samples of an RBM, and reconstructions compared with principal components."""
 
 from dataclasses import dataclass
 from math import prod
@@ -21,12 +21,12 @@ from netc.training.feed import Feeder
 FILTERS = 100
 CHAINS, STEPS = 12, (0, 1, 10, 100, 1000)
 SHOWN = 12
-MOST_PIXELS = 4096  # of an image whose principal components are found by way of a covariance
+MOST_PIXELS = 4096  # larger images have no principal components: their covariance matrix would be too large
 
 
 @section("First layer", model=True)
 def first_layer(run: Run) -> Markup | None:
-    """The weights of the first layer that reads the images."""
+    """The weights of the first layer that reads images."""
     filters = first_filters(run.made, run.states)
     if filters is None:
         return None
@@ -35,9 +35,9 @@ def first_layer(run: Run) -> Markup | None:
     kept = np.sort(np.argsort(-norms, kind="stable")[:FILTERS])
     if weights.shape[1] == 3:
         most = np.abs(weights[kept]).max((1, 2, 3), keepdims=True)
-        pictures, how = images.shown(weights[kept] / np.where(most > 0, most, 1), -1, 1), "in colour, grey where they are 0"
+        pictures, how = images.shown(weights[kept] / np.where(most > 0, most, 1), -1, 1), "in colour, with grey for 0"
     else:
-        pictures, how = images.signed(weights[kept, 0]), "blue above 0, red below, each by its largest"
+        pictures, how = images.signed(weights[kept, 0]), "blue above 0, red below 0, each filter scaled by its largest weight"
     scale = max(1, round(420 / images.grid(pictures).shape[1]))
     few = f"the {len(kept)} largest of {len(weights)}" if len(kept) < len(weights) else f"all {len(weights)}"
     return figure(images.image(images.grid(pictures), f"weights of {name}", scale), f"The weights of {name}, {few}: {how}.")
@@ -45,9 +45,9 @@ def first_layer(run: Run) -> Markup | None:
 
 @section("Samples", model=True)
 def samples(run: Run) -> Markup | None:
-    """What an RBM on images believes in: Gibbs chains that begin at test images."""
+    """Samples of an RBM on images: Gibbs chains that start at test images."""
     layer, states = _machine(run.made.test_net), run.states
-    if layer is None or f"{layer.name}.visible_bias" not in states:  # which a net that only goes up through it does not keep
+    if layer is None or f"{layer.name}.visible_bias" not in states:  # missing if the net only reads the hidden units
         return None
     p = layer.param.rbm_param
     weight, hidden_bias, visible_bias = (states[f"{layer.name}.{blob}"] for blob in ("weight", "bias", "visible_bias"))
@@ -61,18 +61,18 @@ def samples(run: Run) -> Markup | None:
     pictures = np.concatenate(seen).reshape(-1, *start.shape[1:])
     sheet = images.grid(images.shown(pictures, 0.0, float(start.max())), len(start))
     counts = ", ".join(f"{s:,}" for s in STEPS[1:])
-    caption = f"A chain a column: a test image, then the means of the pixels after {counts} steps of Gibbs sampling."
+    caption = f"One chain per column: a test image, then the means of the pixels after {counts} steps of Gibbs sampling."
     return figure(images.image(sheet, "Gibbs chains", 2), caption)
 
 
 def _machine(net: ResolvedNet) -> Layer | None:
-    """The RBM that reads the images."""
-    found = images_of(net)
-    return next((x for x in net.layers if x.type == "RBM" and found and x.bottoms[0] == found[1]), None)
+    """The RBM that reads images; None if there is none."""
+    source = images_of(net)
+    return next((x for x in net.layers if x.type == "RBM" and source and x.bottoms[0] == source[1]), None)
 
 
 def _drawn(x: np.ndarray, gaussian: bool, seed: int, name: str, step: int) -> tuple[np.ndarray, np.ndarray]:
-    """The means of units with input `x`, and a draw of them."""
+    """The means of units with input `x`, and a sample."""
     if gaussian:
         return x, x + random.normal(seed, name, x.shape, iteration=step)
     mean = 1 / (1 + np.exp(-x))
@@ -81,7 +81,7 @@ def _drawn(x: np.ndarray, gaussian: bool, seed: int, name: str, step: int) -> tu
 
 @dataclass(frozen=True)
 class Coding:
-    """How an autoencoder is put together: the blob of the reconstruction, whether it lacks its sigmoid, and the numbers of the code."""
+    """The parts of an autoencoder: the blob of the reconstruction, whether it lacks a sigmoid, and the size of the code."""
 
     blob: str
     sigmoid: bool
@@ -90,7 +90,7 @@ class Coding:
 
 @section("Reconstructions", model=True)
 def reconstructions(run: Run) -> Markup | None:
-    """An autoencoder's reconstructions of test images beside those of as many principal components, with the squared errors of both."""
+    """Reconstructions of test images by an autoencoder and by equally many principal components, with their squared errors."""
     program = run.made
     coding, source = _coding(program), images_of(program.test_net)
     if coding is None or source is None or prod(source[2]) > MOST_PIXELS:
@@ -108,15 +108,15 @@ def reconstructions(run: Run) -> Markup | None:
     pictures = np.concatenate([x[:SHOWN] for x in (rows, own, linear)]).reshape(-1, *source[2])
     sheet = images.grid(images.shown(pictures, float(rows.min()), float(rows.max())), min(SHOWN, len(rows)))
     lead = paragraph(
-        "The squared error of a test image is {:.2f} by the net, from a code of {} numbers: {:.0%} of the {:.2f} by as many principal "
-        "components of {:,} training images.", errors[0], coding.size, errors[0] / errors[1], errors[1], count,
+        "The squared error per test image is {:.2f} for the net, with a code of {} numbers. This is {:.0%} of the {:.2f} for equally many "
+        "principal components of {:,} training images.", errors[0], coding.size, errors[0] / errors[1], errors[1], count,
     )  # fmt: skip
-    caption = f"From top to bottom: test images, what the net makes of them, what {coding.size} principal components make of them."
+    caption = f"From top to bottom: test images, reconstructions by the net, reconstructions from {coding.size} principal components."
     return lead + figure(images.image(sheet, "reconstructions", 2), caption)
 
 
 def _coding(program: Program) -> Coding | None:
-    """Of a net that is trained to give what it reads; None of any other."""
+    """The parts of a net that is trained to reproduce its input; None for any other net."""
     net, fed = program.test_net, {top for layer in program.test_net.sources for top in layer.tops[:1]}
     losses = [x for x in net.layers if x.kind.loss and len(x.bottoms) == 2 and x.bottoms[1] in fed]
     kinds = {x.type: x.bottoms[0] for x in losses}
@@ -130,7 +130,7 @@ def _coding(program: Program) -> Coding | None:
 
 
 def _principal(program: Program, blob: str, size: int, rows: np.ndarray) -> tuple[np.ndarray, int]:
-    """`rows` from their first `size` principal components; and of how many training rows these are."""
+    """Reconstruct `rows` from `size` principal components. Returns also the number of training rows that these are based on."""
     feeder = Feeder(program.train_net, program.train.graph, program.seed, program.job.base)
     parts: list[np.ndarray] = []
     wanted = min(MOST_ROWS, feeder.rows or MOST_ROWS)

@@ -1,4 +1,4 @@
-"""What nets of sequences give: a text that goes on, forecasts against what came."""
+"""Results of nets on sequences: generated text, forecasts, and how far back gradients reach."""
 
 from collections.abc import Callable
 
@@ -21,24 +21,24 @@ LENGTH, TEMPERATURES = 400, (0.5, 1.0)
 AHEAD, STARTS = 20, 3
 
 
-@section("Text that it writes", model=True)
+@section("Generated text", model=True)
 def text(run: Run) -> Markup | None:
-    """How a model of texts goes on, careful and free."""
+    """Text that a language model generates at a low and at a high temperature."""
     source = next((x.source for x in run.made.test_net.sources if x.source and x.source.tokens), None)
     if source is None or run.write is None or run.made.classes != run.made.vocabulary:
         return None
     prompt = "\n" if source.tokens == "characters" and "\n" in run.made.vocabulary else run.made.vocabulary[-1]
     length = LENGTH if source.tokens == "characters" else LENGTH // 5
-    found = []
+    parts = []
     for temperature in TEMPERATURES:
-        found.append(paragraph("At temperature {}:", temperature))
-        found.append(Markup("<pre class='text'>{}</pre>").format(run.write(prompt, length, temperature).strip("\n")))
-    return Markup("").join(found)
+        parts.append(paragraph("At temperature {}:", temperature))
+        parts.append(Markup("<pre class='text'>{}</pre>").format(run.write(prompt, length, temperature).strip("\n")))
+    return Markup("").join(parts)
 
 
 @section("Forecasts", model=True)
 def forecasts(run: Run) -> Markup | None:
-    """Forecasts of the test rows of a series: one step ahead, and on from their own forecasts."""
+    """Forecasts for the test rows of a time series: one step ahead, and several steps ahead."""
     program = run.made
     source = next((x for x in program.test_net.sources if x.source and x.source.target), None)
     scores = next((x.bottoms[0] for x in program.test_net.layers if x.kind.loss and len(x.bottoms) == 2), None)
@@ -53,42 +53,42 @@ def forecasts(run: Run) -> Markup | None:
     time = list(range(len(y)))
     series = [Series(source.source.target, time, y.tolist()), Series("forecast", time, one.tolist(), dashed=True)]
     picture = charts.lines("one step ahead", series, "step of the test rows", source.source.target)
-    parts = [figure(picture, "One step ahead: each forecast is made from what came before it.")]
+    parts = [figure(picture, "One step ahead: each forecast uses all true values before it.")]
     if len(source.source.columns) == 1:
         parts.append(_on_and_on(run, source, x, y))
     return _errors(source, x, y, one) + side_by_side(*parts)
 
 
 def _errors(source: Layer, x: np.ndarray, y: np.ndarray, made: np.ndarray) -> Markup:
-    """The error beside that of the last value, the forecast that costs nothing."""
+    """The error compared with the persistence forecast, which repeats the last value."""
     described = source.source
     assert described is not None
     last = x[-1, :, described.columns.index(described.target)]
     own, plain = (float(np.sqrt(np.mean((f - y) ** 2, dtype=np.float64))) for f in (made, last))
-    said = "The root mean squared error of one step ahead is {:.4g}, {:.0%} of that of the value before ({:.4g})."
-    return paragraph(said, own, own / plain if plain else 0.0, plain)
+    summary = "The RMSE one step ahead is {:.4g}. This is {:.0%} of the RMSE of the persistence forecast ({:.4g})."
+    return paragraph(summary, own, own / plain if plain else 0.0, plain)
 
 
 def _on_and_on(run: Run, source: Layer, x: np.ndarray, y: np.ndarray) -> Markup:
-    """Forecasts from forecasts, from some places of the test rows on, against what came."""
+    """Forecasts several steps ahead from some starting points, against the true values."""
     described, ahead = source.source, min(AHEAD, max(1, x.shape[1] // 2))
     assert described is not None
     step = _stepper(run, source)
     starts = np.linspace(0, x.shape[1] - ahead, STARTS).astype(int)
-    window, found = x[:, starts], []
+    window, forecasts = x[:, starts], []
     for _ in range(ahead):
         value = step(window).reshape(-1)
-        found.append(value)
+        forecasts.append(value)
         window = np.concatenate([window[1:], value[None, :, None]])
     series = [Series(described.target, list(range(len(y))), y.tolist())]
     for k, start in enumerate(starts):
-        series.append(Series(f"from {start}", list(range(start, start + ahead)), [float(v[k]) for v in found], dashed=True))
-    caption = f"{ahead} steps ahead from three places: every forecast after the first is made from forecasts."
+        series.append(Series(f"from {start}", list(range(start, start + ahead)), [float(v[k]) for v in forecasts], dashed=True))
+    caption = f"{ahead} steps ahead from three starting points. Every forecast after the first uses earlier forecasts."
     return figure(charts.lines("many steps ahead", series, "step of the test rows", described.target), caption)
 
 
 def _stepper(run: Run, source: Layer) -> Callable[[np.ndarray], np.ndarray]:
-    """The deployed net on windows (steps, batch, columns)."""
+    """A function that runs the deployed net on windows (steps, batch, columns)."""
     session = Session(run.made.deploy_model(run.states), threads=run.threads)
     others = [n for n in session.inputs if n != source.tops[0]]
     assert not others and deployed(run.made.test_net).sources
@@ -101,12 +101,12 @@ def _stepper(run: Run, source: Layer) -> Callable[[np.ndarray], np.ndarray]:
 
 @section("Memory", model=True)
 def memory(run: Run) -> Markup | None:
-    """How far back the gradient of a recurrent net reaches."""
+    """How far back the gradients of a recurrent net reach."""
     norms = reach(run)
     if len(norms) < 3:
         return None
     caption = (
-        "The gradient of the loss at the last time alone by what the recurrent layer reads some times before, the mean norm of the "
-        "rows of a test batch. Where it vanishes, nothing that far back can be learned from."
+        "Norm of the gradient of the loss at the last time step with respect to earlier inputs of the recurrent layer, averaged over a "
+        "test batch. The net cannot learn from inputs where the gradient vanishes."
     )
     return figure(reach_chart({"": norms}), caption)

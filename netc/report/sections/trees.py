@@ -1,4 +1,4 @@
-"""Sentences as trees, with what the net says of every node."""
+"""Sentences as trees, with the prediction for every node."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ LEVEL, RADIUS, MARGIN = 38, 10, 14
 
 @dataclass(frozen=True)
 class Node:
-    """A node of a tree by its number in the batch. `span` are the x of its first and last word."""
+    """A node of a tree, with its index in the batch. `span` has the x positions of its first and last word."""
 
     number: int
     x: float
@@ -29,16 +29,16 @@ class Node:
 
 @section("Trees", model=True)
 def trees(run: Run) -> Markup | None:
-    """Test sentences whose root is right, and some whose root is wrong: those whose words it knows, and of these those it is surest of."""
+    """Test sentences with a correct root and some with a wrong root: those without unknown words, highest probability first."""
     source = next((x for x in run.made.test_net.sources if x.type == "TreeData"), None)
-    found = run.classified
-    if source is None or found is None:
+    classified = run.classified
+    if source is None or classified is None:
         return None
     feeds = run.feeder.once(0)
     word, child, _, label, root_label = (feeds[BATCH(top)] for top in source.tops[:5])
-    first = found.batch == 0
-    scores = np.full((len(label), len(found.names)), np.nan, np.float32)
-    scores[found.place[first]] = found.scores[first]
+    first = classified.batch == 0
+    scores = np.full((len(label), len(classified.names)), np.nan, np.float32)
+    scores[classified.place[first]] = classified.scores[first]
     drawn: dict[bool, list[tuple[int, float, int]]] = {True: [], False: []}
     for root in map(int, np.flatnonzero(root_label >= 0)):
         leaves = _words(root, word, child)
@@ -46,30 +46,32 @@ def trees(run: Run) -> Markup | None:
             unknown = int((word[leaves] == 0).sum())
             drawn[bool(scores[root].argmax() == label[root])].append((unknown, -float(scores[root].max()), root))
     chosen = [("right", sorted(drawn[True])[:RIGHT]), ("wrong", sorted(drawn[False])[:WRONG])]
-    said = ", ".join(f"{k} {n}" if str(k) != n else n for k, n in enumerate(found.names))
-    lead = paragraph("The class that the net gives each node; beside a wrong one, crossed through, is the right one. Classes: {}.", said)
+    names = ", ".join(f"{k} {n}" if str(k) != n else n for k, n in enumerate(classified.names))
+    lead = paragraph(
+        "The predicted class of each node. A wrong prediction is crossed out, with the true class next to it. Classes: {}.", names
+    )
     parts = []
     for kind, roots in chosen:
         for _, score, number in roots:
             picture = tree_svg(number, word, child, label, scores, run.made.vocabulary)
-            parts.append(figure(picture, f"The root is {kind}, with a share of {-score:.0%}."))
+            parts.append(figure(picture, f"The root is {kind}, with a probability of {-score:.0%}."))
     return lead + row(*parts)
 
 
 def _words(root: int, word: np.ndarray, child: np.ndarray) -> list[int]:
-    """The leaves below a node, from left to right."""
-    stack, found = [root], []
+    """The leaves below a node from left to right."""
+    stack, leaves = [root], []
     while stack:
         node = stack.pop()
         if node < len(word):
-            found.append(node)
+            leaves.append(node)
         else:
             stack += [int(c) for c in reversed(child[node - len(word)])]
-    return found
+    return leaves
 
 
 def tree_svg(root: int, word: np.ndarray, child: np.ndarray, label: np.ndarray, scores: np.ndarray, vocabulary: tuple[str, ...]) -> Markup:
-    """A tree, its words at the bottom."""
+    """Draw a tree with its words at the bottom."""
     places: dict[int, tuple[float, str]] = {}
     right = float(MARGIN)
     for leaf in _words(root, word, child):
@@ -95,29 +97,29 @@ def _placed(node: int, leaves: int, child: np.ndarray, places: dict[int, tuple[f
 
 
 def _drawn(node: Node, top: int, label: np.ndarray, scores: np.ndarray) -> list[Markup]:
-    """Edges first, so that nodes lie on them."""
+    """Draw a subtree. Edges come first, so that nodes cover them."""
     y = MARGIN + RADIUS + (top - node.height) * LEVEL
-    found = []
+    shapes = []
     for below in node.children:
         end = MARGIN + RADIUS + (top - below.height) * LEVEL
-        found.append(Markup('<path class="edge" d="M{:.1f} {:g}H{:.1f}V{:g}"/>').format(node.x, y, below.x, end))
+        shapes.append(Markup('<path class="edge" d="M{:.1f} {:g}H{:.1f}V{:g}"/>').format(node.x, y, below.x, end))
     for below in node.children:
-        found += _drawn(below, top, label, scores)
-    return [*found, *_node(node, y, int(label[node.number]), scores[node.number])]
+        shapes += _drawn(below, top, label, scores)
+    return [*shapes, *_node(node, y, int(label[node.number]), scores[node.number])]
 
 
 def _node(node: Node, y: float, label: int, scores: np.ndarray) -> list[Markup]:
     if not np.isfinite(scores).all():
         return [Markup('<circle class="unlabelled" cx="{:.1f}" cy="{:g}" r="4"/>').format(node.x, y)]
     taken = int(scores.argmax())
-    share = taken / max(1, len(scores) - 1) * 2 - 1  # classes in an order: from one end to the other
+    share = taken / max(1, len(scores) - 1) * 2 - 1  # ordered classes: from one end of the scale to the other
     colour, strength = ("--bad" if share < 0 else "--good"), abs(share)
     form = '<circle cx="{:.1f}" cy="{:g}" r="{}" fill="var({})" fill-opacity="{:.2f}" stroke="var(--soft)"/>'
     ground = Markup('<circle cx="{:.1f}" cy="{:g}" r="{}" fill="var(--paper)"/>').format(node.x, y, RADIUS)
-    found = [ground, Markup(form).format(node.x, y, RADIUS, colour, 0.15 + 0.75 * strength)]
-    found.append(Markup('<text x="{:.1f}" y="{:g}" text-anchor="middle" class="in">{}</text>').format(node.x, y + 4, taken))
+    shapes = [ground, Markup(form).format(node.x, y, RADIUS, colour, 0.15 + 0.75 * strength)]
+    shapes.append(Markup('<text x="{:.1f}" y="{:g}" text-anchor="middle" class="in">{}</text>').format(node.x, y + 4, taken))
     if taken != label and label >= 0:
         a, b = node.x - RADIUS * 0.7, node.x + RADIUS * 0.7
-        found.append(Markup('<path class="wrong" d="M{:.1f} {:.1f}L{:.1f} {:.1f}"/>').format(a, y + RADIUS * 0.7, b, y - RADIUS * 0.7))
-        found.append(Markup('<text x="{:.1f}" y="{:g}" class="truth">{}</text>').format(node.x + RADIUS + 3, y + 4, label))
-    return found
+        shapes.append(Markup('<path class="wrong" d="M{:.1f} {:.1f}L{:.1f} {:.1f}"/>').format(a, y + RADIUS * 0.7, b, y - RADIUS * 0.7))
+        shapes.append(Markup('<text x="{:.1f}" y="{:g}" class="truth">{}</text>').format(node.x + RADIUS + 3, y + 4, label))
+    return shapes

@@ -1,4 +1,4 @@
-// Shows the models whose text has all words of the search, while it is typed. Without this script the form asks the server.
+// Filters the list of models while the user types. Without JavaScript, the form sends the search to the server.
 "use strict";
 const box = document.querySelector("input[type=search]");
 const models = [...document.querySelectorAll("li[data-text]")];
@@ -11,6 +11,6 @@ function filter() {
   count.textContent = `${models.filter((model) => !model.hidden).length} of ${total}`;
 }
 
-// What the server left out cannot be shown again: a list that it filtered is asked for anew.
+// A list that the server has filtered lacks models, so a new search reloads it.
 if (new URLSearchParams(location.search).get("q")) box.form.addEventListener("input", () => box.value || box.form.submit());
 else box.addEventListener("input", filter);

@@ -99,7 +99,7 @@ def test_a_mirror_is_asked_first(server: tuple[str, Path, Path], monkeypatch: py
     (folder / "iris" / "iris.csv").write_bytes(content)
     put(monkeypatch, "iris", record)
     result = netc("data", "fetch", "iris", NETC_MIRROR=f"http://127.0.0.1:9 {address}")
-    assert result.exit_code == 0 and "iris: 1 file, 18 bytes, sha256 as recorded; here: " in result.stdout, result.stderr
+    assert result.exit_code == 0 and "iris: 1 file, 18 bytes, sha256 verified; present: " in result.stdout, result.stderr
     assert (cache / "iris" / "iris.csv").read_bytes() == content
     (cache / "iris" / "iris.csv").write_bytes(b"other")
     result = netc("data", "fetch", "iris")

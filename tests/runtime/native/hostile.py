@@ -142,7 +142,7 @@ def cases(kernel: native.Kernel) -> Iterator[Case]:
 class Runner:
     """Runs cases with a library. A session serves all cases that have its model in a row."""
 
-    def __init__(self, library: Path):
+    def __init__(self, library: Path) -> None:
         self.library = library
         self.model: onnx.ModelProto | None = None
 

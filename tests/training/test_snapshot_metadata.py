@@ -17,7 +17,7 @@ from netc.runtime import snapshot
 from netc.runtime.session import States
 from netc.training import log as logs
 from netc.training.caffe_snapshots import read_snapshot, write_model, write_snapshot
-from netc.training.snapshot_notes import check_states, noted
+from netc.training.snapshot_metadata import check_states, read_metadata
 from tests.small_nets import log, netc, write_small
 
 NAME = snapshot.file_name(20)
@@ -48,19 +48,19 @@ def same(states: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 WRONG = {
-    "format": (2, "is of format 2; this netc reads format 1"),
+    "format": (2, "has format 2; this version of netc reads format 1"),
     "iteration": ("20", "iteration is '20'; a whole number is needed"),
     "seed": (None, "seed is None; a whole number is needed"),
     "recent": (5, "recent is 5; a list is needed"),
     "best": ("high", "best is 'high'; a number is needed"),
-    "stale": (-1, "stale is -1; 0 or more is needed"),
+    "stale": (-1, "stale is -1; expected 0 or more"),
     "tested": ([1], "tested has 1 elements; 2 are needed"),
     "log_length": (1.5, "log_length is 1.5; a whole number is needed"),
-    "provider": ("gpu", "provider is 'gpu'; cpu or cuda is needed"),
+    "provider": ("gpu", "provider is 'gpu'; expected cpu or cuda"),
     "threads": (True, "threads is True; a whole number is needed"),
     "target": ({}, "target is {}; a text is needed"),
     "stage": ("x", "stage is 'x'; a whole number is needed"),
-    "before": (-5, "before is -5; 0 or more is needed"),
+    "before": (-5, "before is -5; expected 0 or more"),
     "net": (1, "net is 1; a text is needed"),
     "net_sha256": ("gone", "net_sha256 is missing"),
     "scores": ([], "scores is []; an object is needed"),
@@ -73,7 +73,7 @@ def test_metadata_of_a_wrong_type(folder: Path, field: str) -> None:
     path = folder / "runs/small/1/snapshots" / NAME
     rewritten(path, same, **{field: value})
     with pytest.raises(SnapshotError) as error:
-        noted(snapshot.read(path))
+        read_metadata(snapshot.read(path))
     assert str(path) in str(error.value) and wanted in str(error.value)
     result = netc("train", folder / "small.yaml", "--runs", folder / "runs", "--no-publish", "--snapshot", path)
     assert result.exit_code == 2 and wanted in result.stderr, result.stderr
@@ -82,12 +82,12 @@ def test_metadata_of_a_wrong_type(folder: Path, field: str) -> None:
 
 
 STATES: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
-    "uint8": (lambda a: np.ones(a.shape, np.uint8), "ip1.weight is uint8 16x100, the net's is float32 16x100"),
-    "float64": (lambda a: a.astype(np.float64), "ip1.weight is float64 16x100, the net's is float32 16x100"),
-    "float16": (lambda a: a.astype(np.float16), "ip1.weight is float16 16x100, the net's is float32 16x100"),
-    "half the shape": (lambda a: a[:8].copy(), "ip1.weight is float32 8x100, the net's is float32 16x100"),
-    "twice the shape": (lambda a: np.concatenate([a, a]), "ip1.weight is float32 32x100, the net's is float32 16x100"),
-    "flat": (lambda a: a.reshape(-1), "ip1.weight is float32 1600, the net's is float32 16x100"),
+    "uint8": (lambda a: np.ones(a.shape, np.uint8), "ip1.weight is uint8 16x100, but float32 16x100 in the net"),
+    "float64": (lambda a: a.astype(np.float64), "ip1.weight is float64 16x100, but float32 16x100 in the net"),
+    "float16": (lambda a: a.astype(np.float16), "ip1.weight is float16 16x100, but float32 16x100 in the net"),
+    "half the shape": (lambda a: a[:8].copy(), "ip1.weight is float32 8x100, but float32 16x100 in the net"),
+    "twice the shape": (lambda a: np.concatenate([a, a]), "ip1.weight is float32 32x100, but float32 16x100 in the net"),
+    "flat": (lambda a: a.reshape(-1), "ip1.weight is float32 1600, but float32 16x100 in the net"),
 }
 
 
@@ -109,7 +109,7 @@ def test_states_that_are_missing_or_too_many(folder: Path) -> None:
     found = snapshot.read(folder / "runs/small/1/snapshots" / NAME)
     check_states(found, program)
     fewer = snapshot.Snapshot({n: a for n, a in found.states.items() if n != "ip1.weight"} | {"x": np.zeros(1)}, {}, found.path)
-    with pytest.raises(SnapshotError, match="is of another net: ip1.weight is not there, x is not in the net"):
+    with pytest.raises(SnapshotError, match="belongs to a different net: ip1.weight is missing, x is not in the net"):
         check_states(fewer, program)
     check_states(fewer, program, whole=False)
 
@@ -132,8 +132,8 @@ def test_nothing_is_copied_into_a_tensor_of_another_type_or_shape() -> None:
 @pytest.mark.parametrize(
     ("array", "wanted"),
     [
-        (np.ones((16, 100), np.uint8), "ip1.weight is uint8 in .*; weights are floating-point numbers"),
-        (np.ones((16, 100), bool), "ip1.weight is bool in .*; weights are floating-point numbers"),
+        (np.ones((16, 100), np.uint8), "ip1.weight has type uint8 in .*; expected floating-point numbers"),
+        (np.ones((16, 100), bool), "ip1.weight has type bool in .*; expected floating-point numbers"),
         (np.full((16, 100), 1e300), "ip1.weight takes numbers of type float32; 1e.300 is too large for that"),
         (np.ones((8, 100), np.float32), "ip1.weight is 8x100 in .*, but 16x100 in the net"),
     ],
@@ -179,7 +179,7 @@ def test_a_solver_state_of_other_numbers(finished: Path, tmp_path: Path, form: s
             array = history["0"][...]
             del history["0"]
             history["0"] = np.full(array.shape, 7, np.int64)
-        with pytest.raises(SnapshotError, match="history of .* is int64"):
+        with pytest.raises(SnapshotError, match="history of .* has type int64"):
             read_snapshot(str(state), program)
 
 
@@ -231,5 +231,5 @@ def test_a_model_that_holds_whole_numbers(finished: Path, tmp_path: Path) -> Non
     with h5py.File(path, "r+") as file:
         del file["data"]["ip1"]["0"]
         file["data"]["ip1"]["0"] = np.ones((16, 100), np.int32)
-    with pytest.raises(NetcError, match=r"blob 0 \(weight\) of layer 'ip1' is int32"):
+    with pytest.raises(NetcError, match=r"blob 0 \(weight\) of layer 'ip1' has type int32"):
         Net(str(finished / "small.yaml"), str(path))
