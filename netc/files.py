@@ -1,4 +1,7 @@
-"""Files that are whole or not there: written beside, flushed, renamed. And where those that can be made again are kept."""
+"""Atomic file writes, safe file reads, file locks, and the cache folder.
+
+Files are written beside their target, flushed and renamed, so they are complete or absent.
+"""
 
 import errno
 import os
@@ -12,16 +15,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
-CHUNK = 1 << 16  # bytes of a long file that are read at a time
-NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)  # what file systems without locks answer
-# O_NONBLOCK: opening a pipe that nobody writes would wait for ever.
+CHUNK = 1 << 16  # bytes per read of a long file
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)  # errors of file systems without locks
+# O_NONBLOCK: opening a pipe that nobody writes to would block forever.
 NO_LINKS = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
-STALE = 3600.0  # seconds after which an unfinished file that nobody holds is a dead writer's
+STALE = 3600.0  # seconds after which the writer of an unfinished, unlocked file is assumed dead
 _TEMPORARY = re.compile(r"\..*\.netc-[0-9a-f]{16}\.tmp", re.DOTALL)
 
 
 def cache_folder() -> Path:
-    """The directory where netc keeps what it can make or get again."""
+    """The directory for files that netc can create or fetch again."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "netc"
 
 
@@ -29,12 +32,15 @@ KINDS = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a dev
 
 
 class IrregularFileError(OSError):
-    """What a name leads to is no file whose bytes are there: to read a pipe or a device may take for ever."""
+    """The path is not a regular file. Reading a pipe or a device could block forever."""
 
 
 def open_plain(path: str | Path) -> BinaryIO:
-    """A file to read. OSError if there is none or it is a folder; IrregularFileError, at once, for a pipe, a socket or a device."""
-    # O_NONBLOCK: opening a pipe that nobody writes would wait.
+    """Open a file for reading.
+
+    OSError if it is missing or a folder. IrregularFileError, without waiting, for a pipe, a socket or a device.
+    """
+    # O_NONBLOCK: opening a pipe that nobody writes to would block.
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except OSError as e:
@@ -49,13 +55,13 @@ def open_plain(path: str | Path) -> BinaryIO:
 
 
 def read_file(path: str | Path) -> bytes:
-    """The bytes of a file, as `open_plain` opens it."""
+    """Read a file's bytes, see `open_plain`."""
     with open_plain(path) as file:
         return file.read()
 
 
 def read_text(path: str | Path, encoding: str = "utf-8") -> str:
-    """The text of a file, as `open_plain` opens it, its ends of lines `\n`. UnicodeDecodeError if it is none."""
+    """Read a file's text, see `open_plain`, with line ends converted to `\n`. UnicodeDecodeError if it is not text."""
     return read_file(path).decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -66,9 +72,9 @@ def _irregular(path: str | Path, mode: int) -> OSError:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Puts `data` at `path` so that a reader, at any moment and after any crash, sees the old file or the new one.
+    """Write `data` to `path` so that a reader sees the old file or the new one, at any moment and after any crash.
 
-    The bytes are written beside it, under a random name that nobody can have put a link at.
+    The bytes are first written beside it, under a random name. So nobody can place a link there in advance.
     """
     sweep(path.parent, STALE)
     temporary = path.with_name(_temporary_name(path.name))
@@ -88,7 +94,10 @@ def replace_file(path: Path, data: bytes) -> None:
 
 @contextmanager
 def scratch(directory: Path) -> Iterator[Path]:
-    """A new folder in `directory` that only this user can enter, removed in the end: for libraries that write files by name."""
+    """Create a folder in `directory` that only this user can enter, and remove it at the end.
+
+    It is for libraries that write files by name.
+    """
     sweep(directory, STALE)
     folder = directory / _temporary_name("")
     folder.mkdir(mode=0o700)
@@ -99,7 +108,10 @@ def scratch(directory: Path) -> Iterator[Path]:
 
 
 def open_unlinked(path: Path, flags: int) -> BinaryIO:
-    """A file opened with `flags` of os.open. OSError if it is a link, or is there already and no plain file: nothing waits for a pipe."""
+    """Open a file with `flags` of os.open.
+
+    OSError if it is a link, or an existing file that is not regular. So a pipe cannot block the process.
+    """
     mode = "rb" if flags & (os.O_WRONLY | os.O_RDWR) == 0 else "r+b" if flags & os.O_RDWR else "ab" if flags & os.O_APPEND else "wb"
     file = open(path, mode, opener=lambda name, _: os.open(name, flags | NO_LINKS, 0o666))  # noqa: SIM115
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -109,11 +121,11 @@ def open_unlinked(path: Path, flags: int) -> BinaryIO:
 
 
 def sweep(directory: Path, age: float = 0) -> None:
-    """Removes what writers that were killed left unfinished at least `age` seconds ago. What a writer still holds is left."""
+    """Remove unfinished files that killed writers left at least `age` seconds ago. Files that a writer still holds are kept."""
     now = time.time()
     with suppress(OSError):
         for name in (n for n in os.listdir(directory) if _TEMPORARY.fullmatch(n)):
-            with suppress(OSError, ImportError):  # the latter where the system knows no locks
+            with suppress(OSError, ImportError):  # the latter on systems without locks
                 status = os.lstat(directory / name)
                 if now - status.st_mtime >= age and status.st_uid == _user(status):
                     _remove(directory / name, status)
@@ -130,17 +142,20 @@ def _remove(path: Path, status: os.stat_result) -> None:
 
 
 def _user(status: os.stat_result) -> int:
-    """This user, where the system knows users."""
+    """The user id, on systems that have one."""
     return os.getuid() if hasattr(os, "getuid") else status.st_uid
 
 
 def _temporary_name(name: str) -> str:
-    """A name that nobody can know before, short enough for any file system."""
+    """An unpredictable name that is short enough for any file system."""
     return f".{name.encode(errors='surrogateescape')[:150].decode(errors='ignore')}.netc-{secrets.token_hex(8)}.tmp"
 
 
 def sync(path: Path) -> None:
-    """Flushes what was written into a file to disk; of a directory its names, without which a renamed file can vanish in a power cut."""
+    """Flush a file to disk.
+
+    For a directory, this flushes its names; without it, a power cut can lose a renamed file.
+    """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -150,16 +165,16 @@ def sync(path: Path) -> None:
 
 @contextmanager
 def locked(path: Path, wait: bool = True, keep: bool = True) -> Iterator[bool]:
-    """Holds the file at `path` against other processes. The system lets go of it when a process dies, however it dies.
+    """Lock the file at `path` against other processes. The system releases the lock when the process ends in any way.
 
-    BlockingIOError if another one has it and this one is not to `wait`. False where the file system knows no locks: nothing is held.
-    Without `keep` the file goes in the end.
+    BlockingIOError if another process has the lock and `wait` is false. Yields False if the file system does not support locks. Without
+    `keep`, the file is removed at the end.
     """
     while True:
         with open_unlinked(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND) as file:
             held = _lock(file.fileno(), wait)
             if not keep and not _lies_at(path, file.fileno()):
-                continue  # its last holder removed it while this one waited
+                continue  # the last holder removed it while this process waited
             try:
                 yield held
             finally:
@@ -169,7 +184,7 @@ def locked(path: Path, wait: bool = True, keep: bool = True) -> Iterator[bool]:
 
 
 def _lock(descriptor: int, wait: bool) -> bool:
-    """Whether the file is locked now; False where the file system knows no locks."""
+    """Lock the file. Returns False if the file system does not support locks."""
     import fcntl
 
     try:
@@ -184,7 +199,7 @@ def _lock(descriptor: int, wait: bool) -> bool:
 
 
 def _held(descriptor: int) -> None:
-    """Marks a file that is being written, so that `sweep` leaves it."""
+    """Mark a file as being written, so that `sweep` keeps it."""
     with suppress(OSError, ImportError):
         _lock(descriptor, False)
 

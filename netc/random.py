@@ -2,14 +2,15 @@
 
 * Words: the raw 64-bit output of Philox4x64-10. Its key is the first 128 bits of sha256(f"{seed}/{name}") in UTF-8,
   as two little-endian words. Its 256-bit counter is (block, iteration, sub_batch, rank), lowest word first. A block is
-  four words; NumPy counts up before it makes one, so the first block is number `first` + 1. A stream would have to
-  pass 2**64 blocks to reach another, so streams never overlap.
+  four words. NumPy increments the counter first, so the first block has number `first` + 1. A stream would reach another
+  one only after 2**64 blocks, so streams never overlap.
 * Halves: each word gives its low 32 bits, then its high 32 bits. Number i of an array is made of half i.
-* uniform: max(half >> 8, 1/2) / 2**24, so that 0 never comes: how `0 < sigmoid(x)` ends hangs on where a host's sigmoid underflows.
+* uniform: max(half >> 8, 1/2) / 2**24. It is never 0, because the result of `0 < sigmoid(x)` depends on where a
+  host's sigmoid underflows.
   integers: (half * high) >> 32.  normal: the inverse of the normal distribution function at (half + 1/2) / 2**32 in float64,
-  rounded to float32.  permutation: the order that sorts n whole words.
+  rounded to float32.  permutation: the order that sorts n 64-bit words.
 
-Nothing here depends on a C library: besides integers only +, -, *, / and sqrt are used, which IEEE 754 rounds exactly.
+Nothing here depends on a C library: apart from integers, only +, -, *, / and sqrt are used, which IEEE 754 rounds exactly.
 """
 
 import sys
@@ -23,7 +24,7 @@ Shape = tuple[int, ...]
 HALVES_PER_BLOCK = 8
 
 # Wichura's AS 241 (PPND16), Applied Statistics 37 (1988): numerators and denominators, highest power first. Its third
-# range begins at exp(-25), below every (half + 1/2) / 2**32, and is left out.
+# range starts at exp(-25), below every (half + 1/2) / 2**32, and is omitted.
 CENTRE = (
     (
         2509.0809287301226727,
@@ -79,25 +80,28 @@ def key(seed: int, name: str) -> tuple[int, int]:
 
 
 def words(seed: int, name: str, count: int, iteration: int = 0, sub_batch: int = 0, rank: int = 0, first: int = 0) -> np.ndarray:
-    """`count` raw words as uint64, from the block after number `first` on (four words a block)."""
+    """`count` raw words as uint64, starting after block number `first` (four words per block)."""
     return _words(key(seed, name), count, (first, iteration, sub_batch, rank))
 
 
 def uniform(
     seed: int, name: str, shape: Shape, iteration: int = 0, sub_batch: int = 0, rank: int = 0, first: int = 0, out: np.ndarray | None = None
 ) -> np.ndarray:
-    """float32 in (0, 1), multiples of 2**-24 or half of that. `out`, a C-contiguous float32 array of `shape`, is filled if given."""
+    """float32 numbers in (0, 1), which are multiples of 2**-24 or half of that.
+
+    If given, `out`, a C-contiguous float32 array of `shape`, is filled.
+    """
     halves = _halves(words(seed, name, -(-prod(shape) // 2), iteration, sub_batch, rank, first), prod(shape))
     return _uniform(halves, np.empty(shape, np.float32) if out is None else out)
 
 
 def normal(seed: int, name: str, shape: Shape, iteration: int = 0, sub_batch: int = 0, rank: int = 0, first: int = 0) -> np.ndarray:
-    """float32 of mean 0 and deviation 1, at most 6.4 away from 0."""
+    """float32 numbers with mean 0 and standard deviation 1, at most 6.4 away from 0."""
     return _normal(_halves(words(seed, name, -(-prod(shape) // 2), iteration, sub_batch, rank, first), prod(shape)), shape)
 
 
 def draw(distribution: str, stream: tuple[int, int], shape: Shape, iteration: int, sub_batch: int = 0) -> np.ndarray:
-    """float32 numbers, "uniform" or "normal", of the stream with this key, see `key`. ValueError for another distribution."""
+    """float32 numbers, "uniform" or "normal", of the stream with this `key`. ValueError for another distribution."""
     if distribution not in ("uniform", "normal"):
         raise ValueError(f"distribution {distribution!r}; expected uniform or normal")
     halves = _halves(_words(stream, -(-prod(shape) // 2), (0, iteration, sub_batch, 0)), prod(shape))
@@ -107,7 +111,10 @@ def draw(distribution: str, stream: tuple[int, int], shape: Shape, iteration: in
 def integers(
     seed: int, name: str, high: int, shape: Shape, iteration: int = 0, sub_batch: int = 0, rank: int = 0, first: int = 0
 ) -> np.ndarray:
-    """int64 in [0, high), high at most 2**32; no value is likelier than another by more than high / 2**32."""
+    """int64 numbers in [0, high), with high at most 2**32.
+
+    No value is more likely than another by more than high / 2**32 in relative terms.
+    """
     if not 0 < high <= 2**32:
         raise ValueError(f"high = {high}; expected 1 to 2**32")
     halves = _halves(words(seed, name, -(-prod(shape) // 2), iteration, sub_batch, rank, first), prod(shape))
@@ -115,7 +122,7 @@ def integers(
 
 
 def permutation(seed: int, name: str, n: int, iteration: int = 0) -> np.ndarray:
-    """The numbers 0 to n-1 as int64, in the order that sorts n words (of equal words the earlier first)."""
+    """The numbers 0 to n-1 as int64, in the order that sorts n words. Equal words keep their order."""
     return np.argsort(words(seed, name, n, iteration), kind="stable")
 
 
@@ -161,7 +168,7 @@ def _polynomial(coefficients: tuple[float, ...], x: np.ndarray) -> np.ndarray:
 
 
 def _log(x: np.ndarray) -> np.ndarray:
-    # C libraries differ in log's last bit. log(m) = 2 artanh((m-1)/(m+1)), a series in s**2 < 0.0295 for m near 1.
+    # C libraries differ in the last bit of log. log(m) = 2 artanh((m-1)/(m+1)), a series in s**2 < 0.0295 for m near 1.
     m, exponent = np.frexp(x)
     low = m < 0.7071067811865476
     m, exponent = np.where(low, m * 2, m), np.where(low, exponent - 1, exponent)

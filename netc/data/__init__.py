@@ -1,7 +1,7 @@
-"""Sources of data: described before they are loaded, their batches a function of (seed, iteration, sub-batch).
+"""Data sources: each has a description that is cheap to make, and batches that depend only on (seed, iteration, sub-batch).
 
-A user's own source is a function under `@source(".suffix")`, `@source("LayerType")` or `@dataset("name")` that takes a
-`Request` and returns a `Table`.
+To add a source, write a function under `@source(".suffix")`, `@source("LayerType")` or `@dataset("name")`. It takes a `Request` and
+returns a `Table`.
 """
 
 import netc.data.named.catalogue

@@ -1,4 +1,4 @@
-"""Makes the batches of a data layer: takes rows of its table in order and transforms them."""
+"""The batches of a data layer: takes rows of its table in order and transforms them."""
 
 import numpy as np
 
@@ -57,7 +57,7 @@ class Feed:
         self._stand_ins = StandIns(table.description.name, self.rows, step) if skips(request) else None
 
     def skipped(self) -> list[str]:
-        """An error text for each row that could not be decoded and was skipped so far."""
+        """An error text for each row that was skipped so far because it could not be decoded."""
         return list(self._stand_ins.skipped.values()) if self._stand_ins else []
 
     def notes(self) -> list[str]:
@@ -84,7 +84,7 @@ class Feed:
         return tuple(np.moveaxis(a, 0, top.batch_axis or 0) for a, top in zip(arrays, self.description.tops, strict=True))
 
     def _span(self, iteration: int, sub_batch: int) -> tuple[int, int]:
-        """The first row of a batch in the pass through the rows, and its number of rows."""
+        """The first row of a batch, counted over all passes, and its number of rows."""
         first, count = (iteration * self._iter_size + sub_batch) * self.batch_size, self.batch_size
         if self._testing and self.rows is not None and not self.wraps:
             first = iteration * count % (-(-self.rows // count) * count)

@@ -1,10 +1,13 @@
-"""Resizing as OpenCV's INTER_LINEAR does it: between four pixels, however small the image becomes. Caffe's data layers use it."""
+"""Resize images as OpenCV's INTER_LINEAR does.
+
+Each new pixel is interpolated from four old ones, however small the image becomes. Caffe's data layers use this method.
+"""
 
 import numpy as np
 
 
 def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """An image (channels, rows, columns) of uint8 in another size, rounded to uint8 again."""
+    """Resize an image (channels, rows, columns) of uint8. Returns uint8."""
     if image.shape[1:] == (height, width):
         return image
     (top, bottom, down), (left, right, across) = _weights(image.shape[1], height), _weights(image.shape[2], width)
@@ -15,7 +18,7 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def _weights(size: int, wanted: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of each wanted pixel the two old ones that it lies between, and how far it is on the way from the first to the second."""
+    """For each new pixel: the two old pixels on either side of it, and the weight of the second."""
     place = np.clip((np.arange(wanted) + 0.5) * (size / wanted) - 0.5, 0, size - 1)
     first = np.floor(place).astype(int)
     return first, np.minimum(first + 1, size - 1), (place - first).astype(np.float32)

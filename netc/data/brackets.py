@@ -1,7 +1,7 @@
 """Binary trees in Penn brackets: `(3 (2 very) (3 good))` with a label at every node, or `(very good)` without.
 
-Words are separated by blanks, tabs and ends of lines alone: a no-break space is part of a word. In a file each tree begins at the
-start of a line, which the lines that go on with it do not.
+Only spaces, tabs and line ends separate words: a no-break space is part of a word. In a file, each tree starts in the first column of a
+line. Its continuation lines are indented.
 """
 
 import re
@@ -13,14 +13,17 @@ from netc.errors import DataError, Diagnostic, Place
 TOKEN = re.compile(r"[()]|[^() \t\r\n]+")
 START = re.compile(r"^(?=[^ \t\r\n])", re.MULTILINE)
 NO_LABEL = -1
-MOST_LABEL = 65535  # each number up to the largest label of a treebank is a class
+MOST_LABEL = 65535  # a label is a class, so this bounds the number of classes of a treebank
 
-Subtree = tuple[int, int]  # a node of a tree, and its height
+Subtree = tuple[int, int]  # the number of a node of a tree, and its height
 
 
 @dataclass(frozen=True)
 class Tree:
-    """Words from left to right; inner nodes, each after its children. A child is the number of a leaf, or ~ that of an inner node."""
+    """A tree: its words from left to right, and its inner nodes, each after its children.
+
+    A child is the number of a leaf, or ~ the number of an inner node.
+    """
 
     line: int = 1
     words: list[str] = field(default_factory=list)
@@ -31,12 +34,12 @@ class Tree:
 
     @property
     def label(self) -> int:
-        """The root's."""
+        """The label of the root."""
         return (self.inner_labels or self.leaf_labels)[-1]
 
     @property
     def height(self) -> int:
-        """The root's; a leaf has 0."""
+        """The height of the root; a leaf has height 0."""
         return (self.heights or [0])[-1]
 
     def _leaf(self, word: str, label: int) -> Subtree:
@@ -52,11 +55,11 @@ class Tree:
 
 
 class _Malformed(Exception):
-    """The token that is wrong, by its number, and what is wrong with it."""
+    """The tree is malformed: the number of the wrong token, and what is wrong with it."""
 
 
 def read_trees(text: str, name: str) -> list[Tree]:
-    """The labelled trees of a file's text. DataError lists what is malformed, each as `name:line:column: ...`."""
+    """Read the labelled trees in a file's text. DataError lists all errors, each as `name:line:column: ...`."""
     found, errors = [], []
     for line, part in _parts(text):
         tree = Tree(line)
@@ -74,7 +77,7 @@ def read_trees(text: str, name: str) -> list[Tree]:
 
 
 def read_tree(text: str) -> Tree:
-    """One tree, with labels if its first bracket is followed by a number. DataError says what is malformed, and at which column."""
+    """Read one tree; it has labels if a number follows its first bracket. DataError names the error and its column."""
     tree, tokens = Tree(), TOKEN.findall(text)
     try:
         _fill(tree, tokens, labelled=len(tokens) > 1 and tokens[0] == "(" and tokens[1].isdecimal())
@@ -84,7 +87,7 @@ def read_tree(text: str) -> Tree:
 
 
 def _parts(text: str) -> Iterator[tuple[int, str]]:
-    """(line number, text) of each tree."""
+    """The line number and the text of each tree."""
     starts = [m.start() for m in START.finditer(text)]
     line, last = 1, 0
     for start, end in zip(starts, [*starts[1:], len(text)], strict=False):
@@ -93,15 +96,15 @@ def _parts(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _position(part: str, line: int, index: int) -> tuple[int, int]:
-    """Line and column of a token; of the end where there are fewer."""
+    """The line and column of a token. If there are fewer tokens, those of the end."""
     starts = [m.start() for m in TOKEN.finditer(part)]
     at = starts[index] if index < len(starts) else len(part.rstrip())
     return line + part.count("\n", 0, at), at - part.rfind("\n", 0, at)
 
 
 def _fill(tree: Tree, tokens: list[str], labelled: bool) -> None:
-    """The nodes of `tokens` into `tree`. _Malformed where they are no tree."""
-    opened: list[tuple[int, list[str | Subtree]]] = []  # brackets that are open: the number of the token, and what came since
+    """Add the nodes in `tokens` to `tree`. _Malformed if the tokens are not a tree."""
+    opened: list[tuple[int, list[str | Subtree]]] = []  # for each open bracket: the number of its token, and its children so far
     root: list[str | Subtree] = []
     for index, token in enumerate(tokens):
         if not opened and root:

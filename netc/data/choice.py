@@ -1,4 +1,4 @@
-"""Finds the source function that reads what a layer names, or says why none does."""
+"""Choose the source function that reads what a layer names, or report why there is none."""
 
 import os
 import unicodedata
@@ -30,7 +30,7 @@ def source_name(request: Request) -> tuple[Registry[Any], str]:
     if not text:
         raise DataError(f"`source` is missing. {wanted}", field="source")
     path = request.path
-    if not os.path.exists(path):  # which is false, too, for what cannot be the name of a file
+    if not os.path.exists(path):  # also False for a text that cannot be a file name
         raise DataError(_not_there(path, text))
     if (path / "data.mdb").exists() or path.suffix == ".mdb":
         return source, "lmdb"
@@ -65,7 +65,10 @@ def _not_there(path: Path, name: str) -> Diagnostic:
 
 
 def check_names(source: str, classes: tuple[str, ...]) -> None:
-    """DataError for names of classes that cannot stand on a line of labels.txt: found before the run, not when it is published."""
+    """DataError for class names that labels.txt cannot hold on one line.
+
+    The check happens before training, and not only when the model is published.
+    """
     errors = []
     for name in classes:
         if any("\ud800" <= letter <= "\udfff" for letter in name):

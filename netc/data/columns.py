@@ -1,6 +1,6 @@
-"""Which columns of a table a net reads: those of the names that it learned from, wherever they stand.
+"""Which columns of a table a net reads: the ones with the names that it was trained on, in any order.
 
-Only where neither table has a header, places count, and then the number of columns must be the same.
+If neither table has a header, columns are matched by position. The number of columns must then be the same.
 """
 
 from collections import Counter
@@ -15,9 +15,10 @@ from netc.errors import MAX_ERRORS, DataError, Diagnostic, near
 
 
 def matched(sheet: Sheet, names: Sequence[str], label: str = "") -> tuple[list[int], int | None]:
-    """The places of the columns `names`, and of `label` if there is one. DataError lists the names that are missing or stand twice.
+    """The positions of the columns `names`, and of `label` if there is one. DataError lists missing and duplicate names.
 
-    A table without a header has the columns of a net that learned from one without: as many, in the same order.
+    A table without a header can feed a net that was trained on a table without a header. It must have the same number of columns, in
+    the same order.
     """
     wanted = [*names, *([label] if label else [])]
     by_place = all(name.startswith(PLACE) and index(name[1:]) is not None for name in wanted)
@@ -37,7 +38,7 @@ def matched(sheet: Sheet, names: Sequence[str], label: str = "") -> tuple[list[i
 
 
 def all_columns(sheet: Sheet, label: int | None) -> list[int]:
-    """The places of all columns but the label's. DataError if there is none, or if two have one name."""
+    """The positions of all columns except the label. DataError if there are none, or if two have the same name."""
     found = [k for k in range(len(sheet.header)) if k != label]
     if not found:
         raise DataError(f"{sheet.path}: There is no column besides the label.")
@@ -47,7 +48,7 @@ def all_columns(sheet: Sheet, label: int | None) -> list[int]:
 
 
 def label_place(sheet: Sheet, column: str) -> int:
-    """The place of the column that is called so, or that has this number. DataError if there is none."""
+    """The position of the column with this name or number. DataError if there is none."""
     if column in sheet.header:
         return sheet.header.index(column)
     number = index(column)
@@ -57,7 +58,7 @@ def label_place(sheet: Sheet, column: str) -> int:
 
 
 def numbers(sheet: Sheet, chosen: Sequence[int]) -> tuple[np.ndarray, list[Diagnostic]]:
-    """(rows, columns) of the chosen columns as float32, and an error for each column with cells that are no numbers."""
+    """The chosen columns as float32 (rows, columns), and an error for each column that contains cells that are not numbers."""
     found, errors = np.zeros((len(sheet.rows), len(chosen)), np.float32), list[Diagnostic]()
     for k, column in enumerate(chosen):
         values = sheet.numbers(column)
@@ -69,9 +70,12 @@ def numbers(sheet: Sheet, chosen: Sequence[int]) -> tuple[np.ndarray, list[Diagn
 
 
 def read_columns(path: Path, names: Sequence[str], label: str = "", classes: Sequence[str] = ()) -> np.ndarray:
-    """(rows, columns) of a table: the columns of these names, as `matched` finds them. DataError for what is missing or no number.
+    """Read the columns of these names from a table, as float32 (rows, columns).
 
-    A table without a header may have the `label` too, in the place where it stood, if it holds nothing but names of `classes`.
+    Columns are matched as in `matched`. DataError lists missing columns and cells that are not numbers.
+
+    A table without a header may also contain the `label` column, in its position in the training table, if all its cells are names in
+    `classes`.
     """
     sheet = read_sheet(path, names)
     there = label if label in sheet.header and len(sheet.header) == len(names) + 1 and not sheet.named else ""
@@ -95,7 +99,10 @@ def _by_place(sheet: Sheet, names: Sequence[str], label: str) -> tuple[list[int]
 
 
 def _missing(sheet: Sheet, names: Sequence[str], label: str) -> list[Diagnostic]:
-    """An error for each name that is not in the header; what is near only for as many as are shown, since to look for it takes time."""
+    """An error for each name that is not in the header.
+
+    Only the errors that are displayed get suggestions, because the search for similar names is slow.
+    """
     there, known = set(sheet.header), {*names, label}
     others, errors = [name for name in sheet.header if name not in known], list[Diagnostic]()
     for name in (*names, *([label] if label else [])):
@@ -112,7 +119,7 @@ def _missing(sheet: Sheet, names: Sequence[str], label: str) -> list[Diagnostic]
 
 
 def _twice(sheet: Sheet, names: Sequence[str]) -> list[Diagnostic]:
-    """An error for each name in the header that stands there more than once."""
+    """An error for each name that the header contains more than once."""
     errors, counts = [], Counter(sheet.header)
     for name in (name for name in dict.fromkeys(names) if counts[name] > 1):
         second = [k for k, other in enumerate(sheet.header) if other == name][1]

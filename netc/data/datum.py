@@ -1,4 +1,4 @@
-"""Caffe's Datum messages: images or features, and a label."""
+"""Caffe's Datum messages: images or features, with a label."""
 
 import struct
 import zlib
@@ -12,9 +12,9 @@ from netc.errors import DataError
 
 
 def to_pixels(datum: pb.Datum, place: str, left_out: LeftOut | None = None) -> np.ndarray:
-    """The image or features in a Datum, (channels, height, width): uint8, or float32; encoded ones are decoded, blue first.
+    """Return the image or features in a Datum, (channels, height, width), as uint8 or float32.
 
-    DataError names `place`; it is an UndecodableError where the Datum has another checksum than it states.
+    Encoded images are decoded, in BGR order. DataError names `place`. UndecodableError if the checksum does not match.
     """
     if datum.HasField("checksum") and datum.checksum != checksum(datum):
         raise UndecodableError({0: f"{place}: It is damaged. Its checksum does not match its bytes."})
@@ -28,14 +28,14 @@ def to_pixels(datum: pb.Datum, place: str, left_out: LeftOut | None = None) -> n
 
 
 def checksum(datum: pb.Datum) -> int:
-    """The CRC-32 of what a Datum says, its field `checksum` aside: of its numbers in 32 bits, its bytes, its floats."""
+    """The CRC-32 of a Datum without its field `checksum`: of its integers as 32 bits, its bytes and its floats."""
     numbers = struct.pack("<iiiii", datum.channels, datum.height, datum.width, datum.label, datum.encoded)
     floats = np.array(datum.float_data, "<f4").tobytes() if datum.float_data else b""
     return zlib.crc32(floats, zlib.crc32(datum.data, zlib.crc32(numbers)))
 
 
 def to_datum(array: np.ndarray, label: int | None = None) -> pb.Datum:
-    """An array (channels, height, width) as a Datum: of bytes, or of floats."""
+    """Convert an array (channels, height, width) to a Datum of bytes or floats."""
     channels, height, width = array.shape
     datum = pb.Datum(channels=channels, height=height, width=width)
     if array.dtype == np.uint8:

@@ -1,4 +1,4 @@
-"""Decoding many rows at once, and what becomes of those that cannot be decoded."""
+"""Decode many rows at once, and handle the rows that cannot be decoded."""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,9 +19,9 @@ def skips(request: Request) -> bool:
 
 
 def each(function: Callable[[Any], R], items: Sequence[Any], threads: bool = True) -> list[R]:
-    """function(item) for all items, with `threads` since Pillow decodes outside the lock; errors are listed at once.
+    """Apply `function` to all items and collect all errors. `threads` helps because Pillow releases the lock while it decodes.
 
-    UndecodableError if no item is wrong in any other way, by the items' places.
+    UndecodableError, by the positions of the items, if no item has an error of another kind.
     """
 
     def attempt(item: Any) -> R | DataError:
@@ -44,9 +44,9 @@ def each(function: Callable[[Any], R], items: Sequence[Any], threads: bool = Tru
 
 
 def in_memory(column: Column, count: int, skip: bool) -> Column:
-    """A column that is decoded when it is asked for, decoded once and for all.
+    """Decode a column once, on first use, and keep it in memory.
 
-    With `skip` rows that cannot be decoded are an error no sooner than they are asked for.
+    With `skip`, a row that cannot be decoded is an error only when it is requested.
     """
     try:
         return column[np.arange(count)]
@@ -59,7 +59,7 @@ def in_memory(column: Column, count: int, skip: bool) -> Column:
 
 @dataclass(frozen=True)
 class Kept:
-    """A column in memory, row r at places[r] of `array`, but for the rows in `errors`."""
+    """A column in memory: row r is `array[places[r]]`, except for the rows in `errors`."""
 
     array: np.ndarray
     places: np.ndarray
@@ -73,9 +73,9 @@ class Kept:
 
 
 class StandIns:
-    """Rows in place of those that cannot be decoded: the next one that can, `step` rows on each time, around the end of `rows`.
+    """Replacements for rows that cannot be decoded: the next row that can, `step` rows further each time, wrapping around at `rows`.
 
-    So batches keep their sizes, and which row is taken is a function of the data alone. `skipped` says what is wrong, by row.
+    So batches keep their sizes, and the replacements depend only on the data. `skipped` maps each row to its error.
     """
 
     def __init__(self, name: str, rows: int | None, step: int = 1):
@@ -83,7 +83,7 @@ class StandIns:
         self.skipped: dict[int, str] = {}
 
     def read(self, column: Column, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The rows that stand for `rows`, and what the column has there. DataError if there is nothing that can be decoded."""
+        """The replacement rows of `rows`, and their values in the column. DataError if no row can be decoded."""
         for _ in range(self.rows or MOST_IN_VAIN):
             chosen = np.array([self._of(row) for row in rows.tolist()]) if self.skipped else rows
             try:
@@ -100,4 +100,4 @@ class StandIns:
         return row
 
 
-MOST_IN_VAIN = 1000  # attempts at a row of a source without an end
+MOST_IN_VAIN = 1000  # attempts to replace a row of an endless source

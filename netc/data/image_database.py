@@ -1,6 +1,6 @@
-"""Databases of images in Caffe's form, and the mean of one (convert_imageset and compute_image_mean).
+"""Image databases in Caffe's format, and their mean image (convert_imageset and compute_image_mean).
 
-An image is resized by Pillow's bilinear filter, which looks at every pixel, where Caffe's OpenCV looks at four.
+Images are resized with Pillow's bilinear filter, which uses every pixel. Caffe's OpenCV uses four.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,10 @@ from netc.random import permutation
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Which images go into a database, and how. `size` is (height, width), 0 for their own; `seed` None for their order."""
+    """Which images a database contains, and how they are stored.
+
+    `size` is (height, width), with 0 to keep the original size. `seed` shuffles the images, with None to keep their order.
+    """
 
     root: str
     listing: str
@@ -33,9 +36,10 @@ class ImageSet:
 
 
 def write_database(images: ImageSet, database: str) -> tuple[int, list[str], list[str]]:
-    """A new LMDB of the images, under keys `%08d_path`; how many there are, why others were skipped, and what is left out of some.
+    """Write the images into a new LMDB, under keys `%08d_path`.
 
-    DataError if the listing is wrong, or, with check_size, where an image has another size than the first.
+    Returns the number of images, the reason for each skipped image, and notes on what was dropped from images. DataError if the listing
+    is wrong. With check_size, DataError also if an image differs in size from the first one.
     """
     if bool(images.size[0]) != bool(images.size[1]):
         raise DataError("Only one of height and width is given. Give both or neither.")
@@ -60,7 +64,7 @@ def mean_image(database: str) -> np.ndarray:
 
 
 def write_mean(path: str, image: np.ndarray) -> None:
-    """A `.binaryproto` with the mean image, in the four numbers of shape that Caffe reads. RunError if the disk refuses."""
+    """Write the mean image to a `.binaryproto`, with the four-number shape that Caffe reads. RunError if writing fails."""
     channels, height, width = image.shape
     blob = pb.BlobProto(num=1, channels=channels, height=height, width=width, data=np.ravel(image).tolist())
     try:
@@ -81,7 +85,7 @@ def _items(images: ImageSet, lines: list[Line], skipped: list[str], left_out: Le
         first = first or pixels.shape
         if images.check_size and pixels.shape != first:
             raise DataError(f"{path}: It is {pixels.shape}, the first image is {first}.")
-        datum = to_datum(pixels if images.gray else pixels[::-1], label)  # blue first, as OpenCV has it
+        datum = to_datum(pixels if images.gray else pixels[::-1], label)  # BGR, as in OpenCV
         if images.encoded and not any(images.size):
             datum = pb.Datum(data=read_file(path), label=label, encoded=True)
         yield f"{number:08d}_{name}".encode(), datum

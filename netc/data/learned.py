@@ -1,7 +1,6 @@
-"""What a trained net needs to find in other rows: columns, classes and their order, means and standard deviations.
+"""What a trained net needs to read other rows: columns, classes in order, means and standard deviations.
 
-It goes from the training rows to test rows, into snapshots and into run folders, so that no result depends on where a column
-stands in some file.
+It passes from the training rows to test rows, snapshots and run folders. So results do not depend on the order of columns in a file.
 """
 
 from collections.abc import Collection, Mapping
@@ -18,10 +17,14 @@ from netc.registry import dataset
 
 @dataclass(frozen=True)
 class Learned:
-    """The columns of the first top, the label column, the classes, and whether the label is a number to predict (`measures`).
+    """The columns of the first top, the label column, the classes, and whether the label is a numeric target (`measures`).
 
-    `spreads` are mean and std of the columns and of the label. `anew`: the net continues to learn from other rows, which have their own
-    label and spread. They also have their own classes, unless all of them are among these. The classes of a text are its vocabulary.
+    `spreads` are the mean and standard deviation of the columns and of the label.
+
+    `anew`: training continues on other rows, which have their own label, mean and standard deviation. They also have their own classes,
+    unless all of them are among these.
+
+    The classes of a text are its vocabulary.
     """
 
     columns: tuple[str, ...] = ()
@@ -33,35 +36,38 @@ class Learned:
 
     @classmethod
     def of(cls, described: Description) -> "Learned":
-        """Return that of a source of training rows."""
+        """Return the `Learned` of a source of training rows."""
         measures = len(described.tops) > 1 and described.tops[1].dtype == "float32"
         spreads = tuple((top.mean, top.std) for top in described.tops)
         return cls(described.columns, described.target or described.label, described.classes, measures, spreads)
 
     @classmethod
     def from_json(cls, said: Mapping[str, Any]) -> "Learned":
-        """Read the result of `as_json`. KeyError, TypeError or ValueError for anything else: it may come from a stranger's file."""
+        """Read the result of `as_json`.
+
+        KeyError, TypeError or ValueError for anything else, because the values may come from an untrusted file.
+        """
         columns, classes, label = tuple(said["columns"]), tuple(said["classes"]), said["label"]
         spreads = tuple((tuple(map(float, mean)), tuple(map(float, std))) for mean, std in said["spreads"])
         if not all(isinstance(name, str) for name in (*columns, *classes, label)) or not isinstance(said["measures"], bool):
             raise TypeError("names of columns and classes are text")
-        "".join((*columns, *classes, label)).encode()  # a ValueError for what no net file can hold
+        "".join((*columns, *classes, label)).encode()  # a ValueError for text that no net file can contain
         if any(len(mean) != len(std) for mean, std in spreads) or (spreads and columns and len(spreads[0][0]) not in (0, len(columns))):
             raise ValueError("a mean and a deviation belong to each column")
         return cls(columns, label, classes, said["measures"], spreads)
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as JSON values."""
+        """Return the fields as JSON values."""
         return asdict(self)
 
     def for_training(self) -> "Learned":
-        """What other rows must have if the net continues to learn from them."""
+        """The requirements for other rows if training continues on them."""
         return replace(self, measures=False, spreads=(), anew=True)
 
     def stated_in(self, layer: pb.LayerParameter, found: Collection[str] = ()) -> pb.LayerParameter:
-        """Return a data layer that reads its rows by these columns and classes. Its own label_column stays.
+        """Return a data layer that reads its rows by these columns and classes. It keeps its own label_column.
 
-        `found` are the classes of the rows, where they are known.
+        `found` are the classes of the rows, if they are known.
         """
         filled = pb.LayerParameter()
         filled.CopyFrom(layer)
@@ -72,31 +78,31 @@ class Learned:
                 param.label_column = self.label
             if self.measures:
                 param.regression = True
-        text = param.steps and not is_table(layer)  # its classes are its tokens, which the net reads
+        text = param.steps and not is_table(layer)  # the classes of a text are its tokens, which are inputs of the net
         ours = self.classes and (text or not self.anew or (found and not param.classes and {*found} <= {*self.classes}))
         if ours and layer.type == "Data":
             param.classes[:] = self.classes
         return filled
 
     def spread_of(self, described: Description) -> Description:
-        """Return the description of other rows with the means and deviations of the training rows."""
+        """Return the description of other rows, with the means and standard deviations of the training rows."""
         if len(self.spreads) < len(described.tops) or self.columns != described.columns:
             return described
         tops = zip(described.tops, self.spreads, strict=False)
         return replace(described, tops=tuple(replace(top, mean=mean, std=std) for top, (mean, std) in tops))
 
 
-Known = Mapping[str, Learned]  # by the first tops of sources
+Known = Mapping[str, Learned]  # by the name of a source's first top
 NOTHING: Known = MappingProxyType({})
 
 
 def rows_said(known: Known) -> dict[str, Any]:
-    """What a file of weights stores about the training rows, by the first top of each source."""
+    """The metadata about the training rows in a file of weights, by the first top of each source."""
     return {top: learned.as_json() for top, learned in known.items() if learned.columns or learned.classes}
 
 
 def stated(net: pb.NetParameter, known: Known) -> pb.NetParameter:
-    """Return a net whose tables name the columns and classes that they are read by."""
+    """Return a net whose table layers state the columns and classes that they read."""
     filled = pb.NetParameter()
     filled.CopyFrom(net)
     for layer in filled.layer:

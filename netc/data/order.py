@@ -1,4 +1,4 @@
-"""The order of rows: the stream of rows in training, and the rows held out for testing."""
+"""The order of rows: the stream of training rows, and the rows held out for testing."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -12,12 +12,12 @@ Order = Callable[[int, int], np.ndarray]
 
 
 def in_file_order(rows: int, skip: int = 0) -> Order:
-    """(first, count) -> those rows of an endless pass through the file that starts at row `skip`."""
+    """(first, count) -> the rows of an endless pass through the file, which starts at row `skip`."""
     return lambda first, count: np.arange(skip + first, skip + first + count) % rows
 
 
 def shuffled(rows: int, seed: int, name: str, skip: int = 0) -> Order:
-    """(first, count) -> those rows of consecutive epochs, each shuffled in its own order. A batch may span two epochs."""
+    """(first, count) -> the rows of consecutive epochs, each shuffled separately. A batch may span two epochs."""
 
     @lru_cache(maxsize=2)
     def epoch(number: int) -> np.ndarray:
@@ -32,7 +32,10 @@ def shuffled(rows: int, seed: int, name: str, skip: int = 0) -> Order:
 
 
 def streams(rows: int, batch_size: int) -> Order:
-    """(first, count) -> for each place in the batch, the next of its own `rows // batch_size` rows, endlessly."""
+    """(first, count) -> one row for each position in the batch.
+
+    Each position reads its own `rows // batch_size` consecutive rows, endlessly.
+    """
     length = rows // batch_size
 
     def order(first: int, count: int) -> np.ndarray:
@@ -43,9 +46,9 @@ def streams(rows: int, batch_size: int) -> Order:
 
 
 def held_out(rows: int, fraction: float, phase: str, series: bool = False) -> np.ndarray:
-    """The rows of `phase` if round(rows * fraction) rows are held out for TEST: the same ones for every net and seed.
+    """The rows of `phase` if round(rows * fraction) rows are held out for TEST. They are the same for every net and seed.
 
-    Of a `series` they are the last. DataError as of `held_count`.
+    The last rows of a `series` are held out. DataError as for `held_count`.
     """
     count = held_count(rows, fraction)
     mixed = np.arange(rows)[::-1] if series else permutation(0, "test_fraction", rows)
@@ -53,7 +56,10 @@ def held_out(rows: int, fraction: float, phase: str, series: bool = False) -> np
 
 
 def held_count(rows: int, fraction: float) -> int:
-    """How many rows are held out for TEST. DataError if a fraction above 0 holds out no row, or leaves none to train on."""
+    """The number of rows held out for TEST.
+
+    DataError if a fraction above 0 holds out no row, or leaves none to train on.
+    """
     count = round(rows * fraction)
     if fraction and not 0 < count < rows:
         text = f"A `test_fraction` of {fraction:g} of {rows:,} rows holds out {count:,} and leaves {rows - count:,} to train on."

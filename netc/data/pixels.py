@@ -1,10 +1,10 @@
-"""One opener for images: which files are images, and how they become bytes of one or three channels. The same wherever one is read.
+"""Image decoding: which files are images, and how they become bytes of one or three channels. Every part of netc uses it.
 
-* The content must be one of FORMATS, whatever the file is called: no other decoder of Pillow's is started.
-* It is turned as its EXIF orientation says, as browsers and viewers turn it. An orientation that is none of the eight counts as 1.
-* Grey (1 bit, L, LA) gives one channel, all else three: red, green, blue. Palettes, CMYK and YCbCr are converted by Pillow.
-* More than 8 bits a channel are refused: only who made the image knows which of them matter.
-* An alpha channel is dropped, so that hidden pixels become visible; of several frames the first is used. `LeftOut` notes both.
+* The content must be in one of FORMATS, whatever the file name is. No other decoder of Pillow runs.
+* The EXIF orientation is applied, as in browsers and viewers. An orientation outside of 1 to 8 counts as 1.
+* Greyscale (1 bit, L, LA) gives one channel, everything else three in RGB order. Pillow converts palettes, CMYK and YCbCr.
+* More than 8 bits per channel are refused, because netc cannot know which of them matter.
+* An alpha channel is dropped, so hidden pixels become visible. Of several frames, the first is used. `LeftOut` notes both.
 """
 
 import io
@@ -30,14 +30,14 @@ SUFFIXES = (
     *(".apng", ".bmp", ".dib", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".mpo"),
     *(".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"),
 )
-UNREAD = (  # suffixes of images in formats that are not among FORMATS
+UNREAD = (  # suffixes of image formats that are not in FORMATS
     *(".arw", ".avif", ".cr2", ".cr3", ".dng", ".eps", ".exr", ".hdr", ".heic", ".heif", ".ico", ".j2k"),
     *(".jp2", ".jxl", ".nef", ".orf", ".pcx", ".psd", ".raf", ".rw2", ".svg", ".tga", ".xcf"),
 )
 GREY, COLOUR = ("1", "L", "LA"), ("CMYK", "P", "PA", "RGB", "RGBA", "RGBX", "YCbCr")
 MOST_PIXELS = 178_956_970  # Pillow's own limit: half a gigabyte in three channels
-LARGE = 1 << 25  # pixels from which images are decoded one at a time, so that threads do not add up their memory
-DEEP = re.compile(r"(?!BGR).*;(12|16|32)")  # the names of Pillow's raw modes; BGR;16 has five bits a channel
+LARGE = 1 << 25  # images with at least this many pixels are decoded one at a time, to limit the memory of all threads
+DEEP = re.compile(r"(?!BGR).*;(12|16|32)")  # names of Pillow's raw modes; BGR;16 has five bits per channel
 ORIENTATION = 0x0112
 TURNS = {
     2: "FLIP_LEFT_RIGHT",
@@ -53,7 +53,7 @@ OPENING, DECODING_LARGE = Lock(), Lock()
 
 @dataclass(frozen=True)
 class Header:
-    """What an image is before it is decoded; its size once it is turned."""
+    """Properties of an image before decoding. The size includes the EXIF rotation."""
 
     grey: bool
     height: int
@@ -62,28 +62,29 @@ class Header:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """What images had that their pixels do not show, by what it is: the images, in the order in which they were decoded."""
+    """Image content that the decoded pixels lack, by kind: the affected images, in the order of decoding."""
 
     found: dict[str, dict[str, None]] = field(default_factory=dict)
 
     def notes(self) -> list[str]:
-        """A sentence for each thing that was left out: how many images had it, and the first of them by name."""
+        """One sentence for each kind of dropped content: the number of affected images, and the name of the first."""
         return [
             f"{len(images):,} image{'s have' if len(images) > 1 else ' has'} {what} (such as {min(images)})"
             for what, images in sorted(self.found.items())
         ]
 
     def add(self, what: str, place: str) -> None:
-        """One more image."""
+        """Add an affected image."""
         self.found.setdefault(what, {})[place] = None
 
 
 def read_image(
     image: Path | bytes, channels: int, height: int = 0, width: int = 0, place: str = "", left_out: LeftOut | None = None
 ) -> np.ndarray:
-    """An image file, or its bytes, as uint8 of (channels, height, width): 1 grey, 3 RGB, 0 its own. Resized unless height is 0.
+    """Decode an image file, or its bytes, to uint8 of (channels, height, width).
 
-    UndecodableError names `place`, else the file.
+    `channels` is 1 for grey, 3 for RGB, 0 for the image's own. The image is resized unless `height` is 0. UndecodableError names
+    `place`, or else the file.
     """
     from PIL import Image
 
@@ -93,7 +94,7 @@ def read_image(
             _note(file, left_out, place or str(image))
         with DECODING_LARGE if file.width * file.height > LARGE else nullcontext():
             file.load()
-            file.info.pop("transparency", None)  # of no meaning to what is converted, and a warning where it is one of a palette
+            file.info.pop("transparency", None)  # irrelevant after the conversion, and it causes a warning in a palette
             found = _turned(file if file.mode == wanted else file.convert(wanted), _orientation(file))
             if height and found.size != (width, height):
                 found = found.resize((width, height), Image.Resampling.BILINEAR)
@@ -102,7 +103,7 @@ def read_image(
 
 
 def read_header(path: Path) -> Header:
-    """The header of an image file; its pixels are decoded only where that is needed to know. UndecodableError if it is no image."""
+    """The header of an image file. Decodes the pixels only if the header depends on them. UndecodableError if it is not an image."""
     with _opened(path) as file:
         grey = file.mode in GREY
         if (file.format == "TIFF" and file.tag_v2.get(ORIENTATION, 1) > 4) or (file.format == "PNG" and _has_late_exif(path)):
@@ -112,7 +113,7 @@ def read_header(path: Path) -> Header:
 
 
 def _has_late_exif(path: Path) -> bool:
-    """Whether a PNG has its EXIF after its pixels, where Pillow finds it no sooner than these are decoded."""
+    """Whether a PNG has its EXIF data after its pixels; Pillow then reads it only after decoding."""
     late = False
     with open_plain(path) as file:
         file.seek(8)
@@ -127,7 +128,7 @@ def _has_late_exif(path: Path) -> bool:
 
 @contextmanager
 def _opened(image: Path | bytes, place: str = "") -> Iterator[Any]:
-    """The image, opened by Pillow. UndecodableError for whatever is wrong with it, also where that shows within."""
+    """The image, opened by Pillow. UndecodableError for any error in the image, also for errors in the body of the `with`."""
     from PIL import Image, UnidentifiedImageError
 
     place = place or str(image)
@@ -142,14 +143,17 @@ def _opened(image: Path | bytes, place: str = "") -> Iterator[Any]:
         raise UndecodableError({0: f"Cannot decode {place}: it is not an image in one of the formats {', '.join(FORMATS)}."}) from e
     except DataError:
         raise
-    except Exception as e:  # each of Pillow's decoders has errors of its own
+    except Exception as e:  # Pillow's decoders raise many kinds of errors
         text = getattr(e, "strerror", None) or str(e) or type(e).__name__
         raise UndecodableError({0: f"Cannot decode {place}: {text}"}) from e
 
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """Python's warnings off, which Pillow raises at headers. One thread at a time, since they are a matter of the process."""
+    """Suppress the warnings that Pillow raises for headers.
+
+    Only one thread at a time, because the warning filter belongs to the process.
+    """
     with OPENING, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -174,14 +178,14 @@ def _note(file: Any, left_out: LeftOut, place: str) -> None:
     if "A" in file.getbands() or file.mode == "PA" or "transparency" in file.info:
         left_out.add("an alpha channel, which is dropped: hidden pixels become visible", place)
     several = False
-    with _silent(), suppress(Exception):  # frames that cannot be counted are none that are missed
-        several = file.format != "MPO" and getattr(file, "is_animated", False)  # the others of an MPO belong to its photo
+    with _silent(), suppress(Exception):  # frames that cannot be counted are not reported
+        several = file.format != "MPO" and getattr(file, "is_animated", False)  # the other images of an MPO belong to its photo
     if several:
         left_out.add("several frames, of which only the first is used", place)
 
 
 def _orientation(file: Any) -> int:
-    """1 to 8. Of a TIFF always 1: Pillow turns it when it loads it."""
+    """The EXIF orientation, 1 to 8. It is 1 for a TIFF, because Pillow rotates it while loading."""
     from PIL import Image
 
     found, exif = 1, Image.Exif()
@@ -189,7 +193,7 @@ def _orientation(file: Any) -> int:
         with _silent():
             exif.load(file.info.get("exif", b""))
             found = exif.get(ORIENTATION, 1)
-    except Exception:  # EXIF that cannot be read says nothing
+    except Exception:  # unreadable EXIF data counts as no EXIF data
         return 1
     return found if file.format != "TIFF" and found in TURNS else 1
 

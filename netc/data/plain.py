@@ -1,4 +1,4 @@
-"""Makes a data layer for a data set without a net, for `netc data show` and `netc init`."""
+"""A data layer for a data set without a net, for `netc data show` and `netc init`."""
 
 import zipfile
 from pathlib import Path
@@ -9,7 +9,7 @@ from netc.data.sources.image_folder import common_size
 from netc.errors import DataError
 from netc.registry import dataset
 
-SIDES = (28, 32, 48, 64, 96)  # pixels, to which images of different sizes are resized
+SIDES = (28, 32, 48, 64, 96)  # sizes in pixels to which images of different sizes are resized
 TEXT_STEPS, SERIES_STEPS, WORDS = 64, 22, 6000
 
 

@@ -1,4 +1,4 @@
-"""Prefetching: batches are made ahead of their use, on a separate thread."""
+"""Prefetching: a separate thread makes batches before they are needed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from typing import Generic, TypeVar
 from netc.errors import RunError
 
 T = TypeVar("T")
-JOIN = 10.0  # seconds to wait for the thread to end; after that it is abandoned, and ends with the process
-PATIENCE = 1.0  # seconds between checks that the thread is alive while nothing is ready
+JOIN = 10.0  # seconds to wait for the thread to end; after that it is abandoned until the process ends
+PATIENCE = 1.0  # seconds between checks that the thread is alive while no result is ready
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class _Failed:
 
 
 class Prefetch(Generic[T]):
-    """`prefetch(i)` is `make(i)`, soon: while the caller works, the next `depth` are made.
+    """Call as `prefetch(i)` to get `make(i)`, early: the next `depth` results are made while the caller works.
 
-    Asking for any other number than the next one starts over there. What `make` raises is raised where its number is
-    asked for. Use it in a `with`, or `close()` it; it may be asked again afterwards.
+    Any number except the next one restarts the sequence there. An error in `make` is raised when its number is requested. Use it in a
+    `with`, or call `close()`. It can be used again afterwards.
     """
 
     def __init__(self, make: Callable[[int], T], depth: int = 4):
@@ -57,7 +57,7 @@ class Prefetch(Generic[T]):
                 return _Failed(RunError(f"The thread that prepares batches ended before batch {self._next}."))
 
     def close(self) -> None:
-        """End the thread and discard what was made ahead."""
+        """End the thread and discard the prefetched results."""
         if self._thread is None:
             return
         self._stop.set()
@@ -65,7 +65,7 @@ class Prefetch(Generic[T]):
             while True:
                 self._ready.get_nowait()
         except Empty:
-            # The queue has room for the one item that the thread may hold; then the thread sees the stop signal.
+            # The queue has room for the item that the thread may hold, so the thread then sees the stop signal.
             self._thread.join(timeout=JOIN)
             self._thread = None
 

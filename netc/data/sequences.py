@@ -1,4 +1,4 @@
-"""Sequences of different lengths as arrays (rows, steps, ...): padded with zeros, and a mark where each goes on."""
+"""Sequences of different lengths as arrays (rows, steps, ...): padded with zeros, with a mask of the steps that continue."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,18 +8,18 @@ import numpy as np
 from netc.data.source import Column, Request, Table, TopSpec
 from netc.errors import DataError
 
-CONT = "cont"  # the top that tells recurrent layers where a sequence goes on
-LENGTH = "length"  # the array of a file that it is made of
+CONT = "cont"  # the top that tells recurrent layers which steps continue a sequence
+LENGTH = "length"  # the array of lengths in a file, from which cont is made
 
 
 def continues(lengths: np.ndarray, steps: int) -> np.ndarray:
-    """(rows, steps): 0 at the first step of a row, 1 at the others of its sequence, 0 after its end."""
+    """(rows, steps): 0 at the first step of a row, 1 at the other steps of its sequence, 0 after its end."""
     at = np.arange(steps)
     return ((at > 0) & (at < np.asarray(lengths)[:, None])).astype(np.float32)
 
 
 def padded(sequences: Sequence[np.ndarray], steps: int, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """The sequences, (length, ...) each, in one array with zeros after their ends, and cont. DataError for longer ones."""
+    """Pad sequences of shape (length, ...) with zeros into one array, and make cont. DataError if one is longer than `steps`."""
     lengths = np.array([len(s) for s in sequences])
     check_lengths(lengths, steps, name)
     array = np.zeros((len(sequences), steps, *sequences[0].shape[1:]), sequences[0].dtype)
@@ -29,7 +29,7 @@ def padded(sequences: Sequence[np.ndarray], steps: int, name: str) -> tuple[np.n
 
 
 def check_lengths(lengths: np.ndarray, steps: int, name: str) -> None:
-    """DataError that names the rows whose length is not 1 to `steps`."""
+    """DataError that lists the rows whose length is not between 1 and `steps`."""
     wrong = np.flatnonzero((lengths < 1) | (lengths > steps))
     if len(wrong):
         limits = f"Expected 1 to {steps}, the `steps` of the net."
@@ -37,15 +37,15 @@ def check_lengths(lengths: np.ndarray, steps: int, name: str) -> None:
 
 
 def sequence_tops(first: TopSpec, label: TopSpec, steps: int) -> tuple[TopSpec, ...]:
-    """data, label and cont; `first` is one step of the data."""
+    """The tops data, label and cont; `first` is one step of the data."""
     data = replace(first, shape=(steps, *first.shape), batch_axis=1, input=True)
     return data, label, TopSpec("float32", (steps,), batch_axis=1, input=True)
 
 
 def over_time(request: Request, table: Table, made: int | None) -> Table:
-    """A table of arrays (rows, time, ...) with time as the first axis of what it gives, cut or padded to the layer's steps.
+    """A table of arrays (rows, time, ...) with time as the first axis of the batches, cut or padded to the layer's steps.
 
-    Column `made` holds lengths and becomes cont. A top has time where its second axis is as long as the first top's.
+    Column `made` contains lengths and becomes cont. A top has a time axis if its second axis is as long as that of the first top.
     """
     tops = table.description.tops
     if not tops[0].shape:

@@ -1,4 +1,4 @@
-"""Windows of a series for forecasting: `steps` rows of all columns, and the value of one column in the row after."""
+"""Windows of a series for forecasting: `steps` rows of all columns, and the value of one column in the next row."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from netc.errors import DataError
 
 @dataclass(frozen=True)
 class Frames:
-    """A column: window r is the rows from r on, `steps` of them."""
+    """A column of windows: window r is the `steps` rows that start at row r."""
 
     rows: np.ndarray
     steps: int
@@ -30,13 +30,13 @@ class Spread(NamedTuple):
 
 
 def spread(columns: np.ndarray) -> Spread:
-    """That of the columns of (rows, columns); one that does not vary has std 1."""
+    """The mean and standard deviation of an array (rows, columns). A constant column gets the standard deviation 1."""
     std = columns.std(0, dtype=np.float64)
     return Spread(tuple(columns.mean(0, dtype=np.float64).tolist()), tuple(np.where(std > 0, std, 1.0).tolist()))
 
 
 def training_windows(request: Request, name: str, rows: int) -> tuple[int, int]:
-    """How many windows a series of `rows` has, and how many rows are in those that are not held out."""
+    """The number of windows in a series of `rows`, and the number of rows in the windows that are not held out."""
     steps, fraction = int(request.layer.data_param.steps), request.layer.data_param.test_fraction
     windows = rows - steps
     if windows < 1:
@@ -45,7 +45,7 @@ def training_windows(request: Request, name: str, rows: int) -> tuple[int, int]:
 
 
 def series_table(request: Request, described: Description, target: int, spread: Spread, load: Callable[[], np.ndarray]) -> Table:
-    """The table of a series. `described` has its rows and columns; load() gives (rows, columns)."""
+    """The table of a series. `described` has its number of rows and its columns; load() returns an array (rows, columns)."""
     steps = int(request.layer.data_param.steps)
     windows, _ = training_windows(request, described.name, described.rows or 0)
     data = TopSpec("float32", (steps, len(described.columns)), batch_axis=1, input=True, mean=spread.mean, std=spread.std)

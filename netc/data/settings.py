@@ -1,4 +1,4 @@
-"""What the data layers' messages have in common: each layer type has one of its own, with some of the same fields."""
+"""Common access to the messages of data layers. Each layer type has its own message, with some of the same fields."""
 
 from typing import Any
 
@@ -15,13 +15,13 @@ def message_name(layer: pb.LayerParameter) -> str:
 
 
 def setting(layer: pb.LayerParameter, name: str) -> Any:
-    """The value of a data layer's own field; the default of data_param's where its message has no such field."""
+    """The value of a data layer's own field. If its message lacks the field, the default in data_param."""
     message = getattr(layer, message_name(layer))
     return getattr(message if name in message.DESCRIPTOR.fields_by_name else pb.DataParameter(), name)
 
 
 def keeps_caffes_order(layer: pb.LayerParameter) -> bool:
-    """Whether the layer walks through its rows as Caffe does: in the file's order unless it shuffles, batches full in TEST as well.
+    """Whether the layer reads rows in Caffe's order: file order unless it shuffles, with full batches in TEST too.
 
     A Data layer that was written for Caffe's databases names a backend.
     """
@@ -29,7 +29,7 @@ def keeps_caffes_order(layer: pb.LayerParameter) -> bool:
 
 
 def shuffles(layer: pb.LayerParameter) -> bool:
-    """Whether training takes the rows in an order of each epoch's own."""
+    """Whether training shuffles the rows in each epoch."""
     if layer.type not in MESSAGES and layer.data_param.HasField("shuffle"):
         return layer.data_param.shuffle
     return bool(setting(layer, "shuffle")) if layer.type in MESSAGES else not keeps_caffes_order(layer)

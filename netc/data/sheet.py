@@ -1,7 +1,7 @@
-"""The cells of a table in a text file, each with its place, and whether a header names its columns.
+"""The cells of a table in a text file with their positions, and the header that names the columns.
 
-The delimiter is the one of `,` `;` and tab that the first line has most of; of a .tsv file it is a tab. The first line is a
-header if it holds no number, or all the names that are looked for. Names are compared in Unicode's composed form.
+The delimiter is the most frequent of `,`, `;` and tab in the first line; a .tsv file uses tabs. The first line is a header if it
+contains no number, or if it contains all expected names. Names are compared in Unicode's composed form.
 """
 
 import csv
@@ -20,13 +20,16 @@ from netc.errors import DataError, Diagnostic, Place, Suggestion, not_utf8
 from netc.files import read_file
 
 SUFFIXES = (".csv", ".tsv")
-PLACE = "#"  # begins the names of columns that have none: #0, #1, ...
+PLACE = "#"  # prefix of the names of columns without a header: #0, #1, ...
 SHOWN = 5  # lines that an error lists
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """The cells of a file with the line that each row begins on. `header` names the columns, by place unless they are `named`."""
+    """The cells of a file, with the line number of each row.
+
+    `header` has the names of the columns; these are positions unless the sheet is `named`.
+    """
 
     path: Path
     header: tuple[str, ...]
@@ -35,12 +38,12 @@ class Sheet:
     rows: tuple[tuple[str, ...], ...]
     lines: tuple[int, ...]
     sha256: str
-    text: tuple[str, ...]  # the file's lines
+    text: tuple[str, ...]  # the lines of the file
     delimiter: str
-    kept: dict[int, np.ndarray] = field(default_factory=dict, compare=False, repr=False)  # columns of numbers, which take time to make
+    kept: dict[int, np.ndarray] = field(default_factory=dict, compare=False, repr=False)  # converted columns
 
     def numbers(self, column: int) -> np.ndarray | None:
-        """A column as float32; None if it has cells that are no numbers."""
+        """A column as float32; None if some cells are not numbers."""
         if column not in self.kept:
             cells = [row[column] for row in self.rows]
             if not are_numbers(cells):
@@ -53,7 +56,7 @@ class Sheet:
         return self._place(self.lines[row], column)
 
     def head(self, column: int = 0) -> Place:
-        """The place of a name in the header; of the first row where there is no header."""
+        """The place of a name in the header, or of the first row if there is no header."""
         return self._place(self.header_line, column)
 
     def _place(self, line: int, column: int) -> Place:
@@ -61,7 +64,10 @@ class Sheet:
         return Place(str(self.path), line, starts[column] if column < len(starts) else 1)
 
     def errors(self, column: int, wrong: Sequence[int], wanted: str, suggestion: Suggestion | None = None) -> list[Diagnostic]:
-        """One error for all cells of a column, by their rows, that are not what is wanted; none if there are none."""
+        """One error for all invalid cells of a column, given by their rows; an empty list if there are none.
+
+        `wanted` describes a valid cell.
+        """
         if not wrong:
             return []
         cell = self.rows[wrong[0]][column]
@@ -74,9 +80,9 @@ class Sheet:
 
 
 def read_sheet(path: Path, names: Iterable[str] = ()) -> Sheet:
-    """The table in a file. A first line that holds all of `names` is its header even where other names are numbers.
+    """Read the table in a file. A first line that contains all of `names` is the header, even if other names are numbers.
 
-    DataError if it cannot be read, is empty, has no rows, or rows of another length.
+    DataError if the file cannot be read, is empty, has no rows, or has rows of different lengths.
     """
     try:
         stat = path.stat()
@@ -95,7 +101,7 @@ def read_sheet(path: Path, names: Iterable[str] = ()) -> Sheet:
 
 @dataclass(frozen=True)
 class _File:
-    """A file's rows, each with the line that it begins on, and what sheets keep, without a header and with one."""
+    """A file's rows with their line numbers, and cached values for sheets with and without a header."""
 
     rows: list[tuple[int, tuple[str, ...]]]
     sha256: str
@@ -106,7 +112,7 @@ class _File:
 
 @lru_cache(maxsize=4)
 def _read(path: Path, modified: int, size: int) -> _File:
-    # `modified` and `size` are there for the cache: a file that changed is read again.
+    # `modified` and `size` are part of the cache key: a file that changed is read again.
     text, digest = _text(path)
     lines = list(io.StringIO(text, newline=""))
     delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(next((line for line in lines if line.strip()), ""))
@@ -140,7 +146,7 @@ def _text(path: Path) -> tuple[str, str]:
 
 
 def _rows(path: Path, lines: list[str], delimiter: str) -> list[tuple[int, tuple[str, ...]]]:
-    """The rows that are not blank, each with the line that it begins on."""
+    """The rows that are not blank, each with the number of its first line."""
     found, began = [], 1
     reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
     try:
@@ -165,10 +171,10 @@ def _delimiter(line: str) -> str:
 
 @lru_cache(maxsize=16)
 def _starts(line: str, delimiter: str) -> list[int]:
-    """The column, from 1, at which each cell of a line begins, after its spaces; a delimiter within quotes ends none."""
+    """The column, from 1, at which each cell of a line starts, after its spaces. Delimiters within quotes do not separate cells."""
     found, quoted, closed, begins = [1], False, 0, True
     for at, letter in enumerate(line, 1):
-        if letter == '"' and (quoted or begins or closed == at - 1):  # two quotes are one within a cell
+        if letter == '"' and (quoted or begins or closed == at - 1):  # two quotes in a quoted cell stand for one
             quoted, begins, closed = not quoted, False, at if quoted else 0
         elif letter == delimiter and not quoted:
             found.append(at + 1)

@@ -1,7 +1,7 @@
-"""What a data source is: a description that is cheap to make, and columns that are loaded on demand.
+"""The interface of data sources: a description that is cheap to make, and columns that are loaded on demand.
 
-A source function, filed under `@source(...)` or `@dataset(...)`, takes a `Request` and returns a `Table`. Which rows
-make a batch, and what is done to them, is the same for every source: `order.py`, `transform.py`, `batches.py`.
+A source function, registered with `@source(...)` or `@dataset(...)`, takes a `Request` and returns a `Table`. Batching and
+transformations are the same for every source: see `order.py`, `transform.py` and `batches.py`.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,13 +18,15 @@ from netc.errors import DataError
 
 @dataclass(frozen=True)
 class TopSpec:
-    """A top without its batch axis. `dtype` is "float32" or "int64". `rows` is its batch size, 0 for that of the layer.
+    """The shape and type of a top, without its batch axis.
 
-    `batch_axis` is the place of the batch: 0, or 1 after time. It is None if the rows of the source are not rows of the top (a tree
-    is many nodes). The shape is then the whole shape, and sizes that differ from batch to batch have names.
+    `dtype` is "float32" or "int64". `rows` is its batch size, 0 for the layer's batch size.
 
-    An `input` goes into a deployed net, as the first top does; other tops are labels. Integers are below `classes` unless that is 0.
-    `mean` and `std` are those of the columns (the last axis) over the training rows.
+    `batch_axis` is the index of the batch axis: 0, or 1 after time. It is None if a top does not have one row per source row: a tree,
+    for example, has many nodes. The shape is then the complete shape, and sizes that vary between batches have names.
+
+    An `input` is an input of the deployed model, as the first top is; other tops are labels. Integers are below `classes` unless that
+    is 0. `mean` and `std` are those of the columns (the last axis) over the training rows.
     """
 
     dtype: str
@@ -38,7 +40,7 @@ class TopSpec:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """The shape as numbers; all sizes are known."""
+        """The shape as numbers. All sizes must be known."""
         return tuple(map(int, self.shape))
 
     def with_batch(self, batch: int) -> tuple[int | str, ...]:
@@ -50,14 +52,16 @@ class TopSpec:
 
 @dataclass(frozen=True)
 class Description:
-    """What a source delivers, known before it is loaded. `rows` is None if it never ends, `sha256` "" if it is unknown.
+    """What a source provides, known before loading.
 
-    `set_apart`: rows for TEST differ from those for TRAIN. `has_validation`: there are rows for VALIDATION, too. `tokens` is
-    "characters" or "words" if the first top is a text.
+    `rows` is None if the source is endless. `sha256` is "" if it is unknown. `set_apart`: rows for TEST differ from those for TRAIN.
+    `has_validation`: there are rows for VALIDATION too. `tokens` is "characters" or "words" if the first top is a text.
 
-    `columns` are the column names of a table or a series, in the order of the top. `label` is the label column of a table; the label
-    of a series is the next value of `target`. `channels_last` is how the source stores images, and `channels` is their order, RGB or
-    BGR, if it is known. `noun` is the unit of speeds: images, sentences, tokens. An epoch of a `stream` takes only whole batches.
+    `columns` are the column names of a table or a series, in the order of the top. `label` is the label column of a table; the label of
+    a series is the next value of `target`. `channels_last` is how the source stores images. `channels` is their order, RGB or BGR, if
+    it is known.
+
+    `noun` is the unit of speed: images, sentences, tokens. An epoch of a `stream` contains only full batches.
     """
 
     name: str
@@ -79,26 +83,29 @@ class Description:
 
     @property
     def per_row(self) -> int:
-        """How many units of `noun` a row is: a row of a text is many tokens."""
+        """How many units of `noun` a row contains: a row of a text has many tokens."""
         return self.tops[0].sizes[0] if self.noun == "tokens" else 1
 
     def epoch(self, batch: int) -> int | None:
-        """The rows in an epoch of training, in batches of that size; None if the source never ends."""
+        """The rows in an epoch of training with batches of this size; None if the source is endless."""
         return self.rows // batch * batch if self.stream and self.rows is not None else self.rows
 
     @property
     def described(self) -> tuple[TopSpec, ...]:
-        """The tops, with the number of classes at the labels."""
+        """The tops, with the number of classes in the labels."""
         return tuple(replace(t, classes=t.classes or len(self.classes)) if k == 1 else t for k, t in enumerate(self.tops))
 
     @property
     def inputs(self) -> tuple[int, ...]:
-        """The numbers of the tops that a deployed net takes."""
+        """The indices of the tops that are inputs of a deployed model."""
         return tuple(k for k, top in enumerate(self.tops) if k == 0 or top.input)
 
     @property
     def reading(self) -> dict[str, Any]:
-        """How texts, series and tables become inputs of a deployed net: time steps, tokens, columns. Empty for other rows."""
+        """How a deployed model's inputs are made from texts, series and tables: time steps, tokens, columns.
+
+        It is empty for other rows.
+        """
         if not self.tops[0].batch_axis:
             said = {"columns": list(self.columns), "label": self.label} if self.columns else {}
             return said | ({"channels_last": True} if self.channels_last else {})
@@ -108,10 +115,13 @@ class Description:
 
 @dataclass(frozen=True)
 class Request:
-    """What a source function receives. `phase` is TRAIN, VALIDATION or TEST. A source without validation rows uses its test rows.
+    """The argument of a source function.
 
-    `base` is the folder of the net file, which relative paths start from. `source` is that of the layer's message, or data_param's
-    test_source or validation_source. For the latter, `learned` describes the training rows: columns and classes must be the same.
+    `phase` is TRAIN, VALIDATION or TEST. A source without validation rows returns its test rows. `base` is the folder of the net file,
+    which relative paths start from.
+
+    `source` is that of the layer's message, or data_param's test_source or validation_source. For the latter two, `learned` describes
+    the training rows: columns and classes must be the same.
     """
 
     layer: pb.LayerParameter
@@ -138,24 +148,26 @@ class Request:
 
 
 class Column(Protocol):
-    """All rows of one top as they are stored, for example a NumPy array."""
+    """All stored rows of one top, for example as a NumPy array."""
 
     def __getitem__(self, rows: np.ndarray, /) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
 class Table:
-    """What a source function returns. `load()` gives one column a top; an endless one is asked for ever larger rows.
+    """The result of a source function.
 
-    `has_test_rows` says that rows for TEST are set apart by the source itself, `all_phases` that the table is the same in every
-    phase and so is made once, `finished` that transform_param is the source's own work and done.
+    `load()` returns one column per top. The columns of an endless source accept any row number.
 
-    The rows of a `series` follow one another in time: those held out for TEST are the last ones. Those of a `stream` moreover go
-    on where the row before ends: each place in a batch goes through a separate part, from batch to batch.
+    `has_test_rows`: the source itself separates the rows for TEST. `all_phases`: the table is the same in every phase, so it is made
+    once. `finished`: the source has already applied transform_param.
 
-    `vocabulary()` gives the words behind the integers of the first top. `place(top, row)` says where a value stands:
-    `file:line:column`, or a file and the place within it. `numbers` are those of the rows, where they are some of all: `place` counts
-    all. `notes()` says what the rows read so far do not show of what they were read from.
+    The rows of a `series` are consecutive in time, so the last ones are held out for TEST. In a `stream`, each row also continues the
+    previous one: each position in a batch goes through a separate part, from batch to batch.
+
+    `vocabulary()` returns the words for the integers of the first top. `place(top, row)` returns the location of a value:
+    `file:line:column`, or a file and the position within it. If the table is a selection of rows, `numbers` are their original row
+    numbers, which `place` uses. `notes()` returns what the rows read so far lack compared with their files.
     """
 
     description: Description
@@ -171,7 +183,7 @@ class Table:
     notes: Callable[[], list[str]] = list
 
     def chosen(self, rows: np.ndarray) -> "Table":
-        """Return the table of some of the rows, by their numbers."""
+        """Return the table of a selection of rows, by their numbers."""
         described = replace(self.description, rows=len(rows))
         numbers = rows if self.numbers is None else self.numbers[rows]
         return replace(self, description=described, load=lambda: tuple(Selected(c, rows) for c in self.load()), numbers=numbers)
@@ -179,7 +191,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Selected:
-    """Some rows of a column."""
+    """A selection of the rows of a column."""
 
     column: Column
     rows: np.ndarray
@@ -189,9 +201,9 @@ class Selected:
 
 
 class Source(Protocol):
-    """A data layer at work. `rows` is None where it never ends.
+    """The batches of a data layer. `rows` is None if they are endless.
 
-    `wraps`: the last batch of a pass in TEST is filled up from the beginning, as Caffe does; else it is short.
+    `wraps`: the last batch of a pass in TEST is filled up from the start, as in Caffe; else it is short.
     """
 
     description: Description
@@ -218,14 +230,14 @@ class Source(Protocol):
         """The place of a value in its file."""
 
     def skipped(self) -> list[str]:
-        """An error text for each row that could not be decoded and was skipped so far."""
+        """An error text for each row that was skipped so far because it could not be decoded."""
 
     def notes(self) -> list[str]:
         """What was ignored in the files read so far, such as an alpha channel."""
 
 
 class UndecodableError(DataError):
-    """Rows that cannot be decoded: an error text for each, by its place among the requested rows."""
+    """Rows that cannot be decoded: an error text for each, by its position among the requested rows."""
 
     def __init__(self, rows: Mapping[int, str]):
         super().__init__(*rows.values())

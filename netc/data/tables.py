@@ -1,6 +1,6 @@
-"""From a data layer to its table: the source function chosen and asked once, its rows held out for testing, described.
+"""From a data layer to its table: choose and call the source function, hold out test rows, and make the description.
 
-`Tables` keeps what a job's sources gave, so that describing a layer, training on it and testing on it read it once.
+`Tables` caches the tables of a job. So describing a layer, training on it and testing on it read the data once.
 """
 
 from contextlib import suppress
@@ -28,9 +28,9 @@ TRAIN = "TRAIN"
 
 @dataclass(frozen=True)
 class Reader:
-    """A data layer and its table in one phase. `description` is known at once; rows are loaded when `open` is called.
+    """A data layer and its table in one phase. `description` is available at once; `open` loads the rows.
 
-    `layer` reads its rows by the columns and classes that the net has learned. `key` is what the table is filed under.
+    `layer` reads its rows by the columns and classes that the net has learned. `key` identifies the table in the cache.
     """
 
     tables: "Tables"
@@ -41,49 +41,52 @@ class Reader:
     description: Description
 
     def open(self, seed: int, iter_size: int = 1, phase: str | None = None) -> Source:
-        """The layer's source, loaded. Training takes `iter_size` batches an iteration. `phase` may be VALIDATION for a net of TEST."""
+        """Load the rows and return the layer's source.
+
+        Training reads `iter_size` batches per iteration. `phase` may be VALIDATION for a net of TEST.
+        """
         if seed != self.tables.seed:
             return Tables(self.tables.base, seed).reader(self.layer, phase or self.phase).open(seed, iter_size)
         return self.in_phase(phase or self.phase).source(iter_size)
 
     def source(self, iter_size: int = 1) -> Source:
-        """The source of this phase, made once."""
+        """The source of this phase, cached."""
         return self.tables.feed(self, iter_size)
 
     def in_phase(self, phase: str) -> "Reader":
-        """What the layer reads in another phase."""
+        """The reader of the same layer in another phase."""
         return self if phase == self.phase else self.tables.made(self.layer, phase, self.key)
 
     def read_by(self, layer: pb.LayerParameter) -> "Reader":
-        """The same rows as `layer` gives them: with other transformations, in other batches."""
-        if self.table.finished:  # the source has transformed them itself
+        """The same rows as `layer` reads them: with other transformations or batch sizes."""
+        if self.table.finished:  # the source has already transformed them
             return Tables(self.tables.base, self.tables.seed).reader(layer, self.phase)
         return replace(self, layer=layer, description=_described(self.tables.request(layer, self.phase), self.table))
 
     def with_all_rows(self) -> "Reader":
-        """The training rows that have no labels, too."""
+        """The reader with all training rows, including the unlabelled ones."""
         layer = pb.LayerParameter()
         layer.CopyFrom(self.layer)
         layer.data_param.ClearField("labelled")
         return self.tables.made(layer, TRAIN, self.key)
 
     def vocabulary(self) -> Vocabulary | None:
-        """The words behind the layer's numbers; None if the numbers do not stand for words. Loads the training rows."""
+        """The words for the layer's integers; None if the integers do not stand for words. Loads the training rows."""
         table = self.tables.table(self.tables.request(self.layer, TRAIN), self.key)
         return table.vocabulary() if table.vocabulary else None
 
 
 class Tables:
-    """The tables behind the data layers of a job, each made once. `base` is the folder that paths of data are relative to."""
+    """The tables of a job's data layers, each made once. `base` is the folder that data paths are relative to."""
 
     def __init__(self, base: str | Path = ".", seed: int = 0):
         self.base, self.seed = Path(base), seed
         self._asked: dict[tuple[bytes, str, str], Table] = {}
-        self._learned: dict[bytes, tuple[bytes, Learned]] = {}  # by a layer for training: its table's key, what a test must find
+        self._learned: dict[bytes, tuple[bytes, Learned]] = {}  # by a training layer: table key, what test rows need
         self._feeds: dict[tuple[bytes, str, int], Feed] = {}
 
     def reader(self, layer: pb.LayerParameter, phase: str, known: Learned | None = None) -> Reader:
-        """What the layer reads in `phase`, its rows read as `known` says. DataError for fields that its source does not have."""
+        """The reader of a layer in `phase`. `known` sets its columns and classes. DataError for fields that its source does not have."""
         _check_fields(layer)
         stated = _key(layer)
         found = self.made(layer, phase, stated) if known is None else self._read_as(layer, phase, known, stated)
@@ -104,27 +107,27 @@ class Tables:
         return replace(found, description=known.spread_of(found.description))
 
     def request(self, layer: pb.LayerParameter, phase: str) -> Request:
-        """What a source function is asked for a layer."""
+        """The argument of the source function for a layer."""
         return Request(layer, phase, self.seed, self.base, setting(layer, "source"))
 
     def made(self, layer: pb.LayerParameter, phase: str, key: bytes) -> Reader:
-        """The reader of a layer whose table is filed under `key`."""
+        """The reader of a layer whose table has the cache key `key`."""
         request = self.request(layer, phase)
         table = self.table(request, key)
         param, first = layer.transform_param, table.description.tops[0]
         if (param.mean_file or param.mean_value or param.std_value) and not table.finished and first.dtype == "float32":
-            normalisation(param, first.sizes, self.base)  # a mean of another shape is an error before the run
+            normalisation(param, first.sizes, self.base)  # reports a mean of the wrong shape before training
         return Reader(self, layer, phase, key, table, _described(request, table))
 
     def feed(self, reader: Reader, iter_size: int) -> Source:
-        """The batches of a reader, made once."""
+        """The batches of a reader, cached."""
         which = reader.layer.SerializeToString(deterministic=True), reader.phase, iter_size
         if which not in self._feeds:
             self._feeds[which] = Feed(self.request(reader.layer, reader.phase), reader.table, reader.description, iter_size)
         return self._feeds[which]
 
     def table(self, request: Request, key: bytes) -> Table:
-        """The rows that a request asks for: those of its phase."""
+        """The rows that a request asks for, those of its phase."""
         param = request.layer.data_param
         if not 0 <= param.test_fraction < 1:
             raise DataError(f"`test_fraction` is {param.test_fraction}. Expected a number from 0 to 1.", field="test_fraction")
@@ -142,7 +145,7 @@ class Tables:
             tested = self._whole(testing, key)
             if tested.description.tops != training.tops:
                 raise DataError(f"{testing.path}: Its rows are {tested.description.tops}. The training rows are {training.tops}.")
-            tested = replace(tested, description=replace(tested.description, tops=training.tops))  # with their mean and std
+            tested = replace(tested, description=replace(tested.description, tops=training.tops))  # their mean and std
             return _stated(tested, param, set_apart=True)
         table = self._whole(request, key)
         if param.test_fraction:
@@ -150,7 +153,7 @@ class Tables:
         return _stated(table, param, table.has_test_rows or table.description.rows is None)
 
     def _whole(self, request: Request, key: bytes) -> Table:
-        """What the source function gives, its rows loaded once. One table serves all phases where the source says so."""
+        """The result of the source function, with its rows cached. If the source allows it, all phases share one table."""
         training = self._asked.get((key, TRAIN, request.source))
         if training is not None and (training.all_phases or request.phase == TRAIN):
             return training
@@ -162,22 +165,28 @@ class Tables:
 
 
 def describe(layer: pb.LayerParameter, phase: str, base: str | Path = ".") -> Description:
-    """What the layer will give in `phase`. Opens as little as possible; a set that goes by name needs no data."""
+    """What the layer will provide in `phase`.
+
+    Opens as few files as possible. A built-in data set needs no files.
+    """
     return Tables(base).made(layer, phase, _key(layer)).description
 
 
 def open(layer: pb.LayerParameter, phase: str, seed: int, base: str | Path = ".", iter_size: int = 1) -> Source:
-    """The layer's source, loaded. Training takes `iter_size` batches an iteration. `phase` is TRAIN, VALIDATION or TEST."""
+    """Load the rows and return the layer's source.
+
+    Training reads `iter_size` batches per iteration. `phase` is TRAIN, VALIDATION or TEST.
+    """
     return Tables(base, seed).made(layer, phase, _key(layer)).source(iter_size)
 
 
 def vocabulary(layer: pb.LayerParameter, base: str | Path = ".") -> Vocabulary | None:
-    """The words behind the layer's numbers; None if the numbers do not stand for words. Loads the training rows."""
+    """The words for the layer's integers; None if the integers do not stand for words. Loads the training rows."""
     return Tables(base).made(layer, TRAIN, _key(layer)).vocabulary()
 
 
 def _key(layer: pb.LayerParameter) -> bytes:
-    """A layer without what does not change its source's table."""
+    """The cache key: the layer without the fields that do not affect its table."""
     plain = pb.LayerParameter()
     plain.CopyFrom(layer)
     plain.data_param.ClearField("labelled")
@@ -185,7 +194,7 @@ def _key(layer: pb.LayerParameter) -> bytes:
 
 
 def _check_fields(layer: pb.LayerParameter) -> None:
-    """DataError for fields that are for other sources."""
+    """DataError for fields that belong to other sources."""
     if layer.data_param.columns and not is_table(layer):
         text = f"`columns` is for tables ({', '.join(SUFFIXES)}), and {layer.data_param.source!r} is not a table."
         raise DataError(text, field="columns")
@@ -195,7 +204,7 @@ def _check_fields(layer: pb.LayerParameter) -> None:
 
 
 def _has(layer: pb.LayerParameter, base: Path, column: str) -> bool:
-    """Whether the table of a layer has a column of that name."""
+    """Whether the layer's table has a column of this name."""
     if column and is_table(layer):
         with suppress(DataError):
             return column in read_sheet(base / Path(layer.data_param.source).expanduser()).header
@@ -207,8 +216,8 @@ def _described(request: Request, table: Table) -> Description:
     if wanted > len(given.tops):
         raise DataError(f"{given.name} has {len(given.tops)} tops, the layer {wanted}.")
     first = given.tops[0] if table.finished else transformed(request.layer.transform_param, given.tops[0])
-    classes = given.classes if wanted > 1 else ()  # they are of the labels
-    if not given.tokens:  # whose classes are characters or words
+    classes = given.classes if wanted > 1 else ()  # classes belong to the labels
+    if not given.tokens:  # the classes of a text are its characters or words
         check_names(given.name, classes)
     kinds, name = source_name(request)
     facts = {f: v for f, v in kinds.records[name].items() if f in ("noun", "channels")}
@@ -216,7 +225,7 @@ def _described(request: Request, table: Table) -> Description:
 
 
 def _stated(table: Table, param: pb.DataParameter, set_apart: bool) -> Table:
-    """`table` with what its description says of rows for testing and for validation."""
+    """`table`, with a description of its test and validation rows."""
     described = table.description
     validation = described.has_validation or bool(param.validation_source)
     return replace(table, description=replace(described, set_apart=set_apart, has_validation=validation))
@@ -231,7 +240,7 @@ def _held_out(table: Table, fraction: float, phase: str) -> Table:
 
 
 def _labelled(request: Request, table: Table) -> Table:
-    """The training rows that have labels, where only some have."""
+    """Only the labelled training rows, if some have no label."""
     param, described = request.layer.data_param, table.description
     if request.phase != TRAIN or not param.HasField("labelled"):
         return table

@@ -1,7 +1,7 @@
 """TransformationParameter on batches: crop, mirror, then (pixel - mean) * scale / std_value, in this order.
 
-In TRAIN a crop is random and a row is mirrored with probability 1/2. In TEST a crop is central and nothing is mirrored
-(Caffe mirrors in TEST as well). What row r of the training stream gets is a function of (seed, layer's name, r) alone.
+In TRAIN, a crop is random and a row is mirrored with probability 1/2. In TEST, a crop is central and nothing is mirrored; Caffe mirrors
+in TEST as well. The crop and the mirroring of training row r depend only on (seed, layer name, r).
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ Transform = Callable[[np.ndarray, int], np.ndarray]
 
 @dataclass(frozen=True)
 class Normalisation:
-    """(x - mean) * factor. Both broadcast against a row that is not cropped yet; mean is None where it is 0."""
+    """(x - mean) * factor. Both broadcast against a row before cropping. `mean` is None if it is 0."""
 
     mean: np.ndarray | None
     factor: np.ndarray
@@ -30,9 +30,9 @@ class Normalisation:
 def normalisation(
     param: pb.TransformationParameter, shape: tuple[int, ...], base: Path = Path("."), cropped: bool = False
 ) -> Normalisation:
-    """What `param` says of mean_file, mean_value, scale and std_value, for rows of `shape` (channels first).
+    """The normalisation in `param` (mean_file, mean_value, scale and std_value) for rows of `shape`, channels-first.
 
-    `cropped` says that `shape` is what a central crop left; a mean_file is then cropped in the same way.
+    `cropped`: `shape` is the shape after a central crop, and mean_file is cropped in the same way.
     """
     if param.mean_file and param.mean_value:
         raise DataError("transform_param has both `mean_file` and `mean_value`. Remove one of them.", field="mean_file")
@@ -47,7 +47,7 @@ def normalisation(
 
 
 def transformed(param: pb.TransformationParameter, top: TopSpec) -> TopSpec:
-    """The top that `param` makes of `top`; a DataError where they do not fit."""
+    """The top after the transformation `param`. DataError if they do not fit."""
     if top.dtype != "float32" and param.ByteSize():
         raise DataError(f"transform_param needs float32 values, but the first top is {top.dtype}.")
     size = param.resize_height, param.resize_width
@@ -66,7 +66,7 @@ def transformed(param: pb.TransformationParameter, top: TopSpec) -> TopSpec:
 
 
 def transform(request: Request, top: TopSpec) -> Transform:
-    """(stored rows, number of the first of them in the stream) -> float32 rows, for rows described by `top`."""
+    """(stored rows, number of the first row in the stream) -> float32 rows. `top` describes the rows."""
     param, after = request.layer.transform_param, transformed(request.layer.transform_param, top)
     if top.dtype == "int64":
         return lambda rows, first: rows.astype(np.int64)
@@ -78,7 +78,7 @@ def transform(request: Request, top: TopSpec) -> Transform:
         mean = norm.mean
         if moves:
             rows, mean = _crop_and_mirror(request, rows, mean, first, top.sizes, cropped)
-        with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite, which is looked for where it matters
+        with np.errstate(over="ignore"):  # values beyond float32 become infinite; later checks report them
             if mean is None:
                 scaled: np.ndarray = np.multiply(rows, norm.factor, dtype=np.float32, casting="unsafe")
                 return scaled
@@ -96,7 +96,7 @@ def _crop_and_mirror(
     room = full[1] - height + 1, full[2] - width + 1
     tops, lefts, flips = ([(room[0] - 1) // 2] * count, [(room[1] - 1) // 2] * count, [0] * count)
     if request.phase == "TRAIN":
-        # A block of the stream a row, so that a row's luck does not hang on the batch that it comes in.
+        # Each row has its own block of the stream, so its random numbers do not depend on its batch.
         luck = integers(request.seed, f"{request.layer.name}/transform", 2**32, (count, HALVES_PER_BLOCK), first=first)
         tops, lefts = (luck[:, 0] * room[0] >> 32).tolist(), (luck[:, 1] * room[1] >> 32).tolist()
         flips = (luck[:, 2] >> 31).tolist() if request.layer.transform_param.mirror else flips
@@ -113,7 +113,7 @@ def _crop_and_mirror(
 
 
 def resized(layer: pb.LayerParameter) -> dict[str, list[int]]:
-    """For metadata: the height and width that images are brought to before the middle is cut out of them. Empty where none is."""
+    """Metadata: the height and width to which images are resized before the central crop. Empty if they are not resized."""
     size = [layer.transform_param.resize_height, layer.transform_param.resize_width]
     return {"resize": size} if layer.transform_param.crop_size and all(size) else {}
 
@@ -128,7 +128,7 @@ def _channels(field: str, values: Sequence[float], shape: tuple[int, ...]) -> np
 
 
 def read_blob(path: Path) -> np.ndarray:
-    """The float32 array of an `.npy` file or of a BlobProto in any other. DataError if it is neither."""
+    """Read the float32 array in an `.npy` file, or in a BlobProto in any other file. DataError if it contains neither."""
     try:
         if path.suffix == ".npy":
             with open_plain(path) as file:

@@ -1,4 +1,4 @@
-"""The words that a net tells apart, and their numbers."""
+"""The vocabulary of a net: words and their numbers."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -12,19 +12,19 @@ UNKNOWN = "<unknown>"
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Words by number, or characters. Where word 0 is `<unknown>`, it stands for all that are not among the others."""
+    """Words or characters by number. If word 0 is `<unknown>`, it represents all others."""
 
     words: tuple[str, ...]
 
     @classmethod
     def of(cls, tokens: Iterable[str], size: int | None = None) -> "Vocabulary":
-        """The words of `tokens`, at most `size` with the unknown one: the most frequent first, of equals the first in the alphabet."""
+        """The most frequent words of `tokens`, at most `size` including the unknown word. Ties are in alphabetical order."""
         ordered = sorted(Counter(tokens).items(), key=lambda entry: (-entry[1], entry[0]))
         return cls((UNKNOWN, *(word for word, _ in ordered))[:size])
 
     @property
     def is_closed(self) -> bool:
-        """Whether no number stands for words that are not among these."""
+        """Whether the vocabulary has no number for unknown words."""
         return UNKNOWN not in self._numbers
 
     def __contains__(self, token: str) -> bool:

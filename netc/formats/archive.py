@@ -1,7 +1,7 @@
-"""Files out of .tar.gz and .zip archives: read into memory by their exact names, never written where an archive says.
+"""Files from .tar.gz and .zip archives: read into memory by exact name, and never written to paths from the archive.
 
-So no path of an archive leads anywhere. A member is a plain file (no link, no device) of the size that is expected: what is
-larger is not unpacked further, nor is a .tar.gz whose other members or headers unfold to much more than the files that are wanted.
+A member must be a regular file (no link, no device) of the expected size. Decompression stops if a member is larger. It also stops if
+the other members or headers of a .tar.gz are much larger than the requested files.
 """
 
 import bz2
@@ -22,12 +22,15 @@ DAMAGE = (
     *(OSError, EOFError, ValueError, RuntimeError, OverflowError, NotImplementedError, KeyError, MemoryError, struct.error),
     *(zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile),
 )
-BESIDE = 1 << 26  # bytes of a tar that are no wanted file
+BESIDE = 1 << 26  # bytes of a tar beside the requested files
 PACKED: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 
 
 def members(path: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
-    """The files of an archive whose names are in `sizes`, by name. DataError for one that is missing, is no file or of another size."""
+    """The files of an archive whose names are in `sizes`, by name.
+
+    DataError for a member that is missing, not a regular file or of another size.
+    """
     try:
         found = _zip(path, sizes) if path.suffix == ".zip" else _tar(path, sizes)
     except DAMAGE as e:
@@ -38,7 +41,7 @@ def members(path: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
 
 
 def member(path: Path, name: str, most: int) -> bytes | None:
-    """One file of a .zip, of at most `most` bytes; None if the archive has none of that name."""
+    """One file of a .zip, of at most `most` bytes; None if the archive does not contain it."""
     try:
         with open_plain(path) as packed, zipfile.ZipFile(packed) as archive:
             if name not in archive.namelist():
@@ -88,7 +91,7 @@ def _whole(file: IO[bytes], size: int, place: str) -> bytes:
 
 
 def _unpacking(packed: IO[bytes]) -> IO[bytes]:
-    """What a packed file unfolds to, as it is read; the file itself if it is not packed."""
+    """The decompressed content of a file, as a stream; the file itself if it is not compressed."""
     magic = packed.read(5)
     packed.seek(0)
     found: IO[bytes] = next((unpack(packed) for start, unpack in PACKED.items() if magic.startswith(start)), packed)
@@ -96,7 +99,7 @@ def _unpacking(packed: IO[bytes]) -> IO[bytes]:
 
 
 class _Bounded:
-    """A file of which no more than `most` bytes are unfolded."""
+    """A file of which at most `most` bytes are decompressed."""
 
     def __init__(self, file: IO[bytes], most: int):
         self._file, self._most, self.tell = file, most, file.tell

@@ -1,4 +1,4 @@
-"""What commands write: the form that the suffix of a file asks for, or a refusal that lists the forms there are."""
+"""The output formats of commands, selected by the suffix of a file. An unknown suffix gives an error that lists the formats."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ from netc.files import replace_file
 
 
 def form(path: str, known: Sequence[str], what: str) -> str:
-    """The suffix of `path` in lower case, one of `known` ("" stands for none). SpecError, before any work, if it asks for another."""
+    """The suffix of `path` in lower case, one of `known` ("" for no suffix). SpecError, before any work, for another suffix."""
     suffix = Path(path).suffix.lower()
     if suffix not in known:
         kinds = [kind for kind in known if kind]
@@ -19,7 +19,7 @@ def form(path: str, known: Sequence[str], what: str) -> str:
 
 
 def put(path: str, content: bytes) -> None:
-    """Write a file, whole or not at all. RunError if that fails."""
+    """Write a file atomically. RunError if that fails."""
     try:
         replace_file(Path(path), content)
     except OSError as e:

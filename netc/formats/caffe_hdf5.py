@@ -1,4 +1,4 @@
-"""Caffe's snapshots in HDF5: weights under /data/<layer>/<blob>, the state of a solver under /history. Needs h5py."""
+"""Caffe's HDF5 snapshots: weights under /data/<layer>/<blob>, solver state under /history. Needs h5py."""
 
 import io
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from netc.formats.hdf5 import SIGNATURE, Hdf5Error
 
 T = TypeVar("T")
 
-MOST_TIMES = 8  # Caffe compresses nothing: what unfolds to more than so many times the file is hostile
+MOST_TIMES = 8  # Caffe does not compress, so data that expands to more than this multiple of the file size is an attack
 
 
 def is_hdf5(data: bytes) -> bool:
@@ -23,9 +23,9 @@ def is_hdf5(data: bytes) -> bool:
 
 
 def read_model(path: str | Path) -> dict[str, list[np.ndarray]]:
-    """The learned blobs by layer name. Layers without any are left out, and with them those that share another's.
+    """The learned blobs by layer name. Layers without blobs are omitted, also those that share all blobs of another layer.
 
-    A layer's name may have slashes in it, although Caffe itself cannot write those. SpecError if the file is damaged.
+    Layer names may contain slashes, although Caffe cannot write those. SpecError if the file is damaged.
     """
 
     def read(file: hdf5.Reader) -> dict[str, list[np.ndarray]]:
@@ -46,7 +46,7 @@ def read_model(path: str | Path) -> dict[str, list[np.ndarray]]:
 
 
 def read_state(path: str | Path) -> tuple[int, str, int, list[np.ndarray]]:
-    """Iteration, file of the weights, current step and history blobs. SpecError if the file is damaged."""
+    """The iteration, the file of weights, the current step and the history blobs. SpecError if the file is damaged."""
 
     def read(file: hdf5.Reader) -> tuple[int, str, int, list[np.ndarray]]:
         history = dict(file.datasets("history"))
@@ -65,7 +65,7 @@ def write_model(
     weights: Mapping[str, Sequence[np.ndarray | None]],
     diffs: Mapping[str, Sequence[np.ndarray | None]] | None,
 ) -> None:
-    """Write a `.caffemodel.h5`: a group for each of `layers`, and each blob but those that are None (another layer's)."""
+    """Write a `.caffemodel.h5`: a group per layer in `layers`, with its blobs. Blobs that are None belong to another layer."""
 
     def write(file: Any) -> None:
         for part, arrays in (("data", weights), ("diff", diffs)):

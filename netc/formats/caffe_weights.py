@@ -1,4 +1,4 @@
-"""Learned values in Caffe's files: `.caffemodel`, binary or HDF5, `.binaryproto`, and the state of its solvers."""
+"""Learned values in Caffe's files: `.caffemodel`, binary or HDF5, `.binaryproto`, and the states of its solvers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from netc.spec.loader import load, parse_binary, read_bytes
 
 @dataclass(frozen=True)
 class SolverState:
-    """What Caffe keeps of a solver: where it was, in which file the weights are, and the history blobs in its order."""
+    """The state of a Caffe solver: its iteration and step, the file of weights, and the history blobs in Caffe's order."""
 
     iteration: int
     learned_net: str
@@ -25,19 +25,19 @@ class SolverState:
 
 
 def read_weights(path: str | Path) -> dict[str, list[np.ndarray]]:
-    """The learned blobs of a `.caffemodel` or `.caffemodel.h5`, by layer name. Layers without any are left out.
+    """The learned blobs of a `.caffemodel` or `.caffemodel.h5`, by layer name. Layers without blobs are omitted.
 
-    Blobs of old files, which have num, channels, height and width for a shape, stay 4-D. SpecError if the file is
-    damaged, or has blobs for a layer twice.
+    Old files give the shape as num, channels, height and width; their blobs stay 4-D. SpecError if the file is damaged, or contains the
+    blobs of a layer twice.
     """
     data = read_bytes(path)
     if caffe_hdf5.is_hdf5(data):
         return caffe_hdf5.read_model(path)
-    net = parse_binary(data, pb.NetParameter, str(path))  # fields of forks do no harm: of its layers, names and blobs alone are read
+    net = parse_binary(data, pb.NetParameter, str(path))  # fields of forks are harmless, because only the layers' names and blobs are read
     found: dict[str, list[np.ndarray]] = {}
     for i, layer in enumerate(net.layer):
         if layer.blobs:
-            if isinstance(layer.name, bytes):  # what protobuf gives where it is not UTF-8
+            if isinstance(layer.name, bytes):  # protobuf returns bytes for a name that is not UTF-8
                 raise SpecError(Diagnostic(Place(str(path)), f"The name of layer {i} is not UTF-8: {layer.name!r}"))
             blobs = [to_array(blob, f"{path}: Layer {layer.name!r}, blob {k}") for k, blob in enumerate(layer.blobs)]
             if layer.name in found:
@@ -52,7 +52,7 @@ def write_weights(
     weights: Mapping[str, Sequence[np.ndarray]],
     diffs: Mapping[str, Sequence[np.ndarray]] | None = None,
 ) -> None:
-    """Write `net` as a `.caffemodel` with these blobs in its layers, found by name, in place of any it holds."""
+    """Write `net` as a `.caffemodel`. The blobs, by layer name, replace all that it contains."""
     filled = pb.NetParameter()
     filled.CopyFrom(net)
     filled.ClearField("solver")
@@ -64,7 +64,7 @@ def write_weights(
 
 
 def read_state(path: str | Path) -> SolverState:
-    """The `.solverstate` or `.solverstate.h5` at `path`. SpecError if it is damaged."""
+    """Read a `.solverstate` or `.solverstate.h5`. SpecError if it is damaged."""
     data = read_bytes(path)
     if caffe_hdf5.is_hdf5(data):
         iteration, learned_net, step, history = caffe_hdf5.read_state(path)
@@ -89,7 +89,7 @@ def read_blob(path: str | Path) -> np.ndarray:
 
 
 def to_array(blob: Any, place: str, field: str = "data") -> np.ndarray:
-    """A BlobProto as an array: float32, or float64 where that is what it holds. SpecError names `place`.
+    """Convert a BlobProto to a float32 array, or to float64 if it contains doubles. SpecError names `place`.
 
     `field` is "data" or "diff".
     """
@@ -103,7 +103,7 @@ def to_array(blob: Any, place: str, field: str = "data") -> np.ndarray:
 
 
 def to_blob(array: np.ndarray, diff: np.ndarray | None = None) -> pb.BlobProto:
-    """An array as a BlobProto in single precision, the values of `diff` beside it."""
+    """Convert an array to a BlobProto in single precision, with the values of `diff` if given."""
     blob = pb.BlobProto.FromString(_packed(5, array) + (b"" if diff is None else _packed(6, diff)))
     blob.shape.SetInParent()
     blob.shape.dim.extend(array.shape)
@@ -111,7 +111,7 @@ def to_blob(array: np.ndarray, diff: np.ndarray | None = None) -> pb.BlobProto:
 
 
 def _flat(blob: Any, field: str, dtype: str) -> np.ndarray:
-    """A packed field, from its bytes: a number at a time, as protobuf gives them, takes seconds for a large net."""
+    """A packed field, from its bytes. Reading it number by number through protobuf takes seconds for a large net."""
     alone = pb.BlobProto()
     getattr(alone, field).MergeFrom(getattr(blob, field))
     count = len(getattr(blob, field))
@@ -121,7 +121,7 @@ def _flat(blob: Any, field: str, dtype: str) -> np.ndarray:
 
 
 def _packed(number: int, array: np.ndarray) -> bytes:
-    """Field `number`, packed floats, in protobuf's binary form."""
+    """Field `number` as packed floats, in protobuf's binary format."""
     data = np.ravel(array).astype("<f4").tobytes()
     size, prefix = len(data), bytearray([number << 3 | 2])
     while size > 127:

@@ -1,11 +1,14 @@
-"""CRC-32C (Castagnoli, RFC 3720 appendix B.4) in NumPy: a checksum is a sum, without carries, of what each byte adds at its place."""
+"""CRC-32C (Castagnoli, RFC 3720 appendix B.4) in NumPy.
+
+A checksum is a carry-less sum (XOR) of one term per byte and position.
+"""
 
 from functools import cache
 
 import numpy as np
 
-POLYNOMIAL, WIDTH, BAND = 0x82F63B78, 1024, 128  # reflected; bytes that are summed at a time; how many such pieces at once
-MASK = 0xA282EAD8  # LevelDB's, so that checksums of data with checksums in it are no special ones
+POLYNOMIAL, WIDTH, BAND = 0x82F63B78, 1024, 128  # reflected; bytes per piece; pieces that are processed together
+MASK = 0xA282EAD8  # LevelDB's mask, so that data with embedded checksums is not a special case
 
 
 def crc32c(content: bytes) -> int:
@@ -13,7 +16,7 @@ def crc32c(content: bytes) -> int:
     if len(content) < 4:
         return _of_few(content)
     tables = _tables()
-    padded = np.zeros(-(-len(content) // WIDTH) * WIDTH, np.uint8)  # zeros before the first byte change nothing
+    padded = np.zeros(-(-len(content) // WIDTH) * WIDTH, np.uint8)  # leading zeros do not change the result
     padded[-len(content) :] = np.frombuffer(content, np.uint8)
     padded[len(padded) - len(content) :][:4] ^= 0xFF
     pieces, crc, first = padded.reshape(-1, WIDTH), 0, [row.tolist() for row in tables[:4]]
@@ -25,7 +28,7 @@ def crc32c(content: bytes) -> int:
 
 
 def masked_crc32c(content: bytes) -> int:
-    """The checksum as LevelDB writes it."""
+    """The masked checksum, as LevelDB stores it."""
     crc = crc32c(content)
     return ((crc >> 15 | crc << 17) + MASK) & 0xFFFFFFFF
 
@@ -39,7 +42,7 @@ def _of_few(content: bytes) -> int:
 
 @cache
 def _tables() -> np.ndarray:
-    """What each byte adds, (WIDTH, 256), by its place in a piece."""
+    """The term of each byte value, (WIDTH, 256), by its position in a piece."""
     row = np.arange(256, dtype=np.uint32)
     for _ in range(8):
         row = np.where(row & 1, row >> 1 ^ np.uint32(POLYNOMIAL), row >> 1)

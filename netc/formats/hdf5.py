@@ -1,7 +1,10 @@
-"""One opener for HDF5 files, which may name other files in four ways and load libraries in a fifth. Needs h5py (the extra `caffe`).
+"""Safe reading of HDF5 files, which can refer to other files in four ways and load libraries.
 
-Only what stands in the file itself is read: no soft, external or user-defined links, no virtual or external data sets, no filters but
-HDF5's own and h5py's LZF. Data sets are numbers of at most eight bytes, and no larger than what is stored of them can unfold to.
+Only data in the file itself is read. Soft, external and user-defined links, and virtual and external data sets are refused. The only
+filters are those of HDF5 and LZF of h5py.
+
+Data sets contain numbers of at most eight bytes, and are limited to the size that their stored bytes can expand to. Needs h5py (the
+extra `caffe`).
 """
 
 from collections.abc import Iterator
@@ -16,20 +19,20 @@ from netc.files import open_plain
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 4: "szip", 5: "nbit", 6: "scaleoffset", 32000: "lzf"}
-MOST_TIMES, FEW = 1032, 1 << 20  # deflate's bound; bytes that may be claimed without being there (a fill value)
+MOST_TIMES, FEW = 1032, 1 << 20  # deflate's maximal ratio; bytes that may be claimed without being stored (a fill value)
 MOST_DEPTH = 64
 
 
 class Hdf5Error(ValueError):
-    """A file is no HDF5, is damaged, or wants more than its own bytes read."""
+    """The file is not HDF5, is damaged, or refers to data outside of it."""
 
 
 @contextmanager
 def opened(path: str | Path) -> Iterator["Reader"]:
-    """The file, open to be read. Hdf5Error, in this place and within, for whatever is wrong with it."""
+    """Open the file for reading. Hdf5Error for any error in it, also for errors in the body of the `with`."""
     h5py = library()
     try:
-        with open_plain(path):  # which says at once what is no file
+        with open_plain(path):  # gives an immediate error for anything except a regular file
             pass
         with h5py.File(path, "r") as file:
             yield Reader(file)
@@ -51,18 +54,18 @@ def library() -> Any:
 
 
 class Reader:
-    """An open file."""
+    """An open HDF5 file."""
 
     def __init__(self, file: Any):
         self._file, self._h5py = file, library()
 
     @property
     def names(self) -> list[str]:
-        """What stands at the top."""
+        """The names at the top level."""
         return list(self._file)
 
     def dataset(self, name: str) -> Any:
-        """A data set of numbers by its path; None if there is nothing of that name. Hdf5Error if it is something else."""
+        """A numeric data set by its path; None if the path does not exist. Hdf5Error if it is something else."""
         found = self._file
         for part in filter(None, name.split("/")):
             found = self._child(found, part) if isinstance(found, self._h5py.Group) else None
@@ -71,14 +74,14 @@ class Reader:
         return self._numbers(found)
 
     def datasets(self, group: str) -> Iterator[tuple[str, Any]]:
-        """The data sets of numbers in a group and in those within it, by their paths from there. Hdf5Error if there is no such group."""
+        """The numeric data sets in a group and its subgroups, by relative path. Hdf5Error if the group does not exist."""
         top = self._child(self._file, group)
         if not isinstance(top, self._h5py.Group):
             raise Hdf5Error(f"there is no group {group!r} in it")
         yield from self._below(top, "", set(), 0)
 
     def text(self, name: str) -> str:
-        """A text by its path; "" if there is none. Hdf5Error if it is something else."""
+        """A text by its path; "" if the path does not exist. Hdf5Error if it is something else."""
         found = self._child(self._file, name)
         if found is None:
             return ""
@@ -101,7 +104,7 @@ class Reader:
                 yield f"{path}{name}", self._numbers(item)
 
     def _child(self, group: Any, name: str) -> Any:
-        """What has a name in a group, by a link of the file itself; None if there is nothing."""
+        """The object of a name in a group, if its link is local; None if the name does not exist."""
         own = name.encode("utf-8", "surrogateescape")
         if name not in group.keys():  # noqa: SIM118 (`in group` would follow links)
             return None
@@ -118,7 +121,7 @@ class Reader:
         return item
 
     def _check_storage(self, item: Any) -> None:
-        """That the bytes of a data set are in this file, and enough for what it claims to be."""
+        """Check that a data set's bytes are in this file, and that they are enough for its claimed size."""
         plan = item.id.get_create_plist()
         if plan.get_external_count() or plan.get_layout() == self._h5py.h5d.VIRTUAL:
             raise Hdf5Error(f"the values of {item.name!r} are stored in other files, which netc does not read")
@@ -131,6 +134,6 @@ class Reader:
 
 
 def whole(dataset: Any) -> np.ndarray:
-    """All values of a data set, in this machine's order of bytes."""
+    """All values of a data set, in this machine's byte order."""
     values = np.asarray(dataset[()])
     return values.astype(values.dtype.newbyteorder("="), copy=False)

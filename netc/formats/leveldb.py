@@ -1,4 +1,4 @@
-"""The two kinds of files that a LevelDB is made of, each with the checksums that it has: logs of records, and tables of blocks."""
+"""The two file types of a LevelDB, with their checksums: logs of records, and tables of blocks."""
 
 import os
 import struct
@@ -18,12 +18,12 @@ Entry = tuple[bytes, bytes]
 
 
 class FormatError(ValueError):
-    """A file is not what LevelDB writes."""
+    """The file is not in LevelDB's format."""
 
 
 @contextmanager
 def bounded(what: str) -> Iterator[None]:
-    """FormatError for numbers within that lead beyond the bytes that are there."""
+    """Raise FormatError if a number in the body of the `with` leads outside of the data."""
     try:
         yield
     except (IndexError, ValueError, struct.error) as e:
@@ -31,7 +31,7 @@ def bounded(what: str) -> Iterator[None]:
 
 
 def records(file: Path) -> Iterator[bytes]:
-    """The records of a log, put together from their pieces. FormatError for one that is damaged, or does not end."""
+    """The records of a log, joined from their pieces. FormatError for a damaged or incomplete record."""
     parts, start = list[bytes](), 0
     with open_plain(file) as opened:
         while block := opened.read(LOG_BLOCK):
@@ -48,7 +48,7 @@ def records(file: Path) -> Iterator[bytes]:
 
 
 def _pieces(name: str, block: bytes, start: int) -> Iterator[tuple[int, bytes]]:
-    """The pieces of records in a block of a log that begins at `start`, each with its kind."""
+    """The pieces of records in a log block that starts at `start`, each with its kind."""
     at = 0
     while at < len(block):
         if LOG_BLOCK - at < LOG_HEADER:
@@ -76,7 +76,7 @@ def table_blocks(file: Path) -> Iterator[Place]:
         raise FormatError(f"{file.name} is no table")
     with bounded(f"{file.name}: its footer is damaged"):
         at = 0
-        for _ in range(2):  # the handle of the meta index
+        for _ in range(2):  # skips the handle of the meta index
             _, at = varint(footer, at)
         offset, at = varint(footer, at)
         size, _ = varint(footer, at)
@@ -88,7 +88,7 @@ def table_blocks(file: Path) -> Iterator[Place]:
 
 
 def table_block(file: Path, offset: int, size: int) -> list[Entry]:
-    """The keys and values of a block. FormatError if its checksum is another, or its numbers lead out of it."""
+    """The keys and values of a block. FormatError if its checksum is wrong, or its numbers lead outside of it."""
     with open_plain(file) as opened:
         if offset + size + TRAILER > os.fstat(opened.fileno()).st_size:
             raise FormatError(f"{file.name}: a block at {offset} of {size} bytes is not in it")
@@ -104,7 +104,7 @@ def table_block(file: Path, offset: int, size: int) -> list[Entry]:
 
 
 def _entries(content: bytes) -> Iterator[Entry]:
-    """Keys and values. A key gives how much of the one before it has in common."""
+    """Keys and values. Each key starts with a stated number of bytes of the previous key."""
     (restarts,) = struct.unpack("<I", content[-4:])
     end, at, key = len(content) - 4 * (restarts + 1), 0, b""
     if end < 0:
@@ -121,7 +121,7 @@ def _entries(content: bytes) -> Iterator[Entry]:
 
 
 def string(content: bytes, at: int) -> tuple[bytes, int]:
-    """Bytes with their length before them, and where they end."""
+    """Bytes with a length prefix, and the position of their end."""
     length, at = varint(content, at)
     if at + length > len(content):
         raise ValueError("an entry ends before its length")

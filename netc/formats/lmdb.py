@@ -1,9 +1,13 @@
-"""The pages of an LMDB file, as liblmdb 0.9 lays them out on machines of 64 bits (lmdb.h, mdb.c): a tree of keys and values.
+"""The pages of an LMDB file, in the 64-bit layout of liblmdb 0.9 (lmdb.h, mdb.c): a tree of keys and values.
 
-liblmdb maps the file and believes it, so that a damaged one ends the process. Here each number is checked before it is followed:
-magic numbers and transactions of the two meta pages, the number, kind and bounds of every page that is visited, nodes that fill
-their page without a gap, keys in order, and the counts of pages and entries. LMDB has no checksums: a changed byte within a value
-cannot be told, one in a key only where it breaks the order.
+liblmdb maps the file and trusts it, so a damaged file can end the process. This reader checks each number before it follows it:
+
+* magic numbers and transactions of the two meta pages,
+* the number, kind and bounds of every page that it visits,
+* nodes that fill their page without a gap,
+* the order of keys, and the counts of pages and entries.
+
+LMDB has no checksums. So a changed byte within a value cannot be detected, and one in a key only if it breaks the order.
 """
 
 import os
@@ -21,19 +25,19 @@ MAGIC, VERSION = 0xBEEFC0DE, 1
 HEADER, NODE, META = struct.Struct("<QHHHH"), struct.Struct("<HHHH"), struct.Struct("<IIQQ")
 TREE, END = struct.Struct("<IHHQQQQQ"), struct.Struct("<QQ")
 BRANCH, LEAF, OVERFLOW, PAGE_META, KINDS = 1, 2, 4, 8, 0x6F
-BIG = 1  # of a node: its value is on pages of its own
+BIG = 1  # node flag: its value is on separate pages
 NO_PAGE = 2**64 - 1
 PAGE_SIZES = tuple(1 << k for k in range(8, 17))
 MOST_DEPTH, MOST_KEY = 32, 511
 
 
 class PageError(ValueError):
-    """A page of the file is not what it should be."""
+    """A page of the file is invalid."""
 
 
 @dataclass(frozen=True)
 class Tree:
-    """The tree of a database: where it begins, and what it should hold."""
+    """The tree of a database: its root page, and its expected content."""
 
     page_size: int
     last_page: int
@@ -47,7 +51,7 @@ class Tree:
 
 @dataclass
 class Rows:
-    """Keys in their order; of each value where it is in the file, its size, and the page of its own (0: within a leaf)."""
+    """Sorted keys. For each value: its position in the file, its size, and its separate page (0: within a leaf)."""
 
     keys: list[bytes] = field(default_factory=list)
     places: "array[int]" = field(default_factory=partial(array, "Q"))
@@ -56,7 +60,7 @@ class Rows:
 
 
 def read_rows(path: Path) -> Rows:
-    """All rows of a file, their values not read. PageError if the file is damaged, cut short or no LMDB; OSError."""
+    """All rows of a file, without their values. PageError if the file is damaged, truncated or not an LMDB. OSError."""
     with open_plain(path) as file:
         size = os.fstat(file.fileno()).st_size
         tree = _tree(file, size)
@@ -75,7 +79,7 @@ def read_rows(path: Path) -> Rows:
 
 
 def read_values(path: Path, rows: Rows, chosen: Sequence[int]) -> list[tuple[bytes, bytes]]:
-    """The keys and values of some rows. PageError if the file is not the one that the rows were read from."""
+    """The keys and values of some rows. PageError if the file has changed since `read_rows`."""
     found = []
     with open_plain(path) as file:
         for row in chosen:
@@ -94,7 +98,7 @@ def read_values(path: Path, rows: Rows, chosen: Sequence[int]) -> list[tuple[byt
 
 
 def _tree(file: BinaryIO, size: int) -> Tree:
-    """The newest tree. Both meta pages must be whole: the older one would lead to rows of an older time."""
+    """The newest tree. Both meta pages must be intact, because the older one leads to outdated rows."""
     first = file.read(HEADER.size + META.size + TREE.size)
     if len(first) < HEADER.size + META.size + TREE.size or META.unpack_from(first, HEADER.size)[0] != MAGIC:
         raise PageError("it does not begin like an LMDB file")
@@ -113,7 +117,7 @@ def _tree(file: BinaryIO, size: int) -> Tree:
 
 
 def _meta(file: BinaryIO, number: int, page_size: int) -> tuple[int, Tree]:
-    """The transaction of a meta page, and its tree."""
+    """The transaction number of a meta page, and its tree."""
     file.seek(number * page_size)
     content = file.read(HEADER.size + META.size + 2 * TREE.size + END.size)
     if len(content) < HEADER.size + META.size + 2 * TREE.size + END.size:
@@ -136,7 +140,7 @@ def _meta(file: BinaryIO, number: int, page_size: int) -> tuple[int, Tree]:
 
 
 def _leaves(file: BinaryIO, tree: Tree, seen: dict[int, int]) -> Iterator[tuple[int, bytes]]:
-    """The leaves from left to right: number and content."""
+    """The leaves from left to right: page number and content."""
     visited = set[int]()
     waiting = [(tree.root, 1)]
     while waiting:
@@ -182,7 +186,7 @@ def _read_leaf(number: int, page: bytes, tree: Tree, rows: Rows, seen: dict[int,
 
 
 def _nodes(number: int, page: bytes, large: bool) -> Iterator[tuple[int, int, int, int, int]]:
-    """The nodes of a page: low, high, flags, size of the key, and where it is. They fill it from `upper` to its end."""
+    """The nodes of a page: low, high, flags, size and position of the key. They must fill the page from `upper` to its end."""
     _, _, _, lower, upper = HEADER.unpack_from(page)
     count, left = (lower - HEADER.size) // 2, len(page) - upper
     if lower % 2 or not HEADER.size + 2 <= lower <= upper <= len(page):

@@ -1,11 +1,11 @@
 """Snappy decompression (github.com/google/snappy, format_description.txt), for LevelDB's blocks."""
 
-MOST_TIMES = 64  # three bytes say "copy 64", so no more than that comes out of one
-MOST_DIGITS = 10  # bytes of a number of 64 bits
+MOST_TIMES = 64  # three bytes can mean "copy 64", so a byte expands to fewer than 64
+MOST_DIGITS = 10  # bytes of a 64-bit number
 
 
 def decompress(content: bytes) -> bytes:
-    """What was compressed. ValueError or IndexError if that is not what its length says."""
+    """Decompress `content`. ValueError or IndexError if the result does not match the stated length."""
     length, at = varint(content, 0)
     if length > MOST_TIMES * len(content):
         raise ValueError(f"snappy data of {length} bytes in {len(content)}")
@@ -13,7 +13,7 @@ def decompress(content: bytes) -> bytes:
     while at < len(content):
         tag = content[at]
         at += 1
-        if not tag & 3:  # bytes as they are; up to 60 of them are counted in the tag
+        if not tag & 3:  # literal bytes; lengths up to 60 are in the tag
             size = tag >> 2
             if size >= 60:
                 extra = size - 59
@@ -25,7 +25,7 @@ def decompress(content: bytes) -> bytes:
             if not 0 < offset <= len(out):
                 raise ValueError("a copy from before the beginning of snappy data")
             piece = bytes(out[len(out) - offset :][:size])
-            out += (piece * (size // len(piece) + 1))[:size]  # a copy may overlap what it writes
+            out += (piece * (size // len(piece) + 1))[:size]  # a copy may overlap its own output
         if len(out) > length:
             break
     if len(out) != length or at != len(content):
@@ -34,7 +34,7 @@ def decompress(content: bytes) -> bytes:
 
 
 def varint(content: bytes, at: int) -> tuple[int, int]:
-    """A number of seven bits a byte, the lowest first, and where it ends. ValueError beyond 64 bits."""
+    """A number with seven bits per byte, lowest first, and the position after it. ValueError beyond 64 bits."""
     value = 0
     for k in range(MOST_DIGITS):
         byte = content[at + k]
@@ -45,7 +45,7 @@ def varint(content: bytes, at: int) -> tuple[int, int]:
 
 
 def _copy(content: bytes, tag: int, at: int) -> tuple[int, int, int]:
-    """How many bytes to copy, from how far back, and where the copy's description ends."""
+    """The length and the distance of a copy, and the position after it."""
     if tag & 3 == 1:
         return (tag >> 2 & 7) + 4, (tag >> 5) << 8 | content[at], at + 1
     width = 2 if tag & 3 == 2 else 4

@@ -1,4 +1,4 @@
-"""JSON values as Python has them, checked against a type: int, float, str, dict, list, tuple, unions and dataclasses of these."""
+"""Check JSON values against a type: int, float, str, dict, list, tuple, unions and dataclasses of these."""
 
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
@@ -14,22 +14,22 @@ NAMES = {
     dict: "an object",
     list: "a list",
 }
-MOST = 40  # characters of a value that a message shows
+MOST = 40  # characters of a value in a message
 
 
 class MisfitError(Exception):
-    """A value is not of the type that is wanted; the text says which, and what came."""
+    """A value has the wrong type. The text names the expected type and the value."""
 
 
 def typed(value: Any, wanted: Any, what: str = "") -> Any:
-    """`value` as `wanted`. MisfitError, which names the part that does not fit by its path from `what` on.
+    """Return `value` as type `wanted`. MisfitError names the part that does not fit, by its path that starts with `what`.
 
-    A whole number is a number too, true and false are none. Fields that a dataclass lacks are left out.
+    An integer is also a valid float; true and false are not. Unknown fields of a dataclass are ignored.
     """
     kind = get_origin(wanted) or wanted
     if kind is Any:
         return value
-    if kind is UnionType:  # what a value fits, or comes nearest to
+    if kind is UnionType:  # the type that fits, or that fits best
         return _one_of(value, get_args(wanted), what)
     if is_dataclass(kind):
         return _record(value, kind, what)
@@ -50,7 +50,7 @@ def typed(value: Any, wanted: Any, what: str = "") -> Any:
 
 
 def _one_of(value: Any, kinds: tuple[Any, ...], what: str) -> Any:
-    """`value` as the first of several types that it fits."""
+    """Return `value` as the first of several types that fits it."""
     misfits = []
     for kind in kinds:
         try:

@@ -1,4 +1,4 @@
-"""Text and binary files to messages, and back: YAML, protobuf text, Caffe's weight files."""
+"""Read and write nets and solvers: YAML, protobuf text, and Caffe's weight files."""
 
 from netc.spec.document import Document
 from netc.spec.job import Job, load_job

@@ -1,4 +1,4 @@
-"""What differs between two nets, field by field."""
+"""The differences between two nets, field by field."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ from google.protobuf.message import Message
 
 
 def changes(old: Message, new: Message, at: str = "") -> Iterator[tuple[str, str]]:
-    """(path, what it was and is) of every field that differs, such as `("layers.ip1.inner_product_param.num_output", "16, now 17")`.
+    """The path and the change of every field that differs.
 
-    Layers are told apart by their names, other elements of lists by their numbers.
+    For example `("layers.ip1.inner_product_param.num_output", "16, now 17")`. Layers are matched by name, other list elements by index.
     """
     for field in new.DESCRIPTOR.fields:
         path = f"{at}{'layers' if field.name == 'layer' and not at else field.name}"
@@ -49,7 +49,7 @@ def _of_list(field: Any, old: Any, new: Any, path: str) -> Iterator[tuple[str, s
 
 
 def _by_name(items: Any) -> dict[str, Any]:
-    """Elements by their names, or their numbers; two layers of one name, for two phases, are `data` and `data#2`."""
+    """Elements by their names, or else their indices. Two layers of one name, for two phases, become `data` and `data#2`."""
     found: dict[str, Any] = {}
     counts = Counter[str]()
     for k, item in enumerate(items):

@@ -1,4 +1,4 @@
-"""`netc convert`: a net, or a solver with its net, from one spelling to another."""
+"""`netc convert`: convert a net, or a solver with its net, between YAML and protobuf text."""
 
 from pathlib import Path
 
@@ -12,10 +12,10 @@ from netc.spec.write import to_prototxt, to_yaml
 
 
 def convert_job(job: Job, output: str | None, full: bool) -> str:
-    """Write the net of `job` to `output` in the spelling of its suffix; returns what to say about it.
+    """Write the net of `job` to `output` in the format of its suffix. Returns a message for the user.
 
-    Without `output` it returns the other spelling of the net: protobuf text for YAML, else YAML. A solver comes with its
-    net, which then holds it. `full` spells out every name and blob in YAML. SpecError if the source is wrong.
+    Without `output`, it returns the net in the other format: protobuf text for YAML, else YAML. A solver is converted together with its
+    net, which then contains it. `full` writes all names and blobs in YAML. SpecError if the source is wrong.
     """
     suffix = Path(output).suffix if output else ".prototxt" if Path(job.train.path).suffix in YAML else ".yaml"
     if suffix not in (*YAML, *PROTOTXT, *BINARY[:1]):
@@ -37,9 +37,9 @@ def convert_job(job: Job, output: str | None, full: bool) -> str:
 
 
 def upgrade_file(source: str, output: str, dropped: Dropped = NOTHING) -> str:
-    """Write the net or solver in `source` in Caffe's current format to `output`, text or binary by the suffixes.
+    """Write the net or solver in `source` to `output` in Caffe's current format. The suffixes select text or binary.
 
-    Learned blobs are kept, `dropped` fields left out. SpecError if the source is wrong.
+    Learned blobs are kept, and fields in `dropped` are removed. SpecError if the source is wrong.
     """
     suffix = Path(output).suffix
     if suffix not in (*PROTOTXT, *BINARY):

@@ -1,4 +1,4 @@
-"""What reading a text gives: the message, and where in the text each of its fields stands."""
+"""The result of reading a text: the message, and the position of each of its fields in the text."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ Position = tuple[int, int]
 
 @dataclass(frozen=True)
 class Dropped:
-    """Which fields that netc does not have are dropped: `outside` all that stand outside of layers, `fields` those that are named.
+    """Unknown fields to drop: `outside` drops all outside of layers, `fields` drops those that are named.
 
     A field of a layer may change what the layer computes, so only its name drops it: `pooling_param.foo`, or `foo_param`.
     """
@@ -30,7 +30,7 @@ class Dropped:
 
     @staticmethod
     def name(path: FieldPath, name: str) -> str:
-        """What names a field of the message at `path`."""
+        """The name by which users drop a field of the message at `path`."""
         named = [part for part in path if isinstance(part, str)]
         return name if not named or named[-1] in ("layer", "layers") else f"{named[-1]}.{name}"
 
@@ -43,10 +43,14 @@ class Document:
     """A message with the text that it was read from. `text` is "" for binary files.
 
     `positions` maps the path of a field, such as ("layer", 3, "convolution_param", "kernel_size", 0), to its line and
-    column, both from 1. `warnings` are what was dropped on the way, `errors` what is wrong with the text: `broken` are the layers (and
-    "solver") that it leaves in doubt, `guessed` those that it does not, as near names must be meant. They are named by position.
-    `overrides` has the fields that the command line set: the argument, and the column in it. `allow_python`: whether who reads the
-    text lets its Python layers run.
+    column, counted from 1.
+
+    `warnings` are the dropped fields, and `errors` the errors in the text. `broken` are the layers (and "solver") whose content is
+    uncertain because of an error. `guessed` are the layers in which misspelled names were replaced by similar ones.
+    Both hold positions.
+
+    `overrides` maps each field that the command line set to its argument and the column in it. `allow_python`: whether the user lets
+    the net's Python layers run.
     """
 
     message: Any
@@ -61,7 +65,10 @@ class Document:
     allow_python: bool = False
 
     def place(self, *path: str | int) -> Place:
-        """The place of a field, or of the nearest field around it: in the file, or in the argument that set it. Else the file alone."""
+        """The place of a field, or of the nearest enclosing field: in the file, or in the argument that set it.
+
+        If there is none, the file.
+        """
         for end in range(len(path), 0, -1):
             if path[:end] in self.overrides:
                 return self.overrides[path[:end]]
@@ -70,19 +77,19 @@ class Document:
         return Place(self.path)
 
     def is_broken(self, *path: str | int) -> bool:
-        """Whether the text of a layer, or of the solver, leaves in doubt what it says."""
+        """Whether errors leave the content of a layer, or of the solver, uncertain."""
         return self.positions.get(path, (0, 0)) in self.broken
 
     def is_guessed(self, *path: str | int) -> bool:
-        """Whether near names were taken for those in the text of a layer."""
+        """Whether misspelled names in a layer were replaced by similar ones."""
         return self.positions.get(path, (0, 0)) in self.guessed
 
     def states(self, *path: str | int) -> bool:
-        """Whether the text has this field."""
+        """Whether the text contains this field."""
         return path in self.positions
 
     def fields_of(self, *path: str | int) -> tuple[FieldPath, ...]:
-        """The paths of the fields below that of a list's element, such as ("layer", 3)."""
+        """The paths of all fields within an element of a list, such as ("layer", 3)."""
         return self._fields.get(path, ())
 
     @cached_property
@@ -94,6 +101,6 @@ class Document:
 
     @property
     def sha256(self) -> str:
-        """Of the text; of the message where there is no text."""
+        """The hash of the text; of the message if there is no text."""
         data = self.text.encode() if self.text else self.message.SerializeToString(deterministic=True)
         return sha256(data).hexdigest()

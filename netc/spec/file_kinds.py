@@ -1,6 +1,6 @@
-"""What a file is that is no text: by its first bytes, so that an error can say what to do with it."""
+"""Recognize binary files by their first bytes, so that an error can say how to use them."""
 
-# First bytes, what such a file is, and what it is for.
+# First bytes, what such a file is, and what to do with it.
 KINDS = (
     (b"PK\x03\x04", "a ZIP archive (.npz, .pt, .keras)", "arrays are named as `source` of a Data layer"),
     (b"\x93NUMPY", "a NumPy array (.npy)", "arrays are named as `source` of a Data layer"),
@@ -16,7 +16,7 @@ KINDS = (
 
 
 def described(data: bytes) -> str:
-    """A sentence's end that says what a binary file is, and what it is for."""
+    """The end of a sentence that says what a binary file is, and what to do with it."""
     for start, what, purpose in KINDS:
         if data.startswith(start):
             return f"{what}{f': {purpose}' if purpose else ''}"
@@ -28,7 +28,7 @@ def described(data: bytes) -> str:
 
 
 def is_onnx(data: bytes) -> bool:
-    """Whether these are the bytes of an ONNX model: its first field is a small version number, and it has a graph."""
+    """Whether the bytes are an ONNX model: its first field is a small version number, and it has a graph."""
     if data[:1] != b"\x08":
         return False
     import onnx

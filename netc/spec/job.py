@@ -1,4 +1,4 @@
-"""A job: a net with its solver, as a command reads them from one file or from Caffe's two."""
+"""A job: a net with its solver, as a command reads them from one file or from Caffe's two files."""
 
 import dataclasses
 import secrets
@@ -23,10 +23,10 @@ MOST_TESTS = 100
 
 @dataclass(frozen=True)
 class Job:
-    """What to train, and how. `solver_at` is where the solver stands: a document and the path within it.
+    """A training job: the net, the test nets and the solver. `solver_at` is the solver's document, and its path in it.
 
-    `tests` are the nets to test with, at least one; most often the first is `train` itself. `learned` is what the weights that it
-    starts from know of the rows that they learned from: a `data.Learned` for the first top of a source.
+    `tests` has at least one net; usually the first is `train` itself. `learned` describes the training rows of the initial weights: a
+    `data.Learned` by the first top of a source.
     """
 
     name: str
@@ -40,34 +40,34 @@ class Job:
 
     @cached_property
     def settings(self) -> SolverSettings:
-        """The solver with the default of every field that it leaves out."""
+        """The solver with defaults for all fields that it leaves out."""
         return SolverSettings.of(self.solver)
 
     @property
     def test(self) -> Document:
-        """The first net for testing."""
+        """The first test net."""
         return self.tests[0]
 
     def net(self, phase: str, test: int = 0) -> Document:
-        """The NetParameter of a phase; for TEST, of the test net of that number."""
+        """The NetParameter for a phase; for TEST, of the test net with this number."""
         return self.train if phase == "TRAIN" else self.tests[test]
 
     def state(self, phase: str, test: int = 0) -> tuple[tuple[str, ...], int | None]:
-        """Stages and level that the solver asks for in a phase."""
+        """The stages and the level that the solver requests in a phase."""
         solver = self.solver
         state = solver.train_state if phase == "TRAIN" else solver.test_state[test] if solver.test_state else pb.NetState()
         return tuple(state.stage), state.level if state.HasField("level") else None
 
     @property
     def warnings(self) -> list[str]:
-        """What was dropped from the files, each with its place."""
+        """The fields that were dropped from the files, each with its place."""
         nets = (self.train, *self.tests)
         found = [w for d in (self.solver_at[0], *nets) for w in d.warnings] + paths.notes(nets, self.solver, self.solver_at)
         return [str(w) for w in dict.fromkeys(found)]
 
     @property
     def published(self) -> bool:
-        """Whether it lies in the folder of a published model, and so is a stranger's."""
+        """Whether the job is in the folder of a published model, and so is not trusted."""
         return any(paths.published(d.path) for d in (self.solver_at[0], self.train, *self.tests))
 
     @property
@@ -82,42 +82,42 @@ class Job:
 
     @property
     def draws_seed(self) -> bool:
-        """Whether each start of the job has a seed of its own."""
+        """Whether each start of the job draws a new seed."""
         return bool(self.solver.HasField("random_seed") and self.solver.random_seed == -1)
 
     @cached_property
     def seed(self) -> int:
-        """random_seed; 0 where it is unset, so that runs repeat, and a random one for -1."""
+        """random_seed. It is 0 if unset, so that runs repeat, and random for -1."""
         if self.draws_seed:
             return secrets.randbits(31)
         return int(self.solver.random_seed) if self.solver.HasField("random_seed") else 0
 
     def with_learned(self, learned: Mapping[str, Any]) -> "Job":
-        """The same job with what its weights know of rows."""
+        """The same job with a description of the rows that its weights were trained on."""
         return replace(self, learned=learned)
 
     def with_seed(self, seed: int) -> "Job":
-        """The same job with the seed of a run that drew one."""
+        """The same job with the seed that a run drew."""
         return replace(self, solver=_seeded(self.solver, seed))
 
     def pretraining(self, stage: int) -> "Job":
-        """The job of that stage of solver.pretrain: the solver with the stage's fields in place of its own, and without tests."""
+        """The job of a stage of solver.pretrain: the stage's fields replace the solver's, and there are no tests."""
         document, at = self.solver_at
         return replace(self, solver=_stage_solver(self.solver, stage, self.seed), solver_at=(document, (*at, "pretrain", stage)))
 
     @property
     def base(self) -> str:
-        """The folder that paths of data are relative to: the net file's."""
+        """The folder that data paths are relative to: the folder of the net file."""
         return str(Path(self.train.path).parent)
 
     @property
     def sha256(self) -> str:
-        """Of the texts that the job was read from, and of what was changed on the command line."""
+        """The hash of the texts of the job, and of the changes from the command line."""
         texts = [self.train.text, *(d.text for d in self.tests), self.solver_at[0].text, *self.overrides]
         return sha256("\0".join(texts).encode()).hexdigest()
 
     def resolved(self) -> pb.NetParameter:
-        """The whole job as one NetParameter, the solver inside, with every override and the seed that was drawn for -1."""
+        """The job as one NetParameter that contains the solver, all overrides, and the seed that was drawn for -1."""
         solver = _seeded(self.solver, self.seed) if self.draws_seed else self.solver
         whole = joined(self.train.message, [test.message for test in self.tests], solver)
         for field in ("net", "train_net", "test_net", "net_param", "train_net_param", "test_net_param"):
@@ -126,10 +126,10 @@ class Job:
 
 
 def load_job(path: str, overrides: Sequence[str] = (), dropped: Dropped = NOTHING, allow_python: bool = False) -> Job:
-    """The job of a net file with a solver in it, or of a solver file that names its nets. `overrides` are `path=value`.
+    """The job of a net file with a solver, or of a solver file that names its nets. `overrides` are `path=value`.
 
-    `dropped` are fields that netc does not have and that may be left out, see `Job.warnings`. `allow_python` lets the nets' Python
-    layers run. SpecError lists all that is wrong with the files and the overrides.
+    `dropped` are unknown fields to leave out, see `Job.warnings`. `allow_python` lets the nets' Python layers run. SpecError lists all
+    errors in the files and the overrides.
     """
     job = read_job(path, overrides, dropped, allow_python)
     if job.errors:
@@ -138,7 +138,7 @@ def load_job(path: str, overrides: Sequence[str] = (), dropped: Dropped = NOTHIN
 
 
 def read_job(path: str, overrides: Sequence[str] = (), dropped: Dropped = NOTHING, allow_python: bool = False) -> Job:
-    """What `load_job` gives, with the errors of its texts as long as the rest can be read. SpecError where it cannot."""
+    """Like `load_job`, but returns a job with errors in its texts if the rest can be read. SpecError if it cannot."""
     at: tuple[str, ...]
     document = read(path, pb.SolverParameter if is_solver(path) else pb.NetParameter, dropped)
     if isinstance(document.message, pb.NetParameter):
@@ -161,7 +161,7 @@ def read_job(path: str, overrides: Sequence[str] = (), dropped: Dropped = NOTHIN
 
 
 def _with_python(nets: Sequence[Document]) -> list[Document]:
-    """The nets, whose Python layers may run; what was one document stays one."""
+    """The nets with their Python layers allowed. Nets that are one document stay one document."""
     made: dict[int, Document] = {}
     return [made.setdefault(id(net), replace(net, allow_python=True)) for net in nets]
 
@@ -171,7 +171,7 @@ def _values(overrides: Sequence[str]) -> tuple[str, ...]:
 
 
 def _with_errors(document: Document, dropped: Dropped) -> list[Document]:
-    """`_nets`; if there are none, the errors of the solver's text are listed too."""
+    """Like `_nets`; if there are no nets, also raises the errors in the solver's text."""
     try:
         return _nets(document, dropped)
     except SpecError as e:
@@ -179,9 +179,9 @@ def _with_errors(document: Document, dropped: Dropped) -> list[Document]:
 
 
 def _nets(document: Document, dropped: Dropped) -> list[Document]:
-    """The nets that a solver names or holds: for training, then those for testing, in the order of its test_iter.
+    """The nets that a solver names or contains: the training net, then the test nets in the order of its test_iter.
 
-    For testing these are test_net_param, then test_net, then net or net_param as often as test_iter has more numbers.
+    The test nets are test_net_param, then test_net. The net itself (net or net_param) fills the remaining numbers of test_iter.
     """
     solver = document.message
     loaded: dict[str, Document] = {}
@@ -215,7 +215,7 @@ def _nets(document: Document, dropped: Dropped) -> list[Document]:
 
 
 def _count_of_tests(document: Document, solver: pb.SolverParameter, specific: int) -> int:
-    """How often the net itself is tested, beside `specific` test nets."""
+    """How often the net itself is tested, in addition to `specific` test nets."""
     wanted = len(solver.test_iter) or (0 if specific else max(1, len(solver.test_state)))
     _check_count(document, wanted)
     return max(0, wanted - specific)
@@ -227,7 +227,7 @@ def _check_count(document: Document, tests: int) -> None:
 
 
 def _named(document: Document, field: str, name: str, dropped: Dropped) -> Document:
-    """The net file that a solver names, from the current folder as in Caffe, or else from the solver's."""
+    """The net file that a solver names, relative to the current folder as in Caffe, or else to the solver's folder."""
     own = paths.published(document.path)
     if own and not paths.inside(Path(document.path).parent, name):
         raise SpecError(Diagnostic(document.place(field), f"{name!r} is outside of the folder of the solver, which comes from a zoo."))
@@ -258,7 +258,10 @@ def _stage_solver(solver: pb.SolverParameter, stage: int, seed: int) -> pb.Solve
 
 
 def is_solver(path: str) -> bool:
-    """Whether a protobuf text is a solver: the first field that only nets or only solvers have decides. YAML files are nets."""
+    """Whether a protobuf text is a solver.
+
+    The first field that only nets or only solvers have decides. YAML files are nets.
+    """
     if Path(path).suffix not in PROTOTXT or not Path(path).is_file():
         return False
     for line in Path(path).read_text(errors="replace").splitlines():
@@ -269,6 +272,6 @@ def is_solver(path: str) -> bool:
 
 
 def _plain(name: str) -> str:
-    """A net's name as a folder and a zoo can have it: lower case, `-` for what is neither letter nor digit."""
+    """A net's name for folders and zoos: lower case, with `-` for anything except letters and digits."""
     text = "".join(c if c.isalnum() and c.isascii() else "-" if c in " -./" else "_" if c == "_" else "" for c in name.lower())
     return text.strip("-._") or "net"

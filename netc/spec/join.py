@@ -1,6 +1,6 @@
-"""A training net and the nets that test it as one: layers that all of them have stand once, the others with rules.
+"""Join a training net and its test nets into one net: common layers occur once, other layers have rules.
 
-Where test nets differ, each has a stage of its own, which its test_state names.
+If test nets differ, each gets its own stage, which its test_state names.
 """
 
 from bisect import bisect_left
@@ -14,7 +14,7 @@ from netc.spec.overrides import copy_of
 
 @dataclass(frozen=True)
 class Use:
-    """A net in a phase. `stage` is there where several nets are for TEST."""
+    """A net in a phase. `stage` is set if there are several nets for TEST."""
 
     net: pb.NetParameter
     phase: pb.Phase
@@ -23,7 +23,7 @@ class Use:
 
 @dataclass(frozen=True)
 class _Entry:
-    """A layer and the uses that have it."""
+    """A layer, and the uses that contain it."""
 
     layer: pb.LayerParameter
     uses: list[Use] = field(default_factory=list)
@@ -34,7 +34,10 @@ class _Entry:
 
 
 def joined(train: pb.NetParameter, tests: Sequence[pb.NetParameter], solver: pb.SolverParameter) -> pb.NetParameter:
-    """One net with the solver inside that means what the nets mean. A net that tests several times may stand in `tests` several times."""
+    """One net with the solver inside, equivalent to the separate nets.
+
+    A net that tests several times may occur in `tests` several times.
+    """
     whole = copy_of(train)
     different = [net for k, net in enumerate(tests) if net not in tests[:k]]
     if different == [train]:
@@ -51,7 +54,7 @@ def joined(train: pb.NetParameter, tests: Sequence[pb.NetParameter], solver: pb.
 
 
 def _stages(train: pb.NetParameter, tests: Sequence[pb.NetParameter], solver: pb.SolverParameter) -> list[str]:
-    """A name for each test net that no rule and no state has; none where there is but one."""
+    """A stage name for each test net that no rule and no state uses; empty if there is only one test net."""
     if len(tests) == 1:
         return [""]
     states = [solver.train_state, *solver.test_state, *(net.state for net in (train, *tests))]
@@ -61,7 +64,7 @@ def _stages(train: pb.NetParameter, tests: Sequence[pb.NetParameter], solver: pb
 
 
 def _merged(uses: Sequence[Use]) -> list[_Entry]:
-    """The layers of all nets, those of each in its own order."""
+    """The layers of all nets, in an order that agrees with each net."""
     entries: list[_Entry] = []
     for use in uses:
         new = [_Entry(layer, [use]) for layer in use.net.layer]
@@ -75,15 +78,16 @@ def _merged(uses: Sequence[Use]) -> list[_Entry]:
 
 
 def _common(a: Sequence[bytes], b: Sequence[bytes]) -> list[tuple[int, int]]:
-    """Where the longest sequence stands that is in both; the first of equal items is paired with the first, the second with the second.
+    """The positions in `a` and in `b` of their longest common subsequence.
 
-    Of the pairs it is the longest run whose second numbers rise (patience sorting), in n log n steps.
+    Of equal items, the first is paired with the first, the second with the second. The result is the longest run of pairs with rising
+    second positions (patience sorting), in n log n steps.
     """
     where = {item: j for j, item in enumerate(_numbered(b))}
     pairs = [(i, where[item]) for i, item in enumerate(_numbered(a)) if item in where]
-    ends: list[int] = []  # by length, the least number that a run of it ends with
-    last: list[int] = []  # by length, the pair that it ends with
-    before: list[int] = []  # by pair, the one before it in its run
+    ends: list[int] = []  # by length: the smallest position at which a run of this length ends
+    last: list[int] = []  # by length: the pair at which that run ends
+    before: list[int] = []  # by pair: the previous pair in its run
     for k, (_, j) in enumerate(pairs):
         length = bisect_left(ends, j)
         ends[length : length + 1], last[length : length + 1] = [j], [k]
@@ -96,7 +100,7 @@ def _common(a: Sequence[bytes], b: Sequence[bytes]) -> list[tuple[int, int]]:
 
 
 def _numbered(items: Sequence[bytes]) -> Iterator[tuple[bytes, int]]:
-    """Each item, and how many equal ones stand before it."""
+    """Each item, and the number of equal items before it."""
     counts = Counter[bytes]()
     for item in items:
         yield item, counts[item]
@@ -104,7 +108,7 @@ def _numbered(items: Sequence[bytes]) -> Iterator[tuple[bytes, int]]:
 
 
 def _restricted(entry: _Entry, uses: Sequence[Use]) -> pb.LayerParameter | None:
-    """The layer with rules that keep it out of the nets that do not have it; None if it never runs."""
+    """The layer, with rules that exclude it from the nets that lack it; None if it never runs."""
     layer: pb.LayerParameter = copy_of(entry.layer)
     if len(entry.uses) == len(uses):
         return layer
@@ -112,7 +116,7 @@ def _restricted(entry: _Entry, uses: Sequence[Use]) -> pb.LayerParameter | None:
         layer.exclude.extend(_rule(pb.NetStateRule(), use.phase, use.stage) for use in uses if use not in entry.uses)
         return layer
     chosen = [(use.phase, use.stage) for use in entry.uses]
-    if sum(phase == pb.TEST for phase, _ in chosen) == len(uses) - 1:  # all of them: no need of their stages
+    if sum(phase == pb.TEST for phase, _ in chosen) == len(uses) - 1:  # all test nets, so stages are unnecessary
         chosen = [(phase, stage) for phase, stage in chosen if phase == pb.TRAIN] + [(pb.TEST, "")]
     given = list(layer.include) or [pb.NetStateRule()]
     rules = [_rule(rule, phase, stage) for phase, stage in chosen for rule in given if not rule.HasField("phase") or rule.phase == phase]
@@ -122,7 +126,7 @@ def _restricted(entry: _Entry, uses: Sequence[Use]) -> pb.LayerParameter | None:
 
 
 def _rule(rule: pb.NetStateRule, phase: pb.Phase, stage: str) -> pb.NetStateRule:
-    """`rule`, and a phase and a stage."""
+    """`rule` with a phase and a stage."""
     new: pb.NetStateRule = copy_of(rule)
     new.phase = phase
     new.stage.extend([stage] if stage else [])
@@ -130,7 +134,7 @@ def _rule(rule: pb.NetStateRule, phase: pb.Phase, stage: str) -> pb.NetStateRule
 
 
 def _with_states(solver: pb.SolverParameter, train: Use, tests: Sequence[Use]) -> pb.SolverParameter:
-    """The solver with the nets' own states in its train_state and test_state, and the stages of the test nets."""
+    """The solver with the nets' own states in its train_state and test_state, and with the stages of the test nets."""
     new: pb.SolverParameter = copy_of(solver)
     states = list(solver.test_state) or [pb.NetState() for _ in tests]
     if train.net.HasField("state") or solver.HasField("train_state"):
@@ -143,7 +147,7 @@ def _with_states(solver: pb.SolverParameter, train: Use, tests: Sequence[Use]) -
 
 
 def _state(asked: pb.NetState, use: Use) -> pb.NetState:
-    """What a solver asks for, and what the net says itself; the solver's level counts before the net's."""
+    """The state that a solver requests, merged with the net's own. The solver's level has priority."""
     state: pb.NetState = copy_of(use.net.state)
     state.ClearField("phase")
     state.MergeFrom(asked)

@@ -1,4 +1,4 @@
-"""Files and texts to documents, by the suffix of the file."""
+"""Read files and texts into documents, by the suffix of the file."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -22,28 +22,28 @@ BINARY = (".caffemodel", ".binaryproto", ".solverstate")
 
 
 def parse_yaml(text: str, message_type: type[Message] = pb.NetParameter, path: str = "<text>") -> Document:
-    """The message that a YAML text spells, in the current format. SpecError lists everything that is wrong with it."""
+    """Parse a YAML text into a message in the current format. SpecError lists all errors in the text."""
     return _whole(_upgraded(_parse_yaml(text, message_type, path)))
 
 
 def parse_prototxt(text: str, message_type: type[Message] = pb.NetParameter, path: str = "<text>", dropped: Dropped = NOTHING) -> Document:
-    """The message that a protobuf text spells, in the current format. SpecError lists everything that is wrong with it.
+    """Parse a protobuf text into a message in the current format. SpecError lists all errors in the text.
 
-    `dropped` are fields of forks of Caffe, which its messages do not have, that may be left out; the document has the warnings.
+    `dropped` are fields of Caffe forks that may be left out. The document has a warning for each.
     """
     return _whole(_upgraded(_parse_prototxt(text, message_type, path, dropped)))
 
 
 def load(path: str | Path, message_type: type[Message] = pb.NetParameter, dropped: Dropped = NOTHING) -> Document:
-    """The message in a file, YAML, protobuf text or binary by its suffix, in the current format.
+    """Load the message in a file, which is YAML, protobuf text or binary by its suffix, in the current format.
 
-    `dropped` as of `parse_prototxt`. SpecError lists everything that is wrong with it, each error with its place.
+    `dropped` as in `parse_prototxt`. SpecError lists all errors, each with its place.
     """
     return _whole(read(path, message_type, dropped))
 
 
 def read(path: str | Path, message_type: type[Message] = pb.NetParameter, dropped: Dropped = NOTHING) -> Document:
-    """What `load` gives, with the errors of its text as long as the rest can be read. SpecError where it cannot."""
+    """Like `load`, but returns a document with errors if the rest can be read. SpecError if it cannot."""
     name, suffix = str(path), Path(path).suffix
     data = read_bytes(path)
     if suffix not in (*YAML, *PROTOTXT, *BINARY):
@@ -51,7 +51,7 @@ def read(path: str | Path, message_type: type[Message] = pb.NetParameter, droppe
     if suffix in BINARY:
         message = _decoded(data, message_type, name)
         check_texts(message, name)
-        warnings = discard(message, name, dropped) if message_type is not pb.BlobProto else ()  # whose numbers alone are read
+        warnings = discard(message, name, dropped) if message_type is not pb.BlobProto else ()  # only the numbers of a BlobProto are read
         return _upgraded(Document(message, name, "", warnings=warnings))
     text = _text(data, name)
     old = _parse_yaml(text, message_type, name) if suffix in YAML else _parse_prototxt(text, message_type, name, dropped)
@@ -65,7 +65,7 @@ def read(path: str | Path, message_type: type[Message] = pb.NetParameter, droppe
 
 
 def _whole(document: Document) -> Document:
-    """`document`, if nothing is wrong with it."""
+    """Return `document` if it has no errors; else raise them."""
     if document.errors:
         raise SpecError(*document.errors)
     return document
@@ -80,7 +80,10 @@ def _upgraded(document: Document) -> Document:
 
 
 def parse_binary(data: bytes, message_type: type[Message], path: str = "<data>") -> Any:
-    """The message in protobuf's binary form, in the current format, fields of forks left where they are. SpecError if it holds none."""
+    """Parse protobuf's binary format into a message in the current format.
+
+    Unknown fields stay in the message. SpecError if the data is not such a message.
+    """
     try:
         return upgraded(Document(_decoded(data, message_type, path), path, "")).message
     except UnicodeDecodeError as e:
@@ -96,7 +99,7 @@ def _decoded(data: bytes, message_type: type[Message], path: str) -> Any:
 
 
 def read_bytes(path: str | Path) -> bytes:
-    """The content of a file. SpecError, with what is near, if it cannot be read."""
+    """Read a file. SpecError, with similar names, if that fails."""
     path = Path(path)
     try:
         return read_file(path)
@@ -121,7 +124,7 @@ def _wrong_suffix(data: bytes, suffix: str) -> str:
 
 
 def _text(data: bytes, path: str) -> str:
-    """The text in UTF-8, without a byte-order mark."""
+    """Decode a UTF-8 text, without a byte-order mark."""
     if b"\0" in data:
         raise SpecError(Diagnostic(Place(path), f"Expected the text of a net. This is {file_kinds.described(data)}."))
     try:

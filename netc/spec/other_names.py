@@ -6,9 +6,9 @@ from difflib import SequenceMatcher
 
 from netc.errors import Suggestion, near
 
-PLAIN = 0.8  # the share of letters from which a near name is taken for what is meant
+PLAIN = 0.8  # similarity from which a similar name is assumed to be meant
 
-# A type, and what else to write for the same.
+# A type, and what else to write for the same result.
 TYPES = {
     "Add": ("Eltwise", ""), "AveragePooling2D": ("Pooling", "{pool: AVE}"), "AvgPool": ("Pooling", "{pool: AVE}"),
     "AvgPool2d": ("Pooling", "{pool: AVE}"), "BCEWithLogitsLoss": ("SigmoidCrossEntropyLoss", ""), "BatchNorm1d": ("BatchNorm", ""),
@@ -35,7 +35,7 @@ FIELDS = {
 
 
 def suggest_type(name: str, known: Iterable[str]) -> Suggestion:
-    """What an unknown layer type may stand for."""
+    """Suggest a layer type for an unknown one."""
     synonym, fields = TYPES.get(name, ("", ""))
     if synonym:
         return Suggestion(synonym=synonym, meant=synonym, detail=f", with {fields}" if fields else "")
@@ -43,19 +43,19 @@ def suggest_type(name: str, known: Iterable[str]) -> Suggestion:
 
 
 def suggest_field(name: str, known: Iterable[str]) -> Suggestion:
-    """What an unknown field may stand for."""
+    """Suggest a field for an unknown one."""
     known = list(known)
     synonym = FIELDS.get(name)
     return Suggestion(synonym=synonym, meant=synonym) if synonym in known else _similar(name, known)
 
 
 def _similar(name: str, known: Iterable[str]) -> Suggestion:
-    """The known names that look like `name`; `meant` is set if there is one so similar that nothing else can be meant."""
+    """The known names that are similar to `name`. `meant` is set if exactly one is similar enough to be assumed."""
     found = near(name, known)
     return replace(found, meant=_only(name, found.near))
 
 
 def _only(name: str, names: Sequence[str]) -> str:
-    """The one of the names that is so similar that nothing else can be meant; "" if there is none."""
+    """The only name, if it is similar enough to be assumed; else ""."""
     alike = len(names) == 1 and SequenceMatcher(None, name.lower(), names[0].lower()).ratio() >= PLAIN
     return names[0] if alike else ""

@@ -1,4 +1,4 @@
-"""What `--set PATH=VALUE` changes in nets and solver."""
+"""Apply `--set PATH=VALUE` to nets and the solver."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,19 +13,19 @@ from netc.spec.loader import parse_yaml
 from netc.spec.other_names import suggest_field
 
 M = TypeVar("M", bound=Message)
-LENGTHS = {"max_iter": "max_epoch", "max_epoch": "max_iter"}  # to set one on the command line is to unset the other
-OLD_INPUTS = {"input", "input_shape", "input_dim"}  # reading makes an Input layer of them
+LENGTHS = {"max_iter": "max_epoch", "max_epoch": "max_iter"}  # setting one of them on the command line unsets the other
+OLD_INPUTS = {"input", "input_shape", "input_dim"}  # the reader converts these to an Input layer
 SOLVER_FIELDS = {f.name for f in pb.SolverParameter.DESCRIPTOR.fields}
 NET_FIELDS = {f.name for f in pb.NetParameter.DESCRIPTOR.fields}
 OPTION = "--set "
 
-Places = dict[FieldPath, Argument]  # of the fields that were set
+Places = dict[FieldPath, Argument]  # by the fields that were set
 Columns = dict[FieldPath, int]
 
 
 @dataclass(frozen=True)
 class Changed:
-    """What the overrides make of nets and solver: `places` are those of the solver's fields, `errors` what is wrong with the overrides."""
+    """Nets and solver with overrides. `places` are those of the solver's fields, `errors` the errors in the overrides."""
 
     nets: list[Document]
     solver: pb.SolverParameter
@@ -34,9 +34,9 @@ class Changed:
 
 
 def overridden(nets: Sequence[Document], solver: pb.SolverParameter, overrides: Sequence[str]) -> Changed:
-    """The documents and the solver with each `path=value` in them, and what is wrong with those.
+    """Apply each `path=value` to copies of the documents and the solver, and collect the errors.
 
-    A document that stands several times in `nets` is changed once.
+    A document that occurs several times in `nets` is changed once.
     """
     errors: list[Diagnostic] = []
     changed = {id(d): copy_of(d.message) for d in nets}
@@ -58,7 +58,7 @@ def _argument(override: str, column: int) -> Argument:
 
 
 def _override(messages: Mapping[int, Any], solver: int, override: str) -> list[tuple[int, Columns]]:
-    """Set a field in the messages, of which one is the solver; where each message now has it from."""
+    """Set a field in the messages, of which one is the solver. Returns the columns in the argument for each message."""
     path, equals, value = override.partition("=")
     if not equals or not all(path.split(".")):
         raise SpecError("Expected PATH=VALUE, such as `solver.max_iter=500` or `layers.conv1.num_output=32`.")
@@ -89,7 +89,7 @@ def _override(messages: Mapping[int, Any], solver: int, override: str) -> list[t
 
 
 def copy_of(message: M) -> M:
-    """A copy of a message."""
+    """Copy a message."""
     copy = type(message)()
     copy.CopyFrom(message)
     return copy
@@ -98,9 +98,9 @@ def copy_of(message: M) -> M:
 def _parsed(
     path: str, value: str, message_type: type[Message], start: int = 0, before: Sequence[str] = (), indent: int = 0
 ) -> tuple[Any, Columns]:
-    """The message of `a.b=1` as YAML, a key a line, after the lines `before`; and the columns of its fields in the argument.
+    """The message of `a.b=1`, as YAML with one key per line after the lines `before`; and its fields' columns in the argument.
 
-    `start` is how much of the argument stands before `path`.
+    `start` is the length of the argument before `path`.
     """
     keys = path.split(".")
     lines = [f"{' ' * (indent + 2 * k)}{key}:" for k, key in enumerate(keys)]
@@ -114,7 +114,7 @@ def _parsed(
 
 
 def _column(at: Position, keys: Sequence[str], before: int, indent: int) -> int:
-    """The column in `a.b=1` of what stands in its YAML at a line and column."""
+    """The column in `a.b=1` for a line and column of its YAML."""
     line, column = at
     k = line - before - 1
     if not 0 <= k < len(keys):
@@ -124,7 +124,7 @@ def _column(at: Position, keys: Sequence[str], before: int, indent: int) -> int:
 
 
 def _set_layer(net: pb.NetParameter, path: str, value: str, start: int) -> Columns:
-    """Set `name.field` in every layer of that name; where each has it from. A name may have dots in it."""
+    """Set `name.field` in every layer of that name. Returns the columns for each. A name may contain dots."""
     names = {layer.name for layer in net.layer}
     name = max((n for n in names if path.startswith(f"{n}.")), key=len, default="")
     field = path.removeprefix(f"{name}.")
@@ -149,7 +149,7 @@ def _set_layer(net: pb.NetParameter, path: str, value: str, start: int) -> Colum
 
 
 def _merge(target: Message, change: Message) -> None:
-    """Fields of `change` into `target`; lists are replaced, not lengthened."""
+    """Merge the fields of `change` into `target`. Lists are replaced, not extended."""
     for field, value in change.ListFields():
         if field.message_type and field.message_type.GetOptions().map_entry:
             for key in value:

@@ -1,7 +1,9 @@
-"""Where a net may reach: the one rule for every path that a net file names.
+"""Which paths a net file may use: one rule for all of them.
 
-A run writes into its folder, the cache, and where the command line says. A net of one's own may name other places, which is said. A net
-that lies in the folder of a published model is a stranger's: it reads what is in that folder, and writes into the folder of its run alone.
+A run writes into its folder, the cache, and the paths on the command line. Your own net may name other paths; netc then prints a note.
+
+A net in the folder of a published model is not trusted. It may read only files in that folder, and write only into the folder of its
+run.
 """
 
 import json
@@ -20,13 +22,13 @@ from netc.spec.document import Document
 MANIFEST, MOST_BYTES, MOST_LIST = "manifest.json", 1 << 20, 1 << 26
 READ = frozenset(("source", "test_source", "validation_source", "mean_file", "root_folder", "net", "train_net", "test_net", "weights"))
 WRITTEN = frozenset(("file_name", "snapshot_prefix"))
-LISTS = ("image_data_param", "hdf5_data_param", "window_data_param")  # their source is a list of other files
+LISTS = ("image_data_param", "hdf5_data_param", "window_data_param")  # the source of these is a list of other files
 YOURS = "The net comes from a zoo. Set the path with --set, or copy the net file into a folder of your own."
 FieldPath = tuple[str | int, ...]
 
 
 def published(path: str | Path) -> bool:
-    """Whether a net file, or a folder of them, is a published model's: a manifest lies beside it."""
+    """Whether a net file, or a folder of net files, is a published model: it has a manifest beside it."""
     place = Path(path).resolve()
     folder = place if place.is_dir() else place.parent
     try:
@@ -40,7 +42,10 @@ def published(path: str | Path) -> bool:
 def errors(
     documents: Sequence[Document], solver: pb.SolverParameter, solver_at: tuple[Document, FieldPath], named: Sequence[str]
 ) -> list[Diagnostic]:
-    """What published nets and their solver name outside of their folder. `named` are the values that the command line sets."""
+    """Errors for paths outside of their folder that published nets and their solver name.
+
+    `named` are values that the command line sets.
+    """
     document, at = solver_at
     found = [Diagnostic(d.place(*p), t) for d in _each(documents) if published(d.path) for p, t in _wrong(d.message, Path(d.path), named)]
     if published(document.path):
@@ -49,7 +54,7 @@ def errors(
 
 
 def notes(documents: Sequence[Document], solver: pb.SolverParameter, solver_at: tuple[Document, FieldPath]) -> list[Diagnostic]:
-    """Where a net of one's own writes that is neither in its folder nor in the current one."""
+    """Notes on where your own net writes outside of its folder and the current folder."""
     found = [
         Diagnostic(
             d.place("layer", k, "hdf5_output_param", "file_name"),
@@ -67,12 +72,12 @@ def notes(documents: Sequence[Document], solver: pb.SolverParameter, solver_at: 
 
 
 def _each(documents: Sequence[Document]) -> list[Document]:
-    """Each document once, although a net is often its own test net."""
+    """Each document once, because a net is often its own test net."""
     return list({id(d): d for d in documents}.values())
 
 
 def inside(folder: Path, name: str) -> bool:
-    """Whether `name`, a path relative to `folder`, stays in it on every system, and whatever links lie there."""
+    """Whether `name`, relative to `folder`, stays inside of it, on every system and with any links."""
     if name.startswith("~") or "\0" in name or ".." in (*PurePosixPath(name).parts, *PureWindowsPath(name).parts):
         return False
     if PurePosixPath(name).is_absolute() or PureWindowsPath(name).drive or PureWindowsPath(name).root:
@@ -90,7 +95,7 @@ def _leaves(folder: Path, name: str) -> bool:
 
 
 def _wrong(message: Message, path: Path, named: Sequence[str]) -> Iterator[tuple[FieldPath, str]]:
-    """The fields of a published net or solver that lead out of its folder."""
+    """The fields of a published net or solver that lead outside of its folder."""
     for at, value in _paths(message):
         field = next(part for part in reversed(at) if isinstance(part, str))
         if value in named:
@@ -104,9 +109,9 @@ def _wrong(message: Message, path: Path, named: Sequence[str]) -> Iterator[tuple
 
 
 def _paths(message: Message, at: FieldPath = ()) -> Iterator[tuple[FieldPath, str]]:
-    """The path of each field that names a file, and what it names."""
+    """The path of each field that names a file, and the file name."""
     for field, value in message.ListFields():
-        if field.name == "solver":  # the solver, with what the command line changed in it, is looked at by itself
+        if field.name == "solver":  # the solver, with changes from the command line, is checked separately
             continue
         for place, part in [((*at, field.name, k), v) for k, v in enumerate(value)] if field.is_repeated else [((*at, field.name), value)]:
             if isinstance(part, Message):
@@ -116,7 +121,7 @@ def _paths(message: Message, at: FieldPath = ()) -> Iterator[tuple[FieldPath, st
 
 
 def _listed_outside(path: Path) -> str | None:
-    """The first path in a list of files that leads out of its folder."""
+    """The first path in a list of files that leads outside of its folder."""
     try:
         with open_unlinked(path, os.O_RDONLY) as file:
             words: Any = file.read(MOST_LIST).decode("utf-8", "replace").split()

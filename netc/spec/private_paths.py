@@ -1,4 +1,4 @@
-"""What is given away says nothing of the machine that it was made on: paths lose the folders that only that machine has."""
+"""Published files do not reveal the folders of the machine that made them: paths are shortened."""
 
 import re
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-# Names and free texts, which are no paths.
+# Names and free texts, which are not paths.
 WORDS = {
     "name", "type", "bottom", "top", "layer", "stage", "not_stage", "monitor", "description", "licence", "dataset_licence",
     "intended_use", "limits",
@@ -14,17 +14,17 @@ WORDS = {
 _OUTSIDE = re.compile(r"([/\\~]|[A-Za-z]:[/\\]|file:|(.*[/\\])?\.\.([/\\]|$))")
 _WITHIN = re.compile(r"(^|[\s\[{(,\"']|:(?!//))([/\\~]|[A-Za-z]:[/\\]|\.\.[/\\])")
 QUOTES = "\"' "
-OWN = ("--runs", "--zoo", "--sign")  # options of a command that only say where this machine keeps things
+OWN = ("--runs", "--zoo", "--sign")  # options that only select folders on this machine
 
 
 def plain_path(text: str) -> str:
-    """A path that is absolute, or leads out of the folder that it is read from, as its last part; any other text as it is."""
+    """The last part of a path that is absolute or leads outside of its base folder; any other text unchanged."""
     bare = text.strip(QUOTES)
     return re.split(r"[/\\]", bare.rstrip("/\\"))[-1] if _OUTSIDE.match(bare) else text
 
 
 def without_folders(message: Any) -> Any:
-    """A copy of a protobuf message with every path in it plain."""
+    """A copy of a protobuf message with all its paths shortened."""
     copy = type(message)()
     copy.CopyFrom(message)
     _plain(copy)
@@ -32,14 +32,17 @@ def without_folders(message: Any) -> Any:
 
 
 def plain_command(arguments: Sequence[str]) -> list[str]:
-    """A command's arguments with plain paths, less those that say where this machine keeps things."""
+    """A command's arguments with shortened paths, without options that only select folders on this machine."""
     pairs = zip(("", *arguments), arguments, strict=False)
     kept = [a for before, a in pairs if before not in OWN and a not in OWN and not a.startswith(tuple(f"{o}=" for o in OWN))]
     return [_plain_argument(a) for a in kept]
 
 
 def _plain_argument(text: str) -> str:
-    """`FILE,FILE`, `--option=FILE`, `field=FILE`: each file plain. A value with a path somewhere inside it is left out."""
+    """Shorten each file in `FILE,FILE`, `--option=FILE` and `field=FILE`.
+
+    A value with a path somewhere inside is left out.
+    """
     name, equals, value = text.rpartition("=")
     plain = ",".join(plain_path(part) for part in value.split(","))
     return name + equals + ("..." if _WITHIN.search(plain) else plain)

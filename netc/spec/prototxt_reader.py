@@ -1,4 +1,4 @@
-"""Protobuf's text format to messages: a reader that keeps places and goes on after an error."""
+"""A reader of protobuf's text format that records positions and continues after an error."""
 
 import re
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ TOKEN = re.compile(
 
 @dataclass(frozen=True)
 class Token:
-    """A piece of the text. `kind` is word, number, string, mark, or end."""
+    """A token of the text. `kind` is word, number, string, mark, or end."""
 
     kind: str
     text: str
@@ -40,22 +40,22 @@ class Token:
 
 
 class Unreadable(Exception):
-    """The text cannot be read on from here."""
+    """The reader cannot continue after this error."""
 
 
 class Tokens:
-    """The tokens of a text, one after the other."""
+    """The tokens of a text, in order."""
 
     def __init__(self, text: str):
         self._tokens, self._next = _tokens(text), 0
 
     @property
     def peek(self) -> Token:
-        """The token that comes next."""
+        """The next token."""
         return self._tokens[self._next]
 
     def take(self) -> Token:
-        """The next token, which is then behind. The end stays."""
+        """Return the next token and move past it. The end token stays."""
         token = self.peek
         self._next += token.kind != "end"
         if token.kind == "stray":
@@ -65,14 +65,14 @@ class Tokens:
         return token
 
     def accept(self, *marks: str) -> Token | None:
-        """The next token if it is one of these marks."""
+        """The next token, if it is one of these marks."""
         return self.take() if self.peek.kind == "mark" and self.peek.text in marks else None
 
 
 def parse_prototxt(text: str, message_type: type[Message] = pb.NetParameter, path: str = "<text>", dropped: Dropped = NOTHING) -> Document:
-    """The message that a protobuf text spells, with its errors. SpecError, with these, where the rest cannot be read.
+    """Parse a protobuf text into a document with its errors. SpecError if the rest cannot be read.
 
-    `dropped` are fields that its messages do not have and that may be left out, with a warning in the document.
+    `dropped` are unknown fields to leave out, with a warning in the document.
     """
     reading, message = Reading(path, text, dropped=dropped), message_type()
     if YAML_LIST.search(text):
@@ -88,7 +88,10 @@ def parse_prototxt(text: str, message_type: type[Message] = pb.NetParameter, pat
 
 
 def _tokens(text: str) -> list[Token]:
-    """All tokens, then one of kind `end`; a character that fits nowhere has the kind `stray`, and is the last: none is read behind it."""
+    """All tokens, then one of kind `end`.
+
+    An invalid character becomes a token of kind `stray`, which is the last one.
+    """
     found: list[Token] = []
     start, line, line_start = 0, 1, 0
     while start < len(text) and not (found and found[-1].kind == "stray"):
@@ -135,12 +138,12 @@ def _message(reading: Reading, tokens: Tokens, message: Any, path: FieldPath, op
 
 
 def _fits(field: Any, token: Token) -> bool:
-    """Whether what follows a misspelled name is of the kind that the field wants which must be meant."""
+    """Whether the value after a misspelled name has the type of the suggested field."""
     return (field.message_type is not None) == (token.kind == "mark" and token.text in "{<")
 
 
 def _claim(reading: Reading, token: Token, field: Any, path: FieldPath, counts: dict[str, int]) -> FieldPath:
-    """The path of a field's next value, with its position noted; a second value of a single field is an error."""
+    """Record the position of a field's next value, and return its path. A second value of a non-repeated field is an error."""
     here = (*path, field.name)
     if not field.is_repeated:
         reading.claim(token.at, here)
@@ -152,7 +155,7 @@ def _claim(reading: Reading, token: Token, field: Any, path: FieldPath, counts: 
 
 
 def _items(tokens: Tokens) -> Any:
-    """Stand before each value of a list in brackets, or before the one value."""
+    """Yield before each value of a list in brackets, or before a single value."""
     if not tokens.accept("["):
         yield
         return
@@ -184,7 +187,7 @@ def _messages(reading: Reading, tokens: Tokens, name: Token, message: Any, field
 
 
 def _struct(reading: Reading, tokens: Tokens, opening: Token, target: Any) -> None:
-    """A Struct is left to protobuf: it is a map, which has a spelling of its own."""
+    """Read a Struct with protobuf's own parser, because its text is that of a map."""
     closing = _skip_to_close(tokens, opening)
     try:
         text_format.Parse(reading.text[opening.start + 1 : closing.start], target)
@@ -195,7 +198,7 @@ def _struct(reading: Reading, tokens: Tokens, opening: Token, target: Any) -> No
 
 
 def _without_position(error: text_format.ParseError) -> str:
-    """Protobuf's message alone: the error keeps it only with its line and column in front."""
+    """Protobuf's message without the line and column that precede it."""
     return re.sub(r"^\d+:\d+ : ", "", str(error))
 
 
@@ -219,7 +222,7 @@ def _scalars(reading: Reading, tokens: Tokens, name: Token, message: Any, field:
 
 
 def _value(tokens: Tokens, field: Any) -> Any:
-    """The value of a field. ValueError with a sentence if what stands there is none."""
+    """The value of a field. ValueError with a sentence if the next token is not a value."""
     token = tokens.take()
     if token.kind == "string" and field.containing_type is V1 and field.name == "type":
         kind = token.text[1:-1]
@@ -262,7 +265,7 @@ def _decoded(field: Any, raw: bytes) -> str:
 
 
 def _skip(tokens: Tokens) -> None:
-    """Leave a value behind."""
+    """Skip a value."""
     token = tokens.peek
     if token.kind == "mark" and token.text in "{<[":
         _skip_to_close(tokens, tokens.take())
@@ -276,7 +279,7 @@ def _skip(tokens: Tokens) -> None:
 
 
 def _skip_to_close(tokens: Tokens, opening: Token) -> Token:
-    """Leave everything behind up to the bracket that closes `opening`, and give that."""
+    """Skip to the bracket that closes `opening`, and return it."""
     depth = 1
     while depth:
         token = tokens.take()

@@ -1,4 +1,4 @@
-"""The ranges of numeric fields of layers: one row per field. Those of the solver are in `netc.compiler.solver`."""
+"""The valid ranges of layers' numeric fields: one row per field. Those of the solver are in `netc.compiler.solver`."""
 
 from collections.abc import Iterable, Iterator
 from math import isfinite, isnan
@@ -27,18 +27,18 @@ RANGES = {
     "WindowDataParameter.fg_threshold": SHARE,
 }
 UNBOUNDED = ("ClipParameter", "ThresholdParameter")  # bounds, which may be infinite
-STORED = ("BlobProto", "Struct")  # weights; what a plug-in says
+STORED = ("BlobProto", "Struct")  # weights, and values for plug-ins
 
 
 def range_errors(layers: Iterable[Any]) -> Iterator[Diagnostic]:
-    """Errors for the numbers of a net's layers that are out of range."""
+    """An error for each number in a net's layers that is out of range."""
     for layer in layers:
         for path, text in out_of_range(layer.param):
             yield Diagnostic(layer.at(*path), f"Layer {layer.name!r}: {text}")
 
 
 def out_of_range(message: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """The fields of a message, and of all within it, whose numbers are out of their range: path and sentence."""
+    """The path of each out-of-range number in a message and its submessages, with an error text."""
     for field, value in message.ListFields():
         for k, one in enumerate(value) if field.is_repeated else ((None, value),):
             at = (*path, field.name) if k is None else (*path, field.name, k)
@@ -51,7 +51,7 @@ def out_of_range(message: Any, path: tuple[str | int, ...] = ()) -> Iterator[tup
 
 
 def _wrong(field: Any, value: float) -> str:
-    """What is wrong with the value of a field; "" if nothing is."""
+    """The error in the value of a field; "" if there is none."""
     message = field.containing_type.name
     wanted = RANGES.get(f"{message}.{field.name}", "")
     if isnan(value) or not (isfinite(value) or message in UNBOUNDED):

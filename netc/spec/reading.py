@@ -1,4 +1,4 @@
-"""What both readers of text share: positions, errors, and the checks at the end."""
+"""What both text readers share: positions, errors, and the checks at the end."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -15,15 +15,15 @@ from netc.spec.other_names import suggest_field
 LAYER: Any = pb.LayerParameter.DESCRIPTOR
 NET: Any = pb.NetParameter.DESCRIPTOR
 SOLVER: Any = pb.SolverParameter.DESCRIPTOR
-MAX_ERRORS = 500  # of one text: a search for near names takes its time, and nobody reads on
+MAX_ERRORS = 500  # per text, because the search for similar names is slow
 
 
 @dataclass(frozen=True)
 class Reading:
-    """The state of one reading: `positions`, `errors` and `warnings` grow while it goes on.
+    """The state of a reader: `positions`, `errors` and `warnings` grow while it reads.
 
-    `plain` counts errors after which it is still plain what is meant; `broken` and `guessed` are as in Document, by path.
-    `dropped` are fields whose errors become warnings, where a message does not have them.
+    `plain` are the positions of errors after which the meaning is still clear. `broken` and `guessed` are as in Document, but
+    by path. `dropped` are unknown fields whose errors become warnings.
     """
 
     path: str
@@ -37,9 +37,9 @@ class Reading:
     guessed: set[FieldPath] = field(default_factory=set)
 
     def error(self, at: Position, text: str, suggestion: Suggestion | None = None, plain: bool = False) -> None:
-        """Note that something at a position is wrong. `plain`: and yet what is meant can be read on.
+        """Add an error at a position. `plain`: the meaning is clear nevertheless.
 
-        SpecError with all of them once there are MAX_ERRORS.
+        SpecError with all errors once there are MAX_ERRORS.
         """
         self.errors.append(Diagnostic(Place(self.path, *at), text, suggestion))
         if len(self.errors) == MAX_ERRORS:
@@ -49,7 +49,7 @@ class Reading:
 
     @contextmanager
     def judging(self, path: FieldPath) -> Iterator[None]:
-        """Errors that are found within are those of what stands at `path`."""
+        """Attribute the errors in the body of the `with` to the layer or solver at `path`."""
         errors, plain = len(self.errors), len(self.plain)
         yield
         if len(self.errors) - errors > len(self.plain) - plain:
@@ -58,7 +58,7 @@ class Reading:
             self.guessed.add(path)
 
     def claim(self, at: Position, path: FieldPath) -> bool:
-        """Whether the field at `path` comes for the first time; a second time is an error."""
+        """Whether the field at `path` occurs for the first time. A second time is an error."""
         if path in self.positions:
             line, column = self.positions[path]
             name = path[-1] if isinstance(path[-1], str) else path[-2]
@@ -68,9 +68,9 @@ class Reading:
         return True
 
     def unknown(self, at: Position, message: Any, name: str, path: FieldPath, fork: bool = False) -> Any:
-        """Note a field that a message does not have. The field that must be meant, if that is plain and it is not there yet.
+        """Report an unknown field of a message. Returns the field that is assumed to be meant, if there is one and it is still unset.
 
-        `fork` says that one of Caffe's many forks may have it.
+        `fork`: one of Caffe's many forks may have the field.
         """
         owner, suggestion = message.DESCRIPTOR, None
         text = f"{owner.name} has no field {name!r}."
@@ -109,7 +109,7 @@ class Reading:
 
 
 def _in_order(found: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Diagnostics in the order of the text."""
+    """Sort diagnostics in the order of the text."""
     return sorted(found, key=lambda d: (d.position, d.text))
 
 
@@ -120,7 +120,10 @@ def _how_to_drop(path: FieldPath, name: str) -> str:
 
 
 def _missing(document: Document) -> dict[FieldPath, Diagnostic]:
-    """An error for each required field that is missing, by its path, also where the message that a layer's type needs is missing."""
+    """An error for each missing required field, by its path.
+
+    It includes fields of a required message that is itself missing.
+    """
     errors: dict[FieldPath, Diagnostic] = {}
     for text in document.message.FindInitializationErrors():
         path: list[str | int] = []

@@ -1,4 +1,4 @@
-"""Single values, from text and to text, by the type of their field."""
+"""Convert single values from text and to text, by the type of their field."""
 
 import base64
 import binascii
@@ -22,7 +22,7 @@ _SPECIAL = re.compile(r"([-+]?)\.?(inf|infinity|nan)", re.IGNORECASE)
 
 
 def from_text(field: Any, text: str) -> Any:
-    """The value that `text` spells for a field. If it spells none, ValueError with a sentence and, if there is one, a Suggestion."""
+    """Parse `text` as a value of a field. ValueError with a sentence, and a Suggestion if there is one, if that fails."""
     kind = field.cpp_type
     if kind in INTEGERS:
         return _integer(field, text)
@@ -41,7 +41,7 @@ def from_text(field: Any, text: str) -> Any:
 
 
 def to_text(field: Any, value: Any) -> str:
-    """The text that `from_text` reads as `value`; numbers in the fewest digits."""
+    """Format a value so that `from_text` reads it back. Numbers get the fewest possible digits."""
     kind = field.cpp_type
     if kind == Field.CPPTYPE_FLOAT:
         return shortest(value)
@@ -55,7 +55,7 @@ def to_text(field: Any, value: Any) -> str:
 
 
 def shortest(value: float) -> str:
-    """The shortest decimal that gives the same float32."""
+    """The shortest decimal that rounds to the same float32."""
     for digits in range(6, 9):
         text = f"{value:.{digits}g}"
         if abs(float(text)) < 3.4028236e38 and struct.pack("f", float(text)) == struct.pack("f", value):
@@ -97,5 +97,5 @@ def _got(text: str) -> str:
 
 
 def short(text: str) -> str:
-    """The text, or its beginning, as a sentence can hold it."""
+    """The text, shortened if it is too long for a sentence."""
     return text if len(text) < 40 else text[:37] + "..."

@@ -1,4 +1,4 @@
-"""The comments of the proto, and the JSON Schema of YAML net files that is made from them."""
+"""The comments of the proto file, and the JSON Schema of YAML net files that is made from them."""
 
 from functools import cache
 from importlib.resources import files
@@ -12,14 +12,14 @@ from netc.spec.fields import LAYER_FIELDS, messages, own_fields
 from netc.spec.reading import LAYER, NET
 from netc.spec.scalars import INTEGERS, shortest
 
-OLD = {"layers"}  # of V1; the layers of YAML are those of today
+OLD = {"layers"}  # V1 layers; YAML files have only current layers
 TEXT = {"type": ["string", "number", "boolean"]}
 NUMBER = {"anyOf": [{"type": "number"}, {"enum": ["inf", "-inf", "nan"]}]}
 BOOL = {"enum": [True, False, "yes", "no", "on", "off", 0, 1]}
 
 
 def comments(descriptor: Any) -> dict[str, str]:
-    """The proto's comments on a message or enum and all in it, by full name (`netc.ReLUParameter.negative_slope`)."""
+    """The proto's comments on a message or enum and its members, by full name (`netc.ReLUParameter.negative_slope`)."""
     start = descriptor.full_name
     return {name: text for name, text in _comments().items() if name == start or name.startswith(f"{start}.")}
 
@@ -41,7 +41,7 @@ def _comments() -> dict[str, str]:
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of net files in YAML: every layer type that is registered, plug-ins' among them, and every field."""
+    """The JSON Schema (draft 2020-12) of YAML net files: all registered layer types, including those of plug-ins, and all fields."""
     registry.load()
     definitions: dict[str, Any] = {"Layer": _layer()}
     for type_ in sorted(registry.layer):
@@ -52,7 +52,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _define(message: Any, definitions: dict[str, Any]) -> None:
-    """Add a message and all that it holds to the definitions."""
+    """Add a message and all messages that it contains to the definitions."""
     if message.name in definitions:
         return
     if message.full_name == "google.protobuf.Struct":
@@ -86,7 +86,7 @@ def _of(message: Any, name: str) -> dict[str, str]:
 
 
 def _layer() -> dict[str, Any]:
-    """A layer in each of its forms. A type that is not registered may come from a plug-in."""
+    """The schema of a layer in all its forms. A type that is not registered may come from a plug-in."""
     types = sorted(registry.layer)
     by_type = {type_: {"anyOf": [{"$ref": f"#/$defs/layer {type_}"}, {"type": "null"}]} for type_ in types}
     plugin = {"anyOf": [_object(_layer_fields(""), "A layer of a plug-in's type."), {"type": "null"}]}
@@ -102,7 +102,7 @@ def _when(type_: str) -> dict[str, Any]:
 
 
 def _field(field: Any) -> dict[str, Any]:
-    """The schema of a field's value, which may be the one element of its list."""
+    """The schema of a field's value. A single element may replace its list."""
     one = _value(field)
     found = {"anyOf": [one, {"type": "array", "items": one}, {"type": "null"}]} if field.is_repeated else one
     default = {"default": _default(field)} if field.has_default_value else {}

@@ -1,6 +1,6 @@
 """The nets that come with netc, by name: `netc train lenet` works in an empty folder.
 
-A wheel holds them as netc/nets/. In a checkout they are in nets/, beside the package.
+A wheel contains them as netc/nets/. In a checkout they are in nets/, beside the package.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -16,17 +16,17 @@ from netc.files import replace_file
 from netc.spec.job import is_solver
 from netc.spec.loader import BINARY, PROTOTXT, YAML, load
 
-FOLDER = Path("nets")  # where copies go, and what the paths in the documentation begin with
+FOLDER = Path("nets")  # the target of copies, and the start of paths in the documentation
 
 
 def net_file(name: str, say: Callable[[str], None]) -> str:
-    """The path of the net file that `name` stands for. A shipped net is copied to nets/ first, unless that file exists.
+    """The net file for `name`. A shipped net is copied to nets/ first, unless that file exists.
 
-    `say` gets a sentence on what was copied. SpecError, with similar names, if there is neither a file nor a shipped net.
+    `say` receives a sentence about the copied files. SpecError, with similar names, if there is neither a file nor a shipped net.
     """
     path = Path(name)
     if _exists(path) or path.parent not in (Path("."), FOLDER):
-        return name  # whoever reads it says what is wrong with it
+        return name  # reading it later gives the error
     known = names()
     beside = [str(p) for p in path.parent.iterdir() if p.suffix in (*YAML, *PROTOTXT, *BINARY)] if path.parent.is_dir() else []
     if any(Path(file).stem == name for file in beside):
@@ -41,7 +41,7 @@ def net_file(name: str, say: Callable[[str], None]) -> str:
 
 
 def _near(path: Path, beside: list[str], known: Mapping[str, str]) -> Suggestion:
-    """What a file that does not exist may stand for: similar files and shipped nets, else what there is."""
+    """Suggest similar files and shipped nets for a missing file, or list what exists."""
     shipped = [n for n in known if Path(n).parent == path.parent]
     suggestion = near(str(path), (*beside, *shipped))
     if path.suffix or not shipped or suggestion:
@@ -50,7 +50,10 @@ def _near(path: Path, beside: list[str], known: Mapping[str, str]) -> Suggestion
 
 
 def _exists(path: Path) -> bool:
-    """Whether there is a file or folder; True too where the system does not answer, so that reading it gives the error."""
+    """Whether a file or folder exists.
+
+    Also True if the system does not answer, so that reading the file gives the error.
+    """
     try:
         return path.exists()
     except OSError:
@@ -58,14 +61,17 @@ def _exists(path: Path) -> bool:
 
 
 def names() -> Mapping[str, str]:
-    """The file of each shipped net by its names: the stem, and the path in the documentation. A YAML file owns its stem."""
+    """The shipped nets by their names: the stem, and the path in the documentation.
+
+    If a YAML file and another file have the same stem, the stem means the YAML file.
+    """
     nets = sorted(f.name for f in _folder().iterdir() if Path(f.name).suffix in (*YAML, *PROTOTXT))
     by_stem = {Path(n).stem: n for n in sorted(nets, key=lambda n: Path(n).suffix in YAML)}
     return by_stem | {f"{FOLDER.name}/{n}": n for n in nets}
 
 
 def _copies(name: str) -> Iterator[str]:
-    """Copy a shipped net and the shipped files that it names; the paths that were written. Existing files stay as they are."""
+    """Copy a shipped net and the shipped files that it names. Yields the new paths. Existing files are kept."""
     shipped = _folder()
     try:
         FOLDER.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""What a layer is called, reads and writes where a YAML file does not say it: Caffe's customs, by the records of layer types."""
+"""Default names, bottoms and tops of layers in YAML files: Caffe's conventions, from the records of layer types."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -8,18 +8,18 @@ from netc.registry import LayerType
 
 
 def stem(of_type: LayerType) -> str:
-    """The first part of a layer's default name."""
+    """The stem of a layer's default name."""
     return of_type.stem or ("data" if of_type.source else "loss" if of_type.loss else of_type.name.lower())
 
 
 def nth_name(of_type: LayerType, count: int) -> str:
-    """conv1, conv2, ... or, for types that a net has once, loss, loss2, ..."""
+    """The default name with a number: conv1, conv2, ... or, for types that usually occur once, loss, loss2, ..."""
     single = of_type.single or of_type.scores or of_type.bottoms[1] == 0 or of_type.writes_nothing
     return stem(of_type) if count == 1 and single else f"{stem(of_type)}{count}"
 
 
 def number_of(of_type: LayerType, name: str) -> int:
-    """Which of a type's default names this is; 0 if it is none."""
+    """The number in one of a type's default names; 0 for any other name."""
     first = stem(of_type)
     digits = name.removeprefix(first)
     if name == nth_name(of_type, 1):
@@ -41,7 +41,7 @@ def default_bottoms(of_type: LayerType, newest: str | None) -> list[str] | None:
 
 
 def default_tops(of_type: LayerType, name: str, bottoms: Iterable[str], by_default: bool) -> list[str]:
-    """The blobs that a layer writes by default; `by_default`: its bottoms are the default ones too."""
+    """The blobs that a layer writes by default. `by_default`: its bottoms are defaults too."""
     if of_type.writes_nothing:
         return []
     if of_type.default_tops or of_type.source:
@@ -50,32 +50,32 @@ def default_tops(of_type: LayerType, name: str, bottoms: Iterable[str], by_defau
 
 
 def newest_after(of_type: LayerType, tops: Iterable[str], newest: str | None) -> str | None:
-    """The newest blob after a layer: its first top. Losses and metrics leave it as it was."""
+    """The newest blob after a layer: its first top. Losses and metrics do not change it."""
     return newest if of_type.scores else next(iter(tops), newest)
 
 
 class Names:
-    """The names that layers have, and from which number on default ones are free."""
+    """The names of a net's layers, for choosing default names that are free."""
 
     def __init__(self, taken: Iterable[str] = ()):
         self._taken = Counter(taken)
-        self._least: dict[str, tuple[LayerType, int]] = {}  # by a type's first name: the numbers below are taken
+        self._least: dict[str, tuple[LayerType, int]] = {}  # by a type's first name: all smaller numbers are in use
 
     def free(self, of_type: LayerType) -> str:
         """The first default name of a type that no layer has."""
         return nth_name(of_type, self._first(of_type))
 
     def is_default(self, of_type: LayerType, name: str) -> bool:
-        """Whether `name`, which one layer has, would be its default name if it had none."""
+        """Whether `name`, which one layer has, equals the default name that the layer would get."""
         number = number_of(of_type, name)
         return 0 < number < self._first(of_type) and self._taken[name] == 1
 
     def add(self, name: str) -> None:
-        """A layer has this name."""
+        """Add the name of a layer."""
         self._taken[name] += 1
 
     def remove(self, name: str) -> None:
-        """One layer fewer has this name."""
+        """Remove the name of a layer."""
         self._taken[name] -= 1
         for key, (of_type, least) in self._least.items() if not self._taken[name] else ():
             if 0 < (number := number_of(of_type, name)) < least:

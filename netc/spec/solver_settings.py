@@ -1,4 +1,4 @@
-"""A solver with the default of every field that its text leaves out, decided in one place."""
+"""A solver with defaults for all fields that its text leaves out. Only this module defines them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,10 +6,10 @@ from typing import Any
 
 from netc import netc_pb2 as pb
 
-DISPLAY = 100  # iterations between log lines where the solver has no `display`
+DISPLAY = 100  # iterations between log lines if the solver has no `display`
 SAFETENSORS = pb.SolverParameter.SAFETENSORS
 
-# What an unset field means in netc where Caffe means something else, as text.
+# Texts for unset fields that mean something else in netc than in Caffe.
 UNSET: Mapping[str, str] = {
     "random_seed": "0",
     "snapshot_format": "SAFETENSORS",
@@ -21,11 +21,11 @@ UNSET: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class SolverSettings:
-    """The settings of a SolverParameter under its field names. `message` keeps what only an optimizer or a policy reads.
+    """The settings of a SolverParameter, under its field names. `message` keeps fields that only an optimizer or a policy reads.
 
-    Intervals are in iterations; 0 means never. `max_iter` or `max_epoch` is None where the other one is given. `test_iter` has a
-    number of batches for each test net; it is empty where every test reads the whole test set. `snapshot_minutes` is 0
-    where `snapshot` says when a snapshot is due. `clip_gradients` is None where nothing limits the norm of the gradients.
+    Intervals are in iterations; 0 means never. One of `max_iter` and `max_epoch` is None if the other is given. `test_iter` is a number
+    of batches for each test net; it is empty if every test reads the complete test set. `snapshot_minutes` is 0 if `snapshot` sets the
+    interval. `clip_gradients` is None if the gradient norm is not limited.
     """
 
     message: pb.SolverParameter
@@ -56,7 +56,7 @@ class SolverSettings:
 
     @classmethod
     def of(cls, solver: pb.SolverParameter) -> "SolverSettings":
-        """The settings that a solver's text gives."""
+        """The settings in a solver's text."""
         return cls(
             message=solver,
             type=solver.type,
@@ -86,5 +86,5 @@ class SolverSettings:
         )
 
     def hyperparameter(self, name: str) -> Any:
-        """The value of a field that an optimizer or a policy reads by its name."""
+        """The value of a field that an optimizer or a policy reads by name."""
         return getattr(self.message, name)

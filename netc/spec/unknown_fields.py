@@ -1,5 +1,7 @@
-"""Fields of a binary file that netc's messages do not have: a fork's, of which only the numbers are known, or values that no enum
-has; and texts that are none."""
+"""Unknown content of binary files: fields of a Caffe fork, unknown enum values, and texts that are not UTF-8.
+
+Of a fork's fields, only the numbers are known.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -10,15 +12,15 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from netc.errors import Diagnostic, Place, SpecError
 from netc.spec.document import Dropped, FieldPath
 
-MOST_NAMES = 3  # of layers in a message
-MOST_SHOWN = 40  # bytes of a text that cannot be read
+MOST_NAMES = 3  # layer names in a message
+MOST_SHOWN = 40  # bytes of an unreadable text in a message
 
 
 def discard(message: Any, path: str, dropped: Dropped) -> tuple[Diagnostic, ...]:
-    """Takes the fields that netc does not have out of `message`, where `dropped` has them; a warning for each kind.
+    """Remove unknown fields from `message` if they are in `dropped`. Returns a warning for each kind.
 
-    Such a field may change what a layer computes, so any other is an error. SpecError lists them. A known field is a stranger too
-    where its value is none: of another type, or a number that its enum lacks.
+    Any other unknown field is an error, because it may change what a layer computes. SpecError lists them. A known field with an
+    invalid value is treated as unknown: another type, or a number outside of its enum.
     """
     found: dict[tuple[str, str, bool], Counter[str]] = {}
     for at, owner, number, layer in _strangers(message, (), ""):
@@ -40,7 +42,7 @@ def discard(message: Any, path: str, dropped: Dropped) -> tuple[Diagnostic, ...]
 
 
 def check_texts(message: Any, path: str) -> None:
-    """SpecError where a text in `message` is not UTF-8; protobuf gives bytes for such a one."""
+    """SpecError for a text in `message` that is not UTF-8; protobuf returns bytes for it."""
     for owner, name, value in _texts(message):
         if isinstance(value, bytes):
             raise SpecError(Diagnostic(Place(path), f"{owner}.{name} is not UTF-8: {value[:MOST_SHOWN]!r}"))
@@ -57,7 +59,7 @@ def _texts(message: Any) -> Iterator[tuple[str, str, str | bytes]]:
 
 
 def _strangers(message: Any, path: FieldPath, layer: str) -> Iterator[tuple[FieldPath, Any, int, str]]:
-    """(path of the message, its descriptor, number of the field, name of the layer) of each field that is not known."""
+    """(path of the message, its descriptor, field number, layer name) of each unknown field."""
     for number in dict.fromkeys(field.field_number for field in UnknownFieldSet(message)):  # type: ignore[attr-defined]  # its stub lacks it
         yield path, message.DESCRIPTOR, number, layer
     for field, value in message.ListFields():
@@ -69,7 +71,7 @@ def _strangers(message: Any, path: FieldPath, layer: str) -> Iterator[tuple[Fiel
 
 
 def _where(layers: Counter[str]) -> str:
-    """`Layers 'a', 'b' and 3 more: `."""
+    """A prefix such as `Layers 'a', 'b' and 3 more: `."""
     names = [repr(name) for name in layers if name]
     if not names:
         return ""

@@ -1,7 +1,7 @@
-"""Caffe's old files brought up to date: V0 and V1 layers, transformations in data layers, inputs, solver types.
+"""Upgrade Caffe's old files: V0 and V1 layers, transformations in data layers, inputs, solver types.
 
-The rules, their order and their side effects are those of Caffe's upgrade_proto.cpp, so that a net means what it meant
-there. Places of fields move along, so that errors still point into the text that was read.
+The rules, their order and their side effects are those of Caffe's upgrade_proto.cpp, so that a net keeps its meaning. The positions of
+fields move along, so that errors still point to the original text.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ INNER_NETS = ("net_param", "train_net_param")
 TRANSFORMED = {"DATA": "data_param", "IMAGE_DATA": "image_data_param", "WINDOW_DATA": "window_data_param"}
 TRANSFORMATIONS = ("scale", "mean_file", "crop_size", "mirror")
 
-# Types whose name is not that of V1 with capitals for underscores.
+# Types whose V1 name is not their name in capitals with underscores.
 V1_TYPES = {
     "NONE": "", "ABSVAL": "AbsVal", "ARGMAX": "ArgMax", "BNLL": "BNLL", "HDF5_DATA": "HDF5Data", "HDF5_OUTPUT": "HDF5Output",
     "LRN": "LRN", "MVN": "MVN", "RELU": "ReLU", "SOFTMAX_LOSS": "SoftmaxWithLoss", "TANH": "TanH",
@@ -30,10 +30,10 @@ Move = Callable[[FieldPath], FieldPath]
 
 
 def upgraded(document: Document) -> Document:
-    """`document`, a net or a solver, in the current format; itself if it is that already, or is anything else.
+    """Return `document`, a net or a solver, in the current format. Anything else is returned unchanged.
 
-    Nets inside a solver are upgraded too (Caffe leaves those as they are, and so cannot use them). SpecError lists what
-    has no meaning today.
+    Nets inside a solver are upgraded too. Caffe does not upgrade them, and so cannot use them. SpecError lists fields without a current
+    equivalent.
     """
     if isinstance(document.message, pb.NetParameter):
         return _net(document)
@@ -55,7 +55,7 @@ def _solver(document: Document) -> Document:
 
 
 def _with_inner_nets(document: Document) -> Document:
-    """The solver with the nets inside it in the current format."""
+    """The solver, with the nets inside it in the current format."""
     nets = _inner_nets(document.message)
     if not nets:
         return document
@@ -77,7 +77,7 @@ def _with_inner_nets(document: Document) -> Document:
 
 
 def _inner_nets(solver: Any) -> dict[FieldPath, Any]:
-    """The nets inside a solver by their paths."""
+    """The nets inside a solver, by their paths."""
     found: dict[FieldPath, Any] = {(field,): getattr(solver, field) for field in INNER_NETS if solver.HasField(field)}
     return found | {("test_net_param", k): net for k, net in enumerate(solver.test_net_param)}
 
@@ -89,14 +89,14 @@ def _net(document: Document) -> Document:
 
 
 def _v0(document: Document) -> Document:
-    """V0 to V1, where any layer has V0's message inside."""
+    """Upgrade V0 to V1, if any layer contains V0's message."""
     if not any(layer.HasField("layer") for layer in document.message.layers):
         return document
     return upgrade_v0(document)
 
 
 def _transformations(document: Document) -> Document:
-    """scale, mean_file, crop_size and mirror from V1's data layers into transform_param, which then stands in all of them."""
+    """Move scale, mean_file, crop_size and mirror from V1 data layers to transform_param."""
 
     def wanted(layer: Any) -> str | None:
         return TRANSFORMED.get(pb.V1LayerParameter.LayerType.Name(layer.type))
@@ -121,7 +121,7 @@ def _transformations(document: Document) -> Document:
 
 
 def _v1(document: Document) -> Document:
-    """V1 to the current format."""
+    """Upgrade V1 to the current format."""
     old = document.message
     if not old.layers:
         return document
@@ -145,7 +145,7 @@ def _v1(document: Document) -> Document:
 
 
 def _v1_layer(old: Any, new: Any) -> None:
-    """Fill `new` with what the V1 layer `old` says."""
+    """Fill `new` with the content of the V1 layer `old`."""
     for field, value in old.ListFields():
         if field.name == "type":
             name = pb.V1LayerParameter.LayerType.Name(value)
@@ -164,7 +164,10 @@ def _v1_layer(old: Any, new: Any) -> None:
 
 
 def _inputs(document: Document) -> Document:
-    """`input` with `input_shape`, or with four `input_dim` each, as an Input layer in front. Without shapes it goes."""
+    """Replace `input` with `input_shape`, or with four `input_dim` each, by an Input layer at the front.
+
+    Inputs without shapes are removed.
+    """
     old = document.message
     if not old.input:
         return document
@@ -196,7 +199,7 @@ def _inputs(document: Document) -> Document:
 
 
 def _batch_norm(document: Document) -> Document:
-    """A BatchNorm with three `param`, as nets of early 2015 have: they say that its statistics are not learned."""
+    """Set the rates in the three `param` of a BatchNorm to 0, for nets of early 2015: its statistics are not learned."""
     chosen = [k for k, layer in enumerate(document.message.layer) if layer.type == "BatchNorm" and len(layer.param) == 3]
     chosen = [k for k in chosen if any(p.lr_mult or p.decay_mult for p in document.message.layer[k].param)]
     if not chosen:

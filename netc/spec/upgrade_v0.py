@@ -1,4 +1,7 @@
-"""Caffe's nets of 2013 (V0) as nets of 2014 (V1): fields of one message to those of each type, padding layers to pads."""
+"""Upgrade Caffe's nets of 2013 (V0) to those of 2014 (V1).
+
+The fields of one message move to the messages of each type. Padding layers become pad fields.
+"""
 
 from dataclasses import replace
 from typing import Any
@@ -11,7 +14,7 @@ CONV, IP, POOL, LRN, WINDOW = "convolution_param", "inner_product_param", "pooli
 SOURCES = {"data": "data_param", "hdf5_data": "hdf5_data_param", "images": "image_data_param", "window_data": WINDOW}
 IMAGES = {"images": "image_data_param"}
 
-# Types whose name in V1 is another than their own in capitals.
+# Types whose V1 name is not their name in capitals.
 TYPES = {"conv": "CONVOLUTION", "images": "IMAGE_DATA", "innerproduct": "INNER_PRODUCT", "pool": "POOLING"}
 KNOWN = {
     *("accuracy", "bnll", "concat", "data", "dropout", "euclidean_loss", "flatten", "hdf5_data", "hdf5_output", "im2col"),
@@ -19,7 +22,7 @@ KNOWN = {
     *("window_data", *TYPES),
 }
 
-# For each field: the message that it goes to, by the layer's type, and its name there.
+# For each field: by the layer's type, its message and its name in V1.
 MOVES: dict[str, tuple[dict[str, str], str]] = {
     "num_output": ({"conv": CONV, "innerproduct": IP}, "num_output"),
     "biasterm": ({"conv": CONV, "innerproduct": IP}, "bias_term"),
@@ -49,21 +52,21 @@ MOVES: dict[str, tuple[dict[str, str], str]] = {
     "det_crop_mode": ({"window_data": WINDOW}, "crop_mode"),
     "hdf5_output_param": ({"hdf5_output": "hdf5_output_param"}, ""),
 }
-# For any type: fields of transform_param, and those of V1's layer itself.
+# For any type: fields of transform_param, and of the V1 layer itself.
 TRANSFORMS = {"scale": "scale", "meanfile": "mean_file", "cropsize": "crop_size", "mirror": "mirror"}
 OWN = {"name", "blobs", "blobs_lr", "weight_decay"}
 DROPPED = {"new_num", "new_channels"}
 
 
 def upgrade_v0(document: Document) -> Document:
-    """`document`, a net of which a layer has V0's message inside, with V1 layers instead.
+    """Convert `document`, a net with V0's message in a layer, to V1 layers.
 
-    A field that the layer's type does not have is dropped with a warning. SpecError where a padding layer leads to
-    another than one convolution or pooling, or a type is unknown.
+    A field that the layer's type lacks is dropped with a warning. SpecError if a padding layer does not lead to exactly one convolution
+    or pooling, or if a type is unknown.
     """
     old, warnings = document.message, list(document.warnings)
     errors: list[Diagnostic] = []
-    net = pb.NetParameter(input=old.input, input_dim=old.input_dim)  # the rest came later than V0
+    net = pb.NetParameter(input=old.input, input_dim=old.input_dim)  # V0 has no other fields of a net
     for field in ("name", "force_backward"):
         if old.HasField(field):
             setattr(net, field, getattr(old, field))
@@ -85,7 +88,7 @@ def upgrade_v0(document: Document) -> Document:
 
 
 def _padding(document: Document, errors: list[Diagnostic]) -> tuple[list[int], dict[int, tuple[int, list[str]]]]:
-    """The layers that stay, and of those behind a padding layer: the pad, and the bottom that it was made for."""
+    """The layers to keep. For layers after a padding layer, also the pad and the bottom that it applies to."""
     layers, kept, found = document.message.layers, [], {}
     made = dict.fromkeys(document.message.input, -1)
     for k, layer in enumerate(layers):
@@ -111,7 +114,7 @@ def _padding(document: Document, errors: list[Diagnostic]) -> tuple[list[int], d
 
 
 def _layer(document: Document, k: int, new: Any, pad: int | None, errors: list[Diagnostic], warnings: list[Diagnostic]) -> None:
-    """Fill the V1 layer `new` with what the V0 layer number `k` says, with `pad` where a padding layer stood before it."""
+    """Fill the V1 layer `new` with the content of V0 layer number `k`, and with `pad` from a padding layer before it."""
     frame = document.message.layers[k]
     old = pb.V0LayerParameter()
     old.CopyFrom(frame.layer)
@@ -137,7 +140,7 @@ def _layer(document: Document, k: int, new: Any, pad: int | None, errors: list[D
 
 
 def _set(message: Any, name: str, value: Any) -> None:
-    """A field of a message, which may be a list now; the whole message where `name` is ""."""
+    """Set a field of a message, which may be a list in V1; the complete message if `name` is ""."""
     field = message.DESCRIPTOR.fields_by_name.get(name)
     if field is None:
         message.MergeFrom(value)
@@ -150,7 +153,7 @@ def _set(message: Any, name: str, value: Any) -> None:
 
 
 def _new_path(type_: str, path: FieldPath) -> FieldPath:
-    """Where in V1's layer a field of V0's frame goes."""
+    """The V1 path for a field of V0's outer message."""
     if not path or path[0] != "layer" or len(path) < 2:
         return path
     name, rest = str(path[1]), path[2:]

@@ -1,4 +1,4 @@
-"""Values without a schema, which `custom` holds: how deep their mappings and lists may stand within each other."""
+"""Limits of the free-form values in `custom`: how deep mappings and lists may be nested."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,12 +7,12 @@ from netc import netc_pb2 as pb
 from netc.errors import Diagnostic
 from netc.spec.document import Document, FieldPath
 
-DEEPEST = 20  # levels: protobuf's binary form takes no more than 100 messages within each other
+DEEPEST = 20  # levels; protobuf's binary format allows at most 100 nested messages
 TOO_DEEP = "The mappings and lists are nested too deeply."
 
 
 def errors(document: Document) -> tuple[Diagnostic, ...]:
-    """An error for each layer whose `custom` is deeper than DEEPEST, so that no spelling holds what another cannot."""
+    """An error for each layer whose `custom` is deeper than DEEPEST, so that every file format can hold it."""
     layers = _layers(document.message)
     deep = (path for path, layer in layers if layer.HasField("custom") and _deeper(layer.custom.fields.values(), DEEPEST))
     return tuple(Diagnostic(document.place(*path, "custom"), TOO_DEEP) for path in deep)
@@ -29,7 +29,7 @@ def _layers(message: Any) -> Iterator[tuple[FieldPath, pb.LayerParameter]]:
 
 
 def _deeper(values: Any, levels: int) -> bool:
-    """Whether the values within these stand more than so many levels deep."""
+    """Whether the values are nested more than `levels` deep."""
     return any(levels <= 0 or _deeper(_within(value), levels - 1) for value in values)
 
 

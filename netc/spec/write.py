@@ -1,4 +1,4 @@
-"""Messages to text."""
+"""Write messages as text."""
 
 from typing import Any
 
@@ -10,5 +10,5 @@ __all__ = ["to_prototxt", "to_yaml"]
 
 
 def to_prototxt(message: Any) -> str:
-    """Protobuf's text format of a message; floats in the fewest digits that give the same."""
+    """Format a message as protobuf text. Floats get the fewest digits that keep their value."""
     return text_format.MessageToString(message)

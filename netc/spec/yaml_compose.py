@@ -1,7 +1,7 @@
-"""A YAML text to PyYAML's nodes, which know their places; texts that would unfold to far more than they say are refused.
+"""Compose a YAML text into PyYAML nodes with positions. Texts whose aliases expand too far are refused.
 
-libyaml composes, where PyYAML has it; what it refuses, and the few texts that it reads otherwise, PyYAML's own parser decides, so
-that a file means the same, and its errors read the same, with libyaml and without.
+If PyYAML has libyaml, libyaml parses the text. PyYAML's own parser handles texts that libyaml refuses or might read differently. So a
+file has the same meaning and the same errors with and without libyaml.
 """
 
 import re
@@ -17,17 +17,17 @@ from netc.errors import MAX_ERRORS, Diagnostic, Place, SpecError
 from netc.spec.document import Position
 
 FREE_REPEATS = 20_000  # nodes that aliases may add to a small file ...
-REPEATS = 0.5  # ... and for each character of a large one
-OTHERWISE = "\t?\ufeff"  # characters that libyaml takes in places where PyYAML does not
-DEEPEST = 200  # mappings and lists within each other
+REPEATS = 0.5  # ... and per character of a large one
+OTHERWISE = "\t?\ufeff"  # characters that libyaml accepts in positions where PyYAML does not
+DEEPEST = 200  # nested mappings and lists
 PROTOBUF = re.compile(r"^[ \t]*layers?[ \t]*\{", re.MULTILINE)
 MERGE = "tag:yaml.org,2002:merge"
 
 
 def compose(text: str, path: str) -> Node | None:
-    """The root node of a text; None if it is empty. SpecError where it is no YAML, or its aliases unfold to too much.
+    """The root node of a text; None if it is empty. SpecError if it is not YAML, or its aliases expand too far.
 
-    RecursionError where it is too deep.
+    RecursionError if it is nested too deeply.
     """
     try:
         root = _root(text)
@@ -44,20 +44,23 @@ def compose(text: str, path: str) -> Node | None:
 
 
 def _root(text: str) -> Node | None:
-    """The root by libyaml, or by PyYAML's own parser."""
+    """The root node from libyaml, or from PyYAML's own parser."""
     fast = getattr(yaml, "CSafeLoader", None)
     if fast is not None and not any(character in text for character in OTHERWISE):
         try:
             _bound_depth(text, fast)
             return yaml.compose(text, fast)
         except (yaml.YAMLError, UnicodeEncodeError):
-            pass  # PyYAML's own words for what is wrong
+            pass  # PyYAML's parser below gives the error
     _bound_depth(text, yaml.SafeLoader)
     return yaml.compose(text, yaml.SafeLoader)
 
 
 def _bound_depth(text: str, loader: Any) -> None:
-    """RecursionError where a text is deeper than DEEPEST. Events come without recursion, which in libyaml's composer ends the process."""
+    """RecursionError if a text is deeper than DEEPEST.
+
+    Parsing events does not recurse, but libyaml's composer does, and a deep text would end the process.
+    """
     depth = 0
     for event in yaml.parse(text, loader):
         depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
@@ -66,7 +69,7 @@ def _bound_depth(text: str, loader: Any) -> None:
 
 
 def _tabs(text: str, path: str) -> list[Diagnostic]:
-    """An error for each of the first lines that a tab indents."""
+    """An error for each of the first lines that are indented with a tab."""
     found = ((n, line.index("\t") + 1) for n, line in enumerate(text.splitlines(), 1) if line.lstrip(" ").startswith("\t"))
     return [
         Diagnostic(Place(path, *tab), "This line is indented with a tab. YAML allows only spaces.") for tab in islice(found, MAX_ERRORS)
@@ -74,7 +77,7 @@ def _tabs(text: str, path: str) -> list[Diagnostic]:
 
 
 def _no_yaml(text: str, path: str, error: yaml.MarkedYAMLError) -> Diagnostic:
-    """What is wrong with a text that YAML's own rules do not allow."""
+    """The error for a text that is not valid YAML."""
     if PROTOBUF.search(text):
         return Diagnostic(Place(path, 1, 1), "This is protobuf text. Give the file the suffix .prototxt.")
     mark, start = error.problem_mark or error.context_mark, error.context_mark
@@ -89,8 +92,8 @@ def _no_yaml(text: str, path: str, error: yaml.MarkedYAMLError) -> Diagnostic:
 
 
 def _bound_aliases(root: Node, path: str, most: int) -> None:
-    """SpecError where an alias holds itself, or where aliases and merges would add more than `most` nodes to those that are written."""
-    sizes: dict[int, int] = {}  # of each node with all that it holds, aliases unfolded
+    """SpecError if an alias contains itself, or if aliases and merges would add more than `most` nodes."""
+    sizes: dict[int, int] = {}  # number of nodes in each node, with aliases expanded
     open_nodes: set[int] = set()
     stack: list[tuple[Node, bool]] = [(root, False)]
     written = 0
@@ -112,7 +115,7 @@ def _bound_aliases(root: Node, path: str, most: int) -> None:
 
 
 def _parts(node: Node) -> Sequence[Node]:
-    """The nodes that a node holds."""
+    """The child nodes of a node."""
     if isinstance(node, ScalarNode):
         return ()
     return [part for pair in node.value for part in pair] if isinstance(node, MappingNode) else node.value

@@ -1,4 +1,4 @@
-"""Layers in YAML: their forms, the messages of their fields, and the defaults of names, bottoms and tops."""
+"""Layers in YAML: their forms, the messages of their fields, and default names, bottoms and tops."""
 
 from dataclasses import replace
 from typing import Any
@@ -53,7 +53,7 @@ def _no_layer(node: Node, fields: Fields) -> str:
 
 
 def layer_target(reading: Reading, layer: Any, key: ScalarNode, path: FieldPath) -> tuple[Any, FieldDescriptor | None, FieldPath]:
-    """The message that a key of a layer belongs to, its field there, and that message's path; else only an error."""
+    """The message that a key of a layer belongs to, its field and the message's path. An unknown key is an error."""
     name, own = key.value, own_fields(layer.type)
     if name in own:
         param, field = own[name]
@@ -67,7 +67,7 @@ def layer_target(reading: Reading, layer: Any, key: ScalarNode, path: FieldPath)
 
 
 def _unknown_field(reading: Reading, layer: Any, key: ScalarNode, path: FieldPath) -> tuple[Any, FieldDescriptor | None, FieldPath]:
-    """An error, and the field that must be meant, if that is plain and it is not there yet."""
+    """Report an unknown field. Returns the field that is assumed to be meant, if there is one and it is still unset."""
     own = own_fields(layer.type)
     known = {n: ((), f) for n, f in LAYER_FIELDS.items() if not n.endswith("_param")} | {n: ((p,), f) for n, (p, f) in own.items()}
     text, suggestion = f"{layer.type or 'The layer'} has no field {key.value!r}.", suggest_field(key.value, known)
@@ -87,7 +87,7 @@ def _unknown_field(reading: Reading, layer: Any, key: ScalarNode, path: FieldPat
 
 
 def type_of(reading: Reading, type_node: ScalarNode, fields: Fields) -> str:
-    """The type that is meant. One that is not registered and yet has fields that do not stand under `custom` is an error."""
+    """The layer type that is meant. An unregistered type with fields outside of `custom` is an error."""
     name: str = type_node.value
     own = [key.value for key, _ in fields if key.value not in LAYER_FIELDS]
     if not own or registry.layer.is_own(name):
@@ -103,7 +103,7 @@ def type_of(reading: Reading, type_node: ScalarNode, fields: Fields) -> str:
 
 
 def complete(reading: Reading, layers: list[tuple[Node, Any, set[str]]], net: Any, path: FieldPath) -> None:
-    """Give the layers of a net the names, bottoms and tops that they leave out."""
+    """Set the names, bottoms and tops that the layers of a net leave out."""
     names = Names(layer.name for _, layer, given_names in layers if "name" in given_names)
     newest = net.input[0] if layers and net.input else None
     for k, (node, layer, written) in enumerate(layers):

@@ -1,4 +1,4 @@
-"""Questions to the nodes that PyYAML composes."""
+"""Helpers for the nodes that PyYAML composes."""
 
 from typing import Any
 
@@ -17,24 +17,24 @@ def at(node: Node) -> Position:
 
 
 def named(node: Node) -> str:
-    """What a node is, in a sentence about a wrong one."""
+    """A description of a node for error messages."""
     if isinstance(node, ScalarNode):
         return repr(short(node.value)) if given(node) else "nothing"
     return "a list" if isinstance(node, SequenceNode) else "a mapping"
 
 
 def given(node: ScalarNode) -> bool:
-    """Whether there is a value at all, and be it empty text in quotes."""
+    """Whether there is a value, including an empty text in quotes."""
     return node.value != "" or bool(node.style)
 
 
 def is_unset(node: Node) -> bool:
-    """Whether the value is a bare `~`: leave the field unset, and take no default of this spelling."""
+    """Whether the value is a bare `~`: the field stays unset and gets no default name or blob."""
     return isinstance(node, ScalarNode) and node.value == "~" and not node.style
 
 
 def pairs(reading: Reading, node: MappingNode) -> list[tuple[ScalarNode, Node]]:
-    """Keys and values of a mapping, then those that `<<` merges into it and that it does not have itself."""
+    """The keys and values of a mapping, then those that `<<` merges into it, unless it has the same keys."""
     found = []
     merged: list[tuple[Node, Node]] = []
     for key, value in node.value:

@@ -1,4 +1,4 @@
-"""YAML to messages. PyYAML composes the nodes, which know their places; a field's type decides how its text is read."""
+"""Read YAML into messages. PyYAML composes nodes with positions, and the type of a field determines how its text is parsed."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from netc.spec.yaml_nodes import at, given, is_unset, named, pairs, struct_value
 
 
 def parse_yaml(text: str, message_type: type[Any], path: str = "<text>") -> Document:
-    """The message that a YAML text spells, with its errors. SpecError where the text is no YAML."""
+    """Parse a YAML text into a document with its errors. SpecError if the text is not YAML."""
     reading = Reading(path, text)
     message = message_type()
     try:
@@ -30,7 +30,7 @@ def parse_yaml(text: str, message_type: type[Any], path: str = "<text>") -> Docu
 
 
 def _message(reading: Reading, node: Node, message: Any, path: FieldPath) -> None:
-    """Fill a message from a mapping, or from the other forms that may stand for it."""
+    """Fill a message from a mapping, or from another form that is allowed for it."""
     owner = message.DESCRIPTOR
     if isinstance(node, ScalarNode) and owner.name == "FillerParameter" and given(node):
         message.type = node.value
@@ -82,7 +82,7 @@ def _field(reading: Reading, key: Node, value: Node, message: Any, field: FieldD
 
 
 def _scalar(reading: Reading, key: Node, node: Node, field: FieldDescriptor) -> Any:
-    """The value of a scalar; an error and None where it is none. One that is not there has no place but its key's."""
+    """The value of a scalar; for an invalid one, an error and None. The error of a missing value points to its key."""
     if not isinstance(node, ScalarNode):
         reading.error(at(node), f"`{field.name}` must be a single value, got {named(node)}.")
     elif not given(node):
@@ -96,8 +96,8 @@ def _scalar(reading: Reading, key: Node, node: Node, field: FieldDescriptor) -> 
 
 
 def _layers(reading: Reading, key: Node, value: Node, net: Any, path: FieldPath) -> list[tuple[Node, Any, set[str]]]:
-    """Read the layers of a net. Gives each with its node and the names of what was written in it."""
-    registry.load()  # which fields a layer has, and what it reads and writes by default, depends on its type
+    """Read the layers of a net. Returns each with its node and the names of the fields in the text."""
+    registry.load()  # a layer's fields, and its default bottoms and tops, depend on its type
     found: list[tuple[Node, Any, set[str]]] = []
     here = (*path, "layer")
     if not reading.claim(at(key), here) or is_unset(value):
@@ -111,7 +111,7 @@ def _layers(reading: Reading, key: Node, value: Node, net: Any, path: FieldPath)
 
 
 def _layer(reading: Reading, node: Node, layer: Any, path: FieldPath) -> set[str]:
-    """Fill a layer. Gives the names of what was written in it."""
+    """Fill a layer. Returns the names of the fields in the text."""
     type_node, fields = layer_parts(reading, node)
     if type_node is not None:
         layer.type = type_of(reading, type_node, fields)

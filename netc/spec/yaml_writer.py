@@ -1,4 +1,4 @@
-"""Writes messages as YAML, short or with every name and blob."""
+"""Write messages as YAML: in the short form, or with every name and blob."""
 
 from typing import Any
 
@@ -15,19 +15,19 @@ from netc.spec.scalars import to_text
 from netc.spec.shorthand import Names, default_bottoms, default_tops, newest_after
 
 STR = "tag:yaml.org,2002:str"
-RESOLVER: Any = yaml.resolver.Resolver()  # its stub leaves out the types of `resolve`
+RESOLVER: Any = yaml.resolver.Resolver()  # its stub lacks the types of `resolve`
 
 
 class Dumper(yaml.SafeDumper):
-    """PyYAML's writer, which indents the items of a list."""
+    """PyYAML's writer, which also indents the items of a list."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        """Never without an indent."""
+        """Never write a list without indent."""
         super().increase_indent(flow, False)
 
 
 def to_yaml(message: Any, short: bool = True) -> str:
-    """The YAML that reads as `message`: with the shorthands where they give the same, or fully spelled."""
+    """Format `message` as YAML: with shorthands that read the same, or with everything written out."""
     set_fields = [pair for pair in _set_fields(message) if pair[0].message_type is not LAYER]
     fields = [(_text(f.name), _field(f, value, short)) for f, value in set_fields]
     if message.DESCRIPTOR is NET and message.layer:
@@ -38,17 +38,17 @@ def to_yaml(message: Any, short: bool = True) -> str:
 
 
 def _set_fields(message: Any) -> list[tuple[Any, Any]]:
-    """The fields that are set and their values, in the order of the proto's text."""
+    """The fields that are set and their values, in the order of the proto file."""
     return sorted(message.ListFields(), key=lambda pair: pair[0].index)
 
 
 def _text(text: str) -> Node:
-    """A text. Only double quotes keep line breaks and what cannot be seen."""
+    """The node of a text. Line breaks and invisible characters need double quotes."""
     return ScalarNode(STR, text, style=None if text.isprintable() else '"')
 
 
 def _plain(text: str) -> Node:
-    """A scalar that needs no quotes: numbers, enums, true and false."""
+    """The node of a scalar without quotes: numbers, enums, true and false."""
     resolve: Any = RESOLVER.resolve
     return ScalarNode(resolve(ScalarNode, text, (True, False)), text)
 
@@ -62,7 +62,7 @@ def _sequence(items: list[Node], flow: bool = True) -> Node:
 
 
 def _field(field: Any, value: Any, short: bool) -> Node:
-    """The node of a field's value. A list of one stands as the one where it is short."""
+    """The node of a field's value. In the short form, a single element replaces a list of one."""
     if not field.is_repeated:
         return _value(field, value, short)
     items = [_value(field, item, short) for item in value]
@@ -90,7 +90,7 @@ def _message(message: Any, short: bool) -> Node:
 
 
 def _struct(value: Any) -> Node:
-    """A Struct, or a value in one; texts stand in quotes, so that none reads as a number."""
+    """The node of a Struct, or of a value in one. Texts are quoted, so that none reads as a number."""
     if isinstance(value, Struct):
         return _mapping([(ScalarNode(STR, key, style='"'), _struct(item)) for key, item in sorted(value.items())])
     if isinstance(value, str):
@@ -103,7 +103,7 @@ def _struct(value: Any) -> Node:
 
 
 def _spelled_layer(layer: Any) -> Node:
-    """A layer as a mapping of LayerParameter's own fields, with nothing left to a default of the spelling."""
+    """A layer as a mapping of LayerParameter's own fields, without any defaults."""
     fields = {f.name: _field(f, value, short=False) for f, value in _set_fields(layer)}
     if layer.type:
         names = {"bottom": _names(layer.bottom, short=False), "top": _names(layer.top, short=False)}
@@ -115,9 +115,9 @@ def _spelled_layer(layer: Any) -> Node:
 
 
 def _short_layers(net: Any) -> list[Node]:
-    """Every layer in its shortest form that reads as the same, be it without the plug-ins that are loaded now."""
+    """Every layer in the shortest form that reads the same, with or without the plug-ins that are loaded now."""
     unnamed = _default_names(net.layer)
-    newest = [net.input[0] if net.input else None] * 2  # the newest blob for who knows the plug-ins, and for who does not
+    newest = [net.input[0] if net.input else None] * 2  # the newest blob for readers with the plug-ins, and for readers without
     nodes = []
     for layer, names_itself in zip(net.layer, unnamed, strict=True):
         of_type = registry.layer_type(layer.type)
@@ -146,9 +146,9 @@ def _names(names: Any, short: bool = True) -> Node:
 
 
 def _default_names(layers: Any) -> list[bool]:
-    """For each layer, whether it gets its own name by default.
+    """For each layer, whether its name is the one that it gets by default.
 
-    The reader keeps clear of all names that are written and of those above, so this goes from the last to the first.
+    The reader avoids all explicit names and those of earlier layers, so this goes from the last layer to the first.
     """
     names = Names(layer.name for layer in layers)
     found: list[bool] = []
@@ -160,7 +160,7 @@ def _default_names(layers: Any) -> list[bool]:
 
 
 def _short_layer(layer: Any, fields: dict[str, Node]) -> Node:
-    """`Type` or `{Type: {fields}}`, with the fields of the type's own messages directly among them."""
+    """`Type` or `{Type: {fields}}`, with the fields of the type's own messages directly in it."""
     own = own_fields(layer.type)
     items: list[tuple[str, Node]] = [(name, fields[name]) for name in ("name", "bottom", "top") if name in fields]
     for param in reversed(messages(layer.type)):

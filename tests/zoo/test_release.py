@@ -322,7 +322,7 @@ def test_a_source_with_two_features_is_published_with_both(tmp_path: Path) -> No
 
 
 PINNED = NET.replace("  - InnerProduct: {num_output: 16", "  - Reshape: {shape: {dim: [16, 100]}}\n  - InnerProduct: {num_output: 16")
-WHY = "axes of sizes Nx4x5x5 cannot be merged while the batch is symbolic"
+WHY = "Axes of sizes Nx4x5x5 cannot be merged while the batch is symbolic."
 REASON = f"takes batches of 16 rows alone: Layer 'reshape1' (Reshape): {WHY}"
 
 
@@ -331,7 +331,7 @@ def test_a_pinned_batch_is_told_with_its_reason(tmp_path: Path) -> None:
     result = netc("train", path, "--runs", tmp_path / "runs", "--zoo", tmp_path / "zoo")
     assert result.exit_code == 0 and f"model.onnx {REASON}" in result.stdout
     folder = tmp_path / "zoo/small/1.0.0"
-    assert f"The model {REASON}." in (folder / "README.md").read_text().replace("\n", " ")
+    assert f"The model {REASON}" in (folder / "README.md").read_text().replace("\n", " ")
     for name in ("model.onnx", "open.onnx"):
         said = json.loads(onnx.load(folder / name).metadata_props[0].value)
         assert said["batch_size"] == 16 and said["pinned"] == [REASON.partition(": ")[2]]

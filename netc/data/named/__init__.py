@@ -1,1 +1,1 @@
-"""Data sets that are known by name, and how their files are downloaded."""
+"""Built-in data sets, and how netc downloads their files."""

@@ -1,4 +1,4 @@
-"""The built-in data sets by name: every record in `records/`, filed under `registry.dataset`."""
+"""The built-in data sets: registers every record in `records/` under `registry.dataset`."""
 
 from functools import cache
 
@@ -13,7 +13,7 @@ PATHS = {path.stem: path for path in sorted(RECORDS.glob("*.json"))}
 
 @cache
 def record(name: str) -> DataSet | None:
-    """The record of a built-in data set; None if there is none of that name."""
+    """The record of a built-in data set; None for an unknown name."""
     return load(PATHS[name]) if name in PATHS else None
 
 

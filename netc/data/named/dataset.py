@@ -1,7 +1,7 @@
-"""What a built-in data set is: the record that a file in `records/` holds, and how that file is read.
+"""The record of a built-in data set, as a file in `records/` stores it.
 
-A record names the files of a data set with their sizes and hashes, where they can be downloaded, the licence, and the `reader`
-function that turns the files into rows. Adding a data set whose form a reader knows is adding one JSON file.
+A record lists the files of a data set with their sizes, hashes and download addresses, and the licence. Its `reader` names the function
+that turns the files into rows. To add a data set in a known format, add one JSON file.
 """
 
 import json
@@ -19,9 +19,9 @@ RECORDS = Path(__file__).parent / "records"
 
 @dataclass(frozen=True)
 class File:
-    """A file of a data set, with the size and hash of the plain file and of the gzip file that the addresses serve.
+    """A file of a data set, with the size and hash of the plain file and of the gzip file at the addresses.
 
-    Without gz_sha256 the addresses serve the plain file. `at` is its name there, if that differs.
+    Without gz_sha256, the addresses serve the plain file. `at` is its name there, if it differs.
     """
 
     name: str
@@ -33,13 +33,13 @@ class File:
 
     @property
     def served(self) -> tuple[str, int, str]:
-        """(name, size, sha256) at the addresses."""
+        """(name, size, sha256) of the file at the addresses."""
         return (f"{self.name}.gz", self.gz_size, self.gz_sha256) if self.gz_sha256 else (self.at or self.name, self.size, self.sha256)
 
 
 @dataclass(frozen=True)
 class Archive:
-    """A .tar.gz or .zip that the addresses serve instead of single files. The files lie in `folder` inside it."""
+    """A .tar.gz or .zip that the addresses serve instead of single files. Its files are in `folder` inside it."""
 
     name: str
     size: int
@@ -49,10 +49,12 @@ class Archive:
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set. `tops` is empty where the shapes depend on the net, and `rows` then counts what `noun` does not.
+    """A built-in data set.
+
+    `tops` is empty if the shapes depend on the net; `rows` then counts units other than `noun`.
 
     `reader` names the function that reads the files, and `options` are its arguments. `folder` is the folder of the files in a
-    directory of NETC_DATA, if it is not the name. `url` is the home page.
+    directory of NETC_DATA, if it differs from the name. `url` is the home page.
     """
 
     name: str
@@ -75,7 +77,7 @@ class DataSet:
 
     @property
     def home(self) -> str:
-        """The folder of its files in the cache and in a directory of NETC_DATA."""
+        """The folder of the files in the cache and in a directory of NETC_DATA."""
         return self.folder or self.name
 
     @property
@@ -85,22 +87,22 @@ class DataSet:
 
     @property
     def download_size(self) -> int:
-        """Bytes to download."""
+        """The download size in bytes."""
         return self.archive.size if self.archive else sum(file.served[1] for file in self.files)
 
     def description(self, phase: str) -> Description:
-        """The description of a phase, made from the record alone."""
+        """The description of the rows of a phase, from the record only."""
         return Description(self.name, self.tops, self.rows[phase], self.classes, self.licence, self.sha256, columns=self.columns)
 
 
 def load(path: Path) -> DataSet:
-    """The record in a file. MisfitError names what does not fit."""
+    """Read the record in a file. MisfitError names the field that is wrong."""
     found: DataSet = typed(fields(path), DataSet, path.name)
     return found
 
 
 def fields(path: Path) -> dict[str, Any]:
-    """The fields of a record as the file has them, with those of the record that `files_of` names."""
+    """The fields of a record, including those of the record that `files_of` names."""
     own: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     other = own.pop("files_of", None)
     return fields(path.with_name(f"{other}.json")) | own if other else own

@@ -1,6 +1,6 @@
-"""One file from the web: resumed where it broke off, verified before it gets its name.
+"""Download one file: resume it after an interruption, and verify it before it gets its final name.
 
-A host that does not answer is given up at once, and not asked again for the set's other files.
+A host that does not answer is skipped immediately, also for the other files of the data set.
 """
 
 import os
@@ -20,16 +20,16 @@ from netc import terminal
 from netc.errors import DataError
 from netc.files import open_unlinked
 
-CHUNK, PATIENCE = 2**16, 8  # bytes that are read at a time; seconds without a byte
-PAUSE = 60  # seconds in which a host that did not answer is not asked again
+CHUNK, PATIENCE = 2**16, 8  # bytes per read; seconds to wait for data
+PAUSE = 60  # seconds before a host that did not answer is tried again
 
-_silent: dict[str, float] = {}  # hosts that did not answer, and when they may be asked again
+_silent: dict[str, float] = {}  # when each host that did not answer may be tried again
 _allowed: ContextVar[bool] = ContextVar("allowed", default=True)
 
 
 @contextmanager
 def no_downloads() -> Iterator[None]:
-    """What is not on this machine is not fetched within: `download` raises a DataError."""
+    """Disable downloads within this context: `download` raises a DataError."""
     token = _allowed.set(False)
     try:
         yield
@@ -38,12 +38,12 @@ def no_downloads() -> Iterator[None]:
 
 
 def allowed() -> bool:
-    """Whether anything may be fetched: not within `no_downloads`."""
+    """Whether downloads are enabled, see `no_downloads`."""
     return _allowed.get()
 
 
 def download(url: str, path: Path, size: int, digest: str) -> Path:
-    """Makes `path` hold the `size` bytes behind `url` whose sha256 is `digest`; they wait in `path`.part meanwhile."""
+    """Download the `size` bytes at `url` to `path`, and verify their sha256 `digest`. Until then, they are in `path`.part."""
     if not allowed():
         raise DataError(f"{url}: Downloads are not allowed.")
     part = path.with_name(path.name + ".part")
@@ -67,11 +67,11 @@ def download(url: str, path: Path, size: int, digest: str) -> Path:
 def _fetch(url: str, part: Path, have: int, size: int) -> None:
     headers = {"User-Agent": "netc"} | ({"Range": f"bytes={have}-"} if have else {})
     with _answer(Request(url, headers=headers)) as answer:
-        # A server that does not know ranges answers 200 and starts at the beginning.
+        # A server without support for ranges answers 200 and sends the file from the start.
         have = have if answer.status == 206 else 0
         flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if have else os.O_TRUNC)
         with open_unlinked(part, flags) as file, _progress(part.stem, have, size) as advance:
-            # One byte more than there should be is enough to see that it is another file.
+            # One extra byte is enough to detect a different file.
             while have <= size and (chunk := answer.read(min(CHUNK, size + 1 - have))):
                 file.write(chunk)
                 have += len(chunk)

@@ -1,4 +1,4 @@
-"""Readers of data sets of images: IDX files as MNIST has them, and the binary files of CIFAR."""
+"""Readers of image data sets: IDX files as in MNIST, and the binary files of CIFAR."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from netc.errors import DataError
 
 @reader("idx")
 def read_idx(request: Request, record: DataSet) -> Table:
-    """Four IDX files: images (N, H, W) and labels (N,) for training, then the same for testing."""
+    """Read four IDX files: training images (N, H, W) and labels (N,), then the same for the test set."""
     images, labels = record.files[:2] if request.phase == "TRAIN" else record.files[2:]
 
     def load() -> tuple[np.ndarray, ...]:
@@ -24,7 +24,7 @@ def read_idx(request: Request, record: DataSet) -> Table:
 
 @reader("cifar")
 def read_cifar(request: Request, record: DataSet) -> Table:
-    """Files of rows: bytes of labels, then the pixels, red before green before blue. The last file has the test rows.
+    """Read files of rows: label bytes, then the pixels in RGB order. The last file contains the test rows.
 
     The option `labels` gives the number of the label byte for each top after the first.
     """
@@ -45,7 +45,7 @@ def _table(request: Request, record: DataSet, load: Callable[[], tuple[np.ndarra
 
 
 def idx(content: bytes) -> np.ndarray:
-    """The array of unsigned bytes in an IDX file."""
+    """Read the array of unsigned bytes in an IDX file."""
     if len(content) < 4 or content[:3] != b"\0\0\x08":
         raise DataError("It is not an IDX file of unsigned bytes.")
     if len(content) < (header := 4 + 4 * content[3]):

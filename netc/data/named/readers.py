@@ -1,4 +1,4 @@
-"""The table of readers: functions that turn the files of a built-in data set into rows, by the name that a record gives."""
+"""The table of readers: functions that turn the files of a built-in data set into rows. Records refer to them by name."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ READERS: dict[str, Reader] = {}
 
 
 def reader(name: str) -> Callable[[Reader], Reader]:
-    """Decorator that adds a function to the table."""
+    """Register a function as a reader."""
 
     def add(function: Reader) -> Reader:
         READERS[name] = function

@@ -1,4 +1,4 @@
-"""Readers of data sets of sequences: a text, a series, speech, sentences, trees."""
+"""Readers of sequence data sets: texts, series, speech, sentences and trees."""
 
 from functools import lru_cache
 
@@ -15,13 +15,13 @@ from netc.data.sources.text import encode, make_vocabulary, text_table, token_ta
 from netc.data.vocabulary import Vocabulary
 from netc.errors import DataError
 
-LONGEST_SENTENCE = 56  # words of a sentence of the treebank
-GRADES, NEUTRAL = 5, 2  # grades of sentiment, and the one in the middle
+LONGEST_SENTENCE = 56  # words in a sentence of the treebank
+GRADES, NEUTRAL = 5, 2  # sentiment grades, and the neutral one
 
 
 @reader("text")
 def read_text(request: Request, record: DataSet) -> Table:
-    """One text file: its characters, which the record lists as classes, or its words."""
+    """Read one text file: its characters, which the record lists as classes, or its words."""
     param = request.layer.data_param
 
     def content() -> str:
@@ -36,7 +36,7 @@ def read_text(request: Request, record: DataSet) -> Table:
 
 @reader("series")
 def read_series(request: Request, record: DataSet) -> Table:
-    """A CSV file with a header whose second column is the series.
+    """Read a CSV file with a header; the second column is the series.
 
     The options `mean` and `std` are those of the rows before the last fifth.
     """
@@ -54,7 +54,10 @@ def read_series(request: Request, record: DataSet) -> Table:
 
 @reader("ts")
 def read_ts(request: Request, record: DataSet) -> Table:
-    """Two files in aeon's .ts format, for training and for testing: channels of different lengths, and a class from 1."""
+    """Read two files in aeon's .ts format, for training and testing.
+
+    Channels have different lengths, and classes start at 1.
+    """
     steps = int(request.layer.data_param.steps) or record.rows["steps"]
     file = record.files[request.phase != "TRAIN"]
 
@@ -72,7 +75,7 @@ def read_ts(request: Request, record: DataSet) -> Table:
 
 @reader("trees")
 def read_trees_elsewhere(request: Request, record: DataSet) -> Table:
-    """DataError: only TreeData reads trees."""
+    """Raise a DataError: only TreeData reads trees."""
     raise DataError(
         f"The rows of {record.name!r} are trees. Use a TreeData layer, or '{record.name}_sentences' for the same texts as words."
     )
@@ -80,7 +83,7 @@ def read_trees_elsewhere(request: Request, record: DataSet) -> Table:
 
 @reader("sentences")
 def read_sentences(request: Request, record: DataSet) -> Table:
-    """The sentences of a treebank with five grades, or without the neutral ones with two."""
+    """Read the sentences of a treebank, with five grades, or with two and without the neutral sentences."""
     param, phase = request.layer.data_param, "TRAIN" if request.phase == "TRAIN" else "TEST"
     steps, most = int(param.steps) or LONGEST_SENTENCE, int(param.most_tokens)
     if not most:
@@ -99,7 +102,7 @@ def read_sentences(request: Request, record: DataSet) -> Table:
 
 
 def _sentences(record: DataSet, phase: str) -> list[tuple[int, list[str]]]:
-    """The grade of each sentence, 0 to 4, and its words in lower case: the leaves of its tree."""
+    """The grade of each sentence, 0 to 4, and its words in lower case, which are the leaves of its tree."""
     file = next(f for f in record.files if f.name == f"{phase.lower()}.txt")
     return _graded(unpacked(record, file), file.name)
 

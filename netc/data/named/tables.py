@@ -1,7 +1,7 @@
-"""The reader of small tables of numbers: irises, digits of 8 x 8, breast cancer, diabetes.
+"""The reader of small numeric tables: iris, digits of 8 x 8, breast cancer, diabetes.
 
-These have no test rows of their own. netc sets a fifth of the rows apart, the same for every net and seed. The means and
-deviations in the records are those of the other rows.
+These data sets have no test rows of their own. netc holds out a fifth of the rows, the same for every net and seed. The means and
+standard deviations in the records are those of the other rows.
 """
 
 import numpy as np
@@ -17,9 +17,9 @@ TEST_FRACTION = 0.2
 
 @reader("table")
 def read_table(request: Request, record: DataSet) -> Table:
-    """One file whose last column is the label, or a file of the features and one of the label.
+    """Read one file whose last column is the label, or one file of features and one of labels.
 
-    The option `header` counts the lines before the numbers. Values are set apart by commas, in two files by white space.
+    The option `header` counts the lines before the numbers. Commas separate the values of one file, white space those of two files.
     """
     phase = "TRAIN" if request.phase == "TRAIN" else "TEST"
     kept = held_out(sum(record.rows.values()), TEST_FRACTION, phase)
@@ -41,6 +41,6 @@ def _columns(record: DataSet) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _numbers(record: DataSet, file: int, delimiter: str | None = ",") -> np.ndarray:
-    """The float32 numbers of a file, without the lines of its header."""
+    """The float32 numbers of a file, without its header lines."""
     lines = unpacked(record, record.files[file]).decode().splitlines()[record.options.get("header", 0) :]
     return np.array([line.split(delimiter) for line in lines], np.float32)

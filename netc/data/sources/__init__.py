@@ -1,1 +1,1 @@
-"""The sources of data: a function for each kind of file, under the decorator `source`."""
+"""The sources of data: one function per kind of file, under the decorator `source`."""

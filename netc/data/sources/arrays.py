@@ -1,6 +1,6 @@
-"""Arrays of rows: `.npz`, an array a top under the top's name, and `.npy`, one top, which is mapped and not read.
+"""Arrays of rows: `.npz` files with one array per top, and `.npy` files with one top, which are memory-mapped.
 
-Labels may be text, and are classes then, sorted. Images have their channels first; with channels_last they are turned round.
+Labels may be text; they are then classes in sorted order. Images are channels-first; with channels_last they are transposed.
 """
 
 import warnings
@@ -20,12 +20,15 @@ from netc.errors import DataError, Diagnostic, near
 from netc.registry import source
 
 Header = tuple[tuple[int, ...], np.dtype]
-CHANNELS = (1, 3, 4)  # of images
+CHANNELS = (1, 3, 4)  # numbers of channels of images
 
 
 @source(".npz")
 def npz(request: Request) -> Table:
-    """The arrays named like the layer's tops, row by row. With time_major their second axis is time; `length` makes `cont`."""
+    """The arrays with the names of the layer's tops, row by row.
+
+    With time_major, their second axis is time. The array `length` becomes the top `cont`.
+    """
     path, names, made = request.path, list(request.layer.top), None
     with _readable(path, ".npz"), zipfile.ZipFile(path) as archive:
         there = array_names(path)
@@ -50,7 +53,7 @@ def npz(request: Request) -> Table:
 
 @source(".npy")
 def npy(request: Request) -> Table:
-    """The one array of the file."""
+    """The one array in the file."""
     path = request.path
     with _readable(path, ".npy"), path.open("rb") as file:
         header = _header(file, path.stat().st_size)
@@ -61,7 +64,7 @@ def npy(request: Request) -> Table:
 
 
 def read_npy(path: Path, mapped: bool = False) -> np.ndarray:
-    """The array of an .npy file, never unpickled. DataError if it is none, or damaged."""
+    """Read the array in an .npy file, without unpickling. DataError if the file is not an .npy file or is damaged."""
     with _readable(path, ".npy"):
         with path.open("rb") as file:
             np.lib.format.read_magic(file)
@@ -70,7 +73,7 @@ def read_npy(path: Path, mapped: bool = False) -> np.ndarray:
 
 
 def read_npz(path: Path, names: list[str]) -> list[np.ndarray]:
-    """Arrays of an .npz file by their names, never unpickled. DataError if it is none, or damaged."""
+    """Read arrays of an .npz file by name, without unpickling. DataError if the file is not an .npz file or is damaged."""
     with _readable(path, ".npz"), np.load(path, allow_pickle=False) as arrays:
         return [arrays[name] for name in names]
 
@@ -92,26 +95,29 @@ def row_shape(path: Path, name: str) -> tuple[int, ...]:
 
 
 def channels_first(rows: np.ndarray) -> np.ndarray:
-    """Rows of height x width x channels as channels x height x width."""
+    """Transpose rows of (height, width, channels) to (channels, height, width)."""
     return np.moveaxis(rows, -1, 1)
 
 
 def seems_channels_last(shape: tuple[int | str, ...]) -> bool | None:
-    """Whether a row of three axes is height x width x channels: its last axis, and not its first, is 1, 3 or 4. None where both are."""
+    """Whether a row with three axes is (height, width, channels): only its last axis, and not its first, is 1, 3 or 4.
+
+    None if both are.
+    """
     first, last = (shape[0] in CHANNELS, shape[-1] in CHANNELS) if len(shape) == 3 else (False, False)
     return None if first and last else last
 
 
 @contextmanager
 def _readable(path: Path, kind: str) -> Iterator[None]:
-    """DataError in place of whatever a damaged file fails with; NumPy's remarks on old files are left out."""
+    """Convert all errors of a damaged file to DataError, and hide NumPy's warnings about old files."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     except DataError:
         raise
-    except Exception as e:  # a damaged header or member can fail as zipfile, zlib, tokenize, ast or NumPy like
+    except Exception as e:  # for a damaged header or member, zipfile, zlib, tokenize, ast and NumPy all raise errors of their own
         reason = next(iter(str(e).splitlines()), "")[:200] or type(e).__name__
         raise DataError(f"{path}: It is not an {kind} file, or it is damaged: {reason}") from e
 
@@ -122,7 +128,7 @@ def _header_in(archive: zipfile.ZipFile, name: str) -> Header:
 
 
 def _header(file: IO[bytes], size: int) -> Header:
-    """Shape and dtype of an array in a file of `size` bytes. ValueError if these do not hold it."""
+    """The shape and dtype of an array in a file of `size` bytes. ValueError if the file is too small for them."""
     read = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
     version = np.lib.format.read_magic(file)[0]
     if version not in read:
@@ -135,7 +141,7 @@ def _header(file: IO[bytes], size: int) -> Header:
 
 
 def _table(request: Request, names: list[str], headers: list[Header], load: Callable[[], tuple[np.ndarray, ...]]) -> Table:
-    """The table of arrays, images turned round and text made classes."""
+    """Make the table of arrays: transpose images and convert text to classes."""
     path, last = request.path, request.layer.data_param.channels_last
     texts = [k for k, (shape, dtype) in enumerate(headers) if k == 1 and dtype.kind == "U" and len(shape) == 1]
     errors = [
@@ -173,7 +179,7 @@ def _table(request: Request, names: list[str], headers: list[Header], load: Call
 
 
 def _errors(path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype) -> Iterator[str]:
-    """What is wrong with an array."""
+    """The errors in an array."""
     if dtype.kind not in "fiub" or not shape:
         yield f"{path}: Array {name!r} is {_named(dtype)} of shape {shape}. Expected real numbers with at least one axis, the rows."
     elif shape[0] and not prod(shape):
@@ -186,25 +192,25 @@ def _named(dtype: np.dtype) -> str:
 
 
 def _top(shape: tuple[int, ...], dtype: np.dtype) -> TopSpec:
-    # A byte with neighbours is a pixel. Any other integer is a label or an index.
+    # uint8 with axes is an image. Any other integer is a label or an index.
     whole = dtype.kind in "iu" and (dtype.itemsize > 1 or len(shape) == 1)
     return TopSpec("int64" if whole else "float32", shape[1:])
 
 
 def _numbers(array: np.ndarray, name: str) -> np.ndarray:
-    """The array in this machine's byte order. DataError for whole numbers beyond int64."""
+    """Convert an array to this machine's byte order. DataError for integers beyond int64."""
     if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
         raise DataError(f"{name} contains {array.max()}, which is outside of int64.")
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
 def _classes(request: Request, labels: np.ndarray) -> tuple[str, ...]:
-    """The names of classes in the order of their numbers."""
+    """The names of the classes in the order of their numbers."""
     return tuple(in_order(set(labels.tolist()))) if request.classes is None else request.classes
 
 
 def _numbered(labels: np.ndarray, classes: tuple[str, ...], name: str) -> np.ndarray:
-    """Labels that are text by the numbers of their classes. DataError for one that is of no class."""
+    """Convert text labels to class numbers. DataError for a label that is not a class."""
     number = {label: k for k, label in enumerate(classes)}
     texts = labels.tolist()
     wrong = [k for k, label in enumerate(texts) if label not in number]

@@ -1,7 +1,7 @@
-"""A table of numbers in a text file: every column a feature, one of them the label.
+"""A table of numbers in a text file: every column is a feature, except for the label.
 
-Which columns, and where they stand: `columns.py`; what a number is: `cells.py`. Labels are classes under the names that they are
-written as, sorted; whole numbers in numeric order. Other numbers, and whole ones of very many values, are float32 targets.
+`columns.py` selects the columns, and `cells.py` defines numbers. Labels are classes, named as they are written and sorted; integers are
+sorted as numbers. Labels that are fractions, or integers with very many different values, are float32 targets.
 """
 
 from collections.abc import Sequence
@@ -20,12 +20,12 @@ from netc.data.source import Description, Request, Table, TopSpec
 from netc.errors import DataError, Diagnostic, near
 from netc.registry import source
 
-MOST_CLASSES = 20  # different integers that are classes in however small a table
+MOST_CLASSES = 20  # different integers that are always classes, even in a small table
 
 
 @source(*SUFFIXES)
 def csv(request: Request) -> Table:
-    """Features (columns) as float32, and the label unless the layer has one top and names no label_column."""
+    """Features (columns) as float32, and the label. There is no label if the layer has one top and no label_column."""
     sheet, columns, label = _chosen(request)
     if request.layer.data_param.steps:
         return _windows(request, sheet, columns, label)
@@ -52,14 +52,14 @@ def csv(request: Request) -> Table:
 
 
 def _chosen(request: Request) -> tuple[Sheet, list[int], int | None]:
-    """The table, and the places of its features, all of them in a series, and of its label."""
+    """The table, the positions of its features (of all columns for a series), and the position of its label."""
     param, learned = request.layer.data_param, request.learned
     stated, names = normalize("NFC", param.label_column), tuple(normalize("NFC", name) for name in request.columns)
     label = stated or (learned.target or learned.label if learned else "")
     labelled = bool(label) or len(request.layer.top) > 1 or bool(param.steps)
     sheet = read_sheet(request.path, (*names, *([label] if label and not is_number(label) else [])))
     if learned and label == stated and sheet.named and learned.label and is_number(stated):
-        label = learned.label  # a number counts the columns of the training rows
+        label = learned.label  # a number refers to the columns of the training rows
     if not labelled:
         return sheet, matched(sheet, names)[0] if names else all_columns(sheet, None), None
     if not names:
@@ -78,7 +78,7 @@ def _chosen(request: Request) -> tuple[Sheet, list[int], int | None]:
 
 
 def _target(sheet: Sheet, names: Sequence[str], label: str) -> int:
-    """The place among the columns of a series of the one that is foretold."""
+    """The position, among the columns of a series, of the column to predict."""
     if label not in names:
         raise DataError(
             f"{sheet.path}: `label_column` {label!r} is not one of the columns that the net reads. {near(label, names)}",
@@ -88,7 +88,7 @@ def _target(sheet: Sheet, names: Sequence[str], label: str) -> int:
 
 
 def _windows(request: Request, sheet: Sheet, columns: Sequence[int], label: int | None) -> Table:
-    """With `steps`: windows of all columns, whose label is the next value of the label column."""
+    """Make a table for `steps`: windows of all columns, with the next value of the label column as the label."""
     rows, errors = numbers(sheet, columns)
     if errors:
         raise DataError(*sorted(errors, key=lambda d: d.position))
@@ -100,7 +100,7 @@ def _windows(request: Request, sheet: Sheet, columns: Sequence[int], label: int 
 
 
 def _targets(sheet: Sheet, label: int, request: Request) -> tuple[np.ndarray, tuple[str, ...], list[Diagnostic]]:
-    """The labels as numbers, the names of their classes, and an error for those that are none."""
+    """The labels as numbers, the names of their classes, and an error for each invalid label."""
     cells, param, classes = [row[label] for row in sheet.rows], request.layer.data_param, request.classes
     measures = [is_measure(cell) for cell in cells]
     if classes == () or (classes is None and _foretold(cells, measures, param)):
@@ -122,9 +122,9 @@ def _are_whole(cells: Sequence[str]) -> bool:
 
 
 def _foretold(cells: Sequence[str], measures: Sequence[bool], param: pb.DataParameter) -> bool:
-    """Whether labels are to be foretold themselves, as numbers, rather than being the names of classes.
+    """Whether labels are numeric targets, and not the names of classes.
 
-    Numbers with a few cells that are none, gaps for instance, are numbers with errors: they are no classes.
+    Numbers with a few cells that are not numbers, such as gaps, are targets with errors and not classes.
     """
     if param.HasField("regression") and param.regression:
         return True

@@ -1,6 +1,6 @@
-"""Databases of Caffe's Datums: images and labels in the order of the keys, whatever holds them.
+"""Databases of Caffe's Datums: images and labels in the order of the keys, for any kind of database.
 
-Up to 1 GiB is kept in memory; of a larger database rows are read when they are asked for.
+Up to 1 GiB is kept in memory. The rows of a larger database are read on demand.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from netc.errors import DataError
 
 
 class Store(Protocol):
-    """What holds keys and values, numbered in the order of the keys."""
+    """A database of keys and values. Rows are numbered in the order of the keys."""
 
     path: Path
 
@@ -30,11 +30,14 @@ class Store(Protocol):
     def count(self) -> int: ...
 
     def read(self, rows: Sequence[int]) -> list[tuple[bytes, bytes]]:
-        """The keys and values of some rows."""
+        """Read the keys and values of some rows."""
 
 
 def table(store: Store, request: Request) -> Table:
-    """Bytes or floats of (channels, height, width), all of the first one's shape, and labels. Encoded images are blue first."""
+    """Images as bytes or floats (channels, height, width), all with the shape of the first, and labels.
+
+    Encoded images are in BGR order.
+    """
     if not store.count:
         raise DataError(f"{store.path}: The database is empty.")
     first = _first(store, skips(request))
@@ -55,7 +58,7 @@ def table(store: Store, request: Request) -> Table:
 
 @dataclass(frozen=True)
 class Database:
-    """A store whose values are Datums of one shape and type."""
+    """A store whose values are Datums of the same shape and type."""
 
     store: Store
     shape: tuple[int, ...]
@@ -63,11 +66,11 @@ class Database:
     left_out: LeftOut = field(default_factory=LeftOut, compare=False)
 
     def datums(self, rows: np.ndarray) -> list[tuple[bytes, pb.Datum]]:
-        """The keys and Datums of some rows."""
+        """Read the keys and Datums of some rows."""
         return [(key, _datum(self.store, key, value)) for key, value in self.store.read(rows.tolist())]
 
     def pixels(self, key: bytes, datum: pb.Datum) -> np.ndarray:
-        """The array of a Datum. DataError if it has another shape than the first."""
+        """The array in a Datum. DataError if its shape differs from the first."""
         array = to_pixels(datum, _place(self.store, key), self.left_out)
         if array.shape != self.shape or array.dtype != self.dtype:
             found, first = ("x".join(map(str, shape)) for shape in (array.shape, self.shape))
@@ -77,7 +80,7 @@ class Database:
 
 @dataclass(frozen=True)
 class Pixels:
-    """The images of a database, read when they are asked for."""
+    """The images of a database, read on demand."""
 
     database: Database
 
@@ -87,7 +90,7 @@ class Pixels:
 
 @dataclass(frozen=True)
 class Labels:
-    """Its labels."""
+    """The labels of a database."""
 
     database: Database
 

@@ -1,4 +1,4 @@
-"""DummyData: tops of constant, uniform or gaussian values, made from the seed. It never ends."""
+"""DummyData: endless tops of constant, uniform or gaussian values, made from the seed."""
 
 from dataclasses import dataclass
 from math import prod
@@ -16,7 +16,7 @@ FILLERS = "constant", "uniform", "gaussian"
 
 @source("DummyData")
 def dummy_data(request: Request) -> Table:
-    """A constant filler gives the same rows for ever; a random one gives new rows every time."""
+    """Rows that never end. A constant filler gives the same rows each time, a random filler new ones."""
     layer, shapes = request.layer, _shapes(request.layer)
     fillers = list(layer.dummy_data_param.data_filler) or [pb.FillerParameter()]
     fillers = fillers * len(shapes) if len(fillers) == 1 else fillers
@@ -47,9 +47,9 @@ def dummy_batch_size(layer: pb.LayerParameter) -> int:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A column of which row r is drawn from blocks of its own, so that a row is the same in every batch.
+    """A column in which row r has its own blocks of random numbers, so that it is the same in every batch.
 
-    It gives `own` rows for each `batch` that it is asked for.
+    For each `batch` rows requested, it returns `own` rows.
     """
 
     filler: pb.FillerParameter

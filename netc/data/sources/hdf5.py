@@ -1,4 +1,4 @@
-"""HDF5 files: read by HDF5Data, written by HDF5Output. Needs the h5py wheel (the extra `caffe`)."""
+"""HDF5 files: HDF5Data reads them, HDF5Output writes them. Both need the h5py wheel (the extra `caffe`)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,9 +21,9 @@ from netc.registry import source
 
 @source("HDF5Data")
 def hdf5_data(request: Request) -> Table:
-    """`source` lists the files, one a line, relative to the net file; their rows follow one another. Floats, or whole numbers.
+    """Rows of floats or integers from HDF5 files. `source` lists the files, one per line, relative to the net file.
 
-    Up to 1 GiB is kept in memory; more is read when it is asked for. Shuffling mixes the rows of all files.
+    Up to 1 GiB is kept in memory; more is read on demand. Shuffling mixes the rows of all files.
     """
     if request.layer.HasField("transform_param"):
         raise DataError("HDF5Data cannot have a `transform_param`, as its arrays may have any shape.")
@@ -46,7 +46,7 @@ def hdf5_data(request: Request) -> Table:
 
 @dataclass(frozen=True)
 class Rows:
-    """A column whose rows stand in several files; file k holds those below ends[k] that no file before it holds."""
+    """A column whose rows are in several files: file k contains rows ends[k-1] to ends[k] - 1."""
 
     files: tuple[Path, ...]
     name: str
@@ -65,13 +65,13 @@ class Rows:
         return out
 
     def place(self, row: int) -> str:
-        """The file that a row stands in, and where."""
+        """The file that contains a row, and its position there."""
         k = int(np.searchsorted(self.ends, row, side="right"))
         return f"{self.files[k]}: {self.name}[{row - (int(self.ends[k - 1]) if k else 0)}]"
 
 
 def _column(files: tuple[Path, ...], name: str) -> Rows:
-    """The column `name`. DataError lists the files where it is missing, is no numbers, or has rows of another shape."""
+    """The column `name`. DataError lists the files where it is missing, is not numeric, or has rows of another shape."""
     found, errors = [], list[str]()
     for path in files:
         try:
@@ -98,12 +98,12 @@ def _listed(request: Request) -> tuple[Path, ...]:
         raise DataError(f"Cannot read {request.path} as a list of HDF5 files: {e}") from e
     if not any(lines):
         raise DataError(f"{request.path}: It lists no files.")
-    beside = request.path.parent  # of a net that lies elsewhere, as that of a run does
+    beside = request.path.parent  # for a net file in another folder, such as the folder of a run
     return tuple(p if (p := request.base / line).exists() else q if (q := beside / line).exists() else p for line in lines if line)
 
 
 class Hdf5Writer:
-    """HDF5Output at work: `data` and `label`, the rows of each batch after those before it. The first batch makes the file anew.
+    """HDF5Output: writes `data` and `label`, batch after batch. The first batch replaces the file.
 
     Arrays have at least four axes, as in Caffe.
     """
@@ -114,7 +114,7 @@ class Hdf5Writer:
         self.path, self._mode = base / layer.hdf5_output_param.file_name, "w"
 
     def write(self, data: np.ndarray, label: np.ndarray) -> None:
-        """Add the rows of a batch. RunError if the disk refuses."""
+        """Append the rows of a batch. RunError if writing fails."""
         try:
             with _library().File(self.path, self._mode) as file:
                 for name, array in (("data", data), ("label", label)):
@@ -147,7 +147,7 @@ def _opened(path: Path) -> Iterator[hdf5.Reader]:
 
 
 def _found(file: hdf5.Reader, name: str, path: Path) -> Any:
-    """A data set of a file. DataError if there is none."""
+    """A data set in a file. DataError if it is missing."""
     found = file.dataset(name)
     if found is None:
         raise DataError(f"{path}: There is no data set {name!r}. {near(name, file.names)}")

@@ -1,7 +1,7 @@
-"""A folder of images, in a sub-folder per class; or `train/` and `test/`, each of which is such a folder.
+"""A folder of images with one sub-folder per class, or `train/` and `test/` with such sub-folders.
 
-Images are decoded to bytes, channels first, RGB; to one channel where all are grey. Classes and files are in sorted order. Up to
-1 GiB of decoded images are kept in memory; more are decoded whenever they are asked for.
+Images are decoded to bytes, channels-first, in RGB, or to one channel if all are grey. Classes and files are in sorted order. Up to 1
+GiB of decoded images is kept in memory; the rest is decoded on demand.
 """
 
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ MEMORY = 2**30
 
 @source("folder", noun="images", channels="RGB")
 def folder(request: Request) -> Table:
-    """Images and the numbers of their classes, resized to resize_height x resize_width unless all are of one size."""
+    """Images and their class numbers, resized to resize_height x resize_width. Without these, all must be of the same size."""
     root, split = request.path, all((request.path / name).is_dir() for name in ("train", "test"))
     part = root / request.phase.lower() if split else root
     classes = _classes(root / "train" if split else root) if request.classes is None else request.classes
@@ -49,7 +49,7 @@ def folder(request: Request) -> Table:
 
 @dataclass(frozen=True)
 class Images:
-    """A column of images that are decoded when they are asked for."""
+    """A column of images that are decoded on demand."""
 
     paths: tuple[Path, ...]
     shape: tuple[int, ...]
@@ -67,7 +67,10 @@ class Images:
 
 
 def common_size(root: Path) -> tuple[int, int] | int:
-    """(height, width) of all images in the folder's classes; where they differ the median of their shorter sides; 0 without any."""
+    """(height, width) if all images in the class folders have one size; else the median of their shorter sides.
+
+    0 if there are no images.
+    """
     part = root / "train" if (root / "train").is_dir() and (root / "test").is_dir() else root
     paths = tuple(file for name in _classes(part) for file in _files(part / name))
     sizes = [(h.height, h.width) for h in _headers(paths, True) if h] if paths else []
@@ -98,21 +101,21 @@ def _shape(param: pb.TransformationParameter, paths: tuple[Path, ...], skip: boo
 
 
 def _headers(paths: tuple[Path, ...], skip: bool) -> list[Header | None]:
-    """What each image is; None for one that cannot be opened where these are skipped."""
+    """The header of each image. With `skip`, None for an image that cannot be opened."""
     return _headers_now(paths, tuple(map(_stamp, paths)), skip)
 
 
 def _stamp(path: Path) -> tuple[int, int]:
     try:
         status = path.stat()
-    except OSError:  # whoever reads it says what is wrong
+    except OSError:  # reading it later gives the error
         return 0, 0
     return status.st_mtime_ns, status.st_size
 
 
 @lru_cache(maxsize=4)
 def _headers_now(paths: tuple[Path, ...], stamps: tuple[tuple[int, int], ...], skip: bool) -> list[Header | None]:
-    # `stamps` are there for the cache: images that changed are looked at again.
+    # `stamps` is part of the cache key: images that changed are read again.
 
     def header(path: Path) -> Header | None:
         try:

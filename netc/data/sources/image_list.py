@@ -1,6 +1,6 @@
-"""ImageData: images and labels by a text file with a path and a number on each line, as Caffe reads them.
+"""ImageData: images and labels from a text file with a path and a number on each line, in Caffe's format.
 
-Pixels are bytes, channels first, blue before red (or one grey channel); paths are relative to root_folder.
+Pixels are bytes, channels-first, in BGR order or with one grey channel. Paths are relative to root_folder.
 """
 
 import re
@@ -23,7 +23,7 @@ from netc.registry import source
 
 @source("ImageData", noun="images", channels="BGR")
 def image_data(request: Request) -> Table:
-    """Images resized to new_height x new_width, all of the first one's size without, and their labels."""
+    """Images and their labels. Images are resized to new_height x new_width; without these, all must have the size of the first."""
     param = request.layer.image_data_param
     if bool(param.new_height) != bool(param.new_width):
         raise DataError(
@@ -47,7 +47,7 @@ def image_data(request: Request) -> Table:
 
 @dataclass(frozen=True)
 class ListedImages:
-    """A column of images that are decoded when they are asked for."""
+    """A column of images that are decoded on demand."""
 
     paths: tuple[Path, ...]
     shape: tuple[int, ...]
@@ -81,7 +81,7 @@ def _first(paths: tuple[Path, ...], channels: int, skip: bool) -> np.ndarray:
 
 
 class Line(NamedTuple):
-    """A line of a list: the path and the label on it, and its number."""
+    """A line of a list: the path, the label and the line number."""
 
     path: str
     label: int
@@ -89,7 +89,7 @@ class Line(NamedTuple):
 
 
 def read_list(listing: Path) -> list[Line]:
-    """The lines of a list. What follows the last space of one is the label. DataError names all lines that are no path and label."""
+    """Read the lines of a list. The label follows the last space. DataError lists all lines without a path and a label."""
     try:
         lines = read_text(listing).split("\n")
     except (OSError, UnicodeDecodeError) as e:

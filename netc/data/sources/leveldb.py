@@ -1,8 +1,10 @@
-"""LevelDB, which Caffe reads by default: a reader of its files, since no maintained package for Python is one.
+"""LevelDB, Caffe's default format: netc has its own reader, because no Python package for it is maintained.
 
-By the format's own documents (github.com/google/leveldb, doc/table_format.md and doc/log_format.md). The newest entry of a key
-counts; keys are in the order of their bytes, the only one that Caffe uses. All that LevelDB has a checksum of is checked by it, and
-beyond that: that no table, log or piece of a record is missing, and that the numbers of entries follow one another.
+The format's own documents define it (github.com/google/leveldb, doc/table_format.md and doc/log_format.md). The newest entry of a key
+counts. Keys are in byte order, the only order that Caffe uses.
+
+The reader verifies all checksums in LevelDB's files. It also checks that no table, log or part of a record is missing, and that
+sequence numbers are consecutive.
 """
 
 import re
@@ -25,12 +27,12 @@ DELETION, VALUE = 0, 1
 
 @source("leveldb", noun="images", channels="BGR")
 def leveldb(request: Request) -> Table:
-    """The Datums of a LevelDB."""
+    """The Datums in a LevelDB."""
     return table(LevelDb(request.path), request)
 
 
 class LevelDb:
-    """A LevelDB read by row numbers. DataError if its files are not what they should be."""
+    """A LevelDB, read by row number. DataError if its files are damaged."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -42,7 +44,7 @@ class LevelDb:
         self.count = len(self._rows)
 
     def read(self, rows: Sequence[int]) -> list[tuple[bytes, bytes]]:
-        """The keys and values of some rows."""
+        """Read the keys and values of some rows."""
         chosen = [self._rows[row] for row in rows]
         try:
             return [(key, place if isinstance(place, bytes) else _block(*place)[k][1]) for key, place, k in chosen]
@@ -54,13 +56,13 @@ class LevelDb:
         return DataError(f"Cannot read {self.path} as a LevelDB: {text}")
 
 
-Found = dict[bytes, tuple[int, Place | bytes | None, int]]  # sequence number, where the value is (None: deleted), which entry there
+Found = dict[bytes, tuple[int, Place | bytes | None, int]]  # sequence number, value or its place (None: deleted), entry number
 
 _block = lru_cache(maxsize=64)(table_block)
 
 
 def _index(path: Path) -> Found:
-    """Where the newest value of each key is: in a table, or, for what is in a log, itself."""
+    """The location of each key's newest value in a table, or the value itself if it is in a log."""
     version = _version(path)
     found: Found = {}
 
@@ -81,7 +83,7 @@ def _index(path: Path) -> Found:
 
 
 class _Version:
-    """What the manifest says makes up the database now: the tables with their sizes, and the first log that is not in them."""
+    """The current version of the database in the manifest: the tables with their sizes, and the first log that they do not include."""
 
     def __init__(self) -> None:
         self.tables: dict[int, int] = {}
@@ -90,7 +92,7 @@ class _Version:
         self.comparator = b""
 
     def logs(self, path: Path) -> list[Path]:
-        """The logs that are not in the tables. FormatError if there is none: LevelDB always has one."""
+        """The logs that the tables do not include. FormatError if there are none, because LevelDB always has one."""
         first, previous = self.numbers[2], self.numbers.get(9, 0)
         numbers = sorted(int(f.stem) for f in path.glob("*.log") if f.stem.isascii() and f.stem.isdigit())
         if first not in numbers or (previous and previous not in numbers):
@@ -119,7 +121,7 @@ def _version(path: Path) -> _Version:
 
 
 def _edit(version: _Version, record: bytes) -> None:
-    """One record of the manifest."""
+    """Apply one record of the manifest."""
     at = 0
     while at < len(record):
         tag, at = varint(record, at)
@@ -154,7 +156,7 @@ def _table_file(path: Path, number: int, size: int) -> Path:
 
 
 def _parted(internal: bytes, file: Path) -> tuple[bytes, int, int]:
-    """Key, sequence number and kind of an entry in a table."""
+    """The key, sequence number and kind of an entry in a table."""
     if len(internal) < 8:
         raise FormatError(f"{file.name}: a key of {len(internal)} bytes")
     (tag,) = struct.unpack("<Q", internal[-8:])
@@ -164,7 +166,7 @@ def _parted(internal: bytes, file: Path) -> tuple[bytes, int, int]:
 
 
 def _batches(log: Path) -> Iterator[tuple[int, bytes, bytes | None]]:
-    """Sequence number, key and value (None: deleted) of all that was written to a log."""
+    """The sequence number, key and value (None: deleted) of every entry in a log."""
     expected = None
     for record in records(log):
         with bounded(f"{log.name}: a batch of it is damaged"):

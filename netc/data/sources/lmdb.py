@@ -1,4 +1,7 @@
-"""LMDB, which Caffe's converters write: the folder, or the file data.mdb in it. To write one needs the lmdb wheel (the extra `caffe`)."""
+"""LMDB, the format of Caffe's converters: a folder, or the file data.mdb in it.
+
+Writing needs the lmdb wheel (the extra `caffe`).
+"""
 
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,17 +20,17 @@ from netc.registry import source
 
 FILE = "data.mdb"
 PER_COMMIT = 1000
-SIZE = 1 << 40  # of the address space that a database may take; the file grows as it is filled
+SIZE = 1 << 40  # bytes of address space for a database; the file itself grows as it is filled
 
 
 @source("lmdb", noun="images", channels="BGR")
 def lmdb(request: Request) -> Table:
-    """The Datums of an LMDB: the folder, or the file data.mdb in it."""
+    """The Datums in an LMDB: the folder, or the file data.mdb in it."""
     return table(Lmdb(request.path), request)
 
 
 class Lmdb:
-    """An LMDB read by row numbers. DataError if it is none, or damaged."""
+    """An LMDB, read by row number. DataError if it is not an LMDB or is damaged."""
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
@@ -44,7 +47,7 @@ class Lmdb:
         self.count = len(self._rows.keys)
 
     def read(self, rows: Sequence[int]) -> list[tuple[bytes, bytes]]:
-        """The keys and values of some rows."""
+        """Read the keys and values of some rows."""
         try:
             return read_values(self._file, self._rows, rows)
         except (OSError, PageError) as e:
@@ -57,7 +60,7 @@ def _rows(file: Path, changed: int, size: int) -> Rows:
 
 
 def datums(path: str | Path) -> Iterator[tuple[bytes, pb.Datum]]:
-    """The keys and Datums of an LMDB, in the order of the keys. DataError if it is none, or damaged."""
+    """The keys and Datums in an LMDB, in the order of the keys. DataError if it is not an LMDB or is damaged."""
     store = Lmdb(path)
     for row in range(store.count):
         ((key, value),) = store.read([row])
@@ -68,7 +71,10 @@ def datums(path: str | Path) -> Iterator[tuple[bytes, pb.Datum]]:
 
 
 def write_datums(path: str | Path, items: Iterable[tuple[bytes, pb.Datum]]) -> int:
-    """A new LMDB of `items`, each with its checksum; their number. DataError if `path` is there already, RunError if the disk refuses."""
+    """Write a new LMDB of `items` with checksums. Returns their number.
+
+    DataError if `path` exists, RunError if writing fails.
+    """
     try:
         import lmdb as library
     except ImportError as e:

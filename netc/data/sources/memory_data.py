@@ -1,4 +1,4 @@
-"""MemoryData: arrays that a program gives (`Net.set_input_arrays`), batch after batch. A net file alone cannot be fed from it."""
+"""MemoryData: batches from arrays that a program passes to `Net.set_input_arrays`. A net file alone cannot provide them."""
 
 from netc.data.source import Column, Description, Request, Table, TopSpec
 from netc.errors import DataError
@@ -7,7 +7,7 @@ from netc.registry import source
 
 @source("MemoryData")
 def memory_data(request: Request) -> Table:
-    """Images of (channels, height, width) as they are given, and labels."""
+    """Images of (channels, height, width) from the program, and labels."""
     param = request.layer.memory_data_param
     shape = int(param.channels), int(param.height), int(param.width)
     if min(shape) < 1:

@@ -1,7 +1,7 @@
-"""A text as one long row of tokens, cut into windows of `steps` of them; the label of each token is the next one.
+"""A text as a sequence of tokens, cut into windows of `steps` tokens. The label of each token is the next one.
 
-The vocabulary is that of the training part: the first of the text, up to `test_fraction`. A character that it lacks is an
-error at its place. Of words, those that it lacks are one token, and so are characters where `most_tokens` asks for it.
+The vocabulary comes from the training part: the start of the text, up to `test_fraction`. A character outside of the vocabulary is an
+error with its position. Words outside of the vocabulary share one token. With `most_tokens`, characters do too.
 """
 
 import re
@@ -20,13 +20,13 @@ from netc.data.vocabulary import Vocabulary
 from netc.errors import DataError, Diagnostic, Place, not_utf8
 from netc.registry import source
 
-WORDS = re.compile(r"\w+?(?=n['’]t\b)|n['’]t\b|['’]\w+|\w+|\n|[^\w\s]")  # clitics apart, as in treebanks: is n't, film 's
+WORDS = re.compile(r"\w+?(?=n['’]t\b)|n['’]t\b|['’]\w+|\w+|\n|[^\w\s]")  # splits off clitics, as treebanks do: is n't, film 's
 NAMES = {pb.DataParameter.CHARACTERS: "characters", pb.DataParameter.WORDS: "words"}
 
 
 @dataclass(frozen=True)
 class Windows:
-    """A column: window r is the `steps` tokens from `steps` r on, and `ahead` further."""
+    """A column of windows: window r is the `steps` tokens from `steps` r on, shifted by `ahead`."""
 
     tokens: np.ndarray
     steps: int
@@ -38,14 +38,14 @@ class Windows:
 
 @source(".txt", noun="tokens")
 def text(request: Request) -> Table:
-    """Characters or words of a file in UTF-8."""
+    """Characters or words of a UTF-8 file."""
     stat = request.path.stat()
     content, digest = _content(request.path, stat.st_mtime_ns, stat.st_size)
     return replace(token_table(request, str(request.path), content, digest), all_phases=True)
 
 
 def token_table(request: Request, name: str, content: str, digest: str, licence: str = "") -> Table:
-    """The table of a text, its vocabulary made of its training part."""
+    """The table of a text. Its vocabulary comes from the training part."""
     param, kind = request.layer.data_param, NAMES[request.layer.data_param.tokens]
     tokens = split(content, kind)
     windows, tested = window_count(request, name, len(tokens))
@@ -56,7 +56,7 @@ def token_table(request: Request, name: str, content: str, digest: str, licence:
 
 
 def text_table(request: Request, described: Description, codes: Callable[[], np.ndarray]) -> Table:
-    """The table of a text whose tokens are the indices that codes() gives. `described` has its windows, and its vocabulary as classes."""
+    """The table of a text whose token numbers codes() returns. `described` has the windows, and the vocabulary as classes."""
     steps, classes = int(request.layer.data_param.steps), described.classes
     top = TopSpec("int64", (steps,), batch_axis=1, input=True, classes=len(classes))
     label = TopSpec("int64", (steps,), batch_axis=1, classes=len(classes))
@@ -70,12 +70,12 @@ def text_table(request: Request, described: Description, codes: Callable[[], np.
 
 
 def split(content: str, tokens: str) -> Sequence[str]:
-    """The tokens of a text: its characters, or its words, marks and ends of line."""
+    """Split a text into tokens: its characters, or its words, punctuation marks and line ends."""
     return content if tokens == "characters" else WORDS.findall(content)
 
 
 def join(tokens: Sequence[str], kind: str) -> str:
-    """The text of tokens. Words are set apart by spaces, but for marks and clitics, which follow one."""
+    """The text of tokens. Words are separated by spaces, but punctuation marks and clitics follow the previous word directly."""
     if kind == "characters":
         return "".join(tokens)
     spaced = [t if re.fullmatch(r"[.,;:!?)\n]|n?['’]\w+", t) else f" {t}" for t in tokens]
@@ -83,7 +83,10 @@ def join(tokens: Sequence[str], kind: str) -> str:
 
 
 def make_vocabulary(tokens: Sequence[str], kind: str, most: int) -> Vocabulary:
-    """Every token in sorted order; the `most` frequent ones where that is not 0. `<unknown>` comes first where tokens may be missing."""
+    """All tokens in sorted order, or only the `most` frequent ones if `most` is not 0.
+
+    `<unknown>` comes first if tokens may be missing.
+    """
     if not most and kind == "characters":
         return Vocabulary(tuple(sorted(set(tokens))))
     unknown, *frequent = Vocabulary.of(tokens, most or None).words
@@ -91,9 +94,9 @@ def make_vocabulary(tokens: Sequence[str], kind: str, most: int) -> Vocabulary:
 
 
 def encode(tokens: Sequence[str], vocabulary: Vocabulary, file: str) -> np.ndarray:
-    """The number of each token, or of it in lower case, or of `<unknown>`.
+    """The number of each token, else that of its lower-case form, else that of `<unknown>`.
 
-    DataError, one for each with its first line and column, for characters that a vocabulary without `<unknown>` lacks.
+    DataError for characters outside of a vocabulary without `<unknown>`: one error per character, with its first line and column.
     """
     if not vocabulary.is_closed:
         return vocabulary.ids(t if t in vocabulary else t.lower() for t in tokens)
@@ -108,7 +111,7 @@ def encode(tokens: Sequence[str], vocabulary: Vocabulary, file: str) -> np.ndarr
 
 
 def _outside(text: str, found: Sequence[int], file: str, count: int) -> Diagnostic:
-    """The error for a character at all its places."""
+    """The error for all occurrences of a character."""
     at = found[0]
     line, column = text.count("\n", 0, at) + 1, at - (text.rfind("\n", 0, at) + 1) + 1
     more = f" It occurs {len(found):,} times." if len(found) > 1 else ""
@@ -118,7 +121,7 @@ def _outside(text: str, found: Sequence[int], file: str, count: int) -> Diagnost
 
 
 def window_count(request: Request, name: str, tokens: int) -> tuple[int, int]:
-    """How many windows there are, and how many of them are held out."""
+    """The number of windows, and how many of them are held out."""
     param = request.layer.data_param
     if not param.steps:
         raise DataError("`steps` is missing. Add the number of tokens of a window, for example `steps: 64`.", field="steps")
@@ -130,7 +133,7 @@ def window_count(request: Request, name: str, tokens: int) -> tuple[int, int]:
 
 @lru_cache(maxsize=4)
 def _content(path: Path, modified: int, size: int) -> tuple[str, str]:
-    # `modified` and `size` are there for the cache: a file that changed is read again.
+    # `modified` and `size` are part of the cache key: a file that changed is read again.
     content = path.read_bytes()
     try:
         return content.decode("utf-8-sig").replace("\r\n", "\n"), sha256(content).hexdigest()

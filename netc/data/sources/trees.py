@@ -1,12 +1,12 @@
-"""TreeData: trees with a label at every node, in batches whose nodes stand in an order in which they can be computed.
+"""TreeData: trees with a label at every node. The nodes of a batch are in an order in which they can be computed.
 
-The rows of the source are trees. In a batch its leaves come first, tree by tree; then the inner nodes by their height. Five tops:
+The rows of the source are trees. In a batch the leaves come first, tree by tree, then the inner nodes by height. Five tops:
 
-    word        (leaves,)    int64  the number of each leaf's word, 0 for one that the training trees do not have
-    child       (inner, 2)   int64  the two children of each inner node, as numbers of nodes of the batch
-    width       (max_height,) int64 how many inner nodes there are at height 1, 2, ...
-    label       (nodes,)     int64  of all nodes; -1 where there is none
-    root_label  (nodes,)     int64  of the roots; -1 at all other nodes
+word        (leaves,)    int64  the number of each leaf's word, 0 for a word that is not in the training trees
+child       (inner, 2)   int64  the two children of each inner node, as numbers of nodes of the batch
+width       (max_height,) int64 the number of inner nodes at height 1, 2, ...
+label       (nodes,)     int64  the label of each node; -1 if it has none
+root_label  (nodes,)     int64  the label of each root; -1 at all other nodes
 """
 
 from collections.abc import Callable
@@ -45,7 +45,7 @@ class Forest:
 
     @cached_property
     def _flat(self) -> dict[str, np.ndarray]:
-        """All trees on end: of leaves the words and labels, of inner nodes children, heights and labels, and where a tree starts."""
+        """All trees concatenated: words and labels of leaves; children, heights and labels of inner nodes; the start of each tree."""
         ids = self.vocabulary.ids(chain.from_iterable(t.words for t in self.trees))
         found = {"word": ids} | {name: _joined(self.trees, name) for name in ("leaf_labels", "heights", "inner_labels")}
         found["pairs"] = _joined(self.trees, "pairs").reshape(-1, 2)
@@ -59,7 +59,7 @@ class Forest:
         leaf_counts, inner_counts = flat["leaf"][rows + 1] - flat["leaf"][rows], flat["inner"][rows + 1] - flat["inner"][rows]
         leaves, inner = _ranges(flat["leaf"][rows], leaf_counts), _ranges(flat["inner"][rows], inner_counts)
         order = np.argsort(flat["heights"][inner], kind="stable")
-        rank = np.empty_like(order)  # of each inner node, counted tree by tree, its place among those sorted by height
+        rank = np.empty_like(order)  # for each inner node, counted tree by tree: its position in the order by height
         rank[order] = np.arange(len(order))
         leaf_starts, inner_starts = np.cumsum(leaf_counts) - leaf_counts, np.cumsum(inner_counts) - inner_counts
         pairs = flat["pairs"][inner]
@@ -69,7 +69,7 @@ class Forest:
         width = np.bincount(flat["heights"][inner], minlength=self.max_height + 1)[1:].astype(np.int64)
         label = np.concatenate([flat["leaf_labels"][leaves], flat["inner_labels"][inner][order]])
         has_inner = inner_counts > 0
-        roots = leaf_starts.copy()  # a tree of one word is its own root; any other's comes last of its inner nodes
+        roots = leaf_starts.copy()  # the root of a one-word tree is its leaf; any other root is the tree's last inner node
         roots[has_inner] = len(leaves) + rank[(inner_starts + inner_counts - 1)[has_inner]]
         root_label = np.full_like(label, NO_LABEL)
         root_label[roots] = label[roots]
@@ -88,7 +88,7 @@ def _ranges(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 class _Tops:
-    """The columns of a forest: one batch is made once for all of them."""
+    """The columns of a forest; they share each batch."""
 
     def __init__(self, forest: Callable[[], Forest]):
         self.forest = cache(forest)
@@ -111,7 +111,7 @@ class _Top:
 
 @source("TreeData", noun="trees")
 def tree_data(request: Request) -> Table:
-    """The trees of the treebank `sst`, of a file, or of a folder with train.txt, test.txt and perhaps dev.txt."""
+    """The trees of the treebank `sst`, of a file, or of a folder with train.txt, test.txt and optionally dev.txt."""
     param = request.layer.tree_data_param
     if not param.vocabulary_size:
         raise DataError(
@@ -132,7 +132,7 @@ def tree_data(request: Request) -> Table:
 
 
 def _record(request: Request) -> DataSet | None:
-    """The built-in treebank that `source` names; with `binary`, its rows and classes without the neutral sentences."""
+    """The built-in treebank that `source` names. With `binary`, its rows and classes exclude neutral sentences."""
     found = catalogue.record(request.source)
     if found is None or found.reader != "trees":
         return None
@@ -150,7 +150,7 @@ def _described(request: Request, forest: Forest) -> Description:
 
 
 def _forest(request: Request) -> Forest:
-    """The trees of a phase, checked against those for training, whose words and labels count."""
+    """The trees of a phase, checked against the words and labels of the training trees."""
     param: pb.TreeDataParameter = request.layer.tree_data_param
     training = _trees(*_content(replace(request, source=request.layer.data_param.source), "TRAIN"))
     name, content = _content(request, request.phase)
@@ -180,7 +180,7 @@ def _forest(request: Request) -> Forest:
 
 
 def _binary(trees: tuple[Tree, ...], middle: int) -> tuple[Tree, ...]:
-    """The trees whose root is not in the middle, with labels 0 below it, 1 above it, none for it."""
+    """The trees whose root is not neutral. Labels below neutral become 0 and labels above 1; neutral nodes get no label."""
 
     def side(labels: list[int]) -> list[int]:
         return [NO_LABEL if label == middle else int(label > middle) for label in labels]
@@ -190,7 +190,7 @@ def _binary(trees: tuple[Tree, ...], middle: int) -> tuple[Tree, ...]:
 
 
 def _content(request: Request, phase: str) -> tuple[str, bytes]:
-    """The name and the bytes of the file that holds the trees of a phase."""
+    """The name and the content of the file with the trees of a phase."""
     if record := _record(request):
         file = next(f for f in record.files if f.name == PARTS[phase])
         return file.name, unpacked(record, file)

@@ -1,8 +1,10 @@
-"""WindowData: regions cut out of images and warped to squares, for detection by regions (Girshick et al. 2014).
+"""WindowData: regions of images, warped to squares, for detection by regions (Girshick et al. 2014).
 
-The file lists images, each as: `# number`, its path, channels, height, width, how many windows, and a line for each of
-those: class, overlap with an object, x1 y1 x2 y2 (both ends belong to it). A batch holds windows of the background
-(label 0, overlap below bg_threshold) first, then a part fg_fraction of objects (overlap of fg_threshold or more).
+The file lists images. Each entry has `# number`, the path, channels, height, width, the number of windows, and one line per window:
+class, overlap with an object, x1 y1 x2 y2 (inclusive).
+
+A batch starts with background windows (label 0, overlap below bg_threshold). A fraction fg_fraction of the batch follows, with objects
+(overlap of at least fg_threshold).
 """
 
 from dataclasses import dataclass, field
@@ -37,7 +39,7 @@ class Window:
 
 @source("WindowData", noun="images", channels="BGR")
 def window_data(request: Request) -> Table:
-    """Windows drawn at random, for ever, and their classes. Pixels are blue, green, red; what lies beyond an image is 0."""
+    """An endless stream of random windows and their classes. Pixels are in BGR order; pixels beyond the image are 0."""
     param, transform = request.layer.window_data_param, request.layer.transform_param
     size = int(transform.crop_size or param.crop_size)
     if not size:
@@ -65,7 +67,7 @@ def window_data(request: Request) -> Table:
 
 @dataclass(frozen=True)
 class Drawn:
-    """The windows of a layer: row r of the stream is one of its place in the batch, chosen by numbers of its own."""
+    """The random windows of a layer. The numbers of row r, and its position in the batch, determine its window."""
 
     request: Request
     others: tuple[Window, ...]
@@ -76,7 +78,7 @@ class Drawn:
     left_out: LeftOut = field(default_factory=LeftOut, compare=False)
 
     def luck(self, rows: np.ndarray) -> np.ndarray:
-        """Whole numbers below 2**32 for each row."""
+        """Random integers below 2**32 for each row."""
         name = f"{self.request.layer.name}/windows"
         return np.stack([integers(self.request.seed, name, 2**32, (HALVES_PER_BLOCK,), first=int(row)) for row in rows])
 
@@ -88,7 +90,7 @@ class Drawn:
         return found, found.label if place >= self.first_object else 0
 
     def pixels(self, window: Window, mirrored: bool) -> np.ndarray:
-        """The square of a window, normalised."""
+        """The warped and normalised pixels of a window."""
         image = read_image(window.path, CHANNELS, left_out=self.left_out)[::-1]
         (y, x), patch = _patch(image, window, self.request.layer.window_data_param, self.size, mirrored)
         height, width = patch.shape[1:]
@@ -101,7 +103,7 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Pixels:
-    """The column of squares."""
+    """The column of warped windows."""
 
     drawn: Drawn
 
@@ -127,7 +129,7 @@ class Classes:
 
 
 def _normalisation(request: Request, size: int) -> Normalisation:
-    """transform_param's; the scale may stand in window_data_param, as in older files."""
+    """The normalisation in transform_param. The scale may also be in window_data_param, as in older files."""
     param = pb.TransformationParameter()
     param.CopyFrom(request.layer.transform_param)
     if not param.HasField("scale"):
@@ -138,7 +140,10 @@ def _normalisation(request: Request, size: int) -> Normalisation:
 def _patch(
     image: np.ndarray, window: Window, param: pb.WindowDataParameter, size: int, mirrored: bool
 ) -> tuple[tuple[int, int], np.ndarray]:
-    """The window warped to fit a square of `size`, and where it belongs there: not at (0, 0) where context goes beyond the image."""
+    """The window, warped to fit a square of `size`, and its position there.
+
+    The position is not (0, 0) if the window's context extends beyond the image.
+    """
     x1, y1, x2, y2 = window.corners
     if y2 >= image.shape[1] or x2 >= image.shape[2]:
         size_there = "x".join(map(str, image.shape[1:]))
@@ -159,7 +164,7 @@ def _patch(
 
 
 def _clipped(begin: int, end: int, length: int, size: int, mirrored: bool) -> tuple[int, int, int, int]:
-    """(begin, end) within an image's axis, and (where, how long) that part is among the `size` pixels of the square."""
+    """(begin, end) clipped to an image's axis, and (offset, length) of that part among the `size` pixels of the square."""
     before, after = max(0, -begin), max(0, end - length + 1)
     factor = size / (end - begin + 1)
     begin, end = begin + before, end - after
