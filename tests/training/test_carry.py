@@ -122,4 +122,4 @@ def test_a_table_that_is_too_small_for_the_text_is_told(tmp_path: Path) -> None:
 
 def test_scores_of_fewer_classes_than_the_text_has_are_told(tmp_path: Path) -> None:
     result = netc("check", write_letters(tmp_path, NET.replace("num_output: 5", "num_output: 3")))
-    assert result.exit_code == 2 and "label is of 5 classes, but ip1 8x4x3 has scores for 3 on axis 2" in result.stderr
+    assert result.exit_code == 2 and "label has 5 classes, but ip1 8x4x3 has scores for 3 on axis 2" in result.stderr
