@@ -4,15 +4,15 @@
   x SpecError            a net, solver or argument is wrong
     x ShapeError         tensors do not fit together
   x DataError            data is missing, unreadable or does not fit the net
-    x UnavailableError   data is not on this machine, and could not be fetched
-  x ProviderError        a provider was asked for that this machine lacks
-  x GradientError        an op on the way from the loss has no gradient
-  x SnapshotError        a file of states is missing, damaged or of another net
+    x UnavailableError   data is not on this machine and could not be fetched
+  x ProviderError        this machine lacks the requested provider
+  x GradientError        an op between the loss and a parameter has no gradient
+  x SnapshotError        a file of states is missing, damaged or from another net
   x ZooError             a zoo or a published model is missing, damaged or hostile
     x UnknownModelError  a zoo has no model or version of that name
-    x CutError           a connection to a zoo broke
-    x UntrustedError     a model is not signed by a key that is trusted
-  x RunError             a run failed on its way (a full disk, a dead thread)
+    x CutError           the connection to a zoo broke
+    x UntrustedError     no trusted key has signed the model
+  x RunError             a run failed (a full disk, a dead thread)
     x DivergedError      a loss, a state or a score is NaN or infinite
 """
 
@@ -22,9 +22,9 @@ from difflib import SequenceMatcher, get_close_matches
 from heapq import nlargest
 from os.path import commonprefix
 
-MAX_ERRORS = 20  # that are shown
-MAX_KNOWN = 40  # names that a message lists
-MOST_COMPARED = 200  # names, letter by letter
+MAX_ERRORS = 20  # shown in a message
+MAX_KNOWN = 40  # names listed in a message
+MOST_COMPARED = 200  # names compared letter by letter
 LONGEST = 200  # letters of a name that are compared
 
 
@@ -47,7 +47,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Argument(Place):
-    """An argument of the command line, such as `--set solver.max_iter=5`, in the place of a file; it has one line."""
+    """An argument of the command line, such as `--set solver.max_iter=5`, as the place of an error. It has one line."""
 
     def __str__(self) -> str:
         return self.file
@@ -55,11 +55,11 @@ class Argument(Place):
 
 @dataclass(frozen=True)
 class Suggestion:
-    """What an unknown name may stand for.
+    """Suggestions for an unknown name.
 
-    `near` are the names that look like it, `known` all the names there are. A `synonym` is netc's word for what another framework
-    calls by the unknown name. `meant` is the name to continue with, set only where nothing else can be meant. `detail` is added to
-    the sentence, `known_as` begins the list of the known names.
+    `near` are similar names, `known` are all valid names. A `synonym` is netc's word for a name from another framework. `meant` is the name
+    to continue with; it is set only if the meaning is clear. `detail` is added to the sentence, and `known_as` introduces the list of the
+    known names.
     """
 
     near: tuple[str, ...] = ()
@@ -70,7 +70,7 @@ class Suggestion:
     known_as: str = "Known names:"
 
     def __bool__(self) -> bool:
-        """Whether a name is suggested, rather than all of them listed."""
+        """Whether it suggests a name, rather than listing all of them."""
         return bool(self.near or self.synonym)
 
     def __str__(self) -> str:
@@ -85,9 +85,9 @@ class Suggestion:
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """An error or a warning: where it is, what is wrong, and what may be meant instead.
+    """An error or a warning: where it is, what is wrong, and what the user may have meant.
 
-    `field` names the field of a layer that it is about, where the layer, but not its text, is known. `details` are lines below.
+    `field` names the field of a layer that it concerns, if the layer is known but its text is not. `details` are lines below the message.
     """
 
     place: Place | None
@@ -107,14 +107,21 @@ class Diagnostic:
 
     @property
     def position(self) -> tuple[int, int]:
-        """Line and column, to sort by; (0, 0) where there is none."""
+        """Line and column, to sort by; (0, 0) without a place."""
         return self.place.position if self.place else (0, 0)
 
 
-class NetcError(Exception):
-    """Catch this to catch everything netc raises on purpose. `diagnostics` lists everything that is wrong.
+def not_utf8(file: str, error: UnicodeDecodeError, hint: str = "") -> Diagnostic:
+    """The diagnostic for the first byte of a file that is not UTF-8."""
+    read, at = error.object, error.start
+    place = Place(file, read.count(b"\n", 0, at) + 1, at - read.rfind(b"\n", 0, at))
+    return Diagnostic(place, f"The byte {read[at]:#04x} is not UTF-8. {hint}".rstrip())
 
-    `field` names the field of a layer that diagnostics given as texts are about.
+
+class NetcError(Exception):
+    """The base class of all exceptions that netc raises on purpose. `diagnostics` lists everything that is wrong.
+
+    `field` names the field of a layer that diagnostics given as texts concern.
     """
 
     exit_code = 1
@@ -144,25 +151,25 @@ class DataError(NetcError):
 
 
 class UnavailableError(DataError):
-    """Data is not on this machine, and could not be fetched: the net is right, the run cannot begin."""
+    """Data is not on this machine and could not be fetched. The net is valid, but the run cannot start."""
 
     exit_code = 1
 
 
 class ProviderError(NetcError):
-    """A provider was asked for that this machine lacks."""
+    """This machine lacks the requested provider."""
 
     exit_code = 2
 
 
 class GradientError(NetcError):
-    """An op on the way from the loss has no gradient."""
+    """An op between the loss and a parameter has no gradient."""
 
     exit_code = 2
 
 
 class SnapshotError(NetcError):
-    """A file of states is missing, damaged or belongs to another net."""
+    """A file of states is missing, damaged or from another net."""
 
     exit_code = 2
 
@@ -178,15 +185,15 @@ class UnknownModelError(ZooError):
 
 
 class CutError(ZooError):
-    """A connection to a zoo broke or was too slow: what came so far is good, and may be gone on from."""
+    """A connection to a zoo broke or was too slow. What was received is valid, so the download can continue from there."""
 
 
 class UntrustedError(ZooError):
-    """A model is not signed, or by none of the keys that were asked for."""
+    """A model is not signed, or not by one of the trusted keys."""
 
 
 class RunError(NetcError):
-    """A run failed on its way."""
+    """A run failed."""
 
 
 class DivergedError(RunError):
@@ -194,13 +201,13 @@ class DivergedError(RunError):
 
 
 def near(name: str, known: Iterable[str]) -> Suggestion:
-    """What an unknown name may stand for, among the known ones."""
+    """Return suggestions for an unknown name from the known ones."""
     known = sorted(known)
     return Suggestion(tuple(close(name, known)), tuple(known))
 
 
 def _likeliest(name: str, known: list[str]) -> list[str]:
-    """Of very many names those that share most of their beginning and end with `name`, as a whole comparison takes its time."""
+    """Return the known names that share most of their start and end with `name`. This preselection saves time if there are very many."""
     if len(known) <= MOST_COMPARED:
         return known
     ends = name[::-1].lower()
@@ -213,7 +220,7 @@ def _likeliest(name: str, known: list[str]) -> list[str]:
 
 
 def close(name: str, known: Iterable[str]) -> list[str]:
-    """Those of the known names that look most like `name`, the case of letters aside; else the one that it begins."""
+    """Return the known names that are most similar to `name`, ignoring case; if there are none, the only name that starts with it."""
     name = name[:LONGEST]
     by_lower = {k.lower(): k for k in _likeliest(name, sorted(known))}
     found = get_close_matches(name.lower(), by_lower, n=3)

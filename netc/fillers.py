@@ -1,4 +1,4 @@
-"""Fillers: how a blob starts (Caffe's filler.hpp). One function each: (shape, parameters, draw) -> float32 array.
+"""Fillers: the start values of a blob (Caffe's filler.hpp). One function each: (shape, parameters, draw) -> float32 array.
 
 `draw` gives uniform [0, 1) and standard normal numbers that depend only on the seed and the blob's name.
 """
@@ -33,7 +33,7 @@ class Draw:
 
 @dataclass(frozen=True)
 class Zeros:
-    """A start of zeros, which a file need not hold: slots and carried states have it."""
+    """Start values of zero, which need no file: those of slots and carried states."""
 
     shape: tuple[int | str, ...]
 
@@ -42,14 +42,17 @@ class Zeros:
 
 
 def fill(shape: tuple[int, ...], parameters: pb.FillerParameter, seed: int, name: str) -> np.ndarray:
-    """The start of blob `name`: float32 of `shape`. SpecError for an unknown type or a wrong combination."""
+    """Return the start values of blob `name`: float32 of `shape`. SpecError for an unknown type or a wrong combination."""
     check(shape, parameters)
     made: Filler = filler.find(parameters.type)
     return made(shape, parameters, Draw(seed, name)).astype(np.float32)
 
 
 def check(shape: tuple[int, ...], parameters: pb.FillerParameter) -> None:
-    """SpecError for an unknown type, or one that cannot fill a blob of `shape`. `square` in a decorator asks for a square 4-D one."""
+    """Raise a SpecError for an unknown type, or for one that cannot fill a blob of `shape`.
+
+    `square` in a decorator restricts a filler to square 4-D blobs.
+    """
     filler.find(parameters.type)
     if parameters.sparse >= 0 and parameters.type != "gaussian":
         raise SpecError(f"filler {parameters.type!r} cannot be sparse; only gaussian can")
@@ -62,7 +65,7 @@ def _rows(shape: tuple[int, ...]) -> int:
 
 
 def _fan(shape: tuple[int, ...], parameters: pb.FillerParameter) -> float:
-    """Inputs or outputs of a unit, or their mean. Caffe takes blob axes 0 and 1 for them whatever they mean."""
+    """The number of inputs or outputs of a unit, or their mean. As in Caffe, blob axes 0 and 1 give them, whatever these axes mean."""
     fan_in = prod(shape) / _rows(shape)
     fan_out = prod(shape) / shape[1] if len(shape) > 1 else prod(shape)
     kinds = {pb.FillerParameter.FAN_IN: fan_in, pb.FillerParameter.FAN_OUT: fan_out, pb.FillerParameter.AVERAGE: (fan_in + fan_out) / 2}

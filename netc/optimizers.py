@@ -1,11 +1,12 @@
-"""Optimizers (Caffe's solvers). One function each, which is the training op of that name:
+"""Optimizers (Caffe's solvers). One function each, which is also the training op of that name:
 
-    (parameter, gradient, rate, state...) -> (new parameter, new state...)
+(parameter, gradient, rate, state...) -> (new parameter, new state...)
 
-Its positional arguments after `rate` name its states: each of the parameter's shape and 0 at the start, but `step`, which is
-the number of this update from 1 on. Its keyword arguments are fields of SolverParameter. The op has one more, `weight_decay`:
-the gradient that the function gets has that much of the parameter in it, unless the function takes `weight_decay` itself.
-`rate` has the parameter's lr_mult in it, and `weight_decay` its decay_mult.
+The positional arguments after `rate` are the optimizer's states. A state has the parameter's shape and starts at 0. The exception is
+`step`, the number of this update, which starts at 1. The keyword arguments are fields of SolverParameter.
+
+The op has one more attribute, `weight_decay`. The gradient that the function gets already includes weight_decay times the parameter, unless
+the function takes `weight_decay` itself. `rate` includes the parameter's lr_mult, and `weight_decay` its decay_mult.
 """
 
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from netc.graph.training_ops import training_op
 def optimizer(name: str, **facts: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorator: the function is the solver type, and the training op, `name`.
 
-    `usual` is a usual learning rate, for warnings; `positive` names fields that must be above 0.
+    `usual` is a typical learning rate, for warnings. `positive` names fields that must be above 0.
     """
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -33,7 +34,7 @@ def optimizer(name: str, **facts: Any) -> Callable[[Callable[..., Any]], Callabl
 
 
 def _decayed(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` on gradients with L2 decay in them: g + weight_decay w."""
+    """Return `function` for gradients with L2 decay: g + weight_decay w."""
 
     @wraps(function)
     def apply(w: Value, g: Value, *rest: Value, weight_decay: float = 0.0, **fields: float) -> Any:
@@ -82,7 +83,7 @@ def adadelta(w: Value, g: Value, rate: Value, gradients: Value, updates: Value, 
 
 
 def _adam_step(g: Value, m: Value, v: Value, step: Value, momentum: float, momentum2: float, delta: float) -> tuple[Value, ...]:
-    """(step, m, v) of Adam; delta is added to the uncorrected root, as in Caffe's adam_solver.cpp."""
+    """(step, m, v) of Adam. delta is added to the uncorrected root, as in Caffe's adam_solver.cpp."""
     m = m * momentum + g * (1 - momentum)
     v = v * momentum2 + g * g * (1 - momentum2)
     correction = op.Sqrt(1.0 - op.Pow(momentum2, step)) / (1.0 - op.Pow(momentum, step))

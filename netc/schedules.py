@@ -1,8 +1,8 @@
-"""Learning-rate policies. One function each: (solver, iteration, max_iter) -> rate. Pure, so that a run resumes anywhere.
+"""Learning-rate policies. One function each: (solver, iteration, max_iter) -> rate. They are pure, so a run can resume at any iteration.
 
-The decorator names the fields of SolverParameter that a policy reads beside base_lr: `needs` those that it cannot do without, `reads`
-the others, and `not_negative` those that may not be below 0. A policy sees no other field, so `facts`, which goes into the models,
-tells all that a loop in another language needs.
+The decorator names the fields of SolverParameter that a policy reads in addition to base_lr. `needs` are required fields, `reads` optional
+ones, and `not_negative` those that must not be below 0. A policy can read no other field. So `facts`, which is stored in the models,
+contains all that a training loop in another language needs.
 """
 
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ from netc.spec.solver_settings import SolverSettings
 
 WARMUP = ("warmup_iter", "warmup_lr")
 
-LARGEST = 3.4e38  # that float32 holds
+LARGEST = 3.4e38  # finite float32 value
 
 
 def rate(settings: SolverSettings, iteration: int, max_iter: int) -> float:
-    """The learning rate of `iteration` (from 0): the policy's, warmed up linearly from warmup_lr over warmup_iter iterations."""
+    """Return the learning rate of `iteration` (from 0): the policy's, with a linear warm-up from warmup_lr over warmup_iter iterations."""
     name = settings.lr_policy
     seen: Any = _Seen(settings.message, name, fields(name))
     try:
@@ -42,9 +42,9 @@ def fields(policy: str) -> tuple[str, ...]:
 
 
 def facts(settings: SolverSettings, max_iter: int | None) -> dict[str, Any]:
-    """All that the rates of a run of `max_iter` iterations follow from, with the defaults of what is not set.
+    """Everything that determines the learning rates of a run of `max_iter` iterations, with the defaults of unset fields.
 
-    Of a policy that is not netc's own, whose formula no other program knows, `rates` has the rates themselves: pairs of an iteration
+    No other program knows the formula of a plug-in's policy. For such a policy, `rates` lists the rates themselves: pairs of an iteration
     and the rate from there on.
     """
     name = settings.lr_policy
@@ -55,7 +55,7 @@ def facts(settings: SolverSettings, max_iter: int | None) -> dict[str, Any]:
 
 
 def max_iterations(job: Job, rows: int | None, batch_size: int) -> int:
-    """max_iter, or the iterations of max_epoch epochs of so many rows. SpecError if the source has no end."""
+    """Return max_iter, or the number of iterations in max_epoch epochs of `rows` rows. SpecError if the source has no end."""
     settings = job.settings
     if settings.max_iter is not None:
         return settings.max_iter
@@ -68,7 +68,7 @@ def max_iterations(job: Job, rows: int | None, batch_size: int) -> int:
 
 @dataclass(frozen=True)
 class _Seen:
-    """A solver as a policy sees it: the fields that its decorator names."""
+    """A solver that only shows the fields named by a policy's decorator."""
 
     solver: pb.SolverParameter
     policy: str
@@ -93,7 +93,10 @@ def _rates(settings: SolverSettings, max_iter: int) -> list[tuple[int, float]]:
 
 
 def too_large(settings: SolverSettings, max_iter: int) -> tuple[int, float] | None:
-    """An iteration, and its rate, that is no number for float32; None if the rates at both ends and at all steps are."""
+    """Return an iteration whose rate is not a finite float32 number, and that rate.
+
+    None if the rates at both ends and at all steps are finite.
+    """
     points = {0, max_iter - 1, settings.warmup_iter, *settings.message.stepvalue}
     rates = ((k, rate(settings, k, max_iter)) for k in sorted(points) if 0 <= k < max_iter)
     return next(((k, value) for k, value in rates if not isfinite(value) or abs(value) > LARGEST), None)
@@ -130,7 +133,7 @@ def multistep(solver: pb.SolverParameter, iteration: int, max_iter: int) -> floa
 
 
 def current_step(solver: pb.SolverParameter, iteration: int) -> int:
-    """How many stepvalues multistep has passed."""
+    """The number of stepvalues that multistep has passed."""
     passed, earliest = 0, 0
     for value in solver.stepvalue:
         earliest = max(earliest, value)

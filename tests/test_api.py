@@ -92,7 +92,7 @@ def test_top_diffs_start_where_they_are_given(linear: netc.Net) -> None:
 def test_a_net_without_a_loss_needs_top_diffs(tmp_path: Path) -> None:
     net = netc.Net(write_small(tmp_path, LINEAR.split("  - Euclidean")[0]))
     net.forward(data=X)
-    with pytest.raises(SpecError, match="the net has no loss; give the diffs of its tops"):
+    with pytest.raises(SpecError, match="The net has no loss. Pass the diffs of its tops"):
         net.backward()
     net.backward(relu=np.ones((4, 2)))
     np.testing.assert_allclose(net.params["ip1"][1].diff, (net.blobs["ip1"].data > 0).sum(0))
@@ -101,11 +101,11 @@ def test_a_net_without_a_loss_needs_top_diffs(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_told(linear: netc.Net) -> None:
     with pytest.raises(DataError, match=r"no input 'dat'. Did you mean 'data'\?"):
         linear.forward(dat=X)
-    with pytest.raises(DataError, match=r"input 'data' is \(3, 4\), the net takes \(4, 3\)"):
+    with pytest.raises(DataError, match=r"Input 'data' has shape \(3, 4\). The net takes \(4, 3\)"):
         linear.forward(data=X.T)
     with pytest.raises(DataError, match=r"no blob 'rel'. Did you mean 'relu'\?"):
         linear.backward(rel=X)
-    with pytest.raises(DataError, match=r"the diff of 'relu' is \(4, 3\), the blob is \(4, 2\)"):
+    with pytest.raises(DataError, match=r"The diff of 'relu' has shape \(4, 3\). The blob has \(4, 2\)"):
         linear.backward(relu=X)
 
 
@@ -222,5 +222,5 @@ def test_a_net_for_trees_takes_other_shapes_each_time(tmp_path: Path) -> None:
         net.backward()
         assert net.blobs["recursive1"].shape == net.blobs["recursive1"].diff.shape == (leaves + len(child), 4)
         assert (net.params["embed1"][0].diff[:leaves] != 0).any(1).all() and not net.params["embed1"][0].diff[leaves:].any()
-    with pytest.raises(DataError, match=r"input 'child' is \(2,\), the net takes \('inner', 2\)"):
+    with pytest.raises(DataError, match=r"Input 'child' has shape \(2,\). The net takes \('inner', 2\)"):
         net.forward(child=np.array([0, 1]))

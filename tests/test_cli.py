@@ -202,7 +202,7 @@ def test_cuda_that_is_not_there_says_what_is_missing(tmp_path: Path, monkeypatch
     without_cuda(monkeypatch)
     for option in ("--provider", "--target"):
         result = netc("train", write_small(tmp_path), option, "cuda")
-        assert result.exit_code == 2 and "provider cuda was asked for, but no NVIDIA driver is loaded" in result.stderr
+        assert result.exit_code == 2 and "Cannot use the provider cuda: no NVIDIA driver is loaded" in result.stderr
     result = netc("train", write_small(tmp_path), "--target", "cuda", "--provider", "cpu")
     assert result.exit_code == 2 and "target cuda needs the provider cuda" in result.stderr
 

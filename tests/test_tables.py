@@ -204,4 +204,4 @@ def test_damaged_knowledge_of_rows(trained: Path, tmp_path: Path, said: list[Any
     snapshot.write(tmp_path / "w.safetensors", found.states, found.metadata | {"rows": said})
     (trained / "d.yaml").write_text(NET)
     result = netc("test", trained / "d.yaml", "--weights", tmp_path / "w.safetensors")
-    assert result.exit_code == 2 and "its metadata is invalid" in result.stderr, result.stderr
+    assert result.exit_code == 2 and "metadata of the snapshot is invalid" in result.stderr, result.stderr

@@ -29,7 +29,7 @@ def backward_graph(lowered: Lowered, seeded: frozenset[str]) -> Graph:
         seed = leaf("Input", np.float32, value.shape, name=f"{SEED}{name}")
         ends[value] = seed + ends[value] if value in ends else seed  # the tops of a Split are one value
     if not ends:
-        raise SpecError(f"{lowered.net.name}: the net has no loss; give the diffs of its tops")
+        raise SpecError(f"{lowered.net.name}: The net has no loss. Pass the diffs of its tops.")
     wanted = {f"{BLOB_DIFF}{n}": v[0] for n, v in lowered.versions.items() if v[0].dtype.kind == "f"}
     wanted |= {f"{STATE_DIFF}{p.node.name}": p for p in lowered.parameters if p.node.state.lr_mult}
     found = {n: g for n, g in zip(wanted, grad(ends, list(wanted.values())), strict=True) if g is not None}

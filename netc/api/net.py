@@ -80,7 +80,7 @@ class Net:
             if name not in self._states:
                 self._states[name] = self.blob_type(np.asarray(node.state.start(), np.float32))
             elif self._states[name].shape != shape:
-                raise ShapeError(f"{name} is {dims(self._states[name].shape)}, inputs of these shapes need {dims(shape)}")
+                raise ShapeError(f"The shape of {name} is {dims(self._states[name].shape)}. Inputs of these shapes need {dims(shape)}.")
         self._carries = {n: self._states[n].data.copy() for n in carried}  # values before the last forward pass
         self.params = {layer: [self._states[state_of(b).name] for b in blobs] for layer, blobs in lowered.layer_blobs.items() if blobs}
         blobs = dict(self.blobs)
@@ -112,7 +112,7 @@ class Net:
         """
         for name in shapes:
             if name not in self.inputs:
-                raise DataError(f"the net has no input {name!r}. {near(name, self.inputs)}")
+                raise DataError(f"The net has no input {name!r}. {near(name, self.inputs)}")
         net = self._lowered.net
         layers = []
         for layer in net.layers:
@@ -145,11 +145,11 @@ class Net:
         """Run the net on `inputs`, and on the values of its other input blobs. Sets all blobs and returns the outputs."""
         for name, array in inputs.items():
             if name not in self.inputs:
-                raise DataError(f"the net has no input {name!r}. {near(name, self.inputs)}")
+                raise DataError(f"The net has no input {name!r}. {near(name, self.inputs)}")
             wanted = self._lowered.versions[name][0].shape
             if len(wanted) != np.ndim(array) or any(w != n for w, n in zip(wanted, np.shape(array), strict=True) if isinstance(w, int)):
-                raise DataError(f"input {name!r} is {np.shape(array)}, the net takes {wanted}")
-            self.blobs[name].hold(numbers(array, self.blobs[name].data.dtype, f"input {name!r}"))
+                raise DataError(f"Input {name!r} has shape {np.shape(array)}. The net takes {wanted}.")
+            self.blobs[name].hold(numbers(array, self.blobs[name].data.dtype, f"Input {name!r}"))
         self._next_of_memory()
         self._check_blobs(fed=True)
         self._noise = self._draw()
@@ -179,12 +179,12 @@ class Net:
         """
         layer = next((x for x in self._lowered.net.layers if x.type == "MemoryData"), None)
         if layer is None:
-            raise DataError(f"{self.name}: the net has no MemoryData layer")
+            raise DataError(f"{self.name}: The net has no MemoryData layer.")
         arrays = np.asarray(data, np.float32), np.asarray(labels, np.float32).reshape(-1)
         shape = self.blobs[layer.tops[0]].shape
         if arrays[0].shape[1:] != shape[1:] or len(arrays[0]) != len(arrays[1]) or not len(arrays[0]) or len(arrays[0]) % shape[0]:
             given = f"{np.shape(data)} with {len(arrays[1])} labels"
-            raise DataError(f"layer {layer.name!r} takes a multiple of {shape[0]} rows of {shape[1:]} with a label each; {given} came")
+            raise DataError(f"Layer {layer.name!r}: Expected a multiple of {shape[0]} rows of {shape[1:]} with a label each, got {given}.")
         self._memory = dict(zip(layer.tops, arrays, strict=False))
 
     def _next_of_memory(self) -> None:
@@ -199,14 +199,14 @@ class Net:
         """
         for name in top_diffs:
             if name not in self.blobs:
-                raise DataError(f"the net has no blob {name!r}. {near(name, self.blobs)}")
+                raise DataError(f"The net has no blob {name!r}. {near(name, self.blobs)}")
             if np.size(top_diffs[name]) != self.blobs[name].data.size:
-                raise DataError(f"the diff of {name!r} is {np.shape(top_diffs[name])}, the blob is {self.blobs[name].shape}")
+                raise DataError(f"The diff of {name!r} has shape {np.shape(top_diffs[name])}. The blob has {self.blobs[name].shape}.")
         seeded = frozenset(top_diffs)
         if seeded not in self._backwards:
             self._backwards[seeded] = open_graph(backward_graph(self._lowered, seeded), self._backend)
         session = self._backwards[seeded]
-        arrays = {n: numbers(a, np.dtype(np.float32), f"the diff of {n!r}") for n, a in top_diffs.items()}
+        arrays = {n: numbers(a, np.dtype(np.float32), f"The diff of {n!r}") for n, a in top_diffs.items()}
         seeds = {f"{SEED}{n}": a.reshape(self.blobs[n].shape) for n, a in arrays.items()}
         results = session.run(self._feeds(session, self._inputs_of_forward()) | {n: a for n, a in seeds.items() if n in session.inputs})
         for name, blob in self.blobs.items():

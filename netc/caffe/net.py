@@ -170,17 +170,17 @@ class Net(PlainNet):
     def _take_diff(self, name: str, array: Any) -> None:
         """Copy an array into the diff of a blob."""
         if name not in self.blobs:
-            raise DataError(f"the net has no blob {name!r}. {near(name, self.blobs)}")
+            raise DataError(f"The net has no blob {name!r}. {near(name, self.blobs)}")
         if np.size(array) != self.blobs[name].data.size:
-            raise DataError(f"the diff of {name!r} has shape {np.shape(array)}; the blob has {self.blobs[name].shape}")
-        diff = numbers(array, np.dtype(np.float32), f"the diff of {name!r}")
+            raise DataError(f"The diff of {name!r} has shape {np.shape(array)}. The blob has {self.blobs[name].shape}.")
+        diff = numbers(array, np.dtype(np.float32), f"The diff of {name!r}")
         self.blobs[name].diff[...] = diff.reshape(self.blobs[name].shape)
 
     def _take(self, name: str, array: Any) -> None:
         """Copy an array into an input blob."""
         if np.shape(array) != self.blobs[name].shape:
-            raise DataError(f"input {name!r} has shape {np.shape(array)}; the net takes {self.blobs[name].shape}")
-        self.blobs[name].data[...] = numbers(array, self.blobs[name].data.dtype, f"input {name!r}")
+            raise DataError(f"Input {name!r} has shape {np.shape(array)}. The net takes {self.blobs[name].shape}.")
+        self.blobs[name].data[...] = numbers(array, self.blobs[name].data.dtype, f"Input {name!r}")
 
     def before_forward(self, function: Callable[[int], Any]) -> None:
         """Call `function` with the index of a layer before each layer. From then on, layers run one by one."""

@@ -66,7 +66,7 @@ def as_learned(recorded: Mapping[str, Any], path: str | Path) -> dict[str, Learn
     try:
         return {str(top): Learned.from_json(known) for top, known in recorded.items()}
     except (AttributeError, KeyError, TypeError, ValueError) as e:
-        raise SnapshotError(f"{path}: its metadata is invalid: the record of the training data cannot be read ({e})") from e
+        raise SnapshotError(f"{path}: The metadata of the snapshot is invalid: `rows` cannot be read ({e})") from e
 
 
 def loaded_weights(

@@ -1,8 +1,8 @@
-"""A cache of optimized graphs: onnxruntime optimizes a model of a program once, and later starts load the result.
+"""A cache of optimized graphs: onnxruntime optimizes each model of a program once, and later runs load the result.
 
-The name of a file is a hash of the graph as the layers made it, and of everything that turns it into what runs: the backend,
-versions, the processor, and the source files of netc and of plug-ins. A file begins with a digest of this hash and of the model.
-If the digest does not match, the file is made again. NETC_CACHE=0 switches the cache off.
+The name of a cache file is a hash of the graph as the layers made it, and of everything that affects the compiled model: the backend,
+versions, the processor, and the source files of netc and of plug-ins. A file starts with a digest of this hash and of the model. If the
+digest does not match, netc builds the file again. NETC_CACHE=0 turns the cache off.
 """
 
 import hashlib
@@ -32,12 +32,12 @@ from netc.version import VERSION
 
 MOST_FILES = 100
 SUFFIX = ".graph"
-STALE = 24 * 60 * 60  # seconds, after which the unfinished files of a process are removed
+STALE = 24 * 60 * 60  # seconds until the unfinished files of a process are removed
 _log = logging.getLogger(__name__)
 
 
 def session(made: Program, kind: str, threads: int) -> Session | Chain:
-    """The session of model `kind` ("train", "gradient", "update", "test" or "watch"), from the cache if it can be read and written."""
+    """Return the session of model `kind` ("train", "gradient", "update", "test" or "watch"), from the cache if possible."""
     if calls(made.plain_graph(kind)):
         return Chain(made.graph(kind), made.backend, threads)
     if os.environ.get("NETC_CACHE") == "0" or not made.backend.keeps_graphs:
@@ -64,7 +64,7 @@ def key(made: Program, kind: str) -> str:
 
 
 def fingerprint(graph: Graph) -> str:
-    """A hash of ops, attributes, types, constants and names; not of layers, places and start values."""
+    """A hash of ops, attributes, types, constants and names. Layers, places and start values do not count."""
     nodes = graph.nodes
     numbers = {node: k for k, node in enumerate(nodes)}
     digest = hashlib.sha256()
@@ -91,7 +91,7 @@ def _attributes(node: Node) -> Iterator[tuple[str, object]]:
 
 
 def _found(made: Program, threads: int, path: Path) -> Session | None:
-    """The session of the graph at `path`, None if there is none or it is damaged."""
+    """Load the session of the graph at `path`. None if the file is missing or damaged."""
     try:
         data = path.read_bytes()
     except OSError:
@@ -106,7 +106,7 @@ def _found(made: Program, threads: int, path: Path) -> Session | None:
         _log.debug("%s does not load (%s) and is made again", path, e)
         return None
     with suppress(OSError):
-        os.utime(path)  # the files that were not used for longest are removed first
+        os.utime(path)  # the least recently used files are removed first
     return found
 
 
@@ -115,7 +115,7 @@ def _digest(path: Path, model: bytes) -> bytes:
 
 
 def _kept(made: Program, kind: str, threads: int, path: Path) -> Session:
-    """A new session. Its optimized graph is kept at `path` if that can be written."""
+    """Create a new session, and store its optimized graph at `path` if that can be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _prune(path.parent)
@@ -130,7 +130,7 @@ def _kept(made: Program, kind: str, threads: int, path: Path) -> Session:
 
 
 def _prune(folder: Path) -> None:
-    """Remove the graphs that were not used for longest, so that there is room for one, and the files of killed processes."""
+    """Remove the least recently used graphs until there is room for one more, and the files of killed processes."""
     used = sorted(((_touched(p), p) for p in folder.glob(f"*{SUFFIX}")), reverse=True)
     left = [p for p in folder.glob(".*") if _touched(p) < time.time() - STALE]
     for path in (*(p for _, p in used[MOST_FILES - 1 :]), *left):
@@ -139,14 +139,14 @@ def _prune(folder: Path) -> None:
 
 
 def _touched(path: Path) -> float:
-    """When a file was last used, 0 if another process has removed it."""
+    """The time at which a file was last used; 0 if another process has removed it."""
     with suppress(OSError):
         return path.stat().st_mtime
     return 0.0
 
 
 def _sources() -> list[Path]:
-    """The source files that a model depends on: netc's modules, and those of everything that is registered."""
+    """The source files that a model depends on: netc's modules, and those of all registered functions."""
     own = Path(__file__).parents[1].rglob("*.py")
     tables = (registry.layer, registry.training_op, registry.body, registry.gradient, registry.optimizer)
     others = {inspect.unwrap(f).__code__.co_filename for table in tables for f in table.values()}
@@ -154,7 +154,7 @@ def _sources() -> list[Path]:
 
 
 def _processor() -> str:
-    """The features of the processor, on which onnxruntime's choice of kernels may depend."""
+    """The features of the processor. onnxruntime's choice of kernels may depend on them."""
     with suppress(OSError):
         return next((x for x in Path("/proc/cpuinfo").read_text().splitlines() if x.startswith(("flags", "Features"))), "")
     return f"{platform.machine()} {platform.processor()}"

@@ -1,6 +1,7 @@
-"""A job compiled: its nets, its training step, its start, and everything that is wrong with it.
+"""A compiled job: its nets, its training step, its start values, and its errors.
 
-It is made once for a command and handed on. What it is asked for is made then, and kept; `netc.compiler.program` makes models of it.
+A command makes it once and passes it on. Each part is computed when it is first used, and cached. `netc.compiler.program` makes models of
+it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +28,7 @@ from netc.spec.job import Job, read_job
 
 @dataclass(frozen=True)
 class Compilation:
-    """The nets of a job with a solver. In a stage of pretraining, `layer` is the one that learns and `job` has the stage's solver."""
+    """The nets of a job with a solver. In a stage of pretraining, `layer` is the layer that learns and `job` has the stage's solver."""
 
     nets: JobNets
     job: Job
@@ -35,15 +36,15 @@ class Compilation:
 
     @classmethod
     def of(cls, job: Job) -> "Compilation":
-        """That of a job, of which nothing is made yet."""
+        """Return the compilation of a job. Nothing is computed yet."""
         return cls(JobNets(job), job)
 
     def with_learned(self, learned: Mapping[str, Any]) -> "Compilation":
-        """That of the job with what its weights know of rows; itself if they know nothing new."""
+        """Return the compilation of the job with the facts about rows that come with its weights; `self` if they add nothing."""
         return self if learned == self.job.learned else Compilation.of(self.job.with_learned(learned))
 
     def with_solver(self, **fields: Any) -> "Compilation":
-        """The same nets with other fields of the solver, none of which chooses a net."""
+        """Return a compilation with the same nets and changed solver fields. The fields must not be ones that choose a net."""
         job = self.job.with_seed(self.seed) if self.job.draws_seed else self.job
         return replace(self, job=replace(job, solver=replaced(job.solver, **fields)))
 
@@ -54,23 +55,23 @@ class Compilation:
 
     @cached_property
     def train_net(self) -> ResolvedNet:
-        """The net for training; in a stage of pretraining the part of it that learns then."""
+        """The net for training. In a stage of pretraining, only the part that the stage trains."""
         net = self.nets.train_net
         return net if self.layer is None else pretraining(net, self.layer, self.job.solver_place("layer"))
 
     @property
     def test_nets(self) -> tuple[ResolvedNet, ...]:
-        """The nets for testing; the first is the one that is published."""
+        """The nets for testing. The first one is published."""
         return self.nets.test_nets
 
     @cached_property
     def train(self) -> Lowered:
-        """The net in phase TRAIN, shapes static."""
+        """The net in phase TRAIN, with static shapes."""
         return self.nets.train if self.layer is None else lower(self.train_net, seed=self.seed)
 
     @property
     def tests(self) -> tuple[tuple[Lowered, Dim], ...]:
-        """The nets in phase TEST, and the batch of each: "N", or the number that the net pins it to."""
+        """The nets in phase TEST, each with its batch size: "N", or a number if the net fixes it."""
         return self.nets.tests
 
     @cached_property
@@ -80,20 +81,20 @@ class Compilation:
 
     @cached_property
     def stages(self) -> tuple["Compilation", ...]:
-        """What trains it one after the other: the stages of solver.pretrain, and itself."""
+        """The compilations to train one after the other: the stages of solver.pretrain, then this one."""
         pretrain = enumerate(self.job.solver.pretrain)
         return (*(replace(self, job=self.job.pretraining(k), layer=stage.layer) for k, stage in pretrain), self)
 
     @property
     def trains(self) -> bool:
-        """Whether there is a solver."""
+        """Whether the job has a solver."""
         return bool(self.job.solver.ListFields())
 
     @cached_property
     def states(self) -> dict[str, Node]:
         """Every state of training and testing by name: parameters and statistics in the net's order, then slots.
 
-        A stage of pretraining has the parameters of the whole net, too.
+        A stage of pretraining also has the parameters of the full net.
         """
         graphs = [self.steps.train if self.trains else self.train.graph, *(lowered.graph for lowered, _ in self.tests)]
         graphs += [] if self.layer is None else [self.nets.train.graph]
@@ -101,16 +102,16 @@ class Compilation:
 
     @cached_property
     def layer_blobs(self) -> dict[str, tuple[Value, ...]]:
-        """The learned blobs of each layer of any of its nets, as Caffe's files number them."""
+        """The learned blobs of each layer of all its nets, numbered as in Caffe's files."""
         return {k: v for lowered in (*(t for t, _ in self.tests), self.train) for k, v in lowered.layer_blobs.items()}
 
     def start(self) -> dict[str, np.ndarray]:
-        """The start value of every state: fillers for parameters, zeros for the rest."""
+        """Return the start value of every state: fillers for parameters, zeros for the rest."""
         return {name: np.asarray(node.state.start(), np.float32) for name, node in self.states.items()}
 
     @cached_property
     def max_iter(self) -> int | None:
-        """How many iterations it trains; None where max_epoch is given and no source ends."""
+        """The number of training iterations; None if max_epoch is set and no source ends."""
         sources = [(layer.source, layer.batch_size) for layer in self.train_net.sources if layer.source is not None]
         batch = sources[0][1] or 1 if sources else 1
         rows = next((source.epoch(batch) for source, _ in sources if source.rows is not None), None)
@@ -119,21 +120,21 @@ class Compilation:
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes, where the data set knows them."""
+        """The names of the classes, if the data set has them."""
         return next((layer.source.classes for layer in self.test_nets[0].sources if layer.source and layer.source.classes), ())
 
     @cached_property
     def vocabulary(self) -> tuple[str, ...]:
-        """The words behind the numbers that a source gives, from its training rows."""
+        """The words that a source encodes as numbers, from its training rows."""
         found = (layer.reader.vocabulary() for layer in self.test_nets[0].sources if layer.reader)
         return next((v.words for v in found if v is not None), ())
 
     def multiply_adds(self) -> int:
-        """Of one training step; of a forward pass of the training batch where there is no solver."""
+        """The multiply-adds of one training step; without a solver, of a forward pass of the training batch."""
         return cost.total(self.steps.train if self.trains else self.train.graph)
 
     def check(self, needs_solver: bool = True) -> None:
-        """SpecError that lists what is wrong with nets and solver together. A job without a solver may be right."""
+        """Raise a SpecError that lists all errors of the nets and the solver. A job without a solver can be valid."""
         registry.load()
         if self.job.errors:
             raise SpecError(*self.all_errors())
@@ -147,7 +148,7 @@ class Compilation:
             raise SpecError(*dict.fromkeys(errors))
 
     def missing(self, make: Callable[["Compilation"], object]) -> tuple[Diagnostic, ...]:
-        """What is wrong where a part of it cannot be made."""
+        """Return the errors that `make` raises; none if it succeeds."""
         try:
             make(self)
         except SpecError as e:
@@ -155,7 +156,7 @@ class Compilation:
         return ()
 
     def all_errors(self) -> list[Diagnostic]:
-        """What is wrong with the texts of the job, and with its nets and its solver as far as these can be judged nevertheless."""
+        """All errors in the texts of the job, and in its nets and its solver as far as the texts allow checking them."""
         job, (document, at) = self.job, self.job.solver_at
         read = job.solver.ListFields() and not document.is_broken(*at) and (at or not document.errors)
         found = [*job.errors, *self.nets.all_errors(), *(solver_errors(job) if read else ())]
@@ -164,9 +165,9 @@ class Compilation:
 
 
 def load(path: str, overrides: Sequence[str] = (), dropped: Dropped = NOTHING, allow_python: bool = False) -> Compilation:
-    """The compilation of a net file, or of a solver file that names its nets. `allow_python` lets their Python layers run.
+    """Return the compilation of a net file, or of a solver file that names its nets. `allow_python` lets their Python layers run.
 
-    SpecError lists what is wrong with the texts and, where anything is, with the nets and the solver as far as they can be judged.
+    If the texts have errors, the SpecError lists them, and the errors of the nets and the solver as far as these can be checked.
     """
     made = Compilation.of(read_job(path, overrides, dropped, allow_python))
     if made.job.errors:

@@ -15,7 +15,7 @@ from netc.net.model import BROKEN, DEPLOY, TRAIN, Layer, ResolvedNet
 
 SYMBOLIC = "N"
 TIME = "T"
-MOST_STEPS = 12  # shown by an error, of the layers that lead to its layer
+MOST_STEPS = 12  # in the chain of layers that an error shows
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,11 +40,11 @@ class Misfit(Diagnostic):
 
 @dataclass(frozen=True)
 class Lowered:
-    """A net as graph values. `versions` holds each blob's values in the order they are written; layers in place add one each.
+    """A net as graph values. `versions` lists each blob's values in the order they are written; a layer in place adds one.
 
     `layer_blobs` are the learned blobs of each layer, numbered as in Caffe's files. A shared blob appears under each of its layers,
-    reshaped if the shapes differ. `readings` are the bottoms with a limited domain. `pinned` says why the batch or the number of time
-    steps is fixed to that of the net file.
+    reshaped if the shapes differ. `readings` are the bottoms with a limited domain. `pinned` explains why the batch or the number of time
+    steps is fixed to the size in the net file.
     """
 
     net: ResolvedNet
@@ -67,9 +67,9 @@ def lower(
 ) -> Lowered:
     """Return the graph of `net`. Its outputs are `out/<blob>` for each blob that no layer reads, and `loss` unless the net is deployed.
 
-    `batch` is the batch size of every input, "N" for a symbolic one; the default is the net's own. `steps` is the number of time
-    steps of the data sources. `owned` maps names of shared parameters to those of layers outside of `net`.
-    SpecError lists the layers that do not fit, each with the shapes that led to it.
+    `batch` is the batch size of every input, "N" for a symbolic one; the default is the net's own. `steps` is the number of time steps of
+    the data sources. `owned` maps names of shared parameters to parameters of layers outside `net`. SpecError lists the layers that do not
+    fit, each with the shapes that led to it.
     """
     lowered, errors = lower_judged(net, batch, seed, steps, owned)
     if lowered is None:
@@ -80,9 +80,9 @@ def lower(
 def lower_judged(
     net: ResolvedNet, batch: Dim | None = None, seed: int = 0, steps: Dim | None = None, owned: Mapping[str, Value] | None = None
 ) -> tuple[Lowered | None, list[Diagnostic]]:
-    """Return what `lower` does, or None and the errors of the layers that do not fit.
+    """Return the result of `lower`, or None and the errors of the layers that do not fit.
 
-    In a net that has errors already, only layers that do not depend on them are checked.
+    If the net already has errors, only the layers that do not depend on them are checked.
     """
     versions: dict[str, tuple[Value, ...]] = {}
     states: dict[str, Value] = {}
@@ -126,7 +126,7 @@ def _graph(
     sinks: Mapping[str, Value],
     updates: Mapping[Value, Value],
 ) -> Graph:
-    """The graph of the net's outputs and updates: all updates in training, else only those of states that batches carry over."""
+    """Return the graph of the net's outputs and updates. In training these are all updates, else only those of carried states."""
     outputs = {OUT(name): versions[name][-1] for name in net.outputs}
     if losses and net.phase != DEPLOY:
         outputs = {LOSS: sum(losses[1:], losses[0]), **outputs}
@@ -135,10 +135,10 @@ def _graph(
 
 
 def lower_symbolic(net: ResolvedNet, seed: int = 0) -> tuple[Lowered, Dim]:
-    """`lower` with the symbolic batch "N", and for a deployed net "T" time steps, or with the net's own sizes; and the batch.
+    """Lower `net` with the symbolic batch "N", and a deployed net also with "T" time steps. Return the result and the batch.
 
-    The net's own sizes are used if symbolic ones do not fit (`Lowered.pinned` says why), or if it carries states from batch to batch.
-    SpecError for any other error.
+    If symbolic sizes do not fit, or if the net carries states from batch to batch, the net's own sizes are used. `Lowered.pinned` gives the
+    reason why symbolic sizes do not fit. Any other error raises a SpecError.
     """
     pinned: tuple[Diagnostic, ...] = ()
     timed = net.phase == DEPLOY and any(top.batch_axis for top in net.described.values())
@@ -176,7 +176,7 @@ def _run(ctx: Context, bottoms: list[Value], force: bool) -> tuple[Value, ...]:
 
 
 def _readings(ctx: Context, bottoms: list[Value]) -> list[Reading]:
-    """The bottom of a layer that has a limited domain. If it depends on states or noise, a guard checks it in the run."""
+    """Return the bottom of a layer that has a limited domain. If the bottom depends on states or noise, a guard checks it at run time."""
     reads = ctx.layer.kind.reads
     if reads is None or reads.bottom >= len(bottoms) or ctx.phase == DEPLOY:
         return []
@@ -196,7 +196,7 @@ def _weighted(top: Value, weight: float) -> Value:
 
 
 def _errors(error: NetcError, layer: Layer, net: ResolvedNet, versions: Mapping[str, tuple[Value, ...]]) -> list[Diagnostic]:
-    """The diagnostics of a layer's function, with the layer's place and the shapes that led there."""
+    """Return the diagnostics of an error in a layer's function, with the layer's place and the shapes that led to it."""
     chain = _chain(layer, net, versions) if isinstance(error, ShapeError) else ()
     kind = Misfit if isinstance(error, ShapeError) else Diagnostic
     if isinstance(error, SpecError) and all(f.place for f in error.diagnostics):

@@ -1,7 +1,7 @@
 """An estimate of the memory of a training run: weights, optimizer states, batches and data by size, activations by their lifetimes.
 
-The tensors of a step are those of the graph that runs. Training ops without a kernel are replaced by their bodies. A tensor lives from
-the node that makes it to the last node that reads it. If that last node is elementwise, its output takes the tensor's place, as in
+The tensors of a step are those of the graph that runs. The bodies of training ops replace the ops that have no kernel. A tensor lives from
+the node that makes it to the last node that reads it. If that last node is elementwise, its output reuses the tensor's memory, as in
 onnxruntime's memory plan.
 """
 
@@ -15,8 +15,8 @@ from netc.graph.op_info import info
 from netc.graph.tensor_type import Type
 from netc.graph.training_ops import trace
 
-RUNTIME = 22 * 2**20  # of a net of one small layer: sessions, the compiled models, the loop's own code (measured on Linux)
-ARENA = 2.5  # onnxruntime keeps what a session's first run took beside the block that it plans for the later ones (measured: 2.1 to 3.5)
+RUNTIME = 22 * 2**20  # of a net with one small layer: sessions, compiled models, the training loop (measured on Linux)
+ARENA = 2.5  # onnxruntime keeps the memory of a session's first run in addition to its planned block (measured: 2.1 to 3.5)
 
 
 @dataclass(frozen=True)
@@ -35,17 +35,16 @@ class Memory:
 
     @property
     def peak(self) -> int:
-        """The peak of a training run with tests and snapshots. A snapshot copies the states and then writes them as bytes."""
+        """The peak of a training run with tests and snapshots. A snapshot copies the states and then serializes them."""
         steps = round(ARENA * (self.activations + self.testing))
         return RUNTIME + 2 * (self.weights + self.optimizer) + self.batches + steps + (self.data or 0)
 
 
 @dataclass(frozen=True)
 class Step:
-    """An op of a run: what it reads, and what it makes with the bytes of each.
+    """An op of a run: the tensors that it reads, and the tensors that it writes with their sizes in bytes.
 
-    `view`: it makes its first input under another name. `in_place`: its output can take the place of an input that is read for the
-    last time.
+    `view`: the output shares the memory of the first input. `in_place`: the output can reuse the memory of an input that no later op reads.
     """
 
     reads: tuple[object, ...]
@@ -55,7 +54,7 @@ class Step:
 
 
 def memory(program: Program, data: int | None = None) -> Memory:
-    """The memory that a program's training and testing need. `data` is the size of the data that stays in memory."""
+    """Return the memory that a program's training and testing need. `data` is the size of the data that stays in memory."""
     kind = "train" if program.job.settings.iter_size == 1 else "gradient"
     slots = sum(_of(n.types[0]) for n in program.states.values() if n.state.kind == "slot")
     weights = sum(_of(n.types[0]) for n in program.states.values()) - slots
@@ -68,7 +67,7 @@ def memory(program: Program, data: int | None = None) -> Memory:
 
 
 def _test_batch(program: Program) -> int:
-    """The rows of a test batch; those of the first Input if no source has a batch size."""
+    """The number of rows in a test batch; if no source has a batch size, that of the first Input."""
     sizes = [layer.batch_size for layer in program.test_net.sources if layer.batch_size]
     shapes = [s.dim[0] for layer in program.test_net.layers for s in layer.param.input_param.shape if s.dim]
     return (sizes or shapes or [1])[0]
@@ -81,7 +80,7 @@ def _peak(program: Program, kind: str, sizes: Mapping[str, int]) -> int:
 
 
 def peak(steps: Sequence[Step], ends: Iterable[object], outside: Iterable[object] = ()) -> int:
-    """The most bytes that the tensors of a run hold at once. `ends` live to the end; `outside` use the memory of states."""
+    """Return the most bytes that the tensors of a run occupy at once. `ends` live to the end; `outside` use the memory of states."""
     sizes = {key: size for step in steps for key, size in step.makes.items()} | dict.fromkeys(outside, 0)
     viewed = {key: step.reads[0] for step in steps if step.view for key in step.makes}
 
@@ -104,7 +103,7 @@ def peak(steps: Sequence[Step], ends: Iterable[object], outside: Iterable[object
 
 
 def _steps(nodes: Iterable[Node], bodies: str, kernels: Collection[str], sizes: Mapping[str, int]) -> Iterator[Step]:
-    """The steps of nodes. A training op without a kernel becomes the steps of its body; each call has values of its own."""
+    """Yield the steps of nodes. A training op without a kernel becomes the steps of its body, with separate values for each call."""
     for node in nodes:
         if node.domain == TRAINING and node.op not in kernels:
             body = trace(node, bodies)
@@ -115,7 +114,7 @@ def _steps(nodes: Iterable[Node], bodies: str, kernels: Collection[str], sizes: 
                 yield replace(step, reads=tuple(key.get(v, (node, v)) for v in step.reads), makes=makes)
         elif node.domain != "netc" or node.op == "Stop":
             known, makes = info(node), {v: _of(v.type, sizes) for v in node.outputs}
-            yield Step(node.operands, makes, known.view, known.elementwise and not node.domain)  # a kernel of netc's own makes a new one
+            yield Step(node.operands, makes, known.view, known.elementwise and not node.domain)  # own kernels allocate it
 
 
 def _of(type_: Type, sizes: Mapping[str, int] = {}) -> int:  # noqa: B006

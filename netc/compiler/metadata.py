@@ -53,13 +53,13 @@ def stated_start(state: StateInfo) -> float | None:
 
 
 def noise_facts(node: Node, noise: NoiseInfo, seed: int) -> dict[str, Any]:
-    """What a program needs to draw the same numbers: the key of Philox4x64-10. `random_facts` has the rest."""
+    """What a program needs to draw the same numbers: the key of Philox4x64-10. `random_facts` adds the rest."""
     key = [str(word) for word in random.key(seed, noise.key)]
     return tensor_facts(node.outputs[0]) | {"distribution": noise.distribution, "key": key}
 
 
 def random_facts(noise: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """How random numbers are drawn; None if there are none. `netc.random` has the details."""
+    """How random numbers are drawn; None if there are no random numbers. `netc.random` has the details."""
     kinds = {said["distribution"] for said in noise}
     if not kinds:
         return None
@@ -83,12 +83,15 @@ CONVERSIONS = {
 
 
 def reset_facts(solver: pb.SolverParameter) -> dict[str, Any] | None:
-    """The solver's reset_interval: before every iteration that it divides, except the first, all states of a kind are set to a value."""
+    """The solver's reset_interval.
+
+    Before each iteration that is a multiple of it, except the first, all states of a kind are set to a value.
+    """
     return {"interval": solver.reset_interval, "kind": "slot", "value": 0.0} if solver.reset_interval else None
 
 
 def pin_text(diagnostic: Diagnostic) -> str:
-    """Why a batch size is fixed, in a line without a file name."""
+    """Why a batch size is fixed, as one line without a file name."""
     return diagnostic.text
 
 

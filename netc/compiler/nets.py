@@ -1,4 +1,4 @@
-"""The nets of a job: resolved and lowered when they are asked for, each once, whatever is made of them later."""
+"""The nets of a job. Each is resolved and lowered once, when it is first used."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ from netc.spec.job import Job
 
 @dataclass(frozen=True)
 class Judged:
-    """A net, and what is wrong with it: its layers' `doubt` says where."""
+    """A net and its errors. The `doubt` of its layers marks where they are."""
 
     net: ResolvedNet
     errors: tuple[Diagnostic, ...]
 
     def right(self) -> ResolvedNet:
-        """The net. SpecError if anything is wrong with it."""
+        """Return the net. SpecError if it has errors."""
         if self.errors:
             raise SpecError(*self.errors)
         return self.net
@@ -31,13 +31,13 @@ class Judged:
 
 @dataclass(frozen=True)
 class JobNets:
-    """The nets of a job in its phases. None of them depends on the solver's numbers, nor on where it runs."""
+    """The nets of a job in its phases. They depend neither on the numeric fields of the solver nor on the backend."""
 
     job: Job
 
     @cached_property
     def tables(self) -> data.Tables:
-        """What the data layers read, each table once."""
+        """The data that the data layers read; each table is opened once."""
         return data.Tables(self.job.base, self.job.seed)
 
     @cached_property
@@ -49,12 +49,12 @@ class JobNets:
 
     @cached_property
     def learned(self) -> data.Known:
-        """What the nets for testing must find in their rows, as far as the training rows can be read."""
+        """The columns and classes that the rows of the test nets must have, as far as the training rows can be read."""
         return {**self.job.learned, **self.judged_train.net.learned}
 
     @cached_property
     def judged_tests(self) -> tuple[Judged, ...]:
-        """The nets for testing, as many as the solver asks for. Those of one text and state are one net."""
+        """The nets for testing, as many as the solver has. If two have the same text and state, they are one net."""
         job, made = self.job, dict[object, Judged]()
 
         def test(number: int) -> Judged:
@@ -68,16 +68,16 @@ class JobNets:
 
     @property
     def train_net(self) -> ResolvedNet:
-        """The net for training. SpecError lists what is wrong with it."""
+        """The net for training. SpecError lists its errors."""
         return self.judged_train.right()
 
     @property
     def test_nets(self) -> tuple[ResolvedNet, ...]:
-        """The nets for testing; the first is the one that is published. SpecError for the first that is wrong."""
+        """The nets for testing. The first one is published. SpecError lists the errors of the first net that has any."""
         return tuple(found.right() for found in self.judged_tests)
 
     def net(self, phase: str, stages: Iterable[str] | None = None, level: int | None = None) -> ResolvedNet:
-        """The net in a phase: with the job's own state, or in those stages. SpecError lists what is wrong with it."""
+        """Return the net in a phase, with the job's own state or in the given stages. SpecError lists its errors."""
         if stages is None:
             return self.train_net if phase == TRAIN else self.judged_tests[0].right()
         learned = self.job.learned if phase == TRAIN else self.learned
@@ -89,7 +89,7 @@ class JobNets:
 
     @property
     def train(self) -> Lowered:
-        """The net in phase TRAIN, shapes static. SpecError lists the layers that do not fit."""
+        """The net in phase TRAIN, with static shapes. SpecError lists the layers that do not fit."""
         self.judged_train.right()
         lowered, errors = self._train
         if lowered is None:
@@ -98,7 +98,7 @@ class JobNets:
 
     @cached_property
     def tests(self) -> tuple[tuple[Lowered, Dim], ...]:
-        """The nets in phase TEST, and the batch of each: "N", or the number that the net pins it to."""
+        """The nets in phase TEST, each with its batch size: "N", or a number if the net fixes it."""
         made = {id(net): net for net in self.test_nets}
         lowered = {which: lower_symbolic(net, self.job.seed) for which, net in made.items()}
         return tuple(lowered[id(net)] for net in self.test_nets)
@@ -110,12 +110,12 @@ class JobNets:
 
     @cached_property
     def deploy(self) -> tuple[Lowered, Dim]:
-        """The net without labels and losses as a graph, and its batch."""
+        """The graph of the net without labels and losses, and its batch size."""
         return lower_symbolic(self.deployed, self.job.seed)
 
     @cached_property
     def errors(self) -> tuple[Diagnostic, ...]:
-        """What is wrong with the nets, if anything is."""
+        """The errors of the nets; empty if there are none."""
         try:
             train, tests = self.train, [test for test, _ in self.tests]
         except SpecError as e:
@@ -125,9 +125,9 @@ class JobNets:
         return tuple(diagnostic for test in tests for diagnostic in width_errors(train, test))
 
     def all_errors(self) -> list[Diagnostic]:
-        """What is wrong with names, blobs, sources and shapes, as far as the texts let that be judged.
+        """Return the errors of names, blobs, sources and shapes, as far as the texts allow checking them.
 
-        A layer of several nets is named once.
+        A layer that is part of several nets is reported once.
         """
         found: dict[Place | None, list[Diagnostic]] = {}
         train = self._train[0]

@@ -1,7 +1,7 @@
 """How the batches of a net are prepared: what a program must do to the rows of the data set before it feeds a model.
 
-Rows are normalized: (x - mean) * scale. Then training cuts a random window of the crop's size and may mirror it; testing cuts the
-central one. At last the batch axis moves to its place in the input.
+First, rows are normalized: (x - mean) * scale. Then training crops a random window and may mirror it; testing crops the center. Finally,
+the batch axis moves to its place in the input.
 """
 
 from pathlib import Path
@@ -105,7 +105,7 @@ def _normalised(layer: Layer, base: str, means: dict[str, np.ndarray]) -> dict[s
 
 
 def _whole(layer: Layer, base: str) -> np.ndarray:
-    """A mean image in the size of the rows before they are cropped."""
+    """The mean image in the size that rows have before the crop."""
     mean = np.squeeze(data.read_blob(Path(base) / layer.param.transform_param.mean_file))
     return np.ascontiguousarray(mean[None] if mean.ndim == 2 else mean, np.float32)
 
@@ -115,5 +115,5 @@ def _plain(array: np.ndarray) -> float | list[float]:
 
 
 def kept_words(words: tuple[str, ...]) -> bool:
-    """Whether a file can hold each word on a line; tokens of a text may be line ends."""
+    """Whether a file can list one word per line. Tokens of a text may themselves be line breaks."""
     return bool(words) and all(word.splitlines() == [word] for word in words)

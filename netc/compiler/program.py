@@ -1,4 +1,4 @@
-"""The step contract: the models of a net, their metadata and their start. With these files any language can train it.
+"""The step contract: the models of a net, their metadata and their start values. A program in any language can train the net with them.
 
 | model        | inputs                                            | outputs                                         |
 |--------------|---------------------------------------------------|-------------------------------------------------|
@@ -42,19 +42,19 @@ DEPLOYED = ("model", "open")
 
 @dataclass(frozen=True)
 class Program:
-    """A job compiled for one backend: the graphs of its models, which are made when they are asked for."""
+    """A job compiled for one backend. The graph of each model is made when it is first used."""
 
     compilation: Compilation
     backend: Backend = PORTABLE
 
     @property
     def job(self) -> Job:
-        """The job; of a stage of pretraining with the stage's solver."""
+        """The job. In a stage of pretraining, it has the stage's solver."""
         return self.compilation.job
 
     @property
     def layer(self) -> str | None:
-        """In a stage of pretraining the layer that learns."""
+        """The layer that learns in a stage of pretraining; else None."""
         return self.compilation.layer
 
     @property
@@ -69,7 +69,7 @@ class Program:
 
     @property
     def test_nets(self) -> tuple[ResolvedNet, ...]:
-        """The nets for testing; the first is the one that is published."""
+        """The nets for testing. The first one is published."""
         return self.compilation.test_nets
 
     @property
@@ -79,7 +79,7 @@ class Program:
 
     @property
     def train(self) -> Lowered:
-        """The net in phase TRAIN, shapes static."""
+        """The net in phase TRAIN, with static shapes."""
         return self.compilation.train
 
     @property
@@ -89,27 +89,27 @@ class Program:
 
     @property
     def tests(self) -> tuple[tuple[Lowered, Dim], ...]:
-        """The nets in phase TEST, and the batch of each: "N", or the number that the net pins it to."""
+        """The nets in phase TEST, each with its batch size: "N", or a number if the net fixes it."""
         return self.compilation.tests
 
     @property
     def test(self) -> tuple[Lowered, Dim]:
-        """The first net for testing, and its batch."""
+        """The first net for testing, and its batch size."""
         return self.tests[0]
 
     @property
     def deploy(self) -> tuple[Lowered, Dim]:
-        """The net without labels and losses, and its batch."""
+        """The net without labels and losses, and its batch size."""
         return self.compilation.nets.deploy
 
     @cached_property
     def stages(self) -> tuple["Program", ...]:
-        """The programs that train it one after the other: those of solver.pretrain, and itself."""
+        """The programs to train one after the other: those of solver.pretrain, then this one."""
         return (*(replace(self, compilation=stage) for stage in self.compilation.stages[:-1]), self)
 
     @property
     def trains(self) -> bool:
-        """Whether there is a solver."""
+        """Whether the job has a solver."""
         return self.compilation.trains
 
     @property
@@ -119,7 +119,7 @@ class Program:
 
     @property
     def layer_blobs(self) -> dict[str, tuple[Value, ...]]:
-        """The learned blobs of each layer of any of its nets, as Caffe's files number them."""
+        """The learned blobs of each layer of all its nets, numbered as in Caffe's files."""
         return self.compilation.layer_blobs
 
     def start(self) -> dict[str, np.ndarray]:
@@ -128,25 +128,28 @@ class Program:
 
     @property
     def max_iter(self) -> int | None:
-        """How many iterations it trains; None where max_epoch is given and no source ends."""
+        """The number of training iterations; None if max_epoch is set and no source ends."""
         return self.compilation.max_iter
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes, where the data set knows them."""
+        """The names of the classes, if the data set has them."""
         return self.compilation.classes
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
-        """The words behind the numbers that a source gives."""
+        """The words that a source encodes as numbers."""
         return self.compilation.vocabulary
 
     def multiply_adds(self) -> int:
-        """Of one training step; of a forward pass of the training batch where there is no solver."""
+        """The multiply-adds of one training step; without a solver, of a forward pass of the training batch."""
         return self.compilation.multiply_adds()
 
     def model(self, kind: str, functions: bool = True, kernels: Collection[str] = ()) -> onnx.ModelProto:
-        """The model `kind`: "train", "gradient", "update", "watch", "test", "test1", ..., with its metadata. The rest as in `emit`."""
+        """Return model `kind` ("train", "gradient", "update", "watch", "test", "test1", ...) with its metadata.
+
+        The other arguments are those of `emit`.
+        """
         graph = self.graph(kind)
         return emit(graph, self.backend.bodies, functions, self.metadata(kind, graph, self.backend), kernels)
 
@@ -156,18 +159,18 @@ class Program:
         return replace(self, backend=PORTABLE)
 
     def graph(self, kind: str) -> Graph:
-        """The graph of model `kind`, laid out for the backend and simplified."""
+        """Return the graph of model `kind`, with the backend's layout and simplified."""
         return self.laid_out(self.plain_graph(kind))
 
     def laid_out(self, graph: Graph) -> Graph:
-        """`graph` as the backend runs it, simplified."""
+        """Return `graph` with the backend's layout and simplified."""
         graph = simplify(graph)
         for change in self.backend.passes:
             graph = simplify(change(graph))
         return graph
 
     def plain_graph(self, kind: str) -> Graph:
-        """The graph of model `kind` as the layers, their gradients and the optimizer made it."""
+        """Return the graph of model `kind` as the layers, their gradients and the optimizer made it."""
         if kind == "watch":
             return watch_graph(self.train, self.steps)
         if kind == "forward":
@@ -175,16 +178,16 @@ class Program:
         return self.tests[int(kind[4:] or 0)][0].graph if kind.startswith("test") else getattr(self.steps, kind)
 
     def deploy_model(self, states: Mapping[str, np.ndarray] | None, any_size: bool = False) -> onnx.ModelProto:
-        """model.onnx: the deployed net with `states` inside, its inputs and outputs under the blobs' own names.
+        """Return model.onnx: the deployed net with `states` as constants. Its inputs and outputs have the names of the blobs.
 
-        Without states it is open.onnx, which takes them as inputs. `any_size` makes height and width of the inputs symbolic, "H" and "W",
-        where every layer allows it.
+        Without states, it is open.onnx, which takes them as inputs. `any_size` makes the height and width of the inputs symbolic, "H" and
+        "W", if every layer allows it.
         """
         graph, said = self.deploy_graph(states, any_size)
         return emit(graph, PORTABLE.bodies, metadata=said)
 
     def deploy_graph(self, states: Mapping[str, np.ndarray] | None, any_size: bool = False) -> tuple[Graph, dict[str, Any]]:
-        """The graph of model.onnx, of open.onnx without states, and its metadata."""
+        """Return the graph of model.onnx, or of open.onnx if there are no states, and its metadata."""
         graph = simplify(self.deploy[0].graph if states is None else freeze(self.deploy[0].graph, states))
         if any_size:
             poolings = {x.name: x.param.pooling_param for x in self.test_net.layers if x.type == "Pooling"}
@@ -200,7 +203,7 @@ class Program:
 
     @property
     def pinned(self) -> list[Diagnostic]:
-        """What batches and sequences the deployed net takes, and why, where it does not take any."""
+        """Why the deployed net accepts only certain sizes of batches or sequences; empty if it accepts any."""
         lowered, batch = self.deploy
         takes = "sequences of the training's length alone" if batch == SYMBOLIC else f"batches of {batch} rows alone"
         return [Diagnostic(diagnostic.place, f"takes {takes}: {pin_text(diagnostic)}") for diagnostic in lowered.pinned]
@@ -229,7 +232,10 @@ class Program:
         } | self._batch_facts(kind)
 
     def _batch_facts(self, kind: str) -> dict[str, Any]:
-        """Axis and size of the batch of models for testing and of the deployed one; axis 1 where time comes first. Why it is pinned."""
+        """The axis and size of the batch, and why the size is fixed.
+
+        The axis is 1 if time comes first. For test models and the deployed one.
+        """
         if kind not in DEPLOYED and not kind.startswith("test"):
             return {}
         first = next(iter(self.test_net.described.values()), None)
@@ -239,18 +245,18 @@ class Program:
 
 
 def program(job: Job, backend: Backend = PORTABLE, needs_solver: bool = True) -> Program:
-    """The program of a job, everything of it checked. SpecError lists what is wrong with nets and solver together."""
+    """Return the program of a job after all checks. SpecError lists the errors of the nets and the solver together."""
     return checked(Compilation.of(job), backend, needs_solver)
 
 
 def checked(made: Compilation, backend: Backend = PORTABLE, needs_solver: bool = True) -> Program:
-    """The program of what is compiled. SpecError lists what is wrong with nets and solver together."""
+    """Return the program of a compilation after all checks. SpecError lists the errors of the nets and the solver together."""
     made.check(needs_solver)
     return Program(made, backend)
 
 
 def _plain_inputs(graph: Graph) -> Graph:
-    """`graph` with the input `batch/data` called `data`."""
+    """Return `graph` with the input `batch/data` renamed to `data`."""
 
     def rule(node: Node) -> tuple[Value, ...] | None:
         if node.key != ("netc", "Input"):

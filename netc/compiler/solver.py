@@ -19,7 +19,7 @@ LIMITS = (
     ("patience", 0, inf), ("watch_interval", 0, inf), ("snapshot_keep", 0, inf), ("snapshot_minutes", 0, inf), ("threads", 0, MOST_THREADS),
     ("iter_size", 1, inf),
 )  # fmt: skip
-ROOTS = ("momentum", "momentum2", "rms_decay")  # decay rates: a 1 would never forget anything
+ROOTS = ("momentum", "momentum2", "rms_decay")  # decay rates: with a rate of 1, old values would never fade
 
 
 def solver_errors(job: Job) -> list[Diagnostic]:
@@ -83,7 +83,7 @@ def _out_of_range(solver: pb.SolverParameter, policy: str) -> Iterator[tuple[str
 
 
 def replaced(solver: pb.SolverParameter, **fields: Any) -> pb.SolverParameter:
-    """A copy of `solver` with other fields."""
+    """Return a copy of `solver` with the given fields replaced."""
     copy = pb.SolverParameter()
     copy.CopyFrom(solver)
     for name, value in fields.items():

@@ -21,21 +21,21 @@ from netc.graph.origin import origin
 from netc.spec.document import Document
 from netc.spec.solver_settings import SolverSettings
 
-SATURATED = 0.05  # of the range, from its ends: a sigmoid has less than a fifth of its steepest slope there
+SATURATED = 0.05  # share of the range at each end; there, a sigmoid has less than a fifth of its steepest slope
 
 
 @dataclass(frozen=True)
 class StepGraphs:
-    """The graphs of one training step. With iter_size 1, `train` does all of it; else `gradient` sums and `update` applies the sum."""
+    """The graphs of one training step. With iter_size 1, `train` is the full step; else `gradient` sums and `update` applies the sum."""
 
     train: Graph
     gradient: Graph
     update: Graph
-    gradients: Mapping[Value, Value]  # of the loss, by the parameters that learn
+    gradients: Mapping[Value, Value]  # of the loss with respect to each parameter that learns
 
 
 def step_graphs(lowered: Lowered, settings: SolverSettings) -> StepGraphs:
-    """Return the training graphs of a lowered net. SpecError if nothing can be learned."""
+    """Return the training graphs of a lowered net. SpecError if the net has nothing to learn."""
     gradients = _gradients(lowered)
     rate = leaf("Input", np.float32, (), name=LR)
     sums = {p: leaf("Input", np.float32, p.shape, name=GRAD(p.node.name)) for p in gradients}
@@ -51,11 +51,11 @@ def step_graphs(lowered: Lowered, settings: SolverSettings) -> StepGraphs:
 
 
 def watch_graph(lowered: Lowered, steps: StepGraphs) -> Graph:
-    """Return a graph that measures what a training step does to each layer: `watch/<layer>/<what>`. It updates no state.
+    """Return a graph that measures how a training step changes each layer: `watch/<layer>/<what>`. It updates no state.
 
-    `gradient` is the L2 norm of the gradient by the layer's parameters, `update` the norm of their change over their own norm.
-    `mean`, `deviation` and `zero` (the share of zeros) are of the first top. `saturated`, for layers with a `range`, is the share of
-    values within 5 % of the range from its ends.
+    `gradient` is the L2 norm of the gradient with respect to the layer's parameters. `update` is the norm of their change divided by their
+    own norm. `mean`, `deviation` and `zero` (the share of zeros) describe the first top. `saturated`, for layers with a `range`, is the
+    share of values within 5 % of the range from its ends.
     """
     outputs: dict[str, Value] = {}
     for layer in lowered.net.layers:
@@ -98,7 +98,7 @@ def _norm(values: Iterable[Value]) -> Value:
 
 
 def _gradients(lowered: Lowered) -> dict[Value, Value]:
-    """The gradient of the loss by each learning parameter that it depends on."""
+    """Return the gradient of the loss with respect to each learning parameter that it depends on."""
     learned = [p for p in lowered.parameters if p.node.state.lr_mult != 0]
     place = lowered.net.document.place()
     if lowered.loss is None:
@@ -110,7 +110,7 @@ def _gradients(lowered: Lowered) -> dict[Value, Value]:
 
 
 def _no_loss(document: Document) -> Diagnostic:
-    """The error for a net without a loss in training. Its rules may exclude one."""
+    """Return the error for a net without a loss in training. A rule may have excluded one."""
     for i, spec in enumerate(document.message.layer):
         if registry.layer_type(spec.type).loss:
             at = ("layer", i, "include" if spec.include else "exclude" if spec.exclude else "loss_weight")
@@ -121,7 +121,7 @@ def _no_loss(document: Document) -> Diagnostic:
 
 
 def _updates(gradients: Mapping[Value, Value], rate: Value, settings: SolverSettings) -> dict[Value, Value]:
-    """The new value of each parameter and of its slots."""
+    """Return the new value of each parameter and of its slots."""
     with origin(layer="solver", place=None, part="update"):
         gradients = _clipped(gradients, settings.clip_gradients)
         updates: dict[Value, Value] = {}
@@ -136,7 +136,7 @@ def _updates(gradients: Mapping[Value, Value], rate: Value, settings: SolverSett
 
 
 def _clipped(gradients: Mapping[Value, Value], most: float | None) -> Mapping[Value, Value]:
-    """The gradients, scaled down so that their norm together is at most `most`; None means no limit."""
+    """Return the gradients, scaled down so that their joint norm is at most `most`; None means no limit."""
     if most is None:
         return gradients
     factor = op.Min(most / _norm(gradients.values()), 1.0)

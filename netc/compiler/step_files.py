@@ -26,8 +26,8 @@ START, VOCABULARY = "start.safetensors", "vocabulary.txt"
 def write(made: Program, folder: str | Path, inline: bool = False) -> list[Path]:
     """Write the step contract into `folder`: train, gradient, update, test, model (untrained), open, and start.safetensors.
 
-    Each stage of pretraining has a model of its own: pretrain1.onnx, ... A second test net is test1.onnx. A net with Python layers
-    becomes several models and a .json file, see `chain.files`. With `inline` no model has functions, nor loops of a known length.
+    Each stage of pretraining has its own model: pretrain1.onnx, ... A second test net is test1.onnx. A net with Python layers becomes
+    several models and a .json file, see `chain.files`. With `inline`, models have no functions, and no loops of a known length.
     """
     folder, contents = Path(folder), dict[str, bytes]()
     for number, stage in enumerate(made.stages[:-1], 1):
@@ -50,15 +50,16 @@ def write(made: Program, folder: str | Path, inline: bool = False) -> list[Path]
 
 
 def model_files(made: Program, kind: str, inline: bool = False) -> Contents:
-    """The file of model `kind`, with its metadata."""
+    """Return the file of model `kind`, with its metadata."""
     graph = made.graph(kind)
     return _files(kind, graph, made.backend.bodies, made.metadata(kind, graph, made.backend), inline)
 
 
 def training_files(made: Program, name: str = "train", inline: bool = False) -> Contents:
-    """train.onnx, called `name`; its metadata as JSON, for runtimes that cannot read it; and the files that the metadata names.
+    """Return train.onnx under the name `name`, its metadata as JSON, and the files that the metadata names.
 
-    The metadata also says how the inputs are prepared. The files are mean images and the vocabulary.
+    The JSON file is for runtimes that cannot read the metadata of a model. It also describes how the inputs are prepared. The other files
+    are mean images and the vocabulary.
     """
     graph, words = made.graph("train"), made.vocabulary
     facts, means = batch_facts(made.train_net, made.job.base, VOCABULARY if kept_words(words) else words)
@@ -71,12 +72,15 @@ def training_files(made: Program, name: str = "train", inline: bool = False) -> 
 
 
 def _files(name: str, graph: Graph, bodies: str, said: Mapping[str, Any], inline: bool) -> Contents:
-    """The model of a graph. Inline models use the default bodies, which have no subgraphs."""
+    """Return the model of a graph. Inline models use the default bodies, which have no subgraphs."""
     return chain.files(name, graph, DEFAULT if inline else bodies, said, not inline)
 
 
 def start_bytes(made: Program, states: Mapping[str, np.ndarray]) -> bytes:
-    """start.safetensors: the states whose start the metadata does not state. Carried states are bytes if these hold them exactly."""
+    """Return start.safetensors: the states whose start values are not in the metadata.
+
+    A carried state is stored as bytes if bytes represent it exactly.
+    """
     nodes = {name: node for stage in made.stages for name, node in stage.states.items()}
     kept = {n: a for n, a in states.items() if stated_start(nodes[n].state) is None}
     packed = {n: _packed(a) if nodes[n].state.kind == "carry" else a for n, a in kept.items()}
@@ -84,12 +88,12 @@ def start_bytes(made: Program, states: Mapping[str, np.ndarray]) -> bytes:
 
 
 def lines(words: tuple[str, ...]) -> bytes:
-    """The bytes of a file with one word per line."""
+    """Return the bytes of a file with one word per line."""
     return "".join(f"{word}\n" for word in words).encode()
 
 
 def _start(made: Program) -> dict[str, np.ndarray]:
-    """The start values of all states of all stages."""
+    """Return the start values of all states of all stages."""
     return {name: array for stage in made.stages for name, array in stage.start().items()}
 
 

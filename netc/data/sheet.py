@@ -16,7 +16,7 @@ from unicodedata import normalize
 import numpy as np
 
 from netc.data.cells import are_numbers, is_number
-from netc.errors import DataError, Diagnostic, Place, Suggestion
+from netc.errors import DataError, Diagnostic, Place, Suggestion, not_utf8
 from netc.files import read_file
 
 SUFFIXES = (".csv", ".tsv")
@@ -141,10 +141,8 @@ def _text(path: Path) -> tuple[str, str]:
     except OSError as e:
         raise DataError(f"Cannot read {path}: {e.strerror or e}") from e
     except UnicodeDecodeError as e:
-        kind = " (it seems to be UTF-16)" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else ""
-        line = content.count(b"\n", 0, e.start) + 1
-        text = f"not a table in UTF-8 text{kind}: byte 0x{content[e.start]:02x} in line {line}; save it as UTF-8"
-        raise DataError(f"{path}: {text}") from e
+        kind = "The file seems to be UTF-16. " if content[:2] in (b"\xff\xfe", b"\xfe\xff") else ""
+        raise DataError(not_utf8(str(path), e, f"{kind}Save the table as UTF-8.")) from e
 
 
 def _rows(path: Path, lines: list[str], delimiter: str) -> list[tuple[int, tuple[str, ...]]]:

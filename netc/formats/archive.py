@@ -36,7 +36,7 @@ def members(path: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
     except DAMAGE as e:
         raise DataError(f"Cannot read {path} as an archive: {e}") from e
     if missing := [name for name in sizes if name not in found]:
-        raise DataError(f"{path}: has no file {', '.join(missing)}")
+        raise DataError(f"{path}: The archive has no file {', '.join(missing)}.")
     return found
 
 
@@ -51,7 +51,7 @@ def member(path: Path, name: str, most: int) -> bytes | None:
     except DAMAGE as e:
         raise DataError(f"Cannot read {path} as an archive: {e}") from e
     if len(content) > most:
-        raise DataError(f"{path}: {name} has more than {most} bytes")
+        raise DataError(f"{path}: {name} has more than {most} bytes.")
     return content
 
 
@@ -67,7 +67,7 @@ def _tar(path: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
             if entry.name in sizes and entry.name not in found:
                 file = archive.extractfile(entry) if entry.isreg() else None
                 if file is None:
-                    raise DataError(f"{path}: {entry.name} is no plain file")
+                    raise DataError(f"{path}: {entry.name} is not a regular file.")
                 found[entry.name] = _whole(file, sizes[entry.name], f"{path}: {entry.name}")
             if len(found) == len(sizes):
                 break
@@ -86,7 +86,7 @@ def _zip(path: Path, sizes: Mapping[str, int]) -> dict[str, bytes]:
 def _whole(file: IO[bytes], size: int, place: str) -> bytes:
     content = file.read(size + 1)
     if len(content) != size:
-        raise DataError(f"{place} has {'more' if len(content) > size else len(content)} bytes; expected {size}")
+        raise DataError(f"{place} has {'more' if len(content) > size else len(content)} bytes. Expected {size}.")
     return content
 
 

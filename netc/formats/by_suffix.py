@@ -13,8 +13,8 @@ def form(path: str, known: Sequence[str], what: str) -> str:
     if suffix not in known:
         kinds = [kind for kind in known if kind]
         listed = f"{', '.join(kinds[:-1])} or {kinds[-1]}" if len(kinds) > 1 else kinds[0]
-        came = f"the suffix {suffix!r} is none of them" if suffix else "the name has no suffix that says which"
-        raise SpecError(f"{path}: netc writes {what} as {listed}; {came}")
+        came = f"The suffix {suffix!r} is none of them." if suffix else "The name has no suffix."
+        raise SpecError(f"{path}: netc writes {what} as {listed}. {came}")
     return suffix
 
 

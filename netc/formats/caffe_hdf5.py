@@ -112,7 +112,7 @@ def _read(path: str | Path, read: Callable[[hdf5.Reader], T]) -> T:
         with hdf5.opened(path) as file:
             return read(file)
     except Hdf5Error as e:
-        raise SpecError(Diagnostic(Place(str(path)), f"this is no HDF5 snapshot of Caffe, or it is damaged: {e}")) from e
+        raise SpecError(Diagnostic(Place(str(path)), f"It is not an HDF5 snapshot of Caffe, or it is damaged: {e}")) from e
 
 
 def _write(path: str | Path, write: Callable[[Any], None]) -> None:

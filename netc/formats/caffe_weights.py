@@ -38,10 +38,10 @@ def read_weights(path: str | Path) -> dict[str, list[np.ndarray]]:
     for i, layer in enumerate(net.layer):
         if layer.blobs:
             if isinstance(layer.name, bytes):  # protobuf returns bytes for a name that is not UTF-8
-                raise SpecError(Diagnostic(Place(str(path)), f"layer {i}: its name is not UTF-8: {layer.name!r}"))
-            blobs = [to_array(blob, f"{path}: layer {layer.name!r}, blob {k}") for k, blob in enumerate(layer.blobs)]
+                raise SpecError(Diagnostic(Place(str(path)), f"The name of layer {i} is not UTF-8: {layer.name!r}"))
+            blobs = [to_array(blob, f"{path}: Layer {layer.name!r}, blob {k}") for k, blob in enumerate(layer.blobs)]
             if layer.name in found:
-                raise SpecError(Diagnostic(Place(str(path)), f"layer {i}: the name {layer.name!r} comes twice with blobs"))
+                raise SpecError(Diagnostic(Place(str(path)), f"Layer {i}: An earlier layer with blobs is also named {layer.name!r}."))
             found[layer.name] = blobs
     return found
 
@@ -71,8 +71,8 @@ def read_state(path: str | Path) -> SolverState:
         return SolverState(iteration, learned_net, step, tuple(history))
     state = parse_binary(data, pb.SolverState, str(path))
     if not state.HasField("iter"):
-        raise SpecError(Diagnostic(Place(str(path)), "this is no solver state: it has no iteration"))
-    history = [to_array(blob, f"{path}: history {k}") for k, blob in enumerate(state.history)]
+        raise SpecError(Diagnostic(Place(str(path)), "It is not a solver state, as it has no iteration."))
+    history = [to_array(blob, f"{path}: History {k}") for k, blob in enumerate(state.history)]
     return SolverState(state.iter, state.learned_net, state.current_step, tuple(history))
 
 
@@ -98,7 +98,7 @@ def to_array(blob: Any, place: str, field: str = "data") -> np.ndarray:
     old = [name for name in ("num", "channels", "height", "width") if blob.HasField(name)]
     shape = (blob.num, blob.channels, blob.height, blob.width) if old else tuple(blob.shape.dim)
     if min(shape, default=1) < 0 or int(np.prod(shape, dtype=object)) != flat.size:
-        raise SpecError(Diagnostic(Place(place), f"{flat.size} values do not fill the shape {shape}"))
+        raise SpecError(Diagnostic(Place(place), f"{flat.size} values do not fill the shape {shape}."))
     return flat.reshape(shape)
 
 

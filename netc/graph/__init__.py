@@ -1,1 +1,1 @@
-"""Graphs: immutable nodes that name ONNX ops, their gradients, the passes over them, and their ONNX files."""
+"""Graphs: immutable nodes that name ONNX ops, the gradients of the ops, passes over graphs, and export to ONNX files."""

@@ -1,7 +1,7 @@
 """Reverse-mode differentiation: values in, values out.
 
-The rules of the single ops are in `netc.graph.gradients`. What all of them share is done here, once:
-which nodes matter, summing over several uses, undoing broadcasts, naming the layer in errors.
+The rules of the single ops are in `netc.graph.gradients`. This module does once what all rules share: it finds the nodes that matter, sums
+over several uses of a value, undoes broadcasts, and names the layer in errors.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,9 +17,9 @@ STOP = ("netc", "Stop")
 
 
 def grad(ends: Mapping[Value, Value | float], wrt: Sequence[Value]) -> list[Value | None]:
-    """The gradient of the sum of `ends`, each weighted elementwise by its seed, by each value of `wrt`.
+    """Return the gradient of the sum of `ends`, each weighted elementwise by its seed, with respect to each value of `wrt`.
 
-    A seed is a value of the end's shape, or a number. None where an end does not depend on the value.
+    A seed is a number, or a value of the end's shape. The gradient is None for a value that no end depends on.
     """
     nodes = toposort(ends)
     live = _live(nodes, wrt)
@@ -46,7 +46,7 @@ def grad(ends: Mapping[Value, Value | float], wrt: Sequence[Value]) -> list[Valu
 
 
 def _live(nodes: Iterable[Node], wrt: Sequence[Value]) -> set[Value | None]:
-    """The values through which a gradient by `wrt` flows: nothing is computed towards any other."""
+    """Return the values through which a gradient with respect to `wrt` flows. No gradients of other values are computed."""
     live: set[Value | None] = set(wrt)
     for node in nodes:
         if node.key != STOP and any(x in live for x in node.inputs):
@@ -59,7 +59,7 @@ def _rule(node: Node) -> Callable[..., Any]:
         return gradient.find(node.key)
     except GradientError as e:
         where = f"{node.origin.place}: Layer {node.origin.layer!r}: " if node.origin.layer else ""
-        raise GradientError(f"{where}op {node.op} has no gradient") from e
+        raise GradientError(f"{where}The op {node.op} has no gradient.") from e
 
 
 def _add(grads: dict[Value, Value], x: Value, dx: Value) -> None:
@@ -67,7 +67,7 @@ def _add(grads: dict[Value, Value], x: Value, dx: Value) -> None:
 
 
 def sum_to(dx: Value, x: Value) -> Value:
-    """Undo broadcasting: `dx` summed over the axes along which `x` was stretched, in the dtype of `x`."""
+    """Undo broadcasting: sum `dx` over the axes along which `x` was expanded. The result has the dtype of `x`."""
     extra = dx.rank - x.rank
     if extra < 0:
         return op.Expand(dx, shape_of(x), shape=x.shape)

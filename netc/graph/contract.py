@@ -1,4 +1,4 @@
-"""Names of the step contract: what the inputs and outputs of a training step's models are called, in every language."""
+"""Names of the step contract: the names of inputs and outputs in the models of a training step. All languages use the same names."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Prefix:
-    """Names that begin alike: `STATE("w")` is `state/w`, and `"state/w" in STATE`."""
+    """A common prefix of names: `STATE("w")` is `state/w`, and `"state/w" in STATE`."""
 
     text: str
 
@@ -23,27 +23,27 @@ class Prefix:
         return name.startswith(self.text)
 
     def bare(self, name: str) -> str:
-        """`name` without the prefix, where it has it."""
+        """Return `name` without the prefix, if it has it."""
         return name.removeprefix(self.text)
 
     def named(self, arrays: Mapping[str, T]) -> dict[str, T]:
-        """`arrays` under their names with the prefix."""
+        """Return `arrays` with the prefix added to their names."""
         return {self.text + name: array for name, array in arrays.items()}
 
     def within(self, arrays: Mapping[str, T]) -> dict[str, T]:
-        """Those of `arrays` whose names have the prefix, under their bare names."""
+        """Return the arrays whose names have the prefix, under their names without it."""
         return {name.removeprefix(self.text): array for name, array in arrays.items() if name in self}
 
 
-BATCH = Prefix("batch/")  # a blob that a data layer feeds
-NOISE = Prefix("noise/")  # random numbers, new ones in each step
-STATE = Prefix("state/")  # what training moves: parameters, statistics, slots of the optimizer, what a batch leaves to the next
+BATCH = Prefix("batch/")  # a blob that a data layer delivers
+NOISE = Prefix("noise/")  # random numbers, different in each step
+STATE = Prefix("state/")  # what training updates: parameters, statistics, slots of the optimizer, states carried to the next batch
 GRAD = Prefix("grad/")  # the sum of a parameter's gradients over the batches of an update
-NEXT = Prefix("next/")  # a state after the step; `next/grad/...` is a sum, since no graph has an input and an output of one name
+NEXT = Prefix("next/")  # a state after the step; `next/grad/...` is a sum, since an input and an output cannot have the same name
 OUT = Prefix("out/")  # a blob that no layer reads
-SUM = Prefix("sum/")  # what a test adds up over its batches
-ROWS = Prefix("rows/")  # what a test puts one after another over its batches
-GUARD = Prefix("guard/")  # of a bottom that depends on states: how many values are outside its domain, and the largest of them
-SINK = Prefix("sink/")  # a blob that a layer such as HDF5Output takes out of the net
-WATCH = Prefix("watch/")  # what a step does to a layer: norms of gradients, means of activations
+SUM = Prefix("sum/")  # a number that a test sums over its batches
+ROWS = Prefix("rows/")  # an array that a test concatenates over its batches
+GUARD = Prefix("guard/")  # for a bottom that depends on states: how many values are outside its domain, and the largest of them
+SINK = Prefix("sink/")  # a blob that a layer such as HDF5Output writes to a file
+WATCH = Prefix("watch/")  # a measure of how a step changes a layer: norms of gradients, means of activations
 LOSS, LR = "loss", "lr"

@@ -1,4 +1,4 @@
-"""What a graph costs, counted from its shapes: multiply-adds by layer. Ops that only touch each element count 0."""
+"""The cost of a graph, computed from its shapes: multiply-adds by layer. Ops that only touch each element count 0."""
 
 from collections import Counter
 
@@ -7,7 +7,7 @@ from netc.graph.op_info import info
 
 
 def by_layer(graph: Graph) -> Counter[str]:
-    """Multiply-adds of one run of the graph's nodes by the layer that they came from; a symbolic batch counts as one."""
+    """Return the multiply-adds of one run of the graph, by the layer that its nodes come from. A symbolic batch counts as one."""
     counts: Counter[str] = Counter()
     for node in graph.nodes:
         count = info(node).multiply_adds
@@ -16,5 +16,5 @@ def by_layer(graph: Graph) -> Counter[str]:
 
 
 def total(graph: Graph) -> int:
-    """Multiply-adds of one run of the graph."""
+    """Return the multiply-adds of one run of the graph."""
     return sum(by_layer(graph).values())

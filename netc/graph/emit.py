@@ -1,8 +1,8 @@
-"""Graph to onnx.ModelProto: one file that every stock onnxruntime runs.
+"""Export of a graph to onnx.ModelProto: one file that every standard onnxruntime runs.
 
-Training ops become functions that travel in the model. A function is named after its op; where types or attributes give one
-op several bodies, the second is `SGD_2`, the third `SGD_3`: onnxruntime before 1.27, and other hosts still, tell functions apart
-by name alone. The bodies of ops that `functions` leaves out stand in the graph itself, under the layers' names.
+Training ops become functions that are part of the model. A function is named after its op. If types or attributes give one op several
+bodies, the second is `SGD_2`, the third `SGD_3`. onnxruntime before 1.27 and some other runtimes identify functions only by their names.
+The bodies of ops that `functions` excludes are expanded in the graph itself, under the layers' names.
 """
 
 import json
@@ -28,15 +28,15 @@ def emit(
     graph: Graph, bodies: str = CPU, functions: bool = True, metadata: Mapping[str, Any] | None = None,
     kernels: Collection[str] = (),
 ) -> onnx.ModelProto:  # fmt: skip
-    """The ONNX model of `graph` with the training-op bodies of the set `bodies`: inputs and states in, outputs and `next/` states out.
+    """Return the ONNX model of `graph`, with the training-op bodies of the set `bodies`. Its outputs include the `next/` states.
 
-    `functions`: whether training ops stay calls. `kernels` are the ops that the session has kernels for: these are calls without
-    a function. SpecError if Python is called in the graph.
+    `functions`: whether training ops stay calls. `kernels` are the ops that the session has kernels for: their calls need no function.
+    SpecError if the graph calls Python.
     """
     hosted = next((n for n in graph.nodes if n.domain == HOST), None)
     if hosted is not None:
-        where = f"{hosted.origin.place}: layer {hosted.origin.layer!r}"
-        raise SpecError(f"{where} runs Python: its net is no single model, so it can neither be published nor exported")
+        where = f"{hosted.origin.place}: Layer {hosted.origin.layer!r}"
+        raise SpecError(f"{where} runs Python, so the net is not a single model. netc can neither publish nor export it.")
     writer = _Writer(bodies, functions, kernels)
     leaves = [n.outputs[0] for n in graph.nodes if n.key in (("netc", "Input"), ("netc", "State"))]
     for value in leaves:
@@ -56,20 +56,20 @@ def emit(
 
 
 def input_name(value: Value) -> str:
-    """What an `Input` or `State` leaf is called in a model."""
+    """Return the name of an `Input` or `State` leaf in a model."""
     node = value.node
     return STATE(node.name) if node.op == "State" else node.name
 
 
 @dataclass
 class _Functions:
-    """The functions of a model: each body once, under a name that no other has."""
+    """The functions of a model. Each body appears once, under a unique name."""
 
     protos: list[onnx.FunctionProto] = field(default_factory=list)
-    names: dict[Hashable, str] = field(default_factory=dict)  # by what a body is made from, and by the body
+    names: dict[Hashable, str] = field(default_factory=dict)  # keys: what a body is made from, and the body itself
 
     def add(self, op: str, proto: onnx.FunctionProto) -> str:
-        """The name of the function, which is kept if no op of this name has such a body yet."""
+        """Return the name of the function. It is added if there is no function of this op with the same body."""
         proto.name = op
         body = op, proto.SerializeToString(deterministic=True)
         if body not in self.names:
@@ -98,7 +98,7 @@ class _Writer:
     counts: dict[str, int] = field(default_factory=dict)
 
     def write(self, nodes: Iterable[Node], under: Node | None = None) -> None:
-        """The protos of `nodes`, each after those it reads. `under` is the call that they are the body of."""
+        """Write the protos of `nodes`, each after its inputs. `under` is the call whose body they are."""
         for node in nodes:
             if node.key == ("netc", "Constant"):
                 self.names[node.outputs[0]] = self._constant(node)
@@ -114,7 +114,7 @@ class _Writer:
                 self._node(node, under or node)
 
     def bind(self, ends: list[tuple[Value, str]]) -> None:
-        """Give each end its name: its node's output is renamed; a leaf, or a second name for one value, gets an Identity."""
+        """Give each end its name. A node's output is renamed; a leaf, or a second name for one value, gets an Identity."""
         taken: dict[str, str] = {}
         fixed = {self.names[v] for v, _ in ends if v.node.domain == "netc" and v.node.op != "Stop"}
         for value, name in ends:
@@ -139,13 +139,13 @@ class _Writer:
         name = self._called(node) if node.domain == TRAINING else node.op
         proto = helper.make_node(name, inputs, outputs, name=label, domain=node.domain, **attrs)
         if owner.origin.place:
-            # Without the folder: a published file tells nothing about the machine that it was made on.
+            # Without the folder: a published file must not reveal paths of the machine that built it.
             place = replace(owner.origin.place, file=os.path.basename(owner.origin.place.file))
             proto.metadata_props.add(key="netc.place", value=str(place))
         self.nodes.append(proto)
 
     def _subgraph(self, inner: Subgraph, captured: list[str], label: str) -> onnx.GraphProto:
-        """The proto of a subgraph. Its own names begin with the node's, since ONNX lets none of them hide one from outside."""
+        """Return the proto of a subgraph. Its names start with the node's name, because ONNX forbids names that hide outer names."""
         writer = _Writer(self.bodies, self.calls, self.kernels, f"{label}/", functions=self.functions)
         writer.names |= {v: f"{label}/in{k}" for k, v in enumerate(inner.inputs)} | dict(zip(inner.captured, captured, strict=True))
         writer.write(toposort(inner.outputs))
@@ -156,11 +156,11 @@ class _Writer:
 
     @property
     def constant_nodes(self) -> list[onnx.NodeProto]:
-        """The constants as nodes, for what cannot hold initializers."""
+        """The constants as nodes, for containers that cannot have initializers."""
         return [helper.make_node("Constant", [], [t.name], value=t) for t in self.constants]
 
     def _expand(self, node: Node, owner: Node, body: Body) -> None:
-        """A body in place of a node, under the names of the layer that it belongs to."""
+        """Write a body in place of a node, under the name of the layer that it belongs to."""
         for inner, outer in zip(body.inputs, node.inputs, strict=True):
             if inner is not None and outer is not None:
                 self.names[inner] = self._name(outer)
@@ -169,7 +169,7 @@ class _Writer:
             self.names[outer] = self.names[inner]
 
     def _called(self, node: Node) -> str:
-        """The op that a call of `node` names: one with a kernel, or a function, which is written if it is new."""
+        """Return the op that calls `node`: one with a kernel, or a function. A new function is written first."""
         if node.op in self.kernels:
             return self.functions.names.setdefault(node.op, node.op)
         key = node.op, tuple(v.type if v is not None else None for v in node.inputs), freeze(node.attrs)
@@ -179,7 +179,7 @@ class _Writer:
 
     def _function_proto(self, node: Node) -> onnx.FunctionProto:
         body = trace(node, self.bodies)
-        inner = _Writer(self.bodies, False)  # calls in it are expanded: not every host finds what a function calls
+        inner = _Writer(self.bodies, False)  # calls are expanded, because not every runtime resolves functions that a function calls
         names = [f"in{k}" for k in range(len(body.inputs))]
         inner.names |= {v: n for v, n in zip(body.inputs, names, strict=True) if v is not None}
         inner.write(toposort(body.outputs))
@@ -193,7 +193,7 @@ class _Writer:
         return "" if value is None else self.names[value]
 
     def _label(self, node: Node, owner: Node) -> str:
-        """`conv1/Conv`, `conv1/backward/ConvFilterGrad`, ...: unique, readable in a viewer, parsed by `netc time`."""
+        """Return a unique label such as `conv1/Conv` or `conv1/backward/ConvFilterGrad`, readable in a viewer. `netc time` parses it."""
         where = [owner.origin.layer] if owner.origin.layer else []
         where += [owner.origin.part] if owner.origin.part not in ("forward", "body") else []
         base = self.prefix + "/".join([*where, *([owner.op] if owner is not node else []), node.op])
@@ -214,9 +214,10 @@ class _Writer:
 
 
 def _evenly_padded(node: Node) -> Body | None:
-    """A mean over windows that count their padding, with that padding made before, where not all ends have the same; None for all else.
+    """Return a body that pads an AveragePool with uneven padding in a separate Pad node; None for other nodes.
 
-    onnxruntime 1.24 divides by a wrong number where there is padding below but none at the left.
+    It applies to means that count the padding. onnxruntime 1.24 divides them by a wrong number if there is padding below but none at the
+    left.
     """
     pads = node.attrs.get("pads", [])
     half = len(pads) // 2
@@ -229,7 +230,10 @@ def _evenly_padded(node: Node) -> Body | None:
 
 
 def _compared(node: Node) -> Body | None:
-    """A OneHot of indices of which there may be none, by comparison; None for all else. onnxruntime before 1.27 divides by their number."""
+    """Return a body that computes a OneHot by comparison if the number of indices may be 0; None for other nodes.
+
+    onnxruntime before 1.27 divides by the number of indices.
+    """
     if node.key != ("", "OneHot") or not any(isinstance(d, str) for d in node.operands[0].shape):
         return None
     indices, (depth, values) = node.operands[0], map(constant_value, node.operands[1:])
@@ -247,7 +251,7 @@ def _info(value: Value, name: str) -> onnx.ValueInfoProto:
 
 
 def _rename(nodes: Iterable[onnx.NodeProto], names: Mapping[str, str]) -> None:
-    """Other names for values, in nodes and in their subgraphs."""
+    """Rename values in nodes and in their subgraphs."""
     for node in nodes:
         for used in (node.input, node.output):
             for i, name in enumerate(used):

@@ -1,7 +1,7 @@
 """The graph: immutable nodes that name ONNX ops, and the values between them.
 
-A graph is no container. It is the values that someone asked for; its nodes are whatever
-those values reach. What nothing reaches does not exist, so dead code never does.
+A graph has no list of nodes. It consists of the requested values; its nodes are the ones that these values depend on. All other nodes are
+not part of it, so it never contains dead code.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ from netc.graph.origin import Origin, current
 from netc.graph.tensor_type import Dim, Shape, Type, check_size, infer
 
 TRAINING = "netc.training"
-HOST = "netc.host"  # nodes that are no ops but calls of Python: attrs["call"] takes the inputs' arrays and gives the outputs'
+HOST = "netc.host"  # nodes that call Python; attrs["call"] maps the inputs' arrays to the outputs'
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,12 +42,12 @@ class Node:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What registries file the op under."""
+        """The key of the op in the registries."""
         return self.domain, self.op
 
     @property
     def operands(self) -> tuple["Value", ...]:
-        """The inputs that are there; an optional one may be left out."""
+        """The inputs without omitted optional ones."""
         return tuple(v for v in self.inputs if v is not None)
 
     @property
@@ -57,14 +57,14 @@ class Node:
 
     @property
     def state(self) -> StateInfo:
-        """What is known of a state."""
+        """The description of a state."""
         assert isinstance(self.info, StateInfo)
         return self.info
 
 
 @dataclass(frozen=True, eq=False)
 class Value:
-    """One output of a node. Arithmetic on values makes nodes."""
+    """One output of a node. Arithmetic on values creates nodes."""
 
     node: Node = field(repr=False)
     index: int
@@ -132,7 +132,7 @@ Operand = Value | float | int | np.generic | np.ndarray | list[int]
 
 @dataclass(frozen=True)
 class Graph:
-    """Named outputs, and the states that a run of the graph replaces."""
+    """Named outputs, and the states that a run of the graph updates."""
 
     name: str
     outputs: Mapping[str, Value]
@@ -144,44 +144,44 @@ class Graph:
 
     @cached_property
     def nodes(self) -> tuple[Node, ...]:
-        """Every node, each after those it reads."""
+        """Every node, each after its inputs."""
         return tuple(toposort(self.ends))
 
     def leaves(self, kind: str) -> list[Node]:
-        """The `Input`, `State` or `Constant` nodes that the graph reads."""
+        """Return the `Input`, `State` or `Constant` nodes that the graph reads."""
         return [n for n in self.nodes if n.key == ("netc", kind)]
 
 
 def leaf(op: str, dtype: Any, shape: Iterable[Dim], /, name: str = "", info: LeafInfo | None = None, **attrs: Any) -> Value:
-    """An `Input`, `State` or `Constant` value. An input needs only a name. ShapeError if it would be too large."""
+    """Return an `Input`, `State` or `Constant` value. An input needs only a name. ShapeError if it would be too large."""
     shape, info = tuple(shape), info or (InputInfo(name) if name else None)
     check_size(shape, info.name if info else op)
     return Node(op, (), attrs, (Type(np.dtype(dtype), shape),), "netc", info=info).outputs[0]
 
 
 def constant(value: Any, dtype: Any = None) -> Value:
-    """A constant. Without a dtype, Python floats are float32 and ints int64."""
+    """Return a constant. Without a dtype, Python floats are float32 and ints int64."""
     if dtype is None and not isinstance(value, np.ndarray | np.generic):
         dtype = np.float32 if np.asarray(value).dtype.kind == "f" and np.size(value) else np.int64
     try:
         array = np.asarray(value, dtype)
     except OverflowError as e:
-        raise ShapeError(f"{value} is too large for a tensor of {np.dtype(dtype)}") from e
+        raise ShapeError(f"{value} is too large for a tensor of {np.dtype(dtype)}.") from e
     return leaf("Constant", array.dtype, array.shape, value=array)
 
 
 def constant_value(value: Value | None) -> np.ndarray | None:
-    """The array behind a constant, None for anything else."""
+    """Return the array of a constant; None for any other value."""
     return value.node.attrs["value"] if value is not None and value.node.key == ("netc", "Constant") else None
 
 
 def stop(x: Value) -> Value:
-    """`x`, through which no gradient flows."""
+    """Return `x` as a value through which no gradient flows."""
     return Node("Stop", (x,), {}, (x.type,), "netc").outputs[0]
 
 
 class OpCall(Protocol):
-    """Makes a node of one op: its output, or with `outputs` that many of them."""
+    """Creates a node of one op and returns its output, or a tuple of `outputs` outputs."""
 
     @overload
     def __call__(self, *inputs: Any, outputs: int, **attrs: Any) -> tuple[Value, ...]: ...
@@ -190,11 +190,11 @@ class OpCall(Protocol):
 
 
 class Ops:
-    """`op.Conv(x, w, strides=[2, 2])` is a Conv node's output, typed and shaped by ONNX's own rule.
+    """`op.Conv(x, w, strides=[2, 2])` is the output of a Conv node, with the type and shape that ONNX infers.
 
-    `outputs=2` asks for two of them (a tuple). `shape=` states the shape of the first output where ONNX
-    cannot infer it, `shapes=` those of several. Numbers become constants of the first tensor's dtype, lists int64 constants.
-    ShapeError, with the types that came, where the inputs do not fit the op.
+    `outputs=2` returns a tuple of two outputs. If ONNX cannot infer the shapes, `shape=` sets that of the first output, and `shapes=` those
+    of several. Numbers become constants of the first tensor's dtype, lists int64 constants. ShapeError, with the types of the inputs, if
+    they do not fit the op.
     """
 
     def __getattr__(self, name: str) -> OpCall:
@@ -207,7 +207,7 @@ class Ops:
             return node.outputs[0] if outputs is None else node.outputs
 
         apply.__name__ = name
-        self.__dict__[name] = apply  # asked for once
+        self.__dict__[name] = apply  # created once per op
         return apply
 
 
@@ -215,41 +215,41 @@ op = Ops()
 
 
 def cast(x: Value, dtype: Any) -> Value:
-    """`x` in another dtype; itself if it has it."""
+    """Return `x` in another dtype; `x` itself if it has that dtype."""
     dtype = np.dtype(dtype)
     return x if x.dtype == dtype else op.Cast(x, to=helper.np_dtype_to_tensor_dtype(dtype))
 
 
 def zeros(shape: Iterable[Dim], dtype: Any = np.float32) -> Value:
-    """A constant of zeros, stored as one number."""
+    """Return a constant of zeros, stored as one number."""
     return full(shape, 0, dtype)
 
 
 def full(shape: Iterable[Dim], value: float, dtype: Any = np.float32) -> Value:
-    """A constant tensor of one value, stored as one number. ShapeError if a dimension is not known."""
+    """Return a constant tensor of one value, stored as one number. ShapeError if a dimension is symbolic."""
     shape = tuple(shape)
     if any(isinstance(d, str) for d in shape):
-        raise ShapeError(f"a constant of shape [{', '.join(map(str, shape))}] needs every dimension")
+        raise ShapeError(f"The dimensions of a constant must be numbers, got [{', '.join(map(str, shape))}].")
     return op.Expand(constant(value, dtype), constant(np.asarray(shape, np.int64))) if shape else constant(value, dtype)
 
 
 def shape_of(x: Value) -> list[int] | Value:
-    """The shape of `x` as Reshape and Expand take it: numbers, or where one is not known, what a run finds."""
+    """Return the shape of `x` as Reshape and Expand accept it: numbers, or a Shape node if a dimension is symbolic."""
     return op.Shape(x) if any(isinstance(d, str) for d in x.shape) else [int(d) for d in x.shape]
 
 
 def zeros_like(x: Value) -> Value:
-    """Zeros in the shape of x, which a run may have to find."""
+    """Return zeros in the shape of x, which may be symbolic."""
     return op.Expand(constant(0, x.dtype), shape_of(x), shape=x.shape)
 
 
 def symbolic(x: Value) -> bool:
-    """Whether a size of `x` is only known in a run."""
+    """Whether a size of `x` is known only at run time."""
     return any(isinstance(d, str) for d in x.shape)
 
 
 def toposort(values: Iterable[Value]) -> list[Node]:
-    """The nodes that `values` reach, each after those it reads, in the order they were asked for."""
+    """Return the nodes that `values` depend on, each after its inputs, in the order of `values`."""
     order: list[Node] = []
     seen: set[Node] = set()
     stack = [(v.node, False) for v in reversed(list(values))]
@@ -265,8 +265,8 @@ def toposort(values: Iterable[Value]) -> list[Node]:
 
 
 def rebuild(node: Node, inputs: tuple[Value | None, ...]) -> Node:
-    """`node` on other inputs of the same types; itself if they are the same."""
-    if inputs == node.inputs:  # values are equal only to themselves
+    """Return `node` with other inputs of the same types; `node` itself if the inputs are the same."""
+    if inputs == node.inputs:  # values compare by identity
         return node
     return Node(node.op, inputs, node.attrs, node.types, node.domain, node.origin)
 

@@ -1,4 +1,4 @@
-"""What is known of the leaves of a graph: its inputs, its random numbers, its states."""
+"""Descriptions of the leaves of a graph: its inputs, its random numbers, its states."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ Kind = Literal["parameter", "statistic", "slot", "carry"]
 
 @dataclass(frozen=True)
 class InputInfo:
-    """An input that a run is fed."""
+    """An input of a graph."""
 
     name: str
 
@@ -28,10 +28,10 @@ class NoiseInfo(InputInfo):
 
 @dataclass(frozen=True)
 class StateInfo:
-    """A state: what one step leaves to the next.
+    """A state, which passes from one step to the next.
 
-    A `parameter` is learned by its gradient, a `statistic` is moved by its layer, a `slot` belongs to the optimizer, and a `carry` is what
-    one batch leaves to the next. `blob` is its number among the blobs of `layer`, -1 for none. `spec` is the layer's message for it.
+    A `parameter` is learned from its gradient, a `statistic` is updated by its layer, and a `slot` belongs to the optimizer. A `carry`
+    passes from one batch to the next. `blob` is its number among the blobs of `layer`, -1 for none. `spec` is the layer's message for it.
     """
 
     name: str
@@ -45,12 +45,12 @@ class StateInfo:
 
     @property
     def share_name(self) -> str:
-        """The name by which several layers share it."""
+        """The name under which several layers share it."""
         return self.spec.name
 
     @property
     def is_weight(self) -> bool:
-        """Whether a file of weights holds it: a parameter or a statistic."""
+        """Whether files of weights include it: true for a parameter and a statistic."""
         return self.kind in ("parameter", "statistic")
 
 

@@ -1,4 +1,4 @@
-"""How many multiply-adds one run of a node takes, by its shapes: a formula for each kind of op."""
+"""The number of multiply-adds in one run of a node, from its shapes: a formula for each kind of op."""
 
 from math import prod
 
@@ -7,23 +7,23 @@ from netc.graph.tensor_type import Shape
 
 
 def size(shape: Shape) -> int:
-    """Elements of a shape; a symbolic dimension counts as one."""
+    """The number of elements in a shape. A symbolic dimension counts as one."""
     return prod(d for d in shape if isinstance(d, int))
 
 
 def convolution(node: Node) -> int:
-    """A window of weights for each element of the output."""
+    """One window of weights for each element of the output."""
     return size(node.types[0].shape) * size(node.operands[1].shape[1:])
 
 
 def transposed_convolution(node: Node) -> int:
-    """A window of weights for each element of the first input."""
+    """One window of weights for each element of the first input."""
     x, w = node.operands[:2]
     return size(x.shape) * size(w.shape[1:])
 
 
 def filter_gradient(node: Node) -> int:
-    """The gradient of a convolution by its weights: a window of them for each element of dy, the second input."""
+    """The filter gradient of a convolution: one window of weights for each element of dy, the second input."""
     return size(node.operands[1].shape) * size(node.types[0].shape[1:])
 
 
@@ -35,10 +35,10 @@ def product(node: Node) -> int:
 
 
 def recurrent(node: Node) -> int:
-    """From gates (T, N, G) to y (T, N, H): h times (G, H) at each time."""
+    """From gates (T, N, G) to y (T, N, H): h times (G, H) at each time step."""
     return size(node.operands[0].shape) * size(node.types[0].shape[2:])
 
 
 def recurrent_gradient(node: Node) -> int:
-    """The same back, from dy (T, N, H)."""
+    """The same for the gradient, from dy (T, N, H)."""
     return size(node.types[0].shape) * size(node.operands[0].shape[2:])

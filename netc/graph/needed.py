@@ -1,4 +1,4 @@
-"""Which gradients are wanted, for a rule whose work depends on it."""
+"""Which gradients are needed, for rules that can skip some of their work."""
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ _needed: ContextVar[Collection[Value | None]] = ContextVar("needed", default=())
 
 @contextmanager
 def needing(values: Collection[Value | None]) -> Iterator[None]:
-    """Gradients made within are wanted by `values` alone."""
+    """Within the `with` block, rules only need the gradients with respect to `values`."""
     token = _needed.set(values)
     try:
         yield
@@ -20,5 +20,5 @@ def needing(values: Collection[Value | None]) -> Iterator[None]:
 
 
 def needed(x: Value) -> bool:
-    """Whether a gradient by `x` is wanted."""
+    """Whether a gradient with respect to `x` is needed."""
     return x in _needed.get()

@@ -1,4 +1,4 @@
-"""The properties of ops: ONNX's in one table, those of training ops as their decorators state them."""
+"""The properties of ops: ONNX's in one table, those of training ops from their decorators."""
 
 from netc import registry
 from netc.graph import multiply_adds as cost
@@ -29,7 +29,7 @@ STOP = OpInfo(elementwise=True, view=True)
 
 
 def info(node: Node) -> OpInfo:
-    """The properties of a node's op; none of an op that is not known."""
+    """The properties of a node's op; an unknown op has none."""
     if node.domain == TRAINING:
         return registry.training_op.records.get(node.op, UNKNOWN)
     if node.key == ("netc", "Stop"):

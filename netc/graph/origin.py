@@ -1,4 +1,4 @@
-"""Where nodes come from: the layer and the pass that make them."""
+"""The origin of nodes: the layer and the pass that create them."""
 
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from netc.errors import Place
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a node came from: a layer, its place in the net file, and the pass that made it."""
+    """Where a node comes from: a layer, its place in the net file, and the pass that created it."""
 
     layer: str = ""
     place: Place | None = None
@@ -21,20 +21,20 @@ _origin: ContextVar[Origin] = ContextVar("origin", default=NOWHERE)
 
 
 def current() -> Origin:
-    """The origin of the nodes that are made now."""
+    """The origin of nodes that are created now."""
     return _origin.get()
 
 
 class HasOrigin(Protocol):
-    """A node."""
+    """An object with an origin, such as a node."""
 
     @property
     def origin(self) -> Origin:
-        """Where it came from."""
+        """Where it comes from."""
 
 
-class origin:  # noqa: N801  (a context manager, as functions are; a generator would be five times slower, and each node needs one)
-    """Nodes made within come from the current origin with changes, or from `node`'s."""
+class origin:  # noqa: N801  (a context manager, named like a function; a generator would be five times slower, and each node needs one)
+    """Within the `with` block, new nodes get the current origin with `changes`, or the origin of `node`."""
 
     def __init__(self, node: "HasOrigin | None" = None, /, **changes: Any):
         now = _origin.get() if node is None else node.origin

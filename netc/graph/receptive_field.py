@@ -9,7 +9,7 @@ Field = tuple[tuple[int, int], ...]  # size and stride along each spatial axis
 
 
 def fields(values: Iterable[Value]) -> dict[Value, Field]:
-    """The receptive field of each value that has one: the results of convolutions, poolings and pixelwise ops on images."""
+    """Return the receptive field of each value that has one: the results of convolutions, poolings and pixelwise ops on images."""
     found: dict[Value, Field] = {}
     for node in toposort(values):
         seen = [found[v] for v in node.operands if v in found]
@@ -22,7 +22,7 @@ def fields(values: Iterable[Value]) -> dict[Value, Field]:
 
 
 def _through(node: Node, value: Value, seen: list[Field]) -> Field | None:
-    """The receptive field of a node's output, from those of its inputs; None if its pixels are not pixels of the image."""
+    """Return the receptive field of a node's output from those of its inputs. None if its pixels do not map to pixels of the image."""
     known = info(node)
     if known.window:
         kernel = node.attrs.get("kernel_shape") or node.operands[1].shape[2:]
@@ -36,6 +36,6 @@ def _through(node: Node, value: Value, seen: list[Field]) -> Field | None:
 
 
 def text(field: Field) -> str:
-    """`14/4`: the size and the stride; `14x7/4x2` where the axes differ."""
+    """Return the size and the stride as `14/4`, or `14x7/4x2` if the axes differ."""
     alike = [field[0]] if len(set(field)) == 1 else field
     return "/".join("x".join(str(axis[k]) for axis in alike) for k in (0, 1))

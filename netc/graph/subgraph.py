@@ -1,4 +1,4 @@
-"""The graph inside an op that runs it again and again."""
+"""The graph inside an op that runs it repeatedly."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,10 @@ from netc.graph.ir import Value
 
 @dataclass(frozen=True, eq=False)
 class Subgraph:
-    """What an op such as Scan runs again and again; an attribute of its node.
+    """A graph that an op such as Scan runs repeatedly. It is an attribute of the op's node.
 
-    `inputs` are leaves that the op feeds. `captured` are leaves for values from outside, which are the last inputs of
-    the node: in IR they are inputs like any other, in ONNX the subgraph reads them by their names.
+    `inputs` are leaves that the op feeds. `captured` are leaves for values from outside, which are the last inputs of the node. In the IR
+    they are inputs like any other; in ONNX the subgraph reads them by their names.
     """
 
     inputs: tuple[Value, ...]

@@ -1,4 +1,4 @@
-"""What is known of tensors before they exist: their types, and ONNX's own rules for the types of an op's outputs."""
+"""The types of tensors, and ONNX's rules that infer the types of an op's outputs."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from netc.errors import ShapeError
 
 OPSET = 21  # above 21 onnxruntime lacks CUDA kernels for MaxPool, Dropout, Elu and others
 IR_VERSION = 10
-MOST_VALUES = 2**31 - 1  # of one tensor; Caffe's limit too
+MOST_VALUES = 2**31 - 1  # elements of one tensor, which is also Caffe's limit
 SMALL = 1024  # constants up to this size take part in shape inference
 
 Dim = int | str
@@ -23,7 +23,7 @@ Shape = tuple[Dim, ...]
 
 @dataclass(frozen=True)
 class Type:
-    """What is known of a tensor before it exists. A dimension is a number, or a name such as "N"."""
+    """The type of a tensor. A dimension is a number, or a name such as "N"."""
 
     dtype: np.dtype[Any]
     shape: Shape
@@ -32,13 +32,13 @@ class Type:
         return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
 
 
-Operand = tuple[Type, np.ndarray | None] | None  # of an input: its type, and its value where it is a constant; None if left out
+Operand = tuple[Type, np.ndarray | None] | None  # an input: its type, and its value if it is a constant; None if omitted
 
 
 def infer(name: str, inputs: Sequence[Operand], attrs: Mapping[str, Any], outputs: int, stated: tuple[Shape, ...] = ()) -> tuple[Type, ...]:
-    """The types of the first `outputs` outputs of an op. `stated` are the shapes of the first of them where ONNX cannot tell.
+    """Return the types of the first `outputs` outputs of an op. `stated` are the shapes of the first of them if ONNX cannot infer them.
 
-    ShapeError, with the types that came, where the inputs do not fit the op.
+    ShapeError, with the types of the inputs, if they do not fit the op.
     """
     known = tuple(v and (v[0], _Small.of(v[1])) for v in inputs)
     return _inferred(name, known, tuple((k, tuple(v) if isinstance(v, list) else v) for k, v in attrs.items()), outputs, stated)
@@ -46,7 +46,7 @@ def infer(name: str, inputs: Sequence[Operand], attrs: Mapping[str, Any], output
 
 @dataclass(frozen=True)
 class _Small:
-    """A constant that takes part in shape inference, in a form that can be a key."""
+    """A constant that takes part in shape inference, as a hashable key."""
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
@@ -61,7 +61,7 @@ class _Small:
         return np.frombuffer(self.content, self.dtype).reshape(self.shape)
 
 
-@lru_cache(maxsize=1 << 14)  # a deep net asks the same of each of its blocks
+@lru_cache(maxsize=1 << 14)  # a deep net has many identical blocks
 def _inferred(
     name: str,
     inputs: tuple[tuple[Type, _Small | None] | None, ...],
@@ -87,16 +87,16 @@ def _inferred(
         if k < len(stated):
             shape = stated[k]
         elif not all(d.dim_param or d.HasField("dim_value") for d in tensor.shape.dim) or not tensor.HasField("shape"):
-            raise ShapeError(f"{_call(name, inputs)}: the shape of its output depends on data that only a run knows")
-        check_size(shape, f"{_call(name, inputs)}: its output")
+            raise ShapeError(f"{_call(name, inputs)}: The shape of the output depends on data that is known only in a run.")
+        check_size(shape, f"{_call(name, inputs)}: The output")
         result.append(Type(np.dtype(helper.tensor_dtype_to_np_dtype(tensor.elem_type)), shape))
     return tuple(result)
 
 
 def check_size(shape: Iterable[Dim | None], what: str) -> None:
-    """ShapeError if a tensor of this shape would hold too many values."""
+    """Raise a ShapeError if a tensor of this shape would have too many elements."""
     if prod(d for d in shape if isinstance(d, int)) > MOST_VALUES:
-        raise ShapeError(f"{what} would hold more than {MOST_VALUES:,} values ({'x'.join(map(str, shape))})")
+        raise ShapeError(f"{what} would hold more than {MOST_VALUES:,} values ({'x'.join(map(str, shape))}).")
 
 
 @cache
@@ -109,5 +109,5 @@ def _call(name: str, inputs: Iterable[tuple[Type, Any] | None]) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """ONNX's message without its prefix of brackets and node names, which it has only in one text."""
+    """ONNX's message without its prefix of brackets and node names, which only one of its texts has."""
     return str(error).strip().splitlines()[-1].split("] ")[-1]

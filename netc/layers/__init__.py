@@ -1,6 +1,7 @@
 """The layers. A layer is one function from bottoms to tops: `@layer("ReLU", elementwise=True) def relu(ctx, x)`.
 
-Its docstring is its documentation (`netc layers ReLU`); the decorator states its properties, which `netc.registry.LayerType` lists.
+The docstring of the function is the layer's documentation (`netc layers ReLU`). The decorator declares its properties;
+`netc.registry.LayerType` lists them.
 """
 
 from netc.layers import (  # noqa: F401

@@ -1,4 +1,4 @@
-"""Layers that act element by element."""
+"""Elementwise layers."""
 
 from math import log
 
@@ -44,7 +44,7 @@ def sigmoid(ctx: Context, x: Value) -> Value:
 
 @layer("HardSigmoid", elementwise=True, in_place=True, range=(0.0, 1.0))
 def hard_sigmoid(ctx: Context, x: Value) -> Value:
-    """y = alpha x + beta, 0 where that is negative, 1 where it is above 1."""
+    """y = alpha x + beta, limited to the range from 0 to 1."""
     p = ctx.param.hard_sigmoid_param
     return op.HardSigmoid(x, alpha=p.alpha, beta=p.beta)
 

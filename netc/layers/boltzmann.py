@@ -1,7 +1,7 @@
 """Restricted Boltzmann machines, trained by contrastive divergence.
 
-The loss of a machine is F(v0) - F(vk): free energies of the data and of samples, through which no gradient flows. Its
-gradient is the rule of contrastive divergence, that of the weights: <v h> of the data minus <v h> of the samples, negated.
+The loss of a machine is F(v0) - F(vk), the free energies of the data and of samples. No gradient flows through the samples. The gradient of
+this loss is the rule of contrastive divergence. For the weights, it is <v h> of the samples minus <v h> of the data.
 """
 
 from collections.abc import Callable
@@ -25,9 +25,9 @@ BINARY = pb.RBMParameter.BINARY
 
 @dataclass(frozen=True)
 class Machine:
-    """An RBM: `weight` (hidden, visible), `visible_bias`, `hidden_bias`, and which units are normal instead of 0 or 1.
+    """An RBM: `weight` (hidden, visible), `visible_bias`, `hidden_bias`, and whether its units are Gaussian instead of binary.
 
-    p(v, h) is in proportion to exp(v b + h c + h W v), less v^2 / 2 and h^2 / 2 for units that are normal.
+    p(v, h) is proportional to exp(v b + h c + h W v). For Gaussian units, v^2 / 2 or h^2 / 2 is subtracted in the exponent.
     """
 
     weight: Value
@@ -37,7 +37,7 @@ class Machine:
     gaussian_hidden: bool = False
 
     def hidden_input(self, v: Value) -> Value:
-        """W v + c of each row."""
+        """W v + c for each row."""
         return op.Gemm(v, self.weight, self.hidden_bias, transB=1)
 
     def hidden_mean(self, v: Value) -> Value:
@@ -51,7 +51,7 @@ class Machine:
         return x if self.gaussian_visible else op.Sigmoid(x)
 
     def free_energy(self, v: Value) -> Value:
-        """F(v) = -log of the sum over h of exp(-E(v, h)), the mean over the rows, a scalar."""
+        """F(v) = -log of the sum over h of exp(-E(v, h)), averaged over the rows, a scalar."""
         x = self.hidden_input(v)
         folded = op.ReduceSum(x * x * 0.5 if self.gaussian_hidden else softplus(x), [1], keepdims=0)
         if self.gaussian_visible:
@@ -61,7 +61,7 @@ class Machine:
         return op.ReduceMean(-op.Squeeze(linear, [1]) - folded, keepdims=0)
 
     def sample(self, mean: Value, gaussian: bool, name: str, noise: Noise) -> Value:
-        """A draw of units with these means."""
+        """Random units with these means."""
         if gaussian:
             return mean + noise(name, mean.shape, "normal")
         return cast(noise(name, mean.shape, "uniform") < mean, mean.dtype)
@@ -112,7 +112,7 @@ def _check(ctx: Context, p: pb.RBMParameter) -> None:
 
 
 def _own_tops(ctx: Context, machine: Machine, v: Value) -> tuple[Value, Value]:
-    """The loss, and the error of the reconstruction."""
+    """The loss, and the reconstruction error."""
     p = ctx.param.rbm_param
     data = machine.sample(v, False, "input", ctx.noise) if p.binarize else v
     h = machine.hidden_mean(data)
@@ -132,5 +132,5 @@ def _own_tops(ctx: Context, machine: Machine, v: Value) -> tuple[Value, Value]:
 
 
 def _chain(seed: int, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Where the chains start: units of 0 or 1 at even chances."""
+    """The start of the chains: units that are 0 or 1 with equal probability."""
     return (random.uniform(seed, f"{name}.chain", shape) < 0.5).astype(np.float32)

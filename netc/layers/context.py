@@ -1,4 +1,4 @@
-"""What a layer's function sees beside its bottoms: its message, and where weights, statistics and noise come from."""
+"""The context of a layer's function: the layer's message, and methods that create weights, statistics and random numbers."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ def dims(shape: Shape) -> str:
 
 
 def sizes(shape: Shape) -> tuple[int, ...]:
-    """The dimensions as numbers. ShapeError if one of them is symbolic."""
+    """The dimensions as numbers. ShapeError if any of them is symbolic."""
     if any(isinstance(d, str) for d in shape):
         raise ShapeError(f"{dims(shape)} must be known in numbers.")
     return tuple(int(d) for d in shape)
@@ -34,7 +34,7 @@ def sizes(shape: Shape) -> tuple[int, ...]:
 
 @dataclass
 class Context:
-    """What a layer's function sees beside its bottoms."""
+    """The argument that a layer's function gets in addition to its bottoms."""
 
     layer: Layer
     phase: str
@@ -44,7 +44,7 @@ class Context:
     states: dict[str, Value]
     updates: dict[Value, Value]
     sinks: dict[str, Value]
-    described: Mapping[str, TopSpec] = field(default_factory=dict)  # what sources say of their tops
+    described: Mapping[str, TopSpec] = field(default_factory=dict)  # the tops of the data sources
     steps: Dim | None = None
     blobs: list[Value] = field(default_factory=list)
 
@@ -58,18 +58,18 @@ class Context:
         return self.phase == TRAIN
 
     def error(self, text: str, *path: str | int) -> SpecError:
-        """An error about a field of the layer, to be raised."""
+        """Return an error about a field of the layer, for the function to raise."""
         return SpecError(self._diagnostic(text, path))
 
     def shape_error(self, text: str, *path: str | int) -> ShapeError:
-        """An error about the shapes of the bottoms, to be raised; how they came about is added to it."""
+        """Return an error about the shapes of the bottoms, for the function to raise. netc adds how the shapes came about."""
         return ShapeError(self._diagnostic(text, path))
 
     def _diagnostic(self, text: str, path: tuple[str | int, ...]) -> Diagnostic:
         return Diagnostic(self.layer.at(*path), f"Layer {self.layer.name!r} ({self.layer.type}): {text}")
 
     def weight(self, name: str, shape: tuple[int, ...], filler: pb.FillerParameter) -> Value:
-        """The layer's next parameter: learned, started by `filler`, shared with all of the same `param.name`."""
+        """Create the layer's next parameter: learned, started by `filler`, shared with all of the same `param.name`."""
         start = partial(fillers.fill, shape, filler, self.seed, f"{self.layer.name}.{name}")
         try:
             fillers.check(shape, filler)
@@ -87,17 +87,18 @@ class Context:
         return ()
 
     def parameter(self, name: str, start: np.ndarray) -> Value:
-        """The layer's next parameter, which starts as an array."""
+        """Create the layer's next parameter, with an array as its start value."""
         return self._blob("parameter", name, start.shape, partial(np.array, start, np.float32))
 
     def statistic(self, name: str, shape: tuple[int, ...]) -> Value:
-        """The layer's next blob that training moves without a gradient (running means), zero at the start."""
+        """Create the layer's next blob that training updates without a gradient, such as a running mean. It starts at zero."""
         return self._blob("statistic", name, shape, fillers.Zeros(shape))
 
     def carry(self, name: str, shape: Shape, start: Callable[[], np.ndarray] | None = None) -> Value:
-        """What one batch leaves to the next of its phase: zero at the start, or what `start` makes; `update` it.
+        """Create a state that passes from one batch to the next of its phase. Set its new value with `update`.
 
-        A deployed net takes and gives it. ShapeError if the batch is symbolic in a phase that keeps the state itself.
+        It starts at zero, or at the result of `start`. In a deployed net it is an input and an output. ShapeError if the batch is symbolic
+        in a phase that keeps the state itself.
         """
         phase = "" if self.phase == DEPLOY else f".{self.phase.lower()}"
         start = start or fillers.Zeros(shape if self.phase == DEPLOY else sizes(shape))
@@ -106,20 +107,20 @@ class Context:
         return state
 
     def update(self, state: Value, value: Value) -> None:
-        """A training step ends with `value` in `state`."""
+        """Set `state` to `value` at the end of a training step."""
         self.updates[state] = stop(value)
 
     def keep(self, *values: Value) -> None:
-        """Values that each run makes, though no layer reads them; not in a deployed net."""
+        """Compute the values in each run, even though no layer reads them. A deployed net does not."""
         if self.phase != DEPLOY:
             self.sinks |= {SINK(f"{self.layer.name}/{k}"): value for k, value in enumerate(values)}
 
     def add_up(self, **numbers: Value) -> None:
-        """Numbers, or arrays of one shape, that a test adds up over its batches: the layer's `whole` gets the sums."""
+        """Sum numbers, or arrays of one shape, over the batches of a test. The layer's `whole` gets the sums."""
         self._record(SUM, numbers)
 
     def collect(self, **rows: Value) -> None:
-        """Arrays that a test puts one after another along their first axis: the layer's `whole` gets them as one."""
+        """Concatenate arrays along their first axis over the batches of a test. The layer's `whole` gets the results."""
         self._record(ROWS, rows)
 
     def _record(self, kind: Prefix, values: Mapping[str, Value]) -> None:
@@ -127,16 +128,16 @@ class Context:
             self.sinks |= {kind(f"{self.layer.name}/{name}"): stop(value) for name, value in values.items()}
 
     def noise(self, name: str, shape: Shape, distribution: str = "uniform") -> Value:
-        """Random numbers fed anew each step: uniform in (0, 1), or standard normal. Of symbolic dimensions only the batch can be one."""
+        """Create random numbers, different in each step: uniform in (0, 1), or standard normal. Only the batch may be symbolic."""
         key = f"{self.layer.name}.{name}"
         if unknown := [d for d in shape if isinstance(d, str) and d != self.batch]:
             raise self.shape_error(f"Random numbers of shape {dims(shape)} need the size {unknown[0]!r}, which is only known at run time.")
         return leaf("Input", np.float32, shape, info=NoiseInfo(NOISE(key), distribution, key))
 
     def input(self, top: str, dtype: str, shape: Shape, batch_axis: int | None = 0) -> Value:
-        """A blob that is fed. Axis 0, where there is one, is the batch; with batch_axis 1 it is time, and the batch comes next.
+        """Create an input of the net. Axis 0 is the batch. With batch_axis 1, axis 0 is time and axis 1 the batch.
 
-        With None the shape is as it is given.
+        With batch_axis None, the shape is used unchanged.
         """
         sizes = list(shape)
         if self.batch is not None and shape and batch_axis is not None:
@@ -166,7 +167,7 @@ class Context:
         return state
 
     def _share(self, owner: Value, spec: pb.ParamSpec, shape: tuple[int, ...], index: int) -> Value:
-        """Caffe's rules of sharing: same shape (PERMISSIVE: same count), multipliers set once or equal."""
+        """Share a blob by Caffe's rules: the same shape (PERMISSIVE: the same count), and multipliers that are set once or equal."""
         state = owner.node.state
         for name in ("lr_mult", "decay_mult"):
             if spec.HasField(name) and state.spec.HasField(name) and getattr(spec, name) != getattr(state, name):

@@ -25,7 +25,7 @@ class Window:
 
     @property
     def attrs(self) -> dict[str, Any]:
-        """As ONNX has them: pads begin and end."""
+        """The attributes for ONNX, whose pads are the starts, then the ends."""
         return {"strides": self.stride, "pads": self.pad * 2, "dilations": self.dilation}
 
 
@@ -60,7 +60,7 @@ def im2col(ctx: Context, x: Value) -> Value:
 
 
 def columns(x: Value, kernel: list[int], **window: Any) -> Value:
-    """x (N, C, spatial...) as (N, C * kernel..., out...): a convolution of each channel with filters of a single 1."""
+    """x (N, C, spatial...) as (N, C * kernel..., out...): each channel is convolved with filters that contain a single 1."""
     (channels,), size = sizes(x.shape[1:2]), prod(kernel)
     ones = np.eye(size, dtype=np.float32).reshape(size, 1, *kernel)
     y: Value = op.Conv(x, constant(np.tile(ones, (channels, *[1] * (x.rank - 1)))), group=channels, **window)
@@ -68,7 +68,7 @@ def columns(x: Value, kernel: list[int], **window: Any) -> Value:
 
 
 def _weights(ctx: Context, xs: tuple[Value, ...], transposed: bool) -> tuple[Value, Value | None, Window]:
-    """W, the bias and the window for bottoms that must be of one shape."""
+    """W, the bias and the window for bottoms, which must all have one shape."""
     p, x, bottoms = ctx.param.convolution_param, xs[0], ctx.layer.bottoms
     for name, other in zip(bottoms, xs, strict=True):
         if other.shape != x.shape:
@@ -93,7 +93,7 @@ def _weights(ctx: Context, xs: tuple[Value, ...], transposed: bool) -> tuple[Val
 
 
 def _window(ctx: Context, p: pb.ConvolutionParameter, rank: int) -> Window:
-    """The window from Caffe's fields: one number for all axes, one each, or _h and _w for two axes."""
+    """The window from Caffe's fields: one number for all axes, one per axis, or _h and _w for two axes."""
 
     def numbers(field: str, default: int | None) -> list[int]:
         values, stem = list(getattr(p, field)), field.removesuffix("_size")
@@ -135,7 +135,7 @@ def _check_fits(ctx: Context, x: Value, axis: int, window: Window, transposed: b
 
 
 def _apply(ctx: Context, x: Value, convolve: Callable[[Value], Value]) -> Value:
-    """The convolution with all axes before `axis` as the batch, and at least one spatial axis."""
+    """Apply a convolution with all axes before `axis` as the batch, and at least one spatial axis."""
     axis = ctx.param.convolution_param.axis % x.rank
     spatial = list(x.shape[axis + 1 :])
     if axis == 1 and spatial:

@@ -1,4 +1,4 @@
-"""Layers that multiply by a matrix."""
+"""Fully connected layers."""
 
 from math import prod
 

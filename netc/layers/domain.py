@@ -1,6 +1,6 @@
-"""What the bottoms of a layer may hold, where not every number has a meaning: labels, indices, targets that are probabilities.
+"""The values that a bottom may contain, if not every number is valid: labels, indices, targets that are probabilities.
 
-A layer's decorator states it, `reads=labels(...)`, and one check (`netc.training.labels`) holds every source of data to it.
+A layer's decorator declares them, `reads=labels(...)`. One check (`netc.training.labels`) applies to every source of data.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from netc.net.model import Layer
 
 @dataclass(frozen=True)
 class Domain:
-    """Numbers from `low` to `high`, only whole ones where `whole`, and `ignored` beside them. `why` says what sets the limits."""
+    """The numbers from `low` to `high`, and `ignored`. With `whole`, they must be integers. `why` explains the limits."""
 
     low: float
     high: float
@@ -25,17 +25,17 @@ class Domain:
     why: str = ""
 
     def wrong(self, array: np.ndarray) -> np.ndarray:
-        """Where an array holds what is outside."""
+        """A mask of the elements that are outside the domain."""
         if array.dtype.kind in "iub":
             found = (array < self.low) | (array > self.high)
         else:
-            found = ~((array >= self.low) & (array <= self.high))  # of NaN, too
+            found = ~((array >= self.low) & (array <= self.high))  # also true for NaN
             if self.whole:
                 found |= array != np.floor(array)
         return found if self.ignored is None or not found.any() else found & (array != self.ignored)
 
     def outside(self, x: Value) -> Value:
-        """(2,) float32: how many elements of a value are outside, and the largest of them."""
+        """(2,) float32: the number of elements outside the domain, and the largest of them."""
         y = cast(x, np.float32)
         inside = op.And(op.GreaterOrEqual(y, constant(np.float32(self.low))), op.LessOrEqual(y, constant(np.float32(self.high))))
         if self.whole and x.dtype.kind == "f":
@@ -55,16 +55,17 @@ class Domain:
 
 @dataclass(frozen=True)
 class Reads:
-    """Which bottom of a layer has a domain, and the function that gives it of the layer, its bottoms and its learned blobs."""
+    """The number of the bottom that has a domain, and the function that computes the domain from the layer, its bottoms and its blobs."""
 
     bottom: int
     domain: Callable[[Layer, Sequence[Value], Sequence[Value]], Domain | None]
 
 
 def labels(axis: Callable[[Any], int] | None = None, ignored: Callable[[Any], Any] = lambda p: None) -> Reads:
-    """The second bottom holds labels: whole numbers below the size of the first bottom's `axis`, a function of the layer's message.
+    """The second bottom contains labels: whole numbers below the size of an axis of the first bottom.
 
-    Without one the classes are all axes but the first. `ignored` gives the message that may have an `ignore_label`.
+    `axis` is a function that takes the layer's message. Without it, all axes but the first are classes. `ignored` returns the message that
+    may have an `ignore_label`.
     """
 
     def domain(layer: Layer, bottoms: Sequence[Value], blobs: Sequence[Value]) -> Domain | None:
@@ -79,10 +80,10 @@ def labels(axis: Callable[[Any], int] | None = None, ignored: Callable[[Any], An
 
 
 def numbers(bottom: int, low: float, high: float, whole: bool = False, ignored: Callable[[Any], Any] = lambda p: None) -> Reads:
-    """A bottom holds numbers from `low` to `high`."""
+    """A bottom contains numbers from `low` to `high`."""
     return Reads(bottom, lambda layer, bottoms, blobs: Domain(low, high, whole, ignored_label(ignored(layer.param))))
 
 
 def ignored_label(message: Any) -> int | None:
-    """The `ignore_label` of a message that has one."""
+    """The `ignore_label` of a message, or None."""
     return int(message.ignore_label) if message is not None and message.HasField("ignore_label") else None

@@ -39,7 +39,7 @@ def eltwise(ctx: Context, *xs: Value) -> Value:
 
 
 def _broadcast(ctx: Context, v: Value, x: Value, axis: int) -> Value:
-    """v with axes of 1 appended, so that its first axis meets `axis` of x."""
+    """v with axes of size 1 appended, so that its first axis aligns with `axis` of x."""
     if any(a != b for a, b in zip(v.shape, x.shape[axis : axis + v.rank], strict=False)) or axis + v.rank > x.rank:
         first, second = ctx.layer.bottoms
         text = f"{second} of shape {dims(v.shape)} does not fit {first} of shape {dims(x.shape)} from axis {axis}."
@@ -66,7 +66,7 @@ def scale(ctx: Context, x: Value, factor: Value | None = None) -> Value:
     bias = ctx.weight("bias", sizes(factor.shape), p.bias_filler) if p.bias_term else None
     if x.node.key == (TRAINING, "BatchNorm") and len(x.node.inputs) == 3 and axis == 1 and factor.shape == x.shape[1:2]:
         images, mean, inverse_std = x.node.operands
-        return batch_norm(images, mean, inverse_std, factor, bias)  # the two layers are one op
+        return batch_norm(images, mean, inverse_std, factor, bias)  # a BatchNorm followed by a Scale is one op
     y = x * _broadcast(ctx, factor, x, axis)
     return y if bias is None else y + _broadcast(ctx, bias, x, axis)
 

@@ -1,4 +1,4 @@
-"""Embed: rows of a table."""
+"""Embed, which looks up rows of a table."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Where data enters. What a source delivers was settled when the net was resolved; nothing is opened here."""
+"""Layers that bring data into the net. The data sources are already described when the net is resolved, so nothing is opened here."""
 
 from pathlib import Path
 
@@ -92,7 +92,7 @@ def tree_data(ctx: Context) -> tuple[Value, ...]:
 
 
 def _transformed(ctx: Context, x: Value) -> Value:
-    """(x - mean) * scale / std, as the source does it in testing."""
+    """(x - mean) * scale / std, the same as the source applies in testing."""
     assert ctx.layer.source is not None
     top, base = ctx.layer.source.tops[0], Path(ctx.layer.document.path).parent
     if top.dtype != "float32":

@@ -1,4 +1,4 @@
-"""Losses, and Accuracy: scalars. A loss has loss_weight 1 unless the net says otherwise."""
+"""Losses, and Accuracy: scalars. The loss_weight of a loss is 1 by default."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ LEAST_PROBABILITY = 1e-20
 
 
 def _normalization(ctx: Context, default: str) -> str:
-    """LossParameter's mode by name. The old `normalize: false` means BATCH_SIZE."""
+    """The name of LossParameter's mode. The old `normalize: false` means BATCH_SIZE."""
     p = ctx.param.loss_param
     if not p.HasField("normalization") and p.HasField("normalize"):
         return "VALID" if p.normalize else "BATCH_SIZE"
@@ -26,7 +26,10 @@ def _normalization(ctx: Context, default: str) -> str:
 
 
 def _counted(ctx: Context, value: Value, each: Value, axis: int, normalization: str) -> Value:
-    """A loss, of `each` place one number, for which a test adds up what its normaliser counts. Of a loss that is a sum, itself."""
+    """Return the loss `value`, and record for a test how many numbers its normaliser counts. `each` has one number per label.
+
+    For a loss that is a sum, record the loss itself.
+    """
     ignored = domain.ignored_label(ctx.param.loss_param)
     if normalization == "NONE":
         ctx.add_up(total=value)
@@ -38,7 +41,7 @@ def _counted(ctx: Context, value: Value, each: Value, axis: int, normalization: 
 
 
 def _labels(ctx: Context, scores: Value, labels: Value, axis: int) -> Value:
-    """Labels as int64, one for each place of the scores without `axis`."""
+    """Labels as int64, one for each element of the scores without `axis`."""
     wanted = [*scores.shape[:axis], *scores.shape[axis + 1 :]]
     labels = cast(labels, np.int64)
     known = ctx.described.get(ctx.layer.bottoms[1])
@@ -62,7 +65,7 @@ def _labels(ctx: Context, scores: Value, labels: Value, axis: int) -> Value:
 
 
 def alike(ctx: Context, a: Value, b: Value) -> Value:
-    """b in the shape of a; both have one batch and the same number of elements in it."""
+    """b in the shape of a. Both must have the same batch and the same number of elements."""
     if a.shape == b.shape:
         return b
     if a.shape[:1] != b.shape[:1] or merged(a.shape[1:]) != merged(b.shape[1:]):
@@ -137,7 +140,7 @@ def infogain_loss(ctx: Context, scores: Value, labels: Value, gain: Value | None
     labels, ignore = _labels(ctx, scores, labels, axis), domain.ignored_label(ctx.param.loss_param)
     valid = None if ignore is None else op.Not(op.Equal(labels, ignore))
     known = labels if valid is None else op.Where(valid, labels, constant(0))
-    rows = op.Gather(_infogain(ctx, gain, classes), known, axis=0)  # the classes are the last axis
+    rows = op.Gather(_infogain(ctx, gain, classes), known, axis=0)  # the classes become the last axis
     log_softmax = op.LogSoftmax(scores, axis=axis)
     cut = log_softmax + stop(op.Max(log_softmax, float(np.log(LEAST_PROBABILITY))) - log_softmax)
     order = [*range(axis), labels.rank, *range(axis, labels.rank)]
@@ -196,7 +199,7 @@ def accuracy(ctx: Context, scores: Value, labels: Value) -> tuple[Value, ...]:
 
 
 def _per_class(ctx: Context, labels: Value, correct: Value, classes: int) -> Value:
-    """correct, averaged over the labels of each class. An ignored label is no class's."""
+    """The mean of `correct` over the labels of each class. Ignored labels belong to no class."""
     hot = op.OneHot(op.Reshape(labels, [-1], shape=("L",)), constant(classes), constant(np.array([0, 1], np.float32)), axis=1)
     right = op.ReduceSum(hot * op.Reshape(correct, [-1, 1], shape=("L", 1)), [0], keepdims=0)
     labelled = op.ReduceSum(hot, [0], keepdims=0)

@@ -1,4 +1,4 @@
-"""Metrics of rankings and of regressions. In a graph they are of one batch; a test makes them of the whole set (`netc.layers.whole`)."""
+"""Metrics of rankings and regressions. A graph computes them for one batch, a test for the full test set (`netc.layers.whole`)."""
 
 from collections.abc import Sequence
 from math import inf
@@ -13,11 +13,11 @@ from netc.layers.shape import reshape
 from netc.net.model import Layer
 from netc.registry import layer
 
-MOST = np.iinfo(np.int64).max  # the end of a slice to the end
+MOST = np.iinfo(np.int64).max  # the end of a slice that goes to the end of an axis
 
 
 def _ranked(layer: Layer, bottoms: Sequence[Value], blobs: Sequence[Value]) -> domain.Domain:
-    """Labels that AUC tells apart: of the classes that there are scores for, or any whole numbers beside one score a row."""
+    """The labels that AUC accepts: the classes that have scores, or any whole numbers if each row has one score."""
     ignored, scores = domain.ignored_label(layer.param.auc_param), bottoms[0].shape
     if len(scores) == 2 and isinstance(scores[1], int) and scores[1] > 1:
         return domain.Domain(0, scores[1] - 1, ignored=ignored, why=f"{layer.bottoms[0]} has scores for {scores[1]} classes")
@@ -46,14 +46,14 @@ def auc(ctx: Context, scores: Value, labels: Value) -> Value:
 
 
 def _area(margin: Value, hits: Value, misses: Value) -> Value:
-    """AUC of margins (N,) and how many hits and misses each is (N,): margins in order, those that are equal counted as one."""
+    """AUC from margins (N,) and the number of hits and misses at each (N,). Margins are sorted, and equal ones are counted together."""
     count = op.Reshape(op.Size(margin), [1])
     ordered, order = op.TopK(margin, count, axis=0, outputs=2, shapes=[margin.shape] * 2)
     change = op.Not(op.Equal(op.Slice(ordered, [1], [MOST], [0], shape=("M",)), op.Slice(ordered, [0], [-1], [0], shape=("M",))))
     group = op.CumSum(op.Concat(constant(np.array([0])), cast(change, np.int64), axis=0, shape=margin.shape), constant(0))
     none = op.Expand(constant(0.0), shape_of(margin), shape=margin.shape)
     hits, misses = (op.ScatterND(none, op.Unsqueeze(group, [1]), op.Gather(v, order, axis=0), reduction="add") for v in (hits, misses))
-    above = op.CumSum(misses, constant(0))  # from the highest margin down, so these and those above are not below
+    above = op.CumSum(misses, constant(0))  # cumulative from the highest margin down, so what remains is below
     below = op.ReduceSum(misses, keepdims=0) - above
     won = op.ReduceSum(hits * (below + misses * 0.5), keepdims=0)
     pairs = op.ReduceSum(hits, keepdims=0) * op.ReduceSum(misses, keepdims=0)
@@ -61,7 +61,7 @@ def _area(margin: Value, hits: Value, misses: Value) -> Value:
 
 
 def _margin(ctx: Context, scores: Value, positive: int) -> Value:
-    """(N,) or (N, 1): what speaks for the label `positive`."""
+    """(N,) or (N, 1): the score of the label `positive`, minus the best other score if there is one per class."""
     if scores.rank == 1 or (scores.rank == 2 and scores.shape[1] == 1):
         return scores
     if scores.rank != 2:

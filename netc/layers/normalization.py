@@ -1,4 +1,4 @@
-"""Layers that normalise."""
+"""Layers that normalise their input."""
 
 from math import prod
 

@@ -1,4 +1,4 @@
-"""Pooling over (N, C, spatial...), one to three spatial axes; Caffe's own is over (N, C, H, W)."""
+"""Pooling over (N, C, spatial...), with one to three spatial axes. Caffe's own pooling is over (N, C, H, W)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from netc.registry import layer
 
 @dataclass(frozen=True)
 class Axis:
-    """The windows along one axis: `out` of them, the last reaching `after` beyond the image."""
+    """The windows along one axis: `out` windows, the last of which extends `after` elements beyond the image."""
 
     kernel: int
     stride: int
@@ -29,7 +29,7 @@ class Axis:
 
     @property
     def lengths(self) -> np.ndarray:
-        """Of each window clipped to the padded image: what Caffe's average divides by."""
+        """The length of each window clipped to the padded image. Caffe's average divides by it."""
         starts = np.arange(self.out) * self.stride - self.pad
         return np.minimum(starts + self.kernel, self.size + self.pad) - starts
 
@@ -92,7 +92,7 @@ def _mean(ctx: Context, x: Value, axes: list[Axis]) -> Value:
 
 
 def _drawn(ctx: Context, x: Value, axes: list[Axis]) -> Value:
-    """An element of each window by a uniform number u in [0, 1): the first at which the sum so far exceeds u times the whole."""
+    """A random element of each window: the first at which the cumulative sum exceeds u times the total, for uniform u in [0, 1)."""
     window = _window(axes)
     elements = columns(x, window.pop("kernel_shape"), **window)
     spread = reshape(elements, [x.shape[0], x.shape[1], prod(a.kernel for a in axes), *elements.shape[2:]])
@@ -112,13 +112,13 @@ METHODS: dict[int, Callable[[Context, Value, list[Axis]], Value]] = {
 
 
 def _window(axes: list[Axis]) -> dict[str, Any]:
-    """As ONNX has it."""
+    """The attributes of the windows for ONNX."""
     pads = [a.pad for a in axes] + [a.after for a in axes]
     return {"kernel_shape": [a.kernel for a in axes], "strides": [a.stride for a in axes], "pads": pads}
 
 
 def _bins(ctx: Context, size: int, bins: int) -> Axis:
-    """`bins` windows side by side along an axis of `size`, what they lack divided between both ends."""
+    """`bins` adjacent windows along an axis of `size`. The padding that they need is divided between both ends."""
     kernel = ceil(size / bins)
     pad = (kernel * bins - size + 1) // 2
     if pad >= kernel:
@@ -154,7 +154,7 @@ FIELDS = ("kernel_shape", "kernel_size", "kernel"), ("strides", "stride", "strid
 
 
 def _number(ctx: Context, p: pb.PoolingParameter, i: int, rank: int, each: str, one: str, stem: str) -> int:
-    """A field's number for spatial axis i: from the list with one an axis, from _h or _w, or the one for all."""
+    """The value of a field for spatial axis i: from the list with one number per axis, from _h or _w, or the one for all axes."""
     given, letters = list(getattr(p, each)), [f"{stem}_{letter}" for letter in "hw" if p.HasField(f"{stem}_{letter}")]
     if given and (len(given) != rank or letters or p.HasField(one)):
         raise ctx.error(f"{each} is one number for each of {rank} spatial axes, in place of {one}.", "pooling_param", each)
@@ -166,7 +166,7 @@ def _number(ctx: Context, p: pb.PoolingParameter, i: int, rank: int, each: str, 
 
 
 def _windows(size: int, kernel: int, stride: int, pad: int, floor: bool) -> Axis:
-    """Caffe's rule: round, then drop a window that starts in the padding. Caffe drops it only where there is padding."""
+    """Caffe's rule: round, then drop a window that starts in the padding. Caffe itself drops it only if there is padding."""
     room = size + 2 * pad - kernel
     out = (room // stride if floor else ceil(room / stride)) + 1
     if (out - 1) * stride >= size + pad:

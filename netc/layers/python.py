@@ -1,7 +1,7 @@
 """Python layers: a user's class, run in NumPy between the parts of the graph.
 
-A class has `setup`, `reshape`, `forward` and `backward` as in pycaffe; `PythonLayer` is a base that may be used. Its code
-runs only where the user allowed it for the net: `netc.Net(..., allow_python=True)`, `--allow-python`.
+A class has `setup`, `reshape`, `forward` and `backward` as in pycaffe. `PythonLayer` is an optional base class. The code runs only if the
+user allows it for the net: `netc.Net(..., allow_python=True)`, `--allow-python`.
 """
 
 import sys
@@ -23,13 +23,13 @@ PHASES = {TRAIN: 0}  # pycaffe's numbers; any other phase is 1
 
 
 class Blob:
-    """An array and its gradient, as a Python layer sees them. `reshape` makes new ones of zeros."""
+    """An array and its gradient, as a Python layer sees them. `reshape` replaces both by zeros."""
 
     def __init__(self, *shape: int):
         self.data, self.diff = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
 
     def reshape(self, *shape: int) -> None:
-        """Zeros of another shape, unless it has that shape already."""
+        """Replace both arrays by zeros of a shape, unless they have that shape already."""
         if self.data.shape != tuple(shape):
             self.data, self.diff = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
 
@@ -39,7 +39,7 @@ class Blob:
 
     @property
     def count(self) -> int:
-        """How many elements there are."""
+        """The number of elements."""
         return int(self.data.size)
 
     @property
@@ -66,34 +66,34 @@ class Blobs(list[Blob]):
     """The learned blobs of a Python layer."""
 
     def add_blob(self, *shape: int) -> None:
-        """One more, zeros until the layer writes something into its data."""
+        """Add a blob. It contains zeros until the layer writes into its data."""
         self.append(Blob(*shape))
 
 
 class PythonLayer:
-    """What a Python layer's class may derive from. `param_str`, `phase` and `blobs` are set before `setup`."""
+    """An optional base class for Python layers. `param_str`, `phase` and `blobs` are set before `setup`."""
 
     param_str: str
     phase: int
     blobs: Blobs
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        """Once, before anything else."""
+        """Prepare the layer. It is called once, before the other methods."""
 
     def reshape(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        """Gives each top its shape, by those of the bottoms."""
+        """Set the shape of each top from the shapes of the bottoms."""
 
     def forward(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
-        """Fills top[i].data."""
+        """Compute top[i].data."""
         raise NotImplementedError
 
     def backward(self, top: Sequence[Blob], propagate_down: Sequence[bool], bottom: Sequence[Blob]) -> None:
-        """Fills bottom[i].diff where propagate_down[i], and adds to the diffs of its blobs."""
+        """Compute bottom[i].diff where propagate_down[i] is true, and add to the diffs of the layer's blobs."""
         raise NotImplementedError
 
 
 class Hosted:
-    """One Python layer of a net: the user's object and the calls of it."""
+    """One Python layer of a net: the user's object and the calls of its methods."""
 
     def __init__(self, ctx: Context, bottoms: Sequence[Value]):
         self.name, self.place, self.param = ctx.layer.name, ctx.layer.at(), ctx.param.python_param
@@ -109,13 +109,13 @@ class Hosted:
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """What there is to know to make such an object elsewhere."""
+        """What another program needs to create such an object."""
         p = self.param
         return {"module": p.module, "class": p.layer, "param_str": p.param_str, "phase": self.user.phase, "bottoms": len(self.bottom),
                 "blobs": len(self.user.blobs), "tops": len(self.top)}  # fmt: skip
 
     def forward(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        """The tops, of bottoms and learned blobs; a 0 where it has no tops, for the graph to hold on to."""
+        """Return the tops for bottoms and learned blobs. A layer without tops returns a 0, so that its node has an output."""
         self._take(arrays)
         self._guarded("reshape", self.bottom, self.top)
         if (found := [t.shape for t in self.top]) != self.shapes:
@@ -124,7 +124,10 @@ class Hosted:
         return tuple(np.array(t.data, np.float32, ndmin=t.data.ndim) for t in self.top) or (np.zeros((), np.float32),)
 
     def backward(self, propagate_down: list[bool], *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        """The gradients by bottoms and learned blobs, of those, the tops and the gradients by the tops."""
+        """Return the gradients with respect to bottoms and learned blobs.
+
+        `arrays` are the bottoms, the learned blobs, the tops and the gradients with respect to the tops.
+        """
         rest = self._take(arrays)
         for blob, data, diff in zip(self.top, rest, rest[len(self.top) :], strict=False):
             blob.data[...], blob.diff[...] = data, diff
@@ -141,7 +144,7 @@ class Hosted:
         return arrays[len(blobs) :]
 
     def _guarded(self, method: str, *arguments: Any) -> None:
-        """A call of the user's code; what it raises names the layer."""
+        """Call a method of the user's code. An exception becomes an error that names the layer."""
         try:
             getattr(self.user, method)(*arguments)
         except Exception as e:
@@ -152,8 +155,8 @@ class Hosted:
 def python_layer(ctx: Context, *bottoms: Value) -> tuple[Value, ...]:
     """A layer that you write in NumPy: class `layer` of `module` with setup, reshape, forward and backward. Needs --allow-python.
 
-    netc looks for the module beside the net file first. The layer splits the graph: in every step netc copies its blobs and waits for
-    it, on the CPU. A loss needs a loss_weight. Blobs that the class adds in setup are trained. A layer without bottoms is a source. A
+    netc first looks for the module in the folder of the net file. The layer splits the graph: in every step netc copies its blobs and waits
+    for it, on the CPU. A loss needs a loss_weight. Blobs that the class adds in setup are trained. A layer without bottoms is a source. A
     layer without tops runs too.
     """
     _check_allowed(ctx)
@@ -170,7 +173,7 @@ def python_layer(ctx: Context, *bottoms: Value) -> tuple[Value, ...]:
 
 
 def _check_allowed(ctx: Context) -> None:
-    """An error unless the user allowed Python, and the net is no part of a zoo."""
+    """Raise an error unless the user allowed Python and the net is not from a zoo."""
     text = f"It runs code of the module {ctx.param.python_param.module!r}. "
     if not ctx.layer.document.allow_python:
         raise ctx.error(text + "If you trust it, add `--allow-python`.", "python_param")

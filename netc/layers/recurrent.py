@@ -1,7 +1,7 @@
 """Layers over time. Blobs are (T, N, ...): time first, then the batch.
 
-A bottom `cont` (T, N) is 0 where a sequence begins and 1 where it goes on: what came before a 0 counts for nothing. Steps
-after the end of a sequence are sequences of their own, so that a column holds one of any length: 0 1 1 1 0 0.
+A bottom `cont` (T, N) is 0 at the start of a sequence and 1 at its other steps. Steps before a 0 do not affect those after it. Each step
+after the end of a sequence is its own sequence, so a column can contain a sequence of any length: 0 1 1 1 0 0.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from netc.registry import layer
 
 @dataclass(frozen=True)
 class Bottoms:
-    """What a recurrent layer reads: x (T, N, ...), cont (T, N, 1), a static input (N, ...), the first states (1, N, H)."""
+    """The bottoms of a recurrent layer: x (T, N, ...), cont (T, N, 1), a static input (N, ...), the initial states (1, N, H)."""
 
     x: Value
     cont: Value | None
@@ -27,7 +27,10 @@ class Bottoms:
 
 
 def _bottoms(ctx: Context, bottoms: tuple[Value, ...], states: int) -> Bottoms:
-    """The bottoms by their roles, in Caffe's order. A cont is the second of two axes, first states are the last `states`."""
+    """Assign the bottoms to their roles, in Caffe's order.
+
+    A cont is a second bottom with two axes; initial states are the last `states`.
+    """
     x, rest = bottoms[0], list(bottoms[1:])
     if x.rank < 2:
         raise ctx.shape_error(f"{ctx.layer.bottoms[0]} is {dims(x.shape)}; it must be time x batch x ...", "bottom")
@@ -54,7 +57,7 @@ def _bottoms(ctx: Context, bottoms: tuple[Value, ...], states: int) -> Bottoms:
 
 
 class Recurrence:
-    """What RNN, LSTM and GRU have in common: their input's part of the gates, their states, their tops."""
+    """The common parts of RNN, LSTM and GRU: the input's part of the gates, the states, and the tops."""
 
     def __init__(self, ctx: Context, bottoms: tuple[Value, ...], names: tuple[str, ...]):
         self.ctx, self.names = ctx, names
@@ -72,7 +75,7 @@ class Recurrence:
         self.carried = [ctx.carry(name, (n, self.hidden)) for name in names] if carries else []
 
     def gates(self, count: int) -> Value:
-        """wx x + b (+ ws s): (T, N, count H), its weights made in Caffe's order."""
+        """wx x + b (+ ws s): (T, N, count H). The weights are created in Caffe's order."""
         x, size = self.read.x, count * self.hidden
         w = self.weight("weight_x", size, prod(sizes(x.shape[2:])))
         b = self.ctx.weight("bias", (size,), self.p.bias_filler)
@@ -85,18 +88,18 @@ class Recurrence:
         return y + op.Unsqueeze(op.Gemm(flat, w, transB=1), [0])
 
     def weight(self, name: str, rows: int, columns: int) -> Value:
-        """A matrix, started by weight_filler."""
+        """A matrix, initialised by weight_filler."""
         return self.ctx.weight(name, (rows, columns), self.p.weight_filler)
 
     def first(self) -> list[Value]:
-        """The states before the first time: from bottoms, from the batch before, or zero."""
+        """The states before the first time step: from bottoms, from the previous batch, or zero."""
         n = self.read.x.shape[1]
         if self.read.first:
             return [op.Reshape(s, [-1, self.hidden], shape=(n, self.hidden)) for s in self.read.first]
         return list(self.carried) or [_zero_state(self.read.x, self.hidden) for _ in self.names]
 
     def tops(self, y: Value, *last: Value) -> tuple[Value, ...]:
-        """The output and, with expose_hidden, the last states. States that are carried get their new value."""
+        """The output and, with expose_hidden, the last states. Carried states are updated."""
         for state, value in zip(self.carried, last, strict=False):
             self.ctx.update(state, value)
         return (y, *(op.Unsqueeze(v, [0]) for v in last)) if self.p.expose_hidden else (y,)

@@ -1,4 +1,4 @@
-"""Layers over trees: the vector of a node is made of those of its two children, with the same weights at every node."""
+"""Layers over trees. The vector of a node is computed from those of its two children, with the same weights at every node."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Layers that choose rows or elements by what others say, and those that fold axes."""
+"""Layers that select rows or elements by the values of other blobs, and layers that reduce axes."""
 
 from collections.abc import Sequence
 from math import inf
@@ -87,7 +87,7 @@ def arg_max(ctx: Context, x: Value) -> Value:
 
 
 def _largest(ctx: Context, x: Value, axis: int) -> tuple[Value, Value]:
-    """(values, indices as floats) of the top_k along `axis`. TopK gives a tie to the smaller index, so it sees the axis turned round."""
+    """(values, indices as floats) of the top_k along `axis`. TopK prefers the smaller index in a tie, so the axis is reversed first."""
     (size,), k = sizes(x.shape[axis : axis + 1]), ctx.param.argmax_param.top_k
     if not 1 <= k <= size:
         raise ctx.error(f"`top_k` is {k}, but there are {size} values.", "argmax_param", "top_k")

@@ -13,14 +13,14 @@ from netc.registry import layer
 
 
 def axis_of(ctx: Context, axis: int, x: Value, *path: str) -> int:
-    """`axis` counted from the front; an error if x has no such axis."""
+    """`axis` as a number of at least 0. An error if x has no such axis."""
     if not -x.rank <= axis < x.rank:
         raise ctx.error(f"Axis {axis} is out of range: a blob of shape {dims(x.shape)} has {x.rank} axes.", *path)
     return axis % x.rank
 
 
 def reshape(x: Value, shape: list[Dim]) -> Value:
-    """`x` in another shape. A symbolic dimension must stay in its place, or be the only one that moves."""
+    """`x` in another shape. At most one symbolic dimension may change its position."""
     sizes: list[int] = []
     for i, d in enumerate(shape):
         sizes.append(d if isinstance(d, int) else 0 if i < x.rank and x.shape[i] == d else -1)
@@ -30,7 +30,7 @@ def reshape(x: Value, shape: list[Dim]) -> Value:
 
 
 def merged(shape: tuple[Dim, ...]) -> Dim:
-    """The product of dimensions; with a symbolic one among them only if all others are 1."""
+    """The product of dimensions. If one of them is symbolic, all others must be 1."""
     known = prod(d for d in shape if isinstance(d, int))
     names = [d for d in shape if isinstance(d, str)]
     if names and (known != 1 or len(names) > 1):
@@ -160,7 +160,7 @@ def crop(ctx: Context, x: Value, like: Value) -> Value:
 
 @layer("Split", tops=(1, None), places="same", linear=True, in_place=False)
 def split(ctx: Context, x: Value) -> tuple[Value, ...]:
-    """Gives a blob several names. Caffe's files use it wherever several layers read a blob."""
+    """Gives a blob several names. Caffe's files use it for each blob that several layers read."""
     return (x,) * len(ctx.layer.tops)
 
 

@@ -1,8 +1,9 @@
-"""What losses and metrics are of a whole test set: exact, whatever its batches.
+"""Losses and metrics of a full test set. They are exact for any batch size.
 
-A layer's function names what a test adds up (`ctx.add_up`) or puts one after another (`ctx.collect`), and its decorator
-the function that makes the tops of these: `whole(param, record)`. That gives one array a top, as the layer itself would of one
-batch that holds the whole set; NaN in an array of several numbers means that there is none, for a class without labels say.
+A layer's function records what a test sums (`ctx.add_up`) or concatenates (`ctx.collect`) over its batches. The layer's decorator names the
+function that computes the tops from these records: `whole(param, record)`. It returns one array per top, the same as the layer would
+compute for one batch with the full set. NaN in an array of several numbers means that there is no value, for example for a class without
+labels.
 """
 
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ Tops = tuple[np.ndarray | float, ...]
 
 
 def size(x: Value, axes: int | None = None) -> Value:
-    """How many elements x has, or its first `axes` axes, as an int64 scalar: a constant where all sizes are known."""
+    """The number of elements of x, or of its first `axes` axes, as an int64 scalar. It is a constant if all sizes are known."""
     sizes = x.shape if axes is None else x.shape[:axes]
     count = constant(np.int64(prod(int(d) for d in sizes if not isinstance(d, str))))
     for axis, dim in enumerate(sizes):
@@ -29,18 +30,18 @@ def size(x: Value, axes: int | None = None) -> Value:
 
 
 def mean_of(ctx: Context, value: Value, count: Value) -> Value:
-    """`value`, a mean over `count` things in a batch, as is that of the whole set."""
+    """Return `value`, a mean over `count` elements of a batch, and record it so that a test computes the mean over the full set."""
     ctx.add_up(total=value * cast(count, np.float32), count=count)
     return value
 
 
 def mean(param: pb.LayerParameter, record: Record) -> Tops:
-    """The mean over all that was counted; 0 where that is nothing. A sum where nothing was counted by name."""
+    """The mean over all counted elements; 0 if there are none. Without a count, the sum."""
     return (record["total"] / max(record["count"], 1) if "count" in record else record["total"],)
 
 
 def accuracy(param: pb.LayerParameter, record: Record) -> Tops:
-    """The share of labels that are right; and of those of each class, NaN for a class without labels."""
+    """The share of correct labels, and the share for each class; NaN for a class without labels."""
     share = record["right"] / max(record["count"], 1)
     if "of_class" not in record:
         return (share,)
@@ -49,19 +50,22 @@ def accuracy(param: pb.LayerParameter, record: Record) -> Tops:
 
 
 def auc(param: pb.LayerParameter, record: Record) -> Tops:
-    """The share of pairs of a hit and a miss whose margins are in that order, a tie counting half; 1/2 where there is no pair."""
+    """The share of pairs of a hit and a miss whose margins are in that order. A tie counts half. If there are no pairs, 1/2."""
     margin, hit = record["margin"], record["hit"].astype(bool)
     if np.isnan(margin).any():
         return (np.nan,)
     _, group = np.unique(margin, return_inverse=True)
     hits, misses = (np.bincount(group[chosen], minlength=int(group.max(initial=-1)) + 1) for chosen in (hit, ~hit))
     pairs = float(hits.sum()) * float(misses.sum())
-    below = np.cumsum(misses) - misses  # of each margin
+    below = np.cumsum(misses) - misses  # the misses below each margin
     return (float((hits * (below + misses / 2)).sum()) / pairs if pairs else 0.5,)
 
 
 def r2(param: pb.LayerParameter, record: Record) -> Tops:
-    """1 - the mean square of prediction - label over the variance of the labels, 0 where that is 0; and the root of the former."""
+    """The coefficient of determination, and the root mean square error.
+
+    The first is 1 - mean square of (prediction - label) / variance of the labels, or 0 if the variance is 0.
+    """
     prediction, label = (record[name].astype(np.float64) for name in ("prediction", "label"))
     square, variance = np.mean((prediction - label) ** 2), np.mean((label - label.mean(0)) ** 2)
     return (1 - square / variance if variance else 0.0), np.sqrt(square)

@@ -46,7 +46,7 @@ def blob_errors(layers: list[Layer], left_out: Mapping[str, str]) -> Iterable[Di
                 later = writers.get(bottom)
                 text = left_out.get(bottom) if later is None else None
                 is_label = bottom == "label" and layer.kind.reads_label
-                wanted = later is None and text is None and not is_label and unwritten <= MAX_ERRORS  # a search takes its time
+                wanted = later is None and text is None and not is_label and unwritten <= MAX_ERRORS  # searching for similar names is slow
                 text = f"Layer {layer.name!r}: {text or _unwritten(bottom, layer, later)}"
                 yield Diagnostic(layer.at("bottom", i), text, near(bottom, written) if wanted else None)
         shows_tops = layer.document.states("layer", layer.index, "top") or (layer.tops and layer.type) or layer.kind.writes_nothing

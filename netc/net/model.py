@@ -10,7 +10,7 @@ from netc.errors import Place
 from netc.spec import Document
 
 BROKEN, GUESSED = "broken", "guessed"
-TRAIN, VALIDATION, TEST, DEPLOY = "TRAIN", "VALIDATION", "TEST", "DEPLOY"  # the net for TEST serves VALIDATION too, with other rows
+TRAIN, VALIDATION, TEST, DEPLOY = "TRAIN", "VALIDATION", "TEST", "DEPLOY"  # VALIDATION uses the net for TEST, with other rows
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Layer:
     reader: data.Reader | None = None
     batch_size: int | None = None
     phase: str | None = None  # of this layer, if it differs from the net's
-    doubt: str = ""  # in a net with errors: BROKEN if this layer has one, GUESSED if its meaning is clear nevertheless
+    doubt: str = ""  # in a net with errors: BROKEN if this layer has an error, GUESSED if its meaning is clear nevertheless
 
     def at(self, *path: str | int) -> Place:
         """The place of a field of the layer."""
@@ -56,7 +56,7 @@ class ResolvedNet:
 
     @property
     def param(self) -> pb.NetParameter:
-        """The message of the whole net."""
+        """The message of the complete net."""
         message: pb.NetParameter = self.document.message
         return message
 
@@ -77,7 +77,7 @@ class ResolvedNet:
 
     @property
     def learned(self) -> dict[str, data.Learned]:
-        """What the test nets must find in their rows, by the first top of each source. For a net in phase TRAIN."""
+        """The columns and classes that the test nets' rows must have, by the first top of each source. For a net in phase TRAIN."""
         return {layer.tops[0]: data.Learned.of(layer.source) for layer in self.layers if layer.source and layer.tops}
 
     @property

@@ -20,10 +20,10 @@ def resolve(
     document: Document, phase: str = TRAIN, stages: Iterable[str] = (), level: int | None = None, tables: data.Tables | None = None,
     learned: data.Known = data.NOTHING,
 ) -> ResolvedNet:  # fmt: skip
-    """Return the net in `phase`. SpecError lists everything that is wrong with it.
+    """Return the net in `phase`. SpecError lists all its errors.
 
-    `tables` holds the data that is already open; the nets of a job share it. `learned` maps the first top of a source to the columns
-    and classes that its rows must have.
+    `tables` has the data that is already open; the nets of a job share it. `learned` maps the first top of a source to the columns and
+    classes that its rows must have.
     """
     net, errors = judged(document, phase, stages, level, tables, learned)
     if errors:
@@ -35,7 +35,7 @@ def judged(
     document: Document, phase: str = TRAIN, stages: Iterable[str] = (), level: int | None = None, tables: data.Tables | None = None,
     learned: data.Known = data.NOTHING,
 ) -> tuple[ResolvedNet, list[Diagnostic]]:  # fmt: skip
-    """Return the net and its errors, those of its text left out. The `doubt` of a layer says whether it has one."""
+    """Return the net and its errors, without those of its text. The `doubt` of a layer marks whether it has one."""
     registry.load()
     param, errors = document.message, list[Diagnostic]()
     state = param.state
@@ -126,7 +126,7 @@ class _Resolver:
         return suggestion.meant
 
     def _source(self, i: int, spec: pb.LayerParameter, tops: tuple[str, ...], doubt: str) -> tuple[data.Reader | None, int | None]:
-        """The reader of a data layer and its batch size; None for what an error prevents."""
+        """The reader of a data layer and its batch size. Each is None if an error prevents it."""
         reader = None
         try:
             reader = self.tables.reader(spec, self.phase, self.learned.get(tops[0]) if tops else None)

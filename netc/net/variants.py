@@ -13,8 +13,8 @@ from netc.net.model import DEPLOY, TEST, Layer, ResolvedNet
 def deployed(net: ResolvedNet) -> ResolvedNet:
     """Return `net` (phase TEST) without labels, losses and metrics. A loss of scores becomes the layer that it implies (Softmax), once.
 
-    A layer with its own loss loses that top and those after it. A layer that selects rows (Filter) by blobs that are missing passes its
-    first bottom on.
+    A layer with its own loss loses that top and those after it. If the blobs by which a layer selects rows (Filter) are missing, the layer
+    passes its first bottom on.
     """
     inputs = inputs_of(net)
     free, made = _free_names(net), _made(net)
@@ -43,10 +43,10 @@ def deployed(net: ResolvedNet) -> ResolvedNet:
 
 
 def inputs_of(net: ResolvedNet) -> dict[str, tuple[int, ...]]:
-    """The numbers of the tops of each data layer that the deployed net takes as inputs.
+    """Return the tops of each data layer, by number, that the deployed net takes as inputs.
 
-    They are the first top, the tops that the source calls inputs, and those that lead to the first bottom of a loss or a metric through
-    other layers. The rest are labels.
+    They are the first top, the tops that the source declares as inputs, and those that lead to the first bottom of a loss or a metric
+    through other layers. The rest are labels.
     """
     judged = {layer.name: layer for layer in net.layers if layer.kind.scores}
     made = {x.bottoms[0] for x in judged.values() if x.bottoms} if judged else set() if _weighs(net) else set(net.outputs)
@@ -58,7 +58,7 @@ def inputs_of(net: ResolvedNet) -> dict[str, tuple[int, ...]]:
 
 
 def _weighs(net: ResolvedNet) -> bool:
-    """Whether any layer has a loss_weight other than 0."""
+    """Whether any layer has a nonzero loss_weight."""
     return any(any(layer.loss_weights) for layer in net.layers)
 
 

@@ -170,7 +170,7 @@ class Model:
         if self.vocabulary:
             return [(path, data.encode(data.split(path, self.metadata["tokens"]), self.vocabulary, "text"))]
         if not Path(path).is_file():
-            raise DataError(f"{path}: there is no such file")
+            raise DataError(f"{path}: There is no such file.")
         suffix, name = Path(path).suffix.lower(), printable(path)
         if suffix in data.TABLES and self._columns:
             rows = data.read_columns(Path(path), self._columns, self.metadata.get("label", ""), self.metadata.get("classes", ()))
@@ -266,7 +266,7 @@ def _find(name: str, source: str | None, key: str | None) -> Path:
         return file
     location = source or zoo.default_location()
     if path.suffix == ".onnx":
-        raise DataError(f"{path}: there is no such file")
+        raise DataError(f"{path}: There is no such file.")
     if path.is_dir() and (path.parent != Path(".") or not zoo.holds(location, name)):  # a folder of data may have the name of a model
         raise DataError(f"{path}: the folder has no model.onnx")
     folder = zoo.model_folder(name, location, keys)

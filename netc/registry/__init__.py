@@ -1,10 +1,10 @@
-"""The tables that decorators fill: one for each kind of thing that a user can add.
+"""The registries: one for each kind of thing that a user can add. Decorators fill them.
 
     @layer("ELU", elementwise=True, in_place=True)
     def elu(ctx, x): ...
 
-`layer.find("ELU")` is then that function, and `layer_type("ELU")` its record. A plug-in is a Python file that uses these decorators;
-nothing else is needed to add a layer, a gradient or an optimizer.
+`layer.find("ELU")` is then that function, and `layer_type("ELU")` its record. A plug-in is a Python file that uses these decorators. You
+need nothing else to add a layer, a gradient or an optimizer.
 """
 
 from netc.registry.records import LayerType, OpInfo

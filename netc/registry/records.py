@@ -4,13 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Count = tuple[int, int | None]  # least and most; None: any number
+Count = tuple[int, int | None]  # least and most; None: no upper limit
 Place = Literal["", "same", "window", "transposed", "crop"]
 
 
 @dataclass(frozen=True)
 class LayerType:
-    """The properties of a layer type, as `@layer("ReLU", elementwise=True, in_place=True)` states them.
+    """The properties of a layer type, as declared in `@layer("ReLU", elementwise=True, in_place=True)`.
 
     Its place in a net:
     `bottoms`, `tops`: how many blobs it reads and writes.
@@ -23,19 +23,20 @@ class LayerType:
     `in_place`: True writes the bottom by default, False forbids that.
 
     What it computes:
-    `elementwise`: each element of the top depends on the element of the bottom in the same place only; weights may broadcast.
+    `elementwise`: each element of the top depends only on the element of the bottom in the same place; weights may broadcast.
     `places`: how pixels of the bottom map to pixels of the top: to the "same" place (the default of elementwise types), through a
     "window" or a "transposed" window, or by a "crop".
-    `linear`: two such layers in a row do no more than one. `range`: the least and the largest value; it saturates at both.
+    `linear`: two such layers in a row can do no more than one. `range`: the lowest and the highest value; it saturates at both.
 
     What it is for:
-    `source`: it delivers batches. `sink`: a class, made of the layer's message and a folder; its `write` gets the bottoms of each batch.
+    `source`: it delivers batches. `sink`: a class that is created from the layer's message and a folder; its method `write` gets the
+    bottoms of each batch.
     `loss`: its first top is part of the total loss. `metric`: its first top measures how good the net is.
     `own_loss`: the number of the top that is a loss for this layer's parameters only. That top and those after it are optional.
-    `whole`: computes a loss or metric of a whole test set (`netc.layers.whole`).
-    `reads`: the values that a bottom may hold (`netc.layers.domain`).
-    `deployed`: the type that replaces it in a deployed net. `passes`: in a deployed net that lacks its other bottoms, its first one
-    goes through.
+    `whole`: a function that computes the loss or metric of a full test set (`netc.layers.whole`).
+    `reads`: the values that a bottom may contain (`netc.layers.domain`).
+    `deployed`: the type that replaces it in a deployed net. `passes`: if a deployed net lacks its other bottoms, it passes the first
+    one through.
     """
 
     name: str
@@ -64,7 +65,7 @@ class LayerType:
 
     @property
     def scores(self) -> bool:
-        """Whether it ends a net with a number: a loss or a metric."""
+        """Whether a net can end with it: a loss or a metric."""
         return self.loss or self.metric
 
     @property
@@ -80,7 +81,7 @@ class LayerType:
 
     @property
     def keeps_places(self) -> bool:
-        """Whether each pixel of a top is made of the same pixel of the bottoms."""
+        """Whether each pixel of a top depends only on the same pixel of the bottoms."""
         return self.elementwise or self.places == "same"
 
 

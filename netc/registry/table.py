@@ -1,4 +1,4 @@
-"""A table that decorators fill: functions by name, and a record of each."""
+"""A registry: functions by name, each with a record of its properties. Decorators fill it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ Record = TypeVar("Record")
 
 
 class Registry(dict[Any, Callable[..., Any]], Generic[Record]):
-    """Functions by name, and under the same names their records, which `record` makes of a name and the decorator's keywords."""
+    """Functions by name. `records` has a record for each name, which `record` creates from the name and the decorator's keywords."""
 
     def __init__(self, kind: str, record: Callable[..., Record], error: type[NetcError] = SpecError):
         super().__init__()
@@ -20,7 +20,7 @@ class Registry(dict[Any, Callable[..., Any]], Generic[Record]):
         self.records: dict[Any, Record] = {}
 
     def __call__(self, *names: Any, **properties: Any) -> Callable[[F], F]:
-        """Decorator that files a function, and a record of `properties`, under each of `names`. ValueError if one is taken."""
+        """Decorator that registers a function under each of `names`, with a record of `properties`. ValueError if a name is taken."""
 
         def add(function: F) -> F:
             for name in names:
@@ -33,18 +33,18 @@ class Registry(dict[Any, Callable[..., Any]], Generic[Record]):
         return add
 
     def find(self, name: Any) -> Callable[..., Any]:
-        """The function called `name`; the registry's error, with what is near, if there is none."""
+        """Return the function called `name`. If there is none, raise the registry's error with similar names."""
         if name in self:
             return self[name]
         raise self.error(f"There is no {self.kind} {name!r}. {near(str(name), map(str, self))}")
 
     def is_own(self, name: Any) -> bool:
-        """Whether the function called `name` is netc's own, and no plug-in's."""
+        """Whether the function called `name` is part of netc, not of a plug-in."""
         return name in self and str(getattr(self[name], "__module__", "")).startswith("netc.")
 
     @contextmanager
     def scoped(self) -> Iterator[None]:
-        """What is added within is taken back at the end, except by netc's own modules, which Python imports only once."""
+        """Undo registrations at the end of the `with` block, except those of netc's own modules: Python imports these only once."""
         functions, records = dict(self), dict(self.records)
         try:
             yield
@@ -57,26 +57,26 @@ class Registry(dict[Any, Callable[..., Any]], Generic[Record]):
 
 
 def _properties(_: Any, **properties: Any) -> dict[str, Any]:
-    """The record of what has no type of its own: the decorator's keywords."""
+    """The record of a kind that has no record type: the decorator's keywords."""
     return properties
 
 
 class Functions(Registry[dict[str, Any]]):
-    """Functions whose records are the keywords of their decorators."""
+    """A registry whose records are the keywords of the decorators."""
 
     def __init__(self, kind: str, error: type[NetcError] = SpecError):
         super().__init__(kind, _properties, error)
 
 
 class Layers(Registry[LayerType]):
-    """The functions of layers by type."""
+    """The functions of layers, by layer type."""
 
     def __init__(self) -> None:
         super().__init__("layer type", LayerType)
 
 
 class Rules(Functions):
-    """Gradient rules by (domain, op)."""
+    """The gradient rules, by (domain, op)."""
 
     def __init__(self) -> None:
         super().__init__("gradient of op", GradientError)
@@ -86,7 +86,7 @@ class Rules(Functions):
 
 
 class TrainingOps(Registry[OpInfo]):
-    """The functions of training ops by name."""
+    """The functions of training ops, by name."""
 
     def __init__(self) -> None:
         super().__init__("training op", lambda _, **properties: OpInfo(**properties))

@@ -1,4 +1,4 @@
-"""All tables together, and the plug-in files that filled them."""
+"""All registries together, and the plug-in files that were loaded into them."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,7 +17,7 @@ BUILT_IN = ("netc.fillers", "netc.graph.training_ops", "netc.layers", "netc.grap
 
 
 class Tables:
-    """Everything that is registered by name."""
+    """All registries."""
 
     def __init__(self) -> None:
         self.layer = Layers()
@@ -35,14 +35,14 @@ class Tables:
         self._has_own = False
 
     def layer_type(self, name: str) -> LayerType:
-        """The record of a layer type; of one that is not registered, a record without any property."""
+        """The record of a layer type; a record without properties if the type is not registered."""
         self.load()
         return self.layer.records.get(name) or LayerType(name)
 
     def load(self, *plugins: str) -> None:
-        """Fill the tables: netc's own modules, installed plug-ins (entry points `netc.plugins`), and plug-in files.
+        """Fill the registries: netc's own modules, installed plug-ins (entry points `netc.plugins`), and plug-in files.
 
-        SpecError if a plug-in cannot be found or fails to load.
+        SpecError if a plug-in does not exist or fails to load.
         """
         if not self._has_own:
             self._has_own = True
@@ -62,7 +62,7 @@ class Tables:
 
     @contextmanager
     def scoped(self) -> Iterator[None]:
-        """What is registered within, and which plug-ins were loaded, is taken back at the end."""
+        """Undo registrations and loaded plug-ins at the end of the `with` block."""
         self.load()
         before = set(self._plugins)
         with ExitStack() as stack:
@@ -76,7 +76,7 @@ class Tables:
 
 
 def _run(plugin: str, path: str) -> None:
-    """Run a plug-in's file. SpecError, at the line that fails."""
+    """Run a plug-in's file. SpecError at the line that fails."""
     spec = spec_from_file_location(f"netc_plugin_{Path(path).stem}", path)
     if not Path(path).is_file() or spec is None or spec.loader is None:
         raise SpecError(f"Plug-in {plugin}: There is no such Python file.")
@@ -88,7 +88,7 @@ def _run(plugin: str, path: str) -> None:
 
 
 def _place_of(error: Exception, path: str, name: str) -> Place:
-    """The place of what went wrong in the plug-in at `path`, which the user calls `name`."""
+    """The place of an error in the plug-in at `path`, which the user calls `name`."""
     if isinstance(error, SyntaxError) and error.filename == path:
         return Place(name, error.lineno or 0, error.offset or 1)
     lines = [frame.lineno for frame in extract_tb(error.__traceback__) if frame.filename == path]

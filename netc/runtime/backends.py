@@ -79,8 +79,8 @@ def choose(provider: str = AUTO, target: str | None = None, on_cpu: bool = False
         return row, "asked for" if asked else next(iter(missing.values()), row.found)
     first = fitting[0]
     if first.provider in missing:
-        raise ProviderError(f"provider {first.name} was asked for, but {missing[first.provider]}")
-    raise ProviderError(f"target {first.target} was asked for, but {first.library_missing()}")
+        raise ProviderError(f"Cannot use the provider {first.name}: {missing[first.provider]}")
+    raise ProviderError(f"Cannot use the target {first.target}: {first.library_missing()}")
 
 
 def choose_plain(provider: str = AUTO) -> Backend:
@@ -102,7 +102,7 @@ def _fitting(provider: str, target: str | None) -> list[Backend]:
     fitting = [replace(row, index=index) for row in BACKENDS if name in (AUTO, row.provider) and target in (None, row.target)]
     if not fitting:
         able = " or ".join(sorted({row.provider for row in BACKENDS if row.target == target}))
-        raise SpecError(f"target {target} needs the provider {able}, --provider {provider} was given")
+        raise SpecError(f"The target {target} needs the provider {able}, got --provider {provider}.")
     return fitting
 
 
@@ -117,9 +117,9 @@ def parsed(provider: str) -> tuple[str, int]:
     if not colon:
         return name, 0
     if name == AUTO:
-        raise SpecError(f"--provider {provider}: {AUTO} takes no device; name the provider too ({', '.join(providers())})")
+        raise SpecError(f"--provider {provider}: {AUTO} cannot have a device. Name the provider ({', '.join(providers())}).")
     if not (number.isascii() and number.isdecimal()):
-        raise SpecError(f"--provider {provider}: the device after the colon must be a number, counted from 0: {name}:1 is the second")
+        raise SpecError(f"--provider {provider}: The device after the colon must be a number from 0. {name}:1 is the second device.")
     return name, int(number)
 
 

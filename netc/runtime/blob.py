@@ -39,14 +39,14 @@ def numbers(given: Any, dtype: np.dtype[Any], what: str) -> np.ndarray:
     """
     array = np.asarray(given)
     if array.dtype.kind not in "biuf":
-        raise DataError(f"{what} takes numbers of type {dtype}; {array.dtype} came")
+        raise DataError(f"{what}: Expected numbers of type {dtype}, got {array.dtype}.")
     with np.errstate(all="ignore"):
         cast = array.astype(dtype)
     if dtype.kind in "iu" and not np.array_equal(cast, array):
         wrong = array[cast != array]
-        raise DataError(f"{what} takes whole numbers of type {dtype}; {wrong.reshape(-1)[0]:g} came")
+        raise DataError(f"{what}: Expected whole numbers of type {dtype}, got {wrong.reshape(-1)[0]:g}.")
     if dtype.kind == "f" and (np.isinf(cast) > np.isinf(array)).any():
-        raise DataError(f"{what} takes numbers of type {dtype}; {np.abs(array).max():g} is too large for that")
+        raise DataError(f"{what}: Expected numbers of type {dtype}. {np.abs(array).max():g} is too large.")
     return cast
 
 

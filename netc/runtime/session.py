@@ -199,5 +199,5 @@ def _fill(tensor: ort.OrtValue, array: np.ndarray, name: str) -> None:
     """Copy an array into a tensor. RunError if type or shape differ, because onnxruntime does not check them."""
     if tensor.shape() != list(array.shape) or tensor.element_type() != onnx.helper.np_dtype_to_tensor_dtype(array.dtype):
         wanted = f"{tensor.data_type()} of shape {tuple(tensor.shape())}"
-        raise RunError(f"{name} is {wanted}; {array.dtype} of shape {array.shape} does not fit there")
+        raise RunError(f"Expected {wanted} for {name!r}, got {array.dtype} of shape {array.shape}.")
     tensor.update_inplace(np.asarray(array, order="C"))

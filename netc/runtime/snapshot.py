@@ -66,13 +66,13 @@ def read(path: str | Path) -> Snapshot:
     path = Path(path)
     states, texts = _load(path)
     if KEY not in texts:
-        raise SnapshotError(f"{path}: holds weights but no state of a netc run, so it cannot be resumed from")
+        raise SnapshotError(f"{path}: The file has weights, but no state of a training run. netc cannot resume from it.")
     try:
         metadata = dict(json.loads(texts[KEY]))
     except (ValueError, TypeError, RecursionError) as error:
-        raise SnapshotError(f"{path}: its metadata is damaged: {error}") from error
+        raise SnapshotError(f"{path}: The metadata of the snapshot is invalid: {error}") from error
     if metadata.pop("sha256", None) != _digest(states, metadata):
-        raise SnapshotError(f"{path}: is damaged: its content does not match its checksum")
+        raise SnapshotError(f"{path}: The snapshot is damaged. Its content does not match its checksum.")
     return Snapshot(states, metadata, path)
 
 
@@ -88,9 +88,9 @@ def read_rows(path: str | Path) -> dict[str, Any]:
     try:
         said = json.loads(texts[KEY]).get(ROWS, {}) if KEY in texts else json.loads(texts.get(ROWS, "{}"))
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise SnapshotError(f"{path}: its metadata is damaged: {error}") from error
+        raise SnapshotError(f"{path}: The metadata of the snapshot is invalid: {error}") from error
     if not isinstance(said, dict):
-        raise SnapshotError(f"{path}: its metadata is invalid: the record of the training data is {said!r:.40}")
+        raise SnapshotError(f"{path}: The metadata of the snapshot is invalid: `rows` is {said!r:.40}")
     return said
 
 
@@ -116,7 +116,7 @@ def set_aside(path: Path) -> Path:
     try:
         os.replace(path, aside)
     except OSError as error:
-        raise RunError(f"{path}: cannot be renamed: {error.strerror or error}") from error
+        raise RunError(f"Cannot rename {path}: {error.strerror or error}") from error
     return aside
 
 
@@ -130,7 +130,7 @@ def prune(directory: str | Path, keep: int, also: Collection[Path] = ()) -> list
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
-            raise RunError(f"{path}: cannot be removed: {error.strerror or error}") from error
+            raise RunError(f"Cannot remove {path}: {error.strerror or error}") from error
     return removed
 
 
@@ -143,7 +143,7 @@ def _load(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         with safe_open(path, "np") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except FileNotFoundError:
-        raise SnapshotError(f"{path}: there is no such file") from None
+        raise SnapshotError(f"{path}: There is no such file.") from None
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise SnapshotError(f"Cannot read {path} as safetensors: {error}") from error
 
@@ -163,7 +163,7 @@ def _children(directory: Path) -> list[Path]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise SnapshotError(f"{directory}: cannot be listed: {error.strerror or error}") from error
+        raise SnapshotError(f"Cannot list {directory}: {error.strerror or error}") from error
 
 
 def _by_iteration(directory: Path) -> list[Path]:

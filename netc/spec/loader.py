@@ -7,7 +7,7 @@ from typing import Any
 from google.protobuf.message import DecodeError, Message
 
 from netc import netc_pb2 as pb
-from netc.errors import Diagnostic, Place, SpecError, near
+from netc.errors import Diagnostic, Place, SpecError, near, not_utf8
 from netc.files import read_file
 from netc.spec import file_kinds, values
 from netc.spec.document import NOTHING, Document, Dropped
@@ -130,6 +130,4 @@ def _text(data: bytes, path: str) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as e:
-        line = data.count(b"\n", 0, e.start) + 1
-        column = e.start - data.rfind(b"\n", 0, e.start)
-        raise SpecError(Diagnostic(Place(path, line, column), f"The byte {data[e.start]:#04x} is not UTF-8.")) from e
+        raise SpecError(not_utf8(path, e)) from e

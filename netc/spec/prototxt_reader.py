@@ -12,7 +12,7 @@ from netc import netc_pb2 as pb
 from netc.errors import Diagnostic, Place, SpecError
 from netc.spec.document import NOTHING, Document, Dropped, FieldPath, Position
 from netc.spec.reading import Reading
-from netc.spec.scalars import INTEGERS, from_text
+from netc.spec.scalars import INTEGERS, from_text, short
 
 LAYERS_OF_NET: Any = tuple(pb.NetParameter.DESCRIPTOR.fields_by_name[name] for name in ("layer", "layers"))
 YAML_LIST = re.compile(r"^[ \t]*layers?:[ \t\r]*\n\s*-\s", re.MULTILINE)
@@ -228,12 +228,12 @@ def _value(tokens: Tokens, field: Any) -> Any:
         kind = token.text[1:-1]
         raise ValueError(f"`layers` is Caffe's old form (V1), with types such as CONVOLUTION. For {kind!r}, write `layer {{`.")
     if token.kind == "string":
-        raw = text_encoding.CUnescape(token.text[1:-1])
+        raw = _unescaped(field, token)
         while tokens.peek.kind == "string":
-            raw += text_encoding.CUnescape(tokens.take().text[1:-1])
+            raw += _unescaped(field, tokens.take())
         if field.cpp_type != Field.CPPTYPE_STRING:
             raise ValueError(f"`{field.name}` must not be in quotes, got {token.text}.")
-        return raw if field.type == Field.TYPE_BYTES else raw.decode()
+        return raw if field.type == Field.TYPE_BYTES else _decoded(field, raw)
     if field.cpp_type == Field.CPPTYPE_STRING:
         raise ValueError(f"`{field.name}` must be in quotes, got {token.text}.")
     if field.cpp_type in INTEGERS and re.fullmatch(r"-?0([xX][0-9a-fA-F]+|[0-7]+)", token.text):
@@ -247,6 +247,21 @@ def _value(tokens: Tokens, field: Any) -> Any:
         return from_text(field, known[number].name if number in known else token.text)
     is_float = field.cpp_type in (Field.CPPTYPE_FLOAT, Field.CPPTYPE_DOUBLE)
     return from_text(field, token.text.rstrip("fF") if is_float and token.kind == "number" else token.text)
+
+
+def _unescaped(field: Any, token: Token) -> bytes:
+    """The bytes of a string in quotes. ValueError with a sentence if it has an escape that is not complete."""
+    try:
+        return text_encoding.CUnescape(token.text[1:-1])
+    except UnicodeError as e:  # it holds four values more than the sentence
+        raise ValueError(f"`{field.name}` has a wrong escape in {short(token.text)}.") from e
+
+
+def _decoded(field: Any, raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as e:
+        raise ValueError(f"`{field.name}` must be UTF-8. The byte {raw[e.start]:#04x} is not.") from e
 
 
 def _skip(tokens: Tokens) -> None:

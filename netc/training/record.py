@@ -81,7 +81,7 @@ def read_checked(folder: Path) -> tuple[Record | None, str]:
     except OSError as e:
         return None, f"Cannot read {path}: {e.strerror or e}"
     except (ValueError, RecursionError, MisfitError) as e:
-        return None, f"{path}: is invalid: {e}"
+        return None, f"{path}: The record of the training run is invalid: {e}"
 
 
 def new(program: Program, rows: int, plugins: tuple[str, ...]) -> Record:

@@ -53,15 +53,19 @@ def read_metadata(taken: Snapshot) -> SnapshotMetadata:
     try:
         metadata: SnapshotMetadata = typed(taken.metadata, SnapshotMetadata)
     except MisfitError as e:
-        raise SnapshotError(f"{taken.path}: is not a snapshot of netc, or its metadata is invalid: {e}") from e
+        raise SnapshotError(f"{taken.path}: It is not a snapshot of netc, or its metadata is invalid: {e}") from e
     if metadata.format != FORMAT:
         raise SnapshotError(f"{taken.path}: has format {metadata.format}; this version of netc reads format {FORMAT}")
     for name in COUNTS:
         if getattr(metadata, name) < 0:
-            raise SnapshotError(f"{taken.path}: its metadata is invalid: {name} is {getattr(metadata, name)}; expected 0 or more")
+            raise SnapshotError(
+                f"{taken.path}: The metadata of the snapshot is invalid: {name} is {getattr(metadata, name)}; expected 0 or more"
+            )
     if metadata.provider not in providers():
         known = " or ".join(providers())
-        raise SnapshotError(f"{taken.path}: its metadata is invalid: provider is {metadata.provider[:40]!r}; expected {known}")
+        raise SnapshotError(
+            f"{taken.path}: The metadata of the snapshot is invalid: provider is {metadata.provider[:40]!r}; expected {known}"
+        )
     return metadata
 
 

@@ -90,7 +90,7 @@ def _fsspec_pieces(location: str, path: str, start: int) -> Generator[bytes, Non
             while piece := file.read(CHUNK):
                 yield piece
     except FileNotFoundError:
-        raise ZooError(f"{location}/{path}: there is no such file") from None
+        raise ZooError(f"{location}/{path}: There is no such file.") from None
     except ZooError:
         raise
     except Exception as error:  # each library behind fsspec has its own errors

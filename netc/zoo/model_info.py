@@ -93,7 +93,7 @@ def _preprocessing(program: Program, inputs: Mapping[str, np.ndarray]) -> Iterat
     if carried:
         names = ", ".join(f"`{STATE(name)}`" for name in carried)
         yield f"{names}: zeros at the start of a sequence, later the output `{NEXT.text}` of the previous run."
-    yield from (f"The model {diagnostic.text}." for diagnostic in program.pinned)
+    yield from (f"The model {diagnostic.text.rstrip('.')}." for diagnostic in program.pinned)
     if kept_words(program.classes):
         yield "The scores of the classes are in the order of the lines in labels.txt."
 

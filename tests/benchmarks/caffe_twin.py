@@ -28,8 +28,8 @@ def command(net: str, folder: Path) -> list[str] | None:
     for field in ("base_lr", "momentum", "weight_decay"):
         setattr(solver, field, getattr(program.job.solver, field))
     (folder / "solver.prototxt").write_text(to_prototxt(solver))
-    facts = {name: program.states[name].attrs for name in nets.start(net)}
-    arrays: dict[str, Any] = {f"{facts[n]['layer']}:{facts[n]['blob']}": a for n, a in nets.start(net).items()}
+    infos = {name: program.states[name].state for name in nets.start(net)}
+    arrays: dict[str, Any] = {f"{infos[n].layer}:{infos[n].blob}": a for n, a in nets.start(net).items()}
     arrays |= {f"blob:{n}": a for n, a in nets.batch(net).items()}
     np.savez(folder / "arrays.npz", **arrays)
     return [python, str(Path(__file__).with_name("caffe_worker.py")), str(folder / "solver.prototxt"), str(folder / "arrays.npz")]

@@ -233,9 +233,9 @@ def test_the_recorded_cases_are_there() -> None:
 @pytest.mark.parametrize(
     ("value", "wanted"),
     [
-        (np.full((6, 3), 1e300), "input 'x' takes numbers of type float32; 1e.300 is too large for that"),
-        (np.full((6, 3), 1j), "input 'x' takes numbers of type float32; complex128 came"),
-        (np.full((6, 3), "a"), "input 'x' takes numbers of type float32; <U1 came"),
+        (np.full((6, 3), 1e300), "Input 'x': Expected numbers of type float32. 1e.300 is too large"),
+        (np.full((6, 3), 1j), "Input 'x': Expected numbers of type float32, got complex128"),
+        (np.full((6, 3), "a"), "Input 'x': Expected numbers of type float32, got <U1"),
     ],
 )
 def test_what_is_no_such_number(tmp_path: Path, value: np.ndarray, wanted: str) -> None:

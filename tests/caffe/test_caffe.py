@@ -89,7 +89,7 @@ def test_other_shapes(path: str) -> None:
     assert net.blobs["ip"] is kept and kept.shape == (5, 4)
     net.forward(x=np.ones((5, 3)), t=np.ones((5, 4)))
     net.blobs["x"].reshape(5, 2)
-    with pytest.raises(ShapeError, match="ip.weight is 4x3, inputs of these shapes need 4x2"):
+    with pytest.raises(ShapeError, match="The shape of ip.weight is 4x3. Inputs of these shapes need 4x2"):
         net.forward()
 
 
@@ -100,8 +100,8 @@ def test_other_shapes(path: str) -> None:
         (lambda n: n.forward(start="loss", end="ip"), "layer 'ip' runs before layer 'loss'"),
         (lambda n: n.backward(start="d", end="loss"), "layer 'd' runs before layer 'loss'"),
         (lambda n: n.forward(end="pi"), "the net has no layer 'pi'. Known names: d, ip, loss"),
-        (lambda n: n.forward(end="ip", x=np.ones((3, 3)), t=np.ones((2, 4))), r"input 'x' has shape .3, 3.; the net takes .2, 3."),
-        (lambda n: n.backward(start="ip", pi=np.ones((2, 4))), "the net has no blob 'pi'. Known names: ip, loss, t, x"),
+        (lambda n: n.forward(end="ip", x=np.ones((3, 3)), t=np.ones((2, 4))), r"Input 'x' has shape .3, 3.. The net takes .2, 3."),
+        (lambda n: n.backward(start="ip", pi=np.ones((2, 4))), "The net has no blob 'pi'. Known names: ip, loss, t, x"),
         (lambda n: n.forward_all(), "expected arrays for the inputs of the net: x, t"),
     ],
 )
@@ -347,7 +347,7 @@ def test_netcs_own_net_reshapes_too(path: str) -> None:
     net = netc.Net(path)
     net.reshape(x=(7, 3), t=(7, 4))
     assert net.forward(x=np.ones((7, 3)), t=np.ones((7, 4)))["loss"].shape == ()
-    with pytest.raises(DataError, match="the net has no input 'y'"):
+    with pytest.raises(DataError, match="The net has no input 'y'"):
         net.reshape(y=(1,))
 
 

@@ -145,7 +145,7 @@ def test_a_name_that_is_no_utf_8(tmp_path: Path) -> None:
     path.write_text("a,kind\n1,x\n2,y\n")
     for command in (("init", tmp_path / "new.yaml", "--data", path), ("data", "show", path)):
         result = netc(*command)
-        assert result.exit_code == 2 and "this name is not UTF-8, and net files are; rename it" in result.stderr, result.stderr
+        assert result.exit_code == 2 and "This name is not UTF-8, so no net file can contain it" in result.stderr, result.stderr
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (8, 8, 3)])

@@ -59,7 +59,7 @@ def test_a_run_that_fails_is_told_and_so_is_a_wrong_net(tmp_path: Path) -> None:
         and "Traceback" not in result.stderr
     )
     result = netc("verify-resume", write_small(tmp_path, NET.replace("Pooling", "Poling")))
-    assert result.exit_code == 2 and "small.yaml:5:5: there is no layer type 'Poling'" in result.stderr
+    assert result.exit_code == 2 and "small.yaml:5:5: There is no layer type 'Poling'" in result.stderr
 
 
 def test_runs_are_short_in_every_stage(tmp_path: Path) -> None:

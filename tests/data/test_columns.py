@@ -162,10 +162,10 @@ def test_the_place_of_a_cell_among_quotes(tmp_path: Path) -> None:
 
 def test_bytes_that_are_not_utf_8(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes("a,kind\n1,é\n".encode("latin-1"))
-    with pytest.raises(DataError, match=r"not a table in UTF-8 text: byte 0xe9 in line 2; save it as UTF-8"):
+    with pytest.raises(DataError, match=r"t.csv:2:3: The byte 0xe9 is not UTF-8. Save the table as UTF-8."):
         data.describe(data_layer("t.csv", 1), "TRAIN", tmp_path)
     (tmp_path / "t.csv").write_bytes("a,kind\n1,x\n".encode("utf-16"))
-    with pytest.raises(DataError, match=r"it seems to be UTF-16"):
+    with pytest.raises(DataError, match=r"t.csv:1:1: The byte 0xff is not UTF-8. The file seems to be UTF-16."):
         data.describe(data_layer("t.csv", 1), "TRAIN", tmp_path)
 
 

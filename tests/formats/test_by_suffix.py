@@ -12,9 +12,9 @@ from tests.small_nets import netc, write_small
 
 def test_a_suffix_names_a_form() -> None:
     assert form("a/b.SVG", (".svg", ".dot"), "a drawing") == ".svg" and form("lmdb", (".npz", ""), "features") == ""
-    with pytest.raises(SpecError, match=r"x.png: netc writes a drawing as .svg or .dot; the suffix '.png' is none of them"):
+    with pytest.raises(SpecError, match=r"x.png: netc writes a drawing as .svg or .dot. The suffix '.png' is none of them"):
         form("x.png", (".svg", ".dot"), "a drawing")
-    with pytest.raises(SpecError, match=r"x: netc writes a chart as .svg; the name has no suffix that says which"):
+    with pytest.raises(SpecError, match=r"x: netc writes a chart as .svg. The name has no suffix"):
         form("x", (".svg",), "a chart")
 
 
@@ -26,7 +26,7 @@ def test_what_cannot_be_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "arguments, said",
     [
-        (("draw", "small.yaml", "-o", "x.png"), "netc writes a drawing as .svg, .dot or .gv; the suffix '.png' is none"),
+        (("draw", "small.yaml", "-o", "x.png"), "netc writes a drawing as .svg, .dot or .gv. The suffix '.png' is none"),
         (("report", "runs", "-o", "x.png"), "netc writes a report as .html or .htm"),
         (("report", "runs", "--picture", "loss", "-o", "x.png"), "netc writes a chart as .svg"),
         (("data", "show", "small.npz", "-o", "x.csv"), "netc writes a view of a data set as .html or .png"),

@@ -39,7 +39,7 @@ def test_what_is_wrong_with_a_model(change: Callable[..., Any], wanted: str, tmp
     caffe_hdf5.write_model(path, ["a"], {"a": [X]}, None)
     with h5py.File(path, "a") as file:
         change(file)
-    with pytest.raises(SpecError, match=rf"m.caffemodel.h5: this is no HDF5 snapshot of Caffe, or it is damaged: .*{wanted}|{wanted}"):
+    with pytest.raises(SpecError, match=rf"m.caffemodel.h5: It is not an HDF5 snapshot of Caffe, or it is damaged: .*{wanted}|{wanted}"):
         read_weights(path)
 
 

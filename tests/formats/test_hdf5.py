@@ -112,7 +112,7 @@ def test_what_leads_elsewhere_or_is_no_numbers_is_refused_as_weights(
     with h5py.File(tmp_path / "w.caffemodel.h5", "w") as file:
         file.create_group("data/ip/deep")
         make(file, name, tmp_path)
-    with pytest.raises(SpecError, match=rf"w.caffemodel.h5: this is no HDF5 snapshot of Caffe, or it is damaged: .*{message}"):
+    with pytest.raises(SpecError, match=rf"w.caffemodel.h5: It is not an HDF5 snapshot of Caffe, or it is damaged: .*{message}"):
         read_weights(str(tmp_path / "w.caffemodel.h5"))
 
 

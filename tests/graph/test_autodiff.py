@@ -120,9 +120,9 @@ def test_an_op_without_a_rule_is_told_with_its_layer() -> None:
     v = x(2, 3)
     with origin(layer="odd", place=Place("net.yaml", 7, 5)):
         y = op.Cosh(v)
-    with pytest.raises(GradientError, match=r"net.yaml:7:5: Layer 'odd': op Cosh has no gradient"):
+    with pytest.raises(GradientError, match=r"net.yaml:7:5: Layer 'odd': The op Cosh has no gradient"):
         grad({y: 1.0}, [v])
-    with pytest.raises(GradientError, match=r"^op Cosh has no gradient$"):
+    with pytest.raises(GradientError, match=r"^The op Cosh has no gradient.$"):
         grad({op.Cosh(v): 1.0}, [v])
     assert grad({op.Cosh(v): 1.0}, [x(2, name="other")]) == [None]  # no rule is needed where nothing is asked for
 

@@ -294,7 +294,7 @@ def test_it_knows_its_phase(write: Callable[..., str]) -> None:
 def test_such_a_net_is_no_single_model(write: Callable[..., str], tmp_path: Path) -> None:
     (tmp_path / "w.safetensors").write_bytes(weights_bytes({"ip.weight": np.ones((2, 3)), "ip.bias": np.ones(2), "w.blob0": np.ones(2)}))
     result = run("convert", write(), str(tmp_path / "w.safetensors"), "-o", str(tmp_path / "m.onnx"))
-    assert result.exit_code == 2 and "runs Python: its net is no single model" in result.output
+    assert result.exit_code == 2 and "runs Python, so the net is not a single model" in result.output
 
 
 def called(made: dict[str, Any], step: dict[str, Any], arrays: list[np.ndarray]) -> list[np.ndarray]:

@@ -94,12 +94,12 @@ def test_sequences_of_any_length(zoo: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "arguments", "said"),
     [
-        ("letters", ["--prompt", "ab\nxy"], "prompt:2:1: the character 'x' is not among the 5 of the training text"),
+        ("letters", ["--prompt", "ab\nxy"], "prompt:2:1: The character 'x' is not one of the 5 characters of the training text"),
         ("letters", ["--prompt", ""], "the prompt is empty"),
         ("series", ["--prompt", "a"], "the model does not generate text"),
         ("series", ["s.npz"], "s.npz: is not a .csv file; the model forecasts b from the last 6 rows of a table"),
         ("series", ["few.csv"], "few.csv: has 2 rows; the model needs 6"),
-        ("series", ["nan.csv"], "nan.csv:3:1: column 'b' is 'nan'; expected a number"),
+        ("series", ["nan.csv"], "nan.csv:3:1: Column 'b' is 'nan'. Expected a number"),
         ("two", ["t.csv", "--length", "2"], "the model forecasts b but also reads a, b, so it can only forecast one step"),
         ("sequences", ["long.npy"], "the sequence has 9 steps; the model takes 1 to 5"),
         ("letters", [], "give INPUTS, or a --prompt"),

@@ -144,13 +144,13 @@ def test_what_cannot_be_predicted(zoo: Path, tmp_path: Path) -> None:
     (tmp_path / "cut.npy").write_bytes(buffer.getvalue()[:200])
     np.save(tmp_path / "empty.npy", np.zeros((0, 1, 12, 12), np.float32))
     np.save(tmp_path / "complex.npy", np.zeros((1, 1, 12, 12), np.complex64))
-    small, model = zoo / "zoo/small/1.0.0", "there is no such file"
+    small, model = zoo / "zoo/small/1.0.0", "There is no such file"
     said = {
-        (small, "none.png"): "none.png: there is no such file",
-        (small, "none.npy"): "none.npy: there is no such file",
+        (small, "none.png"): "none.png: There is no such file",
+        (small, "none.npy"): "none.npy: There is no such file",
         (small, "text.png"): "text.png: ",
-        (small, "text.npy"): "text.npy: not an .npy file",
-        (small, "cut.npy"): "cut.npy: not an .npy file",
+        (small, "text.npy"): "text.npy: It is not an .npy file",
+        (small, "cut.npy"): "cut.npy: It is not an .npy file",
         (small, "shape.npy"): "the model expects an input of Nx1x12x12",
         (small, "empty.npy"): "empty.npy: is an empty array of shape 0x1x12x12",
         (small, "complex.npy"): "complex.npy: is an array of complex64; expected real numbers",

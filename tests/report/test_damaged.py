@@ -102,7 +102,11 @@ def test_no_snapshots_at_all(run: Path) -> None:
 def test_a_run_json_of_wrong_types(run: Path, change: Callable[[dict[str, Any]], object], wanted: str) -> None:
     (run / "run.json").write_text(json.dumps(change(json.loads((run / "run.json").read_text()))))
     said, page = reported(run)
-    assert f"run.json: is invalid: {wanted}" in said and "Times and speed are unknown" in page and "accuracy" in said
+    assert (
+        f"run.json: The record of the training run is invalid: {wanted}" in said
+        and "Times and speed are unknown" in page
+        and "accuracy" in said
+    )
 
 
 @pytest.mark.parametrize(

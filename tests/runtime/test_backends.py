@@ -64,9 +64,9 @@ def test_auto_says_why_it_chose(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose("auto", "portable") == (PORTABLE, "no NVIDIA driver is loaded")
     assert choose("cpu") == choose("cpu:0") == choose(on_cpu=True) == (HERE, "asked for")
     assert choose("cpu", "portable") == (PORTABLE, "asked for")
-    with pytest.raises(ProviderError, match="^provider cuda was asked for, but no NVIDIA driver is loaded$"):
+    with pytest.raises(ProviderError, match="^Cannot use the provider cuda: no NVIDIA driver is loaded$"):
         choose("cuda")
-    with pytest.raises(ProviderError, match="^provider cuda was asked for, but no NVIDIA driver is loaded$"):
+    with pytest.raises(ProviderError, match="^Cannot use the provider cuda: no NVIDIA driver is loaded$"):
         choose(target="cuda")
 
 
@@ -88,7 +88,7 @@ def test_a_gpu_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_a_device_that_is_not_there(monkeypatch: pytest.MonkeyPatch, count: int, said: str) -> None:
     without_cuda(monkeypatch, None, count)
-    with pytest.raises(ProviderError, match=f"^provider cuda:7 was asked for, but {said}$"):
+    with pytest.raises(ProviderError, match=f"^Cannot use the provider cuda:7: {said}$"):
         choose("cuda:7")
 
 
@@ -96,9 +96,9 @@ def test_how_many_devices_there_are_may_be_unknown(monkeypatch: pytest.MonkeyPat
     without_cuda(monkeypatch, None, None)
     assert choose("cuda:7")[0].index == 7
     without_cuda(monkeypatch, "device 7 cannot be used", None)
-    with pytest.raises(ProviderError, match="provider cuda:7 was asked for, but device 7 cannot be used"):
+    with pytest.raises(ProviderError, match="Cannot use the provider cuda:7: device 7 cannot be used"):
         choose("cuda:7")
-    with pytest.raises(ProviderError, match="provider cpu:1 was asked for, but there is 1 CPU device: 0"):
+    with pytest.raises(ProviderError, match="Cannot use the provider cpu:1: there is 1 CPU device: 0"):
         choose("cpu:1")
 
 
@@ -107,12 +107,12 @@ def test_how_many_devices_there_are_may_be_unknown(monkeypatch: pytest.MonkeyPat
     [
         ("cdua", None, "There is no provider 'cdua'. Did you mean 'cuda'?"),
         ("cpu", "portabel", "There is no target 'portabel'. Did you mean 'portable'?"),
-        ("cuda:first", None, "--provider cuda:first: the device after the colon must be a number"),
-        ("cuda:", None, "--provider cuda:: the device after the colon must be a number"),
-        ("cuda:-1", None, "--provider cuda:-1: the device after the colon must be a number"),
-        ("auto:1", None, "--provider auto:1: auto takes no device; name the provider too (cpu, cuda)"),
-        ("cpu", "cuda", "target cuda needs the provider cuda, --provider cpu was given"),
-        ("cuda:1", "native", "target native needs the provider cpu, --provider cuda:1 was given"),
+        ("cuda:first", None, "--provider cuda:first: The device after the colon must be a number from 0. cuda:1 is the second device."),
+        ("cuda:", None, "--provider cuda:: The device after the colon must be a number from 0. cuda:1 is the second device."),
+        ("cuda:-1", None, "--provider cuda:-1: The device after the colon must be a number from 0. cuda:1 is the second device."),
+        ("auto:1", None, "--provider auto:1: auto cannot have a device. Name the provider (cpu, cuda)."),
+        ("cpu", "cuda", "The target cuda needs the provider cuda, got --provider cpu."),
+        ("cuda:1", "native", "The target native needs the provider cpu, got --provider cuda:1."),
     ],
 )
 def test_what_does_not_exist_or_go_together(provider: str, target: str | None, said: str) -> None:
@@ -192,7 +192,7 @@ def test_every_command_takes_a_device(tmp_path: Path, other: Backend, command: s
     weights = ("--weights", "none.safetensors") if command in ("test", "extract-features") else ()
     blobs = ("--blobs", "ip1", "-o", "x.npz") if command == "extract-features" else ()
     result = netc(command, write_small(tmp_path), "--provider", "other:2", *weights, *blobs)
-    said = "none.safetensors" if weights else "provider other:2 was asked for, but there are 2 Other devices: 0, 1"
+    said = "none.safetensors" if weights else "Cannot use the provider other:2: there are 2 Other devices: 0, 1"
     assert result.exit_code == 2 and said in result.stderr
 
 
@@ -232,7 +232,7 @@ def test_a_provider_that_onnxruntime_leaves_out_is_an_error() -> None:
 
 def test_a_provider_that_onnxruntime_is_built_without(monkeypatch: pytest.MonkeyPatch) -> None:
     add(monkeypatch, replace(OTHER, execution_provider="OtherExecutionProvider"))
-    with pytest.raises(ProviderError, match="^provider other was asked for, but this onnxruntime is built without OtherExecutionProvider$"):
+    with pytest.raises(ProviderError, match="^Cannot use the provider other: this onnxruntime is built without OtherExecutionProvider$"):
         choose("other")
 
 

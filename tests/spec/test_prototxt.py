@@ -65,6 +65,8 @@ def test_places() -> None:
         ("name: 'a' name: 'b'", ["n.prototxt:1:11: `name` is set twice, first at 1:1."]),
         ("state { } state { }", ["n.prototxt:1:11: `state` is set twice, first at 1:1."]),
         ("name: lenet", ["n.prototxt:1:7: `name` must be in quotes, got lenet."]),
+        (r"name: 'a' '\x'", [r"n.prototxt:1:7: `name` has a wrong escape in '\x'."]),
+        (r"name: 'a\377'", [r"n.prototxt:1:7: `name` must be UTF-8. The byte 0xff is not."]),
         ("name 'a'", ["n.prototxt:1:1: `name` is a single value. Add a colon after its name."]),
         ("debug_info: yes", ["n.prototxt:1:13: `debug_info` must be true or false, got \"'yes'\"."]),
         ("debug_info: 'true'", ["n.prototxt:1:13: `debug_info` must not be in quotes, got 'true'."]),

@@ -98,7 +98,7 @@ def test_a_text_that_is_not_utf_8_is_an_error(tmp_path: Path, text: bytes, wante
         load(path)
     assert list(read_weights(path)) == ["ip"]  # the names of layers with blobs are all that is read
     path.write_bytes(path.read_bytes() + b"\xa2\x06\x08\x0a\x02\xb2\xe2\x3a\x02\x08\x00")
-    with pytest.raises(SpecError, match="layer [45]: its name is not UTF-8"):
+    with pytest.raises(SpecError, match="The name of layer [45] is not UTF-8"):
         read_weights(path)
 
 

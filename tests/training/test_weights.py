@@ -67,4 +67,4 @@ def test_weights_of_a_published_model(trained: Path, tmp_path: Path, monkeypatch
     assert "smal: is not a weight file or a model" in result.stderr and "Did you mean 'small'" in result.stderr
     assert result.exit_code in (1, 2)
     result = netc("train", trained / "small.yaml", "--weights", "small.safetensors", "--no-publish")
-    assert "small.safetensors: there is no such file" in result.stderr
+    assert "small.safetensors: There is no such file" in result.stderr

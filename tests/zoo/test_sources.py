@@ -30,7 +30,7 @@ def test_list_download_and_verify(memory: str, toy_zoo: Path, tmp_path: Path) ->
 
 
 def test_what_is_not_there(memory: str) -> None:
-    with pytest.raises(ZooError, match="memory://bucket/none/index.json: there is no such file"):
+    with pytest.raises(ZooError, match="memory://bucket/none/index.json: There is no such file"):
         zoo.entries("memory://bucket/none")
     fsspec.filesystem("memory").pipe("/bucket/zoo/toy/1.0.0/labels.txt", b"other")
     assert "labels.txt" in zoo.verify(memory)[0]

@@ -17,7 +17,7 @@ from netc import netc_pb2 as pb
 from netc.data.order import held_count
 from netc.data.source import Description, Request, Table, TopSpec
 from netc.data.vocabulary import Vocabulary
-from netc.errors import DataError, Diagnostic, Place
+from netc.errors import DataError, Diagnostic, Place, not_utf8
 from netc.registry import source
 
 WORDS = re.compile(r"\w+?(?=n['’]t\b)|n['’]t\b|['’]\w+|\w+|\n|[^\w\s]")  # splits off clitics, as treebanks do: is n't, film 's
@@ -138,4 +138,4 @@ def _content(path: Path, modified: int, size: int) -> tuple[str, str]:
     try:
         return content.decode("utf-8-sig").replace("\r\n", "\n"), sha256(content).hexdigest()
     except UnicodeDecodeError as e:
-        raise DataError(f"{path}: It is not a text in UTF-8: {e}") from e
+        raise DataError(not_utf8(str(path), e)) from e

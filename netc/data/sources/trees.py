@@ -24,7 +24,7 @@ from netc.data.named.dataset import DataSet
 from netc.data.named.lookup import unpacked
 from netc.data.source import Description, Request, Table, TopSpec
 from netc.data.vocabulary import Vocabulary
-from netc.errors import DataError, Diagnostic, Place
+from netc.errors import DataError, Diagnostic, Place, not_utf8
 from netc.files import read_file
 from netc.registry import source
 
@@ -209,4 +209,4 @@ def _trees(name: str, content: bytes) -> tuple[Tree, ...]:
     try:
         return tuple(read_trees(content.decode(), name))
     except UnicodeDecodeError as e:
-        raise DataError(f"{name}: It is not a text in UTF-8: {e}") from e
+        raise DataError(not_utf8(name, e)) from e

@@ -1,4 +1,4 @@
-"""Gradients of ops that act element by element."""
+"""Gradients of elementwise ops."""
 
 from netc.graph.ir import Node, Value, constant, constant_value, op
 from netc.graph.training_ops.normalization import prelu_grad
@@ -70,7 +70,7 @@ def power(node: Node, dy: Value) -> Gradients:
 
 @gradient("Max")
 def maximum(node: Node, dy: Value) -> Gradients:
-    """The winner takes all. The second input wins a tie with the first (as in Caffe's Eltwise), any other the earlier."""
+    """The gradient goes to the largest input. In a tie of the first two, the second gets it (as in Caffe's Eltwise), else the earliest."""
     order = [1, 0, *range(2, len(node.inputs))] if len(node.inputs) > 1 else [0]
     found: dict[int, Value] = {}
     for i in order:
@@ -108,7 +108,7 @@ def softplus(node: Node, dy: Value) -> Gradients:
 
 @gradient("Clip")
 def clip(node: Node, dy: Value) -> Gradients:
-    """It passes between the bounds and on them. The bounds have none."""
+    """The gradient passes between the bounds and at them. The bounds have no gradient."""
     x, *bounds = node.operands
     within = op.And(op.GreaterOrEqual(x, bounds[0]), op.LessOrEqual(x, bounds[1]))
     return op.Where(within, dy, constant(0, dy.dtype)), None, None
@@ -140,12 +140,12 @@ def where(node: Node, dy: Value) -> Gradients:
 
 @gradient("Cast")
 def cast(node: Node, dy: Value) -> Gradients:
-    """Between floats it passes; autodiff casts what comes back. To and from integers there is none."""
+    """Between floats the gradient passes, and autodiff casts it back. Integers have no gradient."""
     x, y = node.operands[0], node.outputs[0]
     return (dy if x is not None and x.dtype.kind == y.dtype.kind == "f" else None,)
 
 
 @gradient("Equal", "Greater", "GreaterOrEqual", "Less", "Not", "OneHot", "Shape", "Sign")
 def flat(node: Node, dy: Value) -> Gradients:
-    """Steps: the gradient is zero wherever there is one."""
+    """The gradient of a step function: zero wherever it is defined."""
     return (None,) * len(node.inputs)

@@ -11,7 +11,7 @@ Gradients = tuple[Value | None, ...]
 
 @gradient("Python", domain=HOST)
 def python(node: Node, *dys: Value | None) -> Gradients:
-    """The tops are among its inputs, so that forward has run before."""
+    """The tops are inputs of the backward node, so that forward runs first."""
     hosted, count = node.attrs["hosted"], len(node.attrs["hosted"].bottom)
     seeds = [zeros(y.shape) if dy is None else dy for y, dy in zip(node.outputs, dys, strict=True)]
     wanted = [needed(x) for x in node.operands[:count]]

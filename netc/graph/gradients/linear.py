@@ -1,4 +1,4 @@
-"""Gradients of ops that are linear in each input, and of those that only move elements."""
+"""Gradients of ops that are linear in each input, and of ops that only move elements."""
 
 from netc.errors import GradientError
 from netc.graph.ir import TRAINING, Node, Value, constant_value, op, shape_of, zeros_like
@@ -14,14 +14,14 @@ def _swapped(x: Value) -> Value:
 
 @gradient("MatMul")
 def matmul(node: Node, dy: Value) -> Gradients:
-    """Of operands with two axes or more; a batch of one side only is summed by autodiff."""
+    """For operands with two axes or more. If only one operand has a batch, autodiff sums over it."""
     a, b = node.operands
     return dy @ _swapped(b), _swapped(a) @ dy
 
 
 @gradient("Gemm")
 def gemm(node: Node, dy: Value) -> Gradients:
-    """y = alpha A' B' + beta C, where ' transposes if transA, transB say so."""
+    """y = alpha A' B' + beta C, where ' transposes if transA or transB is set."""
     a, b = node.operands[:2]
     alpha, beta = node.attrs.get("alpha", 1.0), node.attrs.get("beta", 1.0)
     trans_a, trans_b = node.attrs.get("transA", 0), node.attrs.get("transB", 0)
@@ -67,7 +67,7 @@ def split(node: Node, *dys: Value | None) -> Gradients:
 
 @gradient("Slice")
 def slice_(node: Node, dy: Value) -> Gradients:
-    """Zeros around dy. Starts, ends and axes must be constants, steps 1."""
+    """Pads dy with zeros. Starts, ends and axes must be constants, and the steps 1."""
     x, (starts, ends, axes, steps) = node.operands[0], (*node.inputs[1:], None, None)[:4]
     begin, end, on = constant_value(starts), constant_value(ends), constant_value(axes)
     step = constant_value(steps)
@@ -83,16 +83,16 @@ def slice_(node: Node, dy: Value) -> Gradients:
 
 @gradient("Crop", domain=TRAINING)
 def crop(node: Node, dy: Value) -> Gradients:
-    """Zeros around dy. The second input gives a size, and so gets none."""
+    """Pads dy with zeros. The second input only gives a size, so it has no gradient."""
     x, axis, begin = node.operands[0], node.attrs["axis"], node.attrs["offset"]
     sizes = zip(x.shape[axis:], begin, dy.shape[axis:], strict=True)
-    end = [0 if a == c else int(a) - b - int(c) for a, b, c in sizes]  # equal ones may be symbolic
+    end = [0 if a == c else int(a) - b - int(c) for a, b, c in sizes]  # equal sizes may be symbolic
     return op.Pad(dy, [*[0] * axis, *begin, *[0] * axis, *end]), None
 
 
 @gradient("Tile")
 def tile(node: Node, dy: Value) -> Gradients:
-    """The sum over the copies."""
+    """Sums over the copies."""
     x, repeats = node.operands[0], constant_value(node.operands[1])
     if repeats is None:
         raise GradientError("Tile has a gradient only where its repeats are constants")
@@ -105,7 +105,7 @@ def tile(node: Node, dy: Value) -> Gradients:
 
 @gradient("Gather")
 def gather(node: Node, dy: Value) -> Gradients:
-    """Each row of dy is added to the row that it was read from. Of an index of any shape, along axis 0."""
+    """Adds each row of dy to the row that it was read from. The index may have any shape; the axis must be 0."""
     x, index = node.operands
     if node.attrs.get("axis", 0) != 0:
         raise GradientError("Gather has a gradient only along axis 0")
@@ -120,7 +120,7 @@ def gather_elements(node: Node, dy: Value) -> Gradients:
 
 @gradient("Compress")
 def compress(node: Node, dy: Value) -> Gradients:
-    """The rows go back to where they were; zeros elsewhere."""
+    """Puts the rows back in their original places, with zeros elsewhere."""
     x, chosen = node.operands
     if node.attrs.get("axis") != 0:
         raise GradientError("Compress has a gradient only along axis 0")

@@ -16,7 +16,7 @@ def _window(node: Node, rank: int) -> dict[str, Any]:
 
 
 def _spatial(x: Value) -> Any:
-    """The sizes of the spatial axes; of training graphs they are numbers."""
+    """The sizes of the spatial axes. In training graphs they are numbers."""
     return list(x.shape[2:])
 
 
@@ -66,8 +66,8 @@ def lrn(node: Node, dy: Value) -> Gradients:
 
 @gradient("BatchNorm", domain=TRAINING)
 def batch_norm(node: Node, dy: Value) -> Gradients:
-    """The moments have no gradient of their own: that of x goes through them already."""
-    read: list[Any] = list(node.inputs[:4])  # x, its moments, and the scale if there is one
+    """The moments have no gradient of their own: the gradient of x already includes them."""
+    read: list[Any] = list(node.inputs[:4])  # x, its moments, and the scale, if any
     dx, dscale, dbias = normalization.batch_norm_grad(dy, *read)
     return (dx, None, None, dscale, dbias)[: len(node.inputs)]
 

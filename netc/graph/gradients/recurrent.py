@@ -11,12 +11,12 @@ Gradients = tuple[Value | None, ...]
 
 
 def _by_y(node: Node, dy: Value | None) -> Value:
-    """dy; zeros where only the last states are read."""
+    """dy, or zeros if only the last states are read."""
     return zeros(node.types[0].shape) if dy is None else dy
 
 
 def _kept(node: Node, apply: Callable[..., tuple[Value, ...]]) -> tuple[Value, ...]:
-    """All outputs of a node; of one that does not `keep` what its gradient needs, those of one that does."""
+    """All outputs of a node with `keep`. If the node lacks it, those of the same op with `keep`."""
     return node.outputs if node.attrs["keep"] else apply(*node.inputs, keep=1)[0].node.outputs
 
 
@@ -25,7 +25,10 @@ def _cont(node: Node, place: int) -> Value | None:
 
 
 def _by_weights(dg: Value, wh: Value, y: Value, h: Value, cont: Value | None) -> tuple[Value, Value]:
-    """The gradients by wh and the first h, from dg (T, N, gates H), that by wh h of all times: one product for all times at once."""
+    """The gradients with respect to wh and the first h.
+
+    dg (T, N, gates H) is the gradient with respect to wh h at all times. One product covers all times at once.
+    """
     steps, n, gates = map(int, dg.shape)
     rows = op.Reshape(dg, [steps * n, gates])
     dwh = op.Gemm(rows, op.Reshape(recurrent.before(y, h, cont), [steps * n, int(wh.shape[1])]), transA=1)

@@ -9,7 +9,7 @@ Gradients = tuple[Value | None, ...]
 
 @gradient("Recursive", domain=TRAINING)
 def recursive(node: Node, dy: Value, *unused: Value | None) -> Gradients:
-    """Those by the weights are products for all nodes at once. The maps, outputs beside the first, are for this rule alone."""
+    """One product for all nodes gives the gradients of each weight. The maps, which follow the first output, are only for this rule."""
     child, width, w = node.operands[1:4]
     nodes, *maps = node.outputs
     size, inner = int(nodes.shape[1]), child.shape[0]

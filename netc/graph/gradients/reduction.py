@@ -1,4 +1,4 @@
-"""Gradients of ops that fold axes away, or normalise along them."""
+"""Gradients of ops that reduce axes, or normalise along them."""
 
 from math import prod
 
@@ -16,7 +16,7 @@ def _axes(node: Node) -> list[int]:
 
 
 def _spread(node: Node, dy: Value) -> Value:
-    """dy with the folded axes back at size 1, so that it broadcasts against the input."""
+    """dy with the reduced axes restored with size 1, so that it broadcasts against the input."""
     x, axes = node.operands[0], _axes(node)
     if node.attrs.get("keepdims", 1):
         return dy

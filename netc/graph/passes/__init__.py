@@ -1,4 +1,4 @@
-"""Graph to Graph: one pass a file, none changes its input."""
+"""Graph to graph: one pass per module. A pass never changes its input."""
 
 from netc.graph.passes.channels_last import channels_last
 from netc.graph.passes.freeze import freeze

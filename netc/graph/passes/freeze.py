@@ -1,4 +1,4 @@
-"""States become constants: a trained net as one file."""
+"""Replaces states by constants, so that a trained net is one file."""
 
 from collections.abc import Mapping
 
@@ -9,9 +9,9 @@ from netc.graph.passes.rewrite import rewrite
 
 
 def freeze(graph: Graph, states: Mapping[str, np.ndarray]) -> Graph:
-    """`graph` with each state replaced by its value in `states`, but those that it carries. KeyError if one has none.
+    """Return `graph` with each state replaced by its value in `states`, except carried states. KeyError if a state has no value.
 
-    Such a constant keeps the state's name.
+    The constant keeps the state's name.
     """
 
     def rule(node: Node) -> tuple[Value, ...] | None:

@@ -1,10 +1,10 @@
-"""A fully convolutional graph with symbolic height and width, so that it takes images of any size.
+"""Makes height and width of a fully convolutional graph symbolic, so that it takes images of any size.
 
 1. Inputs of four axes become (N, C, "H", "W").
-2. Convolutions, their transposes and poolings work out their sizes anew: "H-2", or a numbered name where a stride divides or
-   multiplies. Crop takes those of its second input.
-3. Pooling, which was padded for one size, rounds up as ONNX does (ceil_mode), which is Caffe's rule; global pooling
-   becomes ONNX's own.
+2. Convolutions, their transposes and poolings recompute their sizes: "H-2", or a numbered name if a stride divides or
+   multiplies. Crop takes the sizes of its second input.
+3. Pooling, which was padded for one size, rounds up as ONNX does (ceil_mode), which is Caffe's rule. Global pooling
+   becomes ONNX's own op.
 4. Elementwise and pixelwise ops stay. Any other op with a symbolic size makes the graph not resizable.
 """
 
@@ -19,13 +19,13 @@ from netc.graph.ir import TRAINING, Graph, Node, Value, leaf, op
 from netc.graph.op_info import info
 from netc.graph.tensor_type import Dim
 
-CHANNELS, SPATIAL = 1, 2  # the axis of channels, and the first one of space
+CHANNELS, SPATIAL = 1, 2  # the channel axis, and the first spatial axis
 
 
 def resizable(graph: Graph, pooling: Mapping[str, pb.PoolingParameter]) -> Graph | None:
-    """`graph` for images of any height and width; None where an op is bound to one size.
+    """Return `graph` for images of any height and width; None if an op needs a fixed size.
 
-    `pooling` are the parameters of the net's Pooling layers by name: a graph does not say how its sizes were rounded.
+    `pooling` are the parameters of the net's Pooling layers by name, because a graph does not record how its sizes were rounded.
     """
     work = _Work(pooling)
     try:
@@ -38,7 +38,7 @@ def resizable(graph: Graph, pooling: Mapping[str, pb.PoolingParameter]) -> Graph
 
 
 class _BoundToSizeError(Exception):
-    """Raised at an op that needs to know the size of its image."""
+    """Raised at an op that needs a fixed image size."""
 
 
 @dataclass
@@ -51,7 +51,7 @@ class _Work:
     averaged: set[Value] = field(default_factory=set)
 
     def node(self, node: Node) -> None:
-        """The values that stand for those of `node`."""
+        """Add the new values that replace the outputs of `node`."""
         given = [None if v is None else self.new[v] for v in node.inputs]
         if node.key == ("netc", "Input"):
             results: Any = self._input(node)
@@ -60,14 +60,14 @@ class _Work:
         elif node.op in RULES and not node.domain:
             results = RULES[node.op](self, node, given)
         elif node.domain == TRAINING:
-            results = registry.training_op.find(node.op)(*given, **node.attrs)  # its body, on the new sizes
+            results = registry.training_op.find(node.op)(*given, **node.attrs)  # its body, with the new sizes
         elif self._is_correction(node):
             results = given[0] if given[0] in self.averaged else given[1]
         elif info(node).elementwise or info(node).pixelwise or self._is_channelwise(node, given):
             results = getattr(op, node.op)(*given, outputs=len(node.outputs), **node.attrs)
         elif any(isinstance(d, str) for v in given if v is not None for d in v.shape[SPATIAL:]):
             raise _BoundToSizeError
-        else:  # behind a global pooling
+        else:  # after a global pooling
             results = getattr(op, node.op)(*given, outputs=len(node.outputs), shape=node.outputs[0].shape, **node.attrs)
         results = results if isinstance(results, tuple) else (results,)
         self.new |= dict(zip(node.outputs, results, strict=True))
@@ -82,7 +82,7 @@ class _Work:
         return value
 
     def _is_correction(self, node: Node) -> bool:
-        """Whether the node corrects a mean that was padded for one size."""
+        """Whether the node corrects a mean whose padding was for one size."""
         return node.op == "Mul" and any(self.new[v] in self.averaged for v in node.operands) and node.origin.layer in self.pooling
 
     def _is_channelwise(self, node: Node, given: list[Value | None]) -> bool:
@@ -91,13 +91,13 @@ class _Work:
         return info(node).along_axis and known[0].rank == 4 and node.attrs.get("axis", -1) % 4 == CHANNELS and same
 
     def size(self, size: Dim, change: int, stride: int, up: bool) -> Dim:
-        """floor((size + change) / stride) + 1, or rounded up; a name where `size` is one."""
+        """floor((size + change) / stride) + 1, or rounded up. A name if `size` is a name."""
         if isinstance(size, int):
             return -(-(size + change) // stride) + 1 if up else (size + change) // stride + 1
         return self._moved(size, change + 1) if stride == 1 else self._named(size, change, stride, "up" if up else "down")
 
     def larger(self, size: Dim, change: int, stride: int) -> Dim:
-        """stride (size - 1) + change; a name where `size` is one."""
+        """stride (size - 1) + change. A name if `size` is a name."""
         if isinstance(size, int):
             return stride * (size - 1) + change
         return self._moved(size, change - 1) if stride == 1 else self._named(size, change, stride, "times")
@@ -110,7 +110,7 @@ class _Work:
         return name
 
     def _named(self, *key: str | int) -> str:
-        """One name for all sizes that are worked out in one way from one other."""
+        """One name for all sizes that are computed in the same way from the same size."""
         base = self.offsets.get(str(key[0]), (str(key[0]), 0))[0].rstrip("0123456789")
         return self.names.setdefault(key, f"{base}{len(self.names) + 1}")
 
@@ -138,7 +138,7 @@ def _conv_transpose(work: _Work, node: Node, given: list[Value | None]) -> Value
 
 
 def _window(w: Value, rank: int, attrs: Mapping[str, Any]) -> tuple[list[int], list[int], list[int]]:
-    """Pads, strides, and the sizes of the dilated kernel."""
+    """The pads, the strides, and the sizes of the dilated kernel."""
     extents = [d * (int(k) - 1) + 1 for k, d in zip(w.shape[SPATIAL:], attrs.get("dilations", [1] * rank), strict=True)]
     return list(attrs.get("pads", [0] * rank * 2)), list(attrs.get("strides", [1] * rank)), extents
 

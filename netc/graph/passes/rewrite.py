@@ -1,4 +1,4 @@
-"""The walk that passes share: every value in turn, on what its inputs became."""
+"""The traversal that passes share: it visits the nodes in order, with their inputs already rewritten."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,9 +7,9 @@ from netc.graph.ir import Graph, Node, Value, rebuild
 
 
 def rewrite(graph: Graph, rule: Callable[[Node], tuple[Value, ...] | None]) -> Graph:
-    """`graph` with each node replaced by the values that `rule` gives for its outputs; None keeps it.
+    """Return `graph` with each node replaced by the values that `rule` returns for its outputs; None keeps the node.
 
-    The rule sees nodes whose inputs are rewritten already. States that are updated stay themselves.
+    The rule sees nodes whose inputs are already rewritten. States that are updated stay unchanged.
     """
     new: dict[Value, Value] = {}
     for node in graph.nodes:

@@ -1,7 +1,10 @@
 """Simplifications that onnxruntime does not make.
 
-1. x * 1, x / 1, x + 0, x - 0 are x. 2. Two transposes are one, or none. 3. Two reshapes are one. 4. An Expand or Reshape to the same
-shape is removed. 5. A power that is a multiple of a quarter becomes square roots and products, which are many times faster.
+1. x * 1, x / 1, x + 0, x - 0 become x.
+2. Two transposes become one, or none.
+3. Two reshapes become one.
+4. An Expand or Reshape to the same shape is removed.
+5. A power that is a multiple of a quarter becomes square roots and products, which are many times faster.
 """
 
 from functools import reduce
@@ -20,7 +23,7 @@ TOUCHED = {*NEUTRAL, "Pow", "Reshape", "Expand", "Transpose"}
 
 
 def simplify(graph: Graph) -> Graph:
-    """`graph` without nodes that have no effect."""
+    """Return `graph` without nodes that have no effect."""
     return rewrite(graph, _rule)
 
 

@@ -1,6 +1,6 @@
-"""The custom ops of domain `netc.training`: what a backward pass needs and ONNX lacks.
+"""The custom ops of domain `netc.training`: ops that a backward pass needs and ONNX lacks.
 
-Each is one function; see `define.py` for how. Optimizers are training ops too (`netc.optimizers`).
+Each is one function; `define.py` shows how. Optimizers are training ops too (`netc.optimizers`).
 """
 
 from netc.graph.training_ops import (  # noqa: F401  (each fills the registry)

@@ -1,4 +1,4 @@
-"""Activations, and gradients of activations, that a kernel of their own makes faster."""
+"""Activations, and gradients of activations, that are faster with their own kernel."""
 
 import numpy as np
 
@@ -8,13 +8,13 @@ from netc.graph.training_ops.define import training_op
 
 @training_op("ReluGrad", elementwise=True)
 def relu_grad(y: Value, dy: Value) -> Value:
-    """The gradient by x of y = Relu(x): dy where y is positive, else 0."""
+    """The gradient of y = Relu(x) with respect to x: dy if y is positive, else 0."""
     return op.Where(y > 0.0, dy, constant(0, dy.dtype))
 
 
 @training_op("Dropout", elementwise=True)
 def dropout(x: Value, uniform: Value, *, ratio: float) -> Value:
-    """x / (1 - ratio) where `uniform`, numbers of [0, 1), is at least `ratio`, else 0. Its gradient is the same of dy."""
+    """x / (1 - ratio) where `uniform`, random numbers in [0, 1), is at least `ratio`, else 0. Its gradient applies the same op to dy."""
     return x * (cast(op.GreaterOrEqual(uniform, np.float32(ratio)), x.dtype) * (1 / (1 - ratio)))
 
 

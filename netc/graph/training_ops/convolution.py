@@ -1,4 +1,4 @@
-"""Gradients of convolution. x is (N, C, spatial...), w (M, C / group, kernel...), dy (N, M, output...)."""
+"""Gradients of convolution. The shapes are x (N, C, spatial...), w (M, C / group, kernel...) and dy (N, M, output...)."""
 
 from math import prod
 
@@ -8,9 +8,9 @@ from netc.graph import multiply_adds
 from netc.graph.ir import Value, constant, op, symbolic
 from netc.graph.training_ops.define import CPU, body, training_op
 
-# A gathered column matrix needs an index of this many rows at most; beyond it, its memory traffic costs more than it saves.
+# Gathered columns need an index of at most this many rows. Beyond it, the memory traffic costs more than gathering saves.
 MOST_GATHERED_ROWS = 1 << 20
-MOST_COLUMNS = 1 << 22  # elements of the columns of an input gradient; beyond it they leave the cache
+MOST_COLUMNS = 1 << 22  # elements in the columns of an input gradient; more do not fit in the cache
 
 
 @training_op("ConvFilterGrad", multiply_adds=multiply_adds.filter_gradient)
@@ -25,7 +25,7 @@ def conv_filter_grad(
     group: int = 1,
     bias: int = 0,
 ) -> Value | tuple[Value, ...]:
-    """The gradient by w; with `bias` also that by the bias (M,).
+    """The gradient with respect to w; with `bias`, also that with respect to the bias (M,).
 
     A convolution over the batch: x as (C / group, group * N, ...) with dy as the filter, stride and dilation swapped.
     """
@@ -55,7 +55,7 @@ def conv_filter_grad_cpu(
     group: int = 1,
     bias: int = 0,
 ) -> Value | tuple[Value, ...] | None:
-    """The same as one Gemm: columns gathered as whole rows of the batch, which is innermost."""
+    """The same as one Gemm. Columns are gathered as full rows of the batch, which is the innermost axis."""
     c, (kh, kw) = int(x.shape[1]), (kernel_shape * 2)[:2]
     m, rows = int(dy.shape[1]), prod(map(int, dy.shape[2:]))
     if x.rank != 4 or symbolic(x) or group != 1 or c * kh * kw * rows > MOST_GATHERED_ROWS:
@@ -72,7 +72,7 @@ def conv_filter_grad_cpu(
 
 
 def _columns(c: int, height: int, width: int, kernel: list[int], out: list[int], strides: list[int], dilations: list[int]) -> np.ndarray:
-    """For each (channel, kernel y, kernel x, output y, output x) the row of the image that it reads."""
+    """For each (channel, kernel y, kernel x, output y, output x), the row of the image that it reads."""
     y = np.arange(kernel[0])[:, None] * dilations[0] + np.arange(out[0])[None, :] * strides[0]
     x = np.arange(kernel[1])[:, None] * dilations[1] + np.arange(out[1])[None, :] * strides[1]
     plane = y[:, None, :, None] * width + x[None, :, None, :]
@@ -83,7 +83,7 @@ def _columns(c: int, height: int, width: int, kernel: list[int], out: list[int],
 def conv_input_grad(
     dy: Value, w: Value, *, spatial: list[int], strides: list[int], pads: list[int], dilations: list[int], group: int = 1
 ) -> Value:
-    """The gradient by x, whose spatial axes have the sizes `spatial`."""
+    """The gradient with respect to x, whose spatial axes have the sizes `spatial`."""
     rank = len(spatial)
     full = [(int(o) - 1) * s + d * (int(k) - 1) + 1 for o, s, d, k in zip(dy.shape[2:], strides, dilations, w.shape[2:], strict=True)]
     exact = pads[:rank] == pads[rank:] and all(f - 2 * p == size for f, p, size in zip(full, pads, spatial, strict=False))
@@ -95,7 +95,7 @@ def conv_input_grad(
 def conv_input_grad_cpu(
     dy: Value, w: Value, *, spatial: list[int], strides: list[int], pads: list[int], dilations: list[int], group: int = 1
 ) -> Value | None:
-    """The same as one batched MatMul and Col2Im, which has no CUDA kernel: fewer and larger products than ConvTranspose makes."""
+    """The same as one batched MatMul and Col2Im, which has no CUDA kernel. It makes fewer and larger products than ConvTranspose."""
     if symbolic(dy):
         return None
     n, m, *out = map(int, dy.shape)
@@ -109,7 +109,7 @@ def conv_input_grad_cpu(
 
 
 def window(x: Value, begin: list[int], size: list[int]) -> Value:
-    """The part of the spatial axes of x from `begin`, of `size`, with zeros where x ends before."""
+    """The part of the spatial axes of x that starts at `begin` and has the sizes `size`, with zeros beyond the end of x."""
     have = list(map(int, x.shape[2:]))
     missing = [max(0, b + s - h) for b, s, h in zip(begin, size, have, strict=True)]
     if any(missing):

@@ -1,10 +1,10 @@
-"""How a training op is made: a Python function on values, traced into a body when its types are known.
+"""How a training op is defined: a Python function on values, traced into a body when its types are known.
 
     @training_op("SquareGrad")
     def square_grad(x, dy): return 2.0 * x * dy
 
-`square_grad(x, dy)` is then one node of domain `netc.training`. Its default body uses only ops that have
-CUDA kernels; `@body("SquareGrad", CPU)` adds another to the set of bodies that are made for the CPU.
+`square_grad(x, dy)` is then one node of domain `netc.training`. Its default body uses only ops that have CUDA kernels. `@body("SquareGrad",
+CPU)` adds another body to the set for the CPU.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,16 +24,17 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Body:
-    """A traced function: what goes in (`Input` leaves) and what comes out."""
+    """A traced function: its inputs (`Input` leaves) and its outputs."""
 
     inputs: tuple[Value | None, ...]
     outputs: tuple[Value, ...]
 
 
 def training_op(name: str, typed_by: str = DEFAULT, **properties: Any) -> Callable[[F], F]:
-    """Decorator: the function becomes the default body of op `name`, and each call of it makes one node.
+    """Decorator: the function becomes the default body of op `name`, and each call creates one node.
 
-    `properties` are those of its OpInfo. A node's types come from tracing the body of `typed_by`, where the default is long.
+    `properties` are those of its OpInfo. The types of a node come from tracing the body in the set `typed_by`, for ops whose default body
+    is long.
     """
 
     def add(function: F) -> F:
@@ -55,12 +56,12 @@ def training_op(name: str, typed_by: str = DEFAULT, **properties: Any) -> Callab
 
 
 def body(name: str, bodies: str) -> Callable[[F], F]:
-    """Decorator: the function is the body of op `name` in the set `bodies`; it may return None to leave it to the default."""
+    """Decorator: the function is the body of op `name` in the set `bodies`. If it returns None, the default body is used."""
     return registry.body((name, bodies))
 
 
 def trace(node: Node, bodies: str) -> Body:
-    """The body of a training-op node in the set `bodies`, else its default body."""
+    """Return the body of a training-op node in the set `bodies`, or its default body."""
     types = tuple(None if v is None else v.type for v in node.inputs)
     attrs = freeze(node.attrs)
     if (node.op, bodies) in registry.body:
@@ -73,7 +74,7 @@ def trace(node: Node, bodies: str) -> Body:
 
 
 def freeze(attrs: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
-    """Attributes in a form that can be a key."""
+    """Return attributes as a hashable key."""
     return tuple(sorted((k, tuple(v) if isinstance(v, list) else v) for k, v in attrs.items()))
 
 

@@ -1,7 +1,7 @@
-"""Recurrence along the first axis: the same step as one Scan, or as one copy after the other.
+"""Recurrence along the first axis: the same step as one Scan, or as unrolled copies.
 
-A step is a function (states, slices) -> (new states, results): tuples of values, a slice being what xs hold at one time.
-Both forms take (step, states, xs) and return (last states, results of all times on a new first axis).
+A step is a function (states, slices) -> (new states, results). All of these are tuples of values; the slices are the xs at one time step.
+Both forms take (step, states, xs) and return (last states, results of all time steps on a new first axis).
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ Loop = Callable[..., tuple[Values, Values]]
 
 
 def scan(step: Step, states: Sequence[Value], xs: Sequence[Value], reverse: bool = False) -> tuple[Values, Values]:
-    """One Scan: a few nodes for any number of times. What the step reads from outside is captured."""
+    """Run the step as one Scan: a few nodes for any number of time steps. Values that the step reads from outside are captured."""
     inner_states = tuple(leaf("Input", s.dtype, s.shape, name=f"state{i}") for i, s in enumerate(states))
     slices = tuple(leaf("Input", x.dtype, x.shape[1:], name=f"x{i}") for i, x in enumerate(xs))
     new, results = step(inner_states, slices)
@@ -33,7 +33,7 @@ def scan(step: Step, states: Sequence[Value], xs: Sequence[Value], reverse: bool
 
 
 def unrolled(step: Step, states: Sequence[Value], xs: Sequence[Value], reverse: bool = False) -> tuple[Values, Values]:
-    """A copy of the step for each time, so that no op has a subgraph. Where the number of times is symbolic, a Scan."""
+    """Run a copy of the step for each time step, so that no op has a subgraph. If their number is symbolic, use a Scan."""
     steps = xs[0].shape[0]
     if isinstance(steps, str):
         return scan(step, states, xs, reverse)
@@ -47,7 +47,7 @@ def unrolled(step: Step, states: Sequence[Value], xs: Sequence[Value], reverse: 
 
 
 def loop_op(name: str, **properties: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorator: function(loop, *inputs, **attrs) is training op `name`; the loop is unrolled by default, a Scan on the CPU."""
+    """Decorator: function(loop, *inputs, **attrs) is training op `name`. The loop is unrolled by default, and a Scan on the CPU."""
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
         own = signature(function)
@@ -68,18 +68,18 @@ def loop_op(name: str, **properties: Any) -> Callable[[Callable[..., Any]], Call
 
 
 def _slices(x: Value) -> Values:
-    """What x holds at each time."""
+    """Return the slice of x at each time step."""
     return tuple(op.Squeeze(p, [0]) for p in split(x, [1] * int(x.shape[0]), 0))
 
 
 def _closed(inputs: Values, outputs: Values) -> tuple[Subgraph, Values]:
-    """The subgraph between `inputs` and `outputs`, and the values that it reads from outside."""
+    """Return the subgraph between `inputs` and `outputs`, and the values that it reads from outside."""
     nodes = toposort(outputs)
     inside: set[Value] = set(inputs)
     for node in nodes:
         if any(v in inside for v in node.operands):
             inside.update(node.outputs)
-    outer: dict[Value, Value] = {}  # each with its leaf; constants go along
+    outer: dict[Value, Value] = {}  # each with its leaf; constants are copied
     new: dict[Value, Value] = {v: v for v in inputs}
 
     def within(v: Value) -> Value:

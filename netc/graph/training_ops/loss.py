@@ -1,4 +1,4 @@
-"""Losses with their gradients, normalised as Caffe's LossParameter says.
+"""Losses with their gradients, normalised according to Caffe's LossParameter.
 
 `normalization` is "FULL" (all elements), "VALID" (those not ignored), "BATCH_SIZE" (the axes before `axis`) or "NONE".
 """
@@ -10,18 +10,18 @@ import numpy as np
 from netc.graph.ir import Value, cast, constant, op
 from netc.graph.training_ops.define import training_op
 
-SMALLEST = np.finfo(np.float32).tiny  # Caffe cuts probabilities here before the log
+SMALLEST = np.finfo(np.float32).tiny  # Caffe limits probabilities to this before the log
 
 
 def _valid(labels: Value, ignore_label: int | None) -> Value | None:
-    """1 where a label counts, 0 where it is ignored, in float; None if all count."""
+    """1 for a label that counts, 0 for an ignored one, as float; None if all count."""
     return None if ignore_label is None else cast(op.Not(op.Equal(labels, ignore_label)), np.float32)
 
 
 def normalised(each: Value, valid: Value | None, axis: int, normalization: str) -> Value:
-    """The sum of `each` over the normaliser, a scalar. `valid` is 1 where a label counts; None if all do.
+    """The sum of `each` divided by the normaliser, a scalar. `valid` is 1 for a label that counts; None if all do.
 
-    Works with a symbolic batch: means instead of counts. The mean over no row at all is 0.
+    It supports a symbolic batch by using means instead of counts. The mean over zero rows is 0.
     """
     if normalization == "NONE":
         return op.ReduceSum(each, keepdims=0)
@@ -33,14 +33,14 @@ def normalised(each: Value, valid: Value | None, axis: int, normalization: str) 
 
 
 def mean(x: Value) -> Value:
-    """The mean of all elements, a scalar; 0 where there is none."""
+    """The mean of all elements, a scalar; 0 if there are no elements."""
     if not any(isinstance(d, str) for d in x.shape):
         return op.ReduceMean(x, keepdims=0)
     return op.ReduceSum(x, keepdims=0) / op.Max(cast(op.Size(x), np.float32), 1.0)
 
 
 def _factor(like: Value, valid: Value | None, axis: int, normalization: str) -> Value | float:
-    """1 / normaliser for the gradient. `like` has a shape of one number a label."""
+    """1 / normaliser for the gradient. `like` has one number per label."""
     if normalization == "NONE":
         return 1.0
     if normalization == "VALID" and valid is not None:
@@ -70,7 +70,7 @@ def softmax_cross_entropy(
 def softmax_cross_entropy_grad(
     dloss: Value, prob: Value, labels: Value, *, axis: int, normalization: str, ignore_label: int | None = None
 ) -> Value:
-    """The gradient by the scores: (probabilities - one-hot labels) * dloss / normaliser, 0 where ignored."""
+    """The gradient with respect to the scores: (probabilities - one-hot labels) * dloss / normaliser, 0 for ignored labels."""
     valid = _valid(labels, ignore_label)
     hot = op.OneHot(labels, constant(prob.shape[axis]), constant(np.array([0, 1], np.float32)), axis=axis)
     scale = dloss * _factor(labels, valid, axis, normalization)
@@ -80,7 +80,7 @@ def softmax_cross_entropy_grad(
 
 @training_op("SigmoidCrossEntropy")
 def sigmoid_cross_entropy(x: Value, targets: Value, *, normalization: str, ignore_label: int | None = None) -> Value:
-    """-t log s - (1 - t) log(1 - s) with s = sigmoid(x), in the form that does not overflow. t is of the shape of x."""
+    """-t log s - (1 - t) log(1 - s) with s = sigmoid(x), in the form that does not overflow. t has the shape of x."""
     valid = _valid(cast(targets, np.int64), ignore_label)
     each = op.Max(x, 0.0) - x * targets + op.Log(1.0 + op.Exp(-op.Abs(x)))
     return normalised(each if valid is None else each * valid, valid, 1, normalization)
@@ -88,7 +88,7 @@ def sigmoid_cross_entropy(x: Value, targets: Value, *, normalization: str, ignor
 
 @training_op("SigmoidCrossEntropyGrad")
 def sigmoid_cross_entropy_grad(dloss: Value, x: Value, targets: Value, *, normalization: str, ignore_label: int | None = None) -> Value:
-    """The gradient by x: (sigmoid(x) - t) * dloss / normaliser, 0 where ignored."""
+    """The gradient with respect to x: (sigmoid(x) - t) * dloss / normaliser, 0 for ignored targets."""
     valid = _valid(cast(targets, np.int64), ignore_label)
     dx = (op.Sigmoid(x) - targets) * (dloss * _factor(x, valid, 1, normalization))
     return dx if valid is None else dx * valid
@@ -96,9 +96,9 @@ def sigmoid_cross_entropy_grad(dloss: Value, x: Value, targets: Value, *, normal
 
 @training_op("ContrastiveLoss")
 def contrastive(a: Value, b: Value, similar: Value, *, margin: float, legacy: int) -> Value:
-    """Half the mean of d^2 where `similar` is 1, of max(0, margin - d)^2 where 0, d the distance of rows of a and b (N, F).
+    """Half the mean of d^2 for similar pairs, of max(0, margin - d)^2 for others. d is the distance of rows of a and b (N, F).
 
-    `legacy`: max(0, margin - d^2) for the latter. `similar` is (N,).
+    `legacy`: max(0, margin - d^2) for the latter. `similar` (N,) is 1 for similar pairs, else 0.
     """
     square = op.ReduceSumSquare(a - b, [1], keepdims=0)
     short = op.Relu(margin - (square if legacy else op.Sqrt(square)))
@@ -108,7 +108,10 @@ def contrastive(a: Value, b: Value, similar: Value, *, margin: float, legacy: in
 
 @training_op("ContrastiveLossGrad")
 def contrastive_grad(dloss: Value, a: Value, b: Value, similar: Value, *, margin: float, legacy: int) -> Value:
-    """The gradient by a; that by b is its negative. A distance counts 1e-4 more here, so that equal rows have one."""
+    """The gradient with respect to a.
+
+    The gradient with respect to b is its negative. 1e-4 is added to each distance, so equal rows have one.
+    """
     difference = a - b
     square = op.ReduceSumSquare(difference, [1], keepdims=0)
     distance = square if legacy else op.Sqrt(square)

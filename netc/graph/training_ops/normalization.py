@@ -17,7 +17,7 @@ def per_channel(v: Value, x: Value) -> Value:
 
 @training_op("BatchMoments")
 def batch_moments(x: Value, *, epsilon: float) -> tuple[Value, ...]:
-    """(mean, variance, 1 / sqrt(variance + epsilon)) of each channel over the batch, (C,) each; the variance is the biased one."""
+    """(mean, variance, 1 / sqrt(variance + epsilon)) of each channel over the batch, (C,) each. The variance is the biased one."""
     mean = op.ReduceMean(x, _others(x), keepdims=1)
     centred = x - mean
     var = op.Reshape(op.ReduceMean(centred * centred, _others(x), keepdims=1), [-1])
@@ -34,7 +34,10 @@ def batch_norm(x: Value, mean: Value, inverse_std: Value, scale: Value | None = 
 
 @training_op("BatchNormGrad")
 def batch_norm_grad(dy: Value, x: Value, mean: Value, inverse_std: Value, scale: Value | None = None) -> tuple[Value, ...]:
-    """The gradients by x, scale and bias, through the moments too: dx = (dy - mean(dy) - y mean(dy y)) scale / std, y without scale."""
+    """The gradients with respect to x, scale and bias.
+
+    They include the path through the moments: dx = (dy - mean(dy) - y mean(dy y)) scale / std, with y without scale.
+    """
     axes = _others(x)
     share = np.float32(1 / _product([d for i, d in enumerate(x.shape) if i != 1]))
     y = (x - per_channel(mean, x)) * per_channel(inverse_std, x)
@@ -45,7 +48,7 @@ def batch_norm_grad(dy: Value, x: Value, mean: Value, inverse_std: Value, scale:
 
 
 def channel_window_sum(x: Value, size: int) -> Value:
-    """The sum over `size` neighbouring channels, zeros beyond the ends."""
+    """The sum over `size` neighbouring channels, with zeros beyond the ends."""
     n, c, *spatial = x.shape
     flat = op.Reshape(x, [0, 1, c, -1], shape=(n, 1, c, _product(spatial)))
     half = (size - 1) // 2
@@ -59,7 +62,10 @@ def _product(sizes: list[int | str]) -> int:
 
 @training_op("LRNGrad")
 def lrn_grad(x: Value, y: Value, dy: Value, *, size: int, alpha: float, beta: float, bias: float) -> Value:
-    """The gradient by x of y = LRN(x) = x s^-beta, s = bias + alpha / size * (sum of x^2 over `size` channels)."""
+    """The gradient of y = LRN(x) with respect to x.
+
+    y = x s^-beta with s = bias + alpha / size * (sum of x^2 over `size` channels).
+    """
     scale = channel_window_sum(x * x, size) * np.float32(alpha / size) + np.float32(bias)
     through = channel_window_sum(dy * y / scale, size)
     return dy * op.Pow(scale, constant(np.float32(-beta))) - np.float32(2 * alpha * beta / size) * x * through
@@ -67,7 +73,7 @@ def lrn_grad(x: Value, y: Value, dy: Value, *, size: int, alpha: float, beta: fl
 
 @training_op("PReluGrad", elementwise=True)
 def prelu_grad(x: Value, slope: Value, dy: Value) -> tuple[Value, ...]:
-    """(by x, by the slope before summing) of y = max(x, 0) + slope min(x, 0); at 0 the slope counts."""
+    """The gradients of y = max(x, 0) + slope min(x, 0) with respect to x, and to the slope before summing. At 0, the slope counts."""
     positive = cast(x > 0.0, x.dtype)
     negative = 1.0 - positive
     return dy * (positive + slope * negative), dy * x * negative

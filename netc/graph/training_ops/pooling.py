@@ -1,4 +1,4 @@
-"""Gradients of pooling over (N, C, spatial...). Pads are ONNX's: begin of each axis, then end of each."""
+"""Gradients of pooling over (N, C, spatial...). Pads are ONNX's: the start of each axis, then the end of each."""
 
 from math import prod
 
@@ -12,7 +12,7 @@ from netc.graph.training_ops.shape import split
 
 @training_op("MaxPoolGrad")
 def max_pool_grad(x: Value, y: Value, dy: Value, *, kernel_shape: list[int], strides: list[int], pads: list[int]) -> Value:
-    """The gradient by x of y = MaxPool(x): each dy goes to the first maximum of its window."""
+    """The gradient of y = MaxPool(x) with respect to x: each dy goes to the first maximum of its window."""
     _, indices = op.MaxPool(x, kernel_shape=kernel_shape, strides=strides, pads=pads, outputs=2)
     flat = _flat(zeros_like(x)) if symbolic(x) else zeros([prod(map(int, x.shape))])
     flat = op.ScatterElements(flat, _flat(indices), _flat(dy), reduction="add")
@@ -25,9 +25,9 @@ def _flat(x: Value) -> Value:
 
 @body("MaxPoolGrad", CPU)
 def max_pool_grad_cpu(x: Value, y: Value, dy: Value, *, kernel_shape: list[int], strides: list[int], pads: list[int]) -> Value | None:
-    """Windows that tile the image: compare the planes of the windows' elements with y, first winner takes dy.
+    """For windows that tile the image: compare each element of the windows with y. The first match gets dy.
 
-    The batch is innermost, so that every copy moves whole rows of it; the transposes meet those of ConvFilterGrad and vanish.
+    The batch is the innermost axis, so that every copy moves full rows of it. The transposes cancel with those of ConvFilterGrad.
     """
     if x.rank != 4 or symbolic(x):
         return None
@@ -55,7 +55,7 @@ def _parts(x: Value, count: int, axis: int) -> tuple[Value, ...]:
 
 @training_op("AveragePoolGrad")
 def average_pool_grad(dy: Value, *, spatial: list[int], kernel_shape: list[int], strides: list[int], pads: list[int]) -> Value:
-    """The gradient by x of AveragePool(x, count_include_pad=1), x having the spatial sizes `spatial`."""
+    """The gradient of AveragePool(x, count_include_pad=1) with respect to x, which has the spatial sizes `spatial`."""
     (n, c), rank = dy.shape[:2], len(spatial)
     share = np.float32(1 / prod(kernel_shape))
     if list(dy.shape[2:]) == [1] * rank and kernel_shape == spatial and not any(pads):
@@ -67,5 +67,5 @@ def average_pool_grad(dy: Value, *, spatial: list[int], kernel_shape: list[int],
 
 
 def argmax_in_plane(indices: Value, plane: int) -> Value:
-    """ONNX's index into the whole tensor as Caffe's index into the plane of one channel, in float."""
+    """Convert ONNX's index into the full tensor to Caffe's index into the plane of one channel, as float."""
     return cast(op.Mod(indices, plane), np.float32)

@@ -1,8 +1,9 @@
-"""Recurrent layers over time, and their gradients by their gates. xw (T, N, gates H) is the input's part of the gates, bias included.
+"""Recurrent layers over time, and the gradients with respect to their gates.
 
-wh is (gates H, H), h and c the (N, H) before the first time. cont (T, N, 1), where it is there, is 0 where a sequence
-begins: what came before counts as zero. With `keep` the ops return too what their gradient wants to know. The CPU runs
-one Scan forward and one back; all products that no step waits for are made for all times at once.
+xw (T, N, gates H) is the input's part of the gates, including the bias. wh is (gates H, H); h and c are the (N, H) before the first time
+step. The optional cont (T, N, 1) is 0 at the start of a sequence: earlier steps then count as zero. With `keep`, the ops also return the
+values that their gradient needs. The CPU runs one Scan forward and one backward. All products that no step depends on are computed for all
+time steps at once.
 """
 
 from netc.graph import multiply_adds
@@ -20,7 +21,7 @@ def _xs(*xs: Value | None) -> list[Value]:
 
 
 def _cut(h: Value, rest: Values) -> Value:
-    """h, or zero where `rest` holds a cont of 0."""
+    """h, or zero if the cont in `rest` is 0."""
     return h * rest[0] if rest else h
 
 
@@ -39,7 +40,10 @@ def rnn(loop: Loop, xw: Value, wh: Value, h: Value, cont: Value | None = None) -
 
 @loop_op("LSTM", multiply_adds=multiply_adds.recurrent)
 def lstm(loop: Loop, xw: Value, wh: Value, h: Value, c: Value, cont: Value | None = None, *, keep: int) -> Values:
-    """(y, last h, last c): gates i, f, o, g; c = f c + i g; h = o tanh(c). With `keep` also sigmoids, g, c before, tanh(c)."""
+    """(y, last h, last c):
+
+    gates i, f, o, g; c = f c + i g; h = o tanh(c). With `keep`, also the sigmoids, g, the previous c, and tanh(c).
+    """
     hidden = int(wh.shape[1])
 
     def step(states: Values, xs: Values) -> tuple[Values, Values]:
@@ -59,7 +63,7 @@ def lstm(loop: Loop, xw: Value, wh: Value, h: Value, c: Value, cont: Value | Non
 
 @loop_op("GRU", multiply_adds=multiply_adds.recurrent)
 def gru(loop: Loop, xw: Value, wh: Value, bh: Value, h: Value, cont: Value | None = None, *, keep: int) -> Values:
-    """(y, last h): gates r, z, n; n = tanh(xn + r (wn h + bh)); h = (1 - z) n + z h. With `keep` also sigmoids, n, wn h + bh."""
+    """(y, last h): gates r, z, n; n = tanh(xn + r (wn h + bh)); h = (1 - z) n + z h. With `keep`, also the sigmoids, n, wn h + bh."""
     hidden = int(wh.shape[1])
     bias = op.Concat(zeros([2 * hidden]), bh, axis=0)
 
@@ -79,7 +83,7 @@ def gru(loop: Loop, xw: Value, wh: Value, bh: Value, h: Value, cont: Value | Non
 
 
 def before(y: Value, h: Value, cont: Value | None) -> Value:
-    """The h that each time began with."""
+    """The h before each time step."""
     steps = int(y.shape[0])
     first = op.Reshape(h, [1, *h.shape])
     before = op.Concat(first, op.Slice(y, [0], [steps - 1], [0]), axis=0) if steps > 1 else first
@@ -87,7 +91,7 @@ def before(y: Value, h: Value, cont: Value | None) -> Value:
 
 
 def _with_last(dy: Value, dh: Value | None) -> Value:
-    """dy with the gradient by the last h added to it at the last time."""
+    """dy with the gradient with respect to the last h added at the last time step."""
     if dh is None:
         return dy
     steps, last = int(dy.shape[0]), op.Reshape(dh, [1, *dh.shape])
@@ -95,7 +99,7 @@ def _with_last(dy: Value, dh: Value | None) -> Value:
 
 
 def _next(cont: Value | None) -> Value | None:
-    """The cont of the time after each; 0 after the last, whose gradient is in dy."""
+    """The cont of the next time step for each step; 0 after the last step, whose gradient is in dy."""
     if cont is None:
         return None
     steps, last = int(cont.shape[0]), zeros([1, *cont.shape[1:]])
@@ -103,13 +107,13 @@ def _next(cont: Value | None) -> Value | None:
 
 
 def _back(dy: Value, dg: Value, wh: Value, rest: Values) -> Value:
-    """dy and what comes from the time after, through its gates."""
+    """dy plus the gradient from the next time step, through its gates."""
     return dy + rest[0] * (dg @ wh) if rest else op.Gemm(dg, wh, dy)
 
 
 @loop_op("RNNGrad", multiply_adds=multiply_adds.recurrent_gradient)
 def rnn_grad(loop: Loop, dy: Value, dh: Value | None, y: Value, wh: Value, cont: Value | None = None) -> Value:
-    """The gradient by xw, from those by y and the last h."""
+    """The gradient with respect to xw, from those with respect to y and the last h."""
 
     def step(states: Values, xs: Values) -> tuple[Values, Values]:
         dy, slope, *rest = xs
@@ -122,7 +126,10 @@ def rnn_grad(loop: Loop, dy: Value, dh: Value | None, y: Value, wh: Value, cont:
 
 @loop_op("LSTMGrad", multiply_adds=multiply_adds.recurrent_gradient)
 def lstm_grad(loop: Loop, dy: Value, dh: Value | None, dc: Value | None, wh: Value, cont: Value | None, *kept: Value) -> Values:
-    """The gradients by xw and c, from those by y and the last h and c. `kept` is what `keep` adds."""
+    """The gradients with respect to xw and c, from those with respect to y and the last h and c.
+
+    `kept` are the outputs that `keep` adds.
+    """
     s, g, c, t = kept
     i, f, o = _split(s, 3)
     slope = s - s * s
@@ -144,9 +151,9 @@ def lstm_grad(loop: Loop, dy: Value, dh: Value | None, dc: Value | None, wh: Val
 
 @loop_op("GRUGrad", multiply_adds=multiply_adds.recurrent_gradient)
 def gru_grad(loop: Loop, dy: Value, dh: Value | None, wh: Value, h: Value, cont: Value | None, *kept: Value) -> Values:
-    """The gradients by xw, by wh h + (0, 0, bh), and by h where it does not pass through wh, from those by y and the last h.
+    """The gradients with respect to xw, to wh h + (0, 0, bh), and to h along the path that avoids wh.
 
-    `kept` is y and what `keep` adds.
+    They are computed from the gradients with respect to y and the last h. `kept` is y and the outputs that `keep` adds.
     """
     y, s, n, inputs = kept
     r, z = _split(s, 2)

@@ -1,7 +1,7 @@
 """Recursive nets over batches of trees, level by level, and their gradient (Socher et al. 2011, 2013).
 
-A batch has its leaves first and then its inner nodes by height: `child` (inner, 2) holds numbers of nodes, `width` (levels,) says how
-many inner nodes there are at each height. Levels are unrolled; their widths are known only at run time, and 0 is one.
+A batch has its leaves first and then its inner nodes by height. `child` (inner, 2) contains numbers of nodes. `width` (levels,) is the
+number of inner nodes at each height. Levels are unrolled; their widths are known only at run time and may be 0.
 """
 
 import numpy as np
@@ -23,16 +23,16 @@ def _stacked(parts: list[Value], rows: Dim) -> Value:
 
 
 def node_count(leaves: Dim, inner: Dim) -> Dim:
-    """How many nodes there are in all: a number, or its name."""
+    """The total number of nodes, or its name."""
     return leaves + inner if isinstance(leaves, int) and isinstance(inner, int) else NODES
 
 
 @training_op("Recursive")
 def recursive(leaf: Value, child: Value, width: Value, w: Value, b: Value, v: Value | None = None) -> tuple[Value, ...]:
-    """The vectors (nodes, d) of all nodes, p = tanh(z' V z + W z + b) with z the 2 d numbers of the two children.
+    """The vectors (nodes, d) of all nodes, p = tanh(z' V z + W z + b), where z has the 2 d numbers of the two children.
 
-    W is (d, 2d), b (d,), V (d, 2d, 2d), or left out for a net of matrices alone. With V there follow, for the gradient, the maps
-    (V + V') z / 2 + W of the nodes of each level, (level, d, 2d): p = tanh(map z + b).
+    W is (d, 2d), b (d,), V (d, 2d, 2d). V is omitted for a net of matrices only. With V, there are further outputs for the gradient: the
+    maps (V + V') z / 2 + W of the nodes of each level, (level, d, 2d), with p = tanh(map z + b).
     """
     size, levels = int(leaf.shape[1]), int(width.shape[0])
     count = node_count(leaf.shape[0], child.shape[0])
@@ -54,9 +54,9 @@ def recursive(leaf: Value, child: Value, width: Value, w: Value, b: Value, v: Va
 
 @training_op("RecursiveGrad")
 def recursive_grad(dy: Value, nodes: Value, child: Value, width: Value, w: Value, *maps: Value) -> tuple[Value, ...]:
-    """The gradients by leaf and by what each inner node is the tanh of, (inner, d). V is not needed again: dz = 2 dp map - dp W.
+    """The gradients with respect to leaf, and to the argument of each inner node's tanh, (inner, d).
 
-    Each node has one parent at most, so what its parent sends down is gathered, not added up.
+    V is not needed here: dz = 2 dp map - dp W. A node has at most one parent, so the gradients from parents are gathered, not added up.
     """
     size, levels = int(nodes.shape[1]), int(width.shape[0])
     inner, sent = child.shape[0], _slots(nodes, child)
@@ -64,7 +64,7 @@ def recursive_grad(dy: Value, nodes: Value, child: Value, width: Value, w: Value
     names: list[Dim] = ["leaves", *(_level(k) for k in range(levels))]
     widths = op.Concat(leaves, width, axis=0)
     dys, slots, slopes = (split_rows(x, widths, names) for x in (dy, sent, 1.0 - nodes * nodes))
-    down = constant(np.zeros((1, size), np.float32))  # what parents send to their children, the newest level first; roots get this row
+    down = constant(np.zeros((1, size), np.float32))  # gradients that parents send to children, latest level first; roots get this row
     dps: list[Value] = []
     for k in reversed(range(1, levels + 1)):
         rows = names[k]
@@ -80,7 +80,10 @@ def recursive_grad(dy: Value, nodes: Value, child: Value, width: Value, w: Value
 
 
 def _slots(nodes: Value, child: Value) -> Value:
-    """For each node the place of its gradient among those sent to children: from the end, so that it stays as levels are added."""
+    """For each node, the index of its gradient among those sent to children.
+
+    It counts from the end, so that adding levels keeps it valid.
+    """
     count = op.Reshape(op.Size(child), [], shape=())
     places = op.Range(constant(0), count, constant(1), shape=("children",)) - (count + 1)
     roots = op.Expand(constant(-1), op.Shape(nodes, start=0, end=1), shape=nodes.shape[:1])

@@ -1,4 +1,4 @@
-"""Cutting a blob to the size of another, which may be known in a run only, and into parts."""
+"""Crops a blob to the size of another, which may be known only at run time, and splits a blob into parts."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,12 +7,12 @@ from netc.graph.ir import Value, constant, op
 from netc.graph.tensor_type import Dim
 from netc.graph.training_ops.define import training_op
 
-MOST_PARTS = 9  # of one Split: WebGPU binds ten buffers at most, the input among them
+MOST_PARTS = 9  # outputs of one Split: WebGPU binds at most ten buffers, including the input
 
 
 @training_op("Crop")
 def crop(x: Value, like: Value, *, axis: int, offset: list[int]) -> Value:
-    """The part of x that begins at `offset` and has the sizes of `like`, in `axis` and those after it."""
+    """The part of x that starts at `offset` and has the sizes of `like`, in `axis` and the axes after it."""
     axes, sizes = list(range(axis, x.rank)), like.shape[axis:]
     if all(isinstance(d, int) for d in sizes):
         return op.Slice(x, offset, [o + int(d) for o, d in zip(offset, sizes, strict=True)], axes)
@@ -21,7 +21,7 @@ def crop(x: Value, like: Value, *, axis: int, offset: list[int]) -> Value:
 
 
 def split(x: Value, sizes: Sequence[int], axis: int) -> tuple[Value, ...]:
-    """The parts of these sizes along an axis: one Split, or Splits of a Split where there are many."""
+    """The parts of these sizes along an axis: one Split, or nested Splits if there are many parts."""
     if len(sizes) <= MOST_PARTS:
         return tuple(op.Split(x, list(sizes), axis=axis, outputs=len(sizes))) if len(sizes) > 1 else (x,)
     groups = _groups(sizes)
@@ -30,7 +30,7 @@ def split(x: Value, sizes: Sequence[int], axis: int) -> tuple[Value, ...]:
 
 
 def split_rows(x: Value, sizes: Value, names: Sequence[Dim]) -> tuple[Value, ...]:
-    """The rows in parts of sizes that only a run knows, which are called `names`."""
+    """The rows in parts whose sizes are known only at run time. `names` are the names of these sizes."""
     count, rest = len(names), x.shape[1:]
     if count <= MOST_PARTS:
         return tuple(op.Split(x, sizes, axis=0, outputs=count, shapes=[(name, *rest) for name in names])) if count > 1 else (x,)
@@ -42,7 +42,7 @@ def split_rows(x: Value, sizes: Value, names: Sequence[Dim]) -> tuple[Value, ...
 
 
 def _groups(items: Sequence[Any]) -> list[Sequence[Any]]:
-    """As few runs of at most MOST_PARTS items as there can be, of about the same length."""
+    """The smallest number of groups with at most MOST_PARTS items each, of about equal length."""
     count = -(-len(items) // MOST_PARTS)
     ends = [len(items) * k // count for k in range(count + 1)]
     return [items[a:b] for a, b in zip(ends, ends[1:], strict=False)]

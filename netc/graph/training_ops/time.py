@@ -1,4 +1,4 @@
-"""Where sequences begin and end. cont (T, N) in float is 0 at the first time of each; the times are compared by T x T."""
+"""The starts and ends of sequences. cont (T, N), as float, is 0 at the first time step of each. A T x T matrix compares the times."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from netc.graph.training_ops.define import training_op
 
 @training_op("Reverse")
 def reverse(x: Value, cont: Value | None = None) -> Value:
-    """x (T, N, ...) with each sequence backwards in its place. It undoes itself, so its gradient is the same of dy."""
+    """x (T, N, ...) with each sequence reversed in its place. The op is its own inverse, so its gradient applies the same op to dy."""
     steps = int(x.shape[0])
     if cont is None:
         return op.Gather(x, constant(np.arange(steps)[::-1].copy()), axis=0)
@@ -16,7 +16,7 @@ def reverse(x: Value, cont: Value | None = None) -> Value:
     begins = op.Unsqueeze(cast(op.Equal(cont, constant(0.0)), np.float32), [0])  # (1, T', N)
     at = times[None, :, None]
     earlier = (times[:, None] >= times[None, :])[:, :, None].astype(np.float32)  # (T, T', 1)
-    first = op.ReduceMax(begins * constant(earlier * at), [1], keepdims=0)  # the begin of the sequence that each time is in
+    first = op.ReduceMax(begins * constant(earlier * at), [1], keepdims=0)  # the start of the sequence that contains each time step
     later = 1 - earlier
     last = op.ReduceMin(constant(np.float32(steps)) - begins * constant(later * (steps - at)), [1], keepdims=0) - 1.0
     source = cast(first + last - constant(times[:, None]), np.int64)
@@ -26,11 +26,11 @@ def reverse(x: Value, cont: Value | None = None) -> Value:
 
 
 def last_of_first(cont: Value) -> Value:
-    """(T, N), in float: 1 at the last time of the sequence that each column begins with, 0 elsewhere."""
+    """(T, N), as float: 1 at the last time step of the first sequence in each column, 0 elsewhere."""
     steps = int(cont.shape[0])
     times = np.arange(steps)
     before = constant(((times[:, None] >= times[None, :]) & (times[None, :] > 0)).astype(np.float32))
-    begun = op.MatMul(before, 1.0 - cont)  # how many other sequences began up to each time
+    begun = op.MatMul(before, 1.0 - cont)  # how many further sequences have started up to each time step
     inside = cast(begun < 0.5, np.float32)
     if steps == 1:
         return inside

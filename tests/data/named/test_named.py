@@ -103,7 +103,7 @@ def test_a_mirror_is_asked_first(server: tuple[str, Path, Path], monkeypatch: py
     assert (cache / "iris" / "iris.csv").read_bytes() == content
     (cache / "iris" / "iris.csv").write_bytes(b"other")
     result = netc("data", "fetch", "iris")
-    assert result.exit_code == 2 and "its sha256 is" in result.stderr
+    assert result.exit_code == 2 and "iris.csv: The sha256 of" in result.stderr and "It has 5 bytes; expected 18." in result.stderr
 
 
 def test_fetch_names_what_is_near_and_what_is_nowhere(server: tuple[str, Path, Path]) -> None:
@@ -115,9 +115,9 @@ def test_what_is_nowhere_is_got_by_hand(server: tuple[str, Path, Path], monkeypa
     record = replace(builtin("fashion-mnist"), addresses=("http://127.0.0.1:9/",), package=Package("dataset-fashion-mnist", "/nowhere"))
     put(monkeypatch, "fashion-mnist", record)
     result = netc("data", "fetch", "fashion-mnist")
-    assert result.exit_code == 1 and "or run: apt install dataset-fashion-mnist" in result.stderr
+    assert result.exit_code == 1 and "Or run: apt install dataset-fashion-mnist" in result.stderr
     assert (
-        "or put train-images-idx3-ubyte, train-labels-idx1-ubyte, " in result.stderr
+        "Or put train-images-idx3-ubyte, train-labels-idx1-ubyte, " in result.stderr
         and "into fashion-mnist/ in a directory" in result.stderr
     )
     assert "http://127.0.0.1:9/train-images-idx3-ubyte.gz: " in result.stderr

@@ -71,9 +71,9 @@ def test_what_is_said_of_the_sunspots_spread() -> None:
 @pytest.mark.parametrize(
     ("name", "fields", "said"),
     [
-        ("sunspots", {"steps": 0}, "steps is missing"),
-        ("sst_sentences", {"most_tokens": 0}, "most_tokens is missing"),
-        ("japanese_vowels", {"steps": 20}, "a sequence of 26 steps; expected 1 to 20"),
+        ("sunspots", {"steps": 0}, "`steps` is missing. Add the number of years of a window"),
+        ("sst_sentences", {"most_tokens": 0}, "`most_tokens` is missing. Add the size of the vocabulary"),
+        ("japanese_vowels", {"steps": 20}, "Row 1 is a sequence of 26 steps. Expected 1 to 20"),
     ],
 )
 def test_what_is_wrong(name: str, fields: dict[str, Any], said: str) -> None:

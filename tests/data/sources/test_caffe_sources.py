@@ -171,7 +171,9 @@ def test_memory_is_fed_in_turn(tmp_path: Path) -> None:
     net = Net(str(tmp_path / "net.prototxt"), phase="TEST")
     net.set_input_arrays(np.arange(4).reshape(4, 1, 1, 1), np.arange(4))
     assert [net.forward()["label"].tolist() for _ in range(3)] == [[0, 1], [2, 3], [0, 1]]
-    with pytest.raises(DataError, match=r"takes a multiple of 2 rows of \(1, 1, 1\) with a label each; \(3, 1, 1, 1\) with 3 labels came"):
+    with pytest.raises(
+        DataError, match=r"Expected a multiple of 2 rows of \(1, 1, 1\) with a label each, got \(3, 1, 1, 1\) with 3 labels"
+    ):
         net.set_input_arrays(np.zeros((3, 1, 1, 1)), np.zeros(3))
     with pytest.raises(DataError, match="Layer 'd': MemoryData gets its rows from Python. Call Net.set_input_arrays"):
         data.open(layer(MEMORY), "TRAIN", 0)

@@ -120,7 +120,7 @@ def test_errors(table: Callable[..., tuple[Any, ...]], text: str, fields: dict[s
 
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match=r"t.csv: not a table in UTF-8 text"):
+    with pytest.raises(DataError, match=r"t.csv:1:1: The byte 0xff is not UTF-8"):
         data.describe(data_layer("t.csv"), "TRAIN", tmp_path)
 
 

@@ -109,7 +109,7 @@ def test_every_byte_of_a_log_and_of_the_manifest_is_checked(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("change, message", [
     (lambda f: (f / "000005.ldb").unlink(), "the table 000005.ldb is missing"),
-    (lambda f: (f / "000003.log").unlink(), "000003.log is missing: the rows that were written last are in it"),
+    (lambda f: (f / "000003.log").unlink(), "000003.log is missing. It has the rows that were written last."),
     (lambda f: (f / "000005.ldb").write_bytes((f / "000005.ldb").read_bytes()[:-10]), "000005.ldb has .* bytes; its manifest says"),
     (lambda f: (f / "000009.ldb").write_bytes(b""), "does not know the table 000009"),
     (lambda f: (f / "000003.log").write_bytes(GAP), "entry number 32 follows where 31 should"),
@@ -125,7 +125,7 @@ def test_what_is_missing_is_named(tmp_path: Path, change: Callable[..., Any], me
 
 def test_keys_in_another_order_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.data.databases.COMPARATOR", b"idb_cmp1")
-    with pytest.raises(DataError, match="its keys are in the order of idb_cmp1"):
+    with pytest.raises(DataError, match="its keys are ordered by idb_cmp1. Caffe orders keys by their bytes"):
         LevelDb(write_leveldb(tmp_path / "db", [ROWS]))
 
 

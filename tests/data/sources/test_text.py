@@ -119,7 +119,7 @@ def test_a_test_text_of_its_own_keeps_the_vocabulary(tmp_path: Path) -> None:
     [
         (b"abc", {"steps": 3}, "t.txt: There are 3 tokens. Expected more than 3, the `steps` of the net"),
         (b"abcdefgh", {"steps": 0}, "`steps` is missing. Add the number of tokens of a window, for example `steps: 64`"),
-        (b"ab\xff", {"steps": 1}, "not a text in UTF-8"),
+        (b"ab\xff", {"steps": 1}, "t.txt:1:3: The byte 0xff is not UTF-8"),
         (b"abcdefgh", {"steps": 2, "batch_size": 4}, "t.txt: 3 windows of 2 steps are too few for a `batch_size` of 4"),
     ],
 )

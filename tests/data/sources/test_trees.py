@@ -90,8 +90,8 @@ def test_all_that_is_wrong_with_the_trees_of_a_part(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         data.open(made, "TEST", 0)
     assert str(caught.value).splitlines() == [
-        f"{tmp_path}/u.txt:2:1: a tree with the label 7; the labels of the training trees go from 0 to 4",
-        f"{tmp_path}/u.txt:3:1: a tree of height 3; max_height is 2",
+        f"{tmp_path}/u.txt:2:1: The label is 7, but the labels of the training trees are 0 to 4.",
+        f"{tmp_path}/u.txt:3:1: The height of the tree is 3, but `max_height` is 2.",
     ]
 
 
@@ -99,11 +99,11 @@ def test_all_that_is_wrong_with_the_trees_of_a_part(tmp_path: Path) -> None:
     "content, fields, wanted",
     [
         ("(1 (2 a) (1 b)\n", {}, "t.txt:1:1: This bracket is never closed"),
-        (TREES, {"vocabulary_size": 0}, "vocabulary_size is missing"),
-        (TREES, {"max_height": 0}, "max_height is 0; expected 1 to 256"),
-        (TREES, {"max_height": 257}, "max_height is 257; expected 1 to 256"),
-        ("(1 (0 a) (1 b))\n", {"binary": True}, "binary needs labels with a middle one, such as 0 to 4"),
-        (TREES, {"test_source": "gone.txt"}, "Cannot read .*gone.txt: No such file"),
+        (TREES, {"vocabulary_size": 0}, "`vocabulary_size` is missing. Add the number of words"),
+        (TREES, {"max_height": 0}, "`max_height` is 0. Expected 1 to 256"),
+        (TREES, {"max_height": 257}, "`max_height` is 257. Expected 1 to 256"),
+        ("(1 (0 a) (1 b))\n", {"binary": True}, "t.txt: `binary` needs an odd number of labels, such as 0 to 4. The labels of the "),
+        (TREES, {"test_source": "gone.txt"}, "gone.txt: No such file"),
     ],
 )  # fmt: skip
 def test_what_is_refused(tmp_path: Path, content: str, fields: dict[str, Any], wanted: str) -> None:
@@ -114,13 +114,13 @@ def test_what_is_refused(tmp_path: Path, content: str, fields: dict[str, Any], w
 
 
 def test_no_source() -> None:
-    with pytest.raises(DataError, match="source is missing; expected 'sst', a file of trees"):
+    with pytest.raises(DataError, match="`source` is missing. Expected 'sst', a file of trees"):
         data.describe(layer(""), "TRAIN")
 
 
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_bytes(b"(1 (2 \xff) (1 b))\n")
-    with pytest.raises(DataError, match=r"t\.txt: not UTF-8 text"):
+    with pytest.raises(DataError, match=r"t\.txt:1:7: The byte 0xff is not UTF-8"):
         data.describe(layer(tmp_path / "t.txt"), "TRAIN")
 
 

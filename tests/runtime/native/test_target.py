@@ -145,7 +145,7 @@ def test_switched_off_it_is_portable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NETC_NATIVE", "0")
     assert native.library() is None and "NETC_NATIVE" in some(native.missing())
     assert choose("cpu") == (PORTABLE, "asked for")
-    with pytest.raises(ProviderError, match="target native was asked for, but NETC_NATIVE=0"):
+    with pytest.raises(ProviderError, match="Cannot use the target native: NETC_NATIVE=0"):
         choose(target="native")
 
 

@@ -1,9 +1,11 @@
-"""Images with the channel innermost, (N, H, W, C), for the native kernels.
+"""Images with the channel as the last axis, (N, H, W, C), for the native kernels.
 
-1. Conv, MaxPool and AveragePool and their gradients become the ops of `netc.graph.training_ops.channels_last`; those that these do not
-   cover (many groups, dilations, other ranks) stay. 2. A Relu that alone reads a Conv goes into it; its gradient becomes ReluGrad.
+1. Conv, MaxPool and AveragePool and their gradients become the ops of `netc.graph.training_ops.channels_last`. Cases that these ops
+   do not cover (many groups, dilations, other ranks) stay.
+2. If a Relu is the only reader of a Conv, it becomes part of it. Its gradient becomes ReluGrad.
 3. Elementwise ops, Concat of channels, sums over an image and BatchNorm, with the Relu after it, follow their inputs.
-Each value has at most two forms, one of them made from the other where it is first asked for: transposes stand at the borders only.
+
+Each value has at most two forms. The second is made from the first when it is first needed, so transposes occur only at the borders.
 """
 
 from dataclasses import replace
@@ -15,7 +17,7 @@ from netc.graph.passes.channels_last.layout import Layout
 
 
 def channels_last(graph: Graph) -> Graph:
-    """`graph` with its images turned."""
+    """Return `graph` with its images in channels-last form."""
     layout = Layout(graph)
     for node in graph.nodes:
         with origin(node):

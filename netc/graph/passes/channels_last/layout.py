@@ -1,4 +1,4 @@
-"""The two forms that values of a graph can have, and the table of rules that choose between them. Elementwise ops share one rule."""
+"""The two forms of a graph's values, and the table of rules that choose between them. Elementwise ops share one rule."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -13,7 +13,7 @@ RULES: dict[tuple[str, str], Rule] = {}
 
 
 class Layout:
-    """The new forms of a graph's values: channels first, as they were, and channels last."""
+    """The new values of a graph, in two forms: channels first, as in the original, and channels last."""
 
     def __init__(self, graph: Graph):
         self.firsts: dict[Value, Value] = {}
@@ -26,7 +26,7 @@ class Layout:
         self.uses = Counter({v: len(nodes) for v, nodes in self.readers.items()}) + Counter(graph.ends)
 
     def add(self, node: Node) -> None:
-        """The new form of a node's outputs."""
+        """Add the new form of a node's outputs."""
         if node.outputs[0] in self.lasts:
             return
         found = RULES.get(node.key) or (elementwise if info(node).elementwise else None)
@@ -35,19 +35,19 @@ class Layout:
             self.firsts |= zip(node.outputs, new.outputs, strict=True)
 
     def first(self, value: Value) -> Value:
-        """The value, an image with channels first."""
+        """Return `value` with channels first."""
         if value not in self.firsts:
             self.firsts[value] = _turned(self.lasts[value], nhwc.to_channels_first, [0, 3, 1, 2])
         return self.firsts[value]
 
     def last(self, value: Value) -> Value:
-        """The image `value` with channels last."""
+        """Return the image `value` with channels last."""
         if value not in self.lasts:
             self.lasts[value] = _turned(self.firsts[value], nhwc.to_channels_last, [0, 2, 3, 1])
         return self.lasts[value]
 
     def only_relu(self, value: Value) -> list[Node]:
-        """The Relu that alone reads `value`, or none."""
+        """Return the Relu that is the only reader of `value`, or an empty list."""
         return [n for n in self.readers[value] if n.key == ("", "Relu")] if self.uses[value] == 1 else []
 
     def turned(self, value: Value | None) -> bool:
@@ -56,7 +56,7 @@ class Layout:
 
 
 def rule(*ops: str, domain: str = "") -> Callable[[Rule], Rule]:
-    """Decorator: the function gives the outputs of nodes of these ops their new form, or returns False to leave them as they are."""
+    """Decorator: the function gives the outputs of nodes of these ops their new form, or returns False to leave them unchanged."""
 
     def add(function: Rule) -> Rule:
         RULES.update({(domain, name): function for name in ops})
@@ -66,7 +66,7 @@ def rule(*ops: str, domain: str = "") -> Callable[[Rule], Rule]:
 
 
 def elementwise(layout: Layout, node: Node) -> bool:
-    """Turned if an input is. One number a channel, (1, C, 1, 1) or (C, 1, 1), turns by a reshape."""
+    """Use channels last if an input does. An operand with one number per channel, (1, C, 1, 1) or (C, 1, 1), is reshaped."""
     y = node.outputs[0]
     alike = all(v.shape == y.shape for v in node.outputs)
     if y.rank != 4 or not alike or not any(layout.turned(v) and v.shape == y.shape for v in node.operands):
@@ -90,7 +90,7 @@ def elementwise(layout: Layout, node: Node) -> bool:
 
 
 def _turned(x: Value, transpose: Callable[[Value], Value], perm: list[int]) -> Value:
-    """`x` transposed; reshaped where that is the same."""
+    """Return `x` transposed, or reshaped if that gives the same result."""
     moved = [i for i in perm if x.shape[i] != 1]
     if moved != sorted(moved) or any(isinstance(d, str) for d in x.shape[1:]):
         return transpose(x)

@@ -1,4 +1,4 @@
-"""Normalization, which follows the form of its images."""
+"""Normalization ops, which use the form of their images."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ def _turns(layout: Layout, x: Value) -> bool:
 
 @rule("BatchMoments", domain=TRAINING)
 def batch_moments(layout: Layout, node: Node) -> bool:
-    """Of an image that is turned."""
+    """For an image with channels last."""
     x = node.operands[0]
     if not _turns(layout, x):
         return False
@@ -26,7 +26,7 @@ def batch_moments(layout: Layout, node: Node) -> bool:
 
 @rule("BatchNorm", domain=TRAINING)
 def batch_norm(layout: Layout, node: Node) -> bool:
-    """With the Relu that alone reads it."""
+    """Together with the Relu, if that is its only reader."""
     x, *channels = node.inputs
     if x is None or not _turns(layout, x):
         return False
@@ -39,7 +39,7 @@ def batch_norm(layout: Layout, node: Node) -> bool:
 
 @rule("BatchNormGrad", domain=TRAINING)
 def batch_norm_grad(layout: Layout, node: Node) -> bool:
-    """With the gradient of the Relu that alone leads to it."""
+    """Together with the gradient of the Relu, if that is its only source."""
     dy, x, mean, inverse_std, *rest = node.operands
     if not _turns(layout, x):
         return False
@@ -55,7 +55,7 @@ def batch_norm_grad(layout: Layout, node: Node) -> bool:
 
 @rule("LRN")
 def lrn(layout: Layout, node: Node) -> bool:
-    """Across channels."""
+    """Normalization across channels."""
     if not _turns(layout, node.operands[0]):
         return False
     layout.lasts[node.outputs[0]] = nhwc.nhwc_lrn(layout.last(node.operands[0]), **node.attrs)
@@ -64,7 +64,7 @@ def lrn(layout: Layout, node: Node) -> bool:
 
 @rule("LRNGrad", domain=TRAINING)
 def lrn_grad(layout: Layout, node: Node) -> bool:
-    """Across channels."""
+    """The gradient of normalization across channels."""
     if not _turns(layout, node.operands[0]):
         return False
     layout.lasts[node.outputs[0]] = nhwc.nhwc_lrn_grad(*map(layout.last, node.operands), **node.attrs)

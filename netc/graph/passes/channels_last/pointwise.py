@@ -1,4 +1,4 @@
-"""What follows the form of its inputs, beside elementwise ops: the gradient of Relu, Concat of channels, sums over an image."""
+"""Ops that use the form of their inputs: the gradient of Relu, Concat of channels, sums over an image."""
 
 from dataclasses import replace
 
@@ -8,11 +8,11 @@ from netc.graph.ir import Node, Value, constant, constant_value, op
 from netc.graph.passes.channels_last.layout import Layout, elementwise, rule
 from netc.graph.training_ops.activation import relu_grad
 
-AXES = (0, 3, 1, 2)  # where axis i of (N, C, H, W) is when channels are last
+AXES = (0, 3, 1, 2)  # the position of axis i of (N, C, H, W) with channels last
 
 
 def relu_grad_of(node: Node) -> tuple[Value, Value] | None:
-    """(y, dy) of the gradient of Relu, which is written as Where(y > 0, dy, 0)."""
+    """Return (y, dy) of the gradient of Relu, which has the form Where(y > 0, dy, 0)."""
     if node.key != ("", "Where") or node.operands[0].node.key != ("", "Greater"):
         return None
     (y, bound), dy, zero = node.operands[0].node.operands, node.operands[1], constant_value(node.operands[2])
@@ -37,7 +37,7 @@ def where(layout: Layout, node: Node) -> bool:
 
 @rule("Concat")
 def concat(layout: Layout, node: Node) -> bool:
-    """Of channels."""
+    """Concatenation of channels."""
     if node.types[0].shape and len(node.types[0].shape) == 4 and node.attrs["axis"] == 1 and any(map(layout.turned, node.operands)):
         layout.lasts[node.outputs[0]] = op.Concat(*map(layout.last, node.operands), axis=3)
         return True
@@ -46,7 +46,7 @@ def concat(layout: Layout, node: Node) -> bool:
 
 @rule("ReduceSum", "ReduceMean")
 def reduce(layout: Layout, node: Node) -> bool:
-    """Over axes that stay, or one that is left."""
+    """Reductions that keep all axes, or leave only one."""
     x, axes = node.operands[0], constant_value(node.operands[1]) if len(node.operands) > 1 else None
     if not layout.turned(x) or axes is None:
         return False

@@ -1,4 +1,4 @@
-"""Convolution and pooling, whose kernels want images with channels last. What the kernels do not cover stays."""
+"""Convolution and pooling, whose kernels need images with channels last. Cases that the kernels do not cover stay."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from netc.graph.ir import TRAINING, Node, Value, op
 from netc.graph.passes.channels_last.layout import Layout, rule
 from netc.graph.training_ops import channels_last as nhwc
 
-LARGEST_WINDOW = 256  # the winner of a max pooling is a byte
+LARGEST_WINDOW = 256  # the index of the maximum in its window is stored in a byte
 MOST_GROUPS = 4
 
 
 def _window(node: Node) -> dict[str, Any] | None:
-    """The attributes of a window over two axes that the kernels cover."""
+    """The attributes of a window over two axes; None if the kernels do not cover it."""
     attrs, x = node.attrs, node.operands[0]
     if x.rank != 4 or set(attrs.get("dilations", [1])) != {1} or attrs.get("ceil_mode", 0):
         return None
@@ -23,7 +23,7 @@ def _window(node: Node) -> dict[str, Any] | None:
 
 
 def _convolution(node: Node) -> tuple[dict[str, Any], int] | None:
-    """That of a convolution, and its groups: each is a convolution of its own, which pays where groups are few."""
+    """The window of a convolution and its number of groups. Each group becomes a separate convolution, so the number must be small."""
     window, groups = _window(node), int(node.attrs.get("group", 1))
     return None if window is None or groups > MOST_GROUPS else (window, groups)
 
@@ -38,7 +38,7 @@ def _whole(parts: list[Value], axis: int) -> Value:
 
 @rule("Conv")
 def conv(layout: Layout, node: Node) -> bool:
-    """A convolution a group, with the Relu that alone reads it."""
+    """One convolution per group, with the Relu if that is its only reader."""
     found, y = _convolution(node), node.outputs[0]
     if found is None:
         return False
@@ -53,7 +53,7 @@ def conv(layout: Layout, node: Node) -> bool:
 
 @rule("ConvInputGrad", domain=TRAINING)
 def conv_input_grad(layout: Layout, node: Node) -> bool:
-    """The same by group."""
+    """One input gradient per group."""
     found = _convolution(node)
     if found is None:
         return False
@@ -67,7 +67,7 @@ def conv_input_grad(layout: Layout, node: Node) -> bool:
 
 @rule("ConvFilterGrad", domain=TRAINING)
 def conv_filter_grad(layout: Layout, node: Node) -> bool:
-    """The gradients by filters and bias, by group."""
+    """The gradients with respect to filters and bias, per group."""
     found = _convolution(node)
     if found is None:
         return False
@@ -81,7 +81,7 @@ def conv_filter_grad(layout: Layout, node: Node) -> bool:
 
 @rule("MaxPool")
 def max_pool(layout: Layout, node: Node) -> bool:
-    """The winners are kept for the gradient."""
+    """Also outputs the index of each maximum, which the gradient reads."""
     window, kernel = _window(node), node.attrs["kernel_shape"]
     if window is None or len(node.outputs) > 1 or int(np.prod(kernel)) > LARGEST_WINDOW:
         return False
@@ -92,7 +92,7 @@ def max_pool(layout: Layout, node: Node) -> bool:
 
 @rule("MaxPoolGrad", domain=TRAINING)
 def max_pool_grad(layout: Layout, node: Node) -> bool:
-    """From the winners, where the pooling was turned."""
+    """Uses the stored indices of the maxima, if the pooling has channels last."""
     x, y, dy = node.operands
     if y not in layout.winners:
         return False
@@ -103,7 +103,7 @@ def max_pool_grad(layout: Layout, node: Node) -> bool:
 
 @rule("AveragePool")
 def average_pool(layout: Layout, node: Node) -> bool:
-    """Where padding counts."""
+    """Only means that count the padding."""
     window = _window(node)
     if window is None or (any(window["pads"]) and not node.attrs.get("count_include_pad", 0)):
         return False
@@ -114,7 +114,7 @@ def average_pool(layout: Layout, node: Node) -> bool:
 
 @rule("AveragePoolGrad", domain=TRAINING)
 def average_pool_grad(layout: Layout, node: Node) -> bool:
-    """Each dy in equal parts to its window."""
+    """Distributes each dy equally over its window."""
     if _window(node) is None:
         return False
     layout.lasts[node.outputs[0]] = nhwc.nhwc_average_pool_grad(layout.last(node.operands[0]), **node.attrs)
