@@ -31,8 +31,8 @@ def test_batches(source: Source) -> int | None:
 class Feed:
     """The batches of a table.
 
-    TRAIN continues from epoch to epoch, so a batch may hold the end of one and the start of the next. VALIDATION and TEST go through
-    the rows in order, with a short last batch, and then start over; if the source `wraps`, they continue as training does.
+    TRAIN continues from epoch to epoch, so a batch may contain the end of one and the start of the next. VALIDATION and TEST go through
+    the rows in order, with a short last batch, and then start over. If the source `wraps`, they continue like training.
     """
 
     def __init__(self, request: Request, table: Table, description: Description, iter_size: int = 1):

@@ -74,8 +74,8 @@ def read_columns(path: Path, names: Sequence[str], label: str = "", classes: Seq
 
     Columns are matched as in `matched`. DataError lists missing columns and cells that are not numbers.
 
-    A table without a header may also contain the `label` column, in its position in the training table, if all its cells are names in
-    `classes`.
+    A table without a header may also contain the `label` column, in the same position as in the training table. All its cells must then
+    be names in `classes`.
     """
     sheet = read_sheet(path, names)
     there = label if label in sheet.header and len(sheet.header) == len(names) + 1 and not sheet.named else ""

