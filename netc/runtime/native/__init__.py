@@ -122,7 +122,7 @@ def _trial_error(path: Path) -> str | None:
     from netc.runtime.native.trial import try_kernels
 
     try:
-        try_kernels(path)
+        try_kernels(path, kernels_of(path))
     except (NetcError, AssertionError) as e:
         return f"{path.name} is not used: {str(e).strip().splitlines()[0]}"
     return None

@@ -166,7 +166,7 @@ def test_a_library_that_does_not_load_is_not_used(tmp_path: Path, monkeypatch: p
 def test_a_kernel_that_computes_something_else_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "TOLERANCE", -1.0)
     with pytest.raises(AssertionError, match="wrong by"):
-        trial.try_kernels(native.libraries()[0])
+        trial.try_kernels(native.libraries()[0], native.kernels_of(native.libraries()[0]))
 
 
 @needs_kernels
