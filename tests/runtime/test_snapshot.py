@@ -93,7 +93,9 @@ def test_weights_of_others(tmp_path: Path) -> None:
     path = tmp_path / "other.safetensors"
     save_file({"w": np.arange(3.0)}, path)
     assert_same(snapshot.read_weights(path), {"w": np.arange(3.0)})
-    with pytest.raises(SnapshotError, match="cannot be resumed"):
+    with pytest.raises(
+        SnapshotError, match="other.safetensors: The file has weights, but no state of a training run. netc cannot resume from it"
+    ):
         snapshot.read(path)
 
 
