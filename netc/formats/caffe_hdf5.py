@@ -23,7 +23,7 @@ def is_hdf5(data: bytes) -> bool:
 
 
 def read_model(path: str | Path) -> dict[str, list[np.ndarray]]:
-    """The learned blobs by layer name. Layers without blobs are omitted, also those that share all blobs of another layer.
+    """The learned blobs by layer name. Layers without blobs are omitted, and so are layers that share another's.
 
     Layer names may contain slashes, although Caffe cannot write those. SpecError if the file is damaged.
     """

@@ -96,7 +96,7 @@ def _v0(document: Document) -> Document:
 
 
 def _transformations(document: Document) -> Document:
-    """Move scale, mean_file, crop_size and mirror from V1 data layers to transform_param."""
+    """Move scale, mean_file, crop_size and mirror of V1 data layers to transform_param, which all of them then have."""
 
     def wanted(layer: Any) -> str | None:
         return TRANSFORMED.get(pb.V1LayerParameter.LayerType.Name(layer.type))
