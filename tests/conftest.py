@@ -1,4 +1,4 @@
-"""Where tests find recorded results and data; both may be absent, and tests that need them then skip, saying so."""
+"""The folders of recorded results and of data. Either may be missing; tests that need it then skip with a reason."""
 
 import os
 import pty
@@ -13,9 +13,9 @@ ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = Path(os.environ.get("NETC_REFERENCE", ROOT.parent / "shared" / "reference"))
 DATA = Path(os.environ["NETC_DATA"].split(os.pathsep)[0] if "NETC_DATA" in os.environ else ROOT.parent / "shared" / "data")
 
-os.environ.setdefault("NETC_CACHE", "0")  # tests leave nothing in the user's cache
+os.environ.setdefault("NETC_CACHE", "0")  # tests must not write to the user's cache
 
-# Folders and modules that train nets, start processes or read many files. `pytest -m "not slow"` leaves them out and takes a minute.
+# Folders and modules that train nets, start processes or read many files. Without them (`pytest -m "not slow"`), the tests take a minute.
 SLOW = (
     "benchmarks", "docs", "test_autoencoder", "test_gpu_check", "test_recorded_lenet", "test_recurrent_nets", "test_reference",
     "test_scale", "test_terminal", "test_uses", "zoo", "caffe/test_backward", "caffe/test_nets", "commands/test_export",
@@ -33,19 +33,19 @@ needs_reference = pytest.mark.skipif(not REFERENCE.is_dir(), reason=f"no recorde
 
 
 def needs_data(folder: str) -> pytest.MarkDecorator:
-    """Skip where a data set is not there."""
+    """Skip if a data set is missing."""
     return pytest.mark.skipif(not (DATA / folder).is_dir(), reason=f"no {folder} in {DATA}; NETC_DATA names the folder of data sets")
 
 
 @pytest.fixture(autouse=True)
 def registered_by_the_test() -> Iterator[None]:
-    """What a test or its plug-ins register is taken back after it."""
+    """Undo after each test what it or its plug-ins register."""
     with registry.scoped():
         yield
 
 
 def pseudo_terminal() -> tuple[int, int]:
-    """Both ends of one; the test skips where the system has none to give, as in some containers."""
+    """Return both ends of a pseudo terminal. The test skips if the system has none, as in some containers."""
     try:
         return pty.openpty()
     except OSError as e:
@@ -53,13 +53,13 @@ def pseudo_terminal() -> tuple[int, int]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """What the tests take from the command line beside pytest's own options."""
+    """Add the options of the test suite."""
     parser.addoption("--golden-update", action="store_true", help="write what tests/errors/ expects anew (tests/test_error_messages.py)")
     parser.addoption("--kills", type=int, default=3, help="How often a run is killed in tests/training/test_kill.py.")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The marker `slow` on the tests of SLOW."""
+    """Mark the tests of SLOW as `slow`."""
     slow = tuple(str(ROOT / "tests" / name) for name in SLOW)
     for item in items:
         path = str(item.path.with_suffix(""))

@@ -1,4 +1,4 @@
-"""The backward pass of a net that runs by hand, as a graph of its own."""
+"""The backward pass of a net that a program runs by hand, as a separate graph."""
 
 from collections.abc import Sequence
 
@@ -15,10 +15,10 @@ BLOB_DIFF, STATE_DIFF = "diff/blob/", "diff/state/"
 
 
 def backward_graph(lowered: Lowered, seeded: frozenset[str]) -> Graph:
-    """The gradients of every blob and every parameter that learns, as outputs `diff/blob/<name>` and `diff/state/<name>`.
+    """The gradients of all blobs and trainable parameters, as outputs `diff/blob/<name>` and `diff/state/<name>`.
 
-    The losses start at their loss_weight. The blobs in `seeded` start at the input `seed/<name>` instead. SpecError if neither
-    is there.
+    The gradients of losses start at loss_weight. Those of blobs in `seeded` start at the input `seed/<name>` instead. SpecError if
+    there are neither losses nor seeded blobs.
     """
     ends: dict[Value, Value | float] = {}
     for layer in lowered.net.layers:
@@ -27,7 +27,7 @@ def backward_graph(lowered: Lowered, seeded: frozenset[str]) -> Graph:
     for name in sorted(seeded):
         value = lowered.versions[name][-1]
         seed = leaf("Input", np.float32, value.shape, name=f"{SEED}{name}")
-        ends[value] = seed + ends[value] if value in ends else seed  # tops of a Split are one value
+        ends[value] = seed + ends[value] if value in ends else seed  # the tops of a Split are one value
     if not ends:
         raise SpecError(f"{lowered.net.name}: The net has no loss. Pass the diffs of its tops.")
     wanted = {f"{BLOB_DIFF}{n}": v[0] for n, v in lowered.versions.items() if v[0].dtype.kind == "f"}
@@ -37,7 +37,10 @@ def backward_graph(lowered: Lowered, seeded: frozenset[str]) -> Graph:
 
 
 def hosted(nodes: Sequence[Node]) -> dict[str, Value]:
-    """The outputs of Python layers by the names of inputs that feed them to the backward pass, so that no Python layer runs twice."""
+    """The outputs of Python layers, by the names of inputs that pass them to the backward pass.
+
+    So Python layers do not run twice.
+    """
     return {f"hosted/{n.origin.layer}/{k}": v for n in nodes if n.key == (HOST, "Python") for k, v in enumerate(n.outputs)}
 
 

@@ -1,4 +1,4 @@
-"""A net to run by hand: `netc.Net`."""
+"""Run a net by hand: `netc.Net`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -29,18 +29,22 @@ from netc.training.weights import load_weights, state_of
 
 
 class Net:
-    """A net of a file in one phase, to run by hand.
+    """The net of a file in one phase, to run by hand.
 
-    `params[layer][i]` and `blobs[name]` are Blobs. `forward` fills the blobs, and `backward` their diffs and those of the params: it
-    overwrites them and does not add, and params with lr_mult 0 get zeros. Inputs keep what was last written to them, even by a layer
-    that works in place; `backward` still uses what such an input was before, unless you write to it in between. Each forward draws
-    new random masks from `seed`. `allow_python` lets the net's Python layers run. `provider` is as of `--provider`.
+    `params[layer][i]` and `blobs[name]` are Blobs. `forward` computes the blobs. `backward` computes the diffs of blobs and params. It
+    overwrites them instead of adding to them, and params with lr_mult 0 get zeros.
+
+    An input keeps its last value, even if an in-place layer wrote it. `backward` still uses the value from before that layer, unless
+    you write to the input in between.
+
+    Each forward pass draws new random masks from `seed`. `allow_python` lets the net's Python layers run. `provider` is as for
+    `--provider`.
     """
 
     blob_type = Blob
     blobs: Mapping[str, Blob]
     params: Mapping[str, Sequence[Blob]]
-    _owned: Mapping[str, Value] = {}  # parameters that layers outside share with these, by their param's name
+    _owned: Mapping[str, Value] = {}  # parameters that layers outside share with these, by param name
 
     def __init__(
         self, path: str, weights: str | None = None, phase: str = "TRAIN", seed: int = 0, allow_python: bool = False,
@@ -56,7 +60,7 @@ class Net:
     def _begin(
         self, job: Job, net: ResolvedNet, seed: int, states: Mapping[str, Blob] | None = None, blobs: Mapping[str, Blob] | None = None
     ) -> None:
-        """Lower `net`; its states start by their fillers, or are those of `states`. `blobs` are those that are there already."""
+        """Lower `net`. Its states come from `states` or from fillers. `blobs` are the existing blobs."""
         self.name, self._seed, self._passes = job.name, seed, 0
         self._sinks = sinks_of(net.layers, job.base)
         self._memory: dict[str, np.ndarray] = {}
@@ -65,7 +69,7 @@ class Net:
         self._lower(net)
 
     def _lower(self, net: ResolvedNet) -> None:
-        """The graphs for the shapes that `net` has now; what is there already keeps its values where the shapes allow."""
+        """Build the graphs for the current shapes of `net`. Existing blobs and states keep their values if their shapes allow it."""
         lowered = lower(net, seed=self._seed, owned=self._owned)
         self._lowered: Lowered = lowered
         values = {str(i): v for i, v in enumerate((*(v[-1] for v in lowered.versions.values()), *lowered.graph.ends))}
@@ -77,7 +81,7 @@ class Net:
                 self._states[name] = self.blob_type(np.asarray(node.state.start(), np.float32))
             elif self._states[name].shape != shape:
                 raise ShapeError(f"The shape of {name} is {dims(self._states[name].shape)}. Inputs of these shapes need {dims(shape)}.")
-        self._carries = {n: self._states[n].data.copy() for n in carried}  # as the last forward pass found them
+        self._carries = {n: self._states[n].data.copy() for n in carried}  # values before the last forward pass
         self.params = {layer: [self._states[state_of(b).name] for b in blobs] for layer, blobs in lowered.layer_blobs.items() if blobs}
         blobs = dict(self.blobs)
         for name, versions in lowered.versions.items():
@@ -88,21 +92,24 @@ class Net:
                 blobs[name].data, blobs[name].diff = np.zeros(shape, dtype), np.zeros(shape, np.float32)
         self.blobs = blobs
         self._backwards: dict[frozenset[str], Runs] = {}
-        self._began: dict[str, np.ndarray] = {}  # inputs that layers write over, as the last forward pass found them
-        self._left: dict[str, np.ndarray] = {}  # what the last forward pass left in the blobs that are watched
+        self._began: dict[str, np.ndarray] = {}  # inputs that layers overwrite: values before the last forward pass
+        self._left: dict[str, np.ndarray] = {}  # watched blobs: values after the last forward pass
         self._noise: dict[str, np.ndarray] = {}
         self._hosted = {n: np.zeros(tuple(map(int, v.shape)), np.float32) for n, v in hosted(Graph("", values).nodes).items()}
         for cached in ("_leaves", "_forward"):
             self.__dict__.pop(cached, None)
 
     def load(self, weights: str) -> None:
-        """The weights of a file, or of a model in the zoo, into `params`, by the layers' names. SnapshotError if they do not fit."""
+        """Load weights from a file, or from a zoo model, into `params` by layer name. SnapshotError if they do not fit."""
         states = {n.name: n for blobs in self._lowered.layer_blobs.values() for n in map(state_of, blobs)}
         for name, array in load_weights(weights_files([weights])[0], states, self._lowered.layer_blobs).items():
             self._states[name].data[...] = array
 
     def reshape(self, **shapes: Sequence[int]) -> None:
-        """Other shapes of the inputs, and so of all blobs. SpecError where they do not fit, ShapeError if a parameter would change."""
+        """Change the shapes of inputs, and so of all blobs.
+
+        SpecError if they do not fit, ShapeError if a parameter would change its shape.
+        """
         for name in shapes:
             if name not in self.inputs:
                 raise DataError(f"The net has no input {name!r}. {near(name, self.inputs)}")
@@ -122,7 +129,7 @@ class Net:
 
     @property
     def inputs(self) -> list[str]:
-        """Names of the blobs that are fed."""
+        """The names of the input blobs."""
         return self._batch
 
     @property
@@ -131,11 +138,11 @@ class Net:
 
     @property
     def outputs(self) -> list[str]:
-        """Names of the blobs that no layer reads."""
+        """The names of the blobs that no layer reads."""
         return self._lowered.net.outputs
 
     def forward(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
-        """Run the net on what is given and on what its input blobs hold; returns its outputs and fills every blob."""
+        """Run the net on `inputs`, and on the values of its other input blobs. Sets all blobs and returns the outputs."""
         for name, array in inputs.items():
             if name not in self.inputs:
                 raise DataError(f"The net has no input {name!r}. {near(name, self.inputs)}")
@@ -166,9 +173,9 @@ class Net:
         check_blobs(self._lowered, {name: blob.data for name, blob in self.blobs.items()}, fed)
 
     def set_input_arrays(self, data: np.ndarray, labels: np.ndarray) -> None:
-        """What the net's MemoryData layer gives: a batch in each forward pass from now on, from the beginning again at the end.
+        """Set the data of the net's MemoryData layer. Each forward pass then reads a batch, and restarts after the last one.
 
-        DataError unless rows are of the layer's shape and their number is a multiple of its batch_size.
+        DataError unless rows have the layer's shape and their number is a multiple of its batch_size.
         """
         layer = next((x for x in self._lowered.net.layers if x.type == "MemoryData"), None)
         if layer is None:
@@ -186,9 +193,9 @@ class Net:
             self.blobs[name].data[...] = array[np.arange(self._passes * count, (self._passes + 1) * count) % len(array)]
 
     def backward(self, **top_diffs: np.ndarray) -> dict[str, np.ndarray]:
-        """Fill every diff from the losses and from `top_diffs`; returns the diffs of the inputs.
+        """Compute all diffs from the losses and from `top_diffs`. Returns the diffs of the inputs.
 
-        A loss starts at its loss_weight, unless `top_diffs` names it.
+        The diff of a loss starts at its loss_weight, unless `top_diffs` names it.
         """
         for name in top_diffs:
             if name not in self.blobs:
@@ -210,16 +217,19 @@ class Net:
 
     @property
     def _overwritten_inputs(self) -> list[str]:
-        """Inputs that a layer in place writes over."""
+        """The inputs that an in-place layer overwrites."""
         return [n for n in self._batch if len(self._lowered.versions[n]) > 1]
 
     @property
     def _watched(self) -> list[str]:
-        """Blobs of which it is kept what a forward pass left there."""
+        """The blobs whose values after a forward pass are recorded."""
         return self._overwritten_inputs
 
     def _inputs_of_forward(self) -> dict[str, np.ndarray]:
-        """The inputs that layers wrote over in the last forward pass, as it found them; but those that were written to since."""
+        """The inputs that layers overwrote in the last forward pass, with their previous values.
+
+        Inputs that the user has changed since are excluded.
+        """
         return {n: a for n, a in self._began.items() if np.array_equal(self.blobs[n].data, self._left[n], equal_nan=True)}
 
     @cached_property
@@ -239,7 +249,7 @@ class Net:
         return {n.name: draw(n, self._seed, self._passes) for n in self._leaves if n.name in NOISE}
 
     def _feeds(self, session: Runs, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """What a session takes: `inputs`, and what the blobs of the other inputs hold."""
+        """The feeds of a session: `inputs`, and the blobs of the remaining inputs."""
         feeds = {BATCH(n): inputs.get(n, self.blobs[n].data) for n in self._batch} | self._noise | self._hosted
         feeds |= {STATE(n): self._carries.get(n, b.data) for n, b in self._states.items()}
         return {n: a for n, a in feeds.items() if n in session.inputs}

@@ -10,25 +10,25 @@ import click
 from netc import terminal
 from netc.errors import MAX_ERRORS, Argument, Diagnostic, NetcError, Place
 
-WIDEST = 120  # characters of a line of text that are shown
-LARGEST = 2**24  # bytes of a file that is looked into for a line
+WIDEST = 120  # characters of a text line that are shown
+LARGEST = 2**24  # bytes of the largest file that is searched for a line
 
 
 def show(error: NetcError) -> None:
-    """Write the errors of an error to stderr, in colour where that is a terminal and NO_COLOR is not set."""
+    """Write all diagnostics of an error to stderr, in colour if that is a terminal and NO_COLOR is not set."""
     for line in lines(error):
         terminal.own(line, err=True)
 
 
 def show_warnings(errors: Sequence[Diagnostic]) -> None:
-    """Write what is worth a second look to stderr."""
+    """Write warnings to stderr."""
     for diagnostic in errors:
         for line in _diagnostic(diagnostic, click.style("warning: ", fg="yellow", bold=True), True):
             terminal.own(line, err=True)
 
 
 def lines(error: NetcError) -> Iterator[str]:
-    """The lines to show, styled."""
+    """The styled lines of the output."""
     errors = error.diagnostics[:MAX_ERRORS]
     several = len(error.diagnostics) > 1
     if several:
@@ -50,7 +50,7 @@ def _diagnostic(diagnostic: Diagnostic, start: str, excerpt: bool) -> Iterator[s
 
 
 def _excerpt(place: Place) -> Iterator[str]:
-    """The line of text at a place, and a caret below the column."""
+    """The text line at a place, and a caret below the column."""
     column = place.column
     is_argument = isinstance(place, Argument)
     text = str(place) if is_argument else _line_of(place.file, place.line)
@@ -68,7 +68,7 @@ def _excerpt(place: Place) -> Iterator[str]:
 
 
 def _line_of(path: str, number: int) -> str | None:
-    """Line `number` of a file; None where there is none to show."""
+    """Line `number` of a file; None if it is not available."""
     try:
         if os.path.getsize(path) > LARGEST:
             return None
@@ -80,5 +80,5 @@ def _line_of(path: str, number: int) -> str | None:
 
 
 def _blank(text: str) -> str:
-    """White space as wide as `text` is on a terminal."""
+    """White space with the width of `text` on a terminal."""
     return "".join(c if c == "\t" else "" if combining(c) else "  " if east_asian_width(c) in "WF" else " " for c in text)

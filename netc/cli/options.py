@@ -64,24 +64,24 @@ def options(*names: str) -> Callable[[Any], Any]:
 
 
 def net_file(net: str) -> str:
-    """The path of a net file. A net that comes with netc goes by its name: it is copied first, and stderr says where."""
+    """The path of a net file. If `net` is the name of a net that comes with netc, it is copied first, with a note on stderr."""
     from netc.spec import shipped
 
     return shipped.net_file(net, note)
 
 
 def note(text: str) -> None:
-    """Say on stderr what a user should know."""
+    """Print a note for the user on stderr."""
     terminal.say(f"netc: {text}", err=True)
 
 
 def allows_python() -> bool:
-    """Whether --allow-python stands on the command line: nets may run the Python layers that they name."""
+    """Whether the command line contains --allow-python: nets may run the Python layers that they name."""
     return bool(click.get_current_context().find_root().params["allow_python"])
 
 
 def compilation_of(net: str, overrides: tuple[str, ...], plugins: tuple[str, ...], dropped: "Dropped | None" = None) -> "Compilation":
-    """Load plug-ins and begin to compile a net file. Warnings, such as ignored fields, go to stderr."""
+    """Load plug-ins and start to compile a net file. Warnings, such as ignored fields, go to stderr."""
     from netc import registry
     from netc.compiler import compilation
     from netc.spec.document import NOTHING

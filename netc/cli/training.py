@@ -227,7 +227,7 @@ def predict(model: str, inputs: tuple[str, ...], source: str | None, key: str | 
 
 
 def _predict_all(made: Any, inputs: tuple[str, ...], top: int, length: int | None, output: str | None) -> None:
-    """Predictions of all inputs that can be read, printed or saved; then DataError names the others."""
+    """Predict all inputs that can be read, and print or save the results. Then raise a DataError that names the others."""
     from netc.errors import DataError, Diagnostic
     from netc.predict import generate
     from netc.predict.results import Prediction, save

@@ -58,7 +58,7 @@ def width_errors(train: Lowered, test: Lowered) -> list[Diagnostic]:
 
 
 def _difference(train: Lowered, test: Lowered, learning: Layer, testing: Layer) -> str:
-    """Where the inputs of a layer diverge between two phases: the layers that make them, and their shapes."""
+    """The layers from which the inputs of a layer differ between two phases, and their shapes."""
     seen: set[str] = set()
     while learning.at() == testing.at() and learning.bottoms and testing.bottoms and learning.bottoms[0] not in seen:
         seen.add(learning.bottoms[0])

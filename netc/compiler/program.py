@@ -1,4 +1,4 @@
-"""The step contract: the models of a net, their metadata and their start values. A program in any language can train the net with them.
+"""The step contract: the models of a net, their metadata and their start values. Any language can train the net with them.
 
 | model        | inputs                                            | outputs                                         |
 |--------------|---------------------------------------------------|-------------------------------------------------|
@@ -232,10 +232,7 @@ class Program:
         } | self._batch_facts(kind)
 
     def _batch_facts(self, kind: str) -> dict[str, Any]:
-        """The axis and size of the batch, and why the size is fixed.
-
-        The axis is 1 if time comes first. For test models and the deployed one.
-        """
+        """For test models and the deployed one: the axis of the batch (1 if time comes first), its size, and why it is fixed."""
         if kind not in DEPLOYED and not kind.startswith("test"):
             return {}
         first = next(iter(self.test_net.described.values()), None)

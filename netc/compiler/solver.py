@@ -64,7 +64,7 @@ def solver_errors(job: Job) -> list[Diagnostic]:
 
 
 def _out_of_range(solver: pb.SolverParameter, policy: str) -> Iterator[tuple[str, str]]:
-    """Fields out of range, alone or for the policy and the type, and what each may be."""
+    """Fields out of range, on their own or for the policy and the type, and the allowed values."""
     by_policy = registry.schedule.records.get(policy, {}).get("not_negative", ())
     by_type = registry.optimizer.records.get(solver.type, {}).get("positive", ())
     for name, least, most in (*LIMITS, *((n, 0, inf) for n in by_policy)):

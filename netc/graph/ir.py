@@ -69,7 +69,7 @@ class Value:
     node: Node = field(repr=False)
     index: int
 
-    __array_ufunc__ = None  # NumPy leaves arithmetic with a value to the value
+    __array_ufunc__ = None  # NumPy defers to the operators of Value
 
     @property
     def type(self) -> Type:

@@ -45,8 +45,8 @@ def deployed(net: ResolvedNet) -> ResolvedNet:
 def inputs_of(net: ResolvedNet) -> dict[str, tuple[int, ...]]:
     """Return the tops of each data layer, by number, that the deployed net takes as inputs.
 
-    They are the first top, the tops that the source declares as inputs, and those that lead to the first bottom of a loss or a metric
-    through other layers. The rest are labels.
+    These are the first top and the tops that the source declares as inputs. Tops that lead to the first bottom of a loss or a metric
+    through other layers are inputs too. The rest are labels.
     """
     judged = {layer.name: layer for layer in net.layers if layer.kind.scores}
     made = {x.bottoms[0] for x in judged.values() if x.bottoms} if judged else set() if _weighs(net) else set(net.outputs)

@@ -1,1 +1,1 @@
-"""Models on onnxruntime: sessions, states in memory and on disk, and the native kernels."""
+"""Run models on onnxruntime: sessions, states in memory and on disk, and the native kernels."""

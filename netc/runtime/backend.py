@@ -1,4 +1,4 @@
-"""The record of a backend: all that netc knows about one way of running graphs on onnxruntime."""
+"""The record of a backend: one way of running graphs on onnxruntime."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,44 +12,44 @@ from netc.runtime import native
 from netc.runtime.kernel_table import KernelTable
 
 CPU_PROVIDER = "CPUExecutionProvider"
-HOST = "cpu"  # onnxruntime's name for the memory of the CPU
+HOST = "cpu"  # onnxruntime's name for CPU memory
 
 
 def _nothing() -> None:
-    """No library, or nothing that is missing."""
+    """A default for optional functions: no library, or nothing missing."""
 
 
 def _not_built(backend: "Backend") -> str | None:
-    """Whether onnxruntime is built with the provider."""
+    """A reason if onnxruntime is built without the provider; else None."""
     built = backend.execution_provider in ort.get_available_providers()
     return None if built else f"this onnxruntime is built without {backend.execution_provider}"
 
 
 @dataclass(frozen=True)
 class Backend:
-    """One way of running graphs: a provider of onnxruntime, and a target that chooses how ops run on it.
+    """One way of running graphs: a provider of onnxruntime, and a target that selects how ops run on it.
 
-    `provider` and `target` are the words that the command line takes and that models and snapshots keep.
+    `provider` and `target` are the names that the command line accepts, and that models and snapshots store.
     """
 
     provider: str
     target: str
     execution_provider: str  # onnxruntime's name for the provider
     kernels: KernelTable  # the ops that the provider can run
-    options: Mapping[str, str] = field(default_factory=dict)  # of the provider, for onnxruntime
+    options: Mapping[str, str] = field(default_factory=dict)  # provider options for onnxruntime
     bodies: str = DEFAULT  # the set of bodies of training ops: see `netc.graph.training_ops.define`
-    passes: tuple[Callable[[Graph], Graph], ...] = ()  # change the layout of a graph for the target
-    captures: bool = False  # whether graphs must be free of Loop, Scan and If where all shapes are static, as CUDA graphs need
-    library: Callable[[], Path | None] = _nothing  # kernels of netc's own for training ops
-    library_missing: Callable[[], str | None] = _nothing  # why there is no such library, in a sentence
+    passes: tuple[Callable[[Graph], Graph], ...] = ()  # change the graph layout for the target
+    captures: bool = False  # whether graphs with static shapes must not contain Loop, Scan and If, as CUDA graphs require
+    library: Callable[[], Path | None] = _nothing  # netc's own kernels for training ops
+    library_missing: Callable[[], str | None] = _nothing  # why this library is missing, in a sentence
     memory: str = HOST  # onnxruntime's name for the memory that holds the states
-    index: int = 0  # which device of the provider
+    index: int = 0  # the device index of the provider
     index_option: str = ""  # the provider option that holds the index; empty if there is only one device
-    devices: Callable[[], int | None] = lambda: 1  # how many there are, None if unknown
-    provider_missing: Callable[["Backend"], str | None] = _not_built  # why its device cannot run graphs here, in a sentence
+    devices: Callable[[], int | None] = lambda: 1  # the number of devices, None if unknown
+    provider_missing: Callable[["Backend"], str | None] = _not_built  # why the device cannot run graphs here, in a sentence
     found: str = "it is there"  # why `auto` chooses it, in a sentence
-    keeps_graphs: bool = False  # whether a graph that onnxruntime has optimized can be saved and loaded again
-    varies: str = ""  # why two equal runs may differ in their last bits
+    keeps_graphs: bool = False  # whether an optimized graph can be saved and loaded again
+    varies: str = ""  # why the last bits of two equal runs may differ
 
     @property
     def name(self) -> str:
@@ -58,7 +58,7 @@ class Backend:
 
     @property
     def providers(self) -> list[tuple[str, dict[str, str]]]:
-        """What an onnxruntime session takes: the provider with its options, then the CPU for what the provider lacks."""
+        """The providers for an onnxruntime session: this provider with its options, then the CPU for ops that it lacks."""
         device = {self.index_option: str(self.index)} if self.index else {}
         own = (self.execution_provider, {**self.options, **device})
         return [own] if self.execution_provider == CPU_PROVIDER else [own, (CPU_PROVIDER, {})]

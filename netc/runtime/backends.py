@@ -1,6 +1,6 @@
-"""The backends that netc knows, and which of them a run uses.
+"""The backends that netc supports, and the choice of one for a run.
 
-This table is the one place that names providers and targets. A new provider is a row here and the table of its kernels.
+Only this table names providers and targets. To add a provider, add a row here and the table of its kernels.
 """
 
 from collections.abc import Iterator
@@ -34,22 +34,22 @@ CUDA = Backend(
     varies="CUDA kernels may add in another order each time (--provider cpu does not)",
 )
 
-# The first that can run is the default. A row after those of the CPU runs only when a user asks for it.
+# The first row that can run here is the default. Rows after the CPU's run only when a user selects them.
 BACKENDS: tuple[Backend, ...] = (CUDA, replace(CUDA, target=PORTABLE.target), NATIVE, PORTABLE)
 
 
 def providers() -> list[str]:
-    """The names that `--provider` takes, without `auto`."""
+    """The names that `--provider` accepts, except `auto`."""
     return sorted({row.provider for row in BACKENDS})
 
 
 def targets() -> list[str]:
-    """The names that `--target` takes."""
+    """The names that `--target` accepts."""
     return sorted({row.target for row in BACKENDS})
 
 
 def tables() -> Iterator[tuple[KernelTable, str]]:
-    """Each provider that `netc check` judges a net for: its kernels, and the set of bodies that graphs have there.
+    """The providers that `netc check` evaluates a net for: the kernels of each, and the set of bodies that its graphs use.
 
     WebGPU is not in Python's onnxruntime: browsers run published models on it.
     """
@@ -59,11 +59,12 @@ def tables() -> Iterator[tuple[KernelTable, str]]:
 
 
 def choose(provider: str = AUTO, target: str | None = None, on_cpu: bool = False) -> tuple[Backend, str]:
-    """The first backend that fits and can run here, and why it is that one.
+    """Choose the first matching backend that can run here. Returns it with the reason.
 
-    `provider` is a name, with the index of a device after a colon, or `auto`. `on_cpu` says that the net itself asks for the
-    CPU, which a user's choice overrides. SpecError if provider and target do not exist or do not go together, ProviderError if
-    they cannot run here.
+    `provider` is a name, with the index of a device after a colon, or `auto`. `on_cpu`: the net itself requests the CPU, which a user's
+    choice overrides.
+
+    SpecError if provider and target do not exist or do not fit together. ProviderError if they cannot run here.
     """
     fitting = _fitting(provider, target)
     on_cpu = on_cpu and provider == AUTO and any(row.provider == PORTABLE.provider for row in fitting)
@@ -83,7 +84,7 @@ def choose(provider: str = AUTO, target: str | None = None, on_cpu: bool = False
 
 
 def choose_plain(provider: str = AUTO) -> Backend:
-    """The backend for a net that a program runs by hand: as `choose` does, but without netc's own kernels."""
+    """The backend for a net that a program runs by hand: like `choose`, but without netc's own kernels."""
     backend, _ = choose(provider)
     return PORTABLE if backend.provider == PORTABLE.provider else backend
 
@@ -94,7 +95,7 @@ def with_library(path: Path | None) -> Backend:
 
 
 def _fitting(provider: str, target: str | None) -> list[Backend]:
-    """The rows for a provider and a target as a user names them."""
+    """The backends for a provider and a target that a user names."""
     name, index = parsed(provider)
     if target is not None and target not in targets():
         raise SpecError(f"There is no target {target!r}. {near(target, targets())}")
@@ -106,7 +107,10 @@ def _fitting(provider: str, target: str | None) -> list[Backend]:
 
 
 def parsed(provider: str) -> tuple[str, int]:
-    """The name and the device's index in `cuda` or `cuda:1`. SpecError if there is no such provider, or the index is not a number."""
+    """Split `cuda` or `cuda:1` into the name and the device index.
+
+    SpecError if there is no such provider, or the index is not a number.
+    """
     name, colon, number = provider.partition(":")
     if name != AUTO and name not in providers():
         raise SpecError(f"There is no provider {name!r}. {near(name, [AUTO, *providers()])}")
@@ -120,13 +124,13 @@ def parsed(provider: str) -> tuple[str, int]:
 
 
 def made_for(target: str | None) -> Backend:
-    """The backend whose models `netc compile --target` writes, whether or not it can run here. SpecError if there is none."""
+    """The backend whose models `netc compile --target` writes, even if it cannot run here. SpecError for an unknown target."""
     fitting = _fitting(AUTO, target or PORTABLE.target)
     return next((row for row in fitting if row.provider == PORTABLE.provider), fitting[0])
 
 
 def recalled(provider: str, target: str) -> Backend:
-    """The backend that a file says a run used; the portable one if it is unknown or cannot run here."""
+    """The backend that a run used, according to a file; the portable one if it is unknown or cannot run here."""
     try:
         return choose(provider, target)[0]
     except NetcError:

@@ -1,4 +1,4 @@
-"""Blobs: an array with its gradient, as `netc.Net` has them, and a check of arrays that a user gives."""
+"""Blobs: an array with its gradient, as in `netc.Net`, and a check of arrays from users."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ class Blob:
         return self.data.shape
 
     def hold(self, array: np.ndarray) -> None:
-        """Copy the values of `array`, or replace the blob's array if the shapes differ, as in nets whose axes change with each batch."""
+        """Copy the values of `array`. If the shapes differ, replace the blob's array, as in nets whose axes change with each batch."""
         if array.shape == self.data.shape:
             self.data[...] = array
         else:
@@ -51,5 +51,5 @@ def numbers(given: Any, dtype: np.dtype[Any], what: str) -> np.ndarray:
 
 
 def apart(array: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """The array, or a copy if writing to `other` would change it."""
+    """The array, or a copy if it shares memory with `other`."""
     return array.copy() if np.may_share_memory(array, other) else array

@@ -1,4 +1,7 @@
-"""Graphs that call Python, as chains of models: each model runs as far as it can, then the calls that it feeds are made."""
+"""Graphs that call Python, as chains of models.
+
+Each model runs as far as possible. Then the calls for which it computes inputs are made.
+"""
 
 import json
 import time
@@ -16,14 +19,14 @@ from netc.runtime.backend import Backend
 from netc.runtime.backends import PORTABLE
 from netc.runtime.session import Session
 
-PASSED = "passed/"  # a value that a later part, or a call, reads
+PASSED = "passed/"  # a value that a later part or a call reads
 LEAVES = ("netc", "Input"), ("netc", "State")
 CONSTANT = ("netc", "Constant")
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call of Python that makes the arrays `outputs` from the arrays `inputs`. `facts` describe the function."""
+    """A Python call that computes the arrays `outputs` from the arrays `inputs`. `facts` describe the function."""
 
     origin: Origin
     function: Callable[..., tuple[np.ndarray, ...]]
@@ -42,19 +45,19 @@ class Part:
 
 @dataclass(frozen=True)
 class Split:
-    """A graph in parts. `outputs` names the array of each of its outputs."""
+    """A graph in parts. `outputs` maps each of its outputs to an array name."""
 
     parts: tuple[Part, ...]
     outputs: Mapping[str, str]
 
 
 def calls(graph: Graph) -> list[Node]:
-    """The calls of Python in a graph."""
+    """The Python calls in a graph."""
     return [n for n in graph.nodes if n.domain == HOST]
 
 
 def split(graph: Graph) -> Split:
-    """Split a graph into parts. A node belongs to the first part in which everything that it reads is available."""
+    """Split a graph into parts. A node belongs to the first part in which all its inputs are available."""
     ready: dict[Node, int] = {}  # the first part in which a node's outputs are available
     for node in graph.nodes:
         ready[node] = max((ready[v.node] for v in node.operands), default=0) + (node.domain == HOST)
@@ -66,13 +69,16 @@ def split(graph: Graph) -> Split:
 
 
 class Chain:
-    """Runs a graph with calls, as a Session runs one without. `spent` holds the seconds in calls, by layer and part of the step."""
+    """Run a graph that contains Python calls, with the interface of a Session.
+
+    `spent` is the seconds in calls, by layer and part of the step.
+    """
 
     def __init__(
         self, graph: Graph, backend: Backend = PORTABLE, threads: int = 1, profile: str | None = None, functions: bool = True
     ):  # fmt: skip
         def session(number: int, part: Graph) -> Session | None:
-            """The session of a part, None if the part has nothing to compute."""
+            """The session of a part; None if the part computes nothing."""
             own = profile and f"{profile}{number}"
             return _session(part, backend, threads, own, functions) if part.outputs else None
 
@@ -103,7 +109,7 @@ class Chain:
 def open_graph(
     graph: Graph, backend: Backend = PORTABLE, threads: int = 1, profile: str | None = None, functions: bool = True
 ) -> Session | Chain:
-    """A session of a graph, or a chain if it calls Python. `functions` as in `emit`, `profile` as in Session."""
+    """A session for a graph, or a chain if it calls Python. `functions` as in `emit`, `profile` as in Session."""
     if calls(graph):
         return Chain(graph, backend, threads, profile, functions)
     return _session(graph, backend, threads, profile, functions)
@@ -114,11 +120,11 @@ def _session(graph: Graph, backend: Backend, threads: int, profile: str | None, 
 
 
 def files(kind: str, graph: Graph, bodies: str, metadata: Mapping[str, Any], functions: bool = True) -> dict[str, bytes]:
-    """The model of a graph as the file `<kind>.onnx`. One with calls is `<kind>.1.onnx`, `<kind>.2.onnx`, ... and `<kind>.json`.
+    """The model of a graph, as the file `<kind>.onnx`. With Python calls: `<kind>.1.onnx`, `<kind>.2.onnx`, ... and `<kind>.json`.
 
-    The JSON file holds the metadata and two lists. `steps` names in order each model, and each call with its function, the arrays
-    that it takes (bottoms and learned blobs; backward also tops and their diffs) and those that it returns (tops; diffs of bottoms
-    and blobs). `outputs` names the array of each output of the whole.
+    The JSON file holds the metadata and two entries. `steps` lists in order each model, and each call with its function and arrays. A
+    call takes bottoms and learned blobs; backward also takes tops and their diffs. It returns tops, or diffs of bottoms and blobs.
+    `outputs` maps each output of the graph to its array.
     """
     if not calls(graph):
         return {f"{kind}.onnx": emit(graph, bodies, functions, metadata).SerializeToString(deterministic=True)}
@@ -138,7 +144,7 @@ def files(kind: str, graph: Graph, bodies: str, metadata: Mapping[str, Any], fun
 
 
 def _part(number: int, name: str, ready: Mapping[Node, int], ends: Mapping[str, Value], names: Mapping[Value, str]) -> Part:
-    """Part `number`: the nodes that are ready in it, and the calls whose outputs the next part reads."""
+    """Part `number`: its nodes, and the calls whose outputs the next part reads."""
     made = [n for n, k in ready.items() if k == number and (n.domain not in (HOST, "netc") or n.op == "Stop")]
     called = [n for n, k in ready.items() if k == number + 1 and n.domain == HOST]
     new: dict[Value, Value] = {}

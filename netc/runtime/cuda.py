@@ -1,4 +1,4 @@
-"""Whether onnxruntime can run on an NVIDIA GPU here, and how many there are."""
+"""Check whether onnxruntime can run on an NVIDIA GPU here, and count the GPUs."""
 
 import ctypes
 import sys
@@ -11,7 +11,7 @@ from netc.errors import RunError
 from netc.runtime.guard import guarded
 
 PROVIDER = "CUDAExecutionProvider"
-DEVICE = "device_id"  # the provider option that holds the index of a device
+DEVICE = "device_id"  # the provider option for the index of a device
 DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 
 
@@ -34,7 +34,7 @@ def missing(index: int) -> str | None:
 
 
 def devices() -> int | None:
-    """How many GPUs the driver offers to this process; None if it does not say."""
+    """The number of GPUs that the driver offers to this process; None if unknown."""
     try:
         driver = ctypes.CDLL(DRIVER)
     except OSError:

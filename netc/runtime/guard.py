@@ -7,7 +7,7 @@ from netc.errors import RunError
 
 
 def guarded(call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-    """What `call` returns. RunError if onnxruntime raises an error of its own."""
+    """Return the result of `call`. RunError if onnxruntime raises one of its errors."""
     try:
         return call(*arguments, **options)
     except Exception as e:

@@ -1,8 +1,8 @@
-"""Tables of the kernels that onnxruntime's providers have, and the nodes of a model that a provider cannot run.
+"""Tables of the kernels of onnxruntime's providers, and the nodes of a model that a provider cannot run.
 
-A table holds, by op of ONNX's own domain, the opset versions that a kernel serves and the types of its type variables.
-`kernels.json.gz` holds three: CPU and CUDA from onnxruntime's docs/OperatorKernels.md, and WebGPU as the package
-onnxruntime-ep-webgpu 0.4.0 registers its kernels.
+A table maps each op of ONNX's own domain to the opset versions and types that its kernels support. `kernels.json.gz` holds three
+tables. Those of CPU and CUDA come from onnxruntime's docs/OperatorKernels.md, that of WebGPU from the kernels that the package
+onnxruntime-ep-webgpu 0.4.0 registers.
 """
 
 import gzip
@@ -28,7 +28,7 @@ Typed = tuple[str, str, str]  # type variable, parameter and type of a tensor
 
 @dataclass(frozen=True)
 class KernelTable:
-    """The kernels of a provider. `name` is what `netc check` calls the provider, `read` loads the kernels."""
+    """The kernels of a provider. `name` is its name in `netc check`, and `read` loads the kernels."""
 
     name: str
     read: Callable[[], Kernels]
@@ -39,14 +39,14 @@ class KernelTable:
         return self.read()
 
     def serves(self, op: str, tensors: Sequence[Typed]) -> bool:
-        """Whether there is a kernel for an op on tensors of these types."""
+        """Whether a kernel supports an op on tensors of these types."""
         since = onnx.defs.get_schema(op, OPSET).since_version
         return any(
             first <= since and (last is None or since <= last) and _allowed(limits, tensors) for first, last, limits in self.ops.get(op, [])
         )
 
     def lacking(self, model: onnx.ModelProto) -> list[onnx.NodeProto]:
-        """The nodes of a model, all of ONNX's own domain, that no kernel serves."""
+        """The nodes of a model that no kernel supports. All nodes must be of ONNX's own domain."""
         graph = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph
         types = {t.name: t.data_type for t in graph.initializer}
         types |= {v.name: v.type.tensor_type.elem_type for v in (*graph.input, *graph.value_info, *graph.output)}
@@ -55,7 +55,7 @@ class KernelTable:
 
 @cache
 def _packaged() -> dict[str, Kernels]:
-    """The tables that netc ships."""
+    """The tables that come with netc."""
     found: dict[str, Kernels] = json.loads(gzip.decompress((files("netc.runtime") / "kernels.json.gz").read_bytes()))
     return found
 

@@ -1,6 +1,6 @@
-"""Models on onnxruntime: sessions, states that stay on the device, and steps that read and write them.
+"""Models on onnxruntime: sessions, states that stay on the device, and steps that update them.
 
-Each state has two buffers that take turns: a step reads one and writes the other. No output is bound onto its own input,
+Each state has two buffers that take turns: a step reads one and writes the other. An output is never bound to its own input buffer,
 because onnxruntime does not order an update and another reader of the same buffer.
 """
 
@@ -23,23 +23,23 @@ MULTIPLY_ADDS_PER_THREAD = 8_000_000
 
 
 def threads_for(multiply_adds: int) -> int:
-    """How many threads an op uses: one for each 8 million multiply-adds of a step, at most one a core.
+    """The number of threads per op: one for each 8 million multiply-adds of a step, at most one per core.
 
-    The rule does not measure time, because results of two thread counts can differ in the last bit and a run must repeat.
+    It does not depend on measured times. Results with different thread counts can differ in the last bit, and a run must be repeatable.
     """
     return max(1, min(cores(), round(multiply_adds / MULTIPLY_ADDS_PER_THREAD)))
 
 
 def cores() -> int:
-    """How many cores this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Session:
     """A model, loaded by onnxruntime on a backend. `run` takes arrays by name and returns arrays by name.
 
-    `profile` is the start of the path of a profile that onnxruntime writes. `keep` is where it writes the graph as optimized; such a
-    file loads faster, as an `optimized` model.
+    `profile` is the path prefix for onnxruntime's profile. `keep` is the path for the optimized graph, which loads faster as an
+    `optimized` model.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Session:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        options.log_severity_level = 4  # errors are raised; the log would repeat them
+        options.log_severity_level = 4  # errors are raised, so the log would repeat them
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if profile:
             options.enable_profiling, options.profile_file_prefix = True, profile
@@ -63,7 +63,7 @@ class Session:
             model = model.SerializeToString()
         source = str(model) if isinstance(model, Path) else model
         self.backend = backend
-        # Without its fallback onnxruntime raises an error where it would go on with the CPU.
+        # Without its fallback onnxruntime raises an error where it would otherwise continue on the CPU.
         self.ort = guarded(ort.InferenceSession, source, options, backend.providers, enable_fallback=0)
         if backend.execution_provider not in self.ort.get_providers():
             raise RunError(f"onnxruntime did not load {backend.execution_provider}: {backend.missing() or 'the reason is unknown'}")
@@ -84,7 +84,7 @@ class Session:
 
 
 class States:
-    """Named tensors in the memory of a backend's device. A step reads `current`, writes `spare`, and swaps the two."""
+    """Named tensors in the memory of a backend's device. A step reads `current`, writes `spare`, and swaps them."""
 
     def __init__(self, start: Mapping[str, np.ndarray], backend: Backend = PORTABLE):
         self.backend = backend
@@ -119,7 +119,7 @@ class States:
 
 
 class Runs(Protocol):
-    """A session, or a chain of sessions with calls of Python between them."""
+    """A session, or a chain of sessions with Python calls in between."""
 
     @property
     def inputs(self) -> Mapping[str, Any]: ...
@@ -147,14 +147,14 @@ class Stepper:
         self._bindings: dict[tuple[int, ...], Any] = {}
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Run once on `feeds` and move the states on. Returns the other outputs."""
+        """Run once on `feeds` and advance the states. Returns the other outputs."""
         if not isinstance(self.session, Session):
             return self._run_in_parts(feeds)
         binding = self._binding(self.session)
         for name, array in feeds.items():
             if name in self.session.inputs:
                 binding.bind_cpu_input(name, array)
-        for name in self._resized:  # a binding keeps the buffer of its last run, which does not fit a batch of another size
+        for name in self._resized:  # a binding keeps its previous output buffer, which does not fit a batch of another size
             binding.bind_output(name, HOST)
         guarded(self.session.ort.run_with_iobinding, binding)
         values = binding.get_outputs()[: len(self.results)]
@@ -162,7 +162,7 @@ class Stepper:
         return {name: np.array(value.numpy()) for name, value in zip(self.results, values, strict=True)}
 
     def _run_in_parts(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Run a chain, which takes and returns copies of the states."""
+        """Run a chain, which uses copies of the states."""
         states = {n: self.states.current[n].numpy() for n in self.reads}
         results = self.session.run({n: a for n, a in {**feeds, **states}.items() if n in self.session.inputs})
         for output, name in self.writes.items():
@@ -180,7 +180,7 @@ class Stepper:
             current[name], spare[name] = spare[name], current[name]
 
     def _binding(self, session: Session) -> Any:
-        """The binding for the buffers that are current now. Two bindings take turns."""
+        """The binding for the buffers that are current now. Two bindings alternate."""
         current, spare = self.states.current, self.states.spare
         key = (*(id(current[n]) for n in self.reads), *(id(spare[n]) for n in self.writes.values()))
         if key not in self._bindings:
@@ -196,7 +196,7 @@ class Stepper:
 
 
 def _fill(tensor: ort.OrtValue, array: np.ndarray, name: str) -> None:
-    """Copy an array into a tensor. RunError if type or shape differ, which onnxruntime does not check."""
+    """Copy an array into a tensor. RunError if type or shape differ, because onnxruntime does not check them."""
     if tensor.shape() != list(array.shape) or tensor.element_type() != onnx.helper.np_dtype_to_tensor_dtype(array.dtype):
         wanted = f"{tensor.data_type()} of shape {tuple(tensor.shape())}"
         raise RunError(f"Expected {wanted} for {name!r}, got {array.dtype} of shape {array.shape}.")

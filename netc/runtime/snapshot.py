@@ -1,7 +1,7 @@
 """Snapshots on disk: each is one .safetensors file, with a checksum in its metadata.
 
-A file appears under its name only when it is whole and flushed to disk, so a run that is killed
-while it writes leaves the snapshot before it untouched.
+A file gets its name only when it is complete and flushed to disk. So if a run is killed while it writes, the previous snapshot stays
+intact.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from netc.errors import RunError, SnapshotError
 from netc.files import open_plain, replace_file
 
 KEY = "netc"
-ROWS = "rows"  # in the metadata: the columns and classes of the rows that states learned from
+ROWS = "rows"  # metadata key for the columns and classes of the training rows
 NAME = re.compile(r"iter_(\d{8,})\.safetensors")
 
 
@@ -33,18 +33,18 @@ class Snapshot:
 
 
 def file_name(iteration: int) -> str:
-    """The name of the snapshot that was taken after `iteration` steps."""
+    """The name of the snapshot after `iteration` steps."""
     return f"iter_{iteration:08d}.safetensors"
 
 
 def write(path: str | Path, states: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> Path:
-    """Write `states` and `metadata`, which JSON can hold, as a whole or not at all. RunError if the file cannot be written."""
+    """Write `states` and `metadata`, which must be valid JSON, atomically. RunError if the file cannot be written."""
     from safetensors.numpy import save
 
     path = Path(path)
-    # safetensors copies an array's buffer as it lies, so a transposed view would come back scrambled.
+    # safetensors copies an array's buffer in memory order, so a transposed view would be scrambled.
     arrays = {name: np.asarray(states[name], order="C") for name in sorted(states)}
-    said = json.loads(json.dumps(metadata))  # as a reader will get it
+    said = json.loads(json.dumps(metadata))  # as a reader will see it
     said["sha256"] = _digest(arrays, said)
     try:
         replace_file(path, save(arrays, {KEY: json.dumps(said)}))
@@ -54,7 +54,7 @@ def write(path: str | Path, states: Mapping[str, np.ndarray], metadata: Mapping[
 
 
 def weights_bytes(states: Mapping[str, np.ndarray], rows: Mapping[str, Any] | None = None) -> bytes:
-    """The bytes of a plain .safetensors file, equal for equal arrays. `rows` describes the rows that the states learned from."""
+    """The bytes of a plain .safetensors file, equal for equal arrays. `rows` describes the training rows of the states."""
     from safetensors.numpy import save
 
     said = {ROWS: json.dumps(rows, sort_keys=True)} if rows else None
@@ -62,7 +62,7 @@ def weights_bytes(states: Mapping[str, np.ndarray], rows: Mapping[str, Any] | No
 
 
 def read(path: str | Path) -> Snapshot:
-    """The snapshot at `path`. SnapshotError if it is missing, damaged or was not written by netc."""
+    """Read the snapshot at `path`. SnapshotError if it is missing, damaged or was not written by netc."""
     path = Path(path)
     states, texts = _load(path)
     if KEY not in texts:
@@ -77,13 +77,13 @@ def read(path: str | Path) -> Snapshot:
 
 
 def read_weights(path: str | Path) -> dict[str, np.ndarray]:
-    """The arrays of any .safetensors file. If it has a checksum by netc, that is verified."""
+    """Read the arrays of any .safetensors file, and verify netc's checksum if there is one."""
     states, texts = _load(Path(path))
     return read(path).states if KEY in texts else states
 
 
 def read_rows(path: str | Path) -> dict[str, Any]:
-    """The description of the rows that the states of a .safetensors file learned from, empty if it has none."""
+    """The description of the training rows in a .safetensors file; empty if there is none."""
     texts = _load(Path(path))[1]
     try:
         said = json.loads(texts[KEY]).get(ROWS, {}) if KEY in texts else json.loads(texts.get(ROWS, "{}"))
@@ -95,9 +95,9 @@ def read_rows(path: str | Path) -> dict[str, Any]:
 
 
 def newest(directory: str | Path, check: Callable[[Snapshot], object] = lambda found: None) -> tuple[Snapshot | None, dict[Path, str]]:
-    """The snapshot of the highest iteration that verifies, or None; and those above it, with why each was skipped.
+    """The valid snapshot with the highest iteration, or None; and newer ones with the reason why each was skipped.
 
-    `check` raises SnapshotError for one that is whole and yet none to take.
+    `check` raises SnapshotError to reject a snapshot that is intact.
     """
     skipped: dict[Path, str] = {}
     for path in _by_iteration(Path(directory)):
@@ -138,7 +138,7 @@ def _load(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     from safetensors import SafetensorError, safe_open
 
     try:
-        with open_plain(path):  # which says at once what is no file
+        with open_plain(path):  # gives an immediate error for anything except a regular file
             pass
         with safe_open(path, "np") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118

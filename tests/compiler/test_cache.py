@@ -1,4 +1,4 @@
-"""The cache of optimized graphs: what is found there gives the same bits, what has changed is not found, what is damaged is made anew."""
+"""The cache of optimized graphs. A cached graph gives the same bits, a changed one misses the cache, and a damaged file is rebuilt."""
 
 import os
 import subprocess
@@ -23,7 +23,7 @@ from tests.small_nets import NET, netc, write_small
 
 @pytest.fixture
 def graphs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where optimized graphs are kept."""
+    """The folder of the cache."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("NETC_CACHE", raising=False)
     return tmp_path / "cache" / "netc" / "graphs"
@@ -103,7 +103,7 @@ def test_a_damaged_graph_is_made_anew(tmp_path: Path, graphs: Path, caplog: pyte
             assert losses(made, cache.session(made, "train", 1)) == expected
         assert kept.read_bytes() == whole and len(caplog.records) == 1
         caplog.clear()
-    assert cache._found(made, 1, other) is None  # a graph under another's name
+    assert cache._found(made, 1, other) is None  # a file with the graph of another key
 
 
 @pytest.mark.parametrize("kind", ["train", "test"])

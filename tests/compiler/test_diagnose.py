@@ -1,4 +1,4 @@
-"""One round lists the errors of a text and those of its net; a layer that is in doubt is not blamed, nor what hangs on it."""
+"""One run reports the errors of a text and of its net. A layer with an error causes no further errors, nor do layers that depend on it."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a training makes of its net, from the command line to the published model: everything once for each phase."""
+"""A training run from the command line to the published model does each part of the work once per phase."""
 
 import shutil
 import sys
@@ -25,12 +25,12 @@ Counts = Counter[tuple[str, str]]
 
 @pytest.fixture
 def counts(monkeypatch: pytest.MonkeyPatch) -> Counts:
-    """How often nets, graphs, tables and batches are made, by what is made and its phase."""
+    """Counts how often nets, graphs, tables and batches are made, by kind and phase."""
     found: Counts = Counter()
-    import_module("netc.commands.train")  # and so all modules that a training needs, to be counted in
+    import_module("netc.commands.train")  # imports all modules of a training run, so that their calls are counted
 
     def count(function: Callable[..., Any], what: str, phase: Callable[..., str]) -> None:
-        """Count the calls of a function, under whatever name a module has it."""
+        """Count the calls of a function, under any name that a module has for it."""
 
         def counted(*given: Any, **named: Any) -> Any:
             found[what, phase(*given, **named)] += 1
@@ -65,14 +65,14 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> Counts:
 
 
 def train(net: str | Path, folder: Path, *options: str) -> None:
-    """`netc train` that publishes, in this process."""
+    """Run `netc train`, which also publishes, in this process."""
     result = command("train", net, "--runs", folder / "runs", "--zoo", folder / "zoo", *options, NETC_CACHE="0")
     assert result.exit_code == 0, result.stdout + result.stderr
     assert list((folder / "zoo").rglob("model.onnx"))
 
 
 def shortened(name: str, length: str, folder: Path) -> Path:
-    """A net of nets/ that trains for two iterations or epochs."""
+    """Copy a net of nets/ with training limited to two iterations or epochs."""
     text = (ROOT / "nets" / f"{name}.yaml").read_text()
     assert text.count(length) == 1
     path = folder / f"{name}.yaml"
@@ -82,7 +82,7 @@ def shortened(name: str, length: str, folder: Path) -> Path:
 
 PHASES = ("TRAIN", "TEST", "DEPLOY")
 MADE = {("step", "TRAIN"): 1} | {(what, phase): 1 for what in ("resolved", "lowered") for phase in PHASES}
-# In phase TEST once for the tests, and once as published models take the rows, for the test vectors.
+# Two for TEST: one for the tests, and one for the test vectors of the published model, with rows as published models take them.
 OPENED = {(what, phase): count for what in ("described", "opened") for phase, count in (("TRAIN", 1), ("TEST", 2))}
 ONE_TABLE = {("table", "TRAIN"): 1}
 SEVERAL = """
@@ -130,7 +130,7 @@ def test_a_net_of_plugins(counts: Counts, tmp_path: Path) -> None:
     (tmp_path / "rows.ripples").touch()
     path = write_small(tmp_path, NET.replace("small.npz", "rows.ripples").replace("  - ReLU\n", "  - Ripple\n"))
     train(path, tmp_path, "--plugin", str(tmp_path / "own.py"))
-    assert counts == MADE | ONE_TABLE | {("table", "TEST"): 1} | OPENED  # its source may give other rows in testing
+    assert counts == MADE | ONE_TABLE | {("table", "TEST"): 1} | OPENED  # the source may deliver other rows in testing
 
 
 def test_several_tests_of_one_net(counts: Counts, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What train.json says of the inputs: every kind of source, in the words that a loop can use."""
+"""The description of the inputs in train.json, for every kind of source."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The step contract: names, metadata, agreement of the models with each other, and a loop that knows nothing of netc."""
+"""The step contract: names, metadata, agreement of the models with each other, and a training loop without netc."""
 
 import json
 from dataclasses import replace
@@ -22,7 +22,7 @@ from netc.runtime.session import Session
 from netc.training.feed import Feeder
 from tests.small_nets import NET, log, netc, write_small
 
-WHOLE = {"sum/accuracy/right", "sum/accuracy/count", "sum/loss/total", "sum/loss/count"}  # of the whole test set
+WHOLE = {"sum/accuracy/right", "sum/accuracy/count", "sum/loss/total", "sum/loss/count"}  # of the full test set
 PARAMETERS = ["conv1.weight", "conv1.bias", "ip1.weight", "ip1.bias", "ip2.weight", "ip2.bias"]
 NORMED = NET.replace("  - Pooling", "  - BatchNorm\n  - Scale: {bias_term: true}\n  - Pooling")
 
@@ -215,7 +215,7 @@ def test_every_model_passes_the_checker_and_loads(request: pytest.FixtureRequest
 
 
 def step_feeds(program: Program, iteration: int = 0) -> dict[str, np.ndarray]:
-    """What a step is fed: batch, noise, lr, and states that are not at their start."""
+    """The inputs of a step: batch, noise, lr, and states with values that differ from their start."""
     random_ = np.random.default_rng(1)
     feeds = Feeder(program.train_net, program.steps.train, program.seed, program.job.base)(iteration)
     states = {f"state/{n}": np.abs(a + random_.normal(0, 0.1, a.shape)).astype(np.float32) for n, a in program.start().items()}
@@ -309,7 +309,7 @@ def test_model_gives_what_the_test_command_gives(small: Program, tmp_path: Path)
 
 
 def rows_of_test(program: Program) -> tuple[np.ndarray, np.ndarray]:
-    """All test rows of a program, in their order."""
+    """Return all test rows of a program, in their order."""
     feeder = Feeder(program.test_net, program.test[0].graph, program.seed, program.job.base)
     batches = [feeder(i) for i in range(feeder.batches or 0)]
     data, label = (np.concatenate([b[f"batch/{name}"] for b in batches]) for name in ("data", "label"))

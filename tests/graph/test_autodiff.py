@@ -1,4 +1,4 @@
-"""The walker: which nodes matter, several uses, several ends, seeds, broadcasts, stops, and errors that name the layer."""
+"""Differentiation: nodes that matter, several uses, several ends, seeds, broadcasts, stops, and errors that name the layer."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -24,7 +24,7 @@ def x(*shape: int, name: str = "x", dtype: type[np.float32] | type[np.float64] =
 
 
 def values(found: Sequence[Value | None], **feeds: Any) -> list[Any]:
-    """The arrays of values, None where there is none."""
+    """Return the arrays of values, and None for each None."""
     model = emit(Graph("g", {str(k): v for k, v in enumerate(found) if v is not None}))
     session = Session(model)
     arrays = session.run({n: a for n, a in feeds.items() if n in session.inputs})
@@ -124,7 +124,7 @@ def test_an_op_without_a_rule_is_told_with_its_layer() -> None:
         grad({y: 1.0}, [v])
     with pytest.raises(GradientError, match=r"^The op Cosh has no gradient.$"):
         grad({op.Cosh(v): 1.0}, [v])
-    assert grad({op.Cosh(v): 1.0}, [x(2, name="other")]) == [None]  # no rule is needed where nothing is asked for
+    assert grad({op.Cosh(v): 1.0}, [x(2, name="other")]) == [None]  # no rule is needed if no gradient depends on it
 
 
 def test_a_long_chain_does_not_recurse() -> None:

@@ -1,4 +1,4 @@
-"""Names of the step contract: made and read in one module."""
+"""Names of the step contract, which only one module spells out."""
 
 import ast
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ OTHER_TEXTS = {"rows/s"}  # a unit
 
 
 def texts(path: Path) -> Iterator[tuple[int, str]]:
-    """String literals of a module with their lines, docstrings left out."""
+    """Yield the string literals of a module with their lines, without docstrings."""
     tree = ast.parse(path.read_text())
     docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):

@@ -1,4 +1,4 @@
-"""The properties of ops, held against what the ops do."""
+"""The properties of ops, compared with the behaviour of the ops."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -23,18 +23,18 @@ from netc.runtime.session import Session
 
 registry.load()
 SHAPE = 2, 3, 4, 5
-PLACE = 1, 2, 0, 3  # of the one element that is changed
+PLACE = 1, 2, 0, 3  # of the element that is changed
 ATTRS: Mapping[str, Mapping[str, Any]] = {
     "Cast": {"to": onnx.TensorProto.INT32}, "BitShift": {"direction": "LEFT"}, "Split": {"num_outputs": 1},
 }  # fmt: skip
 KINDS = (np.float32, np.bool_, np.uint8, np.int64)
-# The identity of such inputs, or random.
+# Ops that return such inputs unchanged, or random ones.
 PASSED = {"Bernoulli", "CastLike", "Dropout", "Optional", "OptionalGetElement", "Split", "Squeeze"}
 Inputs = list[np.ndarray]
 
 
 def run_onnx(name: str, inputs: Inputs) -> np.ndarray | None:
-    """The one output of an ONNX op on inputs of its own; None where it takes no such inputs."""
+    """Return the single output of an ONNX op for these inputs; None if it does not accept them."""
     names = [f"x{k}" for k in range(len(inputs))]
     infos = [
         helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(x.dtype), x.shape) for n, x in zip(names, inputs, strict=True)
@@ -42,7 +42,7 @@ def run_onnx(name: str, inputs: Inputs) -> np.ndarray | None:
     graph = helper.make_graph([helper.make_node(name, names, ["y"], **ATTRS.get(name, {}))], "g", infos, [onnx.ValueInfoProto(name="y")])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # many ops refuse such inputs
+    options.log_severity_level = 4  # many ops reject such inputs
     try:
         session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         found = session.run(None, dict(zip(names, inputs, strict=True)))[0]
@@ -52,7 +52,7 @@ def run_onnx(name: str, inputs: Inputs) -> np.ndarray | None:
 
 
 def is_elementwise(f: Callable[[Inputs], np.ndarray | None], inputs: Inputs) -> bool:
-    """Whether a change of one element of an input changes no other element of the output, and an order of axes none at all."""
+    """Whether changing one input element changes no other output element, and whether transposing the inputs transposes the output."""
     y = f(inputs)
     if y is None or y.shape != SHAPE:
         return False
@@ -74,12 +74,12 @@ def is_elementwise(f: Callable[[Inputs], np.ndarray | None], inputs: Inputs) -> 
 
 def arrays(kind: type[Any], count: int, seed: int = 0) -> Inputs:
     rng = np.random.default_rng(seed)
-    least = 0 if kind is np.bool_ else 1  # nothing is divided by 0
+    least = 0 if kind is np.bool_ else 1  # avoids division by 0
     return [(rng.normal(size=SHAPE) if kind is np.float32 else rng.integers(least, least + 2, SHAPE)).astype(kind) for _ in range(count)]
 
 
 def test_the_elementwise_ops_of_onnx_are_those_that_act_so() -> None:
-    """Every op of the standard that takes tensors of one shape is tried; runtimes may lack a few."""
+    """Try every op of the standard that takes tensors of one shape. Runtimes may lack a few."""
     found, tried = set(), set()
     for schema in {
         s.name: s for s in defs.get_all_schemas_with_history() if not s.domain and s.since_version <= OPSET and not s.deprecated

@@ -1,4 +1,4 @@
-"""Graph to Graph: what each pass removes, what it keeps, and that its input stays as it was."""
+"""Graph to graph: what each pass removes, what it keeps, and that it does not change its input."""
 
 from typing import Any
 

@@ -1,14 +1,14 @@
-"""What elementwise layers without weights compute: the row of each such type.
+"""The formulas of elementwise layers without weights: one row per type.
 
-All else that is tested of these types follows from the row: values, the gradient, a batch of any size, work in place, the layout for the
-native kernels, memory, `netc help`, the JSON Schema.
+All other tests of these types are derived from the row: values, the gradient, a symbolic batch, layers in place, the layout for the native
+kernels, memory, `netc help`, the JSON Schema.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-# By type: its fields, and the values for x. Without fields the defaults hold; Clip needs its own.
+# By type: its fields, and the values for x. Without fields, the defaults apply. Clip has no defaults.
 FORMULAS: Mapping[str, Sequence[tuple[str, Callable[[np.ndarray], np.ndarray]]]] = {
     "AbsVal": [("", np.abs)],
     "BNLL": [("", lambda x: np.log1p(np.exp(x)))],

@@ -1,4 +1,4 @@
-"""Small nets in YAML: run forward, and their gradients against differences."""
+"""Small nets in YAML: forward passes, and gradients compared with finite differences."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -18,12 +18,12 @@ from netc.training.feed import draw
 
 F = TypeVar("F", bound=Callable[..., None])
 Arrays = dict[str, np.ndarray]
-COVERED: set[str] = set()  # layer types that a test says something of
+COVERED: set[str] = set()  # layer types that a test covers
 registry.load()
 
 
 def about(*types: str) -> Callable[[F], F]:
-    """Decorator: the test states facts of these layer types."""
+    """Decorator: the test covers these layer types."""
 
     def mark(test: F) -> F:
         COVERED.update(types)
@@ -33,14 +33,14 @@ def about(*types: str) -> Callable[[F], F]:
 
 
 def net(layers: str, phase: str = TRAIN, inputs: Mapping[str, Any] = {}) -> Lowered:  # noqa: B006
-    """The net of Input layers in the shapes of `inputs`, and then `layers`: lines of a YAML list."""
+    """Return the net of Input layers with the shapes of `inputs`, followed by `layers`: lines of a YAML list."""
     feeds = [f"  - Input: {{name: {n}, top: {n}, shape: [{{dim: {list(np.shape(a))}}}]}}" for n, a in inputs.items()]
     own = [f"  - {line.strip()}" for line in layers.strip().splitlines()]
     return lower(resolve(parse_yaml("\n".join(["name: test", "layers:", *feeds, *own])), phase))
 
 
 def states(lowered: Lowered, given: Mapping[str, Any] = {}) -> Arrays:  # noqa: B006
-    """Every state of a net: its start, or what is given."""
+    """Return every state of a net: the value in `given`, or its start value."""
     values = {f"{n}": v[-1] for n, v in lowered.versions.items()}
     found = {n.name: n for n in Graph("", values, lowered.graph.updates).leaves("State")}
     assert given.keys() <= found.keys(), (given.keys(), found.keys())
@@ -56,7 +56,7 @@ def evaluate(
     updates: bool = False,
     provider: str = "cpu",
 ) -> Arrays:
-    """The values of `outputs`."""
+    """Return the values of `outputs`."""
     graph = Graph("test", dict(outputs), lowered.graph.updates if updates else {})
     session = Session(emit(graph, provider))
     feeds = {f"batch/{n}": a for n, a in inputs.items()} | {f"state/{n}": a for n, a in held.items()}
@@ -66,7 +66,7 @@ def evaluate(
 
 
 def forward(layers: str, phase: str = TRAIN, given: Mapping[str, Any] = {}, **inputs: Any) -> Arrays:  # noqa: B006
-    """Every blob by name, `loss/total`, and `next/<state>`. Inputs are arrays or nested lists."""
+    """Return every blob by name, `loss/total`, and `next/<state>`. Inputs are arrays or nested lists."""
     lowered = net(layers, phase, inputs)
     outputs = {n: v[-1] for n, v in lowered.versions.items()}
     if lowered.loss is not None:
@@ -77,7 +77,7 @@ def forward(layers: str, phase: str = TRAIN, given: Mapping[str, Any] = {}, **in
 def gradient(
     layers: str, of: str, seed: int | np.ndarray | list[list[list[list[int]]]], given: Mapping[str, Any] = {}, **inputs: Any
 ) -> Arrays:  # noqa: B006
-    """The gradient of the sum of `seed` times the blob `of`: by every input, and by every parameter under its name."""
+    """Return the gradient of the sum of `seed` times the blob `of`, with respect to every input and every parameter, by name."""
     lowered = net(layers, TRAIN, inputs)
     top = lowered.versions[of][-1]
     weighted = op.ReduceSum(top * np.asarray(np.broadcast_to(seed, tuple(map(int, top.shape))), np.float32), keepdims=0)
@@ -90,7 +90,7 @@ def gradient(
 def check_gradient(
     layers: str, provider: str = "cpu", fixed: tuple[str, ...] = (), step: float = 1e-2, tolerance: float = 1e-2, **inputs: Any
 ) -> None:
-    """The derivative of all open blobs, randomly weighted, along one random direction of inputs and parameters, is its difference."""
+    """Compare the derivative of all outputs along a random direction of inputs and parameters with its finite difference."""
     rng = np.random.default_rng(1)
     lowered = net(layers, TRAIN, inputs)
     tops = [lowered.versions[n][-1] for n in lowered.net.outputs if n not in inputs]

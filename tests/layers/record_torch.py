@@ -1,4 +1,4 @@
-"""Makes torch_recurrent.npz: what the LSTM and the GRU of torch 2.13.0 give, with their gradients.
+"""Records torch_recurrent.npz: the outputs and gradients of the LSTM and the GRU of torch 2.13.0.
 
 Run: python tests/layers/record_torch.py
 """
@@ -13,7 +13,7 @@ T, N, INPUTS, HIDDEN = 20, 3, 6, 8
 
 
 def record(kind: str) -> dict[str, np.ndarray]:
-    """Arrays of one case, float32: x (T, N, I), weights as torch has them, y, dy and the gradients of sum(y dy)."""
+    """Return the arrays of one case, float32: x (T, N, I), weights in torch's layout, y, dy and the gradients of sum(y dy)."""
     torch.manual_seed(0)
     net = getattr(torch.nn, kind)(INPUTS, HIDDEN)
     x = torch.randn(T, N, INPUTS, requires_grad=True)

@@ -1,4 +1,4 @@
-"""Activations, Softmax and Dropout, by their formulas."""
+"""Activations, Softmax and Dropout against their formulas."""
 
 from typing import Any
 
@@ -53,7 +53,7 @@ def test_gradient_at_zero_is_that_of_the_negative_side(layer: str, at_zero: floa
 def test_softmax() -> None:
     np.testing.assert_allclose(activate("Softmax").sum(1), 1, rtol=1e-6)
     x = np.log(np.array([[1.0, 2, 5], [7, 2, 1]]))
-    for shift in (0, 80, -80):  # shifts change nothing, and nothing overflows
+    for shift in (0, 80, -80):  # a shift changes nothing and causes no overflow
         np.testing.assert_allclose(
             forward("Softmax: {bottom: x, top: y}", x=x + shift)["y"], [[1 / 8, 2 / 8, 5 / 8], [0.7, 0.2, 0.1]], rtol=1e-4
         )

@@ -1,4 +1,4 @@
-"""Where gradients flow: propagate_down, force_backward, labels, blobs written in place."""
+"""Which parts of a net get gradients: propagate_down, force_backward, labels, blobs written in place."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ solver: {{base_lr: 1}}
 
 
 def learned(cut: str = "[]", force: str = "false", lr_mult: float = 1) -> set[str]:
-    """The parameters that a training step changes."""
+    """Return the parameters that a training step changes."""
     document = parse_yaml(TWO_BRANCHES.format(cut=cut, force=force, lr_mult=lr_mult))
     graphs = step_graphs(lower(resolve(document)), SolverSettings.of(document.message.solver))
     return {s.node.name for s in graphs.train.updates if s.node.state.kind == "parameter"}
@@ -51,7 +51,7 @@ def test_frozen_parameters() -> None:
 
 
 def gradients(layers: str, of: str, *by: str) -> list[bool]:
-    """Whether there is a gradient of the blob `of` by each of the inputs `by`."""
+    """Whether the blob `of` has a gradient with respect to each of the inputs `by`."""
     lowered = lower(resolve(parse_yaml(f"layers: [Input: {{top: [x, label], shape: [{{dim: [4, 3]}}, {{dim: 4}}]}}, {layers}]")))
     return [g is not None for g in grad({lowered.versions[of][-1]: 1.0}, [lowered.versions[n][0] for n in by])]
 

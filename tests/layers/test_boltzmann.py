@@ -1,4 +1,4 @@
-"""RBM, on machines that are small enough to sum over all states."""
+"""RBM, for machines small enough to sum over all states."""
 
 import itertools
 from pathlib import Path
@@ -37,7 +37,7 @@ def sigmoid(x: Any) -> Any:
 
 
 def unnormalised(v: Any, w: Any = W, b: Any = B, c: Any = C) -> Any:
-    """log of the sum over h of exp(-E(v, h)), state by state."""
+    """Return the log of the sum over h of exp(-E(v, h)), for each v."""
     hs = np.array(list(itertools.product([0, 1], repeat=HIDDEN)), np.float64)
     return np.log(np.exp(v @ b[:, None] + hs @ c + v @ w.T @ hs.T).sum(1))
 
@@ -53,7 +53,7 @@ def moments(p_of_v: Any) -> Any:
 
 
 def after(steps: Any, samples: Any = 200_000, **fields: Any) -> Any:
-    """The blobs' gradients of the loss, the data repeated so that the samples are many."""
+    """Return the gradients of the loss with respect to the blobs. The data is repeated to get many samples."""
     many = np.repeat(DATA, samples // len(DATA), 0)
     given = "".join(f", {k}: {v}" for k, v in {"cd_steps": steps, **fields}.items())
     return gradient(line(given), "loss", 1, GIVEN, x=many)
@@ -80,7 +80,7 @@ def test_free_energy_sums_over_the_hidden_units() -> None:
 
 
 def test_free_energies_of_normal_units() -> None:
-    """Of visible ones the energy has a parabola; hidden ones are integrated on a grid."""
+    """The energy of visible units has a quadratic term; hidden units are integrated on a grid."""
     v = RNG.normal(size=(1, VISIBLE))
     x = v @ W.T + C
     expected = ((v - B) ** 2).sum() / 2 - np.log1p(np.exp(x)).sum()
@@ -91,7 +91,7 @@ def test_free_energies_of_normal_units() -> None:
 
 
 def test_one_step_is_contrastive_divergence() -> None:
-    """Over very many samples the gradient is the difference of the moments of data and of what one step makes of them, known exactly."""
+    """Over very many samples, the gradient is the difference of the moments of the data and of one exact Gibbs step."""
     hs = np.array(list(itertools.product([0, 1], repeat=HIDDEN)), np.float64)
     h_of_v = np.exp(np.log(sigmoid(ALL @ W.T + C)) @ hs.T + np.log(1 - sigmoid(ALL @ W.T + C)) @ (1 - hs).T)
     v_of_h = np.exp(np.log(sigmoid(hs @ W + B)) @ ALL.T + np.log(1 - sigmoid(hs @ W + B)) @ (1 - ALL).T)
@@ -103,7 +103,7 @@ def test_one_step_is_contrastive_divergence() -> None:
 
 
 def test_many_steps_are_the_gradient_of_the_likelihood() -> Any:
-    """With a long chain the direction is that of the exact gradient; with one step it still points uphill."""
+    """After many steps, the gradient has the direction of the exact gradient. After one step, it still points uphill."""
     p = np.exp(unnormalised(ALL))
     exact = np.concatenate([np.ravel(model - data) for data, model in zip(moments(P_DATA), moments(p / p.sum()), strict=True)])
 
@@ -115,7 +115,7 @@ def test_many_steps_are_the_gradient_of_the_likelihood() -> Any:
 
 
 def test_the_exact_gradient_is_that_of_the_likelihood() -> None:
-    """What the test above calls exact is, by differences."""
+    """The exact gradient of the test above equals the finite difference of the likelihood."""
     p = np.exp(unnormalised(ALL))
     dw = moments(P_DATA)[0] - moments(p / p.sum())[0]
     move = np.zeros_like(W)
@@ -124,7 +124,7 @@ def test_the_exact_gradient_is_that_of_the_likelihood() -> None:
 
 
 def descend(fields: str, steps: int = 300, rate: float = 0.3) -> Any:
-    """Exact log-likelihoods at the start and at the end of plain gradient descent on the layer's loss, chains kept."""
+    """Return the exact log-likelihoods before and after plain gradient descent on the layer's loss, with persistent chains."""
     many = np.repeat(DATA, 16, 0)
     lowered = net(line(fields), inputs={"x": many})
     by, loss = list(lowered.parameters), lowered.loss
@@ -148,7 +148,7 @@ def descend(fields: str, steps: int = 300, rate: float = 0.3) -> Any:
 def test_the_exact_likelihood_rises(fields: Any) -> None:
     start, end = descend(fields)
     assert start == pytest.approx(-VISIBLE * np.log(2), abs=0.1) and end > start + 0.8
-    assert end < -1.56  # the data's own entropy bounds it
+    assert end < -1.56  # the entropy of the data is the bound
 
 
 def test_chains_go_on_where_they_were() -> None:
@@ -177,7 +177,7 @@ def test_reconstruction_error_and_means_in_place_of_samples() -> None:
 
 
 def test_no_gradient_flows_through_the_samples() -> None:
-    """Nor through means that stand for them: the gradient is that of two free energies at fixed states."""
+    """Nor through the means in their place: the gradient is that of two free energies at fixed states."""
     got = gradient(line(", sample_visible: false"), "loss", 1, GIVEN, x=DATA)
     h = random.uniform(0, "rbm.hidden1", (8, HIDDEN)) < sigmoid(DATA @ W.T + C)
     v = sigmoid(h @ W + B)
@@ -190,7 +190,7 @@ def test_the_data_can_be_drawn() -> None:
     got = forward(line(", binarize: true"), given=GIVEN, x=gray)
     v = random.uniform(0, "rbm.input", gray.shape) < 0.3
     np.testing.assert_allclose(got["error"], ((v - sigmoid(sigmoid(v @ W.T + C) @ W + B)) ** 2).sum(1).mean(), rtol=1e-5)
-    np.testing.assert_allclose(got["h"], sigmoid(gray @ W.T + C), rtol=1e-5)  # what goes up is not
+    np.testing.assert_allclose(got["h"], sigmoid(gray @ W.T + C), rtol=1e-5)  # but the values passed up are not binary
 
 
 def test_sparsity_pulls_mean_activations_to_the_target() -> None:
@@ -208,7 +208,7 @@ def test_its_loss_leads_to_its_own_parameters_alone() -> None:
 
 
 def test_chains_are_no_blobs_of_the_layer(tmp_path: Path) -> None:
-    """From Python the layer has its three; the chains move with each forward pass all the same."""
+    """pycaffe shows the layer's three blobs only; the chains move with each forward pass nevertheless."""
     path = tmp_path / "net.yaml"
     feed = f"  - Input: {{top: x, shape: [{{dim: [8, {VISIBLE}]}}]}}\n"
     path.write_text(f"layers:\n{feed}  - {line(', persistent: true, weight_filler: xavier')}\n")

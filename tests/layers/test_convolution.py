@@ -1,4 +1,4 @@
-"""Convolution and Deconvolution: identities between them, and values by hand."""
+"""Convolution and Deconvolution: identities between them, and values computed by hand."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ def normal(*shape: int) -> np.ndarray:
 
 
 def convolve(x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None, kind: str = "Convolution", **fields: Any) -> np.ndarray:
-    """The layer on x with weights w; its num_output and kernel are read off w."""
+    """Apply the layer to x with weights w, which determine num_output and the kernel."""
     outputs = len(w) if kind == "Convolution" else w.shape[1] * fields.get("group", 1)
     text = ", ".join(f"{k}: {v}" for k, v in ({"kernel_size": list(w.shape[2:])} | fields).items())
     given = {"c.weight": w} | ({} if b is None else {"c.bias": b})
@@ -23,7 +23,7 @@ def convolve(x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None, kind: st
 
 
 def naive(x: np.ndarray, w: np.ndarray, stride: int, pad: int, dilation: int) -> np.ndarray:
-    """The sum that defines a 2-D convolution, in loops."""
+    """A 2-D convolution by its definition, as loops."""
     x = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (pad, pad), (pad, pad)))
     kh, kw = w.shape[2:]
     height = (x.shape[2] - dilation * (kh - 1) - 1) // stride + 1
@@ -69,12 +69,12 @@ def test_other_numbers_of_axes() -> None:
     np.testing.assert_allclose(convolve(x, w), flat[..., 0], rtol=1e-5, atol=1e-5)
     deep = convolve(x[:, :, None, :, None], w[:, :, None, :, None])
     np.testing.assert_allclose(deep[:, :, 0, :, 0], flat[..., 0], rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(convolve(x[..., 0], w[..., 0]), x[..., 0] @ w[..., 0].T, rtol=1e-5, atol=1e-5)  # no axis: an inner product
+    np.testing.assert_allclose(convolve(x[..., 0], w[..., 0]), x[..., 0] @ w[..., 0].T, rtol=1e-5, atol=1e-5)  # no axis: inner product
 
 
 @about("Deconvolution")
 def test_overlaps_of_a_deconvolution() -> None:
-    """Ones everywhere, 3 channels: 3 where one window reaches, 6 where two do, 12 where four do; and the bias."""
+    """Ones everywhere, 3 channels: one window gives 3, two give 6, four give 12, plus the bias."""
     y = convolve(np.ones((2, 3, 6, 4)), np.ones((3, 4, 3, 3)), np.full(4, 0.1), "Deconvolution", stride=2)
     assert y.shape == (2, 4, 13, 9)
     expected = np.full((13, 9), 3.1)

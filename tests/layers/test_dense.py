@@ -1,4 +1,4 @@
-"""InnerProduct."""
+"""InnerProduct against its formula."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Eltwise, Scale and Bias: operations and how they broadcast."""
+"""Eltwise, Scale and Bias: operations and broadcasting."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Embed."""
+"""Embed against its formula."""
 
 import numpy as np
 import pytest

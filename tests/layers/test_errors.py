@@ -1,4 +1,4 @@
-"""What is wrong with a layer is said at its place, with what came and what was wanted."""
+"""Errors of layers: the place, the actual values and the expected ones."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from tests.layers.nets import net
 INPUTS = {"x": np.ones((2, 3, 4, 4)), "v": np.ones((2, 3)), "l": np.ones(2), "w": np.ones(5)}
 LINE = len(INPUTS) + 3  # the first line of the layer under test
 
-# the layer, the text whose place is named (None: the layer itself), what is said
+# the layer, the text at the error's place (None: the layer itself), the message
 ROWS = [
     ("Convolution: {bottom: x, kernel_size: 3}", None, "`num_output` is missing. Add the number of filters, for example `num_output: 20`."),
     ("Convolution: {bottom: x, num_output: 2}", None, "`kernel_size` is missing."),
@@ -131,7 +131,7 @@ def test_shape_errors_tell_the_way_to_them() -> None:
 def test_all_errors_at_once() -> None:
     with pytest.raises(SpecError) as caught:
         net("InnerProduct: {bottom: x}\nPooling: {bottom: v, kernel_size: 2}\nReLU: {bottom: ip1}", inputs=INPUTS)
-    assert len(caught.value.diagnostics) == 2  # the ReLU is not blamed for what it reads
+    assert len(caught.value.diagnostics) == 2  # no second error for the ReLU that reads the broken blob
 
 
 @pytest.mark.parametrize("second, said", [

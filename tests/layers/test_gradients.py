@@ -1,4 +1,4 @@
-"""The gradient of every layer, by its inputs and its parameters, against differences."""
+"""The gradient of every layer, with respect to its inputs and its parameters, against finite differences."""
 
 from typing import Any
 
@@ -17,14 +17,14 @@ def normal(*shape: int) -> np.ndarray:
 
 
 def away(*shape: int) -> np.ndarray:
-    """At least 0.2 from 0, where many layers have a kink."""
+    """Values at least 0.2 from 0, where many layers have a kink."""
     x = normal(*shape)
     moved: np.ndarray = x + 0.2 * np.sign(x)
     return moved
 
 
 def spaced(*shape: int) -> np.ndarray:
-    """Distinct values 0.2 apart, shuffled: no ties to cross."""
+    """Distinct values 0.2 apart, shuffled, so that small changes create no ties."""
     return RNG.permutation(int(np.prod(shape))).reshape(shape) * 0.2 - 1
 
 
@@ -33,7 +33,7 @@ FILLED = "num_output: 3, weight_filler: {type: uniform, min: -1, max: 1}"
 LABELS, MAPS, MARKS = [0, 2, 1, 2], RNG.integers(0, 3, (2, 1, 2, 2)), RNG.integers(0, 3, (4, 3))
 
 TREE = {"child": [[0, 1], [2, 3], [4, 5]], "width": [2, 1, 0]}
-WHOLE = ("label", "cont", "gain", "child", "width")  # inputs that stay where they are
+WHOLE = ("label", "cont", "gain", "child", "width")  # inputs that the test does not change
 
 # layer lines, then the inputs
 ROWS: dict[str, list[tuple[str, dict[str, Any]]]] = {
@@ -188,7 +188,7 @@ NO_GRADIENT = {
     "AUC", "Accuracy", "ArgMax", "Data", "DummyData", "HDF5Data", "HDF5Output", "ImageData", "Input", "MemoryData", "Python", "R2",
     "Silence", "Threshold", "TreeData", "WindowData",
 }  # fmt: skip
-OF_A_SOURCE = {"Standardize"}  # needs what only a source says: tests/layers/test_normalization.py
+OF_A_SOURCE = {"Standardize"}  # it needs facts that only a source has: tests/layers/test_normalization.py
 
 
 def test_every_layer_has_a_row() -> None:
@@ -198,6 +198,6 @@ def test_every_layer_has_a_row() -> None:
 @pytest.mark.parametrize("provider", ["cpu", "cuda"])
 @pytest.mark.parametrize("kind", ROWS)
 def test_gradient(kind: str, provider: str) -> None:
-    """Both sets of bodies: those for CUDA run on the CPU too."""
+    """Check both sets of bodies. Those for CUDA run on the CPU too."""
     for layers, inputs in ROWS[kind]:
         check_gradient(layers, provider, fixed=WHOLE, **inputs)

@@ -1,4 +1,4 @@
-"""Layers through which data enters."""
+"""Layers that bring data into the net."""
 
 from pathlib import Path
 
@@ -35,12 +35,12 @@ def test_dummy_data() -> None:
     feeds = Feeder(lowered.net, Graph("", {n: v[-1] for n, v in lowered.versions.items()}), 0, ".")
     first, second = feeds(0), feeds(1)
     np.testing.assert_array_equal(first["batch/a"], np.full((2, 3), 2))
-    assert first["batch/b"].shape == (2,) and (first["batch/b"] != second["batch/b"]).all()  # random fillers fill anew each step
+    assert first["batch/b"].shape == (2,) and (first["batch/b"] != second["batch/b"]).all()  # random fillers draw new values in each step
 
 
 @about("Data")
 def test_a_deployed_net_transforms_as_testing_does(tmp_path: Path) -> None:
-    """What the source does to a row in testing, the deployed net does itself: from raw pixels both reach the same blob."""
+    """The deployed net, fed with raw pixels, computes the same blob as a test, where the source transforms the row."""
     raw = np.random.default_rng(0).integers(0, 256, (6, 3, 4, 4)).astype(np.uint8)
     np.savez(tmp_path / "a.npz", data=raw, label=np.arange(6))
     text = f"layers: [Data: {{source: '{tmp_path}/a.npz', batch_size: 6, scale: 0.01, mean_value: [10, 20, 30]}}, TanH]"
@@ -62,7 +62,7 @@ def test_a_learned_blob_starts_at_0() -> None:
 
 @about("TreeData")
 def test_a_net_for_trees_has_axes_that_change(tmp_path: Path) -> None:
-    """Neither its batches nor its deployed net have a batch axis: nodes, leaves and inner nodes are another number each time."""
+    """Neither its batches nor its deployed net have a batch axis. The numbers of nodes, leaves and inner nodes differ each time."""
     (tmp_path / "t.txt").write_text("(1 (0 a) (1 b))\n(0 a)\n")
     text = """
       layers: [TreeData: {source: t.txt, batch_size: 2, vocabulary_size: 4, max_height: 3}, Embed: {num_output: 2, input_dim: 4},

@@ -59,7 +59,7 @@ def test_probabilities_and_a_gradient_that_does_not_blow_up() -> None:
     x = [[0, 1000, 0]]
     got = forward(layers, x=x, label=[0])
     np.testing.assert_allclose(got["prob"], [[0, 1, 0]])
-    assert got["loss"] == pytest.approx(-np.log(np.finfo(np.float32).tiny), rel=1e-5)  # log 0 is cut at the smallest float
+    assert got["loss"] == pytest.approx(-np.log(np.finfo(np.float32).tiny), rel=1e-5)  # log 0 is limited to the log of the smallest float
     np.testing.assert_allclose(gradient(layers, "loss", 1, x=x, label=[0])["x"], [[-1, 1, 0]])
 
 
@@ -116,7 +116,7 @@ def test_multinomial() -> None:
 
 @about("InfogainLoss")
 def test_infogain(tmp_path: Path) -> None:
-    """With the unit matrix it is SoftmaxWithLoss; the matrix can come from a file."""
+    """With the identity matrix, it equals SoftmaxWithLoss. The matrix can come from a file."""
     x, label = RNG.normal(size=(4, 3)), [0, 2, 1, 2]
     plain = forward("SoftmaxWithLoss: {bottom: [x, label], top: loss, ignore_label: 1}", x=x, label=label)["loss"]
     layer = "InfogainLoss: {bottom: [x, label, gain], top: [loss, prob], ignore_label: 1}"
@@ -143,7 +143,7 @@ def test_accuracy() -> None:
     assert accuracy(", top_k: 3", x, label) == 1
     assert accuracy(", ignore_label: 2", x, label) == 0.5
     assert accuracy(", ignore_label: 2", x, [2, 2, 2, 2]) == 0
-    assert accuracy("", [[1, 1, 1]], [0]) == 0  # an equal score counts against the label
+    assert accuracy("", [[1, 1, 1]], [0]) == 0  # a tie counts against the label
     assert accuracy(", axis: 2", np.transpose([x] * 2, (0, 1, 2)), [label] * 2) == 0.5
 
 

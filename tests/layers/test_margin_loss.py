@@ -1,4 +1,4 @@
-"""Losses with a margin, by their formulas."""
+"""Losses with a margin against their formulas."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""AUC and R2 against scikit-learn's figures."""
+"""AUC and R2 against scikit-learn's values."""
 
 import numpy as np
 import pytest

@@ -23,7 +23,7 @@ def normal(*shape: int) -> np.ndarray:
 @about("BatchNorm")
 @pytest.mark.parametrize("shape", [(4, 3), (4, 3, 2, 5)])
 def test_statistics_of_the_batch_and_their_sums(shape: tuple[Any, ...]) -> None:
-    """The batch is normalised by its biased variance; the sums take up the unbiased one."""
+    """The batch is normalised by its biased variance; the unbiased variance is added to the sums."""
     x, others = 2 + 3 * normal(*shape), (0, 2, 3)[: len(shape) - 1]
     got = forward(
         "BatchNorm: {name: bn, bottom: x, top: y, moving_average_fraction: 0.9}",
@@ -47,7 +47,7 @@ def test_sums_over_their_weight(text: str, phase: str) -> None:
 
 
 def test_no_statistics_yet() -> None:
-    """Weight 0 stands for mean 0 and variance 0."""
+    """A weight of 0 means mean 0 and variance 0."""
     got = forward("BatchNorm: {bottom: x, top: y, eps: 0.01}", "TEST", x=[[5, 1], [2, 3]])
     np.testing.assert_allclose(got["y"], [[50, 10], [20, 30]], rtol=1e-5)
 
@@ -64,7 +64,7 @@ def test_across_channels(size: int, alpha: float, beta: float, k: int) -> None:
 
 @pytest.mark.parametrize("size", [3, 5, 15])
 def test_within_a_channel(size: int) -> None:
-    """alpha is divided by the window's area, zeros beyond the border counted; k has no part in it."""
+    """alpha is divided by the area of the window, which includes zeros beyond the border. k has no effect."""
     x, half = normal(2, 3, 5, 6), size // 2
     padded = np.pad(x**2, ((0, 0), (0, 0), (half, half), (half, half)))
     sums = sum(padded[:, :, i : i + 5, j : j + 6] for i in range(size) for j in range(size))
@@ -74,7 +74,7 @@ def test_within_a_channel(size: int) -> None:
 
 @about("Standardize")
 def test_standardize_and_back(tmp_path: Path) -> None:
-    """By the mean and the deviation of the training rows; what is turned back is in the units of the label."""
+    """Uses mean and deviation of the training rows. The inverse has the units of the label."""
     text = "a,b,c\n" + "".join(f"{k},7,{10 * k}\n" for k in range(10))
     (tmp_path / "t.csv").write_text(text)
     lines = f"""layers:
@@ -86,7 +86,7 @@ def test_standardize_and_back(tmp_path: Path) -> None:
     values = {n: lowered.versions[n][-1] for n in ("z", "unit", "back")}
     fed = Feeder(lowered.net, lowered.graph, 0, ".")(0)
     got = evaluate(lowered, values, {n.removeprefix("batch/"): a for n, a in fed.items()}, {})
-    trained = np.array([[k, 7, 10 * k] for k in range(6)])  # windows of rows 0 to 3, the last with row 5 as its label
+    trained = np.array([[k, 7, 10 * k] for k in range(6)])  # windows of rows 0 to 3; the last has row 5 as its label
     std = np.array([trained[:, 0].std(), 1, trained[:, 2].std()])
     np.testing.assert_allclose(got["z"], (fed["batch/data"] - trained.mean(0)) / std, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(got["unit"], (fed["batch/label"] - trained[:, 2].mean()) / std[2], rtol=1e-5, atol=1e-6)

@@ -1,4 +1,4 @@
-"""Pooling: windows at the edges, by hand."""
+"""Pooling: windows at the edges, computed by hand."""
 
 from collections.abc import Callable
 from typing import Any
@@ -46,8 +46,8 @@ def test_max_over_rectangles(kernel: tuple[int, int], expected: list[list[int]])
     ({"kernel_size": 3, "stride": 2, "pad": 1, "pool": "AVE"}, (4, 3)),
     ({"kernel_h": 3, "kernel_w": 2, "stride_h": 3, "stride_w": 1, "pad_h": 1, "pad_w": 0}, (3, 4)),
     ({"global_pooling": "true"}, (1, 1)),
-    ({"kernel_size": 2, "stride": 3, "pad": 1}, (3, 2)),  # a third column would begin in the padding
-    ({"kernel_size": 1, "stride": 3}, (2, 2)),  # a third row and column would begin beyond the image
+    ({"kernel_size": 2, "stride": 3, "pad": 1}, (3, 2)),  # a third column would start in the padding
+    ({"kernel_size": 1, "stride": 3}, (2, 2)),  # a third row and column would start beyond the image
 ])  # fmt: skip
 def test_sizes_are_rounded_up(fields: dict[str, Any], shape: tuple[int, int]) -> None:
     assert pool(np.ones((6, 5)), **fields).shape == shape
@@ -70,7 +70,7 @@ def test_average_counts_padding_but_not_what_lies_beyond() -> None:
 
 
 def test_average_where_padding_and_what_lies_beyond_meet() -> None:
-    """Along one axis of 4 the windows hold 2 of 3, 3 of 3, and 1 of 2: the third one ends beyond the padding."""
+    """Along an axis of size 4, the windows contain 2 of 3, 3 of 3 and 1 of 2 elements: the third one ends beyond the padding."""
     share = [2 / 3, 1, 1 / 2]
     np.testing.assert_allclose(pool(np.full((4, 4), 6), kernel_size=3, stride=2, pad=1, pool="AVE"), 6 * np.outer(share, share), rtol=1e-6)
 
@@ -78,7 +78,7 @@ def test_average_where_padding_and_what_lies_beyond_meet() -> None:
 def test_gradients() -> None:
     x = np.reshape([[3, 3, 1], [0, 3, 2], [5, 1, 5]], (1, 1, 3, 3))
     first = gradient("Pooling: {bottom: x, top: y, kernel_size: 2}", "y", [[[[1, 10], [100, 1000]]]], x=x)["x"]
-    np.testing.assert_array_equal(first[0, 0], [[1, 10, 0], [0, 0, 0], [100, 0, 1000]])  # the first of equal values takes all
+    np.testing.assert_array_equal(first[0, 0], [[1, 10, 0], [0, 0, 0], [100, 0, 1000]])  # the first of equal values gets the full gradient
     mean = gradient("Pooling: {bottom: x, top: y, kernel_size: 2, stride: 2, pool: AVE}", "y", [[[[4, 2], [2, 1]]]], x=x)["x"]
     np.testing.assert_allclose(mean[0, 0], np.ones((3, 3)), rtol=1e-6)
 
@@ -100,7 +100,7 @@ def test_other_numbers_of_axes(method: str, function: Callable[..., Any]) -> Non
 
 
 def test_stochastic() -> None:
-    """In testing the expectation; in training elements as often as they are large, never those that are 0, and theirs the gradient."""
+    """Testing gives the expected value. Training draws elements in proportion to their size, never a 0, and they get the gradient."""
     x = np.broadcast_to(np.array([[1, 0], [2, 5]]), (40, 50, 2, 2)).astype(np.float32)
     layer = "Pooling: {bottom: x, name: y, kernel_size: 2, pool: STOCHASTIC}"
     np.testing.assert_allclose(forward(layer, "TEST", x=x)["y"], 30 / 8)

@@ -1,4 +1,4 @@
-"""Python layers: a user's class between the parts of a graph."""
+"""Python layers: a user's class between parts of a graph."""
 
 import json
 from collections.abc import Callable
@@ -149,18 +149,18 @@ PLAIN = {
 
 @pytest.fixture
 def allowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """pycaffe's nets may run Python layers."""
+    """Allow Python layers in pycaffe's nets."""
     monkeypatch.setattr(state, "_allows_python", True)
 
 
 def run(*arguments: str) -> Result:
-    """A command that may run Python layers."""
+    """Run a command with Python layers allowed."""
     return CliRunner().invoke(main, ["--allow-python", *arguments], catch_exceptions=False)
 
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[..., str]:
-    """A net file, its module beside it under a name of its own."""
+    """Write a net file and its module, under a unique name, into one folder."""
 
     def make(layers: dict[str, str] = PYTHON, text: str = NET) -> str:
         module = f"module_{abs(hash(str(tmp_path)))}"
@@ -201,7 +201,7 @@ def graphs(path: str) -> StepGraphs:
 
 
 def test_a_gradient_that_nobody_needs_is_not_asked_for(write: Callable[..., str]) -> None:
-    """Labels get none: backward sees propagate_down false for them."""
+    """Labels get no gradient: backward gets propagate_down false for them."""
     backward = [n for n in chain.calls(graphs(write()).train) if n.op == "PythonBackward"]
     assert {n.origin.layer: n.attrs["call"].args[0] for n in backward} == {"loss": [True, False], "w": [True]}
 
@@ -241,7 +241,7 @@ def test_training_is_that_of_the_plain_net(tmp_path: Path, write: Callable[..., 
 
 
 def test_it_runs_only_where_that_is_allowed(write: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By who makes the net: a permission for one net is none for the next."""
+    """The permission belongs to one net; other nets do not get it."""
     (tmp_path / "manifest.json").write_text("{}")
     with pytest.raises(SpecError, match="A net from a zoo may not run Python"):
         net_of(write())
@@ -298,7 +298,7 @@ def test_such_a_net_is_no_single_model(write: Callable[..., str], tmp_path: Path
 
 
 def called(made: dict[str, Any], step: dict[str, Any], arrays: list[np.ndarray]) -> list[np.ndarray]:
-    """What a step of a compiled chain gives: the user's object of its layer does what the step says."""
+    """Run a step of a compiled chain: the user's object of the layer does the work that the step describes."""
     blobs, tops = step["bottoms"] + step["blobs"], step["tops"]
     held = [python.Blob(*a.shape) for a in arrays[:blobs]] + [python.Blob() for _ in range(tops)]
     for blob, array in zip(held, arrays, strict=False):
@@ -321,7 +321,7 @@ def called(made: dict[str, Any], step: dict[str, Any], arrays: list[np.ndarray])
 
 
 def test_a_compiled_chain_trains_in_any_loop(write: Callable[..., str], tmp_path: Path) -> None:
-    """The files of netc compile, plain onnxruntime and the user's class give what netc's own net gives."""
+    """The files of netc compile, plain onnxruntime and the user's class give the same results as netc's own net."""
     result = run("compile", write(), "-o", str(tmp_path / "b"))
     assert result.exit_code == 0, result.output
     parts = {"train": 5, "gradient": 5, "test": 3, "model": 2, "open": 2}
@@ -366,7 +366,7 @@ BEGINS = "Python: {name: rows, bottom: [], top: [x, t], module: MODULE, layer: R
 
 
 def test_one_without_tops_runs(write: Callable[..., str], tmp_path: Path, allowed: None) -> None:
-    """In a forward pass, in training, in testing; in pycaffe's net too."""
+    """It runs in a forward pass, in training, in testing, and in pycaffe's net."""
     np.savez(tmp_path / "rows.npz", x=X, t=T)
     path = write({"LOSS": ENDS + "\n  - EuclideanLoss: {bottom: [ip, t]}", "OPTION": "test_interval: 10, test_iter: 2"}, TRAINED)
     net = caffe.Net(path, caffe.TRAIN)

@@ -1,4 +1,4 @@
-"""Layers against results recorded from Caffe, one test a recorded case."""
+"""Layers against results recorded from Caffe, one test per case."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from tests.recorded import FOLDER, Case, Run, check, check_case, index
 
 CASES = {entry["file"].removesuffix(".npz"): entry for entry in index("layers")}
 
-# Where netc means to differ: what of the case, and why.
+# Intended differences: the arrays of the case, and the reason.
 STATES = {"dtop_hT", "dtop_cT", "d_h0", "d_c0"}
 DIFFERS = {
     "bn_batch_test": ({"param_after"}, "testing leaves the statistics as training made them, with use_global_stats: false as well"),
@@ -27,14 +27,14 @@ pytestmark = pytest.mark.skipif(not CASES, reason=f"no recorded results in {FOLD
 @pytest.mark.parametrize("provider", ["cpu", "cuda"])
 @pytest.mark.parametrize("name", [n for n, entry in CASES.items() if not entry.get("random")])
 def test_recorded(name: str, provider: str) -> None:
-    """Both sets of bodies: those for CUDA run on the CPU too."""
+    """Check both sets of bodies. Those for CUDA run on the CPU too."""
     differs, _ = DIFFERS.get(name, (set(), ""))
     check_case(Case(FOLDER / "layers" / CASES[name]["file"]), provider, differs)
 
 
 @pytest.mark.parametrize("name", [n for n, entry in CASES.items() if entry.get("random")])
 def test_dropout_uses_one_mask_both_ways(name: str) -> None:
-    """The recorded arrays have it too: the mask that can be read off the output is that of the gradient."""
+    """This holds for the recorded arrays too: the mask in the output is also the mask of the gradient."""
     case = Case(FOLDER / "layers" / CASES[name]["file"])
     run = Run(case.lower(case.part("in_")))
     ratio = run.lowered.net.layers[-1].param.dropout_param.dropout_ratio

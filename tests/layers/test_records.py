@@ -1,4 +1,4 @@
-"""What the record of each layer type brings about; and that a property which is taken out of a record is missed."""
+"""The effects of each layer type's record. Removing a property from a record fails a test."""
 
 from collections.abc import Iterator
 from dataclasses import fields, replace
@@ -27,8 +27,8 @@ from tests.layers.formulas import FORMULAS
 registry.load()
 WINDOW = {"kernel_size": 3, "stride": 2}
 
-# Name, bottoms and tops by default, below a blob x; numbers of bottoms and tops; messages; the rest of the record. "?": must be given.
-# Types of tests/layers/formulas.py need a row only where they are not as other activations.
+# Default name, bottoms and tops after a blob x; numbers of bottoms and tops; messages; the rest of the record. "?": required.
+# Types of tests/layers/formulas.py need a row only if they differ from other activations.
 ROWS: dict[str, Any] = {
     "AUC": "auc: x label > auc; an end; 2/1; auc_param; metric; whole auc; reads 1; label",
     "AbsVal": "abs1: x > abs1; 1/1; never in place; 1 x + 0; elementwise",
@@ -100,7 +100,7 @@ ROWS: dict[str, Any] = {
 
 
 def shorthand(type_: str) -> str:
-    """What a layer below one blob x is called, reads and writes where nothing says it, and what comes after it reads then."""
+    """Return the default name, bottoms and tops of a layer after one blob x, and whether the next layer reads its top by default."""
     document = parse_yaml(f"layers:\n  - Input: {{name: x, top: x}}\n  - {type_}\n  - Softmax", pb.NetParameter)
     _, layer, after = document.message.layer
     given = any("`bottom` is missing" in str(error) for error in document.errors)
@@ -115,14 +115,14 @@ def may_be_in_place(type_: str) -> bool:
 
 
 def moves(type_: str) -> str:
-    """Where a pixel of the bottom lies in the top."""
+    """Return how a pixel of the bottom maps to the top."""
     own = WINDOW if layer_type(type_).places in ("window", "transposed") else {"offset": 2} if type_ == "Crop" else {}
     found = coord_map.coord_map(getattr(L, type_)(L.Input(), **own).fn)
     return "" if found is None else f"{found[1]} x + {found[2]}"
 
 
 def described(type_: str) -> Iterator[str]:
-    """What a layer type is, as its users see it."""
+    """Yield the properties of a layer type as users see them."""
     record = layer_type(type_)
     yield shorthand(type_)
     yield "/".join(line.partition(": ")[2] for line in describe_layer(type_).splitlines() if line.startswith(("bottoms: ", "tops: ")))
@@ -140,7 +140,7 @@ def described(type_: str) -> Iterator[str]:
 
 
 def activation(type_: str) -> str:
-    """The row of an elementwise layer that works in place by default; it states a range if it saturates."""
+    """Return the row of an elementwise layer that works in place by default. It has a range if it saturates."""
     message = f"{NAMED[type_]}; " if type_ in NAMED else ""
     fields, formula = FORMULAS[type_][0]
     low, high, least, most = (float(formula(np.array(x))) for x in (-50.0, 50.0, -100.0, 100.0))
@@ -186,7 +186,7 @@ layers:
 
 
 def transposes(layer: str) -> int:
-    """Those of a training step for the native kernels, of which this layer stands between two convolutions."""
+    """Count the Transposes of a training step for the native kernels, with this layer between two convolutions."""
     step = step_graphs(
         lower(resolve(parse_yaml(between_convolutions(layer), pb.NetParameter))), SolverSettings.of(pb.SolverParameter(base_lr=0.1))
     )
@@ -195,6 +195,6 @@ def transposes(layer: str) -> int:
 
 @pytest.mark.parametrize("type_", [name for name, record in registry.layer.records.items() if record.elementwise])
 def test_elementwise_layers_keep_the_layout(type_: str) -> None:
-    """Three: the first images, and what the fully connected layer takes and gives. Dropout's random numbers are a fourth."""
+    """There are three Transposes: of the first images, and before and after the fully connected layer. Dropout's noise adds a fourth."""
     rows = [fields for fields, _ in FORMULAS.get(type_, [("", None)])]
     assert {transposes(f"{type_}: {{{fields}}}") for fields in rows} == {4 if type_ == "Dropout" else 3}

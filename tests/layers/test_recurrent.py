@@ -13,7 +13,7 @@ from tests.layers.nets import about, evaluate, forward, gradient, net, states
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(6, 3, 4)).astype(np.float32)
-# Columns: one sequence of 6; one of 4, then two steps of padding; two sequences of 2 and 3, then padding.
+# Columns: one sequence of 6; one of 4 and two steps of padding; two sequences of 2 and 3, then padding.
 CONT = np.array([[0, 0, 0], [1, 1, 1], [1, 1, 0], [1, 1, 1], [1, 0, 1], [1, 0, 0]], np.float32)
 PARTS = [[(0, 6)], [(0, 4), (4, 5), (5, 6)], [(0, 2), (2, 5), (5, 6)]]
 UNIFORM = "weight_filler: {type: uniform, min: -0.5, max: 0.5}, bias_filler: {type: uniform, min: -0.5, max: 0.5}"
@@ -26,7 +26,7 @@ def recorded() -> dict[str, np.ndarray]:
 
 
 def turned(kind: str, part: np.ndarray) -> np.ndarray:
-    """torch's rows of gates, i f g o for an LSTM, in netc's order."""
+    """Reorder torch's rows of gates to netc's order, i f g o for an LSTM."""
     if kind == "GRU":
         return part
     i, f, g, o = np.split(part, 4)
@@ -34,7 +34,7 @@ def turned(kind: str, part: np.ndarray) -> np.ndarray:
 
 
 def from_torch(kind: str, of: dict[str, np.ndarray], d: str = "") -> dict[str, np.ndarray]:
-    """netc's weights from torch's, whose biases of a gate are two."""
+    """Convert torch's weights to netc's. torch has two biases per gate."""
     w = {"r.weight_x": turned(kind, of[f"{kind}/{d}weight_ih"]), "r.weight_h": turned(kind, of[f"{kind}/{d}weight_hh"])}
     x, h = of[f"{kind}/{d}bias_ih"], of[f"{kind}/{d}bias_hh"]
     if kind == "LSTM":
@@ -108,7 +108,7 @@ def test_when_a_layer_carries(fields: str, carries: bool) -> None:
 
 
 def test_a_decoder_goes_on_from_its_encoder() -> None:
-    """expose_hidden: the last states of one layer are the first of another, and gradients flow through them."""
+    """With expose_hidden, the last states of one layer are the initial states of another, and gradients flow through them."""
     lines = f"""LSTM: {{name: encoder, bottom: a, top: [e, h, c], num_output: 5, expose_hidden: true, {UNIFORM}}}
         LSTM: {{name: decoder, bottom: [b, h, c], top: [d, h2, c2], num_output: 5, expose_hidden: true, {UNIFORM}}}"""
     got = forward(lines, a=X[:4], b=X[4:])
@@ -141,7 +141,7 @@ def test_last_step_is_that_of_the_first_sequence() -> None:
 
 
 def test_padding_has_no_say() -> None:
-    """Both directions and the last step: what stands after the end of a sequence changes nothing."""
+    """In both directions and for the last step, values after the end of a sequence have no effect."""
     lines = f"""Reverse: {{name: back, bottom: [x, cont]}}
         GRU: {{name: one, bottom: [x, cont], num_output: 3, {UNIFORM}}}
         GRU: {{name: two, bottom: [back, cont], num_output: 3, {UNIFORM}}}
@@ -156,7 +156,7 @@ def test_padding_has_no_say() -> None:
 
 @pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
 def test_any_number_of_times_and_columns(kind: str) -> None:
-    """With time and batch symbolic, as a deployed net has them, the same numbers."""
+    """Symbolic time and batch, as in a deployed net, give the same numbers."""
     fixed = net(f"{kind}: {{name: r, bottom: x, num_output: 5, {UNIFORM}}}", TEST, {"x": X})
     layer = fixed.net.layers[0]
     layer.param.input_param.shape[0].dim[:] = X.shape
@@ -190,7 +190,7 @@ def test_what_is_wrong(lines: str, said: str) -> None:
 
 @about("LSTMUnit")
 def test_steps_of_one_unit_are_an_lstm() -> None:
-    """c and h of LSTMUnit, given wx x + wh h + b, are those of LSTM at each time."""
+    """c and h of LSTMUnit, for wx x + wh h + b, equal those of LSTM at each time step."""
     names = {"r.weight_x": (8, 4), "r.bias": (8,), "r.weight_h": (8, 2)}
     w = {n: RNG.normal(size=shape).astype(np.float32) for n, shape in names.items()}
     whole = forward("LSTM: {name: r, bottom: [x, cont], num_output: 2}", given=w, x=X, cont=CONT)["r"]

@@ -1,4 +1,4 @@
-"""RecursiveTensor and RecursiveNet, against the recursion itself."""
+"""RecursiveTensor and RecursiveNet against a plain recursion."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ WIDTH = [2, 1, 1, 0, 0]
 
 
 def recursion(tensor: np.ndarray | float) -> np.ndarray:
-    """The vectors of all nodes, one at a time."""
+    """Return the vectors of all nodes, computed one at a time."""
     nodes = list(LEAVES)
     for left, right in CHILD:
         z = np.concatenate([nodes[left], nodes[right]])

@@ -1,4 +1,4 @@
-"""Every layer type has a test that states facts of it, and works with a symbolic batch as with a number."""
+"""Every layer type has a test that covers it, and gives the same results with a symbolic batch as with a number."""
 
 from importlib import import_module
 from pathlib import Path
@@ -17,18 +17,18 @@ from tests.layers.test_gradients import ROWS
 from tests.recorded import FOLDER, index
 
 PINNED = {
-    "InfogainLoss",  # the matrix, an input here, has no batch
-    "Parameter",  # nor has a learned blob
-    "RecursiveNet: {bottom: [x, child, width]}",  # the number of levels is no batch
+    "InfogainLoss",  # the matrix, here an input, has no batch axis
+    "Parameter",  # a learned blob has no batch axis
+    "RecursiveNet: {bottom: [x, child, width]}",  # the number of levels is not a batch size
     "RecursiveTensor: {bottom: [x, child, width]}",
-    "Bias: {bottom: [x, b], axis: 2}",  # the second input has no batch
-    "Convolution: {bottom: [x, z], top: [a, b], num_output: 2, kernel_size: 3, axis: 2}",  # two batch axes are merged
-    "LastStep: {bottom: [x, cont]}",  # these compare all times with each other
+    "Bias: {bottom: [x, b], axis: 2}",  # the second input has no batch axis
+    "Convolution: {bottom: [x, z], top: [a, b], num_output: 2, kernel_size: 3, axis: 2}",  # it would merge two batch axes
+    "LastStep: {bottom: [x, cont]}",  # they compare all time steps with each other
     "Reverse: {bottom: [x, cont]}",
     "Reverse: {bottom: x}",
 }
 
-# Caffe's 61 types: those that the nets it ships use, those that its V1 format had no name for, and the others.
+# Caffe's 61 types: those in the nets that it ships, those that its V1 format lacks, and the others.
 SHIPPED = {
     "ReLU", "Convolution", "Pooling", "InnerProduct", "LRN", "Dropout", "Data", "Accuracy", "Concat", "SoftmaxWithLoss", "Sigmoid",
     "Input", "Softmax", "HDF5Data", "ImageData", "BatchNorm", "WindowData", "DummyData", "Slice", "ContrastiveLoss", "Flatten",
@@ -42,10 +42,10 @@ OTHERS = {
     "AbsVal", "ArgMax", "BNLL", "Deconvolution", "Eltwise", "Exp", "HDF5Output", "HingeLoss", "Im2col", "InfogainLoss", "MVN",
     "MemoryData", "MultinomialLogisticLoss", "Power", "Silence", "Split", "TanH", "Threshold",
 }  # fmt: skip
-# A user's own code; images that another library decodes; a file that tests/data compares.
+# User code, images that another library decodes, and a file that tests/data compares.
 NOT_RECORDED = {"Python", "ImageData", "WindowData", "HDF5Output"}
 
-OTHER_BATCH = "cont, s", "expose_hidden"  # x has time on axis 0, a static input its batch, first states neither
+OTHER_BATCH = "cont, s", "expose_hidden"  # x has time on axis 0, a static input the batch; initial states have neither
 
 
 def test_every_layer_has_a_row() -> None:
@@ -66,7 +66,7 @@ def test_caffes_types_are_all_there() -> None:
 
 @pytest.mark.skipif(not index("layers"), reason=f"no recorded results in {FOLDER}")
 def test_caffes_types_are_recorded() -> None:
-    found = {entry["type"] for entry in index("layers")} | {"Input"}  # which each case has
+    found = {entry["type"] for entry in index("layers")} | {"Input"}  # each case has an Input
     for entry in index("data"):
         with np.load(FOLDER / "data" / entry["file"]) as file:
             found.update(layer.type for layer in parse_prototxt(str(file["prototxt"])).message.layer)
@@ -75,7 +75,7 @@ def test_caffes_types_are_recorded() -> None:
 
 @pytest.mark.parametrize("kind", ROWS)
 def test_symbolic_batch(kind: str) -> None:
-    """A net lowered for any batch gives what the net of that batch gives."""
+    """A net lowered for a symbolic batch gives the same results as one lowered for a fixed batch."""
     for layers, inputs in ROWS[kind]:
         fixed = net(layers, TEST, inputs)
         try:

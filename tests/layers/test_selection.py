@@ -1,4 +1,4 @@
-"""Layers that choose rows or elements, and those that fold axes."""
+"""Layers that select rows or elements, and layers that reduce axes."""
 
 import json
 from collections.abc import Callable
@@ -24,7 +24,7 @@ def test_rows_by_number() -> None:
     got = forward("BatchReindex: {bottom: [x, i], name: y}", x=X, i=[3, 0, 0])["y"]
     np.testing.assert_array_equal(got, X[[3, 0, 0]])
     d = gradient("BatchReindex: {bottom: [x, i], name: y}", "y", np.ones((3, 3, 2)), x=X, i=[3, 0, 0])
-    np.testing.assert_array_equal(d["x"][:, 0, 0], [2, 0, 0, 1])  # a row that came twice gets both gradients
+    np.testing.assert_array_equal(d["x"][:, 0, 0], [2, 0, 0, 1])  # a row that is selected twice gets both gradients
     assert "i" not in d
 
 
@@ -52,7 +52,7 @@ solver: {base_lr: 0.1, max_iter: 1}
 
 @pytest.mark.parametrize("loss", ["SoftmaxWithLoss", "HingeLoss"])
 def test_training_on_what_was_filtered(tmp_path: Path, loss: str) -> None:
-    """A step on six rows of which some are chosen changes the weights as a step on those rows alone does."""
+    """A step on six rows, some of which are selected, changes the weights like a step on only the selected rows."""
     rng = np.random.default_rng(0)
     x, label = rng.normal(size=(6, 3)).astype(np.float32), rng.integers(0, 3, 6).astype(np.float32)
 
@@ -73,7 +73,7 @@ def test_training_on_what_was_filtered(tmp_path: Path, loss: str) -> None:
     for name, value in expected.items():
         np.testing.assert_allclose(got[name], value, rtol=1e-5, atol=1e-6)
     none = step(FILTERED, {"x": x, "label": label, "s": np.zeros(6)})
-    assert float(none["loss"]) == 0 and all(np.isfinite(a).all() for a in none.values())  # no row: nothing to learn
+    assert float(none["loss"]) == 0 and all(np.isfinite(a).all() for a in none.values())  # without rows, there is nothing to learn
 
 
 def test_metadata_names_the_size_that_is_not_known(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ Silence: {bottom: b}
 
 @pytest.mark.parametrize("provider", ["cpu", "cuda"])
 def test_gradients_of_a_deep_net_whose_rows_are_not_counted(provider: str) -> None:
-    """They are those of the net on the chosen rows alone."""
+    """They equal those of the net on only the selected rows."""
     x, s = np.random.default_rng(0).normal(size=(5, 3, 9, 9)), np.array([1, 0, 1, 1, 0])
     found = []
     for layers, inputs in (("Filter: {bottom: [x, s], top: fx}" + DEEP, {"x": x, "s": s}), (DEEP, {"fx": x[s == 1]})):

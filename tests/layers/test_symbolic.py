@@ -1,4 +1,4 @@
-"""Layers with a batch of any size: they take it, or what keeps them from it is a matter of sizes."""
+"""Layers with a symbolic batch: they accept it, or the error is a mismatch of sizes."""
 
 import numpy as np
 import pytest

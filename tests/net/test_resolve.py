@@ -199,4 +199,4 @@ def test_scores_of_more_than_a_thousand_losses_have_names() -> None:
     assert len(outputs) == 1006 and {"prob", "prob2", "prob3", "prob4", "prob1006"} == {x for x in outputs if x in NAMES}
 
 
-NAMES = {"prob", "prob2", "prob3", "prob4", "prob1006", "prob1007"}  # prob3 is the layer's own
+NAMES = {"prob", "prob2", "prob3", "prob4", "prob1006", "prob1007"}  # the layer itself is called prob3

@@ -1,6 +1,6 @@
-"""Native kernels: C++ implementations of training ops, an optional part that is built where a compiler is found.
+"""Native kernels: C++ implementations of training ops, an optional part that is built if a compiler is available.
 
-A session that loads a library of kernels runs them instead of the bodies of these ops. `NETC_NATIVE=0` switches them off.
+If a session loads a library of kernels, they replace the bodies of these ops. `NETC_NATIVE=0` disables them.
 """
 
 import ctypes
@@ -24,7 +24,7 @@ SUFFIX = ".dylib" if sys.platform == "darwin" else ".so"
 
 @dataclass(frozen=True)
 class Argument:
-    """An input or output of a kernel, or `count` of them with one name. pattern.h says how shapes are written."""
+    """An input or output of a kernel, or `count` of them under one name. pattern.h defines the syntax of shapes."""
 
     name: str
     type: int  # of TensorProto.DataType
@@ -35,17 +35,17 @@ class Argument:
 
 @dataclass(frozen=True)
 class Kernel:
-    """What a library says of one of its kernels."""
+    """A library's description of one of its kernels."""
 
     op: str
     domain: str
     inputs: tuple[Argument, ...]
     outputs: tuple[Argument, ...]
-    derived: tuple[str, ...]  # names of sizes that follow from attributes and other sizes
+    derived: tuple[str, ...]  # names of sizes that are computed from attributes and other sizes
 
 
 def library() -> Path | None:
-    """The library of kernels for this processor, tested and correct; None if there is none or kernels are switched off."""
+    """The tested library of kernels for this processor; None if there is none, it fails the test, or kernels are disabled."""
     return None if missing() else _fastest()
 
 
@@ -83,7 +83,7 @@ def missing() -> str | None:
 
 
 def libraries() -> list[Path]:
-    """Every library that is built and that this processor can run, the fastest first."""
+    """All built libraries that this processor can run, the fastest first."""
     x86 = platform.machine().lower() in ("x86_64", "amd64")
     names = tiers(processor()) if x86 else [PLAIN]
     paths = (Path(__file__).parent / f"netc_kernels_{name}{SUFFIX}" for name in names)
@@ -91,9 +91,10 @@ def libraries() -> list[Path]:
 
 
 def tiers(processor: Mapping[str, str]) -> list[str]:
-    """The libraries that an x86-64 processor can run, the fastest first. `processor` has the fields of /proc/cpuinfo.
+    """The library variants that an x86-64 processor can run, the fastest first.
 
-    AMD's Zen 4 computes 512 bits in two halves, so vectors of 256 bits waste less if the channels are no multiple of 16.
+    `processor` has the fields of /proc/cpuinfo. AMD's Zen 4 splits 512-bit operations in two. So 256-bit vectors waste less work if the
+    number of channels is not a multiple of 16.
     """
     flags = set(processor.get("flags", "").split())
     halves = processor.get("vendor_id") == "AuthenticAMD" and "avx_vnni" not in flags
@@ -117,7 +118,7 @@ def _fastest() -> Path | None:
 
 @cache
 def _trial_error(path: Path) -> str | None:
-    """What the trial of a library finds wrong; None if it passes."""
+    """The error in the trial of a library; None if it passes."""
     from netc.runtime.native.trial import try_kernels
 
     try:

@@ -1,5 +1,5 @@
-// Batch normalization of (N, H, W, C) images. Sums over pixels are made of chunks of a fixed size, added in their order, so
-// that threads do not change the result.
+// Batch normalization of (N, H, W, C) images. Sums over pixels are split into chunks of a fixed size that are added in
+// order, so the number of threads does not change the result.
 #include <algorithm>
 #include <cmath>
 
@@ -9,7 +9,7 @@
 namespace netc {
 namespace {
 
-// The sum of term(0) ... term(count - 1). Four sums at a time, since each addition waits for the one before.
+// The sum of term(0) ... term(count - 1). It keeps four partial sums, because each addition waits for the previous one.
 template <class F>
 Floats sum_of(int64_t count, const F& term) {
   Floats sum[4] = {};
@@ -20,8 +20,8 @@ Floats sum_of(int64_t count, const F& term) {
   return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
-// The mean, the variance and 1 / sqrt(variance + epsilon) of each channel. Each chunk sums squares around its own mean; they
-// are then moved to the mean of all chunks.
+// The mean, the variance and 1 / sqrt(variance + epsilon) of each channel. Each chunk sums squares around its own mean;
+// the sums are then shifted to the mean of all chunks.
 class BatchMoments : public Kernel {
  public:
   explicit BatchMoments(const Attributes& attributes)
@@ -79,7 +79,7 @@ const Registration kBatchMoments = op<BatchMoments>("NhwcBatchMoments")
                                        .output("variance", "C")
                                        .output("inverse_std", "C");
 
-// y = (x - mean) inverse_std scale + bias; with `relu`, the maximum of that and 0.
+// y = (x - mean) inverse_std scale + bias; with `relu`, the maximum of this and 0.
 class BatchNorm : public Kernel {
  public:
   explicit BatchNorm(const Attributes& attributes)
@@ -119,7 +119,8 @@ const Registration kBatchNorm = op<BatchNorm>("NhwcBatchNorm")
                                     .optional_input("bias", "C")
                                     .output("y", "... C");
 
-// The gradients by x, scale and bias. If y is given, it is the output of a Relu that follows, whose gradient is included.
+// The gradients with respect to x, scale and bias. If y is given, it is the output of a following Relu, whose gradient
+// is included.
 class BatchNormGrad : public Kernel {
  public:
   explicit BatchNormGrad(const Attributes&) {}

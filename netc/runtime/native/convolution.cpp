@@ -1,5 +1,6 @@
-// Convolution of (N, H, W, C) images with (M, C, KH, KW) filters, and its gradient by the images. No columns are made: tiles
-// read the images themselves, padded if needed. Each number is summed in one order, whatever the number of threads.
+// Convolution of (N, H, W, C) images with (M, C, KH, KW) filters, and its gradient with respect to the images. There is
+// no im2col: tiles read the images directly, padded if needed. Each number is summed in the same order for any number
+// of threads.
 #include "convolution.h"
 
 #include <algorithm>
@@ -8,7 +9,7 @@
 namespace netc {
 namespace {
 
-constexpr int64_t kProducts = 1 << 13;  // floats that stay in the L1 cache
+constexpr int64_t kProducts = 1 << 13;  // floats that fit in the L1 cache
 
 // Correlates all images with packed filters, each image on one thread.
 void correlate_all(const Context& context, ScratchPool& pool, const Geometry& g, const float* x, int64_t n,
@@ -19,7 +20,7 @@ void correlate_all(const Context& context, ScratchPool& pool, const Geometry& g,
   });
 }
 
-// y = x * w + b; with `relu`, the maximum of that and 0.
+// y = x * w + b; with `relu`, the maximum of this and 0.
 class Conv : public Convolution {
  public:
   explicit Conv(const Attributes& attributes)
@@ -51,7 +52,7 @@ const Registration kConv = op<Conv>("NhwcConv")
                                .optional_input("b", "M")
                                .output("y", "N? OH OW M");
 
-// The gradient by x, whose height and width are `spatial`.
+// The gradient with respect to x, whose height and width are `spatial`.
 class ConvInputGrad : public Convolution {
  public:
   explicit ConvInputGrad(const Attributes& attributes)
@@ -75,7 +76,7 @@ class ConvInputGrad : public Convolution {
   }
 
  private:
-  // For a stride of 1: correlates dy with the filters turned around, padded so that every pixel of x is reached.
+  // For a stride of 1: correlates dy with the flipped filters, padded so that every pixel of x is reached.
   void correlated(const Context& context, const Geometry& g, int64_t n, int64_t m, const float* dy, const float* w,
                   float* dx) const {
     const int64_t c = g.channels, kh = g.kernel_h, kw = g.kernel_w;
@@ -95,9 +96,9 @@ class ConvInputGrad : public Convolution {
     const int64_t c = g.channels, kh = g.kernel_h, kw = g.kernel_w, terms = kw * c;
     const int64_t pitch = g.padded_w() * c, columns = padded(terms);
     const auto packed = packed_.take(elements({kh, m, columns}));
-    elements({g.out_w(), columns});  // of a row of products
+    elements({g.out_w(), columns});  // in a row of products
     elements({g.padded_h(), pitch});
-    std::vector<int64_t> offsets;  // of the terms of a filter row, in w
+    std::vector<int64_t> offsets;  // in w, of the terms of a filter row
     for (int64_t kx = 0; kx < kw; ++kx)
       for (int64_t ci = 0; ci < c; ++ci) offsets.push_back(ci * kh * kw + kx);
     for (int64_t ky = 0; ky < kh; ++ky)

@@ -1,11 +1,11 @@
-// What the ops of a convolution share.
+// Common parts of the convolution ops.
 #pragma once
 
 #include "images.h"
 
 namespace netc {
 
-// An op of a convolution. Sizes that attributes give are set before the sizes of the output, OH and OW.
+// A convolution op. Sizes that attributes define are set before the sizes of the output, OH and OW.
 class Convolution : public Kernel {
  public:
   explicit Convolution(const Attributes& attributes)

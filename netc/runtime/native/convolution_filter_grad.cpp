@@ -1,4 +1,4 @@
-// The gradient of a convolution by its filters and its bias.
+// The gradient of a convolution with respect to its filters and its bias.
 #include <algorithm>
 #include <cstring>
 
@@ -8,11 +8,11 @@ namespace netc {
 namespace {
 
 constexpr int64_t kItems = 8;        // work items for the sums of a filter gradient
-constexpr int64_t kSums = 1 << 20;   // floats in the slices of these sums together
-constexpr int64_t kBand = 64 << 10;  // floats of images and gradients that stay in the cache while their products are summed
+constexpr int64_t kSums = 1 << 20;   // floats in all slices of these sums
+constexpr int64_t kBand = 64 << 10;  // floats of images and gradients that fit in the cache during summation
 
-// The gradients by w and by the bias. Images are cut into slices, each summed by one thread, and slices are added in their
-// order. The slices depend on shapes alone, so the number of threads changes no bit.
+// The gradients with respect to w and the bias. Images are cut into slices, one thread sums each slice, and slices are
+// added in order. The slices depend only on shapes, so the number of threads does not change any bit.
 class ConvFilterGrad : public Convolution {
  public:
   explicit ConvFilterGrad(const Attributes& attributes)
@@ -28,15 +28,15 @@ class ConvFilterGrad : public Convolution {
     const Geometry g(window_, context.sizes());
     const int64_t n = context.size("N"), m = context.size("M");
     elements({g.terms() + 1, padded(m), kItems});
-    const int64_t size = (g.terms() + 1) * padded(m);  // of a slice's sums: a row a term, then the bias
+    const int64_t size = (g.terms() + 1) * padded(m);  // sums of a slice: a row per term, then the bias
     const int64_t slices = std::min(n, std::clamp<int64_t>(kSums / size, 1, kItems));
     const std::vector<Part> parts = parts_of(g, m);
     const int64_t groups = std::min<int64_t>(kItems / slices, parts.size());
-    const auto tail = images_.take(g.pixels() * m + kWidth * kMostVectors);  // tiles read beyond the end of the last image
+    const auto tail = images_.take(g.pixels() * m + kWidth * kMostVectors);  // tiles read past the end of the last image
     std::copy_n(dy + (n - 1) * g.pixels() * m, g.pixels() * m, tail.data());
     const auto sums = sums_.take(slices * size);
-    const int64_t batch = std::clamp<int64_t>(kBand / (g.prepared_size() + g.pixels() * m), 1, n);  // images at once
-    // Copies that several groups read are made once.
+    const int64_t batch = std::clamp<int64_t>(kBand / (g.prepared_size() + g.pixels() * m), 1, n);  // images per pass
+    // Copies that several groups read are made only once.
     const bool shared = g.copies() && groups > 1, alone = g.copies() && !shared;
     const auto all = images_.take(shared ? elements({n, g.copy_size()}) : 0);
     if (shared) context.parallel_for(n, [&](size_t i) { prepared(g, x + i * g.image(), all.data() + i * g.copy_size()); });
@@ -64,7 +64,7 @@ class ConvFilterGrad : public Convolution {
   }
 
  private:
-  // A tile of dw: `pixels` terms of a row of the filters, from `first` on, by a block of outputs.
+  // A tile of dw: `pixels` terms of a filter row, from `first` on, times a block of outputs.
   struct Part {
     Block block;
     int64_t row, first;
@@ -81,7 +81,7 @@ class ConvFilterGrad : public Convolution {
     return parts;
   }
 
-  // Adds some images to the parts of a group, a band of output rows at a time.
+  // Adds some images to the sums of a group, a band of output rows at a time.
   static void add_images(const Geometry& g, int64_t count, const float* images, const float* gradients, int64_t m,
                          const std::vector<Part>& parts, int64_t group, int64_t groups, float* sums, bool fresh) {
     const size_t begin = parts.size() * group / groups, end = parts.size() * (group + 1) / groups;
@@ -102,7 +102,7 @@ class ConvFilterGrad : public Convolution {
     if (group == 0) add_columns(gradients, count * g.pixels(), m, sums + g.terms() * columns, fresh);
   }
 
-  // Adds the slices, which have a row for each term, and stores the sums as filters.
+  // Adds the slices, which have a row per term, and stores the sums as filters.
   static void store_filters(const Context& context, const Geometry& g, const float* sums, int64_t slices, int64_t size,
                             int64_t m, float* dw) {
     const int64_t columns = padded(m);
@@ -121,7 +121,7 @@ class ConvFilterGrad : public Convolution {
     });
   }
 
-  // The sum of each of m columns. Four sums at a time, since each addition waits for the one before.
+  // The sum of each of m columns. It keeps four partial sums, because each addition waits for the previous one.
   static void add_columns(const float* rows, int64_t count, int64_t m, float* sums, bool fresh) {
     for (int64_t v = 0; v < m; v += kWidth) {
       Floats sum[4] = {fresh ? Floats{} : load(sums + v)};

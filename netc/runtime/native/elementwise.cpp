@@ -40,7 +40,7 @@ class ReluGrad : public Kernel {
 
 const Registration kReluGrad = op<ReluGrad>("ReluGrad").input("y", "...?").input("dy", "...?").output("dx", "...?");
 
-// y = x / (1 - ratio) where the uniform number is at least `ratio`, else 0.
+// y = x / (1 - ratio) if the uniform number is at least `ratio`, else 0.
 class Dropout : public Kernel {
  public:
   explicit Dropout(const Attributes& attributes)

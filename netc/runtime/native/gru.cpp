@@ -1,10 +1,11 @@
-// GRU over a whole sequence, and its gradient.
+// GRU over a complete sequence, and its gradient.
 #include "recurrent.h"
 
 namespace netc {
 namespace {
 
-// The outputs s (sigmoids), candidate (n) and inputs (wh h + bh of the third gate) are there together, for the gradient.
+// The outputs s (sigmoids), candidate (n) and inputs (wh h + bh of the third gate) are all present or all absent. The
+// gradient reads them.
 struct Gru : Sequence {
   static constexpr bool kBack = false;
   const float* xw = context.input("xw");
@@ -36,7 +37,7 @@ struct Gru : Sequence {
     std::copy_n(h, size, last_h + first * hidden);
   }
 
-  // One row at one time, number `at` of all.
+  // One row at one time step; `at` is its number.
   void step(int64_t at, const float* sums, const float* h, float* next_h) const {
     for_vectors(hidden, [&](int64_t j, auto lanes, const Ints&) {
       const float* x = xw + at * 3 * hidden + j;
@@ -54,7 +55,8 @@ struct Gru : Sequence {
   }
 };
 
-// The gradient dh is by h where it does not pass through wh, and dg that by wh h.
+// dh is the part of the gradient with respect to h that does not pass through wh; dg is the gradient with respect to wh
+// h.
 struct GruGrad : Sequence {
   static constexpr bool kBack = true;
   const float* dy = context.input("dy");
@@ -87,8 +89,8 @@ struct GruGrad : Sequence {
     std::copy_n(direct, size, dh + first * hidden);
   }
 
-  // One row at one time, number `at` of all. Of the gradient by h, `through` comes from the next time through wh, `direct`
-  // does not.
+  // One row at one time step; `at` is its number. The gradient with respect to h has two parts: `through` comes from
+  // the next time step through wh, `direct` does not.
   void step(int64_t at, const float* through, const float* before, const float* direct, float* next_direct) const {
     const float kept = cont ? cont[at] : 1.0f;
     for_vectors(hidden, [&](int64_t j, auto lanes, const Ints&) {

@@ -1,4 +1,4 @@
-// Images and filters as tiles read them, and the correlation of one image with filters.
+// Images and filters in the layout that tiles read, and the correlation of one image with filters.
 #pragma once
 
 #include <algorithm>
@@ -11,8 +11,8 @@
 
 namespace netc {
 
-constexpr int64_t kMostCopied = 1 << 30;  // floats of an image with its padding
-constexpr int64_t kFewTerms = 16;         // a filter row of fewer terms is too short a loop: rows are then joined
+constexpr int64_t kMostCopied = 1 << 30;  // floats of an image including its padding
+constexpr int64_t kFewTerms = 16;         // with fewer terms, a filter row is too short a loop, so rows are joined
 
 // One convolution: images of height x width x channels, filters of kernel_h x kernel_w.
 struct Geometry : Window {
@@ -36,14 +36,14 @@ struct Geometry : Window {
   int64_t pixels() const { return out_h() * out_w(); }
   int64_t image() const { return height * width * channels; }
 
-  // With few channels the rows under a filter become channels: (out_h, padded_w, kernel_h * channels).
+  // If there are few channels, the rows under a filter become channels: (out_h, padded_w, kernel_h * channels).
   bool joins_rows() const { return kernel_w * channels < kFewTerms && kernel_h > 1; }
   bool copies() const { return joins_rows() || (top | left | bottom | right) != 0; }
   int64_t copy_size() const {
     return joins_rows() ? out_h() * padded_w() * kernel_h * channels : padded_h() * padded_w() * channels;
   }
 
-  // How tiles walk an image that is prepared.
+  // How tiles traverse a prepared image.
   int64_t prepared_size() const { return copies() ? copy_size() : image(); }
   int64_t depth() const { return joins_rows() ? kernel_h * channels : channels; }
   int64_t rows() const { return joins_rows() ? 1 : kernel_h; }
@@ -51,7 +51,7 @@ struct Geometry : Window {
   int64_t row_pitch() const { return padded_w() * depth(); }
   int64_t line_pitch() const { return joins_rows() ? row_pitch() : stride_h * row_pitch(); }
 
-  // Where weight (y, x, c) of a filter stands among the terms.
+  // The index of weight (y, x, c) of a filter among the terms.
   int64_t term(int64_t y, int64_t x, int64_t c) const {
     return joins_rows() ? (x * kernel_h + y) * channels + c : (y * kernel_w + x) * channels + c;
   }
@@ -71,7 +71,8 @@ inline void pad_image(const Geometry& g, const float* image, float* copy) {
   std::fill_n(copy + (g.top + g.height) * pitch, g.bottom * pitch, 0.0f);
 }
 
-// A copy with padding in which a pixel holds the kernel_h rows below it. Inlined, its loops would not be vectorized.
+// A padded copy in which each pixel contains the kernel_h rows below it. If it were inlined, its loops would not be
+// vectorized.
 __attribute__((noinline)) inline void join_rows(const Geometry& g, const float* image, float* copy) {
   const int64_t c = g.channels, depth = g.depth(), end = g.left + g.width;
   for (int64_t oy = 0; oy < g.out_h(); ++oy, copy += g.row_pitch())
@@ -90,7 +91,7 @@ __attribute__((noinline)) inline void join_rows(const Geometry& g, const float* 
         for (int64_t x = 0; x < g.width; ++x)
           for (int64_t i = 0; i < channels; ++i) to[(g.left + x) * depth + i] = from[x * channels + i];
       };
-      // Grey and colour images: a count known at compile time makes a loop without branches.
+      // Grey and colour images: a compile-time count gives a loop without branches.
       if (c == 1) {
         spread(std::integral_constant<int64_t, 1>());
       } else if (c == 3) {
@@ -101,7 +102,7 @@ __attribute__((noinline)) inline void join_rows(const Geometry& g, const float* 
     }
 }
 
-// The image as tiles read it: itself, or a copy in `scratch`.
+// The image as tiles read it: the image itself, or a copy in `scratch`.
 inline const float* prepared(const Geometry& g, const float* image, float* scratch) {
   if (!g.copies()) return image;
   if (g.joins_rows()) {
@@ -112,10 +113,10 @@ inline const float* prepared(const Geometry& g, const float* image, float* scrat
   return scratch;
 }
 
-constexpr int64_t kPackedRows = 64;  // that one thread packs at a time
+constexpr int64_t kPackedRows = 64;  // rows that one thread packs at a time
 
-// A matrix as tiles read it: for each block of its columns, rows of them, with zeros to whole vectors. row(i)(column) gives
-// a number.
+// A matrix in the layout that tiles read: for each block of columns, their rows, padded with zeros to complete vectors.
+// row(i)(column) returns a number.
 template <class F>
 void pack_rows(const Context& context, int64_t rows, int64_t columns, float* packed, const F& row) {
   const std::vector<Block> blocks = blocks_of(columns);
@@ -132,8 +133,8 @@ void pack_rows(const Context& context, int64_t rows, int64_t columns, float* pac
   });
 }
 
-// Filters as tiles read them: a row a term, a column an output. filter(y, x, c) points to the weight of output 0, the others
-// `pitch` apart.
+// Filters in the layout that tiles read: a row per term, a column per output. filter(y, x, c) points to the weight of
+// output 0; those of the other outputs are `pitch` apart.
 template <class F>
 void pack(const Context& context, const Geometry& g, int64_t outputs, float* packed, int64_t pitch, const F& filter) {
   const int64_t c = g.channels;
@@ -154,7 +155,7 @@ inline void correlate(const Geometry& g, const float* x, const float* packed, co
     const int pixels = best_pixels(block.vectors, width);
     const Tile tile = kTiles[block.vectors - 1][pixels - 1];
     for (int64_t oy = 0; oy < g.out_h(); ++oy) {
-      // Rows of nothing but padding add nothing.
+      // Rows that contain only padding add nothing.
       const int64_t y = oy * g.stride_h - g.top;
       const int64_t first = g.joins_rows() ? 0 : std::clamp<int64_t>(-y, 0, g.kernel_h);
       const int64_t end = g.joins_rows() ? 1 : std::clamp<int64_t>(g.height - y, first, g.kernel_h);

@@ -1,4 +1,4 @@
-// What a kernel needs: attributes, tensors, threads, scratch memory and a registration.
+// The parts of a kernel: attributes, tensors, threads, scratch memory and a registration.
 //
 // A new kernel is one .cpp file with a class and one declaration, which adds it to the library:
 //
@@ -26,7 +26,7 @@ namespace netc {
 // Throws the message of a status that is an error.
 void check(OrtStatus* status);
 
-// The attributes of a node. A missing one is an error.
+// The attributes of a node. A missing attribute is an error.
 class Attributes {
  public:
   explicit Attributes(const OrtKernelInfo* info)
@@ -40,7 +40,7 @@ class Attributes {
   const OrtKernelInfo* info_;
 };
 
-// One run of a kernel. Its inputs have the types and shapes that the op declares: a Context is made only if they do.
+// One run of a kernel. Its inputs have the types and shapes that the op declares; otherwise there is no Context.
 class Context {
  public:
   Context(const Op& op, const Kernel& kernel, OrtKernelContext* context);
@@ -48,28 +48,28 @@ class Context {
   const Sizes& sizes() const { return sizes_; }
   int64_t size(const char* name) const { return sizes_[name]; }
 
-  // The data of an input; null if it is optional and left out.
+  // The data of an input; null if it is optional and omitted.
   template <class T = float>
   const T* input(const char* name) const {
     return static_cast<const T*>(input_data(name, kType<T>));
   }
 
-  // The value of an input that is one number.
+  // The value of an input that is a single number.
   float number(const char* name) const { return *input(name); }
 
-  // The data of an output; null if it is optional and left out.
+  // The data of an output; null if it is optional and omitted.
   template <class T = float>
   T* output(const char* name) const {
     return static_cast<T*>(output_data(name, kType<T>, 0, 0));
   }
 
-  // The data of one tensor of an input or output that has several; `any` is the size that the op declares as `?`.
+  // The data of one tensor of an input or output with several; `any` is the size that the op declares as `?`.
   const float* input(const char* name, size_t index, int64_t any) const;
   float* output(const char* name, size_t index, int64_t any) const {
     return static_cast<float*>(output_data(name, kType<float>, index, any));
   }
 
-  // Whether an input is present; of several tensors, the first.
+  // Whether an input is present; if it has several tensors, the first.
   bool has(const char* name) const;
 
   // Runs work(item) for each item on onnxruntime's own threads; items must not depend on each other.
@@ -82,7 +82,7 @@ class Context {
   }
 
  private:
-  // No exception may leave a work item. The first one is kept and thrown when the loop ends.
+  // Exceptions must not leave a work item. The first one is kept and thrown when the loop ends.
   template <class F>
   struct Guarded {
     const F& work;

@@ -1,4 +1,4 @@
-// The two functions of the library: one registers the ops with onnxruntime, the other describes them.
+// The two functions of the library: one registers the ops with onnxruntime, one describes them.
 #include <string>
 
 #include "kernel.h"

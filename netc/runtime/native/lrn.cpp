@@ -33,7 +33,7 @@ class Lrn : public Kernel {
   }
 
  protected:
-  // each(offset of the pixel, channels, two pieces of scratch of channels + size floats) over all pixels.
+  // Calls each(offset of the pixel, channels, two pieces of scratch of channels + size floats) for all pixels.
   template <class F>
   void for_pixels(const Context& context, const F& each) const {
     const Rows of(context);
@@ -44,7 +44,8 @@ class Lrn : public Kernel {
     });
   }
 
-  // sums[i] = the sum of `size` terms around term(i), zeros beyond the ends. `padded` holds channels + size floats.
+  // sums[i] = the sum of `size` terms around term(i), with zeros beyond the ends. `padded` holds channels + size
+  // floats.
   template <class F>
   void window_sums(int64_t c, const F& term, float* padded, float* sums) const {
     const int64_t before = (size_ - 1) / 2;
@@ -65,7 +66,7 @@ class Lrn : public Kernel {
     for (int64_t i = 0; i < c; ++i) scales[i] = bias_ + share_ * scales[i];
   }
 
-  // scales^-beta. The usual exponent, 0.75, is made of roots, which are many times faster than a power.
+  // scales^-beta. The usual exponent, 0.75, is computed from roots, which are many times faster than a power.
   void powers_of(const float* scales, int64_t c, float* powers) const {
     if (beta_ == 0.75f) {
 #pragma GCC ivdep
@@ -85,7 +86,7 @@ class Lrn : public Kernel {
 
 const Registration kLrn = op<Lrn>("NhwcLRN").input("x", "... C").output("y", "... C");
 
-// The gradient by x, given x, y and dy.
+// The gradient with respect to x, given x, y and dy.
 class LrnGrad : public Lrn {
  public:
   using Lrn::Lrn;

@@ -1,10 +1,11 @@
-// LSTM over a whole sequence, and its gradient.
+// LSTM over a complete sequence, and its gradient.
 #include "recurrent.h"
 
 namespace netc {
 namespace {
 
-// The outputs s (sigmoids), g, before (c before each time) and t (tanh of c) are there together, for the gradient.
+// The outputs s (sigmoids), g, before (c before each time step) and t (tanh of c) are all present or all absent. The
+// gradient reads them.
 struct Lstm : Sequence {
   static constexpr bool kBack = false;
   const float* xw = context.input("xw");
@@ -43,7 +44,7 @@ struct Lstm : Sequence {
     std::copy_n(c, size, last_c + first * hidden);
   }
 
-  // One row at one time, number `at` of all.
+  // One row at one time step; `at` is its number.
   void step(int64_t at, const float* sums, float* h, const float* c, float* next_c) const {
     for_vectors(hidden, [&](int64_t j, auto lanes, const Ints&) {
       const Floats old = load(c + j, lanes);
@@ -93,7 +94,7 @@ struct LstmGrad : Sequence {
     std::copy_n(dc_now, size, dc + first * hidden);
   }
 
-  // One row at one time, number `at` of all. dh comes from the next time, dc_before goes to the time before.
+  // One row at one time step; `at` is its number. dh comes from the next time step, dc_before goes to the previous one.
   void step(int64_t at, const float* dh, const float* dc_now, float* dc_before) const {
     const float kept = cont ? cont[at] : 1.0f;
     for_vectors(hidden, [&](int64_t j, auto lanes, const Ints&) {

@@ -1,4 +1,4 @@
-// Presents declared ops to onnxruntime. No exception crosses its ABI.
+// Presents declared ops to onnxruntime. No exception crosses the ABI.
 #include "op.h"
 
 #include <sstream>

@@ -19,13 +19,13 @@ constexpr const char* kDomain = "netc.training";
 class Kernel {
  public:
   virtual ~Kernel() = default;
-  // Sets the sizes that the op declares as derived, from attributes and from the sizes of the other inputs.
+  // Sets the sizes that the op declares as derived, from attributes and from the sizes of its other inputs.
   virtual void derive(Sizes&) const {}
   // May run on several threads at the same time.
   virtual void compute(const Context& context) const = 0;
 };
 
-// The number that onnxruntime has for an element type.
+// onnxruntime's number for an element type.
 template <class T>
 constexpr int kType = ort::kFloat;
 template <>
@@ -33,7 +33,7 @@ inline constexpr int kType<uint8_t> = ort::kUint8;
 template <>
 inline constexpr int kType<int64_t> = ort::kInt64;
 
-// One input or output, or `count` of them with one name.
+// One input or output, or `count` of them under one name.
 struct Argument {
   std::string name;
   int type;
@@ -47,7 +47,7 @@ class Op : public OrtCustomOp {
   using Make = std::unique_ptr<Kernel> (*)(const Attributes&);
   Op(const char* name, Make make);
 
-  // The declaration. pattern.h says how shapes are written.
+  // The declaration. pattern.h defines the syntax of shapes.
   template <class T = float>
   Op& input(const char* name, const char* shape) {
     return add(inputs, name, kType<T>, shape, false, 1);
@@ -64,7 +64,7 @@ class Op : public OrtCustomOp {
   Op& optional_output(const char* name, const char* shape, size_t count = 1) {
     return add(outputs, name, kType<T>, shape, true, count);
   }
-  // Names of sizes that Kernel::derive sets. Inputs that have one are checked after it.
+  // Names of sizes that Kernel::derive sets. Inputs with such a size are checked afterwards.
   Op& derived(const char* names);
 
   // The declaration as JSON.
@@ -79,7 +79,7 @@ class Op : public OrtCustomOp {
 
  private:
   Op& add(std::vector<Argument>& to, const char* name, int type, const char* shape, bool optional, size_t count);
-  uint64_t derived_ = 0;  // a bit for each name
+  uint64_t derived_ = 0;  // one bit per name
 };
 
 // The argument that the tensor at `index` belongs to.
@@ -91,7 +91,7 @@ Op op(const char* name) {
   return Op(name, [](const Attributes& attributes) -> std::unique_ptr<Kernel> { return std::make_unique<K>(attributes); });
 }
 
-// Every op of the library. A Registration next to each kernel adds its own.
+// All ops of the library. A Registration next to each kernel adds its op.
 std::deque<Op>& registry();
 struct Registration {
   Registration(const Op& op) { registry().push_back(op); }  // NOLINT: implicit, so that a declaration is enough

@@ -1,4 +1,4 @@
-// Optimizer updates: one pass over memory for a parameter, its gradient and its states, the weight decay included.
+// Optimizer updates: one pass over memory for a parameter, its gradient and its states, including weight decay.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -8,15 +8,15 @@
 namespace netc {
 namespace {
 
-constexpr int64_t kChunk = 1 << 14;  // elements that one thread takes at a time
+constexpr int64_t kChunk = 1 << 14;  // elements per thread and step
 
-// A number that a rule keeps for each weight: the names of its input and of its output.
+// A state that a rule keeps for each weight: the names of its input and of its output.
 struct State {
   const char *before, *after;
 };
 
-// A rule changes one weight, given its gradient, and the states of that weight. Attributes are the op's. A rule that counts
-// takes the number of the step.
+// A rule updates one weight and its states, given its gradient. Attributes are those of the op. A rule that counts
+// receives the number of the step.
 struct Sgd {
   static constexpr std::array<State, 1> kStates{{{"history", "new_history"}}};
   static constexpr bool kCounts = false;
@@ -76,7 +76,7 @@ struct AdaDelta {
   }
 };
 
-// The rate comes with the correction for the number of this step in it.
+// The rate already contains the correction for the number of this step.
 struct Adam {
   static constexpr std::array<State, 2> kStates{{{"m", "new_m"}, {"v", "new_v"}}};
   static constexpr bool kCounts = true;
@@ -93,7 +93,7 @@ struct Adam {
   }
 };
 
-// The gradient gets weight_decay * w added; with `decoupled` the weight loses rate * weight_decay * w instead.
+// Adds weight_decay * w to the gradient; with `decoupled`, subtracts rate * weight_decay * w from the weight instead.
 template <class Rule, bool decoupled = false>
 class Update : public Kernel {
  public:

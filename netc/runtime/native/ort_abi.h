@@ -1,5 +1,5 @@
-// The part of onnxruntime's C ABI that a library of custom ops needs. Its table of functions only ever grows at the end,
-// so an index stays what it is; the names are onnxruntime's.
+// The part of onnxruntime's C ABI that a library of custom ops needs. The table of functions only grows at its end, so
+// indices never change. The names are onnxruntime's.
 #pragma once
 
 #include <cstddef>
@@ -73,7 +73,7 @@ constexpr Entry<OrtStatus*(const OrtKernelContext*, Work*, size_t total, size_t 
 
 }  // namespace ort
 
-// One custom op, as onnxruntime asks for it. The fields and their order are onnxruntime's.
+// One custom op, as onnxruntime expects it. The fields and their order are onnxruntime's.
 struct OrtCustomOp {
   uint32_t version;
   void* (*CreateKernel)(const OrtCustomOp*, const ort::Function*, const OrtKernelInfo*);

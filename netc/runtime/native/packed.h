@@ -1,4 +1,4 @@
-// A matrix packed once for many small products.
+// A matrix that is packed once for many small products.
 #pragma once
 
 #include <algorithm>
@@ -9,7 +9,8 @@
 
 namespace netc {
 
-// A matrix of `depth` rows whose columns stand in blocks, each (depth, its vectors), as tiles read them.
+// A matrix of `depth` rows whose columns are stored in blocks, each (depth, its vectors), in the layout that tiles
+// read.
 class Packed {
  public:
   Packed(int64_t depth, int64_t columns)
@@ -29,15 +30,15 @@ class Packed {
     });
   }
 
-  // out = a times this matrix, or with `adds` out += it. The rows of a are `step` apart, those of out `out_step`, which is
-  // padded.
+  // out = a times this matrix, or with `adds` out += a times this matrix. The rows of a are `step` apart, those of out
+  // `out_step`. out is padded.
   void product(const float* a, int64_t step, int64_t rows, float* out, int64_t out_step, bool adds) const {
     for_tiles(a, step, rows, [&](const Block& block, int64_t r, int width) {
       return Target{out + r * out_step + block.begin, out_step, width, nullptr, false, adds};
     });
   }
 
-  // out = a times this matrix + `bias`, one number a column, which is padded. Nothing is written beyond the columns.
+  // out = a times this matrix + `bias`, one number per column, padded. Nothing is written beyond the columns.
   void affine(const float* a, int64_t step, int64_t rows, float* out, int64_t out_step, const float* bias) const {
     for_tiles(a, step, rows, [&](const Block& block, int64_t r, int) {
       return Target{out + r * out_step + block.begin, out_step, block.lanes, bias + block.begin, false, false};
@@ -45,7 +46,7 @@ class Packed {
   }
 
  private:
-  // target(block, first row, width of the block) for each tile of the product of `rows` rows of a.
+  // Calls target(block, first row, width of the block) for each tile of the product of `rows` rows of a.
   template <class F>
   void for_tiles(const float* a, int64_t step, int64_t rows, const F& target) const {
     for (const Block& block : blocks_) {

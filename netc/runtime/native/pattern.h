@@ -1,4 +1,4 @@
-// Shapes as an op declares them, and the sizes that a run gives to their names.
+// Declared shapes of ops, and the sizes of their names in a run.
 #pragma once
 
 #include <string>
@@ -35,7 +35,7 @@ class Pattern {
 
   bool one_number = false, leading = false, leading_may_be_zero = false;
   std::vector<Size> sizes;
-  uint64_t names = 0;  // a bit for each name that it has
+  uint64_t names = 0;  // one bit per name in the pattern
   std::string text;
 };
 
@@ -47,14 +47,14 @@ class Sizes {
 
   int64_t operator[](const char* name) const;
   void set(const char* name, int64_t size);
-  // The sizes that `...` stands for.
+  // The sizes that match `...`.
   const Shape& leading() const { return leading_; }
 
-  // Whether a shape has the pattern. Names that have no size yet get theirs from the input called `source`.
+  // Whether a shape matches the pattern. Names without a size get one from the input called `source`.
   bool match(const Pattern& pattern, const int64_t* shape, size_t rank, const std::string& source);
-  // The shape that a pattern stands for; `any` is the size of `?`.
+  // The shape that a pattern describes; `any` is the size of `?`.
   Shape shape(const Pattern& pattern, int64_t any) const;
-  // The pattern with the sizes that are known and where they come from, for an error.
+  // The pattern with the known sizes and their sources, for an error.
   std::string text(const Pattern& pattern) const;
 
  private:
@@ -62,14 +62,14 @@ class Sizes {
   size_t index(const char* name) const;
   struct Known {
     int64_t size = kUnknown;
-    const std::string* source = nullptr;  // the input that it comes from; null if Kernel::derive set it
+    const std::string* source = nullptr;  // the input that defines it; null if Kernel::derive set it
   };
   static bool match_size(const Pattern::Size& size, int64_t found, const std::string& source, std::vector<Known>& known);
 
   const std::vector<std::string>& names_;
   std::vector<Known> known_;
   Shape leading_;
-  const std::string* leading_source_ = nullptr;  // null while the leading sizes are not known
+  const std::string* leading_source_ = nullptr;  // null until the leading sizes are known
 };
 
 }  // namespace netc

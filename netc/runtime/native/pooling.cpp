@@ -1,4 +1,4 @@
-// Pooling of (N, H, W, C) images and its gradients, each image by one thread.
+// Pooling of (N, H, W, C) images and its gradients, with one thread per image.
 #include <algorithm>
 
 #include "kernel.h"
@@ -23,7 +23,7 @@ struct Windows : Window {
   int64_t size() const { return kernel_h * kernel_w; }
   float share() const { return 1.0f / static_cast<float>(size()); }
 
-  // The place of a maximum in its window is stored as a byte.
+  // The position of a maximum in its window is stored as a byte.
   void need_byte() const { need(size() <= 256, "kernel_shape ", Shape{kernel_h, kernel_w}, " has more than 256 elements"); }
 };
 
@@ -44,7 +44,7 @@ struct Images {
   int64_t image() const { return height * width * channels; }
   int64_t pooled() const { return out_h * out_w * channels; }
 
-  // Windows that tile the image: each element is in exactly one.
+  // Whether windows tile the image: each element is in exactly one.
   bool tiled() const {
     const Windows& w = windows;
     return !(w.top | w.left | w.bottom | w.right) && w.kernel_h == w.stride_h && w.kernel_w == w.stride_w &&
@@ -65,7 +65,7 @@ struct Clipped {
   }
 };
 
-// each(window, floats to its output) over the windows of one image.
+// Calls each(window, floats to its output) for the windows of one image.
 template <class F>
 void for_windows(const Images& of, const F& each) {
   for (int64_t oy = 0; oy < of.out_h; ++oy)
@@ -91,7 +91,7 @@ class Pool : public Kernel {
   Windows windows_;
 };
 
-// A gradient, whose images have the size of the attribute `spatial`.
+// A gradient whose images have the size in the attribute `spatial`.
 class PoolGrad : public Pool {
  public:
   explicit PoolGrad(const Attributes& attributes)
@@ -106,7 +106,7 @@ class PoolGrad : public Pool {
   Shape spatial_;
 };
 
-// The first maximum of each window and its place in the window. A NaN is greater than any number.
+// The first maximum of each window and its position in the window. NaN counts as greater than any number.
 class MaxPool : public Pool {
  public:
   using Pool::Pool;
@@ -146,7 +146,7 @@ class MaxPool : public Pool {
   }
 };
 
-// Each dy goes to the winner of its window.
+// Each dy goes to the maximum of its window.
 class MaxPoolGrad : public PoolGrad {
  public:
   using PoolGrad::PoolGrad;
@@ -190,7 +190,7 @@ class MaxPoolGrad : public PoolGrad {
   }
 };
 
-// The mean of each window, with padding counted as zeros.
+// The mean of each window; padding counts as zeros.
 class AveragePool : public Pool {
  public:
   using Pool::Pool;
@@ -216,7 +216,7 @@ class AveragePool : public Pool {
   }
 };
 
-// Each dy goes in equal parts to its window.
+// Each dy is distributed equally over its window.
 class AveragePoolGrad : public PoolGrad {
  public:
   using PoolGrad::PoolGrad;

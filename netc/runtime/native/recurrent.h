@@ -1,5 +1,5 @@
-// What recurrent ops over whole sequences share. A work item takes some rows of the batch through all times, so that threads
-// never wait for each other. The weights are packed once and stay in the cache.
+// Common parts of recurrent ops over complete sequences. A work item processes some rows of the batch at all time
+// steps, so threads never wait for each other. The weights are packed once and stay in the cache.
 #pragma once
 
 #include <algorithm>
@@ -11,10 +11,10 @@
 
 namespace netc {
 
-constexpr int64_t kRows = 8;  // the rows of the batch in a work item, roughly
+constexpr int64_t kRows = 8;  // rows of the batch in a work item, approximately
 
-// The inputs and sizes that every run has: T times, N rows of the batch, H hidden units, weights wh (gates, H), and cont
-// (T, N, 1), which is 0 where a sequence begins, or null.
+// The inputs and sizes of every run: T time steps, N rows of the batch, H hidden units, weights wh (gates, H), and cont
+// (T, N, 1), which is 0 where a sequence starts, or null.
 struct Sequence {
   const Context& context;
   const int64_t steps = context.size("T"), n = context.size("N"), hidden = context.size("H"), gates;
@@ -24,10 +24,10 @@ struct Sequence {
   Sequence(const Context& context, int64_t gates_per_unit)
       : context(context), gates(gates_per_unit * hidden) {}
 
-  // Row `first` of the batch at a time, counted over all times.
+  // The number of row `first` of the batch at a time step, counted over all time steps.
   int64_t row(int64_t time, int64_t first) const { return time * n + first; }
 
-  // Makes rows of a state, `step` floats apart, zero where a sequence begins. `row` is the number of the first.
+  // Sets rows of a state, `step` floats apart, to zero where a sequence starts. `row` is the number of the first.
   void cut(float* state, int64_t step, int64_t row, int64_t count) const {
     for (int64_t r = 0; cont && r < count; ++r) {
       const float kept = cont[row + r];
@@ -35,7 +35,8 @@ struct Sequence {
     }
   }
 
-  // Sets `dh` to what the gates of the next time pass back to h at `time`; leaves it as it is at the last time.
+  // Sets `dh` to what the gates of the next time step pass back to h at `time`; does not change it at the last time
+  // step.
   void pass_back(const Packed& weights, const float* dgates, int64_t time, int64_t first, int64_t count, float* dh) const {
     if (time + 1 == steps) return;
     const int64_t next = row(time + 1, first);
@@ -43,7 +44,7 @@ struct Sequence {
     cut(dh, padded(hidden), next, count);
   }
 
-  // The rows of a state before the first time; zeros if `from` is null.
+  // The rows of a state before the first time step; zeros if `from` is null.
   void start(float* to, const float* from, int64_t first, int64_t count) const {
     if (from) {
       std::copy_n(from + first * hidden, count * hidden, to);
@@ -53,8 +54,9 @@ struct Sequence {
   }
 };
 
-// A kernel over sequences. Run is a Sequence, made of a context; run.rows(weights, first, count, scratch) does some rows of
-// the batch with scratch_floats() for each. `Run::kBack` tells whether the weights are for products with wh, or with wh'.
+// A kernel over sequences. Run is a Sequence, made from a context; run.rows(weights, first, count, scratch) computes
+// some rows of the batch, with scratch_floats() per row. `Run::kBack` selects weights for products with wh, or with
+// wh'.
 template <class Run>
 class Recurrent : public Kernel {
  public:
@@ -68,7 +70,7 @@ class Recurrent : public Kernel {
     const auto scratch = pool_.take(static_cast<int64_t>(weights.size()) + n * floats);
     weights.fill(context, scratch.data(), run.wh, back ? hidden : 1, back ? 1 : hidden);
     float* own = scratch.data() + weights.size();
-    // An even number of items if there are several.
+    // If there are several items, an even number.
     const int64_t pairs = (n + kRows) / (2 * kRows), items = std::max<int64_t>(1, 2 * pairs);
     const int64_t rows = (n + items - 1) / items;
     context.parallel_for(static_cast<size_t>((n + rows - 1) / rows), [&](size_t i) {

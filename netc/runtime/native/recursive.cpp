@@ -1,5 +1,5 @@
-// Recursive nets over batches of trees, level by level, and their gradient: the nodes of a level are independent of each
-// other.
+// Recursive nets over batches of trees, level by level, and their gradient. The nodes of a level are independent of
+// each other.
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
@@ -10,10 +10,10 @@
 namespace netc {
 namespace {
 
-constexpr int64_t kNodes = 16;       // of a level, that one thread takes at a time
-constexpr size_t kMostLevels = 256;  // TreeData's max_height is no larger
+constexpr int64_t kNodes = 16;       // nodes of a level per thread and step
+constexpr size_t kMostLevels = 256;  // the maximum of TreeData's max_height
 
-// each(begin, end) over parts of `count` nodes.
+// Calls each(begin, end) for parts of `count` nodes.
 template <class F>
 void for_nodes(const Context& context, int64_t count, const F& each) {
   context.parallel_for(static_cast<size_t>((count + kNodes - 1) / kNodes), [&](size_t i) {
@@ -24,7 +24,7 @@ void for_nodes(const Context& context, int64_t count, const F& each) {
 
 // The levels of a batch: its leaves come first, then inner nodes by height.
 struct Levels {
-  const int64_t *child, *width;  // two children of each inner node; inner nodes of each level
+  const int64_t *child, *width;  // two children of each inner node; number of inner nodes per level
   int64_t count, leaves, inner;
 
   explicit Levels(const Context& context, int64_t leaves)
@@ -36,7 +36,7 @@ struct Levels {
     check();
   }
 
-  // each(level, first of its inner nodes, how many); `back` from the highest.
+  // Calls each(level, first of its inner nodes, their number); with `back`, from the highest level.
   template <class F>
   void each(bool back, const F& f) const {
     int64_t begin = back ? inner : 0;
@@ -49,7 +49,7 @@ struct Levels {
   }
 
  private:
-  // Trees come from files: children and widths that do not fit would be read from elsewhere.
+  // Trees come from files, so children and widths are checked: invalid ones would read other memory.
   void check() const {
     int64_t total = 0;
     for (int64_t k = 0; k < count; ++k) {
@@ -65,8 +65,8 @@ struct Levels {
   static constexpr const char* kWrongWidths = "input width does not add up to the inner nodes of input child";
 };
 
-// tanh(map z + b) is a node's vector, of the 2 d numbers z of its children. The map is w, or with v it is made for each
-// node; the gradient wants these maps.
+// A node's vector is tanh(map z + b), with the 2 d numbers z of its children. The map is w; with v, each node has its
+// own map, which the gradient needs.
 class Recursive : public Kernel {
  public:
   explicit Recursive(const Attributes&) {}
@@ -128,8 +128,8 @@ class Recursive : public Kernel {
   mutable ScratchPool pool_;
 };
 
-// A node has one parent at most, which sends it dz = 2 dp map - dp w, or dp w without maps. dp is the gradient by what the
-// inner nodes' tanh is of.
+// A node has at most one parent, which passes it dz = 2 dp map - dp w, or dp w without maps. dp is the gradient with
+// respect to the argument of the inner nodes' tanh.
 class RecursiveGrad : public Kernel {
  public:
   explicit RecursiveGrad(const Attributes&) {}

@@ -7,9 +7,9 @@
 
 namespace netc {
 
-constexpr int64_t kChunk = 1 << 13;  // floats that stay in the L1 cache
+constexpr int64_t kChunk = 1 << 13;  // floats that fit in the L1 cache
 
-// An image batch as a matrix, a row for each pixel, cut into chunks of rows.
+// An image batch as a matrix with a row per pixel, cut into chunks of rows.
 struct Rows {
   int64_t rows, channels, chunk;
   explicit Rows(const Context& context)

@@ -10,7 +10,7 @@
 
 namespace netc {
 
-// Each run takes a piece of its own until it lets go, so that runs at the same time share none.
+// Each run takes its own piece until it releases it, so simultaneous runs share none.
 class ScratchPool {
  public:
   struct Free {
@@ -21,7 +21,7 @@ class ScratchPool {
     size_t size = 0;
   };
 
-  // A piece that is given back when its user is done.
+  // A piece that is returned when its user is done.
   class Scratch {
    public:
     Scratch(ScratchPool& pool, Piece piece)

@@ -18,8 +18,8 @@ inline std::string text(const std::string& words) { return words; }
 inline std::string text(int64_t number) { return std::to_string(number); }
 std::string text(const Shape& shape);
 
-// Throws std::invalid_argument, with the parts as its message, unless `holds`. A model may come from anywhere, so kernels
-// check everything that they rely on.
+// Throws std::invalid_argument, with the parts as its message, unless `holds`. Models are not trusted, so kernels check
+// everything that they rely on.
 template <class... Parts>
 inline void need(bool holds, const Parts&... parts) {
   if (!holds) throw std::invalid_argument((text(parts) + ...));

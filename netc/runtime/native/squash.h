@@ -5,7 +5,8 @@
 
 namespace netc {
 
-// tanh as a quotient of two polynomials, to a few units of the last place; it is 1 in single precision beyond 9. NaN stays.
+// tanh as a quotient of two polynomials, accurate to a few units in the last place. Beyond 9 it is 1 in single
+// precision. NaN stays NaN.
 inline Floats tanh_of(Floats x) {
   const Floats most = all(9.0f);
   x = x > most ? most : x;

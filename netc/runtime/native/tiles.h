@@ -1,5 +1,5 @@
-// The one inner loop of all convolutions: a tile of `pixels` rows by `vectors` vectors of columns, kept in registers
-// while it sums over a rectangle of terms. Tiles are instantiated for every shape that the registers hold.
+// The inner loop of all convolutions: a tile of `pixels` rows by `vectors` vectors of columns, kept in registers while
+// it sums over a rectangle of terms. Tiles are instantiated for every shape that fits in the registers.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +16,7 @@ constexpr int kMostVectors = kAccumulators >= 24 ? 4 : 3;
 constexpr int kMostPixels = 12;
 constexpr bool fits(int pixels, int vectors) { return pixels * vectors <= kAccumulators; }
 
-// A loop of a sum: so many times, each time so far on in `a` and in `b`.
+// A loop of a sum: the number of iterations, and the steps in `a` and in `b`.
 struct Loop {
   int64_t count, a, b;
 };
@@ -31,7 +31,7 @@ struct Terms {
   Loop outer, middle, inner;
 };
 
-// each(pixel, vector) for every register of a tile. Unrolled, so that sums stay in registers.
+// Calls each(pixel, vector) for every register of a tile. It is unrolled, so that sums stay in registers.
 template <int pixels, int vectors, class F>
 inline __attribute__((always_inline)) void for_sums(const F& each) {
 #pragma GCC unroll 16
@@ -40,7 +40,7 @@ inline __attribute__((always_inline)) void for_sums(const F& each) {
     for (int v = 0; v < vectors; ++v) each(p, v);
 }
 
-// A pixel is reached from the first of its three, so that a pointer for each three and the step are all that addresses need.
+// Three pixels share a pointer to the first of them, so the pointers and the step suffice to address all pixels.
 template <int pixels, int vectors>
 inline __attribute__((always_inline)) void add_products(const Terms& t, Floats (&sum)[pixels][vectors]) {
   constexpr int threes = (pixels + 2) / 3;
@@ -59,14 +59,14 @@ inline __attribute__((always_inline)) void add_products(const Terms& t, Floats (
     }
 }
 
-// What a tile starts from and where it goes: `lanes` columns of each row are stored, rows `out_step` apart.
+// The initial values and the target of a tile: `lanes` columns of each row are stored, rows are `out_step` apart.
 struct Target {
   float* out;
   int64_t out_step;
   int lanes;
-  const float* bias;  // one number a column, padded to whole vectors; null for none
+  const float* bias;  // one number per column, padded to complete vectors; null for none
   bool relu;          // negative sums become 0; NaN stays
-  bool adds;          // to what is there; needs lanes for whole vectors
+  bool adds;          // adds to the target's values; needs lanes for complete vectors
 };
 
 template <int pixels, int vectors>
@@ -112,8 +112,8 @@ constexpr std::array<std::array<Tile, kMostPixels>, sizeof...(vectors)> tile_tab
 // The tile of a shape: kTiles[vectors - 1][pixels - 1].
 inline constexpr auto kTiles = tile_table(std::make_integer_sequence<int, kMostVectors>());
 
-// How many pixels a tile of `vectors` vectors should take where `count` are to be covered, the last tile overlapping the one
-// before. Cycles of the inner loop: two multiply-adds or two loads each, and four before a sum can be added to again.
+// The number of pixels per tile of `vectors` vectors, to cover `count` pixels; the last tile overlaps the previous one.
+// The inner loop takes one cycle for two multiply-adds or two loads, and four before a sum can be added to again.
 inline int best_pixels(int vectors, int64_t count) {
   int best = 1;
   double least = 1e30;
@@ -125,7 +125,7 @@ inline int best_pixels(int vectors, int64_t count) {
   return best;
 }
 
-// `columns` cut into blocks of at most kMostVectors vectors, as even as can be.
+// Cuts `columns` into blocks of at most kMostVectors vectors, of nearly equal size.
 struct Block {
   int64_t begin;
   int vectors, lanes;

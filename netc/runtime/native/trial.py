@@ -1,4 +1,4 @@
-"""The trial that a library of kernels must pass before it is used: a small convolution, its gradients and an update."""
+"""The trial that a library of kernels must pass before use: a small convolution, its gradients and an update."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from netc.graph.training_ops import channels_last
 from netc.runtime.backends import with_library
 from netc.runtime.session import Session
 
-TOLERANCE = 1e-5  # of the largest number of a result
+TOLERANCE = 1e-5  # relative to the largest number of a result
 SHAPES = {"x": (2, 7, 6, 3), "w": (10, 3, 3, 2), "b": (10,), "history": (10, 3, 3, 2), "rate": ()}
 
 

@@ -1,4 +1,4 @@
-// Vectors of floats by the compiler's own extension: AVX, NEON or whatever the machine has, without intrinsics.
+// Vectors of floats through the compiler's extension: AVX, NEON or whatever the machine has, without intrinsics.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,7 @@ inline void store(float* p, Floats v) { *reinterpret_cast<Floats*>(p) = v; }
 inline Floats all(float x) { return x - Floats{}; }
 inline Ints all(int32_t x) { return x - Ints{}; }
 
-// Vectors of fewer lanes, for what is left at an end: the others are 0, and nothing is read or written for them.
+// Vectors with fewer lanes, for the remainder at an end: the other lanes are 0, and are neither read nor written.
 inline Floats load(const float* p, int count) {
   float lanes[kWidth] = {};
   for (int i = 0; i < count; ++i) lanes[i] = p[i];
@@ -55,22 +55,22 @@ inline void narrow(uint8_t* p, Ints v, int count) {
   std::memcpy(p, lanes, count);
 }
 
-// Which lanes are `first` or later.
+// The lanes from `first` on.
 inline Ints lanes_from(int first) {
   Ints mask = {};
   for (int i = 0; i < kWidth; ++i) mask[i] = i >= first ? -1 : 0;
   return mask;
 }
 
-// A whole vector in a call that takes a count, known at compile time.
+// A complete vector in a call that takes a count, known at compile time.
 struct Whole {};
 inline Floats load(const float* p, Whole) { return load(p); }
 inline void store(float* p, Floats v, Whole) { store(p, v); }
 inline Ints widen(const uint8_t* p, Whole) { return widen(p); }
 inline void narrow(uint8_t* p, Ints v, Whole) { narrow(p, v); }
 
-// body(offset, count, fresh) for `size` numbers, a vector each time. The last may overlap the one before, and `fresh` then
-// tells the lanes that were not visited yet; with fewer numbers than a vector has, `count` is that number.
+// Calls body(offset, count, fresh) for `size` numbers, one vector at a time. The last vector may overlap the previous
+// one; `fresh` then marks the lanes that are new. If there are fewer numbers than lanes, `count` is their number.
 template <class F>
 inline void for_vectors(int64_t size, const F& body) {
   const Ints every = lanes_from(0);

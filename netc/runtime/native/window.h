@@ -1,4 +1,4 @@
-// What convolution and pooling have in common.
+// Common parts of convolution and pooling.
 #pragma once
 
 #include "kernel.h"

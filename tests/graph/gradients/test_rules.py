@@ -1,4 +1,4 @@
-"""Every gradient rule against differences; the keys of the rows are the keys of the rules."""
+"""Every gradient rule against finite differences. Every rule needs a row."""
 
 from collections.abc import Callable
 from typing import Any
@@ -48,7 +48,7 @@ def softmax_loss(
 
 
 def forest(child: list[list[int]], width: list[int]) -> Callable[..., Value]:
-    """All nodes of trees with these inner nodes."""
+    """Return the vectors of all nodes of trees with these inner nodes."""
 
     def nodes(*arrays: Any) -> Value:
         return first(recursive(arrays[0], constant(np.array(child)), constant(np.array(width)), *arrays[1:]))
@@ -69,7 +69,7 @@ def over_time(
     bias: tuple[tuple[int], ...] = (),
     **attrs: Any,
 ) -> tuple[Any, ...]:
-    """A row of a recurrent op: 4 times, 3 columns, 2 hidden units; sequences begin in the midst."""
+    """Return a row of a recurrent op: 4 time steps, 3 columns, 2 hidden units. Some sequences start in the middle."""
     mark = constant(np.array([[1, 0, 1], [1, 1, 0], [0, 1, 1], [1, 1, 0]], np.float32)[:, :, None])
     arrays = normal(4, 3, gates * 2), normal(gates * 2, 2), *(normal(*b) for b in bias), *(normal(3, 2) for _ in range(states))
     return lambda *values: layer(*values, *([mark] if cont else []), **attrs)[output], *arrays
@@ -80,7 +80,7 @@ def normal(*shape: int) -> np.ndarray:
 
 
 def small(*shape: int) -> np.ndarray:
-    """Where tanh is not saturated."""
+    """Values small enough that tanh does not saturate."""
     return normal(*shape) * np.float32(0.3)
 
 
@@ -97,12 +97,12 @@ def positive(*shape: int) -> np.ndarray:
 
 
 def spaced(*shape: int) -> np.ndarray:
-    """Distinct values 0.1 apart, shuffled: no ties to cross."""
+    """Distinct values 0.1 apart, shuffled, so that small changes create no ties."""
     return (RNG.permutation(int(np.prod(shape))).reshape(shape) * 0.1 - 1).astype(np.float32)
 
 
 LABELS = np.array([0, 2, 1, 2])
-TREES = [[0, 1], [2, 4], [5, 3]], [1, 1, 1, 0]  # ((2 (0 1)) 3), and a height that no node has
+TREES = [[0, 1], [2, 4], [5, 3]], [1, 1, 1, 0]  # ((2 (0 1)) 3), and a height without nodes
 ROWS: dict[str, Any] = {
     "Abs": [(op.Abs, away(3, 4))],
     "Add": [(lambda a, b: a + b, normal(2, 3), normal(3)), (lambda a, b: a + b, normal(3), normal(2, 1, 1))],
@@ -209,12 +209,12 @@ ROWS: dict[str, Any] = {
         softmax_loss(output=1),
     ],
 }  # fmt: skip
-FLAT = {"Equal", "Greater", "GreaterOrEqual", "Less", "Not", "OneHot", "Shape", "Sign"}  # no gradient: nothing to difference
-HOSTED = {"netc.host.Python"}  # a user's own backward: tests/layers/test_python.py
+FLAT = {"Equal", "Greater", "GreaterOrEqual", "Less", "Not", "OneHot", "Shape", "Sign"}  # no gradient, so nothing to compare
+HOSTED = {"netc.host.Python"}  # backward is a user's own method: tests/layers/test_python.py
 
 
 def reached_by_layers() -> set[str]:
-    """The ops of elementwise layers, whose gradients tests/layers checks against differences."""
+    """The ops of elementwise layers. tests/layers compares their gradients with finite differences."""
     rows = [row for kind in FORMULAS for row in LAYERS.get(kind, ())]
     return {node.op for layers, inputs in rows for node in net(layers, inputs=inputs).graph.nodes if not node.domain}
 
@@ -229,7 +229,7 @@ def test_every_rule_has_a_row() -> None:
 @pytest.mark.parametrize("provider", ["cpu", "cuda"])
 @pytest.mark.parametrize("name", ROWS)
 def test_gradient(name: str, provider: str) -> None:
-    """Both sets of bodies: those for CUDA run on the CPU too."""
+    """Check both sets of bodies. Those for CUDA run on the CPU too."""
     for f, *at in ROWS[name]:
         check_gradient(f, *at, provider=provider)
 

@@ -1,4 +1,4 @@
-"""Bodies of one training op agree: each provider's with the default, on shapes that include the odd ones."""
+"""The bodies of a training op agree: each provider's with the default one, also for odd shapes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +23,7 @@ def normal(*shape: int) -> np.ndarray:
 
 
 def ties(*shape: int) -> np.ndarray:
-    """Few values, so that windows have several maxima."""
+    """Return few distinct values, so that windows have several maxima."""
     return RNG.integers(0, 3, shape).astype(np.float32)
 
 
@@ -68,7 +68,7 @@ def marks(steps: int, n: int) -> np.ndarray:
 
 
 def over_time(steps: int, op: Callable[..., Any], gates: int, *states: Any, cont: bool = True, **attrs: Any) -> tuple[Any, ...]:
-    """Times, 3 columns, 2 hidden units."""
+    """Return a row of a recurrent op with 3 columns and 2 hidden units."""
     return (
         lambda *values: op(*values, **attrs),
         normal(steps, 3, gates * 2),
@@ -79,7 +79,7 @@ def over_time(steps: int, op: Callable[..., Any], gates: int, *states: Any, cont
 
 
 def back_in_time(steps: int, op: Callable[..., Any], *others: Any) -> tuple[Callable[..., Any] | np.ndarray, ...]:
-    """The gradient by y, and whatever else the op takes; a number stands for so many parts of y's size, kept by the forward op."""
+    """Return a row of a gradient: dy, and the op's other inputs. A number in `others` is an input of that many times dy's size."""
     return op, normal(steps, 3, 2), *(normal(steps, 3, 2 * x) if isinstance(x, int) else x for x in others)
 
 

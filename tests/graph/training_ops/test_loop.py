@@ -1,4 +1,4 @@
-"""A recurrence as one Scan and as copies of its step: the same values, whatever the step reads from outside."""
+"""A recurrence as one Scan and as unrolled copies gives the same values, whatever the step reads from outside."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +19,7 @@ X, S, W = (leaf("Input", np.float32, a.shape, name=n) for n, a in FEEDS.items())
 
 
 def fall(loop: Callable[..., Any], reverse: bool = False, outside: Value = W) -> tuple[Values, Values]:
-    """s = outside s + x at each time; results are s before, and twice it."""
+    """s = outside s + x at each time step. The results are the previous s, and twice that."""
     found: tuple[Values, Values] = loop(
         lambda states, xs: ((states[0] * outside + xs[0],), (states[0], states[0] * 2.0)), [S], [X], reverse=reverse
     )
@@ -48,7 +48,7 @@ def test_it_is_the_loop_that_one_would_write(loop: Callable[..., Any], reverse: 
 
 
 def test_a_captured_value_may_be_an_output_of_the_graph_too() -> None:
-    """It then has another name, which the subgraph must read."""
+    """As an output it has another name, which the subgraph must read."""
     outside = W + 1.0
     (last,), _ = fall(scan, outside=outside)
     (same,), _ = fall(unrolled, outside=outside)
@@ -68,7 +68,7 @@ def test_two_scans_one_in_the_other() -> None:
 
 
 def test_what_a_scan_reads_is_among_its_inputs() -> None:
-    """So that passes and sorting see it."""
+    """Passes and sorting then see them."""
     (last,), _ = fall(scan)
     assert last.node.op == "Scan" and last.node.operands == (S, X, W)
 

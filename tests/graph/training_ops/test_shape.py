@@ -1,4 +1,4 @@
-"""Parts of a blob: the right rows, and never more outputs of one Split than WebGPU binds buffers for."""
+"""Parts of a blob: the right rows, and never more outputs of one Split than WebGPU can bind buffers for."""
 
 import numpy as np
 import pytest
