@@ -231,11 +231,14 @@ def _named(document: Document, field: str, name: str, dropped: Dropped) -> Docum
     own = paths.published(document.path)
     if own and not paths.inside(Path(document.path).parent, name):
         raise SpecError(Diagnostic(document.place(field), f"{name!r} is outside of the folder of the solver, which comes from a zoo."))
-    for path in (Path(document.path).parent / name,) if own else (Path(name), Path(document.path).parent / name):
+    folder = Path(document.path).parent
+    folders = (folder,) if own else (Path("."), folder)
+    for path in (f / name for f in folders):
         if path.is_file():
             return read(str(path), dropped=dropped)
-    beside = {p.name for folder in (Path("."), Path(document.path).parent) for p in folder.glob("*.prototxt")} - {Path(document.path).name}
-    text = f"There is no file {name!r}, neither in the current folder nor in that of the solver."
+    beside = {p.name for f in folders for p in f.glob("*.prototxt")} - {Path(document.path).name}
+    here = " in the folder of the solver, which comes from a zoo" if own else ", neither in the current folder nor in that of the solver"
+    text = f"There is no file {name!r}{here}."
     raise SpecError(Diagnostic(document.place(field), text, near(name, beside) if beside else None))
 
 

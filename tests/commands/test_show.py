@@ -71,7 +71,7 @@ def test_a_database_and_a_folder_without_images(tmp_path: Path) -> None:
     result = netc("data", "show", tmp_path / "lmdb")
     assert result.exit_code == 0 and "rows, train  20" in result.stdout and "3x30x40" in result.stdout, result.output
     (tmp_path / "empty").mkdir()
-    assert "no images in folders per class" in netc("data", "show", tmp_path / "empty").stderr
+    assert "empty: There are no folders of images, one per class" in netc("data", "show", tmp_path / "empty").stderr
 
 
 @needs_data("mnist")

@@ -111,7 +111,10 @@ def test_a_net_in_python_carries_too(tmp_path: Path) -> None:
 
 def test_a_batch_that_fills_no_stream_is_told(tmp_path: Path) -> None:
     result = netc("train", write_letters(tmp_path, NET.replace("batch_size: 4", "batch_size: 400")), "--no-publish", "--runs", tmp_path)
-    assert result.exit_code == 2 and "93 rows of 8 steps do not make 400 streams" in result.stderr
+    assert (
+        result.exit_code == 2
+        and "letters.yaml:3:12: Layer 'data': letters.txt: 93 windows of 8 steps are too few for a `batch_size` of 400." in result.stderr
+    )
 
 
 def test_a_table_that_is_too_small_for_the_text_is_told(tmp_path: Path) -> None:
