@@ -83,7 +83,7 @@ def _tuple(value: Any, kinds: tuple[Any, ...], what: str) -> Any:
         raise _misfit(value, list, what)
     kinds = (kinds[0],) * len(value) if kinds[-1] is Ellipsis else kinds
     if len(kinds) != len(value):
-        raise MisfitError(f"{what} has {len(value)} elements; {len(kinds)} are needed")
+        raise MisfitError(f"{what} has {len(value)} elements. Expected {len(kinds)}.")
     return tuple(typed(inner, kind, f"{what}[{k}]") for k, (inner, kind) in enumerate(zip(value, kinds, strict=True)))
 
 
@@ -93,4 +93,4 @@ def _path(what: str, name: str) -> str:
 
 def _misfit(value: Any, kind: Any, what: str) -> MisfitError:
     text = repr(value)
-    return MisfitError(f"{what or 'the whole'} is {text if len(text) <= MOST else text[:MOST] + '…'}; {NAMES[kind]} is needed")
+    return MisfitError(f"{what or 'the whole'} is {text if len(text) <= MOST else text[:MOST] + '…'}. Expected {NAMES[kind]}.")

@@ -99,8 +99,8 @@ def remembered(folder: Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, RecursionError, MisfitError) as e:
-        text = f"is invalid, so netc cannot detect changes of the files that the net reads: {e}; to continue anyway, delete it"
-        raise SpecError(f"{path}: {text}") from e
+        text = "netc uses it to detect changes of the files that the net reads. To continue without this check, delete it."
+        raise SpecError(f"{path}: The file is invalid. {text} The reason: {e}") from e
 
 
 def changed(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

@@ -59,12 +59,12 @@ def read_metadata(taken: Snapshot) -> SnapshotMetadata:
     for name in COUNTS:
         if getattr(metadata, name) < 0:
             raise SnapshotError(
-                f"{taken.path}: The metadata of the snapshot is invalid: {name} is {getattr(metadata, name)}; expected 0 or more"
+                f"{taken.path}: The metadata of the snapshot is invalid: {name} is {getattr(metadata, name)}. Expected 0 or more."
             )
     if metadata.provider not in providers():
         known = " or ".join(providers())
         raise SnapshotError(
-            f"{taken.path}: The metadata of the snapshot is invalid: provider is {metadata.provider[:40]!r}; expected {known}"
+            f"{taken.path}: The metadata of the snapshot is invalid: provider is {metadata.provider[:40]!r}. Expected {known}."
         )
     return metadata
 

@@ -78,7 +78,11 @@ def test_fingerprints_that_are_damaged(tmp_path: Path, damage: bytes) -> None:
     train(net, tmp_path / "runs")
     (tmp_path / "runs/small/1/inputs.json").write_bytes(damage)
     result = netc("train", net, "--runs", tmp_path / "runs", "--no-publish", "--set", "solver.max_iter=20", "--resume")
-    assert result.exit_code == 2 and "inputs.json: is invalid" in result.stderr and "delete it" in result.stderr
+    assert (
+        result.exit_code == 2
+        and "inputs.json: The file is invalid. netc uses it to detect changes" in result.stderr
+        and "delete it" in result.stderr
+    )
     (tmp_path / "runs/small/1/inputs.json").unlink()
     train(net, tmp_path / "runs", "--resume")
 
