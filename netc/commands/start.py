@@ -64,7 +64,7 @@ def resumed_trainer(program: Program, threads: int, resumable: Resumable, allow_
         raise SpecError(f"{resumable.folder.path}: input files of this net have changed since the run started; {advice}", *other)
     lengths = _changed_lengths(program, resumable.folder, {name for name in files if name in before})
     for path, reason in resumable.skipped.items():
-        shown.note(f"skipped a snapshot: {reason}; renamed to {snapshot.set_aside(path).name}")
+        shown.note(f"skipped a snapshot: {reason} Renamed to {snapshot.set_aside(path).name}.")
     if other:
         remember(resumable.folder.path, files)
     for text in other:

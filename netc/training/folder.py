@@ -144,4 +144,4 @@ class RunFolder:
         try:
             return snapshot.read(self.snapshots / BEST)
         except SnapshotError as e:
-            raise SnapshotError(f"{e}; if you delete that file, --resume ends with the last model instead of the best one") from e
+            raise SnapshotError(f"{e} If you delete that file, --resume ends with the last model instead of the best one.") from e

@@ -125,7 +125,7 @@ def test_a_damaged_snapshot_falls_back_to_the_one_before(finished: tuple[str, Pa
     damage(folder / "snapshots" / snapshot.file_name(60))
     result = netc("train", path, "--no-publish", "--runs", folder.parents[1], "--resume")
     assert result.exit_code == 0
-    assert "skipped a snapshot: " in result.stdout and "iter_00000060.safetensors: is damaged" in result.stdout
+    assert "skipped a snapshot: " in result.stdout and "iter_00000060.safetensors: The snapshot is damaged." in result.stdout
     assert (folder / "snapshots/iter_00000060.safetensors.damaged").exists()
     assert f"resumed from {folder / 'snapshots' / snapshot.file_name(40)}" in result.stdout
     assert (folder / "log.jsonl").read_bytes() == (finished[1] / "log.jsonl").read_bytes()
@@ -137,8 +137,8 @@ def test_a_damaged_best_model_is_told_and_can_be_done_without(tmp_path: Path) ->
     damage(folder / "snapshots/best.safetensors")
     arguments = ("train", path, "--no-publish", "--runs", tmp_path / "runs", "--resume")
     result = netc(*arguments)
-    assert result.exit_code == 2 and "best.safetensors: is damaged" in result.stderr
-    assert "if you delete that file, --resume ends with the last model" in result.stderr
+    assert result.exit_code == 2 and "best.safetensors: The snapshot is damaged." in result.stderr
+    assert "If you delete that file, --resume ends with the last model" in result.stderr
     (folder / "snapshots/best.safetensors").unlink()
     assert netc(*arguments).exit_code == 0
 
