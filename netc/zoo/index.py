@@ -52,9 +52,7 @@ def entries(location: str | Path) -> list[Entry]:
     """The versions in the zoo at `location` (a directory or an address), sorted by name and version."""
     place = f"{location}/{INDEX}"
     if not is_url(location) and not (Path(location) / INDEX).exists():
-        raise ZooError(
-            f"{location}: is not a zoo, because it has no {INDEX}; `netc train` creates a zoo, NETC_ZOO or --from selects another one"
-        )
+        raise ZooError(f"{location} is not a zoo: it has no {INDEX}. `netc train` creates a zoo; NETC_ZOO or --from selects another one.")
     document = parse_json(read(location, INDEX, MOST_BYTES), place)
     if document.get("format") != FORMAT or not isinstance(document.get("models"), list):
         raise ZooError(f"{place}: expected format {FORMAT} and a list of models; got format {document.get('format')!r}")

@@ -79,7 +79,7 @@ def test_default_source(toy_zoo: Path, tmp_path: Path, monkeypatch: pytest.Monke
     assert zoo.download("toy", to=tmp_path / "a").new
     monkeypatch.delenv("NETC_ZOO")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ZooError, match="model_zoo: is not a zoo"):
+    with pytest.raises(ZooError, match="model_zoo is not a zoo"):
         zoo.download("toy", to=tmp_path / "b")
     toy_zoo.rename(tmp_path / "model_zoo")
     assert zoo.download("toy", to="b").new
