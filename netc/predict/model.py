@@ -178,7 +178,7 @@ class Model:
         if suffix != ".npy":
             if not self._takes_images:
                 kinds = ".npy or .csv" if self._columns else ".npy"
-                raise DataError(f"{name}: the model takes arrays of {'x'.join(map(str, self.input_shape))}, not images; give {kinds}")
+                raise DataError(f"{name}: The model takes arrays of {'x'.join(map(str, self.input_shape))}, not images. Use {kinds}.")
             return [(name, self._image(path, tuple(map(int, self._row_shape))))]
         array, shape = data.read_npy(Path(path)), self._row_shape
         if array.dtype.kind not in "fiub":

@@ -44,8 +44,10 @@ def _near(path: Path, beside: list[str], known: Mapping[str, str]) -> Suggestion
     """Suggest similar files and shipped nets for a missing file, or list what exists."""
     shipped = [n for n in known if Path(n).parent == path.parent]
     suggestion = near(str(path), (*beside, *shipped))
-    if path.suffix or not shipped or suggestion:
+    if suggestion or not (beside or shipped):
         return suggestion
+    if beside and path.suffix:
+        return Suggestion(known=tuple(sorted(beside)), known_as="The net files in this folder are")
     return Suggestion(known=tuple(sorted(shipped)), known_as="The nets that come with netc are")
 
 

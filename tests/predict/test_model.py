@@ -172,7 +172,7 @@ def test_an_array_model_takes_no_images(tmp_path: Path) -> None:
     )
     np.savez(tmp_path / "rows.npz", data=np.zeros((20, 5), np.float32), label=np.arange(20) % 2)
     assert netc("compile", write_small(tmp_path, table), "-o", tmp_path / "build").exit_code == 0
-    with pytest.raises(DataError, match=r"the model takes arrays of Nx5, not images; give \.npy"):
+    with pytest.raises(DataError, match=r"The model takes arrays of Nx5, not images\. Use \.npy"):
         Model(tmp_path / "build").predict([str(tmp_path / "small.yaml")])
     assert json.loads(Model(tmp_path / "build").session.ort.get_modelmeta().custom_metadata_map["netc"])["classes"] == []
 

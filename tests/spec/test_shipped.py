@@ -78,7 +78,10 @@ def test_an_unknown_name_says_what_is_near() -> None:
     assert wrong("lenett") == "lenett: There is no such file. Did you mean 'lenet'?"
     assert wrong("nets/mpl.yaml") == "nets/mpl.yaml: There is no such file. Did you mean 'nets/mlp.yaml'?"
     assert wrong("zzz").startswith("zzz: There is no such file. The nets that come with netc are autoencoder, breast_cancer, ")
+    assert wrong("zzz.yaml").startswith("zzz.yaml: There is no such file. The nets that come with netc are autoencoder, breast_cancer, ")
     assert files() == []
+    Path("own.yaml").write_text("name: own")
+    assert wrong("zzzzzzzz.txt") == "zzzzzzzz.txt: There is no such file. The net files in this folder are own.yaml."
 
 
 @pytest.mark.parametrize("name", ["other/lenet.yaml", "../lenet", "/lenet.yaml", "lenet\0", "x" * 300])
