@@ -7,6 +7,7 @@ The docstring of the function is the layer's documentation (`netc layers ReLU`).
 from netc.layers import (  # noqa: F401
     activation,
     boltzmann,
+    class_metric,
     convolution,
     dense,
     elementwise,
@@ -14,12 +15,15 @@ from netc.layers import (  # noqa: F401
     inputs,
     loss,
     margin_loss,
+    members,
     metric,
     normalization,
+    number_metric,
     pooling,
     python,
     recurrent,
     recursive,
+    regression_loss,
     selection,
     shape,
 )
