@@ -11,8 +11,8 @@ from netc.fillers import Zeros
 from netc.graph.contract import NEXT
 from netc.graph.emit import input_name
 from netc.graph.ir import Graph, Node, Value
-from netc.graph.tensor_type import dtype_name
 from netc.graph.leaves import NoiseInfo, StateInfo
+from netc.graph.tensor_type import dtype_name
 
 
 def dynamic_sizes(graph: Graph) -> list[str]:

@@ -20,7 +20,7 @@ class FittedColumn:
     @property
     def type(self) -> str:
         """The name of the column type."""
-        return next(name for name, kind in column_type.items() if kind is type(self))
+        return next(str(name) for name, kind in column_type.items() if kind is type(self))
 
     @property
     def dtype(self) -> str:

@@ -184,8 +184,6 @@ class Table:
 
     description: Description
     load: Callable[[], tuple[Column, ...]]
-    parts: Mapping[str, np.ndarray] = field(default_factory=dict)
-    raw: Callable[[np.ndarray], dict[str, np.ndarray]] | None = None
     has_test_rows: bool = False
     all_phases: bool = False
     finished: bool = False
@@ -195,6 +193,8 @@ class Table:
     place: Callable[[int, int], str] | None = None
     numbers: np.ndarray | None = None
     notes: Callable[[], list[str]] = list
+    parts: Mapping[str, np.ndarray] = field(default_factory=dict)
+    raw: Callable[[np.ndarray], dict[str, np.ndarray]] | None = None
 
     def chosen(self, rows: np.ndarray) -> "Table":
         """Return the table of a selection of rows, by their numbers."""

@@ -9,6 +9,7 @@ from netc.layers.context import Context
 from netc.layers.inputs import data_
 from netc.net.model import DEPLOY
 from netc.registry import layer
+from netc.table.columns.define import column_types
 from netc.table.encoded import encoded_row, raw_dtype
 
 
@@ -20,7 +21,7 @@ def table(ctx: Context) -> tuple[Value, ...]:
     """
     if ctx.phase != DEPLOY:
         return data_(ctx)
-    columns = ctx.described[ctx.layer.tops[0]].fitted
+    columns = column_types(ctx.described[ctx.layer.tops[0]].fitted)
     inputs = [leaf("Input", raw_dtype(c), (ctx.batch or 1,), name=BATCH(c.name)) for c in columns]
     return (encoded_row(columns, inputs),)
 
@@ -37,7 +38,7 @@ def encode(ctx: Context, rows: Value) -> Value:
         raise ctx.error(f"{ctx.layer.bottoms[0]!r} is not the top of a Table layer.", "bottom")
     param, parts, place = ctx.param.encode_param, list[Value](), 0
     filler = param.weight_filler if param.HasField("weight_filler") else pb.FillerParameter(type="gaussian", std=0.1)
-    for k, column in enumerate(spec.fitted):
+    for k, column in enumerate(column_types(spec.fitted)):
         part = op.Slice(rows, [place], [place + column.slots], [1])
         place += column.slots
         parts += column.encode(part, partial(ctx.weight, f"column{k}", filler=filler), param)

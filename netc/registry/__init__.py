@@ -18,6 +18,6 @@ optimizer, schedule, score, section = tables.optimizer, tables.schedule, tables.
 load, plugins, scoped, layer_type = tables.load, tables.plugins, tables.scoped, tables.layer_type
 
 __all__ = [
-    "Functions", "LayerType", "OpInfo", "Registry", "Tables", "body", "column_type", "dataset", "filler", "gradient", "layer", "layer_type", "load",
-    "optimizer", "plugins", "schedule", "scoped", "score", "section", "source", "tables", "training_op",
+    "Functions", "LayerType", "OpInfo", "Registry", "Tables", "body", "column_type", "dataset", "filler", "gradient", "layer",
+    "layer_type", "load", "optimizer", "plugins", "schedule", "scoped", "score", "section", "source", "tables", "training_op",
 ]  # fmt: skip

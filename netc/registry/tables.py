@@ -12,8 +12,8 @@ from netc.errors import Diagnostic, Place, SpecError
 from netc.registry.records import LayerType
 from netc.registry.table import Functions, Layers, Registry, Rules, TrainingOps
 
-BUILT_IN = ("netc.fillers", "netc.graph.training_ops", "netc.table", "netc.layers", "netc.graph.gradients", "netc.optimizers", "netc.schedules",
-            "netc.training.likelihood")  # fmt: skip
+BUILT_IN = ("netc.fillers", "netc.graph.training_ops", "netc.table", "netc.layers", "netc.graph.gradients", "netc.optimizers",
+            "netc.schedules", "netc.training.likelihood")  # fmt: skip
 
 
 class Tables:

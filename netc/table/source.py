@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, cast
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from netc import registry
 from netc.data.source import Description, Request, Table, TopSpec
 from netc.errors import DataError
 from netc.registry import source
-from netc.table.columns.define import Cells, ColumnType
+from netc.table.columns.define import Cells, ColumnType, column_types
 from netc.table.encoded import encoded
 from netc.table.reading import RawTable, ReadingOptions, open_table
 from netc.table.split import parts
@@ -63,17 +64,16 @@ class _Opened:
         column = next((c for c in self.raw.columns if c.name == rule.name), None)
         if column is None:
             raise DataError(f"{self.raw.name}: There is no column {rule.name!r}, which the net reads.")
-        cells: Cells = registry.column_type.find(rule.type).cells(rule, column, self.raw.dialect)  # type: ignore[attr-defined]  # a class
-        return cells
+        return _class(rule).cells(rule, column, self.raw.dialect)
 
     @cached_property
     def columns(self) -> tuple[ColumnType, ...]:
         """The columns, as the weights of the net know them, or as fitted on the training rows."""
         known = self.request.learned.tops[0].fitted if self.request.learned else self.request.known.fitted if self.request.known else ()
         if known:
-            return known  # type: ignore[return-value]  # column types
+            return column_types(known)
         trained = self.parts["TRAIN"]
-        return tuple(registry.column_type[rule.type].fit(rule, self.values(rule)[trained]) for rule in self.rules)  # type: ignore[attr-defined]  # a class
+        return tuple(_class(rule).fit(rule, self.values(rule)[trained]) for rule in self.rules)
 
     def values(self, rule: pb.ColumnParameter) -> np.ndarray:
         """All raw values of a column."""
@@ -102,3 +102,9 @@ class _Opened:
     @property
     def classes(self) -> tuple[str, ...]:
         return self._labels[1]
+
+
+def _class(rule: pb.ColumnParameter) -> type[ColumnType]:
+    """The class of a column's type. SpecError if there is none."""
+    found: Any = registry.column_type.find(rule.type)
+    return cast(type[ColumnType], found)

@@ -1,6 +1,6 @@
 """What a column type defines."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Self
 
@@ -48,3 +48,9 @@ class ColumnType(FittedColumn):
     def encode(self, part: Value, weight: Weight, param: pb.EncodeParameter) -> list[Value]:
         """Return the vectors (N, width) that a net reads, from a part of encoded rows (N, slots)."""
         raise NotImplementedError
+
+
+def column_types(columns: Iterable[FittedColumn]) -> tuple[ColumnType, ...]:
+    """Return fitted columns as what they are: instances of column types."""
+    found = tuple(column for column in columns if isinstance(column, ColumnType))
+    return found
