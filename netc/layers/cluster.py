@@ -2,9 +2,7 @@
 
 from math import prod
 
-import numpy as np
-
-from netc.graph.ir import Value, constant, op, stop
+from netc.graph.ir import Value, op, stop
 from netc.layers import whole
 from netc.layers.context import Context, sizes
 from netc.layers.lloyd import squared_distances, update_centers

@@ -8,7 +8,6 @@ import pytest
 
 from netc.compiler.compilation import load
 from netc.compiler.program import checked
-from netc.errors import SpecError
 from netc.training.step import LocalStep
 from tests.layers.nets import about, forward
 
