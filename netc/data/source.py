@@ -7,13 +7,17 @@ transformations are the same for every source: see `order.py`, `transform.py` an
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from netc import netc_pb2 as pb
+from netc.data.fitted import FittedColumn
 from netc.data.vocabulary import Vocabulary
 from netc.errors import DataError
+
+if TYPE_CHECKING:
+    from netc.data.learned import Learned
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,8 @@ class TopSpec:
     for example, has many nodes. The shape is then the complete shape, and sizes that vary between batches have names.
 
     An `input` is an input of the deployed model, as the first top is; other tops are labels. Integers are below `classes` unless that
-    is 0. `mean` and `std` are those of the columns (the last axis) over the training rows.
+    is 0. `mean` and `std` are those of the columns (the last axis) over the training rows. `fitted` are the columns of a table's encoded
+    rows: each has its own part of the last axis.
     """
 
     dtype: str
@@ -37,6 +42,7 @@ class TopSpec:
     classes: int = 0
     mean: tuple[float, ...] = field(default=(), compare=False)
     std: tuple[float, ...] = field(default=(), compare=False)
+    fitted: tuple[FittedColumn, ...] = ()
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -122,6 +128,8 @@ class Request:
 
     `source` is that of the layer's message, or data_param's test_source or validation_source. For the latter two, `learned` describes
     the training rows: columns and classes must be the same.
+
+    `known` is what a net has learned from its training rows, if it comes with weights.
     """
 
     layer: pb.LayerParameter
@@ -130,6 +138,7 @@ class Request:
     base: Path = Path(".")
     source: str = ""
     learned: Description | None = None
+    known: "Learned | None" = None
 
     @property
     def classes(self) -> tuple[str, ...] | None:
@@ -159,6 +168,9 @@ class Table:
 
     `load()` returns one column per top. The columns of an endless source accept any row number.
 
+    `parts` are the rows of each phase, if the source itself separates them and the columns contain the rows of all phases. `raw(rows)`
+    returns the raw values of rows, by column: the inputs of a published model.
+
     `has_test_rows`: the source itself separates the rows for TEST. `all_phases`: the table is the same in every phase, so it is made
     once. `finished`: the source has already applied transform_param.
 
@@ -181,12 +193,15 @@ class Table:
     place: Callable[[int, int], str] | None = None
     numbers: np.ndarray | None = None
     notes: Callable[[], list[str]] = list
+    parts: Mapping[str, np.ndarray] = field(default_factory=dict)
+    raw: Callable[[np.ndarray], dict[str, np.ndarray]] | None = None
 
     def chosen(self, rows: np.ndarray) -> "Table":
         """Return the table of a selection of rows, by their numbers."""
         described = replace(self.description, rows=len(rows))
         numbers = rows if self.numbers is None else self.numbers[rows]
-        return replace(self, description=described, load=lambda: tuple(Selected(c, rows) for c in self.load()), numbers=numbers)
+        load = self.load
+        return replace(self, description=described, load=lambda: tuple(Selected(c, rows) for c in load()), numbers=numbers, parts={})
 
 
 @dataclass(frozen=True)
@@ -219,6 +234,9 @@ class Source(Protocol):
 
     def stored(self, top: int, rows: np.ndarray) -> np.ndarray:
         """Return rows of a top, by their numbers, before any order or transformation."""
+
+    def raw(self, rows: np.ndarray) -> dict[str, np.ndarray] | None:
+        """Return the raw values of rows of a table by column, which are the inputs of a published model; None for other sources."""
 
     def in_memory(self, top: int) -> bool:
         """Whether all rows of a top are in memory, so that checking them is fast."""

@@ -22,4 +22,5 @@ from netc.layers import (  # noqa: F401
     recursive,
     selection,
     shape,
+    table,
 )
