@@ -1,6 +1,9 @@
 """The nets that `netc init` writes: for images, tables with classes, tables with a number to predict, and texts."""
 
+import json
+import re
 from dataclasses import dataclass, replace
+from shlex import quote
 
 STEPS = 800  # iterations to train on a small data set, within the limits of epochs below
 LEAST_EPOCHS, MOST_EPOCHS = 10, 60
@@ -39,6 +42,8 @@ solver:
 
 LICENCE = "licence: unknown  # licence of the published model: an SPDX name such as Apache-2.0\n"
 DATASET_LICENCE = "dataset_licence: unknown  # licence of the training data, also an SPDX name\n"
+PLAIN = re.compile(r"[A-Za-z_./~](?:[\w./+@~-]| (?=[\w./+@~]))*")
+CONSTANTS = ("true", "false", "yes", "no", "on", "off", "null", "y", "n", "~", ".nan", ".inf")
 
 
 @dataclass(frozen=True)
@@ -62,12 +67,12 @@ class About:
 
     def head(self, what: str) -> list[str]:
         """The first lines of the file."""
-        return [f"# {self.name}: {what}. Train it with: netc train {self.path}", f"name: {self.name}", "layers:"]
+        return [f"# {self.name}: {what}. Train it with: netc train {quote(self.path)}", f"name: {scalar(self.name)}", "layers:"]
 
     def data(self, batch: int, *more: str) -> str:
         """The data layer. A small test set becomes one batch."""
         tested = round(self.rows * self.fraction)
-        fields = [f"source: {self.source}", f"batch_size: {batch}", f"test_batch_size: {tested if 0 < tested <= 1000 else 100}"]
+        fields = [f"source: {scalar(self.source)}", f"batch_size: {batch}", f"test_batch_size: {tested if 0 < tested <= 1000 else 100}"]
         own = ", ".join([*fields, *([f"test_fraction: {self.fraction:g}"] if self.fraction else [])])
         return f"  - Data: {{{own}" + (",\n      " + ", ".join(more) if more else "") + "}"
 
@@ -135,7 +140,12 @@ def regression(about: About, standardize: bool) -> str:
 
 def text(about: About, classes: int) -> str:
     """An LSTM for texts, character by character."""
-    return TEXT.format(path=about.path, name=about.name, source=about.source, classes=classes)
+    return TEXT.format(path=quote(about.path), name=scalar(about.name), source=scalar(about.source), classes=classes)
+
+
+def scalar(text: str) -> str:
+    """A text as YAML, within a mapping in braces: with quotes unless every reader takes it for the same text without them."""
+    return text if PLAIN.fullmatch(text) and text.lower() not in CONSTANTS else json.dumps(text, ensure_ascii=not text.isprintable())
 
 
 def licences(known: bool) -> str:
