@@ -12,7 +12,7 @@ from netc import registry
 from netc.data.source import Description, Request, Table, TopSpec
 from netc.errors import DataError
 from netc.registry import source
-from netc.table.columns.define import Cells, ColumnType, column_types
+from netc.table.columns.define import Cells, ColumnType, Values, column_types
 from netc.table.encoded import encoded
 from netc.table.reading import RawTable, ReadingOptions, open_table
 from netc.table.split import parts
@@ -73,7 +73,7 @@ class _Opened:
         if known:
             return column_types(known)
         trained = self.parts["TRAIN"]
-        return tuple(_class(rule).fit(rule, self.values(rule)[trained]) for rule in self.rules)
+        return tuple(_class(rule).fit(rule, Values.of(self.values(rule)[trained])) for rule in self.rules)
 
     def values(self, rule: pb.ColumnParameter) -> np.ndarray:
         """All raw values of a column."""

@@ -11,6 +11,8 @@ from netc.data.fitted import FittedColumn
 from netc.graph.ir import Value
 from netc.table.reading import RawColumn, ReadingOptions
 
+MISSING_INT = np.iinfo(np.int64).min  # the raw value of a missing cell, in a column of integers
+
 Weight = Callable[[tuple[int, ...]], Value]  # creates a weight of an Encode layer, with a shape
 
 
@@ -28,6 +30,30 @@ class Cells:
 
 
 @dataclass(frozen=True)
+class Values:
+    """The values of a column in the training rows: each different one once, sorted, without those of missing cells.
+
+    `values` are float64, int64 or texts (an array of str). `counts` are the rows with each, and `missing` the rows without a value.
+    """
+
+    values: np.ndarray
+    counts: np.ndarray
+    missing: int = 0
+
+    @classmethod
+    def of(cls, cells: np.ndarray) -> "Values":
+        """Return the values of cells: NaN, the least int64 and "" are missing."""
+        known = cells != "" if cells.dtype.kind in "OUT" else cells != MISSING_INT if cells.dtype.kind == "i" else ~np.isnan(cells)
+        values, counts = np.unique(cells[known], return_counts=True)
+        return cls(values, counts, int(len(cells) - counts.sum()))
+
+    @property
+    def rows(self) -> np.ndarray:
+        """The value of each row that has one, sorted."""
+        return np.repeat(self.values, self.counts)
+
+
+@dataclass(frozen=True)
 class ColumnType(FittedColumn):
     """A type of column. The fields of a subclass are the values that `fit` finds in the training rows."""
 
@@ -37,8 +63,8 @@ class ColumnType(FittedColumn):
         raise NotImplementedError
 
     @classmethod
-    def fit(cls, rule: pb.ColumnParameter, values: np.ndarray) -> Self:
-        """Return the column as fitted on the training rows: float64 with NaN, int64, or texts with "" for a missing cell."""
+    def fit(cls, rule: pb.ColumnParameter, seen: Values) -> Self:
+        """Return the column as fitted on the values of the training rows."""
         raise NotImplementedError
 
     def preprocess(self, x: Value) -> Value:
