@@ -31,7 +31,8 @@ class Frequency:
     def number(self, times: np.ndarray, first: int) -> np.ndarray:
         """Return how many steps each time (int64 seconds) is after `first`, as float64. Only times on the grid give whole numbers."""
         if not self.months:
-            return (times - first) / self.seconds
+            found: np.ndarray = (times - first) / self.seconds
+            return found
         month, within = _months(times)
         start, offset = _months(np.array([first]))
         ends = _is_month_end(times) & _is_month_end(np.array([first]))
@@ -42,13 +43,13 @@ class Frequency:
         """Return the times of steps `start` to `start + count` after `first`, as int64 seconds."""
         steps = np.arange(start, start + count)
         if not self.months:
-            return first + steps * self.seconds
+            return np.asarray(first + steps * self.seconds)
         month, offset = _months(np.array([first]))
         months = (month + steps * self.months).astype("datetime64[M]")
         days = ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(np.int64)
-        if _is_month_end(np.array([first]))[0]:
-            return (months.astype("datetime64[s]").astype(np.int64) + (days - 1) * DAY + first % DAY).astype(np.int64)
-        return (months.astype("datetime64[s]").astype(np.int64) + np.minimum(offset, (days - 1) * DAY + offset % DAY)).astype(np.int64)
+        ends = np.full(count, first % DAY) if _is_month_end(np.array([first]))[0] else offset
+        within = np.minimum(offset, (days - 1) * DAY + offset % DAY) if ends is offset else (days - 1) * DAY + ends
+        return np.asarray(months.astype("datetime64[s]").astype(np.int64) + within)
 
 
 def parse(text: str) -> Frequency:

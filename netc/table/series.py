@@ -27,7 +27,7 @@ class Grid:
         """Return a column of the table on the grid."""
         found = column[np.maximum(self.rows, 0)].copy()
         found[self.rows < 0] = missing
-        return found
+        return np.asarray(found)
 
 
 def grid(times: np.ndarray, groups: np.ndarray | None, frequency: str = "") -> Grid:
@@ -37,13 +37,16 @@ def grid(times: np.ndarray, groups: np.ndarray | None, frequency: str = "") -> G
     """
     if (gaps := np.flatnonzero(times == MISSING_TIME)).size:
         raise DataError(f"{gaps.size:,} of {len(times):,} rows have no time. Fill in the times, or remove these rows.", field="time")
-    names, series = np.unique(groups.astype(str), return_inverse=True) if groups is not None else (np.array([""]), np.zeros(len(times), np.int64))
+    names, series = (
+        np.unique(groups.astype(str), return_inverse=True) if groups is not None else (np.array([""]), np.zeros(len(times), np.int64))
+    )
     found = parse(frequency) if frequency else _frequency(times, series, len(names))
     order = np.lexsort((times, series))
     ordered, number = times[order], series[order]
     twice = (np.diff(ordered) == 0) & (np.diff(number) == 0)
     if twice.any():
-        advice = "Keep one row per time and series." if groups is not None else "If the table holds several series, name their column in `group`."
+        several = "If the table holds several series, name their column in `group`."
+        advice = several if groups is None else "Keep one row per time and series."
         raise DataError(f"{int(twice.sum()):,} rows have the time of the row before. {advice}", field="time")
     parts = [_regular(ordered[number == k], order[number == k], found) for k in range(len(names))]
     return Grid(
@@ -95,7 +98,8 @@ def windows(found: Grid, targets: Sequence[np.ndarray], steps: int, horizon: int
     two parts is left out. DataError if a part has no window.
     """
     length = steps + horizon
-    possible = np.flatnonzero(found.series[: len(found.series) - length + 1] == found.series[length - 1 :]) if len(found.series) >= length else np.zeros(0, np.int64)
+    last = max(0, len(found.series) - length + 1)
+    possible = np.flatnonzero(found.series[:last] == found.series[length - 1 :][:last])
     known = np.isfinite(np.stack(targets, 1)).all(1)
     some = np.stack([np.isfinite(t) for t in targets], 1)
     label_gaps, seen = _running(~known[:, None])[:, 0], _running(some)
@@ -139,7 +143,7 @@ class Frames:
     length: int
 
     def __getitem__(self, numbers: np.ndarray) -> np.ndarray:
-        return self.rows[self.starts[numbers][:, None] + self.offset + np.arange(self.length)]
+        return np.asarray(self.rows[self.starts[numbers][:, None] + self.offset + np.arange(self.length)])
 
 
 def gaps_text(found: Grid) -> str:
