@@ -10,6 +10,7 @@ from netc.errors import DataError
 UNITS = {"s": (0, 1), "min": (0, 60), "h": (0, 3600), "d": (0, 86400), "w": (0, 604800), "mo": (1, 0), "q": (3, 0), "y": (12, 0)}
 CALENDAR = {1: (28, 31), 3: (89, 92), 12: (365, 366)}  # months, and the days that so many months have
 DAY = 86400
+FULL = 3  # a grid on which all times are is taken if no more than two thirds of it are gaps
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,7 @@ class Frequency:
     def number(self, times: np.ndarray, first: int) -> np.ndarray:
         """Return how many steps each time (int64 seconds) is after `first`, as float64. Only times on the grid give whole numbers."""
         if not self.months:
-            found: np.ndarray = (times - first) / self.seconds
-            return found
+            return np.asarray((times - first) / self.seconds)
         month, within = _months(times)
         start, offset = _months(np.array([first]))
         ends = _is_month_end(times) & _is_month_end(np.array([first]))
@@ -65,7 +65,7 @@ def parse(text: str) -> Frequency:
 def find(times: np.ndarray) -> Frequency:
     """Return the most frequent distance between consecutive times (int64 seconds, sorted, without repetitions).
 
-    Months, quarters and years are recognised if they begin on the same day. DataError if there are fewer than two times.
+    If it does not fit all times, a shorter distance that does is taken, unless most of its times are missing. Months, quarters and years are recognised if they begin on the same day. DataError if there are fewer than two times.
     """
     if len(times) < 2:
         raise DataError("A series needs rows of at least two different times.", field="time")
@@ -77,6 +77,10 @@ def find(times: np.ndarray) -> Frequency:
             steps = calendar.number(times, int(times[0]))
             if np.mean(steps == np.rint(steps)) > 0.9:  # some rows may be off the grid: these are errors of the table
                 return calendar
+    if (distances % usual).any():
+        common = int(np.gcd.reduce(distances))
+        if (times[-1] - times[0]) // common < FULL * len(times):
+            return Frequency(0, common)
     return Frequency(0, usual)
 
 
