@@ -37,7 +37,8 @@ class Frequency:
         start, offset = _months(np.array([first]))
         ends = _is_month_end(times) & _is_month_end(np.array([first]))
         on = (within == offset) | ends
-        return np.where(on, (month - start) / self.months, (month - start) / self.months + 0.5)
+        steps = (month - start) / self.months
+        return np.asarray(np.where(on, steps, steps + 0.5))
 
     def times(self, first: int, count: int, start: int = 0) -> np.ndarray:
         """Return the times of steps `start` to `start + count` after `first`, as int64 seconds."""
