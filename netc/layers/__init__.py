@@ -22,6 +22,7 @@ from netc.layers import (  # noqa: F401
     python,
     recurrent,
     recursive,
+    relative,
     selection,
     shape,
     table,
