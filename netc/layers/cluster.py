@@ -2,13 +2,9 @@
 
 from math import prod
 
-<<<<<<< HEAD
 import numpy as np
 
 from netc.graph.ir import Value, cast, constant, op, shape_of, stop
-=======
-from netc.graph.ir import Value, op, stop
->>>>>>> main
 from netc.layers import whole
 from netc.layers.context import Context, dims, sizes
 from netc.layers.lloyd import squared_distances, update_centers
