@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 
 from netc import netc_pb2 as pb
+from netc import registry
 from netc.data.fitted import FittedColumn
 from netc.graph.ir import Value
 from netc.table.reading import RawColumn, ReadingOptions
@@ -108,3 +109,9 @@ def groups(columns: Sequence[ColumnType]) -> list[list[int]]:
     for k, column in enumerate(columns):
         found.setdefault((type(column), column.dtype), []).append(k)
     return list(found.values())
+
+
+def class_of(rule: pb.ColumnParameter) -> type[ColumnType]:
+    """The class of a column's type. SpecError if there is none."""
+    found: Any = registry.column_type.find(rule.type)
+    return cast(type[ColumnType], found)
