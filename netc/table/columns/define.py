@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self, cast
 
 import numpy as np
 
 from netc import netc_pb2 as pb
+from netc import registry
 from netc.data.fitted import FittedColumn
 from netc.graph.ir import Value
 from netc.table.reading import RawColumn, ReadingOptions
@@ -80,3 +81,9 @@ def column_types(columns: Iterable[FittedColumn]) -> tuple[ColumnType, ...]:
     """Return fitted columns as what they are: instances of column types."""
     found = tuple(column for column in columns if isinstance(column, ColumnType))
     return found
+
+
+def class_of(rule: pb.ColumnParameter) -> type[ColumnType]:
+    """The class of a column's type. SpecError if there is none."""
+    found: Any = registry.column_type.find(rule.type)
+    return cast(type[ColumnType], found)
