@@ -3,7 +3,7 @@
 The arrays are files in a scratch folder, mapped into memory. So tables may be larger than memory.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from netc.errors import Diagnostic
 from netc.table.columns.define import MISSING_INT, Cells, Values
-from netc.table.reading import RawTable
+from netc.table.reading import RawTable, quoted
 from netc.table.wrong import Wrong, wrong_cells
 
 MOST_WORDS, MOST_LETTERS = 1_000_000, 1 << 26  # different texts of a column, and their letters, that are kept in memory
@@ -109,7 +109,7 @@ def read_cells(raw: RawTable, wanted: Mapping[str, Wanted], folder: Path) -> tup
         if isinstance(words, Texts):
             read[key] = words
             continue
-        select[key] = f"cast({wanted[key].sql} as {_enum(key, wanted)})" if len(words) else "null::INTEGER"
+        select[key] = f"cast({wanted[key].sql} as {quoted(key)})" if len(words) else "null::INTEGER"
         read[key] = Codes(_array(folder, f"{len(read)}", np.int32, raw.rows), words)
     for key, w in wanted.items():
         if w.dtype != "string":
@@ -151,13 +151,9 @@ def _words(raw: RawTable, wanted: Mapping[str, Wanted]) -> dict[str, np.ndarray 
         different = f"select distinct v from (select {w.sql} as v from cells) where v is not null order by v"
         words = [word for (word,) in raw.query(different)]
         if words:
-            raw.query(f"create type {_enum(key, wanted)} as enum ({different})")
+            raw.query(f"create type {quoted(key)} as enum ({different})")
         found[key] = np.array([*words, None], object)[:-1]
     return found
-
-
-def _enum(key: str, wanted: Iterable[str]) -> str:
-    return f"words{sorted(wanted).index(key)}"
 
 
 def _array(folder: Path, name: str, dtype: np.dtype | type, rows: int) -> np.ndarray:

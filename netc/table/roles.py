@@ -42,9 +42,7 @@ def roles_of(raw: RawTable, param: pb.TableParameter, known: Iterable[FittedColu
         errors.append(Diagnostic(None, f"{raw.name}: There are no columns to read, besides the label and ignored ones.", field="columns"))
     if errors:
         raise DataError(*errors)
-    notes = [
-        f"{raw.name} has no column {i.name!r}, which `ignore` names" for i in param.ignore if i.name not in by_name and splits
-    ]
+    notes = [f"{raw.name} has no column {i.name!r}, which `ignore` names" for i in param.ignore if i.name not in by_name and splits]
     return Roles(
         tuple((rule, by_name[rule.name]) for rule in rules), tuple(by_name[name] for name in param.label), by_name.get(param.weight),
         by_name.get(split.get("group", "")), by_name.get(split.get("time", "")), by_name.get(split.get("column", "")), tuple(notes),

@@ -145,7 +145,10 @@ def _numbered(groups: np.ndarray) -> np.ndarray:
 
 
 def _check(param: pb.TableSplitParameter, rows: Rows, found: Mapping[str, np.ndarray], name: str) -> None:
-    count, groups = len(rows.numbers), f" in {len(np.unique(_numbered(rows.groups[rows.numbers])))} groups" if rows.groups is not None else ""
+    count, groups = (
+        len(rows.numbers),
+        f" in {len(np.unique(_numbered(rows.groups[rows.numbers])))} groups" if rows.groups is not None else "",
+    )
     asked = {"TEST": f"`folds` of {param.folds}" if param.folds else f"`test` of {param.test:g}" if param.test else "",
              "VALIDATION": f"`validation` of {param.validation:g}" if param.validation else "", "TRAIN": "`split`"}  # fmt: skip
     of = {"TEST": "for testing", "VALIDATION": "for validation", "TRAIN": "for training"}
