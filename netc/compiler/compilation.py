@@ -20,7 +20,7 @@ from netc.errors import Diagnostic, SpecError
 from netc.graph import cost
 from netc.graph.ir import Node, Value
 from netc.graph.tensor_type import Dim
-from netc.net.model import ResolvedNet
+from netc.net.model import Epoch, ResolvedNet
 from netc.net.variants import pretraining
 from netc.spec.document import NOTHING, Dropped
 from netc.spec.job import Job, read_job
@@ -112,11 +112,9 @@ class Compilation:
     @cached_property
     def max_iter(self) -> int | None:
         """The number of training iterations; None if max_epoch is set and no source ends."""
-        sources = [(layer.source, layer.batch_size) for layer in self.train_net.sources if layer.source is not None]
-        batch = sources[0][1] or 1 if sources else 1
-        rows = next((source.epoch(batch) for source, _ in sources if source.rows is not None), None)
-        known = rows is not None or self.job.solver.HasField("max_iter")
-        return schedules.max_iterations(self.job, rows, batch) if known else None
+        epoch = self.train_net.epoch or Epoch(None, 1)
+        known = epoch.rows is not None or self.job.solver.HasField("max_iter")
+        return schedules.max_iterations(self.job, epoch.rows, epoch.batch) if known else None
 
     @cached_property
     def classes(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ transformations are the same for every source: see `order.py`, `transform.py` an
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -31,7 +31,7 @@ class TopSpec:
 
     An `input` is an input of the deployed model, as the first top is; other tops are labels. Integers are below `classes` unless that
     is 0. `mean` and `std` are those of the columns (the last axis) over the training rows. `fitted` are the columns of a table's encoded
-    rows: each has its own part of the last axis.
+    rows: each has its own part of the last axis. `gaps`: NaN is a gap, which the net itself handles.
     """
 
     dtype: str
@@ -43,6 +43,7 @@ class TopSpec:
     mean: tuple[float, ...] = field(default=(), compare=False)
     std: tuple[float, ...] = field(default=(), compare=False)
     fitted: tuple[FittedColumn, ...] = ()
+    gaps: bool = False
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -57,6 +58,23 @@ class TopSpec:
 
 
 @dataclass(frozen=True)
+class SeriesFacts:
+    """How a table is read as series in time, which a program needs to make the inputs of a deployed model from rows.
+
+    `time` is the column of the time, `frequency` the time between two rows, such as "1h", `group` the column that names the series.
+    Inputs are windows of `steps` rows; those of the columns `known` continue for `horizon` rows. `targets` are the predicted columns.
+    """
+
+    time: str
+    frequency: str
+    group: str
+    steps: int
+    horizon: int
+    known: tuple[str, ...]
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Description:
     """What a source provides, known before loading.
 
@@ -66,6 +84,8 @@ class Description:
     `columns` are the column names of a table or a series, in the order of the top. `label` is the label column of a table; the label of
     a series is the next value of `target`. `channels_last` is how the source stores images. `channels` is their order, RGB or BGR, if
     it is known.
+
+    `series` says how windows are made from the rows of a table.
 
     `noun` is the unit of speed: images, sentences, tokens. An epoch of a `stream` contains only full batches.
     """
@@ -86,6 +106,7 @@ class Description:
     noun: str = field(default="rows", compare=False)
     channels: str = field(default="", compare=False)
     stream: bool = field(default=False, compare=False)
+    series: SeriesFacts | None = None
 
     @property
     def per_row(self) -> int:
@@ -113,7 +134,8 @@ class Description:
         It is empty for other rows.
         """
         if not self.tops[0].batch_axis:
-            said = {"columns": list(self.columns), "label": self.label} if self.columns else {}
+            said: dict[str, Any] = {"columns": list(self.columns), "label": self.label} if self.columns else {}
+            said |= {"series": asdict(self.series)} if self.series else {}
             return said | ({"channels_last": True} if self.channels_last else {})
         about = {"tokens": self.tokens, "columns": list(self.columns), "forecasts": self.target}
         return {"steps": self.tops[0].shape[0]} | {k: v for k, v in about.items() if v}

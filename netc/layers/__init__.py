@@ -7,6 +7,7 @@ The docstring of the function is the layer's documentation (`netc layers ReLU`).
 from netc.layers import (  # noqa: F401
     activation,
     boltzmann,
+    cluster,
     convolution,
     dense,
     elementwise,
@@ -20,6 +21,7 @@ from netc.layers import (  # noqa: F401
     python,
     recurrent,
     recursive,
+    relative,
     selection,
     shape,
     table,

@@ -33,7 +33,8 @@ class LayerType:
     bottoms of each batch.
     `loss`: its first top is part of the total loss. `metric`: its first top measures how good the net is.
     `own_loss`: the number of the top that is a loss for this layer's parameters only. That top and those after it are optional.
-    `whole`: a function that computes the loss or metric of a full test set (`netc.layers.whole`).
+    `fits`: training computes its weights from the rows without a gradient, so that a net with it needs nothing else to learn.
+    `whole`: a function that computes the loss or metric of a full test set (`netc.layers.whole`), from the top `own_loss` on if it is set.
     `reads`: the values that a bottom may contain (`netc.layers.domain`).
     `deployed`: the type that replaces it in a deployed net. `passes`: if a deployed net lacks its other bottoms, it passes the first
     one through.
@@ -58,6 +59,7 @@ class LayerType:
     loss: bool = False
     metric: bool = False
     own_loss: int | None = None
+    fits: bool = False
     whole: Callable[..., Any] | None = None
     reads: Any = None
     deployed: str = ""

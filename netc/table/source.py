@@ -3,18 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, cast
 
 import numpy as np
 
 from netc import netc_pb2 as pb
-from netc import registry
 from netc.data.source import Description, Request, Table, TopSpec
 from netc.errors import DataError
 from netc.registry import source
-from netc.table.columns.define import Cells, ColumnType, column_types
+from netc.table.columns.define import Cells, ColumnType, Values, class_of, column_types
 from netc.table.encoded import encoded
 from netc.table.reading import RawTable, ReadingOptions, open_table
+from netc.table.series_source import Series
 from netc.table.split import parts
 
 RULES = {"text": "category", "number": "number", "integer": "number", "boolean": "category", "date": "number"}
@@ -24,6 +23,8 @@ RULES = {"text": "category", "number": "number", "integer": "number", "boolean":
 def table(request: Request) -> Table:
     """Encoded rows as float32 and the label. All phases share one table; `parts` has the rows of each."""
     opened = _Opened(request)
+    if request.layer.table_param.HasField("series"):
+        return Series(request, opened.raw, opened.rules, opened.values).table()
     features, label, classes = opened.features, opened.label, opened.classes
     param, raw = request.layer.table_param, opened.raw
     rows = TopSpec("float32", features.shape[1:], fitted=opened.columns)
@@ -64,7 +65,7 @@ class _Opened:
         column = next((c for c in self.raw.columns if c.name == rule.name), None)
         if column is None:
             raise DataError(f"{self.raw.name}: There is no column {rule.name!r}, which the net reads.")
-        return _class(rule).cells(rule, column, self.raw.dialect)
+        return class_of(rule).cells(rule, column, self.raw.dialect)
 
     @cached_property
     def columns(self) -> tuple[ColumnType, ...]:
@@ -73,7 +74,7 @@ class _Opened:
         if known:
             return column_types(known)
         trained = self.parts["TRAIN"]
-        return tuple(_class(rule).fit(rule, self.values(rule)[trained]) for rule in self.rules)
+        return tuple(class_of(rule).fit(rule, Values.of(self.values(rule)[trained])) for rule in self.rules)
 
     def values(self, rule: pb.ColumnParameter) -> np.ndarray:
         """All raw values of a column."""
@@ -102,9 +103,3 @@ class _Opened:
     @property
     def classes(self) -> tuple[str, ...]:
         return self._labels[1]
-
-
-def _class(rule: pb.ColumnParameter) -> type[ColumnType]:
-    """The class of a column's type. SpecError if there is none."""
-    found: Any = registry.column_type.find(rule.type)
-    return cast(type[ColumnType], found)

@@ -185,7 +185,7 @@ ROWS |= {
     for kind, rows in FORMULAS.items() if kind not in ROWS and kind != "Threshold"
 }  # fmt: skip
 NO_GRADIENT = {
-    "AUC", "Accuracy", "ArgMax", "Data", "DummyData", "HDF5Data", "HDF5Output", "ImageData", "Input", "MemoryData", "Python", "R2",
+    "AUC", "Accuracy", "ArgMax", "Data", "DummyData", "HDF5Data", "HDF5Output", "ImageData", "Input", "KMeans", "MemoryData", "Python", "R2",
     "Silence", "Threshold", "TreeData", "WindowData",
 }  # fmt: skip
 OF_A_SOURCE = {"Standardize"}  # it needs facts that only a source has: tests/layers/test_normalization.py

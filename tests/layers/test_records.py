@@ -61,6 +61,7 @@ ROWS: dict[str, Any] = {
     "reads 1; label",
     "InnerProduct": "ip1: x > ip1; 1/1; inner_product_param; linear",
     "Input": "data:  > data; 0/1 or more; input_param",
+    "KMeans": "kmeans1: x > cluster distance inertia; 1/1 to 3; kmeans_param; never in place; fits; own loss 2; whole mean",
     "LRN": "norm1: x > norm1; 1/1; lrn_param; 1 x + 0",
     "LSTM": "lstm1: x > lstm1; 1 to 5/1 to 3; recurrent_param; never in place",
     "LSTMUnit": "lstmunit1: ? > lstmunit1; 3/2; never in place",
@@ -129,7 +130,7 @@ def described(type_: str) -> Iterator[str]:
     yield " ".join(sorted(name for name in json_schema()["$defs"][f"layer {type_}"]["properties"] if name.endswith("_param")))
     yield "" if may_be_in_place(type_) else "never in place"
     yield moves(type_)
-    yield from (name for name in ("elementwise", "linear", "loss", "metric", "source", "passes") if getattr(record, name))
+    yield from (name for name in ("elementwise", "linear", "loss", "metric", "source", "passes", "fits") if getattr(record, name))
     yield f"range {record.range}" if record.range else ""
     yield f"deployed as {record.deployed}" if record.deployed else ""
     yield f"own loss {record.own_loss}" if record.own_loss is not None else ""

@@ -7,10 +7,9 @@ import numpy as np
 from netc import data
 from netc import netc_pb2 as pb
 from netc.commands.init import nets
-from netc.commands.init.starter import Starter, Wanted
+from netc.commands.init.starter import HELD_OUT, Starter, Wanted
 from netc.errors import DataError
 
-HELD_OUT, MOST_SIDE = 0.2, 48  # fraction of the rows for testing; largest side of images for a small net, in pixels
 MOST_ROWS = 1000  # rows to inspect
 BYTES = 127.5, 0.0078125  # mean and scale that map bytes to -1 to 1
 
@@ -43,11 +42,8 @@ def _starter(layer: pb.LayerParameter, base: str, target: Path) -> tuple[str, st
         raise DataError(f"{source}: the labels are not classes; write the net yourself (`netc layers` lists all layers)")
     if len(first.shape) == 3:
         _check_channels(first.sizes, source, layer)
-        side = min(int(layer.transform_param.resize_height), MOST_SIDE)
-        mirror, last = first.shape[0] == 3 and Path(base, source).is_dir(), layer.data_param.channels_last
-        picture = nets.Picture(first.sizes, side, mirror, *_spread(layer, base), channels_last=last)
-        seen = f" of different sizes, resized to {side} x {side}" if side else ""
-        return nets.images(about, classes, picture), f"{about.rows:,} images of {classes} classes{seen}"
+        picture = nets.Picture(first.sizes, 0, False, *_spread(layer, base), channels_last=layer.data_param.channels_last)
+        return nets.images(about, classes, picture), f"{about.rows:,} images of {classes} classes"
     return nets.table(about, classes, bool(first.mean)), f"{about.rows:,} rows of {classes} classes"
 
 

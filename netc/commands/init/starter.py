@@ -7,6 +7,8 @@ from pathlib import Path
 
 from netc import registry
 
+HELD_OUT = 0.2  # fraction of the rows for testing, if the data has no test rows
+
 
 @dataclass(frozen=True)
 class Wanted:

@@ -8,7 +8,7 @@ from netc import netc_pb2 as pb
 from netc.graph.ir import Value, cast, constant, ml, op
 from netc.graph.training_ops import table as table_ops
 from netc.registry import column_type
-from netc.table.columns.define import Cells, ColumnType, Weight
+from netc.table.columns.define import Cells, ColumnType, Values, Weight
 from netc.table.reading import RawColumn, ReadingOptions, text_sql
 
 MOST_VALUES = 20_000
@@ -37,10 +37,9 @@ class Category(ColumnType):
         return Cells(text_sql(column))
 
     @classmethod
-    def fit(cls, rule: pb.ColumnParameter, values: np.ndarray) -> "Category":
-        found, counts = np.unique(values.astype(str), return_counts=True)
+    def fit(cls, rule: pb.ColumnParameter, seen: Values) -> "Category":
         most = int(rule.most_values) or MOST_VALUES
-        often = sorted((-int(n), str(w)) for w, n in zip(found, counts, strict=True) if w and n >= rule.min_count)[:most]
+        often = sorted((-int(n), str(w)) for w, n in zip(seen.values, seen.counts, strict=True) if n >= rule.min_count)[:most]
         return cls(rule.name, tuple(sorted(word for _, word in often)))
 
     def preprocess(self, x: Value) -> Value:

@@ -7,7 +7,7 @@ import numpy as np
 from netc import netc_pb2 as pb
 from netc.graph.ir import Value, cast, constant, op
 from netc.registry import column_type
-from netc.table.columns.define import Cells, ColumnType, Weight
+from netc.table.columns.define import Cells, ColumnType, Values, Weight
 from netc.table.reading import RawColumn, ReadingOptions, number_sql, quoted
 
 MOST_PIECES = 32
@@ -45,15 +45,15 @@ class Number(ColumnType):
         return Cells(value, f"{quoted(column.name)} is not null and {value} is null", "Expected a number.")
 
     @classmethod
-    def fit(cls, rule: pb.ColumnParameter, values: np.ndarray) -> "Number":
-        known = np.sort(values[np.isfinite(values)])
+    def fit(cls, rule: pb.ColumnParameter, seen: Values) -> "Number":
+        known = seen.rows[np.isfinite(seen.rows)]
         known = known if len(known) else np.zeros(1)
         low, middle, high = (float(v) for v in np.quantile(known, (0.25, 0.5, 0.75)))
         spread = high - low or float(known[-1] - known[0]) / 2 or 1.0
         unique = np.unique(known)
         double = len(np.unique(unique.astype(np.float32))) < len(unique)
         parts = np.linspace(0, 1, MOST_PIECES + 1)
-        made = cls(rule.name, middle, spread, bool(np.isnan(values).any()), (), (), double)
+        made = cls(rule.name, middle, spread, bool(seen.missing), (), (), double)
         knots, distinct = (tuple(made._curve(np.quantile(v, parts, method="nearest")).tolist()) for v in (known, unique))
         return cls(rule.name, middle, spread, made.gaps, knots, distinct, double)
 

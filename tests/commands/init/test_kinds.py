@@ -7,9 +7,11 @@ import pytest
 
 from netc import registry
 from netc.commands.init import KINDS, Wanted
+from tests.commands.init.test_starters import folder_of_images
 from tests.small_nets import write_arrays
 
 ROWS: dict[str, Callable[[Path], Path]] = {
+    "images": lambda folder: folder_of_images(folder / "photos"),
     "described": write_arrays,
 }
 
