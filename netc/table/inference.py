@@ -17,6 +17,7 @@ PAIRS = (("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"), ("off", "on")
 CODES = {"zip", "zipcode", "postcode", "postal", "plz", "code", "id", "sku", "fips", "type", "cluster", "category"}
 CALENDAR = {"month": 12, "weekday": 7, "dow": 7}  # names of whole numbers that turn over, and how many they are
 IDS = {"id", "index", "idx", "key", "uuid", "guid", "row", "rownum", "rowid", "nr", "no", "number", "unnamed", "serial"}
+LARGE = 1e15  # larger numbers are written with an exponent
 YEARS = 1500, 2100
 WORD = re.compile(r"[A-Z]?[^\W\d_A-Z]+|[A-Z]+(?![a-z])|\d+")
 
@@ -177,7 +178,7 @@ def _number(seen: Seen) -> Choice | None:
     column = seen.column
     if not column.numbers:
         return None
-    limits = f"{column.low:.6g} to {column.high:.6g}"
+    limits = span(column)
     why = f"whole numbers from {limits}" if column.whole == column.numbers else f"numbers from {limits}"
     return _with_odd(seen, Choice(column.name, "number", _of(column, why)), number_sql(seen.stored, seen.raw.dialect), column.numbers)
 
@@ -234,11 +235,22 @@ def _gaps(seen: Seen, category: bool = False) -> Choice | None:
     enough = max(LEAST_FILLED, column.rows // 100) if category else (1 - MOST_GAPS) * column.rows
     if not seen.strict or column.filled >= min(enough, column.rows / 2):
         return None
-    return Choice(column.name, "", f"only {column.filled:,} of {column.rows:,} cells have a value")
+    return Choice(column.name, "", f"too few values: {column.filled:,} of {column.rows:,} cells")
 
 
 def _of(column: ColumnProfile, what: str) -> str:
-    return f"{what}; {column.missing:,} gaps" if column.missing else what
+    return f"{what}; {gaps(column)}" if column.missing else what
+
+
+def span(column: ColumnProfile) -> str:
+    """The smallest and the largest number of a column."""
+    low, high = (f"{x:,.0f}" if x == int(x) and abs(x) < LARGE and (abs(x) >= 10_000) else f"{x:.6g}" for x in (column.low, column.high))
+    return f"{low} to {high}"
+
+
+def gaps(column: ColumnProfile) -> str:
+    """The number of rows without a value, in words."""
+    return f"{column.missing:,} gap{'s' * (column.missing != 1)}"
 
 
 def _short(text: str) -> str:

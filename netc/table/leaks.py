@@ -1,6 +1,6 @@
 """How well one column alone predicts the label: a rule learned on half of the rows and measured on the other half."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,8 @@ from netc.table.reading import RawTable, number_sql, text_sql
 BINS = 24  # intervals of a number
 PRIOR = 1.0  # rows of the whole table that each value counts besides its own
 PERFECT = 0.95  # AUC, or R2, of a column that tells the label
+COPY = 0.9995  # of a column that is the label in other words
+LEAST = {"AUC": 0.55, "R2": 0.05}  # of the best other column, if it tells more than chance
 APART = 4.0  # such a column makes at most a fourth of the mistakes of the next best column
 
 
@@ -45,16 +47,26 @@ def scores(raw: RawTable, label: ColumnProfile, classes: bool, columns: Sequence
     return sorted(found, key=lambda score: -score.value)
 
 
-def leaks(found: Sequence[Score]) -> list[Score]:
+def leaks(found: Sequence[Score], copies: Collection[str] = ()) -> list[Score]:
     """Return the columns that tell the label, and stand apart from all others: at most a third of the columns.
 
-    A column that is merely good is not one of them: in an easy problem, several columns are.
+    A column that is merely good is not one of them: in an easy problem, several columns are. If nothing else tells more than chance, the
+    column is kept, as it may be all there is to learn from. A column of `copies` has few values; if it makes no mistakes, it is a leak
+    whatever the others are.
     """
+    perfect = [score for score in found if score.column in copies and score.value >= COPY]
+    perfect = perfect if len(perfect) < len(found) else []
     for count in range(len(found) // 3, 0, -1):
         last, following = found[count - 1], found[count]
-        if last.value >= PERFECT and 1 - following.value >= APART * (1 - last.value):
-            return list(found[:count])
-    return []
+        apart = 1 - following.value >= APART * (1 - last.value) and following.value >= LEAST[last.measure]
+        if last.value >= PERFECT and apart:
+            return list(found[:count]) + [score for score in perfect if score not in found[:count]]
+    return perfect
+
+
+def strong(found: Sequence[Score]) -> list[Score]:
+    """Return the columns that nearly tell the label."""
+    return [score for score in found if score.value >= PERFECT]
 
 
 def _one_hot(keys: np.ndarray) -> np.ndarray:
@@ -75,9 +87,8 @@ def _measured(groups: np.ndarray, wanted: np.ndarray, classes: bool) -> float:
     """The mean score over two halves of the rows, each predicted by the mean of its group in the other half."""
     _, codes = np.unique(groups, return_inverse=True)
     odd = np.arange(len(codes)) * 0x9E3779B1 % 2**32 >= 2**31
-    halves = [(odd, ~odd), (~odd, odd)]
-    scored = [_auc if classes else _r2] * len(halves)
-    found = [score(_means(codes, wanted, learned)[codes[tested]], wanted[tested]) for score, (learned, tested) in zip(scored, halves, strict=True)]
+    score = _auc if classes else _r2
+    found = [score(_means(codes, wanted, learned)[codes[~learned]], wanted[~learned]) for learned in (odd, ~odd)]
     return float(np.mean(found))
 
 
