@@ -73,14 +73,16 @@ def _one_hot(keys: np.ndarray) -> np.ndarray:
     """The most frequent classes, at most 10, as columns of 0 and 1."""
     values, codes, counts = np.unique(keys, return_inverse=True, return_counts=True)
     often = np.argsort(-counts, kind="stable")[: 1 if len(values) == 2 else 10]
-    return (codes[:, None] == often).astype(np.float64)
+    hot: np.ndarray = (codes[:, None] == often).astype(np.float64)
+    return hot
 
 
 def _intervals(x: np.ndarray) -> np.ndarray:
     """The interval of each number between quantiles; -1 for a gap."""
     known = np.sort(x[np.isfinite(x)])
     edges = np.unique(known[np.linspace(0, len(known) - 1, BINS + 1).astype(int)]) if len(known) else known
-    return np.where(np.isfinite(x), np.searchsorted(edges, x, side="right"), -1)
+    found: np.ndarray = np.where(np.isfinite(x), np.searchsorted(edges, x, side="right"), -1)
+    return found
 
 
 def _measured(groups: np.ndarray, wanted: np.ndarray, classes: bool) -> float:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from netc.table.reading import ROW, RawColumn, RawTable, number_sql, text_sql
+from netc.table.reading.options import Kind
 from netc.table.reading.store import CELLS, literal
 
 COMMON = 30  # most frequent values that a profile has
@@ -32,7 +33,7 @@ class ColumnProfile:
     """
 
     name: str
-    kind: str
+    kind: Kind
     rows: int
     filled: int
     distinct: int

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from netc.errors import DataError, Diagnostic
-from netc.table.inference import span, words_of
 from netc.table.profile import ColumnProfile
+from netc.table.rules import span, words_of
 
 Task = Literal["CLASSES", "NUMBERS", "LABELS"]
 Loss = Literal["", "POISSON", "GAMMA", "TWEEDIE"]
@@ -78,7 +78,9 @@ def _useless(label: ColumnProfile) -> str:
     if label.dates and not label.is_numeric and max(label.dates.values()) == label.filled:
         return f"The label {label.name!r} has dates. Expected classes, or numbers."
     if label.numbers < BEST_OF_TEXT * label.filled and 2 * label.repeated < label.filled and label.distinct > 2:
-        return f"The label {label.name!r} is nearly unique: {label.distinct:,} values in {label.filled:,} rows. Expected classes, or numbers."
+        return (
+            f"The label {label.name!r} is nearly unique: {label.distinct:,} values in {label.filled:,} rows. Expected classes, or numbers."
+        )
     return ""
 
 
@@ -134,7 +136,7 @@ def _classes(label: ColumnProfile) -> tuple[str, ...]:
     if count < FEW_CLASSES:
         rare = [f"{value!r} has {n}" for value, n in label.common if n < FEW_CLASSES]
         more = f" and {len(rare) - 3} more classes have as few" if len(rare) > 3 else ""
-        return (f"Rare classes: {', '.join(rare[:3])} row{'s' * (rare != 1)}{more}. The net cannot learn or test them well.",)
+        return (f"Rare classes: {', '.join(rare[:3])} rows{more}. The net cannot learn or test them well.",)
     if count < RARE_CLASS * label.filled and label.distinct == 2:
         share = f"{count / label.filled:.1%}"
         return (f"The class {rarest!r} has {share} of the rows. The rows keep their weights; choose a threshold for it when you predict.",)
@@ -143,4 +145,3 @@ def _classes(label: ColumnProfile) -> tuple[str, ...]:
 
 def _gaps(label: ColumnProfile) -> tuple[str, ...]:
     return (f"{label.missing:,} rows without {label.name!r} are left out.",) if label.missing else ()
-

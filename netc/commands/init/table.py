@@ -1,16 +1,17 @@
 """A starter net for a table: types and reasons of its columns, what to predict, and the settings for its size."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from netc.commands.init import nets, table_net
 from netc.commands.init.starter import Starter, Wanted
 from netc.errors import DataError, Diagnostic, SpecError, near
-from netc.table.inference import Choice, gaps, infer
+from netc.table.inference import infer
 from netc.table.leaks import Score, leaks, scores, strong
 from netc.table.profile import ColumnProfile, profile
 from netc.table.reading import RawTable, ReadingOptions, open_table
+from netc.table.rules import Choice, gaps
 from netc.table.target import Target, looks_like_label, target
 
 SUFFIXES = {".csv", ".tsv", ".psv", ".jsonl", ".ndjson", ".parquet", ".pq", ".arrow", ".feather", ".xlsx", ".sqlite", ".sqlite3"}
@@ -56,7 +57,8 @@ class Plan:
 def _check_labels(raw: RawTable, wanted: Wanted) -> None:
     """SpecError if there is no label, or one that the table lacks."""
     names = [column.name for column in raw.columns]
-    unknown = [Diagnostic(None, f"{wanted.data}: There is no column {name!r}.", near(name, names)) for name in wanted.labels if name not in names]
+    absent = [name for name in wanted.labels if name not in names]
+    unknown = [Diagnostic(None, f"{wanted.data}: There is no column {name!r}.", near(name, names)) for name in absent]
     if unknown:
         raise SpecError(*unknown)
     repeated = [name for k, name in enumerate(wanted.labels) if name in wanted.labels[:k]]
@@ -75,14 +77,19 @@ def _offered(raw: RawTable) -> tuple[str, ...]:
     ranks = [looks_like_label(column, column is columns[-1]) for column in columns]
     best = ranks.index(max(ranks)) if max(ranks) else -1
     wide = max(len(column.name) for column in columns[:MOST_LISTED])
-    lines = []
-    for k, (column, choice) in enumerate(zip(columns, choices, strict=True)):
-        if k < MOST_LISTED or k == best:
-            values = f"{column.distinct:,} value{'s' * (column.distinct != 1)}"
-            what = choice.type or choice.reason.split(":")[0]
-            lines.append(f"{column.name:<{wide}}  {what}, {values}{f', {gaps(column)}' if column.missing else ''}" + ("  <- looks like a label" if k == best else ""))
+    lines = [
+        f"{column.name:<{wide}}  {_described(column, choice)}" + "  <- looks like a label" * (k == best)
+        for k, (column, choice) in enumerate(zip(columns, choices, strict=True))
+        if k < MOST_LISTED or k == best
+    ]
     more = len(columns) - MOST_LISTED
     return (*lines, f"and {more:,} more columns") if more > 0 else tuple(lines)
+
+
+def _described(column: ColumnProfile, choice: Choice) -> str:
+    """The type of a column, its distinct values and its gaps."""
+    values = f"{column.distinct:,} value{'s' * (column.distinct != 1)}"
+    return ", ".join([choice.type or choice.reason.split(":")[0], values, *([gaps(column)] if column.missing else [])])
 
 
 def _plan(raw: RawTable, goal: Target, labels: Sequence[ColumnProfile], columns: Sequence[ColumnProfile]) -> Plan:
@@ -97,21 +104,31 @@ def _plan(raw: RawTable, goal: Target, labels: Sequence[ColumnProfile], columns:
         leaked = leaks(found, {column.name for column in columns if column.distinct <= COPIED})
         told |= {score.column: score for score in leaked}
         doubtful |= {score.column: score for score in strong(found)}
-    choices = [Choice(c.name, "", f"alone tells the label ({told[c.name]})") if c.name in told else c for c in choices]
+    choices = [_judged(choice, told.get(choice.name), doubtful.get(choice.name)) for choice in choices]
     if not any(choice.type for choice in choices):
         reasons = "; ".join(f"{c.name!r}: {c.reason}" for c in choices[:MOST_NOTES])
         raise DataError(f"{raw.name}: No column is left to predict {', '.join(map(repr, goal.names))} from. {reasons}.")
-    warned = [f"'{name}' alone nearly tells the label ({score}). If it is known only after the label, move it to `ignore`."
-              for name, score in doubtful.items() if name not in told]  # fmt: skip
-    return Plan(tuple(choices), _notes(goal, choices, warned))
+    return Plan(tuple(choices), _notes(goal, choices))
 
 
-def _notes(goal: Target, choices: Sequence[Choice], warned: Sequence[str]) -> tuple[str, ...]:
-    """One line each: warnings, then the columns that the net does not read, then cells that are read as gaps."""
+def _judged(choice: Choice, told: Score | None, doubtful: Score | None) -> Choice:
+    """The choice, if the column tells the label, or nearly tells it."""
+    if told:
+        return Choice(choice.name, "", f"alone tells the label ({told})")
+    if doubtful:
+        warning = f"It alone nearly tells the label ({doubtful}). If it is known only after the label, move it to `ignore`."
+        return replace(choice, note=" ".join(filter(None, (choice.note, warning))))
+    return choice
+
+
+def _notes(goal: Target, choices: Sequence[Choice]) -> tuple[str, ...]:
+    """One line each: warnings, then the columns that the net does not read."""
     ignored = [f"'{choice.name}' is not read: {choice.reason}" for choice in choices if not choice.type]
     read = [f"'{choice.name}': {choice.note}" for choice in choices if choice.note]
-    lines = [*goal.notes, *warned, *ignored, *read]
-    return (*lines[:MOST_NOTES], f"{len(lines) - MOST_NOTES} more such notes are in the net file") if len(lines) > MOST_NOTES + 1 else tuple(lines)
+    lines = [*goal.notes, *read, *ignored]
+    if len(lines) <= MOST_NOTES + 1:
+        return tuple(lines)
+    return (*lines[:MOST_NOTES], f"{len(lines) - MOST_NOTES} more such notes are in the net file")
 
 
 def _summary(raw: RawTable, goal: Target, choices: Sequence[Choice]) -> str:
@@ -119,5 +136,3 @@ def _summary(raw: RawTable, goal: Target, choices: Sequence[Choice]) -> str:
     types = [choice.type for choice in choices if choice.type]
     counted = ", ".join(f"{types.count(kind)} {kind}" for kind in dict.fromkeys(types))
     return f"{raw.rows:,} rows of {len(types)} columns ({counted}), and {goal.what} to predict"
-
-

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from netc.commands.init.nets import About, scalar
-from netc.table.inference import Choice
+from netc.table.rules import Choice
 from netc.table.target import Target
 
 TESTED, VALIDATED = 0.2, 0.15  # fractions of the rows
@@ -138,12 +138,11 @@ def _encode(table: Table) -> str:
 
 def _ends(goal: Target) -> tuple[str, ...]:
     """The loss and the metrics for what the net predicts."""
-    classes = "MemberLoss: {top: [loss, prob]}"
+    classes, seen = "MemberLoss: {top: [loss, prob]}", "bottom: [prob, label]"
     if goal.task == "LABELS":
-        return (classes, "MultiLabelAccuracy: {bottom: [prob, label], top: [exact, hamming]}", "F1: {bottom: [prob, label], average: MICRO}")
+        return (classes, f"MultiLabelAccuracy: {{{seen}, top: [exact, hamming]}}", f"F1: {{{seen}, average: MICRO}}")
     if goal.is_class:
-        more = ("AUC",) if goal.classes == 2 else ("F1",)
-        return (classes, *(f"{metric}: {{bottom: [prob, label]}}" for metric in ("Accuracy", *more)))
+        return (classes, f"Accuracy: {{{seen}}}", f"{'AUC' if goal.classes == 2 else 'F1'}: {{{seen}}}")
     loss = f"MemberLoss: {{{f'loss: {goal.loss}, ' if goal.loss else ''}top: [loss, prediction]}}"
     power = {"POISSON": "1", "TWEEDIE": "1.5", "GAMMA": "2"}.get(goal.loss)
     deviance = (f"Deviance: {{bottom: [prediction, label], power: {power}}}",) if power else ()
