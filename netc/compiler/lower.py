@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from netc import registry
 from netc.errors import Diagnostic, NetcError, ShapeError, SpecError
 from netc.graph.contract import GUARD, LOSS, NOISE, OUT
-from netc.graph.ir import HOST, Graph, Value, op, stop, toposort
+from netc.graph.ir import HOST, Graph, Value, constant, op, stop, toposort
 from netc.graph.origin import origin
 from netc.graph.tensor_type import Dim
 from netc.layers.context import Context, dims
@@ -99,7 +99,7 @@ def lower_judged(
         if layer.doubt == BROKEN or broken.intersection(layer.bottoms) or not versions.keys() >= set(layer.bottoms):
             broken.update(layer.tops)
             continue
-        ctx = Context(layer, layer.phase or net.phase, batch, seed, shared, states, updates, sinks, net.described, steps)
+        ctx = Context(layer, layer.phase or net.phase, batch, seed, shared, states, updates, sinks, net.described, steps, net.epoch)
         try:
             with origin(layer=layer.name, place=layer.at()):
                 tops = _run(ctx, bottoms := [versions[b][-1] for b in layer.bottoms], net.param.force_backward)
@@ -128,8 +128,8 @@ def _graph(
 ) -> Graph:
     """Return the graph of the net's outputs and updates. In training these are all updates, else only those of carried states."""
     outputs = {OUT(name): versions[name][-1] for name in net.outputs}
-    if losses and net.phase != DEPLOY:
-        outputs = {LOSS: sum(losses[1:], losses[0]), **outputs}
+    if net.phase != DEPLOY and (losses or any(layer.kind.fits for layer in net.layers)):
+        outputs = {LOSS: sum(losses[1:], losses[0]) if losses else constant(0.0), **outputs}
     kept = {s: v for s, v in updates.items() if net.phase == TRAIN or s.node.state.kind == "carry"}
     return Graph(net.name, {**outputs, **sinks}, kept)
 

@@ -64,7 +64,8 @@ class Tally:
         for layer in self.lowered.net.layers:
             record = self._record(layer)
             if record and layer.kind.whole:
-                scores |= {t: _score(v) for t, v in zip(layer.tops, layer.kind.whole(layer.param, record), strict=False)}
+                tops = layer.tops[layer.kind.own_loss or 0 :]
+                scores |= {t: _score(v) for t, v in zip(tops, layer.kind.whole(layer.param, record), strict=False)}
         return scores
 
     def _record(self, layer: Layer) -> dict[str, np.ndarray]:

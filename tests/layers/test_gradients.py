@@ -235,10 +235,17 @@ ROWS |= {
     kind: [(f"{kind}: {{bottom: x, top: y{fields and ', ' + fields}}}", {"x": 3 * spaced(3, 4) + 0.07}) for fields, _ in rows]
     for kind, rows in FORMULAS.items() if kind not in ROWS and kind != "Threshold"
 }  # fmt: skip
+ROWS |= {
+    "ClusterAssignment": [
+        ("ClusterAssignment: {bottom: x, num_output: 3}", {"x": normal(4, 5)}),
+        ("ClusterAssignment: {bottom: x, num_output: 2, freedom: 2.5}", {"x": normal(3, 2, 2)}),
+    ],
+}
 NO_GRADIENT = {
     "AUC", "Accuracy", "ArgMax", "AveragePrecision", "BrierScore", "CalibrationError", "Data", "Deviance", "DummyData", "F1", "HDF5Data",
     "HDF5Output", "ImageData", "Input", "LogLoss", "MAE", "MemoryData", "MultiLabelAccuracy", "PinballLoss", "Precision", "Python", "R2",
     "RMSE", "Recall", "Silence", "Threshold", "TreeData", "WindowData",
+    "AdjustedRandIndex", "DECLoss", "KMeans", "Nearest",
 }  # fmt: skip
 OF_A_SOURCE = {"Standardize"}  # it needs facts that only a source has: tests/layers/test_normalization.py
 

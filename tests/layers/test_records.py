@@ -33,6 +33,7 @@ ROWS: dict[str, Any] = {
     "AUC": "auc: x label > auc; an end; 2/1; auc_param; metric; whole auc; reads 1; label",
     "AbsVal": "abs1: x > abs1; 1/1; never in place; 1 x + 0; elementwise",
     "Accuracy": "accuracy: x label > accuracy; an end; 2/1 to 2; accuracy_param; metric; whole accuracy; reads 1; label",
+    "AdjustedRandIndex": "ari: x label > ari; an end; 2/1; metric; whole adjusted_rand; label",
     "ArgMax": "argmax1: x > argmax1; 1/1; argmax_param",
     "AveragePrecision": "average_precision: x label > average_precision; an end; 2/1 to 2; average_precision_param; metric; "
     "whole average_precision; label",
@@ -42,10 +43,12 @@ ROWS: dict[str, Any] = {
     "BrierScore": "brier: x label > brier; an end; 2/1; metric; whole mean_of_columns; lower is better 0; reads 1 0; label",
     "CalibrationError": "calibration_error: x label > calibration_error; an end; 2/1; calibration_error_param; metric; "
     "whole calibration_error; lower is better 0; reads 1 0; label",
+    "ClusterAssignment": "clusters1: x > clusters1; 1/1 to 2; cluster_assignment_param; never in place; fits; own loss 1; whole mean",
     "Concat": "concat1: ? > concat1; 1 or more/1; concat_param",
     "ContrastiveLoss": "loss: ? > loss; an end; 3/0 to 1; contrastive_loss_param; loss; whole mean; reads 2",
     "Convolution": "conv1: x > conv1; 1 or more/1 or more; convolution_param; 1/2 x + -1/2; linear",
     "Crop": "crop1: ? > crop1; 2/1; crop_param; 1 x + -2",
+    "DECLoss": "loss: x > loss; an end; 1/0 to 1; dec_loss_param; loss; whole mean",
     "Data": "data:  > data label; 0/1 or more; data_param transform_param; source",
     "Deconvolution": "deconv1: x > deconv1; 1 or more/1 or more; convolution_param; 2 x + 1; linear",
     "Deviance": "deviance: x label > deviance; an end; 2/1 to 2; deviance_param; metric; whole mean_of_columns; lower is better 0 1; "
@@ -73,6 +76,7 @@ ROWS: dict[str, Any] = {
     "reads 1; label",
     "InnerProduct": "ip1: x > ip1; 1/1; inner_product_param; linear",
     "Input": "data:  > data; 0/1 or more; input_param",
+    "KMeans": "kmeans1: x > cluster distance inertia; 1/1 to 3; kmeans_param; never in place; fits; own loss 2; whole mean",
     "LRN": "norm1: x > norm1; 1/1; lrn_param; 1 x + 0",
     "LSTM": "lstm1: x > lstm1; 1 to 5/1 to 3; recurrent_param; never in place",
     "LSTMUnit": "lstmunit1: ? > lstmunit1; 3/2; never in place",
@@ -91,6 +95,7 @@ ROWS: dict[str, Any] = {
     "MultiLabelAccuracy": "label_accuracy: x label > label_accuracy; an end; 2/1 to 2; multi_label_accuracy_param; metric; "
     "whole multi_label_accuracy; reads 1 0; label",
     "MultinomialLogisticLoss": "loss: x label > loss; an end; 2/0 to 1; loss; whole mean; reads 1; label",
+    "Nearest": "nearest1: x > nearest1; 1 to 2/1 to 3; nearest_param; never in place; fits; only training reads bottom 1; reads 1",
     "PReLU": "prelu1: x > x; 1/1; prelu_param; 1 x + 0; elementwise",
     "Parameter": "param:  > param; 0/1; parameter_param",
     "PinballLoss": "pinball_loss: x label > pinball_loss; an end; 2/1 to 2; quantile_param; metric; whole mean_of_columns; "
@@ -161,10 +166,11 @@ def described(type_: str) -> Iterator[str]:
     yield " ".join(sorted(name for name in json_schema()["$defs"][f"layer {type_}"]["properties"] if name.endswith("_param")))
     yield "" if may_be_in_place(type_) else "never in place"
     yield moves(type_)
-    yield from (name for name in ("elementwise", "linear", "loss", "metric", "source", "passes") if getattr(record, name))
+    yield from (name for name in ("elementwise", "linear", "loss", "metric", "source", "passes", "fits") if getattr(record, name))
     yield f"range {record.range}" if record.range else ""
     yield f"deployed as {record.deployed}" if record.deployed else ""
     yield f"own loss {record.own_loss}" if record.own_loss is not None else ""
+    yield f"only training reads bottom {record.taught}" if record.taught else ""
     yield f"whole {record.whole.__name__}" if record.whole else ""
     yield f"sink {record.sink.__name__}" if record.sink else ""
     yield "lower is better" + "".join(f" {k}" for k in record.lower_is_better) if record.lower_is_better else ""

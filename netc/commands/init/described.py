@@ -1,48 +1,33 @@
-"""`netc init`: write a starter net file for a data set."""
+"""Starter nets for all data that a Data layer can describe: named data sets, tables, arrays, folders, texts and databases."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 
-from netc import data, registry
+from netc import data
 from netc import netc_pb2 as pb
-from netc.commands import starters
-from netc.errors import DataError, RunError, SpecError
-from netc.files import replace_file
+from netc.commands.init import nets
+from netc.commands.init.starter import HELD_OUT, Starter, Wanted
+from netc.errors import DataError
 
-HELD_OUT, MOST_SIDE = 0.2, 48  # fraction of the rows for testing; largest side of images for a small net, in pixels
 MOST_ROWS = 1000  # rows to inspect
 BYTES = 127.5, 0.0078125  # mean and scale that map bytes to -1 to 1
 
 
-def write_starter(path: str, source: str) -> str:
-    """Write a starter net for a named data set, a .csv, .npz or .txt file, or a folder of images. Returns a description of the data.
-
-    Never overwrites a file.
-    """
-    target = Path(path)
-    if target.exists():
-        raise SpecError(f"{path}: exists already; netc does not overwrite it")
-    registry.load()
-    base = str(target.parent)
-    layer = data.plain_layer(source if source in registry.dataset else os.path.relpath(Path(source).expanduser(), target.parent), base)
-    text, summary = _starter(layer, base, target)
-    text += starters.licences(known=bool(data.describe(layer, "TRAIN", base).licence))
-    try:
-        replace_file(target, text.encode())
-    except OSError as e:
-        raise RunError(f"Cannot write {path}: {e.strerror or e}") from e
-    return summary
+def starter(wanted: Wanted) -> Starter:
+    """A net for the rows that a Data layer reads from the data."""
+    layer = data.plain_layer(wanted.source, wanted.base)
+    text, summary = _starter(layer, wanted.base, wanted.target)
+    return Starter(text, summary, licensed=bool(data.describe(layer, "TRAIN", wanted.base).licence))
 
 
 def _starter(layer: pb.LayerParameter, base: str, target: Path) -> tuple[str, str]:
     """The text of a net for the data that the layer reads, and a description of the data."""
     described = data.describe(layer, "TRAIN", base)
     first, source = described.tops[0], layer.data_param.source
-    about = starters.About(target.stem, str(target), source, described.rows or 0)
+    about = nets.About(target.stem, str(target), source, described.rows or 0)
     if described.tokens and first.batch_axis != 0 and layer.data_param.test_fraction:
-        return starters.text(about, len(described.classes)), f"a text of {len(described.classes)} characters"
+        return nets.text(about, len(described.classes)), f"a text of {len(described.classes)} characters"
     if first.batch_axis != 0 or layer.type != "Data":
         raise DataError(f"{source}: the rows are sequences or trees; write the net yourself, with RNN, LSTM or GRU, and LastStep")
     if len(described.tops) < 2:
@@ -51,18 +36,15 @@ def _starter(layer: pb.LayerParameter, base: str, target: Path) -> tuple[str, st
         layer.data_param.test_fraction = HELD_OUT
         about = about.held_out(HELD_OUT)
     if described.tops[1].dtype == "float32" and len(first.shape) == 1 and described.tops[1].mean:
-        return starters.regression(about, bool(first.mean)), f"{about.rows:,} rows of {first.shape[0]} numbers, and a number to predict"
+        return nets.regression(about, bool(first.mean)), f"{about.rows:,} rows of {first.shape[0]} numbers, and a number to predict"
     classes = len(described.classes) or _labels(layer, described, base)
     if not classes:
         raise DataError(f"{source}: the labels are not classes; write the net yourself (`netc layers` lists all layers)")
     if len(first.shape) == 3:
         _check_channels(first.sizes, source, layer)
-        side = min(int(layer.transform_param.resize_height), MOST_SIDE)
-        mirror, last = first.shape[0] == 3 and Path(base, source).is_dir(), layer.data_param.channels_last
-        picture = starters.Picture(first.sizes, side, mirror, *_spread(layer, base), channels_last=last)
-        seen = f" of different sizes, resized to {side} x {side}" if side else ""
-        return starters.images(about, classes, picture), f"{about.rows:,} images of {classes} classes{seen}"
-    return starters.table(about, classes, bool(first.mean)), f"{about.rows:,} rows of {classes} classes"
+        picture = nets.Picture(first.sizes, 0, False, *_spread(layer, base), channels_last=layer.data_param.channels_last)
+        return nets.images(about, classes, picture), f"{about.rows:,} images of {classes} classes"
+    return nets.table(about, classes, bool(first.mean)), f"{about.rows:,} rows of {classes} classes"
 
 
 def _check_channels(shape: tuple[int, ...], source: str, layer: pb.LayerParameter) -> None:
