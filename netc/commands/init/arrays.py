@@ -66,6 +66,9 @@ def _written(wanted: Wanted, layer: pb.LayerParameter, described: data.Descripti
         picture = nets.Picture(first.sizes, 0, False, *pixel_spread(layer, wanted.base))
         return Starter(nets.images(about, classes, picture), f"{about.rows:,} images {what}", tuple(notes))
     size = int(np.prod(first.sizes))
+    if not first.mean:  # only the columns of a table have a mean and a deviation each
+        mean, scale = pixel_spread(layer, wanted.base)
+        about = about.with_parts(about.tested, (f"mean_value: {mean:g}", f"scale: {scale:g}"))
     text = nets.table(about, classes, bool(first.mean)) if classes else nets.regression(about, bool(first.mean), targets)
     return Starter(text, f"{about.rows:,} rows of {size} numbers {what}", tuple(notes))
 
@@ -77,9 +80,7 @@ def _shape(wanted: Wanted, name: str, there: dict[str, Header], param: pb.DataPa
     if not shape:
         raise DataError(f"{wanted.path}: Array {name!r} has one number per row. Save it as a column: {name}[:, None].")
     if len(shape) > 3:
-        raise DataError(
-            f"{wanted.path}: Array {name!r} has rows of {sizes}. netc init knows rows with up to 3 axes; write the net yourself."
-        )
+        raise DataError(f"{wanted.path}: Array {name!r} has rows of {sizes}. Expected at most 3 axes; write the net yourself.")
     if len(shape) == 2 and (dtype == np.uint8 or (shape[0] == shape[1] >= LEAST_SIDE)):
         param.one_channel = True
         return ["one_channel: true"]

@@ -43,7 +43,7 @@ solver:
 LICENCE = "licence: unknown  # licence of the published model: an SPDX name such as Apache-2.0\n"
 DATASET_LICENCE = "dataset_licence: unknown  # licence of the training data, also an SPDX name\n"
 PLAIN = re.compile(r"[A-Za-z_./~](?:[\w./+@~-]| (?=[\w./+@~]))*")
-CONSTANTS = ("true", "false", "yes", "no", "on", "off", "null", "y", "n", "~", ".nan", ".inf")
+CONSTANTS = ("true", "false", "yes", "no", "on", "off", "null", "~", ".nan", ".inf")
 
 
 @dataclass(frozen=True)

@@ -148,6 +148,9 @@ class _Arrays:
         """How labels are stored: `one-hot`, `text`, `class` or `number`."""
         shape, dtype = self.header(1, "TRAIN")
         param = self.request.layer.data_param
+        if param.one_hot and len(shape) != 2:
+            text = f"has the shape {_dims(shape)}. `one_hot` is for rows with a value per class."
+            raise DataError(f"{self.place(1, 'TRAIN')} {text}", field="one_hot")
         if param.one_hot:
             return "one-hot"
         if dtype.kind in "US" and len(_narrow(shape)) == 1:
@@ -224,8 +227,6 @@ def is_one_hot(labels: np.ndarray) -> bool:
 
 
 def _from_one_hot(labels: np.ndarray, place: str) -> np.ndarray:
-    if labels.ndim != 2:
-        raise DataError(f"{place} has the shape {_dims(labels.shape)}. `one_hot` is for rows with a value per class.", field="one_hot")
     hot = ((labels == 0) | (labels == 1)).all(1) & (labels.sum(1) == 1)
     _check_rows(~hot, place, "is not one-hot, with a 1 and zeros elsewhere", labels)
     classes: np.ndarray = labels.argmax(1).astype(np.int64)
