@@ -185,8 +185,8 @@ ROWS |= {
     for kind, rows in FORMULAS.items() if kind not in ROWS and kind != "Threshold"
 }  # fmt: skip
 NO_GRADIENT = {
-    "AUC", "Accuracy", "ArgMax", "Data", "DummyData", "HDF5Data", "HDF5Output", "ImageData", "Input", "KMeans", "MemoryData", "Python", "R2",
-    "Silence", "Table", "Threshold", "TreeData", "WindowData",
+    "AUC", "Accuracy", "ArgMax", "Data", "DummyData", "HDF5Data", "HDF5Output", "ImageData", "Input", "KMeans", "MemoryData", "Python",
+    "R2", "Silence", "Table", "Threshold", "TreeData", "WindowData",
 }  # fmt: skip
 OF_A_SOURCE = {"Encode", "Standardize"}  # they need facts that only a source has: test_table.py, test_normalization.py
 
