@@ -244,10 +244,10 @@ ROWS |= {
 NO_GRADIENT = {
     "AUC", "Accuracy", "AdjustedRandIndex", "ArgMax", "AveragePrecision", "BrierScore", "CalibrationError", "DECLoss", "Data",
     "Deviance", "DummyData", "F1", "HDF5Data", "HDF5Output", "ImageData", "Input", "KMeans", "LogLoss", "MAE", "MemoryData",
-    "MultiLabelAccuracy", "Nearest", "PinballLoss", "Precision", "Python", "R2", "RMSE", "Recall", "Silence", "Threshold", "TreeData",
-    "WindowData",
+    "MultiLabelAccuracy", "Nearest", "PinballLoss", "Precision", "Python", "R2", "RMSE", "Recall", "Silence", "Table", "Threshold",
+    "TreeData", "WindowData",
 }  # fmt: skip
-OF_A_SOURCE = {"Standardize"}  # it needs facts that only a source has: tests/layers/test_normalization.py
+OF_A_SOURCE = {"Encode", "Standardize"}  # they need facts that only a source has: test_table.py, test_normalization.py
 
 
 def test_every_layer_has_a_row() -> None:
