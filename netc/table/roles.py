@@ -88,7 +88,7 @@ def _stated_errors(param: pb.TableParameter) -> list[Diagnostic]:
 def _missing(raw: RawTable, wanted: Iterable[tuple[str, str]], there: Collection[str]) -> list[Diagnostic]:
     """An error for each column that the table lacks."""
     return [
-        Diagnostic(None, f"{raw.name}: There is no column {name!r}.", near(name, there) or None, field)
+        Diagnostic(None, f"{raw.name}: There is no column {name!r}.", near(name, there), field)
         for field, name in dict.fromkeys(wanted)
         if name not in there
     ]
