@@ -1,8 +1,8 @@
 """Encoded tables, kept in the cache folder, so that the next run maps them into memory instead of reading the table again.
 
 An entry is a folder of arrays and `entry.json`, which is written last. Its name is a hash of all that its content follows from. An entry
-that is damaged is made again. Entries that were not used for 30 days are removed, and the oldest ones beyond 20 GB. NETC_CACHE=0 turns the cache
-off.
+that is damaged is made again. Entries that were not used for 30 days are removed, and the oldest ones beyond 20 GB. NETC_CACHE=0 turns the
+cache off.
 """
 
 import hashlib
