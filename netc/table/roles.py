@@ -56,7 +56,8 @@ def _rules(raw: RawTable, param: pb.TableParameter, known: tuple[FittedColumn, .
         return [stated.get(column.name) or pb.ColumnParameter(name=column.name, type=column.type) for column in known]
     if param.columns:
         return list(param.columns)
-    others = {*param.label, param.weight, param.split.group, param.split.column, *(column.name for column in param.ignore)}
+    labels = () if param.HasField("series") else param.label  # a series reads its own past
+    others = {*labels, param.weight, param.split.group, param.split.column, *(column.name for column in param.ignore)}
     return [pb.ColumnParameter(name=c.name, type=RULES[c.kind]) for c in raw.columns if c.name not in others]
 
 
@@ -72,7 +73,7 @@ def _stated_errors(param: pb.TableParameter) -> list[Diagnostic]:
         if count > 1:
             errors.append(Diagnostic(None, f"Column {name!r} is named {count} times.", field="columns"))
     for name in dict.fromkeys(labels):
-        if name in read:
+        if name in read and not param.HasField("series"):
             errors.append(Diagnostic(None, f"The label {name!r} is also one of the columns that the net reads.", field="columns"))
         if labels.count(name) > 1:
             errors.append(Diagnostic(None, f"The label {name!r} is named {labels.count(name)} times.", field="label"))
