@@ -33,10 +33,10 @@ class LayerType:
     bottoms of each batch.
     `loss`: its first top is part of the total loss. `metric`: its first top measures how good the net is.
     `own_loss`: the number of the top that is a loss for this layer's parameters only. That top and those after it are optional.
-    `lower_is_better`: the numbers of a metric's tops for which a lower value is better, such as an error.
     `fits`: training computes its weights from the rows without a gradient, so that a net with it needs nothing else to learn.
     `taught`: the number of the first bottom that only training reads, such as labels to remember. A deployed layer lacks it.
     `whole`: a function that computes the loss or metric of a full test set (`netc.layers.whole`), from the top `own_loss` on if it is set.
+    `lower_is_better`: the numbers of a metric's tops for which a lower value is better, such as an error.
     `reads`: the values that a bottom may contain (`netc.layers.domain`), or a tuple of these for several bottoms.
     `deployed`: the type that replaces it in a deployed net. `passes`: if a deployed net lacks its other bottoms, it passes the first
     one through.
@@ -61,9 +61,9 @@ class LayerType:
     loss: bool = False
     metric: bool = False
     own_loss: int | None = None
-    lower_is_better: tuple[int, ...] = ()
     fits: bool = False
     taught: int | None = None
+    lower_is_better: tuple[int, ...] = ()
     whole: Callable[..., Any] | None = None
     reads: Any = None
     deployed: str = ""

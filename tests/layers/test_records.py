@@ -58,6 +58,7 @@ ROWS: dict[str, Any] = {
     "Eltwise": "eltwise1: ? > eltwise1; 2 or more/1; eltwise_param; 1 x + 0",
     "Embed": "embed1: x > embed1; 1/1; embed_param; never in place; reads 0",
     "EuclideanLoss": "loss: ? > loss; an end; 2 to 3/0 to 1; loss; whole mean; reads 2",
+    "Encode": "encode1: x > encode1; 1/1; encode_param; never in place",
     "Exp": "exp1: x > exp1; 1/1; exp_param; 1 x + 0; elementwise",
     "F1": "f1: x label > f1; an end; 2/1 to 2; f1_param; metric; whole class_scores; reads 1; label",
     "Filter": "filter1: ? > filter1; 2 or more/1 or more; never in place; passes",
@@ -127,6 +128,7 @@ ROWS: dict[str, Any] = {
     "deployed as Softmax; whole mean; reads 1 2; label",
     "Split": "split1: x > split1; 1/1 or more; never in place; 1 x + 0; linear",
     "Standardize": "standardize1: x > standardize1; 1/1; standardize_param",
+    "Table": "data:  > data label; 0/1 to 3; table_param; source",
     "Threshold": "threshold1: x > threshold1; 1/1; threshold_param; 1 x + 0; elementwise",
     "Tile": "tile1: x > tile1; 1/1; tile_param",
     "TweedieLoss": "loss: x label > loss; an end; 2 to 4/0 to 2; rate_param tweedie_loss_param; loss; deployed as Exp; whole mean; "
