@@ -18,10 +18,10 @@ TYPES = {
     "CrossEntropy": ("SoftmaxWithLoss", ""), "CrossEntropyLoss": ("SoftmaxWithLoss", ""), "Dense": ("InnerProduct", ""),
     "Embedding": ("Embed", ""), "FC": ("InnerProduct", ""), "FullyConnected": ("InnerProduct", ""), "Gemm": ("InnerProduct", ""),
     "GlobalAveragePooling2D": ("Pooling", "{pool: AVE, global_pooling: true}"), "LeakyReLU": ("ReLU", "{negative_slope: 0.01}"),
-    "Linear": ("InnerProduct", ""), "LocalResponseNorm": ("LRN", ""), "Huber": ("HuberLoss", ""), "MSE": ("EuclideanLoss", ""), "MSELoss": ("EuclideanLoss", ""),
+    "Linear": ("InnerProduct", ""), "LocalResponseNorm": ("LRN", ""), "MSE": ("EuclideanLoss", ""), "MSELoss": ("EuclideanLoss", ""),
     "MaxPool": ("Pooling", "{pool: MAX}"), "MaxPool2d": ("Pooling", "{pool: MAX}"), "MaxPooling": ("Pooling", "{pool: MAX}"),
     "MaxPooling2D": ("Pooling", "{pool: MAX}"), "Mul": ("Eltwise", "{operation: PROD}"), "SiLU": ("Swish", ""),
-    "PoissonNLLLoss": ("PoissonLoss", ""), "SmoothL1Loss": ("HuberLoss", ""), "L1Loss": ("QuantileLoss", ""),
+    "Huber": ("HuberLoss", ""), "PoissonNLLLoss": ("PoissonLoss", ""), "SmoothL1Loss": ("HuberLoss", ""), "L1Loss": ("QuantileLoss", ""),
 }  # fmt: skip
 
 FIELDS = {
