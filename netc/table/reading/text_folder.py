@@ -88,13 +88,12 @@ def is_text_folder(path: Path) -> bool:
 
 
 def find_texts(path: Path) -> TextFolder:
-    """Find the class folders and the parts. DataError if there are less than two classes, or if a part has classes of its own."""
-    root = below_wrappers(read_folder(path, _is_text))
-    found = TextFolder(root, parts(root))
+    """Find the class folders and the parts, also below folders that only wrap them.
+
+    DataError if there are less than two classes, or if a part has classes of its own.
+    """
+    found = _checked(below_wrappers(read_folder(path, _is_text)))
     train = found.by_part["TRAIN"]
-    if not train.classes:
-        text = f"It has {counted(train.samples, 'text')}, but no sub-folder per class. Put the texts of each class into a sub-folder."
-        raise DataError(f"{train.path}: {text}")
     if len(found.classes) < 2:
         only = ", ".join(map(repr, found.classes))
         raise DataError(f"{train.path}: All texts are of one class, {only}. A classifier needs two classes or more.")
@@ -108,13 +107,23 @@ def find_texts(path: Path) -> TextFolder:
     return found
 
 
+def _checked(root: Folder) -> TextFolder:
+    """The texts below a folder. DataError if they are not in class folders."""
+    found = TextFolder(root, parts(root))
+    train = found.by_part["TRAIN"]
+    if not found.classes:
+        text = f"It has {counted(train.samples, 'text')}, but no sub-folder per class. Put the texts of each class into a sub-folder."
+        raise DataError(f"{train.path}: {text}")
+    return found
+
+
 def read_texts(folder: Path, name: str, options: ReadingOptions) -> RawTable:
-    """Read a folder of texts, see `find_texts`.
+    """Read a folder of texts with class folders, or with parts that have them.
 
     A text is UTF-8, or UTF-16 with a byte order mark, or else Windows-1252; `options.encoding` sets another one. DataError names the
     texts that are not in it.
     """
-    found = find_texts(folder)
+    found = _checked(read_folder(folder, _is_text))
     files = list(found.files())
     columns = (PATH, TEXT, CLASS, *([PART] if found.split else []))
     store, digest = Store(), sha256()

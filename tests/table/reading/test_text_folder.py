@@ -105,8 +105,18 @@ REFUSED = {
 @pytest.mark.parametrize("message", REFUSED)
 def test_folders_that_are_refused(tmp_path: Path, message: str) -> None:
     with pytest.raises(DataError) as caught:
-        open_table("t", write(tmp_path / "t", *REFUSED[message]).parent)
+        find_texts(write(tmp_path / "t", *REFUSED[message]))
     assert message in str(caught.value)
+
+
+def test_a_source_is_read_as_it_is_named(tmp_path: Path) -> None:
+    """The folder of a test set may have fewer classes than that of the training set, with folders below."""
+    write(tmp_path / "test", "pos/a/1.txt", "pos/b/2.txt")
+    with table(tmp_path / "test") as (_, rows):
+        assert [row["class"] for row in rows] == ["pos", "pos"]
+    write(tmp_path / "flat", "1.txt")
+    with pytest.raises(DataError, match="flat: It has 1 text, but no sub-folder per class"):
+        open_table("flat", tmp_path)
 
 
 def test_what_is_no_folder_of_texts(tmp_path: Path) -> None:
