@@ -83,8 +83,8 @@ def is_text_folder(path: Path) -> bool:
     """Whether a path is a folder with texts below it, and with more texts than images."""
     if not path.is_dir():
         return False
-    images = read_folder(path, lambda name: name.lower().endswith(IMAGES)).samples
-    return len(read_folder(path, _is_text).samples) > len(images)
+    folder = read_folder(path, _is_text)
+    return len(folder.samples) > sum(other.name.lower().endswith(IMAGES) for other in folder.others)
 
 
 def find_texts(path: Path) -> TextFolder:
