@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from shlex import quote
 
@@ -48,7 +49,7 @@ CONSTANTS = ("true", "false", "yes", "no", "on", "off", "null", "~", ".nan", ".i
 
 @dataclass(frozen=True)
 class About:
-    """What every starter net needs: its name, its file, its data source, and its numbers of training and of test rows.
+    """What every starter net needs: its name, its file, its data source, and its numbers of training, test and validation rows.
 
     `fields` are further fields of the data layer, as YAML.
     """
@@ -58,21 +59,27 @@ class About:
     source: str
     trained: int
     tested: int = 0
+    validated: int = 0
     fields: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
         """The number of all rows."""
-        return self.trained + self.tested
+        return self.trained + self.tested + self.validated
 
     def held_out(self, fraction: float) -> "About":
         """A copy that holds out a fraction of the rows for testing."""
         tested = round(self.trained * fraction)
         return replace(self, trained=self.trained - tested, tested=tested, fields=(*self.fields, f"test_fraction: {fraction:g}"))
 
-    def with_parts(self, tested: int, fields: tuple[str, ...] = ()) -> "About":
-        """A copy whose test rows are in a part of their own, which `fields` name."""
-        return replace(self, tested=tested, fields=(*self.fields, *fields))
+    def with_parts(self, counts: Mapping[str, int]) -> "About":
+        """A copy whose rows for TEST and VALIDATION are in parts of their own. VALIDATION stands in for TEST if there is no other."""
+        tested, validated = counts.get("TEST", 0), counts.get("VALIDATION", 0)
+        return replace(self, tested=tested or validated, validated=validated if tested else 0)
+
+    def with_fields(self, *fields: str) -> "About":
+        """A copy with further fields of the data layer."""
+        return replace(self, fields=(*self.fields, *fields))
 
     def head(self, what: str) -> list[str]:
         """The first lines of the file."""
