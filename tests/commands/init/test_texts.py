@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from netc import registry
 from tests.small_nets import netc
 
 pytest.importorskip("duckdb")
@@ -19,12 +18,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def reviews(folder: str, count: int, seed: int = 0) -> None:
-    """`count` texts of each of two classes, of 20 words that tell nothing and two that tell the class."""
+    """`count` texts of each of two classes, of eight words that tell nothing and four that tell the class."""
     draw = random.Random(seed)
     for kind, words in (("pos", GOOD), ("neg", BAD)):
         Path(folder, kind).mkdir(parents=True)
         for k in range(count):
-            text = [*draw.choices([f"w{n}" for n in range(300)], k=20), *draw.choices(words, k=2)]
+            text = [*draw.choices([f"w{n}" for n in range(50)], k=8), *draw.choices(words, k=4)]
             draw.shuffle(text)
             Path(folder, kind, f"{k}.txt").write_text(" ".join(text))
 
@@ -40,16 +39,15 @@ def reviews(folder: str, count: int, seed: int = 0) -> None:
 )
 def test_the_parts_of_the_folder(here: Path, parts: tuple[str, ...], lines: list[str]) -> None:
     for seed, part in enumerate(parts or ("",)):
-        reviews(f"reviews/{part}", 30, seed)
+        reviews(f"reviews/{part}", 40, seed)
     result = netc("init", "reviews")
-    assert f"for {60 * max(1, len(parts))} texts of 2 classes" in result.stdout, result.output
+    assert f"for {80 * max(1, len(parts))} texts of 2 classes" in result.stdout, result.output
     text = Path("reviews.yaml").read_text()
     assert [line for line in lines if f"      {line}\n" not in text] == [] and "label: class" in text and "text: text" in text
     assert ("split:" in text) == (len(parts) < 3)
-    if "MemberLoss" in registry.layer:
-        result = netc("train", "reviews.yaml", "--no-publish", "--set", "solver.max_epoch=10")
-        assert result.exit_code == 0, result.output
-        assert float(result.stdout.split(" iterations: ")[-1].split("accuracy ")[1].split(",")[0]) > 0.8
+    result = netc("train", "reviews.yaml", "--no-publish")
+    assert result.exit_code == 0, result.output
+    assert float(result.stdout.split(" iterations: ")[-1].split("accuracy ")[1].split(",")[0]) > 0.8
 
 
 def test_what_is_left_out(here: Path) -> None:
