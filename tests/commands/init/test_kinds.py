@@ -18,6 +18,13 @@ def list_of(photos: Path) -> Path:
     return photos / "list.csv"
 
 
+def folder_of_texts(folder: Path) -> Path:
+    for kind in "ab":
+        (folder / kind).mkdir(parents=True)
+        (folder / kind / "1.txt").write_text("a text")
+    return folder
+
+
 def text_in(path: Path) -> Path:
     path.write_text("to be or not to be\n" * 99)
     return path
@@ -25,6 +32,7 @@ def text_in(path: Path) -> Path:
 
 ROWS: dict[str, Callable[[Path], Path]] = {
     "images in a table": lambda folder: list_of(folder_of_images(folder / "photos")),
+    "texts": lambda folder: folder_of_texts(folder / "texts"),
     "images": lambda folder: folder_of_images(folder / "photos"),
     "arrays": write_arrays,
     "described": lambda folder: text_in(folder / "a.txt"),
