@@ -41,6 +41,7 @@ def emit(
     leaves = [n.outputs[0] for n in graph.nodes if n.key in (("netc", "Input"), ("netc", "State"))]
     for value in leaves:
         writer.names[value] = input_name(value)
+        writer.counts[input_name(value)] = 1  # a node has another label
     writer.write(graph.nodes)
     ends = [(v, n) for n, v in graph.outputs.items()]
     ends += [(new, NEXT(old.node.name)) for old, new in graph.updates.items()]

@@ -86,6 +86,7 @@ def _made(net: ResolvedNet) -> set[tuple[str, tuple[str, ...]]]:
 def _free_names(net: ResolvedNet) -> Iterator[str]:
     """`prob`, `prob2`, `prob3`, ... without the names that the net uses."""
     taken = {layer.name for layer in net.layers}.union(*(layer.tops for layer in net.layers))
+    taken.update(*(layer.source.columns for layer in net.sources if layer.source))  # inputs of the deployed net
     return (name for k in count(1) if (name := f"prob{k if k > 1 else ''}") not in taken)
 
 

@@ -128,10 +128,8 @@ def _vectors(program: Program, files: Mapping[str, bytes], states: Mapping[str, 
     outputs = session.run(given)
     expected = opened.run({n: a for n, a in STATE.named(states).items() if n in opened.inputs} | given)
     for name, value in outputs.items():
-        if not np.allclose(value, expected[name], rtol=TOLERANCE, atol=TOLERANCE):
-            raise RunError(
-                f"model.onnx: output {name!r} differs from the net by {np.abs(value - expected[name]).max():.3g}; it is not published"
-            )
+        if text := vectors.differs(value, expected[name], TOLERANCES[vectors.OUTPUTS]):
+            raise RunError(f"model.onnx: output {name!r} differs from the net{text}; it is not published")
     return zoo.npz({vectors.INPUT + n: a for n, a in given.items()} | {vectors.OUTPUT + n: a for n, a in outputs.items()})
 
 
