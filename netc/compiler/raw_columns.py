@@ -4,19 +4,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import onnx
 
+from netc.compiler.lower import SYMBOLIC
 from netc.errors import Diagnostic
 from netc.graph.contract import BATCH, GRAD, GUARD, LR, NEXT, NOISE, OUT, ROWS, SINK, STATE, SUM, WATCH
-from netc.graph.ir import Value, constant, op
-from netc.graph.tensor_type import STRING
+from netc.graph.emit import emit
+from netc.graph.ir import Graph, Value, constant, op
+from netc.graph.passes import simplify
+from netc.graph.tensor_type import STRING, Shape
 from netc.net.model import Layer, ResolvedNet
 from netc.table.columns.define import ColumnType, column_types
+from netc.table.encoded import encoded_row, raw_inputs
 from netc.terminal import line
 
 TABLE = "Table"
 CLASS = "class"
 LONGEST = 200  # letters of the name of an input
-MOST_LETTERS = 300  # of a text about a column
 PREFIXES = tuple(map(str, (BATCH, NOISE, STATE, GRAD, NEXT, OUT, SUM, ROWS, GUARD, SINK, WATCH))) + ("constant/",)
 
 
@@ -66,8 +70,10 @@ def named_outputs(net: ResolvedNet, outputs: Mapping[str, Value], classes: Seque
         return dict(outputs)
     labels, taken = tuple(layer.param.table_param.label), {column.name for column in columns_of(net, layer)}
     if task_of(layer) == "classes":
-        scores = next((x for x in outputs.values() if _width(x) in (len(classes), 1 if len(classes) == 2 else -1)), None)
-        name = next(n for k in range(len(taken) + len(outputs) + 1) if (n := f"{'predicted_' * k}{CLASS}") not in taken and n not in outputs)
+        scores = outputs.get(scores_of({n: (f"tensor({x.dtype})", x.shape) for n, x in outputs.items()}, len(classes)))
+        name = CLASS
+        while name in taken or name in outputs:
+            name = f"predicted_{name}"
         return {**outputs, **({} if scores is None or len(classes) < 2 else {name: _class(scores, classes)})}
     names = [labels, *(tuple(f"{label}_q{100 * q:g}" for label in labels for q in levels) for levels in _quantiles(net))]
     found: dict[str, Value] = {}
@@ -76,6 +82,26 @@ def named_outputs(net: ResolvedNet, outputs: Mapping[str, Value], classes: Seque
         fits = own and not taken.intersection(own) and not {*own}.intersection({*outputs} - {blob}) and not found.keys() & {*own}
         found |= dict(zip(own, _columns(value), strict=True)) if fits else {blob: value}
     return found
+
+
+def scores_of(outputs: Mapping[str, tuple[str, Shape]], classes: int) -> str:
+    """The first output with a score for each class, or with one score for two classes; "" if there is none.
+
+    `outputs` has the type, such as tensor(float), and the shape of each.
+    """
+    widths = {name: (shape[1:] or (1,))[0] for name, (kind, shape) in outputs.items() if "float" in kind and len(shape) in (1, 2)}
+    return next((name for name, width in widths.items() if width == classes or (width == 1 and classes == 2)), "")
+
+
+def columns_model(net: ResolvedNet, metadata: Mapping[str, Any]) -> onnx.ModelProto | None:
+    """Return the model of the preprocessing alone: from raw columns to the input of train.onnx. None for nets that read no table."""
+    layer = table_of(net)
+    if layer is None:
+        return None
+    columns = columns_of(net, layer)
+    row = encoded_row(columns, raw_inputs(columns, SYMBOLIC, [column.name for column in columns]))
+    graph = simplify(Graph("columns", {BATCH(layer.tops[0]): row}))
+    return emit(graph, metadata={**metadata, **table_facts(net)})
 
 
 def task_of(layer: Layer) -> str:
@@ -97,7 +123,7 @@ def table_facts(net: ResolvedNet) -> dict[str, Any]:
 
 
 def _facts(column: ColumnType, form: str) -> dict[str, Any]:
-    about = {key: line(value)[:MOST_LETTERS] if isinstance(value, str) else value for key, value in column.about.items()}
+    about = {key: line(value) if isinstance(value, str) else value for key, value in column.about.items()}
     return {"name": column.name, "type": column.type, "dtype": column.dtype, **about} | ({"format": form} if form else {})
 
 
