@@ -8,9 +8,8 @@ from netc import netc_pb2 as pb
 from netc.data.fitted import FittedColumn
 from netc.errors import DataError, Diagnostic, near
 from netc.registry import column_type
+from netc.table.inference import infer_rules
 from netc.table.reading import RawColumn, RawTable
-
-RULES = {"text": "category", "number": "number", "integer": "number", "boolean": "category", "date": "number"}
 
 
 @dataclass(frozen=True)
@@ -56,8 +55,7 @@ def _rules(raw: RawTable, param: pb.TableParameter, known: tuple[FittedColumn, .
         return [stated.get(column.name) or pb.ColumnParameter(name=column.name, type=column.type) for column in known]
     if param.columns:
         return list(param.columns)
-    others = {*param.label, param.weight, param.split.group, param.split.column, *(column.name for column in param.ignore)}
-    return [pb.ColumnParameter(name=c.name, type=RULES[c.kind]) for c in raw.columns if c.name not in others]
+    return infer_rules(raw, param) if all(name in {c.name for c in raw.columns} for name in param.label) else []
 
 
 def _stated_errors(param: pb.TableParameter) -> list[Diagnostic]:
@@ -72,7 +70,7 @@ def _stated_errors(param: pb.TableParameter) -> list[Diagnostic]:
         if count > 1:
             errors.append(Diagnostic(None, f"Column {name!r} is named {count} times.", field="columns"))
     for name in dict.fromkeys(labels):
-        if name in read:
+        if name in read and not param.HasField("series"):
             errors.append(Diagnostic(None, f"The label {name!r} is also one of the columns that the net reads.", field="columns"))
         if labels.count(name) > 1:
             errors.append(Diagnostic(None, f"The label {name!r} is named {labels.count(name)} times.", field="label"))
@@ -88,7 +86,7 @@ def _stated_errors(param: pb.TableParameter) -> list[Diagnostic]:
 def _missing(raw: RawTable, wanted: Iterable[tuple[str, str]], there: Collection[str]) -> list[Diagnostic]:
     """An error for each column that the table lacks."""
     return [
-        Diagnostic(None, f"{raw.name}: There is no column {name!r}.", near(name, there) or None, field)
+        Diagnostic(None, f"{raw.name}: There is no column {name!r}.", near(name, there), field)
         for field, name in dict.fromkeys(wanted)
         if name not in there
     ]
