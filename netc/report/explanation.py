@@ -1,7 +1,5 @@
 """The page of `netc explain`: importance, partial dependence and single rows, with charts."""
 
-from collections.abc import Iterator
-
 import numpy as np
 from markupsafe import Markup
 
@@ -26,7 +24,7 @@ def page(made: Explanation) -> str:
         filled.append(Filled("Columns that tell about each other", _pairs(made)))
     if made.dependences:
         filled.append(Filled("Partial dependence", _dependences(made)))
-    filled.append(Filled("Single rows", Markup("").join(_rows(made))))
+    filled.append(Filled("Single rows", _rows(made)))
     return render(f"What {made.model.name} depends on", filled)
 
 
@@ -57,14 +55,16 @@ not matter to the model, or another column says the same."
 def _pairs(made: Explanation) -> Markup:
     text = "If two columns tell much about each other, the model can read one where the other is exchanged. Each alone then looks less \
 important than both together, and partial dependence averages over rows that do not exist."
-    pairs = table(("column", "column", "strength, 0 to 1"), [(a, b, f"{strength:.2f}") for a, b, strength in made.pairs[:MOST_BARS]])
+    pairs = table(
+        ("column", "column", "strength, 0 to 1"), [(a, b, f"{strength:.2f}") for a, b, strength in made.pairs[:MOST_BARS]], numbers=False
+    )
     joint = [(", ".join(i.columns), f"{i.mean:.4f} ± {i.deviation:.4f}") for i in made.joint]
-    return paragraph(text) + pairs + paragraph("Exchanged together:") + table(("columns", made.loss_name), joint)
+    return paragraph(text) + pairs + paragraph("If they are exchanged together:") + table(("columns", made.loss_name), joint)
 
 
 def _dependences(made: Explanation) -> Markup:
-    text = "The mean score if all rows had the same value in a column. Numbers and dates stand at quantiles of the rows. Each chart has \
-an axis of its own: compare the ranges."
+    text = "The mean score if all rows had the same value in a column. Numbers and dates stand at quantiles of the rows, categories in \
+the order of their frequency. Each chart has an axis of its own: compare the ranges."
     return paragraph(text) + charts(*(_dependence(d, made.judge.names) for d in made.dependences))
 
 
@@ -100,12 +100,11 @@ def _axis(found: Dependence) -> tuple[list[float], str]:
     return (1970 + years.astype(np.float64) + (values - starts) / (365.25 * DAY)).tolist(), f"{found.column}, year"
 
 
-def _rows(made: Explanation) -> Iterator[Markup]:
+def _rows(made: Explanation) -> Markup:
     text = "How much of a score is due to each value: the score of the row, minus the score if the model does not know the value. The \
 contributions do not add up to the score, because columns act together."
-    yield paragraph(text)
-    for row in made.contributions:
-        yield _row(row, [c.name for c in made.model.raw_columns], made.judge.names)
+    names = [c.name for c in made.model.raw_columns]
+    return paragraph(text) + charts(*(_row(row, names, made.judge.names) for row in made.contributions))
 
 
 def _row(row: Contributions, columns: list[str], names: tuple[str, ...]) -> Markup:
@@ -113,5 +112,5 @@ def _row(row: Contributions, columns: list[str], names: tuple[str, ...]) -> Mark
     best = int(row.scores.argmax())
     order = sorted(range(len(columns)), key=lambda k: -abs(row.parts[k, best]))[:MOST_PARTS]
     bars = [Bar(f"{columns[k]} = {row.values[k] or MISSING}", float(row.parts[k, best])) for k in order]
-    name = f"row {row.row}: {names[best]} {short(float(row.scores[best]))}"
+    name = f"Row {row.row}: the score of {names[best]} is {short(float(row.scores[best]))}."
     return figure(signed_bars(name, bars, f"part of the score of {names[best]}"), name)

@@ -16,7 +16,8 @@ Pair = tuple[str, str, float]
 def associated(columns: Sequence[InputColumn], values: Mapping[str, np.ndarray]) -> list[Pair]:
     """Return the pairs of columns whose association is STRONG or more, the strongest first.
 
-    Two numbers: the absolute rank correlation (Spearman). Two categories: Cramer's V with Bergsma's correction. A number and a
+    Two numbers: the absolute rank correlation (Spearman). Two categories: the square root of the larger uncertainty coefficient, the
+    share of one's entropy that the other tells (Theil 1970), with Miller's correction. A number and a
     category: the correlation ratio of the number's ranks, corrected for the number of values.
     """
     prepared = {c.name: _codes(values[c.name]) if c.dtype.kind == "O" else _ranks(values[c.name]) for c in columns}
@@ -60,7 +61,7 @@ def _codes(cells: np.ndarray) -> np.ndarray | None:
 
 def _strength(x: np.ndarray, y: np.ndarray, x_is_text: bool, y_is_text: bool) -> float:
     if x_is_text and y_is_text:
-        return _cramer(x, y)
+        return _told(x, y)
     if x_is_text or y_is_text:
         codes, ranks = (x, y) if x_is_text else (y, x)
         counts = np.bincount(codes)
@@ -71,11 +72,16 @@ def _strength(x: np.ndarray, y: np.ndarray, x_is_text: bool, y_is_text: bool) ->
     return float(abs(x @ y) / np.sqrt((x @ x) * (y @ y)))
 
 
-def _cramer(x: np.ndarray, y: np.ndarray) -> float:
+def _told(x: np.ndarray, y: np.ndarray) -> float:
+    """The square root of the uncertainty coefficient, in the direction in which it is larger."""
     table = np.zeros((x.max() + 1, y.max() + 1))
     np.add.at(table, (x, y), 1)
-    n, (r, k) = table.sum(), table.shape
-    expected = table.sum(1, keepdims=True) * table.sum(0, keepdims=True) / n
-    phi = ((table - expected) ** 2 / expected).sum() / n
-    phi, r, k = max(0.0, phi - (r - 1) * (k - 1) / (n - 1)), r - (r - 1) ** 2 / (n - 1), k - (k - 1) ** 2 / (n - 1)
-    return float(min(1.0, np.sqrt(phi / max(1e-12, min(r, k) - 1))))
+    rows, (r, k) = table.sum(), table.shape
+    ends = [_entropy(table.sum(axis) / rows) for axis in (0, 1)]
+    mutual = sum(ends) - _entropy(table.reshape(-1) / rows) - (r - 1) * (k - 1) / (2 * rows)  # what chance alone would tell
+    return float(np.sqrt(min(1.0, max(0.0, mutual) / min(ends))))
+
+
+def _entropy(shares: np.ndarray) -> float:
+    known = shares[shares > 0]
+    return float(-(known * np.log(known)).sum())
