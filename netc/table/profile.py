@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from netc.table.reading import ROW, RawColumn, RawTable, number_sql, text_sql
+from netc.table.reading.options import Kind
 from netc.table.reading.store import CELLS, literal
 
 COMMON = 30  # most frequent values that a profile has
@@ -16,7 +17,7 @@ SAMPLED = 20_000  # rows of a sample
 ISO = ""  # the format of dates that netc reads without being told
 DAY_FIRST, MONTH_FIRST = "%d/%m/%Y", "%m/%d/%Y"
 DAYS = ("%d.%m.%Y", MONTH_FIRST, DAY_FIRST, "%Y/%m/%d", "%d-%m-%Y", "%m-%d-%Y", "%d.%m.%y", "%m/%d/%y", "%d/%m/%y", "%d-%b-%Y", "%d %b %Y",
-        "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%Y.%m.%d", "%Y%m%d", "%d-%b-%y")  # fmt: skip
+        "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%Y.%m.%d", "%Y%m%d", "%d-%b-%y", "%Y-%m", "%m/%Y")  # fmt: skip
 TIMES = ("", " %H:%M:%S", " %H:%M", " %I:%M %p", " %I:%M:%S %p")
 FORMATS = tuple(day + time for day in DAYS for time in TIMES)
 
@@ -32,7 +33,7 @@ class ColumnProfile:
     """
 
     name: str
-    kind: str
+    kind: Kind
     rows: int
     filled: int
     distinct: int
@@ -106,8 +107,8 @@ def _aggregates(raw: RawTable, column: RawColumn) -> list[str]:
     is_text = column.kind == "text"
     return [
         f"count({text})",
-        f"bit_xor(hash({text}, {ROW}))",
-        f"bit_xor(hash({number}, {ROW}))",
+        f"bit_xor(hash(xor(hash({text}), {ROW}::UBIGINT)))",
+        f"bit_xor(hash(xor(hash({number}), {ROW}::UBIGINT)))",
         f"count({number})",
         f"count_if({whole})",
         f"count_if({finite} = 0)",
@@ -169,6 +170,8 @@ def _dates(raw: RawTable, column: RawColumn, common: Sequence[tuple[str, int]]) 
 
 
 def _is_date(text: str, form: str) -> bool:
+    if form == "%Y%m%d" and len(text) != 8:  # Python reads fewer digits too
+        return False
     try:
         return 1800 <= datetime.strptime(text, form).year <= 2200
     except ValueError:
