@@ -16,6 +16,7 @@ from netc.layers import (  # noqa: F401
     loss,
     margin_loss,
     metric,
+    nearest,
     normalization,
     pooling,
     python,

@@ -1,7 +1,7 @@
 """Layers for tables: Table, which delivers rows, and Encode, which turns them into vectors."""
 
+from collections import Counter
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,9 @@ from netc.layers.context import Context
 from netc.layers.inputs import data_
 from netc.net.model import DEPLOY
 from netc.registry import layer
-from netc.table.columns.define import ColumnType, column_types
-from netc.table.encoded import encoded_row, raw_dtype
+from netc.table.columns.block import side_by_side
+from netc.table.columns.define import ColumnType, Weight, column_types, groups
+from netc.table.encoded import encoded_row, raw_dtype, raw_inputs
 
 
 @layer("Table", bottoms=(0, 0), tops=(1, 3), source=True)
@@ -29,8 +30,7 @@ def table(ctx: Context) -> tuple[Value, ...]:
     columns = column_types(ctx.described[ctx.layer.tops[0]].fitted)
     if ctx.param.table_param.HasField("series"):
         return _windows(ctx, columns)
-    inputs = [leaf("Input", raw_dtype(c), (ctx.batch or 1,), name=BATCH(c.name)) for c in columns]
-    return (encoded_row(columns, inputs),)
+    return (encoded_row(columns, raw_inputs(columns, ctx.batch or 1, [BATCH(column.name) for column in columns])),)
 
 
 def _windows(ctx: Context, columns: Sequence[ColumnType]) -> tuple[Value, ...]:
@@ -63,8 +63,9 @@ def _encoded(columns: Sequence[ColumnType], inputs: Sequence[Value], batch: Dim,
 def encode(ctx: Context, rows: Value) -> Value:
     """One vector for each row of a Table (N, width).
 
-    Numbers get pieces between quantiles: (x - low) / (high - low), from 0 to 1. Categories of few values become one-hot vectors, those of
-    many have embeddings.
+    A number keeps its value and gets pieces between quantiles: (x - low) / (high - low), from 0 to 1. A category of few values becomes a
+    one-hot vector, one of many has embeddings. Parts of dates are numbers and points on a circle. A text is the mean of the embeddings of
+    its words and pairs of words.
     """
     spec = ctx.described.get(ctx.layer.bottoms[0])
     if spec is None or not spec.fitted:
@@ -79,10 +80,24 @@ def encode(ctx: Context, rows: Value) -> Value:
 
 def _vectors(ctx: Context, rows: Value, columns: Sequence[ColumnType]) -> Value:
     """One vector for each encoded row (N, slots)."""
-    param, parts, place = ctx.param.encode_param, list[Value](), 0
+    param, parts, place, made = ctx.param.encode_param, list[Value](), 0, Counter[str]()
+    for numbers in groups(columns):
+        group = [columns[k] for k in numbers]
+        end = place + sum(column.slots for column in group)
+        part, place = op.Slice(rows, [place], [end], [1]), end
+        parts += type(group[0]).encode(group, part, _weights(ctx, param, group, made), param)
+    if not parts:
+        raise ctx.error("No column has different values in the training rows, so there is nothing to learn from.", "bottom")
+    return side_by_side(parts)
+
+
+def _weights(ctx: Context, param: pb.EncodeParameter, group: Sequence[ColumnType], made: Counter[str]) -> Weight:
+    """Creates the weights of a group of columns, named after their type: `category`, `text`, `text2`."""
     filler = param.weight_filler if param.HasField("weight_filler") else pb.FillerParameter(type="gaussian", std=0.1)
-    for k, column in enumerate(columns):
-        part = op.Slice(rows, [place], [place + column.slots], [1])
-        place += column.slots
-        parts += column.encode(part, partial(ctx.weight, f"column{k}", filler=filler), param)
-    return op.Concat(*parts, axis=1) if len(parts) > 1 else parts[0]
+    name = group[0].type
+
+    def weight(shape: tuple[int, ...]) -> Value:
+        made[name] += 1
+        return ctx.weight(f"{name}{made[name] if made[name] > 1 else ''}", shape, filler)
+
+    return weight

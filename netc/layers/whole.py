@@ -69,3 +69,14 @@ def r2(param: pb.LayerParameter, record: Record) -> Tops:
     prediction, label = (record[name].astype(np.float64) for name in ("prediction", "label"))
     square, variance = np.mean((prediction - label) ** 2), np.mean((label - label.mean(0)) ** 2)
     return (1 - square / variance if variance else 0.0), np.sqrt(square)
+
+
+def adjusted_rand(param: pb.LayerParameter, record: Record) -> Tops:
+    """The adjusted Rand index of clusters and labels; 1 if both put all rows into one group, or each row into its own."""
+    cluster, label = (np.unique(record[name], return_inverse=True)[1].reshape(-1) for name in ("cluster", "label"))
+    rows = float(cluster.size)
+    pairs = cluster.astype(np.int64) * (int(label.max(initial=0)) + 1) + label
+    both, one, other = (float((np.unique(v, return_counts=True)[1].astype(np.float64) ** 2).sum()) for v in (pairs, cluster, label))
+    hit, apart, joined, torn = both - rows, rows * rows - one - other + both, one - both, other - both
+    over = (hit + torn) * (torn + apart) + (hit + joined) * (joined + apart)
+    return (2 * (hit * apart - torn * joined) / over if over else 1.0,)

@@ -24,10 +24,11 @@ def deployed(net: ResolvedNet) -> ResolvedNet:
         if layer.name in inputs:
             tops = tuple(t for k, t in enumerate(layer.tops) if k in inputs[layer.name])
             layers.append(replace(layer, tops=tops, loss_weights=layer.loss_weights[: len(tops)]))
-        elif not (layer.kind.scores or missing.intersection(layer.bottoms)):
+        elif not (layer.kind.scores or missing.intersection(layer.bottoms[: layer.kind.taught])):
             own = layer.kind.own_loss
             kept = len(layer.tops) if own is None else own
-            layers.append(replace(layer, tops=layer.tops[:kept], loss_weights=layer.loss_weights[:kept]))
+            bottoms = layer.bottoms[: layer.kind.taught]
+            layers.append(replace(layer, bottoms=bottoms, tops=layer.tops[:kept], loss_weights=layer.loss_weights[:kept]))
             missing.update(layer.tops[kept:])
         elif not layer.bottoms or layer.bottoms[0] in missing:
             missing.update(layer.tops)
@@ -53,7 +54,7 @@ def inputs_of(net: ResolvedNet) -> dict[str, tuple[int, ...]]:
     read: set[str] = set()
     for layer in reversed(net.layers):
         if layer.name not in judged and any(top in made or top in read for top in layer.tops):
-            read.update(layer.bottoms[:1] if layer.kind.passes else layer.bottoms)
+            read.update(layer.bottoms[:1] if layer.kind.passes else layer.bottoms[: layer.kind.taught])
     return {x.name: tuple(k for k, t in enumerate(x.tops) if k in x.source.inputs or t in read) for x in net.sources if x.source}
 
 
@@ -91,24 +92,24 @@ def _free_names(net: ResolvedNet) -> Iterator[str]:
 def pretraining(net: ResolvedNet, name: str, place: Place) -> ResolvedNet:
     """Return the part of `net` (phase TRAIN) that trains layer `name` by its own loss: it, and the layers below as they run in testing.
 
-    Data sources deliver all rows, labelled or not. SpecError at `place` if the layer does not exist or has no loss of its own.
+    If the layer is a loss, the layers below train too. Data sources deliver all rows, labelled or not. SpecError at `place` if the layer
+    does not exist or has no loss of its own.
     """
     last = next((layer for layer in net.layers if layer.name == name), None)
     if last is None:
         raise SpecError(Diagnostic(place, f"Solver: There is no layer {name!r} to pretrain.", near(name, [x.name for x in net.layers])))
-    own = last.kind.own_loss
+    own = 0 if last.kind.loss else last.kind.own_loss
     if own is None:
         kinds = ", ".join(sorted(t for t, kind in registry.layer.records.items() if kind.own_loss is not None))
-        raise SpecError(
-            Diagnostic(place, f"Solver: Layer {name!r} ({last.type}) cannot be pretrained, as it has no loss of its own. {kinds} has one.")
-        )
+        text = f"Layer {name!r} ({last.type}) cannot be pretrained, as it has no loss of its own. {kinds} and each loss have one."
+        raise SpecError(Diagnostic(place, f"Solver: {text}"))
     tops = (*last.tops, *(f"{name} {k}" for k in range(len(last.tops), own + 1)))[: own + 1]
     kept = [replace(last, tops=tops, loss_weights=tuple(float(k == own) for k in range(own + 1)))]
     read = set(last.bottoms)
     for layer in reversed(net.layers[: net.layers.index(last)]):
         if read.intersection(layer.tops):
             read.update(layer.bottoms)
-            still = replace(layer, loss_weights=(0.0,) * len(layer.tops), phase=TEST)
+            still = replace(layer, loss_weights=(0.0,) * len(layer.tops), phase=None if last.kind.loss else TEST)
             kept.append(still if layer.reader is None else _with_all_rows(layer, layer.reader))
     return replace(net, layers=tuple(reversed(kept)))
 

@@ -103,13 +103,13 @@ def _table(arrays: Mapping[str, np.ndarray], delimiter: str, labels: Sequence[st
         raise DataError(f"a table needs one row per input, but the numbers of rows differ ({text}); use .npz")
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, delimiter=delimiter, lineterminator="\n")
-    writer.writerow([*(column[0] for column in head), *(c for n, a in arrays.items() for c in _columns(n, a.shape[1:], labels))])
+    writer.writerow([*(column[0] for column in head), *(c for n, a in arrays.items() for c in column_names(n, a.shape[1:], labels))])
     for k in range(max(map(len, arrays.values()), default=0)):
         writer.writerow([*(column[1 + k] for column in head), *(_cell(v) for a in arrays.values() for v in a[k].reshape(-1))])
     return buffer.getvalue().encode()
 
 
-def _columns(name: str, shape: tuple[int, ...], labels: Sequence[str]) -> list[str]:
+def column_names(name: str, shape: tuple[int, ...], labels: Sequence[str]) -> list[str]:
     """The column names of an output: class names for scores, else indices."""
     if math.prod(shape) == 1:
         return [name]

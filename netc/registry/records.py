@@ -34,6 +34,7 @@ class LayerType:
     `loss`: its first top is part of the total loss. `metric`: its first top measures how good the net is.
     `own_loss`: the number of the top that is a loss for this layer's parameters only. That top and those after it are optional.
     `fits`: training computes its weights from the rows without a gradient, so that a net with it needs nothing else to learn.
+    `taught`: the number of the first bottom that only training reads, such as labels to remember. A deployed layer lacks it.
     `whole`: a function that computes the loss or metric of a full test set (`netc.layers.whole`), from the top `own_loss` on if it is set.
     `reads`: the values that a bottom may contain (`netc.layers.domain`).
     `deployed`: the type that replaces it in a deployed net. `passes`: if a deployed net lacks its other bottoms, it passes the first
@@ -60,6 +61,7 @@ class LayerType:
     metric: bool = False
     own_loss: int | None = None
     fits: bool = False
+    taught: int | None = None
     whole: Callable[..., Any] | None = None
     reads: Any = None
     deployed: str = ""

@@ -184,9 +184,15 @@ ROWS |= {
     kind: [(f"{kind}: {{bottom: x, top: y{fields and ', ' + fields}}}", {"x": 3 * spaced(3, 4) + 0.07}) for fields, _ in rows]
     for kind, rows in FORMULAS.items() if kind not in ROWS and kind != "Threshold"
 }  # fmt: skip
+ROWS |= {
+    "ClusterAssignment": [
+        ("ClusterAssignment: {bottom: x, num_output: 3}", {"x": normal(4, 5)}),
+        ("ClusterAssignment: {bottom: x, num_output: 2, freedom: 2.5}", {"x": normal(3, 2, 2)}),
+    ],
+}
 NO_GRADIENT = {
-    "AUC", "Accuracy", "ArgMax", "Data", "DummyData", "HDF5Data", "HDF5Output", "ImageData", "Input", "KMeans", "MemoryData", "Python", "R2",
-    "Silence", "Threshold", "TreeData", "WindowData",
+    "AUC", "Accuracy", "AdjustedRandIndex", "ArgMax", "DECLoss", "Data", "DummyData", "HDF5Data", "HDF5Output", "ImageData", "Input",
+    "KMeans", "MemoryData", "Nearest", "Python", "R2", "Silence", "Threshold", "TreeData", "WindowData",
 }  # fmt: skip
 OF_A_SOURCE = {"Standardize"}  # it needs facts that only a source has: tests/layers/test_normalization.py
 

@@ -33,14 +33,17 @@ ROWS: dict[str, Any] = {
     "AUC": "auc: x label > auc; an end; 2/1; auc_param; metric; whole auc; reads 1; label",
     "AbsVal": "abs1: x > abs1; 1/1; never in place; 1 x + 0; elementwise",
     "Accuracy": "accuracy: x label > accuracy; an end; 2/1 to 2; accuracy_param; metric; whole accuracy; reads 1; label",
+    "AdjustedRandIndex": "ari: x label > ari; an end; 2/1; metric; whole adjusted_rand; label",
     "ArgMax": "argmax1: x > argmax1; 1/1; argmax_param",
     "BatchNorm": "bn1: x > bn1; 1/1; batch_norm_param; 1 x + 0",
     "BatchReindex": "reindex1: ? > reindex1; 2/1; never in place; reads 1",
     "Bias": "bias1: x > bias1; 1 to 2/1; bias_param; 1 x + 0",
+    "ClusterAssignment": "clusters1: x > clusters1; 1/1 to 2; cluster_assignment_param; never in place; fits; own loss 1; whole mean",
     "Concat": "concat1: ? > concat1; 1 or more/1; concat_param",
     "ContrastiveLoss": "loss: ? > loss; an end; 3/0 to 1; contrastive_loss_param; loss; whole mean; reads 2",
     "Convolution": "conv1: x > conv1; 1 or more/1 or more; convolution_param; 1/2 x + -1/2; linear",
     "Crop": "crop1: ? > crop1; 2/1; crop_param; 1 x + -2",
+    "DECLoss": "loss: x > loss; an end; 1/0 to 1; dec_loss_param; loss; whole mean",
     "Data": "data:  > data label; 0/1 or more; data_param transform_param; source",
     "Deconvolution": "deconv1: x > deconv1; 1 or more/1 or more; convolution_param; 2 x + 1; linear",
     "Dropout": "drop1: x > x; 1/1; dropout_param; 1 x + 0; elementwise; linear",
@@ -70,6 +73,7 @@ ROWS: dict[str, Any] = {
     "MVN": "mvn1: x > mvn1; 1/1; mvn_param; 1 x + 0",
     "MemoryData": "data:  > data label; 0/1 to 2; memory_data_param transform_param; source",
     "MultinomialLogisticLoss": "loss: x label > loss; an end; 2/0 to 1; loss; whole mean; reads 1; label",
+    "Nearest": "nearest1: x > nearest1; 1 to 2/1 to 3; nearest_param; never in place; fits; only training reads bottom 1; reads 1",
     "PReLU": "prelu1: x > x; 1/1; prelu_param; 1 x + 0; elementwise",
     "Parameter": "param:  > param; 0/1; parameter_param",
     "Pooling": "pool1: x > pool1; 1/1 to 2; pooling_param; 1/2 x + -1/2",
@@ -134,6 +138,7 @@ def described(type_: str) -> Iterator[str]:
     yield f"range {record.range}" if record.range else ""
     yield f"deployed as {record.deployed}" if record.deployed else ""
     yield f"own loss {record.own_loss}" if record.own_loss is not None else ""
+    yield f"only training reads bottom {record.taught}" if record.taught else ""
     yield f"whole {record.whole.__name__}" if record.whole else ""
     yield f"sink {record.sink.__name__}" if record.sink else ""
     yield f"reads {record.reads.bottom}" if record.reads else ""

@@ -1,17 +1,23 @@
 """Columns of categories: texts from a list."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from netc import netc_pb2 as pb
-from netc.graph.ir import Value, cast, constant, ml, op
-from netc.graph.training_ops import table as table_ops
+from netc.graph.ir import Value, cast, ml
 from netc.registry import column_type
+from netc.table.columns.block import block, end_to_end
+from netc.table.columns.codes import vectors
 from netc.table.columns.define import Cells, ColumnType, Values, Weight
 from netc.table.reading import RawColumn, ReadingOptions, text_sql
 
 MOST_VALUES = 20_000
+MOST_SHOWN = 20
+DECIMAL = r"[+-]?\d+\.0*"  # a whole number with a decimal point
+LONG_TEXT = "x" * 10_000
 
 
 @column_type("category")
@@ -19,10 +25,15 @@ MOST_VALUES = 20_000
 class Category(ColumnType):
     """A text becomes the number of its value, from 1. Code 0 is for unseen and rare values and for gaps.
 
-    `values` are those of at least `min_count` training rows, sorted.
+    `values` are those of at least `min_count` training rows, sorted, and `counts` their rows. `rare` and `missing` are the rows without
+    one of these values. `own`: these rows are enough to learn code 0, see `codes`.
     """
 
     values: tuple[str, ...]
+    counts: tuple[int, ...]
+    rare: int
+    missing: int
+    own: bool
 
     @property
     def dtype(self) -> str:
@@ -34,22 +45,48 @@ class Category(ColumnType):
 
     @classmethod
     def cells(cls, rule: pb.ColumnParameter, column: RawColumn, dialect: ReadingOptions) -> Cells:
-        return Cells(text_sql(column))
+        """A whole number is one value, whether it is stored as 3, 3.0 or the text "3"."""
+        text = text_sql(column)
+        whole = f"regexp_full_match({text}, '{DECIMAL}')"
+        return Cells(f"case when {whole} then split_part({text}, '.', 1) else {text} end" if column.kind == "text" else text)
 
     @classmethod
     def fit(cls, rule: pb.ColumnParameter, seen: Values) -> "Category":
-        most = int(rule.most_values) or MOST_VALUES
-        often = sorted((-int(n), str(w)) for w, n in zip(seen.values, seen.counts, strict=True) if n >= rule.min_count)[:most]
-        return cls(rule.name, tuple(sorted(word for _, word in often)))
+        counts, most = np.asarray(seen.counts), int(rule.most_values) or MOST_VALUES
+        often = np.flatnonzero(counts >= max(1, rule.min_count))
+        kept = np.sort(often[np.argsort(-counts[often], kind="stable")[:most]])  # of equally frequent values, the first
+        rare = int(counts.sum() - counts[kept].sum())
+        values = tuple(map(str, seen.values[kept]))
+        return cls(rule.name, values, tuple(counts[kept].tolist()), rare, seen.missing, rare + seen.missing >= max(1, rule.min_count))
 
-    def preprocess(self, x: Value) -> Value:
-        codes = ml.LabelEncoder(x, keys_strings=list(self.values), values_int64s=[*range(1, len(self.values) + 1)], default_int64=0)
-        return op.Unsqueeze(cast(codes, np.float32), [1])
+    @classmethod
+    def preprocess(cls, columns: Sequence["Category"], inputs: Sequence[Value]) -> Value:
+        codes = [column.coded(x) for column, x in zip(columns, inputs, strict=True)]
+        return cast(block(end_to_end(codes), len(inputs), inputs[0].shape[0]), np.float32)
 
-    def encode(self, part: Value, weight: Weight, param: pb.EncodeParameter) -> list[Value]:
-        count = len(self.values) + 1
-        codes = cast(part, np.int64)
-        if count - 1 <= param.one_hot:
-            return [cast(op.Equal(codes, constant(np.arange(count, dtype=np.int64))), np.float32)]
-        table = weight((count, int(param.width)))
-        return [table_ops.embed(table, op.Reshape(codes, [-1], shape=part.shape[:1]))]
+    def coded(self, x: Value) -> Value:
+        """Return the codes (N,) of texts."""
+        known = dict(zip(self.values, range(1, len(self.values) + 1), strict=True))
+        whole = {f"{value}.0": code for value, code in known.items() if value.removeprefix("-").isdecimal()}
+        return lookup(x, whole | known)
+
+    @classmethod
+    def encode(cls, columns: Sequence["Category"], part: Value, weight: Weight, param: pb.EncodeParameter) -> list[Value]:
+        return vectors(columns, part, weight, param)
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        often = sorted(zip(self.counts, self.values, strict=True), key=lambda pair: -pair[0])
+        rest = len(often) - MOST_SHOWN
+        shown = ", ".join(value for _, value in often[:MOST_SHOWN]) + (f" and {rest:,} more" if rest > 0 else "")
+        return {"example": often[0][1] if often else None, "values": shown or "none that is frequent", "gaps": self.missing > 0}
+
+    @property
+    def odd(self) -> Sequence[str]:
+        return ["", "a value that no row has", " ", "ß\u20ac\U0001f600", "\0", LONG_TEXT]
+
+
+def lookup(x: Value, codes: Mapping[str, int]) -> Value:
+    """Return the code of each text, and 0 for a text without one."""
+    keys = codes or {"": 0}
+    return ml.LabelEncoder(x, keys_strings=list(keys), values_int64s=list(keys.values()), default_int64=0)

@@ -1,6 +1,6 @@
 """What a column type defines."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, cast
 
@@ -56,7 +56,11 @@ class Values:
 
 @dataclass(frozen=True)
 class ColumnType(FittedColumn):
-    """A type of column. The fields of a subclass are the values that `fit` finds in the training rows."""
+    """A type of column. The fields of a subclass are the values that `fit` finds in the training rows.
+
+    The graphs are made for all columns of a type and a dtype together, so that a net of 5,000 numbers is as small as a net of five. These
+    columns are neighbours in an encoded row. Their values there are in any order that `preprocess` and `encode` agree on.
+    """
 
     @classmethod
     def cells(cls, rule: pb.ColumnParameter, column: RawColumn, dialect: ReadingOptions) -> Cells:
@@ -68,12 +72,28 @@ class ColumnType(FittedColumn):
         """Return the column as fitted on the values of the training rows."""
         raise NotImplementedError
 
-    def preprocess(self, x: Value) -> Value:
-        """Return the part of encoded rows, float32 (N, slots), from raw values (N,)."""
+    @classmethod
+    def preprocess(cls, columns: Sequence[Self], inputs: Sequence[Value]) -> Value:
+        """Return the part of encoded rows, float32 (N, sum of slots), from the raw values (N,) of each column."""
         raise NotImplementedError
 
-    def encode(self, part: Value, weight: Weight, param: pb.EncodeParameter) -> list[Value]:
-        """Return the vectors (N, width) that a net reads, from a part of encoded rows (N, slots)."""
+    @classmethod
+    def encode(cls, columns: Sequence[Self], part: Value, weight: Weight, param: pb.EncodeParameter) -> list[Value]:
+        """Return the vectors (N, width) that a net reads, from this part of encoded rows."""
+        raise NotImplementedError
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """What a user of a published model needs to know, as JSON values.
+
+        `example` is a raw value that is typical, null for a missing one. `values` says which values were in the training rows, as a text.
+        `gaps` says whether cells were missing.
+        """
+        raise NotImplementedError
+
+    @property
+    def odd(self) -> Sequence[Any]:
+        """Raw values that training rows rarely have: a missing one first, then unseen and extreme ones. A model must take them."""
         raise NotImplementedError
 
 
@@ -81,6 +101,14 @@ def column_types(columns: Iterable[FittedColumn]) -> tuple[ColumnType, ...]:
     """Return fitted columns as what they are: instances of column types."""
     found = tuple(column for column in columns if isinstance(column, ColumnType))
     return found
+
+
+def groups(columns: Sequence[ColumnType]) -> list[list[int]]:
+    """Return the numbers of the columns that are encoded together, in the order of an encoded row."""
+    found: dict[tuple[type[ColumnType], str], list[int]] = {}
+    for k, column in enumerate(columns):
+        found.setdefault((type(column), column.dtype), []).append(k)
+    return list(found.values())
 
 
 def class_of(rule: pb.ColumnParameter) -> type[ColumnType]:
