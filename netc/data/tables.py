@@ -149,20 +149,27 @@ class Tables:
         param = request.layer.data_param
         tested, validated = setting(request.layer, "test_source"), setting(request.layer, "validation_source")
         other = {"VALIDATION": validated or tested, "TEST": tested}.get(request.phase)
+        if request.phase == "VALIDATION" and other and not validated and self._training(request, key).has_validation:
+            other = ""  # the source itself separates validation rows
         if other:
-            training = self._whole(replace(request, phase=TRAIN), key).description
+            training = self._training(request, key)
             testing = replace(request, source=other, learned=training)
             tested = self._whole(testing, key)
+            if tested.parts:
+                tested = tested.chosen(tested.parts[request.phase])
             if tested.description.tops != training.tops:
                 raise DataError(f"{testing.path}: Its rows are {tested.description.tops}. The training rows are {training.tops}.")
             tested = replace(tested, description=replace(tested.description, tops=training.tops))  # their mean and std
-            return _stated(tested, param, set_apart=True)
+            return _stated(request, tested, set_apart=True)
         table = self._whole(request, key)
         if table.parts:
             table = table.chosen(table.parts[request.phase])
         if param.test_fraction:
-            return _stated(_held_out(table, param.test_fraction, request.phase), param, set_apart=True)
-        return _stated(table, param, table.has_test_rows or table.description.rows is None)
+            return _stated(request, _held_out(table, param.test_fraction, request.phase), set_apart=True)
+        return _stated(request, table, table.has_test_rows or table.description.rows is None)
+
+    def _training(self, request: Request, key: bytes) -> Description:
+        return self._whole(replace(request, phase=TRAIN), key).description
 
     def _whole(self, request: Request, key: bytes) -> Table:
         """The result of the source function, with its rows cached. If the source allows it, all phases share one table."""
@@ -240,10 +247,10 @@ def _described(request: Request, table: Table) -> Description:
     return replace(given, tops=(first, *given.tops[1:wanted]), classes=classes, stream=table.stream, **facts)
 
 
-def _stated(table: Table, param: pb.DataParameter, set_apart: bool) -> Table:
+def _stated(request: Request, table: Table, set_apart: bool) -> Table:
     """`table`, with a description of its test and validation rows."""
     described = table.description
-    validation = described.has_validation or bool(param.validation_source)
+    validation = described.has_validation or bool(setting(request.layer, "validation_source"))
     return replace(table, description=replace(described, set_apart=set_apart, has_validation=validation))
 
 

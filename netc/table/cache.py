@@ -1,7 +1,8 @@
 """Encoded tables, kept in the cache folder, so that the next run maps them into memory instead of reading the table again.
 
 An entry is a folder of arrays and `entry.json`, which is written last. Its name is a hash of all that its content follows from. An entry
-that is damaged is made again. Entries that were not used for 30 days are removed, and the oldest ones beyond 20 GB.
+that is damaged is made again. Entries that were not used for 30 days are removed, and the oldest ones beyond 20 GB. NETC_CACHE=0 turns the
+cache off.
 """
 
 import hashlib
@@ -63,8 +64,11 @@ def key_of(*parts: Any) -> str:
 def entry(key: str, make: Callable[[Path], dict[str, Any]]) -> Entry:
     """Return the entry of a key. If there is none, `make(folder)` writes its arrays, as .npy files, and returns what it says.
 
-    One process makes an entry while others wait for it. If the cache folder cannot be written, the entry is made in a temporary folder.
+    One process makes an entry while others wait for it. If the cache folder cannot be written, or with NETC_CACHE=0, the entry is made in a
+    temporary folder.
     """
+    if os.environ.get("NETC_CACHE") == "0":
+        return _unkept(make)
     found = _read(folder() / key)
     if found is not None:
         return found
@@ -76,8 +80,13 @@ def entry(key: str, make: Callable[[Path], dict[str, Any]]) -> Entry:
     except OSError as e:
         if e.filename is None or not str(e.filename).startswith(str(folder())):
             raise
-        with tempfile.TemporaryDirectory(prefix="netc-rows-", ignore_cleanup_errors=True) as place:
-            return _written(Path(place), make)
+        return _unkept(make)
+
+
+def _unkept(make: Callable[[Path], dict[str, Any]]) -> Entry:
+    """An entry in a temporary folder. Arrays that are mapped into memory stay valid when it is removed."""
+    with tempfile.TemporaryDirectory(prefix="netc-rows-", ignore_cleanup_errors=True) as place:
+        return _written(Path(place), make)
 
 
 def _made(key: str, make: Callable[[Path], dict[str, Any]]) -> Entry:

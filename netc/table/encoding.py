@@ -4,18 +4,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from netc.graph.emit import emit
-from netc.graph.ir import Graph, leaf
-from netc.runtime.session import Session
 from netc.table.cells import Codes, Column, Numbers, Texts
-from netc.table.columns import define
-from netc.table.columns.define import ColumnType
-from netc.table.encoded import encoded_row, raw_dtype
+from netc.table.columns.define import ColumnType, groups
+from netc.table.encoded import Encoder
 
 MOST_VALUES = 1 << 20  # float32 values to encode at a time
 MOST_ROWS = 1 << 16
-
-Encoder = Callable[[Mapping[str, np.ndarray]], np.ndarray]
+FEW = 1_000  # words of columns that are encoded side by side
 
 
 def encode(columns: Sequence[ColumnType], cells: Mapping[str, Column], out: np.ndarray, tick: Callable[[], None]) -> None:
@@ -35,48 +30,52 @@ def encode(columns: Sequence[ColumnType], cells: Mapping[str, Column], out: np.n
         tick()
 
 
-def groups(columns: Sequence[ColumnType]) -> list[list[int]]:
-    """The columns that are neighbours in an encoded row."""
-    found: list[list[int]] = getattr(define, "groups", lambda every: [[k] for k in range(len(every))])(columns)
-    return found
-
-
 def _makers(group: Sequence[ColumnType], cells: Mapping[str, Column], step: int) -> list[Iterator[np.ndarray]]:
     """Iterators over the encoded values of the columns of a group, `step` rows at a time."""
     if all(isinstance(cells[column.name], Numbers) for column in group):
         return [_numbers(group, cells, step)]
-    return [_texts(column, cells[column.name], step) for column in group]
+    tables = _tables([column for column in group if isinstance(cells[column.name], Codes)], cells)
+    return [_gathered(tables[c.name], cells[c.name], step) if c.name in tables else _texts(c, cells[c.name], step) for c in group]
 
 
 def _numbers(group: Sequence[ColumnType], cells: Mapping[str, Column], step: int) -> Iterator[np.ndarray]:
     arrays = {column.name: c.cells for column in group if isinstance(c := cells[column.name], Numbers)}
-    run = encoder(group)
+    run = Encoder(group)
     for start in range(0, len(next(iter(arrays.values()))), step):
         yield run({name: array[start : start + step] for name, array in arrays.items()})
 
 
 def _texts(column: ColumnType, cells: Column, step: int) -> Iterator[np.ndarray]:
-    run = encoder((column,))
-    if isinstance(cells, Texts):
-        for chunk in cells.raw.chunks({"x": cells.wanted.sql}, step):
-            yield run({column.name: chunk["x"]})
-    elif isinstance(cells, Codes):
-        words = np.append(cells.words, "")  # the last one is that of missing cells, whose code is -1
-        table = np.empty((len(words), column.slots), np.float32)
-        for start in range(0, len(words), step):
-            table[start : start + step] = run({column.name: words[start : start + step]})
-        for start in range(0, len(cells.cells), step):
-            yield table[cells.cells[start : start + step]]
+    assert isinstance(cells, Texts)
+    run = Encoder((column,))
+    for chunk in cells.raw.chunks({"x": cells.wanted.sql}, step):
+        yield run({column.name: chunk["x"]})
 
 
-def encoder(columns: Sequence[ColumnType]) -> Encoder:
-    """A function from raw values by column name to encoded rows."""
-    inputs = [leaf("Input", raw_dtype(column), ("N",), name=f"column{k}") for k, column in enumerate(columns)]
-    session = Session(emit(Graph("columns", {"row": encoded_row(columns, inputs)})))
+def _gathered(table: np.ndarray, cells: Column, step: int) -> Iterator[np.ndarray]:
+    assert isinstance(cells, Codes)
+    for start in range(0, len(cells.cells), step):
+        yield table[cells.cells[start : start + step]]
 
-    def run(values: Mapping[str, np.ndarray]) -> np.ndarray:
-        with np.errstate(over="ignore"):  # a number beyond float32 is infinite
-            feeds = {x.node.name: values[c.name].astype(x.dtype) for c, x in zip(columns, inputs, strict=True)}
-        return session.run(feeds)["row"]
 
-    return run
+def _tables(columns: Sequence[ColumnType], cells: Mapping[str, Column]) -> dict[str, np.ndarray]:
+    """The encoded values of all words of each column, and, in the last row, of a missing cell, whose code is -1."""
+    words = {column.name: c.words for column in columns if isinstance(c := cells[column.name], Codes)}
+    few = [column for column in columns if len(words[column.name]) <= FEW]
+    found = dict[str, np.ndarray]()
+    for some in [few] * bool(few) + [[column] for column in columns if len(words[column.name]) > FEW]:
+        most = 1 + max(len(words[column.name]) for column in some)
+        encoded = Encoder(some)({column.name: _filled(words[column.name], most) for column in some})
+        place = 0
+        for column in some:
+            rows = [*range(len(words[column.name])), -1]
+            found[column.name] = encoded[rows, place : place + column.slots]
+            place += column.slots
+    return found
+
+
+def _filled(words: np.ndarray, count: int) -> np.ndarray:
+    """Words, followed by missing cells."""
+    filled = np.full(count, "", object)
+    filled[: len(words)] = words
+    return filled

@@ -133,7 +133,7 @@ def _holds_numbers(column: LabelColumn) -> bool:
     """Whether a label is a number to predict, and not the name of a class."""
     if column.texts is None:
         return True
-    measures = np.array([not CODE.match(word) for word in column.words]) & np.isfinite(column.values)
+    measures = np.array([not CODE.match(word) for word in column.words], bool) & np.isfinite(column.values)
     fractions = bool((column.values[measures] % 1 != 0).any())
     if not measures.all():
         return fractions and float(np.mean(~measures)) <= MOST_WRONG

@@ -8,9 +8,8 @@ from netc import netc_pb2 as pb
 from netc.data.fitted import FittedColumn
 from netc.errors import DataError, Diagnostic, near
 from netc.registry import column_type
+from netc.table.inference import infer_rules
 from netc.table.reading import RawColumn, RawTable
-
-RULES = {"text": "category", "number": "number", "integer": "number", "boolean": "category", "date": "number"}
 
 
 @dataclass(frozen=True)
@@ -56,8 +55,7 @@ def _rules(raw: RawTable, param: pb.TableParameter, known: tuple[FittedColumn, .
         return [stated.get(column.name) or pb.ColumnParameter(name=column.name, type=column.type) for column in known]
     if param.columns:
         return list(param.columns)
-    others = {*param.label, param.weight, param.split.group, param.split.column, *(column.name for column in param.ignore)}
-    return [pb.ColumnParameter(name=c.name, type=RULES[c.kind]) for c in raw.columns if c.name not in others]
+    return infer_rules(raw, param) if all(name in {c.name for c in raw.columns} for name in param.label) else []
 
 
 def _stated_errors(param: pb.TableParameter) -> list[Diagnostic]:
@@ -88,7 +86,7 @@ def _stated_errors(param: pb.TableParameter) -> list[Diagnostic]:
 def _missing(raw: RawTable, wanted: Iterable[tuple[str, str]], there: Collection[str]) -> list[Diagnostic]:
     """An error for each column that the table lacks."""
     return [
-        Diagnostic(None, f"{raw.name}: There is no column {name!r}.", near(name, there) or None, field)
+        Diagnostic(None, f"{raw.name}: There is no column {name!r}.", near(name, there), field)
         for field, name in dict.fromkeys(wanted)
         if name not in there
     ]

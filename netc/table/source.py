@@ -90,8 +90,11 @@ class _Asked:
         return entry(key_of(facts, self.known.as_json()), self._make)
 
     def _make(self, folder: Path) -> dict[str, Any]:
-        with self.raw as raw:
-            made = Making(raw, self.param, self.known, folder).make()
+        try:
+            with self.raw as raw:
+                made = Making(raw, self.param, self.known, folder).make()
+        except OSError as e:
+            raise DataError(f"Cannot keep the rows of {self.raw.name}: {e.strerror or e}.") from e
         del self.__dict__["raw"]  # it is closed
         return made
 

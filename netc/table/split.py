@@ -38,11 +38,11 @@ def parts_of(param: pb.TableSplitParameter, rows: Rows, name: str) -> Mapping[st
     if param.folds:
         testing = np.arange(count) % param.folds == param.fold if rows.groups is None else _group_folds(param, rows, order) == param.fold
     elif rows.groups is not None:
-        testing = _groups_within(rows.groups[rows.numbers[order]], round(count * param.test))
+        testing = _groups_within(rows.groups[rows.numbers[order]], _share(param.test, count))
     else:
-        testing = _evenly(count, round(count * param.test), rows.times is not None)
+        testing = _evenly(count, _share(param.test, count), rows.times is not None)
     tested, rest = order[testing], order[~testing]
-    wanted = round(count * param.validation)
+    wanted = _share(param.validation, count)
     if rows.groups is not None:
         validating = _groups_within(rows.groups[rows.numbers[rest]], wanted)
     else:
@@ -99,6 +99,11 @@ def _order(param: pb.TableSplitParameter, rows: Rows) -> np.ndarray:
     if rows.classes is not None:
         return mixed[np.argsort(rows.classes[rows.numbers[mixed]], kind="stable")]
     return mixed
+
+
+def _share(fraction: float, count: int) -> int:
+    """round(count * fraction), of the decimal number that the net file has, not of the float32 next to it."""
+    return round(count * float(f"{fraction:.7g}"))
 
 
 def _evenly(count: int, chosen: int, last: bool) -> np.ndarray:

@@ -192,9 +192,9 @@ ROWS |= {
 }
 NO_GRADIENT = {
     "AUC", "Accuracy", "AdjustedRandIndex", "ArgMax", "DECLoss", "Data", "DummyData", "HDF5Data", "HDF5Output", "ImageData", "Input",
-    "KMeans", "MemoryData", "Nearest", "Python", "R2", "Silence", "Threshold", "TreeData", "WindowData",
+    "KMeans", "MemoryData", "Nearest", "Python", "R2", "Silence", "Table", "Threshold", "TreeData", "WindowData",
 }  # fmt: skip
-OF_A_SOURCE = {"Standardize"}  # it needs facts that only a source has: tests/layers/test_normalization.py
+OF_A_SOURCE = {"Encode", "Standardize"}  # they need facts that only a source has: test_table.py, test_normalization.py
 
 
 def test_every_layer_has_a_row() -> None:
