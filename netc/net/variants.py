@@ -1,6 +1,6 @@
 """Variants of a net: the deployed net, and the part of it that a stage of pretraining trains."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import count
 
@@ -13,11 +13,12 @@ from netc.net.model import DEPLOY, TEST, Layer, ResolvedNet
 def deployed(net: ResolvedNet) -> ResolvedNet:
     """Return `net` (phase TEST) without labels, losses and metrics. A loss of scores becomes the layer that it implies (Softmax), once.
 
+    This layer writes the second top of the loss, if there is one.
     A layer with its own loss loses that top and those after it. If the blobs by which a layer selects rows (Filter) are missing, the layer
     passes its first bottom on.
     """
     inputs = inputs_of(net)
-    free, made = _free_names(net), _made(net)
+    taken, made = {layer.name for layer in net.layers}.union(*(layer.tops for layer in net.layers)), _made(net)
     missing = {top for layer in net.sources for k, top in enumerate(layer.tops) if k not in inputs[layer.name]}
     layers: list[Layer] = []
     for layer in net.layers:
@@ -36,7 +37,7 @@ def deployed(net: ResolvedNet) -> ResolvedNet:
             layers.append(replace(layer, type="Split", bottoms=layer.bottoms[:1], tops=layer.tops[:1], loss_weights=layer.loss_weights[:1]))
             missing.update(layer.tops[1:])
         elif (kind := layer.kind.deployed) and (kind, layer.bottoms[:1]) not in made:
-            top = next(free)
+            top = layer.tops[1] if len(layer.tops) > 1 else _free_name(taken, kind)
             layers.append(replace(layer, type=kind, name=top, bottoms=layer.bottoms[:1], tops=(top,), loss_weights=(0.0,)))
         else:
             missing.update(layer.tops)
@@ -83,10 +84,13 @@ def _made(net: ResolvedNet) -> set[tuple[str, tuple[str, ...]]]:
     return {(layer.type, layer.bottoms) for layer in net.layers if layer.bottoms != layer.tops}
 
 
-def _free_names(net: ResolvedNet) -> Iterator[str]:
-    """`prob`, `prob2`, `prob3`, ... without the names that the net uses."""
-    taken = {layer.name for layer in net.layers}.union(*(layer.tops for layer in net.layers))
-    return (name for k in count(1) if (name := f"prob{k if k > 1 else ''}") not in taken)
+def _free_name(taken: set[str], kind: str) -> str:
+    """The first of `prob`, `prob2`, ..., or of `prediction`, ... for a type without limits, that is not taken. It is taken afterwards."""
+    made = registry.layer_type(kind)
+    stem = made.stem or ("prob" if made.range else "prediction")
+    name = next(name for k in count(1) if (name := f"{stem}{k if k > 1 else ''}") not in taken)
+    taken.add(name)
+    return name
 
 
 def pretraining(net: ResolvedNet, name: str, place: Place) -> ResolvedNet:
