@@ -30,6 +30,7 @@ FIELDS_OF = {  # fields of data_param that only some files have
     "columns": ("tables", "a table", SUFFIXES),
     "image_column": ("tables", "a table", SUFFIXES),
     "channels_last": ("arrays", "an array", (".npy", ".npz")),
+    "arrays": ("files of arrays", "one", (".npz",)),
 }
 
 
@@ -222,6 +223,9 @@ def _check_fields(layer: pb.LayerParameter) -> None:
     for field, (kind, one, suffixes) in FIELDS_OF.items():
         if getattr(param, field) and (suffix not in suffixes or param.source in dataset):
             raise DataError(f"`{field}` is for {kind} ({', '.join(suffixes)}), and {param.source!r} is not {one}.", field=field)
+    for field in ("one_hot", "one_channel"):
+        if getattr(param, field) and not param.arrays:
+            raise DataError(f"`{field}` needs `arrays`, the names of the arrays with the rows and their labels.", field=field)
     if param.columns and param.image_column:
         raise DataError("`columns` is for tables of numbers. With `image_column` the net reads images only.", field="columns")
 

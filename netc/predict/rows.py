@@ -75,6 +75,8 @@ class Reading:
         array, shape = data.read_npy(Path(path)), self.row_shape
         if array.dtype.kind not in "fiub":
             raise DataError(f"{name}: is an array of {array.dtype}; expected real numbers")
+        if len(shape) == 3 and shape[0] == 1 and array.shape[-2:] == shape[1:] and array.ndim < 4 and array.shape != shape:
+            array = array[..., None, :, :]  # images without an axis for their one channel
         rows: np.ndarray = array[None] if array.ndim == len(shape) else array
         if not rows.size:
             raise DataError(f"{name}: is an empty array of shape {sizes(array.shape)}")

@@ -70,7 +70,7 @@ def _stated_errors(param: pb.TableParameter) -> list[Diagnostic]:
         if count > 1:
             errors.append(Diagnostic(None, f"Column {name!r} is named {count} times.", field="columns"))
     for name in dict.fromkeys(labels):
-        if name in read:
+        if name in read and not param.HasField("series"):
             errors.append(Diagnostic(None, f"The label {name!r} is also one of the columns that the net reads.", field="columns"))
         if labels.count(name) > 1:
             errors.append(Diagnostic(None, f"The label {name!r} is named {labels.count(name)} times.", field="label"))

@@ -16,12 +16,12 @@ from netc.predict.raw.columns import InputColumn
 from netc.predict.raw.rows import cells_of, opened, pieces
 from netc.table.reading import ROW, RawTable, quoted
 from netc.table.reading.store import CELLS, Store, identifier, literal
+from netc.table.reading.writing import append, copied, create
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 OTHERS = {".json": "format json, array true", ".jsonl": "format json", ".parquet": "format parquet"}
 FORMS = (*DELIMITERS, *OTHERS)
 INPUT, PREDICTED = "input", "predicted"
-TYPES = {"f4": "FLOAT", "f8": "DOUBLE", "i8": "BIGINT", "i4": "INTEGER", "b1": "BOOLEAN", "O8": "VARCHAR"}
 
 Predict = Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]  # from raw values to columns of predictions
 
@@ -87,24 +87,18 @@ def _predicted(raw: RawTable, columns: Sequence[InputColumn], predict: Predict, 
     select = [f"{CELLS}.{quoted(name)}" for name in own] or [f"{literal(f'{raw.name}[')} || {CELLS}.{ROW} || ']'"]
     names = [*(own or [INPUT]), *(_free(name, own) for name in types)]
     floats = frozenset(k for k, kind in enumerate(types.values(), len(select)) if kind in ("FLOAT", "DOUBLE"))
-    select += [f"{PREDICTED}.{identifier(f'{k}')}" for k in range(len(types))]
-    listed = ", ".join(f"{sql} as {identifier(f'{k}')}" for k, sql in enumerate(select))
+    select += [f'{PREDICTED}."{k}"' for k in range(len(types))]
+    listed = ", ".join(f'{sql} as "{k}"' for k, sql in enumerate(select))
     return _Written(raw.store, f"select {listed} from {CELLS} positional join {PREDICTED}", tuple(names), floats)
 
 
 def _fill(raw: RawTable, columns: Sequence[InputColumn], predict: Predict) -> dict[str, str]:
     """Fill the relation PREDICTED, whose columns are "0", "1" and so on. Returns the SQL types by the names that they stand for."""
     types: dict[str, str] = {}
-    with raw.store.connection.cursor() as cursor:
-        for piece in pieces(raw, columns, cells_of(raw, columns)):
-            found = predict(piece)
-            if not types:
-                types = {name: TYPES[f"{array.dtype.kind}{array.dtype.itemsize}"] for name, array in found.items()}
-                described = ", ".join(f"{identifier(f'{k}')} {kind}" for k, kind in enumerate(types.values()))
-                cursor.execute(f"create table {PREDICTED} ({described})")
-            cursor.register("piece", {str(k): np.ascontiguousarray(array) for k, array in enumerate(found.values())})
-            cursor.execute(f"insert into {PREDICTED} select * from piece")
-            cursor.unregister("piece")
+    for piece in pieces(raw, columns, cells_of(raw, columns)):
+        found = predict(piece)
+        types = types or dict(zip(found, create(raw.store, PREDICTED, found), strict=True))
+        append(raw.store, PREDICTED, found)
     return types
 
 
@@ -124,8 +118,8 @@ def _write(written: _Written, path: Path) -> None:
         raise DataError(
             f"The columns {', '.join(map(repr, double))} differ in capitals only. Write .csv, as {path.suffix} cannot hold both."
         )
-    cells = [f"case when isfinite({identifier(f'{k}')}) then {identifier(f'{k}')} end" if k in written.floats and path.suffix != ".parquet"
-             else identifier(f"{k}") for k in range(len(written.names))]  # fmt: skip
+    numbers = written.floats if path.suffix != ".parquet" else frozenset()  # JSON has no NaN
+    cells = [f'case when isfinite("{k}") then "{k}" end' if k in numbers else f'"{k}"' for k in range(len(written.names))]
     listed = ", ".join(f"{cell} as {identifier(name)}" for cell, name in zip(cells, written.names, strict=True))
     _copy(written.store, f"select {listed} from ({written.query})", path, OTHERS[path.suffix])
 
@@ -146,6 +140,6 @@ def _copy(store: Store, query: str, path: Path, options: str) -> None:
     import duckdb
 
     try:
-        store.connection.execute(f"copy ({query}) to {literal(str(path))} ({options})")
+        store.sql(copied(query, path, options))
     except duckdb.Error as e:
         raise RunError(f"Cannot write the predictions: {e}") from e

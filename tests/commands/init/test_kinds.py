@@ -19,11 +19,17 @@ def list_of(photos: Path) -> Path:
     return photos / "list.csv"
 
 
+def text_in(path: Path) -> Path:
+    path.write_text("to be or not to be\n" * 99)
+    return path
+
+
 ROWS: dict[str, Callable[[Path], Path]] = {
     "images in a table": lambda folder: list_of(folder_of_images(folder / "photos")),
     "images": lambda folder: folder_of_images(folder / "photos"),
     "table": lambda folder: write_table(folder / "table.csv", customers()),
-    "described": write_arrays,
+    "arrays": write_arrays,
+    "described": lambda folder: text_in(folder / "a.txt"),
 }
 
 
