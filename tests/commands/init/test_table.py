@@ -70,7 +70,7 @@ LABELS: dict[str, tuple[dict[str, Cells], str]] = {
     "counts": ({"y": R.negative_binomial(1, 0.1, ROWS).tolist()}, "MemberLoss: {loss: POISSON, top: [loss, prediction]}"),
     "amounts": ({"y": np.exp(R.normal(5, 1.5, ROWS)).round(2).tolist()}, "Deviance: {bottom: [prediction, label], power: 2}"),
     "claims": ({"y": np.where(R.random(ROWS) < 0.7, 0, R.gamma(0.5, 900, ROWS)).round(2).tolist()}, "loss: TWEEDIE"),
-    "several numbers": ({"y": R.normal(size=ROWS).round(3).tolist(), "z": R.normal(size=ROWS).round(3).tolist()}, 'label: ["y", z]'),
+    "several numbers": ({"y": R.normal(size=ROWS).round(3).tolist(), "z": R.normal(size=ROWS).round(3).tolist()}, "label: ["),
     "several labels": ({"y": R.integers(0, 2, ROWS).tolist(), "z": R.choice(["yes", "no"], ROWS).tolist()}, "MultiLabelAccuracy"),
     "thirty classes": ({"y": [k % 30 for k in range(ROWS)]}, "F1: {bottom: [prob, label]}"),
     "a label with gaps": ({"y": ["" if k % 5 == 0 else "ab"[k % 2] for k in range(ROWS)]}, "120 rows without 'y' are left out."),
