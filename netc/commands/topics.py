@@ -35,7 +35,7 @@ SYNONYMS = {
     "lr": ("base_lr", "lr_policy", "lr_mult"), "lr_schedule": ("lr_policy",), "metrics": ("losses", "Accuracy", "AUC", "R2"),
     "onnx": ("step-file", "convert"), "pretrained": ("zoo", "pretrain"), "regularization": ("weight_decay", "Dropout"),
     "resume": ("train", "reproducibility"), "rotate": ("transform_param",), "schedule": ("lr_policy",), "scheduler": ("lr_policy",),
-    "softmax": ("Softmax", "SoftmaxWithLoss"), "validation": ("test_fraction", "training"),
+    "softmax": ("Softmax", "SoftmaxWithLoss"),
 }  # fmt: skip
 
 

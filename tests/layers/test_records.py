@@ -115,6 +115,7 @@ ROWS: dict[str, Any] = {
     "RecursiveNet": "recursive1: ? > recursive1; 3/1; recursive_param; never in place",
     "RecursiveTensor": "recursive1: ? > recursive1; 3/1; recursive_param; never in place",
     "Reduction": "reduce1: x > reduce1; 1/1; reduction_param",
+    "Relative": "relative1: ? > relative1; 1 to 2/1; relative_param",
     "Reshape": "reshape1: x > reshape1; 1/1; reshape_param; never in place; linear",
     "Reverse": "reverse1: x > reverse1; 1 to 2/1; never in place",
     "SPP": "spp1: x > spp1; 1/1; spp_param",
@@ -128,7 +129,7 @@ ROWS: dict[str, Any] = {
     "deployed as Softmax; whole mean; reads 1 2; label",
     "Split": "split1: x > split1; 1/1 or more; never in place; 1 x + 0; linear",
     "Standardize": "standardize1: x > standardize1; 1/1; standardize_param",
-    "Table": "data:  > data label; 0/1 to 3; table_param; source",
+    "Table": "data:  > data label; 0/1 to 4; table_param; source",
     "Threshold": "threshold1: x > threshold1; 1/1; threshold_param; 1 x + 0; elementwise",
     "Tile": "tile1: x > tile1; 1/1; tile_param",
     "TweedieLoss": "loss: x label > loss; an end; 2 to 4/0 to 2; rate_param tweedie_loss_param; loss; deployed as Exp; whole mean; "
