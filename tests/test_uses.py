@@ -86,6 +86,7 @@ def test_wines_are_clustered_as_by_scikit_learn(tmp_path: Path) -> None:
     mean, deviation = x.mean(0), x.std(0)
     theirs = KMeans(3, n_init=10, random_state=0).fit((x - mean) / deviation)
     ours = trained("kmeans", tmp_path)
+    assert ours.keys() == {"event", "iteration", "loss", "ari", "inertia"}
     model = Model(tmp_path / "zoo/kmeans/1.0.0")
     found, standard = model(tested), (tested - mean) / deviation
     assert ours["ari"] == pytest.approx(adjusted_rand_score(label, theirs.predict(standard)), abs=0.01)
