@@ -14,25 +14,34 @@ if TYPE_CHECKING:
 
 
 @main.command()
-@click.argument("path", default="net.yaml")
+@click.argument("file", default="")
 @click.option(
     "--data",
     "source",
-    default="mnist",
-    show_default=True,
-    help="Read this data: the name of a data set, a .csv, .npz or .txt file, or a folder with one subfolder per class.",
+    default="",
+    help="Read this data: the name of a data set, a .csv, .npz or .txt file, or a folder with one subfolder per class [default: mnist].",
 )
-def init(path: str, source: str) -> None:
+@click.option("--label", "labels", multiple=True, metavar="NAME", help="Predict this column or array. Can be repeated for tables.")
+@click.option("-o", "--output", default="", metavar="FILE", help="Write the net to this file [default: the name of the data with .yaml].")
+def init(file: str, source: str, labels: tuple[str, ...], output: str) -> None:
     """Write a starter net file for your data.
 
-    netc reads the data to choose the size of the net, its outputs and its batch size.
+    FILE is the data, or the net file if it ends in .yaml or if you name the data with --data. netc reads the data to choose the size of
+    the net, its outputs and its batch size. It never overwrites a file.
 
-    Example: netc init flowers.yaml --data photos/flowers
+    Examples: netc init photos/flowers
+
+    netc init flowers.yaml --data photos/flowers
     """
+    from shlex import quote
+
     from netc.commands.init import write_starter
 
-    found = write_starter(path, source)
-    terminal.say(f"{path} is written, for {found}. Check it: netc check {path}. Train it: netc train {path}")
+    written = write_starter(file, source, output, labels)
+    for text in written.notes:
+        note(text)
+    path = quote(written.path)
+    terminal.say(f"{written.path} is written, for {written.summary}. Check it: netc check {path}. Train it: netc train {path}")
 
 
 @main.command()

@@ -20,7 +20,7 @@ from netc.errors import Diagnostic, SpecError
 from netc.graph import cost
 from netc.graph.ir import Node, Value
 from netc.graph.tensor_type import Dim
-from netc.net.model import ResolvedNet
+from netc.net.model import Epoch, ResolvedNet
 from netc.net.variants import pretraining
 from netc.spec.document import NOTHING, Dropped
 from netc.spec.job import Job, read_job
@@ -112,16 +112,18 @@ class Compilation:
     @cached_property
     def max_iter(self) -> int | None:
         """The number of training iterations; None if max_epoch is set and no source ends."""
-        sources = [(layer.source, layer.batch_size) for layer in self.train_net.sources if layer.source is not None]
-        batch = sources[0][1] or 1 if sources else 1
-        rows = next((source.epoch(batch) for source, _ in sources if source.rows is not None), None)
-        known = rows is not None or self.job.solver.HasField("max_iter")
-        return schedules.max_iterations(self.job, rows, batch) if known else None
+        epoch = self.train_net.epoch or Epoch(None, 1)
+        known = epoch.rows is not None or self.job.solver.HasField("max_iter")
+        return schedules.max_iterations(self.job, epoch.rows, epoch.batch) if known else None
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
-        """The names of the classes, if the data set has them."""
-        return next((layer.source.classes for layer in self.test_nets[0].sources if layer.source and layer.source.classes), ())
+        """The names of the classes, if the data set has them and the net tells them apart. Clusters, for example, are no classes."""
+        net = self.test_nets[0]
+        named = next((layer for layer in net.sources if layer.source and layer.source.classes), None)
+        readers = [layer.kind for layer in net.layers if named and {*named.tops[1:]}.intersection(layer.bottoms)]
+        told = any(not kind.metric or kind.reads for kind in readers)
+        return named.source.classes if told and named and named.source else ()
 
     @cached_property
     def vocabulary(self) -> tuple[str, ...]:
@@ -141,7 +143,7 @@ class Compilation:
         errors = list(self.nets.errors)
         if self.trains or needs_solver:
             for stage in self.stages:
-                errors += [*solver_errors(stage.job), *stage.missing(lambda made: made.train_net)]
+                errors += [*solver_errors(stage.job, stage.layer), *stage.missing(lambda made: made.train_net)]
             for stage in self.stages if not errors else ():
                 errors += stage.missing(lambda made: made.steps)
         if errors:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from netc import registry
 from netc.errors import Diagnostic, NetcError, ShapeError, SpecError
 from netc.graph.contract import GUARD, LOSS, NOISE, OUT
-from netc.graph.ir import HOST, Graph, Value, op, stop, toposort
+from netc.graph.ir import HOST, Graph, Value, constant, op, stop, toposort
 from netc.graph.origin import origin
 from netc.graph.tensor_type import Dim
 from netc.layers.context import Context, dims
@@ -99,7 +99,7 @@ def lower_judged(
         if layer.doubt == BROKEN or broken.intersection(layer.bottoms) or not versions.keys() >= set(layer.bottoms):
             broken.update(layer.tops)
             continue
-        ctx = Context(layer, layer.phase or net.phase, batch, seed, shared, states, updates, sinks, net.described, steps)
+        ctx = Context(layer, layer.phase or net.phase, batch, seed, shared, states, updates, sinks, net.described, steps, net.epoch)
         try:
             with origin(layer=layer.name, place=layer.at()):
                 tops = _run(ctx, bottoms := [versions[b][-1] for b in layer.bottoms], net.param.force_backward)
@@ -128,8 +128,8 @@ def _graph(
 ) -> Graph:
     """Return the graph of the net's outputs and updates. In training these are all updates, else only those of carried states."""
     outputs = {OUT(name): versions[name][-1] for name in net.outputs}
-    if losses and net.phase != DEPLOY:
-        outputs = {LOSS: sum(losses[1:], losses[0]), **outputs}
+    if net.phase != DEPLOY and (losses or any(layer.kind.fits for layer in net.layers)):
+        outputs = {LOSS: sum(losses[1:], losses[0]) if losses else constant(0.0), **outputs}
     kept = {s: v for s, v in updates.items() if net.phase == TRAIN or s.node.state.kind == "carry"}
     return Graph(net.name, {**outputs, **sinks}, kept)
 
@@ -176,18 +176,18 @@ def _run(ctx: Context, bottoms: list[Value], force: bool) -> tuple[Value, ...]:
 
 
 def _readings(ctx: Context, bottoms: list[Value]) -> list[Reading]:
-    """Return the bottom of a layer that has a limited domain. If the bottom depends on states or noise, a guard checks it at run time."""
-    reads = ctx.layer.kind.reads
-    if reads is None or reads.bottom >= len(bottoms) or ctx.phase == DEPLOY:
-        return []
-    found = reads.domain(ctx.layer, bottoms, ctx.blobs)
-    if found is None:
-        return []
-    value, guard = stop(bottoms[reads.bottom]), ""
-    if any(n.key == ("netc", "State") or n.domain == HOST or n.name in NOISE for n in toposort([value])):
-        guard = GUARD(ctx.layer.name)
-        ctx.sinks[guard] = found.outside(value)
-    return [Reading(ctx.layer, reads.bottom, value, found, guard)]
+    """Return the bottoms of a layer that have a limited domain. If one depends on states or noise, a guard checks it at run time."""
+    readings: list[Reading] = []
+    for reads in ctx.layer.kind.readings if ctx.phase != DEPLOY else ():
+        found = reads.domain(ctx.layer, bottoms, ctx.blobs) if reads.bottom < len(bottoms) else None
+        if found is None:
+            continue
+        value, guard = stop(bottoms[reads.bottom]), ""
+        if any(n.key == ("netc", "State") or n.domain == HOST or n.name in NOISE for n in toposort([value])):
+            guard = GUARD(f"{ctx.layer.name}/{len(readings)}" if readings else ctx.layer.name)
+            ctx.sinks[guard] = found.outside(value)
+        readings.append(Reading(ctx.layer, reads.bottom, value, found, guard))
+    return readings
 
 
 def _weighted(top: Value, weight: float) -> Value:

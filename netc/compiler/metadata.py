@@ -12,6 +12,7 @@ from netc.graph.contract import NEXT
 from netc.graph.emit import input_name
 from netc.graph.ir import Graph, Node, Value
 from netc.graph.leaves import NoiseInfo, StateInfo
+from netc.graph.tensor_type import dtype_name
 
 
 def dynamic_sizes(graph: Graph) -> list[str]:
@@ -97,4 +98,4 @@ def pin_text(diagnostic: Diagnostic) -> str:
 
 def tensor_facts(value: Value) -> dict[str, Any]:
     """The name, data type and shape of an input."""
-    return {"name": value.node.name, "dtype": value.dtype.name, "shape": list(value.shape)}
+    return {"name": value.node.name, "dtype": dtype_name(value.dtype), "shape": list(value.shape)}

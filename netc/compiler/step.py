@@ -104,7 +104,7 @@ def _gradients(lowered: Lowered) -> dict[Value, Value]:
     if lowered.loss is None:
         raise SpecError(_no_loss(lowered.net.document))
     found = {p: g for p, g in zip(learned, grad({lowered.loss: 1.0}, learned), strict=True) if g is not None}
-    if not found:
+    if not found and not any(layer.kind.fits for layer in lowered.net.layers):
         raise SpecError(Diagnostic(place, "The loss depends on no parameter that can be trained (with an `lr_mult` other than 0)."))
     return found
 
@@ -130,7 +130,7 @@ def _updates(gradients: Mapping[Value, Value], rate: Value, settings: SolverSett
             with origin(layer=p.node.state.layer, place=p.node.origin.place):
                 g = g / float(settings.iter_size) if settings.iter_size > 1 else g
                 updates |= _optimized(p, g, rate, step + 1.0, settings)
-        if any(step in n.inputs for n in toposort(updates.values())):
+        if not gradients or any(step in n.inputs for n in toposort(updates.values())):
             updates[step] = step + 1.0
     return updates
 

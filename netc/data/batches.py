@@ -95,6 +95,11 @@ class Feed:
         """Return rows of a top, by their numbers, before any order or transformation."""
         return np.asarray(self._columns[top][rows])
 
+    def raw(self, rows: np.ndarray) -> dict[str, np.ndarray] | None:
+        """Return the raw values of rows of a table by column, which are the inputs of a published model; None for other sources."""
+        table = self._table
+        return None if table.raw is None else table.raw(rows if table.numbers is None else table.numbers[rows])
+
     def in_memory(self, top: int) -> bool:
         """Whether all rows of a top are in memory, so that checking them is fast."""
         column = self._columns[top]

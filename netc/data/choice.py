@@ -32,17 +32,26 @@ def source_name(request: Request) -> tuple[Registry[Any], str]:
     path = request.path
     if not os.path.exists(path):  # also False for a text that cannot be a file name
         raise DataError(_not_there(path, text))
-    if (path / "data.mdb").exists() or path.suffix == ".mdb":
-        return source, "lmdb"
-    if (path / "CURRENT").exists() or next(path.glob("MANIFEST-*"), None):
-        return source, "leveldb"
+    if database := database_kind(path):
+        return source, database
     if param.HasField("backend"):
         return source, "leveldb" if param.backend == param.LEVELDB else "lmdb"
     if not path.is_dir():
         _check_plain(path)
+    if param.image_column:
+        return source, "images in a table"
+    if param.arrays:
+        return source, "arrays"
     if not path.is_dir() and path.suffix.lower() not in source:
         raise DataError(f"{path}: netc cannot read files of this kind. {wanted}")
     return source, "folder" if path.is_dir() else path.suffix.lower()
+
+
+def database_kind(path: Path) -> str:
+    """The kind of one of Caffe's databases, "lmdb" or "leveldb"; "" if the path is none."""
+    if (path / "data.mdb").exists() or path.suffix == ".mdb":
+        return "lmdb"
+    return "leveldb" if (path / "CURRENT").exists() or next(path.glob("MANIFEST-*"), None) else ""
 
 
 def _check_plain(path: Path) -> None:

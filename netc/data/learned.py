@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from netc import netc_pb2 as pb
+from netc.data.fitted import FittedColumn, from_json
 from netc.data.sheet import SUFFIXES
 from netc.data.source import Description
 from netc.registry import dataset
@@ -24,7 +25,7 @@ class Learned:
     `anew`: training continues on other rows, which have their own label, mean and standard deviation. They also have their own classes,
     unless all of them are among these.
 
-    The classes of a text are its vocabulary.
+    The classes of a text are its vocabulary. `fitted` are the columns of a Table layer.
     """
 
     columns: tuple[str, ...] = ()
@@ -33,13 +34,16 @@ class Learned:
     measures: bool = False
     spreads: tuple[tuple[tuple[float, ...], tuple[float, ...]], ...] = ()
     anew: bool = False
+    fitted: tuple[FittedColumn, ...] = ()
 
     @classmethod
     def of(cls, described: Description) -> "Learned":
         """Return the `Learned` of a source of training rows."""
         measures = len(described.tops) > 1 and described.tops[1].dtype == "float32"
         spreads = tuple((top.mean, top.std) for top in described.tops)
-        return cls(described.columns, described.target or described.label, described.classes, measures, spreads)
+        return cls(
+            described.columns, described.target or described.label, described.classes, measures, spreads, fitted=described.tops[0].fitted
+        )
 
     @classmethod
     def from_json(cls, said: Mapping[str, Any]) -> "Learned":
@@ -54,11 +58,11 @@ class Learned:
         "".join((*columns, *classes, label)).encode()  # a ValueError for text that no net file can contain
         if any(len(mean) != len(std) for mean, std in spreads) or (spreads and columns and len(spreads[0][0]) not in (0, len(columns))):
             raise ValueError("a mean and a deviation belong to each column")
-        return cls(columns, label, classes, said["measures"], spreads)
+        return cls(columns, label, classes, said["measures"], spreads, fitted=tuple(from_json(column) for column in said.get("fitted", ())))
 
     def as_json(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
-        return asdict(self)
+        return asdict(replace(self, fitted=())) | {"fitted": [column.as_json() for column in self.fitted]}
 
     def for_training(self) -> "Learned":
         """The requirements for other rows if training continues on them."""
@@ -76,8 +80,8 @@ class Learned:
             param.columns[:] = self.columns
             if self.label and not param.label_column:
                 param.label_column = self.label
-            if self.measures:
-                param.regression = True
+        if self.measures and (is_table(layer) or param.image_column):
+            param.regression = True
         text = param.steps and not is_table(layer)  # the classes of a text are its tokens, which are inputs of the net
         ours = self.classes and (text or not self.anew or (found and not param.classes and {*found} <= {*self.classes}))
         if ours and layer.type == "Data":
@@ -98,7 +102,7 @@ NOTHING: Known = MappingProxyType({})
 
 def rows_said(known: Known) -> dict[str, Any]:
     """The metadata about the training rows in a file of weights, by the first top of each source."""
-    return {top: learned.as_json() for top, learned in known.items() if learned.columns or learned.classes}
+    return {top: learned.as_json() for top, learned in known.items() if learned.columns or learned.classes or learned.measures}
 
 
 def stated(net: pb.NetParameter, known: Known) -> pb.NetParameter:
@@ -112,6 +116,7 @@ def stated(net: pb.NetParameter, known: Known) -> pb.NetParameter:
 
 
 def is_table(layer: pb.LayerParameter) -> bool:
-    """Whether a layer reads a table from a text file."""
-    source = layer.data_param.source
-    return layer.type == "Data" and source not in dataset and Path(source).suffix.lower() in SUFFIXES
+    """Whether a layer reads a table of numbers from a text file. A table that lists images is none."""
+    param = layer.data_param
+    is_text = layer.type == "Data" and param.source not in dataset and Path(param.source).suffix.lower() in SUFFIXES
+    return is_text and not param.image_column

@@ -5,8 +5,10 @@ from typing import Any
 from netc import netc_pb2 as pb
 
 MESSAGES = {
-    "HDF5Data": "hdf5_data_param", "ImageData": "image_data_param", "MemoryData": "memory_data_param", "WindowData": "window_data_param",
+    "HDF5Data": "hdf5_data_param", "ImageData": "image_data_param", "MemoryData": "memory_data_param", "Table": "table_param",
+    "WindowData": "window_data_param",
 }  # fmt: skip
+CAFFES = MESSAGES.keys() - {"Table"}
 
 
 def message_name(layer: pb.LayerParameter) -> str:
@@ -25,7 +27,7 @@ def keeps_caffes_order(layer: pb.LayerParameter) -> bool:
 
     A Data layer that was written for Caffe's databases names a backend.
     """
-    return layer.type in MESSAGES or layer.data_param.HasField("backend")
+    return layer.type in CAFFES or layer.data_param.HasField("backend")
 
 
 def shuffles(layer: pb.LayerParameter) -> bool:

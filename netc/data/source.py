@@ -5,15 +5,19 @@ transformations are the same for every source: see `order.py`, `transform.py` an
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from netc import netc_pb2 as pb
+from netc.data.fitted import FittedColumn
 from netc.data.vocabulary import Vocabulary
 from netc.errors import DataError
+
+if TYPE_CHECKING:
+    from netc.data.learned import Learned
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,8 @@ class TopSpec:
     for example, has many nodes. The shape is then the complete shape, and sizes that vary between batches have names.
 
     An `input` is an input of the deployed model, as the first top is; other tops are labels. Integers are below `classes` unless that
-    is 0. `mean` and `std` are those of the columns (the last axis) over the training rows.
+    is 0. `mean` and `std` are those of the columns (the last axis) over the training rows. `fitted` are the columns of a table's encoded
+    rows: each has its own part of the last axis. `gaps`: NaN is a gap, which the net itself handles.
     """
 
     dtype: str
@@ -37,6 +42,8 @@ class TopSpec:
     classes: int = 0
     mean: tuple[float, ...] = field(default=(), compare=False)
     std: tuple[float, ...] = field(default=(), compare=False)
+    fitted: tuple[FittedColumn, ...] = ()
+    gaps: bool = False
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -51,6 +58,23 @@ class TopSpec:
 
 
 @dataclass(frozen=True)
+class SeriesFacts:
+    """How a table is read as series in time, which a program needs to make the inputs of a deployed model from rows.
+
+    `time` is the column of the time, `frequency` the time between two rows, such as "1h", `group` the column that names the series.
+    Inputs are windows of `steps` rows; those of the columns `known` continue for `horizon` rows. `targets` are the predicted columns.
+    """
+
+    time: str
+    frequency: str
+    group: str
+    steps: int
+    horizon: int
+    known: tuple[str, ...]
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Description:
     """What a source provides, known before loading.
 
@@ -60,6 +84,8 @@ class Description:
     `columns` are the column names of a table or a series, in the order of the top. `label` is the label column of a table; the label of
     a series is the next value of `target`. `channels_last` is how the source stores images. `channels` is their order, RGB or BGR, if
     it is known.
+
+    `series` says how windows are made from the rows of a table.
 
     `noun` is the unit of speed: images, sentences, tokens. An epoch of a `stream` contains only full batches.
     """
@@ -80,6 +106,7 @@ class Description:
     noun: str = field(default="rows", compare=False)
     channels: str = field(default="", compare=False)
     stream: bool = field(default=False, compare=False)
+    series: SeriesFacts | None = None
 
     @property
     def per_row(self) -> int:
@@ -107,7 +134,8 @@ class Description:
         It is empty for other rows.
         """
         if not self.tops[0].batch_axis:
-            said = {"columns": list(self.columns), "label": self.label} if self.columns else {}
+            said: dict[str, Any] = {"columns": list(self.columns), "label": self.label} if self.columns else {}
+            said |= {"series": asdict(self.series)} if self.series else {}
             return said | ({"channels_last": True} if self.channels_last else {})
         about = {"tokens": self.tokens, "columns": list(self.columns), "forecasts": self.target}
         return {"steps": self.tops[0].shape[0]} | {k: v for k, v in about.items() if v}
@@ -122,6 +150,8 @@ class Request:
 
     `source` is that of the layer's message, or data_param's test_source or validation_source. For the latter two, `learned` describes
     the training rows: columns and classes must be the same.
+
+    `known` is what a net has learned from its training rows, if it comes with weights.
     """
 
     layer: pb.LayerParameter
@@ -130,6 +160,7 @@ class Request:
     base: Path = Path(".")
     source: str = ""
     learned: Description | None = None
+    known: "Learned | None" = None
 
     @property
     def classes(self) -> tuple[str, ...] | None:
@@ -159,6 +190,9 @@ class Table:
 
     `load()` returns one column per top. The columns of an endless source accept any row number.
 
+    `parts` are the rows of each phase, if the source itself separates them and the columns contain the rows of all phases. `raw(rows)`
+    returns the raw values of rows, by column: the inputs of a published model.
+
     `has_test_rows`: the source itself separates the rows for TEST. `all_phases`: the table is the same in every phase, so it is made
     once. `finished`: the source has already applied transform_param.
 
@@ -181,12 +215,15 @@ class Table:
     place: Callable[[int, int], str] | None = None
     numbers: np.ndarray | None = None
     notes: Callable[[], list[str]] = list
+    parts: Mapping[str, np.ndarray] = field(default_factory=dict)
+    raw: Callable[[np.ndarray], dict[str, np.ndarray]] | None = None
 
     def chosen(self, rows: np.ndarray) -> "Table":
         """Return the table of a selection of rows, by their numbers."""
         described = replace(self.description, rows=len(rows))
         numbers = rows if self.numbers is None else self.numbers[rows]
-        return replace(self, description=described, load=lambda: tuple(Selected(c, rows) for c in self.load()), numbers=numbers)
+        load = self.load
+        return replace(self, description=described, load=lambda: tuple(Selected(c, rows) for c in load()), numbers=numbers, parts={})
 
 
 @dataclass(frozen=True)
@@ -219,6 +256,9 @@ class Source(Protocol):
 
     def stored(self, top: int, rows: np.ndarray) -> np.ndarray:
         """Return rows of a top, by their numbers, before any order or transformation."""
+
+    def raw(self, rows: np.ndarray) -> dict[str, np.ndarray] | None:
+        """Return the raw values of rows of a table by column, which are the inputs of a published model; None for other sources."""
 
     def in_memory(self, top: int) -> bool:
         """Whether all rows of a top are in memory, so that checking them is fast."""

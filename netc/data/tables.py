@@ -3,6 +3,7 @@
 `Tables` caches the tables of a job. So describing a layer, training on it and testing on it read the data once.
 """
 
+import json
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -22,8 +23,15 @@ from netc.data.transform import normalisation, transformed
 from netc.data.vocabulary import Vocabulary
 from netc.errors import DataError
 from netc.random import permutation
+from netc.registry import dataset
 
 TRAIN = "TRAIN"
+FIELDS_OF = {  # fields of data_param that only some files have
+    "columns": ("tables", "a table", SUFFIXES),
+    "image_column": ("tables", "a table", SUFFIXES),
+    "channels_last": ("arrays", "an array", (".npy", ".npz")),
+    "arrays": ("files of arrays", "one", (".npz",)),
+}
 
 
 @dataclass(frozen=True)
@@ -100,19 +108,21 @@ class Tables:
             known = replace(known, label="")
         key, learned = self._learned.get(stated, (b"", None))
         layer = known.stated_in(layer)
+        if layer.type == "Table":
+            return self.made(layer, phase, key if learned == known else _key(layer) + _digest(known), known)
         found = self.made(layer, phase, key if learned == known else _key(layer))
         if known.anew and found.description.classes != known.classes:
             layer = known.stated_in(layer, found.description.classes)
             found = self.made(layer, phase, _key(layer))
         return replace(found, description=known.spread_of(found.description))
 
-    def request(self, layer: pb.LayerParameter, phase: str) -> Request:
+    def request(self, layer: pb.LayerParameter, phase: str, known: Learned | None = None) -> Request:
         """The argument of the source function for a layer."""
-        return Request(layer, phase, self.seed, self.base, setting(layer, "source"))
+        return Request(layer, phase, self.seed, self.base, setting(layer, "source"), known=known)
 
-    def made(self, layer: pb.LayerParameter, phase: str, key: bytes) -> Reader:
+    def made(self, layer: pb.LayerParameter, phase: str, key: bytes, known: Learned | None = None) -> Reader:
         """The reader of a layer whose table has the cache key `key`."""
-        request = self.request(layer, phase)
+        request = self.request(layer, phase, known)
         table = self.table(request, key)
         param, first = layer.transform_param, table.description.tops[0]
         if (param.mean_file or param.mean_value or param.std_value) and not table.finished and first.dtype == "float32":
@@ -138,19 +148,29 @@ class Tables:
     def _split(self, request: Request, key: bytes) -> Table:
         """The rows of the request's phase."""
         param = request.layer.data_param
-        other = {"VALIDATION": param.validation_source or param.test_source, "TEST": param.test_source}.get(request.phase)
+        tested, validated = setting(request.layer, "test_source"), setting(request.layer, "validation_source")
+        other = {"VALIDATION": validated or tested, "TEST": tested}.get(request.phase)
+        if request.phase == "VALIDATION" and other and not validated and self._training(request, key).has_validation:
+            other = ""  # the source itself separates validation rows
         if other:
-            training = self._whole(replace(request, phase=TRAIN), key).description
+            training = self._training(request, key)
             testing = replace(request, source=other, learned=training)
             tested = self._whole(testing, key)
+            if tested.parts:
+                tested = tested.chosen(tested.parts[request.phase])
             if tested.description.tops != training.tops:
                 raise DataError(f"{testing.path}: Its rows are {tested.description.tops}. The training rows are {training.tops}.")
             tested = replace(tested, description=replace(tested.description, tops=training.tops))  # their mean and std
-            return _stated(tested, param, set_apart=True)
+            return _stated(request, tested, set_apart=True)
         table = self._whole(request, key)
+        if table.parts:
+            table = table.chosen(table.parts[request.phase])
         if param.test_fraction:
-            return _stated(_held_out(table, param.test_fraction, request.phase), param, set_apart=True)
-        return _stated(table, param, table.has_test_rows or table.description.rows is None)
+            return _stated(request, _held_out(table, param.test_fraction, request.phase), set_apart=True)
+        return _stated(request, table, table.has_test_rows or table.description.rows is None)
+
+    def _training(self, request: Request, key: bytes) -> Description:
+        return self._whole(replace(request, phase=TRAIN), key).description
 
     def _whole(self, request: Request, key: bytes) -> Table:
         """The result of the source function, with its rows cached. If the source allows it, all phases share one table."""
@@ -193,14 +213,21 @@ def _key(layer: pb.LayerParameter) -> bytes:
     return plain.SerializeToString(deterministic=True)
 
 
+def _digest(known: Learned) -> bytes:
+    return json.dumps(known.as_json(), sort_keys=True).encode()
+
+
 def _check_fields(layer: pb.LayerParameter) -> None:
-    """DataError for fields that belong to other sources."""
-    if layer.data_param.columns and not is_table(layer):
-        text = f"`columns` is for tables ({', '.join(SUFFIXES)}), and {layer.data_param.source!r} is not a table."
-        raise DataError(text, field="columns")
-    if layer.data_param.channels_last and Path(layer.data_param.source).suffix.lower() not in (".npy", ".npz"):
-        text = f"`channels_last` is for arrays (.npy, .npz), and {layer.data_param.source!r} is not an array."
-        raise DataError(text, field="channels_last")
+    """DataError for fields that belong to other sources, or exclude each other."""
+    param, suffix = layer.data_param, Path(layer.data_param.source).suffix.lower()
+    for field, (kind, one, suffixes) in FIELDS_OF.items():
+        if getattr(param, field) and (suffix not in suffixes or param.source in dataset):
+            raise DataError(f"`{field}` is for {kind} ({', '.join(suffixes)}), and {param.source!r} is not {one}.", field=field)
+    for field in ("one_hot", "one_channel"):
+        if getattr(param, field) and not param.arrays:
+            raise DataError(f"`{field}` needs `arrays`, the names of the arrays with the rows and their labels.", field=field)
+    if param.columns and param.image_column:
+        raise DataError("`columns` is for tables of numbers. With `image_column` the net reads images only.", field="columns")
 
 
 def _has(layer: pb.LayerParameter, base: Path, column: str) -> bool:
@@ -224,10 +251,10 @@ def _described(request: Request, table: Table) -> Description:
     return replace(given, tops=(first, *given.tops[1:wanted]), classes=classes, stream=table.stream, **facts)
 
 
-def _stated(table: Table, param: pb.DataParameter, set_apart: bool) -> Table:
+def _stated(request: Request, table: Table, set_apart: bool) -> Table:
     """`table`, with a description of its test and validation rows."""
     described = table.description
-    validation = described.has_validation or bool(param.validation_source)
+    validation = described.has_validation or bool(setting(request.layer, "validation_source"))
     return replace(table, description=replace(described, set_apart=set_apart, has_validation=validation))
 
 

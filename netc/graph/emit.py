@@ -19,7 +19,7 @@ from netc.errors import SpecError
 from netc.graph.contract import NEXT, STATE
 from netc.graph.ir import HOST, TRAINING, Graph, Node, Value, constant, constant_value, leaf, op, toposort
 from netc.graph.subgraph import Subgraph
-from netc.graph.tensor_type import IR_VERSION, OPSET
+from netc.graph.tensor_type import IR_VERSION, ML, ML_OPSET, OPSET, STRING
 from netc.graph.training_ops import trace
 from netc.graph.training_ops.define import CPU, Body, freeze
 
@@ -49,6 +49,7 @@ def emit(
         writer.nodes, graph.name or "net", [_info(v, writer.names[v]) for v in leaves], [_info(v, n) for v, n in ends], writer.constants
     )
     opsets = [helper.make_opsetid("", OPSET)] + ([helper.make_opsetid(TRAINING, 1)] if writer.functions.names else [])
+    opsets += [helper.make_opsetid(ML, ML_OPSET)] if any(n.domain == ML for n in graph.nodes) else []
     model = helper.make_model(body, opset_imports=opsets, ir_version=IR_VERSION, functions=writer.functions.protos, producer_name="netc")
     if metadata is not None:
         helper.set_model_props(model, {"netc": json.dumps(metadata, sort_keys=True)})
@@ -206,7 +207,8 @@ class _Writer:
         if node.info is not None:
             self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), STATE(node.name)))
             return STATE(node.name)
-        key = (array.dtype.str, str(array.shape), array.tobytes())
+        content = "\0".join(array.reshape(-1)).encode() if array.dtype == STRING else array.tobytes()
+        key = (array.dtype.str, str(array.shape), content)
         if key not in self.seen:
             self.seen[key] = f"{self.prefix}constant/{len(self.seen)}"
             self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), self.seen[key]))

@@ -15,7 +15,7 @@ from onnx import helper
 from netc.errors import ShapeError
 from netc.graph.leaves import InputInfo, LeafInfo, StateInfo
 from netc.graph.origin import Origin, current
-from netc.graph.tensor_type import Dim, Shape, Type, check_size, infer
+from netc.graph.tensor_type import ML, Dim, Shape, Type, check_size, infer
 
 TRAINING = "netc.training"
 HOST = "netc.host"  # nodes that call Python; attrs["call"] maps the inputs' arrays to the outputs'
@@ -197,13 +197,16 @@ class Ops:
     they do not fit the op.
     """
 
+    def __init__(self, domain: str = ""):
+        self.domain = domain
+
     def __getattr__(self, name: str) -> OpCall:
         def apply(*inputs: Any, outputs: int | None = None, shape: Any = None, shapes: Any = (), **attrs: Any) -> Any:
             dtype = next((v.dtype for v in inputs if isinstance(v, Value)), None)
             values = tuple(_value(v, dtype) for v in inputs)
             known = [None if v is None else (v.type, constant_value(v)) for v in values]
             stated = tuple(map(tuple, shapes if shape is None else [shape]))
-            node = Node(name, values, attrs, infer(name, known, attrs, outputs or 1, stated))
+            node = Node(name, values, attrs, infer(name, known, attrs, outputs or 1, stated, self.domain), self.domain)
             return node.outputs[0] if outputs is None else node.outputs
 
         apply.__name__ = name
@@ -212,6 +215,7 @@ class Ops:
 
 
 op = Ops()
+ml = Ops(ML)
 
 
 def cast(x: Value, dtype: Any) -> Value:

@@ -13,12 +13,20 @@ from onnx import helper, numpy_helper
 from netc.errors import ShapeError
 
 OPSET = 21  # above 21 onnxruntime lacks CUDA kernels for MaxPool, Dropout, Elu and others
+ML, ML_OPSET = "ai.onnx.ml", 2  # ONNX's ops for classical machine learning, which map strings to numbers
+OPSETS = {"": OPSET, ML: ML_OPSET}
 IR_VERSION = 10
 MOST_VALUES = 2**31 - 1  # elements of one tensor, which is also Caffe's limit
+STRING = np.dtype(object)  # the dtype of tensors of strings
 SMALL = 1024  # constants up to this size take part in shape inference
 
 Dim = int | str
 Shape = tuple[Dim, ...]
+
+
+def dtype_name(dtype: np.dtype[Any]) -> str:
+    """The name of a dtype, such as float32; string for texts."""
+    return "string" if dtype == STRING else dtype.name
 
 
 @dataclass(frozen=True)
@@ -29,19 +37,21 @@ class Type:
     shape: Shape
 
     def __str__(self) -> str:
-        return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
+        return f"{dtype_name(self.dtype)}[{', '.join(map(str, self.shape))}]"
 
 
 Operand = tuple[Type, np.ndarray | None] | None  # an input: its type, and its value if it is a constant; None if omitted
 
 
-def infer(name: str, inputs: Sequence[Operand], attrs: Mapping[str, Any], outputs: int, stated: tuple[Shape, ...] = ()) -> tuple[Type, ...]:
+def infer(
+    name: str, inputs: Sequence[Operand], attrs: Mapping[str, Any], outputs: int, stated: tuple[Shape, ...] = (), domain: str = ""
+) -> tuple[Type, ...]:
     """Return the types of the first `outputs` outputs of an op. `stated` are the shapes of the first of them if ONNX cannot infer them.
 
     ShapeError, with the types of the inputs, if they do not fit the op.
     """
     known = tuple(v and (v[0], _Small.of(v[1])) for v in inputs)
-    return _inferred(name, known, tuple((k, tuple(v) if isinstance(v, list) else v) for k, v in attrs.items()), outputs, stated)
+    return _inferred(name, known, tuple((k, tuple(v) if isinstance(v, list) else v) for k, v in attrs.items()), outputs, stated, domain)
 
 
 @dataclass(frozen=True)
@@ -54,7 +64,9 @@ class _Small:
 
     @classmethod
     def of(cls, array: np.ndarray | None) -> "_Small | None":
-        return cls(array.dtype, array.shape, array.tobytes()) if array is not None and array.size <= SMALL else None
+        if array is None or array.size > SMALL or array.dtype == STRING:
+            return None
+        return cls(array.dtype, array.shape, array.tobytes())
 
     @property
     def array(self) -> np.ndarray:
@@ -68,15 +80,21 @@ def _inferred(
     attrs: tuple[tuple[str, Any], ...],
     outputs: int,
     stated: tuple[Shape, ...],
+    domain: str,
 ) -> tuple[Type, ...]:
     names = ["" if v is None else f"i{k}" for k, v in enumerate(inputs)]
-    proto = helper.make_node(name, names, [f"o{k}" for k in range(outputs)], **dict(attrs))
+    proto = helper.make_node(name, names, [f"o{k}" for k in range(outputs)], domain=domain, **dict(attrs))
     given = [(n, *v) for n, v in zip(names, inputs, strict=True) if v is not None]
     types = {n: helper.make_tensor_type_proto(helper.np_dtype_to_tensor_dtype(t.dtype), t.shape) for n, t, _ in given}
     data = {n: numpy_helper.from_array(small.array) for n, _, small in given if small is not None}
     try:
         found = onnx.shape_inference.infer_node_outputs(
-            _schema(name), proto, types, data, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
+            _schema(name, domain),
+            proto,
+            types,
+            data,
+            opset_imports=[helper.make_opsetid(d, v) for d, v in OPSETS.items()],
+            ir_version=IR_VERSION,
         )
     except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError) as e:
         raise ShapeError(f"{_call(name, inputs)}: {_reason(e)}") from e
@@ -100,8 +118,8 @@ def check_size(shape: Iterable[Dim | None], what: str) -> None:
 
 
 @cache
-def _schema(name: str) -> Any:
-    return onnx.defs.get_schema(name, OPSET)
+def _schema(name: str, domain: str) -> Any:
+    return onnx.defs.get_schema(name, OPSETS[domain], domain)
 
 
 def _call(name: str, inputs: Iterable[tuple[Type, Any] | None]) -> str:

@@ -16,7 +16,7 @@ from netc.graph.contract import BATCH, NOISE, ROWS, SINK, SUM, Prefix
 from netc.graph.ir import Value, leaf, op, stop
 from netc.graph.leaves import Kind, NoiseInfo, StateInfo
 from netc.graph.tensor_type import Dim, Shape
-from netc.net.model import DEPLOY, TEST, TRAIN, Layer
+from netc.net.model import DEPLOY, TEST, TRAIN, Epoch, Layer
 
 
 def dims(shape: Shape) -> str:
@@ -46,6 +46,7 @@ class Context:
     sinks: dict[str, Value]
     described: Mapping[str, TopSpec] = field(default_factory=dict)  # the tops of the data sources
     steps: Dim | None = None
+    epoch: Epoch | None = None
     blobs: list[Value] = field(default_factory=list)
 
     @property

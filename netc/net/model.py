@@ -46,6 +46,14 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Epoch:
+    """The rows in an epoch, None if no source ends, and in a batch."""
+
+    rows: int | None
+    batch: int
+
+
+@dataclass(frozen=True)
 class ResolvedNet:
     """Layers in the order they run."""
 
@@ -79,6 +87,15 @@ class ResolvedNet:
     def learned(self) -> dict[str, data.Learned]:
         """The columns and classes that the test nets' rows must have, by the first top of each source. For a net in phase TRAIN."""
         return {layer.tops[0]: data.Learned.of(layer.source) for layer in self.layers if layer.source and layer.tops}
+
+    @property
+    def epoch(self) -> "Epoch | None":
+        """The length of an epoch; None without a data source."""
+        described = [layer.source for layer in self.sources if layer.source is not None]
+        if not described:
+            return None
+        batch = self.sources[0].batch_size or 1
+        return Epoch(next((source.epoch(batch) for source in described if source.rows is not None), None), batch)
 
     @property
     def feeds_itself(self) -> bool:

@@ -12,12 +12,12 @@ from netc.registry.table import Functions, Registry
 from netc.registry.tables import Tables
 
 tables = Tables()
-layer, source, dataset, filler = tables.layer, tables.source, tables.dataset, tables.filler
+layer, column_type, source, dataset, filler = tables.layer, tables.column_type, tables.source, tables.dataset, tables.filler
 training_op, body, gradient = tables.training_op, tables.body, tables.gradient
 optimizer, schedule, score, section = tables.optimizer, tables.schedule, tables.score, tables.section
 load, plugins, scoped, layer_type = tables.load, tables.plugins, tables.scoped, tables.layer_type
 
 __all__ = [
-    "Functions", "LayerType", "OpInfo", "Registry", "Tables", "body", "dataset", "filler", "gradient", "layer", "layer_type", "load",
-    "optimizer", "plugins", "schedule", "scoped", "score", "section", "source", "tables", "training_op",
+    "Functions", "LayerType", "OpInfo", "Registry", "Tables", "body", "column_type", "dataset", "filler", "gradient", "layer",
+    "layer_type", "load", "optimizer", "plugins", "schedule", "scoped", "score", "section", "source", "tables", "training_op",
 ]  # fmt: skip

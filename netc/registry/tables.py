@@ -12,8 +12,8 @@ from netc.errors import Diagnostic, Place, SpecError
 from netc.registry.records import LayerType
 from netc.registry.table import Functions, Layers, Registry, Rules, TrainingOps
 
-BUILT_IN = ("netc.fillers", "netc.graph.training_ops", "netc.layers", "netc.graph.gradients", "netc.optimizers", "netc.schedules",
-            "netc.training.likelihood")  # fmt: skip
+BUILT_IN = ("netc.fillers", "netc.graph.training_ops", "netc.table", "netc.layers", "netc.graph.gradients", "netc.optimizers",
+            "netc.schedules", "netc.training.likelihood")  # fmt: skip
 
 
 class Tables:
@@ -21,6 +21,7 @@ class Tables:
 
     def __init__(self) -> None:
         self.layer = Layers()
+        self.column_type = Functions("column type")
         self.source = Functions("data source")
         self.dataset = Functions("data set")
         self.filler = Functions("filler")

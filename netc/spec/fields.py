@@ -10,6 +10,15 @@ LAYER_FIELDS: dict[str, Any] = dict(pb.LayerParameter.DESCRIPTOR.fields_by_name)
 # By layer type: the field of LayerParameter with the message `<Type>Parameter`.
 NAMED = {f.message_type.name.removesuffix("Parameter"): f.name for f in LAYER_FIELDS.values() if f.name.endswith("_param")}
 
+# Repeated messages that YAML writes as a mapping: from the value of the first of these fields to a mapping of the others, or to
+# the value of the second one.
+KEYED: dict[str, tuple[str, str]] = {"ColumnParameter": ("name", "type"), "IgnoredColumn": ("name", "reason")}
+
+
+def keyed(field: Any) -> tuple[str, str] | None:
+    """The two fields by which YAML writes a repeated field as a mapping; None for other fields."""
+    return KEYED.get(field.message_type.name) if field.message_type and field.is_repeated else None
+
 
 def messages(type_: str) -> tuple[str, ...]:
     """The fields of LayerParameter that contain a type's own fields. If two contain the same field, the first has priority."""

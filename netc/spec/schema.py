@@ -8,7 +8,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from netc import registry
-from netc.spec.fields import LAYER_FIELDS, messages, own_fields
+from netc.spec.fields import LAYER_FIELDS, keyed, messages, own_fields
 from netc.spec.reading import LAYER, NET
 from netc.spec.scalars import INTEGERS, shortest
 
@@ -105,6 +105,8 @@ def _field(field: Any) -> dict[str, Any]:
     """The schema of a field's value. A single element may replace its list."""
     one = _value(field)
     found = {"anyOf": [one, {"type": "array", "items": one}, {"type": "null"}]} if field.is_repeated else one
+    if keyed(field):
+        found["anyOf"].append({"type": "object", "additionalProperties": {"anyOf": [one, TEXT, {"type": "null"}]}})
     default = {"default": _default(field)} if field.has_default_value else {}
     return {"description": _comments()[field.full_name], **found, **default}
 

@@ -8,6 +8,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from netc import registry
 from netc.errors import Diagnostic, Place, SpecError
 from netc.spec.document import Document, FieldPath
+from netc.spec.fields import keyed
 from netc.spec.reading import NET, Reading
 from netc.spec.scalars import from_text
 from netc.spec.values import TOO_DEEP
@@ -73,12 +74,28 @@ def _field(reading: Reading, key: Node, value: Node, message: Any, field: FieldD
             setattr(message, field.name, single)
         return
     target = getattr(message, field.name)
+    if (names := keyed(field)) and isinstance(value, MappingNode):
+        for i, (name, item) in enumerate(pairs(reading, value)):
+            _keyed(reading, name, item, target.add(), names, (*here, i))
+        return
     for i, item in enumerate(value.value if isinstance(value, SequenceNode) else [value]):
         reading.claim(at(item if isinstance(value, SequenceNode) else key), (*here, i))
         if field.message_type:
             _message(reading, item, target.add(), (*here, i))
         elif (single := _scalar(reading, key, item, field)) is not None:
             target.append(single)
+
+
+def _keyed(reading: Reading, key: Node, value: Node, message: Any, names: tuple[str, str], path: FieldPath) -> None:
+    """Fill a message whose name is a key of a mapping. A scalar is the value of its second field."""
+    first, second = names
+    reading.claim(at(key), path)
+    reading.claim(at(key), (*path, first))
+    setattr(message, first, key.value)
+    if isinstance(value, ScalarNode) and given(value) and not is_unset(value):
+        _field(reading, key, value, message, message.DESCRIPTOR.fields_by_name[second], path)
+    else:
+        _message(reading, value, message, path)
 
 
 def _scalar(reading: Reading, key: Node, node: Node, field: FieldDescriptor) -> Any:

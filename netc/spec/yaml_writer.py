@@ -9,7 +9,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from netc import registry
 from netc.registry import LayerType
-from netc.spec.fields import LAYER_FIELDS, messages, own_fields
+from netc.spec.fields import LAYER_FIELDS, keyed, messages, own_fields
 from netc.spec.reading import LAYER, NET
 from netc.spec.scalars import to_text
 from netc.spec.shorthand import Names, default_bottoms, default_tops, newest_after
@@ -65,8 +65,23 @@ def _field(field: Any, value: Any, short: bool) -> Node:
     """The node of a field's value. In the short form, a single element replaces a list of one."""
     if not field.is_repeated:
         return _value(field, value, short)
+    if (names := keyed(field)) and _is_keyed(value, names[0]):
+        return _mapping([(_text(getattr(item, names[0])), _of_key(item, names, short)) for item in value], flow=False)
     items = [_value(field, item, short) for item in value]
     return items[0] if short and len(items) == 1 else _sequence(items)
+
+
+def _is_keyed(items: Any, name: str) -> bool:
+    """Whether messages can be written as a mapping: each has a name of its own, and not only a name."""
+    return len({getattr(item, name) for item in items}) == len(items) and all(item.HasField(name) for item in items)
+
+
+def _of_key(item: Any, names: tuple[str, str], short: bool) -> Node:
+    """The node of a message without its first field, which is its key. If only the second field is set, that field's value."""
+    fields = [(f, value) for f, value in _set_fields(item) if f.name != names[0]]
+    if [f.name for f, _ in fields] == [names[1]]:
+        return _text(getattr(item, names[1]))
+    return _mapping([(_text(f.name), _field(f, value, short)) for f, value in fields])
 
 
 def _value(field: Any, value: Any, short: bool) -> Node:

@@ -99,7 +99,7 @@ class Checks:
         layers_of_ones_own = [x for x in lowered.net.layers if x.type == "Python" or not registry.layer.is_own(x.type)]
         gaps = {b for x in layers_of_ones_own for b in x.bottoms}  # only these layers know how they treat NaN
         used = {BATCH(b) for x in lowered.net.layers for b in x.bottoms if b not in gaps}
-        self._numbers = [column for name, column in self.columns.items() if name in used]
+        self._numbers = [column for name, column in self.columns.items() if name in used and not column.spec.gaps]
         self._sessions: dict[Reading, Runs] = {}
         self._out_of_range: dict[Reading, BadValues] = {}
         self._no_numbers: dict[str, BadValues] = {}

@@ -51,6 +51,11 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], Any]:
     return shape, dtype
 
 
+def _plain(array: np.ndarray) -> np.ndarray:
+    """An array of texts without Python objects, which need no pickle. Other arrays are unchanged."""
+    return array.astype(np.str_) if array.dtype == object else np.asarray(array)
+
+
 def npz(arrays: Mapping[str, np.ndarray]) -> bytes:
     """Encode arrays as a compressed .npz file. Equal arrays give equal bytes."""
     buffer = io.BytesIO()
@@ -59,5 +64,5 @@ def npz(arrays: Mapping[str, np.ndarray]) -> bytes:
             member = zipfile.ZipInfo(f"{name}.npy")  # always dated 1980
             member.compress_type = zipfile.ZIP_DEFLATED
             with archive.open(member, "w", force_zip64=True) as file:
-                np.lib.format.write_array(file, np.asarray(array), allow_pickle=False)
+                np.lib.format.write_array(file, _plain(array), allow_pickle=False)
     return buffer.getvalue()

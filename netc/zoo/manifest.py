@@ -21,7 +21,7 @@ _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
 _PORT_NAME = re.compile(r"[^\s`\\\"']([^\n\r\t`\\\"']{0,198}[^\s`\\\"'])?")  # used in the programs of the card
-_DTYPE = re.compile(r"(u?int(8|16|32|64)|float(16|32|64)|bfloat16|bool|object)")
+_DTYPE = re.compile(r"(u?int(8|16|32|64)|float(16|32|64)|bfloat16|bool|string)")
 
 ROLES = {
     "model.onnx": "model",

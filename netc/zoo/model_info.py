@@ -16,7 +16,7 @@ from netc.errors import RunError, SpecError, ZooError
 from netc.files import replace_file
 from netc.graph.contract import NEXT, STATE
 from netc.graph.multiply_adds import size
-from netc.graph.tensor_type import OPSET
+from netc.graph.tensor_type import OPSET, dtype_name
 from netc.net.model import Layer
 from netc.spec.private_paths import plain_path
 from netc.training.evaluate import Scores, singles
@@ -72,7 +72,7 @@ def _port(value: Any) -> dict[str, Any]:
     tensor = value.type.tensor_type
     return {
         "name": value.name,
-        "dtype": onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name,
+        "dtype": dtype_name(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)),
         "shape": [d.dim_param or d.dim_value for d in tensor.shape.dim],
     }
 

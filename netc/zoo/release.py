@@ -102,8 +102,11 @@ def raw_inputs(program: Program, rows: int = VECTORS) -> dict[str, np.ndarray]:
         param.CopyFrom(layer.param)
         for field in ("scale", "mean_file", "mean_value", "std_value"):
             param.transform_param.ClearField(field)
-        param.data_param.test_batch_size = rows
         assert layer.reader is not None
+        if (raw := layer.reader.source().raw(np.arange(rows))) is not None:
+            inputs |= raw
+            continue
+        param.data_param.test_batch_size = rows
         source = layer.reader.read_by(param).source()
         batch = source.batch(0)
         for k in taken[layer.name]:
@@ -118,8 +121,8 @@ def _vectors(program: Program, files: Mapping[str, bytes], states: Mapping[str, 
     _, batch = program.deploy
     axes = {name: top.batch_axis or 0 for name, top in program.test_net.described.items()}
     if batch != "N":
-        inputs = {n: a.take(np.arange(int(batch)) % a.shape[axes[n]], axes[n]) for n, a in inputs.items()}
-    rows = min(a.shape[axes[n]] for n, a in inputs.items())
+        inputs = {n: a.take(np.arange(int(batch)) % a.shape[axes.get(n, 0)], axes.get(n, 0)) for n, a in inputs.items()}
+    rows = min(a.shape[axes.get(n, 0)] for n, a in inputs.items())
     given = {n: a for n, a in inputs.items() if n in session.inputs}
     given |= {n: np.zeros((rows, *i.shape[1:]), np.float32) for n, i in session.inputs.items() if n in STATE}
     outputs = session.run(given)

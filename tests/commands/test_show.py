@@ -8,7 +8,7 @@ from PIL import Image
 
 from netc.commands.show import look, terminal
 from netc.report.blocks import picture, side_by_side, sparkline
-from tests.commands.test_init import folder_of_images
+from tests.commands.init.test_starters import folder_of_images
 from tests.conftest import ROOT, needs_data
 from tests.small_nets import netc, write_small
 

@@ -13,7 +13,7 @@ from PIL import Image
 from netc import Model
 from netc.errors import DataError
 from netc.runtime.session import Session
-from tests.commands.test_init import folder_of_images
+from tests.commands.init.test_starters import folder_of_images
 from tests.small_nets import NET, netc, write_small
 
 PHOTOS = """\

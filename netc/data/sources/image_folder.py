@@ -1,4 +1,4 @@
-"""A folder of images with one sub-folder per class, or `train/` and `test/` with such sub-folders.
+"""A folder of images with one sub-folder per class, or with folders for training, validation and test (see `class_folders.py`).
 
 Images are decoded to bytes, channels-first, in RGB, or to one channel if all are grey. Classes and files are in sorted order. Up to 1
 GiB of decoded images is kept in memory; the rest is decoded on demand.
@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from netc import netc_pb2 as pb
+from netc.data.class_folders import PARTS, Folder, parts, read_folder
 from netc.data.decoding import each, in_memory, skips
 from netc.data.pixels import SUFFIXES, UNREAD, Header, LeftOut, read_header, read_image
 from netc.data.source import Column, Description, Request, Table, TopSpec, UndecodableError
@@ -24,27 +25,42 @@ MEMORY = 2**30
 @source("folder", noun="images", channels="RGB")
 def folder(request: Request) -> Table:
     """Images and their class numbers, resized to resize_height x resize_width. Without these, all must be of the same size."""
-    root, split = request.path, all((request.path / name).is_dir() for name in ("train", "test"))
-    part = root / request.phase.lower() if split else root
-    classes = _classes(root / "train" if split else root) if request.classes is None else request.classes
-    if unknown := sorted(set(_classes(part)) - set(classes)):
-        raise DataError(f"{part}: The training images have no classes {', '.join(unknown)}.")
-    files = [(file, number) for number, name in enumerate(classes) for file in _files(part / name)]
+    root = read_images(request.path)
+    split = parts(root)
+    part = split.of(request.phase) if split else root
+    classes = tuple((split.train if split else root).classes) if request.classes is None else request.classes
+    if unknown := sorted(set(part.classes) - set(classes)):
+        raise DataError(f"{part.path}: The training images have no classes {', '.join(unknown)}.")
+    files = [(file, number) for number, name in enumerate(classes) if name in part.classes for file in part.classes[name].samples]
     if not files:
-        raise DataError(f"{part}: There are no folders of images, one per class (searched for {' '.join(SUFFIXES)}).")
-    paths, shape = tuple(file for file, _ in files), _shape(request.layer.transform_param, tuple(f for f, _ in files), skips(request))
-    tops = TopSpec("float32", shape), TopSpec("int64", ())
+        raise DataError(f"{part.path}: There are no folders of images, one per class (searched for {' '.join(SUFFIXES)}).")
+    paths = tuple(file for file, _ in files)
+    known = int(request.learned.tops[0].shape[0]) if request.learned else 0
+    shape = shape_of(request.layer.transform_param, paths, skips(request), known)
     images = Images(paths, shape)
-    for passed_over in (f for name in classes for f in _files(part / name, UNREAD)):
-        images.left_out.add("a format that netc does not read: skipped", str(passed_over))
+    _note(part, images.left_out)
 
     def load() -> tuple[Column, ...]:
         small = len(paths) * prod(shape) <= MEMORY
         return (in_memory(images, len(paths), skips(request)) if small else images), np.array([n for _, n in files])
 
-    return Table(
-        Description(root.name, tops, len(files), classes), load, has_test_rows=split, all_phases=not split, notes=images.left_out.notes
-    )
+    tops, tested = (TopSpec("float32", shape), TopSpec("int64", ())), split is not None and bool(split.test or split.validation)
+    described = Description(request.path.name, tops, len(files), classes, has_validation=bool(split and split.test and split.validation))
+    return Table(described, load, has_test_rows=tested, all_phases=not split, notes=images.left_out.notes)
+
+
+def read_images(root: Path) -> Folder:
+    """The images below a folder, by their suffixes."""
+    return read_folder(root, lambda name: name.lower().endswith(SUFFIXES))
+
+
+def _note(part: Folder, left_out: LeftOut) -> None:
+    """Note the images that no class has, and those in formats that netc does not read."""
+    for path in part.own:
+        left_out.add("no class, because they are in no sub-folder: skipped", str(path))
+    for path in part.others:
+        if path.suffix.lower() in UNREAD:
+            left_out.add("a format that netc does not read: skipped", str(path))
 
 
 @dataclass(frozen=True)
@@ -67,19 +83,23 @@ class Images:
 
 
 def common_size(root: Path) -> tuple[int, int] | int:
-    """(height, width) if all images in the class folders have one size; else the median of their shorter sides.
+    """`common_size_of` all images in the class folders, in all parts."""
+    folder = read_images(root)
+    split = parts(folder)
+    phases = dict.fromkeys(split.of(phase) for phase in PARTS) if split else (folder,)
+    return common_size_of(tuple(file for part in phases for images in part.classes.values() for file in images.samples))
 
-    0 if there are no images.
-    """
-    part = root / "train" if (root / "train").is_dir() and (root / "test").is_dir() else root
-    paths = tuple(file for name in _classes(part) for file in _files(part / name))
+
+def common_size_of(paths: tuple[Path, ...]) -> tuple[int, int] | int:
+    """(height, width) if all images have one size; else the median of their shorter sides. 0 if there are no images."""
     sizes = [(h.height, h.width) for h in _headers(paths, True) if h] if paths else []
     if len(set(sizes)) == 1:
         return sizes[0]
     return int(np.median([min(size) for size in sizes])) if sizes else 0
 
 
-def _shape(param: pb.TransformationParameter, paths: tuple[Path, ...], skip: bool) -> tuple[int, ...]:
+def shape_of(param: pb.TransformationParameter, paths: tuple[Path, ...], skip: bool, known: int = 0) -> tuple[int, ...]:
+    """(channels, height, width) of images. `known` is the number of channels that a net has learned from, 0 if nothing is known."""
     if bool(param.resize_height) != bool(param.resize_width):
         raise DataError(
             "Only one of `resize_height` and `resize_width` is set. Set both or neither.",
@@ -87,7 +107,7 @@ def _shape(param: pb.TransformationParameter, paths: tuple[Path, ...], skip: boo
         )
     if param.force_color and param.force_gray:
         raise DataError("Both `force_color` and `force_gray` are set. Remove one of them.", field="force_color")
-    channels, size = 3 if param.force_color else 1 if param.force_gray else 0, (param.resize_height, param.resize_width)
+    channels, size = 3 if param.force_color else 1 if param.force_gray else known, (param.resize_height, param.resize_width)
     if channels and param.resize_height:
         return channels, *size
     headers = _headers(paths, skip)
@@ -129,13 +149,3 @@ def _headers_now(paths: tuple[Path, ...], stamps: tuple[tuple[int, int], ...], s
     if not any(headers):
         raise DataError(f"None of the {len(paths)} images can be opened. The first is {paths[0]}.")
     return headers
-
-
-def _classes(root: Path) -> tuple[str, ...]:
-    return tuple(sorted(f.name for f in root.iterdir() if f.is_dir() and not f.name.startswith(".")))
-
-
-def _files(root: Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[Path]:
-    if not root.is_dir():
-        return []
-    return sorted(f for f in root.iterdir() if f.suffix.lower() in suffixes and not f.name.startswith("."))

@@ -1,6 +1,9 @@
 """The nets that `netc init` writes: for images, tables with classes, tables with a number to predict, and texts."""
 
+import json
+import re
 from dataclasses import dataclass, replace
+from shlex import quote
 
 STEPS = 800  # iterations to train on a small data set, within the limits of epochs below
 LEAST_EPOCHS, MOST_EPOCHS = 10, 60
@@ -39,37 +42,47 @@ solver:
 
 LICENCE = "licence: unknown  # licence of the published model: an SPDX name such as Apache-2.0\n"
 DATASET_LICENCE = "dataset_licence: unknown  # licence of the training data, also an SPDX name\n"
+PLAIN = re.compile(r"[A-Za-z_./~](?:[\w./+@~-]| (?=[\w./+@~]))*")
+CONSTANTS = ("true", "false", "yes", "no", "on", "off", "null", "~", ".nan", ".inf")
 
 
 @dataclass(frozen=True)
 class About:
-    """What every starter net needs: its name, its file, its data source, and its numbers of rows."""
+    """What every starter net needs: its name, its file, its data source, and its numbers of training and of test rows.
+
+    `fields` are further fields of the data layer, as YAML.
+    """
 
     name: str
     path: str
     source: str
-    rows: int
-    fraction: float = 0
+    trained: int
+    tested: int = 0
+    fields: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """The number of all rows."""
+        return self.trained + self.tested
 
     def held_out(self, fraction: float) -> "About":
         """A copy that holds out a fraction of the rows for testing."""
-        return replace(self, fraction=fraction)
+        tested = round(self.trained * fraction)
+        return replace(self, trained=self.trained - tested, tested=tested, fields=(*self.fields, f"test_fraction: {fraction:g}"))
 
-    @property
-    def trained(self) -> int:
-        """Number of rows to train on."""
-        return self.rows - round(self.rows * self.fraction)
+    def with_parts(self, tested: int, fields: tuple[str, ...] = ()) -> "About":
+        """A copy whose test rows are in a part of their own, which `fields` name."""
+        return replace(self, tested=tested, fields=(*self.fields, *fields))
 
     def head(self, what: str) -> list[str]:
         """The first lines of the file."""
-        return [f"# {self.name}: {what}. Train it with: netc train {self.path}", f"name: {self.name}", "layers:"]
+        return [f"# {self.name}: {what}. Train it with: netc train {quote(self.path)}", f"name: {scalar(self.name)}", "layers:"]
 
     def data(self, batch: int, *more: str) -> str:
         """The data layer. A small test set becomes one batch."""
-        tested = round(self.rows * self.fraction)
-        fields = [f"source: {self.source}", f"batch_size: {batch}", f"test_batch_size: {tested if 0 < tested <= 1000 else 100}"]
-        own = ", ".join([*fields, *([f"test_fraction: {self.fraction:g}"] if self.fraction else [])])
-        return f"  - Data: {{{own}" + (",\n      " + ", ".join(more) if more else "") + "}"
+        tested = self.tested if 0 < self.tested <= 1000 else 100
+        fields = [f"source: {scalar(self.source)}", f"batch_size: {batch}", f"test_batch_size: {tested}", *self.fields]
+        return f"  - Data: {{{', '.join(fields)}" + (",\n      " + ", ".join(more) if more else "") + "}"
 
     def solver(self, batch: int, rate: float, decay: float) -> str:
         """The solver, with enough epochs for a few hundred iterations of a small data set, and about ten tests."""
@@ -90,29 +103,27 @@ class Picture:
     mirror: bool
     mean: float
     scale: float
-    channels_last: bool = False
 
 
 def images(about: About, classes: int, picture: Picture) -> str:
-    """A net for images: 3 x 3 convolutions and poolings until few pixels remain.
+    """A net for images: 3 x 3 convolutions and poolings until few pixels remain. 0 classes: it predicts a number.
 
     Images of different sizes are resized a little larger than the input of the net, to make room for random crops.
     """
     batch, more, side = 32 if about.rows < SMALL else 64, [], picture.side
     if side:
         more += [f"resize_height: {side * 9 // 8}", f"resize_width: {side * 9 // 8}", f"crop_size: {side}"]
-    if picture.channels_last:
-        more.append("channels_last: true")
     if picture.mirror:
         more.append("mirror: true")
     poolings = max(2, min(4, ((side or min(picture.shape[1:])) // LEAST_SIDE).bit_length() - 1))
-    lines = [*about.head(f"a small convolutional net for images of {classes} classes")]
+    purpose = f"for images of {classes} classes" if classes else "that predicts a number from images"
+    lines = [*about.head(f"a small convolutional net {purpose}")]
     lines.append(about.data(batch, *more, f"mean_value: {picture.mean:g}", f"scale: {picture.scale:g}"))
     for k in range(poolings):
         channels = (16 if about.rows < SMALL else 32) << min(k, 2)
         lines.append(f"  - Convolution: {{num_output: {channels}, kernel_size: 3, pad: 1, weight_filler: msra}}")
         lines += ["  - ReLU", "  - Pooling: {kernel_size: 2, stride: 2}"]
-    lines += ["  - Dropout: {dropout_ratio: 0.5}", *_classifier(classes)]
+    lines += ["  - Dropout: {dropout_ratio: 0.5}", *(_classifier(classes) if classes else _regressor("ip1"))]
     return "\n".join([*lines, about.solver(batch, 0.001, 0.0005)])
 
 
@@ -123,19 +134,22 @@ def table(about: About, classes: int, standardize: bool) -> str:
     return "\n".join([*lines, about.solver(16, 0.005, 0.01)])
 
 
-def regression(about: About, standardize: bool) -> str:
-    """A net with one hidden layer for regression. It learns a standardized target; the output has the units of the table."""
-    lines = [*about.head("a small net that predicts a number from the rows of a table"), about.data(16)]
-    lines += [*(["  - Standardize"] if standardize else []), *_hidden()]
-    lines.append("  - InnerProduct: {name: ip2, num_output: 1, weight_filler: xavier}")
-    lines += ["  - Standardize: {bottom: label, top: target}", "  - EuclideanLoss: {bottom: [ip2, target]}"]
-    lines += ["  - Standardize: {bottom: ip2, name: forecast, blob: label, inverse: true}", "  - R2: {top: [r2, rmse]}"]
+def regression(about: About, standardize: bool, targets: int = 1) -> str:
+    """A net with one hidden layer for regression. It learns standardized targets; the output has the units of the table."""
+    what = "a number" if targets == 1 else f"{targets} numbers"
+    lines = [*about.head(f"a small net that predicts {what} from the rows of a table"), about.data(16)]
+    lines += [*(["  - Standardize"] if standardize else []), *_hidden(), *_regressor("ip2", targets)]
     return "\n".join([*lines, about.solver(16, 0.003, 0.01)])
 
 
 def text(about: About, classes: int) -> str:
     """An LSTM for texts, character by character."""
-    return TEXT.format(path=about.path, name=about.name, source=about.source, classes=classes)
+    return TEXT.format(path=quote(about.path), name=scalar(about.name), source=scalar(about.source), classes=classes)
+
+
+def scalar(text: str) -> str:
+    """A text as YAML, within a mapping in braces: with quotes unless every reader takes it for the same text without them."""
+    return text if PLAIN.fullmatch(text) and text.lower() not in CONSTANTS else json.dumps(text, ensure_ascii=not text.isprintable())
 
 
 def licences(known: bool) -> str:
@@ -149,3 +163,14 @@ def _hidden() -> list[str]:
 
 def _classifier(classes: int) -> list[str]:
     return [f"  - InnerProduct: {{num_output: {classes}, weight_filler: xavier}}", "  - Accuracy", "  - SoftmaxWithLoss"]
+
+
+def _regressor(output: str, targets: int = 1) -> list[str]:
+    """Layers that learn standardized targets, and give the output the units of the label."""
+    return [
+        f"  - InnerProduct: {{name: {output}, num_output: {targets}, weight_filler: xavier}}",
+        "  - Standardize: {bottom: label, top: target}",
+        f"  - EuclideanLoss: {{bottom: [{output}, target]}}",
+        f"  - Standardize: {{bottom: {output}, name: forecast, blob: label, inverse: true}}",
+        "  - R2: {top: [r2, rmse]}",
+    ]

@@ -1,0 +1,154 @@
+"""The net that `netc init` writes for a table: TabM, an ensemble of members that share their layers (Gorishniy et al. 2025)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from netc.commands.init.nets import About, scalar
+from netc.table.rules import Choice
+from netc.table.target import Target
+
+TESTED, VALIDATED = 0.2, 0.15  # fractions of the rows
+LARGE = 20_000  # training rows: larger tables need fewer epochs and no dropout of the input
+BATCHES = ((1024, 32), (4096, 64))  # batch size for at most so many training rows
+LARGEST_BATCH, TEST_BATCH = 256, 2048
+WIDE = 300  # columns: in wider tables, a number has no pieces
+A_LINE_EACH = 100  # columns: more are written several to a line
+WARM_UP = 100  # iterations
+MEMBERS, WIDTH, DROPOUT = 8, 128, 0.1
+
+SOLVER = """\
+solver:
+  type: AdamW
+  base_lr: 0.002
+  momentum: 0.9
+  momentum2: 0.99
+  weight_decay: 0.01
+  lr_policy: cosine
+  warmup_iter: {warm_up}
+  max_epoch: {epochs}
+  test_interval: {interval}
+  monitor: loss
+  patience: 12
+"""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as a net reads it: its source, its rows with a label, what to predict, and how each column is read."""
+
+    source: str
+    rows: int
+    goal: Target
+    choices: tuple[Choice, ...]
+
+    @property
+    def trained(self) -> int:
+        """Number of training rows."""
+        return self.rows - round(self.rows * TESTED) - round(self.rows * VALIDATED)
+
+    @property
+    def batch(self) -> int:
+        """Number of rows in a batch."""
+        return next((batch for rows, batch in BATCHES if self.trained <= rows), LARGEST_BATCH)
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the table is large."""
+        return self.trained > LARGE
+
+    @property
+    def read(self) -> list[Choice]:
+        """The columns that the net reads."""
+        return [choice for choice in self.choices if choice.type]
+
+
+def text(about: About, table: Table) -> str:
+    """The text of the net."""
+    names = " and ".join(table.goal.names) if len(table.goal.names) < 4 else f"{len(table.goal.names)} columns"
+    lines = about.head(f"predicts {' '.join(names.split())} from {len(table.read)} columns of a table")
+    return "\n".join([*lines, *_source(table), *_layers(table), _solver(table)])
+
+
+def _source(table: Table) -> Iterator[str]:
+    """The Table layer: what is read, and what is not, with the reasons."""
+    goal = table.goal
+    yield "  - Table:"
+    yield f"      source: {scalar(table.source)}"
+    label = scalar(goal.names[0]) if len(goal.names) == 1 else f"[{', '.join(map(scalar, goal.names))}]"
+    yield f"      label: {label}  # {goal.what}"
+    yield f"      task: {goal.task}"
+    yield from (f"      # {note}" for note in goal.notes)
+    yield "      columns:"
+    yield from _columns(table.read)
+    ignored = [choice for choice in table.choices if not choice.type]
+    if ignored:
+        yield "      ignore:"
+        yield from (f"        {scalar(choice.name)}: {scalar(choice.reason)}" for choice in ignored)
+    missing = sorted({text for choice in table.read for text in choice.missing})
+    if missing:
+        yield f"      format: {{missing: [{', '.join(map(scalar, missing))}]}}"
+    stratify = ", stratify: true" if goal.is_class else ""
+    yield f"      split: {{test: {TESTED}, validation: {VALIDATED}{stratify}}}"
+    yield f"      batch_size: {table.batch}"
+    yield f"      test_batch_size: {min(TEST_BATCH, max(1, round(table.rows * TESTED)))}"
+
+
+def _columns(read: Sequence[Choice]) -> Iterator[str]:
+    """A line for each column with its reason. Many columns share lines."""
+    if len(read) <= A_LINE_EACH:
+        for choice in read:
+            note = f". {choice.note}" if choice.note else ""
+            yield f"        {scalar(choice.name)}: {_type(choice)}  # {choice.reason}{note}"
+        return
+    line = "       "
+    yield "        {"
+    for choice in read:
+        item = f" {scalar(choice.name)}: {_type(choice)},"
+        if len(line) + len(item) > 120:
+            yield line
+            line = "       "
+        line += item
+    yield line
+    yield "        }"
+
+
+def _type(choice: Choice) -> str:
+    return f"{{type: {choice.type}, format: {scalar(choice.format)}}}" if choice.format else choice.type
+
+
+def _layers(table: Table) -> Iterator[str]:
+    """The layers from the encoded rows to the loss and the metrics."""
+    yield _encode(table)
+    if not table.is_large:
+        yield f"  - Dropout: {{dropout_ratio: {DROPOUT}}}"
+    yield f"  - Members: {{k: {MEMBERS}}}"
+    for _ in range(2):
+        yield f"  - InnerProduct: {{num_output: {WIDTH}, axis: 2, weight_filler: xavier}}"
+        yield "  - ReLU"
+        yield f"  - Dropout: {{dropout_ratio: {DROPOUT}}}"
+    yield "  - MemberHead"
+    yield from (f"  - {layer}" for layer in _ends(table.goal))
+
+
+def _encode(table: Table) -> str:
+    numbers = sum(choice.type == "number" for choice in table.read)
+    pieces = 0 if numbers > WIDE else 32 if table.is_large else 0
+    return f"  - Encode: {{pieces: {pieces}}}" if pieces or numbers > WIDE else "  - Encode"
+
+
+def _ends(goal: Target) -> tuple[str, ...]:
+    """The loss and the metrics for what the net predicts."""
+    classes, seen = "MemberLoss: {top: [loss, prob]}", "bottom: [prob, label]"
+    if goal.task == "LABELS":
+        return (classes, f"MultiLabelAccuracy: {{{seen}, top: [exact, hamming]}}", f"F1: {{{seen}, average: MICRO}}")
+    if goal.is_class:
+        return (classes, f"Accuracy: {{{seen}}}", f"{'AUC' if goal.classes == 2 else 'F1'}: {{{seen}}}")
+    loss = f"MemberLoss: {{{f'loss: {goal.loss}, ' if goal.loss else ''}top: [loss, prediction]}}"
+    power = {"POISSON": "1", "TWEEDIE": "1.5", "GAMMA": "2"}.get(goal.loss)
+    deviance = (f"Deviance: {{bottom: [prediction, label], power: {power}}}",) if power else ()
+    return (loss, *deviance, "R2: {bottom: [prediction, label], top: [r2, rmse]}", "MAE: {bottom: [prediction, label]}")
+
+
+def _solver(table: Table) -> str:
+    an_epoch = max(1, table.trained // table.batch)
+    return SOLVER.format(warm_up=min(an_epoch, WARM_UP), epochs=15 if table.is_large else 40, interval=an_epoch)

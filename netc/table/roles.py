@@ -1,0 +1,92 @@
+"""What a net does with each column of a table: it reads it, predicts it, weighs or splits rows by it, or ignores it."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from netc import netc_pb2 as pb
+from netc.data.fitted import FittedColumn
+from netc.errors import DataError, Diagnostic, near
+from netc.registry import column_type
+from netc.table.inference import infer_rules
+from netc.table.reading import RawColumn, RawTable
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The rules of the columns that a net reads, with what is stored of each; the labels; and notes on what is unused."""
+
+    rules: tuple[tuple[pb.ColumnParameter, RawColumn], ...]
+    labels: tuple[RawColumn, ...]
+    weight: RawColumn | None
+    group: RawColumn | None
+    time: RawColumn | None
+    part: RawColumn | None
+    notes: tuple[str, ...]
+
+
+def roles_of(raw: RawTable, param: pb.TableParameter, known: Iterable[FittedColumn] = (), splits: bool = True) -> Roles:
+    """Return the roles of a table's columns. DataError lists every column that is missing or has two roles.
+
+    `known` are the columns that a net with weights reads. `splits`: the rows are split into parts.
+    """
+    by_name = {column.name: column for column in raw.columns}
+    rules = _rules(raw, param, tuple(known))
+    errors = _stated_errors(param)
+    wanted = [("columns", rule.name) for rule in rules] + [("label", name) for name in param.label]
+    split = {name: getattr(param.split, name) for name in ("group", "time", "column")} if splits else {}
+    wanted += [(field, name) for field, name in (("weight", param.weight), *(("split", name) for name in split.values())) if name]
+    errors += _missing(raw, wanted, by_name)
+    if not rules:
+        errors.append(Diagnostic(None, f"{raw.name}: There are no columns to read, besides the label and ignored ones.", field="columns"))
+    if errors:
+        raise DataError(*errors)
+    notes = [f"{raw.name} has no column {i.name!r}, which `ignore` names" for i in param.ignore if i.name not in by_name and splits]
+    return Roles(
+        tuple((rule, by_name[rule.name]) for rule in rules), tuple(by_name[name] for name in param.label), by_name.get(param.weight),
+        by_name.get(split.get("group", "")), by_name.get(split.get("time", "")), by_name.get(split.get("column", "")), tuple(notes),
+    )  # fmt: skip
+
+
+def _rules(raw: RawTable, param: pb.TableParameter, known: tuple[FittedColumn, ...]) -> list[pb.ColumnParameter]:
+    """The rules of the columns to read: those of the net file, those of weights, or rules that follow from the rows."""
+    stated = {rule.name: rule for rule in param.columns}
+    if known:
+        return [stated.get(column.name) or pb.ColumnParameter(name=column.name, type=column.type) for column in known]
+    if param.columns:
+        return list(param.columns)
+    return infer_rules(raw, param) if all(name in {c.name for c in raw.columns} for name in param.label) else []
+
+
+def _stated_errors(param: pb.TableParameter) -> list[Diagnostic]:
+    """Errors of what the net file states, whatever the table has."""
+    errors = []
+    for rule in param.columns:
+        if rule.type not in column_type:
+            text = f"Column {rule.name!r} has the type {rule.type!r}. Expected {', '.join(sorted(column_type))}."
+            errors.append(Diagnostic(None, text, near(rule.type, column_type) or None, "columns"))
+    read, labels = [rule.name for rule in param.columns], list(param.label)
+    for name, count in Counter(read).items():
+        if count > 1:
+            errors.append(Diagnostic(None, f"Column {name!r} is named {count} times.", field="columns"))
+    for name in dict.fromkeys(labels):
+        if name in read and not param.HasField("series"):
+            errors.append(Diagnostic(None, f"The label {name!r} is also one of the columns that the net reads.", field="columns"))
+        if labels.count(name) > 1:
+            errors.append(Diagnostic(None, f"The label {name!r} is named {labels.count(name)} times.", field="label"))
+    ignored = {column.name for column in param.ignore}
+    for name in dict.fromkeys([*read, *labels, param.weight]):
+        if name and name in ignored:
+            errors.append(Diagnostic(None, f"`ignore` names {name!r}, which the net uses.", field="ignore"))
+    if param.weight and param.weight in (*read, *labels):
+        errors.append(Diagnostic(None, f"The weight {param.weight!r} is also a column that the net reads or its label.", field="weight"))
+    return errors
+
+
+def _missing(raw: RawTable, wanted: Iterable[tuple[str, str]], there: Collection[str]) -> list[Diagnostic]:
+    """An error for each column that the table lacks."""
+    return [
+        Diagnostic(None, f"{raw.name}: There is no column {name!r}.", near(name, there), field)
+        for field, name in dict.fromkeys(wanted)
+        if name not in there
+    ]

@@ -1,0 +1,48 @@
+"""Each kind of data that `netc init` knows has a row: data of that kind, which no other kind recognises first."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from netc import registry
+from netc.commands.init import KINDS, Wanted
+from tests.commands.init.test_starters import folder_of_images
+from tests.small_nets import write_arrays
+
+
+def list_of(photos: Path) -> Path:
+    """A table of images and their classes."""
+    lines = ["path,kind", *(f"{path.relative_to(photos)},{path.parent.name}" for path in sorted(photos.glob("*/*.png")))]
+    (photos / "list.csv").write_text("\n".join(lines))
+    return photos / "list.csv"
+
+
+def text_in(path: Path) -> Path:
+    path.write_text("to be or not to be\n" * 99)
+    return path
+
+
+ROWS: dict[str, Callable[[Path], Path]] = {
+    "images in a table": lambda folder: list_of(folder_of_images(folder / "photos")),
+    "images": lambda folder: folder_of_images(folder / "photos"),
+    "arrays": write_arrays,
+    "described": lambda folder: text_in(folder / "a.txt"),
+}
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_a_kind_recognises_its_data(tmp_path: Path, kind: str) -> None:
+    registry.load()
+    wanted = Wanted(str(ROWS[kind](tmp_path)), tmp_path / "net.yaml")
+    assert next(k.name for k in KINDS if k.recognise(wanted)) == kind
+
+
+@pytest.mark.parametrize("data", ["mnist", "there_is_none.csv", "there_is_none"])
+def test_only_the_last_kind_takes_what_is_named_or_missing(tmp_path: Path, data: str) -> None:
+    registry.load()
+    assert [k.name for k in KINDS if k.recognise(Wanted(data, tmp_path / "net.yaml"))] == [KINDS[-1].name]
+
+
+def test_every_kind_has_a_row() -> None:
+    assert list(ROWS) == [kind.name for kind in KINDS]
