@@ -28,7 +28,8 @@ def program(folder: Path, table: dict[str, list[object]], label: str, loss: str,
     (folder / "t.csv").write_text("\n".join(lines) + "\n")
     text = LAYERS.format(label=label, loss=loss, width=width, top=f", top: {top}" if top else "", more=more)
     (folder / "net.yaml").write_text(text)
-    return load(str(folder / "net.yaml"))
+    made: Program = load(str(folder / "net.yaml"))
+    return made
 
 
 def deployed(made: Program) -> Session:
@@ -63,7 +64,7 @@ def test_a_column_with_the_name_of_an_output(tmp_path: Path) -> None:
 
 
 def test_numbers(tmp_path: Path) -> None:
-    table = {"x": NUMBERS, "price": [v * 1.5 for v in range(20)], "cost": [v * 0.5 for v in range(20)]}
+    table: dict[str, list[object]] = {"x": NUMBERS, "price": [v * 1.5 for v in range(20)], "cost": [v * 0.5 for v in range(20)]}
     made = program(tmp_path, table, "price", "EuclideanLoss: {bottom: [ip, label]}", 1, more=", columns: {x: number}, task: NUMBERS")
     found = outputs(made, x=[1, 2])
     assert {name: a.shape for name, a in found.items()} == {"price": (2,)}

@@ -19,9 +19,8 @@ def column(name: str, kind: str, cells: Any, **fields: Any) -> ColumnType:
     """Return a column as fitted on cells: numbers, or texts."""
     array = np.asarray(cells)
     array = array.astype(object) if array.dtype.kind in "OU" else array
-    found = registry.column_type.find(kind).fit(pb.ColumnParameter(name=name, type=kind, **fields), Values.of(array))
-    assert isinstance(found, ColumnType)
-    return found
+    rule = pb.ColumnParameter(name=name, type=kind, **fields)
+    return class_of(rule).fit(rule, Values.of(array))
 
 
 def raw_rows(rows: int, seed: int = 0) -> Arrays:
