@@ -99,6 +99,12 @@ def test_one_row_or_many() -> None:
     np.testing.assert_array_equal(run(fixed, given, values)["y"], together)
 
 
+@pytest.mark.parametrize("fields, said", [({"pieces": 33}, "`pieces` is 33. The most is 32."), ({"width": 0}, "`width` is 0.")])
+def test_sizes_that_are_out_of_range(fields: dict[str, int], said: str) -> None:
+    with pytest.raises(SpecError, match=said):
+        vectors(COLUMNS, "N", **fields)
+
+
 def test_no_column_to_learn_from() -> None:
     with pytest.raises(SpecError, match="No column has different values"):
         vectors([column("c", "category", ["a", "b"])], "N")
